@@ -1,0 +1,455 @@
+"""What an upstream is: the values that travel between the gateway and a provider, and the protocol of a provider.
+
+Read this file first. A request goes down as a `VideoRequest`, `settle` checks it against a `ModelCard`, a `Provider`
+submits it with an `Account` and gives a `Submission`. A poll asks `Provider.query` and gets for each id a `TaskState`
+or a `ProviderError`. Nothing here does I/O or knows a clock.
+
+Units everywhere: seconds (also for times: unix seconds, UTC), pixels, bytes.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+
+class Words(NamedTuple):
+    """One sentence for a person, in the two languages the gateway speaks."""
+
+    zh: str
+    en: str
+
+
+# --- errors -----------------------------------------------------------------------------------------------------
+
+
+class Blame(StrEnum):
+    """Whose trouble a failure is. It decides what happens next: back to the caller, on to the next account, or wait."""
+
+    CALLER = "caller"
+    ACCOUNT = "account"
+    UPSTREAM = "upstream"
+
+
+class ErrorKind(StrEnum):
+    """The kinds of failure an upstream can report, whatever its own numbers are.
+
+    CALLER                     ACCOUNT                    UPSTREAM
+    ├─ INVALID_REQUEST         ├─ INVALID_CREDENTIAL      ├─ GENERATION_FAILED
+    ├─ CONTENT_REFUSED         ├─ NO_CREDITS              ├─ UPSTREAM_ERROR
+    ├─ MODEL_NOT_FOUND         ├─ RATE_LIMITED            ├─ UNREACHABLE
+    ├─ TASK_NOT_FOUND          ├─ TOO_MANY_RUNNING        └─ ANSWER_LOST
+    ├─ NOT_CANCELLABLE         ├─ RESTRICTED
+    └─ CANCELLED               └─ NOT_ENTITLED
+
+    On a submit, every kind but ANSWER_LOST means that surely nothing was created and nothing was charged.
+    """
+
+    INVALID_REQUEST = "invalid_request"
+    CONTENT_REFUSED = "content_refused"
+    MODEL_NOT_FOUND = "model_not_found"
+    TASK_NOT_FOUND = "task_not_found"
+    NOT_CANCELLABLE = "not_cancellable"
+    CANCELLED = "cancelled"
+
+    INVALID_CREDENTIAL = "invalid_credential"
+    NO_CREDITS = "no_credits"
+    RATE_LIMITED = "rate_limited"
+    TOO_MANY_RUNNING = "too_many_running"
+    RESTRICTED = "restricted"
+    """Risk control or punishment. Asking again makes it worse."""
+    NOT_ENTITLED = "not_entitled"
+    """This account may not use this model or feature."""
+
+    GENERATION_FAILED = "generation_failed"
+    UPSTREAM_ERROR = "upstream_error"
+    """The upstream answered, and the answer is a refusal nobody can place, or no answer one can read."""
+    UNREACHABLE = "unreachable"
+    """No connection came about: nothing was sent."""
+    ANSWER_LOST = "answer_lost"
+    """Something was sent and no usable answer came: the upstream may or may not have acted on it."""
+
+    @property
+    def blame(self) -> Blame:
+        return _BLAME[self]
+
+
+_BLAME: dict[ErrorKind, Blame] = {
+    ErrorKind.INVALID_REQUEST: Blame.CALLER,
+    ErrorKind.CONTENT_REFUSED: Blame.CALLER,
+    ErrorKind.MODEL_NOT_FOUND: Blame.CALLER,
+    ErrorKind.TASK_NOT_FOUND: Blame.CALLER,
+    ErrorKind.NOT_CANCELLABLE: Blame.CALLER,
+    ErrorKind.CANCELLED: Blame.CALLER,
+    ErrorKind.INVALID_CREDENTIAL: Blame.ACCOUNT,
+    ErrorKind.NO_CREDITS: Blame.ACCOUNT,
+    ErrorKind.RATE_LIMITED: Blame.ACCOUNT,
+    ErrorKind.TOO_MANY_RUNNING: Blame.ACCOUNT,
+    ErrorKind.RESTRICTED: Blame.ACCOUNT,
+    ErrorKind.NOT_ENTITLED: Blame.ACCOUNT,
+    ErrorKind.GENERATION_FAILED: Blame.UPSTREAM,
+    ErrorKind.UPSTREAM_ERROR: Blame.UPSTREAM,
+    ErrorKind.UNREACHABLE: Blame.UPSTREAM,
+    ErrorKind.ANSWER_LOST: Blame.UPSTREAM,
+}
+
+
+class FieldReason(StrEnum):
+    """Why a field was refused."""
+
+    NOT_ALLOWED = "not_allowed"
+    """The value is not one of those in `allowed`."""
+    UNSUPPORTED = "unsupported"
+    """The model has no such field; `allowed` names what it has instead, if anything."""
+    MISSING = "missing"
+    """The model cannot do without it."""
+    CONFLICT = "conflict"
+    """It contradicts another field; `allowed` names the way out."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldProblem:
+    """One refused field of a request, with what the model would take, ready to be shown as it is."""
+
+    param: str
+    reason: FieldReason
+    allowed: tuple[str, ...] = ()
+    value: str = ""
+
+
+class ProviderError(Exception):
+    """What a provider raises, and what `query` gives for an id that has no state.
+
+    `code` is the upstream's own number or word, kept as text. `words` is the sentence for people where the provider
+    has one of its own for that code; `detail` is the upstream's own text, which may be empty and is never trusted.
+    `retry_after` is in seconds, where the upstream named one.
+    """
+
+    def __init__(
+        self,
+        kind: ErrorKind,
+        *,
+        code: str = "",
+        words: Words | None = None,
+        detail: str = "",
+        fields: Sequence[FieldProblem] = (),
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(kind, code, detail)
+        self.kind = kind
+        self.code = code
+        self.words = words
+        self.detail = detail
+        self.fields = tuple(fields)
+        self.retry_after = retry_after
+
+    def __str__(self) -> str:
+        return " ".join(part for part in (self.kind, self.code, self.detail) if part)
+
+
+# --- accounts ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One upstream account. Its credential, proxy and cookie are never shown: `tag` stands for it everywhere.
+
+    `name` is set for accounts that the operator named. `region` is the provider's own word for a site; empty where
+    there is only one. `proxy` is the URL through which every call of this account goes. `cookie` is a whole Cookie
+    header of the account's own, sent as it is in place of a made one.
+    """
+
+    provider: str
+    credential: str = field(repr=False)
+    name: str = ""
+    region: str = ""
+    proxy: str | None = field(default=None, repr=False)
+    cookie: str | None = field(default=None, repr=False)
+    tag: str = field(init=False)
+    """12 hex digits, the same on every replica. A named account keeps its tag when its credential is replaced."""
+
+    def __post_init__(self) -> None:
+        identity = f"name:{self.name}" if self.name else f"credential:{self.credential}"
+        digest = hashlib.sha256(f"{self.provider}\0{identity}".encode("utf-8", "surrogateescape"))
+        object.__setattr__(self, "tag", digest.hexdigest()[:12])
+
+    def redact(self, text: str) -> str:
+        """`text` without this account's secrets: foreign text may quote what was sent."""
+        for secret in (self.credential, self.proxy, self.cookie):
+            if secret and len(secret) >= 4:
+                text = text.replace(secret, "***")
+        return text
+
+
+# --- requests ---------------------------------------------------------------------------------------------------
+
+
+class MediaRole(StrEnum):
+    """What a picture, clip or sound is to the video. The words are those of the `media[]` protocol of DashScope."""
+
+    FIRST_FRAME = "first_frame"
+    LAST_FRAME = "last_frame"
+    REFERENCE_IMAGE = "reference_image"
+    REFERENCE_VIDEO = "reference_video"
+    REFERENCE_AUDIO = "reference_audio"
+    DRIVING_AUDIO = "driving_audio"
+    FIRST_CLIP = "first_clip"
+    VIDEO = "video"
+    """The clip to be edited or brought to life, for models that work on one."""
+
+
+class MediaKind(StrEnum):
+    IMAGE = "image"
+    VIDEO = "video"
+    AUDIO = "audio"
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """One input besides the prompt, by URL: `https://…`, or `data:…` for images.
+
+    `role` is None where the caller only handed in "an image": the model's card then gives it its place.
+    `param` is the field it came from, for error messages.
+    """
+
+    kind: MediaKind
+    url: str = field(repr=False)
+    param: str
+    role: MediaRole | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VideoRequest:
+    """One wish for a video, as every surface parses it. None means: not said, the model's default.
+
+    `size` is "WIDTHxHEIGHT". After `providers.settle.settle` the fields that the model knows are filled.
+    `shot_type` is `single` or `multi`. `reference_mode` asks for unlabelled media to be references rather than frames.
+    `options` goes into the upstream's own parameters as it is, over everything else.
+    """
+
+    model: str
+    prompt: str = ""
+    duration: int | None = None
+    ratio: str | None = None
+    resolution: str | None = None
+    size: str | None = None
+    media: tuple[Media, ...] = ()
+    reference_mode: bool = False
+    negative_prompt: str | None = None
+    seed: int | None = None
+    prompt_extend: bool | None = None
+    watermark: bool | None = None
+    audio: bool | None = None
+    audio_url: str | None = None
+    shot_type: str | None = None
+    template: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def media_in(self, role: MediaRole) -> tuple[Media, ...]:
+        return tuple(item for item in self.media if item.role is role)
+
+
+class Submission(NamedTuple):
+    """What a submit gave: the upstream's id, exactly as the upstream writes it."""
+
+    id: str
+
+
+# --- states -----------------------------------------------------------------------------------------------------
+
+
+class Phase(StrEnum):
+    """Where a task is. Four of them are `processing` to a client; see `status`."""
+
+    QUEUED = "queued"
+    PROCESSING = "processing"
+    POST_PROCESSING = "post_processing"
+    FINALIZING = "finalizing"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+    @property
+    def status(self) -> str:
+        """The client's word: pending, processing, completed or failed."""
+        return _STATUS[self]
+
+    @property
+    def ended(self) -> bool:
+        return self in (Phase.COMPLETED, Phase.FAILED)
+
+
+_STATUS = {
+    Phase.QUEUED: "pending",
+    Phase.PROCESSING: "processing",
+    Phase.POST_PROCESSING: "processing",
+    Phase.FINALIZING: "processing",
+    Phase.COMPLETED: "completed",
+    Phase.FAILED: "failed",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """A place in the upstream's queue; None where the upstream does not say."""
+
+    position: int
+    length: int | None = None
+    eta_seconds: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The finished video. `expires_at` is when the link stops working, where that is known."""
+
+    url: str
+    cover_url: str | None = None
+    expires_at: int | None = None
+    width: int | None = None
+    height: int | None = None
+    duration: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskState:
+    """What the upstream says of one task now.
+
+    `progress` (0–95) is the figure that the wire facts name for this state; an estimate takes its place where
+    `created_at` or `started_at` allow one. `note` is a sentence that belongs to this state rather than to its phase.
+    `expected_seconds` is the upstream's own forecast of the whole generation.
+    `result` is there exactly when the phase is COMPLETED, `error` exactly when it is FAILED.
+    """
+
+    id: str
+    phase: Phase
+    progress: int = 0
+    note: Words | None = None
+    queue: Queue | None = None
+    created_at: float | None = None
+    started_at: float | None = None
+    ended_at: float | None = None
+    expected_seconds: float | None = None
+    model: str | None = None
+    result: Result | None = None
+    error: ProviderError | None = None
+
+
+# --- models -----------------------------------------------------------------------------------------------------
+
+OPTIONAL_FIELDS = (
+    "negative_prompt",
+    "seed",
+    "prompt_extend",
+    "watermark",
+    "audio",
+    "audio_url",
+    "shot_type",
+    "template",
+)
+"""The fields of a `VideoRequest` that only some models have."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """What one model can do. It settles requests, fills /v1/models and drives forms: said once.
+
+    An empty `durations`, `resolutions` or `ratios` means that the model has no such choice, so that naming one is an
+    error. The first of each is not the default: `duration`, `resolution`, `ratio` are.
+
+    `sizes` maps resolution and ratio to "WIDTHxHEIGHT" for models that want pixels; without it `size` is only read
+    as a way to say ratio and resolution.
+    `media_sets` are the legal sets of inputs; the empty set in it means that text alone is enough.
+    `media_limits` says how many of a role are taken (1 unless named here).
+    `fields` are those of OPTIONAL_FIELDS that the model has.
+    `regions` are the sites that have the model; empty means all.
+    `typical_seconds` is how long a generation usually takes: it drives the progress estimate and nothing else.
+    `open` marks a model that no table knows: everything is passed on as it is, and the upstream is the judge.
+    """
+
+    name: str
+    provider: str
+    key: str = ""
+    title: str = ""
+    durations: tuple[int, ...] = ()
+    duration: int | None = None
+    resolutions: tuple[str, ...] = ()
+    resolution: str | None = None
+    ratios: tuple[str, ...] = ()
+    ratio: str | None = None
+    sizes: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    media_sets: tuple[frozenset[MediaRole], ...] = (frozenset(),)
+    media_limits: Mapping[MediaRole, int] = field(default_factory=dict)
+    prompt_needed: bool = True
+    fields: frozenset[str] = frozenset()
+    regions: frozenset[str] = frozenset()
+    typical_seconds: float = 120.0
+    open: bool = False
+
+    @property
+    def roles(self) -> frozenset[MediaRole]:
+        """Every kind of input the model takes in some set."""
+        return frozenset().union(*self.media_sets)
+
+
+# --- providers --------------------------------------------------------------------------------------------------
+
+
+class Provider(Protocol):
+    """An upstream. All calls raise ProviderError and nothing else.
+
+    What an upstream can do besides this is said by the protocols below: a provider that cannot, does not define
+    the method, and the gateway says so to the client.
+    """
+
+    @property
+    def name(self) -> str:
+        """The word in ids, accounts and `provider` fields: `jimeng`, `dashscope`."""
+
+    @property
+    def query_batch(self) -> int:
+        """How many ids one upstream query may carry."""
+
+    def account_from(self, credential: str) -> Account | None:
+        """The account of a credential as clients send it; None when it cannot be one of this upstream's."""
+
+    def owns(self, native_id: str) -> bool:
+        """True when an id has the shape of this upstream's ids."""
+
+    def submitted_at(self, native_id: str) -> float | None:
+        """The time of the submit, where the upstream's ids carry it."""
+
+    def models(self) -> Sequence[ModelCard]:
+        """Every model in the table, the default one first."""
+
+    def card(self, model: str) -> ModelCard | None:
+        """The card of a model, an open one for an unknown model of a known family, None for a stranger."""
+
+    async def submit(self, request: VideoRequest, account: Account, *, submit_key: str) -> Submission:
+        """Start the generation of a settled request. **Charged.**
+
+        `submit_key` is chosen by the gateway: the same key means the same submit. ANSWER_LOST is raised when the
+        upstream may have accepted it; every other kind means that nothing was created.
+        """
+
+    async def query(self, ids: Sequence[str], account: Account) -> Mapping[str, TaskState | ProviderError]:
+        """The state of each id. Not charged.
+
+        An id that the upstream does not know maps to ProviderError(TASK_NOT_FOUND). Raised is what concerns the
+        whole call: the way, the credential, the rate.
+        """
+
+
+@runtime_checkable
+class CanFind(Protocol):
+    """An upstream where a submit can be looked up by its key. Absent: a lost answer stays unconfirmed."""
+
+    async def find(self, submit_key: str, account: Account) -> Submission | None:
+        """The submission of a key, None when the upstream does not know it (yet)."""
+
+
+@runtime_checkable
+class CanCancel(Protocol):
+    """An upstream that can cancel. Absent: the gateway answers 409 `not_cancellable`."""
+
+    async def cancel(self, id: str, account: Account) -> None:
+        """Cancel a task. Raises NOT_CANCELLABLE when it is too late."""

@@ -1,0 +1,200 @@
+"""A request against a model's card: what was not said is filled in, and every bad field is named at once."""
+
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+
+from providers.contract import (
+    OPTIONAL_FIELDS,
+    ErrorKind,
+    FieldProblem,
+    FieldReason,
+    Media,
+    MediaKind,
+    MediaRole,
+    ModelCard,
+    ProviderError,
+    VideoRequest,
+)
+
+_SIZE = re.compile(r"(\d{2,5})\s*[xX*×]\s*(\d{2,5})")
+
+_FRAMES = (MediaRole.FIRST_FRAME, MediaRole.LAST_FRAME)
+_UNLABELLED: dict[MediaKind, MediaRole] = {
+    MediaKind.IMAGE: MediaRole.REFERENCE_IMAGE,
+    MediaKind.VIDEO: MediaRole.REFERENCE_VIDEO,
+    MediaKind.AUDIO: MediaRole.REFERENCE_AUDIO,
+}
+
+
+def settle(card: ModelCard, request: VideoRequest) -> VideoRequest:
+    """The request with roles assigned, `size` read and the card's defaults filled in.
+
+    Raises ProviderError(INVALID_REQUEST) whose `fields` name every bad field and what the model allows. The card of
+    an unknown model checks nothing: its fields go on as they came, for the upstream to judge.
+    """
+    request = _place_media(card, request)
+    if card.open:
+        return request
+    problems: list[FieldProblem] = []
+    request = _read_size(card, request, problems)
+    request = _choose(card, request, problems)
+    _check_optional_fields(card, request, problems)
+    _check_media(card, request, problems)
+    if card.prompt_needed and not request.prompt.strip() and not request.media:
+        problems.append(FieldProblem("prompt", FieldReason.MISSING))
+    if problems:
+        raise ProviderError(ErrorKind.INVALID_REQUEST, fields=problems)
+    return request
+
+
+def spell_seconds(seconds: Iterable[int]) -> tuple[str, ...]:
+    """Seconds as people write them, runs of three or more joined: (5, 10, 12) → 5, 10, 12; range(4, 16) → 4–15."""
+    runs: list[list[int]] = []
+    for second in sorted(seconds):
+        if runs and second == runs[-1][-1] + 1:
+            runs[-1].append(second)
+        else:
+            runs.append([second])
+    spelled: list[str] = []
+    for run in runs:
+        spelled += [f"{run[0]}–{run[-1]}"] if len(run) > 2 else [str(second) for second in run]
+    return tuple(spelled)
+
+
+def parse_size(text: str) -> tuple[int, int] | None:
+    """Width and height in pixels of "1280x720" or "1280*720"; None when it is neither."""
+    match = _SIZE.fullmatch(text.strip())
+    return (int(match[1]), int(match[2])) if match else None
+
+
+def _place_media(card: ModelCard, request: VideoRequest) -> VideoRequest:
+    """Give unlabelled media their roles: frames in order where the model has frames, else references."""
+    if all(item.role for item in request.media):
+        return request
+    roles = card.roles
+    frames_free = [role for role in _FRAMES if (card.open or role in roles) and not request.media_in(role)]
+    as_references = request.reference_mode or not (card.open or set(_FRAMES) & roles)
+    placed: list[Media] = []
+    for item in request.media:
+        role = item.role
+        if role is None:
+            if item.kind is MediaKind.IMAGE and not as_references and frames_free:
+                role = frames_free.pop(0)
+            elif item.kind is MediaKind.VIDEO and MediaRole.VIDEO in roles and not request.reference_mode:
+                role = MediaRole.VIDEO
+            else:
+                role = _UNLABELLED[item.kind]
+        placed.append(replace(item, role=role))
+    return replace(request, media=tuple(placed))
+
+
+def _read_size(card: ModelCard, request: VideoRequest, problems: list[FieldProblem]) -> VideoRequest:
+    """Turn `size` into ratio and resolution; a size that the model cannot make is a problem."""
+    if request.size is None:
+        return request
+    allowed = tuple(dict.fromkeys(card.sizes.values()))
+    pixels = parse_size(request.size)
+    if pixels is None:
+        problems.append(FieldProblem("size", FieldReason.NOT_ALLOWED, allowed or ("1280x720",), request.size))
+        return replace(request, size=None)
+    width, height = pixels
+    size = f"{width}x{height}"
+    if card.sizes:
+        for (resolution, ratio), made in card.sizes.items():
+            if made == size:
+                return _agree(request, resolution, ratio, size, problems)
+        problems.append(FieldProblem("size", FieldReason.NOT_ALLOWED, allowed, request.size))
+        return replace(request, size=None)
+    divisor = math.gcd(width, height)
+    ratio = f"{width // divisor}:{height // divisor}"
+    resolution = f"{min(width, height)}p"
+    if card.ratios and ratio not in card.ratios:
+        problems.append(FieldProblem("size", FieldReason.NOT_ALLOWED, card.ratios, request.size))
+        return replace(request, size=None)
+    if card.resolutions and resolution not in card.resolutions:
+        problems.append(FieldProblem("size", FieldReason.NOT_ALLOWED, card.resolutions, request.size))
+        return replace(request, size=None)
+    return _agree(request, resolution if card.resolutions else None, ratio if card.ratios else None, size, problems)
+
+
+def _agree(
+    request: VideoRequest,
+    resolution: str | None,
+    ratio: str | None,
+    size: str,
+    problems: list[FieldProblem],
+) -> VideoRequest:
+    """Take resolution and ratio from the size, unless they were named as well and say something else."""
+    for said, meant in ((request.resolution, resolution), (request.ratio, ratio)):
+        if said is not None and meant is not None and said.lower() != meant.lower():
+            problems.append(FieldProblem("size", FieldReason.CONFLICT, (said,), size))
+            return request
+    return replace(request, resolution=resolution or request.resolution, ratio=ratio or request.ratio, size=size)
+
+
+def _choose(card: ModelCard, request: VideoRequest, problems: list[FieldProblem]) -> VideoRequest:
+    """Check duration, resolution and ratio against the card and fill in its defaults."""
+    duration = request.duration
+    if duration is None:
+        duration = card.duration
+    elif duration not in card.durations:
+        reason = FieldReason.NOT_ALLOWED if card.durations else FieldReason.UNSUPPORTED
+        problems.append(FieldProblem("duration", reason, spell_seconds(card.durations), str(duration)))
+
+    resolution = request.resolution
+    if resolution is None:
+        resolution = card.resolution
+    else:
+        resolution = resolution.lower()
+        if resolution not in card.resolutions:
+            reason = FieldReason.NOT_ALLOWED if card.resolutions else FieldReason.UNSUPPORTED
+            problems.append(FieldProblem("resolution", reason, card.resolutions, request.resolution or ""))
+
+    ratio = request.ratio
+    if ratio is None:
+        ratio = card.ratio
+    elif ratio not in card.ratios:
+        reason = FieldReason.NOT_ALLOWED if card.ratios else FieldReason.UNSUPPORTED
+        problems.append(FieldProblem("ratio", reason, card.ratios, ratio))
+
+    size = request.size
+    if card.sizes and size is None and resolution and ratio:
+        size = card.sizes.get((resolution, ratio))
+        if size is None and not any(problem.param in ("resolution", "ratio", "size") for problem in problems):
+            made = tuple(shape for tier, shape in card.sizes if tier == resolution)
+            problems.append(FieldProblem("ratio", FieldReason.NOT_ALLOWED, made, ratio))
+    return replace(request, duration=duration, resolution=resolution, ratio=ratio, size=size)
+
+
+def _check_optional_fields(card: ModelCard, request: VideoRequest, problems: list[FieldProblem]) -> None:
+    for name in OPTIONAL_FIELDS:
+        value = getattr(request, name)
+        if value is not None and name not in card.fields:
+            problems.append(FieldProblem(name, FieldReason.UNSUPPORTED, value=str(value)))
+
+
+def _check_media(card: ModelCard, request: VideoRequest, problems: list[FieldProblem]) -> None:
+    """The set of roles must be one of the card's, and no role may be there more often than it takes."""
+    given = frozenset(item.role for item in request.media if item.role)
+    if given not in card.media_sets:
+        strange = [item for item in request.media if item.role not in card.roles]
+        for item in strange:
+            problems.append(FieldProblem(item.param, FieldReason.UNSUPPORTED, tuple(sorted(card.roles))))
+        if not strange:
+            problems.append(_wrong_set(card, request, given))
+    for role in sorted(given & card.roles):
+        items = request.media_in(role)
+        limit = card.media_limits.get(role, 1)
+        if len(items) > limit:
+            problems.append(FieldProblem(items[limit].param, FieldReason.NOT_ALLOWED, (f"{role} ≤ {limit}",)))
+
+
+def _wrong_set(card: ModelCard, request: VideoRequest, given: frozenset[MediaRole]) -> FieldProblem:
+    legal = tuple(" + ".join(sorted(roles)) or "text" for roles in card.media_sets)
+    larger = [roles for roles in card.media_sets if given < roles]
+    if larger:
+        absent = sorted(min(larger, key=len) - given)[0]
+        return FieldProblem(absent, FieldReason.MISSING, legal)
+    return FieldProblem(request.media[-1].param, FieldReason.CONFLICT, legal)
