@@ -110,12 +110,16 @@ class FieldReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FieldProblem:
-    """One refused field of a request, with what the model would take, ready to be shown as it is."""
+    """One refused field of a request, with what the model would take, ready to be shown as it is.
+
+    `hint` is a sentence on the way out, where there is more to say than what is allowed.
+    """
 
     param: str
     reason: FieldReason
     allowed: tuple[str, ...] = ()
     value: str = ""
+    hint: Words | None = None
 
 
 class ProviderError(Exception):
@@ -316,7 +320,7 @@ class TaskState:
 
     `progress` (0–95) is the figure that the wire facts name for this state; an estimate takes its place where
     `created_at` or `started_at` allow one. `note` is a sentence that belongs to this state rather than to its phase.
-    `expected_seconds` is the upstream's own forecast of the whole generation.
+    `expected_seconds` is the upstream's own forecast of how long this phase lasts.
     `result` is there exactly when the phase is COMPLETED, `error` exactly when it is FAILED.
     """
 
@@ -359,7 +363,8 @@ class ModelCard:
     `sizes` maps resolution and ratio to "WIDTHxHEIGHT" for models that want pixels; without it `size` is only read
     as a way to say ratio and resolution.
     `media_sets` are the legal sets of inputs; the empty set in it means that text alone is enough.
-    `media_limits` says how many of a role are taken (1 unless named here).
+    `media_limits` says how many of a role are taken (1 unless named here). `media_hint` is said to whoever hands in
+    what no set has.
     `fields` are those of OPTIONAL_FIELDS that the model has.
     `regions` are the sites that have the model; empty means all.
     `typical_seconds` is how long a generation usually takes: it drives the progress estimate and nothing else.
@@ -379,6 +384,7 @@ class ModelCard:
     sizes: Mapping[tuple[str, str], str] = field(default_factory=dict)
     media_sets: tuple[frozenset[MediaRole], ...] = (frozenset(),)
     media_limits: Mapping[MediaRole, int] = field(default_factory=dict)
+    media_hint: Words | None = None
     prompt_needed: bool = True
     fields: frozenset[str] = frozenset()
     regions: frozenset[str] = frozenset()
@@ -409,8 +415,11 @@ class Provider(Protocol):
     def query_batch(self) -> int:
         """How many ids one upstream query may carry."""
 
-    def account_from(self, credential: str) -> Account | None:
-        """The account of a credential as clients send it; None when it cannot be one of this upstream's."""
+    def account_from(self, credential: str, *, named: bool = False) -> Account | None:
+        """The account of a credential as clients send it; None when it cannot be one of this upstream's.
+
+        `named` says that the caller wrote this provider's name in front: then the usual prefix is not asked for.
+        """
 
     def owns(self, native_id: str) -> bool:
         """True when an id has the shape of this upstream's ids."""

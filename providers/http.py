@@ -81,11 +81,6 @@ class Reply:
         return orjson.loads(self.body.removeprefix(b"\xef\xbb\xbf"))
 
     @property
-    def text(self) -> str:
-        """The first few hundred characters, for people."""
-        return " ".join(self.body[:600].decode("utf-8", "replace").split())[:300]
-
-    @property
     def retry_after(self) -> float | None:
         """Seconds, where the upstream sent a number."""
         value = self.headers.get("retry-after", "")

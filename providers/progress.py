@@ -18,7 +18,7 @@ def estimate(state: TaskState, now: float, typical_seconds: float) -> int:
     """Percentage of a task at `now`, in [0, 100].
 
     Where the upstream tells no times, the figure of the state itself. Else it rises inside the phase's band by
-    elapsed over typical time; the upstream's own forecast, where there is one, takes the place of `typical_seconds`.
+    elapsed over typical time; the upstream's own forecast for the phase, where there is one, takes its place.
     A failed task keeps 0: nobody knows how far it got.
     """
     if state.phase is Phase.COMPLETED:
@@ -29,8 +29,6 @@ def estimate(state: TaskState, now: float, typical_seconds: float) -> int:
     if since is None or state.note is not None:
         return state.progress
     first, last = BANDS[state.phase]
-    expected = max(state.expected_seconds or typical_seconds, 1.0)
-    if state.phase is Phase.QUEUED:
-        expected *= QUEUE_SHARE
-    share = min(max(now - since, 0.0) / expected, 1.0)
+    typical = typical_seconds * QUEUE_SHARE if state.phase is Phase.QUEUED else typical_seconds
+    share = min(max(now - since, 0.0) / max(state.expected_seconds or typical, 1.0), 1.0)
     return first + round((last - first) * share)

@@ -181,7 +181,8 @@ def _check_media(card: ModelCard, request: VideoRequest, problems: list[FieldPro
     if given not in card.media_sets:
         strange = [item for item in request.media if item.role not in card.roles]
         for item in strange:
-            problems.append(FieldProblem(item.param, FieldReason.UNSUPPORTED, tuple(sorted(card.roles))))
+            allowed = tuple(sorted(card.roles))
+            problems.append(FieldProblem(item.param, FieldReason.UNSUPPORTED, allowed, hint=card.media_hint))
         if not strange:
             problems.append(_wrong_set(card, request, given))
     for role in sorted(given & card.roles):

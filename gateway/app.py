@@ -1,0 +1,133 @@
+"""The application: every route and every part on one screen."""
+
+import contextlib
+import secrets
+from collections.abc import AsyncGenerator, Sequence
+
+from pydantic import SecretStr
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.routing import Route
+
+from gateway.callers import Callers, parse_key
+from gateway.clock import Clock, SystemClock
+from gateway.context import Parts
+from gateway.errors import GatewayError
+from gateway.logs import GATEWAY
+from gateway.middleware import RequestContext
+from gateway.polling import Polling
+from gateway.refusals import refuse, refuse_http
+from gateway.routes import generations, models, operations
+from gateway.settings import Settings, SettingsError, load_settings
+from gateway.task_ids import derived_key
+from gateway.tasks import Tasks
+from providers.contract import Account
+from providers.dashscope.provider import DashScope
+from providers.http import HttpClient, Timeouts
+from providers.jimeng.models import extra_model
+from providers.jimeng.provider import Jimeng
+from providers.jimeng.regions import Hosts
+from providers.registry import Registry
+
+ROUTES = [
+    Route("/v1/videos/generations", generations.submit, methods=["POST"]),
+    Route("/v1/videos/tasks", generations.statuses, methods=["GET"]),
+    Route("/v1/videos/tasks/{id}", generations.status, methods=["GET"]),
+    Route("/v1/videos/tasks/{id}/cancel", generations.cancel, methods=["POST"]),
+    Route("/v1/models", models.models, methods=["GET"]),
+    Route("/v1/models/{id:path}", models.model, methods=["GET"]),
+    Route("/healthz", operations.healthz, methods=["GET"]),
+    Route("/ping", operations.ping, methods=["GET"]),
+    Route("/metrics", operations.prometheus, methods=["GET"]),
+    Route("/openapi.json", operations.openapi, methods=["GET"]),
+    Route("/docs", operations.docs, methods=["GET"]),
+]
+
+
+def create_app(
+    settings: Settings | None = None, *, http: HttpClient | None = None, clock: Clock | None = None
+) -> Starlette:
+    """The gateway. Raises SettingsError when the configuration cannot be used.
+
+    `http` and `clock` are for tests; without them the application makes its own.
+    """
+    settings = settings or load_settings()
+    http = http or HttpClient(Timeouts(settings.timeouts.connect, settings.timeouts.read, settings.timeouts.total))
+    clock = clock or SystemClock()
+    registry = _registry(settings, http, clock)
+    keys = [parse_key(key.get_secret_value()) for key in settings.keys]
+    callers = Callers(registry, keys=keys, accounts=_accounts(settings, registry), pass_through=settings.pass_through)
+    tasks = Tasks(
+        registry,
+        Polling(clock, settings.poll_freshness),
+        clock,
+        secrets=_seal_keys(settings),
+        aliases=settings.aliases,
+        defaults=[("jimeng-video-3.5-pro", "jimeng-video-3.5-pro"), ("wan2.6-t2v", settings.qwen_video_model)],
+        poll_interval=settings.video_poll_interval / 1000,
+    )
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncGenerator[None, None]:
+        async with http:
+            yield
+
+    app = Starlette(
+        routes=ROUTES,
+        middleware=[Middleware(RequestContext, default_language=settings.language)],
+        exception_handlers={GatewayError: refuse, HTTPException: refuse_http},
+        lifespan=lifespan,
+        max_body_size=settings.limits.body_bytes,
+    )
+    app.state.parts = Parts(settings, callers, tasks)
+    return app
+
+
+def _registry(settings: Settings, http: HttpClient, clock: Clock) -> Registry:
+    dashscope = DashScope(http, base_url=settings.dashscope_base_url)
+    jimeng = Jimeng(
+        http,
+        hosts=Hosts(settings.jimeng_base_url, settings.jimeng_commerce_url),
+        query_batch=settings.jimeng_query_batch,
+        extra_models=[
+            extra_model(model.name, model.key, model.benefit_type, model.durations, model.resolutions)
+            for model in settings.models
+        ],
+        now=clock.now,
+    )
+    return Registry([dashscope, jimeng])
+
+
+def _accounts(settings: Settings, registry: Registry) -> list[Account]:
+    """The managed accounts. A credential that cannot be one stops the start."""
+    accounts: list[Account] = []
+    for name, setting, provider in (
+        ("JIMENG_TOKENS", settings.jimeng_tokens, "jimeng"),
+        ("DASHSCOPE_API_KEY", settings.dashscope_api_key, "dashscope"),
+    ):
+        accounts += _accounts_of(name, setting, registry, provider)
+    return accounts
+
+
+def _accounts_of(name: str, credentials: Sequence[SecretStr], registry: Registry, provider: str) -> list[Account]:
+    accounts: list[Account] = []
+    for number, credential in enumerate(credentials, 1):
+        account = registry[provider].account_from(credential.get_secret_value(), named=True)
+        if account is None:
+            raise SettingsError(f"{name}: entry {number} is not a credential of {provider}")
+        accounts.append(account)
+    return accounts
+
+
+def _seal_keys(settings: Settings) -> list[bytes]:
+    """The MAC keys of task ids. Managed ids need a secret; without one they end with the process."""
+    if settings.secret:
+        return [derived_key(secret.get_secret_value()) for secret in settings.secret]
+    if not settings.keys:
+        return []
+    GATEWAY.warning(
+        "GATEWAY_SECRET is not set: task ids will not outlive this process nor be known to other replicas; "
+        "set it to a long random text"
+    )
+    return [secrets.token_bytes(32)]

@@ -1,0 +1,91 @@
+"""Request bodies: JSON, multipart and URL-encoded forms become the same nested object."""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import orjson
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from gateway.errors import GatewayError, refused
+from gateway.messages import ERRORS
+
+MAX_FIELDS = 1000
+MAX_DEPTH = 8
+
+_NAME = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])*)")
+_PART = re.compile(r"\[([^\[\]]*)\]")
+
+
+async def read_object(request: Request, limit: int) -> dict[str, Any]:
+    """The body as an object, whatever its Content-Type. Raises GatewayError.
+
+    In forms, `name[a][b]` nests, `name[]` and repeated names make lists. `limit` bounds a text part, in bytes; the
+    whole body is bounded by the application.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "multipart/form-data":
+        return await _read_form(request, limit)
+    body = await request.body()
+    if kind == "application/x-www-form-urlencoded" and not body.lstrip().startswith(b"{"):
+        return await _read_form(request, limit)
+    # curl calls a JSON body a form unless told otherwise: what looks like JSON is read as JSON.
+    if kind not in ("", "application/json", "text/plain", "application/x-www-form-urlencoded") and not (
+        kind.startswith("application/") and kind.endswith("+json")
+    ):
+        raise refused("unsupported_media_type")
+    try:
+        parsed = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise refused("invalid_json") from None
+    if not isinstance(parsed, dict):
+        raise refused("invalid_json")
+    return parsed
+
+
+async def _read_form(request: Request, limit: int) -> dict[str, Any]:
+    try:
+        async with request.form(max_files=MAX_FIELDS, max_fields=MAX_FIELDS, max_part_size=limit) as form:
+            items = form.multi_items()
+    except HTTPException as error:
+        if error.status_code == 413:
+            raise
+        raise refused("invalid_form") from None
+    for name, value in items:
+        if isinstance(value, UploadFile):
+            raise GatewayError("unsupported_parameter", ERRORS["no_file_uploads"], param=name, values={"param": name})
+    return nest((name, value) for name, value in items if isinstance(value, str))
+
+
+def nest(items: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """Form fields as one nested object. Raises GatewayError when names contradict each other.
+
+    >>> nest([("a", "1"), ("b[]", "2"), ("b[]", "3"), ("c[d][e]", "4")])
+    {'a': '1', 'b': ['2', '3'], 'c': {'d': {'e': '4'}}}
+    """
+    root: dict[str, Any] = {}
+    for name, value in items:
+        match = _NAME.fullmatch(name)
+        path = [match[1], *_PART.findall(match[2])] if match else [name]
+        as_list = len(path) > 1 and path[-1] == ""
+        if as_list:
+            path.pop()
+        if len(path) > MAX_DEPTH or "" in path:
+            raise refused("invalid_form")
+        holder = root
+        for key in path[:-1]:
+            holder = holder.setdefault(key, {})
+            if not isinstance(holder, dict):
+                raise refused("invalid_form")
+        present = holder.get(path[-1])
+        if isinstance(present, dict):
+            raise refused("invalid_form")
+        if isinstance(present, list):
+            present.append(value)
+        elif present is not None:
+            holder[path[-1]] = [present, value]
+        else:
+            holder[path[-1]] = [value] if as_list else value
+    return root

@@ -1,0 +1,116 @@
+"""Who is calling: an Authorization header becomes a `Caller` with the accounts that may be used for it."""
+
+import hashlib
+import hmac
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from cachetools import LRUCache
+
+from gateway.errors import refused
+from gateway.task_ids import NO_OWNER, TAG_BYTES
+from providers.contract import Account, ModelCard
+from providers.registry import Registry
+
+_REMEMBERED_CALLERS = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """One client. `owner` is 12 hex digits that mark the tasks of a gateway key, the same on every replica.
+
+    A pass-through caller owns what its credentials own, and has no mark.
+    """
+
+    accounts: tuple[Account, ...]
+    managed: bool = False
+    owner: str = NO_OWNER
+    name: str = field(default="pass-through")
+
+    def accounts_of(self, provider: str) -> tuple[Account, ...]:
+        return tuple(account for account in self.accounts if account.provider == provider)
+
+    def accounts_for(self, card: ModelCard) -> tuple[Account, ...]:
+        """The accounts that can serve a model, by provider and site."""
+        return tuple(
+            account
+            for account in self.accounts_of(card.provider)
+            if not card.regions or not account.region or account.region in card.regions
+        )
+
+    def account(self, tag: str) -> Account | None:
+        return next((account for account in self.accounts if account.tag == tag), None)
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayKey:
+    """One of the gateway's own keys. Its owner mark outlives a change of the key when it has a name."""
+
+    secret: str = field(repr=False)
+    name: str = ""
+
+    @property
+    def owner(self) -> str:
+        identity = f"name:{self.name}" if self.name else f"key:{self.secret}"
+        return hashlib.sha256(f"owner\0{identity}".encode()).hexdigest()[: 2 * TAG_BYTES]
+
+
+def parse_key(text: str) -> GatewayKey:
+    """`name:gw-…` or `gw-…`."""
+    name, colon, secret = text.partition(":")
+    return GatewayKey(secret.strip(), name.strip()) if colon else GatewayKey(text.strip())
+
+
+class Callers:
+    """Tells callers apart. With keys, only those are let in, unless `pass_through` says otherwise."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        *,
+        keys: Sequence[GatewayKey] = (),
+        accounts: Sequence[Account] = (),
+        pass_through: bool = False,
+    ) -> None:
+        self._registry = registry
+        self._keys = {_digest(key.secret): key for key in keys}
+        self._accounts = tuple(accounts)
+        self._pass_through = pass_through or not keys
+        self._remembered: LRUCache[str, Caller] = LRUCache(_REMEMBERED_CALLERS)
+
+    def identify(self, authorization: str) -> Caller:
+        """The caller of an Authorization header. Raises GatewayError (401)."""
+        scheme, _, value = authorization.strip().partition(" ")
+        value = value.strip()
+        if scheme.lower() != "bearer" or not value:
+            raise refused("no_credential")
+        known = self._remembered.get(value)
+        if known is None:
+            known = self._remembered[value] = self._managed(value) or self._passing_through(value)
+        return known
+
+    def _managed(self, value: str) -> Caller | None:
+        # Looked up by digest, so that the time it takes tells nothing of a key.
+        digest = _digest(value)
+        key = self._keys.get(digest)
+        if key is None or not hmac.compare_digest(digest, _digest(key.secret)):
+            return None
+        return Caller(self._accounts, managed=True, owner=key.owner, name=key.name or f"key-{key.owner[:6]}")
+
+    def _passing_through(self, value: str) -> Caller:
+        if not self._pass_through or value.startswith("gw-"):
+            raise refused("unknown_key")
+        accounts: dict[str, Account] = {}
+        for credential in value.split(","):
+            if not credential.strip():
+                continue
+            account = self._registry.account_from(credential)
+            if account is not None:
+                accounts.setdefault(account.tag, account)
+        if not accounts:
+            raise refused("unusable_credential")
+        return Caller(tuple(accounts.values()))
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest()

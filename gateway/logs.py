@@ -1,0 +1,66 @@
+"""Log lines: one for each request, as text or JSON, with anything that looks like a credential masked."""
+
+import logging
+import re
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+ACCESS = logging.getLogger("gateway.access")
+GATEWAY = logging.getLogger("gateway")
+
+_SECRETS = re.compile(
+    r"(?i)(bearer\s+|sessionid(?:_ss)?=|sid_tt=|sid_guard=|token=)[^\s;,&\"']+"
+    r"|(://)[^/@\s]+(?=@)"
+    r"|\b(?:sk|gw|ms)-[\w-]{6,}"
+)
+
+
+def mask(text: str) -> str:
+    """`text` with what looks like a credential replaced."""
+    return _SECRETS.sub(lambda match: f"{match[1] or match[2] or ''}***", text)
+
+
+class TextFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        fields = " ".join(f"{name}={value}" for name, value in _fields(record).items())
+        text = f"{_time(record)} {record.levelname.lower():7} {record.getMessage()} {fields}".rstrip()
+        return mask(" ".join(text.split("\n")))
+
+
+class JsonFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "time": _time(record),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+            **_fields(record),
+        }
+        return mask(orjson.dumps(line, default=str).decode())
+
+
+def configure(level: str, form: str) -> None:
+    """Send the lines of the gateway and of its server to standard error. A trace is never among them."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(logging.WARNING)
+    for name in ("gateway", "uvicorn", "uvicorn.error"):
+        logger = logging.getLogger(name)
+        logger.handlers = []
+        logger.propagate = True
+        logger.setLevel(level.upper())
+    logging.getLogger("uvicorn.access").disabled = True
+
+
+def _time(record: logging.LogRecord) -> str:
+    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _fields(record: logging.LogRecord) -> dict[str, Any]:
+    fields = getattr(record, "fields", None)
+    return fields if isinstance(fields, dict) else {}

@@ -1,0 +1,176 @@
+"""Every sentence of the gateway for people, in Chinese and English: what happened, why, and what to do now."""
+
+from collections.abc import Iterable
+from typing import Literal, cast
+
+from providers.contract import FieldProblem, FieldReason, Phase, Queue, TaskState, Words
+
+Language = Literal["zh", "en"]
+
+ERRORS: dict[str, Words] = {
+    "no_credential": Words(
+        "未提供认证令牌",
+        "No credential was given: send `Authorization: Bearer <key>`",
+    ),
+    "invalid_api_key": Words(
+        "API认证失败，请检查配置", "The credential was refused: check the key or the configuration"
+    ),
+    "unknown_key": Words(
+        "认证令牌无效：此网关只接受自己的密钥",
+        "The credential is not one of this gateway's keys: ask its operator for one",
+    ),
+    "unusable_credential": Words(
+        "认证令牌格式无效，应为 Jimeng sessionid 或 DashScope sk- 密钥",
+        "The credential is neither a Jimeng sessionid nor a DashScope key (sk-…)",
+    ),
+    "no_account_for_provider": Words(
+        "没有可用于 {provider} 的凭证，请在 Authorization 中加入该平台的凭证，或选择其他模型",
+        "No credential for {provider}: add one to the Authorization header, or choose another model",
+    ),
+    "not_in_region": Words(
+        "模型 {model} 在该账号所属站点不可用，可用站点：{regions}",
+        "The account's site does not offer {model}; it is offered at: {regions}",
+    ),
+    "model_not_found": Words(
+        "模型 {model} 不存在，可用模型见 GET /v1/models", "There is no model {model}: see GET /v1/models"
+    ),
+    "task_not_found": Words(
+        "任务不存在或已过期", "There is no such task, or it has expired, or another credential made it"
+    ),
+    "not_found": Words("路径不存在，接口见 /docs", "There is no such path: see /docs"),
+    "method_not_allowed": Words(
+        "该路径不支持 {method} 方法，接口见 /docs", "This path does not take {method}: see /docs"
+    ),
+    "content_policy_violation": Words("内容违规", "The content was refused; change the prompt or the image"),
+    "account_restricted": Words("账号受限", "The account is restricted"),
+    "insufficient_quota": Words("积分不足", "Not enough credits"),
+    "rate_limit_exceeded": Words("请求过于频繁，请稍后再试", "Too many requests; try again later"),
+    "invalid_request": Words("请求参数错误", "The upstream refused the parameters of the request"),
+    "not_cancellable": Words(
+        "任务无法取消：上游不支持取消，或任务已开始",
+        "The task cannot be cancelled: the upstream has no cancel, or it has already started",
+    ),
+    "cancelled": Words("任务已取消", "The task was cancelled"),
+    "generation_failed": Words("生成失败", "The generation failed; try again"),
+    "upstream_error": Words(
+        "上游返回了无法识别的响应，请稍后再试", "The upstream gave an answer nobody can read; try later"
+    ),
+    "upstream_unavailable": Words(
+        "无法连接上游，请求未发出，请稍后重试", "The upstream cannot be reached, nothing was sent; try again"
+    ),
+    "submission_unconfirmed": Words(
+        "提交结果未知：请求已发出但没有收到确认，可能已扣费，请先在官网查看，不要直接重试",
+        "The submit was sent and its answer lost: it may be charged. Look on the site before you repeat it",
+    ),
+    "internal_error": Words(
+        "网关内部错误，请附上 request_id 反馈", "The gateway failed; report it with the request_id"
+    ),
+    "too_large": Words("请求体过大，上限为 {limit} 字节", "The body is too large: at most {limit} bytes"),
+    "invalid_json": Words("请求体不是有效的 JSON 对象", "The body is not a JSON object"),
+    "invalid_form": Words("请求体不是有效的表单", "The body is not a valid form"),
+    "unsupported_media_type": Words(
+        "不支持的 Content-Type，请使用 application/json 或 multipart/form-data",
+        "This Content-Type is not understood: use application/json or multipart/form-data",
+    ),
+    "no_file_uploads": Words(
+        "{param}：暂不支持上传文件，请改用图片的 https 链接或 data: URL",
+        "{param}: files are not taken yet; give the image's https address or a data: URL",
+    ),
+    "no_enhancement": Words(
+        "enhance_prompt：此版本未接入语言模型，请直接提供完整提示词",
+        "enhance_prompt: this version speaks to no language model; send the finished prompt",
+    ),
+    "ids_needed": Words("请用 ids=… 指定任务，最多 {limit} 个", "Name the tasks with ids=…, at most {limit}"),
+}
+
+_STATES: dict[Phase, Words] = {
+    Phase.QUEUED: Words("排队中", "Queued"),
+    Phase.PROCESSING: Words("视频生成中", "Generating the video"),
+    Phase.POST_PROCESSING: Words("后期处理中", "Post-processing"),
+    Phase.FINALIZING: Words("即将完成", "Nearly finished"),
+    Phase.COMPLETED: Words("视频生成完成", "The video is finished"),
+    Phase.FAILED: Words("生成失败", "The generation failed"),
+}
+
+_PLACE = Words("，第 {place} 位", ", place {place}")
+_ETA = Words("，预计 {eta}", ", about {eta} to go")
+_MINUTES = Words("{count} 分钟", "{count} min")
+_SECONDS = Words("{count} 秒", "{count} s")
+
+QUERY_FAILED = Words("查询失败: {reason}", "The query failed: {reason}")
+
+_PROBLEMS: dict[FieldReason, tuple[Words, Words]] = {
+    FieldReason.NOT_ALLOWED: (
+        Words("{param}：不支持 {value}", "{param}: {value} is not possible"),
+        Words("，可选：{allowed}", "; allowed: {allowed}"),
+    ),
+    FieldReason.UNSUPPORTED: (
+        Words("{param}：此模型不支持该参数", "{param}: this model does not take it"),
+        Words("，支持：{allowed}", "; it takes: {allowed}"),
+    ),
+    FieldReason.MISSING: (
+        Words("{param}：缺少必填参数", "{param}: it is needed"),
+        Words("，可用组合：{allowed}", "; possible: {allowed}"),
+    ),
+    FieldReason.CONFLICT: (
+        Words("{param}：与其他参数冲突", "{param}: it contradicts another field"),
+        Words("，可用：{allowed}", "; possible: {allowed}"),
+    ),
+}
+
+
+def say(words: Words, language: Language, **values: object) -> str:
+    """The sentence in one language, its places filled."""
+    text = words.zh if language == "zh" else words.en
+    return text.format(**values) if values else text
+
+
+def choose_language(accept_language: str, default: Language) -> Language:
+    """The language a client prefers, from its Accept-Language header; `default` where it names neither."""
+    best: tuple[float, Language] | None = None
+    for part in accept_language.split(","):
+        name, _, quality = part.strip().partition(";")
+        primary = name.strip().lower().partition("-")[0]
+        if primary not in ("zh", "en"):
+            continue
+        try:
+            weight = float(quality.strip().removeprefix("q=")) if quality else 1.0
+        except ValueError:
+            continue
+        if weight > 0 and (best is None or weight > best[0]):
+            best = (weight, cast(Language, primary))
+    return best[1] if best else default
+
+
+def describe_problems(problems: Iterable[FieldProblem], language: Language) -> str:
+    """Every refused field in one sentence each, with what the model allows."""
+    joint = "；" if language == "zh" else "; "
+    return joint.join(_describe_problem(problem, language) for problem in problems)
+
+
+def _describe_problem(problem: FieldProblem, language: Language) -> str:
+    what, way_out = _PROBLEMS[problem.reason]
+    text = say(what, language, param=problem.param, value=problem.value or problem.param)
+    if problem.hint:
+        return f"{text}{'。' if language == 'zh' else '. '}{say(problem.hint, language)}"
+    if problem.allowed:
+        text += say(way_out, language, allowed=", ".join(problem.allowed))
+    return text
+
+
+def describe_state(state: TaskState, language: Language) -> str:
+    """What is going on with a task, in one sentence."""
+    if state.note:
+        return say(state.note, language)
+    text = say(_STATES[state.phase], language)
+    if state.queue:
+        text += say(_PLACE, language, place=state.queue.position) + _describe_eta(state.queue, language)
+    return text
+
+
+def _describe_eta(queue: Queue, language: Language) -> str:
+    if not queue.eta_seconds:
+        return ""
+    minutes = round(queue.eta_seconds / 60)
+    eta = say(_MINUTES, language, count=minutes) if minutes else say(_SECONDS, language, count=queue.eta_seconds)
+    return say(_ETA, language, eta=eta)

@@ -1,0 +1,89 @@
+"""Around every request: its id, its log line, its metric, and an answer when something breaks. Plain ASGI."""
+
+import re
+import secrets
+import time
+import traceback
+
+import orjson
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gateway.errors import GatewayError
+from gateway.logs import ACCESS, GATEWAY
+from gateway.messages import Language, choose_language
+from gateway.metrics import REQUESTS
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_USABLE_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+
+
+class RequestContext:
+    """Gives each request an id, the client's own where it is usable, and writes one line when it is done."""
+
+    def __init__(self, app: ASGIApp, default_language: Language) -> None:
+        self._app = app
+        self._default_language = default_language
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        given = headers.get("x-request-id", "")
+        request_id = given if _USABLE_ID.fullmatch(given) else f"req_{secrets.token_hex(12)}"
+        scope["gateway.request_id"] = request_id
+        started = time.perf_counter()
+        status = 0
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)["x-request-id"] = request_id
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_id)
+        except Exception as error:
+            GATEWAY.error("internal error", extra={"fields": {"request_id": request_id, "cause": _where(error)}})
+            if status == 0:
+                spoken = choose_language(headers.get("accept-language", ""), self._default_language)
+                await _send_failure(send_with_id, request_id, spoken)
+        finally:
+            self._report(scope, status, time.perf_counter() - started, request_id)
+
+    @staticmethod
+    def _report(scope: Scope, status: int, seconds: float, request_id: str) -> None:
+        route = getattr(scope.get("route"), "path", "unmatched")
+        method = scope["method"] if scope["method"] in _METHODS else "OTHER"
+        REQUESTS.labels(route, method, status).observe(seconds)
+        fields = {
+            "method": scope["method"],
+            "path": ascii(scope["path"])[1:-1],
+            "status": status,
+            "ms": round(seconds * 1000, 1),
+            "caller": scope.get("gateway.caller", "-"),
+            "request_id": request_id,
+        }
+        ACCESS.info("request", extra={"fields": fields})
+
+
+async def _send_failure(send: Send, request_id: str, spoken: Language) -> None:
+    error = GatewayError("internal_error")
+    headers = {"content-type": "application/json", **error.headers()}
+    await send(
+        {
+            "type": "http.response.start",
+            "status": error.shape.status,
+            "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+        }
+    )
+    await send({"type": "http.response.body", "body": orjson.dumps(error.body(spoken, request_id))})
+
+
+def _where(error: Exception) -> str:
+    """The kind of an error and the line it came from. Its text may quote a request, so it stays out."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{place}"

@@ -1,0 +1,221 @@
+"""The OpenAPI 3.1 document, made from the models that validate."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import version
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from gateway import schemas
+
+_REF = "#/components/schemas/{model}"
+_TASK_ID = {
+    "name": "id",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "string", "maxLength": 160},
+    "description": "A task id as a submit gave it.",
+}
+_NO_CACHE = {
+    "name": "Cache-Control",
+    "in": "header",
+    "schema": {"type": "string"},
+    "description": "`no-cache` forces a query to the upstream.",
+}
+_LANGUAGE = {
+    "name": "Accept-Language",
+    "in": "header",
+    "schema": {"type": "string"},
+    "description": "`zh` or `en`: the language of messages.",
+}
+_PREFER = {
+    "name": "Prefer",
+    "in": "header",
+    "schema": {"type": "string"},
+    "description": "`wait=N`: hold the answer until the task ends, at most N seconds.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One row of the API: what it takes, what it gives, and which refusals are its own."""
+
+    method: str
+    path: str
+    id: str
+    summary: str
+    answers: Mapping[int, type[BaseModel] | str]
+    body: type[BaseModel] | None = None
+    parameters: tuple[dict[str, Any], ...] = ()
+    refusals: tuple[int, ...] = field(default=())
+    authorized: bool = True
+
+
+OPERATIONS: tuple[Operation, ...] = (
+    Operation(
+        "post",
+        "/v1/videos/generations",
+        "submitVideo",
+        "Submit a video; the answer is its task id, at once",
+        {200: schemas.TaskAccepted, 202: schemas.WaitedTask},
+        body=schemas.GenerationBody,
+        parameters=(_PREFER, _LANGUAGE),
+        refusals=(400, 401, 403, 404, 413, 429, 502, 504),
+    ),
+    Operation(
+        "get",
+        "/v1/videos/tasks/{id}",
+        "getTask",
+        "How a task stands, asked of the upstream now",
+        {200: schemas.TaskObject},
+        parameters=(_TASK_ID, _NO_CACHE, _LANGUAGE),
+        refusals=(401, 404),
+    ),
+    Operation(
+        "get",
+        "/v1/videos/tasks",
+        "getTasks",
+        "Many tasks at once",
+        {200: schemas.TaskList},
+        parameters=(
+            {
+                "name": "ids",
+                "in": "query",
+                "required": True,
+                "schema": {"type": "string"},
+                "description": "Task ids with commas between them, at most 100.",
+            },
+            _NO_CACHE,
+            _LANGUAGE,
+        ),
+        refusals=(400, 401),
+    ),
+    Operation(
+        "post",
+        "/v1/videos/tasks/{id}/cancel",
+        "cancelTask",
+        "Cancel a task, where the upstream can",
+        {200: schemas.TaskObject},
+        parameters=(_TASK_ID, _LANGUAGE),
+        refusals=(401, 404, 409, 429, 502),
+    ),
+    Operation(
+        "get",
+        "/v1/models",
+        "listModels",
+        "Every model the credential can use, with what each can do",
+        {200: schemas.ModelList},
+        refusals=(401,),
+    ),
+    Operation(
+        "get",
+        "/v1/models/{id}",
+        "getModel",
+        "One model",
+        {200: schemas.ModelObject},
+        parameters=({"name": "id", "in": "path", "required": True, "schema": {"type": "string"}},),
+        refusals=(401, 404),
+    ),
+    Operation("get", "/healthz", "getHealth", "The process is alive", {200: schemas.Health}, authorized=False),
+    Operation("get", "/ping", "ping", "The word pong", {200: "text/plain"}, authorized=False),
+    Operation(
+        "get",
+        "/metrics",
+        "getMetrics",
+        "Figures for Prometheus, for loopback or the admin key",
+        {200: "text/plain"},
+        refusals=(401,),
+        authorized=False,
+    ),
+    Operation("get", "/openapi.json", "getOpenapi", "This document", {200: "application/json"}, authorized=False),
+    Operation("get", "/docs", "getDocs", "This document for people", {200: "text/html"}, authorized=False),
+)
+
+_REFUSALS = {
+    400: "A field is bad, or the model cannot do that: `param` names it, the message lists what is allowed.",
+    401: "No credential, or one that is refused.",
+    403: "The account is restricted, or may not use the model.",
+    404: "No such model, task or path.",
+    409: "The task cannot be cancelled.",
+    413: "The body is too large.",
+    429: "No credits, or too many requests: `x-should-retry` and `Retry-After` tell which.",
+    502: "The upstream cannot be reached or gave an answer nobody can read; nothing was created.",
+    504: "Submitted, but the answer was lost: it may have been charged.",
+}
+
+
+@cache
+def document() -> dict[str, Any]:
+    """The document, ready for JSON."""
+    models = _models()
+    _, definitions = models_json_schema([(model, "validation") for model in models], ref_template=_REF, by_alias=True)
+    paths: dict[str, Any] = {}
+    for operation in OPERATIONS:
+        paths.setdefault(operation.path, {})[operation.method] = _describe(operation)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "video-gateway",
+            "version": version("video-gateway"),
+            "description": "One endpoint for Jimeng and DashScope video: submit, get a task id at once, poll, "
+            "get the link.",
+        },
+        "paths": paths,
+        "components": {
+            "schemas": definitions["$defs"],
+            "securitySchemes": {
+                "bearer": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "A gateway key, or one or several upstream credentials with commas between them.",
+                }
+            },
+        },
+    }
+
+
+def _models() -> list[type[BaseModel]]:
+    found: dict[str, type[BaseModel]] = {"ErrorBody": schemas.ErrorBody}
+    for operation in OPERATIONS:
+        for model in (operation.body, *operation.answers.values()):
+            if isinstance(model, type):
+                found[model.__name__] = model
+    return list(found.values())
+
+
+def _describe(operation: Operation) -> dict[str, Any]:
+    described: dict[str, Any] = {"operationId": operation.id, "summary": operation.summary}
+    if operation.authorized:
+        described["security"] = [{"bearer": []}]
+    if operation.parameters:
+        described["parameters"] = list(operation.parameters)
+    if operation.body:
+        schema = _schema(operation.body)
+        described["requestBody"] = {
+            "required": True,
+            "content": {"application/json": {"schema": schema}, "multipart/form-data": {"schema": schema}},
+        }
+    responses: dict[str, Any] = {}
+    for status, answer in operation.answers.items():
+        if isinstance(answer, str):
+            responses[str(status)] = {"description": operation.summary, "content": {answer: {}}}
+        else:
+            text = (answer.__doc__ or operation.summary).strip().partition("\n")[0]
+            responses[str(status)] = {
+                "description": text,
+                "content": {"application/json": {"schema": _schema(answer)}},
+            }
+    for status in operation.refusals:
+        responses[str(status)] = {
+            "description": _REFUSALS[status],
+            "content": {"application/json": {"schema": _schema(schemas.ErrorBody)}},
+        }
+    described["responses"] = responses
+    return described
+
+
+def _schema(model: type[BaseModel]) -> dict[str, str]:
+    return {"$ref": _REF.format(model=model.__name__)}

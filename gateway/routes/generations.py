@@ -1,0 +1,134 @@
+"""The generations surface: submit a video, ask how it stands, cancel it."""
+
+import math
+import re
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway.bodies import read_object
+from gateway.context import caller, json_answer, language, parts
+from gateway.errors import describe, refused
+from gateway.messages import QUERY_FAILED, Language, describe_state, say
+from gateway.schemas import parse_generation
+from gateway.tasks import Task
+from providers.contract import Phase, Result
+
+MAX_IDS = 100
+
+_PREFER_WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,9})", re.IGNORECASE)
+
+
+async def submit(request: Request) -> Response:
+    """POST /v1/videos/generations"""
+    who = caller(request)
+    settings = parts(request).settings
+    body = parse_generation(await read_object(request, settings.limits.body_bytes))
+    tasks = parts(request).tasks
+    submitted = await tasks.submit(who, body.video_request())
+    seconds = _seconds_to_wait(request, bool(body.wait_completion), settings.video_timeout / 1000)
+    if seconds is None:
+        accepted = {
+            "created": submitted.created,
+            "task_id": submitted.id,
+            "status": Phase.QUEUED.status,
+            "model": submitted.model,
+            "provider": submitted.provider,
+        }
+        return json_answer(accepted, headers={"location": f"/v1/videos/tasks/{submitted.id}"})
+    task = await tasks.wait(who, submitted, seconds, request.is_disconnected)
+    answer = render(task, language(request))
+    if task.state.result:
+        answer["data"] = [{"url": task.state.result.url}]
+    headers = poll_headers(task) | {"preference-applied": f"wait={seconds:g}"}
+    return json_answer(answer, 200 if task.state.phase.ended else 202, headers)
+
+
+async def status(request: Request) -> Response:
+    """GET /v1/videos/tasks/{id}"""
+    task = await parts(request).tasks.status(caller(request), request.path_params["id"], ask=_ask(request))
+    return json_answer(render(task, language(request)), headers=poll_headers(task))
+
+
+async def statuses(request: Request) -> Response:
+    """GET /v1/videos/tasks?ids=a,b,c"""
+    who = caller(request)
+    ids = [id for value in request.query_params.getlist("ids") for id in value.split(",") if id]
+    if not ids or len(ids) > MAX_IDS:
+        raise refused("ids_needed", limit=MAX_IDS)
+    found = await parts(request).tasks.statuses(who, ids, ask=_ask(request))
+    spoken = language(request)
+    data = [
+        render(task, spoken) if task is not None else {"task_id": id, "status": "not_found"}
+        for id, task in found.items()
+    ]
+    running = [task for task in found.values() if task is not None and task.poll_after_ms is not None]
+    soonest = min(running, key=lambda task: task.poll_after_ms or 0, default=None)
+    return json_answer({"object": "list", "data": data}, headers=poll_headers(soonest))
+
+
+async def cancel(request: Request) -> Response:
+    """POST /v1/videos/tasks/{id}/cancel"""
+    task = await parts(request).tasks.cancel(caller(request), request.path_params["id"])
+    return json_answer(render(task, language(request)), headers=poll_headers(task))
+
+
+def render(task: Task, spoken: Language) -> dict[str, Any]:
+    """The status object, its fields in the order of the contract, absent ones left out."""
+    state = task.state
+    fields: dict[str, Any] = {"task_id": task.id, "status": state.phase.status}
+    if state.phase is not Phase.FAILED:
+        fields["progress"] = task.progress
+    if not state.phase.ended:
+        fields["message"] = describe_state(state, spoken)
+    if state.queue:
+        queue = state.queue
+        fields["queue"] = _present(position=queue.position, length=queue.length, eta_seconds=queue.eta_seconds)
+    if state.result:
+        fields["result"] = _render_result(state.result)
+    if state.error:
+        fields["error"] = describe(state.error, spoken)
+        if state.error.code:
+            fields["error_code"] = state.error.code
+    if task.trouble:
+        fields["stale"] = True
+        fields.setdefault("error", say(QUERY_FAILED, spoken, reason=describe(task.trouble, spoken)))
+    return fields | _present(created=task.created, model=task.model, provider=task.provider)
+
+
+def poll_headers(task: Task | None) -> dict[str, str]:
+    """When to come back; nothing for a task that has ended."""
+    headers = {"cache-control": "no-store"}
+    pause = task.poll_after_ms if task else None
+    if pause is not None:
+        headers["retry-after"] = str(math.ceil(pause / 1000))
+        headers["openai-poll-after-ms"] = str(pause)
+    return headers
+
+
+def _render_result(result: Result) -> dict[str, Any]:
+    return _present(
+        url=result.url,
+        cover_url=result.cover_url,
+        expires_at=result.expires_at,
+        width=result.width,
+        height=result.height,
+        duration=result.duration,
+    )
+
+
+def _present(**fields: Any) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _ask(request: Request) -> bool:
+    return "no-cache" in request.headers.get("cache-control", "").lower()
+
+
+def _seconds_to_wait(request: Request, wait_completion: bool, longest: float) -> float | None:
+    """How long the answer may be held; None to answer at once."""
+    match = _PREFER_WAIT.search(request.headers.get("prefer", ""))
+    if match:
+        return min(float(match[1]), longest)
+    return longest if wait_completion else None

@@ -1,0 +1,49 @@
+"""The models that a caller can use, with what each can do."""
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway.context import caller, json_answer, parts
+from gateway.errors import GatewayError
+from providers.contract import ModelCard
+
+_CREATED = 1735689600
+"""OpenAI's model objects have a time of making; upstreams tell none. 2025-01-01."""
+
+
+async def models(request: Request) -> Response:
+    """GET /v1/models"""
+    cards = parts(request).tasks.cards(caller(request))
+    return json_answer({"object": "list", "data": [describe_model(name, card) for name, card in cards.items()]})
+
+
+async def model(request: Request) -> Response:
+    """GET /v1/models/{id}"""
+    name = request.path_params["id"]
+    card = parts(request).tasks.cards(caller(request)).get(name)
+    if card is None:
+        raise GatewayError("model_not_found", values={"model": name})
+    return json_answer(describe_model(name, card))
+
+
+def describe_model(name: str, card: ModelCard) -> dict[str, Any]:
+    """A model object; `name` is what clients write, which may be an alias."""
+    described: dict[str, Any] = {"id": name, "object": "model", "created": _CREATED, "owned_by": card.provider}
+    if name != card.name:
+        described["alias_of"] = card.name
+    described["durations"] = card.durations
+    if card.duration is not None:
+        described["default_duration"] = card.duration
+    described["resolutions"] = card.resolutions
+    if card.resolution is not None:
+        described["default_resolution"] = card.resolution
+    described["ratios"] = card.ratios
+    if card.ratio is not None:
+        described["default_ratio"] = card.ratio
+    return described | {
+        "sizes": list(dict.fromkeys(card.sizes.values())),
+        "inputs": [sorted(roles) for roles in card.media_sets],
+        "parameters": sorted(card.fields),
+    }

@@ -1,0 +1,355 @@
+"""The bodies of the API as models: they validate what comes in, and the OpenAPI document is made of them."""
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+import orjson
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
+
+from gateway import shots
+from gateway.errors import GatewayError, invalid
+from gateway.messages import ERRORS
+from gateway.task_ids import MAX_MODEL_BYTES
+from providers.contract import FieldProblem, FieldReason, Media, MediaKind, MediaRole, VideoRequest
+
+_URL_PREFIXES = ("https://", "http://", "oss://")
+_MAX_SEED = 2**32 - 1
+_IMAGE_FIELDS = ("image_url", "image", "input_reference", *(f"image_file_{number}" for number in range(1, 10)))
+_VIDEO_FIELDS = ("video_file_1", "video_file_2", "video_file_3")
+
+
+def _blank_is_absent(value: Any) -> Any:
+    """Forms send an empty text for a field that was left empty."""
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+def _object_in_text(value: Any) -> Any:
+    """Forms carry an object as JSON text."""
+    if isinstance(value, str):
+        try:
+            return orjson.loads(value)
+        except orjson.JSONDecodeError:
+            return value
+    return value
+
+
+def _lower(value: str) -> str:
+    return value.strip().lower()
+
+
+def _resolution(value: str) -> str:
+    text = value.strip().lower()
+    return f"{text}p" if text.isdigit() else text
+
+
+def _fits_an_id(value: str) -> str:
+    if len(value.encode("utf-8", "surrogateescape")) > MAX_MODEL_BYTES:
+        raise PydanticCustomError("too_long", "at most {limit} bytes", {"limit": MAX_MODEL_BYTES})
+    return value.strip()
+
+
+def _strings(value: Any) -> Any:
+    return [value] if isinstance(value, str | dict) else value
+
+
+def _reference(value: Any) -> Any:
+    """The address inside the shapes in which clients send a picture: text, `{"url"}`, `{"image_url"}`."""
+    for _ in range(3):
+        if not isinstance(value, dict):
+            break
+        if value.get("file_id"):
+            raise PydanticCustomError("file_id", "files are not kept here")
+        value = next((value[name] for name in ("image_url", "video_url", "url") if value.get(name)), None)
+    return _blank_is_absent(value)
+
+
+def _address(value: str) -> str:
+    text = value.strip()
+    if text.startswith(_URL_PREFIXES) or text.startswith("data:"):
+        return text
+    raise PydanticCustomError("address", "an https:// address or a data: URL")
+
+
+Text = Annotated[str | None, BeforeValidator(_blank_is_absent)]
+Whole = Annotated[int | None, BeforeValidator(_blank_is_absent)]
+Switch = Annotated[bool | None, BeforeValidator(_blank_is_absent)]
+Resolution = Annotated[str, AfterValidator(_resolution)]
+ModelName = Annotated[str, AfterValidator(_fits_an_id)]
+Picture = Annotated[Annotated[str, AfterValidator(_address)] | None, BeforeValidator(_reference)]
+Pictures = Annotated[tuple[Picture, ...], BeforeValidator(_strings)]
+
+
+def _media_field(description: str) -> Any:
+    return Field(None, description=description, json_schema_extra={"examples": ["https://example.com/cat.png"]})
+
+
+class GenerationBody(BaseModel):
+    """A wish for a video. JSON or a form; unknown fields are ignored."""
+
+    model_config = ConfigDict(extra="ignore", populate_by_name=True, title="VideoGenerationRequest")
+
+    model: Annotated[ModelName | None, BeforeValidator(_blank_is_absent)] = Field(
+        None, description="A name of GET /v1/models. Absent: the first model the credential can use."
+    )
+    prompt: Annotated[str, BeforeValidator(lambda value: "" if value is None else value)] = Field(
+        "", description="What to show. May be empty only with an image or a shot description."
+    )
+    duration: Whole = Field(None, description="Seconds, whole.")
+    seconds: Whole = Field(None, description="The same as `duration`.")
+    ratio: Text = Field(None, description="Width to height, such as 16:9.")
+    aspect_ratio: Text = Field(None, description="The same as `ratio`.")
+    resolution: Annotated[Resolution | None, BeforeValidator(_blank_is_absent)] = Field(
+        None, description="480p, 720p or 1080p, where the model has a choice."
+    )
+    size: Text = Field(None, description="Pixels, 1280x720 or 1280*720; says ratio and resolution in one.")
+
+    image_url: Picture = _media_field("An image: https or data: URL.")
+    image: Picture = _media_field("The same as `image_url`.")
+    input_reference: Picture = _media_field("The same, as OpenAI's libraries call it; also `{image_url}`.")
+    first_frame: Picture = _media_field("The image that the video starts with.")
+    last_frame: Picture = _media_field("The image that it ends with.")
+    file_paths: Pictures = Field((), description="Images in order: first frame, last frame, or references.")
+    file_paths_camel: Pictures = Field((), alias="filePaths", description="The same as `file_paths`.")
+    images: Pictures = Field((), description="The same as `file_paths`.")
+    image_file_1: Picture = None
+    image_file_2: Picture = None
+    image_file_3: Picture = None
+    image_file_4: Picture = None
+    image_file_5: Picture = None
+    image_file_6: Picture = None
+    image_file_7: Picture = None
+    image_file_8: Picture = None
+    image_file_9: Picture = None
+    video_file_1: Picture = None
+    video_file_2: Picture = None
+    video_file_3: Picture = None
+    function_mode: Literal["first_last_frames", "omni_reference"] = Field(
+        "first_last_frames", alias="functionMode", description="What unlabelled images are: frames or references."
+    )
+
+    negative_prompt: Text = Field(None, description="What not to show.")
+    seed: Annotated[int | None, Field(ge=0, le=_MAX_SEED), BeforeValidator(_blank_is_absent)] = Field(
+        None, description="The same seed and request give a similar video."
+    )
+    prompt_extend: Switch = Field(None, description="The model may rewrite the prompt.")
+    watermark: Switch = Field(None, description="A mark in the corner.")
+    audio: Switch = Field(None, description="With sound.")
+    audio_url: Annotated[Annotated[str, AfterValidator(_address)] | None, BeforeValidator(_blank_is_absent)] = Field(
+        None, description="A sound for the video, by https URL."
+    )
+    template: Text = Field(None, description="A named effect of the model.")
+    shot_type: Text = Field(
+        None,
+        description="`single` or `multi` go to the model; "
+        + ", ".join(shots.SHOT_TYPES)
+        + " and other words describe the shot in the prompt.",
+    )
+    camera_movement: Text = Field(None, description="Into the prompt: " + ", ".join(shots.CAMERA_MOVEMENTS) + ".")
+    lighting: Text = Field(None, description="Into the prompt: " + ", ".join(shots.LIGHTING) + ".")
+    motion_prompt: Text = Field(None, description="Into the prompt: how things move.")
+    enhance_prompt: Switch = Field(None, description="Not available yet: a language model rewrites the prompt first.")
+    provider_options: Annotated[dict[str, Any] | None, BeforeValidator(_object_in_text)] = Field(
+        None, description="Goes into the upstream's own parameters as it is."
+    )
+    wait_completion: Switch = Field(
+        None, description="Hold the answer until the task ends, at most VIDEO_TIMEOUT; or send `Prefer: wait=N`."
+    )
+
+    def video_request(self) -> VideoRequest:
+        """What is wished, in the words of the providers. Raises GatewayError for what this version cannot do."""
+        if self.enhance_prompt:
+            raise GatewayError("unsupported_parameter", ERRORS["no_enhancement"], param="enhance_prompt")
+        shot_type = self.shot_type.lower() if self.shot_type else None
+        return VideoRequest(
+            model=self.model or "",
+            prompt=shots.compose(self.prompt, self.camera_movement, self.shot_type, self.lighting, self.motion_prompt),
+            duration=self.duration if self.duration is not None else self.seconds,
+            ratio=self.ratio or self.aspect_ratio,
+            resolution=self.resolution,
+            size=self.size,
+            media=tuple(self._media()),
+            reference_mode=self.function_mode == "omni_reference",
+            negative_prompt=self.negative_prompt,
+            seed=self.seed,
+            prompt_extend=self.prompt_extend,
+            watermark=self.watermark,
+            audio=self.audio,
+            audio_url=self.audio_url,
+            shot_type=shot_type if shot_type in shots.MODEL_SHOT_TYPES else None,
+            template=self.template,
+            options=self.provider_options or {},
+        )
+
+    def _media(self) -> Iterator[Media]:
+        if self.first_frame:
+            yield Media(MediaKind.IMAGE, self.first_frame, "first_frame", MediaRole.FIRST_FRAME)
+        if self.last_frame:
+            yield Media(MediaKind.IMAGE, self.last_frame, "last_frame", MediaRole.LAST_FRAME)
+        # Clients that are not sure of the field's name send one picture under several.
+        seen: set[str] = set()
+        for name, url in self._unlabelled_images():
+            if url and url not in seen:
+                seen.add(url)
+                yield Media(MediaKind.IMAGE, url, name)
+        for name in _VIDEO_FIELDS:
+            if url := getattr(self, name):
+                yield Media(MediaKind.VIDEO, url, name)
+
+    def _unlabelled_images(self) -> Iterator[tuple[str, str | None]]:
+        for name in _IMAGE_FIELDS:
+            yield name, getattr(self, name)
+        for name, urls in (
+            ("file_paths", self.file_paths),
+            ("filePaths", self.file_paths_camel),
+            ("images", self.images),
+        ):
+            for url in urls:
+                yield name, url
+
+
+def parse_generation(body: dict[str, Any]) -> GenerationBody:
+    """The body, validated. Raises GatewayError that names every bad field."""
+    try:
+        return GenerationBody.model_validate(body)
+    except ValidationError as error:
+        raise invalid(list(_problems(error))) from None
+
+
+_WANTED: dict[str, str] = {
+    "string": "text",
+    "int": "1, 2, 3, …",
+    "bool": "true, false",
+    "dict": "{…}",
+    "tuple": "[…]",
+    "address": "https://…, data:image/…;base64,…",
+    "file_id": "https://…, data:image/…;base64,…",
+    "too_long": f"≤ {MAX_MODEL_BYTES} bytes",
+    "greater_than_equal": f"0–{_MAX_SEED}",
+    "less_than_equal": f"0–{_MAX_SEED}",
+    "literal_error": "first_last_frames, omni_reference",
+}
+
+
+def _problems(error: ValidationError) -> Iterator[FieldProblem]:
+    for problem in error.errors(include_url=False):
+        kind = problem["type"]
+        wanted = _WANTED.get(kind) or _WANTED.get(kind.partition("_")[0], "")
+        value = problem["input"]
+        shown = str(value)[:60] if isinstance(value, str | int | float) else type(value).__name__
+        yield FieldProblem(str(problem["loc"][0]), FieldReason.NOT_ALLOWED, (wanted,) if wanted else (), shown)
+
+
+# --- answers ----------------------------------------------------------------------------------------------------
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+Status = Literal["pending", "processing", "completed", "failed"]
+
+
+class TaskAccepted(_Answer):
+    """A task that was accepted."""
+
+    created: int = Field(description="Unix seconds.")
+    task_id: str = Field(description="Ask GET /v1/videos/tasks/{id} with it.")
+    status: Literal["pending"]
+    model: str = Field(description="The model that is really used.")
+    provider: str
+
+
+class QueuePlace(_Answer):
+    position: int
+    length: int | None = None
+    eta_seconds: int | None = None
+
+
+class VideoResult(_Answer):
+    url: str = Field(description="The finished video. The link expires.")
+    cover_url: str | None = None
+    expires_at: int | None = Field(None, description="Unix seconds.")
+    width: int | None = None
+    height: int | None = None
+    duration: float | None = Field(None, description="Seconds.")
+
+
+class TaskObject(_Answer):
+    """A task as it stands. Absent fields are left out."""
+
+    task_id: str
+    status: Status
+    progress: int | None = Field(None, ge=0, le=100, description="Estimated percentage; 100 only with a result.")
+    message: str | None = Field(None, description="What is going on, for a person.")
+    queue: QueuePlace | None = None
+    result: VideoResult | None = None
+    error: str | None = Field(None, description="Why it failed, or with `stale` why the last query did.")
+    error_code: str | None = Field(None, description="The upstream's own code of the failure.")
+    stale: bool | None = Field(None, description="The last query failed on its way: this is the last known state.")
+    created: int | None = Field(None, description="Unix seconds.")
+    model: str | None = None
+    provider: str
+
+
+class VideoLink(_Answer):
+    url: str
+    revised_prompt: str | None = None
+
+
+class WaitedTask(TaskObject):
+    """The answer of a submit that waited."""
+
+    data: list[VideoLink] | None = None
+
+
+class UnknownTask(_Answer):
+    task_id: str
+    status: Literal["not_found"]
+
+
+class TaskList(_Answer):
+    object: Literal["list"]
+    data: list[TaskObject | UnknownTask]
+
+
+class ModelObject(_Answer):
+    """A model with what it can do. An empty list means that there is nothing to choose."""
+
+    id: str
+    object: Literal["model"]
+    created: int
+    owned_by: str
+    alias_of: str | None = None
+    durations: list[int] = Field(description="Seconds.")
+    default_duration: int | None = None
+    resolutions: list[str]
+    default_resolution: str | None = None
+    ratios: list[str]
+    default_ratio: str | None = None
+    sizes: list[str] = Field(description="Pixels.")
+    inputs: list[list[str]] = Field(description="Sets of inputs that go together; an empty set is text alone.")
+    parameters: list[str] = Field(description="Further fields of a request that the model has.")
+
+
+class ModelList(_Answer):
+    object: Literal["list"]
+    data: list[ModelObject]
+
+
+class ErrorDetail(_Answer):
+    message: str = Field(description="What happened, why, and what to do now, in the client's language.")
+    type: str
+    code: str = Field(description="A stable word.")
+    param: str | None = Field(description="The field that was refused.")
+    request_id: str
+    upstream_code: str | None = Field(None, description="The upstream's own number or word.")
+
+
+class ErrorBody(_Answer):
+    error: ErrorDetail
+
+
+class Health(_Answer):
+    status: Literal["ok"]
+    version: str

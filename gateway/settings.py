@@ -1,0 +1,202 @@
+"""The configuration and its one loader: the environment first, then one TOML file."""
+
+import os
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+)
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+DEFAULT_FILE = "gateway.toml"
+
+_USERINFO = re.compile(r"://[^/@\s]+@")
+
+
+class SettingsError(Exception):
+    """The configuration cannot be used; the text says in one line what is wrong and where."""
+
+
+def _split(value: Any) -> Any:
+    """A comma-separated text as a list; anything else as it is."""
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return value
+
+
+def _http_url(value: str) -> str:
+    if not re.fullmatch(r"https?://[^\s/?#]+[^\s?#]*", value):
+        raise ValueError("an http:// or https:// address without a query is wanted")
+    return value.rstrip("/")
+
+
+Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)]
+BaseUrl = Annotated[str, AfterValidator(_http_url)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TimeoutSettings(_Part):
+    """Seconds allowed for a call to an upstream."""
+
+    connect: float = Field(10.0, gt=0, description="Until the connection stands.")
+    read: float = Field(45.0, gt=0, description="Between two pieces of an answer.")
+    total: float = Field(60.0, gt=0, description="For the whole call.")
+
+
+class LimitSettings(_Part):
+    """Bounds on what one client may send."""
+
+    body_bytes: int = Field(
+        32 * 1024 * 1024, ge=1024, description="Size of a request body in bytes; a larger one is refused with 413."
+    )
+
+
+class ExtraModel(_Part):
+    """A Jimeng model that the table lacks: the site renames and adds."""
+
+    name: str = Field(min_length=1, description="What clients write.")
+    key: str = Field(min_length=1, description="The site's own key, as `model_req_key`.")
+    benefit_type: str = Field(min_length=1, description="The site's name for what is charged.")
+    durations: tuple[int, ...] = Field((5, 10), min_length=1, description="Seconds offered, the default first.")
+    resolutions: tuple[str, ...] = Field((), description="Such as 720p; empty where the model has no such choice.")
+
+
+class Settings(BaseSettings):
+    """The configuration. In the file a key is the field's name; in the environment, see each field."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="GATEWAY_", extra="forbid", frozen=True, validate_by_name=True, validate_by_alias=True
+    )
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(5100, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    workers: int = Field(1, ge=1, le=256, description="Processes. They share nothing and need not.")
+
+    keys: Secrets = Field(
+        (), description="The gateway's own keys, `name:gw-…`. With any set, other credentials get 401."
+    )
+    pass_through: bool = Field(False, description="With keys set: also take callers' own upstream credentials.")
+    admin_key: SecretStr | None = Field(None, description="Opens /metrics to others than loopback.")
+    secret: Secrets = Field(
+        (), description="Seals task ids. The first seals, all open. The same on every replica when keys are set."
+    )
+
+    language: Literal["zh", "en"] = Field("zh", description="Of messages, where the client names none.")
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["text", "json"] = "text"
+
+    jimeng_tokens: Secrets = Field(
+        (), validation_alias="JIMENG_TOKENS", description="Managed Jimeng accounts, with region and proxy prefixes."
+    )
+    dashscope_api_key: Secrets = Field((), validation_alias="DASHSCOPE_API_KEY", description="Managed DashScope keys.")
+
+    jimeng_base_url: BaseUrl | None = Field(
+        None, validation_alias="JIMENG_BASE_URL", description="Replaces the host of every region."
+    )
+    jimeng_commerce_url: BaseUrl | None = Field(
+        None, validation_alias="JIMENG_COMMERCE_URL", description="Replaces the credits' host; follows the base."
+    )
+    dashscope_base_url: BaseUrl = Field(
+        "https://dashscope.aliyuncs.com/api/v1",
+        validation_alias=AliasChoices("DASHSCOPE_BASE_URL", "QWEN_BASE_URL"),
+        description="DashScope's address; QWEN_BASE_URL is read as an older name.",
+    )
+    qwen_video_model: str = Field(
+        "wan2.6-i2v", validation_alias="QWEN_VIDEO_MODEL", description="DashScope's model when only an image is given."
+    )
+    jimeng_query_batch: int = Field(
+        50, ge=1, le=500, validation_alias="JIMENG_QUERY_BATCH", description="Ids in one status query to Jimeng."
+    )
+
+    video_poll_interval: int = Field(
+        5000, ge=10, validation_alias="VIDEO_POLL_INTERVAL", description="Milliseconds between polls when waiting."
+    )
+    video_timeout: int = Field(
+        600_000, ge=0, validation_alias="VIDEO_TIMEOUT", description="Milliseconds a waiting answer is held at most."
+    )
+    poll_freshness: float = Field(
+        1.0, ge=0, validation_alias="POLL_FRESHNESS", description="Seconds an answer may be old; 0 always asks."
+    )
+
+    aliases: dict[str, str] = Field({}, description="Other names of models: alias = model.")
+    models: tuple[ExtraModel, ...] = Field((), description="Jimeng models beside those of the table.")
+    timeouts: TimeoutSettings = TimeoutSettings()
+    limits: LimitSettings = LimitSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings, env_settings, TomlConfigSettingsSource(settings_cls))
+
+    def masked(self) -> dict[str, Any]:
+        """The effective configuration, ready for JSON, with no secret in it."""
+        return {name: _mask(value) for name, value in self.model_dump().items()}
+
+
+def load_settings(config: str | None = None, **overrides: Any) -> Settings:
+    """The settings from `overrides`, then the environment, then the file.
+
+    The file is `config`, else GATEWAY_CONFIG, else gateway.toml in the working directory if there is one.
+    Raises SettingsError.
+    """
+    named = config or os.environ.get("GATEWAY_CONFIG")
+    path = Path(named or DEFAULT_FILE)
+    if named and not path.is_file():
+        raise SettingsError(f"configuration file {path} does not exist")
+
+    class FromFile(Settings):
+        model_config = SettingsConfigDict(toml_file=path if path.is_file() else None)
+
+    try:
+        return FromFile(**{name: value for name, value in overrides.items() if value is not None})
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"configuration file {path}: {error}") from None
+    except ValidationError as error:
+        raise SettingsError(_one_line(error)) from None
+
+
+def _one_line(error: ValidationError) -> str:
+    """Every problem, each with the key it stands under; values are not shown, they may be secrets."""
+    problems = []
+    for problem in error.errors(include_input=False, include_url=False):
+        where = ".".join(str(part) for part in problem["loc"]) or "configuration"
+        unknown = problem["type"] == "extra_forbidden"
+        problems.append(f"{where}: {'unknown key' if unknown else problem['msg']}")
+    return "; ".join(problems)
+
+
+def _mask(value: Any) -> Any:
+    if isinstance(value, SecretStr):
+        return "***"
+    if isinstance(value, str):
+        return _USERINFO.sub("://***@", value)
+    if isinstance(value, dict):
+        return {name: _mask(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_mask(item) for item in value]
+    return value

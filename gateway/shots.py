@@ -1,0 +1,52 @@
+"""The shot description: English words of film become the Chinese phrases that the models understand best."""
+
+CAMERA_MOVEMENTS = {
+    "push_forward": "镜头向前推进",
+    "pull_back": "镜头向后拉远",
+    "pan_left": "镜头向左平移",
+    "pan_right": "镜头向右平移",
+    "tilt_up": "镜头向上仰",
+    "tilt_down": "镜头向下俯",
+    "zoom_in": "镜头放大",
+    "zoom_out": "镜头缩小",
+    "static": "镜头静止",
+}
+SHOT_TYPES = {
+    "close_up": "特写镜头",
+    "medium_shot": "中景镜头",
+    "wide_shot": "远景镜头",
+    "extreme_close_up": "大特写",
+    "full_shot": "全景镜头",
+}
+LIGHTING = {
+    "natural": "自然光线",
+    "soft": "柔和光线",
+    "hard": "硬光线",
+    "backlight": "逆光",
+    "golden_hour": "黄金时段光线",
+}
+MODEL_SHOT_TYPES = frozenset({"single", "multi"})
+"""These go to the model as they are: they say how many shots, not which."""
+
+_LIGHT_SUFFIX = "光线"
+_JOINT = "，"
+
+
+def compose(
+    prompt: str,
+    camera_movement: str | None = None,
+    shot_type: str | None = None,
+    lighting: str | None = None,
+    motion_prompt: str | None = None,
+) -> str:
+    """The prompt with the shot in front of it: camera, shot, light, motion, prompt. Unknown words stay as they are."""
+    if shot_type in MODEL_SHOT_TYPES:
+        shot_type = None
+    parts = (
+        CAMERA_MOVEMENTS.get(camera_movement, camera_movement) if camera_movement else "",
+        SHOT_TYPES.get(shot_type, shot_type) if shot_type else "",
+        LIGHTING.get(lighting, lighting + _LIGHT_SUFFIX) if lighting else "",
+        motion_prompt or "",
+        prompt,
+    )
+    return _JOINT.join(stripped for part in parts if (stripped := part.strip()))

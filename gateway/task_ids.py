@@ -1,0 +1,180 @@
+"""Public task ids: the upstream's own, or sealed ones that carry all that a poll needs, so that nothing is stored.
+
+A sealed id is `video_` and the URL-safe base64, without padding, of a record and its MAC:
+
+    version 1 byte | account tag 6 | owner tag 6 | created 5 | seconds 1 | width 2 | height 2
+    | provider length 1 + text | upstream id kind 1 (+ length 1) + bytes | model text | MAC 12
+
+It is authenticated, not encrypted: its tags are hashes, and what it says of the task is the task's own.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import re
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+PREFIX = "video_"
+MAX_LENGTH = 160
+TAG_BYTES = 6
+NO_OWNER = "0" * (2 * TAG_BYTES)
+"""Owner of tasks of pass-through callers: whoever holds the account's credential."""
+MAX_MODEL_BYTES = 50
+"""UTF-8 bytes of a model's name that surely fit."""
+
+_VERSION = 1
+_MAC_BYTES = 12
+_KIND_NUMBER, _KIND_UUID, _KIND_TEXT = 0, 1, 2
+_HEAD_BYTES = 1 + 2 * TAG_BYTES + 5 + 1 + 2 + 2
+_WRITTEN = re.compile(r"video_[A-Za-z0-9_-]{20,154}")
+
+
+@dataclass(frozen=True, slots=True)
+class TaskId:
+    """What a sealed id says.
+
+    `account_tag` and `owner_tag` are 12 hex digits. `created` is in unix seconds. `seconds`, `width` and `height`
+    are those of the video that was asked for, 0 where none was named.
+    """
+
+    provider: str
+    upstream_id: str
+    account_tag: str
+    owner_tag: str = NO_OWNER
+    model: str = ""
+    created: int = 0
+    seconds: int = 0
+    width: int = 0
+    height: int = 0
+
+
+def derived_key(secret: str) -> bytes:
+    """The MAC key of a gateway secret, or of the credential that owns a task where there is no secret."""
+    return hashlib.blake2b(
+        secret.encode("utf-8", "surrogateescape"), digest_size=32, person=b"video-gateway-id"
+    ).digest()
+
+
+def seal(id: TaskId, key: bytes) -> str:
+    """The public text of an id. Raises ValueError when it would not fit into 160 characters."""
+    record = _pack(id)
+    text = PREFIX + _encode(record + _mac(record, key))
+    if len(text) > MAX_LENGTH:
+        raise ValueError("the upstream's id and the model's name are too long for a task id")
+    return text
+
+
+def peek(text: str) -> TaskId | None:
+    """What a sealed id claims to be, **unverified**: good for finding the key that verifies it, for nothing else."""
+    parts = _open(text)
+    return _unpack(parts[0]) if parts else None
+
+
+def unseal(text: str, keys: Sequence[bytes]) -> TaskId | None:
+    """The id of a text that one of the keys has sealed; None for everything else, whatever is wrong with it."""
+    parts = _open(text)
+    if parts is None:
+        return None
+    record, mac = parts
+    genuine = False
+    for key in keys:
+        genuine |= hmac.compare_digest(_mac(record, key), mac)
+    return _unpack(record) if genuine else None
+
+
+def _open(text: str) -> tuple[bytes, bytes] | None:
+    if not _WRITTEN.fullmatch(text):
+        return None
+    encoded = text[len(PREFIX) :]
+    try:
+        data = base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
+    except binascii.Error:
+        return None
+    # Unused bits of the last character would give one id several spellings.
+    if _encode(data) != encoded or len(data) < _HEAD_BYTES + 3 + _MAC_BYTES:
+        return None
+    return data[:-_MAC_BYTES], data[-_MAC_BYTES:]
+
+
+def _encode(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode("ascii").rstrip("=")
+
+
+def _mac(record: bytes, key: bytes) -> bytes:
+    return hashlib.blake2b(record, key=key, digest_size=_MAC_BYTES).digest()
+
+
+def _pack(id: TaskId) -> bytes:
+    provider = id.provider.encode("ascii")
+    return b"".join(
+        (
+            bytes((_VERSION,)),
+            bytes.fromhex(id.account_tag),
+            bytes.fromhex(id.owner_tag),
+            id.created.to_bytes(5),
+            min(max(id.seconds, 0), 255).to_bytes(1),
+            min(id.width, 65535).to_bytes(2),
+            min(id.height, 65535).to_bytes(2),
+            bytes((len(provider),)),
+            provider,
+            _pack_upstream_id(id.upstream_id),
+            id.model.encode(),
+        )
+    )
+
+
+def _pack_upstream_id(text: str) -> bytes:
+    if text.isascii() and text.isdigit() and text == str(int(text)) and int(text) < 2**64:
+        return bytes((_KIND_NUMBER,)) + int(text).to_bytes(8)
+    try:
+        parsed = uuid.UUID(text)
+    except ValueError:
+        parsed = None
+    if parsed is not None and str(parsed) == text:
+        return bytes((_KIND_UUID,)) + parsed.bytes
+    encoded = text.encode()
+    if len(encoded) > 255:
+        raise ValueError("the upstream's id is too long for a task id")
+    return bytes((_KIND_TEXT, len(encoded))) + encoded
+
+
+def _unpack(record: bytes) -> TaskId | None:
+    """The id of a record; None when it is not one of this version, which only a stranger's text can be."""
+    if record[0] != _VERSION:
+        return None
+    cursor = _HEAD_BYTES
+    provider_end = cursor + 1 + record[cursor]
+    provider = record[cursor + 1 : provider_end]
+    if provider_end >= len(record):
+        return None
+    kind, cursor = record[provider_end], provider_end + 1
+    try:
+        if kind == _KIND_NUMBER:
+            end = cursor + 8
+            upstream_id = str(int.from_bytes(record[cursor:end]))
+        elif kind == _KIND_UUID:
+            end = cursor + 16
+            upstream_id = str(uuid.UUID(bytes=record[cursor:end]))
+        elif kind == _KIND_TEXT and cursor < len(record):
+            end = cursor + 1 + record[cursor]
+            upstream_id = record[cursor + 1 : end].decode()
+        else:
+            return None
+        if end > len(record):
+            return None
+        return TaskId(
+            provider=provider.decode("ascii"),
+            upstream_id=upstream_id,
+            account_tag=record[1:7].hex(),
+            owner_tag=record[7:13].hex(),
+            model=record[end:].decode(),
+            created=int.from_bytes(record[13:18]),
+            seconds=record[18],
+            width=int.from_bytes(record[19:21]),
+            height=int.from_bytes(record[21:23]),
+        )
+    except ValueError:
+        return None

@@ -1,0 +1,317 @@
+"""Answers of Jimeng, parsed: envelopes, submits and the records of tasks. Pure, and never an exception on shape.
+
+Two readings of the record's status numbers are in circulation, so the evidence in the record decides before the
+number does: a usable link means finished, whatever the number says.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+from urllib.parse import parse_qs, urlsplit
+
+from providers.contract import Phase, Queue, Result, TaskState, Words
+from providers.jimeng.errors import failure
+
+EXTRACTING = Words("视频生成完成,正在提取URL", "The video is generated, its link is being fetched")
+
+
+class StatusMeaning(NamedTuple):
+    """What a status number means where nothing in the record tells more."""
+
+    phase: Phase
+    progress: int
+    note: Words | None = None
+
+
+_REFUSED_LATE = Words("内容违规：生成后未通过审核", "The content was refused after the generation")
+_DELETED = Words("任务已被删除", "The task was deleted on the site")
+
+STATUSES: dict[int, StatusMeaning] = {
+    0: StatusMeaning(Phase.QUEUED, 0),
+    10: StatusMeaning(Phase.FINALIZING, 95, EXTRACTING),
+    20: StatusMeaning(Phase.PROCESSING, 50),
+    30: StatusMeaning(Phase.FAILED, 0),
+    40: StatusMeaning(Phase.FAILED, 0, _REFUSED_LATE),
+    42: StatusMeaning(Phase.POST_PROCESSING, 80),
+    45: StatusMeaning(Phase.FINALIZING, 90),
+    50: StatusMeaning(Phase.FINALIZING, 95, EXTRACTING),
+    100: StatusMeaning(Phase.FAILED, 0, _DELETED),
+}
+"""10 and 50 stand for a record without a link: with one, it is finished before the number is looked at."""
+
+UNKNOWN_STATUS = StatusMeaning(Phase.PROCESSING, 30)
+_SUCCESS_OR_REFUSED = 10
+
+_VIDEO_PATHS = (
+    ("common_attr", "transcoded_video", "origin", "video_url"),
+    ("video", "transcoded_video", "origin", "video_url"),
+    ("video", "play_url"),
+    ("video", "download_url"),
+    ("video", "url"),
+)
+_COVER_PATHS = (("common_attr", "cover_url"), ("video", "cover_url"))
+_ITEM_ID_PATHS = (("item_id",), ("id",), ("local_item_id",), ("common_attr", "id"))
+_ORIGIN_PATHS = (("common_attr", "transcoded_video", "origin"), ("video", "transcoded_video", "origin"))
+
+
+class Envelope(NamedTuple):
+    """An answer without its wrapping: `ret` is "0" for success, `data` what was asked for."""
+
+    ret: str
+    errmsg: str
+    data: Any
+
+
+def open_envelope(body: Any) -> Envelope | None:
+    """The envelope of a JSON body. A body without `ret` is the data itself; None when it is no object at all."""
+    if not isinstance(body, dict):
+        return None
+    if "ret" not in body:
+        return Envelope("0", "", body)
+    return Envelope(_number_text(body["ret"]) or "0", _string(body.get("errmsg")), body.get("data"))
+
+
+class SubmitAnswer(NamedTuple):
+    """`id` is the history record of the new task, or "" with the reason of a refusal beside it."""
+
+    id: str
+    fail_code: str = ""
+    fail_text: str = ""
+
+
+def parse_submit(data: Any) -> SubmitAnswer | None:
+    """What a successful envelope of a submit says; None when it says neither yes nor no."""
+    aigc_data = _dig(data, "aigc_data")
+    record_id = _number_text(_dig(aigc_data, "history_record_id"))
+    if record_id:
+        return SubmitAnswer(record_id)
+    for holder in (data, aigc_data):
+        code = _fail_code(holder)
+        sentence = _string(_dig(holder, "fail_starling_message")) or _string(_dig(holder, "fail_msg"))
+        if code or sentence:
+            return SubmitAnswer("", code, sentence)
+    return None
+
+
+def records(data: Any, ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+    """The record of each id that was asked for and is there.
+
+    The answer maps ids to records; some answers hold `history_list` instead. An id that is absent, or whose record
+    is null, is not in the result.
+    """
+    if not isinstance(data, dict):
+        return {}
+    wanted = set(ids)
+    found: dict[str, Mapping[str, Any]] = {}
+    for key, record in data.items():
+        if key in wanted and isinstance(record, dict):
+            found[key] = record
+    listed = data.get("history_list")
+    for record in listed if isinstance(listed, list) else ():
+        for name in _record_ids(record):
+            if name in wanted:
+                found.setdefault(name, record)
+    return found
+
+
+def record_id(record: Mapping[str, Any]) -> str:
+    """The history id of a record that was found by something else; "" when it has none."""
+    return _number_text(record.get("history_record_id")) or _number_text(_dig(record, "task", "task_id"))
+
+
+def parse_record(id: str, record: Mapping[str, Any]) -> TaskState:
+    """The state that a history record tells."""
+    item = _first_item(record)
+    created_at = _time(record.get("created_time"))
+    ended_at = _time(_dig(record, "task", "finish_time"))
+    model = _string(_dig(record, "model_info", "model_req_key")) or None
+    link = video_url(item)
+    if link:
+        return TaskState(
+            id,
+            Phase.COMPLETED,
+            progress=100,
+            created_at=created_at,
+            ended_at=ended_at,
+            model=model,
+            result=_result(item, link),
+        )
+
+    status = _integer(record.get("status"))
+    if status is None:
+        status = _integer(_dig(record, "task", "status"))
+    meaning = UNKNOWN_STATUS if status is None else STATUSES.get(status, UNKNOWN_STATUS)
+    code = _fail_code(record)
+    refused_before_generation = status == _SUCCESS_OR_REFUSED and bool(ended_at)
+    if code or meaning.phase is Phase.FAILED or refused_before_generation:
+        error = failure(code, _string(record.get("fail_starling_message")), _string(record.get("fail_msg")))
+        if not code and meaning.phase is Phase.FAILED and meaning.note:
+            error.words = meaning.note
+        return TaskState(id, Phase.FAILED, created_at=created_at, ended_at=ended_at, model=model, error=error)
+
+    phase, progress, note = meaning
+    queue = _queue(record)
+    if item:
+        queue = None
+        if progress < STATUSES[45].progress:
+            phase, progress = Phase.FINALIZING, STATUSES[45].progress
+    elif queue is not None:
+        phase, progress, note = Phase.QUEUED, 0, None
+    return TaskState(
+        id,
+        phase,
+        progress=progress,
+        note=note,
+        queue=queue,
+        created_at=created_at,
+        expected_seconds=_time(record.get("forecast_queue_cost")) if phase is Phase.QUEUED else None,
+        model=model,
+    )
+
+
+def item_id(record: Mapping[str, Any]) -> str:
+    """The id that the best-quality call wants; "" when the record has none."""
+    item = _first_item(record)
+    for path in _ITEM_ID_PATHS:
+        found = _number_text(_dig(item, *path))
+        if found:
+            return found
+    return ""
+
+
+def best_results(data: Any) -> dict[str, Result]:
+    """The best-quality result of each item id in the answer of the best-quality call."""
+    found: dict[str, Result] = {}
+    for name in ("item_list", "local_item_list"):
+        items = _dig(data, name)
+        for item in items if isinstance(items, list) else ():
+            link = video_url(item)
+            if not link:
+                continue
+            for path in _ITEM_ID_PATHS:
+                key = _number_text(_dig(item, *path))
+                if key:
+                    found.setdefault(key, _result(item, link))
+    return found
+
+
+def with_best_result(state: TaskState, best: Result) -> TaskState:
+    """The state with the better link; what the better one does not tell stays as it was."""
+    if state.result is None:
+        return state
+    known = state.result
+    result = Result(
+        url=best.url,
+        cover_url=best.cover_url or known.cover_url,
+        expires_at=best.expires_at,
+        width=best.width or known.width,
+        height=best.height or known.height,
+        duration=best.duration or known.duration,
+    )
+    return replace(state, result=result)
+
+
+def video_url(item: Any) -> str:
+    """The first usable link of an item, in the order in which the site fills them; "" when there is none."""
+    return next(_links(item, _VIDEO_PATHS), "")
+
+
+def _result(item: Any, link: str) -> Result:
+    origin: Any = next((found for path in _ORIGIN_PATHS if isinstance(found := _dig(item, *path), dict)), {})
+    milliseconds = _time(origin.get("duration_ms")) or _time(_dig(item, "video", "duration_ms"))
+    return Result(
+        url=link,
+        cover_url=next(_links(item, _COVER_PATHS), None),
+        expires_at=_expiry(link),
+        width=_integer(origin.get("width")) or None,
+        height=_integer(origin.get("height")) or None,
+        duration=milliseconds / 1000 if milliseconds else None,
+    )
+
+
+def _links(item: Any, paths: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    for path in paths:
+        link = _string(_dig(item, *path)).strip()
+        if link.startswith(("https://", "http://")):
+            yield link
+
+
+def _expiry(link: str) -> int | None:
+    """When a signed link ends, from its own query."""
+    try:
+        query = parse_qs(urlsplit(link).query)
+    except ValueError:
+        return None
+    for name in ("x-expires", "Expires", "expires"):
+        expiry = _integer(query.get(name, [""])[0])
+        if expiry:
+            return expiry
+    return None
+
+
+def _queue(record: Mapping[str, Any]) -> Queue | None:
+    position = _integer(_dig(record, "queue_info", "queue_idx"))
+    if position is None or position <= 0:
+        return None
+    forecast = _time(record.get("forecast_queue_cost"))
+    length = _integer(_dig(record, "queue_info", "queue_length"))
+    return Queue(position, length or None, round(forecast) if forecast else None)
+
+
+def _first_item(record: Mapping[str, Any]) -> Any:
+    items = record.get("item_list")
+    return next((item for item in items if item), None) if isinstance(items, list) else None
+
+
+def _record_ids(record: Any) -> Iterator[str]:
+    for path in (("history_record_id",), ("task", "task_id"), ("submit_id",), ("task", "submit_id")):
+        name = _number_text(_dig(record, *path))
+        if name:
+            yield name
+
+
+def _fail_code(record: Any) -> str:
+    code = _number_text(_dig(record, "fail_code"))
+    return "" if code == "0" else code
+
+
+def _dig(value: Any, *path: str) -> Any:
+    for name in path:
+        if not isinstance(value, dict):
+            return None
+        value = value.get(name)
+    return value
+
+
+def _string(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _number_text(value: Any) -> str:
+    """An id or a code as text, whether it came as text or as a number."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return ""
+    if isinstance(value, float):
+        return str(int(value)) if value == value and abs(value) < 2**63 else ""
+    return str(value).strip()
+
+
+def _integer(value: Any) -> int | None:
+    number = _number(value)
+    return None if number is None else int(number)
+
+
+def _time(value: Any) -> float | None:
+    """A time or a length in seconds; the site writes 0 for "not known"."""
+    return _number(value) or None
+
+
+def _number(value: Any) -> float | None:
+    """A number that came as number or as text, None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if abs(number) < 2**63 else None

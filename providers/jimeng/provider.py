@@ -1,0 +1,219 @@
+"""Jimeng (即梦) and Dreamina, by the web API of the site and an account's own session."""
+
+import random
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from providers.contract import (
+    Account,
+    ErrorKind,
+    FieldProblem,
+    FieldReason,
+    ModelCard,
+    ProviderError,
+    Submission,
+    TaskState,
+    VideoRequest,
+)
+from providers.http import HttpClient, Reply
+from providers.jimeng import draft, history, models, regions, session
+from providers.jimeng.errors import SIGNATURE_REFUSED, refusal
+from providers.jimeng.models import JimengModel
+
+SUBMIT_PATH = "/mweb/v1/aigc_draft/generate"
+STATUS_PATH = "/mweb/v1/get_history_by_ids"
+BEST_QUALITY_PATH = "/mweb/v1/get_local_item_list"
+
+_SUBMIT_NAMESPACE = uuid.UUID("6f1e0a52-6d3d-5b7e-9a55-6a696d656e67")
+_OTHER_SERVICES = ("sk-", "ms-", "gw-")
+_SECONDS_PER_ID = 2**32
+_FIRST_ID_TIME = 1_600_000_000
+
+
+class Jimeng:
+    """The provider. Submits are looked up by a `submit_id` of our own making; a status call takes many ids at once.
+
+    The site has no cancel, so there is none here.
+    """
+
+    name = regions.PROVIDER
+
+    def __init__(
+        self,
+        http: HttpClient,
+        *,
+        hosts: regions.Hosts | None = None,
+        query_batch: int = 50,
+        extra_models: Sequence[JimengModel] = (),
+        now: Callable[[], float] = time.time,
+        seed: Callable[[], int] = lambda: random.randint(0, draft.MAX_SEED),  # noqa: S311 - no secret
+        new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
+    ) -> None:
+        self._http = http
+        self._hosts = hosts or regions.Hosts()
+        self.query_batch = query_batch
+        self._models = {model.card.name: model for model in (*models.MODELS, *extra_models)}
+        self._by_key = {model.card.key: model for model in self._models.values()}
+        self._now = now
+        self._seed = seed
+        self._new_id = new_id
+
+    def account_from(self, credential: str, *, named: bool = False) -> Account | None:
+        """Any token is taken that no other service's prefix claims."""
+        if not named and credential.strip().startswith(_OTHER_SERVICES):
+            return None
+        return regions.account_from(credential)
+
+    def owns(self, native_id: str) -> bool:
+        """Ids of history records are 12 to 20 decimal digits."""
+        return native_id.isascii() and native_id.isdigit() and 12 <= len(native_id) <= 20
+
+    def submitted_at(self, native_id: str) -> float | None:
+        """The upper half of a 19-digit id is the unix second of its making; None where that gives no likely time."""
+        if not self.owns(native_id):
+            return None
+        seconds = int(native_id) // _SECONDS_PER_ID
+        return float(seconds) if seconds >= _FIRST_ID_TIME else None
+
+    def models(self) -> Sequence[ModelCard]:
+        return [model.card for model in self._models.values()]
+
+    def card(self, model: str) -> ModelCard | None:
+        found = self._model(model)
+        return found.card if found else None
+
+    def _model(self, name: str) -> JimengModel | None:
+        found = self._models.get(name) or self._by_key.get(name)
+        if found is None and name.startswith("dreamina_"):
+            return models.raw_key(name)
+        return found
+
+    async def submit(self, request: VideoRequest, account: Account, *, submit_key: str) -> Submission:
+        """The site charges for this call. `submit_key` becomes the `submit_id` by which `find` looks it up."""
+        model = self._model(request.model)
+        if model is None:
+            raise ProviderError(ErrorKind.MODEL_NOT_FOUND, code=request.model)
+        if request.media:
+            problem = FieldProblem(request.media[0].param, FieldReason.UNSUPPORTED, hint=models.NO_UPLOADS)
+            raise ProviderError(ErrorKind.INVALID_REQUEST, fields=[problem])
+        region = self._region(account)
+        body = draft.submit_body(
+            request,
+            model,
+            region,
+            submit_id=submit_id(account, submit_key),
+            seed=self._seed() if request.seed is None else request.seed,
+            now_ms=int(self._now() * 1000),
+            new_id=self._new_id,
+        )
+        data = await self._call(account, SUBMIT_PATH, body, charged=True)
+        answer = history.parse_submit(data)
+        if answer is None:
+            raise ProviderError(ErrorKind.ANSWER_LOST, detail="the answer names neither a task nor a reason")
+        if not answer.id:
+            raise refusal(answer.fail_code, account.redact(answer.fail_text))
+        return Submission(answer.id)
+
+    async def find(self, submit_key: str, account: Account) -> Submission | None:
+        wanted = submit_id(account, submit_key)
+        found = await self._records(account, "submit_ids", [wanted])
+        record = found.get(wanted)
+        id = history.record_id(record) if record else ""
+        return Submission(id) if id else None
+
+    async def query(self, ids: Sequence[str], account: Account) -> Mapping[str, TaskState | ProviderError]:
+        found: dict[str, Mapping[str, Any]] = {}
+        for start in range(0, len(ids), self.query_batch):
+            found |= await self._records(account, "history_ids", ids[start : start + self.query_batch])
+        states: dict[str, TaskState | ProviderError] = {
+            id: history.parse_record(id, found[id]) if id in found else ProviderError(ErrorKind.TASK_NOT_FOUND)
+            for id in ids
+        }
+        return await self._in_best_quality(states, found, account)
+
+    async def _records(self, account: Account, kind: str, ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+        data = await self._call(account, STATUS_PATH, {kind: list(ids)})
+        return history.records(data, ids)
+
+    async def _in_best_quality(
+        self,
+        states: dict[str, TaskState | ProviderError],
+        found: Mapping[str, Mapping[str, Any]],
+        account: Account,
+    ) -> dict[str, TaskState | ProviderError]:
+        """The same states with better links. The link of a record is a preview at a fraction of the bitrate.
+
+        One call for all of them. Whatever goes wrong with it, the preview links stay.
+        """
+        finished = {id: state for id, state in states.items() if isinstance(state, TaskState) and state.result}
+        items = {id: item for id in finished if (item := history.item_id(found[id]))}
+        if not items:
+            return states
+        body = {
+            "item_id_list": list(items.values()),
+            "pack_item_opt": {"scene": 1, "need_data_integrity": True},
+            "is_for_video_download": True,
+        }
+        try:
+            best = history.best_results(await self._call(account, BEST_QUALITY_PATH, body))
+        except ProviderError:
+            return states
+        for id, item in items.items():
+            if item in best:
+                states[id] = history.with_best_result(finished[id], best[item])
+        return states
+
+    def _region(self, account: Account) -> regions.Region:
+        return self._hosts.of(regions.REGIONS[account.region or "cn"])
+
+    async def _call(self, account: Account, path: str, body: Any, *, charged: bool = False) -> Any:
+        """The `data` of a successful answer.
+
+        Raises ProviderError. A refused signature is answered with a second try under a fresh time, since the site
+        did nothing and the cause is nearly always a second that passed in between.
+        """
+        region = self._region(account)
+        referer = region.generate_referer if charged else region.origin
+        for last in (False, True):
+            reply = await self._http.send(
+                "POST",
+                region.base_url + path,
+                headers=session.headers(account, region, path, int(self._now()), referer),
+                params=session.query(account, region),
+                json=body,
+                proxy=account.proxy,
+                once=charged,
+            )
+            envelope = _read(reply, charged)
+            if envelope.ret == "0":
+                return envelope.data
+            if envelope.ret != SIGNATURE_REFUSED or last:
+                raise refusal(envelope.ret, account.redact(envelope.errmsg))
+        raise AssertionError
+
+
+def submit_id(account: Account, submit_key: str) -> str:
+    """The UUID by which the site knows a submit: the same for the same account and key, on every replica."""
+    return str(uuid.uuid5(_SUBMIT_NAMESPACE, f"{account.tag}:{submit_key}"))
+
+
+def _read(reply: Reply, charged: bool) -> history.Envelope:
+    """The envelope of an answer, a refusal included.
+
+    Raises ProviderError for what is no envelope. It leaves open whether a charged call was acted upon, unless the
+    site pointed elsewhere or said by its status that it took nothing.
+    """
+    try:
+        envelope = history.open_envelope(reply.json())
+    except ValueError:
+        envelope = None
+    if envelope is not None and (reply.status < 300 or envelope.ret != "0"):
+        return envelope
+    detail = f"HTTP {reply.status}"
+    if reply.status == 429:
+        raise ProviderError(ErrorKind.RATE_LIMITED, code="429", detail=detail, retry_after=reply.retry_after)
+    took_nothing = 300 <= reply.status < 500
+    kind = ErrorKind.ANSWER_LOST if charged and not took_nothing else ErrorKind.UPSTREAM_ERROR
+    raise ProviderError(kind, code=str(reply.status), detail=detail)
