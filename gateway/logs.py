@@ -12,7 +12,8 @@ ACCESS = logging.getLogger("gateway.access")
 GATEWAY = logging.getLogger("gateway")
 
 _SECRETS = re.compile(
-    r"(?i)(bearer\s+|sessionid(?:_ss)?=|sid_tt=|sid_guard=|token=)[^\s;,&\"']+"
+    r"(?i)(bearer\s+)[^\s\"']+"
+    r"|((?:sessionid(?:_ss)?|sid_tt|sid_guard|token)=)[^\s;,&\"']+"
     r"|(://)[^/@\s]+(?=@)"
     r"|\b(?:sk|gw|ms)-[\w-]{6,}"
 )
@@ -20,7 +21,7 @@ _SECRETS = re.compile(
 
 def mask(text: str) -> str:
     """`text` with what looks like a credential replaced."""
-    return _SECRETS.sub(lambda match: f"{match[1] or match[2] or ''}***", text)
+    return _SECRETS.sub(lambda match: f"{match[1] or match[2] or match[3] or ''}***", text)
 
 
 class TextFormatter(logging.Formatter):

@@ -174,7 +174,7 @@ class Account:
     """12 hex digits, the same on every replica. A named account keeps its tag when its credential is replaced."""
 
     def __post_init__(self) -> None:
-        identity = f"name:{self.name}" if self.name else f"credential:{self.credential}"
+        identity = f"name:{self.name}" if self.name else f"credential:{self.region}:{self.credential}"
         digest = hashlib.sha256(f"{self.provider}\0{identity}".encode("utf-8", "surrogateescape"))
         object.__setattr__(self, "tag", digest.hexdigest()[:12])
 

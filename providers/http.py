@@ -41,6 +41,7 @@ _NOTHING_SENT_AIOHTTP = (
     aiohttp.ConnectionTimeoutError,
     aiohttp.ClientHttpProxyError,
     aiohttp.InvalidURL,
+    aiohttp.NonHttpUrlClientError,
 )
 _NOTHING_SENT_HTTPX = (
     httpx.ConnectError,
@@ -126,10 +127,15 @@ class HttpClient:
         `once` is for calls that must not be made twice: it takes a new connection, since a kept one that the
         upstream has just closed would leave open whether the call arrived.
 
-        Raises ProviderError: UNREACHABLE when nothing was sent, ANSWER_LOST when the call may have arrived.
+        Raises ProviderError: UNREACHABLE when nothing was sent, ANSWER_LOST when the call may have arrived,
+        INVALID_REQUEST when `json` holds what JSON cannot carry.
         """
         client = self._client(proxy, once)
-        body = None if json is None else orjson.dumps(json)
+        try:
+            body = None if json is None else orjson.dumps(json)
+        except TypeError as error:
+            # Whole numbers beyond 64 bits and half characters, which only a client's own fields can hold.
+            raise ProviderError(ErrorKind.INVALID_REQUEST, detail=str(error)) from error
         try:
             request = client.build_request(method, url, headers=headers, params=params, content=body)
             async with asyncio.timeout(self.timeouts.total):
@@ -171,10 +177,13 @@ class HttpClient:
 def _aiohttp_transport(proxy: str | None, once: bool) -> httpx.AsyncBaseTransport:
     def session() -> aiohttp.ClientSession:
         # aiohttp keeps cookies of its own unless told otherwise, and would send one account's to the next.
-        return aiohttp.ClientSession(connector=_connector(proxy, once), cookie_jar=aiohttp.DummyCookieJar())
+        return aiohttp.ClientSession(
+            connector=_connector(proxy, once),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            proxy=proxy if proxy and not _is_socks(proxy) else None,
+        )
 
-    by_aiohttp = proxy is not None and not _is_socks(proxy)
-    return AiohttpTransport(client=session, proxy=httpx.Proxy(proxy) if proxy and by_aiohttp else None)
+    return AiohttpTransport(client=session)
 
 
 def _connector(proxy: str | None, once: bool) -> aiohttp.BaseConnector:

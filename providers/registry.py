@@ -40,7 +40,7 @@ class Registry:
         text = credential.strip()
         name, colon, rest = text.partition(":")
         if colon and name.lower() in self._providers:
-            return self._providers[name.lower()].account_from(rest, named=True)
+            return self._providers[name.lower()].account_from(rest.strip(), named=True)
         for provider in self:
             account = provider.account_from(text)
             if account is not None:

@@ -21,11 +21,13 @@ from providers.contract import (
 _SIZE = re.compile(r"(\d{2,5})\s*[xX*×]\s*(\d{2,5})")
 
 _FRAMES = (MediaRole.FIRST_FRAME, MediaRole.LAST_FRAME)
-_UNLABELLED: dict[MediaKind, MediaRole] = {
-    MediaKind.IMAGE: MediaRole.REFERENCE_IMAGE,
-    MediaKind.VIDEO: MediaRole.REFERENCE_VIDEO,
-    MediaKind.AUDIO: MediaRole.REFERENCE_AUDIO,
+_PLACES: dict[MediaKind, tuple[MediaRole, ...]] = {
+    MediaKind.IMAGE: (MediaRole.REFERENCE_IMAGE,),
+    MediaKind.VIDEO: (MediaRole.VIDEO, MediaRole.FIRST_CLIP, MediaRole.REFERENCE_VIDEO),
+    MediaKind.AUDIO: (MediaRole.DRIVING_AUDIO, MediaRole.REFERENCE_AUDIO),
 }
+"""What media without a role can be besides frames, in the order in which a model's card is asked; the last one is
+a reference."""
 
 
 def settle(card: ModelCard, request: VideoRequest) -> VideoRequest:
@@ -70,22 +72,22 @@ def parse_size(text: str) -> tuple[int, int] | None:
 
 
 def _place_media(card: ModelCard, request: VideoRequest) -> VideoRequest:
-    """Give unlabelled media their roles: frames in order where the model has frames, else references."""
+    """Give unlabelled media their roles: frames in order where the model can work from frames alone, else what its
+    card has for them, else references."""
     if all(item.role for item in request.media):
         return request
     roles = card.roles
-    frames_free = [role for role in _FRAMES if (card.open or role in roles) and not request.media_in(role)]
-    as_references = request.reference_mode or not (card.open or set(_FRAMES) & roles)
+    by_frames = card.open or any(given and given <= set(_FRAMES) for given in card.media_sets)
+    free = [role for role in _FRAMES if (card.open or role in roles) and not request.media_in(role)]
     placed: list[Media] = []
     for item in request.media:
         role = item.role
-        if role is None:
-            if item.kind is MediaKind.IMAGE and not as_references and frames_free:
-                role = frames_free.pop(0)
-            elif item.kind is MediaKind.VIDEO and MediaRole.VIDEO in roles and not request.reference_mode:
-                role = MediaRole.VIDEO
-            else:
-                role = _UNLABELLED[item.kind]
+        if role is None and item.kind is MediaKind.IMAGE and by_frames and free and not request.reference_mode:
+            role = free.pop(0)
+        elif role is None:
+            places = _PLACES[item.kind]
+            known = [] if request.reference_mode else [place for place in places if place in roles]
+            role = (*known, places[-1])[0]
         placed.append(replace(item, role=role))
     return replace(request, media=tuple(placed))
 

@@ -1,0 +1,256 @@
+"""DashScope's error codes: what each means, whose trouble it is, and the sentence for people.
+
+The same codes come as HTTP errors, `{"code", "message", "request_id"}`, and inside a failed task under HTTP 200.
+`refusal` turns either into a ProviderError. A code that the table lacks keeps its own text; its kind then follows the
+HTTP status, or is GENERATION_FAILED for a task.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from providers.contract import ErrorKind, ProviderError, Words
+
+MAX_DETAIL = 500
+"""Characters of an upstream's text that are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """One row of the table.
+
+    `code` is exact, or with `*` at its end the beginning of a code; the longest row that fits wins. `says` narrows
+    the row to messages that contain one of these texts, whatever their case: such a row comes before its namesake.
+    """
+
+    code: str
+    kind: ErrorKind
+    words: Words
+    says: tuple[str, ...] = ()
+
+
+_INVALID = Words(
+    "请求参数有误，请对照模型说明检查参数和素材后重试",
+    "A parameter or an input is invalid: check them against what the model takes, then try again",
+)
+_MEDIA_UNUSABLE = Words(
+    "素材不符合模型要求（格式、大小、分辨率、时长或画面内容），请更换素材后重试",
+    "The image, video or audio is outside the model's limits (format, size, resolution, length or what it shows): "
+    "use another one",
+)
+_MEDIA_UNREACHABLE = Words(
+    "上游无法下载素材，请确认链接可公开访问后重试",
+    "The upstream could not download an input: make sure its link is open to the public, then try again",
+)
+_REFUSED = Words(
+    "内容违规，已被上游内容审核拦截，请修改提示词或素材后重试",
+    "The content filter of the upstream refused the prompt, an input or the result: change them, then try again",
+)
+_COPYRIGHT = Words(
+    "内容违规，输入疑似侵犯知识产权，请修改提示词或更换素材后重试",
+    "The input may infringe somebody's rights: change the prompt or the media, then try again",
+)
+_RULE = Words(
+    "内容违规，命中了该账号自定义的拦截规则，请修改提示词后重试",
+    "A content rule of this account refused the request: change the prompt, then try again",
+)
+_KEY = Words(
+    "API Key 无效，请检查密钥是否正确、是否属于该地域",
+    "The API key is not valid: check that it is complete and belongs to this region",
+)
+_NO_RIGHT = Words(
+    "该账号无权使用此模型，请在百炼控制台开通或授权",
+    "This account may not use the model: grant it in the Model Studio console",
+)
+_NOT_ACTIVATED = Words(
+    "该账号尚未开通百炼服务，请先在控制台开通",
+    "Model Studio is not activated for this account: activate it in the console",
+)
+_WORKSPACE = Words(
+    "业务空间不存在，或该密钥不属于此业务空间，请检查密钥与业务空间",
+    "The workspace does not exist or the key is not a member of it: check key and workspace",
+)
+_OVERDUE = Words(
+    "账号欠费，请充值后重试",
+    "The account is overdue: pay the bill, then try again",
+)
+_FREE_TIER = Words(
+    "免费额度已用完，请在百炼控制台关闭“仅使用免费额度”或充值",
+    "The free quota is used up: switch off the free-tier-only mode in the Model Studio console, or top up",
+)
+_QUOTA_GONE = Words(
+    "额度已用完，请充值或更换账号",
+    "The quota is used up: top up, or use another account",
+)
+_BILLING = Words(
+    "账号未购买该服务或账单逾期，请在控制台处理后重试",
+    "The service is not bought or a bill is overdue: settle it in the console, then try again",
+)
+_NO_MODEL = Words(
+    "模型不存在或在该地域不可用，请检查模型名称",
+    "The model does not exist or is not available in this region: check its name",
+)
+_RATE = Words(
+    "请求过于频繁，已被上游限流，请稍后重试",
+    "Too many requests, the upstream limits the rate: try again in a moment",
+)
+_QUOTA_RATE = Words(
+    "已超出上游分配的配额，请稍后重试或提高配额",
+    "The quota allotted by the upstream is exceeded: try again later, or have it raised",
+)
+_SERVER = Words(
+    "上游服务内部错误，请稍后重试",
+    "The upstream had an internal error: try again later",
+)
+_BUSY = Words(
+    "上游模型服务繁忙，请稍后重试",
+    "The model has no capacity right now: try again later",
+)
+_TOO_LONG = Words(
+    "上游未能在时限内完成生成，请重新提交",
+    "The upstream did not finish within its time limit: submit again",
+)
+_UNSUPPORTED = Words(
+    "上游不支持此操作",
+    "The upstream does not support this operation",
+)
+_CONFLICT = Words(
+    "与上游已有的资源冲突，请更换名称后重试",
+    "It conflicts with something that exists upstream: use another name, then try again",
+)
+
+MEANINGS: tuple[Meaning, ...] = (
+    Meaning("InvalidParameter", ErrorKind.MODEL_NOT_FOUND, _NO_MODEL, says=("model not exist",)),
+    Meaning("InvalidParameter*", ErrorKind.INVALID_REQUEST, _INVALID),
+    Meaning("InvalidParameter.DataInspection", ErrorKind.INVALID_REQUEST, _MEDIA_UNREACHABLE),
+    Meaning("DataInspectionFailed", ErrorKind.CONTENT_REFUSED, _REFUSED),
+    Meaning("data_inspection_failed", ErrorKind.CONTENT_REFUSED, _REFUSED),
+    Meaning("IPInfringementSuspect", ErrorKind.CONTENT_REFUSED, _COPYRIGHT),
+    Meaning("CustomRoleBlocked", ErrorKind.CONTENT_REFUSED, _RULE),
+    Meaning("FaqRuleBlocked", ErrorKind.CONTENT_REFUSED, _RULE),
+    Meaning("InvalidURL*", ErrorKind.INVALID_REQUEST, _MEDIA_UNUSABLE),
+    Meaning("InvalidURL.ConnectionRefused", ErrorKind.INVALID_REQUEST, _MEDIA_UNREACHABLE),
+    Meaning("InvalidURL.Timeout", ErrorKind.INVALID_REQUEST, _MEDIA_UNREACHABLE),
+    Meaning("InvalidFile*", ErrorKind.INVALID_REQUEST, _MEDIA_UNUSABLE),
+    Meaning("InvalidFile.DownloadFailed", ErrorKind.INVALID_REQUEST, _MEDIA_UNREACHABLE),
+    Meaning("InvalidImage*", ErrorKind.INVALID_REQUEST, _MEDIA_UNUSABLE),
+    Meaning("InvalidPerson", ErrorKind.INVALID_REQUEST, _MEDIA_UNUSABLE),
+    Meaning("BadRequest*", ErrorKind.INVALID_REQUEST, _INVALID),
+    Meaning("BadRequest.InputDownloadFailed", ErrorKind.INVALID_REQUEST, _MEDIA_UNREACHABLE),
+    Meaning("BadRequest.UnsupportedFileFormat", ErrorKind.INVALID_REQUEST, _MEDIA_UNUSABLE),
+    Meaning("BadRequest.TooLarge", ErrorKind.INVALID_REQUEST, _MEDIA_UNUSABLE),
+    Meaning("UnsupportedOperation", ErrorKind.INVALID_REQUEST, _UNSUPPORTED),
+    Meaning("Conflict", ErrorKind.INVALID_REQUEST, _CONFLICT),
+    Meaning("InvalidApiKey", ErrorKind.INVALID_CREDENTIAL, _KEY),
+    Meaning("invalid_api_key", ErrorKind.INVALID_CREDENTIAL, _KEY),
+    Meaning("NOT AUTHORIZED", ErrorKind.NOT_ENTITLED, _WORKSPACE),
+    Meaning("WorkSpaceNotFound", ErrorKind.NOT_ENTITLED, _WORKSPACE),
+    Meaning("AccessDenied*", ErrorKind.NOT_ENTITLED, _NO_RIGHT),
+    Meaning("access_denied", ErrorKind.NOT_ENTITLED, _NO_RIGHT),
+    Meaning("AccessDenied.Unpurchased", ErrorKind.NOT_ENTITLED, _NOT_ACTIVATED),
+    Meaning("Model.AccessDenied", ErrorKind.NOT_ENTITLED, _NO_RIGHT),
+    Meaning("Workspace.AccessDenied", ErrorKind.NOT_ENTITLED, _NO_RIGHT),
+    Meaning("App.AccessDenied", ErrorKind.NOT_ENTITLED, _NO_RIGHT),
+    Meaning("Arrearage", ErrorKind.NO_CREDITS, _OVERDUE),
+    Meaning("AllocationQuota.FreeTierOnly", ErrorKind.NO_CREDITS, _FREE_TIER),
+    Meaning("CommodityNotPurchased", ErrorKind.NO_CREDITS, _BILLING),
+    Meaning("PrepaidBillOverdue", ErrorKind.NO_CREDITS, _BILLING),
+    Meaning("PostpaidBillOverdue", ErrorKind.NO_CREDITS, _BILLING),
+    Meaning("insufficient_quota", ErrorKind.NO_CREDITS, _QUOTA_GONE),
+    Meaning(
+        "Throttling.AllocationQuota",
+        ErrorKind.NO_CREDITS,
+        _QUOTA_GONE,
+        says=("insufficient", "free allocated", "free quota", "free tier", "额度不足"),
+    ),
+    Meaning("Throttling.AllocationQuota", ErrorKind.RATE_LIMITED, _QUOTA_RATE),
+    Meaning("Throttling*", ErrorKind.RATE_LIMITED, _RATE),
+    Meaning("LimitRequests", ErrorKind.RATE_LIMITED, _RATE),
+    Meaning("limit_requests", ErrorKind.RATE_LIMITED, _RATE),
+    Meaning("limit_burst_rate", ErrorKind.RATE_LIMITED, _RATE),
+    Meaning("ModelNotFound", ErrorKind.MODEL_NOT_FOUND, _NO_MODEL),
+    Meaning("model_not_found", ErrorKind.MODEL_NOT_FOUND, _NO_MODEL),
+    Meaning("model_not_supported", ErrorKind.MODEL_NOT_FOUND, _NO_MODEL),
+    Meaning("NotFound", ErrorKind.MODEL_NOT_FOUND, _NO_MODEL),
+    Meaning("InternalError*", ErrorKind.UPSTREAM_ERROR, _SERVER),
+    Meaning("InternalError.Timeout", ErrorKind.GENERATION_FAILED, _TOO_LONG),
+    Meaning("SystemError", ErrorKind.UPSTREAM_ERROR, _SERVER),
+    Meaning("ModelServiceFailed", ErrorKind.UPSTREAM_ERROR, _SERVER),
+    Meaning("RewriteFailed", ErrorKind.UPSTREAM_ERROR, _SERVER),
+    Meaning("RequestTimeOut", ErrorKind.UPSTREAM_ERROR, _BUSY),
+    Meaning("ResponseTimeout", ErrorKind.UPSTREAM_ERROR, _BUSY),
+    Meaning("ModelServingError", ErrorKind.UPSTREAM_ERROR, _BUSY),
+    Meaning("ModelUnavailable", ErrorKind.UPSTREAM_ERROR, _BUSY),
+)
+"""Every documented code. The words of the compatible mode stand beside those they are aliases of."""
+
+STATUS_KINDS: dict[int, ErrorKind] = {
+    400: ErrorKind.INVALID_REQUEST,
+    401: ErrorKind.INVALID_CREDENTIAL,
+    403: ErrorKind.NOT_ENTITLED,
+    404: ErrorKind.MODEL_NOT_FOUND,
+    429: ErrorKind.RATE_LIMITED,
+}
+"""What a status means where the code is not known. Any other 4xx is INVALID_REQUEST, the rest UPSTREAM_ERROR."""
+
+
+def meaning_of(code: str, message: str = "") -> Meaning | None:
+    """The row of a code, None for one that the table lacks. Case does not matter."""
+    wanted, said = code.strip().lower(), message.lower()
+    best: Meaning | None = None
+    for row in MEANINGS:
+        known = row.code.lower()
+        prefix = known.endswith("*")
+        known = known.removesuffix("*")
+        fits = wanted.startswith(known) if prefix else wanted == known
+        if not fits or (row.says and not any(text in said for text in row.says)):
+            continue
+        if best is None or _weight(row) > _weight(best):
+            best = row
+    return best
+
+
+def _weight(row: Meaning) -> tuple[int, bool, bool]:
+    return len(row.code.removesuffix("*")), not row.code.endswith("*"), bool(row.says)
+
+
+def refusal(status: int | None, code: str, message: str, retry_after: float | None = None) -> ProviderError:
+    """The error of an HTTP answer with this status, or, with None, of a task that ended as failed.
+
+    `retry_after` is in seconds. A code with no row keeps its own text and has no words.
+    """
+    row = meaning_of(code, message)
+    if row is not None:
+        kind = row.kind
+    elif status is None:
+        kind = ErrorKind.GENERATION_FAILED
+    else:
+        kind = STATUS_KINDS.get(status, ErrorKind.INVALID_REQUEST if 400 <= status < 500 else ErrorKind.UPSTREAM_ERROR)
+    return ProviderError(
+        kind,
+        code=code[:MAX_DETAIL],
+        words=row.words if row else None,
+        detail=message[:MAX_DETAIL],
+        retry_after=retry_after,
+    )
+
+
+def code_and_message(body: Any) -> tuple[str, str]:
+    """What an error body says, in DashScope's own form or the compatible mode's; empty texts where it says nothing."""
+    if not isinstance(body, dict):
+        return "", ""
+    inner = body.get("error")
+    if isinstance(inner, dict):
+        body = inner
+    return text_of(body.get("code")), text_of(body.get("message"))
+
+
+def text_of(value: Any) -> str:
+    """A text, or a number as text; empty for everything else."""
+    if isinstance(value, str):
+        return value.strip()
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return ""
+    try:
+        return str(value)
+    except ValueError:
+        return ""

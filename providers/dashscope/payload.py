@@ -1,0 +1,195 @@
+"""The body of a submit: a settled request becomes path, JSON and headers. Pure: no clock, no I/O.
+
+Only what was asked for or settled is sent, so that everything else stays the model's own default. `options` go over
+`parameters` at the end, except the object `options["input"]`, which goes over `input`.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from providers.contract import (
+    ErrorKind,
+    FieldProblem,
+    FieldReason,
+    MediaRole,
+    ModelCard,
+    ProviderError,
+    VideoRequest,
+)
+from providers.dashscope.models import SIZES, SIZES_27
+from providers.dashscope.wires import LIST_FIELDS, VACE_WIRE, Protocol, Shape, Wire
+from providers.settle import parse_size
+
+RESOLVE_HEADER = "X-DashScope-OssResourceResolve"
+"""Without it an `oss://` URL anywhere in the body is refused as one that cannot be fetched."""
+
+MODES: dict[str, str] = {"720p": "std", "1080p": "pro", "4k": "4k", "2160p": "4k"}
+"""Kling's word for a resolution."""
+
+_FIELDS = ("negative_prompt", "template", "shot_type", "audio", "prompt_extend", "watermark", "seed")
+"""The request's fields that go over under their own name, in this order."""
+
+_TIERS: dict[str, tuple[str, str]] = {size: tier for table in (SIZES, SIZES_27) for tier, size in table.items()}
+"""Resolution and ratio of the sizes that DashScope's models make, some of which no arithmetic would find."""
+
+VACE_FUNCTIONS = ("image_reference", "video_repainting", "video_edit", "video_extension", "video_outpainting")
+"""What VACE can be told to do, in `input.function`."""
+
+_VACE_IMPLIED: tuple[tuple[frozenset[MediaRole], str], ...] = (
+    (frozenset({MediaRole.REFERENCE_IMAGE}), "image_reference"),
+    (frozenset({MediaRole.FIRST_FRAME, MediaRole.LAST_FRAME, MediaRole.FIRST_CLIP}), "video_extension"),
+)
+"""What inputs of these roles alone can only mean. A video has several readings: `options` must name one."""
+
+_VACE_SIZED = frozenset({"image_reference", "video_edit"})
+"""The functions of VACE that take a `size`; the others keep the size of their input."""
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """One submit: `path` below the base URL, the JSON body, headers besides those of every submit."""
+
+    path: str
+    body: dict[str, Any]
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+def build(request: VideoRequest, card: ModelCard, wire: Wire) -> Payload:
+    """The submit of a settled request.
+
+    Raises ProviderError(INVALID_REQUEST) for an input that the model's protocol has no place for, which only the
+    open card of an unknown model lets through, and for a video handed to VACE without a word what to do with it.
+    """
+    inputs = _inputs(request, wire)
+    parameters = _parameters(request, wire)
+    for name in _FIELDS:
+        value = getattr(request, name)
+        if name == "watermark" and value is None:
+            value = wire.watermark
+        if value is not None:
+            (inputs if name in wire.in_input else parameters)[name] = value
+
+    options = dict(request.options)
+    if isinstance(options.get("input"), Mapping):
+        inputs |= options.pop("input")
+    if wire is VACE_WIRE:
+        if "function" not in inputs:
+            problem = FieldProblem("provider_options.input.function", FieldReason.MISSING, VACE_FUNCTIONS)
+            raise ProviderError(ErrorKind.INVALID_REQUEST, fields=(problem,))
+        if inputs["function"] not in _VACE_SIZED:
+            parameters.pop("size", None)
+    parameters |= options
+
+    body: dict[str, Any] = {"model": card.key or card.name, "input": inputs}
+    if parameters:
+        body["parameters"] = parameters
+    return Payload(wire.path, body, {RESOLVE_HEADER: "enable"} if _names_oss(body) else {})
+
+
+def _inputs(request: VideoRequest, wire: Wire) -> dict[str, Any]:
+    inputs: dict[str, Any] = {}
+    if request.prompt:
+        inputs["prompt"] = request.prompt
+    if wire is VACE_WIRE:
+        roles = {item.role for item in request.media}
+        for known, function in _VACE_IMPLIED:
+            if roles and roles <= known:
+                inputs["function"] = function
+    if wire.protocol is Protocol.MEDIA:
+        items = [(item.role, item.url) for item in request.media if item.role]
+        if request.audio_url is not None and wire.audio_as is not None:
+            items.append((wire.audio_as, request.audio_url))
+        media = [{"type": wire.inputs.get(role, role.value), "url": url} for role, url in items]
+        if media:
+            inputs["media"] = media
+    else:
+        _name_inputs(request, wire, inputs)
+    if request.audio_url is not None and wire.audio_as is None:
+        inputs["audio_url"] = request.audio_url
+    return inputs
+
+
+def _name_inputs(request: VideoRequest, wire: Wire, inputs: dict[str, Any]) -> None:
+    """Put each input into its field; one without a field, or a second one for a field that takes one, is refused."""
+    for item in request.media:
+        name = wire.inputs.get(item.role) if item.role else None
+        if name in LIST_FIELDS:
+            inputs.setdefault(name, []).append(item.url)
+        elif name is not None and name not in inputs:
+            inputs[name] = item.url
+        else:
+            reason = FieldReason.CONFLICT if name else FieldReason.UNSUPPORTED
+            problem = FieldProblem(item.param, reason, tuple(sorted(wire.inputs)), item.role or "")
+            raise ProviderError(ErrorKind.INVALID_REQUEST, fields=(problem,))
+
+
+def _parameters(request: VideoRequest, wire: Wire) -> dict[str, Any]:
+    parameters: dict[str, Any] = {}
+    if wire.shape is Shape.SIZE:
+        parameters |= _size(request)
+    elif wire.shape is Shape.AS_ASKED:
+        parameters |= {
+            "size": _starred(request.size),
+            "resolution": _tier(request.resolution),
+            "ratio": request.ratio,
+        }
+    else:
+        resolution, ratio = _tier_and_ratio(request, wire)
+        if wire.shape is Shape.MODE:
+            mode = MODES.get(resolution.lower(), resolution) if resolution else None
+            parameters |= {"mode": mode, "aspect_ratio": ratio}
+        else:
+            parameters |= {"resolution": _tier(resolution), "ratio": ratio}
+    parameters["duration"] = request.duration
+    return {name: value for name, value in parameters.items() if value is not None}
+
+
+def _size(request: VideoRequest) -> dict[str, str | None]:
+    """Pixels; of an unknown model that was not asked for any, those its family makes of the tier and ratio."""
+    if request.size is not None:
+        return {"size": _starred(request.size)}
+    if request.resolution is None:
+        return {"ratio": request.ratio}
+    known = SIZES.get((request.resolution.lower(), request.ratio or "16:9"))
+    if known is not None:
+        return {"size": _starred(known)}
+    return {"resolution": _tier(request.resolution), "ratio": request.ratio}
+
+
+def _tier_and_ratio(request: VideoRequest, wire: Wire) -> tuple[str | None, str | None]:
+    """Resolution and ratio, out of `size` where they were not said; no ratio where the model takes that of a frame."""
+    resolution, ratio = request.resolution, request.ratio
+    pixels = parse_size(request.size) if request.size else None
+    if pixels is not None:
+        width, height = pixels
+        divisor = math.gcd(width, height) or 1
+        tier = (f"{min(width, height)}p", f"{width // divisor}:{height // divisor}")
+        tier = _TIERS.get(f"{width}x{height}", tier)
+        resolution = resolution or tier[0]
+        if wire.shape is not Shape.RESOLUTION:
+            ratio = ratio or tier[1]
+    if wire.frame_sets_ratio and any(item.role in (MediaRole.FIRST_FRAME, MediaRole.VIDEO) for item in request.media):
+        ratio = None
+    return resolution, ratio
+
+
+def _tier(resolution: str | None) -> str | None:
+    """The wire writes 720P and 2K."""
+    return resolution.upper() if resolution else None
+
+
+def _starred(size: str | None) -> str | None:
+    """The wire writes 1280*720. What is no size goes on as it is."""
+    pixels = parse_size(size) if size else None
+    return f"{pixels[0]}*{pixels[1]}" if pixels else size
+
+
+def _names_oss(value: Any) -> bool:
+    """True when an `oss://` address stands anywhere in a body."""
+    if isinstance(value, str):
+        return value.startswith("oss://")
+    if isinstance(value, Mapping):
+        return any(_names_oss(item) for item in value.values())
+    return isinstance(value, list | tuple) and any(_names_oss(item) for item in value)

@@ -1,0 +1,242 @@
+"""DashScope as a provider: submit, query and cancel over its asynchronous task interface.
+
+Whatever happens on the way comes out as a ProviderError, and none of its texts holds the credential.
+"""
+
+import asyncio
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from providers.contract import (
+    Account,
+    Blame,
+    ErrorKind,
+    ModelCard,
+    ProviderError,
+    Submission,
+    TaskState,
+    VideoRequest,
+    Words,
+)
+from providers.dashscope.errors import code_and_message, meaning_of, refusal, text_of
+from providers.dashscope.models import MODELS, PROVIDER, open_card
+from providers.dashscope.payload import build
+from providers.dashscope.tasks import parse
+from providers.dashscope.wires import UNPLACED_WIRE, wire_of
+from providers.http import HttpClient, Reply
+
+BASE_URL = "https://dashscope.aliyuncs.com/api/v1"
+USER_AGENT = "video-gateway"
+QUERIES_AT_ONCE = 5
+"""How many tasks of one `query` are asked for at the same time: the wire asks for one per call."""
+
+TOO_LATE = Words(
+    "任务已开始处理或已结束，只有排队中的任务可以取消",
+    "Only a waiting task can be cancelled, and this one has started or ended",
+)
+
+_PRINTABLE = re.compile(r"[\x21-\x7e]+")
+_KEY = re.compile(r"sk-[\x21-\x7e]+")
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_ONLY_DOTS = re.compile(r"\.*")
+
+_SNIPPET = 300
+"""Bytes of an unreadable answer that are shown."""
+
+_WAY = frozenset({ErrorKind.RATE_LIMITED, ErrorKind.UNREACHABLE, ErrorKind.ANSWER_LOST})
+"""Troubles that say nothing of a task: when they meet every id of a query, they are the query's."""
+
+
+class DashScope:
+    """The provider `dashscope`.
+
+    `base_url` ends in `/api/v1`; keys belong to one region and its host. `cards` add models to the table or take
+    the place of one of the same name; a card's `key`, where set, is the model's name on the wire.
+    """
+
+    def __init__(self, http: HttpClient, base_url: str = BASE_URL, cards: Sequence[ModelCard] = ()) -> None:
+        self._http = http
+        self._base_url = base_url.rstrip("/")
+        self._cards = {card.name: card for card in (*MODELS, *cards)}
+        self._cards_any_case = {name.lower(): card for name, card in self._cards.items()}
+
+    @property
+    def name(self) -> str:
+        return PROVIDER
+
+    @property
+    def query_batch(self) -> int:
+        return 1
+
+    def account_from(self, credential: str, *, named: bool = False) -> Account | None:
+        """The account of an `sk-…` key; with `named` of any printable ASCII text."""
+        shape = _PRINTABLE if named else _KEY
+        return Account(PROVIDER, credential) if shape.fullmatch(credential) else None
+
+    def owns(self, native_id: str) -> bool:
+        return _UUID.fullmatch(native_id) is not None
+
+    def submitted_at(self, native_id: str) -> float | None:
+        """None: the ids are random."""
+        return None
+
+    def models(self) -> Sequence[ModelCard]:
+        return tuple(self._cards.values())
+
+    def card(self, model: str) -> ModelCard | None:
+        return self._cards.get(model) or self._cards_any_case.get(model.lower()) or open_card(model)
+
+    async def submit(self, request: VideoRequest, account: Account, *, submit_key: str) -> Submission:
+        """Create the task. **Charged.**
+
+        `submit_key` has no use here: the wire knows no key that would make a repeat the same submit. A 5xx, and a
+        code that tells of trouble inside the service whatever the status, count as ANSWER_LOST, since the task may
+        have been created all the same.
+        """
+        card = self.card(request.model)
+        if card is None:
+            raise ProviderError(ErrorKind.MODEL_NOT_FOUND)
+        payload = build(request, card, wire_of(card.key or card.name) or UNPLACED_WIRE)
+        headers = {"Content-Type": "application/json", "X-DashScope-Async": "enable", **payload.headers}
+        reply = await self._send("POST", payload.path, account, headers, json=payload.body, once=True)
+        id = _task_id(reply) if _succeeded(reply) else ""
+        if id:
+            return Submission(id)
+        raise _not_submitted(reply, account)
+
+    async def query(self, ids: Sequence[str], account: Account) -> Mapping[str, TaskState | ProviderError]:
+        """The state of each id, one call per id, a few at a time.
+
+        Raises INVALID_CREDENTIAL when any answer says so, and RATE_LIMITED, UNREACHABLE or ANSWER_LOST when
+        no id got past them; met by some ids only, they are given for those.
+        """
+        turns = asyncio.Semaphore(QUERIES_AT_ONCE)
+        wanted = tuple(dict.fromkeys(ids))
+
+        async def ask(id: str) -> TaskState | ProviderError:
+            async with turns:
+                return await self._query_one(id, account)
+
+        states = dict(zip(wanted, await asyncio.gather(*map(ask, wanted)), strict=True))
+        errors = [state for state in states.values() if isinstance(state, ProviderError)]
+        refused = next((error for error in errors if error.kind is ErrorKind.INVALID_CREDENTIAL), None)
+        if refused is not None:
+            raise refused
+        if errors and len(errors) == len(states) and all(error.kind in _WAY for error in errors):
+            raise max(errors, key=lambda error: error.retry_after or 0.0)
+        return states
+
+    async def cancel(self, id: str, account: Account) -> None:
+        """Cancel a task that still waits. Raises NOT_CANCELLABLE for one that has started or ended."""
+        path = _task_path(id)
+        if path is None:
+            raise ProviderError(ErrorKind.TASK_NOT_FOUND)
+        reply = await self._send("POST", f"{path}/cancel", account)
+        body = _json(reply)
+        code, _ = code_and_message(body)
+        if _succeeded(reply) and not code and (isinstance(body, dict) or not reply.body.strip()):
+            return
+        error = _refused(reply, account)
+        if code == "UnsupportedOperation":
+            raise ProviderError(ErrorKind.NOT_CANCELLABLE, code=error.code, words=TOO_LATE, detail=error.detail)
+        if reply.status == 404:
+            raise ProviderError(ErrorKind.TASK_NOT_FOUND, code=error.code, detail=error.detail)
+        raise error
+
+    async def _query_one(self, id: str, account: Account) -> TaskState | ProviderError:
+        path = _task_path(id)
+        if path is None:
+            return ProviderError(ErrorKind.TASK_NOT_FOUND)
+        try:
+            reply = await self._send("GET", path, account)
+        except ProviderError as trouble:
+            return trouble
+        if _succeeded(reply):
+            body = _json(reply)
+            return parse(id, body, account.redact) if isinstance(body, dict) else _unreadable(reply, account)
+        error = _refused(reply, account)
+        if reply.status == 404:
+            return ProviderError(ErrorKind.TASK_NOT_FOUND, code=error.code, detail=error.detail)
+        return error
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        account: Account,
+        headers: Mapping[str, str] | None = None,
+        *,
+        json: Any = None,
+        once: bool = False,
+    ) -> Reply:
+        if not _PRINTABLE.fullmatch(account.credential):
+            # No header could carry it, and the attempt would quote it.
+            raise ProviderError(ErrorKind.INVALID_CREDENTIAL)
+        return await self._http.send(
+            method,
+            self._base_url + path,
+            headers={
+                "Authorization": f"Bearer {account.credential}",
+                "Accept": "application/json",
+                "User-Agent": USER_AGENT,
+                **(headers or {}),
+            },
+            json=json,
+            proxy=account.proxy,
+            once=once,
+        )
+
+
+def _task_path(id: str) -> str | None:
+    """The path of a task; None for an id that a URL would read as a way upwards, or not at all."""
+    if _ONLY_DOTS.fullmatch(id):
+        return None
+    return f"/tasks/{quote(id, safe='', errors='replace')}"
+
+
+def _succeeded(reply: Reply) -> bool:
+    return 200 <= reply.status < 300
+
+
+def _json(reply: Reply) -> Any:
+    """The decoded body, None when it is no JSON."""
+    try:
+        return reply.json()
+    except ValueError:
+        return None
+
+
+def _task_id(reply: Reply) -> str:
+    """The id in the answer to a submit; empty when there is none, which no status rules out."""
+    body = _json(reply)
+    output = body.get("output") if isinstance(body, dict) else None
+    return text_of(output.get("task_id")) if isinstance(output, dict) else ""
+
+
+def _not_submitted(reply: Reply, account: Account) -> ProviderError:
+    """Why an answer to a submit holds no id, and whether that means that nothing was created."""
+    error = _refused(reply, account)
+    lost = reply.status == 408 or reply.status >= 500 or (_succeeded(reply) and not error.code)
+    row = meaning_of(error.code, error.detail)
+    if lost or (row is not None and row.kind.blame is Blame.UPSTREAM):
+        return ProviderError(ErrorKind.ANSWER_LOST, code=error.code, detail=error.detail, retry_after=error.retry_after)
+    return error
+
+
+def _refused(reply: Reply, account: Account) -> ProviderError:
+    """The error in an answer, by its code, else by its status."""
+    code, message = code_and_message(_json(reply))
+    if not code and not message:
+        message = _unreadable(reply, account).detail
+    return refusal(reply.status, account.redact(code), account.redact(message), reply.retry_after)
+
+
+def _unreadable(reply: Reply, account: Account) -> ProviderError:
+    """An answer that is none of an API: some of its text, unless that is the markup of a page."""
+    text = " ".join(reply.body[:_SNIPPET].decode("utf-8", "replace").split())
+    detail = f"HTTP {reply.status}"
+    if text and not text.startswith("<"):
+        detail += f": {account.redact(text)}"
+    return ProviderError(ErrorKind.UPSTREAM_ERROR, detail=detail)

@@ -1,0 +1,163 @@
+"""The answer of `GET /tasks/{id}` becomes a TaskState. Pure, and never an exception: a shape that cannot be read is
+a ProviderError in place of a state.
+
+The HTTP status is 200 for every state of a task, an unknown one included. Times are texts without a zone, in UTC+8.
+"""
+
+import math
+import re
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from providers.contract import ErrorKind, Phase, ProviderError, Result, TaskState, Words
+from providers.dashscope.errors import code_and_message, refusal, text_of
+from providers.settle import parse_size
+
+STATES: dict[str, tuple[Phase, int]] = {
+    "PENDING": (Phase.QUEUED, 0),
+    "PRE-PROCESSING": (Phase.PROCESSING, 50),
+    "RUNNING": (Phase.PROCESSING, 50),
+    "SUSPENDED": (Phase.PROCESSING, 50),
+    "POST-PROCESSING": (Phase.POST_PROCESSING, 80),
+    "SUCCEEDED": (Phase.COMPLETED, 100),
+    "FAILED": (Phase.FAILED, 0),
+    "CANCELED": (Phase.FAILED, 0),
+    "CANCELLED": (Phase.FAILED, 0),
+}
+"""Phase and progress of each `task_status`. Any other word is a state still under way; see `OTHER`."""
+
+OTHER = (Phase.PROCESSING, 50)
+
+UNKNOWN = "UNKNOWN"
+"""Said of a task that never existed, is older than 24 hours, or belongs to another main account."""
+
+NO_LINK = Words("视频生成完成但未获取到URL", "The video was generated, but the upstream gave no link to it")
+CANCELLED = Words("任务已取消", "The task was cancelled")
+
+LINK_SECONDS = 24 * 3600
+"""How long a link on Alibaba's own storage holds. Models of other makers keep theirs elsewhere and longer."""
+
+_ZONE = timezone(timedelta(hours=8))
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?")
+_UNIX = re.compile(r"[0-9]{9,11}")
+_DURATIONS = ("output_video_duration", "output_seconds", "video_duration", "duration")
+"""Where `usage` says how long the video is. `duration` stands last: it counts the input's seconds as well."""
+
+
+def parse(id: str, body: Any, redact: Callable[[str], str] = str) -> TaskState | ProviderError:
+    """The state of the task `id` out of the decoded JSON `body`.
+
+    `redact` goes over the upstream's own texts. Gives ProviderError(TASK_NOT_FOUND) for a task that the upstream
+    does not know, UPSTREAM_ERROR or the error's own kind for a body that holds no state.
+    """
+    output = _object(_object(body).get("output"))
+    word = text_of(output.get("task_status")).upper()
+    if not word:
+        return _no_state(body, redact)
+    if word == UNKNOWN:
+        return ProviderError(ErrorKind.TASK_NOT_FOUND)
+
+    phase, progress = STATES.get(word, OTHER)
+    ended_at = unix_time(output.get("end_time")) if phase.ended else None
+    result: Result | None = None
+    error: ProviderError | None = None
+    if phase is Phase.COMPLETED:
+        result = _result(output, _object(_object(body).get("usage")), ended_at)
+        if result is None:
+            phase, progress = Phase.FAILED, 0
+            error = ProviderError(ErrorKind.GENERATION_FAILED, words=NO_LINK)
+    elif word == "FAILED":
+        code, message = text_of(output.get("code")), text_of(output.get("message"))
+        error = refusal(None, redact(code), redact(message))
+    elif phase is Phase.FAILED:
+        error = ProviderError(ErrorKind.CANCELLED, code="cancelled", words=CANCELLED)
+    return TaskState(
+        id,
+        phase,
+        progress,
+        created_at=unix_time(output.get("submit_time")),
+        started_at=None if phase is Phase.QUEUED else unix_time(output.get("scheduled_time")),
+        ended_at=ended_at,
+        result=result,
+        error=error,
+    )
+
+
+def unix_time(value: Any) -> float | None:
+    """Unix seconds of "2026-10-20 17:38:24.817", milliseconds optional, in UTC+8; None for anything else."""
+    if not isinstance(value, str) or not _TIME.fullmatch(value.strip()):
+        return None
+    try:
+        return datetime.fromisoformat(value.strip()).replace(tzinfo=_ZONE).timestamp()
+    except (ValueError, OverflowError):
+        return None
+
+
+def _no_state(body: Any, redact: Callable[[str], str]) -> ProviderError:
+    code, message = code_and_message(body)
+    if code:
+        return refusal(200, redact(code), redact(message))
+    return ProviderError(ErrorKind.UPSTREAM_ERROR, detail="the answer holds no task_status")
+
+
+def _result(output: dict[str, Any], usage: dict[str, Any], ended_at: float | None) -> Result | None:
+    url = _link(output)
+    if url is None:
+        return None
+    pixels = _pixels(usage.get("size")) or _pixels(usage.get("video_ratio"))
+    durations = (_positive(usage.get(name)) for name in _DURATIONS)
+    return Result(
+        url,
+        expires_at=_expiry(url, ended_at),
+        width=pixels[0] if pixels else None,
+        height=pixels[1] if pixels else None,
+        duration=next((seconds for seconds in durations if seconds is not None), None),
+    )
+
+
+def _link(output: dict[str, Any]) -> str | None:
+    """`video_url` of the output, or inside `results`, which is an object for the portrait models."""
+    results = output.get("results")
+    first = results[0] if isinstance(results, list) and results else results
+    inner = _object(first)
+    for value in (output.get("video_url"), inner.get("video_url"), inner.get("url"), first):
+        if isinstance(value, str) and value.strip().lower().startswith(("http://", "https://")):
+            return value.strip()
+    return None
+
+
+def _expiry(url: str, ended_at: float | None) -> int | None:
+    """The signature's own `Expires`, else a day after the end for links on Alibaba's storage, else unknown."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        expires = parse_qs(parts.query).get("Expires", [""])[0]
+    except ValueError:
+        return None
+    if _UNIX.fullmatch(expires):
+        return int(expires)
+    if ended_at is not None and host.endswith(".aliyuncs.com"):
+        return int(ended_at) + LINK_SECONDS
+    return None
+
+
+def _pixels(value: Any) -> tuple[int, int] | None:
+    pixels = parse_size(value) if isinstance(value, str) else None
+    return pixels if pixels and all(pixels) else None
+
+
+def _positive(value: Any) -> float | None:
+    """Seconds as int, float or text. The zeros that some answers carry mean that nothing was measured."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) and number > 0 else None
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}

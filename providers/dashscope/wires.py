@@ -1,0 +1,223 @@
+"""How each video model of DashScope is spoken to: path, protocol and the names of its fields, by the model's name.
+
+Rules of families rather than a list of models, so that a model nobody has heard of yet gets a request of the right
+form. Names are matched whatever their case.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from providers.contract import MediaRole
+
+VIDEO_PATH = "/services/aigc/video-generation/video-synthesis"
+IMAGE2VIDEO_PATH = "/services/aigc/image2video/video-synthesis"
+"""Paths below the base URL. A model sent to the other one's path is refused with "url error"."""
+
+
+class Protocol(StrEnum):
+    """How the inputs besides the prompt are written."""
+
+    NAMED = "named"
+    """Up to wan2.6: one field of `input` per input, such as `img_url`."""
+    MEDIA = "media"
+    """From wan2.7 on: `input.media`, a list of objects with `type` and `url`."""
+
+
+class Shape(StrEnum):
+    """Which parameters say how large the picture is."""
+
+    SIZE = "size"
+    """`size` in pixels, "1280*720"."""
+    RESOLUTION = "resolution"
+    """`resolution` as "720P"; the ratio follows the input."""
+    RATIO = "ratio"
+    """`resolution` as "720P" and `ratio`."""
+    MODE = "mode"
+    """`mode` (std, pro, 4k) and `aspect_ratio`."""
+    AS_ASKED = "as_asked"
+    """Whichever of `size`, `resolution` and `ratio` was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """How one model is spoken to.
+
+    `inputs` gives each role its place: a field of `input` for NAMED (those in `LIST_FIELDS` take several), a `type`
+    for MEDIA. A role that is not in it has no place with NAMED and keeps its own word with MEDIA.
+    `in_input` are the request's fields that belong into `input` rather than `parameters`.
+    `audio_as` makes `audio_url` a media item of that role instead of `input.audio_url`.
+    `watermark` is what is sent when nobody said: for models that mark their videos unless told not to.
+    `frame_sets_ratio`: with a first frame or a clip to edit the picture's ratio is taken from it, and none is sent.
+    """
+
+    protocol: Protocol
+    shape: Shape
+    path: str = VIDEO_PATH
+    inputs: Mapping[MediaRole, str] = field(default_factory=dict)
+    in_input: frozenset[str] = frozenset({"negative_prompt", "template"})
+    audio_as: MediaRole | None = None
+    watermark: bool | None = None
+    frame_sets_ratio: bool = False
+
+
+LIST_FIELDS = frozenset({"reference_urls", "ref_images_url"})
+
+_IMAGE_INPUTS = {
+    MediaRole.FIRST_FRAME: "img_url",
+    MediaRole.REFERENCE_IMAGE: "img_url",
+    MediaRole.DRIVING_AUDIO: "audio_url",
+    MediaRole.REFERENCE_AUDIO: "audio_url",
+}
+_PORTRAIT_INPUTS = {
+    MediaRole.FIRST_FRAME: "image_url",
+    MediaRole.REFERENCE_IMAGE: "image_url",
+    MediaRole.VIDEO: "video_url",
+    MediaRole.REFERENCE_VIDEO: "video_url",
+    MediaRole.FIRST_CLIP: "video_url",
+    MediaRole.DRIVING_AUDIO: "audio_url",
+    MediaRole.REFERENCE_AUDIO: "audio_url",
+}
+
+TEXT_WIRE = Wire(Protocol.NAMED, Shape.SIZE, inputs=_IMAGE_INPUTS)
+IMAGE_WIRE = Wire(Protocol.NAMED, Shape.RESOLUTION, inputs=_IMAGE_INPUTS)
+FRAMES_WIRE = Wire(
+    Protocol.NAMED,
+    Shape.RESOLUTION,
+    IMAGE2VIDEO_PATH,
+    {MediaRole.FIRST_FRAME: "first_frame_url", MediaRole.LAST_FRAME: "last_frame_url"},
+)
+REFERENCES_WIRE = Wire(
+    Protocol.NAMED,
+    Shape.SIZE,
+    inputs={
+        MediaRole.REFERENCE_IMAGE: "reference_urls",
+        MediaRole.REFERENCE_VIDEO: "reference_urls",
+        MediaRole.FIRST_FRAME: "reference_urls",
+        MediaRole.LAST_FRAME: "reference_urls",
+    },
+)
+VACE_WIRE = Wire(
+    Protocol.NAMED,
+    Shape.SIZE,
+    inputs={
+        MediaRole.REFERENCE_IMAGE: "ref_images_url",
+        MediaRole.VIDEO: "video_url",
+        MediaRole.REFERENCE_VIDEO: "video_url",
+        MediaRole.FIRST_FRAME: "first_frame_url",
+        MediaRole.LAST_FRAME: "last_frame_url",
+        MediaRole.FIRST_CLIP: "first_clip_url",
+    },
+)
+UNPLACED_WIRE = Wire(Protocol.NAMED, Shape.AS_ASKED, inputs=_IMAGE_INPUTS)
+"""A model of the older protocol whose name does not say what it makes."""
+
+PORTRAIT_WIRE = Wire(Protocol.NAMED, Shape.AS_ASKED, IMAGE2VIDEO_PATH, _PORTRAIT_INPUTS)
+ANIMATE_WIRE = Wire(
+    Protocol.NAMED,
+    Shape.AS_ASKED,
+    IMAGE2VIDEO_PATH,
+    _PORTRAIT_INPUTS,
+    in_input=frozenset({"negative_prompt", "template", "watermark"}),
+)
+LIP_SYNC_WIRE = Wire(
+    Protocol.NAMED,
+    Shape.AS_ASKED,
+    IMAGE2VIDEO_PATH,
+    {
+        **_PORTRAIT_INPUTS,
+        MediaRole.FIRST_FRAME: "ref_image_url",
+        MediaRole.REFERENCE_IMAGE: "ref_image_url",
+    },
+)
+STYLE_WIRE = Wire(Protocol.NAMED, Shape.AS_ASKED, VIDEO_PATH, _PORTRAIT_INPUTS)
+
+MEDIA_WIRE = Wire(Protocol.MEDIA, Shape.RATIO)
+MEDIA_IMAGE_WIRE = Wire(Protocol.MEDIA, Shape.RESOLUTION, audio_as=MediaRole.DRIVING_AUDIO)
+MEDIA_REFERENCES_WIRE = Wire(Protocol.MEDIA, Shape.RATIO, frame_sets_ratio=True)
+HAPPYHORSE_WIRE = Wire(Protocol.MEDIA, Shape.RATIO, watermark=False)
+HAPPYHORSE_IMAGE_WIRE = Wire(Protocol.MEDIA, Shape.RESOLUTION, watermark=False)
+KLING_WIRE = Wire(
+    Protocol.MEDIA,
+    Shape.MODE,
+    inputs={
+        MediaRole.REFERENCE_IMAGE: "refer",
+        MediaRole.REFERENCE_VIDEO: "feature",
+        MediaRole.VIDEO: "base",
+    },
+    frame_sets_ratio=True,
+)
+VIDU_WIRE = Wire(
+    Protocol.MEDIA,
+    Shape.AS_ASKED,
+    inputs={
+        MediaRole.FIRST_FRAME: "image",
+        MediaRole.LAST_FRAME: "image",
+        MediaRole.REFERENCE_IMAGE: "image",
+        MediaRole.REFERENCE_VIDEO: "video",
+    },
+)
+PIXVERSE_WIRE = Wire(
+    Protocol.MEDIA,
+    Shape.AS_ASKED,
+    inputs={MediaRole.FIRST_FRAME: "image_url", MediaRole.REFERENCE_IMAGE: "image_url"},
+)
+PIXVERSE_FRAMES_WIRE = Wire(Protocol.MEDIA, Shape.AS_ASKED)
+MINIMAX_WIRE = Wire(
+    Protocol.MEDIA,
+    Shape.RATIO,
+    inputs={
+        MediaRole.REFERENCE_IMAGE: "image_url",
+        MediaRole.REFERENCE_VIDEO: "feature",
+        MediaRole.VIDEO: "feature",
+        MediaRole.REFERENCE_AUDIO: "driving_audio",
+    },
+    audio_as=MediaRole.DRIVING_AUDIO,
+)
+
+
+def _rule(pattern: str, wire: Wire) -> tuple[re.Pattern[str], Wire]:
+    return re.compile(pattern, re.IGNORECASE | re.ASCII), wire
+
+
+_MEDIA_ERA = r"wanx?(?:2\.(?:[7-9]|\d\d)|(?:[3-9]|\d\d)(?:\.\d+)?)"
+"""wan2.7 and everything after it."""
+
+WIRES: tuple[tuple[re.Pattern[str], Wire], ...] = (
+    _rule(r"kling/.+", KLING_WIRE),
+    _rule(r"vidu/.+", VIDU_WIRE),
+    _rule(r"pixverse/.*kf2v.*", PIXVERSE_FRAMES_WIRE),
+    _rule(r"pixverse/.+", PIXVERSE_WIRE),
+    _rule(r"minimax/.+", MINIMAX_WIRE),
+    _rule(r"happyhorse-.*i2v.*", HAPPYHORSE_IMAGE_WIRE),
+    _rule(r"happyhorse-.+", HAPPYHORSE_WIRE),
+    _rule(r"(?:emo-v|emoji-v|liveportrait|animate-anyone).*", PORTRAIT_WIRE),
+    _rule(r"videoretalk.*", LIP_SYNC_WIRE),
+    _rule(r"video-style-transform.*", STYLE_WIRE),
+    _rule(r"wan.*-s2v.*", PORTRAIT_WIRE),
+    _rule(r"wan.*-animate-.*", ANIMATE_WIRE),
+    _rule(r"wan.*kf2v.*", FRAMES_WIRE),
+    _rule(rf"{_MEDIA_ERA}-.*i2v.*", MEDIA_IMAGE_WIRE),
+    _rule(rf"{_MEDIA_ERA}-.*r2v.*", MEDIA_REFERENCES_WIRE),
+    _rule(rf"{_MEDIA_ERA}(?:-.*)?", MEDIA_WIRE),
+    _rule(r"wan.*-vace.*", VACE_WIRE),
+    _rule(r"wan.*i2v.*", IMAGE_WIRE),
+    _rule(r"wan.*r2v.*", REFERENCES_WIRE),
+    _rule(r"wan.*t2v.*", TEXT_WIRE),
+    _rule(r"wan.*", UNPLACED_WIRE),
+)
+"""The families, the narrower rule before the wider one. A name that none of them matches is no model of ours."""
+
+_NOT_A_VIDEO = re.compile(r".*-(?:detect|template)(?:-.*)?", re.IGNORECASE | re.ASCII)
+"""Helpers of the portrait models: they check a face or make a template, on paths of their own."""
+
+
+def wire_of(model: str) -> Wire | None:
+    """How a model is spoken to, by its name; None for a name of no known family."""
+    if _NOT_A_VIDEO.fullmatch(model):
+        return None
+    for pattern, wire in WIRES:
+        if pattern.fullmatch(model):
+            return wire
+    return None

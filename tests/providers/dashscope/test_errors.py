@@ -1,0 +1,156 @@
+import re
+
+import pytest
+
+from providers.contract import ErrorKind
+from providers.dashscope.errors import MAX_DETAIL, MEANINGS, Meaning, code_and_message, meaning_of, refusal, text_of
+
+CODES: list[tuple[int, str, ErrorKind]] = [
+    (400, "InvalidParameter", ErrorKind.INVALID_REQUEST),
+    (400, "InvalidParameter.DataInspection", ErrorKind.INVALID_REQUEST),
+    (400, "DataInspectionFailed", ErrorKind.CONTENT_REFUSED),
+    (400, "data_inspection_failed", ErrorKind.CONTENT_REFUSED),
+    (400, "IPInfringementSuspect", ErrorKind.CONTENT_REFUSED),
+    (400, "InvalidURL", ErrorKind.INVALID_REQUEST),
+    (400, "InvalidURL.ConnectionRefused", ErrorKind.INVALID_REQUEST),
+    (400, "InvalidURL.Timeout", ErrorKind.INVALID_REQUEST),
+    (400, "InvalidFile.DownloadFailed", ErrorKind.INVALID_REQUEST),
+    (400, "InvalidFile.NoHuman", ErrorKind.INVALID_REQUEST),
+    (400, "InvalidFile.SomethingNew", ErrorKind.INVALID_REQUEST),
+    (400, "InvalidImage.Size", ErrorKind.INVALID_REQUEST),
+    (400, "InvalidImageResolution", ErrorKind.INVALID_REQUEST),
+    (400, "InvalidImageFormat", ErrorKind.INVALID_REQUEST),
+    (400, "InvalidPerson", ErrorKind.INVALID_REQUEST),
+    (400, "BadRequest.EmptyInput", ErrorKind.INVALID_REQUEST),
+    (400, "BadRequest.TooLarge", ErrorKind.INVALID_REQUEST),
+    (400, "Arrearage", ErrorKind.NO_CREDITS),
+    (400, "UnsupportedOperation", ErrorKind.INVALID_REQUEST),
+    (400, "CustomRoleBlocked", ErrorKind.CONTENT_REFUSED),
+    (400, "FaqRuleBlocked", ErrorKind.CONTENT_REFUSED),
+    (401, "InvalidApiKey", ErrorKind.INVALID_CREDENTIAL),
+    (401, "invalid_api_key", ErrorKind.INVALID_CREDENTIAL),
+    (401, "NOT AUTHORIZED", ErrorKind.NOT_ENTITLED),
+    (403, "AccessDenied", ErrorKind.NOT_ENTITLED),
+    (403, "access_denied", ErrorKind.NOT_ENTITLED),
+    (403, "AccessDenied.Unpurchased", ErrorKind.NOT_ENTITLED),
+    (403, "Model.AccessDenied", ErrorKind.NOT_ENTITLED),
+    (403, "Workspace.AccessDenied", ErrorKind.NOT_ENTITLED),
+    (403, "App.AccessDenied", ErrorKind.NOT_ENTITLED),
+    (403, "AllocationQuota.FreeTierOnly", ErrorKind.NO_CREDITS),
+    (404, "ModelNotFound", ErrorKind.MODEL_NOT_FOUND),
+    (404, "model_not_found", ErrorKind.MODEL_NOT_FOUND),
+    (404, "model_not_supported", ErrorKind.MODEL_NOT_FOUND),
+    (404, "WorkSpaceNotFound", ErrorKind.NOT_ENTITLED),
+    (404, "NotFound", ErrorKind.MODEL_NOT_FOUND),
+    (409, "Conflict", ErrorKind.INVALID_REQUEST),
+    (429, "Throttling", ErrorKind.RATE_LIMITED),
+    (429, "Throttling.RateQuota", ErrorKind.RATE_LIMITED),
+    (429, "LimitRequests", ErrorKind.RATE_LIMITED),
+    (429, "limit_requests", ErrorKind.RATE_LIMITED),
+    (429, "Throttling.BurstRate", ErrorKind.RATE_LIMITED),
+    (429, "limit_burst_rate", ErrorKind.RATE_LIMITED),
+    (429, "Throttling.AllocationQuota", ErrorKind.RATE_LIMITED),
+    (429, "insufficient_quota", ErrorKind.NO_CREDITS),
+    (429, "CommodityNotPurchased", ErrorKind.NO_CREDITS),
+    (429, "PrepaidBillOverdue", ErrorKind.NO_CREDITS),
+    (429, "PostpaidBillOverdue", ErrorKind.NO_CREDITS),
+    (500, "InternalError", ErrorKind.UPSTREAM_ERROR),
+    (500, "InternalError.Algo", ErrorKind.UPSTREAM_ERROR),
+    (500, "InternalError.FileUpload", ErrorKind.UPSTREAM_ERROR),
+    (500, "InternalError.Timeout", ErrorKind.GENERATION_FAILED),
+    (500, "SystemError", ErrorKind.UPSTREAM_ERROR),
+    (500, "ModelServiceFailed", ErrorKind.UPSTREAM_ERROR),
+    (500, "RewriteFailed", ErrorKind.UPSTREAM_ERROR),
+    (500, "RequestTimeOut", ErrorKind.UPSTREAM_ERROR),
+    (500, "ResponseTimeout", ErrorKind.UPSTREAM_ERROR),
+    (503, "ModelServingError", ErrorKind.UPSTREAM_ERROR),
+    (503, "ModelUnavailable", ErrorKind.UPSTREAM_ERROR),
+]
+
+
+@pytest.mark.parametrize(("status", "code", "kind"), CODES)
+def test_a_documented_code(status: int, code: str, kind: ErrorKind) -> None:
+    for given in (status, None):
+        error = refusal(given, code, "message", 3.0)
+        assert (error.kind, error.code, error.detail, error.retry_after) == (kind, code, "message", 3.0)
+        assert error.words is not None
+
+
+@pytest.mark.parametrize("row", MEANINGS, ids=lambda row: f"{row.code} {' '.join(row.says)}".strip())
+def test_every_row_is_reached_and_speaks_both_languages(row: Meaning) -> None:
+    code = row.code.replace("*", ".Anything")
+    assert meaning_of(code.swapcase(), " ".join(row.says).upper()) is row
+    assert re.search(r"[\u4e00-\u9fff]", row.words.zh)
+    assert row.words.en.isascii()
+    assert not row.words.zh.endswith("。")
+    if row.kind is ErrorKind.CONTENT_REFUSED:
+        assert row.words.zh.startswith("内容违规")
+
+
+@pytest.mark.parametrize(
+    ("message", "kind"),
+    [
+        ("Allocated quota exceeded, please increase your quota limit.", ErrorKind.RATE_LIMITED),
+        ("Free allocated quota exceeded.", ErrorKind.NO_CREDITS),
+        ("Insufficient quota.", ErrorKind.NO_CREDITS),
+    ],
+)
+def test_an_allocation_quota_is_a_rate_or_a_balance(message: str, kind: ErrorKind) -> None:
+    assert refusal(429, "Throttling.AllocationQuota", message).kind is kind
+
+
+def test_a_model_that_does_not_exist_is_not_a_bad_parameter() -> None:
+    assert refusal(400, "InvalidParameter", "Model not exist.").kind is ErrorKind.MODEL_NOT_FOUND
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (None, ErrorKind.GENERATION_FAILED),
+        (200, ErrorKind.UPSTREAM_ERROR),
+        (302, ErrorKind.UPSTREAM_ERROR),
+        (400, ErrorKind.INVALID_REQUEST),
+        (401, ErrorKind.INVALID_CREDENTIAL),
+        (403, ErrorKind.NOT_ENTITLED),
+        (404, ErrorKind.MODEL_NOT_FOUND),
+        (413, ErrorKind.INVALID_REQUEST),
+        (429, ErrorKind.RATE_LIMITED),
+        (500, ErrorKind.UPSTREAM_ERROR),
+        (503, ErrorKind.UPSTREAM_ERROR),
+    ],
+)
+@pytest.mark.parametrize("code", ["Strange.New", ""])
+def test_an_unknown_code_follows_the_status(status: int | None, kind: ErrorKind, code: str) -> None:
+    error = refusal(status, code, "why")
+    assert (error.kind, error.code, error.words, error.detail) == (kind, code, None, "why")
+
+
+def test_a_prefix_is_no_substring() -> None:
+    assert meaning_of("MyThrottling") is None
+    assert meaning_of("DataInspectionFailed.Other") is None
+
+
+def test_long_texts_are_cut() -> None:
+    error = refusal(400, "x" * 10_000, "y" * 10_000)
+    assert len(error.code) == len(error.detail) == MAX_DETAIL
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"code": "A", "message": "b", "request_id": "r"}, ("A", "b")),
+        ({"error": {"code": "A", "message": "b", "type": "t", "param": None}}, ("A", "b")),
+        ({"code": 5000, "message": None}, ("5000", "")),
+        ({"code": True, "message": ["x"]}, ("", "")),
+        ({"error": "no"}, ("", "")),
+        ([], ("", "")),
+        (None, ("", "")),
+        ("text", ("", "")),
+    ],
+)
+def test_code_and_message(body: object, said: tuple[str, str]) -> None:
+    assert code_and_message(body) == said
+
+
+def test_a_number_too_long_to_print_is_no_text() -> None:
+    assert text_of(10**5000) == ""

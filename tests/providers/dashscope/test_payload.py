@@ -1,0 +1,432 @@
+from typing import Any
+
+import pytest
+
+from providers.contract import (
+    ErrorKind,
+    FieldReason,
+    Media,
+    MediaKind,
+    MediaRole,
+    ModelCard,
+    ProviderError,
+    VideoRequest,
+)
+from providers.dashscope.models import MODELS, open_card
+from providers.dashscope.payload import RESOLVE_HEADER, Payload, build
+from providers.dashscope.wires import IMAGE2VIDEO_PATH, VIDEO_PATH, wire_of
+from providers.settle import settle
+
+CARDS = {card.name: card for card in MODELS}
+VACE_VIDEO = {"input": {"function": "video_edit", "mask_image_url": "https://h/m.png"}}
+
+
+def image(url: str = "https://h/i.png", role: MediaRole | None = None) -> Media:
+    return Media(MediaKind.IMAGE, url, "image", role)
+
+
+def video(url: str = "https://h/v.mp4", role: MediaRole | None = None) -> Media:
+    return Media(MediaKind.VIDEO, url, "video", role)
+
+
+def sound(url: str = "https://h/a.mp3", role: MediaRole | None = None) -> Media:
+    return Media(MediaKind.AUDIO, url, "audio", role)
+
+
+def built(model: str, prompt: str = "p", **fields: Any) -> Payload:
+    card = CARDS.get(model) or open_card(model)
+    wire = wire_of(model)
+    assert card is not None
+    assert wire is not None
+    return build(settle(card, VideoRequest(model, prompt, **fields)), card, wire)
+
+
+LEGACY: list[tuple[str, dict[str, Any], str, dict[str, Any], dict[str, Any]]] = [
+    (
+        "wan2.5-t2v-preview",
+        {
+            "negative_prompt": "blurry",
+            "audio_url": "https://h/a.mp3",
+            "size": "1280x720",
+            "duration": 5,
+            "prompt_extend": True,
+            "watermark": False,
+            "seed": 7,
+        },
+        VIDEO_PATH,
+        {"prompt": "p", "negative_prompt": "blurry", "audio_url": "https://h/a.mp3"},
+        {"size": "1280*720", "duration": 5, "seed": 7, "prompt_extend": True, "watermark": False},
+    ),
+    ("wan2.6-t2v", {}, VIDEO_PATH, {"prompt": "p"}, {"size": "1920*1080", "duration": 5}),
+    (
+        "wan2.6-t2v",
+        {"resolution": "720P", "ratio": "3:4", "duration": 15, "shot_type": "multi"},
+        VIDEO_PATH,
+        {"prompt": "p"},
+        {"size": "832*1088", "duration": 15, "shot_type": "multi"},
+    ),
+    (
+        "wan2.6-i2v-flash",
+        {"media": (image(),), "audio": True, "resolution": "720p", "shot_type": "multi"},
+        VIDEO_PATH,
+        {"prompt": "p", "img_url": "https://h/i.png"},
+        {"audio": True, "duration": 5, "resolution": "720P", "shot_type": "multi"},
+    ),
+    (
+        "wan2.2-i2v-flash",
+        {"media": (image("data:image/png;base64,iVBORw0KGgo="),), "resolution": "480P"},
+        VIDEO_PATH,
+        {"prompt": "p", "img_url": "data:image/png;base64,iVBORw0KGgo="},
+        {"resolution": "480P", "duration": 5},
+    ),
+    (
+        "wan2.6-i2v",
+        {"prompt": "", "media": (image(),), "template": "flying", "size": "720x1280", "audio_url": "https://h/a.mp3"},
+        VIDEO_PATH,
+        {"img_url": "https://h/i.png", "template": "flying", "audio_url": "https://h/a.mp3"},
+        {"resolution": "720P", "duration": 5},
+    ),
+    (
+        "wan2.2-kf2v-flash",
+        {"media": (image("https://h/a.png"), image("https://h/b.png")), "resolution": "720p", "prompt_extend": True},
+        IMAGE2VIDEO_PATH,
+        {"prompt": "p", "first_frame_url": "https://h/a.png", "last_frame_url": "https://h/b.png"},
+        {"prompt_extend": True, "resolution": "720P", "duration": 5},
+    ),
+    (
+        "wan2.6-r2v",
+        {"media": (video("https://h/a.mp4"), image("https://h/b.png")), "size": "1280*720", "shot_type": "multi"},
+        VIDEO_PATH,
+        {"prompt": "p", "reference_urls": ["https://h/a.mp4", "https://h/b.png"]},
+        {"size": "1280*720", "duration": 5, "shot_type": "multi"},
+    ),
+    (
+        "wanx2.1-vace-plus",
+        {"media": (image(role=MediaRole.REFERENCE_IMAGE),), "options": {"obj_or_bg": ["obj"]}},
+        VIDEO_PATH,
+        {"prompt": "p", "function": "image_reference", "ref_images_url": ["https://h/i.png"]},
+        {"obj_or_bg": ["obj"], "size": "1280*720"},
+    ),
+    (
+        "wanx2.1-vace-plus",
+        {"media": (image(), image("https://h/l.png"))},
+        VIDEO_PATH,
+        {
+            "prompt": "p",
+            "function": "video_extension",
+            "first_frame_url": "https://h/i.png",
+            "last_frame_url": "https://h/l.png",
+        },
+        {},
+    ),
+    (
+        "wanx2.1-vace-plus",
+        {"media": (video(),), "options": VACE_VIDEO},
+        VIDEO_PATH,
+        {"prompt": "p", "function": "video_edit", "video_url": "https://h/v.mp4", "mask_image_url": "https://h/m.png"},
+        {"size": "1280*720"},
+    ),
+    (
+        "wanx2.1-vace-plus",
+        {"media": (video(),), "options": {"input": {"function": "video_outpainting"}, "top_scale": 1.5}},
+        VIDEO_PATH,
+        {"prompt": "p", "function": "video_outpainting", "video_url": "https://h/v.mp4"},
+        {"top_scale": 1.5},
+    ),
+]
+
+MEDIA: list[tuple[str, dict[str, Any], dict[str, Any], dict[str, Any]]] = [
+    (
+        "wan2.7-t2v",
+        {"resolution": "720p", "ratio": "9:16", "audio_url": "https://h/a.mp3"},
+        {"prompt": "p", "audio_url": "https://h/a.mp3"},
+        {"duration": 5, "resolution": "720P", "ratio": "9:16"},
+    ),
+    (
+        "wan2.7-t2v",
+        {"size": "1104x832"},
+        {"prompt": "p"},
+        {"duration": 5, "resolution": "720P", "ratio": "4:3"},
+    ),
+    (
+        "wan2.7-i2v",
+        {"media": (image("https://h/a.png"),), "audio_url": "https://h/a.mp3", "duration": 10, "size": "1280x720"},
+        {
+            "prompt": "p",
+            "media": [
+                {"type": "first_frame", "url": "https://h/a.png"},
+                {"type": "driving_audio", "url": "https://h/a.mp3"},
+            ],
+        },
+        {"duration": 10, "resolution": "720P"},
+    ),
+    (
+        "wan2.7-i2v",
+        {"media": (video(role=MediaRole.FIRST_CLIP), image(role=MediaRole.LAST_FRAME))},
+        {
+            "prompt": "p",
+            "media": [
+                {"type": "first_clip", "url": "https://h/v.mp4"},
+                {"type": "last_frame", "url": "https://h/i.png"},
+            ],
+        },
+        {"duration": 5, "resolution": "1080P"},
+    ),
+    (
+        "wan2.7-r2v",
+        {"media": (image(), video()), "reference_mode": True},
+        {
+            "prompt": "p",
+            "media": [
+                {"type": "reference_image", "url": "https://h/i.png"},
+                {"type": "reference_video", "url": "https://h/v.mp4"},
+            ],
+        },
+        {"duration": 5, "resolution": "1080P", "ratio": "16:9"},
+    ),
+    (
+        "wan2.7-r2v",
+        {"media": (image(role=MediaRole.FIRST_FRAME), image("https://h/r.png", MediaRole.REFERENCE_IMAGE))},
+        {
+            "prompt": "p",
+            "media": [
+                {"type": "first_frame", "url": "https://h/i.png"},
+                {"type": "reference_image", "url": "https://h/r.png"},
+            ],
+        },
+        {"duration": 5, "resolution": "1080P"},
+    ),
+    (
+        "wan2.7-videoedit",
+        {"media": (video(),), "negative_prompt": "n", "options": {"audio_setting": "origin"}},
+        {"prompt": "p", "negative_prompt": "n", "media": [{"type": "video", "url": "https://h/v.mp4"}]},
+        {"duration": 0, "resolution": "1080P", "audio_setting": "origin"},
+    ),
+    (
+        "wan3.0-video",
+        {"duration": -1, "audio": False},
+        {"prompt": "p"},
+        {"duration": -1, "resolution": "1080P", "ratio": "adaptive", "audio": False},
+    ),
+    (
+        "happyhorse-1.1-t2v",
+        {"ratio": "21:9"},
+        {"prompt": "p"},
+        {"duration": 5, "resolution": "1080P", "ratio": "21:9", "watermark": False},
+    ),
+    (
+        "happyhorse-1.0-i2v",
+        {"media": (image(),), "watermark": True},
+        {"prompt": "p", "media": [{"type": "first_frame", "url": "https://h/i.png"}]},
+        {"duration": 5, "resolution": "1080P", "watermark": True},
+    ),
+    (
+        "happyhorse-1.0-video-edit",
+        {"media": (video(), image())},
+        {
+            "prompt": "p",
+            "media": [
+                {"type": "video", "url": "https://h/v.mp4"},
+                {"type": "reference_image", "url": "https://h/i.png"},
+            ],
+        },
+        {"resolution": "1080P", "watermark": False},
+    ),
+    (
+        "kling/kling-v3-video-generation",
+        {"resolution": "720p", "ratio": "9:16", "audio": True},
+        {"prompt": "p"},
+        {"mode": "std", "aspect_ratio": "9:16", "duration": 5, "audio": True},
+    ),
+    (
+        "kling/kling-v3-video-generation",
+        {"media": (image(),), "size": "1920x1080"},
+        {"prompt": "p", "media": [{"type": "first_frame", "url": "https://h/i.png"}]},
+        {"mode": "pro", "duration": 5},
+    ),
+    (
+        "kling/kling-v3-omni-video-generation",
+        {"media": (image(), video()), "reference_mode": True, "resolution": "4K"},
+        {
+            "prompt": "p",
+            "media": [{"type": "refer", "url": "https://h/i.png"}, {"type": "feature", "url": "https://h/v.mp4"}],
+        },
+        {"mode": "4k", "aspect_ratio": "16:9", "duration": 5},
+    ),
+]
+
+OPEN: list[tuple[str, dict[str, Any], str, dict[str, Any], dict[str, Any] | None]] = [
+    ("wan2.9-t2v", {"size": "1280x720"}, VIDEO_PATH, {"prompt": "p"}, {"resolution": "720P", "ratio": "16:9"}),
+    ("wan2.9-t2v", {"size": "big"}, VIDEO_PATH, {"prompt": "p"}, None),
+    (
+        "wan2.9-i2v",
+        {"media": (image(),), "size": "1280x720", "audio_url": "https://h/a.mp3"},
+        VIDEO_PATH,
+        {
+            "prompt": "p",
+            "media": [
+                {"type": "first_frame", "url": "https://h/i.png"},
+                {"type": "driving_audio", "url": "https://h/a.mp3"},
+            ],
+        },
+        {"resolution": "720P"},
+    ),
+    ("wan2.6-t2v-next", {"resolution": "720p"}, VIDEO_PATH, {"prompt": "p"}, {"size": "1280*720"}),
+    ("wan2.6-t2v-next", {"resolution": "2k"}, VIDEO_PATH, {"prompt": "p"}, {"resolution": "2K"}),
+    ("wan2.6-t2v-next", {"ratio": "1:1"}, VIDEO_PATH, {"prompt": "p"}, {"ratio": "1:1"}),
+    (
+        "wan2.6-r2v-next",
+        {"media": (image(),)},
+        VIDEO_PATH,
+        {"prompt": "p", "reference_urls": ["https://h/i.png"]},
+        None,
+    ),
+    (
+        "vidu/viduq3",
+        {"media": (image(), image("https://h/2.png")), "resolution": "540p", "size": "960x540", "duration": 8},
+        VIDEO_PATH,
+        {"prompt": "p", "media": [{"type": "image", "url": f"https://h/{name}.png"} for name in ("i", "2")]},
+        {"size": "960*540", "resolution": "540P", "duration": 8},
+    ),
+    (
+        "pixverse/pixverse-v6-it2v",
+        {"media": (image(),)},
+        VIDEO_PATH,
+        {"prompt": "p", "media": [{"type": "image_url", "url": "https://h/i.png"}]},
+        None,
+    ),
+    (
+        "MiniMax/MiniMax-H3",
+        {"media": (image(),), "resolution": "2k", "duration": 4, "audio_url": "https://h/a.mp3"},
+        VIDEO_PATH,
+        {
+            "prompt": "p",
+            "media": [
+                {"type": "first_frame", "url": "https://h/i.png"},
+                {"type": "driving_audio", "url": "https://h/a.mp3"},
+            ],
+        },
+        {"resolution": "2K", "duration": 4},
+    ),
+    (
+        "wan2.2-s2v",
+        {"prompt": "", "media": (image(),), "audio_url": "https://h/a.mp3", "resolution": "480p"},
+        IMAGE2VIDEO_PATH,
+        {"image_url": "https://h/i.png", "audio_url": "https://h/a.mp3"},
+        {"resolution": "480P"},
+    ),
+    (
+        "wan2.2-animate-mix",
+        {"prompt": "", "media": (image(), video()), "watermark": False, "options": {"mode": "wan-std"}},
+        IMAGE2VIDEO_PATH,
+        {"image_url": "https://h/i.png", "video_url": "https://h/v.mp4", "watermark": False},
+        {"mode": "wan-std"},
+    ),
+    (
+        "emo-v1",
+        {
+            "prompt": "",
+            "media": (image(), sound()),
+            "options": {"input": {"face_bbox": [1, 2, 3, 4]}, "style_level": "calm"},
+        },
+        IMAGE2VIDEO_PATH,
+        {"image_url": "https://h/i.png", "audio_url": "https://h/a.mp3", "face_bbox": [1, 2, 3, 4]},
+        {"style_level": "calm"},
+    ),
+    (
+        "videoretalk",
+        {"prompt": "", "media": (video(), sound(), image())},
+        IMAGE2VIDEO_PATH,
+        {"video_url": "https://h/v.mp4", "audio_url": "https://h/a.mp3", "ref_image_url": "https://h/i.png"},
+        None,
+    ),
+    ("video-style-transform", {"prompt": "", "media": (video(),)}, VIDEO_PATH, {"video_url": "https://h/v.mp4"}, None),
+]
+
+
+@pytest.mark.parametrize(("model", "fields", "path", "inputs", "parameters"), LEGACY)
+def test_legacy_protocol(
+    model: str, fields: dict[str, Any], path: str, inputs: dict[str, Any], parameters: dict[str, Any]
+) -> None:
+    payload = built(model, **fields)
+    assert payload.path == path
+    expected = {"model": model, "input": inputs, "parameters": parameters}
+    assert payload.body == {name: value for name, value in expected.items() if value}
+    assert payload.headers == {}
+
+
+@pytest.mark.parametrize(("model", "fields", "inputs", "parameters"), MEDIA)
+def test_media_protocol(model: str, fields: dict[str, Any], inputs: dict[str, Any], parameters: dict[str, Any]) -> None:
+    payload = built(model, **fields)
+    assert payload.path == VIDEO_PATH
+    assert payload.body == {"model": model, "input": inputs, "parameters": parameters}
+
+
+@pytest.mark.parametrize(("model", "fields", "path", "inputs", "parameters"), OPEN)
+def test_unknown_models_of_known_families(
+    model: str, fields: dict[str, Any], path: str, inputs: dict[str, Any], parameters: dict[str, Any] | None
+) -> None:
+    payload = built(model, **fields)
+    assert payload.path == path
+    expected = {"model": model, "input": inputs, "parameters": parameters}
+    assert payload.body == {name: value for name, value in expected.items() if value is not None}
+
+
+def test_options_win_over_everything() -> None:
+    options = {"size": "1440*1440", "new": {"deep": 1}, "input": {"prompt": "theirs", "x": None}}
+    body = built("wan2.6-t2v", options=options).body
+    assert body["input"] == {"prompt": "theirs", "x": None}
+    assert body["parameters"] == {"size": "1440*1440", "duration": 5, "new": {"deep": 1}}
+    assert options["input"] == {"prompt": "theirs", "x": None}
+
+
+def test_an_input_that_is_no_object_is_a_parameter_like_others() -> None:
+    body = built("wan2.6-t2v", options={"input": "x"}).body
+    assert body["parameters"]["input"] == "x"
+
+
+def test_options_cannot_name_another_model() -> None:
+    assert built("wan2.6-t2v", options={"model": "other"}).body["model"] == "wan2.6-t2v"
+
+
+def test_the_key_of_a_card_is_the_name_on_the_wire() -> None:
+    card = ModelCard("fast", "dashscope", key="wan2.2-i2v-flash")
+    wire = wire_of(card.key)
+    assert wire is not None
+    assert build(VideoRequest("fast", "p"), card, wire).body["model"] == "wan2.2-i2v-flash"
+
+
+@pytest.mark.parametrize(
+    ("model", "fields"),
+    [
+        ("wan2.6-i2v", {"media": (image("oss://dashscope-instant/abc/loc.png"),)}),
+        ("wan2.7-i2v", {"media": (image("oss://dashscope-instant/abc/loc.png"),)}),
+        ("wan2.6-t2v", {"audio_url": "oss://dashscope-instant/abc/a.mp3"}),
+        ("wan2.6-t2v", {"options": {"input": {"deep": [{"url": "oss://x"}]}}}),
+    ],
+)
+def test_an_oss_link_anywhere_asks_for_resolving(model: str, fields: dict[str, Any]) -> None:
+    assert built(model, **fields).headers == {RESOLVE_HEADER: "enable"}
+
+
+@pytest.mark.parametrize(
+    ("model", "media", "reason"),
+    [
+        ("wan2.6-i2v-next", (image(), image()), FieldReason.UNSUPPORTED),
+        ("wan2.6-t2v-next", (video(),), FieldReason.UNSUPPORTED),
+        ("emo-v1", (image(), image(role=MediaRole.REFERENCE_IMAGE)), FieldReason.CONFLICT),
+    ],
+)
+def test_an_input_without_a_place_is_refused(model: str, media: tuple[Media, ...], reason: FieldReason) -> None:
+    with pytest.raises(ProviderError) as caught:
+        built(model, media=media)
+    assert caught.value.kind is ErrorKind.INVALID_REQUEST
+    assert caught.value.fields[0].reason is reason
+
+
+def test_vace_with_a_video_needs_a_function() -> None:
+    with pytest.raises(ProviderError) as caught:
+        built("wanx2.1-vace-plus", media=(video(),))
+    problem = caught.value.fields[0]
+    assert problem.param == "provider_options.input.function"
+    assert "video_repainting" in problem.allowed

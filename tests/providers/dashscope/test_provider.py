@@ -1,0 +1,594 @@
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+import respx
+
+from providers.contract import (
+    Account,
+    CanCancel,
+    CanFind,
+    ErrorKind,
+    Media,
+    MediaKind,
+    ModelCard,
+    Phase,
+    Provider,
+    ProviderError,
+    TaskState,
+    VideoRequest,
+)
+from providers.dashscope.models import MODELS
+from providers.dashscope.provider import QUERIES_AT_ONCE, DashScope
+from providers.http import HttpClient
+from providers.settle import settle
+
+BASE = "https://dashscope.aliyuncs.com/api/v1"
+SUBMIT = f"{BASE}/services/aigc/video-generation/video-synthesis"
+KEY = "sk-0123456789abcdef"
+ID = "0385dc79-5ff8-4d82-bcb6-0123456789ab"
+OTHER_ID = "11111111-5ff8-4d82-bcb6-0123456789ab"
+ACCEPTED = {"output": {"task_status": "PENDING", "task_id": ID}, "request_id": "r"}
+RUNNING = {"output": {"task_status": "RUNNING", "task_id": ID}, "request_id": "r"}
+HTML = "<html><body>502 Bad Gateway</body></html>"
+
+
+@pytest.fixture
+def router() -> respx.MockRouter:
+    return respx.MockRouter(assert_all_called=False)
+
+
+@pytest.fixture
+def account() -> Account:
+    return Account("dashscope", KEY)
+
+
+@pytest.fixture
+async def http(router: respx.MockRouter) -> AsyncIterator[HttpClient]:
+    async with HttpClient(transport=lambda proxy: httpx.MockTransport(router.async_handler)) as client:
+        yield client
+
+
+@pytest.fixture
+def provider(http: HttpClient) -> DashScope:
+    return DashScope(http)
+
+
+def request_for(provider: DashScope, model: str = "wan2.6-t2v", prompt: str = "a cat", **fields: Any) -> VideoRequest:
+    card = provider.card(model)
+    assert card is not None
+    return settle(card, VideoRequest(model, prompt, **fields))
+
+
+async def submitted(provider: DashScope, account: Account, **fields: Any) -> str:
+    return (await provider.submit(request_for(provider, **fields), account, submit_key="k")).id
+
+
+async def refused(provider: DashScope, account: Account, **fields: Any) -> ProviderError:
+    with pytest.raises(ProviderError) as caught:
+        await submitted(provider, account, **fields)
+    return without_key(caught.value)
+
+
+def without_key(error: ProviderError) -> ProviderError:
+    assert KEY not in f"{error} {error!r} {error.detail} {error.code} {error.words} {error.args}"
+    return error
+
+
+def error_body(code: Any, message: Any = "why") -> dict[str, Any]:
+    return {"code": code, "message": message, "request_id": "r"}
+
+
+# --- what it is ---------------------------------------------------------------------------------------------------
+
+
+def test_it_is_a_provider_that_can_cancel_but_not_find(provider: DashScope) -> None:
+    plain: Provider = provider
+    assert plain.name == "dashscope"
+    assert plain.query_batch == 1
+    assert isinstance(provider, CanCancel)
+    assert not isinstance(provider, CanFind)
+
+
+@pytest.mark.parametrize("key", [KEY, "sk-a", "sk-sp-1.2_3"])
+def test_keys_are_accounts(provider: DashScope, key: str) -> None:
+    assert provider.account_from(key) == Account("dashscope", key)
+    assert provider.account_from(key, named=True) == Account("dashscope", key)
+
+
+@pytest.mark.parametrize("text", ["", "sk-", "ms-abc", "token", "SK-abc"])
+def test_other_shapes_need_the_name(provider: DashScope, text: str) -> None:
+    assert provider.account_from(text) is None
+    assert (provider.account_from(text, named=True) is not None) == bool(text)
+
+
+@pytest.mark.parametrize("text", ["sk-a b", "sk-a\n", "sk-\x00", "sk-密钥", " sk-a", "sk-a\x7f", "sk-\u00e9"])
+def test_what_no_header_can_carry_is_no_account(provider: DashScope, text: str) -> None:
+    assert provider.account_from(text) is None
+    assert provider.account_from(text, named=True) is None
+
+
+def test_ids(provider: DashScope) -> None:
+    assert provider.owns(ID)
+    assert provider.owns(ID.upper())
+    for strange in ("", "7535099487211244578", ID + "\n", ID.replace("-", ""), ID[:-1], "g" + ID[1:]):
+        assert not provider.owns(strange)
+    assert provider.submitted_at(ID) is None
+
+
+def test_cards(http: HttpClient) -> None:
+    mine = ModelCard("house-model", "dashscope", key="wan2.6-t2v")
+    other = ModelCard("wan2.5-t2v-preview", "dashscope", durations=(5,))
+    provider = DashScope(http, cards=[mine, other])
+    assert provider.models()[0] is MODELS[0]
+    assert len(provider.models()) == len(MODELS) + 1
+    assert provider.card("house-model") is mine
+    assert provider.card("wan2.5-t2v-preview") is other
+    assert provider.card("WAN2.6-T2V") is MODELS[0]
+    unknown = provider.card("wan2.6-t2v-next")
+    assert unknown is not None
+    assert unknown.open
+    assert provider.card("qwen-vl-plus") is None
+
+
+# --- submit -------------------------------------------------------------------------------------------------------
+
+A, B = "https://h/a.png", "https://h/b.png"
+CAPTURES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
+    (
+        "video-generation",
+        {
+            "model": "wan2.5-t2v-preview",
+            "negative_prompt": "blurry",
+            "audio_url": "https://h/a.mp3",
+            "size": "1280*720",
+            "duration": 5,
+            "prompt_extend": True,
+            "watermark": False,
+            "seed": 7,
+        },
+        {
+            "model": "wan2.5-t2v-preview",
+            "parameters": {
+                "size": "1280*720",
+                "duration": 5,
+                "seed": 7,
+                "prompt_extend": True,
+                "watermark": False,
+            },
+            "input": {"prompt": "a cat", "negative_prompt": "blurry", "audio_url": "https://h/a.mp3"},
+        },
+    ),
+    (
+        "video-generation",
+        {
+            "model": "wan2.7-i2v",
+            "media": (Media(MediaKind.IMAGE, A, "image"),),
+            "audio_url": "https://h/a.mp3",
+            "duration": 10,
+            "resolution": "720P",
+        },
+        {
+            "model": "wan2.7-i2v",
+            "parameters": {"duration": 10, "resolution": "720P"},
+            "input": {
+                "prompt": "a cat",
+                "media": [{"type": "first_frame", "url": A}, {"type": "driving_audio", "url": "https://h/a.mp3"}],
+            },
+        },
+    ),
+    (
+        "image2video",
+        {
+            "model": "wan2.2-kf2v-flash",
+            "media": (Media(MediaKind.IMAGE, A, "image"), Media(MediaKind.IMAGE, B, "image")),
+            "resolution": "720P",
+            "prompt_extend": True,
+        },
+        {
+            "model": "wan2.2-kf2v-flash",
+            "parameters": {"prompt_extend": True, "resolution": "720P", "duration": 5},
+            "input": {"prompt": "a cat", "first_frame_url": A, "last_frame_url": B},
+        },
+    ),
+]
+
+
+@pytest.mark.parametrize(("task", "fields", "body"), CAPTURES)
+async def test_the_request_on_the_wire(
+    provider: DashScope,
+    router: respx.MockRouter,
+    account: Account,
+    task: str,
+    fields: dict[str, Any],
+    body: dict[str, Any],
+) -> None:
+    route = router.post(f"{BASE}/services/aigc/{task}/video-synthesis").respond(200, json=ACCEPTED)
+    assert await submitted(provider, account, **fields) == ID
+    assert route.call_count == 1
+    sent = route.calls.last.request
+    assert orjson.loads(sent.content) == body
+    assert sent.headers["authorization"] == f"Bearer {KEY}"
+    assert sent.headers["content-type"] == "application/json"
+    assert sent.headers["accept"] == "application/json"
+    assert sent.headers["user-agent"] == "video-gateway"
+    assert sent.headers["x-dashscope-async"] == "enable"
+    assert "cookie" not in sent.headers
+    assert "x-dashscope-ossresourceresolve" not in sent.headers
+
+
+async def test_an_oss_link_is_resolved(provider: DashScope, router: respx.MockRouter, account: Account) -> None:
+    route = router.post(SUBMIT).respond(200, json=ACCEPTED)
+    media = (Media(MediaKind.IMAGE, "oss://dashscope-instant/abc/loc.png", "image"),)
+    await submitted(provider, account, model="wan2.5-i2v-preview", media=media, resolution="480P")
+    assert route.calls.last.request.headers["x-dashscope-ossresourceresolve"] == "enable"
+
+
+async def test_the_base_url_and_the_proxy_are_the_accounts_way(router: respx.MockRouter) -> None:
+    proxies: list[str | None] = []
+
+    def transport(proxy: str | None) -> httpx.AsyncBaseTransport:
+        proxies.append(proxy)
+        return httpx.MockTransport(router.async_handler)
+
+    route = router.post("http://127.0.0.1:9/api/v1/services/aigc/video-generation/video-synthesis")
+    route.respond(200, json=ACCEPTED)
+    async with HttpClient(transport=transport) as http:
+        provider = DashScope(http, base_url="http://127.0.0.1:9/api/v1/")
+        await submitted(provider, Account("dashscope", KEY, proxy="http://proxy:3128"))
+    assert proxies == ["http://proxy:3128"]
+
+
+async def test_an_extra_card_of_a_strange_name_is_spoken_to(router: respx.MockRouter, http: HttpClient) -> None:
+    provider = DashScope(http, cards=[ModelCard("studio", "dashscope", durations=(5,), duration=5)])
+    route = router.post(SUBMIT).respond(200, json=ACCEPTED)
+    await submitted(provider, Account("dashscope", KEY), model="studio")
+    assert orjson.loads(route.calls.last.request.content) == {
+        "model": "studio",
+        "input": {"prompt": "a cat"},
+        "parameters": {"duration": 5},
+    }
+
+
+async def test_a_stranger_is_not_submitted(provider: DashScope, account: Account) -> None:
+    with pytest.raises(ProviderError) as caught:
+        await provider.submit(VideoRequest("qwen-vl-plus", "p"), account, submit_key="k")
+    assert caught.value.kind is ErrorKind.MODEL_NOT_FOUND
+
+
+@pytest.mark.parametrize("credential", ["sk-\n", "sk-密钥", ""])
+async def test_a_credential_no_header_can_carry(provider: DashScope, credential: str) -> None:
+    with pytest.raises(ProviderError) as caught:
+        await submitted(provider, Account("dashscope", credential))
+    assert caught.value.kind is ErrorKind.INVALID_CREDENTIAL
+
+
+@pytest.mark.parametrize(
+    ("output", "id"), [({"task_id": ID}, ID), ({"task_id": 42}, "42"), ({"task_id": f" {ID} ", "task_status": 1}, ID)]
+)
+async def test_the_id_is_all_that_counts(
+    provider: DashScope, router: respx.MockRouter, account: Account, output: dict[str, Any], id: str
+) -> None:
+    router.post(SUBMIT).respond(200, json={"output": output})
+    assert await submitted(provider, account) == id
+
+
+async def test_a_byte_order_mark_is_no_trouble(provider: DashScope, router: respx.MockRouter, account: Account) -> None:
+    router.post(SUBMIT).respond(200, content=b"\xef\xbb\xbf" + orjson.dumps(ACCEPTED))
+    assert await submitted(provider, account) == ID
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind", "code"),
+    [
+        (400, error_body("InvalidParameter"), ErrorKind.INVALID_REQUEST, "InvalidParameter"),
+        (400, error_body("Arrearage"), ErrorKind.NO_CREDITS, "Arrearage"),
+        (400, error_body("DataInspectionFailed"), ErrorKind.CONTENT_REFUSED, "DataInspectionFailed"),
+        (401, error_body("InvalidApiKey"), ErrorKind.INVALID_CREDENTIAL, "InvalidApiKey"),
+        (403, error_body("AccessDenied.Unpurchased"), ErrorKind.NOT_ENTITLED, "AccessDenied.Unpurchased"),
+        (404, error_body("ModelNotFound"), ErrorKind.MODEL_NOT_FOUND, "ModelNotFound"),
+        (429, error_body("Throttling.RateQuota"), ErrorKind.RATE_LIMITED, "Throttling.RateQuota"),
+        (400, error_body("Brand.New"), ErrorKind.INVALID_REQUEST, "Brand.New"),
+        (429, error_body(4290), ErrorKind.RATE_LIMITED, "4290"),
+        (401, {"error": {"code": "invalid_api_key", "message": "m"}}, ErrorKind.INVALID_CREDENTIAL, "invalid_api_key"),
+        (400, {"code": None, "message": None}, ErrorKind.INVALID_REQUEST, ""),
+        (403, [], ErrorKind.NOT_ENTITLED, ""),
+        (200, error_body("InvalidParameter"), ErrorKind.INVALID_REQUEST, "InvalidParameter"),
+        (200, error_body("Throttling"), ErrorKind.RATE_LIMITED, "Throttling"),
+        (200, error_body("Brand.New"), ErrorKind.UPSTREAM_ERROR, "Brand.New"),
+        (200, {**error_body("Arrearage"), "output": {}}, ErrorKind.NO_CREDITS, "Arrearage"),
+        (200, error_body("InternalError"), ErrorKind.ANSWER_LOST, "InternalError"),
+        (400, error_body("InternalError.Algo"), ErrorKind.ANSWER_LOST, "InternalError.Algo"),
+        (200, {}, ErrorKind.ANSWER_LOST, ""),
+        (200, None, ErrorKind.ANSWER_LOST, ""),
+        (200, [], ErrorKind.ANSWER_LOST, ""),
+        (200, {"output": None}, ErrorKind.ANSWER_LOST, ""),
+        (200, {"output": {"task_id": None}}, ErrorKind.ANSWER_LOST, ""),
+        (200, {"output": {"task_id": ""}}, ErrorKind.ANSWER_LOST, ""),
+        (500, error_body("InternalError"), ErrorKind.ANSWER_LOST, "InternalError"),
+        (503, error_body("ModelUnavailable"), ErrorKind.ANSWER_LOST, "ModelUnavailable"),
+        (408, error_body("RequestTimeOut"), ErrorKind.ANSWER_LOST, "RequestTimeOut"),
+        (502, {}, ErrorKind.ANSWER_LOST, ""),
+    ],
+)
+async def test_answers_without_a_task(
+    provider: DashScope,
+    router: respx.MockRouter,
+    account: Account,
+    status: int,
+    body: Any,
+    kind: ErrorKind,
+    code: str,
+) -> None:
+    route = router.post(SUBMIT).respond(status, content=orjson.dumps(body))
+    error = await refused(provider, account)
+    assert (error.kind, error.code) == (kind, code)
+    assert route.call_count == 1
+
+
+@pytest.mark.parametrize("text", [HTML, '{"output": {"task_', "", "\x00\xff"])
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (200, ErrorKind.ANSWER_LOST),
+        (400, ErrorKind.INVALID_REQUEST),
+        (401, ErrorKind.INVALID_CREDENTIAL),
+        (403, ErrorKind.NOT_ENTITLED),
+        (404, ErrorKind.MODEL_NOT_FOUND),
+        (429, ErrorKind.RATE_LIMITED),
+        (502, ErrorKind.ANSWER_LOST),
+    ],
+)
+async def test_unreadable_answers(
+    provider: DashScope, router: respx.MockRouter, account: Account, text: str, status: int, kind: ErrorKind
+) -> None:
+    router.post(SUBMIT).respond(status, text=text)
+    error = await refused(provider, account)
+    assert error.kind is kind
+    assert error.detail.startswith(f"HTTP {status}")
+    assert "<" not in error.detail
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+async def test_a_redirect_is_not_followed(
+    provider: DashScope, router: respx.MockRouter, account: Account, status: int
+) -> None:
+    route = router.route().respond(status, headers={"location": f"{BASE}/elsewhere"})
+    assert (await refused(provider, account)).kind is ErrorKind.UPSTREAM_ERROR
+    assert route.call_count == 1
+
+
+@pytest.mark.parametrize(
+    ("trouble", "kind"),
+    [
+        (httpx.ConnectError("refused"), ErrorKind.UNREACHABLE),
+        (httpx.ConnectTimeout("slow"), ErrorKind.UNREACHABLE),
+        (httpx.ReadTimeout("slow"), ErrorKind.ANSWER_LOST),
+        (httpx.RemoteProtocolError("closed"), ErrorKind.ANSWER_LOST),
+    ],
+)
+async def test_trouble_on_the_way(
+    provider: DashScope, router: respx.MockRouter, account: Account, trouble: Exception, kind: ErrorKind
+) -> None:
+    route = router.route().mock(side_effect=trouble)
+    assert (await refused(provider, account)).kind is kind
+    assert route.call_count == 1
+    for call in (provider.query([ID], account), provider.cancel(ID, account)):
+        with pytest.raises(ProviderError) as caught:
+            await call
+        assert caught.value.kind is kind
+
+
+async def test_retry_after_is_kept(provider: DashScope, router: respx.MockRouter, account: Account) -> None:
+    router.post(SUBMIT).respond(429, json=error_body("Throttling"), headers={"retry-after": "7"})
+    assert (await refused(provider, account)).retry_after == 7.0
+
+
+@pytest.mark.parametrize("status", [200, 400, 401, 500])
+async def test_an_answer_that_quotes_the_key(
+    provider: DashScope, router: respx.MockRouter, account: Account, status: int
+) -> None:
+    for content in (orjson.dumps(error_body(f"Odd {KEY}", f"you sent {KEY}")), f"you sent {KEY}".encode()):
+        router.route().respond(status, content=content)
+        error = await refused(provider, account)
+        assert "***" in error.detail
+        try:
+            answer = (await provider.query([ID], account))[ID]
+        except ProviderError as raised:
+            answer = raised
+        assert isinstance(answer, ProviderError)
+        without_key(answer)
+        with pytest.raises(ProviderError) as caught:
+            await provider.cancel(ID, account)
+        without_key(caught.value)
+
+
+# --- query --------------------------------------------------------------------------------------------------------
+
+
+async def test_a_query_on_the_wire(provider: DashScope, router: respx.MockRouter, account: Account) -> None:
+    route = router.get(f"{BASE}/tasks/{ID}").respond(200, json=RUNNING)
+    states = await provider.query([ID, ID], account)
+    assert states == {ID: TaskState(ID, Phase.PROCESSING, 50)}
+    assert route.call_count == 1
+    sent = route.calls.last.request
+    assert sent.content == b""
+    assert sent.headers["authorization"] == f"Bearer {KEY}"
+    assert sent.headers["accept"] == "application/json"
+    assert "x-dashscope-async" not in sent.headers
+    assert "content-type" not in sent.headers
+
+
+async def test_no_ids_no_calls(provider: DashScope, router: respx.MockRouter, account: Account) -> None:
+    assert await provider.query([], account) == {}
+    assert not router.calls
+
+
+@pytest.mark.parametrize(
+    ("status", "content", "kind"),
+    [
+        (200, orjson.dumps({"output": {"task_status": "UNKNOWN"}}), ErrorKind.TASK_NOT_FOUND),
+        (404, b"", ErrorKind.TASK_NOT_FOUND),
+        (404, orjson.dumps(error_body("NotFound")), ErrorKind.TASK_NOT_FOUND),
+        (200, HTML.encode(), ErrorKind.UPSTREAM_ERROR),
+        (200, b'{"output": {"task', ErrorKind.UPSTREAM_ERROR),
+        (200, b"null", ErrorKind.UPSTREAM_ERROR),
+        (200, b"{}", ErrorKind.UPSTREAM_ERROR),
+        (302, b"", ErrorKind.UPSTREAM_ERROR),
+        (500, HTML.encode(), ErrorKind.UPSTREAM_ERROR),
+        (503, orjson.dumps(error_body("Strange")), ErrorKind.UPSTREAM_ERROR),
+        (400, orjson.dumps(error_body("Arrearage")), ErrorKind.NO_CREDITS),
+    ],
+)
+async def test_an_id_without_a_state(
+    provider: DashScope,
+    router: respx.MockRouter,
+    account: Account,
+    status: int,
+    content: bytes,
+    kind: ErrorKind,
+) -> None:
+    router.get(f"{BASE}/tasks/{ID}").respond(status, content=content)
+    answer = (await provider.query([ID], account))[ID]
+    assert isinstance(answer, ProviderError)
+    assert answer.kind is kind
+
+
+async def test_a_refused_key_concerns_the_whole_call(
+    provider: DashScope, router: respx.MockRouter, account: Account
+) -> None:
+    router.get(f"{BASE}/tasks/{ID}").respond(200, json=RUNNING)
+    router.get(f"{BASE}/tasks/{OTHER_ID}").respond(401, json=error_body("InvalidApiKey"))
+    with pytest.raises(ProviderError) as caught:
+        await provider.query([ID, OTHER_ID], account)
+    assert caught.value.kind is ErrorKind.INVALID_CREDENTIAL
+
+
+async def test_a_limit_met_by_every_id_is_the_calls(
+    provider: DashScope, router: respx.MockRouter, account: Account
+) -> None:
+    headers = {"retry-after": "3"}
+    router.get(f"{BASE}/tasks/{ID}").respond(429, json=error_body("Throttling.RateQuota"))
+    router.get(f"{BASE}/tasks/{OTHER_ID}").respond(429, json=error_body("Throttling.RateQuota"), headers=headers)
+    with pytest.raises(ProviderError) as caught:
+        await provider.query([ID, OTHER_ID], account)
+    assert (caught.value.kind, caught.value.retry_after) == (ErrorKind.RATE_LIMITED, 3.0)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "kind"),
+    [
+        (httpx.ConnectError("x"), ErrorKind.UNREACHABLE),
+        (httpx.ReadTimeout("x"), ErrorKind.ANSWER_LOST),
+        (httpx.Response(429, json=error_body("Throttling")), ErrorKind.RATE_LIMITED),
+    ],
+)
+async def test_trouble_met_by_some_ids_is_theirs(
+    provider: DashScope, router: respx.MockRouter, account: Account, trouble: Any, kind: ErrorKind
+) -> None:
+    router.get(f"{BASE}/tasks/{ID}").respond(200, json=RUNNING)
+    router.get(f"{BASE}/tasks/{OTHER_ID}").mock(side_effect=[trouble])
+    states = await provider.query([ID, OTHER_ID], account)
+    assert isinstance(states[ID], TaskState)
+    troubled = states[OTHER_ID]
+    assert isinstance(troubled, ProviderError)
+    assert troubled.kind is kind
+
+
+async def test_few_queries_at_a_time(provider: DashScope, router: respx.MockRouter, account: Account) -> None:
+    now = most = 0
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        nonlocal now, most
+        now += 1
+        most = max(most, now)
+        await asyncio.sleep(0)
+        now -= 1
+        return httpx.Response(200, json=RUNNING)
+
+    router.route().mock(side_effect=answer)
+    ids = [f"{number:08d}-0000-4000-8000-000000000000" for number in range(40)]
+    states = await provider.query(ids, account)
+    assert list(states) == ids
+    assert 1 < most <= QUERIES_AT_ONCE
+
+
+@pytest.mark.parametrize(
+    ("id", "path"),
+    [
+        ("task-ok", b"/api/v1/tasks/task-ok"),
+        ("../a?b#c", b"/api/v1/tasks/..%2Fa%3Fb%23c"),
+        ("a b\r\n", b"/api/v1/tasks/a%20b%0D%0A"),
+        ("任", b"/api/v1/tasks/%E4%BB%BB"),
+        ("\ud800", b"/api/v1/tasks/%3F"),
+    ],
+)
+async def test_ids_stay_inside_their_place(
+    provider: DashScope, router: respx.MockRouter, account: Account, id: str, path: bytes
+) -> None:
+    route = router.route().respond(200, json=RUNNING)
+    await provider.query([id], account)
+    assert route.calls.last.request.url.raw_path == path
+    await provider.cancel(id, account)
+    assert route.calls.last.request.url.raw_path == path + b"/cancel"
+
+
+@pytest.mark.parametrize("id", ["", ".", ".."])
+async def test_an_id_that_is_no_name_is_not_asked_for(
+    provider: DashScope, router: respx.MockRouter, account: Account, id: str
+) -> None:
+    answer = (await provider.query([id], account))[id]
+    assert isinstance(answer, ProviderError)
+    assert answer.kind is ErrorKind.TASK_NOT_FOUND
+    with pytest.raises(ProviderError) as caught:
+        await provider.cancel(id, account)
+    assert caught.value.kind is ErrorKind.TASK_NOT_FOUND
+    assert not router.calls
+
+
+# --- cancel -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("content", [b'{"request_id":"r"}', b""])
+async def test_a_cancel_on_the_wire(
+    provider: DashScope, router: respx.MockRouter, account: Account, content: bytes
+) -> None:
+    route = router.post(f"{BASE}/tasks/{ID}/cancel").respond(200, content=content)
+    await provider.cancel(ID, account)
+    sent = route.calls.last.request
+    assert sent.content == b""
+    assert sent.headers["authorization"] == f"Bearer {KEY}"
+    assert "x-dashscope-async" not in sent.headers
+
+
+@pytest.mark.parametrize(
+    ("status", "content", "kind"),
+    [
+        (400, orjson.dumps(error_body("UnsupportedOperation")), ErrorKind.NOT_CANCELLABLE),
+        (401, orjson.dumps(error_body("InvalidApiKey")), ErrorKind.INVALID_CREDENTIAL),
+        (404, b"", ErrorKind.TASK_NOT_FOUND),
+        (429, orjson.dumps(error_body("Throttling.RateQuota")), ErrorKind.RATE_LIMITED),
+        (200, orjson.dumps(error_body("Throttling.RateQuota")), ErrorKind.RATE_LIMITED),
+        (200, HTML.encode(), ErrorKind.UPSTREAM_ERROR),
+        (302, b"", ErrorKind.UPSTREAM_ERROR),
+        (500, HTML.encode(), ErrorKind.UPSTREAM_ERROR),
+    ],
+)
+async def test_a_cancel_that_did_not_work(
+    provider: DashScope,
+    router: respx.MockRouter,
+    account: Account,
+    status: int,
+    content: bytes,
+    kind: ErrorKind,
+) -> None:
+    router.post(f"{BASE}/tasks/{ID}/cancel").respond(status, content=content)
+    with pytest.raises(ProviderError) as caught:
+        await provider.cancel(ID, account)
+    assert caught.value.kind is kind
+    if kind is ErrorKind.NOT_CANCELLABLE:
+        assert caught.value.words is not None
+        assert caught.value.code == "UnsupportedOperation"

@@ -1,0 +1,305 @@
+"""Records of tasks: the evidence decides before the number does, and no shape is an exception."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from providers.contract import ErrorKind, Phase, ProviderError, Queue, TaskState
+from providers.jimeng.history import (
+    EXTRACTING,
+    best_results,
+    item_id,
+    open_envelope,
+    parse_record,
+    parse_submit,
+    record_id,
+    records,
+    video_url,
+    with_best_result,
+)
+
+ID = "7535099487211244578"
+URL = "https://v.example/a.mp4"
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=12,
+)
+record_fields = st.sampled_from(
+    [
+        *("status", "task", "fail_code", "fail_msg", "fail_starling_message", "created_time", "queue_info"),
+        *("item_list", "forecast_queue_cost", "model_info", "finish_time", "queue_idx", "video", "common_attr"),
+        *("transcoded_video", "origin", "video_url", "play_url", "cover_url", "item_id", "id", "width"),
+    ]
+)
+record_like = st.recursive(
+    json_values,
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(record_fields, inner, max_size=6),
+    max_leaves=20,
+)
+
+
+def item_with(*path: str, url: object = URL) -> dict[str, Any]:
+    value: object = url
+    for name in reversed(path):
+        value = {name: value}
+    assert isinstance(value, dict)
+    return value
+
+
+VIDEO_PATHS = [
+    ("common_attr", "transcoded_video", "origin", "video_url"),
+    ("video", "transcoded_video", "origin", "video_url"),
+    ("video", "play_url"),
+    ("video", "download_url"),
+    ("video", "url"),
+]
+
+
+class TestStatusNumbers:
+    """Without any evidence, the number tells the state."""
+
+    @pytest.mark.parametrize(
+        ("status", "phase", "progress"),
+        [
+            (0, Phase.QUEUED, 0),
+            (10, Phase.FINALIZING, 95),
+            (20, Phase.PROCESSING, 50),
+            (42, Phase.POST_PROCESSING, 80),
+            (45, Phase.FINALIZING, 90),
+            (50, Phase.FINALIZING, 95),
+            (60, Phase.PROCESSING, 30),
+            (-1, Phase.PROCESSING, 30),
+            (None, Phase.PROCESSING, 30),
+            ("garbage", Phase.PROCESSING, 30),
+        ],
+    )
+    def test_running(self, status: object, phase: Phase, progress: int) -> None:
+        for written in (status, str(status) if isinstance(status, int) else status):
+            state = parse_record(ID, {"status": written})
+            assert (state.phase, state.progress, state.error, state.result) == (phase, progress, None, None)
+
+    @pytest.mark.parametrize("status", [10, 50])
+    def test_finished_without_a_link_is_being_extracted(self, status: int) -> None:
+        assert parse_record(ID, {"status": status}).note == EXTRACTING
+        assert EXTRACTING.zh == "视频生成完成,正在提取URL"
+
+    @pytest.mark.parametrize("status", [30, 40, 100])
+    def test_failed(self, status: int) -> None:
+        state = parse_record(ID, {"status": status})
+        assert state.phase is Phase.FAILED
+        assert state.error
+        assert state.error.words
+
+    def test_the_tasks_own_number_stands_in(self) -> None:
+        assert parse_record(ID, {"task": {"status": 42}}).phase is Phase.POST_PROCESSING
+
+
+class TestEvidence:
+    """What the record holds outweighs its number."""
+
+    @pytest.mark.parametrize("path", VIDEO_PATHS, ids=lambda path: ".".join(path))
+    @pytest.mark.parametrize("status", [0, 10, 20, 30, 40, 42, 45, 50, 100, None])
+    def test_a_link_means_finished_whatever_the_number_says(self, path: tuple[str, ...], status: object) -> None:
+        state = parse_record(ID, {"status": status, "item_list": [item_with(*path)]})
+        assert state.phase is Phase.COMPLETED
+        assert state.result
+        assert state.result.url == URL
+
+    @pytest.mark.parametrize("url", ["", None, 5, "ftp://h/a", "/a.mp4", [], {"x": 1}])
+    def test_what_is_no_link_is_none(self, url: object) -> None:
+        state = parse_record(ID, {"status": 50, "item_list": [item_with("video", "play_url", url=url)]})
+        assert (state.phase, state.progress) == (Phase.FINALIZING, 95)
+
+    def test_links_are_taken_in_order(self) -> None:
+        item: dict[str, Any] = {
+            "common_attr": {"transcoded_video": {"origin": {"video_url": ""}}},
+            "video": {"url": "https://h/5", "download_url": "https://h/4", "play_url": "https://h/3"},
+        }
+        assert video_url(item) == "https://h/3"
+
+    @pytest.mark.parametrize("status", [0, 10, 20, 42, 45, 50, 60])
+    @pytest.mark.parametrize("code", ["2038", 2038])
+    def test_a_fail_code_means_failed_whatever_the_number_says(self, status: int, code: object) -> None:
+        state = parse_record(ID, {"status": status, "fail_code": code})
+        assert state.phase is Phase.FAILED
+        assert state.error
+        assert (state.error.kind, state.error.code) == (ErrorKind.CONTENT_REFUSED, "2038")
+
+    @pytest.mark.parametrize("code", ["", "0", 0, None])
+    def test_no_fail_code_is_no_failure(self, code: object) -> None:
+        assert parse_record(ID, {"status": 20, "fail_code": code}).phase is Phase.PROCESSING
+
+    def test_10_without_a_link_and_with_an_end_was_refused(self) -> None:
+        assert parse_record(ID, {"status": 10, "task": {"finish_time": 1757737934}}).phase is Phase.FAILED
+        assert parse_record(ID, {"status": 10, "task": {"finish_time": 0}}).phase is Phase.FINALIZING
+        assert parse_record(ID, {"status": 50, "task": {"finish_time": 1757737934}}).phase is Phase.FINALIZING
+
+    @pytest.mark.parametrize("status", [0, 20, 42, 45, 60])
+    def test_an_item_means_nearly_finished(self, status: int) -> None:
+        state = parse_record(ID, {"status": status, "item_list": [{"id": "1"}]})
+        assert (state.phase, state.progress) == (Phase.FINALIZING, 90)
+
+    def test_the_sites_own_sentence_is_kept(self) -> None:
+        state = parse_record(ID, {"status": 30, "fail_code": "5000", "fail_starling_message": "额度用完"})
+        assert state.error
+        assert (state.error.words and state.error.words.zh, state.error.detail) == ("积分不足", "额度用完")
+
+    @pytest.mark.parametrize("status", [0, 20, 42, 60])
+    def test_a_place_in_the_queue_is_pending(self, status: int) -> None:
+        record = {
+            "status": status,
+            "queue_info": {"queue_idx": 3, "queue_length": 40},
+            "forecast_queue_cost": 120,
+            "created_time": 1757737934.5,
+        }
+        state = parse_record(ID, record)
+        assert (state.phase, state.queue) == (Phase.QUEUED, Queue(3, 40, 120))
+        assert (state.created_at, state.expected_seconds) == (1757737934.5, 120)
+
+    @pytest.mark.parametrize("place", [0, -1, None, "", "x"])
+    def test_no_place_is_no_queue(self, place: object) -> None:
+        state = parse_record(ID, {"status": 20, "queue_info": {"queue_idx": place}})
+        assert (state.phase, state.queue) == (Phase.PROCESSING, None)
+
+    def test_a_queue_that_tells_little(self) -> None:
+        assert parse_record(ID, {"status": 20, "queue_info": {"queue_idx": "7"}}).queue == Queue(7)
+
+
+def test_all_that_a_finished_record_tells() -> None:
+    record = {
+        "status": 50,
+        "created_time": 1757737934,
+        "task": {"finish_time": 1757738000},
+        "model_info": {"model_req_key": "dreamina_x"},
+        "item_list": [
+            {
+                "item_id": 777,
+                "common_attr": {"cover_url": "https://c/1.jpg"},
+                "video": {
+                    "duration_ms": "5040",
+                    "transcoded_video": {
+                        "origin": {"video_url": f"{URL}?x-expires=1757824400", "width": "1280", "height": 720}
+                    },
+                },
+            }
+        ],
+    }
+    state = parse_record(ID, record)
+    assert (state.created_at, state.ended_at, state.model) == (1757737934, 1757738000, "dreamina_x")
+    result = state.result
+    assert result
+    assert (result.cover_url, result.expires_at) == ("https://c/1.jpg", 1757824400)
+    assert (result.width, result.height, result.duration) == (1280, 720, 5.04)
+    assert item_id(record) == "777"
+
+
+class TestRecords:
+    def test_both_shapes_of_the_answer(self) -> None:
+        record = {"history_record_id": int(ID), "status": 20}
+        assert records({ID: record}, [ID]) == {ID: record}
+        assert records({"history_list": [record]}, [ID]) == {ID: record}
+        assert records({"history_list": [{"task": {"task_id": ID}}]}, [ID]) == {ID: {"task": {"task_id": ID}}}
+        by_submit = {"submit_id": "s-1", "history_record_id": ID}
+        assert records({"history_list": [by_submit]}, ["s-1"]) == {"s-1": by_submit}
+
+    @pytest.mark.parametrize("data", [None, [], "x", {}, {ID: None}, {ID: []}, {"history_list": None}, {"1": {}}])
+    def test_what_is_absent_is_absent(self, data: object) -> None:
+        assert records(data, [ID]) == {}
+
+    def test_the_id_of_a_record_that_was_found_by_its_submit(self) -> None:
+        assert record_id({"history_record_id": int(ID)}) == ID
+        assert record_id({"task": {"task_id": ID}}) == ID
+        assert record_id({}) == ""
+
+
+class TestEnvelopes:
+    @pytest.mark.parametrize("ret", ["0", 0, 0.0])
+    def test_success(self, ret: object) -> None:
+        envelope = open_envelope({"ret": ret, "errmsg": "success", "data": {"a": 1}})
+        assert envelope
+        assert (envelope.ret, envelope.data) == ("0", {"a": 1})
+
+    @pytest.mark.parametrize("ret", ["1015", 1015, " 1015 "])
+    def test_refusal(self, ret: object) -> None:
+        envelope = open_envelope({"ret": ret, "errmsg": None, "data": None})
+        assert envelope
+        assert (envelope.ret, envelope.errmsg) == ("1015", "")
+
+    def test_negative_numbers(self) -> None:
+        assert open_envelope({"ret": -4}).ret == "-4"  # type: ignore[union-attr]
+
+    def test_a_body_without_ret_is_the_data(self) -> None:
+        envelope = open_envelope({"aigc_data": {}})
+        assert envelope
+        assert envelope.data == {"aigc_data": {}}
+
+    @pytest.mark.parametrize("body", [None, [], "x", 5])
+    def test_what_is_no_object_is_none(self, body: object) -> None:
+        assert open_envelope(body) is None
+
+
+class TestSubmitAnswers:
+    @pytest.mark.parametrize("written", [ID, int(ID)])
+    def test_an_id_as_text_or_number(self, written: object) -> None:
+        answer = parse_submit({"aigc_data": {"history_record_id": written}})
+        assert answer
+        assert answer.id == ID
+
+    def test_a_refusal_beside_the_data(self) -> None:
+        answer = parse_submit({"aigc_data": None, "fail_code": "2003", "fail_starling_message": "不行"})
+        assert answer
+        assert answer == ("", "2003", "不行")
+
+    @pytest.mark.parametrize("data", [None, {}, {"aigc_data": None}, {"aigc_data": {}}, {"aigc_data": []}, "x"])
+    def test_neither_yes_nor_no(self, data: object) -> None:
+        assert parse_submit(data) is None
+
+
+class TestBestQuality:
+    @pytest.mark.parametrize("name", ["item_list", "local_item_list"])
+    @pytest.mark.parametrize("id_path", [("item_id",), ("id",), ("local_item_id",), ("common_attr", "id")])
+    def test_results_by_item(self, name: str, id_path: tuple[str, ...]) -> None:
+        item = item_with("video", "transcoded_video", "origin", "video_url") | item_with(*id_path, url="777")
+        assert best_results({name: [item]})["777"].url == URL
+        assert item_id({"item_list": [item]}) == "777"
+
+    def test_what_the_better_one_does_not_tell_stays(self) -> None:
+        preview = {
+            "id": "7",
+            "common_attr": {"cover_url": "https://c/1.jpg"},
+            "video": {"play_url": f"{URL}?Expires=5", "duration_ms": 5000},
+        }
+        state = parse_record(ID, {"item_list": [preview]})
+        best = best_results({"item_list": [item_with("video", "url", url="https://best/1") | {"id": "7"}]})["7"]
+        result = with_best_result(state, best).result
+        assert result
+        assert (result.url, result.cover_url, result.duration) == ("https://best/1", "https://c/1.jpg", 5.0)
+        assert result.expires_at is None
+
+    @pytest.mark.parametrize("data", [None, [], {"item_list": None}, {"item_list": [None, 5, {}]}])
+    def test_nothing_better(self, data: object) -> None:
+        assert best_results(data) == {}
+
+
+@given(record_like)
+def test_a_record_of_any_shape_is_a_state(value: Any) -> None:
+    record = value if isinstance(value, dict) else {"status": value, "item_list": value, "task": value}
+    state = parse_record(ID, record)
+    assert isinstance(state, TaskState)
+    assert (state.result is not None) == (state.phase is Phase.COMPLETED)
+    assert isinstance(state.error, ProviderError) == (state.phase is Phase.FAILED)
+    assert 0 <= state.progress <= 100
+    item_id(record)
+
+
+@pytest.mark.parametrize("parse", [open_envelope, parse_submit, best_results, video_url])
+@given(value=record_like)
+def test_no_shape_of_an_answer_is_an_exception(parse: Callable[[Any], object], value: Any) -> None:
+    parse(value)
+    records(value, [ID])
+    assert record_id({"history_record_id": value, "task": value}) is not None

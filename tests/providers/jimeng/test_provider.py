@@ -1,0 +1,318 @@
+"""Jimeng's requests pinned to the wire, and what it makes of every kind of answer."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+from urllib.parse import parse_qsl
+
+import httpx
+import orjson
+import pytest
+import respx
+
+from providers.contract import (
+    Account,
+    CanCancel,
+    CanFind,
+    ErrorKind,
+    Media,
+    MediaKind,
+    Phase,
+    ProviderError,
+    TaskState,
+    VideoRequest,
+)
+from providers.http import HttpClient
+from providers.jimeng import session
+from providers.jimeng.models import extra_model
+from providers.jimeng.provider import BEST_QUALITY_PATH, STATUS_PATH, SUBMIT_PATH, Jimeng, submit_id
+from providers.jimeng.regions import REGIONS, Hosts
+
+NOW = 1757737934
+ID = "7535099487211244578"
+BASE = "https://jimeng.jianying.com"
+SECRET = "5e55101d0123456789"
+CN = Account("jimeng", SECRET, region="cn")
+US = Account("jimeng", SECRET, region="us")
+REQUEST = VideoRequest("jimeng-video-3.0", "猫", duration=5, ratio="16:9", resolution="720p", seed=7)
+ACCEPTED = {"ret": "0", "errmsg": "success", "data": {"aigc_data": {"history_record_id": ID}}}
+
+
+@pytest.fixture
+def router() -> respx.MockRouter:
+    return respx.MockRouter(assert_all_called=False)
+
+
+@pytest.fixture
+async def jimeng(router: respx.MockRouter) -> AsyncIterator[Jimeng]:
+    async with HttpClient(transport=lambda proxy: httpx.MockTransport(router.async_handler)) as http:
+        yield Jimeng(http, now=lambda: NOW + 0.5, seed=lambda: 99, new_id=lambda: "new-id")
+
+
+def envelope(data: Any, ret: object = "0", errmsg: str = "success") -> httpx.Response:
+    return httpx.Response(200, json={"ret": ret, "errmsg": errmsg, "data": data})
+
+
+def sent(route: respx.Route, number: int = -1) -> httpx.Request:
+    return route.calls[number].request  # type: ignore[no-any-return]
+
+
+async def submit(jimeng: Jimeng, account: Account = CN, key: str = "k") -> str:
+    return (await jimeng.submit(REQUEST, account, submit_key=key)).id
+
+
+async def failed_submit(jimeng: Jimeng) -> ProviderError:
+    with pytest.raises(ProviderError) as caught:
+        await submit(jimeng)
+    assert SECRET not in str(caught.value)
+    return caught.value
+
+
+class TestRequests:
+    async def test_a_submit(self, jimeng: Jimeng, router: respx.MockRouter) -> None:
+        route = router.post(url__startswith=BASE + SUBMIT_PATH).respond(json=ACCEPTED)
+        assert await submit(jimeng) == ID
+        request = sent(route)
+        assert dict(parse_qsl(request.url.query.decode())) == {
+            "aid": "513695",
+            "device_platform": "web",
+            "region": "cn",
+            "webId": session.web_id(CN),
+            "da_version": "3.3.9",
+            "os": "windows",
+            "web_component_open_flag": "1",
+            "web_version": "7.5.0",
+            "aigc_features": "app_lip_sync",
+        }
+        headers = session.headers(CN, REGIONS["cn"], SUBMIT_PATH, NOW, f"{BASE}/ai-tool/generate?type=video")
+        assert {name: request.headers[name] for name in headers} == headers
+        assert request.headers["Sign"] == session.sign("/mweb/v1/aigc_draft/generate", NOW)
+        body = orjson.loads(request.content)
+        assert body["submit_id"] == submit_id(CN, "k")
+        params = orjson.loads(body["draft_content"])["component_list"][0]["abilities"]["gen_video"]
+        assert params["text_to_video_params"]["seed"] == 7
+
+    async def test_a_submit_on_another_site(self, jimeng: Jimeng, router: respx.MockRouter) -> None:
+        route = router.post(url__startswith="https://dreamina-api.us.capcut.com" + SUBMIT_PATH).respond(json=ACCEPTED)
+        await submit(jimeng, US)
+        request = sent(route)
+        assert "webId" not in request.url.params
+        assert request.url.params["region"] == "US"
+        assert request.headers["referer"] == "https://dreamina.capcut.com/ai-tool/generate?type=video"
+        assert request.headers["origin"] == "https://dreamina-api.us.capcut.com"
+        assert orjson.loads(request.content)["http_common_info"] == {"aid": 513641}
+
+    async def test_a_status_call(self, jimeng: Jimeng, router: respx.MockRouter) -> None:
+        route = router.post(url__startswith=BASE + STATUS_PATH).respond(json={"ret": "0", "data": {}})
+        await jimeng.query([ID, "7535099487211244579"], CN)
+        request = sent(route)
+        assert orjson.loads(request.content) == {"history_ids": [ID, "7535099487211244579"]}
+        headers = session.headers(CN, REGIONS["cn"], STATUS_PATH, NOW, BASE)
+        assert {name: request.headers[name] for name in headers} == headers
+
+    async def test_a_look_up(self, jimeng: Jimeng, router: respx.MockRouter) -> None:
+        wanted = submit_id(CN, "k")
+        data = {wanted: {"history_record_id": int(ID), "status": 20}}
+        route = router.post(url__startswith=BASE + STATUS_PATH).respond(json={"ret": "0", "data": data})
+        found = await jimeng.find("k", CN)
+        assert orjson.loads(sent(route).content) == {"submit_ids": [wanted]}
+        assert found
+        assert found.id == ID
+
+    async def test_a_look_up_of_what_is_not_there(self, jimeng: Jimeng, router: respx.MockRouter) -> None:
+        router.post(url__startswith=BASE + STATUS_PATH).respond(json={"ret": 0, "data": {}})
+        assert await jimeng.find("k", CN) is None
+
+    async def test_the_best_quality_call(self, jimeng: Jimeng, router: respx.MockRouter) -> None:
+        record = {"status": 50, "item_list": [{"item_id": "9", "video": {"play_url": "https://h/preview"}}]}
+        router.post(url__startswith=BASE + STATUS_PATH).respond(json={"ret": "0", "data": {ID: record}})
+        best = {"item_list": [{"item_id": "9", "video": {"url": "https://h/best"}}]}
+        route = router.post(url__startswith=BASE + BEST_QUALITY_PATH).respond(json={"ret": "0", "data": best})
+        assert await result_url(jimeng) == "https://h/best"
+        assert orjson.loads(sent(route).content) == {
+            "item_id_list": ["9"],
+            "pack_item_opt": {"scene": 1, "need_data_integrity": True},
+            "is_for_video_download": True,
+        }
+
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            httpx.Response(500),
+            httpx.Response(200, text="<html>"),
+            httpx.Response(200, json={"ret": "1015"}),
+            httpx.Response(200, json={"ret": "0", "data": None}),
+            httpx.Response(200, json={"ret": "0", "data": {"item_list": [{"item_id": "other"}]}}),
+            httpx.ConnectError("x"),
+        ],
+    )
+    async def test_without_it_the_preview_stays(
+        self, jimeng: Jimeng, router: respx.MockRouter, answer: httpx.Response | Exception
+    ) -> None:
+        record = {"status": 50, "item_list": [{"item_id": "9", "video": {"play_url": "https://h/preview"}}]}
+        router.post(url__startswith=BASE + STATUS_PATH).respond(json={"ret": "0", "data": {ID: record}})
+        router.post(url__startswith=BASE + BEST_QUALITY_PATH).mock(side_effect=[answer])
+        assert await result_url(jimeng) == "https://h/preview"
+
+    async def test_many_ids_go_in_calls_of_the_set_size(self, router: respx.MockRouter) -> None:
+        route = router.post(url__startswith=BASE + STATUS_PATH).respond(json={"ret": "0", "data": {}})
+        async with HttpClient(transport=lambda proxy: httpx.MockTransport(router.async_handler)) as http:
+            await Jimeng(http, query_batch=2).query(["1" * 19, "2" * 19, "3" * 19], CN)
+        assert [len(orjson.loads(call.request.content)["history_ids"]) for call in route.calls] == [2, 1]
+
+    async def test_replaced_hosts(self, router: respx.MockRouter) -> None:
+        route = router.post(url__startswith="http://here:1" + SUBMIT_PATH).respond(json=ACCEPTED)
+        async with HttpClient(transport=lambda proxy: httpx.MockTransport(router.async_handler)) as http:
+            await submit(Jimeng(http, hosts=Hosts("http://here:1/")), US)
+        assert sent(route).url.host == "here"
+
+
+class TestAnswersToASubmit:
+    @pytest.mark.parametrize("ret", ["1015", 1015])
+    async def test_a_refusal(self, jimeng: Jimeng, router: respx.MockRouter, ret: object) -> None:
+        router.post(url__startswith=BASE).mock(return_value=envelope(None, ret, f"login error {SECRET}"))
+        error = await failed_submit(jimeng)
+        assert (error.kind, error.code, error.detail) == (ErrorKind.INVALID_CREDENTIAL, "1015", "login error ***")
+
+    async def test_a_refusal_inside_the_data(self, jimeng: Jimeng, router: respx.MockRouter) -> None:
+        data = {"aigc_data": None, "fail_code": 2003, "fail_starling_message": "不行"}
+        router.post(url__startswith=BASE).mock(return_value=envelope(data))
+        error = await failed_submit(jimeng)
+        assert (error.kind, error.code, error.detail) == (ErrorKind.CONTENT_REFUSED, "2003", "不行")
+
+    async def test_a_refused_signature_is_tried_once_more(self, jimeng: Jimeng, router: respx.MockRouter) -> None:
+        route = router.post(url__startswith=BASE)
+        route.side_effect = [envelope(None, "1014"), httpx.Response(200, json=ACCEPTED)]
+        assert await submit(jimeng) == ID
+        assert route.call_count == 2
+        assert sent(route, 0).content == sent(route, 1).content
+
+    async def test_a_signature_refused_twice_is_an_error(self, jimeng: Jimeng, router: respx.MockRouter) -> None:
+        route = router.post(url__startswith=BASE).mock(return_value=envelope(None, 1014))
+        assert (await failed_submit(jimeng)).code == "1014"
+        assert route.call_count == 2
+
+    @pytest.mark.parametrize(
+        ("answer", "kind"),
+        [
+            (httpx.Response(500), ErrorKind.ANSWER_LOST),
+            (httpx.Response(502, text="<html>bad gateway"), ErrorKind.ANSWER_LOST),
+            (httpx.Response(200, text="<html>"), ErrorKind.ANSWER_LOST),
+            (httpx.Response(200, text='{"ret":"0","da'), ErrorKind.ANSWER_LOST),
+            (httpx.Response(200, text=""), ErrorKind.ANSWER_LOST),
+            (httpx.Response(200, json=[]), ErrorKind.ANSWER_LOST),
+            (httpx.Response(200, json={"ret": "0", "data": None}), ErrorKind.ANSWER_LOST),
+            (httpx.Response(200, json={"ret": None, "data": {"aigc_data": None}}), ErrorKind.ANSWER_LOST),
+            (httpx.Response(200, json={"ret": "0", "data": {"aigc_data": {}}}), ErrorKind.ANSWER_LOST),
+            (httpx.ReadTimeout("x"), ErrorKind.ANSWER_LOST),
+            (httpx.RemoteProtocolError("x"), ErrorKind.ANSWER_LOST),
+            (httpx.Response(302, headers={"location": "https://elsewhere/"}), ErrorKind.UPSTREAM_ERROR),
+            (httpx.Response(403, text="<html>"), ErrorKind.UPSTREAM_ERROR),
+            (httpx.Response(429, headers={"retry-after": "7"}), ErrorKind.RATE_LIMITED),
+            (httpx.Response(500, json={"ret": "1019"}), ErrorKind.RESTRICTED),
+            (httpx.ConnectError("x"), ErrorKind.UNREACHABLE),
+        ],
+    )
+    async def test_what_may_have_been_accepted_is_told_from_what_was_not(
+        self, jimeng: Jimeng, router: respx.MockRouter, answer: httpx.Response | Exception, kind: ErrorKind
+    ) -> None:
+        route = router.post(url__startswith=BASE)
+        route.side_effect = [answer]
+        error = await failed_submit(jimeng)
+        assert error.kind is kind
+        assert route.call_count == 1
+
+    async def test_a_rate_limit_keeps_its_pause(self, jimeng: Jimeng, router: respx.MockRouter) -> None:
+        router.post(url__startswith=BASE).respond(429, headers={"retry-after": "7"})
+        assert (await failed_submit(jimeng)).retry_after == 7
+
+    async def test_media_are_refused_before_anything_is_sent(self, jimeng: Jimeng, router: respx.MockRouter) -> None:
+        route = router.post(url__startswith=BASE)
+        request = VideoRequest("dreamina_x", "x", media=(Media(MediaKind.IMAGE, "https://h/a.png", "image_url"),))
+        with pytest.raises(ProviderError) as caught:
+            await jimeng.submit(request, CN, submit_key="k")
+        assert caught.value.fields[0].param == "image_url"
+        assert not route.called
+
+    async def test_an_unknown_model(self, jimeng: Jimeng) -> None:
+        with pytest.raises(ProviderError) as caught:
+            await jimeng.submit(VideoRequest("gpt"), CN, submit_key="k")
+        assert caught.value.kind is ErrorKind.MODEL_NOT_FOUND
+
+
+class TestAnswersToAQuery:
+    async def test_an_id_that_is_absent_is_not_found(self, jimeng: Jimeng, router: respx.MockRouter) -> None:
+        router.post(url__startswith=BASE).mock(return_value=envelope({ID: {"status": 20}}))
+        states = await jimeng.query([ID, "7535099487211244579"], CN)
+        state, absent = states[ID], states["7535099487211244579"]
+        assert isinstance(state, TaskState)
+        assert state.phase is Phase.PROCESSING
+        assert isinstance(absent, ProviderError)
+        assert absent.kind is ErrorKind.TASK_NOT_FOUND
+
+    @pytest.mark.parametrize(
+        ("answer", "kind"),
+        [
+            (httpx.Response(500), ErrorKind.UPSTREAM_ERROR),
+            (httpx.Response(200, text="<html>"), ErrorKind.UPSTREAM_ERROR),
+            (httpx.Response(200, json={"ret": 1015}), ErrorKind.INVALID_CREDENTIAL),
+            (httpx.Response(200, json={"ret": "1057"}), ErrorKind.RATE_LIMITED),
+            (httpx.ReadTimeout("x"), ErrorKind.ANSWER_LOST),
+            (httpx.ConnectError("x"), ErrorKind.UNREACHABLE),
+        ],
+    )
+    async def test_what_concerns_the_whole_call_is_raised(
+        self, jimeng: Jimeng, router: respx.MockRouter, answer: httpx.Response | Exception, kind: ErrorKind
+    ) -> None:
+        router.post(url__startswith=BASE).mock(side_effect=[answer])
+        with pytest.raises(ProviderError) as caught:
+            await jimeng.query([ID], CN)
+        assert caught.value.kind is kind
+
+    @pytest.mark.parametrize("data", [None, [], {ID: None}, {ID: []}, {"history_list": None}])
+    async def test_odd_data_is_not_found(self, jimeng: Jimeng, router: respx.MockRouter, data: object) -> None:
+        router.post(url__startswith=BASE).mock(return_value=envelope(data))
+        assert isinstance((await jimeng.query([ID], CN))[ID], ProviderError)
+
+
+def test_the_same_key_is_the_same_submit_of_an_account_and_no_other() -> None:
+    assert submit_id(CN, "k") == submit_id(Account("jimeng", SECRET, region="cn"), "k")
+    assert len({submit_id(CN, "k"), submit_id(CN, "l"), submit_id(US, "k")}) == 3
+
+
+def test_what_it_can_do_besides() -> None:
+    jimeng = Jimeng(HttpClient())
+    assert isinstance(jimeng, CanFind)
+    assert not isinstance(jimeng, CanCancel)
+
+
+@pytest.mark.parametrize(
+    ("id", "owned"),
+    [(ID, True), ("123456789012", True), ("12345678901", False), ("1" * 21, False), ("٧" * 15, False), ("", False)],
+)
+def test_its_ids_are_digits(id: str, owned: bool) -> None:
+    assert Jimeng(HttpClient()).owns(id) is owned
+
+
+def test_a_long_id_tells_its_time_and_a_short_one_does_not() -> None:
+    jimeng = Jimeng(HttpClient())
+    assert jimeng.submitted_at(str(NOW << 32 | 12345)) == NOW
+    assert jimeng.submitted_at("123456789012") is None
+    assert jimeng.submitted_at("x") is None
+
+
+def test_models_are_known_by_name_and_by_key() -> None:
+    extra = extra_model("jimeng-video-next", "dreamina_next", "b", (5,))
+    jimeng = Jimeng(HttpClient(), extra_models=[extra])
+    names = [card.name for card in jimeng.models()]
+    assert names[0] == "jimeng-video-3.5-pro"
+    assert names[-1] == "jimeng-video-next"
+    by_key = jimeng.card("dreamina_next")
+    assert by_key
+    assert by_key.name == "jimeng-video-next"
+
+
+async def result_url(jimeng: Jimeng) -> str:
+    state = (await jimeng.query([ID], CN))[ID]
+    assert isinstance(state, TaskState)
+    assert state.result
+    return state.result.url

@@ -1,0 +1,101 @@
+"""Tokens name their site and their proxy; hosts can be replaced."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from providers.jimeng.regions import REGIONS, Hosts, account_from
+
+
+@pytest.mark.parametrize(
+    ("token", "session", "region", "proxy"),
+    [
+        ("abc123", "abc123", "cn", None),
+        ("us-abc123", "abc123", "us", None),
+        ("hk-abc123", "abc123", "hk", None),
+        ("jp-abc123", "abc123", "jp", None),
+        ("sg-abc123", "abc123", "sg", None),
+        ("de-abc123", "de-abc123", "cn", None),
+        ("http://u:p@h:8080@us-abc", "abc", "us", "http://u:p@h:8080"),
+        ("http://h:8080@abc", "abc", "cn", "http://h:8080"),
+        ("socks5://u:p@w@h:1@jp-abc", "abc", "jp", "socks5://u:p@w@h:1"),
+        ("https://h@abc", "abc", "cn", "https://h"),
+        ("socks4://h:1@abc", "abc", "cn", "socks4://h:1"),
+        ("abc%7Cdef", "abc%7Cdef", "cn", None),
+    ],
+)
+def test_a_token_is_taken_apart(token: str, session: str, region: str, proxy: str | None) -> None:
+    account = account_from(token)
+    assert account is not None
+    assert (account.credential, account.region, account.proxy) == (session, region, proxy)
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "",
+        "us-",
+        "a b",
+        "a;b",
+        'a"b',
+        "a\\b",
+        "a,b",
+        "a\nb",
+        "a\x00b",
+        "令牌",
+        "ftp://h@abc",
+        "http://h:1",
+        "http://@",
+        "x" * 5000,
+    ],
+)
+def test_what_cannot_be_a_token_is_none(token: str) -> None:
+    assert account_from(token) is None
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_an_account_or_none(text: str) -> None:
+    account = account_from(text)
+    assert account is None or (account.region in REGIONS and account.credential.isascii())
+
+
+def test_each_site_has_its_own_words() -> None:
+    assert {code: (region.aid, region.param, region.lan, region.loc) for code, region in REGIONS.items()} == {
+        "cn": (513695, "cn", "zh-Hans", "cn"),
+        "us": (513641, "US", "en", "us"),
+        "hk": (513641, "HK", "en", "hk"),
+        "jp": (513641, "JP", "ja", "jp"),
+        "sg": (513641, "SG", "en", "sg"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("code", "base", "commerce"),
+    [
+        ("cn", "https://jimeng.jianying.com", "https://jimeng.jianying.com"),
+        ("us", "https://dreamina-api.us.capcut.com", "https://commerce.us.capcut.com"),
+        ("hk", "https://mweb-api-sg.capcut.com", "https://commerce-api-sg.capcut.com"),
+        ("jp", "https://mweb-api-sg.capcut.com", "https://commerce-api-sg.capcut.com"),
+        ("sg", "https://mweb-api-sg.capcut.com", "https://commerce-api-sg.capcut.com"),
+    ],
+)
+def test_hosts_of_the_sites(code: str, base: str, commerce: str) -> None:
+    region = Hosts().of(REGIONS[code])
+    assert (region.base_url, region.commerce_url) == (base, commerce)
+
+
+def test_replaced_hosts_count_for_every_site_and_commerce_follows_the_base() -> None:
+    for region in REGIONS.values():
+        both = Hosts("http://a/").of(region)
+        assert (both.base_url, both.commerce_url) == ("http://a", "http://a")
+        apart = Hosts("http://a", "http://b/").of(region)
+        assert (apart.base_url, apart.commerce_url) == ("http://a", "http://b")
+        only = Hosts(None, "http://b").of(region)
+        assert (only.base_url, only.commerce_url) == (region.base_url, "http://b")
+
+
+def test_the_same_session_at_another_site_is_another_account() -> None:
+    us, jp = account_from("us-abc"), account_from("jp-abc")
+    assert us
+    assert jp
+    assert us.tag != jp.tag

@@ -1,0 +1,46 @@
+"""The values of the contract: accounts that never show their credential, kinds that know whose trouble they are."""
+
+from providers.contract import Account, Blame, ErrorKind, ModelCard, Phase, ProviderError
+
+SECRET = "s3cr3t-session"
+
+
+def test_an_account_never_shows_what_is_secret() -> None:
+    account = Account("jimeng", SECRET, proxy="http://u:pw@h:1", cookie="sessionid=abcd")
+    shown = f"{account!r} {account}"
+    assert SECRET not in shown
+    assert "pw@h" not in shown
+    assert "abcd" not in shown
+
+
+def test_foreign_text_is_rid_of_them() -> None:
+    account = Account("jimeng", SECRET, proxy="http://u:pw@h:1")
+    assert account.redact(f"session {SECRET} through http://u:pw@h:1 refused") == "session *** through *** refused"
+
+
+def test_tags_are_stable_and_differ_by_provider_and_credential() -> None:
+    assert Account("jimeng", SECRET).tag == Account("jimeng", SECRET, proxy="http://h").tag
+    tags = {Account("jimeng", SECRET).tag, Account("dashscope", SECRET).tag, Account("jimeng", "other").tag}
+    assert len(tags) == 3
+    assert all(len(tag) == 12 and int(tag, 16) >= 0 for tag in tags)
+
+
+def test_a_named_account_keeps_its_tag_when_its_credential_is_replaced() -> None:
+    assert Account("jimeng", "old", name="one").tag == Account("jimeng", "new", name="one").tag
+    assert Account("jimeng", "old", name="one").tag != Account("jimeng", "old", name="two").tag
+
+
+def test_every_kind_has_someone_to_blame() -> None:
+    assert {kind.blame for kind in ErrorKind} == set(Blame)
+
+
+def test_clients_see_four_states() -> None:
+    assert {phase.status for phase in Phase} == {"pending", "processing", "completed", "failed"}
+
+
+def test_an_error_reads_as_one_line() -> None:
+    assert str(ProviderError(ErrorKind.NO_CREDITS, code="5000", detail="poor")) == "no_credits 5000 poor"
+
+
+def test_a_card_knows_all_its_roles() -> None:
+    assert ModelCard(name="m", provider="x").roles == frozenset()

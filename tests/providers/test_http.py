@@ -1,0 +1,235 @@
+"""The outgoing client over real sockets: it must know whether a failed call may have arrived."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+
+from providers.contract import ErrorKind, ProviderError
+from providers.http import MAX_ANSWER_BYTES, HttpClient, Reply, Timeouts
+
+Answer = Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+
+
+@asynccontextmanager
+async def upstream(answer: Answer) -> AsyncIterator[str]:
+    """A server that reads one request head at a time and lets `answer` do what it likes."""
+
+    writers: list[asyncio.StreamWriter] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+        try:
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                await answer(head, writer)
+                await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        server.close()
+        for writer in writers:
+            writer.close()
+
+
+async def failure(url: str, timeouts: Timeouts | None = None, *, once: bool = False) -> ErrorKind:
+    async with HttpClient(timeouts) as http:
+        with pytest.raises(ProviderError) as caught:
+            await http.send("POST", url, headers={}, once=once)
+    return caught.value.kind
+
+
+@pytest.mark.parametrize("once", [False, True])
+async def test_a_refused_connection_sent_nothing(once: bool) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}/"
+        assert await failure(url, once=once) is ErrorKind.UNREACHABLE
+
+
+async def test_an_unknown_host_or_a_broken_address_sent_nothing() -> None:
+    assert await failure("http://no-such-host.invalid/") is ErrorKind.UNREACHABLE
+    assert await failure("ftp://127.0.0.1/") is ErrorKind.UNREACHABLE
+
+
+@pytest.mark.parametrize("once", [False, True])
+async def test_a_connection_closed_without_an_answer_may_have_been_heard(once: bool) -> None:
+    async def hang_up(head: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    async with upstream(hang_up) as url:
+        assert await failure(url, once=once) is ErrorKind.ANSWER_LOST
+
+
+async def test_a_body_cut_short_may_have_been_heard() -> None:
+    async def half(head: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(b'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"ret"')
+        await writer.drain()
+        writer.close()
+
+    async with upstream(half) as url:
+        assert await failure(url) is ErrorKind.ANSWER_LOST
+
+
+async def test_what_is_not_http_may_have_been_heard() -> None:
+    async def nonsense(head: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"\x00\x01nonsense\r\n\r\n")
+
+    async with upstream(nonsense) as url:
+        assert await failure(url) is ErrorKind.ANSWER_LOST
+
+
+async def test_silence_ends_with_the_read_timeout() -> None:
+    async def silence(head: bytes, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(0)
+
+    async with upstream(silence) as url:
+        assert await failure(url, Timeouts(read=0.05)) is ErrorKind.ANSWER_LOST
+
+
+async def test_a_slow_drip_ends_with_the_total_timeout() -> None:
+    async def drip(head: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+        for _ in range(100):
+            writer.write(b" ")
+            await writer.drain()
+            await asyncio.sleep(0.02)
+
+    async with upstream(drip) as url:
+        assert await failure(url, Timeouts(read=5, total=0.2)) is ErrorKind.ANSWER_LOST
+
+
+async def test_an_endless_answer_is_cut() -> None:
+    async def flood(head: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (MAX_ANSWER_BYTES * 2))
+        for _ in range(MAX_ANSWER_BYTES // 65536 + 2):
+            writer.write(b" " * 65536)
+            await writer.drain()
+
+    async with upstream(flood) as url:
+        assert await failure(url) is ErrorKind.ANSWER_LOST
+
+
+async def test_a_redirect_is_an_answer_and_not_followed() -> None:
+    async def elsewhere(head: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n")
+
+    async with upstream(elsewhere) as url, HttpClient() as http:
+        reply = await http.send("POST", url, headers={})
+    assert reply.status == 302
+
+
+async def test_a_cookie_of_one_account_is_never_sent_for_the_next() -> None:
+    heads: list[bytes] = []
+
+    async def set_cookie(head: bytes, writer: asyncio.StreamWriter) -> None:
+        heads.append(head)
+        writer.write(b"HTTP/1.1 200 OK\r\nSet-Cookie: sid=first; Path=/\r\nContent-Length: 2\r\n\r\n{}")
+
+    async with upstream(set_cookie) as url, HttpClient() as http:
+        await http.send("GET", url, headers={"Cookie": "sessionid=one"})
+        await http.send("GET", url, headers={"Cookie": "sessionid=two"})
+        await http.send("GET", url, headers={})
+    assert b"sessionid=two" in heads[1]
+    assert b"sid=first" not in heads[1] + heads[2]
+    assert b"ookie" not in heads[2]
+
+
+async def test_connections_are_kept_except_for_what_is_sent_once() -> None:
+    peers: list[tuple[str, int]] = []
+
+    async def note_peer(head: bytes, writer: asyncio.StreamWriter) -> None:
+        peers.append(writer.get_extra_info("peername"))
+        writer.write(OK)
+
+    async with upstream(note_peer) as url, HttpClient() as http:
+        for once in (False, False, True, True):
+            await http.send("POST", url, headers={}, json={}, once=once)
+    assert peers[0] == peers[1]
+    assert len(set(peers)) == 3
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (httpx.ConnectError("x"), ErrorKind.UNREACHABLE),
+        (httpx.ConnectTimeout("x"), ErrorKind.UNREACHABLE),
+        (httpx.PoolTimeout("x"), ErrorKind.UNREACHABLE),
+        (httpx.ProxyError("x"), ErrorKind.UNREACHABLE),
+        (httpx.ReadTimeout("x"), ErrorKind.ANSWER_LOST),
+        (httpx.WriteTimeout("x"), ErrorKind.ANSWER_LOST),
+        (httpx.ReadError("x"), ErrorKind.ANSWER_LOST),
+        (httpx.RemoteProtocolError("x"), ErrorKind.ANSWER_LOST),
+        (OSError("x"), ErrorKind.ANSWER_LOST),
+    ],
+)
+async def test_errors_of_other_transports(error: Exception, kind: ErrorKind) -> None:
+    def broken(request: httpx.Request) -> httpx.Response:
+        raise error
+
+    http = HttpClient(transport=lambda proxy: httpx.MockTransport(broken))
+    with pytest.raises(ProviderError) as caught:
+        await http.send("GET", "http://h/", headers={})
+    assert caught.value.kind is kind
+
+
+async def test_each_proxy_has_a_pool_of_its_own() -> None:
+    made: list[str | None] = []
+
+    def transport(proxy: str | None) -> httpx.AsyncBaseTransport:
+        made.append(proxy)
+        return httpx.MockTransport(lambda request: httpx.Response(200))
+
+    async with HttpClient(transport=transport) as http:
+        for proxy in (None, "http://a:1", "http://b:1", "http://a:1", None):
+            await http.send("GET", "http://h/", headers={}, proxy=proxy)
+    assert made == [None, "http://a:1", "http://b:1"]
+
+
+async def test_an_http_proxy_is_spoken_to() -> None:
+    heads: list[bytes] = []
+
+    async def proxy(head: bytes, writer: asyncio.StreamWriter) -> None:
+        heads.append(head)
+        writer.write(OK)
+
+    async with upstream(proxy) as url, HttpClient() as http:
+        reply = await http.send("GET", "http://upstream.invalid/x", headers={}, proxy=url.replace("//", "//u:p@"))
+    assert reply.status == 200
+    assert heads[0].startswith(b"GET http://upstream.invalid/x ")
+    assert b"Proxy-Authorization: Basic" in heads[0]
+
+
+async def test_a_proxy_that_is_not_there_sent_nothing() -> None:
+    for proxy in ("http://127.0.0.1:1", "socks5://127.0.0.1:1"):
+        async with HttpClient() as http:
+            with pytest.raises(ProviderError) as caught:
+                await http.send("POST", "http://upstream.invalid/", headers={}, proxy=proxy)
+        assert caught.value.kind is ErrorKind.UNREACHABLE, proxy
+
+
+@pytest.mark.parametrize("json", [{"seed": 2**70}, {"prompt": "\ud800"}, {"x": {1, 2}}])
+async def test_what_json_cannot_carry_is_refused_before_anything_is_sent(json: object) -> None:
+    async with HttpClient() as http:
+        with pytest.raises(ProviderError) as caught:
+            await http.send("POST", "http://127.0.0.1:1/", headers={}, json=json)
+    assert caught.value.kind is ErrorKind.INVALID_REQUEST
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("7", 7.0), ("", None), ("soon", None), ("-1", None)])
+def test_retry_after_is_read_where_it_is_a_number(text: str, seconds: float | None) -> None:
+    assert Reply(429, httpx.Headers({"retry-after": text}), b"").retry_after == seconds
+
+
+def test_a_byte_order_mark_does_not_break_json() -> None:
+    assert Reply(200, httpx.Headers(), b'\xef\xbb\xbf{"a":1}').json() == {"a": 1}

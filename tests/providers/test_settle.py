@@ -1,0 +1,219 @@
+"""A request against a card: defaults, sizes, roles, and every bad field at once."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from providers.contract import (
+    ErrorKind,
+    FieldProblem,
+    FieldReason,
+    Media,
+    MediaKind,
+    MediaRole,
+    ModelCard,
+    ProviderError,
+    VideoRequest,
+    Words,
+)
+from providers.settle import parse_size, settle, spell_seconds
+
+FIRST, LAST, REFERENCE = MediaRole.FIRST_FRAME, MediaRole.LAST_FRAME, MediaRole.REFERENCE_IMAGE
+
+TEXT = ModelCard(
+    name="text",
+    provider="x",
+    durations=(5, 10, 12),
+    duration=5,
+    resolutions=("720p", "1080p"),
+    resolution="720p",
+    ratios=("16:9", "9:16"),
+    ratio="16:9",
+    fields=frozenset({"seed"}),
+)
+PIXELS = replace(
+    TEXT,
+    sizes={
+        ("720p", "16:9"): "1280x720",
+        ("720p", "9:16"): "720x1280",
+        ("1080p", "16:9"): "1920x1080",
+    },
+)
+FRAMES = replace(
+    TEXT,
+    media_sets=(frozenset({FIRST}), frozenset({FIRST, LAST})),
+    resolutions=(),
+    resolution=None,
+)
+REFERENCES = replace(
+    TEXT, media_sets=(frozenset({REFERENCE}), frozenset({FIRST, REFERENCE})), media_limits={REFERENCE: 3}
+)
+OPEN = ModelCard(name="open", provider="x", open=True)
+
+
+def image(param: str = "image_url", role: MediaRole | None = None, url: str = "https://h/a.png") -> Media:
+    return Media(MediaKind.IMAGE, url, param, role)
+
+
+def problems(card: ModelCard, request: VideoRequest) -> tuple[FieldProblem, ...]:
+    with pytest.raises(ProviderError) as caught:
+        settle(card, request)
+    assert caught.value.kind is ErrorKind.INVALID_REQUEST
+    return caught.value.fields
+
+
+def test_what_was_not_said_becomes_the_default_of_the_card() -> None:
+    settled = settle(PIXELS, VideoRequest("text", "cat"))
+    assert (settled.duration, settled.resolution, settled.ratio, settled.size) == (5, "720p", "16:9", "1280x720")
+
+
+@pytest.mark.parametrize(
+    ("size", "resolution", "ratio"),
+    [("1920x1080", "1080p", "16:9"), ("1920*1080", "1080p", "16:9"), ("720X1280", "720p", "9:16")],
+)
+def test_a_size_says_resolution_and_ratio(size: str, resolution: str, ratio: str) -> None:
+    for card in (TEXT, PIXELS):
+        settled = settle(card, VideoRequest("text", "cat", size=size))
+        assert (settled.resolution, settled.ratio) == (resolution, ratio)
+
+
+def test_a_size_is_only_a_ratio_where_the_model_has_no_resolutions() -> None:
+    card = replace(TEXT, resolutions=(), resolution=None)
+    settled = settle(card, VideoRequest("text", "cat", size="1920x1080"))
+    assert (settled.resolution, settled.ratio) == (None, "16:9")
+
+
+@pytest.mark.parametrize("size", ["big", "1280", "1280x", "1000x1000", "640x360"])
+def test_a_size_the_model_cannot_make_is_refused(size: str) -> None:
+    for card in (TEXT, PIXELS):
+        (problem,) = problems(card, VideoRequest("text", "cat", size=size))
+        assert (problem.param, problem.reason) == ("size", FieldReason.NOT_ALLOWED)
+        assert problem.allowed
+
+
+def test_a_size_that_contradicts_the_ratio_is_refused() -> None:
+    (problem,) = problems(PIXELS, VideoRequest("text", "cat", size="1280x720", ratio="9:16"))
+    assert (problem.param, problem.reason) == ("size", FieldReason.CONFLICT)
+
+
+def test_a_ratio_that_has_no_size_in_a_tier_is_refused_with_the_tiers_own() -> None:
+    (problem,) = problems(PIXELS, VideoRequest("text", "cat", resolution="1080p", ratio="9:16"))
+    assert (problem.param, problem.allowed) == ("ratio", ("16:9",))
+
+
+def test_every_bad_field_is_named_at_once_with_what_is_allowed() -> None:
+    request = VideoRequest(
+        "text", "", duration=7, ratio="2:1", resolution="4k", watermark=True, shot_type="multi", audio=False
+    )
+    found = {problem.param: problem for problem in problems(TEXT, request)}
+    assert set(found) == {"prompt", "duration", "ratio", "resolution", "watermark", "shot_type", "audio"}
+    assert found["duration"].allowed == ("5", "10", "12")
+    assert found["ratio"].allowed == ("16:9", "9:16")
+    assert found["resolution"].allowed == ("720p", "1080p")
+    assert found["watermark"].reason is FieldReason.UNSUPPORTED
+    assert found["prompt"].reason is FieldReason.MISSING
+
+
+def test_a_choice_the_model_does_not_have_is_unsupported() -> None:
+    card = replace(TEXT, resolutions=(), resolution=None, ratios=(), ratio=None, durations=(), duration=None)
+    request = VideoRequest("text", "cat", duration=5, ratio="16:9", resolution="720p")
+    assert {(p.param, p.reason) for p in problems(card, request)} == {
+        ("duration", FieldReason.UNSUPPORTED),
+        ("ratio", FieldReason.UNSUPPORTED),
+        ("resolution", FieldReason.UNSUPPORTED),
+    }
+
+
+def test_resolutions_are_compared_without_case() -> None:
+    assert settle(TEXT, VideoRequest("text", "cat", resolution="1080P")).resolution == "1080p"
+
+
+def test_an_open_card_checks_nothing() -> None:
+    request = VideoRequest("open", "", duration=99, ratio="x", size="y", watermark=True)
+    assert settle(OPEN, request) == request
+
+
+class TestMedia:
+    def test_unlabelled_images_become_frames_in_order(self) -> None:
+        settled = settle(FRAMES, VideoRequest("m", "cat", media=(image(), image("image"))))
+        assert [item.role for item in settled.media] == [FIRST, LAST]
+
+    def test_a_labelled_frame_keeps_its_place(self) -> None:
+        settled = settle(FRAMES, VideoRequest("m", "cat", media=(image("first_frame", FIRST), image())))
+        assert [item.role for item in settled.media] == [FIRST, LAST]
+
+    def test_they_become_references_where_that_is_asked_for_or_all_there_is(self) -> None:
+        settled = settle(REFERENCES, VideoRequest("m", "cat", media=(image(),), reference_mode=True))
+        assert settled.media[0].role is REFERENCE
+        only = replace(REFERENCES, media_sets=(frozenset({REFERENCE}),))
+        assert settle(only, VideoRequest("m", "cat", media=(image(),))).media[0].role is REFERENCE
+
+    def test_an_open_card_takes_frames(self) -> None:
+        settled = settle(OPEN, VideoRequest("m", "cat", media=(image(), image())))
+        assert [item.role for item in settled.media] == [FIRST, LAST]
+
+    def test_a_video_for_a_model_that_works_on_one(self) -> None:
+        card = replace(TEXT, media_sets=(frozenset({MediaRole.VIDEO}),))
+        clip = Media(MediaKind.VIDEO, "https://h/a.mp4", "video_file_1")
+        assert settle(card, VideoRequest("m", "cat", media=(clip,))).media[0].role is MediaRole.VIDEO
+
+    def test_a_text_model_refuses_an_image_and_says_the_way_out(self) -> None:
+        card = replace(TEXT, media_hint=Words("去别处", "go elsewhere"))
+        (problem,) = problems(card, VideoRequest("m", "cat", media=(image(),)))
+        assert (problem.param, problem.reason, problem.hint) == (
+            "image_url",
+            FieldReason.UNSUPPORTED,
+            Words("去别处", "go elsewhere"),
+        )
+
+    def test_a_missing_input_is_named(self) -> None:
+        (problem,) = problems(FRAMES, VideoRequest("m", "cat"))
+        assert (problem.param, problem.reason) == ("first_frame", FieldReason.MISSING)
+
+    def test_a_last_frame_alone_lacks_the_first(self) -> None:
+        (problem,) = problems(FRAMES, VideoRequest("m", "cat", media=(image("last_frame", LAST),)))
+        assert (problem.param, problem.reason) == ("first_frame", FieldReason.MISSING)
+
+    def test_a_set_that_does_not_go_together_is_a_conflict(self) -> None:
+        card = replace(TEXT, media_sets=(frozenset({FIRST}), frozenset({REFERENCE})))
+        media = (image("first_frame", FIRST), image("images", REFERENCE))
+        (problem,) = problems(card, VideoRequest("m", "cat", media=media))
+        assert (problem.param, problem.reason) == ("images", FieldReason.CONFLICT)
+
+    def test_too_many_of_a_kind(self) -> None:
+        media = tuple(image("images", REFERENCE) for _ in range(4))
+        (problem,) = problems(REFERENCES, VideoRequest("m", "cat", media=media))
+        assert (problem.param, problem.allowed) == ("images", ("reference_image ≤ 3",))
+
+    def test_an_image_stands_in_for_the_prompt(self) -> None:
+        assert settle(FRAMES, VideoRequest("m", "", media=(image(),))).prompt == ""
+
+
+@pytest.mark.parametrize(
+    ("seconds", "spelled"),
+    [((5, 10, 12), ("5", "10", "12")), (range(4, 16), ("4–15",)), ((3, 4), ("3", "4")), ((), ())],
+)
+def test_seconds_are_spelled_as_people_write_them(seconds: tuple[int, ...], spelled: tuple[str, ...]) -> None:
+    assert spell_seconds(seconds) == spelled
+
+
+@given(st.integers(10, 99999), st.integers(10, 99999), st.sampled_from("xX*×"))
+def test_sizes_are_read_back(width: int, height: int, joint: str) -> None:
+    assert parse_size(f"{width}{joint}{height}") == (width, height)
+
+
+@given(st.text(), st.integers(), st.text(), st.text(), st.text())
+def test_settling_ends_in_a_request_or_in_problems(
+    prompt: str, duration: int, ratio: str, tier: str, size: str
+) -> None:
+    request = VideoRequest("m", prompt, duration=duration, ratio=ratio, resolution=tier, size=size)
+    for card in (TEXT, PIXELS, FRAMES):
+        settled = request
+        fields: tuple[FieldProblem, ...] = ()
+        try:
+            settled = settle(card, request)
+        except ProviderError as error:
+            fields = error.fields
+        assert fields or settled.duration in card.durations
