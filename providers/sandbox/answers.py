@@ -1,0 +1,143 @@
+"""Answers a healthy server never gives, as ASGI applications, and the words that order them."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from providers.sandbox.outcomes import Words
+
+PAGE = "<!DOCTYPE html><html><head><title>502 Bad Gateway</title></head><body><h1>Bad Gateway</h1></body></html>"
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _pause(receive: Receive, seconds: float) -> None:
+    """Sleep, but not longer than the client stays."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(_gone(receive), seconds)
+
+
+async def _close(scope: Scope, receive: Receive) -> None:
+    """Close the connection under the answer. The server leaves its transport in the request's state; without
+    one (an in-process client) the break shows as a ConnectionResetError."""
+    transport: asyncio.Transport | None = scope.get("state", {}).get("transport")
+    if transport is None:
+        raise ConnectionResetError("the sandbox closed the connection, as the prompt ordered")
+    transport.close()
+    await _gone(receive)
+
+
+async def lost(scope: Scope, receive: Receive, send: Send) -> None:
+    """The connection closes without a byte of an answer."""
+    await _close(scope, receive)
+
+
+async def hang(scope: Scope, receive: Receive, send: Send) -> None:
+    """Nothing is ever said; ends when the client gives up."""
+    await _gone(receive)
+
+
+def delayed(answer: Response, seconds: float) -> ASGIApp:
+    """The same answer, later."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await _pause(receive, seconds)
+        await answer(scope, receive, send)
+
+    return app
+
+
+def drip(answer: Response, seconds: float, steps: int = 20) -> ASGIApp:
+    """The same answer in `steps` pieces over `seconds`."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        body = bytes(answer.body)
+        size = max(1, -(-len(body) // steps))
+        await send({"type": "http.response.start", "status": answer.status_code, "headers": answer.raw_headers})
+        for at in range(0, len(body), size):
+            await _pause(receive, seconds / steps)
+            await send({"type": "http.response.body", "body": body[at : at + size], "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    return app
+
+
+def cut(answer: Response) -> ASGIApp:
+    """Half of the promised bytes, then the connection closes."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        body = bytes(answer.body)
+        await send({"type": "http.response.start", "status": answer.status_code, "headers": answer.raw_headers})
+        await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
+        await _close(scope, receive)
+
+    return app
+
+
+def half(answer: Response) -> Response:
+    """A complete HTTP answer whose JSON text stops in the middle."""
+    body = bytes(answer.body)
+    return Response(body[: len(body) // 2], answer.status_code, media_type=answer.media_type)
+
+
+def refusal(words: Words, refuse: Callable[[str], Response], throttled: str, default: str) -> ASGIApp | None:
+    """What a submit with these words gets instead of being accepted; None = it may be accepted.
+
+    `refuse` renders an upstream's own error for a code, `throttled` is its code for "too frequent",
+    `default` its code for a `#refuse` that names none.
+    """
+    for word, value in words.items():
+        match word:
+            case "refuse":
+                return refuse(value or default)
+            case "throttle":
+                return refuse(throttled)
+            case "status":
+                return Response(f"status {value} as ordered", int(value), media_type="text/plain")
+            case "redirect":
+                return RedirectResponse("/_sandbox/elsewhere", 302)
+            case "html-before":
+                return HTMLResponse(PAGE)
+            case "lost-before":
+                return lost
+            case "hang-before":
+                return hang
+    return None
+
+
+def troubled(words: Words, answer: Response, drip_seconds: float, prefix: str = "") -> ASGIApp:
+    """The answer to an accepted call as the words have it; untouched without any.
+
+    `prefix` "poll-" reads the words for status calls.
+    """
+    for word, value in words.items():
+        if not word.startswith(prefix):
+            continue
+        match word.removeprefix(prefix):
+            case "lost":
+                return lost
+            case "hang":
+                return hang
+            case "500":
+                return Response("Internal Server Error", 500, media_type="text/plain")
+            case "status" | "status-after":
+                return Response(f"status {value} as ordered", int(value), media_type="text/plain")
+            case "html":
+                return HTMLResponse(PAGE)
+            case "empty":
+                return Response(b"", media_type="application/json")
+            case "halfjson":
+                return half(answer)
+            case "cut":
+                return cut(answer)
+            case "drip":
+                return drip(answer, drip_seconds)
+            case "delay":
+                return delayed(answer, float(value))
+    return answer

@@ -1,0 +1,74 @@
+"""The embedded upstream as one application: Jimeng, DashScope and ModelScope on one port, told apart by path."""
+
+import time
+from collections.abc import Callable
+
+import orjson
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from providers.sandbox.books import Books, Recorder
+from providers.sandbox.chat import chat_routes
+from providers.sandbox.dashscope import DashScope
+from providers.sandbox.files import Files
+from providers.sandbox.jimeng import Jimeng
+from providers.sandbox.outcomes import table
+from providers.sandbox.settings import SandboxSettings
+
+ABOUT = (
+    "video-gateway sandbox: Jimeng (/mweb, /commerce, /passport), DashScope (/api/v1, /compatible-mode/v1) and "
+    "ModelScope (/v1) on this port; prompts choose outcomes, see /_sandbox/outcomes\n"
+)
+
+
+def create_sandbox(settings: SandboxSettings | None = None, clock: Callable[[], float] = time.time) -> Starlette:
+    """A fresh upstream with empty state. `app.state.sandbox` is its `Books`; `clock` gives unix seconds."""
+    settings = settings or SandboxSettings()
+    books, files = Books(settings.log_size), Files(settings, clock)
+    app = Starlette(
+        routes=[
+            *Jimeng(settings, clock, books, files).routes(),
+            *DashScope(settings, clock, books, files).routes(),
+            *chat_routes(clock),
+            *files.routes(),
+            *_own_routes(books),
+        ],
+        middleware=[Middleware(Recorder, books=books, clock=clock)],
+    )
+    app.router.redirect_slashes = False
+    app.state.sandbox = books
+    return app
+
+
+def _own_routes(books: Books) -> list[Route]:
+    async def about(request: Request) -> Response:
+        return PlainTextResponse(ABOUT)
+
+    async def show_books(request: Request) -> Response:
+        return _json(books.snapshot())
+
+    async def reset_books(request: Request) -> Response:
+        books.reset()
+        return _json(books.snapshot())
+
+    async def log(request: Request) -> Response:
+        last = request.query_params.get("last", "")
+        return _json(books.log(int(last) if last.isdigit() else 0))
+
+    async def outcomes(request: Request) -> Response:
+        return _json(table())
+
+    return [
+        Route("/", about),
+        Route("/_sandbox/books", show_books, methods=["GET"]),
+        Route("/_sandbox/books", reset_books, methods=["DELETE"]),
+        Route("/_sandbox/log", log),
+        Route("/_sandbox/outcomes", outcomes),
+    ]
+
+
+def _json(body: object) -> Response:
+    return Response(orjson.dumps(body), media_type="application/json")

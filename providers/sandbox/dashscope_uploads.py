@@ -1,0 +1,116 @@
+"""DashScope's temporary files: a policy for one model, a form sent to the object store, an `oss://` link.
+
+A link works for 48 hours, for the account that asked for the policy and the model it named, and cannot be read back:
+only the names of what was sent are kept.
+"""
+
+import base64
+import hashlib
+import hmac
+import secrets
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import orjson
+from starlette.datastructures import UploadFile
+from starlette.requests import Request
+from starlette.responses import Response
+
+from providers.sandbox.books import tag_of
+from providers.sandbox.dashscope_checks import Json, Refused
+from providers.sandbox.files import denied
+
+POLICY_SECONDS = 300
+LINK_SECONDS = 48 * 3600
+MAX_MEGABYTES = 100
+ACCESS_KEY = "LTAIsandbox"
+_FIELDS = ("OSSAccessKeyId", "Signature", "policy", "key", "x-oss-object-acl", "x-oss-forbid-overwrite")
+_NOT_THERE = "Unable to download the media resource during the data inspection process."
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    owner: str
+    model: str
+    at: float
+
+
+class Uploads:
+    """The policies given out and the files sent."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._secret = secrets.token_bytes(16)
+        self._folders: dict[str, tuple[str, str]] = {}
+        self._files: dict[str, _Stored] = {}
+
+    def policy(self, key: str, model: str, base: str) -> Json:
+        """`data` of `GET /uploads?action=getPolicy&model=…`."""
+        now = self._clock()
+        day = datetime.fromtimestamp(now, UTC).date().isoformat()
+        folder = f"dashscope-instant/{tag_of(key)}/{day}/{uuid.uuid4()}"
+        self._folders[folder] = (key, model)
+        terms = {"expires": now + POLICY_SECONDS, "folder": folder}
+        policy = base64.b64encode(orjson.dumps(terms)).decode()
+        return {
+            "policy": policy,
+            "signature": self._sign(policy),
+            "upload_dir": folder,
+            "upload_host": f"{base}/oss",
+            "expire_in_seconds": POLICY_SECONDS,
+            "max_file_size_mb": MAX_MEGABYTES,
+            "capacity_limit_mb": 999_999_999,
+            "oss_access_key_id": ACCESS_KEY,
+            "x_oss_object_acl": "private",
+            "x_oss_forbid_overwrite": "true",
+        }
+
+    def _sign(self, policy: str) -> str:
+        return base64.b64encode(hmac.digest(self._secret, policy.encode(), hashlib.sha1)).decode()
+
+    async def receive(self, request: Request) -> Response:
+        """The form: the policy's fields, `key` inside its folder, `file` last."""
+        async with request.form() as form:
+            fields = {name: value for name, value in form.multi_items() if isinstance(value, str)}
+            last = list(form.multi_items())[-1:]
+            file = last[0][1] if last and last[0][0] == "file" else None
+            if not isinstance(file, UploadFile) or any(name not in fields for name in _FIELDS):
+                return denied(400, "InvalidArgument", "A field of the form is missing, or the file is not last.")
+            size = file.size or 0
+        if fields["OSSAccessKeyId"] != ACCESS_KEY or fields["Signature"] != self._sign(fields["policy"]):
+            return denied(403, "SignatureDoesNotMatch", "The request signature does not match.")
+        terms = orjson.loads(base64.b64decode(fields["policy"]))
+        if terms["expires"] <= self._clock():
+            return denied(403, "AccessDenied", "Invalid according to Policy: Policy expired.")
+        folder, _, name = fields["key"].rpartition("/")
+        if folder != terms["folder"] or not name:
+            return denied(403, "AccessDenied", "Invalid according to Policy: Policy Condition failed: key.")
+        if size > MAX_MEGABYTES * 1_000_000:
+            return denied(400, "EntityTooLarge", "Your proposed upload exceeds the maximum allowed size.")
+        if fields["key"] in self._files:
+            return denied(409, "FileAlreadyExists", "The object you specified already exists.")
+        owner, model = self._folders[folder]
+        self._files[fields["key"]] = _Stored(owner, model, self._clock())
+        return Response(b"", 200 if fields.get("success_action_status") == "200" else 204)
+
+    def check(self, given: object, key: str, model: str) -> None:
+        """Every `oss://` link below `given` was sent by this key for this model. Raises `Refused`."""
+        for link in _links(given):
+            stored = self._files.get(link.removeprefix("oss://"))
+            if stored is None or (stored.owner, stored.model) != (key, model):
+                raise Refused("InvalidParameter.DataInspection", _NOT_THERE)
+            if self._clock() - stored.at > LINK_SECONDS:
+                raise Refused("InvalidParameter.DataInspection", _NOT_THERE)
+
+
+def _links(given: object) -> Iterator[str]:
+    if isinstance(given, str) and given.startswith("oss://"):
+        yield given
+    elif isinstance(given, dict):
+        for value in given.values():
+            yield from _links(value)
+    elif isinstance(given, list):
+        for value in given:
+            yield from _links(value)

@@ -1,0 +1,92 @@
+"""The results: two real videos and a cover behind signed links that expire.
+
+The clip is H.264 (yuv420p), 1280x720, 24 frames a second, 5 s, no sound, index in front. It was made once with
+
+    ffmpeg -f lavfi -i "gradients=s=1280x720:r=24:d=5:c0=0x10243f:c1=0x2f6f8f:c2=0xe0a458:n=3:speed=0.02:seed=7" \
+      -f lavfi -i "color=c=0xf4e9d8:s=160x160:r=24:d=5" \
+      -filter_complex "[0][1]overlay=x='560+420*sin(2*PI*t/5)':y='280+180*sin(4*PI*t/5)'" \
+      -c:v libx264 -preset veryslow -crf 30 -pix_fmt yuv420p -movflags +faststart \
+      -fflags +bitexact -flags:v +bitexact best.mp4
+    ffmpeg -i best.mp4 -c:v libx264 -preset veryslow -crf 50 -pix_fmt yuv420p -movflags +faststart \
+      -fflags +bitexact -flags:v +bitexact preview.mp4
+    ffmpeg -ss 2 -i best.mp4 -frames:v 1 -vf scale=640:-1 -q:v 6 -bitexact cover.jpg
+"""
+
+import hashlib
+import hmac
+import secrets
+from base64 import urlsafe_b64encode
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from providers.sandbox.answers import cut
+from providers.sandbox.outcomes import Words
+from providers.sandbox.settings import SandboxSettings
+
+WIDTH, HEIGHT, FPS, SECONDS = 1280, 720, 24, 5.0
+CLIPS = Path(__file__).parent / "clip"
+MEDIA_TYPES = {"best.mp4": "video/mp4", "preview.mp4": "video/mp4", "cover.jpg": "image/jpeg"}
+
+
+def base_of(request: Request) -> str:
+    """Scheme and host as the client reached them."""
+    return f"{request.url.scheme}://{request.headers.get('host', request.url.netloc)}"
+
+
+def size_of(name: str) -> int:
+    """Bytes of one of the files in `MEDIA_TYPES`."""
+    return (CLIPS / name).stat().st_size
+
+
+def denied(status: int, code: str, message: str) -> Response:
+    """An object store's error: XML with a code and a message."""
+    body = f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{code}</Code><Message>{message}</Message></Error>'
+    return Response(body, status, media_type="application/xml")
+
+
+class Files:
+    """Makes links and serves what they lead to. The signature covers the path and the expiry."""
+
+    def __init__(self, settings: SandboxSettings, clock: Callable[[], float]) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._secret = secrets.token_bytes(16)
+
+    def link(self, base: str, folder: str, name: str, words: Words) -> str:
+        """A link below `base` (scheme and host the client reached) to `name`, valid for `link_seconds`."""
+        trouble = next((word for word in ("link-404", "link-500", "link-cut") if word in words), "ok")
+        path = f"/files/{trouble}/{folder}/{name}"
+        expires = int(self._clock()) + (-60 if "link-expired" in words else self._settings.link_seconds)
+        return f"{base}{path}?{urlencode({'Expires': expires, 'Signature': self._sign(path, str(expires))})}"
+
+    def _sign(self, path: str, expires: str) -> str:
+        digest = hmac.digest(self._secret, f"{path}\n{expires}".encode(), hashlib.sha256)
+        return urlsafe_b64encode(digest[:18]).decode()
+
+    async def serve(self, request: Request) -> ASGIApp:
+        """GET and HEAD of a link, with ranges; 403 and an XML body for a wrong or expired signature."""
+        expires, signature = (request.query_params.get(key, "") for key in ("Expires", "Signature"))
+        if not expires or not signature:
+            return denied(403, "AccessDenied", "You have no right to access this object.")
+        if not hmac.compare_digest(signature.encode(), self._sign(request.url.path, expires).encode()):
+            return denied(403, "SignatureDoesNotMatch", "The request signature does not match.")
+        if int(expires) <= self._clock():
+            return denied(403, "AccessDenied", "Request has expired.")
+        name, trouble = request.path_params["name"], request.path_params["trouble"]
+        if name not in MEDIA_TYPES or trouble == "link-404":
+            return denied(404, "NoSuchKey", "The specified key does not exist.")
+        if trouble == "link-500":
+            return denied(500, "InternalError", "Please contact the server administrator.")
+        if trouble == "link-cut" and request.method == "GET":
+            return cut(Response((CLIPS / name).read_bytes(), media_type=MEDIA_TYPES[name]))
+        return FileResponse(CLIPS / name, media_type=MEDIA_TYPES[name])
+
+    def routes(self) -> list[Route]:
+        """The links' own path."""
+        return [Route("/files/{trouble}/{folder}/{name}", self.serve, methods=["GET", "HEAD"])]

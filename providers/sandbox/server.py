@@ -1,0 +1,127 @@
+"""The sandbox on a port: in a thread of this process, or in the foreground for the command line."""
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from providers.sandbox.app import create_sandbox
+from providers.sandbox.books import Books
+from providers.sandbox.settings import SandboxSettings
+
+_START_SECONDS = 10.0
+
+
+class _Protocol(HttpToolsProtocol):
+    """uvicorn's protocol, whose requests carry their transport in `state`, so that an answer can be a closed
+    connection."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.app_state = {**self.app_state, "transport": transport}
+
+
+_OPTIONS: dict[str, Any] = {
+    "http": _Protocol,
+    "ws": "none",
+    "lifespan": "off",
+    "server_header": False,
+    "timeout_keep_alive": 75,
+    "backlog": 2048,
+}
+
+
+class SandboxServer:
+    """The sandbox on a loopback port. A context manager; `start` and `stop` do the same by hand.
+
+    with SandboxServer(SandboxSettings(task_seconds=0.05)) as upstream:
+        ... upstream.dashscope_url, upstream.sandbox.submits("dashscope") ...
+
+    `port` 0 takes a free one. The port is bound when the object is made, so the URLs are known before the start.
+    """
+
+    def __init__(
+        self,
+        settings: SandboxSettings | None = None,
+        clock: Callable[[], float] = time.time,
+        host: str = "127.0.0.1",
+        port: int = 0,
+    ) -> None:
+        self.app = create_sandbox(settings, clock)
+        self._socket = socket.create_server((host, port), backlog=2048)
+        self.url = f"http://{host}:{self._socket.getsockname()[1]}"
+        self._server = uvicorn.Server(uvicorn.Config(self.app, log_config=None, access_log=False, **_OPTIONS))
+        self._thread = threading.Thread(target=self._run, name="sandbox", daemon=True)
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def jimeng_url(self) -> str:
+        """Base of `/mweb`, `/commerce` and `/passport`."""
+        return self.url
+
+    @property
+    def dashscope_url(self) -> str:
+        """Base of `/services` and `/tasks`."""
+        return f"{self.url}/api/v1"
+
+    @property
+    def compatible_url(self) -> str:
+        """Base of DashScope's OpenAI-shaped `/chat/completions`."""
+        return f"{self.url}/compatible-mode/v1"
+
+    @property
+    def modelscope_url(self) -> str:
+        """Base of ModelScope's `/chat/completions`."""
+        return f"{self.url}/v1"
+
+    @property
+    def sandbox(self) -> Books:
+        """What it has seen."""
+        books: Books = self.app.state.sandbox
+        return books
+
+    def start(self) -> Self:
+        """Serve in a thread; returns once it answers. Raises RuntimeError when it does not come up."""
+        self._thread.start()
+        deadline = time.monotonic() + _START_SECONDS
+        while not self._server.started:
+            if not self._thread.is_alive() or time.monotonic() > deadline:
+                raise RuntimeError(f"the sandbox did not start on {self.url}")
+            time.sleep(0.002)
+        return self
+
+    def stop(self) -> None:
+        """Close every connection, the ones in use too, and end the thread. Harmless when it does not run."""
+        if self._loop is not None and self._thread.is_alive():
+            self._server.should_exit = self._server.force_exit = True
+            self._loop.call_soon_threadsafe(self._abort)
+            self._thread.join()
+        self._socket.close()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _run(self) -> None:
+        with asyncio.Runner(loop_factory=self._server.config.get_loop_factory()) as runner:
+            self._loop = runner.get_loop()
+            runner.run(self._server.serve(sockets=[self._socket]))
+
+    def _abort(self) -> None:
+        for connection in list(self._server.server_state.connections):
+            connection.transport.abort()
+
+
+def serve(settings: SandboxSettings | None = None, host: str = "127.0.0.1", port: int = 8900) -> None:
+    """Serve in the foreground until interrupted. Port 0 takes a free one, which the log's first lines tell."""
+    uvicorn.run(create_sandbox(settings), host=host, port=port, timeout_graceful_shutdown=1, **_OPTIONS)

@@ -1,0 +1,53 @@
+"""What can be set on the embedded upstream. Times in seconds; tests use thousandths of one."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxSettings:
+    """One upstream's character. Every field has the value that feels like the real service, only faster."""
+
+    task_seconds: float = 8.0
+    """Submit to finished video. A quarter is queue, a half generation, the last quarter finishing touches."""
+
+    slow_factor: float = 10.0
+    """How much longer a task with `#slow` in its prompt takes."""
+
+    visible_after: float = 1.0
+    """Jimeng: a record can be asked for only this long after its submit, since the store lags behind."""
+
+    link_seconds: int = 86_400
+    """Lifetime of a result link. Whole seconds: the expiry stands in the link as unix time."""
+
+    keep_seconds: float = 86_400.0
+    """DashScope: a task older than this is answered as UNKNOWN."""
+
+    credits: int = 66
+    """Jimeng: credits of a session seen for the first time, and the size of the daily grant."""
+
+    cost: int = 10
+    """Jimeng: credits a task takes at submit. A failed generation gives them back."""
+
+    max_running: int = 2
+    """Jimeng: unfinished tasks of a session; one more is refused with ret 1010."""
+
+    ids_per_call: int = 50
+    """Jimeng: ids in one status call; more are refused with ret 1000."""
+
+    known_uris: frozenset[str] = frozenset()
+    """Jimeng: `image_uri`s and `vid`s that count as uploaded. Any other is refused with ret 1000."""
+
+    running_per_model: int = 5
+    """DashScope: running tasks of a key and model; further ones wait as PENDING. Older models run fewer."""
+
+    queries_per_second: int = 20
+    """DashScope: status queries, lists and cancels of a key, each counted on its own. 0 = no limit."""
+
+    submits_per_second: int = 0
+    """DashScope: submits of a key and model (the service: 5 for most models). 0 = no limit."""
+
+    drip_seconds: float = 4.0
+    """How long an answer with `#drip` takes from its first byte to its last."""
+
+    log_size: int = 1000
+    """Requests kept for `/_sandbox/log`."""

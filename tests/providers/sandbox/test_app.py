@@ -1,0 +1,28 @@
+"""The sandbox's own pages."""
+
+import httpx
+
+from providers.sandbox.app import create_sandbox
+from providers.sandbox.books import Books
+from providers.sandbox.outcomes import OUTCOMES
+
+
+async def test_the_front_page_says_what_it_is(http: httpx.AsyncClient) -> None:
+    text = (await http.get("/")).text
+    assert text.startswith("video-gateway sandbox")
+    assert text.count("\n") == 1
+
+
+async def test_the_outcomes_are_served(http: httpx.AsyncClient) -> None:
+    assert len((await http.get("/_sandbox/outcomes")).json()) == len(OUTCOMES)
+
+
+async def test_what_nobody_serves_is_not_found(http: httpx.AsyncClient) -> None:
+    assert (await http.get("/mweb/v1/get_upload_token")).status_code == 404
+    assert (await http.get("/elsewhere/")).status_code == 404
+
+
+def test_every_sandbox_has_books_of_its_own() -> None:
+    first, second = create_sandbox().state.sandbox, create_sandbox().state.sandbox
+    assert isinstance(first, Books)
+    assert first is not second

@@ -1,0 +1,91 @@
+"""Temporary files: a policy, a form, an `oss://` link bound to a key and a model."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.providers.sandbox.clients import Clock, DashScopeClient, Json, refused
+
+MODEL = "wan2.6-i2v"
+RESOLVE = {"X-DashScope-OssResourceResolve": "enable"}
+
+
+async def policy(client: DashScopeClient, model: str = MODEL) -> Json:
+    answer = await client.get(f"/uploads?action=getPolicy&model={model}")
+    assert answer.status_code == 200, answer.text
+    data: Json = answer.json()["data"]
+    return data
+
+
+def form(data: Json, **changed: str) -> dict[str, str]:
+    fields = {
+        "OSSAccessKeyId": data["oss_access_key_id"],
+        "Signature": data["signature"],
+        "policy": data["policy"],
+        "key": f"{data['upload_dir']}/a.png",
+        "x-oss-object-acl": data["x_oss_object_acl"],
+        "x-oss-forbid-overwrite": data["x_oss_forbid_overwrite"],
+        "success_action_status": "200",
+    }
+    return fields | changed
+
+
+async def send(http: httpx.AsyncClient, data: Json, **changed: str) -> httpx.Response:
+    return await http.post(data["upload_host"], data=form(data, **changed), files={"file": ("a.png", b"png")})
+
+
+async def test_a_sent_file_can_be_used(dashscope: DashScopeClient, http: httpx.AsyncClient, clock: Clock) -> None:
+    data = await policy(dashscope)
+    assert (data["expire_in_seconds"], data["upload_host"]) == (300, "http://upstream.test:81/oss")
+    answer = await send(http, data)
+    assert (answer.status_code, answer.content) == (200, b"")
+    given = {"img_url": f"oss://{data['upload_dir']}/a.png"}
+    assert (await dashscope.post(MODEL, given, headers=RESOLVE)).status_code == 200
+    refused(await dashscope.post(MODEL, given), 400, "InvalidParameter.DataInspection")
+    other = DashScopeClient(http, "sk-two")
+    refused(await other.post(MODEL, given, headers=RESOLVE), 400, "InvalidParameter.DataInspection")
+    refused(await dashscope.post("wan2.6-i2v-flash", given, headers=RESOLVE), 400, "InvalidParameter.DataInspection")
+    strange = {"img_url": given["img_url"] + "x"}
+    refused(await dashscope.post(MODEL, strange, headers=RESOLVE), 400, "InvalidParameter.DataInspection")
+    clock.tick(48 * 3600 + 1)
+    refused(await dashscope.post(MODEL, given, headers=RESOLVE), 400, "InvalidParameter.DataInspection")
+
+
+@pytest.mark.parametrize(
+    ("changed", "status", "code"),
+    [
+        ({"Signature": "x"}, 403, "SignatureDoesNotMatch"),
+        ({"OSSAccessKeyId": "x"}, 403, "SignatureDoesNotMatch"),
+        ({"policy": "x"}, 403, "SignatureDoesNotMatch"),
+        ({"key": "elsewhere/a.png"}, 403, "AccessDenied"),
+    ],
+)
+async def test_forms_that_are_refused(
+    dashscope: DashScopeClient, http: httpx.AsyncClient, changed: dict[str, str], status: int, code: str
+) -> None:
+    answer = await send(http, await policy(dashscope), **changed)
+    assert (answer.status_code, f"<Code>{code}</Code>" in answer.text) == (status, True)
+
+
+async def test_a_policy_expires_and_a_file_is_sent_once(
+    dashscope: DashScopeClient, http: httpx.AsyncClient, clock: Clock
+) -> None:
+    data = await policy(dashscope)
+    await send(http, data)
+    assert (await send(http, data)).status_code == 409
+    clock.tick(300)
+    answer = await send(http, data, key=f"{data['upload_dir']}/b.png")
+    assert (answer.status_code, "Policy expired." in answer.text) == (403, True)
+
+
+async def test_the_file_is_the_last_field(dashscope: DashScopeClient, http: httpx.AsyncClient) -> None:
+    data = await policy(dashscope)
+    assert (await http.post("/oss", data=form(data))).status_code == 400
+    fields: list[Any] = [("file", ("a.png", b"png")), *((name, (None, value)) for name, value in form(data).items())]
+    assert (await http.post("/oss", files=fields)).status_code == 400
+
+
+async def test_a_policy_names_its_model(dashscope: DashScopeClient) -> None:
+    refused(await dashscope.get("/uploads?action=getPolicy"), 400, "InvalidParameter")
+    refused(await dashscope.get("/uploads?model=x"), 400, "InvalidParameter")
