@@ -15,7 +15,7 @@ import hmac
 import re
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 PREFIX = "video_"
 MAX_LENGTH = 160
@@ -23,7 +23,7 @@ TAG_BYTES = 6
 NO_OWNER = "0" * (2 * TAG_BYTES)
 """Owner of tasks of pass-through callers: whoever holds the account's credential."""
 MAX_MODEL_BYTES = 50
-"""UTF-8 bytes of a model's name that surely fit."""
+"""UTF-8 bytes of a model's name that surely fit beside a number or a UUID."""
 
 _VERSION = 1
 _MAC_BYTES = 12
@@ -59,12 +59,17 @@ def derived_key(secret: str) -> bytes:
 
 
 def seal(id: TaskId, key: bytes) -> str:
-    """The public text of an id. Raises ValueError when it would not fit into 160 characters."""
-    record = _pack(id)
-    text = PREFIX + _encode(record + _mac(record, key))
-    if len(text) > MAX_LENGTH:
-        raise ValueError("the upstream's id and the model's name are too long for a task id")
-    return text
+    """The public text of an id, at most 160 characters.
+
+    A model's name that does not fit is left out, since a task must never be lost for the sake of it. Raises
+    ValueError when the upstream's id alone is too long.
+    """
+    for model in (id.model, ""):
+        record = _pack(replace(id, model=model))
+        text = PREFIX + _encode(record + _mac(record, key))
+        if len(text) <= MAX_LENGTH:
+            return text
+    raise ValueError("the upstream's id is too long for a task id")
 
 
 def peek(text: str) -> TaskId | None:

@@ -1,0 +1,103 @@
+"""A provider for tests whose answers are set by hand, and which notes what it was asked."""
+
+from collections.abc import Mapping, Sequence
+
+from providers.contract import (
+    Account,
+    ErrorKind,
+    MediaRole,
+    ModelCard,
+    Phase,
+    ProviderError,
+    Result,
+    Submission,
+    TaskState,
+    VideoRequest,
+)
+
+State = TaskState | ProviderError
+SubmitAnswer = str | ProviderError
+
+
+class ScriptedProvider:
+    """Plays one upstream. Each submit takes the next of `submits`; each query looks into `states`."""
+
+    query_batch = 10
+
+    def __init__(self, name: str = "scripted", *, prefix: str = "s-", cards: Sequence[ModelCard] = ()) -> None:
+        self.name = name
+        self.prefix = prefix
+        self.cards = {card.name: card for card in cards or (ModelCard(name=f"{name}-model", provider=name),)}
+        self.submits: list[SubmitAnswer] = []
+        self.states: dict[str, State] = {}
+        self.query_trouble: ProviderError | None = None
+        self.asked: list[tuple[str, tuple[str, ...]]] = []
+        self.submitted: list[tuple[str, str, VideoRequest]] = []
+
+    def account_from(self, credential: str, *, named: bool = False) -> Account | None:
+        return Account(self.name, credential) if named or credential.startswith(self.prefix) else None
+
+    def owns(self, native_id: str) -> bool:
+        return native_id.startswith(f"{self.name}-")
+
+    def submitted_at(self, native_id: str) -> float | None:
+        return None
+
+    def models(self) -> Sequence[ModelCard]:
+        return list(self.cards.values())
+
+    def card(self, model: str) -> ModelCard | None:
+        return self.cards.get(model)
+
+    async def submit(self, request: VideoRequest, account: Account, *, submit_key: str) -> Submission:
+        self.submitted.append((account.credential, submit_key, request))
+        answer = self.submits.pop(0) if self.submits else f"{self.name}-{len(self.submitted)}"
+        if isinstance(answer, ProviderError):
+            raise answer
+        return Submission(answer)
+
+    async def query(self, ids: Sequence[str], account: Account) -> Mapping[str, State]:
+        self.asked.append((account.credential, tuple(ids)))
+        if self.query_trouble:
+            raise self.query_trouble
+        return {id: self.states.get(id, ProviderError(ErrorKind.TASK_NOT_FOUND)) for id in ids}
+
+
+class FindingProvider(ScriptedProvider):
+    """One that can look a submit up: each look-up takes the next of `finds`, the last one over and over."""
+
+    def __init__(self, finds: Sequence[SubmitAnswer | None], name: str = "scripted") -> None:
+        super().__init__(name)
+        self.finds = list(finds)
+        self.looked_up: list[str] = []
+
+    async def find(self, submit_key: str, account: Account) -> Submission | None:
+        self.looked_up.append(submit_key)
+        answer = self.finds.pop(0) if len(self.finds) > 1 else self.finds[0]
+        if isinstance(answer, ProviderError):
+            raise answer
+        return Submission(answer) if answer else None
+
+
+class CancellingProvider(ScriptedProvider):
+    """One that can cancel: the task is then cancelled, unless `cancel_trouble` is set."""
+
+    cancel_trouble: ProviderError | None = None
+
+    async def cancel(self, id: str, account: Account) -> None:
+        if self.cancel_trouble:
+            raise self.cancel_trouble
+        self.states[id] = TaskState(id, Phase.FAILED, error=ProviderError(ErrorKind.CANCELLED, code="cancelled"))
+
+
+def finished(id: str, url: str = "https://h/v.mp4") -> TaskState:
+    return TaskState(id, Phase.COMPLETED, progress=100, result=Result(url))
+
+
+def trouble(kind: ErrorKind, code: str = "", detail: str = "") -> ProviderError:
+    return ProviderError(kind, code=code, detail=detail)
+
+
+def card(name: str, provider: str, *roles: MediaRole, regions: frozenset[str] = frozenset()) -> ModelCard:
+    sets: tuple[frozenset[MediaRole], ...] = (frozenset(), frozenset(roles)) if roles else (frozenset(),)
+    return ModelCard(name=name, provider=provider, media_sets=sets, regions=regions)
