@@ -60,7 +60,7 @@ def test_what_is_sealed_is_opened(id: TaskId) -> None:
     assert re.fullmatch(r"video_[A-Za-z0-9_-]+", text)
 
 
-@given(task_ids.filter(lambda id: len(id.upstream_id) <= 20))
+@given(task_ids.filter(lambda made: len(made.upstream_id) <= 20))
 def test_a_model_of_any_script_is_kept_beside_an_ordinary_id(id: TaskId) -> None:
     assert unseal(seal(id, KEY), [KEY]) == id
 

@@ -1,0 +1,86 @@
+"""`demo` as people run it: two videos over HTTP, two files, nothing left behind."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from gateway.cli.demo import file_name
+
+COMMAND = [sys.executable, "-m", "gateway", "demo"]
+
+
+def environment() -> dict[str, str]:
+    # A configuration of the person's own must not matter: this one would stop any start.
+    return {
+        **os.environ,
+        "GATEWAY_PORT": "none",
+        "JIMENG_BASE_URL": "http://192.0.2.1",
+        "HTTP_PROXY": "http://192.0.2.1",
+    }
+
+
+def test_it_makes_two_videos(tmp_path: Path) -> None:
+    out = tmp_path / "new" / "videos"
+    done = subprocess.run(
+        [*COMMAND, "--task-seconds", "0.2", "--out", str(out)],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        env=environment(),
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert [re.sub(r"-.*", "", Path(line.split("  ")[0]).name) for line in lines] == ["jimeng", "dashscope"]
+    for line in lines:
+        path, size = line.split("  ")
+        content = Path(path).read_bytes()
+        assert content[4:8] == b"ftyp"
+        assert size == f"{len(content):,} bytes"
+    assert len(list(out.iterdir())) == 2
+    assert "jimeng      100%  completed" in done.stderr
+    assert "next: video-gateway serve --sandbox" in done.stderr
+    assert "\x1b" not in done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize("moment", ["A gateway listens", "dashscope: task", "%"])
+def test_an_interrupt_leaves_nothing_behind(tmp_path: Path, number: int, code: int, moment: str) -> None:
+    with subprocess.Popen(
+        [*COMMAND, "--task-seconds", "60", "--out", str(tmp_path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(),
+    ) as process:
+        assert process.stderr
+        while moment not in process.stderr.readline():
+            assert process.poll() is None
+        process.send_signal(number)
+        interrupted = time.monotonic()
+        out, err = process.communicate(timeout=20)
+        assert process.returncode == code
+        assert time.monotonic() - interrupted < 3
+    assert out == ""
+    assert "Traceback" not in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_that_is_no_directory(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    done = subprocess.run([*COMMAND, "--out", str(file)], capture_output=True, text=True, timeout=20, check=False)
+    assert done.returncode == 2
+    assert done.stderr == f"error: --out {file} is not a directory\n"
+
+
+@pytest.mark.parametrize("id", ["7535099487211244578", "../../etc/x", "a\\b:c\0", "x" * 900])
+def test_names_of_files_are_safe(id: str) -> None:
+    assert re.fullmatch(r"jimeng-[A-Za-z0-9_-]{1,160}\.mp4", file_name("jimeng", id))

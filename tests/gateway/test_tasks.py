@@ -1,0 +1,466 @@
+"""Submit, status, cancel and wait, over upstreams whose answers are scripted."""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pytest
+
+from gateway.callers import Caller
+from gateway.errors import GatewayError
+from gateway.polling import Polling
+from gateway.task_ids import PREFIX, derived_key, unseal
+from gateway.tasks import LOOKUP_DELAYS, Submitted, Task, Tasks
+from providers.contract import (
+    Account,
+    ErrorKind,
+    Media,
+    MediaKind,
+    MediaRole,
+    Phase,
+    Provider,
+    Queue,
+    TaskState,
+    VideoRequest,
+)
+from providers.registry import Registry
+from tests.clock import TestClock
+from tests.upstream import CancellingProvider, FindingProvider, ScriptedProvider, card, finished, trouble
+
+ONE, TWO, THREE = (Account("scripted", f"s-secret-{number}") for number in range(1, 4))
+REQUEST = VideoRequest("scripted-model", "cat")
+OWNER = "a" * 12
+
+
+def passing(*accounts: Account) -> Caller:
+    return Caller(accounts)
+
+
+def managed(*accounts: Account, owner: str = OWNER) -> Caller:
+    return Caller(accounts, managed=True, owner=owner)
+
+
+@dataclass
+class House:
+    """A gateway's tasks over scripted providers, on a clock moved by hand."""
+
+    provider: ScriptedProvider = field(default_factory=ScriptedProvider)
+    others: Sequence[Provider] = ()
+    secrets: Sequence[bytes] = ()
+    aliases: dict[str, str] = field(default_factory=dict)
+    defaults: Sequence[tuple[str, str]] = ()
+
+    def __post_init__(self) -> None:
+        self.clock = TestClock()
+        keys = (f"key-{number}" for number in itertools.count(1))
+        self.tasks = Tasks(
+            Registry([self.provider, *self.others]),
+            Polling(self.clock, 1.0),
+            self.clock,
+            secrets=self.secrets,
+            aliases=self.aliases,
+            defaults=self.defaults,
+            poll_interval=5.0,
+            new_key=lambda: next(keys),
+        )
+
+    async def submit(self, caller: Caller, request: VideoRequest = REQUEST) -> Submitted:
+        return await self.tasks.submit(caller, request)
+
+    async def refusal(self, caller: Caller, request: VideoRequest = REQUEST) -> GatewayError:
+        with pytest.raises(GatewayError) as caught:
+            await self.tasks.submit(caller, request)
+        assert "secret" not in caught.value.message("zh")
+        return caught.value
+
+    async def no_such_task(self, caller: Caller, id: str) -> None:
+        with pytest.raises(GatewayError) as caught:
+            await self.tasks.status(caller, id)
+        assert caught.value.code == "task_not_found"
+
+
+async def never() -> bool:
+    return False
+
+
+class TestSubmit:
+    async def test_one_credential_gets_the_upstreams_own_id(self) -> None:
+        house = House()
+        submitted = await house.submit(passing(ONE))
+        assert submitted == Submitted("scripted-1", "scripted", "scripted-model", int(house.clock.now()))
+
+    async def test_several_credentials_get_a_sealed_id(self) -> None:
+        house = House()
+        submitted = await house.submit(passing(ONE, TWO), VideoRequest("scripted-model", "cat"))
+        opened = unseal(submitted.id, [derived_key(ONE.credential)])
+        assert opened
+        assert (opened.upstream_id, opened.account_tag, opened.model) == ("scripted-1", ONE.tag, "scripted-model")
+        assert opened.created == submitted.created
+
+    async def test_a_managed_caller_always_does(self) -> None:
+        house = House(secrets=[derived_key("secret")])
+        submitted = await house.submit(managed(ONE))
+        opened = unseal(submitted.id, [derived_key("secret")])
+        assert opened
+        assert opened.owner_tag == OWNER
+
+    async def test_a_credential_of_another_provider_does_not_count(self) -> None:
+        house = House(others=[ScriptedProvider("other", prefix="o-")])
+        submitted = await house.submit(passing(ONE, Account("other", "o-1")))
+        assert submitted.id == "scripted-1"
+
+    @pytest.mark.parametrize(
+        "kind",
+        [
+            *(ErrorKind.INVALID_CREDENTIAL, ErrorKind.NO_CREDITS, ErrorKind.RATE_LIMITED),
+            *(ErrorKind.TOO_MANY_RUNNING, ErrorKind.RESTRICTED, ErrorKind.NOT_ENTITLED),
+        ],
+    )
+    async def test_trouble_of_an_account_leads_to_the_next(self, kind: ErrorKind) -> None:
+        house = House()
+        house.provider.submits = [trouble(kind), trouble(kind), "scripted-9"]
+        submitted = await house.submit(passing(ONE, TWO, THREE))
+        assert [credential for credential, _, _ in house.provider.submitted] == [
+            account.credential for account in (ONE, TWO, THREE)
+        ]
+        opened = unseal(submitted.id, [derived_key(THREE.credential)])
+        assert opened
+        assert opened.account_tag == THREE.tag
+
+    @pytest.mark.parametrize(
+        ("kind", "code"),
+        [
+            (ErrorKind.CONTENT_REFUSED, "content_policy_violation"),
+            (ErrorKind.INVALID_REQUEST, "invalid_value"),
+            (ErrorKind.UPSTREAM_ERROR, "upstream_error"),
+            (ErrorKind.GENERATION_FAILED, "generation_failed"),
+            (ErrorKind.UNREACHABLE, "upstream_unavailable"),
+            (ErrorKind.ANSWER_LOST, "submission_unconfirmed"),
+        ],
+    )
+    async def test_other_trouble_goes_back_at_once(self, kind: ErrorKind, code: str) -> None:
+        house = House()
+        house.provider.submits = [trouble(kind, "77", "said by s-secret-1")]
+        refusal = await house.refusal(passing(ONE, TWO))
+        assert (refusal.code, refusal.upstream_code) == (code, "77")
+        assert len(house.provider.submitted) == 1
+
+    async def test_when_all_accounts_fail_the_soonest_to_pass_is_told(self) -> None:
+        house = House()
+        house.provider.submits = [
+            trouble(ErrorKind.INVALID_CREDENTIAL),
+            trouble(ErrorKind.RATE_LIMITED),
+            trouble(ErrorKind.NO_CREDITS),
+        ]
+        assert (await house.refusal(passing(ONE, TWO, THREE))).code == "rate_limit_exceeded"
+
+    async def test_a_bad_field_is_refused_before_anything_is_sent(self) -> None:
+        house = House()
+        refusal = await house.refusal(passing(ONE), VideoRequest("scripted-model", "", watermark=True))
+        assert (refusal.code, refusal.param) == ("unsupported_parameter", "watermark")
+        assert "prompt" in refusal.message("en")
+        assert house.provider.submitted == []
+
+    async def test_an_unknown_model(self) -> None:
+        refusal = await House().refusal(passing(ONE), VideoRequest("gpt-9", "cat"))
+        assert refusal.code == "model_not_found"
+        assert "gpt-9" in refusal.message("en")
+
+    async def test_no_credential_for_the_models_provider(self) -> None:
+        house = House(others=[ScriptedProvider("other", prefix="o-")])
+        assert (await house.refusal(passing(Account("other", "o-1")))).code == "invalid_api_key"
+
+    async def test_a_model_that_the_accounts_site_does_not_have(self) -> None:
+        provider = ScriptedProvider(cards=[card("scripted-model", "scripted", regions=frozenset({"cn"}))])
+        refusal = await House(provider).refusal(passing(Account("scripted", "s-1", region="us")))
+        assert refusal.code == "model_not_found"
+        assert "cn" in refusal.message("en")
+
+    async def test_an_alias_is_the_model_it_stands_for(self) -> None:
+        house = House(aliases={"sora-2": "scripted-model"})
+        submitted = await house.submit(passing(ONE), VideoRequest("sora-2", "cat"))
+        assert submitted.model == "scripted-model"
+        assert set(house.tasks.cards(passing(ONE))) == {"scripted-model", "sora-2"}
+        assert house.tasks.cards(passing(Account("other", "o-1"))) == {}
+
+
+class TestDefaultModel:
+    def house(self) -> House:
+        text = ScriptedProvider("text", prefix="t-")
+        both = [card("both-model", "both"), card("both-image", "both", MediaRole.FIRST_FRAME)]
+        return House(
+            text,
+            others=[ScriptedProvider("both", prefix="b-", cards=both)],
+            defaults=[("text-model", "text-model"), ("both-model", "both-image")],
+        )
+
+    @pytest.mark.parametrize(
+        ("accounts", "with_image", "model"),
+        [
+            ("t", False, "text-model"),
+            ("b", False, "both-model"),
+            ("tb", False, "text-model"),
+            ("b", True, "both-image"),
+            ("tb", True, "both-image"),
+        ],
+    )
+    async def test_the_first_that_the_caller_can_use(self, accounts: str, with_image: bool, model: str) -> None:
+        names = {"t": Account("text", "t-1"), "b": Account("both", "b-1")}
+        media = (Media(MediaKind.IMAGE, "https://h/a.png", "image_url"),) if with_image else ()
+        submitted = await self.house().submit(
+            passing(*(names[letter] for letter in accounts)), VideoRequest("", "cat", media=media)
+        )
+        assert submitted.model == model
+
+    async def test_an_image_for_nobody_who_takes_one_is_refused_by_the_first(self) -> None:
+        media = (Media(MediaKind.IMAGE, "https://h/a.png", "image_url"),)
+        refusal = await self.house().refusal(passing(Account("text", "t-1")), VideoRequest("", "cat", media=media))
+        assert (refusal.code, refusal.param) == ("unsupported_parameter", "image_url")
+
+
+class TestLostAnswers:
+    """A submit whose answer was lost is looked up before anything else."""
+
+    def house(self, finds: Sequence[object], submits: Sequence[object]) -> tuple[House, FindingProvider]:
+        provider = FindingProvider(finds)  # type: ignore[arg-type]
+        provider.submits = list(submits)  # type: ignore[arg-type]
+        return House(provider), provider
+
+    async def test_found_it_is_the_task(self) -> None:
+        house, provider = self.house([None, None, "scripted-7"], [trouble(ErrorKind.ANSWER_LOST)])
+        assert (await house.submit(passing(ONE))).id == "scripted-7"
+        assert len(provider.submitted) == 1
+        assert provider.looked_up == ["key-1"] * 3
+        assert house.clock.slept == list(LOOKUP_DELAYS[:3])
+
+    async def test_unknown_to_the_upstream_it_is_sent_once_more_as_the_same_submit(self) -> None:
+        house, provider = self.house([None], [trouble(ErrorKind.ANSWER_LOST), "scripted-8"])
+        assert (await house.submit(passing(ONE))).id == "scripted-8"
+        assert [key for _, key, _ in provider.submitted] == ["key-1", "key-1"]
+        assert len(provider.looked_up) == len(LOOKUP_DELAYS)
+
+    async def test_lost_twice_it_is_looked_up_twice_and_never_sent_a_third_time(self) -> None:
+        house, provider = self.house([None], [trouble(ErrorKind.ANSWER_LOST), trouble(ErrorKind.ANSWER_LOST)])
+        assert (await house.refusal(passing(ONE, TWO))).code == "submission_unconfirmed"
+        assert len(provider.submitted) == 2
+        assert {credential for credential, _, _ in provider.submitted} == {ONE.credential}
+
+    async def test_when_it_cannot_be_looked_up_it_is_not_sent_again(self) -> None:
+        house, provider = self.house([trouble(ErrorKind.UNREACHABLE)], [trouble(ErrorKind.ANSWER_LOST)])
+        assert (await house.refusal(passing(ONE, TWO))).code == "submission_unconfirmed"
+        assert len(provider.submitted) == 1
+
+    async def test_a_look_up_that_fails_last_leaves_it_unconfirmed(self) -> None:
+        house, provider = self.house([None, trouble(ErrorKind.UPSTREAM_ERROR)], [trouble(ErrorKind.ANSWER_LOST)])
+        assert (await house.refusal(passing(ONE))).code == "submission_unconfirmed"
+        assert len(provider.submitted) == 1
+
+    async def test_a_look_up_that_failed_in_between_does_not_matter(self) -> None:
+        house, _ = self.house([trouble(ErrorKind.UNREACHABLE), "scripted-7"], [trouble(ErrorKind.ANSWER_LOST)])
+        assert (await house.submit(passing(ONE))).id == "scripted-7"
+
+
+class TestStatus:
+    async def test_what_a_task_shows(self) -> None:
+        house = House()
+        submitted = await house.submit(passing(ONE))
+        house.provider.states[submitted.id] = TaskState(submitted.id, Phase.PROCESSING, progress=50)
+        task = await house.tasks.status(passing(ONE), submitted.id)
+        assert (task.id, task.provider, task.progress, task.created) == (
+            "scripted-1",
+            "scripted",
+            50,
+            submitted.created,
+        )
+
+    async def test_a_sealed_id_knows_model_and_time_on_any_replica(self) -> None:
+        submitted = await House().submit(passing(ONE, TWO))
+        replica = House()
+        replica.provider.states["scripted-1"] = finished("scripted-1")
+        replica.clock.move(3600)
+        task = await replica.tasks.status(passing(TWO, ONE), submitted.id)
+        assert (task.model, task.created, task.state.phase) == (
+            "scripted-model",
+            submitted.created,
+            Phase.COMPLETED,
+        )
+        assert replica.provider.asked == [(ONE.credential, ("scripted-1",))]
+
+    async def test_a_poll_goes_only_to_the_account_that_owns_the_task(self) -> None:
+        house = House()
+        submitted = await house.submit(passing(ONE, TWO))
+        await house.no_such_task(passing(TWO), submitted.id)
+        await house.no_such_task(passing(TWO, THREE), submitted.id)
+        assert house.provider.asked == []
+
+    async def test_managed_tasks_belong_to_the_key_that_made_them(self) -> None:
+        house = House(secrets=[derived_key("new"), derived_key("old")])
+        submitted = await house.submit(managed(ONE))
+        house.provider.states["scripted-1"] = finished("scripted-1")
+        assert (await house.tasks.status(managed(TWO, ONE), submitted.id)).state.result
+        await house.no_such_task(managed(ONE, owner="b" * 12), submitted.id)
+        await house.no_such_task(managed(ONE), "scripted-1")
+        await house.no_such_task(passing(ONE), submitted.id)
+
+    async def test_an_older_secret_still_opens(self) -> None:
+        submitted = await House(secrets=[derived_key("old")]).submit(managed(ONE))
+        house = House(secrets=[derived_key("new"), derived_key("old")])
+        house.provider.states["scripted-1"] = finished("scripted-1")
+        assert await house.tasks.status(managed(ONE), submitted.id)
+        await House(secrets=[derived_key("new")]).no_such_task(managed(ONE), submitted.id)
+
+    async def test_a_managed_caller_cannot_open_with_a_key_made_of_a_credential(self) -> None:
+        submitted = await House().submit(passing(ONE, TWO))
+        await House(secrets=[derived_key("s")]).no_such_task(managed(ONE, TWO), submitted.id)
+
+    async def test_a_pass_through_id_made_without_a_secret_outlives_one_being_set(self) -> None:
+        submitted = await House().submit(passing(ONE, TWO))
+        house = House(secrets=[derived_key("s")])
+        house.provider.states["scripted-1"] = finished("scripted-1")
+        assert await house.tasks.status(passing(ONE, TWO), submitted.id)
+
+    @pytest.mark.parametrize(
+        "id", ["", "x", "..", "video_", PREFIX + "A" * 100, "🎬", "a" * 5000, "a\x00b"]
+    )
+    async def test_strange_ids_are_no_tasks(self, id: str) -> None:
+        house = House(secrets=[derived_key("s")])
+        for caller in (passing(ONE), passing(ONE, TWO), managed(ONE)):
+            await house.no_such_task(caller, id)
+        assert house.provider.asked == []
+
+    async def test_a_native_id_with_several_credentials_is_not_guessed(self) -> None:
+        house = House()
+        await house.no_such_task(passing(ONE, TWO), "scripted-1")
+
+    async def test_a_refused_credential_is_401(self) -> None:
+        house = House()
+        house.provider.query_trouble = trouble(ErrorKind.INVALID_CREDENTIAL, "1015", "of s-secret-1")
+        with pytest.raises(GatewayError) as caught:
+            await house.tasks.status(passing(ONE), "scripted-1")
+        assert caught.value.shape.status == 401
+        assert "secret" not in caught.value.message("en")
+
+    async def test_trouble_on_the_way_is_stale_and_shows_no_credential(self) -> None:
+        house = House()
+        house.provider.query_trouble = trouble(ErrorKind.RATE_LIMITED, "1057", "of s-secret-1")
+        task = await house.tasks.status(passing(ONE), "scripted-1")
+        assert task.trouble
+        assert task.trouble.detail == "of ***"
+
+
+class TestManyAtOnce:
+    async def test_one_query_for_each_account(self) -> None:
+        house = House()
+        ids = [(await house.submit(passing(account, THREE))).id for account in (ONE, TWO, ONE)]
+        for number in (1, 2, 3):
+            house.provider.states[f"scripted-{number}"] = finished(f"scripted-{number}")
+        found = await house.tasks.statuses(passing(ONE, TWO, THREE), [*ids, "nobody's"])
+        assert list(found) == [*ids, "nobody's"]
+        assert found["nobody's"] is None
+        assert sorted(house.provider.asked) == [
+            (ONE.credential, ("scripted-1", "scripted-3")),
+            (TWO.credential, ("scripted-2",)),
+        ]
+
+    async def test_one_the_upstream_does_not_know_does_not_harm_the_others(self) -> None:
+        house = House()
+        house.provider.states["scripted-1"] = finished("scripted-1")
+        found = await house.tasks.statuses(passing(ONE), ["scripted-1", "scripted-2"])
+        assert isinstance(found["scripted-1"], Task)
+        assert found["scripted-2"] is None
+
+    async def test_a_refused_account_is_told_for_its_own_tasks_only(self) -> None:
+        house = House()
+        house.provider.query_trouble = trouble(ErrorKind.INVALID_CREDENTIAL)
+        task = (await house.tasks.statuses(passing(ONE), ["scripted-1"]))["scripted-1"]
+        assert task
+        assert task.trouble
+        assert task.state.phase is Phase.PROCESSING
+
+
+class TestCancel:
+    async def test_a_task_that_can_be_cancelled_is_failed_then(self) -> None:
+        house = House(CancellingProvider())
+        submitted = await house.submit(passing(ONE))
+        task = await house.tasks.cancel(passing(ONE), submitted.id)
+        assert (task.state.phase, task.state.error and task.state.error.code) == (Phase.FAILED, "cancelled")
+
+    async def test_an_upstream_without_a_cancel_says_so(self) -> None:
+        house = House()
+        with pytest.raises(GatewayError) as caught:
+            await house.tasks.cancel(passing(ONE), "scripted-1")
+        assert caught.value.code == "not_cancellable"
+
+    @pytest.mark.parametrize(
+        ("kind", "code"),
+        [
+            (ErrorKind.NOT_CANCELLABLE, "not_cancellable"),
+            (ErrorKind.TASK_NOT_FOUND, "task_not_found"),
+            (ErrorKind.ANSWER_LOST, "upstream_unavailable"),
+            (ErrorKind.RATE_LIMITED, "rate_limit_exceeded"),
+        ],
+    )
+    async def test_what_goes_wrong_is_told(self, kind: ErrorKind, code: str) -> None:
+        provider = CancellingProvider()
+        provider.cancel_trouble = trouble(kind)
+        with pytest.raises(GatewayError) as caught:
+            await House(provider).tasks.cancel(passing(ONE), "scripted-1")
+        assert caught.value.code == code
+
+    async def test_a_strange_id(self) -> None:
+        with pytest.raises(GatewayError) as caught:
+            await House(CancellingProvider()).tasks.cancel(passing(ONE), "x")
+        assert caught.value.code == "task_not_found"
+
+
+class TestWait:
+    async def test_until_the_task_ends(self) -> None:
+        house = House()
+        submitted = await house.submit(passing(ONE))
+        house.provider.states[submitted.id] = finished(submitted.id)
+        task = await house.tasks.wait(passing(ONE), submitted, 60, never)
+        assert (task.state.phase, task.model) == (Phase.COMPLETED, "scripted-model")
+        assert house.clock.slept == [5.0]
+
+    async def test_at_most_as_long_as_asked(self) -> None:
+        house = House()
+        submitted = await house.submit(passing(ONE))
+        house.provider.states[submitted.id] = TaskState(submitted.id, Phase.PROCESSING)
+        task = await house.tasks.wait(passing(ONE), submitted, 12, never)
+        assert task.state.phase is Phase.PROCESSING
+        assert house.clock.slept == [5.0, 5.0, 2.0]
+
+    async def test_no_longer_than_the_client_stays(self) -> None:
+        async def gone() -> bool:
+            return bool(house.clock.slept)
+
+        house = House()
+        submitted = await house.submit(passing(ONE))
+        task = await house.tasks.wait(passing(ONE), submitted, 60, gone)
+        assert (task.id, task.state.phase) == (submitted.id, Phase.QUEUED)
+        assert len(house.clock.slept) == 1
+
+    async def test_trouble_never_loses_the_task(self) -> None:
+        house = House()
+        submitted = await house.submit(passing(ONE))
+        house.provider.query_trouble = trouble(ErrorKind.INVALID_CREDENTIAL)
+        task = await house.tasks.wait(passing(ONE), submitted, 60, never)
+        assert (task.id, task.state.phase) == (submitted.id, Phase.QUEUED)
+
+
+@pytest.mark.parametrize(
+    ("state", "pause"),
+    [
+        (TaskState("1", Phase.QUEUED), 3000),
+        (TaskState("1", Phase.QUEUED, queue=Queue(3)), 3000),
+        (TaskState("1", Phase.QUEUED, queue=Queue(3, 40, 40)), 8000),
+        (TaskState("1", Phase.QUEUED, queue=Queue(300, 400, 7200)), 15000),
+        (TaskState("1", Phase.PROCESSING), 3000),
+        (TaskState("1", Phase.POST_PROCESSING), 2000),
+        (TaskState("1", Phase.FINALIZING), 1000),
+        (finished("1"), None),
+        (TaskState("1", Phase.FAILED), None),
+    ],
+)
+def test_when_to_come_back(state: TaskState, pause: int | None) -> None:
+    assert Task("1", "scripted", state).poll_after_ms == pause
