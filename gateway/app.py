@@ -15,7 +15,7 @@ from gateway.clock import Clock, SystemClock
 from gateway.context import Parts
 from gateway.errors import GatewayError
 from gateway.logs import GATEWAY
-from gateway.middleware import RequestContext
+from gateway.middleware import BodyLimit, RequestContext
 from gateway.polling import Polling
 from gateway.refusals import refuse, refuse_http
 from gateway.routes import generations, models, operations
@@ -75,10 +75,12 @@ def create_app(
 
     app = Starlette(
         routes=ROUTES,
-        middleware=[Middleware(RequestContext, default_language=settings.language)],
+        middleware=[
+            Middleware(RequestContext, default_language=settings.language),
+            Middleware(BodyLimit, limit=settings.limits.body_bytes),
+        ],
         exception_handlers={GatewayError: refuse, HTTPException: refuse_http},
         lifespan=lifespan,
-        max_body_size=settings.limits.body_bytes,
     )
     app.state.parts = Parts(settings, callers, tasks)
     return app

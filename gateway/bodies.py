@@ -49,9 +49,7 @@ async def _read_form(request: Request, limit: int) -> dict[str, Any]:
     try:
         async with request.form(max_files=MAX_FIELDS, max_fields=MAX_FIELDS, max_part_size=limit) as form:
             items = form.multi_items()
-    except HTTPException as error:
-        if error.status_code == 413:
-            raise
+    except HTTPException:
         raise refused("invalid_form") from None
     for name, value in items:
         if isinstance(value, UploadFile):

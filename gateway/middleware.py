@@ -18,6 +18,37 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 _USABLE_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
+class BodyLimit:
+    """Refuses a body that is larger than `limit` bytes, by its announced length or as soon as too much has come.
+
+    The refusal is raised to whoever reads the body, so that it is answered like every other one.
+    """
+
+    def __init__(self, app: ASGIApp, limit: int) -> None:
+        self._app = app
+        self._limit = limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        announced = Headers(scope=scope).get("content-length", "")
+        size = int(announced) if announced.isascii() and announced.isdigit() else 0
+        received = 0
+
+        async def receive_within_limit() -> Message:
+            nonlocal received
+            if size > self._limit:
+                raise GatewayError("too_large", values={"limit": self._limit})
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > self._limit:
+                raise GatewayError("too_large", values={"limit": self._limit})
+            return message
+
+        await self._app(scope, receive_within_limit, send)
+
+
 class RequestContext:
     """Gives each request an id, the client's own where it is usable, and writes one line when it is done."""
 

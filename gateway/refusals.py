@@ -6,7 +6,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.context import json_answer, language, parts, request_id
+from gateway.context import json_answer, language, request_id
 from gateway.errors import GatewayError
 
 
@@ -20,9 +20,7 @@ async def refuse(request: Request, error: Exception) -> Response:
 async def refuse_http(request: Request, error: Exception) -> Response:
     """The answer to what the framework itself refuses, in the same form."""
     http_error = cast(HTTPException, error)
-    if http_error.status_code == 413:
-        refusal = GatewayError("too_large", values={"limit": parts(request).settings.limits.body_bytes})
-    elif http_error.status_code == 405:
+    if http_error.status_code == 405:
         refusal = GatewayError("method_not_allowed", values={"method": request.method})
     else:
         refusal = GatewayError("not_found")

@@ -1,0 +1,92 @@
+"""A gateway on a port with the embedded upstream behind it, quick enough for tests."""
+
+import asyncio
+import itertools
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from gateway.app import create_app
+from gateway.cli.background import BackgroundServer
+from gateway.settings import Settings, TimeoutSettings
+from providers.sandbox.server import SandboxServer
+from providers.sandbox.settings import SandboxSettings
+
+UPSTREAM = SandboxSettings(
+    task_seconds=0.2, visible_after=0.03, queries_per_second=0, max_running=1000, credits=10_000, drip_seconds=2.0
+)
+QUICK = TimeoutSettings(connect=0.5, read=0.3, total=0.4)
+
+_numbers = itertools.count(1)
+
+
+class HastyClock:
+    """The real time, but pauses are a fiftieth of what they should be."""
+
+    def now(self) -> float:
+        return time.time()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds / 50)
+
+
+def settings_for(upstream: SandboxServer, **more: Any) -> Settings:
+    """Settings that lead to the embedded upstream and read nothing of the environment."""
+    defaults: dict[str, Any] = {
+        "jimeng_base_url": upstream.jimeng_url,
+        "dashscope_base_url": upstream.dashscope_url,
+        "poll_freshness": 0.0,
+        "timeouts": QUICK,
+    }
+    return Settings.model_construct(**defaults | more)
+
+
+@pytest.fixture(scope="session")
+def upstream() -> Iterator[SandboxServer]:
+    with SandboxServer(UPSTREAM) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def url(upstream: SandboxServer) -> Iterator[str]:
+    with BackgroundServer(create_app(settings_for(upstream), clock=HastyClock())) as gateway:
+        yield gateway.url
+
+
+@pytest.fixture
+def client(url: str) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=url, timeout=10) as made:
+        yield made
+
+
+@pytest.fixture
+def session() -> str:
+    """A Jimeng session that no other test uses."""
+    return f"session{next(_numbers)}x{time.time_ns()}"
+
+
+@pytest.fixture
+def key() -> str:
+    """A DashScope key that no other test uses."""
+    return f"sk-key{next(_numbers)}x{time.time_ns()}"
+
+
+def bearer(*credentials: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {','.join(credentials)}"}
+
+
+def follow(client: httpx.Client, id: str, *credentials: str, seconds: float = 8) -> list[dict[str, Any]]:
+    """Every status object of a task until it ends."""
+    seen = []
+    give_up = time.monotonic() + seconds
+    while time.monotonic() < give_up:
+        answer = client.get(f"/v1/videos/tasks/{id}", headers=bearer(*credentials))
+        assert answer.status_code == 200, answer.text
+        seen.append(answer.json())
+        if seen[-1]["status"] in ("completed", "failed"):
+            return seen
+        time.sleep(0.02)
+    raise AssertionError(f"not finished: {seen[-1]}")

@@ -1,0 +1,475 @@
+"""The generations surface over real HTTP, field by field as the contract says it."""
+
+import re
+import time
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from gateway.app import create_app
+from gateway.cli.background import BackgroundServer
+from gateway.schemas import ErrorBody, ModelList, ModelObject, TaskAccepted, TaskList, TaskObject, WaitedTask
+from gateway.settings import LimitSettings
+from providers.sandbox.server import SandboxServer
+from tests.e2e.conftest import HastyClock, bearer, follow, settings_for
+
+SUBMIT = "/v1/videos/generations"
+JIMENG, WAN = "jimeng-video-3.0", "wan2.6-t2v"
+
+
+def submit(client: httpx.Client, body: dict[str, Any], *credentials: str, **headers: str) -> dict[str, Any]:
+    answer = client.post(SUBMIT, json=body, headers=bearer(*credentials) | headers)
+    assert answer.status_code == 200, answer.text
+    accepted = answer.json()
+    TaskAccepted.model_validate(accepted)
+    return accepted  # type: ignore[no-any-return]
+
+
+def error_of(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
+    assert answer.status_code == status, answer.text
+    ErrorBody.model_validate(answer.json())
+    error = answer.json()["error"]
+    assert error["code"] == code, error
+    assert error["request_id"] == answer.headers["x-request-id"]
+    assert answer.headers["x-should-retry"] in ("true", "false")
+    return error  # type: ignore[no-any-return]
+
+
+class TestTheMainJob:
+    def test_a_jimeng_video_from_submit_to_file(self, client: httpx.Client, session: str) -> None:
+        accepted = submit(client, {"model": JIMENG, "prompt": "一只猫", "duration": "5"}, session)
+        assert list(accepted) == ["created", "task_id", "status", "model", "provider"]
+        assert accepted["status"] == "pending"
+        assert accepted["task_id"].isdigit()
+        assert abs(accepted["created"] - time.time()) < 5
+        states = follow(client, accepted["task_id"], session)
+        assert {state["status"] for state in states} <= {"pending", "processing", "completed"}
+        progress = [state["progress"] for state in states]
+        assert progress == sorted(progress)
+        assert max(progress[:-1], default=0) < 100
+        last = states[-1]
+        TaskObject.model_validate(last)
+        assert list(last) == ["task_id", "status", "progress", "result", "created", "model", "provider"]
+        assert (last["progress"], last["model"], last["provider"]) == (100, JIMENG, "jimeng")
+        assert list(last["result"]) == ["url", "cover_url", "expires_at", "width", "height", "duration"]
+        assert "/best.mp4" in last["result"]["url"]
+        video = httpx.get(last["result"]["url"])
+        assert video.content[4:8] == b"ftyp"
+        part = httpx.get(last["result"]["url"], headers={"range": "bytes=4-7"})
+        assert (part.status_code, part.content) == (206, b"ftyp")
+
+    def test_a_dashscope_video_from_submit_to_file(self, client: httpx.Client, key: str) -> None:
+        accepted = submit(client, {"model": WAN, "prompt": "a cat", "size": "1280*720", "seconds": 5}, key)
+        assert re.fullmatch(r"[0-9a-f-]{36}", accepted["task_id"])
+        last = follow(client, accepted["task_id"], key)[-1]
+        assert httpx.get(last["result"]["url"]).content[4:8] == b"ftyp"
+        assert (last["result"]["width"], last["result"]["height"]) == (1280, 720)
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            {"model": "wan2.6-i2v", "prompt": "x", "image_url": "https://example.com/a.png"},
+            {"model": "wan2.6-i2v", "prompt": "x", "image_url": "data:image/png;base64,iVBORw0KGgo="},
+            {"model": "wan2.7-i2v", "first_frame": "https://h/a.png", "last_frame": "https://h/b.png"},
+            {"model": "wan2.2-kf2v-flash", "file_paths": ["https://h/a.png", "https://h/b.png"]},
+            {"prompt": "x", "input_reference": {"image_url": "https://h/a.png"}},
+            {"model": "wan2.6-r2v", "prompt": "character1 runs", "images": ["https://h/a.png"]},
+            {"model": "wan2.7-t2v", "prompt": "x", "ratio": "9:16", "resolution": "720P"},
+            {"model": "happyhorse-1.1-t2v", "prompt": "x"},
+        ],
+    )
+    def test_image_by_url_and_both_protocols_of_dashscope(
+        self, client: httpx.Client, key: str, body: dict[str, Any]
+    ) -> None:
+        accepted = submit(client, body, key)
+        assert follow(client, accepted["task_id"], key)[-1]["status"] == "completed"
+        if "model" not in body:
+            assert accepted["model"] == "wan2.6-i2v"
+
+    def test_a_task_in_the_queue_tells_its_place(self, client: httpx.Client, session: str) -> None:
+        id = submit(client, {"model": JIMENG, "prompt": "x #pending"}, session)["task_id"]
+        time.sleep(0.05)
+        answer = client.get(f"/v1/videos/tasks/{id}", headers=bearer(session))
+        state = answer.json()
+        TaskObject.model_validate(state)
+        assert list(state) == ["task_id", "status", "progress", "message", "queue", "created", "model", "provider"]
+        assert state["status"] == "pending"
+        assert state["queue"]["position"] >= 1
+        assert state["message"].startswith(f"排队中，第 {state['queue']['position']} 位")
+        assert int(answer.headers["openai-poll-after-ms"]) >= 1000
+        assert int(answer.headers["retry-after"]) >= 1
+
+    @pytest.mark.parametrize(
+        ("code", "message"),
+        [("5000", "积分不足"), ("2038", "内容违规"), ("5001", "生成失败"), ("77777", "生成失败 (错误码: 77777)")],
+    )
+    def test_a_failed_task_says_why(self, client: httpx.Client, session: str, code: str, message: str) -> None:
+        id = submit(client, {"model": JIMENG, "prompt": f"x #fail={code}"}, session)["task_id"]
+        last = follow(client, id, session)[-1]
+        TaskObject.model_validate(last)
+        assert list(last) == ["task_id", "status", "error", "error_code", "created", "model", "provider"]
+        assert last["error"].startswith(message)
+        assert last["error_code"] == code
+
+    def test_a_failed_dashscope_task_says_why(self, client: httpx.Client, key: str) -> None:
+        id = submit(client, {"model": WAN, "prompt": "x #fail=DataInspectionFailed"}, key)["task_id"]
+        last = follow(client, id, key)[-1]
+        assert last["error"].startswith("内容违规")
+        assert last["error_code"] == "DataInspectionFailed"
+
+    def test_finished_without_a_link(self, client: httpx.Client, session: str, key: str) -> None:
+        id = submit(client, {"model": WAN, "prompt": "x #nourl"}, key)["task_id"]
+        last = follow(client, id, key)[-1]
+        assert (last["status"], last["error"]) == ("failed", "视频生成完成但未获取到URL")
+        id = submit(client, {"model": JIMENG, "prompt": "x #nourl"}, session)["task_id"]
+        time.sleep(0.3)
+        state = client.get(f"/v1/videos/tasks/{id}", headers=bearer(session)).json()
+        assert (state["status"], state["progress"], state["message"]) == ("processing", 95, "视频生成完成,正在提取URL")
+
+    def test_the_shot_description_reaches_the_upstream(
+        self, client: httpx.Client, upstream: SandboxServer, key: str
+    ) -> None:
+        body = {
+            "model": WAN,
+            "prompt": "一只猫",
+            "camera_movement": "zoom_in",
+            "shot_type": "close_up",
+            "lighting": "soft",
+        }
+        id = submit(client, body, key)["task_id"]
+        assert follow_raw(upstream, id, key)["orig_prompt"] == "镜头放大，特写镜头，柔和光线，一只猫"
+
+
+def follow_raw(upstream: SandboxServer, id: str, key: str) -> dict[str, Any]:
+    """The upstream's own `output` of a finished task."""
+    for _ in range(100):
+        output = httpx.get(f"{upstream.dashscope_url}/tasks/{id}", headers=bearer(key)).json()["output"]
+        if output["task_status"] == "SUCCEEDED":
+            break
+        time.sleep(0.02)
+    return output  # type: ignore[no-any-return]
+
+
+class TestForms:
+    def test_multipart_with_bracketed_names(self, client: httpx.Client, key: str) -> None:
+        fields = [
+            ("model", "wan2.7-i2v"),
+            ("prompt", "x"),
+            ("images[]", "https://h/a.png"),
+            ("images[]", "https://h/b.png"),
+            ("seconds", "5"),
+            ("watermark", "false"),
+            ("provider_options[style]", "x"),
+        ]
+        answer = client.post(SUBMIT, files=[(name, (None, value)) for name, value in fields], headers=bearer(key))
+        assert answer.status_code == 200, answer.text
+
+    def test_openai_style_reference_in_a_form(self, client: httpx.Client, key: str) -> None:
+        files = {"prompt": (None, "x"), "input_reference[image_url]": (None, "https://h/a.png")}
+        answer = client.post(SUBMIT, files=files, headers=bearer(key))
+        assert answer.json()["model"] == "wan2.6-i2v"
+
+    def test_curl_without_a_content_type(self, client: httpx.Client, key: str) -> None:
+        headers = bearer(key) | {"content-type": "application/x-www-form-urlencoded"}
+        answer = client.post(SUBMIT, content=b'{"model":"wan2.6-t2v","prompt":"x"}', headers=headers)
+        assert answer.status_code == 200
+        answer = client.post(SUBMIT, content=b"model=wan2.6-t2v&prompt=x", headers=headers)
+        assert answer.status_code == 200
+
+    def test_a_file_is_refused_with_the_way_out(self, client: httpx.Client, key: str) -> None:
+        files = {"prompt": (None, "x"), "image": ("a.png", b"\x89PNG", "image/png")}
+        error = error_of(client.post(SUBMIT, files=files, headers=bearer(key)), 400, "unsupported_parameter")
+        assert error["param"] == "image"
+        assert "https" in error["message"]
+
+
+class TestWaiting:
+    def test_the_answer_is_held_until_the_task_ends(self, client: httpx.Client, session: str) -> None:
+        body = {"model": JIMENG, "prompt": "x", "wait_completion": True}
+        answer = client.post(SUBMIT, json=body, headers=bearer(session))
+        assert answer.status_code == 200
+        WaitedTask.model_validate(answer.json())
+        assert answer.json()["status"] == "completed"
+        assert answer.json()["data"] == [{"url": answer.json()["result"]["url"]}]
+        assert answer.json()["created"]
+
+    def test_prefer_wait_bounds_it_and_loses_nothing(self, client: httpx.Client, session: str) -> None:
+        headers = bearer(session) | {"prefer": "wait=1"}
+        answer = client.post(SUBMIT, json={"model": JIMENG, "prompt": "x #stuck"}, headers=headers)
+        assert answer.status_code == 202
+        assert answer.headers["preference-applied"] == "wait=1"
+        id = answer.json()["task_id"]
+        assert client.get(f"/v1/videos/tasks/{id}", headers=bearer(session)).status_code == 200
+
+
+class TestIds:
+    def test_several_credentials_get_a_sealed_id_that_any_replica_opens(
+        self, client: httpx.Client, upstream: SandboxServer, session: str, key: str
+    ) -> None:
+        credentials = (f"{session}a", f"{session}b", key)
+        id = submit(client, {"model": JIMENG, "prompt": "x"}, *credentials)["task_id"]
+        assert re.fullmatch(r"video_[A-Za-z0-9_-]{20,154}", id)
+        with (
+            BackgroundServer(create_app(settings_for(upstream))) as replica,
+            httpx.Client(base_url=replica.url) as other,
+        ):
+            last = follow(other, id, *reversed(credentials))[-1]
+            assert (last["task_id"], last["model"], last["status"]) == (id, JIMENG, "completed")
+            stranger = other.get(f"/v1/videos/tasks/{id}", headers=bearer(f"{session}b"))
+            error_of(stranger, 404, "task_not_found")
+        assert upstream.sandbox.foreign_polls(credential=f"{session}b") == 0
+
+    def test_accounts_are_tried_in_order(self, client: httpx.Client, upstream: SandboxServer, session: str) -> None:
+        bad = (f"{session}-expired", f"{session}-poor", f"{session}-shark")
+        before = upstream.sandbox.charges("jimeng")
+        accepted = submit(client, {"model": JIMENG, "prompt": "x"}, *bad, session)
+        assert follow(client, accepted["task_id"], *bad, session)[-1]["status"] == "completed"
+        assert upstream.sandbox.submits("jimeng", session) == 1
+        assert upstream.sandbox.charges("jimeng", session) > 0
+        assert upstream.sandbox.charges("jimeng") - before == upstream.sandbox.charges("jimeng", session)
+
+    @pytest.mark.parametrize(
+        "id",
+        [
+            "1",
+            "7535099487211244578",
+            "0385dc79-5ff8-4d82-bcb6-0123456789ab",
+            "video_x",
+            "x%2Fy",
+            "%00",
+            "%E7%8C%AB",
+            "video_" + "A" * 400,
+            "..%2F..",
+            "a b",
+        ],
+    )
+    def test_ids_that_lead_nowhere(self, client: httpx.Client, session: str, key: str, id: str) -> None:
+        for credential in (session, key):
+            answer = client.get(f"/v1/videos/tasks/{id}", headers=bearer(credential))
+            assert answer.status_code == 404
+            if "%2F" not in id:
+                assert error_of(answer, 404, "task_not_found")["message"] == "任务不存在或已过期"
+
+    def test_a_new_task_is_pending_before_the_upstream_knows_it(self, client: httpx.Client, session: str) -> None:
+        id = submit(client, {"model": JIMENG, "prompt": "x #lag"}, session)["task_id"]
+        assert follow(client, id, session)[0]["status"] == "pending"
+
+    def test_many_at_once(self, client: httpx.Client, session: str, key: str) -> None:
+        ids = [submit(client, {"model": JIMENG, "prompt": "x"}, session)["task_id"] for _ in range(3)]
+        answer = client.get(f"/v1/videos/tasks?ids={','.join(ids)},1234567890123", headers=bearer(session))
+        TaskList.model_validate(answer.json())
+        assert [row["task_id"] for row in answer.json()["data"]] == [*ids, "1234567890123"]
+        assert answer.json()["data"][-1] == {"task_id": "1234567890123", "status": "not_found"}
+        assert answer.json()["object"] == "list"
+
+    @pytest.mark.parametrize("query", ["", "?ids=", "?ids=" + ",".join(["1"] * 101)])
+    def test_too_few_or_too_many(self, client: httpx.Client, session: str, query: str) -> None:
+        error_of(client.get(f"/v1/videos/tasks{query}", headers=bearer(session)), 400, "invalid_value")
+
+
+class TestManaged:
+    @pytest.fixture
+    def managed(self, upstream: SandboxServer, session: str, key: str) -> Any:
+        settings = settings_for(
+            upstream,
+            keys=(SecretStr("alice:gw-alice"), SecretStr("bob:gw-bob")),
+            secret=(SecretStr("a long secret"),),
+            jimeng_tokens=(SecretStr(session),),
+            dashscope_api_key=(SecretStr(key),),
+        )
+        with (
+            BackgroundServer(create_app(settings, clock=HastyClock())) as server,
+            httpx.Client(base_url=server.url) as client,
+        ):
+            yield client
+
+    def test_clients_never_see_the_accounts(self, managed: httpx.Client, session: str) -> None:
+        accepted = submit(managed, {"prompt": "x"}, "gw-alice")
+        assert accepted["task_id"].startswith("video_")
+        last = follow(managed, accepted["task_id"], "gw-alice")[-1]
+        assert last["status"] == "completed"
+        assert last["model"] == "jimeng-video-3.5-pro"
+        assert session not in str(last)
+
+    def test_tasks_belong_to_the_key_that_made_them(self, managed: httpx.Client) -> None:
+        id = submit(managed, {"model": WAN, "prompt": "x"}, "gw-alice")["task_id"]
+        error_of(managed.get(f"/v1/videos/tasks/{id}", headers=bearer("gw-bob")), 404, "task_not_found")
+
+    def test_other_credentials_are_refused(self, managed: httpx.Client, session: str) -> None:
+        error_of(managed.get("/v1/models", headers=bearer(session)), 401, "invalid_api_key")
+        error_of(managed.get("/v1/models", headers=bearer("gw-eve")), 401, "invalid_api_key")
+
+
+class TestCancel:
+    def test_a_waiting_task(self, client: httpx.Client, key: str) -> None:
+        id = submit(client, {"model": WAN, "prompt": "x #pending"}, key)["task_id"]
+        answer = client.post(f"/v1/videos/tasks/{id}/cancel", headers=bearer(key))
+        assert answer.status_code == 200
+        TaskObject.model_validate(answer.json())
+        assert (answer.json()["status"], answer.json()["error_code"]) == ("failed", "cancelled")
+
+    def test_one_that_runs(self, client: httpx.Client, key: str) -> None:
+        id = submit(client, {"model": WAN, "prompt": "x #stuck"}, key)["task_id"]
+        time.sleep(0.15)
+        answer = client.post(f"/v1/videos/tasks/{id}/cancel", headers=bearer(key))
+        error_of(answer, 409, "not_cancellable")
+
+    def test_jimeng_has_none_and_says_so(self, client: httpx.Client, session: str) -> None:
+        id = submit(client, {"model": JIMENG, "prompt": "x"}, session)["task_id"]
+        answer = client.post(f"/v1/videos/tasks/{id}/cancel", headers=bearer(session))
+        error_of(answer, 409, "not_cancellable")
+
+
+class TestModels:
+    def test_those_of_the_credentials(self, client: httpx.Client, session: str, key: str) -> None:
+        def listed(*credentials: str) -> dict[str, Any]:
+            answer = client.get("/v1/models", headers=bearer(*credentials))
+            ModelList.model_validate(answer.json())
+            return {row["id"]: row for row in answer.json()["data"]}
+
+        assert {row["owned_by"] for row in listed(session).values()} == {"jimeng"}
+        assert {row["owned_by"] for row in listed(key).values()} == {"dashscope"}
+        assert "jimeng-video-seedance-2.0" not in listed(f"us-{session}")
+        assert listed(session, key)[JIMENG]["durations"] == [5, 10]
+
+    def test_one(self, client: httpx.Client, key: str) -> None:
+        answer = client.get("/v1/models/kling/kling-v3-video-generation", headers=bearer(key))
+        ModelObject.model_validate(answer.json())
+        assert answer.json()["id"] == "kling/kling-v3-video-generation"
+        error_of(client.get("/v1/models/gpt-9", headers=bearer(key)), 404, "model_not_found")
+
+
+class TestRefusals:
+    def test_without_a_credential(self, client: httpx.Client) -> None:
+        for method, path in (("POST", SUBMIT), ("GET", "/v1/videos/tasks/1"), ("GET", "/v1/models")):
+            error = error_of(client.request(method, path), 401, "invalid_api_key")
+            assert error["message"] == "未提供认证令牌"
+
+    @pytest.mark.parametrize(
+        "content", [b"", b"{", b"[]", b'"x"', b"null", b'{"prompt": NaN}', b"\xff\xfe", b'{"a":' * 2000]
+    )
+    def test_a_body_that_is_no_json_object(self, client: httpx.Client, session: str, content: bytes) -> None:
+        headers = bearer(session) | {"content-type": "application/json"}
+        error_of(client.post(SUBMIT, content=content, headers=headers), 400, "invalid_value")
+
+    def test_every_bad_field_at_once(self, client: httpx.Client, session: str) -> None:
+        body = {"prompt": 5, "duration": "long", "watermark": "maybe", "image_url": "file:///etc/passwd", "seed": -1}
+        error = error_of(client.post(SUBMIT, json=body, headers=bearer(session)), 400, "invalid_value")
+        assert error["param"] == "prompt"
+        for name in body:
+            assert name in error["message"]
+
+    def test_what_the_model_cannot_do_with_what_it_can(self, client: httpx.Client, session: str) -> None:
+        body = {"model": JIMENG, "prompt": "x", "duration": 7, "ratio": "2:1", "resolution": "4k", "watermark": True}
+        answer = client.post(SUBMIT, json=body, headers=bearer(session) | {"accept-language": "en"})
+        error = error_of(answer, 400, "invalid_value")
+        assert error["param"] == "duration"
+        for part in ("5, 10", "16:9", "720p, 1080p", "watermark"):
+            assert part in error["message"]
+
+    def test_an_image_on_jimeng_says_what_to_do(self, client: httpx.Client, session: str) -> None:
+        for model in (JIMENG, "dreamina_seedance_45_pro"):
+            body = {"model": model, "prompt": "x", "image_url": "https://h/a.png"}
+            error = error_of(client.post(SUBMIT, json=body, headers=bearer(session)), 400, "unsupported_parameter")
+            assert error["param"] == "image_url"
+            assert "wan2.6-i2v" in error["message"]
+
+    @pytest.mark.parametrize(
+        ("word", "status", "code", "retry"),
+        [
+            ("refuse=2003", 400, "content_policy_violation", "false"),
+            ("refuse=1019", 403, "account_restricted", "false"),
+            ("refuse=1000", 400, "invalid_value", "false"),
+            ("refuse=5000", 429, "insufficient_quota", "false"),
+            ("refuse=1010", 429, "rate_limit_exceeded", "true"),
+            ("refuse=1015", 401, "invalid_api_key", "false"),
+            ("refuse=3018", 403, "account_restricted", "false"),
+            ("refuse=5001", 502, "generation_failed", "false"),
+            ("refuse=424242", 502, "upstream_error", "false"),
+            ("throttle", 429, "rate_limit_exceeded", "true"),
+            ("redirect", 502, "upstream_error", "false"),
+        ],
+    )
+    def test_refusals_of_jimeng(
+        self, client: httpx.Client, session: str, word: str, status: int, code: str, retry: str
+    ) -> None:
+        answer = client.post(SUBMIT, json={"model": JIMENG, "prompt": f"x #{word}"}, headers=bearer(session))
+        error = error_of(answer, status, code)
+        assert answer.headers["x-should-retry"] == retry
+        assert ("retry-after" in answer.headers) == (retry == "true")
+        if word.startswith("refuse="):
+            assert error["upstream_code"] == word.removeprefix("refuse=")
+
+    @pytest.mark.parametrize(
+        ("word", "status", "code"),
+        [
+            ("refuse=DataInspectionFailed", 400, "content_policy_violation"),
+            ("refuse=InvalidApiKey", 401, "invalid_api_key"),
+            ("refuse=Arrearage", 429, "insufficient_quota"),
+            ("throttle", 429, "rate_limit_exceeded"),
+        ],
+    )
+    def test_refusals_of_dashscope(self, client: httpx.Client, key: str, word: str, status: int, code: str) -> None:
+        answer = client.post(SUBMIT, json={"model": WAN, "prompt": f"x #{word}"}, headers=bearer(key))
+        error_of(answer, status, code)
+
+    def test_messages_follow_the_client(self, client: httpx.Client) -> None:
+        answer = client.get("/v1/models", headers={"accept-language": "en-GB,en;q=0.9"})
+        assert answer.json()["error"]["message"].startswith("No credential")
+
+    def test_paths_and_methods(self, client: httpx.Client) -> None:
+        error_of(client.get("/v2/nothing"), 404, "not_found")
+        answer = client.get(SUBMIT)
+        error_of(answer, 405, "method_not_allowed")
+        assert "POST" in answer.headers["allow"]
+
+    @pytest.mark.parametrize(
+        ("given", "kept"), [("abc-1.2_3", True), ("a b", False), ("x" * 200, False), ("猫", False)]
+    )
+    def test_request_ids(self, client: httpx.Client, given: str, kept: bool) -> None:
+        answer = client.get("/healthz", headers=[(b"x-request-id", given.encode())])
+        assert (answer.headers["x-request-id"] == given) is kept
+        assert re.fullmatch(r"[A-Za-z0-9._-]{1,128}", answer.headers["x-request-id"])
+
+
+class TestBodyLimit:
+    @pytest.fixture
+    def small(self, upstream: SandboxServer) -> Any:
+        settings = settings_for(upstream, limits=LimitSettings(body_bytes=2048))
+        with BackgroundServer(create_app(settings)) as server, httpx.Client(base_url=server.url) as client:
+            yield client
+
+    def test_a_body_over_the_limit(self, small: httpx.Client, session: str) -> None:
+        body = {"model": JIMENG, "prompt": "x" * 4000}
+        error = error_of(small.post(SUBMIT, json=body, headers=bearer(session)), 413, "too_large")
+        assert "2048" in error["message"]
+
+    def test_one_that_hides_its_length(self, small: httpx.Client, session: str) -> None:
+        headers = bearer(session) | {"content-type": "application/json"}
+        answer = small.post(SUBMIT, content=(b" " * 512 for _ in range(20)), headers=headers)
+        error_of(answer, 413, "too_large")
+
+    def test_a_form_over_the_limit(self, small: httpx.Client, session: str) -> None:
+        files = {"prompt": (None, "x" * 4000)}
+        error_of(small.post(SUBMIT, files=files, headers=bearer(session)), 413, "too_large")
+
+
+class TestOperations:
+    def test_health(self, client: httpx.Client) -> None:
+        assert client.get("/healthz").json()["status"] == "ok"
+        assert client.get("/ping").text == "pong"
+
+    def test_the_docs_need_nothing_from_elsewhere(self, client: httpx.Client) -> None:
+        page = client.get("/docs")
+        assert page.headers["content-type"].startswith("text/html")
+        assert not re.findall(r"(?:src|href)=[\"']?(?:https?:)?//", page.text)
+        for path in ("/v1/videos/generations", "/v1/videos/tasks/{id}", "negative_prompt", "ErrorDetail"):
+            assert path in page.text
+
+    def test_metrics_count_routes_not_ids(self, client: httpx.Client, session: str) -> None:
+        client.get("/v1/videos/tasks/1234567890123", headers=bearer(session))
+        text = client.get("/metrics").text
+        assert 'route="/v1/videos/tasks/{id}"' in text
+        assert "1234567890123" not in text
