@@ -179,7 +179,7 @@ class TestForms:
         assert answer.status_code == 200
 
     def test_a_file_is_refused_with_the_way_out(self, client: httpx.Client, key: str) -> None:
-        files = {"prompt": (None, "x"), "image": ("a.png", b"\x89PNG", "image/png")}
+        files = [("prompt", (None, b"x")), ("image", ("a.png", b"\x89PNG"))]
         error = error_of(client.post(SUBMIT, files=files, headers=bearer(key)), 400, "unsupported_parameter")
         assert error["param"] == "image"
         assert "https" in error["message"]

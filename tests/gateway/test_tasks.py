@@ -319,9 +319,7 @@ class TestStatus:
         house.provider.states["scripted-1"] = finished("scripted-1")
         assert await house.tasks.status(passing(ONE, TWO), submitted.id)
 
-    @pytest.mark.parametrize(
-        "id", ["", "x", "..", "video_", PREFIX + "A" * 100, "🎬", "a" * 5000, "a\x00b"]
-    )
+    @pytest.mark.parametrize("id", ["", "x", "..", "video_", PREFIX + "A" * 100, "🎬", "a" * 5000, "a\x00b"])
     async def test_strange_ids_are_no_tasks(self, id: str) -> None:
         house = House(secrets=[derived_key("s")])
         for caller in (passing(ONE), passing(ONE, TWO), managed(ONE)):

@@ -1,0 +1,71 @@
+"""The document describes the application that serves it, and the page shows the document."""
+
+import re
+from typing import Any
+
+import pytest
+
+from gateway.app import ROUTES
+from gateway.docs import docs_page
+from gateway.errors import SHAPES
+from gateway.openapi import OPERATIONS, document
+
+CONVERTOR = re.compile(r":path}")
+
+
+def test_every_route_is_described_and_every_description_is_a_route() -> None:
+    served = {
+        (method, CONVERTOR.sub("}", route.path))
+        for route in ROUTES
+        for method in route.methods or ()
+        if method != "HEAD"
+    }
+    assert {(operation.method.upper(), operation.path) for operation in OPERATIONS} == served
+
+
+def references(value: Any) -> set[str]:
+    if isinstance(value, dict):
+        own = {value["$ref"]} if "$ref" in value else set()
+        return own.union(*(references(item) for item in value.values()))
+    if isinstance(value, list | tuple):
+        return set().union(*(references(item) for item in value))
+    return set()
+
+
+def test_it_is_openapi_3_1_and_every_reference_leads_somewhere() -> None:
+    described = document()
+    assert described["openapi"].startswith("3.1")
+    for reference in references(described):
+        name = reference.removeprefix("#/components/schemas/")
+        assert name in described["components"]["schemas"], reference
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.id)
+def test_the_refusals_are_statuses_that_exist(operation: Any) -> None:
+    assert set(operation.refusals) <= {shape.status for shape in SHAPES.values()}
+
+
+def test_every_field_of_a_submit_is_described() -> None:
+    properties = document()["components"]["schemas"]["GenerationBody"]["properties"]
+    for name in ("model", "prompt", "duration", "filePaths", "functionMode", "image_file_9", "provider_options"):
+        assert name in properties
+
+
+def test_the_page_shows_every_operation_and_every_schema() -> None:
+    page = docs_page(document())
+    for operation in OPERATIONS:
+        assert f"<code>{operation.path}</code>" in page
+    for name in document()["components"]["schemas"]:
+        assert f"id={name}" in page
+
+
+def test_the_page_escapes_what_it_shows() -> None:
+    page = docs_page(
+        {
+            "info": {"title": "<script>", "version": "1", "description": "a & b"},
+            "paths": {},
+            "components": {"schemas": {}},
+        }
+    )
+    assert "<script>" not in page
+    assert "a &amp; b" in page

@@ -1,0 +1,167 @@
+"""The body of a submit: every shape in which clients send a field."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.errors import GatewayError
+from gateway.schemas import parse_generation
+from providers.contract import MediaKind, MediaRole, VideoRequest
+
+URL = "https://h/a.png"
+OTHER = "https://h/b.png"
+
+
+def request(**body: Any) -> VideoRequest:
+    return parse_generation(body).video_request()
+
+
+def refusal(**body: Any) -> GatewayError:
+    with pytest.raises(GatewayError) as caught:
+        request(**body)
+    return caught.value
+
+
+def test_nothing_said_is_nothing_asked() -> None:
+    assert request() == VideoRequest(model="", prompt="")
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "value"),
+    [
+        ({"duration": 5}, "duration", 5),
+        ({"duration": "5"}, "duration", 5),
+        ({"duration": 5.0}, "duration", 5),
+        ({"seconds": "8"}, "duration", 8),
+        ({"seconds": 8, "duration": 5}, "duration", 5),
+        ({"duration": -1}, "duration", -1),
+        ({"duration": 0, "seconds": 5}, "duration", 0),
+        ({"duration": ""}, "duration", None),
+        ({"duration": None}, "duration", None),
+        ({"ratio": "16:9"}, "ratio", "16:9"),
+        ({"aspect_ratio": "9:16"}, "ratio", "9:16"),
+        ({"resolution": "720P"}, "resolution", "720p"),
+        ({"resolution": "1080"}, "resolution", "1080p"),
+        ({"resolution": ""}, "resolution", None),
+        ({"size": "1280*720"}, "size", "1280*720"),
+        ({"watermark": "false"}, "watermark", False),
+        ({"watermark": True}, "watermark", True),
+        ({"watermark": ""}, "watermark", None),
+        ({"audio": "1"}, "audio", True),
+        ({"seed": "0"}, "seed", 0),
+        ({"seed": 4294967295}, "seed", 4294967295),
+        ({"shot_type": "multi"}, "shot_type", "multi"),
+        ({"shot_type": "Single"}, "shot_type", "single"),
+        ({"shot_type": "close_up"}, "shot_type", None),
+        ({"functionMode": "omni_reference"}, "reference_mode", True),
+        ({"function_mode": "first_last_frames"}, "reference_mode", False),
+        ({"provider_options": {"a": {"b": 1}}}, "options", {"a": {"b": 1}}),
+        ({"provider_options": '{"a": 1}'}, "options", {"a": 1}),
+        ({"prompt": None}, "prompt", ""),
+        ({"model": " wan2.6-t2v "}, "model", "wan2.6-t2v"),
+        ({"model": ""}, "model", ""),
+        ({"n": 1, "user": "x", "unknown": [1]}, "prompt", ""),
+        ({"prompt": "x", "shot_type": "close_up", "camera_movement": "static"}, "prompt", "镜头静止，特写镜头，x"),
+    ],
+)
+def test_fields_in_all_their_shapes(body: dict[str, Any], field: str, value: object) -> None:
+    assert getattr(request(**body), field) == value
+
+
+@pytest.mark.parametrize("name", ["image_url", "image", "input_reference", *(f"image_file_{n}" for n in range(1, 10))])
+@pytest.mark.parametrize(
+    "shape", [URL, {"url": URL}, {"image_url": URL}, {"image_url": {"url": URL}}, f" {URL} "], ids=repr
+)
+def test_an_image_in_all_its_shapes(name: str, shape: object) -> None:
+    (item,) = request(**{name: shape}).media
+    assert (item.kind, item.url, item.param, item.role) == (MediaKind.IMAGE, URL, name, None)
+
+
+@pytest.mark.parametrize("name", ["file_paths", "filePaths", "images"])
+@pytest.mark.parametrize("shape", [[URL, OTHER], [{"url": URL}, OTHER], [URL, "", None, OTHER]], ids=repr)
+def test_several_images(name: str, shape: object) -> None:
+    assert [(item.url, item.param) for item in request(**{name: shape}).media] == [(URL, name), (OTHER, name)]
+
+
+def test_one_image_in_place_of_a_list() -> None:
+    assert [item.url for item in request(images=URL).media] == [URL]
+
+
+def test_frames_have_their_roles() -> None:
+    media = request(first_frame=URL, last_frame=OTHER).media
+    assert [item.role for item in media] == [MediaRole.FIRST_FRAME, MediaRole.LAST_FRAME]
+
+
+def test_the_same_image_under_several_names_is_one() -> None:
+    assert len(request(image=URL, image_url=URL, images=[URL, OTHER]).media) == 2
+
+
+def test_videos() -> None:
+    (item,) = request(video_file_2="https://h/v.mp4").media
+    assert (item.kind, item.param) == (MediaKind.VIDEO, "video_file_2")
+
+
+@pytest.mark.parametrize("url", ["data:image/png;base64,iVBORw0KGgo=", "http://h/a.png", "oss://bucket/a.png"])
+def test_addresses_that_are_taken(url: str) -> None:
+    assert request(image_url=url).media[0].url == url
+
+
+@pytest.mark.parametrize(
+    ("body", "param", "named"),
+    [
+        ({"prompt": 5}, "prompt", "5"),
+        ({"prompt": ["x"]}, "prompt", "list"),
+        ({"duration": "long"}, "duration", "long"),
+        ({"duration": 5.5}, "duration", "5.5"),
+        ({"duration": [5]}, "duration", "list"),
+        ({"watermark": "maybe"}, "watermark", "true, false"),
+        ({"seed": -1}, "seed", "0–4294967295"),
+        ({"seed": 2**32}, "seed", "0–4294967295"),
+        ({"image_url": "file:///etc/passwd"}, "image_url", "https://"),
+        ({"image_url": "a.png"}, "image_url", "https://"),
+        ({"image_url": 5}, "image_url", "5"),
+        ({"image_url": {"file_id": "f"}}, "image_url", "https://"),
+        ({"images": [URL, "x"]}, "images", "https://"),
+        ({"images": 5}, "images", "5"),
+        ({"audio_url": "x"}, "audio_url", "https://"),
+        ({"functionMode": "odd"}, "functionMode", "omni_reference"),
+        ({"provider_options": "not json"}, "provider_options", "not json"),
+        ({"provider_options": [1]}, "provider_options", "list"),
+        ({"model": "m" * 51}, "model", "50"),
+        ({"model": "猫" * 17}, "model", "50"),
+        ({"model": 5}, "model", "5"),
+    ],
+)
+def test_bad_values_are_named_with_what_is_wanted(body: dict[str, Any], param: str, named: str) -> None:
+    error = refusal(**body)
+    assert (error.code, error.param) == ("invalid_value", param)
+    assert named in error.message("en")
+
+
+def test_what_this_version_cannot_do_is_said() -> None:
+    error = refusal(enhance_prompt=True)
+    assert (error.code, error.param) == ("unsupported_parameter", "enhance_prompt")
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+fields = st.sampled_from(
+    [
+        *("model", "prompt", "duration", "seconds", "ratio", "resolution", "size", "image_url", "images", "filePaths"),
+        *("functionMode", "seed", "watermark", "provider_options", "shot_type", "wait_completion", "input_reference"),
+    ]
+)
+
+
+@given(st.dictionaries(fields, json_values, max_size=6))
+def test_any_object_is_a_request_or_a_refusal(body: dict[str, Any]) -> None:
+    try:
+        made: object = request(**body)
+    except GatewayError as error:
+        made = error.message("en")
+    assert made
