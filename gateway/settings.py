@@ -6,6 +6,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import pydantic_settings
 from pydantic import (
     AfterValidator,
     AliasChoices,
@@ -174,8 +175,11 @@ def load_settings(config: str | None = None, **overrides: Any) -> Settings:
 
     try:
         return FromFile(**{name: value for name, value in overrides.items() if value is not None})
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise SettingsError(f"configuration file {path}: {error}") from None
+    except pydantic_settings.SettingsError as error:
+        # A variable of a table, such as GATEWAY_ALIASES, that is not JSON.
+        raise SettingsError(str(error)) from None
     except ValidationError as error:
         raise SettingsError(_one_line(error)) from None
 

@@ -274,7 +274,11 @@ class Tasks:
         return found
 
     async def statuses(self, caller: Caller, ids: Sequence[str], *, ask: bool = False) -> dict[str, Task | None]:
-        """Many tasks at once, with one query for each account; None for an id that leads nowhere."""
+        """Many tasks at once, with one query for each account; None for an id that leads nowhere.
+
+        Raises GatewayError (401) when the credential of every one of them is refused. Refused for some only, those
+        are told as they stand, with the reason.
+        """
         places = {id: self._place(caller, id) for id in ids}
         by_account: defaultdict[str, list[_Place]] = defaultdict(list)
         for place in places.values():
@@ -282,6 +286,9 @@ class Tasks:
                 by_account[place.account.tag].append(place)
         answers = await asyncio.gather(*(self._observe(group, ask) for group in by_account.values()))
         found = {id: task for answer in answers for id, task in answer.items()}
+        errors = [task for task in found.values() if isinstance(task, ProviderError)]
+        if errors and len(errors) == len(found) and all(e.kind is ErrorKind.INVALID_CREDENTIAL for e in errors):
+            raise from_provider(errors[0])
         tasks: dict[str, Task | None] = {}
         for id, place in places.items():
             task = found.get(id)

@@ -1,4 +1,4 @@
-"""The sandbox on a port: in a thread of this process, or in the foreground for the command line."""
+"""The sandbox on a port, in a thread of this process."""
 
 import asyncio
 import socket
@@ -120,8 +120,3 @@ class SandboxServer:
     def _abort(self) -> None:
         for connection in list(self._server.server_state.connections):
             connection.transport.abort()
-
-
-def serve(settings: SandboxSettings | None = None, host: str = "127.0.0.1", port: int = 8900) -> None:
-    """Serve in the foreground until interrupted. Port 0 takes a free one, which the log's first lines tell."""
-    uvicorn.run(create_sandbox(settings), host=host, port=port, timeout_graceful_shutdown=1, **_OPTIONS)

@@ -9,8 +9,11 @@ import time
 from pathlib import Path
 
 import pytest
+from starlette.types import Receive, Scope, Send
 
-from gateway.cli.demo import file_name
+from gateway.cli.background import BackgroundServer
+from gateway.cli.demo import download, file_name
+from gateway.cli.failures import CommandError
 
 COMMAND = [sys.executable, "-m", "gateway", "demo"]
 
@@ -79,6 +82,24 @@ def test_a_place_that_is_no_directory(tmp_path: Path) -> None:
     done = subprocess.run([*COMMAND, "--out", str(file)], capture_output=True, text=True, timeout=20, check=False)
     assert done.returncode == 2
     assert done.stderr == f"error: --out {file} is not a directory\n"
+
+
+@pytest.mark.parametrize(("path", "said"), [("cut", "the download of x.mp4 failed"), ("gone", "404")])
+def test_a_download_is_whole_or_not_there(path: str, said: str, tmp_path: Path) -> None:
+    async def half(scope: Scope, receive: Receive, send: Send) -> None:
+        status = 200 if scope["path"] == "/cut" else 404
+        await send({"type": "http.response.start", "status": status, "headers": [(b"content-length", b"10")]})
+        await send({"type": "http.response.body", "body": b"half!", "more_body": status == 200})
+
+    with BackgroundServer(half) as server, pytest.raises(CommandError, match=said):
+        download(f"{server.url}/{path}", tmp_path / "x.mp4")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_download_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(CommandError, match="cannot be written"):
+        download("http://127.0.0.1:1/", tmp_path / "file" / "x.mp4")
 
 
 @pytest.mark.parametrize("id", ["7535099487211244578", "../../etc/x", "a\\b:c\0", "x" * 900])

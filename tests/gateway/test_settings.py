@@ -121,6 +121,16 @@ def test_what_cannot_be_used_stops_with_one_line(tmp_path: Path, text: str, name
     assert named in refused()
 
 
+def test_a_table_in_a_variable_that_is_no_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATEWAY_ALIASES", "notjson")
+    assert "aliases" in refused()
+
+
+def test_a_file_that_is_no_text(tmp_path: Path) -> None:
+    (tmp_path / "gateway.toml").write_bytes(b"\xff\xfe\x00")
+    assert "gateway.toml" in refused()
+
+
 def test_a_named_file_that_is_not_there() -> None:
     assert "nowhere.toml does not exist" in refused("nowhere.toml")
 

@@ -368,12 +368,24 @@ class TestManyAtOnce:
         assert found["scripted-2"] is None
 
     async def test_a_refused_account_is_told_for_its_own_tasks_only(self) -> None:
+        other = ScriptedProvider("other", prefix="o-")
+        house = House(others=[other])
+        caller = passing(ONE, Account("other", "o-1"))
+        house.provider.query_trouble = trouble(ErrorKind.INVALID_CREDENTIAL)
+        other.states["other-1"] = finished("other-1")
+        found = await house.tasks.statuses(caller, ["scripted-1", "other-1"])
+        refused, fine = found["scripted-1"], found["other-1"]
+        assert refused
+        assert fine
+        assert refused.trouble
+        assert (refused.state.phase, fine.state.phase) == (Phase.PROCESSING, Phase.COMPLETED)
+
+    async def test_a_credential_that_is_refused_for_all_of_them_is_401(self) -> None:
         house = House()
         house.provider.query_trouble = trouble(ErrorKind.INVALID_CREDENTIAL)
-        task = (await house.tasks.statuses(passing(ONE), ["scripted-1"]))["scripted-1"]
-        assert task
-        assert task.trouble
-        assert task.state.phase is Phase.PROCESSING
+        with pytest.raises(GatewayError) as caught:
+            await house.tasks.statuses(passing(ONE), ["scripted-1", "scripted-2"])
+        assert caught.value.shape.status == 401
 
 
 class TestCancel:

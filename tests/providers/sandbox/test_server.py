@@ -1,8 +1,6 @@
 """The sandbox on a port: quick to start, quick to stop, on an address of its own."""
 
 import socket
-import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
@@ -76,22 +74,3 @@ def test_a_given_port_is_used() -> None:
         port = probe.getsockname()[1]
     with SandboxServer(port=port) as server:
         assert server.url == f"http://127.0.0.1:{port}"
-
-
-def test_it_serves_in_the_foreground() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    code = f"from providers.sandbox.server import serve; serve(port={port})"
-    with subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL) as process:
-        try:
-            deadline = time.monotonic() + 10
-            while True:
-                try:
-                    text = httpx.get(f"http://127.0.0.1:{port}/").text
-                    break
-                except httpx.TransportError:
-                    assert time.monotonic() < deadline
-                    time.sleep(0.05)
-            assert text.startswith("video-gateway sandbox")
-        finally:
-            process.terminate()

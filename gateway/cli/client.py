@@ -1,0 +1,193 @@
+"""One running gateway, as the client commands speak to it."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Any, Self
+from urllib.parse import quote
+
+import httpx
+
+from gateway.cli.failures import BAD_USAGE, CommandError
+
+_TIMEOUT = httpx.Timeout(150.0, connect=5.0)
+"""Seconds. A submit whose answer was lost is looked up by the gateway, and may be sent once more."""
+
+_DEFAULT_PAUSE = 3.0
+
+
+class UnreachableError(CommandError):
+    def __init__(self, url: str) -> None:
+        super().__init__(f"no gateway answers at {url}: start one with `video-gateway serve`, or name another by --url")
+
+
+class BrokenAnswerError(CommandError):
+    def __init__(self, url: str, error: Exception) -> None:
+        reason = type(error).__name__
+        super().__init__(f"the answer of {url} did not arrive ({reason}): what was asked for may have been done")
+
+
+class RefusedError(CommandError):
+    """`status` is the HTTP status."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class TaskView:
+    """A task as a person sees it. `status` may also be `not_found`, for one of several that were asked for."""
+
+    id: str
+    status: str
+    progress: int = 0
+    message: str = ""
+    url: str = ""
+
+    @property
+    def ended(self) -> bool:
+        return self.status in ("completed", "failed", "not_found")
+
+    @property
+    def failed(self) -> bool:
+        return self.ended and self.status != "completed"
+
+    @property
+    def outcome(self) -> str:
+        """The most useful word on it: the link, else why there is none, else what is going on."""
+        return self.url or self.message
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`text` is the body exactly as it came; `pause` the seconds after which to ask again."""
+
+    text: str
+    body: Mapping[str, Any]
+    pause: float
+
+    @property
+    def tasks(self) -> list[TaskView]:
+        """The tasks of a status answer, of one or of many. Raises CommandError."""
+        found = self.body["data"] if self.body.get("object") == "list" else [self.body]
+        try:
+            return [_view(task) for task in found]
+        except (KeyError, TypeError, ValueError):
+            raise CommandError("the answer is no task: is it the gateway that listens there?") from None
+
+
+class GatewayClient:
+    """Calls one gateway with one key. Every method raises CommandError."""
+
+    def __init__(self, url: str, key: str) -> None:
+        if not key:
+            message = "a key is needed: give --key or set GATEWAY_KEY (a key of the gateway, your sessionid, or sk-…)"
+            raise CommandError(message, BAD_USAGE)
+        if not (key.isascii() and key.isprintable()):
+            raise CommandError("the key has characters that no key has: copy it once more", BAD_USAGE)
+        self.url = _base(url)
+        self._http = httpx.Client(
+            base_url=self.url,
+            headers={"authorization": f"Bearer {key}", "accept-language": _language()},
+            timeout=_TIMEOUT,
+            # A proxy in the environment does not lead to this machine.
+            trust_env=not _is_loopback(self.url),
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._http.close()
+
+    def submit(self, body: Mapping[str, Any]) -> Answer:
+        """Start a task. **Charged.**"""
+        try:
+            content = json.dumps(body, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise CommandError("the prompt is not readable text in this terminal's encoding", BAD_USAGE) from None
+        return self._call("POST", "/v1/videos/generations", content)
+
+    def status(self, ids: Sequence[str]) -> Answer:
+        """How tasks stand. One that does not exist is refused when it is asked for alone, else listed as such."""
+        if len(ids) == 1:
+            return self._call("GET", f"/v1/videos/tasks/{quote(ids[0], safe='')}")
+        return self._call("GET", f"/v1/videos/tasks?ids={quote(','.join(ids), safe='')}")
+
+    def models(self) -> Answer:
+        return self._call("GET", "/v1/models")
+
+    def _call(self, method: str, path: str, content: bytes | None = None) -> Answer:
+        headers = {"content-type": "application/json"} if content else {}
+        try:
+            response = self._http.request(method, path, content=content, headers=headers)
+        except (httpx.ConnectError, httpx.ConnectTimeout):
+            raise UnreachableError(self.url) from None
+        except httpx.HTTPError as error:
+            raise BrokenAnswerError(self.url, error) from None
+        return self._read(response)
+
+    def _read(self, response: httpx.Response) -> Answer:
+        try:
+            body = response.json()
+        except ValueError:
+            body = None
+        if not isinstance(body, dict):
+            message = f"{self.url} answered {response.status_code} with something else than JSON: is it the gateway?"
+            raise RefusedError(message, response.status_code)
+        if not response.is_success:
+            raise RefusedError(self._complaint(body, response), response.status_code)
+        return Answer(response.text, body, _pause(response))
+
+    def _complaint(self, body: Mapping[str, Any], response: httpx.Response) -> str:
+        error = body.get("error")
+        message = error.get("message") if isinstance(error, dict) else None
+        if not message:
+            return f"{self.url} answered {response.status_code}, and not in the gateway's words: is it the gateway?"
+        return f"{message} (request {response.headers.get('x-request-id', 'without id')})"
+
+
+def _base(url: str) -> str:
+    """The gateway's address, also from what people paste: without a scheme, or with the `/v1` of OpenAI's clients."""
+    text = url if "://" in url else f"http://{url}"
+    try:
+        parsed = httpx.URL(text)
+    except httpx.InvalidURL:
+        parsed = httpx.URL("")
+    if parsed.scheme not in ("http", "https") or not parsed.host:
+        raise CommandError(f"--url {url}: an address such as http://127.0.0.1:5100 is wanted", BAD_USAGE)
+    return text.rstrip("/").removesuffix("/v1")
+
+
+def _is_loopback(url: str) -> bool:
+    host = httpx.URL(url).host
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _language() -> str:
+    """The language of this terminal, of the two that the gateway speaks."""
+    names = (os.environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
+    return "zh" if next(filter(None, names), "").startswith("zh") else "en"
+
+
+def _pause(response: httpx.Response) -> float:
+    wished = response.headers.get("openai-poll-after-ms", "")
+    return int(wished) / 1000 if wished.isascii() and wished.isdigit() else _DEFAULT_PAUSE
+
+
+def _view(task: Mapping[str, Any]) -> TaskView:
+    status = str(task["status"])
+    result = task.get("result") or {}
+    return TaskView(
+        id=str(task["task_id"]),
+        status=status,
+        progress=int(task.get("progress") or 0),
+        message=str(task.get("error") or task.get("message") or ""),
+        url=str(result.get("url") or ""),
+    )

@@ -1,0 +1,223 @@
+"""Every command with its options. What a command needs is imported when it runs, so that each starts fast."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gateway.cli.failures import BAD_USAGE, INTERRUPTED, CommandError
+from gateway.cli.output import give, never_fail_to_print, say
+
+if TYPE_CHECKING:
+    from gateway.cli.client import GatewayClient
+
+PROGRAM = "video-gateway"
+DEFAULT_URL = "http://127.0.0.1:5100"
+
+app = typer.Typer(
+    name=PROGRAM,
+    help="One OpenAI-compatible endpoint for Jimeng and DashScope video.",
+    epilog=f"Try it without any account: {PROGRAM} demo",
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Config = Annotated[
+    Path | None,
+    typer.Option("--config", metavar="FILE", help="TOML file; else GATEWAY_CONFIG, else gateway.toml if there is one."),
+]
+Url = Annotated[str, typer.Option("--url", envvar="GATEWAY_URL", show_envvar=True, help="The running gateway.")]
+Key = Annotated[
+    str,
+    typer.Option(
+        "--key",
+        envvar="GATEWAY_KEY",
+        show_envvar=True,
+        show_default=False,
+        help="A key of the gateway, or your own sessionid or sk-… key.",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print the gateway's JSON as it is.")]
+Ids = Annotated[list[str], typer.Argument(metavar="ID...", show_default=False, help="Task ids.")]
+TaskSeconds = Annotated[float, typer.Option("--task-seconds", min=0.0, help="How long a video takes.")]
+HiddenTaskSeconds = Annotated[float, typer.Option("--task-seconds", min=0.0, hidden=True)]
+
+
+def run(argv: Sequence[str] | None = None) -> int:
+    """Run the command of `argv`, by default the process's own arguments, and give the exit code."""
+    never_fail_to_print()
+    try:
+        result = app(list(sys.argv[1:] if argv is None else argv), prog_name=PROGRAM, standalone_mode=False)
+    except CommandError as failure:
+        say(f"error: {failure}")
+        return failure.exit_code
+    except typer.TyperException as mistake:
+        say(_one_line(mistake))
+        return BAD_USAGE
+    except KeyboardInterrupt:
+        result = INTERRUPTED
+    if result == INTERRUPTED:
+        say("interrupted")
+    return result if isinstance(result, int) else 0
+
+
+def _one_line(mistake: typer.TyperException) -> str:
+    context = getattr(mistake, "ctx", None)
+    command = context.command_path if context else PROGRAM
+    text = " ".join(mistake.format_message().split()).rstrip(".")
+    return f"error: {text[:1].lower()}{text[1:]} (see {command} --help)"
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        give(f"{PROGRAM} {version('video-gateway')}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def top(
+    context: typer.Context,
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    if context.invoked_subcommand is None:
+        give(context.get_help())
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on, by default as configured.")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, max=256, help="Processes.")] = None,
+    config: Config = None,
+    sandbox: Annotated[
+        bool, typer.Option("--sandbox", help="Lead to an embedded upstream that costs nothing and takes any key.")
+    ] = False,
+    task_seconds: HiddenTaskSeconds = 8.0,
+) -> None:
+    """Run the gateway."""
+    from gateway.cli.serve import ServeOptions
+    from gateway.cli.serve import serve as run_gateway
+
+    run_gateway(ServeOptions(host, port, workers, config, sandbox, task_seconds))
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the two files go.")] = Path(),
+    task_seconds: HiddenTaskSeconds = 8.0,
+) -> None:
+    """Make two videos in ten seconds, without any account."""
+    from gateway.cli.demo import run_demo
+
+    run_demo(out, task_seconds)
+
+
+@app.command()
+def sandbox(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 5199,
+    task_seconds: TaskSeconds = 8.0,
+    link_seconds: Annotated[int, typer.Option(min=0, help="How long a link to a video holds.")] = 86_400,
+    credits_: Annotated[int, typer.Option("--credits", min=0, help="Jimeng: credits of a new session.")] = 66,
+    max_running: Annotated[int, typer.Option(min=0, help="Jimeng: unfinished tasks of a session.")] = 2,
+    queries_per_second: Annotated[int, typer.Option(min=0, help="DashScope: status queries; 0 = no limit.")] = 20,
+) -> None:
+    """Run the embedded upstream alone."""
+    from gateway.cli.sandbox import run_sandbox
+    from providers.sandbox.settings import SandboxSettings
+
+    settings = SandboxSettings(
+        task_seconds=task_seconds,
+        link_seconds=link_seconds,
+        credits=credits_,
+        max_running=max_running,
+        queries_per_second=queries_per_second,
+    )
+    run_sandbox(settings, host, port)
+
+
+@app.command()
+def submit(
+    prompt: Annotated[str, typer.Argument(metavar="PROMPT", show_default=False, help="What to show.")],
+    model: Annotated[str | None, typer.Option(help="A name that `models` lists.")] = None,
+    duration: Annotated[int | None, typer.Option(help="Seconds.")] = None,
+    ratio: Annotated[str | None, typer.Option(help="Such as 16:9.")] = None,
+    resolution: Annotated[str | None, typer.Option(help="480p, 720p or 1080p.")] = None,
+    size: Annotated[str | None, typer.Option(help="Pixels, such as 1280x720.")] = None,
+    image: Annotated[list[str] | None, typer.Option(metavar="URL", help="A picture to start from; repeatable.")] = None,
+    seed: Annotated[int | None, typer.Option(help="The same seed gives a similar video.")] = None,
+    field: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="Any further field of the request; repeatable.")
+    ] = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="A parameter of the upstream's own (provider_options); repeatable."),
+    ] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Follow the task to its end.")] = False,
+    as_json: Json = False,
+    url: Url = DEFAULT_URL,
+    key: Key = "",
+) -> None:
+    """Start a video and print its task id. This is charged."""
+    from gateway.cli import videos
+
+    wish = videos.Wish(prompt, model, duration, ratio, resolution, size, seed, image or (), field or (), option or ())
+    again = f" --url {url}" if url != DEFAULT_URL else ""
+    with _client(url, key) as client:
+        code = videos.submit(client, wish, wait=wait, as_json=as_json, again=again)
+    raise typer.Exit(code)
+
+
+@app.command()
+def status(ids: Ids, as_json: Json = False, url: Url = DEFAULT_URL, key: Key = "") -> None:
+    """Print how tasks stand."""
+    from gateway.cli import videos
+
+    with _client(url, key) as client:
+        code = videos.status(client, ids, as_json=as_json)
+    raise typer.Exit(code)
+
+
+@app.command()
+def watch(ids: Ids, as_json: Json = False, url: Url = DEFAULT_URL, key: Key = "") -> None:
+    """Follow tasks to their end; exit code 1 when one fails."""
+    from gateway.cli import videos
+
+    with _client(url, key) as client:
+        code = videos.watch(client, ids, as_json=as_json)
+    raise typer.Exit(code)
+
+
+@app.command()
+def models(as_json: Json = False, url: Url = DEFAULT_URL, key: Key = "") -> None:
+    """List the models that the key can use."""
+    from gateway.cli import videos
+
+    with _client(url, key) as client:
+        code = videos.models(client, as_json=as_json)
+    raise typer.Exit(code)
+
+
+@app.command()
+def config(
+    config: Config = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON; else as TOML.")] = False,
+) -> None:
+    """Print the configuration, secrets masked."""
+    from gateway.cli.configuration import show_configuration
+
+    show_configuration(config, as_json)
+
+
+def _client(url: str, key: str) -> "GatewayClient":
+    from gateway.cli.client import GatewayClient
+
+    return GatewayClient(url, key)

@@ -1,0 +1,171 @@
+"""`serve`: the gateway on a port, as one process or several, with the embedded upstream in front of it if wished."""
+
+import contextlib
+import logging
+import os
+import secrets
+import signal
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from starlette.types import ASGIApp
+
+from gateway import logs
+from gateway.cli.configuration import read_settings
+from gateway.cli.failures import CommandError, configuration_mistakes, end_on
+from gateway.cli.listening import address, listen
+from gateway.settings import Settings, load_settings
+
+GRACE_SECONDS = 25
+"""How long running requests may go on after SIGTERM: less than the 30 s after which orchestrators kill."""
+
+_KEEP_ALIVE_SECONDS = 75
+"""Longer than clients pause between polls, and than proxies keep idle connections."""
+
+_UVICORN: dict[str, Any] = {
+    "log_config": None,
+    "access_log": False,
+    "server_header": False,
+    "timeout_keep_alive": _KEEP_ALIVE_SECONDS,
+    "timeout_graceful_shutdown": GRACE_SECONDS,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ServeOptions:
+    """What the command line says beside the configuration; None leaves a setting as it is configured.
+
+    `task_seconds` is how long a video of the embedded upstream takes.
+    """
+
+    host: str | None = None
+    port: int | None = None
+    workers: int | None = None
+    config: Path | None = None
+    sandbox: bool = False
+    task_seconds: float = 8.0
+
+
+def serve(options: ServeOptions) -> None:
+    """Serve until SIGTERM or Ctrl-C; running requests end first. Raises CommandError."""
+    end_on(signal.SIGINT, signal.SIGTERM, exit_code=0)
+    _hand_to_workers(
+        GATEWAY_HOST=options.host,
+        GATEWAY_PORT=options.port,
+        GATEWAY_WORKERS=options.workers,
+        GATEWAY_CONFIG=options.config,
+    )
+    with contextlib.ExitStack() as stack:
+        settings = read_settings()
+        taken = stack.enter_context(listen(settings.host, settings.port))
+        _configure_logs(settings)
+        if options.sandbox:
+            settings = _start_sandbox(stack, options.task_seconds)
+        if settings.workers > 1:
+            settings = _agree_on_a_secret(settings)
+
+        from gateway.app import create_app
+
+        with configuration_mistakes():
+            # With workers it is made here only so that a mistake is told once, not by each of them.
+            app = create_app(settings)
+        _announce(settings, taken, options.sandbox)
+        if settings.workers == 1:
+            _serve_here(app, taken)
+        else:
+            _serve_with_workers(settings.workers, taken)
+
+
+def worker_app() -> ASGIApp:
+    """The application of one worker process: its configuration is in the environment."""
+    from gateway.app import create_app
+
+    settings = load_settings()
+    _configure_logs(settings)
+    return create_app(settings)
+
+
+def _hand_to_workers(**variables: str | int | Path | None) -> None:
+    """The environment stands above the file, and worker processes inherit it."""
+    os.environ.update({name: str(value) for name, value in variables.items() if value is not None})
+
+
+def _configure_logs(settings: Settings) -> None:
+    logs.configure(settings.log_level, settings.log_format)
+    if settings.log_level != "debug":
+        # The server's own milestones say less than the one line that is logged here.
+        for name in ("uvicorn", "uvicorn.error"):
+            logging.getLogger(name).setLevel(max(logging.WARNING, logs.GATEWAY.level))
+
+
+def _start_sandbox(stack: contextlib.ExitStack, task_seconds: float) -> Settings:
+    """The embedded upstream in a thread of this process, and the settings that lead to it."""
+    from providers.sandbox.server import SandboxServer
+    from providers.sandbox.settings import SandboxSettings
+
+    upstream = stack.enter_context(SandboxServer(SandboxSettings(task_seconds=task_seconds)))
+    _hand_to_workers(
+        JIMENG_BASE_URL=upstream.jimeng_url,
+        JIMENG_COMMERCE_URL=upstream.jimeng_url,
+        DASHSCOPE_BASE_URL=upstream.dashscope_url,
+    )
+    return read_settings()
+
+
+def _agree_on_a_secret(settings: Settings) -> Settings:
+    """Every worker has to open what another one sealed."""
+    if not settings.keys or settings.secret:
+        return settings
+    _hand_to_workers(GATEWAY_SECRET=secrets.token_urlsafe(32))
+    logs.GATEWAY.warning(
+        "GATEWAY_SECRET is not set: the workers share a random one, so task ids will not outlive this run "
+        "nor be known to other replicas; set it to a long random text"
+    )
+    return read_settings()
+
+
+def _announce(settings: Settings, taken: socket.socket, sandbox: bool) -> None:
+    url = address(taken)
+    logs.GATEWAY.info(f"listening on {url}, documentation at {url}/docs")
+    if not sandbox:
+        return
+    own = bool(settings.keys) and not settings.pass_through
+    logs.GATEWAY.info(
+        "behind it is the embedded upstream, which charges nothing: "
+        + ("use one of the configured keys" if own else "any sessionid and any sk-… key will do")
+    )
+    if settings.log_format == "text":
+        from gateway.cli.output import say
+
+        # Not a log line: there the header would be masked.
+        key = "$GATEWAY_KEY" if own else "any-sessionid"
+        say(
+            f"try: curl {url}/v1/videos/generations -H 'Content-Type: application/json' "
+            f'-H "Authorization: Bearer {key}" -d \'{{"prompt": "a cat on the beach at sunset"}}\''
+        )
+
+
+def _serve_here(app: ASGIApp, taken: socket.socket) -> None:
+    import uvicorn
+
+    class Server(uvicorn.Server):
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            if self.server_state.tasks:
+                logs.GATEWAY.info(f"stopping: running requests have {GRACE_SECONDS} s to end, Ctrl-C ends them now")
+            await super().shutdown(sockets)
+
+    Server(uvicorn.Config(app, **_UVICORN)).run(sockets=[taken])
+
+
+def _serve_with_workers(workers: int, taken: socket.socket) -> None:
+    import uvicorn
+    from uvicorn.config import STARTUP_FAILURE
+    from uvicorn.supervisors import Multiprocess
+
+    config = uvicorn.Config(f"{__name__}:worker_app", factory=True, workers=workers, **_UVICORN)
+    supervisor = Multiprocess(config, sockets=[taken])
+    supervisor.run()
+    if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
+        raise CommandError("a worker process could not start; the log lines above say why")
