@@ -175,8 +175,12 @@ def load_settings(config: str | None = None, **overrides: Any) -> Settings:
 
     try:
         return FromFile(**{name: value for name, value in overrides.items() if value is not None})
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+    except UnicodeDecodeError:
+        raise SettingsError(f"configuration file {path} is not UTF-8 text") from None
+    except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"configuration file {path}: {error}") from None
+    except OSError as error:
+        raise SettingsError(f"configuration file {path} cannot be read: {error.strerror}") from None
     except pydantic_settings.SettingsError as error:
         # A variable of a table, such as GATEWAY_ALIASES, that is not JSON.
         raise SettingsError(str(error)) from None

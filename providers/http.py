@@ -8,7 +8,7 @@ points elsewhere is no answer of an API.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Self
@@ -35,6 +35,8 @@ except ModuleNotFoundError:
 
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
 """A JSON answer larger than this is not one of an API; reading stops there."""
+
+_PIECE_BYTES = 256 * 1024
 
 _NOTHING_SENT_AIOHTTP = (
     aiohttp.ClientConnectorError,
@@ -132,12 +134,15 @@ class HttpClient:
         """
         client = self._client(proxy, once)
         try:
-            body = None if json is None else orjson.dumps(json)
+            body = b"" if json is None else orjson.dumps(json)
         except TypeError as error:
             # Whole numbers beyond 64 bits and half characters, which only a client's own fields can hold.
             raise ProviderError(ErrorKind.INVALID_REQUEST, detail=str(error)) from error
         try:
-            request = client.build_request(method, url, headers=headers, params=params, content=body)
+            request = client.build_request(method, url, headers=headers, params=params, content=_content(body))
+            if len(body) > _PIECE_BYTES:
+                request.headers["content-length"] = str(len(body))
+                request.headers.pop("transfer-encoding", None)
             async with asyncio.timeout(self.timeouts.total):
                 return await self._exchange(client, request)
         except TimeoutError as error:
@@ -172,6 +177,16 @@ class HttpClient:
             )
             self._clients[proxy, once] = client
         return client
+
+
+def _content(body: bytes) -> bytes | AsyncIterator[bytes] | None:
+    """A large body in pieces, since one write of it would hold up every other request of the process."""
+    return _pieces(body) if len(body) > _PIECE_BYTES else body or None
+
+
+async def _pieces(body: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(body), _PIECE_BYTES):
+        yield body[start : start + _PIECE_BYTES]
 
 
 def _aiohttp_transport(proxy: str | None, once: bool) -> httpx.AsyncBaseTransport:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from gateway.cli.failures import BAD_USAGE, CommandError, configuration_mistakes
+from gateway.cli.failures import configuration_mistakes
 from gateway.cli.output import give
 from gateway.settings import Settings, load_settings
 
@@ -15,13 +15,8 @@ _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 def read_settings(config: Path | None = None) -> Settings:
     """The settings from the environment and the file. Raises CommandError."""
-    try:
-        with configuration_mistakes():
-            return load_settings(str(config) if config else None)
-    except UnicodeDecodeError:
-        raise CommandError("configuration: the file is not UTF-8 text", BAD_USAGE) from None
-    except OSError as error:
-        raise CommandError(f"configuration: {error.filename}: {error.strerror}", BAD_USAGE) from None
+    with configuration_mistakes():
+        return load_settings(str(config) if config else None)
 
 
 def show_configuration(config: Path | None, as_json: bool) -> None:

@@ -29,13 +29,11 @@ class CommandError(Exception):
 @contextlib.contextmanager
 def configuration_mistakes() -> Iterator[None]:
     """Turns a configuration that cannot be used into a failed command."""
-    import pydantic_settings
-
     from gateway.settings import SettingsError
 
     try:
         yield
-    except (SettingsError, pydantic_settings.SettingsError) as error:
+    except SettingsError as error:
         raise CommandError(f"configuration: {error}", BAD_USAGE) from None
 
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import httpx
+import orjson
 import pytest
 
 from providers.contract import ErrorKind, ProviderError
@@ -118,6 +119,31 @@ async def test_an_endless_answer_is_cut() -> None:
 
     async with upstream(flood) as url:
         assert await failure(url) is ErrorKind.ANSWER_LOST
+
+
+async def test_a_large_body_goes_in_pieces_with_its_length_announced() -> None:
+    received = bytearray()
+    heads: list[bytes] = []
+
+    async def read_all(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
+        while len(received) < len(body):
+            received.extend(await reader.read(65536))
+        writer.write(OK)
+        await writer.drain()
+        writer.close()
+
+    value = {"picture": "A" * 3_000_000}
+    body = orjson.dumps(value)
+    server = await asyncio.start_server(read_all, "127.0.0.1", 0)
+    async with server, HttpClient() as http:
+        reply = await http.send(
+            "POST", f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/", headers={}, json=value
+        )
+    assert reply.status == 200
+    assert bytes(received) == body
+    assert f"content-length: {len(body)}".encode() in heads[0].lower()
+    assert b"chunked" not in heads[0].lower()
 
 
 async def test_a_redirect_is_an_answer_and_not_followed() -> None:
