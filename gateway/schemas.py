@@ -112,18 +112,18 @@ class GenerationBody(BaseModel):
     file_paths: Pictures = Field((), description="Images in order: first frame, last frame, or references.")
     file_paths_camel: Pictures = Field((), alias="filePaths", description="The same as `file_paths`.")
     images: Pictures = Field((), description="The same as `file_paths`.")
-    image_file_1: Picture = None
-    image_file_2: Picture = None
-    image_file_3: Picture = None
-    image_file_4: Picture = None
-    image_file_5: Picture = None
-    image_file_6: Picture = None
-    image_file_7: Picture = None
-    image_file_8: Picture = None
-    image_file_9: Picture = None
-    video_file_1: Picture = None
-    video_file_2: Picture = None
-    video_file_3: Picture = None
+    image_file_1: Picture = _media_field("Image 1: the same as a place in `images`.")
+    image_file_2: Picture = _media_field("Image 2: the same as a place in `images`.")
+    image_file_3: Picture = _media_field("Image 3: the same as a place in `images`.")
+    image_file_4: Picture = _media_field("Image 4: the same as a place in `images`.")
+    image_file_5: Picture = _media_field("Image 5: the same as a place in `images`.")
+    image_file_6: Picture = _media_field("Image 6: the same as a place in `images`.")
+    image_file_7: Picture = _media_field("Image 7: the same as a place in `images`.")
+    image_file_8: Picture = _media_field("Image 8: the same as a place in `images`.")
+    image_file_9: Picture = _media_field("Image 9: the same as a place in `images`.")
+    video_file_1: Picture = _media_field("Video 1, for models that work on one or take it as reference.")
+    video_file_2: Picture = _media_field("Video 2, for models that work on one or take it as reference.")
+    video_file_3: Picture = _media_field("Video 3, for models that work on one or take it as reference.")
     function_mode: Literal["first_last_frames", "omni_reference"] = Field(
         "first_last_frames", alias="functionMode", description="What unlabelled images are: frames or references."
     )
