@@ -436,8 +436,8 @@ class Provider(Protocol):
     async def submit(self, request: VideoRequest, account: Account, *, submit_key: str) -> Submission:
         """Start the generation of a settled request. **Charged.**
 
-        `submit_key` is chosen by the gateway: the same key means the same submit. ANSWER_LOST is raised when the
-        upstream may have accepted it; every other kind means that nothing was created.
+        `submit_key` is a UUID chosen by the gateway: for one account, the same key means the same submit.
+        ANSWER_LOST is raised when the upstream may have accepted it; every other kind means that nothing was created.
         """
 
     async def query(self, ids: Sequence[str], account: Account) -> Mapping[str, TaskState | ProviderError]:
@@ -462,3 +462,25 @@ class CanCancel(Protocol):
 
     async def cancel(self, id: str, account: Account) -> None:
         """Cancel a task. Raises NOT_CANCELLABLE when it is too late."""
+
+
+class ListedTask(NamedTuple):
+    """A task as an upstream's list shows it: no result, but its time and often its model.
+
+    `submit_key` is the one it was submitted with, "" where the upstream keeps none.
+    """
+
+    state: TaskState
+    submit_key: str = ""
+
+
+@runtime_checkable
+class CanList(Protocol):
+    """An upstream that lists an account's recent tasks. Absent: its tasks are known by their ids only."""
+
+    async def list(self, account: Account, *, before: float | None, limit: int) -> Sequence[ListedTask]:
+        """Tasks of the account, newest first, that were created at or before `before` (unix seconds, None: now).
+
+        At least `limit` of them where there are so many, in as few calls as the upstream's pages allow. Every state
+        has `created_at`.
+        """
