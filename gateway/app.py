@@ -8,17 +8,22 @@ from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 
 from gateway.callers import Callers, parse_key
+from gateway.catalog import Catalog
 from gateway.clock import Clock, SystemClock
 from gateway.context import Parts
 from gateway.errors import GatewayError
+from gateway.listing import Listing
 from gateway.logs import GATEWAY
 from gateway.middleware import BodyLimit, RequestContext
+from gateway.places import Places
 from gateway.polling import Polling
 from gateway.refusals import refuse, refuse_http
-from gateway.routes import generations, models, operations
+from gateway.repeats import Repeats
+from gateway.routes import generations, models, openai_videos, operations
 from gateway.settings import Settings, SettingsError, load_settings
 from gateway.task_ids import derived_key
 from gateway.tasks import Tasks
@@ -30,11 +35,30 @@ from providers.jimeng.provider import Jimeng
 from providers.jimeng.regions import Hosts
 from providers.registry import Registry
 
+
+def _videos(prefix: str) -> list[Route]:
+    """The OpenAI Videos API; clients whose base URL lacks the /v1 find it all the same."""
+    return [
+        Route(f"{prefix}/videos", openai_videos.create, methods=["POST"]),
+        Route(f"{prefix}/videos", openai_videos.list_videos, methods=["GET"]),
+        Route(f"{prefix}/videos/edits", openai_videos.edits, methods=["POST"]),
+        Route(f"{prefix}/videos/extensions", openai_videos.extensions, methods=["POST"]),
+        Route(f"{prefix}/videos/characters", openai_videos.characters, methods=["POST"]),
+        Route(f"{prefix}/videos/characters/{{id}}", openai_videos.characters, methods=["GET"]),
+        Route(f"{prefix}/videos/{{id}}", openai_videos.retrieve, methods=["GET"]),
+        Route(f"{prefix}/videos/{{id}}", openai_videos.delete, methods=["DELETE"]),
+        Route(f"{prefix}/videos/{{id}}/content", openai_videos.content, methods=["GET"]),
+        Route(f"{prefix}/videos/{{id}}/remix", openai_videos.remix, methods=["POST"]),
+    ]
+
+
 ROUTES = [
     Route("/v1/videos/generations", generations.submit, methods=["POST"]),
     Route("/v1/videos/tasks", generations.statuses, methods=["GET"]),
     Route("/v1/videos/tasks/{id}", generations.status, methods=["GET"]),
     Route("/v1/videos/tasks/{id}/cancel", generations.cancel, methods=["POST"]),
+    *_videos("/v1"),
+    *_videos(""),
     Route("/v1/models", models.models, methods=["GET"]),
     Route("/v1/models/{id:path}", models.model, methods=["GET"]),
     Route("/healthz", operations.healthz, methods=["GET"]),
@@ -43,6 +67,12 @@ ROUTES = [
     Route("/openapi.json", operations.openapi, methods=["GET"]),
     Route("/docs", operations.docs, methods=["GET"]),
 ]
+
+CORS_EXPOSED = [
+    *("x-request-id", "x-should-retry", "retry-after", "openai-poll-after-ms", "location", "preference-applied"),
+    *("content-range", "accept-ranges", "content-disposition"),
+]
+"""What a web page may read of an answer besides the few headers it always may."""
 
 
 def create_app(
@@ -58,13 +88,14 @@ def create_app(
     registry = _registry(settings, http, clock)
     keys = [parse_key(key.get_secret_value()) for key in settings.keys]
     callers = Callers(registry, keys=keys, accounts=_accounts(settings, registry), pass_through=settings.pass_through)
+    places = Places(registry, _seal_keys(settings))
     tasks = Tasks(
         registry,
+        Catalog(registry, settings.aliases, _default_models(settings)),
+        places,
+        Listing(registry, places, sole_owner=len(keys) <= 1),
         Polling(clock, settings.poll_freshness),
         clock,
-        secrets=_seal_keys(settings),
-        aliases=settings.aliases,
-        defaults=[("jimeng-video-3.5-pro", "jimeng-video-3.5-pro"), ("wan2.6-t2v", settings.qwen_video_model)],
         poll_interval=settings.video_poll_interval / 1000,
     )
 
@@ -77,13 +108,25 @@ def create_app(
         routes=ROUTES,
         middleware=[
             Middleware(RequestContext, default_language=settings.language),
+            Middleware(
+                CORSMiddleware,
+                allow_origins=settings.cors_origins,
+                allow_methods=["GET", "HEAD", "POST", "DELETE"],
+                allow_headers=["*"],
+                expose_headers=CORS_EXPOSED,
+                max_age=86_400,
+            ),
             Middleware(BodyLimit, limit=settings.limits.body_bytes),
         ],
         exception_handlers={GatewayError: refuse, HTTPException: refuse_http},
         lifespan=lifespan,
     )
-    app.state.parts = Parts(settings, callers, tasks)
+    app.state.parts = Parts(settings, callers, tasks, Repeats(clock), http)
     return app
+
+
+def _default_models(settings: Settings) -> list[tuple[str, str]]:
+    return [("jimeng-video-3.5-pro", "jimeng-video-3.5-pro"), ("wan2.6-t2v", settings.qwen_video_model)]
 
 
 def _registry(settings: Settings, http: HttpClient, clock: Clock) -> Registry:

@@ -5,14 +5,14 @@ from collections.abc import Iterable
 from typing import Any
 
 import orjson
-from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from gateway.errors import GatewayError, refused
-from gateway.messages import ERRORS
+from gateway.errors import refused
+from gateway.pictures import data_url
 
 MAX_FIELDS = 1000
+MAX_FILES = 16
 MAX_DEPTH = 8
 
 _NAME = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])*)")
@@ -46,15 +46,15 @@ async def read_object(request: Request, limit: int) -> dict[str, Any]:
 
 
 async def _read_form(request: Request, limit: int) -> dict[str, Any]:
+    """The form; an uploaded picture becomes a `data:` URL, so that every field is text."""
+    items: list[tuple[str, str]] = []
     try:
-        async with request.form(max_files=MAX_FIELDS, max_fields=MAX_FIELDS, max_part_size=limit) as form:
-            items = form.multi_items()
+        async with request.form(max_files=MAX_FILES, max_fields=MAX_FIELDS, max_part_size=limit) as form:
+            for name, value in form.multi_items():
+                items.append((name, value if isinstance(value, str) else data_url(await value.read(), name)))
     except HTTPException:
         raise refused("invalid_form") from None
-    for name, value in items:
-        if isinstance(value, UploadFile):
-            raise GatewayError("unsupported_parameter", ERRORS["no_file_uploads"], param=name, values={"param": name})
-    return nest((name, value) for name, value in items if isinstance(value, str))
+    return nest(items)
 
 
 def nest(items: Iterable[tuple[str, str]]) -> dict[str, Any]:

@@ -27,6 +27,11 @@ class Caller:
     owner: str = NO_OWNER
     name: str = field(default="pass-through")
 
+    @property
+    def identity(self) -> str:
+        """Tells callers apart without a credential in it: the owner mark, or the tags of the accounts."""
+        return self.owner if self.managed else ",".join(sorted(account.tag for account in self.accounts))
+
     def accounts_of(self, provider: str) -> tuple[Account, ...]:
         return tuple(account for account in self.accounts if account.provider == provider)
 

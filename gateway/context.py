@@ -1,5 +1,6 @@
 """What every route needs: the parts of the application, and the request's language, caller and JSON answers."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
@@ -10,8 +11,11 @@ from starlette.responses import Response
 
 from gateway.callers import Caller, Callers
 from gateway.messages import Language, choose_language
+from gateway.repeats import Repeats
 from gateway.settings import Settings
-from gateway.tasks import Tasks
+from gateway.tasks import Submitted, Task, Tasks
+from providers.contract import VideoRequest
+from providers.http import HttpClient
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +25,8 @@ class Parts:
     settings: Settings
     callers: Callers
     tasks: Tasks
+    repeats: Repeats
+    http: HttpClient
 
 
 def parts(request: Request) -> Parts:
@@ -40,9 +46,47 @@ def caller(request: Request) -> Caller:
     return found
 
 
+async def submit_once(
+    request: Request, who: Caller, wish: VideoRequest, *, sealed: bool = False, nearest: bool = False
+) -> Submitted:
+    """Submit what a request wishes, unless it is the repeat of one that was submitted. **Charged.**
+
+    Raises GatewayError.
+    """
+    key = request.headers.get("idempotency-key") or None
+    tries = request.headers.get("x-stainless-retry-count", "")
+
+    async def submit() -> Submitted:
+        tasks = parts(request).tasks
+        return await tasks.submit(who, wish, idempotency_key=key, sealed=sealed, nearest=nearest)
+
+    return await parts(request).repeats.once(
+        f"{who.identity}\0{sealed}",
+        wish,
+        submit,
+        key=key,
+        tries=int(tries) if tries.isascii() and tries.isdigit() else None,
+    )
+
+
 def request_id(request: Request) -> str:
     return cast(str, request.scope.get("gateway.request_id", ""))
 
 
 def json_answer(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     return Response(orjson.dumps(content), status, headers, media_type="application/json")
+
+
+def insists(request: Request) -> bool:
+    """True when the client wants a fresh answer, whatever is known."""
+    return "no-cache" in request.headers.get("cache-control", "").lower()
+
+
+def poll_headers(task: Task | None) -> dict[str, str]:
+    """When to come back; nothing for a task that has ended."""
+    headers = {"cache-control": "no-store"}
+    pause = task.poll_after_ms if task else None
+    if pause is not None:
+        headers["retry-after"] = str(math.ceil(pause / 1000))
+        headers["openai-poll-after-ms"] = str(pause)
+    return headers

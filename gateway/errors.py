@@ -34,10 +34,12 @@ SHAPES: dict[str, Shape] = {
     "task_not_found": Shape(404, "not_found_error"),
     "method_not_allowed": Shape(405, "invalid_request_error"),
     "not_cancellable": Shape(409, "invalid_request_error"),
+    "idempotency_mismatch": Shape(409, "invalid_request_error"),
     "too_large": Shape(413, "invalid_request_error"),
     "insufficient_quota": Shape(429, "insufficient_quota"),
     "rate_limit_exceeded": Shape(429, "rate_limit_error", should_retry=True, retry_after=30),
     "internal_error": Shape(500, "server_error"),
+    "not_supported": Shape(501, "invalid_request_error"),
     "generation_failed": Shape(502, "server_error"),
     "upstream_error": Shape(502, "server_error"),
     "upstream_unavailable": Shape(502, "server_error", should_retry=True, retry_after=5),
@@ -148,6 +150,7 @@ _CODE_OF_SENTENCE = {
     "invalid_form": "invalid_value",
     "unsupported_media_type": "invalid_value",
     "ids_needed": "invalid_value",
+    "no_thumbnail": "not_found",
 }
 
 

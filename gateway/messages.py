@@ -72,13 +72,34 @@ ERRORS: dict[str, Words] = {
         "不支持的 Content-Type，请使用 application/json 或 multipart/form-data",
         "This Content-Type is not understood: use application/json or multipart/form-data",
     ),
-    "no_file_uploads": Words(
-        "{param}：暂不支持上传文件，请改用图片的 https 链接或 data: URL",
-        "{param}: files are not taken yet; give the image's https address or a data: URL",
+    "not_a_picture": Words(
+        "{param}：不是可识别的图片，请上传 PNG、JPEG、WebP 或 BMP，或给出图片的 https 链接",
+        "{param}: this is no picture that can be read; upload PNG, JPEG, WebP or BMP, or give an https address",
     ),
     "no_enhancement": Words(
         "enhance_prompt：此版本未接入语言模型，请直接提供完整提示词",
         "enhance_prompt: this version speaks to no language model; send the finished prompt",
+    ),
+    "idempotency_mismatch": Words(
+        "同一 Idempotency-Key 已用于不同的请求，请换一个新的 key",
+        "This Idempotency-Key came with another body before: use a new key for a new video",
+    ),
+    "not_ready": Words("视频尚未生成完成，请稍后再取", "The video is not finished: ask again later"),
+    "failed_task": Words("任务失败，没有可下载的视频", "The task has failed: there is no video"),
+    "no_thumbnail": Words("该视频没有封面", "This video has no thumbnail"),
+    "not_supported": Words("不支持该操作", "This is not supported"),
+    "no_characters": Words(
+        "没有上游支持角色（characters），请改用参考图", "No upstream keeps characters: use reference images instead"
+    ),
+    "model_unknown": Words(
+        "无法得知该任务使用的模型，请改用 POST /v1/videos 重新提交",
+        "The model of this task is not known: submit a new one with POST /v1/videos",
+    ),
+    "not_by_this_model": Words(
+        "模型 {model} 不支持该操作，或没有可用于它的凭证；"
+        "请使用 DashScope 凭证与 wan2.7-videoedit（编辑）或 wan2.7-i2v（延长）",
+        "{model} cannot do this, or there is no credential for it: use a DashScope credential with wan2.7-videoedit "
+        "to edit or wan2.7-i2v to extend",
     ),
     "ids_needed": Words("请用 ids=… 指定任务，最多 {limit} 个", "Name the tasks with ids=…, at most {limit}"),
 }

@@ -38,6 +38,17 @@ _PREFER = {
     "description": "`wait=N`: hold the answer until the task ends, at most N seconds.",
 }
 
+_IDEMPOTENCY_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "schema": {"type": "string"},
+    "description": "The same key and body give the first task again, the same key with another body is 409.",
+}
+
+
+def _query(name: str, description: str) -> dict[str, Any]:
+    return {"name": name, "in": "query", "schema": {"type": "string"}, "description": description}
+
 
 @dataclass(frozen=True, slots=True)
 class Operation:
@@ -62,8 +73,8 @@ OPERATIONS: tuple[Operation, ...] = (
         "Submit a video; the answer is its task id, at once",
         {200: schemas.TaskAccepted, 202: schemas.WaitedTask},
         body=schemas.GenerationBody,
-        parameters=(_PREFER, _LANGUAGE),
-        refusals=(400, 401, 403, 404, 413, 429, 502, 504),
+        parameters=(_PREFER, _IDEMPOTENCY_KEY, _LANGUAGE),
+        refusals=(400, 401, 403, 404, 409, 413, 429, 502, 504),
     ),
     Operation(
         "get",
@@ -81,13 +92,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "Many tasks at once",
         {200: schemas.TaskList},
         parameters=(
-            {
-                "name": "ids",
-                "in": "query",
-                "required": True,
-                "schema": {"type": "string"},
-                "description": "Task ids with commas between them, at most 100.",
-            },
+            _query("ids", "Task ids with commas between them, at most 100.") | {"required": True},
             _NO_CACHE,
             _LANGUAGE,
         ),
@@ -101,6 +106,103 @@ OPERATIONS: tuple[Operation, ...] = (
         {200: schemas.TaskObject},
         parameters=(_TASK_ID, _LANGUAGE),
         refusals=(401, 404, 409, 429, 502),
+    ),
+    Operation(
+        "post",
+        "/v1/videos",
+        "createVideo",
+        "Submit a video, as OpenAI's libraries do; duration and size go to the nearest the model can do",
+        {200: schemas.VideoObject},
+        body=schemas.GenerationBody,
+        parameters=(_IDEMPOTENCY_KEY, _LANGUAGE),
+        refusals=(400, 401, 403, 404, 409, 413, 429, 502, 504),
+    ),
+    Operation(
+        "get",
+        "/v1/videos",
+        "listVideos",
+        "Recent videos of the credential's accounts, read live from the upstreams",
+        {200: schemas.VideoList},
+        parameters=(
+            _query("limit", "How many, 1 to 100; 20 unless said."),
+            _query("after", "The `last_id` of the page before."),
+            _query("order", "`desc`, the newest first, or `asc`."),
+        ),
+        refusals=(400, 401, 429, 502),
+    ),
+    Operation(
+        "get",
+        "/v1/videos/{id}",
+        "retrieveVideo",
+        "How a video stands",
+        {200: schemas.VideoObject},
+        parameters=(_TASK_ID, _NO_CACHE, _LANGUAGE),
+        refusals=(401, 404),
+    ),
+    Operation(
+        "delete",
+        "/v1/videos/{id}",
+        "deleteVideo",
+        "Cancel a video that has not begun; what cannot be deleted upstream is refused",
+        {200: schemas.VideoDeleted},
+        parameters=(_TASK_ID, _LANGUAGE),
+        refusals=(401, 404, 409, 429, 502),
+    ),
+    Operation(
+        "get",
+        "/v1/videos/{id}/content",
+        "downloadVideo",
+        "The finished video itself, ranges included; also HEAD",
+        {200: "video/mp4", 206: "video/mp4"},
+        parameters=(_TASK_ID, _query("variant", "`video`, or `thumbnail` for the cover.")),
+        refusals=(400, 401, 404, 416, 502),
+    ),
+    Operation(
+        "post",
+        "/v1/videos/{id}/remix",
+        "remixVideo",
+        "The model of a video with a new prompt, the old video as reference where the model can",
+        {200: schemas.VideoObject},
+        body=schemas.ReuseBody,
+        parameters=(_TASK_ID, _IDEMPOTENCY_KEY, _LANGUAGE),
+        refusals=(400, 401, 403, 404, 409, 429, 501, 502, 504),
+    ),
+    Operation(
+        "post",
+        "/v1/videos/edits",
+        "editVideo",
+        "Change a video, with a model that works on one",
+        {200: schemas.VideoObject},
+        body=schemas.ReuseBody,
+        parameters=(_IDEMPOTENCY_KEY, _LANGUAGE),
+        refusals=(400, 401, 403, 404, 409, 429, 501, 502, 504),
+    ),
+    Operation(
+        "post",
+        "/v1/videos/extensions",
+        "extendVideo",
+        "Go on from a video, with a model that takes a first clip",
+        {200: schemas.VideoObject},
+        body=schemas.ReuseBody,
+        parameters=(_IDEMPOTENCY_KEY, _LANGUAGE),
+        refusals=(400, 401, 403, 404, 409, 429, 501, 502, 504),
+    ),
+    Operation(
+        "post",
+        "/v1/videos/characters",
+        "createCharacter",
+        "Not supported: no upstream keeps characters",
+        {},
+        refusals=(401, 501),
+    ),
+    Operation(
+        "get",
+        "/v1/videos/characters/{id}",
+        "getCharacter",
+        "Not supported: no upstream keeps characters",
+        {},
+        parameters=(_TASK_ID,),
+        refusals=(401, 501),
     ),
     Operation(
         "get",
@@ -139,9 +241,11 @@ _REFUSALS = {
     401: "No credential, or one that is refused.",
     403: "The account is restricted, or may not use the model.",
     404: "No such model, task or path.",
-    409: "The task cannot be cancelled.",
+    409: "The task cannot be cancelled, or the Idempotency-Key came with another body.",
     413: "The body is too large.",
+    416: "The range lies outside of the video.",
     429: "No credits, or too many requests: `x-should-retry` and `Retry-After` tell which.",
+    501: "The model cannot do that, or no upstream can.",
     502: "The upstream cannot be reached or gave an answer nobody can read; nothing was created.",
     504: "Submitted, but the answer was lost: it may have been charged.",
 }

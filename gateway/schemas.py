@@ -15,7 +15,7 @@ from providers.contract import FieldProblem, FieldReason, Media, MediaKind, Medi
 
 _URL_PREFIXES = ("https://", "http://", "oss://")
 _MAX_SEED = 2**32 - 1
-_IMAGE_FIELDS = ("image_url", "image", "input_reference", *(f"image_file_{number}" for number in range(1, 10)))
+_IMAGE_FIELDS = ("image_url", "image", *(f"image_file_{number}" for number in range(1, 10)))
 _VIDEO_FIELDS = ("video_file_1", "video_file_2", "video_file_3")
 
 
@@ -106,7 +106,9 @@ class GenerationBody(BaseModel):
 
     image_url: Picture = _media_field("An image: https or data: URL.")
     image: Picture = _media_field("The same as `image_url`.")
-    input_reference: Picture = _media_field("The same, as OpenAI's libraries call it; also `{image_url}`.")
+    input_reference: Pictures = Field(
+        (), description="The same, as OpenAI's libraries call it: a file, an address or `{image_url}`; one or several."
+    )
     first_frame: Picture = _media_field("The image that the video starts with.")
     last_frame: Picture = _media_field("The image that it ends with.")
     file_paths: Pictures = Field((), description="Images in order: first frame, last frame, or references.")
@@ -200,6 +202,7 @@ class GenerationBody(BaseModel):
         for name in _IMAGE_FIELDS:
             yield name, getattr(self, name)
         for name, urls in (
+            ("input_reference", self.input_reference),
             ("file_paths", self.file_paths),
             ("filePaths", self.file_paths_camel),
             ("images", self.images),
@@ -212,6 +215,38 @@ def parse_generation(body: dict[str, Any]) -> GenerationBody:
     """The body, validated. Raises GatewayError that names every bad field."""
     try:
         return GenerationBody.model_validate(body)
+    except ValidationError as error:
+        raise invalid(list(_problems(error))) from None
+
+
+class ReuseBody(BaseModel):
+    """A wish for a video that is made of another one."""
+
+    model_config = ConfigDict(extra="ignore", title="VideoReuseRequest")
+
+    prompt: str = Field(min_length=1, description="What is to change, or how it goes on.")
+    model: Annotated[ModelName | None, BeforeValidator(_blank_is_absent)] = None
+    seconds: Annotated[int | None, Field(ge=1, le=60), BeforeValidator(_blank_is_absent)] = Field(
+        None, description="Seconds that are added (extensions), or the length of the result (edits)."
+    )
+    video: dict[str, Any] | str | None = Field(None, description="`{id}` of a finished video, or an https address.")
+
+    @property
+    def video_id(self) -> str | None:
+        """The id of the video, where it is given by one."""
+        given = self.video.get("id") if isinstance(self.video, dict) else self.video
+        return given if isinstance(given, str) and given and not given.startswith(_URL_PREFIXES) else None
+
+    @property
+    def video_url(self) -> str | None:
+        given = self.video.get("url") if isinstance(self.video, dict) else self.video
+        return given if isinstance(given, str) and given.startswith(_URL_PREFIXES) else None
+
+
+def parse_reuse(body: dict[str, Any]) -> ReuseBody:
+    """The body, validated. Raises GatewayError that names every bad field."""
+    try:
+        return ReuseBody.model_validate(body)
     except ValidationError as error:
         raise invalid(list(_problems(error))) from None
 
@@ -290,6 +325,47 @@ class TaskObject(_Answer):
     created: int | None = Field(None, description="Unix seconds.")
     model: str | None = None
     provider: str
+
+
+class VideoError(_Answer):
+    code: str
+    message: str
+    upstream_code: str | None = None
+
+
+class VideoObject(_Answer):
+    """A video as OpenAI's libraries know it."""
+
+    id: str
+    object: Literal["video"]
+    created_at: int = Field(description="Unix seconds.")
+    model: str
+    status: Literal["queued", "in_progress", "completed", "failed"]
+    progress: int = Field(ge=0, le=100)
+    seconds: str
+    size: str = Field(description="Pixels, WIDTHxHEIGHT.")
+    completed_at: int | None
+    expires_at: int | None = Field(description="When the link ends, unix seconds.")
+    remixed_from_video_id: str | None
+    error: VideoError | None
+    prompt: str | None = None
+    url: str | None = Field(None, description="The finished video.")
+    stale: bool | None = Field(None, description="The last query failed on its way: this is the last known state.")
+    provider: str
+
+
+class VideoList(_Answer):
+    object: Literal["list"]
+    data: list[VideoObject]
+    first_id: str | None
+    last_id: str | None
+    has_more: bool
+
+
+class VideoDeleted(_Answer):
+    id: str
+    object: Literal["video.deleted"]
+    deleted: bool
 
 
 class VideoLink(_Answer):

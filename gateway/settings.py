@@ -48,6 +48,7 @@ def _http_url(value: str) -> str:
 
 
 Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)]
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 BaseUrl = Annotated[str, AfterValidator(_http_url)]
 
 
@@ -104,6 +105,10 @@ class Settings(BaseSettings):
     language: Literal["zh", "en"] = Field("zh", description="Of messages, where the client names none.")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["text", "json"] = "text"
+
+    cors_origins: Names = Field(
+        ("*",), description="Origins of web pages that may call; empty: none. No cookie is ever used."
+    )
 
     jimeng_tokens: Secrets = Field(
         (), validation_alias="JIMENG_TOKENS", description="Managed Jimeng accounts, with region and proxy prefixes."

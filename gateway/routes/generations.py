@@ -1,6 +1,5 @@
 """The generations surface: submit a video, ask how it stands, cancel it."""
 
-import math
 import re
 from typing import Any
 
@@ -8,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.bodies import read_object
-from gateway.context import caller, json_answer, language, parts
+from gateway.context import caller, insists, json_answer, language, parts, poll_headers, submit_once
 from gateway.errors import describe, refused
 from gateway.messages import QUERY_FAILED, Language, describe_state, say
 from gateway.schemas import parse_generation
@@ -25,8 +24,7 @@ async def submit(request: Request) -> Response:
     who = caller(request)
     settings = parts(request).settings
     body = parse_generation(await read_object(request, settings.limits.body_bytes))
-    tasks = parts(request).tasks
-    submitted = await tasks.submit(who, body.video_request())
+    submitted = await submit_once(request, who, body.video_request())
     seconds = _seconds_to_wait(request, bool(body.wait_completion), settings.video_timeout / 1000)
     if seconds is None:
         accepted = {
@@ -37,7 +35,7 @@ async def submit(request: Request) -> Response:
             "provider": submitted.provider,
         }
         return json_answer(accepted, headers={"location": f"/v1/videos/tasks/{submitted.id}"})
-    task = await tasks.wait(who, submitted, seconds, request.is_disconnected)
+    task = await parts(request).tasks.wait(who, submitted, seconds, request.is_disconnected)
     answer = render(task, language(request))
     if task.state.result:
         answer["data"] = [{"url": task.state.result.url}]
@@ -47,7 +45,7 @@ async def submit(request: Request) -> Response:
 
 async def status(request: Request) -> Response:
     """GET /v1/videos/tasks/{id}"""
-    task = await parts(request).tasks.status(caller(request), request.path_params["id"], ask=_ask(request))
+    task = await parts(request).tasks.status(caller(request), request.path_params["id"], ask=insists(request))
     return json_answer(render(task, language(request)), headers=poll_headers(task))
 
 
@@ -57,7 +55,7 @@ async def statuses(request: Request) -> Response:
     ids = [id for value in request.query_params.getlist("ids") for id in value.split(",") if id]
     if not ids or len(ids) > MAX_IDS:
         raise refused("ids_needed", limit=MAX_IDS)
-    found = await parts(request).tasks.statuses(who, ids, ask=_ask(request))
+    found = await parts(request).tasks.statuses(who, ids, ask=insists(request))
     spoken = language(request)
     data = [
         render(task, spoken) if task is not None else {"task_id": id, "status": "not_found"}
@@ -97,16 +95,6 @@ def render(task: Task, spoken: Language) -> dict[str, Any]:
     return fields | _present(created=task.created, model=task.model, provider=task.provider)
 
 
-def poll_headers(task: Task | None) -> dict[str, str]:
-    """When to come back; nothing for a task that has ended."""
-    headers = {"cache-control": "no-store"}
-    pause = task.poll_after_ms if task else None
-    if pause is not None:
-        headers["retry-after"] = str(math.ceil(pause / 1000))
-        headers["openai-poll-after-ms"] = str(pause)
-    return headers
-
-
 def _render_result(result: Result) -> dict[str, Any]:
     return _present(
         url=result.url,
@@ -120,10 +108,6 @@ def _render_result(result: Result) -> dict[str, Any]:
 
 def _present(**fields: Any) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
-
-
-def _ask(request: Request) -> bool:
-    return "no-cache" in request.headers.get("cache-control", "").lower()
 
 
 def _seconds_to_wait(request: Request, wait_completion: bool, longest: float) -> float | None:

@@ -15,14 +15,14 @@ _CREATED = 1735689600
 
 async def models(request: Request) -> Response:
     """GET /v1/models"""
-    cards = parts(request).tasks.cards(caller(request))
+    cards = parts(request).tasks.catalog.cards(caller(request))
     return json_answer({"object": "list", "data": [describe_model(name, card) for name, card in cards.items()]})
 
 
 async def model(request: Request) -> Response:
     """GET /v1/models/{id}"""
     name = request.path_params["id"]
-    card = parts(request).tasks.cards(caller(request)).get(name)
+    card = parts(request).tasks.catalog.cards(caller(request)).get(name)
     if card is None:
         raise GatewayError("model_not_found", values={"model": name})
     return json_answer(describe_model(name, card))

@@ -7,10 +7,14 @@ from dataclasses import dataclass, field
 import pytest
 
 from gateway.callers import Caller
+from gateway.catalog import Catalog
 from gateway.errors import GatewayError
+from gateway.listing import Listing
+from gateway.places import Places
 from gateway.polling import Polling
+from gateway.submission import LOOKUP_DELAYS
 from gateway.task_ids import PREFIX, derived_key, unseal
-from gateway.tasks import LOOKUP_DELAYS, Submitted, Task, Tasks
+from gateway.tasks import Submitted, Task, Tasks
 from providers.contract import (
     Account,
     ErrorKind,
@@ -49,17 +53,20 @@ class House:
     secrets: Sequence[bytes] = ()
     aliases: dict[str, str] = field(default_factory=dict)
     defaults: Sequence[tuple[str, str]] = ()
+    sole_owner: bool = False
 
     def __post_init__(self) -> None:
         self.clock = TestClock()
         keys = (f"key-{number}" for number in itertools.count(1))
+        registry = Registry([self.provider, *self.others])
+        self.places = Places(registry, self.secrets)
         self.tasks = Tasks(
-            Registry([self.provider, *self.others]),
+            registry,
+            Catalog(registry, self.aliases, self.defaults),
+            self.places,
+            Listing(registry, self.places, sole_owner=self.sole_owner),
             Polling(self.clock, 1.0),
             self.clock,
-            secrets=self.secrets,
-            aliases=self.aliases,
-            defaults=self.defaults,
             poll_interval=5.0,
             new_key=lambda: next(keys),
         )
@@ -87,7 +94,8 @@ class TestSubmit:
     async def test_one_credential_gets_the_upstreams_own_id(self) -> None:
         house = House()
         submitted = await house.submit(passing(ONE))
-        assert submitted == Submitted("scripted-1", "scripted", "scripted-model", int(house.clock.now()))
+        now = int(house.clock.now())
+        assert submitted == Submitted("scripted-1", "scripted", "scripted-model", now, 0, "1280x720")
 
     async def test_several_credentials_get_a_sealed_id(self) -> None:
         house = House()
@@ -180,8 +188,8 @@ class TestSubmit:
         house = House(aliases={"sora-2": "scripted-model"})
         submitted = await house.submit(passing(ONE), VideoRequest("sora-2", "cat"))
         assert submitted.model == "scripted-model"
-        assert set(house.tasks.cards(passing(ONE))) == {"scripted-model", "sora-2"}
-        assert house.tasks.cards(passing(Account("other", "o-1"))) == {}
+        assert set(house.tasks.catalog.cards(passing(ONE))) == {"scripted-model", "sora-2"}
+        assert house.tasks.catalog.cards(passing(Account("other", "o-1"))) == {}
 
 
 class TestDefaultModel:
@@ -230,13 +238,14 @@ class TestLostAnswers:
         house, provider = self.house([None, None, "scripted-7"], [trouble(ErrorKind.ANSWER_LOST)])
         assert (await house.submit(passing(ONE))).id == "scripted-7"
         assert len(provider.submitted) == 1
-        assert provider.looked_up == ["key-1"] * 3
+        assert provider.looked_up == [provider.submitted[0][1]] * 3
         assert house.clock.slept == list(LOOKUP_DELAYS[:3])
 
     async def test_unknown_to_the_upstream_it_is_sent_once_more_as_the_same_submit(self) -> None:
         house, provider = self.house([None], [trouble(ErrorKind.ANSWER_LOST), "scripted-8"])
         assert (await house.submit(passing(ONE))).id == "scripted-8"
-        assert [key for _, key, _ in provider.submitted] == ["key-1", "key-1"]
+        assert len({key for _, key, _ in provider.submitted}) == 1
+        assert len(provider.submitted) == 2
         assert len(provider.looked_up) == len(LOOKUP_DELAYS)
 
     async def test_lost_twice_it_is_looked_up_twice_and_never_sent_a_third_time(self) -> None:

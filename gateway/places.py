@@ -1,0 +1,139 @@
+"""Where a public id leads: sealing ids, opening them, and telling whose tasks are whose, all without a store."""
+
+import hashlib
+import hmac
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gateway import task_ids
+from gateway.callers import Caller
+from gateway.task_ids import TaskId
+from providers.contract import Account, Provider, VideoRequest
+from providers.registry import Registry
+from providers.settle import nominal_size, parse_size
+
+_KEY_BYTES = 10
+_MARK_BYTES = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The account that owns a task and the upstream's id there, with what the public id says of the task besides.
+
+    `seconds`, `width` and `height` are 0 and `model` is "" where the id does not say.
+    """
+
+    public_id: str
+    provider: Provider
+    account: Account
+    upstream_id: str
+    model: str = ""
+    created: int | None = None
+    seconds: int = 0
+    width: int = 0
+    height: int = 0
+
+
+class Places:
+    """Makes public ids and finds the places they lead to. `secrets` are MAC keys; the first one seals."""
+
+    def __init__(self, registry: Registry, secrets: Sequence[bytes] = ()) -> None:
+        self._registry = registry
+        self._secrets = tuple(secrets)
+
+    def public_id(
+        self, caller: Caller, account: Account, upstream_id: str, request: VideoRequest, created: int, *, sealed: bool
+    ) -> str:
+        """The upstream's own id where the caller's one credential is enough to find the task again, else sealed.
+
+        `sealed` asks for a sealed one in any case. `request` is the settled one.
+        """
+        if not sealed and not caller.managed and len(caller.accounts_of(account.provider)) == 1:
+            return upstream_id
+        width, height = parse_size(request.size or nominal_size(request.resolution, request.ratio)) or (0, 0)
+        return self.seal(
+            caller,
+            account,
+            TaskId(
+                provider=account.provider,
+                upstream_id=upstream_id,
+                account_tag=account.tag,
+                owner_tag=caller.owner,
+                model=request.model,
+                created=created,
+                seconds=request.duration or 0,
+                width=width,
+                height=height,
+            ),
+        )
+
+    def seal(self, caller: Caller, account: Account, id: TaskId) -> str:
+        return task_ids.seal(id, self._keys(caller, account)[0])
+
+    def find(self, caller: Caller, id: str) -> Place | None:
+        """Where a public id leads for this caller; None for one that is forged, another's, or nobody's."""
+        if id.startswith(task_ids.PREFIX):
+            return self._find_sealed(caller, id)
+        provider = None if caller.managed else self._registry.owner(id)
+        if provider is None:
+            return None
+        accounts = caller.accounts_of(provider.name)
+        return Place(id, provider, accounts[0], id) if len(accounts) == 1 else None
+
+    def _find_sealed(self, caller: Caller, id: str) -> Place | None:
+        claimed = task_ids.peek(id)
+        account = caller.account(claimed.account_tag) if claimed else None
+        if account is None:
+            return None
+        opened = task_ids.unseal(id, self._keys(caller, account))
+        if (
+            opened is None
+            or opened.provider != account.provider
+            or not hmac.compare_digest(opened.owner_tag, caller.owner)
+        ):
+            return None
+        return Place(
+            id,
+            self._registry[account.provider],
+            account,
+            opened.upstream_id,
+            opened.model,
+            opened.created,
+            opened.seconds,
+            opened.width,
+            opened.height,
+        )
+
+    def submit_key(self, caller: Caller, account: Account, seed: str) -> str:
+        """The UUID under which a submit goes to an account: the same for the same seed, on every replica.
+
+        Its last six bytes mark the owner, so that an upstream that keeps the key and lists it tells whose task it is.
+        """
+        head = bytearray(hashlib.sha256(f"{caller.owner}\0{account.tag}\0{seed}".encode()).digest()[:_KEY_BYTES])
+        head[6] = head[6] & 0x0F | 0x40
+        head[8] = head[8] & 0x3F | 0x80
+        return str(uuid.UUID(bytes=bytes(head) + self._mark(bytes(head), caller, self._keys(caller, account)[0])))
+
+    def made(self, caller: Caller, account: Account, submit_key: str) -> bool:
+        """True when a submit key was made here for this caller."""
+        try:
+            data = uuid.UUID(submit_key).bytes
+        except ValueError:
+            return False
+        head, mark = data[:_KEY_BYTES], data[_KEY_BYTES:]
+        genuine = False
+        for key in self._keys(caller, account):
+            genuine |= hmac.compare_digest(self._mark(head, caller, key), mark)
+        return genuine
+
+    @staticmethod
+    def _mark(head: bytes, caller: Caller, key: bytes) -> bytes:
+        return hashlib.blake2b(head + caller.owner.encode(), key=key, digest_size=_MARK_BYTES).digest()
+
+    def _keys(self, caller: Caller, account: Account) -> tuple[bytes, ...]:
+        """The MAC keys of an account's tasks: the gateway's, and for whoever holds the credential, the one made of
+        it, so that ids hold everywhere with no configuration at all."""
+        if caller.managed:
+            return self._secrets
+        return (*self._secrets, task_ids.derived_key(account.credential))

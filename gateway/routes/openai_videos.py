@@ -1,0 +1,248 @@
+"""The OpenAI Videos API, as its client libraries speak it: ids are sealed, and nothing is stored."""
+
+import math
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway.bodies import read_object
+from gateway.callers import Caller
+from gateway.context import caller, insists, json_answer, language, parts, poll_headers, submit_once
+from gateway.errors import CODES, GatewayError, describe, invalid, refused
+from gateway.media import stream_content
+from gateway.messages import ERRORS, Language
+from gateway.schemas import parse_generation, parse_reuse
+from gateway.tasks import Submitted, Task
+from providers.contract import (
+    FieldProblem,
+    FieldReason,
+    Media,
+    MediaKind,
+    MediaRole,
+    Phase,
+    ProviderError,
+    Result,
+    VideoRequest,
+)
+
+DEFAULT_LIMIT, MAX_LIMIT = 20, 100
+EDIT_MODEL, EXTEND_MODEL = "wan2.7-videoedit", "wan2.7-i2v"
+
+_STATUS = {"pending": "queued", "processing": "in_progress", "completed": "completed", "failed": "failed"}
+_LINK_SECONDS = 24 * 3600
+
+
+async def create(request: Request) -> Response:
+    """POST /v1/videos"""
+    who = caller(request)
+    body = parse_generation(await read_object(request, parts(request).settings.limits.body_bytes))
+    return await _submit(request, who, body.video_request(), prompt=body.prompt)
+
+
+async def retrieve(request: Request) -> Response:
+    """GET /v1/videos/{id}"""
+    task = await parts(request).tasks.status(caller(request), request.path_params["id"], ask=insists(request))
+    return json_answer(render(task, language(request)), headers=poll_headers(task))
+
+
+async def list_videos(request: Request) -> Response:
+    """GET /v1/videos"""
+    who = caller(request)
+    query = request.query_params
+    limit, order = query.get("limit", str(DEFAULT_LIMIT)), query.get("order", "desc")
+    problems = []
+    if not (limit.isascii() and limit.isdigit() and 1 <= int(limit) <= MAX_LIMIT):
+        problems.append(FieldProblem("limit", FieldReason.NOT_ALLOWED, (f"1–{MAX_LIMIT}",), limit[:60]))
+    if order not in ("asc", "desc"):
+        problems.append(FieldProblem("order", FieldReason.NOT_ALLOWED, ("asc", "desc"), order[:60]))
+    if problems:
+        raise invalid(problems)
+    page, more = await parts(request).tasks.list(
+        who, limit=int(limit), after=query.get("after") or None, ascending=order == "asc"
+    )
+    spoken = language(request)
+    data = [render(task, spoken) for task in page]
+    return json_answer(
+        {
+            "object": "list",
+            "data": data,
+            "first_id": data[0]["id"] if data else None,
+            "last_id": data[-1]["id"] if data else None,
+            "has_more": more,
+        }
+    )
+
+
+async def delete(request: Request) -> Response:
+    """DELETE /v1/videos/{id}: cancels a task that still can be cancelled; else 409."""
+    id = request.path_params["id"]
+    await parts(request).tasks.cancel(caller(request), id)
+    return json_answer({"id": id, "object": "video.deleted", "deleted": True})
+
+
+async def content(request: Request) -> Response:
+    """GET and HEAD /v1/videos/{id}/content"""
+    who = caller(request)
+    variant = request.query_params.get("variant") or "video"
+    if variant not in ("video", "thumbnail"):
+        raise invalid([FieldProblem("variant", FieldReason.NOT_ALLOWED, ("video", "thumbnail"), variant[:60])])
+    tasks, id = parts(request).tasks, request.path_params["id"]
+    task = await tasks.status(who, id)
+    link = _link(_finished(task), variant)
+    if link is None:
+        raise refused("no_thumbnail")
+
+    async def renew() -> str | None:
+        """The same link, signed anew."""
+        again = await tasks.status(who, id, ask=True)
+        return _link(again.state.result, variant) if again.state.result else None
+
+    return await stream_content(
+        parts(request).http,
+        link,
+        request,
+        filename=f"{task.provider}-{task.state.id}.{'mp4' if variant == 'video' else 'jpg'}",
+        media_type="video/mp4" if variant == "video" else "image/jpeg",
+        proxy=task.proxy,
+        renew=renew,
+    )
+
+
+async def remix(request: Request) -> Response:
+    """POST /v1/videos/{id}/remix: the model of the id with a new prompt, the old video as reference where it can."""
+    who = caller(request)
+    reuse = parse_reuse(await read_object(request, parts(request).settings.limits.body_bytes))
+    tasks, id = parts(request).tasks, request.path_params["id"]
+    old = await tasks.status(who, id)
+    if old.model is None:
+        raise GatewayError("not_supported", ERRORS["model_unknown"])
+    roles = tasks.catalog.card(old.model).roles
+    role = next((role for role in (MediaRole.VIDEO, MediaRole.REFERENCE_VIDEO) if role in roles), None)
+    media = (Media(MediaKind.VIDEO, _finished(old).url, "video", role),) if role else ()
+    wish = VideoRequest(
+        old.model,
+        reuse.prompt,
+        duration=old.seconds or None if not role else None,
+        size=old.size or None if not role else None,
+        media=media,
+    )
+    return await _submit(request, who, wish, prompt=reuse.prompt, remixed_from=id)
+
+
+async def edits(request: Request) -> Response:
+    """POST /v1/videos/edits, for models that work on a video."""
+    return await _reuse(request, EDIT_MODEL, MediaRole.VIDEO)
+
+
+async def extensions(request: Request) -> Response:
+    """POST /v1/videos/extensions, for models that go on from a clip."""
+    return await _reuse(request, EXTEND_MODEL, MediaRole.FIRST_CLIP)
+
+
+async def characters(request: Request) -> Response:
+    """/v1/videos/characters: no upstream keeps characters."""
+    caller(request)
+    raise GatewayError("not_supported", ERRORS["no_characters"])
+
+
+async def _reuse(request: Request, default_model: str, role: MediaRole) -> Response:
+    """Submit a video that is made of another one: a task's, by its id, or one at an address."""
+    who = caller(request)
+    reuse = parse_reuse(await read_object(request, parts(request).settings.limits.body_bytes))
+    tasks = parts(request).tasks
+    card = tasks.catalog.card(reuse.model or default_model)
+    if role not in card.roles or not caller(request).accounts_for(card):
+        raise GatewayError("not_supported", ERRORS["not_by_this_model"], values={"model": card.name})
+    link, seconds = reuse.video_url, 0
+    if reuse.video_id:
+        old = await tasks.status(who, reuse.video_id)
+        result = _finished(old)
+        link, seconds = result.url, old.seconds or round(result.duration or 0)
+    if link is None:
+        raise invalid([FieldProblem("video", FieldReason.MISSING, ("{id}", "https://…"))])
+    # The length of an extension is told with the clip it goes on from.
+    duration = seconds + reuse.seconds if role is MediaRole.FIRST_CLIP and reuse.seconds else reuse.seconds
+    wish = VideoRequest(
+        card.name, reuse.prompt, duration=duration, media=(Media(MediaKind.VIDEO, link, "video", role),)
+    )
+    return await _submit(request, who, wish, prompt=reuse.prompt, remixed_from=reuse.video_id)
+
+
+async def _submit(
+    request: Request, who: Caller, wish: VideoRequest, *, prompt: str, remixed_from: str | None = None
+) -> Response:
+    submitted = await submit_once(request, who, wish, sealed=True, nearest=True)
+    video = _video(submitted.id, submitted.created, submitted.model, "queued", 0, submitted.seconds, submitted.size)
+    video["prompt"] = prompt
+    if remixed_from:
+        video["remixed_from_video_id"] = remixed_from
+    return json_answer(video | {"provider": submitted.provider}, headers=_location(submitted))
+
+
+def render(task: Task, spoken: Language) -> dict[str, Any]:
+    """A video object: only the four statuses, whole numbers, `seconds` as text."""
+    state = task.state
+    size, seconds = task.size, task.seconds
+    if state.result:
+        result = state.result
+        size = f"{result.width}x{result.height}" if result.width and result.height else size
+        seconds = seconds or round(result.duration or 0)
+    status = _STATUS[state.phase.status]
+    video = _video(task.id, task.created or 0, task.model or "", status, task.progress, seconds, size)
+    if state.phase.ended and state.ended_at:
+        video["completed_at"] = int(state.ended_at)
+    if state.phase is Phase.COMPLETED and state.result:
+        video["expires_at"] = _expiry(state.result, state.ended_at)
+        video["url"] = state.result.url
+    if state.error:
+        video["error"] = _error(state.error, spoken)
+    if task.trouble:
+        video["stale"] = True
+    return video | {"provider": task.provider}
+
+
+def _video(id: str, created: int, model: str, status: str, progress: int, seconds: int, size: str) -> dict[str, Any]:
+    return {
+        "id": id,
+        "object": "video",
+        "created_at": created,
+        "model": model,
+        "status": status,
+        "progress": progress,
+        "seconds": str(seconds),
+        "size": size,
+        "completed_at": None,
+        "expires_at": None,
+        "remixed_from_video_id": None,
+        "error": None,
+    }
+
+
+def _error(error: ProviderError, spoken: Language) -> dict[str, Any]:
+    answer = {"code": CODES[error.kind], "message": describe(error, spoken)}
+    return answer | {"upstream_code": error.code} if error.code else answer
+
+
+def _expiry(result: Result, ended_at: float | None) -> int | None:
+    if result.expires_at:
+        return result.expires_at
+    return math.floor(ended_at) + _LINK_SECONDS if ended_at else None
+
+
+def _finished(task: Task) -> Result:
+    """The result of a task. Raises GatewayError (400 `not_ready`) where there is none."""
+    if task.state.result is None:
+        sentence = "failed_task" if task.state.phase is Phase.FAILED else "not_ready"
+        raise GatewayError("not_ready", ERRORS[sentence])
+    return task.state.result
+
+
+def _link(result: Result | None, variant: str) -> str | None:
+    if result is None:
+        return None
+    return result.url if variant == "video" else result.cover_url
+
+
+def _location(submitted: Submitted) -> dict[str, str]:
+    return {"location": f"/v1/videos/{submitted.id}"}

@@ -1,0 +1,117 @@
+"""How a submit reaches an upstream: over the accounts in order, and never twice what may have been accepted."""
+
+from collections.abc import Callable, Sequence
+
+from gateway.clock import Clock
+from gateway.errors import from_provider
+from providers.contract import (
+    Account,
+    Blame,
+    CanFind,
+    ErrorKind,
+    Provider,
+    ProviderError,
+    Submission,
+    VideoRequest,
+)
+
+LOOKUP_DELAYS = (1.0, 1.0, 2.0, 3.0)
+"""Seconds before each look-up of a submit whose answer was lost: the store of the upstream lags behind the submit."""
+
+_HOPE = (
+    ErrorKind.TOO_MANY_RUNNING,
+    ErrorKind.RATE_LIMITED,
+    ErrorKind.NO_CREDITS,
+    ErrorKind.NOT_ENTITLED,
+    ErrorKind.RESTRICTED,
+    ErrorKind.INVALID_CREDENTIAL,
+)
+"""Trouble of accounts, the kind that passes the soonest first."""
+
+SubmitKey = Callable[[Account], str]
+"""The key of one submit for an account: the same whenever it is asked for."""
+
+
+class Submitter:
+    """Sends submits. Raises GatewayError for what a client is to know."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    async def submit(
+        self, provider: Provider, request: VideoRequest, accounts: Sequence[Account], key: SubmitKey
+    ) -> tuple[Account, Submission]:
+        """Submit with the first account that can. **Charged.**
+
+        The next one is tried only after trouble of an account's own, which surely created nothing; whatever else
+        goes wrong goes back to the client.
+        """
+        failures: list[ProviderError] = []
+        for account in accounts:
+            try:
+                return account, await self._submit_once(provider, request, account, key(account))
+            except ProviderError as error:
+                error.detail = account.redact(error.detail)
+                if error.kind.blame is not Blame.ACCOUNT:
+                    raise from_provider(error) from error
+                failures.append(error)
+        raise from_provider(min(failures, key=lambda failure: _HOPE.index(failure.kind)))
+
+    async def find(
+        self, provider: Provider, accounts: Sequence[Account], key: SubmitKey
+    ) -> tuple[Account, Submission] | None:
+        """The submission that an earlier request with the same key made, here or on another replica.
+
+        None where there is none, or where the upstream cannot tell. An account that is in trouble of its own has
+        none; any other trouble is raised, since to go on might be to submit twice.
+        """
+        if not isinstance(provider, CanFind):
+            return None
+        for account in accounts:
+            try:
+                found = await provider.find(key(account), account)
+            except ProviderError as error:
+                if error.kind.blame is Blame.ACCOUNT:
+                    continue
+                error.detail = account.redact(error.detail)
+                unreachable = ProviderError(ErrorKind.UNREACHABLE, code=error.code, detail=error.detail)
+                raise from_provider(unreachable) from error
+            if found is not None:
+                return account, found
+        return None
+
+    async def _submit_once(self, provider: Provider, request: VideoRequest, account: Account, key: str) -> Submission:
+        """One submit to one account. A lost answer is looked up; only a submit that the upstream does not know is
+        sent again, once, and as the same submit."""
+        for last in (False, True):
+            try:
+                return await provider.submit(request, account, submit_key=key)
+            except ProviderError as error:
+                if error.kind is not ErrorKind.ANSWER_LOST or not isinstance(provider, CanFind):
+                    raise
+                found = await self._look_up(provider, key, account, lost=error)
+                if found is not None:
+                    return found
+                if last:
+                    raise
+        raise AssertionError
+
+    async def _look_up(
+        self, provider: CanFind, key: str, account: Account, *, lost: ProviderError
+    ) -> Submission | None:
+        """The submission of a key, None when the upstream surely does not know it. Raises `lost` when it cannot
+        be told."""
+        unknown = False
+        for delay in LOOKUP_DELAYS:
+            await self._clock.sleep(delay)
+            try:
+                found = await provider.find(key, account)
+            except ProviderError:
+                unknown = False
+                continue
+            if found is not None:
+                return found
+            unknown = True
+        if not unknown:
+            raise lost
+        return None
