@@ -71,6 +71,53 @@ def parse_size(text: str) -> tuple[int, int] | None:
     return (int(match[1]), int(match[2])) if match else None
 
 
+def nominal_size(resolution: str | None, ratio: str | None) -> str:
+    """ "WIDTHxHEIGHT" of a resolution and a ratio, for models that do not speak of pixels: 720p and 16:9 unless said.
+
+    >>> nominal_size("1080p", "9:16")
+    '1080x1920'
+    """
+    tier = re.fullmatch(r"(\d{3,4})p", resolution or "")
+    short = int(tier[1]) if tier else 720
+    shape = re.fullmatch(r"(\d{1,3}):(\d{1,3})", ratio or "")
+    across, down = (int(shape[1]) or 1, int(shape[2]) or 1) if shape else (16, 9)
+    long = round(short * max(across, down) / min(across, down) / 2) * 2
+    return f"{long}x{short}" if across >= down else f"{short}x{long}"
+
+
+def approach(card: ModelCard, request: VideoRequest) -> VideoRequest:
+    """The request with its duration and size moved to the nearest that the model can do.
+
+    For clients of an API whose sizes and lengths are not the model's. What cannot be read as a size stays as it is,
+    for `settle` to refuse.
+    """
+    if card.open:
+        return request
+    if request.duration is not None:
+        seconds = request.duration
+        allowed = [allowed for allowed in card.durations if allowed > 0]
+        nearest = min(allowed, key=lambda allowed: (abs(allowed - seconds), -allowed), default=None)
+        request = replace(request, duration=nearest)
+    pixels = parse_size(request.size) if request.size else None
+    if pixels is None:
+        return request
+    shape = math.log(pixels[0] / pixels[1])
+    short = min(pixels)
+    if card.sizes:
+        made = {size: parse_size(size) or pixels for size in card.sizes.values()}
+        size = min(made, key=lambda name: (_away(shape, made[name]), abs(min(made[name]) - short)))
+        return replace(request, size=size)
+    ratios = {ratio: tuple(map(int, ratio.split(":"))) for ratio in card.ratios if ":" in ratio}
+    ratio = min(ratios, key=lambda name: _away(shape, ratios[name]), default=None)
+    tiers = {tier: int(tier[:-1]) for tier in card.resolutions if tier[:-1].isdigit() and tier.endswith("p")}
+    resolution = min(tiers, key=lambda name: abs(tiers[name] - short), default=None)
+    return replace(request, size=None, ratio=request.ratio or ratio, resolution=request.resolution or resolution)
+
+
+def _away(shape: float, pixels: tuple[int, ...]) -> float:
+    return round(abs(math.log(pixels[0] / pixels[1]) - shape), 3)
+
+
 def _place_media(card: ModelCard, request: VideoRequest) -> VideoRequest:
     """Give unlabelled media their roles: frames in order where the model can work from frames alone, else what its
     card has for them, else references."""
