@@ -363,8 +363,8 @@ class ModelCard:
     `sizes` maps resolution and ratio to "WIDTHxHEIGHT" for models that want pixels; without it `size` is only read
     as a way to say ratio and resolution.
     `media_sets` are the legal sets of inputs; the empty set in it means that text alone is enough.
-    `media_limits` says how many of a role are taken (1 unless named here). `media_hint` is said to whoever hands in
-    what no set has.
+    `media_limits` says how many of a role are taken (1 unless named here), `media_total` how many in all.
+    `media_hint` is said to whoever hands in what no set has.
     `fields` are those of OPTIONAL_FIELDS that the model has.
     `regions` are the sites that have the model; empty means all.
     `typical_seconds` is how long a generation usually takes: it drives the progress estimate and nothing else.
@@ -384,9 +384,11 @@ class ModelCard:
     sizes: Mapping[tuple[str, str], str] = field(default_factory=dict)
     media_sets: tuple[frozenset[MediaRole], ...] = (frozenset(),)
     media_limits: Mapping[MediaRole, int] = field(default_factory=dict)
+    media_total: int | None = None
     media_hint: Words | None = None
     prompt_needed: bool = True
     fields: frozenset[str] = frozenset()
+    max_seed: int = 2**32 - 1
     regions: frozenset[str] = frozenset()
     typical_seconds: float = 120.0
     open: bool = False

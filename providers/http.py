@@ -3,12 +3,13 @@
 It knows one thing that no general client tells: whether a failed call may have reached the upstream. `UNREACHABLE`
 means that nothing was sent, `ANSWER_LOST` that something was. Whoever submits charged work depends on it.
 
-No cookie is ever kept and no redirect followed: an account's cookies are sent by its provider, and an answer that
-points elsewhere is no answer of an API.
+No cookie is ever kept and no redirect of a call followed: an account's cookies are sent by its provider, and an answer
+that points elsewhere is no answer of an API. A file is another matter: object stores do point elsewhere.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Self
@@ -18,6 +19,7 @@ import aiohttp
 import httpx
 import orjson
 from httpx_aiohttp import AiohttpTransport
+from yarl import URL
 
 from providers.contract import ErrorKind, ProviderError
 
@@ -36,7 +38,11 @@ except ModuleNotFoundError:
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
 """A JSON answer larger than this is not one of an API; reading stops there."""
 
+MAX_REDIRECTS = 3
+"""How often a file may be said to lie elsewhere before that is taken for a circle."""
+
 _PIECE_BYTES = 256 * 1024
+_DOWNLOAD_PIECE_BYTES = 64 * 1024
 
 _NOTHING_SENT_AIOHTTP = (
     aiohttp.ClientConnectorError,
@@ -86,8 +92,29 @@ class Reply:
     @property
     def retry_after(self) -> float | None:
         """Seconds, where the upstream sent a number."""
-        value = self.headers.get("retry-after", "")
-        return float(value) if value.isascii() and value.isdigit() else None
+        return _retry_after(self.headers)
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """An answer whose body is still to come, in pieces of at most 64 KiB, as the host sent them.
+
+    `pieces` can be read once, and raises ProviderError (ANSWER_LOST) when the host breaks off or falls silent.
+    """
+
+    status: int
+    headers: httpx.Headers
+    pieces: AsyncIterator[bytes]
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds, where the host sent a number."""
+        return _retry_after(self.headers)
+
+
+def _retry_after(headers: httpx.Headers) -> float | None:
+    value = headers.get("retry-after", "")
+    return float(value) if value.isascii() and value.isdigit() else None
 
 
 TransportFactory = Callable[[str | None], httpx.AsyncBaseTransport]
@@ -101,6 +128,7 @@ class HttpClient:
         self.timeouts = timeouts or Timeouts()
         self._transport = transport
         self._clients: dict[tuple[str | None, bool], httpx.AsyncClient] = {}
+        self._downloads: dict[str | None, httpx.AsyncClient] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -109,8 +137,9 @@ class HttpClient:
         await self.aclose()
 
     async def aclose(self) -> None:
-        clients, self._clients = self._clients, {}
-        for client in clients.values():
+        clients = [*self._clients.values(), *self._downloads.values()]
+        self._clients, self._downloads = {}, {}
+        for client in clients:
             await client.aclose()
 
     async def send(
@@ -164,19 +193,81 @@ class HttpClient:
         finally:
             await response.aclose()
 
+    @asynccontextmanager
+    async def stream(
+        self, method: str, url: str, *, headers: Mapping[str, str], proxy: str | None = None
+    ) -> AsyncGenerator[Download, None]:
+        """A file, piece by piece and never decompressed. Leaving the context closes what was not read to its end.
+
+        The head must be there within the total timeout, redirects included; the body has all the time it needs, as
+        long as no two pieces are further apart than the read timeout. Only while somebody waits for one: a reader
+        that takes its time holds the host up and is not held against it.
+
+        Raises ProviderError: UNREACHABLE and ANSWER_LOST as in `send`, UPSTREAM_ERROR for a redirect to nowhere.
+        """
+        client = self._download_client(proxy)
+        async with AsyncExitStack() as opened:
+            try:
+                request = client.build_request(method, url, headers={**headers, "Accept-Encoding": "identity"})
+                async with asyncio.timeout(self.timeouts.total):
+                    response = await _find(client, request)
+                opened.push_async_callback(response.aclose)
+            except TimeoutError as error:
+                raise ProviderError(
+                    ErrorKind.ANSWER_LOST, detail=f"no answer within {self.timeouts.total:g} s"
+                ) from error
+            except _TROUBLE as error:
+                raise _failure(error) from error
+            except ValueError as error:
+                # An address that each library in turn finds fault with in its own way.
+                raise ProviderError(ErrorKind.UNREACHABLE, detail="InvalidURL") from error
+            pieces = await opened.enter_async_context(aclosing(_download_pieces(response)))
+            yield Download(response.status_code, response.headers, pieces)
+
     def _client(self, proxy: str | None, once: bool) -> httpx.AsyncClient:
         client = self._clients.get((proxy, once))
         if client is None:
-            timeouts = self.timeouts
-            client = httpx.AsyncClient(
-                transport=self._transport(proxy) if self._transport else _aiohttp_transport(proxy, once),
-                timeout=httpx.Timeout(timeouts.read, connect=timeouts.connect, pool=timeouts.connect),
-                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-                follow_redirects=False,
-                trust_env=False,
-            )
-            self._clients[proxy, once] = client
+            transport = self._transport(proxy) if self._transport else _aiohttp_transport(proxy, once)
+            client = self._clients[proxy, once] = self._over(transport)
         return client
+
+    def _download_client(self, proxy: str | None) -> httpx.AsyncClient:
+        client = self._downloads.get(proxy)
+        if client is None:
+            transport = self._transport(proxy) if self._transport else _DownloadTransport(proxy)
+            client = self._downloads[proxy] = self._over(transport)
+        return client
+
+    def _over(self, transport: httpx.AsyncBaseTransport) -> httpx.AsyncClient:
+        timeouts = self.timeouts
+        return httpx.AsyncClient(
+            transport=transport,
+            timeout=httpx.Timeout(timeouts.read, connect=timeouts.connect, pool=timeouts.connect),
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+            follow_redirects=False,
+            trust_env=False,
+        )
+
+
+async def _find(client: httpx.AsyncClient, request: httpx.Request) -> httpx.Response:
+    """The answer at the end of the redirects. A credential in the headers does not travel to another host."""
+    for _ in range(MAX_REDIRECTS + 1):
+        response = await client.send(request, stream=True)
+        if response.next_request is None:
+            return response
+        await response.aclose()
+        request = response.next_request
+        if request.url.scheme not in ("http", "https"):
+            raise ProviderError(ErrorKind.UPSTREAM_ERROR, detail="redirected to what is neither http nor https")
+    raise ProviderError(ErrorKind.UPSTREAM_ERROR, detail=f"redirected more than {MAX_REDIRECTS} times")
+
+
+async def _download_pieces(response: httpx.Response) -> AsyncGenerator[bytes, None]:
+    try:
+        async for piece in response.aiter_raw():
+            yield piece
+    except _TROUBLE as error:
+        raise _failure(error) from error
 
 
 def _content(body: bytes) -> bytes | AsyncIterator[bytes] | None:
@@ -190,15 +281,60 @@ async def _pieces(body: bytes) -> AsyncIterator[bytes]:
 
 
 def _aiohttp_transport(proxy: str | None, once: bool) -> httpx.AsyncBaseTransport:
-    def session() -> aiohttp.ClientSession:
-        # aiohttp keeps cookies of its own unless told otherwise, and would send one account's to the next.
-        return aiohttp.ClientSession(
-            connector=_connector(proxy, once),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            proxy=proxy if proxy and not _is_socks(proxy) else None,
-        )
+    return AiohttpTransport(client=lambda: _session(proxy, once))
 
-    return AiohttpTransport(client=session)
+
+class _DownloadTransport(httpx.AsyncBaseTransport):
+    """aiohttp's for files. A link goes out byte for byte: aiohttp left to itself respells the escapes in it (%2F, %7E),
+    which a signature over the address as it was written does not survive."""
+
+    def __init__(self, proxy: str | None) -> None:
+        self._proxy = proxy
+        self._session: aiohttp.ClientSession | None = None
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if self._session is None:
+            self._session = _session(self._proxy, once=False)
+        timeout = request.extensions["timeout"]
+        answer = await self._session.request(
+            request.method,
+            URL(str(request.url), encoded=True),
+            headers=request.headers,
+            allow_redirects=False,
+            auto_decompress=False,
+            read_bufsize=_DOWNLOAD_PIECE_BYTES,
+            timeout=aiohttp.ClientTimeout(
+                connect=timeout["pool"], sock_connect=timeout["connect"], sock_read=timeout["read"]
+            ),
+        )
+        return httpx.Response(answer.status, headers=answer.raw_headers, stream=_Body(answer))
+
+    async def aclose(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+
+class _Body(httpx.AsyncByteStream):
+    """Closed before its end it takes the connection with it, so that the host stops sending."""
+
+    def __init__(self, answer: aiohttp.ClientResponse) -> None:
+        self._answer = answer
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for piece in self._answer.content.iter_chunked(_DOWNLOAD_PIECE_BYTES):
+            yield piece
+
+    async def aclose(self) -> None:
+        self._answer.release()
+
+
+def _session(proxy: str | None, once: bool) -> aiohttp.ClientSession:
+    # aiohttp keeps cookies of its own unless told otherwise, and would send one account's to the next.
+    return aiohttp.ClientSession(
+        connector=_connector(proxy, once),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        proxy=proxy if proxy and not _is_socks(proxy) else None,
+    )
 
 
 def _connector(proxy: str | None, once: bool) -> aiohttp.BaseConnector:
@@ -218,7 +354,7 @@ def _is_socks(proxy: str) -> bool:
 
 def _failure(error: Exception) -> ProviderError:
     """Which of the two it was. The transport renames aiohttp's errors, some of them wrongly: the cause decides."""
-    cause = error.__cause__
+    cause = error if isinstance(error, aiohttp.ClientError) else error.__cause__
     if isinstance(cause, aiohttp.ClientError):
         nothing_sent = isinstance(cause, _NOTHING_SENT_AIOHTTP)
     else:

@@ -156,16 +156,21 @@ def _read_size(card: ModelCard, request: VideoRequest, problems: list[FieldProbl
                 return _agree(request, resolution, ratio, size, problems)
         problems.append(FieldProblem("size", FieldReason.NOT_ALLOWED, allowed, request.size))
         return replace(request, size=None)
-    divisor = math.gcd(width, height)
-    ratio = f"{width // divisor}:{height // divisor}"
+    shape = next((shape for shape in card.ratios if _is_shape(shape, width, height)), None)
     resolution = f"{min(width, height)}p"
-    if card.ratios and ratio not in card.ratios:
+    if card.ratios and shape is None:
         problems.append(FieldProblem("size", FieldReason.NOT_ALLOWED, card.ratios, request.size))
         return replace(request, size=None)
     if card.resolutions and resolution not in card.resolutions:
         problems.append(FieldProblem("size", FieldReason.NOT_ALLOWED, card.resolutions, request.size))
         return replace(request, size=None)
-    return _agree(request, resolution if card.resolutions else None, ratio if card.ratios else None, size, problems)
+    return _agree(request, resolution if card.resolutions else None, shape, size, problems)
+
+
+def _is_shape(ratio: str, width: int, height: int) -> bool:
+    """True for pixels of a ratio, reduced or not: 1680x720 is 21:9 as well as 7:3."""
+    across, _, down = ratio.partition(":")
+    return across.isdigit() and down.isdigit() and int(across) * height == int(down) * width
 
 
 def _agree(
@@ -222,6 +227,8 @@ def _check_optional_fields(card: ModelCard, request: VideoRequest, problems: lis
         value = getattr(request, name)
         if value is not None and name not in card.fields:
             problems.append(FieldProblem(name, FieldReason.UNSUPPORTED, value=str(value)))
+    if request.seed is not None and "seed" in card.fields and request.seed > card.max_seed:
+        problems.append(FieldProblem("seed", FieldReason.NOT_ALLOWED, (f"0–{card.max_seed}",), str(request.seed)))
 
 
 def _check_media(card: ModelCard, request: VideoRequest, problems: list[FieldProblem]) -> None:
@@ -234,6 +241,9 @@ def _check_media(card: ModelCard, request: VideoRequest, problems: list[FieldPro
             problems.append(FieldProblem(item.param, FieldReason.UNSUPPORTED, allowed, hint=card.media_hint))
         if not strange:
             problems.append(_wrong_set(card, request, given))
+    if card.media_total is not None and len(request.media) > card.media_total:
+        beyond = request.media[card.media_total].param
+        problems.append(FieldProblem(beyond, FieldReason.NOT_ALLOWED, (f"≤ {card.media_total}",)))
     for role in sorted(given & card.roles):
         items = request.media_in(role)
         limit = card.media_limits.get(role, 1)

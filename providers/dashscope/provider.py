@@ -1,11 +1,12 @@
-"""DashScope as a provider: submit, query and cancel over its asynchronous task interface.
+"""DashScope as a provider: submit, query, cancel and list over its asynchronous task interface.
 
 Whatever happens on the way comes out as a ProviderError, and none of its texts holds the credential.
 """
 
 import asyncio
 import re
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -13,6 +14,7 @@ from providers.contract import (
     Account,
     Blame,
     ErrorKind,
+    ListedTask,
     ModelCard,
     ProviderError,
     Submission,
@@ -23,7 +25,7 @@ from providers.contract import (
 from providers.dashscope.errors import code_and_message, meaning_of, refusal, text_of
 from providers.dashscope.models import MODELS, PROVIDER, open_card
 from providers.dashscope.payload import build
-from providers.dashscope.tasks import parse
+from providers.dashscope.tasks import Page, list_window, parse, parse_page
 from providers.dashscope.wires import UNPLACED_WIRE, wire_of
 from providers.http import HttpClient, Reply
 
@@ -31,6 +33,10 @@ BASE_URL = "https://dashscope.aliyuncs.com/api/v1"
 USER_AGENT = "video-gateway"
 QUERIES_AT_ONCE = 5
 """How many tasks of one `query` are asked for at the same time: the wire asks for one per call."""
+LIST_PAGE = 50
+"""Rows asked for in one call of the list. The service does not say how many it gives at most."""
+LIST_CALLS = 20
+"""The most calls that one `list` makes, whatever the service says of further pages."""
 
 TOO_LATE = Words(
     "任务已开始处理或已结束，只有排队中的任务可以取消",
@@ -56,11 +62,20 @@ class DashScope:
     the place of one of the same name; a card's `key`, where set, is the model's name on the wire.
     """
 
-    def __init__(self, http: HttpClient, base_url: str = BASE_URL, cards: Sequence[ModelCard] = ()) -> None:
+    def __init__(
+        self,
+        http: HttpClient,
+        base_url: str = BASE_URL,
+        cards: Sequence[ModelCard] = (),
+        *,
+        now: Callable[[], float] = time.time,
+    ) -> None:
         self._http = http
         self._base_url = base_url.rstrip("/")
         self._cards = {card.name: card for card in (*MODELS, *cards)}
         self._cards_any_case = {name.lower(): card for name, card in self._cards.items()}
+        self._keys = frozenset(card.key for card in cards if card.key)
+        self._now = now
 
     @property
     def name(self) -> str:
@@ -145,6 +160,45 @@ class DashScope:
             raise ProviderError(ErrorKind.TASK_NOT_FOUND, code=error.code, detail=error.detail)
         raise error
 
+    async def list(self, account: Account, *, before: float | None, limit: int) -> Sequence[ListedTask]:
+        """The video tasks of the account in the 24 hours up to `before`, and no earlier ones.
+
+        The service takes no longer window, and forgets a task a day after its submit. The tasks are those of the
+        whole main account, whatever key made them, with the model by its name on the wire and without `submit_key`.
+        """
+        window: dict[str, str] = {}
+        if before is not None and before < self._now():
+            window = list_window(before)
+        found: dict[str, TaskState] = {}
+        seen: frozenset[str] = frozenset()
+        for number in range(1, LIST_CALLS + 1):
+            page = await self._list_page(account, {**window, "page_no": number, "page_size": LIST_PAGE})
+            if page.ids <= seen:
+                break
+            seen |= page.ids
+            for state in page.states:
+                if self._makes_video(state.model) and (before is None or _time_of(state) // 1 <= before):
+                    found[state.id] = state
+            last = page.pages is not None and number >= page.pages
+            if last or (len(found) >= limit and page.newest_first):
+                break
+        return [ListedTask(state) for state in sorted(found.values(), key=_time_of, reverse=True)]
+
+    async def _list_page(self, account: Account, query: Mapping[str, str | int]) -> Page:
+        reply = await self._send("GET", "/tasks", account, params=query)
+        body = _json(reply)
+        code, _ = code_and_message(body)
+        if _succeeded(reply) and isinstance(body, dict) and (not code or isinstance(body.get("data"), list)):
+            return parse_page(body, account.redact)
+        error = _refused(reply, account)
+        if error.kind is ErrorKind.MODEL_NOT_FOUND:
+            raise ProviderError(ErrorKind.UPSTREAM_ERROR, code=error.code, detail=error.detail)
+        raise error
+
+    def _makes_video(self, model: str | None) -> bool:
+        """Whether the name on the wire is one of a video model. The list shows the account's other tasks as well."""
+        return model is not None and (model in self._keys or self.card(model) is not None)
+
     async def _query_one(self, id: str, account: Account) -> TaskState | ProviderError:
         path = _task_path(id)
         if path is None:
@@ -169,6 +223,7 @@ class DashScope:
         headers: Mapping[str, str] | None = None,
         *,
         json: Any = None,
+        params: Mapping[str, str | int] | None = None,
         once: bool = False,
     ) -> Reply:
         if not _PRINTABLE.fullmatch(account.credential):
@@ -184,9 +239,14 @@ class DashScope:
                 **(headers or {}),
             },
             json=json,
+            params=params,
             proxy=account.proxy,
             once=once,
         )
+
+
+def _time_of(state: TaskState) -> float:
+    return state.created_at or 0.0
 
 
 def _task_path(id: str) -> str | None:

@@ -1,14 +1,15 @@
-"""The answer of `GET /tasks/{id}` becomes a TaskState. Pure, and never an exception: a shape that cannot be read is
-a ProviderError in place of a state.
+"""The answers of `GET /tasks/{id}` and `GET /tasks` become TaskStates. Pure, and never an exception: a task that
+cannot be read is a ProviderError in place of a state, a row of the list that cannot be read is left out.
 
-The HTTP status is 200 for every state of a task, an unknown one included. Times are texts without a zone, in UTC+8.
+The HTTP status is 200 for every state of a task, an unknown one included. Times of a task, and those that the list is
+asked for, are texts without a zone, in UTC+8; the times in the list's rows are epoch milliseconds.
 """
 
 import math
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 from providers.contract import ErrorKind, Phase, ProviderError, Result, TaskState, Words
@@ -39,8 +40,13 @@ CANCELLED = Words("任务已取消", "The task was cancelled")
 LINK_SECONDS = 24 * 3600
 """How long a link on Alibaba's own storage holds. Models of other makers keep theirs elsewhere and longer."""
 
+LIST_SECONDS = 24 * 3600
+"""The longest window that the list takes."""
+
 _ZONE = timezone(timedelta(hours=8))
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?")
+_LATEST_MS = 10**14
+"""A row's time beyond this is none: some three thousand years from now."""
 _UNIX = re.compile(r"[0-9]{9,11}")
 _DURATIONS = ("output_video_duration", "output_seconds", "video_duration", "duration")
 """Where `usage` says how long the video is. `duration` stands last: it counts the input's seconds as well."""
@@ -68,11 +74,8 @@ def parse(id: str, body: Any, redact: Callable[[str], str] = str) -> TaskState |
         if result is None:
             phase, progress = Phase.FAILED, 0
             error = ProviderError(ErrorKind.GENERATION_FAILED, words=NO_LINK)
-    elif word == "FAILED":
-        code, message = text_of(output.get("code")), text_of(output.get("message"))
-        error = refusal(None, redact(code), redact(message))
     elif phase is Phase.FAILED:
-        error = ProviderError(ErrorKind.CANCELLED, code="cancelled", words=CANCELLED)
+        error = _failure(word, output, redact)
     return TaskState(
         id,
         phase,
@@ -85,6 +88,72 @@ def parse(id: str, body: Any, redact: Callable[[str], str] = str) -> TaskState |
     )
 
 
+class Page(NamedTuple):
+    """One page of the list.
+
+    `states` are the rows that could be read, in the order of the answer; `ids` name every row, so that a page which
+    only repeats can be told. `pages` is how many there are, None where the answer does not say.
+    """
+
+    states: tuple[TaskState, ...]
+    ids: frozenset[str]
+    pages: int | None
+
+    @property
+    def newest_first(self) -> bool:
+        """False when the page surely runs the other way."""
+        times = [state.created_at or 0.0 for state in self.states]
+        return not times or times[0] >= times[-1]
+
+
+def parse_page(body: Any, redact: Callable[[str], str] = str) -> Page:
+    """The page in a successful answer; an empty one where there is nothing to read."""
+    rows = _object(body).get("data")
+    rows = rows if isinstance(rows, list) else []
+    states = (parse_row(row, redact) for row in rows)
+    pages = _positive(_object(body).get("total_page"))
+    return Page(
+        states=tuple(state for state in states if state is not None),
+        ids=frozenset(id for row in rows if (id := text_of(_object(row).get("task_id")))),
+        pages=int(pages) if pages is not None else None,
+    )
+
+
+def parse_row(row: Any, redact: Callable[[str], str] = str) -> TaskState | None:
+    """The state that a row of the list tells. A finished task has no result here, a failed one no reason.
+
+    None for a row without an id, a status or a time, and for one that says UNKNOWN.
+    """
+    row = _object(row)
+    id, word = text_of(row.get("task_id")), text_of(row.get("status")).upper()
+    created_at = _from_milliseconds(row.get("gmt_create")) or _from_milliseconds(row.get("start_time"))
+    if not id or not word or word == UNKNOWN or created_at is None:
+        return None
+    phase, progress = STATES.get(word, OTHER)
+    return TaskState(
+        id,
+        phase,
+        progress,
+        created_at=created_at,
+        ended_at=_from_milliseconds(row.get("end_time")) if phase.ended else None,
+        model=text_of(row.get("model_name")) or None,
+        error=_failure(word, row, redact) if phase is Phase.FAILED else None,
+    )
+
+
+def list_window(before: float) -> dict[str, str]:
+    """The query for the LIST_SECONDS up to `before` (unix seconds).
+
+    It ends with the second of `before` rather than in it: whether the service counts that second in is not said.
+    """
+    end = max(int(before), LIST_SECONDS) + 1
+    return {"start_time": _wire_time(end - LIST_SECONDS), "end_time": _wire_time(end)}
+
+
+def _wire_time(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, _ZONE).strftime("%Y%m%d%H%M%S")
+
+
 def unix_time(value: Any) -> float | None:
     """Unix seconds of "2026-10-20 17:38:24.817", milliseconds optional, in UTC+8; None for anything else."""
     if not isinstance(value, str) or not _TIME.fullmatch(value.strip()):
@@ -93,6 +162,18 @@ def unix_time(value: Any) -> float | None:
         return datetime.fromisoformat(value.strip()).replace(tzinfo=_ZONE).timestamp()
     except (ValueError, OverflowError):
         return None
+
+
+def _from_milliseconds(value: Any) -> float | None:
+    milliseconds = _positive(value)
+    return milliseconds / 1000 if milliseconds is not None and milliseconds < _LATEST_MS else None
+
+
+def _failure(word: str, source: dict[str, Any], redact: Callable[[str], str]) -> ProviderError:
+    """Why a task ended without a video, by its status and what stands beside it."""
+    if word == "FAILED":
+        return refusal(None, redact(text_of(source.get("code"))), redact(text_of(source.get("message"))))
+    return ProviderError(ErrorKind.CANCELLED, code="cancelled", words=CANCELLED)
 
 
 def _no_state(body: Any, redact: Callable[[str], str]) -> ProviderError:

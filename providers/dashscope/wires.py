@@ -209,8 +209,12 @@ WIRES: tuple[tuple[re.Pattern[str], Wire], ...] = (
 )
 """The families, the narrower rule before the wider one. A name that none of them matches is no model of ours."""
 
-_NOT_A_VIDEO = re.compile(r".*-(?:detect|template)(?:-.*)?", re.IGNORECASE | re.ASCII)
-"""Helpers of the portrait models: they check a face or make a template, on paths of their own."""
+_NOT_A_VIDEO = re.compile(
+    r".*-(?:detect|template)(?:-.*)?|(?!.*video).*-(?:t2i|i2i|image|imageedit)(?:-.*)?",
+    re.IGNORECASE | re.ASCII,
+)
+"""Helpers of the portrait models, which check a face or make a template on paths of their own, and the image models
+of the same families, such as `wan2.5-t2i-preview`."""
 
 
 def wire_of(model: str) -> Wire | None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
-from providers.contract import Phase, Queue, Result, TaskState, Words
+from providers.contract import ListedTask, Phase, Queue, Result, TaskState, Words
 from providers.jimeng.errors import failure
 
 EXTRACTING = Words("视频生成完成,正在提取URL", "The video is generated, its link is being fetched")
@@ -51,6 +51,9 @@ _VIDEO_PATHS = (
 )
 _COVER_PATHS = (("common_attr", "cover_url"), ("video", "cover_url"))
 _ITEM_ID_PATHS = (("item_id",), ("id",), ("local_item_id",), ("common_attr", "id"))
+_IMAGE_KEYS = ("high_aes", "text2img", "_img", "image")
+_VIDEO_KEYS = ("video", "seedance")
+_TEXT_TO_IMAGE = 1
 _ORIGIN_PATHS = (("common_attr", "transcoded_video", "origin"), ("video", "transcoded_video", "origin"))
 
 
@@ -167,6 +170,69 @@ def parse_record(id: str, record: Mapping[str, Any]) -> TaskState:
         expected_seconds=_time(record.get("forecast_queue_cost")) if phase is Phase.QUEUED else None,
         model=model,
     )
+
+
+class HistoryPage(NamedTuple):
+    """One page of the account's history.
+
+    `tasks` are its videos, in the order of the answer; `ids` name every record, so that a page which only repeats
+    can be told. `length` counts what the site counts. `next_offset` is as the site wrote it, None where it did not.
+    """
+
+    tasks: tuple[ListedTask, ...]
+    ids: frozenset[str]
+    length: int
+    more: bool
+    next_offset: int | str | None
+
+    @property
+    def newest_first(self) -> bool:
+        """False when the page surely runs the other way."""
+        times = [task.state.created_at or 0.0 for task in self.tasks]
+        return not times or times[0] >= times[-1]
+
+
+def parse_history(data: Any) -> HistoryPage:
+    """The page in a successful answer of the history call; an empty one where there is nothing to read."""
+    found = _dig(data, "records_list")
+    rows = found if isinstance(found, list) else []
+    records = [row for row in rows if isinstance(row, dict)]
+    tasks = (parse_listed(record) for record in records)
+    return HistoryPage(
+        tasks=tuple(task for task in tasks if task is not None),
+        ids=frozenset(id for record in records if (id := record_id(record))),
+        length=len(rows),
+        more=_dig(data, "has_more") not in (False, "false"),
+        next_offset=_offset(_dig(data, "next_offset")),
+    )
+
+
+def parse_listed(record: Mapping[str, Any]) -> ListedTask | None:
+    """A record as a task of the list. None for an image, and for a record that has no id or no time.
+
+    The link goes: it is a preview, and a query gives a better one.
+    """
+    id = record_id(record)
+    if not id or is_image(record):
+        return None
+    state = parse_record(id, record)
+    if state.created_at is None or state.created_at <= 0:
+        return None
+    submit_key = _string(record.get("submit_id")) or _string(_dig(record, "task", "submit_id"))
+    return ListedTask(replace(state, result=None), submit_key.strip())
+
+
+def is_image(record: Mapping[str, Any]) -> bool:
+    """True for a record that is clearly one of images. The history holds both, and not every record says which."""
+    item = _first_item(record)
+    if _dig(item, "video") or video_url(item):
+        return False
+    key = _string(_dig(record, "model_info", "model_req_key")).lower()
+    if any(word in key for word in _VIDEO_KEYS):
+        return False
+    if any(word in key for word in _IMAGE_KEYS) or _dig(item, "image"):
+        return True
+    return _integer(record.get("generate_type")) == _TEXT_TO_IMAGE
 
 
 def item_id(record: Mapping[str, Any]) -> str:
@@ -294,6 +360,16 @@ def _number_text(value: Any) -> str:
     if isinstance(value, float):
         return str(int(value)) if value == value and abs(value) < 2**63 else ""
     return str(value).strip()
+
+
+def _offset(value: Any) -> int | str | None:
+    """Where the next page begins, a number or a text. The beginning itself is no next page."""
+    if isinstance(value, str):
+        return value if value.strip() not in ("", "0") else None
+    number = _integer(value)
+    if number is None or number <= 0:
+        return None
+    return value if isinstance(value, int) else number
 
 
 def _integer(value: Any) -> int | None:

@@ -11,6 +11,7 @@ from providers.contract import (
     ErrorKind,
     FieldProblem,
     FieldReason,
+    ListedTask,
     ModelCard,
     ProviderError,
     Submission,
@@ -25,15 +26,20 @@ from providers.jimeng.models import JimengModel
 SUBMIT_PATH = "/mweb/v1/aigc_draft/generate"
 STATUS_PATH = "/mweb/v1/get_history_by_ids"
 BEST_QUALITY_PATH = "/mweb/v1/get_local_item_list"
+HISTORY_PATH = "/mweb/v1/get_history"
 
-_SUBMIT_NAMESPACE = uuid.UUID("6f1e0a52-6d3d-5b7e-9a55-6a696d656e67")
+LIST_PAGE = 50
+"""Records asked for in one call of the history."""
+LIST_CALLS = 20
+"""The most calls that one `list` makes, whatever the site says of further pages."""
+
 _OTHER_SERVICES = ("sk-", "ms-", "gw-")
 _SECONDS_PER_ID = 2**32
 _FIRST_ID_TIME = 1_600_000_000
 
 
 class Jimeng:
-    """The provider. Submits are looked up by a `submit_id` of our own making; a status call takes many ids at once.
+    """The provider. Submits are looked up by the `submit_id` that we chose; a status call takes many ids at once.
 
     The site has no cancel, so there is none here.
     """
@@ -91,7 +97,7 @@ class Jimeng:
         return found
 
     async def submit(self, request: VideoRequest, account: Account, *, submit_key: str) -> Submission:
-        """The site charges for this call. `submit_key` becomes the `submit_id` by which `find` looks it up."""
+        """The site charges for this call. `submit_key` is the `submit_id` by which `find` looks it up."""
         model = self._model(request.model)
         if model is None:
             raise ProviderError(ErrorKind.MODEL_NOT_FOUND, code=request.model)
@@ -103,7 +109,7 @@ class Jimeng:
             request,
             model,
             region,
-            submit_id=submit_id(account, submit_key),
+            submit_id=submit_key,
             seed=self._seed() if request.seed is None else request.seed,
             now_ms=int(self._now() * 1000),
             new_id=self._new_id,
@@ -117,9 +123,8 @@ class Jimeng:
         return Submission(answer.id)
 
     async def find(self, submit_key: str, account: Account) -> Submission | None:
-        wanted = submit_id(account, submit_key)
-        found = await self._records(account, "submit_ids", [wanted])
-        record = found.get(wanted)
+        found = await self._records(account, "submit_ids", [submit_key])
+        record = found.get(submit_key)
         id = history.record_id(record) if record else ""
         return Submission(id) if id else None
 
@@ -132,6 +137,29 @@ class Jimeng:
             for id in ids
         }
         return await self._in_best_quality(states, found, account)
+
+    async def list(self, account: Account, *, before: float | None, limit: int) -> Sequence[ListedTask]:
+        """The account's videos, made here or on the site, with the model by the site's own key.
+
+        The history can only be read from its newest record on, so an earlier `before` costs more calls; what lies
+        deeper than LIST_CALLS pages is not reached.
+        """
+        found: dict[str, ListedTask] = {}
+        seen: frozenset[str] = frozenset()
+        offset: int | str = 0
+        read = 0
+        for _ in range(LIST_CALLS):
+            body = {"count": LIST_PAGE, "offset": offset} if offset else {"count": LIST_PAGE}
+            page = history.parse_history(await self._call(account, HISTORY_PATH, body))
+            if page.ids <= seen:
+                break
+            seen |= page.ids
+            read += page.length
+            offset = page.next_offset or read
+            found |= {task.state.id: task for task in page.tasks if before is None or _time_of(task) // 1 <= before}
+            if not page.more or (len(found) >= limit and page.newest_first):
+                break
+        return sorted(found.values(), key=_time_of, reverse=True)
 
     async def _records(self, account: Account, kind: str, ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:
         data = await self._call(account, STATUS_PATH, {kind: list(ids)})
@@ -194,9 +222,8 @@ class Jimeng:
         raise AssertionError
 
 
-def submit_id(account: Account, submit_key: str) -> str:
-    """The UUID by which the site knows a submit: the same for the same account and key, on every replica."""
-    return str(uuid.uuid5(_SUBMIT_NAMESPACE, f"{account.tag}:{submit_key}"))
+def _time_of(task: ListedTask) -> float:
+    return task.state.created_at or 0.0
 
 
 def _read(reply: Reply, charged: bool) -> history.Envelope:

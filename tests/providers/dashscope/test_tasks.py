@@ -5,7 +5,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from providers.contract import ErrorKind, Phase, ProviderError, Result, TaskState
-from providers.dashscope.tasks import CANCELLED, NO_LINK, STATES, parse, unix_time
+from providers.dashscope.tasks import (
+    CANCELLED,
+    LIST_SECONDS,
+    NO_LINK,
+    STATES,
+    list_window,
+    parse,
+    parse_page,
+    parse_row,
+    unix_time,
+)
 
 ID = "0385dc79-5ff8-4d82-bcb6-0123456789ab"
 SUBMITTED, SCHEDULED, ENDED = 1709285904.817, 1709285905.0, 1709285990.5
@@ -274,3 +284,129 @@ def test_no_body_ever_raises(answer: Any) -> None:
     if isinstance(parsed, TaskState):
         assert (parsed.result is not None) == (parsed.phase is Phase.COMPLETED)
         assert (parsed.error is not None) == (parsed.phase is Phase.FAILED)
+
+
+# --- the list -----------------------------------------------------------------------------------------------------
+
+ROW = {
+    "api_key_id": "100001",
+    "gmt_create": 1709285904817,
+    "start_time": 1709285905000,
+    "end_time": 1709285990500,
+    "model_name": "wan2.6-t2v",
+    "status": "SUCCEEDED",
+    "task_id": ID,
+    "user_api_unique_key": "apikey:v1:aigc:video-generation:video-synthesis:wan2.6-t2v",
+}
+
+
+def listed(**fields: Any) -> TaskState:
+    parsed = parse_row({**ROW, **fields})
+    assert parsed is not None
+    return parsed
+
+
+def test_a_row() -> None:
+    expected = TaskState(ID, Phase.COMPLETED, 100, created_at=SUBMITTED, ended_at=ENDED, model="wan2.6-t2v")
+    assert parse_row(ROW) == expected
+
+
+@pytest.mark.parametrize(("status", "phase", "progress"), [(word, *row) for word, row in STATES.items()])
+def test_states_of_rows(status: str, phase: Phase, progress: int) -> None:
+    seen = listed(status=status.lower())
+    assert (seen.phase, seen.progress, seen.created_at, seen.result) == (phase, progress, SUBMITTED, None)
+    assert seen.ended_at == (ENDED if phase.ended else None)
+    assert (seen.error is not None) == (phase is Phase.FAILED)
+
+
+def test_why_a_row_failed() -> None:
+    error, cancelled = listed(status="FAILED").error, listed(status="CANCELED").error
+    assert error is not None
+    assert (error.kind, error.code, error.detail) == (ErrorKind.GENERATION_FAILED, "", "")
+    assert cancelled is not None
+    assert (cancelled.kind, cancelled.words) == (ErrorKind.CANCELLED, CANCELLED)
+    parsed = parse_row({**ROW, "status": "FAILED", "message": "key sk-a"}, lambda text: text.replace("sk-a", "***"))
+    assert parsed is not None
+    assert parsed.error is not None
+    assert parsed.error.detail == "key ***"
+
+
+@pytest.mark.parametrize(
+    ("times", "created_at"),
+    [
+        ({"gmt_create": "1709285904817"}, SUBMITTED),
+        ({"gmt_create": None}, SCHEDULED),
+        ({"gmt_create": 0}, SCHEDULED),
+        ({"gmt_create": "soon"}, SCHEDULED),
+        ({"gmt_create": 10**400}, SCHEDULED),
+        ({"gmt_create": 1e30}, SCHEDULED),
+    ],
+)
+def test_when_a_row_was_made(times: dict[str, Any], created_at: float) -> None:
+    assert listed(**times).created_at == created_at
+
+
+def test_a_row_that_tells_little() -> None:
+    row = {"task_id": ID, "status": "NEW_WORD", "start_time": 1709285905000, "model_name": None, "end_time": None}
+    assert parse_row(row) == TaskState(ID, Phase.PROCESSING, 50, created_at=SCHEDULED)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        None,
+        [],
+        "row",
+        {},
+        {**ROW, "task_id": None},
+        {**ROW, "status": None},
+        {**ROW, "status": "UNKNOWN"},
+        {**ROW, "gmt_create": None, "start_time": None},
+    ],
+)
+def test_rows_that_are_left_out(row: Any) -> None:
+    assert parse_row(row) is None
+
+
+def test_a_page() -> None:
+    unknown = {**ROW, "task_id": "u", "status": "UNKNOWN"}
+    older = {**ROW, "task_id": "o", "gmt_create": 1709285900000}
+    page = parse_page({"total": 3, "data": [ROW, None, unknown, older], "total_page": "2", "page_no": 1})
+    assert [state.id for state in page.states] == [ID, "o"]
+    assert page.ids == {ID, "u", "o"}
+    assert (page.pages, page.newest_first) == (2, True)
+    assert not parse_page({"data": [older, ROW]}).newest_first
+
+
+@pytest.mark.parametrize("answer", [None, [], {}, {"data": None, "total_page": 0}, {"data": {}, "total_page": None}])
+def test_a_page_with_nothing_to_read(answer: Any) -> None:
+    page = parse_page(answer)
+    assert (page.states, page.ids, page.pages, page.newest_first) == ((), frozenset(), None, True)
+
+
+def test_the_window_of_the_list() -> None:
+    # Its end is one second on, so that the second of `before` is in it either way.
+    assert list_window(SUBMITTED) == {"start_time": "20240229173825", "end_time": "20240301173825"}
+    assert list_window(-1e18) == {"start_time": "19700101080001", "end_time": "19700102080001"}
+    assert LIST_SECONDS == 24 * 3600
+
+
+rows = st.dictionaries(
+    st.sampled_from(["task_id", "status", "gmt_create", "start_time", "end_time", "model_name", "code"]), json_values
+)
+
+
+@given(json_values | st.fixed_dictionaries({"data": json_values | st.lists(rows), "total_page": json_values}))
+def test_no_list_ever_raises(answer: Any) -> None:
+    page = parse_page(answer)
+    assert {state.id for state in page.states} <= page.ids
+    for seen in page.states:
+        assert seen.created_at is not None
+        assert 0 < seen.created_at < 10**11
+        assert (seen.error is not None) == (seen.phase is Phase.FAILED)
+
+
+@given(st.fixed_dictionaries({**dict.fromkeys(ROW, json_values)}))
+def test_no_row_ever_raises(row: dict[str, Any]) -> None:
+    parsed = parse_row({**row, "task_id": ID, "status": "RUNNING"})
+    assert parsed is None or parsed.phase is Phase.PROCESSING

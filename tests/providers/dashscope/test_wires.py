@@ -65,6 +65,7 @@ from providers.dashscope.wires import (
         ("animate-anyone-gen2", PORTRAIT_WIRE),
         ("wan2.2-s2v", PORTRAIT_WIRE),
         ("wan2.2-animate-mix", ANIMATE_WIRE),
+        ("wan9.0-image-to-video", MEDIA_WIRE),
         ("videoretalk", LIP_SYNC_WIRE),
         ("video-style-transform", STYLE_WIRE),
     ],
@@ -82,9 +83,11 @@ def test_the_wire_of_a_name(model: str, wire: Wire) -> None:
     [
         *("", "qwen-vl-plus", "qwen-plus", "sora-2", "jimeng-video-3.0", "my-wan2.6", "kling/", "vidu", "wan\n2.6-t2v"),
         *("emo-detect-v1", "wan2.2-s2v-detect", "liveportrait-detect", "animate-anyone-template-gen2"),
+        *("wan2.5-t2i-preview", "wanx2.1-t2i-turbo", "wan2.5-i2i-preview", "wan2.6-image", "wanx2.1-imageedit"),
+        "kling/kling-v3-image-generation",
     ],
 )
-def test_strangers_and_helpers_have_none(model: str) -> None:
+def test_strangers_helpers_and_image_models_have_none(model: str) -> None:
     assert wire_of(model) is None
     assert open_card(model) is None
 

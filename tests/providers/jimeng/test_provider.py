@@ -1,6 +1,7 @@
 """Jimeng's requests pinned to the wire, and what it makes of every kind of answer."""
 
-from collections.abc import AsyncIterator
+import uuid
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -13,7 +14,9 @@ from providers.contract import (
     Account,
     CanCancel,
     CanFind,
+    CanList,
     ErrorKind,
+    ListedTask,
     Media,
     MediaKind,
     Phase,
@@ -24,13 +27,24 @@ from providers.contract import (
 from providers.http import HttpClient
 from providers.jimeng import session
 from providers.jimeng.models import extra_model
-from providers.jimeng.provider import BEST_QUALITY_PATH, STATUS_PATH, SUBMIT_PATH, Jimeng, submit_id
+from providers.jimeng.provider import (
+    BEST_QUALITY_PATH,
+    HISTORY_PATH,
+    LIST_CALLS,
+    LIST_PAGE,
+    STATUS_PATH,
+    SUBMIT_PATH,
+    Jimeng,
+)
 from providers.jimeng.regions import REGIONS, Hosts
+from providers.sandbox.server import SandboxServer
+from providers.sandbox.settings import SandboxSettings
 
 NOW = 1757737934
 ID = "7535099487211244578"
 BASE = "https://jimeng.jianying.com"
 SECRET = "5e55101d0123456789"
+KEY = "5b1f6a0e-7f2b-5c33-9d0c-1a2b3c4d5e6f"
 CN = Account("jimeng", SECRET, region="cn")
 US = Account("jimeng", SECRET, region="us")
 REQUEST = VideoRequest("jimeng-video-3.0", "猫", duration=5, ratio="16:9", resolution="720p", seed=7)
@@ -56,7 +70,7 @@ def sent(route: respx.Route, number: int = -1) -> httpx.Request:
     return route.calls[number].request  # type: ignore[no-any-return]
 
 
-async def submit(jimeng: Jimeng, account: Account = CN, key: str = "k") -> str:
+async def submit(jimeng: Jimeng, account: Account = CN, key: str = KEY) -> str:
     return (await jimeng.submit(REQUEST, account, submit_key=key)).id
 
 
@@ -87,7 +101,7 @@ class TestRequests:
         assert {name: request.headers[name] for name in headers} == headers
         assert request.headers["Sign"] == session.sign("/mweb/v1/aigc_draft/generate", NOW)
         body = orjson.loads(request.content)
-        assert body["submit_id"] == submit_id(CN, "k")
+        assert body["submit_id"] == KEY
         params = orjson.loads(body["draft_content"])["component_list"][0]["abilities"]["gen_video"]
         assert params["text_to_video_params"]["seed"] == 7
 
@@ -110,17 +124,16 @@ class TestRequests:
         assert {name: request.headers[name] for name in headers} == headers
 
     async def test_a_look_up(self, jimeng: Jimeng, router: respx.MockRouter) -> None:
-        wanted = submit_id(CN, "k")
-        data = {wanted: {"history_record_id": int(ID), "status": 20}}
+        data = {KEY: {"history_record_id": int(ID), "status": 20}}
         route = router.post(url__startswith=BASE + STATUS_PATH).respond(json={"ret": "0", "data": data})
-        found = await jimeng.find("k", CN)
-        assert orjson.loads(sent(route).content) == {"submit_ids": [wanted]}
+        found = await jimeng.find(KEY, CN)
+        assert orjson.loads(sent(route).content) == {"submit_ids": [KEY]}
         assert found
         assert found.id == ID
 
     async def test_a_look_up_of_what_is_not_there(self, jimeng: Jimeng, router: respx.MockRouter) -> None:
         router.post(url__startswith=BASE + STATUS_PATH).respond(json={"ret": 0, "data": {}})
-        assert await jimeng.find("k", CN) is None
+        assert await jimeng.find(KEY, CN) is None
 
     async def test_the_best_quality_call(self, jimeng: Jimeng, router: respx.MockRouter) -> None:
         record = {"status": 50, "item_list": [{"item_id": "9", "video": {"play_url": "https://h/preview"}}]}
@@ -274,14 +287,148 @@ class TestAnswersToAQuery:
         assert isinstance((await jimeng.query([ID], CN))[ID], ProviderError)
 
 
-def test_the_same_key_is_the_same_submit_of_an_account_and_no_other() -> None:
-    assert submit_id(CN, "k") == submit_id(Account("jimeng", SECRET, region="cn"), "k")
-    assert len({submit_id(CN, "k"), submit_id(CN, "l"), submit_id(US, "k")}) == 3
+def record(number: int, **fields: Any) -> dict[str, Any]:
+    """One of the history, as many seconds old as its number."""
+    return {"history_record_id": str(int(ID) + number), "created_time": NOW - number, "status": 20, **fields}
+
+
+def numbers(tasks: Sequence[ListedTask]) -> list[int]:
+    return [int(task.state.id) - int(ID) for task in tasks]
+
+
+def history_of(records: list[Any], at_most: int = LIST_PAGE) -> Callable[[httpx.Request], httpx.Response]:
+    """A site with these records, newest first."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked = orjson.loads(request.content)
+        start = asked.get("offset", 0)
+        end = start + min(asked["count"], at_most)
+        return envelope({"records_list": records[start:end], "has_more": end < len(records), "next_offset": end})
+
+    return answer
+
+
+class TestLists:
+    async def test_on_the_wire(self, jimeng: Jimeng, router: respx.MockRouter) -> None:
+        data = {
+            "records_list": [record(1, submit_id=KEY, model_info={"model_req_key": "dreamina_x"}), record(2)],
+            "has_more": False,
+        }
+        route = router.post(url__startswith=BASE + HISTORY_PATH).mock(return_value=envelope(data))
+        first, second = await jimeng.list(CN, before=None, limit=20)
+        assert (first.submit_key, first.state.model, first.state.created_at) == (KEY, "dreamina_x", NOW - 1)
+        assert (second.submit_key, second.state.model) == ("", None)
+        request = sent(route)
+        assert orjson.loads(request.content) == {"count": LIST_PAGE}
+        headers = session.headers(CN, REGIONS["cn"], HISTORY_PATH, NOW, BASE)
+        assert {name: request.headers[name] for name in headers} == headers
+        assert route.call_count == 1
+
+    async def test_further_pages_are_asked_for_by_the_sites_own_offset(
+        self, jimeng: Jimeng, router: respx.MockRouter
+    ) -> None:
+        route = router.post(url__startswith=BASE)
+        route.side_effect = [
+            envelope({"records_list": [record(1), record(2)], "has_more": True, "next_offset": "c-2"}),
+            envelope({"records_list": [record(2), record(3)], "has_more": True}),
+            envelope({"records_list": [record(4)], "has_more": False, "next_offset": 0}),
+        ]
+        assert numbers(await jimeng.list(CN, before=None, limit=9)) == [1, 2, 3, 4]
+        asked = [orjson.loads(call.request.content).get("offset") for call in route.calls]
+        assert asked == [None, "c-2", 4]
+
+    async def test_it_stops_when_there_is_enough(self, jimeng: Jimeng, router: respx.MockRouter) -> None:
+        route = router.post(url__startswith=BASE).mock(side_effect=history_of([record(n) for n in range(300)]))
+        assert len(await jimeng.list(CN, before=None, limit=LIST_PAGE)) == LIST_PAGE
+        assert route.call_count == 1
+        found = await jimeng.list(CN, before=None, limit=LIST_PAGE + 1)
+        assert numbers(found) == list(range(2 * LIST_PAGE))
+        assert route.call_count == 3
+
+    async def test_before_counts_its_whole_second_in(self, jimeng: Jimeng, router: respx.MockRouter) -> None:
+        records = [record(0), record(9, created_time=NOW - 8.001), record(10), record(11)]
+        router.post(url__startswith=BASE).mock(side_effect=history_of(records))
+        assert numbers(await jimeng.list(CN, before=NOW - 9, limit=9)) == [9, 10, 11]
+        assert numbers(await jimeng.list(CN, before=NOW - 9.5, limit=9)) == [10, 11]
+
+    async def test_what_is_newer_is_paged_over(self, jimeng: Jimeng, router: respx.MockRouter) -> None:
+        route = router.post(url__startswith=BASE).mock(side_effect=history_of([record(n) for n in range(300)]))
+        found = await jimeng.list(CN, before=NOW - 120, limit=30)
+        assert numbers(found) == list(range(120, 150))
+        assert route.call_count == 3
+
+    async def test_images_are_passed_over(self, jimeng: Jimeng, router: respx.MockRouter) -> None:
+        images = [record(n, model_info={"model_req_key": "high_aes_general_v50"}) for n in range(60)]
+        router.post(url__startswith=BASE).mock(side_effect=history_of([*images, record(60)]))
+        assert numbers(await jimeng.list(CN, before=None, limit=1)) == [60]
+
+    async def test_a_history_that_runs_the_other_way_is_read_to_its_end(
+        self, jimeng: Jimeng, router: respx.MockRouter
+    ) -> None:
+        records = [record(n) for n in reversed(range(9))]
+        router.post(url__startswith=BASE).mock(side_effect=history_of(records, at_most=3))
+        assert numbers(await jimeng.list(CN, before=None, limit=2)) == list(range(9))
+
+    async def test_a_page_that_brings_nothing_new_is_the_last(self, jimeng: Jimeng, router: respx.MockRouter) -> None:
+        page = {"records_list": [record(1), None, {}], "has_more": True, "next_offset": 3}
+        route = router.post(url__startswith=BASE).mock(return_value=envelope(page))
+        assert numbers(await jimeng.list(CN, before=None, limit=9)) == [1]
+        assert route.call_count == 2
+
+    async def test_a_history_without_an_end_is_left(self, jimeng: Jimeng, router: respx.MockRouter) -> None:
+        route = router.post(url__startswith=BASE)
+        route.mock(side_effect=lambda _: envelope({"records_list": [record(route.call_count)], "has_more": True}))
+        assert len(await jimeng.list(CN, before=None, limit=1000)) == LIST_CALLS
+        assert route.call_count == LIST_CALLS
+
+    @pytest.mark.parametrize("data", [None, [], {}, {"records_list": None, "has_more": True}])
+    async def test_nothing_there(self, jimeng: Jimeng, router: respx.MockRouter, data: object) -> None:
+        route = router.post(url__startswith=BASE).mock(return_value=envelope(data))
+        assert await jimeng.list(CN, before=None, limit=9) == []
+        assert route.call_count == 1
+
+    @pytest.mark.parametrize(
+        ("answer", "kind"),
+        [
+            (httpx.Response(500), ErrorKind.UPSTREAM_ERROR),
+            (httpx.Response(200, text=""), ErrorKind.UPSTREAM_ERROR),
+            (httpx.Response(200, json={"ret": "2008"}), ErrorKind.INVALID_REQUEST),
+            (httpx.Response(200, json={"ret": 1015}), ErrorKind.INVALID_CREDENTIAL),
+            (httpx.Response(429), ErrorKind.RATE_LIMITED),
+            (httpx.ReadTimeout("x"), ErrorKind.ANSWER_LOST),
+        ],
+    )
+    async def test_trouble_on_any_page_is_raised(
+        self, jimeng: Jimeng, router: respx.MockRouter, answer: httpx.Response | Exception, kind: ErrorKind
+    ) -> None:
+        page = envelope({"records_list": [record(1)], "has_more": True, "next_offset": 1})
+        router.post(url__startswith=BASE).mock(side_effect=[page, answer])
+        with pytest.raises(ProviderError) as caught:
+            await jimeng.list(CN, before=None, limit=9)
+        assert caught.value.kind is kind
+
+    async def test_against_the_sandbox(self) -> None:
+        settings = SandboxSettings(task_seconds=0.001, visible_after=0.0, max_running=99, credits=9999)
+        count = LIST_PAGE + 5
+        with SandboxServer(settings) as upstream:
+            async with HttpClient() as http:
+                jimeng = Jimeng(http, hosts=Hosts(upstream.jimeng_url))
+                keys = [str(uuid.uuid4()) for _ in range(count)]
+                ids = [await submit(jimeng, CN, key) for key in keys]
+                found = await jimeng.list(CN, before=None, limit=count)
+                assert [(task.state.id, task.submit_key) for task in found] == [*zip(ids, keys, strict=True)][::-1]
+                assert {task.state.model for task in found} == {"dreamina_ic_generate_video_model_vgfm_3.0"}
+                newest = found[0].state.created_at
+                assert newest is not None
+                assert len(await jimeng.list(CN, before=int(newest), limit=count)) == count
+                assert await jimeng.list(CN, before=int(newest) - 60, limit=count) == []
+                assert await jimeng.list(Account("jimeng", "another", region="cn"), before=None, limit=9) == []
 
 
 def test_what_it_can_do_besides() -> None:
     jimeng = Jimeng(HttpClient())
     assert isinstance(jimeng, CanFind)
+    assert isinstance(jimeng, CanList)
     assert not isinstance(jimeng, CanCancel)
 
 
