@@ -1,7 +1,6 @@
 """The application: every route and every part on one screen."""
 
 import contextlib
-import secrets
 from collections.abc import AsyncGenerator, Sequence
 
 from pydantic import SecretStr
@@ -11,7 +10,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 
-from gateway.callers import Callers, parse_key
+from gateway.callers import Callers, GatewayKey, parse_key
 from gateway.catalog import Catalog
 from gateway.clock import Clock, SystemClock
 from gateway.context import Parts
@@ -68,6 +67,8 @@ ROUTES = [
     Route("/docs", operations.docs, methods=["GET"]),
 ]
 
+_SHORTEST_SECRET = 16
+
 CORS_EXPOSED = [
     *("x-request-id", "x-should-retry", "retry-after", "openai-poll-after-ms", "location", "preference-applied"),
     *("content-range", "accept-ranges", "content-disposition"),
@@ -86,12 +87,15 @@ def create_app(
     http = http or HttpClient(Timeouts(settings.timeouts.connect, settings.timeouts.read, settings.timeouts.total))
     clock = clock or SystemClock()
     registry = _registry(settings, http, clock)
-    keys = [parse_key(key.get_secret_value()) for key in settings.keys]
+    keys = _keys(settings)
     callers = Callers(registry, keys=keys, accounts=_accounts(settings, registry), pass_through=settings.pass_through)
+    catalog = Catalog(registry, settings.aliases, _default_models(settings))
+    if unknown := catalog.unknown():
+        raise SettingsError(f"aliases or QWEN_VIDEO_MODEL name models that nobody has: {', '.join(unknown)}")
     places = Places(registry, _seal_keys(settings))
     tasks = Tasks(
         registry,
-        Catalog(registry, settings.aliases, _default_models(settings)),
+        catalog,
         places,
         Listing(registry, places, sole_owner=len(keys) <= 1),
         Polling(clock, settings.poll_freshness),
@@ -121,8 +125,19 @@ def create_app(
         exception_handlers={GatewayError: refuse, HTTPException: refuse_http},
         lifespan=lifespan,
     )
+    # A redirect would be built from the client's own Host header, and its bearer would follow it.
+    app.router.redirect_slashes = False
     app.state.parts = Parts(settings, callers, tasks, Repeats(clock), http)
     return app
+
+
+def _keys(settings: Settings) -> list[GatewayKey]:
+    """The gateway's own keys. One that is none stops the start."""
+    keys = [parse_key(key.get_secret_value()) for key in settings.keys]
+    for number, key in enumerate(keys, 1):
+        if not key.secret.startswith("gw-"):
+            raise SettingsError(f"GATEWAY_KEYS: entry {number} is no key of the form name:gw-… or gw-…")
+    return keys
 
 
 def _default_models(settings: Settings) -> list[tuple[str, str]]:
@@ -158,7 +173,8 @@ def _accounts(settings: Settings, registry: Registry) -> list[Account]:
 def _accounts_of(name: str, credentials: Sequence[SecretStr], registry: Registry, provider: str) -> list[Account]:
     accounts: list[Account] = []
     for number, credential in enumerate(credentials, 1):
-        account = registry[provider].account_from(credential.get_secret_value(), named=True)
+        text = credential.get_secret_value().strip().removeprefix(f"{provider}:")
+        account = registry[provider].account_from(text, named=True)
         if account is None:
             raise SettingsError(f"{name}: entry {number} is not a credential of {provider}")
         accounts.append(account)
@@ -166,13 +182,14 @@ def _accounts_of(name: str, credentials: Sequence[SecretStr], registry: Registry
 
 
 def _seal_keys(settings: Settings) -> list[bytes]:
-    """The MAC keys of task ids. Managed ids need a secret; without one they end with the process."""
-    if settings.secret:
-        return [derived_key(secret.get_secret_value()) for secret in settings.secret]
-    if not settings.keys:
-        return []
-    GATEWAY.warning(
-        "GATEWAY_SECRET is not set: task ids will not outlive this process nor be known to other replicas; "
-        "set it to a long random text"
-    )
-    return [secrets.token_bytes(32)]
+    """The MAC keys of task ids. Ids of gateway keys need a secret; without one they end with the process."""
+    if any(len(secret.get_secret_value()) < _SHORTEST_SECRET for secret in settings.secret):
+        GATEWAY.warning(f"GATEWAY_SECRET is shorter than {_SHORTEST_SECRET} characters: set it to a long random text")
+    if settings.keys and not (settings.jimeng_tokens or settings.dashscope_api_key):
+        GATEWAY.warning("keys are configured, but no account: set JIMENG_TOKENS or DASHSCOPE_API_KEY")
+    if settings.keys and not settings.secret:
+        GATEWAY.warning(
+            "GATEWAY_SECRET is not set: task ids will not outlive this process nor be known to other replicas; "
+            "set it to a long random text"
+        )
+    return [derived_key(secret.get_secret_value()) for secret in settings.secret]

@@ -52,7 +52,7 @@ async def _read_form(request: Request, limit: int) -> dict[str, Any]:
         async with request.form(max_files=MAX_FILES, max_fields=MAX_FIELDS, max_part_size=limit) as form:
             for name, value in form.multi_items():
                 items.append((name, value if isinstance(value, str) else data_url(await value.read(), name)))
-    except HTTPException:
+    except (HTTPException, UnicodeError, LookupError):
         raise refused("invalid_form") from None
     return nest(items)
 
@@ -86,4 +86,14 @@ def nest(items: Iterable[tuple[str, str]]) -> dict[str, Any]:
             holder[path[-1]] = [present, value]
         else:
             holder[path[-1]] = [value] if as_list else value
-    return root
+    return {name: _numbered_as_list(value) for name, value in root.items()}
+
+
+def _numbered_as_list(value: Any) -> Any:
+    """`images[0]`, `images[1]` are a list as well."""
+    if not isinstance(value, dict):
+        return value
+    inner = {name: _numbered_as_list(item) for name, item in value.items()}
+    if all(name.isascii() and name.isdigit() and len(name) < 4 for name in inner):
+        return [inner[name] for name in sorted(inner, key=int)]
+    return inner

@@ -12,7 +12,11 @@ from gateway.task_ids import NO_OWNER, TAG_BYTES
 from providers.contract import Account, ModelCard
 from providers.registry import Registry
 
+MAX_CREDENTIALS = 50
+"""Credentials in one header. A submit may be tried with each of them."""
+
 _REMEMBERED_CALLERS = 4096
+_LONGEST_REMEMBERED = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +95,9 @@ class Callers:
             raise refused("no_credential")
         known = self._remembered.get(value)
         if known is None:
-            known = self._remembered[value] = self._managed(value) or self._passing_through(value)
+            known = self._managed(value) or self._passing_through(value)
+            if len(value) <= _LONGEST_REMEMBERED:
+                self._remembered[value] = known
         return known
 
     def _managed(self, value: str) -> Caller | None:
@@ -106,7 +112,10 @@ class Callers:
         if not self._pass_through or value.startswith("gw-"):
             raise refused("unknown_key")
         accounts: dict[str, Account] = {}
-        for credential in value.split(","):
+        credentials = value.split(",", MAX_CREDENTIALS)
+        if len(credentials) > MAX_CREDENTIALS:
+            raise refused("too_many_credentials", limit=MAX_CREDENTIALS)
+        for credential in credentials:
             if not credential.strip():
                 continue
             account = self._registry.account_from(credential)

@@ -44,6 +44,11 @@ class Catalog:
             raise GatewayError("model_not_found", values={"model": name})
         return card
 
+    def unknown(self) -> list[str]:
+        """Names in the configuration that lead to no model."""
+        meant = [*self._aliases.values(), *(name for pair in self._defaults for name in pair)]
+        return sorted({name for name in meant if self._registry.card(name) is None})
+
     def cards(self, caller: Caller) -> dict[str, ModelCard]:
         """Every model the caller's accounts can use, aliases included, by the name that clients write."""
         found = {
@@ -65,4 +70,6 @@ def no_account(caller: Caller, card: ModelCard) -> GatewayError:
     """Why none of the caller's accounts can serve a model."""
     if caller.accounts_of(card.provider):
         return refused("not_in_region", model=card.name, regions=", ".join(sorted(card.regions)))
+    if caller.managed:
+        return GatewayError("model_not_found", values={"model": card.name})
     return refused("no_account_for_provider", provider=card.provider)

@@ -112,7 +112,10 @@ def _prose(text: str) -> str:
 
 def _name_of(answer: Mapping[str, Any]) -> str:
     kind, content = next(iter(answer["content"].items()))
-    return str(content["schema"]["$ref"]).rpartition("/")[2] if "schema" in content else str(kind)
+    if "schema" not in content:
+        return str(kind)
+    schema = content["schema"]
+    return " | ".join(str(choice["$ref"]).rpartition("/")[2] for choice in schema.get("anyOf", [schema]))
 
 
 def _resolve(schema: Mapping[str, Any], document: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.messages import ERRORS, Language, describe_problems, say
-from providers.contract import ErrorKind, FieldProblem, FieldReason, ProviderError, Words
+from gateway.messages import ERRORS, QUERY_FAILED, Language, describe_problems, say
+from providers.contract import Account, ErrorKind, FieldProblem, FieldReason, ProviderError, Words
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,9 @@ _KIND_WORDS: dict[ErrorKind, str] = {
 """Kinds whose own sentence is not that of their code."""
 
 
+_LONGEST_RETRY_AFTER = 86_400
+
+
 class GatewayError(Exception):
     """A refusal with everything its answer needs. `words` may hold places, which `values` fill."""
 
@@ -124,7 +127,7 @@ class GatewayError(Exception):
         headers = {"x-should-retry": "true" if self.shape.should_retry else "false"}
         retry_after = self.retry_after if self.retry_after is not None else self.shape.retry_after
         if retry_after is not None:
-            headers["retry-after"] = str(max(1, round(retry_after)))
+            headers["retry-after"] = str(round(min(max(1, retry_after), _LONGEST_RETRY_AFTER)))
         return headers
 
 
@@ -135,15 +138,16 @@ def invalid(problems: Sequence[FieldProblem]) -> GatewayError:
     return GatewayError(code, ERRORS["invalid_request"], param=first.param, problems=problems)
 
 
-def refused(key: str, **values: object) -> GatewayError:
+def refused(key: str, *, param: str | None = None, **values: object) -> GatewayError:
     """The refusal whose sentence is `ERRORS[key]`; the code is the one that such a sentence stands for."""
-    return GatewayError(_CODE_OF_SENTENCE.get(key, key), ERRORS[key], values=values)
+    return GatewayError(_CODE_OF_SENTENCE.get(key, key), ERRORS[key], param=param, values=values)
 
 
 _CODE_OF_SENTENCE = {
     "no_credential": "invalid_api_key",
     "unknown_key": "invalid_api_key",
     "unusable_credential": "invalid_api_key",
+    "too_many_credentials": "invalid_api_key",
     "no_account_for_provider": "invalid_api_key",
     "not_in_region": "model_not_found",
     "invalid_json": "invalid_value",
@@ -154,13 +158,23 @@ _CODE_OF_SENTENCE = {
 }
 
 
-def from_provider(error: ProviderError) -> GatewayError:
-    """What a client is told of an upstream's refusal."""
+_SHOWN_CODE = 64
+_SHOWN_DETAIL = 300
+
+
+def clean(error: ProviderError, account: Account) -> None:
+    """Rid an upstream's error of the account's secrets and of any length: what it quotes is not to be trusted."""
+    error.code = account.redact(error.code)[:_SHOWN_CODE]
+    error.detail = account.redact(error.detail)[:_SHOWN_DETAIL]
+
+
+def from_provider(error: ProviderError, model: str = "") -> GatewayError:
+    """What a client is told of an upstream's refusal. `model` is the one that was asked for."""
     if error.fields:
         return invalid(error.fields)
     code = CODES[error.kind]
     if error.kind is ErrorKind.MODEL_NOT_FOUND and not error.words:
-        return GatewayError(code, values={"model": error.code})
+        return GatewayError(code, upstream_code=error.code, detail=error.detail, values={"model": model})
     return GatewayError(
         code,
         error.words or ERRORS[_KIND_WORDS.get(error.kind, code)],
@@ -171,13 +185,20 @@ def from_provider(error: ProviderError) -> GatewayError:
 
 
 def describe(error: ProviderError, language: Language) -> str:
-    """One sentence on an upstream's error, its own text behind it."""
+    """One sentence on the error of a task, the upstream's own text behind it."""
     return from_provider(error).message(language)
+
+
+def describe_query(error: ProviderError, language: Language) -> str:
+    """One sentence on why a query failed. Other than a submit, it can be sent again without harm."""
+    words = ERRORS["no_answer"] if error.kind is ErrorKind.ANSWER_LOST else None
+    reason = say(words, language) if words else describe(error, language)
+    return say(QUERY_FAILED, language, reason=reason)
 
 
 def with_detail(text: str, detail: str, language: Language) -> str:
     """A sentence of ours with the upstream's own behind it, unless it says the same."""
-    detail = " ".join(detail.split())[:300]
+    detail = " ".join(detail.split())
     if not detail or detail in text:
         return text
     return f"{text}：{detail}" if language == "zh" else f"{text}: {detail}"

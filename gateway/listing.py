@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.callers import Caller
-from gateway.errors import from_provider
+from gateway.errors import clean, from_provider
 from gateway.places import Place, Places
 from gateway.task_ids import TaskId
 from providers.contract import Account, CanList, ListedTask, ProviderError
@@ -72,7 +72,7 @@ class Listing:
         try:
             tasks: Sequence[ListedTask] = await provider.list(account, before=before, limit=wanted)
         except ProviderError as error:
-            error.detail = account.redact(error.detail)
+            clean(error, account)
             return error
         return [
             Listed(self._place(caller, account, task), task) for task in tasks if self._may_see(caller, account, task)

@@ -1,6 +1,6 @@
 """Every sentence of the gateway for people, in Chinese and English: what happened, why, and what to do now."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Literal, cast
 
 from providers.contract import FieldProblem, FieldReason, Phase, Queue, TaskState, Words
@@ -22,6 +22,14 @@ ERRORS: dict[str, Words] = {
     "unusable_credential": Words(
         "认证令牌格式无效，应为 Jimeng sessionid 或 DashScope sk- 密钥",
         "The credential is neither a Jimeng sessionid nor a DashScope key (sk-…)",
+    ),
+    "too_many_credentials": Words(
+        "凭证过多：一个请求最多 {limit} 个", "Too many credentials: at most {limit} in one request"
+    ),
+    "no_answer": Words("上游没有应答", "The upstream gave no answer"),
+    "cancel_unanswered": Words(
+        "取消请求已发出但没有收到确认，请查询任务状态或再试一次",
+        "The cancel was sent and its answer lost: ask how the task stands, or cancel again",
     ),
     "no_account_for_provider": Words(
         "没有可用于 {provider} 的凭证，请在 Authorization 中加入该平台的凭证，或选择其他模型",
@@ -88,6 +96,14 @@ ERRORS: dict[str, Words] = {
     "failed_task": Words("任务失败，没有可下载的视频", "The task has failed: there is no video"),
     "no_thumbnail": Words("该视频没有封面", "This video has no thumbnail"),
     "not_supported": Words("不支持该操作", "This is not supported"),
+    "file_gone": Words(
+        "文件已过期，上游不再提供下载",
+        "The file has expired: the upstream has it no longer, and there is no other link",
+    ),
+    "file_not_fetched": Words(
+        "暂时无法从上游下载文件，请稍后重试", "The upstream's file cannot be fetched just now; try again"
+    ),
+    "file_not_given": Words("上游没有给出文件", "The upstream does not give its file"),
     "no_characters": Words(
         "没有上游支持角色（characters），请改用参考图", "No upstream keeps characters: use reference images instead"
     ),
@@ -117,6 +133,9 @@ _PLACE = Words("，第 {place} 位", ", place {place}")
 _ETA = Words("，预计 {eta}", ", about {eta} to go")
 _MINUTES = Words("{count} 分钟", "{count} min")
 _SECONDS = Words("{count} 秒", "{count} s")
+
+_SHOWN_PROBLEMS = 20
+_SHOWN_VALUE = 60
 
 QUERY_FAILED = Words("查询失败: {reason}", "The query failed: {reason}")
 
@@ -163,15 +182,15 @@ def choose_language(accept_language: str, default: Language) -> Language:
     return best[1] if best else default
 
 
-def describe_problems(problems: Iterable[FieldProblem], language: Language) -> str:
-    """Every refused field in one sentence each, with what the model allows."""
+def describe_problems(problems: Sequence[FieldProblem], language: Language) -> str:
+    """Every refused field in one sentence each, with what the model allows; of very many, the first ones."""
     joint = "；" if language == "zh" else "; "
-    return joint.join(_describe_problem(problem, language) for problem in problems)
+    return joint.join(_describe_problem(problem, language) for problem in problems[:_SHOWN_PROBLEMS])
 
 
 def _describe_problem(problem: FieldProblem, language: Language) -> str:
     what, way_out = _PROBLEMS[problem.reason]
-    text = say(what, language, param=problem.param, value=problem.value or problem.param)
+    text = say(what, language, param=problem.param, value=problem.value[:_SHOWN_VALUE] or problem.param)
     if problem.hint:
         return f"{text}{'。' if language == 'zh' else '. '}{say(problem.hint, language)}"
     if problem.allowed:

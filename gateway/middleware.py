@@ -1,5 +1,6 @@
 """Around every request: its id, its log line, its metric, and an answer when something breaks. Plain ASGI."""
 
+import logging
 import re
 import secrets
 import time
@@ -7,12 +8,20 @@ import traceback
 
 import orjson
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.errors import GatewayError
 from gateway.logs import ACCESS, GATEWAY
+from gateway.media import BrokenOff
 from gateway.messages import Language, choose_language
 from gateway.metrics import REQUESTS
+
+_PROBES = frozenset({"/healthz", "/ping", "/metrics"})
+"""Asked every few seconds by machines: their lines are for whoever debugs."""
+
+_CLIENT_GONE = 499
+"""In logs and figures only: the client went away before the answer."""
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _USABLE_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
@@ -76,6 +85,10 @@ class RequestContext:
 
         try:
             await self._app(scope, receive, send_with_id)
+        except ClientDisconnect:
+            status = status or _CLIENT_GONE
+        except BrokenOff as error:
+            GATEWAY.warning("a file broke off", extra={"fields": {"request_id": request_id, "cause": str(error)}})
         except Exception as error:
             GATEWAY.error("internal error", extra={"fields": {"request_id": request_id, "cause": _where(error)}})
             if status == 0:
@@ -95,9 +108,11 @@ class RequestContext:
             "status": status,
             "ms": round(seconds * 1000, 1),
             "caller": scope.get("gateway.caller", "-"),
+            **scope.get("gateway.refusal", {}),
             "request_id": request_id,
         }
-        ACCESS.info("request", extra={"fields": fields})
+        level = logging.WARNING if status >= 500 else logging.DEBUG if route in _PROBES else logging.INFO
+        ACCESS.log(level, "request", extra={"fields": fields})
 
 
 async def _send_failure(send: Send, request_id: str, spoken: Language) -> None:

@@ -19,6 +19,7 @@ _TASK_ID = {
     "schema": {"type": "string", "maxLength": 160},
     "description": "A task id as a submit gave it.",
 }
+_BODY_KINDS = ("application/json", "multipart/form-data", "application/x-www-form-urlencoded")
 _NO_CACHE = {
     "name": "Cache-Control",
     "in": "header",
@@ -58,7 +59,7 @@ class Operation:
     path: str
     id: str
     summary: str
-    answers: Mapping[int, type[BaseModel] | str]
+    answers: Mapping[int, type[BaseModel] | tuple[type[BaseModel], ...] | str]
     body: type[BaseModel] | None = None
     parameters: tuple[dict[str, Any], ...] = ()
     refusals: tuple[int, ...] = field(default=())
@@ -71,7 +72,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "/v1/videos/generations",
         "submitVideo",
         "Submit a video; the answer is its task id, at once",
-        {200: schemas.TaskAccepted, 202: schemas.WaitedTask},
+        {200: (schemas.TaskAccepted, schemas.WaitedTask), 202: schemas.WaitedTask},
         body=schemas.GenerationBody,
         parameters=(_PREFER, _IDEMPOTENCY_KEY, _LANGUAGE),
         refusals=(400, 401, 403, 404, 409, 413, 429, 502, 504),
@@ -284,8 +285,11 @@ def document() -> dict[str, Any]:
 def _models() -> list[type[BaseModel]]:
     found: dict[str, type[BaseModel]] = {"ErrorBody": schemas.ErrorBody}
     for operation in OPERATIONS:
-        for model in (operation.body, *operation.answers.values()):
-            if isinstance(model, type):
+        answers = [
+            model for answer in operation.answers.values() if not isinstance(answer, str) for model in _each(answer)
+        ]
+        for model in (operation.body, *answers):
+            if model is not None:
                 found[model.__name__] = model
     return list(found.values())
 
@@ -300,18 +304,19 @@ def _describe(operation: Operation) -> dict[str, Any]:
         schema = _schema(operation.body)
         described["requestBody"] = {
             "required": True,
-            "content": {"application/json": {"schema": schema}, "multipart/form-data": {"schema": schema}},
+            "content": {kind: {"schema": schema} for kind in _BODY_KINDS},
         }
     responses: dict[str, Any] = {}
     for status, answer in operation.answers.items():
         if isinstance(answer, str):
             responses[str(status)] = {"description": operation.summary, "content": {answer: {}}}
         else:
-            text = (answer.__doc__ or operation.summary).strip().partition("\n")[0]
-            responses[str(status)] = {
-                "description": text,
-                "content": {"application/json": {"schema": _schema(answer)}},
-            }
+            models = _each(answer)
+            text = (models[0].__doc__ or operation.summary).strip().partition("\n")[0]
+            described_as: dict[str, Any] = (
+                _schema(models[0]) if len(models) == 1 else {"anyOf": [_schema(model) for model in models]}
+            )
+            responses[str(status)] = {"description": text, "content": {"application/json": {"schema": described_as}}}
     for status in operation.refusals:
         responses[str(status)] = {
             "description": _REFUSALS[status],
@@ -321,5 +326,9 @@ def _describe(operation: Operation) -> dict[str, Any]:
     return described
 
 
-def _schema(model: type[BaseModel]) -> dict[str, str]:
+def _each(answer: type[BaseModel] | tuple[type[BaseModel], ...]) -> tuple[type[BaseModel], ...]:
+    return answer if isinstance(answer, tuple) else (answer,)
+
+
+def _schema(model: type[BaseModel]) -> dict[str, Any]:
     return {"$ref": _REF.format(model=model.__name__)}

@@ -5,6 +5,7 @@ import hmac
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from secrets import token_bytes
 
 from gateway import task_ids
 from gateway.callers import Caller
@@ -36,20 +37,27 @@ class Place:
 
 
 class Places:
-    """Makes public ids and finds the places they lead to. `secrets` are MAC keys; the first one seals."""
+    """Makes public ids and finds the places they lead to.
 
-    def __init__(self, registry: Registry, secrets: Sequence[bytes] = ()) -> None:
+    `secrets` are the MAC keys of the configuration; the first one seals. Where there are none, `passing` seals what
+    belongs to gateway keys, for as long as this process lives.
+    """
+
+    def __init__(self, registry: Registry, secrets: Sequence[bytes] = (), *, passing: bytes = b"") -> None:
         self._registry = registry
         self._secrets = tuple(secrets)
+        self._passing = passing or token_bytes(32)
 
     def public_id(
         self, caller: Caller, account: Account, upstream_id: str, request: VideoRequest, created: int, *, sealed: bool
     ) -> str:
         """The upstream's own id where the caller's one credential is enough to find the task again, else sealed.
 
-        `sealed` asks for a sealed one in any case. `request` is the settled one.
+        `sealed` asks for a sealed one in any case. `request` is the settled one. Raises ValueError for an id of the
+        upstream's that is too long to seal.
         """
-        if not sealed and not caller.managed and len(caller.accounts_of(account.provider)) == 1:
+        own = self._registry.owner(upstream_id) is self._registry[account.provider]
+        if own and not sealed and not caller.managed and len(caller.accounts_of(account.provider)) == 1:
             return upstream_id
         width, height = parse_size(request.size or nominal_size(request.resolution, request.ratio)) or (0, 0)
         return self.seal(
@@ -135,5 +143,5 @@ class Places:
         """The MAC keys of an account's tasks: the gateway's, and for whoever holds the credential, the one made of
         it, so that ids hold everywhere with no configuration at all."""
         if caller.managed:
-            return self._secrets
+            return self._secrets or (self._passing,)
         return (*self._secrets, task_ids.derived_key(account.credential))

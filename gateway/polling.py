@@ -10,13 +10,18 @@ from dataclasses import dataclass, replace
 from cachetools import TTLCache
 
 from gateway.clock import Clock
-from providers.contract import Account, ErrorKind, ModelCard, Phase, Provider, ProviderError, TaskState
+from providers.contract import Account, ErrorKind, ModelCard, Phase, Provider, ProviderError, TaskState, Words
 from providers.progress import estimate
 
 REMEMBERED_TASKS = 100_000
 REMEMBERED_SECONDS = 3600.0
 GRACE_SECONDS = 60.0
 """For this long after its submit, a task that the upstream does not know is too new rather than gone."""
+
+UNKNOWN = Words("暂时无法得知任务状态", "How the task stands is not known right now")
+
+_SKEW_SECONDS = 5.0
+_HIGHEST_UNFINISHED = 95
 
 _TRANSIENT = frozenset(ErrorKind) - {ErrorKind.INVALID_CREDENTIAL, ErrorKind.TASK_NOT_FOUND}
 """A poll that ends in one of these says nothing about the task."""
@@ -103,16 +108,20 @@ class Polling:
             typical = card.typical_seconds if card else ModelCard(name="", provider="").typical_seconds
             progress = estimate(answer, now, typical)
             if known is not None and not answer.phase.ended:
-                progress = max(progress, known.progress)
+                progress = max(progress, min(known.progress, _HIGHEST_UNFINISHED))
             seen = Observation(answer, progress, seen_at=now, submitted_at=submitted_at)
             self._known[account.tag, id] = seen
             return seen
         error = answer or ProviderError(ErrorKind.TASK_NOT_FOUND)
         if error.kind in _TRANSIENT:
-            nothing_known = Observation(TaskState(id, Phase.PROCESSING), 0, seen_at=now)
+            nothing_known = Observation(TaskState(id, Phase.PROCESSING, note=UNKNOWN), 0, seen_at=now)
             return replace(known or nothing_known, trouble=error)
-        if error.kind is ErrorKind.TASK_NOT_FOUND and submitted_at is not None and now - submitted_at < GRACE_SECONDS:
-            return Observation(
-                TaskState(id, Phase.QUEUED, created_at=submitted_at), 0, seen_at=now, submitted_at=submitted_at
-            )
+        if error.kind is ErrorKind.TASK_NOT_FOUND and submitted_at is not None and _is_new(submitted_at, now):
+            queued = TaskState(id, Phase.QUEUED, created_at=submitted_at)
+            return known or Observation(queued, 0, seen_at=now, submitted_at=submitted_at)
         return error
+
+
+def _is_new(submitted_at: float, now: float) -> bool:
+    """True for a task that the upstream may not show yet. A time in the future is no task's."""
+    return -_SKEW_SECONDS <= now - submitted_at < GRACE_SECONDS

@@ -14,6 +14,9 @@ from gateway.task_ids import MAX_MODEL_BYTES
 from providers.contract import FieldProblem, FieldReason, Media, MediaKind, MediaRole, VideoRequest
 
 _URL_PREFIXES = ("https://", "http://", "oss://")
+MAX_PICTURES = 20
+MAX_SECONDS = 3600
+MAX_OPTIONS_DEPTH = 16
 _MAX_SEED = 2**32 - 1
 _IMAGE_FIELDS = ("image_url", "image", *(f"image_file_{number}" for number in range(1, 10)))
 _VIDEO_FIELDS = ("video_file_1", "video_file_2", "video_file_3")
@@ -34,8 +37,19 @@ def _object_in_text(value: Any) -> Any:
     return value
 
 
-def _lower(value: str) -> str:
-    return value.strip().lower()
+def _shallow(value: dict[str, Any]) -> dict[str, Any]:
+    """Refuses an object nested deeper than any upstream's parameters are."""
+    level: list[Any] = [value]
+    for _ in range(MAX_OPTIONS_DEPTH):
+        level = [
+            item
+            for held in level
+            for item in (held.values() if isinstance(held, dict) else held)
+            if isinstance(item, dict | list)
+        ]
+        if not level:
+            return value
+    raise PydanticCustomError("depth", "nested too deeply")
 
 
 def _resolution(value: str) -> str:
@@ -60,7 +74,10 @@ def _reference(value: Any) -> Any:
             break
         if value.get("file_id"):
             raise PydanticCustomError("file_id", "files are not kept here")
-        value = next((value[name] for name in ("image_url", "video_url", "url") if value.get(name)), None)
+        names = [name for name in ("image_url", "video_url", "url") if name in value]
+        if not names:
+            raise PydanticCustomError("address", "an address is missing")
+        value = next((value[name] for name in names if value[name]), None)
     return _blank_is_absent(value)
 
 
@@ -72,12 +89,12 @@ def _address(value: str) -> str:
 
 
 Text = Annotated[str | None, BeforeValidator(_blank_is_absent)]
-Whole = Annotated[int | None, BeforeValidator(_blank_is_absent)]
+Whole = Annotated[Annotated[int, Field(ge=-1, le=MAX_SECONDS)] | None, BeforeValidator(_blank_is_absent)]
 Switch = Annotated[bool | None, BeforeValidator(_blank_is_absent)]
 Resolution = Annotated[str, AfterValidator(_resolution)]
 ModelName = Annotated[str, AfterValidator(_fits_an_id)]
 Picture = Annotated[Annotated[str, AfterValidator(_address)] | None, BeforeValidator(_reference)]
-Pictures = Annotated[tuple[Picture, ...], BeforeValidator(_strings)]
+Pictures = Annotated[tuple[Picture, ...], Field(max_length=MAX_PICTURES), BeforeValidator(_strings)]
 
 
 def _media_field(description: str) -> Any:
@@ -131,7 +148,7 @@ class GenerationBody(BaseModel):
     )
 
     negative_prompt: Text = Field(None, description="What not to show.")
-    seed: Annotated[int | None, Field(ge=0, le=_MAX_SEED), BeforeValidator(_blank_is_absent)] = Field(
+    seed: Annotated[Annotated[int, Field(ge=0, le=_MAX_SEED)] | None, BeforeValidator(_blank_is_absent)] = Field(
         None, description="The same seed and request give a similar video."
     )
     prompt_extend: Switch = Field(None, description="The model may rewrite the prompt.")
@@ -151,9 +168,9 @@ class GenerationBody(BaseModel):
     lighting: Text = Field(None, description="Into the prompt: " + ", ".join(shots.LIGHTING) + ".")
     motion_prompt: Text = Field(None, description="Into the prompt: how things move.")
     enhance_prompt: Switch = Field(None, description="Not available yet: a language model rewrites the prompt first.")
-    provider_options: Annotated[dict[str, Any] | None, BeforeValidator(_object_in_text)] = Field(
-        None, description="Goes into the upstream's own parameters as it is."
-    )
+    provider_options: Annotated[
+        Annotated[dict[str, Any], AfterValidator(_shallow)] | None, BeforeValidator(_object_in_text)
+    ] = Field(None, description="Goes into the upstream's own parameters as it is.")
     wait_completion: Switch = Field(
         None, description="Hold the answer until the task ends, at most VIDEO_TIMEOUT; or send `Prefer: wait=N`."
     )
@@ -162,10 +179,17 @@ class GenerationBody(BaseModel):
         """What is wished, in the words of the providers. Raises GatewayError for what this version cannot do."""
         if self.enhance_prompt:
             raise GatewayError("unsupported_parameter", ERRORS["no_enhancement"], param="enhance_prompt")
+        self._refuse_contradictions()
         shot_type = self.shot_type.lower() if self.shot_type else None
         return VideoRequest(
             model=self.model or "",
-            prompt=shots.compose(self.prompt, self.camera_movement, self.shot_type, self.lighting, self.motion_prompt),
+            prompt=shots.compose(
+                self.prompt,
+                self.camera_movement,
+                self.shot_type,
+                self.lighting,
+                self.motion_prompt,
+            ),
             duration=self.duration if self.duration is not None else self.seconds,
             ratio=self.ratio or self.aspect_ratio,
             resolution=self.resolution,
@@ -183,13 +207,27 @@ class GenerationBody(BaseModel):
             options=self.provider_options or {},
         )
 
+    def _refuse_contradictions(self) -> None:
+        """Two names of one field that say two things."""
+        pairs = (
+            ("seconds", self.seconds, "duration", self.duration),
+            ("aspect_ratio", self.aspect_ratio, "ratio", self.ratio),
+        )
+        problems = [
+            FieldProblem(name, FieldReason.CONFLICT, (f"{other} = {meant}",), str(said))
+            for name, said, other, meant in pairs
+            if said is not None and meant is not None and said != meant
+        ]
+        if problems:
+            raise invalid(problems)
+
     def _media(self) -> Iterator[Media]:
         if self.first_frame:
             yield Media(MediaKind.IMAGE, self.first_frame, "first_frame", MediaRole.FIRST_FRAME)
         if self.last_frame:
             yield Media(MediaKind.IMAGE, self.last_frame, "last_frame", MediaRole.LAST_FRAME)
         # Clients that are not sure of the field's name send one picture under several.
-        seen: set[str] = set()
+        seen = {self.first_frame, self.last_frame}
         for name, url in self._unlabelled_images():
             if url and url not in seen:
                 seen.add(url)
@@ -226,7 +264,7 @@ class ReuseBody(BaseModel):
 
     prompt: str = Field(min_length=1, description="What is to change, or how it goes on.")
     model: Annotated[ModelName | None, BeforeValidator(_blank_is_absent)] = None
-    seconds: Annotated[int | None, Field(ge=1, le=60), BeforeValidator(_blank_is_absent)] = Field(
+    seconds: Annotated[Annotated[int, Field(ge=1, le=60)] | None, BeforeValidator(_blank_is_absent)] = Field(
         None, description="Seconds that are added (extensions), or the length of the result (edits)."
     )
     video: dict[str, Any] | str | None = Field(None, description="`{id}` of a finished video, or an https address.")
@@ -260,19 +298,27 @@ _WANTED: dict[str, str] = {
     "address": "https://…, data:image/…;base64,…",
     "file_id": "https://…, data:image/…;base64,…",
     "too_long": f"≤ {MAX_MODEL_BYTES} bytes",
-    "greater_than_equal": f"0–{_MAX_SEED}",
-    "less_than_equal": f"0–{_MAX_SEED}",
+    "depth": f"≤ {MAX_OPTIONS_DEPTH} levels",
     "literal_error": "first_last_frames, omni_reference",
+}
+
+
+_RANGES = {
+    "seed": f"0–{_MAX_SEED}",
+    "duration": f"1–{MAX_SECONDS}",
+    "seconds": f"1–{MAX_SECONDS}",
+    **dict.fromkeys(("images", "file_paths", "filePaths", "input_reference"), f"≤ {MAX_PICTURES}"),
 }
 
 
 def _problems(error: ValidationError) -> Iterator[FieldProblem]:
     for problem in error.errors(include_url=False):
         kind = problem["type"]
-        wanted = _WANTED.get(kind) or _WANTED.get(kind.partition("_")[0], "")
+        name = str(problem["loc"][0])
+        wanted = _WANTED.get(kind) or _RANGES.get(name) or _WANTED.get(kind.partition("_")[0], "")
         value = problem["input"]
         shown = str(value)[:60] if isinstance(value, str | int | float) else type(value).__name__
-        yield FieldProblem(str(problem["loc"][0]), FieldReason.NOT_ALLOWED, (wanted,) if wanted else (), shown)
+        yield FieldProblem(name, FieldReason.NOT_ALLOWED, (wanted,) if wanted else (), shown)
 
 
 # --- answers ----------------------------------------------------------------------------------------------------

@@ -27,7 +27,12 @@ from pydantic_settings import (
 
 DEFAULT_FILE = "gateway.toml"
 
-_USERINFO = re.compile(r"://[^/@\s]+@")
+_OTHER_VARIABLES = {"GATEWAY_CONFIG", "GATEWAY_URL", "GATEWAY_KEY"}
+"""Those of the loader and of the client commands."""
+_SERVICE_LINK = re.compile(r"GATEWAY_(?:SERVICE|PORT)_")
+"""Kubernetes sets such variables for a service that is called gateway."""
+
+_USERINFO = re.compile(r"://[^@\s]+@")
 
 
 class SettingsError(Exception):
@@ -164,8 +169,8 @@ class Settings(BaseSettings):
         return {name: _mask(value) for name, value in self.model_dump().items()}
 
 
-def load_settings(config: str | None = None, **overrides: Any) -> Settings:
-    """The settings from `overrides`, then the environment, then the file.
+def load_settings(config: str | None = None) -> Settings:
+    """The settings from the environment, then the file.
 
     The file is `config`, else GATEWAY_CONFIG, else gateway.toml in the working directory if there is one.
     Raises SettingsError.
@@ -173,24 +178,33 @@ def load_settings(config: str | None = None, **overrides: Any) -> Settings:
     named = config or os.environ.get("GATEWAY_CONFIG")
     path = Path(named or DEFAULT_FILE)
     if named and not path.is_file():
-        raise SettingsError(f"configuration file {path} does not exist")
+        raise SettingsError(f"{path} does not exist")
 
     class FromFile(Settings):
         model_config = SettingsConfigDict(toml_file=path if path.is_file() else None)
 
     try:
-        return FromFile(**{name: value for name, value in overrides.items() if value is not None})
+        _refuse_unknown_variables()
+        return FromFile()
     except UnicodeDecodeError:
-        raise SettingsError(f"configuration file {path} is not UTF-8 text") from None
+        raise SettingsError(f"{path} is not UTF-8 text") from None
     except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"configuration file {path}: {error}") from None
+        raise SettingsError(f"{path}: {error}") from None
     except OSError as error:
-        raise SettingsError(f"configuration file {path} cannot be read: {error.strerror}") from None
+        raise SettingsError(f"{path} cannot be read: {error.strerror}") from None
     except pydantic_settings.SettingsError as error:
         # A variable of a table, such as GATEWAY_ALIASES, that is not JSON.
         raise SettingsError(str(error)) from None
     except ValidationError as error:
         raise SettingsError(_one_line(error)) from None
+
+
+def _refuse_unknown_variables() -> None:
+    """A misspelt variable would be a setting that silently does nothing. Raises SettingsError."""
+    known = {f"GATEWAY_{name.upper()}" for name in Settings.model_fields} | _OTHER_VARIABLES
+    for name in sorted(os.environ):
+        if name.startswith("GATEWAY_") and name not in known and not _SERVICE_LINK.match(name):
+            raise SettingsError(f"{name}: unknown variable")
 
 
 def _one_line(error: ValidationError) -> str:
@@ -199,7 +213,8 @@ def _one_line(error: ValidationError) -> str:
     for problem in error.errors(include_input=False, include_url=False):
         where = ".".join(str(part) for part in problem["loc"]) or "configuration"
         unknown = problem["type"] == "extra_forbidden"
-        problems.append(f"{where}: {'unknown key' if unknown else problem['msg']}")
+        what = "unknown key" if unknown else problem["msg"].removeprefix("Value error, ")
+        problems.append(f"{where}: {what}")
     return "; ".join(problems)
 
 

@@ -40,7 +40,7 @@ def compose(
     motion_prompt: str | None = None,
 ) -> str:
     """The prompt with the shot in front of it: camera, shot, light, motion, prompt. Unknown words stay as they are."""
-    if shot_type in MODEL_SHOT_TYPES:
+    if shot_type and shot_type.lower() in MODEL_SHOT_TYPES:
         shot_type = None
     parts = (
         CAMERA_MOVEMENTS.get(camera_movement, camera_movement) if camera_movement else "",

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from gateway.clock import Clock
-from gateway.errors import from_provider
+from gateway.errors import clean, from_provider
 from providers.contract import (
     Account,
     Blame,
@@ -18,9 +18,13 @@ from providers.contract import (
 LOOKUP_DELAYS = (1.0, 1.0, 2.0, 3.0)
 """Seconds before each look-up of a submit whose answer was lost: the store of the upstream lags behind the submit."""
 
+RESEND_WITHIN = 30.0
+"""Seconds after which a submit is not sent again: clients and what stands in front of them give up at 60 to 90 s."""
+
 _HOPE = (
     ErrorKind.TOO_MANY_RUNNING,
     ErrorKind.RATE_LIMITED,
+    ErrorKind.UNREACHABLE,
     ErrorKind.NO_CREDITS,
     ErrorKind.NOT_ENTITLED,
     ErrorKind.RESTRICTED,
@@ -51,11 +55,13 @@ class Submitter:
             try:
                 return account, await self._submit_once(provider, request, account, key(account))
             except ProviderError as error:
-                error.detail = account.redact(error.detail)
-                if error.kind.blame is not Blame.ACCOUNT:
-                    raise from_provider(error) from error
+                clean(error, account)
+                # Of an account with a proxy of its own, being out of reach is its own trouble.
+                own = error.kind.blame is Blame.ACCOUNT or (error.kind is ErrorKind.UNREACHABLE and account.proxy)
+                if not own:
+                    raise from_provider(error, request.model) from error
                 failures.append(error)
-        raise from_provider(min(failures, key=lambda failure: _HOPE.index(failure.kind)))
+        raise from_provider(min(failures, key=lambda failure: _HOPE.index(failure.kind)), request.model)
 
     async def find(
         self, provider: Provider, accounts: Sequence[Account], key: SubmitKey
@@ -73,7 +79,7 @@ class Submitter:
             except ProviderError as error:
                 if error.kind.blame is Blame.ACCOUNT:
                     continue
-                error.detail = account.redact(error.detail)
+                clean(error, account)
                 unreachable = ProviderError(ErrorKind.UNREACHABLE, code=error.code, detail=error.detail)
                 raise from_provider(unreachable) from error
             if found is not None:
@@ -82,19 +88,27 @@ class Submitter:
 
     async def _submit_once(self, provider: Provider, request: VideoRequest, account: Account, key: str) -> Submission:
         """One submit to one account. A lost answer is looked up; only a submit that the upstream does not know is
-        sent again, once, and as the same submit."""
-        for last in (False, True):
-            try:
-                return await provider.submit(request, account, submit_key=key)
-            except ProviderError as error:
-                if error.kind is not ErrorKind.ANSWER_LOST or not isinstance(provider, CanFind):
-                    raise
-                found = await self._look_up(provider, key, account, lost=error)
-                if found is not None:
-                    return found
-                if last:
-                    raise
-        raise AssertionError
+        sent again, once, as the same submit, and only while the client is likely to be there still."""
+        began = self._clock.now()
+        try:
+            return await provider.submit(request, account, submit_key=key)
+        except ProviderError as error:
+            if error.kind is not ErrorKind.ANSWER_LOST or not isinstance(provider, CanFind):
+                raise
+            lost = error
+        found = await self._look_up(provider, key, account, lost=lost)
+        if found is not None:
+            return found
+        if self._clock.now() - began > RESEND_WITHIN:
+            raise lost
+        try:
+            return await provider.submit(request, account, submit_key=key)
+        except ProviderError as error:
+            # A refused repeat proves nothing: it may be refused because the first one runs.
+            found = await self._look_up(provider, key, account, lost=lost)
+            if found is None:
+                raise lost from error
+            return found
 
     async def _look_up(
         self, provider: CanFind, key: str, account: Account, *, lost: ProviderError

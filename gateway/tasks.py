@@ -10,8 +10,9 @@ from dataclasses import dataclass, field, replace
 from gateway.callers import Caller
 from gateway.catalog import Catalog, no_account
 from gateway.clock import Clock
-from gateway.errors import GatewayError, from_provider, invalid
+from gateway.errors import GatewayError, clean, from_provider, invalid
 from gateway.listing import Listed, Listing
+from gateway.messages import ERRORS
 from gateway.places import Place, Places
 from gateway.polling import Observation, Polling
 from gateway.submission import Submitter
@@ -148,7 +149,11 @@ class Tasks:
         account, submission = made or await self._submitter.submit(provider, settled, accounts, key)
         created = int(self._clock.now())
         self._polling.submitted(account, submission.id, created)
-        public_id = self._places.public_id(caller, account, submission.id, settled, created, sealed=sealed)
+        try:
+            public_id = self._places.public_id(caller, account, submission.id, settled, created, sealed=sealed)
+        except ValueError:
+            # The task is there, and there is no way to name it: what can be said is that it may be charged.
+            raise GatewayError("submission_unconfirmed", upstream_code=submission.id[:64]) from None
         return Submitted(
             public_id,
             card.provider,
@@ -223,10 +228,9 @@ class Tasks:
         try:
             await place.provider.cancel(place.upstream_id, place.account)
         except ProviderError as error:
-            error.detail = place.account.redact(error.detail)
+            clean(error, place.account)
             if error.kind is ErrorKind.ANSWER_LOST:
-                # A cancel may be sent twice without harm.
-                raise GatewayError("upstream_unavailable") from error
+                raise GatewayError("upstream_unavailable", ERRORS["cancel_unanswered"]) from error
             raise from_provider(error) from error
         return await self.status(caller, id, ask=True)
 
@@ -247,7 +251,7 @@ class Tasks:
             seen = observed[place.upstream_id]
             error = seen if isinstance(seen, ProviderError) else seen.trouble or seen.state.error
             if error is not None:
-                error.detail = account.redact(error.detail)
+                clean(error, account)
             if isinstance(seen, ProviderError):
                 found[place.public_id] = seen
             else:
@@ -278,7 +282,7 @@ class Tasks:
 
 def _found(place: Place, observation: Observation, model: str | None) -> Task:
     state = observation.state
-    created = place.created or observation.submitted_at or state.created_at
+    created = place.created or state.created_at or observation.submitted_at
     return Task(
         place.public_id,
         place.provider.name,

@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import Any, Self
+from typing import Any, Self, cast
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -41,6 +41,10 @@ MAX_ANSWER_BYTES = 16 * 1024 * 1024
 MAX_REDIRECTS = 3
 """How often a file may be said to lie elsewhere before that is taken for a circle."""
 
+MAX_POOLS = 128
+"""Pools of kept connections, one for each proxy in use."""
+
+_LONGEST_DOWNLOAD = 3600.0
 _PIECE_BYTES = 256 * 1024
 _DOWNLOAD_PIECE_BYTES = 64 * 1024
 
@@ -70,7 +74,8 @@ _TROUBLE: tuple[type[Exception], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds. `connect` until the connection stands, `read` between two pieces of an answer, `total` for a call."""
+    """Seconds. `connect` until the connection stands, `read` between two pieces of an answer, `total` for a call, or
+    for a file until its body begins."""
 
     connect: float = 10.0
     read: float = 45.0
@@ -114,7 +119,7 @@ class Download:
 
 def _retry_after(headers: httpx.Headers) -> float | None:
     value = headers.get("retry-after", "")
-    return float(value) if value.isascii() and value.isdigit() else None
+    return float(value) if value.isascii() and value.isdigit() and len(value) < 8 else None
 
 
 TransportFactory = Callable[[str | None], httpx.AsyncBaseTransport]
@@ -129,6 +134,7 @@ class HttpClient:
         self._transport = transport
         self._clients: dict[tuple[str | None, bool], httpx.AsyncClient] = {}
         self._downloads: dict[str | None, httpx.AsyncClient] = {}
+        self._closing: set[asyncio.Future[None]] = set()
 
     async def __aenter__(self) -> Self:
         return self
@@ -141,6 +147,9 @@ class HttpClient:
         self._clients, self._downloads = {}, {}
         for client in clients:
             await client.aclose()
+        for closing in self._closing:
+            closing.cancel()
+        await asyncio.gather(*self._closing, return_exceptions=True)
 
     async def send(
         self,
@@ -161,22 +170,29 @@ class HttpClient:
         Raises ProviderError: UNREACHABLE when nothing was sent, ANSWER_LOST when the call may have arrived,
         INVALID_REQUEST when `json` holds what JSON cannot carry.
         """
-        client = self._client(proxy, once)
         try:
             body = b"" if json is None else orjson.dumps(json)
         except TypeError as error:
             # Whole numbers beyond 64 bits and half characters, which only a client's own fields can hold.
             raise ProviderError(ErrorKind.INVALID_REQUEST, detail=str(error)) from error
         try:
+            client = self._client(proxy, once)
             request = client.build_request(method, url, headers=headers, params=params, content=_content(body))
-            if len(body) > _PIECE_BYTES:
-                request.headers["content-length"] = str(len(body))
-                request.headers.pop("transfer-encoding", None)
+        except Exception as error:
+            # An address, a header or a proxy that a library finds fault with, each in its own way.
+            raise ProviderError(ErrorKind.UNREACHABLE, detail=type(error).__name__) from error
+        if len(body) > _PIECE_BYTES:
+            request.headers["content-length"] = str(len(body))
+            request.headers.pop("transfer-encoding", None)
+        try:
             async with asyncio.timeout(self.timeouts.total):
                 return await self._exchange(client, request)
+        except ProviderError:
+            raise
         except TimeoutError as error:
             raise ProviderError(ErrorKind.ANSWER_LOST, detail=f"no answer within {self.timeouts.total:g} s") from error
-        except _TROUBLE as error:
+        except Exception as error:
+            # What no library announces counts as what may have arrived: the call may be a charged one.
             raise _failure(error) from error
 
     async def _exchange(self, client: httpx.AsyncClient, request: httpx.Request) -> Reply:
@@ -212,10 +228,6 @@ class HttpClient:
                 async with asyncio.timeout(self.timeouts.total):
                     response = await _find(client, request)
                 opened.push_async_callback(response.aclose)
-            except TimeoutError as error:
-                raise ProviderError(
-                    ErrorKind.ANSWER_LOST, detail=f"no answer within {self.timeouts.total:g} s"
-                ) from error
             except _TROUBLE as error:
                 raise _failure(error) from error
             except ValueError as error:
@@ -228,15 +240,30 @@ class HttpClient:
         client = self._clients.get((proxy, once))
         if client is None:
             transport = self._transport(proxy) if self._transport else _aiohttp_transport(proxy, once)
-            client = self._clients[proxy, once] = self._over(transport)
+            client = self._over(transport)
+        self._clients.pop((proxy, once), None)
+        self._clients[proxy, once] = client
+        self._retire(self._clients, self.timeouts.total)
         return client
 
     def _download_client(self, proxy: str | None) -> httpx.AsyncClient:
         client = self._downloads.get(proxy)
         if client is None:
             transport = self._transport(proxy) if self._transport else _DownloadTransport(proxy)
-            client = self._downloads[proxy] = self._over(transport)
+            client = self._over(transport)
+        self._downloads.pop(proxy, None)
+        self._downloads[proxy] = client
+        self._retire(self._downloads, _LONGEST_DOWNLOAD)
         return client
+
+    def _retire(self, clients: dict[Any, httpx.AsyncClient], grace: float) -> None:
+        """Drop the pools that were used longest ago: callers bring proxies of their own, any number of them. What
+        runs over one has `grace` seconds to end."""
+        while len(clients) > MAX_POOLS:
+            client = clients.pop(next(iter(clients)))
+            closing = asyncio.ensure_future(_close_later(client, grace))
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
 
     def _over(self, transport: httpx.AsyncBaseTransport) -> httpx.AsyncClient:
         timeouts = self.timeouts
@@ -247,6 +274,13 @@ class HttpClient:
             follow_redirects=False,
             trust_env=False,
         )
+
+
+async def _close_later(client: httpx.AsyncClient, seconds: float) -> None:
+    try:
+        await asyncio.sleep(seconds)
+    finally:
+        await client.aclose()
 
 
 async def _find(client: httpx.AsyncClient, request: httpx.Request) -> httpx.Response:
@@ -263,8 +297,10 @@ async def _find(client: httpx.AsyncClient, request: httpx.Request) -> httpx.Resp
 
 
 async def _download_pieces(response: httpx.Response) -> AsyncGenerator[bytes, None]:
+    # The stream itself: httpx's own iterators know no raw bytes of a body that a test has made up whole.
+    stream = cast(httpx.AsyncByteStream, response.stream)
     try:
-        async for piece in response.aiter_raw():
+        async for piece in stream:
             yield piece
     except _TROUBLE as error:
         raise _failure(error) from error

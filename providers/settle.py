@@ -143,10 +143,10 @@ def _read_size(card: ModelCard, request: VideoRequest, problems: list[FieldProbl
     """Turn `size` into ratio and resolution; a size that the model cannot make is a problem."""
     if request.size is None:
         return request
-    allowed = tuple(dict.fromkeys(card.sizes.values()))
+    allowed = tuple(dict.fromkeys(card.sizes.values())) or _nominal_sizes(card)
     pixels = parse_size(request.size)
     if pixels is None:
-        problems.append(FieldProblem("size", FieldReason.NOT_ALLOWED, allowed or ("1280x720",), request.size))
+        problems.append(FieldProblem("size", FieldReason.NOT_ALLOWED, allowed, request.size))
         return replace(request, size=None)
     width, height = pixels
     size = f"{width}x{height}"
@@ -159,12 +159,18 @@ def _read_size(card: ModelCard, request: VideoRequest, problems: list[FieldProbl
     shape = next((shape for shape in card.ratios if _is_shape(shape, width, height)), None)
     resolution = f"{min(width, height)}p"
     if card.ratios and shape is None:
-        problems.append(FieldProblem("size", FieldReason.NOT_ALLOWED, card.ratios, request.size))
+        problems.append(FieldProblem("size", FieldReason.NOT_ALLOWED, allowed, request.size))
         return replace(request, size=None)
     if card.resolutions and resolution not in card.resolutions:
-        problems.append(FieldProblem("size", FieldReason.NOT_ALLOWED, card.resolutions, request.size))
+        problems.append(FieldProblem("size", FieldReason.NOT_ALLOWED, allowed, request.size))
         return replace(request, size=None)
     return _agree(request, resolution if card.resolutions else None, shape, size, problems)
+
+
+def _nominal_sizes(card: ModelCard) -> tuple[str, ...]:
+    """Sizes that say each of a card's resolutions and ratios, for models that do not speak of pixels."""
+    tiers, ratios = card.resolutions or (None,), card.ratios or (None,)
+    return tuple(dict.fromkeys(nominal_size(tier, ratio) for tier in tiers for ratio in ratios))
 
 
 def _is_shape(ratio: str, width: int, height: int) -> bool:
@@ -181,9 +187,9 @@ def _agree(
     problems: list[FieldProblem],
 ) -> VideoRequest:
     """Take resolution and ratio from the size, unless they were named as well and say something else."""
-    for said, meant in ((request.resolution, resolution), (request.ratio, ratio)):
+    for name, said, meant in (("resolution", request.resolution, resolution), ("ratio", request.ratio, ratio)):
         if said is not None and meant is not None and said.lower() != meant.lower():
-            problems.append(FieldProblem("size", FieldReason.CONFLICT, (said,), size))
+            problems.append(FieldProblem("size", FieldReason.CONFLICT, (f"{name} = {meant}",), size))
             return request
     return replace(request, resolution=resolution or request.resolution, ratio=ratio or request.ratio, size=size)
 

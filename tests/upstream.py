@@ -1,6 +1,6 @@
 """A provider for tests whose answers are set by hand, and which notes what it was asked."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from providers.contract import (
     Account,
@@ -33,6 +33,7 @@ class ScriptedProvider:
         self.query_trouble: ProviderError | None = None
         self.asked: list[tuple[str, tuple[str, ...]]] = []
         self.submitted: list[tuple[str, str, VideoRequest]] = []
+        self.on_submit: Callable[[], None] = lambda: None
 
     def account_from(self, credential: str, *, named: bool = False) -> Account | None:
         return Account(self.name, credential) if named or credential.startswith(self.prefix) else None
@@ -51,6 +52,7 @@ class ScriptedProvider:
 
     async def submit(self, request: VideoRequest, account: Account, *, submit_key: str) -> Submission:
         self.submitted.append((account.credential, submit_key, request))
+        self.on_submit()
         answer = self.submits.pop(0) if self.submits else f"{self.name}-{len(self.submitted)}"
         if isinstance(answer, ProviderError):
             raise answer

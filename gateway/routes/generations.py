@@ -8,8 +8,8 @@ from starlette.responses import Response
 
 from gateway.bodies import read_object
 from gateway.context import caller, insists, json_answer, language, parts, poll_headers, submit_once
-from gateway.errors import describe, refused
-from gateway.messages import QUERY_FAILED, Language, describe_state, say
+from gateway.errors import describe, describe_query, refused
+from gateway.messages import Language, describe_state
 from gateway.schemas import parse_generation
 from gateway.tasks import Task
 from providers.contract import Phase, Result
@@ -54,7 +54,7 @@ async def statuses(request: Request) -> Response:
     who = caller(request)
     ids = [id for value in request.query_params.getlist("ids") for id in value.split(",") if id]
     if not ids or len(ids) > MAX_IDS:
-        raise refused("ids_needed", limit=MAX_IDS)
+        raise refused("ids_needed", param="ids", limit=MAX_IDS)
     found = await parts(request).tasks.statuses(who, ids, ask=insists(request))
     spoken = language(request)
     data = [
@@ -91,7 +91,7 @@ def render(task: Task, spoken: Language) -> dict[str, Any]:
             fields["error_code"] = state.error.code
     if task.trouble:
         fields["stale"] = True
-        fields.setdefault("error", say(QUERY_FAILED, spoken, reason=describe(task.trouble, spoken)))
+        fields.setdefault("error", describe_query(task.trouble, spoken))
     return fields | _present(created=task.created, model=task.model, provider=task.provider)
 
 

@@ -5,8 +5,8 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gateway.catalog import no_account
 from gateway.context import caller, json_answer, parts
-from gateway.errors import GatewayError
 from providers.contract import ModelCard
 
 _CREATED = 1735689600
@@ -21,10 +21,10 @@ async def models(request: Request) -> Response:
 
 async def model(request: Request) -> Response:
     """GET /v1/models/{id}"""
-    name = request.path_params["id"]
-    card = parts(request).tasks.catalog.cards(caller(request)).get(name)
-    if card is None:
-        raise GatewayError("model_not_found", values={"model": name})
+    name, who, catalog = request.path_params["id"], caller(request), parts(request).tasks.catalog
+    card = catalog.cards(who).get(name) or catalog.card(name)
+    if not who.accounts_for(card):
+        raise no_account(who, card)
     return json_answer(describe_model(name, card))
 
 

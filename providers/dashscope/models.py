@@ -5,11 +5,15 @@ request of the right form: it passes with an open card and the upstream is the j
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from providers.contract import MediaRole, ModelCard, Words
 from providers.dashscope.wires import wire_of
 
 PROVIDER = "dashscope"
+MAX_SEED = 2**31 - 1
+REFERENCES = 5
+"""Reference images and videos together, of the models that take both."""
 
 # --- sizes ------------------------------------------------------------------------------------------------------
 
@@ -154,6 +158,7 @@ def _references_26(name: str, title: str, fields: frozenset[str], seconds: float
         ratio="16:9",
         sizes=_sizes(SIZES, _TWO),
         media_sets=_any_of([_RI], [_RV], [_RI, _RV]),
+        media_total=REFERENCES,
         media_limits={_RI: 5, _RV: 3},
         fields=fields,
         typical_seconds=seconds,
@@ -226,6 +231,7 @@ def _references_27(name: str) -> ModelCard:
         ratios=_WIDE_RATIOS,
         ratio="16:9",
         media_sets=_any_of([_RI], [_RV], [_RI, _RV], [_RI, _FF], [_RV, _FF], [_RI, _RV, _FF]),
+        media_total=REFERENCES + 1,
         media_limits={_RI: 5, _RV: 5},
         fields=_COMMON,
         typical_seconds=240.0,
@@ -348,7 +354,7 @@ def _generation_21(prefix: str) -> tuple[ModelCard, ...]:
     )
 
 
-MODELS: tuple[ModelCard, ...] = (
+_CARDS: tuple[ModelCard, ...] = (
     _text(
         "wan2.6-t2v",
         "Wan 2.6 text to video",
@@ -514,6 +520,7 @@ MODELS: tuple[ModelCard, ...] = (
         media=_any_of([], [_FF], [_FF, _LF], [_RI], [_FF, _RI], [_VI], [_VI, _RI], [_RV], [_RV, _RI]),
     ),
 )
+MODELS = tuple(replace(card, max_seed=MAX_SEED) for card in _CARDS)
 """Every documented video model with its limits; the default one first."""
 
 

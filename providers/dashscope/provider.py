@@ -122,7 +122,7 @@ class DashScope:
         raise _not_submitted(reply, account)
 
     async def query(self, ids: Sequence[str], account: Account) -> Mapping[str, TaskState | ProviderError]:
-        """The state of each id, one call per id, a few at a time.
+        """The state of each id, one call per id, a few at a time; after trouble on the way the rest are not asked.
 
         Raises INVALID_CREDENTIAL when any answer says so, and RATE_LIMITED, UNREACHABLE or ANSWER_LOST when
         no id got past them; met by some ids only, they are given for those.
@@ -130,9 +130,16 @@ class DashScope:
         turns = asyncio.Semaphore(QUERIES_AT_ONCE)
         wanted = tuple(dict.fromkeys(ids))
 
+        given_up: list[ProviderError] = []
+
         async def ask(id: str) -> TaskState | ProviderError:
             async with turns:
-                return await self._query_one(id, account)
+                if given_up:
+                    return given_up[0]
+                state = await self._query_one(id, account)
+                if isinstance(state, ProviderError) and state.kind in _WAY:
+                    given_up.append(state)
+                return state
 
         states = dict(zip(wanted, await asyncio.gather(*map(ask, wanted)), strict=True))
         errors = [state for state in states.values() if isinstance(state, ProviderError)]
@@ -211,8 +218,9 @@ class DashScope:
             body = _json(reply)
             return parse(id, body, account.redact) if isinstance(body, dict) else _unreadable(reply, account)
         error = _refused(reply, account)
-        if reply.status == 404:
-            return ProviderError(ErrorKind.TASK_NOT_FOUND, code=error.code, detail=error.detail)
+        if error.kind is ErrorKind.MODEL_NOT_FOUND:
+            # The service says 200 of a task it does not know: a 404 is the word of something in front of it.
+            return ProviderError(ErrorKind.UPSTREAM_ERROR, code=error.code, detail=error.detail)
         return error
 
     async def _send(

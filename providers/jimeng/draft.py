@@ -16,6 +16,8 @@ _FRAMES_PER_SECOND = 24
 DEFAULT_SECONDS = 5
 DEFAULT_RATIO = "16:9"
 MAX_SEED = 2**32 - 1
+BENEFIT_OPTION = "benefit_type"
+"""The one of `options` that stands elsewhere than among the parameters."""
 
 
 def submit_body(
@@ -35,7 +37,7 @@ def submit_body(
     """
     key = model.card.key
     benefit = {
-        "benefit_type": str(request.options.get("benefit_type") or model.benefit_type),
+        "benefit_type": str(request.options.get(BENEFIT_OPTION) or model.benefit_type),
         "resource_id": "generate_video",
         "resource_id_type": "str",
         "resource_sub_type": "aigc",
@@ -106,6 +108,7 @@ def _draft(
         "seed": seed,
         "model_req_key": key,
         "priority": 0,
+        **{name: value for name, value in request.options.items() if name != BENEFIT_OPTION},
     }
     gen_video = {"id": new_id(), "type": "", "text_to_video_params": params, "video_task_extra": metrics}
     component = {

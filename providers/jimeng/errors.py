@@ -129,7 +129,9 @@ def refusal(code: str, errmsg: str) -> ProviderError:
     """The error of an envelope whose `ret` is not 0. A number the table lacks is kept and shown."""
     meaning = meaning_of(code, errmsg)
     if meaning is None:
-        words = Words(f"上游拒绝了请求 (错误码: {code})", f"The upstream refused the request (code {code})")
+        words = Words("上游拒绝了请求", "The upstream refused the request")
+        if code:
+            words = Words(f"{words.zh} (错误码: {code})", f"{words.en} (code {code})")
         return ProviderError(ErrorKind.UPSTREAM_ERROR, code=code, words=words, detail=errmsg)
     return ProviderError(meaning.kind, code=code, words=meaning.words, detail=errmsg)
 

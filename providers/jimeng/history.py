@@ -58,11 +58,15 @@ _ORIGIN_PATHS = (("common_attr", "transcoded_video", "origin"), ("video", "trans
 
 
 class Envelope(NamedTuple):
-    """An answer without its wrapping: `ret` is "0" for success, `data` what was asked for."""
+    """An answer without its wrapping: `ret` is "0" for success, `data` what was asked for.
+
+    `bare` is true for an answer that named no `ret`, so that nothing says that it is one of the site's.
+    """
 
     ret: str
     errmsg: str
     data: Any
+    bare: bool = False
 
 
 def open_envelope(body: Any) -> Envelope | None:
@@ -70,8 +74,9 @@ def open_envelope(body: Any) -> Envelope | None:
     if not isinstance(body, dict):
         return None
     if "ret" not in body:
-        return Envelope("0", "", body)
-    return Envelope(_number_text(body["ret"]) or "0", _string(body.get("errmsg")), body.get("data"))
+        return Envelope("0", "", body, bare=True)
+    ret = _number_text(body["ret"])
+    return Envelope(ret or "0", _string(body.get("errmsg")), body.get("data"), bare=not ret)
 
 
 class SubmitAnswer(NamedTuple):
@@ -85,7 +90,7 @@ class SubmitAnswer(NamedTuple):
 def parse_submit(data: Any) -> SubmitAnswer | None:
     """What a successful envelope of a submit says; None when it says neither yes nor no."""
     aigc_data = _dig(data, "aigc_data")
-    record_id = _number_text(_dig(aigc_data, "history_record_id"))
+    record_id = _id_text(_dig(aigc_data, "history_record_id"))
     if record_id:
         return SubmitAnswer(record_id)
     for holder in (data, aigc_data):
@@ -96,21 +101,22 @@ def parse_submit(data: Any) -> SubmitAnswer | None:
     return None
 
 
-def records(data: Any, ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:
-    """The record of each id that was asked for and is there.
+def records(data: Any, ids: Sequence[str]) -> dict[str, Mapping[str, Any]] | None:
+    """The record of each id that was asked for and is there; None for what is no answer to the question.
 
-    The answer maps ids to records; some answers hold `history_list` instead. An id that is absent, or whose record
-    is null, is not in the result.
+    The answer maps ids to records; some answers hold a list instead, or map by another id of the record. An id that
+    is absent, or whose record is null, is not in the result.
     """
     if not isinstance(data, dict):
-        return {}
+        return None
     wanted = set(ids)
     found: dict[str, Mapping[str, Any]] = {}
     for key, record in data.items():
         if key in wanted and isinstance(record, dict):
             found[key] = record
-    listed = data.get("history_list")
-    for record in listed if isinstance(listed, list) else ():
+    lists = (data.get("history_list"), data.get("records_list"))
+    listed = [record for records in lists if isinstance(records, list) for record in records]
+    for record in (*data.values(), *listed):
         for name in _record_ids(record):
             if name in wanted:
                 found.setdefault(name, record)
@@ -119,7 +125,7 @@ def records(data: Any, ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:
 
 def record_id(record: Mapping[str, Any]) -> str:
     """The history id of a record that was found by something else; "" when it has none."""
-    return _number_text(record.get("history_record_id")) or _number_text(_dig(record, "task", "task_id"))
+    return _id_text(record.get("history_record_id")) or _id_text(_dig(record, "task", "task_id"))
 
 
 def parse_record(id: str, record: Mapping[str, Any]) -> TaskState:
@@ -370,6 +376,12 @@ def _offset(value: Any) -> int | str | None:
     if number is None or number <= 0:
         return None
     return value if isinstance(value, int) else number
+
+
+def _id_text(value: Any) -> str:
+    """An id as text; 0 is none."""
+    text = _number_text(value)
+    return "" if text == "0" else text
 
 
 def _integer(value: Any) -> int | None:

@@ -68,9 +68,10 @@ class Jimeng:
 
     def account_from(self, credential: str, *, named: bool = False) -> Account | None:
         """Any token is taken that no other service's prefix claims."""
-        if not named and credential.strip().startswith(_OTHER_SERVICES):
+        account = regions.account_from(credential)
+        if account is not None and not named and account.credential.startswith(_OTHER_SERVICES):
             return None
-        return regions.account_from(credential)
+        return account
 
     def owns(self, native_id: str) -> bool:
         """Ids of history records are 12 to 20 decimal digits."""
@@ -114,8 +115,7 @@ class Jimeng:
             now_ms=int(self._now() * 1000),
             new_id=self._new_id,
         )
-        data = await self._call(account, SUBMIT_PATH, body, charged=True)
-        answer = history.parse_submit(data)
+        answer = history.parse_submit((await self._call(account, SUBMIT_PATH, body, charged=True)).data)
         if answer is None:
             raise ProviderError(ErrorKind.ANSWER_LOST, detail="the answer names neither a task nor a reason")
         if not answer.id:
@@ -125,8 +125,12 @@ class Jimeng:
     async def find(self, submit_key: str, account: Account) -> Submission | None:
         found = await self._records(account, "submit_ids", [submit_key])
         record = found.get(submit_key)
-        id = history.record_id(record) if record else ""
-        return Submission(id) if id else None
+        if record is None:
+            return None
+        id = history.record_id(record)
+        if not id:
+            raise ProviderError(ErrorKind.ANSWER_LOST, detail="the record of the submit names no task")
+        return Submission(id)
 
     async def query(self, ids: Sequence[str], account: Account) -> Mapping[str, TaskState | ProviderError]:
         found: dict[str, Mapping[str, Any]] = {}
@@ -150,7 +154,7 @@ class Jimeng:
         read = 0
         for _ in range(LIST_CALLS):
             body = {"count": LIST_PAGE, "offset": offset} if offset else {"count": LIST_PAGE}
-            page = history.parse_history(await self._call(account, HISTORY_PATH, body))
+            page = history.parse_history((await self._call(account, HISTORY_PATH, body)).data)
             if page.ids <= seen:
                 break
             seen |= page.ids
@@ -162,8 +166,12 @@ class Jimeng:
         return sorted(found.values(), key=_time_of, reverse=True)
 
     async def _records(self, account: Account, kind: str, ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:
-        data = await self._call(account, STATUS_PATH, {kind: list(ids)})
-        return history.records(data, ids)
+        answer = await self._call(account, STATUS_PATH, {kind: list(ids)})
+        found = history.records(answer.data, ids)
+        if found is None or (answer.bare and not found):
+            # Not to be read as "there is no such task": a submit might be sent again on its word.
+            raise ProviderError(ErrorKind.UPSTREAM_ERROR, detail="the answer holds no records")
+        return found
 
     async def _in_best_quality(
         self,
@@ -185,7 +193,7 @@ class Jimeng:
             "is_for_video_download": True,
         }
         try:
-            best = history.best_results(await self._call(account, BEST_QUALITY_PATH, body))
+            best = history.best_results((await self._call(account, BEST_QUALITY_PATH, body)).data)
         except ProviderError:
             return states
         for id, item in items.items():
@@ -196,8 +204,8 @@ class Jimeng:
     def _region(self, account: Account) -> regions.Region:
         return self._hosts.of(regions.REGIONS[account.region or "cn"])
 
-    async def _call(self, account: Account, path: str, body: Any, *, charged: bool = False) -> Any:
-        """The `data` of a successful answer.
+    async def _call(self, account: Account, path: str, body: Any, *, charged: bool = False) -> history.Envelope:
+        """A successful answer.
 
         Raises ProviderError. A refused signature is answered with a second try under a fresh time, since the site
         did nothing and the cause is nearly always a second that passed in between.
@@ -216,7 +224,7 @@ class Jimeng:
             )
             envelope = _read(reply, charged)
             if envelope.ret == "0":
-                return envelope.data
+                return envelope
             if envelope.ret != SIGNATURE_REFUSED or last:
                 raise refusal(envelope.ret, account.redact(envelope.errmsg))
         raise AssertionError
@@ -232,13 +240,16 @@ def _read(reply: Reply, charged: bool) -> history.Envelope:
     Raises ProviderError for what is no envelope. It leaves open whether a charged call was acted upon, unless the
     site pointed elsewhere or said by its status that it took nothing.
     """
+    detail = f"HTTP {reply.status}"
+    if charged and (reply.status >= 500 or reply.status == 408):
+        # Whatever it says: what stands in front of the site may have given up waiting for it.
+        raise ProviderError(ErrorKind.ANSWER_LOST, code=str(reply.status), detail=detail)
     try:
         envelope = history.open_envelope(reply.json())
     except ValueError:
         envelope = None
     if envelope is not None and (reply.status < 300 or envelope.ret != "0"):
         return envelope
-    detail = f"HTTP {reply.status}"
     if reply.status == 429:
         raise ProviderError(ErrorKind.RATE_LIMITED, code="429", detail=detail, retry_after=reply.retry_after)
     took_nothing = 300 <= reply.status < 500

@@ -17,6 +17,7 @@ from tests.e2e.conftest import HastyClock, bearer, follow, settings_for
 
 SUBMIT = "/v1/videos/generations"
 JIMENG, WAN = "jimeng-video-3.0", "wan2.6-t2v"
+PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 32
 
 
 def submit(client: httpx.Client, body: dict[str, Any], *credentials: str, **headers: str) -> dict[str, Any]:
@@ -178,11 +179,23 @@ class TestForms:
         answer = client.post(SUBMIT, content=b"model=wan2.6-t2v&prompt=x", headers=headers)
         assert answer.status_code == 200
 
-    def test_a_file_is_refused_with_the_way_out(self, client: httpx.Client, key: str) -> None:
-        files = [("prompt", (None, b"x")), ("image", ("a.png", b"\x89PNG"))]
+    def test_a_picture_is_known_by_its_content(self, client: httpx.Client, key: str) -> None:
+        files = [("prompt", (None, b"x")), ("image", ("a.txt", PNG))]
+        answer = client.post(SUBMIT, files=files, headers=bearer(key))
+        assert (answer.status_code, answer.json()["model"]) == (200, "wan2.6-i2v")
+        files = [("prompt", (None, b"x")), ("image", ("a.png", b"no picture"))]
+        error = error_of(client.post(SUBMIT, files=files, headers=bearer(key)), 400, "invalid_value")
+        assert (error["param"], "PNG" in error["message"]) == ("image", True)
+
+    def test_pictures_with_numbers_are_not_lost(self, client: httpx.Client, key: str) -> None:
+        files = {"images[0]": (None, "https://h/a.png"), "prompt": (None, "x"), "model": (None, "wan2.6-t2v")}
         error = error_of(client.post(SUBMIT, files=files, headers=bearer(key)), 400, "unsupported_parameter")
-        assert error["param"] == "image"
-        assert "https" in error["message"]
+        assert error["param"] == "images"
+
+    def test_a_charset_nobody_knows(self, client: httpx.Client, key: str) -> None:
+        headers = bearer(key) | {"content-type": "multipart/form-data; charset=undefined; boundary=b"}
+        body = b'--b\r\nContent-Disposition: form-data; name="prompt"\r\n\r\nx\r\n--b--\r\n'
+        assert client.post(SUBMIT, content=body, headers=headers).status_code in (200, 400)
 
 
 class TestWaiting:
@@ -421,7 +434,7 @@ class TestRefusals:
 
     def test_paths_and_methods(self, client: httpx.Client) -> None:
         error_of(client.get("/v2/nothing"), 404, "not_found")
-        answer = client.get(SUBMIT)
+        answer = client.put("/v1/videos")
         error_of(answer, 405, "method_not_allowed")
         assert "POST" in answer.headers["allow"]
 

@@ -21,12 +21,46 @@ def test_keys_without_a_secret_are_warned_of(caplog: pytest.LogCaptureFixture) -
     create_app(Settings.model_construct(keys=(SecretStr("gw-one"),)))
     assert "GATEWAY_SECRET" in caplog.text
     caplog.clear()
-    create_app(Settings.model_construct(keys=(SecretStr("gw-one"),), secret=(SecretStr("s"),)))
+    create_app(
+        Settings.model_construct(
+            keys=(SecretStr("gw-one"),), secret=(SecretStr("a long random text"),), jimeng_tokens=(SecretStr("abc"),)
+        )
+    )
     create_app(Settings.model_construct())
     assert not caplog.text
+
+
+def test_keys_without_accounts_and_short_secrets_are_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING)
+    create_app(Settings.model_construct(keys=(SecretStr("gw-one"),), secret=(SecretStr("short"),)))
+    assert "no account" in caplog.text
+    assert "shorter than" in caplog.text
+
+
+@pytest.mark.parametrize("key", ["alice:one", "gw-abc:def", "one"])
+def test_a_key_that_is_none_stops_the_start(key: str) -> None:
+    with pytest.raises(SettingsError, match="GATEWAY_KEYS: entry 1"):
+        create_app(Settings.model_construct(keys=(SecretStr(key),)))
+
+
+def test_a_name_that_leads_to_no_model_stops_the_start() -> None:
+    with pytest.raises(SettingsError, match="no-such-model"):
+        create_app(Settings.model_construct(aliases={"mine": "no-such-model"}))
+    with pytest.raises(SettingsError, match="no-such-model"):
+        create_app(Settings.model_construct(qwen_video_model="no-such-model"))
+
+
+def test_a_credential_may_name_its_provider() -> None:
+    settings = Settings.model_construct(
+        keys=(SecretStr("gw-one"),),
+        jimeng_tokens=(SecretStr("jimeng:abc"),),
+        dashscope_api_key=(SecretStr("dashscope:sk-abc"),),
+    )
+    caller = create_app(settings).state.parts.callers.identify("Bearer gw-one")
+    assert [account.credential for account in caller.accounts] == ["abc", "sk-abc"]
 
 
 def test_a_model_of_the_configuration_is_known() -> None:
     extra = ExtraModel(name="jimeng-video-next", key="dreamina_next", benefit_type="b", durations=(6,))
     app = create_app(Settings.model_construct(models=(extra,)))
-    assert app.state.parts.tasks.card("jimeng-video-next").durations == (6,)
+    assert app.state.parts.tasks.catalog.card("jimeng-video-next").durations == (6,)

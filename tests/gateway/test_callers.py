@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.callers import Callers, GatewayKey, parse_key
+from gateway.callers import MAX_CREDENTIALS, Callers, GatewayKey, parse_key
 from gateway.errors import GatewayError
 from gateway.task_ids import NO_OWNER
 from providers.contract import Account
@@ -56,6 +56,14 @@ def test_pass_through_credentials(bearer: str, providers: list[str]) -> None:
 @pytest.mark.parametrize("bearer", ["ms-abc", ",", "a b", "日本語"])
 def test_what_is_no_upstreams_credential(bearer: str) -> None:
     assert "sk-" in refusal(OPEN, f"Bearer {bearer}").message("en")
+
+
+def test_too_many_credentials_are_refused_and_long_headers_not_remembered() -> None:
+    refused = refusal(OPEN, "Bearer " + ",".join(f"session{number}" for number in range(MAX_CREDENTIALS + 1)))
+    assert str(MAX_CREDENTIALS) in refused.message("en")
+    callers = Callers(REGISTRY)
+    callers.identify("Bearer " + "a" * 4000 + "," + "b" * 4000)
+    assert not callers._remembered
 
 
 def test_a_gateway_key_is_never_taken_for_a_session() -> None:

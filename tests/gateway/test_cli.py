@@ -69,8 +69,8 @@ def test_every_command_has_help_for_all_it_takes(command: str, capsys: pytest.Ca
         (["submit", "a cat", "--key", "k", "--option", "novalue"], "--option novalue: name=value is wanted"),
         (["submit", "a cat", "--key", "k", "--field", "=5"], "--field =5: name=value is wanted"),
         (["submit", "a \udcff cat", "--key", "k"], "not readable text"),
-        (["serve", "--config", "missing.toml"], "configuration: configuration file missing.toml does not exist"),
-        (["config", "--config", "missing.toml"], "configuration: configuration file missing.toml does not exist"),
+        (["serve", "--config", "missing.toml"], "configuration: missing.toml does not exist"),
+        (["config", "--config", "missing.toml"], "configuration: missing.toml does not exist"),
     ],
 )
 def test_wrong_usage_is_one_line_and_exit_code_2(

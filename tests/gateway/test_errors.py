@@ -85,7 +85,7 @@ def test_bad_fields_are_named() -> None:
 
 
 def test_an_unknown_model_is_named() -> None:
-    assert "gpt-9" in from_provider(ProviderError(ErrorKind.MODEL_NOT_FOUND, code="gpt-9")).message("en")
+    assert "gpt-9" in from_provider(ProviderError(ErrorKind.MODEL_NOT_FOUND), "gpt-9").message("en")
 
 
 @pytest.mark.parametrize("key", ["no_credential", "unknown_key", "unusable_credential"])

@@ -160,6 +160,31 @@ class TestNewTasks:
         assert isinstance(await observe(polling, provider), ProviderError)
 
 
+async def test_a_finished_task_without_its_link_is_not_at_100(
+    polling: Polling, provider: ScriptedProvider, clock: TestClock
+) -> None:
+    provider.states[ID] = finished(ID)
+    await state(polling, provider)
+    clock.move(2)
+    provider.states[ID] = TaskState(ID, Phase.FINALIZING, progress=95)
+    assert (await state(polling, provider)).progress == 95
+
+
+async def test_a_new_task_that_was_seen_and_is_not_any_more_stays_as_it_was(
+    polling: Polling, provider: ScriptedProvider, clock: TestClock
+) -> None:
+    polling.submitted(ACCOUNT, ID, clock.now())
+    provider.states[ID] = TaskState(ID, Phase.PROCESSING, progress=50)
+    await state(polling, provider)
+    clock.move(2)
+    del provider.states[ID]
+    assert (await state(polling, provider)).progress == 50
+
+
+async def test_a_time_in_the_future_is_no_tasks(polling: Polling, provider: ScriptedProvider, clock: TestClock) -> None:
+    assert isinstance(await observe(polling, provider, submitted_at=clock.now() + 60), ProviderError)
+
+
 async def test_progress_never_falls(polling: Polling, provider: ScriptedProvider, clock: TestClock) -> None:
     figures = [(Phase.PROCESSING, 50), (Phase.PROCESSING, 30), (Phase.QUEUED, 0), (Phase.POST_PROCESSING, 80)]
     seen = []

@@ -82,7 +82,6 @@ def test_a_file_stands_below_the_environment(monkeypatch: pytest.MonkeyPatch, tm
     monkeypatch.setenv("GATEWAY_PORT", "2")
     settings = load_settings()
     assert (settings.port, settings.host, settings.aliases) == (2, "::", {"sora-2": "wan2.6-t2v"})
-    assert load_settings(port=3).port == 3
 
 
 def test_a_named_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -140,6 +139,18 @@ def test_a_bad_value_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "sk-put-here" not in refused()
 
 
-def test_a_password_in_an_address_is_masked() -> None:
-    settings = load_settings(jimeng_base_url="http://user:pw@h:1")
+@pytest.mark.parametrize("userinfo", ["user:pw", "user:p/w"])
+def test_a_password_in_an_address_is_masked(userinfo: str) -> None:
+    settings = Settings.model_construct(jimeng_base_url=f"http://{userinfo}@h:1")
     assert settings.masked()["jimeng_base_url"] == "http://***@h:1"
+
+
+def test_a_misspelt_variable_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATEWAY_PROT", "1")
+    assert refused() == "GATEWAY_PROT: unknown variable"
+
+
+def test_variables_of_others_that_look_alike_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("GATEWAY_URL", "GATEWAY_KEY", "GATEWAY_SERVICE_HOST", "GATEWAY_PORT_80_TCP_ADDR"):
+        monkeypatch.setenv(name, "x")
+    assert load_settings().port == 5100

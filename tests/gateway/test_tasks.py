@@ -12,7 +12,7 @@ from gateway.errors import GatewayError
 from gateway.listing import Listing
 from gateway.places import Places
 from gateway.polling import Polling
-from gateway.submission import LOOKUP_DELAYS
+from gateway.submission import LOOKUP_DELAYS, RESEND_WITHIN
 from gateway.task_ids import PREFIX, derived_key, unseal
 from gateway.tasks import Submitted, Task, Tasks
 from providers.contract import (
@@ -111,6 +111,30 @@ class TestSubmit:
         opened = unseal(submitted.id, [derived_key("secret")])
         assert opened
         assert opened.owner_tag == OWNER
+
+    async def test_an_id_of_an_unexpected_shape_is_sealed_so_that_it_is_found_again(self) -> None:
+        house = House()
+        house.provider.submits = ["odd/id"]
+        submitted = await house.submit(passing(ONE))
+        house.provider.states["odd/id"] = finished("odd/id")
+        assert (await house.tasks.status(passing(ONE), submitted.id)).state.result
+
+    async def test_an_id_that_cannot_be_named_is_unconfirmed(self) -> None:
+        house = House()
+        house.provider.submits = ["x" * 300]
+        assert (await house.refusal(passing(ONE))).code == "submission_unconfirmed"
+
+    async def test_an_account_whose_own_proxy_is_down_is_passed_over(self) -> None:
+        house = House()
+        house.provider.submits = [trouble(ErrorKind.UNREACHABLE), "scripted-9"]
+        behind = Account("scripted", "s-4", proxy="http://h:1")
+        assert await house.submit(passing(behind, TWO))
+        assert len(house.provider.submitted) == 2
+
+    async def test_a_managed_caller_is_told_of_the_model_not_of_credentials(self) -> None:
+        house = House(others=[ScriptedProvider("other", prefix="o-")])
+        refusal = await house.refusal(managed(ONE), VideoRequest("other-model", "cat"))
+        assert refusal.code == "model_not_found"
 
     async def test_a_credential_of_another_provider_does_not_count(self) -> None:
         house = House(others=[ScriptedProvider("other", prefix="o-")])
@@ -254,6 +278,25 @@ class TestLostAnswers:
         assert len(provider.submitted) == 2
         assert {credential for credential, _, _ in provider.submitted} == {ONE.credential}
 
+    async def test_a_refused_repeat_proves_nothing(self) -> None:
+        house, provider = self.house(
+            [None], [trouble(ErrorKind.ANSWER_LOST), trouble(ErrorKind.TOO_MANY_RUNNING, "1010")]
+        )
+        assert (await house.refusal(passing(ONE, TWO))).code == "submission_unconfirmed"
+        assert {credential for credential, _, _ in provider.submitted} == {ONE.credential}
+
+    async def test_a_refused_repeat_leads_to_the_first_when_it_shows_up(self) -> None:
+        finds: list[object] = [None] * len(LOOKUP_DELAYS) + ["scripted-7"]
+        house, provider = self.house(finds, [trouble(ErrorKind.ANSWER_LOST), trouble(ErrorKind.TOO_MANY_RUNNING)])
+        assert (await house.submit(passing(ONE, TWO))).id
+        assert len(provider.submitted) == 2
+
+    async def test_after_a_long_wait_it_is_not_sent_again(self) -> None:
+        house, provider = self.house([None], [trouble(ErrorKind.ANSWER_LOST)])
+        provider.on_submit = lambda: house.clock.move(RESEND_WITHIN)
+        assert (await house.refusal(passing(ONE))).code == "submission_unconfirmed"
+        assert len(provider.submitted) == 1
+
     async def test_when_it_cannot_be_looked_up_it_is_not_sent_again(self) -> None:
         house, provider = self.house([trouble(ErrorKind.UNREACHABLE)], [trouble(ErrorKind.ANSWER_LOST)])
         assert (await house.refusal(passing(ONE, TWO))).code == "submission_unconfirmed"
@@ -317,6 +360,14 @@ class TestStatus:
         house.provider.states["scripted-1"] = finished("scripted-1")
         assert await house.tasks.status(managed(ONE), submitted.id)
         await House(secrets=[derived_key("new")]).no_such_task(managed(ONE), submitted.id)
+
+    async def test_without_a_secret_only_managed_ids_end_with_the_process(self) -> None:
+        first = House()
+        passing_id, managed_id = await first.submit(passing(ONE, TWO)), await first.submit(managed(ONE))
+        second = House()
+        second.provider.states["scripted-1"] = finished("scripted-1")
+        assert (await second.tasks.status(passing(ONE, TWO), passing_id.id)).state.result
+        await second.no_such_task(managed(ONE), managed_id.id)
 
     async def test_a_managed_caller_cannot_open_with_a_key_made_of_a_credential(self) -> None:
         submitted = await House().submit(passing(ONE, TWO))

@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from providers.contract import ErrorKind, ProviderError
-from providers.http import MAX_ANSWER_BYTES, HttpClient, Reply, Timeouts
+from providers.http import MAX_ANSWER_BYTES, MAX_POOLS, HttpClient, Reply, Timeouts
 
 Answer = Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
@@ -259,3 +259,196 @@ def test_retry_after_is_read_where_it_is_a_number(text: str, seconds: float | No
 
 def test_a_byte_order_mark_does_not_break_json() -> None:
     assert Reply(200, httpx.Headers(), b'\xef\xbb\xbf{"a":1}').json() == {"a": 1}
+
+
+# --- files ------------------------------------------------------------------------------------------------------
+
+
+async def fetch(http: HttpClient, url: str, **headers: str) -> tuple[int, bytes]:
+    async with http.stream("GET", url, headers=headers) as download:
+        return download.status, b"".join([piece async for piece in download.pieces])
+
+
+async def failed_fetch(url: str, timeouts: Timeouts | None = None) -> ProviderError:
+    async with HttpClient(timeouts) as http:
+        with pytest.raises(ProviderError) as caught:
+            await fetch(http, url)
+    return caught.value
+
+
+def redirect(location: str, status: int = 302) -> bytes:
+    return f"HTTP/1.1 {status} Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n".encode()
+
+
+async def test_a_link_goes_out_as_it_is_written_and_the_bytes_come_as_they_are() -> None:
+    heads: list[bytes] = []
+
+    async def compressed(head: bytes, writer: asyncio.StreamWriter) -> None:
+        heads.append(head)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 8\r\n\r\nnot gzip")
+
+    path = "/a%2Fb%7e~c:0:0.image?x=%20%2f+%3D%7E&s=a%2Bb%3d%3D&d=%22x%22"
+    async with upstream(compressed) as url, HttpClient() as http:
+        assert await fetch(http, url + path) == (200, b"not gzip")
+    assert heads[0].startswith(b"GET %b HTTP/1.1\r\n" % path.encode())
+    assert b"accept-encoding: identity\r\n" in heads[0].lower()
+
+
+async def test_a_file_may_take_longer_than_the_total_timeout() -> None:
+    async def drip(head: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n")
+        for _ in range(20):
+            writer.write(b"x")
+            await writer.drain()
+            await asyncio.sleep(0.01)
+
+    async with upstream(drip) as url, HttpClient(Timeouts(read=0.15, total=0.1)) as http:
+        assert await fetch(http, url) == (200, b"x" * 20)
+
+
+async def test_a_head_that_drips_ends_with_the_total_timeout() -> None:
+    async def drip(head: bytes, writer: asyncio.StreamWriter) -> None:
+        for letter in b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n":
+            writer.write(bytes([letter]))
+            await writer.drain()
+            await asyncio.sleep(0.02)
+
+    async with upstream(drip) as url:
+        assert (await failed_fetch(url, Timeouts(read=5, total=0.1))).kind is ErrorKind.ANSWER_LOST
+
+
+@pytest.mark.parametrize("start", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\nx"])
+@pytest.mark.parametrize("way", ["silence", "close"])
+async def test_a_file_that_does_not_come_or_breaks_off(start: bytes, way: str) -> None:
+    async def part(head: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(start)
+        await writer.drain()
+        if way == "close":
+            writer.close()
+
+    async with upstream(part) as url:
+        assert (await failed_fetch(url, Timeouts(read=0.05))).kind is ErrorKind.ANSWER_LOST
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://127.0.0.1:1/", "http://no-such-host.invalid/", "ftp://h/", "", "http://h:99999/", "http://.../"],
+)
+async def test_a_link_that_leads_nowhere(url: str) -> None:
+    assert (await failed_fetch(url)).kind is ErrorKind.UNREACHABLE
+
+
+async def test_a_connection_that_does_not_come_about_in_time() -> None:
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        address = full.getsockname()
+        waiting = [socket.socket() for _ in range(4)]
+        for one in waiting:
+            one.setblocking(False)
+            one.connect_ex(address)
+        error = await failed_fetch(f"http://127.0.0.1:{address[1]}/", Timeouts(connect=0.1))
+        for one in waiting:
+            one.close()
+    assert error.kind is ErrorKind.UNREACHABLE
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_a_file_that_lies_elsewhere_is_fetched_there_without_a_credential(status: int) -> None:
+    heads: list[bytes] = []
+
+    async def here(head: bytes, writer: asyncio.StreamWriter) -> None:
+        heads.append(head)
+        writer.write(b"HTTP/1.1 206 Partial Content\r\nContent-Length: 1\r\n\r\nx")
+
+    async with upstream(here) as there:
+
+        async def elsewhere(head: bytes, writer: asyncio.StreamWriter) -> None:
+            writer.write(redirect(f"{there}/b%2Fc", status))
+
+        async with upstream(elsewhere) as url, HttpClient() as http:
+            assert await fetch(http, url, Range="bytes=0-0", Authorization="Bearer x", Cookie="a=b") == (206, b"x")
+    assert heads[0].startswith(b"GET /b%2Fc ")
+    assert b"range: bytes=0-0" in heads[0].lower()
+    assert b"uthorization" not in heads[0]
+    assert b"ookie" not in heads[0]
+
+
+async def test_three_redirects_are_followed_and_a_fourth_is_not() -> None:
+    async def further(head: bytes, writer: asyncio.StreamWriter) -> None:
+        left = int(head.split(b" ", 2)[1].strip(b"/"))
+        writer.write(redirect(f"/{left - 1}") if left else OK)
+
+    async with upstream(further) as url, HttpClient() as http:
+        assert await fetch(http, f"{url}/3") == (200, b"{}")
+        assert (await failed_fetch(f"{url}/4")).kind is ErrorKind.UPSTREAM_ERROR
+
+
+@pytest.mark.parametrize("location", ["file://127.0.0.1/etc/passwd", "ftp://127.0.0.1/x"])
+async def test_a_redirect_to_no_web_address_is_refused(location: str) -> None:
+    async def elsewhere(head: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(redirect(location))
+
+    async with upstream(elsewhere) as url:
+        assert (await failed_fetch(url)).kind is ErrorKind.UPSTREAM_ERROR
+
+
+async def test_files_have_kept_connections_of_their_own_and_no_cookies() -> None:
+    peers: list[tuple[str, int]] = []
+    heads: list[bytes] = []
+
+    async def note_peer(head: bytes, writer: asyncio.StreamWriter) -> None:
+        peers.append(writer.get_extra_info("peername"))
+        heads.append(head)
+        writer.write(b"HTTP/1.1 200 OK\r\nSet-Cookie: sid=first; Path=/\r\nContent-Length: 2\r\n\r\n{}")
+
+    async with upstream(note_peer) as url, HttpClient() as http:
+        await http.send("GET", url, headers={})
+        await fetch(http, url)
+        await fetch(http, url)
+    assert peers[0] != peers[1]
+    assert peers[1] == peers[2]
+    assert b"ookie" not in b"".join(heads)
+
+
+async def test_leaving_a_file_early_closes_its_connection() -> None:
+    closed = asyncio.Event()
+
+    async def endless(head: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n")
+        try:
+            while True:
+                writer.write(bytes(65536))
+                await writer.drain()
+        except ConnectionError:
+            closed.set()
+            raise
+
+    async with upstream(endless) as url, HttpClient() as http:
+        async with http.stream("GET", url, headers={}) as download:
+            assert len(await anext(download.pieces)) <= 65536
+        async with asyncio.timeout(1):
+            await closed.wait()
+
+
+async def test_files_come_over_another_transport_too() -> None:
+    http = HttpClient(transport=lambda proxy: httpx.MockTransport(lambda request: httpx.Response(200, content=b"x")))
+    assert await fetch(http, "http://h/v.mp4") == (200, b"x")
+
+
+async def test_pools_of_proxies_that_come_and_go_are_dropped() -> None:
+    async with HttpClient(transport=lambda proxy: httpx.MockTransport(lambda request: httpx.Response(200))) as http:
+        for number in range(MAX_POOLS + 20):
+            await http.send("GET", "http://h/", headers={}, proxy=f"http://p{number}:1")
+        assert len(http._clients) == MAX_POOLS
+        assert (f"http://p{MAX_POOLS + 19}:1", False) in http._clients
+
+
+async def test_what_no_library_announces_counts_as_what_may_have_arrived() -> None:
+    def broken(request: httpx.Request) -> httpx.Response:
+        raise RuntimeError("a bug of a library")
+
+    async with HttpClient(transport=lambda proxy: httpx.MockTransport(broken)) as http:
+        with pytest.raises(ProviderError) as caught:
+            await http.send("POST", "http://h/", headers={})
+    assert caught.value.kind is ErrorKind.ANSWER_LOST

@@ -34,7 +34,11 @@ def test_a_credential_finds_its_provider(registry: Registry, credential: str, pr
 
 
 @pytest.mark.parametrize(
-    "credential", ["ms-abc", "gw-abc", "", "a b", "a;b", "日本", "a\x01b", "dashscope:", "jimeng:"]
+    "credential",
+    [
+        *("ms-abc", "gw-abc", "", "a b", "a;b", "日本", "a\x01b", "dashscope:", "jimeng:"),
+        *("modelscope:ms-abc", "openai:sk-abc", "alice:gw-abc", "http://h:1@sk-abc", "http://h:1@ms-abc", "us-sk-abc"),
+    ],
 )
 def test_a_text_that_is_no_credential_of_theirs_finds_none(registry: Registry, credential: str) -> None:
     assert registry.account_from(credential) is None

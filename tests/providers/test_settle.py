@@ -18,7 +18,7 @@ from providers.contract import (
     VideoRequest,
     Words,
 )
-from providers.settle import parse_size, settle, spell_seconds
+from providers.settle import approach, nominal_size, parse_size, settle, spell_seconds
 
 FIRST, LAST, REFERENCE = MediaRole.FIRST_FRAME, MediaRole.LAST_FRAME, MediaRole.REFERENCE_IMAGE
 
@@ -124,6 +124,65 @@ def test_a_choice_the_model_does_not_have_is_unsupported() -> None:
         ("ratio", FieldReason.UNSUPPORTED),
         ("resolution", FieldReason.UNSUPPORTED),
     }
+
+
+def test_a_size_may_be_of_a_ratio_that_is_not_written_in_lowest_terms() -> None:
+    card = replace(TEXT, ratios=("21:9",), ratio="21:9", resolutions=(), resolution=None)
+    assert settle(card, VideoRequest("text", "cat", size="1680x720")).ratio == "21:9"
+
+
+def test_limits_on_seeds_and_on_all_inputs_together() -> None:
+    (problem,) = problems(replace(TEXT, max_seed=7), VideoRequest("text", "cat", seed=8))
+    assert (problem.param, problem.allowed) == ("seed", ("0–7",))
+    media = tuple(image("images", REFERENCE) for _ in range(3))
+    (problem,) = problems(replace(REFERENCES, media_total=2), VideoRequest("m", "cat", media=media))
+    assert (problem.param, problem.allowed) == ("images", ("≤ 2",))
+
+
+class TestNearest:
+    @pytest.mark.parametrize(("asked", "given"), [(4, 5), (8, 10), (7, 5), (12, 12), (20, 12), (1, 5)])
+    def test_duration(self, asked: int, given: int) -> None:
+        assert approach(TEXT, VideoRequest("m", "x", duration=asked)).duration == given
+
+    @pytest.mark.parametrize(
+        ("card", "asked", "ratio", "resolution", "size"),
+        [
+            (TEXT, "1024x1792", "9:16", "1080p", None),
+            (TEXT, "1280x720", "16:9", "720p", None),
+            (PIXELS, "1792x1024", None, None, "1920x1080"),
+            (PIXELS, "720x1280", None, None, "720x1280"),
+        ],
+    )
+    def test_size(
+        self, card: ModelCard, asked: str, ratio: str | None, resolution: str | None, size: str | None
+    ) -> None:
+        near = approach(card, VideoRequest("m", "x", size=asked))
+        assert (near.ratio, near.resolution, near.size) == (ratio, resolution, size)
+        assert settle(card, near).duration == 5
+
+    @given(st.integers(-5, 100), st.from_regex(r"[1-9][0-9]{1,4}x[1-9][0-9]{1,4}", fullmatch=True))
+    def test_whatever_is_asked_settles(self, seconds: int, size: str) -> None:
+        for card in (TEXT, PIXELS):
+            assert settle(card, approach(card, VideoRequest("m", "x", duration=seconds, size=size)))
+
+    @given(st.text(max_size=12))
+    def test_what_is_no_size_is_left_to_be_refused(self, size: str) -> None:
+        assert approach(TEXT, VideoRequest("m", "x", size=size)).size in (size, None)
+
+
+@pytest.mark.parametrize(
+    ("resolution", "ratio", "size"),
+    [
+        ("720p", "16:9", "1280x720"),
+        ("1080p", "9:16", "1080x1920"),
+        (None, None, "1280x720"),
+        ("720p", "21:9", "1680x720"),
+        ("4k", "adaptive", "1280x720"),
+        ("720p", "1:1", "720x720"),
+    ],
+)
+def test_nominal_sizes(resolution: str | None, ratio: str | None, size: str) -> None:
+    assert nominal_size(resolution, ratio) == size
 
 
 def test_resolutions_are_compared_without_case() -> None:

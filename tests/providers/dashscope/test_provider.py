@@ -437,8 +437,9 @@ async def test_no_ids_no_calls(provider: DashScope, router: respx.MockRouter, ac
     ("status", "content", "kind"),
     [
         (200, orjson.dumps({"output": {"task_status": "UNKNOWN"}}), ErrorKind.TASK_NOT_FOUND),
-        (404, b"", ErrorKind.TASK_NOT_FOUND),
-        (404, orjson.dumps(error_body("NotFound")), ErrorKind.TASK_NOT_FOUND),
+        # A task that the service does not know is UNKNOWN under 200: a 404 comes from something in front of it.
+        (404, b"", ErrorKind.UPSTREAM_ERROR),
+        (404, orjson.dumps(error_body("NotFound")), ErrorKind.UPSTREAM_ERROR),
         (200, HTML.encode(), ErrorKind.UPSTREAM_ERROR),
         (200, b'{"output": {"task', ErrorKind.UPSTREAM_ERROR),
         (200, b"null", ErrorKind.UPSTREAM_ERROR),
@@ -476,12 +477,13 @@ async def test_a_refused_key_concerns_the_whole_call(
 async def test_a_limit_met_by_every_id_is_the_calls(
     provider: DashScope, router: respx.MockRouter, account: Account
 ) -> None:
-    headers = {"retry-after": "3"}
-    router.get(f"{BASE}/tasks/{ID}").respond(429, json=error_body("Throttling.RateQuota"))
-    router.get(f"{BASE}/tasks/{OTHER_ID}").respond(429, json=error_body("Throttling.RateQuota"), headers=headers)
+    route = router.get(url__startswith=f"{BASE}/tasks/")
+    route.respond(429, json=error_body("Throttling.RateQuota"), headers={"retry-after": "3"})
+    ids = [f"0385dc79-5ff8-4d82-bcb6-{number:012d}" for number in range(100)]
     with pytest.raises(ProviderError) as caught:
-        await provider.query([ID, OTHER_ID], account)
+        await provider.query(ids, account)
     assert (caught.value.kind, caught.value.retry_after) == (ErrorKind.RATE_LIMITED, 3.0)
+    assert route.call_count <= QUERIES_AT_ONCE
 
 
 @pytest.mark.parametrize(

@@ -211,14 +211,24 @@ class TestRecords:
         by_submit = {"submit_id": "s-1", "history_record_id": ID}
         assert records({"history_list": [by_submit]}, ["s-1"]) == {"s-1": by_submit}
 
-    @pytest.mark.parametrize("data", [None, [], "x", {}, {ID: None}, {ID: []}, {"history_list": None}, {"1": {}}])
+    @pytest.mark.parametrize("data", [{}, {ID: None}, {ID: []}, {"history_list": None}, {"1": {}}])
     def test_what_is_absent_is_absent(self, data: object) -> None:
         assert records(data, [ID]) == {}
+
+    @pytest.mark.parametrize("data", [None, [], "x", 5])
+    def test_what_is_no_answer_is_none(self, data: object) -> None:
+        assert records(data, [ID]) is None
+
+    def test_a_record_may_stand_under_another_of_its_ids(self) -> None:
+        record = {"submit_id": "s-1", "history_record_id": ID}
+        assert records({ID: record}, ["s-1"]) == {"s-1": record}
+        assert records({"records_list": [record]}, ["s-1"]) == {"s-1": record}
 
     def test_the_id_of_a_record_that_was_found_by_its_submit(self) -> None:
         assert record_id({"history_record_id": int(ID)}) == ID
         assert record_id({"task": {"task_id": ID}}) == ID
         assert record_id({}) == ""
+        assert record_id({"history_record_id": 0, "task": {"task_id": "0"}}) == ""
 
 
 class TestEnvelopes:
@@ -259,7 +269,18 @@ class TestSubmitAnswers:
         assert answer
         assert answer == ("", "2003", "不行")
 
-    @pytest.mark.parametrize("data", [None, {}, {"aigc_data": None}, {"aigc_data": {}}, {"aigc_data": []}, "x"])
+    @pytest.mark.parametrize(
+        "data",
+        [
+            None,
+            {},
+            {"aigc_data": None},
+            {"aigc_data": {}},
+            {"aigc_data": []},
+            "x",
+            {"aigc_data": {"history_record_id": 0}},
+        ],
+    )
     def test_neither_yes_nor_no(self, data: object) -> None:
         assert parse_submit(data) is None
 

@@ -221,7 +221,11 @@ class TestAnswersToASubmit:
             (httpx.Response(302, headers={"location": "https://elsewhere/"}), ErrorKind.UPSTREAM_ERROR),
             (httpx.Response(403, text="<html>"), ErrorKind.UPSTREAM_ERROR),
             (httpx.Response(429, headers={"retry-after": "7"}), ErrorKind.RATE_LIMITED),
-            (httpx.Response(500, json={"ret": "1019"}), ErrorKind.RESTRICTED),
+            # A 5xx comes from what stands in front of the site, whatever it says.
+            (httpx.Response(500, json={"ret": "1019"}), ErrorKind.ANSWER_LOST),
+            (httpx.Response(504, json={"ret": "1"}), ErrorKind.ANSWER_LOST),
+            (httpx.Response(408), ErrorKind.ANSWER_LOST),
+            (httpx.Response(403, json={"ret": "1019"}), ErrorKind.RESTRICTED),
             (httpx.ConnectError("x"), ErrorKind.UNREACHABLE),
         ],
     )
@@ -281,7 +285,28 @@ class TestAnswersToAQuery:
             await jimeng.query([ID], CN)
         assert caught.value.kind is kind
 
-    @pytest.mark.parametrize("data", [None, [], {ID: None}, {ID: []}, {"history_list": None}])
+    @pytest.mark.parametrize(
+        "body",
+        [{}, {"code": 10000, "message": "busy"}, {"ret": None}, {"ret": "0", "data": None}, {"ret": "0", "data": "x"}],
+    )
+    async def test_an_answer_without_records_is_not_read_as_their_absence(
+        self, jimeng: Jimeng, router: respx.MockRouter, body: object
+    ) -> None:
+        router.post(url__startswith=BASE).respond(json=body)
+        for ask in (jimeng.query([ID], CN), jimeng.find("k", CN)):
+            with pytest.raises(ProviderError) as caught:
+                await ask
+            assert caught.value.kind is ErrorKind.UPSTREAM_ERROR
+
+    async def test_a_record_without_an_id_proves_that_there_is_a_task(
+        self, jimeng: Jimeng, router: respx.MockRouter
+    ) -> None:
+        router.post(url__startswith=BASE).mock(return_value=envelope({"k": {"status": 20}}))
+        with pytest.raises(ProviderError) as caught:
+            await jimeng.find("k", CN)
+        assert caught.value.kind is ErrorKind.ANSWER_LOST
+
+    @pytest.mark.parametrize("data", [{ID: None}, {ID: []}, {"history_list": None}])
     async def test_odd_data_is_not_found(self, jimeng: Jimeng, router: respx.MockRouter, data: object) -> None:
         router.post(url__startswith=BASE).mock(return_value=envelope(data))
         assert isinstance((await jimeng.query([ID], CN))[ID], ProviderError)

@@ -20,6 +20,7 @@ from providers.jimeng.regions import REGIONS, Hosts, account_from
         ("http://h:8080@abc", "abc", "cn", "http://h:8080"),
         ("socks5://u:p@w@h:1@jp-abc", "abc", "jp", "socks5://u:p@w@h:1"),
         ("https://h@abc", "abc", "cn", "https://h"),
+        ("http://[::1]:8080@abc", "abc", "cn", "http://[::1]:8080"),
         ("socks4://h:1@abc", "abc", "cn", "socks4://h:1"),
         ("abc%7Cdef", "abc%7Cdef", "cn", None),
     ],
@@ -47,6 +48,15 @@ def test_a_token_is_taken_apart(token: str, session: str, region: str, proxy: st
         "http://h:1",
         "http://@",
         "x" * 5000,
+        "modelscope:abc",
+        "alice:gw-abc",
+        "http://[@tok",
+        "http://[::1@tok",
+        "socks5://x@tok",
+        "socks5h://x:1@tok",
+        "http://a..b@tok",
+        "http://h:99999@tok",
+        "http://" + "a" * 300 + "@tok",
     ],
 )
 def test_what_cannot_be_a_token_is_none(token: str) -> None:

@@ -1,0 +1,322 @@
+"""The OpenAI Videos API over real HTTP: what the libraries do not show."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from gateway.app import create_app
+from gateway.cli.background import BackgroundServer
+from gateway.schemas import ErrorBody, VideoList, VideoObject
+from providers.sandbox.server import SandboxServer
+from providers.sandbox.settings import SandboxSettings
+from tests.e2e.conftest import HastyClock, bearer, settings_for
+from tests.e2e.test_openai_clients import boxes
+
+JIMENG, WAN = "jimeng-video-3.0", "wan2.6-t2v"
+
+
+def create(client: httpx.Client, credential: str, prefix: str = "/v1", **body: Any) -> dict[str, Any]:
+    answer = client.post(f"{prefix}/videos", json={"prompt": "x", **body}, headers=bearer(*credential.split(",")))
+    assert answer.status_code == 200, answer.text
+    VideoObject.model_validate(answer.json())
+    return answer.json()  # type: ignore[no-any-return]
+
+
+def finish(client: httpx.Client, id: str, credential: str) -> dict[str, Any]:
+    give_up = time.monotonic() + 8
+    while time.monotonic() < give_up:
+        answer = client.get(f"/v1/videos/{id}", headers=bearer(*credential.split(",")))
+        assert answer.status_code == 200, answer.text
+        video = answer.json()
+        VideoObject.model_validate(video)
+        if video["status"] in ("completed", "failed"):
+            return video  # type: ignore[no-any-return]
+        assert answer.headers["openai-poll-after-ms"].isdigit()
+        assert video["status"] in ("queued", "in_progress")
+        time.sleep(0.02)
+    raise AssertionError("not finished")
+
+
+def error_code(answer: httpx.Response, status: int) -> str:
+    assert answer.status_code == status, answer.text
+    ErrorBody.model_validate(answer.json())
+    return answer.json()["error"]["code"]  # type: ignore[no-any-return]
+
+
+class TestObjects:
+    def test_fields_of_a_new_video(self, client: httpx.Client, session: str) -> None:
+        video = create(client, session, model=JIMENG, seconds="5", size="720x1280")
+        assert list(video)[:12] == [
+            *("id", "object", "created_at", "model", "status", "progress", "seconds", "size"),
+            *("completed_at", "expires_at", "remixed_from_video_id", "error"),
+        ]
+        assert (video["seconds"], video["size"], video["provider"]) == ("5", "720x1280", "jimeng")
+
+    @pytest.mark.parametrize(
+        ("model", "seconds", "size", "given_seconds", "given_size"),
+        [
+            ("jimeng-video-3.5-pro", 4, "1280x720", "5", "1280x720"),
+            ("jimeng-video-3.5-pro", 12, "1024x1792", "12", "720x1280"),
+            ("jimeng-video-3.0", "8", "1792x1024", "10", "1920x1080"),
+        ],
+    )
+    def test_sizes_and_seconds_go_to_the_nearest_and_are_told(
+        self,
+        client: httpx.Client,
+        session: str,
+        model: str,
+        seconds: object,
+        size: str,
+        given_seconds: str,
+        given_size: str,
+    ) -> None:
+        video = create(client, session, model=model, seconds=seconds, size=size)
+        assert (video["seconds"], video["size"]) == (given_seconds, given_size)
+
+    def test_both_surfaces_know_both_kinds_of_ids(self, client: httpx.Client, session: str) -> None:
+        sealed = create(client, session, model=JIMENG)["id"]
+        task = client.get(f"/v1/videos/tasks/{sealed}", headers=bearer(session)).json()
+        assert (task["task_id"], task["model"]) == (sealed, JIMENG)
+        body = {"model": JIMENG, "prompt": "x"}
+        native = client.post("/v1/videos/generations", json=body, headers=bearer(session)).json()["task_id"]
+        assert finish(client, native, session)["id"] == native
+
+    def test_without_the_version_in_the_path(self, client: httpx.Client, session: str) -> None:
+        id = create(client, session, prefix="", model=JIMENG)["id"]
+        assert client.get(f"/videos/{id}", headers=bearer(session)).json()["id"] == id
+        assert client.get("/videos", headers=bearer(session)).json()["object"] == "list"
+
+    def test_former_names_mean_the_default(self, client: httpx.Client, session: str, key: str) -> None:
+        assert create(client, session, model="sora-2")["model"] == "jimeng-video-3.5-pro"
+        assert create(client, key, model="sora-2-pro")["model"] == WAN
+        models = client.get("/v1/models", headers=bearer(key)).json()["data"]
+        assert {"sora-2", "sora-2-pro"} <= {row["id"] for row in models}
+
+    def test_a_failed_video(self, client: httpx.Client, session: str) -> None:
+        video = finish(client, create(client, session, model=JIMENG, prompt="x #fail=2038")["id"], session)
+        assert video["status"] == "failed"
+        assert (video["error"]["code"], video["error"]["upstream_code"]) == ("content_policy_violation", "2038")
+        assert video["error"]["message"].startswith("内容违规")
+
+
+class TestContent:
+    def test_the_whole_and_its_parts(self, client: httpx.Client, session: str) -> None:
+        id = create(client, session, model=JIMENG)["id"]
+        finish(client, id, session)
+        path = f"/v1/videos/{id}/content"
+        whole = client.get(path, headers=bearer(session))
+        assert whole.headers["content-type"] == "video/mp4"
+        assert b"moov" in boxes(whole.content)
+        assert int(whole.headers["content-length"]) == len(whole.content)
+        assert len(whole.headers["content-disposition"].partition("filename=")[2]) <= 80
+        head = client.head(path, headers=bearer(session))
+        assert (head.status_code, head.headers["content-length"], head.content) == (200, str(len(whole.content)), b"")
+        part = client.get(path, headers=bearer(session) | {"range": "bytes=4-7"})
+        assert (part.status_code, part.content) == (206, b"ftyp")
+        assert part.headers["content-range"] == f"bytes 4-7/{len(whole.content)}"
+        beyond = client.get(path, headers=bearer(session) | {"range": "bytes=99999999-"})
+        assert beyond.status_code == 416
+        cover = client.get(f"{path}?variant=thumbnail", headers=bearer(session))
+        assert (cover.headers["content-type"], cover.content[:3]) == ("image/jpeg", b"\xff\xd8\xff")
+
+    def test_what_is_not_there(self, client: httpx.Client, session: str, key: str) -> None:
+        id = create(client, session, model=JIMENG, prompt="x #stuck")["id"]
+        assert error_code(client.get(f"/v1/videos/{id}/content", headers=bearer(session)), 400) == "not_ready"
+        answer = client.get(f"/v1/videos/{id}/content?variant=spritesheet", headers=bearer(session))
+        assert error_code(answer, 400) == "invalid_value"
+        failed = create(client, session, model=JIMENG, prompt="x #fail=5001")["id"]
+        finish(client, failed, session)
+        assert error_code(client.get(f"/v1/videos/{failed}/content", headers=bearer(session)), 400) == "not_ready"
+        plain = create(client, key, model=WAN)["id"]
+        finish(client, plain, key)
+        answer = client.get(f"/v1/videos/{plain}/content?variant=thumbnail", headers=bearer(key))
+        assert error_code(answer, 404) == "not_found"
+
+    def test_a_link_that_is_dead(self, client: httpx.Client, session: str) -> None:
+        id = create(client, session, model=JIMENG, prompt="x #link-404")["id"]
+        finish(client, id, session)
+        assert client.get(f"/v1/videos/{id}/content", headers=bearer(session)).status_code == 404
+
+    def test_a_link_that_expired_is_asked_for_anew(self, session: str) -> None:
+        """The gateway remembers the finished state; its link has ended when the client comes."""
+        character = SandboxSettings(task_seconds=0.05, visible_after=0.0, link_seconds=1)
+        with (
+            SandboxServer(character) as short,
+            BackgroundServer(create_app(settings_for(short, poll_freshness=60.0))) as server,
+            httpx.Client(base_url=server.url) as client,
+        ):
+            id = create(client, session, model=JIMENG)["id"]
+            time.sleep(0.1)
+            video = finish(client, id, session)
+            give_up = time.monotonic() + 5
+            while httpx.get(video["url"]).status_code == 200 and time.monotonic() < give_up:
+                time.sleep(0.1)
+            assert client.get(f"/v1/videos/{id}", headers=bearer(session)).json()["url"] == video["url"]
+            answer = client.get(f"/v1/videos/{id}/content", headers=bearer(session))
+            assert (answer.status_code, answer.content[4:8]) == (200, b"ftyp")
+
+
+class TestReuse:
+    def test_a_remix_without_references_is_the_model_with_new_words(self, client: httpx.Client, session: str) -> None:
+        id = create(client, session, model=JIMENG, seconds=10, size="720x1280")["id"]
+        answer = client.post(f"/v1/videos/{id}/remix", json={"prompt": "y"}, headers=bearer(session))
+        video = answer.json()
+        assert (video["model"], video["seconds"], video["size"]) == (JIMENG, "10", "720x1280")
+        assert video["remixed_from_video_id"] == id
+
+    def test_a_remix_with_the_old_video_as_reference(self, client: httpx.Client, key: str) -> None:
+        id = create(client, key, model="wan3.0-video")["id"]
+        answer = client.post(f"/v1/videos/{id}/remix", json={"prompt": "y"}, headers=bearer(key))
+        assert error_code(answer, 400) == "not_ready"
+        finish(client, id, key)
+        answer = client.post(f"/v1/videos/{id}/remix", json={"prompt": "y"}, headers=bearer(key))
+        assert (answer.status_code, answer.json()["model"]) == (200, "wan3.0-video")
+
+    def test_edits_and_extensions_by_models_that_can(self, client: httpx.Client, key: str) -> None:
+        id = create(client, key, model=WAN, seconds=5)["id"]
+        finish(client, id, key)
+        files = {"prompt": (None, "y"), "video[id]": (None, id)}
+        edited = client.post("/v1/videos/edits", files=files, headers=bearer(key))
+        assert (edited.status_code, edited.json()["model"]) == (200, "wan2.7-videoedit"), edited.text
+        extended = client.post("/v1/videos/extensions", files=files | {"seconds": (None, "4")}, headers=bearer(key))
+        assert (extended.status_code, extended.json()["model"]) == (200, "wan2.7-i2v"), extended.text
+        assert extended.json()["seconds"] == "9"
+        assert finish(client, extended.json()["id"], key)["status"] == "completed"
+
+    def test_what_cannot_be_done_says_so(self, client: httpx.Client, session: str, key: str) -> None:
+        for path, credential, body in (
+            ("edits", session, {"prompt": "y", "video": {"id": "video_x"}}),
+            ("edits", key, {"prompt": "y", "model": WAN, "video": "https://h/v.mp4"}),
+            ("extensions", session, {"prompt": "y", "video": {"id": "video_x"}}),
+            ("characters", key, {}),
+        ):
+            answer = client.post(f"/v1/videos/{path}", json=body, headers=bearer(credential))
+            assert error_code(answer, 501) == "not_supported"
+            assert answer.headers["x-should-retry"] == "false"
+        answer = client.get("/v1/videos/characters/x", headers=bearer(key))
+        assert error_code(answer, 501) == "not_supported"
+        answer = client.post("/v1/videos/edits", json={"prompt": "y"}, headers=bearer(key))
+        assert error_code(answer, 400) == "invalid_value"
+        answer = client.post("/v1/videos/edits", json={"video": "https://h/v.mp4"}, headers=bearer(key))
+        assert error_code(answer, 400) == "invalid_value"
+
+
+class TestLists:
+    def test_pages_over_two_upstreams(self, client: httpx.Client, session: str, key: str) -> None:
+        both = f"{session},{key}"
+        made = {create(client, both, model=model)["id"] for model in (JIMENG, WAN, JIMENG, WAN)}
+        assert len(made) == 4
+        time.sleep(0.1)
+        pages, after = [], None
+        while True:
+            params = {"limit": "3"} | ({"after": after} if after else {})
+            answer = client.get("/v1/videos", params=params, headers=bearer(session, key))
+            VideoList.model_validate(answer.json())
+            pages.append(answer.json())
+            after = pages[-1]["last_id"]
+            if not pages[-1]["has_more"]:
+                break
+        rows = [row for page in pages for row in page["data"]]
+        assert len(rows) == len({row["id"] for row in rows}) == 4
+        assert [row["created_at"] for row in rows] == sorted((row["created_at"] for row in rows), reverse=True)
+        assert {row["model"] for row in rows} == {JIMENG, WAN}
+        assert pages[0]["first_id"] == pages[0]["data"][0]["id"]
+        for row in rows:
+            assert client.get(f"/v1/videos/{row['id']}", headers=bearer(session, key)).status_code == 200
+
+    def test_an_empty_list(self, client: httpx.Client, session: str) -> None:
+        answer = client.get("/v1/videos", headers=bearer(session)).json()
+        assert answer == {"object": "list", "data": [], "first_id": None, "last_id": None, "has_more": False}
+
+    @pytest.mark.parametrize("query", ["limit=0", "limit=101", "limit=x", "order=up", "after=video_x"])
+    def test_bad_questions(self, client: httpx.Client, session: str, query: str) -> None:
+        answer = client.get(f"/v1/videos?{query}", headers=bearer(session))
+        assert error_code(answer, 400) == "invalid_value"
+        assert answer.json()["error"]["param"] == query.partition("=")[0]
+
+
+class TestRepeats:
+    def test_an_idempotency_key(self, client: httpx.Client, upstream: SandboxServer, session: str) -> None:
+        headers = bearer(session) | {"idempotency-key": "order-1"}
+        first, again = (
+            client.post("/v1/videos", json={"prompt": "x", "model": JIMENG}, headers=headers).json() for _ in range(2)
+        )
+        assert first["id"] == again["id"]
+        other = client.post("/v1/videos", json={"prompt": "y", "model": JIMENG}, headers=headers)
+        assert error_code(other, 409) == "idempotency_mismatch"
+        assert upstream.sandbox.submits("jimeng", session) == 1
+
+    def test_on_jimeng_it_holds_on_another_replica(
+        self, client: httpx.Client, upstream: SandboxServer, session: str
+    ) -> None:
+        headers = bearer(session) | {"idempotency-key": "order-1"}
+        body = {"prompt": "x", "model": JIMENG}
+        first = client.post("/v1/videos/generations", json=body, headers=headers).json()["task_id"]
+        time.sleep(0.1)
+        replica = BackgroundServer(create_app(settings_for(upstream), clock=HastyClock()))
+        with replica, httpx.Client(base_url=replica.url) as other:
+            assert other.post("/v1/videos/generations", json=body, headers=headers).json()["task_id"] == first
+        assert upstream.sandbox.charges("jimeng", session) == 10
+
+    def test_the_retry_of_a_library(self, client: httpx.Client, upstream: SandboxServer, key: str) -> None:
+        ids = []
+        for tries in ("0", "1", "2"):
+            headers = bearer(key) | {"x-stainless-retry-count": tries}
+            files = {"prompt": (None, "x"), "model": (None, WAN)}
+            ids.append(client.post("/v1/videos", files=files, headers=headers).json()["id"])
+        assert len(set(ids)) == 1
+        assert upstream.sandbox.submits("dashscope", key) == 1
+
+
+class TestBrowsers:
+    def test_a_page_of_another_origin_may_call(self, client: httpx.Client) -> None:
+        preflight = client.options(
+            "/v1/videos",
+            headers={
+                "origin": "https://app.example",
+                "access-control-request-method": "POST",
+                "access-control-request-headers": "authorization,content-type,x-stainless-retry-count,x-stainless-lang",
+            },
+        )
+        assert preflight.status_code == 200
+        assert preflight.headers["access-control-allow-origin"] == "*"
+        assert "x-stainless-retry-count" in preflight.headers["access-control-allow-headers"]
+        answer = client.get("/v1/videos/video_x", headers={"origin": "https://app.example"})
+        assert answer.headers["access-control-allow-origin"] == "*"
+        assert "openai-poll-after-ms" in answer.headers["access-control-expose-headers"]
+
+    def test_origins_can_be_named(self, upstream: SandboxServer) -> None:
+        settings = settings_for(upstream, cors_origins=("https://app.example",))
+        with BackgroundServer(create_app(settings)) as server:
+            allowed = httpx.get(f"{server.url}/ping", headers={"origin": "https://app.example"})
+            refused = httpx.get(f"{server.url}/ping", headers={"origin": "https://evil.example"})
+        assert allowed.headers["access-control-allow-origin"] == "https://app.example"
+        assert "access-control-allow-origin" not in refused.headers
+
+
+class TestManagedKeys:
+    @pytest.fixture
+    def managed(self, upstream: SandboxServer, session: str) -> Iterator[httpx.Client]:
+        settings = settings_for(
+            upstream,
+            keys=(SecretStr("alice:gw-alice"), SecretStr("bob:gw-bob")),
+            secret=(SecretStr("a long random text"),),
+            jimeng_tokens=(SecretStr(session),),
+        )
+        server = BackgroundServer(create_app(settings, clock=HastyClock()))
+        with server, httpx.Client(base_url=server.url) as client:
+            yield client
+
+    def test_each_key_lists_its_own(self, managed: httpx.Client) -> None:
+        mine = create(managed, "gw-alice", model=JIMENG)["id"]
+        create(managed, "gw-bob", model=JIMENG)
+        time.sleep(0.1)
+        listed = managed.get("/v1/videos", headers=bearer("gw-alice")).json()["data"]
+        assert len(listed) == 1
+        assert error_code(managed.get(f"/v1/videos/{listed[0]['id']}", headers=bearer("gw-bob")), 404)
+        assert managed.get(f"/v1/videos/{mine}", headers=bearer("gw-alice")).status_code == 200
+        assert error_code(managed.get(f"/v1/videos/{mine}/content", headers=bearer("gw-bob")), 404)

@@ -1,0 +1,153 @@
+"""The same submit again gives the first task again."""
+
+import asyncio
+
+import pytest
+
+from gateway.errors import GatewayError
+from gateway.repeats import KEY_SECONDS, RETRY_SECONDS, Repeats, fingerprint_of
+from gateway.tasks import Submitted
+from providers.contract import Media, MediaKind, VideoRequest
+from tests.clock import TestClock
+
+CAT, DOG = VideoRequest("m", "cat"), VideoRequest("m", "dog")
+
+
+class Upstream:
+    """Counts submits; `errors` are raised first."""
+
+    def __init__(self, *errors: Exception) -> None:
+        self.errors = list(errors)
+        self.submits = 0
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def submit(self) -> Submitted:
+        self.submits += 1
+        number = self.submits
+        await self.gate.wait()
+        if self.errors:
+            raise self.errors.pop(0)
+        return Submitted(f"task-{number}", "p", "m", 0)
+
+
+@pytest.fixture
+def clock() -> TestClock:
+    return TestClock()
+
+
+@pytest.fixture
+def repeats(clock: TestClock) -> Repeats:
+    return Repeats(clock)
+
+
+class TestKeys:
+    async def test_the_same_key_and_body_is_one_submit(self, repeats: Repeats) -> None:
+        upstream = Upstream()
+        tasks = [await repeats.once("a", CAT, upstream.submit, key="k") for _ in range(3)]
+        assert [task.id for task in tasks] == ["task-1"] * 3
+        assert upstream.submits == 1
+
+    async def test_another_body_is_refused(self, repeats: Repeats) -> None:
+        upstream = Upstream()
+        await repeats.once("a", CAT, upstream.submit, key="k")
+        with pytest.raises(GatewayError) as caught:
+            await repeats.once("a", DOG, upstream.submit, key="k")
+        assert (caught.value.code, caught.value.shape.status) == ("idempotency_mismatch", 409)
+        assert upstream.submits == 1
+
+    async def test_another_key_or_caller_is_another_submit(self, repeats: Repeats) -> None:
+        upstream = Upstream()
+        for who, key in (("a", "k"), ("a", "l"), ("b", "k")):
+            await repeats.once(who, CAT, upstream.submit, key=key)
+        assert upstream.submits == 3
+
+    async def test_it_is_forgotten_after_a_day(self, repeats: Repeats, clock: TestClock) -> None:
+        upstream = Upstream()
+        await repeats.once("a", CAT, upstream.submit, key="k")
+        clock.move(KEY_SECONDS + 1)
+        await repeats.once("a", CAT, upstream.submit, key="k")
+        assert upstream.submits == 2
+
+    async def test_those_under_way_are_shared(self, repeats: Repeats) -> None:
+        upstream = Upstream()
+        upstream.gate.clear()
+        waiting = [asyncio.create_task(repeats.once("a", CAT, upstream.submit, key="k")) for _ in range(3)]
+        await asyncio.sleep(0)
+        upstream.gate.set()
+        assert {task.id for task in await asyncio.gather(*waiting)} == {"task-1"}
+        assert upstream.submits == 1
+
+    async def test_a_client_that_goes_away_does_not_take_the_submit_with_it(self, repeats: Repeats) -> None:
+        upstream = Upstream()
+        upstream.gate.clear()
+        first = asyncio.create_task(repeats.once("a", CAT, upstream.submit, key="k"))
+        await asyncio.sleep(0)
+        first.cancel()
+        second = asyncio.create_task(repeats.once("a", CAT, upstream.submit, key="k"))
+        await asyncio.sleep(0)
+        upstream.gate.set()
+        assert (await second).id == "task-1"
+
+    async def test_a_refusal_may_be_tried_again(self, repeats: Repeats) -> None:
+        upstream = Upstream(GatewayError("rate_limit_exceeded"))
+        with pytest.raises(GatewayError):
+            await repeats.once("a", CAT, upstream.submit, key="k")
+        assert (await repeats.once("a", CAT, upstream.submit, key="k")).id == "task-2"
+
+    async def test_what_is_unconfirmed_may_not(self, repeats: Repeats) -> None:
+        upstream = Upstream(GatewayError("submission_unconfirmed"))
+        for _ in range(2):
+            with pytest.raises(GatewayError) as caught:
+                await repeats.once("a", CAT, upstream.submit, key="k")
+            assert caught.value.code == "submission_unconfirmed"
+        assert upstream.submits == 1
+
+
+class TestRetriesOfLibraries:
+    async def test_a_repeat_gives_the_first_task(self, repeats: Repeats) -> None:
+        upstream = Upstream()
+        tasks = [await repeats.once("a", CAT, upstream.submit, tries=tries) for tries in (0, 1, 2)]
+        assert {task.id for task in tasks} == {"task-1"}
+
+    async def test_a_new_request_with_the_same_words_is_a_new_video(self, repeats: Repeats) -> None:
+        upstream = Upstream()
+        tasks = [await repeats.once("a", CAT, upstream.submit, tries=tries) for tries in (0, 0, 1)]
+        assert [task.id for task in tasks] == ["task-1", "task-2", "task-2"]
+
+    async def test_a_repeat_of_another_request_or_caller_is_none(self, repeats: Repeats) -> None:
+        upstream = Upstream()
+        await repeats.once("a", CAT, upstream.submit, tries=0)
+        await repeats.once("a", DOG, upstream.submit, tries=1)
+        await repeats.once("b", CAT, upstream.submit, tries=1)
+        assert upstream.submits == 3
+
+    async def test_it_is_forgotten_after_ten_minutes(self, repeats: Repeats, clock: TestClock) -> None:
+        upstream = Upstream()
+        await repeats.once("a", CAT, upstream.submit, tries=0)
+        clock.move(RETRY_SECONDS + 1)
+        await repeats.once("a", CAT, upstream.submit, tries=1)
+        assert upstream.submits == 2
+
+    async def test_without_a_count_every_request_is_its_own(self, repeats: Repeats) -> None:
+        upstream = Upstream()
+        for _ in range(2):
+            await repeats.once("a", CAT, upstream.submit)
+        assert upstream.submits == 2
+
+
+def test_a_fingerprint_is_of_all_that_is_asked() -> None:
+    picture = Media(MediaKind.IMAGE, "https://h/a.png", "image")
+    other = Media(MediaKind.IMAGE, "https://h/b.png", "image")
+    requests = [
+        CAT,
+        DOG,
+        VideoRequest("m", "cat", media=(picture,)),
+        VideoRequest("m", "cat", media=(other,)),
+        VideoRequest("m", "cat", options={"a": {"b": 1}}),
+        VideoRequest("m", "cat", seed=1),
+    ]
+    assert len({fingerprint_of(request) for request in requests}) == len(requests)
+    assert fingerprint_of(VideoRequest("m", "x", options={"a": 1, "b": 2})) == fingerprint_of(
+        VideoRequest("m", "x", options={"b": 2, "a": 1})
+    )
