@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from gateway import schemas
+from gateway import answers, requests
 
 _REF = "#/components/schemas/{model}"
 _TASK_ID = {
@@ -72,8 +72,8 @@ OPERATIONS: tuple[Operation, ...] = (
         "/v1/videos/generations",
         "submitVideo",
         "Submit a video; the answer is its task id, at once",
-        {200: (schemas.TaskAccepted, schemas.WaitedTask), 202: schemas.WaitedTask},
-        body=schemas.GenerationBody,
+        {200: (answers.TaskAccepted, answers.WaitedTask), 202: answers.WaitedTask},
+        body=requests.GenerationBody,
         parameters=(_PREFER, _IDEMPOTENCY_KEY, _LANGUAGE),
         refusals=(400, 401, 403, 404, 409, 413, 429, 502, 504),
     ),
@@ -82,7 +82,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "/v1/videos/tasks/{id}",
         "getTask",
         "How a task stands, asked of the upstream now",
-        {200: schemas.TaskObject},
+        {200: answers.TaskObject},
         parameters=(_TASK_ID, _NO_CACHE, _LANGUAGE),
         refusals=(401, 404),
     ),
@@ -91,7 +91,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "/v1/videos/tasks",
         "getTasks",
         "Many tasks at once",
-        {200: schemas.TaskList},
+        {200: answers.TaskList},
         parameters=(
             _query("ids", "Task ids with commas between them, at most 100.") | {"required": True},
             _NO_CACHE,
@@ -104,7 +104,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "/v1/videos/tasks/{id}/cancel",
         "cancelTask",
         "Cancel a task, where the upstream can",
-        {200: schemas.TaskObject},
+        {200: answers.TaskObject},
         parameters=(_TASK_ID, _LANGUAGE),
         refusals=(401, 404, 409, 429, 502),
     ),
@@ -113,8 +113,8 @@ OPERATIONS: tuple[Operation, ...] = (
         "/v1/videos",
         "createVideo",
         "Submit a video, as OpenAI's libraries do; duration and size go to the nearest the model can do",
-        {200: schemas.VideoObject},
-        body=schemas.GenerationBody,
+        {200: answers.VideoObject},
+        body=requests.GenerationBody,
         parameters=(_IDEMPOTENCY_KEY, _LANGUAGE),
         refusals=(400, 401, 403, 404, 409, 413, 429, 502, 504),
     ),
@@ -123,7 +123,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "/v1/videos",
         "listVideos",
         "Recent videos of the credential's accounts, read live from the upstreams",
-        {200: schemas.VideoList},
+        {200: answers.VideoList},
         parameters=(
             _query("limit", "How many, 1 to 100; 20 unless said."),
             _query("after", "The `last_id` of the page before."),
@@ -136,7 +136,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "/v1/videos/{id}",
         "retrieveVideo",
         "How a video stands",
-        {200: schemas.VideoObject},
+        {200: answers.VideoObject},
         parameters=(_TASK_ID, _NO_CACHE, _LANGUAGE),
         refusals=(401, 404),
     ),
@@ -145,7 +145,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "/v1/videos/{id}",
         "deleteVideo",
         "Cancel a video that has not begun; what cannot be deleted upstream is refused",
-        {200: schemas.VideoDeleted},
+        {200: answers.VideoDeleted},
         parameters=(_TASK_ID, _LANGUAGE),
         refusals=(401, 404, 409, 429, 502),
     ),
@@ -163,8 +163,8 @@ OPERATIONS: tuple[Operation, ...] = (
         "/v1/videos/{id}/remix",
         "remixVideo",
         "The model of a video with a new prompt, the old video as reference where the model can",
-        {200: schemas.VideoObject},
-        body=schemas.ReuseBody,
+        {200: answers.VideoObject},
+        body=requests.ReuseBody,
         parameters=(_TASK_ID, _IDEMPOTENCY_KEY, _LANGUAGE),
         refusals=(400, 401, 403, 404, 409, 429, 501, 502, 504),
     ),
@@ -173,8 +173,8 @@ OPERATIONS: tuple[Operation, ...] = (
         "/v1/videos/edits",
         "editVideo",
         "Change a video, with a model that works on one",
-        {200: schemas.VideoObject},
-        body=schemas.ReuseBody,
+        {200: answers.VideoObject},
+        body=requests.ReuseBody,
         parameters=(_IDEMPOTENCY_KEY, _LANGUAGE),
         refusals=(400, 401, 403, 404, 409, 429, 501, 502, 504),
     ),
@@ -183,8 +183,8 @@ OPERATIONS: tuple[Operation, ...] = (
         "/v1/videos/extensions",
         "extendVideo",
         "Go on from a video, with a model that takes a first clip",
-        {200: schemas.VideoObject},
-        body=schemas.ReuseBody,
+        {200: answers.VideoObject},
+        body=requests.ReuseBody,
         parameters=(_IDEMPOTENCY_KEY, _LANGUAGE),
         refusals=(400, 401, 403, 404, 409, 429, 501, 502, 504),
     ),
@@ -210,7 +210,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "/v1/models",
         "listModels",
         "Every model the credential can use, with what each can do",
-        {200: schemas.ModelList},
+        {200: answers.ModelList},
         refusals=(401,),
     ),
     Operation(
@@ -218,11 +218,11 @@ OPERATIONS: tuple[Operation, ...] = (
         "/v1/models/{id}",
         "getModel",
         "One model",
-        {200: schemas.ModelObject},
+        {200: answers.ModelObject},
         parameters=({"name": "id", "in": "path", "required": True, "schema": {"type": "string"}},),
         refusals=(401, 404),
     ),
-    Operation("get", "/healthz", "getHealth", "The process is alive", {200: schemas.Health}, authorized=False),
+    Operation("get", "/healthz", "getHealth", "The process is alive", {200: answers.Health}, authorized=False),
     Operation("get", "/ping", "ping", "The word pong", {200: "text/plain"}, authorized=False),
     Operation(
         "get",
@@ -283,12 +283,12 @@ def document() -> dict[str, Any]:
 
 
 def _models() -> list[type[BaseModel]]:
-    found: dict[str, type[BaseModel]] = {"ErrorBody": schemas.ErrorBody}
+    found: dict[str, type[BaseModel]] = {"ErrorBody": answers.ErrorBody}
     for operation in OPERATIONS:
-        answers = [
+        sent = [
             model for answer in operation.answers.values() if not isinstance(answer, str) for model in _each(answer)
         ]
-        for model in (operation.body, *answers):
+        for model in (operation.body, *sent):
             if model is not None:
                 found[model.__name__] = model
     return list(found.values())
@@ -320,7 +320,7 @@ def _describe(operation: Operation) -> dict[str, Any]:
     for status in operation.refusals:
         responses[str(status)] = {
             "description": _REFUSALS[status],
-            "content": {"application/json": {"schema": _schema(schemas.ErrorBody)}},
+            "content": {"application/json": {"schema": _schema(answers.ErrorBody)}},
         }
     described["responses"] = responses
     return described

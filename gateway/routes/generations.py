@@ -10,7 +10,7 @@ from gateway.bodies import read_object
 from gateway.context import caller, insists, json_answer, language, parts, poll_headers, submit_once
 from gateway.errors import describe, describe_query, refused
 from gateway.messages import Language, describe_state
-from gateway.schemas import parse_generation
+from gateway.requests import parse_generation
 from gateway.tasks import Task
 from providers.contract import Phase, Result
 

@@ -12,7 +12,7 @@ from gateway.context import caller, insists, json_answer, language, parts, poll_
 from gateway.errors import CODES, GatewayError, describe, invalid, refused
 from gateway.media import stream_content
 from gateway.messages import ERRORS, Language
-from gateway.schemas import parse_generation, parse_reuse
+from gateway.requests import parse_generation, parse_reuse
 from gateway.tasks import Submitted, Task
 from providers.contract import (
     FieldProblem,

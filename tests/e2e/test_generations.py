@@ -8,9 +8,9 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
+from gateway.answers import ErrorBody, ModelList, ModelObject, TaskAccepted, TaskList, TaskObject, WaitedTask
 from gateway.app import create_app
 from gateway.cli.background import BackgroundServer
-from gateway.schemas import ErrorBody, ModelList, ModelObject, TaskAccepted, TaskList, TaskObject, WaitedTask
 from gateway.settings import LimitSettings
 from providers.sandbox.server import SandboxServer
 from tests.e2e.conftest import HastyClock, bearer, follow, settings_for

@@ -8,9 +8,9 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
+from gateway.answers import ErrorBody, VideoList, VideoObject
 from gateway.app import create_app
 from gateway.cli.background import BackgroundServer
-from gateway.schemas import ErrorBody, VideoList, VideoObject
 from providers.sandbox.server import SandboxServer
 from providers.sandbox.settings import SandboxSettings
 from tests.e2e.conftest import HastyClock, bearer, settings_for

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import GatewayError
-from gateway.schemas import parse_generation
+from gateway.requests import parse_generation
 from providers.contract import MediaKind, MediaRole, VideoRequest
 
 URL = "https://h/a.png"
