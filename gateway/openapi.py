@@ -90,10 +90,11 @@ OPERATIONS: tuple[Operation, ...] = (
         "get",
         "/v1/videos/tasks",
         "getTasks",
-        "Many tasks at once",
+        "Many tasks at once, by their ids, or those that have not ended",
         {200: answers.TaskList},
         parameters=(
-            _query("ids", "Task ids with commas between them, at most 100.") | {"required": True},
+            _query("ids", "Task ids with commas between them, at most 100."),
+            _query("status", "`unfinished` in place of ids: recent tasks that have not ended."),
             _NO_CACHE,
             _LANGUAGE,
         ),

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.bodies import read_object
+from gateway.callers import Caller
 from gateway.context import caller, insists, json_answer, language, parts, poll_headers, submit_once
 from gateway.errors import describe, describe_query, refused
 from gateway.messages import Language, describe_state
@@ -50,8 +51,10 @@ async def status(request: Request) -> Response:
 
 
 async def statuses(request: Request) -> Response:
-    """GET /v1/videos/tasks?ids=a,b,c"""
+    """GET /v1/videos/tasks?ids=a,b,c, or ?status=unfinished"""
     who = caller(request)
+    if request.query_params.get("status") == "unfinished":
+        return await _unfinished(request, who)
     ids = [id for value in request.query_params.getlist("ids") for id in value.split(",") if id]
     if not ids or len(ids) > MAX_IDS:
         raise refused("ids_needed", param="ids", limit=MAX_IDS)
@@ -64,6 +67,14 @@ async def statuses(request: Request) -> Response:
     running = [task for task in found.values() if task is not None and task.poll_after_ms is not None]
     soonest = min(running, key=lambda task: task.poll_after_ms or 0, default=None)
     return json_answer({"object": "list", "data": data}, headers=poll_headers(soonest))
+
+
+async def _unfinished(request: Request, who: Caller) -> Response:
+    """The recent tasks of the caller's accounts that have not ended, as the upstreams list them now."""
+    recent, _ = await parts(request).tasks.list(who, limit=MAX_IDS)
+    spoken = language(request)
+    data = [render(task, spoken) for task in recent if not task.state.phase.ended]
+    return json_answer({"object": "list", "data": data}, headers={"cache-control": "no-store"})
 
 
 async def cancel(request: Request) -> Response:

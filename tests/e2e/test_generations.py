@@ -277,6 +277,18 @@ class TestIds:
         assert answer.json()["data"][-1] == {"task_id": "1234567890123", "status": "not_found"}
         assert answer.json()["object"] == "list"
 
+    def test_those_that_have_not_ended(self, client: httpx.Client, session: str, key: str) -> None:
+        running = submit(client, {"model": WAN, "prompt": "x #stuck"}, session, key)["task_id"]
+        ended = submit(client, {"model": JIMENG, "prompt": "x"}, session, key)["task_id"]
+        follow(client, ended, session, key)
+        answer = client.get("/v1/videos/tasks?status=unfinished", headers=bearer(session, key))
+        TaskList.model_validate(answer.json())
+        (row,) = answer.json()["data"]
+        found = client.get(f"/v1/videos/tasks/{row['task_id']}", headers=bearer(session, key)).json()
+        assert (found["created"], found["model"]) == (row["created"], WAN)
+        plain = client.get(f"/v1/videos/tasks/{running}", headers=bearer(key)).json()
+        assert (plain["status"], plain["progress"]) == (found["status"], found["progress"])
+
     @pytest.mark.parametrize("query", ["", "?ids=", "?ids=" + ",".join(["1"] * 101)])
     def test_too_few_or_too_many(self, client: httpx.Client, session: str, query: str) -> None:
         error_of(client.get(f"/v1/videos/tasks{query}", headers=bearer(session)), 400, "invalid_value")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from gateway.callers import Caller
 from gateway.places import Places
 from gateway.task_ids import derived_key
-from providers.contract import Account
+from providers.contract import Account, VideoRequest
 from providers.registry import Registry
 from tests.upstream import ScriptedProvider
 
@@ -51,6 +51,16 @@ def test_an_older_secret_still_counts() -> None:
     key = Places(REGISTRY, [derived_key("old")]).submit_key(ALICE, ONE, "x")
     assert Places(REGISTRY, [derived_key("new"), derived_key("old")]).made(ALICE, ONE, key)
     assert not Places(REGISTRY, [derived_key("new")]).made(ALICE, ONE, key)
+
+
+def test_a_named_account_keeps_its_tasks_when_its_credential_is_replaced() -> None:
+    old, new = Account("scripted", "s-old", name="one"), Account("scripted", "s-new", name="one")
+    before, after = (Caller((account,), managed=True, owner="a" * 12) for account in (old, new))
+    id = PLACES.public_id(before, old, "scripted-1", VideoRequest("m"), 1, sealed=True)
+    place = PLACES.find(after, id)
+    assert place
+    assert place.account is new
+    assert PLACES.submit_key(before, old, "x") == PLACES.submit_key(after, new, "x")
 
 
 @pytest.mark.parametrize("key", ["", "x", "459e5298-8f07-4781-86bc-580c0cde403e", "0" * 32])
