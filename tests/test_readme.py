@@ -1,7 +1,9 @@
-"""The README tells the truth of today."""
+"""The READMEs, in both languages, tell the truth of today."""
 
 import re
 from pathlib import Path
+
+import pytest
 
 from gateway.app import ROUTES
 from gateway.settings import Settings
@@ -9,27 +11,41 @@ from providers.dashscope.models import MODELS as DASHSCOPE_MODELS
 from providers.jimeng.models import MODELS as JIMENG_MODELS
 from providers.sandbox.outcomes import OUTCOMES
 
-README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
+ROOT = Path(__file__).parent.parent
+ENGLISH, CHINESE = ((ROOT / name).read_text("utf-8") for name in ("README.md", "README.zh-CN.md"))
+
+each_language = pytest.mark.parametrize("readme", [ENGLISH, CHINESE], ids=["en", "zh"])
 
 
-def test_every_model_of_the_tables_is_named() -> None:
+@each_language
+def test_every_model_of_the_tables_is_named(readme: str) -> None:
     names = [model.card.name for model in JIMENG_MODELS] + [card.name for card in DASHSCOPE_MODELS]
     told = [name for name in names if not name.startswith(("wan2.1-", "happyhorse-1.0-"))]
-    assert [name for name in told if f"`{name}`" not in README] == []
+    assert [name for name in told if f"`{name}`" not in readme] == []
 
 
-def test_every_setting_is_named() -> None:
+@each_language
+def test_every_setting_is_named(readme: str) -> None:
     tables = {"aliases": "[aliases]", "models": "[[models]]", "timeouts": "[timeouts]", "limits": "[limits]"}
-    assert [name for name in Settings.model_fields if tables.get(name, f"`{name}`") not in README] == []
+    assert [name for name in Settings.model_fields if tables.get(name, f"`{name}`") not in readme] == []
 
 
-def test_the_routes_it_names_are_there() -> None:
+@each_language
+def test_the_routes_it_names_are_there(readme: str) -> None:
     paths = {re.sub(r"\{.*?\}", "{id}", route.path) for route in ROUTES}
-    for path in re.findall(r"`(?:GET|POST) (/[^`?]*)", README):
+    for path in re.findall(r"`(?:GET|POST) (/[^`?]*)", readme):
         assert path in paths, path
 
 
-def test_the_words_it_names_do_something() -> None:
+@each_language
+def test_the_words_it_names_do_something(readme: str) -> None:
     known = {row.word for row in OUTCOMES}
-    for word in re.findall(r"`#([a-z0-9-]+)", README):
+    for word in re.findall(r"`#([a-z0-9-]+)", readme):
         assert word in known, word
+
+
+def test_both_languages_show_the_same_code() -> None:
+    def blocks(readme: str) -> list[str]:
+        return re.findall(r"^```.*?^```", readme, re.MULTILINE | re.DOTALL)
+
+    assert blocks(ENGLISH) == blocks(CHINESE)
