@@ -12,15 +12,15 @@ from starlette.routing import Route
 from gateway.assembly import assemble
 from gateway.clock import Clock, SystemClock
 from gateway.errors import GatewayError
-from gateway.middleware import BodyLimit, RequestContext
+from gateway.middleware import BodyLimit, Failures, RequestContext
 from gateway.refusals import refuse, refuse_http
 from gateway.routes import generations, models, openai_videos, operations
 from gateway.settings import Settings, load_settings
 from providers.http import HttpClient
 
 
-def _videos(prefix: str) -> list[Route]:
-    """The OpenAI Videos API; clients whose base URL lacks the /v1 find it all the same."""
+def _openai(prefix: str) -> list[Route]:
+    """What OpenAI's libraries call; clients whose base URL lacks the /v1 find it all the same."""
     return [
         Route(f"{prefix}/videos", openai_videos.create, methods=["POST"]),
         Route(f"{prefix}/videos", openai_videos.list_videos, methods=["GET"]),
@@ -32,6 +32,8 @@ def _videos(prefix: str) -> list[Route]:
         Route(f"{prefix}/videos/{{id}}", openai_videos.delete, methods=["DELETE"]),
         Route(f"{prefix}/videos/{{id}}/content", openai_videos.content, methods=["GET"]),
         Route(f"{prefix}/videos/{{id}}/remix", openai_videos.remix, methods=["POST"]),
+        Route(f"{prefix}/models", models.models, methods=["GET"]),
+        Route(f"{prefix}/models/{{id:path}}", models.model, methods=["GET"]),
     ]
 
 
@@ -40,10 +42,8 @@ ROUTES = [
     Route("/v1/videos/tasks", generations.statuses, methods=["GET"]),
     Route("/v1/videos/tasks/{id}", generations.status, methods=["GET"]),
     Route("/v1/videos/tasks/{id}/cancel", generations.cancel, methods=["POST"]),
-    *_videos("/v1"),
-    *_videos(""),
-    Route("/v1/models", models.models, methods=["GET"]),
-    Route("/v1/models/{id:path}", models.model, methods=["GET"]),
+    *_openai("/v1"),
+    *_openai(""),
     Route("/healthz", operations.healthz, methods=["GET"]),
     Route("/ping", operations.ping, methods=["GET"]),
     Route("/metrics", operations.prometheus, methods=["GET"]),
@@ -76,7 +76,7 @@ def create_app(
     app = Starlette(
         routes=ROUTES,
         middleware=[
-            Middleware(RequestContext, default_language=settings.language),
+            Middleware(RequestContext),
             Middleware(
                 CORSMiddleware,
                 allow_origins=settings.cors_origins,
@@ -85,6 +85,7 @@ def create_app(
                 expose_headers=CORS_EXPOSED,
                 max_age=86_400,
             ),
+            Middleware(Failures, default_language=settings.language),
             Middleware(BodyLimit, limit=settings.limits.body_bytes),
         ],
         exception_handlers={GatewayError: refuse, HTTPException: refuse_http},

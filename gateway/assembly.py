@@ -1,5 +1,6 @@
 """The parts of one application, made from its settings and put together. What cannot be used stops the start."""
 
+import uuid
 from collections.abc import Sequence
 
 from pydantic import SecretStr
@@ -44,7 +45,7 @@ def assemble(settings: Settings, http: HttpClient | None, clock: Clock) -> Parts
         poll_interval=settings.video_poll_interval / 1000,
     )
     _warn(settings)
-    return Parts(settings, callers, tasks, Repeats(clock), http)
+    return Parts(settings, callers, tasks, Repeats(clock, lambda: str(uuid.uuid4())), http)
 
 
 def _keys(settings: Settings) -> list[GatewayKey]:

@@ -1,5 +1,6 @@
 """Request bodies: JSON, multipart and URL-encoded forms become the same nested object."""
 
+import itertools
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -8,11 +9,13 @@ import orjson
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from gateway.errors import refused
+from gateway.errors import GatewayError, refused
+from gateway.messages import ERRORS
 from gateway.pictures import data_url
 
 MAX_FIELDS = 1000
 MAX_FILES = 16
+VIDEO_FIELDS = frozenset({"video", "video_file_1", "video_file_2", "video_file_3"})
 MAX_DEPTH = 8
 
 _NAME = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])*)")
@@ -51,10 +54,31 @@ async def _read_form(request: Request, limit: int) -> dict[str, Any]:
     try:
         async with request.form(max_files=MAX_FILES, max_fields=MAX_FIELDS, max_part_size=limit) as form:
             for name, value in form.multi_items():
-                items.append((name, value if isinstance(value, str) else data_url(await value.read(), name)))
+                if isinstance(value, str):
+                    items.append((name, value))
+                elif name in VIDEO_FIELDS:
+                    raise GatewayError("unsupported_parameter", ERRORS["no_video_uploads"], param=name)
+                else:
+                    items.append((name, data_url(await value.read(), name)))
     except (HTTPException, UnicodeError, LookupError):
         raise refused("invalid_form") from None
-    return nest(items)
+    fields = nest(items)
+    # A form has texts only, and the upstream's own parameters have types.
+    if isinstance(fields.get("provider_options"), dict):
+        fields["provider_options"] = _typed(fields["provider_options"])
+    return fields
+
+
+def _typed(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _typed(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_typed(item) for item in value]
+    try:
+        typed = orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return value
+    return typed if isinstance(typed, bool | int | float) else value
 
 
 def nest(items: Iterable[tuple[str, str]]) -> dict[str, Any]:
@@ -70,11 +94,11 @@ def nest(items: Iterable[tuple[str, str]]) -> dict[str, Any]:
         as_list = len(path) > 1 and path[-1] == ""
         if as_list:
             path.pop()
-        if len(path) > MAX_DEPTH or "" in path:
+        if len(path) > MAX_DEPTH or path[0] == "":
             raise refused("invalid_form")
         holder = root
-        for key in path[:-1]:
-            holder = holder.setdefault(key, {})
+        for key, following in itertools.pairwise(path):
+            holder = _next_element(holder, following) if key == "" else holder.setdefault(key, {})
             if not isinstance(holder, dict):
                 raise refused("invalid_form")
         present = holder.get(path[-1])
@@ -87,6 +111,14 @@ def nest(items: Iterable[tuple[str, str]]) -> dict[str, Any]:
         else:
             holder[path[-1]] = [value] if as_list else value
     return {name: _numbered_as_list(value) for name, value in root.items()}
+
+
+def _next_element(elements: dict[str, Any], name: str) -> Any:
+    """Of `images[][url]`, the object that `url` belongs to: a new one where the last one has it already."""
+    last = elements.get(str(len(elements) - 1))
+    if not isinstance(last, dict) or name in last:
+        last = elements[str(len(elements))] = {}
+    return last
 
 
 def _numbered_as_list(value: Any) -> Any:

@@ -1,7 +1,7 @@
 """What every route needs: the parts of the application, and the request's language, caller and JSON answers."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -47,25 +47,32 @@ def caller(request: Request) -> Caller:
 
 
 async def submit_once(
-    request: Request, who: Caller, wish: VideoRequest, *, sealed: bool = False, nearest: bool = False
+    request: Request,
+    who: Caller,
+    fingerprint: bytes,
+    wish: Callable[[], Awaitable[VideoRequest]],
+    *,
+    nearest: bool = False,
 ) -> Submitted:
     """Submit what a request wishes, unless it is the repeat of one that was submitted. **Charged.**
 
-    Raises GatewayError.
+    `fingerprint` is of what the client wrote; `wish` makes a request of it, and may ask upstreams for that. Raises
+    GatewayError.
     """
     key = request.headers.get("idempotency-key") or None
     tries = request.headers.get("x-stainless-retry-count", "")
 
-    async def submit() -> Submitted:
-        tasks = parts(request).tasks
-        return await tasks.submit(who, wish, idempotency_key=key, sealed=sealed, nearest=nearest)
+    async def submit(seed: str, *, find_only: bool) -> Submitted:
+        return await parts(request).tasks.submit(
+            who, await wish(), seed=seed, repeatable=key is not None, find_only=find_only, nearest=nearest
+        )
 
     return await parts(request).repeats.once(
-        f"{who.identity}\0{sealed}",
-        wish,
+        who.identity,
+        fingerprint,
         submit,
         key=key,
-        tries=int(tries) if tries.isascii() and tries.isdigit() else None,
+        tries=int(tries) if tries.isascii() and tries.isdigit() and len(tries) < 4 else None,
     )
 
 

@@ -36,6 +36,7 @@ SHAPES: dict[str, Shape] = {
     "not_cancellable": Shape(409, "invalid_request_error"),
     "idempotency_mismatch": Shape(409, "invalid_request_error"),
     "too_large": Shape(413, "invalid_request_error"),
+    "range_not_satisfiable": Shape(416, "invalid_request_error"),
     "insufficient_quota": Shape(429, "insufficient_quota"),
     "rate_limit_exceeded": Shape(429, "rate_limit_error", should_retry=True, retry_after=30),
     "internal_error": Shape(500, "server_error"),

@@ -18,6 +18,7 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.errors import GatewayError
 from gateway.messages import ERRORS
+from gateway.refusals import refuse
 from providers.contract import ErrorKind, ProviderError
 from providers.http import Download, HttpClient
 
@@ -34,8 +35,10 @@ _NO_HEAD = frozenset({403, 405, 501})
 
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 
+_OF_A_RANGE = ("accept-ranges", "content-range", "etag")
 _PASSED_ON = ("accept-ranges", "content-encoding", "content-range", "etag", "last-modified")
 _RANGE = re.compile(r"bytes=[0-9, \t-]{1,256}", re.IGNORECASE)
+_FROM_TO = re.compile(r"(\d+)\s*-\s*(\d+)")
 _CONTENT_RANGE = re.compile(r"bytes\s+(?:\d+-\d+|\*)/(\d+)", re.IGNORECASE)
 _IMAGE = re.compile(r"image/[a-z0-9.+-]{1,64}")
 _MULTIPART = re.compile(r"multipart/byteranges;\s*boundary=[!-~]{1,80}", re.IGNORECASE)
@@ -76,7 +79,9 @@ async def stream_content(
             raise _refusal(found)
         headers = _headers(found, filename, media_type)
         if found.status == 416:
-            return Response(status_code=416, headers=headers)
+            answer = await refuse(request, GatewayError("range_not_satisfiable"))
+            answer.headers.update({name: headers[name] for name in _OF_A_RANGE if name in headers})
+            return answer
         if head_only:
             return _Relay(found.status, headers)
         try:
@@ -174,7 +179,8 @@ async def _gone(receive: Receive) -> None:
 def _asked(request: Request) -> dict[str, str]:
     """The client's range. One that nobody can read is left out, as HTTP wants it: the whole file is the answer."""
     wanted, condition = request.headers.get("range", ""), request.headers.get("if-range", "")
-    if not _RANGE.fullmatch(wanted) or not _plain(condition):
+    backwards = any(int(first) > int(last) for first, last in _FROM_TO.findall(wanted[:300]))
+    if not _RANGE.fullmatch(wanted) or backwards or not _plain(condition):
         return {}
     return {"Range": wanted, "If-Range": condition} if condition else {"Range": wanted}
 

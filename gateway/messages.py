@@ -80,6 +80,8 @@ ERRORS: dict[str, Words] = {
         "不支持的 Content-Type，请使用 application/json 或 multipart/form-data",
         "This Content-Type is not understood: use application/json or multipart/form-data",
     ),
+    "picture_too_large": Words("图片过大，上限为 {limit} 字节", "The picture is too large: at most {limit} bytes"),
+    "range_not_satisfiable": Words("请求的范围超出文件", "The range lies outside of the file"),
     "not_a_picture": Words(
         "{param}：不是可识别的图片，请上传 PNG、JPEG、WebP 或 BMP，或给出图片的 https 链接",
         "{param}: this is no picture that can be read; upload PNG, JPEG, WebP or BMP, or give an https address",
@@ -104,6 +106,14 @@ ERRORS: dict[str, Words] = {
         "暂时无法从上游下载文件，请稍后重试", "The upstream's file cannot be fetched just now; try again"
     ),
     "file_not_given": Words("上游没有给出文件", "The upstream does not give its file"),
+    "no_remix_of_pictures": Words(
+        "模型 {model} 需要图片，而原任务的图片没有保存；请用 POST /v1/videos 重新提交并附上图片",
+        "{model} needs a picture, and that of the old task is not kept: submit a new one with POST /v1/videos",
+    ),
+    "no_video_uploads": Words(
+        "video：暂不支持上传视频，请给出已完成视频的 id（video[id]）或 https 链接",
+        "video: files are not taken; name a finished video, `video[id]`, or give an https address",
+    ),
     "no_characters": Words(
         "没有上游支持角色（characters），请改用参考图", "No upstream keeps characters: use reference images instead"
     ),
@@ -134,6 +144,7 @@ _ETA = Words("，预计 {eta}", ", about {eta} to go")
 _MINUTES = Words("{count} 分钟", "{count} min")
 _SECONDS = Words("{count} 秒", "{count} s")
 
+_THIS: dict[Language, str] = {"zh": "该值", "en": "this"}
 _SHOWN_PROBLEMS = 20
 _SHOWN_VALUE = 60
 
@@ -190,7 +201,7 @@ def describe_problems(problems: Sequence[FieldProblem], language: Language) -> s
 
 def _describe_problem(problem: FieldProblem, language: Language) -> str:
     what, way_out = _PROBLEMS[problem.reason]
-    text = say(what, language, param=problem.param, value=problem.value[:_SHOWN_VALUE] or problem.param)
+    text = say(what, language, param=problem.param, value=problem.value[:_SHOWN_VALUE] or _THIS[language])
     if problem.hint:
         return f"{text}{'。' if language == 'zh' else '. '}{say(problem.hint, language)}"
     if problem.allowed:

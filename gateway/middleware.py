@@ -24,6 +24,7 @@ _CLIENT_GONE = 499
 """In logs and figures only: the client went away before the answer."""
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_WITH_A_BODY = frozenset({"POST", "PUT", "PATCH"})
 _USABLE_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
@@ -38,7 +39,7 @@ class BodyLimit:
         self._limit = limit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] != "http" or scope["method"] not in _WITH_A_BODY:
             await self._app(scope, receive, send)
             return
         announced = Headers(scope=scope).get("content-length", "")
@@ -61,9 +62,8 @@ class BodyLimit:
 class RequestContext:
     """Gives each request an id, the client's own where it is usable, and writes one line when it is done."""
 
-    def __init__(self, app: ASGIApp, default_language: Language) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._default_language = default_language
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -85,17 +85,8 @@ class RequestContext:
 
         try:
             await self._app(scope, receive, send_with_id)
-        except ClientDisconnect:
-            status = status or _CLIENT_GONE
-        except BrokenOff as error:
-            GATEWAY.warning("a file broke off", extra={"fields": {"request_id": request_id, "cause": str(error)}})
-        except Exception as error:
-            GATEWAY.error("internal error", extra={"fields": {"request_id": request_id, "cause": _where(error)}})
-            if status == 0:
-                spoken = choose_language(headers.get("accept-language", ""), self._default_language)
-                await _send_failure(send_with_id, request_id, spoken)
         finally:
-            self._report(scope, status, time.perf_counter() - started, request_id)
+            self._report(scope, status or _CLIENT_GONE, time.perf_counter() - started, request_id)
 
     @staticmethod
     def _report(scope: Scope, status: int, seconds: float, request_id: str) -> None:
@@ -113,6 +104,38 @@ class RequestContext:
         }
         level = logging.WARNING if status >= 500 else logging.DEBUG if route in _PROBES else logging.INFO
         ACCESS.log(level, "request", extra={"fields": fields})
+
+
+class Failures:
+    """Answers what breaks inside the gateway, and writes a line that says where; never what, which may be quoted."""
+
+    def __init__(self, app: ASGIApp, default_language: Language) -> None:
+        self._app = app
+        self._default_language = default_language
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        answered = False
+
+        async def note_answer(message: Message) -> None:
+            nonlocal answered
+            answered = True
+            await send(message)
+
+        request_id = scope["gateway.request_id"]
+        try:
+            await self._app(scope, receive, note_answer)
+        except ClientDisconnect:
+            pass
+        except BrokenOff as error:
+            GATEWAY.warning("a file broke off", extra={"fields": {"request_id": request_id, "cause": str(error)}})
+        except Exception as error:
+            GATEWAY.error("internal error", extra={"fields": {"request_id": request_id, "cause": _where(error)}})
+            if not answered:
+                header = Headers(scope=scope).get("accept-language", "")
+                await _send_failure(send, request_id, choose_language(header, self._default_language))
 
 
 async def _send_failure(send: Send, request_id: str, spoken: Language) -> None:

@@ -20,7 +20,7 @@ _SIGNATURES: tuple[tuple[bytes, int, str], ...] = (
 def data_url(content: bytes, param: str) -> str:
     """A picture as `data:image/…;base64,…`. Raises GatewayError for what is no picture, or too large."""
     if len(content) > MAX_BYTES:
-        raise GatewayError("too_large", param=param, values={"limit": MAX_BYTES})
+        raise GatewayError("too_large", ERRORS["picture_too_large"], param=param, values={"limit": MAX_BYTES})
     kind = picture_type(content)
     if kind is None:
         raise GatewayError("invalid_value", ERRORS["not_a_picture"], param=param, values={"param": param})

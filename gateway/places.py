@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from secrets import token_bytes
 
+from cachetools import LRUCache
+
 from gateway import task_ids
 from gateway.callers import Caller
 from gateway.task_ids import TaskId
@@ -16,6 +18,7 @@ from providers.settle import nominal_size, parse_size
 
 _KEY_BYTES = 10
 _MARK_BYTES = 6
+_REMEMBERED = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,34 +50,42 @@ class Places:
         self._registry = registry
         self._secrets = tuple(secrets)
         self._passing = passing or token_bytes(32)
+        self._submitted: LRUCache[tuple[str, str], TaskId] = LRUCache(_REMEMBERED)
 
-    def public_id(
-        self, caller: Caller, account: Account, upstream_id: str, request: VideoRequest, created: int, *, sealed: bool
-    ) -> str:
-        """The upstream's own id where the caller's one credential is enough to find the task again, else sealed.
-
-        `sealed` asks for a sealed one in any case. `request` is the settled one. Raises ValueError for an id of the
-        upstream's that is too long to seal.
-        """
+    def needs_seal(self, caller: Caller, account: Account, upstream_id: str) -> bool:
+        """False where the upstream's own id and the caller's one credential are enough to find the task again."""
         own = self._registry.owner(upstream_id) is self._registry[account.provider]
-        if own and not sealed and not caller.managed and len(caller.accounts_of(account.provider)) == 1:
-            return upstream_id
-        width, height = parse_size(request.size or nominal_size(request.resolution, request.ratio)) or (0, 0)
-        return self.seal(
-            caller,
-            account,
-            TaskId(
-                provider=account.provider,
-                upstream_id=upstream_id,
-                account_tag=account.tag,
-                owner_tag=caller.owner,
-                model=request.model,
-                created=created,
-                seconds=request.duration or 0,
-                width=width,
-                height=height,
-            ),
+        return caller.managed or not own or len(caller.accounts_of(account.provider)) != 1
+
+    def sealed_id(self, caller: Caller, account: Account, upstream_id: str, request: VideoRequest, created: int) -> str:
+        """The sealed id of a task. `request` is the settled one, or what is known of it.
+
+        Raises ValueError for an id of the upstream's that is too long to seal.
+        """
+        size = request.size or (nominal_size(request.resolution, request.ratio) if request.duration else "")
+        width, height = parse_size(size) or (0, 0)
+        id = TaskId(
+            provider=account.provider,
+            upstream_id=upstream_id,
+            account_tag=account.tag,
+            owner_tag=caller.owner,
+            model=request.model,
+            created=created,
+            seconds=request.duration or 0,
+            width=width,
+            height=height,
         )
+        self.remember(account, id)
+        return self.seal(caller, account, id)
+
+    def remember(self, account: Account, id: TaskId) -> None:
+        """Keep what was asked for, so that a list made here gives the same id as the submit did."""
+        self._submitted[account.tag, id.upstream_id] = id
+
+    def remembered(self, account: Account, upstream_id: str, caller: Caller) -> TaskId | None:
+        """What this process submitted for a caller; None for what it did not, or has forgotten."""
+        id = self._submitted.get((account.tag, upstream_id))
+        return id if id is not None and id.owner_tag == caller.owner else None
 
     def seal(self, caller: Caller, account: Account, id: TaskId) -> str:
         return task_ids.seal(id, self._keys(caller, account)[0])
@@ -113,15 +124,17 @@ class Places:
             opened.height,
         )
 
-    def submit_key(self, caller: Caller, account: Account, seed: str) -> str:
-        """The UUID under which a submit goes to an account: the same for the same seed, on every replica.
+    def submit_keys(self, caller: Caller, account: Account, seed: str) -> tuple[str, ...]:
+        """The UUID under which a submit goes to an account, the same for the same seed on every replica; behind it
+        those that older secrets gave.
 
         Its last six bytes mark the owner, so that an upstream that keeps the key and lists it tells whose task it is.
         """
         head = bytearray(hashlib.sha256(f"{caller.owner}\0{account.tag}\0{seed}".encode()).digest()[:_KEY_BYTES])
         head[6] = head[6] & 0x0F | 0x40
         head[8] = head[8] & 0x3F | 0x80
-        return str(uuid.UUID(bytes=bytes(head) + self._mark(bytes(head), caller, self._keys(caller, account)[0])))
+        marks = (self._mark(bytes(head), caller, key) for key in self._keys(caller, account))
+        return tuple(str(uuid.UUID(bytes=bytes(head) + mark)) for mark in marks)
 
     def made(self, caller: Caller, account: Account, submit_key: str) -> bool:
         """True when a submit key was made here for this caller."""

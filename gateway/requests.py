@@ -1,10 +1,10 @@
 """What clients send, as models: they validate it, and the OpenAPI document is made of them."""
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import orjson
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 from pydantic_core import PydanticCustomError
 
 from gateway import shots
@@ -30,6 +30,8 @@ def _blank_is_absent(value: Any) -> Any:
 def _object_in_text(value: Any) -> Any:
     """Forms carry an object as JSON text."""
     if isinstance(value, str):
+        if not value.strip():
+            return None
         try:
             return orjson.loads(value)
         except orjson.JSONDecodeError:
@@ -64,6 +66,8 @@ def _fits_an_id(value: str) -> str:
 
 
 def _strings(value: Any) -> Any:
+    if _blank_is_absent(value) is None:
+        return []
     return [value] if isinstance(value, str | dict) else value
 
 
@@ -143,7 +147,10 @@ class GenerationBody(BaseModel):
     video_file_1: Picture = _media_field("Video 1, for models that work on one or take it as reference.")
     video_file_2: Picture = _media_field("Video 2, for models that work on one or take it as reference.")
     video_file_3: Picture = _media_field("Video 3, for models that work on one or take it as reference.")
-    function_mode: Literal["first_last_frames", "omni_reference"] = Field(
+    function_mode: Annotated[
+        Literal["first_last_frames", "omni_reference"],
+        BeforeValidator(lambda value: "first_last_frames" if _blank_is_absent(value) is None else value),
+    ] = Field(
         "first_last_frames", alias="functionMode", description="What unlabelled images are: frames or references."
     )
 
@@ -249,14 +256,6 @@ class GenerationBody(BaseModel):
                 yield name, url
 
 
-def parse_generation(body: dict[str, Any]) -> GenerationBody:
-    """The body, validated. Raises GatewayError that names every bad field."""
-    try:
-        return GenerationBody.model_validate(body)
-    except ValidationError as error:
-        raise invalid(list(_problems(error))) from None
-
-
 class ReuseBody(BaseModel):
     """A wish for a video that is made of another one."""
 
@@ -268,6 +267,13 @@ class ReuseBody(BaseModel):
         None, description="Seconds that are added (extensions), or the length of the result (edits)."
     )
     video: dict[str, Any] | str | None = Field(None, description="`{id}` of a finished video, or an https address.")
+
+    @field_validator("video")
+    @classmethod
+    def _no_data(cls, value: dict[str, Any] | str | None) -> dict[str, Any] | str | None:
+        if isinstance(value, str) and value.startswith("data:"):
+            raise PydanticCustomError("address", "an https:// address")
+        return value
 
     @property
     def video_id(self) -> str | None:
@@ -281,13 +287,7 @@ class ReuseBody(BaseModel):
         return given if isinstance(given, str) and given.startswith(_URL_PREFIXES) else None
 
 
-def parse_reuse(body: dict[str, Any]) -> ReuseBody:
-    """The body, validated. Raises GatewayError that names every bad field."""
-    try:
-        return ReuseBody.model_validate(body)
-    except ValidationError as error:
-        raise invalid(list(_problems(error))) from None
-
+Body = TypeVar("Body", bound=BaseModel)
 
 _WANTED: dict[str, str] = {
     "string": "text",
@@ -318,4 +318,23 @@ def _problems(error: ValidationError) -> Iterator[FieldProblem]:
         wanted = _WANTED.get(kind) or _RANGES.get(name) or _WANTED.get(kind.partition("_")[0], "")
         value = problem["input"]
         shown = str(value)[:60] if isinstance(value, str | int | float) else type(value).__name__
+        if value is None:
+            shown = ""
         yield FieldProblem(name, FieldReason.NOT_ALLOWED, (wanted,) if wanted else (), shown)
+
+
+def parse_generation(body: dict[str, Any]) -> GenerationBody:
+    """The body, validated. Raises GatewayError that names every bad field."""
+    return _parse(GenerationBody, body)
+
+
+def parse_reuse(body: dict[str, Any]) -> ReuseBody:
+    """The body, validated. Raises GatewayError that names every bad field."""
+    return _parse(ReuseBody, body)
+
+
+def _parse(model: type[Body], body: dict[str, Any]) -> Body:
+    try:
+        return model.model_validate(body)
+    except ValidationError as error:
+        raise invalid(list(_problems(error))) from None

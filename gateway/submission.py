@@ -32,8 +32,9 @@ _HOPE = (
 )
 """Trouble of accounts, the kind that passes the soonest first."""
 
-SubmitKey = Callable[[Account], str]
-"""The key of one submit for an account: the same whenever it is asked for."""
+SubmitKeys = Callable[[Account], Sequence[str]]
+"""The keys of one submit for an account: the same whenever they are asked for. The first one is sent; the others are
+those that it may have been sent with under an older secret."""
 
 
 class Submitter:
@@ -43,17 +44,24 @@ class Submitter:
         self._clock = clock
 
     async def submit(
-        self, provider: Provider, request: VideoRequest, accounts: Sequence[Account], key: SubmitKey
+        self,
+        provider: Provider,
+        request: VideoRequest,
+        accounts: Sequence[Account],
+        keys: SubmitKeys,
+        *,
+        repeatable: bool = False,
     ) -> tuple[Account, Submission]:
         """Submit with the first account that can. **Charged.**
 
         The next one is tried only after trouble of an account's own, which surely created nothing; whatever else
-        goes wrong goes back to the client.
+        goes wrong goes back to the client. `repeatable` says that another replica may be at the same submit: then
+        an account that refuses is asked first whether it has it, since it may refuse because it does.
         """
         failures: list[ProviderError] = []
         for account in accounts:
             try:
-                return account, await self._submit_once(provider, request, account, key(account))
+                return account, await self._submit_once(provider, request, account, keys(account)[0])
             except ProviderError as error:
                 clean(error, account)
                 # Of an account with a proxy of its own, being out of reach is its own trouble.
@@ -61,29 +69,35 @@ class Submitter:
                 if not own:
                     raise from_provider(error, request.model) from error
                 failures.append(error)
+            if repeatable and isinstance(provider, CanFind):
+                await self._clock.sleep(LOOKUP_DELAYS[0])
+                found = await self.find(provider, [account], keys)
+                if found is not None:
+                    return found
         raise from_provider(min(failures, key=lambda failure: _HOPE.index(failure.kind)), request.model)
 
     async def find(
-        self, provider: Provider, accounts: Sequence[Account], key: SubmitKey
+        self, provider: Provider, accounts: Sequence[Account], keys: SubmitKeys
     ) -> tuple[Account, Submission] | None:
-        """The submission that an earlier request with the same key made, here or on another replica.
+        """The submission that an earlier request with the same keys made, here or on another replica.
 
-        None where there is none, or where the upstream cannot tell. An account that is in trouble of its own has
-        none; any other trouble is raised, since to go on might be to submit twice.
+        None where there is none, and where the upstream has no look-up. Only an account whose login is refused is
+        passed over; any other trouble is raised as what may be tried again, since to go on might be to submit twice.
         """
         if not isinstance(provider, CanFind):
             return None
         for account in accounts:
-            try:
-                found = await provider.find(key(account), account)
-            except ProviderError as error:
-                if error.kind.blame is Blame.ACCOUNT:
-                    continue
-                clean(error, account)
-                unreachable = ProviderError(ErrorKind.UNREACHABLE, code=error.code, detail=error.detail)
-                raise from_provider(unreachable) from error
-            if found is not None:
-                return account, found
+            for key in keys(account):
+                try:
+                    found = await provider.find(key, account)
+                except ProviderError as error:
+                    if error.kind is ErrorKind.INVALID_CREDENTIAL:
+                        break
+                    clean(error, account)
+                    unreachable = ProviderError(ErrorKind.UNREACHABLE, code=error.code, detail=error.detail)
+                    raise from_provider(unreachable) from error
+                if found is not None:
+                    return account, found
         return None
 
     async def _submit_once(self, provider: Provider, request: VideoRequest, account: Account, key: str) -> Submission:

@@ -119,7 +119,7 @@ def _pack(id: TaskId) -> bytes:
             bytes((_VERSION,)),
             bytes.fromhex(id.account_tag),
             bytes.fromhex(id.owner_tag),
-            id.created.to_bytes(5),
+            min(max(id.created, 0), 2**40 - 1).to_bytes(5),
             min(max(id.seconds, 0), 255).to_bytes(1),
             min(id.width, 65535).to_bytes(2),
             min(id.height, 65535).to_bytes(2),

@@ -22,8 +22,10 @@ from providers.contract import (
     ErrorKind,
     FieldProblem,
     FieldReason,
+    ModelCard,
     Phase,
     ProviderError,
+    Submission,
     TaskState,
     VideoRequest,
 )
@@ -46,10 +48,12 @@ _QUEUE_POLLS = 5
 class Submitted:
     """A task that was accepted. `id` is the public one; `created` is in unix seconds.
 
-    `seconds` (0: not known) and `size` are those of the video that was really asked for.
+    `sealed_id` is the public id of the OpenAI surface, which is `id` as well where a sealed one is needed.
+    `seconds` (0: not known) and `size` ("": not known) are those of the video that was really asked for.
     """
 
     id: str
+    sealed_id: str
     provider: str
     model: str
     created: int
@@ -120,15 +124,17 @@ class Tasks:
         caller: Caller,
         request: VideoRequest,
         *,
-        idempotency_key: str | None = None,
-        sealed: bool = False,
+        seed: str | None = None,
+        repeatable: bool = False,
+        find_only: bool = False,
         nearest: bool = False,
     ) -> Submitted:
         """Start a task. **Charged.** Raises GatewayError.
 
-        `idempotency_key` is the client's: where the upstream keeps it, the task of an earlier submit with the same
-        key is given again. `sealed` asks for a sealed id in any case. `nearest` moves duration and size to the
-        nearest that the model can do.
+        The same `seed` is the same submit. `repeatable` says that it may have been made before, here or on another
+        replica: where the upstream can tell, that task is given again, or 409 when it is of another model.
+        `find_only` looks for it and sends nothing. `nearest` moves duration and size to the nearest that the model
+        can do.
         """
         card = self.catalog.card_for(caller, request)
         accounts = caller.accounts_for(card)
@@ -140,27 +146,47 @@ class Tasks:
         except ProviderError as error:
             raise from_provider(error) from error
         provider = self._registry[card.provider]
-        seed = f"client:{idempotency_key}" if idempotency_key else f"own:{self._new_key()}"
+        seed = seed or self._new_key()
 
-        def key(account: Account) -> str:
-            return self._places.submit_key(caller, account, seed)
+        def keys(account: Account) -> Sequence[str]:
+            return self._places.submit_keys(caller, account, seed)
 
-        made = await self._submitter.find(provider, accounts, key) if idempotency_key else None
-        account, submission = made or await self._submitter.submit(provider, settled, accounts, key)
+        made = await self._submitter.find(provider, accounts, keys) if repeatable or find_only else None
+        if made is not None:
+            account, submission = made
+            return self._found_again(caller, account, submission, card)
+        if find_only:
+            raise GatewayError("submission_unconfirmed")
+        account, submission = await self._submitter.submit(provider, settled, accounts, keys, repeatable=repeatable)
         created = int(self._clock.now())
         self._polling.submitted(account, submission.id, created)
+        return self._submitted(caller, account, submission.id, settled, created)
+
+    def _found_again(self, caller: Caller, account: Account, submission: Submission, card: ModelCard) -> Submitted:
+        """An earlier submission. What it asked for besides the model is not known, and so not said."""
+        provider = self._registry[account.provider]
+        before = provider.card(submission.model) if submission.model else card
+        if before is not None and before.name != card.name:
+            raise GatewayError("idempotency_mismatch")
+        created = int(submission.created_at or self._clock.now())
+        return self._submitted(caller, account, submission.id, VideoRequest(card.name), created)
+
+    def _submitted(
+        self, caller: Caller, account: Account, upstream_id: str, settled: VideoRequest, created: int
+    ) -> Submitted:
         try:
-            public_id = self._places.public_id(caller, account, submission.id, settled, created, sealed=sealed)
+            sealed = self._places.sealed_id(caller, account, upstream_id, settled, created)
         except ValueError:
             # The task is there, and there is no way to name it: what can be said is that it may be charged.
-            raise GatewayError("submission_unconfirmed", upstream_code=submission.id[:64]) from None
+            raise GatewayError("submission_unconfirmed", upstream_code=upstream_id[:64]) from None
         return Submitted(
-            public_id,
-            card.provider,
-            card.name,
+            sealed if self._places.needs_seal(caller, account, upstream_id) else upstream_id,
+            sealed,
+            account.provider,
+            settled.model,
             created,
             settled.duration or 0,
-            settled.size or nominal_size(settled.resolution, settled.ratio),
+            settled.size or (nominal_size(settled.resolution, settled.ratio) if settled.duration else ""),
         )
 
     # --- status -------------------------------------------------------------------------------------------------
@@ -219,7 +245,10 @@ class Tasks:
         return task
 
     async def cancel(self, caller: Caller, id: str) -> Task:
-        """Cancel a task and tell how it stands then. Raises GatewayError: 409 where it cannot be cancelled."""
+        """Cancel a task and tell how it stands then; one that is cancelled already stays so.
+
+        Raises GatewayError: 409 where it cannot be cancelled.
+        """
         place = self._places.find(caller, id)
         if place is None:
             raise GatewayError("task_not_found")
@@ -229,6 +258,10 @@ class Tasks:
             await place.provider.cancel(place.upstream_id, place.account)
         except ProviderError as error:
             clean(error, place.account)
+            if error.kind is ErrorKind.NOT_CANCELLABLE:
+                task = (await self._observe([place], True))[id]
+                if isinstance(task, Task) and task.state.error and task.state.error.kind is ErrorKind.CANCELLED:
+                    return task
             if error.kind is ErrorKind.ANSWER_LOST:
                 raise GatewayError("upstream_unavailable", ERRORS["cancel_unanswered"]) from error
             raise from_provider(error) from error

@@ -255,9 +255,14 @@ class VideoRequest:
 
 
 class Submission(NamedTuple):
-    """What a submit gave: the upstream's id, exactly as the upstream writes it."""
+    """What a submit gave: the upstream's id, exactly as the upstream writes it.
+
+    A submission that was looked up tells its model by the upstream's own name and its time, where they are known.
+    """
 
     id: str
+    model: str | None = None
+    created_at: float | None = None
 
 
 # --- states -----------------------------------------------------------------------------------------------------

@@ -68,7 +68,8 @@ def spell_seconds(seconds: Iterable[int]) -> tuple[str, ...]:
 def parse_size(text: str) -> tuple[int, int] | None:
     """Width and height in pixels of "1280x720" or "1280*720"; None when it is neither."""
     match = _SIZE.fullmatch(text.strip())
-    return (int(match[1]), int(match[2])) if match else None
+    width, height = (int(match[1]), int(match[2])) if match else (0, 0)
+    return (width, height) if width and height else None
 
 
 def nominal_size(resolution: str | None, ratio: str | None) -> str:

@@ -68,7 +68,7 @@ class ScriptedProvider:
 class FindingProvider(ScriptedProvider):
     """One that can look a submit up: each look-up takes the next of `finds`, the last one over and over."""
 
-    def __init__(self, finds: Sequence[SubmitAnswer | None], name: str = "scripted") -> None:
+    def __init__(self, finds: Sequence[SubmitAnswer | Submission | None], name: str = "scripted") -> None:
         super().__init__(name)
         self.finds = list(finds)
         self.looked_up: list[str] = []
@@ -78,7 +78,7 @@ class FindingProvider(ScriptedProvider):
         answer = self.finds.pop(0) if len(self.finds) > 1 else self.finds[0]
         if isinstance(answer, ProviderError):
             raise answer
-        return Submission(answer) if answer else None
+        return Submission(answer) if isinstance(answer, str) else answer
 
 
 class CancellingProvider(ScriptedProvider):

@@ -11,9 +11,10 @@ from gateway.callers import Caller
 from gateway.context import caller, insists, json_answer, language, parts, poll_headers, submit_once
 from gateway.errors import describe, describe_query, refused
 from gateway.messages import Language, describe_state
+from gateway.repeats import fingerprint_of
 from gateway.requests import parse_generation
 from gateway.tasks import Task
-from providers.contract import Phase, Result
+from providers.contract import Phase, Result, VideoRequest
 
 MAX_IDS = 100
 
@@ -25,7 +26,12 @@ async def submit(request: Request) -> Response:
     who = caller(request)
     settings = parts(request).settings
     body = parse_generation(await read_object(request, settings.limits.body_bytes))
-    submitted = await submit_once(request, who, body.video_request())
+    wish = body.video_request()
+
+    async def wished() -> VideoRequest:
+        return wish
+
+    submitted = await submit_once(request, who, fingerprint_of("video", wish), wished)
     seconds = _seconds_to_wait(request, bool(body.wait_completion), settings.video_timeout / 1000)
     if seconds is None:
         accepted = {

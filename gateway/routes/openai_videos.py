@@ -1,6 +1,7 @@
 """The OpenAI Videos API, as its client libraries speak it: ids are sealed, and nothing is stored."""
 
 import math
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from starlette.requests import Request
@@ -12,14 +13,13 @@ from gateway.context import caller, insists, json_answer, language, parts, poll_
 from gateway.errors import CODES, GatewayError, describe, invalid, refused
 from gateway.media import stream_content
 from gateway.messages import ERRORS, Language
-from gateway.requests import parse_generation, parse_reuse
-from gateway.tasks import Submitted, Task
+from gateway.repeats import fingerprint_of
+from gateway.requests import ReuseBody, parse_generation, parse_reuse
+from gateway.reuse import edit_request, extension_request, finished, remix_request
+from gateway.tasks import Task, Tasks
 from providers.contract import (
     FieldProblem,
     FieldReason,
-    Media,
-    MediaKind,
-    MediaRole,
     Phase,
     ProviderError,
     Result,
@@ -27,7 +27,6 @@ from providers.contract import (
 )
 
 DEFAULT_LIMIT, MAX_LIMIT = 20, 100
-EDIT_MODEL, EXTEND_MODEL = "wan2.7-videoedit", "wan2.7-i2v"
 
 _STATUS = {"pending": "queued", "processing": "in_progress", "completed": "completed", "failed": "failed"}
 _LINK_SECONDS = 24 * 3600
@@ -37,7 +36,12 @@ async def create(request: Request) -> Response:
     """POST /v1/videos"""
     who = caller(request)
     body = parse_generation(await read_object(request, parts(request).settings.limits.body_bytes))
-    return await _submit(request, who, body.video_request(), prompt=body.prompt)
+    wish = body.video_request()
+
+    async def wished() -> VideoRequest:
+        return wish
+
+    return await _submit(request, who, ("video", wish), wished, prompt=body.prompt)
 
 
 async def retrieve(request: Request) -> Response:
@@ -52,7 +56,7 @@ async def list_videos(request: Request) -> Response:
     query = request.query_params
     limit, order = query.get("limit", str(DEFAULT_LIMIT)), query.get("order", "desc")
     problems = []
-    if not (limit.isascii() and limit.isdigit() and 1 <= int(limit) <= MAX_LIMIT):
+    if not (limit.isascii() and limit.isdigit() and len(limit) < 4 and 1 <= int(limit) <= MAX_LIMIT):
         problems.append(FieldProblem("limit", FieldReason.NOT_ALLOWED, (f"1–{MAX_LIMIT}",), limit[:60]))
     if order not in ("asc", "desc"):
         problems.append(FieldProblem("order", FieldReason.NOT_ALLOWED, ("asc", "desc"), order[:60]))
@@ -89,7 +93,7 @@ async def content(request: Request) -> Response:
         raise invalid([FieldProblem("variant", FieldReason.NOT_ALLOWED, ("video", "thumbnail"), variant[:60])])
     tasks, id = parts(request).tasks, request.path_params["id"]
     task = await tasks.status(who, id)
-    link = _link(_finished(task), variant)
+    link = _link(finished(task), variant)
     if link is None:
         raise refused("no_thumbnail")
 
@@ -110,34 +114,24 @@ async def content(request: Request) -> Response:
 
 
 async def remix(request: Request) -> Response:
-    """POST /v1/videos/{id}/remix: the model of the id with a new prompt, the old video as reference where it can."""
-    who = caller(request)
-    reuse = parse_reuse(await read_object(request, parts(request).settings.limits.body_bytes))
-    tasks, id = parts(request).tasks, request.path_params["id"]
-    old = await tasks.status(who, id)
-    if old.model is None:
-        raise GatewayError("not_supported", ERRORS["model_unknown"])
-    roles = tasks.catalog.card(old.model).roles
-    role = next((role for role in (MediaRole.VIDEO, MediaRole.REFERENCE_VIDEO) if role in roles), None)
-    media = (Media(MediaKind.VIDEO, _finished(old).url, "video", role),) if role else ()
-    wish = VideoRequest(
-        old.model,
-        reuse.prompt,
-        duration=old.seconds or None if not role else None,
-        size=old.size or None if not role else None,
-        media=media,
-    )
-    return await _submit(request, who, wish, prompt=reuse.prompt, remixed_from=id)
+    """POST /v1/videos/{id}/remix"""
+    who, id, tasks = caller(request), request.path_params["id"], parts(request).tasks
+    body = parse_reuse(await read_object(request, parts(request).settings.limits.body_bytes))
+
+    async def wished() -> VideoRequest:
+        return await remix_request(tasks, who, id, body.prompt)
+
+    return await _submit(request, who, ("remix", id, body.prompt), wished, prompt=body.prompt, remixed_from=id)
 
 
 async def edits(request: Request) -> Response:
     """POST /v1/videos/edits, for models that work on a video."""
-    return await _reuse(request, EDIT_MODEL, MediaRole.VIDEO)
+    return await _reuse(request, "edit", edit_request)
 
 
 async def extensions(request: Request) -> Response:
     """POST /v1/videos/extensions, for models that go on from a clip."""
-    return await _reuse(request, EXTEND_MODEL, MediaRole.FIRST_CLIP)
+    return await _reuse(request, "extend", extension_request)
 
 
 async def characters(request: Request) -> Response:
@@ -146,38 +140,35 @@ async def characters(request: Request) -> Response:
     raise GatewayError("not_supported", ERRORS["no_characters"])
 
 
-async def _reuse(request: Request, default_model: str, role: MediaRole) -> Response:
-    """Submit a video that is made of another one: a task's, by its id, or one at an address."""
+async def _reuse(
+    request: Request, what: str, make: Callable[[Tasks, Caller, ReuseBody], Awaitable[VideoRequest]]
+) -> Response:
     who = caller(request)
-    reuse = parse_reuse(await read_object(request, parts(request).settings.limits.body_bytes))
-    tasks = parts(request).tasks
-    card = tasks.catalog.card(reuse.model or default_model)
-    if role not in card.roles or not caller(request).accounts_for(card):
-        raise GatewayError("not_supported", ERRORS["not_by_this_model"], values={"model": card.name})
-    link, seconds = reuse.video_url, 0
-    if reuse.video_id:
-        old = await tasks.status(who, reuse.video_id)
-        result = _finished(old)
-        link, seconds = result.url, old.seconds or round(result.duration or 0)
-    if link is None:
-        raise invalid([FieldProblem("video", FieldReason.MISSING, ("{id}", "https://…"))])
-    # The length of an extension is told with the clip it goes on from.
-    duration = seconds + reuse.seconds if role is MediaRole.FIRST_CLIP and reuse.seconds else reuse.seconds
-    wish = VideoRequest(
-        card.name, reuse.prompt, duration=duration, media=(Media(MediaKind.VIDEO, link, "video", role),)
-    )
-    return await _submit(request, who, wish, prompt=reuse.prompt, remixed_from=reuse.video_id)
+    body = parse_reuse(await read_object(request, parts(request).settings.limits.body_bytes))
+
+    async def wished() -> VideoRequest:
+        return await make(parts(request).tasks, who, body)
+
+    asked = (what, body.model_dump())
+    return await _submit(request, who, asked, wished, prompt=body.prompt, remixed_from=body.video_id)
 
 
 async def _submit(
-    request: Request, who: Caller, wish: VideoRequest, *, prompt: str, remixed_from: str | None = None
+    request: Request,
+    who: Caller,
+    asked: tuple[Any, ...],
+    wished: Callable[[], Awaitable[VideoRequest]],
+    *,
+    prompt: str,
+    remixed_from: str | None = None,
 ) -> Response:
-    submitted = await submit_once(request, who, wish, sealed=True, nearest=True)
-    video = _video(submitted.id, submitted.created, submitted.model, "queued", 0, submitted.seconds, submitted.size)
+    submitted = await submit_once(request, who, fingerprint_of(*asked), wished, nearest=True)
+    id = submitted.sealed_id
+    video = _video(id, submitted.created, submitted.model, "queued", 0, submitted.seconds, submitted.size)
     video["prompt"] = prompt
     if remixed_from:
         video["remixed_from_video_id"] = remixed_from
-    return json_answer(video | {"provider": submitted.provider}, headers=_location(submitted))
+    return json_answer(video | {"provider": submitted.provider}, headers={"location": f"/v1/videos/{id}"})
 
 
 def render(task: Task, spoken: Language) -> dict[str, Any]:
@@ -230,19 +221,7 @@ def _expiry(result: Result, ended_at: float | None) -> int | None:
     return math.floor(ended_at) + _LINK_SECONDS if ended_at else None
 
 
-def _finished(task: Task) -> Result:
-    """The result of a task. Raises GatewayError (400 `not_ready`) where there is none."""
-    if task.state.result is None:
-        sentence = "failed_task" if task.state.phase is Phase.FAILED else "not_ready"
-        raise GatewayError("not_ready", ERRORS[sentence])
-    return task.state.result
-
-
 def _link(result: Result | None, variant: str) -> str | None:
     if result is None:
         return None
     return result.url if variant == "video" else result.cover_url
-
-
-def _location(submitted: Submitted) -> dict[str, str]:
-    return {"location": f"/v1/videos/{submitted.id}"}

@@ -130,7 +130,8 @@ class Jimeng:
         id = history.record_id(record)
         if not id:
             raise ProviderError(ErrorKind.ANSWER_LOST, detail="the record of the submit names no task")
-        return Submission(id)
+        state = history.parse_record(id, record)
+        return Submission(id, state.model, state.created_at)
 
     async def query(self, ids: Sequence[str], account: Account) -> Mapping[str, TaskState | ProviderError]:
         found: dict[str, Mapping[str, Any]] = {}

@@ -23,6 +23,10 @@ from gateway.errors import GatewayError
         ([("input_reference[image_url]", "https://h/a")], {"input_reference": {"image_url": "https://h/a"}}),
         ([("a[", "1"), ("]b", "2"), ("a]", "3")], {"a[": "1", "]b": "2", "a]": "3"}),
         ([("猫", "1")], {"猫": "1"}),
+        ([("a[0]", "1"), ("a[1]", "2")], {"a": ["1", "2"]}),
+        ([("a[10]", "b"), ("a[2]", "a")], {"a": ["a", "b"]}),
+        ([("a[][u]", "1"), ("a[][v]", "2"), ("a[][u]", "3")], {"a": [{"u": "1", "v": "2"}, {"u": "3"}]}),
+        ([("a[0][u]", "1"), ("a[1][u]", "2")], {"a": [{"u": "1"}, {"u": "2"}]}),
     ],
 )
 def test_bracketed_names(items: list[tuple[str, str]], nested: dict[str, Any]) -> None:
@@ -35,7 +39,7 @@ def test_bracketed_names(items: list[tuple[str, str]], nested: dict[str, Any]) -
         [("a", "1"), ("a[b]", "2")],
         [("a[b]", "1"), ("a", "2")],
         [("a[]", "1"), ("a[b]", "2")],
-        [("a[][b]", "1")],
+        [("a[]", "1"), ("a[][b]", "2")],
         [("a" + "[b]" * MAX_DEPTH, "1")],
     ],
 )

@@ -1,5 +1,6 @@
 """Recent tasks, merged over accounts, newest first and stable from page to page."""
 
+import math
 from collections.abc import Sequence
 
 import pytest
@@ -33,7 +34,7 @@ class ListingProvider(ScriptedProvider):
         tasks = [
             task
             for task in self.listed.get(account.credential, ())
-            if (task.state.created_at or 0) <= (before or NOW * 2)
+            if (task.state.created_at or 0) <= (before or math.inf)
         ]
         return sorted(tasks, key=lambda task: task.state.created_at or 0, reverse=True)[:limit]
 
@@ -128,6 +129,31 @@ async def test_an_account_in_trouble_leaves_the_others() -> None:
     assert "s-secret-1" not in caught.value.message("en")
 
 
+@pytest.mark.parametrize("kind", [ErrorKind.UNREACHABLE, ErrorKind.RATE_LIMITED, ErrorKind.ANSWER_LOST])
+async def test_one_that_cannot_be_asked_just_now_is_told_rather_than_left_out(kind: ErrorKind) -> None:
+    house = House()
+    house.provider.listed = {"s-secret-2": [task(1, NOW)]}
+    house.provider.troubles = {"s-secret-1": trouble(kind)}
+    with pytest.raises(GatewayError) as caught:
+        await house.pages(PASSING, 5)
+    assert caught.value.shape.should_retry
+
+
+async def test_a_busy_minute_does_not_end_the_list() -> None:
+    house = House()
+    house.provider.listed = {"s-secret-1": [task(number, NOW + number / 100) for number in range(120)]}
+    ids = [id for page in await house.pages(PASSING, 10) for id in page]
+    assert len(ids) == len(set(ids)) == 120
+
+
+async def test_an_odd_record_does_not_spoil_the_list() -> None:
+    house = House()
+    long = ListedTask(TaskState("x" * 300, Phase.PROCESSING, created_at=NOW + 1))
+    house.provider.listed = {"s-secret-1": [task(1, NOW), long, task(2, NOW * 1000.0)]}
+    page, _ = await house.listing.page(PASSING, limit=5)
+    assert {listed.place.upstream_id for listed in page} == {"scripted-1", "scripted-2"}
+
+
 async def test_upstreams_that_cannot_list_have_nothing() -> None:
     registry = Registry([ScriptedProvider()])
     listing = Listing(registry, Places(registry), sole_owner=False)
@@ -143,13 +169,20 @@ class TestManagedKeys:
         house = House()
         house.provider.listed = {
             "s-secret-1": [
-                task(1, NOW, house.places.submit_key(self.ALICE, ONE, "x")),
-                task(2, NOW - 1, house.places.submit_key(self.BOB, ONE, "x")),
+                task(1, NOW, house.places.submit_keys(self.ALICE, ONE, "x")[0]),
+                task(2, NOW - 1, house.places.submit_keys(self.BOB, ONE, "x")[0]),
                 task(3, NOW - 2),
             ]
         }
         assert await house.pages(self.ALICE, 5) == [["scripted-1"]]
         assert await house.pages(self.BOB, 5) == [["scripted-2"]]
+
+    async def test_a_key_that_was_quiet_still_finds_its_own(self) -> None:
+        house = House()
+        others = [task(n, NOW + n, house.places.submit_keys(self.ALICE, ONE, str(n))[0]) for n in range(60)]
+        own = [task(100 + n, NOW - n, house.places.submit_keys(self.BOB, ONE, str(n))[0]) for n in range(5)]
+        house.provider.listed = {"s-secret-1": [*others, *own]}
+        assert await house.pages(self.BOB, 20) == [[f"scripted-{100 + n}" for n in range(5)]]
 
     async def test_a_sole_key_sees_all(self) -> None:
         house = House(sole_owner=True)

@@ -18,7 +18,7 @@ def test_every_route_is_described_and_every_description_is_a_route() -> None:
         (method, CONVERTOR.sub("}", route.path))
         for route in ROUTES
         for method in route.methods or ()
-        if method != "HEAD" and not route.path.startswith("/videos")
+        if method != "HEAD" and route.path.startswith(("/v1", "/healthz", "/ping", "/metrics", "/openapi", "/docs"))
     }
     assert {(operation.method.upper(), operation.path) for operation in OPERATIONS} == served
 
@@ -42,7 +42,7 @@ def test_it_is_openapi_3_1_and_every_reference_leads_somewhere() -> None:
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.id)
 def test_the_refusals_are_statuses_that_exist(operation: Any) -> None:
-    assert set(operation.refusals) <= {shape.status for shape in SHAPES.values()} | {416}
+    assert set(operation.refusals) <= {shape.status for shape in SHAPES.values()}
 
 
 def test_every_field_of_a_submit_is_described() -> None:

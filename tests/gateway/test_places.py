@@ -20,18 +20,22 @@ REGISTRY = Registry([ScriptedProvider()])
 PLACES = Places(REGISTRY, [derived_key("secret")])
 
 
+def key_of(places: Places, caller: Caller, account: Account, seed: str) -> str:
+    return places.submit_keys(caller, account, seed)[0]
+
+
 def test_a_key_is_a_uuid_and_the_same_on_every_replica() -> None:
     replica = Places(REGISTRY, [derived_key("secret")])
     for caller in (ALICE, PASSING):
-        key = PLACES.submit_key(caller, ONE, "seed")
-        assert key == replica.submit_key(caller, ONE, "seed")
+        key = key_of(PLACES, caller, ONE, "seed")
+        assert key == key_of(replica, caller, ONE, "seed")
         assert uuid.UUID(key).version == 4
         assert uuid.UUID(key).variant == uuid.RFC_4122
 
 
 def test_it_differs_by_owner_account_and_seed() -> None:
     keys = {
-        PLACES.submit_key(caller, account, seed)
+        key_of(PLACES, caller, account, seed)
         for caller in (ALICE, BOB, PASSING)
         for account in (ONE, TWO)
         for seed in ("x", "y")
@@ -41,14 +45,14 @@ def test_it_differs_by_owner_account_and_seed() -> None:
 
 @given(st.text(max_size=80))
 def test_its_maker_knows_it_and_nobody_else(seed: str) -> None:
-    key = PLACES.submit_key(ALICE, ONE, seed)
+    key = key_of(PLACES, ALICE, ONE, seed)
     assert PLACES.made(ALICE, ONE, key)
     assert not PLACES.made(BOB, ONE, key)
     assert not PLACES.made(PASSING, ONE, key)
 
 
 def test_an_older_secret_still_counts() -> None:
-    key = Places(REGISTRY, [derived_key("old")]).submit_key(ALICE, ONE, "x")
+    key = key_of(Places(REGISTRY, [derived_key("old")]), ALICE, ONE, "x")
     assert Places(REGISTRY, [derived_key("new"), derived_key("old")]).made(ALICE, ONE, key)
     assert not Places(REGISTRY, [derived_key("new")]).made(ALICE, ONE, key)
 
@@ -56,11 +60,17 @@ def test_an_older_secret_still_counts() -> None:
 def test_a_named_account_keeps_its_tasks_when_its_credential_is_replaced() -> None:
     old, new = Account("scripted", "s-old", name="one"), Account("scripted", "s-new", name="one")
     before, after = (Caller((account,), managed=True, owner="a" * 12) for account in (old, new))
-    id = PLACES.public_id(before, old, "scripted-1", VideoRequest("m"), 1, sealed=True)
+    id = PLACES.sealed_id(before, old, "scripted-1", VideoRequest("m"), 1)
     place = PLACES.find(after, id)
     assert place
     assert place.account is new
-    assert PLACES.submit_key(before, old, "x") == PLACES.submit_key(after, new, "x")
+    assert key_of(PLACES, before, old, "x") == key_of(PLACES, after, new, "x")
+
+
+def test_after_a_rotation_the_older_keys_are_known_still() -> None:
+    before = key_of(Places(REGISTRY, [derived_key("old")]), ALICE, ONE, "x")
+    rotated = Places(REGISTRY, [derived_key("new"), derived_key("old")])
+    assert rotated.submit_keys(ALICE, ONE, "x")[1] == before
 
 
 @pytest.mark.parametrize("key", ["", "x", "459e5298-8f07-4781-86bc-580c0cde403e", "0" * 32])

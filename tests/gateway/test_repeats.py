@@ -1,6 +1,10 @@
 """The same submit again gives the first task again."""
 
 import asyncio
+import contextlib
+import gc
+import itertools
+import weakref
 
 import pytest
 
@@ -10,7 +14,7 @@ from gateway.tasks import Submitted
 from providers.contract import Media, MediaKind, VideoRequest
 from tests.clock import TestClock
 
-CAT, DOG = VideoRequest("m", "cat"), VideoRequest("m", "dog")
+CAT, DOG = (fingerprint_of("video", VideoRequest("m", prompt)) for prompt in ("cat", "dog"))
 
 
 class Upstream:
@@ -19,16 +23,23 @@ class Upstream:
     def __init__(self, *errors: Exception) -> None:
         self.errors = list(errors)
         self.submits = 0
+        self.findable = False
+        self.seeds: list[str] = []
         self.gate = asyncio.Event()
         self.gate.set()
 
-    async def submit(self) -> Submitted:
+    async def submit(self, seed: str, *, find_only: bool) -> Submitted:
+        self.seeds.append(seed)
+        if find_only:
+            if self.findable:
+                return Submitted("found", "found", "p", "m", 0)
+            raise GatewayError("submission_unconfirmed")
         self.submits += 1
         number = self.submits
         await self.gate.wait()
         if self.errors:
             raise self.errors.pop(0)
-        return Submitted(f"task-{number}", "p", "m", 0)
+        return Submitted(f"task-{number}", f"task-{number}", "p", "m", 0)
 
 
 @pytest.fixture
@@ -38,7 +49,8 @@ def clock() -> TestClock:
 
 @pytest.fixture
 def repeats(clock: TestClock) -> Repeats:
-    return Repeats(clock)
+    seeds = itertools.count(1)
+    return Repeats(clock, lambda: str(next(seeds)))
 
 
 class TestKeys:
@@ -95,13 +107,43 @@ class TestKeys:
             await repeats.once("a", CAT, upstream.submit, key="k")
         assert (await repeats.once("a", CAT, upstream.submit, key="k")).id == "task-2"
 
-    async def test_what_is_unconfirmed_may_not(self, repeats: Repeats) -> None:
+    async def test_what_is_unconfirmed_is_looked_for_and_never_sent_again(self, repeats: Repeats) -> None:
         upstream = Upstream(GatewayError("submission_unconfirmed"))
-        for _ in range(2):
+        for _ in range(3):
             with pytest.raises(GatewayError) as caught:
                 await repeats.once("a", CAT, upstream.submit, key="k")
             assert caught.value.code == "submission_unconfirmed"
         assert upstream.submits == 1
+        upstream.findable = True
+        assert (await repeats.once("a", CAT, upstream.submit, key="k")).id == "found"
+        assert set(upstream.seeds) == {"client:k"}
+
+    async def test_what_nobody_foresaw_counts_as_unconfirmed(self, repeats: Repeats) -> None:
+        upstream = Upstream(RuntimeError("a bug"))
+        with pytest.raises(RuntimeError):
+            await repeats.once("a", CAT, upstream.submit, key="k")
+        with pytest.raises(GatewayError):
+            await repeats.once("a", CAT, upstream.submit, key="k")
+        assert upstream.submits == 1
+
+    async def test_a_failure_keeps_nothing_of_its_request(self, repeats: Repeats) -> None:
+        class Picture:
+            pass
+
+        async def fail() -> "weakref.ref[Picture]":
+            picture = Picture()
+
+            async def submit(seed: str, *, find_only: bool) -> Submitted:
+                raise GatewayError("submission_unconfirmed", detail=str(picture))
+
+            with contextlib.suppress(GatewayError):
+                await repeats.once("a", CAT, submit, key="k")
+            return weakref.ref(picture)
+
+        left = await fail()
+        await asyncio.sleep(0)
+        gc.collect()
+        assert left() is None
 
 
 class TestRetriesOfLibraries:
@@ -140,14 +182,15 @@ def test_a_fingerprint_is_of_all_that_is_asked() -> None:
     picture = Media(MediaKind.IMAGE, "https://h/a.png", "image")
     other = Media(MediaKind.IMAGE, "https://h/b.png", "image")
     requests = [
-        CAT,
-        DOG,
+        VideoRequest("m", "cat"),
+        VideoRequest("m", "dog"),
         VideoRequest("m", "cat", media=(picture,)),
         VideoRequest("m", "cat", media=(other,)),
         VideoRequest("m", "cat", options={"a": {"b": 1}}),
         VideoRequest("m", "cat", seed=1),
     ]
-    assert len({fingerprint_of(request) for request in requests}) == len(requests)
+    prints = {fingerprint_of(what, request) for what in ("video", "remix") for request in requests}
+    assert len(prints) == 2 * len(requests)
     assert fingerprint_of(VideoRequest("m", "x", options={"a": 1, "b": 2})) == fingerprint_of(
         VideoRequest("m", "x", options={"b": 2, "a": 1})
     )

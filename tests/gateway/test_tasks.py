@@ -24,6 +24,7 @@ from providers.contract import (
     Phase,
     Provider,
     Queue,
+    Submission,
     TaskState,
     VideoRequest,
 )
@@ -95,7 +96,9 @@ class TestSubmit:
         house = House()
         submitted = await house.submit(passing(ONE))
         now = int(house.clock.now())
-        assert submitted == Submitted("scripted-1", "scripted", "scripted-model", now, 0, "1280x720")
+        assert submitted.id == "scripted-1"
+        assert submitted.sealed_id.startswith(PREFIX)
+        assert (submitted.provider, submitted.model, submitted.created) == ("scripted", "scripted-model", now)
 
     async def test_several_credentials_get_a_sealed_id(self) -> None:
         house = House()
@@ -312,6 +315,61 @@ class TestLostAnswers:
         assert (await house.submit(passing(ONE))).id == "scripted-7"
 
 
+class TestRepeatedSubmits:
+    """A submit with a seed of the client's is looked up before it is sent, on every account."""
+
+    async def repeat(self, house: House, *, seed: str = "client:k", find_only: bool = False) -> Submitted:
+        return await house.tasks.submit(passing(ONE, TWO), REQUEST, seed=seed, repeatable=True, find_only=find_only)
+
+    async def test_one_that_is_there_is_given_again(self) -> None:
+        house = House(FindingProvider(["scripted-7"]))
+        again = await self.repeat(house)
+        opened = unseal(again.sealed_id, [derived_key(ONE.credential)])
+        assert opened
+        assert opened.upstream_id == "scripted-7"
+        assert (opened.seconds, opened.width) == (0, 0)
+        assert house.provider.submitted == []
+
+    async def test_one_of_another_model_is_a_mismatch(self) -> None:
+        house = House(FindingProvider([Submission("scripted-7", "another-model")]))
+        house.provider.cards["another-model"] = card("another-model", "scripted")
+        with pytest.raises(GatewayError) as caught:
+            await self.repeat(house)
+        assert caught.value.code == "idempotency_mismatch"
+
+    @pytest.mark.parametrize(
+        "kind", [ErrorKind.RATE_LIMITED, ErrorKind.RESTRICTED, ErrorKind.UNREACHABLE, ErrorKind.UPSTREAM_ERROR]
+    )
+    async def test_when_an_account_cannot_be_asked_nothing_is_sent(self, kind: ErrorKind) -> None:
+        house = House(FindingProvider([trouble(kind)]))
+        with pytest.raises(GatewayError) as caught:
+            await self.repeat(house)
+        assert caught.value.shape.should_retry
+        assert house.provider.submitted == []
+
+    async def test_an_account_that_refuses_may_refuse_because_it_has_it(self) -> None:
+        house = House(FindingProvider([None, None, "scripted-7"]))
+        house.provider.submits = [trouble(ErrorKind.TOO_MANY_RUNNING)]
+        again = await self.repeat(house)
+        assert unseal(again.sealed_id, [derived_key(ONE.credential)])
+        assert len(house.provider.submitted) == 1
+
+    async def test_what_is_only_looked_for_is_never_sent(self) -> None:
+        house = House(FindingProvider([None]))
+        with pytest.raises(GatewayError) as caught:
+            await self.repeat(house, find_only=True)
+        assert caught.value.code == "submission_unconfirmed"
+        assert house.provider.submitted == []
+
+    async def test_the_same_seed_is_the_same_submit(self) -> None:
+        house = House(FindingProvider([None]))
+        await self.repeat(house)
+        await self.repeat(house)
+        await self.repeat(house, seed="client:l")
+        keys = [key for _, key, _ in house.provider.submitted]
+        assert keys[0] == keys[1] != keys[2]
+
+
 class TestStatus:
     async def test_what_a_task_shows(self) -> None:
         house = House()
@@ -454,6 +512,14 @@ class TestCancel:
         submitted = await house.submit(passing(ONE))
         task = await house.tasks.cancel(passing(ONE), submitted.id)
         assert (task.state.phase, task.state.error and task.state.error.code) == (Phase.FAILED, "cancelled")
+
+    async def test_one_that_is_cancelled_already_stays_so(self) -> None:
+        provider = CancellingProvider()
+        house = House(provider)
+        submitted = await house.submit(passing(ONE))
+        await house.tasks.cancel(passing(ONE), submitted.id)
+        provider.cancel_trouble = trouble(ErrorKind.NOT_CANCELLABLE)
+        assert (await house.tasks.cancel(passing(ONE), submitted.id)).state.phase is Phase.FAILED
 
     async def test_an_upstream_without_a_cancel_says_so(self) -> None:
         house = House()

@@ -1,0 +1,82 @@
+"""Videos made of other videos: what a remix, an edit and an extension ask the providers for."""
+
+from gateway.callers import Caller
+from gateway.catalog import FORMER_NAMES
+from gateway.errors import GatewayError, from_provider, invalid
+from gateway.messages import ERRORS
+from gateway.requests import ReuseBody
+from gateway.tasks import Task, Tasks
+from providers.contract import (
+    ErrorKind,
+    FieldProblem,
+    FieldReason,
+    Media,
+    MediaKind,
+    MediaRole,
+    Phase,
+    ProviderError,
+    Result,
+    VideoRequest,
+)
+
+EDIT_MODEL, EXTEND_MODEL = "wan2.7-videoedit", "wan2.7-i2v"
+
+
+async def remix_request(tasks: Tasks, who: Caller, id: str, prompt: str) -> VideoRequest:
+    """The model of a task with a new prompt, and the old video as reference where the model takes one.
+
+    Raises GatewayError: 404 for no task of the caller's, 400 `not_ready` where the old video is needed and is not
+    there, 501 where the model needs a picture that nobody has any more.
+    """
+    old = await tasks.status(who, id)
+    if old.model is None:
+        raise GatewayError("not_supported", ERRORS["model_unknown"])
+    card = tasks.catalog.card(old.model)
+    role = next((role for role in (MediaRole.VIDEO, MediaRole.REFERENCE_VIDEO) if role in card.roles), None)
+    if role is not None:
+        media = Media(MediaKind.VIDEO, finished(old).url, "video", role)
+        return VideoRequest(old.model, prompt, media=(media,))
+    if not card.open and frozenset() not in card.media_sets:
+        raise GatewayError("not_supported", ERRORS["no_remix_of_pictures"], values={"model": old.model})
+    return VideoRequest(old.model, prompt, duration=old.seconds or None, size=old.size or None)
+
+
+async def edit_request(tasks: Tasks, who: Caller, body: ReuseBody) -> VideoRequest:
+    """A video changed by a model that works on one. Raises GatewayError."""
+    return await _on_a_video(tasks, who, body, EDIT_MODEL, MediaRole.VIDEO)
+
+
+async def extension_request(tasks: Tasks, who: Caller, body: ReuseBody) -> VideoRequest:
+    """A video that goes on from another one. Raises GatewayError."""
+    return await _on_a_video(tasks, who, body, EXTEND_MODEL, MediaRole.FIRST_CLIP)
+
+
+def finished(task: Task) -> Result:
+    """The result of a task.
+
+    Raises GatewayError: 400 `not_ready` where there is none, 502 where nobody could be asked.
+    """
+    if task.state.result is not None:
+        return task.state.result
+    if task.trouble is not None:
+        trouble = task.trouble
+        raise from_provider(ProviderError(ErrorKind.UNREACHABLE, code=trouble.code, detail=trouble.detail))
+    raise GatewayError("not_ready", ERRORS["failed_task" if task.state.phase is Phase.FAILED else "not_ready"])
+
+
+async def _on_a_video(tasks: Tasks, who: Caller, body: ReuseBody, default_model: str, role: MediaRole) -> VideoRequest:
+    model = default_model if body.model is None or body.model in FORMER_NAMES else body.model
+    card = tasks.catalog.card(model)
+    if role not in card.roles or not who.accounts_for(card):
+        raise GatewayError("not_supported", ERRORS["not_by_this_model"], values={"model": card.name})
+    link, seconds = body.video_url, 0
+    if body.video_id:
+        old = await tasks.status(who, body.video_id)
+        result = finished(old)
+        link, seconds = result.url, old.seconds or round(result.duration or 0)
+    if link is None:
+        raise invalid([FieldProblem("video", FieldReason.MISSING, ("{id}", "https://…"))])
+    # The length of an extension is told with the clip it goes on from.
+    duration = seconds + body.seconds if role is MediaRole.FIRST_CLIP and body.seconds else body.seconds
+    media = Media(MediaKind.VIDEO, link, "video", role)
+    return VideoRequest(card.name, body.prompt, duration=duration, media=(media,))
