@@ -136,6 +136,15 @@ class TestContent:
         answer = client.get(f"/v1/videos/{plain}/content?variant=thumbnail", headers=bearer(key))
         assert error_code(answer, 404) == "not_found"
 
+    def test_when_nobody_can_be_asked_it_is_not_called_unfinished(
+        self, client: httpx.Client, upstream: SandboxServer, session: str
+    ) -> None:
+        id = create(client, session, model=JIMENG, prompt="x #poll-500")["id"]
+        with BackgroundServer(create_app(settings_for(upstream))) as replica:
+            answer = httpx.get(f"{replica.url}/v1/videos/{id}/content", headers=bearer(session))
+        assert error_code(answer, 502) == "upstream_unavailable"
+        assert answer.headers["x-should-retry"] == "true"
+
     def test_a_link_that_is_dead(self, client: httpx.Client, session: str) -> None:
         id = create(client, session, model=JIMENG, prompt="x #link-404")["id"]
         finish(client, id, session)
@@ -187,6 +196,44 @@ class TestReuse:
         assert extended.json()["seconds"] == "9"
         assert finish(client, extended.json()["id"], key)["status"] == "completed"
 
+    def test_a_video_file_is_refused_with_the_way_that_works(self, client: httpx.Client, key: str) -> None:
+        files = {"prompt": (None, b"y"), "video": ("a.mp4", b"\0\0\0\x18ftypmp42")}
+        answer = client.post("/v1/videos/edits", files=files, headers=bearer(key))
+        assert error_code(answer, 400) == "unsupported_parameter"
+        assert "video[id]" in answer.json()["error"]["message"]
+
+    def test_a_remix_of_a_picture_that_nobody_has_any_more(self, client: httpx.Client, key: str) -> None:
+        id = create(client, key, model="wan2.6-i2v", image_url="https://h/a.png")["id"]
+        finish(client, id, key)
+        answer = client.post(f"/v1/videos/{id}/remix", json={"prompt": "y"}, headers=bearer(key))
+        assert error_code(answer, 501) == "not_supported"
+
+    def test_a_second_delete_is_fine(self, client: httpx.Client, key: str) -> None:
+        id = create(client, key, model=WAN, prompt="x #pending")["id"]
+        for _ in range(2):
+            assert client.delete(f"/v1/videos/{id}", headers=bearer(key)).json()["deleted"] is True
+
+    @pytest.mark.parametrize("size", ["00x00", "00x10", "10x00", "x", "1x1"])
+    def test_a_size_that_is_none(self, client: httpx.Client, session: str, size: str) -> None:
+        answer = client.post("/v1/videos", json={"prompt": "x", "size": size}, headers=bearer(session))
+        assert error_code(answer, 400) == "invalid_value"
+
+    def test_a_count_of_thousands_of_digits(self, client: httpx.Client, session: str) -> None:
+        headers = bearer(session) | {"x-stainless-retry-count": "9" * 5000}
+        assert client.post("/v1/videos", json={"prompt": "x"}, headers=headers).status_code == 200
+        answer = client.get(f"/v1/videos?limit={'9' * 5000}", headers=bearer(session))
+        assert error_code(answer, 400) == "invalid_value"
+
+    @pytest.mark.parametrize(
+        "empty", [{"input_reference": None}, {"images": None}, {"functionMode": ""}, {"provider_options": ""}]
+    )
+    def test_what_is_empty_is_absent(self, client: httpx.Client, session: str, empty: dict[str, Any]) -> None:
+        assert create(client, session, model=JIMENG, **empty)
+
+    def test_the_upstreams_own_parameters_keep_their_types_in_a_form(self, client: httpx.Client, key: str) -> None:
+        files = {"prompt": (None, "x"), "model": (None, WAN), "provider_options[prompt_extend]": (None, "false")}
+        assert client.post("/v1/videos", files=files, headers=bearer(key)).status_code == 200
+
     def test_what_cannot_be_done_says_so(self, client: httpx.Client, session: str, key: str) -> None:
         for path, credential, body in (
             ("edits", session, {"prompt": "y", "video": {"id": "video_x"}}),
@@ -228,6 +275,34 @@ class TestLists:
         for row in rows:
             assert client.get(f"/v1/videos/{row['id']}", headers=bearer(session, key)).status_code == 200
 
+    def test_a_list_gives_the_id_of_the_submit(self, client: httpx.Client, session: str, key: str) -> None:
+        for credential, model in ((session, JIMENG), (key, WAN)):
+            video = create(client, credential, model=model, seconds=5, size="1280x720")
+            time.sleep(0.1)
+            (row,) = client.get("/v1/videos", headers=bearer(credential)).json()["data"]
+            assert {name: row[name] for name in ("id", "seconds", "size", "model", "created_at")} == {
+                name: video[name] for name in ("id", "seconds", "size", "model", "created_at")
+            }
+
+    def test_running_videos_are_listed(self, client: httpx.Client, session: str) -> None:
+        id = create(client, session, model=JIMENG, prompt="x #stuck")["id"]
+        time.sleep(0.1)
+        (row,) = client.get("/v1/videos", headers=bearer(session)).json()["data"]
+        assert (row["id"], row["status"] in ("queued", "in_progress")) == (id, True)
+
+    def test_a_busy_minute_is_listed_whole(self, client: httpx.Client, key: str) -> None:
+        made = {create(client, key, model=WAN)["id"] for _ in range(70)}
+        seen, after = [], None
+        while True:
+            params = {"limit": "20"} | ({"after": after} if after else {})
+            page = client.get("/v1/videos", params=params, headers=bearer(key)).json()
+            seen += [row["id"] for row in page["data"]]
+            after = page["last_id"]
+            if not page["has_more"]:
+                break
+        assert len(seen) == 70
+        assert set(seen) == made
+
     def test_an_empty_list(self, client: httpx.Client, session: str) -> None:
         answer = client.get("/v1/videos", headers=bearer(session)).json()
         assert answer == {"object": "list", "data": [], "first_id": None, "last_id": None, "has_more": False}
@@ -260,6 +335,59 @@ class TestRepeats:
         replica = BackgroundServer(create_app(settings_for(upstream), clock=HastyClock()))
         with replica, httpx.Client(base_url=replica.url) as other:
             assert other.post("/v1/videos/generations", json=body, headers=headers).json()["task_id"] == first
+        assert upstream.sandbox.charges("jimeng", session) == 10
+
+    def test_one_key_counts_on_both_surfaces(self, client: httpx.Client, upstream: SandboxServer, key: str) -> None:
+        headers = bearer(key) | {"idempotency-key": "order-1"}
+        body = {"prompt": "x", "model": WAN}
+        native = client.post("/v1/videos/generations", json=body, headers=headers).json()["task_id"]
+        sealed = client.post("/v1/videos", json=body, headers=headers).json()["id"]
+        assert sealed.startswith("video_")
+        assert client.get(f"/v1/videos/tasks/{native}", headers=bearer(key)).status_code == 200
+        assert upstream.sandbox.submits("dashscope", key) == 1
+        other = client.post("/v1/videos", json=body | {"prompt": "y"}, headers=headers)
+        assert error_code(other, 409) == "idempotency_mismatch"
+
+    def test_what_is_made_of_another_video_is_repeated_by_what_was_asked(
+        self, client: httpx.Client, upstream: SandboxServer, key: str
+    ) -> None:
+        """Its link is signed anew at each query, so the link is not what tells two requests apart."""
+        id = create(client, key, model="wan3.0-video")["id"]
+        finish(client, id, key)
+        headers = bearer(key) | {"idempotency-key": "order-1"}
+        ids = set()
+        for _ in range(2):
+            ids.add(client.post(f"/v1/videos/{id}/remix", json={"prompt": "y"}, headers=headers).json()["id"])
+            # The upstream's links differ from second to second.
+            time.sleep(0.25)
+        assert len(ids) == 1
+        for tries in ("0", "1"):
+            retried = bearer(key) | {"x-stainless-retry-count": tries}
+            answer = client.post(f"/v1/videos/{id}/remix", json={"prompt": "z"}, headers=retried)
+            assert answer.status_code == 200
+        assert upstream.sandbox.submits("dashscope", key) == 3
+
+    def test_another_model_under_the_same_key_on_another_replica_is_a_mismatch(
+        self, client: httpx.Client, upstream: SandboxServer, session: str
+    ) -> None:
+        headers = bearer(session) | {"idempotency-key": "order-1"}
+        assert client.post("/v1/videos", json={"prompt": "x", "model": JIMENG}, headers=headers).status_code == 200
+        time.sleep(0.1)
+        replica = BackgroundServer(create_app(settings_for(upstream), clock=HastyClock()))
+        with replica, httpx.Client(base_url=replica.url) as other:
+            body = {"prompt": "x", "model": "jimeng-video-3.5-pro"}
+            assert error_code(other.post("/v1/videos", json=body, headers=headers), 409) == "idempotency_mismatch"
+        assert upstream.sandbox.charges("jimeng", session) == 10
+
+    def test_after_a_rotation_of_the_secret_the_key_still_holds(self, upstream: SandboxServer, session: str) -> None:
+        headers = bearer(session) | {"idempotency-key": "order-1"}
+        for secret in (("the older long secret",), ("the newer long secret", "the older long secret")):
+            settings = settings_for(upstream, secret=tuple(SecretStr(text) for text in secret))
+            server = BackgroundServer(create_app(settings, clock=HastyClock()))
+            with server, httpx.Client(base_url=server.url) as client:
+                answer = client.post("/v1/videos", json={"prompt": "x", "model": JIMENG}, headers=headers)
+                assert answer.status_code == 200
+            time.sleep(0.1)
         assert upstream.sandbox.charges("jimeng", session) == 10
 
     def test_the_retry_of_a_library(self, client: httpx.Client, upstream: SandboxServer, key: str) -> None:
