@@ -1,94 +1,20 @@
 """Submit, status, cancel and wait, over upstreams whose answers are scripted."""
 
-import itertools
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-
 import pytest
 
-from gateway.callers import Caller
-from gateway.catalog import Catalog
 from gateway.errors import GatewayError
-from gateway.listing import Listing
-from gateway.places import Places
-from gateway.polling import Polling
-from gateway.submission import LOOKUP_DELAYS, RESEND_WITHIN
 from gateway.task_ids import PREFIX, derived_key, unseal
-from gateway.tasks import Submitted, Task, Tasks
+from gateway.tasks import Task
 from providers.contract import (
     Account,
     ErrorKind,
-    Media,
-    MediaKind,
-    MediaRole,
     Phase,
-    Provider,
     Queue,
-    Submission,
     TaskState,
     VideoRequest,
 )
-from providers.registry import Registry
-from tests.clock import TestClock
-from tests.upstream import CancellingProvider, FindingProvider, ScriptedProvider, card, finished, trouble
-
-ONE, TWO, THREE = (Account("scripted", f"s-secret-{number}") for number in range(1, 4))
-REQUEST = VideoRequest("scripted-model", "cat")
-OWNER = "a" * 12
-
-
-def passing(*accounts: Account) -> Caller:
-    return Caller(accounts)
-
-
-def managed(*accounts: Account, owner: str = OWNER) -> Caller:
-    return Caller(accounts, managed=True, owner=owner)
-
-
-@dataclass
-class House:
-    """A gateway's tasks over scripted providers, on a clock moved by hand."""
-
-    provider: ScriptedProvider = field(default_factory=ScriptedProvider)
-    others: Sequence[Provider] = ()
-    secrets: Sequence[bytes] = ()
-    aliases: dict[str, str] = field(default_factory=dict)
-    defaults: Sequence[tuple[str, str]] = ()
-    sole_owner: bool = False
-
-    def __post_init__(self) -> None:
-        self.clock = TestClock()
-        keys = (f"key-{number}" for number in itertools.count(1))
-        registry = Registry([self.provider, *self.others])
-        self.places = Places(registry, self.secrets)
-        self.tasks = Tasks(
-            registry,
-            Catalog(registry, self.aliases, self.defaults),
-            self.places,
-            Listing(registry, self.places, sole_owner=self.sole_owner),
-            Polling(self.clock, 1.0),
-            self.clock,
-            poll_interval=5.0,
-            new_key=lambda: next(keys),
-        )
-
-    async def submit(self, caller: Caller, request: VideoRequest = REQUEST) -> Submitted:
-        return await self.tasks.submit(caller, request)
-
-    async def refusal(self, caller: Caller, request: VideoRequest = REQUEST) -> GatewayError:
-        with pytest.raises(GatewayError) as caught:
-            await self.tasks.submit(caller, request)
-        assert "secret" not in caught.value.message("zh")
-        return caught.value
-
-    async def no_such_task(self, caller: Caller, id: str) -> None:
-        with pytest.raises(GatewayError) as caught:
-            await self.tasks.status(caller, id)
-        assert caught.value.code == "task_not_found"
-
-
-async def never() -> bool:
-    return False
+from tests.house import ONE, OWNER, THREE, TWO, House, managed, never, passing
+from tests.upstream import CancellingProvider, ScriptedProvider, card, finished, trouble
 
 
 class TestSubmit:
@@ -217,157 +143,6 @@ class TestSubmit:
         assert submitted.model == "scripted-model"
         assert set(house.tasks.catalog.cards(passing(ONE))) == {"scripted-model", "sora-2"}
         assert house.tasks.catalog.cards(passing(Account("other", "o-1"))) == {}
-
-
-class TestDefaultModel:
-    def house(self) -> House:
-        text = ScriptedProvider("text", prefix="t-")
-        both = [card("both-model", "both"), card("both-image", "both", MediaRole.FIRST_FRAME)]
-        return House(
-            text,
-            others=[ScriptedProvider("both", prefix="b-", cards=both)],
-            defaults=[("text-model", "text-model"), ("both-model", "both-image")],
-        )
-
-    @pytest.mark.parametrize(
-        ("accounts", "with_image", "model"),
-        [
-            ("t", False, "text-model"),
-            ("b", False, "both-model"),
-            ("tb", False, "text-model"),
-            ("b", True, "both-image"),
-            ("tb", True, "both-image"),
-        ],
-    )
-    async def test_the_first_that_the_caller_can_use(self, accounts: str, with_image: bool, model: str) -> None:
-        names = {"t": Account("text", "t-1"), "b": Account("both", "b-1")}
-        media = (Media(MediaKind.IMAGE, "https://h/a.png", "image_url"),) if with_image else ()
-        submitted = await self.house().submit(
-            passing(*(names[letter] for letter in accounts)), VideoRequest("", "cat", media=media)
-        )
-        assert submitted.model == model
-
-    async def test_an_image_for_nobody_who_takes_one_is_refused_by_the_first(self) -> None:
-        media = (Media(MediaKind.IMAGE, "https://h/a.png", "image_url"),)
-        refusal = await self.house().refusal(passing(Account("text", "t-1")), VideoRequest("", "cat", media=media))
-        assert (refusal.code, refusal.param) == ("unsupported_parameter", "image_url")
-
-
-class TestLostAnswers:
-    """A submit whose answer was lost is looked up before anything else."""
-
-    def house(self, finds: Sequence[object], submits: Sequence[object]) -> tuple[House, FindingProvider]:
-        provider = FindingProvider(finds)  # type: ignore[arg-type]
-        provider.submits = list(submits)  # type: ignore[arg-type]
-        return House(provider), provider
-
-    async def test_found_it_is_the_task(self) -> None:
-        house, provider = self.house([None, None, "scripted-7"], [trouble(ErrorKind.ANSWER_LOST)])
-        assert (await house.submit(passing(ONE))).id == "scripted-7"
-        assert len(provider.submitted) == 1
-        assert provider.looked_up == [provider.submitted[0][1]] * 3
-        assert house.clock.slept == list(LOOKUP_DELAYS[:3])
-
-    async def test_unknown_to_the_upstream_it_is_sent_once_more_as_the_same_submit(self) -> None:
-        house, provider = self.house([None], [trouble(ErrorKind.ANSWER_LOST), "scripted-8"])
-        assert (await house.submit(passing(ONE))).id == "scripted-8"
-        assert len({key for _, key, _ in provider.submitted}) == 1
-        assert len(provider.submitted) == 2
-        assert len(provider.looked_up) == len(LOOKUP_DELAYS)
-
-    async def test_lost_twice_it_is_looked_up_twice_and_never_sent_a_third_time(self) -> None:
-        house, provider = self.house([None], [trouble(ErrorKind.ANSWER_LOST), trouble(ErrorKind.ANSWER_LOST)])
-        assert (await house.refusal(passing(ONE, TWO))).code == "submission_unconfirmed"
-        assert len(provider.submitted) == 2
-        assert {credential for credential, _, _ in provider.submitted} == {ONE.credential}
-
-    async def test_a_refused_repeat_proves_nothing(self) -> None:
-        house, provider = self.house(
-            [None], [trouble(ErrorKind.ANSWER_LOST), trouble(ErrorKind.TOO_MANY_RUNNING, "1010")]
-        )
-        assert (await house.refusal(passing(ONE, TWO))).code == "submission_unconfirmed"
-        assert {credential for credential, _, _ in provider.submitted} == {ONE.credential}
-
-    async def test_a_refused_repeat_leads_to_the_first_when_it_shows_up(self) -> None:
-        finds: list[object] = [None] * len(LOOKUP_DELAYS) + ["scripted-7"]
-        house, provider = self.house(finds, [trouble(ErrorKind.ANSWER_LOST), trouble(ErrorKind.TOO_MANY_RUNNING)])
-        assert (await house.submit(passing(ONE, TWO))).id
-        assert len(provider.submitted) == 2
-
-    async def test_after_a_long_wait_it_is_not_sent_again(self) -> None:
-        house, provider = self.house([None], [trouble(ErrorKind.ANSWER_LOST)])
-        provider.on_submit = lambda: house.clock.move(RESEND_WITHIN)
-        assert (await house.refusal(passing(ONE))).code == "submission_unconfirmed"
-        assert len(provider.submitted) == 1
-
-    async def test_when_it_cannot_be_looked_up_it_is_not_sent_again(self) -> None:
-        house, provider = self.house([trouble(ErrorKind.UNREACHABLE)], [trouble(ErrorKind.ANSWER_LOST)])
-        assert (await house.refusal(passing(ONE, TWO))).code == "submission_unconfirmed"
-        assert len(provider.submitted) == 1
-
-    async def test_a_look_up_that_fails_last_leaves_it_unconfirmed(self) -> None:
-        house, provider = self.house([None, trouble(ErrorKind.UPSTREAM_ERROR)], [trouble(ErrorKind.ANSWER_LOST)])
-        assert (await house.refusal(passing(ONE))).code == "submission_unconfirmed"
-        assert len(provider.submitted) == 1
-
-    async def test_a_look_up_that_failed_in_between_does_not_matter(self) -> None:
-        house, _ = self.house([trouble(ErrorKind.UNREACHABLE), "scripted-7"], [trouble(ErrorKind.ANSWER_LOST)])
-        assert (await house.submit(passing(ONE))).id == "scripted-7"
-
-
-class TestRepeatedSubmits:
-    """A submit with a seed of the client's is looked up before it is sent, on every account."""
-
-    async def repeat(self, house: House, *, seed: str = "client:k", find_only: bool = False) -> Submitted:
-        return await house.tasks.submit(passing(ONE, TWO), REQUEST, seed=seed, repeatable=True, find_only=find_only)
-
-    async def test_one_that_is_there_is_given_again(self) -> None:
-        house = House(FindingProvider(["scripted-7"]))
-        again = await self.repeat(house)
-        opened = unseal(again.sealed_id, [derived_key(ONE.credential)])
-        assert opened
-        assert opened.upstream_id == "scripted-7"
-        assert (opened.seconds, opened.width) == (0, 0)
-        assert house.provider.submitted == []
-
-    async def test_one_of_another_model_is_a_mismatch(self) -> None:
-        house = House(FindingProvider([Submission("scripted-7", "another-model")]))
-        house.provider.cards["another-model"] = card("another-model", "scripted")
-        with pytest.raises(GatewayError) as caught:
-            await self.repeat(house)
-        assert caught.value.code == "idempotency_mismatch"
-
-    @pytest.mark.parametrize(
-        "kind", [ErrorKind.RATE_LIMITED, ErrorKind.RESTRICTED, ErrorKind.UNREACHABLE, ErrorKind.UPSTREAM_ERROR]
-    )
-    async def test_when_an_account_cannot_be_asked_nothing_is_sent(self, kind: ErrorKind) -> None:
-        house = House(FindingProvider([trouble(kind)]))
-        with pytest.raises(GatewayError) as caught:
-            await self.repeat(house)
-        assert caught.value.shape.should_retry
-        assert house.provider.submitted == []
-
-    async def test_an_account_that_refuses_may_refuse_because_it_has_it(self) -> None:
-        house = House(FindingProvider([None, None, "scripted-7"]))
-        house.provider.submits = [trouble(ErrorKind.TOO_MANY_RUNNING)]
-        again = await self.repeat(house)
-        assert unseal(again.sealed_id, [derived_key(ONE.credential)])
-        assert len(house.provider.submitted) == 1
-
-    async def test_what_is_only_looked_for_is_never_sent(self) -> None:
-        house = House(FindingProvider([None]))
-        with pytest.raises(GatewayError) as caught:
-            await self.repeat(house, find_only=True)
-        assert caught.value.code == "submission_unconfirmed"
-        assert house.provider.submitted == []
-
-    async def test_the_same_seed_is_the_same_submit(self) -> None:
-        house = House(FindingProvider([None]))
-        await self.repeat(house)
-        await self.repeat(house)
-        await self.repeat(house, seed="client:l")
-        keys = [key for _, key, _ in house.provider.submitted]
-        assert keys[0] == keys[1] != keys[2]
 
 
 class TestStatus:

@@ -1,0 +1,81 @@
+"""A gateway's tasks over scripted providers, on a clock moved by hand."""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pytest
+
+from gateway.callers import Caller
+from gateway.catalog import Catalog
+from gateway.errors import GatewayError
+from gateway.listing import Listing
+from gateway.places import Places
+from gateway.polling import Polling
+from gateway.tasks import Submitted, Tasks
+from providers.contract import (
+    Account,
+    Provider,
+    VideoRequest,
+)
+from providers.registry import Registry
+from tests.clock import TestClock
+from tests.upstream import ScriptedProvider
+
+ONE, TWO, THREE = (Account("scripted", f"s-secret-{number}") for number in range(1, 4))
+REQUEST = VideoRequest("scripted-model", "cat")
+OWNER = "a" * 12
+
+
+def passing(*accounts: Account) -> Caller:
+    return Caller(accounts)
+
+
+def managed(*accounts: Account, owner: str = OWNER) -> Caller:
+    return Caller(accounts, managed=True, owner=owner)
+
+
+@dataclass
+class House:
+    """A gateway's tasks over scripted providers, on a clock moved by hand."""
+
+    provider: ScriptedProvider = field(default_factory=ScriptedProvider)
+    others: Sequence[Provider] = ()
+    secrets: Sequence[bytes] = ()
+    aliases: dict[str, str] = field(default_factory=dict)
+    defaults: Sequence[tuple[str, str]] = ()
+    sole_owner: bool = False
+
+    def __post_init__(self) -> None:
+        self.clock = TestClock()
+        keys = (f"key-{number}" for number in itertools.count(1))
+        registry = Registry([self.provider, *self.others])
+        self.places = Places(registry, self.secrets)
+        self.tasks = Tasks(
+            registry,
+            Catalog(registry, self.aliases, self.defaults),
+            self.places,
+            Listing(registry, self.places, sole_owner=self.sole_owner),
+            Polling(self.clock, 1.0),
+            self.clock,
+            poll_interval=5.0,
+            new_key=lambda: next(keys),
+        )
+
+    async def submit(self, caller: Caller, request: VideoRequest = REQUEST) -> Submitted:
+        return await self.tasks.submit(caller, request)
+
+    async def refusal(self, caller: Caller, request: VideoRequest = REQUEST) -> GatewayError:
+        with pytest.raises(GatewayError) as caught:
+            await self.tasks.submit(caller, request)
+        assert "secret" not in caught.value.message("zh")
+        return caught.value
+
+    async def no_such_task(self, caller: Caller, id: str) -> None:
+        with pytest.raises(GatewayError) as caught:
+            await self.tasks.status(caller, id)
+        assert caught.value.code == "task_not_found"
+
+
+async def never() -> bool:
+    return False
