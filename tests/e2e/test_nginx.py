@@ -13,6 +13,7 @@ import pytest
 
 from gateway.app import create_app
 from gateway.cli.background import BackgroundServer
+from gateway.settings import TimeoutSettings
 from providers.sandbox.server import SandboxServer
 from tests.e2e.conftest import HastyClock, bearer, follow, settings_for
 
@@ -49,7 +50,9 @@ def proxied(upstream: SandboxServer, tmp_path_factory: pytest.TempPathFactory) -
     """The address of nginx with the sample as its site, two gateways behind it."""
     folder = tmp_path_factory.mktemp("nginx")
     port = free_port()
-    gateways = [BackgroundServer(create_app(settings_for(upstream), clock=HastyClock())) for _ in range(2)]
+    # A picture of many megabytes takes its time where the machine is busy.
+    settings = settings_for(upstream, timeouts=TimeoutSettings())
+    gateways = [BackgroundServer(create_app(settings, clock=HastyClock())) for _ in range(2)]
     with gateways[0], gateways[1]:
         first, second = (gateway.url.removeprefix("http://") for gateway in gateways)
         site = SAMPLE.read_text("utf-8")
