@@ -1,5 +1,6 @@
+"""Submit, query and cancel: requests pinned to the wire, and what is made of every kind of answer."""
+
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import httpx
@@ -13,7 +14,6 @@ from providers.contract import (
     CanFind,
     CanList,
     ErrorKind,
-    ListedTask,
     Media,
     MediaKind,
     ModelCard,
@@ -24,70 +24,22 @@ from providers.contract import (
     VideoRequest,
 )
 from providers.dashscope.models import MODELS
-from providers.dashscope.provider import LIST_CALLS, LIST_PAGE, QUERIES_AT_ONCE, DashScope
+from providers.dashscope.provider import QUERIES_AT_ONCE, DashScope
 from providers.http import HttpClient
-from providers.sandbox.server import SandboxServer
-from providers.sandbox.settings import SandboxSettings
-from providers.settle import settle
-
-BASE = "https://dashscope.aliyuncs.com/api/v1"
-SUBMIT = f"{BASE}/services/aigc/video-generation/video-synthesis"
-KEY = "sk-0123456789abcdef"
-ID = "0385dc79-5ff8-4d82-bcb6-0123456789ab"
-OTHER_ID = "11111111-5ff8-4d82-bcb6-0123456789ab"
-ACCEPTED = {"output": {"task_status": "PENDING", "task_id": ID}, "request_id": "r"}
-RUNNING = {"output": {"task_status": "RUNNING", "task_id": ID}, "request_id": "r"}
-NOW = 1709285904
-HTML = "<html><body>502 Bad Gateway</body></html>"
-
-
-@pytest.fixture
-def router() -> respx.MockRouter:
-    return respx.MockRouter(assert_all_called=False)
-
-
-@pytest.fixture
-def account() -> Account:
-    return Account("dashscope", KEY)
-
-
-@pytest.fixture
-async def http(router: respx.MockRouter) -> AsyncIterator[HttpClient]:
-    async with HttpClient(transport=lambda proxy: httpx.MockTransport(router.async_handler)) as client:
-        yield client
-
-
-@pytest.fixture
-def provider(http: HttpClient) -> DashScope:
-    return DashScope(http, now=lambda: NOW + 0.5)
-
-
-def request_for(provider: DashScope, model: str = "wan2.6-t2v", prompt: str = "a cat", **fields: Any) -> VideoRequest:
-    card = provider.card(model)
-    assert card is not None
-    return settle(card, VideoRequest(model, prompt, **fields))
-
-
-async def submitted(provider: DashScope, account: Account, **fields: Any) -> str:
-    return (await provider.submit(request_for(provider, **fields), account, submit_key="k")).id
-
-
-async def refused(provider: DashScope, account: Account, **fields: Any) -> ProviderError:
-    with pytest.raises(ProviderError) as caught:
-        await submitted(provider, account, **fields)
-    return without_key(caught.value)
-
-
-def without_key(error: ProviderError) -> ProviderError:
-    assert KEY not in f"{error} {error!r} {error.detail} {error.code} {error.words} {error.args}"
-    return error
-
-
-def error_body(code: Any, message: Any = "why") -> dict[str, Any]:
-    return {"code": code, "message": message, "request_id": "r"}
-
-
-# --- what it is ---------------------------------------------------------------------------------------------------
+from tests.providers.dashscope.wire import (
+    ACCEPTED,
+    BASE,
+    HTML,
+    ID,
+    KEY,
+    OTHER_ID,
+    RUNNING,
+    SUBMIT,
+    error_body,
+    refused,
+    submitted,
+    without_key,
+)
 
 
 def test_it_is_a_provider_that_can_cancel_and_list_but_not_find(provider: DashScope) -> None:
@@ -249,11 +201,11 @@ async def test_the_base_url_and_the_proxy_are_the_accounts_way(router: respx.Moc
 
 
 async def test_an_extra_card_of_a_strange_name_is_spoken_to(router: respx.MockRouter, http: HttpClient) -> None:
-    provider = DashScope(http, cards=[ModelCard("studio", "dashscope", durations=(5,), duration=5)])
+    provider = DashScope(http, cards=[ModelCard("atelier", "dashscope", durations=(5,), duration=5)])
     route = router.post(SUBMIT).respond(200, json=ACCEPTED)
-    await submitted(provider, Account("dashscope", KEY), model="studio")
+    await submitted(provider, Account("dashscope", KEY), model="atelier")
     assert orjson.loads(route.calls.last.request.content) == {
-        "model": "studio",
+        "model": "atelier",
         "input": {"prompt": "a cat"},
         "parameters": {"duration": 5},
     }
@@ -600,173 +552,3 @@ async def test_a_cancel_that_did_not_work(
     if kind is ErrorKind.NOT_CANCELLABLE:
         assert caught.value.words is not None
         assert caught.value.code == "UnsupportedOperation"
-
-
-# --- list ---------------------------------------------------------------------------------------------------------
-
-
-def row(number: int, **fields: Any) -> dict[str, Any]:
-    """One of the list, as many seconds old as its number."""
-    made = {"task_id": f"task-{number}", "gmt_create": (NOW - number) * 1000}
-    return {**made, "status": "RUNNING", "model_name": "wan2.6-t2v", **fields}
-
-
-def numbers(tasks: Sequence[ListedTask]) -> list[int]:
-    return [int(task.state.id.removeprefix("task-")) for task in tasks]
-
-
-def list_of(rows: list[Any], at_most: int = LIST_PAGE) -> Callable[[httpx.Request], httpx.Response]:
-    """A service with these rows, in this order; it ignores the window."""
-
-    def answer(request: httpx.Request) -> httpx.Response:
-        number = int(request.url.params["page_no"])
-        size = min(int(request.url.params["page_size"]), at_most)
-        data = rows[(number - 1) * size : number * size]
-        pages = -(-len(rows) // size)
-        return httpx.Response(200, json={"total": len(rows), "data": data, "total_page": pages, "page_no": number})
-
-    return answer
-
-
-async def test_a_list_on_the_wire(provider: DashScope, router: respx.MockRouter, account: Account) -> None:
-    rows = [row(1, status="SUCCEEDED", end_time=NOW * 1000), row(2)]
-    route = router.get(url__startswith=f"{BASE}/tasks").mock(side_effect=list_of(rows))
-    first, second = await provider.list(account, before=None, limit=20)
-    assert first == ListedTask(
-        TaskState("task-1", Phase.COMPLETED, 100, created_at=NOW - 1, ended_at=NOW, model="wan2.6-t2v")
-    )
-    assert (second.state.id, second.submit_key) == ("task-2", "")
-    sent = route.calls.last.request
-    assert sent.url.path == "/api/v1/tasks"
-    assert dict(sent.url.params) == {"page_no": "1", "page_size": str(LIST_PAGE)}
-    assert sent.headers["authorization"] == f"Bearer {KEY}"
-    assert "x-dashscope-async" not in sent.headers
-    assert route.call_count == 1
-
-
-async def test_a_list_of_an_earlier_day_on_the_wire(
-    provider: DashScope, router: respx.MockRouter, account: Account
-) -> None:
-    route = router.get(url__startswith=f"{BASE}/tasks").mock(side_effect=list_of([row(0), row(8), row(9), row(10)]))
-    assert numbers(await provider.list(account, before=NOW - 9, limit=20)) == [9, 10]
-    assert dict(route.calls.last.request.url.params) == {
-        "start_time": "20240229173816",
-        "end_time": "20240301173816",
-        "page_no": "1",
-        "page_size": str(LIST_PAGE),
-    }
-
-
-async def test_before_counts_its_whole_second_in(
-    provider: DashScope, router: respx.MockRouter, account: Account
-) -> None:
-    rows = [row(8), row(9, gmt_create=(NOW - 9) * 1000 + 999), row(10)]
-    router.get(url__startswith=f"{BASE}/tasks").mock(side_effect=list_of(rows))
-    assert numbers(await provider.list(account, before=NOW - 9, limit=20)) == [9, 10]
-    assert numbers(await provider.list(account, before=NOW - 9.5, limit=20)) == [10]
-
-
-async def test_a_time_that_has_not_come_is_now(provider: DashScope, router: respx.MockRouter, account: Account) -> None:
-    route = router.get(url__startswith=f"{BASE}/tasks").mock(side_effect=list_of([row(0)]))
-    assert numbers(await provider.list(account, before=NOW + 1e12, limit=20)) == [0]
-    assert "end_time" not in route.calls.last.request.url.params
-
-
-async def test_pages_until_there_is_enough(provider: DashScope, router: respx.MockRouter, account: Account) -> None:
-    rows = [row(number) for number in range(120)]
-    route = router.get(url__startswith=f"{BASE}/tasks").mock(side_effect=list_of(rows))
-    assert numbers(await provider.list(account, before=None, limit=LIST_PAGE + 1)) == list(range(2 * LIST_PAGE))
-    assert [call.request.url.params["page_no"] for call in route.calls] == ["1", "2"]
-    assert numbers(await provider.list(account, before=None, limit=500)) == list(range(120))
-    assert route.call_count == 2 + 3
-
-
-async def test_smaller_pages_than_asked_for(provider: DashScope, router: respx.MockRouter, account: Account) -> None:
-    rows = [row(number) for number in range(25)]
-    router.get(url__startswith=f"{BASE}/tasks").mock(side_effect=list_of(rows, at_most=10))
-    assert numbers(await provider.list(account, before=None, limit=30)) == list(range(25))
-
-
-async def test_a_list_that_runs_the_other_way_is_read_to_its_end(
-    provider: DashScope, router: respx.MockRouter, account: Account
-) -> None:
-    rows = [row(number) for number in reversed(range(9))]
-    router.get(url__startswith=f"{BASE}/tasks").mock(side_effect=list_of(rows, at_most=3))
-    assert numbers(await provider.list(account, before=None, limit=2)) == list(range(9))
-
-
-async def test_only_videos_are_listed(http: HttpClient, router: respx.MockRouter, account: Account) -> None:
-    names = ["wan2.6-t2v", "qwen-image", "wan2.5-t2i-preview", None, "", "paraformer-v2", "wan9.0-video", "house-model"]
-    rows = [row(number, model_name=name) for number, name in enumerate(names)]
-    router.get(url__startswith=f"{BASE}/tasks").mock(side_effect=list_of(rows))
-    ours = ModelCard("our-name", "dashscope", key="house-model")
-    found = await DashScope(http, cards=[ours]).list(account, before=None, limit=20)
-    assert [task.state.model for task in found] == ["wan2.6-t2v", "wan9.0-video", "house-model"]
-
-
-async def test_a_page_that_brings_nothing_new_is_the_last(
-    provider: DashScope, router: respx.MockRouter, account: Account
-) -> None:
-    answer = {"data": [row(1), None, {}, row(2, status="UNKNOWN"), row(3, gmt_create=None)]}
-    route = router.get(url__startswith=f"{BASE}/tasks").respond(200, json=answer)
-    assert numbers(await provider.list(account, before=None, limit=20)) == [1]
-    assert route.call_count == 2
-
-
-async def test_a_list_without_an_end_is_left(provider: DashScope, router: respx.MockRouter, account: Account) -> None:
-    route = router.get(url__startswith=f"{BASE}/tasks")
-    route.mock(side_effect=lambda _: httpx.Response(200, json={"data": [row(route.call_count)], "total_page": 10**9}))
-    assert len(await provider.list(account, before=None, limit=1000)) == LIST_CALLS
-    assert route.call_count == LIST_CALLS
-
-
-@pytest.mark.parametrize("answer", [{}, {"data": None, "total": 0}, {"data": [], "total_page": 0}, {"data": {"a": 1}}])
-async def test_an_empty_list(
-    provider: DashScope, router: respx.MockRouter, account: Account, answer: dict[str, Any]
-) -> None:
-    route = router.get(url__startswith=f"{BASE}/tasks").respond(200, json=answer)
-    assert await provider.list(account, before=None, limit=20) == []
-    assert route.call_count == 1
-
-
-@pytest.mark.parametrize(
-    ("trouble", "kind"),
-    [
-        (httpx.Response(400, json=error_body("InvalidParameter")), ErrorKind.INVALID_REQUEST),
-        (httpx.Response(401, json=error_body("InvalidApiKey", f"no {KEY}")), ErrorKind.INVALID_CREDENTIAL),
-        (httpx.Response(429, json=error_body("Throttling.RateQuota")), ErrorKind.RATE_LIMITED),
-        (httpx.Response(200, json=error_body("Throttling.RateQuota")), ErrorKind.RATE_LIMITED),
-        (httpx.Response(200, text=HTML), ErrorKind.UPSTREAM_ERROR),
-        (httpx.Response(200, json=[]), ErrorKind.UPSTREAM_ERROR),
-        (httpx.Response(302), ErrorKind.UPSTREAM_ERROR),
-        (httpx.Response(404), ErrorKind.UPSTREAM_ERROR),
-        (httpx.Response(500, text=HTML), ErrorKind.UPSTREAM_ERROR),
-        (httpx.ConnectError("x"), ErrorKind.UNREACHABLE),
-        (httpx.ReadTimeout("x"), ErrorKind.ANSWER_LOST),
-    ],
-)
-async def test_trouble_on_any_page_of_a_list_is_raised(
-    provider: DashScope, router: respx.MockRouter, account: Account, trouble: Any, kind: ErrorKind
-) -> None:
-    page = httpx.Response(200, json={"data": [row(1)], "total_page": 2})
-    router.get(url__startswith=f"{BASE}/tasks").mock(side_effect=[page, trouble])
-    with pytest.raises(ProviderError) as caught:
-        await provider.list(account, before=None, limit=20)
-    assert without_key(caught.value).kind is kind
-
-
-async def test_a_list_of_the_sandbox(account: Account) -> None:
-    count = LIST_PAGE + 5
-    settings = SandboxSettings(task_seconds=0.001, queries_per_second=0)
-    with SandboxServer(settings) as upstream:
-        async with HttpClient() as wire:
-            provider = DashScope(wire, upstream.dashscope_url)
-            ids = [await submitted(provider, account) for _ in range(count)]
-            found = await provider.list(account, before=None, limit=count)
-            assert [task.state.id for task in found] == ids[::-1]
-            assert {task.state.model for task in found} == {"wan2.6-t2v"}
-            newest = found[0].state.created_at
-            assert newest is not None
-            assert len(await provider.list(account, before=int(newest), limit=count)) == count
-            assert await provider.list(account, before=int(newest) - 60, limit=count) == []
-            assert await provider.list(Account("dashscope", "sk-another"), before=None, limit=9) == []

@@ -1,0 +1,51 @@
+"""What the tests of the provider send and are answered."""
+
+from typing import Any
+
+import pytest
+
+from providers.contract import (
+    Account,
+    ProviderError,
+    VideoRequest,
+)
+from providers.dashscope.provider import DashScope
+from providers.settle import settle
+
+BASE = "https://dashscope.aliyuncs.com/api/v1"
+SUBMIT = f"{BASE}/services/aigc/video-generation/video-synthesis"
+KEY = "sk-0123456789abcdef"
+ID = "0385dc79-5ff8-4d82-bcb6-0123456789ab"
+OTHER_ID = "11111111-5ff8-4d82-bcb6-0123456789ab"
+ACCEPTED = {"output": {"task_status": "PENDING", "task_id": ID}, "request_id": "r"}
+RUNNING = {"output": {"task_status": "RUNNING", "task_id": ID}, "request_id": "r"}
+NOW = 1709285904
+HTML = "<html><body>502 Bad Gateway</body></html>"
+
+
+def request_for(provider: DashScope, model: str = "wan2.6-t2v", prompt: str = "a cat", **fields: Any) -> VideoRequest:
+    card = provider.card(model)
+    assert card is not None
+    return settle(card, VideoRequest(model, prompt, **fields))
+
+
+async def submitted(provider: DashScope, account: Account, **fields: Any) -> str:
+    return (await provider.submit(request_for(provider, **fields), account, submit_key="k")).id
+
+
+async def refused(provider: DashScope, account: Account, **fields: Any) -> ProviderError:
+    with pytest.raises(ProviderError) as caught:
+        await submitted(provider, account, **fields)
+    return without_key(caught.value)
+
+
+def without_key(error: ProviderError) -> ProviderError:
+    assert KEY not in f"{error} {error!r} {error.detail} {error.code} {error.words} {error.args}"
+    return error
+
+
+def error_body(code: Any, message: Any = "why") -> dict[str, Any]:
+    return {"code": code, "message": message, "request_id": "r"}
+
+
+# --- what it is ---------------------------------------------------------------------------------------------------
