@@ -67,6 +67,9 @@ def finished(task: Task) -> Result:
 async def _on_a_video(tasks: Tasks, who: Caller, body: ReuseBody, default_model: str, role: MediaRole) -> VideoRequest:
     model = default_model if body.model is None or body.model in FORMER_NAMES else body.model
     card = tasks.catalog.card(model)
+    if role not in card.roles and MediaRole.REFERENCE_VIDEO in card.roles and frozenset() in card.media_sets:
+        # A model that does everything by its prompt takes the video as a reference.
+        role = MediaRole.REFERENCE_VIDEO
     if role not in card.roles or not who.accounts_for(card):
         raise GatewayError("not_supported", ERRORS["not_by_this_model"], values={"model": card.name})
     link, seconds = body.video_url, 0

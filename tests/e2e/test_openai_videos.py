@@ -196,6 +196,20 @@ class TestReuse:
         assert extended.json()["seconds"] == "9"
         assert finish(client, extended.json()["id"], key)["status"] == "completed"
 
+    @pytest.mark.parametrize("path", ["edits", "extensions"])
+    def test_a_model_that_does_everything_takes_the_video_as_reference(
+        self, client: httpx.Client, key: str, path: str
+    ) -> None:
+        id = create(client, key, model=WAN, seconds=5)["id"]
+        finish(client, id, key)
+        body = {"prompt": "y", "model": "wan3.0-video", "video": {"id": id}, "seconds": 4}
+        answer = client.post(f"/v1/videos/{path}", json=body, headers=bearer(key))
+        assert (answer.status_code, answer.json()["model"], answer.json()["seconds"]) == (200, "wan3.0-video", "4")
+        assert finish(client, answer.json()["id"], key)["status"] == "completed"
+        body["model"] = "wan2.6-r2v"
+        answer = client.post(f"/v1/videos/{path}", json=body, headers=bearer(key))
+        assert error_code(answer, 501) == "not_supported"
+
     def test_a_video_file_is_refused_with_the_way_that_works(self, client: httpx.Client, key: str) -> None:
         files = {"prompt": (None, b"y"), "video": ("a.mp4", b"\0\0\0\x18ftypmp42")}
         answer = client.post("/v1/videos/edits", files=files, headers=bearer(key))
