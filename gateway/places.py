@@ -75,12 +75,9 @@ class Places:
             width=width,
             height=height,
         )
-        self.remember(account, id)
+        # A list made here gives the same id as the submit did. A repeat found again knows less than that submit.
+        self._submitted.setdefault((account.tag, upstream_id), id)
         return self.seal(caller, account, id)
-
-    def remember(self, account: Account, id: TaskId) -> None:
-        """Keep what was asked for, so that a list made here gives the same id as the submit did."""
-        self._submitted[account.tag, id.upstream_id] = id
 
     def remembered(self, account: Account, upstream_id: str, caller: Caller) -> TaskId | None:
         """What this process submitted for a caller; None for what it did not, or has forgotten."""

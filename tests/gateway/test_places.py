@@ -67,6 +67,15 @@ def test_a_named_account_keeps_its_tasks_when_its_credential_is_replaced() -> No
     assert key_of(PLACES, before, old, "x") == key_of(PLACES, after, new, "x")
 
 
+def test_a_repeat_that_knows_less_leaves_what_the_submit_left_behind() -> None:
+    places = Places(REGISTRY, [derived_key("secret")])
+    places.sealed_id(ALICE, ONE, "scripted-1", VideoRequest("m", duration=5, size="1280x720"), 1)
+    places.sealed_id(ALICE, ONE, "scripted-1", VideoRequest("m"), 2)
+    remembered = places.remembered(ONE, "scripted-1", ALICE)
+    assert remembered
+    assert (remembered.seconds, remembered.width, remembered.created) == (5, 1280, 1)
+
+
 def test_after_a_rotation_the_older_keys_are_known_still() -> None:
     before = key_of(Places(REGISTRY, [derived_key("old")]), ALICE, ONE, "x")
     rotated = Places(REGISTRY, [derived_key("new"), derived_key("old")])
