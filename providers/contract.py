@@ -172,11 +172,17 @@ class Account:
     cookie: str | None = field(default=None, repr=False)
     tag: str = field(init=False)
     """12 hex digits, the same on every replica. A named account keeps its tag when its credential is replaced."""
+    credential_tag: str = field(init=False)
+    """The tag that the account has, or would have, without a name: tasks from before it was named carry it."""
 
     def __post_init__(self) -> None:
-        identity = f"name:{self.name}" if self.name else f"credential:{self.region}:{self.credential}"
+        tag = self._tag_of(f"credential:{self.region}:{self.credential}")
+        object.__setattr__(self, "credential_tag", tag)
+        object.__setattr__(self, "tag", self._tag_of(f"name:{self.name}") if self.name else tag)
+
+    def _tag_of(self, identity: str) -> str:
         digest = hashlib.sha256(f"{self.provider}\0{identity}".encode("utf-8", "surrogateescape"))
-        object.__setattr__(self, "tag", digest.hexdigest()[:12])
+        return digest.hexdigest()[:12]
 
     def redact(self, text: str) -> str:
         """`text` without this account's secrets: foreign text may quote what was sent."""
@@ -184,6 +190,19 @@ class Account:
             if secret and len(secret) >= 4:
                 text = text.replace(secret, "***")
         return text
+
+
+@dataclass(frozen=True, slots=True)
+class Credits:
+    """What an account has left to spend, in the upstream's own units, by where it came from."""
+
+    gift: int = 0
+    purchase: int = 0
+    vip: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.gift + self.purchase + self.vip
 
 
 # --- requests ---------------------------------------------------------------------------------------------------
@@ -422,6 +441,10 @@ class Provider(Protocol):
     def query_batch(self) -> int:
         """How many ids one upstream query may carry."""
 
+    @property
+    def regions(self) -> frozenset[str]:
+        """The words that `Account.region` may hold."""
+
     def account_from(self, credential: str, *, named: bool = False) -> Account | None:
         """The account of a credential as clients send it; None when it cannot be one of this upstream's.
 
@@ -491,3 +514,31 @@ class CanList(Protocol):
         At least `limit` of them where there are so many, in as few calls as the upstream's pages allow. Every state
         has `created_at`.
         """
+
+
+@runtime_checkable
+class CanCheck(Protocol):
+    """An upstream that tells whether a login is alive. Absent: only a submit shows it."""
+
+    async def check(self, account: Account) -> None:
+        """Return when the login is alive. Raises INVALID_CREDENTIAL when the upstream refuses it. Not charged."""
+
+
+@runtime_checkable
+class CanTellCredits(Protocol):
+    """An upstream that tells what an account has left. Absent: only a refused submit shows that it is nothing.
+
+    Asking often is a risk to the account: it is done on request, and once after a submit was refused for want of
+    credits.
+    """
+
+    async def credits(self, account: Account) -> Credits:
+        """What is left now. Not charged."""
+
+
+@runtime_checkable
+class CanReceiveCredits(Protocol):
+    """An upstream that gives credits away to whoever asks. Absent: there is nothing to receive."""
+
+    async def receive_credits(self, account: Account) -> int:
+        """Take today's gift and give its size; 0 when it was taken already."""

@@ -8,32 +8,23 @@ that points elsewhere is no answer of an API. A file is another matter: object s
 """
 
 import asyncio
+import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Self, cast
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import aiohttp
 import httpx
 import orjson
+from aiohttp_socks import ProxyConnector, ProxyType
 from httpx_aiohttp import AiohttpTransport
 from yarl import URL
 
 from providers.contract import ErrorKind, ProviderError
-
-try:
-    import aiohttp_socks
-
-    _SOCKS_ERRORS: tuple[type[Exception], ...] = (
-        aiohttp_socks.ProxyError,
-        aiohttp_socks.ProxyConnectionError,
-        aiohttp_socks.ProxyTimeoutError,
-    )
-except ModuleNotFoundError:
-    aiohttp_socks = None  # type: ignore[assignment]
-    _SOCKS_ERRORS = ()
+from providers.proxies import is_socks
 
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
 """A JSON answer larger than this is not one of an API; reading stops there."""
@@ -44,14 +35,14 @@ MAX_REDIRECTS = 3
 MAX_POOLS = 128
 """Pools of kept connections, one for each proxy in use."""
 
+_UNUSED_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""The transport would read all certificates for one of its own, 30 ms for every pool. aiohttp's is the one in use."""
+
 _LONGEST_DOWNLOAD = 3600.0
 _PIECE_BYTES = 256 * 1024
 _DOWNLOAD_PIECE_BYTES = 64 * 1024
 
 _NOTHING_SENT_AIOHTTP = (
-    aiohttp.ClientConnectorError,
-    aiohttp.ConnectionTimeoutError,
-    aiohttp.ClientHttpProxyError,
     aiohttp.InvalidURL,
     aiohttp.NonHttpUrlClientError,
 )
@@ -68,7 +59,6 @@ _TROUBLE: tuple[type[Exception], ...] = (
     httpx.InvalidURL,
     aiohttp.ClientError,
     OSError,
-    *_SOCKS_ERRORS,
 )
 
 
@@ -196,7 +186,7 @@ class HttpClient:
             raise _failure(error) from error
 
     async def _exchange(self, client: httpx.AsyncClient, request: httpx.Request) -> Reply:
-        response = await client.send(request, stream=True)
+        response = await _answer(client, request)
         try:
             chunks: list[bytes] = []
             size = 0
@@ -283,10 +273,20 @@ async def _close_later(client: httpx.AsyncClient, seconds: float) -> None:
         await client.aclose()
 
 
+async def _answer(client: httpx.AsyncClient, request: httpx.Request) -> httpx.Response:
+    """The answer, its body still to come. A 407 is no upstream's but of a proxy that refuses its user: it comes as an
+    answer where no tunnel was asked for."""
+    response = await client.send(request, stream=True)
+    if response.status_code == 407:
+        await response.aclose()
+        raise ProviderError(ErrorKind.UNREACHABLE, detail="the proxy refused its user or password")
+    return response
+
+
 async def _find(client: httpx.AsyncClient, request: httpx.Request) -> httpx.Response:
     """The answer at the end of the redirects. A credential in the headers does not travel to another host."""
     for _ in range(MAX_REDIRECTS + 1):
-        response = await client.send(request, stream=True)
+        response = await _answer(client, request)
         if response.next_request is None:
             return response
         await response.aclose()
@@ -317,7 +317,7 @@ async def _pieces(body: bytes) -> AsyncIterator[bytes]:
 
 
 def _aiohttp_transport(proxy: str | None, once: bool) -> httpx.AsyncBaseTransport:
-    return AiohttpTransport(client=lambda: _session(proxy, once))
+    return AiohttpTransport(client=lambda: _session(proxy, once), verify=_UNUSED_TLS)
 
 
 class _DownloadTransport(httpx.AsyncBaseTransport):
@@ -365,27 +365,58 @@ class _Body(httpx.AsyncByteStream):
 
 
 def _session(proxy: str | None, once: bool) -> aiohttp.ClientSession:
-    # aiohttp keeps cookies of its own unless told otherwise, and would send one account's to the next.
-    return aiohttp.ClientSession(
-        connector=_connector(proxy, once),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        proxy=proxy if proxy and not _is_socks(proxy) else None,
-    )
+    try:
+        connector = _connector(proxy, once)
+        # aiohttp keeps cookies of its own unless told otherwise, and would send one account's to the next.
+        return aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            proxy=proxy if proxy and not is_socks(proxy) else None,
+        )
+    except ValueError as error:
+        raise ProviderError(ErrorKind.UNREACHABLE, detail="the address of the proxy cannot be read") from error
 
 
 def _connector(proxy: str | None, once: bool) -> aiohttp.BaseConnector:
-    if proxy is not None and _is_socks(proxy):
-        if aiohttp_socks is None:
-            raise ProviderError(
-                ErrorKind.UNREACHABLE,
-                detail="a SOCKS proxy needs the extra `socks`: pip install 'video-gateway[socks]'",
-            )
-        return aiohttp_socks.ProxyConnector.from_url(proxy, limit=0, force_close=once)
-    return aiohttp.TCPConnector(limit=0, force_close=once)
+    if proxy is None or not is_socks(proxy):
+        return _Connector(limit=0, force_close=once)
+    # Not by aiohttp_socks' own reading of the address: that knows neither socks4a and socks5h nor a name without a
+    # password, which is all that SOCKS4 has.
+    parts = urlsplit(proxy)
+    if not parts.hostname or not parts.port:
+        raise ValueError("no host or no port")
+    return _SocksConnector(
+        host=parts.hostname,
+        port=parts.port,
+        proxy_type=ProxyType.SOCKS4 if parts.scheme in ("socks4", "socks4a") else ProxyType.SOCKS5,
+        username=unquote(parts.username or ""),
+        password=unquote(parts.password or ""),
+        rdns=parts.scheme != "socks4",
+        limit=0,
+        force_close=once,
+    )
 
 
-def _is_socks(proxy: str) -> bool:
-    return urlsplit(proxy).scheme in ("socks4", "socks5", "socks4a", "socks5h")
+class _Connecting(aiohttp.BaseConnector):
+    """Whatever fails before a connection to the upstream stands has sent nothing to it.
+
+    Only here it can be told: the libraries have the same errors for a proxy that hangs up while it is asked for a
+    tunnel and for an upstream that hangs up on a request.
+    """
+
+    async def connect(self, *args: Any, **options: Any) -> Any:
+        try:
+            return await super().connect(*args, **options)
+        except Exception as error:
+            raise ProviderError(ErrorKind.UNREACHABLE, detail=type(error).__name__) from error
+
+
+class _Connector(_Connecting, aiohttp.TCPConnector):
+    pass
+
+
+class _SocksConnector(_Connecting, ProxyConnector):
+    pass
 
 
 def _failure(error: Exception) -> ProviderError:
@@ -394,6 +425,6 @@ def _failure(error: Exception) -> ProviderError:
     if isinstance(cause, aiohttp.ClientError):
         nothing_sent = isinstance(cause, _NOTHING_SENT_AIOHTTP)
     else:
-        nothing_sent = isinstance(error, (*_NOTHING_SENT_HTTPX, *_NOTHING_SENT_AIOHTTP, *_SOCKS_ERRORS))
+        nothing_sent = isinstance(error, (*_NOTHING_SENT_HTTPX, *_NOTHING_SENT_AIOHTTP))
     kind = ErrorKind.UNREACHABLE if nothing_sent else ErrorKind.ANSWER_LOST
     return ProviderError(kind, detail=type(cause or error).__name__)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from providers.contract import (
     Account,
+    CanCheck,
     ErrorKind,
     MediaRole,
     ModelCard,
@@ -23,6 +24,7 @@ class ScriptedProvider:
     """Plays one upstream. Each submit takes the next of `submits`; each query looks into `states`."""
 
     query_batch = 10
+    regions: frozenset[str] = frozenset()
 
     def __init__(self, name: str = "scripted", *, prefix: str = "s-", cards: Sequence[ModelCard] = ()) -> None:
         self.name = name
@@ -90,6 +92,17 @@ class CancellingProvider(ScriptedProvider):
         if self.cancel_trouble:
             raise self.cancel_trouble
         self.states[id] = TaskState(id, Phase.FAILED, error=ProviderError(ErrorKind.CANCELLED, code="cancelled"))
+
+
+async def alive(provider: CanCheck, account: Account) -> bool:
+    """What a check says of a login; any other trouble is raised."""
+    try:
+        await provider.check(account)
+    except ProviderError as error:
+        if error.kind is not ErrorKind.INVALID_CREDENTIAL:
+            raise
+        return False
+    return True
 
 
 def finished(id: str, url: str = "https://h/v.mp4") -> TaskState:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from providers.contract import MediaRole, ModelCard, Words
+from providers.dashscope.regions import BEIJING, SINGAPORE, VIRGINIA
 from providers.dashscope.wires import wire_of
 
 PROVIDER = "dashscope"
@@ -520,7 +521,38 @@ _CARDS: tuple[ModelCard, ...] = (
         media=_any_of([], [_FF], [_FF, _LF], [_RI], [_FF, _RI], [_VI], [_VI, _RI], [_RV], [_RV, _RI]),
     ),
 )
-MODELS = tuple(replace(card, max_seed=MAX_SEED) for card in _CARDS)
+_ASIA = frozenset({BEIJING, SINGAPORE})
+_AND_US = _ASIA | {VIRGINIA}
+
+_REGIONS: tuple[tuple[str, frozenset[str]], ...] = (
+    ("wan2.7-r2v-2026-06-12", _AND_US),
+    ("wan2.7-", _ASIA),
+    ("wan2.6-t2v-us", frozenset({VIRGINIA})),
+    ("wan2.6-i2v-us", frozenset({VIRGINIA})),
+    # Of these two it is not told.
+    ("wan2.6-i2v-flash", frozenset()),
+    ("wan2.6-r2v-flash", frozenset()),
+    ("wan2.6-", _AND_US),
+    ("wan2.5-", _ASIA),
+    ("wan2.2-", _ASIA),
+    ("wanx2.1-", frozenset({BEIJING})),
+    ("wan2.1-", frozenset({SINGAPORE})),
+    ("happyhorse-", _AND_US),
+    ("kling/", frozenset({BEIJING})),
+)
+"""Where the models live, by the beginning of their names, of the regions that an account can be in; the first row that
+fits counts.
+
+wan3.0 is missing on purpose: it is in all of these regions, but only at the hosts of single workspaces. What it takes
+is a base URL, and an account's region says nothing about that.
+"""
+
+
+def _regions_of(model: str) -> frozenset[str]:
+    return next((regions for prefix, regions in _REGIONS if model.startswith(prefix)), frozenset())
+
+
+MODELS = tuple(replace(card, max_seed=MAX_SEED, regions=_regions_of(card.name)) for card in _CARDS)
 """Every documented video model with its limits; the default one first."""
 
 

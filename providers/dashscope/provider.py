@@ -25,11 +25,12 @@ from providers.contract import (
 from providers.dashscope.errors import code_and_message, meaning_of, refusal, text_of
 from providers.dashscope.models import MODELS, PROVIDER, open_card
 from providers.dashscope.payload import build
+from providers.dashscope.regions import BASE_URLS, BEIJING
 from providers.dashscope.tasks import Page, list_window, parse, parse_page
 from providers.dashscope.wires import UNPLACED_WIRE, wire_of
 from providers.http import HttpClient, Reply
 
-BASE_URL = "https://dashscope.aliyuncs.com/api/v1"
+BASE_URL = BASE_URLS[BEIJING]
 USER_AGENT = "video-gateway"
 QUERIES_AT_ONCE = 5
 """How many tasks of one `query` are asked for at the same time: the wire asks for one per call."""
@@ -58,8 +59,9 @@ _WAY = frozenset({ErrorKind.RATE_LIMITED, ErrorKind.UNREACHABLE, ErrorKind.ANSWE
 class DashScope:
     """The provider `dashscope`.
 
-    `base_url` ends in `/api/v1`; keys belong to one region and its host. `cards` add models to the table or take
-    the place of one of the same name; a card's `key`, where set, is the model's name on the wire.
+    `base_url` ends in `/api/v1`. Accounts without a region use it; one that is not BASE_URL is used for all of them,
+    whatever their region. `cards` add models to the table or take the place of one of the same name; a card's `key`,
+    where set, is the model's name on the wire.
     """
 
     def __init__(
@@ -85,8 +87,12 @@ class DashScope:
     def query_batch(self) -> int:
         return 1
 
+    @property
+    def regions(self) -> frozenset[str]:
+        return frozenset(BASE_URLS)
+
     def account_from(self, credential: str, *, named: bool = False) -> Account | None:
-        """The account of an `sk-…` key; with `named` of any printable ASCII text."""
+        """The account of an `sk-…` key; with `named` of any printable ASCII text. A key does not tell its region."""
         shape = _PRINTABLE if named else _KEY
         return Account(PROVIDER, credential) if shape.fullmatch(credential) else None
 
@@ -191,6 +197,14 @@ class DashScope:
                 break
         return [ListedTask(state) for state in sorted(found.values(), key=_time_of, reverse=True)]
 
+    async def check(self, account: Account) -> None:
+        """One of an account that is out of money is alive: only its new tasks are refused."""
+        try:
+            await self._list_page(account, {"page_no": 1, "page_size": 1})
+        except ProviderError as error:
+            if error.kind is not ErrorKind.NO_CREDITS:
+                raise
+
     async def _list_page(self, account: Account, query: Mapping[str, str | int]) -> Page:
         reply = await self._send("GET", "/tasks", account, params=query)
         body = _json(reply)
@@ -223,6 +237,11 @@ class DashScope:
             return ProviderError(ErrorKind.UPSTREAM_ERROR, code=error.code, detail=error.detail)
         return error
 
+    def _base_url_of(self, account: Account) -> str:
+        if self._base_url != BASE_URL or not account.region:
+            return self._base_url
+        return BASE_URLS[account.region]
+
     async def _send(
         self,
         method: str,
@@ -239,7 +258,7 @@ class DashScope:
             raise ProviderError(ErrorKind.INVALID_CREDENTIAL)
         return await self._http.send(
             method,
-            self._base_url + path,
+            self._base_url_of(account) + path,
             headers={
                 "Authorization": f"Bearer {account.credential}",
                 "Accept": "application/json",

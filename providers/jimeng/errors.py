@@ -59,9 +59,10 @@ _SIGNATURE = Meaning(
 _FAILED = Meaning(ErrorKind.GENERATION_FAILED, Words("生成失败", "The generation failed; try again"))
 
 SIGNATURE_REFUSED = "1014"
+LOGIN_EXPIRED = "1015"
 
 MEANINGS: dict[str, Meaning] = {
-    "1015": _EXPIRED,
+    LOGIN_EXPIRED: _EXPIRED,
     "1006": _NO_CREDITS,
     "5000": _NO_CREDITS,
     "4001": _NO_CREDITS,

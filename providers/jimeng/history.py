@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from providers.contract import ListedTask, Phase, Queue, Result, TaskState, Words
 from providers.jimeng.errors import failure
+from providers.jimeng.foreign import dig, id_text, integer, known_time, number_text, string
 
 EXTRACTING = Words("视频生成完成,正在提取URL", "The video is generated, its link is being fetched")
 
@@ -75,8 +76,8 @@ def open_envelope(body: Any) -> Envelope | None:
         return None
     if "ret" not in body:
         return Envelope("0", "", body, bare=True)
-    ret = _number_text(body["ret"])
-    return Envelope(ret or "0", _string(body.get("errmsg")), body.get("data"), bare=not ret)
+    ret = number_text(body["ret"])
+    return Envelope(ret or "0", string(body.get("errmsg")), body.get("data"), bare=not ret)
 
 
 class SubmitAnswer(NamedTuple):
@@ -89,13 +90,13 @@ class SubmitAnswer(NamedTuple):
 
 def parse_submit(data: Any) -> SubmitAnswer | None:
     """What a successful envelope of a submit says; None when it says neither yes nor no."""
-    aigc_data = _dig(data, "aigc_data")
-    record_id = _id_text(_dig(aigc_data, "history_record_id"))
+    aigc_data = dig(data, "aigc_data")
+    record_id = id_text(dig(aigc_data, "history_record_id"))
     if record_id:
         return SubmitAnswer(record_id)
     for holder in (data, aigc_data):
         code = _fail_code(holder)
-        sentence = _string(_dig(holder, "fail_starling_message")) or _string(_dig(holder, "fail_msg"))
+        sentence = string(dig(holder, "fail_starling_message")) or string(dig(holder, "fail_msg"))
         if code or sentence:
             return SubmitAnswer("", code, sentence)
     return None
@@ -125,15 +126,15 @@ def records(data: Any, ids: Sequence[str]) -> dict[str, Mapping[str, Any]] | Non
 
 def record_id(record: Mapping[str, Any]) -> str:
     """The history id of a record that was found by something else; "" when it has none."""
-    return _id_text(record.get("history_record_id")) or _id_text(_dig(record, "task", "task_id"))
+    return id_text(record.get("history_record_id")) or id_text(dig(record, "task", "task_id"))
 
 
 def parse_record(id: str, record: Mapping[str, Any]) -> TaskState:
     """The state that a history record tells."""
     item = _first_item(record)
-    created_at = _time(record.get("created_time"))
-    ended_at = _time(_dig(record, "task", "finish_time"))
-    model = _string(_dig(record, "model_info", "model_req_key")) or None
+    created_at = known_time(record.get("created_time"))
+    ended_at = known_time(dig(record, "task", "finish_time"))
+    model = string(dig(record, "model_info", "model_req_key")) or None
     link = video_url(item)
     if link:
         return TaskState(
@@ -146,14 +147,14 @@ def parse_record(id: str, record: Mapping[str, Any]) -> TaskState:
             result=_result(item, link),
         )
 
-    status = _integer(record.get("status"))
+    status = integer(record.get("status"))
     if status is None:
-        status = _integer(_dig(record, "task", "status"))
+        status = integer(dig(record, "task", "status"))
     meaning = UNKNOWN_STATUS if status is None else STATUSES.get(status, UNKNOWN_STATUS)
     code = _fail_code(record)
     refused_before_generation = status == _SUCCESS_OR_REFUSED and bool(ended_at)
     if code or meaning.phase is Phase.FAILED or refused_before_generation:
-        error = failure(code, _string(record.get("fail_starling_message")), _string(record.get("fail_msg")))
+        error = failure(code, string(record.get("fail_starling_message")), string(record.get("fail_msg")))
         if not code and meaning.phase is Phase.FAILED and meaning.note:
             error.words = meaning.note
         return TaskState(id, Phase.FAILED, created_at=created_at, ended_at=ended_at, model=model, error=error)
@@ -173,7 +174,7 @@ def parse_record(id: str, record: Mapping[str, Any]) -> TaskState:
         note=note,
         queue=queue,
         created_at=created_at,
-        expected_seconds=_time(record.get("forecast_queue_cost")) if phase is Phase.QUEUED else None,
+        expected_seconds=known_time(record.get("forecast_queue_cost")) if phase is Phase.QUEUED else None,
         model=model,
     )
 
@@ -200,7 +201,7 @@ class HistoryPage(NamedTuple):
 
 def parse_history(data: Any) -> HistoryPage:
     """The page in a successful answer of the history call; an empty one where there is nothing to read."""
-    found = _dig(data, "records_list")
+    found = dig(data, "records_list")
     rows = found if isinstance(found, list) else []
     records = [row for row in rows if isinstance(row, dict)]
     tasks = (parse_listed(record) for record in records)
@@ -208,8 +209,8 @@ def parse_history(data: Any) -> HistoryPage:
         tasks=tuple(task for task in tasks if task is not None),
         ids=frozenset(id for record in records if (id := record_id(record))),
         length=len(rows),
-        more=_dig(data, "has_more") not in (False, "false"),
-        next_offset=_offset(_dig(data, "next_offset")),
+        more=dig(data, "has_more") not in (False, "false"),
+        next_offset=_offset(dig(data, "next_offset")),
     )
 
 
@@ -224,28 +225,28 @@ def parse_listed(record: Mapping[str, Any]) -> ListedTask | None:
     state = parse_record(id, record)
     if state.created_at is None or state.created_at <= 0:
         return None
-    submit_key = _string(record.get("submit_id")) or _string(_dig(record, "task", "submit_id"))
+    submit_key = string(record.get("submit_id")) or string(dig(record, "task", "submit_id"))
     return ListedTask(replace(state, result=None), submit_key.strip())
 
 
 def is_image(record: Mapping[str, Any]) -> bool:
     """True for a record that is clearly one of images. The history holds both, and not every record says which."""
     item = _first_item(record)
-    if _dig(item, "video") or video_url(item):
+    if dig(item, "video") or video_url(item):
         return False
-    key = _string(_dig(record, "model_info", "model_req_key")).lower()
+    key = string(dig(record, "model_info", "model_req_key")).lower()
     if any(word in key for word in _VIDEO_KEYS):
         return False
-    if any(word in key for word in _IMAGE_KEYS) or _dig(item, "image"):
+    if any(word in key for word in _IMAGE_KEYS) or dig(item, "image"):
         return True
-    return _integer(record.get("generate_type")) == _TEXT_TO_IMAGE
+    return integer(record.get("generate_type")) == _TEXT_TO_IMAGE
 
 
 def item_id(record: Mapping[str, Any]) -> str:
     """The id that the best-quality call wants; "" when the record has none."""
     item = _first_item(record)
     for path in _ITEM_ID_PATHS:
-        found = _number_text(_dig(item, *path))
+        found = number_text(dig(item, *path))
         if found:
             return found
     return ""
@@ -255,13 +256,13 @@ def best_results(data: Any) -> dict[str, Result]:
     """The best-quality result of each item id in the answer of the best-quality call."""
     found: dict[str, Result] = {}
     for name in ("item_list", "local_item_list"):
-        items = _dig(data, name)
+        items = dig(data, name)
         for item in items if isinstance(items, list) else ():
             link = video_url(item)
             if not link:
                 continue
             for path in _ITEM_ID_PATHS:
-                key = _number_text(_dig(item, *path))
+                key = number_text(dig(item, *path))
                 if key:
                     found.setdefault(key, _result(item, link))
     return found
@@ -289,21 +290,21 @@ def video_url(item: Any) -> str:
 
 
 def _result(item: Any, link: str) -> Result:
-    origin: Any = next((found for path in _ORIGIN_PATHS if isinstance(found := _dig(item, *path), dict)), {})
-    milliseconds = _time(origin.get("duration_ms")) or _time(_dig(item, "video", "duration_ms"))
+    origin: Any = next((found for path in _ORIGIN_PATHS if isinstance(found := dig(item, *path), dict)), {})
+    milliseconds = known_time(origin.get("duration_ms")) or known_time(dig(item, "video", "duration_ms"))
     return Result(
         url=link,
         cover_url=next(_links(item, _COVER_PATHS), None),
         expires_at=_expiry(link),
-        width=_integer(origin.get("width")) or None,
-        height=_integer(origin.get("height")) or None,
+        width=integer(origin.get("width")) or None,
+        height=integer(origin.get("height")) or None,
         duration=milliseconds / 1000 if milliseconds else None,
     )
 
 
 def _links(item: Any, paths: Sequence[tuple[str, ...]]) -> Iterator[str]:
     for path in paths:
-        link = _string(_dig(item, *path)).strip()
+        link = string(dig(item, *path)).strip()
         if link.startswith(("https://", "http://")):
             yield link
 
@@ -315,18 +316,18 @@ def _expiry(link: str) -> int | None:
     except ValueError:
         return None
     for name in ("x-expires", "Expires", "expires"):
-        expiry = _integer(query.get(name, [""])[0])
+        expiry = integer(query.get(name, [""])[0])
         if expiry:
             return expiry
     return None
 
 
 def _queue(record: Mapping[str, Any]) -> Queue | None:
-    position = _integer(_dig(record, "queue_info", "queue_idx"))
+    position = integer(dig(record, "queue_info", "queue_idx"))
     if position is None or position <= 0:
         return None
-    forecast = _time(record.get("forecast_queue_cost"))
-    length = _integer(_dig(record, "queue_info", "queue_length"))
+    forecast = known_time(record.get("forecast_queue_cost"))
+    length = integer(dig(record, "queue_info", "queue_length"))
     return Queue(position, length or None, round(forecast) if forecast else None)
 
 
@@ -337,69 +338,21 @@ def _first_item(record: Mapping[str, Any]) -> Any:
 
 def _record_ids(record: Any) -> Iterator[str]:
     for path in (("history_record_id",), ("task", "task_id"), ("submit_id",), ("task", "submit_id")):
-        name = _number_text(_dig(record, *path))
+        name = number_text(dig(record, *path))
         if name:
             yield name
 
 
 def _fail_code(record: Any) -> str:
-    code = _number_text(_dig(record, "fail_code"))
+    code = number_text(dig(record, "fail_code"))
     return "" if code == "0" else code
-
-
-def _dig(value: Any, *path: str) -> Any:
-    for name in path:
-        if not isinstance(value, dict):
-            return None
-        value = value.get(name)
-    return value
-
-
-def _string(value: Any) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _number_text(value: Any) -> str:
-    """An id or a code as text, whether it came as text or as a number."""
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        return ""
-    if isinstance(value, float):
-        return str(int(value)) if value == value and abs(value) < 2**63 else ""
-    return str(value).strip()
 
 
 def _offset(value: Any) -> int | str | None:
     """Where the next page begins, a number or a text. The beginning itself is no next page."""
     if isinstance(value, str):
         return value if value.strip() not in ("", "0") else None
-    number = _integer(value)
+    number = integer(value)
     if number is None or number <= 0:
         return None
     return value if isinstance(value, int) else number
-
-
-def _id_text(value: Any) -> str:
-    """An id as text; 0 is none."""
-    text = _number_text(value)
-    return "" if text == "0" else text
-
-
-def _integer(value: Any) -> int | None:
-    number = _number(value)
-    return None if number is None else int(number)
-
-
-def _time(value: Any) -> float | None:
-    """A time or a length in seconds; the site writes 0 for "not known"."""
-    return _number(value) or None
-
-
-def _number(value: Any) -> float | None:
-    """A number that came as number or as text, None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        return None
-    try:
-        number = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return number if abs(number) < 2**63 else None

@@ -8,6 +8,7 @@ from typing import Any
 
 from providers.contract import (
     Account,
+    Credits,
     ErrorKind,
     FieldProblem,
     FieldReason,
@@ -20,13 +21,20 @@ from providers.contract import (
 )
 from providers.http import HttpClient, Reply
 from providers.jimeng import draft, history, models, regions, session
-from providers.jimeng.errors import SIGNATURE_REFUSED, refusal
+from providers.jimeng.credits import parse_alive, parse_credits, parse_received
+from providers.jimeng.errors import LOGIN_EXPIRED, SIGNATURE_REFUSED, refusal
 from providers.jimeng.models import JimengModel
 
 SUBMIT_PATH = "/mweb/v1/aigc_draft/generate"
 STATUS_PATH = "/mweb/v1/get_history_by_ids"
 BEST_QUALITY_PATH = "/mweb/v1/get_local_item_list"
 HISTORY_PATH = "/mweb/v1/get_history"
+LOGIN_PATH = "/passport/account/info/v2"
+CREDITS_PATH = "/commerce/v1/benefits/user_credit"
+RECEIVE_PATH = "/commerce/v1/benefits/credit_receive"
+
+TIME_ZONE = "Asia/Shanghai"
+"""Where the day of the daily gift begins and ends, on every site."""
 
 LIST_PAGE = 50
 """Records asked for in one call of the history."""
@@ -60,6 +68,7 @@ class Jimeng:
         self._http = http
         self._hosts = hosts or regions.Hosts()
         self.query_batch = query_batch
+        self.regions = frozenset(regions.REGIONS)
         self._models = {model.card.name: model for model in (*models.MODELS, *extra_models)}
         self._by_key = {model.card.key: model for model in self._models.values()}
         self._now = now
@@ -166,6 +175,29 @@ class Jimeng:
                 break
         return sorted(found.values(), key=_time_of, reverse=True)
 
+    async def check(self, account: Account) -> None:
+        query = session.query(account, self._region(account)) | {"account_sdk_source": "web"}
+        alive = parse_alive(await self._call(account, LOGIN_PATH, {}, query=query))
+        if alive is None:
+            raise ProviderError(ErrorKind.UPSTREAM_ERROR, detail="the answer names no user")
+        if not alive:
+            raise refusal(LOGIN_EXPIRED, "")
+
+    async def credits(self, account: Account) -> Credits:
+        commerce = self._region(account).commerce_url
+        found = parse_credits((await self._call(account, CREDITS_PATH, {}, host=commerce, query={})).data)
+        if found is None:
+            raise ProviderError(ErrorKind.UPSTREAM_ERROR, detail="the answer holds no credits")
+        return found
+
+    async def receive_credits(self, account: Account) -> int:
+        """Take today's gift. A refusal is raised as what its number means: none is known for a gift already taken."""
+        commerce = self._region(account).commerce_url
+        received = parse_received(await self._call(account, RECEIVE_PATH, {"time_zone": TIME_ZONE}, host=commerce))
+        if received is None:
+            raise ProviderError(ErrorKind.UPSTREAM_ERROR, detail="the answer tells of no credits")
+        return received
+
     async def _records(self, account: Account, kind: str, ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:
         answer = await self._call(account, STATUS_PATH, {kind: list(ids)})
         found = history.records(answer.data, ids)
@@ -205,8 +237,19 @@ class Jimeng:
     def _region(self, account: Account) -> regions.Region:
         return self._hosts.of(regions.REGIONS[account.region or "cn"])
 
-    async def _call(self, account: Account, path: str, body: Any, *, charged: bool = False) -> history.Envelope:
+    async def _call(
+        self,
+        account: Account,
+        path: str,
+        body: Any,
+        *,
+        host: str | None = None,
+        query: Mapping[str, str | int] | None = None,
+        charged: bool = False,
+    ) -> history.Envelope:
         """A successful answer.
+
+        `host` stands in for the base of the account's site, `query` for what most calls carry.
 
         Raises ProviderError. A refused signature is answered with a second try under a fresh time, since the site
         did nothing and the cause is nearly always a second that passed in between.
@@ -216,9 +259,9 @@ class Jimeng:
         for last in (False, True):
             reply = await self._http.send(
                 "POST",
-                region.base_url + path,
+                (host or region.base_url) + path,
                 headers=session.headers(account, region, path, int(self._now()), referer),
-                params=session.query(account, region),
+                params=session.query(account, region) if query is None else query,
                 json=body,
                 proxy=account.proxy,
                 once=charged,

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass, replace
 
 from providers.contract import Account
+from providers.proxies import is_proxy
 
 PROVIDER = "jimeng"
 
@@ -72,10 +73,6 @@ ASIA = frozenset({"hk", "jp", "sg"})
 
 _PREFIX = re.compile(r"(us|hk|jp|sg)-")
 _TOKEN = re.compile(r"[\x21-\x7e]{1,4096}")
-_PROXY = re.compile(
-    r"(?:https?|(?P<socks>socks[45]))://(?:[^/\s]*@)?"
-    r"(?:(?P<name>[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*)|\[[0-9A-Fa-f:.]{2,45}\])(?::(?P<port>\d{1,5}))?"
-)
 _NOT_IN_A_TOKEN = re.compile(r'[;,:"\\]')
 """What a cookie cannot hold, and the colon, which stands behind the name of a service."""
 
@@ -104,7 +101,7 @@ def account_from(credential: str) -> Account | None:
     proxy: str | None = None
     if "://" in text:
         proxy, at, text = text.rpartition("@")
-        if not at or not _is_proxy(proxy):
+        if not at or not is_proxy(proxy):
             return None
     if not _TOKEN.fullmatch(text):
         return None
@@ -113,11 +110,3 @@ def account_from(credential: str) -> Account | None:
     if not session_id or _NOT_IN_A_TOKEN.search(session_id):
         return None
     return Account(PROVIDER, session_id, region=match[1] if match else "cn", proxy=proxy)
-
-
-def _is_proxy(url: str) -> bool:
-    """True for an address that can be a proxy's. A SOCKS proxy has no port of its own, so it must name one."""
-    match = _PROXY.fullmatch(url)
-    if match is None or len(match["name"] or "") > 253:
-        return False
-    return int(match["port"]) < 65536 if match["port"] else match["socks"] is None

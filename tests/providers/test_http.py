@@ -2,8 +2,6 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 
 import httpx
 import orjson
@@ -11,36 +9,7 @@ import pytest
 
 from providers.contract import ErrorKind, ProviderError
 from providers.http import MAX_ANSWER_BYTES, MAX_POOLS, HttpClient, Reply, Timeouts
-
-Answer = Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
-
-
-@asynccontextmanager
-async def upstream(answer: Answer) -> AsyncIterator[str]:
-    """A server that reads one request head at a time and lets `answer` do what it likes."""
-
-    writers: list[asyncio.StreamWriter] = []
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writers.append(writer)
-        try:
-            while True:
-                head = await reader.readuntil(b"\r\n\r\n")
-                await answer(head, writer)
-                await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        finally:
-            writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    try:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    finally:
-        server.close()
-        for writer in writers:
-            writer.close()
+from tests.providers.raw import OK, upstream
 
 
 async def failure(url: str, timeouts: Timeouts | None = None, *, once: bool = False) -> ErrorKind:

@@ -2,6 +2,7 @@ import pytest
 
 from providers.contract import OPTIONAL_FIELDS, Media, MediaKind, MediaRole, ModelCard, VideoRequest
 from providers.dashscope.models import MODELS, open_card
+from providers.dashscope.regions import BASE_URLS
 from providers.dashscope.wires import (
     UNPLACED_WIRE,
     Protocol,
@@ -90,6 +91,46 @@ def test_480p_knows_three_ratios() -> None:
     card = next(card for card in MODELS if card.name == "wan2.5-t2v-preview")
     assert {ratio for tier, ratio in card.sizes if tier == "480p"} == {"16:9", "9:16", "1:1"}
     assert len(card.sizes) == 13
+
+
+B, S, V = "cn-beijing", "ap-southeast-1", "us-east-1"
+
+
+@pytest.mark.parametrize(
+    ("name", "regions"),
+    [
+        ("wan3.0-video", set()),
+        ("wan3.0-video-prime", set()),
+        ("wan2.7-t2v", {B, S}),
+        ("wan2.7-i2v-2026-04-25", {B, S}),
+        ("wan2.7-r2v", {B, S}),
+        ("wan2.7-r2v-2026-06-12", {B, S, V}),
+        ("wan2.7-videoedit", {B, S}),
+        ("wan2.6-t2v", {B, S, V}),
+        ("wan2.6-i2v", {B, S, V}),
+        ("wan2.6-r2v", {B, S, V}),
+        ("wan2.6-i2v-flash", set()),
+        ("wan2.6-r2v-flash", set()),
+        ("wan2.6-t2v-us", {V}),
+        ("wan2.6-i2v-us", {V}),
+        ("wan2.5-t2v-preview", {B, S}),
+        ("wan2.2-kf2v-flash", {B, S}),
+        ("wanx2.1-t2v-turbo", {B}),
+        ("wanx2.1-vace-plus", {B}),
+        ("wan2.1-t2v-turbo", {S}),
+        ("wan2.1-vace-plus", {S}),
+        ("happyhorse-1.1-t2v", {B, S, V}),
+        ("happyhorse-1.0-video-edit", {B, S, V}),
+        ("kling/kling-v3-video-generation", {B}),
+    ],
+)
+def test_where_the_models_live(name: str, regions: set[str]) -> None:
+    assert next(card for card in MODELS if card.name == name).regions == regions
+
+
+@every_card
+def test_a_region_is_one_that_an_account_can_be_in(card: ModelCard) -> None:
+    assert card.regions <= set(BASE_URLS)
 
 
 @pytest.mark.parametrize("model", ["wan2.8-videoedit", "videoretalk", "wan2.2-animate-mix", "kling/kling-v4-omni"])

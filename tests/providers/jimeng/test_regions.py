@@ -22,6 +22,7 @@ from providers.jimeng.regions import REGIONS, Hosts, account_from
         ("https://h@abc", "abc", "cn", "https://h"),
         ("http://[::1]:8080@abc", "abc", "cn", "http://[::1]:8080"),
         ("socks4://h:1@abc", "abc", "cn", "socks4://h:1"),
+        ("socks5h://h:1@us-abc", "abc", "us", "socks5h://h:1"),
         ("abc%7Cdef", "abc%7Cdef", "cn", None),
     ],
 )
@@ -53,7 +54,7 @@ def test_a_token_is_taken_apart(token: str, session: str, region: str, proxy: st
         "http://[@tok",
         "http://[::1@tok",
         "socks5://x@tok",
-        "socks5h://x:1@tok",
+        "socks6://x:1@tok",
         "http://a..b@tok",
         "http://h:99999@tok",
         "http://" + "a" * 300 + "@tok",
