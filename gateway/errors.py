@@ -150,6 +150,8 @@ _CODE_OF_SENTENCE = {
     "unusable_credential": "invalid_api_key",
     "too_many_credentials": "invalid_api_key",
     "no_account_for_provider": "invalid_api_key",
+    "operator_only": "invalid_api_key",
+    "account_not_found": "not_found",
     "not_in_region": "model_not_found",
     "invalid_json": "invalid_value",
     "invalid_form": "invalid_value",
@@ -183,6 +185,13 @@ def from_provider(error: ProviderError, model: str = "") -> GatewayError:
         detail=error.detail,
         retry_after=error.retry_after,
     )
+
+
+def as_passing(error: ProviderError) -> ProviderError:
+    """The failure of a query, on which something else depends: what may be tried again, unless the login is refused."""
+    if error.kind is ErrorKind.INVALID_CREDENTIAL:
+        return error
+    return ProviderError(ErrorKind.UNREACHABLE, code=error.code, detail=error.detail)
 
 
 def describe(error: ProviderError, language: Language) -> str:

@@ -3,6 +3,7 @@
 import logging
 import re
 import sys
+import traceback
 from datetime import UTC, datetime
 from typing import Any
 
@@ -58,8 +59,20 @@ def configure(level: str, form: str) -> None:
     logging.getLogger("uvicorn.access").disabled = True
 
 
+def where(error: Exception) -> str:
+    """The kind of an error and the line it came from. Its text may quote a request, so it stays out."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{place}"
+
+
+def utc(seconds: float) -> str:
+    """A unix time as people and programs read it."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 def _time(record: logging.LogRecord) -> str:
-    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return utc(record.created)
 
 
 def _fields(record: logging.LogRecord) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Literal, cast
 
+from gateway.health import AccountState
 from providers.contract import FieldProblem, FieldReason, Phase, Queue, TaskState, Words
 
 Language = Literal["zh", "en"]
@@ -53,6 +54,37 @@ ERRORS: dict[str, Words] = {
     "account_restricted": Words("账号受限", "The account is restricted"),
     "insufficient_quota": Words("积分不足", "Not enough credits"),
     "rate_limit_exceeded": Words("请求过于频繁，请稍后再试", "Too many requests; try again later"),
+    "account_resting": Words(
+        "{reason}。该账号暂停接受任务，约 {eta}后恢复", "{reason}. The account rests for about {eta}"
+    ),
+    "account_without_credits": Words(
+        "{reason}。该账号暂停接受任务，约 {eta}后恢复；充值或领取积分后，用 POST /token/points 或 /token/check "
+        "可立即恢复",
+        "{reason}. The account rests for about {eta}; once there is more to spend, POST /token/points or /token/check "
+        "ends that at once",
+    ),
+    "accounts_resting": Words(
+        "{total} 个账号暂时都不能接受任务：{states}。请在约 {eta}后再试",
+        "None of the {total} accounts can take this now: {states}. Try again in about {eta}",
+    ),
+    "accounts_used_up": Words(
+        "{total} 个账号都不能接受任务：{states}。请充值、领取积分、更新登录或添加账号",
+        "None of the {total} accounts can take this: {states}. Top up, receive credits, log in anew or add accounts",
+    ),
+    "accounts_not_entitled": Words(
+        "{total} 个账号都无权使用该模型，请选择其他模型，或在官网开通",
+        "None of the {total} accounts may use this model: choose another one, or have it opened on the site",
+    ),
+    "no_check": Words("该平台无法检查登录状态", "This upstream does not tell whether a login is alive"),
+    "no_credits_told": Words("该平台不提供积分查询", "This upstream does not tell what is left"),
+    "no_gifts": Words("该平台没有可领取的积分", "This upstream has no credits to receive"),
+    "operator_only": Words(
+        "仅限网关管理员：请使用 GATEWAY_ADMIN_KEY，未设置时只能从本机访问",
+        "This is the operator's: use GATEWAY_ADMIN_KEY, or, where none is set, ask from the machine itself",
+    ),
+    "account_not_found": Words(
+        "没有名为 {name} 的账号，账号列表见 GET /v1/accounts", "There is no account {name}: see GET /v1/accounts"
+    ),
     "invalid_request": Words("请求参数错误", "The upstream refused the parameters of the request"),
     "not_cancellable": Words(
         "任务无法取消：上游不支持取消，或任务已开始",
@@ -139,8 +171,22 @@ _STATES: dict[Phase, Words] = {
     Phase.FAILED: Words("生成失败", "The generation failed"),
 }
 
+ACCOUNT_STATES: dict[AccountState, Words] = {
+    AccountState.READY: Words("{count} 个可用但本次未尝试", "{count} ready and not tried this time"),
+    AccountState.FULL: Words("{count} 个任务已满", "{count} with as many tasks as may run"),
+    AccountState.RATE_LIMITED: Words("{count} 个请求过频", "{count} asked too often"),
+    AccountState.RESTRICTED: Words("{count} 个被风控限制", "{count} under risk control"),
+    AccountState.NO_CREDITS: Words("{count} 个积分不足", "{count} without credits"),
+    AccountState.EXPIRED: Words("{count} 个登录失效", "{count} with an expired login"),
+    AccountState.NOT_ENTITLED: Words("{count} 个无权使用该模型", "{count} without this model"),
+    AccountState.UNREACHABLE: Words("{count} 个代理不通", "{count} behind a proxy that leads nowhere"),
+    AccountState.PAUSED: Words("{count} 个已暂停", "{count} paused by the operator"),
+}
+"""How many accounts are in a state, never which."""
+
 _PLACE = Words("，第 {place} 位", ", place {place}")
 _ETA = Words("，预计 {eta}", ", about {eta} to go")
+_HOURS = Words("{count} 小时", "{count} h")
 _MINUTES = Words("{count} 分钟", "{count} min")
 _SECONDS = Words("{count} 秒", "{count} s")
 
@@ -174,6 +220,21 @@ def say(words: Words, language: Language, **values: object) -> str:
     """The sentence in one language, its places filled."""
     text = words.zh if language == "zh" else words.en
     return text.format(**values) if values else text
+
+
+def filled(words: Words, **values: object) -> Words:
+    """The sentence in both languages, its places filled; a value that is a sentence is taken in the same language."""
+    zh = {name: value.zh if isinstance(value, Words) else value for name, value in values.items()}
+    en = {name: value.en if isinstance(value, Words) else value for name, value in values.items()}
+    return Words(words.zh.format(**zh), words.en.format(**en))
+
+
+def spell_time(seconds: float) -> Words:
+    """A length of time, rounded to what a person wants to know."""
+    if seconds >= 5400:
+        return filled(_HOURS, count=round(seconds / 3600))
+    minutes = round(seconds / 60)
+    return filled(_MINUTES, count=minutes) if minutes else filled(_SECONDS, count=max(1, round(seconds)))
 
 
 def choose_language(accept_language: str, default: Language) -> Language:
@@ -222,6 +283,4 @@ def describe_state(state: TaskState, language: Language) -> str:
 def _describe_eta(queue: Queue, language: Language) -> str:
     if not queue.eta_seconds:
         return ""
-    minutes = round(queue.eta_seconds / 60)
-    eta = say(_MINUTES, language, count=minutes) if minutes else say(_SECONDS, language, count=queue.eta_seconds)
-    return say(_ETA, language, eta=eta)
+    return say(_ETA, language, eta=say(spell_time(queue.eta_seconds), language))

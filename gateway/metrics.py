@@ -1,8 +1,9 @@
-"""What the gateway counts. Labels are bounded: routes, methods and status codes, never ids or callers."""
+"""What the gateway counts. Labels are bounded: routes, methods, status codes and names of the gateway's own accounts,
+never ids or callers."""
 
-import hmac
+from collections.abc import Mapping
 
-from prometheus_client import REGISTRY, Histogram, generate_latest
+from prometheus_client import REGISTRY, Counter, Gauge, Histogram, generate_latest
 
 REQUESTS = Histogram(
     "gateway_request_seconds",
@@ -10,12 +11,19 @@ REQUESTS = Histogram(
     ("route", "method", "status"),
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
 )
+SUBMITS = Counter(
+    "gateway_submits",
+    "Tries to submit, by account and by what came of them: `accepted` or the kind of failure. Accounts that callers "
+    "bring along count together.",
+    ("account", "outcome"),
+)
+PAUSES = Counter("gateway_pauses", "Pauses of accounts that began, by provider and reason.", ("provider", "reason"))
+ACCOUNTS = Gauge("gateway_accounts", "The gateway's own accounts, by provider and state.", ("provider", "state"))
 
 
-def exposition() -> bytes:
+def exposition(accounts: Mapping[tuple[str, str], int]) -> bytes:
+    """The figures as Prometheus reads them. `accounts` counts accounts by provider and state, as of now."""
+    ACCOUNTS.clear()
+    for (provider, state), count in accounts.items():
+        ACCOUNTS.labels(provider, state).set(count)
     return generate_latest(REGISTRY)
-
-
-def shows_key(authorization: str, key: str) -> bool:
-    """True when a header carries the key; the time it takes tells nothing of it."""
-    return hmac.compare_digest(authorization.encode(), f"Bearer {key}".encode())

@@ -4,7 +4,6 @@ import logging
 import re
 import secrets
 import time
-import traceback
 
 import orjson
 from starlette.datastructures import Headers, MutableHeaders
@@ -12,7 +11,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.errors import GatewayError
-from gateway.logs import ACCESS, GATEWAY
+from gateway.logs import ACCESS, GATEWAY, where
 from gateway.media import BrokenOff
 from gateway.messages import Language, choose_language
 from gateway.metrics import REQUESTS
@@ -132,7 +131,7 @@ class Failures:
         except BrokenOff as error:
             GATEWAY.warning("a file broke off", extra={"fields": {"request_id": request_id, "cause": str(error)}})
         except Exception as error:
-            GATEWAY.error("internal error", extra={"fields": {"request_id": request_id, "cause": _where(error)}})
+            GATEWAY.error("internal error", extra={"fields": {"request_id": request_id, "cause": where(error)}})
             if not answered:
                 header = Headers(scope=scope).get("accept-language", "")
                 await _send_failure(send, request_id, choose_language(header, self._default_language))
@@ -149,10 +148,3 @@ async def _send_failure(send: Send, request_id: str, spoken: Language) -> None:
         }
     )
     await send({"type": "http.response.body", "body": orjson.dumps(error.body(spoken, request_id))})
-
-
-def _where(error: Exception) -> str:
-    """The kind of an error and the line it came from. Its text may quote a request, so it stays out."""
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f" at {frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno}" if frames else ""
-    return f"{type(error).__name__}{place}"
