@@ -48,7 +48,8 @@ class Caller:
         )
 
     def account(self, tag: str) -> Account | None:
-        return next((account for account in self.accounts if account.tag == tag), None)
+        """The account of a tag; also of the one it had before it was given a name."""
+        return next((account for account in self.accounts if tag in (account.tag, account.credential_tag)), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.callers import Caller
-from gateway.errors import clean, from_provider
+from gateway.errors import as_passing, clean, from_provider
 from gateway.places import Place, Places
 from gateway.task_ids import TaskId
 from providers.contract import Account, CanList, ErrorKind, ListedTask, ProviderError
@@ -75,7 +75,7 @@ class Listing:
         refusals = [answer for answer in answers if isinstance(answer, ProviderError)]
         passing = next((error for error in refusals if error.kind not in _REFUSED), None)
         if passing is not None and passing.kind is not ErrorKind.RATE_LIMITED:
-            raise from_provider(ProviderError(ErrorKind.UNREACHABLE, code=passing.code, detail=passing.detail))
+            raise from_provider(as_passing(passing))
         if passing is not None or (refusals and len(refusals) == len(answers)):
             raise from_provider(passing or refusals[0])
         listed: list[Listed] = []

@@ -4,15 +4,18 @@ import hashlib
 import hmac
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from secrets import token_bytes
+from typing import NamedTuple
 
 from cachetools import LRUCache
 
 from gateway import task_ids
 from gateway.callers import Caller
+from gateway.errors import as_passing, from_provider
+from gateway.owners import Owners
 from gateway.task_ids import TaskId
-from providers.contract import Account, Provider, VideoRequest
+from providers.contract import Account, Provider, ProviderError, VideoRequest
 from providers.registry import Registry
 from providers.settle import nominal_size, parse_size
 
@@ -39,18 +42,37 @@ class Place:
     height: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class PlaceMemory:
+    """What lives as long as the process: `passing` is a MAC key of its own, `submitted` what was submitted here."""
+
+    passing: bytes = field(default_factory=lambda: token_bytes(32), repr=False)
+    submitted: LRUCache[tuple[str, str], TaskId] = field(default_factory=lambda: LRUCache(_REMEMBERED))
+
+
+class Unplaced(NamedTuple):
+    """A native id that may be any of several accounts', since one that might own it could not be asked."""
+
+    provider: Provider
+    error: ProviderError
+
+
 class Places:
     """Makes public ids and finds the places they lead to.
 
-    `secrets` are the MAC keys of the configuration; the first one seals. Where there are none, `passing` seals what
-    belongs to gateway keys, for as long as this process lives.
+    `secrets` are the MAC keys of the configuration; the first one seals. Where there are none, a key of the memory
+    seals what belongs to gateway keys, for as long as this process lives.
     """
 
-    def __init__(self, registry: Registry, secrets: Sequence[bytes] = (), *, passing: bytes = b"") -> None:
+    def __init__(
+        self, registry: Registry, owners: Owners, secrets: Sequence[bytes] = (), memory: "PlaceMemory | None" = None
+    ) -> None:
+        memory = memory or PlaceMemory()
         self._registry = registry
+        self._owners = owners
         self._secrets = tuple(secrets)
-        self._passing = passing or token_bytes(32)
-        self._submitted: LRUCache[tuple[str, str], TaskId] = LRUCache(_REMEMBERED)
+        self._passing = memory.passing
+        self._submitted = memory.submitted
 
     def needs_seal(self, caller: Caller, account: Account, upstream_id: str) -> bool:
         """False where the upstream's own id and the caller's one credential are enough to find the task again."""
@@ -87,15 +109,38 @@ class Places:
     def seal(self, caller: Caller, account: Account, id: TaskId) -> str:
         return task_ids.seal(id, self._keys(caller, account)[0])
 
-    def find(self, caller: Caller, id: str) -> Place | None:
-        """Where a public id leads for this caller; None for one that is forged, another's, or nobody's."""
-        if id.startswith(task_ids.PREFIX):
-            return self._find_sealed(caller, id)
-        provider = None if caller.managed else self._registry.owner(id)
-        if provider is None:
-            return None
-        accounts = caller.accounts_of(provider.name)
-        return Place(id, provider, accounts[0], id) if len(accounts) == 1 else None
+    async def find(self, caller: Caller, ids: Sequence[str]) -> dict[str, Place | Unplaced | None]:
+        """Where public ids lead for this caller; None for one that is forged, another's, or nobody's.
+
+        A sealed id says it, and of a native one a single credential. Of several credentials the upstreams have to
+        tell which is the one.
+        """
+        found: dict[str, Place | Unplaced | None] = {}
+        ambiguous: dict[str, list[str]] = {}
+        for id in ids:
+            if id.startswith(task_ids.PREFIX):
+                found[id] = self._find_sealed(caller, id)
+                continue
+            provider = None if caller.managed else self._registry.owner(id)
+            accounts = caller.accounts_of(provider.name) if provider else ()
+            found[id] = Place(id, provider, accounts[0], id) if provider and len(accounts) == 1 else None
+            if provider and len(accounts) > 1:
+                ambiguous.setdefault(provider.name, []).append(id)
+        for name, unclear in ambiguous.items():
+            provider = self._registry[name]
+            for id, owner in (await self._owners.find(caller, provider, unclear)).items():
+                if isinstance(owner, Account):
+                    found[id] = Place(id, provider, owner, id)
+                elif owner is not None:
+                    found[id] = Unplaced(provider, owner)
+        return found
+
+    async def find_one(self, caller: Caller, id: str) -> Place | None:
+        """The same for one id. Raises GatewayError where it cannot be told just now."""
+        place = (await self.find(caller, [id]))[id]
+        if isinstance(place, Unplaced):
+            raise from_provider(as_passing(place.error)) from place.error
+        return place
 
     def _find_sealed(self, caller: Caller, id: str) -> Place | None:
         claimed = task_ids.peek(id)

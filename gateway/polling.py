@@ -4,12 +4,13 @@ The memory holds only what may be forgotten: an answer that is a second old, the
 upstream is out of reach, and the moment of a submit, since upstreams show a task only a little later.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from cachetools import TTLCache
 
 from gateway.clock import Clock
+from gateway.errors import clean
 from providers.contract import Account, ErrorKind, ModelCard, Phase, Provider, ProviderError, TaskState, Words
 from providers.progress import estimate
 
@@ -27,6 +28,10 @@ _TRANSIENT = frozenset(ErrorKind) - {ErrorKind.INVALID_CREDENTIAL, ErrorKind.TAS
 """A poll that ends in one of these says nothing about the task."""
 
 
+Heard = Callable[[Account, Mapping[str, TaskState | ProviderError], float], None]
+"""Told what an upstream said of tasks of an account, by their ids, and when it was asked."""
+
+
 @dataclass(frozen=True, slots=True)
 class Observation:
     """What is known of a task. `trouble` is why the state may be old: the query of just now failed."""
@@ -41,9 +46,11 @@ class Observation:
 class Polling:
     """Answers polls of any number of tasks of one account."""
 
-    def __init__(self, clock: Clock, freshness: float) -> None:
+    def __init__(self, clock: Clock, freshness: float, heard: Heard = lambda account, answers, sent_at: None) -> None:
+        """`heard` is told what upstreams say, whatever it is."""
         self._clock = clock
-        self._freshness = freshness
+        self.freshness = freshness
+        self._heard = heard
         self._known: TTLCache[tuple[str, str], Observation] = TTLCache(
             REMEMBERED_TASKS, REMEMBERED_SECONDS, timer=clock.now
         )
@@ -75,19 +82,31 @@ class Polling:
         now = self._clock.now()
         return {id: self._conclude(account, id, answers.get(id), cards[id], submitted_at.get(id), now) for id in cards}
 
+    async def look(self, provider: Provider, account: Account, ids: Sequence[str]) -> None:
+        """Let whoever hears of upstreams' answers hear how these tasks of an account stand."""
+        await self.observe(provider, account, dict.fromkeys(ids), submitted_at={})
+
     def _is_fresh(self, account: Account, id: str, now: float) -> bool:
         known = self._known.get((account.tag, id))
-        return known is not None and now - known.seen_at < self._freshness
+        return known is not None and now - known.seen_at < self.freshness
 
     async def _query(
         self, provider: Provider, account: Account, ids: Sequence[str]
     ) -> Mapping[str, TaskState | ProviderError]:
         if not ids:
             return {}
+        sent_at = self._clock.now()
+        answers: Mapping[str, TaskState | ProviderError]
         try:
-            return await provider.query(ids, account)
+            answers = await provider.query(ids, account)
         except ProviderError as error:
-            return dict.fromkeys(ids, error)
+            answers = dict.fromkeys(ids, error)
+        for answer in answers.values():
+            trouble = answer if isinstance(answer, ProviderError) else answer.error
+            if trouble is not None:
+                clean(trouble, account)
+        self._heard(account, answers, sent_at)
+        return answers
 
     def _conclude(
         self,

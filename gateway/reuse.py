@@ -2,19 +2,17 @@
 
 from gateway.callers import Caller
 from gateway.catalog import FORMER_NAMES
-from gateway.errors import GatewayError, from_provider, invalid
+from gateway.errors import GatewayError, as_passing, from_provider, invalid
 from gateway.messages import ERRORS
 from gateway.requests import ReuseBody
 from gateway.tasks import Task, Tasks
 from providers.contract import (
-    ErrorKind,
     FieldProblem,
     FieldReason,
     Media,
     MediaKind,
     MediaRole,
     Phase,
-    ProviderError,
     Result,
     VideoRequest,
 )
@@ -59,8 +57,7 @@ def finished(task: Task) -> Result:
     if task.state.result is not None:
         return task.state.result
     if task.trouble is not None:
-        trouble = task.trouble
-        raise from_provider(ProviderError(ErrorKind.UNREACHABLE, code=trouble.code, detail=trouble.detail))
+        raise from_provider(as_passing(task.trouble))
     raise GatewayError("not_ready", ERRORS["failed_task" if task.state.phase is Phase.FAILED else "not_ready"])
 
 

@@ -1,9 +1,14 @@
-"""How a submit reaches an upstream: over the accounts in order, and never twice what may have been accepted."""
+"""How a submit reaches an upstream: over the accounts as the pool gives them, and never twice what may have been
+accepted."""
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+from gateway.accounts import AccountPool, Lease
 from gateway.clock import Clock
-from gateway.errors import clean, from_provider
+from gateway.errors import as_passing, clean, from_provider
+from gateway.sessions import Sessions
+from gateway.shortage import shortage
 from providers.contract import (
     Account,
     Blame,
@@ -21,27 +26,39 @@ LOOKUP_DELAYS = (1.0, 1.0, 2.0, 3.0)
 RESEND_WITHIN = 30.0
 """Seconds after which a submit is not sent again: clients and what stands in front of them give up at 60 to 90 s."""
 
-_HOPE = (
-    ErrorKind.TOO_MANY_RUNNING,
-    ErrorKind.RATE_LIMITED,
-    ErrorKind.UNREACHABLE,
-    ErrorKind.NO_CREDITS,
-    ErrorKind.NOT_ENTITLED,
-    ErrorKind.RESTRICTED,
-    ErrorKind.INVALID_CREDENTIAL,
-)
-"""Trouble of accounts, the kind that passes the soonest first."""
+MAX_ATTEMPTS = 6
+"""Accounts that one submit is tried with, unless configured."""
+
+_LOOK_EVERY = 5.0
+"""Seconds between two looks at the tasks that keep an account full."""
+
+_FINDS_AT_ONCE = 4
 
 SubmitKeys = Callable[[Account], Sequence[str]]
 """The keys of one submit for an account: the same whenever they are asked for. The first one is sent; the others are
 those that it may have been sent with under an older secret."""
 
+Look = Callable[[Provider, Account, Sequence[str]], Awaitable[None]]
+"""Asks the upstream how tasks of an account stand, so that the pool hears of those that have ended."""
+
 
 class Submitter:
     """Sends submits. Raises GatewayError for what a client is to know."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        pool: AccountPool,
+        sessions: Sessions,
+        look: Look,
+        *,
+        max_attempts: int = MAX_ATTEMPTS,
+    ) -> None:
         self._clock = clock
+        self._pool = pool
+        self._sessions = sessions
+        self._look = look
+        self._max_attempts = max_attempts
 
     async def submit(
         self,
@@ -50,31 +67,63 @@ class Submitter:
         accounts: Sequence[Account],
         keys: SubmitKeys,
         *,
+        managed: bool,
         repeatable: bool = False,
     ) -> tuple[Account, Submission]:
-        """Submit with the first account that can. **Charged.**
+        """Submit with one of the accounts, of which there is at least one. **Charged.**
 
         The next one is tried only after trouble of an account's own, which surely created nothing; whatever else
         goes wrong goes back to the client. `repeatable` says that another replica may be at the same submit: then
-        an account that refuses is asked first whether it has it, since it may refuse because it does.
+        an account that refuses is asked first whether it has it, since it may refuse because it does. `managed` says
+        that the accounts are the gateway's own.
         """
-        failures: list[ProviderError] = []
-        for account in accounts:
-            try:
-                return account, await self._submit_once(provider, request, account, keys(account)[0])
-            except ProviderError as error:
-                clean(error, account)
-                # Of an account with a proxy of its own, being out of reach is its own trouble.
-                own = error.kind.blame is Blame.ACCOUNT or (error.kind is ErrorKind.UNREACHABLE and account.proxy)
-                if not own:
-                    raise from_provider(error, request.model) from error
-                failures.append(error)
+        failures: dict[str, ProviderError] = {}
+        while len(failures) < self._max_attempts:
+            lease = await self._next(provider, accounts, request.model, failures)
+            if lease is None:
+                break
+            account = lease.account
+            with lease:
+                try:
+                    submission = await self._submit_once(provider, request, account, keys(account)[0])
+                except ProviderError as error:
+                    self._note(lease, error)
+                    # Of an account with a proxy of its own, being out of reach is the trouble of its way.
+                    if error.kind.blame is not Blame.ACCOUNT and not (
+                        error.kind is ErrorKind.UNREACHABLE and account.proxy
+                    ):
+                        raise from_provider(error, request.model) from error
+                    failures[account.tag] = error
+                else:
+                    lease.submitted(submission.id)
+                    return account, submission
             if repeatable and isinstance(provider, CanFind):
                 await self._clock.sleep(LOOKUP_DELAYS[0])
                 found = await self.find(provider, [account], keys)
                 if found is not None:
                     return found
-        raise from_provider(min(failures, key=lambda failure: _HOPE.index(failure.kind)), request.model)
+        standings = [self._pool.standing(account, request.model, failures.get(account.tag)) for account in accounts]
+        raise shortage(standings, managed=managed, now=self._clock.now())
+
+    async def _next(
+        self, provider: Provider, accounts: Sequence[Account], model: str, tried: Mapping[str, object]
+    ) -> Lease | None:
+        """The account for the next try; None when none of them can take the submit now."""
+        looking = self._sessions.revive([account for account in accounts if self._pool.expired(account)])
+        lease = await self._pool.take(accounts, model, tried.keys())
+        if lease is not None:
+            return lease
+        # Nobody is ready: what was refused for its login or is full may be so no longer.
+        await looking
+        unseen = self._pool.unseen(accounts, _LOOK_EVERY)
+        await asyncio.gather(*(self._look(provider, account, ids) for account, ids in unseen.items()))
+        return await self._pool.take(accounts, model, tried.keys())
+
+    def _note(self, lease: Lease, error: ProviderError) -> None:
+        clean(error, lease.account)
+        lease.failed(error)
+        if error.kind is ErrorKind.NO_CREDITS:
+            self._sessions.read_credits_after_refusal(lease.account)
 
     async def find(
         self, provider: Provider, accounts: Sequence[Account], keys: SubmitKeys
@@ -86,18 +135,35 @@ class Submitter:
         """
         if not isinstance(provider, CanFind):
             return None
-        for account in accounts:
-            for key in keys(account):
+        turns = asyncio.Semaphore(_FINDS_AT_ONCE)
+
+        async def find_with(account: Account) -> Submission | ProviderError | None:
+            async with turns:
                 try:
-                    found = await provider.find(key, account)
+                    return await self._find_with(provider, account, keys)
                 except ProviderError as error:
-                    if error.kind is ErrorKind.INVALID_CREDENTIAL:
-                        break
                     clean(error, account)
-                    unreachable = ProviderError(ErrorKind.UNREACHABLE, code=error.code, detail=error.detail)
-                    raise from_provider(unreachable) from error
-                if found is not None:
-                    return account, found
+                    return error
+
+        answers = await asyncio.gather(*map(find_with, accounts))
+        for account, found in zip(accounts, answers, strict=True):
+            if isinstance(found, Submission):
+                return account, found
+        trouble = next((answer for answer in answers if isinstance(answer, ProviderError)), None)
+        if trouble is not None:
+            raise from_provider(as_passing(trouble))
+        return None
+
+    async def _find_with(self, provider: CanFind, account: Account, keys: SubmitKeys) -> Submission | None:
+        for key in keys(account):
+            try:
+                found = await provider.find(key, account)
+            except ProviderError as error:
+                if error.kind is ErrorKind.INVALID_CREDENTIAL:
+                    return None
+                raise
+            if found is not None:
+                return found
         return None
 
     async def _submit_once(self, provider: Provider, request: VideoRequest, account: Account, key: str) -> Submission:

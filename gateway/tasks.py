@@ -13,7 +13,7 @@ from gateway.clock import Clock
 from gateway.errors import GatewayError, clean, from_provider, invalid
 from gateway.listing import Listed, Listing
 from gateway.messages import ERRORS
-from gateway.places import Place, Places
+from gateway.places import Place, Places, Unplaced
 from gateway.polling import Observation, Polling
 from gateway.submission import Submitter
 from providers.contract import (
@@ -92,6 +92,24 @@ class Task:
         return min(pause, _LONGEST_POLL_AFTER_MS)
 
 
+@dataclass(frozen=True, slots=True)
+class Untold:
+    """A task of which nothing can be told, since the upstream refuses the credential, or does not answer."""
+
+    id: str
+    provider: str
+    error: ProviderError
+    place: Place | None = None
+
+    @property
+    def task(self) -> Task:
+        """What stands for it beside others of which something is known."""
+        state = TaskState(self.id, Phase.PROCESSING)
+        if self.place is None:
+            return Task(self.id, self.provider, state, trouble=self.error)
+        return _found(self.place, Observation(state, 0, seen_at=0, trouble=self.error), None)
+
+
 class Tasks:
     """What clients do with tasks. It keeps nothing that a restart or another replica would miss."""
 
@@ -102,6 +120,7 @@ class Tasks:
         places: Places,
         listing: Listing,
         polling: Polling,
+        submitter: Submitter,
         clock: Clock,
         *,
         poll_interval: float = 5.0,
@@ -113,7 +132,7 @@ class Tasks:
         self._listing = listing
         self._polling = polling
         self._clock = clock
-        self._submitter = Submitter(clock)
+        self._submitter = submitter
         self._poll_interval = poll_interval
         self._new_key = new_key
 
@@ -157,7 +176,9 @@ class Tasks:
             return self._found_again(caller, account, submission, card)
         if find_only:
             raise GatewayError("submission_unconfirmed")
-        account, submission = await self._submitter.submit(provider, settled, accounts, keys, repeatable=repeatable)
+        account, submission = await self._submitter.submit(
+            provider, settled, accounts, keys, managed=caller.managed, repeatable=repeatable
+        )
         created = int(self._clock.now())
         self._polling.submitted(account, submission.id, created)
         return self._submitted(caller, account, submission.id, settled, created)
@@ -193,12 +214,11 @@ class Tasks:
 
     async def status(self, caller: Caller, id: str, *, ask: bool = False) -> Task:
         """The task as it stands. `ask` forces a query. Raises GatewayError: 404, or 401 for a refused credential."""
-        place = self._places.find(caller, id)
-        if place is None:
+        found = (await self._find_and_observe(caller, [id], ask))[id]
+        if found is None:
             raise GatewayError("task_not_found")
-        found = (await self._observe([place], ask))[id]
-        if isinstance(found, ProviderError):
-            raise from_provider(found) from found
+        if isinstance(found, Untold):
+            raise from_provider(found.error) from found.error
         return found
 
     async def statuses(self, caller: Caller, ids: Sequence[str], *, ask: bool = False) -> dict[str, Task | None]:
@@ -207,24 +227,11 @@ class Tasks:
         Raises GatewayError (401) when the credential of every one of them is refused. Refused for some only, those
         are told as they stand, with the reason.
         """
-        places = {id: self._places.find(caller, id) for id in ids}
-        by_account: defaultdict[str, list[Place]] = defaultdict(list)
-        for place in places.values():
-            if place is not None:
-                by_account[place.account.tag].append(place)
-        answers = await asyncio.gather(*(self._observe(group, ask) for group in by_account.values()))
-        found = {id: task for answer in answers for id, task in answer.items()}
-        errors = [task for task in found.values() if isinstance(task, ProviderError)]
-        if errors and len(errors) == len(found) and all(e.kind is ErrorKind.INVALID_CREDENTIAL for e in errors):
-            raise from_provider(errors[0])
-        tasks: dict[str, Task | None] = {}
-        for id, place in places.items():
-            task = found.get(id)
-            if place is not None and isinstance(task, ProviderError) and task.kind is not ErrorKind.TASK_NOT_FOUND:
-                state = TaskState(place.upstream_id, Phase.PROCESSING)
-                task = _found(place, Observation(state, 0, seen_at=0, trouble=task), None)
-            tasks[id] = task if isinstance(task, Task) else None
-        return tasks
+        found = await self._find_and_observe(caller, ids, ask)
+        untold = [answer for answer in found.values() if isinstance(answer, Untold)]
+        if untold and not any(isinstance(answer, Task) for answer in found.values()):
+            raise from_provider(untold[0].error)
+        return {id: answer.task if isinstance(answer, Untold) else answer for id, answer in found.items()}
 
     async def wait(
         self, caller: Caller, submitted: Submitted, seconds: float, gone: Callable[[], Awaitable[bool]]
@@ -249,7 +256,7 @@ class Tasks:
 
         Raises GatewayError: 409 where it cannot be cancelled.
         """
-        place = self._places.find(caller, id)
+        place = await self._places.find_one(caller, id)
         if place is None:
             raise GatewayError("task_not_found")
         if not isinstance(place.provider, CanCancel):
@@ -267,8 +274,26 @@ class Tasks:
             raise from_provider(error) from error
         return await self.status(caller, id, ask=True)
 
-    async def _observe(self, places: Sequence[Place], ask: bool) -> dict[str, Task | ProviderError]:
-        """The tasks of places that all belong to one account, by public id."""
+    async def _find_and_observe(
+        self, caller: Caller, ids: Sequence[str], ask: bool
+    ) -> dict[str, "Task | Untold | None"]:
+        """The tasks of ids, with one query for each account; None for an id that leads nowhere."""
+        places = await self._places.find(caller, ids)
+        by_account: defaultdict[str, list[Place]] = defaultdict(list)
+        found: dict[str, Task | Untold | None] = dict.fromkeys(places)
+        for id, place in places.items():
+            if isinstance(place, Place):
+                by_account[place.account.tag].append(place)
+            elif isinstance(place, Unplaced):
+                untold = Untold(id, place.provider.name, place.error)
+                found[id] = untold if place.error.kind is ErrorKind.INVALID_CREDENTIAL else untold.task
+        for answer in await asyncio.gather(*(self._observe(group, ask) for group in by_account.values())):
+            found |= answer
+        return found
+
+    async def _observe(self, places: Sequence[Place], ask: bool) -> dict[str, "Task | Untold | None"]:
+        """The tasks of places that all belong to one account, by public id; None for one that the upstream does not
+        know."""
         provider, account = places[0].provider, places[0].account
         observed = await self._polling.observe(
             provider,
@@ -279,17 +304,16 @@ class Tasks:
             },
             ask=ask,
         )
-        found: dict[str, Task | ProviderError] = {}
+        found: dict[str, Task | Untold | None] = {}
         for place in places:
             seen = observed[place.upstream_id]
-            error = seen if isinstance(seen, ProviderError) else seen.trouble or seen.state.error
-            if error is not None:
-                clean(error, account)
-            if isinstance(seen, ProviderError):
-                found[place.public_id] = seen
-            else:
+            if isinstance(seen, Observation):
                 card = provider.card(seen.state.model) if seen.state.model else None
                 found[place.public_id] = _found(place, seen, card.name if card else seen.state.model)
+            elif seen.kind is ErrorKind.TASK_NOT_FOUND:
+                found[place.public_id] = None
+            else:
+                found[place.public_id] = Untold(place.public_id, provider.name, seen, place)
         return found
 
     async def list(
@@ -299,7 +323,7 @@ class Tasks:
 
         Raises GatewayError: 400 for an `after` that is no task of the caller's.
         """
-        behind = self._places.find(caller, after) if after else None
+        behind = await self._places.find_one(caller, after) if after else None
         if after and behind is None:
             raise invalid([FieldProblem("after", FieldReason.NOT_ALLOWED, ("last_id",), after[:60])])
         page, more = await self._listing.page(caller, limit=limit, after=behind, ascending=ascending)

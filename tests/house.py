@@ -6,12 +6,18 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from gateway.accounts import AccountPool
+from gateway.background import Background
 from gateway.callers import Caller
 from gateway.catalog import Catalog
 from gateway.errors import GatewayError
 from gateway.listing import Listing
+from gateway.owners import Owners
 from gateway.places import Places
+from gateway.policies import FillFirst, Policy
 from gateway.polling import Polling
+from gateway.sessions import Sessions
+from gateway.submission import Submitter
 from gateway.tasks import Submitted, Tasks
 from providers.contract import (
     Account,
@@ -45,18 +51,25 @@ class House:
     aliases: dict[str, str] = field(default_factory=dict)
     defaults: Sequence[tuple[str, str]] = ()
     sole_owner: bool = False
+    policy: Policy = field(default_factory=FillFirst)
+    max_attempts: int = 6
 
     def __post_init__(self) -> None:
         self.clock = TestClock()
         keys = (f"key-{number}" for number in itertools.count(1))
         registry = Registry([self.provider, *self.others])
-        self.places = Places(registry, self.secrets)
+        self.places = Places(registry, Owners(self.clock), self.secrets)
+        self.pool = AccountPool(self.clock, self.policy, spread=lambda: 0.0)
+        self.background = Background()
+        polling = Polling(self.clock, 1.0, self.pool.heard)
+        sessions = Sessions(registry, self.pool, self.clock, self.background)
         self.tasks = Tasks(
             registry,
             Catalog(registry, self.aliases, self.defaults),
             self.places,
             Listing(registry, self.places, sole_owner=self.sole_owner),
-            Polling(self.clock, 1.0),
+            polling,
+            Submitter(self.clock, self.pool, sessions, polling.look, max_attempts=self.max_attempts),
             self.clock,
             poll_interval=5.0,
             new_key=lambda: next(keys),

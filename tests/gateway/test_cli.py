@@ -37,11 +37,13 @@ def test_the_module_is_the_command() -> None:
 def test_without_a_command_it_shows_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 0
     shown = capsys.readouterr().out
-    for command in ("serve", "demo", "sandbox", "submit", "status", "watch", "models", "config"):
+    for command in ("serve", "demo", "sandbox", "submit", "status", "watch", "models", "accounts", "config"):
         assert f"\n  {command} " in shown
 
 
-@pytest.mark.parametrize("command", ["serve", "demo", "sandbox", "submit", "status", "watch", "models", "config"])
+@pytest.mark.parametrize(
+    "command", ["serve", "demo", "sandbox", "submit", "status", "watch", "models", "accounts", "config"]
+)
 def test_every_command_has_help_for_all_it_takes(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([command, "--help"]) == 0
     shown = capsys.readouterr().out

@@ -8,10 +8,12 @@ import pytest
 from gateway.callers import Caller
 from gateway.errors import GatewayError
 from gateway.listing import Listing
+from gateway.owners import Owners
 from gateway.places import Places
 from gateway.task_ids import derived_key
 from providers.contract import Account, ErrorKind, ListedTask, Phase, ProviderError, TaskState
 from providers.registry import Registry
+from tests.clock import TestClock
 from tests.upstream import ScriptedProvider, trouble
 
 ONE, TWO = Account("scripted", "s-secret-1"), Account("scripted", "s-secret-2")
@@ -49,7 +51,7 @@ class House:
     def __init__(self, *, sole_owner: bool = False) -> None:
         self.provider = ListingProvider()
         registry = Registry([self.provider])
-        self.places = Places(registry, [derived_key("secret")])
+        self.places = Places(registry, Owners(TestClock()), [derived_key("secret")])
         self.listing = Listing(registry, self.places, sole_owner=sole_owner)
 
     async def pages(self, caller: Caller, limit: int, *, ascending: bool = False) -> list[list[str]]:
@@ -58,7 +60,7 @@ class House:
         while more:
             page, more = await self.listing.page(caller, limit=limit, after=after, ascending=ascending)
             pages.append([listed.place.upstream_id for listed in page])
-            after = self.places.find(caller, page[-1].place.public_id) if page else None
+            after = await self.places.find_one(caller, page[-1].place.public_id) if page else None
         return pages
 
 
@@ -94,7 +96,7 @@ async def test_a_task_that_comes_in_between_does_not_shift_the_pages() -> None:
     page, more = await house.listing.page(PASSING, limit=2)
     assert more
     house.provider.listed["s-secret-1"].append(task(99, NOW + 5))
-    after = house.places.find(PASSING, page[-1].place.public_id)
+    after = await house.places.find_one(PASSING, page[-1].place.public_id)
     following, _ = await house.listing.page(PASSING, limit=2, after=after)
     assert [listed.place.upstream_id for listed in following] == ["scripted-2", "scripted-3"]
 
@@ -103,7 +105,7 @@ async def test_a_page_goes_on_behind_a_task_that_is_gone() -> None:
     house = House()
     house.provider.listed = {"s-secret-1": [task(number, NOW - number) for number in range(4)]}
     page, _ = await house.listing.page(PASSING, limit=2)
-    after = house.places.find(PASSING, page[-1].place.public_id)
+    after = await house.places.find_one(PASSING, page[-1].place.public_id)
     del house.provider.listed["s-secret-1"][1]
     following, _ = await house.listing.page(PASSING, limit=2, after=after)
     assert [listed.place.upstream_id for listed in following] == ["scripted-2", "scripted-3"]
@@ -113,7 +115,7 @@ async def test_ids_of_a_list_lead_back_to_their_account() -> None:
     house = House()
     house.provider.listed = {"s-secret-2": [task(1, NOW)]}
     page, _ = await house.listing.page(PASSING, limit=5)
-    place = house.places.find(PASSING, page[0].place.public_id)
+    place = await house.places.find_one(PASSING, page[0].place.public_id)
     assert place
     assert (place.account, place.upstream_id, place.model, place.created) == (TWO, "scripted-1", "scripted-model", NOW)
 
@@ -156,7 +158,7 @@ async def test_an_odd_record_does_not_spoil_the_list() -> None:
 
 async def test_upstreams_that_cannot_list_have_nothing() -> None:
     registry = Registry([ScriptedProvider()])
-    listing = Listing(registry, Places(registry), sole_owner=False)
+    listing = Listing(registry, Places(registry, Owners(TestClock())), sole_owner=False)
     assert await listing.page(PASSING, limit=5) == ([], False)
 
 

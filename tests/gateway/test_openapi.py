@@ -5,12 +5,15 @@ from typing import Any
 
 import pytest
 
+from gateway.api import OPERATIONS
 from gateway.app import ROUTES
 from gateway.docs import docs_page
 from gateway.errors import SHAPES
-from gateway.openapi import OPERATIONS, document
+from gateway.openapi import document
 
 CONVERTOR = re.compile(r":path}")
+PREFIXES = ("/v1", "/token", "/healthz", "/ping", "/metrics", "/openapi", "/docs")
+"""Of the paths that are described; OpenAI's are served without the /v1 as well."""
 
 
 def test_every_route_is_described_and_every_description_is_a_route() -> None:
@@ -18,7 +21,7 @@ def test_every_route_is_described_and_every_description_is_a_route() -> None:
         (method, CONVERTOR.sub("}", route.path))
         for route in ROUTES
         for method in route.methods or ()
-        if method != "HEAD" and route.path.startswith(("/v1", "/healthz", "/ping", "/metrics", "/openapi", "/docs"))
+        if method != "HEAD" and route.path.startswith(PREFIXES)
     }
     assert {(operation.method.upper(), operation.path) for operation in OPERATIONS} == served
 
@@ -57,6 +60,14 @@ def test_the_page_shows_every_operation_and_every_schema() -> None:
         assert f"<code>{operation.path}</code>" in page
     for name in document()["components"]["schemas"]:
         assert f"id={name}" in page
+
+
+def test_the_page_shows_lists_and_words_and_what_may_be_left_out() -> None:
+    page = docs_page(document())
+    assert "<td>TokenLive | list of TokenChecked<td>" in page
+    assert "<code>ready | full | rate_limited" in page
+    assert page.count("(may be left out)") == 1
+    assert "{&quot;token&quot;: &quot;&lt;credential&gt;&quot;}" in page
 
 
 def test_the_page_escapes_what_it_shows() -> None:

@@ -7,17 +7,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.callers import Caller
+from gateway.owners import Owners
 from gateway.places import Places
 from gateway.task_ids import derived_key
 from providers.contract import Account, VideoRequest
 from providers.registry import Registry
+from tests.clock import TestClock
 from tests.upstream import ScriptedProvider
 
 ONE, TWO = Account("scripted", "s-1"), Account("scripted", "s-2")
 ALICE, BOB = (Caller((ONE, TWO), managed=True, owner=letter * 12) for letter in "ab")
 PASSING = Caller((ONE, TWO))
 REGISTRY = Registry([ScriptedProvider()])
-PLACES = Places(REGISTRY, [derived_key("secret")])
+
+
+def made_with(*secrets: str) -> Places:
+    return Places(REGISTRY, Owners(TestClock()), [derived_key(secret) for secret in secrets])
+
+
+PLACES = made_with("secret")
 
 
 def key_of(places: Places, caller: Caller, account: Account, seed: str) -> str:
@@ -25,7 +33,7 @@ def key_of(places: Places, caller: Caller, account: Account, seed: str) -> str:
 
 
 def test_a_key_is_a_uuid_and_the_same_on_every_replica() -> None:
-    replica = Places(REGISTRY, [derived_key("secret")])
+    replica = made_with("secret")
     for caller in (ALICE, PASSING):
         key = key_of(PLACES, caller, ONE, "seed")
         assert key == key_of(replica, caller, ONE, "seed")
@@ -52,23 +60,31 @@ def test_its_maker_knows_it_and_nobody_else(seed: str) -> None:
 
 
 def test_an_older_secret_still_counts() -> None:
-    key = key_of(Places(REGISTRY, [derived_key("old")]), ALICE, ONE, "x")
-    assert Places(REGISTRY, [derived_key("new"), derived_key("old")]).made(ALICE, ONE, key)
-    assert not Places(REGISTRY, [derived_key("new")]).made(ALICE, ONE, key)
+    key = key_of(made_with("old"), ALICE, ONE, "x")
+    assert made_with("new", "old").made(ALICE, ONE, key)
+    assert not made_with("new").made(ALICE, ONE, key)
 
 
-def test_a_named_account_keeps_its_tasks_when_its_credential_is_replaced() -> None:
+async def test_a_named_account_keeps_its_tasks_when_its_credential_is_replaced() -> None:
     old, new = Account("scripted", "s-old", name="one"), Account("scripted", "s-new", name="one")
     before, after = (Caller((account,), managed=True, owner="a" * 12) for account in (old, new))
     id = PLACES.sealed_id(before, old, "scripted-1", VideoRequest("m"), 1)
-    place = PLACES.find(after, id)
+    place = await PLACES.find_one(after, id)
     assert place
     assert place.account is new
     assert key_of(PLACES, before, old, "x") == key_of(PLACES, after, new, "x")
 
 
+async def test_an_account_keeps_its_tasks_when_it_is_given_a_name() -> None:
+    nameless, named = Account("scripted", "s-1"), Account("scripted", "s-1", name="one")
+    before, after = (Caller((account,), managed=True, owner="a" * 12) for account in (nameless, named))
+    place = await PLACES.find_one(after, PLACES.sealed_id(before, nameless, "scripted-1", VideoRequest("m"), 1))
+    assert place
+    assert place.account is named
+
+
 def test_a_repeat_that_knows_less_leaves_what_the_submit_left_behind() -> None:
-    places = Places(REGISTRY, [derived_key("secret")])
+    places = made_with("secret")
     places.sealed_id(ALICE, ONE, "scripted-1", VideoRequest("m", duration=5, size="1280x720"), 1)
     places.sealed_id(ALICE, ONE, "scripted-1", VideoRequest("m"), 2)
     remembered = places.remembered(ONE, "scripted-1", ALICE)
@@ -77,8 +93,8 @@ def test_a_repeat_that_knows_less_leaves_what_the_submit_left_behind() -> None:
 
 
 def test_after_a_rotation_the_older_keys_are_known_still() -> None:
-    before = key_of(Places(REGISTRY, [derived_key("old")]), ALICE, ONE, "x")
-    rotated = Places(REGISTRY, [derived_key("new"), derived_key("old")])
+    before = key_of(made_with("old"), ALICE, ONE, "x")
+    rotated = made_with("new", "old")
     assert rotated.submit_keys(ALICE, ONE, "x")[1] == before
 
 

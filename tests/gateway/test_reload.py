@@ -1,0 +1,162 @@
+"""A new configuration takes the place of the old one without dropping a request; a bad one does not."""
+
+import asyncio
+import logging
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from starlette.datastructures import State
+
+from gateway.app import create_app
+from gateway.assembly import Memory, assemble, remember
+from gateway.cli.background import BackgroundServer
+from gateway.clock import SystemClock
+from gateway.context import Parts
+from gateway.health import AccountState
+from gateway.reload import Reloader
+from gateway.settings import load_settings
+from providers.contract import ErrorKind
+from tests.upstream import trouble
+
+ACCOUNT = '[[accounts]]\nname = "{name}"\ncredential = "{credential}"\n'
+
+
+def write(*accounts: tuple[str, str], more: str = "") -> Path:
+    file = Path("gateway.toml")
+    text = more + "".join(ACCOUNT.format(name=name, credential=credential) for name, credential in accounts)
+    file.with_suffix(".new").write_text(text, "utf-8")
+    file.with_suffix(".new").replace(file)
+    return file
+
+
+@pytest.fixture(autouse=True)
+def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("GATEWAY_CONFIG", "GATEWAY_KEYS", "JIMENG_TOKENS", "DASHSCOPE_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+class House:
+    def __init__(self) -> None:
+        self.file = write(("a", "one"), ("b", "two"))
+        settings = load_settings()
+        self.memory: Memory = remember(settings, SystemClock())
+        self.state = State({"parts": assemble(settings, self.memory)})
+        self.reloader = Reloader(self.state, self.memory, load_settings, self.file)
+
+    @property
+    def parts(self) -> Parts:
+        parts = self.state.parts
+        assert isinstance(parts, Parts)
+        return parts
+
+    @property
+    def names(self) -> list[str]:
+        return [managed.account.name for managed in self.parts.pool.managed]
+
+
+async def test_accounts_come_and_go() -> None:
+    house = House()
+    write(("b", "two"), ("c", "three"))
+    await house.reloader.reload()
+    assert house.names == ["b", "c"]
+
+
+async def test_what_is_known_of_those_that_stay_is_kept() -> None:
+    house = House()
+    account = house.parts.pool.managed[0].account
+    house.parts.pool.hold_against(account, trouble(ErrorKind.RESTRICTED), "", sent_at=0)
+    write(("a", "one"), ("c", "three"))
+    await house.reloader.reload()
+    assert house.parts.pool.standing(account).state is AccountState.RESTRICTED
+
+
+@pytest.mark.parametrize(
+    "more",
+    ["rubbish", "unknown = 1\n", '[aliases]\nx = "nobody-has-it"\n', 'keys = ["sk-no"]\n', "[rotation]\npolicy = 7\n"],
+)
+async def test_a_bad_file_is_refused_and_the_one_before_stays(more: str, caplog: pytest.LogCaptureFixture) -> None:
+    house = House()
+    before = house.parts
+    write(("z", "secret-of-z"), more=more)
+    with caplog.at_level(logging.INFO, "gateway"):
+        await house.reloader.reload()
+    assert house.parts is before
+    assert house.names == ["a", "b"]
+    assert "is refused, the one before stays" in caplog.text
+    assert "secret" not in caplog.text
+
+
+async def test_the_rest_of_the_configuration_is_read_as_well(caplog: pytest.LogCaptureFixture) -> None:
+    house = House()
+    more = 'keys = ["alice:gw-1"]\nport = 9\npoll_freshness = 7.0\n[aliases]\nmine = "wan2.6-t2v"\n'
+    write(("a", "one"), more=more)
+    with caplog.at_level(logging.INFO, "gateway"):
+        await house.reloader.reload()
+    assert house.parts.callers.identify("Bearer gw-1").managed
+    assert house.parts.tasks.catalog.card("mine").name == "wan2.6-t2v"
+    assert house.memory.polling.freshness == 7.0
+    assert "need a new start: port" in caplog.text
+
+
+async def test_a_change_is_seen_once_it_has_come_to_rest() -> None:
+    house = House()
+    assert not house.reloader.look()
+    write(("c", "three"))
+    assert [house.reloader.look() for _ in range(2)] == [False, True]
+    await house.reloader.reload()
+    assert [house.reloader.look() for _ in range(3)] == [False] * 3
+
+
+async def test_a_file_that_is_still_written_is_left_alone() -> None:
+    house = House()
+    for length in range(1, 5):
+        house.file.write_text("#" * length, "utf-8")
+        assert not house.reloader.look()
+
+
+async def test_a_file_that_is_gone_is_being_replaced() -> None:
+    house = House()
+    house.file.unlink()
+    assert [house.reloader.look() for _ in range(3)] == [False] * 3
+    write(("c", "three"))
+    assert [house.reloader.look() for _ in range(2)] == [False, True]
+
+
+async def test_a_signal_reads_it_at_once() -> None:
+    house = House()
+    running = asyncio.ensure_future(house.reloader.run())
+    await asyncio.sleep(0.01)
+    write(("c", "three"))
+    os.kill(os.getpid(), signal.SIGHUP)
+    for _ in range(100):
+        await asyncio.sleep(0.01)
+        if house.names == ["c"]:
+            break
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert house.names == ["c"]
+    assert signal.getsignal(signal.SIGHUP) is signal.SIG_DFL
+
+
+@pytest.fixture
+def url(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    monkeypatch.setattr("gateway.reload.LOOK_SECONDS", 0.02)
+    write(more='keys = ["alice:gw-1"]\nsecret = ["a long enough secret"]\n')
+    with BackgroundServer(create_app(load_settings(), reload=True)) as server:
+        yield server.url
+
+
+def test_a_running_gateway_sees_its_file_change(url: str) -> None:
+    with httpx.Client(base_url=url, headers={"Authorization": "Bearer gw-2"}) as client:
+        assert client.get("/v1/models").status_code == 401
+        write(("a", "one"), more='keys = ["alice:gw-1", "bob:gw-2"]\nsecret = ["a long enough secret"]\n')
+        give_up = time.monotonic() + 8
+        while client.get("/v1/models").status_code == 401 and time.monotonic() < give_up:
+            time.sleep(0.02)
+        assert client.get("/v1/models").status_code == 200
