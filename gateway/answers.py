@@ -4,6 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from gateway.health import AccountState
+
 
 class _Answer(BaseModel):
     model_config = ConfigDict(extra="forbid")
@@ -138,6 +140,123 @@ class ModelObject(_Answer):
 class ModelList(_Answer):
     object: Literal["list"]
     data: list[ModelObject]
+
+
+class Credits(_Answer):
+    """What an account has left, in the upstream's own units."""
+
+    total: int
+    gift: int
+    purchase: int
+    vip: int
+
+
+class SeenCredits(Credits):
+    """Credits as they were read last."""
+
+    seen_at: int = Field(description="Unix seconds.")
+
+
+class AccountError(_Answer):
+    """The last failure that was the account's own."""
+
+    code: str | None = Field(description="The upstream's own number or word.")
+    message: str
+    at: int = Field(description="Unix seconds.")
+
+
+class AccountObject(_Answer):
+    """One of the gateway's own accounts, without anything secret."""
+
+    name: str = Field(description="As the configuration calls it, else its tag.")
+    tag: str = Field(description="12 hex digits that stand for the account.")
+    provider: str
+    region: str | None
+    proxy: bool = Field(description="Its calls go through a proxy.")
+    weight: int = Field(description="Its share of the submits; 0 takes none.")
+    max_running: int | None = Field(description="Unfinished tasks it may have; null: as many as the upstream takes.")
+    state: AccountState
+    reason: str | None = Field(description="Why it rests.")
+    rests_until: int | None = Field(description="Unix seconds.")
+    running: int = Field(description="Its unfinished tasks, as far as this process knows them.")
+    submitted: int = Field(description="Submits that were taken since this process started.")
+    failed: int = Field(description="Submits refused for the account's own sake since this process started.")
+    last_error: AccountError | None
+    credits: SeenCredits | None
+
+
+class AccountList(_Answer):
+    object: Literal["list"]
+    data: list[AccountObject]
+
+
+class AccountAction(_Answer):
+    """The account as it stands now."""
+
+    account: AccountObject
+
+
+class AccountChecked(AccountAction):
+    """Whether the upstream knows the login, and the account as it stands now."""
+
+    live: bool
+
+
+class AccountCredits(AccountAction):
+    """What is left, and the account as it stands now."""
+
+    credits: Credits
+
+
+class AccountReceived(AccountAction):
+    """What was received, and the account as it stands now."""
+
+    received: int = Field(description="Today's credits; 0 when they were taken before.")
+
+
+class TokenLive(_Answer):
+    """Whether the upstream knows the login."""
+
+    live: bool
+
+
+class _TokenRow(_Answer):
+    token: str = Field(description="The account's name or tag; a credential is never repeated.")
+    provider: str
+    error: str | None = Field(None, description="Why the other fields are left out.")
+    error_code: str | None = Field(None, description="A stable word, as in an error body.")
+
+
+class TokenChecked(_TokenRow):
+    """One credential of several."""
+
+    live: bool | None = None
+
+
+class Points(_Answer):
+    """Credits, by the names that existing clients read."""
+
+    gift: int = Field(alias="giftCredit")
+    purchase: int = Field(alias="purchaseCredit")
+    vip: int = Field(alias="vipCredit")
+    total: int = Field(alias="totalCredit")
+
+
+class TokenPoints(_TokenRow):
+    """What one credential has left."""
+
+    points: Points | None = None
+
+
+class TokenReceived(_TokenRow):
+    """What one credential received, and what it has now."""
+
+    success: bool
+    received: int | None = Field(None, description="Today's credits; 0 when they were taken before.")
+    gift: int | None = Field(None, alias="giftCredit")
+    purchase: int | None = Field(None, alias="purchaseCredit")
+    vip: int | None = Field(None, alias="vipCredit")
+    total: int | None = Field(None, alias="totalCredit")
 
 
 class ErrorDetail(_Answer):

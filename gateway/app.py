@@ -9,13 +9,15 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 
-from gateway.assembly import assemble
+from gateway.assembly import assemble, remember
 from gateway.clock import Clock, SystemClock
+from gateway.daily import DailyGifts
 from gateway.errors import GatewayError
 from gateway.middleware import BodyLimit, Failures, RequestContext
 from gateway.refusals import refuse, refuse_http
-from gateway.routes import generations, models, openai_videos, operations
-from gateway.settings import Settings, load_settings
+from gateway.reload import Reloader
+from gateway.routes import accounts, generations, models, openai_videos, operations, token
+from gateway.settings import Settings, load_settings, settings_file
 from providers.http import HttpClient
 
 
@@ -44,6 +46,15 @@ ROUTES = [
     Route("/v1/videos/tasks/{id}/cancel", generations.cancel, methods=["POST"]),
     *_openai("/v1"),
     *_openai(""),
+    Route("/token/check", token.check, methods=["POST"]),
+    Route("/token/points", token.points, methods=["POST"]),
+    Route("/token/receive", token.receive, methods=["POST"]),
+    Route("/v1/accounts", accounts.accounts, methods=["GET"]),
+    Route("/v1/accounts/{name}/check", accounts.check, methods=["POST"]),
+    Route("/v1/accounts/{name}/points", accounts.points, methods=["POST"]),
+    Route("/v1/accounts/{name}/receive", accounts.receive, methods=["POST"]),
+    Route("/v1/accounts/{name}/pause", accounts.pause, methods=["POST"]),
+    Route("/v1/accounts/{name}/resume", accounts.resume, methods=["POST"]),
     Route("/healthz", operations.healthz, methods=["GET"]),
     Route("/ping", operations.ping, methods=["GET"]),
     Route("/metrics", operations.prometheus, methods=["GET"]),
@@ -59,18 +70,28 @@ CORS_EXPOSED = [
 
 
 def create_app(
-    settings: Settings | None = None, *, http: HttpClient | None = None, clock: Clock | None = None
+    settings: Settings | None = None,
+    *,
+    reload: bool | None = None,
+    http: HttpClient | None = None,
+    clock: Clock | None = None,
 ) -> Starlette:
     """The gateway. Raises SettingsError when the configuration cannot be used.
 
-    `http` and `clock` are for tests; without them the application makes its own.
+    Without `settings` they are loaded. With `reload`, which is then the default, they are loaded again on SIGHUP and
+    when their file changes. `http` and `clock` are for tests; without them the application makes its own.
     """
+    reload = settings is None if reload is None else reload
     settings = settings or load_settings()
-    parts = assemble(settings, http, clock or SystemClock())
+    memory = remember(settings, clock or SystemClock(), http)
+    parts = assemble(settings, memory)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncGenerator[None, None]:
-        async with parts.http:
+        async with memory.http, memory.background as background:
+            background.start(DailyGifts(memory.clock, lambda: app.state.parts).run())
+            if reload:
+                background.start(Reloader(app.state, memory, load_settings, settings_file()).run())
             yield
 
     app = Starlette(

@@ -1,23 +1,30 @@
-"""The parts of one application, made from its settings and put together. What cannot be used stops the start."""
+"""The parts of one application, made from its settings and put together. What cannot be used stops the start.
+
+Parts are made anew when the configuration is read again; what they remember is in the `Memory`, and stays.
+"""
 
 import uuid
-from collections.abc import Sequence
+from dataclasses import dataclass
 
-from pydantic import SecretStr
-
+from gateway.accounts import AccountPool
+from gateway.background import Background
 from gateway.callers import Callers, GatewayKey, parse_key
 from gateway.catalog import Catalog
 from gateway.clock import Clock
 from gateway.context import Parts
 from gateway.listing import Listing
 from gateway.logs import GATEWAY
-from gateway.places import Places
+from gateway.owners import Owners
+from gateway.places import PlaceMemory, Places
+from gateway.policies import POLICIES
 from gateway.polling import Polling
 from gateway.repeats import Repeats
+from gateway.roster import managed_accounts
+from gateway.sessions import Sessions
 from gateway.settings import Settings, SettingsError
+from gateway.submission import Submitter
 from gateway.task_ids import derived_key
 from gateway.tasks import Tasks
-from providers.contract import Account
 from providers.dashscope.provider import DashScope
 from providers.http import HttpClient, Timeouts
 from providers.jimeng.models import extra_model
@@ -28,24 +35,72 @@ from providers.registry import Registry
 _SHORTEST_SECRET = 16
 
 
-def assemble(settings: Settings, http: HttpClient | None, clock: Clock) -> Parts:
-    """Every part. Raises SettingsError when the configuration cannot be used."""
-    http = http or HttpClient(Timeouts(settings.timeouts.connect, settings.timeouts.read, settings.timeouts.total))
-    registry = _registry(settings, http, clock)
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """All that one process remembers, and its connections."""
+
+    clock: Clock
+    http: HttpClient
+    background: Background
+    pool: AccountPool
+    polling: Polling
+    owners: Owners
+    places: PlaceMemory
+    repeats: Repeats
+
+
+def remember(settings: Settings, clock: Clock, http: HttpClient | None = None) -> Memory:
+    """A memory with nothing in it yet."""
+    pool = AccountPool(clock)
+    timeouts = Timeouts(settings.timeouts.connect, settings.timeouts.read, settings.timeouts.total)
+    return Memory(
+        clock,
+        http or HttpClient(timeouts),
+        Background(),
+        pool,
+        Polling(clock, settings.poll_freshness, pool.heard),
+        Owners(clock),
+        PlaceMemory(),
+        Repeats(clock, lambda: str(uuid.uuid4())),
+    )
+
+
+def assemble(settings: Settings, memory: Memory) -> Parts:
+    """Every part. Raises SettingsError when the configuration cannot be used; the memory is then as it was."""
+    clock, pool, polling = memory.clock, memory.pool, memory.polling
+    registry = _registry(settings, memory.http, clock)
     keys = _keys(settings)
-    callers = Callers(registry, keys=keys, accounts=_accounts(settings, registry), pass_through=settings.pass_through)
-    places = Places(registry, [derived_key(secret.get_secret_value()) for secret in settings.secret])
+    catalog = _catalog(settings, registry)
+    accounts = managed_accounts(settings, registry)
+    places = Places(
+        registry,
+        memory.owners,
+        [derived_key(secret.get_secret_value()) for secret in settings.secret],
+        memory.places,
+    )
+    sessions = Sessions(registry, pool, clock, memory.background)
+    submitter = Submitter(clock, pool, sessions, polling.look, max_attempts=settings.rotation.max_attempts)
     tasks = Tasks(
         registry,
-        _catalog(settings, registry),
+        catalog,
         places,
         Listing(registry, places, sole_owner=len(keys) <= 1),
-        Polling(clock, settings.poll_freshness),
+        polling,
+        submitter,
         clock,
         poll_interval=settings.video_poll_interval / 1000,
     )
-    _warn(settings)
-    return Parts(settings, callers, tasks, Repeats(clock, lambda: str(uuid.uuid4())), http)
+    callers = Callers(
+        registry,
+        keys=keys,
+        accounts=[managed.account for managed in accounts],
+        pass_through=settings.pass_through,
+    )
+    _warn(settings, len(accounts))
+    # Nothing can go wrong any more.
+    pool.manage(accounts, POLICIES[settings.rotation.policy]())
+    polling.freshness = settings.poll_freshness
+    return Parts(settings, callers, tasks, memory.repeats, memory.http, pool, sessions)
 
 
 def _keys(settings: Settings) -> list[GatewayKey]:
@@ -81,34 +136,17 @@ def _registry(settings: Settings, http: HttpClient, clock: Clock) -> Registry:
     return Registry([dashscope, jimeng])
 
 
-def _accounts(settings: Settings, registry: Registry) -> list[Account]:
-    """The managed accounts. A credential that cannot be one stops the start."""
-    accounts: list[Account] = []
-    for name, setting, provider in (
-        ("JIMENG_TOKENS", settings.jimeng_tokens, "jimeng"),
-        ("DASHSCOPE_API_KEY", settings.dashscope_api_key, "dashscope"),
-    ):
-        accounts += _accounts_of(name, setting, registry, provider)
-    return accounts
-
-
-def _accounts_of(name: str, credentials: Sequence[SecretStr], registry: Registry, provider: str) -> list[Account]:
-    accounts: list[Account] = []
-    for number, credential in enumerate(credentials, 1):
-        text = credential.get_secret_value().strip().removeprefix(f"{provider}:")
-        account = registry[provider].account_from(text, named=True)
-        if account is None:
-            raise SettingsError(f"{name}: entry {number} is not a credential of {provider}")
-        accounts.append(account)
-    return accounts
-
-
-def _warn(settings: Settings) -> None:
+def _warn(settings: Settings, accounts: int) -> None:
     """What can be used, but will surprise somebody."""
     if any(len(secret.get_secret_value()) < _SHORTEST_SECRET for secret in settings.secret):
         GATEWAY.warning(f"GATEWAY_SECRET is shorter than {_SHORTEST_SECRET} characters: set it to a long random text")
-    if settings.keys and not (settings.jimeng_tokens or settings.dashscope_api_key):
-        GATEWAY.warning("keys are configured, but no account: set JIMENG_TOKENS or DASHSCOPE_API_KEY")
+    if settings.keys and not accounts:
+        GATEWAY.warning(
+            "keys are configured, but no account: set JIMENG_TOKENS or DASHSCOPE_API_KEY, or add [[accounts]] to the "
+            "file"
+        )
+    if accounts and not settings.keys:
+        GATEWAY.warning("accounts are configured, but no key that may use them: set GATEWAY_KEYS=name:gw-…")
     if settings.keys and not settings.secret:
         GATEWAY.warning(
             "GATEWAY_SECRET is not set: task ids will not outlive this process nor be known to other replicas; "

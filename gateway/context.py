@@ -9,9 +9,11 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gateway.accounts import AccountPool
 from gateway.callers import Caller, Callers
 from gateway.messages import Language, choose_language
 from gateway.repeats import Repeats
+from gateway.sessions import Sessions
 from gateway.settings import Settings
 from gateway.tasks import Submitted, Task, Tasks
 from providers.contract import VideoRequest
@@ -20,13 +22,15 @@ from providers.http import HttpClient
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The parts of one application, made once at its start."""
+    """The parts of one application, made at its start and anew for each configuration that it reads."""
 
     settings: Settings
     callers: Callers
     tasks: Tasks
     repeats: Repeats
     http: HttpClient
+    pool: AccountPool
+    sessions: Sessions
 
 
 def parts(request: Request) -> Parts:

@@ -1,5 +1,6 @@
 """The API for people: one page made of the OpenAPI document, with nothing fetched from anywhere."""
 
+import json
 from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any
@@ -12,6 +13,8 @@ code, pre { font: 14px/1.45 ui-monospace, monospace } pre { background: var(--so
 table { border-collapse: collapse; width: 100% } td, th { text-align: left; vertical-align: top; padding: .3rem .6rem }
 tr { border-bottom: 1px solid var(--line) } .method { text-transform: uppercase; font-weight: 600 }
 """
+
+_EXAMPLE = {"model": "jimeng-video-3.0", "prompt": "a cat on a skateboard", "duration": 5}
 
 
 def docs_page(document: Mapping[str, Any]) -> str:
@@ -49,25 +52,26 @@ def _operation(method: str, path: str, operation: Mapping[str, Any], document: M
     if "requestBody" in operation:
         content = operation["requestBody"]["content"]
         schema = _resolve(next(iter(content.values()))["schema"], document)
-        parts.append(f"<p>Body: {', '.join(escape(kind) for kind in content)}")
+        needed = "" if operation["requestBody"]["required"] else " (may be left out)"
+        parts.append(f"<p>Body: {', '.join(escape(kind) for kind in content)}{needed}")
         parts.append(_table(("field", "type", "meaning"), _fields(schema)))
-        parts.append(_example(method, path))
+        parts.append(_example(method, path, *schema.get("examples", ())))
     answers = [(status, _name_of(answer), answer["description"]) for status, answer in operation["responses"].items()]
     parts.append(_table(("status", "body", "meaning"), answers))
     return "".join(parts) + "</section>"
 
 
 def _schema(name: str, schema: Mapping[str, Any]) -> str:
-    described = escape(schema.get("description", ""))
-    table = _table(("field", "type", "meaning"), _fields(schema))
-    return f"<section id={escape(name)}><h2>{escape(name)}</h2><p>{described}{table}</section>"
+    described = _prose(schema.get("description", ""))
+    words = f"<p><code>{escape(_type(schema))}</code>" if "enum" in schema else ""
+    table = _table(("field", "type", "meaning"), _fields(schema)) if "properties" in schema else ""
+    return f"<section id={escape(name)}><h2>{escape(name)}</h2><p>{described}{words}{table}</section>"
 
 
-def _example(method: str, path: str) -> str:
-    body = '{"model": "jimeng-video-3.0", "prompt": "a cat on a skateboard", "duration": 5}'
+def _example(method: str, path: str, body: Mapping[str, Any] = _EXAMPLE) -> str:
     command = (
         f"curl -X {method.upper()} http://127.0.0.1:5100{path} \\\n"
-        f"  -H 'Authorization: Bearer <credential>' -H 'Content-Type: application/json' \\\n  -d '{body}'"
+        f"  -H 'Authorization: Bearer <credential>' -H 'Content-Type: application/json' \\\n  -d '{json.dumps(body)}'"
     )
     return f"<pre>{escape(command)}</pre>"
 
@@ -112,10 +116,7 @@ def _prose(text: str) -> str:
 
 def _name_of(answer: Mapping[str, Any]) -> str:
     kind, content = next(iter(answer["content"].items()))
-    if "schema" not in content:
-        return str(kind)
-    schema = content["schema"]
-    return " | ".join(str(choice["$ref"]).rpartition("/")[2] for choice in schema.get("anyOf", [schema]))
+    return _type(content["schema"]) if "schema" in content else str(kind)
 
 
 def _resolve(schema: Mapping[str, Any], document: Mapping[str, Any]) -> Mapping[str, Any]:

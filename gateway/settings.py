@@ -14,6 +14,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PrivateAttr,
     SecretStr,
     ValidationError,
 )
@@ -25,6 +26,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from gateway.policies import PolicyName
+
 DEFAULT_FILE = "gateway.toml"
 
 _OTHER_VARIABLES = {"GATEWAY_CONFIG", "GATEWAY_URL", "GATEWAY_KEY"}
@@ -33,6 +36,10 @@ _SERVICE_LINK = re.compile(r"GATEWAY_(?:SERVICE|PORT)_")
 """Kubernetes sets such variables for a service that is called gateway."""
 
 _USERINFO = re.compile(r"://[^@\s]+@")
+
+
+Stamp = tuple[int, int, int]
+"""What tells one version of a file from the next."""
 
 
 class SettingsError(Exception):
@@ -52,6 +59,12 @@ def _http_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _blank_is_none(value: Any) -> Any:
+    """A variable that is set to nothing is one that is not set."""
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+Secret = Annotated[SecretStr | None, BeforeValidator(_blank_is_none)]
 Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 BaseUrl = Annotated[str, AfterValidator(_http_url)]
@@ -87,6 +100,41 @@ class ExtraModel(_Part):
     resolutions: tuple[str, ...] = Field((), description="Such as 720p; empty where the model has no such choice.")
 
 
+class AccountSettings(_Part):
+    """One managed account, where a list of credentials cannot say enough."""
+
+    name: str = Field(
+        pattern=r"^[\w-][\w.-]{0,63}$",
+        description="How it is called in logs, figures and commands. It keeps its tasks when its credential changes.",
+    )
+    credential: SecretStr = Field(
+        min_length=1,
+        description="A sessionid, with its region's prefix and a proxy in front where wished, or an sk- key.",
+    )
+    provider: str | None = Field(None, description="jimeng or dashscope; without it the credential's shape decides.")
+    region: str | None = Field(
+        None, description="jimeng: cn, us, hk, jp, sg; dashscope: cn-beijing, ap-southeast-1, us-east-1, cn-hongkong."
+    )
+    proxy: Secret = Field(
+        None, description="http, https, socks4 or socks5 URL; every call of the account goes through it."
+    )
+    cookie: Secret = Field(None, description="jimeng: a whole Cookie header, sent as it is.")
+    weight: int = Field(1, ge=0, le=1000, description="Its share of the submits; 0 takes none, its tasks are answered.")
+    max_running: int | None = Field(
+        None, ge=1, description="Unfinished tasks it may have; without it as many as the upstream takes."
+    )
+
+
+class RotationSettings(_Part):
+    """How submits are spread over accounts."""
+
+    policy: PolicyName = Field("round_robin", description="round_robin, least_busy, random or fill_first.")
+    max_attempts: int = Field(6, ge=1, le=50, description="Accounts that one submit is tried with at most.")
+    receive_daily: bool = Field(
+        False, description="Take each account's daily credits, at a random minute of the day (Asia/Shanghai)."
+    )
+
+
 class Settings(BaseSettings):
     """The configuration. In the file a key is the field's name; in the environment, see each field."""
 
@@ -102,7 +150,7 @@ class Settings(BaseSettings):
         (), description="The gateway's own keys, `name:gw-…`. With any set, other credentials get 401."
     )
     pass_through: bool = Field(False, description="With keys set: also take callers' own upstream credentials.")
-    admin_key: SecretStr | None = Field(None, description="Opens /metrics to others than loopback.")
+    admin_key: Secret = Field(None, description="Opens /v1/accounts and /metrics to others than loopback.")
     secret: Secrets = Field(
         (), description="Seals task ids. The first seals, all open. The same on every replica when keys are set."
     )
@@ -148,10 +196,19 @@ class Settings(BaseSettings):
         1.0, ge=0, validation_alias="POLL_FRESHNESS", description="Seconds an answer may be old; 0 always asks."
     )
 
+    accounts: tuple[AccountSettings, ...] = Field((), description="Managed accounts with names, beside those above.")
+    rotation: RotationSettings = RotationSettings()
     aliases: dict[str, str] = Field({}, description="Other names of models: alias = model.")
     models: tuple[ExtraModel, ...] = Field((), description="Jimeng models beside those of the table.")
     timeouts: TimeoutSettings = TimeoutSettings()
     limits: LimitSettings = LimitSettings()
+
+    _stamp: Stamp | None = PrivateAttr(None)
+
+    @property
+    def stamp(self) -> Stamp | None:
+        """The version of the file they were read from; None where there was none."""
+        return self._stamp
 
     @classmethod
     def settings_customise_sources(
@@ -169,23 +226,40 @@ class Settings(BaseSettings):
         return {name: _mask(value) for name, value in self.model_dump().items()}
 
 
-def load_settings(config: str | None = None) -> Settings:
-    """The settings from the environment, then the file.
+def settings_file(config: str | None = None) -> Path:
+    """The file that is read: `config`, else GATEWAY_CONFIG, else gateway.toml in the working directory."""
+    return Path(config or os.environ.get("GATEWAY_CONFIG") or DEFAULT_FILE)
 
-    The file is `config`, else GATEWAY_CONFIG, else gateway.toml in the working directory if there is one.
+
+def stamp_of(file: Path) -> Stamp | None:
+    """The version of a file as it lies there now, None while there is none."""
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def load_settings(config: str | None = None) -> Settings:
+    """The settings from the environment, then the file, which has to be there only where one was named.
+
     Raises SettingsError.
     """
-    named = config or os.environ.get("GATEWAY_CONFIG")
-    path = Path(named or DEFAULT_FILE)
-    if named and not path.is_file():
+    path = settings_file(config)
+    if (config or os.environ.get("GATEWAY_CONFIG")) and not path.is_file():
         raise SettingsError(f"{path} does not exist")
 
     class FromFile(Settings):
         model_config = SettingsConfigDict(toml_file=path if path.is_file() else None)
 
+    # Before it is read: a change in between is then seen as one.
+    stamp = stamp_of(path)
     try:
         _refuse_unknown_variables()
-        return FromFile()
+        # Of the plain class, which other processes can be handed.
+        settings = Settings.model_construct(**{name: value for name, value in FromFile()})  # noqa: C416
+        settings._stamp = stamp
+        return settings
     except UnicodeDecodeError:
         raise SettingsError(f"{path} is not UTF-8 text") from None
     except tomllib.TOMLDecodeError as error:

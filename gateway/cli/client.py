@@ -30,11 +30,12 @@ class BrokenAnswerError(CommandError):
 
 
 class RefusedError(CommandError):
-    """`status` is the HTTP status."""
+    """`status` is the HTTP status; `error` is what the gateway said, empty where something else answered."""
 
-    def __init__(self, message: str, status: int) -> None:
+    def __init__(self, message: str, status: int, error: Mapping[str, Any] | None = None) -> None:
         super().__init__(message)
         self.status = status
+        self.error = error or {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,19 +80,24 @@ class Answer:
             raise CommandError("the answer is no task: is it the gateway that listens there?") from None
 
 
+def require_key(key: str) -> str:
+    """The key, for commands that cannot do without one. Raises CommandError."""
+    if not key:
+        message = "a key is needed: give --key or set GATEWAY_KEY (a key of the gateway, your sessionid, or sk-…)"
+        raise CommandError(message, BAD_USAGE)
+    return key
+
+
 class GatewayClient:
-    """Calls one gateway with one key. Every method raises CommandError."""
+    """Calls one gateway, with one key or, where the key is empty, without. Every method raises CommandError."""
 
     def __init__(self, url: str, key: str) -> None:
-        if not key:
-            message = "a key is needed: give --key or set GATEWAY_KEY (a key of the gateway, your sessionid, or sk-…)"
-            raise CommandError(message, BAD_USAGE)
         if not (key.isascii() and key.isprintable()):
             raise CommandError("the key has characters that no key has: copy it once more", BAD_USAGE)
         self.url = _base(url)
         self._http = httpx.Client(
             base_url=self.url,
-            headers={"authorization": f"Bearer {key}", "accept-language": _language()},
+            headers={"accept-language": _language()} | ({"authorization": f"Bearer {key}"} if key else {}),
             timeout=_TIMEOUT,
             # A proxy in the environment does not lead to this machine.
             trust_env=not _is_loopback(self.url),
@@ -114,11 +120,19 @@ class GatewayClient:
     def status(self, ids: Sequence[str]) -> Answer:
         """How tasks stand. One that does not exist is refused when it is asked for alone, else listed as such."""
         if len(ids) == 1:
-            return self._call("GET", f"/v1/videos/tasks/{quote(ids[0], safe='')}")
+            return self._call("GET", f"/v1/videos/tasks/{_segment(ids[0])}")
         return self._call("GET", f"/v1/videos/tasks?ids={quote(','.join(ids), safe='')}")
 
     def models(self) -> Answer:
         return self._call("GET", "/v1/models")
+
+    def accounts(self) -> Answer:
+        """How the gateway's own accounts stand. For the operator, as all that concerns them."""
+        return self._call("GET", "/v1/accounts")
+
+    def on_account(self, name: str, action: str) -> Answer:
+        """Do something with one account: check, points, receive, pause or resume."""
+        return self._call("POST", f"/v1/accounts/{_segment(name)}/{action}")
 
     def _call(self, method: str, path: str, content: bytes | None = None) -> Answer:
         headers = {"content-type": "application/json"} if content else {}
@@ -139,15 +153,15 @@ class GatewayClient:
             message = f"{self.url} answered {response.status_code} with something else than JSON: is it the gateway?"
             raise RefusedError(message, response.status_code)
         if not response.is_success:
-            raise RefusedError(self._complaint(body, response), response.status_code)
+            error = body.get("error")
+            known = error if isinstance(error, dict) and error.get("message") else {}
+            raise RefusedError(self._complaint(known, response), response.status_code, known)
         return Answer(response.text, body, _pause(response))
 
-    def _complaint(self, body: Mapping[str, Any], response: httpx.Response) -> str:
-        error = body.get("error")
-        message = error.get("message") if isinstance(error, dict) else None
-        if not message:
+    def _complaint(self, error: Mapping[str, Any], response: httpx.Response) -> str:
+        if not error:
             return f"{self.url} answered {response.status_code}, and not in the gateway's words: is it the gateway?"
-        return f"{message} (request {response.headers.get('x-request-id', 'without id')})"
+        return f"{error['message']} (request {response.headers.get('x-request-id', 'without id')})"
 
 
 def _base(url: str) -> str:
@@ -160,6 +174,11 @@ def _base(url: str) -> str:
     if parsed.scheme not in ("http", "https") or not parsed.host:
         raise CommandError(f"--url {url}: an address such as http://127.0.0.1:5100 is wanted", BAD_USAGE)
     return text.rstrip("/").removesuffix("/v1")
+
+
+def _segment(text: str) -> str:
+    """A text as one segment of a path, also where it is nothing but dots."""
+    return quote(text, safe="").replace(".", "%2E")
 
 
 def _is_loopback(url: str) -> bool:

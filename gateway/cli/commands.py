@@ -3,18 +3,21 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from gateway.cli.failures import BAD_USAGE, INTERRUPTED, CommandError
 from gateway.cli.output import give, never_fail_to_print, say
 
 if TYPE_CHECKING:
+    from gateway.cli.accounts import Action
     from gateway.cli.client import GatewayClient
 
 PROGRAM = "video-gateway"
 DEFAULT_URL = "http://127.0.0.1:5100"
+HELP_OPTIONS = ("-h", "--help")
 
 app = typer.Typer(
     name=PROGRAM,
@@ -23,8 +26,27 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": list(HELP_OPTIONS)},
 )
+
+
+class _ListsByDefault(TyperGroup):
+    """A group that lists what it is about when no subcommand is named; options are then those of `list`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        named = bool(args) and (args[0] in HELP_OPTIONS or not args[0].startswith("-"))
+        return super().parse_args(ctx, args if named else ["list", *args])
+
+
+accounts = typer.Typer(
+    name="accounts",
+    cls=_ListsByDefault,
+    help="For the operator: the gateway's own accounts.",
+    epilog="Without a command: list.",
+    rich_markup_mode=None,
+    context_settings={"help_option_names": list(HELP_OPTIONS)},
+)
+app.add_typer(accounts)
 
 Config = Annotated[
     Path | None,
@@ -41,8 +63,23 @@ Key = Annotated[
         help="A key of the gateway, or your own sessionid or sk-… key.",
     ),
 ]
+AdminKey = Annotated[
+    str,
+    typer.Option(
+        "--key",
+        envvar="GATEWAY_ADMIN_KEY",
+        show_envvar=True,
+        show_default=False,
+        help="The gateway's admin key; where it has none, its own machine needs none.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the gateway's JSON as it is.")]
+AccountsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one line for each account.")]
 Ids = Annotated[list[str], typer.Argument(metavar="ID...", show_default=False, help="Task ids.")]
+Names = Annotated[
+    list[str] | None, typer.Argument(metavar="NAME", show_default=False, help="Names or tags of accounts; none: all.")
+]
+Name = Annotated[str, typer.Argument(metavar="NAME", show_default=False, help="An account's name, or its tag.")]
 TaskSeconds = Annotated[float, typer.Option("--task-seconds", min=0.0, help="How long a video takes.")]
 HiddenTaskSeconds = Annotated[float, typer.Option("--task-seconds", min=0.0, hidden=True)]
 
@@ -206,6 +243,55 @@ def models(as_json: Json = False, url: Url = DEFAULT_URL, key: Key = "") -> None
     raise typer.Exit(code)
 
 
+@accounts.command("list")
+def list_accounts(as_json: Json = False, url: Url = DEFAULT_URL, key: AdminKey = "") -> None:
+    """Print how the accounts stand."""
+    from gateway.cli.accounts import list_accounts
+    from gateway.cli.client import GatewayClient
+
+    with GatewayClient(url, key) as client:
+        code = list_accounts(client, as_json=as_json)
+    raise typer.Exit(code)
+
+
+@accounts.command()
+def check(names: Names = None, as_json: AccountsJson = False, url: Url = DEFAULT_URL, key: AdminKey = "") -> None:
+    """Ask whether logins are alive; exit code 1 when one is not."""
+    from gateway.cli.accounts import CHECK
+
+    raise typer.Exit(_ask_each(CHECK, names, as_json, url, key))
+
+
+@accounts.command()
+def points(names: Names = None, as_json: AccountsJson = False, url: Url = DEFAULT_URL, key: AdminKey = "") -> None:
+    """Print what is left to spend."""
+    from gateway.cli.accounts import POINTS
+
+    raise typer.Exit(_ask_each(POINTS, names, as_json, url, key))
+
+
+@accounts.command()
+def receive(names: Names = None, as_json: AccountsJson = False, url: Url = DEFAULT_URL, key: AdminKey = "") -> None:
+    """Take today's credits."""
+    from gateway.cli.accounts import RECEIVE
+
+    raise typer.Exit(_ask_each(RECEIVE, names, as_json, url, key))
+
+
+@accounts.command()
+def pause(name: Name, as_json: Json = False, url: Url = DEFAULT_URL, key: AdminKey = "") -> None:
+    """Submit nothing more with an account until it is resumed.
+
+    The gateway forgets it when it starts anew."""
+    raise typer.Exit(_set_state("pause", name, as_json, url, key))
+
+
+@accounts.command()
+def resume(name: Name, as_json: Json = False, url: Url = DEFAULT_URL, key: AdminKey = "") -> None:
+    """Hold nothing against an account any more."""
+    raise typer.Exit(_set_state("resume", name, as_json, url, key))
+
+
 @app.command()
 def config(
     config: Config = None,
@@ -218,6 +304,22 @@ def config(
 
 
 def _client(url: str, key: str) -> "GatewayClient":
+    from gateway.cli.client import GatewayClient, require_key
+
+    return GatewayClient(url, require_key(key))
+
+
+def _ask_each(action: "Action", names: Sequence[str] | None, as_json: bool, url: str, key: str) -> int:
+    from gateway.cli.accounts import ask_each
     from gateway.cli.client import GatewayClient
 
-    return GatewayClient(url, key)
+    with GatewayClient(url, key) as client:
+        return ask_each(client, action, names or (), as_json=as_json)
+
+
+def _set_state(word: str, name: str, as_json: bool, url: str, key: str) -> int:
+    from gateway.cli.accounts import set_state
+    from gateway.cli.client import GatewayClient
+
+    with GatewayClient(url, key) as client:
+        return set_state(client, name, word, as_json=as_json)

@@ -16,7 +16,7 @@ from gateway import logs
 from gateway.cli.configuration import read_settings
 from gateway.cli.failures import CommandError, configuration_mistakes, end_on
 from gateway.cli.listening import address, listen
-from gateway.settings import Settings, load_settings
+from gateway.settings import Settings, SettingsError, load_settings
 
 GRACE_SECONDS = 25
 """How long running requests may go on after SIGTERM: less than the 30 s after which orchestrators kill."""
@@ -70,21 +70,35 @@ def serve(options: ServeOptions) -> None:
 
         with configuration_mistakes():
             # With workers it is made here only so that a mistake is told once, not by each of them.
-            app = create_app(settings)
+            app = create_app(settings, reload=True)
         _announce(settings, taken, options.sandbox)
         if settings.workers == 1:
             _serve_here(app, taken)
         else:
-            _serve_with_workers(settings.workers, taken)
+            _serve_with_workers(settings, taken)
 
 
-def worker_app() -> ASGIApp:
-    """The application of one worker process: its configuration is in the environment."""
-    from gateway.app import create_app
+class WorkerApp:
+    """Makes the application of one worker process, whose configuration is in its environment and in the file.
 
-    settings = load_settings()
-    _configure_logs(settings)
-    return create_app(settings)
+    `settings` are the ones that were good last: a worker that comes up, or takes the place of one that died, while the
+    file is bad begins with those.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    def __call__(self) -> ASGIApp:
+        from gateway.app import create_app
+
+        # Until the application handles it: what reaches the supervisor early is passed on to all of them.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        _configure_logs(self.settings)
+        try:
+            return create_app(load_settings(), reload=True)
+        except SettingsError as error:
+            logs.GATEWAY.error(f"the configuration is refused, the one before is used: {error}")
+            return create_app(self.settings, reload=True)
 
 
 def _hand_to_workers(**variables: str | int | Path | None) -> None:
@@ -159,13 +173,25 @@ def _serve_here(app: ASGIApp, taken: socket.socket) -> None:
     Server(uvicorn.Config(app, **_UVICORN)).run(sockets=[taken])
 
 
-def _serve_with_workers(workers: int, taken: socket.socket) -> None:
+def _serve_with_workers(settings: Settings, taken: socket.socket) -> None:
     import uvicorn
     from uvicorn.config import STARTUP_FAILURE
     from uvicorn.supervisors import Multiprocess
 
-    config = uvicorn.Config(f"{__name__}:worker_app", factory=True, workers=workers, **_UVICORN)
-    supervisor = Multiprocess(config, sockets=[taken])
+    worker_app = WorkerApp(settings)
+
+    class Supervisor(Multiprocess):
+        def handle_hup(self) -> None:
+            """The workers read their configuration again themselves; a restart would forget what they know."""
+            with contextlib.suppress(SettingsError):
+                worker_app.settings = load_settings()
+            for process in self.processes:
+                if process.pid is not None:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(process.pid, signal.SIGHUP)
+
+    config = uvicorn.Config(worker_app, factory=True, workers=settings.workers, **_UVICORN)
+    supervisor = Supervisor(config, sockets=[taken])
     supervisor.run()
     if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
         raise CommandError("a worker process could not start; the log lines above say why")

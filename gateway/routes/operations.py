@@ -1,7 +1,7 @@
 """For operators and people: is it alive, what does it speak, what has it counted."""
 
+from collections import Counter
 from importlib.metadata import version
-from ipaddress import ip_address
 
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.requests import Request
@@ -10,8 +10,8 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from gateway import metrics
 from gateway.context import json_answer, parts
 from gateway.docs import docs_page
-from gateway.errors import refused
 from gateway.openapi import document
+from gateway.operators import require_operator
 
 VERSION = version("video-gateway")
 
@@ -37,18 +37,8 @@ async def docs(request: Request) -> Response:
 
 
 async def prometheus(request: Request) -> Response:
-    """GET /metrics: for loopback, or for whoever shows the admin key."""
-    admin_key = parts(request).settings.admin_key
-    if admin_key is not None:
-        if not metrics.shows_key(request.headers.get("authorization", ""), admin_key.get_secret_value()):
-            raise refused("unknown_key")
-    elif not _from_loopback(request):
-        raise refused("unknown_key")
-    return Response(metrics.exposition(), media_type=CONTENT_TYPE_LATEST)
-
-
-def _from_loopback(request: Request) -> bool:
-    try:
-        return request.client is not None and ip_address(request.client.host).is_loopback
-    except ValueError:
-        return False
+    """GET /metrics, for the operator."""
+    require_operator(request)
+    pool = parts(request).pool
+    states = Counter((managed.account.provider, pool.standing(managed.account).state.value) for managed in pool.managed)
+    return Response(metrics.exposition(states), media_type=CONTENT_TYPE_LATEST)

@@ -68,14 +68,16 @@ seen.deleted = await wan.videos.delete(waiting.id);
 seen.after_delete = await wan.videos.retrieve(waiting.id);
 
 const once = client(session, 0);
+// An account of its own for each refusal that is held against the account.
+const other = (name) => client(`${session}-${name}`, 0);
 const calls = {
   "no such video": () => once.videos.retrieve("video_nothing"),
   "unknown model": () => once.videos.create({ prompt: "x", model: "gpt-9" }),
   "bad seconds": () => once.videos.create({ prompt: "x", seconds: "long" }),
   content: () => once.videos.create({ prompt: "x #refuse=2003" }),
-  "risk control": () => once.videos.create({ prompt: "x #refuse=1019" }),
-  credits: () => once.videos.create({ prompt: "x #refuse=5000" }),
-  "too many": () => once.videos.create({ prompt: "x #throttle" }),
+  "risk control": () => other("risk").videos.create({ prompt: "x #refuse=1019" }),
+  credits: () => other("credits").videos.create({ prompt: "x #refuse=5000" }),
+  "too many": () => other("many").videos.create({ prompt: "x #throttle" }),
   unreadable: () => once.videos.create({ prompt: "x #redirect" }),
   "not ready": async () => once.videos.downloadContent((await once.videos.create({ prompt: "x #stuck" })).id),
   "not deletable": () => once.videos.delete(created.id),

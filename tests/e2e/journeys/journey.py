@@ -58,14 +58,19 @@ def main(base_url: str, session: str, key: str, folder: str) -> dict[str, Any]:
 
     once = openai.OpenAI(base_url=base_url, api_key=session, max_retries=0, timeout=20)
     nobody = openai.OpenAI(base_url=base_url, api_key="gw-nobody", max_retries=0, timeout=20)
+
+    def other(name: str) -> openai.OpenAI:
+        """An account of its own for each refusal that is held against the account."""
+        return openai.OpenAI(base_url=base_url, api_key=f"{session}-{name}", max_retries=0, timeout=20)
+
     calls = {
         "no such video": lambda: once.videos.retrieve("video_nothing"),
         "unknown model": lambda: once.videos.create(prompt="x", model="gpt-9"),
         "bad seconds": lambda: once.videos.create(prompt="x", seconds="long"),  # type: ignore[arg-type]
         "content": lambda: once.videos.create(prompt="x #refuse=2003"),
-        "risk control": lambda: once.videos.create(prompt="x #refuse=1019"),
-        "credits": lambda: once.videos.create(prompt="x #refuse=5000"),
-        "too many": lambda: once.videos.create(prompt="x #throttle"),
+        "risk control": lambda: other("risk-control").videos.create(prompt="x #refuse=1019"),
+        "credits": lambda: other("credits").videos.create(prompt="x #refuse=5000"),
+        "too many": lambda: other("too-many").videos.create(prompt="x #throttle"),
         "unreadable": lambda: once.videos.create(prompt="x #redirect"),
         "not ready": lambda: once.videos.download_content(once.videos.create(prompt="x #stuck").id),
         "not deletable": lambda: once.videos.delete(created.id),

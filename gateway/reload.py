@@ -1,0 +1,96 @@
+"""Reading the configuration again, on SIGHUP and when its file has changed, without dropping a request.
+
+The new parts take the place of the old ones in one step; requests under way end with what they began with. A
+configuration that cannot be used is refused, and the one before stays.
+"""
+
+import asyncio
+import contextlib
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from starlette.datastructures import State
+
+from gateway.assembly import Memory, assemble
+from gateway.context import Parts
+from gateway.logs import GATEWAY, where
+from gateway.settings import Settings, SettingsError, stamp_of
+
+LOOK_SECONDS = 1.0
+"""Between two looks at the file. It is read once two of them agree, so that no half-written file is."""
+
+AT_START_ONLY = frozenset({"host", "port", "workers", "cors_origins", "log_level", "log_format", "timeouts", "limits"})
+"""Settings that only a new start puts into force."""
+
+
+class Reloader:
+    """Keeps `state.parts` in step with the configuration that `load` gives; `file` is the one to watch."""
+
+    def __init__(self, state: State, memory: Memory, load: Callable[[], Settings], file: Path) -> None:
+        self._state = state
+        self._memory = memory
+        self._load = load
+        self._file = file
+        self._read = self._latest = state.parts.settings.stamp
+        self._wanted = asyncio.Event()
+
+    def want(self) -> None:
+        """Read it again now, whether the file has changed or not."""
+        self._wanted.set()
+
+    async def run(self) -> None:
+        """Until it is cancelled."""
+        with _on_hangup(self.want):
+            while True:
+                try:
+                    async with asyncio.timeout(LOOK_SECONDS):
+                        await self._wanted.wait()
+                except TimeoutError:
+                    if not self.look():
+                        continue
+                self._wanted.clear()
+                await self.reload()
+
+    def look(self) -> bool:
+        """True once for each change of the file. A file that is gone is one that is being replaced."""
+        stamp, before = stamp_of(self._file), self._latest
+        self._latest = stamp
+        return stamp is not None and stamp == before and stamp != self._read
+
+    async def reload(self) -> None:
+        """Read the configuration and put it into force, or say why not."""
+        self._read = self._latest = stamp_of(self._file)
+        try:
+            settings = await asyncio.to_thread(self._load)
+            parts = assemble(settings, self._memory)
+        except SettingsError as error:
+            GATEWAY.error(f"the new configuration is refused, the one before stays: {error}")
+            return
+        except Exception as error:
+            GATEWAY.error("the configuration could not be read", extra={"fields": {"cause": where(error)}})
+            return
+        before, self._state.parts = self._state.parts, parts
+        self._announce(before, parts)
+
+    @staticmethod
+    def _announce(before: Parts, now: Parts) -> None:
+        GATEWAY.info("the configuration was read again", extra={"fields": {"accounts": len(now.pool.managed)}})
+        late = sorted(name for name in AT_START_ONLY if getattr(before.settings, name) != getattr(now.settings, name))
+        if late:
+            GATEWAY.warning(f"these have changed and need a new start: {', '.join(late)}")
+
+
+@contextlib.contextmanager
+def _on_hangup(call: Callable[[], None]) -> Iterator[None]:
+    """Inside it SIGHUP calls a function, where this process's signals are this thread's to handle."""
+    if not hasattr(signal, "SIGHUP") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGHUP, call)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGHUP)
