@@ -31,8 +31,11 @@ WAY_SECONDS = 60.0
 FULL_SECONDS = 15.0
 """When to try again where as many tasks are running as the configuration allows."""
 PATIENCE = 3.0
-"""Seconds a submit waits for the first submit of an account that is new or was in trouble."""
+"""Seconds after which the first submit of an account that is new or was in trouble is joined by a second one."""
+LONGEST_WAIT = 15.0
+"""Seconds a submit waits for what others find out."""
 
+GUEST = "pass-through"
 _MOST_RUNNING = 1000
 _MOST_WAYS = 1000
 
@@ -76,13 +79,13 @@ class Seat:
 
     credential: bytes
     health: Health
-    label: str = "pass-through"
+    label: str = GUEST
     weight: int = 1
     max_running: int | None = None
     turn: float = 0.0
     paused: bool = False
     in_flight: int = 0
-    trial: "asyncio.Future[None] | None" = None
+    trial: "Trial | None" = None
     """Under way while the first submit of an unproven account is."""
     running: dict[str, float] = field(default_factory=dict)
     """Upstream ids of unfinished tasks, each with the time at which it is forgotten, the oldest first."""
@@ -107,6 +110,19 @@ class Seat:
             del self.running[id]
 
 
+class Trial:
+    """The submit that finds out what an unproven account says."""
+
+    def __init__(self) -> None:
+        loop = asyncio.get_running_loop()
+        self.ended: asyncio.Future[None] = loop.create_future()
+        self._began = loop.time()
+
+    @property
+    def seconds(self) -> float:
+        return asyncio.get_running_loop().time() - self._began
+
+
 class Lease:
     """An account for one submit. A context: leaving it gives the place back, however the submit went."""
 
@@ -116,41 +132,47 @@ class Lease:
         self._seat = seat
         self._model = model
         self._sent_at = sent_at
-        self._trial = seat.trial is None and not seat.health.proven
+        self._credential = seat.credential
+        self._trial: Trial | None = None
 
     def __enter__(self) -> Self:
         self._seat.in_flight += 1
-        if self._trial:
-            self._seat.trial = asyncio.get_running_loop().create_future()
+        if not self._seat.health.proven:
+            self._trial = self._seat.trial = Trial()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._seat.in_flight -= 1
-        if self._trial and self._seat.trial is not None:
-            self._seat.trial.set_result(None)
-            self._seat.trial = None
+        if self._trial is not None:
+            self._trial.ended.set_result(None)
+            if self._seat.trial is self._trial:
+                self._seat.trial = None
 
     def submitted(self, id: str) -> None:
         """The upstream took the submit as `id`."""
         seat = self._seat
         seat.submitted += 1
-        seat.health.succeed(self._model, sent_at=self._sent_at)
         seat.running[id] = self._pool.now() + RUNNING_SECONDS
+        if seat.credential == self._credential:
+            seat.health.succeed(self._model, sent_at=self._sent_at)
         metrics.SUBMITS.labels(seat.label, "accepted").inc()
 
-    def failed(self, error: ProviderError) -> None:
-        """The submit came to nothing, or to nobody knows what. `error` is rid of secrets already."""
+    def failed(self, error: ProviderError) -> bool:
+        """The submit came to nothing, or to nobody knows what. True when the account rests for it from now on.
+
+        `error` is rid of secrets already.
+        """
         metrics.SUBMITS.labels(self._seat.label, error.kind).inc()
-        if error.kind.blame is Blame.CALLER:
-            # What is refused for its content was let in by its login.
-            self._seat.health.proven = self._seat.health.resting(self._pool.now()) is None
+        if error.kind is ErrorKind.CONTENT_REFUSED and self._seat.credential == self._credential:
+            self._seat.health.let_in(self._pool.now())
         if error.kind is ErrorKind.UNREACHABLE:
             self._pool.way_failed(self.account)
-        if error.kind.blame is Blame.ACCOUNT:
-            self._seat.failed += 1
-            self._pool.hold_against(self.account, error, self._model, sent_at=self._sent_at)
+        if error.kind.blame is not Blame.ACCOUNT:
+            return False
+        self._seat.failed += 1
+        return self._pool.hold_against(self.account, error, self._model, sent_at=self._sent_at)
 
 
 class AccountPool:
@@ -163,8 +185,10 @@ class AccountPool:
         *,
         spread: Callable[[], float] = random.random,
         patience: float = PATIENCE,
+        longest_wait: float = LONGEST_WAIT,
     ) -> None:
         """`spread` gives random numbers in [0, 1) for the jitter of pauses."""
+        self._longest_wait = longest_wait
         self._clock = clock
         self._policy = policy or RoundRobin()
         self._spread = spread
@@ -190,13 +214,19 @@ class AccountPool:
                 seat.health.forget()
                 seat.credits = seat.last_error = None
             seat.label = account.name or account.tag
-            seat.weight, seat.max_running = managed.weight, managed.max_running
+            seat.weight, seat.max_running, seat.turn = managed.weight, managed.max_running, 0.0
             seats[account.tag] = seat
+        for tag, seat in self._seats.items():
+            if tag not in seats:
+                # It may come back, and is then what it was.
+                seat.label, seat.weight, seat.max_running, seat.paused = GUEST, 1, None, False
+                self._guests[tag] = seat
         self._seats = seats
         self._managed = {managed.account.tag: managed for managed in accounts}
 
     @property
     def managed(self) -> list[ManagedAccount]:
+        """The gateway's own accounts, in the order in which they are configured."""
         return list(self._managed.values())
 
     # --- submits ------------------------------------------------------------------------------------------------
@@ -205,29 +235,35 @@ class AccountPool:
         """The account for the next try of a submit, by the policy; None when there is none that can take it now.
 
         `passed_over` are the tags of those that were tried. Of an account that is new or was in trouble nobody knows
-        what it will say: one submit finds out, the others take other accounts, or wait a little.
+        what it will say: one submit finds out, the others take other accounts, or wait for it.
         """
-        give_up = asyncio.get_running_loop().time() + self._patience
+        loop = asyncio.get_running_loop()
+        give_up = loop.time() + self._longest_wait
         while True:
             now = self._clock.now()
             ready: dict[str, Account] = {}
-            trials: list[asyncio.Future[None]] = []
+            trials: list[Trial] = []
             for account in accounts:
                 seat = self._seat(account)
                 if account.tag in passed_over or self._standing(seat, model, now).state is not AccountState.READY:
                     continue
-                if seat.trial is not None:
-                    trials.append(seat.trial)
-                if seat.trial is None or asyncio.get_running_loop().time() >= give_up:
+                if seat.trial is None or seat.trial.seconds >= self._patience:
                     ready[account.tag] = account
-            if ready or not trials:
+                else:
+                    trials.append(seat.trial)
+            if ready:
                 return self._choose(ready, model, now)
-            left = give_up - asyncio.get_running_loop().time()
-            await asyncio.wait(trials, timeout=max(0.0, left), return_when=asyncio.FIRST_COMPLETED)
+            left = give_up - loop.time()
+            if not trials or left <= 0:
+                return None
+            soonest = min(self._patience - trial.seconds for trial in trials)
+            await asyncio.wait(
+                [trial.ended for trial in trials],
+                timeout=max(0.0, min(left, soonest)),
+                return_when=asyncio.FIRST_COMPLETED,
+            )
 
-    def _choose(self, ready: Mapping[str, Account], model: str, now: float) -> Lease | None:
-        if not ready:
-            return None
+    def _choose(self, ready: Mapping[str, Account], model: str, now: float) -> Lease:
         open_ways = [account for account in ready.values() if account.proxy not in self._bad_ways]
         seats = {tag: self._seat(ready[tag]) for tag in [account.tag for account in open_ways or ready.values()]}
         picked = self._policy.pick(list(seats.values()))
@@ -239,9 +275,11 @@ class AccountPool:
         if account.proxy is not None:
             self._bad_ways[account.proxy] = None
 
-    def hold_against(self, account: Account, error: ProviderError, model: str, *, sent_at: float) -> None:
-        """A failure of the account's own. `error` is rid of secrets already."""
-        seat, now = self._seat(account), self._clock.now()
+    def hold_against(self, account: Account, error: ProviderError, model: str, *, sent_at: float) -> bool:
+        """A failure of the account's own. True when it began a pause. `error` is rid of secrets already."""
+        seat, now = self._current(account), self._clock.now()
+        if seat is None:
+            return False
         # Not the error itself: its traceback would keep a whole request alive.
         seat.last_error = LastError(
             ProviderError(error.kind, code=error.code, words=error.words, detail=error.detail), now
@@ -249,6 +287,7 @@ class AccountPool:
         pause = seat.health.fail(error, model, sent_at=sent_at, now=now)
         if pause is not None:
             self._report(account, seat, pause)
+        return pause is not None
 
     def _report(self, account: Account, seat: Seat, pause: Pause) -> None:
         metrics.PAUSES.labels(account.provider, pause.state).inc()
@@ -281,22 +320,22 @@ class AccountPool:
 
     def heard(self, account: Account, answers: Mapping[str, TaskState | ProviderError], sent_at: float) -> None:
         """What an upstream said of tasks of an account, by their ids, in answer to a query sent at `sent_at`."""
-        seat = self._seats.get(account.tag) or self._guests.get(account.tag)
+        known = account.tag in self._seats or account.tag in self._guests
+        seat = self._current(account) if known else None
         for id, answer in answers.items():
             if isinstance(answer, TaskState) or answer.kind is ErrorKind.TASK_NOT_FOUND:
                 if seat is None:
                     continue
-                seat.health.log_in()
+                seat.health.log_in(sent_at)
                 if isinstance(answer, TaskState) and answer.phase.ended and seat.running.pop(id, None) is not None:
                     seat.health.task_ended()
-            elif answer.kind in (ErrorKind.INVALID_CREDENTIAL, ErrorKind.RESTRICTED):
-                # The other kinds are of the budget of queries, which is none of the submits' business.
+            elif matters(answer):
                 self.hold_against(account, answer, "", sent_at=sent_at)
                 return
 
-    def unseen(self, accounts: Sequence[Account], every: float) -> dict[Account, list[str]]:
-        """The tasks that keep accounts from taking more, each account at most once in `every` seconds: to ask how
-        they stand may show that there is room."""
+    def unseen(self, accounts: Sequence[Account], every: float, most: int) -> dict[Account, list[str]]:
+        """The oldest tasks that keep accounts from taking more, at most so many of each account and each account at
+        most once in `every` seconds: to ask how they stand may show that there is room."""
         now, found = self._clock.now(), dict[Account, list[str]]()
         for account in accounts:
             seat = self._seat(account)
@@ -306,39 +345,46 @@ class AccountPool:
                 and self._standing(seat, "", now).state is AccountState.FULL
             ):
                 seat.looked_at = now
-                found[account] = list(seat.running)
+                found[account] = list(seat.running)[:most]
         return found
 
     def expired(self, account: Account) -> bool:
         """True while its login counts as refused."""
-        pause = self._seat(account).health.resting(self._clock.now())
-        return pause is not None and pause.kind is ErrorKind.INVALID_CREDENTIAL
+        return self._rests_for(account, ErrorKind.INVALID_CREDENTIAL) is not None
+
+    def without_credits(self, account: Account) -> bool:
+        """True while it rests for want of credits."""
+        return self._rests_for(account, ErrorKind.NO_CREDITS) is not None
 
     def due(self, account: Account) -> bool:
-        """True once in a while for an account whose login was refused: it may be tried again now."""
-        now, health = self._clock.now(), self._seat(account).health
-        pause = health.resting(now)
-        if pause is None or pause.kind is not ErrorKind.INVALID_CREDENTIAL or now < pause.until:
+        """True once in a while for an account whose login was refused: it may be looked at again now."""
+        pause, now = self._rests_for(account, ErrorKind.INVALID_CREDENTIAL), self._clock.now()
+        if pause is None or now < pause.until:
             return False
-        health.postpone(now + RESTS[pause.kind].first)
+        self._seat(account).health.look_again(now)
         return True
 
-    def logged_in(self, account: Account) -> None:
-        """The upstream knows the account's login."""
-        self._seat(account).health.log_in()
+    def _rests_for(self, account: Account, kind: ErrorKind) -> Pause | None:
+        return self._seat(account).health.pause_of(kind, self._clock.now())
+
+    def logged_in(self, account: Account, *, sent_at: float) -> None:
+        """The upstream knew the account's login in answer to a call sent at `sent_at`."""
+        seat = self._current(account)
+        if seat is not None:
+            seat.health.log_in(sent_at)
 
     def topped_up(self, account: Account) -> None:
         """Credits came in, or whoever looks after the account says so."""
-        self._seat(account).health.top_up()
+        seat = self._current(account)
+        if seat is not None:
+            seat.health.top_up()
 
-    def saw_credits(self, account: Account, credits: Credits, *, refused: bool = False) -> None:
-        """Credits were read; `refused` right after a submit was refused for want of them."""
-        seat = self._seat(account)
-        seat.credits = SeenCredits(credits, self._clock.now())
-        if refused:
-            seat.health.refused_with(credits.total)
-        else:
-            seat.health.see_credits(credits.total)
+    def saw_credits(self, account: Account, credits: Credits) -> None:
+        """Credits were read."""
+        seat = self._current(account)
+        if seat is not None:
+            seat.credits = SeenCredits(credits, self._clock.now())
+            seat.health.see_credits(credits.total, self._clock.now())
 
     def pause(self, account: Account) -> None:
         """Take no submits for it until `resume`. Its tasks are answered all the same."""
@@ -366,9 +412,22 @@ class AccountPool:
             seat = self._guests[account.tag] = self._new_seat(account)
         return seat
 
+    def _current(self, account: Account) -> Seat | None:
+        """The seat of an account; None where its credential has been replaced, so that news of it are old news."""
+        seat = self._seat(account)
+        return seat if seat.credential == _digest(account) else None
+
     def _new_seat(self, account: Account) -> Seat:
         return Seat(_digest(account), Health(self._spread))
 
 
+def matters(error: ProviderError) -> bool:
+    """True for a failure that counts against an account whatever the call was."""
+    rest = RESTS.get(error.kind)
+    return rest is not None and rest.any_call
+
+
 def _digest(account: Account) -> bytes:
-    return hashlib.sha256(account.credential.encode("utf-8", "surrogateescape")).digest()
+    """Tells one login from the next."""
+    login = "\0".join((account.region, account.credential, account.cookie or ""))
+    return hashlib.sha256(login.encode("utf-8", "surrogateescape")).digest()

@@ -178,6 +178,7 @@ class AccountObject(_Answer):
     state: AccountState
     reason: str | None = Field(description="Why it rests.")
     rests_until: int | None = Field(description="Unix seconds.")
+    closed_models: dict[str, int] = Field(description="Models it may not use, each until a time in unix seconds.")
     running: int = Field(description="Its unfinished tasks, as far as this process knows them.")
     submitted: int = Field(description="Submits that were taken since this process started.")
     failed: int = Field(description="Submits refused for the account's own sake since this process started.")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from gateway.accounts import AccountPool
 from gateway.background import Background
 from gateway.callers import Callers, GatewayKey, parse_key
+from gateway.care import Care
 from gateway.catalog import Catalog
 from gateway.clock import Clock
 from gateway.context import Parts
@@ -20,7 +21,6 @@ from gateway.policies import POLICIES
 from gateway.polling import Polling
 from gateway.repeats import Repeats
 from gateway.roster import managed_accounts
-from gateway.sessions import Sessions
 from gateway.settings import Settings, SettingsError
 from gateway.submission import Submitter
 from gateway.task_ids import derived_key
@@ -51,15 +51,16 @@ class Memory:
 
 def remember(settings: Settings, clock: Clock, http: HttpClient | None = None) -> Memory:
     """A memory with nothing in it yet."""
-    pool = AccountPool(clock)
+    pool, background = AccountPool(clock), Background()
     timeouts = Timeouts(settings.timeouts.connect, settings.timeouts.read, settings.timeouts.total)
+    polling = Polling(clock, settings.poll_freshness, background, pool.heard)
     return Memory(
         clock,
         http or HttpClient(timeouts),
-        Background(),
+        background,
         pool,
-        Polling(clock, settings.poll_freshness, pool.heard),
-        Owners(clock),
+        polling,
+        Owners(clock, polling, background),
         PlaceMemory(),
         Repeats(clock, lambda: str(uuid.uuid4())),
     )
@@ -78,13 +79,13 @@ def assemble(settings: Settings, memory: Memory) -> Parts:
         [derived_key(secret.get_secret_value()) for secret in settings.secret],
         memory.places,
     )
-    sessions = Sessions(registry, pool, clock, memory.background)
-    submitter = Submitter(clock, pool, sessions, polling.look, max_attempts=settings.rotation.max_attempts)
+    care = Care(registry, pool, clock, memory.background)
+    submitter = Submitter(clock, pool, care, polling.look, max_attempts=settings.rotation.max_attempts)
     tasks = Tasks(
         registry,
         catalog,
         places,
-        Listing(registry, places, sole_owner=len(keys) <= 1),
+        Listing(registry, places, sole_owner=len(keys) <= 1, spend=polling.spend),
         polling,
         submitter,
         clock,
@@ -100,7 +101,8 @@ def assemble(settings: Settings, memory: Memory) -> Parts:
     # Nothing can go wrong any more.
     pool.manage(accounts, POLICIES[settings.rotation.policy]())
     polling.freshness = settings.poll_freshness
-    return Parts(settings, callers, tasks, memory.repeats, memory.http, pool, sessions)
+    polling.per_second = {"dashscope": settings.dashscope_qps, "jimeng": settings.jimeng_qps}
+    return Parts(settings, callers, tasks, memory.repeats, memory.http, pool, care)
 
 
 def _keys(settings: Settings) -> list[GatewayKey]:
@@ -147,6 +149,8 @@ def _warn(settings: Settings, accounts: int) -> None:
         )
     if accounts and not settings.keys:
         GATEWAY.warning("accounts are configured, but no key that may use them: set GATEWAY_KEYS=name:gw-…")
+    if accounts and settings.admin_key is None:
+        GATEWAY.info("GATEWAY_ADMIN_KEY is not set: /v1/accounts and /metrics answer this machine only")
     if settings.keys and not settings.secret:
         GATEWAY.warning(
             "GATEWAY_SECRET is not set: task ids will not outlive this process nor be known to other replicas; "

@@ -11,9 +11,9 @@ from starlette.responses import Response
 
 from gateway.accounts import AccountPool
 from gateway.callers import Caller, Callers
+from gateway.care import Care
 from gateway.messages import Language, choose_language
 from gateway.repeats import Repeats
-from gateway.sessions import Sessions
 from gateway.settings import Settings
 from gateway.tasks import Submitted, Task, Tasks
 from providers.contract import VideoRequest
@@ -30,7 +30,7 @@ class Parts:
     repeats: Repeats
     http: HttpClient
     pool: AccountPool
-    sessions: Sessions
+    care: Care
 
 
 def parts(request: Request) -> Parts:
@@ -94,8 +94,10 @@ def insists(request: Request) -> bool:
 
 
 def poll_headers(task: Task | None) -> dict[str, str]:
-    """When to come back; nothing for a task that has ended."""
+    """How old the answer is and when to come back; the latter not for a task that has ended."""
     headers = {"cache-control": "no-store"}
+    if task is not None:
+        headers["age"] = str(int(task.age))
     pause = task.poll_after_ms if task else None
     if pause is not None:
         headers["retry-after"] = str(math.ceil(pause / 1000))

@@ -1,19 +1,23 @@
 """The daily gift of the upstreams that give one, taken for every managed account at a minute of its own."""
 
 import hashlib
+import math
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta, timezone
 
 from gateway.clock import Clock
 from gateway.context import Parts
 from gateway.errors import GatewayError
+from gateway.health import AccountState
 from gateway.logs import GATEWAY, where
 from providers.contract import Account
 
 SHANGHAI = timezone(timedelta(hours=8), "Asia/Shanghai")
 LOOK_SECONDS = 60.0
+RETRY_SECONDS = 3600.0
 _FIRST_MINUTE, _LAST_MINUTE = 5, 24 * 60 - 5
 """Not at the very edge of a day: clocks differ."""
+_LET_ALONE = frozenset({AccountState.EXPIRED, AccountState.RESTRICTED, AccountState.PAUSED})
 
 
 def minute_of(account: Account, day: str) -> int:
@@ -34,6 +38,8 @@ class DailyGifts:
         self._clock = clock
         self._parts = parts
         self._looked_at = clock.now()
+        self._late: dict[str, float] = {}
+        """When to try again, by tag."""
 
     async def run(self) -> None:
         """Until it is cancelled."""
@@ -48,15 +54,24 @@ class DailyGifts:
         """Take the gifts that have come due since this was called last."""
         parts, before, now = self._parts(), self._looked_at, self._clock.now()
         self._looked_at = now
-        accounts = [managed.account for managed in parts.pool.managed if parts.sessions.gives(managed.account)]
-        due = [account for account in accounts if before < _moment(account, now) <= now]
+        accounts = [managed.account for managed in parts.pool.managed if parts.care.gives(managed.account)]
+        due = [account for account in accounts if before < _moment(account, now) <= now or self._is_late(account, now)]
         if due and parts.settings.rotation.receive_daily:
-            await self._take(parts, due)
+            # An account in trouble is let alone; it is asked once the trouble is over, on the same day.
+            resting = [account for account in due if parts.pool.standing(account).state in _LET_ALONE]
+            for account in resting:
+                self._late[account.tag] = now + RETRY_SECONDS
+            await self._take(parts, [account for account in due if account not in resting])
+
+    def _is_late(self, account: Account, now: float) -> bool:
+        return self._late.get(account.tag, math.inf) <= now and now - _moment(account, now) >= 0
 
     async def _take(self, parts: Parts, due: Sequence[Account]) -> None:
-        for account, answer in zip(due, await parts.sessions.each(due, parts.sessions.receive), strict=True):
+        for account, answer in zip(due, await parts.care.each(due, parts.care.receive), strict=True):
             fields = {"account": account.name or account.tag, "provider": account.provider}
+            self._late.pop(account.tag, None)
             if isinstance(answer, GatewayError):
+                self._late[account.tag] = self._clock.now() + RETRY_SECONDS
                 GATEWAY.warning(
                     "the daily credits could not be taken", extra={"fields": fields | {"cause": answer.message("en")}}
                 )

@@ -3,7 +3,6 @@
 A caller's mistake, refused content and an upstream that is down do nothing to an account.
 """
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -18,6 +17,8 @@ _SHANGHAI_OFFSET = 8 * 3600
 _JITTER = 0.2
 _LONGEST_JITTER = 300.0
 _LONGEST_RETRY_AFTER = 86_400.0
+_LEFT_OVER_SECONDS = 60.0
+"""Credits that are read so soon after a refusal are what was too little for it."""
 _MODELS = 50
 """Models of one account that are known to be closed to it. Callers may name any model, so their number is bounded."""
 
@@ -45,21 +46,25 @@ class Rest(NamedTuple):
     """One row of the table: the state a kind of failure brings, and how long for, in seconds.
 
     Failures in a row double the pause from `first` to `longest`. A rest until midnight ends with the day in
-    Asia/Shanghai, when upstreams give new credits.
+    Asia/Shanghai, when upstreams give new credits. `upstream_says` lets the upstream's own Retry-After take the place
+    of both. `any_call` counts the failures of every call; else only those of submits, since queries have budgets of
+    their own.
     """
 
     state: AccountState
     first: float = 0.0
     longest: float = 0.0
     until_midnight: bool = False
+    upstream_says: bool = False
+    any_call: bool = False
 
 
 RESTS: dict[ErrorKind, Rest] = {
-    ErrorKind.INVALID_CREDENTIAL: Rest(AccountState.EXPIRED, 600, 600),
+    ErrorKind.INVALID_CREDENTIAL: Rest(AccountState.EXPIRED, 600, 600, any_call=True),
     ErrorKind.NO_CREDITS: Rest(AccountState.NO_CREDITS, until_midnight=True),
-    ErrorKind.RATE_LIMITED: Rest(AccountState.RATE_LIMITED, 30, 900),
+    ErrorKind.RATE_LIMITED: Rest(AccountState.RATE_LIMITED, 30, 900, upstream_says=True),
     ErrorKind.TOO_MANY_RUNNING: Rest(AccountState.FULL, 30, 30),
-    ErrorKind.RESTRICTED: Rest(AccountState.RESTRICTED, 1800, _DAY),
+    ErrorKind.RESTRICTED: Rest(AccountState.RESTRICTED, 1800, _DAY, any_call=True),
     ErrorKind.NOT_ENTITLED: Rest(AccountState.NOT_ENTITLED, 3600, _DAY),
 }
 """Every failure that is an account's own. NOT_ENTITLED concerns the one model that was asked for."""
@@ -90,27 +95,37 @@ class Pause:
 
 @dataclass(slots=True)
 class Health:
-    """What is known of one account. Times are arguments; `spread` gives a random number in [0, 1) for the jitter."""
+    """What is known of one account. Times are arguments; `spread` gives a random number in [0, 1) for the jitter.
+
+    Of each kind of failure the last pause is kept, also when it is over: the next one of the kind is its next strike.
+    """
 
     spread: Callable[[], float]
-    pause: Pause | None = None
     proven: bool = False
-    """Its last submit was taken. Until then only one submit at a time is tried with it."""
+    """The upstream let a submit of its in, and none was refused since. Else only one at a time is tried with it."""
+    _pauses: dict[ErrorKind, Pause] = field(default_factory=dict)
     _closed_models: dict[str, Pause] = field(default_factory=dict)
-    _strikes: Counter[ErrorKind] = field(default_factory=Counter)
-    _credits_when_refused: int = 0
+    _credits_when_refused: int | None = None
 
     def resting(self, now: float) -> Pause | None:
-        """The pause that holds now. One for a refused login holds on until a login is seen."""
-        pause = self.pause
-        if pause is not None and (now < pause.until or pause.kind is ErrorKind.INVALID_CREDENTIAL):
-            return pause
-        return None
+        """Of the pauses that hold now the one that matters: a refused login before everything, else the longest. One
+        for a refused login holds on until a login is seen."""
+        held = [pause for pause in self._pauses.values() if _holds(pause, now)]
+        return max(held, key=lambda pause: (pause.kind is ErrorKind.INVALID_CREDENTIAL, pause.until), default=None)
+
+    def pause_of(self, kind: ErrorKind, now: float) -> Pause | None:
+        """The pause of one kind, where it holds now."""
+        pause = self._pauses.get(kind)
+        return pause if pause is not None and _holds(pause, now) else None
 
     def closed(self, model: str, now: float) -> Pause | None:
         """The pause of one model."""
         pause = self._closed_models.get(model)
         return pause if pause is not None and now < pause.until else None
+
+    def closed_models(self, now: float) -> dict[str, Pause]:
+        """The models that the account may not use, as far as is known."""
+        return {model: pause for model, pause in self._closed_models.items() if now < pause.until}
 
     def fail(self, error: ProviderError, model: str, *, sent_at: float, now: float) -> Pause | None:
         """Take note of a failure of a call that was sent at `sent_at`. The pause that it began, if it began one."""
@@ -120,68 +135,64 @@ class Health:
         if error.kind is ErrorKind.NOT_ENTITLED:
             return self._close(model, error, now)
         self.proven = False
-        if self.pause is not None and sent_at <= self.pause.began:
-            # Calls that were under way together fail together: that is one failure.
-            if error.kind is self.pause.kind:
-                return None
-        else:
-            self._strikes[error.kind] += 1
-        pause = self._pause(error, rest, max(1, self._strikes[error.kind]), now)
-        current = self.resting(now)
-        if current is not None and _weight(current) >= _weight(pause):
+        last = self._pauses.get(error.kind)
+        # Calls that were under way together, and those that nobody could keep from going out, fail as one.
+        if last is not None and (now < last.until or sent_at <= last.began):
             return None
-        self.pause = pause
-        self._credits_when_refused = 0
+        strike = last.strike + 1 if last is not None else 1
+        pause = self._pauses[error.kind] = self._pause(error, rest, strike, now)
+        if error.kind is ErrorKind.NO_CREDITS:
+            self._credits_when_refused = None
         # A login that is refused again has been out all the time.
-        again = current is not None and current.kind is pause.kind is ErrorKind.INVALID_CREDENTIAL
-        return None if again else pause
+        return None if last is not None and error.kind is ErrorKind.INVALID_CREDENTIAL else pause
 
     def succeed(self, model: str, *, sent_at: float) -> None:
         """A submit was taken: whatever was held against the account before it was sent is forgotten."""
         self._closed_models.pop(model, None)
-        if self.pause is not None and self.pause.began > sent_at:
-            return
-        self.pause = None
-        self._strikes.clear()
-        self.proven = True
+        self._pauses = {kind: pause for kind, pause in self._pauses.items() if pause.began > sent_at}
+        self.proven = not self._pauses
 
-    def log_in(self) -> None:
-        """The upstream knows the login."""
-        self._end(ErrorKind.INVALID_CREDENTIAL)
+    def let_in(self, now: float) -> None:
+        """A submit was refused for its content, and so was let in by its login."""
+        self.proven = self.resting(now) is None
 
-    def postpone(self, until: float) -> None:
-        """Let the pause that holds last to `until`."""
-        if self.pause is not None:
-            self.pause = replace(self.pause, until=until)
+    def log_in(self, sent_at: float) -> None:
+        """The upstream knew the login when it was asked at `sent_at`."""
+        pause = self._pauses.get(ErrorKind.INVALID_CREDENTIAL)
+        if pause is not None and pause.began <= sent_at:
+            del self._pauses[ErrorKind.INVALID_CREDENTIAL]
+
+    def look_again(self, now: float) -> None:
+        """The login is looked at now, and not again before the time of its row has passed."""
+        pause = self._pauses.get(ErrorKind.INVALID_CREDENTIAL)
+        if pause is not None:
+            until = now + _with_jitter(RESTS[pause.kind].first, self.spread())
+            self._pauses[pause.kind] = replace(pause, until=until)
 
     def task_ended(self) -> None:
         """One of the account's tasks has ended, so that there is room for another."""
-        self._end(ErrorKind.TOO_MANY_RUNNING)
+        self._pauses.pop(ErrorKind.TOO_MANY_RUNNING, None)
 
-    def refused_with(self, credits: int) -> None:
-        """What was left when a submit was refused for want of credits."""
-        self._credits_when_refused = credits
-
-    def see_credits(self, credits: int) -> None:
-        """What is left now. More than at the refusal ends its pause."""
-        if credits > self._credits_when_refused:
-            self._end(ErrorKind.NO_CREDITS)
+    def see_credits(self, credits: int, now: float) -> None:
+        """What is left. More of it than at the refusal ends its pause; what is read right after it is what was too
+        little."""
+        pause = self._pauses.get(ErrorKind.NO_CREDITS)
+        if pause is None:
+            return
+        if self._credits_when_refused is None and now - pause.began < _LEFT_OVER_SECONDS:
+            self._credits_when_refused = credits
+        elif credits > (self._credits_when_refused or 0):
+            self.top_up()
 
     def top_up(self) -> None:
         """Credits came in."""
-        self._end(ErrorKind.NO_CREDITS)
+        self._pauses.pop(ErrorKind.NO_CREDITS, None)
 
     def forget(self) -> None:
         """Hold nothing against the account any more."""
-        self.pause = None
         self.proven = False
+        self._pauses.clear()
         self._closed_models.clear()
-        self._strikes.clear()
-
-    def _end(self, kind: ErrorKind) -> None:
-        if self.pause is not None and self.pause.kind is kind:
-            self.pause = None
-            del self._strikes[kind]
 
     def _close(self, model: str, error: ProviderError, now: float) -> Pause | None:
         known = self._closed_models.get(model)
@@ -197,15 +208,18 @@ class Health:
     def _pause(self, error: ProviderError, rest: Rest, strike: int, now: float) -> Pause:
         if rest.until_midnight:
             seconds = _DAY - (now + _SHANGHAI_OFFSET) % _DAY
-        elif error.retry_after:
+        elif rest.upstream_says and error.retry_after:
             seconds = min(error.retry_after, _LONGEST_RETRY_AFTER)
         else:
             seconds = min(rest.first * 2 ** min(strike - 1, 30), rest.longest)
-        # Never shorter than it was promised: accounts that fell out together come back one by one.
-        seconds += min(seconds * _JITTER, _LONGEST_JITTER) * self.spread()
-        return Pause(error.kind, now, now + seconds, strike, error.code, error.words, error.detail)
+        until = now + _with_jitter(seconds, self.spread())
+        return Pause(error.kind, now, until, strike, error.code, error.words, error.detail)
 
 
-def _weight(pause: Pause) -> tuple[bool, float]:
-    """Of two pauses, the one that matters: a refused login before everything, else the longer one."""
-    return pause.kind is ErrorKind.INVALID_CREDENTIAL, pause.until
+def _with_jitter(seconds: float, spread: float) -> float:
+    """Never shorter than it was promised: accounts that fell out together come back one by one."""
+    return seconds + min(seconds * _JITTER, _LONGEST_JITTER) * spread
+
+
+def _holds(pause: Pause, now: float) -> bool:
+    return now < pause.until or pause.kind is ErrorKind.INVALID_CREDENTIAL

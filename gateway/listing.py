@@ -1,14 +1,14 @@
 """The recent tasks of a caller, merged over its accounts, newest first and stable from page to page."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from gateway.callers import Caller
 from gateway.errors import as_passing, clean, from_provider
 from gateway.places import Place, Places
 from gateway.task_ids import TaskId
-from providers.contract import Account, CanList, ErrorKind, ListedTask, ProviderError
+from providers.contract import Account, CanList, ErrorKind, ListedTask, Provider, ProviderError
 from providers.registry import Registry
 
 SKEW_SECONDS = 60.0
@@ -38,8 +38,17 @@ class Listed:
 class Listing:
     """Asks every account that can list, live."""
 
-    def __init__(self, registry: Registry, places: Places, *, sole_owner: bool) -> None:
-        """`sole_owner` says that the gateway has at most one key, so that all its accounts' tasks are that key's."""
+    def __init__(
+        self,
+        registry: Registry,
+        places: Places,
+        *,
+        sole_owner: bool,
+        spend: Callable[[Provider, Account], None] = lambda provider, account: None,
+    ) -> None:
+        """`sole_owner` says that the gateway has at most one key, so that all its accounts' tasks are that key's.
+        `spend` is told of every call, since lists count against the accounts' budgets."""
+        self._spend = spend
         self._registry = registry
         self._places = places
         self._sole_owner = sole_owner
@@ -93,6 +102,7 @@ class Listing:
         provider = self._registry[account.provider]
         if not isinstance(provider, CanList):
             return ()
+        self._spend(provider, account)
         try:
             return await provider.list(account, before=before, limit=wanted)
         except ProviderError as error:

@@ -55,7 +55,8 @@ ERRORS: dict[str, Words] = {
     "insufficient_quota": Words("积分不足", "Not enough credits"),
     "rate_limit_exceeded": Words("请求过于频繁，请稍后再试", "Too many requests; try again later"),
     "account_resting": Words(
-        "{reason}。该账号暂停接受任务，约 {eta}后恢复", "{reason}. The account rests for about {eta}"
+        "{reason}。该账号暂停接受任务，约 {eta}后恢复，请届时再试",
+        "{reason}. The account rests for about {eta}: try again then",
     ),
     "account_without_credits": Words(
         "{reason}。该账号暂停接受任务，约 {eta}后恢复；充值或领取积分后，用 POST /token/points 或 /token/check "
@@ -71,11 +72,23 @@ ERRORS: dict[str, Words] = {
         "{total} 个账号都不能接受任务：{states}。请充值、领取积分、更新登录或添加账号",
         "None of the {total} accounts can take this: {states}. Top up, receive credits, log in anew or add accounts",
     ),
+    "accounts_paused": Words(
+        "{total} 个账号都已被管理员暂停，请联系网关管理员恢复",
+        "All {total} accounts are paused: ask the gateway's operator to resume one",
+    ),
+    "proxies_lead_nowhere": Words(
+        "无法通过账号的代理连接上游，请求未发出，请检查代理后重试",
+        "The upstream cannot be reached by the account's proxy, nothing was sent: check the proxy, then try again",
+    ),
+    "as_many_as_may": Words("运行中的任务已达 max_running", "As many tasks are running as max_running allows"),
     "accounts_not_entitled": Words(
         "{total} 个账号都无权使用该模型，请选择其他模型，或在官网开通",
         "None of the {total} accounts may use this model: choose another one, or have it opened on the site",
     ),
-    "no_check": Words("该平台无法检查登录状态", "This upstream does not tell whether a login is alive"),
+    "no_check": Words(
+        "该平台无法检查登录状态，只能通过提交得知",
+        "This upstream does not tell whether a login is alive: only a submit does",
+    ),
     "no_credits_told": Words("该平台不提供积分查询", "This upstream does not tell what is left"),
     "no_gifts": Words("该平台没有可领取的积分", "This upstream has no credits to receive"),
     "operator_only": Words(

@@ -20,6 +20,15 @@ SUBMITS = Counter(
 PAUSES = Counter("gateway_pauses", "Pauses of accounts that began, by provider and reason.", ("provider", "reason"))
 ACCOUNTS = Gauge("gateway_accounts", "The gateway's own accounts, by provider and state.", ("provider", "state"))
 
+BATCH_SIZES = Histogram(
+    "gateway_query_batch_size",
+    "Ids in one status query to an upstream, by provider.",
+    ("provider",),
+    buckets=(1, 2, 5, 10, 20, 50, 100),
+)
+QUERIES_SAVED = Counter("gateway_polls_saved", "Polls of a task that were answered without asking its upstream.")
+QUERIES_JOINED = Counter("gateway_polls_joined", "Polls of a task that joined a query of others.")
+
 
 def exposition(accounts: Mapping[tuple[str, str], int]) -> bytes:
     """The figures as Prometheus reads them. `accounts` counts accounts by provider and state, as of now."""

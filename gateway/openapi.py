@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from gateway import answers
-from gateway.api import OPERATIONS, Answer, ListOf, Operation
+from gateway.endpoints import OPERATIONS, Answer, ListOf, Operation
 
 _REF = "#/components/schemas/{model}"
 _BODY_KINDS = ("application/json", "multipart/form-data", "application/x-www-form-urlencoded")

@@ -13,9 +13,9 @@ from cachetools import LRUCache
 from gateway import task_ids
 from gateway.callers import Caller
 from gateway.errors import as_passing, from_provider
-from gateway.owners import Owners
+from gateway.owners import Owners, Unknown
 from gateway.task_ids import TaskId
-from providers.contract import Account, Provider, ProviderError, VideoRequest
+from providers.contract import Account, ErrorKind, Provider, ProviderError, VideoRequest
 from providers.registry import Registry
 from providers.settle import nominal_size, parse_size
 
@@ -51,10 +51,11 @@ class PlaceMemory:
 
 
 class Unplaced(NamedTuple):
-    """A native id that may be any of several accounts', since one that might own it could not be asked."""
+    """A native id that may be any of several accounts': one that might own it could not be asked, or, without an error,
+    it is too new for all of them."""
 
     provider: Provider
-    error: ProviderError
+    error: ProviderError | None = None
 
 
 class Places:
@@ -122,7 +123,9 @@ class Places:
                 found[id] = self._find_sealed(caller, id)
                 continue
             provider = None if caller.managed else self._registry.owner(id)
-            accounts = caller.accounts_of(provider.name) if provider else ()
+            accounts: Sequence[Account] = caller.accounts_of(provider.name) if provider else ()
+            if len(accounts) > 1:
+                accounts = [one for one in accounts if (one.tag, id) in self._submitted] or accounts
             found[id] = Place(id, provider, accounts[0], id) if provider and len(accounts) == 1 else None
             if provider and len(accounts) > 1:
                 ambiguous.setdefault(provider.name, []).append(id)
@@ -131,15 +134,16 @@ class Places:
             for id, owner in (await self._owners.find(caller, provider, unclear)).items():
                 if isinstance(owner, Account):
                     found[id] = Place(id, provider, owner, id)
-                elif owner is not None:
-                    found[id] = Unplaced(provider, owner)
+                elif owner is not Unknown.NOBODYS:
+                    found[id] = Unplaced(provider, owner if isinstance(owner, ProviderError) else None)
         return found
 
     async def find_one(self, caller: Caller, id: str) -> Place | None:
         """The same for one id. Raises GatewayError where it cannot be told just now."""
         place = (await self.find(caller, [id]))[id]
         if isinstance(place, Unplaced):
-            raise from_provider(as_passing(place.error)) from place.error
+            error = place.error or ProviderError(ErrorKind.UPSTREAM_ERROR)
+            raise from_provider(as_passing(error)) from place.error
         return place
 
     def _find_sealed(self, caller: Caller, id: str) -> Place | None:
@@ -168,15 +172,18 @@ class Places:
 
     def submit_keys(self, caller: Caller, account: Account, seed: str) -> tuple[str, ...]:
         """The UUID under which a submit goes to an account, the same for the same seed on every replica; behind it
-        those that older secrets gave.
+        those that older secrets gave, and those from before the account had a name.
 
         Its last six bytes mark the owner, so that an upstream that keeps the key and lists it tells whose task it is.
         """
-        head = bytearray(hashlib.sha256(f"{caller.owner}\0{account.tag}\0{seed}".encode()).digest()[:_KEY_BYTES])
-        head[6] = head[6] & 0x0F | 0x40
-        head[8] = head[8] & 0x3F | 0x80
-        marks = (self._mark(bytes(head), caller, key) for key in self._keys(caller, account))
-        return tuple(str(uuid.UUID(bytes=bytes(head) + mark)) for mark in marks)
+        keys = []
+        for tag in dict.fromkeys((account.tag, account.credential_tag)):
+            head = bytearray(hashlib.sha256(f"{caller.owner}\0{tag}\0{seed}".encode()).digest()[:_KEY_BYTES])
+            head[6] = head[6] & 0x0F | 0x40
+            head[8] = head[8] & 0x3F | 0x80
+            marks = (self._mark(bytes(head), caller, key) for key in self._keys(caller, account))
+            keys += [str(uuid.UUID(bytes=bytes(head) + mark)) for mark in marks]
+        return tuple(keys)
 
     def made(self, caller: Caller, account: Account, submit_key: str) -> bool:
         """True when a submit key was made here for this caller."""

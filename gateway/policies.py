@@ -31,10 +31,12 @@ class RoundRobin:
     comes back without a claim to them."""
 
     def pick(self, ready: Sequence[C]) -> C:
+        total = sum(candidate.weight for candidate in ready)
         for candidate in ready:
-            candidate.turn += candidate.weight
+            # Claims and debts from other company, and from other weights, are worth one round at most.
+            candidate.turn = min(max(candidate.turn, -total), total) + candidate.weight
         best = max(ready, key=lambda candidate: candidate.turn)
-        best.turn -= sum(candidate.weight for candidate in ready)
+        best.turn -= total
         return best
 
 

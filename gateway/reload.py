@@ -64,6 +64,9 @@ class Reloader:
         self._read = self._latest = stamp_of(self._file)
         try:
             settings = await asyncio.to_thread(self._load)
+            if settings.stamp is None and self._state.parts.settings.stamp is not None:
+                # Without keys everybody would be let in: a file that is gone is one that is being replaced.
+                raise SettingsError(f"{self._file} is gone")
             parts = assemble(settings, self._memory)
         except SettingsError as error:
             GATEWAY.error(f"the new configuration is refused, the one before stays: {error}")

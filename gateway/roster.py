@@ -1,5 +1,6 @@
 """The managed accounts of a configuration: those of the environment's lists, then those of the file."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -10,6 +11,8 @@ from gateway.settings import AccountSettings, Settings, SettingsError
 from providers.contract import Account
 from providers.proxies import is_proxy
 from providers.registry import Registry
+
+_COOKIE = re.compile(r"[\x20-\x7e]+")
 
 
 def managed_accounts(settings: Settings, registry: Registry) -> list[ManagedAccount]:
@@ -55,27 +58,33 @@ def _of_file(where: str, one: AccountSettings, registry: Registry) -> Account:
         raise SettingsError(
             f"{where}: proxy is no address such as http://user:password@host:port or socks5://host:port"
         )
+    cookie = one.cookie.get_secret_value() if one.cookie else None
+    if cookie is not None and (account.provider != "jimeng" or not _COOKIE.fullmatch(cookie)):
+        raise SettingsError(f"{where}: cookie is no Cookie header of printable ASCII for a jimeng account")
     return replace(
         account,
         name=one.name,
         region=one.region or account.region,
         proxy=proxy or account.proxy,
-        cookie=one.cookie.get_secret_value() if one.cookie else None,
+        cookie=cookie,
     )
 
 
 def _refuse_repeats(found: Sequence[tuple[str, ManagedAccount]]) -> None:
     """One account under two names would be used twice as much, and count as two."""
-    seen: dict[tuple[str, str], str] = {}
-    for where, managed in found:
-        account = managed.account
-        marks = [(f"credential of {account.provider} {account.region}", account.credential)]
-        if account.name:
-            marks.append(("name", account.name))
-        for what, value in marks:
-            first = seen.setdefault((what, value), where)
-            if first != where:
-                raise SettingsError(f"{where} has the same {what.partition(' ')[0]} as {first}")
+    for index, (where, managed) in enumerate(found):
+        one = managed.account
+        for first, other in found[:index]:
+            if one.name and one.name == other.account.name:
+                raise SettingsError(f"{where} has the same name as {first}")
+            if _is_the_same(one, other.account):
+                raise SettingsError(f"{where} has the same credential as {first}")
+
+
+def _is_the_same(one: Account, other: Account) -> bool:
+    """A session may be known at several sites; without a site it is meant wherever it is."""
+    same = (one.provider, one.credential) == (other.provider, other.credential)
+    return same and (one.region == other.region or not one.region or not other.region)
 
 
 def _names(registry: Registry) -> str:

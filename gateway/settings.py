@@ -182,6 +182,12 @@ class Settings(BaseSettings):
     qwen_video_model: str = Field(
         "wan2.6-i2v", validation_alias="QWEN_VIDEO_MODEL", description="DashScope's model when only an image is given."
     )
+    dashscope_qps: float = Field(
+        20.0, ge=0, validation_alias="DASHSCOPE_QPS", description="Queries a second of one account; 0 = no limit."
+    )
+    jimeng_qps: float = Field(
+        5.0, ge=0, validation_alias="JIMENG_QPS", description="Queries a second of one account; 0 = no limit."
+    )
     jimeng_query_batch: int = Field(
         50, ge=1, le=500, validation_alias="JIMENG_QUERY_BATCH", description="Ids in one status query to Jimeng."
     )

@@ -7,7 +7,7 @@ from gateway.accounts import Standing
 from gateway.errors import GatewayError, from_provider
 from gateway.health import AccountState
 from gateway.messages import ACCOUNT_STATES, ERRORS, filled, spell_time
-from providers.contract import ErrorKind, ProviderError, Words
+from providers.contract import ProviderError, Words
 
 _RETURNING = frozenset(
     {
@@ -31,10 +31,12 @@ def shortage(standings: Sequence[Standing], *, managed: bool, now: float) -> Gat
     back, or, where none will be, `insufficient_quota`; unless they all lack the same thing.
     """
     if len(standings) == 1 and standings[0].error is not None:
-        return _of_one(standings[0], standings[0].error, now)
+        return _of_one(standings[0], standings[0].error, managed, now)
     states = Counter(standing.state for standing in standings)
     if set(states) == {AccountState.UNREACHABLE}:
-        return from_provider(ProviderError(ErrorKind.UNREACHABLE))
+        return GatewayError("upstream_unavailable", ERRORS["proxies_lead_nowhere"])
+    if set(states) == {AccountState.PAUSED}:
+        return GatewayError("insufficient_quota", filled(ERRORS["accounts_paused"], total=len(standings)))
     tally = _tally(states)
     total = len(standings)
     if set(states) == {AccountState.NOT_ENTITLED}:
@@ -52,14 +54,16 @@ def shortage(standings: Sequence[Standing], *, managed: bool, now: float) -> Gat
     return GatewayError("insufficient_quota", filled(ERRORS["accounts_used_up"], total=total, states=tally))
 
 
-def _of_one(standing: Standing, error: ProviderError, now: float) -> GatewayError:
+def _of_one(standing: Standing, error: ProviderError, managed: bool, now: float) -> GatewayError:
+    if standing.state is AccountState.UNREACHABLE:
+        return GatewayError("upstream_unavailable", ERRORS["proxies_lead_nowhere"], detail=error.detail)
     refusal = from_provider(error)
     if not refusal.shape.should_retry:
         refusal.retry_after = None
     if standing.until is None or standing.until <= now:
         return refusal
     if standing.state is AccountState.NO_CREDITS:
-        rest = ERRORS["account_without_credits"]
+        rest = ERRORS["account_resting" if managed else "account_without_credits"]
     elif standing.state in _RETURNING:
         rest = ERRORS["account_resting"]
         refusal.retry_after = standing.until - now if refusal.shape.should_retry else None

@@ -5,9 +5,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from gateway.accounts import AccountPool, Lease
+from gateway.care import Care
 from gateway.clock import Clock
 from gateway.errors import as_passing, clean, from_provider
-from gateway.sessions import Sessions
 from gateway.shortage import shortage
 from providers.contract import (
     Account,
@@ -24,7 +24,8 @@ LOOKUP_DELAYS = (1.0, 1.0, 2.0, 3.0)
 """Seconds before each look-up of a submit whose answer was lost: the store of the upstream lags behind the submit."""
 
 RESEND_WITHIN = 30.0
-"""Seconds after which a submit is not sent again: clients and what stands in front of them give up at 60 to 90 s."""
+"""Seconds after which a submit is not sent again, nor to another account: clients and what stands in front of them give
+up at 60 to 90 s, and would pay for a video that they never hear of."""
 
 MAX_ATTEMPTS = 6
 """Accounts that one submit is tried with, unless configured."""
@@ -32,6 +33,8 @@ MAX_ATTEMPTS = 6
 _LOOK_EVERY = 5.0
 """Seconds between two looks at the tasks that keep an account full."""
 
+_LOOK_AT = 5
+"""Tasks of an account that are looked at then, where the upstream takes one id at a time."""
 _FINDS_AT_ONCE = 4
 
 SubmitKeys = Callable[[Account], Sequence[str]]
@@ -49,14 +52,14 @@ class Submitter:
         self,
         clock: Clock,
         pool: AccountPool,
-        sessions: Sessions,
+        care: Care,
         look: Look,
         *,
         max_attempts: int = MAX_ATTEMPTS,
     ) -> None:
         self._clock = clock
         self._pool = pool
-        self._sessions = sessions
+        self._care = care
         self._look = look
         self._max_attempts = max_attempts
 
@@ -78,7 +81,8 @@ class Submitter:
         that the accounts are the gateway's own.
         """
         failures: dict[str, ProviderError] = {}
-        while len(failures) < self._max_attempts:
+        began = self._clock.now()
+        while len(failures) < self._max_attempts and self._clock.now() - began <= RESEND_WITHIN:
             lease = await self._next(provider, accounts, request.model, failures)
             if lease is None:
                 break
@@ -109,21 +113,20 @@ class Submitter:
         self, provider: Provider, accounts: Sequence[Account], model: str, tried: Mapping[str, object]
     ) -> Lease | None:
         """The account for the next try; None when none of them can take the submit now."""
-        looking = self._sessions.revive([account for account in accounts if self._pool.expired(account)])
+        looking = self._care.revive([account for account in accounts if self._pool.expired(account)])
         lease = await self._pool.take(accounts, model, tried.keys())
         if lease is not None:
             return lease
         # Nobody is ready: what was refused for its login or is full may be so no longer.
         await looking
-        unseen = self._pool.unseen(accounts, _LOOK_EVERY)
+        unseen = self._pool.unseen(accounts, _LOOK_EVERY, max(provider.query_batch, _LOOK_AT))
         await asyncio.gather(*(self._look(provider, account, ids) for account, ids in unseen.items()))
         return await self._pool.take(accounts, model, tried.keys())
 
     def _note(self, lease: Lease, error: ProviderError) -> None:
         clean(error, lease.account)
-        lease.failed(error)
-        if error.kind is ErrorKind.NO_CREDITS:
-            self._sessions.read_credits_after_refusal(lease.account)
+        if lease.failed(error) and error.kind is ErrorKind.NO_CREDITS:
+            self._care.read_credits_after_refusal(lease.account)
 
     async def find(
         self, provider: Provider, accounts: Sequence[Account], keys: SubmitKeys

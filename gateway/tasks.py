@@ -40,6 +40,9 @@ _POLL_AFTER_MS = {
     Phase.FINALIZING: 1000,
 }
 _LONGEST_POLL_AFTER_MS = 15_000
+_LONGEST_ROUND_MS = 60_000
+_LATE_SECONDS = 1.0
+"""Beyond the freshness: what an answer may be late before it is called stale."""
 _QUEUE_POLLS = 5
 """How many polls a place in a queue is worth until its forecast has passed."""
 
@@ -66,7 +69,9 @@ class Task:
     """One task as it stands, for any surface to render. `model` and `created` are None where nobody knows them.
 
     `seconds` (0: not known) and `size` ("": not known) are those that were asked for. `trouble` is why the state may
-    be old: the last query failed on its way. `proxy` is the way by which the task's account goes out.
+    be old: the last query failed on its way. `age` is in seconds; `stale` says that the answer is older than it should
+    be, whatever the reason. `round_seconds` is how long its account takes to ask for every task that waits for it.
+    `proxy` is the way by which the task's account goes out.
     """
 
     id: str
@@ -78,6 +83,9 @@ class Task:
     seconds: int = 0
     size: str = ""
     trouble: ProviderError | None = None
+    age: float = 0.0
+    stale: bool = False
+    round_seconds: float = 0.0
     proxy: str | None = field(default=None, repr=False)
 
     @property
@@ -89,7 +97,8 @@ class Task:
         queue = self.state.queue
         if queue and queue.eta_seconds:
             pause = max(pause, math.ceil(queue.eta_seconds * 1000 / _QUEUE_POLLS))
-        return min(pause, _LONGEST_POLL_AFTER_MS)
+        pause = min(pause, _LONGEST_POLL_AFTER_MS)
+        return max(pause, min(math.ceil(self.round_seconds * 1000), _LONGEST_ROUND_MS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +115,7 @@ class Untold:
         """What stands for it beside others of which something is known."""
         state = TaskState(self.id, Phase.PROCESSING)
         if self.place is None:
-            return Task(self.id, self.provider, state, trouble=self.error)
+            return Task(self.id, self.provider, state, trouble=self.error, stale=True)
         return _found(self.place, Observation(state, 0, seen_at=0, trouble=self.error), None)
 
 
@@ -261,6 +270,7 @@ class Tasks:
             raise GatewayError("task_not_found")
         if not isinstance(place.provider, CanCancel):
             raise GatewayError("not_cancellable")
+        self._polling.spend(place.provider, place.account)
         try:
             await place.provider.cancel(place.upstream_id, place.account)
         except ProviderError as error:
@@ -285,11 +295,18 @@ class Tasks:
             if isinstance(place, Place):
                 by_account[place.account.tag].append(place)
             elif isinstance(place, Unplaced):
-                untold = Untold(id, place.provider.name, place.error)
-                found[id] = untold if place.error.kind is ErrorKind.INVALID_CREDENTIAL else untold.task
+                found[id] = self._unplaced(id, place)
         for answer in await asyncio.gather(*(self._observe(group, ask) for group in by_account.values())):
             found |= answer
         return found
+
+    @staticmethod
+    def _unplaced(id: str, place: Unplaced) -> "Task | Untold":
+        name, error = place.provider.name, place.error
+        if error is None:
+            return Task(id, name, TaskState(id, Phase.QUEUED, created_at=place.provider.submitted_at(id)))
+        untold = Untold(id, name, error)
+        return untold if error.kind is ErrorKind.INVALID_CREDENTIAL else untold.task
 
     async def _observe(self, places: Sequence[Place], ask: bool) -> dict[str, "Task | Untold | None"]:
         """The tasks of places that all belong to one account, by public id; None for one that the upstream does not
@@ -305,11 +322,15 @@ class Tasks:
             ask=ask,
         )
         found: dict[str, Task | Untold | None] = {}
+        round_seconds = self._polling.round_seconds(provider, account)
         for place in places:
             seen = observed[place.upstream_id]
             if isinstance(seen, Observation):
                 card = provider.card(seen.state.model) if seen.state.model else None
-                found[place.public_id] = _found(place, seen, card.name if card else seen.state.model)
+                task = _found(place, seen, card.name if card else seen.state.model)
+                age = self._polling.age(seen)
+                stale = task.stale or (not seen.state.phase.ended and age > self._polling.freshness + _LATE_SECONDS)
+                found[place.public_id] = replace(task, age=age, stale=stale, round_seconds=round_seconds)
             elif seen.kind is ErrorKind.TASK_NOT_FOUND:
                 found[place.public_id] = None
             else:
@@ -350,5 +371,6 @@ def _found(place: Place, observation: Observation, model: str | None) -> Task:
         seconds=place.seconds,
         size=f"{place.width}x{place.height}" if place.width and place.height else "",
         trouble=observation.trouble,
+        stale=observation.trouble is not None,
         proxy=place.account.proxy,
     )

@@ -152,6 +152,9 @@ class ProviderError(Exception):
         return " ".join(part for part in (self.kind, self.code, self.detail) if part)
 
 
+_SHORTEST_SECRET = 4
+"""Characters. What is shorter stands in many an innocent text."""
+
 # --- accounts ---------------------------------------------------------------------------------------------------
 
 
@@ -185,10 +188,13 @@ class Account:
         return digest.hexdigest()[:12]
 
     def redact(self, text: str) -> str:
-        """`text` without this account's secrets: foreign text may quote what was sent."""
-        for secret in (self.credential, self.proxy, self.cookie):
-            if secret and len(secret) >= 4:
-                text = text.replace(secret, "***")
+        """`text` without this account's secrets: foreign text may quote what was sent, or a part of it."""
+        if text:
+            userinfo = (self.proxy or "").rpartition("@")[0].partition("://")[2]
+            values = [pair.partition("=")[2] for pair in (self.cookie or "").split("; ")]
+            for secret in (self.cookie, self.proxy, userinfo, userinfo.partition(":")[2], self.credential, *values):
+                if secret and len(secret) >= _SHORTEST_SECRET:
+                    text = text.replace(secret, "***")
         return text
 
 

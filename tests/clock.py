@@ -1,21 +1,72 @@
 """A clock that tests move by hand."""
 
+import asyncio
+import heapq
+import itertools
+from collections.abc import Callable
+
+_BY_ITSELF = 0.01
+"""Seconds. What is to happen so soon happens without anybody moving the clock."""
+
 
 class TestClock:
-    """Starts at a fixed time. `sleep` returns at once and moves the time on."""
+    """Starts at a fixed time. `sleep` returns at once and moves the time on; what is planned for later happens as the
+    time is moved past it."""
 
     __test__ = False
 
     def __init__(self, now: float = 1_757_737_934.0) -> None:
         self._now = now
+        self._planned: list[tuple[float, int, Planned]] = []
+        self._numbers = itertools.count()
         self.slept: list[float] = []
 
     def now(self) -> float:
         return self._now
 
     def move(self, seconds: float) -> None:
-        self._now += seconds
+        end = self._now + seconds
+        while self._planned and self._planned[0][0] <= end:
+            moment, _, planned = heapq.heappop(self._planned)
+            self._now = max(self._now, moment)
+            planned.run()
+        self._now = end
+
+    async def run(self, seconds: float) -> None:
+        """Move on step by step, so that what happens on the way has its time."""
+        end = self._now + seconds
+        while True:
+            for _ in range(20):
+                await asyncio.sleep(0)
+            while self._planned and self._planned[0][2].cancelled:
+                heapq.heappop(self._planned)
+            if not self._planned or self._planned[0][0] > end:
+                break
+            self.move(self._planned[0][0] - self._now)
+        self._now = end
 
     async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
-        self._now += seconds
+        self.move(seconds)
+
+    def later(self, seconds: float, call: Callable[[], object]) -> "Planned":
+        planned = Planned(call)
+        if seconds <= _BY_ITSELF:
+            asyncio.get_running_loop().call_soon(planned.run)
+        else:
+            heapq.heappush(self._planned, (self._now + seconds, next(self._numbers), planned))
+        return planned
+
+
+class Planned:
+    def __init__(self, call: Callable[[], object]) -> None:
+        self._call = call
+        self.cancelled = False
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+    def run(self) -> None:
+        if not self.cancelled:
+            self.cancelled = True
+            self._call()

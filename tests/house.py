@@ -9,6 +9,7 @@ import pytest
 from gateway.accounts import AccountPool
 from gateway.background import Background
 from gateway.callers import Caller
+from gateway.care import Care
 from gateway.catalog import Catalog
 from gateway.errors import GatewayError
 from gateway.listing import Listing
@@ -16,7 +17,6 @@ from gateway.owners import Owners
 from gateway.places import Places
 from gateway.policies import FillFirst, Policy
 from gateway.polling import Polling
-from gateway.sessions import Sessions
 from gateway.submission import Submitter
 from gateway.tasks import Submitted, Tasks
 from providers.contract import (
@@ -31,6 +31,12 @@ from tests.upstream import ScriptedProvider
 ONE, TWO, THREE = (Account("scripted", f"s-secret-{number}") for number in range(1, 4))
 REQUEST = VideoRequest("scripted-model", "cat")
 OWNER = "a" * 12
+
+
+def no_owners() -> Owners:
+    """For those who never look for one."""
+    clock, background = TestClock(), Background()
+    return Owners(clock, Polling(clock, 1.0, background), background)
 
 
 def passing(*accounts: Account) -> Caller:
@@ -58,18 +64,18 @@ class House:
         self.clock = TestClock()
         keys = (f"key-{number}" for number in itertools.count(1))
         registry = Registry([self.provider, *self.others])
-        self.places = Places(registry, Owners(self.clock), self.secrets)
         self.pool = AccountPool(self.clock, self.policy, spread=lambda: 0.0)
         self.background = Background()
-        polling = Polling(self.clock, 1.0, self.pool.heard)
-        sessions = Sessions(registry, self.pool, self.clock, self.background)
+        polling = Polling(self.clock, 1.0, self.background, self.pool.heard)
+        self.places = Places(registry, Owners(self.clock, polling, self.background), self.secrets)
+        care = Care(registry, self.pool, self.clock, self.background)
         self.tasks = Tasks(
             registry,
             Catalog(registry, self.aliases, self.defaults),
             self.places,
             Listing(registry, self.places, sole_owner=self.sole_owner),
             polling,
-            Submitter(self.clock, self.pool, sessions, polling.look, max_attempts=self.max_attempts),
+            Submitter(self.clock, self.pool, care, polling.look, max_attempts=self.max_attempts),
             self.clock,
             poll_interval=5.0,
             new_key=lambda: next(keys),

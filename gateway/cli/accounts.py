@@ -15,7 +15,7 @@ _COLUMNS = (
     *("name", "provider", "region", "state", "rests until"),
     *("running", "submitted", "failed", "credits", "last error"),
 )
-_NOT_OFFERED = frozenset({"invalid_value", "not_supported"})
+_NOT_OFFERED = "not_supported"
 """What the gateway answers where an upstream has no such thing."""
 
 
@@ -105,7 +105,7 @@ def _ask(client: GatewayClient, action: Action, name: str, *, named: bool) -> tu
 
 def _not_offered(error: Mapping[str, Any]) -> bool:
     """True when the upstream has no such thing, rather than that it refused it."""
-    return error.get("code") in _NOT_OFFERED and "upstream_code" not in error
+    return error.get("code") == _NOT_OFFERED and "upstream_code" not in error
 
 
 def _checked(body: Mapping[str, Any]) -> Told:

@@ -50,6 +50,8 @@ class ServeOptions:
 
 def serve(options: ServeOptions) -> None:
     """Serve until SIGTERM or Ctrl-C; running requests end first. Raises CommandError."""
+    # Until the application handles it.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     end_on(signal.SIGINT, signal.SIGTERM, exit_code=0)
     _hand_to_workers(
         GATEWAY_HOST=options.host,

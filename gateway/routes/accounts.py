@@ -11,7 +11,8 @@ from starlette.responses import Response
 from gateway.accounts import ManagedAccount, Standing
 from gateway.context import insists, json_answer, language, parts
 from gateway.errors import GatewayError, describe, refused
-from gateway.messages import Language
+from gateway.health import AccountState
+from gateway.messages import ERRORS, Language, say
 from gateway.operators import require_operator
 from providers.contract import Credits
 
@@ -27,7 +28,7 @@ async def accounts(request: Request) -> Response:
 async def check(request: Request) -> Response:
     """POST /v1/accounts/{name}/check: is its login alive?"""
     managed = _asked_for(request)
-    alive = await parts(request).sessions.check(managed.account)
+    alive = await parts(request).care.check(managed.account)
     return _answer(request, managed, live=alive)
 
 
@@ -35,7 +36,7 @@ async def points(request: Request) -> Response:
     """POST /v1/accounts/{name}/points: what is left, read within the last two minutes unless the client insists."""
     managed = _asked_for(request)
     with _for_operators():
-        credits = await parts(request).sessions.credits(managed.account, insist=insists(request))
+        credits = await parts(request).care.credits(managed.account, insist=insists(request))
     return _answer(request, managed, credits=render_credits(credits))
 
 
@@ -43,7 +44,7 @@ async def receive(request: Request) -> Response:
     """POST /v1/accounts/{name}/receive: take today's credits."""
     managed = _asked_for(request)
     with _for_operators():
-        received = await parts(request).sessions.receive(managed.account)
+        received = await parts(request).care.receive(managed.account)
     return _answer(request, managed, received=received.received)
 
 
@@ -91,6 +92,7 @@ def _render(request: Request, managed: ManagedAccount, spoken: Language) -> dict
     """An account without anything secret; times in unix seconds."""
     account, pool = managed.account, parts(request).pool
     seat, standing = pool.seat(account), pool.standing(account)
+    closed = seat.health.closed_models(pool.now())
     shown: dict[str, Any] = {
         "name": account.name or account.tag,
         "tag": account.tag,
@@ -100,8 +102,9 @@ def _render(request: Request, managed: ManagedAccount, spoken: Language) -> dict
         "weight": managed.weight,
         "max_running": managed.max_running,
         "state": standing.state.value,
-        "reason": describe(standing.error, spoken) if standing.error else None,
+        "reason": _reason(standing, spoken),
         "rests_until": _ahead(standing, pool.now()),
+        "closed_models": {model: math.ceil(pause.until) for model, pause in closed.items()},
         "running": seat.busy,
         "submitted": seat.submitted,
         "failed": seat.failed,
@@ -118,6 +121,12 @@ def _render(request: Request, managed: ManagedAccount, spoken: Language) -> dict
     if seat.credits is not None:
         shown["credits"] = render_credits(seat.credits.credits) | {"seen_at": int(seat.credits.at)}
     return shown
+
+
+def _reason(standing: Standing, spoken: Language) -> str | None:
+    if standing.error is not None:
+        return describe(standing.error, spoken)
+    return say(ERRORS["as_many_as_may"], spoken) if standing.state is AccountState.FULL else None
 
 
 def _ahead(standing: Standing, now: float) -> int | None:

@@ -106,8 +106,9 @@ def render(task: Task, spoken: Language) -> dict[str, Any]:
         fields["error"] = describe(state.error, spoken)
         if state.error.code:
             fields["error_code"] = state.error.code
-    if task.trouble:
+    if task.stale:
         fields["stale"] = True
+    if task.trouble:
         fields.setdefault("error", describe_query(task.trouble, spoken))
     return fields | _present(created=task.created, model=task.model, provider=task.provider)
 

@@ -188,7 +188,7 @@ def render(task: Task, spoken: Language) -> dict[str, Any]:
         video["url"] = state.result.url
     if state.error:
         video["error"] = _error(state.error, spoken)
-    if task.trouble:
+    if task.stale:
         video["stale"] = True
     return video | {"provider": task.provider}
 

@@ -13,10 +13,10 @@ from starlette.responses import Response
 
 from gateway.bodies import read_object
 from gateway.callers import Caller
+from gateway.care import Received
 from gateway.context import caller, insists, json_answer, language, parts
 from gateway.errors import GatewayError, refused
 from gateway.operators import shows_admin_key
-from gateway.sessions import Received
 from providers.contract import Account, Credits
 
 T = TypeVar("T")
@@ -27,31 +27,31 @@ async def check(request: Request) -> Response:
 
     The credential stands in the body's `token`, or in the bearer.
     """
-    sessions = parts(request).sessions
+    care = parts(request).care
     accounts = await _accounts_of_body(request) or _accounts_of_bearer(request)
     if len(accounts) == 1:
-        return json_answer({"live": await sessions.check(accounts[0])})
-    answers = await sessions.each(accounts, sessions.check)
+        return json_answer({"live": await care.check(accounts[0])})
+    answers = await care.each(accounts, care.check)
     return json_answer(_rows(request, accounts, answers, lambda alive: {"live": alive}))
 
 
 async def points(request: Request) -> Response:
     """POST /token/points: what is left, read within the last two minutes unless the client insists."""
-    sessions, insist = parts(request).sessions, insists(request)
+    care, insist = parts(request).care, insists(request)
     accounts = _accounts_of_bearer(request)
 
     async def read(account: Account) -> Credits:
-        return await sessions.credits(account, insist=insist)
+        return await care.credits(account, insist=insist)
 
-    answers = await sessions.each(accounts, read)
+    answers = await care.each(accounts, read)
     return json_answer(_rows(request, accounts, answers, lambda left: {"points": _points(left)}))
 
 
 async def receive(request: Request) -> Response:
     """POST /token/receive: take today's credits. `received` is their number, 0 when they were taken before."""
-    sessions = parts(request).sessions
+    care = parts(request).care
     accounts = _accounts_of_bearer(request)
-    answers = await sessions.each(accounts, sessions.receive)
+    answers = await care.each(accounts, care.receive)
 
     def tell(received: Received) -> dict[str, Any]:
         told = {"success": True, "received": received.received}

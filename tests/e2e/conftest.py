@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
@@ -32,6 +32,9 @@ class HastyClock:
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds / 50)
 
+    def later(self, seconds: float, call: Callable[[], object]) -> asyncio.TimerHandle:
+        return asyncio.get_running_loop().call_later(seconds / 50, call)
+
 
 def settings_for(upstream: SandboxServer, **more: Any) -> Settings:
     """Settings that lead to the embedded upstream and read nothing of the environment."""
@@ -39,6 +42,8 @@ def settings_for(upstream: SandboxServer, **more: Any) -> Settings:
         "jimeng_base_url": upstream.jimeng_url,
         "dashscope_base_url": upstream.dashscope_url,
         "poll_freshness": 0.0,
+        "dashscope_qps": 0.0,
+        "jimeng_qps": 0.0,
         "timeouts": QUICK,
     }
     return Settings.model_construct(**defaults | more)

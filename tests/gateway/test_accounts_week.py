@@ -53,7 +53,7 @@ class Week:
     def look_after_logins(self) -> None:
         for account in self.accounts:
             if self.pool.expired(account) and self.pool.due(account) and self.chance.random() < 0.5:
-                self.pool.logged_in(account)
+                self.pool.logged_in(account, sent_at=self.clock.now())
 
     async def submit(self, model: str, id: str) -> None:
         before = {account: self.pool.standing(account, model) for account in self.accounts}

@@ -7,9 +7,9 @@ import pytest
 
 from gateway.accounts import AccountPool, ManagedAccount
 from gateway.background import Background
+from gateway.care import Care
 from gateway.context import Parts
 from gateway.daily import LOOK_SECONDS, DailyGifts, minute_of
-from gateway.sessions import Sessions
 from gateway.settings import RotationSettings
 from providers.contract import Account, ErrorKind, ProviderError
 from providers.registry import Registry
@@ -38,12 +38,12 @@ class House:
     def __init__(self, *, wanted: bool = True) -> None:
         self.provider = Giving()
         self.clock = self.provider.clock
-        pool = AccountPool(self.clock)
+        pool = self.pool = AccountPool(self.clock)
         pool.manage([ManagedAccount(account) for account in (*ACCOUNTS, OTHER)])
         registry = Registry([self.provider, ScriptedProvider()])
         settings = SimpleNamespace(rotation=RotationSettings(receive_daily=wanted))
-        sessions = Sessions(registry, pool, self.clock, Background())
-        parts = cast(Parts, cast(Any, SimpleNamespace(pool=pool, sessions=sessions, settings=settings)))
+        care = Care(registry, pool, self.clock, Background())
+        parts = cast(Parts, cast(Any, SimpleNamespace(pool=pool, care=care, settings=settings)))
         self.gifts = DailyGifts(self.clock, lambda: parts)
 
     async def live(self, seconds: float) -> None:
@@ -72,6 +72,17 @@ async def test_only_where_it_is_wanted() -> None:
     house = House(wanted=False)
     await house.live(2 * 86_400)
     assert house.provider.taken == []
+
+
+async def test_an_account_in_trouble_is_let_alone_until_it_is_over() -> None:
+    house = House()
+    account = ACCOUNTS[0]
+    house.pool.hold_against(account, trouble(ErrorKind.RESTRICTED), "", sent_at=house.clock.now())
+    until = house.pool.standing(account).until
+    assert until
+    await house.live(2 * 86_400)
+    assert all(at >= until for name, at in house.provider.taken if name == account.name)
+    assert account.name in {name for name, _ in house.provider.taken}
 
 
 async def test_trouble_with_one_does_not_end_it(caplog: pytest.LogCaptureFixture) -> None:

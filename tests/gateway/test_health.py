@@ -117,13 +117,13 @@ def test_an_older_success_does_not_end_a_younger_pause() -> None:
     assert health.resting(11.0)
 
 
-def test_the_graver_of_two_pauses_stays() -> None:
+def test_the_graver_of_two_pauses_matters() -> None:
     health = healthy()
     restricted = fail(health, ErrorKind.RESTRICTED, 10.0)
-    assert health.fail(ProviderError(ErrorKind.RATE_LIMITED), "m", sent_at=9.0, now=11.0) is None
+    fail(health, ErrorKind.RATE_LIMITED, 11.0)
     assert health.resting(12.0) == restricted
     expired = fail(health, ErrorKind.INVALID_CREDENTIAL, 12.0)
-    assert health.fail(ProviderError(ErrorKind.NO_CREDITS), "m", sent_at=12.0, now=13.0) is None
+    fail(health, ErrorKind.NO_CREDITS, 13.0)
     assert health.resting(13.0) == expired
 
 
@@ -131,8 +131,15 @@ def test_a_refused_login_holds_on_until_one_is_seen() -> None:
     health = healthy()
     pause = fail(health, ErrorKind.INVALID_CREDENTIAL, 0.0)
     assert health.resting(pause.until + 10 * HOUR) == pause
-    health.log_in()
+    health.log_in(1.0)
     assert health.resting(1.0) is None
+
+
+def test_a_login_that_was_seen_before_the_refusal_is_no_news() -> None:
+    health = healthy()
+    fail(health, ErrorKind.INVALID_CREDENTIAL, 10.0)
+    health.log_in(9.0)
+    assert health.resting(11.0)
 
 
 def test_a_login_that_is_refused_again_has_been_out_all_the_time() -> None:
@@ -147,7 +154,7 @@ def test_a_login_that_is_refused_again_has_been_out_all_the_time() -> None:
 def test_a_login_ends_no_other_pause() -> None:
     health = healthy()
     fail(health, ErrorKind.RESTRICTED, 0.0)
-    health.log_in()
+    health.log_in(1.0)
     assert health.resting(1.0)
 
 
@@ -161,20 +168,54 @@ def test_a_task_that_ended_makes_room() -> None:
 def test_only_more_credits_than_at_the_refusal_end_its_pause() -> None:
     health = healthy()
     fail(health, ErrorKind.NO_CREDITS, NOON_IN_SHANGHAI)
-    health.refused_with(5)
-    health.see_credits(5)
-    assert health.resting(NOON_IN_SHANGHAI + 1)
-    health.see_credits(6)
-    assert health.resting(NOON_IN_SHANGHAI + 1) is None
+    for credits, rests in ((5, True), (5, True), (6, False)):
+        health.see_credits(credits, NOON_IN_SHANGHAI + 1)
+        assert (health.resting(NOON_IN_SHANGHAI + 1) is not None) is rests
 
 
-def test_where_nobody_knows_what_was_left_any_credits_do() -> None:
+def test_where_nobody_read_them_at_the_refusal_any_credits_do() -> None:
     health = healthy()
     fail(health, ErrorKind.NO_CREDITS, NOON_IN_SHANGHAI)
-    health.see_credits(0)
-    assert health.resting(NOON_IN_SHANGHAI + 1)
-    health.see_credits(1)
-    assert health.resting(NOON_IN_SHANGHAI + 1) is None
+    health.see_credits(0, NOON_IN_SHANGHAI + HOUR)
+    assert health.resting(NOON_IN_SHANGHAI + HOUR)
+    health.see_credits(1, NOON_IN_SHANGHAI + HOUR)
+    assert health.resting(NOON_IN_SHANGHAI + HOUR) is None
+
+
+def test_failures_while_it_rests_are_no_strikes_and_make_it_no_longer() -> None:
+    """Polls of an account under risk control are refused as well, one after the other."""
+    health = healthy()
+    pause = fail(health, ErrorKind.RESTRICTED, 0.0)
+    for now in range(3, 1800, 3):
+        assert health.fail(ProviderError(ErrorKind.RESTRICTED), "", sent_at=now, now=now) is None
+    assert health.resting(1799) == pause
+    assert health.resting(1800) is None
+    assert fail(health, ErrorKind.RESTRICTED, 1801.0).until == 1801 + 3600
+
+
+def test_one_pause_does_not_end_another() -> None:
+    health = healthy()
+    restricted = fail(health, ErrorKind.RESTRICTED, NOON_IN_SHANGHAI)
+    fail(health, ErrorKind.INVALID_CREDENTIAL, NOON_IN_SHANGHAI + 1)
+    fail(health, ErrorKind.NO_CREDITS, NOON_IN_SHANGHAI + 2)
+    health.log_in(NOON_IN_SHANGHAI + 3)
+    health.top_up()
+    assert health.resting(NOON_IN_SHANGHAI + 4) == restricted
+
+
+@pytest.mark.parametrize("kind", sorted(set(RESTS) - {ErrorKind.RATE_LIMITED}))
+def test_only_of_the_rate_the_upstream_has_the_last_word(kind: ErrorKind) -> None:
+    plain, told = (fail(healthy(), kind, NOON_IN_SHANGHAI, retry_after=after) for after in (None, 1.0))
+    assert plain.until == told.until
+
+
+def test_a_look_at_a_login_puts_off_the_next_one() -> None:
+    health = healthy()
+    fail(health, ErrorKind.INVALID_CREDENTIAL, 0.0)
+    health.look_again(700.0)
+    pause = health.resting(700.0)
+    assert pause
+    assert pause.until == 1300
 
 
 class TestModels:

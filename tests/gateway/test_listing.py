@@ -8,12 +8,11 @@ import pytest
 from gateway.callers import Caller
 from gateway.errors import GatewayError
 from gateway.listing import Listing
-from gateway.owners import Owners
 from gateway.places import Places
 from gateway.task_ids import derived_key
 from providers.contract import Account, ErrorKind, ListedTask, Phase, ProviderError, TaskState
 from providers.registry import Registry
-from tests.clock import TestClock
+from tests.house import no_owners
 from tests.upstream import ScriptedProvider, trouble
 
 ONE, TWO = Account("scripted", "s-secret-1"), Account("scripted", "s-secret-2")
@@ -51,7 +50,7 @@ class House:
     def __init__(self, *, sole_owner: bool = False) -> None:
         self.provider = ListingProvider()
         registry = Registry([self.provider])
-        self.places = Places(registry, Owners(TestClock()), [derived_key("secret")])
+        self.places = Places(registry, no_owners(), [derived_key("secret")])
         self.listing = Listing(registry, self.places, sole_owner=sole_owner)
 
     async def pages(self, caller: Caller, limit: int, *, ascending: bool = False) -> list[list[str]]:
@@ -158,7 +157,7 @@ async def test_an_odd_record_does_not_spoil_the_list() -> None:
 
 async def test_upstreams_that_cannot_list_have_nothing() -> None:
     registry = Registry([ScriptedProvider()])
-    listing = Listing(registry, Places(registry, Owners(TestClock())), sole_owner=False)
+    listing = Listing(registry, Places(registry, no_owners()), sole_owner=False)
     assert await listing.page(PASSING, limit=5) == ([], False)
 
 

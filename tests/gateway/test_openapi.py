@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from gateway.api import OPERATIONS
 from gateway.app import ROUTES
 from gateway.docs import docs_page
+from gateway.endpoints import OPERATIONS
 from gateway.errors import SHAPES
 from gateway.openapi import document
 

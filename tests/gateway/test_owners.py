@@ -1,10 +1,12 @@
 """Several credentials and a native id: whose is it?"""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 
 import pytest
 
 from gateway.errors import GatewayError
+from gateway.health import AccountState
 from gateway.owners import NOBODY_SECONDS
 from providers.contract import Account, ErrorKind, Phase, ProviderError, TaskState
 from tests.house import ONE, THREE, TWO, House, managed, passing
@@ -44,13 +46,13 @@ def house(provider: SeveralAccounts) -> House:
     return House(provider)
 
 
-def asked(provider: SeveralAccounts) -> list[str]:
+def asked(provider: ScriptedProvider) -> list[str]:
     return [credential for credential, _ in provider.asked]
 
 
 async def test_each_is_asked_once_and_then_the_owner_alone(house: House, provider: SeveralAccounts) -> None:
     assert (await house.tasks.status(CALLER, TASK)).state.phase is Phase.PROCESSING
-    assert sorted(asked(provider)) == sorted([ONE.credential, TWO.credential, THREE.credential, TWO.credential])
+    assert sorted(asked(provider)) == sorted([ONE.credential, TWO.credential, THREE.credential])
     provider.asked.clear()
     for _ in range(3):
         house.clock.move(5)
@@ -61,7 +63,30 @@ async def test_each_is_asked_once_and_then_the_owner_alone(house: House, provide
 async def test_many_ids_are_one_question_to_each(house: House, provider: SeveralAccounts) -> None:
     found = await house.tasks.statuses(CALLER, [TASK, "scripted-2", "scripted-9"])
     assert [found[id] is None for id in (TASK, "scripted-2", "scripted-9")] == [False, False, True]
-    assert len(provider.asked) == 4
+    assert len(provider.asked) == 3
+
+
+async def test_those_who_ask_at_the_same_time_ask_once(house: House, provider: SeveralAccounts) -> None:
+    tasks = await asyncio.gather(*(house.tasks.status(CALLER, TASK) for _ in range(10)))
+    assert {task.state.phase for task in tasks} == {Phase.PROCESSING}
+    assert len(provider.asked) == 3
+
+
+async def test_what_was_submitted_here_is_known(house: House, provider: SeveralAccounts) -> None:
+    provider.submits = [TASK]
+    await house.submit(CALLER)
+    house.clock.move(5)
+    await house.tasks.status(CALLER, TASK)
+    assert asked(provider) == [ONE.credential]
+
+
+@pytest.mark.parametrize("kind", [ErrorKind.RESTRICTED, ErrorKind.NOT_ENTITLED])
+async def test_an_account_that_is_refused_for_good_counts_as_not_knowing_it(
+    house: House, provider: SeveralAccounts, kind: ErrorKind
+) -> None:
+    provider.troubles[ONE.credential] = trouble(kind)
+    await house.no_such_task(CALLER, "scripted-9")
+    assert (house.pool.standing(ONE).state is AccountState.RESTRICTED) == (kind is ErrorKind.RESTRICTED)
 
 
 async def test_what_nobody_knows_is_404_and_not_asked_for_again_at_once(
@@ -105,7 +130,11 @@ async def test_a_task_that_is_too_new_for_all_of_them_waits(house: House, provid
             return house.clock.now() - 5
 
     new = House(Dated())
-    assert (await new.tasks.status(CALLER, TASK)).state.phase is Phase.QUEUED
+    for _ in range(3):
+        assert (await new.tasks.status(CALLER, TASK)).state.phase is Phase.QUEUED
+        new.clock.move(2)
+    # No account is asked for it as if it were its own.
+    assert [asked(new.provider).count(one.credential) for one in (ONE, TWO, THREE)] == [3, 3, 3]
 
 
 async def test_a_gateway_key_has_no_native_ids(house: House, provider: SeveralAccounts) -> None:

@@ -7,12 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.callers import Caller
-from gateway.owners import Owners
 from gateway.places import Places
 from gateway.task_ids import derived_key
 from providers.contract import Account, VideoRequest
 from providers.registry import Registry
-from tests.clock import TestClock
+from tests.house import no_owners
 from tests.upstream import ScriptedProvider
 
 ONE, TWO = Account("scripted", "s-1"), Account("scripted", "s-2")
@@ -22,7 +21,7 @@ REGISTRY = Registry([ScriptedProvider()])
 
 
 def made_with(*secrets: str) -> Places:
-    return Places(REGISTRY, Owners(TestClock()), [derived_key(secret) for secret in secrets])
+    return Places(REGISTRY, no_owners(), [derived_key(secret) for secret in secrets])
 
 
 PLACES = made_with("secret")
@@ -81,6 +80,14 @@ async def test_an_account_keeps_its_tasks_when_it_is_given_a_name() -> None:
     place = await PLACES.find_one(after, PLACES.sealed_id(before, nameless, "scripted-1", VideoRequest("m"), 1))
     assert place
     assert place.account is named
+
+
+def test_a_submit_from_before_the_account_had_a_name_is_looked_for() -> None:
+    nameless, named = Account("scripted", "s-1"), Account("scripted", "s-1", name="one")
+    before = key_of(PLACES, ALICE, nameless, "x")
+    keys = PLACES.submit_keys(ALICE, named, "x")
+    assert keys[0] != before
+    assert before in keys
 
 
 def test_a_repeat_that_knows_less_leaves_what_the_submit_left_behind() -> None:

@@ -39,6 +39,12 @@ def test_one_that_was_away_has_no_claim_to_the_turns_it_missed() -> None:
     assert picks(policy, [a, b], 6).count("b") == 3
 
 
+def test_nobody_waits_long_when_a_heavy_one_rests() -> None:
+    policy, a, heavy, c = RoundRobin(), Candidate("a"), Candidate("b", 1000), Candidate("c")
+    picks(policy, [a, heavy, c], 700)
+    assert sorted(picks(policy, [a, c], 8)[4:]) == ["a", "a", "c", "c"]
+
+
 @given(st.lists(st.integers(1, 20), min_size=1, max_size=8), st.integers(1, 5))
 def test_whole_rounds_are_exact(weights: list[int], rounds: int) -> None:
     candidates = [Candidate(chr(97 + number), weight) for number, weight in enumerate(weights)]

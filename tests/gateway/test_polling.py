@@ -2,7 +2,8 @@
 
 import pytest
 
-from gateway.polling import GRACE_SECONDS, Observation, Polling
+from gateway.background import Background
+from gateway.polling import ENDED_SECONDS, GRACE_SECONDS, Observation, Polling
 from providers.contract import Account, ErrorKind, Phase, ProviderError, TaskState
 from tests.clock import TestClock
 from tests.upstream import ScriptedProvider, finished, trouble
@@ -23,7 +24,7 @@ def provider() -> ScriptedProvider:
 
 @pytest.fixture
 def polling(clock: TestClock) -> Polling:
-    return Polling(clock, freshness=1.0)
+    return Polling(clock, 1.0, Background())
 
 
 async def observe(
@@ -67,7 +68,7 @@ async def test_whoever_insists_is_asked_for(polling: Polling, provider: Scripted
 
 async def test_without_freshness_every_poll_asks(provider: ScriptedProvider, clock: TestClock) -> None:
     provider.states[ID] = TaskState(ID, Phase.PROCESSING)
-    polling = Polling(clock, freshness=0)
+    polling = Polling(clock, 0, Background())
     await state(polling, provider)
     await state(polling, provider)
     assert len(provider.asked) == 2
@@ -165,7 +166,7 @@ async def test_a_finished_task_without_its_link_is_not_at_100(
 ) -> None:
     provider.states[ID] = finished(ID)
     await state(polling, provider)
-    clock.move(2)
+    clock.move(ENDED_SECONDS)
     provider.states[ID] = TaskState(ID, Phase.FINALIZING, progress=95)
     assert (await state(polling, provider)).progress == 95
 

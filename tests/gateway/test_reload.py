@@ -128,6 +128,14 @@ async def test_a_file_that_is_gone_is_being_replaced() -> None:
     assert [house.reloader.look() for _ in range(2)] == [False, True]
 
 
+async def test_without_its_file_the_gateway_does_not_open_to_everybody(caplog: pytest.LogCaptureFixture) -> None:
+    house = House()
+    house.file.unlink()
+    await house.reloader.reload()
+    assert house.names == ["a", "b"]
+    assert "is gone" in caplog.text
+
+
 async def test_a_signal_reads_it_at_once() -> None:
     house = House()
     running = asyncio.ensure_future(house.reloader.run())

@@ -81,6 +81,9 @@ def test_the_lists_of_the_environment_come_before_the_file(monkeypatch: pytest.M
         ('name = "a"\ncredential = "secret"\nregion = "mars"', "region mars is not one of cn, hk, jp, sg, us"),
         ('name = "a"\ncredential = "sk-secret"\nregion = "us"', "region us is not one of ap-southeast-1"),
         ('name = "a"\ncredential = "x"\nproxy = "ftp://secret@h"', "proxy is no address such as"),
+        ('name = "a"\ncredential = "x"\ncookie = "sessionid=\u4e2d"', "cookie is no Cookie header"),
+        ('name = "a"\ncredential = "sk-x"\ncookie = "a=b"', "cookie is no Cookie header"),
+        ('name = ".."\ncredential = "x"', "accounts.0.name"),
         ('name = "a b"\ncredential = "x"', "accounts.0.name"),
         ('name = "a"\ncredential = ""', "accounts.0.credential"),
         ('name = "a"\ncredential = "x"\nweight = -1', "accounts.0.weight"),
@@ -100,6 +103,8 @@ def test_one_account_twice_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> N
     assert "entry 2 (b) has the same credential as accounts: entry 1 (a)" in refusal(
         twice + '[[accounts]]\nname = "b"\ncredential = "secret"\n'
     )
+    key = '[[accounts]]\nname = "a"\ncredential = "sk-secret"\n'
+    assert "same credential" in refusal(key + key.replace('"a"', '"b"') + 'region = "cn-beijing"\n')
     monkeypatch.setenv("JIMENG_TOKENS", "secret")
     assert "entry 1 (a) has the same credential as JIMENG_TOKENS: entry 1" in refusal(twice)
 

@@ -39,6 +39,7 @@ NO_WAY = Standing(AccountState.UNREACHABLE, None, ProviderError(ErrorKind.UNREAC
         ([NO_WAY, POOR], "rate_limit_exceeded", 5),
         ([EXPIRED, EXPIRED], "insufficient_quota", None),
         ([PAUSED], "insufficient_quota", None),
+        ([PAUSED, PAUSED], "insufficient_quota", None),
     ],
 )
 def test_of_several(standings: list[Standing], code: str, retry_after: float | None) -> None:
@@ -48,6 +49,10 @@ def test_of_several(standings: list[Standing], code: str, retry_after: float | N
 
 def test_callers_whose_own_logins_are_all_refused_are_told_so() -> None:
     assert shortage([EXPIRED, EXPIRED], managed=False, now=NOW).code == "invalid_api_key"
+
+
+def test_clients_of_a_gateway_are_not_sent_to_its_account_tools() -> None:
+    assert "/token" not in shortage([POOR], managed=True, now=NOW).message("en")
 
 
 def test_the_message_counts_and_never_names() -> None:
@@ -63,12 +68,12 @@ def test_the_message_counts_and_never_names() -> None:
 @pytest.mark.parametrize(
     ("one", "code", "retry_after", "part"),
     [
-        (THROTTLED, "rate_limit_exceeded", 30, "The reason. The account rests for about 30 s"),
+        (THROTTLED, "rate_limit_exceeded", 30, "The reason. The account rests for about 30 s: try again then"),
         (RISKY, "account_restricted", None, "The reason. The account rests for about 30 min"),
         (POOR, "insufficient_quota", None, "about 11 h; once there is more to spend, POST /token/points"),
         (EXPIRED, "invalid_api_key", None, "The reason"),
         (CLOSED, "account_restricted", None, "The reason"),
-        (NO_WAY, "upstream_unavailable", None, "cannot be reached"),
+        (NO_WAY, "upstream_unavailable", None, "check the proxy"),
     ],
 )
 def test_of_a_single_one_its_own_refusal(one: Standing, code: str, retry_after: float | None, part: str) -> None:

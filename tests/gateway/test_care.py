@@ -7,9 +7,9 @@ import pytest
 
 from gateway.accounts import AccountPool
 from gateway.background import Background
+from gateway.care import AT_ONCE, CREDITS_SECONDS, Care, Received
 from gateway.errors import GatewayError
 from gateway.health import AccountState
-from gateway.sessions import AT_ONCE, CREDITS_SECONDS, Received, Sessions
 from providers.contract import Account, Credits, ErrorKind, ProviderError
 from providers.registry import Registry
 from tests.clock import TestClock
@@ -59,7 +59,7 @@ class House:
         self.provider = CaringProvider()
         self.pool = AccountPool(self.clock, spread=lambda: 0.0)
         self.background = Background()
-        self.sessions = Sessions(Registry([provider or self.provider]), self.pool, self.clock, self.background)
+        self.care = Care(Registry([provider or self.provider]), self.pool, self.clock, self.background)
 
     def fail(self, kind: ErrorKind, account: Account = A) -> None:
         self.pool.hold_against(account, trouble(kind), "", sent_at=self.clock.now())
@@ -72,21 +72,29 @@ class TestChecks:
     async def test_a_login_that_is_alive_brings_its_account_back(self) -> None:
         house = House()
         house.fail(ErrorKind.INVALID_CREDENTIAL)
-        assert await house.sessions.check(A)
+        assert await house.care.check(A)
         assert house.state() is AccountState.READY
 
     async def test_one_that_is_not_sets_it_aside(self) -> None:
         house = House()
         house.provider.dead = trouble(ErrorKind.INVALID_CREDENTIAL)
-        assert not await house.sessions.check(A)
+        assert not await house.care.check(A)
         assert house.state() is AccountState.EXPIRED
 
     async def test_it_is_no_pardon_for_risk_control_nor_for_empty_pockets(self) -> None:
-        house = House()
         for kind in (ErrorKind.RESTRICTED, ErrorKind.NO_CREDITS):
+            house = House()
             house.fail(kind)
-            await house.sessions.check(A)
+            await house.care.check(A)
             assert house.state() is not AccountState.READY
+
+    async def test_pockets_that_were_filled_are_seen(self) -> None:
+        house = House()
+        house.fail(ErrorKind.NO_CREDITS)
+        await house.care.check(A)
+        house.provider.left = Credits(gift=70)
+        await house.care.check(A)
+        assert house.state() is AccountState.READY
 
     async def test_where_nobody_tells_credits_it_is_one_for_empty_pockets(self) -> None:
         class Checking(ScriptedProvider):
@@ -95,27 +103,27 @@ class TestChecks:
 
         house = House(Checking())
         house.fail(ErrorKind.NO_CREDITS)
-        await house.sessions.check(A)
+        await house.care.check(A)
         assert house.state() is AccountState.READY
 
     async def test_trouble_is_told_and_says_nothing_of_the_login(self) -> None:
         house = House()
         house.provider.dead = trouble(ErrorKind.UPSTREAM_ERROR, detail="s-secret-a is odd")
         with pytest.raises(GatewayError) as caught:
-            await house.sessions.check(A)
+            await house.care.check(A)
         assert "secret" not in caught.value.message("en")
         assert house.state() is AccountState.READY
 
     async def test_an_upstream_that_cannot_tell_says_so(self) -> None:
         with pytest.raises(GatewayError) as caught:
-            await House(ScriptedProvider()).sessions.check(A)
+            await House(ScriptedProvider()).care.check(A)
         assert caught.value.code == "not_supported"
 
     async def test_a_lost_answer_is_not_taken_for_a_submit_that_may_be_charged(self) -> None:
         house = House()
         house.provider.left = trouble(ErrorKind.ANSWER_LOST)
         with pytest.raises(GatewayError) as caught:
-            await house.sessions.credits(A)
+            await house.care.credits(A)
         assert caught.value.code == "upstream_error"
         assert "gave no answer" in caught.value.message("en")
 
@@ -124,42 +132,48 @@ class TestCredits:
     async def test_they_are_read_once_in_a_while_unless_somebody_insists(self) -> None:
         house = House()
         for insist in (False, False, True):
-            assert (await house.sessions.credits(A, insist=insist)).total == 7
+            assert (await house.care.credits(A, insist=insist)).total == 7
         assert len(house.provider.calls) == 2
         house.clock.move(CREDITS_SECONDS)
-        await house.sessions.credits(A)
+        await house.care.credits(A)
         assert len(house.provider.calls) == 3
 
     async def test_after_a_refusal_they_are_read_once_and_that_is_no_pardon(self) -> None:
         house = House()
         house.fail(ErrorKind.NO_CREDITS)
         async with house.background:
-            house.sessions.read_credits_after_refusal(A)
+            house.care.read_credits_after_refusal(A)
             await asyncio.sleep(0.01)
         assert house.provider.calls == [("credits", "a")]
         assert house.state() is AccountState.NO_CREDITS
         assert house.pool.seat(A).credits
+        # Read anew without anybody insisting: what was known is that there is nothing.
         house.provider.left = Credits(gift=70)
-        await house.sessions.credits(A, insist=True)
+        await house.care.credits(A)
         assert house.state() is AccountState.READY
+
+    async def test_a_gift_that_was_taken_is_told_though_the_rest_is_not_known(self) -> None:
+        house = House()
+        house.provider.left = trouble(ErrorKind.UNREACHABLE)
+        assert await house.care.receive(A) == Received(60)
 
     async def test_a_gift_is_a_pardon(self) -> None:
         house = House()
         house.fail(ErrorKind.NO_CREDITS)
-        assert await house.sessions.receive(A) == Received(60, Credits(gift=5, vip=2))
+        assert await house.care.receive(A) == Received(60, Credits(gift=5, vip=2))
         assert house.state() is AccountState.READY
 
     async def test_a_gift_that_was_taken_before_is_none(self) -> None:
         house = House()
         house.provider.gift, house.provider.left = 0, Credits()
         house.fail(ErrorKind.NO_CREDITS)
-        assert (await house.sessions.receive(A)).received == 0
+        assert (await house.care.receive(A)).received == 0
         assert house.state() is AccountState.NO_CREDITS
 
     @pytest.mark.parametrize("what", ["credits", "receive"])
     async def test_an_upstream_without_them_says_so(self, what: str) -> None:
         with pytest.raises(GatewayError) as caught:
-            await getattr(House(ScriptedProvider()).sessions, what)(A)
+            await getattr(House(ScriptedProvider()).care, what)(A)
         assert caught.value.code == "not_supported"
 
 
@@ -170,10 +184,10 @@ class TestLookingAgain:
         house = House()
         house.fail(ErrorKind.INVALID_CREDENTIAL)
         async with house.background:
-            await house.sessions.revive([A])
+            await house.care.revive([A])
             assert house.provider.calls == []
             house.clock.move(600)
-            await house.sessions.revive([A])
+            await house.care.revive([A])
         assert house.provider.calls == [("check", "a")]
         assert house.state() is AccountState.READY
 
@@ -184,8 +198,8 @@ class TestLookingAgain:
         async with house.background:
             for _ in range(3):
                 house.clock.move(600)
-                await asyncio.gather(*(house.sessions.revive([A]) for _ in range(5)))
-                await house.sessions.revive([A])
+                await asyncio.gather(*(house.care.revive([A]) for _ in range(5)))
+                await house.care.revive([A])
         assert len(house.provider.calls) == 3
         assert house.state() is AccountState.EXPIRED
 
@@ -195,7 +209,7 @@ class TestLookingAgain:
         house.fail(ErrorKind.INVALID_CREDENTIAL)
         house.clock.move(600)
         async with house.background:
-            await house.sessions.revive([A])
+            await house.care.revive([A])
         assert house.state() is AccountState.EXPIRED
 
     async def test_where_only_a_submit_can_tell_one_is_let_through(self) -> None:
@@ -203,7 +217,7 @@ class TestLookingAgain:
         house.fail(ErrorKind.INVALID_CREDENTIAL)
         house.clock.move(600)
         async with house.background:
-            await house.sessions.revive([A])
+            await house.care.revive([A])
         assert house.state() is AccountState.READY
         assert not house.pool.seat(A).health.proven
 
@@ -213,7 +227,7 @@ async def test_several_accounts_are_looked_after_a_few_at_a_time_and_not_at_one_
     accounts = [Account("scripted", f"s-{number}") for number in range(20)]
     house.provider.left = Credits(gift=1)
     random.seed(1)
-    answers = await house.sessions.each(accounts, house.sessions.credits)
+    answers = await house.care.each(accounts, house.care.credits)
     assert len(answers) == 20
     assert house.provider.most_at_once <= AT_ONCE
     assert len(house.clock.slept) == 20
@@ -228,6 +242,6 @@ async def test_one_accounts_trouble_is_not_the_others() -> None:
             raise GatewayError("upstream_unavailable")
         return account.name
 
-    first, second = await house.sessions.each([A, B], call)
+    first, second = await house.care.each([A, B], call)
     assert isinstance(first, GatewayError)
     assert second == "b"

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from gateway.accounts import AccountPool
+from gateway.accounts import AccountPool, matters
 from gateway.background import Background
 from gateway.clock import Clock
 from gateway.errors import GatewayError, clean, from_provider
@@ -45,7 +45,7 @@ class Received:
     credits: Credits | None = None
 
 
-class Sessions:
+class Care:
     """Looks after the accounts of a pool, and tells the pool what it learned."""
 
     def __init__(self, registry: Registry, pool: AccountPool, clock: Clock, background: Background) -> None:
@@ -54,12 +54,14 @@ class Sessions:
         self._clock = clock
         self._background = background
         self._checks: dict[str, asyncio.Task[None]] = {}
+        self._looking = asyncio.Semaphore(AT_ONCE)
 
     # --- on request ---------------------------------------------------------------------------------------------
 
     async def check(self, account: Account) -> bool:
         """True when the login is alive, False when the upstream refuses it. Whoever asks has most likely mended what
-        was wrong: where the upstream tells no credits, an account that had none is tried again.
+        was wrong: of an account that had no credits they are read, or, where the upstream tells none, it is tried
+        again.
 
         Raises GatewayError for what says nothing of the login.
         """
@@ -68,6 +70,8 @@ class Sessions:
             raise GatewayError("not_supported", ERRORS["no_check"])
         try:
             await self._learning(account, provider.check(account))
+            if self._pool.without_credits(account) and isinstance(provider, CanTellCredits):
+                await self._read_credits(provider, account)
         except ProviderError as error:
             if error.kind is ErrorKind.INVALID_CREDENTIAL:
                 return False
@@ -77,12 +81,12 @@ class Sessions:
         return True
 
     async def credits(self, account: Account, *, insist: bool = False) -> Credits:
-        """What is left, read within the last two minutes. Raises GatewayError."""
+        """What is left, read within the last two minutes unless it was nothing. Raises GatewayError."""
         provider = self._registry[account.provider]
         if not isinstance(provider, CanTellCredits):
             raise GatewayError("not_supported", ERRORS["no_credits_told"])
-        seen = self._pool.seat(account).credits
-        if seen is not None and not insist and self._clock.now() - seen.at < CREDITS_SECONDS:
+        seen = None if insist or self._pool.without_credits(account) else self._pool.seat(account).credits
+        if seen is not None and self._clock.now() - seen.at < CREDITS_SECONDS:
             return seen.credits
         try:
             return await self._read_credits(provider, account)
@@ -96,13 +100,17 @@ class Sessions:
             raise GatewayError("not_supported", ERRORS["no_gifts"])
         try:
             received = await self._learning(account, provider.receive_credits(account))
-            if received:
-                self._pool.topped_up(account)
-            if not isinstance(provider, CanTellCredits):
-                return Received(received)
-            return Received(received, await self._read_credits(provider, account))
         except ProviderError as error:
             raise from_provider(error) from error
+        if received:
+            self._pool.topped_up(account)
+        if not isinstance(provider, CanTellCredits):
+            return Received(received)
+        try:
+            return Received(received, await self._read_credits(provider, account))
+        except ProviderError:
+            # The gift is taken all the same.
+            return Received(received)
 
     def gives(self, account: Account) -> bool:
         """True where there are credits to receive."""
@@ -146,10 +154,11 @@ class Sessions:
         provider = self._registry[account.provider]
         try:
             if isinstance(provider, CanCheck):
-                await self._learning(account, provider.check(account))
+                async with self._looking:
+                    await self._learning(account, provider.check(account))
             else:
                 # Only a submit can tell: one is let through.
-                self._pool.logged_in(account)
+                self._pool.logged_in(account, sent_at=self._clock.now())
         except ProviderError:
             pass
         finally:
@@ -157,13 +166,13 @@ class Sessions:
 
     async def _read_quietly(self, provider: CanTellCredits, account: Account) -> None:
         try:
-            await self._read_credits(provider, account, refused=True)
+            await self._read_credits(provider, account)
         except ProviderError:
             return
 
-    async def _read_credits(self, provider: CanTellCredits, account: Account, *, refused: bool = False) -> Credits:
+    async def _read_credits(self, provider: CanTellCredits, account: Account) -> Credits:
         credits = await self._learning(account, provider.credits(account))
-        self._pool.saw_credits(account, credits, refused=refused)
+        self._pool.saw_credits(account, credits)
         return credits
 
     async def _learning(self, account: Account, call: Awaitable[T]) -> T:
@@ -176,7 +185,7 @@ class Sessions:
             answer = await call
         except ProviderError as error:
             clean(error, account)
-            if error.kind in (ErrorKind.INVALID_CREDENTIAL, ErrorKind.RESTRICTED):
+            if matters(error):
                 self._pool.hold_against(account, error, "", sent_at=sent_at)
             if error.kind is ErrorKind.ANSWER_LOST:
                 words = ERRORS["no_answer"]
@@ -184,5 +193,5 @@ class Sessions:
                     ErrorKind.UPSTREAM_ERROR, code=error.code, words=words, detail=error.detail
                 ) from error
             raise
-        self._pool.logged_in(account)
+        self._pool.logged_in(account, sent_at=sent_at)
         return answer
