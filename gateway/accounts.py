@@ -19,6 +19,7 @@ from gateway import metrics
 from gateway.clock import Clock
 from gateway.health import RESTS, AccountState, Health, Pause
 from gateway.logs import GATEWAY, utc
+from gateway.messages import ERRORS
 from gateway.policies import Policy, RoundRobin
 from providers.contract import Account, Blame, Credits, ErrorKind, ProviderError, TaskState
 
@@ -168,7 +169,7 @@ class Lease:
         if error.kind is ErrorKind.CONTENT_REFUSED and self._seat.credential == self._credential:
             self._seat.health.let_in(self._pool.now())
         if error.kind is ErrorKind.UNREACHABLE:
-            self._pool.way_failed(self.account)
+            self._pool.way_failed(self.account, error)
         if error.kind.blame is not Blame.ACCOUNT:
             return False
         self._seat.failed += 1
@@ -196,7 +197,7 @@ class AccountPool:
         self._managed: dict[str, ManagedAccount] = {}
         self._seats: dict[str, Seat] = {}
         self._guests: LRUCache[str, Seat] = LRUCache(GUESTS)
-        self._bad_ways: TTLCache[str, None] = TTLCache(_MOST_WAYS, WAY_SECONDS, timer=clock.now)
+        self._bad_ways: TTLCache[str, Standing] = TTLCache(_MOST_WAYS, WAY_SECONDS, timer=clock.now)
 
     def now(self) -> float:
         return self._clock.now()
@@ -264,16 +265,22 @@ class AccountPool:
             )
 
     def _choose(self, ready: Mapping[str, Account], model: str, now: float) -> Lease:
-        open_ways = [account for account in ready.values() if account.proxy not in self._bad_ways]
+        open_ways = [account for account in ready.values() if (account.proxy or "") not in self._bad_ways]
         seats = {tag: self._seat(ready[tag]) for tag in [account.tag for account in open_ways or ready.values()]}
         picked = self._policy.pick(list(seats.values()))
         tag = next(tag for tag, seat in seats.items() if seat is picked)
         return Lease(self, ready[tag], picked, model, now)
 
-    def way_failed(self, account: Account) -> None:
+    def way_failed(self, account: Account, error: ProviderError) -> None:
         """Nobody got through by the account's proxy. It is a matter of the way, not of the account."""
-        if account.proxy is not None:
-            self._bad_ways[account.proxy] = None
+        if account.proxy is None:
+            return
+        if account.proxy not in self._bad_ways:
+            fields = {"account": account.name or account.tag, "provider": account.provider, "cause": error.detail}
+            GATEWAY.warning("a proxy leads nowhere", extra={"fields": fields})
+        told = ProviderError(error.kind, words=ERRORS["proxies_lead_nowhere"], detail=error.detail)
+        until = self._clock.now() + WAY_SECONDS
+        self._bad_ways[account.proxy] = Standing(AccountState.UNREACHABLE, until, told)
 
     def hold_against(self, account: Account, error: ProviderError, model: str, *, sent_at: float) -> bool:
         """A failure of the account's own. True when it began a pause. `error` is rid of secrets already."""
@@ -303,8 +310,9 @@ class AccountPool:
     def standing(self, account: Account, model: str = "", failure: ProviderError | None = None) -> Standing:
         """How an account stands for a model. `failure` is what a try just now came to."""
         standing = self._standing(self._seat(account), model, self._clock.now())
-        if standing.state is AccountState.READY and failure is not None and failure.kind is ErrorKind.UNREACHABLE:
-            return Standing(AccountState.UNREACHABLE, None, failure)
+        bad_way = self._bad_ways.get(account.proxy or "")
+        if standing.state is AccountState.READY and bad_way is not None:
+            return bad_way
         return standing if standing.error or failure is None else standing._replace(error=failure)
 
     def _standing(self, seat: Seat, model: str, now: float) -> Standing:

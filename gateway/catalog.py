@@ -70,6 +70,8 @@ def no_account(caller: Caller, card: ModelCard) -> GatewayError:
     """Why none of the caller's accounts can serve a model."""
     if caller.accounts_of(card.provider):
         return refused("not_in_region", model=card.name, regions=", ".join(sorted(card.regions)))
+    if caller.managed and not caller.accounts:
+        return refused("no_accounts")
     if caller.managed:
         return GatewayError("model_not_found", values={"model": card.name})
     return refused("no_account_for_provider", provider=card.provider)

@@ -151,6 +151,7 @@ _CODE_OF_SENTENCE = {
     "too_many_credentials": "invalid_api_key",
     "no_account_for_provider": "invalid_api_key",
     "operator_only": "invalid_api_key",
+    "no_accounts": "insufficient_quota",
     "account_not_found": "not_found",
     "not_in_region": "model_not_found",
     "invalid_json": "invalid_value",

@@ -107,6 +107,9 @@ class Listing:
             return await provider.list(account, before=before, limit=wanted)
         except ProviderError as error:
             clean(error, account)
+            if error.kind is ErrorKind.UNREACHABLE and account.proxy:
+                # The trouble of its way: one dead proxy is not to keep the others' tasks from being listed.
+                return ProviderError(ErrorKind.RESTRICTED, code=error.code, detail=error.detail)
             return error
 
     def _may_see(self, caller: Caller, account: Account, task: ListedTask) -> bool:

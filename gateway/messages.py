@@ -66,24 +66,29 @@ ERRORS: dict[str, Words] = {
     ),
     "accounts_resting": Words(
         "{total} 个账号暂时都不能接受任务：{states}。请在约 {eta}后再试",
-        "None of the {total} accounts can take this now: {states}. Try again in about {eta}",
+        "No account of {total} can take this now: {states}. Try again in about {eta}",
     ),
     "accounts_used_up": Words(
         "{total} 个账号都不能接受任务：{states}。请充值、领取积分、更新登录或添加账号",
-        "None of the {total} accounts can take this: {states}. Top up, receive credits, log in anew or add accounts",
+        "No account of {total} can take this: {states}. Top up, receive credits, log in anew or add accounts",
     ),
     "accounts_paused": Words(
-        "{total} 个账号都已被管理员暂停，请联系网关管理员恢复",
-        "All {total} accounts are paused: ask the gateway's operator to resume one",
+        "全部 {total} 个账号都已被管理员暂停，请联系网关管理员恢复",
+        "Every account of {total} is paused: ask the gateway's operator to resume one",
     ),
     "proxies_lead_nowhere": Words(
         "无法通过账号的代理连接上游，请求未发出，请检查代理后重试",
         "The upstream cannot be reached by the account's proxy, nothing was sent: check the proxy, then try again",
     ),
+    "no_accounts": Words(
+        "网关尚未配置上游账号，请联系网关管理员", "The gateway has no upstream accounts: ask its operator to add one"
+    ),
+    "paused_by_operator": Words("已由管理员暂停", "Paused by the operator"),
+    "without_weight": Words("配置文件中 weight = 0", "weight is 0 in the file"),
     "as_many_as_may": Words("运行中的任务已达 max_running", "As many tasks are running as max_running allows"),
     "accounts_not_entitled": Words(
         "{total} 个账号都无权使用该模型，请选择其他模型，或在官网开通",
-        "None of the {total} accounts may use this model: choose another one, or have it opened on the site",
+        "No account of {total} may use this model: choose another one, or have it opened on the site",
     ),
     "no_check": Words(
         "该平台无法检查登录状态，只能通过提交得知",
@@ -246,8 +251,9 @@ def spell_time(seconds: float) -> Words:
     """A length of time, rounded to what a person wants to know."""
     if seconds >= 5400:
         return filled(_HOURS, count=round(seconds / 3600))
-    minutes = round(seconds / 60)
-    return filled(_MINUTES, count=minutes) if minutes else filled(_SECONDS, count=max(1, round(seconds)))
+    if seconds >= 90:
+        return filled(_MINUTES, count=round(seconds / 60))
+    return filled(_SECONDS, count=max(1, round(seconds)))
 
 
 def choose_language(accept_language: str, default: Language) -> Language:

@@ -8,11 +8,12 @@ import asyncio
 import contextlib
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from starlette.datastructures import State
 
+from gateway.accounts import ManagedAccount
 from gateway.assembly import Memory, assemble
 from gateway.context import Parts
 from gateway.logs import GATEWAY, where
@@ -62,11 +63,16 @@ class Reloader:
     async def reload(self) -> None:
         """Read the configuration and put it into force, or say why not."""
         self._read = self._latest = stamp_of(self._file)
+        old = self._memory.pool.managed
         try:
             settings = await asyncio.to_thread(self._load)
             if settings.stamp is None and self._state.parts.settings.stamp is not None:
                 # Without keys everybody would be let in: a file that is gone is one that is being replaced.
                 raise SettingsError(f"{self._file} is gone")
+            if self._state.parts.settings.keys and not settings.keys:
+                raise SettingsError(
+                    "it has no keys any more, which would let everybody in: start anew if that is meant"
+                )
             parts = assemble(settings, self._memory)
         except SettingsError as error:
             GATEWAY.error(f"the new configuration is refused, the one before stays: {error}")
@@ -75,11 +81,15 @@ class Reloader:
             GATEWAY.error("the configuration could not be read", extra={"fields": {"cause": where(error)}})
             return
         before, self._state.parts = self._state.parts, parts
-        self._announce(before, parts)
+        self._announce(before, old, parts)
 
     @staticmethod
-    def _announce(before: Parts, now: Parts) -> None:
-        GATEWAY.info("the configuration was read again", extra={"fields": {"accounts": len(now.pool.managed)}})
+    def _announce(before: Parts, old: Sequence[ManagedAccount], now: Parts) -> None:
+        known, named = ([m.account.name or m.account.tag for m in accounts] for accounts in (old, now.pool.managed))
+        fields: dict[str, object] = {"accounts": len(named)}
+        fields |= {"came": ",".join(name for name in named if name not in known) or "-"}
+        fields |= {"went": ",".join(name for name in known if name not in named) or "-"}
+        GATEWAY.info("the configuration was read again", extra={"fields": fields})
         late = sorted(name for name in AT_START_ONLY if getattr(before.settings, name) != getattr(now.settings, name))
         if late:
             GATEWAY.warning(f"these have changed and need a new start: {', '.join(late)}")

@@ -49,7 +49,7 @@ def _of_file(where: str, one: AccountSettings, registry: Registry) -> Account:
     else:
         account = registry.account_from(text)
     if account is None:
-        raise SettingsError(f"{where}: credential is not one of {one.provider or _names(registry)}")
+        raise SettingsError(f"{where}: credential is none of {one.provider or _names(registry)}")
     regions = registry[account.provider].regions
     if one.region is not None and one.region not in regions:
         raise SettingsError(f"{where}: region {one.region} is not one of {', '.join(sorted(regions))}")
@@ -58,6 +58,10 @@ def _of_file(where: str, one: AccountSettings, registry: Registry) -> Account:
         raise SettingsError(
             f"{where}: proxy is no address such as http://user:password@host:port or socks5://host:port"
         )
+    for what, in_key, in_credential in (("region", one.region, account.region), ("proxy", proxy, account.proxy)):
+        prefixed = in_credential and (what == "proxy" or text.rpartition("@")[2].startswith(f"{in_credential}-"))
+        if in_key and prefixed and in_key != in_credential:
+            raise SettingsError(f"{where}: {what} is one thing and what stands in the credential another")
     cookie = one.cookie.get_secret_value() if one.cookie else None
     if cookie is not None and (account.provider != "jimeng" or not _COOKIE.fullmatch(cookie)):
         raise SettingsError(f"{where}: cookie is no Cookie header of printable ASCII for a jimeng account")

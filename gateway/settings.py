@@ -291,11 +291,16 @@ def _one_line(error: ValidationError) -> str:
     """Every problem, each with the key it stands under; values are not shown, they may be secrets."""
     problems = []
     for problem in error.errors(include_input=False, include_url=False):
-        where = ".".join(str(part) for part in problem["loc"]) or "configuration"
+        where = ".".join(_spell(part) for part in problem["loc"]) or "configuration"
         unknown = problem["type"] == "extra_forbidden"
         what = "unknown key" if unknown else problem["msg"].removeprefix("Value error, ")
         problems.append(f"{where}: {what}")
     return "; ".join(problems)
+
+
+def _spell(part: str | int) -> str:
+    """People count from one."""
+    return part if isinstance(part, str) else f"entry {part + 1}"
 
 
 def _mask(value: Any) -> Any:

@@ -30,8 +30,10 @@ def shortage(standings: Sequence[Standing], *, managed: bool, now: float) -> Gat
     Of a single account it is the account's own. Of several it is 429 with the time after which the first of them is
     back, or, where none will be, `insufficient_quota`; unless they all lack the same thing.
     """
-    if len(standings) == 1 and standings[0].error is not None:
-        return _of_one(standings[0], standings[0].error, managed, now)
+    only = standings[0] if len(standings) == 1 else None
+    # A client's own key is not at fault where the login of the gateway's account is.
+    if only is not None and only.error is not None and not (managed and only.state is AccountState.EXPIRED):
+        return _of_one(only, only.error, managed, now)
     states = Counter(standing.state for standing in standings)
     if set(states) == {AccountState.UNREACHABLE}:
         return GatewayError("upstream_unavailable", ERRORS["proxies_lead_nowhere"])
@@ -44,7 +46,9 @@ def shortage(standings: Sequence[Standing], *, managed: bool, now: float) -> Gat
     if set(states) == {AccountState.EXPIRED} and not managed:
         return GatewayError("invalid_api_key", filled(ERRORS["accounts_used_up"], total=total, states=tally))
     waits = [
-        max(1.0, standing.until - now if standing.until is not None else _SOON)
+        _SOON
+        if standing.until is None or standing.state is AccountState.UNREACHABLE
+        else max(1.0, standing.until - now)
         for standing in standings
         if standing.state in _RETURNING
     ]

@@ -81,8 +81,9 @@ class Submitter:
         that the accounts are the gateway's own.
         """
         failures: dict[str, ProviderError] = {}
-        began = self._clock.now()
-        while len(failures) < self._max_attempts and self._clock.now() - began <= RESEND_WITHIN:
+        began, attempts = self._clock.now(), 0
+        while attempts < self._max_attempts and self._clock.now() - began <= RESEND_WITHIN:
+            attempts += 1
             lease = await self._next(provider, accounts, request.model, failures)
             if lease is None:
                 break
@@ -97,7 +98,7 @@ class Submitter:
                         error.kind is ErrorKind.UNREACHABLE and account.proxy
                     ):
                         raise from_provider(error, request.model) from error
-                    failures[account.tag] = error
+                    failures |= {one.tag: error for one in accounts if _shares_trouble(one, account, error)}
                 else:
                     lease.submitted(submission.id)
                     return account, submission
@@ -212,3 +213,8 @@ class Submitter:
         if not unknown:
             raise lost
         return None
+
+
+def _shares_trouble(one: Account, failed: Account, error: ProviderError) -> bool:
+    """True for the account that failed, and for those that go the same dead way."""
+    return one is failed or (error.kind is ErrorKind.UNREACHABLE and one.proxy == failed.proxy)

@@ -5,7 +5,8 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple, TypeVar
 
 from gateway.cli.client import BrokenAnswerError, GatewayClient, RefusedError
 from gateway.cli.failures import CommandError
@@ -17,6 +18,11 @@ _COLUMNS = (
 )
 _NOT_OFFERED = "not_supported"
 """What the gateway answers where an upstream has no such thing."""
+
+
+_AT_ONCE = 4
+
+T = TypeVar("T")
 
 
 class Told(NamedTuple):
@@ -47,7 +53,7 @@ def list_accounts(client: GatewayClient, *, as_json: bool) -> int:
         return 0
     with _of_the_gateway():
         rows = [_row(account, time.time()) for account in answer.body["data"]]
-    give_table(_COLUMNS, rows)
+    give_table(_COLUMNS, rows, whole=True)
     if not rows:
         _say_there_are_none()
     return 0
@@ -65,14 +71,15 @@ def ask_each(client: GatewayClient, action: Action, names: Sequence[str], *, as_
         providers = {account[mark]: account["provider"] for account in listed["data"] for mark in ("name", "tag")}
         wanted = names or [account["name"] for account in listed["data"]]
     rows, failed = [], False
-    for name in _in_turn(action.word, wanted):
-        told, body = _ask(client, action, name, named=bool(names))
+    for name, (told, body) in _a_few_at_once(
+        action.word, wanted, lambda name: _ask(client, action, name, named=bool(names))
+    ):
         failed = failed or told.failed
         if as_json:
             give(json.dumps({"name": name, **body}, ensure_ascii=False))
         rows.append((name, providers.get(name, ""), *told.cells, _one_line(told.message)))
     if not as_json:
-        give_table(("name", "provider", *action.columns, "message"), rows)
+        give_table(("name", "provider", *action.columns, "message"), rows, whole=True)
     if not wanted:
         _say_there_are_none()
     return int(failed)
@@ -128,14 +135,16 @@ POINTS = Action("points", ("total", "gift", "purchase", "vip"), _counted)
 RECEIVE = Action("receive", ("received", "credits"), _received)
 
 
-def _in_turn(what: str, names: Sequence[str]) -> Iterable[str]:
-    """The names one by one, as upstreams like it; on a terminal with a bar, since it takes its time."""
-    if len(names) < 2 or not sys.stderr.isatty():
-        return names
-    from rich.console import Console
-    from rich.progress import track
+def _a_few_at_once(what: str, names: Sequence[str], ask: Callable[[str], T]) -> Iterator[tuple[str, T]]:
+    """Each name with its answer, in the order given; on a terminal with a bar, since it takes its time."""
+    with ThreadPoolExecutor(_AT_ONCE) as threads:
+        answers: Iterable[T] = threads.map(ask, names)
+        if len(names) > 1 and sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import track
 
-    return track(names, what, console=Console(stderr=True), transient=True)
+            answers = track(answers, what, len(names), console=Console(stderr=True), transient=True)
+        yield from zip(names, answers, strict=True)
 
 
 @contextlib.contextmanager

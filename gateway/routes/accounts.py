@@ -102,7 +102,7 @@ def _render(request: Request, managed: ManagedAccount, spoken: Language) -> dict
         "weight": managed.weight,
         "max_running": managed.max_running,
         "state": standing.state.value,
-        "reason": _reason(standing, spoken),
+        "reason": _reason(managed, standing, spoken),
         "rests_until": _ahead(standing, pool.now()),
         "closed_models": {model: math.ceil(pause.until) for model, pause in closed.items()},
         "running": seat.busy,
@@ -123,9 +123,11 @@ def _render(request: Request, managed: ManagedAccount, spoken: Language) -> dict
     return shown
 
 
-def _reason(standing: Standing, spoken: Language) -> str | None:
+def _reason(managed: ManagedAccount, standing: Standing, spoken: Language) -> str | None:
     if standing.error is not None:
         return describe(standing.error, spoken)
+    if standing.state is AccountState.PAUSED:
+        return say(ERRORS["paused_by_operator" if managed.weight else "without_weight"], spoken)
     return say(ERRORS["as_many_as_may"], spoken) if standing.state is AccountState.FULL else None
 
 

@@ -126,9 +126,7 @@ class TestOneOfFive:
         assert (answer.status_code, error["code"]) == (429, "rate_limit_exceeded")
         assert answer.headers["x-should-retry"] == "true"
         assert 1 <= int(answer.headers["retry-after"]) <= 36
-        assert error["message"].startswith(
-            "None of the 5 accounts can take this now: 2 with as many tasks as may run, "
-        )
+        assert error["message"].startswith("No account of 5 can take this now: 2 with as many tasks as may run, ")
         for part in ("1 without credits", "1 with an expired login", "1 under risk control"):
             assert part in error["message"]
         assert not any(name in error["message"] for name in BAD)
@@ -429,7 +427,8 @@ def test_a_dead_proxy_is_the_way_and_not_the_account(upstream: SandboxServer) ->
             assert submit(client, f"{number}").status_code == 200
         assert upstream.sandbox.submits("jimeng", "q-two") == 6
         rows = {row["name"]: row for row in client.get("/v1/accounts", headers=ADMIN).json()["data"]}
-        assert (rows["cut-off"]["state"], rows["cut-off"]["failed"]) == ("ready", 0)
+        assert (rows["cut-off"]["state"], rows["cut-off"]["failed"]) == ("unreachable", 0)
+        assert "check the proxy" in rows["cut-off"]["reason"]
         client.post("/v1/accounts/fine/pause", headers=ADMIN)
         answer = submit(client, "x")
         assert (answer.status_code, answer.json()["error"]["code"]) == (429, "rate_limit_exceeded")

@@ -349,7 +349,7 @@ async def test_a_proxy_that_leads_nowhere_is_the_last_choice_and_no_fault_of_the
     by_proxy = Account("scripted", "s-p", name="p", proxy="http://proxy:1")
     house = House(by_proxy, B)
     assert await house.submit(trouble(ErrorKind.UNREACHABLE)) == "p"
-    assert house.state(by_proxy) is AccountState.READY
+    assert house.state(by_proxy) is AccountState.UNREACHABLE
     assert house.pool.seat(by_proxy).failed == 0
     assert await house.submit() == "b"
     assert await house.submit(tried=[B.tag]) == "p"

@@ -189,3 +189,13 @@ class TestManagedKeys:
         house = House(sole_owner=True)
         house.provider.listed = {"s-secret-1": [task(3, NOW)]}
         assert await house.pages(self.ALICE, 5) == [["scripted-3"]]
+
+
+async def test_an_account_behind_a_dead_proxy_is_left_out() -> None:
+    house = House()
+    behind = Account("scripted", "s-secret-2", proxy="http://proxy:1")
+    house.provider.listed = {"s-secret-1": [task(1, NOW)]}
+    house.provider.troubles["s-secret-2"] = trouble(ErrorKind.UNREACHABLE)
+    page, more = await house.listing.page(Caller((ONE, behind)), limit=5)
+    assert [listed.place.upstream_id for listed in page] == ["scripted-1"]
+    assert not more

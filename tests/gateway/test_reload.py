@@ -128,6 +128,17 @@ async def test_a_file_that_is_gone_is_being_replaced() -> None:
     assert [house.reloader.look() for _ in range(2)] == [False, True]
 
 
+async def test_a_file_that_lost_its_keys_does_not_either(caplog: pytest.LogCaptureFixture) -> None:
+    house = House()
+    write(("a", "one"), more='keys = ["alice:gw-1"]\n')
+    await house.reloader.reload()
+    for text in ("", '[[accounts]]\nname = "z"\ncredential = "y"\n'):
+        house.file.write_text(text, "utf-8")
+        await house.reloader.reload()
+        assert house.names == ["a"]
+    assert "would let everybody in" in caplog.text
+
+
 async def test_without_its_file_the_gateway_does_not_open_to_everybody(caplog: pytest.LogCaptureFixture) -> None:
     house = House()
     house.file.unlink()

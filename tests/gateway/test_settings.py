@@ -112,7 +112,7 @@ def test_parts_of_the_file(tmp_path: Path) -> None:
         ("port = ", "gateway.toml"),
         ('language = "fr"', "language"),
         ('jimeng_base_url = "not an address"', "JIMENG_BASE_URL"),
-        ('[[models]]\nname = "n"', "models.0.key"),
+        ('[[models]]\nname = "n"', "models.entry 1.key"),
     ],
 )
 def test_what_cannot_be_used_stops_with_one_line(tmp_path: Path, text: str, named: str) -> None:

@@ -55,10 +55,14 @@ def test_clients_of_a_gateway_are_not_sent_to_its_account_tools() -> None:
     assert "/token" not in shortage([POOR], managed=True, now=NOW).message("en")
 
 
+def test_a_key_of_the_gateway_is_not_blamed_for_a_login_of_its_account() -> None:
+    assert shortage([EXPIRED], managed=True, now=NOW).code == "insufficient_quota"
+
+
 def test_the_message_counts_and_never_names() -> None:
     refusal = shortage([POOR, POOR, EXPIRED, THROTTLED, RISKY], managed=True, now=NOW)
     assert refusal.message("en") == (
-        "None of the 5 accounts can take this now: 2 without credits, 1 with an expired login, 1 asked too often, "
+        "No account of 5 can take this now: 2 without credits, 1 with an expired login, 1 asked too often, "
         "1 under risk control. Try again in about 30 s"
     )
     assert "5 个账号" in refusal.message("zh")
