@@ -13,6 +13,7 @@ from gateway.assembly import assemble, remember
 from gateway.clock import Clock, SystemClock
 from gateway.daily import DailyGifts
 from gateway.errors import GatewayError
+from gateway.fast_polls import FastPolls
 from gateway.middleware import BodyLimit, Failures, RequestContext
 from gateway.refusals import refuse, refuse_http
 from gateway.reload import Reloader
@@ -97,6 +98,7 @@ def create_app(
     app = Starlette(
         routes=ROUTES,
         middleware=[
+            Middleware(FastPolls),
             Middleware(RequestContext),
             Middleware(
                 CORSMiddleware,

@@ -26,11 +26,12 @@ from gateway.submission import Submitter
 from gateway.task_ids import derived_key
 from gateway.tasks import Tasks
 from providers.dashscope.provider import DashScope
-from providers.http import HttpClient, Timeouts
+from providers.http import HttpClient
 from providers.jimeng.models import extra_model
 from providers.jimeng.provider import Jimeng
 from providers.jimeng.regions import Hosts
 from providers.registry import Registry
+from providers.ways import Timeouts
 
 _SHORTEST_SECRET = 16
 

@@ -30,11 +30,12 @@ class Caller:
     managed: bool = False
     owner: str = NO_OWNER
     name: str = field(default="pass-through")
+    identity: str = field(init=False)
+    """Tells callers apart without a credential in it: the owner mark, or the tags of the accounts."""
 
-    @property
-    def identity(self) -> str:
-        """Tells callers apart without a credential in it: the owner mark, or the tags of the accounts."""
-        return self.owner if self.managed else ",".join(sorted(account.tag for account in self.accounts))
+    def __post_init__(self) -> None:
+        tags = (account.tag for account in self.accounts)
+        object.__setattr__(self, "identity", self.owner if self.managed else ",".join(sorted(tags)))
 
     def accounts_of(self, provider: str) -> tuple[Account, ...]:
         return tuple(account for account in self.accounts if account.provider == provider)

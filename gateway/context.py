@@ -90,7 +90,11 @@ def json_answer(content: Any, status: int = 200, headers: Mapping[str, str] | No
 
 def insists(request: Request) -> bool:
     """True when the client wants a fresh answer, whatever is known."""
-    return "no-cache" in request.headers.get("cache-control", "").lower()
+    return wants_fresh(request.headers.get("cache-control", ""))
+
+
+def wants_fresh(cache_control: str) -> bool:
+    return bool(cache_control) and "no-cache" in cache_control.lower()
 
 
 def poll_headers(task: Task | None) -> dict[str, str]:

@@ -124,6 +124,10 @@ class GatewayError(Exception):
             error["upstream_code"] = self.upstream_code
         return {"error": error}
 
+    def mark(self) -> dict[str, str]:
+        """What a log line tells of it."""
+        return {"code": self.code} | ({"upstream_code": self.upstream_code} if self.upstream_code else {})
+
     def headers(self) -> dict[str, str]:
         headers = {"x-should-retry": "true" if self.shape.should_retry else "false"}
         retry_after = self.retry_after if self.retry_after is not None else self.shape.retry_after

@@ -1,6 +1,7 @@
 """Every sentence of the gateway for people, in Chinese and English: what happened, why, and what to do now."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Literal, cast
 
 from gateway.health import AccountState
@@ -256,6 +257,7 @@ def spell_time(seconds: float) -> Words:
     return filled(_SECONDS, count=max(1, round(seconds)))
 
 
+@lru_cache(256)
 def choose_language(accept_language: str, default: Language) -> Language:
     """The language a client prefers, from its Accept-Language header; `default` where it names neither."""
     best: tuple[float, Language] | None = None

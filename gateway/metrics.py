@@ -2,6 +2,7 @@
 never ids or callers."""
 
 from collections.abc import Mapping
+from functools import cache
 
 from prometheus_client import REGISTRY, Counter, Gauge, Histogram, generate_latest
 
@@ -28,6 +29,15 @@ BATCH_SIZES = Histogram(
 )
 QUERIES_SAVED = Counter("gateway_polls_saved", "Polls of a task that were answered without asking its upstream.")
 QUERIES_JOINED = Counter("gateway_polls_joined", "Polls of a task that joined a query of others.")
+
+
+@cache
+def _requests(route: str, method: str, status: int) -> Histogram:
+    return REQUESTS.labels(route, method, status)
+
+
+def observe_request(route: str, method: str, status: int, seconds: float) -> None:
+    _requests(route, method, status).observe(seconds)
 
 
 def exposition(accounts: Mapping[tuple[str, str], int]) -> bytes:

@@ -1,8 +1,5 @@
 """Around every request: its id, its log line, its metric, and an answer when something breaks. Plain ASGI."""
 
-import logging
-import re
-import secrets
 import time
 
 import orjson
@@ -11,20 +8,15 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.errors import GatewayError
-from gateway.logs import ACCESS, GATEWAY, where
+from gateway.logs import GATEWAY, where
 from gateway.media import BrokenOff
 from gateway.messages import Language, choose_language
-from gateway.metrics import REQUESTS
-
-_PROBES = frozenset({"/healthz", "/ping", "/metrics"})
-"""Asked every few seconds by machines: their lines are for whoever debugs."""
+from gateway.reports import report, request_id_of
 
 _CLIENT_GONE = 499
 """In logs and figures only: the client went away before the answer."""
 
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _WITH_A_BODY = frozenset({"POST", "PUT", "PATCH"})
-_USABLE_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
 class BodyLimit:
@@ -69,8 +61,7 @@ class RequestContext:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        given = headers.get("x-request-id", "")
-        request_id = given if _USABLE_ID.fullmatch(given) else f"req_{secrets.token_hex(12)}"
+        request_id = request_id_of(headers.get("x-request-id", ""))
         scope["gateway.request_id"] = request_id
         started = time.perf_counter()
         status = 0
@@ -85,24 +76,16 @@ class RequestContext:
         try:
             await self._app(scope, receive, send_with_id)
         finally:
-            self._report(scope, status or _CLIENT_GONE, time.perf_counter() - started, request_id)
-
-    @staticmethod
-    def _report(scope: Scope, status: int, seconds: float, request_id: str) -> None:
-        route = getattr(scope.get("route"), "path", "unmatched")
-        method = scope["method"] if scope["method"] in _METHODS else "OTHER"
-        REQUESTS.labels(route, method, status).observe(seconds)
-        fields = {
-            "method": scope["method"],
-            "path": ascii(scope["path"])[1:-1],
-            "status": status,
-            "ms": round(seconds * 1000, 1),
-            "caller": scope.get("gateway.caller", "-"),
-            **scope.get("gateway.refusal", {}),
-            "request_id": request_id,
-        }
-        level = logging.WARNING if status >= 500 else logging.DEBUG if route in _PROBES else logging.INFO
-        ACCESS.log(level, "request", extra={"fields": fields})
+            report(
+                scope["method"],
+                scope["path"],
+                getattr(scope.get("route"), "path", "unmatched"),
+                status or _CLIENT_GONE,
+                time.perf_counter() - started,
+                request_id,
+                caller=scope.get("gateway.caller", "-"),
+                refusal=scope.get("gateway.refusal"),
+            )
 
 
 class Failures:

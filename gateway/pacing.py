@@ -12,6 +12,8 @@ _RECOVERY = 50.0
 """Seconds from nothing to the full rate."""
 _SLOWEST = 0.05
 """Of the full rate, however often the upstream refuses."""
+_NEARLY = 1e-6
+"""Sums of fractions never quite make a whole."""
 
 
 class Budget:
@@ -36,7 +38,7 @@ class Budget:
             return 0.0
         self._advance(now)
         held = max(0.0, self._held_until - now)
-        if self._full <= 0 or self._calls >= 1.0:
+        if self._full <= 0 or self._calls >= 1.0 - _NEARLY:
             return held
         return max(held, (1.0 - self._calls) / self._rate)
 

@@ -74,6 +74,7 @@ class Places:
         self._secrets = tuple(secrets)
         self._passing = memory.passing
         self._submitted = memory.submitted
+        self._opened: LRUCache[tuple[str, str], Place] = LRUCache(_REMEMBERED)
 
     def needs_seal(self, caller: Caller, account: Account, upstream_id: str) -> bool:
         """False where the upstream's own id and the caller's one credential are enough to find the task again."""
@@ -110,6 +111,10 @@ class Places:
     def seal(self, caller: Caller, account: Account, id: TaskId) -> str:
         return task_ids.seal(id, self._keys(caller, account)[0])
 
+    def known(self, caller: Caller, id: str) -> Place | None:
+        """Where an id leads that was opened for this caller a while ago."""
+        return self._opened.get((caller.identity, id))
+
     async def find(self, caller: Caller, ids: Sequence[str]) -> dict[str, Place | Unplaced | None]:
         """Where public ids lead for this caller; None for one that is forged, another's, or nobody's.
 
@@ -136,6 +141,7 @@ class Places:
                     found[id] = Place(id, provider, owner, id)
                 elif owner is not Unknown.NOBODYS:
                     found[id] = Unplaced(provider, owner if isinstance(owner, ProviderError) else None)
+        self._opened.update({(caller.identity, id): place for id, place in found.items() if isinstance(place, Place)})
         return found
 
     async def find_one(self, caller: Caller, id: str) -> Place | None:

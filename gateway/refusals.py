@@ -13,9 +13,7 @@ from gateway.errors import GatewayError
 async def refuse(request: Request, error: Exception) -> Response:
     """The answer to a GatewayError."""
     refusal = cast(GatewayError, error)
-    request.scope["gateway.refusal"] = {"code": refusal.code} | (
-        {"upstream_code": refusal.upstream_code} if refusal.upstream_code else {}
-    )
+    request.scope["gateway.refusal"] = refusal.mark()
     body = refusal.body(language(request), request_id(request))
     return json_answer(body, refusal.shape.status, refusal.headers())
 

@@ -223,6 +223,12 @@ class Tasks:
 
     async def status(self, caller: Caller, id: str, *, ask: bool = False) -> Task:
         """The task as it stands. `ask` forces a query. Raises GatewayError: 404, or 401 for a refused credential."""
+        place = None if ask else self._places.known(caller, id)
+        if place is not None:
+            card = place.provider.card(place.model) if place.model else None
+            fresh = self._polling.fresh_observation(place.account, place.upstream_id, card)
+            if fresh is not None:
+                return self._task(place, fresh)
         found = (await self._find_and_observe(caller, [id], ask))[id]
         if found is None:
             raise GatewayError("task_not_found")
@@ -322,20 +328,25 @@ class Tasks:
             ask=ask,
         )
         found: dict[str, Task | Untold | None] = {}
-        round_seconds = self._polling.round_seconds(provider, account)
         for place in places:
             seen = observed[place.upstream_id]
             if isinstance(seen, Observation):
-                card = provider.card(seen.state.model) if seen.state.model else None
-                task = _found(place, seen, card.name if card else seen.state.model)
-                age = self._polling.age(seen)
-                stale = task.stale or (not seen.state.phase.ended and age > self._polling.freshness + _LATE_SECONDS)
-                found[place.public_id] = replace(task, age=age, stale=stale, round_seconds=round_seconds)
+                found[place.public_id] = self._task(place, seen)
             elif seen.kind is ErrorKind.TASK_NOT_FOUND:
                 found[place.public_id] = None
             else:
                 found[place.public_id] = Untold(place.public_id, provider.name, seen, place)
         return found
+
+    def _task(self, place: Place, seen: Observation) -> Task:
+        model = place.model
+        if not model and seen.state.model:
+            card = place.provider.card(seen.state.model)
+            model = card.name if card else seen.state.model
+        age = self._polling.age(seen)
+        late = not seen.state.phase.ended and age > self._polling.freshness + _LATE_SECONDS
+        round_seconds = self._polling.round_seconds(place.provider, place.account)
+        return _found(place, seen, model, age=age, late=late, round_seconds=round_seconds)
 
     async def list(
         self, caller: Caller, *, limit: int, after: str | None = None, ascending: bool = False
@@ -358,7 +369,15 @@ class Tasks:
         return _found(listed.place, Observation(state, progress, seen_at=now), listed.place.model)
 
 
-def _found(place: Place, observation: Observation, model: str | None) -> Task:
+def _found(
+    place: Place,
+    observation: Observation,
+    model: str | None,
+    *,
+    age: float = 0.0,
+    late: bool = False,
+    round_seconds: float = 0.0,
+) -> Task:
     state = observation.state
     created = place.created or state.created_at or observation.submitted_at
     return Task(
@@ -371,6 +390,8 @@ def _found(place: Place, observation: Observation, model: str | None) -> Task:
         seconds=place.seconds,
         size=f"{place.width}x{place.height}" if place.width and place.height else "",
         trouble=observation.trouble,
-        stale=observation.trouble is not None,
+        age=age,
+        stale=late or observation.trouble is not None,
+        round_seconds=round_seconds,
         proxy=place.account.proxy,
     )

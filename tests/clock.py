@@ -19,13 +19,16 @@ class TestClock:
         self._now = now
         self._planned: list[tuple[float, int, Planned]] = []
         self._numbers = itertools.count()
+        self._soon = 0
         self.slept: list[float] = []
 
     def now(self) -> float:
         return self._now
 
     def move(self, seconds: float) -> None:
-        end = self._now + seconds
+        self._move_to(self._now + seconds)
+
+    def _move_to(self, end: float) -> None:
         while self._planned and self._planned[0][0] <= end:
             moment, _, planned = heapq.heappop(self._planned)
             self._now = max(self._now, moment)
@@ -38,11 +41,13 @@ class TestClock:
         while True:
             for _ in range(20):
                 await asyncio.sleep(0)
+            if self._soon:
+                continue
             while self._planned and self._planned[0][2].cancelled:
                 heapq.heappop(self._planned)
             if not self._planned or self._planned[0][0] > end:
                 break
-            self.move(self._planned[0][0] - self._now)
+            self._move_to(self._planned[0][0])
         self._now = end
 
     async def sleep(self, seconds: float) -> None:
@@ -52,10 +57,17 @@ class TestClock:
     def later(self, seconds: float, call: Callable[[], object]) -> "Planned":
         planned = Planned(call)
         if seconds <= _BY_ITSELF:
-            asyncio.get_running_loop().call_soon(planned.run)
+            self._soon += 1
+            asyncio.get_running_loop().call_soon(self._pass, seconds, planned)
         else:
             heapq.heappush(self._planned, (self._now + seconds, next(self._numbers), planned))
         return planned
+
+    def _pass(self, seconds: float, planned: "Planned") -> None:
+        self._soon -= 1
+        if not planned.cancelled:
+            self.move(seconds)
+            planned.run()
 
 
 class Planned:

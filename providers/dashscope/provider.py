@@ -28,7 +28,8 @@ from providers.dashscope.payload import build
 from providers.dashscope.regions import BASE_URLS, BEIJING
 from providers.dashscope.tasks import Page, list_window, parse, parse_page
 from providers.dashscope.wires import UNPLACED_WIRE, wire_of
-from providers.http import HttpClient, Reply
+from providers.http import HttpClient
+from providers.ways import Reply
 
 BASE_URL = BASE_URLS[BEIJING]
 USER_AGENT = "video-gateway"
@@ -133,6 +134,8 @@ class DashScope:
         Raises INVALID_CREDENTIAL when any answer says so, and RATE_LIMITED, UNREACHABLE or ANSWER_LOST when
         no id got past them; met by some ids only, they are given for those.
         """
+        if len(ids) == 1:
+            return await self._query_single(ids[0], account)
         turns = asyncio.Semaphore(QUERIES_AT_ONCE)
         wanted = tuple(dict.fromkeys(ids))
 
@@ -155,6 +158,13 @@ class DashScope:
         if errors and len(errors) == len(states) and all(error.kind in _WAY for error in errors):
             raise max(errors, key=lambda error: error.retry_after or 0.0)
         return states
+
+    async def _query_single(self, id: str, account: Account) -> Mapping[str, TaskState | ProviderError]:
+        """The same for one id, which nearly all queries are."""
+        state = await self._query_one(id, account)
+        if isinstance(state, ProviderError) and (state.kind in _WAY or state.kind is ErrorKind.INVALID_CREDENTIAL):
+            raise state
+        return {id: state}
 
     async def cancel(self, id: str, account: Account) -> None:
         """Cancel a task that still waits. Raises NOT_CANCELLABLE for one that has started or ended."""

@@ -19,11 +19,12 @@ from providers.contract import (
     TaskState,
     VideoRequest,
 )
-from providers.http import HttpClient, Reply
+from providers.http import HttpClient
 from providers.jimeng import draft, history, models, regions, session
 from providers.jimeng.credits import parse_alive, parse_credits, parse_received
 from providers.jimeng.errors import LOGIN_EXPIRED, SIGNATURE_REFUSED, refusal
 from providers.jimeng.models import JimengModel
+from providers.ways import Reply
 
 SUBMIT_PATH = "/mweb/v1/aigc_draft/generate"
 STATUS_PATH = "/mweb/v1/get_history_by_ids"

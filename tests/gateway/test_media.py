@@ -23,9 +23,10 @@ from gateway.media import MAX_NAME, safe_name, stream_content
 from gateway.middleware import BodyLimit, Failures, RequestContext
 from gateway.refusals import refuse
 from gateway.settings import Settings
-from providers.http import HttpClient, Timeouts
+from providers.http import HttpClient
 from providers.sandbox.files import CLIPS, Files
 from providers.sandbox.settings import SandboxSettings
+from providers.ways import Timeouts
 
 VIDEO = (CLIPS / "best.mp4").read_bytes()
 READ_TIMEOUT = 0.2

@@ -8,7 +8,8 @@ import orjson
 import pytest
 
 from providers.contract import ErrorKind, ProviderError
-from providers.http import MAX_ANSWER_BYTES, MAX_POOLS, HttpClient, Reply, Timeouts
+from providers.http import MAX_POOLS, HttpClient
+from providers.ways import MAX_ANSWER_BYTES, Reply, Timeouts, read_retry_after
 from tests.providers.raw import OK, upstream
 
 
@@ -223,11 +224,11 @@ async def test_what_json_cannot_carry_is_refused_before_anything_is_sent(json: o
 
 @pytest.mark.parametrize(("text", "seconds"), [("7", 7.0), ("", None), ("soon", None), ("-1", None)])
 def test_retry_after_is_read_where_it_is_a_number(text: str, seconds: float | None) -> None:
-    assert Reply(429, httpx.Headers({"retry-after": text}), b"").retry_after == seconds
+    assert read_retry_after(text) == seconds
 
 
 def test_a_byte_order_mark_does_not_break_json() -> None:
-    assert Reply(200, httpx.Headers(), b'\xef\xbb\xbf{"a":1}').json() == {"a": 1}
+    assert Reply(200, b'\xef\xbb\xbf{"a":1}').json() == {"a": 1}
 
 
 # --- files ------------------------------------------------------------------------------------------------------
@@ -409,8 +410,8 @@ async def test_pools_of_proxies_that_come_and_go_are_dropped() -> None:
     async with HttpClient(transport=lambda proxy: httpx.MockTransport(lambda request: httpx.Response(200))) as http:
         for number in range(MAX_POOLS + 20):
             await http.send("GET", "http://h/", headers={}, proxy=f"http://p{number}:1")
-        assert len(http._clients) == MAX_POOLS
-        assert (f"http://p{MAX_POOLS + 19}:1", False) in http._clients
+        assert len(http._ways) == MAX_POOLS
+        assert (f"http://p{MAX_POOLS + 19}:1", False) in http._ways
 
 
 async def test_what_no_library_announces_counts_as_what_may_have_arrived() -> None:

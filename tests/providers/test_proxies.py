@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from yarl import URL
 
 from providers.contract import ErrorKind, ProviderError
-from providers.http import HttpClient, Timeouts
+from providers.http import HttpClient
 from providers.proxies import is_proxy, is_socks
+from providers.ways import Timeouts
 from tests.providers.raw import OK, upstream
 from tests.proxies import RunningProxy
 
