@@ -12,8 +12,8 @@ _RECOVERY = 50.0
 """Seconds from nothing to the full rate."""
 _SLOWEST = 0.05
 """Of the full rate, however often the upstream refuses."""
-_NEARLY = 1e-6
-"""Sums of fractions never quite make a whole."""
+_NEARLY = 1e-4
+"""Sums of fractions never quite make a whole, and unix time has no finer parts than a quarter of a microsecond."""
 
 
 class Budget:
