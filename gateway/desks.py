@@ -6,6 +6,7 @@ the deadline.
 
 import asyncio
 import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -218,13 +219,17 @@ class Desk:
 
     async def _query_once(self, ids: Sequence[str]) -> Mapping[str, Answer]:
         """The answers of one call; an error of the call as a whole stands for every id."""
-        sent_at = self._clock.now()
-        metrics.BATCH_SIZES.labels(self.provider.name).observe(len(ids))
+        sent_at, began, outcome = self._clock.now(), time.perf_counter(), "ok"
+        metrics.batch_sizes(self.provider.name).observe(len(ids))
+        metrics.QUERIES_UNDER_WAY.inc()
         answers: Mapping[str, Answer]
         try:
             answers = await self.provider.query(ids, self.account)
         except ProviderError as error:
-            answers = dict.fromkeys(ids, error)
+            answers, outcome = dict.fromkeys(ids, error), error.kind.value
+        finally:
+            metrics.QUERIES_UNDER_WAY.dec()
+            metrics.observe_call(self.provider.name, "query", outcome, time.perf_counter() - began)
         limited = next(
             (a for a in answers.values() if isinstance(a, ProviderError) and a.kind is ErrorKind.RATE_LIMITED), None
         )

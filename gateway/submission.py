@@ -2,8 +2,10 @@
 accepted."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+from gateway import metrics
 from gateway.accounts import AccountPool, Lease
 from gateway.care import Care
 from gateway.clock import Clock
@@ -175,7 +177,7 @@ class Submitter:
         sent again, once, as the same submit, and only while the client is likely to be there still."""
         began = self._clock.now()
         try:
-            return await provider.submit(request, account, submit_key=key)
+            return await _submit(provider, request, account, key)
         except ProviderError as error:
             if error.kind is not ErrorKind.ANSWER_LOST or not isinstance(provider, CanFind):
                 raise
@@ -186,7 +188,7 @@ class Submitter:
         if self._clock.now() - began > RESEND_WITHIN:
             raise lost
         try:
-            return await provider.submit(request, account, submit_key=key)
+            return await _submit(provider, request, account, key)
         except ProviderError as error:
             # A refused repeat proves nothing: it may be refused because the first one runs.
             found = await self._look_up(provider, key, account, lost=lost)
@@ -213,6 +215,17 @@ class Submitter:
         if not unknown:
             raise lost
         return None
+
+
+async def _submit(provider: Provider, request: VideoRequest, account: Account, key: str) -> Submission:
+    began, outcome = time.perf_counter(), "ok"
+    try:
+        return await provider.submit(request, account, submit_key=key)
+    except ProviderError as error:
+        outcome = error.kind.value
+        raise
+    finally:
+        metrics.observe_call(provider.name, "submit", outcome, time.perf_counter() - began)
 
 
 def _shares_trouble(one: Account, failed: Account, error: ProviderError) -> bool:

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from gateway import metrics
 from gateway.callers import Caller
 from gateway.catalog import Catalog, no_account
 from gateway.clock import Clock
@@ -344,7 +345,10 @@ class Tasks:
             card = place.provider.card(seen.state.model)
             model = card.name if card else seen.state.model
         age = self._polling.age(seen)
-        late = not seen.state.phase.ended and age > self._polling.freshness + _LATE_SECONDS
+        late = False
+        if not seen.state.phase.ended:
+            metrics.ANSWER_AGES.observe(age)
+            late = age > self._polling.freshness + _LATE_SECONDS
         round_seconds = self._polling.round_seconds(place.provider, place.account)
         return _found(place, seen, model, age=age, late=late, round_seconds=round_seconds)
 

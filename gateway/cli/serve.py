@@ -6,6 +6,7 @@ import os
 import secrets
 import signal
 import socket
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,9 @@ def serve(options: ServeOptions) -> None:
             settings = _start_sandbox(stack, options.task_seconds)
         if settings.workers > 1:
             settings = _agree_on_a_secret(settings)
+            # Before anything counts: the workers' figures are added up there.
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="video-gateway-figures-"))
+            _hand_to_workers(PROMETHEUS_MULTIPROC_DIR=folder)
 
         from gateway.app import create_app
 
@@ -177,12 +181,19 @@ def _serve_here(app: ASGIApp, taken: socket.socket) -> None:
 
 def _serve_with_workers(settings: Settings, taken: socket.socket) -> None:
     import uvicorn
+    from prometheus_client.multiprocess import mark_process_dead
     from uvicorn.config import STARTUP_FAILURE
     from uvicorn.supervisors import Multiprocess
 
     worker_app = WorkerApp(settings)
 
     class Supervisor(Multiprocess):
+        def keep_subprocess_alive(self) -> None:
+            before = {process.pid for process in self.processes}
+            super().keep_subprocess_alive()
+            for pid in before - {process.pid for process in self.processes}:
+                mark_process_dead(pid)  # type: ignore[no-untyped-call]
+
         def handle_hup(self) -> None:
             """The workers read their configuration again themselves; a restart would forget what they know."""
             with contextlib.suppress(SettingsError):

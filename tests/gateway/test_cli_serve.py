@@ -136,3 +136,19 @@ def test_addresses_that_people_can_open() -> None:
 def test_an_address_of_another_machine_cannot_be_taken(host: str) -> None:
     with pytest.raises(CommandError, match=re.escape(f"cannot listen on {host}, port 0 (")):
         listen(host, 0)
+
+
+def test_figures_of_all_workers_are_added_up(tmp_path: Path) -> None:
+    with running(tmp_path, "serve", "--sandbox", "--port", "0", "--workers", "2") as process:
+        url = process.find(r"listening on (http://\S+),")
+        for _ in range(40):
+            # A connection each, so that both of them get some.
+            assert httpx.get(f"{url}/v1/models", headers=KEY).status_code == 200
+        for _ in range(4):
+            text = httpx.get(f"{url}/metrics").text
+            counted = re.search(
+                r'gateway_request_seconds_count\{method="GET",route="/v1/models",status="200"\} (\S+)', text
+            )
+            assert counted
+            assert float(counted[1]) == 40
+        assert process.end() == 0

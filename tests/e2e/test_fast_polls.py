@@ -1,0 +1,126 @@
+"""The short way of a poll and the ordinary one give the same answers."""
+
+import time
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from gateway.app import create_app
+from gateway.cli.background import BackgroundServer
+from providers.sandbox.server import SandboxServer
+from tests.e2e.conftest import bearer, follow, settings_for
+
+ORDINARY = {"Origin": "https://page.example"}
+"""What a web page sends: its answers need more headers, which the short way does not know."""
+OF_THE_WAY = {"date", "x-request-id", "vary", "access-control-allow-origin", "access-control-expose-headers", "age"}
+
+SUBMIT = "/v1/videos/generations"
+
+
+def both(client: httpx.Client, path: str, headers: dict[str, str]) -> tuple[httpx.Response, httpx.Response]:
+    short = client.get(path, headers=headers)
+    return short, client.get(path, headers=headers | ORDINARY)
+
+
+def same(client: httpx.Client, path: str, headers: dict[str, str]) -> httpx.Response:
+    short, ordinary = both(client, path, headers)
+    assert "access-control-allow-origin" not in short.headers
+    assert "access-control-allow-origin" in ordinary.headers
+    assert short.status_code == ordinary.status_code
+    kept = [
+        {name: value for name, value in answer.headers.items() if name not in OF_THE_WAY}
+        for answer in (short, ordinary)
+    ]
+    assert kept[0] == kept[1]
+    bodies = [answer.json() for answer in (short, ordinary)]
+    for body in bodies:
+        if "error" in body and isinstance(body["error"], dict):
+            body["error"].pop("request_id", None)
+    assert bodies[0] == bodies[1]
+    assert short.headers["x-request-id"] != ordinary.headers["x-request-id"]
+    return short
+
+
+@pytest.mark.parametrize("surface", ["/v1/videos/tasks/{id}", "/v1/videos/{id}", "/videos/{id}"])
+@pytest.mark.parametrize("language", ["zh", "en"])
+class TestBothWays:
+    def test_a_finished_task(self, client: httpx.Client, session: str, surface: str, language: str) -> None:
+        id = client.post("/v1/videos", json={"prompt": "x"}, headers=bearer(session)).json()["id"]
+        follow(client, id, session)
+        # Links are signed anew for each query; within its freshness both ways tell the same one.
+        answer = same(client, surface.format(id=id), bearer(session) | {"Accept-Language": language})
+        assert answer.json()["status"] == "completed"
+
+    def test_a_running_task(self, client: httpx.Client, session: str, surface: str, language: str) -> None:
+        answer = client.post("/v1/videos", json={"prompt": "x #stuck"}, headers=bearer(session))
+        time.sleep(0.25)
+        answer = same(client, surface.format(id=answer.json()["id"]), bearer(session) | {"Accept-Language": language})
+        assert answer.json()["status"] in ("processing", "in_progress", "pending", "queued")
+        assert int(answer.headers["openai-poll-after-ms"]) > 0
+
+    def test_a_failed_task(self, client: httpx.Client, session: str, surface: str, language: str) -> None:
+        answer = client.post("/v1/videos", json={"prompt": "x #fail=2038"}, headers=bearer(session))
+        follow(client, answer.json()["id"], session)
+        answer = same(client, surface.format(id=answer.json()["id"]), bearer(session) | {"Accept-Language": language})
+        assert answer.json()["status"] == "failed"
+
+    @pytest.mark.parametrize("id", ["7535099487211244578", "video_nothing", "0", "%20", "a.b"])
+    def test_no_such_task(self, client: httpx.Client, session: str, surface: str, language: str, id: str) -> None:
+        answer = same(client, surface.format(id=id), bearer(session) | {"Accept-Language": language})
+        assert answer.status_code == 404
+
+    @pytest.mark.parametrize("authorization", ["", "Bearer", "Basic x", "Bearer gw-nobody"])
+    def test_nobody(self, client: httpx.Client, surface: str, language: str, authorization: str) -> None:
+        headers = {"Authorization": authorization, "Accept-Language": language}
+        assert same(client, surface.format(id="7535099487211244578"), headers).status_code == 401
+
+    def test_a_stale_one(self, client: httpx.Client, session: str, surface: str, language: str) -> None:
+        answer = client.post("/v1/videos", json={"prompt": "x #poll-500"}, headers=bearer(session))
+        time.sleep(0.05)
+        answer = same(client, surface.format(id=answer.json()["id"]), bearer(session) | {"Accept-Language": language})
+        assert answer.json()["stale"] is True
+
+
+def test_a_clients_own_request_id_is_kept(client: httpx.Client, session: str) -> None:
+    headers = bearer(session) | {"X-Request-ID": "mine-1"}
+    assert client.get("/v1/videos/tasks/video_nothing", headers=headers).headers["x-request-id"] == "mine-1"
+    ids = {client.get("/v1/videos/tasks/video_x", headers=bearer(session)).headers["x-request-id"] for _ in range(5)}
+    assert len(ids) == 5
+
+
+@pytest.fixture
+def slow() -> Iterator[tuple[SandboxServer, httpx.Client]]:
+    """A gateway that may ask one account twice a second."""
+    from providers.sandbox.settings import SandboxSettings
+
+    with SandboxServer(SandboxSettings(task_seconds=60, queries_per_second=2)) as upstream:
+        settings = settings_for(upstream, dashscope_qps=2.0, poll_freshness=1.0)
+        with (
+            BackgroundServer(create_app(settings)) as server,
+            httpx.Client(base_url=server.url, headers=bearer("sk-slow"), timeout=20) as made,
+        ):
+            yield upstream, made
+
+
+def test_when_the_budget_is_spent_answers_grow_old_instead_of_failing(slow: tuple[SandboxServer, httpx.Client]) -> None:
+    upstream, client = slow
+    ids = [
+        client.post(SUBMIT, json={"model": "wan2.6-t2v", "prompt": f"{number}"}).json()["task_id"]
+        for number in range(8)
+    ]
+    ages, stale, pauses = [], 0, []
+    give_up = time.monotonic() + 6
+    while time.monotonic() < give_up:
+        for id in ids:
+            answer = client.get(f"/v1/videos/tasks/{id}")
+            assert answer.status_code == 200
+            ages.append(int(answer.headers["age"]))
+            stale += answer.json().get("stale", False)
+            pauses.append(int(answer.headers["openai-poll-after-ms"]))
+        time.sleep(0.1)
+    log = upstream.sandbox.log()
+    assert [entry["status"] for entry in log if entry["method"] == "GET" and entry["status"] != 200] == []
+    assert 2 <= max(ages) <= 6
+    assert stale > 0
+    assert max(pauses) > 3000
