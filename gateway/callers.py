@@ -91,16 +91,17 @@ class Callers:
 
     def identify(self, authorization: str) -> Caller:
         """The caller of an Authorization header. Raises GatewayError (401)."""
+        remembered = self._remembered.get(authorization)
+        if remembered is not None:
+            return remembered
         scheme, _, value = authorization.strip().partition(" ")
         value = value.strip()
         if scheme.lower() != "bearer" or not value:
             raise refused("no_credential")
-        known = self._remembered.get(value)
-        if known is None:
-            known = self._managed(value) or self._passing_through(value)
-            if len(value) <= _LONGEST_REMEMBERED:
-                self._remembered[value] = known
-        return known
+        found = self._managed(value) or self._passing_through(value)
+        if len(authorization) <= _LONGEST_REMEMBERED:
+            self._remembered[authorization] = found
+        return found
 
     def _managed(self, value: str) -> Caller | None:
         # Looked up by digest, so that the time it takes tells nothing of a key.
