@@ -105,10 +105,11 @@ class Seat:
         return self.max_running is not None and self.busy >= self.max_running
 
     def prune(self, now: float) -> None:
-        for id, until in list(self.running.items()):
-            if until > now and len(self.running) <= _MOST_RUNNING:
+        while self.running:
+            oldest = next(iter(self.running))
+            if self.running[oldest] > now and len(self.running) <= _MOST_RUNNING:
                 break
-            del self.running[id]
+            del self.running[oldest]
 
 
 class Trial:

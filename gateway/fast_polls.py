@@ -111,8 +111,9 @@ class FastPolls:
         head: list[tuple[bytes, bytes]],
         body: bytes,
     ) -> None:
-        longest = min(RETOLD_SECONDS, parts.settings.poll_freshness - task.age)
-        if task.stale or longest <= 0:
+        # What is stale for want of a turn stays so until its turn has come.
+        longest = RETOLD_SECONDS if task.stale else min(RETOLD_SECONDS, parts.settings.poll_freshness - task.age)
+        if task.trouble is not None or longest <= 0 or parts.settings.poll_freshness <= 0:
             return
         if len(self._told) >= MOST_RETOLD:
             self._told.clear()

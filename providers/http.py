@@ -22,9 +22,9 @@ from yarl import URL
 from providers.connections import session
 from providers.contract import ErrorKind, ProviderError
 from providers.ways import (
-    Kept,
+    Direct,
     Mocked,
-    Once,
+    Proxied,
     Reply,
     Timeouts,
     Way,
@@ -174,9 +174,9 @@ class HttpClient:
     def _new_way(self, proxy: str | None, once: bool) -> Way:
         if self._transport is not None:
             return Mocked(self._transport(proxy))
-        if proxy is None and not once:
-            return Kept(self.timeouts)
-        return Once(self.timeouts, proxy, once=once)
+        if proxy is None:
+            return Direct(self.timeouts, once=once)
+        return Proxied(self.timeouts, proxy, once=once)
 
     def _download_client(self, proxy: str | None) -> httpx.AsyncClient:
         client = self._downloads.get(proxy)

@@ -1,8 +1,8 @@
 """The ways by which one call gets to an upstream and its answer back.
 
-Kept     pyreqwest, for calls that may be made twice and need no proxy: the cheapest by far
-Once     aiohttp, for everything else: calls that must not be made twice, and proxies of any kind
-Mocked   a transport of httpx, for tests
+Direct    pyreqwest, where there is no proxy: the cheapest by far
+Proxied   aiohttp, which knows every kind of proxy
+Mocked    a transport of httpx, for tests
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -77,11 +77,11 @@ class Way(Protocol):
     async def aclose(self) -> None: ...
 
 
-class Kept:
-    """Over connections that are kept."""
+class Direct:
+    """Over connections that are kept; with `once` over a new one for each call, and no other."""
 
-    def __init__(self, timeouts: Timeouts) -> None:
-        self._client: Client = (
+    def __init__(self, timeouts: Timeouts, *, once: bool) -> None:
+        builder = (
             ClientBuilder()
             .no_proxy()
             .follow_redirects(False)
@@ -90,8 +90,10 @@ class Kept:
             .connect_timeout(timedelta(seconds=timeouts.connect))
             .read_timeout(timedelta(seconds=timeouts.read))
             .timeout(timedelta(seconds=timeouts.total))
-            .build()
         )
+        if once:
+            builder = builder.pool_max_idle_per_host(0)
+        self._client: Client = builder.build()
 
     async def call(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
         request = self._client.request(method, url).headers(headers)
@@ -111,10 +113,10 @@ class Kept:
         await self._client.close()
 
 
-class Once:
-    """Over connections of its own to a proxy or, with `once`, to nobody else's: none of those is kept."""
+class Proxied:
+    """The same through a proxy, over connections that no other proxy shares."""
 
-    def __init__(self, timeouts: Timeouts, proxy: str | None, *, once: bool) -> None:
+    def __init__(self, timeouts: Timeouts, proxy: str, *, once: bool) -> None:
         self._session = session(proxy, once=once)
         self._timeout = aiohttp.ClientTimeout(
             total=timeouts.total, connect=timeouts.connect, sock_connect=timeouts.connect, sock_read=timeouts.read

@@ -1,0 +1,125 @@
+"""Cases a, b, e and g: how many requests a server answers, beside nginx as a plain reverse proxy and LiteLLM."""
+
+import re
+from dataclasses import replace
+
+from tests.bench import litellm, wire
+from tests.bench.race import GATEWAY, LITELLM, NGINX, Contender, Target, measured, race, rows
+from tests.bench.requests import UNIQUE, Requests
+from tests.bench.stand import KEY, Stand, bearer
+from tests.bench.table import Row
+
+TASK = "/v1/videos/tasks/"
+SUBMIT = Requests(("/v1/videos/generations",), bearer(KEY), "POST", '{"model":"wan2.6-t2v","prompt":"a cat"}')
+
+REPEATED_IDS = 100
+_WORKERS = 2
+_METRICS_REQUESTS = 100
+
+_GATEWAY_KEY = "gw-bench-0123456789abcdef"
+_MANAGED = {
+    "GATEWAY_KEYS": f"bench:{_GATEWAY_KEY}",
+    "GATEWAY_SECRET": "the benchmark's own secret, known to everybody",
+    "DASHSCOPE_API_KEY": KEY,
+}
+_LIVE = {"POLL_FRESHNESS": "0", "DASHSCOPE_QPS": "0"}
+"""Every poll asks the upstream, however often that is."""
+
+_LIVE_POLLS = Requests((TASK + UNIQUE,), bearer(KEY))
+_RUNNING = b'"status":"processing"'
+_COUNTED = re.compile(rb"^gateway_request_seconds_count\{[^}]*/healthz[^}]*\} ([0-9.e+]+)$", re.MULTILINE)
+
+
+def live_polls(stand: Stand) -> list[Row]:
+    """Every poll of another task, each with one call of the upstream."""
+    target = Target(nginx=0.045, aim=0.1, litellm=35)
+    with stand.gateway(_LIVE) as gateway:
+        contenders = [
+            *_nginx(stand, Requests((wire.TASKS_PATH + UNIQUE,), bearer(KEY)), b'"RUNNING"'),
+            Contender(GATEWAY, gateway, _LIVE_POLLS, _RUNNING),
+            *_litellm_polls(stand),
+        ]
+        return rows("a", "live polls", contenders, race(stand, contenders), target)
+
+
+def repeated_polls(stand: Stand) -> list[Row]:
+    """A hundred running tasks, asked for in turn; then by sealed ids, of tasks that a gateway key has submitted."""
+    with stand.gateway() as gateway, stand.gateway(_MANAGED) as managed:
+        submit = replace(SUBMIT, paths=("/v1/videos",), headers=bearer(_GATEWAY_KEY))
+        ids = stand.submit(managed.port, submit, REPEATED_IDS, "id")
+        by_sealed = Requests(tuple(f"/v1/videos/{id}" for id in ids), bearer(_GATEWAY_KEY))
+        at_nginx = tuple(wire.TASKS_PATH + wire.running_id() for _ in range(REPEATED_IDS))
+        sealed = Contender(f"{GATEWAY}, sealed ids", managed, by_sealed, b'"in_progress"', known=True)
+        contenders = [
+            *_nginx(stand, Requests(at_nginx, bearer(KEY)), b'"RUNNING"'),
+            Contender(GATEWAY, gateway, repeated(), _RUNNING, known=True),
+            *_litellm_polls(stand),
+        ]
+        found = race(stand, [*contenders, sealed])
+        target = Target(nginx=0.25, aim=0.4)
+        return [
+            *rows("b", "repeated polls", contenders, found, target),
+            *rows("b2", "repeated polls", [sealed], found, target),
+        ]
+
+
+def submits(stand: Stand) -> list[Row]:
+    """A submit of a few words, each a new task."""
+    with stand.gateway() as gateway:
+        contenders = [
+            *_nginx(stand, replace(SUBMIT, paths=(wire.SUBMIT_PATH,)), b'"PENDING"'),
+            Contender(GATEWAY, gateway, SUBMIT, b'"pending"'),
+            *_litellm(stand, litellm.SUBMIT, b'"queued"'),
+        ]
+        return rows("e", "submits", contenders, race(stand, contenders), Target(nginx=0.03))
+
+
+def two_workers(stand: Stand) -> list[Row]:
+    """Polls and submits with two processes, on both cores, which they share with the load and the upstream."""
+    made = []
+    for case, what, requests, expected, environment, known in (
+        ("g-a", "live polls", _LIVE_POLLS, _RUNNING, _LIVE, False),
+        ("g-b", "repeated polls", repeated(), _RUNNING, {}, True),
+        ("g-e", "submits", SUBMIT, b'"pending"', {}, False),
+    ):
+        with stand.gateway(environment, workers=_WORKERS) as gateway:
+            contender = Contender(f"{GATEWAY}, {_WORKERS} workers", gateway, requests, expected, known)
+            stand.ask(gateway.port, requests, expected)
+            found = [measured(stand, contender) for _ in range(stand.plan.rounds)]
+            made += rows(case, what, [contender], {contender.name: found}, None, _counted(stand, contender))
+    return made
+
+
+def repeated() -> Requests:
+    """Polls of running tasks of this run."""
+    return Requests(tuple(TASK + wire.running_id() for _ in range(REPEATED_IDS)), bearer(KEY))
+
+
+def _nginx(stand: Stand, requests: Requests, expected: bytes) -> list[Contender]:
+    return [Contender(NGINX, stand.proxy, requests, expected)] if stand.proxy else []
+
+
+def _litellm(stand: Stand, requests: Requests, expected: bytes) -> list[Contender]:
+    return [Contender(LITELLM, stand.litellm, requests, expected)] if stand.litellm else []
+
+
+def _litellm_polls(stand: Stand) -> list[Contender]:
+    """It remembers no state, so it is all one whether it is asked for the same tasks or for others."""
+    if stand.litellm is None:
+        return []
+    polls = Requests(tuple(f"/v1/videos/{id}" for id in stand.litellm_ids), litellm.HEADERS)
+    return _litellm(stand, polls, b'"in_progress"')
+
+
+def _counted(stand: Stand, contender: Contender) -> str:
+    """How many of a hundred requests /metrics knows of, whichever worker is asked for it."""
+    port = contender.running.port
+
+    def count() -> float:
+        exposition = stand.ask(port, Requests(("/metrics",)), b"gateway_").body
+        return sum(float(number) for number in _COUNTED.findall(exposition))
+
+    before = count()
+    for _ in range(_METRICS_REQUESTS):
+        stand.ask(port, Requests(("/healthz",)))
+    return f"/metrics saw {count() - before:.0f} of {_METRICS_REQUESTS} requests"
