@@ -3,7 +3,9 @@
 Parts are made anew when the configuration is read again; what they remember is in the `Memory`, and stays.
 """
 
-import uuid
+import itertools
+import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gateway.accounts import AccountPool
@@ -63,8 +65,14 @@ def remember(settings: Settings, clock: Clock, http: HttpClient | None = None) -
         polling,
         Owners(clock, polling, background),
         PlaceMemory(),
-        Repeats(clock, lambda: str(uuid.uuid4())),
+        Repeats(clock, _seeds().__next__),
     )
+
+
+def _seeds() -> Iterator[str]:
+    """Texts that no other process makes, one for each submit."""
+    process = secrets.token_hex(16)
+    return (f"{process}-{number}" for number in itertools.count(1))
 
 
 def assemble(settings: Settings, memory: Memory) -> Parts:

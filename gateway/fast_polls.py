@@ -36,6 +36,10 @@ RETOLD_SECONDS = 0.25
 MOST_RETOLD = 4096
 
 
+_Key = tuple[str, bytes, bytes]
+"""Path, authorization and languages: what an answer depends on."""
+
+
 class _Told(NamedTuple):
     """An answer ready to be sent again until `until`, by the process's own seconds."""
 
@@ -51,7 +55,7 @@ class FastPolls:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._told: dict[tuple[str, ...], _Told] = {}
+        self._told: dict[_Key, _Told] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["method"] == "GET":
@@ -70,31 +74,33 @@ class FastPolls:
     async def _answer(self, scope: Scope, send: Send, route: str, render: Render, id: str) -> bool:
         """Answer the poll; False where that is left to the ordinary way, and nothing has been sent."""
         began = time.perf_counter()
-        headers = {name: value.decode("latin-1") for name, value in scope["headers"] if name in _READ}
+        headers = {name: value for name, value in scope["headers"] if name in _READ}
         if b"origin" in headers:
             return False
         parts = cast(Parts, scope["app"].state.parts)
-        request_id = request_id_of(headers.get(b"x-request-id", ""))
-        authorization, accept_language = headers.get(b"authorization", ""), headers.get(b"accept-language", "")
-        ask = wants_fresh(headers.get(b"cache-control", ""))
-        key = (scope["path"], authorization, accept_language)
+        given = headers.get(b"x-request-id")
+        request_id = request_id_of(given.decode("latin-1") if given else "")
+        key = (scope["path"], headers.get(b"authorization", b""), headers.get(b"accept-language", b""))
+        ask = b"cache-control" in headers and wants_fresh(headers[b"cache-control"].decode("latin-1"))
         told = None if ask else self._told.get(key)
         if told is not None and told.until > began and told.parts is parts:
             QUERIES_SAVED.inc()
             await _send(send, 200, told.body, told.head, request_id)
             report("GET", scope["path"], route, 200, time.perf_counter() - began, request_id, caller=told.caller)
             return True
-        language = choose_language(accept_language, parts.settings.language)
+        language = choose_language(key[2].decode("latin-1"), parts.settings.language)
         caller, refused = "-", None
         try:
-            who = parts.callers.identify(authorization)
+            who = parts.callers.identify(key[1].decode("latin-1"))
             caller = who.name
             task = await parts.tasks.status(who, id, ask=ask)
-            status, body, head = 200, orjson.dumps(render(task, language)), _raw(poll_headers(task))
+            status, body = 200, orjson.dumps(render(task, language))
+            head = _raw(poll_headers(task), body)
             self._remember(key, parts, caller, task, head, body)
         except GatewayError as refusal:
-            status, head = refusal.shape.status, _raw(refusal.headers())
-            body, refused = orjson.dumps(refusal.body(language, request_id)), refusal.mark()
+            status, refused = refusal.shape.status, refusal.mark()
+            body = orjson.dumps(refusal.body(language, request_id))
+            head = _raw(refusal.headers(), body)
         except Exception:
             return False
         await _send(send, status, body, head, request_id)
@@ -104,17 +110,18 @@ class FastPolls:
 
     def _remember(
         self,
-        key: tuple[str, ...],
+        key: _Key,
         parts: Parts,
         caller: str,
         task: Task,
         head: list[tuple[bytes, bytes]],
         body: bytes,
     ) -> None:
-        # What is stale for want of a turn stays so until its turn has come.
-        longest = RETOLD_SECONDS if task.stale else min(RETOLD_SECONDS, parts.settings.poll_freshness - task.age)
-        if task.trouble is not None or longest <= 0 or parts.settings.poll_freshness <= 0:
+        freshness = parts.settings.poll_freshness
+        if task.trouble is not None or freshness <= 0:
             return
+        # What is older for want of a turn stays so until its turn has come.
+        longest = RETOLD_SECONDS if task.age >= freshness else min(RETOLD_SECONDS, freshness - task.age)
         if len(self._told) >= MOST_RETOLD:
             self._told.clear()
         self._told[key] = _Told(time.perf_counter() + longest, parts, caller, head, body)
@@ -124,16 +131,15 @@ def _may_be_an_id(text: str) -> bool:
     return text.isascii() and "/" not in text and text != "" and text not in _NOT_IDS
 
 
-def _raw(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
-    return [(name.encode(), value.encode()) for name, value in headers.items()]
+def _raw(headers: Mapping[str, str], body: bytes) -> list[tuple[bytes, bytes]]:
+    return [
+        *((name.encode(), value.encode()) for name, value in headers.items()),
+        (b"content-length", str(len(body)).encode()),
+        (b"content-type", b"application/json"),
+    ]
 
 
 async def _send(send: Send, status: int, body: bytes, head: list[tuple[bytes, bytes]], request_id: str) -> None:
-    headers = [
-        *head,
-        (b"content-length", str(len(body)).encode()),
-        (b"content-type", b"application/json"),
-        (b"x-request-id", request_id.encode()),
-    ]
+    headers = [*head, (b"x-request-id", request_id.encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from secrets import token_bytes
 from typing import NamedTuple
@@ -176,20 +176,18 @@ class Places:
             opened.height,
         )
 
-    def submit_keys(self, caller: Caller, account: Account, seed: str) -> tuple[str, ...]:
+    def submit_keys(self, caller: Caller, account: Account, seed: str) -> Iterator[str]:
         """The UUID under which a submit goes to an account, the same for the same seed on every replica; behind it
         those that older secrets gave, and those from before the account had a name.
 
         Its last six bytes mark the owner, so that an upstream that keeps the key and lists it tells whose task it is.
         """
-        keys = []
         for tag in dict.fromkeys((account.tag, account.credential_tag)):
             head = bytearray(hashlib.sha256(f"{caller.owner}\0{tag}\0{seed}".encode()).digest()[:_KEY_BYTES])
             head[6] = head[6] & 0x0F | 0x40
             head[8] = head[8] & 0x3F | 0x80
-            marks = (self._mark(bytes(head), caller, key) for key in self._keys(caller, account))
-            keys += [str(uuid.UUID(bytes=bytes(head) + mark)) for mark in marks]
-        return tuple(keys)
+            for key in self._keys(caller, account):
+                yield str(uuid.UUID(bytes=bytes(head) + self._mark(bytes(head), caller, key)))
 
     def made(self, caller: Caller, account: Account, submit_key: str) -> bool:
         """True when a submit key was made here for this caller."""

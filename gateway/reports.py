@@ -22,7 +22,7 @@ _numbers = itertools.count(1)
 
 def request_id_of(given: str) -> str:
     """The client's own id where it is usable, else one that no other process gives."""
-    return given if given and _USABLE_ID.fullmatch(given) else f"req_{_PROCESS}{next(_numbers):010x}"
+    return given if given and _USABLE_ID.fullmatch(given) else f"req_{_PROCESS}{next(_numbers):08x}"
 
 
 def report(

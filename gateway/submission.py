@@ -3,7 +3,7 @@ accepted."""
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 from gateway import metrics
 from gateway.accounts import AccountPool, Lease
@@ -39,7 +39,7 @@ _LOOK_AT = 5
 """Tasks of an account that are looked at then, where the upstream takes one id at a time."""
 _FINDS_AT_ONCE = 4
 
-SubmitKeys = Callable[[Account], Sequence[str]]
+SubmitKeys = Callable[[Account], Iterable[str]]
 """The keys of one submit for an account: the same whenever they are asked for. The first one is sent; the others are
 those that it may have been sent with under an older secret."""
 
@@ -92,7 +92,7 @@ class Submitter:
             account = lease.account
             with lease:
                 try:
-                    submission = await self._submit_once(provider, request, account, keys(account)[0])
+                    submission = await self._submit_once(provider, request, account, next(iter(keys(account))))
                 except ProviderError as error:
                     self._note(lease, error)
                     # Of an account with a proxy of its own, being out of reach is the trouble of its way.
@@ -116,12 +116,14 @@ class Submitter:
         self, provider: Provider, accounts: Sequence[Account], model: str, tried: Mapping[str, object]
     ) -> Lease | None:
         """The account for the next try; None when none of them can take the submit now."""
-        looking = self._care.revive([account for account in accounts if self._pool.expired(account)])
+        expired = [account for account in accounts if self._pool.expired(account)]
+        looking = self._care.revive(expired) if expired else None
         lease = await self._pool.take(accounts, model, tried.keys())
         if lease is not None:
             return lease
         # Nobody is ready: what was refused for its login or is full may be so no longer.
-        await looking
+        if looking is not None:
+            await looking
         unseen = self._pool.unseen(accounts, _LOOK_EVERY, max(provider.query_batch, _LOOK_AT))
         await asyncio.gather(*(self._look(provider, account, ids) for account, ids in unseen.items()))
         return await self._pool.take(accounts, model, tried.keys())

@@ -4,7 +4,7 @@ import asyncio
 import math
 import uuid
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from gateway import metrics
@@ -177,7 +177,7 @@ class Tasks:
         provider = self._registry[card.provider]
         seed = seed or self._new_key()
 
-        def keys(account: Account) -> Sequence[str]:
+        def keys(account: Account) -> Iterable[str]:
             return self._places.submit_keys(caller, account, seed)
 
         made = await self._submitter.find(provider, accounts, keys) if repeatable or find_only else None

@@ -170,8 +170,8 @@ class TestManagedKeys:
         house = House()
         house.provider.listed = {
             "s-secret-1": [
-                task(1, NOW, house.places.submit_keys(self.ALICE, ONE, "x")[0]),
-                task(2, NOW - 1, house.places.submit_keys(self.BOB, ONE, "x")[0]),
+                task(1, NOW, next(house.places.submit_keys(self.ALICE, ONE, "x"))),
+                task(2, NOW - 1, next(house.places.submit_keys(self.BOB, ONE, "x"))),
                 task(3, NOW - 2),
             ]
         }
@@ -180,8 +180,8 @@ class TestManagedKeys:
 
     async def test_a_key_that_was_quiet_still_finds_its_own(self) -> None:
         house = House()
-        others = [task(n, NOW + n, house.places.submit_keys(self.ALICE, ONE, str(n))[0]) for n in range(60)]
-        own = [task(100 + n, NOW - n, house.places.submit_keys(self.BOB, ONE, str(n))[0]) for n in range(5)]
+        others = [task(n, NOW + n, next(house.places.submit_keys(self.ALICE, ONE, str(n)))) for n in range(60)]
+        own = [task(100 + n, NOW - n, next(house.places.submit_keys(self.BOB, ONE, str(n)))) for n in range(5)]
         house.provider.listed = {"s-secret-1": [*others, *own]}
         assert await house.pages(self.BOB, 20) == [[f"scripted-{100 + n}" for n in range(5)]]
 
