@@ -34,7 +34,8 @@ class Caller:
     """Tells callers apart without a credential in it: the owner mark, or the tags of the accounts."""
 
     def __post_init__(self) -> None:
-        tags = (account.tag for account in self.accounts)
+        # The same credential by another way, or with a cookie of its own, is another caller.
+        tags = (_mark(account) for account in self.accounts)
         object.__setattr__(self, "identity", self.owner if self.managed else ",".join(sorted(tags)))
 
     def accounts_of(self, provider: str) -> tuple[Account, ...]:
@@ -51,6 +52,11 @@ class Caller:
     def account(self, tag: str) -> Account | None:
         """The account of a tag; also of the one it had before it was given a name."""
         return next((account for account in self.accounts if tag in (account.tag, account.credential_tag)), None)
+
+
+def _mark(account: Account) -> str:
+    way = f"{account.proxy or ''}\0{account.cookie or ''}"
+    return account.tag if way == "\0" else f"{account.tag}-{hashlib.sha256(way.encode()).hexdigest()[:8]}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 
 from gateway import metrics
 from gateway.background import Background
-from gateway.clock import Clock
+from gateway.clock import Clock, Timer
+from gateway.logs import GATEWAY, where
 from gateway.pacing import Budget
 from providers.contract import Account, ErrorKind, Provider, ProviderError, TaskState
 
@@ -32,21 +33,28 @@ Urgency = Callable[[str], float]
 """How urgent it is to ask for an id: its age, and more for a task that is nearly finished."""
 
 OVERDUE = ProviderError(ErrorKind.ANSWER_LOST, detail=f"no answer within {DEADLINE_SECONDS:g} s")
+NOT_TOLD = ProviderError(ErrorKind.TASK_NOT_FOUND)
 _REFUSED = frozenset({ErrorKind.INVALID_REQUEST, ErrorKind.UPSTREAM_ERROR})
 """What may be the fault of one id in a batch."""
 
 
 @dataclass(slots=True)
 class Wanted:
-    """One id that is to be asked for, with everybody who waits for it."""
+    """One id that is to be asked for, with everybody who waits for it, none of them for longer than the deadline."""
 
     id: str
     waiting: list["asyncio.Future[Answer]"] = field(default_factory=list)
+    deadline: Timer | None = None
 
     def answer(self, answer: Answer) -> None:
+        if self.deadline is not None:
+            self.deadline.cancel()
+            self.deadline = None
         waiting, self.waiting = self.waiting, []
         for future in waiting:
-            _settle(future, answer)
+            # Whoever waited may be gone.
+            if not future.done():
+                future.set_result(answer)
 
 
 class Desk:
@@ -74,7 +82,8 @@ class Desk:
         self._wanted: dict[str, Wanted] = {}
         self._under_way: dict[str, Wanted] = {}
         self._calls = 0
-        self._waking = False
+        self._waking: Timer | None = None
+        self._wakes_at = 0.0
 
     @property
     def idle(self) -> bool:
@@ -91,12 +100,10 @@ class Desk:
 
         `newly` wants one that is asked for from now on, not one that is under way.
         """
-        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         wanted = None if newly else self._under_way.get(id)
         if wanted is not None:
             metrics.QUERIES_JOINED.inc()
-            wanted.waiting.append(future)
-            return future
+            return self._wait_for(wanted)
         wanted = self._wanted.get(id)
         if wanted is None:
             wanted = self._wanted[id] = Wanted(id)
@@ -104,20 +111,28 @@ class Desk:
                 self._forget()
         else:
             metrics.QUERIES_JOINED.inc()
-        if self._calls < self._at_once and self.budget.wait(self._clock.now()) <= 0.0:
-            wanted.waiting.append(future)
-            if len(self._wanted) >= self._batch:
-                self._send()
-            else:
-                self._wake(GATHER_SECONDS)
-            return future
-        self._plan()
-        if not patiently:
-            return None
-        wanted.waiting.append(future)
-        overdue = self._clock.later(DEADLINE_SECONDS, lambda: _settle(future, OVERDUE))
-        future.add_done_callback(lambda _: overdue.cancel())
+        if self._calls >= self._at_once or self.budget.wait(self._clock.now()) > 0.0:
+            self._plan()
+            return self._wait_for(wanted) if patiently else None
+        future = self._wait_for(wanted)
+        if len(self._wanted) >= self._batch:
+            self._send()
+        else:
+            self._wake(GATHER_SECONDS)
         return future
+
+    def _wait_for(self, wanted: Wanted) -> "asyncio.Future[Answer]":
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        wanted.waiting.append(future)
+        if wanted.deadline is None:
+            wanted.deadline = self._clock.later(DEADLINE_SECONDS, lambda: self._give_up(wanted))
+        return future
+
+    def _give_up(self, wanted: Wanted) -> None:
+        """Nobody waits any longer, nor joins a call that hangs. The call itself goes on."""
+        if self._under_way.get(wanted.id) is wanted:
+            del self._under_way[wanted.id]
+        wanted.answer(OVERDUE)
 
     # --- sending ------------------------------------------------------------------------------------------------
 
@@ -142,12 +157,17 @@ class Desk:
             self._wake(self.budget.wait(self._clock.now()))
 
     def _wake(self, seconds: float) -> None:
-        if not self._waking:
-            self._waking = True
-            self._clock.later(max(seconds, 0.0), self._woken)
+        """Wake up then, or before where that is planned already."""
+        due = self._clock.now() + max(seconds, 0.0)
+        if self._waking is not None:
+            if self._wakes_at <= due:
+                return
+            self._waking.cancel()
+        self._wakes_at = due
+        self._waking = self._clock.later(max(seconds, 0.0), self._woken)
 
     def _woken(self) -> None:
-        self._waking = False
+        self._waking = None
         self._send()
 
     def _most_urgent(self) -> list[Wanted]:
@@ -163,32 +183,21 @@ class Desk:
     # --- asking -------------------------------------------------------------------------------------------------
 
     async def _ask(self, batch: Sequence[Wanted]) -> None:
-        overdue = self._clock.later(DEADLINE_SECONDS, lambda: self._give_up(batch))
+        answers: Mapping[str, Answer] = {}
         try:
             answers = await self._query([wanted.id for wanted in batch])
         except Exception as error:
-            answers = dict.fromkeys(
-                (wanted.id for wanted in batch),
-                ProviderError(ErrorKind.UPSTREAM_ERROR, detail=type(error).__name__),
-            )
+            GATEWAY.error("a query broke", extra={"fields": {"provider": self.provider.name, "cause": where(error)}})
+            broken = ProviderError(ErrorKind.UPSTREAM_ERROR, detail=type(error).__name__)
+            answers = dict.fromkeys((wanted.id for wanted in batch), broken)
         finally:
-            overdue.cancel()
+            # Whatever ended the call: nobody is left waiting.
             self._calls -= 1
-            self._end(batch)
-        for wanted in batch:
-            wanted.answer(answers.get(wanted.id) or ProviderError(ErrorKind.TASK_NOT_FOUND))
+            for wanted in batch:
+                if self._under_way.get(wanted.id) is wanted:
+                    del self._under_way[wanted.id]
+                wanted.answer(answers.get(wanted.id) or (NOT_TOLD if answers else OVERDUE))
         self._send()
-
-    def _give_up(self, batch: Sequence[Wanted]) -> None:
-        """The call goes on, but nobody waits for it or joins it any more."""
-        self._end(batch)
-        for wanted in batch:
-            wanted.answer(OVERDUE)
-
-    def _end(self, batch: Sequence[Wanted]) -> None:
-        for wanted in batch:
-            if self._under_way.get(wanted.id) is wanted:
-                del self._under_way[wanted.id]
 
     async def _query(self, ids: Sequence[str]) -> Mapping[str, Answer]:
         answers = await self._query_once(ids)
@@ -219,12 +228,12 @@ class Desk:
 
     async def _query_once(self, ids: Sequence[str]) -> Mapping[str, Answer]:
         """The answers of one call; an error of the call as a whole stands for every id."""
-        sent_at, began, outcome = self._clock.now(), time.perf_counter(), "ok"
+        sent_at, began, outcome = self._clock.now(), time.perf_counter(), "broken"
         metrics.batch_sizes(self.provider.name).observe(len(ids))
         metrics.QUERIES_UNDER_WAY.inc()
         answers: Mapping[str, Answer]
         try:
-            answers = await self.provider.query(ids, self.account)
+            answers, outcome = await self.provider.query(ids, self.account), "ok"
         except ProviderError as error:
             answers, outcome = dict.fromkeys(ids, error), error.kind.value
         finally:
@@ -237,12 +246,6 @@ class Desk:
             self.budget.refused(self._clock.now(), sent_at, limited.retry_after)
         self._hear(self.account, answers, sent_at)
         return answers
-
-
-def _settle(future: "asyncio.Future[Answer]", answer: Answer) -> None:
-    """Whoever waited may be gone."""
-    if not future.done():
-        future.set_result(answer)
 
 
 def _refusal_of_all(answers: Mapping[str, Answer]) -> ProviderError | None:

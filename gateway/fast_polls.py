@@ -56,6 +56,7 @@ class FastPolls:
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
         self._told: dict[_Key, _Told] = {}
+        self._cancels = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["method"] == "GET":
@@ -69,17 +70,20 @@ class FastPolls:
         await self._app(scope, receive, send)
         if scope["type"] == "http" and (scope["method"] == "DELETE" or scope["path"].endswith("/cancel")):
             # Whoever cancelled a task and asks for it is told so.
+            self._cancels += 1
             self._told.clear()
 
     async def _answer(self, scope: Scope, send: Send, route: str, render: Render, id: str) -> bool:
         """Answer the poll; False where that is left to the ordinary way, and nothing has been sent."""
         began = time.perf_counter()
-        headers = {name: value for name, value in scope["headers"] if name in _READ}
-        if b"origin" in headers:
+        given = [(name, value) for name, value in scope["headers"] if name in _READ]
+        headers = dict(given)
+        if b"origin" in headers or len(headers) != len(given):
             return False
+        cancels = self._cancels
         parts = cast(Parts, scope["app"].state.parts)
-        given = headers.get(b"x-request-id")
-        request_id = request_id_of(given.decode("latin-1") if given else "")
+        own_id = headers.get(b"x-request-id")
+        request_id = request_id_of(own_id.decode("latin-1") if own_id else "")
         key = (scope["path"], headers.get(b"authorization", b""), headers.get(b"accept-language", b""))
         ask = b"cache-control" in headers and wants_fresh(headers[b"cache-control"].decode("latin-1"))
         told = None if ask else self._told.get(key)
@@ -96,7 +100,8 @@ class FastPolls:
             task = await parts.tasks.status(who, id, ask=ask)
             status, body = 200, orjson.dumps(render(task, language))
             head = _raw(poll_headers(task), body)
-            self._remember(key, parts, caller, task, head, body)
+            if cancels == self._cancels:
+                self._remember(key, parts, caller, task, head, body)
         except GatewayError as refusal:
             status, refused = refusal.shape.status, refusal.mark()
             body = orjson.dumps(refusal.body(language, request_id))

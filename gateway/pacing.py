@@ -12,6 +12,8 @@ _RECOVERY = 50.0
 """Seconds from nothing to the full rate."""
 _SLOWEST = 0.05
 """Of the full rate, however often the upstream refuses."""
+_LONGEST_HOLD = 60.0
+"""Seconds. No header silences an account for longer."""
 _NEARLY = 1e-4
 """Sums of fractions never quite make a whole, and unix time has no finer parts than a quarter of a microsecond."""
 
@@ -37,7 +39,7 @@ class Budget:
         if self.unlimited:
             return 0.0
         self._advance(now)
-        held = max(0.0, self._held_until - now)
+        held = min(max(0.0, self._held_until - now), _LONGEST_HOLD)
         if self._full <= 0 or self._calls >= 1.0 - _NEARLY:
             return held
         return max(held, (1.0 - self._calls) / self._rate)
@@ -57,14 +59,15 @@ class Budget:
         self._refused_at = now
         self._rate = max(self._rate / 2, self._full * _SLOWEST)
         self._calls = min(self._calls, 0.0)
-        self._held_until = now + (retry_after or 0.0)
+        self._held_until = max(self._held_until, now + min(retry_after or 0.0, _LONGEST_HOLD))
 
     def seconds_for(self, calls: float) -> float:
         """How long a number of calls takes."""
         return calls / self._rate if self._full > 0 else 0.0
 
     def _advance(self, now: float) -> None:
-        passed, self._at = max(0.0, now - self._at), max(now, self._at)
+        # A clock that was set back begins anew.
+        passed, self._at = max(0.0, now - self._at), now
         self._rate = min(self._full, self._rate + self._full * passed / _RECOVERY)
         self._calls = min(self._burst, self._calls + self._rate * passed)
         if now >= self._held_until:

@@ -60,12 +60,14 @@ class Observation:
 
 @dataclass(slots=True)
 class Known:
-    """One task in memory. `floor` is the highest progress that anybody was told."""
+    """One task in memory. `floor` is the highest progress that anybody was told; `asked_at` is
+    when the query was sent that told the state."""
 
     state: TaskState
     seen_at: float
     submitted_at: float | None = None
     floor: int = 0
+    asked_at: float = _NEVER
 
     @property
     def told(self) -> bool:
@@ -103,7 +105,8 @@ class Polling:
         self._known: TTLCache[tuple[str, str], Known] = TTLCache(
             REMEMBERED_BYTES, REMEMBERED_SECONDS, timer=clock.now, getsizeof=_size_of
         )
-        self._desks: LRUCache[tuple[str, str], Desk] = LRUCache(REMEMBERED_DESKS)
+        self._desks: LRUCache[tuple[str, Account], Desk] = LRUCache(REMEMBERED_DESKS)
+        self._budgets: LRUCache[tuple[str, str], Budget] = LRUCache(REMEMBERED_DESKS)
 
     def submitted(self, account: Account, id: str, at: float) -> None:
         """Remember that a task is new. It is not fresh: the first poll asks the upstream."""
@@ -115,7 +118,8 @@ class Polling:
         if known is None:
             return None
         longest = ENDED_SECONDS if known.state.phase.ended and self.freshness > 0 else self.freshness
-        return known if now - known.seen_at < longest else None
+        # A time in the future is one from before the clock was set back.
+        return known if -_SKEW_SECONDS < now - known.seen_at < longest else None
 
     def fresh_observation(self, account: Account, id: str, card: ModelCard | None) -> Observation | None:
         """The same, as it is to be told now."""
@@ -172,7 +176,7 @@ class Polling:
 
     def round_seconds(self, provider: Provider, account: Account) -> float:
         """How long it takes until every task of an account that waits has been asked for."""
-        desk = self._desks.get((provider.name, account.tag))
+        desk = self._desks.get((provider.name, account))
         return desk.round_seconds if desk is not None else 0.0
 
     def age(self, observation: Observation) -> float:
@@ -180,13 +184,17 @@ class Polling:
         return max(0.0, self._clock.now() - observation.seen_at) if observation.seen_at > 0 else 0.0
 
     def _desk(self, provider: Provider, account: Account) -> Desk:
-        desk = self._desks.get((provider.name, account.tag))
-        # Another provider of the name, or another credential, after the configuration was read again.
-        if desk is None or desk.provider is not provider or desk.account != account:
-            budget = desk.budget if desk else Budget(self.per_second.get(provider.name, 0.0), self._clock.now())
+        """The desk of an account as it is now. Its budget is shared by all that go by the same credential."""
+        desk = self._desks.get((provider.name, account))
+        # Another provider of the name, after the configuration was read again.
+        if desk is None or desk.provider is not provider:
+            budget = self._budgets.get((provider.name, account.tag))
+            if budget is None:
+                budget = Budget(self.per_second.get(provider.name, 0.0), self._clock.now())
+                self._budgets[provider.name, account.tag] = budget
             urgency = partial(self._urgency, account.tag)
             desk = Desk(provider, account, budget, self._clock, self._background, self.hear, urgency)
-            self._desks[provider.name, account.tag] = desk
+            self._desks[provider.name, account] = desk
         return desk
 
     def hear(self, account: Account, answers: Mapping[str, Answer], sent_at: float) -> None:
@@ -198,8 +206,11 @@ class Polling:
                 clean(trouble, account)
             if isinstance(answer, TaskState):
                 last = self._known.get((account.tag, id))
-                known = Known(answer, now, last.submitted_at, last.floor) if last else Known(answer, now)
-                self._known[account.tag, id] = known
+                if last is None:
+                    self._known[account.tag, id] = Known(answer, now, asked_at=sent_at)
+                elif last.asked_at <= sent_at:
+                    # An answer that took its time does not take the place of a younger one.
+                    self._known[account.tag, id] = Known(answer, now, last.submitted_at, last.floor, sent_at)
         self._heard(account, answers, sent_at)
 
     def _urgency(self, tag: str, id: str) -> float:
@@ -218,7 +229,7 @@ class Polling:
         if known is not None and submitted_at is None:
             submitted_at = known.submitted_at
         if isinstance(answer, TaskState):
-            known = known if known is not None and known.state is answer else Known(answer, now, submitted_at)
+            known = known if known is not None and known.told else Known(answer, now, submitted_at)
             return known.observe(card, now)
         if answer.kind in _TRANSIENT:
             known = known or Known(TaskState(id, Phase.PROCESSING, note=UNKNOWN), _NEVER)

@@ -244,3 +244,37 @@ class TestAnUpstreamThatHangs:
         house.want("t")
         await settle()
         assert house.upstream.batches == [1, 1]
+
+
+class TestNobodyWaitsForEver:
+    async def test_a_budget_that_closes_while_a_batch_is_gathered(self) -> None:
+        house = House(batch=10)
+        house.upstream.gate.clear()
+        house.want("a")
+        await settle()
+        (waiting,) = house.want("b", patiently=False)
+        house.desk.budget.refused(house.clock.now(), sent_at=house.clock.now(), retry_after=10**6)
+        await house.clock.run(DEADLINE_SECONDS + 0.1)
+        assert await waiting is OVERDUE
+
+    async def test_a_query_that_is_cancelled(self) -> None:
+        house = House()
+        house.upstream.poison = {"t": asyncio.CancelledError()}  # type: ignore[dict-item]
+        (future,) = house.want("t")
+        assert await future is OVERDUE
+
+    async def test_those_who_gave_up_leave_nothing_behind(self) -> None:
+        house = House(batch=1, per_second=0.01)
+        house.want("first")
+        for _ in range(5):
+            house.want("t")
+            await house.clock.run(DEADLINE_SECONDS + 0.1)
+        assert house.desk._wanted["t"].waiting == []
+
+    async def test_a_sooner_turn_is_not_missed_for_a_later_one(self) -> None:
+        house = House(batch=1)
+        house.desk.budget.refused(house.clock.now(), sent_at=house.clock.now(), retry_after=30)
+        house.want("t", patiently=False)
+        house.desk.budget._held_until = 0.0
+        (future,) = house.want("u")
+        assert isinstance(await future, TaskState)

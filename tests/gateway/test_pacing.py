@@ -94,3 +94,17 @@ def test_whatever_happens_it_says_when_to_go_on(limit: float, steps: list[tuple[
             budget.refused(now, sent_at=now)
         wait = budget.wait(now)
         assert 0 <= wait < 10_000
+
+
+def test_no_header_silences_an_account_for_long() -> None:
+    budget = Budget(20, 0.0)
+    budget.refused(0.0, sent_at=0.0, retry_after=10**7)
+    assert budget.wait(0.0) <= 60
+    budget.refused(1.0, sent_at=1.0)
+    assert budget.wait(1.0) > 50, "a later refusal without a time does not shorten the one before"
+
+
+def test_a_clock_that_is_set_back_does_not_stop_it() -> None:
+    budget = Budget(10, 10_000.0)
+    budget.spend(10_000.0)
+    assert len(spend_all(budget, 6400.0, 5.0)) > 30

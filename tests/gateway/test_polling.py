@@ -201,3 +201,33 @@ async def test_progress_rises_with_time(polling: Polling, provider: ScriptedProv
     first = (await state(polling, provider)).progress
     clock.move(60)
     assert first < (await state(polling, provider)).progress < 100
+
+
+async def test_an_answer_that_took_its_time_does_not_take_the_place_of_a_younger_one(
+    polling: Polling, provider: ScriptedProvider, clock: TestClock
+) -> None:
+    provider.states[ID] = finished(ID)
+    sent_at = clock.now()
+    clock.move(5)
+    await state(polling, provider)
+    polling.hear(ACCOUNT, {ID: TaskState(ID, Phase.PROCESSING)}, sent_at)
+    assert (await state(polling, provider)).state.phase is Phase.COMPLETED
+
+
+async def test_a_clock_that_is_set_back_makes_nothing_fresh_for_long(
+    polling: Polling, provider: ScriptedProvider, clock: TestClock
+) -> None:
+    provider.states[ID] = TaskState(ID, Phase.PROCESSING)
+    await state(polling, provider)
+    clock.move(-3600)
+    await state(polling, provider)
+    assert len(provider.asked) == 2
+
+
+async def test_the_same_credential_by_two_ways_does_not_undo_what_is_shared(
+    polling: Polling, provider: ScriptedProvider
+) -> None:
+    accounts = [Account("scripted", "s-1", proxy=proxy) for proxy in (None, "http://p:1")]
+    desks = [polling._desk(provider, account) for account in (*accounts, *accounts)]
+    assert desks[0] is desks[2] is not desks[1] is desks[3]
+    assert desks[0].budget is desks[1].budget
