@@ -95,8 +95,8 @@ class Desk:
         return self.budget.seconds_for(math.ceil(len(self._wanted) / self._batch)) if self._wanted else 0.0
 
     def want(self, id: str, *, newly: bool, patiently: bool) -> "asyncio.Future[Answer] | None":
-        """The next answer for an id. Its account's pace may let it wait for a turn: then only those who are patient
-        are given a future, at most for the deadline.
+        """The next answer for an id. Only those who are patient are given a future, at most for the deadline, where
+        its turn is not the next one: the pace of the account holds it up, or others are more urgent.
 
         `newly` wants one that is asked for from now on, not one that is under way.
         """
@@ -113,13 +113,14 @@ class Desk:
             metrics.QUERIES_JOINED.inc()
         if self._calls >= self._at_once or self.budget.wait(self._clock.now()) > 0.0:
             self._plan()
-            return self._wait_for(wanted) if patiently else None
-        future = self._wait_for(wanted)
-        if len(self._wanted) >= self._batch:
-            self._send()
-        else:
+            is_next = False
+        elif len(self._wanted) < self._batch:
             self._wake(GATHER_SECONDS)
-        return future
+            is_next = True
+        else:
+            self._send()
+            is_next = self._under_way.get(id) is wanted
+        return self._wait_for(wanted) if is_next or patiently else None
 
     def _wait_for(self, wanted: Wanted) -> "asyncio.Future[Answer]":
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()

@@ -28,6 +28,10 @@ class TestClock:
     def move(self, seconds: float) -> None:
         self._move_to(self._now + seconds)
 
+    def lag(self, seconds: float) -> None:
+        """Time passes, and what was planned for it is late, as on a busy loop."""
+        self._now += seconds
+
     def _move_to(self, end: float) -> None:
         while self._planned and self._planned[0][0] <= end:
             moment, _, planned = heapq.heappop(self._planned)

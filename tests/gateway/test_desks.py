@@ -93,6 +93,27 @@ async def test_one_that_is_under_way_is_joined_unless_a_new_one_is_wanted() -> N
     assert house.upstream.batches == [1, 1]
 
 
+async def test_who_comes_at_the_moment_of_anothers_turn_does_not_wait_for_the_rest() -> None:
+    house = House(batch=1, per_second=1.0)
+    house.urgencies = {"old": 9.0, "new": 1.0}
+    await asyncio.gather(*house.want("first"))
+    assert house.want("old", patiently=False) == []
+    house.clock.lag(10.0)
+    # The pace allows the next call, and nobody has woken up for it yet.
+    assert house.want("new", patiently=False) == []
+    await settle()
+    assert [ids for _, ids in house.upstream.asked] == [("first",), ("old",)]
+
+
+async def test_who_comes_at_the_moment_of_its_own_turn_waits_for_it() -> None:
+    house = House(batch=1, per_second=1.0)
+    await asyncio.gather(*house.want("first"))
+    house.want("t", patiently=False)
+    house.clock.lag(10.0)
+    (answer,) = await asyncio.gather(*house.want("t", patiently=False))
+    assert isinstance(answer, TaskState)
+
+
 async def test_ids_are_gathered_into_batches() -> None:
     house = House(batch=10)
     await asyncio.gather(*house.want(*names(25)))
