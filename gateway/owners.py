@@ -4,6 +4,7 @@ Only older clients need it, which send several credentials and the upstream's ow
 """
 
 import asyncio
+import math
 from collections.abc import Mapping, Sequence
 from enum import Enum
 
@@ -101,7 +102,7 @@ class Owners:
     async def _ask(
         self, provider: Provider, account: Account, ids: Sequence[str]
     ) -> Mapping[str, TaskState | ProviderError]:
-        self._polling.spend(provider, account)
+        self._polling.spend(provider, account, math.ceil(len(ids) / provider.query_batch))
         sent_at = self._clock.now()
         answers: Mapping[str, TaskState | ProviderError]
         try:

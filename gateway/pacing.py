@@ -44,11 +44,11 @@ class Budget:
             return held
         return max(held, (1.0 - self._calls) / self._rate)
 
-    def spend(self, now: float) -> None:
-        """A call goes. One that could not wait is made up for by the next ones."""
+    def spend(self, now: float, calls: int = 1) -> None:
+        """Calls go. Those that could not wait are made up for by the next ones."""
         if self._full > 0:
             self._advance(now)
-            self._calls = max(self._calls - 1.0, -self._burst - self._full)
+            self._calls = max(self._calls - calls, -self._burst - self._full)
 
     def refused(self, now: float, sent_at: float, retry_after: float | None = None) -> None:
         """The upstream found a call that was sent at `sent_at` one too many. Calls that were under way together are

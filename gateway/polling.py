@@ -170,9 +170,9 @@ class Polling:
         """Let whoever hears of upstreams' answers hear how these tasks of an account stand."""
         await self.observe(provider, account, dict.fromkeys(ids), submitted_at={})
 
-    def spend(self, provider: Provider, account: Account) -> None:
-        """A call to the upstream that shares the budget of the queries."""
-        self._desk(provider, account).budget.spend(self._clock.now())
+    def spend(self, provider: Provider, account: Account, calls: int = 1) -> None:
+        """Calls to the upstream that share the budget of the queries."""
+        self._desk(provider, account).budget.spend(self._clock.now(), calls)
 
     def round_seconds(self, provider: Provider, account: Account) -> float:
         """How long it takes until every task of an account that waits has been asked for."""

@@ -5,10 +5,13 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
+from gateway.background import Background
 from gateway.errors import GatewayError
 from gateway.health import AccountState
-from gateway.owners import NOBODY_SECONDS
+from gateway.owners import NOBODY_SECONDS, Owners
+from gateway.polling import Polling
 from providers.contract import Account, ErrorKind, Phase, ProviderError, TaskState
+from tests.clock import TestClock
 from tests.house import ONE, THREE, TWO, House, managed, passing
 from tests.upstream import ScriptedProvider, State, trouble
 
@@ -64,6 +67,20 @@ async def test_many_ids_are_one_question_to_each(house: House, provider: Several
     found = await house.tasks.statuses(CALLER, [TASK, "scripted-2", "scripted-9"])
     assert [found[id] is None for id in (TASK, "scripted-2", "scripted-9")] == [False, False, True]
     assert len(provider.asked) == 3
+
+
+async def test_a_question_of_several_calls_takes_as_much_of_the_budget(provider: SeveralAccounts) -> None:
+    clock, background = TestClock(), Background()
+    polling = Polling(clock, 1.0, background, per_second={provider.name: 1.0})
+    others = [f"scripted-{number}" for number in range(10, 10 + 2 * provider.query_batch)]
+    await Owners(clock, polling, background).find(CALLER, provider, [TASK, *others])
+    provider.asked.clear()
+    clock.move(1.5)
+    await polling.observe(provider, TWO, {TASK: None}, submitted_at={})
+    assert asked(provider) == []
+    clock.move(3.0)
+    await polling.observe(provider, TWO, {TASK: None}, submitted_at={})
+    assert asked(provider) == [TWO.credential]
 
 
 async def test_those_who_ask_at_the_same_time_ask_once(house: House, provider: SeveralAccounts) -> None:
