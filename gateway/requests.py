@@ -11,7 +11,8 @@ from gateway import shots
 from gateway.errors import GatewayError, invalid
 from gateway.messages import ERRORS
 from gateway.task_ids import MAX_MODEL_BYTES
-from providers.contract import FieldProblem, FieldReason, Media, MediaKind, MediaRole, VideoRequest
+from providers.contract import FieldProblem, FieldReason, Media, MediaRole, VideoRequest
+from providers.files import MediaKind
 
 _URL_PREFIXES = ("https://", "http://", "oss://")
 MAX_PICTURES = 20
@@ -208,7 +209,7 @@ class GenerationBody(BaseModel):
             prompt_extend=self.prompt_extend,
             watermark=self.watermark,
             audio=self.audio,
-            audio_url=self.audio_url,
+            sound=Media(MediaKind.AUDIO, self.audio_url, "audio_url") if self.audio_url else None,
             shot_type=shot_type if shot_type in shots.MODEL_SHOT_TYPES else None,
             template=self.template,
             options=self.provider_options or {},

@@ -10,12 +10,12 @@ from providers.contract import (
     FieldProblem,
     FieldReason,
     Media,
-    MediaKind,
     MediaRole,
     Phase,
     Result,
     VideoRequest,
 )
+from providers.files import MediaKind
 
 EDIT_MODEL, EXTEND_MODEL = "wan2.7-videoedit", "wan2.7-i2v"
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
+from providers.files import MediaFile, MediaKind
+
 
 class Words(NamedTuple):
     """One sentence for a person, in the two languages the gateway speaks."""
@@ -228,24 +230,21 @@ class MediaRole(StrEnum):
     """The clip to be edited or brought to life, for models that work on one."""
 
 
-class MediaKind(StrEnum):
-    IMAGE = "image"
-    VIDEO = "video"
-    AUDIO = "audio"
-
-
 @dataclass(frozen=True, slots=True)
 class Media:
-    """One input besides the prompt, by URL: `https://…`, or `data:…` for images.
+    """One input besides the prompt: by URL (`https://…`, `oss://…`), or as a `file`, which goes before the URL.
 
     `role` is None where the caller only handed in "an image": the model's card then gives it its place.
-    `param` is the field it came from, for error messages.
+    `param` is the field it came from, for error messages. `from_upstream` marks a URL that an upstream gave, as that of
+    an earlier video: a client's own is only ever fetched from public hosts.
     """
 
     kind: MediaKind
     url: str = field(repr=False)
     param: str
     role: MediaRole | None = None
+    file: MediaFile | None = None
+    from_upstream: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +252,8 @@ class VideoRequest:
     """One wish for a video, as every surface parses it. None means: not said, the model's default.
 
     `size` is "WIDTHxHEIGHT". After `providers.settle.settle` the fields that the model knows are filled.
-    `shot_type` is `single` or `multi`. `reference_mode` asks for unlabelled media to be references rather than frames.
+    `sound` is for the video to be made to: the client's `audio_url`. `shot_type` is `single` or `multi`.
+    `reference_mode` asks for unlabelled media to be references rather than frames.
     `options` goes into the upstream's own parameters as it is, over everything else.
     """
 
@@ -270,7 +270,7 @@ class VideoRequest:
     prompt_extend: bool | None = None
     watermark: bool | None = None
     audio: bool | None = None
-    audio_url: str | None = None
+    sound: Media | None = None
     shot_type: str | None = None
     template: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -376,11 +376,28 @@ OPTIONAL_FIELDS = (
     "prompt_extend",
     "watermark",
     "audio",
-    "audio_url",
     "shot_type",
     "template",
 )
 """The fields of a `VideoRequest` that only some models have."""
+
+SOUND_FIELD = "audio_url"
+"""The client's name of `VideoRequest.sound`, which only some models have as well."""
+
+
+@dataclass(frozen=True, slots=True)
+class MediaLimits:
+    """What one input of a kind may be. What is empty or 0 is not limited here: the upstream is the judge.
+
+    `types` are media types, `max_bytes` the size of the file. Of pictures: `min_side` and `max_side` are the pixels
+    that every side needs and may have, `max_aspect` how many times longer than the short side the long one may be.
+    """
+
+    types: tuple[str, ...] = ()
+    max_bytes: int = 0
+    min_side: int = 0
+    max_side: int = 0
+    max_aspect: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -395,7 +412,10 @@ class ModelCard:
     `media_sets` are the legal sets of inputs; the empty set in it means that text alone is enough.
     `media_limits` says how many of a role are taken (1 unless named here), `media_total` how many in all.
     `media_hint` is said to whoever hands in what no set has.
-    `fields` are those of OPTIONAL_FIELDS that the model has.
+    `media_files` says what one file of a kind may be; a kind that is missing is not limited here.
+    `fetches_urls` is False for an upstream that reads no addresses: what is given by one is fetched for it, and every
+    input reaches its provider as a file.
+    `fields` are those of OPTIONAL_FIELDS that the model has, and SOUND_FIELD.
     `regions` are the sites that have the model; empty means all.
     `typical_seconds` is how long a generation usually takes: it drives the progress estimate and nothing else.
     `open` marks a model that no table knows: everything is passed on as it is, and the upstream is the judge.
@@ -416,6 +436,8 @@ class ModelCard:
     media_limits: Mapping[MediaRole, int] = field(default_factory=dict)
     media_total: int | None = None
     media_hint: Words | None = None
+    media_files: Mapping[MediaKind, MediaLimits] = field(default_factory=dict)
+    fetches_urls: bool = True
     prompt_needed: bool = True
     fields: frozenset[str] = frozenset()
     max_seed: int = 2**32 - 1

@@ -8,7 +8,7 @@ that points elsewhere is no answer of an API. A file is another matter: object s
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol, Self, TypeVar, cast
@@ -24,6 +24,7 @@ from providers.contract import ErrorKind, ProviderError
 from providers.ways import (
     Direct,
     Mocked,
+    Pieces,
     Proxied,
     Reply,
     Timeouts,
@@ -39,6 +40,9 @@ MAX_REDIRECTS = 3
 
 MAX_POOLS = 128
 """Pools of kept connections, one for each proxy in use."""
+
+SLOWEST_UPLOAD = 100 * 1024
+"""Bytes a second. What goes slower is given up."""
 
 _LONGEST_DOWNLOAD = 3600.0
 _DOWNLOAD_PIECE_BYTES = 64 * 1024
@@ -162,6 +166,39 @@ class HttpClient:
             pieces = await opened.enter_async_context(aclosing(_download_pieces(response)))
             yield Download(response.status_code, response.headers, pieces)
 
+    async def upload(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        content: AsyncIterable[bytes],
+        length: int,
+        proxy: str | None = None,
+    ) -> Reply:
+        """Send a file of `length` bytes piece by piece, and give the answer. Redirects are answers.
+
+        It has as long as SLOWEST_UPLOAD takes, besides the total timeout. Raises ProviderError: UNREACHABLE when
+        nothing was sent, ANSWER_LOST when something was.
+        """
+        client = self._download_client(proxy)
+        try:
+            request = client.build_request(
+                method, url, headers={**headers, "Content-Length": str(length)}, content=content
+            )
+            async with asyncio.timeout(self.timeouts.total + length / SLOWEST_UPLOAD):
+                response = await client.send(request, stream=True)
+                try:
+                    refuse_proxys_word(response.status_code)
+                    pieces = Pieces()
+                    async for piece in _download_pieces(response):
+                        pieces.add(piece)
+                finally:
+                    await response.aclose()
+        except Exception as error:
+            raise failure(error, self.timeouts) from error
+        return Reply(response.status_code, pieces.whole(), read_retry_after(response.headers.get("retry-after")))
+
     def _way(self, proxy: str | None, once: bool) -> Way:
         way = self._ways.get((proxy, once))
         if way is not None and len(self._ways) < MAX_POOLS:
@@ -245,6 +282,8 @@ class _DownloadTransport(httpx.AsyncBaseTransport):
             request.method,
             URL(str(request.url), encoded=True),
             headers=request.headers,
+            # A body that is read piece by piece; aiohttp would take an empty one for one of unknown length.
+            data=request.stream if "content-length" in request.headers else None,
             allow_redirects=False,
             auto_decompress=False,
             read_bufsize=_DOWNLOAD_PIECE_BYTES,

@@ -7,16 +7,17 @@ from dataclasses import replace
 
 from providers.contract import (
     OPTIONAL_FIELDS,
+    SOUND_FIELD,
     ErrorKind,
     FieldProblem,
     FieldReason,
     Media,
-    MediaKind,
     MediaRole,
     ModelCard,
     ProviderError,
     VideoRequest,
 )
+from providers.files import MediaKind
 
 _SIZE = re.compile(r"(\d{2,5})\s*[xX*×]\s*(\d{2,5})")
 
@@ -36,7 +37,7 @@ def settle(card: ModelCard, request: VideoRequest) -> VideoRequest:
     Raises ProviderError(INVALID_REQUEST) whose `fields` name every bad field and what the model allows. The card of
     an unknown model checks nothing: its fields go on as they came, for the upstream to judge.
     """
-    request = _place_media(card, request)
+    request = _place_media(card, _place_sound(card, request))
     if card.open:
         return request
     problems: list[FieldProblem] = []
@@ -117,6 +118,14 @@ def approach(card: ModelCard, request: VideoRequest) -> VideoRequest:
 
 def _away(shape: float, pixels: tuple[int, ...]) -> float:
     return round(abs(math.log(pixels[0] / pixels[1]) - shape), 3)
+
+
+def _place_sound(card: ModelCard, request: VideoRequest) -> VideoRequest:
+    """A sound goes among the other inputs where the model has no field of its own for it, but takes one so."""
+    sound = request.sound
+    if sound is None or SOUND_FIELD in card.fields or card.open or not card.roles & set(_PLACES[MediaKind.AUDIO]):
+        return request
+    return replace(request, media=(*request.media, sound), sound=None)
 
 
 def _place_media(card: ModelCard, request: VideoRequest) -> VideoRequest:
@@ -234,6 +243,8 @@ def _check_optional_fields(card: ModelCard, request: VideoRequest, problems: lis
         value = getattr(request, name)
         if value is not None and name not in card.fields:
             problems.append(FieldProblem(name, FieldReason.UNSUPPORTED, value=str(value)))
+    if request.sound is not None and SOUND_FIELD not in card.fields:
+        problems.append(FieldProblem(request.sound.param, FieldReason.UNSUPPORTED))
     if request.seed is not None and "seed" in card.fields and request.seed > card.max_seed:
         problems.append(FieldProblem("seed", FieldReason.NOT_ALLOWED, (f"0–{card.max_seed}",), str(request.seed)))
 

@@ -99,15 +99,15 @@ def _inputs(request: VideoRequest, wire: Wire) -> dict[str, Any]:
                 inputs["function"] = function
     if wire.protocol is Protocol.MEDIA:
         items = [(item.role, item.url) for item in request.media if item.role]
-        if request.audio_url is not None and wire.audio_as is not None:
-            items.append((wire.audio_as, request.audio_url))
+        if request.sound is not None and wire.audio_as is not None:
+            items.append((wire.audio_as, request.sound.url))
         media = [{"type": wire.inputs.get(role, role.value), "url": url} for role, url in items]
         if media:
             inputs["media"] = media
     else:
         _name_inputs(request, wire, inputs)
-    if request.audio_url is not None and wire.audio_as is None:
-        inputs["audio_url"] = request.audio_url
+    if request.sound is not None and wire.audio_as is None:
+        inputs["audio_url"] = request.sound.url
     return inputs
 
 

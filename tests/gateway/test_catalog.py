@@ -5,10 +5,10 @@ import pytest
 from providers.contract import (
     Account,
     Media,
-    MediaKind,
     MediaRole,
     VideoRequest,
 )
+from providers.files import MediaKind
 from tests.house import House, passing
 from tests.upstream import ScriptedProvider, card
 

@@ -11,7 +11,8 @@ import pytest
 from gateway.errors import GatewayError
 from gateway.repeats import KEY_SECONDS, RETRY_SECONDS, Repeats, fingerprint_of
 from gateway.tasks import Submitted
-from providers.contract import Media, MediaKind, VideoRequest
+from providers.contract import Media, VideoRequest
+from providers.files import MediaKind
 from tests.clock import TestClock
 
 CAT, DOG = (fingerprint_of("video", VideoRequest("m", prompt)) for prompt in ("cat", "dog"))

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from gateway.errors import GatewayError
 from gateway.requests import parse_generation
-from providers.contract import MediaKind, MediaRole, VideoRequest
+from providers.contract import MediaRole, VideoRequest
+from providers.files import MediaKind
 
 URL = "https://h/a.png"
 OTHER = "https://h/b.png"

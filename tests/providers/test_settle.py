@@ -11,13 +11,13 @@ from providers.contract import (
     FieldProblem,
     FieldReason,
     Media,
-    MediaKind,
     MediaRole,
     ModelCard,
     ProviderError,
     VideoRequest,
     Words,
 )
+from providers.files import MediaKind
 from providers.settle import approach, nominal_size, parse_size, settle, spell_seconds
 
 FIRST, LAST, REFERENCE = MediaRole.FIRST_FRAME, MediaRole.LAST_FRAME, MediaRole.REFERENCE_IMAGE

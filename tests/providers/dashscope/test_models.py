@@ -1,6 +1,6 @@
 import pytest
 
-from providers.contract import OPTIONAL_FIELDS, Media, MediaKind, MediaRole, ModelCard, VideoRequest
+from providers.contract import OPTIONAL_FIELDS, Media, MediaRole, ModelCard, VideoRequest
 from providers.dashscope.models import MODELS, open_card
 from providers.dashscope.regions import BASE_URLS
 from providers.dashscope.wires import (
@@ -9,6 +9,7 @@ from providers.dashscope.wires import (
     Shape,
     wire_of,
 )
+from providers.files import MediaKind
 from providers.settle import settle
 
 every_card = pytest.mark.parametrize("card", MODELS, ids=lambda card: card.name)

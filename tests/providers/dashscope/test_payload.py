@@ -6,7 +6,6 @@ from providers.contract import (
     ErrorKind,
     FieldReason,
     Media,
-    MediaKind,
     MediaRole,
     ModelCard,
     ProviderError,
@@ -15,6 +14,7 @@ from providers.contract import (
 from providers.dashscope.models import MODELS, open_card
 from providers.dashscope.payload import RESOLVE_HEADER, Payload, build
 from providers.dashscope.wires import IMAGE2VIDEO_PATH, VIDEO_PATH, wire_of
+from providers.files import MediaKind
 from providers.settle import settle
 
 CARDS = {card.name: card for card in MODELS}

@@ -15,7 +15,6 @@ from providers.contract import (
     CanList,
     ErrorKind,
     Media,
-    MediaKind,
     ModelCard,
     Phase,
     Provider,
@@ -25,6 +24,7 @@ from providers.contract import (
 )
 from providers.dashscope.models import MODELS
 from providers.dashscope.provider import QUERIES_AT_ONCE, DashScope
+from providers.files import MediaKind
 from providers.http import HttpClient
 from tests.providers.dashscope.wire import (
     ACCEPTED,

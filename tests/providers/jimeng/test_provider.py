@@ -18,12 +18,12 @@ from providers.contract import (
     ErrorKind,
     ListedTask,
     Media,
-    MediaKind,
     Phase,
     ProviderError,
     TaskState,
     VideoRequest,
 )
+from providers.files import MediaKind
 from providers.http import HttpClient
 from providers.jimeng import session
 from providers.jimeng.models import extra_model

@@ -1,0 +1,177 @@
+"""The bytes of one input: a picture, a clip or a sound that a client handed in, or that was fetched for it.
+
+They lie in a file that spills from memory to disk, so that a large one costs no memory, and can be read any number of
+times. What they are is told by their content: no name and no Content-Type is believed.
+"""
+
+import asyncio
+import hashlib
+import zlib
+from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
+from enum import StrEnum
+from typing import IO, Self
+
+import imagesize
+
+PIECE_BYTES = 256 * 1024
+_HEAD_BYTES = 64
+
+
+class MediaKind(StrEnum):
+    IMAGE = "image"
+    VIDEO = "video"
+    AUDIO = "audio"
+
+
+class MediaFile:
+    """One input's bytes, with what there is to know of them.
+
+    `media_type` is by content, such as `image/png`. `width` and `height` are a picture's pixels as they lie in the
+    file; 0 where they cannot be read, and for anything else. `sha256` is in hex digits. Made by `inspect`.
+    """
+
+    __slots__ = ("_file", "crc32", "height", "kind", "media_type", "sha256", "size", "width")
+
+    def __init__(
+        self,
+        file: IO[bytes],
+        *,
+        media_type: str,
+        size: int,
+        sha256: str,
+        crc32: int,
+        width: int = 0,
+        height: int = 0,
+    ) -> None:
+        self._file = file
+        self.media_type = media_type
+        self.kind = MediaKind(media_type.partition("/")[0])
+        self.size = size
+        self.sha256 = sha256
+        self.crc32 = crc32
+        self.width = width
+        self.height = height
+
+    def __repr__(self) -> str:
+        return f"<MediaFile {self.media_type} {self.size} bytes sha256:{self.sha256}>"
+
+    def __str__(self) -> str:
+        """The same for the same content, and for no other: what a fingerprint of a request needs."""
+        return f"sha256:{self.sha256}"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, MediaFile) and other.sha256 == self.sha256
+
+    def __hash__(self) -> int:
+        return hash(self.sha256)
+
+    @classmethod
+    def inspect(cls, file: IO[bytes]) -> Self | None:
+        """What is in a file; None for what no upstream reads. It reads it all: call it in a thread for a large one."""
+        file.seek(0)
+        media_type = media_type_of(file.read(_HEAD_BYTES))
+        if media_type is None:
+            return None
+        width, height = _pixels(file) if media_type.startswith("image/") else (0, 0)
+        size, crc32, digest = 0, 0, hashlib.sha256()
+        file.seek(0)
+        while piece := file.read(PIECE_BYTES):
+            size += len(piece)
+            crc32 = zlib.crc32(piece, crc32)
+            digest.update(piece)
+        return cls(
+            file,
+            media_type=media_type,
+            size=size,
+            sha256=digest.hexdigest(),
+            crc32=crc32,
+            width=width,
+            height=height,
+        )
+
+    @property
+    def name(self) -> str:
+        """A file name that tells the type and nothing of the client's own."""
+        return f"{self.sha256[:16]}.{EXTENSIONS[self.media_type]}"
+
+    def read(self) -> bytes:
+        """All of it. For pictures: a clip may be larger than memory has room for."""
+        return b"".join(self._pieces())
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """All of it from the beginning, in pieces of at most PIECE_BYTES. Several readers do not disturb each other."""
+        for piece in self._pieces():
+            yield piece
+            await asyncio.sleep(0)
+
+    def _pieces(self) -> Iterator[bytes]:
+        at = 0
+        while True:
+            self._file.seek(at)
+            piece = self._file.read(PIECE_BYTES)
+            if not piece:
+                return
+            at += len(piece)
+            yield piece
+
+    def close(self) -> None:
+        """Give the space back. Reading is over then."""
+        self._file.close()
+
+
+EXTENSIONS = {
+    "image/png": "png",
+    "image/jpeg": "jpg",
+    "image/webp": "webp",
+    "image/bmp": "bmp",
+    "video/mp4": "mp4",
+    "video/quicktime": "mov",
+    "audio/mpeg": "mp3",
+    "audio/wav": "wav",
+}
+"""What the upstreams read, each with the ending that its files are given."""
+
+_SIGNATURES: tuple[tuple[bytes, int, str], ...] = (
+    (b"\x89PNG\r\n\x1a\n", 0, "image/png"),
+    (b"\xff\xd8\xff", 0, "image/jpeg"),
+    (b"BM", 0, "image/bmp"),
+    (b"ID3", 0, "audio/mpeg"),
+)
+"""First bytes, where they stand, and the type they mean."""
+
+_MPEG_AUDIO_SYNC = 0xFFE0
+
+
+def media_type_of(head: bytes) -> str | None:
+    """The media type by the first bytes (at least 16 of them); None for anything that is not in EXTENSIONS."""
+    for signature, offset, media_type in _SIGNATURES:
+        if head[offset : offset + len(signature)] == signature:
+            return media_type
+    if head[:4] == b"RIFF":
+        return {b"WEBP": "image/webp", b"WAVE": "audio/wav"}.get(head[8:12])
+    if head[4:8] == b"ftyp":
+        # The pictures of telephones are in the same container.
+        brand = head[8:12]
+        if brand in (b"heic", b"heix", b"mif1", b"msf1", b"avif", b"avis", b"M4A ", b"M4B "):
+            return None
+        return "video/quicktime" if brand == b"qt  " else "video/mp4"
+    return "audio/mpeg" if _starts_mpeg_audio(head) else None
+
+
+def _starts_mpeg_audio(head: bytes) -> bool:
+    """A frame of layer III: sync, a version and a bit rate that exist."""
+    if len(head) < 4 or int.from_bytes(head[:2]) & _MPEG_AUDIO_SYNC != _MPEG_AUDIO_SYNC:
+        return False
+    version, layer = head[1] >> 3 & 3, head[1] >> 1 & 3
+    return version != 1 and layer == 1 and head[2] >> 4 not in (0, 15) and head[2] >> 2 & 3 != 3
+
+
+def _pixels(file: IO[bytes]) -> tuple[int, int]:
+    """Width and height of a picture; 0 where its head is broken, whatever it breaks in the reader."""
+    with suppress(Exception):
+        file.seek(0)
+        info = imagesize.get_info(file, size=True, dpi=False, colors=False, exif_rotation=False)
+        if info.width > 0 and info.height > 0:
+            return info.width, info.height
+    return 0, 0
