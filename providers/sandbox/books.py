@@ -13,12 +13,21 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from providers.sandbox.outcomes import Upstream
 
 _SESSION = re.compile(r"(?:^|;\s*)sessionid=([^;\s]+)")
-_TASK = re.compile(r"^(/api/v1/tasks/)[^/]+")
-_SECRET_HEADERS = ("authorization", "cookie", "proxy-authorization")
+_IDS = (
+    (re.compile(r"^(/api/v1/tasks/)[^/]+"), r"\1{id}"),
+    (re.compile(r"^(/upload/v1/).+"), r"\1{uri}"),
+    (re.compile(r"^(/imagex|/vod)/$"), r"\1"),
+)
+"""What in a path is not counted apart, and what stands for it."""
+
+_SECRET_HEADERS = ("authorization", "cookie", "proxy-authorization", "x-amz-security-token")
 _UPSTREAM_PATHS: tuple[tuple[str, Upstream], ...] = (
     ("/mweb/", "jimeng"),
     ("/commerce/", "jimeng"),
     ("/passport/", "jimeng"),
+    ("/imagex", "jimeng"),
+    ("/vod", "jimeng"),
+    ("/upload/", "jimeng"),
     ("/api/v1/", "dashscope"),
     ("/oss", "dashscope"),
     ("/compatible-mode/", "chat"),
@@ -76,7 +85,7 @@ class Books:
 
     def called(self, entry: Entry) -> None:
         """A request has arrived."""
-        self._calls[entry.upstream, entry.credential, _TASK.sub(r"\1{id}", entry.path)] += 1
+        self._calls[entry.upstream, entry.credential, _path_without_ids(entry.path)] += 1
         self._log.append(entry)
 
     def accepted(self, upstream: Upstream, credential: str, charge: int = 0) -> None:
@@ -96,7 +105,8 @@ class Books:
             self._foreign[task_id, tag_of(credential)] += 1
 
     def calls(self, upstream: str = "", path: str = "", credential: str = "") -> int:
-        """Requests; `path` as on the wire with a task id written `{id}`: `/api/v1/tasks/{id}`."""
+        """Requests; `path` as on the wire with a task id written `{id}`: `/api/v1/tasks/{id}`. Jimeng's upload
+        hosts know no session, so their calls (`/imagex`, `/vod`, `/upload/v1/{uri}`) are nobody's."""
         wanted = (upstream, tag_of(credential), path)
         return _total(self._calls, wanted)
 
@@ -212,6 +222,12 @@ class Recorder:
             await send(message)
 
         await self._app(scope, counting_receive, noting_send)
+
+
+def _path_without_ids(path: str) -> str:
+    for pattern, stand_in in _IDS:
+        path = pattern.sub(stand_in, path)
+    return path
 
 
 def _upstream_of(path: str) -> str:

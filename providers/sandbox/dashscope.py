@@ -6,7 +6,7 @@ Errors have three fields, `{"code","message","request_id"}`; a task's own failur
 
 import uuid
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,7 +19,8 @@ from starlette.types import ASGIApp
 from providers.sandbox import dashscope_tasks as tasks
 from providers.sandbox.answers import refusal, troubled
 from providers.sandbox.books import Books, bearer_of
-from providers.sandbox.dashscope_checks import Refused, read_order
+from providers.sandbox.dashscope_checks import Refused, media_places, read_order
+from providers.sandbox.dashscope_media import check_media
 from providers.sandbox.dashscope_models import CREDENTIAL_CODES, MESSAGES, STATUS
 from providers.sandbox.dashscope_tasks import Json, Lane, Task
 from providers.sandbox.dashscope_uploads import Uploads
@@ -59,11 +60,11 @@ class DashScope:
             Route("/api/v1/{path:path}", self._guarded(self._nothing), methods=["GET", "POST", "PUT", "DELETE"]),
         ]
 
-    def _guarded(self, call: Callable[[Request, str, bytes], ASGIApp]) -> Callable[[Request], Any]:
+    def _guarded(self, call: Callable[[Request, str, bytes], Awaitable[ASGIApp]]) -> Callable[[Request], Any]:
         async def endpoint(request: Request) -> ASGIApp:
             body = await request.body()
             try:
-                return call(request, _key(request), body)
+                return await call(request, _key(request), body)
             except Refused as refused:
                 return self._refuse(refused.code, refused.message)
 
@@ -91,16 +92,16 @@ class DashScope:
             raise Refused("Throttling.RateQuota", MESSAGES["Throttling.RateQuota"])
         recent.append(now)
 
-    def _nothing(self, request: Request, key: str, body: bytes) -> ASGIApp:
+    async def _nothing(self, request: Request, key: str, body: bytes) -> ASGIApp:
         raise Refused("NotFound", f"{request.method} {request.url.path} does not exist.")
 
-    def _upload_policy(self, request: Request, key: str, body: bytes) -> ASGIApp:
+    async def _upload_policy(self, request: Request, key: str, body: bytes) -> ASGIApp:
         action, model = request.query_params.get("action"), request.query_params.get("model", "")
         if action != "getPolicy" or not model:
             raise Refused("InvalidParameter", "action must be getPolicy, and model is required")
         return self._answer({"data": self._uploads.policy(key, model, base_of(request))})
 
-    def _submit(self, request: Request, key: str, body: bytes) -> ASGIApp:
+    async def _submit(self, request: Request, key: str, body: bytes) -> ASGIApp:
         given = _json_object(body)
         order = read_order(request.path_params["path"], request.headers, given)
         self._uploads.check(given["input"], key, order.model_name)
@@ -110,6 +111,8 @@ class DashScope:
         if refused := refusal(words, self._refuse, "Throttling.RateQuota", "InvalidParameter"):
             return refused
         self._pace(key, f"submit {order.model_name}", self._settings.submits_per_second)
+        places = media_places(given["input"], order.model)
+        await check_media(places, order.model.name, self._uploads.content, self._settings.download_seconds)
         seconds = float(words["seconds"]) if "seconds" in words else self._settings.task_seconds
         task = Task(
             task_id=str(uuid.uuid4()),
@@ -148,7 +151,7 @@ class DashScope:
             return None
         return None if task.vanished(now) else task
 
-    def _query(self, request: Request, key: str, body: bytes) -> ASGIApp:
+    async def _query(self, request: Request, key: str, body: bytes) -> ASGIApp:
         self._pace(key, "query", self._settings.queries_per_second)
         task_id = request.path_params["task_id"]
         known = self._tasks.get(task_id)
@@ -165,7 +168,7 @@ class DashScope:
             return self._refuse(words.get("poll-refuse") or "Throttling.RateQuota")
         return troubled(words, answer, self._settings.drip_seconds, "poll-")
 
-    def _cancel(self, request: Request, key: str, body: bytes) -> ASGIApp:
+    async def _cancel(self, request: Request, key: str, body: bytes) -> ASGIApp:
         self._pace(key, "cancel", self._settings.queries_per_second)
         task, now = self._found(request.path_params["task_id"], key), self._clock()
         if task is None or task.status(now) != "PENDING" or "nocancel" in task.words:
@@ -173,7 +176,7 @@ class DashScope:
         self._lane(task).cancel(task, now)
         return self._answer({})
 
-    def _list(self, request: Request, key: str, body: bytes) -> ASGIApp:
+    async def _list(self, request: Request, key: str, body: bytes) -> ASGIApp:
         self._pace(key, "list", self._settings.queries_per_second)
         query, now = request.query_params, self._clock()
         start, end = _span(query.get("start_time"), query.get("end_time"), now)

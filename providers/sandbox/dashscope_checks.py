@@ -200,6 +200,13 @@ def _urls(fields: Json, media: list[Json]) -> Iterator[tuple[str, object]]:
             yield "reference_voice", one["reference_voice"]
 
 
+def media_places(given: Json, model: Model) -> list[tuple[str, str]]:
+    """Every (field or media type, URL) of an input that `read_order` has accepted."""
+    items = given.get("media") if model.media else None
+    fields = {key: value for key, value in given.items() if value not in (None, "", [])}
+    return [(kind, str(url)) for kind, url in _urls(fields, items or [])]
+
+
 def _check_urls(model: Model, fields: Json, media: list[Json], *, resolve: bool) -> None:
     for kind, url in _urls(fields, media):
         if not isinstance(url, str) or not url:

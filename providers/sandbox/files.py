@@ -1,4 +1,4 @@
-"""The results: two real videos and a cover behind signed links that expire.
+"""The results: two real videos and a cover behind signed links that expire. And pictures to begin with, for all.
 
 The clip is H.264 (yuv420p), 1280x720, 24 frames a second, 5 s, no sound, index in front. It was made once with
 
@@ -10,6 +10,8 @@ The clip is H.264 (yuv420p), 1280x720, 24 frames a second, 5 s, no sound, index 
     ffmpeg -i best.mp4 -c:v libx264 -preset veryslow -crf 50 -pix_fmt yuv420p -movflags +faststart \
       -fflags +bitexact -flags:v +bitexact preview.mp4
     ffmpeg -ss 2 -i best.mp4 -frames:v 1 -vf scale=640:-1 -q:v 6 -bitexact cover.jpg
+
+The pictures are 640x480 gradients with a cat's head, the same in three formats.
 """
 
 import hashlib
@@ -31,6 +33,8 @@ from providers.sandbox.settings import SandboxSettings
 
 WIDTH, HEIGHT, FPS, SECONDS = 1280, 720, 24, 5.0
 CLIPS = Path(__file__).parent / "clip"
+PICTURES = Path(__file__).parent / "pictures"
+PICTURE_TYPES = {"cat.png": "image/png", "cat.jpg": "image/jpeg", "cat.webp": "image/webp"}
 MEDIA_TYPES = {"best.mp4": "video/mp4", "preview.mp4": "video/mp4", "cover.jpg": "image/jpeg"}
 
 
@@ -88,5 +92,16 @@ class Files:
         return FileResponse(CLIPS / name, media_type=MEDIA_TYPES[name])
 
     def routes(self) -> list[Route]:
-        """The links' own path."""
-        return [Route("/files/{trouble}/{folder}/{name}", self.serve, methods=["GET", "HEAD"])]
+        """The links' own path, and the pictures'."""
+        return [
+            Route("/files/{trouble}/{folder}/{name}", self.serve, methods=["GET", "HEAD"]),
+            Route("/files/pictures/{name}", _picture, methods=["GET", "HEAD"]),
+        ]
+
+
+async def _picture(request: Request) -> Response:
+    """GET and HEAD of a sample picture; no signature, no end."""
+    name = request.path_params["name"]
+    if name not in PICTURE_TYPES:
+        return denied(404, "NoSuchKey", "The specified key does not exist.")
+    return FileResponse(PICTURES / name, media_type=PICTURE_TYPES[name])

@@ -1,4 +1,4 @@
-"""Jimeng's web API: `/mweb/v1`, `/commerce/v1` and `/passport`.
+"""Jimeng's web API: `/mweb/v1`, `/commerce/v1` and `/passport`. Its uploads are beside it, in `jimeng_uploads`.
 
 Every answer is HTTP 200 with `{"ret","errmsg","systime","logid","data"}`; `ret` other than "0" is the error.
 A task's state is computed from the time since its submit, so nothing runs in the background.
@@ -25,10 +25,12 @@ from providers.sandbox.books import Books, session_of
 from providers.sandbox.files import Files, base_of
 from providers.sandbox.jimeng_draft import Refused, read_draft
 from providers.sandbox.jimeng_records import Json, Task
+from providers.sandbox.jimeng_resources import Resource
 from providers.sandbox.jimeng_tables import (
     AIDS,
     CREDENTIAL_RETS,
     EMPTY,
+    FAILED,
     LOGIN,
     MESSAGES,
     NO_CREDITS,
@@ -37,11 +39,14 @@ from providers.sandbox.jimeng_tables import (
     SIGN,
     TOO_MANY,
     TOO_OFTEN,
+    UNSAFE,
     Site,
 )
+from providers.sandbox.jimeng_uploads import SCENES, JimengUploads
 from providers.sandbox.outcomes import Words, credential_word, read_words, without
 from providers.sandbox.settings import SandboxSettings
 
+_SAFETY_SCENE, _SAFETY_KEY = "image_face_ip", "benchmark_test_user_upload_image_input"
 _DAY_ZONE = timedelta(hours=8)
 
 
@@ -70,6 +75,7 @@ class Jimeng:
         self._clock = clock
         self._books = books
         self._files = files
+        self._uploads = JimengUploads(settings, clock)
         self._accounts: dict[str, Account] = {}
         self._tasks: dict[str, Task] = {}
         self._submits: dict[tuple[str, str], Task] = {}
@@ -79,19 +85,22 @@ class Jimeng:
         books.settlers.append(self._settle_all)
 
     def routes(self) -> list[Route]:
-        """All calls; every one asks for a session and a signature."""
+        """All calls; every one of the site asks for a session and a signature, those of the uploads for their keys."""
         calls: dict[str, Callable[[Request, Account, Json], ASGIApp]] = {
             "/mweb/v1/aigc_draft/generate": self._generate,
             "/mweb/v1/get_history_by_ids": self._history_by_ids,
             "/mweb/v1/get_history_queue_info": self._queue_info,
             "/mweb/v1/get_local_item_list": self._local_items,
             "/mweb/v1/get_history": self._history,
+            "/mweb/v1/get_upload_token": self._upload_token,
+            "/mweb/v1/algo_proxy": self._safety_check,
             "/commerce/v1/benefits/user_credit": self._credit,
             "/commerce/v1/benefits/user_credit_history": self._credit_history,
             "/commerce/v1/benefits/credit_receive": self._credit_receive,
             "/passport/account/info/v2": self._account_info,
         }
-        return [Route(path, self._guarded(call), methods=["POST"]) for path, call in calls.items()]
+        own = [Route(path, self._guarded(call), methods=["POST"]) for path, call in calls.items()]
+        return own + self._uploads.routes()
 
     def _guarded(self, call: Callable[[Request, Account, Json], ASGIApp]) -> Callable[[Request], Any]:
         async def endpoint(request: Request) -> ASGIApp:
@@ -156,7 +165,7 @@ class Jimeng:
         return self._answer(None, ret, f"{message}: {detail}" if detail and detail != message else message)
 
     def _generate(self, request: Request, account: Account, body: Json) -> ASGIApp:
-        draft = read_draft(body, request.query_params, _site(request), self._settings.known_uris)
+        draft = read_draft(body, request.query_params, _site(request), self._resources_of(account))
         words = self._submit_words(account, draft.prompt)
         if blocked := CREDENTIAL_RETS.get(credential_word(account.session)):
             raise Refused(blocked, "")
@@ -175,6 +184,9 @@ class Jimeng:
             self._keep(account, task)
         aigc_data = None if "noid" in words else records.submit_data(task, now)
         return troubled(words, self._answer({"aigc_data": aigc_data}), self._settings.drip_seconds)
+
+    def _resources_of(self, account: Account) -> Callable[[str], Resource | None]:
+        return lambda uri: self._uploads.resource(account.session, uri)
 
     def _submit_words(self, account: Account, prompt: str) -> Words:
         words = read_words(prompt)
@@ -269,6 +281,35 @@ class Jimeng:
             "next_offset": start + len(page),
         }
         return self._answer(data)
+
+    def _upload_token(self, request: Request, account: Account, body: Json) -> ASGIApp:
+        scene = body.get("scene")
+        service = SCENES.get(scene) if isinstance(scene, int) and not isinstance(scene, bool) else None
+        if service is None:
+            raise Refused(PARAMETER, "scene")
+        host = request.headers.get("host", request.url.netloc)
+        return self._answer(self._uploads.grant(account.session, _site(request), service, host))
+
+    def _safety_check(self, request: Request, account: Account, body: Json) -> ASGIApp:
+        """Of pictures that were uploaded, before they are used; the Chinese site alone has it."""
+        if _site(request) != "cn":
+            raise Refused(PARAMETER, "no such algorithm on this site")
+        try:
+            babi = orjson.loads(request.query_params.get("babi_param", ""))
+        except orjson.JSONDecodeError:
+            babi = None
+        options, params, files = body.get("options"), body.get("req_params"), body.get("file_list")
+        asked = (body.get("scene"), body.get("req_key")) == (_SAFETY_SCENE, _SAFETY_KEY)
+        if not (asked and all(isinstance(one, dict) for one in (babi, options, params))):
+            raise Refused(PARAMETER, "scene, req_key, options, req_params or babi_param")
+        if not isinstance(files, list) or not files or not all(isinstance(one, dict) for one in files):
+            raise Refused(PARAMETER, "file_list")
+        for found in [self._uploads.resource(account.session, str(one.get("file_uri"))) for one in files]:
+            if found is None or found.kind not in (None, "image"):
+                raise Refused(PARAMETER, "resource was not uploaded")
+            if found.unsafe or found.shaky:
+                raise Refused(UNSAFE if found.unsafe else FAILED, "")
+        return self._answer({"algo_result": {}, "resp_data": "{}"})
 
     def _credit(self, request: Request, account: Account, body: Json) -> ASGIApp:
         credit = {"gift_credit": account.gift_credit, "purchase_credit": 0, "vip_credit": 0}

@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from providers.sandbox.jimeng_resources import Resource, Resources
 from providers.sandbox.jimeng_tables import (
     AIDS,
     DRAFT,
@@ -15,13 +16,20 @@ from providers.sandbox.jimeng_tables import (
     NOT_OPEN,
     PARAMETER,
     RATIOS,
+    UNSAFE,
     VALUE,
     Model,
     Site,
 )
+from providers.sandbox.media import Kind
 
 REFERENCE_FEATURE = "AIGC_Video_UnifiedEdit"
-MAX_IMAGES, MAX_VIDEOS, MAX_MATERIALS, MAX_VIDEO_MS = 9, 3, 12, 15_000
+MAX_IMAGES, MAX_VIDEOS, MAX_MATERIALS, MAX_MS = 9, 3, 12, 15_000
+"""Of a draft in reference mode. The milliseconds are those of all videos together, and of each sound."""
+
+FRAMES_MODE, REFERENCE_MODE = "first_last_frames", "omni_reference"
+MATERIAL_TYPES: dict[Kind, int] = {"image": 1, "video": 2, "audio": 3}
+"""Kind of a material → its number in `materialTypes` of the metrics."""
 
 Json = dict[str, Any]
 
@@ -74,13 +82,13 @@ def _json_text(value: object, name: str) -> Json:
         raise Refused(DRAFT, f"{name} is not JSON") from None
 
 
-def read_draft(body: Json, query: Mapping[str, str], site: Site, known_uris: frozenset[str]) -> Draft:
-    """Check a generate call the way the site does. Raises `Refused`."""
+def read_draft(body: Json, query: Mapping[str, str], site: Site, resources: Resources) -> Draft:
+    """Check a generate call the way the site does; `resources` is what the session has uploaded. Raises `Refused`."""
     submit_id = body.get("submit_id")
     _need(isinstance(submit_id, str) and _is_uuid(submit_id), PARAMETER, "submit_id")
     common = body.get("http_common_info")
     _need(isinstance(common, dict) and str(common.get("aid")) == AIDS[site], PARAMETER, "http_common_info.aid")
-    _json_text(body.get("metrics_extra"), "metrics_extra")
+    metrics = _json_text(body.get("metrics_extra"), "metrics_extra")
     draft = _json_text(body.get("draft_content"), "draft_content")
     _need(draft.get("type") == "draft" and draft.get("id"), DRAFT, "draft type or id")
     _need(isinstance(draft.get("version"), str), DRAFT, "draft version")
@@ -98,17 +106,20 @@ def read_draft(body: Json, query: Mapping[str, str], site: Site, known_uris: fro
     extend = _object(body.get("extend"), "extend")
     _need(isinstance(key, str) and key == extend.get("root_model"), PARAMETER, "model_req_key and root_model")
     model = _model(str(key), site)
-    _check_benefit(extend, model)
+    by_reference = "unified_edit_input" in video_input
+    _check_benefit(extend, model, by_reference=by_reference)
+    mode = REFERENCE_MODE if by_reference else FRAMES_MODE
+    _need(metrics.get("functionMode", mode) == mode, PARAMETER, "functionMode of another mode")
     seed = params.get("seed", 0)
     _need(isinstance(seed, int) and 0 <= seed < 2**32, PARAMETER, "seed")
 
-    if "unified_edit_input" in video_input:
+    if by_reference:
         _need(REFERENCE_FEATURE in (draft.get("min_features") or []), DRAFT, "min_features")
-        _need(model is None or model.references, NOT_OPEN, "references with this model")
-        prompt = _check_references(_object(video_input["unified_edit_input"], "unified_edit_input"), known_uris)
+        prompt, kinds = _check_references(_object(video_input["unified_edit_input"], "unified_edit_input"), resources)
+        _check_scene(metrics, kinds)
         has_image = False
     else:
-        prompt, has_image = _check_frames(video_input, known_uris)
+        prompt, has_image = _check_frames(video_input, resources)
     seconds = _seconds(video_input.get("duration_ms"), model)
     resolution = _resolution(video_input.get("resolution"), model)
     ratio = params.get("video_aspect_ratio")
@@ -135,11 +146,14 @@ def _model(key: str, site: Site) -> Model | None:
     return model
 
 
-def _check_benefit(extend: Json, model: Model | None) -> None:
+def _check_benefit(extend: Json, model: Model | None, *, by_reference: bool) -> None:
+    _need(model is None or not by_reference or model.reference_benefit, NOT_OPEN, "references with this model")
     info = _object(extend.get("m_video_commerce_info"), "m_video_commerce_info")
     benefit = info.get("benefit_type")
     _need(isinstance(benefit, str) and benefit, PARAMETER, "benefit_type")
-    _need(model is None or benefit in model.benefits, PARAMETER, "benefit_type of another model")
+    if model is not None:
+        expected = model.reference_benefit if by_reference else model.benefit
+        _need(benefit == expected, PARAMETER, "benefit_type of another model or mode")
     _need(extend.get("m_video_commerce_info_list") == [info], PARAMETER, "m_video_commerce_info_list")
 
 
@@ -158,36 +172,60 @@ def _resolution(value: object, model: Model | None) -> str:
     return str(value)
 
 
-def _check_frames(video_input: Json, known_uris: frozenset[str]) -> tuple[str, bool]:
+def _check_frames(video_input: Json, resources: Resources) -> tuple[str, bool]:
     prompt = video_input.get("prompt")
     if not isinstance(prompt, str):
         raise Refused(DRAFT, "prompt is not a text")
     images = [video_input[field] for field in ("first_frame_image", "end_frame_image") if field in video_input]
     for image in images:
-        _check_uri(_object(image, "frame image").get("image_uri"), known_uris)
+        _uploaded(_object(image, "frame image").get("image_uri"), "image", resources)
     _need(prompt or images, PARAMETER, "neither a prompt nor an image")
     return prompt, bool(images)
 
 
-def _check_uri(uri: object, known_uris: frozenset[str]) -> None:
-    _need(isinstance(uri, str) and uri in known_uris, PARAMETER, "resource was not uploaded")
+def _uploaded(uri: object, kind: Kind, resources: Resources) -> Resource:
+    found = resources(uri) if isinstance(uri, str) else None
+    if found is None:
+        raise Refused(PARAMETER, "resource was not uploaded")
+    _need(found.kind in (None, kind), PARAMETER, f"resource is no {kind}")
+    _need(not found.unsafe, UNSAFE, "")
+    return found
 
 
-def _check_references(unified: Json, known_uris: frozenset[str]) -> str:
+def _check_references(unified: Json, resources: Resources) -> tuple[str, list[Kind]]:
+    """The prompt, and the kinds of the materials in their order."""
     materials, metas = unified.get("material_list"), unified.get("meta_list")
     if not isinstance(materials, list) or not isinstance(metas, list) or not metas:
         raise Refused(DRAFT, "material_list or meta_list")
-    kinds: list[str] = []
+    kinds: list[Kind] = []
     video_ms = 0
     for material in (_object(item, "material") for item in materials):
-        kind = str(material.get("material_type"))
-        _need(kind in ("image", "video", "audio"), DRAFT, "material_type")
+        kind = _kind(material)
         info = _object(material.get(f"{kind}_info"), f"{kind}_info")
-        _check_uri(info.get("image_uri" if kind == "image" else "vid"), known_uris)
+        found = _uploaded(info.get("image_uri" if kind == "image" else "vid"), kind, resources)
         kinds.append(kind)
-        video_ms += int(info.get("duration") or 0) if kind == "video" else 0
+        milliseconds = _milliseconds(info) if found.seconds is None else round(found.seconds * 1000)
+        _need(kind != "audio" or milliseconds <= MAX_MS, PARAMETER, "audio is too long")
+        video_ms += milliseconds if kind == "video" else 0
     _need(kinds.count("image") <= MAX_IMAGES and kinds.count("video") <= MAX_VIDEOS, PARAMETER, "too many materials")
-    _need(len(kinds) <= MAX_MATERIALS and video_ms <= MAX_VIDEO_MS, PARAMETER, "too many materials")
+    _need(len(kinds) <= MAX_MATERIALS and video_ms <= MAX_MS, PARAMETER, "too many materials")
+    return _check_metas(metas, kinds), kinds
+
+
+def _kind(material: Json) -> Kind:
+    for kind in MATERIAL_TYPES:
+        if material.get("material_type") == kind:
+            return kind
+    raise Refused(DRAFT, "material_type")
+
+
+def _milliseconds(info: Json) -> int:
+    given = info.get("duration") or 0
+    _need(isinstance(given, int), DRAFT, "duration of a material")
+    return int(given)
+
+
+def _check_metas(metas: list[Any], kinds: list[Kind]) -> str:
     texts: list[str] = []
     for meta in (_object(item, "meta") for item in metas):
         if meta.get("meta_type") == "text":
@@ -198,3 +236,17 @@ def _check_references(unified: Json, known_uris: frozenset[str]) -> str:
         _need(kinds[index or 0] == meta.get("meta_type"), PARAMETER, "material of another type")
     _need(kinds or any(texts), PARAMETER, "neither a prompt nor a material")
     return "".join(texts)
+
+
+def _check_scene(metrics: Json, kinds: list[Kind]) -> None:
+    """`materialTypes` of the scene, where the metrics have one, tells the kinds that the draft has."""
+    options = metrics.get("sceneOptions")
+    if options is None:
+        return
+    try:
+        scene = _first(orjson.loads(options), "sceneOptions")
+    except (orjson.JSONDecodeError, TypeError):
+        raise Refused(DRAFT, "sceneOptions is not JSON") from None
+    types = scene.get("materialTypes", [MATERIAL_TYPES[kind] for kind in kinds])
+    told = isinstance(types, list) and all(isinstance(one, int) for one in types)
+    _need(told and set(types) == {MATERIAL_TYPES[kind] for kind in kinds}, PARAMETER, "materialTypes")

@@ -12,6 +12,9 @@ AIDS: dict[str, str] = {"cn": "513695", "us": "513641", "asia": "513641"}
 REGIONS: dict[str, Site] = {"cn": "cn", "us": "us", "hk": "asia", "jp": "asia", "sg": "asia"}
 """The query parameter `region`, lower case → site."""
 
+SIGNED_REGIONS: dict[Site, str] = {"cn": "cn-north-1", "us": "us-east-1", "asia": "ap-southeast-1"}
+"""The region in the signature of a site's uploads."""
+
 ALL_SITES: frozenset[Site] = frozenset({"cn", "us", "asia"})
 CN_ASIA: frozenset[Site] = frozenset({"cn", "asia"})
 CN: frozenset[Site] = frozenset({"cn"})
@@ -22,19 +25,20 @@ RATIOS = frozenset({"1:1", "4:3", "3:4", "16:9", "9:16", "21:9"})
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """`resolutions` empty = the model has no resolution field; `benefits` = the benefit types it may be billed as."""
+    """`resolutions` empty = the model has no resolution field; `benefit` = what it is billed as, `reference_benefit`
+    = the same in reference mode, empty = it has no such mode."""
 
     key: str
     name: str
     sites: frozenset[Site]
     seconds: tuple[int, ...]
-    benefits: frozenset[str]
+    benefit: str
     resolutions: tuple[str, ...] = ()
-    references: bool = False
+    reference_benefit: str = ""
 
 
 _VGFM = "dreamina_ic_generate_video_model_"
-_BASIC = frozenset({"basic_video_operation_vgfm_v_three"})
+_BASIC = "basic_video_operation_vgfm_v_three"
 _HD = ("720p", "1080p")
 
 MODELS: dict[str, Model] = {
@@ -45,30 +49,30 @@ MODELS: dict[str, Model] = {
             "Seedance 2.0",
             CN,
             tuple(range(4, 16)),
-            frozenset({"dreamina_video_seedance_20_pro", "dreamina_video_seedance_20_video_add"}),
-            references=True,
+            "dreamina_video_seedance_20_pro",
+            reference_benefit="dreamina_video_seedance_20_video_add",
         ),
         Model(
             "dreamina_seedance_40",
             "Seedance 2.0 Fast",
             CN,
             tuple(range(4, 16)),
-            frozenset({"dreamina_seedance_20_fast", "dreamina_seedance_20_fast_with_video"}),
-            references=True,
+            "dreamina_seedance_20_fast",
+            reference_benefit="dreamina_seedance_20_fast_with_video",
         ),
-        Model(_VGFM + "vgfm_3.5_pro", "3.5 Pro", ALL_SITES, (5, 10, 12), frozenset({"dreamina_video_seedance_15_pro"})),
+        Model(_VGFM + "vgfm_3.5_pro", "3.5 Pro", ALL_SITES, (5, 10, 12), "dreamina_video_seedance_15_pro"),
         Model(_VGFM + "vgfm_3.0_pro", "3.0 Pro", CN_ASIA, (5, 10), _BASIC),
         Model(_VGFM + "vgfm_3.0", "3.0", ALL_SITES, (5, 10), _BASIC, _HD),
         Model(_VGFM + "vgfm_3.0_fast", "3.0 Fast", CN_ASIA, (5, 10), _BASIC, _HD),
         Model(_VGFM + "vgfm_lite", "S2.0", CN_ASIA, (5, 10), _BASIC),
         Model(_VGFM + "vgfm1.0", "S2.0 Pro", CN_ASIA, (5, 10), _BASIC),
-        Model("dreamina_veo3_generate_video", "Veo 3", ASIA, (8,), frozenset({"generate_video_veo3"})),
-        Model("dreamina_veo3.1_generate_video", "Veo 3.1", ASIA, (8,), frozenset({"generate_video_veo3.1"})),
-        Model("dreamina_sora2_generate_video", "Sora 2", ASIA, (4, 8, 12), frozenset({"generate_video_sora2"})),
+        Model("dreamina_veo3_generate_video", "Veo 3", ASIA, (8,), "generate_video_veo3"),
+        Model("dreamina_veo3.1_generate_video", "Veo 3.1", ASIA, (8,), "generate_video_veo3.1"),
+        Model("dreamina_sora2_generate_video", "Sora 2", ASIA, (4, 8, 12), "generate_video_sora2"),
     )
 }
 
-LOGIN, SIGN, PARAMETER, DRAFT, EMPTY = "1015", "1014", "1000", "1002", "2008"
+LOGIN, SIGN, PARAMETER, DRAFT, EMPTY, UNSAFE, FAILED = "1015", "1014", "1000", "1002", "2008", "2039", "2002"
 DURATION, VALUE, NO_CREDITS, TOO_MANY, TOO_OFTEN, NOT_OPEN = "1161", "1162", "5000", "1010", "1057", "3018"
 
 MESSAGES: dict[str, str] = {

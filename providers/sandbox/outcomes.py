@@ -1,7 +1,9 @@
-"""The words that choose what happens. A prompt (or a credential) that contains one orders its outcome.
+"""The words that choose what happens. A prompt, a credential or a file that contains one orders its outcome.
 
     "a cat #slow #fail=2003"     takes ten times as long, then ends failed with code 2003
     "a cat #status=500 #times=1" the first submit of this prompt is answered 500, the second goes through
+
+A file has its words anywhere in its first bytes, such as a PNG's text or a JPEG's comment: `#unsafe`.
 
 Unknown words are left alone, since real prompts have hashtags of their own.
 """
@@ -12,7 +14,7 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 Upstream = Literal["jimeng", "dashscope", "chat"]
-Place = Literal["refusal", "answer", "task", "poll", "link", "count", "credential"]
+Place = Literal["refusal", "answer", "task", "poll", "link", "count", "file", "credential"]
 Words = dict[str, str]
 
 VIDEO: tuple[Upstream, ...] = ("jimeng", "dashscope")
@@ -83,8 +85,14 @@ OUTCOMES: tuple[Outcome, ...] = (
     Outcome("link-404", "the result links lead to nothing", "link"),
     Outcome("link-500", "the result links answer 500", "link"),
     Outcome("link-cut", "downloads break in the middle", "link"),
-    Outcome("times", "the submit troubles strike only the first N submits of this prompt", "count", "number"),
+    Outcome(
+        "times", "the troubles of submit or upload strike only the first N of this prompt or file", "count", "number"
+    ),
     Outcome("poll-times", "the status troubles strike only the first N status calls of this task", "count", "number"),
+    Outcome("unsafe", "in a file: refused for its content (ret 2039, 400 DataInspectionFailed)", "file"),
+    Outcome("shaky", "in a picture: its safety check itself fails (ret 2002)", "file", upstreams=JIMENG),
+    Outcome("lost-upload", "in a file: connection closed during its upload", "file"),
+    Outcome("bad-upload", "in a file: its upload answered 500", "file"),
     Outcome("expired", "login or key not valid (ret 1015, 401 InvalidApiKey)", "credential", upstreams=ALL),
     Outcome("poor", "no money (ret 5000, 400 Arrearage)", "credential"),
     Outcome("banned", "account closed (ret 1018, 403 AccessDenied.Unpurchased)", "credential"),
@@ -92,7 +100,9 @@ OUTCOMES: tuple[Outcome, ...] = (
     Outcome("limited", "the day is used up (ret 121101, 429 Throttling.AllocationQuota)", "credential"),
 )
 
-_BY_WORD = {row.word: row for row in OUTCOMES if row.place != "credential"}
+_BY_WORD = {row.word: row for row in OUTCOMES if row.place not in ("credential", "file")}
+_MARKS = {row.word: f"#{row.word}".encode() for row in OUTCOMES if row.place == "file"}
+_MARK_TIMES = re.compile(rb"#times=(\d{1,6})")
 _CREDENTIAL_WORDS = tuple(row.word for row in OUTCOMES if row.place == "credential")
 _HASHTAG = re.compile(r"#([a-z0-9]+(?:-[a-z0-9]+)*)(?:=([A-Za-z0-9_./-]*[A-Za-z0-9_]))?", re.ASCII)
 _REQUIRED = {"number": re.compile(r"\d+(\.\d+)?"), "status": re.compile(r"[45]\d\d")}
@@ -111,6 +121,14 @@ def _read(prompt: str) -> Iterator[tuple[str, str]]:
 def read_words(prompt: str) -> Words:
     """The known words of a prompt with their values ("" where there is none), in the order given."""
     return dict(_read(prompt))
+
+
+def read_marks(head: bytes) -> Words:
+    """The words of a file by its first bytes, and `times` where they have a number. What follows a word does not
+    matter: it is some byte of the file."""
+    marks = {word: "" for word, mark in _MARKS.items() if mark in head}
+    times = _MARK_TIMES.search(head) if marks else None
+    return marks | {"times": times[1].decode()} if times else marks
 
 
 def without(words: Words, *places: Place) -> Words:

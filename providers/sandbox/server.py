@@ -66,6 +66,16 @@ class SandboxServer:
         return self.url
 
     @property
+    def imagex_url(self) -> str:
+        """Base of Jimeng's picture uploads: `/?Action=ApplyImageUpload`."""
+        return f"{self.url}/imagex"
+
+    @property
+    def vod_url(self) -> str:
+        """Base of Jimeng's film and sound uploads: `/?Action=ApplyUploadInner`."""
+        return f"{self.url}/vod"
+
+    @property
     def dashscope_url(self) -> str:
         """Base of `/services` and `/tasks`."""
         return f"{self.url}/api/v1"

@@ -35,7 +35,11 @@ class SandboxSettings:
     """Jimeng: ids in one status call; more are refused with ret 1000."""
 
     known_uris: frozenset[str] = frozenset()
-    """Jimeng: `image_uri`s and `vid`s that count as uploaded. Any other is refused with ret 1000."""
+    """Jimeng: `image_uri`s and `vid`s that count as uploaded by every session, and as whatever kind is asked
+    for. Any other that a session has not uploaded itself is refused with ret 1000."""
+
+    upload_seconds: float = 3600.0
+    """Jimeng: lifetime of the keys for an upload, and of an upload that is begun and not committed."""
 
     running_per_model: int = 5
     """DashScope: running tasks of a key and model; further ones wait as PENDING. Older models run fewer."""
@@ -45,6 +49,9 @@ class SandboxSettings:
 
     submits_per_second: int = 0
     """DashScope: submits of a key and model (the service: 5 for most models). 0 = no limit."""
+
+    download_seconds: float = 5.0
+    """DashScope: how long a submit may take to fetch one input from this machine (the service: 60 s)."""
 
     drip_seconds: float = 4.0
     """How long an answer with `#drip` takes from its first byte to its last."""

@@ -11,6 +11,9 @@ Json = dict[str, Any]
 
 MODEL = "dreamina_ic_generate_video_model_vgfm_3.0"
 BASIC = "basic_video_operation_vgfm_v_three"
+SEEDANCE = "dreamina_seedance_40_pro"
+SEEDANCE_FRAMES = "dreamina_video_seedance_20_pro"
+SEEDANCE_REFERENCES = "dreamina_video_seedance_20_video_add"
 VIDEO = "/services/aigc/video-generation/video-synthesis"
 IMAGE = "/services/aigc/image2video/video-synthesis"
 
@@ -76,13 +79,30 @@ def generate_body(
     return wrap(draft(video_input, key=key), key=key, benefit=benefit, submit_id=submit_id, aid=aid)
 
 
-def wrap(content: Json, *, key: str = MODEL, benefit: str = BASIC, submit_id: str = "", aid: int = 513695) -> Json:
+def reference_body(materials: list[Json], metas: list[Json], *, metrics: Json | None = None, **how: Any) -> Json:
+    """A whole generate body in reference mode."""
+    unified = {"material_list": materials, "meta_list": metas}
+    shape = {"prompt": "", "duration_ms": 5000, "unified_edit_input": unified}
+    how = {"key": SEEDANCE, "benefit": SEEDANCE_REFERENCES, **how}
+    content = draft(shape, key=how["key"], features=("AIGC_Video_UnifiedEdit",))
+    return wrap(content, metrics={"functionMode": "omni_reference", **(metrics or {})}, **how)
+
+
+def wrap(
+    content: Json,
+    *,
+    key: str = MODEL,
+    benefit: str = BASIC,
+    submit_id: str = "",
+    aid: int = 513695,
+    metrics: Json | None = None,
+) -> Json:
     """A generate body around a draft."""
     info = {"benefit_type": benefit, "resource_id": "generate_video", "resource_id_type": "str"}
     return {
         "extend": {"root_model": key, "m_video_commerce_info": info, "m_video_commerce_info_list": [info]},
         "submit_id": submit_id or str(uuid.uuid4()),
-        "metrics_extra": json.dumps({"functionMode": "first_last_frames"}),
+        "metrics_extra": json.dumps(metrics or {"functionMode": "first_last_frames"}),
         "draft_content": json.dumps(content),
         "http_common_info": {"aid": aid},
     }
@@ -115,6 +135,12 @@ class JimengClient:
         envelope: Json = answer.json()
         assert {"ret", "errmsg", "systime", "logid", "data"} <= envelope.keys()
         return envelope
+
+    async def upload_token(self, scene: int = 2) -> Json:
+        envelope = await self.call("/mweb/v1/get_upload_token", {"scene": scene})
+        assert envelope["ret"] == "0", envelope
+        data: Json = envelope["data"]
+        return data
 
     async def generate(self, prompt: str = "a cat", **how: Any) -> Json:
         how.setdefault("aid", int(self.query.get("aid", "513695")))

@@ -18,7 +18,7 @@ async def test_the_outcomes_are_served(http: httpx.AsyncClient) -> None:
 
 
 async def test_what_nobody_serves_is_not_found(http: httpx.AsyncClient) -> None:
-    assert (await http.get("/mweb/v1/get_upload_token")).status_code == 404
+    assert (await http.get("/mweb/v1/something_else")).status_code == 404
     assert (await http.get("/elsewhere/")).status_code == 404
 
 

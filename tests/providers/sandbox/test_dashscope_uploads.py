@@ -5,7 +5,9 @@ from typing import Any
 import httpx
 import pytest
 
+from providers.sandbox.server import SandboxServer
 from tests.providers.sandbox.clients import Clock, DashScopeClient, Json, refused
+from tests.providers.sandbox.samples import mp4, png
 
 MODEL = "wan2.6-i2v"
 RESOLVE = {"X-DashScope-OssResourceResolve": "enable"}
@@ -31,8 +33,9 @@ def form(data: Json, **changed: str) -> dict[str, str]:
     return fields | changed
 
 
-async def send(http: httpx.AsyncClient, data: Json, **changed: str) -> httpx.Response:
-    return await http.post(data["upload_host"], data=form(data, **changed), files={"file": ("a.png", b"png")})
+async def send(http: httpx.AsyncClient, data: Json, file: bytes = b"", **changed: str) -> httpx.Response:
+    file = file or png()
+    return await http.post(data["upload_host"], data=form(data, **changed), files={"file": ("a.png", file)})
 
 
 async def test_a_sent_file_can_be_used(dashscope: DashScopeClient, http: httpx.AsyncClient, clock: Clock) -> None:
@@ -64,7 +67,7 @@ async def test_a_sent_file_can_be_used(dashscope: DashScopeClient, http: httpx.A
 async def test_forms_that_are_refused(
     dashscope: DashScopeClient, http: httpx.AsyncClient, changed: dict[str, str], status: int, code: str
 ) -> None:
-    answer = await send(http, await policy(dashscope), **changed)
+    answer = await send(http, await policy(dashscope), png(), **changed)
     assert (answer.status_code, f"<Code>{code}</Code>" in answer.text) == (status, True)
 
 
@@ -89,3 +92,41 @@ async def test_the_file_is_the_last_field(dashscope: DashScopeClient, http: http
 async def test_a_policy_names_its_model(dashscope: DashScopeClient) -> None:
     refused(await dashscope.get("/uploads?action=getPolicy"), 400, "InvalidParameter")
     refused(await dashscope.get("/uploads?model=x"), 400, "InvalidParameter")
+
+
+@pytest.mark.parametrize(
+    ("file", "code"),
+    [
+        (b"png", "InvalidFile.Format"),
+        (mp4(), "InvalidFile.Format"),
+        (png(239, 400), "InvalidFile.Resolution"),
+        (png(padding=20 * 1024 * 1024), "InvalidFile.Size"),
+        (png(text="#unsafe"), "DataInspectionFailed"),
+        (png()[:20], "InvalidParameter.DataInspection"),
+    ],
+)
+async def test_a_sent_file_is_looked_at_when_it_is_used(
+    dashscope: DashScopeClient, http: httpx.AsyncClient, file: bytes, code: str
+) -> None:
+    data = await policy(dashscope)
+    assert (await send(http, data, file)).status_code == 200
+    given = {"img_url": f"oss://{data['upload_dir']}/a.png"}
+    refused(await dashscope.post(MODEL, given, headers=RESOLVE), 400, code)
+
+
+async def test_a_file_that_is_too_large_is_refused(dashscope: DashScopeClient, http: httpx.AsyncClient) -> None:
+    data = await policy(dashscope)
+    request = http.build_request("POST", data["upload_host"], data=form(data), files={"file": ("a.png", png())})
+    request.headers["content-length"] = "100100000"
+    answer = await http.send(request)
+    assert (answer.status_code, "<Code>EntityTooLarge</Code>" in answer.text) == (400, True)
+
+
+async def test_a_file_orders_the_trouble_of_its_upload(wire: httpx.AsyncClient, server: SandboxServer) -> None:
+    client = DashScopeClient(wire, "sk-file-troubles")
+    data = await policy(client)
+    with pytest.raises(httpx.TransportError):
+        await send(wire, data, png(text="#lost-upload"))
+    failing = png(text="#bad-upload #times=1 ")
+    assert (await send(wire, data, failing)).status_code == 500
+    assert (await send(wire, data, failing)).status_code == 200

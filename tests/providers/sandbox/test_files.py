@@ -3,7 +3,8 @@
 import httpx
 import pytest
 
-from providers.sandbox.files import CLIPS, MEDIA_TYPES, size_of
+from providers.sandbox.files import CLIPS, MEDIA_TYPES, PICTURE_TYPES, PICTURES, size_of
+from providers.sandbox.media import content_of
 from tests.providers.sandbox.clients import Clock, DashScopeClient
 
 BEST = (CLIPS / "best.mp4").read_bytes()
@@ -73,3 +74,20 @@ async def test_a_new_query_gives_a_fresh_link(dashscope: DashScopeClient, clock:
     first = (await dashscope.task(task))["output"]["video_url"]
     clock.tick(100)
     assert (await dashscope.task(task))["output"]["video_url"] != first
+
+
+@pytest.mark.parametrize("name", PICTURE_TYPES)
+async def test_the_sample_pictures_are_real_and_small_and_for_all(http: httpx.AsyncClient, name: str) -> None:
+    answer = await http.get(f"/files/pictures/{name}")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, PICTURE_TYPES[name])
+    assert answer.content == (PICTURES / name).read_bytes()
+    assert len(answer.content) < 10_000
+    media = content_of(answer.content, b"", len(answer.content)).media
+    assert media
+    assert (PICTURE_TYPES[name], media.width, media.height) == (f"image/{media.format}", 640, 480)
+    head = await http.head(f"/files/pictures/{name}")
+    assert (head.status_code, head.headers["content-length"]) == (200, str(len(answer.content)))
+
+
+async def test_no_other_file_is_among_the_pictures(http: httpx.AsyncClient) -> None:
+    assert (await http.get("/files/pictures/dog.png")).status_code == 404

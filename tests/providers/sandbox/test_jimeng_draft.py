@@ -6,10 +6,31 @@ from typing import Any
 import pytest
 
 from providers.sandbox.jimeng_draft import Refused, read_draft
-from tests.providers.sandbox.clients import BASIC, MODEL, Json, draft, generate_body, image, wrap
+from providers.sandbox.jimeng_resources import Resource
+from tests.providers.sandbox.clients import (
+    BASIC,
+    MODEL,
+    SEEDANCE,
+    SEEDANCE_FRAMES,
+    SEEDANCE_REFERENCES,
+    Json,
+    draft,
+    generate_body,
+    image,
+    reference_body,
+    wrap,
+)
 
-KNOWN = frozenset({"tos/known.png", "v0known"})
-SEEDANCE, SEEDANCE_BENEFIT = "dreamina_seedance_40_pro", "dreamina_video_seedance_20_pro"
+KNOWN = {
+    "tos/known.png": Resource(),
+    "v0known": Resource(),
+    "tos/mine.png": Resource("image", 0.0),
+    "tos/unsafe.png": Resource("image", 0.0, unsafe=True),
+    "v0film": Resource("video", 9.0),
+    "v0short": Resource("video", 6.0),
+    "v0sound": Resource("audio", 15.0),
+    "v0long": Resource("audio", 15.1),
+}.get
 
 
 def ret_of(body: Json, query: dict[str, str] | None = None) -> str:
@@ -120,6 +141,14 @@ TEXT = {"meta_type": "text", "text": "like "}
 REF = {"meta_type": "image", "text": "", "material_ref": {"material_idx": 0}}
 
 
+def film(vid: str, duration: int = 1) -> Json:
+    return material("video", vid=vid, duration=duration)
+
+
+def sound(vid: str) -> Json:
+    return material("audio", vid=vid, duration=1)
+
+
 @pytest.mark.parametrize(
     ("materials", "metas", "ret"),
     [
@@ -134,28 +163,92 @@ REF = {"meta_type": "image", "text": "", "material_ref": {"material_idx": 0}}
         ([material("smell", uri="x")], [TEXT], "1002"),
         ([IMAGE] * 10, [TEXT], "1000"),
         ([VIDEO] * 4, [TEXT], "1000"),
-        ([material("video", vid="v0known", duration=9000)] * 2, [TEXT], "1000"),
+        ([film("v0known", 9000)] * 2, [TEXT], "1000"),
+        ([film("v0known", 9000)], [TEXT], "0"),
+        ([material("video", vid="v0known", duration="long")], [TEXT], "1002"),
         ([IMAGE] * 9 + [VIDEO] * 3 + [material("audio", vid="v0known")], [TEXT], "1000"),
     ],
 )
 def test_references(materials: list[Json], metas: list[Json], ret: str) -> None:
-    unified = {"material_list": materials, "meta_list": metas}
-    shape = {"prompt": "", "duration_ms": 5000, "unified_edit_input": unified}
-    content = draft(shape, key=SEEDANCE, features=("AIGC_Video_UnifiedEdit",))
-    assert ret_of(wrap(content, key=SEEDANCE, benefit=SEEDANCE_BENEFIT)) == ret
+    assert ret_of(reference_body(materials, metas)) == ret
+
+
+@pytest.mark.parametrize(
+    ("materials", "ret"),
+    [
+        ([film("v0film"), film("v0short"), sound("v0sound")], "0"),
+        ([film("v0film"), film("v0film")], "1000"),
+        ([film("v0film", 90_000)], "0"),
+        ([sound("v0long")], "1000"),
+        ([film("v0sound")], "1000"),
+        ([film("tos/mine.png")], "1000"),
+        ([sound("v0film")], "1000"),
+        ([material("image", image_uri="v0film")], "1000"),
+        ([material("image", image_uri="tos/mine.png")], "0"),
+        ([material("image", image_uri="tos/unsafe.png")], "2039"),
+        ([material("image", image_uri=7)], "1000"),
+    ],
+)
+def test_a_resource_is_what_the_site_knows_it_is(materials: list[Json], ret: str) -> None:
+    assert ret_of(reference_body(materials, [TEXT])) == ret
+
+
+@pytest.mark.parametrize(
+    ("uri", "ret"), [("tos/mine.png", "0"), ("tos/unsafe.png", "2039"), ("v0film", "1000"), ("tos/strange.png", "1000")]
+)
+def test_a_frame_is_a_picture(uri: str, ret: str) -> None:
+    assert ret_of(generate_body(first_frame_image=image(uri))) == ret
+
+
+def scene(*types: object) -> Json:
+    return {"sceneOptions": json.dumps([{"type": "video", "materialTypes": list(types)}])}
+
+
+@pytest.mark.parametrize(
+    ("metrics", "ret"),
+    [
+        (scene(1, 2), "0"),
+        (scene(1, 1, 2), "0"),
+        (scene(2, 1), "0"),
+        (scene(1), "1000"),
+        (scene(1, 2, 3), "1000"),
+        (scene(), "1000"),
+        (scene("1", "2"), "1000"),
+        (scene([1], [2]), "1000"),
+        ({"sceneOptions": json.dumps([{"materialTypes": {"1": 2}}])}, "1000"),
+        ({"sceneOptions": json.dumps([{}])}, "0"),
+        ({"sceneOptions": "[]"}, "1002"),
+        ({"sceneOptions": "["}, "1002"),
+        ({"sceneOptions": [{"materialTypes": [1, 2]}]}, "1002"),
+        ({"functionMode": "first_last_frames"}, "1000"),
+    ],
+)
+def test_the_metrics_tell_the_same_as_the_draft(metrics: Json, ret: str) -> None:
+    assert ret_of(reference_body([IMAGE, IMAGE, VIDEO], [TEXT], metrics=metrics)) == ret
+
+
+def test_frames_are_no_references() -> None:
+    body = generate_body()
+    assert ret_of(body | {"metrics_extra": json.dumps({"functionMode": "omni_reference"})}) == "1000"
+    assert ret_of(body | {"metrics_extra": "{}"}) == "0"
+
+
+def test_each_mode_is_billed_as_itself() -> None:
+    assert ret_of(generate_body(key=SEEDANCE, benefit=SEEDANCE_FRAMES)) == "0"
+    assert ret_of(generate_body(key=SEEDANCE, benefit=SEEDANCE_REFERENCES)) == "1000"
+    assert ret_of(reference_body([IMAGE], [TEXT], benefit=SEEDANCE_FRAMES)) == "1000"
+    fast: Json = {"key": "dreamina_seedance_40", "benefit": "dreamina_seedance_20_fast_with_video"}
+    assert ret_of(reference_body([IMAGE], [TEXT], **fast)) == "0"
+    assert ret_of(reference_body([IMAGE], [TEXT], key="dreamina_later", benefit="x")) == "0"
 
 
 def test_references_need_their_feature_and_their_model() -> None:
-    unified = {"material_list": [IMAGE], "meta_list": [TEXT, REF]}
-    shape = {"prompt": "", "duration_ms": 5000, "unified_edit_input": unified}
-    assert ret_of(wrap(draft(shape, key=SEEDANCE), key=SEEDANCE, benefit=SEEDANCE_BENEFIT)) == "1002"
-    content = draft(shape, features=("AIGC_Video_UnifiedEdit",))
-    assert ret_of(wrap(content, benefit=BASIC)) == "3018"
+    body = reference_body([IMAGE], [TEXT, REF])
+    content = json.loads(body["draft_content"]) | {"min_features": []}
+    assert ret_of(body | {"draft_content": json.dumps(content)}) == "1002"
+    assert ret_of(reference_body([IMAGE], [TEXT, REF], key=MODEL, benefit=BASIC)) == "3018"
 
 
 def test_the_words_of_a_reference_prompt_are_read() -> None:
-    unified = {"material_list": [IMAGE], "meta_list": [TEXT, REF, {"meta_type": "text", "text": "#slow"}]}
-    shape = {"prompt": "", "duration_ms": 5000, "unified_edit_input": unified}
-    content = draft(shape, key=SEEDANCE, features=("AIGC_Video_UnifiedEdit",))
-    read = read_draft(wrap(content, key=SEEDANCE, benefit=SEEDANCE_BENEFIT), {}, "cn", KNOWN)
-    assert read.prompt == "like #slow"
+    body = reference_body([IMAGE], [TEXT, REF, {"meta_type": "text", "text": "#slow"}])
+    assert read_draft(body, {}, "cn", KNOWN).prompt == "like #slow"

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import httpx
 import pytest
 
-from providers.sandbox.outcomes import OUTCOMES, credential_word, read_words, table, without
+from providers.sandbox.outcomes import OUTCOMES, credential_word, read_marks, read_words, table, without
 from providers.sandbox.server import SandboxServer
 from tests.providers.sandbox.clients import DashScopeClient, JimengClient, Json, generate_body
 
@@ -272,7 +272,7 @@ CHECKS: dict[str, tuple[str, Check]] = {
 
 
 def test_every_word_has_a_check() -> None:
-    assert list(CHECKS) == [row.word for row in OUTCOMES if row.place != "credential"]
+    assert list(CHECKS) == [row.word for row in OUTCOMES if row.place not in ("credential", "file")]
 
 
 @pytest.mark.parametrize("word", CHECKS)
@@ -306,6 +306,13 @@ def test_reading_words() -> None:
     }  # fmt: skip
     assert read_words("#LOST # lost lost") == {}
     assert without({"lost": "", "slow": "", "status": "500"}, "refusal", "answer") == {"slow": ""}
+
+
+def test_reading_the_words_of_a_file() -> None:
+    assert read_marks(b"\x89PNG#unsafe\x00#lost-uploads #slow") == {"unsafe": "", "lost-upload": ""}
+    assert read_marks(b"#bad-upload#times=2") == {"bad-upload": "", "times": "2"}
+    assert read_marks(b"#times=2 unsafe") == {}
+    assert read_words("a cat #unsafe #lost-upload") == {}
 
 
 def test_reading_credentials() -> None:

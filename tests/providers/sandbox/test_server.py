@@ -47,6 +47,7 @@ def test_the_addresses() -> None:
     with SandboxServer() as server:
         assert urlsplit(server.url).hostname == "127.0.0.1"
         assert server.jimeng_url == server.url
+        assert (server.imagex_url, server.vod_url) == (f"{server.url}/imagex", f"{server.url}/vod")
         assert server.dashscope_url == f"{server.url}/api/v1"
         assert server.modelscope_url == f"{server.url}/v1"
         assert server.compatible_url == f"{server.url}/compatible-mode/v1"

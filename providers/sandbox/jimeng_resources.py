@@ -1,0 +1,21 @@
+"""What a session has uploaded, as the calls that use it see it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from providers.sandbox.media import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A committed upload. `kind` and `seconds` are None for one that the settings name: it counts as what is asked
+    for, and as long as the caller says."""
+
+    kind: Kind | None = None
+    seconds: float | None = None
+    unsafe: bool = False
+    shaky: bool = False
+
+
+Resources = Callable[[str], Resource | None]
+"""A session's resource by its URI or vid; None for what it never uploaded, or never committed."""

@@ -1,0 +1,156 @@
+"""What a file is, told by its content alone: its type, pixels, length, and the marks somebody left in it."""
+
+import hashlib
+import io
+import zlib
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Literal
+
+import imagesize
+
+from providers.sandbox.mp4 import film_of
+from providers.sandbox.outcomes import Words, read_marks
+
+HEAD_BYTES = 256 * 1024
+"""Kept while a file comes in: a photograph's head may have a preview and colour tables before its size."""
+
+TAIL_BYTES = 64 * 1024
+"""Kept too, since cameras write a film's index last."""
+
+Kind = Literal["image", "video", "audio"]
+
+_CLIP_BYTES_PER_SECOND = 500_000
+_SOUND_BYTES_PER_SECOND = 16_000
+_PICTURES: tuple[tuple[bytes, str], ...] = ((b"\x89PNG\r\n\x1a\n", "png"), (b"\xff\xd8\xff", "jpeg"), (b"BM", "bmp"))
+_NO_FILMS = (b"heic", b"heix", b"mif1", b"msf1", b"avif", b"avis", b"M4A ", b"M4B ")
+_MPEG1_KBITS = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 0)
+_MPEG2_KBITS = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """A picture (`png`, `jpeg`, `webp`, `bmp`), a film (`mp4`, `mov`) or a sound (`mp3`, `wav`).
+
+    `width` and `height` in pixels, 0 for a sound and where the file does not tell; `seconds` 0 for a picture. The
+    length of a film or sound that does not tell is what one of its size usually has.
+    """
+
+    kind: Kind
+    format: str
+    width: int = 0
+    height: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What is kept of a file: its bytes counted, what it is (None for anything strange), the marks in it."""
+
+    size: int
+    media: Media | None
+    marks: Words
+
+
+class Sample:
+    """A file on its way in: counted and summed, its beginning and its end kept, the rest let go."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.crc32 = 0
+        self._md5 = hashlib.md5(usedforsecurity=False)
+        self._head = bytearray()
+        self._tail = bytearray()
+
+    def add(self, piece: bytes) -> None:
+        """The next bytes."""
+        self.size += len(piece)
+        self.crc32 = zlib.crc32(piece, self.crc32)
+        self._md5.update(piece)
+        missing = HEAD_BYTES - len(self._head)
+        if missing > 0:
+            self._head += piece[:missing]
+        self._tail += piece[-TAIL_BYTES:]
+        del self._tail[:-TAIL_BYTES]
+
+    @property
+    def has_head(self) -> bool:
+        """Whether the beginning is complete already."""
+        return len(self._head) == HEAD_BYTES
+
+    @property
+    def head(self) -> bytes:
+        """The beginning, as far as it has come."""
+        return bytes(self._head)
+
+    @property
+    def md5(self) -> str:
+        """Of all bytes so far, in hex digits."""
+        return self._md5.hexdigest()
+
+    def content(self) -> Content:
+        """What the file is, if it ends here."""
+        return content_of(self.head, bytes(self._tail), self.size)
+
+
+def content_of(head: bytes, tail: bytes, size: int) -> Content:
+    """What a file of `size` bytes is whose first and last bytes these are."""
+    return Content(size, _media(head, tail, size), read_marks(head))
+
+
+def _media(head: bytes, tail: bytes, size: int) -> Media | None:
+    for signature, name in _PICTURES:
+        if head.startswith(signature):
+            return _picture(head, name)
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return _picture(head, "webp")
+    if head[:4] == b"RIFF" and head[8:12] == b"WAVE":
+        return Media("audio", "wav", seconds=_wav_seconds(head, size))
+    if head[4:8] == b"ftyp" and head[8:12] not in _NO_FILMS:
+        name = "mov" if head[8:12] == b"qt  " else "mp4"
+        if film := film_of(head, tail):
+            return Media("video", name, film.width, film.height, film.seconds)
+        return Media("video", name, seconds=size / _CLIP_BYTES_PER_SECOND)
+    return _mp3(head, size)
+
+
+def _picture(head: bytes, name: str) -> Media:
+    """The pixels as they lie in the file, without regard to a camera's rotation."""
+    with suppress(Exception):
+        info = imagesize.get_info(io.BytesIO(head), size=True, dpi=False, colors=False, exif_rotation=False)
+        if info.width > 0 and info.height > 0:
+            return Media("image", name, info.width, info.height)
+    return Media("image", name)
+
+
+def _wav_seconds(head: bytes, size: int) -> float:
+    rate, at = 0, 12
+    while at + 8 <= len(head):
+        kind, length = head[at : at + 4], int.from_bytes(head[at + 4 : at + 8], "little")
+        if kind == b"fmt ":
+            rate = int.from_bytes(head[at + 16 : at + 20], "little")
+        elif kind == b"data":
+            return min(length, size - at - 8) / rate if rate else 0.0
+        at += 8 + length + length % 2
+    return size / rate if rate else 0.0
+
+
+def _mp3(head: bytes, size: int) -> Media | None:
+    """Layer III with or without a tag in front; the length follows from the first frame's bit rate."""
+    at = 0
+    if head[:3] == b"ID3" and len(head) >= 10:
+        at = 10 + sum((byte & 127) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))
+    rate = _mp3_rate(head[at : at + 4])
+    if not rate and head[:3] != b"ID3":
+        return None
+    return Media("audio", "mp3", seconds=max(0, size - at) / (rate or _SOUND_BYTES_PER_SECOND))
+
+
+def _mp3_rate(frame: bytes) -> int:
+    """Bytes a second by a frame's four bytes; 0 when they are none of layer III."""
+    if len(frame) < 4 or frame[0] != 0xFF or frame[1] & 0xE0 != 0xE0:
+        return 0
+    version, layer = frame[1] >> 3 & 3, frame[1] >> 1 & 3
+    if version == 1 or layer != 1 or frame[2] >> 2 & 3 == 3:
+        return 0
+    return (_MPEG1_KBITS if version == 3 else _MPEG2_KBITS)[frame[2] >> 4] * 125
