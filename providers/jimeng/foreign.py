@@ -12,6 +12,11 @@ def dig(value: Any, *path: str) -> Any:
     return value
 
 
+def first(value: Any) -> Any:
+    """The first of a list, None where there is none."""
+    return value[0] if isinstance(value, list) and value else None
+
+
 def string(value: Any) -> str:
     """A text, "" for anything else."""
     return value if isinstance(value, str) else ""

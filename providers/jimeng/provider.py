@@ -8,10 +8,9 @@ from typing import Any
 
 from providers.contract import (
     Account,
+    Blame,
     Credits,
     ErrorKind,
-    FieldProblem,
-    FieldReason,
     ListedTask,
     ModelCard,
     ProviderError,
@@ -23,7 +22,10 @@ from providers.http import HttpClient
 from providers.jimeng import draft, history, models, regions, session
 from providers.jimeng.credits import parse_alive, parse_credits, parse_received
 from providers.jimeng.errors import LOGIN_EXPIRED, SIGNATURE_REFUSED, refusal
+from providers.jimeng.inputs import UploadMemory, check_inputs, check_lengths, with_sound
 from providers.jimeng.models import JimengModel
+from providers.jimeng.upload import Uploader
+from providers.jimeng.upload_answers import Uploaded
 from providers.ways import Reply
 
 SUBMIT_PATH = "/mweb/v1/aigc_draft/generate"
@@ -41,6 +43,10 @@ LIST_PAGE = 50
 """Records asked for in one call of the history."""
 LIST_CALLS = 20
 """The most calls that one `list` makes, whatever the site says of further pages."""
+
+_SURELY_NOT_THE_INPUTS = frozenset({ErrorKind.ANSWER_LOST, ErrorKind.UNREACHABLE})
+"""What a submit can fail of without its uploads being to blame. Of other trouble, but an account's own, it may be that
+the site does not have them any more."""
 
 _OTHER_SERVICES = ("sk-", "ms-", "gw-")
 _SECONDS_PER_ID = 2**32
@@ -75,6 +81,7 @@ class Jimeng:
         self._now = now
         self._seed = seed
         self._new_id = new_id
+        self._uploads = UploadMemory(now)
 
     def account_from(self, credential: str, *, named: bool = False) -> Account | None:
         """Any token is taken that no other service's prefix claims."""
@@ -108,23 +115,41 @@ class Jimeng:
         return found
 
     async def submit(self, request: VideoRequest, account: Account, *, submit_key: str) -> Submission:
-        """The site charges for this call. `submit_key` is the `submit_id` by which `find` looks it up."""
+        """The site charges for this call. `submit_key` is the `submit_id` by which `find` looks it up.
+
+        The inputs are uploaded first, which costs nothing: whatever goes wrong with that, nothing was created.
+        """
         model = self._model(request.model)
         if model is None:
             raise ProviderError(ErrorKind.MODEL_NOT_FOUND, code=request.model)
-        if request.media:
-            problem = FieldProblem(request.media[0].param, FieldReason.UNSUPPORTED, hint=models.NO_UPLOADS)
-            raise ProviderError(ErrorKind.INVALID_REQUEST, fields=[problem])
+        request = with_sound(request)
+        check_inputs(request)
         region = self._region(account)
+        uploaded = await self._upload(request, account, region) if request.media else ()
         body = draft.submit_body(
             request,
             model,
             region,
+            uploaded=uploaded,
             submit_id=submit_key,
             seed=self._seed() if request.seed is None else request.seed,
             now_ms=int(self._now() * 1000),
             new_id=self._new_id,
         )
+        try:
+            return await self._generate(account, body)
+        except ProviderError as error:
+            if error.kind not in _SURELY_NOT_THE_INPUTS and error.kind.blame is not Blame.ACCOUNT:
+                self._uploads.forget(request, account, region)
+            raise
+
+    async def _upload(self, request: VideoRequest, account: Account, region: regions.Region) -> tuple[Uploaded, ...]:
+        uploader = Uploader(self._http, self._call, account, region, now=self._now, new_id=self._new_id)
+        uploaded = await self._uploads.upload(request, account, region, uploader)
+        check_lengths(request.media, uploaded)
+        return uploaded
+
+    async def _generate(self, account: Account, body: Mapping[str, Any]) -> Submission:
         answer = history.parse_submit((await self._call(account, SUBMIT_PATH, body, charged=True)).data)
         if answer is None:
             raise ProviderError(ErrorKind.ANSWER_LOST, detail="the answer names neither a task nor a reason")

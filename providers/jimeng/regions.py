@@ -24,6 +24,14 @@ class Region:
     """The `region` query parameter."""
     lan: str
     loc: str
+    imagex_url: str
+    """Base of ImageX, which takes pictures."""
+    vod_url: str
+    """Base of VOD, which takes clips and sounds."""
+    signing_region: str
+    """The region in the signatures for both."""
+    image_service: str
+    """The ServiceId of ImageX where the upload token names none."""
 
     @property
     def domestic(self) -> bool:
@@ -40,6 +48,10 @@ _CN = Region(
     param="cn",
     lan="zh-Hans",
     loc="cn",
+    imagex_url="https://imagex.bytedanceapi.com",
+    vod_url="https://vod.bytedanceapi.com",
+    signing_region="cn-north-1",
+    image_service="tb4s082cfz",
 )
 _US = Region(
     code="us",
@@ -51,6 +63,10 @@ _US = Region(
     param="US",
     lan="en",
     loc="us",
+    imagex_url="https://imagex16-normal-us-ttp.capcutapi.us",
+    vod_url="https://vod.bytedanceapi.com",
+    signing_region="us-east-1",
+    image_service="wopfjsm1ax",
 )
 _HK = replace(
     _US,
@@ -60,6 +76,8 @@ _HK = replace(
     origin="https://mweb-api-sg.capcut.com",
     param="HK",
     loc="hk",
+    imagex_url="https://imagex-normal-sg.capcutapi.com",
+    signing_region="ap-southeast-1",
 )
 
 REGIONS: dict[str, Region] = {
@@ -83,12 +101,16 @@ class Hosts:
 
     base_url: str | None = None
     commerce_url: str | None = None
+    imagex_url: str | None = None
+    vod_url: str | None = None
 
     def of(self, region: Region) -> Region:
         """The region with these hosts. The commerce host follows the base when only the base is given."""
         base = (self.base_url or region.base_url).rstrip("/")
         commerce = (self.commerce_url or self.base_url or region.commerce_url).rstrip("/")
-        return replace(region, base_url=base, commerce_url=commerce)
+        imagex = (self.imagex_url or region.imagex_url).rstrip("/")
+        vod = (self.vod_url or region.vod_url).rstrip("/")
+        return replace(region, base_url=base, commerce_url=commerce, imagex_url=imagex, vod_url=vod)
 
 
 def account_from(credential: str) -> Account | None:

@@ -81,6 +81,16 @@ def headers(account: Account, region: Region, path: str, now: int, referer: str)
     }
 
 
+def upload_headers(region: Region) -> dict[str, str]:
+    """What a browser sends to the hosts of uploads. They are other hosts: no cookie goes there."""
+    return {
+        "Accept": "*/*",
+        "User-Agent": _USER_AGENT,
+        "Origin": region.origin,
+        "Referer": f"{region.origin}/",
+    }
+
+
 def query(account: Account, region: Region) -> dict[str, str | int]:
     """The query that every call but the credits carries."""
     common: dict[str, str | int] = {"aid": region.aid, "device_platform": "web", "region": region.param}

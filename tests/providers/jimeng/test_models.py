@@ -1,8 +1,13 @@
 """The table of models, against what the sites offer."""
 
+from typing import Any
+
 import pytest
 
-from providers.jimeng.models import MODELS, extra_model, raw_key
+from providers.contract import ErrorKind, Media, MediaRole, ModelCard, ProviderError, VideoRequest
+from providers.files import MediaKind
+from providers.jimeng.models import MODELS, REFERENCES_ELSEWHERE, extra_model, raw_key
+from providers.settle import settle
 
 ASIA = {"hk", "jp", "sg"}
 ALL = ASIA | {"cn", "us"}
@@ -47,6 +52,79 @@ def test_there_are_no_others_and_the_sites_default_comes_first() -> None:
 def test_a_raw_key_is_passed_on_unchecked() -> None:
     assert raw_key("dreamina_new").card.open
     assert raw_key("dreamina_new").card.key == "dreamina_new"
+
+
+SEEDANCE = {
+    "jimeng-video-seedance-2.0": "dreamina_video_seedance_20_video_add",
+    "jimeng-video-seedance-2.0-fast": "dreamina_seedance_20_fast_with_video",
+}
+EXTRA = extra_model("jimeng-video-next", "dreamina_next", "b", (5,))
+IMAGE, VIDEO, AUDIO = (Media(kind, "https://h/x", f"{kind}_url") for kind in MediaKind)
+REFERENCE_ROLES = {MediaRole.REFERENCE_IMAGE, MediaRole.REFERENCE_VIDEO, MediaRole.REFERENCE_AUDIO}
+cards = pytest.mark.parametrize("card", [model.card for model in (*MODELS, EXTRA)], ids=lambda card: card.name)
+seedance = pytest.mark.parametrize("card", [model.card for model in MODELS if model.card.name in SEEDANCE])
+
+
+def roles(card: ModelCard, *media: Media, **fields: Any) -> list[str | None]:
+    return [item.role for item in settle(card, VideoRequest(card.name, "x", media=media, **fields)).media]
+
+
+def refused(card: ModelCard, *media: Media, **fields: Any) -> ProviderError:
+    with pytest.raises(ProviderError) as caught:
+        roles(card, *media, **fields)
+    assert caught.value.kind is ErrorKind.INVALID_REQUEST
+    return caught.value
+
+
+@cards
+def test_every_model_takes_frames_as_files(card: ModelCard) -> None:
+    assert not card.fetches_urls
+    assert roles(card) == []
+    assert roles(card, IMAGE) == ["first_frame"]
+    assert roles(card, IMAGE, IMAGE) == ["first_frame", "last_frame"]
+    assert settle(card, VideoRequest(card.name, media=(IMAGE,))).prompt == ""
+    assert set(card.media_files) == set(MediaKind)
+    assert all(limits.types and limits.max_bytes for limits in card.media_files.values())
+
+
+@cards
+def test_only_some_take_references(card: ModelCard) -> None:
+    assert card.roles >= {MediaRole.FIRST_FRAME, MediaRole.LAST_FRAME}
+    assert card.roles & REFERENCE_ROLES == (REFERENCE_ROLES if card.name in SEEDANCE else set())
+    if card.name not in SEEDANCE:
+        problem = refused(card, IMAGE, reference_mode=True).fields[0]
+        assert (problem.param, problem.hint) == ("image_url", REFERENCES_ELSEWHERE)
+        assert refused(card, VIDEO).fields[0].hint == REFERENCES_ELSEWHERE
+
+
+@seedance
+def test_references_of_every_kind(card: ModelCard) -> None:
+    assert roles(card, IMAGE, IMAGE, reference_mode=True) == ["reference_image"] * 2
+    assert roles(card, VIDEO) == ["reference_video"]
+    assert roles(card, IMAGE, IMAGE, VIDEO, reference_mode=True) == ["reference_image"] * 2 + ["reference_video"]
+    assert roles(card, VIDEO, sound=AUDIO) == ["reference_video", "reference_audio"]
+    refused(card, AUDIO)
+    refused(card, IMAGE, VIDEO)
+
+
+@seedance
+def test_as_many_references_as_the_site_takes(card: ModelCard) -> None:
+    assert len(roles(card, *[IMAGE] * 9, *[VIDEO] * 3, reference_mode=True)) == 12
+    refused(card, *[IMAGE] * 10, reference_mode=True)
+    refused(card, *[VIDEO] * 4)
+    refused(card, *[IMAGE] * 9, *[VIDEO] * 3, AUDIO, reference_mode=True)
+
+
+def test_what_videos_from_references_are_charged_as() -> None:
+    assert {model.card.name: model.reference_benefit for model in MODELS if model.reference_benefit} == SEEDANCE
+
+
+def test_a_raw_key_takes_frames_and_references() -> None:
+    card = raw_key("dreamina_seedance_45_pro").card
+    assert not card.fetches_urls
+    assert roles(card, IMAGE, IMAGE) == ["first_frame", "last_frame"]
+    expected = ["reference_image", "reference_video", "reference_audio"]
+    assert roles(card, IMAGE, VIDEO, AUDIO, reference_mode=True) == expected
 
 
 def test_a_model_from_the_configuration() -> None:

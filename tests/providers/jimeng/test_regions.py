@@ -105,6 +105,31 @@ def test_replaced_hosts_count_for_every_site_and_commerce_follows_the_base() -> 
         assert (only.base_url, only.commerce_url) == (region.base_url, "http://b")
 
 
+@pytest.mark.parametrize(
+    ("code", "imagex", "signed_for", "service"),
+    [
+        ("cn", "https://imagex.bytedanceapi.com", "cn-north-1", "tb4s082cfz"),
+        ("us", "https://imagex16-normal-us-ttp.capcutapi.us", "us-east-1", "wopfjsm1ax"),
+        ("hk", "https://imagex-normal-sg.capcutapi.com", "ap-southeast-1", "wopfjsm1ax"),
+        ("jp", "https://imagex-normal-sg.capcutapi.com", "ap-southeast-1", "wopfjsm1ax"),
+        ("sg", "https://imagex-normal-sg.capcutapi.com", "ap-southeast-1", "wopfjsm1ax"),
+    ],
+)
+def test_where_the_sites_take_uploads(code: str, imagex: str, signed_for: str, service: str) -> None:
+    region = Hosts().of(REGIONS[code])
+    assert (region.imagex_url, region.signing_region, region.image_service) == (imagex, signed_for, service)
+    assert region.vod_url == "https://vod.bytedanceapi.com"
+
+
+def test_replaced_upload_hosts_count_for_every_site_and_follow_nothing() -> None:
+    for region in REGIONS.values():
+        replaced = Hosts(imagex_url="http://a/imagex/", vod_url="http://a/vod").of(region)
+        assert (replaced.imagex_url, replaced.vod_url) == ("http://a/imagex", "http://a/vod")
+        assert replaced.base_url == region.base_url
+        based = Hosts("http://a").of(region)
+        assert (based.imagex_url, based.vod_url) == (region.imagex_url, region.vod_url)
+
+
 def test_the_same_session_at_another_site_is_another_account() -> None:
     us, jp = account_from("us-abc"), account_from("jp-abc")
     assert us

@@ -81,3 +81,12 @@ def test_a_device_is_the_same_after_a_restart_and_another_for_another_account() 
 def test_a_cookie_of_the_accounts_own_is_sent_as_it_is() -> None:
     account = Account("jimeng", "x", cookie="sessionid=x; a=b")
     assert session.cookie(account, NOW) == "sessionid=x; a=b"
+
+
+@pytest.mark.parametrize("region", REGIONS.values(), ids=lambda region: region.code)
+def test_the_hosts_of_uploads_are_sent_no_cookie(region: Region) -> None:
+    headers = session.upload_headers(region)
+    assert headers["Origin"] == region.origin
+    assert headers["Referer"] == f"{region.origin}/"
+    assert headers["User-Agent"] == session.headers(ACCOUNT, region, "/x", NOW, "")["User-Agent"]
+    assert not {"Cookie", "Sign"} & set(headers)

@@ -1,0 +1,160 @@
+"""The inputs of a request, checked and uploaded: each once, several at a time, before anything is charged."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from cachetools import TTLCache
+
+from providers.contract import (
+    Account,
+    ErrorKind,
+    FieldProblem,
+    FieldReason,
+    Media,
+    MediaRole,
+    ProviderError,
+    VideoRequest,
+    Words,
+)
+from providers.files import MediaFile, MediaKind
+from providers.jimeng.models import MEDIA_FILES
+from providers.jimeng.regions import Region
+from providers.jimeng.upload import Uploader
+from providers.jimeng.upload_answers import Uploaded
+
+UPLOADS_AT_ONCE = 4
+"""Of one request."""
+UPLOAD_SECONDS = 1800.0
+"""How long an upload is taken for good. The site says nothing of it; its own pages upload anew."""
+REMEMBERED_UPLOADS = 4096
+
+MAX_VIDEO_MS = 15_000
+"""Of all reference videos together."""
+_TOLERANCE_MS = 200
+"""A clip that is called 15 seconds long often has a frame or two more."""
+
+NO_FILE = Words(
+    "没有收到该输入的文件，请直接上传文件或提供可公开访问的网址",
+    "No file came with this input; upload it, or give an address that is open to the public",
+)
+
+_KINDS: dict[MediaRole, MediaKind] = {
+    MediaRole.FIRST_FRAME: MediaKind.IMAGE,
+    MediaRole.LAST_FRAME: MediaKind.IMAGE,
+    MediaRole.REFERENCE_IMAGE: MediaKind.IMAGE,
+    MediaRole.REFERENCE_VIDEO: MediaKind.VIDEO,
+    MediaRole.FIRST_CLIP: MediaKind.VIDEO,
+    MediaRole.VIDEO: MediaKind.VIDEO,
+    MediaRole.REFERENCE_AUDIO: MediaKind.AUDIO,
+    MediaRole.DRIVING_AUDIO: MediaKind.AUDIO,
+}
+_FRAMES = (MediaRole.FIRST_FRAME, MediaRole.LAST_FRAME)
+
+
+def with_sound(request: VideoRequest) -> VideoRequest:
+    """The request with its sound among the other inputs: the site has no field of its own for one."""
+    if request.sound is None:
+        return request
+    sound = replace(request.sound, role=MediaRole.REFERENCE_AUDIO)
+    return replace(request, media=(*request.media, sound), sound=None)
+
+
+def check_inputs(request: VideoRequest) -> None:
+    """Raises ProviderError(INVALID_REQUEST) for inputs that no upload could make right: one without a file, one that
+    is not what its role needs, a second picture for the same end of the video."""
+    problems: list[FieldProblem] = []
+    for index, item in enumerate(request.media):
+        wanted = _KINDS[item.role] if item.role else None
+        if item.file is None:
+            problems.append(FieldProblem(item.param, FieldReason.UNSUPPORTED, hint=NO_FILE))
+        elif wanted is not None and item.file.kind is not wanted:
+            types = MEDIA_FILES[wanted].types
+            problems.append(FieldProblem(item.param, FieldReason.NOT_ALLOWED, types, item.file.media_type))
+        if item.role in _FRAMES and any(other.role is item.role for other in request.media[:index]):
+            problems.append(FieldProblem(item.param, FieldReason.NOT_ALLOWED, (f"{item.role} ≤ 1",)))
+    if problems:
+        raise ProviderError(ErrorKind.INVALID_REQUEST, fields=problems)
+
+
+def check_lengths(media: Sequence[Media], uploaded: Sequence[Uploaded]) -> None:
+    """Raises ProviderError(INVALID_REQUEST) for the video with which all of them become too long. Only the site can
+    tell how long one is, so that it is known after the upload."""
+    total = 0
+    for item, found in zip(media, uploaded, strict=True):
+        total += found.milliseconds if found.kind is MediaKind.VIDEO else 0
+        if total > MAX_VIDEO_MS + _TOLERANCE_MS:
+            allowed = (f"≤ {MAX_VIDEO_MS // 1000} s",)
+            problem = FieldProblem(item.param, FieldReason.NOT_ALLOWED, allowed, f"{total / 1000:g} s")
+            raise ProviderError(ErrorKind.INVALID_REQUEST, fields=[problem])
+
+
+_Key = tuple[str, str, str]
+
+
+class UploadMemory:
+    """What was uploaded lately, so that the same bytes go to the same account once, also while they are on their way.
+
+    The same bytes uploaded twice have two names at the site; both are good.
+    """
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._done: TTLCache[_Key, Uploaded] = TTLCache(REMEMBERED_UPLOADS, UPLOAD_SECONDS, timer=now)
+        self._running: dict[_Key, asyncio.Future[Uploaded]] = {}
+
+    async def upload(
+        self, request: VideoRequest, account: Account, region: Region, uploader: Uploader
+    ) -> tuple[Uploaded, ...]:
+        """What the site calls each input, in the order of the request's media. The first failure ends the others and
+        is raised: ProviderError."""
+        turns = asyncio.Semaphore(UPLOADS_AT_ONCE)
+
+        async def one(file: MediaFile) -> Uploaded:
+            async with turns:
+                return await self._once(_key(account, region, file), file, uploader)
+
+        files = [item.file for item in request.media if item.file]
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(one(file)) for file in files]
+        except BaseExceptionGroup as failed:
+            raise failed.exceptions[0] from None
+        return tuple(task.result() for task in tasks)
+
+    def forget(self, request: VideoRequest, account: Account, region: Region) -> None:
+        """Upload the request's inputs anew the next time: the site may no longer have them."""
+        for item in request.media:
+            if item.file:
+                self._done.pop(_key(account, region, item.file), None)
+
+    async def _once(self, key: _Key, file: MediaFile, uploader: Uploader) -> Uploaded:
+        while True:
+            found = self._done.get(key)
+            if found is not None:
+                return found
+            running = self._running.get(key)
+            if running is None:
+                break
+            await asyncio.wait([running])
+            if not running.cancelled():
+                return running.result()
+        mine = self._running[key] = asyncio.get_running_loop().create_future()
+        try:
+            found = await uploader.upload(file)
+        except Exception as error:
+            mine.set_exception(error)
+            mine.exception()
+            raise
+        else:
+            self._done[key] = found
+            mine.set_result(found)
+            return found
+        finally:
+            # Whoever waits does it himself when this one was given up.
+            mine.cancel()
+            del self._running[key]
+
+
+def _key(account: Account, region: Region, file: MediaFile) -> _Key:
+    # By its credential: under another one a named account may be another user of the site.
+    return account.credential_tag, region.code, file.sha256

@@ -1,0 +1,253 @@
+"""One file to the site, in four steps: a token from the site, an address from ImageX or VOD, the bytes to the host of
+that address, and word that they are there. None of them is charged.
+"""
+
+import asyncio
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+from urllib.parse import quote, urlencode
+
+import orjson
+
+from providers.contract import Account, ErrorKind, ProviderError
+from providers.files import MediaFile, MediaKind
+from providers.http import HttpClient
+from providers.jimeng import upload_answers as answers
+from providers.jimeng.history import Envelope
+from providers.jimeng.regions import Region
+from providers.jimeng.safety import CHECK_PATH, check_body, check_query
+from providers.jimeng.session import query, upload_headers
+from providers.jimeng.sigv4 import EMPTY_SHA256, sign
+from providers.jimeng.upload_answers import StaleTokenError, UploadAddress, Uploaded, UploadToken
+
+TOKEN_PATH = "/mweb/v1/get_upload_token"  # noqa: S105 - a path
+SPACE = "dreamina"
+"""The space of VOD where the upload token names none."""
+
+_SALT_LENGTH = 11
+_SHORTEST_SECRET = 4
+"""Characters. What is shorter stands in many an innocent text."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Store:
+    """One of the two services that take files. `scene` is the site's number for it, `asks` and `tells` are what its
+    first and its last call carry besides what both have."""
+
+    scene: int
+    service: str
+    version: str
+    apply: str
+    commit: str
+    base: Callable[[Region], str]
+    parse_address: Callable[[Any], UploadAddress]
+    parse_stored: Callable[[Any, MediaKind], Uploaded]
+    asks: Mapping[str, str | int] = field(default_factory=dict)
+    tells: Mapping[str, Any] = field(default_factory=dict)
+
+
+_IMAGEX = _Store(
+    2,
+    "imagex",
+    "2018-08-01",
+    "ApplyImageUpload",
+    "CommitImageUpload",
+    lambda region: region.imagex_url,
+    answers.parse_image_address,
+    answers.parse_image,
+)
+_VOD = _Store(
+    1,
+    "vod",
+    "2020-11-19",
+    "ApplyUploadInner",
+    "CommitUploadInner",
+    lambda region: region.vod_url,
+    answers.parse_media_address,
+    answers.parse_media,
+    # A sound goes as a video, too.
+    asks={"FileType": "video", "IsInner": 1},
+    tells={"Functions": []},
+)
+
+
+class SignedIn(Protocol):
+    """A call of the site's own with an account's session: a successful answer, or ProviderError."""
+
+    async def __call__(
+        self, account: Account, path: str, body: Any, *, query: Mapping[str, str | int] | None = None
+    ) -> Envelope: ...
+
+
+class Uploader:
+    """Uploads for one account, with one token per service for all of them.
+
+    Raises ProviderError: an account's own kinds as the site said them, CONTENT_REFUSED for a picture that the
+    site's check refuses, else UPSTREAM_ERROR or UNREACHABLE. Never ANSWER_LOST: nothing can have been charged.
+    """
+
+    def __init__(
+        self,
+        http: HttpClient,
+        call: SignedIn,
+        account: Account,
+        region: Region,
+        *,
+        now: Callable[[], float],
+        new_id: Callable[[], str],
+    ) -> None:
+        self._http = http
+        self._call = call
+        self._account = account
+        self._region = region
+        self._now = now
+        self._new_id = new_id
+        self._tokens: dict[int, UploadToken] = {}
+        self._asking: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._secrets: list[str] = []
+
+    async def upload(self, file: MediaFile) -> Uploaded:
+        """A file, and what the site calls it. A token that has become stale is replaced once."""
+        try:
+            return await self._upload(file)
+        except ProviderError as error:
+            told = self._told(error)
+        raise told
+
+    async def _upload(self, file: MediaFile) -> Uploaded:
+        store = _IMAGEX if file.kind is MediaKind.IMAGE else _VOD
+        token = await self._token(store)
+        try:
+            found = await self._store(store, token, file)
+        except StaleTokenError:
+            found = await self._store(store, await self._token(store, stale=token), file)
+        if found.kind is MediaKind.IMAGE and self._region.domestic:
+            await self._check(found.id)
+        return found
+
+    async def _token(self, store: _Store, *, stale: UploadToken | None = None) -> UploadToken:
+        async with self._asking[store.scene]:
+            token = self._tokens.get(store.scene)
+            if token is None or token is stale:
+                token = answers.parse_token((await self._call(self._account, TOKEN_PATH, {"scene": store.scene})).data)
+                self._tokens[store.scene] = token
+                self._secrets += [token.keys.access_key, token.keys.secret_key, token.keys.session_token]
+            return token
+
+    async def _store(self, store: _Store, token: UploadToken, file: MediaFile) -> Uploaded:
+        place = {"Version": store.version, **self._place(store, token)}
+        asked = {
+            "Action": store.apply,
+            **place,
+            **store.asks,
+            "FileSize": file.size,
+            "s": self._new_id().replace("-", "")[:_SALT_LENGTH],
+        }
+        if store is _IMAGEX and not self._region.domestic:
+            asked["device_platform"] = "web"
+        address = store.parse_address(await self._signed(store, token, "GET", asked))
+        self._secrets += [address.auth, address.session_key]
+        await self._send(store, address, file)
+        done = await self._signed(
+            store,
+            token,
+            "POST",
+            {"Action": store.commit, **place},
+            {"SessionKey": address.session_key, **store.tells},
+        )
+        return store.parse_stored(done, file.kind)
+
+    def _place(self, store: _Store, token: UploadToken) -> dict[str, str | int]:
+        """Where in the service. The sites abroad write ImageX's into the field that is VOD's at home."""
+        if store is _VOD:
+            return {"SpaceName": token.space or SPACE}
+        named = token.service if self._region.domestic else token.space or token.service
+        return {"ServiceId": named or self._region.image_service}
+
+    async def _signed(
+        self,
+        store: _Store,
+        token: UploadToken,
+        method: str,
+        asked: Mapping[str, str | int],
+        body: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """The result of a signed call. A body is signed with it, a call without one is signed by its query alone."""
+        url = f"{store.base(self._region)}/?{urlencode(asked, quote_via=quote)}"
+        # The same bytes that HttpClient makes of it.
+        digest = EMPTY_SHA256 if body is None else hashlib.sha256(orjson.dumps(body)).hexdigest()
+        signed = sign(
+            token.keys,
+            method,
+            url,
+            region=self._region.signing_region,
+            service=store.service,
+            at=self._now(),
+            headers=None if body is None else {"x-amz-content-sha256": digest},
+            body_sha256=digest,
+        )
+        headers = upload_headers(self._region) | signed
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        return answers.open_result(
+            await self._http.send(method, url, headers=headers, json=body, proxy=self._account.proxy)
+        )
+
+    async def _send(self, store: _Store, address: UploadAddress, file: MediaFile) -> None:
+        scheme = "http" if store.base(self._region).startswith("http://") else "https"
+        path = quote(address.store_uri, safe="/~%:@!$&'()*+,;=")
+        headers = upload_headers(self._region) | {
+            "Authorization": address.auth,
+            "Content-CRC32": f"{file.crc32:08x}",
+            "Content-Type": "application/octet-stream",
+        }
+        reply = await self._http.upload(
+            "POST",
+            f"{scheme}://{address.host.rstrip('/')}/upload/v1/{path}",
+            headers=headers,
+            content=file.pieces(),
+            length=file.size,
+            proxy=self._account.proxy,
+        )
+        answers.check_stored(reply)
+
+    async def _check(self, uri: str) -> None:
+        """Raises ProviderError when the site refuses the content. Any other trouble is the check's own."""
+        asked = query(self._account, self._region) | check_query()
+        try:
+            await self._call(self._account, CHECK_PATH, check_body(uri), query=asked)
+        except ProviderError as error:
+            if error.kind is ErrorKind.CONTENT_REFUSED:
+                raise
+
+    def _told(self, error: ProviderError) -> ProviderError:
+        """The error as that of an upload, with nothing in it that the site lent. Parameters that the site refuses are
+        those of our calls, not of the client's request."""
+        kind = _TOLD_AS.get(error.kind, error.kind)
+        words = error.words if kind is error.kind else None
+        if kind in _TOLD_AS.values():
+            words = words or answers.UPLOAD_FAILED
+        return ProviderError(
+            kind,
+            code=self._clean(error.code),
+            words=words,
+            detail=self._clean(error.detail),
+            retry_after=error.retry_after,
+        )
+
+    def _clean(self, text: str) -> str:
+        for secret in self._secrets:
+            if len(secret) >= _SHORTEST_SECRET:
+                text = text.replace(secret, "***")
+        return self._account.redact(text)
+
+
+_TOLD_AS = {
+    ErrorKind.ANSWER_LOST: ErrorKind.UNREACHABLE,
+    ErrorKind.INVALID_REQUEST: ErrorKind.UPSTREAM_ERROR,
+    ErrorKind.GENERATION_FAILED: ErrorKind.UPSTREAM_ERROR,
+}
+"""Of an upload no lost answer leaves anything open: nothing can have been charged, and it can be made again."""

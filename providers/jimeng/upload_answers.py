@@ -1,0 +1,181 @@
+"""Answers of an upload's four steps, parsed: the token, the address, the host's own and what became of the file. Pure.
+
+Whatever an answer looks like, it is read or refused with a ProviderError, and never breaks anything else.
+"""
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from providers.contract import ErrorKind, ProviderError, Words
+from providers.files import MediaKind
+from providers.jimeng.foreign import dig, first, integer, number, number_text, string
+from providers.jimeng.sigv4 import SigningKeys
+from providers.ways import Reply
+
+UPLOAD_FAILED = Words(
+    "素材上传到即梦失败，没有创建任务，也没有扣积分，可以重试",
+    "The input could not be uploaded to Jimeng: no task was created and nothing charged; try again",
+)
+UPLOADED = 2000
+"""`code` of the upload host's answer, `UriStatus` of ImageX: it worked."""
+
+_LONGEST_MS = 2**31
+_PRINTABLE = re.compile(r"[\x20-\x7e]*[\x21-\x7e]")
+_HOST = re.compile(r"[A-Za-z0-9.-]+(:\d{1,5})?(/[A-Za-z0-9._~/-]*)?")
+_STORE_URI = re.compile(r"[\x21\x22\x24-\x3e\x40-\x5b\x5d-\x7e]+")
+"""No `?`, no `#` and no backslash: it becomes a path."""
+
+
+@dataclass(frozen=True, slots=True)
+class UploadToken:
+    """Keys for the uploads of a while. `service` and `space` are "" where the answer names none."""
+
+    keys: SigningKeys
+    service: str = ""
+    space: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class UploadAddress:
+    """Where a file goes, and with what. `host` may have a port and a path."""
+
+    host: str
+    store_uri: str
+    auth: str = field(repr=False)
+    session_key: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Uploaded:
+    """An input as the site knows it: `id` is the URI of a picture, the vid of a clip or a sound.
+
+    `width` and `height` are in pixels, `format` is the site's word for a picture's; 0 and "" where the site tells
+    nothing. `milliseconds` is the length of a clip or a sound, 0 likewise.
+    """
+
+    kind: MediaKind
+    id: str
+    width: int = 0
+    height: int = 0
+    format: str = ""
+    milliseconds: int = 0
+
+
+class StaleTokenError(ProviderError):
+    """An UPSTREAM_ERROR: the keys or the signature were refused, and fresh ones may do."""
+
+
+def unusable(detail: str, code: str = "") -> ProviderError:
+    """The error of an answer that cannot be read, or of a refusal."""
+    return ProviderError(ErrorKind.UPSTREAM_ERROR, code=code, words=UPLOAD_FAILED, detail=detail)
+
+
+def parse_token(data: Any) -> UploadToken:
+    """The token in a successful answer of get_upload_token. Raises ProviderError when it lacks a key."""
+    keys = [_printable(dig(data, name)) for name in ("access_key_id", "secret_access_key", "session_token")]
+    if not all(keys):
+        raise unusable("the upload token has no keys")
+    return UploadToken(SigningKeys(*keys), _printable(dig(data, "service_id")), _printable(dig(data, "space_name")))
+
+
+def open_result(reply: Reply) -> Any:
+    """The `Result` of an answer of ImageX or VOD.
+
+    Raises StaleTokenError when the keys or the signature are refused, ProviderError (UPSTREAM_ERROR) for every other
+    refusal and for what is no answer.
+    """
+    try:
+        body = reply.json()
+    except ValueError:
+        body = None
+    error = dig(body, "ResponseMetadata", "Error")
+    if error or reply.status >= 300 or not isinstance(body, dict):
+        code = number_text(dig(error, "Code")) or number_text(dig(error, "CodeN")) or str(reply.status)
+        raise _refusal(reply, code, string(dig(error, "Message")) or f"HTTP {reply.status}")
+    return body.get("Result")
+
+
+def parse_image_address(result: Any) -> UploadAddress:
+    """Where a picture goes, from ImageX. Raises ProviderError."""
+    found = dig(result, "UploadAddress")
+    host = _printable(first(dig(found, "UploadHosts"))) or _printable(dig(found, "UploadHost"))
+    return _address(host, first(dig(found, "StoreInfos")), dig(found, "SessionKey"))
+
+
+def parse_media_address(result: Any) -> UploadAddress:
+    """Where a clip or a sound goes, from VOD. Raises ProviderError."""
+    node = first(dig(result, "InnerUploadAddress", "UploadNodes"))
+    return _address(_printable(dig(node, "UploadHost")), first(dig(node, "StoreInfos")), dig(node, "SessionKey"))
+
+
+def check_stored(reply: Reply) -> None:
+    """Read the answer of the upload host. Raises StaleTokenError when it refuses the authorization, ProviderError
+    (UPSTREAM_ERROR) for every other refusal."""
+    try:
+        body = reply.json()
+    except ValueError:
+        body = None
+    code = integer(dig(body, "code"))
+    if reply.status >= 300 or code not in (None, UPLOADED):
+        told = string(dig(body, "message")) or string(dig(body, "error", "message")) or f"HTTP {reply.status}"
+        raise _refusal(reply, str(code or reply.status), told)
+
+
+def parse_image(result: Any, kind: MediaKind) -> Uploaded:
+    """The picture that was uploaded. Raises ProviderError when it was not."""
+    found = first(dig(result, "Results"))
+    uri, status = string(dig(found, "Uri")), integer(dig(found, "UriStatus"))
+    if not uri or status not in (None, UPLOADED):
+        raise unusable("the picture was not stored", number_text(dig(found, "UriStatus")))
+    plugin = first(dig(result, "PluginResult"))
+    return Uploaded(
+        kind,
+        uri,
+        width=_whole(dig(plugin, "ImageWidth")),
+        height=_whole(dig(plugin, "ImageHeight")),
+        format=string(dig(plugin, "ImageFormat")),
+    )
+
+
+def parse_media(result: Any, kind: MediaKind) -> Uploaded:
+    """The clip or the sound that was uploaded; VOD tells lengths in seconds. Raises ProviderError when it was not."""
+    found = first(dig(result, "Results"))
+    vid = string(dig(found, "Vid"))
+    if not vid:
+        raise unusable(f"the {kind} was not stored")
+    meta = dig(found, "VideoMeta")
+    seconds = number(dig(meta, "Duration")) or 0.0
+    return Uploaded(
+        kind,
+        vid,
+        width=_whole(dig(meta, "Width")),
+        height=_whole(dig(meta, "Height")),
+        milliseconds=min(max(round(seconds * 1000), 0), _LONGEST_MS),
+    )
+
+
+def _address(host: str, store: Any, session_key: Any) -> UploadAddress:
+    store_uri, auth, session = string(dig(store, "StoreUri")), _printable(dig(store, "Auth")), string(session_key)
+    if not _HOST.fullmatch(host) or not _STORE_URI.fullmatch(store_uri) or not auth or not session:
+        raise unusable("the answer names no place for the upload")
+    return UploadAddress(host, store_uri, auth, session)
+
+
+_STALE_WORDS = ("signature", "token", "expire", "credential", "accesskey")
+
+
+def _refusal(reply: Reply, code: str, detail: str) -> ProviderError:
+    stale = reply.status in (401, 403) or any(word in f"{code} {detail}".lower() for word in _STALE_WORDS)
+    kind = StaleTokenError if stale else ProviderError
+    return kind(ErrorKind.UPSTREAM_ERROR, code=code, words=UPLOAD_FAILED, detail=detail, retry_after=reply.retry_after)
+
+
+def _printable(value: Any) -> str:
+    """A text that can stand in a header, "" for anything else."""
+    text = string(value)
+    return text if _PRINTABLE.fullmatch(text) else ""
+
+
+def _whole(value: Any) -> int:
+    return max(integer(value) or 0, 0)

@@ -1,0 +1,221 @@
+"""The inputs of a request: what is refused before an upload, what is uploaded once, what after trouble."""
+
+import asyncio
+import itertools
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from providers.contract import Account, ErrorKind, FieldReason, Media, MediaRole, ProviderError, VideoRequest
+from providers.files import MediaFile, MediaKind
+from providers.jimeng.inputs import (
+    NO_FILE,
+    UPLOAD_SECONDS,
+    UPLOADS_AT_ONCE,
+    UploadMemory,
+    check_inputs,
+    check_lengths,
+    with_sound,
+)
+from providers.jimeng.regions import REGIONS
+from providers.jimeng.upload import Uploader
+from providers.jimeng.upload_answers import Uploaded
+from tests.clock import TestClock
+from tests.providers.jimeng.files import clip, first_frame, last_frame, media, picture, reference, sound
+
+CN, US = REGIONS["cn"], REGIONS["us"]
+ONE, TWO = Account("jimeng", "5e55101d-one", region="cn"), Account("jimeng", "5e55101d-two", region="cn")
+
+
+def request(*inputs: Media) -> VideoRequest:
+    return VideoRequest("m", "x", media=inputs)
+
+
+def refused(check: Callable[[], object]) -> ProviderError:
+    with pytest.raises(ProviderError) as caught:
+        check()
+    assert caught.value.kind is ErrorKind.INVALID_REQUEST
+    return caught.value
+
+
+class TestChecks:
+    def test_what_is_as_it_should_be(self) -> None:
+        check_inputs(request())
+        check_inputs(request(first_frame(), last_frame()))
+        references = [reference(file, f"x{number}") for number, file in enumerate((picture(), clip(), sound()))]
+        check_inputs(request(*references))
+        check_inputs(request(media(clip(), MediaRole.VIDEO), media(sound(), MediaRole.DRIVING_AUDIO)))
+
+    def test_every_bad_one_is_named(self) -> None:
+        error = refused(
+            lambda: check_inputs(
+                request(
+                    Media(MediaKind.IMAGE, "https://h/a.png", "image_url", MediaRole.FIRST_FRAME),
+                    media(clip(), MediaRole.LAST_FRAME, "last_frame"),
+                    media(picture(), MediaRole.REFERENCE_VIDEO, "video_file_1"),
+                    first_frame(),
+                )
+            )
+        )
+        told = [(problem.param, problem.reason, problem.value) for problem in error.fields]
+        assert told == [
+            ("image_url", FieldReason.UNSUPPORTED, ""),
+            ("last_frame", FieldReason.NOT_ALLOWED, "video/mp4"),
+            ("video_file_1", FieldReason.NOT_ALLOWED, "image/png"),
+            ("image_url", FieldReason.NOT_ALLOWED, ""),
+        ]
+        assert error.fields[0].hint == NO_FILE
+        assert "image/png" in error.fields[1].allowed
+        assert error.fields[3].allowed == ("first_frame ≤ 1",)
+
+    def test_a_sound_goes_among_the_others(self) -> None:
+        heard = Media(MediaKind.AUDIO, "", "audio_url", file=sound())
+        settled = with_sound(replace(request(reference(picture(), "image_url")), sound=heard))
+        assert [item.role for item in settled.media] == ["reference_image", "reference_audio"]
+        assert settled.sound is None
+        assert with_sound(request(first_frame())) == request(first_frame())
+
+
+class TestLengths:
+    @staticmethod
+    def check(*seconds: float) -> None:
+        items = [reference(clip(), f"video_file_{number}") for number in range(1, len(seconds) + 1)]
+        check_lengths(items, [Uploaded(MediaKind.VIDEO, "v", milliseconds=round(s * 1000)) for s in seconds])
+
+    @pytest.mark.parametrize("seconds", [(), (15,), (5, 5, 5), (15.1,), (0, 0, 15)])
+    def test_fifteen_seconds_together(self, seconds: tuple[float, ...]) -> None:
+        self.check(*seconds)
+
+    @pytest.mark.parametrize(
+        ("seconds", "param"), [((16,), "video_file_1"), ((8, 8), "video_file_2"), ((5, 5.5, 5), "video_file_3")]
+    )
+    def test_the_one_beyond_is_named(self, seconds: tuple[float, ...], param: str) -> None:
+        (problem,) = refused(lambda: self.check(*seconds)).fields
+        assert (problem.param, problem.reason, problem.allowed) == (param, FieldReason.NOT_ALLOWED, ("≤ 15 s",))
+
+    def test_only_videos_count(self) -> None:
+        items = [reference(clip(), "video_file_1"), reference(sound(), "audio_url")]
+        lengths = [Uploaded(MediaKind.VIDEO, "v", milliseconds=9000), Uploaded(MediaKind.AUDIO, "a", milliseconds=9000)]
+        check_lengths(items, lengths)
+
+
+class ScriptedUploader(Uploader):
+    """One whose uploads take as long as a test wants."""
+
+    def __init__(self) -> None:
+        self.seen: list[MediaFile] = []
+        self.running = self.most = self.ended = 0
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.trouble: dict[str, Exception] = {}
+        self._numbers = itertools.count(1)
+
+    async def upload(self, file: MediaFile) -> Uploaded:
+        self.seen.append(file)
+        self.running += 1
+        self.most = max(self.most, self.running)
+        try:
+            await asyncio.sleep(0)
+            if file.sha256 in self.trouble:
+                raise self.trouble[file.sha256]
+            await self.gate.wait()
+            return Uploaded(file.kind, f"u{next(self._numbers)}")
+        finally:
+            self.running -= 1
+            self.ended += 1
+
+
+RED, BLUE, GREEN = picture(), picture(colour="blue"), picture(colour="green")
+
+
+def of(*files: MediaFile) -> VideoRequest:
+    return request(*(reference(file, f"images[{number}]") for number, file in enumerate(files)))
+
+
+class TestUploads:
+    @pytest.fixture
+    def clock(self) -> TestClock:
+        return TestClock()
+
+    @pytest.fixture
+    def memory(self, clock: TestClock) -> UploadMemory:
+        return UploadMemory(clock.now)
+
+    @pytest.fixture
+    async def uploader(self) -> ScriptedUploader:
+        return ScriptedUploader()
+
+    async def test_in_the_order_of_the_request(self, memory: UploadMemory, uploader: ScriptedUploader) -> None:
+        found = await memory.upload(of(RED, BLUE, RED), ONE, CN, uploader)
+        assert [item.id for item in found] == ["u1", "u2", "u1"]
+        assert len(uploader.seen) == 2
+
+    async def test_the_same_bytes_go_to_an_account_once(self, memory: UploadMemory, uploader: ScriptedUploader) -> None:
+        assert (await memory.upload(of(RED), ONE, CN, uploader))[0].id == "u1"
+        assert (await memory.upload(of(picture()), ONE, CN, uploader))[0].id == "u1"
+        assert (await memory.upload(of(RED), TWO, CN, uploader))[0].id == "u2"
+        assert (await memory.upload(of(RED), ONE, US, uploader))[0].id == "u3"
+        renewed = Account("jimeng", "5e55101d-new", name="main", region="cn")
+        assert (await memory.upload(of(RED), renewed, CN, uploader))[0].id == "u4"
+
+    async def test_for_a_while(self, memory: UploadMemory, uploader: ScriptedUploader, clock: TestClock) -> None:
+        await memory.upload(of(RED), ONE, CN, uploader)
+        clock.move(UPLOAD_SECONDS - 1)
+        await memory.upload(of(RED), ONE, CN, uploader)
+        assert len(uploader.seen) == 1
+        clock.move(2)
+        await memory.upload(of(RED), ONE, CN, uploader)
+        assert len(uploader.seen) == 2
+
+    async def test_until_it_is_forgotten(self, memory: UploadMemory, uploader: ScriptedUploader) -> None:
+        await memory.upload(of(RED, BLUE), ONE, CN, uploader)
+        memory.forget(of(RED, GREEN), ONE, CN)
+        await memory.upload(of(RED, BLUE), ONE, CN, uploader)
+        assert uploader.seen == [RED, BLUE, RED]
+
+    async def test_only_a_few_at_once(self, memory: UploadMemory, uploader: ScriptedUploader) -> None:
+        files = [picture(size=(8, height)) for height in range(1, 10)]
+        found = await memory.upload(of(*files), ONE, CN, uploader)
+        assert len({item.id for item in found}) == 9
+        assert uploader.most == UPLOADS_AT_ONCE
+
+    async def test_requests_share_what_is_on_its_way(self, memory: UploadMemory, uploader: ScriptedUploader) -> None:
+        uploader.gate.clear()
+        tasks = [asyncio.create_task(memory.upload(of(RED), ONE, CN, uploader)) for _ in range(3)]
+        await asyncio.sleep(0.01)
+        uploader.gate.set()
+        assert {(await task)[0].id for task in tasks} == {"u1"}
+        assert len(uploader.seen) == 1
+
+    async def test_one_that_was_given_up_is_made_by_whoever_waits(
+        self, memory: UploadMemory, uploader: ScriptedUploader
+    ) -> None:
+        uploader.gate.clear()
+        first = asyncio.create_task(memory.upload(of(RED), ONE, CN, uploader))
+        await asyncio.sleep(0.01)
+        second = asyncio.create_task(memory.upload(of(picture()), ONE, CN, uploader))
+        await asyncio.sleep(0.01)
+        first.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        uploader.gate.set()
+        assert (await second)[0].id == "u1"
+        assert len(uploader.seen) == 2
+
+    async def test_trouble_is_shared_and_not_remembered(self, memory: UploadMemory, uploader: ScriptedUploader) -> None:
+        uploader.trouble[RED.sha256] = ProviderError(ErrorKind.UNREACHABLE)
+        tasks = [asyncio.create_task(memory.upload(of(RED), ONE, CN, uploader)) for _ in range(3)]
+        done = await asyncio.gather(*tasks, return_exceptions=True)
+        assert [error.kind for error in done if isinstance(error, ProviderError)] == [ErrorKind.UNREACHABLE] * 3
+        assert len(uploader.seen) == 1
+        uploader.trouble.clear()
+        assert (await memory.upload(of(RED), ONE, CN, uploader))[0].id == "u1"
+
+    async def test_the_first_failure_ends_the_others(self, memory: UploadMemory, uploader: ScriptedUploader) -> None:
+        uploader.gate.clear()
+        uploader.trouble[BLUE.sha256] = ProviderError(ErrorKind.CONTENT_REFUSED)
+        with pytest.raises(ProviderError) as caught:
+            await memory.upload(of(RED, BLUE, GREEN), ONE, CN, uploader)
+        assert caught.value.kind is ErrorKind.CONTENT_REFUSED
+        assert (uploader.running, uploader.ended) == (0, 3)

@@ -1,0 +1,146 @@
+"""Prompts cut at their marks."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from providers.files import MediaKind
+from providers.jimeng.references import Material, meta_list
+
+IMAGE, VIDEO, AUDIO = MediaKind.IMAGE, MediaKind.VIDEO, MediaKind.AUDIO
+MIXED = [
+    Material(IMAGE, "image_file_1"),
+    Material(VIDEO, "video_file_1"),
+    Material(IMAGE, "images[1]"),
+    Material(AUDIO, "audio_url"),
+]
+
+
+def text(words: str) -> dict[str, Any]:
+    return {"meta_type": "text", "text": words}
+
+
+def material(kind: str, index: int) -> dict[str, Any]:
+    return {"meta_type": kind, "text": "", "material_ref": {"material_idx": index}}
+
+
+def short(prompt: str, materials: list[Material]) -> list[str | int]:
+    """Texts, and the index of a material for each mark."""
+    metas = meta_list(prompt, materials)
+    return [meta["text"] if meta["meta_type"] == "text" else meta["material_ref"]["material_idx"] for meta in metas]
+
+
+def test_texts_and_materials_in_turn() -> None:
+    assert meta_list("让@图1跳舞，像@video_file_1那样", MIXED) == [
+        text("让"),
+        material("image", 0),
+        text("跳舞，像"),
+        material("video", 1),
+        text("那样"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("mark", "index"),
+    [
+        ("@image_file_1", 0),
+        ("@IMAGE_FILE_1", 0),
+        ("@Image1", 0),
+        ("@image2", 2),
+        ("@image_file_2", 2),
+        ("@图1", 0),
+        ("@图片2", 2),
+        ("@video1", 1),
+        ("@video_file_1", 1),
+        ("@视频1", 1),
+        ("@audio1", 3),
+        ("@audio_file_1", 3),
+        ("@音频1", 3),
+    ],
+)
+def test_every_kind_of_mark(mark: str, index: int) -> None:
+    assert short(f"a {mark} b", MIXED) == ["a ", index, " b"]
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "",
+        "a cat",
+        "@image3",
+        "@image_file_12",
+        "@video2",
+        "@image0",
+        "@image01",
+        "@image100",
+        "@image１",
+        "@ image1",
+        "image1",
+        "@图",
+        "@",
+    ],
+)
+def test_what_names_no_material_stays_text(prompt: str) -> None:
+    assert meta_list(prompt, MIXED) == [text(prompt)]
+
+
+def test_the_whole_number_counts() -> None:
+    twelve = [Material(IMAGE, f"image_file_{number}") for number in range(1, 13)]
+    assert short("@image_file_1@image_file_12", twelve) == [0, 11]
+    assert short("@image_file_1@image_file_12", twelve[:9]) == [0, "@image_file_12"]
+
+
+def test_a_fields_own_name_goes_before_its_place() -> None:
+    third = [Material(IMAGE, "image_file_3"), Material(IMAGE, "image_file_1")]
+    assert short("@image_file_3 @image_file_1 @image_file_2 @image1 @图2", third) == [0, " ", 1, " ", 1, " ", 0, " ", 1]
+
+
+def test_the_same_material_may_be_named_twice_and_others_not_at_all() -> None:
+    assert short("@image2@image2", MIXED) == [2, 2]
+
+
+materials = st.lists(
+    st.builds(
+        Material,
+        st.sampled_from(MediaKind),
+        st.sampled_from(["image_file_1", "image_file_3", "video_file_2", "images[0]", "audio_url", "file_paths"]),
+    ),
+    max_size=12,
+)
+pieces = st.one_of(
+    st.text(max_size=5),
+    st.sampled_from(
+        ["@", "@image", "@image_file_", "@图", "@视频", "@IMAGE_FILE_", "@audio", "@video_file_", "1", "12"]
+    ),
+    st.builds("@{}{}".format, st.sampled_from(["image", "图", "video_file_", "音频"]), st.integers(0, 20)),
+)
+
+
+@given(st.lists(pieces, max_size=12).map("".join), materials)
+def test_nothing_of_any_prompt_is_lost(prompt: str, given: list[Material]) -> None:
+    metas = meta_list(prompt, given)
+    assert metas
+    at = 0
+    for meta in metas:
+        if meta["meta_type"] == "text":
+            assert prompt.startswith(meta["text"], at)
+            at += len(meta["text"])
+        else:
+            found = given[meta["material_ref"]["material_idx"]]
+            assert meta["meta_type"] == found.kind
+            end = at + 1
+            while prompt[end : end + 1] and not prompt[end].isdecimal():
+                end += 1
+            while prompt[end : end + 1].isdecimal():
+                end += 1
+            assert prompt[at] == "@"
+            at = end
+    assert at == len(prompt)
+    assert metas == [text(prompt)] or all(meta["text"] for meta in metas if meta["meta_type"] == "text")
+
+
+@given(st.text(max_size=40))
+def test_a_prompt_without_materials_is_one_text(prompt: str) -> None:
+    assert meta_list(prompt, []) == [text(prompt)]

@@ -1,0 +1,392 @@
+"""One file to the site: the four steps pinned to the wire, and what becomes of trouble in each of them."""
+
+import hashlib
+import itertools
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qsl
+
+import httpx
+import orjson
+import pytest
+import respx
+
+from providers.contract import Account, ErrorKind, ProviderError
+from providers.files import MediaFile, MediaKind
+from providers.http import HttpClient
+from providers.jimeng.provider import Jimeng
+from providers.jimeng.regions import REGIONS, Hosts, Region
+from providers.jimeng.safety import check_body, check_query
+from providers.jimeng.session import web_id
+from providers.jimeng.sigv4 import SigningKeys, sign
+from providers.jimeng.upload import SPACE, Uploader
+from providers.jimeng.upload_answers import UPLOAD_FAILED, Uploaded
+from tests.providers.jimeng.files import clip, picture, sound
+from tests.providers.jimeng.site import (
+    ACCESS_KEY,
+    AUTH,
+    HOST,
+    LENT,
+    SECRET_KEY,
+    SESSION_TOKEN,
+    TOKEN,
+    UploadSite,
+    envelope,
+    refusal,
+    result,
+    stored,
+)
+
+NOW = 1757737934.5
+SECRET = "5e55101d0123456789"
+PROXY = "http://user:proxy-password@proxy.example:8080"
+CN, US, JP = REGIONS["cn"], REGIONS["us"], REGIONS["jp"]
+KEYS = SigningKeys(ACCESS_KEY, SECRET_KEY, SESSION_TOKEN)
+
+
+@pytest.fixture
+def router() -> respx.MockRouter:
+    return respx.MockRouter(assert_all_called=False)
+
+
+class House:
+    """An uploader of one account at one site."""
+
+    def __init__(self, router: respx.MockRouter, region: Region = CN, proxy: str | None = None) -> None:
+        self.proxies: list[str | None] = []
+        account = Account("jimeng", SECRET, region=region.code, proxy=proxy)
+        http = HttpClient(transport=lambda proxy: self._transport(router, proxy))
+        hosts = Hosts(region.base_url, region.commerce_url, region.imagex_url, region.vod_url)
+        jimeng = Jimeng(http, hosts=hosts, now=lambda: NOW)
+        ids = (f"0000-{number}-abcdefghijk" for number in itertools.count(1))
+        self.uploader = Uploader(http, jimeng._call, account, region, now=lambda: NOW, new_id=lambda: next(ids))
+
+    def _transport(self, router: respx.MockRouter, proxy: str | None) -> httpx.AsyncBaseTransport:
+        self.proxies.append(proxy)
+        return httpx.MockTransport(router.async_handler)
+
+    async def upload(self, file: MediaFile | None = None) -> Uploaded:
+        return await self.uploader.upload(file or picture())
+
+    async def failed(self, file: MediaFile | None = None) -> ProviderError:
+        with pytest.raises(ProviderError) as caught:
+            await self.upload(file)
+        error = caught.value
+        told = f"{error} {error!r} {error.args} {error.code} {error.detail}"
+        assert all(secret not in told for secret in (*LENT, SECRET, "proxy-password"))
+        assert error.kind is not ErrorKind.ANSWER_LOST
+        return error
+
+
+def sent(route: respx.Route, number: int = -1) -> httpx.Request:
+    return route.calls[number].request  # type: ignore[no-any-return]
+
+
+def asked(route: respx.Route) -> list[tuple[str, str]]:
+    return parse_qsl(sent(route).url.query.decode(), keep_blank_values=True, strict_parsing=True)
+
+
+def expect_signed(request: httpx.Request, region: Region, service: str, headers: Mapping[str, str]) -> None:
+    expected = sign(
+        KEYS,
+        request.method,
+        str(request.url),
+        region=region.signing_region,
+        service=service,
+        at=NOW,
+        headers=headers,
+        body_sha256=hashlib.sha256(request.content).hexdigest(),
+    )
+    assert {name: request.headers[name] for name in expected} == expected
+    assert "cookie" not in request.headers
+
+
+class TestPictures:
+    async def test_the_four_steps(self, router: respx.MockRouter) -> None:
+        site = UploadSite(router)
+        file = picture()
+        found = await House(router).upload(file)
+        assert found == Uploaded(MediaKind.IMAGE, "tos-cn-i-x/1", 8, 6, "png")
+
+        assert orjson.loads(sent(site.token).content) == {"scene": 2}
+        assert sent(site.token).headers["cookie"]
+
+        request = sent(site.apply_image)
+        assert request.url.path == "/"
+        assert asked(site.apply_image) == [
+            ("Action", "ApplyImageUpload"),
+            ("Version", "2018-08-01"),
+            ("ServiceId", "service"),
+            ("FileSize", str(file.size)),
+            ("s", "00001abcdef"),
+        ]
+        expect_signed(request, CN, "imagex", {})
+
+        request = sent(site.bytes)
+        assert str(request.url) == f"https://{HOST}/upload/v1/tos-cn-i-x/1"
+        assert request.content == file.read()
+        assert request.headers["authorization"] == AUTH
+        assert request.headers["content-crc32"] == f"{file.crc32:08x}"
+        assert request.headers["content-type"] == "application/octet-stream"
+        assert request.headers["content-length"] == str(file.size)
+        assert "cookie" not in request.headers
+
+        request = sent(site.commit_image)
+        assert asked(site.commit_image) == [
+            ("Action", "CommitImageUpload"),
+            ("Version", "2018-08-01"),
+            ("ServiceId", "service"),
+        ]
+        assert orjson.loads(request.content) == {"SessionKey": "session-key-of-tos-cn-i-x/1"}
+        expect_signed(request, CN, "imagex", {"x-amz-content-sha256": hashlib.sha256(request.content).hexdigest()})
+        assert request.headers["content-type"] == "application/json"
+
+    @pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP", "BMP"])
+    async def test_every_format(self, router: respx.MockRouter, format: str) -> None:
+        site = UploadSite(router)
+        file = picture(format)
+        assert (await House(router).upload(file)).kind is MediaKind.IMAGE
+        assert sent(site.bytes).content == file.read()
+
+    async def test_abroad(self, router: respx.MockRouter) -> None:
+        site = UploadSite(router, US)
+        await House(router, US).upload()
+        assert ("ServiceId", "space") in asked(site.apply_image)
+        assert ("device_platform", "web") in asked(site.apply_image)
+        assert ("ServiceId", "space") in asked(site.commit_image)
+        assert sent(site.apply_image).url.host == "imagex16-normal-us-ttp.capcutapi.us"
+        assert sent(site.apply_image).headers["origin"] == US.origin
+        expect_signed(sent(site.apply_image), US, "imagex", {})
+        assert not site.check.called
+
+    @pytest.mark.parametrize(
+        ("region", "token", "service"),
+        [
+            (CN, {"service_id": "own"}, "own"),
+            (CN, {"space_name": "space"}, "tb4s082cfz"),
+            (JP, {"service_id": "own", "space_name": "space"}, "space"),
+            (JP, {"service_id": "own"}, "own"),
+            (JP, {}, "wopfjsm1ax"),
+        ],
+    )
+    async def test_the_service(
+        self, router: respx.MockRouter, region: Region, token: dict[str, str], service: str
+    ) -> None:
+        site = UploadSite(router, region)
+        keys = {name: TOKEN[name] for name in ("access_key_id", "secret_access_key", "session_token")}
+        site.token.side_effect = [envelope(keys | token)]
+        await House(router, region).upload()
+        assert ("ServiceId", service) in asked(site.apply_image)
+
+
+class TestClipsAndSounds:
+    @pytest.mark.parametrize(("file", "kind"), [(clip(), MediaKind.VIDEO), (sound(), MediaKind.AUDIO)])
+    async def test_the_four_steps(self, router: respx.MockRouter, file: MediaFile, kind: MediaKind) -> None:
+        site = UploadSite(router)
+        assert await House(router).upload(file) == Uploaded(kind, "v1", 1280, 720, milliseconds=5000)
+        assert orjson.loads(sent(site.token).content) == {"scene": 1}
+        assert asked(site.apply_media) == [
+            ("Action", "ApplyUploadInner"),
+            ("Version", "2020-11-19"),
+            ("SpaceName", "space"),
+            ("FileType", "video"),
+            ("IsInner", "1"),
+            ("FileSize", str(file.size)),
+            ("s", "00001abcdef"),
+        ]
+        assert sent(site.apply_media).url.host == "vod.bytedanceapi.com"
+        expect_signed(sent(site.apply_media), CN, "vod", {})
+        assert str(sent(site.bytes).url) == f"https://{HOST}/upload/v1/tos-cn-v-x/v1"
+        assert sent(site.bytes).content == file.read()
+        request = sent(site.commit_media)
+        assert asked(site.commit_media) == [
+            ("Action", "CommitUploadInner"),
+            ("Version", "2020-11-19"),
+            ("SpaceName", "space"),
+        ]
+        assert orjson.loads(request.content) == {"SessionKey": "session-key-of-v1", "Functions": []}
+        expect_signed(request, CN, "vod", {"x-amz-content-sha256": hashlib.sha256(request.content).hexdigest()})
+        assert not site.check.called
+
+    async def test_a_space_that_the_token_does_not_name(self, router: respx.MockRouter) -> None:
+        site = UploadSite(router)
+        site.token.side_effect = [envelope(TOKEN | {"space_name": ""})]
+        await House(router).upload(clip())
+        assert ("SpaceName", SPACE) in asked(site.apply_media)
+
+
+class TestHosts:
+    async def test_a_base_with_http_and_a_path(self, router: respx.MockRouter) -> None:
+        region = Hosts(None, None, "http://here:1/imagex/", "http://here:1/vod").of(CN)
+        site = UploadSite(router, region, "here:1")
+        house = House(router, region)
+        await house.upload()
+        assert str(sent(site.apply_image).url).startswith("http://here:1/imagex/?Action=ApplyImageUpload&")
+        expect_signed(sent(site.apply_image), CN, "imagex", {})
+        assert str(sent(site.bytes).url) == "http://here:1/upload/v1/tos-cn-i-x/1"
+        await house.upload(clip())
+        assert str(sent(site.commit_media).url).startswith("http://here:1/vod/?Action=CommitUploadInner&")
+
+    async def test_everything_goes_through_the_accounts_proxy(self, router: respx.MockRouter) -> None:
+        UploadSite(router)
+        house = House(router, proxy=PROXY)
+        await house.upload()
+        await house.upload(clip())
+        assert set(house.proxies) == {PROXY}
+
+
+class TestTokens:
+    async def test_one_for_each_service(self, router: respx.MockRouter) -> None:
+        site = UploadSite(router)
+        house = House(router)
+        for file in (picture(), clip(), picture(colour="blue"), sound()):
+            await house.upload(file)
+        assert [orjson.loads(call.request.content)["scene"] for call in site.token.calls] == [2, 1]
+
+    @pytest.mark.parametrize("step", ["apply_image", "bytes", "commit_image"])
+    async def test_a_stale_one_is_replaced_once(self, router: respx.MockRouter, step: str) -> None:
+        site = UploadSite(router)
+        route: respx.Route = getattr(site, step)
+        works = {"apply_image": site.image_address, "bytes": stored, "commit_image": site.image}[step]
+
+        def stale_at_first(request: httpx.Request) -> httpx.Response:
+            return refusal("InvalidSecurityToken", status=403) if site.token.call_count == 1 else works(request)
+
+        route.side_effect = stale_at_first
+        assert (await House(router).upload()).id
+        assert site.token.call_count == 2
+        assert route.call_count == 2
+
+    async def test_one_refused_twice_is_an_error(self, router: respx.MockRouter) -> None:
+        site = UploadSite(router)
+        site.apply_image.side_effect = lambda request: refusal("SignatureDoesNotMatch", f"key {SECRET_KEY} is wrong")
+        error = await House(router).failed()
+        assert (error.kind, error.code) == (ErrorKind.UPSTREAM_ERROR, "SignatureDoesNotMatch")
+        assert error.detail == "key *** is wrong"
+        assert site.apply_image.call_count == 2
+
+    @pytest.mark.parametrize(
+        ("ret", "kind"),
+        [
+            ("1015", ErrorKind.INVALID_CREDENTIAL),
+            ("5000", ErrorKind.NO_CREDITS),
+            ("1019", ErrorKind.RESTRICTED),
+            ("1057", ErrorKind.RATE_LIMITED),
+            ("3018", ErrorKind.NOT_ENTITLED),
+            # What the site finds wrong with our own call is no fault of the client's.
+            ("2008", ErrorKind.UPSTREAM_ERROR),
+            ("2002", ErrorKind.UPSTREAM_ERROR),
+            ("777", ErrorKind.UPSTREAM_ERROR),
+        ],
+    )
+    async def test_a_refusal_keeps_its_meaning(self, router: respx.MockRouter, ret: str, kind: ErrorKind) -> None:
+        site = UploadSite(router)
+        site.token.side_effect = lambda request: envelope(None, ret, f"refused {SECRET}")
+        error = await House(router).failed()
+        assert (error.kind, error.code, error.detail) == (kind, ret, "refused ***")
+        assert not site.apply_image.called
+
+    async def test_one_without_keys(self, router: respx.MockRouter) -> None:
+        UploadSite(router).token.side_effect = lambda request: envelope({})
+        assert (await House(router).failed()).kind is ErrorKind.UPSTREAM_ERROR
+
+
+class TestTrouble:
+    @pytest.mark.parametrize("step", ["token", "apply_image", "bytes", "commit_image"])
+    @pytest.mark.parametrize(
+        ("answer", "kind"),
+        [
+            (httpx.ConnectError("x"), ErrorKind.UNREACHABLE),
+            (httpx.ReadTimeout("x"), ErrorKind.UNREACHABLE),
+            (httpx.RemoteProtocolError("x"), ErrorKind.UNREACHABLE),
+            (httpx.WriteError("x"), ErrorKind.UNREACHABLE),
+            (httpx.Response(502, text="<html>"), ErrorKind.UPSTREAM_ERROR),
+            (httpx.Response(500), ErrorKind.UPSTREAM_ERROR),
+            (httpx.Response(302, headers={"location": "https://elsewhere/"}), ErrorKind.UPSTREAM_ERROR),
+        ],
+    )
+    async def test_in_any_step_nothing_is_left_open(
+        self, router: respx.MockRouter, step: str, answer: httpx.Response | Exception, kind: ErrorKind
+    ) -> None:
+        route: respx.Route = getattr(UploadSite(router), step)
+        route.side_effect = [answer]
+        error = await House(router, proxy=PROXY).failed()
+        assert error.kind is kind
+        assert error.words == UPLOAD_FAILED
+        assert route.call_count == 1
+
+    @pytest.mark.parametrize("step", ["apply_image", "commit_image"])
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            httpx.Response(200, text=""),
+            httpx.Response(200, json=[]),
+            result(None),
+            result({}),
+            result({"UploadAddress": {}, "Results": [{"Uri": "x", "UriStatus": 2001}]}),
+            refusal("QuotaExceeded", f"{ACCESS_KEY} {SESSION_TOKEN}"),
+        ],
+    )
+    async def test_what_is_no_answer(self, router: respx.MockRouter, step: str, answer: httpx.Response) -> None:
+        getattr(UploadSite(router), step).side_effect = [answer]
+        assert (await House(router).failed()).kind is ErrorKind.UPSTREAM_ERROR
+
+    async def test_bytes_that_came_damaged(self, router: respx.MockRouter) -> None:
+        site = UploadSite(router)
+        site.bytes.side_effect = [httpx.Response(200, json={"code": 4018, "message": f"crc32 {AUTH}"})]
+        error = await House(router).failed()
+        assert (error.kind, error.code, error.detail) == (ErrorKind.UPSTREAM_ERROR, "4018", "crc32 ***")
+        assert not site.commit_image.called
+
+
+class TestTheSafetyCheck:
+    async def test_on_the_wire(self, router: respx.MockRouter) -> None:
+        site = UploadSite(router)
+        await House(router).upload()
+        request = sent(site.check)
+        assert orjson.loads(request.content) == {
+            "scene": "image_face_ip",
+            "options": {"ip_check": True},
+            "req_key": "benchmark_test_user_upload_image_input",
+            "file_list": [{"file_uri": "tos-cn-i-x/1"}],
+            "req_params": {},
+        }
+        query = dict(asked(site.check))
+        assert query["aid"] == "513695"
+        assert query["webId"] == web_id(Account("jimeng", SECRET, region="cn"))
+        assert orjson.loads(query["babi_param"]) == orjson.loads(check_query()["babi_param"])
+        assert orjson.loads(request.content) == check_body("tos-cn-i-x/1")
+
+    @pytest.mark.parametrize("ret", ["2003", 2039, "1159"])
+    async def test_refused_content_ends_it(self, router: respx.MockRouter, ret: object) -> None:
+        UploadSite(router).check.side_effect = [envelope(None, ret, "risk not pass")]
+        error = await House(router).failed()
+        assert (error.kind, error.code, error.detail) == (ErrorKind.CONTENT_REFUSED, str(ret), "risk not pass")
+
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            envelope(None, "1000"),
+            envelope(None, "1019"),
+            httpx.Response(500),
+            httpx.Response(200, text="<html>"),
+            httpx.Response(429),
+            httpx.ReadTimeout("x"),
+            httpx.ConnectError("x"),
+        ],
+    )
+    async def test_any_other_trouble_is_ignored(
+        self, router: respx.MockRouter, answer: httpx.Response | Exception
+    ) -> None:
+        UploadSite(router).check.side_effect = [answer]
+        assert (await House(router).upload()).id == "tos-cn-i-x/1"
+
+
+def test_what_the_check_says_of_the_place() -> None:
+    place: dict[str, Any] = orjson.loads(check_query()["babi_param"])
+    assert place == {
+        "scenario": "image_video_generation",
+        "feature_key": "aigc_to_video",
+        "feature_entrance": "to_video",
+        "feature_entrance_detail": "to_video-first_frame",
+    }
