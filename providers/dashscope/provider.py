@@ -27,12 +27,12 @@ from providers.dashscope.models import MODELS, PROVIDER, open_card
 from providers.dashscope.payload import build
 from providers.dashscope.regions import BASE_URLS, BEIJING
 from providers.dashscope.tasks import Page, list_window, parse, parse_page
-from providers.dashscope.wires import UNPLACED_WIRE, wire_of
+from providers.dashscope.uploads import TIME_OUTS, Policy, Uploads, parse_policy
+from providers.dashscope.wires import UNPLACED_WIRE, USER_AGENT, wire_of
 from providers.http import HttpClient
 from providers.ways import Reply
 
 BASE_URL = BASE_URLS[BEIJING]
-USER_AGENT = "video-gateway"
 QUERIES_AT_ONCE = 5
 """How many tasks of one `query` are asked for at the same time: the wire asks for one per call."""
 LIST_PAGE = 50
@@ -79,6 +79,7 @@ class DashScope:
         self._cards_any_case = {name.lower(): card for name, card in self._cards.items()}
         self._keys = frozenset(card.key for card in cards if card.key)
         self._now = now
+        self._uploads = Uploads(http, self._upload_policy, now)
 
     @property
     def name(self) -> str:
@@ -115,18 +116,27 @@ class DashScope:
 
         `submit_key` has no use here: the wire knows no key that would make a repeat the same submit. A 5xx, and a
         code that tells of trouble inside the service whatever the status, count as ANSWER_LOST, since the task may
-        have been created all the same.
+        have been created all the same. Files are handed over before, at no charge; see `Uploads.hand_over`.
         """
         card = self.card(request.model)
         if card is None:
             raise ProviderError(ErrorKind.MODEL_NOT_FOUND)
-        payload = build(request, card, wire_of(card.key or card.name) or UNPLACED_WIRE)
+        model = card.key or card.name
+        wire = wire_of(model) or UNPLACED_WIRE
+        payload = build(request, card, wire)
+        handed = await self._uploads.hand_over(request, wire, model, account)
+        if handed is not request:
+            # Built before as well: what is refused need not be sent first.
+            payload = build(handed, card, wire)
         headers = {"Content-Type": "application/json", "X-DashScope-Async": "enable", **payload.headers}
         reply = await self._send("POST", payload.path, account, headers, json=payload.body, once=True)
         id = _task_id(reply) if _succeeded(reply) else ""
         if id:
             return Submission(id)
-        raise _not_submitted(reply, account)
+        error = _not_submitted(reply, account)
+        if error.kind is ErrorKind.INVALID_REQUEST:
+            self._uploads.forget(request, model, account)
+        raise error
 
     async def query(self, ids: Sequence[str], account: Account) -> Mapping[str, TaskState | ProviderError]:
         """The state of each id, one call per id, a few at a time; after trouble on the way the rest are not asked.
@@ -246,6 +256,21 @@ class DashScope:
             # The service says 200 of a task it does not know: a 404 is the word of something in front of it.
             return ProviderError(ErrorKind.UPSTREAM_ERROR, code=error.code, detail=error.detail)
         return error
+
+    async def _upload_policy(self, model: str, account: Account) -> Policy:
+        """Leave to send files for a model. Of refusals the account's own keep their kinds, so that the next account is
+        tried, and so does that of the model; the caller has no part in any other."""
+        reply = await self._send("GET", "/uploads", account, params={"action": "getPolicy", "model": model})
+        policy = parse_policy(_json(reply)) if _succeeded(reply) else None
+        if policy is not None:
+            return policy
+        error = _refused(reply, account)
+        row = meaning_of(error.code, error.detail)
+        if reply.status in TIME_OUTS:
+            error.kind, error.words = ErrorKind.UNREACHABLE, None
+        elif error.kind.blame is not Blame.ACCOUNT and (row is None or row.kind is not ErrorKind.MODEL_NOT_FOUND):
+            error.kind, error.words = ErrorKind.UPSTREAM_ERROR, None
+        raise error
 
     def _base_url_of(self, account: Account) -> str:
         if self._base_url != BASE_URL or not account.region:

@@ -15,6 +15,8 @@ VIDEO_PATH = "/services/aigc/video-generation/video-synthesis"
 IMAGE2VIDEO_PATH = "/services/aigc/image2video/video-synthesis"
 """Paths below the base URL. A model sent to the other one's path is refused with "url error"."""
 
+USER_AGENT = "video-gateway"
+
 
 class Protocol(StrEnum):
     """How the inputs besides the prompt are written."""
@@ -40,6 +42,17 @@ class Shape(StrEnum):
     """Whichever of `size`, `resolution` and `ratio` was asked for."""
 
 
+class Files(StrEnum):
+    """How a file can stand where an address is asked for."""
+
+    LINKS = "links"
+    """As the `oss://` link of a temporary upload."""
+    DATA = "data"
+    """The same, and pictures as `data:` URLs as well."""
+    NONE = "none"
+    """Not at all: these models read `http(s)://` only."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wire:
     """How one model is spoken to.
@@ -47,9 +60,10 @@ class Wire:
     `inputs` gives each role its place: a field of `input` for NAMED (those in `LIST_FIELDS` take several), a `type`
     for MEDIA. A role that is not in it has no place with NAMED and keeps its own word with MEDIA.
     `in_input` are the request's fields that belong into `input` rather than `parameters`.
-    `audio_as` makes `audio_url` a media item of that role instead of `input.audio_url`.
+    `audio_as` makes the sound a media item of that role instead of `input.audio_url`, where no card has placed it.
     `watermark` is what is sent when nobody said: for models that mark their videos unless told not to.
     `frame_sets_ratio`: with a first frame or a clip to edit the picture's ratio is taken from it, and none is sent.
+    `files` says how inputs that are no addresses get in; DATA only where the model's documentation has it.
     """
 
     protocol: Protocol
@@ -60,6 +74,7 @@ class Wire:
     audio_as: MediaRole | None = None
     watermark: bool | None = None
     frame_sets_ratio: bool = False
+    files: Files = Files.LINKS
 
 
 LIST_FIELDS = frozenset({"reference_urls", "ref_images_url"})
@@ -81,12 +96,13 @@ _PORTRAIT_INPUTS = {
 }
 
 TEXT_WIRE = Wire(Protocol.NAMED, Shape.SIZE, inputs=_IMAGE_INPUTS)
-IMAGE_WIRE = Wire(Protocol.NAMED, Shape.RESOLUTION, inputs=_IMAGE_INPUTS)
+IMAGE_WIRE = Wire(Protocol.NAMED, Shape.RESOLUTION, inputs=_IMAGE_INPUTS, files=Files.DATA)
 FRAMES_WIRE = Wire(
     Protocol.NAMED,
     Shape.RESOLUTION,
     IMAGE2VIDEO_PATH,
     {MediaRole.FIRST_FRAME: "first_frame_url", MediaRole.LAST_FRAME: "last_frame_url"},
+    files=Files.DATA,
 )
 REFERENCES_WIRE = Wire(
     Protocol.NAMED,
@@ -133,11 +149,11 @@ LIP_SYNC_WIRE = Wire(
 )
 STYLE_WIRE = Wire(Protocol.NAMED, Shape.AS_ASKED, VIDEO_PATH, _PORTRAIT_INPUTS)
 
-MEDIA_WIRE = Wire(Protocol.MEDIA, Shape.RATIO)
-MEDIA_IMAGE_WIRE = Wire(Protocol.MEDIA, Shape.RESOLUTION, audio_as=MediaRole.DRIVING_AUDIO)
-MEDIA_REFERENCES_WIRE = Wire(Protocol.MEDIA, Shape.RATIO, frame_sets_ratio=True)
-HAPPYHORSE_WIRE = Wire(Protocol.MEDIA, Shape.RATIO, watermark=False)
-HAPPYHORSE_IMAGE_WIRE = Wire(Protocol.MEDIA, Shape.RESOLUTION, watermark=False)
+MEDIA_WIRE = Wire(Protocol.MEDIA, Shape.RATIO, files=Files.DATA)
+MEDIA_IMAGE_WIRE = Wire(Protocol.MEDIA, Shape.RESOLUTION, audio_as=MediaRole.DRIVING_AUDIO, files=Files.DATA)
+MEDIA_REFERENCES_WIRE = Wire(Protocol.MEDIA, Shape.RATIO, frame_sets_ratio=True, files=Files.DATA)
+HAPPYHORSE_WIRE = Wire(Protocol.MEDIA, Shape.RATIO, watermark=False, files=Files.DATA)
+HAPPYHORSE_IMAGE_WIRE = Wire(Protocol.MEDIA, Shape.RESOLUTION, watermark=False, files=Files.DATA)
 KLING_WIRE = Wire(
     Protocol.MEDIA,
     Shape.MODE,
@@ -147,6 +163,7 @@ KLING_WIRE = Wire(
         MediaRole.VIDEO: "base",
     },
     frame_sets_ratio=True,
+    files=Files.NONE,
 )
 VIDU_WIRE = Wire(
     Protocol.MEDIA,
@@ -157,13 +174,15 @@ VIDU_WIRE = Wire(
         MediaRole.REFERENCE_IMAGE: "image",
         MediaRole.REFERENCE_VIDEO: "video",
     },
+    files=Files.NONE,
 )
 PIXVERSE_WIRE = Wire(
     Protocol.MEDIA,
     Shape.AS_ASKED,
     inputs={MediaRole.FIRST_FRAME: "image_url", MediaRole.REFERENCE_IMAGE: "image_url"},
+    files=Files.NONE,
 )
-PIXVERSE_FRAMES_WIRE = Wire(Protocol.MEDIA, Shape.AS_ASKED)
+PIXVERSE_FRAMES_WIRE = Wire(Protocol.MEDIA, Shape.AS_ASKED, files=Files.NONE)
 MINIMAX_WIRE = Wire(
     Protocol.MEDIA,
     Shape.RATIO,
@@ -174,6 +193,7 @@ MINIMAX_WIRE = Wire(
         MediaRole.REFERENCE_AUDIO: "driving_audio",
     },
     audio_as=MediaRole.DRIVING_AUDIO,
+    files=Files.NONE,
 )
 
 

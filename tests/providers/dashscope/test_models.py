@@ -1,6 +1,6 @@
 import pytest
 
-from providers.contract import OPTIONAL_FIELDS, Media, MediaRole, ModelCard, VideoRequest
+from providers.contract import OPTIONAL_FIELDS, SOUND_FIELD, Media, MediaLimits, MediaRole, ModelCard, VideoRequest
 from providers.dashscope.models import MODELS, open_card
 from providers.dashscope.regions import BASE_URLS
 from providers.dashscope.wires import (
@@ -9,7 +9,7 @@ from providers.dashscope.wires import (
     Shape,
     wire_of,
 )
-from providers.files import MediaKind
+from providers.files import EXTENSIONS, MediaKind
 from providers.settle import settle
 
 every_card = pytest.mark.parametrize("card", MODELS, ids=lambda card: card.name)
@@ -32,7 +32,7 @@ def test_a_card_is_consistent(card: ModelCard) -> None:
     assert card.resolution in card.resolutions
     assert card.ratio is None or card.ratio in card.ratios
     assert set(card.media_limits) <= card.roles
-    assert card.fields <= set(OPTIONAL_FIELDS)
+    assert card.fields <= {*OPTIONAL_FIELDS, SOUND_FIELD}
     assert {tier for tier, _ in card.sizes} <= set(card.resolutions)
     assert {ratio for _, ratio in card.sizes} <= set(card.ratios)
     assert card.resolutions == tuple(tier.lower() for tier in card.resolutions)
@@ -92,6 +92,52 @@ def test_480p_knows_three_ratios() -> None:
     card = next(card for card in MODELS if card.name == "wan2.5-t2v-preview")
     assert {ratio for tier, ratio in card.sizes if tier == "480p"} == {"16:9", "9:16", "1:1"}
     assert len(card.sizes) == 13
+
+
+@every_card
+def test_files_are_limited_for_every_kind_the_model_takes(card: ModelCard) -> None:
+    kinds = {_kind(role) for role in card.roles} | ({MediaKind.AUDIO} if SOUND_FIELD in card.fields else set())
+    assert set(card.media_files) == (set() if card.name.startswith("kling/") else kinds)
+    for kind, limits in card.media_files.items():
+        assert limits.types
+        assert all(known in EXTENSIONS and known.startswith(kind) for known in limits.types)
+        assert limits.max_bytes
+    assert card.fetches_urls
+
+
+MB = 1024 * 1024
+PICTURES = ("image/png", "image/jpeg", "image/bmp", "image/webp")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "limits"),
+    [
+        ("wan2.6-i2v", MediaKind.IMAGE, MediaLimits(PICTURES, 20 * MB, 240, 8000)),
+        ("wan2.6-i2v", MediaKind.AUDIO, MediaLimits(("audio/wav", "audio/mpeg"), 15 * MB)),
+        ("wan2.6-r2v-flash", MediaKind.VIDEO, MediaLimits(("video/mp4", "video/quicktime"), 100 * MB)),
+        ("wan2.5-i2v-preview", MediaKind.IMAGE, MediaLimits(PICTURES, 20 * MB, 240, 8000)),
+        ("wan2.2-i2v-plus", MediaKind.IMAGE, MediaLimits(PICTURES, 10 * MB, 240, 8000)),
+        ("wan2.2-kf2v-flash", MediaKind.IMAGE, MediaLimits(PICTURES, 10 * MB, 240, 8000)),
+        ("wanx2.1-kf2v-plus", MediaKind.IMAGE, MediaLimits(PICTURES, 10 * MB, 240, 8000)),
+        ("wan2.1-i2v-turbo", MediaKind.IMAGE, MediaLimits(PICTURES, 10 * MB, 240, 8000)),
+        ("wan2.1-vace-plus", MediaKind.IMAGE, MediaLimits(PICTURES, 10 * MB)),
+        ("wanx2.1-vace-plus", MediaKind.VIDEO, MediaLimits(("video/mp4",), 50 * MB)),
+        ("wan2.7-i2v-2026-04-25", MediaKind.IMAGE, MediaLimits(PICTURES, 20 * MB, 240, 8000, 8.0)),
+        ("wan2.7-videoedit", MediaKind.VIDEO, MediaLimits(("video/mp4", "video/quicktime"), 100 * MB)),
+        ("wan3.0-video-prime", MediaKind.AUDIO, MediaLimits(("audio/wav", "audio/mpeg"), 15 * MB)),
+        ("happyhorse-1.1-i2v", MediaKind.IMAGE, MediaLimits(PICTURES, 20 * MB, 300, 8000, 2.5)),
+        ("happyhorse-1.0-r2v", MediaKind.IMAGE, MediaLimits(PICTURES, 20 * MB, 240, 8000)),
+    ],
+)
+def test_what_a_file_may_be(name: str, kind: MediaKind, limits: MediaLimits) -> None:
+    assert next(card for card in MODELS if card.name == name).media_files[kind] == limits
+
+
+def test_an_open_card_limits_no_files() -> None:
+    card = open_card("wan2.9-i2v")
+    assert card is not None
+    assert card.media_files == {}
+    assert card.fetches_urls
 
 
 B, S, V = "cn-beijing", "ap-southeast-1", "us-east-1"

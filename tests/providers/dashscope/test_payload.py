@@ -46,7 +46,7 @@ LEGACY: list[tuple[str, dict[str, Any], str, dict[str, Any], dict[str, Any]]] = 
         "wan2.5-t2v-preview",
         {
             "negative_prompt": "blurry",
-            "audio_url": "https://h/a.mp3",
+            "sound": sound(),
             "size": "1280x720",
             "duration": 5,
             "prompt_extend": True,
@@ -81,7 +81,7 @@ LEGACY: list[tuple[str, dict[str, Any], str, dict[str, Any], dict[str, Any]]] = 
     ),
     (
         "wan2.6-i2v",
-        {"prompt": "", "media": (image(),), "template": "flying", "size": "720x1280", "audio_url": "https://h/a.mp3"},
+        {"prompt": "", "media": (image(),), "template": "flying", "size": "720x1280", "sound": sound()},
         VIDEO_PATH,
         {"img_url": "https://h/i.png", "template": "flying", "audio_url": "https://h/a.mp3"},
         {"resolution": "720P", "duration": 5},
@@ -138,7 +138,7 @@ LEGACY: list[tuple[str, dict[str, Any], str, dict[str, Any], dict[str, Any]]] = 
 MEDIA: list[tuple[str, dict[str, Any], dict[str, Any], dict[str, Any]]] = [
     (
         "wan2.7-t2v",
-        {"resolution": "720p", "ratio": "9:16", "audio_url": "https://h/a.mp3"},
+        {"resolution": "720p", "ratio": "9:16", "sound": sound()},
         {"prompt": "p", "audio_url": "https://h/a.mp3"},
         {"duration": 5, "resolution": "720P", "ratio": "9:16"},
     ),
@@ -150,7 +150,7 @@ MEDIA: list[tuple[str, dict[str, Any], dict[str, Any], dict[str, Any]]] = [
     ),
     (
         "wan2.7-i2v",
-        {"media": (image("https://h/a.png"),), "audio_url": "https://h/a.mp3", "duration": 10, "size": "1280x720"},
+        {"media": (image("https://h/a.png"),), "sound": sound(), "duration": 10, "size": "1280x720"},
         {
             "prompt": "p",
             "media": [
@@ -159,6 +159,18 @@ MEDIA: list[tuple[str, dict[str, Any], dict[str, Any], dict[str, Any]]] = [
             ],
         },
         {"duration": 10, "resolution": "720P"},
+    ),
+    (
+        "wan3.0-video",
+        {"media": (image(),), "reference_mode": True, "sound": sound()},
+        {
+            "prompt": "p",
+            "media": [
+                {"type": "reference_image", "url": "https://h/i.png"},
+                {"type": "reference_audio", "url": "https://h/a.mp3"},
+            ],
+        },
+        {"duration": 5, "resolution": "1080P", "ratio": "adaptive"},
     ),
     (
         "wan2.7-i2v",
@@ -260,7 +272,7 @@ OPEN: list[tuple[str, dict[str, Any], str, dict[str, Any], dict[str, Any] | None
     ("wan2.9-t2v", {"size": "big"}, VIDEO_PATH, {"prompt": "p"}, None),
     (
         "wan2.9-i2v",
-        {"media": (image(),), "size": "1280x720", "audio_url": "https://h/a.mp3"},
+        {"media": (image(),), "size": "1280x720", "sound": sound()},
         VIDEO_PATH,
         {
             "prompt": "p",
@@ -297,7 +309,7 @@ OPEN: list[tuple[str, dict[str, Any], str, dict[str, Any], dict[str, Any] | None
     ),
     (
         "MiniMax/MiniMax-H3",
-        {"media": (image(),), "resolution": "2k", "duration": 4, "audio_url": "https://h/a.mp3"},
+        {"media": (image(),), "resolution": "2k", "duration": 4, "sound": sound()},
         VIDEO_PATH,
         {
             "prompt": "p",
@@ -310,7 +322,7 @@ OPEN: list[tuple[str, dict[str, Any], str, dict[str, Any], dict[str, Any] | None
     ),
     (
         "wan2.2-s2v",
-        {"prompt": "", "media": (image(),), "audio_url": "https://h/a.mp3", "resolution": "480p"},
+        {"prompt": "", "media": (image(),), "sound": sound(), "resolution": "480p"},
         IMAGE2VIDEO_PATH,
         {"image_url": "https://h/i.png", "audio_url": "https://h/a.mp3"},
         {"resolution": "480P"},
@@ -401,7 +413,7 @@ def test_the_key_of_a_card_is_the_name_on_the_wire() -> None:
     [
         ("wan2.6-i2v", {"media": (image("oss://dashscope-instant/abc/loc.png"),)}),
         ("wan2.7-i2v", {"media": (image("oss://dashscope-instant/abc/loc.png"),)}),
-        ("wan2.6-t2v", {"audio_url": "oss://dashscope-instant/abc/a.mp3"}),
+        ("wan2.6-t2v", {"sound": sound("oss://dashscope-instant/abc/a.mp3")}),
         ("wan2.6-t2v", {"options": {"input": {"deep": [{"url": "oss://x"}]}}}),
     ],
 )
@@ -430,3 +442,19 @@ def test_vace_with_a_video_needs_a_function() -> None:
     problem = caught.value.fields[0]
     assert problem.param == "provider_options.input.function"
     assert "video_repainting" in problem.allowed
+
+
+@pytest.mark.parametrize(
+    ("model", "media", "param"),
+    [
+        ("wan2.7-i2v", (video(role=MediaRole.FIRST_CLIP),), "audio"),
+        ("wan2.7-i2v", (), "first_frame"),
+        ("wan2.7-r2v", (image(role=MediaRole.REFERENCE_IMAGE),), "audio"),
+        ("wan3.0-video", (image(),), "audio"),
+        ("wan2.6-r2v", (image(),), "audio"),
+    ],
+)
+def test_a_sound_that_does_not_go_with_the_rest(model: str, media: tuple[Media, ...], param: str) -> None:
+    with pytest.raises(ProviderError) as caught:
+        built(model, media=media, sound=sound())
+    assert [problem.param for problem in caught.value.fields] == [param]

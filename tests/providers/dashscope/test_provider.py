@@ -101,7 +101,7 @@ CAPTURES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         {
             "model": "wan2.5-t2v-preview",
             "negative_prompt": "blurry",
-            "audio_url": "https://h/a.mp3",
+            "sound": Media(MediaKind.AUDIO, "https://h/a.mp3", "audio_url"),
             "size": "1280*720",
             "duration": 5,
             "prompt_extend": True,
@@ -125,7 +125,7 @@ CAPTURES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         {
             "model": "wan2.7-i2v",
             "media": (Media(MediaKind.IMAGE, A, "image"),),
-            "audio_url": "https://h/a.mp3",
+            "sound": Media(MediaKind.AUDIO, "https://h/a.mp3", "audio_url"),
             "duration": 10,
             "resolution": "720P",
         },

@@ -26,6 +26,7 @@ from providers.dashscope.wires import (
     VACE_WIRE,
     VIDEO_PATH,
     VIDU_WIRE,
+    Files,
     Wire,
     wire_of,
 )
@@ -112,3 +113,35 @@ def test_paths(model: str, path: str) -> None:
     wire = wire_of(model)
     assert wire is not None
     assert wire.path == path
+
+
+@pytest.mark.parametrize(
+    ("model", "files"),
+    [
+        ("wan2.6-i2v", Files.DATA),
+        ("wan2.2-kf2v-flash", Files.DATA),
+        ("wan2.7-i2v", Files.DATA),
+        ("wan2.7-r2v", Files.DATA),
+        ("wan2.7-videoedit", Files.DATA),
+        ("wan3.0-video", Files.DATA),
+        ("happyhorse-1.1-i2v", Files.DATA),
+        ("happyhorse-1.1-r2v", Files.DATA),
+        ("wan2.6-t2v", Files.LINKS),
+        ("wan2.6-r2v", Files.LINKS),
+        ("wanx2.1-vace-plus", Files.LINKS),
+        ("wan2.2-s2v", Files.LINKS),
+        ("wan2.2-animate-mix", Files.LINKS),
+        ("videoretalk", Files.LINKS),
+        ("video-style-transform", Files.LINKS),
+        ("wanx-next", Files.LINKS),
+        ("kling/kling-v3-video-generation", Files.NONE),
+        ("vidu/viduq3", Files.NONE),
+        ("pixverse/pixverse-v6-it2v", Files.NONE),
+        ("pixverse/pixverse-v6-kf2v", Files.NONE),
+        ("MiniMax/MiniMax-H3", Files.NONE),
+    ],
+)
+def test_how_files_get_in(model: str, files: Files) -> None:
+    wire = wire_of(model)
+    assert wire is not None
+    assert wire.files is files

@@ -1,0 +1,334 @@
+"""How a file reaches DashScope: written into the body as a `data:` URL, or as a temporary file of the service's own.
+
+A temporary file takes two calls: a policy for one model is asked for, and the file goes with it to the object store,
+as a form. Its link, `oss://…`, works for 48 hours, for that model and that main account only. None of this is charged
+and none of it creates a task, so nothing that goes wrong here may count as a lost answer.
+"""
+
+import asyncio
+import math
+import re
+import secrets
+from base64 import b64encode
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+from cachetools import TTLCache
+
+from providers.contract import (
+    Account,
+    ErrorKind,
+    FieldProblem,
+    FieldReason,
+    Media,
+    ProviderError,
+    VideoRequest,
+    Words,
+)
+from providers.dashscope.errors import MAX_DETAIL, text_of
+from providers.dashscope.wires import USER_AGENT, Files, Wire
+from providers.files import MediaFile, MediaKind
+from providers.http import HttpClient
+from providers.ways import Reply
+
+DATA_URL_BYTES = 4 * 1024 * 1024
+"""What the pictures written into one body may come to before they are encoded: 5.6 million characters after it."""
+
+UPLOADS_AT_ONCE = 4
+"""Files of one submit that are on their way at the same time."""
+
+LINK_SECONDS = 12 * 3600.0
+"""How long the link of a file is used again. It has 48 hours: a task may wait in the queue for one day of them."""
+
+REMEMBERED_LINKS = 4096
+
+TIME_OUTS = frozenset({408, 504})
+"""Answers of something that got none itself."""
+
+ADDRESS_ONLY = Words(
+    "此模型只接受公网 https 地址，不接受文件；请改传地址，或改用接受文件的模型，例如 wan2.6-i2v",
+    "This model takes public https addresses only, no files: give an address, or use a model that takes files, "
+    "such as wan2.6-i2v",
+)
+
+_MEGABYTE = 1024 * 1024
+_ERROR = re.compile(rb"<(Code|Message)>\s*([^<]{1,500})", re.IGNORECASE)
+_EXPIRED = "policy expired"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The leave to put files of up to `max_bytes` (0: not said) into one folder of the object store, for 5 minutes."""
+
+    host: str
+    folder: str
+    access_key_id: str = field(repr=False)
+    signature: str = field(repr=False)
+    policy: str = field(repr=False)
+    acl: str = "private"
+    forbid_overwrite: str = "true"
+    max_bytes: int = 0
+
+
+def parse_policy(body: Any) -> Policy | None:
+    """The policy in the decoded answer to `GET /uploads`, below `data`; None when no file can be sent with it."""
+    data = body.get("data") if isinstance(body, dict) else None
+    if not isinstance(data, dict):
+        return None
+    host, folder = text_of(data.get("upload_host")), text_of(data.get("upload_dir")).strip("/")
+    key, signature, policy = (text_of(data.get(name)) for name in ("oss_access_key_id", "signature", "policy"))
+    if not host.lower().startswith(("https://", "http://")) or not all((folder, key, signature, policy)):
+        return None
+    return Policy(
+        host,
+        folder,
+        key,
+        signature,
+        policy,
+        acl=text_of(data.get("x_oss_object_acl")) or "private",
+        forbid_overwrite=text_of(data.get("x_oss_forbid_overwrite")) or "true",
+        max_bytes=_bytes_of(data.get("max_file_size_mb")),
+    )
+
+
+def _bytes_of(megabytes: Any) -> int:
+    try:
+        size = float(text_of(megabytes)) * _MEGABYTE
+    except ValueError:
+        return 0
+    return int(size) if 0 < size < math.inf else 0
+
+
+def form(policy: Policy, name: str, media_type: str, boundary: str) -> tuple[bytes, bytes]:
+    """What stands before and after the bytes of a file in the form that sends it.
+
+    The fields are those of the service's own SDK, in its order; the file comes last, without a type of its own.
+    `name` is the file's in its folder, plain ASCII; `boundary` must be random, so that no text can hold it.
+    """
+    fields = {
+        "OSSAccessKeyId": policy.access_key_id,
+        "Signature": policy.signature,
+        "policy": policy.policy,
+        "key": f"{policy.folder}/{name}",
+        "x-oss-object-acl": policy.acl,
+        "x-oss-forbid-overwrite": policy.forbid_overwrite,
+        "success_action_status": "200",
+        "x-oss-content-type": media_type,
+    }
+    part = f'--{boundary}\r\nContent-Disposition: form-data; name="'
+    head = "".join(f'{part}{field}"\r\n\r\n{value}\r\n' for field, value in fields.items())
+    head += f'{part}file"; filename="{name}"\r\n\r\n'
+    return head.encode("utf-8", "replace"), f"\r\n--{boundary}--\r\n".encode()
+
+
+def parse_error(body: bytes) -> tuple[str, str]:
+    """Code and message of the object store's `<Error><Code>…</Code><Message>…</Message>…`; empty where there are none.
+
+    The rest of such an answer quotes the signature and what was signed.
+    """
+    said = {
+        name.lower(): " ".join(text.decode("utf-8", "replace").split()) for name, text in reversed(_ERROR.findall(body))
+    }
+    return said.get(b"code", ""), said.get(b"message", "")
+
+
+async def data_url(file: MediaFile) -> str:
+    """The whole file as `data:{type};base64,…`, encoded piece by piece so that nothing else waits for it."""
+    encoded = [f"data:{file.media_type};base64,"]
+    rest = b""
+    async for piece in file.pieces():
+        rest += piece
+        whole = len(rest) - len(rest) % 3
+        encoded.append(b64encode(rest[:whole]).decode())
+        rest = rest[whole:]
+    encoded.append(b64encode(rest).decode())
+    return "".join(encoded)
+
+
+class _Key(NamedTuple):
+    """Whom a link works for, what for, and what it is of. A credential's tag covers its region as well; an account's
+    own would outlive the main account behind its name."""
+
+    credential_tag: str
+    model: str
+    sha256: str
+
+
+class _TooLargeError(Exception):
+    """The service takes files of at most `max_bytes`, 0 where it does not say."""
+
+    def __init__(self, max_bytes: int = 0) -> None:
+        super().__init__(max_bytes)
+        self.max_bytes = max_bytes
+
+
+AskPolicy = Callable[[str, Account], Awaitable[Policy]]
+"""Asks for a policy for a model, by its name on the wire. Raises ProviderError."""
+
+
+class Uploads:
+    """Hands files over, and remembers what it sent: the same bytes for the same model and account go once."""
+
+    def __init__(self, http: HttpClient, ask_policy: AskPolicy, now: Callable[[], float]) -> None:
+        self._http = http
+        self._ask_policy = ask_policy
+        self._links: TTLCache[_Key, str] = TTLCache(REMEMBERED_LINKS, LINK_SECONDS, timer=now)
+        self._running: dict[tuple[_Key, str | None], asyncio.Future[str]] = {}
+
+    async def hand_over(self, request: VideoRequest, wire: Wire, model: str, account: Account) -> VideoRequest:
+        """The request with an address in place of every file. `model` is the name on the wire.
+
+        Raises ProviderError: INVALID_REQUEST for files that the model or the service does not take; the kinds of an
+        account's trouble as a policy is refused for them; MODEL_NOT_FOUND; else UNREACHABLE for what got lost on the
+        way and UPSTREAM_ERROR for any other answer. Nothing was charged then.
+        """
+        media = _media_of(request)
+        if not any(item.file for item in media):
+            return request
+        if wire.files is Files.NONE:
+            hopeless = [
+                FieldProblem(item.param, FieldReason.UNSUPPORTED, ("https://…",), hint=ADDRESS_ONLY)
+                for item in media
+                if item.file
+            ]
+            raise ProviderError(ErrorKind.INVALID_REQUEST, fields=hopeless)
+        turns = asyncio.Semaphore(UPLOADS_AT_ONCE)
+        left = DATA_URL_BYTES if wire.files is Files.DATA else 0
+        ways: list[Coroutine[Any, Any, Media]] = []
+        for item in media:
+            if item.file and item.file.kind is MediaKind.IMAGE and item.file.size <= left:
+                left -= item.file.size
+                ways.append(_written_out(item))
+            else:
+                ways.append(self._uploaded(item, model, account, turns))
+        placed = await _all(ways)
+        sound = placed.pop() if request.sound else None
+        return replace(request, media=tuple(placed), sound=sound)
+
+    def forget(self, request: VideoRequest, model: str, account: Account) -> None:
+        """Send the files of a request anew the next time: its submit was refused, which may be for their links."""
+        for item in _media_of(request):
+            if item.file:
+                self._links.pop(_Key(account.credential_tag, model, item.file.sha256), None)
+
+    async def _uploaded(self, item: Media, model: str, account: Account, turns: asyncio.Semaphore) -> Media:
+        if item.file is None:
+            return item
+        try:
+            async with turns:
+                link = await self._link(item.file, model, account)
+        except _TooLargeError as error:
+            allowed = (f"≤ {_in_megabytes(error.max_bytes)}",) if error.max_bytes else ()
+            problem = FieldProblem(item.param, FieldReason.NOT_ALLOWED, allowed, _in_megabytes(item.file.size))
+            raise ProviderError(ErrorKind.INVALID_REQUEST, fields=[problem]) from error
+        return replace(item, url=link, file=None)
+
+    async def _link(self, file: MediaFile, model: str, account: Account) -> str:
+        """Of those who want the same link at the same time, by the same way, one uploads and the others get what
+        becomes of it. When that one gives up, which closes its file, the next one takes over with its own."""
+        key = _Key(account.credential_tag, model, file.sha256)
+        while (link := self._links.get(key)) is None:
+            running = self._running.get((key, account.proxy))
+            if running is None:
+                return await self._lead(key, file, model, account)
+            await asyncio.wait([running])
+            if not running.cancelled():
+                return running.result()
+        return link
+
+    async def _lead(self, key: _Key, file: MediaFile, model: str, account: Account) -> str:
+        outcome = self._running[key, account.proxy] = asyncio.get_running_loop().create_future()
+        try:
+            link = await self._upload(file, model, account)
+        except Exception as error:
+            outcome.set_exception(error)
+            # Read once, since nobody else may be waiting for it.
+            outcome.exception()
+            raise
+        else:
+            self._links[key] = link
+            outcome.set_result(link)
+            return link
+        finally:
+            del self._running[key, account.proxy]
+            outcome.cancel()
+
+    async def _upload(self, file: MediaFile, model: str, account: Account) -> str:
+        """Send the file. A policy that ran out on the way is replaced once."""
+        try:
+            for last in (False, True):
+                policy = await self._ask_policy(model, account)
+                if policy.max_bytes and file.size > policy.max_bytes:
+                    raise _TooLargeError(policy.max_bytes)
+                reply = await self._post(file, policy, account)
+                if 200 <= reply.status < 300:
+                    break
+                code, message = parse_error(reply.body)
+                if code == "EntityTooLarge":
+                    raise _TooLargeError(policy.max_bytes if policy.max_bytes < file.size else 0)
+                if last or _EXPIRED not in message.lower():
+                    raise _refused(reply, code, message, policy, account)
+        except ProviderError as error:
+            if error.kind is not ErrorKind.ANSWER_LOST:
+                raise
+            # It may be sent again as often as one likes.
+            raise ProviderError(ErrorKind.UNREACHABLE, code=error.code, detail=error.detail) from error
+        return f"oss://{policy.folder}/{file.name}"
+
+    async def _post(self, file: MediaFile, policy: Policy, account: Account) -> Reply:
+        boundary = secrets.token_hex(16)
+        head, tail = form(policy, file.name, file.media_type, boundary)
+        return await self._http.upload(
+            "POST",
+            policy.host,
+            headers={"Content-Type": f"multipart/form-data; boundary={boundary}", "User-Agent": USER_AGENT},
+            content=_around(head, file, tail),
+            length=len(head) + file.size + len(tail),
+            proxy=account.proxy,
+        )
+
+
+def _media_of(request: VideoRequest) -> tuple[Media, ...]:
+    """Every input, the sound last."""
+    return (*request.media, request.sound) if request.sound else request.media
+
+
+async def _written_out(item: Media) -> Media:
+    return replace(item, url=await data_url(item.file), file=None) if item.file else item
+
+
+async def _all(ways: Sequence[Coroutine[Any, Any, Media]]) -> list[Media]:
+    """What each of them gives, in order. The first trouble ends the others and is raised."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(way) for way in ways]
+    except ExceptionGroup as troubles:
+        first = troubles.exceptions[0]
+    else:
+        return [task.result() for task in tasks]
+    raise first
+
+
+async def _around(head: bytes, file: MediaFile, tail: bytes) -> AsyncIterator[bytes]:
+    yield head
+    async for piece in file.pieces():
+        yield piece
+    yield tail
+
+
+def _refused(reply: Reply, code: str, message: str, policy: Policy, account: Account) -> ProviderError:
+    """An answer of the object store that is not a success. It has no say on the account or the request."""
+    for secret in (policy.signature, policy.policy):
+        message = message.replace(secret, "***")
+    late = reply.status in TIME_OUTS or code == "RequestTimeout"
+    return ProviderError(
+        ErrorKind.UNREACHABLE if late else ErrorKind.UPSTREAM_ERROR,
+        code=account.redact(code),
+        detail=account.redact(message)[:MAX_DETAIL] or f"HTTP {reply.status} of the object store",
+        retry_after=reply.retry_after,
+    )
+
+
+def _in_megabytes(size: int) -> str:
+    return f"{size / _MEGABYTE:.4g} MB"
