@@ -1,8 +1,9 @@
 """One running gateway, as the client commands speak to it."""
 
+import contextlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any, Self
@@ -11,11 +12,17 @@ from urllib.parse import quote
 import httpx
 
 from gateway.cli.failures import BAD_USAGE, CommandError
+from gateway.cli.forms import Part, form_of, holds_files
 
 _TIMEOUT = httpx.Timeout(150.0, connect=5.0)
 """Seconds. A submit whose answer was lost is looked up by the gateway, and may be sent once more."""
 
+_STALL_SECONDS = 60.0
+"""A file that does not move for so long is one that broke off."""
+
 _DEFAULT_PAUSE = 3.0
+
+_MEDIA_TYPES = ("video/", "image/", "application/octet-stream")
 
 
 class UnreachableError(CommandError):
@@ -24,9 +31,8 @@ class UnreachableError(CommandError):
 
 
 class BrokenAnswerError(CommandError):
-    def __init__(self, url: str, error: Exception) -> None:
-        reason = type(error).__name__
-        super().__init__(f"the answer of {url} did not arrive ({reason}): what was asked for may have been done")
+    def __init__(self, url: str, error: Exception, consequence: str = "what was asked for may have been done") -> None:
+        super().__init__(f"the answer of {url} did not arrive ({type(error).__name__}): {consequence}")
 
 
 class RefusedError(CommandError):
@@ -110,18 +116,49 @@ class GatewayClient:
         self._http.close()
 
     def submit(self, body: Mapping[str, Any]) -> Answer:
-        """Start a task. **Charged.**"""
+        """Start a task. **Charged.** A `Path` among the values is a file that is handed over."""
+        path = "/v1/videos/generations"
         try:
-            content = json.dumps(body, ensure_ascii=False).encode()
+            if holds_files(body):
+                with form_of(body) as parts:
+                    return self._call("POST", path, files=parts)
+            return self._call("POST", path, json.dumps(body, ensure_ascii=False).encode())
         except UnicodeEncodeError:
             raise CommandError("the prompt is not readable text in this terminal's encoding", BAD_USAGE) from None
-        return self._call("POST", "/v1/videos/generations", content)
 
     def status(self, ids: Sequence[str]) -> Answer:
         """How tasks stand. One that does not exist is refused when it is asked for alone, else listed as such."""
         if len(ids) == 1:
             return self._call("GET", f"/v1/videos/tasks/{_segment(ids[0])}")
         return self._call("GET", f"/v1/videos/tasks?ids={quote(','.join(ids), safe='')}")
+
+    @contextlib.contextmanager
+    def content(
+        self, id: str, *, thumbnail: bool = False, only: Mapping[str, str] | None = None
+    ) -> Iterator[httpx.Response]:
+        """The file of a finished video, answered 200, 206 or 416, its body still to be read; `only` are the headers
+        that ask for a part of it. No other host is ever followed to.
+
+        Also what breaks while the body is read becomes a CommandError.
+        """
+        query = "?variant=thumbnail" if thumbnail else ""
+        headers = {"accept-encoding": "identity", **(only or {})}
+        timeout = httpx.Timeout(_STALL_SECONDS, connect=_TIMEOUT.connect)
+        path = f"/v1/videos/{_segment(id)}/content{query}"
+        try:
+            with self._http.stream("GET", path, headers=headers, timeout=timeout, follow_redirects=False) as response:
+                if response.status_code not in (200, 206, 416):
+                    response.read()
+                    raise self._refusal(response)
+                kind = response.headers.get("content-type", "").lower()
+                if response.is_success and not kind.startswith(_MEDIA_TYPES):
+                    message = f"{self.url} answered with something else than a file: is it the gateway?"
+                    raise RefusedError(message, response.status_code)
+                yield response
+        except (httpx.ConnectError, httpx.ConnectTimeout):
+            raise UnreachableError(self.url) from None
+        except httpx.HTTPError as error:
+            raise BrokenAnswerError(self.url, error, "the file is not whole") from None
 
     def models(self) -> Answer:
         return self._call("GET", "/v1/models")
@@ -134,10 +171,12 @@ class GatewayClient:
         """Do something with one account: check, points, receive, pause or resume."""
         return self._call("POST", f"/v1/accounts/{_segment(name)}/{action}")
 
-    def _call(self, method: str, path: str, content: bytes | None = None) -> Answer:
+    def _call(
+        self, method: str, path: str, content: bytes | None = None, files: Sequence[Part] | None = None
+    ) -> Answer:
         headers = {"content-type": "application/json"} if content else {}
         try:
-            response = self._http.request(method, path, content=content, headers=headers)
+            response = self._http.request(method, path, content=content, files=files, headers=headers)
         except (httpx.ConnectError, httpx.ConnectTimeout):
             raise UnreachableError(self.url) from None
         except httpx.HTTPError as error:
@@ -145,18 +184,19 @@ class GatewayClient:
         return self._read(response)
 
     def _read(self, response: httpx.Response) -> Answer:
-        try:
-            body = response.json()
-        except ValueError:
-            body = None
-        if not isinstance(body, dict):
-            message = f"{self.url} answered {response.status_code} with something else than JSON: is it the gateway?"
-            raise RefusedError(message, response.status_code)
-        if not response.is_success:
-            error = body.get("error")
-            known = error if isinstance(error, dict) and error.get("message") else {}
-            raise RefusedError(self._complaint(known, response), response.status_code, known)
+        body = _object(response)
+        if body is None or not response.is_success:
+            raise self._refusal(response)
         return Answer(response.text, body, _pause(response))
+
+    def _refusal(self, response: httpx.Response) -> RefusedError:
+        body = _object(response)
+        if body is None:
+            message = f"{self.url} answered {response.status_code} with something else than JSON: is it the gateway?"
+            return RefusedError(message, response.status_code)
+        error = body.get("error")
+        known = error if isinstance(error, dict) and error.get("message") else {}
+        return RefusedError(self._complaint(known, response), response.status_code, known)
 
     def _complaint(self, error: Mapping[str, Any], response: httpx.Response) -> str:
         if not error:
@@ -174,6 +214,15 @@ def _base(url: str) -> str:
     if parsed.scheme not in ("http", "https") or not parsed.host:
         raise CommandError(f"--url {url}: an address such as http://127.0.0.1:5100 is wanted", BAD_USAGE)
     return text.rstrip("/").removesuffix("/v1")
+
+
+def _object(response: httpx.Response) -> dict[str, Any] | None:
+    """The answer's JSON object, None where it is something else."""
+    try:
+        body = response.json()
+    except ValueError:
+        return None
+    return body if isinstance(body, dict) else None
 
 
 def _segment(text: str) -> str:

@@ -10,7 +10,9 @@ _PATIENCE_SECONDS = 60.0
 """How long a gateway may be away before following gives up. The tasks run on in any case."""
 
 _RETRY_SECONDS = 2.0
-_PASSING_STATUSES = frozenset({429, 500, 502, 503, 504})
+
+PASSING_STATUSES = frozenset({429, 500, 502, 503, 504})
+"""What a gateway or a proxy before it may answer for a while."""
 
 
 def follow(client: GatewayClient, ids: Sequence[str], board: Board) -> Answer:
@@ -35,7 +37,7 @@ def _ask_again(client: GatewayClient, ids: Sequence[str], board: Board) -> Answe
         try:
             return client.status(ids)
         except (UnreachableError, BrokenAnswerError, RefusedError) as trouble:
-            passing = not isinstance(trouble, RefusedError) or trouble.status in _PASSING_STATUSES
+            passing = not isinstance(trouble, RefusedError) or trouble.status in PASSING_STATUSES
             if not passing or time.monotonic() > give_up:
                 raise
             board.note(f"{trouble}; asking again")

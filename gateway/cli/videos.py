@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from gateway.cli.boards import board
@@ -11,12 +12,18 @@ from gateway.cli.failures import BAD_USAGE, CommandError
 from gateway.cli.following import follow
 from gateway.cli.output import give, give_table, say
 
+_MAX_VIDEOS = 3
+_LONGEST_SHOWN = 200
+_ADDRESSES = ("https://", "http://", "oss://", "data:")
+
 
 @dataclass(frozen=True, slots=True)
 class Wish:
     """The video that is wanted, as it was given on the command line; what is None is left to the gateway.
 
-    `fields` are further fields of the request, `options` go to the upstream's own parameters: both `name=value`.
+    `images`, `last_frame` and `videos` are addresses, or files of this machine; with `references` the images are what
+    the video is about, not its first and last frame. `fields` are further fields of the request, `options` go to the
+    upstream's own parameters: both `name=value`.
     """
 
     prompt: str
@@ -29,9 +36,16 @@ class Wish:
     images: Sequence[str] = ()
     fields: Sequence[str] = field(default=())
     options: Sequence[str] = field(default=())
+    last_frame: str | None = None
+    videos: Sequence[str] = ()
+    references: bool = False
 
     def body(self) -> dict[str, Any]:
-        """The request body. Raises CommandError for a pair that is none."""
+        """The request body, a `Path` for each file. Raises CommandError for a pair or a file that is none."""
+        if len(self.videos) > _MAX_VIDEOS:
+            raise CommandError(f"--video: at most {_MAX_VIDEOS} are taken", BAD_USAGE)
+        images = [_medium("--image", text) for text in self.images]
+        videos = [_medium("--video", text) for text in self.videos]
         named = {
             "prompt": self.prompt,
             "model": self.model,
@@ -40,8 +54,10 @@ class Wish:
             "resolution": self.resolution,
             "size": self.size,
             "seed": self.seed,
-            "image_url": self.images[0] if len(self.images) == 1 else None,
-            "images": list(self.images) if len(self.images) > 1 else None,
+            **_pictures(images),
+            "last_frame": None if self.last_frame is None else _medium("--last-frame", self.last_frame),
+            **{f"video_file_{number}": video for number, video in enumerate(videos, 1)},
+            "functionMode": "omni_reference" if self.references else None,
             "provider_options": _pairs("--option", self.options) or None,
         }
         return {name: value for name, value in named.items() if value is not None} | _pairs("--field", self.fields)
@@ -122,6 +138,29 @@ def _seconds(values: Sequence[int], default: int | None) -> str:
     if len(values) > 3 and list(values) == list(range(values[0], values[-1] + 1)):
         return f"{values[0]}–{values[-1]}" + (f", {default}*" if default is not None else "")
     return _choice(values, default)
+
+
+def _pictures(images: list[str | Path]) -> dict[str, Any]:
+    if len(images) > 1:
+        return {"images": images}
+    return {"image" if isinstance(image, Path) else "image_url": image for image in images}
+
+
+def _medium(option: str, text: str) -> str | Path:
+    """An address as it is, anything else as the file it names. Raises CommandError where there is none."""
+    if text.lower().startswith(_ADDRESSES):
+        return text
+    path = Path(text)
+    shown = text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
+    try:
+        if not path.is_file():
+            raise CommandError(f"{option} {shown}: there is no such file, and it is no https:// address", BAD_USAGE)
+        # A form's empty file is a field that was left empty: the video would be made, and charged, without it.
+        if not path.stat().st_size:
+            raise CommandError(f"{option} {shown}: the file is empty", BAD_USAGE)
+    except OSError as error:
+        raise CommandError(f"{option} {shown}: {error.strerror or error}", BAD_USAGE) from None
+    return path
 
 
 def _pairs(option: str, texts: Iterable[str]) -> dict[str, Any]:
