@@ -50,6 +50,7 @@ class TaskObject(_Answer):
     result: VideoResult | None = None
     error: str | None = Field(None, description="Why it failed, or with `stale` why the last query did.")
     error_code: str | None = Field(None, description="The upstream's own code of the failure.")
+    archived: bool | None = Field(None, description="The gateway keeps the video: `content` gives it for ever.")
     stale: bool | None = Field(None, description="The last query failed on its way: this is the last known state.")
     created: int | None = Field(None, description="Unix seconds.")
     model: str | None = None
@@ -79,6 +80,7 @@ class VideoObject(_Answer):
     error: VideoError | None
     prompt: str | None = None
     url: str | None = Field(None, description="The finished video.")
+    archived: bool | None = Field(None, description="The gateway keeps the video: `content` gives it for ever.")
     stale: bool | None = Field(None, description="The last query failed on its way: this is the last known state.")
     provider: str
 

@@ -1,7 +1,7 @@
 """The application: every route on one screen."""
 
-import contextlib
 from collections.abc import AsyncGenerator
+from contextlib import aclosing, asynccontextmanager
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -87,9 +87,9 @@ def create_app(
     memory = remember(settings, clock or SystemClock(), http)
     parts = assemble(settings, memory)
 
-    @contextlib.asynccontextmanager
+    @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncGenerator[None, None]:
-        async with memory.http, memory.background as background:
+        async with memory.http, aclosing(memory.fetcher), memory.background as background:
             background.start(DailyGifts(memory.clock, lambda: app.state.parts).run())
             if reload:
                 background.start(Reloader(app.state, memory, load_settings, settings_file()).run())
@@ -109,7 +109,7 @@ def create_app(
                 max_age=86_400,
             ),
             Middleware(Failures, default_language=settings.language),
-            Middleware(BodyLimit, limit=settings.limits.body_bytes),
+            Middleware(BodyLimit, limit=settings.limits.body_bytes, upload_limit=settings.limits.upload_bytes),
         ],
         exception_handlers={GatewayError: refuse, HTTPException: refuse_http},
         lifespan=lifespan,

@@ -8,15 +8,22 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from gateway import metrics
 from gateway.accounts import AccountPool
+from gateway.archive import Archive
+from gateway.archive_store import ArchiveStore, StoreError
 from gateway.background import Background
 from gateway.callers import Callers, GatewayKey, parse_key
 from gateway.care import Care
 from gateway.catalog import Catalog
 from gateway.clock import Clock
 from gateway.context import Parts
+from gateway.fetching import Fetcher
+from gateway.guard import Guard
+from gateway.keeping import Keeper
 from gateway.listing import Listing
 from gateway.logs import GATEWAY
+from gateway.media import MediaIntake
 from gateway.owners import Owners
 from gateway.places import PlaceMemory, Places
 from gateway.policies import POLICIES
@@ -24,6 +31,7 @@ from gateway.polling import Polling
 from gateway.repeats import Repeats
 from gateway.roster import managed_accounts
 from gateway.settings import Settings, SettingsError
+from gateway.shrinking import INSTALL, can_shrink
 from gateway.submission import Submitter
 from gateway.task_ids import derived_key
 from gateway.tasks import Tasks
@@ -44,29 +52,64 @@ class Memory:
 
     clock: Clock
     http: HttpClient
+    fetcher: Fetcher
     background: Background
     pool: AccountPool
     polling: Polling
     owners: Owners
     places: PlaceMemory
     repeats: Repeats
+    keeper: Keeper | None
 
 
 def remember(settings: Settings, clock: Clock, http: HttpClient | None = None) -> Memory:
-    """A memory with nothing in it yet."""
+    """A memory with nothing in it yet. Raises SettingsError where the archive cannot be used."""
     pool, background = AccountPool(clock), Background()
-    timeouts = Timeouts(settings.timeouts.connect, settings.timeouts.read, settings.timeouts.total)
+    if http is None:
+        timeouts = settings.timeouts
+        http = HttpClient(Timeouts(timeouts.connect, timeouts.read, timeouts.total))
     polling = Polling(clock, settings.poll_freshness, background, pool.heard)
     return Memory(
         clock,
-        http or HttpClient(timeouts),
+        http,
+        Fetcher(Guard(), max_seconds=settings.media.fetch_seconds),
         background,
         pool,
         polling,
         Owners(clock, polling, background),
         PlaceMemory(),
         Repeats(clock, _seeds().__next__),
+        _keeper(settings, http, polling, clock, background),
     )
+
+
+def open_archive(settings: Settings) -> ArchiveStore | None:
+    """Where finished videos are kept, None where they are not. Raises SettingsError where that cannot be used."""
+    if settings.archive_url is None:
+        return None
+    try:
+        return ArchiveStore.open(settings.archive_url)
+    except StoreError as error:
+        raise SettingsError(f"ARCHIVE_URL: {error}") from None
+
+
+def _keeper(
+    settings: Settings, http: HttpClient, polling: Polling, clock: Clock, background: Background
+) -> Keeper | None:
+    store = open_archive(settings)
+    if store is None:
+        return None
+    archive = Archive(
+        store,
+        http,
+        clock,
+        background,
+        copies=settings.archive.copies,
+        keep_prompt=settings.archive.prompt,
+        ended=lambda report: metrics.observe_copy(report.outcome),
+    )
+    interval = settings.video_poll_interval / 1000
+    return Keeper(archive, polling, clock, background, follow=settings.archive.follow, interval=interval)
 
 
 def _seeds() -> Iterator[str]:
@@ -90,6 +133,10 @@ def assemble(settings: Settings, memory: Memory) -> Parts:
     )
     care = Care(registry, pool, clock, memory.background)
     submitter = Submitter(clock, pool, care, polling.look, max_attempts=settings.rotation.max_attempts)
+    guard = _guard(settings)
+    intake = MediaIntake(
+        memory.fetcher.fetch, memory.http, max_bytes=settings.media.max_bytes, shrink=settings.media.shrink
+    )
     tasks = Tasks(
         registry,
         catalog,
@@ -97,7 +144,9 @@ def assemble(settings: Settings, memory: Memory) -> Parts:
         Listing(registry, places, sole_owner=len(keys) <= 1, spend=polling.spend),
         polling,
         submitter,
+        intake,
         clock,
+        keeper=memory.keeper,
         poll_interval=settings.video_poll_interval / 1000,
     )
     callers = Callers(
@@ -109,6 +158,7 @@ def assemble(settings: Settings, memory: Memory) -> Parts:
     _warn(settings, len(accounts))
     # Nothing can go wrong any more.
     pool.manage(accounts, POLICIES[settings.rotation.policy]())
+    memory.fetcher.guard, memory.fetcher.max_seconds = guard, settings.media.fetch_seconds
     polling.freshness = settings.poll_freshness
     polling.per_second = {"dashscope": settings.dashscope_qps, "jimeng": settings.jimeng_qps}
     return Parts(settings, callers, tasks, memory.repeats, memory.http, pool, care)
@@ -121,6 +171,22 @@ def _keys(settings: Settings) -> list[GatewayKey]:
         if not key.secret.startswith("gw-"):
             raise SettingsError(f"GATEWAY_KEYS: entry {number} is no key of the form name:gw-… or gw-…")
     return keys
+
+
+def _guard(settings: Settings) -> Guard:
+    """Where media may be fetched from. A host that can be none stops the start, as does a library that is missing."""
+    media = settings.media
+    if media.shrink and not can_shrink():
+        raise SettingsError(f"media.shrink needs Pillow: {INSTALL}")
+    try:
+        return Guard(
+            networks=media.networks,
+            denied_networks=media.denied_networks,
+            hosts=media.hosts,
+            denied_hosts=media.denied_hosts,
+        )
+    except ValueError as error:
+        raise SettingsError(f"media.hosts or media.denied_hosts: {error}") from None
 
 
 def _catalog(settings: Settings, registry: Registry) -> Catalog:
@@ -136,7 +202,12 @@ def _registry(settings: Settings, http: HttpClient, clock: Clock) -> Registry:
     dashscope = DashScope(http, base_url=settings.dashscope_base_url)
     jimeng = Jimeng(
         http,
-        hosts=Hosts(settings.jimeng_base_url, settings.jimeng_commerce_url),
+        hosts=Hosts(
+            settings.jimeng_base_url,
+            settings.jimeng_commerce_url,
+            settings.jimeng_imagex_url,
+            settings.jimeng_vod_url,
+        ),
         query_batch=settings.jimeng_query_batch,
         extra_models=[
             extra_model(model.name, model.key, model.benefit_type, model.durations, model.resolutions)

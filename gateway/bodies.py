@@ -1,39 +1,47 @@
 """Request bodies: JSON, multipart and URL-encoded forms become the same nested object."""
 
+import asyncio
 import itertools
 import re
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from typing import Any, cast
 
 import orjson
+from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from gateway.errors import GatewayError, refused
 from gateway.messages import ERRORS
-from gateway.pictures import data_url
+from providers.files import MediaFile
 
 MAX_FIELDS = 1000
-MAX_FILES = 16
-VIDEO_FIELDS = frozenset({"video", "video_file_1", "video_file_2", "video_file_3"})
+MAX_FILES = 20
 MAX_DEPTH = 8
 
 _NAME = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])*)")
 _PART = re.compile(r"\[([^\[\]]*)\]")
 
 
-async def read_object(request: Request, limit: int) -> dict[str, Any]:
+@asynccontextmanager
+async def read_object(request: Request, limit: int) -> AsyncGenerator[dict[str, Any], None]:
     """The body as an object, whatever its Content-Type. Raises GatewayError.
 
-    In forms, `name[a][b]` nests, `name[]` and repeated names make lists. `limit` bounds a text part, in bytes; the
-    whole body is bounded by the application.
+    In forms, `name[a][b]` nests, `name[]` and repeated names make lists, and a file is a `MediaFile`, which is open
+    until the context is left. `limit` bounds the texts of a form together, in bytes; the whole body is bounded by the
+    application.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
-        return await _read_form(request, limit)
+        async with AsyncExitStack() as opened:
+            yield await _read_multipart(request, limit, opened)
+        return
     body = await request.body()
     if kind == "application/x-www-form-urlencoded" and not body.lstrip().startswith(b"{"):
-        return await _read_form(request, limit)
+        yield await _read_urlencoded(request, limit)
+        return
     # curl calls a JSON body a form unless told otherwise: what looks like JSON is read as JSON.
     if kind not in ("", "application/json", "text/plain", "application/x-www-form-urlencoded") and not (
         kind.startswith("application/") and kind.endswith("+json")
@@ -45,23 +53,58 @@ async def read_object(request: Request, limit: int) -> dict[str, Any]:
         raise refused("invalid_json") from None
     if not isinstance(parsed, dict):
         raise refused("invalid_json")
-    return parsed
+    yield parsed
 
 
-async def _read_form(request: Request, limit: int) -> dict[str, Any]:
-    """The form; an uploaded picture becomes a `data:` URL, so that every field is text."""
-    items: list[tuple[str, str]] = []
+class _FormParser(MultiPartParser):
+    """Files go to disk as they come; what is in memory, the texts, is bounded for all of them together."""
+
+    text_bytes = 0
+
+    def on_part_data(self, data: bytes, start: int, end: int) -> None:
+        if self._current_part.file is None:
+            self.text_bytes += end - start
+            if self.text_bytes > self.max_part_size:
+                raise GatewayError("too_large", values={"limit": self.max_part_size})
+        super().on_part_data(data, start, end)
+
+
+async def _read_multipart(request: Request, limit: int, opened: AsyncExitStack) -> dict[str, Any]:
     try:
-        async with request.form(max_files=MAX_FILES, max_fields=MAX_FIELDS, max_part_size=limit) as form:
-            for name, value in form.multi_items():
-                if isinstance(value, str):
-                    items.append((name, value))
-                elif name in VIDEO_FIELDS:
-                    raise GatewayError("unsupported_parameter", ERRORS["no_video_uploads"], param=name)
-                else:
-                    items.append((name, data_url(await value.read(), name)))
+        async with aclosing(request.stream()) as stream:
+            parser = _FormParser(
+                request.headers, stream, max_files=MAX_FILES, max_fields=MAX_FIELDS, max_part_size=limit
+            )
+            form = await parser.parse()
+    except (MultiPartException, UnicodeError, LookupError):
+        raise refused("invalid_form") from None
+    opened.push_async_callback(form.close)
+    items: list[tuple[str, Any]] = []
+    for name, value in form.multi_items():
+        if isinstance(value, str):
+            items.append((name, value))
+        elif value.size or value.filename:
+            items.append((name, await _inspect(value, name)))
+        # Browsers send a file without name and content for a field that was left empty.
+    return _fields(items)
+
+
+async def _inspect(upload: UploadFile, name: str) -> MediaFile:
+    file = await asyncio.to_thread(MediaFile.inspect, upload.file)
+    if file is None:
+        raise GatewayError("invalid_value", ERRORS["not_media"], param=name, values={"param": name})
+    return file
+
+
+async def _read_urlencoded(request: Request, limit: int) -> dict[str, Any]:
+    try:
+        form = await request.form(max_fields=MAX_FIELDS, max_part_size=limit)
     except (HTTPException, UnicodeError, LookupError):
         raise refused("invalid_form") from None
+    return _fields(cast("list[tuple[str, Any]]", form.multi_items()))
+
+
+def _fields(items: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     fields = nest(items)
     # A form has texts only, and the upstream's own parameters have types.
     if isinstance(fields.get("provider_options"), dict):
@@ -74,6 +117,8 @@ def _typed(value: Any) -> Any:
         return {name: _typed(item) for name, item in value.items()}
     if isinstance(value, list):
         return [_typed(item) for item in value]
+    if isinstance(value, MediaFile):
+        raise refused("invalid_form")
     try:
         typed = orjson.loads(value)
     except orjson.JSONDecodeError:
@@ -81,7 +126,7 @@ def _typed(value: Any) -> Any:
     return typed if isinstance(typed, bool | int | float) else value
 
 
-def nest(items: Iterable[tuple[str, str]]) -> dict[str, Any]:
+def nest(items: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     """Form fields as one nested object. Raises GatewayError when names contradict each other.
 
     >>> nest([("a", "1"), ("b[]", "2"), ("b[]", "3"), ("c[d][e]", "4")])

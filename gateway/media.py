@@ -1,266 +1,216 @@
-"""A finished file from the upstream's link to the client, in constant memory.
+"""Media in: what a client handed in becomes what a provider can use, checked against what the model takes.
 
-The link's host may want no HEAD, know no ranges, compress unasked, point elsewhere, or find its link too old. Whatever
-goes wrong before the first byte is an ordinary refusal. After it nothing can be said any more: the connection to the
-client is broken off, so that it sees that something is missing.
+A file stays a file, a `data:` URL becomes one, and an address is fetched for those upstreams that read none. What is
+only passed on as an address is neither fetched nor checked here: the upstream is its judge.
 """
 
 import asyncio
-import re
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
-from dataclasses import dataclass
+import base64
+import binascii
+import io
+import tempfile
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import IO, Protocol
+from urllib.parse import unquote_to_bytes
 
-import httpx
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from gateway.errors import GatewayError, invalid
+from gateway.messages import ERRORS, spell_bytes
+from gateway.shrinking import shrink_to
+from providers.contract import FieldProblem, FieldReason, Media, MediaLimits, ModelCard, ProviderError, VideoRequest
+from providers.files import TYPES, MediaFile, MediaKind
+from providers.http import HttpClient
 
-from gateway.errors import GatewayError
-from gateway.messages import ERRORS
-from gateway.refusals import refuse
-from providers.contract import ErrorKind, ProviderError
-from providers.http import Download, HttpClient
+SPOOL_BYTES = 1024 * 1024
+"""What of a file is kept in memory before it goes to disk."""
 
-CACHE_CONTROL = "private, max-age=3600"
-"""What a link leads to never changes, but only its owner may keep it."""
-
-MAX_NAME = 64
-
-_EXPIRED = frozenset({403, 404, 410})
-"""How hosts answer a link that is too old: with a refusal, or as if it had never been there."""
-
-_NO_HEAD = frozenset({403, 405, 501})
-"""A link signed for GET is refused like a forged one."""
-
-_PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
-
-_OF_A_RANGE = ("accept-ranges", "content-range", "etag")
-_PASSED_ON = ("accept-ranges", "content-encoding", "content-range", "etag", "last-modified")
-_RANGE = re.compile(r"bytes=[0-9, \t-]{1,256}", re.IGNORECASE)
-_FROM_TO = re.compile(r"(\d+)\s*-\s*(\d+)")
-_CONTENT_RANGE = re.compile(r"bytes\s+(?:\d+-\d+|\*)/(\d+)", re.IGNORECASE)
-_IMAGE = re.compile(r"image/[a-z0-9.+-]{1,64}")
-_MULTIPART = re.compile(r"multipart/byteranges;\s*boundary=[!-~]{1,80}", re.IGNORECASE)
+_AT_ONCE = 4
+_NO_LIMITS = MediaLimits()
 
 
-class BrokenOff(Exception):  # noqa: N818
-    """The host failed in the middle of a file. Raised to the server, which then closes the client's connection."""
+class Fetch(Protocol):
+    async def __call__(self, url: str, *, max_bytes: int, param: str) -> IO[bytes]:
+        """What lies at a client's address. Raises GatewayError that names the field `param`."""
 
 
-async def stream_content(
-    fetch: HttpClient,
-    link: str,
-    request: Request,
-    *,
-    filename: str,
-    media_type: str,
-    proxy: str | None,
-    renew: Callable[[], Awaitable[str | None]],
-) -> Response:
-    """The answer to a GET or HEAD for the file at `link`: 200, 206 or 416, ranges as the client asked for them.
+@dataclass(frozen=True, slots=True)
+class MediaIntake:
+    """Makes inputs ready for a submit.
 
-    `renew` gives a fresh link, or None where there is none; it is asked at most once, when the host finds `link` too
-    old, and what it raises is passed on. `media_type` is what the client is told, except for a picture, whose host
-    knows better. `filename` is cut to what every client can store.
-
-    Raises GatewayError: 404 when the file is gone, 502 when the host cannot be reached or will not give it.
+    `fetch` gets what clients name by address, `http` what an upstream named. `max_bytes` bounds any file that is
+    fetched or decoded here, where the model has no narrower limit. With `shrink` a picture that is too large for the
+    model, or of a type it does not read, is made to fit instead of being refused.
     """
-    head_only = request.method == "HEAD"
-    async with AsyncExitStack() as opened:
-        source = _Source(fetch, request.method, _asked(request), proxy, opened)
-        found = await source.open(link)
-        if found.status in _EXPIRED:
-            fresh = await renew()
-            if fresh is None:
-                raise GatewayError("not_found", ERRORS["file_gone"], upstream_code=str(found.status))
-            found = await source.open(fresh)
-        if found.status not in (200, 206, 416):
-            raise _refusal(found)
-        headers = _headers(found, filename, media_type)
-        if found.status == 416:
-            answer = await refuse(request, GatewayError("range_not_satisfiable"))
-            answer.headers.update({name: headers[name] for name in _OF_A_RANGE if name in headers})
-            return answer
-        if head_only:
-            return _Relay(found.status, headers)
+
+    fetch: Fetch
+    http: HttpClient
+    max_bytes: int
+    shrink: bool = False
+
+    @asynccontextmanager
+    async def ready(self, card: ModelCard, request: VideoRequest) -> AsyncGenerator[VideoRequest, None]:
+        """The settled request with its inputs as the provider of `card` wants them. What was made for it is closed
+        when the context is left. Raises GatewayError that names the field.
+        """
+        if not request.media and request.sound is None:
+            yield request
+            return
+        async with AsyncExitStack() as made:
+            inputs = [*request.media, *([request.sound] if request.sound else [])]
+            turns = asyncio.Semaphore(_AT_ONCE)
+
+            async def prepare(item: Media) -> Media:
+                async with turns:
+                    return await self._prepare(card, item, made)
+
+            ready = await _all([prepare(item) for item in inputs])
+            problems = [problem for item in ready for problem in _problems(card, item)]
+            if problems:
+                raise invalid(problems)
+            sound = ready.pop() if request.sound else None
+            yield replace(request, media=tuple(ready), sound=sound)
+
+    async def _prepare(self, card: ModelCard, item: Media, made: AsyncExitStack) -> Media:
+        limits = card.media_files.get(item.kind, _NO_LIMITS)
+        file = item.file
+        if file is None:
+            got = await self._get(card, item, self._most(limits, item.kind))
+            if got is None:
+                return item
+            made.callback(got.close)
+            file = await asyncio.to_thread(_inspect, got, item)
+        if file.kind is not item.kind:
+            raise invalid([_of_another_kind(item, file)])
+        if self.shrink and item.kind is MediaKind.IMAGE and not _fits(limits, file):
+            smaller = await asyncio.to_thread(shrink_to, file, limits)
+            if smaller is not None:
+                file = smaller
+                made.callback(file.close)
+        if limits.max_bytes and file.size > limits.max_bytes:
+            raise too_large(item.param, limits.max_bytes)
+        return replace(item, file=file, url="")
+
+    def _most(self, limits: MediaLimits, kind: MediaKind) -> int:
+        """How many bytes are taken: of a picture that may be shrunk afterwards, more than the model takes."""
+        shrunk = self.shrink and kind is MediaKind.IMAGE
+        return min(self.max_bytes, limits.max_bytes) if limits.max_bytes and not shrunk else self.max_bytes
+
+    async def _get(self, card: ModelCard, item: Media, most: int) -> IO[bytes] | None:
+        """The bytes behind an input that is no file; None where its address goes to the upstream."""
+        if item.url.startswith("data:"):
+            return await asyncio.to_thread(_decode, item, most)
+        if card.fetches_urls:
+            return None
+        if item.from_upstream:
+            return await self._get_from_upstream(item, most)
+        return await self.fetch(item.url, max_bytes=most, param=item.param)
+
+    async def _get_from_upstream(self, item: Media, most: int) -> IO[bytes]:
         try:
-            # Trouble before the first piece can still be told, so nothing is answered until it is there.
-            first = await anext(found.pieces, b"")
+            async with self.http.stream("GET", item.url, headers={}) as found:
+                if found.status != 200:
+                    raise GatewayError("upstream_error", ERRORS["file_not_given"], detail=f"HTTP {found.status}")
+                return await _spool(found.pieces, item.param, most)
         except ProviderError as error:
-            raise _unavailable(error) from error
-        return _Relay(found.status, headers, first, found.pieces, opened.pop_all())
+            raise GatewayError("upstream_unavailable", ERRORS["file_not_fetched"], detail=error.detail) from error
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """What a host said to a link. `length` is None where it did not say."""
-
-    status: int
-    headers: httpx.Headers
-    length: int | None
-    pieces: AsyncIterator[bytes]
-    retry_after: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Source:
-    """Asks hosts what the client asked. `opened` holds the one connection that is in use."""
-
-    fetch: HttpClient
-    method: str
-    asked: dict[str, str]
-    proxy: str | None
-    opened: AsyncExitStack
-
-    async def open(self, link: str) -> _Found:
-        """Raises GatewayError when no answer comes."""
-        try:
-            answer = await self._send(self.method, link, self.asked)
-            if self.method == "HEAD" and answer.status in _NO_HEAD:
-                return _head_of(await self._send("GET", link, {"Range": "bytes=0-0"}))
-        except ProviderError as error:
-            raise _unavailable(error) from error
-        return _found(answer, answer.status, _length(answer.headers))
-
-    async def _send(self, method: str, link: str, headers: dict[str, str]) -> Download:
-        await self.opened.aclose()
-        return await self.opened.enter_async_context(self.fetch.stream(method, link, headers=headers, proxy=self.proxy))
+async def _all(calls: Sequence[Coroutine[None, None, Media]]) -> list[Media]:
+    """What they give, in their order; the first that fails ends the others."""
+    tasks = [asyncio.ensure_future(call) for call in calls]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
-class _Relay(Response):
-    """Head, then piece by piece; a piece is only asked for when the client has taken the one before."""
-
-    def __init__(
-        self,
-        status: int,
-        headers: dict[str, str],
-        first: bytes = b"",
-        pieces: AsyncIterator[bytes] | None = None,
-        opened: AsyncExitStack | None = None,
-    ) -> None:
-        self.status_code = status
-        self.background = None
-        self._first = first
-        self._pieces = pieces
-        self._opened = opened or AsyncExitStack()
-        self.init_headers(headers)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async with self._opened:
-            sending = asyncio.create_task(self._send(send))
-            watching = asyncio.create_task(_gone(receive))
-            try:
-                await asyncio.wait((sending, watching), return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                sending.cancel()
-                watching.cancel()
-                await asyncio.gather(sending, watching, return_exceptions=True)
-        if not sending.cancelled():
-            sending.result()
-
-    async def _send(self, send: Send) -> None:
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        if self._pieces is not None:
-            await send({"type": "http.response.body", "body": self._first, "more_body": True})
-            try:
-                async for piece in self._pieces:
-                    await send({"type": "http.response.body", "body": piece, "more_body": True})
-            except ProviderError as error:
-                raise BrokenOff(str(error)) from None
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+def too_large(param: str, most: int) -> GatewayError:
+    """The refusal (413) of a file that has more than `most` bytes."""
+    values = {"param": param, "limit": spell_bytes(most)}
+    return GatewayError("too_large", ERRORS["file_too_large"], param=param, values=values)
 
 
-async def _gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
+async def _spool(pieces: AsyncIterator[bytes], param: str, most: int) -> IO[bytes]:
+    file = tempfile.SpooledTemporaryFile(SPOOL_BYTES)  # noqa: SIM115 - it outlives this function
+    size = 0
+    try:
+        async for piece in pieces:
+            size += len(piece)
+            if size > most:
+                raise too_large(param, most)
+            file.write(piece)
+    except BaseException:
+        file.close()
+        raise
+    return file
 
 
-def _asked(request: Request) -> dict[str, str]:
-    """The client's range. One that nobody can read is left out, as HTTP wants it: the whole file is the answer."""
-    wanted, condition = request.headers.get("range", ""), request.headers.get("if-range", "")
-    backwards = any(int(first) > int(last) for first, last in _FROM_TO.findall(wanted[:300]))
-    if not _RANGE.fullmatch(wanted) or backwards or not _plain(condition):
-        return {}
-    return {"Range": wanted, "If-Range": condition} if condition else {"Range": wanted}
+def _decode(item: Media, most: int) -> IO[bytes]:
+    """The bytes of a `data:` URL. Raises GatewayError."""
+    head, comma, data = item.url.partition(",")
+    text = data.encode("utf-8", "replace")
+    # Three bytes in four characters.
+    if len(text) // 4 * 3 > most + 3:
+        raise too_large(item.param, most)
+    try:
+        if not comma:
+            raise ValueError
+        content = _base64(text) if head.lower().endswith(";base64") else unquote_to_bytes(data)
+    except (ValueError, binascii.Error):
+        raise GatewayError(
+            "invalid_value", ERRORS["broken_data_url"], param=item.param, values={"param": item.param}
+        ) from None
+    return io.BytesIO(content)
 
 
-def _found(answer: Download, status: int, length: int | None) -> _Found:
-    return _Found(status, answer.headers, length, answer.pieces, answer.retry_after)
+def _base64(text: bytes) -> bytes:
+    """Of either alphabet, with breaks and without padding where a client left it so."""
+    plain = unquote_to_bytes(text).translate(bytes.maketrans(b"-_", b"+/"), b" \t\r\n").rstrip(b"=")
+    return base64.b64decode(plain + b"=" * (-len(plain) % 4), validate=True)
 
 
-def _head_of(answer: Download) -> _Found:
-    """What a HEAD would have said, read off the answer to a GET of the first byte."""
-    total = _CONTENT_RANGE.fullmatch(answer.headers.get("content-range", "").strip())
-    length = int(total[1]) if total else None
-    if answer.status == 206 or (answer.status == 416 and length == 0):
-        answer.headers.pop("content-range", None)
-        return _found(answer, 200, length)
-    return _found(answer, answer.status, _length(answer.headers))
+def _inspect(content: IO[bytes], item: Media) -> MediaFile:
+    file = MediaFile.inspect(content)
+    if file is None:
+        raise GatewayError("invalid_value", ERRORS["not_media"], param=item.param, values={"param": item.param})
+    return file
 
 
-def _length(headers: httpx.Headers) -> int | None:
-    value = headers.get("content-length", "")
-    if "transfer-encoding" in headers or not (value.isascii() and value.isdigit()):
-        return None
-    return int(value)
+def _of_another_kind(item: Media, file: MediaFile) -> FieldProblem:
+    return FieldProblem(item.param, FieldReason.NOT_ALLOWED, TYPES[item.kind], file.media_type)
 
 
-def _headers(found: _Found, filename: str, media_type: str) -> dict[str, str]:
-    passed_on = {name: value for name in _PASSED_ON if (value := found.headers.get(name)) and _plain(value)}
-    if found.status != 200:
-        passed_on["accept-ranges"] = "bytes"
-    if found.status == 416:
-        return {name: passed_on[name] for name in ("accept-ranges", "content-range") if name in passed_on}
-    if found.length is not None:
-        passed_on["content-length"] = str(found.length)
-    return passed_on | {
-        "content-type": _content_type(found.headers.get("content-type", ""), media_type),
-        "content-disposition": f'attachment; filename="{safe_name(filename)}"',
-        "cache-control": CACHE_CONTROL,
-    }
+def _fits(limits: MediaLimits, file: MediaFile) -> bool:
+    return not (limits.max_bytes and file.size > limits.max_bytes) and not any(_file_problems("", limits, file))
 
 
-def _content_type(given: str, media_type: str) -> str:
-    """Ours, for hosts call a video a stream of octets. Several ranges at once are in parts that only the host's own
-    type tells how to separate."""
-    if _MULTIPART.fullmatch(given):
-        return given
-    image = given.partition(";")[0].strip().lower()
-    return image if media_type.startswith("image/") and _IMAGE.fullmatch(image) else media_type
+def _problems(card: ModelCard, item: Media) -> list[FieldProblem]:
+    if item.file is None:
+        return []
+    return _file_problems(item.param, card.media_files.get(item.kind, _NO_LIMITS), item.file)
 
 
-def safe_name(filename: str) -> str:
-    """At most MAX_NAME characters that need no quoting anywhere, the extension kept; `file` where nothing is left."""
-    stem, dot, extension = re.sub(r"[^A-Za-z0-9._-]+", "_", filename).strip("._-").rpartition(".")
-    if not stem or len(extension) > 8:
-        stem, dot, extension = f"{stem}{dot}{extension}", "", ""
-    ending = dot + extension
-    return f"{stem[: MAX_NAME - len(ending)]}{ending}" or "file"
+def _file_problems(param: str, limits: MediaLimits, file: MediaFile) -> list[FieldProblem]:
+    """Everything but the bytes. A picture whose pixels cannot be read is none."""
 
+    def problem(allowed: str, value: str) -> FieldProblem:
+        return FieldProblem(param, FieldReason.NOT_ALLOWED, (allowed,), value)
 
-def _plain(value: str) -> bool:
-    """Whether a foreign value may stand in a header: visible ASCII and spaces."""
-    return value.isascii() and value.isprintable() and len(value) <= 1024
-
-
-def _unavailable(error: ProviderError) -> GatewayError:
-    if error.kind is ErrorKind.UPSTREAM_ERROR:
-        return GatewayError("upstream_error", ERRORS["file_not_given"], detail=error.detail)
-    return GatewayError("upstream_unavailable", ERRORS["file_not_fetched"], detail=error.detail)
-
-
-def _refusal(found: _Found) -> GatewayError:
-    """For a status that brings no file."""
-    code = str(found.status)
-    if found.status in (404, 410):
-        return GatewayError("not_found", ERRORS["file_gone"], upstream_code=code)
-    if found.status in _PASSING:
-        return GatewayError(
-            "upstream_unavailable",
-            ERRORS["file_not_fetched"],
-            upstream_code=code,
-            detail=f"HTTP {code}",
-            retry_after=found.retry_after,
-        )
-    return GatewayError("upstream_error", ERRORS["file_not_given"], upstream_code=code, detail=f"HTTP {code}")
+    if limits.types and file.media_type not in limits.types:
+        return [FieldProblem(param, FieldReason.NOT_ALLOWED, limits.types, file.media_type)]
+    if file.kind is not MediaKind.IMAGE:
+        return []
+    if not file.width:
+        return [FieldProblem(param, FieldReason.NOT_ALLOWED, TYPES[MediaKind.IMAGE], f"{file.media_type}, broken")]
+    size, short, long = f"{file.width}x{file.height}", *sorted((file.width, file.height))
+    found = []
+    if limits.min_side and short < limits.min_side:
+        found.append(problem(f"≥ {limits.min_side} px", size))
+    if limits.max_side and long > limits.max_side:
+        found.append(problem(f"≤ {limits.max_side} px", size))
+    if limits.max_aspect and long > short * limits.max_aspect:
+        found.append(problem(f"1:{limits.max_aspect:g} – {limits.max_aspect:g}:1", size))
+    return found

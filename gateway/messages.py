@@ -131,11 +131,45 @@ ERRORS: dict[str, Words] = {
         "不支持的 Content-Type，请使用 application/json 或 multipart/form-data",
         "This Content-Type is not understood: use application/json or multipart/form-data",
     ),
-    "picture_too_large": Words("图片过大，上限为 {limit} 字节", "The picture is too large: at most {limit} bytes"),
+    "file_too_large": Words(
+        "{param}：文件过大，此模型最多接受 {limit}", "{param}: the file is too large: this model takes at most {limit}"
+    ),
     "range_not_satisfiable": Words("请求的范围超出文件", "The range lies outside of the file"),
-    "not_a_picture": Words(
-        "{param}：不是可识别的图片，请上传 PNG、JPEG、WebP 或 BMP，或给出图片的 https 链接",
-        "{param}: this is no picture that can be read; upload PNG, JPEG, WebP or BMP, or give an https address",
+    "not_media": Words(
+        "{param}：文件内容不是可识别的图片、视频或音频，可用格式：PNG、JPEG、WebP、BMP；MP4、MOV；MP3、WAV",
+        "{param}: the content is no picture, video or sound that can be read; what can: PNG, JPEG, WebP, BMP; MP4, "
+        "MOV; MP3, WAV",
+    ),
+    "url_unfetchable": Words(
+        "{param}：无法获取该地址，请给出公网可访问的 https:// 链接，或直接上传文件",
+        "{param}: the address cannot be fetched: give a public https:// address, or send the file itself",
+    ),
+    "url_not_given": Words(
+        "{param}：该地址的服务器返回 HTTP {status}，请给出无需登录即可下载的 https:// 链接，或直接上传文件",
+        "{param}: the address's host answers with HTTP {status}: give an https:// address that anybody can download, "
+        "or send the file itself",
+    ),
+    "url_compressed": Words(
+        "{param}：该地址的服务器返回压缩传输（Content-Encoding）的内容，请给出文件原样的 https:// 链接，或直接上传文件",
+        "{param}: the address's host sends it compressed (Content-Encoding): give an https:// address of the plain "
+        "file, or send the file itself",
+    ),
+    "url_broken_off": Words(
+        "{param}：该地址的服务器中断了下载，请重试，或直接上传文件",
+        "{param}: the address's host broke off the download: try again, or send the file itself",
+    ),
+    "url_too_slow": Words(
+        "{param}：该地址未能在 {seconds} 秒内下载完成，请换用更快的链接或更小的文件，或直接上传文件",
+        "{param}: the address took more than {seconds} s to download: give a faster one or a smaller file, or send the "
+        "file itself",
+    ),
+    "url_too_large": Words(
+        "{param}：该地址的文件过大，上限为 {limit}，请换用更小的文件",
+        "{param}: the file at the address is too large, at most {limit} are taken: give a smaller one",
+    ),
+    "broken_data_url": Words(
+        "{param}：data: 链接不是有效的 base64，格式为 data:image/png;base64,…",
+        "{param}: this data: URL is not valid base64; its form is data:image/png;base64,…",
     ),
     "no_enhancement": Words(
         "enhance_prompt：此版本未接入语言模型，请直接提供完整提示词",
@@ -160,10 +194,6 @@ ERRORS: dict[str, Words] = {
     "no_remix_of_pictures": Words(
         "模型 {model} 需要图片，而原任务的图片没有保存；请用 POST /v1/videos 重新提交并附上图片",
         "{model} needs a picture, and that of the old task is not kept: submit a new one with POST /v1/videos",
-    ),
-    "no_video_uploads": Words(
-        "video：暂不支持上传视频，请给出已完成视频的 id（video[id]）或 https 链接",
-        "video: files are not taken; name a finished video, `video[id]`, or give an https address",
     ),
     "no_characters": Words(
         "没有上游支持角色（characters），请改用参考图", "No upstream keeps characters: use reference images instead"
@@ -255,6 +285,18 @@ def spell_time(seconds: float) -> Words:
     if seconds >= 90:
         return filled(_MINUTES, count=round(seconds / 60))
     return filled(_SECONDS, count=max(1, round(seconds)))
+
+
+def spell_bytes(size: int) -> str:
+    """A size as people write it: 20 MB is 20 × 1024 × 1024 bytes.
+
+    >>> spell_bytes(20 * 1024 * 1024)
+    '20 MB'
+    """
+    for unit, bytes in (("GB", 1024**3), ("MB", 1024**2), ("KB", 1024)):
+        if size >= bytes:
+            return f"{round(size / bytes, 1):g} {unit}"
+    return f"{size} B"
 
 
 @lru_cache(256)

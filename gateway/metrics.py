@@ -55,6 +55,7 @@ ACCOUNTS = Gauge(
     ("provider", "state"),
     multiprocess_mode="mostrecent",
 )
+COPIES = Counter("gateway_archive_copies", "Tries to archive a finished video, by what came of them.", ("outcome",))
 _shown: set[tuple[str, str]] = set()
 
 
@@ -79,6 +80,10 @@ def observe_call(provider: str, call: str, outcome: str, seconds: float) -> None
 @cache
 def batch_sizes(provider: str) -> Histogram:
     return BATCH_SIZES.labels(provider)
+
+
+def observe_copy(outcome: str) -> None:
+    COPIES.labels(outcome).inc()
 
 
 def exposition(accounts: Mapping[tuple[str, str], int]) -> bytes:

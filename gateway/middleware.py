@@ -7,9 +7,9 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway.content import BrokenOff
 from gateway.errors import GatewayError
 from gateway.logs import GATEWAY, where
-from gateway.media import BrokenOff
 from gateway.messages import Language, choose_language
 from gateway.reports import report, request_id_of
 
@@ -20,31 +20,36 @@ _WITH_A_BODY = frozenset({"POST", "PUT", "PATCH"})
 
 
 class BodyLimit:
-    """Refuses a body that is larger than `limit` bytes, by its announced length or as soon as too much has come.
+    """Refuses a body that is larger than `limit` bytes, by its announced length or as soon as too much has come; a form
+    with files, which do not stay in memory, than `upload_limit`.
 
     The refusal is raised to whoever reads the body, so that it is answered like every other one.
     """
 
-    def __init__(self, app: ASGIApp, limit: int) -> None:
+    def __init__(self, app: ASGIApp, limit: int, upload_limit: int) -> None:
         self._app = app
         self._limit = limit
+        self._upload_limit = upload_limit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] not in _WITH_A_BODY:
             await self._app(scope, receive, send)
             return
-        announced = Headers(scope=scope).get("content-length", "")
+        headers = Headers(scope=scope)
+        multipart = headers.get("content-type", "").strip().lower().startswith("multipart/form-data")
+        limit = self._upload_limit if multipart else self._limit
+        announced = headers.get("content-length", "")
         size = int(announced) if announced.isascii() and announced.isdigit() else 0
         received = 0
 
         async def receive_within_limit() -> Message:
             nonlocal received
-            if size > self._limit:
-                raise GatewayError("too_large", values={"limit": self._limit})
+            if size > limit:
+                raise GatewayError("too_large", values={"limit": limit})
             message = await receive()
             received += len(message.get("body", b""))
-            if received > self._limit:
-                raise GatewayError("too_large", values={"limit": self._limit})
+            if received > limit:
+                raise GatewayError("too_large", values={"limit": limit})
             return message
 
         await self._app(scope, receive_within_limit, send)

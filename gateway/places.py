@@ -152,6 +152,11 @@ class Places:
             raise from_provider(as_passing(error)) from place.error
         return place
 
+    def possible(self, caller: Caller, id: str) -> list[Place]:
+        """Everywhere a native id may lead for this caller, nobody asked; nothing for a sealed one, which says it."""
+        provider = None if caller.managed or id.startswith(task_ids.PREFIX) else self._registry.owner(id)
+        return [Place(id, provider, account, id) for account in caller.accounts_of(provider.name)] if provider else []
+
     def _find_sealed(self, caller: Caller, id: str) -> Place | None:
         claimed = task_ids.peek(id)
         account = caller.account(claimed.account_tag) if claimed else None

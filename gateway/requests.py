@@ -4,18 +4,36 @@ from collections.abc import Iterator
 from typing import Annotated, Any, Literal, TypeVar
 
 import orjson
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+)
 from pydantic_core import PydanticCustomError
 
 from gateway import shots
 from gateway.errors import GatewayError, invalid
+from gateway.inputs import (
+    MAX_INPUTS,
+    WANTED,
+    Clip,
+    EarlierVideo,
+    Given,
+    Inputs,
+    Picture,
+    Sound,
+    is_address,
+    kind_of,
+    media,
+)
 from gateway.messages import ERRORS
 from gateway.task_ids import MAX_MODEL_BYTES
 from providers.contract import FieldProblem, FieldReason, Media, MediaRole, VideoRequest
-from providers.files import MediaKind
+from providers.files import MediaFile, MediaKind
 
-_URL_PREFIXES = ("https://", "http://", "oss://")
-MAX_PICTURES = 20
 MAX_SECONDS = 3600
 MAX_OPTIONS_DEPTH = 16
 _MAX_SEED = 2**32 - 1
@@ -66,40 +84,11 @@ def _fits_an_id(value: str) -> str:
     return value.strip()
 
 
-def _strings(value: Any) -> Any:
-    if _blank_is_absent(value) is None:
-        return []
-    return [value] if isinstance(value, str | dict) else value
-
-
-def _reference(value: Any) -> Any:
-    """The address inside the shapes in which clients send a picture: text, `{"url"}`, `{"image_url"}`."""
-    for _ in range(3):
-        if not isinstance(value, dict):
-            break
-        if value.get("file_id"):
-            raise PydanticCustomError("file_id", "files are not kept here")
-        names = [name for name in ("image_url", "video_url", "url") if name in value]
-        if not names:
-            raise PydanticCustomError("address", "an address is missing")
-        value = next((value[name] for name in names if value[name]), None)
-    return _blank_is_absent(value)
-
-
-def _address(value: str) -> str:
-    text = value.strip()
-    if text.startswith(_URL_PREFIXES) or text.startswith("data:"):
-        return text
-    raise PydanticCustomError("address", "an https:// address or a data: URL")
-
-
 Text = Annotated[str | None, BeforeValidator(_blank_is_absent)]
 Whole = Annotated[Annotated[int, Field(ge=-1, le=MAX_SECONDS)] | None, BeforeValidator(_blank_is_absent)]
 Switch = Annotated[bool | None, BeforeValidator(_blank_is_absent)]
 Resolution = Annotated[str, AfterValidator(_resolution)]
 ModelName = Annotated[str, AfterValidator(_fits_an_id)]
-Picture = Annotated[Annotated[str, AfterValidator(_address)] | None, BeforeValidator(_reference)]
-Pictures = Annotated[tuple[Picture, ...], Field(max_length=MAX_PICTURES), BeforeValidator(_strings)]
 
 
 def _media_field(description: str) -> Any:
@@ -128,14 +117,14 @@ class GenerationBody(BaseModel):
 
     image_url: Picture = _media_field("An image: https or data: URL.")
     image: Picture = _media_field("The same as `image_url`.")
-    input_reference: Pictures = Field(
+    input_reference: Inputs = Field(
         (), description="The same, as OpenAI's libraries call it: a file, an address or `{image_url}`; one or several."
     )
     first_frame: Picture = _media_field("The image that the video starts with.")
     last_frame: Picture = _media_field("The image that it ends with.")
-    file_paths: Pictures = Field((), description="Images in order: first frame, last frame, or references.")
-    file_paths_camel: Pictures = Field((), alias="filePaths", description="The same as `file_paths`.")
-    images: Pictures = Field((), description="The same as `file_paths`.")
+    file_paths: Inputs = Field((), description="Images in order: first frame, last frame, or references.")
+    file_paths_camel: Inputs = Field((), alias="filePaths", description="The same as `file_paths`.")
+    images: Inputs = Field((), description="The same as `file_paths`.")
     image_file_1: Picture = _media_field("Image 1: the same as a place in `images`.")
     image_file_2: Picture = _media_field("Image 2: the same as a place in `images`.")
     image_file_3: Picture = _media_field("Image 3: the same as a place in `images`.")
@@ -145,9 +134,9 @@ class GenerationBody(BaseModel):
     image_file_7: Picture = _media_field("Image 7: the same as a place in `images`.")
     image_file_8: Picture = _media_field("Image 8: the same as a place in `images`.")
     image_file_9: Picture = _media_field("Image 9: the same as a place in `images`.")
-    video_file_1: Picture = _media_field("Video 1, for models that work on one or take it as reference.")
-    video_file_2: Picture = _media_field("Video 2, for models that work on one or take it as reference.")
-    video_file_3: Picture = _media_field("Video 3, for models that work on one or take it as reference.")
+    video_file_1: Clip = _media_field("Video 1, for models that work on one or take it as reference.")
+    video_file_2: Clip = _media_field("Video 2, for models that work on one or take it as reference.")
+    video_file_3: Clip = _media_field("Video 3, for models that work on one or take it as reference.")
     function_mode: Annotated[
         Literal["first_last_frames", "omni_reference"],
         BeforeValidator(lambda value: "first_last_frames" if _blank_is_absent(value) is None else value),
@@ -162,9 +151,7 @@ class GenerationBody(BaseModel):
     prompt_extend: Switch = Field(None, description="The model may rewrite the prompt.")
     watermark: Switch = Field(None, description="A mark in the corner.")
     audio: Switch = Field(None, description="With sound.")
-    audio_url: Annotated[Annotated[str, AfterValidator(_address)] | None, BeforeValidator(_blank_is_absent)] = Field(
-        None, description="A sound for the video, by https URL."
-    )
+    audio_url: Sound = Field(None, description="A sound for the video: https URL, or a file.")
     template: Text = Field(None, description="A named effect of the model.")
     shot_type: Text = Field(
         None,
@@ -209,7 +196,7 @@ class GenerationBody(BaseModel):
             prompt_extend=self.prompt_extend,
             watermark=self.watermark,
             audio=self.audio,
-            sound=Media(MediaKind.AUDIO, self.audio_url, "audio_url") if self.audio_url else None,
+            sound=media(MediaKind.AUDIO, self.audio_url, "audio_url") if self.audio_url else None,
             shot_type=shot_type if shot_type in shots.MODEL_SHOT_TYPES else None,
             template=self.template,
             options=self.provider_options or {},
@@ -231,30 +218,30 @@ class GenerationBody(BaseModel):
 
     def _media(self) -> Iterator[Media]:
         if self.first_frame:
-            yield Media(MediaKind.IMAGE, self.first_frame, "first_frame", MediaRole.FIRST_FRAME)
+            yield media(MediaKind.IMAGE, self.first_frame, "first_frame", MediaRole.FIRST_FRAME)
         if self.last_frame:
-            yield Media(MediaKind.IMAGE, self.last_frame, "last_frame", MediaRole.LAST_FRAME)
+            yield media(MediaKind.IMAGE, self.last_frame, "last_frame", MediaRole.LAST_FRAME)
         # Clients that are not sure of the field's name send one picture under several.
         seen = {self.first_frame, self.last_frame}
-        for name, url in self._unlabelled_images():
-            if url and url not in seen:
-                seen.add(url)
-                yield Media(MediaKind.IMAGE, url, name)
+        for name, given in self._unlabelled():
+            if given and given not in seen:
+                seen.add(given)
+                yield media(MediaKind.IMAGE if name in _IMAGE_FIELDS else kind_of(given), given, name)
         for name in _VIDEO_FIELDS:
-            if url := getattr(self, name):
-                yield Media(MediaKind.VIDEO, url, name)
+            if given := getattr(self, name):
+                yield media(MediaKind.VIDEO, given, name)
 
-    def _unlabelled_images(self) -> Iterator[tuple[str, str | None]]:
+    def _unlabelled(self) -> Iterator[tuple[str, Given | None]]:
         for name in _IMAGE_FIELDS:
             yield name, getattr(self, name)
-        for name, urls in (
+        for name, listed in (
             ("input_reference", self.input_reference),
             ("file_paths", self.file_paths),
             ("filePaths", self.file_paths_camel),
             ("images", self.images),
         ):
-            for url in urls:
-                yield name, url
+            for given in listed:
+                yield name, given
 
 
 class ReuseBody(BaseModel):
@@ -267,25 +254,21 @@ class ReuseBody(BaseModel):
     seconds: Annotated[Annotated[int, Field(ge=1, le=60)] | None, BeforeValidator(_blank_is_absent)] = Field(
         None, description="Seconds that are added (extensions), or the length of the result (edits)."
     )
-    video: dict[str, Any] | str | None = Field(None, description="`{id}` of a finished video, or an https address.")
-
-    @field_validator("video")
-    @classmethod
-    def _no_data(cls, value: dict[str, Any] | str | None) -> dict[str, Any] | str | None:
-        if isinstance(value, str) and value.startswith("data:"):
-            raise PydanticCustomError("address", "an https:// address")
-        return value
+    video: EarlierVideo = Field(None, description="`{id}` of a finished video, an https address, or in a form a file.")
 
     @property
     def video_id(self) -> str | None:
         """The id of the video, where it is given by one."""
         given = self.video.get("id") if isinstance(self.video, dict) else self.video
-        return given if isinstance(given, str) and given and not given.startswith(_URL_PREFIXES) else None
+        found = given if isinstance(given, str) else None
+        return found if found and not is_address(found) else None
 
-    @property
-    def video_url(self) -> str | None:
+    def clip(self, role: MediaRole) -> Media | None:
+        """The video itself, where it is given by address or as a file."""
         given = self.video.get("url") if isinstance(self.video, dict) else self.video
-        return given if isinstance(given, str) and given.startswith(_URL_PREFIXES) else None
+        if isinstance(given, MediaFile) or is_address(given):
+            return media(MediaKind.VIDEO, given, "video", role)
+        return None
 
 
 Body = TypeVar("Body", bound=BaseModel)
@@ -296,8 +279,7 @@ _WANTED: dict[str, str] = {
     "bool": "true, false",
     "dict": "{…}",
     "tuple": "[…]",
-    "address": "https://…, data:image/…;base64,…",
-    "file_id": "https://…, data:image/…;base64,…",
+    **WANTED,
     "too_long": f"≤ {MAX_MODEL_BYTES} bytes",
     "depth": f"≤ {MAX_OPTIONS_DEPTH} levels",
     "literal_error": "first_last_frames, omni_reference",
@@ -308,7 +290,7 @@ _RANGES = {
     "seed": f"0–{_MAX_SEED}",
     "duration": f"1–{MAX_SECONDS}",
     "seconds": f"1–{MAX_SECONDS}",
-    **dict.fromkeys(("images", "file_paths", "filePaths", "input_reference"), f"≤ {MAX_PICTURES}"),
+    **dict.fromkeys(("images", "file_paths", "filePaths", "input_reference"), f"≤ {MAX_INPUTS}"),
 }
 
 
@@ -319,6 +301,8 @@ def _problems(error: ValidationError) -> Iterator[FieldProblem]:
         wanted = _WANTED.get(kind) or _RANGES.get(name) or _WANTED.get(kind.partition("_")[0], "")
         value = problem["input"]
         shown = str(value)[:60] if isinstance(value, str | int | float) else type(value).__name__
+        if isinstance(value, MediaFile):
+            shown = value.media_type
         if value is None:
             shown = ""
         yield FieldProblem(name, FieldReason.NOT_ALLOWED, (wanted,) if wanted else (), shown)

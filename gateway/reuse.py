@@ -32,7 +32,7 @@ async def remix_request(tasks: Tasks, who: Caller, id: str, prompt: str) -> Vide
     card = tasks.catalog.card(old.model)
     role = next((role for role in (MediaRole.VIDEO, MediaRole.REFERENCE_VIDEO) if role in card.roles), None)
     if role is not None:
-        media = Media(MediaKind.VIDEO, finished(old).url, "video", role)
+        media = Media(MediaKind.VIDEO, _link_of(old), "video", role, from_upstream=True)
         return VideoRequest(old.model, prompt, media=(media,))
     if not card.open and frozenset() not in card.media_sets:
         raise GatewayError("not_supported", ERRORS["no_remix_of_pictures"], values={"model": old.model})
@@ -61,6 +61,14 @@ def finished(task: Task) -> Result:
     raise GatewayError("not_ready", ERRORS["failed_task" if task.state.phase is Phase.FAILED else "not_ready"])
 
 
+def _link_of(task: Task) -> str:
+    """An address of a finished video that leads there for others too. Raises GatewayError where there is none."""
+    url = finished(task).url
+    if not url.startswith(("https://", "http://")):
+        raise GatewayError("not_found", ERRORS["file_gone"])
+    return url
+
+
 async def _on_a_video(tasks: Tasks, who: Caller, body: ReuseBody, default_model: str, role: MediaRole) -> VideoRequest:
     model = default_model if body.model is None or body.model in FORMER_NAMES else body.model
     card = tasks.catalog.card(model)
@@ -69,14 +77,14 @@ async def _on_a_video(tasks: Tasks, who: Caller, body: ReuseBody, default_model:
         role = MediaRole.REFERENCE_VIDEO
     if role not in card.roles or not who.accounts_for(card):
         raise GatewayError("not_supported", ERRORS["not_by_this_model"], values={"model": card.name})
-    link, seconds = body.video_url, 0
+    media, seconds = body.clip(role), 0
     if body.video_id:
         old = await tasks.status(who, body.video_id)
         result = finished(old)
-        link, seconds = result.url, old.seconds or round(result.duration or 0)
-    if link is None:
+        media = Media(MediaKind.VIDEO, _link_of(old), "video", role, from_upstream=True)
+        seconds = old.seconds or round(result.duration or 0)
+    if media is None:
         raise invalid([FieldProblem("video", FieldReason.MISSING, ("{id}", "https://…"))])
     # The length of an extension is told with the clip it goes on from.
     duration = seconds + body.seconds if role is MediaRole.FIRST_CLIP and body.seconds else body.seconds
-    media = Media(MediaKind.VIDEO, link, "video", role)
     return VideoRequest(card.name, body.prompt, duration=duration, media=(media,))

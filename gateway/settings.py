@@ -3,6 +3,7 @@
 import os
 import re
 import tomllib
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,6 +15,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    IPvAnyNetwork,
     PrivateAttr,
     SecretStr,
     ValidationError,
@@ -59,6 +61,12 @@ def _http_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _archive_url(value: str | None) -> str | None:
+    if value is not None and not re.fullmatch(r"(?:file|s3|gs|az)://\S+", value):
+        raise ValueError("file:///folder, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix is wanted")
+    return value
+
+
 def _blank_is_none(value: Any) -> Any:
     """A variable that is set to nothing is one that is not set."""
     return None if isinstance(value, str) and not value.strip() else value
@@ -87,6 +95,46 @@ class LimitSettings(_Part):
 
     body_bytes: int = Field(
         32 * 1024 * 1024, ge=1024, description="Size of a request body in bytes; a larger one is refused with 413."
+    )
+    upload_bytes: int = Field(
+        256 * 1024 * 1024, ge=1024, description="The same for a form with files, which lie on disk and not in memory."
+    )
+
+
+class MediaSettings(_Part):
+    """What is done with pictures, clips and sounds on their way to an upstream, and where they may be fetched from."""
+
+    max_bytes: int = Field(
+        200 * 1024 * 1024, ge=1024, description="Size in bytes of one file; what the model takes may be less."
+    )
+    shrink: bool = Field(
+        False, description="Make pictures that are too large for the model fit. Needs the extra: video-gateway[images]."
+    )
+    fetch_seconds: float = Field(30.0, gt=0, description="For fetching one file, redirects included.")
+    hosts: tuple[str, ...] = Field(
+        (), description="Fetch from these hosts only; *.example.com means all below it. Empty: from every public host."
+    )
+    denied_hosts: tuple[str, ...] = Field((), description="Never fetch from these.")
+    denied_networks: tuple[IPvAnyNetwork, ...] = Field(
+        (), description="Never fetch from these, though they are public: your own, such as 198.51.100.0/24."
+    )
+    networks: tuple[IPvAnyNetwork, ...] = Field(
+        (), description="Fetch from these networks too, which are not public, and also by http://. Such as 10.1.2.0/24."
+    )
+
+
+class ArchiveSettings(_Part):
+    """How finished videos are kept, where ARCHIVE_URL says where. Read when the gateway starts."""
+
+    follow: bool = Field(
+        False, description="Follow what is submitted here to its end, so that it is kept though nobody asks for it."
+    )
+    prompt: bool = Field(False, description="Write the prompt beside the video, where it was submitted here.")
+    copies: int = Field(2, ge=1, le=32, description="Videos that are copied at the same time.")
+    keep_days: float | None = Field(
+        None,
+        gt=0,
+        description="`video-gateway archive --prune` deletes what is older; nothing else ever deletes.",
     )
 
 
@@ -174,6 +222,12 @@ class Settings(BaseSettings):
     jimeng_commerce_url: BaseUrl | None = Field(
         None, validation_alias="JIMENG_COMMERCE_URL", description="Replaces the credits' host; follows the base."
     )
+    jimeng_imagex_url: BaseUrl | None = Field(
+        None, validation_alias="JIMENG_IMAGEX_URL", description="Replaces the host of every region that takes pictures."
+    )
+    jimeng_vod_url: BaseUrl | None = Field(
+        None, validation_alias="JIMENG_VOD_URL", description="Replaces the host that takes clips and sounds."
+    )
     dashscope_base_url: BaseUrl = Field(
         "https://dashscope.aliyuncs.com/api/v1",
         validation_alias=AliasChoices("DASHSCOPE_BASE_URL", "QWEN_BASE_URL"),
@@ -207,7 +261,14 @@ class Settings(BaseSettings):
     aliases: dict[str, str] = Field({}, description="Other names of models: alias = model.")
     models: tuple[ExtraModel, ...] = Field((), description="Jimeng models beside those of the table.")
     timeouts: TimeoutSettings = TimeoutSettings()
+    archive_url: Annotated[str | None, BeforeValidator(_blank_is_none), AfterValidator(_archive_url)] = Field(
+        None,
+        validation_alias="ARCHIVE_URL",
+        description="Where finished videos are kept: file:///folder, s3://bucket/prefix, gs://…, az://….",
+    )
+    archive: ArchiveSettings = ArchiveSettings()
     limits: LimitSettings = LimitSettings()
+    media: MediaSettings = MediaSettings()
 
     _stamp: Stamp | None = PrivateAttr(None)
 
@@ -306,6 +367,8 @@ def _spell(part: str | int) -> str:
 def _mask(value: Any) -> Any:
     if isinstance(value, SecretStr):
         return "***"
+    if isinstance(value, IPv4Network | IPv6Network):
+        return str(value)
     if isinstance(value, str):
         return _USERINFO.sub("://***@", value)
     if isinstance(value, dict):

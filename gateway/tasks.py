@@ -8,11 +8,15 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from gateway import metrics
+from gateway.archive import Opened
+from gateway.archive_records import Variant
 from gateway.callers import Caller
 from gateway.catalog import Catalog, no_account
 from gateway.clock import Clock
 from gateway.errors import GatewayError, clean, from_provider, invalid
+from gateway.keeping import Keeper, Kept
 from gateway.listing import Listed, Listing
+from gateway.media import MediaIntake
 from gateway.messages import ERRORS
 from gateway.places import Place, Places, Unplaced
 from gateway.polling import Observation, Polling
@@ -25,6 +29,7 @@ from providers.contract import (
     FieldReason,
     ModelCard,
     Phase,
+    Provider,
     ProviderError,
     Submission,
     TaskState,
@@ -32,7 +37,7 @@ from providers.contract import (
 )
 from providers.progress import estimate
 from providers.registry import Registry
-from providers.settle import approach, nominal_size, settle
+from providers.settle import approach, nominal_size, parse_size, settle
 
 _POLL_AFTER_MS = {
     Phase.QUEUED: 3000,
@@ -72,7 +77,7 @@ class Task:
     `seconds` (0: not known) and `size` ("": not known) are those that were asked for. `trouble` is why the state may
     be old: the last query failed on its way. `age` is in seconds; `stale` says that the answer is older than it should
     be, whatever the reason. `round_seconds` is how long its account takes to ask for every task that waits for it.
-    `proxy` is the way by which the task's account goes out.
+    `proxy` is the way by which the task's account goes out. `archived` says that the video is surely kept.
     """
 
     id: str
@@ -88,6 +93,7 @@ class Task:
     stale: bool = False
     round_seconds: float = 0.0
     proxy: str | None = field(default=None, repr=False)
+    archived: bool = False
 
     @property
     def poll_after_ms(self) -> int | None:
@@ -131,8 +137,10 @@ class Tasks:
         listing: Listing,
         polling: Polling,
         submitter: Submitter,
+        intake: MediaIntake,
         clock: Clock,
         *,
+        keeper: Keeper | None = None,
         poll_interval: float = 5.0,
         new_key: Callable[[], str] = lambda: str(uuid.uuid4()),
     ) -> None:
@@ -143,6 +151,8 @@ class Tasks:
         self._polling = polling
         self._clock = clock
         self._submitter = submitter
+        self._intake = intake
+        self._keeper = keeper
         self._poll_interval = poll_interval
         self._new_key = new_key
 
@@ -186,11 +196,14 @@ class Tasks:
             return self._found_again(caller, account, submission, card)
         if find_only:
             raise GatewayError("submission_unconfirmed")
-        account, submission = await self._submitter.submit(
-            provider, settled, accounts, keys, managed=caller.managed, repeatable=repeatable
-        )
+        async with self._intake.ready(card, settled) as ready:
+            account, submission = await self._submitter.submit(
+                provider, ready, accounts, keys, managed=caller.managed, repeatable=repeatable
+            )
         created = int(self._clock.now())
         self._polling.submitted(account, submission.id, created)
+        if self._keeper is not None:
+            self._keeper.submitted(_new_place(provider, account, submission.id, settled, created), request.prompt)
         return self._submitted(caller, account, submission.id, settled, created)
 
     def _found_again(self, caller: Caller, account: Account, submission: Submission, card: ModelCard) -> Submitted:
@@ -305,7 +318,48 @@ class Tasks:
                 found[id] = self._unplaced(id, place)
         for answer in await asyncio.gather(*(self._observe(group, ask) for group in by_account.values())):
             found |= answer
+        gone = [id for id, task in found.items() if task is None]
+        if gone and self._keeper is not None:
+            found |= dict(zip(gone, await asyncio.gather(*(self._archived(caller, id) for id in gone)), strict=True))
         return found
+
+    async def _archived(self, caller: Caller, id: str) -> Task | None:
+        """A task that its upstream does not know, from the archive."""
+        if self._keeper is None:
+            return None
+        for place in self._places_of(caller, id):
+            told = await self._keeper.recall(place)
+            if told is not None:
+                seen = Observation(told.state, 100, self._clock.now())
+                return replace(self._task(told.place, seen), archived=True)
+        return None
+
+    async def open_archived(
+        self, caller: Caller, id: str, variant: Variant, *, range: str = "", if_range: str = "", head: bool = False
+    ) -> Opened | None:
+        """A file of a task of the caller's from the archive, None where it is not there.
+
+        Raises UnsatisfiableRangeError.
+        """
+        if self._keeper is None:
+            return None
+        for place in self._places_of(caller, id):
+            opened = await self._keeper.open(place, variant, range=range, if_range=if_range, head=head)
+            if opened is not None:
+                return opened
+        return None
+
+    async def archive(self, caller: Caller, id: str) -> Kept:
+        """Archive a task now, unless it is there. Raises GatewayError for an id that leads nowhere."""
+        place = await self._places.find_one(caller, id)
+        if self._keeper is None or place is None:
+            raise GatewayError("task_not_found")
+        return await self._keeper.keep(place)
+
+    def _places_of(self, caller: Caller, id: str) -> Sequence[Place]:
+        """Where an id leads that was looked for a moment ago, or everywhere that it may lead."""
+        known = self._places.known(caller, id)
+        return [known] if known is not None else self._places.possible(caller, id)
 
     @staticmethod
     def _unplaced(id: str, place: Unplaced) -> "Task | Untold":
@@ -350,7 +404,8 @@ class Tasks:
             metrics.ANSWER_AGES.observe(age)
             late = age > self._polling.freshness + _LATE_SECONDS
         round_seconds = self._polling.round_seconds(place.provider, place.account)
-        return _found(place, seen, model, age=age, late=late, round_seconds=round_seconds)
+        archived = self._keeper.seen(place, seen.state) if self._keeper is not None else False
+        return _found(place, seen, model, age=age, late=late, round_seconds=round_seconds, archived=archived)
 
     async def list(
         self, caller: Caller, *, limit: int, after: str | None = None, ascending: bool = False
@@ -373,6 +428,13 @@ class Tasks:
         return _found(listed.place, Observation(state, progress, seen_at=now), listed.place.model)
 
 
+def _new_place(provider: Provider, account: Account, id: str, settled: VideoRequest, created: int) -> Place:
+    """Where a task is that was submitted just now, with what was asked for."""
+    size = settled.size or (nominal_size(settled.resolution, settled.ratio) if settled.duration else "")
+    width, height = parse_size(size) or (0, 0)
+    return Place(id, provider, account, id, settled.model, created, settled.duration or 0, width, height)
+
+
 def _found(
     place: Place,
     observation: Observation,
@@ -381,6 +443,7 @@ def _found(
     age: float = 0.0,
     late: bool = False,
     round_seconds: float = 0.0,
+    archived: bool = False,
 ) -> Task:
     state = observation.state
     created = place.created or state.created_at or observation.submitted_at

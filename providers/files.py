@@ -132,6 +132,13 @@ EXTENSIONS = {
 }
 """What the upstreams read, each with the ending that its files are given."""
 
+TYPES = {
+    MediaKind.IMAGE: ("PNG", "JPEG", "WebP", "BMP"),
+    MediaKind.VIDEO: ("MP4", "MOV"),
+    MediaKind.AUDIO: ("MP3", "WAV"),
+}
+"""The same as people call it."""
+
 _SIGNATURES: tuple[tuple[bytes, int, str], ...] = (
     (b"\x89PNG\r\n\x1a\n", 0, "image/png"),
     (b"\xff\xd8\xff", 0, "image/jpeg"),

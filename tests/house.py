@@ -12,7 +12,10 @@ from gateway.callers import Caller
 from gateway.care import Care
 from gateway.catalog import Catalog
 from gateway.errors import GatewayError
+from gateway.fetching import Fetcher
+from gateway.guard import Guard
 from gateway.listing import Listing
+from gateway.media import MediaIntake
 from gateway.owners import Owners
 from gateway.places import Places
 from gateway.policies import FillFirst, Policy
@@ -24,6 +27,7 @@ from providers.contract import (
     Provider,
     VideoRequest,
 )
+from providers.http import HttpClient
 from providers.registry import Registry
 from tests.clock import TestClock
 from tests.upstream import ScriptedProvider
@@ -76,6 +80,7 @@ class House:
             Listing(registry, self.places, sole_owner=self.sole_owner),
             polling,
             Submitter(self.clock, self.pool, care, polling.look, max_attempts=self.max_attempts),
+            MediaIntake(Fetcher(Guard()).fetch, HttpClient(), max_bytes=1_000_000),
             self.clock,
             poll_interval=5.0,
             new_key=lambda: next(keys),

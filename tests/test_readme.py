@@ -27,7 +27,7 @@ def test_every_model_of_the_tables_is_named(readme: str) -> None:
 @each_language
 def test_every_setting_is_named(readme: str) -> None:
     tables = {"accounts": "[[accounts]]", "models": "[[models]]"}
-    tables |= {name: f"[{name}]" for name in ("aliases", "rotation", "timeouts", "limits")}
+    tables |= {name: f"[{name}]" for name in ("aliases", "rotation", "timeouts", "limits", "media", "archive")}
     assert [name for name in Settings.model_fields if tables.get(name, f"`{name}`") not in readme] == []
 
 

@@ -189,7 +189,18 @@ def submit(
     ratio: Annotated[str | None, typer.Option(help="Such as 16:9.")] = None,
     resolution: Annotated[str | None, typer.Option(help="480p, 720p or 1080p.")] = None,
     size: Annotated[str | None, typer.Option(help="Pixels, such as 1280x720.")] = None,
-    image: Annotated[list[str] | None, typer.Option(metavar="URL", help="A picture to start from; repeatable.")] = None,
+    image: Annotated[
+        list[str] | None, typer.Option(metavar="FILE|URL", help="A picture to start from; repeatable.")
+    ] = None,
+    last_frame: Annotated[
+        str | None, typer.Option("--last-frame", metavar="FILE|URL", help="A picture to end with.")
+    ] = None,
+    video: Annotated[
+        list[str] | None, typer.Option(metavar="FILE|URL", help="A video to work on or to refer to; repeatable.")
+    ] = None,
+    references: Annotated[
+        bool, typer.Option("--references", help="The pictures are what it is about, not its first and last frame.")
+    ] = False,
     seed: Annotated[int | None, typer.Option(help="The same seed gives a similar video.")] = None,
     field: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="Any further field of the request; repeatable.")
@@ -206,10 +217,23 @@ def submit(
     """Start a video and print its task id. This is charged."""
     from gateway.cli import videos
 
-    wish = videos.Wish(prompt, model, duration, ratio, resolution, size, seed, image or (), field or (), option or ())
-    again = f" --url {url}" if url != DEFAULT_URL else ""
+    wish = videos.Wish(
+        prompt,
+        model,
+        duration,
+        ratio,
+        resolution,
+        size,
+        seed,
+        images=image or (),
+        last_frame=last_frame,
+        videos=video or (),
+        references=references,
+        fields=field or (),
+        options=option or (),
+    )
     with _client(url, key) as client:
-        code = videos.submit(client, wish, wait=wait, as_json=as_json, again=again)
+        code = videos.submit(client, wish, wait=wait, as_json=as_json, again=_again(url))
     raise typer.Exit(code)
 
 
@@ -230,6 +254,33 @@ def watch(ids: Ids, as_json: Json = False, url: Url = DEFAULT_URL, key: Key = ""
 
     with _client(url, key) as client:
         code = videos.watch(client, ids, as_json=as_json)
+    raise typer.Exit(code)
+
+
+@app.command()
+def download(
+    id: Annotated[str, typer.Argument(metavar="ID", show_default=False, help="A task id.")],
+    out: Annotated[
+        str | None,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FILE",
+            help="Where it goes, or DIR/; - is standard output. Else the name that the gateway gives.",
+        ),
+    ] = None,
+    thumbnail: Annotated[bool, typer.Option("--thumbnail", help="The cover picture instead.")] = False,
+    force: Annotated[bool, typer.Option("--force", "-f", help="Replace a file that is there.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Follow the task to its end first.")] = False,
+    url: Url = DEFAULT_URL,
+    key: Key = "",
+) -> None:
+    """Fetch a finished video; one that broke off is continued."""
+    from gateway.cli import downloads
+
+    order = downloads.Order(id, out, thumbnail=thumbnail, force=force)
+    with _client(url, key) as client:
+        code = downloads.download(client, order, wait=wait, again=_again(url))
     raise typer.Exit(code)
 
 
@@ -293,6 +344,38 @@ def resume(name: Name, as_json: Json = False, url: Url = DEFAULT_URL, key: Admin
 
 
 @app.command()
+def archive(
+    ids: Annotated[list[str] | None, typer.Argument(metavar="ID", show_default=False, help="Task ids.")] = None,
+    recent: Annotated[bool, typer.Option("--recent", help="What the upstreams list as finished.")] = False,
+    from_file: Annotated[
+        str | None, typer.Option("--from-file", metavar="FILE", help="Ids, one on a line; - reads standard input.")
+    ] = None,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Delete what is older than --keep-days, and copy nothing.")
+    ] = False,
+    keep_days: Annotated[
+        float | None, typer.Option("--keep-days", min=0.0, help="For --prune; by default as configured.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one line for each task.")] = False,
+    config: Config = None,
+    key: Key = "",
+) -> None:
+    """Copy finished videos to ARCHIVE_URL, with the configuration of a gateway; none has to run."""
+    from gateway.cli import archiving
+
+    if prune:
+        if ids or recent or from_file:
+            raise CommandError("--prune goes by age alone: name no tasks with it", BAD_USAGE)
+        raise typer.Exit(archiving.prune(config, keep_days))
+    if keep_days is not None:
+        raise CommandError("--keep-days belongs to --prune", BAD_USAGE)
+    from gateway.cli.client import require_key
+
+    wanted = archiving.Wanted(ids or (), from_file, recent)
+    raise typer.Exit(archiving.archive(config, require_key(key), wanted, as_json=as_json))
+
+
+@app.command()
 def config(
     config: Config = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON; else as TOML.")] = False,
@@ -301,6 +384,11 @@ def config(
     from gateway.cli.configuration import show_configuration
 
     show_configuration(config, as_json)
+
+
+def _again(url: str) -> str:
+    """The options that lead to the same gateway once more."""
+    return f" --url {url}" if url != DEFAULT_URL else ""
 
 
 def _client(url: str, key: str) -> "GatewayClient":

@@ -82,7 +82,11 @@ def _gateway(task_seconds: float) -> Iterator[str]:
     with SandboxServer(character) as upstream:
         # Made without the loader, which would read the environment.
         settings = Settings.model_construct(
-            jimeng_base_url=upstream.jimeng_url, dashscope_base_url=upstream.dashscope_url, poll_freshness=0.2
+            jimeng_base_url=upstream.jimeng_url,
+            jimeng_imagex_url=upstream.imagex_url,
+            jimeng_vod_url=upstream.vod_url,
+            dashscope_base_url=upstream.dashscope_url,
+            poll_freshness=0.2,
         )
         with BackgroundServer(create_app(settings)) as server:
             yield server.url

@@ -141,6 +141,8 @@ def _start_sandbox(stack: contextlib.ExitStack, task_seconds: float) -> Settings
     _hand_to_workers(
         JIMENG_BASE_URL=upstream.jimeng_url,
         JIMENG_COMMERCE_URL=upstream.jimeng_url,
+        JIMENG_IMAGEX_URL=upstream.imagex_url,
+        JIMENG_VOD_URL=upstream.vod_url,
         DASHSCOPE_BASE_URL=upstream.dashscope_url,
     )
     return read_settings()

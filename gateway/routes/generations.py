@@ -25,13 +25,14 @@ async def submit(request: Request) -> Response:
     """POST /v1/videos/generations"""
     who = caller(request)
     settings = parts(request).settings
-    body = parse_generation(await read_object(request, settings.limits.body_bytes))
-    wish = body.video_request()
+    async with read_object(request, settings.limits.body_bytes) as fields:
+        body = parse_generation(fields)
+        wish = body.video_request()
 
-    async def wished() -> VideoRequest:
-        return wish
+        async def wished() -> VideoRequest:
+            return wish
 
-    submitted = await submit_once(request, who, fingerprint_of("video", wish), wished)
+        submitted = await submit_once(request, who, fingerprint_of("video", wish), wished)
     seconds = _seconds_to_wait(request, bool(body.wait_completion), settings.video_timeout / 1000)
     if seconds is None:
         accepted = {
@@ -102,6 +103,8 @@ def render(task: Task, spoken: Language) -> dict[str, Any]:
         fields["queue"] = _present(position=queue.position, length=queue.length, eta_seconds=queue.eta_seconds)
     if state.result:
         fields["result"] = _render_result(state.result)
+    if task.archived:
+        fields["archived"] = True
     if state.error:
         fields["error"] = describe(state.error, spoken)
         if state.error.code:

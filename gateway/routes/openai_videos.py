@@ -7,11 +7,12 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gateway.archive import UnsatisfiableRangeError
 from gateway.bodies import read_object
 from gateway.callers import Caller
+from gateway.content import archived_content, not_satisfiable, stream_content
 from gateway.context import caller, insists, json_answer, language, parts, poll_headers, submit_once
 from gateway.errors import CODES, GatewayError, describe, invalid, refused
-from gateway.media import stream_content
 from gateway.messages import ERRORS, Language
 from gateway.repeats import fingerprint_of
 from gateway.requests import ReuseBody, parse_generation, parse_reuse
@@ -35,13 +36,14 @@ _LINK_SECONDS = 24 * 3600
 async def create(request: Request) -> Response:
     """POST /v1/videos"""
     who = caller(request)
-    body = parse_generation(await read_object(request, parts(request).settings.limits.body_bytes))
-    wish = body.video_request()
+    async with read_object(request, parts(request).settings.limits.body_bytes) as fields:
+        body = parse_generation(fields)
+        wish = body.video_request()
 
-    async def wished() -> VideoRequest:
-        return wish
+        async def wished() -> VideoRequest:
+            return wish
 
-    return await _submit(request, who, ("video", wish), wished, prompt=body.prompt)
+        return await _submit(request, who, ("video", wish), wished, prompt=body.prompt)
 
 
 async def retrieve(request: Request) -> Response:
@@ -94,8 +96,27 @@ async def content(request: Request) -> Response:
     tasks, id = parts(request).tasks, request.path_params["id"]
     task = await tasks.status(who, id)
     link = _link(finished(task), variant)
+    filename = f"{task.provider}-{task.state.id}.{'mp4' if variant == 'video' else 'jpg'}"
+    media_type = "video/mp4" if variant == "video" else "image/jpeg"
+    headers = request.headers
+    try:
+        opened = await tasks.open_archived(
+            who,
+            id,
+            "video" if variant == "video" else "thumbnail",
+            range=headers.get("range", ""),
+            if_range=headers.get("if-range", ""),
+            head=request.method == "HEAD",
+        )
+    except UnsatisfiableRangeError as error:
+        return await not_satisfiable(request, error.size)
+    if opened is not None:
+        return await archived_content(request, opened, filename=filename, media_type=media_type)
     if link is None:
         raise refused("no_thumbnail")
+    if not link.startswith(("https://", "http://")):
+        # A path of this gateway, which the archive gave a moment ago.
+        raise GatewayError("not_found", ERRORS["file_gone"])
 
     async def renew() -> str | None:
         """The same link, signed anew."""
@@ -106,8 +127,8 @@ async def content(request: Request) -> Response:
         parts(request).http,
         link,
         request,
-        filename=f"{task.provider}-{task.state.id}.{'mp4' if variant == 'video' else 'jpg'}",
-        media_type="video/mp4" if variant == "video" else "image/jpeg",
+        filename=filename,
+        media_type=media_type,
         proxy=task.proxy,
         renew=renew,
     )
@@ -116,12 +137,13 @@ async def content(request: Request) -> Response:
 async def remix(request: Request) -> Response:
     """POST /v1/videos/{id}/remix"""
     who, id, tasks = caller(request), request.path_params["id"], parts(request).tasks
-    body = parse_reuse(await read_object(request, parts(request).settings.limits.body_bytes))
+    async with read_object(request, parts(request).settings.limits.body_bytes) as fields:
+        body = parse_reuse(fields)
 
-    async def wished() -> VideoRequest:
-        return await remix_request(tasks, who, id, body.prompt)
+        async def wished() -> VideoRequest:
+            return await remix_request(tasks, who, id, body.prompt)
 
-    return await _submit(request, who, ("remix", id, body.prompt), wished, prompt=body.prompt, remixed_from=id)
+        return await _submit(request, who, ("remix", id, body.prompt), wished, prompt=body.prompt, remixed_from=id)
 
 
 async def edits(request: Request) -> Response:
@@ -144,13 +166,14 @@ async def _reuse(
     request: Request, what: str, make: Callable[[Tasks, Caller, ReuseBody], Awaitable[VideoRequest]]
 ) -> Response:
     who = caller(request)
-    body = parse_reuse(await read_object(request, parts(request).settings.limits.body_bytes))
+    async with read_object(request, parts(request).settings.limits.body_bytes) as fields:
+        body = parse_reuse(fields)
 
-    async def wished() -> VideoRequest:
-        return await make(parts(request).tasks, who, body)
+        async def wished() -> VideoRequest:
+            return await make(parts(request).tasks, who, body)
 
-    asked = (what, body.model_dump())
-    return await _submit(request, who, asked, wished, prompt=body.prompt, remixed_from=body.video_id)
+        asked = (what, dict(body))
+        return await _submit(request, who, asked, wished, prompt=body.prompt, remixed_from=body.video_id)
 
 
 async def _submit(
@@ -184,10 +207,12 @@ def render(task: Task, spoken: Language) -> dict[str, Any]:
     if state.phase.ended and state.ended_at:
         video["completed_at"] = int(state.ended_at)
     if state.phase is Phase.COMPLETED and state.result:
-        video["expires_at"] = _expiry(state.result, state.ended_at)
+        video["expires_at"] = None if task.archived else _expiry(state.result, state.ended_at)
         video["url"] = state.result.url
     if state.error:
         video["error"] = _error(state.error, spoken)
+    if task.archived:
+        video["archived"] = True
     if task.stale:
         video["stale"] = True
     return video | {"provider": task.provider}

@@ -72,7 +72,8 @@ async def _accounts_of_body(request: Request) -> Sequence[Account]:
     """Those of the field `token`, where there is one. Raises GatewayError."""
     if not await request.body():
         return ()
-    token = (await read_object(request, parts(request).settings.limits.body_bytes)).get("token")
+    async with read_object(request, parts(request).settings.limits.body_bytes) as fields:
+        token = fields.get("token")
     if not isinstance(token, str) or not token.strip():
         return ()
     return _own(parts(request).callers.identify(f"Bearer {token}"))

@@ -21,7 +21,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from gateway.media import stream_content
+from gateway.content import stream_content
 from providers.http import HttpClient
 
 TARGET_MB = 30

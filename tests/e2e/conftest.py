@@ -40,6 +40,8 @@ def settings_for(upstream: SandboxServer, **more: Any) -> Settings:
     """Settings that lead to the embedded upstream and read nothing of the environment."""
     defaults: dict[str, Any] = {
         "jimeng_base_url": upstream.jimeng_url,
+        "jimeng_imagex_url": upstream.imagex_url,
+        "jimeng_vod_url": upstream.vod_url,
         "dashscope_base_url": upstream.dashscope_url,
         "poll_freshness": 0.0,
         "dashscope_qps": 0.0,

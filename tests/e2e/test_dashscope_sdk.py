@@ -19,6 +19,7 @@ from dashscope.v2.resources import _jobs
 
 from providers.sandbox.server import SandboxServer
 from providers.sandbox.settings import SandboxSettings
+from tests import pictures
 
 # The package's own stubs leave out part of what it has.
 dashscope: Any = dashscope_module
@@ -84,7 +85,7 @@ VIDEOS: dict[str, dict[str, Any]] = {
     "text": {"model": "wan2.5-t2v-preview", "prompt": "a cat", "size": "1280*720", "duration": 5},
     "text, media protocol": {"model": "wan2.7-t2v", "prompt": "a cat", "resolution": "720P", "ratio": "9:16"},
     "image": {"model": "wan2.6-i2v-flash", "prompt": "a cat", "img_url": PICTURE, "resolution": "720P"},
-    "image without a prompt": {"model": "wan2.2-i2v-flash", "img_url": "data:image/png;base64,iVBORw0KGgo="},
+    "image without a prompt": {"model": "wan2.2-i2v-flash", "img_url": pictures.data_url()},
     "first and last frame": {"model": "wan2.2-kf2v-flash", "first_frame_url": PICTURE, "last_frame_url": LAST},
     "media": {
         "model": "wan2.7-i2v",
@@ -165,7 +166,7 @@ def test_failures_and_refusals_are_read() -> None:
 @pytest.fixture
 def picture(tmp_path: Path) -> str:
     path = tmp_path / "first.png"
-    path.write_bytes(b"\x89PNG\r\n\x1a\n")
+    path.write_bytes(pictures.picture())
     return path.as_uri()
 
 

@@ -14,10 +14,11 @@ from gateway.cli.background import BackgroundServer
 from gateway.settings import LimitSettings
 from providers.sandbox.server import SandboxServer
 from tests.e2e.conftest import HastyClock, bearer, follow, settings_for
+from tests.pictures import data_url, picture
 
 SUBMIT = "/v1/videos/generations"
 JIMENG, WAN = "jimeng-video-3.0", "wan2.6-t2v"
-PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 32
+PNG = picture()
 
 
 def submit(client: httpx.Client, body: dict[str, Any], *credentials: str, **headers: str) -> dict[str, Any]:
@@ -72,7 +73,7 @@ class TestTheMainJob:
         "body",
         [
             {"model": "wan2.6-i2v", "prompt": "x", "image_url": "https://example.com/a.png"},
-            {"model": "wan2.6-i2v", "prompt": "x", "image_url": "data:image/png;base64,iVBORw0KGgo="},
+            {"model": "wan2.6-i2v", "prompt": "x", "image_url": data_url()},
             {"model": "wan2.7-i2v", "first_frame": "https://h/a.png", "last_frame": "https://h/b.png"},
             {"model": "wan2.2-kf2v-flash", "file_paths": ["https://h/a.png", "https://h/b.png"]},
             {"prompt": "x", "input_reference": {"image_url": "https://h/a.png"}},
@@ -394,12 +395,11 @@ class TestRefusals:
         for part in ("5, 10", "16:9", "720p, 1080p", "watermark"):
             assert part in error["message"]
 
-    def test_an_image_on_jimeng_says_what_to_do(self, client: httpx.Client, session: str) -> None:
-        for model in (JIMENG, "dreamina_seedance_45_pro"):
-            body = {"model": model, "prompt": "x", "image_url": "https://h/a.png"}
-            error = error_of(client.post(SUBMIT, json=body, headers=bearer(session)), 400, "unsupported_parameter")
-            assert error["param"] == "image_url"
-            assert "wan2.6-i2v" in error["message"]
+    def test_references_on_a_jimeng_model_without_them_say_what_to_do(self, client: httpx.Client, session: str) -> None:
+        body = {"model": JIMENG, "prompt": "x", "image_url": data_url(), "functionMode": "omni_reference"}
+        error = error_of(client.post(SUBMIT, json=body, headers=bearer(session)), 400, "unsupported_parameter")
+        assert error["param"] == "image_url"
+        assert "jimeng-video-seedance-2.0" in error["message"]
 
     @pytest.mark.parametrize(
         ("word", "status", "code", "retry"),

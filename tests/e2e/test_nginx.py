@@ -16,6 +16,7 @@ from gateway.cli.background import BackgroundServer
 from gateway.settings import TimeoutSettings
 from providers.sandbox.server import SandboxServer
 from tests.e2e.conftest import HastyClock, bearer, follow, settings_for
+from tests.pictures import clip, data_url, picture
 
 SAMPLE = Path(__file__).parents[2] / "deploy" / "nginx.conf"
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
@@ -95,11 +96,18 @@ def test_a_video_through_the_proxy_and_over_both_gateways(proxied: str, session:
 
 def test_a_large_picture_passes_and_a_larger_one_is_refused(proxied: str, key: str) -> None:
     with httpx.Client(base_url=proxied, timeout=10) as client:
-        for megabytes, status in ((12, 200), (33, 413)):
-            picture = "data:image/png;base64," + "A" * (megabytes * 1024 * 1024)
-            body = {"model": "wan2.6-i2v", "prompt": "x", "image_url": picture}
+        for megabytes, status in ((12, 200), (25, 413)):
+            image = data_url(picture().ljust(megabytes * 1024 * 1024))
+            body = {"model": "wan2.6-i2v", "prompt": "x", "image_url": image}
             answer = client.post("/v1/videos/generations", json=body, headers=bearer(key))
             assert answer.status_code == status
+
+
+def test_a_form_may_be_larger_than_json(proxied: str, key: str) -> None:
+    with httpx.Client(base_url=proxied, timeout=20) as client:
+        files = {"video_file_1": clip().ljust(40 * 1024 * 1024)}
+        answer = client.post("/v1/videos", data={"model": "wan2.7-i2v"}, files=files, headers=bearer(key))
+        assert answer.status_code == 200, answer.text
 
 
 def test_the_request_id_is_one_all_the_way(proxied: str) -> None:

@@ -15,6 +15,7 @@ from providers.sandbox.server import SandboxServer
 from providers.sandbox.settings import SandboxSettings
 from tests.e2e.conftest import HastyClock, bearer, settings_for
 from tests.e2e.test_openai_clients import boxes
+from tests.pictures import picture
 
 JIMENG, WAN = "jimeng-video-3.0", "wan2.6-t2v"
 
@@ -210,11 +211,13 @@ class TestReuse:
         answer = client.post(f"/v1/videos/{path}", json=body, headers=bearer(key))
         assert error_code(answer, 501) == "not_supported"
 
-    def test_a_video_file_is_refused_with_the_way_that_works(self, client: httpx.Client, key: str) -> None:
-        files = {"prompt": (None, b"y"), "video": ("a.mp4", b"\0\0\0\x18ftypmp42")}
-        answer = client.post("/v1/videos/edits", files=files, headers=bearer(key))
-        assert error_code(answer, 400) == "unsupported_parameter"
-        assert "video[id]" in answer.json()["error"]["message"]
+    def test_a_file_that_is_no_video_is_refused(self, client: httpx.Client, key: str) -> None:
+        for content, param in ((b"no video at all", "video"), (picture(), "video")):
+            files = {"prompt": (None, b"y"), "video": ("a.mp4", content)}
+            answer = client.post("/v1/videos/edits", files=files, headers=bearer(key))
+            assert error_code(answer, 400) == "invalid_value"
+            assert answer.json()["error"]["param"] == param
+            assert "MP4" in answer.json()["error"]["message"]
 
     def test_a_remix_of_a_picture_that_nobody_has_any_more(self, client: httpx.Client, key: str) -> None:
         id = create(client, key, model="wan2.6-i2v", image_url="https://h/a.png")["id"]

@@ -1,13 +1,25 @@
 """JSON and forms become the same object."""
 
+import hashlib
+from collections.abc import Iterator
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+from starlette.testclient import TestClient
 
-from gateway.bodies import MAX_DEPTH, nest
+from gateway.bodies import MAX_DEPTH, MAX_FILES, nest, read_object
 from gateway.errors import GatewayError
+from gateway.middleware import BodyLimit
+from providers.files import MediaFile
+from tests.pictures import clip, noise, picture, sound
 
 
 @pytest.mark.parametrize(
@@ -56,3 +68,115 @@ def test_any_names_are_an_object_or_a_refusal(items: list[tuple[str, str]]) -> N
     except GatewayError as error:
         nested = {"refused": error.code}
     assert isinstance(nested, dict)
+
+
+# --- forms with files -----------------------------------------------------------------------------------------------
+
+
+async def _echo(request: Request) -> JSONResponse:
+    async with read_object(request, limit=10_000) as fields:
+        held = [value for value in _flat(fields) if isinstance(value, MediaFile)]
+        answer = {"fields": fields, "read": [hashlib.sha256(file.read()).hexdigest() for file in held]}
+        told = orjson.loads(orjson.dumps(answer, default=str))
+    _LEFT.extend(held)
+    return JSONResponse(told)
+
+
+def _flat(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return [found for item in value.values() for found in _flat(item)]
+    return [found for item in value for found in _flat(item)] if isinstance(value, list) else [value]
+
+
+_LEFT: list[MediaFile] = []
+
+
+async def _refusal(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, GatewayError)
+    return JSONResponse(error.body("en", ""), error.shape.status)
+
+
+@pytest.fixture
+def form() -> Iterator[TestClient]:
+    app = Starlette(
+        routes=[Route("/", _echo, methods=["POST"])],
+        middleware=[Middleware(BodyLimit, limit=1000, upload_limit=3_000_000)],
+        exception_handlers={GatewayError: _refusal},
+    )
+    with TestClient(app) as client:
+        yield client
+
+
+def digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+@pytest.mark.parametrize("name", ["image", "input_reference", "images[]", "images[0]", "meta[a]"])
+def test_a_file_is_read_and_closed_in_the_end(form: TestClient, name: str) -> None:
+    _LEFT.clear()
+    answer = form.post("/", data={"prompt": "猫"}, files={name: ("cat.png", picture(), "text/plain")}).json()
+    assert answer["read"] == [digest(picture())]
+    assert answer["fields"]["prompt"] == "猫"
+    with pytest.raises(ValueError):
+        _LEFT[0].read()
+
+
+def test_several_files_of_one_name_are_a_list_in_order(form: TestClient) -> None:
+    files = [("images[]", ("a", picture())), ("images[]", ("b", clip())), ("images[]", ("c", sound()))]
+    assert form.post("/", files=files).json()["read"] == [digest(picture()), digest(clip()), digest(sound())]
+
+
+def test_one_larger_than_memory_has_room_for_comes_through_whole(form: TestClient) -> None:
+    content = noise("image/bmp", 900, 900)
+    assert len(content) > 2 * 1024 * 1024
+    assert form.post("/", files={"image": content}).json()["read"] == [digest(content)]
+
+
+def test_a_field_that_was_left_empty_in_a_browser_is_absent(form: TestClient) -> None:
+    body = (
+        b'--x\r\nContent-Disposition: form-data; name="prompt"\r\n\r\np\r\n'
+        b'--x\r\nContent-Disposition: form-data; name="image"; filename=""\r\n'
+        b"Content-Type: application/octet-stream\r\n\r\n\r\n--x--\r\n"
+    )
+    answer = form.post("/", content=body, headers={"content-type": "multipart/form-data; boundary=x"})
+    assert answer.json()["fields"] == {"prompt": "p"}
+
+
+def test_a_file_without_content_is_not_taken_for_none(form: TestClient) -> None:
+    assert form.post("/", files={"image": ("cat.png", b"")}).status_code == 400
+
+
+@pytest.mark.parametrize("content", [b"a text", b"GIF89a....", b"%PDF-1.7", b"\x89PN"])
+def test_a_file_of_another_kind_is_refused_by_its_content(form: TestClient, content: bytes) -> None:
+    answer = form.post("/", files={"image": ("cat.png", content, "image/png")})
+    assert answer.status_code == 400
+    assert (answer.json()["error"]["code"], answer.json()["error"]["param"]) == ("invalid_value", "image")
+
+
+def test_the_limit_of_a_form_is_another_one(form: TestClient) -> None:
+    assert form.post("/", json={"prompt": "p" * 1000}).status_code == 413
+    assert form.post("/", files={"image": noise("image/bmp", 1200, 900)}).status_code == 413
+
+
+def test_the_texts_of_a_form_are_bounded_together(form: TestClient) -> None:
+    texts = {f"field{number}": "x" * 900 for number in range(12)}
+    assert form.post("/", data=texts, files={"image": picture()}).status_code == 413
+    assert form.post("/", data={"a": texts["field0"]}, files={"image": picture()}).status_code == 200
+
+
+def test_a_file_among_the_upstreams_own_parameters_is_none(form: TestClient) -> None:
+    assert form.post("/", files={"provider_options[seed]": picture()}).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"--x", b"--x\r\n\r\n", b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n1']
+)
+def test_a_form_that_breaks_off_is_refused(form: TestClient, body: bytes) -> None:
+    headers = {"content-type": "multipart/form-data; boundary=x"}
+    assert form.post("/", content=body, headers=headers).status_code in (200, 400)
+    assert form.post("/", content=body, headers={"content-type": "multipart/form-data"}).status_code == 400
+
+
+def test_too_many_files_are_refused(form: TestClient) -> None:
+    files = [("images[]", ("a", picture("image/png", 16, 16)))] * (MAX_FILES + 1)
+    assert form.post("/", files=files).status_code == 400

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,12 +38,24 @@ def test_the_module_is_the_command() -> None:
 def test_without_a_command_it_shows_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 0
     shown = capsys.readouterr().out
-    for command in ("serve", "demo", "sandbox", "submit", "status", "watch", "models", "accounts", "config"):
+    for command in (
+        "serve",
+        "demo",
+        "sandbox",
+        "submit",
+        "status",
+        "watch",
+        "download",
+        "models",
+        "accounts",
+        "config",
+    ):
         assert f"\n  {command} " in shown
 
 
 @pytest.mark.parametrize(
-    "command", ["serve", "demo", "sandbox", "submit", "status", "watch", "models", "accounts", "config"]
+    "command",
+    ["serve", "demo", "sandbox", "submit", "status", "watch", "download", "models", "accounts", "config"],
 )
 def test_every_command_has_help_for_all_it_takes(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([command, "--help"]) == 0
@@ -71,6 +84,18 @@ def test_every_command_has_help_for_all_it_takes(command: str, capsys: pytest.Ca
         (["submit", "a cat", "--key", "k", "--option", "novalue"], "--option novalue: name=value is wanted"),
         (["submit", "a cat", "--key", "k", "--field", "=5"], "--field =5: name=value is wanted"),
         (["submit", "a \udcff cat", "--key", "k"], "not readable text"),
+        (
+            ["submit", "a cat", "--key", "k", "--image", "cat.png"],
+            "--image cat.png: there is no such file, and it is no",
+        ),
+        (["submit", "a cat", "--key", "k", "--last-frame", "."], "--last-frame .: there is no such file"),
+        (["submit", "a cat", "--key", "k", "--image", "4AAQ" * 99], "4AAQ…: File name too long"),
+        (["submit", "a cat", "--key", "k", *["--video", "https://a/v.mp4"] * 4], "--video: at most 3 are taken"),
+        (["download"], "missing argument 'ID' (see video-gateway download --help)"),
+        (["download", "7"], "a key is needed"),
+        (["download", "7", "--key", "k", "-o", "no/where.mp4"], "-o no/where.mp4: there is no directory no"),
+        (["download", "7", "--key", "k", "-o", "4AAQ" * 99], "4AAQ: File name too long"),
+        (["download", "7", "--key", "k", "-o", "/dev/null"], "/dev/null is no file that could be replaced"),
         (["serve", "--config", "missing.toml"], "configuration: missing.toml does not exist"),
         (["config", "--config", "missing.toml"], "configuration: missing.toml does not exist"),
     ],
@@ -121,6 +146,7 @@ def test_the_configuration_is_shown_without_its_secrets(
     file.write_text(
         'port = 6000\nadmin_key = "hush-admin"\n[aliases]\n"sora-2" = "jimeng-video-3.0"\n'
         '[[models]]\nname = "n"\nkey = "k"\nbenefit_type = "b"\n[timeouts]\nread = 9\n'
+        '[media]\nnetworks = ["10.1.0.0/16"]\n'
     )
     monkeypatch.setenv("JIMENG_TOKENS", "hush-session,socks5://me:hush@proxy:1@hush-other")
     monkeypatch.setenv("GATEWAY_KEYS", "bob:gw-hush")
@@ -131,13 +157,20 @@ def test_the_configuration_is_shown_without_its_secrets(
     shown = json.loads(as_json)
     assert shown["port"] == 6000
     assert shown["timeouts"]["read"] == 9
+    assert shown["media"]["networks"] == ["10.1.0.0/16"]
 
     assert main(["config", "--config", str(file)]) == 0
     as_toml = capsys.readouterr().out
     assert "hush" not in as_json + as_toml
     assert "# jimeng_base_url is not set" in as_toml
     read = tomllib.loads(as_toml)
-    assert read == {name: value for name, value in shown.items() if value is not None}
+    assert read == _without_nothing(shown)
+
+
+def _without_nothing(table: dict[str, Any]) -> dict[str, Any]:
+    """What is not set stands as a remark in TOML."""
+    kept = {name: value for name, value in table.items() if value is not None}
+    return {name: _without_nothing(value) if isinstance(value, dict) else value for name, value in kept.items()}
 
 
 def test_keys_of_toml_are_quoted_where_they_must() -> None:

@@ -1,561 +1,300 @@
-"""Files from a host to a client, every one of the three a real server or a real socket."""
+"""What a client hands in becomes what a provider can use, or is refused with what the model takes."""
 
-import asyncio
-import logging
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from types import SimpleNamespace
-from urllib.parse import urlencode
+import base64
+import io
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import IO, Any
 
 import httpx
 import pytest
-from starlette.applications import Starlette
-from starlette.middleware import Middleware
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
+import respx
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
 
-from gateway.cli.background import BackgroundServer
 from gateway.errors import GatewayError
-from gateway.media import MAX_NAME, safe_name, stream_content
-from gateway.middleware import BodyLimit, Failures, RequestContext
-from gateway.refusals import refuse
-from gateway.settings import Settings
+from gateway.media import MediaIntake, _base64
+from providers.contract import Media, MediaLimits, MediaRole, ModelCard, VideoRequest
+from providers.files import MediaKind
 from providers.http import HttpClient
-from providers.sandbox.files import CLIPS, Files
-from providers.sandbox.settings import SandboxSettings
-from providers.ways import Timeouts
+from tests.pictures import clip, media_file, noise, picture, sound
 
-VIDEO = (CLIPS / "best.mp4").read_bytes()
-READ_TIMEOUT = 0.2
-
-# --- the host ---------------------------------------------------------------------------------------------------
+LIMITS = MediaLimits(("image/png", "image/jpeg"), max_bytes=200_000, min_side=240, max_side=1000, max_aspect=2.5)
+CARD = ModelCard("m", "p", media_files={MediaKind.IMAGE: LIMITS}, fetches_urls=False)
+READS_ADDRESSES = replace(CARD, fetches_urls=True)
+ADDRESS = "https://pictures.example/cat.png"
 
 
-@dataclass
 class Host:
-    """A file host that answers as `answer` says, and knows what it was asked and who is still connected."""
+    """Gives what lies at ADDRESS, and remembers what it gave."""
 
-    url: str = ""
-    heads: list[bytes] = field(default_factory=list)
-    connections: int = 0
-    sent: int = 0
+    def __init__(self, content: bytes = b"") -> None:
+        self.content = content
+        self.asked: list[tuple[str, int, str]] = []
+        self.given: list[IO[bytes]] = []
 
-    @property
-    def methods(self) -> list[bytes]:
-        return [head.partition(b" ")[0] for head in self.heads]
-
-    async def until_left(self) -> float:
-        """Seconds until the last connection is gone."""
-        started = time.monotonic()
-        await until(lambda: not self.connections)
-        return time.monotonic() - started
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    for _ in range(400):
-        if condition():
-            return
-        await asyncio.sleep(0.005)
-    raise AssertionError("it never came to that")
-
-
-Answer = Callable[[Host, bytes, asyncio.StreamWriter], Awaitable[None]]
-
-
-@asynccontextmanager
-async def running(answer: Answer) -> AsyncIterator[Host]:
-    host = Host()
-    writers: list[asyncio.StreamWriter] = []
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        host.connections += 1
-        writers.append(writer)
-        try:
-            while True:
-                head = await reader.readuntil(b"\r\n\r\n")
-                host.heads.append(head)
-                await answer(host, head, writer)
-                await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        finally:
-            host.connections -= 1
-            writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    host.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v.mp4"
-    try:
-        yield host
-    finally:
-        server.close()
-        for writer in writers:
-            writer.close()
-
-
-def says(*answers: bytes) -> Answer:
-    """Each request gets the next of these, the last one over and over."""
-    left = list(answers)
-
-    async def answer(host: Host, head: bytes, writer: asyncio.StreamWriter) -> None:
-        writer.write(left.pop(0) if len(left) > 1 else left[0])
-
-    return answer
-
-
-def http(status: str, body: bytes = b"", *headers: str) -> bytes:
-    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers]
-    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
-
-
-# --- the gateway ------------------------------------------------------------------------------------------------
-
-
-@dataclass
-class Gateway:
-    url: str
-    renewals: list[str]
-
-    def address(self, link: str, fresh: str = "", **more: str) -> str:
-        return f"{self.url}/content?{urlencode({'link': link, 'fresh': fresh, **more})}"
-
-    async def ask(
-        self, link: str, fresh: str = "", *, method: str = "GET", headers: dict[str, str] | None = None, **more: str
-    ) -> httpx.Response:
-        async with httpx.AsyncClient(timeout=5) as client:
-            asked = {"Accept-Encoding": "identity", **(headers or {})}
-            return await client.request(method, self.address(link, fresh, **more), headers=asked)
-
-
-@pytest.fixture(scope="module")
-def started() -> Iterator[Gateway]:
-    renewals: list[str] = []
-    fetch = HttpClient(Timeouts(connect=0.5, read=READ_TIMEOUT, total=0.5))
-
-    async def content(request: Request) -> Response:
-        async def renew() -> str | None:
-            fresh = request.query_params["fresh"]
-            renewals.append(fresh)
-            if fresh == "refused":
-                raise GatewayError("task_not_found")
-            return fresh or None
-
-        return await stream_content(
-            fetch,
-            request.query_params["link"],
-            request,
-            filename=request.query_params.get("name", "video.mp4"),
-            media_type=request.query_params.get("type", "video/mp4"),
-            proxy=request.query_params.get("proxy"),
-            renew=renew,
-        )
-
-    @asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with fetch:
-            yield
-
-    app = Starlette(
-        routes=[Route("/content", content, methods=["GET"])],
-        middleware=[
-            Middleware(RequestContext),
-            Middleware(Failures, default_language="en"),
-            Middleware(BodyLimit, limit=1000),
-        ],
-        exception_handlers={GatewayError: refuse},
-        lifespan=lifespan,
-    )
-    app.state.parts = SimpleNamespace(settings=Settings.model_construct(language="en"))
-    with BackgroundServer(app) as server:
-        yield Gateway(server.url, renewals)
+    async def fetch(self, url: str, *, max_bytes: int, param: str) -> IO[bytes]:
+        self.asked.append((url, max_bytes, param))
+        self.given.append(io.BytesIO(self.content))
+        return self.given[-1]
 
 
 @pytest.fixture
-def gateway(started: Gateway) -> Gateway:
-    started.renewals.clear()
-    return started
+def router() -> respx.MockRouter:
+    return respx.MockRouter(assert_all_called=False)
 
 
-@pytest.fixture(autouse=True)
-def _log_everything(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, "gateway")
+@pytest.fixture
+async def http(router: respx.MockRouter) -> AsyncIterator[HttpClient]:
+    async with HttpClient(transport=lambda proxy: httpx.MockTransport(router.async_handler)) as client:
+        yield client
 
 
-@pytest.fixture(scope="module")
-def store() -> Iterator[Callable[..., str]]:
-    """Makes links into an object store: they are signed, honour ranges, and expire."""
-    files = Files(SandboxSettings(), time.time)
-    with BackgroundServer(Starlette(routes=files.routes())) as server:
-
-        def link(name: str = "best.mp4", *words: str) -> str:
-            return files.link(server.url, "task", name, dict.fromkeys(words, ""))
-
-        yield link
+def intake(http: HttpClient, host: Host | None = None, **options: Any) -> MediaIntake:
+    return MediaIntake((host or Host()).fetch, http, **{"max_bytes": 10_000_000} | options)
 
 
-Link = Callable[..., str]
+def image(url: str = "", content: bytes | None = None, param: str = "image") -> Media:
+    return Media(MediaKind.IMAGE, url, param, MediaRole.FIRST_FRAME, media_file(content) if content else None)
 
 
-class TestAFileOfAnObjectStore:
-    async def test_whole(self, gateway: Gateway, store: Link) -> None:
-        answer = await gateway.ask(store())
-        assert (answer.status_code, answer.content) == (200, VIDEO)
-        assert answer.headers["content-type"] == "video/mp4"
-        assert answer.headers["content-length"] == str(len(VIDEO))
-        assert answer.headers["accept-ranges"] == "bytes"
-        assert answer.headers["content-disposition"] == 'attachment; filename="video.mp4"'
-        assert answer.headers["cache-control"] == "private, max-age=3600"
-        assert answer.headers["etag"]
-        assert answer.headers["last-modified"]
-        assert gateway.renewals == []
-
-    @pytest.mark.parametrize(
-        ("wanted", "part"),
-        [("bytes=0-99", slice(0, 100)), ("bytes=50000-", slice(50000, None)), ("bytes=-7", slice(-7, None))],
-    )
-    async def test_a_part(self, gateway: Gateway, store: Link, wanted: str, part: slice) -> None:
-        answer = await gateway.ask(store(), headers={"Range": wanted})
-        first, last, _ = part.indices(len(VIDEO))
-        assert (answer.status_code, answer.content) == (206, VIDEO[part])
-        assert answer.headers["content-range"] == f"bytes {first}-{last - 1}/{len(VIDEO)}"
-        assert answer.headers["content-length"] == str(last - first)
-
-    async def test_several_parts_keep_the_type_that_separates_them(self, gateway: Gateway, store: Link) -> None:
-        answer = await gateway.ask(store(), headers={"Range": "bytes=0-3, 100-103"})
-        assert answer.status_code == 206
-        assert answer.headers["content-type"].startswith("multipart/byteranges; boundary=")
-        assert VIDEO[100:104] in answer.content
-
-    async def test_a_part_beyond_the_end(self, gateway: Gateway, store: Link) -> None:
-        answer = await gateway.ask(store(), headers={"Range": f"bytes={len(VIDEO)}-"})
-        assert (answer.status_code, answer.json()["error"]["code"]) == (416, "range_not_satisfiable")
-        assert answer.headers["content-range"] == f"bytes */{len(VIDEO)}"
-
-    async def test_a_part_only_if_nothing_changed(self, gateway: Gateway, store: Link) -> None:
-        etag = (await gateway.ask(store(), method="HEAD")).headers["etag"]
-        same = await gateway.ask(store(), headers={"Range": "bytes=0-9", "If-Range": etag})
-        other = await gateway.ask(store(), headers={"Range": "bytes=0-9", "If-Range": '"other"'})
-        assert (same.status_code, same.content) == (206, VIDEO[:10])
-        assert (other.status_code, other.content) == (200, VIDEO)
-
-    @pytest.mark.parametrize("wanted", ["seconds=1-2", "bytes=a-b", "bytes=" + "0-1," * 200])
-    async def test_a_range_nobody_can_read_is_the_whole(self, gateway: Gateway, store: Link, wanted: str) -> None:
-        answer = await gateway.ask(store(), headers={"Range": wanted})
-        assert (answer.status_code, answer.content) == (200, VIDEO)
-
-    async def test_head(self, gateway: Gateway, store: Link) -> None:
-        answer = await gateway.ask(store(), method="HEAD")
-        assert (answer.status_code, answer.content) == (200, b"")
-        assert answer.headers["content-length"] == str(len(VIDEO))
-        assert answer.headers["content-type"] == "video/mp4"
-
-    async def test_a_cover(self, gateway: Gateway, store: Link) -> None:
-        answer = await gateway.ask(store("cover.jpg"), type="image/jpeg", name="cover.jpg")
-        assert answer.headers["content-type"] == "image/jpeg"
-        assert answer.content == (CLIPS / "cover.jpg").read_bytes()
+def data_url(content: bytes, media_type: str = "image/png") -> str:
+    return f"data:{media_type};base64,{base64.b64encode(content).decode()}"
 
 
-class TestAnExpiredLink:
-    @pytest.mark.parametrize("method", ["GET", "HEAD"])
-    async def test_is_renewed_once(self, gateway: Gateway, store: Link, method: str) -> None:
-        fresh = store()
-        answer = await gateway.ask(store("best.mp4", "link-expired"), fresh, method=method)
-        assert (answer.status_code, answer.headers["content-length"]) == (200, str(len(VIDEO)))
-        assert gateway.renewals == [fresh]
-
-    async def test_is_renewed_with_the_range_of_the_client(self, gateway: Gateway, store: Link) -> None:
-        answer = await gateway.ask(store("best.mp4", "link-404"), store(), headers={"Range": "bytes=5-6"})
-        assert (answer.status_code, answer.content) == (206, VIDEO[5:7])
-
-    @pytest.mark.parametrize(
-        ("word", "status", "code"), [("link-expired", 502, "upstream_error"), ("link-404", 404, "not_found")]
-    )
-    async def test_that_cannot_be_renewed(
-        self, gateway: Gateway, store: Link, word: str, status: int, code: str
-    ) -> None:
-        answer = await gateway.ask(store("best.mp4", word), store("best.mp4", word))
-        assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
-        assert answer.headers["x-should-retry"] == "false"
-        assert len(gateway.renewals) == 1
-
-    async def test_without_another_link(self, gateway: Gateway, store: Link) -> None:
-        answer = await gateway.ask(store("best.mp4", "link-expired"))
-        assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found")
-        assert "expired" in answer.json()["error"]["message"]
-
-    async def test_of_a_task_that_is_gone(self, gateway: Gateway, store: Link) -> None:
-        answer = await gateway.ask(store("best.mp4", "link-expired"), "refused")
-        assert answer.json()["error"]["code"] == "task_not_found"
-
-    async def test_leaves_no_connection_open(self, gateway: Gateway, store: Link) -> None:
-        async with running(says(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 100000\r\n\r\n<Error>")) as host:
-            assert (await gateway.ask(host.url, store())).status_code == 200
-            await host.until_left()
+async def ready(intake: MediaIntake, *items: Media, card: ModelCard = CARD, sound: Media | None = None) -> VideoRequest:
+    async with intake.ready(card, VideoRequest("m", "p", media=items, sound=sound)) as request:
+        return request
 
 
-class TestHostsOfTheirOwnKind:
-    async def test_one_that_knows_no_ranges(self, gateway: Gateway) -> None:
-        async with running(says(http("200 OK", b"whole"))) as host:
-            answer = await gateway.ask(host.url, headers={"Range": "bytes=1-2"})
-        assert b"range: bytes=1-2\r\n" in host.heads[0].lower()
-        assert (answer.status_code, answer.content) == (200, b"whole")
-        assert "content-range" not in answer.headers
-        assert "accept-ranges" not in answer.headers
-
-    @pytest.mark.parametrize("refusal", ["405 Method Not Allowed", "403 Forbidden", "501 Not Implemented"])
-    @pytest.mark.parametrize(
-        ("first_byte", "length"),
-        [
-            (http("206 Partial Content", b"x", "Content-Range: bytes 0-0/12345", 'ETag: "e"'), "12345"),
-            (http("206 Partial Content", b"x", "Content-Range: bytes 0-0/*", 'ETag: "e"'), None),
-            (http("200 OK", b"whole", 'ETag: "e"'), "5"),
-            (http("416 Range Not Satisfiable", b"<Error/>", "Content-Range: bytes */0", 'ETag: "e"'), "0"),
-        ],
-    )
-    async def test_one_that_refuses_head(
-        self, gateway: Gateway, refusal: str, first_byte: bytes, length: str | None
-    ) -> None:
-        async with running(says(f"HTTP/1.1 {refusal}\r\nContent-Length: 3\r\n\r\n".encode(), first_byte)) as host:
-            answer = await gateway.ask(host.url, method="HEAD", headers={"Range": "bytes=5-6"})
-            assert host.methods == [b"HEAD", b"GET"]
-            assert b"range: bytes=0-0\r\n" in host.heads[1].lower()
-        assert (answer.status_code, answer.content) == (200, b"")
-        assert answer.headers.get("content-length") == length
-        assert answer.headers["etag"] == '"e"'
-        assert "content-range" not in answer.headers
-
-    async def test_one_that_points_elsewhere(self, gateway: Gateway, store: Link) -> None:
-        async with running(says(http("302 Found", b"moved", f"Location: {store()}"))) as host:
-            answer = await gateway.ask(host.url, headers={"Range": "bytes=0-9", "Authorization": "Bearer key"})
-            assert b"uthorization" not in host.heads[0]
-        assert (answer.status_code, answer.content) == (206, VIDEO[:10])
-
-    async def test_one_that_points_at_itself(self, gateway: Gateway) -> None:
-        async with running(says(http("302 Found", b"", "Location: /v.mp4"))) as host:
-            answer = await gateway.ask(host.url)
-            assert len(host.heads) == 4
-        assert (answer.status_code, answer.json()["error"]["code"]) == (502, "upstream_error")
-
-    async def test_one_that_announces_no_length(self, gateway: Gateway) -> None:
-        body = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nvide\r\n1\r\no\r\n0\r\n\r\n"
-        async with running(says(body)) as host:
-            answer = await gateway.ask(host.url)
-        assert (answer.status_code, answer.content) == (200, b"video")
-        assert "content-length" not in answer.headers
-
-    async def test_one_that_compresses_unasked(self, gateway: Gateway) -> None:
-        async with running(says(http("200 OK", b"squeezed", "Content-Encoding: x-squeezed"))) as host:
-            answer = await gateway.ask(host.url, headers={"Accept-Encoding": "gzip"})
-        assert b"accept-encoding: identity\r\n" in host.heads[0].lower()
-        assert (answer.headers["content-encoding"], answer.content) == ("x-squeezed", b"squeezed")
-
-    async def test_an_empty_file(self, gateway: Gateway) -> None:
-        async with running(says(http("200 OK"))) as host:
-            answer = await gateway.ask(host.url)
-        assert (answer.status_code, answer.headers["content-length"]) == (200, "0")
-
-    @pytest.mark.parametrize(
-        ("given", "wanted", "told"),
-        [
-            ("binary/octet-stream", "video/mp4", "video/mp4"),
-            ("image/webp", "video/mp4", "video/mp4"),
-            ("Image/WebP; q=1", "image/jpeg", "image/webp"),
-            ("application/octet-stream", "image/jpeg", "image/jpeg"),
-        ],
-    )
-    async def test_one_with_its_own_idea_of_types(self, gateway: Gateway, given: str, wanted: str, told: str) -> None:
-        async with running(says(http("200 OK", b"x", f"Content-Type: {given}"))) as host:
-            answer = await gateway.ask(host.url, type=wanted)
-        assert answer.headers["content-type"] == told
-
-    async def test_headers_that_cannot_be_passed_on_are_left_out(self, gateway: Gateway) -> None:
-        odd = http("200 OK", b"x", 'ETag: "视频"', "Set-Cookie: a=b", "Access-Control-Allow-Origin: *", "Server: s")
-        async with running(says(odd)) as host:
-            answer = await gateway.ask(host.url)
-        assert (answer.status_code, answer.content) == (200, b"x")
-        assert not {"etag", "set-cookie", "access-control-allow-origin"} & set(answer.headers)
-
-    async def test_connections_are_kept(self, gateway: Gateway) -> None:
-        async with running(says(http("200 OK", b"x"))) as host:
-            for _ in range(3):
-                await gateway.ask(host.url)
-                assert host.connections == 1
-
-    async def test_the_proxy_of_the_account_is_used(self, gateway: Gateway) -> None:
-        async with running(says(http("200 OK", b"by proxy"))) as host:
-            answer = await gateway.ask("http://files.invalid/v%2F.mp4", proxy=host.url.removesuffix("/v.mp4"))
-        assert answer.content == b"by proxy"
-        assert host.heads[0].startswith(b"GET http://files.invalid/v%2F.mp4 ")
+async def refused(intake: MediaIntake, *items: Media, card: ModelCard = CARD) -> GatewayError:
+    with pytest.raises(GatewayError) as caught:
+        await ready(intake, *items, card=card)
+    return caught.value
 
 
-class TestTroubleBeforeTheFirstByte:
-    @pytest.mark.parametrize(
-        ("said", "status", "code"),
-        [
-            (http("500 Internal Server Error", b"<Error/>"), 502, "upstream_unavailable"),
-            (http("503 Slow Down", b"", "Retry-After: 9"), 502, "upstream_unavailable"),
-            (http("400 Bad Request", b"<Error/>"), 502, "upstream_error"),
-            (http("204 No Content"), 502, "upstream_error"),
-            (http("302 Found"), 502, "upstream_error"),
-            (b"\x00nonsense\r\n\r\n", 502, "upstream_unavailable"),
-            (b"", 502, "upstream_unavailable"),
-            (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", 502, "upstream_unavailable"),
-        ],
-        ids=["500", "503", "400", "204", "302", "nonsense", "silence", "head only"],
-    )
-    async def test_is_told(self, gateway: Gateway, said: bytes, status: int, code: str) -> None:
-        async with running(says(said)) as host:
-            answer = await gateway.ask(host.url)
-        assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
-        assert answer.headers["x-should-retry"] == ("true" if code == "upstream_unavailable" else "false")
-        assert answer.headers.get("retry-after") == {b"HTTP/1.1 503": "9"}.get(
-            said[:12], "5" if code == "upstream_unavailable" else None
-        )
-        assert host.url not in answer.text
-
-    async def test_nobody_there(self, gateway: Gateway) -> None:
-        answer = await gateway.ask("http://127.0.0.1:1/v.mp4")
-        assert (answer.status_code, answer.json()["error"]["code"]) == (502, "upstream_unavailable")
-        assert gateway.renewals == []
-
-    @pytest.mark.parametrize("link", ["", "ftp://h/v.mp4", "http://", "//h/v", "http://h:99999/"])
-    async def test_a_link_that_is_none(self, gateway: Gateway, link: str) -> None:
-        assert (await gateway.ask(link)).status_code == 502
+# --- forms --------------------------------------------------------------------------------------------------------
 
 
-async def collect(answer: httpx.Response, received: bytearray) -> None:
-    async for piece in answer.aiter_raw():
-        received += piece
-
-
-class TestTroubleInTheMiddle:
-    @pytest.mark.parametrize(
-        "start",
-        [
-            b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n" + b"x" * 100,
-            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n64\r\n" + b"x" * 100 + b"\r\n",
-        ],
-        ids=["length", "chunked"],
-    )
-    @pytest.mark.parametrize("way", ["close", "reset", "silence"])
-    async def test_breaks_the_client_off(
-        self, gateway: Gateway, caplog: pytest.LogCaptureFixture, start: bytes, way: str
-    ) -> None:
-        async def break_off(host: Host, head: bytes, writer: asyncio.StreamWriter) -> None:
-            writer.write(start)
-            await writer.drain()
-            await asyncio.sleep(0.02)
-            if way == "close":
-                writer.close()
-            elif way == "reset":
-                writer.transport.abort()
-
-        received = bytearray()
-        async with running(break_off) as host, httpx.AsyncClient() as client:
-            async with client.stream("GET", gateway.address(host.url)) as answer:
-                assert answer.status_code == 200
-                with pytest.raises(httpx.RemoteProtocolError, match="complet"):
-                    await collect(answer, received)
-            await host.until_left()
-        assert bytes(received) == b"x" * 100
-        # The thread of the server writes its line just after the connection is closed.
-        await until(lambda: any(record.name == "gateway.access" for record in caplog.records))
-        told = [record for record in caplog.records if record.levelno >= logging.WARNING and record.name == "gateway"]
-        assert len(told) == 1
-        assert told[0].getMessage() == "a file broke off"
-        assert not any(record.exc_info for record in caplog.records)
-        assert host.url not in caplog.text
-
-
-class TestClientsOfTheirOwnKind:
-    @pytest.mark.parametrize("pause", [0.01, 0.15], ids=["dripping host", "nearly silent host"])
-    async def test_one_that_leaves_ends_the_fetch(
-        self, gateway: Gateway, caplog: pytest.LogCaptureFixture, pause: float
-    ) -> None:
-        async def drip(host: Host, head: bytes, writer: asyncio.StreamWriter) -> None:
-            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
-            for _ in range(1000):
-                writer.write(b"x" * 100)
-                await writer.drain()
-                await asyncio.sleep(pause)
-
-        async with running(drip) as host, httpx.AsyncClient() as client:
-            async with client.stream("GET", gateway.address(host.url)) as answer:
-                await anext(answer.aiter_raw())
-                assert host.connections == 1
-            assert await host.until_left() < 0.4
-        assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
-
-    async def test_one_that_leaves_while_it_reads_nothing(self, gateway: Gateway) -> None:
-        async with running(endless) as host:
-            reader, writer = await connected(gateway, host)
-            await reader.readuntil(b"\r\n\r\n")
-            writer.transport.abort()
-            assert await host.until_left() < 0.4
-
-    async def test_one_that_is_slow_holds_the_host_up_and_still_gets_everything(self, gateway: Gateway) -> None:
-        size = 48 * 1024 * 1024
-
-        async def send(host: Host, head: bytes, writer: asyncio.StreamWriter) -> None:
-            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
-            while host.sent < size:
-                writer.write(bytes(65536))
-                await writer.drain()
-                host.sent += 65536
-
-        async with running(send) as host:
-            reader, writer = await connected(gateway, host)
-            await reader.readuntil(b"\r\n\r\n")
-            await asyncio.sleep(READ_TIMEOUT + 0.1)
-            # What lies in the kernel's buffers is not the gateway's.
-            assert host.sent < size * 2 // 3
-            received = 0
-            while received < size:
-                piece = await reader.read(1 << 20)
-                assert piece, f"broken off after {received} bytes"
-                received += len(piece)
-            writer.close()
-
-    async def test_one_that_announces_a_body_it_never_sends_is_served_all_the_same(self, gateway: Gateway) -> None:
-        async with running(endless) as host:
-            reader, writer = await connected(gateway, host, "Content-Length: 99999999")
-            assert (await reader.readline()).startswith(b"HTTP/1.1 200")
-            writer.close()
-            assert await host.until_left() < 0.4
-
-
-async def endless(host: Host, head: bytes, writer: asyncio.StreamWriter) -> None:
-    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n")
-    while True:
-        writer.write(bytes(65536))
-        await writer.drain()
-
-
-async def connected(gateway: Gateway, host: Host, *headers: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """A client that has asked and reads no more than a little. Returns once the host was asked."""
-    address = httpx.URL(gateway.address(host.url))
-    reader, writer = await asyncio.open_connection(address.host, address.port, limit=65536)
-    lines = [f"GET {address.raw_path.decode()} HTTP/1.1", "Host: h", *headers]
-    writer.write("\r\n".join(lines).encode() + b"\r\n\r\n")
-    await until(lambda: bool(host.heads))
-    return reader, writer
+async def test_a_file_stays_as_it_is(http: HttpClient) -> None:
+    given = image(content=picture())
+    assert await ready(intake(http), given) == VideoRequest("m", "p", media=(given,))
 
 
 @pytest.mark.parametrize(
-    ("given", "safe"),
+    "url",
     [
-        ("video.mp4", "video.mp4"),
-        ('a "b"\r\nX: y/../c.mp4', "a_b_X_y_.._c.mp4"),
-        ("即梦.mp4", "mp4"),
-        ("../../etc/passwd", "etc_passwd"),
-        ("", "file"),
-        ("视频", "file"),
-        ("x" * 200 + ".mp4", "x" * 60 + ".mp4"),
-        ("x." + "y" * 200, "x." + "y" * 62),
+        data_url(picture()),
+        data_url(picture()).rstrip("="),
+        data_url(picture(), "image/gif"),
+        data_url(picture()).replace("data:image/png;base64,", "data:;BASE64,"),
+        data_url(picture()).replace("+", "-").replace("/", "_").replace("image_png", "image/png"),
+        data_url(picture()).replace("+", "%2B"),
     ],
+    ids=["plain", "unpadded", "of a false type", "of no type", "url alphabet", "escaped"],
 )
-def test_names_are_short_and_need_no_quoting(given: str, safe: str) -> None:
-    assert safe_name(given) == safe
-    assert len(safe_name(given)) <= MAX_NAME
+async def test_a_data_url_becomes_a_file_known_by_its_content(http: HttpClient, url: str) -> None:
+    (item,) = (await ready(intake(http), image(url))).media
+    assert item.url == ""
+    assert item.file == media_file(picture())
+
+
+@pytest.mark.parametrize("url", ["data:image/png;base64,%%%", "data:image/png;base64,A", "data:image/png;base64"])
+async def test_a_broken_data_url_is_refused(http: HttpClient, url: str) -> None:
+    error = await refused(intake(http), image(url, param="image_url"))
+    assert (error.code, error.param) == ("invalid_value", "image_url")
+    assert "base64" in error.message("en")
+
+
+async def test_an_address_is_fetched_for_an_upstream_that_reads_none(http: HttpClient) -> None:
+    host = Host(picture())
+    (item,) = (await ready(intake(http, host), image(ADDRESS))).media
+    assert host.asked == [(ADDRESS, LIMITS.max_bytes, "image")]
+    assert (item.url, item.file) == ("", media_file(picture()))
+    assert host.given[0].closed
+
+
+async def test_an_address_is_passed_on_to_one_that_does(http: HttpClient) -> None:
+    host = Host(picture())
+    given = image(ADDRESS)
+    assert (await ready(intake(http, host), given, card=READS_ADDRESSES)).media == (given,)
+    assert host.asked == []
+
+
+async def test_what_an_upstream_named_is_fetched_from_there(http: HttpClient, router: respx.MockRouter) -> None:
+    router.get("http://10.0.0.1/v.mp4").respond(content=clip())
+    host = Host()
+    item = Media(MediaKind.VIDEO, "http://10.0.0.1/v.mp4", "video", MediaRole.VIDEO, from_upstream=True)
+    (found,) = (await ready(intake(http, host), item)).media
+    assert found.file == media_file(clip())
+    assert host.asked == []
+
+
+@pytest.mark.parametrize(("status", "code"), [(404, "upstream_error"), (500, "upstream_error")])
+async def test_an_upstream_that_has_it_no_longer(
+    http: HttpClient, router: respx.MockRouter, status: int, code: str
+) -> None:
+    router.get("http://10.0.0.1/v.mp4").respond(status)
+    item = Media(MediaKind.VIDEO, "http://10.0.0.1/v.mp4", "video", MediaRole.VIDEO, from_upstream=True)
+    assert (await refused(intake(http), item)).code == code
+
+
+async def test_a_sound_is_an_input_like_the_others(http: HttpClient) -> None:
+    given = Media(MediaKind.AUDIO, data_url(sound(), "audio/wav"), "audio_url")
+    request = await ready(intake(http), image(content=picture()), card=READS_ADDRESSES, sound=given)
+    assert request.sound is not None
+    assert request.sound.file == media_file(sound())
+    assert len(request.media) == 1
+
+
+async def test_everything_made_is_closed_in_the_end_and_nothing_given(http: HttpClient) -> None:
+    given = image(content=picture())
+    async with intake(http).ready(CARD, VideoRequest("m", media=(given, image(data_url(picture()))))) as request:
+        files = [item.file for item in request.media]
+        assert all(file is not None and file.read() == picture() for file in files)
+    assert given.file is not None
+    assert given.file.read() == picture()
+    assert files[1] is not None
+    with pytest.raises(ValueError):
+        files[1].read()
+
+
+# --- refusals -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "content", [b"just a text", b"GIF89a" + b"\0" * 40, b"<svg/>", b"\x00\x00\x00\x18ftypheic\0\0\0\0"]
+)
+async def test_what_is_no_picture_is_refused_whatever_it_is_called(http: HttpClient, content: bytes) -> None:
+    for item in (image(data_url(content)), image(ADDRESS)):
+        error = await refused(intake(http, Host(content)), item)
+        assert (error.code, error.param, error.shape.status) == ("invalid_value", "image", 400)
+        assert "PNG" in error.message("en")
+
+
+async def test_a_clip_is_no_picture(http: HttpClient) -> None:
+    error = await refused(intake(http), image(data_url(clip())))
+    assert (error.code, error.param) == ("invalid_value", "image")
+    assert "video/mp4" in error.message("en")
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (picture("image/webp"), "image/png, image/jpeg"),
+        (picture("image/png", 200, 300), "≥ 240 px"),
+        (picture("image/png", 1001, 800), "≤ 1000 px"),
+        (picture("image/png", 900, 300), "1:2.5 – 2.5:1"),
+        (picture()[:20], "broken"),
+    ],
+    ids=["type", "small", "large", "long", "cut off"],
+)
+async def test_a_picture_that_the_model_does_not_take(http: HttpClient, content: bytes, told: str) -> None:
+    error = await refused(intake(http), image(content=content, param="first_frame"))
+    assert (error.code, error.param, error.shape.status) == ("invalid_value", "first_frame", 400)
+    assert told in error.message("zh")
+    assert told in error.message("en")
+
+
+async def test_every_bad_picture_is_named(http: HttpClient) -> None:
+    bad = picture("image/png", 100, 100)
+    error = await refused(intake(http), image(content=bad, param="first_frame"), image(content=bad, param="last_frame"))
+    assert "first_frame" in error.message("en")
+    assert "last_frame" in error.message("en")
+
+
+async def test_too_many_bytes_are_too_large_in_every_form(http: HttpClient) -> None:
+    content = noise("image/png", 400, 400)
+    assert len(content) > LIMITS.max_bytes
+    for item in (image(content=content), image(data_url(content))):
+        error = await refused(intake(http), item)
+        assert (error.code, error.shape.status) == ("too_large", 413)
+        assert "195.3 KB" in error.message("en")
+
+
+async def test_without_a_limit_of_the_model_there_is_one_of_the_gateway(http: HttpClient) -> None:
+    host = Host(clip())
+    item = Media(MediaKind.VIDEO, "https://clips.example/a.mp4", "video_file_1", MediaRole.VIDEO)
+    await ready(intake(http, host, max_bytes=1_000_000), item)
+    assert host.asked[0][1] == 1_000_000
+    error = await refused(intake(http, max_bytes=1000), Media(MediaKind.VIDEO, data_url(clip()), "video_file_1"))
+    assert error.code == "too_large"
+
+
+async def test_the_first_failure_ends_the_others(http: HttpClient) -> None:
+    error = await refused(
+        intake(http, Host(b"no picture")), *(image(ADDRESS, param=f"image_file_{n}") for n in range(8))
+    )
+    assert error.code == "invalid_value"
+
+
+# --- shrinking ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        picture("image/webp", 1500, 1000),
+        noise("image/png", 900, 900),
+        picture("image/bmp", 2400, 1000),
+    ],
+    ids=["of another type and too wide", "too many bytes", "everything"],
+)
+async def test_a_picture_is_made_to_fit(http: HttpClient, content: bytes) -> None:
+    given = media_file(content)
+    async with intake(http, shrink=True).ready(CARD, VideoRequest("m", media=(image(content=content),))) as request:
+        file = request.media[0].file
+        assert file is not None
+        assert file.media_type == "image/jpeg"
+        assert file.size <= LIMITS.max_bytes
+        assert min(file.width, file.height) >= 240
+        assert max(file.width, file.height) <= 1000
+        assert file.width / file.height == pytest.approx(given.width / given.height, rel=0.01)
+
+
+async def test_one_that_fits_is_left_alone(http: HttpClient) -> None:
+    given = image(content=picture())
+    assert (await ready(intake(http, shrink=True), given)).media[0].file is given.file
+
+
+async def test_what_shrinking_does_not_mend_is_refused(http: HttpClient) -> None:
+    for content in (picture("image/png", 100, 100), picture("image/png", 1200, 300)):
+        assert (await refused(intake(http, shrink=True), image(content=content))).code == "invalid_value"
+
+
+async def test_a_transparent_picture_lies_on_white_and_a_turned_one_upright(http: HttpClient) -> None:
+    target = io.BytesIO()
+    layered = Image.new("RGBA", (1200, 600), (0, 0, 0, 0))
+    layered.save(target, "PNG")
+    turned = io.BytesIO()
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (1200, 600), "#2f6f8f").save(turned, "JPEG", exif=exif)
+    items = (image(content=target.getvalue()), image(content=turned.getvalue(), param="last_frame"))
+    async with intake(http, shrink=True).ready(CARD, VideoRequest("m", media=items)) as request:
+        white, upright = (item.file for item in request.media)
+        assert white is not None
+        assert upright is not None
+        assert Image.open(io.BytesIO(white.read())).getpixel((5, 5)) == (255, 255, 255)
+        assert upright.height > upright.width
+
+
+async def test_a_bomb_is_not_opened(http: HttpClient) -> None:
+    content = picture("image/png", 300, 300)
+    bomb = content[:16] + (60_000).to_bytes(4) * 2 + content[24:]
+    assert (await refused(intake(http, shrink=True), image(content=bomb))).code == "invalid_value"
+
+
+@given(st.binary(max_size=300))
+def test_base64_of_any_spelling_is_read(content: bytes) -> None:
+    for text in (base64.b64encode(content), base64.urlsafe_b64encode(content), base64.encodebytes(content)):
+        assert _base64(text) == content
+        assert _base64(text.rstrip(b"=\n")) == content
+
+
+@given(st.text(max_size=60))
+async def test_any_data_url_is_a_file_or_a_refusal(text: str) -> None:
+    async with HttpClient() as http:
+        error = await refused(intake(http), image(f"data:{text}"))
+    assert error.shape.status in (400, 413)

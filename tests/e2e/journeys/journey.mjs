@@ -4,7 +4,7 @@
 //
 // prints what it saw as one JSON object.
 
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -13,10 +13,7 @@ const [baseURL, session, key, folder] = process.argv.slice(2);
 const library = createRequire(join(process.env.OPENAI_JS, "package.json")).resolve("openai");
 const { default: OpenAI, toFile, APIError } = await import(pathToFileURL(library));
 
-const PNG = Buffer.from(
-  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==",
-  "base64",
-);
+const PNG = await readFile(new URL("../../../providers/sandbox/pictures/cat.png", import.meta.url));
 const client = (apiKey, maxRetries = 2) => new OpenAI({ baseURL, apiKey, maxRetries, timeout: 20_000 });
 const jimeng = client(session);
 const wan = client(key);

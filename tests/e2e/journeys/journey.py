@@ -5,7 +5,6 @@
 prints what it saw as one JSON object. It imports nothing of this project, so that it runs in any environment.
 """
 
-import base64
 import json
 import sys
 import time
@@ -14,9 +13,7 @@ from typing import Any
 
 import openai
 
-PNG = base64.b64decode(
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
-)
+PNG = (Path(__file__).parents[3] / "providers" / "sandbox" / "pictures" / "cat.png").read_bytes()
 
 
 def main(base_url: str, session: str, key: str, folder: str) -> dict[str, Any]:

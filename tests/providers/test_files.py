@@ -1,0 +1,100 @@
+"""Files are what their content says, and can be read any number of times."""
+
+import asyncio
+import hashlib
+import zlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from providers.files import EXTENSIONS, PIECE_BYTES, MediaFile, MediaKind, media_type_of
+from tests.pictures import FORMATS, clip, media_file, noise, opened, picture, sound
+
+
+@pytest.mark.parametrize("media_type", FORMATS)
+def test_a_picture_tells_its_type_and_pixels(media_type: str) -> None:
+    file = media_file(picture(media_type, 321, 123))
+    assert (file.kind, file.media_type, file.width, file.height) == (MediaKind.IMAGE, media_type, 321, 123)
+
+
+def test_clips_and_sounds_have_no_pixels() -> None:
+    assert [(file.media_type, file.width) for file in (media_file(clip()), media_file(sound()))] == [
+        ("video/mp4", 0),
+        ("audio/wav", 0),
+    ]
+
+
+def test_what_is_counted_and_summed_is_the_whole_content() -> None:
+    content = noise("image/png", 800, 600)
+    file = media_file(content)
+    assert (file.size, file.crc32, file.sha256) == (
+        len(content),
+        zlib.crc32(content),
+        hashlib.sha256(content).hexdigest(),
+    )
+    assert file.name == f"{file.sha256[:16]}.png"
+
+
+@pytest.mark.parametrize(
+    ("head", "media_type"),
+    [
+        (b"\x00\x00\x00\x18ftypmp42", "video/mp4"),
+        (b"\x00\x00\x00\x18ftypisom", "video/mp4"),
+        (b"\x00\x00\x00\x14ftypqt  ", "video/quicktime"),
+        (b"\x00\x00\x00\x18ftypheic", None),
+        (b"\x00\x00\x00\x18ftypavif", None),
+        (b"\x00\x00\x00\x18ftypM4A ", None),
+        (b"ID3\x04\x00\x00\x00\x00\x00\x00\x00\x00", "audio/mpeg"),
+        (b"\xff\xfb\x90\x00\x00\x00\x00\x00", "audio/mpeg"),
+        (b"\xff\xfb\xf0\x00\x00\x00\x00\x00", None),
+        (b"\xff\xf1\x50\x80\x00\x00\x00\x00", None),
+        (b"\xff\xd8\xff\xe0", "image/jpeg"),
+        (b"RIFF\x00\x00\x00\x00WAVEfmt ", "audio/wav"),
+        (b"RIFF\x00\x00\x00\x00WEBPVP8 ", "image/webp"),
+        (b"RIFF\x00\x00\x00\x00AVI LIST", None),
+        (b"GIF89a", None),
+        (b"<svg xmlns=", None),
+        (b"%PDF-1.7", None),
+        (b"just a text that somebody named .png", None),
+        (b"", None),
+    ],
+)
+def test_the_first_bytes_decide(head: bytes, media_type: str | None) -> None:
+    assert media_type_of(head) == media_type
+
+
+@pytest.mark.parametrize("media_type", FORMATS)
+def test_a_picture_that_is_cut_off_has_no_pixels_or_its_own(media_type: str) -> None:
+    content = picture(media_type, 321, 123)
+    for length in range(16, min(len(content), 200)):
+        file = MediaFile.inspect(opened(content[:length]))
+        assert file is None or (file.width, file.height) in ((0, 0), (321, 123))
+
+
+@given(
+    st.binary(max_size=200), st.sampled_from([b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF\0\0\0\0WEBP", b"BM"])
+)
+def test_any_content_is_something_or_nothing(content: bytes, head: bytes) -> None:
+    file = MediaFile.inspect(opened(head + content))
+    assert file is None or (file.media_type in EXTENSIONS and file.width >= 0 and file.size == len(head + content))
+
+
+async def test_two_readers_do_not_disturb_each_other() -> None:
+    content = noise("image/bmp", 700, 500)
+    assert len(content) > 2 * PIECE_BYTES
+    file = media_file(content)
+
+    async def read() -> bytes:
+        return b"".join([piece async for piece in file.pieces()])
+
+    assert list(await asyncio.gather(read(), read())) == [content, content]
+    assert file.read() == content
+
+
+def test_files_are_equal_by_their_content_and_fingerprints_see_nothing_else() -> None:
+    one, same, other = media_file(picture()), media_file(picture()), media_file(picture(colour="red"))
+    assert one == same
+    assert str(one) == str(same) == f"sha256:{one.sha256}"
+    assert len({one, same, other}) == 2
+    assert one.sha256 in repr(one)
