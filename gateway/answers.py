@@ -120,6 +120,16 @@ class TaskList(_Answer):
     data: list[TaskObject | UnknownTask]
 
 
+class FileLimits(_Answer):
+    """What one file may be; what is absent is not limited by the gateway."""
+
+    types: list[str] | None = Field(None, description="Media types.")
+    max_bytes: int | None = None
+    min_side: int | None = Field(None, description="Pixels that every side of a picture needs.")
+    max_side: int | None = Field(None, description="Pixels that a side may have.")
+    max_aspect: float | None = Field(None, description="How many times longer than the short side the long one may be.")
+
+
 class ModelObject(_Answer):
     """A model with what it can do. An empty list means that there is nothing to choose."""
 
@@ -136,6 +146,8 @@ class ModelObject(_Answer):
     default_ratio: str | None = None
     sizes: list[str] = Field(description="Pixels.")
     inputs: list[list[str]] = Field(description="Sets of inputs that go together; an empty set is text alone.")
+    input_counts: dict[str, int] = Field(description="How many inputs of a role are taken.")
+    files: dict[str, FileLimits] = Field(description="What one input may be, by its kind: image, video, audio.")
     parameters: list[str] = Field(description="Further fields of a request that the model has.")
 
 

@@ -9,7 +9,7 @@ import base64
 import binascii
 import io
 import tempfile
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import IO, Protocol
@@ -21,6 +21,7 @@ from gateway.shrinking import shrink_to
 from providers.contract import FieldProblem, FieldReason, Media, MediaLimits, ModelCard, ProviderError, VideoRequest
 from providers.files import TYPES, MediaFile, MediaKind
 from providers.http import HttpClient
+from providers.sharing import all_of
 
 SPOOL_BYTES = 1024 * 1024
 """What of a file is kept in memory before it goes to disk."""
@@ -64,7 +65,7 @@ class MediaIntake:
                 async with turns:
                     return await self._prepare(card, item, made)
 
-            ready = await _all([prepare(item) for item in inputs])
+            ready = await all_of([prepare(item) for item in inputs])
             problems = [problem for item in ready for problem in _problems(card, item)]
             if problems:
                 raise invalid(problems)
@@ -114,17 +115,6 @@ class MediaIntake:
                 return await _spool(found.pieces, item.param, most)
         except ProviderError as error:
             raise GatewayError("upstream_unavailable", ERRORS["file_not_fetched"], detail=error.detail) from error
-
-
-async def _all(calls: Sequence[Coroutine[None, None, Media]]) -> list[Media]:
-    """What they give, in their order; the first that fails ends the others."""
-    tasks = [asyncio.ensure_future(call) for call in calls]
-    try:
-        return await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def too_large(param: str, most: int) -> GatewayError:

@@ -92,7 +92,11 @@ ModelName = Annotated[str, AfterValidator(_fits_an_id)]
 
 
 def _media_field(description: str) -> Any:
-    return Field(None, description=description, json_schema_extra={"examples": ["https://example.com/cat.png"]})
+    return Field(
+        None,
+        description=f"{description} In a form also a file.",
+        json_schema_extra={"examples": ["https://example.com/cat.png"]},
+    )
 
 
 class GenerationBody(BaseModel):
@@ -151,7 +155,7 @@ class GenerationBody(BaseModel):
     prompt_extend: Switch = Field(None, description="The model may rewrite the prompt.")
     watermark: Switch = Field(None, description="A mark in the corner.")
     audio: Switch = Field(None, description="With sound.")
-    audio_url: Sound = Field(None, description="A sound for the video: https URL, or a file.")
+    audio_url: Sound = _media_field("A sound for the video: https or data: URL.")
     template: Text = Field(None, description="A named effect of the model.")
     shot_type: Text = Field(
         None,

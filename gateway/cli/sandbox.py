@@ -24,6 +24,8 @@ def run_sandbox(settings: SandboxSettings, host: str, port: int) -> None:
             [(row.pattern, row.does, ", ".join(row.upstreams)) for row in OUTCOMES],
         )
         give(f"JIMENG_BASE_URL={upstream.jimeng_url}")
+        give(f"JIMENG_IMAGEX_URL={upstream.imagex_url}")
+        give(f"JIMENG_VOD_URL={upstream.vod_url}")
         give(f"DASHSCOPE_BASE_URL={upstream.dashscope_url}")
         give(f"MODELSCOPE_BASE_URL={upstream.modelscope_url}")
         say("Ready: any sessionid and any sk-… key will do. Ctrl-C ends it.")

@@ -1,5 +1,6 @@
 """The models that a caller can use, with what each can do."""
 
+from dataclasses import fields
 from typing import Any
 
 from starlette.requests import Request
@@ -7,7 +8,7 @@ from starlette.responses import Response
 
 from gateway.catalog import no_account
 from gateway.context import caller, json_answer, parts
-from providers.contract import ModelCard
+from providers.contract import MediaLimits, ModelCard
 
 _CREATED = 1735689600
 """OpenAI's model objects have a time of making; upstreams tell none. 2025-01-01."""
@@ -45,5 +46,12 @@ def describe_model(name: str, card: ModelCard) -> dict[str, Any]:
     return described | {
         "sizes": list(dict.fromkeys(card.sizes.values())),
         "inputs": [sorted(roles) for roles in card.media_sets],
+        "input_counts": {role.value: card.media_limits.get(role, 1) for role in sorted(card.roles)},
+        "files": {kind.value: _describe_limits(limits) for kind, limits in card.media_files.items()},
         "parameters": sorted(card.fields),
     }
+
+
+def _describe_limits(limits: MediaLimits) -> dict[str, Any]:
+    """What one file may be; what is not limited is left out."""
+    return {field.name: value for field in fields(limits) if (value := getattr(limits, field.name))}

@@ -10,11 +10,9 @@ import math
 import re
 import secrets
 from base64 import b64encode
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
-
-from cachetools import TTLCache
 
 from providers.contract import (
     Account,
@@ -30,6 +28,7 @@ from providers.dashscope.errors import MAX_DETAIL, text_of
 from providers.dashscope.wires import USER_AGENT, Files, Wire
 from providers.files import MediaFile, MediaKind
 from providers.http import HttpClient
+from providers.sharing import Shared, all_of
 from providers.ways import Reply
 
 DATA_URL_BYTES = 4 * 1024 * 1024
@@ -173,8 +172,7 @@ class Uploads:
     def __init__(self, http: HttpClient, ask_policy: AskPolicy, now: Callable[[], float]) -> None:
         self._http = http
         self._ask_policy = ask_policy
-        self._links: TTLCache[_Key, str] = TTLCache(REMEMBERED_LINKS, LINK_SECONDS, timer=now)
-        self._running: dict[tuple[_Key, str | None], asyncio.Future[str]] = {}
+        self._links: Shared[_Key, str] = Shared(REMEMBERED_LINKS, LINK_SECONDS, now)
 
     async def hand_over(self, request: VideoRequest, wire: Wire, model: str, account: Account) -> VideoRequest:
         """The request with an address in place of every file. `model` is the name on the wire.
@@ -202,7 +200,7 @@ class Uploads:
                 ways.append(_written_out(item))
             else:
                 ways.append(self._uploaded(item, model, account, turns))
-        placed = await _all(ways)
+        placed = await all_of(ways)
         sound = placed.pop() if request.sound else None
         return replace(request, media=tuple(placed), sound=sound)
 
@@ -210,7 +208,7 @@ class Uploads:
         """Send the files of a request anew the next time: its submit was refused, which may be for their links."""
         for item in _media_of(request):
             if item.file:
-                self._links.pop(_Key(account.credential_tag, model, item.file.sha256), None)
+                self._links.forget(_Key(account.credential_tag, model, item.file.sha256))
 
     async def _uploaded(self, item: Media, model: str, account: Account, turns: asyncio.Semaphore) -> Media:
         if item.file is None:
@@ -225,34 +223,8 @@ class Uploads:
         return replace(item, url=link, file=None)
 
     async def _link(self, file: MediaFile, model: str, account: Account) -> str:
-        """Of those who want the same link at the same time, by the same way, one uploads and the others get what
-        becomes of it. When that one gives up, which closes its file, the next one takes over with its own."""
         key = _Key(account.credential_tag, model, file.sha256)
-        while (link := self._links.get(key)) is None:
-            running = self._running.get((key, account.proxy))
-            if running is None:
-                return await self._lead(key, file, model, account)
-            await asyncio.wait([running])
-            if not running.cancelled():
-                return running.result()
-        return link
-
-    async def _lead(self, key: _Key, file: MediaFile, model: str, account: Account) -> str:
-        outcome = self._running[key, account.proxy] = asyncio.get_running_loop().create_future()
-        try:
-            link = await self._upload(file, model, account)
-        except Exception as error:
-            outcome.set_exception(error)
-            # Read once, since nobody else may be waiting for it.
-            outcome.exception()
-            raise
-        else:
-            self._links[key] = link
-            outcome.set_result(link)
-            return link
-        finally:
-            del self._running[key, account.proxy]
-            outcome.cancel()
+        return await self._links.get(key, lambda: self._upload(file, model, account), way=account.proxy)
 
     async def _upload(self, file: MediaFile, model: str, account: Account) -> str:
         """Send the file. A policy that ran out on the way is replaced once."""
@@ -296,18 +268,6 @@ def _media_of(request: VideoRequest) -> tuple[Media, ...]:
 
 async def _written_out(item: Media) -> Media:
     return replace(item, url=await data_url(item.file), file=None) if item.file else item
-
-
-async def _all(ways: Sequence[Coroutine[Any, Any, Media]]) -> list[Media]:
-    """What each of them gives, in order. The first trouble ends the others and is raised."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(way) for way in ways]
-    except ExceptionGroup as troubles:
-        first = troubles.exceptions[0]
-    else:
-        return [task.result() for task in tasks]
-    raise first
 
 
 async def _around(head: bytes, file: MediaFile, tail: bytes) -> AsyncIterator[bytes]:

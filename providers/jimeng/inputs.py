@@ -4,8 +4,6 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from cachetools import TTLCache
-
 from providers.contract import (
     Account,
     ErrorKind,
@@ -22,6 +20,7 @@ from providers.jimeng.models import MEDIA_FILES
 from providers.jimeng.regions import Region
 from providers.jimeng.upload import Uploader
 from providers.jimeng.upload_answers import Uploaded
+from providers.sharing import Shared, all_of
 
 UPLOADS_AT_ONCE = 4
 """Of one request."""
@@ -99,8 +98,7 @@ class UploadMemory:
     """
 
     def __init__(self, now: Callable[[], float]) -> None:
-        self._done: TTLCache[_Key, Uploaded] = TTLCache(REMEMBERED_UPLOADS, UPLOAD_SECONDS, timer=now)
-        self._running: dict[_Key, asyncio.Future[Uploaded]] = {}
+        self._uploads: Shared[_Key, Uploaded] = Shared(REMEMBERED_UPLOADS, UPLOAD_SECONDS, now)
 
     async def upload(
         self, request: VideoRequest, account: Account, region: Region, uploader: Uploader
@@ -111,48 +109,15 @@ class UploadMemory:
 
         async def one(file: MediaFile) -> Uploaded:
             async with turns:
-                return await self._once(_key(account, region, file), file, uploader)
+                return await self._uploads.get(_key(account, region, file), lambda: uploader.upload(file))
 
-        files = [item.file for item in request.media if item.file]
-        try:
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(one(file)) for file in files]
-        except BaseExceptionGroup as failed:
-            raise failed.exceptions[0] from None
-        return tuple(task.result() for task in tasks)
+        return tuple(await all_of([one(item.file) for item in request.media if item.file]))
 
     def forget(self, request: VideoRequest, account: Account, region: Region) -> None:
         """Upload the request's inputs anew the next time: the site may no longer have them."""
         for item in request.media:
             if item.file:
-                self._done.pop(_key(account, region, item.file), None)
-
-    async def _once(self, key: _Key, file: MediaFile, uploader: Uploader) -> Uploaded:
-        while True:
-            found = self._done.get(key)
-            if found is not None:
-                return found
-            running = self._running.get(key)
-            if running is None:
-                break
-            await asyncio.wait([running])
-            if not running.cancelled():
-                return running.result()
-        mine = self._running[key] = asyncio.get_running_loop().create_future()
-        try:
-            found = await uploader.upload(file)
-        except Exception as error:
-            mine.set_exception(error)
-            mine.exception()
-            raise
-        else:
-            self._done[key] = found
-            mine.set_result(found)
-            return found
-        finally:
-            # Whoever waits does it himself when this one was given up.
-            mine.cancel()
-            del self._running[key]
+                self._uploads.forget(_key(account, region, item.file))
 
 
 def _key(account: Account, region: Region, file: MediaFile) -> _Key:

@@ -80,7 +80,7 @@ class Uploads:
     async def receive(self, request: Request) -> ASGIApp:
         """The form: the policy's fields, `key` inside its folder, `file` last. A large file spills to disk."""
         length = request.headers.get("content-length", "0")
-        if not length.isdigit() or int(length) > MAX_MEGABYTES * 1_000_000 + _FORM_BYTES:
+        if not length.isdigit() or int(length) > MAX_MEGABYTES * 1024 * 1024 + _FORM_BYTES:
             return _too_large()
         async with request.form() as form:
             fields = {name: value for name, value in form.multi_items() if isinstance(value, str)}
@@ -97,7 +97,7 @@ class Uploads:
         folder, _, name = fields["key"].rpartition("/")
         if folder != terms["folder"] or not name:
             return denied(403, "AccessDenied", "Invalid according to Policy: Policy Condition failed: key.")
-        if sample.size > MAX_MEGABYTES * 1_000_000:
+        if sample.size > MAX_MEGABYTES * 1024 * 1024:
             return _too_large()
         if fields["key"] in self._files:
             return denied(409, "FileAlreadyExists", "The object you specified already exists.")

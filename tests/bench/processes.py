@@ -20,7 +20,7 @@ from tests.bench.stream_memory import resident_mb
 
 ROOT = Path(__file__).parents[2]
 
-_OURS = ("GATEWAY_", "JIMENG_", "DASHSCOPE_", "MODELSCOPE_", "QWEN_", "VIDEO_", "POLL_", "PROMETHEUS_")
+_OURS = ("GATEWAY_", "JIMENG_", "DASHSCOPE_", "MODELSCOPE_", "QWEN_", "VIDEO_", "POLL_", "ARCHIVE_", "PROMETHEUS_")
 """Variables that would configure the gateway behind the benchmark's back."""
 
 _GRACE_SECONDS = 5.0

@@ -117,7 +117,7 @@ async def test_a_sent_file_is_looked_at_when_it_is_used(
 async def test_a_file_that_is_too_large_is_refused(dashscope: DashScopeClient, http: httpx.AsyncClient) -> None:
     data = await policy(dashscope)
     request = http.build_request("POST", data["upload_host"], data=form(data), files={"file": ("a.png", png())})
-    request.headers["content-length"] = "100100000"
+    request.headers["content-length"] = str(101 * 1024 * 1024)
     answer = await http.send(request)
     assert (answer.status_code, "<Code>EntityTooLarge</Code>" in answer.text) == (400, True)
 
