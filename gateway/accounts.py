@@ -152,6 +152,10 @@ class Lease:
             if self._seat.trial is self._trial:
                 self._seat.trial = None
 
+    def sending(self) -> None:
+        """The submit is sent now: what went before it took its time."""
+        self._sent_at = self._pool.now()
+
     def submitted(self, id: str) -> None:
         """The upstream took the submit as `id`."""
         seat = self._seat

@@ -28,8 +28,9 @@ from gateway.archive_records import (
     write_record,
 )
 from gateway.archive_store import ArchiveStore, StoreError
+from gateway.errors import describe
 from gateway.logs import where
-from providers.contract import Account, ProviderError, Result
+from providers.contract import Account, ErrorKind, ProviderError, Result
 from providers.files import EXTENSIONS, media_type_of
 from providers.http import Download, HttpClient
 
@@ -336,7 +337,13 @@ def _cause(error: Exception) -> str:
     match error:
         case TimeoutError():
             text = f"not done within {LONGEST_COPY:g} s"
-        case _UnusableError() | StoreError() | ProviderError():
+        case ProviderError(kind=ErrorKind.ANSWER_LOST):
+            text = f"the host broke off ({error.detail})"
+        case ProviderError(kind=ErrorKind.UNREACHABLE):
+            text = f"the host cannot be reached ({error.detail})"
+        case ProviderError():
+            text = describe(error, "en")
+        case _UnusableError() | StoreError():
             text = str(error)
         case _:
             text = where(error)

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from gateway import staged_files
 
@@ -77,6 +77,9 @@ class ArchiveStore:
             raise StoreError(_MISSING) from None
         with _told():
             if scheme == "file":
+                folder = Path(unquote(urlsplit(url).path))
+                if folder.exists() and not folder.is_dir():
+                    raise StoreError(f"{folder} is a file, where a folder is wanted")
                 local = LocalStore.from_url(url, automatic_cleanup=True, mkdir=True)
                 return cls(local, local.prefix or Path("/"))
             options: Any = {"timeout": _LONGEST_REQUEST, "read_timeout": _SILENCE, "connect_timeout": _CONNECT}

@@ -135,7 +135,11 @@ def assemble(settings: Settings, memory: Memory) -> Parts:
     submitter = Submitter(clock, pool, care, polling.look, max_attempts=settings.rotation.max_attempts)
     guard = _guard(settings)
     intake = MediaIntake(
-        memory.fetcher.fetch, memory.http, max_bytes=settings.media.max_bytes, shrink=settings.media.shrink
+        memory.fetcher.fetch,
+        memory.http,
+        max_bytes=settings.media.max_bytes,
+        max_total_bytes=settings.limits.upload_bytes,
+        shrink=settings.media.shrink,
     )
     tasks = Tasks(
         registry,

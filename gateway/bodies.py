@@ -5,48 +5,74 @@ import itertools
 import re
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
-from typing import Any, cast
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl
 
 import orjson
-from starlette.datastructures import UploadFile
-from starlette.exceptions import HTTPException
+from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from gateway.errors import GatewayError, refused
-from gateway.messages import ERRORS
-from providers.files import MediaFile
+from gateway.messages import ERRORS, spell_bytes
+from providers.files import HEAD_BYTES, MediaFile
 
 MAX_FIELDS = 1000
 MAX_FILES = 20
 MAX_DEPTH = 8
+MAX_URLENCODED_BYTES = 1024 * 1024
+"""Taking such a form apart costs far more time than its size would tell, and pictures have better ways."""
+
+JSON, MULTIPART, URLENCODED = "application/json", "multipart/form-data", "application/x-www-form-urlencoded"
 
 _NAME = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])*)")
 _PART = re.compile(r"\[([^\[\]]*)\]")
 
 
+@dataclass(frozen=True, slots=True)
+class UnreadableFile:
+    """A file in a form that is no picture, clip or sound, with its first bytes. The field that it was meant for refuses
+    it."""
+
+    head: bytes = b""
+
+
+def body_kind(headers: Headers) -> str:
+    """JSON, MULTIPART, URLENCODED, or "" for what is none of them, by the Content-Type."""
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind in (MULTIPART, URLENCODED):
+        return kind
+    is_json = kind in ("", JSON, "text/plain") or (kind.startswith("application/") and kind.endswith("+json"))
+    return JSON if is_json else ""
+
+
+def body_too_large(limit: int, kind: str) -> GatewayError:
+    """The refusal (413) of a body of more than `limit` bytes."""
+    words = ERRORS["form_too_large" if kind == MULTIPART else "too_large"]
+    return GatewayError("too_large", words, values={"limit": spell_bytes(limit)})
+
+
 @asynccontextmanager
-async def read_object(request: Request, limit: int) -> AsyncGenerator[dict[str, Any], None]:
+async def read_object(request: Request, limit: int, *, files: bool = True) -> AsyncGenerator[dict[str, Any], None]:
     """The body as an object, whatever its Content-Type. Raises GatewayError.
 
     In forms, `name[a][b]` nests, `name[]` and repeated names make lists, and a file is a `MediaFile`, which is open
-    until the context is left. `limit` bounds the texts of a form together, in bytes; the whole body is bounded by the
-    application.
+    until the context is left, or an `UnreadableFile`. `limit` bounds the body in bytes, of a form with files its texts
+    together: those with files are bounded by the application. Without `files` there may be none.
     """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind == "multipart/form-data":
+    kind = body_kind(request.headers)
+    if kind == MULTIPART:
         async with AsyncExitStack() as opened:
-            yield await _read_multipart(request, limit, opened)
+            yield await _read_multipart(request, limit, MAX_FILES if files else 0, opened)
         return
-    body = await request.body()
-    if kind == "application/x-www-form-urlencoded" and not body.lstrip().startswith(b"{"):
-        yield await _read_urlencoded(request, limit)
-        return
-    # curl calls a JSON body a form unless told otherwise: what looks like JSON is read as JSON.
-    if kind not in ("", "application/json", "text/plain", "application/x-www-form-urlencoded") and not (
-        kind.startswith("application/") and kind.endswith("+json")
-    ):
+    if not kind:
         raise refused("unsupported_media_type")
+    body = await _read(request, limit)
+    # curl calls a JSON body a form unless told otherwise: what looks like JSON is read as JSON.
+    if kind == URLENCODED and not body.lstrip().startswith(b"{"):
+        yield _read_urlencoded(body)
+        return
     try:
         parsed = orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -54,6 +80,17 @@ async def read_object(request: Request, limit: int) -> AsyncGenerator[dict[str, 
     if not isinstance(parsed, dict):
         raise refused("invalid_json")
     yield parsed
+
+
+async def _read(request: Request, limit: int) -> bytes:
+    """The body at once. It is not kept in the request, whose answer may be long in coming."""
+    body = bytearray()
+    async with aclosing(request.stream()) as stream:
+        async for piece in stream:
+            body += piece
+            if len(body) > limit:
+                raise body_too_large(limit, JSON)
+    return bytes(body)
 
 
 class _FormParser(MultiPartParser):
@@ -65,18 +102,23 @@ class _FormParser(MultiPartParser):
         if self._current_part.file is None:
             self.text_bytes += end - start
             if self.text_bytes > self.max_part_size:
-                raise GatewayError("too_large", values={"limit": self.max_part_size})
+                raise body_too_large(self.max_part_size, MULTIPART)
         super().on_part_data(data, start, end)
 
 
-async def _read_multipart(request: Request, limit: int, opened: AsyncExitStack) -> dict[str, Any]:
+async def _read_multipart(request: Request, limit: int, max_files: int, opened: AsyncExitStack) -> dict[str, Any]:
     try:
         async with aclosing(request.stream()) as stream:
             parser = _FormParser(
-                request.headers, stream, max_files=MAX_FILES, max_fields=MAX_FIELDS, max_part_size=limit
+                request.headers, stream, max_files=max_files, max_fields=MAX_FIELDS, max_part_size=limit
             )
             form = await parser.parse()
-    except (MultiPartException, UnicodeError, LookupError):
+    except MultiPartException as error:
+        # Only the text tells them apart.
+        if "Too many files" in error.message:
+            raise refused("too_many_files", limit=max_files) from None
+        raise refused("invalid_form") from None
+    except (UnicodeError, LookupError):
         raise refused("invalid_form") from None
     opened.push_async_callback(form.close)
     items: list[tuple[str, Any]] = []
@@ -84,24 +126,25 @@ async def _read_multipart(request: Request, limit: int, opened: AsyncExitStack) 
         if isinstance(value, str):
             items.append((name, value))
         elif value.size or value.filename:
-            items.append((name, await _inspect(value, name)))
+            file = await asyncio.to_thread(MediaFile.inspect, value.file)
+            items.append((name, file or UnreadableFile(await _head(value))))
         # Browsers send a file without name and content for a field that was left empty.
     return _fields(items)
 
 
-async def _inspect(upload: UploadFile, name: str) -> MediaFile:
-    file = await asyncio.to_thread(MediaFile.inspect, upload.file)
-    if file is None:
-        raise GatewayError("invalid_value", ERRORS["not_media"], param=name, values={"param": name})
-    return file
+async def _head(upload: UploadFile) -> bytes:
+    await upload.seek(0)
+    return await upload.read(HEAD_BYTES)
 
 
-async def _read_urlencoded(request: Request, limit: int) -> dict[str, Any]:
+def _read_urlencoded(body: bytes) -> dict[str, Any]:
+    if len(body) > MAX_URLENCODED_BYTES:
+        raise body_too_large(MAX_URLENCODED_BYTES, URLENCODED)
     try:
-        form = await request.form(max_fields=MAX_FIELDS, max_part_size=limit)
-    except (HTTPException, UnicodeError, LookupError):
+        items = parse_qsl(body.decode(errors="replace"), keep_blank_values=True, max_num_fields=MAX_FIELDS)
+    except ValueError:
         raise refused("invalid_form") from None
-    return _fields(cast("list[tuple[str, Any]]", form.multi_items()))
+    return _fields(items)
 
 
 def _fields(items: Iterable[tuple[str, Any]]) -> dict[str, Any]:
@@ -117,7 +160,7 @@ def _typed(value: Any) -> Any:
         return {name: _typed(item) for name, item in value.items()}
     if isinstance(value, list):
         return [_typed(item) for item in value]
-    if isinstance(value, MediaFile):
+    if not isinstance(value, str):
         raise refused("invalid_form")
     try:
         typed = orjson.loads(value)

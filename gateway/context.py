@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import orjson
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from gateway.accounts import AccountPool
@@ -66,9 +66,20 @@ async def submit_once(
     key = request.headers.get("idempotency-key") or None
     tries = request.headers.get("x-stainless-retry-count", "")
 
+    async def wanted() -> None:
+        if await request.is_disconnected():
+            raise ClientDisconnect
+
     async def submit(seed: str, *, find_only: bool) -> Submitted:
         return await parts(request).tasks.submit(
-            who, await wish(), seed=seed, repeatable=key is not None, find_only=find_only, nearest=nearest
+            who,
+            await wish(),
+            seed=seed,
+            repeatable=key is not None,
+            find_only=find_only,
+            nearest=nearest,
+            # Whoever may come back for it finds what was made meanwhile.
+            wanted=None if key is not None or tries else wanted,
         )
 
     return await parts(request).repeats.once(

@@ -88,7 +88,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "How a task stands, asked of the upstream now",
         {200: answers.TaskObject},
         parameters=(_TASK_ID, _NO_CACHE, _LANGUAGE),
-        refusals=(401, 404),
+        refusals=(401, 404, 502),
     ),
     Operation(
         "get",
@@ -143,7 +143,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "How a video stands",
         {200: answers.VideoObject},
         parameters=(_TASK_ID, _NO_CACHE, _LANGUAGE),
-        refusals=(401, 404),
+        refusals=(401, 404, 502),
     ),
     Operation(
         "delete",
@@ -171,7 +171,7 @@ OPERATIONS: tuple[Operation, ...] = (
         {200: answers.VideoObject},
         body=requests.ReuseBody,
         parameters=(_TASK_ID, _IDEMPOTENCY_KEY, _LANGUAGE),
-        refusals=(400, 401, 403, 404, 409, 429, 501, 502, 504),
+        refusals=(400, 401, 403, 404, 409, 413, 429, 501, 502, 504),
     ),
     Operation(
         "post",
@@ -181,7 +181,7 @@ OPERATIONS: tuple[Operation, ...] = (
         {200: answers.VideoObject},
         body=requests.ReuseBody,
         parameters=(_IDEMPOTENCY_KEY, _LANGUAGE),
-        refusals=(400, 401, 403, 404, 409, 429, 501, 502, 504),
+        refusals=(400, 401, 403, 404, 409, 413, 429, 501, 502, 504),
     ),
     Operation(
         "post",
@@ -191,7 +191,7 @@ OPERATIONS: tuple[Operation, ...] = (
         {200: answers.VideoObject},
         body=requests.ReuseBody,
         parameters=(_IDEMPOTENCY_KEY, _LANGUAGE),
-        refusals=(400, 401, 403, 404, 409, 429, 501, 502, 504),
+        refusals=(400, 401, 403, 404, 409, 413, 429, 501, 502, 504),
     ),
     Operation(
         "post",

@@ -62,6 +62,7 @@ CODES: dict[ErrorKind, str] = {
     ErrorKind.NOT_ENTITLED: "account_restricted",
     ErrorKind.GENERATION_FAILED: "generation_failed",
     ErrorKind.UPSTREAM_ERROR: "upstream_error",
+    ErrorKind.UPLOAD_FAILED: "upstream_unavailable",
     ErrorKind.UNREACHABLE: "upstream_unavailable",
     ErrorKind.ANSWER_LOST: "submission_unconfirmed",
 }
@@ -70,6 +71,7 @@ CODES: dict[ErrorKind, str] = {
 _KIND_WORDS: dict[ErrorKind, str] = {
     ErrorKind.INVALID_REQUEST: "invalid_request",
     ErrorKind.CANCELLED: "cancelled",
+    ErrorKind.UPLOAD_FAILED: "upload_failed",
 }
 """Kinds whose own sentence is not that of their code."""
 
@@ -160,6 +162,7 @@ _CODE_OF_SENTENCE = {
     "not_in_region": "model_not_found",
     "invalid_json": "invalid_value",
     "invalid_form": "invalid_value",
+    "too_many_files": "invalid_value",
     "unsupported_media_type": "invalid_value",
     "ids_needed": "invalid_value",
     "no_thumbnail": "not_found",

@@ -24,6 +24,7 @@ from yarl import URL
 
 from gateway.errors import GatewayError
 from gateway.guard import Guard, Refused
+from gateway.logs import GATEWAY
 from gateway.messages import ERRORS, spell_bytes
 
 MAX_REDIRECTS = 3
@@ -32,11 +33,15 @@ MAX_REDIRECTS = 3
 SPOOL_BYTES = 1024 * 1024
 """What is larger goes to disk."""
 
-LOOK_UPS = 8
-"""Names that are looked up at a time."""
+LOOK_UPS = 64
+"""Names that are looked up at a time. One whose name server is slow keeps its place long after its fetch has ended."""
+
+FETCHES = 16
+"""Files that are fetched at a time, for everybody together."""
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _PIECE_BYTES = 64 * 1024
+_SHOWN_HOST = 100
 _HEADERS = {"Accept-Encoding": "identity", "User-Agent": "video-gateway"}
 
 
@@ -64,6 +69,7 @@ class Fetcher:
         self._resolver = resolver or self._own_resolver
         self._tls = tls
         self._sessions: dict[str, aiohttp.ClientSession] = {}
+        self._turns = asyncio.Semaphore(FETCHES)
 
     async def aclose(self) -> None:
         """What is being fetched breaks off, and no more is."""
@@ -80,6 +86,10 @@ class Fetcher:
         is refused, a name that is not found and a host that does not answer are the same to a client: nobody can feel
         for what there is inside.
         """
+        async with self._turns:
+            return await self._fetch(url, max_bytes, param)
+
+    async def _fetch(self, url: str, max_bytes: int, param: str) -> IO[bytes]:
         max_seconds = self.max_seconds
         with ExitStack() as opened:
             file = opened.enter_context(SpooledTemporaryFile(max_size=SPOOL_BYTES))
@@ -87,6 +97,7 @@ class Fetcher:
                 async with asyncio.timeout(max_seconds):
                     await self._fetch_into(file, url, max_bytes, param)
             except Refused as error:
+                _log(url, param, error)
                 raise _error("url_unfetchable", param) from error
             except TimeoutError as error:
                 raise _error("url_too_slow", param, seconds=f"{max_seconds:g}") from error
@@ -219,6 +230,13 @@ def _join(target: URL, location: str) -> str:
 
 def _too_large(param: str, max_bytes: int) -> GatewayError:
     return _error("url_too_large", param, code="too_large", limit=spell_bytes(max_bytes))
+
+
+def _log(url: str, param: str, refused: Refused) -> None:
+    """For the operator, whose lists it may be: the client is not told why. No path or query, which may be signed."""
+    host = url.partition("://")[2].partition("/")[0].rpartition("@")[2][:_SHOWN_HOST]
+    fields = {"param": param, "host": host, "cause": refused.reason}
+    GATEWAY.info("an address was not fetched", extra={"fields": fields})
 
 
 def _error(key: str, param: str, *, code: str = "invalid_value", **values: object) -> GatewayError:

@@ -7,8 +7,10 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from providers.contract import Media, MediaRole
-from providers.files import TYPES, MediaFile, MediaKind
+from gateway.bodies import UnreadableFile
+from gateway.messages import filled
+from providers.contract import Media, MediaRole, Words
+from providers.files import TYPES, MediaFile, MediaKind, foreign_type_of
 
 MAX_INPUTS = 20
 
@@ -19,10 +21,41 @@ ADDRESSES = ("https://", "http://", "oss://", "data:")
 
 WANTED: dict[str, str] = {
     "address": "https://…, data:image/…;base64,…",
+    "one_only": "1",
     "file_id": "https://…, data:image/…;base64,…",
+    "not_media": "; ".join(", ".join(names) for names in TYPES.values()),
     **{f"not_{kind}": ", ".join(TYPES[kind]) for kind in MediaKind},
 }
 """What is allowed instead, by the kind of the problem."""
+
+_READABLE = "PNG, JPEG, WebP, BMP; MP4, MOV; MP3, WAV"
+_EMPTY = Words("文件是空的，请重新选择文件", "The file is empty: choose it again")
+_FOREIGN = Words(
+    "{kind} 格式的文件没有上游能读取，请转换后再传，可用格式：" + _READABLE,
+    "No upstream reads {kind}: convert it first, to one of " + _READABLE,
+)
+_UNKNOWN = Words(
+    "文件内容不是可识别的图片、视频或音频，可用格式：" + _READABLE,
+    "Its content is no picture, video or sound that can be read; what can: " + _READABLE,
+)
+_ONE_ONLY = Words(
+    "该字段只接受一个输入；多个请用 images[]（或 image_file_1、image_file_2 …）",
+    "This field takes one input: several go into images[], or image_file_1, image_file_2, …",
+)
+
+
+def unreadable(head: bytes) -> Words:
+    """Why a file cannot be used that begins with these bytes, and what to do."""
+    kind = foreign_type_of(head)
+    return filled(_FOREIGN, kind=kind) if kind else _UNKNOWN if head else _EMPTY
+
+
+def hint_for(value: object, kind: str) -> Words | None:
+    """A sentence on the way out of a problem of the kind `kind`, where there is more to say than what is allowed."""
+    if isinstance(value, UnreadableFile):
+        return unreadable(value.head)
+    return _ONE_ONLY if kind == "one_only" else None
+
 
 _ENDINGS = {MediaKind.VIDEO: ("mp4", "mov", "webm", "m4v"), MediaKind.AUDIO: ("mp3", "wav", "m4a")}
 
@@ -72,9 +105,13 @@ def _unwrapped(value: Any) -> Any:
 
 def _given(value: Any) -> Given | None:
     """An address or a file of any kind; None for a field that was left empty."""
-    value = _unwrapped(value)
+    value = _unwrapped(value[0] if isinstance(value, list) and len(value) == 1 else value)
+    if isinstance(value, UnreadableFile):
+        raise PydanticCustomError("not_media", "no file that anybody reads")
     if value is None or isinstance(value, MediaFile):
         return value
+    if isinstance(value, list) and len(value) > 1:
+        raise PydanticCustomError("one_only", "one input")
     text = value.strip() if isinstance(value, str) else ""
     if is_address(text):
         return text
@@ -83,7 +120,9 @@ def _given(value: Any) -> Given | None:
 
 def _given_as(kind: MediaKind) -> Callable[[Any], Given | None]:
     def given(value: Any) -> Given | None:
-        found = _given(value)
+        found = value if isinstance(value, UnreadableFile) else _given(value)
+        if isinstance(found, UnreadableFile):
+            raise PydanticCustomError(f"not_{kind}", "no file that anybody reads")
         if isinstance(found, MediaFile) and found.kind is not kind:
             raise PydanticCustomError(f"not_{kind}", "a file of another kind")
         return found
@@ -99,14 +138,17 @@ def _listed(value: Any) -> Any:
 
 def _earlier_video(value: Any) -> Any:
     """An id, an object around one, an address, or a file."""
-    if isinstance(value, MediaFile) and value.kind is not MediaKind.VIDEO:
+    if isinstance(value, UnreadableFile) or (isinstance(value, MediaFile) and value.kind is not MediaKind.VIDEO):
         raise PydanticCustomError("not_video", "a file of another kind")
     if value is None or isinstance(value, str | dict | MediaFile):
         return value
     raise PydanticCustomError("address", "an https:// address")
 
 
-_TEXT = WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "null"}]})
+FILE_MARK = "x-takes-file"
+"""In the schema of a field: in a form it takes a file as well."""
+
+_TEXT = WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "object"}, {"type": "null"}], FILE_MARK: True})
 
 Input = Annotated[Any, PlainValidator(_given), _TEXT]
 Picture = Annotated[Any, PlainValidator(_given_as(MediaKind.IMAGE)), _TEXT]
@@ -116,5 +158,5 @@ Inputs = Annotated[tuple[Input, ...], Field(max_length=MAX_INPUTS), BeforeValida
 EarlierVideo = Annotated[
     Any,
     PlainValidator(_earlier_video),
-    WithJsonSchema({"anyOf": [{"type": "object"}, {"type": "string"}, {"type": "null"}]}),
+    WithJsonSchema({"anyOf": [{"type": "object"}, {"type": "string"}, {"type": "null"}], FILE_MARK: True}),
 ]

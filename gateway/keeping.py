@@ -4,6 +4,7 @@ A task that is seen finished is handed to it, one that was submitted here is fol
 and one that its upstream knows no longer is told from it.
 """
 
+import asyncio
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -28,6 +29,9 @@ MAX_FOLLOWED = 5000
 FOLLOWED_SECONDS = 24 * 3600.0
 """After this long a task is followed no more."""
 
+PATIENCE_SECONDS = 5.0
+"""After this long a client goes on without an archive that does not answer."""
+
 _REMEMBERED_PROMPTS = 10_000
 
 
@@ -39,11 +43,13 @@ class Recalled(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """What came of archiving one task on request: `unfinished` and `no video` beside the outcomes of a copy."""
+    """What came of archiving one task on request: `unfinished` and `no video` beside the outcomes of a copy. `path` is
+    where the video lies in the archive."""
 
     outcome: str
     cause: str = ""
     bytes: int = 0
+    path: str = ""
 
 
 class Keeper:
@@ -92,10 +98,11 @@ class Keeper:
 
     def facts(self, place: Place, state: TaskState) -> Facts:
         """What is written down of a finished task."""
+        card = place.provider.card(state.model) if state.model else None
         return Facts(
             place.provider.name,
             place.upstream_id,
-            model=place.model or state.model,
+            model=place.model or (card.name if card else state.model),
             created=place.created or state.created_at,
             ended=state.ended_at,
             seconds=place.seconds,
@@ -103,28 +110,46 @@ class Keeper:
             prompt=self._prompts.get((place.provider.name, place.upstream_id)),
         )
 
-    def renewal(self, place: Place) -> Renew:
-        """Asks the upstream for the result with fresh links; None where it knows the task no longer."""
+    def renewal(self, place: Place, since: float | None = None) -> Renew:
+        """Asks the upstream for the result with fresh links; None where it knows the task no longer. It raises what
+        keeps the upstream from telling. What was seen `since` a moment is fresh, by default when it is asked."""
 
         async def renew() -> Result | None:
+            earliest = since if since is not None else self._clock.now()
             observed = await self._observe(place, ask=True)
-            return observed.state.result if isinstance(observed, Observation) else None
+            if isinstance(observed, ProviderError):
+                if observed.kind is ErrorKind.TASK_NOT_FOUND:
+                    return None
+                raise observed
+            # What is known from before has the old links.
+            if observed.trouble is not None:
+                raise observed.trouble
+            if observed.seen_at < earliest:
+                raise ProviderError(ErrorKind.RATE_LIMITED, detail="the upstream is asked for a fresh link later")
+            return observed.state.result
 
         return renew
 
     async def find(self, place: Place) -> Archived | None:
-        """The archived task of a place; None where there is none, or the archive is out of reach."""
+        """The archived task of a place; None where there is none.
+
+        Raises StoreError where the archive cannot be asked.
+        """
         account = place.account
         try:
-            return await self.archive.find(
-                place.provider.name, place.upstream_id, (account.tag, account.credential_tag)
-            )
-        except StoreError as error:
-            GATEWAY.warning("the archive cannot be asked", extra={"fields": {"cause": str(error)}})
-            return None
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                return await self.archive.find(
+                    place.provider.name, place.upstream_id, (account.tag, account.credential_tag)
+                )
+        except (StoreError, TimeoutError) as error:
+            GATEWAY.warning("the archive cannot be asked", extra={"fields": {"cause": _cause(error)}})
+            raise StoreError(_cause(error)) from error
 
     async def recall(self, place: Place) -> "Recalled | None":
-        """A task that its upstream knows no longer, as the archive tells of it; None where it is not there."""
+        """A task of which its upstream does not tell, as the archive tells of it; None where it is not there.
+
+        Raises StoreError where the archive cannot be asked.
+        """
         archived = await self.find(place)
         if archived is None:
             return None
@@ -167,10 +192,11 @@ class Keeper:
 
     async def keep(self, place: Place) -> Kept:
         """Archive a task now, unless it is there."""
+        opened = await self.open(place, "video", head=True)
+        if opened is not None:
+            return Kept(Outcome.ALREADY_THERE, path=opened.file.path)
         observed = await self._observe(place, ask=True)
         if isinstance(observed, ProviderError):
-            if await self.find(place) is not None:
-                return Kept(Outcome.ALREADY_THERE)
             gone = observed.kind is ErrorKind.TASK_NOT_FOUND
             return Kept(Outcome.EXPIRED) if gone else Kept(Outcome.FAILED, describe(observed, "en"))
         state = observed.state
@@ -180,20 +206,23 @@ class Keeper:
             if observed.trouble is not None:
                 return Kept(Outcome.FAILED, describe_query(observed.trouble, "en"))
             return Kept("unfinished")
-        report = await self.archive.copy(self.facts(place, state), place.account, state.result, self.renewal(place))
-        return Kept(report.outcome, report.cause, report.bytes)
+        renew = self.renewal(place, since=observed.seen_at)
+        report = await self.archive.copy(self.facts(place, state), place.account, state.result, renew)
+        path = report.archived.video.path if report.archived else ""
+        return Kept(report.outcome, report.cause, report.bytes, path)
 
     async def open(
         self, place: Place, variant: Variant, *, range: str = "", if_range: str = "", head: bool = False
     ) -> Opened | None:
-        """A file of the archive; None where it is not there. Raises UnsatisfiableRangeError."""
-        archived = await self.find(place)
-        if archived is None:
-            return None
+        """A file of the archive; None where it is not there, or cannot be read. Raises UnsatisfiableRangeError."""
         try:
-            return await self.archive.open(archived, variant, range=range, if_range=if_range, head=head)
-        except StoreError as error:
-            GATEWAY.warning("the archive cannot be read", extra={"fields": {"cause": str(error)}})
+            archived = await self.find(place)
+            if archived is None:
+                return None
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                return await self.archive.open(archived, variant, range=range, if_range=if_range, head=head)
+        except (StoreError, TimeoutError) as error:
+            GATEWAY.warning("the archive cannot be read", extra={"fields": {"cause": _cause(error)}})
             return None
 
     async def _link(self, archived: Archived, variant: Variant) -> str | None:
@@ -208,7 +237,7 @@ class Keeper:
             place.provider,
             place.account,
             {place.upstream_id: card},
-            submitted_at={place.upstream_id: place.created},
+            submitted_at={place.upstream_id: place.created or place.provider.submitted_at(place.upstream_id)},
             ask=ask,
         )
         return observed[place.upstream_id]
@@ -226,3 +255,7 @@ class Keeper:
                     return
         finally:
             self._followed -= 1
+
+
+def _cause(error: Exception) -> str:
+    return str(error) or f"no answer within {PATIENCE_SECONDS:g} s"

@@ -11,15 +11,17 @@ import io
 import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import IO, Protocol
 from urllib.parse import unquote_to_bytes
 
 from gateway.errors import GatewayError, invalid
+from gateway.inputs import unreadable
+from gateway.logs import GATEWAY, where
 from gateway.messages import ERRORS, spell_bytes
 from gateway.shrinking import shrink_to
 from providers.contract import FieldProblem, FieldReason, Media, MediaLimits, ModelCard, ProviderError, VideoRequest
-from providers.files import TYPES, MediaFile, MediaKind
+from providers.files import HEAD_BYTES, NAMES, TYPES, MediaFile, MediaKind
 from providers.http import HttpClient
 from providers.sharing import all_of
 
@@ -39,15 +41,17 @@ class Fetch(Protocol):
 class MediaIntake:
     """Makes inputs ready for a submit.
 
-    `fetch` gets what clients name by address, `http` what an upstream named. `max_bytes` bounds any file that is
-    fetched or decoded here, where the model has no narrower limit. With `shrink` a picture that is too large for the
-    model, or of a type it does not read, is made to fit instead of being refused.
+    `fetch` gets what clients name by address, `http` what an upstream named. `max_bytes` bounds any file, where the
+    model has no narrower limit, and `max_total_bytes` all that is fetched for one request. With `shrink` a picture that
+    is too large for the model, or of a type it does not read, is made to fit instead of being refused.
     """
 
     fetch: Fetch
     http: HttpClient
     max_bytes: int
+    max_total_bytes: int = 2**63
     shrink: bool = False
+    _shrinking: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
 
     @asynccontextmanager
     async def ready(self, card: ModelCard, request: VideoRequest) -> AsyncGenerator[VideoRequest, None]:
@@ -58,38 +62,50 @@ class MediaIntake:
             yield request
             return
         async with AsyncExitStack() as made:
-            inputs = [*request.media, *([request.sound] if request.sound else [])]
-            turns = asyncio.Semaphore(_AT_ONCE)
+            try:
+                ready = await self._prepare_all(card, request, made)
+            except OSError as error:
+                # The disk is full, or there is none: nothing was sent anywhere.
+                GATEWAY.error("inputs cannot be kept", extra={"fields": {"cause": where(error)}})
+                raise GatewayError("internal_error") from error
+            yield ready
 
-            async def prepare(item: Media) -> Media:
-                async with turns:
-                    return await self._prepare(card, item, made)
+    async def _prepare_all(self, card: ModelCard, request: VideoRequest, made: AsyncExitStack) -> VideoRequest:
+        inputs = [*request.media, *([request.sound] if request.sound else [])]
+        turns, budget = asyncio.Semaphore(_AT_ONCE), _Budget(self.max_total_bytes)
 
-            ready = await all_of([prepare(item) for item in inputs])
-            problems = [problem for item in ready for problem in _problems(card, item)]
-            if problems:
-                raise invalid(problems)
-            sound = ready.pop() if request.sound else None
-            yield replace(request, media=tuple(ready), sound=sound)
+        async def prepare(item: Media) -> Media:
+            async with turns:
+                return await self._prepare(card, item, made, budget)
 
-    async def _prepare(self, card: ModelCard, item: Media, made: AsyncExitStack) -> Media:
+        ready = await all_of([prepare(item) for item in inputs])
+        problems = [problem for item in ready for problem in _problems(card, item)]
+        if problems:
+            raise invalid(problems)
+        sound = ready.pop() if request.sound else None
+        return replace(request, media=tuple(ready), sound=sound)
+
+    async def _prepare(self, card: ModelCard, item: Media, made: AsyncExitStack, budget: "_Budget") -> Media:
         limits = card.media_files.get(item.kind, _NO_LIMITS)
         file = item.file
         if file is None:
-            got = await self._get(card, item, self._most(limits, item.kind))
+            got = await self._get(card, item, min(self._most(limits, item.kind), budget.left))
             if got is None:
                 return item
             made.callback(got.close)
             file = await asyncio.to_thread(_inspect, got, item)
+            budget.spend(file.size, item.param)
         if file.kind is not item.kind:
             raise invalid([_of_another_kind(item, file)])
         if self.shrink and item.kind is MediaKind.IMAGE and not _fits(limits, file):
-            smaller = await asyncio.to_thread(shrink_to, file, limits)
+            async with self._shrinking:
+                smaller = await asyncio.to_thread(shrink_to, file, limits)
             if smaller is not None:
                 file = smaller
                 made.callback(file.close)
-        if limits.max_bytes and file.size > limits.max_bytes:
-            raise too_large(item.param, limits.max_bytes)
+        most = min(limits.max_bytes or self.max_bytes, self.max_bytes)
+        if file.size > most:
+            raise too_large(item.param, most)
         return replace(item, file=file, url="")
 
     def _most(self, limits: MediaLimits, kind: MediaKind) -> int:
@@ -109,12 +125,25 @@ class MediaIntake:
 
     async def _get_from_upstream(self, item: Media, most: int) -> IO[bytes]:
         try:
-            async with self.http.stream("GET", item.url, headers={}) as found:
+            async with self.http.stream("GET", item.url, headers={}, proxy=item.proxy) as found:
                 if found.status != 200:
                     raise GatewayError("upstream_error", ERRORS["file_not_given"], detail=f"HTTP {found.status}")
                 return await _spool(found.pieces, item.param, most)
         except ProviderError as error:
             raise GatewayError("upstream_unavailable", ERRORS["file_not_fetched"], detail=error.detail) from error
+
+
+class _Budget:
+    """The bytes that may still be fetched for one request."""
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+
+    def spend(self, size: int, param: str) -> None:
+        """Raises GatewayError when it is too much for all of them together."""
+        self.left -= size
+        if self.left < 0:
+            raise too_large(param, self.left + size)
 
 
 def too_large(param: str, most: int) -> GatewayError:
@@ -157,20 +186,22 @@ def _decode(item: Media, most: int) -> IO[bytes]:
 
 
 def _base64(text: bytes) -> bytes:
-    """Of either alphabet, with breaks and without padding where a client left it so."""
-    plain = unquote_to_bytes(text).translate(bytes.maketrans(b"-_", b"+/"), b" \t\r\n").rstrip(b"=")
+    """Of either alphabet, with breaks and without padding where a client left it so. A blank was a plus in a form."""
+    plain = unquote_to_bytes(text).translate(bytes.maketrans(b"-_ ", b"+/+"), b"\t\r\n").rstrip(b"=")
     return base64.b64decode(plain + b"=" * (-len(plain) % 4), validate=True)
 
 
 def _inspect(content: IO[bytes], item: Media) -> MediaFile:
     file = MediaFile.inspect(content)
     if file is None:
-        raise GatewayError("invalid_value", ERRORS["not_media"], param=item.param, values={"param": item.param})
+        content.seek(0)
+        hint = unreadable(content.read(HEAD_BYTES))
+        raise invalid([FieldProblem(item.param, FieldReason.NOT_ALLOWED, TYPES[item.kind], hint=hint)])
     return file
 
 
 def _of_another_kind(item: Media, file: MediaFile) -> FieldProblem:
-    return FieldProblem(item.param, FieldReason.NOT_ALLOWED, TYPES[item.kind], file.media_type)
+    return FieldProblem(item.param, FieldReason.NOT_ALLOWED, TYPES[item.kind], NAMES[file.media_type])
 
 
 def _fits(limits: MediaLimits, file: MediaFile) -> bool:
@@ -190,11 +221,14 @@ def _file_problems(param: str, limits: MediaLimits, file: MediaFile) -> list[Fie
         return FieldProblem(param, FieldReason.NOT_ALLOWED, (allowed,), value)
 
     if limits.types and file.media_type not in limits.types:
-        return [FieldProblem(param, FieldReason.NOT_ALLOWED, limits.types, file.media_type)]
+        allowed = tuple(NAMES[media_type] for media_type in limits.types)
+        return [FieldProblem(param, FieldReason.NOT_ALLOWED, allowed, NAMES[file.media_type])]
     if file.kind is not MediaKind.IMAGE:
         return []
-    if not file.width:
-        return [FieldProblem(param, FieldReason.NOT_ALLOWED, TYPES[MediaKind.IMAGE], f"{file.media_type}, broken")]
+    if not file.width or not file.whole:
+        return [
+            FieldProblem(param, FieldReason.NOT_ALLOWED, TYPES[MediaKind.IMAGE], f"{NAMES[file.media_type]}, broken")
+        ]
     size, short, long = f"{file.width}x{file.height}", *sorted((file.width, file.height))
     found = []
     if limits.min_side and short < limits.min_side:

@@ -117,6 +117,10 @@ ERRORS: dict[str, Words] = {
     "upstream_unavailable": Words(
         "无法连接上游，请求未发出，请稍后重试", "The upstream cannot be reached, nothing was sent; try again"
     ),
+    "upload_failed": Words(
+        "素材上传到上游失败，任务未创建，也未扣费，请重试",
+        "An input did not reach the upstream: nothing was created and nothing charged; try again",
+    ),
     "submission_unconfirmed": Words(
         "提交结果未知：请求已发出但没有收到确认，可能已扣费，请先在官网查看，不要直接重试",
         "The submit was sent and its answer lost: it may be charged. Look on the site before you repeat it",
@@ -124,22 +128,27 @@ ERRORS: dict[str, Words] = {
     "internal_error": Words(
         "网关内部错误，请附上 request_id 反馈", "The gateway failed; report it with the request_id"
     ),
-    "too_large": Words("请求体过大，上限为 {limit} 字节", "The body is too large: at most {limit} bytes"),
+    "too_large": Words(
+        "请求体过大，上限为 {limit}；图片和视频请用表单（multipart/form-data）以文件上传，其上限更高",
+        "The body is too large: at most {limit} are taken. Pictures and clips go better as files in a form "
+        "(multipart/form-data), which may be larger",
+    ),
+    "form_too_large": Words("表单过大，上限为 {limit}", "The form is too large: at most {limit} are taken"),
     "invalid_json": Words("请求体不是有效的 JSON 对象", "The body is not a JSON object"),
     "invalid_form": Words("请求体不是有效的表单", "The body is not a valid form"),
+    "archive_out_of_reach": Words(
+        "上游已没有该任务，而存档暂时无法访问，请稍后重试",
+        "The upstream has this task no longer, and the archive cannot be asked just now: try again",
+    ),
+    "too_many_files": Words("文件过多，最多 {limit} 个", "There are too many files: at most {limit}"),
     "unsupported_media_type": Words(
         "不支持的 Content-Type，请使用 application/json 或 multipart/form-data",
         "This Content-Type is not understood: use application/json or multipart/form-data",
     ),
     "file_too_large": Words(
-        "{param}：文件过大，此模型最多接受 {limit}", "{param}: the file is too large: this model takes at most {limit}"
+        "{param}：文件过大，最多 {limit}", "{param}: the file is too large: at most {limit} are taken"
     ),
     "range_not_satisfiable": Words("请求的范围超出文件", "The range lies outside of the file"),
-    "not_media": Words(
-        "{param}：文件内容不是可识别的图片、视频或音频，可用格式：PNG、JPEG、WebP、BMP；MP4、MOV；MP3、WAV",
-        "{param}: the content is no picture, video or sound that can be read; what can: PNG, JPEG, WebP, BMP; MP4, "
-        "MOV; MP3, WAV",
-    ),
     "url_unfetchable": Words(
         "{param}：无法获取该地址，请给出公网可访问的 https:// 链接，或直接上传文件",
         "{param}: the address cannot be fetched: give a public https:// address, or send the file itself",

@@ -7,6 +7,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway.bodies import MULTIPART, body_kind, body_too_large
 from gateway.content import BrokenOff
 from gateway.errors import GatewayError
 from gateway.logs import GATEWAY, where
@@ -36,8 +37,8 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        multipart = headers.get("content-type", "").strip().lower().startswith("multipart/form-data")
-        limit = self._upload_limit if multipart else self._limit
+        kind = body_kind(headers)
+        limit = self._upload_limit if kind == MULTIPART else self._limit
         announced = headers.get("content-length", "")
         size = int(announced) if announced.isascii() and announced.isdigit() else 0
         received = 0
@@ -45,11 +46,11 @@ class BodyLimit:
         async def receive_within_limit() -> Message:
             nonlocal received
             if size > limit:
-                raise GatewayError("too_large", values={"limit": limit})
+                raise body_too_large(limit, kind)
             message = await receive()
             received += len(message.get("body", b""))
             if received > limit:
-                raise GatewayError("too_large", values={"limit": limit})
+                raise body_too_large(limit, kind)
             return message
 
         await self._app(scope, receive_within_limit, send)

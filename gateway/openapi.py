@@ -9,9 +9,12 @@ from pydantic.json_schema import models_json_schema
 
 from gateway import answers
 from gateway.endpoints import OPERATIONS, Answer, ListOf, Operation
+from gateway.inputs import FILE_MARK
 
 _REF = "#/components/schemas/{model}"
-_BODY_KINDS = ("application/json", "multipart/form-data", "application/x-www-form-urlencoded")
+_JSON, _FORM, _URLENCODED = "application/json", "multipart/form-data", "application/x-www-form-urlencoded"
+_FORM_SUFFIX = "Form"
+_FILE = {"type": "string", "format": "binary", "contentMediaType": "application/octet-stream"}
 
 _REFUSALS = {
     400: "A field is bad, or the model cannot do that: `param` names it, the message lists what is allowed.",
@@ -46,7 +49,7 @@ def document() -> dict[str, Any]:
         },
         "paths": paths,
         "components": {
-            "schemas": definitions["$defs"],
+            "schemas": _with_forms(definitions["$defs"]),
             "securitySchemes": {
                 "bearer": {
                     "type": "http",
@@ -57,6 +60,29 @@ def document() -> dict[str, Any]:
             },
         },
     }
+
+
+def _with_forms(schemas: dict[str, Any]) -> dict[str, Any]:
+    """The schemas, and of every body one more for forms, whose fields take files. The marks that tell which are taken
+    out."""
+    found = dict(schemas)
+    for operation in OPERATIONS:
+        if operation.body is not None:
+            name = operation.body.__name__
+            found[f"{name}{_FORM_SUFFIX}"] = _unmarked(schemas[name], _FILE)
+            found[name] = _unmarked(schemas[name], None)
+    return found
+
+
+def _unmarked(schema: Any, file: dict[str, str] | None) -> Any:
+    if isinstance(schema, list):
+        return [_unmarked(item, file) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    plain = {name: _unmarked(value, file) for name, value in schema.items() if name != FILE_MARK}
+    if FILE_MARK in schema and file is not None:
+        plain["anyOf"] = [file, *plain["anyOf"]]
+    return plain
 
 
 def _models() -> list[type[BaseModel]]:
@@ -76,10 +102,10 @@ def _describe(operation: Operation) -> dict[str, Any]:
     if operation.parameters:
         described["parameters"] = list(operation.parameters)
     if operation.body:
-        schema = _schema(operation.body)
+        schema, form = _schema(operation.body), _schema(operation.body, form=True)
         described["requestBody"] = {
             "required": operation.body_needed,
-            "content": {kind: {"schema": schema} for kind in _BODY_KINDS},
+            "content": {_JSON: {"schema": schema}, _FORM: {"schema": form}, _URLENCODED: {"schema": schema}},
         }
     responses: dict[str, Any] = {}
     for status, answer in operation.answers.items():
@@ -110,6 +136,6 @@ def _model(answer: Answer) -> type[BaseModel]:
     return answer.model if isinstance(answer, ListOf) else answer
 
 
-def _schema(answer: Answer) -> dict[str, Any]:
-    reference = {"$ref": _REF.format(model=_model(answer).__name__)}
+def _schema(answer: Answer, *, form: bool = False) -> dict[str, Any]:
+    reference = {"$ref": _REF.format(model=_model(answer).__name__ + (_FORM_SUFFIX if form else ""))}
     return {"type": "array", "items": reference} if isinstance(answer, ListOf) else reference

@@ -131,14 +131,14 @@ class Places:
             accounts: Sequence[Account] = caller.accounts_of(provider.name) if provider else ()
             if len(accounts) > 1:
                 accounts = [one for one in accounts if (one.tag, id) in self._submitted] or accounts
-            found[id] = Place(id, provider, accounts[0], id) if provider and len(accounts) == 1 else None
+            found[id] = self._native(provider, accounts[0], id) if provider and len(accounts) == 1 else None
             if provider and len(accounts) > 1:
                 ambiguous.setdefault(provider.name, []).append(id)
         for name, unclear in ambiguous.items():
             provider = self._registry[name]
             for id, owner in (await self._owners.find(caller, provider, unclear)).items():
                 if isinstance(owner, Account):
-                    found[id] = Place(id, provider, owner, id)
+                    found[id] = self._native(provider, owner, id)
                 elif owner is not Unknown.NOBODYS:
                     found[id] = Unplaced(provider, owner if isinstance(owner, ProviderError) else None)
         self._opened.update({(caller.identity, id): place for id, place in found.items() if isinstance(place, Place)})
@@ -152,10 +152,21 @@ class Places:
             raise from_provider(as_passing(error)) from place.error
         return place
 
+    def submitted_here(self, place: Place) -> bool:
+        return (place.account.tag, place.upstream_id) in self._submitted
+
     def possible(self, caller: Caller, id: str) -> list[Place]:
         """Everywhere a native id may lead for this caller, nobody asked; nothing for a sealed one, which says it."""
         provider = None if caller.managed or id.startswith(task_ids.PREFIX) else self._registry.owner(id)
-        return [Place(id, provider, account, id) for account in caller.accounts_of(provider.name)] if provider else []
+        accounts = caller.accounts_of(provider.name) if provider else ()
+        return [self._native(provider, account, id) for account in accounts] if provider else []
+
+    def _native(self, provider: Provider, account: Account, id: str) -> Place:
+        """The place of a task whose id says nothing, with what is known where it was submitted here."""
+        known = self._submitted.get((account.tag, id))
+        if known is None:
+            return Place(id, provider, account, id)
+        return Place(id, provider, account, id, known.model, known.created, known.seconds, known.width, known.height)
 
     def _find_sealed(self, caller: Caller, id: str) -> Place | None:
         claimed = task_ids.peek(id)

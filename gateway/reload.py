@@ -22,7 +22,12 @@ from gateway.settings import Settings, SettingsError, stamp_of
 LOOK_SECONDS = 1.0
 """Between two looks at the file. It is read once two of them agree, so that no half-written file is."""
 
-AT_START_ONLY = frozenset({"host", "port", "workers", "cors_origins", "log_level", "log_format", "timeouts", "limits"})
+AT_START_ONLY = frozenset(
+    {
+        *("host", "port", "workers", "cors_origins", "log_level", "log_format", "timeouts", "limits"),
+        *("archive", "archive_url"),
+    }
+)
 """Settings that only a new start puts into force."""
 
 

@@ -47,6 +47,8 @@ class Repeats:
     def __init__(self, clock: Clock, new_seed: Callable[[], str]) -> None:
         self._by_key: TTLCache[bytes, _Made] = TTLCache(_REMEMBERED, KEY_SECONDS, timer=clock.now)
         self._by_content: TTLCache[bytes, _Made] = TTLCache(_REMEMBERED, RETRY_SECONDS, timer=clock.now)
+        self._under_way: dict[bytes, _Made] = {}
+        """However long they take: what is under way is not forgotten."""
         self._new_seed = new_seed
 
     async def once(
@@ -60,14 +62,14 @@ class Repeats:
         """
         if key is not None:
             name = _digest(f"{who}\0{key}".encode("utf-8", "surrogateescape"))
-            known = self._by_key.get(name)
+            known = self._under_way.get(name) or self._by_key.get(name)
             if known is not None and known.fingerprint != fingerprint:
                 raise GatewayError("idempotency_mismatch")
             return await self._share(self._by_key, name, known, fingerprint, f"client:{key}", submit)
         if tries is None:
             return await submit(f"own:{self._new_seed()}", find_only=False)
         name = _digest(who.encode() + fingerprint)
-        known = self._by_content.get(name) if tries > 0 else None
+        known = self._under_way.get(name) or self._by_content.get(name) if tries > 0 else None
         return await self._share(self._by_content, name, known, fingerprint, f"own:{self._new_seed()}", submit)
 
     async def _share(
@@ -88,13 +90,19 @@ class Repeats:
             # A task of its own: the client that began it may go away while another waits for the same. What is
             # unconfirmed is looked for, and never sent again.
             made.under_way = asyncio.ensure_future(submit(made.seed, find_only=made.unconfirmed))
+            self._under_way[name] = made
             made.under_way.add_done_callback(lambda done: self._conclude(memory, name, made, done))
         return await asyncio.shield(made.under_way)
 
-    @staticmethod
-    def _conclude(memory: "TTLCache[bytes, _Made]", name: bytes, made: _Made, done: "asyncio.Task[Submitted]") -> None:
-        """Keep what came of a submit. One that was refused may be tried again; one that is unconfirmed may not."""
+    def _conclude(
+        self, memory: "TTLCache[bytes, _Made]", name: bytes, made: _Made, done: "asyncio.Task[Submitted]"
+    ) -> None:
+        """Keep what came of a submit, for as long as such is kept from now on. One that was refused may be tried again;
+        one that is unconfirmed may not."""
         made.under_way = None
+        if self._under_way.get(name) is made:
+            del self._under_way[name]
+            memory[name] = made
         error = asyncio.CancelledError() if done.cancelled() else done.exception()
         if error is None:
             made.submitted = done.result()

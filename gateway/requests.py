@@ -25,6 +25,7 @@ from gateway.inputs import (
     Inputs,
     Picture,
     Sound,
+    hint_for,
     is_address,
     kind_of,
     media,
@@ -32,7 +33,7 @@ from gateway.inputs import (
 from gateway.messages import ERRORS
 from gateway.task_ids import MAX_MODEL_BYTES
 from providers.contract import FieldProblem, FieldReason, Media, MediaRole, VideoRequest
-from providers.files import MediaFile, MediaKind
+from providers.files import NAMES, MediaFile, MediaKind
 
 MAX_SECONDS = 3600
 MAX_OPTIONS_DEPTH = 16
@@ -80,7 +81,7 @@ def _resolution(value: str) -> str:
 
 def _fits_an_id(value: str) -> str:
     if len(value.encode("utf-8", "surrogateescape")) > MAX_MODEL_BYTES:
-        raise PydanticCustomError("too_long", "at most {limit} bytes", {"limit": MAX_MODEL_BYTES})
+        raise PydanticCustomError("too_many_bytes", "at most {limit} bytes", {"limit": MAX_MODEL_BYTES})
     return value.strip()
 
 
@@ -225,11 +226,10 @@ class GenerationBody(BaseModel):
             yield media(MediaKind.IMAGE, self.first_frame, "first_frame", MediaRole.FIRST_FRAME)
         if self.last_frame:
             yield media(MediaKind.IMAGE, self.last_frame, "last_frame", MediaRole.LAST_FRAME)
-        # Clients that are not sure of the field's name send one picture under several.
-        seen = {self.first_frame, self.last_frame}
+        # Clients that are not sure of the field's name send one picture under several. Twice in one list it is meant.
+        seen = {self.first_frame: "first_frame", self.last_frame: "last_frame"}
         for name, given in self._unlabelled():
-            if given and given not in seen:
-                seen.add(given)
+            if given and seen.setdefault(given, name) == name:
                 yield media(MediaKind.IMAGE if name in _IMAGE_FIELDS else kind_of(given), given, name)
         for name in _VIDEO_FIELDS:
             if given := getattr(self, name):
@@ -284,7 +284,7 @@ _WANTED: dict[str, str] = {
     "dict": "{…}",
     "tuple": "[…]",
     **WANTED,
-    "too_long": f"≤ {MAX_MODEL_BYTES} bytes",
+    "too_many_bytes": f"≤ {MAX_MODEL_BYTES} bytes",
     "depth": f"≤ {MAX_OPTIONS_DEPTH} levels",
     "literal_error": "first_last_frames, omni_reference",
 }
@@ -306,10 +306,11 @@ def _problems(error: ValidationError) -> Iterator[FieldProblem]:
         value = problem["input"]
         shown = str(value)[:60] if isinstance(value, str | int | float) else type(value).__name__
         if isinstance(value, MediaFile):
-            shown = value.media_type
-        if value is None:
+            shown = NAMES[value.media_type]
+        hint = hint_for(value, kind)
+        if value is None or hint:
             shown = ""
-        yield FieldProblem(name, FieldReason.NOT_ALLOWED, (wanted,) if wanted else (), shown)
+        yield FieldProblem(name, FieldReason.NOT_ALLOWED, (wanted,) if wanted else (), shown, hint)
 
 
 def parse_generation(body: dict[str, Any]) -> GenerationBody:

@@ -32,7 +32,7 @@ async def remix_request(tasks: Tasks, who: Caller, id: str, prompt: str) -> Vide
     card = tasks.catalog.card(old.model)
     role = next((role for role in (MediaRole.VIDEO, MediaRole.REFERENCE_VIDEO) if role in card.roles), None)
     if role is not None:
-        media = Media(MediaKind.VIDEO, _link_of(old), "video", role, from_upstream=True)
+        media = _video_of(old, role)
         return VideoRequest(old.model, prompt, media=(media,))
     if not card.open and frozenset() not in card.media_sets:
         raise GatewayError("not_supported", ERRORS["no_remix_of_pictures"], values={"model": old.model})
@@ -61,12 +61,12 @@ def finished(task: Task) -> Result:
     raise GatewayError("not_ready", ERRORS["failed_task" if task.state.phase is Phase.FAILED else "not_ready"])
 
 
-def _link_of(task: Task) -> str:
-    """An address of a finished video that leads there for others too. Raises GatewayError where there is none."""
+def _video_of(task: Task, role: MediaRole) -> Media:
+    """A finished video as an input. Raises GatewayError where there is no address that leads to it from elsewhere."""
     url = finished(task).url
     if not url.startswith(("https://", "http://")):
         raise GatewayError("not_found", ERRORS["file_gone"])
-    return url
+    return Media(MediaKind.VIDEO, url, "video", role, from_upstream=True, proxy=task.proxy)
 
 
 async def _on_a_video(tasks: Tasks, who: Caller, body: ReuseBody, default_model: str, role: MediaRole) -> VideoRequest:
@@ -81,7 +81,7 @@ async def _on_a_video(tasks: Tasks, who: Caller, body: ReuseBody, default_model:
     if body.video_id:
         old = await tasks.status(who, body.video_id)
         result = finished(old)
-        media = Media(MediaKind.VIDEO, _link_of(old), "video", role, from_upstream=True)
+        media = _video_of(old, role)
         seconds = old.seconds or round(result.duration or 0)
     if media is None:
         raise invalid([FieldProblem("video", FieldReason.MISSING, ("{id}", "https://…"))])

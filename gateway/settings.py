@@ -62,8 +62,11 @@ def _http_url(value: str) -> str:
 
 
 def _archive_url(value: str | None) -> str | None:
-    if value is not None and not re.fullmatch(r"(?:file|s3|gs|az)://\S+", value):
-        raise ValueError("file:///folder, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix is wanted")
+    if value is not None and not re.fullmatch(r"(?:file:///|(?:s3|gs|az)://)\S+", value):
+        raise ValueError(
+            "file:///folder (three slashes, %20 for a blank), s3://bucket/prefix, gs://bucket/prefix or "
+            "az://container/prefix is wanted"
+        )
     return value
 
 
@@ -111,10 +114,10 @@ class MediaSettings(_Part):
         False, description="Make pictures that are too large for the model fit. Needs the extra: video-gateway[images]."
     )
     fetch_seconds: float = Field(30.0, gt=0, description="For fetching one file, redirects included.")
-    hosts: tuple[str, ...] = Field(
+    hosts: Names = Field(
         (), description="Fetch from these hosts only; *.example.com means all below it. Empty: from every public host."
     )
-    denied_hosts: tuple[str, ...] = Field((), description="Never fetch from these.")
+    denied_hosts: Names = Field((), description="Never fetch from these.")
     denied_networks: tuple[IPvAnyNetwork, ...] = Field(
         (), description="Never fetch from these, though they are public: your own, such as 198.51.100.0/24."
     )

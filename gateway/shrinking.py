@@ -12,8 +12,10 @@ if TYPE_CHECKING:
 
 INSTALL = "pip install 'video-gateway[images]'"
 
-MAX_PIXELS = 100_000_000
-"""A picture with more is not opened: it would take 400 MB and more."""
+MAX_PIXELS = 40_000_000
+"""A picture with more is not opened: it would take hundreds of megabytes."""
+
+_FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
 
 _QUALITIES = (92, 85, 75, 60)
 _SMALLER = 0.8
@@ -46,11 +48,14 @@ def _shrunk(source: IO[bytes], limits: MediaLimits) -> bytes:
     """Raises what Pillow raises, and ValueError where nothing fits."""
     from PIL import Image, ImageOps
 
-    with Image.open(source) as opened:
-        picture = ImageOps.exif_transpose(opened)
-        picture = _without_alpha(picture)
-    if limits.max_side:
-        picture.thumbnail((limits.max_side, limits.max_side), Image.Resampling.LANCZOS)
+    with Image.open(source, formats=_FORMATS) as opened:
+        most = limits.max_side or max(opened.size)
+        # Of a JPEG no more is decoded than is needed.
+        opened.draft("RGB", (most, most))
+        picture: Image.Image = opened if opened.mode in ("RGB", "RGBA", "L", "LA") else opened.convert("RGBA")
+        # Smaller first: what comes after it would take as much memory again.
+        picture.thumbnail((most, most), Image.Resampling.LANCZOS)
+        picture = _without_alpha(ImageOps.exif_transpose(picture))
     while min(picture.size) >= max(_SMALLEST_SIDE, limits.min_side):
         for quality in _QUALITIES:
             target = io.BytesIO()

@@ -15,6 +15,7 @@ from providers.contract import (
     Account,
     Blame,
     CanFind,
+    CanUpload,
     ErrorKind,
     Provider,
     ProviderError,
@@ -27,7 +28,7 @@ LOOKUP_DELAYS = (1.0, 1.0, 2.0, 3.0)
 
 RESEND_WITHIN = 30.0
 """Seconds after which a submit is not sent again, nor to another account: clients and what stands in front of them give
-up at 60 to 90 s, and would pay for a video that they never hear of."""
+up at 60 to 90 s, and would pay for a video that they never hear of. Uploads, which cost nothing, do not count."""
 
 MAX_ATTEMPTS = 6
 """Accounts that one submit is tried with, unless configured."""
@@ -38,6 +39,9 @@ _LOOK_EVERY = 5.0
 _LOOK_AT = 5
 """Tasks of an account that are looked at then, where the upstream takes one id at a time."""
 _FINDS_AT_ONCE = 4
+
+Wanted = Callable[[], Awaitable[None]]
+"""Raises when nobody waits for the answer any more."""
 
 SubmitKeys = Callable[[Account], Iterable[str]]
 """The keys of one submit for an account: the same whenever they are asked for. The first one is sent; the others are
@@ -74,17 +78,18 @@ class Submitter:
         *,
         managed: bool,
         repeatable: bool = False,
+        wanted: Wanted | None = None,
     ) -> tuple[Account, Submission]:
         """Submit with one of the accounts, of which there is at least one. **Charged.**
 
         The next one is tried only after trouble of an account's own, which surely created nothing; whatever else
         goes wrong goes back to the client. `repeatable` says that another replica may be at the same submit: then
         an account that refuses is asked first whether it has it, since it may refuse because it does. `managed` says
-        that the accounts are the gateway's own.
+        that the accounts are the gateway's own. `wanted` is asked before anything is charged that took long to prepare.
         """
         failures: dict[str, ProviderError] = {}
-        began, attempts = self._clock.now(), 0
-        while attempts < self._max_attempts and self._clock.now() - began <= RESEND_WITHIN:
+        began, attempts, uploading = self._clock.now(), 0, 0.0
+        while attempts < self._max_attempts and self._clock.now() - began - uploading <= RESEND_WITHIN:
             attempts += 1
             lease = await self._next(provider, accounts, request.model, failures)
             if lease is None:
@@ -92,6 +97,15 @@ class Submitter:
             account = lease.account
             with lease:
                 try:
+                    if request.has_files and isinstance(provider, CanUpload):
+                        uploading -= self._clock.now()
+                        try:
+                            await self._upload(provider, request, account)
+                        finally:
+                            uploading += self._clock.now()
+                    if wanted is not None and request.has_files:
+                        await wanted()
+                    lease.sending()
                     submission = await self._submit_once(provider, request, account, next(iter(keys(account))))
                 except ProviderError as error:
                     self._note(lease, error)
@@ -173,6 +187,20 @@ class Submitter:
             if found is not None:
                 return found
         return None
+
+    async def _upload(self, provider: CanUpload, request: VideoRequest, account: Account) -> None:
+        """Hand the inputs over; what got lost on the way is sent once more."""
+        for last in (False, True):
+            began, outcome = time.perf_counter(), "ok"
+            try:
+                await provider.upload(request, account)
+                return
+            except ProviderError as error:
+                outcome = error.kind.value
+                if last or error.kind is not ErrorKind.UPLOAD_FAILED:
+                    raise
+            finally:
+                metrics.observe_call(account.provider, "upload", outcome, time.perf_counter() - began)
 
     async def _submit_once(self, provider: Provider, request: VideoRequest, account: Account, key: str) -> Submission:
         """One submit to one account. A lost answer is looked up; only a submit that the upstream does not know is

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field, replace
 
 from gateway import metrics
 from gateway.archive import Opened
+from gateway.archive_copy import Outcome
 from gateway.archive_records import Variant
+from gateway.archive_store import StoreError
 from gateway.callers import Caller
 from gateway.catalog import Catalog, no_account
 from gateway.clock import Clock
@@ -20,7 +22,7 @@ from gateway.media import MediaIntake
 from gateway.messages import ERRORS
 from gateway.places import Place, Places, Unplaced
 from gateway.polling import Observation, Polling
-from gateway.submission import Submitter
+from gateway.submission import Submitter, Wanted
 from providers.contract import (
     Account,
     CanCancel,
@@ -167,13 +169,14 @@ class Tasks:
         repeatable: bool = False,
         find_only: bool = False,
         nearest: bool = False,
+        wanted: Wanted | None = None,
     ) -> Submitted:
         """Start a task. **Charged.** Raises GatewayError.
 
         The same `seed` is the same submit. `repeatable` says that it may have been made before, here or on another
         replica: where the upstream can tell, that task is given again, or 409 when it is of another model.
         `find_only` looks for it and sends nothing. `nearest` moves duration and size to the nearest that the model
-        can do.
+        can do. `wanted` raises when nobody waits for it any more, and is asked where inputs took their time.
         """
         card = self.catalog.card_for(caller, request)
         accounts = caller.accounts_for(card)
@@ -198,7 +201,7 @@ class Tasks:
             raise GatewayError("submission_unconfirmed")
         async with self._intake.ready(card, settled) as ready:
             account, submission = await self._submitter.submit(
-                provider, ready, accounts, keys, managed=caller.managed, repeatable=repeatable
+                provider, ready, accounts, keys, managed=caller.managed, repeatable=repeatable, wanted=wanted
             )
         created = int(self._clock.now())
         self._polling.submitted(account, submission.id, created)
@@ -318,17 +321,23 @@ class Tasks:
                 found[id] = self._unplaced(id, place)
         for answer in await asyncio.gather(*(self._observe(group, ask) for group in by_account.values())):
             found |= answer
-        gone = [id for id, task in found.items() if task is None]
-        if gone and self._keeper is not None:
-            found |= dict(zip(gone, await asyncio.gather(*(self._archived(caller, id) for id in gone)), strict=True))
-        return found
+        nowhere = [id for id, place in places.items() if not isinstance(place, Place)]
+        recalled = await asyncio.gather(*(self._recall(self._places.possible(caller, id)) for id in nowhere))
+        return found | {id: told for id, told in zip(nowhere, recalled, strict=True) if told is not None}
 
-    async def _archived(self, caller: Caller, id: str) -> Task | None:
-        """A task that its upstream does not know, from the archive."""
+    async def _recall(self, places: Sequence[Place]) -> "Task | Untold | None":
+        """A task of which no upstream tells, from the archive: at the first of the places where it can be.
+
+        Where the archive cannot be asked, nobody can say that it is gone.
+        """
         if self._keeper is None:
             return None
-        for place in self._places_of(caller, id):
-            told = await self._keeper.recall(place)
+        for place in places:
+            try:
+                told = await self._keeper.recall(place)
+            except StoreError:
+                error = ProviderError(ErrorKind.UNREACHABLE, words=ERRORS["archive_out_of_reach"])
+                return Untold(place.public_id, place.provider.name, error, place)
             if told is not None:
                 seen = Observation(told.state, 100, self._clock.now())
                 return replace(self._task(told.place, seen), archived=True)
@@ -351,10 +360,20 @@ class Tasks:
 
     async def archive(self, caller: Caller, id: str) -> Kept:
         """Archive a task now, unless it is there. Raises GatewayError for an id that leads nowhere."""
-        place = await self._places.find_one(caller, id)
-        if self._keeper is None or place is None:
+        if self._keeper is None:
             raise GatewayError("task_not_found")
-        return await self._keeper.keep(place)
+        place = await self._places.find_one(caller, id)
+        if place is not None:
+            return await self._keeper.keep(place)
+        # None of several accounts knows it any more.
+        possible = self._places.possible(caller, id)
+        if not possible:
+            raise GatewayError("task_not_found")
+        for one in possible:
+            opened = await self._keeper.open(one, "video", head=True)
+            if opened is not None:
+                return Kept(Outcome.ALREADY_THERE, path=opened.file.path)
+        return Kept(Outcome.EXPIRED)
 
     def _places_of(self, caller: Caller, id: str) -> Sequence[Place]:
         """Where an id leads that was looked for a moment ago, or everywhere that it may lead."""
@@ -391,7 +410,18 @@ class Tasks:
                 found[place.public_id] = None
             else:
                 found[place.public_id] = Untold(place.public_id, provider.name, seen, place)
+        untold = [place for place in places if self._may_be_archived(place, observed[place.upstream_id])]
+        for place, told in zip(untold, await asyncio.gather(*(self._recall([place]) for place in untold)), strict=True):
+            if isinstance(told, Task) or (told is not None and found[place.public_id] is None):
+                found[place.public_id] = told
         return found
+
+    def _may_be_archived(self, place: Place, seen: Observation | ProviderError) -> bool:
+        """True where the upstream tells nothing of the task, and for one that seems too new unless it was submitted
+        here: then it is."""
+        if isinstance(seen, ProviderError):
+            return True
+        return seen.seen_at <= 0 and not self._places.submitted_here(place)
 
     def _task(self, place: Place, seen: Observation) -> Task:
         model = place.model
@@ -461,4 +491,5 @@ def _found(
         stale=late or observation.trouble is not None,
         round_seconds=round_seconds,
         proxy=place.account.proxy,
+        archived=archived,
     )

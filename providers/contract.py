@@ -40,9 +40,9 @@ class ErrorKind(StrEnum):
     CALLER                     ACCOUNT                    UPSTREAM
     ├─ INVALID_REQUEST         ├─ INVALID_CREDENTIAL      ├─ GENERATION_FAILED
     ├─ CONTENT_REFUSED         ├─ NO_CREDITS              ├─ UPSTREAM_ERROR
-    ├─ MODEL_NOT_FOUND         ├─ RATE_LIMITED            ├─ UNREACHABLE
-    ├─ TASK_NOT_FOUND          ├─ TOO_MANY_RUNNING        └─ ANSWER_LOST
-    ├─ NOT_CANCELLABLE         ├─ RESTRICTED
+    ├─ MODEL_NOT_FOUND         ├─ RATE_LIMITED            ├─ UPLOAD_FAILED
+    ├─ TASK_NOT_FOUND          ├─ TOO_MANY_RUNNING        ├─ UNREACHABLE
+    ├─ NOT_CANCELLABLE         ├─ RESTRICTED              └─ ANSWER_LOST
     └─ CANCELLED               └─ NOT_ENTITLED
 
     On a submit, every kind but ANSWER_LOST means that surely nothing was created and nothing was charged.
@@ -67,6 +67,8 @@ class ErrorKind(StrEnum):
     GENERATION_FAILED = "generation_failed"
     UPSTREAM_ERROR = "upstream_error"
     """The upstream answered, and the answer is a refusal nobody can place, or no answer one can read."""
+    UPLOAD_FAILED = "upload_failed"
+    """An input did not arrive. It can be sent again: uploads are not charged."""
     UNREACHABLE = "unreachable"
     """No connection came about: nothing was sent."""
     ANSWER_LOST = "answer_lost"
@@ -92,6 +94,7 @@ _BLAME: dict[ErrorKind, Blame] = {
     ErrorKind.NOT_ENTITLED: Blame.ACCOUNT,
     ErrorKind.GENERATION_FAILED: Blame.UPSTREAM,
     ErrorKind.UPSTREAM_ERROR: Blame.UPSTREAM,
+    ErrorKind.UPLOAD_FAILED: Blame.UPSTREAM,
     ErrorKind.UNREACHABLE: Blame.UPSTREAM,
     ErrorKind.ANSWER_LOST: Blame.UPSTREAM,
 }
@@ -229,6 +232,20 @@ class MediaRole(StrEnum):
     VIDEO = "video"
     """The clip to be edited or brought to life, for models that work on one."""
 
+    @property
+    def kind(self) -> MediaKind:
+        """What plays this role."""
+        return _KIND_OF.get(self, MediaKind.IMAGE)
+
+
+_KIND_OF = {
+    MediaRole.REFERENCE_VIDEO: MediaKind.VIDEO,
+    MediaRole.FIRST_CLIP: MediaKind.VIDEO,
+    MediaRole.VIDEO: MediaKind.VIDEO,
+    MediaRole.REFERENCE_AUDIO: MediaKind.AUDIO,
+    MediaRole.DRIVING_AUDIO: MediaKind.AUDIO,
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Media:
@@ -236,7 +253,7 @@ class Media:
 
     `role` is None where the caller only handed in "an image": the model's card then gives it its place.
     `param` is the field it came from, for error messages. `from_upstream` marks a URL that an upstream gave, as that of
-    an earlier video: a client's own is only ever fetched from public hosts.
+    an earlier video, to be fetched by the `proxy` of its account: a client's own is fetched from public hosts only.
     """
 
     kind: MediaKind
@@ -245,6 +262,7 @@ class Media:
     role: MediaRole | None = None
     file: MediaFile | None = None
     from_upstream: bool = False
+    proxy: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,6 +292,10 @@ class VideoRequest:
     shot_type: str | None = None
     template: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def has_files(self) -> bool:
+        return any(item.file for item in self.media) or bool(self.sound and self.sound.file)
 
     def media_in(self, role: MediaRole) -> tuple[Media, ...]:
         return tuple(item for item in self.media if item.role is role)
@@ -503,6 +525,17 @@ class Provider(Protocol):
 
         An id that the upstream does not know maps to ProviderError(TASK_NOT_FOUND). Raised is what concerns the
         whole call: the way, the credential, the rate.
+        """
+
+
+@runtime_checkable
+class CanUpload(Protocol):
+    """An upstream to which inputs go ahead of the submit that uses them. Absent: a submit carries all of it."""
+
+    async def upload(self, request: VideoRequest, account: Account) -> None:
+        """Hand over the files of a settled request, so that the same request's submit finds them there.
+
+        Not charged, and it may take long. Whatever is raised, nothing was created: it is never ANSWER_LOST.
         """
 
 

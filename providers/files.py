@@ -15,7 +15,7 @@ from typing import IO, Self
 import imagesize
 
 PIECE_BYTES = 256 * 1024
-_HEAD_BYTES = 64
+HEAD_BYTES = 64
 
 
 class MediaKind(StrEnum):
@@ -28,10 +28,11 @@ class MediaFile:
     """One input's bytes, with what there is to know of them.
 
     `media_type` is by content, such as `image/png`. `width` and `height` are a picture's pixels as they lie in the
-    file; 0 where they cannot be read, and for anything else. `sha256` is in hex digits. Made by `inspect`.
+    file; 0 where they cannot be read, and for anything else. `whole` is False for a picture whose end is missing.
+    `sha256` is in hex digits. Made by `inspect`.
     """
 
-    __slots__ = ("_file", "crc32", "height", "kind", "media_type", "sha256", "size", "width")
+    __slots__ = ("_file", "crc32", "height", "kind", "media_type", "sha256", "size", "whole", "width")
 
     def __init__(
         self,
@@ -43,6 +44,7 @@ class MediaFile:
         crc32: int,
         width: int = 0,
         height: int = 0,
+        whole: bool = True,
     ) -> None:
         self._file = file
         self.media_type = media_type
@@ -52,6 +54,7 @@ class MediaFile:
         self.crc32 = crc32
         self.width = width
         self.height = height
+        self.whole = whole
 
     def __repr__(self) -> str:
         return f"<MediaFile {self.media_type} {self.size} bytes sha256:{self.sha256}>"
@@ -70,16 +73,23 @@ class MediaFile:
     def inspect(cls, file: IO[bytes]) -> Self | None:
         """What is in a file; None for what no upstream reads. It reads it all: call it in a thread for a large one."""
         file.seek(0)
-        media_type = media_type_of(file.read(_HEAD_BYTES))
+        head = file.read(HEAD_BYTES)
+        media_type = media_type_of(head)
         if media_type is None:
             return None
         width, height = _pixels(file) if media_type.startswith("image/") else (0, 0)
         size, crc32, digest = 0, 0, hashlib.sha256()
+        end, tail = _ENDS.get(media_type, b""), b""
+        whole = not end
         file.seek(0)
         while piece := file.read(PIECE_BYTES):
             size += len(piece)
             crc32 = zlib.crc32(piece, crc32)
             digest.update(piece)
+            if not whole:
+                whole = end in tail + piece
+                tail = piece[-len(end) :]
+        announced = _announced(media_type, head)
         return cls(
             file,
             media_type=media_type,
@@ -88,6 +98,7 @@ class MediaFile:
             crc32=crc32,
             width=width,
             height=height,
+            whole=whole and size >= announced,
         )
 
     @property
@@ -132,12 +143,21 @@ EXTENSIONS = {
 }
 """What the upstreams read, each with the ending that its files are given."""
 
-TYPES = {
-    MediaKind.IMAGE: ("PNG", "JPEG", "WebP", "BMP"),
-    MediaKind.VIDEO: ("MP4", "MOV"),
-    MediaKind.AUDIO: ("MP3", "WAV"),
+NAMES = {
+    "image/png": "PNG",
+    "image/jpeg": "JPEG",
+    "image/webp": "WebP",
+    "image/bmp": "BMP",
+    "video/mp4": "MP4",
+    "video/quicktime": "MOV",
+    "audio/mpeg": "MP3",
+    "audio/wav": "WAV",
 }
 """The same as people call it."""
+
+TYPES = {
+    kind: tuple(name for media_type, name in NAMES.items() if media_type.startswith(f"{kind}/")) for kind in MediaKind
+}
 
 _SIGNATURES: tuple[tuple[bytes, int, str], ...] = (
     (b"\x89PNG\r\n\x1a\n", 0, "image/png"),
@@ -147,7 +167,31 @@ _SIGNATURES: tuple[tuple[bytes, int, str], ...] = (
 )
 """First bytes, where they stand, and the type they mean."""
 
+_ENDS = {"image/png": b"IEND\xaeB`\x82", "image/jpeg": b"\xff\xd9"}
+"""What stands at the end of a picture; more may follow."""
+
+_FOREIGN: tuple[tuple[bytes, int, str], ...] = (
+    (b"GIF8", 0, "GIF"),
+    (b"II*\x00", 0, "TIFF"),
+    (b"MM\x00*", 0, "TIFF"),
+    (b"ftyphei", 4, "HEIC"),
+    (b"ftyphev", 4, "HEIC"),
+    (b"ftypmif1", 4, "HEIC"),
+    (b"ftypmsf1", 4, "HEIC"),
+    (b"ftypavi", 4, "AVIF"),
+    (b"ftypM4A", 4, "M4A"),
+    (b"\x1a\x45\xdf\xa3", 0, "WebM / MKV"),
+    (b"OggS", 0, "Ogg"),
+    (b"fLaC", 0, "FLAC"),
+    (b"%PDF", 0, "PDF"),
+    (b"<svg", 0, "SVG"),
+)
+"""What people hand in that no upstream reads."""
+
 _MPEG_AUDIO_SYNC = 0xFFE0
+
+_ATOMS = frozenset({b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"})
+"""With what a QuickTime file begins that is older than `ftyp`."""
 
 
 def media_type_of(head: bytes) -> str | None:
@@ -163,7 +207,25 @@ def media_type_of(head: bytes) -> str | None:
         if brand in (b"heic", b"heix", b"mif1", b"msf1", b"avif", b"avis", b"M4A ", b"M4B "):
             return None
         return "video/quicktime" if brand == b"qt  " else "video/mp4"
+    # No text begins with the length of an atom.
+    if head[4:8] in _ATOMS and head[0] < 0x20:
+        return "video/quicktime"
     return "audio/mpeg" if _starts_mpeg_audio(head) else None
+
+
+def _announced(media_type: str, head: bytes) -> int:
+    """The size that a picture's own head names; 0 where there is none in it."""
+    if media_type == "image/webp":
+        return int.from_bytes(head[4:8], "little") + 8
+    return int.from_bytes(head[2:6], "little") if media_type == "image/bmp" else 0
+
+
+def foreign_type_of(head: bytes) -> str:
+    """What people call a file that no upstream reads, by its first bytes; "" where nobody knows."""
+    for signature, offset, name in _FOREIGN:
+        if head[offset : offset + len(signature)] == signature:
+            return name
+    return ""
 
 
 def _starts_mpeg_audio(head: bytes) -> bool:

@@ -9,7 +9,7 @@ that points elsewhere is no answer of an API. A file is another matter: object s
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol, Self, TypeVar, cast
 from urllib.parse import quote, urlencode
@@ -178,15 +178,23 @@ class HttpClient:
     ) -> Reply:
         """Send a file of `length` bytes piece by piece, and give the answer. Redirects are answers.
 
-        It has as long as SLOWEST_UPLOAD takes, besides the total timeout. Raises ProviderError: UNREACHABLE when
-        nothing was sent, ANSWER_LOST when something was.
+        It has as long as SLOWEST_UPLOAD takes, besides the total timeout, and no two pieces may be taken further apart
+        than that. Raises ProviderError: UNREACHABLE when nothing was sent, ANSWER_LOST when something was.
         """
         client = self._download_client(proxy)
+        loop, longest = asyncio.get_running_loop(), self.timeouts.total
         try:
-            request = client.build_request(
-                method, url, headers={**headers, "Content-Length": str(length)}, content=content
-            )
-            async with asyncio.timeout(self.timeouts.total + length / SLOWEST_UPLOAD):
+            async with asyncio.timeout(longest + length / SLOWEST_UPLOAD), asyncio.timeout(longest) as stalled:
+
+                async def watched() -> AsyncIterator[bytes]:
+                    async for piece in content:
+                        # An answer may be there before the end of what it answers.
+                        with suppress(RuntimeError):
+                            stalled.reschedule(loop.time() + longest)
+                        yield piece
+
+                sent = {**headers, "Accept-Encoding": "identity", "Content-Length": str(length)}
+                request = client.build_request(method, url, headers=sent, content=watched())
                 response = await client.send(request, stream=True)
                 try:
                     refuse_proxys_word(response.status_code)
@@ -195,6 +203,8 @@ class HttpClient:
                         pieces.add(piece)
                 finally:
                     await response.aclose()
+        except TimeoutError as error:
+            raise ProviderError(ErrorKind.ANSWER_LOST, detail="the upload stood still, or took too long") from error
         except Exception as error:
             raise failure(error, self.timeouts) from error
         return Reply(response.status_code, pieces.whole(), read_retry_after(response.headers.get("retry-after")))

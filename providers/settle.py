@@ -16,6 +16,7 @@ from providers.contract import (
     ModelCard,
     ProviderError,
     VideoRequest,
+    Words,
 )
 from providers.files import MediaKind
 
@@ -31,16 +32,26 @@ _PLACES: dict[MediaKind, tuple[MediaRole, ...]] = {
 a reference."""
 
 
+AS_REFERENCES = Words(
+    "画面帧与参考素材不能同时使用；若要全部作为参考，请加上 functionMode=omni_reference",
+    "Frames and references do not go together: to make all of them references, add functionMode=omni_reference",
+)
+
+
 def settle(card: ModelCard, request: VideoRequest) -> VideoRequest:
     """The request with roles assigned, `size` read and the card's defaults filled in.
 
     Raises ProviderError(INVALID_REQUEST) whose `fields` name every bad field and what the model allows. The card of
-    an unknown model checks nothing: its fields go on as they came, for the upstream to judge.
+    an unknown model checks nothing but how many inputs there are, where it says that: everything else goes on as it
+    came, for the upstream to judge.
     """
     request = _place_media(card, _place_sound(card, request))
-    if card.open:
-        return request
     problems: list[FieldProblem] = []
+    if card.open:
+        _check_counts(card, request, problems)
+        if problems:
+            raise ProviderError(ErrorKind.INVALID_REQUEST, fields=problems)
+        return request
     request = _read_size(card, request, problems)
     request = _choose(card, request, problems)
     _check_optional_fields(card, request, problems)
@@ -259,12 +270,16 @@ def _check_media(card: ModelCard, request: VideoRequest, problems: list[FieldPro
             problems.append(FieldProblem(item.param, FieldReason.UNSUPPORTED, allowed, hint=card.media_hint))
         if not strange:
             problems.append(_wrong_set(card, request, given))
+    _check_counts(card, request, problems)
+
+
+def _check_counts(card: ModelCard, request: VideoRequest, problems: list[FieldProblem]) -> None:
     if card.media_total is not None and len(request.media) > card.media_total:
         beyond = request.media[card.media_total].param
         problems.append(FieldProblem(beyond, FieldReason.NOT_ALLOWED, (f"≤ {card.media_total}",)))
-    for role in sorted(given & card.roles):
+    for role in sorted({item.role for item in request.media if item.role}):
         items = request.media_in(role)
-        limit = card.media_limits.get(role, 1)
+        limit = card.media_limits.get(role, len(items) if card.open or role not in card.roles else 1)
         if len(items) > limit:
             problems.append(FieldProblem(items[limit].param, FieldReason.NOT_ALLOWED, (f"{role} ≤ {limit}",)))
 
@@ -275,4 +290,6 @@ def _wrong_set(card: ModelCard, request: VideoRequest, given: frozenset[MediaRol
     if larger:
         absent = sorted(min(larger, key=len) - given)[0]
         return FieldProblem(absent, FieldReason.MISSING, legal)
-    return FieldProblem(request.media[-1].param, FieldReason.CONFLICT, legal)
+    references = MediaRole.REFERENCE_IMAGE in card.roles or MediaRole.REFERENCE_VIDEO in card.roles
+    hint = AS_REFERENCES if references and given & set(_FRAMES) and not request.reference_mode else None
+    return FieldProblem(request.media[-1].param, FieldReason.CONFLICT, legal, hint=hint)

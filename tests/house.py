@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 import pytest
 
 from gateway.accounts import AccountPool
+from gateway.archive import Archive
+from gateway.archive_copy import Report
+from gateway.archive_store import ArchiveStore
 from gateway.background import Background
 from gateway.callers import Caller
 from gateway.care import Care
@@ -14,6 +17,7 @@ from gateway.catalog import Catalog
 from gateway.errors import GatewayError
 from gateway.fetching import Fetcher
 from gateway.guard import Guard
+from gateway.keeping import Keeper
 from gateway.listing import Listing
 from gateway.media import MediaIntake
 from gateway.owners import Owners
@@ -63,15 +67,21 @@ class House:
     sole_owner: bool = False
     policy: Policy = field(default_factory=FillFirst)
     max_attempts: int = 6
+    clock: TestClock = field(default_factory=TestClock)
+    http: HttpClient = field(default_factory=HttpClient)
+    store: ArchiveStore | None = None
+    keep_prompt: bool = False
+    follow: bool = False
 
     def __post_init__(self) -> None:
-        self.clock = TestClock()
         keys = (f"key-{number}" for number in itertools.count(1))
         registry = Registry([self.provider, *self.others])
         self.pool = AccountPool(self.clock, self.policy, spread=lambda: 0.0)
         self.background = Background()
         polling = Polling(self.clock, 1.0, self.background, self.pool.heard)
         self.places = Places(registry, Owners(self.clock, polling, self.background), self.secrets)
+        self.reports: list[Report] = []
+        self.keeper = self._keeper(polling)
         care = Care(registry, self.pool, self.clock, self.background)
         self.tasks = Tasks(
             registry,
@@ -80,11 +90,25 @@ class House:
             Listing(registry, self.places, sole_owner=self.sole_owner),
             polling,
             Submitter(self.clock, self.pool, care, polling.look, max_attempts=self.max_attempts),
-            MediaIntake(Fetcher(Guard()).fetch, HttpClient(), max_bytes=1_000_000),
+            MediaIntake(Fetcher(Guard()).fetch, self.http, max_bytes=1_000_000),
             self.clock,
+            keeper=self.keeper,
             poll_interval=5.0,
             new_key=lambda: next(keys),
         )
+
+    def _keeper(self, polling: Polling) -> Keeper | None:
+        if self.store is None:
+            return None
+        archive = Archive(
+            self.store,
+            self.http,
+            self.clock,
+            self.background,
+            keep_prompt=self.keep_prompt,
+            ended=self.reports.append,
+        )
+        return Keeper(archive, polling, self.clock, self.background, follow=self.follow, interval=5.0)
 
     async def submit(self, caller: Caller, request: VideoRequest = REQUEST) -> Submitted:
         return await self.tasks.submit(caller, request)

@@ -83,6 +83,24 @@ class FindingProvider(ScriptedProvider):
         return Submission(answer) if isinstance(answer, str) else answer
 
 
+class UploadingProvider(ScriptedProvider):
+    """One to which files go ahead of the submit: each upload takes the next of `uploads`, None for one that works."""
+
+    def __init__(self, *uploads: ProviderError | None) -> None:
+        card = ModelCard("scripted-model", "scripted", media_sets=(frozenset({MediaRole.FIRST_FRAME}),))
+        super().__init__(cards=[card])
+        self.uploads = list(uploads)
+        self.uploaded: list[str] = []
+        self.on_upload: Callable[[], None] = lambda: None
+
+    async def upload(self, request: VideoRequest, account: Account) -> None:
+        self.uploaded.append(account.credential)
+        self.on_upload()
+        trouble = self.uploads.pop(0) if self.uploads else None
+        if trouble is not None:
+            raise trouble
+
+
 class CancellingProvider(ScriptedProvider):
     """One that can cancel: the task is then cancelled, unless `cancel_trouble` is set."""
 

@@ -59,31 +59,32 @@ class Wanted:
 def archive(config: Path | None, key: str, wanted: Wanted, *, as_json: bool) -> int:
     """Copy tasks and print what came of each. Gives the exit code: 1 when a copy failed."""
     ids = wanted.named()
-    if not ids and not wanted.recent:
+    if not (wanted.ids or wanted.file or wanted.recent):
         raise CommandError("name tasks by their ids, by --from-file, or with --recent", BAD_USAGE)
     settings = _settings(config)
     report = asyncio.run(_archive(settings, key, ids, recent=wanted.recent))
-    rows = [(id, _word(kept), f"{kept.bytes:,}" if kept.bytes else "", kept.cause) for id, kept in report]
+    rows = [(id, _word(kept), f"{kept.bytes:,}" if kept.bytes else "", kept.path, kept.cause) for id, kept in report]
     if as_json:
         for id, kept in report:
-            line = {"task_id": id, "outcome": _word(kept), "bytes": kept.bytes, "cause": kept.cause}
+            line = {"task_id": id, "outcome": _word(kept), "bytes": kept.bytes, "path": kept.path, "cause": kept.cause}
             give(json.dumps(line, ensure_ascii=False))
     elif rows:
-        give_table(("task", "outcome", "bytes", "cause"), rows)
+        give_table(("task", "outcome", "bytes", "path", "cause"), rows)
     counts = Counter(_word(kept) for _, kept in report)
     words = dict.fromkeys((*_ALWAYS_COUNTED, *counts))
     say(", ".join(f"{counts[word]} {word}" for word in words))
     return int(counts["failed"] > 0)
 
 
-def prune(config: Path | None, keep_days: float | None) -> int:
-    """Delete what is older. Gives the exit code."""
+def prune(config: Path | None, keep_days: float | None, *, as_json: bool) -> int:
+    """Delete what was made on days that are further back. Gives the exit code."""
     settings = _settings(config)
     days = keep_days if keep_days is not None else settings.archive.keep_days
     if days is None:
         raise CommandError("say how much to keep: --keep-days, or keep_days under [archive] in the file", BAD_USAGE)
     pruned = asyncio.run(_prune(settings, days))
-    give(f"{pruned} deleted that were older than {days:g} days")
+    text = json.dumps({"deleted": pruned, "keep_days": days})
+    give(text if as_json else f"{pruned} deleted of days that ended more than {days:g} days ago")
     return 0
 
 
@@ -166,7 +167,8 @@ def _lines(file: str) -> Iterable[str]:
     try:
         text = sys.stdin.read() if file == "-" else Path(file).read_text("utf-8")
     except (OSError, UnicodeError) as error:
-        raise CommandError(f"--from-file {file}: {error}", BAD_USAGE) from None
+        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise CommandError(f"--from-file {file}: {reason}", BAD_USAGE) from None
     # What follows the id on a line, as in a table of other commands, is let alone, and so are remarks.
     lines = (line.split() for line in text.splitlines())
     return [words[0] for words in lines if words and not words[0].startswith("#")]

@@ -366,7 +366,7 @@ def archive(
     if prune:
         if ids or recent or from_file:
             raise CommandError("--prune goes by age alone: name no tasks with it", BAD_USAGE)
-        raise typer.Exit(archiving.prune(config, keep_days))
+        raise typer.Exit(archiving.prune(config, keep_days, as_json=as_json))
     if keep_days is not None:
         raise CommandError("--keep-days belongs to --prune", BAD_USAGE)
     from gateway.cli.client import require_key

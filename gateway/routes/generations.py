@@ -13,7 +13,7 @@ from gateway.errors import describe, describe_query, refused
 from gateway.messages import Language, describe_state
 from gateway.repeats import fingerprint_of
 from gateway.requests import parse_generation
-from gateway.tasks import Task
+from gateway.tasks import Submitted, Task
 from providers.contract import Phase, Result, VideoRequest
 
 MAX_IDS = 100
@@ -24,16 +24,8 @@ _PREFER_WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,9})", re.IGNORECASE)
 async def submit(request: Request) -> Response:
     """POST /v1/videos/generations"""
     who = caller(request)
-    settings = parts(request).settings
-    async with read_object(request, settings.limits.body_bytes) as fields:
-        body = parse_generation(fields)
-        wish = body.video_request()
-
-        async def wished() -> VideoRequest:
-            return wish
-
-        submitted = await submit_once(request, who, fingerprint_of("video", wish), wished)
-    seconds = _seconds_to_wait(request, bool(body.wait_completion), settings.video_timeout / 1000)
+    submitted, wait_completion = await _submit(request, who)
+    seconds = _seconds_to_wait(request, wait_completion, parts(request).settings.video_timeout / 1000)
     if seconds is None:
         accepted = {
             "created": submitted.created,
@@ -49,6 +41,18 @@ async def submit(request: Request) -> Response:
         answer["data"] = [{"url": task.state.result.url}]
     headers = poll_headers(task) | {"preference-applied": f"wait={seconds:g}"}
     return json_answer(answer, 200 if task.state.phase.ended else 202, headers)
+
+
+async def _submit(request: Request, who: Caller) -> tuple[Submitted, bool]:
+    """What was submitted, and whether its end is to be waited for. Of the body, which may be large, nothing stays."""
+    async with read_object(request, parts(request).settings.limits.body_bytes) as fields:
+        body = parse_generation(fields)
+        wish = body.video_request()
+
+        async def wished() -> VideoRequest:
+            return wish
+
+        return await submit_once(request, who, fingerprint_of("video", wish), wished), bool(body.wait_completion)
 
 
 async def status(request: Request) -> Response:

@@ -21,6 +21,9 @@ from providers.contract import Account, Credits
 
 T = TypeVar("T")
 
+MAX_BODY_BYTES = 64 * 1024
+"""A credential and no more: it is read before anybody knows who asks."""
+
 
 async def check(request: Request) -> Response:
     """POST /token/check: `{"live": true}`, or a list of such for several credentials.
@@ -70,9 +73,10 @@ def _accounts_of_bearer(request: Request) -> Sequence[Account]:
 
 async def _accounts_of_body(request: Request) -> Sequence[Account]:
     """Those of the field `token`, where there is one. Raises GatewayError."""
-    if not await request.body():
+    headers = request.headers
+    if headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers:
         return ()
-    async with read_object(request, parts(request).settings.limits.body_bytes) as fields:
+    async with read_object(request, MAX_BODY_BYTES, files=False) as fields:
         token = fields.get("token")
     if not isinstance(token, str) or not token.strip():
         return ()

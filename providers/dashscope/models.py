@@ -591,21 +591,10 @@ _FILES: tuple[tuple[str, Mapping[MediaKind, MediaLimits]], ...] = (
 """What one file may be, by the beginning of a model's name; the first row that fits counts. Of VACE's pictures the
 sides are not told."""
 
-_KINDS: dict[MediaRole, MediaKind] = {
-    _FF: MediaKind.IMAGE,
-    _LF: MediaKind.IMAGE,
-    _RI: MediaKind.IMAGE,
-    _RV: MediaKind.VIDEO,
-    _FC: MediaKind.VIDEO,
-    _VI: MediaKind.VIDEO,
-    _RA: MediaKind.AUDIO,
-    _DA: MediaKind.AUDIO,
-}
-
 
 def _files_of(card: ModelCard) -> dict[MediaKind, MediaLimits]:
     """The limits of the kinds that the model takes at all."""
-    kinds = {_KINDS[role] for role in card.roles}
+    kinds = {role.kind for role in card.roles}
     if SOUND_FIELD in card.fields:
         kinds.add(MediaKind.AUDIO)
     limits = next((limits for prefix, limits in _FILES if card.name.startswith(prefix)), {})

@@ -24,10 +24,10 @@ from providers.contract import (
 )
 from providers.dashscope.errors import code_and_message, meaning_of, refusal, text_of
 from providers.dashscope.models import MODELS, PROVIDER, open_card
-from providers.dashscope.payload import build
+from providers.dashscope.payload import Payload, build
 from providers.dashscope.regions import BASE_URLS, BEIJING
 from providers.dashscope.tasks import Page, list_window, parse, parse_page
-from providers.dashscope.uploads import TIME_OUTS, Policy, Uploads, parse_policy
+from providers.dashscope.uploads import Policy, Uploads, parse_policy
 from providers.dashscope.wires import UNPLACED_WIRE, USER_AGENT, wire_of
 from providers.http import HttpClient
 from providers.ways import Reply
@@ -118,16 +118,7 @@ class DashScope:
         code that tells of trouble inside the service whatever the status, count as ANSWER_LOST, since the task may
         have been created all the same. Files are handed over before, at no charge; see `Uploads.hand_over`.
         """
-        card = self.card(request.model)
-        if card is None:
-            raise ProviderError(ErrorKind.MODEL_NOT_FOUND)
-        model = card.key or card.name
-        wire = wire_of(model) or UNPLACED_WIRE
-        payload = build(request, card, wire)
-        handed = await self._uploads.hand_over(request, wire, model, account)
-        if handed is not request:
-            # Built before as well: what is refused need not be sent first.
-            payload = build(handed, card, wire)
+        payload = await self._payload(request, account)
         headers = {"Content-Type": "application/json", "X-DashScope-Async": "enable", **payload.headers}
         reply = await self._send("POST", payload.path, account, headers, json=payload.body, once=True)
         id = _task_id(reply) if _succeeded(reply) else ""
@@ -135,8 +126,12 @@ class DashScope:
             return Submission(id)
         error = _not_submitted(reply, account)
         if error.kind is ErrorKind.INVALID_REQUEST:
-            self._uploads.forget(request, model, account)
+            self._uploads.forget(request, payload.body["model"], account)
         raise error
+
+    async def upload(self, request: VideoRequest, account: Account) -> None:
+        """Send what does not go into the body. Its links are remembered."""
+        await self._payload(request, account)
 
     async def query(self, ids: Sequence[str], account: Account) -> Mapping[str, TaskState | ProviderError]:
         """The state of each id, one call per id, a few at a time; after trouble on the way the rest are not asked.
@@ -257,6 +252,18 @@ class DashScope:
             return ProviderError(ErrorKind.UPSTREAM_ERROR, code=error.code, detail=error.detail)
         return error
 
+    async def _payload(self, request: VideoRequest, account: Account) -> Payload:
+        """What is to be sent, the files handed over."""
+        card = self.card(request.model)
+        if card is None:
+            raise ProviderError(ErrorKind.MODEL_NOT_FOUND)
+        model = card.key or card.name
+        wire = wire_of(model) or UNPLACED_WIRE
+        payload = build(request, card, wire)
+        handed = await self._uploads.hand_over(request, wire, model, account)
+        # Built before as well: what is refused need not be sent first.
+        return payload if handed is request else build(handed, card, wire)
+
     async def _upload_policy(self, model: str, account: Account) -> Policy:
         """Leave to send files for a model. Of refusals the account's own keep their kinds, so that the next account is
         tried, and so does that of the model; the caller has no part in any other."""
@@ -266,10 +273,8 @@ class DashScope:
             return policy
         error = _refused(reply, account)
         row = meaning_of(error.code, error.detail)
-        if reply.status in TIME_OUTS:
-            error.kind, error.words = ErrorKind.UNREACHABLE, None
-        elif error.kind.blame is not Blame.ACCOUNT and (row is None or row.kind is not ErrorKind.MODEL_NOT_FOUND):
-            error.kind, error.words = ErrorKind.UPSTREAM_ERROR, None
+        if error.kind.blame is not Blame.ACCOUNT and (row is None or row.kind is not ErrorKind.MODEL_NOT_FOUND):
+            error.kind, error.words = ErrorKind.UPLOAD_FAILED, None
         raise error
 
     def _base_url_of(self, account: Account) -> str:

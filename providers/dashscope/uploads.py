@@ -42,9 +42,6 @@ LINK_SECONDS = 12 * 3600.0
 
 REMEMBERED_LINKS = 4096
 
-TIME_OUTS = frozenset({408, 504})
-"""Answers of something that got none itself."""
-
 ADDRESS_ONLY = Words(
     "此模型只接受公网 https 地址，不接受文件；请改传地址，或改用接受文件的模型，例如 wan2.6-i2v",
     "This model takes public https addresses only, no files: give an address, or use a model that takes files, "
@@ -178,8 +175,8 @@ class Uploads:
         """The request with an address in place of every file. `model` is the name on the wire.
 
         Raises ProviderError: INVALID_REQUEST for files that the model or the service does not take; the kinds of an
-        account's trouble as a policy is refused for them; MODEL_NOT_FOUND; else UNREACHABLE for what got lost on the
-        way and UPSTREAM_ERROR for any other answer. Nothing was charged then.
+        account's trouble as a policy is refused for them; MODEL_NOT_FOUND; UNREACHABLE; else UPLOAD_FAILED. Nothing
+        was charged then.
         """
         media = _media_of(request)
         if not any(item.file for item in media):
@@ -245,7 +242,7 @@ class Uploads:
             if error.kind is not ErrorKind.ANSWER_LOST:
                 raise
             # It may be sent again as often as one likes.
-            raise ProviderError(ErrorKind.UNREACHABLE, code=error.code, detail=error.detail) from error
+            raise ProviderError(ErrorKind.UPLOAD_FAILED, code=error.code, detail=error.detail) from error
         return f"oss://{policy.folder}/{file.name}"
 
     async def _post(self, file: MediaFile, policy: Policy, account: Account) -> Reply:
@@ -281,9 +278,8 @@ def _refused(reply: Reply, code: str, message: str, policy: Policy, account: Acc
     """An answer of the object store that is not a success. It has no say on the account or the request."""
     for secret in (policy.signature, policy.policy):
         message = message.replace(secret, "***")
-    late = reply.status in TIME_OUTS or code == "RequestTimeout"
     return ProviderError(
-        ErrorKind.UNREACHABLE if late else ErrorKind.UPSTREAM_ERROR,
+        ErrorKind.UPLOAD_FAILED,
         code=account.redact(code),
         detail=account.redact(message)[:MAX_DETAIL] or f"HTTP {reply.status} of the object store",
         retry_after=reply.retry_after,

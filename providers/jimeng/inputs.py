@@ -16,7 +16,9 @@ from providers.contract import (
     Words,
 )
 from providers.files import MediaFile, MediaKind
+from providers.jimeng.draft import REFERENCES, mode_of
 from providers.jimeng.models import MEDIA_FILES
+from providers.jimeng.references import Material, unmatched_marks
 from providers.jimeng.regions import Region
 from providers.jimeng.upload import Uploader
 from providers.jimeng.upload_answers import Uploaded
@@ -28,8 +30,8 @@ UPLOAD_SECONDS = 1800.0
 """How long an upload is taken for good. The site says nothing of it; its own pages upload anew."""
 REMEMBERED_UPLOADS = 4096
 
-MAX_VIDEO_MS = 15_000
-"""Of all reference videos together."""
+MAX_MS = 15_000
+"""Of all reference videos together, and of each sound."""
 _TOLERANCE_MS = 200
 """A clip that is called 15 seconds long often has a frame or two more."""
 
@@ -38,16 +40,6 @@ NO_FILE = Words(
     "No file came with this input; upload it, or give an address that is open to the public",
 )
 
-_KINDS: dict[MediaRole, MediaKind] = {
-    MediaRole.FIRST_FRAME: MediaKind.IMAGE,
-    MediaRole.LAST_FRAME: MediaKind.IMAGE,
-    MediaRole.REFERENCE_IMAGE: MediaKind.IMAGE,
-    MediaRole.REFERENCE_VIDEO: MediaKind.VIDEO,
-    MediaRole.FIRST_CLIP: MediaKind.VIDEO,
-    MediaRole.VIDEO: MediaKind.VIDEO,
-    MediaRole.REFERENCE_AUDIO: MediaKind.AUDIO,
-    MediaRole.DRIVING_AUDIO: MediaKind.AUDIO,
-}
 _FRAMES = (MediaRole.FIRST_FRAME, MediaRole.LAST_FRAME)
 
 
@@ -61,10 +53,11 @@ def with_sound(request: VideoRequest) -> VideoRequest:
 
 def check_inputs(request: VideoRequest) -> None:
     """Raises ProviderError(INVALID_REQUEST) for inputs that no upload could make right: one without a file, one that
-    is not what its role needs, a second picture for the same end of the video."""
+    is not what its role needs, a second picture for the same end of the video, one that the prompt names and that is
+    not there."""
     problems: list[FieldProblem] = []
     for index, item in enumerate(request.media):
-        wanted = _KINDS[item.role] if item.role else None
+        wanted = item.role.kind if item.role else None
         if item.file is None:
             problems.append(FieldProblem(item.param, FieldReason.UNSUPPORTED, hint=NO_FILE))
         elif wanted is not None and item.file.kind is not wanted:
@@ -72,19 +65,27 @@ def check_inputs(request: VideoRequest) -> None:
             problems.append(FieldProblem(item.param, FieldReason.NOT_ALLOWED, types, item.file.media_type))
         if item.role in _FRAMES and any(other.role is item.role for other in request.media[:index]):
             problems.append(FieldProblem(item.param, FieldReason.NOT_ALLOWED, (f"{item.role} ≤ 1",)))
+    if mode_of(request) is REFERENCES:
+        materials = [Material(item.file.kind, item.param) for item in request.media if item.file]
+        present = tuple(f"@{name}" for name in dict.fromkeys(item.param for item in request.media) if "_file_" in name)
+        problems += [
+            FieldProblem("prompt", FieldReason.NOT_ALLOWED, present, mark)
+            for mark in unmatched_marks(request.prompt, materials)
+        ]
     if problems:
         raise ProviderError(ErrorKind.INVALID_REQUEST, fields=problems)
 
 
 def check_lengths(media: Sequence[Media], uploaded: Sequence[Uploaded]) -> None:
-    """Raises ProviderError(INVALID_REQUEST) for the video with which all of them become too long. Only the site can
-    tell how long one is, so that it is known after the upload."""
+    """Raises ProviderError(INVALID_REQUEST) for a sound that is too long, and for the video with which all of them
+    become so. Only the site can tell how long one is, so that it is known after the upload."""
     total = 0
     for item, found in zip(media, uploaded, strict=True):
         total += found.milliseconds if found.kind is MediaKind.VIDEO else 0
-        if total > MAX_VIDEO_MS + _TOLERANCE_MS:
-            allowed = (f"≤ {MAX_VIDEO_MS // 1000} s",)
-            problem = FieldProblem(item.param, FieldReason.NOT_ALLOWED, allowed, f"{total / 1000:g} s")
+        length = total if found.kind is MediaKind.VIDEO else found.milliseconds
+        if length > MAX_MS + _TOLERANCE_MS:
+            allowed = (f"≤ {MAX_MS // 1000} s",)
+            problem = FieldProblem(item.param, FieldReason.NOT_ALLOWED, allowed, f"{length / 1000:g} s")
             raise ProviderError(ErrorKind.INVALID_REQUEST, fields=[problem])
 
 

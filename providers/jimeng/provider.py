@@ -122,10 +122,9 @@ class Jimeng:
         model = self._model(request.model)
         if model is None:
             raise ProviderError(ErrorKind.MODEL_NOT_FOUND, code=request.model)
-        request = with_sound(request)
-        check_inputs(request)
+        request = _checked(request)
         region = self._region(account)
-        uploaded = await self._upload(request, account, region) if request.media else ()
+        uploaded = await self._uploaded(request, account, region)
         body = draft.submit_body(
             request,
             model,
@@ -143,7 +142,13 @@ class Jimeng:
                 self._uploads.forget(request, account, region)
             raise
 
-    async def _upload(self, request: VideoRequest, account: Account, region: regions.Region) -> tuple[Uploaded, ...]:
+    async def upload(self, request: VideoRequest, account: Account) -> None:
+        """Upload the inputs, and let the site look at pictures. What they are called there is remembered."""
+        await self._uploaded(_checked(request), account, self._region(account))
+
+    async def _uploaded(self, request: VideoRequest, account: Account, region: regions.Region) -> tuple[Uploaded, ...]:
+        if not request.media:
+            return ()
         uploader = Uploader(self._http, self._call, account, region, now=self._now, new_id=self._new_id)
         uploaded = await self._uploads.upload(request, account, region, uploader)
         check_lengths(request.media, uploaded)
@@ -298,6 +303,13 @@ class Jimeng:
             if envelope.ret != SIGNATURE_REFUSED or last:
                 raise refusal(envelope.ret, account.redact(envelope.errmsg))
         raise AssertionError
+
+
+def _checked(request: VideoRequest) -> VideoRequest:
+    """The request with all its inputs in one place. Raises ProviderError for those that nothing could make right."""
+    request = with_sound(request)
+    check_inputs(request)
+    return request
 
 
 def _time_of(task: ListedTask) -> float:

@@ -58,6 +58,13 @@ def meta_list(prompt: str, materials: Sequence[Material]) -> list[dict[str, Any]
     return metas
 
 
+def unmatched_marks(prompt: str, materials: Sequence[Material]) -> list[str]:
+    """The marks with a field's name, such as `@image_file_7`, that no material answers to: they are no words of a
+    prompt, so that somebody has forgotten an input."""
+    marks = [mark for mark in _MARK.finditer(prompt) if mark[1].lower().endswith(_FIELD)]
+    return [mark[0] for mark in marks if _material(mark[1].lower(), int(mark[2]), materials) is None]
+
+
 def _material(name: str, number: int, materials: Sequence[Material]) -> int | None:
     """The index of the material that a mark means."""
     kind = _KINDS[name]

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 from urllib.parse import quote, urlencode
 
@@ -86,7 +86,7 @@ class Uploader:
     """Uploads for one account, with one token per service for all of them.
 
     Raises ProviderError: an account's own kinds as the site said them, CONTENT_REFUSED for a picture that the
-    site's check refuses, else UPSTREAM_ERROR or UNREACHABLE. Never ANSWER_LOST: nothing can have been charged.
+    site's check refuses, else UPLOAD_FAILED or UNREACHABLE. Never ANSWER_LOST: nothing can have been charged.
     """
 
     def __init__(
@@ -158,7 +158,9 @@ class Uploader:
             {"Action": store.commit, **place},
             {"SessionKey": address.session_key, **store.tells},
         )
-        return store.parse_stored(done, file.kind)
+        stored = store.parse_stored(done, file.kind)
+        # The site may leave its own measuring out.
+        return stored if stored.width else replace(stored, width=file.width, height=file.height)
 
     def _place(self, store: _Store, token: UploadToken) -> dict[str, str | int]:
         """Where in the service. The sites abroad write ImageX's into the field that is VOD's at home."""
@@ -226,14 +228,11 @@ class Uploader:
     def _told(self, error: ProviderError) -> ProviderError:
         """The error as that of an upload, with nothing in it that the site lent. Parameters that the site refuses are
         those of our calls, not of the client's request."""
-        kind = _TOLD_AS.get(error.kind, error.kind)
-        words = error.words if kind is error.kind else None
-        if kind in _TOLD_AS.values():
-            words = words or answers.UPLOAD_FAILED
+        ours = error.kind in _OF_THE_UPLOAD
         return ProviderError(
-            kind,
+            ErrorKind.UPLOAD_FAILED if ours else error.kind,
             code=self._clean(error.code),
-            words=words,
+            words=None if ours else error.words,
             detail=self._clean(error.detail),
             retry_after=error.retry_after,
         )
@@ -245,9 +244,13 @@ class Uploader:
         return self._account.redact(text)
 
 
-_TOLD_AS = {
-    ErrorKind.ANSWER_LOST: ErrorKind.UNREACHABLE,
-    ErrorKind.INVALID_REQUEST: ErrorKind.UPSTREAM_ERROR,
-    ErrorKind.GENERATION_FAILED: ErrorKind.UPSTREAM_ERROR,
-}
-"""Of an upload no lost answer leaves anything open: nothing can have been charged, and it can be made again."""
+_OF_THE_UPLOAD = frozenset(
+    {
+        ErrorKind.ANSWER_LOST,
+        ErrorKind.INVALID_REQUEST,
+        ErrorKind.GENERATION_FAILED,
+        ErrorKind.UPSTREAM_ERROR,
+        ErrorKind.UPLOAD_FAILED,
+    }
+)
+"""What is neither the account's trouble nor the picture's: nothing can have been charged, and it can be sent again."""

@@ -7,16 +7,12 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from providers.contract import ErrorKind, ProviderError, Words
+from providers.contract import ErrorKind, ProviderError
 from providers.files import MediaKind
 from providers.jimeng.foreign import dig, first, integer, number, number_text, string
 from providers.jimeng.sigv4 import SigningKeys
 from providers.ways import Reply
 
-UPLOAD_FAILED = Words(
-    "素材上传到即梦失败，没有创建任务，也没有扣积分，可以重试",
-    "The input could not be uploaded to Jimeng: no task was created and nothing charged; try again",
-)
 UPLOADED = 2000
 """`code` of the upload host's answer, `UriStatus` of ImageX: it worked."""
 
@@ -63,12 +59,12 @@ class Uploaded:
 
 
 class StaleTokenError(ProviderError):
-    """An UPSTREAM_ERROR: the keys or the signature were refused, and fresh ones may do."""
+    """An UPLOAD_FAILED: the keys or the signature were refused, and fresh ones may do."""
 
 
 def unusable(detail: str, code: str = "") -> ProviderError:
     """The error of an answer that cannot be read, or of a refusal."""
-    return ProviderError(ErrorKind.UPSTREAM_ERROR, code=code, words=UPLOAD_FAILED, detail=detail)
+    return ProviderError(ErrorKind.UPLOAD_FAILED, code=code, detail=detail)
 
 
 def parse_token(data: Any) -> UploadToken:
@@ -82,7 +78,7 @@ def parse_token(data: Any) -> UploadToken:
 def open_result(reply: Reply) -> Any:
     """The `Result` of an answer of ImageX or VOD.
 
-    Raises StaleTokenError when the keys or the signature are refused, ProviderError (UPSTREAM_ERROR) for every other
+    Raises StaleTokenError when the keys or the signature are refused, ProviderError (UPLOAD_FAILED) for every other
     refusal and for what is no answer.
     """
     try:
@@ -111,13 +107,13 @@ def parse_media_address(result: Any) -> UploadAddress:
 
 def check_stored(reply: Reply) -> None:
     """Read the answer of the upload host. Raises StaleTokenError when it refuses the authorization, ProviderError
-    (UPSTREAM_ERROR) for every other refusal."""
+    (UPLOAD_FAILED) for every other refusal."""
     try:
-        body = reply.json()
+        body = reply.json() if reply.body.strip() else {}
     except ValueError:
         body = None
     code = integer(dig(body, "code"))
-    if reply.status >= 300 or code not in (None, UPLOADED):
+    if reply.status >= 300 or not isinstance(body, dict) or code not in (None, UPLOADED):
         told = string(dig(body, "message")) or string(dig(body, "error", "message")) or f"HTTP {reply.status}"
         raise _refusal(reply, str(code or reply.status), told)
 
@@ -168,7 +164,7 @@ _STALE_WORDS = ("signature", "token", "expire", "credential", "accesskey")
 def _refusal(reply: Reply, code: str, detail: str) -> ProviderError:
     stale = reply.status in (401, 403) or any(word in f"{code} {detail}".lower() for word in _STALE_WORDS)
     kind = StaleTokenError if stale else ProviderError
-    return kind(ErrorKind.UPSTREAM_ERROR, code=code, words=UPLOAD_FAILED, detail=detail, retry_after=reply.retry_after)
+    return kind(ErrorKind.UPLOAD_FAILED, code=code, detail=detail, retry_after=reply.retry_after)
 
 
 def _printable(value: Any) -> str:

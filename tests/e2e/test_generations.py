@@ -469,7 +469,7 @@ class TestBodyLimit:
     def test_a_body_over_the_limit(self, small: httpx.Client, session: str) -> None:
         body = {"model": JIMENG, "prompt": "x" * 4000}
         error = error_of(small.post(SUBMIT, json=body, headers=bearer(session)), 413, "too_large")
-        assert "2048" in error["message"]
+        assert "2 KB" in error["message"]
 
     def test_one_that_hides_its_length(self, small: httpx.Client, session: str) -> None:
         headers = bearer(session) | {"content-type": "application/json"}

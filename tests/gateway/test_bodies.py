@@ -1,5 +1,6 @@
 """JSON and forms become the same object."""
 
+import asyncio
 import hashlib
 from collections.abc import Iterator
 from typing import Any
@@ -14,8 +15,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
+from starlette.types import Message
 
-from gateway.bodies import MAX_DEPTH, MAX_FILES, nest, read_object
+from gateway.bodies import MAX_DEPTH, MAX_FIELDS, MAX_FILES, nest, read_object
 from gateway.errors import GatewayError
 from gateway.middleware import BodyLimit
 from providers.files import MediaFile
@@ -77,15 +79,29 @@ async def _echo(request: Request) -> JSONResponse:
     async with read_object(request, limit=10_000) as fields:
         held = [value for value in _flat(fields) if isinstance(value, MediaFile)]
         answer = {"fields": fields, "read": [hashlib.sha256(file.read()).hexdigest() for file in held]}
-        told = orjson.loads(orjson.dumps(answer, default=str))
+        told = orjson.loads(orjson.dumps(answer, default=_shown))
     _LEFT.extend(held)
     return JSONResponse(told)
+
+
+def _shown(value: Any) -> str:
+    return value.sha256 if isinstance(value, MediaFile) else str(value.hex())
 
 
 def _flat(value: Any) -> list[Any]:
     if isinstance(value, dict):
         return [found for item in value.values() for found in _flat(item)]
     return [found for item in value for found in _flat(item)] if isinstance(value, list) else [value]
+
+
+async def _plain(request: Request) -> JSONResponse:
+    async with read_object(request, limit=500, files=False) as fields:
+        return JSONResponse(fields)
+
+
+async def _large(request: Request) -> JSONResponse:
+    async with read_object(request, limit=32 * 1024 * 1024) as fields:
+        return JSONResponse(fields)
 
 
 _LEFT: list[MediaFile] = []
@@ -96,13 +112,23 @@ async def _refusal(request: Request, error: Exception) -> JSONResponse:
     return JSONResponse(error.body("en", ""), error.shape.status)
 
 
+ROUTES = {"/": _echo, "/plain": _plain}
+
+
 @pytest.fixture
 def form() -> Iterator[TestClient]:
     app = Starlette(
-        routes=[Route("/", _echo, methods=["POST"])],
+        routes=[Route(path, call, methods=["POST"]) for path, call in ROUTES.items()],
         middleware=[Middleware(BodyLimit, limit=1000, upload_limit=3_000_000)],
         exception_handlers={GatewayError: _refusal},
     )
+    with TestClient(app) as client:
+        yield client
+
+
+@pytest.fixture
+def large() -> Iterator[TestClient]:
+    app = Starlette(routes=[Route("/", _large, methods=["POST"])], exception_handlers={GatewayError: _refusal})
     with TestClient(app) as client:
         yield client
 
@@ -143,14 +169,13 @@ def test_a_field_that_was_left_empty_in_a_browser_is_absent(form: TestClient) ->
 
 
 def test_a_file_without_content_is_not_taken_for_none(form: TestClient) -> None:
-    assert form.post("/", files={"image": ("cat.png", b"")}).status_code == 400
+    assert form.post("/", files={"image": ("cat.png", b"")}).json()["fields"] == {"image": {"head": ""}}
 
 
 @pytest.mark.parametrize("content", [b"a text", b"GIF89a....", b"%PDF-1.7", b"\x89PN"])
-def test_a_file_of_another_kind_is_refused_by_its_content(form: TestClient, content: bytes) -> None:
+def test_a_file_that_nobody_reads_is_for_its_field_to_refuse(form: TestClient, content: bytes) -> None:
     answer = form.post("/", files={"image": ("cat.png", content, "image/png")})
-    assert answer.status_code == 400
-    assert (answer.json()["error"]["code"], answer.json()["error"]["param"]) == ("invalid_value", "image")
+    assert answer.json()["fields"] == {"image": {"head": content.hex()}}
 
 
 def test_the_limit_of_a_form_is_another_one(form: TestClient) -> None:
@@ -179,4 +204,44 @@ def test_a_form_that_breaks_off_is_refused(form: TestClient, body: bytes) -> Non
 
 def test_too_many_files_are_refused(form: TestClient) -> None:
     files = [("images[]", ("a", picture("image/png", 16, 16)))] * (MAX_FILES + 1)
-    assert form.post("/", files=files).status_code == 400
+    answer = form.post("/", files=files)
+    assert answer.status_code == 400
+    assert str(MAX_FILES) in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("kind", ["multipart/form-dataX; boundary=x", "multipart/mixed; boundary=x", "image/png", "x"])
+def test_only_what_is_read_as_a_form_may_be_as_large_as_one(form: TestClient, kind: str) -> None:
+    assert form.post("/", content=b" " * 2_000_000, headers={"content-type": kind}).status_code == 400
+
+
+def test_what_nobody_reads_is_refused_unread() -> None:
+    async def endless() -> Message:
+        raise AssertionError("read")
+
+    scope = {"type": "http", "method": "POST", "headers": [(b"content-type", b"multipart/form-dataX")]}
+    with pytest.raises(GatewayError) as caught:
+        asyncio.run(_enter(Request(scope, endless)))
+    assert caught.value.code == "invalid_value"
+
+
+async def _enter(request: Request) -> None:
+    async with read_object(request, limit=10_000):
+        pass
+
+
+def test_where_no_files_belong_the_first_one_ends_the_reading(form: TestClient) -> None:
+    assert form.post("/plain", files={"image": picture()}).status_code == 400
+    assert form.post("/plain", files={"token": (None, "x")}).json() == {"token": "x"}
+    assert form.post("/plain", json={"token": "x" * 900}).status_code == 413
+
+
+def test_a_form_in_an_address_is_small(large: TestClient) -> None:
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+    assert large.post("/", content=b"a=%E7%8C%AB&b[]=1&b[]=2&c=1+2", headers=headers).json() == {
+        "a": "猫",
+        "b": ["1", "2"],
+        "c": "1 2",
+    }
+    assert large.post("/", content=b"a=" + b"%41" * 400_000, headers=headers).status_code == 413
+    assert large.post("/", content=b"&".join([b"a=1"] * (MAX_FIELDS + 2)), headers=headers).status_code == 400
+    assert large.post("/", content=b'{"a": "b"}', headers=headers).json() == {"a": "b"}

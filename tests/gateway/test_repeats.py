@@ -195,3 +195,20 @@ def test_a_fingerprint_is_of_all_that_is_asked() -> None:
     assert fingerprint_of(VideoRequest("m", "x", options={"a": 1, "b": 2})) == fingerprint_of(
         VideoRequest("m", "x", options={"b": 2, "a": 1})
     )
+
+
+async def test_what_takes_longer_than_it_is_remembered_is_one_submit(repeats: Repeats, clock: TestClock) -> None:
+    for options in ({"key": "k"}, {"tries": 1}):
+        upstream = Upstream()
+        upstream.gate.clear()
+        first = asyncio.create_task(repeats.once("a", CAT, upstream.submit, **options))
+        await asyncio.sleep(0)
+        clock.move(max(KEY_SECONDS, RETRY_SECONDS) + 1)
+        again = asyncio.create_task(repeats.once("a", CAT, upstream.submit, **options))
+        await asyncio.sleep(0)
+        upstream.gate.set()
+        assert (await first).id == (await again).id
+        # It is remembered from its end on.
+        clock.move(RETRY_SECONDS - 1)
+        assert (await repeats.once("a", CAT, upstream.submit, **options)).id == (await first).id
+        assert upstream.submits == 1

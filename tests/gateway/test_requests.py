@@ -6,10 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.bodies import UnreadableFile
 from gateway.errors import GatewayError
 from gateway.requests import parse_generation
 from providers.contract import MediaRole, VideoRequest
-from providers.files import MediaKind
+from providers.files import NAMES, MediaKind
+from tests.pictures import clip, media_file, picture, sound
 
 URL = "https://h/a.png"
 OTHER = "https://h/b.png"
@@ -175,3 +177,98 @@ def test_any_object_is_a_request_or_a_refusal(body: dict[str, Any]) -> None:
     except GatewayError as error:
         made = error.message("en")
     assert made
+
+
+@pytest.mark.parametrize("field", ["image", "images", "video_file_1", "audio_url", "input_reference"])
+def test_a_file_that_nobody_reads_says_what_can_be_read(field: str) -> None:
+    with pytest.raises(GatewayError) as caught:
+        parse_generation({"prompt": "p", field: UnreadableFile(b"a text")})
+    assert caught.value.problems[0].param == field
+    assert "MP4" in caught.value.message("zh")
+    assert "JPEG" in caught.value.message("en")
+    assert parse_generation({"prompt": "p", "attachment": UnreadableFile(b"a text")}).prompt == "p"
+
+
+@pytest.mark.parametrize(
+    ("fields", "given"),
+    [
+        ({"image": "https://h/a", "image_url": "https://h/a", "images": ["https://h/a"]}, ["image_url"]),
+        ({"images": ["https://h/a", "https://h/a", "https://h/b"]}, ["images"] * 3),
+        ({"file_paths": ["https://h/a", "https://h/a"], "filePaths": ["https://h/a"]}, ["file_paths"] * 2),
+        (
+            {"first_frame": "https://h/a", "image": "https://h/a", "last_frame": "https://h/a"},
+            ["first_frame", "last_frame"],
+        ),
+    ],
+)
+def test_one_picture_under_several_names_is_one_and_twice_in_a_list_two(
+    fields: dict[str, Any], given: list[str]
+) -> None:
+    request = parse_generation({"prompt": "p"} | fields).video_request()
+    assert [item.param for item in request.media] == given
+
+
+def test_a_file_under_two_names_is_one() -> None:
+    file, same = media_file(picture()), media_file(picture())
+    request = parse_generation({"image": file, "input_reference": [same]}).video_request()
+    assert [(item.kind, item.file, item.url) for item in request.media] == [(MediaKind.IMAGE, file, "")]
+
+
+@pytest.mark.parametrize(
+    ("given", "kind"),
+    [
+        ("https://h/a.mp4?x=1", MediaKind.VIDEO),
+        ("https://h/a.MOV", MediaKind.VIDEO),
+        ("https://h/a.wav", MediaKind.AUDIO),
+        ("https://h/mp4", MediaKind.IMAGE),
+        ("https://h/a.png#.mp4", MediaKind.IMAGE),
+        ("https://[::1", MediaKind.IMAGE),
+        ("data:video/mp4;base64,AAAA", MediaKind.VIDEO),
+        ("data:,", MediaKind.IMAGE),
+    ],
+)
+def test_the_kind_of_an_input_in_a_list_for_any(given: str, kind: MediaKind) -> None:
+    (item,) = parse_generation({"images": [given]}).video_request().media
+    assert item.kind is kind
+
+
+def test_too_many_inputs_say_how_many_are_taken() -> None:
+    with pytest.raises(GatewayError) as caught:
+        parse_generation({"images": ["https://h/a"] * 21})
+    assert "≤ 20" in caught.value.message("en")
+
+
+@pytest.mark.parametrize("content", [clip(), sound()])
+def test_a_file_of_another_kind_is_named(content: bytes) -> None:
+    with pytest.raises(GatewayError) as caught:
+        parse_generation({"image": media_file(content)})
+    assert NAMES[media_file(content).media_type] in caught.value.message("en")
+    assert "PNG" in caught.value.message("en")
+
+
+@pytest.mark.parametrize(
+    ("head", "told"),
+    [
+        (b"", "empty"),
+        (b"GIF89a", "GIF"),
+        (b"\0\0\0\x18ftypheic", "HEIC"),
+        (b"\0\0\0\x18ftypavif", "AVIF"),
+        (b"II*\0", "TIFF"),
+        (b"\x1a\x45\xdf\xa3", "WebM"),
+        (b"%PDF-1.7", "PDF"),
+        (b"anything", "MP4"),
+    ],
+)
+def test_what_people_hand_in_that_nobody_reads_is_named(head: bytes, told: str) -> None:
+    with pytest.raises(GatewayError) as caught:
+        parse_generation({"image": UnreadableFile(head)})
+    assert told in caught.value.message("en")
+    assert caught.value.message("zh") != caught.value.message("en")
+
+
+def test_two_files_in_a_field_for_one_say_where_several_go() -> None:
+    with pytest.raises(GatewayError) as caught:
+        parse_generation({"image": [media_file(picture()), media_file(picture(colour="red"))]})
+    assert "images[]" in caught.value.message("en")
+    request = parse_generation({"image": [media_file(picture())]}).video_request()
+    assert len(request.media) == 1

@@ -1,6 +1,7 @@
 """How a submit reaches an upstream: never twice what may have been accepted."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -10,10 +11,15 @@ from gateway.task_ids import derived_key, unseal
 from gateway.tasks import Submitted
 from providers.contract import (
     ErrorKind,
+    Media,
+    MediaRole,
     Submission,
+    VideoRequest,
 )
+from providers.files import MediaKind
 from tests.house import ONE, REQUEST, TWO, House, passing
-from tests.upstream import FindingProvider, card, trouble
+from tests.pictures import media_file, picture
+from tests.upstream import FindingProvider, UploadingProvider, card, trouble
 
 
 class TestLostAnswers:
@@ -131,3 +137,73 @@ class TestRepeatedSubmits:
         await self.repeat(house, seed="client:l")
         keys = [key for _, key, _ in house.provider.submitted]
         assert keys[0] == keys[1] != keys[2]
+
+
+class TestUploads:
+    """Files go to the upstream before the submit, which alone is charged."""
+
+    def request(self) -> VideoRequest:
+        media = Media(MediaKind.IMAGE, "", "image", MediaRole.FIRST_FRAME, media_file(picture()))
+        return replace(REQUEST, media=(media,))
+
+    async def test_they_go_to_the_account_that_submits(self) -> None:
+        provider = UploadingProvider()
+        await House(provider).submit(passing(ONE), self.request())
+        assert provider.uploaded == [ONE.credential]
+        assert len(provider.submitted) == 1
+
+    async def test_without_files_there_is_nothing_to_hand_over(self) -> None:
+        provider = UploadingProvider()
+        by_address = Media(MediaKind.IMAGE, "https://h/a.png", "image", MediaRole.FIRST_FRAME)
+        await House(provider).submit(passing(ONE), replace(REQUEST, media=(by_address,)))
+        assert provider.uploaded == []
+
+    async def test_one_that_got_lost_is_sent_once_more(self) -> None:
+        provider = UploadingProvider(trouble(ErrorKind.UPLOAD_FAILED))
+        await House(provider).submit(passing(ONE), self.request())
+        assert (len(provider.uploaded), len(provider.submitted)) == (2, 1)
+
+    async def test_lost_twice_it_may_be_tried_again_and_no_account_is_blamed(self) -> None:
+        proxied = replace(ONE, proxy="http://p:1")
+        provider = UploadingProvider(trouble(ErrorKind.UPLOAD_FAILED), trouble(ErrorKind.UPLOAD_FAILED))
+        house = House(provider)
+        error = await house.refusal(passing(proxied, TWO), self.request())
+        assert (error.code, error.shape.should_retry, provider.submitted) == ("upstream_unavailable", True, [])
+        await house.submit(passing(proxied), self.request())
+        assert provider.uploaded[-1] == proxied.credential
+
+    @pytest.mark.parametrize("kind", [ErrorKind.INVALID_REQUEST, ErrorKind.CONTENT_REFUSED])
+    async def test_a_bad_picture_is_the_callers(self, kind: ErrorKind) -> None:
+        provider = UploadingProvider(trouble(kind))
+        house = House(provider)
+        assert (await house.refusal(passing(ONE, TWO), self.request())).shape.status == 400
+        assert (provider.uploaded, provider.submitted) == ([ONE.credential], [])
+        await house.submit(passing(ONE, TWO), self.request())
+        assert provider.uploaded[-1] == ONE.credential
+
+    async def test_an_account_that_is_refused_them_leads_to_the_next(self) -> None:
+        provider = UploadingProvider(trouble(ErrorKind.INVALID_CREDENTIAL))
+        await House(provider).submit(passing(ONE, TWO), self.request())
+        assert provider.uploaded == [ONE.credential, TWO.credential]
+        assert [credential for credential, _, _ in provider.submitted] == [TWO.credential]
+
+    async def test_their_time_does_not_count(self) -> None:
+        provider = UploadingProvider()
+        house = House(provider)
+        provider.on_upload = lambda: house.clock.move(10 * RESEND_WITHIN)
+        provider.submits = [trouble(ErrorKind.NO_CREDITS)]
+        await house.submit(passing(ONE, TWO), self.request())
+        assert provider.uploaded == [ONE.credential, TWO.credential]
+
+    async def test_nothing_is_charged_for_a_client_that_has_gone_meanwhile(self) -> None:
+        class GoneError(Exception):
+            pass
+
+        async def wanted() -> None:
+            raise GoneError
+
+        provider = UploadingProvider()
+        house = House(provider)
+        with pytest.raises(GoneError):
+            await house.tasks.submit(passing(ONE), self.request(), wanted=wanted)
+        assert (len(provider.uploaded), provider.submitted) == (1, [])

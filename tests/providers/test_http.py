@@ -1,7 +1,9 @@
 """The outgoing client over real sockets: it must know whether a failed call may have arrived."""
 
 import asyncio
+import contextlib
 import socket
+from collections.abc import AsyncIterator
 
 import httpx
 import orjson
@@ -422,3 +424,79 @@ async def test_what_no_library_announces_counts_as_what_may_have_arrived() -> No
         with pytest.raises(ProviderError) as caught:
             await http.send("POST", "http://h/", headers={})
     assert caught.value.kind is ErrorKind.ANSWER_LOST
+
+
+class TestUploads:
+    """A file goes out piece by piece, whatever its size."""
+
+    @staticmethod
+    async def pieces(*sizes: int) -> AsyncIterator[bytes]:
+        for size in sizes:
+            yield b"x" * size
+
+    async def test_the_host_gets_it_all_and_its_answer_is_not_compressed(self) -> None:
+        heads: list[bytes] = []
+
+        async def host(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            heads.append(await reader.readuntil(b"\r\n\r\n"))
+            body = await reader.readexactly(1_000_010)
+            writer.write(b"HTTP/1.1 201 Created\r\nContent-Length: 7\r\n\r\n%07d" % len(body))
+            await writer.drain()
+            writer.close()
+
+        async with HttpClient() as http, await asyncio.start_server(host, "127.0.0.1", 0) as server:
+            url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/a%2Fb?x=%7E"
+            content = self.pieces(10, 1_000_000)
+            reply = await http.upload("POST", url, headers={"X-Own": "1"}, content=content, length=1_000_010)
+        assert (reply.status, reply.body) == (201, b"1000010")
+        head = heads[0].lower()
+        assert head.startswith(b"post /a%2fb?x=%7e http/1.1\r\n")
+        assert b"\r\naccept-encoding: identity\r\n" in head
+        assert b"\r\ncontent-length: 1000010\r\n" in head
+        assert b"\r\nx-own: 1\r\n" in head
+        assert b"transfer-encoding" not in head
+
+    async def test_a_host_that_takes_nothing_is_given_up(self) -> None:
+        async def host(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            reader._transport.pause_reading()  # type: ignore[attr-defined]
+            await stop.wait()
+            writer.close()
+
+        async def endless() -> AsyncIterator[bytes]:
+            while True:
+                yield bytes(1 << 20)
+
+        stop = asyncio.Event()
+        timeouts = Timeouts(connect=1, read=5, total=0.2)
+        async with HttpClient(timeouts) as http, await asyncio.start_server(host, "127.0.0.1", 0) as server:
+            url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+            with pytest.raises(ProviderError) as caught:
+                await http.upload("POST", url, headers={}, content=endless(), length=1 << 40)
+            stop.set()
+        assert caught.value.kind is ErrorKind.ANSWER_LOST
+        assert "stood still" in caught.value.detail
+
+    async def test_nobody_there_is_nothing_sent(self) -> None:
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            url = f"http://127.0.0.1:{taken.getsockname()[1]}/"
+            async with HttpClient() as http:
+                with pytest.raises(ProviderError) as caught:
+                    await http.upload("POST", url, headers={}, content=self.pieces(1), length=1)
+        assert caught.value.kind is ErrorKind.UNREACHABLE
+
+    async def test_an_answer_before_the_end_is_an_answer(self) -> None:
+        async def host(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\nRetry-After: 7\r\n\r\nno")
+            await writer.drain()
+            with contextlib.suppress(ConnectionError):
+                while await reader.read(1 << 20):
+                    pass
+            writer.close()
+
+        async with HttpClient() as http, await asyncio.start_server(host, "127.0.0.1", 0) as server:
+            url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+            content = self.pieces(*[1 << 16] * 64)
+            reply = await http.upload("POST", url, headers={}, content=content, length=64 << 16)
+        assert (reply.status, reply.body, reply.retry_after) == (413, b"no", 7.0)

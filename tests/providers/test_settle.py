@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from providers.contract import (
+    SOUND_FIELD,
     ErrorKind,
     FieldProblem,
     FieldReason,
@@ -276,3 +277,49 @@ def test_settling_ends_in_a_request_or_in_problems(
         except ProviderError as error:
             fields = error.fields
         assert fields or settled.duration in card.durations
+
+
+def test_an_open_card_counts_its_inputs_where_it_says_how_many() -> None:
+    card = ModelCard("m", "p", open=True, media_total=3, media_limits={MediaRole.REFERENCE_IMAGE: 2})
+
+    def settled(*kinds: MediaKind) -> VideoRequest:
+        media = tuple(Media(kind, f"https://h/{number}", f"f{number}") for number, kind in enumerate(kinds))
+        return settle(card, VideoRequest("m", media=media, reference_mode=True))
+
+    image, video = MediaKind.IMAGE, MediaKind.VIDEO
+    assert len(settled(image, image, video).media) == 3
+    for kinds in ((image, image, image), (image, video, video, video)):
+        with pytest.raises(ProviderError) as caught:
+            settled(*kinds)
+        assert caught.value.fields
+
+
+def test_frames_and_references_together_say_how_all_become_references() -> None:
+    sets: tuple[frozenset[MediaRole], ...] = (
+        frozenset(),
+        frozenset({MediaRole.FIRST_FRAME}),
+        frozenset({MediaRole.REFERENCE_IMAGE}),
+        frozenset({MediaRole.REFERENCE_IMAGE, MediaRole.REFERENCE_VIDEO}),
+    )
+    card = ModelCard("m", "p", media_sets=sets, media_limits={MediaRole.REFERENCE_IMAGE: 5})
+    media = (
+        Media(MediaKind.IMAGE, "https://h/a", "image_file_1"),
+        Media(MediaKind.VIDEO, "https://h/b", "video_file_1"),
+    )
+    with pytest.raises(ProviderError) as caught:
+        settle(card, VideoRequest("m", "p", media=media))
+    assert "omni_reference" in (caught.value.fields[0].hint or Words("", "")).en
+    assert settle(card, VideoRequest("m", "p", media=media, reference_mode=True)).media[0].role == "reference_image"
+
+
+def test_a_sound_is_an_input_where_the_model_has_no_field_for_it() -> None:
+    sound = Media(MediaKind.AUDIO, "https://h/a.mp3", "audio_url")
+    request = VideoRequest("m", "p", sound=sound)
+    with_role = ModelCard("m", "p", media_sets=(frozenset(), frozenset({MediaRole.DRIVING_AUDIO})))
+    settled = settle(with_role, request)
+    assert (settled.sound, [item.role for item in settled.media]) == (None, [MediaRole.DRIVING_AUDIO])
+    with_field = ModelCard("m", "p", fields=frozenset({SOUND_FIELD}))
+    assert settle(with_field, request) == request
+    with pytest.raises(ProviderError) as caught:
+        settle(ModelCard("m", "p"), request)
+    assert caught.value.fields[0].param == "audio_url"

@@ -68,7 +68,7 @@ async def test_a_link_used_again_is_taken_again(real: DashScope, account: Accoun
 
 
 @pytest.mark.parametrize(
-    ("mark", "kind"), [(b"#lost-upload", ErrorKind.UNREACHABLE), (b"#bad-upload", ErrorKind.UPSTREAM_ERROR)]
+    ("mark", "kind"), [(b"#lost-upload", ErrorKind.UPLOAD_FAILED), (b"#bad-upload", ErrorKind.UPLOAD_FAILED)]
 )
 async def test_an_upload_in_trouble_creates_nothing(
     sandbox: SandboxServer, real: DashScope, account: Account, mark: bytes, kind: ErrorKind

@@ -542,9 +542,9 @@ async def test_who_waited_for_one_that_gave_up_goes_on_alone(
 TROUBLES: list[tuple[Exception, ErrorKind]] = [
     (httpx.ConnectError("x"), ErrorKind.UNREACHABLE),
     (httpx.ConnectTimeout("x"), ErrorKind.UNREACHABLE),
-    (httpx.ReadTimeout("x"), ErrorKind.UNREACHABLE),
-    (httpx.WriteError("x"), ErrorKind.UNREACHABLE),
-    (httpx.RemoteProtocolError("x"), ErrorKind.UNREACHABLE),
+    (httpx.ReadTimeout("x"), ErrorKind.UPLOAD_FAILED),
+    (httpx.WriteError("x"), ErrorKind.UPLOAD_FAILED),
+    (httpx.RemoteProtocolError("x"), ErrorKind.UPLOAD_FAILED),
 ]
 
 
@@ -569,20 +569,20 @@ async def test_trouble_on_the_way_is_never_a_lost_answer(
         (403, None, ErrorKind.NOT_ENTITLED, ""),
         (404, error_body("ModelNotFound"), ErrorKind.MODEL_NOT_FOUND, "ModelNotFound"),
         (400, error_body("InvalidParameter", "Model not exist."), ErrorKind.MODEL_NOT_FOUND, "InvalidParameter"),
-        (404, {}, ErrorKind.UPSTREAM_ERROR, ""),
-        (404, error_body("Brand.New"), ErrorKind.UPSTREAM_ERROR, "Brand.New"),
-        (400, error_body("InvalidParameter"), ErrorKind.UPSTREAM_ERROR, "InvalidParameter"),
-        (400, error_body("Brand.New"), ErrorKind.UPSTREAM_ERROR, "Brand.New"),
-        (500, error_body("InternalError"), ErrorKind.UPSTREAM_ERROR, "InternalError"),
-        (500, error_body("InternalError.Timeout"), ErrorKind.UPSTREAM_ERROR, "InternalError.Timeout"),
-        (503, {}, ErrorKind.UPSTREAM_ERROR, ""),
-        (504, error_body("RequestTimeOut"), ErrorKind.UNREACHABLE, "RequestTimeOut"),
-        (408, {}, ErrorKind.UNREACHABLE, ""),
+        (404, {}, ErrorKind.UPLOAD_FAILED, ""),
+        (404, error_body("Brand.New"), ErrorKind.UPLOAD_FAILED, "Brand.New"),
+        (400, error_body("InvalidParameter"), ErrorKind.UPLOAD_FAILED, "InvalidParameter"),
+        (400, error_body("Brand.New"), ErrorKind.UPLOAD_FAILED, "Brand.New"),
+        (500, error_body("InternalError"), ErrorKind.UPLOAD_FAILED, "InternalError"),
+        (500, error_body("InternalError.Timeout"), ErrorKind.UPLOAD_FAILED, "InternalError.Timeout"),
+        (503, {}, ErrorKind.UPLOAD_FAILED, ""),
+        (504, error_body("RequestTimeOut"), ErrorKind.UPLOAD_FAILED, "RequestTimeOut"),
+        (408, {}, ErrorKind.UPLOAD_FAILED, ""),
         (200, error_body("Throttling"), ErrorKind.RATE_LIMITED, "Throttling"),
-        (200, {}, ErrorKind.UPSTREAM_ERROR, ""),
-        (200, None, ErrorKind.UPSTREAM_ERROR, ""),
-        (200, {"data": {"policy": 1}}, ErrorKind.UPSTREAM_ERROR, ""),
-        (302, {}, ErrorKind.UPSTREAM_ERROR, ""),
+        (200, {}, ErrorKind.UPLOAD_FAILED, ""),
+        (200, None, ErrorKind.UPLOAD_FAILED, ""),
+        (200, {"data": {"policy": 1}}, ErrorKind.UPLOAD_FAILED, ""),
+        (302, {}, ErrorKind.UPLOAD_FAILED, ""),
     ],
 )
 async def test_a_refused_policy(
@@ -597,15 +597,15 @@ async def test_a_refused_policy(
 @pytest.mark.parametrize(
     ("status", "text", "kind", "code"),
     [
-        (403, oss_error("SignatureDoesNotMatch", "why"), ErrorKind.UPSTREAM_ERROR, "SignatureDoesNotMatch"),
-        (403, oss_error("AccessDenied", "Policy Condition failed"), ErrorKind.UPSTREAM_ERROR, "AccessDenied"),
-        (409, oss_error("FileAlreadyExists", "why"), ErrorKind.UPSTREAM_ERROR, "FileAlreadyExists"),
-        (400, oss_error("RequestTimeout", "why"), ErrorKind.UNREACHABLE, "RequestTimeout"),
-        (500, oss_error("InternalError", "why"), ErrorKind.UPSTREAM_ERROR, "InternalError"),
-        (503, HTML, ErrorKind.UPSTREAM_ERROR, ""),
-        (504, HTML, ErrorKind.UNREACHABLE, ""),
-        (400, "", ErrorKind.UPSTREAM_ERROR, ""),
-        (301, "", ErrorKind.UPSTREAM_ERROR, ""),
+        (403, oss_error("SignatureDoesNotMatch", "why"), ErrorKind.UPLOAD_FAILED, "SignatureDoesNotMatch"),
+        (403, oss_error("AccessDenied", "Policy Condition failed"), ErrorKind.UPLOAD_FAILED, "AccessDenied"),
+        (409, oss_error("FileAlreadyExists", "why"), ErrorKind.UPLOAD_FAILED, "FileAlreadyExists"),
+        (400, oss_error("RequestTimeout", "why"), ErrorKind.UPLOAD_FAILED, "RequestTimeout"),
+        (500, oss_error("InternalError", "why"), ErrorKind.UPLOAD_FAILED, "InternalError"),
+        (503, HTML, ErrorKind.UPLOAD_FAILED, ""),
+        (504, HTML, ErrorKind.UPLOAD_FAILED, ""),
+        (400, "", ErrorKind.UPLOAD_FAILED, ""),
+        (301, "", ErrorKind.UPLOAD_FAILED, ""),
     ],
 )
 async def test_a_refused_file(
@@ -630,7 +630,7 @@ async def test_an_expired_policy_is_replaced_once(provider: DashScope, store: St
 async def test_a_policy_that_is_always_expired(provider: DashScope, store: Store, account: Account) -> None:
     store.files.respond(403, text=EXPIRED)
     error = await refused(provider, account, sound=media(tone()))
-    assert (error.kind, error.code) == (ErrorKind.UPSTREAM_ERROR, "AccessDenied")
+    assert (error.kind, error.code) == (ErrorKind.UPLOAD_FAILED, "AccessDenied")
     assert (store.files.call_count, store.submits.call_count) == (2, 0)
 
 
@@ -705,7 +705,7 @@ async def test_one_bad_file_ends_the_others(provider: DashScope, store: Store, a
 
     store.files.mock(side_effect=answer)
     error = await refused(provider, account, model="wan2.6-r2v", media=(media(picture()), media(clip())))
-    assert (error.kind, error.code) == (ErrorKind.UPSTREAM_ERROR, "AccessDenied")
+    assert (error.kind, error.code) == (ErrorKind.UPLOAD_FAILED, "AccessDenied")
 
 
 @pytest.mark.parametrize("where", ["policies", "files"])
@@ -724,7 +724,7 @@ async def test_an_answer_that_quotes_what_is_secret(
 async def test_a_file_that_cannot_be_read(provider: DashScope, store: Store, account: Account) -> None:
     file = tone()
     file.close()
-    assert (await refused(provider, account, sound=media(file))).kind is ErrorKind.UNREACHABLE
+    assert (await refused(provider, account, sound=media(file))).kind is ErrorKind.UPLOAD_FAILED
     assert store.submits.call_count == 0
 
 

@@ -358,10 +358,10 @@ class TestInputs:
     @pytest.mark.parametrize(
         ("answer", "kind"),
         [
-            (httpx.ReadTimeout("x"), ErrorKind.UNREACHABLE),
-            (httpx.Response(500), ErrorKind.UPSTREAM_ERROR),
+            (httpx.ReadTimeout("x"), ErrorKind.UPLOAD_FAILED),
+            (httpx.Response(500), ErrorKind.UPLOAD_FAILED),
             (httpx.Response(200, json={"ret": "1015"}), ErrorKind.INVALID_CREDENTIAL),
-            (httpx.Response(200, json={"ret": "1000"}), ErrorKind.UPSTREAM_ERROR),
+            (httpx.Response(200, json={"ret": "1000"}), ErrorKind.UPLOAD_FAILED),
         ],
     )
     async def test_trouble_with_an_upload_leaves_no_submit_open(

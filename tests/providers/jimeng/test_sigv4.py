@@ -92,7 +92,7 @@ def test_the_path_is_that_of_the_url(path: str) -> None:
     method=st.sampled_from(["GET", "POST", "post"]),
     asked=st.lists(st.tuples(words, words), max_size=6),
     scope=st.tuples(printable, printable),
-    at=st.floats(0, 4e9),
+    at=st.integers(0, 4_000_000_000),
     body=st.none() | st.binary(max_size=200),
 )
 def test_it_is_botocores_for_any_call(

@@ -31,7 +31,7 @@ def image_address(**fields: Any) -> Any:
 def refused(parse: Callable[[], object]) -> ProviderError:
     with pytest.raises(ProviderError) as caught:
         parse()
-    assert caught.value.kind is ErrorKind.UPSTREAM_ERROR
+    assert caught.value.kind is ErrorKind.UPLOAD_FAILED
     assert caught.value.detail
     return caught.value
 
@@ -205,7 +205,7 @@ anything = st.recursive(
     ],
 )
 def test_any_answer_is_read_or_refused(parse: Callable[[Any], object], value: Any) -> None:
-    assert refused_as(lambda: parse(value)) in (None, ErrorKind.UPSTREAM_ERROR)
+    assert refused_as(lambda: parse(value)) in (None, ErrorKind.UPLOAD_FAILED)
 
 
 @given(
@@ -222,4 +222,4 @@ def test_any_answer_is_read_or_refused(parse: Callable[[Any], object], value: An
 )
 @pytest.mark.parametrize("read", [answers.open_result, answers.check_stored])
 def test_any_body_is_read_or_refused(read: Callable[[Reply], object], body: bytes, status: int) -> None:
-    assert refused_as(lambda: read(Reply(status, body))) in (None, ErrorKind.UPSTREAM_ERROR)
+    assert refused_as(lambda: read(Reply(status, body))) in (None, ErrorKind.UPLOAD_FAILED)
