@@ -57,6 +57,8 @@ def configure(level: str, form: str) -> None:
         logger.propagate = True
         logger.setLevel(level.upper())
     logging.getLogger("uvicorn.access").disabled = True
+    # It remarks on every form that breaks off, which has a line of ours.
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)
 
 
 def where(error: Exception) -> str:

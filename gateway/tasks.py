@@ -482,7 +482,7 @@ def _found(
         place.provider.name,
         state,
         observation.progress,
-        model=place.model or model,
+        model=place.model or model or None,
         created=int(created) if created else None,
         seconds=place.seconds,
         size=f"{place.width}x{place.height}" if place.width and place.height else "",

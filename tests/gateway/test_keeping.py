@@ -384,6 +384,29 @@ async def test_what_is_new_is_not_taken_for_lost(kit: Kit) -> None:
     assert kit.store.asked == 0
 
 
+async def test_what_is_new_elsewhere_may_be_archived_already(kit: Kit) -> None:
+    """Another replica, and the upstream has lost everything within a minute."""
+    id = await kit.submitted()
+    await kit.archived(id)
+    kit.provider.states.clear()
+    later = kit.again(clock=WakingClock(kit.clock.now() + 10))
+    async with later.house.background:
+        task = await later.status(id)
+        assert (task.state.phase, task.archived) == (Phase.COMPLETED, True)
+        unknown = await later.house.tasks.statuses(passing(ONE), ["scripted-77"])
+        assert unknown == {"scripted-77": None}
+
+
+@pytest.mark.parametrize("kind", [ErrorKind.UNREACHABLE, ErrorKind.INVALID_CREDENTIAL, ErrorKind.RATE_LIMITED])
+async def test_what_is_archived_is_told_when_the_upstream_tells_nothing(kit: Kit, kind: ErrorKind) -> None:
+    await kit.archived()
+    later = kit.again()
+    later.provider.query_trouble = trouble(kind)
+    async with later.house.background:
+        task = await later.status()
+        assert (task.state.phase, task.archived, task.stale) == (Phase.COMPLETED, True, False)
+
+
 @pytest.mark.parametrize("how", ["down", "hangs"])
 async def test_without_the_archive_everything_goes_on_and_nothing_is_called_gone(
     kit: Kit, how: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture

@@ -443,6 +443,7 @@ class TestUploads:
             writer.write(b"HTTP/1.1 201 Created\r\nContent-Length: 7\r\n\r\n%07d" % len(body))
             await writer.drain()
             writer.close()
+            await writer.wait_closed()
 
         async with HttpClient() as http, await asyncio.start_server(host, "127.0.0.1", 0) as server:
             url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/a%2Fb?x=%7E"
@@ -457,22 +458,28 @@ class TestUploads:
         assert b"transfer-encoding" not in head
 
     async def test_a_host_that_takes_nothing_is_given_up(self) -> None:
+        ended = asyncio.Event()
+
         async def host(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             reader._transport.pause_reading()  # type: ignore[attr-defined]
-            await stop.wait()
-            writer.close()
+            await given_up.wait()
+            writer.transport.abort()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+            ended.set()
 
         async def endless() -> AsyncIterator[bytes]:
             while True:
                 yield bytes(1 << 20)
 
-        stop = asyncio.Event()
+        given_up = asyncio.Event()
         timeouts = Timeouts(connect=1, read=5, total=0.2)
         async with HttpClient(timeouts) as http, await asyncio.start_server(host, "127.0.0.1", 0) as server:
             url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
             with pytest.raises(ProviderError) as caught:
                 await http.upload("POST", url, headers={}, content=endless(), length=1 << 40)
-            stop.set()
+            given_up.set()
+            await ended.wait()
         assert caught.value.kind is ErrorKind.ANSWER_LOST
         assert "stood still" in caught.value.detail
 
@@ -486,17 +493,24 @@ class TestUploads:
         assert caught.value.kind is ErrorKind.UNREACHABLE
 
     async def test_an_answer_before_the_end_is_an_answer(self) -> None:
+        ended = asyncio.Event()
+
         async def host(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await reader.readuntil(b"\r\n\r\n")
             writer.write(b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\nRetry-After: 7\r\n\r\nno")
-            await writer.drain()
             with contextlib.suppress(ConnectionError):
+                await writer.drain()
                 while await reader.read(1 << 20):
                     pass
-            writer.close()
+            writer.transport.abort()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+            ended.set()
 
-        async with HttpClient() as http, await asyncio.start_server(host, "127.0.0.1", 0) as server:
-            url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
-            content = self.pieces(*[1 << 16] * 64)
-            reply = await http.upload("POST", url, headers={}, content=content, length=64 << 16)
+        async with await asyncio.start_server(host, "127.0.0.1", 0) as server:
+            async with HttpClient() as http:
+                url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+                content = self.pieces(*[1 << 16] * 64)
+                reply = await http.upload("POST", url, headers={}, content=content, length=64 << 16)
+            await ended.wait()
         assert (reply.status, reply.body, reply.retry_after) == (413, b"no", 7.0)

@@ -69,6 +69,18 @@ class TestChecks:
         assert "image/png" in error.fields[1].allowed
         assert error.fields[3].allowed == ("first_frame ≤ 1",)
 
+    def test_a_mark_whose_field_was_left_out_is_named(self) -> None:
+        inputs = (reference(picture(), "image_file_1"), reference(clip(), "video_file_2"))
+        for prompt in ("@image_file_1 走向 @video_file_2", "@图1 @图7 @image9", "@image_file_1 @video_file_1"):
+            check_inputs(replace(request(*inputs), prompt=prompt))
+        error = refused(lambda: check_inputs(replace(request(*inputs), prompt="@image_file_7 and @audio_file_1")))
+        assert [(problem.param, problem.value) for problem in error.fields] == [
+            ("prompt", "@image_file_7"),
+            ("prompt", "@audio_file_1"),
+        ]
+        assert error.fields[0].allowed == ("@image_file_1", "@video_file_2")
+        check_inputs(replace(request(first_frame()), prompt="@image_file_7"))
+
     def test_a_sound_goes_among_the_others(self) -> None:
         heard = Media(MediaKind.AUDIO, "", "audio_url", file=sound())
         settled = with_sound(replace(request(reference(picture(), "image_url")), sound=heard))
@@ -98,6 +110,12 @@ class TestLengths:
         items = [reference(clip(), "video_file_1"), reference(sound(), "audio_url")]
         lengths = [Uploaded(MediaKind.VIDEO, "v", milliseconds=9000), Uploaded(MediaKind.AUDIO, "a", milliseconds=9000)]
         check_lengths(items, lengths)
+
+    def test_a_sound_has_a_length_of_its_own(self) -> None:
+        items = [reference(clip(), "video_file_1"), reference(sound(), "audio_url")]
+        lengths = [Uploaded(MediaKind.VIDEO, "v"), Uploaded(MediaKind.AUDIO, "a", milliseconds=16_000)]
+        (problem,) = refused(lambda: check_lengths(items, lengths)).fields
+        assert (problem.param, problem.allowed) == ("audio_url", ("≤ 15 s",))
 
 
 class ScriptedUploader(Uploader):
