@@ -34,9 +34,18 @@ GIVEN_UP_SECONDS = 3600.0
 LINK_LIFE_SECONDS = 24 * 3600.0
 """Of a link that does not say how long it lives."""
 FOUND_SECONDS = 60.0
-"""For this long the archive is not asked again for the same task, found or not."""
+"""For this long the archive is not asked again for a task that was found."""
+MISSED_SECONDS = 5.0
+"""The same for one that was not: another replica may be at it."""
+KNOWN_SECONDS = 3600.0
+"""For this long a task counts as archived, unless it is found missing. What lies there may be deleted by others."""
+LOOK_UPS_AT_ONCE = 16
+LOOK_UP_SECONDS = 5.0
+OUTAGE_SECONDS = 10.0
+"""For this long after it could not be reached the archive is not asked at all."""
 SIGNED_SECONDS = 24 * 3600.0
 
+_OUTAGE = "the archive could not be reached a moment ago"
 _REMEMBERED = 50_000
 _REMEMBERED_FINDS = 5_000
 _PRUNED_AT_ONCE = 16
@@ -125,12 +134,16 @@ class Archive:
         self._queue: deque[_Job] = deque()
         self._jobs: dict[_Key, _Job] = {}
         self._running = 0
-        self._known: LRUCache[_Key, None] = LRUCache(_REMEMBERED)
+        self._known: TTLCache[_Key, set[str]] = TTLCache(_REMEMBERED, KNOWN_SECONDS, timer=clock.now)
+        """By the tags of the accounts that may have it."""
         self._given_up: LRUCache[_Key, float] = LRUCache(_REMEMBERED)
         """Until when."""
         self._found: TTLCache[_Key, asyncio.Future[Archived | None]] = TTLCache(
             _REMEMBERED_FINDS, FOUND_SECONDS, timer=clock.now
         )
+        self._missed: TTLCache[_Key, None] = TTLCache(_REMEMBERED_FINDS, MISSED_SECONDS, timer=clock.now)
+        self._look_ups = asyncio.Semaphore(LOOK_UPS_AT_ONCE)
+        self._outage_until = 0.0
 
     # --- copying ------------------------------------------------------------------------------------------------
 
@@ -143,14 +156,15 @@ class Archive:
     def keeps_prompts(self) -> bool:
         return self._keep_prompt
 
-    def known(self, provider: str, id: str) -> bool:
-        """True for a task that is surely archived. From memory: False may only mean that nobody has looked."""
-        return (provider, id) in self._known
+    def known(self, provider: str, id: str, tag: str) -> bool:
+        """True for a task that is archived for the account of this tag. From memory: False may only mean that nobody
+        has looked."""
+        return tag in self._known.get((provider, id), ())
 
-    def wants(self, provider: str, id: str) -> bool:
+    def wants(self, provider: str, id: str, tag: str) -> bool:
         """False where `seen` would do nothing: it is archived, in work, or given up a short while ago."""
         key = (provider, id)
-        if key in self._known or key in self._jobs or self._closed or len(self._jobs) >= MAX_WAITING:
+        if self.known(provider, id, tag) or key in self._jobs or self._closed or len(self._jobs) >= MAX_WAITING:
             return False
         until = self._given_up.get(key)
         return until is None or until <= self._clock.now()
@@ -161,7 +175,7 @@ class Archive:
 
         What fails is tried again for as long as the link lives; `renew` is asked for a fresh one when it is refused.
         """
-        if not self.wants(facts.provider, facts.id):
+        if not self.wants(facts.provider, facts.id, account.tag):
             return
         now = self._clock.now()
         deadline = result.expires_at if result.expires_at is not None else now + LINK_LIFE_SECONDS
@@ -173,7 +187,7 @@ class Archive:
         """Copy a task now, unless it is there. It never raises: the report tells what came of it."""
         report = await copy_task(self._store, self._http, self._shown(facts), account, result, renew, self._clock.now())
         if report.archived is not None:
-            self._remember(report.archived)
+            self._remember(report.archived, account)
         return report
 
     def close(self) -> None:
@@ -245,9 +259,10 @@ class Archive:
             extra={"fields": fields | {"cause": report.cause, "again_in": round(pause)}},
         )
 
-    def _remember(self, archived: Archived) -> None:
+    def _remember(self, archived: Archived, account: Account) -> None:
         key = (archived.record.provider, archived.record.id)
-        self._known[key] = None
+        self._known[key] = self._known.get(key, set()) | {account.tag}
+        self._missed.pop(key, None)
         self._given_up.pop(key, None)
         found: asyncio.Future[Archived | None] = asyncio.get_running_loop().create_future()
         found.set_result(archived)
@@ -260,28 +275,51 @@ class Archive:
 
     # --- giving -------------------------------------------------------------------------------------------------
 
-    async def find(self, provider: str, id: str, account_tags: Collection[str]) -> Archived | None:
-        """The archived task of an upstream's id; None where there is none, or it is no account's of these tags.
+    async def find(self, provider: str, id: str, account: Account) -> Archived | None:
+        """The archived task of an upstream's id; None where there is none, or it is not this account's.
 
-        Those who look for the same at the same time look once, and what was found is kept for a minute.
-        Raises StoreError.
+        Those who look for the same at the same time look once, and what was found is kept for a while. Raises
+        StoreError, and for a while after one at once.
         """
         key = (provider, id)
+        if key in self._missed:
+            return None
         search = self._found.get(key)
         if search is None:
-            search = self._found[key] = asyncio.ensure_future(look_up(self._store, provider, id))
+            if self._clock.now() < self._outage_until:
+                raise StoreError(_OUTAGE)
+            search = self._found[key] = asyncio.ensure_future(self._look_up(provider, id))
             search.add_done_callback(partial(self._looked_up, key))
         archived = await asyncio.shield(search)
-        if archived is None or not set(archived.record.account) & set(account_tags):
+        if archived is None or not set(archived.record.account) & set(account.marks):
             return None
+        self._known[key] = self._known.get(key, set()) | {account.tag}
         return archived
 
+    def out_of_reach(self) -> bool:
+        """Note that the archive does not answer. True where that was not known."""
+        now = self._clock.now()
+        news = now >= self._outage_until
+        self._outage_until = now + OUTAGE_SECONDS
+        return news
+
+    async def _look_up(self, provider: str, id: str) -> Archived | None:
+        async with self._look_ups:
+            if self._clock.now() < self._outage_until:
+                raise StoreError(_OUTAGE)
+            try:
+                async with asyncio.timeout(LOOK_UP_SECONDS):
+                    return await look_up(self._store, provider, id)
+            except TimeoutError:
+                raise StoreError(f"no answer within {LOOK_UP_SECONDS:g} s") from None
+
     def _looked_up(self, key: _Key, search: "asyncio.Future[Archived | None]") -> None:
-        if search.cancelled() or search.exception() is not None:
-            if self._found.get(key) is search:
-                del self._found[key]
-        elif search.result() is not None:
-            self._known[key] = None
+        missed = not search.cancelled() and search.exception() is None and search.result() is None
+        if missed:
+            self._missed[key] = None
+            self._known.pop(key, None)
+        if (missed or search.cancelled() or search.exception() is not None) and self._found.get(key) is search:
+            del self._found[key]
 
     async def open(
         self, archived: Archived, variant: Variant = "video", *, range: str = "", if_range: str = "", head: bool = False

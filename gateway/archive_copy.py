@@ -94,7 +94,7 @@ async def copy_task(
         async with asyncio.timeout(LONGEST_COPY):
             archived = await _there(store, facts, now)
             if archived is not None:
-                return Report(facts, Outcome.ALREADY_THERE, archived=archived)
+                return Report(facts, Outcome.ALREADY_THERE, archived=await _admit(store, archived, account))
             source = _Source(http, account, result, renew)
             home = home_of(facts, now)
             video = await _copy_video(store, source, f"{home}.mp4")
@@ -105,6 +105,8 @@ async def copy_task(
             archived = Archived(home, record)
             await store.put_small(f"{home}.json", write_record(record), "application/json")
             await _index(store, archived)
+            if not await is_whole(store, archived):
+                raise _UnusableError("another copy of it was made at the same moment")
             return Report(facts, Outcome.COPIED, bytes=video.bytes + (cover.bytes if cover else 0), archived=archived)
     except Exception as error:
         return Report(facts, Outcome.FAILED, account.redact(_cause(error)))
@@ -132,6 +134,16 @@ async def _there(store: ArchiveStore, facts: Facts, now: float) -> Archived | No
         return None
     await _index(store, archived)
     return archived
+
+
+async def _admit(store: ArchiveStore, archived: Archived, account: Account) -> Archived:
+    """The record with an account among its owners whose own upstream shows it the task."""
+    owners = tuple(dict.fromkeys((*archived.record.account, *account.marks)))
+    if owners == archived.record.account:
+        return archived
+    admitted = Archived(archived.home, archived.record.model_copy(update={"account": owners}))
+    await store.put_small(f"{archived.home}.json", write_record(admitted.record), "application/json")
+    return admitted
 
 
 async def _read(store: ArchiveStore, home: str, provider: str, id: str) -> Archived | None:
@@ -287,7 +299,7 @@ def _record(facts: Facts, account: Account, result: Result, video: _Video, cover
         version=VERSION,
         provider=facts.provider,
         id=facts.id,
-        account=tuple(dict.fromkeys((account.tag, account.credential_tag))),
+        account=account.marks,
         bytes=video.bytes,
         media_type=video.media_type,
         sha256=video.sha256,

@@ -67,7 +67,7 @@ class Cover(_Written):
 class Record(_Written):
     """One archived task. `bytes`, `media_type` and `sha256` are those of the video as it lies here.
 
-    `account` holds the tags by which the account that made it is known: only who holds that account may see it.
+    `account` holds the marks of the accounts whose task it is: only who holds one of them may see it.
     """
 
     version: Literal[1]

@@ -32,6 +32,7 @@ _LONGEST_REQUEST = timedelta(hours=12)
 """A reader may take its time; without this it has 30 seconds for a whole file."""
 _SILENCE = timedelta(seconds=120)
 _CONNECT = timedelta(seconds=10)
+_SMALL_REQUEST = timedelta(seconds=8)
 _RETRIES = 3
 _RETRY_TIME = timedelta(seconds=30)
 
@@ -55,9 +56,11 @@ class Stream(NamedTuple):
 class ArchiveStore:
     """Every call raises StoreError. Paths are relative, with `/` between their parts."""
 
-    def __init__(self, store: "ObjectStore", folder: Path | None = None) -> None:
-        """`folder` is where a store of files lies, None for a bucket."""
+    def __init__(self, store: "ObjectStore", folder: Path | None = None, small: "ObjectStore | None" = None) -> None:
+        """`folder` is where a store of files lies, None for a bucket. `small` is the same store with less patience, for
+        what somebody waits for."""
         self._store = store
+        self._small = small or store
         self._folder = folder
 
     @classmethod
@@ -87,7 +90,11 @@ class ArchiveStore:
             if scheme == "s3" and endpoint.startswith("http://"):
                 options["allow_http"] = True
             retries: Any = {"max_retries": _RETRIES, "retry_timeout": _RETRY_TIME}
-            return cls(from_url(url, client_options=options, retry_config=retries))
+            small: Any = options | {"timeout": _SMALL_REQUEST, "read_timeout": _SMALL_REQUEST}
+            return cls(
+                from_url(url, client_options=options, retry_config=retries),
+                small=from_url(url, client_options=small, retry_config=retries | {"max_retries": 1}),
+            )
 
     async def put(self, path: str, pieces: AsyncIterable[bytes], media_type: str) -> None:
         """Store an object from pieces, in the place of what was there. It takes about two parts of memory.
@@ -140,7 +147,7 @@ class ArchiveStore:
 
     async def get_small(self, path: str) -> bytes | None:
         """A whole object of at most LONGEST_SMALL_BYTES; None where there is none, or a larger one."""
-        found = await self.get(path)
+        found = await self._get(self._small, path, {})
         if found is None or found.size > LONGEST_SMALL_BYTES:
             return None
         return b"".join([piece async for piece in found.pieces])
@@ -148,15 +155,15 @@ class ArchiveStore:
     async def get(self, path: str, start: int = 0, stop: int | None = None) -> Stream | None:
         """The bytes of an object from `start` to before `stop`, piece by piece as they are asked for; None where there
         is no such object. `start` has to lie inside of it."""
+        whole = start == 0 and stop is None
+        part: Any = {} if whole else {"range": (start, stop) if stop is not None else {"offset": start}}
+        return await self._get(self._store, path, part)
+
+    async def _get(self, store: "ObjectStore", path: str, options: Any) -> Stream | None:
         import obstore
 
-        whole = start == 0 and stop is None
         with _told(), suppress(FileNotFoundError):
-            found = await obstore.get_async(
-                self._store,
-                path,
-                options={} if whole else {"range": (start, stop) if stop is not None else {"offset": start}},
-            )
+            found = await obstore.get_async(store, path, options=options)
             return Stream(found.meta["size"], _pieces(found))
         return None
 
@@ -165,7 +172,7 @@ class ArchiveStore:
         import obstore
 
         with _told(), suppress(FileNotFoundError):
-            return (await obstore.head_async(self._store, path))["size"]
+            return (await obstore.head_async(self._small, path))["size"]
         return None
 
     async def folders(self, path: str = "") -> list[str]:

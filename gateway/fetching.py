@@ -36,8 +36,9 @@ SPOOL_BYTES = 1024 * 1024
 LOOK_UPS = 64
 """Names that are looked up at a time. One whose name server is slow keeps its place long after its fetch has ended."""
 
-FETCHES = 16
-"""Files that are fetched at a time, for everybody together."""
+FETCHES = 64
+"""Files that are fetched at a time, for everybody together. Whoever waits longer for a turn than a fetch may take is
+told to come back."""
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _PIECE_BYTES = 64 * 1024
@@ -86,8 +87,14 @@ class Fetcher:
         is refused, a name that is not found and a host that does not answer are the same to a client: nobody can feel
         for what there is inside.
         """
-        async with self._turns:
+        try:
+            await asyncio.wait_for(self._turns.acquire(), self.max_seconds)
+        except TimeoutError as error:
+            raise _error("fetches_busy", param, code="upstream_unavailable") from error
+        try:
             return await self._fetch(url, max_bytes, param)
+        finally:
+            self._turns.release()
 
     async def _fetch(self, url: str, max_bytes: int, param: str) -> IO[bytes]:
         max_seconds = self.max_seconds

@@ -61,7 +61,7 @@ _ENDINGS = {MediaKind.VIDEO: ("mp4", "mov", "webm", "m4v"), MediaKind.AUDIO: ("m
 
 
 def is_address(value: object) -> TypeGuard[str]:
-    return isinstance(value, str) and value.startswith(ADDRESSES)
+    return isinstance(value, str) and value[:8].lower().startswith(ADDRESSES)
 
 
 def media(kind: MediaKind, given: Given, param: str, role: MediaRole | None = None) -> Media:
@@ -114,7 +114,8 @@ def _given(value: Any) -> Given | None:
         raise PydanticCustomError("one_only", "one input")
     text = value.strip() if isinstance(value, str) else ""
     if is_address(text):
-        return text
+        scheme, _, rest = text.partition(":")
+        return f"{scheme.lower()}:{rest}"
     raise PydanticCustomError("address", "an https:// address or a data: URL")
 
 

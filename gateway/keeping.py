@@ -90,11 +90,15 @@ class Keeper:
         provider, id = place.provider.name, place.upstream_id
         if state.phase is not Phase.COMPLETED or state.result is None:
             return False
-        if self.archive.known(provider, id):
+        if self.known(place):
             return True
-        if self.archive.wants(provider, id):
+        if self.archive.wants(provider, id, place.account.tag):
             self.archive.seen(self.facts(place, state), place.account, state.result, self.renewal(place))
         return False
+
+    def known(self, place: Place) -> bool:
+        """True for a task that is surely archived, from memory."""
+        return self.archive.known(place.provider.name, place.upstream_id, place.account.tag)
 
     def facts(self, place: Place, state: TaskState) -> Facts:
         """What is written down of a finished task."""
@@ -135,15 +139,17 @@ class Keeper:
 
         Raises StoreError where the archive cannot be asked.
         """
-        account = place.account
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
-                return await self.archive.find(
-                    place.provider.name, place.upstream_id, (account.tag, account.credential_tag)
-                )
+                return await self.archive.find(place.provider.name, place.upstream_id, place.account)
         except (StoreError, TimeoutError) as error:
-            GATEWAY.warning("the archive cannot be asked", extra={"fields": {"cause": _cause(error)}})
+            self._out_of_reach(error)
             raise StoreError(_cause(error)) from error
+
+    def _out_of_reach(self, error: Exception) -> None:
+        """Told once for as long as it lasts."""
+        if self.archive.out_of_reach():
+            GATEWAY.warning("the archive is out of reach", extra={"fields": {"cause": _cause(error)}})
 
     async def recall(self, place: Place) -> "Recalled | None":
         """A task of which its upstream does not tell, as the archive tells of it; None where it is not there.
@@ -222,7 +228,7 @@ class Keeper:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 return await self.archive.open(archived, variant, range=range, if_range=if_range, head=head)
         except (StoreError, TimeoutError) as error:
-            GATEWAY.warning("the archive cannot be read", extra={"fields": {"cause": _cause(error)}})
+            self._out_of_reach(error)
             return None
 
     async def _link(self, archived: Archived, variant: Variant) -> str | None:

@@ -16,6 +16,7 @@ from typing import IO, Protocol
 from urllib.parse import unquote_to_bytes
 
 from gateway.errors import GatewayError, invalid
+from gateway.fetching import SPOOL_BYTES
 from gateway.inputs import unreadable
 from gateway.logs import GATEWAY, where
 from gateway.messages import ERRORS, spell_bytes
@@ -24,9 +25,6 @@ from providers.contract import FieldProblem, FieldReason, Media, MediaLimits, Mo
 from providers.files import HEAD_BYTES, NAMES, TYPES, MediaFile, MediaKind
 from providers.http import HttpClient
 from providers.sharing import all_of
-
-SPOOL_BYTES = 1024 * 1024
-"""What of a file is kept in memory before it goes to disk."""
 
 _AT_ONCE = 4
 _NO_LIMITS = MediaLimits()
@@ -115,6 +113,11 @@ class MediaIntake:
 
     async def _get(self, card: ModelCard, item: Media, most: int) -> IO[bytes] | None:
         """The bytes behind an input that is no file; None where its address goes to the upstream."""
+        if item.read is not None:
+            try:
+                return await _spool(await item.read(), item.param, most)
+            except ProviderError as error:
+                raise GatewayError("upstream_unavailable", ERRORS["file_not_fetched"], detail=error.detail) from error
         if item.url.startswith("data:"):
             return await asyncio.to_thread(_decode, item, most)
         if card.fetches_urls:

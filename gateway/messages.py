@@ -153,6 +153,10 @@ ERRORS: dict[str, Words] = {
         "{param}：无法获取该地址，请给出公网可访问的 https:// 链接，或直接上传文件",
         "{param}: the address cannot be fetched: give a public https:// address, or send the file itself",
     ),
+    "fetches_busy": Words(
+        "{param}：网关正在下载的文件过多，请稍后重试，或直接上传文件",
+        "{param}: the gateway is fetching too many files just now: try again, or send the file itself",
+    ),
     "url_not_given": Words(
         "{param}：该地址的服务器返回 HTTP {status}，请给出无需登录即可下载的 https:// 链接，或直接上传文件",
         "{param}: the address's host answers with HTTP {status}: give an https:// address that anybody can download, "

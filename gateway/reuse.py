@@ -1,5 +1,7 @@
 """Videos made of other videos: what a remix, an edit and an extension ask the providers for."""
 
+from collections.abc import AsyncIterator
+
 from gateway.callers import Caller
 from gateway.catalog import FORMER_NAMES
 from gateway.errors import GatewayError, as_passing, from_provider, invalid
@@ -32,7 +34,7 @@ async def remix_request(tasks: Tasks, who: Caller, id: str, prompt: str) -> Vide
     card = tasks.catalog.card(old.model)
     role = next((role for role in (MediaRole.VIDEO, MediaRole.REFERENCE_VIDEO) if role in card.roles), None)
     if role is not None:
-        media = _video_of(old, role)
+        media = _video_of(tasks, who, old, role)
         return VideoRequest(old.model, prompt, media=(media,))
     if not card.open and frozenset() not in card.media_sets:
         raise GatewayError("not_supported", ERRORS["no_remix_of_pictures"], values={"model": old.model})
@@ -61,12 +63,19 @@ def finished(task: Task) -> Result:
     raise GatewayError("not_ready", ERRORS["failed_task" if task.state.phase is Phase.FAILED else "not_ready"])
 
 
-def _video_of(task: Task, role: MediaRole) -> Media:
-    """A finished video as an input. Raises GatewayError where there is no address that leads to it from elsewhere."""
+def _video_of(tasks: Tasks, who: Caller, task: Task, role: MediaRole) -> Media:
+    """A finished video as an input: by the upstream's link while it gives one, else out of the archive."""
     url = finished(task).url
-    if not url.startswith(("https://", "http://")):
-        raise GatewayError("not_found", ERRORS["file_gone"])
-    return Media(MediaKind.VIDEO, url, "video", role, from_upstream=True, proxy=task.proxy)
+    if url.startswith(("https://", "http://")) and not task.recalled:
+        return Media(MediaKind.VIDEO, url, "video", role, from_upstream=True, proxy=task.proxy)
+
+    async def read() -> AsyncIterator[bytes]:
+        opened = await tasks.open_archived(who, task.id, "video")
+        if opened is None:
+            raise GatewayError("not_found", ERRORS["file_gone"])
+        return opened.pieces
+
+    return Media(MediaKind.VIDEO, "", "video", role, read=read)
 
 
 async def _on_a_video(tasks: Tasks, who: Caller, body: ReuseBody, default_model: str, role: MediaRole) -> VideoRequest:
@@ -81,7 +90,7 @@ async def _on_a_video(tasks: Tasks, who: Caller, body: ReuseBody, default_model:
     if body.video_id:
         old = await tasks.status(who, body.video_id)
         result = finished(old)
-        media = _video_of(old, role)
+        media = _video_of(tasks, who, old, role)
         seconds = old.seconds or round(result.duration or 0)
     if media is None:
         raise invalid([FieldProblem("video", FieldReason.MISSING, ("{id}", "https://…"))])

@@ -62,9 +62,9 @@ def _http_url(value: str) -> str:
 
 
 def _archive_url(value: str | None) -> str | None:
-    if value is not None and not re.fullmatch(r"(?:file:///|(?:s3|gs|az)://)\S+", value):
+    if value is not None and not re.fullmatch(r"(?:file:///|(?:s3|gs|az)://)[^\s?#]+", value):
         raise ValueError(
-            "file:///folder (three slashes, %20 for a blank), s3://bucket/prefix, gs://bucket/prefix or "
+            "file:///folder (three slashes, %20 for a blank, no ? or #), s3://bucket/prefix, gs://bucket/prefix or "
             "az://container/prefix is wanted"
         )
     return value

@@ -36,9 +36,11 @@ def shrink_to(file: MediaFile, limits: MediaLimits) -> MediaFile | None:
         return None
     if limits.types and "image/jpeg" not in limits.types:
         return None
+    from PIL import Image
+
     try:
         content = _shrunk(io.BytesIO(file.read()), limits)
-    except (OSError, ValueError, SyntaxError):
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         # What Pillow finds fault with in a picture.
         return None
     return MediaFile.inspect(io.BytesIO(content))
@@ -49,6 +51,8 @@ def _shrunk(source: IO[bytes], limits: MediaLimits) -> bytes:
     from PIL import Image, ImageOps
 
     with Image.open(source, formats=_FORMATS) as opened:
+        if opened.width * opened.height > MAX_PIXELS:
+            raise ValueError("other pixels than its head says")
         most = limits.max_side or max(opened.size)
         # Of a JPEG no more is decoded than is needed.
         opened.draft("RGB", (most, most))

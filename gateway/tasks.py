@@ -79,7 +79,8 @@ class Task:
     `seconds` (0: not known) and `size` ("": not known) are those that were asked for. `trouble` is why the state may
     be old: the last query failed on its way. `age` is in seconds; `stale` says that the answer is older than it should
     be, whatever the reason. `round_seconds` is how long its account takes to ask for every task that waits for it.
-    `proxy` is the way by which the task's account goes out. `archived` says that the video is surely kept.
+    `proxy` is the way by which the task's account goes out. `archived` says that the video is surely kept,
+    `recalled` that nothing but the archive tells of it.
     """
 
     id: str
@@ -96,6 +97,7 @@ class Task:
     round_seconds: float = 0.0
     proxy: str | None = field(default=None, repr=False)
     archived: bool = False
+    recalled: bool = False
 
     @property
     def poll_after_ms(self) -> int | None:
@@ -321,9 +323,12 @@ class Tasks:
                 found[id] = self._unplaced(id, place)
         for answer in await asyncio.gather(*(self._observe(group, ask) for group in by_account.values())):
             found |= answer
-        nowhere = [id for id, place in places.items() if not isinstance(place, Place)]
+        nowhere = [id for id, place in places.items() if not isinstance(place, Place) and not _is_refused(found[id])]
         recalled = await asyncio.gather(*(self._recall(self._places.possible(caller, id)) for id in nowhere))
-        return found | {id: told for id, told in zip(nowhere, recalled, strict=True) if told is not None}
+        for id, told in zip(nowhere, recalled, strict=True):
+            if isinstance(told, Task) or found[id] is None:
+                found[id] = told
+        return found
 
     async def _recall(self, places: Sequence[Place]) -> "Task | Untold | None":
         """A task of which no upstream tells, from the archive: at the first of the places where it can be.
@@ -340,7 +345,7 @@ class Tasks:
                 return Untold(place.public_id, place.provider.name, error, place)
             if told is not None:
                 seen = Observation(told.state, 100, self._clock.now())
-                return replace(self._task(told.place, seen), archived=True)
+                return replace(self._task(told.place, seen), archived=True, recalled=True)
         return None
 
     async def open_archived(
@@ -417,10 +422,10 @@ class Tasks:
         return found
 
     def _may_be_archived(self, place: Place, seen: Observation | ProviderError) -> bool:
-        """True where the upstream tells nothing of the task, and for one that seems too new unless it was submitted
-        here: then it is."""
+        """True where the upstream tells nothing of the task, unless it refuses the login; and for one that seems too
+        new, unless it was submitted here: then it is."""
         if isinstance(seen, ProviderError):
-            return True
+            return seen.kind is not ErrorKind.INVALID_CREDENTIAL
         return seen.seen_at <= 0 and not self._places.submitted_here(place)
 
     def _task(self, place: Place, seen: Observation) -> Task:
@@ -455,7 +460,13 @@ class Tasks:
         state = listed.task.state
         card = listed.place.provider.card(listed.place.model) if listed.place.model else None
         progress = estimate(state, now, card.typical_seconds) if card else state.progress
-        return _found(listed.place, Observation(state, progress, seen_at=now), listed.place.model)
+        archived = self._keeper is not None and self._keeper.known(listed.place)
+        return _found(listed.place, Observation(state, progress, seen_at=now), listed.place.model, archived=archived)
+
+
+def _is_refused(found: "Task | Untold | None") -> bool:
+    """True where the upstream refuses the login: whoever shows it is told nothing from elsewhere."""
+    return isinstance(found, Untold) and found.error.kind is ErrorKind.INVALID_CREDENTIAL
 
 
 def _new_place(provider: Provider, account: Account, id: str, settled: VideoRequest, created: int) -> Place:

@@ -8,7 +8,7 @@ Units everywhere: seconds (also for times: unix seconds, UTC), pixels, bytes.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol, runtime_checkable
@@ -184,13 +184,26 @@ class Account:
     """The tag that the account has, or would have, without a name: tasks from before it was named carry it."""
 
     def __post_init__(self) -> None:
-        tag = self._tag_of(f"credential:{self.region}:{self.credential}")
+        tag = self._tag_of(self._credential_identity)
         object.__setattr__(self, "credential_tag", tag)
         object.__setattr__(self, "tag", self._tag_of(f"name:{self.name}") if self.name else tag)
 
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """What an account proves itself by where no upstream is asked: 32 hex digits each, by its name where it has
+        one, and by its credential. A tag, which everybody may see, is too short for that."""
+        names = [f"name:{self.name}"] if self.name else []
+        return tuple(self._digest(f"mark:{identity}")[:32] for identity in (*names, self._credential_identity))
+
+    @property
+    def _credential_identity(self) -> str:
+        return f"credential:{self.region}:{self.credential}"
+
     def _tag_of(self, identity: str) -> str:
-        digest = hashlib.sha256(f"{self.provider}\0{identity}".encode("utf-8", "surrogateescape"))
-        return digest.hexdigest()[:12]
+        return self._digest(identity)[:12]
+
+    def _digest(self, identity: str) -> str:
+        return hashlib.sha256(f"{self.provider}\0{identity}".encode("utf-8", "surrogateescape")).hexdigest()
 
     def redact(self, text: str) -> str:
         """`text` without this account's secrets: foreign text may quote what was sent, or a part of it."""
@@ -263,6 +276,8 @@ class Media:
     file: MediaFile | None = None
     from_upstream: bool = False
     proxy: str | None = field(default=None, repr=False)
+    read: Callable[[], Awaitable[AsyncIterator[bytes]]] | None = field(default=None, repr=False, compare=False)
+    """Gives what the gateway has itself; it goes before everything else."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ _ALWAYS_COUNTED = ("copied", "already there", "expired", "failed")
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class Selection:
     """Which tasks: those of `ids`, those that a file names one on a line (`-`: standard input), and with `recent` what
     the upstreams list as finished."""
 
@@ -56,13 +56,13 @@ class Wanted:
         return list(dict.fromkeys((*self.ids, *lines)))
 
 
-def archive(config: Path | None, key: str, wanted: Wanted, *, as_json: bool) -> int:
+def archive(config: Path | None, key: str, selection: Selection, *, as_json: bool) -> int:
     """Copy tasks and print what came of each. Gives the exit code: 1 when a copy failed."""
-    ids = wanted.named()
-    if not (wanted.ids or wanted.file or wanted.recent):
+    ids = selection.named()
+    if not (selection.ids or selection.file or selection.recent):
         raise CommandError("name tasks by their ids, by --from-file, or with --recent", BAD_USAGE)
     settings = _settings(config)
-    report = asyncio.run(_archive(settings, key, ids, recent=wanted.recent))
+    report = asyncio.run(_archive(settings, key, ids, recent=selection.recent))
     rows = [(id, _word(kept), f"{kept.bytes:,}" if kept.bytes else "", kept.path, kept.cause) for id, kept in report]
     if as_json:
         for id, kept in report:

@@ -371,8 +371,8 @@ def archive(
         raise CommandError("--keep-days belongs to --prune", BAD_USAGE)
     from gateway.cli.client import require_key
 
-    wanted = archiving.Wanted(ids or (), from_file, recent)
-    raise typer.Exit(archiving.archive(config, require_key(key), wanted, as_json=as_json))
+    selection = archiving.Selection(ids or (), from_file, recent)
+    raise typer.Exit(archiving.archive(config, require_key(key), selection, as_json=as_json))
 
 
 @app.command()

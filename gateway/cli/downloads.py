@@ -135,8 +135,12 @@ class _Part:
         file = self._opened()
         file.flush()
         os.fsync(file.fileno())
-        self.close()
+        if os.name == "nt":
+            # Nothing that is open can be moved there.
+            self.close()
+        # Elsewhere the lock is held until nobody finds the part any more.
         self._part.replace(self._target)
+        self.close()
         self._mark.unlink(missing_ok=True)
 
     def tell(self) -> None:
@@ -152,6 +156,8 @@ class _Part:
             self._part.touch()
             self._file = self._part.open("r+b")
             _lock(self._file, self._part)
+            if not self._part.exists() or not os.path.samestat(os.fstat(self._file.fileno()), self._part.stat()):
+                raise CommandError(f"{self._part} was just finished by another download: try again")
         return self._file
 
 

@@ -84,7 +84,7 @@ async def test_video_cover_record_and_index(
         "version": 1,
         "provider": "jimeng",
         "id": ID,
-        "account": [ACCOUNT.tag, ACCOUNT.credential_tag],
+        "account": list(ACCOUNT.marks),
         "bytes": len(VIDEO),
         "media_type": "video/mp4",
         "sha256": hashlib.sha256(VIDEO).hexdigest(),

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -245,3 +246,12 @@ def test_a_form_in_an_address_is_small(large: TestClient) -> None:
     assert large.post("/", content=b"a=" + b"%41" * 400_000, headers=headers).status_code == 413
     assert large.post("/", content=b"&".join([b"a=1"] * (MAX_FIELDS + 2)), headers=headers).status_code == 400
     assert large.post("/", content=b'{"a": "b"}', headers=headers).json() == {"a": "b"}
+
+
+def test_a_body_of_very_many_values_is_refused_before_it_is_gone_through(large: TestClient) -> None:
+    for body in (b'{"provider_options":{"x":[' + b",".join([b"[]"] * 60_000) + b"]}}", b'{"a":' + b"[" * 60_000):
+        began = time.perf_counter()
+        assert large.post("/", content=body, headers={"content-type": "application/json"}).status_code == 400
+        assert time.perf_counter() - began < 2
+    many = orjson.dumps({"prompt": "a, b, c" * 5000, "image": "data:image/png;base64," + "A" * 1_000_000})
+    assert large.post("/", content=many, headers={"content-type": "application/json"}).status_code == 200

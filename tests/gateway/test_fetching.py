@@ -4,7 +4,7 @@ import ssl
 import tempfile
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from ipaddress import ip_network
@@ -675,3 +675,12 @@ class TestLimits:
         world.pages["/a"] = ok(b"x" * 2 * SPOOL_BYTES)
         with pytest.raises(OSError, match="No space"):
             await world.fetch(world.url("/a"))
+
+
+async def test_who_waits_too_long_for_a_turn_is_told_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetching, "FETCHES", 1)
+    async with aclosing(Fetcher(Guard(), max_seconds=0.05)) as fetcher:
+        await fetcher._turns.acquire()
+        with pytest.raises(GatewayError) as caught:
+            await fetcher.fetch("https://example.com/a.png", max_bytes=10, param="image")
+    assert (caught.value.code, caught.value.shape.should_retry) == ("upstream_unavailable", True)

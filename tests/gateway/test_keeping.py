@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from gateway import keeping
+from gateway import archive, keeping
+from gateway.archive import LOOK_UPS_AT_ONCE, OUTAGE_SECONDS
 from gateway.archive_copy import Outcome
 from gateway.archive_store import ArchiveStore, StoreError, Stream
 from gateway.errors import GatewayError
@@ -21,7 +22,7 @@ from providers.contract import Account, ErrorKind, ModelCard, Phase, Result, Tas
 from providers.http import HttpClient
 from tests.archives import JPEG, ArchivePlace, FileHost, new_place, until, video
 from tests.clock import TestClock
-from tests.house import ONE, TWO, House, managed, passing
+from tests.house import ONE, THREE, TWO, House, managed, passing
 from tests.upstream import ScriptedProvider, State, trouble
 
 VIDEO = video()
@@ -72,13 +73,13 @@ class Fragile(ArchiveStore):
     down = False
     hangs = False
 
-    async def get(self, path: str, start: int = 0, stop: int | None = None) -> Stream | None:
+    async def _get(self, store: Any, path: str, options: Any) -> Stream | None:
         self.asked += 1
         if self.hangs:
             await asyncio.Event().wait()
         if self.down:
             raise StoreError("no route to it")
-        return await super().get(path, start, stop)
+        return await super()._get(store, path, options)
 
 
 class WakingClock(TestClock):
@@ -219,7 +220,7 @@ async def test_what_is_written_down(kit: Kit, sealed: bool) -> None:
     assert (record["created"], record["ended"]) == (START, START + 60)
     assert (record["seconds"], record["size"]) == (5, "1280x720")
     assert (record["width"], record["height"], record["duration"]) == (1280, 720, 5.04)
-    assert record["account"] == [ONE.tag]
+    assert record["account"] == list(ONE.marks)
     assert ONE.credential not in json.dumps(record)
 
 
@@ -397,7 +398,7 @@ async def test_what_is_new_elsewhere_may_be_archived_already(kit: Kit) -> None:
         assert unknown == {"scripted-77": None}
 
 
-@pytest.mark.parametrize("kind", [ErrorKind.UNREACHABLE, ErrorKind.INVALID_CREDENTIAL, ErrorKind.RATE_LIMITED])
+@pytest.mark.parametrize("kind", [ErrorKind.UNREACHABLE, ErrorKind.UPSTREAM_ERROR, ErrorKind.RATE_LIMITED])
 async def test_what_is_archived_is_told_when_the_upstream_tells_nothing(kit: Kit, kind: ErrorKind) -> None:
     await kit.archived()
     later = kit.again()
@@ -405,6 +406,61 @@ async def test_what_is_archived_is_told_when_the_upstream_tells_nothing(kit: Kit
     async with later.house.background:
         task = await later.status()
         assert (task.state.phase, task.archived, task.stale) == (Phase.COMPLETED, True, False)
+
+
+async def test_nothing_is_told_to_a_login_that_the_upstream_refuses(kit: Kit) -> None:
+    """Whoever has a credential that only looks like the owner's has nothing else to show."""
+    await kit.archived()
+    for accounts in ((ONE,), (ONE, TWO)):
+        later = kit.again()
+        later.provider.query_trouble = trouble(ErrorKind.INVALID_CREDENTIAL)
+        async with later.house.background:
+            with pytest.raises(GatewayError) as caught:
+                await later.house.tasks.status(passing(*accounts), ID)
+            assert caught.value.code == "invalid_api_key"
+            assert later.store.asked == 0
+
+
+async def test_another_account_that_sees_the_task_becomes_an_owner_and_no_other(kit: Kit) -> None:
+    """Two keys of one main account see the same tasks."""
+    await kit.archived()
+    later = kit.again()
+    async with later.house.background:
+        assert not (await later.status(ID, TWO)).archived
+        await until(lambda: bool(later.house.reports))
+        assert (await later.status(ID, TWO)).archived
+    kit.provider.states.clear()
+    last = kit.again()
+    async with last.house.background:
+        for account in (ONE, TWO):
+            assert (await last.status(ID, account)).archived
+        await last.house.no_such_task(passing(THREE), ID)
+
+
+async def test_an_outage_is_told_once_and_costs_nobody_a_wait_twice(
+    kit: Kit, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(keeping, "PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(archive, "LOOK_UP_SECONDS", 0.05)
+    kit.store.hangs = True
+    with caplog.at_level(logging.WARNING, "gateway"):
+        for ids in ([f"scripted-{number}" for number in range(50)], ["scripted-51"], ["scripted-52"]):
+            with pytest.raises(GatewayError) as caught:
+                await kit.house.tasks.statuses(passing(ONE), ids)
+            assert caught.value.code == "upstream_unavailable"
+            asked = kit.store.asked
+        assert asked <= LOOK_UPS_AT_ONCE
+    assert kit.store.asked == asked
+    assert caplog.text.count("out of reach") == 1
+    kit.store.hangs = False
+    kit.clock.lag(OUTAGE_SECONDS + 1)
+    assert await kit.house.tasks.statuses(passing(ONE), ["scripted-99"]) == {"scripted-99": None}
+
+
+async def test_what_is_listed_says_that_it_is_kept(kit: Kit) -> None:
+    await kit.archived()
+    assert kit.keeper.known(kit.spot())
+    assert not kit.keeper.known(kit.spot(TWO))
 
 
 @pytest.mark.parametrize("how", ["down", "hangs"])
@@ -424,7 +480,7 @@ async def test_without_the_archive_everything_goes_on_and_nothing_is_called_gone
             await kit.house.tasks.status(passing(ONE), ID)
         assert caught.value.code == "upstream_unavailable"
         assert await kit.house.tasks.open_archived(passing(ONE), ID, "video") is None
-    assert "the archive cannot be asked" in caplog.text
+    assert "the archive is out of reach" in caplog.text
 
 
 @pytest.mark.parametrize("how", ["down", "hangs"])

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import zlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import IO, Any
@@ -340,3 +341,34 @@ async def test_any_data_url_is_a_file_or_a_refusal(text: str) -> None:
     async with HttpClient() as http:
         error = await refused(intake(http), image(f"data:{text}"))
     assert error.shape.status in (400, 413)
+
+
+async def test_what_the_gateway_has_itself_goes_before_everything_else(http: HttpClient) -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        yield clip()[:1000]
+        yield clip()[1000:]
+
+    async def read() -> AsyncIterator[bytes]:
+        return pieces()
+
+    async def gone() -> AsyncIterator[bytes]:
+        raise GatewayError("not_found")
+
+    host = Host()
+    item = Media(MediaKind.VIDEO, "", "video", MediaRole.VIDEO, read=read)
+    for card in (CARD, READS_ADDRESSES):
+        (found,) = (await ready(intake(http, host), item, card=card)).media
+        assert found.file == media_file(clip())
+    assert host.asked == []
+    assert (await refused(intake(http), replace(item, read=gone))).code == "not_found"
+    assert (await refused(intake(http, max_bytes=1000), item)).code == "too_large"
+
+
+async def test_a_second_head_in_a_picture_does_no_harm(http: HttpClient) -> None:
+    """Pillow takes the last of several sizes in a PNG."""
+    content = picture("image/png", 2000, 1000)
+    header = bytearray(content[8:33])
+    header[8:16] = (60_000).to_bytes(4) * 2
+    header[-4:] = zlib.crc32(header[4:-4]).to_bytes(4)
+    bomb = content[:33] + bytes(header) + content[33:]
+    assert (await refused(intake(http, shrink=True), image(content=bomb))).code == "invalid_value"
