@@ -15,7 +15,8 @@ from gateway.care import Care
 from gateway.messages import Language, choose_language
 from gateway.repeats import Repeats
 from gateway.settings import Settings
-from gateway.tasks import Submitted, Task, Tasks
+from gateway.tasks import Tasks
+from gateway.views import Submitted, Task
 from providers.contract import VideoRequest
 from providers.http import HttpClient
 

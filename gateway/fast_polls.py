@@ -18,7 +18,7 @@ from gateway.messages import Language, choose_language
 from gateway.metrics import QUERIES_SAVED
 from gateway.reports import report, request_id_of
 from gateway.routes import generations, openai_videos
-from gateway.tasks import Task
+from gateway.views import Task
 
 Render = Callable[[Task, Language], dict[str, Any]]
 

@@ -16,7 +16,7 @@ from cachetools import TTLCache
 
 from gateway.clock import Clock
 from gateway.errors import GatewayError
-from gateway.tasks import Submitted
+from gateway.views import Submitted
 
 KEY_SECONDS = 24 * 3600.0
 RETRY_SECONDS = 600.0

@@ -7,7 +7,8 @@ from gateway.catalog import FORMER_NAMES
 from gateway.errors import GatewayError, as_passing, from_provider, invalid
 from gateway.messages import ERRORS
 from gateway.requests import ReuseBody
-from gateway.tasks import Task, Tasks
+from gateway.tasks import Tasks
+from gateway.views import Task
 from providers.contract import (
     FieldProblem,
     FieldReason,

@@ -1,11 +1,10 @@
 """Tasks: submit, status, cancel, wait, list. The one place that joins callers, models, accounts, upstreams and ids."""
 
 import asyncio
-import math
 import uuid
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from gateway import metrics
 from gateway.archive import Opened
@@ -23,6 +22,7 @@ from gateway.messages import ERRORS
 from gateway.places import Place, Places, Unplaced
 from gateway.polling import Observation, Polling
 from gateway.submission import Submitter, Wanted
+from gateway.views import Submitted, Task, Untold, view_of
 from providers.contract import (
     Account,
     CanCancel,
@@ -41,93 +41,8 @@ from providers.progress import estimate
 from providers.registry import Registry
 from providers.settle import approach, nominal_size, parse_size, settle
 
-_POLL_AFTER_MS = {
-    Phase.QUEUED: 3000,
-    Phase.PROCESSING: 3000,
-    Phase.POST_PROCESSING: 2000,
-    Phase.FINALIZING: 1000,
-}
-_LONGEST_POLL_AFTER_MS = 15_000
-_LONGEST_ROUND_MS = 60_000
 _LATE_SECONDS = 1.0
 """Beyond the freshness: what an answer may be late before it is called stale."""
-_QUEUE_POLLS = 5
-"""How many polls a place in a queue is worth until its forecast has passed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Submitted:
-    """A task that was accepted. `id` is the public one; `created` is in unix seconds.
-
-    `sealed_id` is the public id of the OpenAI surface, which is `id` as well where a sealed one is needed.
-    `seconds` (0: not known) and `size` ("": not known) are those of the video that was really asked for.
-    """
-
-    id: str
-    sealed_id: str
-    provider: str
-    model: str
-    created: int
-    seconds: int = 0
-    size: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """One task as it stands, for any surface to render. `model` and `created` are None where nobody knows them.
-
-    `seconds` (0: not known) and `size` ("": not known) are those that were asked for. `trouble` is why the state may
-    be old: the last query failed on its way. `age` is in seconds; `stale` says that the answer is older than it should
-    be, whatever the reason. `round_seconds` is how long its account takes to ask for every task that waits for it.
-    `proxy` is the way by which the task's account goes out. `archived` says that the video is surely kept,
-    `recalled` that nothing but the archive tells of it.
-    """
-
-    id: str
-    provider: str
-    state: TaskState
-    progress: int = 0
-    model: str | None = None
-    created: int | None = None
-    seconds: int = 0
-    size: str = ""
-    trouble: ProviderError | None = None
-    age: float = 0.0
-    stale: bool = False
-    round_seconds: float = 0.0
-    proxy: str | None = field(default=None, repr=False)
-    archived: bool = False
-    recalled: bool = False
-
-    @property
-    def poll_after_ms(self) -> int | None:
-        """When to ask again; None once the task has ended."""
-        if self.state.phase.ended:
-            return None
-        pause = _POLL_AFTER_MS[self.state.phase]
-        queue = self.state.queue
-        if queue and queue.eta_seconds:
-            pause = max(pause, math.ceil(queue.eta_seconds * 1000 / _QUEUE_POLLS))
-        pause = min(pause, _LONGEST_POLL_AFTER_MS)
-        return max(pause, min(math.ceil(self.round_seconds * 1000), _LONGEST_ROUND_MS))
-
-
-@dataclass(frozen=True, slots=True)
-class Untold:
-    """A task of which nothing can be told, since the upstream refuses the credential, or does not answer."""
-
-    id: str
-    provider: str
-    error: ProviderError
-    place: Place | None = None
-
-    @property
-    def task(self) -> Task:
-        """What stands for it beside others of which something is known."""
-        state = TaskState(self.id, Phase.PROCESSING)
-        if self.place is None:
-            return Task(self.id, self.provider, state, trouble=self.error, stale=True)
-        return _found(self.place, Observation(state, 0, seen_at=0, trouble=self.error), None)
 
 
 class Tasks:
@@ -440,7 +355,7 @@ class Tasks:
             late = age > self._polling.freshness + _LATE_SECONDS
         round_seconds = self._polling.round_seconds(place.provider, place.account)
         archived = self._keeper.seen(place, seen.state) if self._keeper is not None else False
-        return _found(place, seen, model, age=age, late=late, round_seconds=round_seconds, archived=archived)
+        return view_of(place, seen, model, age=age, late=late, round_seconds=round_seconds, archived=archived)
 
     async def list(
         self, caller: Caller, *, limit: int, after: str | None = None, ascending: bool = False
@@ -461,7 +376,7 @@ class Tasks:
         card = listed.place.provider.card(listed.place.model) if listed.place.model else None
         progress = estimate(state, now, card.typical_seconds) if card else state.progress
         archived = self._keeper is not None and self._keeper.known(listed.place)
-        return _found(listed.place, Observation(state, progress, seen_at=now), listed.place.model, archived=archived)
+        return view_of(listed.place, Observation(state, progress, seen_at=now), listed.place.model, archived=archived)
 
 
 def _is_refused(found: "Task | Untold | None") -> bool:
@@ -474,33 +389,3 @@ def _new_place(provider: Provider, account: Account, id: str, settled: VideoRequ
     size = settled.size or (nominal_size(settled.resolution, settled.ratio) if settled.duration else "")
     width, height = parse_size(size) or (0, 0)
     return Place(id, provider, account, id, settled.model, created, settled.duration or 0, width, height)
-
-
-def _found(
-    place: Place,
-    observation: Observation,
-    model: str | None,
-    *,
-    age: float = 0.0,
-    late: bool = False,
-    round_seconds: float = 0.0,
-    archived: bool = False,
-) -> Task:
-    state = observation.state
-    created = place.created or state.created_at or observation.submitted_at
-    return Task(
-        place.public_id,
-        place.provider.name,
-        state,
-        observation.progress,
-        model=place.model or model or None,
-        created=int(created) if created else None,
-        seconds=place.seconds,
-        size=f"{place.width}x{place.height}" if place.width and place.height else "",
-        trouble=observation.trouble,
-        age=age,
-        stale=late or observation.trouble is not None,
-        round_seconds=round_seconds,
-        proxy=place.account.proxy,
-        archived=archived,
-    )

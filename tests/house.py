@@ -25,7 +25,8 @@ from gateway.places import Places
 from gateway.policies import FillFirst, Policy
 from gateway.polling import Polling
 from gateway.submission import Submitter
-from gateway.tasks import Submitted, Tasks
+from gateway.tasks import Tasks
+from gateway.views import Submitted
 from providers.contract import (
     Account,
     Provider,

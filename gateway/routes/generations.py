@@ -13,7 +13,7 @@ from gateway.errors import describe, describe_query, refused
 from gateway.messages import Language, describe_state
 from gateway.repeats import fingerprint_of
 from gateway.requests import parse_generation
-from gateway.tasks import Submitted, Task
+from gateway.views import Submitted, Task
 from providers.contract import Phase, Result, VideoRequest
 
 MAX_IDS = 100

@@ -17,7 +17,8 @@ from gateway.messages import ERRORS, Language
 from gateway.repeats import fingerprint_of
 from gateway.requests import ReuseBody, parse_generation, parse_reuse
 from gateway.reuse import edit_request, extension_request, finished, remix_request
-from gateway.tasks import Task, Tasks
+from gateway.tasks import Tasks
+from gateway.views import Task
 from providers.contract import (
     FieldProblem,
     FieldReason,

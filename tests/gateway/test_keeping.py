@@ -17,7 +17,7 @@ from gateway.errors import GatewayError
 from gateway.keeping import FOLLOWED_SECONDS, Keeper, Kept
 from gateway.places import Place
 from gateway.task_ids import derived_key
-from gateway.tasks import Task
+from gateway.views import Task
 from providers.contract import Account, ErrorKind, ModelCard, Phase, Result, TaskState, VideoRequest
 from providers.http import HttpClient
 from tests.archives import JPEG, ArchivePlace, FileHost, new_place, until, video

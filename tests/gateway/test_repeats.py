@@ -10,7 +10,7 @@ import pytest
 
 from gateway.errors import GatewayError
 from gateway.repeats import KEY_SECONDS, RETRY_SECONDS, Repeats, fingerprint_of
-from gateway.tasks import Submitted
+from gateway.views import Submitted
 from providers.contract import Media, VideoRequest
 from providers.files import MediaKind
 from tests.clock import TestClock

@@ -8,7 +8,7 @@ import pytest
 from gateway.errors import GatewayError
 from gateway.submission import LOOKUP_DELAYS, RESEND_WITHIN
 from gateway.task_ids import derived_key, unseal
-from gateway.tasks import Submitted
+from gateway.views import Submitted
 from providers.contract import (
     ErrorKind,
     Media,

@@ -4,7 +4,7 @@ import pytest
 
 from gateway.errors import GatewayError
 from gateway.task_ids import PREFIX, derived_key, unseal
-from gateway.tasks import Task
+from gateway.views import Task
 from providers.contract import (
     Account,
     ErrorKind,
