@@ -8,6 +8,7 @@ No proxy, cookie, credential or kept connection comes into it. Redirects are fol
 """
 
 import asyncio
+import re
 import socket
 import ssl
 from collections.abc import AsyncGenerator, Callable
@@ -43,6 +44,7 @@ told to come back."""
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _PIECE_BYTES = 64 * 1024
 _SHOWN_HOST = 100
+_END_OF_HOST = re.compile(r"[/?#\\]")
 _HEADERS = {"Accept-Encoding": "identity", "User-Agent": "video-gateway"}
 
 
@@ -240,8 +242,9 @@ def _too_large(param: str, max_bytes: int) -> GatewayError:
 
 
 def _log(url: str, param: str, refused: Refused) -> None:
-    """For the operator, whose lists it may be: the client is not told why. No path or query, which may be signed."""
-    host = url.partition("://")[2].partition("/")[0].rpartition("@")[2][:_SHOWN_HOST]
+    """For the operator, whose lists it may be: the client is not told why. No path or query, which may be signed, and
+    nothing of an address in which a password may stand anywhere."""
+    host = "" if "@" in url else _END_OF_HOST.split(url.partition("://")[2], maxsplit=1)[0][:_SHOWN_HOST]
     fields = {"param": param, "host": host, "cause": refused.reason}
     GATEWAY.info("an address was not fetched", extra={"fields": fields})
 

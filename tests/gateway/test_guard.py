@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.guard import METADATA, NOT_PUBLIC, REFUSED_PORTS, Guard, Refused
-from tests.gateway.hostile import HOSTILE_URLS
+from tests.gateway.fetching.hostile import HOSTILE_URLS
 
 GUARD = Guard()
 HOME = Guard(networks=(ip_network("10.1.0.0/16"), ip_network("fd00:1::/32")))
