@@ -1,7 +1,8 @@
 """The short way of a poll and the ordinary one give the same answers."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import httpx
 import pytest
@@ -9,13 +10,43 @@ import pytest
 from gateway.app import create_app
 from gateway.cli.background import BackgroundServer
 from providers.sandbox.server import SandboxServer
-from tests.e2e.conftest import bearer, follow, settings_for
+from tests.e2e.conftest import HastyClock, bearer, follow, settings_for
 
 ORDINARY = {"Origin": "https://page.example"}
 """What a web page sends: its answers need more headers, which the short way does not know."""
 OF_THE_WAY = {"date", "x-request-id", "vary", "access-control-allow-origin", "access-control-expose-headers", "age"}
 
 SUBMIT = "/v1/videos/generations"
+
+
+class StoppableClock(HastyClock):
+    """The real time, which stands still between the two answers that are compared: what they tell depends on it."""
+
+    def __init__(self) -> None:
+        self._stopped_at: float | None = None
+
+    def now(self) -> float:
+        return super().now() if self._stopped_at is None else self._stopped_at
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        self._stopped_at = super().now()
+        try:
+            yield
+        finally:
+            self._stopped_at = None
+
+
+@pytest.fixture(scope="module")
+def clock() -> StoppableClock:
+    return StoppableClock()
+
+
+@pytest.fixture(scope="module")
+def url(upstream: SandboxServer, clock: StoppableClock) -> Iterator[str]:
+    """A gateway that asks once for both answers: the upstream signs a link anew for each query."""
+    with BackgroundServer(create_app(settings_for(upstream, poll_freshness=0.02), clock=clock)) as gateway:
+        yield gateway.url
 
 
 def both(client: httpx.Client, path: str, headers: dict[str, str]) -> tuple[httpx.Response, httpx.Response]:
@@ -42,43 +73,55 @@ def same(client: httpx.Client, path: str, headers: dict[str, str]) -> httpx.Resp
     return short
 
 
+AskBothWays = Callable[[str, dict[str, str]], httpx.Response]
+
+
+@pytest.fixture
+def ask(client: httpx.Client, clock: StoppableClock, surface: str, language: str) -> AskBothWays:
+    """Polls a task both ways in one moment; the answers have to be the same."""
+
+    def answer(id: str, headers: dict[str, str]) -> httpx.Response:
+        with clock.stopped():
+            return same(client, surface.format(id=id), headers | {"Accept-Language": language})
+
+    return answer
+
+
 @pytest.mark.parametrize("surface", ["/v1/videos/tasks/{id}", "/v1/videos/{id}", "/videos/{id}"])
 @pytest.mark.parametrize("language", ["zh", "en"])
 class TestBothWays:
-    def test_a_finished_task(self, client: httpx.Client, session: str, surface: str, language: str) -> None:
+    def test_a_finished_task(self, client: httpx.Client, ask: AskBothWays, session: str) -> None:
         id = client.post("/v1/videos", json={"prompt": "x"}, headers=bearer(session)).json()["id"]
         follow(client, id, session)
-        # Links are signed anew for each query; within its freshness both ways tell the same one.
-        answer = same(client, surface.format(id=id), bearer(session) | {"Accept-Language": language})
+        answer = ask(id, bearer(session))
         assert answer.json()["status"] == "completed"
 
-    def test_a_running_task(self, client: httpx.Client, session: str, surface: str, language: str) -> None:
+    def test_a_running_task(self, client: httpx.Client, ask: AskBothWays, session: str) -> None:
         answer = client.post("/v1/videos", json={"prompt": "x #stuck"}, headers=bearer(session))
         time.sleep(0.25)
-        answer = same(client, surface.format(id=answer.json()["id"]), bearer(session) | {"Accept-Language": language})
+        answer = ask(answer.json()["id"], bearer(session))
         assert answer.json()["status"] in ("processing", "in_progress", "pending", "queued")
         assert int(answer.headers["openai-poll-after-ms"]) > 0
 
-    def test_a_failed_task(self, client: httpx.Client, session: str, surface: str, language: str) -> None:
+    def test_a_failed_task(self, client: httpx.Client, ask: AskBothWays, session: str) -> None:
         answer = client.post("/v1/videos", json={"prompt": "x #fail=2038"}, headers=bearer(session))
         follow(client, answer.json()["id"], session)
-        answer = same(client, surface.format(id=answer.json()["id"]), bearer(session) | {"Accept-Language": language})
+        answer = ask(answer.json()["id"], bearer(session))
         assert answer.json()["status"] == "failed"
 
     @pytest.mark.parametrize("id", ["7535099487211244578", "video_nothing", "0", "%20", "a.b"])
-    def test_no_such_task(self, client: httpx.Client, session: str, surface: str, language: str, id: str) -> None:
-        answer = same(client, surface.format(id=id), bearer(session) | {"Accept-Language": language})
+    def test_no_such_task(self, ask: AskBothWays, session: str, id: str) -> None:
+        answer = ask(id, bearer(session))
         assert answer.status_code == 404
 
     @pytest.mark.parametrize("authorization", ["", "Bearer", "Basic x", "Bearer gw-nobody"])
-    def test_nobody(self, client: httpx.Client, surface: str, language: str, authorization: str) -> None:
-        headers = {"Authorization": authorization, "Accept-Language": language}
-        assert same(client, surface.format(id="7535099487211244578"), headers).status_code == 401
+    def test_nobody(self, ask: AskBothWays, authorization: str) -> None:
+        assert ask("7535099487211244578", {"Authorization": authorization}).status_code == 401
 
-    def test_a_stale_one(self, client: httpx.Client, session: str, surface: str, language: str) -> None:
+    def test_a_stale_one(self, client: httpx.Client, ask: AskBothWays, session: str) -> None:
         answer = client.post("/v1/videos", json={"prompt": "x #poll-500"}, headers=bearer(session))
         time.sleep(0.05)
-        answer = same(client, surface.format(id=answer.json()["id"]), bearer(session) | {"Accept-Language": language})
+        answer = ask(answer.json()["id"], bearer(session))
         assert answer.json()["stale"] is True
 
 

@@ -288,7 +288,9 @@ class TestIds:
         found = client.get(f"/v1/videos/tasks/{row['task_id']}", headers=bearer(session, key)).json()
         assert (found["created"], found["model"]) == (row["created"], WAN)
         plain = client.get(f"/v1/videos/tasks/{running}", headers=bearer(key)).json()
-        assert (plain["status"], plain["progress"]) == (found["status"], found["progress"])
+        assert plain["status"] == found["status"]
+        # Estimated by the time that has passed, a little more for the second one.
+        assert 0 <= plain["progress"] - found["progress"] <= 1
 
     @pytest.mark.parametrize("query", ["", "?ids=", "?ids=" + ",".join(["1"] * 101)])
     def test_too_few_or_too_many(self, client: httpx.Client, session: str, query: str) -> None:
