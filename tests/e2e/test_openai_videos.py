@@ -13,7 +13,7 @@ from gateway.app import create_app
 from gateway.cli.background import BackgroundServer
 from providers.sandbox.server import SandboxServer
 from providers.sandbox.settings import SandboxSettings
-from tests.e2e.conftest import HastyClock, bearer, settings_for
+from tests.e2e.conftest import UPSTREAM, HastyClock, bearer, settings_for
 from tests.e2e.test_openai_clients import boxes
 from tests.pictures import picture
 
@@ -141,6 +141,7 @@ class TestContent:
         self, client: httpx.Client, upstream: SandboxServer, session: str
     ) -> None:
         id = create(client, session, model=JIMENG, prompt="x #poll-500")["id"]
+        time.sleep(2 * UPSTREAM.visible_after)
         with BackgroundServer(create_app(settings_for(upstream))) as replica:
             answer = httpx.get(f"{replica.url}/v1/videos/{id}/content", headers=bearer(session))
         assert error_code(answer, 502) == "upstream_unavailable"
