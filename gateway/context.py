@@ -83,13 +83,20 @@ async def submit_once(
             wanted=None if key is not None or tries else wanted,
         )
 
-    return await parts(request).repeats.once(
+    submitted = await parts(request).repeats.once(
         who.identity,
         fingerprint,
         submit,
         key=key,
         tries=int(tries) if tries.isascii() and tries.isdigit() and len(tries) < 4 else None,
     )
+    note(request, submitted.mark())
+    return submitted
+
+
+def note(request: Request, facts: Mapping[str, str]) -> None:
+    """What the log line of a request tells besides."""
+    request.scope["gateway.facts"] = {**request.scope.get("gateway.facts", {}), **facts}
 
 
 def request_id(request: Request) -> str:

@@ -93,7 +93,7 @@ class FastPolls:
             report("GET", scope["path"], route, 200, time.perf_counter() - began, request_id, caller=told.caller)
             return True
         language = choose_language(key[2].decode("latin-1"), parts.settings.language)
-        caller, refused = "-", None
+        caller, facts = "-", None
         try:
             who = parts.callers.identify(key[1].decode("latin-1"))
             caller = who.name
@@ -103,14 +103,14 @@ class FastPolls:
             if cancels == self._cancels:
                 self._remember(key, parts, caller, task, head, body)
         except GatewayError as refusal:
-            status, refused = refusal.shape.status, refusal.mark()
+            status, facts = refusal.shape.status, refusal.mark()
             body = orjson.dumps(refusal.body(language, request_id))
             head = _raw(refusal.headers(), body)
         except Exception:
             return False
         await _send(send, status, body, head, request_id)
         seconds = time.perf_counter() - began
-        report("GET", scope["path"], route, status, seconds, request_id, caller=caller, refusal=refused)
+        report("GET", scope["path"], route, status, seconds, request_id, caller=caller, facts=facts)
         return True
 
     def _remember(

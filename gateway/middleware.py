@@ -90,7 +90,7 @@ class RequestContext:
                 time.perf_counter() - started,
                 request_id,
                 caller=scope.get("gateway.caller", "-"),
-                refusal=scope.get("gateway.refusal"),
+                facts=scope.get("gateway.facts"),
             )
 
 

@@ -6,14 +6,14 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.context import json_answer, language, request_id
+from gateway.context import json_answer, language, note, request_id
 from gateway.errors import GatewayError
 
 
 async def refuse(request: Request, error: Exception) -> Response:
     """The answer to a GatewayError."""
     refusal = cast(GatewayError, error)
-    request.scope["gateway.refusal"] = refusal.mark()
+    note(request, refusal.mark())
     body = refusal.body(language(request), request_id(request))
     return json_answer(body, refusal.shape.status, refusal.headers())
 

@@ -34,9 +34,9 @@ def report(
     request_id: str,
     *,
     caller: str = "-",
-    refusal: Mapping[str, str] | None = None,
+    facts: Mapping[str, str] | None = None,
 ) -> None:
-    """Write down a request that is done."""
+    """Write down a request that is done. `facts` is what its line tells besides: why it was refused, what it made."""
     known = method if method in _METHODS else "OTHER"
     observe_request(route, known, status, seconds)
     if status >= 500:
@@ -51,7 +51,7 @@ def report(
         "status": status,
         "ms": round(seconds * 1000, 1),
         "caller": caller,
-        **(refusal or {}),
+        **(facts or {}),
         "request_id": request_id,
     }
     ACCESS.log(level, "request", extra={"fields": fields})

@@ -146,7 +146,9 @@ class Tasks:
         return Submitted(
             sealed if self._places.needs_seal(caller, account, upstream_id) else upstream_id,
             sealed,
+            upstream_id,
             account.provider,
+            account.name or account.tag,
             settled.model,
             created,
             settled.duration or 0,

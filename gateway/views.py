@@ -24,16 +24,29 @@ class Submitted:
     """A task that was accepted. `id` is the public one; `created` is in unix seconds.
 
     `sealed_id` is the public id of the OpenAI surface, which is `id` as well where a sealed one is needed.
-    `seconds` (0: not known) and `size` ("": not known) are those of the video that was really asked for.
+    `upstream_id` and `account`, its name or else its tag, are for the operator alone. `seconds` (0: not known) and
+    `size` ("": not known) are those of the video that was really asked for.
     """
 
     id: str
     sealed_id: str
+    upstream_id: str
     provider: str
+    account: str
     model: str
     created: int
     seconds: int = 0
     size: str = ""
+
+    def mark(self) -> dict[str, str]:
+        """What a log line tells of it: by any of the names that somebody may ask for it, and who made it."""
+        return {
+            "task": self.sealed_id,
+            "upstream_id": self.upstream_id,
+            "model": self.model,
+            "provider": self.provider,
+            "account": self.account,
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,10 @@ from tests.clock import TestClock
 CAT, DOG = (fingerprint_of("video", VideoRequest("m", prompt)) for prompt in ("cat", "dog"))
 
 
+def made(id: str) -> Submitted:
+    return Submitted(id, id, id, "p", "account", "m", 0)
+
+
 class Upstream:
     """Counts submits; `errors` are raised first."""
 
@@ -33,14 +37,14 @@ class Upstream:
         self.seeds.append(seed)
         if find_only:
             if self.findable:
-                return Submitted("found", "found", "p", "m", 0)
+                return made("found")
             raise GatewayError("submission_unconfirmed")
         self.submits += 1
         number = self.submits
         await self.gate.wait()
         if self.errors:
             raise self.errors.pop(0)
-        return Submitted(f"task-{number}", f"task-{number}", "p", "m", 0)
+        return made(f"task-{number}")
 
 
 @pytest.fixture

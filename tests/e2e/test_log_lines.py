@@ -1,0 +1,103 @@
+"""What an operator finds in the log when somebody asks about a task."""
+
+import logging
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from gateway.app import create_app
+from gateway.cli.background import BackgroundServer
+from gateway.settings import AccountSettings
+from providers.sandbox.server import SandboxServer
+from tests.e2e.conftest import HastyClock, bearer, settings_for
+
+SURFACES = {"/v1/videos/generations": "task_id", "/v1/videos": "id"}
+MODELS = {"jimeng-video-3.0": "first", "wan2.6-t2v": "second"}
+SECRETS = {"first": "log-session", "second": "sk-log-key"}
+
+either_surface = pytest.mark.parametrize("surface", SURFACES)
+either_model = pytest.mark.parametrize("model", MODELS)
+
+
+@pytest.fixture
+def managed(upstream: SandboxServer) -> Iterator[httpx.Client]:
+    """A gateway with an account of its own at each upstream."""
+    settings = settings_for(
+        upstream,
+        keys=(SecretStr("alice:gw-alice"),),
+        secret=(SecretStr("a long secret"),),
+        accounts=tuple(AccountSettings(name=name, credential=SecretStr(secret)) for name, secret in SECRETS.items()),
+    )
+    with (
+        BackgroundServer(create_app(settings, clock=HastyClock())) as server,
+        httpx.Client(base_url=server.url, headers=bearer("gw-alice")) as client,
+    ):
+        yield client
+
+
+def line_of(caplog: pytest.LogCaptureFixture, answer: httpx.Response) -> dict[str, Any]:
+    """The fields of the one line of a request, which is written once its answer is out."""
+    give_up = time.monotonic() + 5
+    while time.monotonic() < give_up:
+        rows: list[dict[str, Any]] = [record.fields for record in caplog.records if hasattr(record, "fields")]
+        found = [row for row in rows if row.get("request_id") == answer.headers["x-request-id"]]
+        if found:
+            (line,) = found
+            return line
+        time.sleep(0.01)
+    raise AssertionError("no line was written")
+
+
+@either_surface
+@either_model
+def test_a_submit_names_its_task_and_who_made_it(
+    managed: httpx.Client, upstream: SandboxServer, caplog: pytest.LogCaptureFixture, surface: str, model: str
+) -> None:
+    with caplog.at_level(logging.INFO, "gateway"):
+        answer = managed.post(surface, json={"model": model, "prompt": "a secret garden"})
+        line = line_of(caplog, answer)
+    id, name = answer.json()[SURFACES[surface]], MODELS[model]
+    assert (line["task"], line["model"], line["account"], line["caller"]) == (id, model, name, "alice")
+    assert line["provider"] in ("jimeng", "dashscope")
+    managed.get(f"/v1/videos/tasks/{id}")
+    assert upstream.sandbox.polls(line["upstream_id"]) == 1
+    assert "code" not in line
+    assert not any(secret in caplog.text for secret in (*SECRETS.values(), "gw-alice", "garden"))
+
+
+@either_surface
+def test_a_callers_own_account_is_named_by_its_tag(
+    client: httpx.Client, session: str, caplog: pytest.LogCaptureFixture, surface: str
+) -> None:
+    with caplog.at_level(logging.INFO, "gateway"):
+        answer = client.post(surface, json={"prompt": "x"}, headers=bearer(session))
+        line = line_of(caplog, answer)
+    assert answer.json()[SURFACES[surface]] in (line["task"], line["upstream_id"])
+    assert line["account"]
+    assert session not in caplog.text
+
+
+@either_surface
+def test_one_that_is_refused_says_why(
+    client: httpx.Client, session: str, caplog: pytest.LogCaptureFixture, surface: str
+) -> None:
+    with caplog.at_level(logging.INFO, "gateway"):
+        answer = client.post(surface, json={"prompt": "x #fail-submit"}, headers=bearer("session-expired"))
+        line = line_of(caplog, answer)
+    assert (line["status"], line["code"]) == (answer.status_code, answer.json()["error"]["code"])
+    assert "task" not in line
+
+
+def test_one_that_is_waited_for_names_its_task(
+    client: httpx.Client, session: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    headers = bearer(session) | {"Prefer": "wait=5"}
+    with caplog.at_level(logging.INFO, "gateway"):
+        answer = client.post("/v1/videos/generations", json={"prompt": "x"}, headers=headers)
+        line = line_of(caplog, answer)
+    assert answer.json()["status"] == "completed"
+    assert answer.json()["task_id"] == line["upstream_id"]
