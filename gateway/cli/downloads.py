@@ -15,7 +15,7 @@ from gateway.cli.client import BrokenAnswerError, GatewayClient, RefusedError, U
 from gateway.cli.failures import BAD_USAGE, CommandError
 from gateway.cli.following import PASSING_STATUSES, follow
 from gateway.cli.meters import Meter, meter
-from gateway.cli.output import give, say
+from gateway.cli.output import forget_output, give, say, writing
 
 STANDARD_OUTPUT = "-"
 
@@ -56,8 +56,7 @@ def download(client: GatewayClient, order: Order, *, wait: bool, again: str) -> 
     except RefusedError as refusal:
         raise _not_ready(client, order.id, refusal, again) from None
     except BrokenPipeError:
-        # What Python still holds would be written, and fail once more, at the end of the process.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        forget_output()
         raise CommandError("whoever reads standard output has closed it") from None
     except OSError as error:
         name = error.filename or (fetch.into.name if fetch.into else "the file")
@@ -177,8 +176,9 @@ class _Output:
         self.etag = etag
 
     def write(self, piece: bytes) -> None:
-        sys.stdout.buffer.write(piece)
-        sys.stdout.buffer.flush()
+        with writing():
+            sys.stdout.buffer.write(piece)
+            sys.stdout.buffer.flush()
         self.size += len(piece)
 
     def finish(self) -> None:

@@ -1,22 +1,29 @@
 """What people and scripts read: words for people on standard error, results and tables on standard output."""
 
+import contextlib
 import io
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+
+from gateway.cli.failures import CommandError
 
 
 def say(text: str) -> None:
-    """A line for the person."""
-    print(text, file=sys.stderr, flush=True)
+    """A line for the person, who may not be there to read it."""
+    with contextlib.suppress(OSError):
+        print(text, file=sys.stderr, flush=True)
 
 
 def give(text: str) -> None:
-    """A result, for whatever reads this command."""
-    print(text, flush=True)
+    """A result, for whatever reads this command. Raises CommandError where it cannot be written."""
+    with writing():
+        print(text, flush=True)
 
 
 def give_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, whole: bool = False) -> None:
-    """A table on a terminal; lines of tab-separated fields, the names first, where a program reads.
+    """A table on a terminal; lines of tab-separated fields, the names first, where a program reads. Raises CommandError
+    where they cannot be written.
 
     The first column is what people copy: it is never cut. With `whole` only the last one is, to a line.
     """
@@ -36,13 +43,35 @@ def give_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, whole: 
         table = Table(Column(columns[0], no_wrap=True), *columns[1:])
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
-    Console().print(table)
+    with writing():
+        Console().print(table)
 
 
 def _width(rows: Sequence[Sequence[str]], column: int) -> int:
     from rich.cells import cell_len
 
     return max((cell_len(row[column]) for row in rows), default=0)
+
+
+@contextlib.contextmanager
+def writing() -> Iterator[None]:
+    """Turns a standard output that takes nothing more into a failed command. That whoever read it has gone, as `head`
+    does, is no failure to speak of and ends the command silently."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        forget_output()
+        raise CommandError(f"standard output cannot be written: {error.strerror or error}") from None
+
+
+def forget_output() -> None:
+    """Let go of what Python still holds for standard output: it would be written, and fail once more, at the end of the
+    process."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def never_fail_to_print() -> None:

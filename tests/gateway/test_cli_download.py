@@ -456,6 +456,15 @@ def test_a_reader_that_has_enough_ends_it_in_one_line(place: Place) -> None:
         assert running.wait(10) == 1
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is always full")
+def test_a_full_device_ends_it_in_one_line(place: Place) -> None:
+    command = [sys.executable, "-m", "gateway", "download", "7", "-o", "-"]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False)
+    assert done.stderr == b"error: standard output cannot be written: No space left on device\n"
+    assert done.returncode == 1
+
+
 def test_only_small_pieces_are_held(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     steps: list[int] = []
     monkeypatch.setattr(Silence, "show", lambda self, name, done, total: steps.append(done))

@@ -1,0 +1,26 @@
+"""Results and words, where they cannot be written."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FULL = Path("/dev/full")
+
+pytestmark = pytest.mark.skipif(not FULL.exists(), reason="there is no device that is always full")
+
+
+def test_a_result_that_cannot_be_written_is_told_in_one_line(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "gateway", "config"]
+    with FULL.open("w") as full:
+        done = subprocess.run(command, cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.stderr == "error: standard output cannot be written: No space left on device\n"
+    assert done.returncode == 1
+
+
+def test_words_for_people_need_nobody_to_read_them(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "gateway", "config", "--config", "missing.toml"]
+    with FULL.open("w") as full:
+        done = subprocess.run(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=full, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
