@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,16 @@ VERSION = importlib.metadata.version("video-gateway")
 
 
 @pytest.fixture(autouse=True)
-def _bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in list(os.environ):
+def _bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """None of ours, neither before nor after: `serve` leaves its options in the environment, for its workers."""
+    before = dict(os.environ)
+    for name in before:
         if name.startswith(("GATEWAY_", "JIMENG_", "DASHSCOPE_", "MODELSCOPE_", "QWEN_", "VIDEO_", "POLL_")):
-            monkeypatch.delenv(name)
+            del os.environ[name]
     monkeypatch.chdir(tmp_path)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
 
 
 def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
