@@ -4,9 +4,10 @@ Parts are made anew when the configuration is read again; what they remember is 
 """
 
 import itertools
+import logging
 import secrets
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 
 from gateway import metrics
 from gateway.accounts import AccountPool
@@ -48,7 +49,7 @@ _SHORTEST_SECRET = 16
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """All that one process remembers, and its connections."""
+    """All that one process remembers, and its connections. `said` are the remarks on the configuration in force."""
 
     clock: Clock
     http: HttpClient
@@ -60,6 +61,7 @@ class Memory:
     places: PlaceMemory
     repeats: Repeats
     keeper: Keeper | None
+    said: set[str] = field(default_factory=set)
 
 
 def remember(settings: Settings, clock: Clock, http: HttpClient | None = None) -> Memory:
@@ -159,7 +161,7 @@ def assemble(settings: Settings, memory: Memory) -> Parts:
         accounts=[managed.account for managed in accounts],
         pass_through=settings.pass_through,
     )
-    _warn(settings, len(accounts))
+    _remark(memory.said, _surprises(settings, len(accounts)))
     # Nothing can go wrong any more.
     pool.manage(accounts, POLICIES[settings.rotation.policy]())
     memory.fetcher.guard, memory.fetcher.max_seconds = guard, settings.media.fetch_seconds
@@ -222,21 +224,36 @@ def _registry(settings: Settings, http: HttpClient, clock: Clock) -> Registry:
     return Registry([dashscope, jimeng])
 
 
-def _warn(settings: Settings, accounts: int) -> None:
-    """What can be used, but will surprise somebody."""
+def _remark(said: set[str], surprises: Iterable[tuple[int, str]]) -> None:
+    """Say what was not said of the configuration before."""
+    found = {text: level for level, text in surprises}
+    for text, level in found.items():
+        if text not in said:
+            GATEWAY.log(level, text)
+    said.clear()
+    said.update(found)
+
+
+def _surprises(settings: Settings, accounts: int) -> Iterator[tuple[int, str]]:
+    """What can be used, but will surprise somebody: level and text."""
     if any(len(secret.get_secret_value()) < _SHORTEST_SECRET for secret in settings.secret):
-        GATEWAY.warning(f"GATEWAY_SECRET is shorter than {_SHORTEST_SECRET} characters: set it to a long random text")
+        yield (
+            logging.WARNING,
+            f"GATEWAY_SECRET is shorter than {_SHORTEST_SECRET} characters: set it to a long random text",
+        )
     if settings.keys and not accounts:
-        GATEWAY.warning(
+        yield (
+            logging.WARNING,
             "keys are configured, but no account: set JIMENG_TOKENS or DASHSCOPE_API_KEY, or add [[accounts]] to the "
-            "file"
+            "file",
         )
     if accounts and not settings.keys:
-        GATEWAY.warning("accounts are configured, but no key that may use them: set GATEWAY_KEYS=name:gw-…")
+        yield logging.WARNING, "accounts are configured, but no key that may use them: set GATEWAY_KEYS=name:gw-…"
     if accounts and settings.admin_key is None:
-        GATEWAY.info("GATEWAY_ADMIN_KEY is not set: /v1/accounts and /metrics answer this machine only")
+        yield logging.INFO, "GATEWAY_ADMIN_KEY is not set: /v1/accounts and /metrics answer this machine only"
     if settings.keys and not settings.secret:
-        GATEWAY.warning(
+        yield (
+            logging.WARNING,
             "GATEWAY_SECRET is not set: task ids will not outlive this process nor be known to other replicas; "
-            "set it to a long random text"
+            "set it to a long random text",
         )

@@ -102,11 +102,15 @@ class WorkerApp:
         # Until the application handles it: what reaches the supervisor early is passed on to all of them.
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         _configure_logs(self.settings)
+        # Remarks on it were made by the process that this one belongs to.
+        logging.disable(logging.WARNING)
         try:
             app = create_app(load_settings(), reload=True)
         except SettingsError as error:
             logs.GATEWAY.error(f"the configuration is refused, the one before is used: {error}")
             app = create_app(self.settings, reload=True)
+        finally:
+            logging.disable(logging.NOTSET)
         spare_the_collector()
         return app
 

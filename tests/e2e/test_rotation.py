@@ -476,7 +476,7 @@ def test_a_running_gateway_takes_new_accounts_without_dropping_a_request(
             deadline = time.monotonic() + 10
             while not upstream.sandbox.submits("jimeng", "k-two") and time.monotonic() < deadline:
                 # A connection of its own may lead to the other worker.
-                answer = httpx.post(f"{url}{SUBMIT}", json={"model": MODEL, "prompt": "x"}, headers=KEY)
+                answer = httpx.post(f"{url}{SUBMIT}", json={"model": MODEL, "prompt": "x"}, headers=KEY, timeout=20)
                 assert answer.status_code == 200
                 # Not more at once than the one account may have.
                 time.sleep(0.02)

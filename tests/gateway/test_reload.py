@@ -105,6 +105,21 @@ async def test_the_rest_of_the_configuration_is_read_as_well(caplog: pytest.LogC
     assert "need a new start: archive, archive_url, port" in caplog.text
 
 
+async def test_what_was_remarked_on_is_said_once_for_as_long_as_it_holds(caplog: pytest.LogCaptureFixture) -> None:
+    remark = "no key that may use them"
+    with caplog.at_level(logging.INFO, "gateway"):
+        house = House()
+        for _ in range(2):
+            await house.reloader.reload()
+        assert caplog.text.count(remark) == 1
+        for more in ('keys = ["alice:gw-1"]\n', 'keys = ["alice:gw-1"]\nsecret = ["a long random text"]\n'):
+            write(("a", "one"), more=more)
+            await house.reloader.reload()
+    assert caplog.text.count(remark) == 1
+    assert caplog.text.count("GATEWAY_SECRET is not set") == 1
+    assert caplog.text.count("GATEWAY_ADMIN_KEY is not set") == 1
+
+
 async def test_a_change_is_seen_once_it_has_come_to_rest() -> None:
     house = House()
     assert not house.reloader.look()
