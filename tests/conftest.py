@@ -1,5 +1,8 @@
-"""What all tests share: they trust no certificate of the world's, which are read anew for every client that is made
-(a third of the time of the tests over HTTP) and which nothing on loopback needs."""
+"""What all tests share: an environment without what a gateway reads, and without the certificates of the world.
+
+Those would be read anew for every client that is made (a third of the time of the tests over HTTP), and nothing on
+loopback needs them.
+"""
 
 import atexit
 import os
@@ -9,8 +12,13 @@ from pathlib import Path
 
 import trustme
 
+from tests.environment import bare
+
 _DIRECTORY = Path(tempfile.mkdtemp(prefix="video-gateway-tests-"))
 atexit.register(shutil.rmtree, _DIRECTORY, ignore_errors=True)
+
+for name in os.environ.keys() - bare(os.environ).keys():
+    del os.environ[name]
 
 # Set before anything else is imported: aiohttp reads it when it is. Processes that tests start inherit it.
 os.environ["SSL_CERT_FILE"] = str(_DIRECTORY / "roots.pem")

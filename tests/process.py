@@ -11,17 +11,17 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.environment import bare
+
 
 class Process:
     """A command in a process of its own, with an environment that holds nothing of ours."""
 
     def __init__(self, directory: Path, *argv: str, **environment: str) -> None:
-        ours = ("GATEWAY_", "JIMENG_", "DASHSCOPE_", "MODELSCOPE_", "QWEN_", "VIDEO_", "POLL_")
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "gateway", *argv],
             cwd=directory,
-            env={**inherited, **environment},
+            env={**bare(os.environ), **environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -17,11 +17,9 @@ from types import FrameType
 from typing import Self
 
 from tests.bench.stream_memory import resident_mb
+from tests.environment import bare
 
 ROOT = Path(__file__).parents[2]
-
-_OURS = ("GATEWAY_", "JIMENG_", "DASHSCOPE_", "MODELSCOPE_", "QWEN_", "VIDEO_", "POLL_", "ARCHIVE_", "PROMETHEUS_")
-"""Variables that would configure the gateway behind the benchmark's back."""
 
 _GRACE_SECONDS = 5.0
 _START_SECONDS = 20.0
@@ -60,7 +58,6 @@ def _start(
     environment: Mapping[str, str] | None = None,
 ) -> subprocess.Popen[bytes]:
     """Raises BenchError when there is no such program."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
     ours = {"PYTHONPATH": str(ROOT)} if argv[0] == sys.executable else {}
     before = os.sched_getaffinity(0)
     # A child inherits the cores of the thread that starts it: so none of its threads was ever elsewhere.
@@ -69,7 +66,7 @@ def _start(
         return subprocess.Popen(
             argv,
             cwd=folder,
-            env={**inherited, **ours, "NO_PROXY": "127.0.0.1", **(environment or {})},
+            env={**bare(os.environ), **ours, **(environment or {})},
             stdin=subprocess.DEVNULL,
             stdout=stdout,
             stderr=stderr,

@@ -16,8 +16,6 @@ from tests.process import running
 
 @pytest.fixture(autouse=True)
 def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in ("ARCHIVE_URL", "GATEWAY_ARCHIVE", "GATEWAY_CONFIG", "AZURE_STORAGE_ACCOUNT_NAME"):
-        monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
 
 

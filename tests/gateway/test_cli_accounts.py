@@ -58,7 +58,6 @@ def url(upstream: SandboxServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[st
     ]
     with BackgroundServer(create_app(settings_for(upstream, *accounts))) as server:
         monkeypatch.setenv("GATEWAY_URL", server.url)
-        monkeypatch.delenv("GATEWAY_ADMIN_KEY", raising=False)
         monkeypatch.setenv("LC_ALL", "C.UTF-8")
         yield server.url
 

@@ -55,8 +55,6 @@ def gateway(upstream: SandboxServer) -> Iterator[httpx.Client]:
 @pytest.fixture
 def place(upstream: SandboxServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ArchivePlace:
     place = new_place("file", tmp_path, monkeypatch)
-    for name in ("GATEWAY_KEY", "GATEWAY_KEYS", "GATEWAY_SECRET", "GATEWAY_CONFIG", "JIMENG_TOKENS"):
-        monkeypatch.delenv(name, raising=False)
     for name, value in environment(upstream, place).items():
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)

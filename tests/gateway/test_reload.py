@@ -36,8 +36,6 @@ def write(*accounts: tuple[str, str], more: str = "") -> Path:
 
 @pytest.fixture(autouse=True)
 def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in ("GATEWAY_CONFIG", "GATEWAY_KEYS", "JIMENG_TOKENS", "DASHSCOPE_API_KEY"):
-        monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
 
 

@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import pytest
+from pydantic import AliasChoices
 
 from gateway.settings import Settings, SettingsError, load_settings
+from tests.environment import bare
 
 ENVIRONMENT = [
     ("GATEWAY_HOST", "0.0.0.0", "host", "0.0.0.0"),
@@ -33,9 +35,6 @@ SECRETS = [
 
 @pytest.fixture(autouse=True)
 def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    named = [row[0] for row in ENVIRONMENT] + [row[0] for row in SECRETS]
-    for name in (*named, "GATEWAY_CONFIG", "GATEWAY_ADMIN_KEY"):
-        monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
 
 
@@ -45,6 +44,13 @@ def refused(config: str | None = None) -> str:
     text = str(caught.value)
     assert "\n" not in text
     return text
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_no_test_is_configured_from_outside(name: str) -> None:
+    alias = Settings.model_fields[name].validation_alias
+    names = alias.choices if isinstance(alias, AliasChoices) else [alias or f"GATEWAY_{name.upper()}"]
+    assert bare({str(each): "x" for each in names}) == {}
 
 
 def test_the_defaults() -> None:
