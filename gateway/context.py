@@ -15,6 +15,7 @@ from gateway.care import Care
 from gateway.messages import Language, choose_language
 from gateway.repeats import Repeats
 from gateway.settings import Settings
+from gateway.submission import Sending
 from gateway.tasks import Tasks
 from gateway.views import Submitted, Task
 from providers.contract import VideoRequest
@@ -71,7 +72,7 @@ async def submit_once(
         if await request.is_disconnected():
             raise ClientDisconnect
 
-    async def submit(seed: str, *, find_only: bool) -> Submitted:
+    async def submit(seed: str, *, find_only: bool, sending: Sending) -> Submitted:
         return await parts(request).tasks.submit(
             who,
             await wish(),
@@ -79,6 +80,7 @@ async def submit_once(
             repeatable=key is not None,
             find_only=find_only,
             nearest=nearest,
+            sending=sending,
             # Whoever may come back for it finds what was made meanwhile.
             wanted=None if key is not None or tries else wanted,
         )
@@ -89,6 +91,7 @@ async def submit_once(
         submit,
         key=key,
         tries=int(tries) if tries.isascii() and tries.isdigit() and len(tries) < 4 else None,
+        gone=request.is_disconnected,
     )
     note(request, submitted.mark())
     return submitted

@@ -155,6 +155,7 @@ _CODE_OF_SENTENCE = {
     "unknown_key": "invalid_api_key",
     "unusable_credential": "invalid_api_key",
     "too_many_credentials": "invalid_api_key",
+    "stopping": "upstream_unavailable",
     "no_account_for_provider": "invalid_api_key",
     "operator_only": "invalid_api_key",
     "no_accounts": "insufficient_quota",

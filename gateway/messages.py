@@ -117,6 +117,9 @@ ERRORS: dict[str, Words] = {
     "upstream_unavailable": Words(
         "无法连接上游，请求未发出，请稍后重试", "The upstream cannot be reached, nothing was sent; try again"
     ),
+    "stopping": Words(
+        "网关正在重启，请求未发出，请稍后重试", "The gateway is being stopped, nothing was sent; try again"
+    ),
     "upload_failed": Words(
         "素材上传到上游失败，任务未创建，也未扣费，请重试",
         "An input did not reach the upstream: nothing was created and nothing charged; try again",

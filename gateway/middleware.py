@@ -1,5 +1,6 @@
 """Around every request: its id, its log line, its metric, and an answer when something breaks. Plain ASGI."""
 
+import asyncio
 import time
 
 import orjson
@@ -9,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.bodies import MULTIPART, body_kind, body_too_large
 from gateway.content import BrokenOff
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, refused
 from gateway.logs import GATEWAY, where
 from gateway.messages import Language, choose_language
 from gateway.reports import report, request_id_of
@@ -117,17 +118,23 @@ class Failures:
             await self._app(scope, receive, note_answer)
         except ClientDisconnect:
             pass
+        except asyncio.CancelledError:
+            # The server gives up on what outlasts its stop. Whatever may have been charged says so itself.
+            if answered:
+                raise
+            refusal = refused("stopping")
+            scope["gateway.facts"] = refusal.mark()
+            await _send_failure(scope, send, refusal, self._default_language)
         except BrokenOff as error:
             GATEWAY.warning("a file broke off", extra={"fields": {"request_id": request_id, "cause": str(error)}})
         except Exception as error:
             GATEWAY.error("internal error", extra={"fields": {"request_id": request_id, "cause": where(error)}})
             if not answered:
-                header = Headers(scope=scope).get("accept-language", "")
-                await _send_failure(send, request_id, choose_language(header, self._default_language))
+                await _send_failure(scope, send, GatewayError("internal_error"), self._default_language)
 
 
-async def _send_failure(send: Send, request_id: str, spoken: Language) -> None:
-    error = GatewayError("internal_error")
+async def _send_failure(scope: Scope, send: Send, error: GatewayError, default: Language) -> None:
+    spoken = choose_language(Headers(scope=scope).get("accept-language", ""), default)
     headers = {"content-type": "application/json", **error.headers()}
     await send(
         {
@@ -136,4 +143,4 @@ async def _send_failure(send: Send, request_id: str, spoken: Language) -> None:
             "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
         }
     )
-    await send({"type": "http.response.body", "body": orjson.dumps(error.body(spoken, request_id))})
+    await send({"type": "http.response.body", "body": orjson.dumps(error.body(spoken, scope["gateway.request_id"]))})

@@ -43,6 +43,9 @@ _FINDS_AT_ONCE = 4
 Wanted = Callable[[], Awaitable[None]]
 """Raises when nobody waits for the answer any more."""
 
+Sending = Callable[[], None]
+"""Called before anything is sent that may be charged."""
+
 SubmitKeys = Callable[[Account], Iterable[str]]
 """The keys of one submit for an account: the same whenever they are asked for. The first one is sent; the others are
 those that it may have been sent with under an older secret."""
@@ -79,13 +82,15 @@ class Submitter:
         managed: bool,
         repeatable: bool = False,
         wanted: Wanted | None = None,
+        sending: Sending = lambda: None,
     ) -> tuple[Account, Submission]:
         """Submit with one of the accounts, of which there is at least one. **Charged.**
 
         The next one is tried only after trouble of an account's own, which surely created nothing; whatever else
         goes wrong goes back to the client. `repeatable` says that another replica may be at the same submit: then
         an account that refuses is asked first whether it has it, since it may refuse because it does. `managed` says
-        that the accounts are the gateway's own. `wanted` is asked before anything is charged that took long to prepare.
+        that the accounts are the gateway's own. `wanted` is asked before anything is charged that took long to prepare,
+        `sending` is called before anything is sent that may be charged.
         """
         failures: dict[str, ProviderError] = {}
         began, attempts, uploading = self._clock.now(), 0, 0.0
@@ -106,6 +111,7 @@ class Submitter:
                     if wanted is not None and request.has_files:
                         await wanted()
                     lease.sending()
+                    sending()
                     submission = await self._submit_once(provider, request, account, next(iter(keys(account))))
                 except ProviderError as error:
                     self._note(lease, error)

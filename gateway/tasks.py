@@ -21,7 +21,7 @@ from gateway.media import MediaIntake
 from gateway.messages import ERRORS
 from gateway.places import Place, Places, Unplaced
 from gateway.polling import Observation, Polling
-from gateway.submission import Submitter, Wanted
+from gateway.submission import Sending, Submitter, Wanted
 from gateway.views import Submitted, Task, Untold, view_of
 from providers.contract import (
     Account,
@@ -87,13 +87,15 @@ class Tasks:
         find_only: bool = False,
         nearest: bool = False,
         wanted: Wanted | None = None,
+        sending: Sending = lambda: None,
     ) -> Submitted:
         """Start a task. **Charged.** Raises GatewayError.
 
         The same `seed` is the same submit. `repeatable` says that it may have been made before, here or on another
         replica: where the upstream can tell, that task is given again, or 409 when it is of another model.
         `find_only` looks for it and sends nothing. `nearest` moves duration and size to the nearest that the model
-        can do. `wanted` raises when nobody waits for it any more, and is asked where inputs took their time.
+        can do. `wanted` raises when nobody waits for it any more, and is asked where inputs took their time. `sending`
+        is called before anything is sent that may be charged.
         """
         card = self.catalog.card_for(caller, request)
         accounts = caller.accounts_for(card)
@@ -118,7 +120,14 @@ class Tasks:
             raise GatewayError("submission_unconfirmed")
         async with self._intake.ready(card, settled) as ready:
             account, submission = await self._submitter.submit(
-                provider, ready, accounts, keys, managed=caller.managed, repeatable=repeatable, wanted=wanted
+                provider,
+                ready,
+                accounts,
+                keys,
+                managed=caller.managed,
+                repeatable=repeatable,
+                wanted=wanted,
+                sending=sending,
             )
         created = int(self._clock.now())
         self._polling.submitted(account, submission.id, created)

@@ -10,18 +10,21 @@ import uvicorn
 from starlette.types import ASGIApp
 
 _START_SECONDS = 10.0
-_GRACE_SECONDS = 1
 
 
 class BackgroundServer:
-    """A context manager: inside it the application answers at `url`, after it the thread is gone."""
+    """A context manager: inside it the application answers at `url`, after it the thread is gone.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Requests that run then have `grace_seconds` to end.
+    """
+
+    def __init__(self, app: ASGIApp, grace_seconds: float = 1.0) -> None:
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
-        self._server = uvicorn.Server(
-            uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=_GRACE_SECONDS)
-        )
+        config = uvicorn.Config(app, log_config=None, access_log=False)
+        # Declared as whole seconds, used as what they are.
+        config.timeout_graceful_shutdown = grace_seconds  # type: ignore[assignment]
+        self._server = uvicorn.Server(config)
         self._thread = threading.Thread(
             target=self._server.run, kwargs={"sockets": [self._socket]}, name="background-server", daemon=True
         )

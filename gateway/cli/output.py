@@ -5,14 +5,17 @@ import io
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from typing import TextIO
 
 from gateway.cli.failures import CommandError
 
 
 def say(text: str) -> None:
     """A line for the person, who may not be there to read it."""
-    with contextlib.suppress(OSError):
+    try:
         print(text, file=sys.stderr, flush=True)
+    except OSError:
+        _forget(sys.stderr)
 
 
 def give(text: str) -> None:
@@ -67,10 +70,15 @@ def writing() -> Iterator[None]:
 
 
 def forget_output() -> None:
-    """Let go of what Python still holds for standard output: it would be written, and fail once more, at the end of the
+    """What Python still holds for standard output is written nowhere."""
+    _forget(sys.stdout)
+
+
+def _forget(stream: TextIO) -> None:
+    """Let go of what Python still holds for a stream: it would be written, and fail once more, at the end of the
     process."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
+    os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
 
 

@@ -1,5 +1,6 @@
 """The generations surface: submit a video, ask how it stands, cancel it."""
 
+import asyncio
 import re
 from typing import Any
 
@@ -27,20 +28,28 @@ async def submit(request: Request) -> Response:
     submitted, wait_completion = await _submit(request, who)
     seconds = _seconds_to_wait(request, wait_completion, parts(request).settings.video_timeout / 1000)
     if seconds is None:
-        accepted = {
-            "created": submitted.created,
-            "task_id": submitted.id,
-            "status": Phase.QUEUED.status,
-            "model": submitted.model,
-            "provider": submitted.provider,
-        }
-        return json_answer(accepted, headers={"location": f"/v1/videos/tasks/{submitted.id}"})
-    task = await parts(request).tasks.wait(who, submitted, seconds, request.is_disconnected)
+        return _accepted(submitted)
+    try:
+        task = await parts(request).tasks.wait(who, submitted, seconds, request.is_disconnected)
+    except asyncio.CancelledError:
+        # The process ends, the task goes on.
+        return _accepted(submitted, 202)
     answer = render(task, language(request))
     if task.state.result:
         answer["data"] = [{"url": task.state.result.url}]
     headers = poll_headers(task) | {"preference-applied": f"wait={seconds:g}"}
     return json_answer(answer, 200 if task.state.phase.ended else 202, headers)
+
+
+def _accepted(submitted: Submitted, status: int = 200) -> Response:
+    fields = {
+        "created": submitted.created,
+        "task_id": submitted.id,
+        "status": Phase.QUEUED.status,
+        "model": submitted.model,
+        "provider": submitted.provider,
+    }
+    return json_answer(fields, status, headers={"location": f"/v1/videos/tasks/{submitted.id}"})
 
 
 async def _submit(request: Request, who: Caller) -> tuple[Submitted, bool]:

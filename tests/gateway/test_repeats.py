@@ -5,11 +5,13 @@ import contextlib
 import gc
 import itertools
 import weakref
+from typing import Any
 
 import pytest
 
 from gateway.errors import GatewayError
 from gateway.repeats import KEY_SECONDS, RETRY_SECONDS, Repeats, fingerprint_of
+from gateway.submission import Sending
 from gateway.views import Submitted
 from providers.contract import Media, VideoRequest
 from providers.files import MediaKind
@@ -23,17 +25,18 @@ def made(id: str) -> Submitted:
 
 
 class Upstream:
-    """Counts submits; `errors` are raised first."""
+    """Counts submits; `errors` are raised first, once the submit was sent unless `early`."""
 
     def __init__(self, *errors: Exception) -> None:
         self.errors = list(errors)
         self.submits = 0
+        self.early = False
         self.findable = False
         self.seeds: list[str] = []
         self.gate = asyncio.Event()
         self.gate.set()
 
-    async def submit(self, seed: str, *, find_only: bool) -> Submitted:
+    async def submit(self, seed: str, *, find_only: bool, sending: Sending) -> Submitted:
         self.seeds.append(seed)
         if find_only:
             if self.findable:
@@ -41,6 +44,8 @@ class Upstream:
             raise GatewayError("submission_unconfirmed")
         self.submits += 1
         number = self.submits
+        if not self.early:
+            sending()
         await self.gate.wait()
         if self.errors:
             raise self.errors.pop(0)
@@ -131,6 +136,13 @@ class TestKeys:
             await repeats.once("a", CAT, upstream.submit, key="k")
         assert upstream.submits == 1
 
+    async def test_what_nobody_foresaw_before_anything_was_sent_may_be_tried_again(self, repeats: Repeats) -> None:
+        upstream = Upstream(RuntimeError("a bug"))
+        upstream.early = True
+        with pytest.raises(RuntimeError):
+            await repeats.once("a", CAT, upstream.submit, key="k")
+        assert (await repeats.once("a", CAT, upstream.submit, key="k")).id == "task-2"
+
     async def test_a_failure_keeps_nothing_of_its_request(self, repeats: Repeats) -> None:
         class Picture:
             pass
@@ -138,7 +150,7 @@ class TestKeys:
         async def fail() -> "weakref.ref[Picture]":
             picture = Picture()
 
-            async def submit(seed: str, *, find_only: bool) -> Submitted:
+            async def submit(seed: str, *, find_only: bool, sending: Sending) -> Submitted:
                 raise GatewayError("submission_unconfirmed", detail=str(picture))
 
             with contextlib.suppress(GatewayError):
@@ -176,11 +188,155 @@ class TestRetriesOfLibraries:
         await repeats.once("a", CAT, upstream.submit, tries=1)
         assert upstream.submits == 2
 
+    async def test_a_repeat_of_a_refusal_is_sent_anew_whatever_else_was_made_in_the_same_words(
+        self, repeats: Repeats
+    ) -> None:
+        upstream = Upstream()
+        await repeats.once("a", CAT, upstream.submit, tries=0)
+        upstream.errors = [GatewayError("rate_limit_exceeded")]
+        with pytest.raises(GatewayError):
+            await repeats.once("a", CAT, upstream.submit, tries=0)
+        assert (await repeats.once("a", CAT, upstream.submit, tries=1)).id == "task-3"
+        # That one repeat is all that it was owed.
+        assert (await repeats.once("a", CAT, upstream.submit, tries=1)).id == "task-3"
+
     async def test_without_a_count_every_request_is_its_own(self, repeats: Repeats) -> None:
         upstream = Upstream()
         for _ in range(2):
             await repeats.once("a", CAT, upstream.submit)
         assert upstream.submits == 2
+
+
+class Client:
+    """One who waits for an answer, or has gone."""
+
+    def __init__(self, repeats: Repeats, upstream: Upstream) -> None:
+        self._repeats = repeats
+        self._closed = asyncio.Event()
+        self.upstream = upstream
+        self.answers: list[asyncio.Task[Submitted]] = []
+
+    def leave(self) -> None:
+        self._closed.set()
+
+    async def ask(self) -> "asyncio.Task[Submitted]":
+        """Send it, or send it again: on a connection of its own."""
+        closed = self._closed = asyncio.Event()
+
+        async def gone() -> bool:
+            await asyncio.sleep(0)
+            return closed.is_set()
+
+        once = self._repeats.once("a", CAT, self.upstream.submit, tries=len(self.answers), gone=gone)
+        self.answers.append(asyncio.create_task(once))
+        await settle()
+        return self.answers[-1]
+
+
+async def settle() -> None:
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+class TestSeveralAlike:
+    """Two clients of one caller ask for the same in the same words: each has a video of its own, and pays for one."""
+
+    @pytest.fixture
+    def slow(self) -> Upstream:
+        upstream = Upstream()
+        upstream.gate.clear()
+        return upstream
+
+    @pytest.fixture
+    def clients(self, repeats: Repeats, slow: Upstream) -> tuple[Client, Client]:
+        return Client(repeats, slow), Client(repeats, slow)
+
+    @pytest.mark.parametrize("last", [True, False])
+    async def test_each_repeat_finds_its_own(self, clients: tuple[Client, Client], slow: Upstream, last: bool) -> None:
+        """One of them leaves while both are under way; the other one is answered."""
+        for client in clients:
+            await client.ask()
+        leaving, staying = reversed(clients) if last else clients
+        leaving.leave()
+        slow.gate.set()
+        await settle()
+        again = await leaving.ask()
+        assert (await again).id == (await leaving.answers[0]).id
+        assert (await again).id != (await staying.answers[0]).id
+        assert slow.submits == 2
+
+    async def test_one_that_left_joins_its_own_that_is_still_under_way(
+        self, clients: tuple[Client, Client], slow: Upstream
+    ) -> None:
+        for client in clients:
+            await client.ask()
+        clients[1].leave()
+        again = await clients[1].ask()
+        slow.gate.set()
+        assert ((await clients[0].answers[0]).id, (await again).id) == ("task-1", "task-2")
+        assert slow.submits == 2
+
+    async def test_two_that_left_have_one_each(self, clients: tuple[Client, Client], slow: Upstream) -> None:
+        for client in clients:
+            await client.ask()
+            client.leave()
+        slow.gate.set()
+        await settle()
+        again = [await client.ask() for client in clients]
+        assert {(await answer).id for answer in again} == {"task-1", "task-2"}
+        assert slow.submits == 2
+
+    async def test_two_that_come_back_at_once_have_one_each(
+        self, clients: tuple[Client, Client], slow: Upstream
+    ) -> None:
+        for client in clients:
+            await client.ask()
+            client.leave()
+        again = await asyncio.gather(*(client.ask() for client in clients))
+        slow.gate.set()
+        assert {(await answer).id for answer in again} == {"task-1", "task-2"}
+        assert slow.submits == 2
+
+    @pytest.mark.parametrize("refusal", ["rate_limit_exceeded", "content_policy_violation"])
+    async def test_one_that_left_while_the_other_was_refused(
+        self, clients: tuple[Client, Client], slow: Upstream, refusal: str
+    ) -> None:
+        first, second = clients
+        await first.ask()
+        refused = second.upstream = Upstream(GatewayError(refusal))
+        with pytest.raises(GatewayError):
+            await (await second.ask())
+        first.leave()
+        slow.gate.set()
+        await settle()
+        assert (await (await first.ask())).id == "task-1"
+        assert (slow.submits, refused.submits) == (1, 1)
+        if refusal == "rate_limit_exceeded":
+            assert (await (await second.ask())).id == "task-2"
+            assert refused.submits == 2
+
+
+class TestAProcessThatEnds:
+    @pytest.mark.parametrize("options", [{}, {"key": "k"}, {"tries": 0}])
+    @pytest.mark.parametrize("early", [True, False])
+    async def test_only_what_was_surely_not_sent_may_be_sent_again(
+        self, repeats: Repeats, options: dict[str, Any], early: bool
+    ) -> None:
+        upstream = Upstream()
+        upstream.early = early
+        upstream.gate.clear()
+        request = asyncio.create_task(repeats.once("a", CAT, upstream.submit, **options))
+        await settle()
+        request.cancel()
+        if early:
+            with pytest.raises(asyncio.CancelledError):
+                await request
+        else:
+            with pytest.raises(GatewayError) as caught:
+                await request
+            assert (caught.value.code, caught.value.shape.should_retry) == ("submission_unconfirmed", False)
+        upstream.gate.set()
+        await settle()
 
 
 def test_a_fingerprint_is_of_all_that_is_asked() -> None:
