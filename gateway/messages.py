@@ -278,6 +278,13 @@ _PROBLEMS: dict[FieldReason, tuple[Words, Words]] = {
         Words("{param}：与其他参数冲突", "{param}: it contradicts another field"),
         Words("，可用：{allowed}", "; possible: {allowed}"),
     ),
+    FieldReason.BROKEN: (
+        Words(
+            "{param}：这个 {value} 文件不完整或已损坏，请重新发送",
+            "{param}: this {value} file breaks off or is damaged: send it again",
+        ),
+        Words("", ""),
+    ),
 }
 
 

@@ -111,6 +111,8 @@ class FieldReason(StrEnum):
     """The model cannot do without it."""
     CONFLICT = "conflict"
     """It contradicts another field; `allowed` names the way out."""
+    BROKEN = "broken"
+    """A file of the type `value` that breaks off or is damaged."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ times. What they are is told by their content: no name and no Content-Type is be
 
 import asyncio
 import hashlib
+import io
 import zlib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
@@ -16,6 +17,8 @@ import imagesize
 
 PIECE_BYTES = 256 * 1024
 HEAD_BYTES = 64
+_PIXELS_WITHIN = 2 * 1024 * 1024
+"""Where a picture's pixels are looked for: a head of millions of parts would be walked through for minutes."""
 
 
 class MediaKind(StrEnum):
@@ -28,8 +31,8 @@ class MediaFile:
     """One input's bytes, with what there is to know of them.
 
     `media_type` is by content, such as `image/png`. `width` and `height` are a picture's pixels as they lie in the
-    file; 0 where they cannot be read, and for anything else. `whole` is False for a picture whose end is missing.
-    `sha256` is in hex digits. Made by `inspect`.
+    file; 0 where they cannot be read, and for anything else. `whole` is False where something is missing of a picture
+    or a clip. `sha256` is in hex digits. Made by `inspect`.
     """
 
     __slots__ = ("_file", "crc32", "height", "kind", "media_type", "sha256", "size", "whole", "width")
@@ -89,6 +92,8 @@ class MediaFile:
             if not whole:
                 whole = end in tail + piece
                 tail = piece[-len(end) :]
+        if media_type in _IN_BOXES:
+            whole = _has_all_boxes(file, size)
         announced = _announced(media_type, head)
         return cls(
             file,
@@ -167,6 +172,10 @@ _SIGNATURES: tuple[tuple[bytes, int, str], ...] = (
 )
 """First bytes, where they stand, and the type they mean."""
 
+_IN_BOXES = frozenset({"video/mp4", "video/quicktime"})
+_MOST_BOXES = 10_000
+"""Of a clip in fragments the first ones have to do."""
+
 _ENDS = {"image/png": b"IEND\xaeB`\x82", "image/jpeg": b"\xff\xd9"}
 """What stands at the end of a picture; more may follow."""
 
@@ -220,6 +229,27 @@ def _announced(media_type: str, head: bytes) -> int:
     return int.from_bytes(head[2:6], "little") if media_type == "image/bmp" else 0
 
 
+def _has_all_boxes(file: IO[bytes], size: int) -> bool:
+    """True where no box of a clip reaches beyond its end, and the one that describes it is there."""
+    at, described = 0, False
+    for _ in range(_MOST_BOXES):
+        if at + 8 > size:
+            return described
+        file.seek(at)
+        head = file.read(16)
+        length = int.from_bytes(head[:4])
+        described = described or head[4:8] == b"moov"
+        if length == 0:
+            # To the end, wherever that is.
+            return described
+        if length == 1:
+            length = int.from_bytes(head[8:16])
+        if length < 8 or at + length > size:
+            return False
+        at += length
+    return described
+
+
 def foreign_type_of(head: bytes) -> str:
     """What people call a file that no upstream reads, by its first bytes; "" where nobody knows."""
     for signature, offset, name in _FOREIGN:
@@ -240,7 +270,8 @@ def _pixels(file: IO[bytes]) -> tuple[int, int]:
     """Width and height of a picture; 0 where its head is broken, whatever it breaks in the reader."""
     with suppress(Exception):
         file.seek(0)
-        info = imagesize.get_info(file, size=True, dpi=False, colors=False, exif_rotation=False)
+        head = io.BytesIO(file.read(_PIXELS_WITHIN))
+        info = imagesize.get_info(head, size=True, dpi=False, colors=False, exif_rotation=False)
         if info.width > 0 and info.height > 0:
             return info.width, info.height
     return 0, 0

@@ -103,7 +103,18 @@ async def test_a_data_url_becomes_a_file_known_by_its_content(http: HttpClient, 
     assert item.file in (media_file(picture()), media_file(noise()))
 
 
-@pytest.mark.parametrize("url", ["data:image/png;base64,%%%", "data:image/png;base64,A", "data:image/png;base64"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "data:image/png;base64,%%%",
+        "data:image/png;base64,A",
+        "data:image/png;base64",
+        # Millions of letters in escapes would take seconds and gigabytes.
+        "data:image/png;base64," + "".join(f"%{ord(letter):02X}" for letter in data_url(picture())[22:]),
+        "data:image/png," + "".join(f"%{byte:02X}" for byte in picture()),
+    ],
+    ids=["no base64", "a part of a byte", "no comma", "letters escaped", "not in base64"],
+)
 async def test_a_broken_data_url_is_refused(http: HttpClient, url: str) -> None:
     error = await refused(intake(http), image(url, param="image_url"))
     assert (error.code, error.param) == ("invalid_value", "image_url")
@@ -189,8 +200,8 @@ async def test_a_clip_is_no_picture(http: HttpClient) -> None:
         (picture("image/png", 200, 300), "≥ 240 px"),
         (picture("image/png", 1001, 800), "≤ 1000 px"),
         (picture("image/png", 900, 300), "1:2.5 – 2.5:1"),
-        (picture()[:20], "broken"),
-        (noise("image/jpeg", 300, 300)[:2000], "broken"),
+        (picture()[:20], "PNG"),
+        (noise("image/jpeg", 300, 300)[:2000], "JPEG"),
     ],
     ids=["type", "small", "large", "long", "no head", "half"],
 )
@@ -199,6 +210,22 @@ async def test_a_picture_that_the_model_does_not_take(http: HttpClient, content:
     assert (error.code, error.param, error.shape.status) == ("invalid_value", "first_frame", 400)
     assert told in error.message("zh")
     assert told in error.message("en")
+
+
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    [
+        (MediaKind.IMAGE, picture()[:20]),
+        (MediaKind.IMAGE, noise("image/jpeg", 300, 300)[:2000]),
+        (MediaKind.VIDEO, clip()[:-1]),
+        (MediaKind.VIDEO, clip()[:3000]),
+    ],
+    ids=["picture, head only", "picture, half", "clip, nearly whole", "clip, a tenth"],
+)
+async def test_what_breaks_off_is_to_be_sent_again(http: HttpClient, kind: MediaKind, content: bytes) -> None:
+    error = await refused(intake(http), Media(kind, "", "file", file=media_file(content)))
+    assert (error.code, error.param, error.shape.status) == ("invalid_value", "file", 400)
+    assert "breaks off or is damaged: send it again" in error.message("en")
 
 
 async def test_every_bad_picture_is_named(http: HttpClient) -> None:

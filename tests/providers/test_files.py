@@ -25,6 +25,58 @@ def test_clips_and_sounds_have_no_pixels() -> None:
     ]
 
 
+def boxes(*named: tuple[bytes, int]) -> bytes:
+    """A clip of boxes, each with the length that its head tells."""
+    return b"".join(length.to_bytes(4) + name + b"\0" * 24 for name, length in named)
+
+
+MOOV, MDAT = (b"moov", 32), (b"mdat", 32)
+FTYP = (b"ftyp", 32)
+
+
+@pytest.mark.parametrize(
+    ("content", "whole"),
+    [
+        (clip(), True),
+        (clip() + b"\0" * 3, True),
+        (clip()[:-1], False),
+        (clip()[:3000], False),
+        (boxes(FTYP, MOOV, MDAT), True),
+        (boxes(FTYP, MDAT, MOOV), True),
+        (boxes(MOOV, MDAT), True),
+        (boxes(FTYP, MDAT), False),
+        (boxes(FTYP, MOOV, (b"mdat", 0)), True),
+        (boxes(FTYP, (b"mdat", 0)), False),
+        (boxes(FTYP, MOOV, (b"mdat", 33)), False),
+        (boxes(FTYP, MOOV, (b"mdat", 7)), False),
+        (boxes(FTYP, MOOV) + b"\0\0\0\1mdat" + (32).to_bytes(8) + b"\0" * 16, True),
+        (boxes(FTYP, MOOV) + b"\0\0\0\1mdat" + (33).to_bytes(8) + b"\0" * 16, False),
+    ],
+)
+def test_a_clip_is_whole_where_all_its_boxes_are_there(content: bytes, whole: bool) -> None:
+    file = MediaFile.inspect(opened(content))
+    assert file is not None
+    assert file.whole is whole
+
+
+@given(st.integers(0, 2**64), st.binary(max_size=64))
+def test_no_box_is_too_odd(length: int, rest: bytes) -> None:
+    for content in (
+        boxes(FTYP) + (length % 2**32).to_bytes(4) + b"moov" + rest,
+        boxes(FTYP) + b"\0\0\0\1moov" + (length % 2**64).to_bytes(8) + rest,
+    ):
+        file = MediaFile.inspect(opened(content))
+        assert file is not None and file.kind is MediaKind.VIDEO
+
+
+def test_a_head_without_an_end_is_not_walked_through() -> None:
+    endless = b"\xff\xd8\xff\xe0" + b"\0\2\xff\xe0" * 1_000_000
+    after = b"\xff\xc0\0\x11\x08\0\x64\0\xc8\3" + b"\0" * 20
+    file = MediaFile.inspect(opened(endless + after))
+    assert file is not None
+    assert (file.media_type, file.width) == ("image/jpeg", 0)
+
+
 def test_what_is_counted_and_summed_is_the_whole_content() -> None:
     content = noise("image/png", 800, 600)
     file = media_file(content)
