@@ -15,7 +15,7 @@ from functools import partial
 
 from cachetools import LRUCache, TTLCache
 
-from gateway.archive_copy import Outcome, Renew, Report, copy_task, look_up
+from gateway.archive_copy import Outcome, Renew, Report, copy_task, is_whole, look_up
 from gateway.archive_records import Archived, Facts, StoredFile, Variant, day_of, index_path
 from gateway.archive_store import ArchiveStore, StoreError
 from gateway.background import Background
@@ -309,7 +309,9 @@ class Archive:
                 raise StoreError(_OUTAGE)
             try:
                 async with asyncio.timeout(LOOK_UP_SECONDS):
-                    return await look_up(self._store, provider, id)
+                    archived = await look_up(self._store, provider, id)
+                    # Of a file that is not what its record says, nothing is told.
+                    return archived if archived is not None and await is_whole(self._store, archived) else None
             except TimeoutError:
                 raise StoreError(f"no answer within {LOOK_UP_SECONDS:g} s") from None
 

@@ -13,6 +13,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 
 from gateway.archive_records import (
     VERSION,
@@ -79,6 +80,14 @@ class _LinkRefusedError(Exception):
     """The host finds the link too old."""
 
 
+class _MadeMeanwhileError(Exception):
+    """Another copy of the same was completed while this one was made."""
+
+    def __init__(self, archived: Archived) -> None:
+        super().__init__()
+        self.archived = archived
+
+
 class _UnusableError(Exception):
     """The host gives something, but not the whole file. The text says what was wrong."""
 
@@ -97,7 +106,10 @@ async def copy_task(
                 return Report(facts, Outcome.ALREADY_THERE, archived=await _admit(store, archived, account))
             source = _Source(http, account, result, renew)
             home = home_of(facts, now)
-            video = await _copy_video(store, source, f"{home}.mp4")
+            try:
+                video = await _copy_video(store, source, f"{home}.mp4", partial(_there, store, facts, now))
+            except _MadeMeanwhileError as made:
+                return Report(facts, Outcome.ALREADY_THERE, archived=await _admit(store, made.archived, account))
             if video is None:
                 return Report(facts, Outcome.EXPIRED)
             cover = await _copy_cover(store, source, home)
@@ -255,8 +267,19 @@ class _Video:
     sha256: str
 
 
-async def _copy_video(store: ArchiveStore, source: _Source, path: str) -> _Video | None:
-    """None where the link is dead."""
+async def _copy_video(
+    store: ArchiveStore, source: _Source, path: str, there: Callable[[], Awaitable[Archived | None]]
+) -> _Video | None:
+    """None where the link is dead. Raises _MadeMeanwhileError where a whole copy is `there` by the end, which stays: a
+    process that put another file in its place might not live to write down that it did."""
+
+    async def all_unless_there(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        async for piece in pieces:
+            yield piece
+        archived = await there()
+        if archived is not None:
+            raise _MadeMeanwhileError(archived)
+
     while True:
         try:
             async with source.open(source.result.url) as incoming:
@@ -265,7 +288,7 @@ async def _copy_video(store: ArchiveStore, source: _Source, path: str) -> _Video
                     raise _UnusableError("an empty file")
                 if media_type is None or not media_type.startswith("video/"):
                     raise _UnusableError(f"no video, but {incoming.content_type[:60] or 'something unknown'}")
-                await store.put(path, incoming.pieces(), media_type)
+                await store.put(path, all_unless_there(incoming.pieces()), media_type)
                 return _Video(incoming.bytes, media_type, incoming.sha256)
         except _LinkRefusedError:
             if not await source.renewed():

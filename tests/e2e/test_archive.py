@@ -243,7 +243,7 @@ def test_the_same_gateway_goes_on_when_the_upstream_has_forgotten(
         assert {**task, "result": None} == {**made.task, "result": None}
         assert content(client, made.id, key).content == CLIP
         # What somebody has deleted is gone, whatever the record says of it.
-        assert error_code(content(client, lost.id, key), 404) == "not_found"
+        assert error_code(content(client, lost.id, key), 404) == "task_not_found"
 
 
 # --- when everything is lost ------------------------------------------------------------------------------------

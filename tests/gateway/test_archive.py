@@ -335,6 +335,17 @@ async def test_the_archive_is_not_asked_again_for_a_while(house: House) -> None:
     assert house.store.asked == asked + 2
 
 
+@pytest.mark.parametrize("left", [None, b"another video"])
+async def test_of_a_file_that_is_not_what_its_record_says_nothing_is_told(house: House, left: bytes | None) -> None:
+    archived = await house.copied()
+    await house.store.delete([archived.video.path])
+    if left is not None:
+        await house.store.put_small(archived.video.path, left, "video/mp4")
+    other = house.new_archive()
+    assert await other.find("jimeng", ID, ACCOUNT) is None
+    assert other.wants("jimeng", ID, ACCOUNT.tag)
+
+
 async def test_what_others_have_deleted_is_known_no_longer(house: House) -> None:
     archived = await house.copied()
     await house.store.delete([f"index/jimeng/{ID}"])

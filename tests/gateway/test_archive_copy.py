@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from gateway import archive_copy
-from gateway.archive_copy import Outcome, Report, copy_task, look_up
+from gateway.archive_copy import Outcome, Report, copy_task, is_whole, look_up
 from gateway.archive_records import Facts
 from gateway.archive_store import ArchiveStore, StoreError
 from providers.contract import Account, ErrorKind, ProviderError, Result
@@ -30,6 +30,7 @@ from tests.archives import (
     killed_copy,
     new_place,
     no_other,
+    until,
     video,
 )
 
@@ -402,9 +403,26 @@ async def test_what_somebody_else_wrote_is_not_believed(
 async def test_two_that_copy_the_same_at_once_both_complete(place: ArchivePlace, host: FileHost) -> None:
     result = Result(host.give("v", video(3_000_000)), cover_url=host.give("c", JPEG))
     reports = await asyncio.gather(*(copy_once(place.open(), result) for _ in range(4)))
-    assert {report.outcome for report in reports} == {Outcome.COPIED}
+    assert {report.outcome for report in reports} <= {Outcome.COPIED, Outcome.ALREADY_THERE}
     assert len(place.visible()) == 4
     assert (await copy_once(place.open(), result)).outcome is Outcome.ALREADY_THERE
+
+
+@pytest.mark.parametrize("kind", ["file", "s3"])
+async def test_what_another_completed_meanwhile_stays_as_it_is(
+    kind: str, host: FileHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The slower one has another file, such as a preview."""
+    store = new_place(kind, tmp_path, monkeypatch).open()
+    slow = asyncio.create_task(copy_once(store, Result(host.give("preview", video(2000), hold_at=100))))
+    await until(lambda: "preview" in host.asked)
+    first = await copy_once(store, Result(host.give("best", VIDEO)))
+    host.let_go.set()
+    second = await slow
+    assert (first.outcome, second.outcome) == (Outcome.COPIED, Outcome.ALREADY_THERE)
+    assert second.archived == first.archived
+    assert first.archived is not None
+    assert await is_whole(store, first.archived)
 
 
 async def test_a_foreign_id_and_half_a_character_are_kept(place: ArchivePlace, host: FileHost) -> None:
