@@ -31,12 +31,12 @@ class Caller:
     owner: str = NO_OWNER
     name: str = field(default="pass-through")
     identity: str = field(init=False)
-    """Tells callers apart without a credential in it: the owner mark, or the tags of the accounts."""
+    """Tells callers apart without a credential in it: the owner mark, or the keys of the accounts."""
 
     def __post_init__(self) -> None:
         # The same credential by another way, or with a cookie of its own, is another caller.
-        tags = (_mark(account) for account in self.accounts)
-        object.__setattr__(self, "identity", self.owner if self.managed else ",".join(sorted(tags)))
+        marks = (_mark(account) for account in self.accounts)
+        object.__setattr__(self, "identity", self.owner if self.managed else ",".join(sorted(marks)))
 
     def accounts_of(self, provider: str) -> tuple[Account, ...]:
         return tuple(account for account in self.accounts if account.provider == provider)
@@ -56,7 +56,7 @@ class Caller:
 
 def _mark(account: Account) -> str:
     way = f"{account.proxy or ''}\0{account.cookie or ''}"
-    return account.tag if way == "\0" else f"{account.tag}-{hashlib.sha256(way.encode()).hexdigest()[:8]}"
+    return account.key if way == "\0" else f"{account.key}-{hashlib.sha256(way.encode()).hexdigest()[:32]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,7 @@ class Callers:
                 continue
             account = self._registry.account_from(credential)
             if account is not None:
-                accounts.setdefault(account.tag, account)
+                accounts.setdefault(account.key, account)
         if not accounts:
             raise refused("unusable_credential")
         return Caller(tuple(accounts.values()))

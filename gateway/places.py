@@ -100,12 +100,12 @@ class Places:
             height=height,
         )
         # A list made here gives the same id as the submit did. A repeat found again knows less than that submit.
-        self._submitted.setdefault((account.tag, upstream_id), id)
+        self._submitted.setdefault((account.key, upstream_id), id)
         return self.seal(caller, account, id)
 
     def remembered(self, account: Account, upstream_id: str, caller: Caller) -> TaskId | None:
         """What this process submitted for a caller; None for what it did not, or has forgotten."""
-        id = self._submitted.get((account.tag, upstream_id))
+        id = self._submitted.get((account.key, upstream_id))
         return id if id is not None and id.owner_tag == caller.owner else None
 
     def seal(self, caller: Caller, account: Account, id: TaskId) -> str:
@@ -130,7 +130,7 @@ class Places:
             provider = None if caller.managed else self._registry.owner(id)
             accounts: Sequence[Account] = caller.accounts_of(provider.name) if provider else ()
             if len(accounts) > 1:
-                accounts = [one for one in accounts if (one.tag, id) in self._submitted] or accounts
+                accounts = [one for one in accounts if (one.key, id) in self._submitted] or accounts
             found[id] = self._native(provider, accounts[0], id) if provider and len(accounts) == 1 else None
             if provider and len(accounts) > 1:
                 ambiguous.setdefault(provider.name, []).append(id)
@@ -153,7 +153,7 @@ class Places:
         return place
 
     def submitted_here(self, place: Place) -> bool:
-        return (place.account.tag, place.upstream_id) in self._submitted
+        return (place.account.key, place.upstream_id) in self._submitted
 
     def possible(self, caller: Caller, id: str) -> list[Place]:
         """Everywhere a native id may lead for this caller, nobody asked; nothing for a sealed one, which says it."""
@@ -163,7 +163,7 @@ class Places:
 
     def _native(self, provider: Provider, account: Account, id: str) -> Place:
         """The place of a task whose id says nothing, with what is known where it was submitted here."""
-        known = self._submitted.get((account.tag, id))
+        known = self._submitted.get((account.key, id))
         if known is None:
             return Place(id, provider, account, id)
         return Place(id, provider, account, id, known.model, known.created, known.seconds, known.width, known.height)

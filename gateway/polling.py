@@ -110,11 +110,11 @@ class Polling:
 
     def submitted(self, account: Account, id: str, at: float) -> None:
         """Remember that a task is new. It is not fresh: the first poll asks the upstream."""
-        self._known[account.tag, id] = Known(TaskState(id, Phase.QUEUED, created_at=at), _NEVER, at)
+        self._known[account.key, id] = Known(TaskState(id, Phase.QUEUED, created_at=at), _NEVER, at)
 
     def fresh(self, account: Account, id: str, now: float) -> Known | None:
         """What is known of a task, where nobody has to be asked for it."""
-        known = self._known.get((account.tag, id))
+        known = self._known.get((account.key, id))
         if known is None:
             return None
         longest = ENDED_SECONDS if known.state.phase.ended and self.freshness > 0 else self.freshness
@@ -151,7 +151,7 @@ class Polling:
         for id, card in cards.items():
             known = None if ask else self.fresh(account, id, now)
             if known is None:
-                last = self._known.get((account.tag, id))
+                last = self._known.get((account.key, id))
                 patiently = last is None or not last.told
                 answer = self._desk(provider, account).want(id, newly=ask, patiently=patiently)
                 if answer is not None:
@@ -188,11 +188,11 @@ class Polling:
         desk = self._desks.get((provider.name, account))
         # Another provider of the name, after the configuration was read again.
         if desk is None or desk.provider is not provider:
-            budget = self._budgets.get((provider.name, account.tag))
+            budget = self._budgets.get((provider.name, account.key))
             if budget is None:
                 budget = Budget(self.per_second.get(provider.name, 0.0), self._clock.now())
-                self._budgets[provider.name, account.tag] = budget
-            urgency = partial(self._urgency, account.tag)
+                self._budgets[provider.name, account.key] = budget
+            urgency = partial(self._urgency, account.key)
             desk = Desk(provider, account, budget, self._clock, self._background, self.hear, urgency)
             self._desks[provider.name, account] = desk
         return desk
@@ -205,16 +205,16 @@ class Polling:
             if trouble is not None:
                 clean(trouble, account)
             if isinstance(answer, TaskState):
-                last = self._known.get((account.tag, id))
+                last = self._known.get((account.key, id))
                 if last is None:
-                    self._known[account.tag, id] = Known(answer, now, asked_at=sent_at)
+                    self._known[account.key, id] = Known(answer, now, asked_at=sent_at)
                 elif last.asked_at <= sent_at:
                     # An answer that took its time does not take the place of a younger one.
-                    self._known[account.tag, id] = Known(answer, now, last.submitted_at, last.floor, sent_at)
+                    self._known[account.key, id] = Known(answer, now, last.submitted_at, last.floor, sent_at)
         self._heard(account, answers, sent_at)
 
-    def _urgency(self, tag: str, id: str) -> float:
-        known = self._known.get((tag, id))
+    def _urgency(self, key: str, id: str) -> float:
+        known = self._known.get((key, id))
         if known is None or not known.told:
             return math.inf
         nearly = _NEARLY_FINISHED_URGENCY if known.floor >= _NEARLY_FINISHED else 1.0
@@ -225,7 +225,7 @@ class Polling:
     ) -> Observation | ProviderError:
         """What an answer means together with what was known."""
         now = self._clock.now()
-        known = self._known.get((account.tag, id))
+        known = self._known.get((account.key, id))
         if known is not None and submitted_at is None:
             submitted_at = known.submitted_at
         if isinstance(answer, TaskState):

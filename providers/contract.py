@@ -161,6 +161,7 @@ class ProviderError(Exception):
 
 _SHORTEST_SECRET = 4
 """Characters. What is shorter stands in many an innocent text."""
+_TAG_DIGITS, _KEY_DIGITS = 12, 32
 
 # --- accounts ---------------------------------------------------------------------------------------------------
 
@@ -184,25 +185,28 @@ class Account:
     """12 hex digits, the same on every replica. A named account keeps its tag when its credential is replaced."""
     credential_tag: str = field(init=False)
     """The tag that the account has, or would have, without a name: tasks from before it was named carry it."""
+    key: str = field(init=False, repr=False)
+    """32 hex digits, the first of which are the tag: for what is remembered of an account. Tags are shown to everybody,
+    and short enough that somebody could find a credential for one."""
 
     def __post_init__(self) -> None:
-        tag = self._tag_of(self._credential_identity)
-        object.__setattr__(self, "credential_tag", tag)
-        object.__setattr__(self, "tag", self._tag_of(f"name:{self.name}") if self.name else tag)
+        digest = self._digest(self._credential_identity)
+        object.__setattr__(self, "credential_tag", digest[:_TAG_DIGITS])
+        if self.name:
+            digest = self._digest(f"name:{self.name}")
+        object.__setattr__(self, "tag", digest[:_TAG_DIGITS])
+        object.__setattr__(self, "key", digest[:_KEY_DIGITS])
 
     @property
     def marks(self) -> tuple[str, ...]:
         """What an account proves itself by where no upstream is asked: 32 hex digits each, by its name where it has
         one, and by its credential. A tag, which everybody may see, is too short for that."""
         names = [f"name:{self.name}"] if self.name else []
-        return tuple(self._digest(f"mark:{identity}")[:32] for identity in (*names, self._credential_identity))
+        return tuple(self._digest(f"mark:{identity}")[:_KEY_DIGITS] for identity in (*names, self._credential_identity))
 
     @property
     def _credential_identity(self) -> str:
         return f"credential:{self.region}:{self.credential}"
-
-    def _tag_of(self, identity: str) -> str:
-        return self._digest(identity)[:12]
 
     def _digest(self, identity: str) -> str:
         return hashlib.sha256(f"{self.provider}\0{identity}".encode("utf-8", "surrogateescape")).hexdigest()

@@ -10,6 +10,7 @@ from providers.contract import (
     ErrorKind,
     Phase,
     Queue,
+    Result,
     TaskState,
     VideoRequest,
 )
@@ -237,6 +238,27 @@ class TestStatus:
         task = await house.tasks.status(passing(ONE), "scripted-1")
         assert task.trouble
         assert task.trouble.detail == "of ***"
+
+
+class TestATagThatTwoShare:
+    """Tags are public and short: somebody could search for a credential that has another's."""
+
+    async def test_nothing_remembered_of_one_is_told_to_the_other(self) -> None:
+        house = House()
+        thief = Account("scripted", "s-thief")
+        object.__setattr__(thief, "tag", ONE.tag)
+        object.__setattr__(thief, "credential_tag", ONE.tag)
+        submitted = await house.submit(passing(ONE))
+        result = Result("https://host/v.mp4?signature=1")
+        house.provider.states[submitted.upstream_id] = TaskState(
+            submitted.upstream_id, Phase.COMPLETED, 100, result=result
+        )
+        for id in (submitted.sealed_id, submitted.upstream_id):
+            assert (await house.tasks.status(passing(ONE), id)).state.result == result
+            house.provider.asked.clear()
+            await house.tasks.status(passing(thief), id)
+            # Its own upstream judges it, by its own credential.
+            assert house.provider.asked == [(thief.credential, (submitted.upstream_id,))]
 
 
 class TestManyAtOnce:
