@@ -255,10 +255,13 @@ class TestATagThatTwoShare:
         )
         for id in (submitted.sealed_id, submitted.upstream_id):
             assert (await house.tasks.status(passing(ONE), id)).state.result == result
-            house.provider.asked.clear()
-            await house.tasks.status(passing(thief), id)
-            # Its own upstream judges it, by its own credential.
-            assert house.provider.asked == [(thief.credential, (submitted.upstream_id,))]
+        with pytest.raises(GatewayError) as caught:
+            await house.tasks.status(passing(thief), submitted.sealed_id)
+        assert caught.value.code == "task_not_found"
+        # Its own upstream judges it, by its own credential.
+        house.provider.asked.clear()
+        await house.tasks.status(passing(thief), submitted.upstream_id)
+        assert house.provider.asked == [(thief.credential, (submitted.upstream_id,))]
 
 
 class TestManyAtOnce:
