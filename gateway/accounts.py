@@ -219,7 +219,7 @@ class AccountPool:
                 seat.credential = _digest(account)
                 seat.health.forget()
                 seat.credits = seat.last_error = None
-            seat.label = account.name or account.tag
+            seat.label = account.label
             seat.weight, seat.max_running, seat.turn = managed.weight, managed.max_running, 0.0
             seats[account.tag] = seat
         for tag, seat in self._seats.items():
@@ -281,7 +281,7 @@ class AccountPool:
         if account.proxy is None:
             return
         if account.proxy not in self._bad_ways:
-            fields = {"account": account.name or account.tag, "provider": account.provider, "cause": error.detail}
+            fields = {"account": account.label, "provider": account.provider, "cause": error.detail}
             GATEWAY.warning("a proxy leads nowhere", extra={"fields": fields})
         told = ProviderError(error.kind, words=ERRORS["proxies_lead_nowhere"], detail=error.detail)
         until = self._clock.now() + WAY_SECONDS
@@ -304,7 +304,7 @@ class AccountPool:
     def _report(self, account: Account, seat: Seat, pause: Pause) -> None:
         metrics.PAUSES.labels(account.provider, pause.state).inc()
         fields = {
-            "account": account.name or account.tag,
+            "account": account.label,
             "provider": account.provider,
             "reason": pause.state.value,
             "code": pause.code or "-",

@@ -42,6 +42,7 @@ def _openai(prefix: str) -> list[Route]:
 
 ROUTES = [
     Route("/v1/videos/generations", generations.submit, methods=["POST"]),
+    Route("/v1/videos/generations", generations.not_an_id, methods=["GET"], include_in_schema=False),
     Route("/v1/videos/tasks", generations.statuses, methods=["GET"]),
     Route("/v1/videos/tasks/{id}", generations.status, methods=["GET"]),
     Route("/v1/videos/tasks/{id}/cancel", generations.cancel, methods=["POST"]),

@@ -234,8 +234,8 @@ class Archive:
         key = (job.facts.provider, job.facts.id)
         fields = {
             "provider": job.facts.provider,
-            "task": job.facts.id,
-            "account": job.account.name or job.account.tag,
+            "upstream_id": job.facts.id,
+            "account": job.account.label,
         }
         if report.outcome in (Outcome.COPIED, Outcome.ALREADY_THERE):
             self._jobs.pop(key, None)

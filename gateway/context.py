@@ -85,7 +85,7 @@ async def submit_once(
             wanted=None if key is not None or tries else wanted,
         )
 
-    submitted = await parts(request).repeats.once(
+    return await parts(request).repeats.once(
         who.identity,
         fingerprint,
         submit,
@@ -93,8 +93,6 @@ async def submit_once(
         tries=int(tries) if tries.isascii() and tries.isdigit() and len(tries) < 4 else None,
         gone=request.is_disconnected,
     )
-    note(request, submitted.mark())
-    return submitted
 
 
 def note(request: Request, facts: Mapping[str, str]) -> None:

@@ -68,7 +68,7 @@ class DailyGifts:
 
     async def _take(self, parts: Parts, due: Sequence[Account]) -> None:
         for account, answer in zip(due, await parts.care.each(due, parts.care.receive), strict=True):
-            fields = {"account": account.name or account.tag, "provider": account.provider}
+            fields = {"account": account.label, "provider": account.provider}
             self._late.pop(account.tag, None)
             if isinstance(answer, GatewayError):
                 self._late[account.tag] = self._clock.now() + RETRY_SECONDS

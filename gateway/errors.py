@@ -80,7 +80,8 @@ _LONGEST_RETRY_AFTER = 86_400
 
 
 class GatewayError(Exception):
-    """A refusal with everything its answer needs. `words` may hold places, which `values` fill."""
+    """A refusal with everything its answer needs. `words` may hold places, which `values` fill. `facts` are for the log
+    alone."""
 
     def __init__(
         self,
@@ -93,6 +94,7 @@ class GatewayError(Exception):
         detail: str = "",
         retry_after: float | None = None,
         values: Mapping[str, object] | None = None,
+        facts: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(code)
         self.code = code
@@ -103,6 +105,7 @@ class GatewayError(Exception):
         self.detail = detail
         self.retry_after = retry_after
         self.values = dict(values or {})
+        self.facts = dict(facts or {})
 
     @property
     def shape(self) -> Shape:
@@ -128,7 +131,8 @@ class GatewayError(Exception):
 
     def mark(self) -> dict[str, str]:
         """What a log line tells of it."""
-        return {"code": self.code} | ({"upstream_code": self.upstream_code} if self.upstream_code else {})
+        told = {"code": self.code, "param": self.param or "", "upstream_code": self.upstream_code}
+        return self.facts | {name: value for name, value in told.items() if value}
 
     def headers(self) -> dict[str, str]:
         headers = {"x-should-retry": "true" if self.shape.should_retry else "false"}
@@ -164,6 +168,8 @@ _CODE_OF_SENTENCE = {
     "invalid_json": "invalid_value",
     "invalid_form": "invalid_value",
     "too_many_files": "invalid_value",
+    "unknown_file": "invalid_value",
+    "statuses_wanted": "invalid_value",
     "unsupported_media_type": "invalid_value",
     "ids_needed": "invalid_value",
     "no_thumbnail": "not_found",
@@ -180,19 +186,29 @@ def clean(error: ProviderError, account: Account) -> None:
     error.detail = account.redact(error.detail)[:_SHOWN_DETAIL]
 
 
-def from_provider(error: ProviderError, model: str = "") -> GatewayError:
-    """What a client is told of an upstream's refusal. `model` is the one that was asked for."""
+def from_provider(error: ProviderError, model: str = "", facts: Mapping[str, str] | None = None) -> GatewayError:
+    """What a client is told of an upstream's refusal, and the log. `model` is the one that was asked for."""
     if error.fields:
         return invalid(error.fields)
     code = CODES[error.kind]
-    if error.kind is ErrorKind.MODEL_NOT_FOUND and not error.words:
-        return GatewayError(code, upstream_code=error.code, detail=error.detail, values={"model": model})
+    if error.kind is ErrorKind.MODEL_NOT_FOUND:
+        own = error.words
+        return GatewayError(
+            code,
+            Words(f"{model}：{own.zh}", f"{model}: {own.en}") if own and model else own,
+            param="model",
+            upstream_code=error.code,
+            detail=error.detail,
+            values=None if own else {"model": model},
+            facts=facts,
+        )
     return GatewayError(
         code,
         error.words or ERRORS[_KIND_WORDS.get(error.kind, code)],
         upstream_code=error.code,
         detail=error.detail,
         retry_after=error.retry_after,
+        facts=facts,
     )
 
 

@@ -28,15 +28,14 @@ WANTED: dict[str, str] = {
 }
 """What is allowed instead, by the kind of the problem."""
 
-_READABLE = "PNG, JPEG, WebP, BMP; MP4, MOV; MP3, WAV"
 _EMPTY = Words("文件是空的，请重新选择文件", "The file is empty: choose it again")
 _FOREIGN = Words(
-    "{kind} 格式的文件没有上游能读取，请转换后再传，可用格式：" + _READABLE,
-    "No upstream reads {kind}: convert it first, to one of " + _READABLE,
+    "{kind} 格式的文件没有上游能读取，请转换后再传，可用格式：{readable}",
+    "No upstream reads {kind}: convert it first, to one of {readable}",
 )
 _UNKNOWN = Words(
-    "文件内容不是可识别的图片、视频或音频，可用格式：" + _READABLE,
-    "Its content is no picture, video or sound that can be read; what can: " + _READABLE,
+    "文件内容无法识别，可用格式：{readable}",
+    "Its content is nothing that can be read here; what can: {readable}",
 )
 _ONE_ONLY = Words(
     "该字段只接受一个输入；多个请用 images[]（或 image_file_1、image_file_2 …）",
@@ -44,16 +43,18 @@ _ONE_ONLY = Words(
 )
 
 
-def unreadable(head: bytes) -> Words:
-    """Why a file cannot be used that begins with these bytes, and what to do."""
+def unreadable(head: bytes, readable: str = WANTED["not_media"]) -> Words:
+    """Why a file cannot be used that begins with these bytes, and what to do. `readable` are the types that can be."""
+    if not head:
+        return _EMPTY
     kind = foreign_type_of(head)
-    return filled(_FOREIGN, kind=kind) if kind else _UNKNOWN if head else _EMPTY
+    return filled(_FOREIGN, kind=kind, readable=readable) if kind else filled(_UNKNOWN, readable=readable)
 
 
 def hint_for(value: object, kind: str) -> Words | None:
     """A sentence on the way out of a problem of the kind `kind`, where there is more to say than what is allowed."""
     if isinstance(value, UnreadableFile):
-        return unreadable(value.head)
+        return unreadable(value.head, WANTED.get(kind) or WANTED["not_media"])
     return _ONE_ONLY if kind == "one_only" else None
 
 

@@ -206,7 +206,7 @@ def _inspect(content: IO[bytes], item: Media) -> MediaFile:
     file = MediaFile.inspect(content)
     if file is None:
         content.seek(0)
-        hint = unreadable(content.read(HEAD_BYTES))
+        hint = unreadable(content.read(HEAD_BYTES), ", ".join(TYPES[item.kind]))
         raise invalid([FieldProblem(item.param, FieldReason.NOT_ALLOWED, TYPES[item.kind], hint=hint)])
     return file
 

@@ -143,6 +143,14 @@ ERRORS: dict[str, Words] = {
         "上游已没有该任务，而存档暂时无法访问，请稍后重试",
         "The upstream has this task no longer, and the archive cannot be asked just now: try again",
     ),
+    "unknown_file": Words(
+        "{name}：没有接收文件的该字段，可用：{fields}",
+        "{name}: there is no such field for a file; files go into {fields}",
+    ),
+    "statuses_wanted": Words(
+        "status 只支持 unfinished；查询指定任务请用 ids=…",
+        "status can only be unfinished; name tasks with ids=…",
+    ),
     "too_many_files": Words("文件过多，最多 {limit} 个", "There are too many files: at most {limit}"),
     "unsupported_media_type": Words(
         "不支持的 Content-Type，请使用 application/json 或 multipart/form-data",
@@ -206,7 +214,10 @@ ERRORS: dict[str, Words] = {
     "file_not_fetched": Words(
         "暂时无法从上游下载文件，请稍后重试", "The upstream's file cannot be fetched just now; try again"
     ),
-    "file_not_given": Words("上游没有给出文件", "The upstream does not give its file"),
+    "file_not_given": Words(
+        "上游没有给出文件，链接可能已过期；请稍后重试，或到上游网站下载",
+        "The upstream does not give its file, whose link may have expired: try later, or fetch it on its site",
+    ),
     "no_remix_of_pictures": Words(
         "模型 {model} 需要图片，而原任务的图片没有保存；请用 POST /v1/videos 重新提交并附上图片",
         "{model} needs a picture, and that of the old task is not kept: submit a new one with POST /v1/videos",
@@ -263,7 +274,7 @@ QUERY_FAILED = Words("查询失败: {reason}", "The query failed: {reason}")
 
 _PROBLEMS: dict[FieldReason, tuple[Words, Words]] = {
     FieldReason.NOT_ALLOWED: (
-        Words("{param}：不支持 {value}", "{param}: {value} is not possible"),
+        Words("{param}：不支持{value}", "{param}: {value} is not possible"),
         Words("，可选：{allowed}", "; allowed: {allowed}"),
     ),
     FieldReason.UNSUPPORTED: (
@@ -278,9 +289,13 @@ _PROBLEMS: dict[FieldReason, tuple[Words, Words]] = {
         Words("{param}：与其他参数冲突", "{param}: it contradicts another field"),
         Words("，可用：{allowed}", "; possible: {allowed}"),
     ),
+    FieldReason.TOO_MANY: (
+        Words("{param}：图片过多", "{param}: there are too many pictures"),
+        Words("，此模型最多 {allowed} 张", "; this model takes {allowed} at most"),
+    ),
     FieldReason.BROKEN: (
         Words(
-            "{param}：这个 {value} 文件不完整或已损坏，请重新发送",
+            "{param}：这个{value} 文件不完整或已损坏，请重新发送",
             "{param}: this {value} file breaks off or is damaged: send it again",
         ),
         Words("", ""),
@@ -348,7 +363,10 @@ def describe_problems(problems: Sequence[FieldProblem], language: Language) -> s
 
 def _describe_problem(problem: FieldProblem, language: Language) -> str:
     what, way_out = _PROBLEMS[problem.reason]
-    text = say(what, language, param=problem.param, value=problem.value[:_SHOWN_VALUE] or _THIS[language])
+    value = problem.value[:_SHOWN_VALUE]
+    # Chinese sets foreign words off by a blank, and not its own.
+    shown = (f" {value}" if language == "zh" else value) if value else _THIS[language]
+    text = say(what, language, param=problem.param, value=shown)
     if problem.hint:
         return f"{text}{'。' if language == 'zh' else '. '}{say(problem.hint, language)}"
     if problem.allowed:

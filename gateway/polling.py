@@ -32,6 +32,10 @@ GRACE_SECONDS = 60.0
 """For this long after its submit, a task that the upstream does not know is too new rather than gone."""
 
 UNKNOWN = Words("暂时无法得知任务状态", "How the task stands is not known right now")
+UNSEEN = Words(
+    "用此凭证暂未看到该任务：刚提交的任务请稍候，否则请检查任务 ID 和凭证",
+    "This credential does not show the task yet: wait if it is new, else check its id and the credential",
+)
 
 _SKEW_SECONDS = 5.0
 _HIGHEST_UNFINISHED = 95
@@ -235,7 +239,8 @@ class Polling:
             known = known or Known(TaskState(id, Phase.PROCESSING, note=UNKNOWN), _NEVER)
             return known.observe(card, now, answer)
         if answer.kind is ErrorKind.TASK_NOT_FOUND and submitted_at is not None and _is_new(submitted_at, now):
-            known = known or Known(TaskState(id, Phase.QUEUED, created_at=submitted_at), _NEVER, submitted_at)
+            unseen = TaskState(id, Phase.QUEUED, created_at=submitted_at, note=UNSEEN)
+            known = known or Known(unseen, _NEVER, submitted_at)
             return known.observe(card, now)
         return answer
 

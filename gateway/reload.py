@@ -90,7 +90,7 @@ class Reloader:
 
     @staticmethod
     def _announce(before: Parts, old: Sequence[ManagedAccount], now: Parts) -> None:
-        known, named = ([m.account.name or m.account.tag for m in accounts] for accounts in (old, now.pool.managed))
+        known, named = ([m.account.label for m in accounts] for accounts in (old, now.pool.managed))
         fields: dict[str, object] = {"accounts": len(named)}
         fields |= {"came": ",".join(name for name in named if name not in known) or "-"}
         fields |= {"went": ",".join(name for name in known if name not in named) or "-"}

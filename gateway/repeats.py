@@ -9,7 +9,7 @@ client had an answer, since a library repeats only what it had none to.
 import asyncio
 import hashlib
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
@@ -45,7 +45,8 @@ class Submit(Protocol):
 @dataclass(slots=True, eq=False)
 class _Made:
     """One submit: under way, done, refused, or unconfirmed. It holds no error, which may be large, and requests only
-    while they wait. `sent` says that an upstream may have it, `told` that a client was there when it ended."""
+    while they wait. `sent` is what a log line tells of it, once an upstream may have it; `told` says that a client was
+    there when it ended."""
 
     fingerprint: bytes
     seed: str
@@ -53,13 +54,13 @@ class _Made:
     submitted: Submitted | None = None
     refused: bool = False
     unconfirmed: bool = False
-    sent: bool = False
+    sent: Mapping[str, str] | None = None
     told: bool = False
     ended_at: float = math.inf
     waiting: list[Gone] = field(default_factory=list)
 
-    def sending(self) -> None:
-        self.sent = True
+    def sending(self, facts: Mapping[str, str]) -> None:
+        self.sent = facts
 
     def conclude(self, error: BaseException | None, now: float) -> None:
         """Note what came of it. One that was refused may be tried again; one that is unconfirmed may not."""
@@ -68,13 +69,13 @@ class _Made:
         if error is None or self.unconfirmed:
             return
         # An error that nobody foresaw says nothing of what was accepted, once anything was sent.
-        unforeseen = self.sent and not isinstance(error, GatewayError)
+        unforeseen = self.sent is not None and not isinstance(error, GatewayError)
         self.unconfirmed = unforeseen or (isinstance(error, GatewayError) and error.code == _UNCONFIRMED)
         self.refused = not self.unconfirmed
 
     def interrupted(self) -> BaseException:
         """What a request is told whose process ends: only what was surely not sent may be sent again."""
-        return GatewayError(_UNCONFIRMED) if self.sent else asyncio.CancelledError()
+        return asyncio.CancelledError() if self.sent is None else GatewayError(_UNCONFIRMED, facts=self.sent)
 
 
 Keep = Callable[[_Made, BaseException | None], None]

@@ -1,6 +1,8 @@
 """What clients send, as models: they validate it, and the OpenAPI document is made of them."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Annotated, Any, Literal, TypeVar
 
 import orjson
@@ -15,8 +17,10 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from gateway import shots
-from gateway.errors import GatewayError, invalid
+from gateway.bodies import UnreadableFile
+from gateway.errors import GatewayError, invalid, refused
 from gateway.inputs import (
+    FILE_MARK,
     MAX_INPUTS,
     WANTED,
     Clip,
@@ -35,7 +39,8 @@ from gateway.task_ids import MAX_MODEL_BYTES
 from providers.contract import FieldProblem, FieldReason, Media, MediaRole, VideoRequest
 from providers.files import NAMES, MediaFile, MediaKind
 
-MAX_SECONDS = 3600
+MAX_SECONDS = 100_000
+"""More are not read. What a model can do is told by its card."""
 MAX_OPTIONS_DEPTH = 16
 _MAX_SEED = 2**32 - 1
 _IMAGE_FIELDS = ("image_url", "image", *(f"image_file_{number}" for number in range(1, 10)))
@@ -292,8 +297,6 @@ _WANTED: dict[str, str] = {
 
 _RANGES = {
     "seed": f"0–{_MAX_SEED}",
-    "duration": f"1–{MAX_SECONDS}",
-    "seconds": f"1–{MAX_SECONDS}",
     **dict.fromkeys(("images", "file_paths", "filePaths", "input_reference"), f"≤ {MAX_INPUTS}"),
 }
 
@@ -313,6 +316,23 @@ def _problems(error: ValidationError) -> Iterator[FieldProblem]:
         yield FieldProblem(name, FieldReason.NOT_ALLOWED, (wanted,) if wanted else (), shown, hint)
 
 
+@cache
+def _file_fields(model: type[BaseModel]) -> tuple[str, ...]:
+    """The fields that take a file, numbered ones once."""
+    told = model.model_json_schema()["properties"]
+    taking = [name for name, schema in told.items() if FILE_MARK in str(schema)]
+    return tuple(re.sub(r"_1$", "_N", name) for name in taking if not re.search(r"_[2-9]$", name))
+
+
+def _refuse_strange_files(model: type[BaseModel], body: Mapping[str, Any]) -> None:
+    """Other fields that nobody knows are ignored. A file was handed in to be used."""
+    known = {name for field, told in model.model_fields.items() for name in (field, told.alias)}
+    for name in body.keys() - known:
+        held = body[name] if isinstance(body[name], list) else [body[name]]
+        if any(isinstance(item, MediaFile | UnreadableFile) for item in held):
+            raise refused("unknown_file", param=name[:64], name=name[:64], fields=", ".join(_file_fields(model)))
+
+
 def parse_generation(body: dict[str, Any]) -> GenerationBody:
     """The body, validated. Raises GatewayError that names every bad field."""
     return _parse(GenerationBody, body)
@@ -324,6 +344,7 @@ def parse_reuse(body: dict[str, Any]) -> ReuseBody:
 
 
 def _parse(model: type[Body], body: dict[str, Any]) -> Body:
+    _refuse_strange_files(model, body)
     try:
         return model.model_validate(body)
     except ValidationError as error:

@@ -43,8 +43,8 @@ _FINDS_AT_ONCE = 4
 Wanted = Callable[[], Awaitable[None]]
 """Raises when nobody waits for the answer any more."""
 
-Sending = Callable[[], None]
-"""Called before anything is sent that may be charged."""
+Sending = Callable[[Mapping[str, str]], None]
+"""Called before anything is sent that may be charged, with what a log line tells of it."""
 
 SubmitKeys = Callable[[Account], Iterable[str]]
 """The keys of one submit for an account: the same whenever they are asked for. The first one is sent; the others are
@@ -82,7 +82,7 @@ class Submitter:
         managed: bool,
         repeatable: bool = False,
         wanted: Wanted | None = None,
-        sending: Sending = lambda: None,
+        sending: Sending = lambda facts: None,
     ) -> tuple[Account, Submission]:
         """Submit with one of the accounts, of which there is at least one. **Charged.**
 
@@ -111,7 +111,7 @@ class Submitter:
                     if wanted is not None and request.has_files:
                         await wanted()
                     lease.sending()
-                    sending()
+                    sending(_facts(account, request.model))
                     submission = await self._submit_once(provider, request, account, next(iter(keys(account))))
                 except ProviderError as error:
                     self._note(lease, error)
@@ -119,7 +119,7 @@ class Submitter:
                     if error.kind.blame is not Blame.ACCOUNT and not (
                         error.kind is ErrorKind.UNREACHABLE and account.proxy
                     ):
-                        raise from_provider(error, request.model) from error
+                        raise from_provider(error, request.model, _facts(account, request.model)) from error
                     failures |= {one.tag: error for one in accounts if _shares_trouble(one, account, error)}
                 else:
                     lease.submitted(submission.id)
@@ -251,6 +251,11 @@ class Submitter:
         if not unknown:
             raise lost
         return None
+
+
+def _facts(account: Account, model: str) -> dict[str, str]:
+    """What a log line tells of a submit that came to nothing, or nobody knows to what."""
+    return {"model": model, "provider": account.provider, "account": account.label}
 
 
 async def _submit(provider: Provider, request: VideoRequest, account: Account, key: str) -> Submission:

@@ -87,7 +87,7 @@ class Tasks:
         find_only: bool = False,
         nearest: bool = False,
         wanted: Wanted | None = None,
-        sending: Sending = lambda: None,
+        sending: Sending = lambda facts: None,
     ) -> Submitted:
         """Start a task. **Charged.** Raises GatewayError.
 
@@ -157,7 +157,7 @@ class Tasks:
             sealed,
             upstream_id,
             account.provider,
-            account.name or account.tag,
+            account.label,
             settled.model,
             created,
             settled.duration or 0,
@@ -369,9 +369,10 @@ class Tasks:
         return view_of(place, seen, model, age=age, late=late, round_seconds=round_seconds, archived=archived)
 
     async def list(
-        self, caller: Caller, *, limit: int, after: str | None = None, ascending: bool = False
+        self, caller: Caller, *, limit: int, after: str | None = None, ascending: bool = False, native: bool = False
     ) -> tuple[Sequence[Task], bool]:
-        """Recent tasks of the caller's accounts, and whether there are more behind them; ids are sealed ones.
+        """Recent tasks of the caller's accounts, and whether there are more behind them. Ids are sealed ones; with
+        `native` they are those that a submit gives, the upstream's own where that is enough.
 
         Raises GatewayError: 400 for an `after` that is no task of the caller's.
         """
@@ -380,7 +381,14 @@ class Tasks:
             raise invalid([FieldProblem("after", FieldReason.NOT_ALLOWED, ("last_id",), after[:60])])
         page, more = await self._listing.page(caller, limit=limit, after=behind, ascending=ascending)
         now = self._clock.now()
-        return [self._listed(listed, now) for listed in page], more
+        tasks = [self._listed(listed, now) for listed in page]
+        if native:
+            tasks = [self._with_own_id(caller, listed.place, task) for listed, task in zip(page, tasks, strict=True)]
+        return tasks, more
+
+    def _with_own_id(self, caller: Caller, place: Place, task: Task) -> Task:
+        sealed = self._places.needs_seal(caller, place.account, place.upstream_id)
+        return task if sealed else replace(task, id=place.upstream_id)
 
     def _listed(self, listed: Listed, now: float) -> Task:
         state = listed.task.state

@@ -38,10 +38,10 @@ class Submitted:
     seconds: int = 0
     size: str = ""
 
-    def mark(self) -> dict[str, str]:
-        """What a log line tells of it: by any of the names that somebody may ask for it, and who made it."""
+    def mark(self, id: str) -> dict[str, str]:
+        """What a log line tells of it: by the id that its client was told, by the upstream's, and who made it."""
         return {
-            "task": self.sealed_id,
+            "task": id,
             "upstream_id": self.upstream_id,
             "model": self.model,
             "provider": self.provider,

@@ -111,6 +111,8 @@ class FieldReason(StrEnum):
     """The model cannot do without it."""
     CONFLICT = "conflict"
     """It contradicts another field; `allowed` names the way out."""
+    TOO_MANY = "too_many"
+    """There are more than the number in `allowed`."""
     BROKEN = "broken"
     """A file of the type `value` that breaks off or is damaged."""
 
@@ -196,6 +198,11 @@ class Account:
             digest = self._digest(f"name:{self.name}")
         object.__setattr__(self, "tag", digest[:_TAG_DIGITS])
         object.__setattr__(self, "key", digest[:_KEY_DIGITS])
+
+    @property
+    def label(self) -> str:
+        """What people call it by."""
+        return self.name or self.tag
 
     @property
     def marks(self) -> tuple[str, ...]:

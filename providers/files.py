@@ -173,6 +173,7 @@ _SIGNATURES: tuple[tuple[bytes, int, str], ...] = (
 """First bytes, where they stand, and the type they mean."""
 
 _IN_BOXES = frozenset({"video/mp4", "video/quicktime"})
+_OF_A_CLIP = frozenset({b"moov", b"mdat"})
 _MOST_BOXES = 10_000
 """Of a clip in fragments the first ones have to do."""
 
@@ -230,24 +231,23 @@ def _announced(media_type: str, head: bytes) -> int:
 
 
 def _has_all_boxes(file: IO[bytes], size: int) -> bool:
-    """True where no box of a clip reaches beyond its end, and the one that describes it is there."""
-    at, described = 0, False
+    """True where the box that describes a clip and the one that holds it are there, and end where they say. What some
+    telephones write behind them is in no box."""
+    at, there = 0, set[bytes]()
     for _ in range(_MOST_BOXES):
-        if at + 8 > size:
-            return described
         file.seek(at)
         head = file.read(16)
-        length = int.from_bytes(head[:4])
-        described = described or head[4:8] == b"moov"
-        if length == 0:
-            # To the end, wherever that is.
-            return described
+        name, length = head[4:8], int.from_bytes(head[:4])
         if length == 1:
             length = int.from_bytes(head[8:16])
-        if length < 8 or at + length > size:
-            return False
+        if length == 0:
+            # To the end, wherever that is.
+            length = size - at
+        if at + 8 > size or length < 8 or at + length > size:
+            return name not in _OF_A_CLIP and there >= _OF_A_CLIP
+        there.add(name)
         at += length
-    return described
+    return b"moov" in there
 
 
 def foreign_type_of(head: bytes) -> str:

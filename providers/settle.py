@@ -38,6 +38,12 @@ AS_REFERENCES = Words(
 )
 
 
+_PICTURE_NEEDED = Words(
+    "请用 image、image_url、input_reference 或 first_frame 传入图片",
+    "Send a picture as image, image_url, input_reference or first_frame",
+)
+
+
 def settle(card: ModelCard, request: VideoRequest) -> VideoRequest:
     """The request with roles assigned, `size` read and the card's defaults filled in.
 
@@ -265,12 +271,26 @@ def _check_media(card: ModelCard, request: VideoRequest, problems: list[FieldPro
     given = frozenset(item.role for item in request.media if item.role)
     if given not in card.media_sets:
         strange = [item for item in request.media if item.role not in card.roles]
+        beyond = _beyond_the_frames(card, request, strange)
+        if beyond:
+            frames = len(card.roles & set(_FRAMES))
+            problems.append(FieldProblem(beyond[0].param, FieldReason.TOO_MANY, (str(frames),)))
         for item in strange:
+            if item in beyond:
+                continue
             allowed = tuple(sorted(card.roles))
             problems.append(FieldProblem(item.param, FieldReason.UNSUPPORTED, allowed, hint=card.media_hint))
         if not strange:
             problems.append(_wrong_set(card, request, given))
     _check_counts(card, request, problems)
+
+
+def _beyond_the_frames(card: ModelCard, request: VideoRequest, strange: list[Media]) -> list[Media]:
+    """Pictures without a role, of which there are more than the model has frames for."""
+    frames = card.roles & set(_FRAMES)
+    if request.reference_mode or not frames or not all(request.media_in(role) for role in frames):
+        return []
+    return [item for item in strange if item.role is MediaRole.REFERENCE_IMAGE]
 
 
 def _check_counts(card: ModelCard, request: VideoRequest, problems: list[FieldProblem]) -> None:
@@ -289,7 +309,8 @@ def _wrong_set(card: ModelCard, request: VideoRequest, given: frozenset[MediaRol
     larger = [roles for roles in card.media_sets if given < roles]
     if larger:
         absent = sorted(min(larger, key=len) - given)[0]
-        return FieldProblem(absent, FieldReason.MISSING, legal)
+        hint = _PICTURE_NEEDED if absent is MediaRole.FIRST_FRAME and not given else None
+        return FieldProblem(absent, FieldReason.MISSING, legal, hint=hint)
     references = MediaRole.REFERENCE_IMAGE in card.roles or MediaRole.REFERENCE_VIDEO in card.roles
     hint = AS_REFERENCES if references and given & set(_FRAMES) and not request.reference_mode else None
     return FieldProblem(request.media[-1].param, FieldReason.CONFLICT, legal, hint=hint)

@@ -67,7 +67,7 @@ def _asked_for(request: Request) -> ManagedAccount:
     require_operator(request)
     name = request.path_params["name"]
     for managed in parts(request).pool.managed:
-        if name in (managed.account.name or managed.account.tag, managed.account.tag):
+        if name in (managed.account.label, managed.account.tag):
             return managed
     raise refused("account_not_found", name=name[:64])
 
@@ -94,7 +94,7 @@ def _render(request: Request, managed: ManagedAccount, spoken: Language) -> dict
     seat, standing = pool.seat(account), pool.standing(account)
     closed = seat.health.closed_models(pool.now())
     shown: dict[str, Any] = {
-        "name": account.name or account.tag,
+        "name": account.label,
         "tag": account.tag,
         "provider": account.provider,
         "region": account.region or None,

@@ -4,12 +4,13 @@ import asyncio
 import re
 from typing import Any
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.bodies import read_object
 from gateway.callers import Caller
-from gateway.context import caller, insists, json_answer, language, parts, poll_headers, submit_once
+from gateway.context import caller, insists, json_answer, language, note, parts, poll_headers, submit_once
 from gateway.errors import describe, describe_query, refused
 from gateway.messages import Language, describe_state
 from gateway.repeats import fingerprint_of
@@ -26,6 +27,7 @@ async def submit(request: Request) -> Response:
     """POST /v1/videos/generations"""
     who = caller(request)
     submitted, wait_completion = await _submit(request, who)
+    note(request, submitted.mark(submitted.id))
     seconds = _seconds_to_wait(request, wait_completion, parts(request).settings.video_timeout / 1000)
     if seconds is None:
         return _accepted(submitted)
@@ -52,6 +54,11 @@ def _accepted(submitted: Submitted, status: int = 200) -> Response:
     return json_answer(fields, status, headers={"location": f"/v1/videos/tasks/{submitted.id}"})
 
 
+async def not_an_id(request: Request) -> Response:
+    """GET /v1/videos/generations: somebody forgot the body, or typed the address into a browser."""
+    raise HTTPException(405, headers={"Allow": "POST"})
+
+
 async def _submit(request: Request, who: Caller) -> tuple[Submitted, bool]:
     """What was submitted, and whether its end is to be waited for. Of the body, which may be large, nothing stays."""
     async with read_object(request, parts(request).settings.limits.body_bytes) as fields:
@@ -73,8 +80,11 @@ async def status(request: Request) -> Response:
 async def statuses(request: Request) -> Response:
     """GET /v1/videos/tasks?ids=a,b,c, or ?status=unfinished"""
     who = caller(request)
-    if request.query_params.get("status") == "unfinished":
+    wanted = request.query_params.get("status")
+    if wanted == "unfinished":
         return await _unfinished(request, who)
+    if wanted is not None:
+        raise refused("statuses_wanted", param="status")
     ids = [id for value in request.query_params.getlist("ids") for id in value.split(",") if id]
     if not ids or len(ids) > MAX_IDS:
         raise refused("ids_needed", param="ids", limit=MAX_IDS)
@@ -91,7 +101,7 @@ async def statuses(request: Request) -> Response:
 
 async def _unfinished(request: Request, who: Caller) -> Response:
     """The recent tasks of the caller's accounts that have not ended, as the upstreams list them now."""
-    recent, _ = await parts(request).tasks.list(who, limit=MAX_IDS)
+    recent, _ = await parts(request).tasks.list(who, limit=MAX_IDS, native=True)
     spoken = language(request)
     data = [render(task, spoken) for task in recent if not task.state.phase.ended]
     return json_answer({"object": "list", "data": data}, headers={"cache-control": "no-store"})

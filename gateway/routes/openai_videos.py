@@ -11,7 +11,7 @@ from gateway.archive import UnsatisfiableRangeError
 from gateway.bodies import read_object
 from gateway.callers import Caller
 from gateway.content import archived_content, not_satisfiable, stream_content
-from gateway.context import caller, insists, json_answer, language, parts, poll_headers, submit_once
+from gateway.context import caller, insists, json_answer, language, note, parts, poll_headers, submit_once
 from gateway.errors import CODES, GatewayError, describe, invalid, refused
 from gateway.messages import ERRORS, Language
 from gateway.repeats import fingerprint_of
@@ -188,6 +188,7 @@ async def _submit(
 ) -> Response:
     submitted = await submit_once(request, who, fingerprint_of(*asked), wished, nearest=True)
     id = submitted.sealed_id
+    note(request, submitted.mark(id))
     video = _video(id, submitted.created, submitted.model, "queued", 0, submitted.seconds, submitted.size)
     video["prompt"] = prompt
     if remixed_from:

@@ -101,7 +101,7 @@ def _rows(
     spoken = language(request)
     rows = []
     for account, answer in zip(accounts, answers, strict=True):
-        row: dict[str, Any] = {"token": account.name or account.tag, "provider": account.provider}
+        row: dict[str, Any] = {"token": account.label, "provider": account.provider}
         if isinstance(answer, GatewayError):
             row |= {**(failed or {}), "error": answer.message(spoken), "error_code": answer.code}
         else:

@@ -40,6 +40,11 @@ NO_FILE = Words(
     "No file came with this input; upload it, or give an address that is open to the public",
 )
 
+NOT_SENT = Words(
+    "请求中没有该标记所指的素材，请一并上传",
+    "The request has no input that this mark means: send it along",
+)
+
 _FRAMES = (MediaRole.FIRST_FRAME, MediaRole.LAST_FRAME)
 
 
@@ -65,11 +70,11 @@ def check_inputs(request: VideoRequest) -> None:
             problems.append(FieldProblem(item.param, FieldReason.NOT_ALLOWED, types, item.file.media_type))
         if item.role in _FRAMES and any(other.role is item.role for other in request.media[:index]):
             problems.append(FieldProblem(item.param, FieldReason.NOT_ALLOWED, (f"{item.role} ≤ 1",)))
-    if mode_of(request) is REFERENCES:
+    if mode_of(request) is REFERENCES or not request.media:
         materials = [Material(item.file.kind, item.param) for item in request.media if item.file]
         present = tuple(f"@{name}" for name in dict.fromkeys(item.param for item in request.media) if "_file_" in name)
         problems += [
-            FieldProblem("prompt", FieldReason.NOT_ALLOWED, present, mark)
+            FieldProblem("prompt", FieldReason.NOT_ALLOWED, present, mark, hint=None if present else NOT_SENT)
             for mark in unmatched_marks(request.prompt, materials)
         ]
     if problems:

@@ -287,10 +287,16 @@ class TestIds:
         (row,) = answer.json()["data"]
         found = client.get(f"/v1/videos/tasks/{row['task_id']}", headers=bearer(session, key)).json()
         assert (found["created"], found["model"]) == (row["created"], WAN)
+        # The id is the one that the submit gave.
+        assert row["task_id"] == running
         plain = client.get(f"/v1/videos/tasks/{running}", headers=bearer(key)).json()
         assert plain["status"] == found["status"]
         # Estimated by the time that has passed, a little more for the second one.
         assert 0 <= plain["progress"] - found["progress"] <= 1
+
+    def test_other_statuses_are_not_listed(self, client: httpx.Client, session: str) -> None:
+        answer = client.get("/v1/videos/tasks?status=done", headers=bearer(session) | {"Accept-Language": "en"})
+        assert "unfinished" in error_of(answer, 400, "invalid_value")["message"]
 
     @pytest.mark.parametrize("query", ["", "?ids=", "?ids=" + ",".join(["1"] * 101)])
     def test_too_few_or_too_many(self, client: httpx.Client, session: str, query: str) -> None:
@@ -451,6 +457,9 @@ class TestRefusals:
         answer = client.put("/v1/videos")
         error_of(answer, 405, "method_not_allowed")
         assert "POST" in answer.headers["allow"]
+        answer = client.get(SUBMIT, headers={"Authorization": "Bearer any-session"})
+        error_of(answer, 405, "method_not_allowed")
+        assert answer.headers["allow"] == "POST"
 
     @pytest.mark.parametrize(
         ("given", "kept"), [("abc-1.2_3", True), ("a b", False), ("x" * 200, False), ("猫", False)]

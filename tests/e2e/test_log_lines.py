@@ -76,7 +76,7 @@ def test_a_callers_own_account_is_named_by_its_tag(
     with caplog.at_level(logging.INFO, "gateway"):
         answer = client.post(surface, json={"prompt": "x"}, headers=bearer(session))
         line = line_of(caplog, answer)
-    assert answer.json()[SURFACES[surface]] in (line["task"], line["upstream_id"])
+    assert line["task"] == answer.json()[SURFACES[surface]]
     assert line["account"]
     assert session not in caplog.text
 
@@ -86,10 +86,24 @@ def test_one_that_is_refused_says_why(
     client: httpx.Client, session: str, caplog: pytest.LogCaptureFixture, surface: str
 ) -> None:
     with caplog.at_level(logging.INFO, "gateway"):
-        answer = client.post(surface, json={"prompt": "x #fail-submit"}, headers=bearer("session-expired"))
+        answer = client.post(surface, json={"prompt": "x", "size": "1x1"}, headers=bearer(session))
         line = line_of(caplog, answer)
-    assert (line["status"], line["code"]) == (answer.status_code, answer.json()["error"]["code"])
+    assert (line["status"], line["code"], line["param"]) == (400, "invalid_value", "size")
     assert "task" not in line
+
+
+@pytest.mark.parametrize(
+    ("word", "code"), [("lost", "submission_unconfirmed"), ("refuse=DataInspectionFailed", "content_policy_violation")]
+)
+def test_one_that_may_be_charged_or_was_refused_names_its_account(
+    managed: httpx.Client, caplog: pytest.LogCaptureFixture, word: str, code: str
+) -> None:
+    """Whoever is told to look on the console has to know on whose."""
+    body = {"model": "wan2.6-t2v", "prompt": f"x #{word}"}
+    with caplog.at_level(logging.INFO, "gateway"):
+        line = line_of(caplog, managed.post("/v1/videos/generations", json=body))
+    assert line["code"] == code
+    assert (line["model"], line["provider"], line["account"]) == ("wan2.6-t2v", "dashscope", "second")
 
 
 def test_one_that_is_waited_for_names_its_task(

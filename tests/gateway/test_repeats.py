@@ -45,7 +45,7 @@ class Upstream:
         self.submits += 1
         number = self.submits
         if not self.early:
-            sending()
+            sending({"account": "main"})
         await self.gate.wait()
         if self.errors:
             raise self.errors.pop(0)
@@ -335,6 +335,7 @@ class TestAProcessThatEnds:
             with pytest.raises(GatewayError) as caught:
                 await request
             assert (caught.value.code, caught.value.shape.should_retry) == ("submission_unconfirmed", False)
+            assert caught.value.mark() == {"code": "submission_unconfirmed", "account": "main"}
         upstream.gate.set()
         await settle()
 

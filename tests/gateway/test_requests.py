@@ -8,11 +8,13 @@ from hypothesis import strategies as st
 
 from gateway.bodies import UnreadableFile
 from gateway.errors import GatewayError
-from gateway.requests import parse_generation
+from gateway.messages import Language
+from gateway.requests import parse_generation, parse_reuse
 from providers.contract import MediaRole, VideoRequest
 from providers.files import NAMES, MediaKind
 from tests.pictures import clip, media_file, picture, sound
 
+LANGUAGES: tuple[Language, ...] = ("zh", "en")
 URL = "https://h/a.png"
 OTHER = "https://h/b.png"
 
@@ -179,14 +181,37 @@ def test_any_object_is_a_request_or_a_refusal(body: dict[str, Any]) -> None:
     assert made
 
 
-@pytest.mark.parametrize("field", ["image", "images", "video_file_1", "audio_url", "input_reference"])
-def test_a_file_that_nobody_reads_says_what_can_be_read(field: str) -> None:
+@pytest.mark.parametrize(
+    ("field", "readable"),
+    [
+        ("image", {"JPEG"}),
+        ("video_file_1", {"MP4"}),
+        ("audio_url", {"MP3"}),
+        ("images", {"JPEG", "MP4", "MP3"}),
+        ("input_reference", {"JPEG", "MP4", "MP3"}),
+    ],
+)
+def test_a_file_that_nobody_reads_says_what_can_be_read(field: str, readable: set[str]) -> None:
     with pytest.raises(GatewayError) as caught:
         parse_generation({"prompt": "p", field: UnreadableFile(b"a text")})
     assert caught.value.problems[0].param == field
-    assert "MP4" in caught.value.message("zh")
-    assert "JPEG" in caught.value.message("en")
-    assert parse_generation({"prompt": "p", "attachment": UnreadableFile(b"a text")}).prompt == "p"
+    for language in LANGUAGES:
+        message = caught.value.message(language)
+        assert {name for name in ("JPEG", "MP4", "MP3") if name in message} == readable
+
+
+@pytest.mark.parametrize("value", [UnreadableFile(b"a text"), media_file(picture()), [media_file(picture())] * 2])
+@pytest.mark.parametrize("name", ["attachment", "img", "input_referense", "image_file_10", "x" * 100])
+def test_a_file_in_a_field_that_nobody_knows_is_not_dropped(name: str, value: object) -> None:
+    with pytest.raises(GatewayError) as caught:
+        parse_generation({"prompt": "p", name: value})
+    assert (caught.value.code, caught.value.param) == ("invalid_value", name[:64])
+    for language in LANGUAGES:
+        for field in ("image_url", "input_reference", "images", "image_file_N", "video_file_N", "audio_url"):
+            assert field in caught.value.message(language)
+    with pytest.raises(GatewayError):
+        parse_reuse({"prompt": "p", "video": "video_1", name: value})
+    assert parse_generation({"prompt": "p", name: "a text"}).prompt == "p"
 
 
 @pytest.mark.parametrize(
@@ -256,7 +281,7 @@ def test_a_file_of_another_kind_is_named(content: bytes) -> None:
         (b"II*\0", "TIFF"),
         (b"\x1a\x45\xdf\xa3", "WebM"),
         (b"%PDF-1.7", "PDF"),
-        (b"anything", "MP4"),
+        (b"anything", "PNG"),
     ],
 )
 def test_what_people_hand_in_that_nobody_reads_is_named(head: bytes, told: str) -> None:

@@ -228,6 +228,10 @@ class TestMedia:
             Words("去别处", "go elsewhere"),
         )
 
+    def test_more_pictures_than_frames_are_too_many(self) -> None:
+        (problem,) = problems(FRAMES, VideoRequest("m", "cat", media=(image("images"),) * 4))
+        assert (problem.param, problem.reason, problem.allowed) == ("images", FieldReason.TOO_MANY, ("2",))
+
     def test_a_missing_input_is_named(self) -> None:
         (problem,) = problems(FRAMES, VideoRequest("m", "cat"))
         assert (problem.param, problem.reason) == ("first_frame", FieldReason.MISSING)

@@ -11,6 +11,7 @@ from providers.contract import Account, ErrorKind, FieldReason, Media, MediaRole
 from providers.files import MediaFile, MediaKind
 from providers.jimeng.inputs import (
     NO_FILE,
+    NOT_SENT,
     UPLOAD_SECONDS,
     UPLOADS_AT_ONCE,
     UploadMemory,
@@ -80,6 +81,11 @@ class TestChecks:
         ]
         assert error.fields[0].allowed == ("@image_file_1", "@video_file_2")
         check_inputs(replace(request(first_frame()), prompt="@image_file_7"))
+        nothing = refused(lambda: check_inputs(replace(request(), prompt="@image_file_1 walks")))
+        assert [(problem.param, problem.value, problem.hint) for problem in nothing.fields] == [
+            ("prompt", "@image_file_1", NOT_SENT)
+        ]
+        check_inputs(replace(request(), prompt="@image1 and @图1 are words of any prompt"))
 
     def test_a_sound_goes_among_the_others(self) -> None:
         heard = Media(MediaKind.AUDIO, "", "audio_url", file=sound())
