@@ -460,7 +460,8 @@ class ModelCard:
     `sizes` maps resolution and ratio to "WIDTHxHEIGHT" for models that want pixels; without it `size` is only read
     as a way to say ratio and resolution.
     `media_sets` are the legal sets of inputs; the empty set in it means that text alone is enough.
-    `media_limits` says how many of a role are taken (1 unless named here), `media_total` how many in all.
+    `media_limits` says how many of a role are taken (1 unless named here), `media_total` how many in all,
+    `references_total` how many references. `durations_with` are the lengths where an input of such a role is there.
     `media_hint` is said to whoever hands in what no set has.
     `media_files` says what one file of a kind may be; a kind that is missing is not limited here.
     `fetches_urls` is False for an upstream that reads no addresses: what is given by one is fetched for it, and every
@@ -485,6 +486,8 @@ class ModelCard:
     media_sets: tuple[frozenset[MediaRole], ...] = (frozenset(),)
     media_limits: Mapping[MediaRole, int] = field(default_factory=dict)
     media_total: int | None = None
+    references_total: int | None = None
+    durations_with: Mapping[MediaRole, tuple[int, ...]] = field(default_factory=dict)
     media_hint: Words | None = None
     media_files: Mapping[MediaKind, MediaLimits] = field(default_factory=dict)
     fetches_urls: bool = True

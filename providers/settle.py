@@ -23,6 +23,7 @@ from providers.files import MediaKind
 _SIZE = re.compile(r"(\d{2,5})\s*[xX*×]\s*(\d{2,5})")
 
 _FRAMES = (MediaRole.FIRST_FRAME, MediaRole.LAST_FRAME)
+_REFERENCES = frozenset({MediaRole.REFERENCE_IMAGE, MediaRole.REFERENCE_VIDEO, MediaRole.REFERENCE_AUDIO})
 _PLACES: dict[MediaKind, tuple[MediaRole, ...]] = {
     MediaKind.IMAGE: (MediaRole.REFERENCE_IMAGE,),
     MediaKind.VIDEO: (MediaRole.VIDEO, MediaRole.FIRST_CLIP, MediaRole.REFERENCE_VIDEO),
@@ -114,7 +115,7 @@ def approach(card: ModelCard, request: VideoRequest) -> VideoRequest:
         return request
     if request.duration is not None:
         seconds = request.duration
-        allowed = [allowed for allowed in card.durations if allowed > 0]
+        allowed = [allowed for allowed in _durations(card, _place_media(card, request)) if allowed > 0]
         nearest = min(allowed, key=lambda allowed: (abs(allowed - seconds), -allowed), default=None)
         request = replace(request, duration=nearest)
     pixels = parse_size(request.size) if request.size else None
@@ -226,9 +227,9 @@ def _choose(card: ModelCard, request: VideoRequest, problems: list[FieldProblem]
     duration = request.duration
     if duration is None:
         duration = card.duration
-    elif duration not in card.durations:
-        reason = FieldReason.NOT_ALLOWED if card.durations else FieldReason.UNSUPPORTED
-        problems.append(FieldProblem("duration", reason, spell_seconds(card.durations), str(duration)))
+    elif duration not in (durations := _durations(card, request)):
+        reason = FieldReason.NOT_ALLOWED if durations else FieldReason.UNSUPPORTED
+        problems.append(FieldProblem("duration", reason, spell_seconds(durations), str(duration)))
 
     resolution = request.resolution
     if resolution is None:
@@ -253,6 +254,12 @@ def _choose(card: ModelCard, request: VideoRequest, problems: list[FieldProblem]
             made = tuple(shape for tier, shape in card.sizes if tier == resolution)
             problems.append(FieldProblem("ratio", FieldReason.NOT_ALLOWED, made, ratio))
     return replace(request, duration=duration, resolution=resolution, ratio=ratio, size=size)
+
+
+def _durations(card: ModelCard, request: VideoRequest) -> tuple[int, ...]:
+    """The lengths that the model can do with these inputs."""
+    narrower = [durations for role, durations in card.durations_with.items() if request.media_in(role)]
+    return tuple(second for second in card.durations if all(second in durations for durations in narrower))
 
 
 def _check_optional_fields(card: ModelCard, request: VideoRequest, problems: list[FieldProblem]) -> None:
@@ -297,6 +304,10 @@ def _check_counts(card: ModelCard, request: VideoRequest, problems: list[FieldPr
     if card.media_total is not None and len(request.media) > card.media_total:
         beyond = request.media[card.media_total].param
         problems.append(FieldProblem(beyond, FieldReason.NOT_ALLOWED, (f"≤ {card.media_total}",)))
+    references = [item for item in request.media if item.role in _REFERENCES]
+    if card.references_total is not None and len(references) > card.references_total:
+        beyond = references[card.references_total].param
+        problems.append(FieldProblem(beyond, FieldReason.NOT_ALLOWED, (f"≤ {card.references_total}",)))
     for role in sorted({item.role for item in request.media if item.role}):
         items = request.media_in(role)
         limit = card.media_limits.get(role, len(items) if card.open or role not in card.roles else 1)

@@ -234,8 +234,9 @@ def _references_27(name: str) -> ModelCard:
         ratios=_WIDE_RATIOS,
         ratio="16:9",
         media_sets=_any_of([_RI], [_RV], [_RI, _RV], [_RI, _FF], [_RV, _FF], [_RI, _RV, _FF]),
-        media_total=REFERENCES + 1,
-        media_limits={_RI: 5, _RV: 5},
+        references_total=REFERENCES,
+        media_limits={_RI: REFERENCES, _RV: REFERENCES},
+        durations_with={_RV: _TO_10},
         fields=_COMMON,
         typical_seconds=240.0,
     )

@@ -228,6 +228,26 @@ class TestMedia:
             Words("去别处", "go elsewhere"),
         )
 
+    def test_references_are_counted_together_and_clips_make_the_video_shorter(self) -> None:
+        card = replace(
+            REFERENCES,
+            durations=(5, 10, 15),
+            references_total=3,
+            media_sets=(frozenset({REFERENCE, MediaRole.REFERENCE_VIDEO}), frozenset({REFERENCE})),
+            media_limits={REFERENCE: 3, MediaRole.REFERENCE_VIDEO: 3},
+            durations_with={MediaRole.REFERENCE_VIDEO: (5, 10)},
+        )
+        clip = Media(MediaKind.VIDEO, "https://h/a.mp4", "video_file_1", MediaRole.REFERENCE_VIDEO)
+        pictures = (image("images", REFERENCE),) * 3
+        assert settle(card, VideoRequest("m", "cat", duration=15, media=pictures)).duration == 15
+        found = problems(card, VideoRequest("m", "cat", duration=15, media=(*pictures, clip)))
+        assert {(problem.param, problem.allowed) for problem in found} == {
+            ("duration", ("5", "10")),
+            ("video_file_1", ("≤ 3",)),
+        }
+        near = approach(card, VideoRequest("m", "cat", duration=15, media=(*pictures[:2], clip)))
+        assert near.duration == 10
+
     def test_more_pictures_than_frames_are_too_many(self) -> None:
         (problem,) = problems(FRAMES, VideoRequest("m", "cat", media=(image("images"),) * 4))
         assert (problem.param, problem.reason, problem.allowed) == ("images", FieldReason.TOO_MANY, ("2",))
