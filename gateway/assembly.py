@@ -160,6 +160,7 @@ def assemble(settings: Settings, memory: Memory) -> Parts:
         keys=keys,
         accounts=[managed.account for managed in accounts],
         pass_through=settings.pass_through,
+        proxies=settings.pass_through_proxies,
     )
     _remark(memory.said, _surprises(settings, len(accounts)))
     # Nothing can go wrong any more.

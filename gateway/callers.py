@@ -88,11 +88,14 @@ class Callers:
         keys: Sequence[GatewayKey] = (),
         accounts: Sequence[Account] = (),
         pass_through: bool = False,
+        proxies: bool = True,
     ) -> None:
+        """Without `proxies` callers' own credentials may name none."""
         self._registry = registry
         self._keys = {_digest(key.secret): key for key in keys}
         self._accounts = tuple(accounts)
         self._pass_through = pass_through or not keys
+        self._proxies = proxies
         self._remembered: LRUCache[str, Caller] = LRUCache(_REMEMBERED_CALLERS)
 
     def identify(self, authorization: str) -> Caller:
@@ -129,6 +132,8 @@ class Callers:
                 continue
             account = self._registry.account_from(credential)
             if account is not None:
+                if account.proxy and not self._proxies:
+                    raise refused("no_proxies")
                 accounts.setdefault(account.key, account)
         if not accounts:
             raise refused("unusable_credential")

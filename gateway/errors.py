@@ -157,6 +157,7 @@ def refused(key: str, *, param: str | None = None, **values: object) -> GatewayE
 _CODE_OF_SENTENCE = {
     "no_credential": "invalid_api_key",
     "unknown_key": "invalid_api_key",
+    "no_proxies": "invalid_api_key",
     "unusable_credential": "invalid_api_key",
     "too_many_credentials": "invalid_api_key",
     "stopping": "upstream_unavailable",

@@ -21,6 +21,10 @@ ERRORS: dict[str, Words] = {
         "认证令牌无效：此网关只接受自己的密钥",
         "The credential is not one of this gateway's keys: ask its operator for one",
     ),
+    "no_proxies": Words(
+        "此网关不接受凭证中的代理，请去掉代理前缀",
+        "This gateway takes no proxy with a credential: leave its prefix out",
+    ),
     "unusable_credential": Words(
         "认证令牌格式无效，应为 Jimeng sessionid 或 DashScope sk- 密钥",
         "The credential is neither a Jimeng sessionid nor a DashScope key (sk-…)",

@@ -201,6 +201,10 @@ class Settings(BaseSettings):
         (), description="The gateway's own keys, `name:gw-…`. With any set, other credentials get 401."
     )
     pass_through: bool = Field(False, description="With keys set: also take callers' own upstream credentials.")
+    pass_through_proxies: bool = Field(
+        True,
+        description="Callers' own credentials may name a proxy, which the gateway then connects to, wherever it is.",
+    )
     admin_key: Secret = Field(None, description="Opens /v1/accounts and /metrics to others than loopback.")
     secret: Secrets = Field(
         (), description="Seals task ids. The first seals, all open. The same on every replica when keys are set."

@@ -29,6 +29,15 @@ def refusal(callers: Callers, authorization: str) -> GatewayError:
     return caught.value
 
 
+@pytest.mark.parametrize("proxy", ["http://10.0.0.1:3128", "socks5://u:p@h:1"])
+def test_where_callers_may_name_no_proxy_it_is_refused(proxy: str) -> None:
+    closed = Callers(REGISTRY, proxies=False)
+    assert closed.identify("Bearer us-session").accounts[0].region == "us"
+    error = refusal(closed, f"Bearer us-session,{proxy}@us-other")
+    assert (error.code, "prefix" in error.message("en")) == ("invalid_api_key", True)
+    assert OPEN.identify(f"Bearer {proxy}@us-other").accounts[0].proxy == proxy
+
+
 @pytest.mark.parametrize("authorization", ["", "Bearer", "Bearer  ", "Basic abc", "abc", "bearer"])
 @pytest.mark.parametrize("callers", [OPEN, CLOSED, BOTH])
 def test_no_credential(callers: Callers, authorization: str) -> None:
