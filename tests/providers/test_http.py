@@ -272,9 +272,9 @@ async def test_a_file_may_take_longer_than_the_total_timeout() -> None:
         for _ in range(20):
             writer.write(b"x")
             await writer.drain()
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.02)
 
-    async with upstream(drip) as url, HttpClient(Timeouts(read=0.15, total=0.1)) as http:
+    async with upstream(drip) as url, HttpClient(Timeouts(read=2, total=0.3)) as http:
         assert await fetch(http, url) == (200, b"x" * 20)
 
 
