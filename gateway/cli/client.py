@@ -70,18 +70,19 @@ class TaskView:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`text` is the body exactly as it came; `pause` the seconds after which to ask again."""
+    """`text` is the body exactly as it came, `pause` the seconds after which to ask again, `base` the gateway's address."""
 
     text: str
     body: Mapping[str, Any]
     pause: float
+    base: str = ""
 
     @property
     def tasks(self) -> list[TaskView]:
         """The tasks of a status answer, of one or of many. Raises CommandError."""
         found = self.body["data"] if self.body.get("object") == "list" else [self.body]
         try:
-            return [_view(task) for task in found]
+            return [_view(task, self.base) for task in found]
         except (KeyError, TypeError, ValueError):
             raise CommandError("the answer is no task: is it the gateway that listens there?") from None
 
@@ -187,7 +188,7 @@ class GatewayClient:
         body = _object(response)
         if body is None or not response.is_success:
             raise self._refusal(response)
-        return Answer(response.text, body, _pause(response))
+        return Answer(response.text, body, _pause(response), self.url)
 
     def _refusal(self, response: httpx.Response) -> RefusedError:
         body = _object(response)
@@ -249,13 +250,14 @@ def _pause(response: httpx.Response) -> float:
     return int(wished) / 1000 if wished.isascii() and wished.isdigit() else _DEFAULT_PAUSE
 
 
-def _view(task: Mapping[str, Any]) -> TaskView:
+def _view(task: Mapping[str, Any], base: str) -> TaskView:
     status = str(task["status"])
-    result = task.get("result") or {}
+    url = str((task.get("result") or {}).get("url") or "")
     return TaskView(
         id=str(task["task_id"]),
         status=status,
         progress=int(task.get("progress") or 0),
         message=str(task.get("error") or task.get("message") or ""),
-        url=str(result.get("url") or ""),
+        # What is archived lies behind the gateway itself, which does not know by what name it is reached.
+        url=base + url if url.startswith("/") else url,
     )

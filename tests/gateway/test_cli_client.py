@@ -225,6 +225,16 @@ def test_long_names_are_told_apart_by_their_ends() -> None:
     assert all(one != other for one, other in pairwise(map(short, names)))
 
 
+@pytest.mark.parametrize(
+    ("link", "shown"),
+    [("/v1/videos/7/content", "http://h:5100/v1/videos/7/content"), ("https://cdn/v.mp4?s=1", "https://cdn/v.mp4?s=1")],
+)
+def test_a_link_into_the_gateway_is_shown_whole(link: str, shown: str) -> None:
+    body = {"task_id": "7", "status": "completed", "result": {"url": link}}
+    (task,) = Answer("", body, 0.0, "http://h:5100").tasks
+    assert task.outcome == shown
+
+
 class _Script:
     """A client whose status calls go as written down."""
 
