@@ -70,7 +70,8 @@ class TaskView:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`text` is the body exactly as it came, `pause` the seconds after which to ask again, `base` the gateway's address."""
+    """`text` is the body exactly as it came, `pause` the seconds after which to ask again, `base` the address of the
+    gateway."""
 
     text: str
     body: Mapping[str, Any]
