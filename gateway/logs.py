@@ -1,5 +1,6 @@
 """Log lines: one for each request, as text or JSON, with anything that looks like a credential masked."""
 
+import json
 import logging
 import re
 import sys
@@ -27,9 +28,17 @@ def mask(text: str) -> str:
 
 class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        fields = " ".join(f"{name}={value}" for name, value in _fields(record).items())
+        fields = " ".join(f"{name}={_quoted(value)}" for name, value in _fields(record).items())
         text = f"{_time(record)} {record.levelname.lower():7} {record.getMessage()} {fields}".rstrip()
         return mask(" ".join(text.split("\n")))
+
+
+def _quoted(value: object) -> str:
+    """A value on a line of text, in quotes where it would pass for several or act on a terminal."""
+    text = str(value)
+    if text.isprintable() and not set(text) & set(' "='):
+        return text
+    return json.dumps(text, ensure_ascii=not text.isprintable())
 
 
 class JsonFormatter(logging.Formatter):

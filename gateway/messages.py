@@ -121,9 +121,7 @@ ERRORS: dict[str, Words] = {
     "upstream_unavailable": Words(
         "无法连接上游，请求未发出，请稍后重试", "The upstream cannot be reached, nothing was sent; try again"
     ),
-    "stopping": Words(
-        "网关正在重启，请求未发出，请稍后重试", "The gateway is being stopped, nothing was sent; try again"
-    ),
+    "stopping": Words("网关正在停止，请稍后重试", "The gateway is being stopped; try again"),
     "upload_failed": Words(
         "素材上传到上游失败，任务未创建，也未扣费，请重试",
         "An input did not reach the upstream: nothing was created and nothing charged; try again",
@@ -294,8 +292,8 @@ _PROBLEMS: dict[FieldReason, tuple[Words, Words]] = {
         Words("，可用：{allowed}", "; possible: {allowed}"),
     ),
     FieldReason.TOO_MANY: (
-        Words("{param}：图片过多", "{param}: there are too many pictures"),
-        Words("，此模型最多 {allowed} 张", "; this model takes {allowed} at most"),
+        Words("{param}：素材过多", "{param}: there are too many"),
+        Words("，此模型最多 {allowed} 个", "; this model takes {allowed} at most"),
     ),
     FieldReason.BROKEN: (
         Words(
@@ -369,7 +367,7 @@ def _describe_problem(problem: FieldProblem, language: Language) -> str:
     what, way_out = _PROBLEMS[problem.reason]
     value = problem.value[:_SHOWN_VALUE]
     # Chinese sets foreign words off by a blank, and not its own.
-    shown = (f" {value}" if language == "zh" else value) if value else _THIS[language]
+    shown = (f" {value}" if language == "zh" and value.isascii() else value) or _THIS[language]
     text = say(what, language, param=problem.param, value=shown)
     if problem.hint:
         return f"{text}{'。' if language == 'zh' else '. '}{say(problem.hint, language)}"

@@ -26,6 +26,8 @@ KEY_SECONDS = 24 * 3600.0
 RETRY_SECONDS = 600.0
 _REMEMBERED = 20_000
 _MOST_ALIKE = 64
+_OWED_SECONDS = 90.0
+"""For this long a library may wait before it repeats what was refused: it heeds a Retry-After of a minute at most."""
 _UNCONFIRMED = "submission_unconfirmed"
 
 Gone = Callable[[], Awaitable[bool]]
@@ -45,11 +47,12 @@ class Submit(Protocol):
 @dataclass(slots=True, eq=False)
 class _Made:
     """One submit: under way, done, refused, or unconfirmed. It holds no error, which may be large, and requests only
-    while they wait. `sent` is what a log line tells of it, once an upstream may have it; `told` says that a client was
-    there when it ended."""
+    while they wait. `tries` is the count of the last request for it. `sent` is what a log line tells of it, once an
+    upstream may have it; `told` says that a client was there when it ended."""
 
     fingerprint: bytes
     seed: str
+    tries: int = 0
     under_way: "asyncio.Task[Submitted] | None" = None
     submitted: Submitted | None = None
     refused: bool = False
@@ -59,7 +62,7 @@ class _Made:
     ended_at: float = math.inf
     waiting: list[Gone] = field(default_factory=list)
 
-    def sending(self, facts: Mapping[str, str]) -> None:
+    def sending(self, facts: Mapping[str, str] | None) -> None:
         self.sent = facts
 
     def conclude(self, error: BaseException | None, now: float) -> None:
@@ -76,6 +79,10 @@ class _Made:
     def interrupted(self) -> BaseException:
         """What a request is told whose process ends: only what was surely not sent may be sent again."""
         return asyncio.CancelledError() if self.sent is None else GatewayError(_UNCONFIRMED, facts=self.sent)
+
+    def owed(self, tries: int, now: float) -> bool:
+        """True where the request of this count may be the one by which a library repeats what was refused."""
+        return self.refused and self.tries == tries - 1 and now - self.ended_at < _OWED_SECONDS
 
 
 Keep = Callable[[_Made, BaseException | None], None]
@@ -114,7 +121,7 @@ class Repeats:
             name = _digest(f"{who}\0{key}".encode("utf-8", "surrogateescape"))
             made = self._of_key(name, fingerprint, f"client:{key}")
             return await self._share(made, submit, gone, partial(self._keep_key, name))
-        made = _Made(fingerprint, f"own:{self._new_seed()}")
+        made = _Made(fingerprint, f"own:{self._new_seed()}", tries or 0)
         if tries is None:
             try:
                 return await submit(made.seed, find_only=False, sending=made.sending)
@@ -122,7 +129,8 @@ class Repeats:
                 raise made.interrupted() from None
         name = _digest(who.encode() + fingerprint)
         alike = self._alike(name)
-        made = (await _repeated(alike) if tries > 0 else None) or made
+        made = (await _repeated(alike, tries, self._clock.now()) if tries > 0 else None) or made
+        made.tries = max(made.tries, tries)
         return await self._share(made, submit, gone, partial(self._keep_content, name, alike))
 
     async def _share(self, made: _Made, submit: Submit, gone: Gone, keep: Keep) -> Submitted:
@@ -132,10 +140,18 @@ class Repeats:
                 return made.submitted
             return await asyncio.shield(self._under_way(made, submit, keep))
         except asyncio.CancelledError:
+            if made.submitted is not None:
+                return made.submitted
             raise made.interrupted() from None
         finally:
-            made.waiting.remove(gone)
-            made.told = not await gone() or made.told
+            # Until that is known it waits: nobody else is to take it for one that was left.
+            try:
+                made.told = not await gone() or made.told
+            except asyncio.CancelledError:
+                # The process ends, and what came of it stands.
+                made.told = True
+            finally:
+                made.waiting.remove(gone)
 
     def _under_way(self, made: _Made, submit: Submit, keep: Keep) -> "asyncio.Task[Submitted]":
         """A task of its own: the client that began it may go away while another waits for the same. What is unconfirmed
@@ -178,10 +194,17 @@ class Repeats:
     # --- by content ---------------------------------------------------------------------------------------------
 
     def _alike(self, name: bytes) -> list[_Made]:
-        """What a caller submitted in the same words of late, the oldest first."""
-        alike = self._contents_under_way.get(name) or self._by_content.get(name) or []
+        """What a caller submitted in the same words of late, the oldest first; of very many, those whose clients may
+        still come back."""
+        alike = self._contents_under_way.get(name, self._by_content.get(name))
+        if alike is None:
+            return []
         long_ago = self._clock.now() - RETRY_SECONDS
-        alike[:] = [made for made in alike if made.ended_at > long_ago][-_MOST_ALIKE:]
+        alike[:] = [made for made in alike if made.ended_at > long_ago]
+        spare = len(alike) - _MOST_ALIKE
+        if spare > 0:
+            over = [made for made in alike if made.told or made.refused][:spare]
+            alike[:] = [made for made in alike if made not in over]
         return alike
 
     def _keep_content(self, name: bytes, alike: list[_Made], made: _Made, error: BaseException | None) -> None:
@@ -199,12 +222,12 @@ class Repeats:
         self._by_content[name] = alike
 
 
-async def _repeated(alike: list[_Made]) -> _Made | None:
+async def _repeated(alike: list[_Made], tries: int, now: float) -> _Made | None:
     """The submit that a repeat means, None where it is to be sent anew.
 
     A library repeats what it had no good answer to. That is one whose clients have gone without an answer; else one
-    that was refused for the moment; else one that is under way, whose client may have gone unseen; else the last one,
-    whose answer may have got lost on its way.
+    that was refused for the moment a moment ago; else one that is under way, whose client may have gone unseen; else
+    the last one, whose answer may have got lost on its way.
     """
     left: dict[_Made, list[Gone]] = {}
     for made in list(alike):
@@ -212,15 +235,16 @@ async def _repeated(alike: list[_Made]) -> _Made | None:
         if not (made.told or made.refused) and all([await gone() for gone in waiting]):
             left[made] = waiting
     for made in list(alike):
-        # Unless another repeat took it meanwhile.
-        if made in left and not made.told and made.waiting == left[made]:
+        # Unless it was told or refused, or another repeat took it, meanwhile.
+        if made in left and not (made.told or made.refused) and all(gone in left[made] for gone in made.waiting):
             return made
     for made in list(alike):
-        if made.refused:
+        if made.owed(tries, now):
             alike.remove(made)
             return None
-    under_way = [made for made in alike if made.under_way is not None]
-    return under_way[0] if under_way else alike[-1] if alike else None
+    accepted = [made for made in alike if not made.refused]
+    under_way = [made for made in accepted if made.under_way is not None]
+    return under_way[0] if under_way else accepted[-1] if accepted else None
 
 
 def fingerprint_of(*parts: Any) -> bytes:

@@ -40,7 +40,7 @@ from providers.contract import FieldProblem, FieldReason, Media, MediaRole, Vide
 from providers.files import NAMES, MediaFile, MediaKind
 
 MAX_SECONDS = 100_000
-"""More are not read. What a model can do is told by its card."""
+"""More are as many. What a model can do is told by its card."""
 MAX_OPTIONS_DEPTH = 16
 _MAX_SEED = 2**32 - 1
 _IMAGE_FIELDS = ("image_url", "image", *(f"image_file_{number}" for number in range(1, 10)))
@@ -91,7 +91,10 @@ def _fits_an_id(value: str) -> str:
 
 
 Text = Annotated[str | None, BeforeValidator(_blank_is_absent)]
-Whole = Annotated[Annotated[int, Field(ge=-1, le=MAX_SECONDS)] | None, BeforeValidator(_blank_is_absent)]
+Whole = Annotated[
+    Annotated[int, Field(ge=-1), AfterValidator(lambda seconds: min(seconds, MAX_SECONDS))] | None,
+    BeforeValidator(_blank_is_absent),
+]
 Switch = Annotated[bool | None, BeforeValidator(_blank_is_absent)]
 Resolution = Annotated[str, AfterValidator(_resolution)]
 ModelName = Annotated[str, AfterValidator(_fits_an_id)]

@@ -43,8 +43,9 @@ _FINDS_AT_ONCE = 4
 Wanted = Callable[[], Awaitable[None]]
 """Raises when nobody waits for the answer any more."""
 
-Sending = Callable[[Mapping[str, str]], None]
-"""Called before anything is sent that may be charged, with what a log line tells of it."""
+Sending = Callable[[Mapping[str, str] | None], None]
+"""Called before anything is sent that may be charged, with what a log line tells of it, and with None once that surely
+came to nothing."""
 
 SubmitKeys = Callable[[Account], Iterable[str]]
 """The keys of one submit for an account: the same whenever they are asked for. The first one is sent; the others are
@@ -120,6 +121,7 @@ class Submitter:
                         error.kind is ErrorKind.UNREACHABLE and account.proxy
                     ):
                         raise from_provider(error, request.model, _facts(account, request.model)) from error
+                    sending(None)
                     failures |= {one.tag: error for one in accounts if _shares_trouble(one, account, error)}
                 else:
                     lease.submitted(submission.id)

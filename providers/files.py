@@ -244,7 +244,8 @@ def _has_all_boxes(file: IO[bytes], size: int) -> bool:
             # To the end, wherever that is.
             length = size - at
         if at + 8 > size or length < 8 or at + length > size:
-            return name not in _OF_A_CLIP and there >= _OF_A_CLIP
+            # A clip in fragments ends where its camera stopped.
+            return there >= _OF_A_CLIP and (name not in _OF_A_CLIP or b"moof" in there)
         there.add(name)
         at += length
     return b"moov" in there

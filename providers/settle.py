@@ -307,8 +307,10 @@ def _check_counts(card: ModelCard, request: VideoRequest, problems: list[FieldPr
     references = [item for item in request.media if item.role in _REFERENCES]
     if card.references_total is not None and len(references) > card.references_total:
         beyond = references[card.references_total].param
-        problems.append(FieldProblem(beyond, FieldReason.NOT_ALLOWED, (f"≤ {card.references_total}",)))
+        problems.append(FieldProblem(beyond, FieldReason.TOO_MANY, (str(card.references_total),)))
     for role in sorted({item.role for item in request.media if item.role}):
+        if role in _REFERENCES and card.references_total is not None:
+            continue
         items = request.media_in(role)
         limit = card.media_limits.get(role, len(items) if card.open or role not in card.roles else 1)
         if len(items) > limit:

@@ -12,6 +12,8 @@ from gateway.cli.failures import CommandError
 
 def say(text: str) -> None:
     """A line for the person, who may not be there to read it."""
+    if sys.stderr is None:
+        return
     try:
         print(text, file=sys.stderr, flush=True)
     except OSError:
@@ -60,6 +62,8 @@ def _width(rows: Sequence[Sequence[str]], column: int) -> int:
 def writing() -> Iterator[None]:
     """Turns a standard output that takes nothing more into a failed command. That whoever read it has gone, as `head`
     does, is no failure to speak of and ends the command silently."""
+    if sys.stdout is None:
+        raise CommandError("standard output is closed")
     try:
         yield
     except BrokenPipeError:
@@ -77,9 +81,9 @@ def forget_output() -> None:
 def _forget(stream: TextIO) -> None:
     """Let go of what Python still holds for a stream: it would be written, and fail once more, at the end of the
     process."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, stream.fileno())
-    os.close(nowhere)
+    # A stream that is no file of the system's holds nothing back.
+    with contextlib.suppress(OSError), open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - no path of anybody's
+        os.dup2(nowhere.fileno(), stream.fileno())
 
 
 def never_fail_to_print() -> None:

@@ -83,7 +83,7 @@ async def statuses(request: Request) -> Response:
     wanted = request.query_params.get("status")
     if wanted == "unfinished":
         return await _unfinished(request, who)
-    if wanted is not None:
+    if wanted:
         raise refused("statuses_wanted", param="status")
     ids = [id for value in request.query_params.getlist("ids") for id in value.split(",") if id]
     if not ids or len(ids) > MAX_IDS:

@@ -19,6 +19,13 @@ def test_a_result_that_cannot_be_written_is_told_in_one_line(tmp_path: Path) -> 
     assert done.returncode == 1
 
 
+def test_a_closed_standard_output_is_told(tmp_path: Path) -> None:
+    command = f'exec "{sys.executable}" -m gateway config >&-'
+    done = subprocess.run(["/bin/sh", "-c", command], cwd=tmp_path, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.stderr == "error: standard output is closed\n"
+    assert done.returncode == 1
+
+
 def test_words_for_people_need_nobody_to_read_them(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "gateway", "config", "--config", "missing.toml"]
     with FULL.open("w") as full:

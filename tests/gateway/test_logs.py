@@ -37,6 +37,23 @@ def test_a_line_of_text() -> None:
     assert line == "1970-01-01T00:00:00.000Z info    request path=/v1 status=200"
 
 
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("wan2.6-t2v", "wan2.6-t2v"),
+        ("猫", "猫"),
+        ("two words", '"two words"'),
+        ("x status=200", '"x status=200"'),
+        ('a"b', r'"a\"b"'),
+        ("\x1b[31m\rEVIL", r'"\u001b[31m\rEVIL"'),
+        ("\u2028猫", r'"\u2028\u732b"'),
+        (7, "7"),
+    ],
+)
+def test_a_value_never_passes_for_more_than_one(value: object, shown: str) -> None:
+    assert TextFormatter().format(record("request", model=value)).endswith(f" request model={shown}")
+
+
 def test_a_message_of_several_lines_stays_one() -> None:
     assert "\n" not in TextFormatter().format(record("a\nb"))
 

@@ -286,12 +286,16 @@ class TestSeveralAlike:
         assert {(await answer).id for answer in again} == {"task-1", "task-2"}
         assert slow.submits == 2
 
+    @pytest.mark.parametrize("ended", [True, False])
     async def test_two_that_come_back_at_once_have_one_each(
-        self, clients: tuple[Client, Client], slow: Upstream
+        self, clients: tuple[Client, Client], slow: Upstream, ended: bool
     ) -> None:
         for client in clients:
             await client.ask()
             client.leave()
+        if ended:
+            slow.gate.set()
+            await settle()
         again = await asyncio.gather(*(client.ask() for client in clients))
         slow.gate.set()
         assert {(await answer).id for answer in again} == {"task-1", "task-2"}
@@ -314,6 +318,72 @@ class TestSeveralAlike:
         if refusal == "rate_limit_exceeded":
             assert (await (await second.ask())).id == "task-2"
             assert refused.submits == 2
+
+    @pytest.mark.parametrize("steps", range(8))
+    async def test_one_that_comes_back_while_the_other_is_answered(
+        self, clients: tuple[Client, Client], slow: Upstream, steps: int
+    ) -> None:
+        staying, leaving = clients
+        for client in clients:
+            await client.ask()
+        leaving.leave()
+        slow.gate.set()
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        again = await leaving.ask()
+        assert ((await staying.answers[0]).id, (await again).id) == ("task-1", "task-2")
+        assert slow.submits == 2
+
+    async def test_of_very_many_each_finds_one_that_nobody_else_has(self, repeats: Repeats, slow: Upstream) -> None:
+        many = [Client(repeats, slow) for _ in range(100)]
+        for client in many:
+            await client.ask()
+            client.leave()
+        slow.gate.set()
+        await settle()
+        again = [await client.ask() for client in many]
+        assert len({(await answer).id for answer in again}) == slow.submits == 100
+
+    async def test_an_old_refusal_is_nobodys(self, repeats: Repeats, clock: TestClock) -> None:
+        """A library that was refused three times has given up: what is asked for in the same words later is another."""
+        upstream = Upstream(*(GatewayError("rate_limit_exceeded") for _ in range(3)))
+        given_up = Client(repeats, upstream)
+        for _ in range(3):
+            with pytest.raises(GatewayError):
+                await (await given_up.ask())
+        later = Client(repeats, upstream)
+        first = await later.ask()
+        assert (await (await later.ask())).id == (await first).id
+        assert upstream.submits == 4
+
+    async def test_a_refusal_is_owed_a_repeat_for_as_long_as_libraries_wait(
+        self, repeats: Repeats, clock: TestClock
+    ) -> None:
+        upstream = Upstream(GatewayError("rate_limit_exceeded"))
+        with pytest.raises(GatewayError):
+            await (await Client(repeats, upstream).ask())
+        other = Client(repeats, upstream)
+        first = await other.ask()
+        clock.move(91)
+        assert (await (await other.ask())).id == (await first).id
+        assert upstream.submits == 2
+
+    async def test_one_that_is_refused_for_good_takes_no_other_with_it(self, repeats: Repeats) -> None:
+        """The repeat of one looks around while what it looks at is refused, and another begins."""
+        bad = Upstream(GatewayError("content_policy_violation"))
+        bad.gate.clear()
+        refused, other = Client(repeats, bad), Client(repeats, Upstream())
+        first = await refused.ask()
+        looking = asyncio.create_task(refused.ask())
+        await asyncio.sleep(0)
+        bad.gate.set()
+        accepted = await other.ask()
+        await looking
+        await settle()
+        assert (await (await other.ask())).id == (await accepted).id
+        assert other.upstream.submits == 1
+        with pytest.raises(GatewayError):
+            await first
 
 
 class TestAProcessThatEnds:
@@ -338,6 +408,29 @@ class TestAProcessThatEnds:
             assert caught.value.mark() == {"code": "submission_unconfirmed", "account": "main"}
         upstream.gate.set()
         await settle()
+
+    @pytest.mark.parametrize("options", [{"key": "k"}, {"tries": 0}])
+    @pytest.mark.parametrize("steps", range(8))
+    async def test_what_came_of_it_stands(self, repeats: Repeats, options: dict[str, Any], steps: int) -> None:
+        """It ends at any moment around the answer."""
+
+        async def here() -> bool:
+            for _ in range(3):
+                await asyncio.sleep(0)
+            return False
+
+        upstream = Upstream()
+        upstream.gate.clear()
+        request = asyncio.create_task(repeats.once("a", CAT, upstream.submit, gone=here, **options))
+        await settle()
+        upstream.gate.set()
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        request.cancel()
+        (outcome,) = await asyncio.gather(request, return_exceptions=True)
+        if not isinstance(outcome, Submitted):
+            assert isinstance(outcome, GatewayError), steps
+            assert outcome.code == "submission_unconfirmed"
 
 
 def test_a_fingerprint_is_of_all_that_is_asked() -> None:

@@ -4,7 +4,7 @@ import io
 import struct
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -44,12 +44,14 @@ def test_notes_that_no_camera_writes_break_nothing(tag: int, kind: int) -> None:
     assert smaller is None or max(smaller.width, smaller.height) <= 200
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=120))
 def test_no_notes_are_too_odd(content: bytes) -> None:
     smaller = shrink_to(media_file(with_notes(b"II*\0\x08\0\0\0" + content)), SMALL)
     assert smaller is None or max(smaller.width, smaller.height) <= 200
 
 
+@settings(deadline=None)
 @given(st.integers(4, 30_000), st.binary(min_size=1, max_size=40))
 def test_no_damage_is_too_much(at: int, damage: bytes) -> None:
     content = bytearray(noise("image/jpeg", 300, 240))

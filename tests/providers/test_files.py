@@ -54,6 +54,8 @@ FTYP = (b"ftyp", 32)
         (boxes(FTYP, MOOV, MDAT) + b"SEFH and what a telephone writes behind", True),
         (boxes(FTYP, MDAT) + b"SEFH and what a telephone writes behind", False),
         (boxes(FTYP, MOOV, MDAT, (b"mdat", 99)), False),
+        (boxes(FTYP, MOOV, (b"moof", 32), MDAT, (b"moof", 32), (b"mdat", 99)), True),
+        (boxes(FTYP, MOOV, (b"moof", 32), (b"mdat", 99)), False),
         (boxes(FTYP, MOOV) + b"\0\0\0\1mdat" + (32).to_bytes(8) + b"\0" * 16, True),
         (boxes(FTYP, MOOV) + b"\0\0\0\1mdat" + (33).to_bytes(8) + b"\0" * 16, False),
     ],
