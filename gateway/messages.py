@@ -367,7 +367,7 @@ def _describe_problem(problem: FieldProblem, language: Language) -> str:
     what, way_out = _PROBLEMS[problem.reason]
     value = problem.value[:_SHOWN_VALUE]
     # Chinese sets foreign words off by a blank, and not its own.
-    shown = (f" {value}" if language == "zh" and value.isascii() else value) or _THIS[language]
+    shown = f" {value}" if language == "zh" and value and value.isascii() else value or _THIS[language]
     text = say(what, language, param=problem.param, value=shown)
     if problem.hint:
         return f"{text}{'。' if language == 'zh' else '. '}{say(problem.hint, language)}"

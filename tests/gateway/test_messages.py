@@ -87,3 +87,18 @@ def test_all_problems_in_one_sentence_each_with_what_is_allowed() -> None:
     chinese = describe_problems(problems, "zh")
     assert "duration：不支持 7，可选：5, 10；" in chinese
     assert chinese.endswith("此模型不支持该参数。去别处")
+
+
+@pytest.mark.parametrize(("value", "shown"), [("", "不支持该值"), ("5", "不支持 5"), ("横屏", "不支持横屏")])
+def test_chinese_sets_foreign_words_off_and_not_its_own(value: str, shown: str) -> None:
+    problem = FieldProblem("ratio", FieldReason.NOT_ALLOWED, ("16:9",), value)
+    assert describe_problems([problem], "zh") == f"ratio：{shown}，可选：16:9"
+
+
+@pytest.mark.parametrize("reason", FieldReason)
+@pytest.mark.parametrize("value", ["", "PNG"])
+def test_every_reason_is_a_whole_sentence(reason: FieldReason, value: str) -> None:
+    for language in ("zh", "en"):
+        text = describe_problems([FieldProblem("image", reason, ("1",), value)], language)
+        assert text.startswith("image") and text == " ".join(text.split())
+        assert "{" not in text
