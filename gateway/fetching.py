@@ -13,11 +13,12 @@ import socket
 import ssl
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, aclosing, asynccontextmanager
 from functools import partial
 from tempfile import SpooledTemporaryFile
 from typing import IO
 from urllib.parse import urljoin
+from weakref import WeakValueDictionary
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -40,6 +41,9 @@ LOOK_UPS = 64
 FETCHES = 64
 """Files that are fetched at a time, for everybody together. Whoever waits longer for a turn than a fetch may take is
 told to come back."""
+
+FETCHES_EACH = 16
+"""The same for one caller, whose slow addresses then hold up nobody else."""
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _PIECE_BYTES = 64 * 1024
@@ -73,6 +77,8 @@ class Fetcher:
         self._tls = tls
         self._sessions: dict[str, aiohttp.ClientSession] = {}
         self._turns = asyncio.Semaphore(FETCHES)
+        self._turns_each: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+        """By caller, for as long as anybody holds one."""
 
     async def aclose(self) -> None:
         """What is being fetched breaks off, and no more is."""
@@ -82,21 +88,22 @@ class Fetcher:
         if self._own_resolver:
             await self._own_resolver.close()
 
-    async def fetch(self, url: str, *, max_bytes: int, param: str) -> IO[bytes]:
-        """The file at a client's URL, at its beginning; who gets it closes it.
+    async def fetch(self, url: str, *, max_bytes: int, param: str, who: str = "") -> IO[bytes]:
+        """The file at a client's URL, at its beginning; who gets it closes it. `who` tells callers apart.
 
         Raises GatewayError with `param`: `too_large` for more than `max_bytes`, else `invalid_value`. An address that
         is refused, a name that is not found and a host that does not answer are the same to a client: nobody can feel
         for what there is inside.
         """
-        try:
-            await asyncio.wait_for(self._turns.acquire(), self.max_seconds)
-        except TimeoutError as error:
-            raise _error("fetches_busy", param, code="upstream_unavailable") from error
-        try:
+        own = self._turns_each.setdefault(who, asyncio.Semaphore(FETCHES_EACH))
+        async with AsyncExitStack() as turn:
+            try:
+                async with asyncio.timeout(self.max_seconds):
+                    await turn.enter_async_context(own)
+                    await turn.enter_async_context(self._turns)
+            except TimeoutError as error:
+                raise _error("fetches_busy", param, code="upstream_unavailable") from error
             return await self._fetch(url, max_bytes, param)
-        finally:
-            self._turns.release()
 
     async def _fetch(self, url: str, max_bytes: int, param: str) -> IO[bytes]:
         max_seconds = self.max_seconds

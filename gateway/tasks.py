@@ -118,7 +118,7 @@ class Tasks:
             return self._found_again(caller, account, submission, card)
         if find_only:
             raise GatewayError("submission_unconfirmed")
-        async with self._intake.ready(card, settled) as ready:
+        async with self._intake.ready(card, settled, caller.identity) as ready:
             account, submission = await self._submitter.submit(
                 provider,
                 ready,

@@ -34,10 +34,12 @@ class Host:
     def __init__(self, content: bytes = b"") -> None:
         self.content = content
         self.asked: list[tuple[str, int, str]] = []
+        self.callers: list[str] = []
         self.given: list[IO[bytes]] = []
 
-    async def fetch(self, url: str, *, max_bytes: int, param: str) -> IO[bytes]:
+    async def fetch(self, url: str, *, max_bytes: int, param: str, who: str) -> IO[bytes]:
         self.asked.append((url, max_bytes, param))
+        self.callers.append(who)
         self.given.append(io.BytesIO(self.content))
         return self.given[-1]
 
@@ -127,6 +129,12 @@ async def test_an_address_is_fetched_for_an_upstream_that_reads_none(http: HttpC
     assert host.asked == [(ADDRESS, LIMITS.max_bytes, "image")]
     assert (item.url, item.file) == ("", media_file(picture()))
     assert host.given[0].closed
+
+
+async def test_whose_fetch_it_is_is_told(http: HttpClient) -> None:
+    host = Host(picture())
+    async with intake(http, host).ready(CARD, VideoRequest("m", "p", media=(image(ADDRESS),)), "alice"):
+        assert host.callers == ["alice"]
 
 
 async def test_an_address_is_passed_on_to_one_that_does(http: HttpClient) -> None:
@@ -276,7 +284,7 @@ async def test_what_an_upstream_named_is_fetched_by_its_accounts_proxy(router: r
 
 
 async def test_a_disk_that_is_full_is_nobodys_submit(http: HttpClient) -> None:
-    async def full(url: str, *, max_bytes: int, param: str) -> IO[bytes]:
+    async def full(url: str, *, max_bytes: int, param: str, who: str) -> IO[bytes]:
         raise OSError(28, "No space left on device")
 
     error = await refused(MediaIntake(full, http, max_bytes=1000), image(ADDRESS))

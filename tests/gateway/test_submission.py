@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import IO
 
 import pytest
 
 from gateway.errors import GatewayError
+from gateway.fetching import Fetcher
 from gateway.submission import LOOKUP_DELAYS, RESEND_WITHIN
 from gateway.task_ids import derived_key, unseal
 from gateway.views import Submitted
@@ -18,7 +20,7 @@ from providers.contract import (
 )
 from providers.files import MediaKind
 from tests.house import ONE, REQUEST, TWO, House, passing
-from tests.pictures import media_file, picture
+from tests.pictures import media_file, opened, picture
 from tests.upstream import FindingProvider, UploadingProvider, card, trouble
 
 
@@ -157,6 +159,20 @@ class TestUploads:
         by_address = Media(MediaKind.IMAGE, "https://h/a.png", "image", MediaRole.FIRST_FRAME)
         await House(provider).submit(passing(ONE), replace(REQUEST, media=(by_address,)))
         assert provider.uploaded == []
+
+    async def test_what_a_client_names_is_fetched_as_his(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        fetched: list[str] = []
+
+        async def fetch(self: Fetcher, url: str, *, max_bytes: int, param: str, who: str) -> IO[bytes]:
+            fetched.append(who)
+            return opened(picture())
+
+        monkeypatch.setattr(Fetcher, "fetch", fetch)
+        provider = UploadingProvider()
+        provider.cards = {name: replace(card, fetches_urls=False) for name, card in provider.cards.items()}
+        by_address = Media(MediaKind.IMAGE, "https://h/a.png", "image", MediaRole.FIRST_FRAME)
+        await House(provider).submit(passing(ONE), replace(REQUEST, media=(by_address,)))
+        assert (fetched, provider.uploaded) == ([passing(ONE).identity], [ONE.credential])
 
     async def test_one_that_got_lost_is_sent_once_more(self) -> None:
         provider = UploadingProvider(trouble(ErrorKind.UPLOAD_FAILED))

@@ -277,6 +277,34 @@ class TestLimits:
             await world.fetch(world.url("/a"))
 
 
+async def test_the_slow_addresses_of_one_caller_hold_up_nobody_else(
+    monkeypatch: pytest.MonkeyPatch, world: World
+) -> None:
+    asked = asyncio.Semaphore(0)
+
+    async def never(writer: asyncio.StreamWriter) -> None:
+        asked.release()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(fetching, "FETCHES_EACH", 2)
+    world.pages |= {"/slow": never, "/a": ok(b"picture")}
+    fetcher = world.fetcher()
+    slow = [
+        asyncio.create_task(fetcher.fetch(world.url("/slow"), max_bytes=10, param="image", who="a")) for _ in range(2)
+    ]
+    for _ in slow:
+        await asked.acquire()
+    waiting = asyncio.create_task(fetcher.fetch(world.url("/a"), max_bytes=10, param="image", who="a"))
+    with await fetcher.fetch(world.url("/a"), max_bytes=10, param="image", who="b") as file:
+        assert file.read() == b"picture"
+    assert not waiting.done()
+    slow[0].cancel()
+    with await waiting as file:
+        assert file.read() == b"picture"
+    slow[1].cancel()
+    await asyncio.gather(*slow, return_exceptions=True)
+
+
 async def test_who_waits_too_long_for_a_turn_is_told_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fetching, "FETCHES", 1)
     async with aclosing(Fetcher(Guard(), max_seconds=0.05)) as fetcher:
