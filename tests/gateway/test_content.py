@@ -132,7 +132,7 @@ class Gateway:
 @pytest.fixture(scope="module")
 def started() -> Iterator[Gateway]:
     renewals: list[str] = []
-    fetch = HttpClient(Timeouts(connect=0.5, read=READ_TIMEOUT, total=0.5))
+    fetch = HttpClient(Timeouts(connect=2, read=READ_TIMEOUT, total=2))
 
     async def content(request: Request) -> Response:
         async def renew() -> str | None:
