@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -137,13 +138,13 @@ class TestContent:
         answer = client.get(f"/v1/videos/{plain}/content?variant=thumbnail", headers=bearer(key))
         assert error_code(answer, 404) == "not_found"
 
-    def test_when_nobody_can_be_asked_it_is_not_called_unfinished(
-        self, client: httpx.Client, upstream: SandboxServer, session: str
-    ) -> None:
-        id = create(client, session, model=JIMENG, prompt="x #poll-500")["id"]
-        time.sleep(2 * UPSTREAM.visible_after)
-        with BackgroundServer(create_app(settings_for(upstream))) as replica:
-            answer = httpx.get(f"{replica.url}/v1/videos/{id}/content", headers=bearer(session))
+    def test_when_nobody_can_be_asked_it_is_not_called_unfinished(self, session: str) -> None:
+        """Of a task that its upstream shows at once: one that it does not is taken for new."""
+        with SandboxServer(replace(UPSTREAM, visible_after=0.0)) as upstream:
+            first, replica = (BackgroundServer(create_app(settings_for(upstream))) for _ in range(2))
+            with first, replica, httpx.Client(base_url=first.url) as client:
+                id = create(client, session, model=JIMENG, prompt="x #poll-500")["id"]
+                answer = httpx.get(f"{replica.url}/v1/videos/{id}/content", headers=bearer(session))
         assert error_code(answer, 502) == "upstream_unavailable"
         assert answer.headers["x-should-retry"] == "true"
 

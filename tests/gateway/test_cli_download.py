@@ -1,4 +1,4 @@
-"""`download` against hosts of every kind, and against a real gateway with the embedded upstream behind it."""
+"""`download` against hosts of every kind."""
 
 import fcntl
 import gzip
@@ -13,21 +13,15 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
-import httpx
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from gateway.app import create_app
 from gateway.cli import main
 from gateway.cli.background import BackgroundServer
 from gateway.cli.meters import Silence
-from gateway.settings import Settings
-from providers.sandbox.files import CLIPS
-from providers.sandbox.server import SandboxServer
-from providers.sandbox.settings import SandboxSettings
 
 Out = pytest.CaptureFixture[str]
 Step = Callable[[Request, "Host"], Response]
@@ -585,92 +579,3 @@ def test_an_answer_that_never_begins(place: Place, capsys: Out) -> None:
         thread.join(10)
     assert place.pauses == [0.5, 1.0, 2.0, 4.0]
     assert "did not arrive" in capsys.readouterr().err.splitlines()[-1]
-
-
-# --- a real gateway -----------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def gateway() -> Iterator[str]:
-    character = SandboxSettings(task_seconds=0.04, visible_after=0.0, queries_per_second=0, max_running=99)
-    with SandboxServer(character) as upstream:
-        settings = Settings.model_construct(
-            jimeng_base_url=upstream.jimeng_url, dashscope_base_url=upstream.dashscope_url, poll_freshness=0.0
-        )
-        with BackgroundServer(create_app(settings)) as server:
-            yield server.url
-
-
-@pytest.fixture
-def real(gateway: str, place: Place, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setenv("GATEWAY_URL", gateway)
-    return gateway
-
-
-def submitted(capsys: Out, prompt: str, *argv: str) -> str:
-    assert main(["submit", prompt, "--model", "wan2.6-t2v", *argv]) == 0
-    return capsys.readouterr().out.strip()
-
-
-def test_a_video_and_its_cover_from_a_real_gateway(real: str, capsys: Out) -> None:
-    assert main(["submit", "a cat", "--key", "session-file"]) == 0
-    task = capsys.readouterr().out.strip()
-    assert main(["download", task, "--key", "session-file", "--wait"]) == 0
-    out, err = capsys.readouterr()
-    name, size = out.rstrip("\n").split("\t")
-    video = Path(name).read_bytes()
-    assert (name[:7], name[-4:]) == ("jimeng-", ".mp4")
-    assert size == f"{len(video):,} bytes"
-    assert video in {path.read_bytes() for path in CLIPS.glob("*.mp4")}
-    assert "100%  completed" in err
-    assert main(["download", task, "--key", "session-file", "--thumbnail", "-o", "covers/"]) == 0
-    assert capsys.readouterr().out.startswith("covers/jimeng-")
-    assert sorted(map(str, Path().rglob("*.*"))) == [*sorted(map(str, Path().rglob("*.jpg"))), name]
-
-    Path(name).rename("old.mp4")
-    Path(f"{name}.part").write_bytes(video[:1000])
-    with httpx.stream("GET", f"{real}/v1/videos/{task}/content", headers=KEY) as answer:
-        Path(f"{name}.part.etag").write_text(answer.headers["etag"])
-    assert main(["download", task, "--key", "session-file"]) == 0
-    assert Path(name).read_bytes() == video
-
-
-def test_a_video_that_is_still_to_come(real: str, capsys: Out) -> None:
-    task = submitted(capsys, "a cat #pending")
-    assert main(["download", task]) == 1
-    err = capsys.readouterr().err
-    assert err.startswith("error: The video is not finished")
-    assert err.endswith(f": give --wait, or follow it with `video-gateway watch --url {real} {task}`\n")
-    assert files() == {}
-
-
-def test_a_video_that_never_comes(real: str, capsys: Out) -> None:
-    task = submitted(capsys, "a cat #fail=InternalError")
-    Path("cat.mp4.part").write_bytes(VIDEO)
-    Path("cat.mp4.part.etag").write_text('"one"')
-    assert main(["download", task, "--wait", "-o", "cat.mp4"]) == 1
-    assert capsys.readouterr().err.splitlines()[-1].startswith(f"error: there is no video of {task}: ")
-    assert files()["cat.mp4.part"] == VIDEO
-    assert main(["download", task]) == 1
-    err = capsys.readouterr().err
-    assert err.count("\n") == 1
-    assert "--wait" not in err
-    assert main(["download", "00000000-0000-4000-8000-000000000000"]) == 1
-    assert capsys.readouterr().err.startswith("error: There is no such task")
-
-
-@pytest.mark.parametrize(("word", "said"), [("link-404", "no longer"), ("link-500", "500")])
-def test_a_file_that_the_upstream_does_not_give(word: str, said: str, real: str, capsys: Out) -> None:
-    task = submitted(capsys, f"a cat #{word}")
-    assert main(["download", task, "--wait"]) == 1
-    assert files() == {}
-    last = capsys.readouterr().err.splitlines()[-1]
-    assert said in last
-    assert "(request req_" in last
-
-
-def test_an_upstream_that_cuts_every_file(real: str, capsys: Out) -> None:
-    task = submitted(capsys, "a cat #link-cut")
-    assert main(["download", task, "--wait", "-o", "cat.mp4"]) == 1
-    assert capsys.readouterr().err.splitlines()[-1].startswith("error: cat.mp4 broke off at ")
-    assert set(files()) == {"cat.mp4.part"}

@@ -1,0 +1,23 @@
+"""Each test has a place and a host of its own."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from gateway.background import Background
+from providers.http import HttpClient
+from tests.archives import (
+    FileHost,
+    new_place,
+)
+from tests.gateway.archive.world import House
+
+
+@pytest.fixture(params=["file"])
+async def house(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[House]:
+    place = new_place(request.param, tmp_path, monkeypatch)
+    async with FileHost().serving() as host, HttpClient() as http, Background() as background:
+        yield House(place, host, http, background)
