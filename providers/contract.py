@@ -320,6 +320,8 @@ class VideoRequest:
     shot_type: str | None = None
     template: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    card: "ModelCard | None" = field(default=None, repr=False, compare=False)
+    """The card that it was settled against: the model as the account's site has it now. None before that."""
 
     @property
     def has_files(self) -> bool:
@@ -469,6 +471,10 @@ class ModelCard:
     `fields` are those of OPTIONAL_FIELDS that the model has, and SOUND_FIELD.
     `regions` are the sites that have the model; empty means all.
     `typical_seconds` is how long a generation usually takes: it drives the progress estimate and nothing else.
+    `title` is the upstream's own name of the model for people, which clients may write as well.
+    `available` is False for a model that the upstream lists and does not offer at the moment.
+    `configured` marks a model of the gateway's own configuration: it is offered whatever the upstream lists.
+    `wire` is the provider's own: what its requests say of the model beyond this card.
     `open` marks a model that no table knows: everything is passed on as it is, and the upstream is the judge.
     """
 
@@ -496,6 +502,9 @@ class ModelCard:
     max_seed: int = 2**32 - 1
     regions: frozenset[str] = frozenset()
     typical_seconds: float = 120.0
+    available: bool = True
+    configured: bool = False
+    wire: Any = field(default=None, repr=False)
     open: bool = False
 
     @property
@@ -539,10 +548,12 @@ class Provider(Protocol):
         """The time of the submit, where the upstream's ids carry it."""
 
     def models(self) -> Sequence[ModelCard]:
-        """Every model in the table, the default one first."""
+        """Every model in the table, preferred ones first. A name may stand there several times, for other regions each
+        time."""
 
     def card(self, model: str) -> ModelCard | None:
-        """The card of a model, an open one for an unknown model of a known family, None for a stranger."""
+        """The card of a model by its name or the upstream's key, an open one for an unknown model of a known family,
+        None for a stranger. A model that the table knows and no region has any more has a card, too."""
 
     async def submit(self, request: VideoRequest, account: Account, *, submit_key: str) -> Submission:
         """Start the generation of a settled request. **Charged.**
@@ -556,6 +567,18 @@ class Provider(Protocol):
 
         An id that the upstream does not know maps to ProviderError(TASK_NOT_FOUND). Raised is what concerns the
         whole call: the way, the credential, the rate.
+        """
+
+
+@runtime_checkable
+class CanDiscover(Protocol):
+    """An upstream that tells which models an account's site has now. Absent: the table is all there is."""
+
+    async def discover(self, account: Account) -> Sequence[ModelCard]:
+        """The models that the account's site lists, in its order, read live. Not charged.
+
+        A model of the table keeps the table's name; any other is called by the upstream's key. The answer is cached by
+        the gateway, and the table counts where a call fails.
         """
 
 

@@ -52,7 +52,7 @@ def settle(card: ModelCard, request: VideoRequest) -> VideoRequest:
     an unknown model checks nothing but how many inputs there are, where it says that: everything else goes on as it
     came, for the upstream to judge.
     """
-    request = _place_media(card, _place_sound(card, request))
+    request = replace(_place_media(card, _place_sound(card, request)), card=card)
     problems: list[FieldProblem] = []
     if card.open:
         _check_counts(card, request, problems)

@@ -1,6 +1,7 @@
 """What every Jimeng request carries: cookies that are stable per account, the common query, and the `Sign` header."""
 
 import hashlib
+from dataclasses import dataclass
 from email.utils import formatdate
 from functools import lru_cache
 from urllib.parse import quote
@@ -8,7 +9,6 @@ from urllib.parse import quote
 from providers.contract import Account
 from providers.jimeng.regions import Region
 
-DA_VERSION = "3.3.9"
 WEB_VERSION = "7.5.0"
 _APP_VERSION = "8.4.0"
 _APP_SDK_VERSION = "48.0.0"
@@ -17,6 +17,18 @@ _SESSION_SECONDS = 5_184_000
 _USER_AGENT = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Versions:
+    """The versions of the site's page that the gateway speaks for: `da_version` of every query, and `version` of the
+    drafts. As captured on both sites in September and October 2026."""
+
+    app_version: str = "3.3.28"
+    draft_version: str = "3.3.28"
+
+
+VERSIONS = Versions()
 
 
 def sign(path: str, device_time: int) -> str:
@@ -97,7 +109,7 @@ def query(account: Account, region: Region) -> dict[str, str | int]:
     if region.domestic:
         common["webId"] = web_id(account)
     return common | {
-        "da_version": DA_VERSION,
+        "da_version": VERSIONS.app_version,
         "os": "windows",
         "web_component_open_flag": 1,
         "web_version": WEB_VERSION,
