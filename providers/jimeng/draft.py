@@ -165,7 +165,7 @@ def _gen_input(
             "type": "",
             "id": new_id(),
             "material_list": [_material(found, new_id) for found in uploaded],
-            "meta_list": [{"type": "", "id": new_id(), **part} for part in meta_list(request.prompt, materials)],
+            "meta_list": [_meta(part, new_id) for part in meta_list(request.prompt, materials)],
         }
         return gen_input
     for item, found in zip(request.media, uploaded, strict=True):
@@ -174,6 +174,12 @@ def _gen_input(
         if item.role is MediaRole.LAST_FRAME:
             gen_input["ending_control"] = _ENDING_CONTROL
     return gen_input
+
+
+def _meta(part: dict[str, Any], new_id: NewId) -> dict[str, Any]:
+    """A part of the prompt with what every object of a draft carries."""
+    named = {"material_ref": {"type": "", "id": new_id(), **part["material_ref"]}} if "material_ref" in part else {}
+    return {"type": "", "id": new_id(), **part, **named}
 
 
 def _frame(found: Uploaded, new_id: NewId) -> dict[str, Any]:

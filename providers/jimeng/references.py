@@ -41,25 +41,26 @@ def meta_list(prompt: str, materials: Sequence[Material]) -> list[dict[str, Any]
     """The parts of a draft's `meta_list`: materials that the prompt does not name lead, then texts and materials in
     turn, as the prompt names them.
 
-    A mark with a number that no material of its kind has stays text. There is always a text, even an empty one.
+    A mark with a number that no material of its kind has stays text. A prompt that names none is one text, even an
+    empty one.
 
     Witnesses differ on clips without a mark: one capture (mainland, 2026-09-20) leaves their part out, another
     (Dreamina, autumn 2026) and every other client leads with all materials, which is what is done here.
     """
-    named = {_material(mark[1].lower(), int(mark[2]), materials) for mark in _MARK.finditer(prompt)}
+    marks = [
+        (mark, index)
+        for mark in _MARK.finditer(prompt)
+        if (index := _material(mark[1].lower(), int(mark[2]), materials)) is not None
+    ]
+    named = {index for _, index in marks}
     metas = [_part(index, material) for index, material in enumerate(materials) if index not in named]
-    texts = 0
     end = 0
-    for mark in _MARK.finditer(prompt):
-        index = _material(mark[1].lower(), int(mark[2]), materials)
-        if index is None:
-            continue
+    for mark, index in marks:
         if mark.start() > end:
             metas.append(_text(prompt[end : mark.start()]))
-            texts += 1
         metas.append(_part(index, materials[index]))
         end = mark.end()
-    if end < len(prompt) or not texts:
+    if end < len(prompt) or not marks:
         metas.append(_text(prompt[end:]))
     return metas
 
