@@ -307,6 +307,10 @@ _PROBLEMS: dict[FieldReason, tuple[Words, Words]] = {
         ),
         Words("", ""),
     ),
+    FieldReason.TOO_LONG: (
+        Words("{param}：文本过长，长度为{value} 个字符", "{param}: {value} characters are too many"),
+        Words("，此模型最多 {allowed} 个字符", "; this model takes {allowed} at most"),
+    ),
 }
 
 
