@@ -144,40 +144,43 @@ ENDED_BADLY: dict[str, Json] = {
 }
 
 
-class TestDashScope:
-    """Its own wire for DashScope, in one process: it takes seconds to start."""
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("videos")
 
-    @pytest.fixture(scope="class")
-    def folder(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
-        return tmp_path_factory.mktemp("videos")
 
-    @pytest.fixture(scope="class")
-    def seen(self, sandbox: SandboxServer, folder: Path) -> Json:
-        cases = {name: asked for table in (VIDEOS, REFUSED) for name, (asked, _) in table.items()}
-        return journey(sandbox.url, cases | ENDED_BADLY, folder)
+@pytest.fixture(scope="module")
+def seen(sandbox: SandboxServer, folder: Path) -> Json:
+    """All cases in one process: it takes seconds to start."""
+    cases = {name: asked for table in (VIDEOS, REFUSED) for name, (asked, _) in table.items()}
+    return journey(sandbox.url, cases | ENDED_BADLY, folder)
 
-    def test_it_gets_its_videos(self, seen: Json, folder: Path) -> None:
-        for name, (_, told) in VIDEOS.items():
-            one = seen[name]
-            assert "error" not in one, one
-            assert (one["created"]["status"], one["ended"]["status"]) == ("queued", "completed"), name
-            assert told.items() <= one["ended"].items(), one["ended"]
-            assert one["ended"]["created_at"] <= one["ended"]["completed_at"]
-            assert is_film(folder / f"{name}.mp4")
 
-    def test_it_reads_every_refusal(self, seen: Json, sandbox: SandboxServer) -> None:
-        told = {name: refusal(one) for name, one in errors(seen).items() if name in REFUSED}
-        assert told == {name: expected for name, (_, expected) in REFUSED.items()}
-        assert sandbox.sandbox.submits("dashscope") == len(VIDEOS) + len(ENDED_BADLY)
+def test_it_gets_its_videos(seen: Json, folder: Path) -> None:
+    for name, (_, told) in VIDEOS.items():
+        one = seen[name]
+        assert "error" not in one, one
+        assert (one["created"]["status"], one["ended"]["status"]) == ("queued", "completed"), name
+        assert told.items() <= one["ended"].items(), one["ended"]
+        assert one["ended"]["created_at"] <= one["ended"]["completed_at"]
+        assert is_film(folder / f"{name}.mp4")
 
-    def test_it_reads_why_a_task_failed(self, seen: Json) -> None:
-        ended = seen["unsafe"]["ended"]
-        assert (ended["status"], ended["error"]["code"]) == ("failed", "DataInspectionFailed")
 
-    def test_it_cannot_read_the_usage_of_lipsync(self, seen: Json) -> None:
-        """`SR` is "" there, and it wants a number: the video is made and its user never sees it."""
-        error = seen["lipsync"]["error"]
-        assert (error["status"], "usage.SR" in error["message"]) == (502, True)
+def test_it_reads_every_refusal(seen: Json, sandbox: SandboxServer) -> None:
+    told = {name: refusal(one) for name, one in errors(seen).items() if name in REFUSED}
+    assert told == {name: expected for name, (_, expected) in REFUSED.items()}
+    assert sandbox.sandbox.submits("dashscope") == len(VIDEOS) + len(ENDED_BADLY)
+
+
+def test_it_reads_why_a_task_failed(seen: Json) -> None:
+    ended = seen["unsafe"]["ended"]
+    assert (ended["status"], ended["error"]["code"]) == ("failed", "DataInspectionFailed")
+
+
+def test_it_cannot_read_the_usage_of_lipsync(seen: Json) -> None:
+    """`SR` is "" there, and it wants a number: the video is made and its user never sees it."""
+    error = seen["lipsync"]["error"]
+    assert (error["status"], "usage.SR" in error["message"]) == (502, True)
 
 
 def test_a_query_as_if_it_were_a_submit_may_be_refused(tmp_path: Path) -> None:
