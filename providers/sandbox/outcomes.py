@@ -98,6 +98,12 @@ OUTCOMES: tuple[Outcome, ...] = (
     Outcome("banned", "account closed (ret 1018, 403 AccessDenied.Unpurchased)", "credential"),
     Outcome("shark", "risk control (ret 1019, 429 Throttling.BurstRate)", "credential"),
     Outcome("limited", "the day is used up (ret 121101, 429 Throttling.AllocationQuota)", "credential"),
+    Outcome(
+        "exhausted",
+        "the week of a token plan is used up (429 Throttling.AllocationQuota)",
+        "credential",
+        upstreams=DASHSCOPE,
+    ),
 )
 
 _BY_WORD = {row.word: row for row in OUTCOMES if row.place not in ("credential", "file")}

@@ -2,8 +2,10 @@
 
 import pytest
 
-from providers.sandbox.dashscope_checks import Order, Refused, read_order
-from providers.sandbox.dashscope_models import IMAGE, MODELS, VIDEO, find_model
+from providers.sandbox.dashscope_checks import Order, read_order
+from providers.sandbox.dashscope_codes import Refused
+from providers.sandbox.dashscope_models import MODELS, find_model
+from providers.sandbox.dashscope_rules import IMAGE, VIDEO
 from tests.providers.sandbox.clients import Json
 
 URL = "https://example.com/a"

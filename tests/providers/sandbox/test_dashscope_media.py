@@ -9,9 +9,10 @@ import httpx
 import pytest
 
 from providers.sandbox.app import create_sandbox
-from providers.sandbox.dashscope_checks import Refused
+from providers.sandbox.dashscope_codes import Refused
 from providers.sandbox.dashscope_media import check_content, is_loopback
-from providers.sandbox.dashscope_models import IMAGE, MODELS
+from providers.sandbox.dashscope_models import MODELS
+from providers.sandbox.dashscope_rules import IMAGE
 from providers.sandbox.media import content_of
 from providers.sandbox.server import SandboxServer
 from providers.sandbox.settings import SandboxSettings

@@ -3,8 +3,9 @@
 import pytest
 
 from providers.sandbox.dashscope_checks import read_order
-from providers.sandbox.dashscope_models import IMAGE, VIDEO
-from providers.sandbox.dashscope_tasks import beijing, usage
+from providers.sandbox.dashscope_rules import IMAGE, VIDEO
+from providers.sandbox.dashscope_tasks import beijing
+from providers.sandbox.dashscope_usage import Inputs, usage
 from tests.providers.sandbox.clients import Json
 
 URL = "https://example.com/a"
@@ -81,7 +82,7 @@ FIRST_FRAME = {"media": [{"type": "first_frame", "url": URL}]}
 )  # fmt: skip
 def test_usage_is_shaped_by_the_model(model: str, path: str, given: Json, parameters: Json, billed: Json) -> None:
     body = {"model": model, "input": given, "parameters": parameters}
-    assert usage(read_order(path, {"x-dashscope-async": "enable"}, body)) == billed
+    assert usage(read_order(path, {"x-dashscope-async": "enable"}, body), Inputs()) == billed
 
 
 def test_times_are_written_in_utc_plus_eight_with_milliseconds() -> None:
