@@ -330,7 +330,7 @@ def refusal(ret: str, errmsg: str, data: Any = None, *, redact: Callable[[str], 
         meaning = _EXPIRED
     if meaning is None and inner:
         meaning = meaning_of(inner)
-    return _refused(meaning, ret, redact(inner.sentence or errmsg))
+    return _refused(meaning, redact(ret), redact(inner.sentence or errmsg))
 
 
 def refused_submit(reason: Reason, *, redact: Callable[[str], str] = str) -> ProviderError:
