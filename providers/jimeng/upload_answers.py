@@ -185,7 +185,7 @@ def _hosts(holder: Any) -> list[str]:
 
 def _addresses(places: Sequence[tuple[Any, str]]) -> tuple[UploadAddress, ...]:
     found = []
-    for holder, host in places[:MAX_ADDRESSES]:
+    for holder, host in places:
         store = first(dig(holder, "StoreInfos"))
         store_uri, auth = string(dig(store, "StoreUri")), _printable(dig(store, "Auth"))
         session = string(dig(holder, "SessionKey"))
@@ -193,7 +193,7 @@ def _addresses(places: Sequence[tuple[Any, str]]) -> tuple[UploadAddress, ...]:
             found.append(UploadAddress(host, store_uri, auth, session))
     if not found:
         raise unusable("the answer names no place for the upload")
-    return tuple(found)
+    return tuple(found[:MAX_ADDRESSES])
 
 
 def _domain(value: Any) -> str:
