@@ -29,7 +29,7 @@ from pydantic_settings import (
 )
 
 from gateway.policies import PolicyName
-from providers.jimeng.session import VERSIONS
+from providers.jimeng.session import CURRENT
 
 DEFAULT_FILE = "gateway.toml"
 
@@ -146,10 +146,10 @@ class JimengSettings(_Part):
     """What the gateway says of itself to the Jimeng and Dreamina sites, which raise these versions with their page."""
 
     app_version: str = Field(
-        VERSIONS.app_version, pattern=r"^\d+\.\d+\.\d+$", description="`da_version` in the query of every call."
+        CURRENT.app_version, pattern=r"^\d+\.\d+\.\d+$", description="`da_version` in the query of every call."
     )
     draft_version: str = Field(
-        VERSIONS.draft_version, pattern=r"^\d+\.\d+\.\d+$", description="`version` in the draft of every submit."
+        CURRENT.draft_version, pattern=r"^\d+\.\d+\.\d+$", description="`version` in the draft of every submit."
     )
 
 

@@ -19,7 +19,7 @@ each_language = pytest.mark.parametrize("readme", [ENGLISH, CHINESE], ids=["en",
 
 @each_language
 def test_every_model_of_the_tables_is_named(readme: str) -> None:
-    names = [model.card.name for model in JIMENG_MODELS] + [card.name for card in DASHSCOPE_MODELS]
+    names = [card.name for card in (*JIMENG_MODELS, *DASHSCOPE_MODELS)]
     told = [name for name in names if not name.startswith(("wan2.1-", "happyhorse-1.0-"))]
     assert [name for name in told if f"`{name}`" not in readme] == []
 

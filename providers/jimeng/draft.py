@@ -17,7 +17,7 @@ from providers.contract import MediaRole, ModelCard, VideoRequest
 from providers.files import MediaKind
 from providers.jimeng.references import Material, meta_list
 from providers.jimeng.regions import Region
-from providers.jimeng.session import VERSIONS
+from providers.jimeng.session import CURRENT
 from providers.jimeng.site_model import RATIO, SECONDS, Benefits, ModelWire
 from providers.jimeng.submit_metrics import metrics_of
 from providers.jimeng.upload_answers import Uploaded
@@ -76,7 +76,7 @@ def submit_body(
     seed: int,
     now_ms: int,
     new_id: NewId,
-    draft_version: str = VERSIONS.draft_version,
+    draft_version: str = CURRENT.draft_version,
 ) -> dict[str, Any]:
     """The JSON body of /mweb/v1/aigc_draft/generate.
 

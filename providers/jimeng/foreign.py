@@ -1,6 +1,13 @@
-"""Reading JSON that somebody else wrote: a value where it is of the kind that is wanted, never an exception."""
+"""Lenient reading of upstream JSON: a value where it has the wanted type, never an exception."""
 
+import base64
+import binascii
+import re
 from typing import Any
+
+import orjson
+
+_LINK = re.compile(r"https?://[^\s\x00-\x1f\x7f]+")
 
 
 def dig(value: Any, *path: str) -> Any:
@@ -15,6 +22,37 @@ def dig(value: Any, *path: str) -> Any:
 def first(value: Any) -> Any:
     """The first of a list, None where there is none."""
     return value[0] if isinstance(value, list) and value else None
+
+
+def json_text(value: Any) -> Any:
+    """The value of a JSON text, None for a text that is none; any other value is given as it is."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return orjson.loads(value)
+    except ValueError:
+        return None
+
+
+def link_text(value: Any) -> str:
+    """An http or https URL, plain or in base64 (standard or URL-safe alphabet, with or without padding); "" for
+    anything else."""
+    text = string(value).strip()
+    if _is_link(text):
+        return text
+    try:
+        raw = base64.b64decode(text.translate(_STANDARD_ALPHABET) + "=" * (-len(text) % 4), validate=True)
+        decoded = raw.decode().strip()
+    except (binascii.Error, ValueError):
+        return ""
+    return decoded if _is_link(decoded) else ""
+
+
+_STANDARD_ALPHABET = str.maketrans("-_", "+/")
+
+
+def _is_link(text: str) -> bool:
+    return _LINK.fullmatch(text) is not None
 
 
 def string(value: Any) -> str:

@@ -7,11 +7,11 @@ number does: a usable link means finished, whatever the number says.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
-from urllib.parse import parse_qs, urlsplit
 
-from providers.contract import ListedTask, Phase, Queue, Result, TaskState, Words
-from providers.jimeng.errors import failure
-from providers.jimeng.foreign import dig, id_text, integer, known_time, number_text, string
+from providers.contract import ErrorKind, ListedTask, Phase, ProviderError, Queue, TaskState, Words
+from providers.jimeng.errors import REFUSED_BY_STATUS, Reason, failure, reason_of
+from providers.jimeng.foreign import dig, first, id_text, integer, json_text, known_time, number_text, string
+from providers.jimeng.results import ITEM_ID_PATHS, choose
 
 EXTRACTING = Words("视频生成完成,正在提取URL", "The video is generated, its link is being fetched")
 
@@ -24,7 +24,6 @@ class StatusMeaning(NamedTuple):
     note: Words | None = None
 
 
-_REFUSED_LATE = Words("内容违规：生成后未通过审核", "The content was refused after the generation")
 _DELETED = Words("任务已被删除", "The task was deleted on the site")
 
 STATUSES: dict[int, StatusMeaning] = {
@@ -32,7 +31,7 @@ STATUSES: dict[int, StatusMeaning] = {
     10: StatusMeaning(Phase.FINALIZING, 95, EXTRACTING),
     20: StatusMeaning(Phase.PROCESSING, 50),
     30: StatusMeaning(Phase.FAILED, 0),
-    40: StatusMeaning(Phase.FAILED, 0, _REFUSED_LATE),
+    40: StatusMeaning(Phase.FAILED, 0),
     42: StatusMeaning(Phase.POST_PROCESSING, 80),
     45: StatusMeaning(Phase.FINALIZING, 90),
     50: StatusMeaning(Phase.FINALIZING, 95, EXTRACTING),
@@ -43,19 +42,10 @@ STATUSES: dict[int, StatusMeaning] = {
 UNKNOWN_STATUS = StatusMeaning(Phase.PROCESSING, 30)
 _SUCCESS_OR_REFUSED = 10
 
-_VIDEO_PATHS = (
-    ("common_attr", "transcoded_video", "origin", "video_url"),
-    ("video", "transcoded_video", "origin", "video_url"),
-    ("video", "play_url"),
-    ("video", "download_url"),
-    ("video", "url"),
-)
-_COVER_PATHS = (("common_attr", "cover_url"), ("video", "cover_url"))
-_ITEM_ID_PATHS = (("item_id",), ("id",), ("local_item_id",), ("common_attr", "id"))
 _IMAGE_KEYS = ("high_aes", "text2img", "_img", "image")
 _VIDEO_KEYS = ("video", "seedance")
 _TEXT_TO_IMAGE = 1
-_ORIGIN_PATHS = (("common_attr", "transcoded_video", "origin"), ("video", "transcoded_video", "origin"))
+_ITEM_LISTS = ("item_list", "failed_item_list")
 
 
 class Envelope(NamedTuple):
@@ -77,15 +67,26 @@ def open_envelope(body: Any) -> Envelope | None:
     if "ret" not in body:
         return Envelope("0", "", body, bare=True)
     ret = number_text(body["ret"])
-    return Envelope(ret or "0", string(body.get("errmsg")), body.get("data"), bare=not ret)
+    data = body.get("data")
+    if data is None:
+        # The US commerce host answers with the data as JSON text in `response` alone (captured 2026-10-01).
+        data = json_text(body.get("response"))
+    return Envelope(ret or "0", string(body.get("errmsg")), data, bare=not ret)
+
+
+class NoEnvelopeError(ProviderError):
+    """An UPSTREAM_ERROR: what answered is not the site's API. `status` is the HTTP status."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(ErrorKind.UPSTREAM_ERROR, code=str(status), detail=f"HTTP {status}")
+        self.status = status
 
 
 class SubmitAnswer(NamedTuple):
     """`id` is the history record of the new task, or "" with the reason of a refusal beside it."""
 
     id: str
-    fail_code: str = ""
-    fail_text: str = ""
+    reason: Reason = Reason()
 
 
 def parse_submit(data: Any) -> SubmitAnswer | None:
@@ -95,10 +96,9 @@ def parse_submit(data: Any) -> SubmitAnswer | None:
     if record_id:
         return SubmitAnswer(record_id)
     for holder in (data, aigc_data):
-        code = _fail_code(holder)
-        sentence = string(dig(holder, "fail_starling_message")) or string(dig(holder, "fail_msg"))
-        if code or sentence:
-            return SubmitAnswer("", code, sentence)
+        reason = reason_of(holder)
+        if reason:
+            return SubmitAnswer("", reason)
     return None
 
 
@@ -131,12 +131,12 @@ def record_id(record: Mapping[str, Any]) -> str:
 
 def parse_record(id: str, record: Mapping[str, Any]) -> TaskState:
     """The state that a history record tells."""
-    item = _first_item(record)
+    item = record_item(record)
     created_at = known_time(record.get("created_time"))
     ended_at = known_time(dig(record, "task", "finish_time"))
     model = string(dig(record, "model_info", "model_req_key")) or None
-    link = video_url(item)
-    if link:
+    choice = choose(item)
+    if choice is not None:
         return TaskState(
             id,
             Phase.COMPLETED,
@@ -144,18 +144,20 @@ def parse_record(id: str, record: Mapping[str, Any]) -> TaskState:
             created_at=created_at,
             ended_at=ended_at,
             model=model,
-            result=_result(item, link),
+            result=choice.result,
         )
 
+    task_status = integer(dig(record, "task", "status"))
     status = integer(record.get("status"))
     if status is None:
-        status = integer(dig(record, "task", "status"))
+        status = task_status
     meaning = UNKNOWN_STATUS if status is None else STATUSES.get(status, UNKNOWN_STATUS)
-    code = _fail_code(record)
+    reason = _reason(record)
     refused_before_generation = status == _SUCCESS_OR_REFUSED and bool(ended_at)
-    if code or meaning.phase is Phase.FAILED or refused_before_generation:
-        error = failure(code, string(record.get("fail_starling_message")), string(record.get("fail_msg")))
-        if not code and meaning.phase is Phase.FAILED and meaning.note:
+    if reason.code or meaning.phase is Phase.FAILED or refused_before_generation:
+        hint = REFUSED_BY_STATUS.get(status or 0) or REFUSED_BY_STATUS.get(task_status or 0)
+        error = failure(reason, hint)
+        if meaning.note and error.kind is ErrorKind.GENERATION_FAILED and not reason.code:
             error.words = meaning.note
         return TaskState(id, Phase.FAILED, created_at=created_at, ended_at=ended_at, model=model, error=error)
 
@@ -174,7 +176,7 @@ def parse_record(id: str, record: Mapping[str, Any]) -> TaskState:
         note=note,
         queue=queue,
         created_at=created_at,
-        expected_seconds=known_time(record.get("forecast_queue_cost")) if phase is Phase.QUEUED else None,
+        expected_seconds=_queue_seconds(record) if phase is Phase.QUEUED else None,
         model=model,
     )
 
@@ -231,8 +233,8 @@ def parse_listed(record: Mapping[str, Any]) -> ListedTask | None:
 
 def is_image(record: Mapping[str, Any]) -> bool:
     """True for a record that is clearly one of images. The history holds both, and not every record says which."""
-    item = _first_item(record)
-    if dig(item, "video") or video_url(item):
+    item = record_item(record)
+    if dig(item, "video") or dig(item, "common_attr", "transcoded_video"):
         return False
     key = string(dig(record, "model_info", "model_req_key")).lower()
     if any(word in key for word in _VIDEO_KEYS):
@@ -244,96 +246,70 @@ def is_image(record: Mapping[str, Any]) -> bool:
 
 def item_id(record: Mapping[str, Any]) -> str:
     """The id that the best-quality call wants; "" when the record has none."""
-    item = _first_item(record)
-    for path in _ITEM_ID_PATHS:
+    item = record_item(record)
+    for path in ITEM_ID_PATHS:
         found = number_text(dig(item, *path))
         if found:
             return found
     return ""
 
 
-def best_results(data: Any) -> dict[str, Result]:
-    """The best-quality result of each item id in the answer of the best-quality call."""
-    found: dict[str, Result] = {}
-    for name in ("item_list", "local_item_list"):
-        items = dig(data, name)
-        for item in items if isinstance(items, list) else ():
-            link = video_url(item)
-            if not link:
-                continue
-            for path in _ITEM_ID_PATHS:
-                key = number_text(dig(item, *path))
-                if key:
-                    found.setdefault(key, _result(item, link))
-    return found
+def record_item(record: Mapping[str, Any]) -> Any:
+    """The item with the result: the first that has a link, else the first there is, else None."""
+    items = record.get("item_list")
+    present = [item for item in items if item] if isinstance(items, list) else []
+    if len(present) > 1:
+        return next((item for item in present if choose(item)), present[0])
+    return first(present)
 
 
-def with_best_result(state: TaskState, best: Result) -> TaskState:
-    """The state with the better link; what the better one does not tell stays as it was."""
-    if state.result is None:
+def lacks_queue(record: Mapping[str, Any]) -> bool:
+    """True for a record that says nothing of a queue at all."""
+    return not isinstance(record.get("queue_info"), dict)
+
+
+def queue_entries(data: Any, ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+    """What the queue call tells of each id that is there: `{status, queue_info, forecast_cost_time}`.
+
+    Its `status` says nothing (0 beside a finished run, captured 2026-06-10) and is not read.
+    """
+    return {id: entry for id in ids if isinstance(entry := dig(data, id), dict)}
+
+
+def with_queue(state: TaskState, entry: Mapping[str, Any]) -> TaskState:
+    """A task that is still to be generated, with the place in the queue that the queue call tells of it."""
+    queue = _queue(entry)
+    if queue is None or state.phase not in (Phase.QUEUED, Phase.PROCESSING):
         return state
-    known = state.result
-    result = Result(
-        url=best.url,
-        cover_url=best.cover_url or known.cover_url,
-        expires_at=best.expires_at,
-        width=best.width or known.width,
-        height=best.height or known.height,
-        duration=best.duration or known.duration,
-    )
-    return replace(state, result=result)
+    expected = _queue_seconds(entry)
+    return replace(state, phase=Phase.QUEUED, progress=0, note=None, queue=queue, expected_seconds=expected)
 
 
-def video_url(item: Any) -> str:
-    """The first usable link of an item, in the order in which the site fills them; "" when there is none."""
-    return next(_links(item, _VIDEO_PATHS), "")
-
-
-def _result(item: Any, link: str) -> Result:
-    origin: Any = next((found for path in _ORIGIN_PATHS if isinstance(found := dig(item, *path), dict)), {})
-    milliseconds = known_time(origin.get("duration_ms")) or known_time(dig(item, "video", "duration_ms"))
-    return Result(
-        url=link,
-        cover_url=next(_links(item, _COVER_PATHS), None),
-        expires_at=_expiry(link),
-        width=integer(origin.get("width")) or None,
-        height=integer(origin.get("height")) or None,
-        duration=milliseconds / 1000 if milliseconds else None,
-    )
-
-
-def _links(item: Any, paths: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    for path in paths:
-        link = string(dig(item, *path)).strip()
-        if link.startswith(("https://", "http://")):
-            yield link
-
-
-def _expiry(link: str) -> int | None:
-    """When a signed link ends, from its own query."""
-    try:
-        query = parse_qs(urlsplit(link).query)
-    except ValueError:
-        return None
-    for name in ("x-expires", "Expires", "expires"):
-        expiry = integer(query.get(name, [""])[0])
-        if expiry:
-            return expiry
-    return None
-
-
-def _queue(record: Mapping[str, Any]) -> Queue | None:
-    position = integer(dig(record, "queue_info", "queue_idx"))
+def _queue(holder: Mapping[str, Any]) -> Queue | None:
+    position = integer(dig(holder, "queue_info", "queue_idx"))
     if position is None or position <= 0:
         return None
-    forecast = known_time(record.get("forecast_queue_cost"))
-    length = integer(dig(record, "queue_info", "queue_length"))
+    forecast = _queue_seconds(holder)
+    length = integer(dig(holder, "queue_info", "queue_length"))
     return Queue(position, length or None, round(forecast) if forecast else None)
 
 
-def _first_item(record: Mapping[str, Any]) -> Any:
-    items = record.get("item_list")
-    return next((item for item in items if item), None) if isinstance(items, list) else None
+def _queue_seconds(holder: Mapping[str, Any]) -> float | None:
+    """The forecast of the time in the queue: records have it at the top, the queue call below `forecast_cost_time`."""
+    return known_time(holder.get("forecast_queue_cost")) or known_time(
+        dig(holder, "forecast_cost_time", "forecast_queue_cost")
+    )
+
+
+def _reason(record: Mapping[str, Any]) -> Reason:
+    """Why a record failed. Texts for programs stand in three places, and only help to tell what the rest means."""
+    reason = reason_of(record)
+    texts = (
+        reason.text,
+        string(dig(record, "task", "resp_ret", "errmsg")),
+        *(string(dig(first(record.get(name)), "gen_result_data", "result_msg")) for name in _ITEM_LISTS),
+    )
+    return replace(reason, text=" ".join(filter(None, texts)))
 
 
 def _record_ids(record: Any) -> Iterator[str]:
@@ -341,11 +317,6 @@ def _record_ids(record: Any) -> Iterator[str]:
         name = number_text(dig(record, *path))
         if name:
             yield name
-
-
-def _fail_code(record: Any) -> str:
-    code = number_text(dig(record, "fail_code"))
-    return "" if code == "0" else code
 
 
 def _offset(value: Any) -> int | str | None:

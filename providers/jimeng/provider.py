@@ -1,5 +1,6 @@
 """Jimeng (即梦) and Dreamina, by the web API of the site and an account's own session."""
 
+import asyncio
 import random
 import time
 import uuid
@@ -14,15 +15,17 @@ from providers.contract import (
     ErrorKind,
     ListedTask,
     ModelCard,
+    Phase,
     ProviderError,
     Submission,
     TaskState,
     VideoRequest,
 )
 from providers.http import HttpClient
-from providers.jimeng import configuration, draft, history, models, regions, session
+from providers.jimeng import configuration, draft, history, models, regions, results, session
+from providers.jimeng.cancel import is_refusal, verdict
 from providers.jimeng.credits import parse_alive, parse_credits, parse_received
-from providers.jimeng.errors import LOGIN_EXPIRED, SIGNATURE_REFUSED, refusal
+from providers.jimeng.errors import LOGIN_EXPIRED, SIGNATURE_REFUSED, refusal, refused_submit
 from providers.jimeng.inputs import UploadMemory, check_inputs, check_lengths, with_sound
 from providers.jimeng.site_model import SiteModel
 from providers.jimeng.upload import Uploader
@@ -36,9 +39,14 @@ HISTORY_PATH = "/mweb/v1/get_history"
 LOGIN_PATH = "/passport/account/info/v2"
 CREDITS_PATH = "/commerce/v1/benefits/user_credit"
 RECEIVE_PATH = "/commerce/v1/benefits/credit_receive"
+CANCEL_PATH = "/mweb/v1/aigc_draft/cancel_generate"
+QUEUE_PATH = "/mweb/v1/get_history_queue_info"
 
 TIME_ZONE = "Asia/Shanghai"
 """Where the day of the daily gift begins and ends, on every site."""
+
+CANCEL_READS = (0.0, 1.0, 1.5)
+"""Seconds before each read of the record of a task whose cancel the site accepted: its store lags behind its calls."""
 
 LIST_PAGE = 50
 """Records asked for in one call of the history."""
@@ -58,10 +66,7 @@ _FIRST_ID_TIME = 1_600_000_000
 
 
 class Jimeng:
-    """The provider. Submits are looked up by the `submit_id` that we chose; a status call takes many ids at once.
-
-    The site has no cancel, so there is none here.
-    """
+    """The provider. Submits are looked up by the `submit_id` that we chose; a status call takes many ids at once."""
 
     name = regions.PROVIDER
 
@@ -72,7 +77,7 @@ class Jimeng:
         hosts: regions.Hosts | None = None,
         query_batch: int = 50,
         extra_models: Sequence[ModelCard] = (),
-        versions: session.Versions = session.VERSIONS,
+        versions: session.Versions = session.CURRENT,
         now: Callable[[], float] = time.time,
         seed: Callable[[], int] = lambda: random.randint(0, draft.MAX_SEED),  # noqa: S311 - no secret
         new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
@@ -180,12 +185,12 @@ class Jimeng:
         return card
 
     async def _generate(self, account: Account, body: Mapping[str, Any], *, with_clip: bool) -> Submission:
-        query = session.query(account, self._region(account)) | (_WITH_CLIP if with_clip else {})
-        answer = history.parse_submit((await self._call(account, SUBMIT_PATH, body, query=query, charged=True)).data)
+        more = _WITH_CLIP if with_clip else None
+        answer = history.parse_submit((await self._call(account, SUBMIT_PATH, body, more=more, charged=True)).data)
         if answer is None:
             raise ProviderError(ErrorKind.ANSWER_LOST, detail="the answer names neither a task nor a reason")
         if not answer.id:
-            raise refusal(answer.fail_code, account.redact(answer.fail_text))
+            raise refused_submit(answer.reason, redact=account.redact)
         return Submission(answer.id)
 
     async def find(self, submit_key: str, account: Account) -> Submission | None:
@@ -207,7 +212,45 @@ class Jimeng:
             id: history.parse_record(id, found[id]) if id in found else ProviderError(ErrorKind.TASK_NOT_FOUND)
             for id in ids
         }
+        states = await self._with_queue(states, found, account)
         return await self._in_best_quality(states, found, account)
+
+    async def cancel(self, id: str, account: Account) -> None:
+        """Cancel a task that waits in the queue; the site returns its credits.
+
+        The site answers an accepted cancel with ret 0, and what it answers to one that it refuses is not known: the
+        record, read afterwards, decides. One that is cancelled already stays so.
+
+        Raises ProviderError: NOT_CANCELLABLE with the state of the task, TASK_NOT_FOUND, and what concerns the
+        account or the way.
+        """
+        refused: ProviderError | None = None
+        try:
+            await self._call(account, CANCEL_PATH, {"history_id": id})
+        except ProviderError as error:
+            if not is_refusal(error):
+                raise
+            refused = error
+        after = await self._after_cancel(id, account, CANCEL_READS[:1] if refused else CANCEL_READS)
+        reason = verdict(after, refused)
+        if reason is not None:
+            raise reason from refused
+
+    async def _after_cancel(self, id: str, account: Account, pauses: Sequence[float]) -> TaskState | ProviderError:
+        """The task once it has ended, read once after each pause; else as it was read last, or why it was not."""
+        after: TaskState | ProviderError = ProviderError(ErrorKind.TASK_NOT_FOUND)
+        for pause in pauses:
+            await asyncio.sleep(pause)
+            try:
+                record = (await self._records(account, "history_ids", [id])).get(id)
+            except ProviderError as error:
+                after = error
+                continue
+            if record is not None:
+                after = history.parse_record(id, record)
+                if after.phase.ended:
+                    break
+        return after
 
     async def list(self, account: Account, *, before: float | None, limit: int) -> Sequence[ListedTask]:
         """The account's videos, made here or on the site, with the model by the site's own key.
@@ -233,19 +276,33 @@ class Jimeng:
         return sorted(found.values(), key=_time_of, reverse=True)
 
     async def check(self, account: Account) -> None:
-        query = session.query(account, self._region(account)) | {"account_sdk_source": "web"}
-        alive = parse_alive(await self._call(account, LOGIN_PATH, {}, query=query))
+        """Where the passport is none of the site's API, as on the sites abroad (HTTP 404, 2026-11), the credits tell:
+        a login that may read them is alive."""
+        try:
+            alive = parse_alive(await self._call(account, LOGIN_PATH, {}, more={"account_sdk_source": "web"}))
+        except history.NoEnvelopeError as error:
+            if error.status >= 500:
+                raise
+            alive = None
         if alive is None:
-            raise ProviderError(ErrorKind.UPSTREAM_ERROR, detail="the answer names no user")
-        if not alive:
+            await self._credit_answer(account)
+        elif not alive:
             raise refusal(LOGIN_EXPIRED, "")
 
     async def credits(self, account: Account) -> Credits:
-        commerce = self._region(account).commerce_url
-        found = parse_credits((await self._call(account, CREDITS_PATH, {}, host=commerce, query={})).data)
+        found = parse_credits((await self._credit_answer(account)).data)
         if found is None:
             raise ProviderError(ErrorKind.UPSTREAM_ERROR, detail="the answer holds no credits")
         return found
+
+    async def _credit_answer(self, account: Account) -> history.Envelope:
+        """A successful answer of the credit call. Raises ProviderError, also for one that nothing shows to be the
+        site's: without `ret` and without credits."""
+        commerce = self._region(account).commerce_url
+        answer = await self._call(account, CREDITS_PATH, {}, host=commerce, query={})
+        if answer.bare and parse_credits(answer.data) is None:
+            raise ProviderError(ErrorKind.UPSTREAM_ERROR, detail="the answer holds no credits")
+        return answer
 
     async def receive_credits(self, account: Account) -> int:
         """Take today's gift. A refusal is raised as what its number means: none is known for a gift already taken."""
@@ -263,15 +320,42 @@ class Jimeng:
             raise ProviderError(ErrorKind.UPSTREAM_ERROR, detail="the answer holds no records")
         return found
 
+    async def _with_queue(
+        self,
+        states: dict[str, TaskState | ProviderError],
+        found: Mapping[str, Mapping[str, Any]],
+        account: Account,
+    ) -> dict[str, TaskState | ProviderError]:
+        """The same states with the queue call's places for those whose record says nothing of a queue.
+
+        The records of the mainland site hold it (raw, 2026-02-11), so that this call is rare. Whatever goes wrong with
+        it, the states stay.
+        """
+        waiting = {
+            id: state
+            for id, state in states.items()
+            if isinstance(state, TaskState)
+            and state.phase in (Phase.QUEUED, Phase.PROCESSING)
+            and history.lacks_queue(found[id])
+        }
+        if not waiting:
+            return states
+        try:
+            answer = await self._call(account, QUEUE_PATH, {"history_ids": list(waiting)})
+        except ProviderError:
+            return states
+        entries = history.queue_entries(answer.data, list(waiting))
+        return states | {id: history.with_queue(waiting[id], entry) for id, entry in entries.items()}
+
     async def _in_best_quality(
         self,
         states: dict[str, TaskState | ProviderError],
         found: Mapping[str, Mapping[str, Any]],
         account: Account,
     ) -> dict[str, TaskState | ProviderError]:
-        """The same states with better links. The link of a record is a preview at a fraction of the bitrate.
+        """The same states with the better of two links: that of the record, and that of the best-quality call.
 
-        One call for all of them. Whatever goes wrong with it, the preview links stay.
+        One call for all of them. Whatever goes wrong with it, the links of the records stay.
         """
         finished = {id: state for id, state in states.items() if isinstance(state, TaskState) and state.result}
         items = {id: item for id in finished if (item := history.item_id(found[id]))}
@@ -283,12 +367,13 @@ class Jimeng:
             "is_for_video_download": True,
         }
         try:
-            best = history.best_results((await self._call(account, BEST_QUALITY_PATH, body)).data)
+            best = results.best_choices((await self._call(account, BEST_QUALITY_PATH, body)).data)
         except ProviderError:
             return states
         for id, item in items.items():
             if item in best:
-                states[id] = history.with_best_result(finished[id], best[item])
+                known = results.choose(history.record_item(found[id]))
+                states[id] = results.with_better(finished[id], known, best[item])
         return states
 
     def _region(self, account: Account) -> regions.Region:
@@ -302,23 +387,25 @@ class Jimeng:
         *,
         host: str | None = None,
         query: Mapping[str, str | int] | None = None,
+        more: Mapping[str, str | int] | None = None,
         charged: bool = False,
     ) -> history.Envelope:
         """A successful answer.
 
-        `host` stands in for the base of the account's site, `query` for what most calls carry.
+        `host` stands in for the base of the account's site, `query` for what most calls carry, and `more` comes on top
+        of that.
 
         Raises ProviderError. A refused signature is answered with a second try under a fresh time, since the site
         did nothing and the cause is nearly always a second that passed in between.
         """
         region = self._region(account)
-        referer = region.generate_referer if charged else region.origin
+        params = dict(session.query(account, region, self._versions) if query is None else query) | dict(more or {})
         for last in (False, True):
             reply = await self._http.send(
                 "POST",
                 (host or region.base_url) + path,
-                headers=session.headers(account, region, path, int(self._now()), referer),
-                params=session.query(account, region) if query is None else query,
+                headers=session.headers(account, region, path, int(self._now()), region.referer(path)),
+                params=params,
                 json=body,
                 proxy=account.proxy,
                 once=charged,
@@ -327,7 +414,7 @@ class Jimeng:
             if envelope.ret == "0":
                 return envelope
             if envelope.ret != SIGNATURE_REFUSED or last:
-                raise refusal(envelope.ret, account.redact(envelope.errmsg))
+                raise refusal(envelope.ret, envelope.errmsg, envelope.data, redact=account.redact)
         raise AssertionError
 
 
@@ -361,5 +448,6 @@ def _read(reply: Reply, charged: bool) -> history.Envelope:
     if reply.status == 429:
         raise ProviderError(ErrorKind.RATE_LIMITED, code="429", detail=detail, retry_after=reply.retry_after)
     took_nothing = 300 <= reply.status < 500
-    kind = ErrorKind.ANSWER_LOST if charged and not took_nothing else ErrorKind.UPSTREAM_ERROR
-    raise ProviderError(kind, code=str(reply.status), detail=detail)
+    if charged and not took_nothing:
+        raise ProviderError(ErrorKind.ANSWER_LOST, code=str(reply.status), detail=detail)
+    raise history.NoEnvelopeError(reply.status)

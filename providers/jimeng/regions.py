@@ -1,7 +1,8 @@
 """The sites of Jimeng and Dreamina, and how a token names its site and its proxy."""
 
 import re
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from providers.contract import Account
 from providers.proxies import is_proxy
@@ -18,7 +19,8 @@ class Region:
     """Host of /mweb and /passport."""
     commerce_url: str
     origin: str
-    generate_referer: str
+    page: str
+    """Origin of the web page: the Referer of a call is a path below it."""
     aid: int
     param: str
     """The `region` query parameter."""
@@ -29,21 +31,46 @@ class Region:
     vod_url: str
     """Base of VOD, which takes clips and sounds."""
     signing_region: str
-    """The region in the signatures for both."""
+    """The region in the signatures for both, where the upload token names none."""
+    short_signing_region: str
+    """The same where the token names its region by a short word, such as `cn` or `sg`."""
     image_service: str
     """The ServiceId of ImageX where the upload token names none."""
+    cookies: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """What a browser's cookies hold besides the session."""
+    fixed_imagex: bool = False
+    """The operator has set `imagex_url`: the domain of an upload token does not replace it."""
+    fixed_vod: bool = False
+    """The same for `vod_url`."""
 
     @property
     def domestic(self) -> bool:
         return self.code == "cn"
 
+    def referer(self, path: str) -> str:
+        """The Referer of a call to `path`."""
+        page = REFERERS.get(path)
+        return self.page + page if page else self.origin
+
+
+REFERERS: dict[str, str] = {
+    # Captured 2026-09-20 and 09-24 on the mainland site; older clients add ?type=video.
+    "/mweb/v1/aigc_draft/generate": "/ai-tool/generate",
+    # Captured 2026-09-30 on the mainland site.
+    "/mweb/v1/video_generate/get_common_config": "/ai-tool/generate?type=video",
+    # Live 2026-09-30 on the mainland site: under any other page the answer is ret 1014, "system busy".
+    "/commerce/v1/benefits/user_credit": "/ai-tool/image/generate",
+    # One client family; others send /ai-tool/image/generate, and both work.
+    "/commerce/v1/benefits/credit_receive": "/ai-tool/home",
+}
+"""Path of a call → path of the page that makes it. The others name the origin of the site alone."""
 
 _CN = Region(
     code="cn",
     base_url="https://jimeng.jianying.com",
     commerce_url="https://jimeng.jianying.com",
     origin="https://jimeng.jianying.com",
-    generate_referer="https://jimeng.jianying.com/ai-tool/generate?type=video",
+    page="https://jimeng.jianying.com",
     aid=513695,
     param="cn",
     lan="zh-Hans",
@@ -51,14 +78,17 @@ _CN = Region(
     imagex_url="https://imagex.bytedanceapi.com",
     vod_url="https://vod.bytedanceapi.com",
     signing_region="cn-north-1",
+    # Of VOD one capture signs for `cn` as the token says (2026-06-10), a younger one for cn-north-1 (2026-09-24).
+    short_signing_region="cn-north-1",
     image_service="tb4s082cfz",
+    cookies={"store-region": "cn-gd", "store-region-src": "uid"},
 )
 _US = Region(
     code="us",
     base_url="https://dreamina-api.us.capcut.com",
     commerce_url="https://commerce.us.capcut.com",
     origin="https://dreamina-api.us.capcut.com",
-    generate_referer="https://dreamina.capcut.com/ai-tool/generate?type=video",
+    page="https://dreamina.capcut.com",
     aid=513641,
     param="US",
     lan="en",
@@ -66,6 +96,7 @@ _US = Region(
     imagex_url="https://imagex16-normal-us-ttp.capcutapi.us",
     vod_url="https://vod.bytedanceapi.com",
     signing_region="us-east-1",
+    short_signing_region="us-east-1",
     image_service="wopfjsm1ax",
 )
 _HK = replace(
@@ -77,7 +108,9 @@ _HK = replace(
     param="HK",
     loc="hk",
     imagex_url="https://imagex-normal-sg.capcutapi.com",
+    # Accepted by ImageX in 2026-02; the page of autumn 2026 signs for ap-singapore-1 where the token is short.
     signing_region="ap-southeast-1",
+    short_signing_region="ap-singapore-1",
 )
 
 REGIONS: dict[str, Region] = {
@@ -97,7 +130,8 @@ _NOT_IN_A_TOKEN = re.compile(r'[;,:"\\]')
 
 @dataclass(frozen=True, slots=True)
 class Hosts:
-    """Addresses that replace those of every region; None keeps the region's own."""
+    """Addresses that replace those of every region; None keeps the region's own, and for uploads the address that the
+    upload token names."""
 
     base_url: str | None = None
     commerce_url: str | None = None
@@ -110,7 +144,15 @@ class Hosts:
         commerce = (self.commerce_url or self.base_url or region.commerce_url).rstrip("/")
         imagex = (self.imagex_url or region.imagex_url).rstrip("/")
         vod = (self.vod_url or region.vod_url).rstrip("/")
-        return replace(region, base_url=base, commerce_url=commerce, imagex_url=imagex, vod_url=vod)
+        return replace(
+            region,
+            base_url=base,
+            commerce_url=commerce,
+            imagex_url=imagex,
+            vod_url=vod,
+            fixed_imagex=self.imagex_url is not None,
+            fixed_vod=self.vod_url is not None,
+        )
 
 
 def account_from(credential: str) -> Account | None:

@@ -1,22 +1,23 @@
-"""The site's check of an uploaded picture, which the domestic site makes before it generates anything from it. Pure."""
+"""The site's checks of uploaded pictures, made before anything is generated from them. Pure."""
 
 from typing import Any
 
 import orjson
 
 CHECK_PATH = "/mweb/v1/algo_proxy"
+"""Of the mainland site."""
+AUDIT_PATH = "/mweb/v1/imagex/submit_audit_job"
+"""Of every site: captured on the mainland site (2026-06-10) and on the SG site (autumn 2026)."""
 
 
 def check_query() -> dict[str, str]:
-    """What the check's query carries besides the usual: where on the site's page the picture was put in.
-
-    What `babi_param` has to hold is written down nowhere; this is what a page for video would say.
-    """
+    """What the check's query carries besides the usual: where on the site's page the picture was put in, in the page's
+    own words (clients since 2026-02; no client that was read sends others)."""
     place = {
         "scenario": "image_video_generation",
-        "feature_key": "aigc_to_video",
-        "feature_entrance": "to_video",
-        "feature_entrance_detail": "to_video-first_frame",
+        "feature_key": "aigc_to_image",
+        "feature_entrance": "to-generate",
+        "feature_entrance_detail": "to-generate-algo_proxy",
     }
     return {"babi_param": orjson.dumps(place).decode()}
 
@@ -29,3 +30,8 @@ def check_body(uri: str) -> dict[str, Any]:
         "file_list": [{"file_uri": uri}],
         "req_params": {},
     }
+
+
+def audit_body(uri: str) -> dict[str, Any]:
+    """A successful answer may have an empty `ret`."""
+    return {"uri_list": [uri]}

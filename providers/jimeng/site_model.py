@@ -152,6 +152,7 @@ class SiteModel:
             media_files=_files(materials),
             fetches_urls=False,
             prompt_needed="prompt" in self.inputs,
+            max_prompt=self.max_prompt,
             fields=frozenset({"seed"}),
             regions=regions,
             typical_seconds=self.typical_seconds,

@@ -5,10 +5,10 @@ that address, and word that they are there. None of them is charged.
 import asyncio
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 import orjson
 
@@ -18,10 +18,11 @@ from providers.http import HttpClient
 from providers.jimeng import upload_answers as answers
 from providers.jimeng.history import Envelope
 from providers.jimeng.regions import Region
-from providers.jimeng.safety import CHECK_PATH, check_body, check_query
-from providers.jimeng.session import query, upload_headers
+from providers.jimeng.safety import AUDIT_PATH, CHECK_PATH, audit_body, check_body, check_query
+from providers.jimeng.session import upload_headers
 from providers.jimeng.sigv4 import EMPTY_SHA256, sign
 from providers.jimeng.upload_answers import StaleTokenError, UploadAddress, Uploaded, UploadToken
+from providers.sharing import all_of
 
 TOKEN_PATH = "/mweb/v1/get_upload_token"  # noqa: S105 - a path
 SPACE = "dreamina"
@@ -35,7 +36,7 @@ _SHORTEST_SECRET = 4
 @dataclass(frozen=True, slots=True)
 class _Store:
     """One of the two services that take files. `scene` is the site's number for it, `asks` and `tells` are what its
-    first and its last call carry besides what both have."""
+    first and its last call carry besides what both have. `other` begins the host names of the other service."""
 
     scene: int
     service: str
@@ -43,8 +44,11 @@ class _Store:
     apply: str
     commit: str
     base: Callable[[Region], str]
-    parse_address: Callable[[Any], UploadAddress]
+    fixed: Callable[[Region], bool]
+    """True where the operator set the base."""
+    parse_addresses: Callable[[Any], tuple[UploadAddress, ...]]
     parse_stored: Callable[[Any, MediaKind], Uploaded]
+    other: str
     asks: Mapping[str, str | int] = field(default_factory=dict)
     tells: Mapping[str, Any] = field(default_factory=dict)
 
@@ -56,8 +60,10 @@ _IMAGEX = _Store(
     "ApplyImageUpload",
     "CommitImageUpload",
     lambda region: region.imagex_url,
+    lambda region: region.fixed_imagex,
     answers.parse_image_address,
     answers.parse_image,
+    other="vod",
 )
 _VOD = _Store(
     1,
@@ -66,11 +72,14 @@ _VOD = _Store(
     "ApplyUploadInner",
     "CommitUploadInner",
     lambda region: region.vod_url,
+    lambda region: region.fixed_vod,
     answers.parse_media_address,
     answers.parse_media,
+    other="imagex",
     # A sound goes as a video, too.
     asks={"FileType": "video", "IsInner": 1},
-    tells={"Functions": []},
+    # VOD measures a clip only when it is asked to (autumn 2026), and drafts carry the length. Older clients send [].
+    tells={"Functions": [{"name": "GetMeta"}]},
 )
 
 
@@ -78,8 +87,9 @@ class SignedIn(Protocol):
     """A call of the site's own with an account's session: a successful answer, or ProviderError."""
 
     async def __call__(
-        self, account: Account, path: str, body: Any, *, query: Mapping[str, str | int] | None = None
-    ) -> Envelope: ...
+        self, account: Account, path: str, body: Any, *, more: Mapping[str, str | int] | None = None
+    ) -> Envelope:
+        """`more` comes on top of the query that most calls carry."""
 
 
 class Uploader:
@@ -124,7 +134,7 @@ class Uploader:
             found = await self._store(store, token, file)
         except StaleTokenError:
             found = await self._store(store, await self._token(store, stale=token), file)
-        if found.kind is MediaKind.IMAGE and self._region.domestic:
+        if found.kind is MediaKind.IMAGE:
             await self._check(found.id)
         return found
 
@@ -146,11 +156,11 @@ class Uploader:
             "FileSize": file.size,
             "s": self._new_id().replace("-", "")[:_SALT_LENGTH],
         }
-        if store is _IMAGEX and not self._region.domestic:
+        if not self._region.domestic:
             asked["device_platform"] = "web"
-        address = store.parse_address(await self._signed(store, token, "GET", asked))
-        self._secrets += [address.auth, address.session_key]
-        await self._send(store, address, file)
+        addresses = store.parse_addresses(await self._signed(store, token, "GET", asked))
+        self._secrets += [secret for address in addresses for secret in (address.auth, address.session_key)]
+        address = await self._send_to_one_of(store, token, addresses, file)
         done = await self._signed(
             store,
             token,
@@ -161,6 +171,33 @@ class Uploader:
         stored = store.parse_stored(done, file.kind)
         # The site may leave its own measuring out.
         return stored if stored.width else replace(stored, width=file.width, height=file.height)
+
+    async def _send_to_one_of(
+        self, store: _Store, token: UploadToken, addresses: Sequence[UploadAddress], file: MediaFile
+    ) -> UploadAddress:
+        """Send the bytes to the first address that takes them, and give that address. A refused authorization is the
+        token's and not of the host."""
+        for address in addresses[:-1]:
+            try:
+                await self._send(store, token, address, file)
+            except StaleTokenError:
+                raise
+            except ProviderError:
+                continue
+            return address
+        await self._send(store, token, addresses[-1], file)
+        return addresses[-1]
+
+    def _base(self, store: _Store, token: UploadToken) -> str:
+        """The address of the service: what the operator set, else the domain that the token names, over the scheme of
+        the site, else that of the site's region.
+
+        A domain whose name is that of the other service is not followed: one token may serve both (2026-09-24).
+        """
+        base = store.base(self._region)
+        if store.fixed(self._region) or not token.domain or token.domain.lower().startswith(store.other):
+            return base
+        return f"{urlsplit(self._region.base_url).scheme}://{token.domain}"
 
     def _place(self, store: _Store, token: UploadToken) -> dict[str, str | int]:
         """Where in the service. The sites abroad write ImageX's into the field that is VOD's at home."""
@@ -178,14 +215,14 @@ class Uploader:
         body: Mapping[str, Any] | None = None,
     ) -> Any:
         """The result of a signed call. A body is signed with it, a call without one is signed by its query alone."""
-        url = f"{store.base(self._region)}/?{urlencode(asked, quote_via=quote)}"
+        url = f"{self._base(store, token)}/?{urlencode(asked, quote_via=quote)}"
         # The same bytes that HttpClient makes of it.
         digest = EMPTY_SHA256 if body is None else hashlib.sha256(orjson.dumps(body)).hexdigest()
         signed = sign(
             token.keys,
             method,
             url,
-            region=self._region.signing_region,
+            region=token.signing_region(self._region.signing_region, self._region.short_signing_region),
             service=store.service,
             at=self._now(),
             headers=None if body is None else {"x-amz-content-sha256": digest},
@@ -198,8 +235,8 @@ class Uploader:
             await self._http.send(method, url, headers=headers, json=body, proxy=self._account.proxy)
         )
 
-    async def _send(self, store: _Store, address: UploadAddress, file: MediaFile) -> None:
-        scheme = "http" if store.base(self._region).startswith("http://") else "https"
+    async def _send(self, store: _Store, token: UploadToken, address: UploadAddress, file: MediaFile) -> None:
+        scheme = urlsplit(self._base(store, token)).scheme
         path = quote(address.store_uri, safe="/~%:@!$&'()*+,;=")
         headers = upload_headers(self._region) | {
             "Authorization": address.auth,
@@ -217,10 +254,16 @@ class Uploader:
         answers.check_stored(reply)
 
     async def _check(self, uri: str) -> None:
-        """Raises ProviderError when the site refuses the content. Any other trouble is the check's own."""
-        asked = query(self._account, self._region) | check_query()
+        """Let the site look at a picture. Raises ProviderError when it refuses the content; any other trouble is the
+        check's own."""
+        checks = [self._look(AUDIT_PATH, audit_body(uri))]
+        if self._region.domestic:
+            checks.append(self._look(CHECK_PATH, check_body(uri), check_query()))
+        await all_of(checks)
+
+    async def _look(self, path: str, body: Mapping[str, Any], more: Mapping[str, str] | None = None) -> None:
         try:
-            await self._call(self._account, CHECK_PATH, check_body(uri), query=asked)
+            await self._call(self._account, path, body, more=more)
         except ProviderError as error:
             if error.kind is ErrorKind.CONTENT_REFUSED:
                 raise

@@ -4,6 +4,7 @@ Whatever an answer looks like, it is read or refused with a ProviderError, and n
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +13,9 @@ from providers.files import MediaKind
 from providers.jimeng.foreign import dig, first, integer, number, number_text, string
 from providers.jimeng.sigv4 import SigningKeys
 from providers.ways import Reply
+
+MAX_ADDRESSES = 2
+"""Places that one file is tried at: the first, and one to fall back on."""
 
 UPLOADED = 2000
 """`code` of the upload host's answer, `UriStatus` of ImageX: it worked."""
@@ -23,13 +27,29 @@ _STORE_URI = re.compile(r"[\x21\x22\x24-\x3e\x40-\x5b\x5d-\x7e]+")
 """No `?`, no `#` and no backslash: it becomes a path."""
 
 
+_REGION = re.compile(r"[a-z]{2,}(-[a-z0-9]+)*-\d", re.ASCII)
+_SHORT_REGION = re.compile(r"[A-Za-z0-9]{2,16}", re.ASCII)
+
+
 @dataclass(frozen=True, slots=True)
 class UploadToken:
-    """Keys for the uploads of a while. `service` and `space` are "" where the answer names none."""
+    """Keys for the uploads of a while, and where they are good. What the answer does not name is "".
+
+    `domain` is the host of ImageX or VOD, with a port and a path where it has them, and without a scheme. `region` is
+    the signing region as the site writes it, `cn` or `ap-singapore-1`.
+    """
 
     keys: SigningKeys
     service: str = ""
     space: str = ""
+    domain: str = ""
+    region: str = ""
+
+    def signing_region(self, named_none: str, named_short: str) -> str:
+        """The region for signatures: the token's own where it is a whole name."""
+        if _REGION.fullmatch(self.region):
+            return self.region
+        return named_short if _SHORT_REGION.fullmatch(self.region) else named_none
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +92,13 @@ def parse_token(data: Any) -> UploadToken:
     keys = [_printable(dig(data, name)) for name in ("access_key_id", "secret_access_key", "session_token")]
     if not all(keys):
         raise unusable("the upload token has no keys")
-    return UploadToken(SigningKeys(*keys), _printable(dig(data, "service_id")), _printable(dig(data, "space_name")))
+    return UploadToken(
+        SigningKeys(*keys),
+        _printable(dig(data, "service_id")),
+        _printable(dig(data, "space_name")),
+        _domain(dig(data, "upload_domain")),
+        string(dig(data, "region")).strip(),
+    )
 
 
 def open_result(reply: Reply) -> Any:
@@ -92,17 +118,16 @@ def open_result(reply: Reply) -> Any:
     return body.get("Result")
 
 
-def parse_image_address(result: Any) -> UploadAddress:
-    """Where a picture goes, from ImageX. Raises ProviderError."""
+def parse_image_address(result: Any) -> tuple[UploadAddress, ...]:
+    """Where a picture goes, from ImageX: the host to use, then those to fall back on. Raises ProviderError."""
     found = dig(result, "UploadAddress")
-    host = _printable(first(dig(found, "UploadHosts"))) or _printable(dig(found, "UploadHost"))
-    return _address(host, first(dig(found, "StoreInfos")), dig(found, "SessionKey"))
+    return _addresses([(found, host) for host in _hosts(found)])
 
 
-def parse_media_address(result: Any) -> UploadAddress:
-    """Where a clip or a sound goes, from VOD. Raises ProviderError."""
-    node = first(dig(result, "InnerUploadAddress", "UploadNodes"))
-    return _address(_printable(dig(node, "UploadHost")), first(dig(node, "StoreInfos")), dig(node, "SessionKey"))
+def parse_media_address(result: Any) -> tuple[UploadAddress, ...]:
+    """Where a clip or a sound goes, from VOD: the node to use, then those to fall back on. Raises ProviderError."""
+    nodes = dig(result, "InnerUploadAddress", "UploadNodes")
+    return _addresses([(node, host) for node in nodes for host in _hosts(node)] if isinstance(nodes, list) else [])
 
 
 def check_stored(reply: Reply) -> None:
@@ -151,11 +176,30 @@ def parse_media(result: Any, kind: MediaKind) -> Uploaded:
     )
 
 
-def _address(host: str, store: Any, session_key: Any) -> UploadAddress:
-    store_uri, auth, session = string(dig(store, "StoreUri")), _printable(dig(store, "Auth")), string(session_key)
-    if not _HOST.fullmatch(host) or not _STORE_URI.fullmatch(store_uri) or not auth or not session:
+def _hosts(holder: Any) -> list[str]:
+    """`UploadHosts`, a list, or `UploadHost`: both are in use, and differ by site and by service."""
+    several = dig(holder, "UploadHosts")
+    hosts = [*(several if isinstance(several, list) else ()), dig(holder, "UploadHost")]
+    return list(dict.fromkeys(host for host in map(_printable, hosts) if host))
+
+
+def _addresses(places: Sequence[tuple[Any, str]]) -> tuple[UploadAddress, ...]:
+    found = []
+    for holder, host in places:
+        store = first(dig(holder, "StoreInfos"))
+        store_uri, auth = string(dig(store, "StoreUri")), _printable(dig(store, "Auth"))
+        session = string(dig(holder, "SessionKey"))
+        if _HOST.fullmatch(host) and _STORE_URI.fullmatch(store_uri) and auth and session:
+            found.append(UploadAddress(host, store_uri, auth, session))
+    if not found:
         raise unusable("the answer names no place for the upload")
-    return UploadAddress(host, store_uri, auth, session)
+    return tuple(found[:MAX_ADDRESSES])
+
+
+def _domain(value: Any) -> str:
+    """The host of an `upload_domain`, which is written with and without `https://`; "" for what is no host."""
+    text = string(value).strip().removeprefix("https://").rstrip("/")
+    return text if _HOST.fullmatch(text) else ""
 
 
 _STALE_WORDS = ("signature", "token", "expire", "credential", "accesskey")

@@ -9,7 +9,7 @@ import orjson
 import respx
 
 from providers.jimeng.regions import REGIONS, Region
-from providers.jimeng.safety import CHECK_PATH
+from providers.jimeng.safety import AUDIT_PATH, CHECK_PATH
 from providers.jimeng.upload import TOKEN_PATH
 
 HOST = "tos-lf-x.snssdk.example"
@@ -23,7 +23,6 @@ TOKEN = {
     "session_token": SESSION_TOKEN,
     "service_id": "service",
     "space_name": "space",
-    "upload_domain": "imagex.bytedanceapi.com",
 }
 
 
@@ -48,8 +47,10 @@ class UploadSite:
         self.host = host
         self.seconds: Iterator[float] = itertools.repeat(5.0)
         self._numbers = itertools.count(1)
-        self.token = router.post(url__startswith=region.base_url + TOKEN_PATH).mock(
-            side_effect=lambda request: envelope(TOKEN)
+        self._region = region
+        self.token = router.post(url__startswith=region.base_url + TOKEN_PATH).mock(side_effect=self.granted)
+        self.audit = router.post(url__startswith=region.base_url + AUDIT_PATH).mock(
+            side_effect=lambda request: httpx.Response(200, json={"ret": "", "errmsg": ""})
         )
         self.check = router.post(url__startswith=region.base_url + CHECK_PATH).mock(
             side_effect=lambda request: envelope({})
@@ -71,6 +72,12 @@ class UploadSite:
     @property
     def uploads(self) -> int:
         return self.bytes.call_count
+
+    def granted(self, request: httpx.Request) -> httpx.Response:
+        """A token that names the host of its service, as the site does."""
+        scene = orjson.loads(request.content)["scene"]
+        url = self._region.imagex_url if scene == 2 else self._region.vod_url
+        return envelope(TOKEN | {"upload_domain": url.partition("://")[2]})
 
     def image_address(self, request: httpx.Request) -> httpx.Response:
         uri = f"tos-cn-i-x/{next(self._numbers)}"

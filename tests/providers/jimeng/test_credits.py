@@ -1,6 +1,6 @@
 """The calls about an account itself, pinned to the wire, and what is made of their answers."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -93,6 +93,12 @@ COMMERCE = {
     "jp": "https://commerce-api-sg.capcut.com",
     "sg": "https://commerce-api-sg.capcut.com",
 }
+PAGES = dict.fromkeys(BASES, "https://dreamina.capcut.com") | {"cn": "https://jimeng.jianying.com"}
+REFERERS: dict[str, Callable[[str], str]] = {
+    "check": lambda region: BASES[region],
+    "credits": lambda region: PAGES[region] + "/ai-tool/image/generate",
+    "receive_credits": lambda region: PAGES[region] + "/ai-tool/home",
+}
 CALLS = [
     ("check", BASES, LOGIN_PATH, {}, {"user_id": "1"}, None),
     ("credits", COMMERCE, CREDITS_PATH, {}, CREDIT, Credits(60, 7, 900)),
@@ -123,7 +129,7 @@ async def test_on_the_wire(
     request = route.calls[0].request
     assert str(request.url.copy_with(query=None)) == hosts[region] + path
     assert orjson.loads(request.content) == body
-    headers = session.headers(mine, REGIONS[region], path, NOW, BASES[region])
+    headers = session.headers(mine, REGIONS[region], path, NOW, REFERERS[method](region))
     assert {name: request.headers[name] for name in headers} == headers
     assert request.headers["Sign"] == session.sign(path, NOW)
     common = {name: str(value) for name, value in session.query(mine, REGIONS[region]).items()}
@@ -193,6 +199,79 @@ async def test_whether_the_login_is_alive(jimeng: Jimeng, router: respx.MockRout
     assert await is_alive(jimeng, account()) is alive
 
 
+class TestAPassportThatSaysNothing:
+    """The credits tell whether the login is alive."""
+
+    NOTHING = (
+        httpx.Response(404, text="<html>TLB"),
+        httpx.Response(404),
+        httpx.Response(403, text="<html>"),
+        httpx.Response(200, text="<html>"),
+        httpx.Response(200, json={}),
+        httpx.Response(200, json={"message": "error", "data": {"description": "busy"}}),
+    )
+    nothing = pytest.mark.parametrize("passport", NOTHING)
+
+    @pytest.fixture
+    def routes(self, router: respx.MockRouter) -> tuple[respx.Route, respx.Route]:
+        return (
+            router.post(url__startswith=BASES["sg"] + LOGIN_PATH),
+            router.post(url__startswith=COMMERCE["sg"] + CREDITS_PATH),
+        )
+
+    @nothing
+    @pytest.mark.parametrize("data", [CREDIT, {}, None])
+    async def test_ret_0_is_alive(
+        self, jimeng: Jimeng, routes: tuple[respx.Route, respx.Route], passport: httpx.Response, data: object
+    ) -> None:
+        routes[0].side_effect, routes[1].side_effect = [passport], [answer(data)]
+        assert await is_alive(jimeng, account("sg"))
+
+    @nothing
+    @pytest.mark.parametrize("ret", ["1015", "34010105"])
+    async def test_a_refused_login_is_dead(
+        self, jimeng: Jimeng, routes: tuple[respx.Route, respx.Route], passport: httpx.Response, ret: str
+    ) -> None:
+        routes[0].side_effect, routes[1].side_effect = [passport], [answer(None, ret)]
+        assert not await is_alive(jimeng, account("sg"))
+
+    @pytest.mark.parametrize(
+        ("credits", "kind"),
+        [
+            (answer(None, "1019"), ErrorKind.RESTRICTED),
+            (httpx.Response(404), ErrorKind.UPSTREAM_ERROR),
+            (httpx.Response(200, json={}), ErrorKind.UPSTREAM_ERROR),
+            (httpx.ReadTimeout("x"), ErrorKind.ANSWER_LOST),
+        ],
+    )
+    async def test_any_other_answer_says_nothing_of_the_login(
+        self,
+        jimeng: Jimeng,
+        routes: tuple[respx.Route, respx.Route],
+        credits: httpx.Response | Exception,
+        kind: ErrorKind,
+    ) -> None:
+        routes[0].side_effect, routes[1].side_effect = [httpx.Response(404)], [credits]
+        with pytest.raises(ProviderError) as caught:
+            await jimeng.check(account("sg"))
+        assert caught.value.kind is kind
+
+    @pytest.mark.parametrize("passport", [httpx.Response(500), httpx.Response(503, text="<html>")])
+    async def test_a_passport_that_is_away_is_not_passed_over(
+        self, jimeng: Jimeng, routes: tuple[respx.Route, respx.Route], passport: httpx.Response
+    ) -> None:
+        routes[0].side_effect = [passport]
+        with pytest.raises(ProviderError):
+            await jimeng.check(account("sg"))
+        assert not routes[1].called
+
+
+async def test_credits_as_text(jimeng: Jimeng, router: respx.MockRouter) -> None:
+    body = {"ret": "0", "errmsg": "success", "response": orjson.dumps(CREDIT).decode(), "sign": "x"}
+    router.post(url__startswith=COMMERCE["us"]).respond(json=body)
+    assert await jimeng.credits(account("us")) == Credits(60, 7, 900)
+
+
 TROUBLES = [
     (httpx.Response(500), ErrorKind.UPSTREAM_ERROR),
     (httpx.Response(403, text="<html>"), ErrorKind.UPSTREAM_ERROR),
@@ -213,7 +292,8 @@ TROUBLES = [
 async def test_other_trouble_is_raised(
     jimeng: Jimeng, router: respx.MockRouter, method: str, trouble: httpx.Response | Exception, kind: ErrorKind
 ) -> None:
-    router.post(url__startswith=BASES["cn"]).mock(side_effect=[trouble])
+    # Of a check it may be the passport's, and then the credits are asked.
+    router.post(url__startswith=BASES["cn"]).mock(side_effect=[trouble, trouble])
     with pytest.raises(ProviderError) as caught:
         await getattr(jimeng, method)(account())
     assert caught.value.kind is kind

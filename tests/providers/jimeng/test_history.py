@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from providers.contract import ErrorKind, Phase, ProviderError, Queue, TaskState
+from providers.jimeng.errors import Reason
 from providers.jimeng.history import (
     EXTRACTING,
-    best_results,
+    SubmitAnswer,
     is_image,
     item_id,
     open_envelope,
@@ -18,10 +19,10 @@ from providers.jimeng.history import (
     parse_listed,
     parse_record,
     parse_submit,
+    queue_entries,
     record_id,
     records,
-    video_url,
-    with_best_result,
+    with_queue,
 )
 
 ID = "7535099487211244578"
@@ -119,12 +120,10 @@ class TestEvidence:
         state = parse_record(ID, {"status": 50, "item_list": [item_with("video", "play_url", url=url)]})
         assert (state.phase, state.progress) == (Phase.FINALIZING, 95)
 
-    def test_links_are_taken_in_order(self) -> None:
-        item: dict[str, Any] = {
-            "common_attr": {"transcoded_video": {"origin": {"video_url": ""}}},
-            "video": {"url": "https://h/5", "download_url": "https://h/4", "play_url": "https://h/3"},
-        }
-        assert video_url(item) == "https://h/3"
+    def test_of_several_items_the_one_with_a_link_counts(self) -> None:
+        items = [{"id": "1"}, {"id": "2", **item_with("video", "play_url")}]
+        assert parse_record(ID, {"status": 50, "item_list": items}).phase is Phase.COMPLETED
+        assert item_id({"item_list": items}) == "2"
 
     @pytest.mark.parametrize("status", [0, 10, 20, 42, 45, 50, 60])
     @pytest.mark.parametrize("code", ["2038", 2038])
@@ -148,6 +147,58 @@ class TestEvidence:
         state = parse_record(ID, {"status": status, "item_list": [{"id": "1"}]})
         assert (state.phase, state.progress) == (Phase.FINALIZING, 90)
 
+    @pytest.mark.parametrize(
+        ("record", "kind"),
+        [
+            # By the number first, then by the key, then by the sentence, then by the task's own status.
+            ({"fail_code": "2002", "fail_starling_key": "x_violates_y"}, ErrorKind.GENERATION_FAILED),
+            ({"fail_starling_key": "web_text_violates_community_guidelines_toast"}, ErrorKind.CONTENT_REFUSED),
+            ({"fail_code": "98765", "fail_starling_key": "ErrMessage_APP_OutputVideoRisk"}, ErrorKind.CONTENT_REFUSED),
+            ({"fail_starling_key": "new_key", "fail_starling_message": "内容未通过审核"}, ErrorKind.CONTENT_REFUSED),
+            ({"fail_msg": "copyright block"}, ErrorKind.CONTENT_REFUSED),
+            ({"task": {"resp_ret": {"errmsg": "input violates the rules"}}}, ErrorKind.CONTENT_REFUSED),
+            (
+                {"failed_item_list": [{"gen_result_data": {"result_msg": "sensitive content"}}]},
+                ErrorKind.CONTENT_REFUSED,
+            ),
+            ({"task": {"status": 10}}, ErrorKind.CONTENT_REFUSED),
+            ({"task": {"status": 40}}, ErrorKind.CONTENT_REFUSED),
+            ({"task": {"status": 30}}, ErrorKind.GENERATION_FAILED),
+            ({"fail_code": "", "fail_starling_key": "", "fail_starling_message": ""}, ErrorKind.GENERATION_FAILED),
+        ],
+    )
+    def test_why_it_failed(self, record: dict[str, Any], kind: ErrorKind) -> None:
+        state = parse_record(ID, {"status": 30, **record})
+        assert state.error
+        assert state.error.kind is kind
+
+    @pytest.mark.parametrize(
+        "sentence",
+        ["你已取消生成，积分已返还", "You canceled the generation. Credits refunded.", "生成をキャンセルしました"],
+    )
+    def test_a_cancelled_task_is_told_as_such_with_its_refund(self, sentence: str) -> None:
+        record = {
+            "status": 30,
+            "task": {"status": 30},
+            "queue_info": {"queue_status": 3},
+            "fail_starling_message": sentence,
+        }
+        error = parse_record(ID, record).error
+        assert error
+        assert (error.kind, error.code, error.detail) == (ErrorKind.CANCELLED, "cancelled", sentence)
+        assert error.words
+        assert "积分已返还" in error.words.zh
+
+    @pytest.mark.parametrize("code", ["2038", "4013", "5000"])
+    def test_a_number_with_a_meaning_goes_before_a_cancel_in_the_sentence(self, code: str) -> None:
+        error = parse_record(ID, {"status": 30, "fail_code": code, "fail_starling_message": "已取消"}).error
+        assert error
+        assert error.kind is not ErrorKind.CANCELLED
+
+    @pytest.mark.parametrize("status", [0, 20, 42, 45, 50])
+    def test_only_a_record_that_failed_can_be_a_cancelled_one(self, status: int) -> None:
+        assert parse_record(ID, {"status": status, "fail_starling_message": "已取消"}).error is None
+
     def test_the_sites_own_sentence_is_kept(self) -> None:
         state = parse_record(ID, {"status": 30, "fail_code": "5000", "fail_starling_message": "额度用完"})
         assert state.error
@@ -169,6 +220,25 @@ class TestEvidence:
     def test_no_place_is_no_queue(self, place: object) -> None:
         state = parse_record(ID, {"status": 20, "queue_info": {"queue_idx": place}})
         assert (state.phase, state.queue) == (Phase.PROCESSING, None)
+
+    @pytest.mark.parametrize(
+        "forecast", [{"forecast_queue_cost": 120}, {"forecast_cost_time": {"forecast_queue_cost": 120}}]
+    )
+    def test_the_forecast_stands_in_one_of_two_places(self, forecast: dict[str, Any]) -> None:
+        state = parse_record(ID, {"status": 20, "queue_info": {"queue_idx": 3, "queue_length": 40}, **forecast})
+        assert (state.queue, state.expected_seconds) == (Queue(3, 40, 120), 120)
+
+    def test_what_the_queue_call_tells_is_added_to_a_task_that_waits(self) -> None:
+        entry = {"queue_info": {"queue_idx": 3, "queue_length": 40}, "forecast_cost_time": {"forecast_queue_cost": 9}}
+        assert queue_entries({ID: entry, "x": 5}, [ID, "x", "y"]) == {ID: entry}
+        state = with_queue(TaskState(ID, Phase.PROCESSING, progress=50), entry)
+        assert (state.phase, state.progress, state.queue) == (Phase.QUEUED, 0, Queue(3, 40, 9))
+        assert state.expected_seconds == 9
+        for phase in (Phase.FINALIZING, Phase.COMPLETED, Phase.FAILED):
+            ended = TaskState(ID, phase)
+            assert with_queue(ended, entry) is ended
+        running = TaskState(ID, Phase.PROCESSING)
+        assert with_queue(running, {"status": 0, "queue_info": {"queue_idx": 0}}) is running
 
     def test_a_queue_that_tells_little(self) -> None:
         assert parse_record(ID, {"status": 20, "queue_info": {"queue_idx": "7"}}).queue == Queue(7)
@@ -244,6 +314,20 @@ class TestEnvelopes:
         assert envelope
         assert (envelope.ret, envelope.errmsg) == ("1015", "")
 
+    def test_the_data_may_be_text_in_another_field(self) -> None:
+        envelope = open_envelope({"ret": "0", "errmsg": "success", "response": '{"credit": {"gift_credit": 5}}'})
+        assert envelope
+        assert envelope.data == {"credit": {"gift_credit": 5}}
+        both = open_envelope({"ret": "0", "response": "{}", "data": {"a": 1}})
+        assert both
+        assert both.data == {"a": 1}
+
+    @pytest.mark.parametrize("response", ["", "no json", None, 5])
+    def test_a_text_that_is_no_data_is_none(self, response: object) -> None:
+        envelope = open_envelope({"ret": "0", "response": response})
+        assert envelope
+        assert envelope.data in (None, 5)
+
     def test_negative_numbers(self) -> None:
         assert open_envelope({"ret": -4}).ret == "-4"  # type: ignore[union-attr]
 
@@ -267,7 +351,21 @@ class TestSubmitAnswers:
     def test_a_refusal_beside_the_data(self) -> None:
         answer = parse_submit({"aigc_data": None, "fail_code": "2003", "fail_starling_message": "不行"})
         assert answer
-        assert answer == ("", "2003", "不行")
+        assert answer == SubmitAnswer("", Reason("2003", sentence="不行"))
+
+    @pytest.mark.parametrize("name", ["fail_code", "fail_starling_key", "fail_starling_message", "fail_msg"])
+    @pytest.mark.parametrize("inside", [False, True])
+    def test_any_filled_reason_is_a_refusal(self, name: str, inside: bool) -> None:
+        empty = {"fail_code": "", "fail_starling_key": "", "fail_starling_message": ""}
+        data = {"aigc_data": empty | {name: "x"}} | empty if inside else {"aigc_data": None} | empty | {name: "x"}
+        answer = parse_submit(data)
+        assert answer
+        assert not answer.id
+        assert answer.reason
+
+    @pytest.mark.parametrize("code", ["0", 0, ""])
+    def test_empty_reasons_say_nothing(self, code: object) -> None:
+        assert parse_submit({"aigc_data": None, "fail_code": code, "fail_starling_key": ""}) is None
 
     @pytest.mark.parametrize(
         "data",
@@ -283,32 +381,6 @@ class TestSubmitAnswers:
     )
     def test_neither_yes_nor_no(self, data: object) -> None:
         assert parse_submit(data) is None
-
-
-class TestBestQuality:
-    @pytest.mark.parametrize("name", ["item_list", "local_item_list"])
-    @pytest.mark.parametrize("id_path", [("item_id",), ("id",), ("local_item_id",), ("common_attr", "id")])
-    def test_results_by_item(self, name: str, id_path: tuple[str, ...]) -> None:
-        item = item_with("video", "transcoded_video", "origin", "video_url") | item_with(*id_path, url="777")
-        assert best_results({name: [item]})["777"].url == URL
-        assert item_id({"item_list": [item]}) == "777"
-
-    def test_what_the_better_one_does_not_tell_stays(self) -> None:
-        preview = {
-            "id": "7",
-            "common_attr": {"cover_url": "https://c/1.jpg"},
-            "video": {"play_url": f"{URL}?Expires=5", "duration_ms": 5000},
-        }
-        state = parse_record(ID, {"item_list": [preview]})
-        best = best_results({"item_list": [item_with("video", "url", url="https://best/1") | {"id": "7"}]})["7"]
-        result = with_best_result(state, best).result
-        assert result
-        assert (result.url, result.cover_url, result.duration) == ("https://best/1", "https://c/1.jpg", 5.0)
-        assert result.expires_at is None
-
-    @pytest.mark.parametrize("data", [None, [], {"item_list": None}, {"item_list": [None, 5, {}]}])
-    def test_nothing_better(self, data: object) -> None:
-        assert best_results(data) == {}
 
 
 class TestHistory:
@@ -423,9 +495,13 @@ def test_a_record_of_any_shape_is_a_state(value: Any) -> None:
     item_id(record)
 
 
-@pytest.mark.parametrize("parse", [open_envelope, parse_submit, best_results, video_url])
+@pytest.mark.parametrize("parse", [open_envelope, parse_submit])
 @given(value=record_like)
 def test_no_shape_of_an_answer_is_an_exception(parse: Callable[[Any], object], value: Any) -> None:
     parse(value)
     records(value, [ID])
+    entries = queue_entries(value, ["queue_info", "status"])
+    for entry in entries.values():
+        state = with_queue(TaskState(ID, Phase.PROCESSING), entry)
+        assert (state.phase is Phase.QUEUED) == (state.queue is not None)
     assert record_id({"history_record_id": value, "task": value}) is not None

@@ -22,6 +22,7 @@ from providers.contract import (
     Media,
     Phase,
     ProviderError,
+    Queue,
     TaskState,
     VideoRequest,
 )
@@ -34,6 +35,7 @@ from providers.jimeng.provider import (
     HISTORY_PATH,
     LIST_CALLS,
     LIST_PAGE,
+    QUEUE_PATH,
     STATUS_PATH,
     SUBMIT_PATH,
     Jimeng,
@@ -93,13 +95,13 @@ class TestRequests:
             "device_platform": "web",
             "region": "cn",
             "webId": session.web_id(CN),
-            "da_version": "3.3.28",
+            "da_version": session.CURRENT.app_version,
             "os": "windows",
             "web_component_open_flag": "1",
             "web_version": "7.5.0",
             "aigc_features": "app_lip_sync",
         }
-        headers = session.headers(CN, REGIONS["cn"], SUBMIT_PATH, NOW, f"{BASE}/ai-tool/generate?type=video")
+        headers = session.headers(CN, REGIONS["cn"], SUBMIT_PATH, NOW, f"{BASE}/ai-tool/generate")
         assert {name: request.headers[name] for name in headers} == headers
         assert request.headers["Sign"] == session.sign("/mweb/v1/aigc_draft/generate", NOW)
         body = orjson.loads(request.content)
@@ -113,7 +115,7 @@ class TestRequests:
         request = sent(route)
         assert "webId" not in request.url.params
         assert request.url.params["region"] == "US"
-        assert request.headers["referer"] == "https://dreamina.capcut.com/ai-tool/generate?type=video"
+        assert request.headers["referer"] == "https://dreamina.capcut.com/ai-tool/generate"
         assert request.headers["origin"] == "https://dreamina-api.us.capcut.com"
         assert orjson.loads(request.content)["http_common_info"] == {"aid": 513641}
 
@@ -193,6 +195,40 @@ class TestAnswersToASubmit:
         router.post(url__startswith=BASE).mock(return_value=envelope(data))
         error = await failed_submit(jimeng)
         assert (error.kind, error.code, error.detail) == (ErrorKind.CONTENT_REFUSED, "2003", "不行")
+
+    @pytest.mark.parametrize(
+        ("reason", "kind"),
+        [
+            ({"fail_starling_key": "web_text_violates_community_guidelines_toast"}, ErrorKind.CONTENT_REFUSED),
+            ({"fail_starling_message": "你输入的文字不符合平台规则，请修改后重试"}, ErrorKind.CONTENT_REFUSED),
+            ({"fail_code": 2047}, ErrorKind.CONTENT_REFUSED),
+            ({"fail_code": "2040"}, ErrorKind.CONTENT_REFUSED),
+            ({"fail_starling_key": "a_new_key"}, ErrorKind.UPSTREAM_ERROR),
+            ({"fail_starling_message": "a new sentence"}, ErrorKind.UPSTREAM_ERROR),
+        ],
+    )
+    async def test_any_reason_in_place_of_a_task_is_a_definite_refusal(
+        self, jimeng: Jimeng, router: respx.MockRouter, reason: dict[str, Any], kind: ErrorKind
+    ) -> None:
+        empty = {"aigc_data": None, "fail_code": "", "fail_starling_key": "", "fail_starling_message": ""}
+        route = router.post(url__startswith=BASE).mock(return_value=envelope(empty | reason))
+        assert (await failed_submit(jimeng)).kind is kind
+        assert route.call_count == 1
+
+    @pytest.mark.parametrize("ret", ["987654", "3099", 1])
+    async def test_any_number_but_0_without_a_task_is_a_definite_refusal(
+        self, jimeng: Jimeng, router: respx.MockRouter, ret: object
+    ) -> None:
+        data = {"aigc_data": None, "fail_code": "", "fail_starling_key": "", "fail_starling_message": ""}
+        router.post(url__startswith=BASE).mock(return_value=envelope(data, ret))
+        error = await failed_submit(jimeng)
+        assert error.kind is not ErrorKind.ANSWER_LOST
+        assert error.code == str(ret)
+
+    async def test_a_model_that_is_gone(self, jimeng: Jimeng, router: respx.MockRouter) -> None:
+        router.post(url__startswith=BASE).mock(return_value=envelope(None, "2061", "模型已不可用，请刷新界面后再试试"))
+        error = await failed_submit(jimeng)
+        assert (error.kind, error.code) == (ErrorKind.MODEL_NOT_FOUND, "2061")
 
     async def test_a_refused_signature_is_tried_once_more(self, jimeng: Jimeng, router: respx.MockRouter) -> None:
         route = router.post(url__startswith=BASE)
@@ -438,6 +474,55 @@ class TestInputs:
         assert len(set(ids)) == 3
 
 
+class TestQueuePlaces:
+    """Records that say nothing of a queue are asked for in the queue call."""
+
+    @pytest.fixture
+    def records(self, router: respx.MockRouter) -> respx.Route:
+        return router.post(url__startswith=BASE + STATUS_PATH)
+
+    @pytest.fixture
+    def queue(self, router: respx.MockRouter) -> respx.Route:
+        entry = {"queue_info": {"queue_idx": 3, "queue_length": 40}, "forecast_cost_time": {"forecast_queue_cost": 90}}
+        return router.post(url__startswith=BASE + QUEUE_PATH).mock(side_effect=lambda request: envelope({ID: entry}))
+
+    async def test_on_the_wire(self, jimeng: Jimeng, records: respx.Route, queue: respx.Route) -> None:
+        records.mock(return_value=envelope({ID: {"status": 20}}))
+        state = (await jimeng.query([ID], CN))[ID]
+        assert isinstance(state, TaskState)
+        assert (state.phase, state.queue) == (Phase.QUEUED, Queue(3, 40, 90))
+        assert orjson.loads(sent(queue).content) == {"history_ids": [ID]}
+
+    @pytest.mark.parametrize(
+        "record",
+        [
+            {"status": 20, "queue_info": {"queue_idx": 0, "queue_status": 2}},
+            {"status": 20, "queue_info": {}},
+            {"status": 50},
+            {"status": 30},
+            {"status": 45},
+        ],
+    )
+    async def test_it_is_not_made_where_the_record_tells(
+        self, jimeng: Jimeng, records: respx.Route, queue: respx.Route, record: dict[str, Any]
+    ) -> None:
+        records.mock(return_value=envelope({ID: record}))
+        await jimeng.query([ID], CN)
+        assert not queue.called
+
+    @pytest.mark.parametrize(
+        "answer", [httpx.Response(500), httpx.ReadTimeout("x"), envelope(None, "1019"), envelope([]), envelope({ID: 5})]
+    )
+    async def test_without_it_the_state_stays(
+        self, jimeng: Jimeng, records: respx.Route, queue: respx.Route, answer: httpx.Response | Exception
+    ) -> None:
+        records.mock(return_value=envelope({ID: {"status": 20}}))
+        queue.side_effect = [answer]
+        state = (await jimeng.query([ID], CN))[ID]
+        assert isinstance(state, TaskState)
+        assert (state.phase, state.queue) == (Phase.PROCESSING, None)
+
+
 class TestAnswersToAQuery:
     async def test_an_id_that_is_absent_is_not_found(self, jimeng: Jimeng, router: respx.MockRouter) -> None:
         router.post(url__startswith=BASE).mock(return_value=envelope({ID: {"status": 20}}))
@@ -636,7 +721,7 @@ def test_what_it_can_do_besides() -> None:
     jimeng = Jimeng(HttpClient())
     assert isinstance(jimeng, CanFind)
     assert isinstance(jimeng, CanList)
-    assert not isinstance(jimeng, CanCancel)
+    assert isinstance(jimeng, CanCancel)
 
 
 @pytest.mark.parametrize(

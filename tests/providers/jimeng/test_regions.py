@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from providers.jimeng.regions import REGIONS, Hosts, account_from
+from providers.jimeng.regions import REGIONS, Hosts, Region, account_from
 
 
 @pytest.mark.parametrize(
@@ -128,6 +128,38 @@ def test_replaced_upload_hosts_count_for_every_site_and_follow_nothing() -> None
         assert replaced.base_url == region.base_url
         based = Hosts("http://a").of(region)
         assert (based.imagex_url, based.vod_url) == (region.imagex_url, region.vod_url)
+
+
+def test_the_operators_upload_hosts_are_told_from_the_regions_own() -> None:
+    for region in REGIONS.values():
+        assert (region.fixed_imagex, region.fixed_vod) == (False, False)
+        based = Hosts("http://a", "http://b").of(region)
+        assert (based.fixed_imagex, based.fixed_vod) == (False, False)
+        replaced = Hosts(imagex_url=region.imagex_url, vod_url=region.vod_url).of(region)
+        assert (replaced.fixed_imagex, replaced.fixed_vod) == (True, True)
+
+
+@pytest.mark.parametrize("region", REGIONS.values(), ids=lambda region: region.code)
+def test_the_page_that_makes_a_call(region: Region) -> None:
+    page = "https://jimeng.jianying.com" if region.domestic else "https://dreamina.capcut.com"
+    pages = {
+        "/commerce/v1/benefits/user_credit": f"{page}/ai-tool/image/generate",
+        "/commerce/v1/benefits/credit_receive": f"{page}/ai-tool/home",
+        "/mweb/v1/aigc_draft/generate": f"{page}/ai-tool/generate",
+        "/mweb/v1/video_generate/get_common_config": f"{page}/ai-tool/generate?type=video",
+        "/mweb/v1/get_history_by_ids": region.origin,
+    }
+    assert {path: region.referer(path) for path in pages} == pages
+    replaced = Hosts("http://here:1").of(region)
+    assert {path: replaced.referer(path) for path in pages} == pages
+
+
+@pytest.mark.parametrize(
+    ("code", "short"),
+    [("cn", "cn-north-1"), ("us", "us-east-1"), *((code, "ap-singapore-1") for code in ("hk", "jp", "sg"))],
+)
+def test_the_region_of_signatures_for_a_short_word(code: str, short: str) -> None:
+    assert REGIONS[code].short_signing_region == short
 
 
 def test_the_same_session_at_another_site_is_another_account() -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -16,7 +17,7 @@ from providers.files import MediaFile, MediaKind
 from providers.http import HttpClient
 from providers.jimeng.provider import Jimeng
 from providers.jimeng.regions import REGIONS, Hosts, Region
-from providers.jimeng.safety import check_body, check_query
+from providers.jimeng.safety import audit_body, check_body, check_query
 from providers.jimeng.session import web_id
 from providers.jimeng.sigv4 import SigningKeys, sign
 from providers.jimeng.upload import SPACE, Uploader
@@ -56,8 +57,7 @@ class House:
         self.proxies: list[str | None] = []
         account = Account("jimeng", SECRET, region=region.code, proxy=proxy)
         http = HttpClient(transport=lambda proxy: self._transport(router, proxy))
-        hosts = Hosts(region.base_url, region.commerce_url, region.imagex_url, region.vod_url)
-        jimeng = Jimeng(http, hosts=hosts, now=lambda: NOW)
+        jimeng = Jimeng(http, hosts=Hosts(region.base_url, region.commerce_url), now=lambda: NOW)
         ids = (f"0000-{number}-abcdefghijk" for number in itertools.count(1))
         self.uploader = Uploader(http, jimeng._call, account, region, now=lambda: NOW, new_id=lambda: next(ids))
 
@@ -86,12 +86,14 @@ def asked(route: respx.Route) -> list[tuple[str, str]]:
     return parse_qsl(sent(route).url.query.decode(), keep_blank_values=True, strict_parsing=True)
 
 
-def expect_signed(request: httpx.Request, region: Region, service: str, headers: Mapping[str, str]) -> None:
+def expect_signed(
+    request: httpx.Request, region: Region, service: str, headers: Mapping[str, str], signing_region: str = ""
+) -> None:
     expected = sign(
         KEYS,
         request.method,
         str(request.url),
-        region=region.signing_region,
+        region=signing_region or region.signing_region,
         service=service,
         at=NOW,
         headers=headers,
@@ -158,6 +160,7 @@ class TestPictures:
         assert sent(site.apply_image).headers["origin"] == US.origin
         expect_signed(sent(site.apply_image), US, "imagex", {})
         assert not site.check.called
+        assert orjson.loads(sent(site.audit).content) == {"uri_list": ["tos-cn-i-x/1"]}
 
     @pytest.mark.parametrize(
         ("region", "token", "service"),
@@ -204,9 +207,19 @@ class TestClipsAndSounds:
             ("Version", "2020-11-19"),
             ("SpaceName", "space"),
         ]
-        assert orjson.loads(request.content) == {"SessionKey": "session-key-of-v1", "Functions": []}
+        assert orjson.loads(request.content) == {
+            "SessionKey": "session-key-of-v1",
+            "Functions": [{"name": "GetMeta"}],
+        }
         expect_signed(request, CN, "vod", {"x-amz-content-sha256": hashlib.sha256(request.content).hexdigest()})
         assert not site.check.called
+        assert not site.audit.called
+
+    async def test_abroad(self, router: respx.MockRouter) -> None:
+        site = UploadSite(router, JP)
+        await House(router, JP).upload(clip())
+        assert ("device_platform", "web") in asked(site.apply_media)
+        assert ("device_platform", "web") not in asked(site.commit_media)
 
     async def test_a_space_that_the_token_does_not_name(self, router: respx.MockRouter) -> None:
         site = UploadSite(router)
@@ -227,12 +240,162 @@ class TestHosts:
         await house.upload(clip())
         assert str(sent(site.commit_media).url).startswith("http://here:1/vod/?Action=CommitUploadInner&")
 
+    @pytest.mark.parametrize("written", ["{}", "https://{}", "https://{}/"])
+    async def test_the_token_names_the_host(self, router: respx.MockRouter, written: str) -> None:
+        other = replace(JP, imagex_url="https://imagex-a.example", vod_url="https://vod-b.example")
+        site = UploadSite(router, other)
+        named = {2: "imagex-a.example", 1: "vod-b.example"}
+        site.token.side_effect = lambda request: envelope(
+            TOKEN | {"upload_domain": written.format(named[orjson.loads(request.content)["scene"]])}
+        )
+        house = House(router, JP)
+        assert (await house.upload()).id
+        assert (await house.upload(clip())).id
+        for route in (site.apply_image, site.commit_image, site.apply_media, site.commit_media):
+            assert route.call_count == 1
+
+    @pytest.mark.parametrize(
+        "domain",
+        [
+            *("", None, 5, "http://imagex.evil.example", "ftp://x", "user@evil.example", "evil.example?x", "a b"),
+            *("https://user:pw@evil.example", "evil.example#x", "//evil.example", "evil.example:99999999", "{}"),
+        ],
+    )
+    async def test_what_is_no_host_is_not_followed(self, router: respx.MockRouter, domain: object) -> None:
+        site = UploadSite(router)
+        site.token.side_effect = lambda request: envelope(TOKEN | {"upload_domain": domain})
+        house = House(router)
+        await house.upload()
+        await house.upload(clip())
+        assert sent(site.apply_image).url.host == "imagex.bytedanceapi.com"
+        assert sent(site.apply_media).url.host == "vod.bytedanceapi.com"
+
+    async def test_the_host_of_the_other_service_is_not_followed(self, router: respx.MockRouter) -> None:
+        site = UploadSite(router)
+        site.token.side_effect = lambda request: envelope(TOKEN | {"upload_domain": "imagex.bytedanceapi.com"})
+        await House(router).upload(clip())
+        assert sent(site.apply_media).url.host == "vod.bytedanceapi.com"
+
+    async def test_what_the_operator_set_stays(self, router: respx.MockRouter) -> None:
+        region = Hosts(imagex_url="https://mirror.example/i", vod_url="https://mirror.example/v").of(CN)
+        site = UploadSite(router, region)
+        site.token.side_effect = lambda request: envelope(TOKEN | {"upload_domain": "elsewhere.example"})
+        house = House(router, region)
+        await house.upload()
+        await house.upload(clip())
+        assert str(sent(site.commit_image).url).startswith("https://mirror.example/i/?")
+        assert str(sent(site.commit_media).url).startswith("https://mirror.example/v/?")
+
+    async def test_the_scheme_is_that_of_the_site(self, router: respx.MockRouter) -> None:
+        region = Hosts("http://site.example").of(CN)
+        site = UploadSite(router, replace(region, imagex_url="http://imagex.example:1/imagex"), "imagex.example:1")
+        site.token.side_effect = lambda request: envelope(TOKEN | {"upload_domain": "imagex.example:1/imagex"})
+        await House(router, region).upload()
+        assert str(sent(site.apply_image).url).startswith("http://imagex.example:1/imagex/?")
+        assert str(sent(site.bytes).url).startswith("http://imagex.example:1/upload/v1/")
+
+    @pytest.mark.parametrize(
+        ("region", "told", "signed_for"),
+        [
+            (CN, "cn", "cn-north-1"),
+            (CN, "", "cn-north-1"),
+            (CN, "cn-north-1", "cn-north-1"),
+            (US, "us", "us-east-1"),
+            (US, "us-ttp-1", "us-ttp-1"),
+            (JP, "sg", "ap-singapore-1"),
+            (JP, "SG", "ap-singapore-1"),
+            (JP, None, "ap-southeast-1"),
+            (JP, "ap-singapore-1", "ap-singapore-1"),
+            (JP, "a/b-1", "ap-southeast-1"),
+        ],
+    )
+    async def test_the_token_names_the_region_of_the_signatures(
+        self, router: respx.MockRouter, region: Region, told: object, signed_for: str
+    ) -> None:
+        site = UploadSite(router, region)
+        site.token.side_effect = lambda request: envelope(TOKEN | {"region": told})
+        house = House(router, region)
+        await house.upload()
+        await house.upload(clip())
+        expect_signed(sent(site.apply_image), region, "imagex", {}, signed_for)
+        expect_signed(sent(site.apply_media), region, "vod", {}, signed_for)
+        digest = {"x-amz-content-sha256": hashlib.sha256(sent(site.commit_media).content).hexdigest()}
+        expect_signed(sent(site.commit_media), region, "vod", digest, signed_for)
+
     async def test_everything_goes_through_the_accounts_proxy(self, router: respx.MockRouter) -> None:
         UploadSite(router)
         house = House(router, proxy=PROXY)
         await house.upload()
         await house.upload(clip())
         assert set(house.proxies) == {PROXY}
+
+
+class TestPlacesToFallBackOn:
+    """A second node, or a second host, takes the file where the first one does not."""
+
+    NODES = (("first.example", "v1"), ("second.example", "v2"), ("third.example", "v3"))
+
+    @pytest.fixture
+    def site(self, router: respx.MockRouter) -> UploadSite:
+        site = UploadSite(router)
+        nodes = [
+            {
+                "UploadHost": host,
+                "SessionKey": f"session-key-of-{vid}",
+                "StoreInfos": [{"StoreUri": vid, "Auth": AUTH}],
+            }
+            for host, vid in self.NODES
+        ]
+        site.apply_media.side_effect = lambda request: result({"InnerUploadAddress": {"UploadNodes": nodes}})
+        store = {"StoreUri": "tos-cn-i-x/1", "Auth": AUTH}
+        address = {"StoreInfos": [store], "SessionKey": "session-key-of-tos-cn-i-x/1"}
+        hosts = [host for host, _ in self.NODES]
+        site.apply_image.side_effect = lambda request: result({"UploadAddress": {**address, "UploadHosts": hosts}})
+        return site
+
+    @pytest.fixture
+    def hosts(self, router: respx.MockRouter, site: UploadSite) -> list[respx.Route]:
+        return [
+            router.post(host=host, path__startswith="/upload/v1/").mock(side_effect=stored) for host, _ in self.NODES
+        ]
+
+    @pytest.mark.parametrize(
+        "trouble",
+        [
+            httpx.ConnectError("x"),
+            httpx.ReadTimeout("x"),
+            httpx.Response(500),
+            httpx.Response(200, json={"code": 4018, "message": "crc32"}),
+        ],
+    )
+    async def test_the_second_one_is_used_and_committed(
+        self, router: respx.MockRouter, site: UploadSite, hosts: list[respx.Route], trouble: httpx.Response | Exception
+    ) -> None:
+        hosts[0].side_effect = [trouble, trouble]
+        house = House(router)
+        assert (await house.upload(clip())).id == "v2"
+        assert sent(hosts[1]).content == clip().read()
+        assert (await house.upload()).id == "tos-cn-i-x/1"
+        assert [route.call_count for route in hosts] == [2, 2, 0]
+        assert site.token.call_count == 2
+
+    async def test_the_trouble_of_the_last_one_is_told(
+        self, router: respx.MockRouter, site: UploadSite, hosts: list[respx.Route]
+    ) -> None:
+        hosts[0].side_effect = [httpx.Response(500)]
+        hosts[1].side_effect = [httpx.Response(200, json={"code": 4018, "message": f"crc32 {AUTH}"})]
+        error = await House(router).failed(clip())
+        assert (error.kind, error.code, error.detail) == (ErrorKind.UPLOAD_FAILED, "4018", "crc32 ***")
+        assert not hosts[2].called
+        assert not site.commit_media.called
+
+    async def test_a_refused_authorization_is_the_tokens(
+        self, router: respx.MockRouter, site: UploadSite, hosts: list[respx.Route]
+    ) -> None:
+        hosts[0].side_effect = [httpx.Response(403), httpx.Response(200, json={"code": 2000})]
+        assert (await House(router).upload(clip())).id == "v1"
+        assert site.token.call_count == 2
+        assert not hosts[1].called
 
 
 class TestTokens:
@@ -382,11 +545,45 @@ class TestTheSafetyCheck:
         assert (await House(router).upload()).id == "tos-cn-i-x/1"
 
 
+class TestTheAudit:
+    @pytest.mark.parametrize("region", [CN, US, JP], ids=lambda region: region.code)
+    async def test_on_the_wire(self, router: respx.MockRouter, region: Region) -> None:
+        site = UploadSite(router, region)
+        await House(router, region).upload()
+        request = sent(site.audit)
+        assert request.url.path == "/mweb/v1/imagex/submit_audit_job"
+        assert orjson.loads(request.content) == audit_body("tos-cn-i-x/1") == {"uri_list": ["tos-cn-i-x/1"]}
+        assert request.headers["cookie"]
+
+    async def test_refused_content_ends_it(self, router: respx.MockRouter) -> None:
+        UploadSite(router).audit.side_effect = [envelope(None, "2003", "risk not pass")]
+        error = await House(router).failed()
+        assert (error.kind, error.code, error.detail) == (ErrorKind.CONTENT_REFUSED, "2003", "risk not pass")
+
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            httpx.Response(200, json={"ret": ""}),
+            httpx.Response(404, text="<html>"),
+            httpx.Response(500),
+            envelope(None, "1000"),
+            envelope(None, "1015"),
+            httpx.ReadTimeout("x"),
+            httpx.ConnectError("x"),
+        ],
+    )
+    async def test_any_other_trouble_is_ignored(
+        self, router: respx.MockRouter, answer: httpx.Response | Exception
+    ) -> None:
+        UploadSite(router).audit.side_effect = [answer]
+        assert (await House(router).upload()).id == "tos-cn-i-x/1"
+
+
 def test_what_the_check_says_of_the_place() -> None:
     place: dict[str, Any] = orjson.loads(check_query()["babi_param"])
     assert place == {
         "scenario": "image_video_generation",
-        "feature_key": "aigc_to_video",
-        "feature_entrance": "to_video",
-        "feature_entrance_detail": "to_video-first_frame",
+        "feature_key": "aigc_to_image",
+        "feature_entrance": "to-generate",
+        "feature_entrance_detail": "to-generate-algo_proxy",
     }

@@ -52,6 +52,34 @@ class TestTokens:
     def test_one_that_names_no_place(self) -> None:
         assert answers.parse_token({**KEYS, "service_id": None}) == UploadToken(SigningKeys("a", "b", "c"))
 
+    @pytest.mark.parametrize(
+        ("written", "domain"),
+        [
+            ("imagex.bytedanceapi.com", "imagex.bytedanceapi.com"),
+            ("https://imagex.bytedanceapi.com", "imagex.bytedanceapi.com"),
+            ("https://imagex.bytedanceapi.com/", "imagex.bytedanceapi.com"),
+            ("127.0.0.1:8080/imagex", "127.0.0.1:8080/imagex"),
+            *((odd, "") for odd in ("http://h", "h?x", "u@h", "h h", "", "https://", "//h", "h\r\nx")),
+            (None, ""),
+            (5, ""),
+            ([], ""),
+        ],
+    )
+    def test_the_domain(self, written: object, domain: str) -> None:
+        assert answers.parse_token({**KEYS, "upload_domain": written}).domain == domain
+
+    @pytest.mark.parametrize(
+        ("written", "region"),
+        [
+            *((whole, whole) for whole in ("cn-north-1", "ap-singapore-1", "us-east-1", "us-ttp-1")),
+            *((short, "short") for short in ("cn", "SG", "singapore", "useast5")),
+            *((none, "none") for none in ("", None, 5, "a/b-1", "a" * 40, "cn north-1", "cn-north-1\r\nx")),
+        ],
+    )
+    def test_the_region_of_signatures(self, written: object, region: str) -> None:
+        token = answers.parse_token({**KEYS, "region": written})
+        assert token.signing_region("none", "short") == region
+
     @pytest.mark.parametrize("missing", KEYS)
     @pytest.mark.parametrize("value", [None, "", 1, [], "a\nb", "密钥"])
     def test_without_a_key_it_is_none(self, missing: str, value: object) -> None:
@@ -61,14 +89,26 @@ class TestTokens:
 class TestAddresses:
     def test_of_a_picture(self) -> None:
         expected = UploadAddress("h.example", "tos-cn-i-x/1", "auth", "s")
-        assert answers.parse_image_address(image_address()) == expected
-        assert answers.parse_image_address(image_address(UploadHosts=[], UploadHost="h.example")) == expected
+        assert answers.parse_image_address(image_address()) == (expected,)
+        assert answers.parse_image_address(image_address(UploadHosts=[], UploadHost="h.example")) == (expected,)
+        assert answers.parse_image_address(image_address(UploadHost="h.example")) == (expected,)
         assert "auth" not in repr(expected)
 
     def test_of_a_clip(self) -> None:
         node = {"UploadHost": "h.example:8080", "Vid": "v1", "SessionKey": "s", "StoreInfos": [STORE]}
         found = answers.parse_media_address({"InnerUploadAddress": {"UploadNodes": [node]}})
-        assert found == UploadAddress("h.example:8080", "tos-cn-i-x/1", "auth", "s")
+        assert found == (UploadAddress("h.example:8080", "tos-cn-i-x/1", "auth", "s"),)
+
+    def test_of_several_places_the_first_two_that_can_be_used(self) -> None:
+        hosts = ["a.example", None, "user@b", "b.example", "c.example"]
+        found = answers.parse_image_address(image_address(UploadHosts=["a.example", "b.example", "c.example"]))
+        assert [address.host for address in found] == ["a.example", "b.example"]
+        nodes: list[Any] = [{"UploadHost": host, "SessionKey": "s", "StoreInfos": [STORE]} for host in hosts]
+        nodes[1:1] = [None, {"UploadHost": "h.example", "SessionKey": "", "StoreInfos": [STORE]}]
+        several = {"UploadHosts": ["d.example"], "SessionKey": "s", "StoreInfos": [STORE]}
+        found = answers.parse_media_address({"InnerUploadAddress": {"UploadNodes": [*nodes, several]}})
+        assert [address.host for address in found] == ["a.example", "b.example"]
+        assert answers.parse_media_address({"InnerUploadAddress": {"UploadNodes": [several]}})[0].host == "d.example"
 
     @pytest.mark.parametrize(
         "host", ["", None, "h/../..?x", "user@h", "h:99999999", "h x", "https://h", "h\nx", "h#", "[::1]"]

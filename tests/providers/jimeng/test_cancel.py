@@ -1,0 +1,214 @@
+"""Cancelling a Jimeng task: the call on the wire, and the record that decides what it came to."""
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+import respx
+
+from providers.contract import Account, CanCancel, ErrorKind, Phase, ProviderError, TaskState
+from providers.http import HttpClient
+from providers.jimeng import provider as jimeng_provider
+from providers.jimeng import session
+from providers.jimeng.cancel import REASONS, is_refusal, verdict
+from providers.jimeng.history import NoEnvelopeError
+from providers.jimeng.provider import CANCEL_PATH, STATUS_PATH, Jimeng
+from providers.jimeng.regions import REGIONS
+from tests.providers.jimeng.site import envelope
+
+NOW = 1757737934
+ID = "9481700000001"
+SECRET = "5e55101d0123456789"
+CN = Account("jimeng", SECRET, region="cn")
+BASE = "https://jimeng.jianying.com"
+
+QUEUED = {"status": 20, "task": {"status": 20}, "queue_info": {"queue_idx": 7, "queue_length": 9, "queue_status": 1}}
+RUNNING = {"status": 20, "task": {"status": 20}, "queue_info": {"queue_idx": 0, "queue_status": 2}}
+CANCELLED = {
+    "status": 30,
+    "task": {"status": 30},
+    "queue_info": {"queue_status": 3},
+    "fail_starling_message": "你已取消生成，积分已返还",
+}
+FINISHED = {"status": 50, "item_list": [{"video": {"play_url": "https://h/v.mp4"}}]}
+FAILED = {"status": 30, "fail_code": "2002"}
+
+
+@pytest.fixture(autouse=True)
+def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jimeng_provider, "CANCEL_READS", (0.0,) * len(jimeng_provider.CANCEL_READS))
+
+
+@pytest.fixture
+def router() -> respx.MockRouter:
+    return respx.MockRouter(assert_all_called=False)
+
+
+@pytest.fixture
+async def jimeng(router: respx.MockRouter) -> AsyncIterator[Jimeng]:
+    async with HttpClient(transport=lambda proxy: httpx.MockTransport(router.async_handler)) as http:
+        yield Jimeng(http, now=lambda: NOW + 0.5)
+
+
+class Site:
+    """A site that answers a cancel with `answer`, and then tells the records one after the other, the last one over
+    and over. None is a record that is not there."""
+
+    def __init__(self, router: respx.MockRouter, answer: httpx.Response | Exception, *records: Any) -> None:
+        self.cancels = router.post(url__startswith=BASE + CANCEL_PATH)
+        self.cancels.side_effect = [answer, answer]
+        self._records: Iterator[Any] = iter(records)
+        self._last: Any = None
+        self.reads = router.post(url__startswith=BASE + STATUS_PATH).mock(side_effect=self._read)
+
+    def _read(self, request: httpx.Request) -> httpx.Response:
+        assert orjson.loads(request.content) == {"history_ids": [ID]}
+        self._last = next(self._records, self._last)
+        if isinstance(self._last, Exception):
+            raise self._last
+        if isinstance(self._last, httpx.Response):
+            return self._last
+        return envelope({ID: self._last} if self._last else {})
+
+
+async def refused(jimeng: Jimeng) -> ProviderError:
+    with pytest.raises(ProviderError) as caught:
+        await jimeng.cancel(ID, CN)
+    assert SECRET not in f"{caught.value}"
+    return caught.value
+
+
+def test_it_can_cancel(jimeng: Jimeng) -> None:
+    assert isinstance(jimeng, CanCancel)
+
+
+async def test_on_the_wire(jimeng: Jimeng, router: respx.MockRouter) -> None:
+    site = Site(router, envelope(None), CANCELLED)
+    await jimeng.cancel(ID, CN)
+    request = site.cancels.calls[0].request
+    assert CANCEL_PATH == "/mweb/v1/aigc_draft/cancel_generate"
+    assert orjson.loads(request.content) == {"history_id": ID}
+    headers = session.headers(CN, REGIONS["cn"], CANCEL_PATH, NOW, REGIONS["cn"].referer(CANCEL_PATH))
+    assert {name: request.headers[name] for name in headers} == headers
+    assert (site.cancels.call_count, site.reads.call_count) == (1, 1)
+
+
+async def test_a_store_that_lags_behind_is_read_again(jimeng: Jimeng, router: respx.MockRouter) -> None:
+    site = Site(router, envelope({}), None, QUEUED, CANCELLED)
+    await jimeng.cancel(ID, CN)
+    assert site.reads.call_count == 3
+
+
+@pytest.mark.parametrize(
+    ("record", "phase"), [(QUEUED, Phase.QUEUED), (RUNNING, Phase.PROCESSING), (FINISHED, Phase.COMPLETED)]
+)
+async def test_a_task_that_goes_on_is_not_cancelled_whatever_the_site_answered(
+    jimeng: Jimeng, router: respx.MockRouter, record: Any, phase: Phase
+) -> None:
+    site = Site(router, envelope({}), record)
+    error = await refused(jimeng)
+    assert (error.kind, error.words) == (ErrorKind.NOT_CANCELLABLE, REASONS[phase])
+    assert site.reads.call_count == (1 if phase.ended else len(jimeng_provider.CANCEL_READS))
+
+
+@pytest.mark.parametrize("ret", ["1000", "1001", "2002", "98765", "2008"])
+@pytest.mark.parametrize(
+    ("record", "phase"),
+    [(RUNNING, Phase.PROCESSING), (FINISHED, Phase.COMPLETED), (FAILED, Phase.FAILED), (QUEUED, Phase.QUEUED)],
+)
+async def test_a_refusal_tells_its_reason_and_how_the_task_stands(
+    jimeng: Jimeng, router: respx.MockRouter, ret: str, record: Any, phase: Phase
+) -> None:
+    site = Site(router, envelope(None, ret, f"cannot cancel {SECRET}"), record)
+    error = await refused(jimeng)
+    assert (error.kind, error.code, error.detail) == (ErrorKind.NOT_CANCELLABLE, ret, "cannot cancel ***")
+    assert error.words == REASONS[phase]
+    assert (site.cancels.call_count, site.reads.call_count) == (1, 1)
+
+
+async def test_one_that_is_cancelled_already_stays_so(jimeng: Jimeng, router: respx.MockRouter) -> None:
+    Site(router, envelope(None, "1000", "invalid parameter"), CANCELLED)
+    await jimeng.cancel(ID, CN)
+
+
+@pytest.mark.parametrize("answer", [envelope({}), envelope(None, "1000")])
+async def test_a_task_that_the_site_does_not_know(
+    jimeng: Jimeng, router: respx.MockRouter, answer: httpx.Response
+) -> None:
+    Site(router, answer)
+    assert (await refused(jimeng)).kind is ErrorKind.TASK_NOT_FOUND
+
+
+@pytest.mark.parametrize("status", [404, 405])
+async def test_a_site_without_the_call(jimeng: Jimeng, router: respx.MockRouter, status: int) -> None:
+    Site(router, httpx.Response(status, text="<html>"), QUEUED)
+    assert (await refused(jimeng)).kind is ErrorKind.NOT_CANCELLABLE
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (envelope(None, "1015"), ErrorKind.INVALID_CREDENTIAL),
+        (envelope(None, "1019"), ErrorKind.RESTRICTED),
+        (envelope(None, "-6"), ErrorKind.RESTRICTED),
+        (envelope(None, "1057"), ErrorKind.RATE_LIMITED),
+        (envelope(None, "1014"), ErrorKind.UPSTREAM_ERROR),
+        (httpx.Response(429), ErrorKind.RATE_LIMITED),
+        (httpx.Response(500), ErrorKind.UPSTREAM_ERROR),
+        (httpx.Response(200, text="<html>"), ErrorKind.UPSTREAM_ERROR),
+        (httpx.ReadTimeout("x"), ErrorKind.ANSWER_LOST),
+        (httpx.ConnectError("x"), ErrorKind.UNREACHABLE),
+    ],
+)
+async def test_trouble_that_is_not_of_the_task_is_raised_as_it_is(
+    jimeng: Jimeng, router: respx.MockRouter, answer: httpx.Response | Exception, kind: ErrorKind
+) -> None:
+    site = Site(router, answer, QUEUED)
+    assert (await refused(jimeng)).kind is kind
+    assert not site.reads.called
+
+
+class TestARecordThatCannotBeRead:
+    @pytest.mark.parametrize("trouble", [httpx.Response(500), httpx.ReadTimeout("x")])
+    async def test_the_sites_word_stays(
+        self, jimeng: Jimeng, router: respx.MockRouter, trouble: httpx.Response | Exception
+    ) -> None:
+        Site(router, envelope({}), trouble)
+        await jimeng.cancel(ID, CN)
+
+    async def test_a_refusal_stays_one(self, jimeng: Jimeng, router: respx.MockRouter) -> None:
+        Site(router, envelope(None, "1000", "no"), httpx.Response(500))
+        error = await refused(jimeng)
+        assert (error.kind, error.code, error.detail) == (ErrorKind.NOT_CANCELLABLE, "1000", "no")
+
+    async def test_a_login_that_is_refused_meanwhile_is_told(self, jimeng: Jimeng, router: respx.MockRouter) -> None:
+        Site(router, envelope({}), envelope(None, "1015"))
+        assert (await refused(jimeng)).kind is ErrorKind.INVALID_CREDENTIAL
+
+
+def test_every_state_has_a_reason() -> None:
+    assert set(REASONS) == set(Phase)
+    for phase in Phase:
+        error = verdict(TaskState(ID, phase), None)
+        assert error
+        assert (error.kind, error.words) == (ErrorKind.NOT_CANCELLABLE, REASONS[phase])
+
+
+@pytest.mark.parametrize("kind", ErrorKind)
+def test_what_counts_as_a_refusal_of_the_cancel(kind: ErrorKind) -> None:
+    assert is_refusal(ProviderError(kind, code="7")) is (
+        kind
+        in {
+            *(
+                ErrorKind.INVALID_REQUEST,
+                ErrorKind.CONTENT_REFUSED,
+                ErrorKind.MODEL_NOT_FOUND,
+                ErrorKind.TASK_NOT_FOUND,
+            ),
+            *(ErrorKind.NOT_CANCELLABLE, ErrorKind.CANCELLED, ErrorKind.GENERATION_FAILED, ErrorKind.UPSTREAM_ERROR),
+            ErrorKind.UPLOAD_FAILED,
+        }
+    )
+    assert not is_refusal(NoEnvelopeError(500))
