@@ -237,7 +237,7 @@ class Redaction:
             return self._string(value, field, depth)
         if isinstance(value, int | float) and not isinstance(value, bool):
             private = _PRIVATE.search(field) or abs(value) >= _LONGEST_NUMBER
-            return f"<number of {len(str(int(value)))} digits>" if private else value
+            return f"<number of {len(str(value))} characters>" if private else value
         return value
 
     def text(self, text: str) -> str:
