@@ -152,6 +152,7 @@ MEANINGS: tuple[Meaning, ...] = (
     Meaning("InvalidParameter*", ErrorKind.INVALID_REQUEST, _INVALID),
     Meaning("InvalidParameter*", ErrorKind.INVALID_REQUEST, _MEDIA_UNREACHABLE, says=_UNREACHABLE_SAID),
     Meaning("InvalidParameter.DataInspection", ErrorKind.INVALID_REQUEST, _MEDIA_UNREACHABLE),
+    Meaning("InvalidParameter.FileDownload", ErrorKind.INVALID_REQUEST, _MEDIA_UNREACHABLE),
     Meaning("DataInspectionFailed", ErrorKind.CONTENT_REFUSED, _REFUSED),
     Meaning("data_inspection_failed", ErrorKind.CONTENT_REFUSED, _REFUSED),
     Meaning("IPInfringementSuspect", ErrorKind.CONTENT_REFUSED, _COPYRIGHT),
