@@ -115,8 +115,8 @@ ERRORS: dict[str, Words] = {
     ),
     "invalid_request": Words("请求参数错误", "The upstream refused the parameters of the request"),
     "not_cancellable": Words(
-        "任务无法取消：上游不支持取消，或任务已开始",
-        "The task cannot be cancelled: the upstream has no cancel, or it has already started",
+        "任务无法取消：上游不支持取消，或任务已开始或已结束",
+        "The task cannot be cancelled: the upstream has no cancel, or the task has started or ended",
     ),
     "cancelled": Words("任务已取消", "The task was cancelled"),
     "generation_failed": Words("生成失败", "The generation failed; try again"),

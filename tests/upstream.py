@@ -124,14 +124,15 @@ class DiscoveringProvider(ScriptedProvider):
 
 
 class CancellingProvider(ScriptedProvider):
-    """One that can cancel: the task is then cancelled, unless `cancel_trouble` is set."""
+    """One that can cancel: the task then has failed with `cancelled`, unless `cancel_trouble` is set."""
 
     cancel_trouble: ProviderError | None = None
+    cancelled = ProviderError(ErrorKind.CANCELLED, code="cancelled")
 
     async def cancel(self, id: str, account: Account) -> None:
         if self.cancel_trouble:
             raise self.cancel_trouble
-        self.states[id] = TaskState(id, Phase.FAILED, error=ProviderError(ErrorKind.CANCELLED, code="cancelled"))
+        self.states[id] = TaskState(id, Phase.FAILED, error=self.cancelled)
 
 
 async def alive(provider: CanCheck, account: Account) -> bool:

@@ -134,6 +134,10 @@ class GatewayClient:
             return self._call("GET", f"/v1/videos/tasks/{_segment(ids[0])}")
         return self._call("GET", f"/v1/videos/tasks?ids={quote(','.join(ids), safe='')}")
 
+    def cancel(self, id: str) -> Answer:
+        """Cancel a task, and how it stands then. Refused (409) where the upstream cannot cancel it any more."""
+        return self._call("POST", f"/v1/videos/tasks/{_segment(id)}/cancel")
+
     @contextlib.contextmanager
     def content(
         self, id: str, *, thumbnail: bool = False, only: Mapping[str, str] | None = None

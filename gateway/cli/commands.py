@@ -3,12 +3,27 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from typer.core import TyperGroup
 
 from gateway.cli.failures import BAD_USAGE, INTERRUPTED, CommandError
+from gateway.cli.options import (
+    DEFAULT_URL,
+    HELP_OPTIONS,
+    AccountsJson,
+    AdminKey,
+    Config,
+    HiddenTaskSeconds,
+    Ids,
+    Json,
+    Key,
+    ListsByDefault,
+    Name,
+    Names,
+    TaskSeconds,
+    Url,
+)
 from gateway.cli.output import give, never_fail_to_print, say
 
 if TYPE_CHECKING:
@@ -16,8 +31,6 @@ if TYPE_CHECKING:
     from gateway.cli.client import GatewayClient
 
 PROGRAM = "video-gateway"
-DEFAULT_URL = "http://127.0.0.1:5100"
-HELP_OPTIONS = ("-h", "--help")
 
 app = typer.Typer(
     name=PROGRAM,
@@ -30,58 +43,15 @@ app = typer.Typer(
 )
 
 
-class _ListsByDefault(TyperGroup):
-    """A group that lists what it is about when no subcommand is named; options are then those of `list`."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        named = bool(args) and (args[0] in HELP_OPTIONS or not args[0].startswith("-"))
-        return super().parse_args(ctx, args if named else ["list", *args])
-
-
 accounts = typer.Typer(
     name="accounts",
-    cls=_ListsByDefault,
+    cls=ListsByDefault,
     help="For the operator: the gateway's own accounts.",
     epilog="Without a command: list.",
     rich_markup_mode=None,
     context_settings={"help_option_names": list(HELP_OPTIONS)},
 )
 app.add_typer(accounts)
-
-Config = Annotated[
-    Path | None,
-    typer.Option("--config", metavar="FILE", help="TOML file; else GATEWAY_CONFIG, else gateway.toml if there is one."),
-]
-Url = Annotated[str, typer.Option("--url", envvar="GATEWAY_URL", show_envvar=True, help="The running gateway.")]
-Key = Annotated[
-    str,
-    typer.Option(
-        "--key",
-        envvar="GATEWAY_KEY",
-        show_envvar=True,
-        show_default=False,
-        help="A key of the gateway, or your own sessionid or sk-… key.",
-    ),
-]
-AdminKey = Annotated[
-    str,
-    typer.Option(
-        "--key",
-        envvar="GATEWAY_ADMIN_KEY",
-        show_envvar=True,
-        show_default=False,
-        help="The gateway's admin key; where it has none, its own machine needs none.",
-    ),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print the gateway's JSON as it is.")]
-AccountsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one line for each account.")]
-Ids = Annotated[list[str], typer.Argument(metavar="ID...", show_default=False, help="Task ids.")]
-Names = Annotated[
-    list[str] | None, typer.Argument(metavar="NAME", show_default=False, help="Names or tags of accounts; none: all.")
-]
-Name = Annotated[str, typer.Argument(metavar="NAME", show_default=False, help="An account's name, or its tag.")]
-TaskSeconds = Annotated[float, typer.Option("--task-seconds", min=0.0, help="How long a video takes.")]
-HiddenTaskSeconds = Annotated[float, typer.Option("--task-seconds", min=0.0, hidden=True)]
 
 
 def run(argv: Sequence[str] | None = None) -> int:
@@ -254,6 +224,16 @@ def watch(ids: Ids, as_json: Json = False, url: Url = DEFAULT_URL, key: Key = ""
 
     with _client(url, key) as client:
         code = videos.watch(client, ids, as_json=as_json)
+    raise typer.Exit(code)
+
+
+@app.command()
+def cancel(ids: Ids, as_json: Json = False, url: Url = DEFAULT_URL, key: Key = "") -> None:
+    """Cancel tasks that still wait; the upstream returns what they cost."""
+    from gateway.cli import videos
+
+    with _client(url, key) as client:
+        code = videos.cancel(client, ids, as_json=as_json)
     raise typer.Exit(code)
 
 

@@ -1,4 +1,4 @@
-"""`submit`, `status`, `watch` and `models`: what a client does with videos, from a shell."""
+"""`submit`, `status`, `watch`, `cancel` and `models`: what a client does with videos, from a shell."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.cli.boards import board
-from gateway.cli.client import Answer, GatewayClient, TaskView
+from gateway.cli.client import Answer, GatewayClient, RefusedError, TaskView
 from gateway.cli.failures import BAD_USAGE, CommandError
 from gateway.cli.following import follow
 from gateway.cli.output import give, give_table, say
@@ -89,6 +89,23 @@ def watch(client: GatewayClient, ids: Sequence[str], *, as_json: bool) -> int:
         answer = follow(client, ids, shown)
     _give_tasks(answer, as_json)
     return int(any(task.failed for task in answer.tasks))
+
+
+def cancel(client: GatewayClient, ids: Sequence[str], *, as_json: bool) -> int:
+    """Cancel tasks and print how they stand then. Gives the exit code: 1 when one could not be cancelled.
+
+    A refusal of one does not keep the others from being cancelled.
+    """
+    failed = False
+    for id in ids:
+        try:
+            answer = client.cancel(id)
+        except RefusedError as refused:
+            failed = True
+            say(f"error: {id}: {refused}")
+            continue
+        _give_tasks(answer, as_json)
+    return int(failed)
 
 
 def models(client: GatewayClient, *, as_json: bool) -> int:

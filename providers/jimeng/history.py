@@ -264,8 +264,8 @@ def record_item(record: Mapping[str, Any]) -> Any:
 
 
 def lacks_queue(record: Mapping[str, Any]) -> bool:
-    """True for a record that says nothing of a queue at all."""
-    return not isinstance(record.get("queue_info"), dict)
+    """True for a record without the field of the queue; an empty one says that the task is in none."""
+    return "queue_info" not in record
 
 
 def queue_entries(data: Any, ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:

@@ -48,6 +48,7 @@ def test_without_a_command_it_shows_what_there_is(capsys: pytest.CaptureFixture[
         "submit",
         "status",
         "watch",
+        "cancel",
         "download",
         "models",
         "accounts",
@@ -58,7 +59,7 @@ def test_without_a_command_it_shows_what_there_is(capsys: pytest.CaptureFixture[
 
 @pytest.mark.parametrize(
     "command",
-    ["serve", "demo", "sandbox", "submit", "status", "watch", "download", "models", "accounts", "config"],
+    ["serve", "demo", "sandbox", "submit", "status", "watch", "cancel", "download", "models", "accounts", "config"],
 )
 def test_every_command_has_help_for_all_it_takes(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([command, "--help"]) == 0

@@ -2,17 +2,19 @@
 
 import pytest
 
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, describe
 from gateway.task_ids import PREFIX, derived_key, unseal
 from gateway.views import Task
 from providers.contract import (
     Account,
     ErrorKind,
     Phase,
+    ProviderError,
     Queue,
     Result,
     TaskState,
     VideoRequest,
+    Words,
 )
 from tests.house import ONE, OWNER, THREE, TWO, House, managed, never, passing
 from tests.upstream import CancellingProvider, ScriptedProvider, card, finished, trouble
@@ -311,6 +313,34 @@ class TestCancel:
         submitted = await house.submit(passing(ONE))
         task = await house.tasks.cancel(passing(ONE), submitted.id)
         assert (task.state.phase, task.state.error and task.state.error.code) == (Phase.FAILED, "cancelled")
+
+    async def test_the_providers_own_words_are_told(self) -> None:
+        provider = CancellingProvider()
+        provider.cancelled = ProviderError(
+            ErrorKind.CANCELLED, code="cancelled", words=Words("已取消，积分已返还", "Cancelled, credits returned")
+        )
+        house = House(provider)
+        submitted = await house.submit(passing(ONE))
+        task = await house.tasks.cancel(passing(ONE), submitted.id)
+        assert task.state.error
+        assert describe(task.state.error, "zh") == "已取消，积分已返还"
+        again = await house.tasks.status(passing(ONE), submitted.id)
+        assert again.state.error is task.state.error
+
+    async def test_why_it_is_too_late_is_told(self) -> None:
+        provider = CancellingProvider()
+        words = Words("任务已开始生成", "The task is being generated")
+        provider.cancel_trouble = ProviderError(ErrorKind.NOT_CANCELLABLE, code="1000", words=words, detail="no")
+        with pytest.raises(GatewayError) as caught:
+            await House(provider).tasks.cancel(passing(ONE), "scripted-1")
+        assert (caught.value.message("zh"), caught.value.upstream_code) == ("任务已开始生成：no", "1000")
+
+    async def test_a_cancelled_task_makes_room_for_another(self) -> None:
+        house = House(CancellingProvider())
+        submitted = await house.submit(passing(ONE))
+        assert house.pool.seat(ONE).busy == 1
+        await house.tasks.cancel(passing(ONE), submitted.id)
+        assert house.pool.seat(ONE).busy == 0
 
     async def test_one_that_is_cancelled_already_stays_so(self) -> None:
         provider = CancellingProvider()

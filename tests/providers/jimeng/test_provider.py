@@ -498,6 +498,7 @@ class TestQueuePlaces:
         [
             {"status": 20, "queue_info": {"queue_idx": 0, "queue_status": 2}},
             {"status": 20, "queue_info": {}},
+            {"status": 20, "queue_info": None},
             {"status": 50},
             {"status": 30},
             {"status": 45},

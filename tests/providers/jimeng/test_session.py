@@ -6,6 +6,8 @@ from http.cookies import SimpleCookie
 from urllib.parse import quote_plus, unquote_plus
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from providers.contract import Account
 from providers.jimeng import session
@@ -163,3 +165,11 @@ def test_the_hosts_of_uploads_are_sent_no_cookie(region: Region) -> None:
     assert headers["Referer"] == f"{region.origin}/"
     assert headers["User-Agent"] == session.headers(ACCOUNT, region, "/x", NOW, "")["User-Agent"]
     assert not {"Cookie", "Sign"} & set(headers)
+
+
+@given(st.text(max_size=80) | st.sampled_from(["_tea_web_id=12345678", "store-country-code=jp;;=;a"]))
+def test_whatever_a_cookie_holds_query_and_headers_stay_clean(cookie: str) -> None:
+    account = Account("jimeng", "x", region="us", cookie=cookie)
+    assert session.web_id(account).isdigit()
+    headers = session.headers(account, US, "/x", NOW, "")
+    assert headers["Store-Country-Code"].isalpha() and len(headers["Store-Country-Code"]) == 2

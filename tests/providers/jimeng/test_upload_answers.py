@@ -225,6 +225,14 @@ NAMES = [
     "Vid",
     "code",
     "access_key_id",
+    "secret_access_key",
+    "session_token",
+    "upload_domain",
+    "region",
+    "UploadHost",
+    "StoreUri",
+    "Auth",
+    "SessionKey",
 ]
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
@@ -246,6 +254,17 @@ anything = st.recursive(
 )
 def test_any_answer_is_read_or_refused(parse: Callable[[Any], object], value: Any) -> None:
     assert refused_as(lambda: parse(value)) in (None, ErrorKind.UPLOAD_FAILED)
+
+
+@given(
+    st.text(max_size=30) | st.sampled_from(["imagex.bytedanceapi.com", "https://h:1/a", "http://h"]) | anything,
+    st.text(max_size=20) | st.sampled_from(["cn", "ap-singapore-1"]) | anything,
+)
+def test_whatever_a_token_names_it_is_a_host_and_a_region(domain: Any, region: Any) -> None:
+    token = answers.parse_token({**KEYS, "upload_domain": domain, "region": region})
+    assert not token.domain or answers._HOST.fullmatch(token.domain)
+    signed_for = token.signing_region("none", "short")
+    assert signed_for in ("none", "short") or (signed_for == region.strip() and "/" not in signed_for)
 
 
 @given(
