@@ -195,16 +195,7 @@ def _agree(
 
 def _choose(card: ModelCard, request: VideoRequest, problems: list[FieldProblem]) -> VideoRequest:
     """Check duration, resolution and ratio against the card and fill in its defaults."""
-    resolution = request.resolution
-    if resolution is None:
-        resolution = card.resolution
-    else:
-        resolution = resolution.lower()
-        if resolution not in card.resolutions:
-            reason = FieldReason.NOT_ALLOWED if card.resolutions else FieldReason.UNSUPPORTED
-            problems.append(FieldProblem("resolution", reason, card.resolutions, request.resolution or ""))
-
-    duration, durations = request.duration, _durations(card, replace(request, resolution=resolution))
+    duration, durations = request.duration, _durations(card, request)
     if duration is None:
         duration = card.duration
         if duration is not None and duration not in durations:
@@ -213,6 +204,15 @@ def _choose(card: ModelCard, request: VideoRequest, problems: list[FieldProblem]
         reason = FieldReason.NOT_ALLOWED if durations else FieldReason.UNSUPPORTED
         hint = LENGTH_OF_INPUT if card.durations and not durations else None
         problems.append(FieldProblem("duration", reason, spell_seconds(durations), str(duration), hint))
+
+    resolution = request.resolution
+    if resolution is None:
+        resolution = card.resolution
+    else:
+        resolution = resolution.lower()
+        if resolution not in card.resolutions:
+            reason = FieldReason.NOT_ALLOWED if card.resolutions else FieldReason.UNSUPPORTED
+            problems.append(FieldProblem("resolution", reason, card.resolutions, request.resolution or ""))
 
     ratio, ratios = request.ratio, _ratios(card, request)
     if ratio is None:

@@ -81,10 +81,16 @@ def sizes_of(card: ModelCard, ratios: Iterable[str]) -> tuple[str, ...]:
     """A size for each resolution and ratio that a model has, as its family writes it."""
     if card.sizes:
         return tuple(dict.fromkeys(card.sizes.values()))
-    written = _written(card.nominal_sizes)
     shapes = tuple(ratio for ratio in ratios if ":" in ratio) or (None,)
     tiers = card.resolutions or (None,)
-    return tuple(dict.fromkeys(written.get((t, r), nominal_size(t, r)) for t in tiers for r in shapes))
+    return tuple(dict.fromkeys(size_of(card, tier, ratio) for tier in tiers for ratio in shapes))
+
+
+def size_of(card: ModelCard, resolution: str | None, ratio: str | None) -> str:
+    """The pixels of a resolution and a ratio, by the tables of a model's family, else by arithmetic."""
+    pair = (resolution or "", ratio or "")
+    written = card.sizes.get(pair) or _written(card.nominal_sizes).get(pair)
+    return written or nominal_size(resolution, ratio)
 
 
 def nearest_size(card: ModelCard, ratios: Iterable[str], width: int, height: int) -> Tier:

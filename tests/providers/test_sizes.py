@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from providers.contract import ModelCard
 from providers.dashscope.models import MODELS
-from providers.sizes import nearest_size, parse_size, read_size, short_side, sizes_of
+from providers.sizes import nearest_size, parse_size, read_size, short_side, size_of, sizes_of
 
 CARDS = {card.name: card for card in MODELS}
 MODEL_NAMES = st.sampled_from(sorted(CARDS))
@@ -114,6 +114,22 @@ def test_the_sizes_offered_are_as_the_family_writes_them() -> None:
     offered = sizes_of(CARDS["wan3.0-video"], CARDS["wan3.0-video"].ratios)
     assert {"832x480", "624x624", "960x960", "1088x832"} <= set(offered)
     assert "854x480" not in offered
+
+
+@pytest.mark.parametrize(
+    ("model", "resolution", "ratio", "size"),
+    [
+        ("wan3.0-video", "480p", "16:9", "832x480"),
+        ("wan3.0-video", "720p", "4:3", "1088x832"),
+        ("MiniMax/MiniMax-H3", "768p", "16:9", "1344x768"),
+        ("vidu/viduq2_text2video", "540p", "1:1", "1024x1024"),
+        ("happyhorse-1.1-t2v", "720p", "21:9", "1680x720"),
+        ("kling/kling-v3-video-generation", "4k", "9:16", "2160x3840"),
+        ("wan2.7-i2v", "1080p", None, "1920x1080"),
+    ],
+)
+def test_the_pixels_of_a_resolution_and_a_ratio(model: str, resolution: str, ratio: str | None, size: str) -> None:
+    assert size_of(CARDS[model], resolution, ratio) == size
 
 
 @given(MODEL_NAMES, st.integers(10, 9999), st.integers(10, 9999))

@@ -4,6 +4,7 @@ import pytest
 
 from providers.contract import OPTIONAL_FIELDS, SOUND_FIELD, Media, MediaLimits, MediaRole, ModelCard, VideoRequest
 from providers.dashscope.models import MODELS, open_card
+from providers.dashscope.payload import build
 from providers.dashscope.regions import BASE_URLS
 from providers.dashscope.wires import (
     UNPLACED_WIRE,
@@ -80,6 +81,18 @@ def test_a_request_that_says_nothing_settles(card: ModelCard) -> None:
             assert settled.ratio == card.ratio
         else:
             assert settled.ratio in card.ratios
+
+
+@every_card
+def test_what_a_family_cannot_do_without_is_always_sent(card: ModelCard) -> None:
+    wire = wire_of(card.name)
+    assert wire is not None
+    for roles in card.media_sets:
+        media = tuple(Media(_kind(role), "https://h/x", role, role) for role in sorted(roles))
+        settled = settle(card, VideoRequest(card.name, "a cat", media=media))
+        options = {"input": {"function": "video_edit"}} if "vace" in card.name else {}
+        sent = build(replace(settled, options=options), card, wire).body.get("parameters", {})
+        assert wire.required.keys() - sent.keys() <= ({"aspect_ratio"} if roles & card.shape_from else set())
 
 
 @pytest.mark.parametrize(
