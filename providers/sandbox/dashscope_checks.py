@@ -102,11 +102,12 @@ def _order(model: Model, name: str, fields: Json, parameters: Json, kinds: tuple
 
 def _shape(model: Model, parameters: Json) -> tuple[str, str, tuple[str, str] | None]:
     """(tier, size, failure): a size outside the table is found only when the task runs."""
-    tier = parameters.get("resolution", model.tier)
+    tier = parameters.get("resolution", model.tier) if model.tiers else model.tier
     need(not model.tiers or tier in model.tiers, f"resolution must be in {list(model.tiers)}")
     if model.modes:
-        mode = parameters.get("mode", next(iter(model.modes)))
-        need(mode in model.modes, f"mode must be in {list(model.modes)}")
+        modes = list(model.modes)
+        mode = parameters.get("mode", modes[0])
+        need(mode in modes, f"mode must be in {modes}")
         return model.modes[mode], "", None
     size = parameters.get("size", "")
     if model.sized_by_tier and "resolution" not in parameters:

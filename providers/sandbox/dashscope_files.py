@@ -51,7 +51,7 @@ _WAN_OLD_IMAGE = replace(_WAN_IMAGE, max_bytes=10 * MEGABYTE)
 _WAN_FILM = Limits(_FILMS, 100 * MEGABYTE, (240, 4096), 8.0)
 _PIXVERSE_IMAGE = Limits(_NO_BMP, 20 * MEGABYTE, (0, 10_000))
 
-_ROWS: tuple[tuple[str, Mapping[Kind, Limits]], ...] = (
+ROWS: tuple[tuple[str, Mapping[Kind, Limits]], ...] = (
     (
         "wan3.0-",
         {
@@ -127,11 +127,11 @@ _ROWS: tuple[tuple[str, Mapping[Kind, Limits]], ...] = (
 PAIR_SECONDS = {"vidu/": 5.0}
 """Beginning of a model's name → most seconds of each video where there are two."""
 
-MAX_BYTES = max(limits.max_bytes for _, row in _ROWS for limits in row.values())
+MAX_BYTES = max(limits.max_bytes for _, row in ROWS for limits in row.values())
 """The largest file that any model takes."""
 
 
 def limits_of(model: str, kind: Kind) -> Limits:
     """The limits of a kind of file for the model of this row."""
-    row = next((row for start, row in _ROWS if model.startswith(start)), {})
+    row = next((row for start, row in ROWS if model.startswith(start)), {})
     return row.get(kind, _ANY[kind])

@@ -53,7 +53,7 @@ def check_fields(model: Model, fields: Json, parameters: Json) -> None:
             need(any(one in fields for one in needed.split("|")), f"Field required: input.{needed.split('|')[0]}")
     if model.name == "wanx2.1-vace-plus":
         function = fields["function"]
-        need(function in _VACE_NEEDS, f"function must be in {list(_VACE_NEEDS)}")
+        need(function in list(_VACE_NEEDS), f"function must be in {list(_VACE_NEEDS)}")
         for needed in _VACE_NEEDS[function]:
             need(needed in fields, f"Field required: input.{needed}")
 
