@@ -46,6 +46,9 @@ OUTCOMES: tuple[Outcome, ...] = (
     Outcome("refuse", "submit refused with this ret or code", "refusal", "code", upstreams=ALL),
     Outcome("throttle", "submit refused: too frequent (ret 1057, 429 Throttling.RateQuota)", "refusal", upstreams=ALL),
     Outcome("status", "submit answered with this HTTP status, not accepted", "refusal", "status", upstreams=ALL),
+    Outcome(
+        "retire", "the model leaves its site: refused with ret 2061, no longer listed", "refusal", upstreams=JIMENG
+    ),
     Outcome("redirect", "submit answered 302, not accepted", "refusal"),
     Outcome("html-before", "submit answered with an HTML page, not accepted", "refusal"),
     Outcome("lost-before", "connection closed without an answer, not accepted", "refusal", upstreams=ALL),

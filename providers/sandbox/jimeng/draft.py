@@ -7,8 +7,8 @@ from typing import Any
 
 import orjson
 
-from providers.sandbox.jimeng_resources import Resource, Resources
-from providers.sandbox.jimeng_tables import (
+from providers.sandbox.jimeng.resources import Resource, Resources
+from providers.sandbox.jimeng.tables import (
     AIDS,
     DRAFT,
     DURATION,

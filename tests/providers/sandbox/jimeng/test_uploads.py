@@ -15,7 +15,7 @@ import pytest
 
 from providers.sandbox.app import create_sandbox
 from providers.sandbox.books import Books
-from providers.sandbox.jimeng_uploads import IMAGEX, VOD, Service
+from providers.sandbox.jimeng.uploads import IMAGEX, VOD, Service
 from providers.sandbox.server import SandboxServer
 from providers.sandbox.settings import SandboxSettings
 from tests.providers.sandbox.clients import Clock, JimengClient, Json, image, reference_body

@@ -19,8 +19,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from providers.sandbox.jimeng_resources import Resource
-from providers.sandbox.jimeng_tables import SIGNED_REGIONS, Site
+from providers.sandbox.jimeng.resources import Resource
+from providers.sandbox.jimeng.tables import SIGNED_REGIONS, Site
 from providers.sandbox.media import Content, Media, Sample
 from providers.sandbox.settings import SandboxSettings
 from providers.sandbox.signatures import Keys, SignedRequest, Unsigned, verify

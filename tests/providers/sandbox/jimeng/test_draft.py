@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from providers.sandbox.jimeng_draft import Refused, read_draft
-from providers.sandbox.jimeng_resources import Resource
+from providers.sandbox.jimeng.draft import Refused, read_draft
+from providers.sandbox.jimeng.resources import Resource
 from tests.providers.sandbox.clients import (
     BASIC,
     MODEL,

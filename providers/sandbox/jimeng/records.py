@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from providers.sandbox.files import FPS, HEIGHT, SECONDS, WIDTH, Files, size_of
-from providers.sandbox.jimeng_draft import Draft
-from providers.sandbox.jimeng_tables import AIDS, MESSAGES, STARLING, Site
+from providers.sandbox.jimeng.draft import Draft
+from providers.sandbox.jimeng.tables import AIDS, MESSAGES, STARLING, Site
 from providers.sandbox.outcomes import Words
 from providers.sandbox.settings import SandboxSettings
 

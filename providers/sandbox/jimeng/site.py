@@ -19,14 +19,19 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from providers.sandbox import jimeng_records as records
 from providers.sandbox.answers import refusal, troubled
 from providers.sandbox.books import Books, session_of
 from providers.sandbox.files import Files, base_of
-from providers.sandbox.jimeng_draft import Refused, read_draft
-from providers.sandbox.jimeng_records import Json, Task
-from providers.sandbox.jimeng_resources import Resource
-from providers.sandbox.jimeng_tables import (
+from providers.sandbox.jimeng import records
+from providers.sandbox.jimeng.catalogue import JimengModels
+from providers.sandbox.jimeng.configuration import Configuration
+from providers.sandbox.jimeng.draft import Refused, read_draft
+from providers.sandbox.jimeng.envelopes import Envelopes
+from providers.sandbox.jimeng.errors import GONE
+from providers.sandbox.jimeng.errors import MESSAGES as MESSAGES_NOW
+from providers.sandbox.jimeng.records import Json, Task
+from providers.sandbox.jimeng.resources import Resource
+from providers.sandbox.jimeng.tables import (
     AIDS,
     CREDENTIAL_RETS,
     EMPTY,
@@ -42,7 +47,7 @@ from providers.sandbox.jimeng_tables import (
     UNSAFE,
     Site,
 )
-from providers.sandbox.jimeng_uploads import SCENES, JimengUploads
+from providers.sandbox.jimeng.uploads import SCENES, JimengUploads
 from providers.sandbox.outcomes import Words, credential_word, read_words, without
 from providers.sandbox.settings import SandboxSettings
 
@@ -71,6 +76,8 @@ class Jimeng:
     """The site: its sessions, its tasks and its calls."""
 
     def __init__(self, settings: SandboxSettings, clock: Callable[[], float], books: Books, files: Files) -> None:
+        self.models = JimengModels()
+        self._configuration = Configuration(self.models, Envelopes(clock))
         self._settings = settings
         self._clock = clock
         self._books = books
@@ -100,7 +107,7 @@ class Jimeng:
             "/passport/account/info/v2": self._account_info,
         }
         own = [Route(path, self._guarded(call), methods=["POST"]) for path, call in calls.items()]
-        return own + self._uploads.routes()
+        return own + self._configuration.routes() + self._uploads.routes()
 
     def _guarded(self, call: Callable[[Request, Account, Json], ASGIApp]) -> Callable[[Request], Any]:
         async def endpoint(request: Request) -> ASGIApp:
@@ -167,6 +174,10 @@ class Jimeng:
     def _generate(self, request: Request, account: Account, body: Json) -> ASGIApp:
         draft = read_draft(body, request.query_params, _site(request), self._resources_of(account))
         words = self._submit_words(account, draft.prompt)
+        if "retire" in words:
+            self.models.retire(draft.model_key, _site(request))
+        if self.models.find(draft.model_key, _site(request)) is None:
+            return self._answer(None, GONE, MESSAGES_NOW[GONE])
         if blocked := CREDENTIAL_RETS.get(credential_word(account.session)):
             raise Refused(blocked, "")
         if refused := refusal(words, self._refuse, TOO_OFTEN, "1019"):
