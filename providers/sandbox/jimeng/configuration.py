@@ -18,7 +18,7 @@ _MODELS, _MODEL, _TROUBLE = (
     "/_sandbox/jimeng/models", "/_sandbox/jimeng/models/{key}", "/_sandbox/jimeng/config-trouble",
 )  # fmt: skip
 
-SCENES = frozenset({"video_generate", "generate_video"})
+SCENES = ("video_generate", "generate_video")
 """`scene` of the bodies seen working: the first on cn 2026-09-30, the second in autumn 2026 and abroad 2025-12."""
 
 

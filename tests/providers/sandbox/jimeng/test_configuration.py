@@ -59,7 +59,9 @@ async def test_a_guest_reads_it_with_every_body_seen_working(http: httpx.AsyncCl
     assert (await configuration(http, query, body))["model_list"]
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"scene":"image"}', b'{"scene":"video_generate","params":[]}'])
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b'{"scene":"image"}', b'{"scene":[]}', b'{"scene":"video_generate","params":[]}']
+)
 async def test_other_bodies_are_refused(http: httpx.AsyncClient, body: bytes) -> None:
     assert (await http.post(PATH, params=CN, content=body)).json()["ret"] == "1000"
 
