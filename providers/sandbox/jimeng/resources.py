@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from providers.sandbox.jimeng.errors import PARAMETER, UNSAFE, Refused, need
 from providers.sandbox.media import Kind
 
 
@@ -19,3 +20,13 @@ class Resource:
 
 Resources = Callable[[str], Resource | None]
 """A session's resource by its URI or vid; None for what it never uploaded, or never committed."""
+
+
+def uploaded(uri: object, kind: Kind, resources: Resources) -> Resource:
+    """The resource of a material. Raises `Refused` for a strange one, one of another kind, and one that is unsafe."""
+    found = resources(uri) if isinstance(uri, str) else None
+    if found is None:
+        raise Refused(PARAMETER, "resource was not uploaded")
+    need(found.kind in (None, kind), f"resource is no {kind}")
+    need(not found.unsafe, "", UNSAFE)
+    return found

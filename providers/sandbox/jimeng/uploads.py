@@ -11,7 +11,7 @@ import secrets
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import orjson
 from starlette.requests import ClientDisconnect, Request
@@ -19,8 +19,24 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from providers.sandbox.jimeng_resources import Resource
-from providers.sandbox.jimeng_tables import SIGNED_REGIONS, Site
+from providers.sandbox.jimeng.resources import Resource
+from providers.sandbox.jimeng.sites import Site
+from providers.sandbox.jimeng.upload_services import (
+    APPLY_SIGNED,
+    COMMIT_SIGNED,
+    ERRORS,
+    FILM_SPACE,
+    IMAGEX,
+    NOT_STORED,
+    OPENS,
+    PICTURE_SPACES,
+    SIGNED_REGIONS,
+    STORED,
+    TOKEN_REGIONS,
+    VOD,
+    Denied,
+    Service,
+)
 from providers.sandbox.media import Content, Media, Sample
 from providers.sandbox.settings import SandboxSettings
 from providers.sandbox.signatures import Keys, SignedRequest, Unsigned, verify
@@ -28,78 +44,26 @@ from providers.sandbox.upload_troubles import UploadTroubles
 
 Json = dict[str, Any]
 
-
-@dataclass(frozen=True, slots=True)
-class Service:
-    """One of the two. `space` is the query parameter that says whose room it is, `max_bytes` the largest file."""
-
-    name: Literal["imagex", "vod"]
-    version: str
-    apply: str
-    commit: str
-    space: str
-    max_bytes: int
-
-
-IMAGEX = Service("imagex", "2018-08-01", "ApplyImageUpload", "CommitImageUpload", "ServiceId", 100_000_000)
-VOD = Service("vod", "2020-11-19", "ApplyUploadInner", "CommitUploadInner", "SpaceName", 500_000_000)
-
-SCENES = {1: VOD, 2: IMAGEX}
-"""`scene` of the site's `get_upload_token` → the service its keys are for."""
-
-APPLY_SIGNED = ("x-amz-date", "x-amz-security-token")
-COMMIT_SIGNED = ("x-amz-content-sha256", *APPLY_SIGNED)
-
-STORED, NOT_STORED = 2000, 2001
-"""`UriStatus`: the picture can be used, or it is none."""
-
-_TAKEN = 2000
-_PICTURE_SPACES: dict[Site, str] = {"cn": "tb4s082cfz", "us": "wopfjsm1ax", "asia": "wopfjsm1ax"}
-_FILM_SPACE = "dreamina"
 _MAX_COMMIT_BYTES = 64 * 1024
 _CRC32 = re.compile(r"[0-9a-fA-F]{8}", re.ASCII)
-
-_ERRORS: dict[str, tuple[int, int]] = {
-    "MissingParameter": (100002, 400),
-    "MissingAuthenticationToken": (100003, 401),
-    "MissingRequestInfo": (100004, 400),
-    "InvalidTimestamp": (100006, 403),
-    "InvalidActionOrVersion": (100008, 404),
-    "InvalidAccessKey": (100009, 401),
-    "SignatureDoesNotMatch": (100010, 401),
-    "AccessDenied": (100013, 403),
-    "InvalidAuthorization": (100024, 400),
-    "InvalidCredential": (100025, 400),
-    "InvalidSecretToken": (100026, 401),
-    "InvalidParameter": (600001, 400),
-    "FileTooLarge": (600002, 400),
-    "InvalidSessionKey": (600003, 400),
-    "FileNotUploaded": (600004, 400),
-    "InvalidMedia": (600005, 400),
-}
-"""Code → (`CodeN`, HTTP status). The services' own numbers, from 600001 on, are not published."""
-
-
-class Denied(Exception):  # noqa: N818
-    """A service refuses the call with this code."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(f"{code}: {message}")
-        self.code = code
-        self.message = message
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """Keys given to a session for one service. `expires` in unix seconds."""
+    """Keys given to a session for a service, and those it opens. `expires` in unix seconds."""
 
-    keys: Keys
+    access_key: str
+    secret_key: str
     token: str
     session: str
     site: Site
     service: Service
     space: str
     expires: float
+
+    def spaces(self, service: Service) -> tuple[str, ...]:
+        """Whose room a call to this service may name."""
+        return (self.space,) if service is IMAGEX else (FILM_SPACE, self.space)
 
 
 @dataclass(slots=True)
@@ -145,30 +109,32 @@ class JimengUploads:
         """What a session may use under this URI or vid."""
         return Resource() if uri in self._settings.known_uris else self._resources.get((session, uri))
 
-    def grant(self, session: str, site: Site, service: Service, host: str) -> Json:
+    def grant(self, session: str, site: Site, service: Service, host: str, scheme: str) -> Json:
         """`data` of a `get_upload_token`: fresh keys for a service, which is on `host` (host:port)."""
         now = self._clock()
         self._forget(now)
-        region = SIGNED_REGIONS[site]
         granted = Grant(
-            keys=Keys(f"AKTP{secrets.token_hex(16)}", secrets.token_urlsafe(30), region, service.name),
+            access_key=f"AKTP{secrets.token_hex(16)}",
+            secret_key=secrets.token_urlsafe(30),
             token=f"STS2{secrets.token_urlsafe(96)}",
             session=session,
             site=site,
             service=service,
-            space=_PICTURE_SPACES[site] if service is IMAGEX else _FILM_SPACE,
+            space=PICTURE_SPACES[site] if service is IMAGEX else FILM_SPACE,
             expires=now + self._settings.upload_seconds,
         )
         self._grants[granted.token] = granted
+        domain = f"{host}/{service.name}"
         return {
-            "access_key_id": granted.keys.access_key,
-            "secret_access_key": granted.keys.secret_key,
+            "access_key_id": granted.access_key,
+            "secret_access_key": granted.secret_key,
             "session_token": granted.token,
-            "service_id" if service is IMAGEX and site == "cn" else "space_name": granted.space,
-            "upload_domain": f"{host}/{service.name}",
-            "region": region,
-            "current_time": int(now),
-            "expired_time": int(granted.expires),
+            "space_name": granted.space,
+            # The domain comes with its scheme and without; here each form belongs to a site.
+            "upload_domain": domain if site == "cn" else f"{scheme}://{domain}",
+            "region": TOKEN_REGIONS[site],
+            "current_time": str(int(now)),
+            "expired_time": str(int(granted.expires)),
         }
 
     def _forget(self, now: float) -> None:
@@ -186,7 +152,7 @@ class JimengUploads:
             try:
                 return self._answer(service, request, {"Result": await self._call(service, request)})
             except (Denied, Unsigned) as denied:
-                number, status = _ERRORS[denied.code]
+                number, status = ERRORS[denied.code]
                 error = {"CodeN": number, "Code": denied.code, "Message": denied.message}
                 return self._answer(service, request, {"Error": error}, status)
 
@@ -203,7 +169,7 @@ class JimengUploads:
             "Region": "",
         }
         if granted := self._grants.get(request.headers.get("x-amz-security-token", "")):
-            metadata["Region"] = granted.keys.region
+            metadata["Region"] = SIGNED_REGIONS[service.name, granted.site][0]
         if "Error" in body:
             return _json({"ResponseMetadata": {**metadata, **body}}, status)
         return _json({"ResponseMetadata": metadata, **body}, status)
@@ -224,9 +190,9 @@ class JimengUploads:
             raise Denied("InvalidActionOrVersion", message)
         signed_headers, call = calls[operation]
         granted = self._check(service, request, body, signed_headers)
-        if query.get(service.space) != granted.space:
+        if query.get(service.space) not in granted.spaces(service):
             raise Denied("AccessDenied", f"User is not authorized to use this {service.space}.")
-        return call(request, granted, body)
+        return call(service, request, granted, body)
 
     def _check(self, service: Service, request: Request, body: bytes, signed_headers: tuple[str, ...]) -> Grant:
         if not request.headers.get("authorization"):
@@ -235,13 +201,14 @@ class JimengUploads:
         now = self._clock()
         if granted is None or granted.expires <= now:
             raise Denied("InvalidSecretToken", "Invalid secret token, msg: unknown or expired.")
-        verify(_as_signed(request, body), granted.keys, signed_headers, now)
-        if granted.service is not service:
+        keys = Keys(granted.access_key, granted.secret_key, SIGNED_REGIONS[service.name, granted.site], service.name)
+        verify(_as_signed(request, body), keys, signed_headers, now)
+        if service not in OPENS[granted.service]:
             raise Denied("AccessDenied", f"User is not authorized to perform: {service.name}.")
         return granted
 
-    def _apply(self, request: Request, granted: Grant, body: bytes) -> Json:
-        service, query, host = granted.service, request.query_params, request.headers.get("host", request.url.netloc)
+    def _apply(self, service: Service, request: Request, granted: Grant, body: bytes) -> Json:
+        query, host = request.query_params, request.headers.get("host", request.url.netloc)
         given = query.get("FileSize", "")
         size = int(given) if given.isascii() and given.isdigit() and len(given) < 16 else 0
         if not size:
@@ -250,7 +217,7 @@ class JimengUploads:
             raise Denied("FileTooLarge", f"FileSize must be at most {service.max_bytes}.")
         if service is VOD and (query.get("FileType"), query.get("IsInner")) != ("video", "1"):
             raise Denied("InvalidParameter", "FileType must be video, and IsInner 1.")
-        upload = self._begin(granted, size)
+        upload = self._begin(service, granted, size)
         store = {"StoreUri": upload.uri, "Auth": upload.auth, "UploadID": ""}
         if service is VOD:
             node = {
@@ -263,17 +230,21 @@ class JimengUploads:
                 "Vid": upload.vid,
             }
             return {"InnerUploadAddress": {"UploadNodes": [node], "AdvanceOption": {"Parallel": 1}}}
-        hosts = {"UploadHost": host} if granted.site == "us" else {"UploadHosts": [host]}
-        address = {"StoreInfos": [store], **hosts, "UploadHeader": None, "SessionKey": upload.session_key}
+        address = {
+            "StoreInfos": [store],
+            "UploadHosts": [host],
+            "UploadHeader": None,
+            "SessionKey": upload.session_key,
+        }
         return {"UploadAddress": address, "RequestId": uuid.uuid4().hex.upper()}
 
-    def _begin(self, granted: Grant, size: int) -> Upload:
-        folder = f"tos-cn-i-{granted.space}" if granted.service is IMAGEX else "tos-cn-v-148450"
+    def _begin(self, service: Service, granted: Grant, size: int) -> Upload:
+        folder = f"tos-cn-i-{granted.space}" if service is IMAGEX else "tos-cn-v-148450"
         upload = Upload(
             session=granted.session,
-            service=granted.service,
+            service=service,
             uri=f"{folder}/{secrets.token_hex(16)}",
-            vid="" if granted.service is IMAGEX else f"v02870g10004{secrets.token_hex(10)}",
+            vid="" if service is IMAGEX else f"v02870g10004{secrets.token_hex(10)}",
             auth=f"SpaceKey/{granted.space}/1/:version:v2:{secrets.token_urlsafe(48)}",
             session_key=secrets.token_urlsafe(48),
             size=size,
@@ -317,10 +288,10 @@ class JimengUploads:
             {"code": STORED, "apiversion": "v1", "message": "Success", "data": {"crc32": f"{sample.crc32:08x}"}}
         )
 
-    def _commit(self, request: Request, granted: Grant, body: bytes) -> Json:
+    def _commit(self, service: Service, request: Request, granted: Grant, body: bytes) -> Json:
         given = _json_object(body)
         upload = self._by_session_key.get(str(given.get("SessionKey")))
-        mine = upload and (upload.session, upload.service) == (granted.session, granted.service)
+        mine = upload and (upload.session, upload.service) == (granted.session, service)
         if upload is None or not mine or upload.expires <= self._clock():
             raise Denied("InvalidSessionKey", "SessionKey is not known, or used already.")
         if upload.service is VOD and not isinstance(given.get("Functions", []), list):
@@ -363,6 +334,8 @@ class JimengUploads:
         if media is None or media.kind == "image":
             raise Denied("InvalidMedia", "The file is no video and no audio.")
         self._keep(upload, upload.vid, media, content)
+        # A commit with `Functions` [] and one with GetMeta are both in use; only the latter is sure of a duration. Here
+        # the meta comes with both, since a program that sends [] reads it too.
         meta = {
             "Uri": upload.uri,
             "Height": media.height,
