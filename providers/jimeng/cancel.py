@@ -47,15 +47,18 @@ def verdict(after: TaskState | ProviderError, refused: ProviderError | None) -> 
     """None where the task is cancelled, else why it is not.
 
     `after` is the task as the site told of it after the cancel, or why it could not be read; `refused` is the site's
-    refusal, None where it accepted the cancel. A record that cannot be read leaves the site's word.
+    refusal, None where it accepted the cancel. Where there is no record, as of a task that is too new, or none that can
+    be read, the site's word stands.
     """
     if isinstance(after, TaskState):
         if after.error is not None and after.error.kind is ErrorKind.CANCELLED:
             return None
         return _not_cancellable(REASONS[after.phase], refused)
-    if after.kind is ErrorKind.TASK_NOT_FOUND or after.kind.blame is Blame.ACCOUNT:
+    if after.kind.blame is Blame.ACCOUNT:
         return after
-    return _not_cancellable(_REFUSED, refused) if refused else None
+    if refused is None:
+        return None
+    return after if after.kind is ErrorKind.TASK_NOT_FOUND else _not_cancellable(_REFUSED, refused)
 
 
 def _not_cancellable(words: Words, refused: ProviderError | None) -> ProviderError:

@@ -133,12 +133,17 @@ async def test_one_that_is_cancelled_already_stays_so(jimeng: Jimeng, router: re
     await jimeng.cancel(ID, CN)
 
 
-@pytest.mark.parametrize("answer", [envelope({}), envelope(None, "1000")])
-async def test_a_task_that_the_site_does_not_know(
-    jimeng: Jimeng, router: respx.MockRouter, answer: httpx.Response
-) -> None:
-    Site(router, answer)
+async def test_a_task_that_the_site_does_not_know(jimeng: Jimeng, router: respx.MockRouter) -> None:
+    Site(router, envelope(None, "1000"))
     assert (await refused(jimeng)).kind is ErrorKind.TASK_NOT_FOUND
+
+
+async def test_an_accepted_cancel_of_a_task_that_is_too_new_to_be_seen(
+    jimeng: Jimeng, router: respx.MockRouter
+) -> None:
+    site = Site(router, envelope({}))
+    await jimeng.cancel(ID, CN)
+    assert site.reads.call_count == len(jimeng_provider.CANCEL_READS)
 
 
 @pytest.mark.parametrize("status", [404, 405])
