@@ -19,7 +19,10 @@ VGFM = "dreamina_ic_generate_video_model_"
 async def test_the_submit_answer_names_the_task(jimeng: JimengClient, clock: Clock) -> None:
     submit_id = str(uuid.uuid4())
     body = generate_body(submit_id=submit_id)
-    data = (await jimeng.call(GENERATE, body))["data"]["aigc_data"]
+    answer = await jimeng.call(GENERATE, body)
+    data = answer["data"]["aigc_data"]
+    assert data["generate_id"] == answer["logid"]
+    assert data["uid"] == (await jimeng.call("/passport/account/info/v2", {}))["data"]["user_id_str"]
     task_id = data["history_record_id"]
     assert (task_id.isdigit(), len(task_id), int(task_id) >> 32) == (True, 19, int(clock.now))
     assert data["task"] | {
