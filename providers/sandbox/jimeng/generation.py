@@ -102,12 +102,12 @@ class Generation:
         return task
 
     def _cancel(self, call: Call) -> ASGIApp:
-        """A task that waits, of a model that offers it. What a refusal looks like is in no capture."""
+        """Ends a task that waits, of a model that offers it. What a refusal looks like is in no capture."""
         given = call.body.get("history_id")
         need(isinstance(given, str) and given, "history_id")
         task = self._accounts.tasks.get(str(given))
         now = self._clock()
-        mine = task is not None and task.owner == call.account.session and task.visible(now)
+        mine = task is not None and task.owner == call.account.session and not task.vanished(now)
         if task is None or not mine:
             raise Refused(NOT_CANCELLED, "no such task")
         offered = task.draft.model.cancellable and "nocancel" not in task.words

@@ -68,7 +68,11 @@ class Task:
 
     def visible(self, now: float) -> bool:
         """Whether status calls know it: not at once, and not after it vanished."""
-        return now >= self.visible_at and not ("vanish" in self.words and self.share(now) >= QUEUED)
+        return now >= self.visible_at and not self.vanished(now)
+
+    def vanished(self, now: float) -> bool:
+        """Forgotten by the site, as its prompt ordered."""
+        return "vanish" in self.words and self.share(now) >= QUEUED
 
     def has_video(self, now: float) -> bool:
         """Finished with a result."""

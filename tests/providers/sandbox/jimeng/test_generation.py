@@ -122,6 +122,20 @@ async def test_a_waiting_task_is_cancelled_and_paid_back(jimeng: JimengClient, c
     assert books.refunds("jimeng", "one") == 10
 
 
+async def test_a_task_can_be_cancelled_before_its_record_shows(jimeng: JimengClient, clock: Clock) -> None:
+    task = await jimeng.submit("a cat #lag")
+    assert await jimeng.records(task) == {}
+    assert (await jimeng.cancel(task))["ret"] == "0"
+    clock.tick(10)
+    assert (await jimeng.records(task))[task]["status"] == 30
+
+
+async def test_a_forgotten_task_cannot_be_cancelled(jimeng: JimengClient, clock: Clock) -> None:
+    task = await jimeng.submit("a cat #vanish")
+    clock.tick(3)
+    assert (await jimeng.cancel(task))["ret"] == "1000"
+
+
 async def test_a_cancelled_task_makes_room_for_another(jimeng: JimengClient, clock: Clock) -> None:
     first, _ = await jimeng.submit("a #pending"), await jimeng.submit("b #pending")
     clock.tick(20)
