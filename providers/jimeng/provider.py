@@ -45,7 +45,7 @@ TIME_ZONE = "Asia/Shanghai"
 """Where the day of the daily gift begins and ends, on every site."""
 
 CANCEL_READS = (0.0, 1.0, 1.5)
-"""Seconds before each read of the record of a task whose cancel the site accepted: its store lags behind its calls."""
+"""Seconds before each read of a record after a cancel: the site's store lags behind its calls."""
 
 LIST_PAGE = 50
 """Records asked for in one call of the history."""
@@ -205,24 +205,26 @@ class Jimeng:
             if not is_refusal(error):
                 raise
             refused = error
-        after = await self._after_cancel(id, account, CANCEL_READS[:1] if refused else CANCEL_READS)
+        after = await self._after_cancel(id, account, accepted=refused is None)
         reason = verdict(after, refused)
         if reason is not None:
             raise reason from refused
 
-    async def _after_cancel(self, id: str, account: Account, pauses: Sequence[float]) -> TaskState | ProviderError:
-        """The task once it has ended, read once after each pause; else as it was read last, or why it was not."""
+    async def _after_cancel(self, id: str, account: Account, *, accepted: bool) -> TaskState | ProviderError:
+        """The task as the site tells of it, or why it does not. A record that is not there yet is read again, and after
+        an accepted cancel one that has not ended."""
         after: TaskState | ProviderError = ProviderError(ErrorKind.TASK_NOT_FOUND)
-        for pause in pauses:
+        for pause in CANCEL_READS:
             await asyncio.sleep(pause)
             try:
                 record = (await self._records(account, "history_ids", [id])).get(id)
             except ProviderError as error:
-                after = error
+                if error.kind.blame is Blame.ACCOUNT or not isinstance(after, TaskState):
+                    after = error
                 continue
             if record is not None:
                 after = history.parse_record(id, record)
-                if after.phase.ended:
+                if after.phase.ended or not accepted:
                     break
         return after
 

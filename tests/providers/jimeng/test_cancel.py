@@ -138,6 +138,14 @@ async def test_a_task_that_the_site_does_not_know(jimeng: Jimeng, router: respx.
     assert (await refused(jimeng)).kind is ErrorKind.TASK_NOT_FOUND
 
 
+async def test_a_refused_cancel_of_a_task_that_is_too_new_is_read_again(
+    jimeng: Jimeng, router: respx.MockRouter
+) -> None:
+    site = Site(router, envelope(None, "1000"), None, QUEUED)
+    assert (await refused(jimeng)).words == REASONS[Phase.QUEUED]
+    assert site.reads.call_count == 2
+
+
 async def test_an_accepted_cancel_of_a_task_that_is_too_new_to_be_seen(
     jimeng: Jimeng, router: respx.MockRouter
 ) -> None:
