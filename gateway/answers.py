@@ -125,9 +125,13 @@ class FileLimits(_Answer):
 
     types: list[str] | None = Field(None, description="Media types.")
     max_bytes: int | None = None
-    min_side: int | None = Field(None, description="Pixels that every side of a picture needs.")
+    min_side: int | None = Field(None, description="Pixels that every side of a picture or clip needs.")
     max_side: int | None = Field(None, description="Pixels that a side may have.")
     max_aspect: float | None = Field(None, description="How many times longer than the short side the long one may be.")
+    no_alpha: bool | None = Field(None, description="Pictures with an alpha channel are refused.")
+    min_seconds: float | None = Field(None, description="Of a clip or a sound.")
+    max_seconds: float | None = Field(None, description="Of a clip or a sound.")
+    max_total_seconds: float | None = Field(None, description="Of all clips, or all sounds, of a request together.")
 
 
 class ModelObject(_Answer):

@@ -19,6 +19,7 @@ from gateway.care import Care
 from gateway.catalog import Catalog
 from gateway.clock import Clock
 from gateway.context import Parts
+from gateway.discovery import Discovery
 from gateway.fetching import Fetcher
 from gateway.guard import Guard
 from gateway.keeping import Keeper
@@ -38,9 +39,10 @@ from gateway.task_ids import derived_key
 from gateway.tasks import Tasks
 from providers.dashscope.provider import DashScope
 from providers.http import HttpClient
-from providers.jimeng.models import extra_model
+from providers.jimeng.models import PREFERRED, extra_model
 from providers.jimeng.provider import Jimeng
 from providers.jimeng.regions import Hosts
+from providers.jimeng.session import Versions
 from providers.registry import Registry
 from providers.ways import Timeouts
 
@@ -56,6 +58,7 @@ class Memory:
     fetcher: Fetcher
     background: Background
     pool: AccountPool
+    discovery: Discovery
     polling: Polling
     owners: Owners
     places: PlaceMemory
@@ -77,6 +80,7 @@ def remember(settings: Settings, clock: Clock, http: HttpClient | None = None) -
         Fetcher(Guard(), max_seconds=settings.media.fetch_seconds),
         background,
         pool,
+        Discovery(clock, background),
         polling,
         Owners(clock, polling, background),
         PlaceMemory(),
@@ -125,7 +129,7 @@ def assemble(settings: Settings, memory: Memory) -> Parts:
     clock, pool, polling = memory.clock, memory.pool, memory.polling
     registry = _registry(settings, memory.http, clock)
     keys = _keys(settings)
-    catalog = _catalog(settings, registry)
+    catalog = _catalog(settings, registry, memory.discovery)
     accounts = managed_accounts(settings, registry)
     places = Places(
         registry,
@@ -164,6 +168,7 @@ def assemble(settings: Settings, memory: Memory) -> Parts:
     )
     _remark(memory.said, _surprises(settings, len(accounts)))
     # Nothing can go wrong any more.
+    memory.discovery.expire()
     pool.manage(accounts, POLICIES[settings.rotation.policy]())
     memory.fetcher.guard, memory.fetcher.max_seconds = guard, settings.media.fetch_seconds
     polling.freshness = settings.poll_freshness
@@ -196,10 +201,10 @@ def _guard(settings: Settings) -> Guard:
         raise SettingsError(f"media.hosts or media.denied_hosts: {error}") from None
 
 
-def _catalog(settings: Settings, registry: Registry) -> Catalog:
+def _catalog(settings: Settings, registry: Registry, discovery: Discovery) -> Catalog:
     """The models. A name that leads to none stops the start."""
-    defaults = [("jimeng-video-3.5-pro", "jimeng-video-3.5-pro"), ("wan2.6-t2v", settings.qwen_video_model)]
-    catalog = Catalog(registry, settings.aliases, defaults)
+    defaults = [*((name, name) for name in PREFERRED), ("wan2.6-t2v", settings.qwen_video_model)]
+    catalog = Catalog(registry, settings.aliases, defaults, discovery)
     if unknown := catalog.unknown():
         raise SettingsError(f"aliases or QWEN_VIDEO_MODEL name models that nobody has: {', '.join(unknown)}")
     return catalog
@@ -220,6 +225,7 @@ def _registry(settings: Settings, http: HttpClient, clock: Clock) -> Registry:
             extra_model(model.name, model.key, model.benefit_type, model.durations, model.resolutions)
             for model in settings.models
         ],
+        versions=Versions(settings.jimeng.app_version, settings.jimeng.draft_version),
         now=clock.now,
     )
     return Registry([dashscope, jimeng])

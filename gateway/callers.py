@@ -9,7 +9,7 @@ from cachetools import LRUCache
 
 from gateway.errors import refused
 from gateway.task_ids import NO_OWNER, TAG_BYTES
-from providers.contract import Account, ModelCard
+from providers.contract import Account
 from providers.registry import Registry
 
 MAX_CREDENTIALS = 50
@@ -40,14 +40,6 @@ class Caller:
 
     def accounts_of(self, provider: str) -> tuple[Account, ...]:
         return tuple(account for account in self.accounts if account.provider == provider)
-
-    def accounts_for(self, card: ModelCard) -> tuple[Account, ...]:
-        """The accounts that can serve a model, by provider and site."""
-        return tuple(
-            account
-            for account in self.accounts_of(card.provider)
-            if not card.regions or not account.region or account.region in card.regions
-        )
 
     def account(self, tag: str) -> Account | None:
         """The account of a tag; also of the one it had before it was given a name."""

@@ -9,7 +9,7 @@ import base64
 import binascii
 import io
 import tempfile
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import IO, Protocol
@@ -20,7 +20,16 @@ from gateway.inputs import unreadable
 from gateway.logs import GATEWAY, where
 from gateway.messages import ERRORS, spell_bytes
 from gateway.shrinking import shrink_to
-from providers.contract import FieldProblem, FieldReason, Media, MediaLimits, ModelCard, ProviderError, VideoRequest
+from providers.contract import (
+    FieldProblem,
+    FieldReason,
+    Media,
+    MediaLimits,
+    ModelCard,
+    ProviderError,
+    VideoRequest,
+    Words,
+)
 from providers.files import HEAD_BYTES, NAMES, TYPES, MediaFile, MediaKind
 from providers.http import HttpClient
 from providers.sharing import all_of
@@ -28,6 +37,12 @@ from providers.sharing import all_of
 _AT_ONCE = 4
 _ESCAPES = {f"%{code:02{form}}".encode(): bytes([code]) for form in "Xx" for code in b"+/=-_ \t\r\n"}
 _NO_LIMITS = MediaLimits()
+_SLACK_SECONDS = 0.5
+"""A clip of 10 s often has some frames more or less, which upstreams that count whole seconds let pass."""
+NO_ALPHA = Words(
+    "此模型不接受带透明通道的 PNG，请去除透明通道，或改用 JPEG",
+    "This model takes no PNG with an alpha channel: remove the channel, or send a JPEG",
+)
 
 
 class Fetch(Protocol):
@@ -80,6 +95,7 @@ class MediaIntake:
 
         ready = await all_of([prepare(item) for item in inputs])
         problems = [problem for item in ready for problem in _problems(card, item)]
+        problems += _total_problems(card, ready)
         if problems:
             raise invalid(problems)
         sound = ready.pop() if request.sound else None
@@ -239,10 +255,16 @@ def _file_problems(param: str, limits: MediaLimits, file: MediaFile) -> list[Fie
         return [FieldProblem(param, FieldReason.NOT_ALLOWED, allowed, NAMES[file.media_type])]
     if not file.whole or (file.kind is MediaKind.IMAGE and not file.width):
         return [FieldProblem(param, FieldReason.BROKEN, value=NAMES[file.media_type])]
-    if file.kind is not MediaKind.IMAGE:
-        return []
-    size, short, long = f"{file.width}x{file.height}", *sorted((file.width, file.height))
     found = []
+    if limits.no_alpha and file.alpha:
+        found.append(FieldProblem(param, FieldReason.NOT_ALLOWED, value=NAMES[file.media_type], hint=NO_ALPHA))
+    if limits.min_seconds and 0 < file.seconds < limits.min_seconds - _SLACK_SECONDS:
+        found.append(problem(f"≥ {limits.min_seconds:g} s", f"{file.seconds:.3g} s"))
+    if limits.max_seconds and file.seconds > limits.max_seconds + _SLACK_SECONDS:
+        found.append(problem(f"≤ {limits.max_seconds:g} s", f"{file.seconds:.3g} s"))
+    if not file.width or not file.height:
+        return found
+    size, short, long = f"{file.width}x{file.height}", *sorted((file.width, file.height))
     if limits.min_side and short < limits.min_side:
         found.append(problem(f"≥ {limits.min_side} px", size))
     if limits.max_side and long > limits.max_side:
@@ -250,3 +272,13 @@ def _file_problems(param: str, limits: MediaLimits, file: MediaFile) -> list[Fie
     if limits.max_aspect and long > short * limits.max_aspect:
         found.append(problem(f"1:{limits.max_aspect:g} – {limits.max_aspect:g}:1", size))
     return found
+
+
+def _total_problems(card: ModelCard, items: Sequence[Media]) -> Iterator[FieldProblem]:
+    """The clips, and the sounds, that are too long together, as far as it is known how long they are."""
+    for kind, limits in card.media_files.items():
+        files = [(item.param, item.file.seconds) for item in items if item.kind is kind and item.file]
+        total = sum(seconds for _, seconds in files)
+        if limits.max_total_seconds and len(files) > 1 and total > limits.max_total_seconds + _SLACK_SECONDS:
+            allowed = (f"≤ {limits.max_total_seconds:g} s",)
+            yield FieldProblem(files[-1][0], FieldReason.NOT_ALLOWED, allowed, f"{total:.3g} s")

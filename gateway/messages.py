@@ -48,6 +48,11 @@ ERRORS: dict[str, Words] = {
     "model_not_found": Words(
         "模型 {model} 不存在，可用模型见 GET /v1/models", "There is no model {model}: see GET /v1/models"
     ),
+    "model_gone": Words(
+        "模型 {model} 已不在该账号所属站点提供，可用模型见 GET /v1/models",
+        "The account's site no longer has the model {model}: see GET /v1/models",
+    ),
+    "nearest_models": Words("{reason}；相近的可用模型：{nearest}", "{reason}; the nearest that are there: {nearest}"),
     "task_not_found": Words(
         "任务不存在或已过期", "There is no such task, or it has expired, or another credential made it"
     ),
@@ -301,6 +306,10 @@ _PROBLEMS: dict[FieldReason, tuple[Words, Words]] = {
             "{param}: this {value} file breaks off or is damaged: send it again",
         ),
         Words("", ""),
+    ),
+    FieldReason.TOO_LONG: (
+        Words("{param}：文本过长，长度为{value} 个字符", "{param}: {value} characters are too many"),
+        Words("，此模型最多 {allowed} 个字符", "; this model takes {allowed} at most"),
     ),
 }
 

@@ -32,7 +32,7 @@ async def remix_request(tasks: Tasks, who: Caller, id: str, prompt: str) -> Vide
     old = await tasks.status(who, id)
     if old.model is None:
         raise GatewayError("not_supported", ERRORS["model_unknown"])
-    card = tasks.catalog.card(old.model)
+    card = (await tasks.catalog.offer(who)).card(old.model)
     role = next((role for role in (MediaRole.VIDEO, MediaRole.REFERENCE_VIDEO) if role in card.roles), None)
     if role is not None:
         media = _video_of(tasks, who, old, role)
@@ -81,11 +81,12 @@ def _video_of(tasks: Tasks, who: Caller, task: Task, role: MediaRole) -> Media:
 
 async def _on_a_video(tasks: Tasks, who: Caller, body: ReuseBody, default_model: str, role: MediaRole) -> VideoRequest:
     model = default_model if body.model is None or body.model in FORMER_NAMES else body.model
+    offer = await tasks.catalog.offer(who)
     card = tasks.catalog.card(model)
     if role not in card.roles and MediaRole.REFERENCE_VIDEO in card.roles and frozenset() in card.media_sets:
         # A model that does everything by its prompt takes the video as a reference.
         role = MediaRole.REFERENCE_VIDEO
-    if role not in card.roles or not who.accounts_for(card):
+    if role not in card.roles or not offer.cards_of(card):
         raise GatewayError("not_supported", ERRORS["not_by_this_model"], values={"model": card.name})
     media, seconds = body.clip(role), 0
     if body.video_id:

@@ -29,6 +29,7 @@ from pydantic_settings import (
 )
 
 from gateway.policies import PolicyName
+from providers.jimeng.session import CURRENT
 
 DEFAULT_FILE = "gateway.toml"
 
@@ -141,8 +142,19 @@ class ArchiveSettings(_Part):
     )
 
 
+class JimengSettings(_Part):
+    """What the gateway says of itself to the Jimeng and Dreamina sites, which raise these versions with their page."""
+
+    app_version: str = Field(
+        CURRENT.app_version, pattern=r"^\d+\.\d+\.\d+$", description="`da_version` in the query of every call."
+    )
+    draft_version: str = Field(
+        CURRENT.draft_version, pattern=r"^\d+\.\d+\.\d+$", description="`version` in the draft of every submit."
+    )
+
+
 class ExtraModel(_Part):
-    """A Jimeng model that the table lacks: the site renames and adds."""
+    """A Jimeng model that neither the site's live list nor the table has, or one of theirs with other facts."""
 
     name: str = Field(min_length=1, description="What clients write.")
     key: str = Field(min_length=1, description="The site's own key, as `model_req_key`.")
@@ -266,7 +278,10 @@ class Settings(BaseSettings):
     accounts: tuple[AccountSettings, ...] = Field((), description="Managed accounts with names, beside those above.")
     rotation: RotationSettings = RotationSettings()
     aliases: dict[str, str] = Field({}, description="Other names of models: alias = model.")
-    models: tuple[ExtraModel, ...] = Field((), description="Jimeng models beside those of the table.")
+    models: tuple[ExtraModel, ...] = Field(
+        (), description="Jimeng models beside those that the site lists; one of the same name replaces the site's."
+    )
+    jimeng: JimengSettings = JimengSettings()
     timeouts: TimeoutSettings = TimeoutSettings()
     archive_url: Annotated[str | None, BeforeValidator(_blank_is_none), AfterValidator(_archive_url)] = Field(
         None,

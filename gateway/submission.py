@@ -76,8 +76,7 @@ class Submitter:
     async def submit(
         self,
         provider: Provider,
-        request: VideoRequest,
-        accounts: Sequence[Account],
+        requests: Mapping[Account, VideoRequest],
         keys: SubmitKeys,
         *,
         managed: bool,
@@ -87,20 +86,24 @@ class Submitter:
     ) -> tuple[Account, Submission]:
         """Submit with one of the accounts, of which there is at least one. **Charged.**
 
-        The next one is tried only after trouble of an account's own, which surely created nothing; whatever else
-        goes wrong goes back to the client. `repeatable` says that another replica may be at the same submit: then
-        an account that refuses is asked first whether it has it, since it may refuse because it does. `managed` says
-        that the accounts are the gateway's own. `wanted` is asked before anything is charged that took long to prepare,
-        `sending` is called before anything is sent that may be charged.
+        `requests` is the request for each of them: the same, but for the card that the account's site has of the model.
+        The next account is tried only after trouble of an account's own, and for a model that only this account's site
+        no longer has: both surely created nothing. Whatever else goes wrong goes back to the client. `repeatable` says
+        that another replica may be at the same submit: then an account that refuses is asked first whether it has it,
+        since it may refuse because it does. `managed` says that the accounts are the gateway's own. `wanted` is asked
+        before anything is charged that took long to prepare, `sending` is called before anything is sent that may be
+        charged.
         """
+        accounts, model = list(requests), next(iter(requests.values())).model
         failures: dict[str, ProviderError] = {}
         began, attempts, uploading = self._clock.now(), 0, 0.0
         while attempts < self._max_attempts and self._clock.now() - began - uploading <= RESEND_WITHIN:
             attempts += 1
-            lease = await self._next(provider, accounts, request.model, failures)
+            lease = await self._next(provider, accounts, model, failures)
             if lease is None:
                 break
             account = lease.account
+            request = requests[account]
             with lease:
                 try:
                     if request.has_files and isinstance(provider, CanUpload):
@@ -112,17 +115,17 @@ class Submitter:
                     if wanted is not None and request.has_files:
                         await wanted()
                     lease.sending()
-                    sending(_facts(account, request.model))
+                    sending(_facts(account, model))
                     submission = await self._submit_once(provider, request, account, next(iter(keys(account))))
                 except ProviderError as error:
                     self._note(lease, error)
-                    # Of an account with a proxy of its own, being out of reach is the trouble of its way.
-                    if error.kind.blame is not Blame.ACCOUNT and not (
-                        error.kind is ErrorKind.UNREACHABLE and account.proxy
+                    sharing = [one for one in accounts if _shares_trouble(one, account, error)]
+                    if not _may_try_another(error, account) or (
+                        error.kind is ErrorKind.MODEL_NOT_FOUND and len(sharing) == len(accounts)
                     ):
-                        raise from_provider(error, request.model, _facts(account, request.model)) from error
+                        raise from_provider(error, model, _facts(account, model)) from error
                     sending(None)
-                    failures |= {one.tag: error for one in accounts if _shares_trouble(one, account, error)}
+                    failures |= {one.tag: error for one in sharing}
                 else:
                     lease.submitted(submission.id)
                     return account, submission
@@ -131,7 +134,13 @@ class Submitter:
                 found = await self.find(provider, [account], keys)
                 if found is not None:
                     return found
-        standings = [self._pool.standing(account, request.model, failures.get(account.tag)) for account in accounts]
+        standings = [
+            self._pool.standing(account, model, failures.get(account.tag))
+            for account in accounts
+            if not _lacks_model(failures.get(account.tag))
+        ]
+        if not standings:
+            raise from_provider(next(iter(failures.values())), model)
         raise shortage(standings, managed=managed, now=self._clock.now())
 
     async def _next(
@@ -271,6 +280,21 @@ async def _submit(provider: Provider, request: VideoRequest, account: Account, k
         metrics.observe_call(provider.name, "submit", outcome, time.perf_counter() - began)
 
 
+def _may_try_another(error: ProviderError, account: Account) -> bool:
+    """True for trouble that another account need not have, and that surely created nothing."""
+    if error.kind is ErrorKind.UNREACHABLE:
+        # Of an account with a proxy of its own, being out of reach is the trouble of its way.
+        return account.proxy is not None
+    return error.kind.blame is Blame.ACCOUNT or error.kind is ErrorKind.MODEL_NOT_FOUND
+
+
+def _lacks_model(error: ProviderError | None) -> bool:
+    return error is not None and error.kind is ErrorKind.MODEL_NOT_FOUND
+
+
 def _shares_trouble(one: Account, failed: Account, error: ProviderError) -> bool:
-    """True for the account that failed, and for those that go the same dead way."""
+    """True for the account that failed, for those that go the same dead way, and for those of a site that no longer has
+    the model."""
+    if error.kind is ErrorKind.MODEL_NOT_FOUND:
+        return one.region == failed.region
     return one is failed or (error.kind is ErrorKind.UNREACHABLE and one.proxy == failed.proxy)

@@ -3,7 +3,7 @@
 import asyncio
 import uuid
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from gateway import metrics
@@ -12,7 +12,7 @@ from gateway.archive_copy import Outcome
 from gateway.archive_records import Variant
 from gateway.archive_store import StoreError
 from gateway.callers import Caller
-from gateway.catalog import Catalog, no_account
+from gateway.catalog import Catalog
 from gateway.clock import Clock
 from gateway.errors import GatewayError, clean, from_provider, invalid
 from gateway.keeping import Keeper, Kept
@@ -97,15 +97,11 @@ class Tasks:
         can do. `wanted` raises when nobody waits for it any more, and is asked where inputs took their time. `sending`
         is called before anything is sent that may be charged.
         """
-        card = self.catalog.card_for(caller, request)
-        accounts = caller.accounts_for(card)
-        if not accounts:
-            raise no_account(caller, card)
-        request = replace(request, model=card.name)
-        try:
-            settled = settle(card, approach(card, request) if nearest else request)
-        except ProviderError as error:
-            raise from_provider(error) from error
+        offer = await self.catalog.offer(caller)
+        card = offer.card_for(request)
+        named = not self.catalog.means_default(request.model)
+        settled = _settled(offer.cards_of(card), replace(request, model=card.name), nearest=nearest)
+        accounts = list(settled)
         provider = self._registry[card.provider]
         seed = seed or self._new_key()
 
@@ -115,34 +111,44 @@ class Tasks:
         made = await self._submitter.find(provider, accounts, keys) if repeatable or find_only else None
         if made is not None:
             account, submission = made
-            return self._found_again(caller, account, submission, card)
+            return self._found_again(caller, account, submission, card, named=named)
         if find_only:
             raise GatewayError("submission_unconfirmed")
-        async with self._intake.ready(card, settled, caller.identity) as ready:
-            account, submission = await self._submitter.submit(
-                provider,
-                ready,
-                accounts,
-                keys,
-                managed=caller.managed,
-                repeatable=repeatable,
-                wanted=wanted,
-                sending=sending,
-            )
+        first = settled[accounts[0]]
+        async with self._intake.ready(first.card or card, first, caller.identity) as ready:
+            try:
+                account, submission = await self._submitter.submit(
+                    provider,
+                    {account: replace(ready, card=own.card) for account, own in settled.items()},
+                    keys,
+                    managed=caller.managed,
+                    repeatable=repeatable,
+                    wanted=wanted,
+                    sending=sending,
+                )
+            except GatewayError as error:
+                if error.code != "model_not_found":
+                    raise
+                await self.catalog.refresh(caller, card.provider)
+                (await self.catalog.offer(caller)).add_nearest(error, card)
+                raise
         created = int(self._clock.now())
         self._polling.submitted(account, submission.id, created)
         if self._keeper is not None:
-            self._keeper.submitted(_new_place(provider, account, submission.id, settled, created), request.prompt)
-        return self._submitted(caller, account, submission.id, settled, created)
+            self._keeper.submitted(_new_place(provider, account, submission.id, first, created), request.prompt)
+        return self._submitted(caller, account, submission.id, first, created)
 
-    def _found_again(self, caller: Caller, account: Account, submission: Submission, card: ModelCard) -> Submitted:
-        """An earlier submission. What it asked for besides the model is not known, and so not said."""
+    def _found_again(
+        self, caller: Caller, account: Account, submission: Submission, card: ModelCard, *, named: bool
+    ) -> Submitted:
+        """An earlier submission. What it asked for besides the model is not known, and so not said. Where the client
+        named no model, the default may have been another one then."""
         provider = self._registry[account.provider]
-        before = provider.card(submission.model) if submission.model else card
-        if before is not None and before.name != card.name:
+        before = (provider.card(submission.model) if submission.model else None) or card
+        if named and before.name != card.name:
             raise GatewayError("idempotency_mismatch")
         created = int(submission.created_at or self._clock.now())
-        return self._submitted(caller, account, submission.id, VideoRequest(card.name), created)
+        return self._submitted(caller, account, submission.id, VideoRequest(before.name), created)
 
     def _submitted(
         self, caller: Caller, account: Account, upstream_id: str, settled: VideoRequest, created: int
@@ -396,6 +402,31 @@ class Tasks:
         progress = estimate(state, now, card.typical_seconds) if card else state.progress
         archived = self._keeper is not None and self._keeper.known(listed.place)
         return view_of(listed.place, Observation(state, progress, seen_at=now), listed.place.model, archived=archived)
+
+
+def _settled(
+    cards: Mapping[Account, ModelCard], request: VideoRequest, *, nearest: bool
+) -> dict[Account, VideoRequest]:
+    """The request as the first account that can make it takes it, for each account that can make the very same.
+
+    Raises GatewayError with what the first account's card refuses, where none of them can.
+    """
+    settled: dict[Account, VideoRequest] = {}
+    by_card: dict[int, VideoRequest | None] = {}
+    refusal: ProviderError | None = None
+    for account, card in cards.items():
+        if id(card) not in by_card:
+            first = next(iter(settled.values()), None)
+            try:
+                by_card[id(card)] = settle(card, first or (approach(card, request) if nearest else request))
+            except ProviderError as error:
+                refusal, by_card[id(card)] = refusal or error, None
+        own = by_card[id(card)]
+        if own is not None:
+            settled[account] = own
+    if not settled and refusal is not None:
+        raise from_provider(refusal) from refusal
+    return settled
 
 
 def _is_refused(found: "Task | Untold | None") -> bool:

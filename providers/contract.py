@@ -115,6 +115,8 @@ class FieldReason(StrEnum):
     """There are more than the number in `allowed`."""
     BROKEN = "broken"
     """A file of the type `value` that breaks off or is damaged."""
+    TOO_LONG = "too_long"
+    """A text of `value` characters; `allowed` is how many it may have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,6 +322,8 @@ class VideoRequest:
     shot_type: str | None = None
     template: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    card: "ModelCard | None" = field(default=None, repr=False, compare=False)
+    """The card that it was settled against: the model as the account's site has it now. None before that."""
 
     @property
     def has_files(self) -> bool:
@@ -439,8 +443,10 @@ SOUND_FIELD = "audio_url"
 class MediaLimits:
     """What one input of a kind may be. What is empty or 0 is not limited here: the upstream is the judge.
 
-    `types` are media types, `max_bytes` the size of the file. Of pictures: `min_side` and `max_side` are the pixels
-    that every side needs and may have, `max_aspect` how many times longer than the short side the long one may be.
+    `types` are media types, `max_bytes` the size of the file. Of pictures and clips: `min_side` and `max_side` are the
+    pixels that every side needs and may have, `max_aspect` how many times longer than the short side the long one may
+    be. `no_alpha` refuses pictures with an alpha channel. Of clips and sounds: `min_seconds` and `max_seconds` bound
+    each, `max_total_seconds` all of that kind together.
     """
 
     types: tuple[str, ...] = ()
@@ -448,6 +454,10 @@ class MediaLimits:
     min_side: int = 0
     max_side: int = 0
     max_aspect: float = 0.0
+    no_alpha: bool = False
+    min_seconds: float = 0.0
+    max_seconds: float = 0.0
+    max_total_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -460,8 +470,19 @@ class ModelCard:
     `sizes` maps resolution and ratio to "WIDTHxHEIGHT" for models that want pixels; without it `size` is only read
     as a way to say ratio and resolution.
     `media_sets` are the legal sets of inputs; the empty set in it means that text alone is enough.
-    `media_limits` says how many of a role are taken (1 unless named here), `media_total` how many in all,
-    `references_total` how many references. `durations_with` are the lengths where an input of such a role is there.
+    `media_limits` says how many of a role are taken (1 unless named here), `media_limits_with` the same where an input
+    of another role is there, `media_total` how many in all, `references_total` how many references.
+    `durations_with` are the lengths where an input of such a role is there, in place of `durations`: the empty tuple
+    for a video that is as long as its input. `durations_at` are the lengths at a resolution that allows fewer of them.
+    `nominal_sizes` are sizes in pixels that say a resolution and a ratio, for models that are told these two: what the
+    family writes for 480p, 16:9 is 832x480, which no arithmetic finds.
+    `input_ratios` are those of `ratios` that follow an input: with text alone they say nothing and are refused.
+    `shape_from` are the roles whose picture gives the video its ratio, so that beside them there is none to choose.
+    `silent_with` are the roles beside which the video has no sound, so that `audio` may not be true.
+    `takes_files` is False for an upstream that reads public addresses only: files, `data:` and `oss://` are refused.
+    `max_prompt` and `max_negative_prompt` are characters, 0 for no limit known; a Chinese one counts as `han_weight`.
+    `words_needed` says that no input stands in for the prompt; `prompt_options` are the options that do.
+    `counted_options` are options that list things which count as inputs of a role.
     `media_hint` is said to whoever hands in what no set has.
     `media_files` says what one file of a kind may be; a kind that is missing is not limited here.
     `fetches_urls` is False for an upstream that reads no addresses: what is given by one is fetched for it, and every
@@ -469,6 +490,10 @@ class ModelCard:
     `fields` are those of OPTIONAL_FIELDS that the model has, and SOUND_FIELD.
     `regions` are the sites that have the model; empty means all.
     `typical_seconds` is how long a generation usually takes: it drives the progress estimate and nothing else.
+    `title` is the upstream's own name of the model for people, which clients may write as well.
+    `available` is False for a model that the upstream lists and does not offer at the moment.
+    `configured` marks a model of the gateway's own configuration: it is offered whatever the upstream lists.
+    `wire` is the provider's own: what its requests say of the model beyond this card.
     `open` marks a model that no table knows: everything is passed on as it is, and the upstream is the judge.
     """
 
@@ -487,7 +512,20 @@ class ModelCard:
     media_limits: Mapping[MediaRole, int] = field(default_factory=dict)
     media_total: int | None = None
     references_total: int | None = None
+    media_limits_with: Mapping[MediaRole, Mapping[MediaRole, int]] = field(default_factory=dict)
     durations_with: Mapping[MediaRole, tuple[int, ...]] = field(default_factory=dict)
+    durations_at: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    nominal_sizes: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    input_ratios: frozenset[str] = frozenset()
+    shape_from: frozenset[MediaRole] = frozenset()
+    silent_with: frozenset[MediaRole] = frozenset()
+    takes_files: bool = True
+    max_prompt: int = 0
+    max_negative_prompt: int = 0
+    han_weight: int = 1
+    words_needed: bool = False
+    prompt_options: frozenset[str] = frozenset()
+    counted_options: Mapping[str, MediaRole] = field(default_factory=dict)
     media_hint: Words | None = None
     media_files: Mapping[MediaKind, MediaLimits] = field(default_factory=dict)
     fetches_urls: bool = True
@@ -496,6 +534,9 @@ class ModelCard:
     max_seed: int = 2**32 - 1
     regions: frozenset[str] = frozenset()
     typical_seconds: float = 120.0
+    available: bool = True
+    configured: bool = False
+    wire: Any = field(default=None, repr=False)
     open: bool = False
 
     @property
@@ -539,10 +580,12 @@ class Provider(Protocol):
         """The time of the submit, where the upstream's ids carry it."""
 
     def models(self) -> Sequence[ModelCard]:
-        """Every model in the table, the default one first."""
+        """Every model in the table, preferred ones first. A name may stand there several times, for other regions each
+        time."""
 
     def card(self, model: str) -> ModelCard | None:
-        """The card of a model, an open one for an unknown model of a known family, None for a stranger."""
+        """The card of a model by its name or the upstream's key, an open one for an unknown model of a known family,
+        None for a stranger. A model that the table knows and no region has any more has a card, too."""
 
     async def submit(self, request: VideoRequest, account: Account, *, submit_key: str) -> Submission:
         """Start the generation of a settled request. **Charged.**
@@ -556,6 +599,18 @@ class Provider(Protocol):
 
         An id that the upstream does not know maps to ProviderError(TASK_NOT_FOUND). Raised is what concerns the
         whole call: the way, the credential, the rate.
+        """
+
+
+@runtime_checkable
+class CanDiscover(Protocol):
+    """An upstream that tells which models an account's site has now. Absent: the table is all there is."""
+
+    async def discover(self, account: Account) -> Sequence[ModelCard]:
+        """The models that the account's site lists, in its order, read live. Not charged.
+
+        A model of the table keeps the table's name; any other is called by the upstream's key. The answer is cached by
+        the gateway, and the table counts where a call fails.
         """
 
 

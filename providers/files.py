@@ -15,6 +15,8 @@ from typing import IO, Self
 
 import imagesize
 
+from providers.clip_heads import clip_head
+
 PIECE_BYTES = 256 * 1024
 HEAD_BYTES = 64
 _PIXELS_WITHIN = 2 * 1024 * 1024
@@ -30,12 +32,25 @@ class MediaKind(StrEnum):
 class MediaFile:
     """One input's bytes, with what there is to know of them.
 
-    `media_type` is by content, such as `image/png`. `width` and `height` are a picture's pixels as they lie in the
-    file; 0 where they cannot be read, and for anything else. `whole` is False where something is missing of a picture
-    or a clip. `sha256` is in hex digits. Made by `inspect`.
+    `media_type` is by content, such as `image/png`. `width` and `height` are the pixels of a picture or a clip as they
+    lie in the file, `seconds` the length of a clip or a sound; 0 where they cannot be read, and for anything else.
+    `alpha` is True for a PNG with an alpha channel. `whole` is False where something is missing of a picture or a clip.
+    `sha256` is in hex digits. Made by `inspect`.
     """
 
-    __slots__ = ("_file", "crc32", "height", "kind", "media_type", "sha256", "size", "whole", "width")
+    __slots__ = (
+        "_file",
+        "alpha",
+        "crc32",
+        "height",
+        "kind",
+        "media_type",
+        "seconds",
+        "sha256",
+        "size",
+        "whole",
+        "width",
+    )
 
     def __init__(
         self,
@@ -48,6 +63,8 @@ class MediaFile:
         width: int = 0,
         height: int = 0,
         whole: bool = True,
+        alpha: bool = False,
+        seconds: float = 0.0,
     ) -> None:
         self._file = file
         self.media_type = media_type
@@ -58,6 +75,8 @@ class MediaFile:
         self.width = width
         self.height = height
         self.whole = whole
+        self.alpha = alpha
+        self.seconds = seconds
 
     def __repr__(self) -> str:
         return f"<MediaFile {self.media_type} {self.size} bytes sha256:{self.sha256}>"
@@ -80,7 +99,10 @@ class MediaFile:
         media_type = media_type_of(head)
         if media_type is None:
             return None
-        width, height = _pixels(file) if media_type.startswith("image/") else (0, 0)
+        if media_type.startswith("image/"):
+            (width, height), seconds = _pixels(file), 0.0
+        else:
+            seconds, width, height = clip_head(file, media_type)
         size, crc32, digest = 0, 0, hashlib.sha256()
         end, tail = _ENDS.get(media_type, b""), b""
         whole = not end
@@ -104,6 +126,8 @@ class MediaFile:
             width=width,
             height=height,
             whole=whole and size >= announced,
+            alpha=media_type == "image/png" and head[_PNG_COLOUR_AT : _PNG_COLOUR_AT + 1] in _PNG_ALPHA,
+            seconds=seconds,
         )
 
     @property
@@ -179,6 +203,10 @@ _MOST_BOXES = 10_000
 
 _ENDS = {"image/png": b"IEND\xaeB`\x82", "image/jpeg": b"\xff\xd9"}
 """What stands at the end of a picture; more may follow."""
+
+_PNG_COLOUR_AT = 25
+_PNG_ALPHA = (b"\x04", b"\x06")
+"""The colour types with an alpha channel, grey and colour (RFC 2083, 4.1.1), and where the type stands in IHDR."""
 
 _FOREIGN: tuple[tuple[bytes, int, str], ...] = (
     (b"GIF8", 0, "GIF"),

@@ -1,8 +1,7 @@
 """A request against a model's card: what was not said is filled in, and every bad field is named at once."""
 
-import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from providers.contract import (
@@ -19,9 +18,11 @@ from providers.contract import (
     Words,
 )
 from providers.files import MediaKind
+from providers.sizes import nearest_size, nominal_size, parse_size, read_size, sizes_of
 
-_SIZE = re.compile(r"(\d{2,5})\s*[xX*×]\s*(\d{2,5})")
+__all__ = ["approach", "nominal_size", "parse_size", "settle", "spell_seconds"]
 
+_HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 _FRAMES = (MediaRole.FIRST_FRAME, MediaRole.LAST_FRAME)
 _REFERENCES = frozenset({MediaRole.REFERENCE_IMAGE, MediaRole.REFERENCE_VIDEO, MediaRole.REFERENCE_AUDIO})
 _PLACES: dict[MediaKind, tuple[MediaRole, ...]] = {
@@ -39,6 +40,28 @@ AS_REFERENCES = Words(
 )
 
 
+ADDRESS_ONLY = Words(
+    "此模型只接受公网 https 地址，不接受文件和 data: 数据；请改传地址，或改用接受文件的模型",
+    "This model takes public https addresses only, no files and no data: URLs: give an address, or use a model that "
+    "takes files",
+)
+SHAPE_OF_INPUT = Words(
+    "视频的宽高比取自输入的图片或视频，请去掉该参数",
+    "The video takes its shape from its picture or clip: leave this out",
+)
+LENGTH_OF_INPUT = Words(
+    "视频的时长与输入视频相同，请去掉该参数",
+    "The video is as long as its clip: leave this out",
+)
+SILENT = Words(
+    "有输入视频时此模型不生成声音，请去掉该参数或设为 false",
+    "Beside a clip this model makes no sound: leave this out, or send false",
+)
+HAN_WEIGHT = Words(
+    "此模型最多 {limit} 个字符，一个汉字按 {weight} 个字符计算",
+    "This model takes {limit} characters at most, and a Chinese one counts as {weight}",
+)
+
 _PICTURE_NEEDED = Words(
     "请用 image、image_url、input_reference 或 first_frame 传入图片",
     "Send a picture as image, image_url, input_reference or first_frame",
@@ -52,19 +75,19 @@ def settle(card: ModelCard, request: VideoRequest) -> VideoRequest:
     an unknown model checks nothing but how many inputs there are, where it says that: everything else goes on as it
     came, for the upstream to judge.
     """
-    request = _place_media(card, _place_sound(card, request))
+    request = replace(_place_media(card, _place_sound(card, request)), card=card)
     problems: list[FieldProblem] = []
     if card.open:
         _check_counts(card, request, problems)
         if problems:
             raise ProviderError(ErrorKind.INVALID_REQUEST, fields=problems)
         return request
+    _check_addresses(card, request, problems)
     request = _read_size(card, request, problems)
     request = _choose(card, request, problems)
     _check_optional_fields(card, request, problems)
     _check_media(card, request, problems)
-    if card.prompt_needed and not request.prompt.strip() and not request.media:
-        problems.append(FieldProblem("prompt", FieldReason.MISSING))
+    _check_texts(card, request, problems)
     if problems:
         raise ProviderError(ErrorKind.INVALID_REQUEST, fields=problems)
     return request
@@ -84,27 +107,6 @@ def spell_seconds(seconds: Iterable[int]) -> tuple[str, ...]:
     return tuple(spelled)
 
 
-def parse_size(text: str) -> tuple[int, int] | None:
-    """Width and height in pixels of "1280x720" or "1280*720"; None when it is neither."""
-    match = _SIZE.fullmatch(text.strip())
-    width, height = (int(match[1]), int(match[2])) if match else (0, 0)
-    return (width, height) if width and height else None
-
-
-def nominal_size(resolution: str | None, ratio: str | None) -> str:
-    """ "WIDTHxHEIGHT" of a resolution and a ratio, for models that do not speak of pixels: 720p and 16:9 unless said.
-
-    >>> nominal_size("1080p", "9:16")
-    '1080x1920'
-    """
-    tier = re.fullmatch(r"(\d{3,4})p", resolution or "")
-    short = int(tier[1]) if tier else 720
-    shape = re.fullmatch(r"(\d{1,3}):(\d{1,3})", ratio or "")
-    across, down = (int(shape[1]) or 1, int(shape[2]) or 1) if shape else (16, 9)
-    long = round(short * max(across, down) / min(across, down) / 2) * 2
-    return f"{long}x{short}" if across >= down else f"{short}x{long}"
-
-
 def approach(card: ModelCard, request: VideoRequest) -> VideoRequest:
     """The request with its duration and size moved to the nearest that the model can do.
 
@@ -113,29 +115,23 @@ def approach(card: ModelCard, request: VideoRequest) -> VideoRequest:
     """
     if card.open:
         return request
+    placed = _place_media(card, request)
+    pixels = parse_size(request.size) if request.size else None
+    if pixels is not None:
+        resolution, ratio = nearest_size(card, _ratios(card, placed), *pixels)
+        if card.sizes:
+            made = card.sizes.get((resolution or "", ratio or ""))
+            request = replace(request, size=made or f"{pixels[0]}x{pixels[1]}")
+        else:
+            resolution, ratio = request.resolution or resolution, request.ratio or ratio
+            request = replace(request, size=None, ratio=ratio, resolution=resolution)
+        placed = replace(placed, resolution=resolution)
     if request.duration is not None:
         seconds = request.duration
-        allowed = [allowed for allowed in _durations(card, _place_media(card, request)) if allowed > 0]
+        allowed = [allowed for allowed in _durations(card, placed) if allowed > 0]
         nearest = min(allowed, key=lambda allowed: (abs(allowed - seconds), -allowed), default=None)
         request = replace(request, duration=nearest)
-    pixels = parse_size(request.size) if request.size else None
-    if pixels is None:
-        return request
-    shape = math.log(pixels[0] / pixels[1])
-    short = min(pixels)
-    if card.sizes:
-        made = {size: parse_size(size) or pixels for size in card.sizes.values()}
-        size = min(made, key=lambda name: (_away(shape, made[name]), abs(min(made[name]) - short)))
-        return replace(request, size=size)
-    ratios = {ratio: tuple(map(int, ratio.split(":"))) for ratio in card.ratios if ":" in ratio}
-    ratio = min(ratios, key=lambda name: _away(shape, ratios[name]), default=None)
-    tiers = {tier: int(tier[:-1]) for tier in card.resolutions if tier[:-1].isdigit() and tier.endswith("p")}
-    resolution = min(tiers, key=lambda name: abs(tiers[name] - short), default=None)
-    return replace(request, size=None, ratio=request.ratio or ratio, resolution=request.resolution or resolution)
-
-
-def _away(shape: float, pixels: tuple[int, ...]) -> float:
-    return round(abs(math.log(pixels[0] / pixels[1]) - shape), 3)
+    return request
 
 
 def _place_sound(card: ModelCard, request: VideoRequest) -> VideoRequest:
@@ -171,40 +167,15 @@ def _read_size(card: ModelCard, request: VideoRequest, problems: list[FieldProbl
     """Turn `size` into ratio and resolution; a size that the model cannot make is a problem."""
     if request.size is None:
         return request
-    allowed = tuple(dict.fromkeys(card.sizes.values())) or _nominal_sizes(card)
+    ratios = _ratios(card, request)
     pixels = parse_size(request.size)
-    if pixels is None:
-        problems.append(FieldProblem("size", FieldReason.NOT_ALLOWED, allowed, request.size))
+    said = read_size(card, ratios, *pixels) if pixels else None
+    if pixels is None or said is None:
+        problems.append(FieldProblem("size", FieldReason.NOT_ALLOWED, sizes_of(card, ratios), request.size))
         return replace(request, size=None)
-    width, height = pixels
-    size = f"{width}x{height}"
-    if card.sizes:
-        for (resolution, ratio), made in card.sizes.items():
-            if made == size:
-                return _agree(request, resolution, ratio, size, problems)
-        problems.append(FieldProblem("size", FieldReason.NOT_ALLOWED, allowed, request.size))
-        return replace(request, size=None)
-    shape = next((shape for shape in card.ratios if _is_shape(shape, width, height)), None)
-    resolution = f"{min(width, height)}p"
-    if card.ratios and shape is None:
-        problems.append(FieldProblem("size", FieldReason.NOT_ALLOWED, allowed, request.size))
-        return replace(request, size=None)
-    if card.resolutions and resolution not in card.resolutions:
-        problems.append(FieldProblem("size", FieldReason.NOT_ALLOWED, allowed, request.size))
-        return replace(request, size=None)
-    return _agree(request, resolution if card.resolutions else None, shape, size, problems)
-
-
-def _nominal_sizes(card: ModelCard) -> tuple[str, ...]:
-    """Sizes that say each of a card's resolutions and ratios, for models that do not speak of pixels."""
-    tiers, ratios = card.resolutions or (None,), card.ratios or (None,)
-    return tuple(dict.fromkeys(nominal_size(tier, ratio) for tier in tiers for ratio in ratios))
-
-
-def _is_shape(ratio: str, width: int, height: int) -> bool:
-    """True for pixels of a ratio, reduced or not: 1680x720 is 21:9 as well as 7:3."""
-    across, _, down = ratio.partition(":")
-    return across.isdigit() and down.isdigit() and int(across) * height == int(down) * width
+    resolution, ratio = said
+    size = card.sizes.get((resolution or "", ratio or ""), f"{pixels[0]}x{pixels[1]}")
+    return _agree(request, resolution, ratio, size, problems)
 
 
 def _agree(
@@ -224,12 +195,15 @@ def _agree(
 
 def _choose(card: ModelCard, request: VideoRequest, problems: list[FieldProblem]) -> VideoRequest:
     """Check duration, resolution and ratio against the card and fill in its defaults."""
-    duration = request.duration
+    duration, durations = request.duration, _durations(card, request)
     if duration is None:
         duration = card.duration
-    elif duration not in (durations := _durations(card, request)):
+        if duration is not None and duration not in durations:
+            duration = durations[0] if len(durations) == 1 else None
+    elif duration not in durations:
         reason = FieldReason.NOT_ALLOWED if durations else FieldReason.UNSUPPORTED
-        problems.append(FieldProblem("duration", reason, spell_seconds(durations), str(duration)))
+        hint = LENGTH_OF_INPUT if card.durations and not durations else None
+        problems.append(FieldProblem("duration", reason, spell_seconds(durations), str(duration), hint))
 
     resolution = request.resolution
     if resolution is None:
@@ -240,12 +214,13 @@ def _choose(card: ModelCard, request: VideoRequest, problems: list[FieldProblem]
             reason = FieldReason.NOT_ALLOWED if card.resolutions else FieldReason.UNSUPPORTED
             problems.append(FieldProblem("resolution", reason, card.resolutions, request.resolution or ""))
 
-    ratio = request.ratio
+    ratio, ratios = request.ratio, _ratios(card, request)
     if ratio is None:
-        ratio = card.ratio
-    elif ratio not in card.ratios:
-        reason = FieldReason.NOT_ALLOWED if card.ratios else FieldReason.UNSUPPORTED
-        problems.append(FieldProblem("ratio", reason, card.ratios, ratio))
+        ratio = card.ratio if card.ratio in ratios else next(iter(ratios), None) if card.ratio else None
+    elif ratio not in ratios:
+        reason = FieldReason.NOT_ALLOWED if ratios else FieldReason.UNSUPPORTED
+        hint = SHAPE_OF_INPUT if not ratios and request.media else None
+        problems.append(FieldProblem("ratio", reason, ratios, ratio, hint))
 
     size = request.size
     if card.sizes and size is None and resolution and ratio:
@@ -257,9 +232,31 @@ def _choose(card: ModelCard, request: VideoRequest, problems: list[FieldProblem]
 
 
 def _durations(card: ModelCard, request: VideoRequest) -> tuple[int, ...]:
-    """The lengths that the model can do with these inputs."""
-    narrower = [durations for role, durations in card.durations_with.items() if request.media_in(role)]
-    return tuple(second for second in card.durations if all(second in durations for durations in narrower))
+    """The lengths that the model can do with these inputs at this resolution."""
+    of_inputs = [durations for role, durations in card.durations_with.items() if request.media_in(role)]
+    first, *rest = of_inputs or [card.durations]
+    if at := card.durations_at.get((request.resolution or card.resolution or "").lower()):
+        rest.append(at)
+    return tuple(second for second in first if all(second in durations for durations in rest))
+
+
+def _ratios(card: ModelCard, request: VideoRequest) -> tuple[str, ...]:
+    """The ratios that can be chosen beside these inputs."""
+    if any(request.media_in(role) for role in card.shape_from):
+        return ()
+    return card.ratios if request.media else tuple(ratio for ratio in card.ratios if ratio not in card.input_ratios)
+
+
+def _check_addresses(card: ModelCard, request: VideoRequest, problems: list[FieldProblem]) -> None:
+    """Refuse what the upstream cannot fetch, before anything is read, uploaded or charged."""
+    for item in (*request.media, *([request.sound] if request.sound else ())):
+        if not card.takes_files and not is_public(item):
+            problems.append(FieldProblem(item.param, FieldReason.UNSUPPORTED, ("https://…",), hint=ADDRESS_ONLY))
+
+
+def is_public(item: Media) -> bool:
+    """True for an input that is given by an http(s) address."""
+    return item.file is None and item.url[:8].lower().startswith(("https://", "http://"))
 
 
 def _check_optional_fields(card: ModelCard, request: VideoRequest, problems: list[FieldProblem]) -> None:
@@ -267,6 +264,8 @@ def _check_optional_fields(card: ModelCard, request: VideoRequest, problems: lis
         value = getattr(request, name)
         if value is not None and name not in card.fields:
             problems.append(FieldProblem(name, FieldReason.UNSUPPORTED, value=str(value)))
+    if request.audio and "audio" in card.fields and any(request.media_in(role) for role in card.silent_with):
+        problems.append(FieldProblem("audio", FieldReason.CONFLICT, ("audio = false",), "true", SILENT))
     if request.sound is not None and SOUND_FIELD not in card.fields:
         problems.append(FieldProblem(request.sound.param, FieldReason.UNSUPPORTED))
     if request.seed is not None and "seed" in card.fields and request.seed > card.max_seed:
@@ -312,9 +311,54 @@ def _check_counts(card: ModelCard, request: VideoRequest, problems: list[FieldPr
         if role in _REFERENCES and card.references_total is not None:
             continue
         items = request.media_in(role)
-        limit = card.media_limits.get(role, len(items) if card.open or role not in card.roles else 1)
+        limit = _limit(card, request, role, len(items))
         if len(items) > limit:
             problems.append(FieldProblem(items[limit].param, FieldReason.NOT_ALLOWED, (f"{role} ≤ {limit}",)))
+    for name, role in card.counted_options.items():
+        listed, items = _listed_option(request, name), request.media_in(role)
+        limit = _limit(card, request, role, 0)
+        if listed and listed + len(items) > limit >= len(items):
+            what = f"{role} + {name}" if items else name
+            reason = FieldReason.NOT_ALLOWED if limit else FieldReason.UNSUPPORTED
+            problems.append(FieldProblem(f"provider_options.{name}", reason, (f"{what} ≤ {limit}",) if limit else ()))
+
+
+def _limit(card: ModelCard, request: VideoRequest, role: MediaRole, otherwise: int) -> int:
+    """How many inputs of a role the model takes beside the others; `otherwise` where its card does not say."""
+    limit = card.media_limits.get(role, otherwise if card.open or role not in card.roles else 1)
+    beside = [
+        limits[role] for other, limits in card.media_limits_with.items() if role in limits and request.media_in(other)
+    ]
+    return min([limit, *beside])
+
+
+def _option(request: VideoRequest, name: str) -> object:
+    """An option of the upstream, wherever among them it stands."""
+    inside = request.options.get("input")
+    found = inside.get(name) if isinstance(inside, Mapping) else None
+    return request.options.get(name) if found is None else found
+
+
+def _listed_option(request: VideoRequest, name: str) -> int:
+    found = _option(request, name)
+    return len(found) if isinstance(found, list | tuple) else 0
+
+
+def _check_texts(card: ModelCard, request: VideoRequest, problems: list[FieldProblem]) -> None:
+    """The prompt must be there where the model needs one, and no text longer than the model reads: the upstream would
+    cut it without a word, and charge."""
+    needed = card.words_needed or (card.prompt_needed and not request.media)
+    if needed and not request.prompt.strip() and not any(_option(request, n) for n in {"prompt", *card.prompt_options}):
+        problems.append(FieldProblem("prompt", FieldReason.MISSING))
+    for name, text, limit in (
+        ("prompt", request.prompt, card.max_prompt),
+        ("negative_prompt", request.negative_prompt or "", card.max_negative_prompt),
+    ):
+        length = len(text) + (card.han_weight - 1) * len(_HAN.findall(text))
+        if limit and length > limit:
+            said = {"limit": limit, "weight": card.han_weight}
+            hint = Words(*(words.format(**said) for words in HAN_WEIGHT)) if card.han_weight > 1 else None
+            problems.append(FieldProblem(name, FieldReason.TOO_LONG, (str(limit),), str(length), hint))
 
 
 def _wrong_set(card: ModelCard, request: VideoRequest, given: frozenset[MediaRole]) -> FieldProblem:

@@ -14,6 +14,7 @@ from gateway.background import Background
 from gateway.callers import Caller
 from gateway.care import Care
 from gateway.catalog import Catalog
+from gateway.discovery import Discovery
 from gateway.errors import GatewayError
 from gateway.fetching import Fetcher
 from gateway.guard import Guard
@@ -86,7 +87,7 @@ class House:
         care = Care(registry, self.pool, self.clock, self.background)
         self.tasks = Tasks(
             registry,
-            Catalog(registry, self.aliases, self.defaults),
+            Catalog(registry, self.aliases, self.defaults, Discovery(self.clock, self.background)),
             self.places,
             Listing(registry, self.places, sole_owner=self.sole_owner),
             polling,

@@ -9,7 +9,9 @@ from gateway.app import ROUTES
 from gateway.settings import Settings
 from providers.dashscope.models import MODELS as DASHSCOPE_MODELS
 from providers.jimeng.models import MODELS as JIMENG_MODELS
+from providers.jimeng.models import PREFERRED, WITHDRAWN
 from providers.sandbox.outcomes import OUTCOMES
+from tests.readme_tables import rewritten
 
 ROOT = Path(__file__).parent.parent
 ENGLISH, CHINESE = ((ROOT / name).read_text("utf-8") for name in ("README.md", "README.zh-CN.md"))
@@ -17,17 +19,29 @@ ENGLISH, CHINESE = ((ROOT / name).read_text("utf-8") for name in ("README.md", "
 each_language = pytest.mark.parametrize("readme", [ENGLISH, CHINESE], ids=["en", "zh"])
 
 
+@pytest.mark.parametrize(("language", "readme"), [("en", ENGLISH), ("zh", CHINESE)])
+def test_its_model_tables_are_those_of_the_cards(language: str, readme: str) -> None:
+    assert rewritten(readme, language) == readme, "run: python -m tests.readme_tables"
+
+
 @each_language
 def test_every_model_of_the_tables_is_named(readme: str) -> None:
-    names = [model.card.name for model in JIMENG_MODELS] + [card.name for card in DASHSCOPE_MODELS]
-    told = [name for name in names if not name.startswith(("wan2.1-", "happyhorse-1.0-"))]
-    assert [name for name in told if f"`{name}`" not in readme] == []
+    names = [card.name for card in (*JIMENG_MODELS, *WITHDRAWN, *DASHSCOPE_MODELS)]
+    assert [name for name in names if not name.startswith("wan2.1-") and f"`{name}`" not in readme] == []
+
+
+@each_language
+def test_it_names_the_models_that_are_tried_by_default(readme: str) -> None:
+    for name in PREFERRED[:5]:
+        assert f"`{name}`" in readme or f"`…{name.removeprefix('jimeng-video')}`" in readme
 
 
 @each_language
 def test_every_setting_is_named(readme: str) -> None:
     tables = {"accounts": "[[accounts]]", "models": "[[models]]"}
-    tables |= {name: f"[{name}]" for name in ("aliases", "rotation", "timeouts", "limits", "media", "archive")}
+    tables |= {
+        name: f"[{name}]" for name in ("aliases", "jimeng", "rotation", "timeouts", "limits", "media", "archive")
+    }
     assert [name for name in Settings.model_fields if tables.get(name, f"`{name}`") not in readme] == []
 
 

@@ -1,6 +1,8 @@
 """A provider for tests whose answers are set by hand, and which notes what it was asked."""
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from providers.contract import (
     Account,
@@ -99,6 +101,26 @@ class UploadingProvider(ScriptedProvider):
         trouble = self.uploads.pop(0) if self.uploads else None
         if trouble is not None:
             raise trouble
+
+
+class DiscoveringProvider(ScriptedProvider):
+    """One that tells its models live: those of `listed` by region, or the trouble that stands there."""
+
+    def __init__(self, listed: Mapping[str, Sequence[ModelCard] | ProviderError], **options: Any) -> None:
+        super().__init__(**options)
+        self.regions = frozenset(listed)
+        self.listed = dict(listed)
+        self.discovered: list[str] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def discover(self, account: Account) -> Sequence[ModelCard]:
+        self.discovered.append(account.credential)
+        await self.gate.wait()
+        answer = self.listed[account.region]
+        if isinstance(answer, ProviderError):
+            raise answer
+        return answer
 
 
 class CancellingProvider(ScriptedProvider):

@@ -356,6 +356,25 @@ def archive(
 
 
 @app.command()
+def probe(
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", show_default=False, help="An account's name or tag.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="FILE", help="Where the report goes; else standard output.")
+    ] = None,
+    config: Config = None,
+    key: Key = "",
+) -> None:
+    """Make the uncharged calls with one account and write a redacted report for a bug report.
+
+    It never submits."""
+    from gateway.cli.probe import run_probe
+
+    raise typer.Exit(run_probe(config, name, key, out))
+
+
+@app.command()
 def config(
     config: Config = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON; else as TOML.")] = False,

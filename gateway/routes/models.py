@@ -6,7 +6,6 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.catalog import no_account
 from gateway.context import caller, json_answer, parts
 from providers.contract import MediaLimits, ModelCard
 
@@ -16,17 +15,14 @@ _CREATED = 1735689600
 
 async def models(request: Request) -> Response:
     """GET /v1/models"""
-    cards = parts(request).tasks.catalog.cards(caller(request))
+    cards = (await parts(request).tasks.catalog.offer(caller(request))).cards()
     return json_answer({"object": "list", "data": [describe_model(name, card) for name, card in cards.items()]})
 
 
 async def model(request: Request) -> Response:
     """GET /v1/models/{id}"""
-    name, who, catalog = request.path_params["id"], caller(request), parts(request).tasks.catalog
-    card = catalog.cards(who).get(name) or catalog.card(name)
-    if not who.accounts_for(card):
-        raise no_account(who, card)
-    return json_answer(describe_model(name, card))
+    name, offer = request.path_params["id"], await parts(request).tasks.catalog.offer(caller(request))
+    return json_answer(describe_model(name, offer.cards().get(name) or offer.card(name)))
 
 
 def describe_model(name: str, card: ModelCard) -> dict[str, Any]:
@@ -34,6 +30,11 @@ def describe_model(name: str, card: ModelCard) -> dict[str, Any]:
     described: dict[str, Any] = {"id": name, "object": "model", "created": _CREATED, "owned_by": card.provider}
     if name != card.name:
         described["alias_of"] = card.name
+    if card.title:
+        described["title"] = card.title
+    if card.key and card.key != card.name:
+        described["upstream_model"] = card.key
+    described["status"] = "available" if card.available else "unavailable"
     described["durations"] = card.durations
     if card.duration is not None:
         described["default_duration"] = card.duration

@@ -5,6 +5,7 @@ The same codes come as HTTP errors, `{"code", "message", "request_id"}`, and ins
 HTTP status, or is GENERATION_FAILED for a task.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -118,10 +119,40 @@ _CONFLICT = Words(
     "It conflicts with something that exists upstream: use another name, then try again",
 )
 
+_UNREACHABLE_SAID = (
+    "failed to download",
+    "unable to download",
+    "download failed",
+    "could not be downloaded",
+    "no connection adapters were found",
+    "下载失败",
+)
+"""Of an input that could not be fetched, under codes that say no more than that something is invalid."""
+
+_SPENT_SAID = (
+    "exhausted",
+    "used up",
+    "run out",
+    "ran out",
+    "insufficient",
+    "free allocated",
+    "free quota",
+    "free tier",
+    "额度不足",
+    "余额不足",
+    "已用完",
+    "用尽",
+    "耗尽",
+)
+"""Of a quota that does not come back by waiting a minute. "token-plan 1-week quota has been exhausted" was seen on a
+real account (2026-09-14)."""
+
 MEANINGS: tuple[Meaning, ...] = (
     Meaning("InvalidParameter", ErrorKind.MODEL_NOT_FOUND, _NO_MODEL, says=("model not exist",)),
     Meaning("InvalidParameter*", ErrorKind.INVALID_REQUEST, _INVALID),
+    Meaning("InvalidParameter*", ErrorKind.INVALID_REQUEST, _MEDIA_UNREACHABLE, says=_UNREACHABLE_SAID),
     Meaning("InvalidParameter.DataInspection", ErrorKind.INVALID_REQUEST, _MEDIA_UNREACHABLE),
+    Meaning("InvalidParameter.FileDownload", ErrorKind.INVALID_REQUEST, _MEDIA_UNREACHABLE),
     Meaning("DataInspectionFailed", ErrorKind.CONTENT_REFUSED, _REFUSED),
     Meaning("data_inspection_failed", ErrorKind.CONTENT_REFUSED, _REFUSED),
     Meaning("IPInfringementSuspect", ErrorKind.CONTENT_REFUSED, _COPYRIGHT),
@@ -156,13 +187,9 @@ MEANINGS: tuple[Meaning, ...] = (
     Meaning("PrepaidBillOverdue", ErrorKind.NO_CREDITS, _BILLING),
     Meaning("PostpaidBillOverdue", ErrorKind.NO_CREDITS, _BILLING),
     Meaning("insufficient_quota", ErrorKind.NO_CREDITS, _QUOTA_GONE),
-    Meaning(
-        "Throttling.AllocationQuota",
-        ErrorKind.NO_CREDITS,
-        _QUOTA_GONE,
-        says=("insufficient", "free allocated", "free quota", "free tier", "额度不足"),
-    ),
+    Meaning("Throttling.AllocationQuota", ErrorKind.NO_CREDITS, _QUOTA_GONE, says=_SPENT_SAID),
     Meaning("Throttling.AllocationQuota", ErrorKind.RATE_LIMITED, _QUOTA_RATE),
+    Meaning("Throttling*", ErrorKind.NO_CREDITS, _QUOTA_GONE, says=_SPENT_SAID),
     Meaning("Throttling*", ErrorKind.RATE_LIMITED, _RATE),
     Meaning("LimitRequests", ErrorKind.RATE_LIMITED, _RATE),
     Meaning("limit_requests", ErrorKind.RATE_LIMITED, _RATE),
@@ -193,9 +220,21 @@ STATUS_KINDS: dict[int, ErrorKind] = {
 """What a status means where the code is not known. Any other 4xx is INVALID_REQUEST, the rest UPSTREAM_ERROR."""
 
 
+_WRAPPED = re.compile(r"internalerror\.(?:algo\.)?(.+)")
+
+
 def meaning_of(code: str, message: str = "") -> Meaning | None:
-    """The row of a code, None for one that the table lacks. Case does not matter."""
-    wanted, said = code.strip().lower(), message.lower()
+    """The row of a code, None for one that the table lacks. Case does not matter.
+
+    Of "InternalError.Algo.DataInspectionFailed" the last part counts, where the table has it.
+    """
+    wrapped = _WRAPPED.fullmatch(code.strip().lower())
+    inner = _row_of(wrapped[1], message) if wrapped else None
+    return inner or _row_of(code.strip().lower(), message)
+
+
+def _row_of(wanted: str, message: str) -> Meaning | None:
+    said = message.lower()
     best: Meaning | None = None
     for row in MEANINGS:
         known = row.code.lower()

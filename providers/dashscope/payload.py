@@ -1,7 +1,8 @@
 """The body of a submit: a settled request becomes path, JSON and headers. Pure: no clock, no I/O.
 
 Only what was asked for or settled is sent, so that everything else stays the model's own default. `options` go over
-`parameters` at the end, except the object `options["input"]`, which goes over `input`.
+`parameters` at the end, except those that a family reads from `input` or from its clips, and the object
+`options["input"]`, which goes over `input`.
 """
 
 import math
@@ -18,9 +19,10 @@ from providers.contract import (
     ProviderError,
     VideoRequest,
 )
-from providers.dashscope.models import SIZES, SIZES_27
+from providers.dashscope.sizes import Sizes
 from providers.dashscope.wires import LIST_FIELDS, VACE_WIRE, Protocol, Shape, Wire
-from providers.settle import parse_size
+from providers.files import MediaKind
+from providers.sizes import parse_size, short_side
 
 RESOLVE_HEADER = "X-DashScope-OssResourceResolve"
 """Without it an `oss://` URL anywhere in the body is refused as one that cannot be fetched."""
@@ -30,9 +32,6 @@ MODES: dict[str, str] = {"720p": "std", "1080p": "pro", "4k": "4k", "2160p": "4k
 
 _FIELDS = ("negative_prompt", "template", "shot_type", "audio", "prompt_extend", "watermark", "seed")
 """The request's fields that go over under their own name, in this order."""
-
-_TIERS: dict[str, tuple[str, str]] = {size: tier for table in (SIZES, SIZES_27) for tier, size in table.items()}
-"""Resolution and ratio of the sizes that DashScope's models make, some of which no arithmetic would find."""
 
 VACE_FUNCTIONS = ("image_reference", "video_repainting", "video_edit", "video_extension", "video_outpainting")
 """What VACE can be told to do, in `input.function`."""
@@ -72,8 +71,13 @@ def build(request: VideoRequest, card: ModelCard, wire: Wire) -> Payload:
             (inputs if name in wire.in_input else parameters)[name] = value
 
     options = dict(request.options)
-    if isinstance(options.get("input"), Mapping):
-        inputs |= options.pop("input")
+    given = options.pop("input") if isinstance(options.get("input"), Mapping) else {}
+    for name in wire.on_clips & options.keys():
+        _set_on_clips(inputs, wire, name, options.pop(name))
+    inputs |= {name: options.pop(name) for name in sorted(wire.in_input & options.keys())}
+    inputs |= given
+    if any(inputs.get(name) for name in card.prompt_options):
+        inputs.setdefault("prompt", "")
     if wire is VACE_WIRE:
         if "function" not in inputs:
             problem = FieldProblem("provider_options.input.function", FieldReason.MISSING, VACE_FUNCTIONS)
@@ -81,6 +85,8 @@ def build(request: VideoRequest, card: ModelCard, wire: Wire) -> Payload:
         if inputs["function"] not in _VACE_SIZED:
             parameters.pop("size", None)
     parameters |= options
+    if card.open:
+        parameters = {**_required(request, wire), **parameters}
 
     body: dict[str, Any] = {"model": card.key or card.name, "input": inputs}
     if parameters:
@@ -125,54 +131,100 @@ def _name_inputs(request: VideoRequest, wire: Wire, inputs: dict[str, Any]) -> N
             raise ProviderError(ErrorKind.INVALID_REQUEST, fields=(problem,))
 
 
+def _set_on_clips(inputs: dict[str, Any], wire: Wire, name: str, value: Any) -> None:
+    clips = {wire.inputs.get(role, role.value) for role in MediaRole if role.kind is MediaKind.VIDEO}
+    for item in inputs.get("media", ()):
+        if item["type"] in clips:
+            item[name] = value
+
+
+def _required(request: VideoRequest, wire: Wire) -> dict[str, Any]:
+    """What the family cannot do without, for a model that no card has filled in."""
+    shaped = _takes_shape(request, wire)
+    return {name: value for name, value in wire.required.items() if not (shaped and name == "aspect_ratio")}
+
+
 def _parameters(request: VideoRequest, wire: Wire) -> dict[str, Any]:
-    parameters: dict[str, Any] = {}
-    if wire.shape is Shape.SIZE:
-        parameters |= _size(request)
-    elif wire.shape is Shape.AS_ASKED:
-        parameters |= {
-            "size": _starred(request.size),
-            "resolution": _tier(request.resolution),
-            "ratio": request.ratio,
-        }
-    else:
-        resolution, ratio = _tier_and_ratio(request, wire)
-        if wire.shape is Shape.MODE:
+    resolution, ratio = _tier_and_ratio(request, wire)
+    parameters: dict[str, Any]
+    match wire.shape:
+        case Shape.SIZE:
+            parameters = _size(request, wire)
+        case Shape.BOTH:
+            parameters = _size_and_resolution(request, wire, resolution, ratio)
+        case Shape.AS_ASKED:
+            parameters = {
+                "size": _starred(request.size),
+                "resolution": _tier(request.resolution),
+                "ratio": request.ratio,
+            }
+        case Shape.MODE:
             mode = MODES.get(resolution.lower(), resolution) if resolution else None
-            parameters |= {"mode": mode, "aspect_ratio": ratio}
-        else:
-            parameters |= {"resolution": _tier(resolution), "ratio": ratio}
-    parameters["duration"] = request.duration
+            parameters = {"mode": mode, "aspect_ratio": ratio}
+        case Shape.ASPECT:
+            parameters = {"resolution": _tier(resolution), "aspect_ratio": ratio}
+        case Shape.RESOLUTION:
+            parameters = {"resolution": _tier(resolution)}
+            if request.ratio is not None:
+                # Only the open card of an unknown model lets one through.
+                parameters["ratio"] = ratio
+        case Shape.RATIO:
+            parameters = {"resolution": _tier(resolution), "ratio": ratio}
+    parameters |= {"duration": request.duration}
     return {name: value for name, value in parameters.items() if value is not None}
 
 
-def _size(request: VideoRequest) -> dict[str, str | None]:
+def _size(request: VideoRequest, wire: Wire) -> dict[str, str | None]:
     """Pixels; of an unknown model that was not asked for any, those its family makes of the tier and ratio."""
     if request.size is not None:
         return {"size": _starred(request.size)}
-    if request.resolution is None:
+    if request.resolution is None and not (request.ratio and wire.required):
         return {"ratio": request.ratio}
-    known = SIZES.get((request.resolution.lower(), request.ratio or "16:9"))
+    tier, ratio = (request.resolution or "720p").lower(), request.ratio or "16:9"
+    known = wire.sizes.get((tier, ratio))
     if known is not None:
         return {"size": _starred(known)}
     return {"resolution": _tier(request.resolution), "ratio": request.ratio}
 
 
+def _size_and_resolution(
+    request: VideoRequest, wire: Wire, resolution: str | None, ratio: str | None
+) -> dict[str, str | None]:
+    """Both, for a family that ignores pixels without a resolution and knows no ratio."""
+    if not any((request.size, resolution, ratio)):
+        return {}
+    tier = _nearest_tier(wire.sizes, resolution) if resolution else "720p"
+    size = request.size or wire.sizes.get((tier.lower(), ratio or "16:9"))
+    return {"resolution": _tier(tier), "size": _starred(size)}
+
+
+def _nearest_tier(sizes: Sizes, resolution: str) -> str:
+    """The resolution of a table that is nearest to one that some size made; another word stays as it is."""
+    side = short_side(resolution.lower())
+    known = {tier: known for tier, _ in sizes if (known := short_side(tier))}
+    if side is None or not known:
+        return resolution
+    return min(known, key=lambda tier: abs(known[tier] - side))
+
+
 def _tier_and_ratio(request: VideoRequest, wire: Wire) -> tuple[str | None, str | None]:
-    """Resolution and ratio, out of `size` where they were not said; no ratio where the model takes that of a frame."""
+    """Resolution and ratio, out of `size` where they were not said; no ratio where the model takes that of an input."""
     resolution, ratio = request.resolution, request.ratio
     pixels = parse_size(request.size) if request.size else None
     if pixels is not None:
         width, height = pixels
         divisor = math.gcd(width, height) or 1
         tier = (f"{min(width, height)}p", f"{width // divisor}:{height // divisor}")
-        tier = _TIERS.get(f"{width}x{height}", tier)
+        tier = wire.nominal_sizes.get(f"{width}x{height}", tier)
         resolution = resolution or tier[0]
         if wire.shape is not Shape.RESOLUTION:
             ratio = ratio or tier[1]
-    if wire.frame_sets_ratio and any(item.role in (MediaRole.FIRST_FRAME, MediaRole.VIDEO) for item in request.media):
-        ratio = None
-    return resolution, ratio
+    return resolution, None if _takes_shape(request, wire) else ratio
+
+
+def _takes_shape(request: VideoRequest, wire: Wire) -> bool:
+    """True where an input gives the video its ratio."""
+    return any(item.role in wire.shape_from for item in request.media)
 
 
 def _tier(resolution: str | None) -> str | None:

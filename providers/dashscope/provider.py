@@ -114,9 +114,9 @@ class DashScope:
     async def submit(self, request: VideoRequest, account: Account, *, submit_key: str) -> Submission:
         """Create the task. **Charged.**
 
-        `submit_key` has no use here: the wire knows no key that would make a repeat the same submit. A 5xx, and a
-        code that tells of trouble inside the service whatever the status, count as ANSWER_LOST, since the task may
-        have been created all the same. Files are handed over before, at no charge; see `Uploads.hand_over`.
+        `submit_key` has no use here: the wire knows no key that would make a repeat the same submit. A 5xx, and under
+        a 2xx a code that tells of trouble inside the service, count as ANSWER_LOST, since the task may have been
+        created all the same; a 4xx is a refusal. Files are handed over before, at no charge; see `Uploads.hand_over`.
         """
         payload = await self._payload(request, account)
         headers = {"Content-Type": "application/json", "X-DashScope-Async": "enable", **payload.headers}
@@ -347,7 +347,8 @@ def _not_submitted(reply: Reply, account: Account) -> ProviderError:
     error = _refused(reply, account)
     lost = reply.status == 408 or reply.status >= 500 or (_succeeded(reply) and not error.code)
     row = meaning_of(error.code, error.detail)
-    if lost or (row is not None and row.kind.blame is Blame.UPSTREAM):
+    troubled = row is not None and row.kind.blame is Blame.UPSTREAM
+    if lost or (troubled and not 400 <= reply.status < 500):
         return ProviderError(ErrorKind.ANSWER_LOST, code=error.code, detail=error.detail, retry_after=error.retry_after)
     return error
 

@@ -48,6 +48,7 @@ _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}(?:
 _LATEST_MS = 10**14
 """A row's time beyond this is none: some three thousand years from now."""
 _UNIX = re.compile(r"[0-9]{9,11}")
+_LINKS = ("video_url", "output_video_url")
 _DURATIONS = ("output_video_duration", "output_seconds", "video_duration", "duration")
 """Where `usage` says how long the video is. `duration` stands last: it counts the input's seconds as well."""
 
@@ -199,11 +200,12 @@ def _result(output: dict[str, Any], usage: dict[str, Any], ended_at: float | Non
 
 
 def _link(output: dict[str, Any]) -> str | None:
-    """`video_url` of the output, or inside `results`, which is an object for the portrait models."""
+    """`video_url` of the output, or inside `results`, which is an object for the portrait models; style transfer calls
+    it `output_video_url`."""
     results = output.get("results")
     first = results[0] if isinstance(results, list) and results else results
     inner = _object(first)
-    for value in (output.get("video_url"), inner.get("video_url"), inner.get("url"), first):
+    for value in (*map(output.get, _LINKS), *map(inner.get, (*_LINKS, "url")), first):
         if isinstance(value, str) and value.strip().lower().startswith(("http://", "https://")):
             return value.strip()
     return None

@@ -22,12 +22,12 @@ from providers.contract import (
     Media,
     ProviderError,
     VideoRequest,
-    Words,
 )
 from providers.dashscope.errors import MAX_DETAIL, text_of
 from providers.dashscope.wires import USER_AGENT, Files, Wire
 from providers.files import MediaFile, MediaKind
 from providers.http import HttpClient
+from providers.settle import ADDRESS_ONLY, is_public
 from providers.sharing import Shared, all_of
 from providers.ways import Reply
 
@@ -41,12 +41,6 @@ LINK_SECONDS = 12 * 3600.0
 """How long the link of a file is used again. It has 48 hours: a task may wait in the queue for one day of them."""
 
 REMEMBERED_LINKS = 4096
-
-ADDRESS_ONLY = Words(
-    "此模型只接受公网 https 地址，不接受文件；请改传地址，或改用接受文件的模型，例如 wan2.6-i2v",
-    "This model takes public https addresses only, no files: give an address, or use a model that takes files, "
-    "such as wan2.6-i2v",
-)
 
 _MEGABYTE = 1024 * 1024
 _ERROR = re.compile(rb"<(Code|Message)>\s*([^<]{1,500})", re.IGNORECASE)
@@ -179,15 +173,15 @@ class Uploads:
         was charged then.
         """
         media = _media_of(request)
+        hopeless = [
+            FieldProblem(item.param, FieldReason.UNSUPPORTED, ("https://…",), hint=ADDRESS_ONLY)
+            for item in media
+            if wire.files is Files.NONE and not is_public(item)
+        ]
+        if hopeless:
+            raise ProviderError(ErrorKind.INVALID_REQUEST, fields=hopeless)
         if not any(item.file for item in media):
             return request
-        if wire.files is Files.NONE:
-            hopeless = [
-                FieldProblem(item.param, FieldReason.UNSUPPORTED, ("https://…",), hint=ADDRESS_ONLY)
-                for item in media
-                if item.file
-            ]
-            raise ProviderError(ErrorKind.INVALID_REQUEST, fields=hopeless)
         turns = asyncio.Semaphore(UPLOADS_AT_ONCE)
         left = DATA_URL_BYTES if wire.files is Files.DATA else 0
         ways: list[Coroutine[Any, Any, Media]] = []

@@ -8,8 +8,19 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from providers.contract import MediaRole
+from providers.dashscope.sizes import (
+    NOMINAL,
+    NOMINAL_MINIMAX,
+    NOMINAL_PIXVERSE,
+    NOMINAL_VIDU,
+    PIXVERSE,
+    SIZES,
+    VIDU,
+    Sizes,
+)
 
 VIDEO_PATH = "/services/aigc/video-generation/video-synthesis"
 IMAGE2VIDEO_PATH = "/services/aigc/image2video/video-synthesis"
@@ -36,6 +47,10 @@ class Shape(StrEnum):
     """`resolution` as "720P"; the ratio follows the input."""
     RATIO = "ratio"
     """`resolution` as "720P" and `ratio`."""
+    ASPECT = "aspect"
+    """`resolution` as "720P" and `aspect_ratio`."""
+    BOTH = "both"
+    """`resolution` as "720P" and `size` in pixels, which is ignored where it stands alone."""
     MODE = "mode"
     """`mode` (std, pro, 4k) and `aspect_ratio`."""
     AS_ASKED = "as_asked"
@@ -59,11 +74,14 @@ class Wire:
 
     `inputs` gives each role its place: a field of `input` for NAMED (those in `LIST_FIELDS` take several), a `type`
     for MEDIA. A role that is not in it has no place with NAMED and keeps its own word with MEDIA.
-    `in_input` are the request's fields that belong into `input` rather than `parameters`.
+    `in_input` are the request's fields and the options that belong into `input` rather than `parameters`, `on_clips`
+    the options that belong to each clip among the media.
     `audio_as` makes the sound a media item of that role instead of `input.audio_url`, where no card has placed it.
     `watermark` is what is sent when nobody said: for models that mark their videos unless told not to.
-    `frame_sets_ratio`: with a first frame or a clip to edit the picture's ratio is taken from it, and none is sent.
+    `shape_from` are the inputs that give the video its ratio: beside them none is sent.
     `files` says how inputs that are no addresses get in; DATA only where the model's documentation has it.
+    `sizes` are the pixels of a resolution and a ratio, for SIZE and BOTH; `nominal_sizes` what a size says.
+    `required` are parameters without which the family refuses a submit, for models that no card fills them in for.
     """
 
     protocol: Protocol
@@ -71,10 +89,14 @@ class Wire:
     path: str = VIDEO_PATH
     inputs: Mapping[MediaRole, str] = field(default_factory=dict)
     in_input: frozenset[str] = frozenset({"negative_prompt", "template"})
+    on_clips: frozenset[str] = frozenset()
     audio_as: MediaRole | None = None
     watermark: bool | None = None
-    frame_sets_ratio: bool = False
+    shape_from: frozenset[MediaRole] = frozenset()
     files: Files = Files.LINKS
+    sizes: Sizes = field(default_factory=lambda: SIZES)
+    nominal_sizes: Mapping[str, tuple[str, str]] = field(default_factory=lambda: NOMINAL)
+    required: Mapping[str, Any] = field(default_factory=dict)
 
 
 LIST_FIELDS = frozenset({"reference_urls", "ref_images_url"})
@@ -151,7 +173,9 @@ STYLE_WIRE = Wire(Protocol.NAMED, Shape.AS_ASKED, VIDEO_PATH, _PORTRAIT_INPUTS)
 
 MEDIA_WIRE = Wire(Protocol.MEDIA, Shape.RATIO, files=Files.DATA)
 MEDIA_IMAGE_WIRE = Wire(Protocol.MEDIA, Shape.RESOLUTION, audio_as=MediaRole.DRIVING_AUDIO, files=Files.DATA)
-MEDIA_REFERENCES_WIRE = Wire(Protocol.MEDIA, Shape.RATIO, frame_sets_ratio=True, files=Files.DATA)
+MEDIA_REFERENCES_WIRE = Wire(
+    Protocol.MEDIA, Shape.RATIO, shape_from=frozenset({MediaRole.FIRST_FRAME, MediaRole.VIDEO}), files=Files.DATA
+)
 HAPPYHORSE_WIRE = Wire(Protocol.MEDIA, Shape.RATIO, watermark=False, files=Files.DATA)
 HAPPYHORSE_IMAGE_WIRE = Wire(Protocol.MEDIA, Shape.RESOLUTION, watermark=False, files=Files.DATA)
 KLING_WIRE = Wire(
@@ -162,27 +186,79 @@ KLING_WIRE = Wire(
         MediaRole.REFERENCE_VIDEO: "feature",
         MediaRole.VIDEO: "base",
     },
-    frame_sets_ratio=True,
+    in_input=frozenset({"negative_prompt", "template", "multi_shot", "shot_type", "multi_prompt", "element_list"}),
+    on_clips=frozenset({"keep_original_sound"}),
+    shape_from=frozenset({MediaRole.FIRST_FRAME, MediaRole.VIDEO}),
     files=Files.NONE,
+    required={"aspect_ratio": "16:9"},
 )
+_VIDU_INPUTS = {
+    MediaRole.FIRST_FRAME: "image",
+    MediaRole.LAST_FRAME: "image",
+    MediaRole.REFERENCE_IMAGE: "image",
+    MediaRole.REFERENCE_VIDEO: "video",
+}
 VIDU_WIRE = Wire(
     Protocol.MEDIA,
-    Shape.AS_ASKED,
-    inputs={
-        MediaRole.FIRST_FRAME: "image",
-        MediaRole.LAST_FRAME: "image",
-        MediaRole.REFERENCE_IMAGE: "image",
-        MediaRole.REFERENCE_VIDEO: "video",
-    },
+    Shape.BOTH,
+    inputs=_VIDU_INPUTS,
     files=Files.NONE,
+    sizes=VIDU,
+    nominal_sizes=NOMINAL_VIDU,
+    required={"duration": 5},
 )
+"""Text and references. A `ratio` is unknown here: it is told as a size."""
+VIDU_FRAMES_WIRE = Wire(
+    Protocol.MEDIA,
+    Shape.RESOLUTION,
+    inputs=_VIDU_INPUTS,
+    files=Files.NONE,
+    nominal_sizes=NOMINAL_VIDU,
+    required={"resolution": "720P", "duration": 5},
+)
+_PIXVERSE_INPUTS = {
+    MediaRole.FIRST_FRAME: "image_url",
+    MediaRole.REFERENCE_IMAGE: "image_url",
+    MediaRole.REFERENCE_VIDEO: "video_url",
+    MediaRole.VIDEO: "video_url",
+    MediaRole.FIRST_CLIP: "video_url",
+    MediaRole.REFERENCE_AUDIO: "audio_url",
+    MediaRole.DRIVING_AUDIO: "audio_url",
+}
 PIXVERSE_WIRE = Wire(
     Protocol.MEDIA,
-    Shape.AS_ASKED,
-    inputs={MediaRole.FIRST_FRAME: "image_url", MediaRole.REFERENCE_IMAGE: "image_url"},
+    Shape.SIZE,
+    inputs=_PIXVERSE_INPUTS,
     files=Files.NONE,
+    sizes=PIXVERSE,
+    nominal_sizes=NOMINAL_PIXVERSE,
+    required={"size": "1280*720", "duration": 5},
 )
-PIXVERSE_FRAMES_WIRE = Wire(Protocol.MEDIA, Shape.AS_ASKED, files=Files.NONE)
+PIXVERSE_IMAGE_WIRE = Wire(
+    Protocol.MEDIA,
+    Shape.RESOLUTION,
+    inputs=_PIXVERSE_INPUTS,
+    files=Files.NONE,
+    nominal_sizes=NOMINAL_PIXVERSE,
+    required={"resolution": "720P", "duration": 5},
+)
+PIXVERSE_FRAMES_WIRE = Wire(
+    Protocol.MEDIA,
+    Shape.RESOLUTION,
+    files=Files.NONE,
+    nominal_sizes=NOMINAL_PIXVERSE,
+    required={"resolution": "720P", "duration": 5},
+)
+PIXVERSE_OMNI_WIRE = Wire(
+    Protocol.MEDIA,
+    Shape.ASPECT,
+    inputs=_PIXVERSE_INPUTS,
+    files=Files.NONE,
+    nominal_sizes=NOMINAL_PIXVERSE,
+    required={"resolution": "720P", "aspect_ratio": "16:9", "duration": 5},
+)
+PIXVERSE_TOOL_WIRE = Wire(Protocol.MEDIA, Shape.AS_ASKED, inputs=_PIXVERSE_INPUTS, files=Files.NONE)
+"""Lip sync, motion control, upscaling: they work on a clip and keep its shape."""
 MINIMAX_WIRE = Wire(
     Protocol.MEDIA,
     Shape.RATIO,
@@ -193,7 +269,10 @@ MINIMAX_WIRE = Wire(
         MediaRole.REFERENCE_AUDIO: "driving_audio",
     },
     audio_as=MediaRole.DRIVING_AUDIO,
+    shape_from=frozenset({MediaRole.FIRST_FRAME, MediaRole.LAST_FRAME}),
     files=Files.NONE,
+    nominal_sizes=NOMINAL_MINIMAX,
+    required={"resolution": "768P", "duration": 5},
 )
 
 
@@ -206,8 +285,12 @@ _MEDIA_ERA = r"wanx?(?:2\.(?:[7-9]|\d\d)|(?:[3-9]|\d\d)(?:\.\d+)?)"
 
 WIRES: tuple[tuple[re.Pattern[str], Wire], ...] = (
     _rule(r"kling/.+", KLING_WIRE),
+    _rule(r"vidu/.*(?:img2video|start-end2video).*", VIDU_FRAMES_WIRE),
     _rule(r"vidu/.+", VIDU_WIRE),
+    _rule(r"pixverse/.*omni.*", PIXVERSE_OMNI_WIRE),
+    _rule(r"pixverse/.*(?:lipsync|motioncontrol|upscale).*", PIXVERSE_TOOL_WIRE),
     _rule(r"pixverse/.*kf2v.*", PIXVERSE_FRAMES_WIRE),
+    _rule(r"pixverse/.*it?2v.*", PIXVERSE_IMAGE_WIRE),
     _rule(r"pixverse/.+", PIXVERSE_WIRE),
     _rule(r"minimax/.+", MINIMAX_WIRE),
     _rule(r"happyhorse-.*i2v.*", HAPPYHORSE_IMAGE_WIRE),

@@ -2,7 +2,9 @@
 are arguments.
 
 There are two ways to make a video: by frames, which is from text, a first and a last frame; and by references, which
-are pictures, clips and sounds that the prompt may name.
+are pictures, clips and sounds that the prompt may name. The text of the metrics is made in `submit_metrics`.
+
+Forms as captured on the mainland site 2026-09-18 to 2026-10-09 and on Dreamina in autumn 2026.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,18 +13,17 @@ from typing import Any
 
 import orjson
 
-from providers.contract import MediaRole, VideoRequest
+from providers.contract import MediaRole, ModelCard, VideoRequest
 from providers.files import MediaKind
-from providers.jimeng.models import JimengModel
 from providers.jimeng.references import Material, meta_list
 from providers.jimeng.regions import Region
-from providers.jimeng.session import DA_VERSION
+from providers.jimeng.session import CURRENT
+from providers.jimeng.site_model import RATIO, SECONDS, Benefits, ModelWire
+from providers.jimeng.submit_metrics import metrics_of
 from providers.jimeng.upload_answers import Uploaded
 
 _COMPONENT_MIN_VERSION = "1.0.0"
 _FRAMES_PER_SECOND = 24
-DEFAULT_SECONDS = 5
-DEFAULT_RATIO = "16:9"
 MAX_SEED = 2**32 - 1
 BENEFIT_OPTION = "benefit_type"
 """The one of `options` that stands elsewhere than among the parameters."""
@@ -32,18 +33,22 @@ NewId = Callable[[], str]
 
 @dataclass(frozen=True, slots=True)
 class Mode:
-    """One of the two ways: the draft version that it needs, and its names."""
+    """One of the ways to make a video: the least version of the site's page that reads its draft, and the features that
+    this page needs."""
 
     min_version: str
     min_features: tuple[str, ...]
-    function: str
 
 
-FRAMES = Mode("3.0.5", (), "first_last_frames")
-REFERENCES = Mode("3.3.9", ("AIGC_Video_UnifiedEdit",), "omni_reference")
+FRAMES = Mode("3.0.5", ())
+REFERENCES = Mode("3.3.9", ("AIGC_Video_UnifiedEdit",))
+_DRAFT_MODE = Mode("3.3.28", ("AIGC_Video_Seedance25ResultAction",))
+"""What the cheap preview of a model needs besides. Captured with text alone; that the features of both add up is an
+assumption."""
 
 _FRAME_FIELDS = {MediaRole.FIRST_FRAME: "first_frame_image", MediaRole.LAST_FRAME: "end_frame_image"}
-_MATERIAL_TYPES = {MediaKind.IMAGE: 1, MediaKind.VIDEO: 2, MediaKind.AUDIO: 3}
+_ENDING_CONTROL = "1.0"
+"""Stands beside a last frame."""
 
 
 def mode_of(request: VideoRequest) -> Mode:
@@ -51,9 +56,19 @@ def mode_of(request: VideoRequest) -> Mode:
     return FRAMES if all(item.role in _FRAME_FIELDS for item in request.media) else REFERENCES
 
 
+def wire_of(card: ModelCard) -> ModelWire:
+    """What the site's calls say of a model beyond its card."""
+    return card.wire if isinstance(card.wire, ModelWire) else ModelWire(Benefits(""))
+
+
+def has_clip(uploaded: Sequence[Uploaded]) -> bool:
+    """True where a clip is among the inputs: the site charges such a video differently."""
+    return any(found.kind is MediaKind.VIDEO for found in uploaded)
+
+
 def submit_body(
     request: VideoRequest,
-    model: JimengModel,
+    card: ModelCard,
     region: Region,
     *,
     uploaded: Sequence[Uploaded] = (),
@@ -61,28 +76,34 @@ def submit_body(
     seed: int,
     now_ms: int,
     new_id: NewId,
+    draft_version: str = CURRENT.draft_version,
 ) -> dict[str, Any]:
     """The JSON body of /mweb/v1/aigc_draft/generate.
 
-    `uploaded` is what each of the request's media became, in their order. `submit_id` is the handle by which the task
-    can be looked up later; `seed` is in [0, 2^32). `draft_content` and `metrics_extra` are JSON texts, not objects: the
-    site refuses objects.
+    `card` is the model as the account's site has it. `uploaded` is what each of the request's media became, in their
+    order. `submit_id` is the handle by which the task can be looked up later; `seed` is in [0, 2^32). `draft_content`
+    and `metrics_extra` are JSON texts, not objects: the site refuses objects.
     """
-    key = model.card.key
-    mode = mode_of(request)
-    charged_as = (mode is REFERENCES and model.reference_benefit) or model.benefit_type
-    benefit = {
-        "benefit_type": str(request.options.get(BENEFIT_OPTION) or charged_as),
-        "resource_id": "generate_video",
-        "resource_id_type": "str",
-        "resource_sub_type": "aigc",
-    }
-    metrics = _text(_metrics(request, uploaded, key, mode, submit_id))
-    gen_input = _gen_input(request, uploaded, mode, new_id)
-    draft = _draft(request, gen_input, key, mode, metrics, seed=seed, now_ms=now_ms, new_id=new_id)
+    wire, mode = wire_of(card), mode_of(request)
+    benefit = _benefit(request, wire, uploaded)
+    resolution = wire.resolutions.get(request.resolution or "", request.resolution)
+    metrics = _text(
+        metrics_of(
+            request,
+            card.key,
+            wire,
+            uploaded,
+            resolution,
+            by_reference=mode is REFERENCES or (wire.by_reference and not request.media),
+            submit_id=submit_id,
+            group_id=new_id(),
+        )
+    )
+    gen_input = _gen_input(request, uploaded, mode, resolution, wire, new_id)
+    draft = _draft(request, gen_input, card.key, _draft_mode(mode, wire), metrics, seed, now_ms, new_id, draft_version)
     return {
         "extend": {
-            "root_model": key,
+            "root_model": card.key,
             "m_video_commerce_info": benefit,
             "m_video_commerce_info_list": [benefit],
         },
@@ -93,48 +114,49 @@ def submit_body(
     }
 
 
-def _metrics(
-    request: VideoRequest, uploaded: Sequence[Uploaded], key: str, mode: Mode, submit_id: str
-) -> dict[str, Any]:
-    materials = uploaded if mode is REFERENCES else ()
-    resolution = request.resolution
-    scene = {
-        "type": "video",
-        "scene": "BasicVideoGenerateButton",
-        **({"resolution": resolution} if resolution else {}),
-        "modelReqKey": key,
-        "videoDuration": request.duration or DEFAULT_SECONDS,
-        "materialTypes": list(dict.fromkeys(_MATERIAL_TYPES[found.kind] for found in materials)),
-        "reportParams": {
-            "enterSource": "generate",
-            "vipSource": "generate",
-            "extraVipFunctionKey": f"{key}-{resolution}" if resolution else key,
-            "useVipFunctionDetailsReporterHoc": True,
-        },
-    }
+def _benefit(request: VideoRequest, wire: ModelWire, uploaded: Sequence[Uploaded]) -> dict[str, Any]:
+    """What the video is charged as. `amount` is the length of the video and of all clips among its inputs, in
+    seconds."""
+    charged_as = wire.benefits.of(request.resolution, clip=has_clip(uploaded))
     return {
-        "promptSource": "custom",
-        "isDefaultSeed": 1,
-        "originSubmitId": submit_id,
-        "isRegenerate": False,
-        "enterFrom": "click",
-        "position": "page_bottom_box",
-        "functionMode": mode.function,
-        "sceneOptions": _text([scene]),
+        "resource_sub_type": "aigc",
+        "resource_id_type": "str",
+        "resource_id": "generate_video",
+        "benefit_type": str(request.options.get(BENEFIT_OPTION) or charged_as),
+        "amount": (request.duration or SECONDS) + clip_seconds(uploaded),
     }
 
 
-def _gen_input(request: VideoRequest, uploaded: Sequence[Uploaded], mode: Mode, new_id: NewId) -> dict[str, Any]:
+def clip_seconds(uploaded: Sequence[Uploaded]) -> int:
+    """The length of all clips together, in whole seconds."""
+    return round(sum(found.milliseconds for found in uploaded if found.kind is MediaKind.VIDEO) / 1000)
+
+
+def _draft_mode(mode: Mode, wire: ModelWire) -> Mode:
+    if not wire.draft_mode:
+        return mode
+    return Mode(_DRAFT_MODE.min_version, (*mode.min_features, *_DRAFT_MODE.min_features))
+
+
+def _gen_input(
+    request: VideoRequest,
+    uploaded: Sequence[Uploaded],
+    mode: Mode,
+    resolution: str | None,
+    wire: ModelWire,
+    new_id: NewId,
+) -> dict[str, Any]:
     by_references = mode is REFERENCES
-    gen_input = {
+    gen_input: dict[str, Any] = {
         "type": "",
         "id": new_id(),
-        "min_version": mode.min_version,
+        "min_version": _draft_mode(mode, wire).min_version,
         "prompt": "" if by_references else request.prompt,
         "video_mode": 2,
         "fps": _FRAMES_PER_SECOND,
-        "duration_ms": (request.duration or DEFAULT_SECONDS) * 1000,
-        **({"resolution": request.resolution} if request.resolution else {}),
+        "duration_ms": (request.duration or SECONDS) * 1000,
+        **({"resolution": resolution} if resolution else {}),
+        **({"is_draft_mode": True} if wire.draft_mode else {}),
         "idip_meta_list": [],
     }
     if by_references:
@@ -143,27 +165,36 @@ def _gen_input(request: VideoRequest, uploaded: Sequence[Uploaded], mode: Mode, 
             "type": "",
             "id": new_id(),
             "material_list": [_material(found, new_id) for found in uploaded],
-            "meta_list": meta_list(request.prompt, materials),
+            "meta_list": [_meta(part, new_id) for part in meta_list(request.prompt, materials)],
         }
         return gen_input
     for item, found in zip(request.media, uploaded, strict=True):
         if item.role:
             gen_input[_FRAME_FIELDS[item.role]] = _frame(found, new_id)
+        if item.role is MediaRole.LAST_FRAME:
+            gen_input["ending_control"] = _ENDING_CONTROL
     return gen_input
+
+
+def _meta(part: dict[str, Any], new_id: NewId) -> dict[str, Any]:
+    """A part of the prompt with what every object of a draft carries."""
+    named = {"material_ref": {"type": "", "id": new_id(), **part["material_ref"]}} if "material_ref" in part else {}
+    return {"type": "", "id": new_id(), **part, **named}
 
 
 def _frame(found: Uploaded, new_id: NewId) -> dict[str, Any]:
     return {
-        "format": "",
-        "height": 0,
-        "id": new_id(),
-        "image_uri": found.id,
-        "name": "",
-        "platform_type": 1,
-        "source_from": "upload",
         "type": "image",
+        "id": new_id(),
+        "source_from": "upload",
+        "platform_type": 1,
+        "name": "",
+        "image_uri": found.id,
+        "aigc_image": {"type": "", "id": new_id()},
+        "width": found.width,
+        "height": found.height,
+        "format": "",
         "uri": found.id,
-        "width": 0,
     }
 
 
@@ -184,9 +215,11 @@ def _image_info(found: Uploaded, new_id: NewId) -> dict[str, Any]:
         "platform_type": 1,
         "name": "",
         "image_uri": found.id,
+        "aigc_image": {"type": "", "id": new_id()},
         "width": found.width,
         "height": found.height,
         "format": found.format,
+        "title": "",
         "uri": found.id,
     }
 
@@ -202,12 +235,14 @@ def _video_info(found: Uploaded, new_id: NewId) -> dict[str, Any]:
         "width": found.width,
         "height": found.height,
         "duration": found.milliseconds,
+        "cover_image_url": "",
     }
 
 
 def _audio_info(found: Uploaded, new_id: NewId) -> dict[str, Any]:
     return {
         "type": "audio",
+        "id": new_id(),
         "source_from": "upload",
         "vid": found.id,
         "duration": found.milliseconds,
@@ -228,17 +263,17 @@ def _draft(
     key: str,
     mode: Mode,
     metrics: str,
-    *,
     seed: int,
     now_ms: int,
     new_id: NewId,
+    version: str,
 ) -> dict[str, Any]:
     component_id = new_id()
     params = {
         "type": "",
         "id": new_id(),
         "video_gen_inputs": [gen_input],
-        "video_aspect_ratio": request.ratio or DEFAULT_RATIO,
+        "video_aspect_ratio": request.ratio or RATIO,
         "seed": seed,
         "model_req_key": key,
         "priority": 0,
@@ -268,7 +303,7 @@ def _draft(
         "min_version": mode.min_version,
         "min_features": list(mode.min_features),
         "is_from_tsn": True,
-        "version": DA_VERSION,
+        "version": version,
         "main_component_id": component_id,
         "component_list": [component],
     }

@@ -17,9 +17,9 @@ from providers.contract import (
 )
 from providers.files import MediaFile, MediaKind
 from providers.jimeng.draft import REFERENCES, mode_of
-from providers.jimeng.models import MEDIA_FILES
 from providers.jimeng.references import Material, unmatched_marks
 from providers.jimeng.regions import Region
+from providers.jimeng.site_model import MEDIA_FILES, Materials
 from providers.jimeng.upload import Uploader
 from providers.jimeng.upload_answers import Uploaded
 from providers.sharing import Shared, all_of
@@ -30,8 +30,6 @@ UPLOAD_SECONDS = 1800.0
 """How long an upload is taken for good. The site says nothing of it; its own pages upload anew."""
 REMEMBERED_UPLOADS = 4096
 
-MAX_MS = 15_000
-"""Of all reference videos together, and of each sound."""
 _TOLERANCE_MS = 200
 """A clip that is called 15 seconds long often has a frame or two more."""
 
@@ -81,17 +79,25 @@ def check_inputs(request: VideoRequest) -> None:
         raise ProviderError(ErrorKind.INVALID_REQUEST, fields=problems)
 
 
-def check_lengths(media: Sequence[Media], uploaded: Sequence[Uploaded]) -> None:
-    """Raises ProviderError(INVALID_REQUEST) for a sound that is too long, and for the video with which all of them
+def check_lengths(media: Sequence[Media], uploaded: Sequence[Uploaded], materials: Materials | None) -> None:
+    """Raises ProviderError(INVALID_REQUEST) for the clip or the sound that is too long, or with which all of them
     become so. Only the site can tell how long one is, so that it is known after the upload."""
-    total = 0
+    if materials is None:
+        return
+    bounds = {MediaKind.VIDEO: materials.max_clip_seconds, MediaKind.AUDIO: materials.max_sound_seconds}
+    totals = dict.fromkeys(bounds, 0)
     for item, found in zip(media, uploaded, strict=True):
-        total += found.milliseconds if found.kind is MediaKind.VIDEO else 0
-        length = total if found.kind is MediaKind.VIDEO else found.milliseconds
-        if length > MAX_MS + _TOLERANCE_MS:
-            allowed = (f"≤ {MAX_MS // 1000} s",)
-            problem = FieldProblem(item.param, FieldReason.NOT_ALLOWED, allowed, f"{length / 1000:g} s")
-            raise ProviderError(ErrorKind.INVALID_REQUEST, fields=[problem])
+        if found.kind not in bounds:
+            continue
+        totals[found.kind] += found.milliseconds
+        limit = materials.kinds.get(found.kind)
+        lengths = ((found.milliseconds, limit.max_seconds if limit else 0.0), (totals[found.kind], bounds[found.kind]))
+        for milliseconds, seconds in lengths:
+            if seconds and milliseconds > seconds * 1000 + _TOLERANCE_MS:
+                problem = FieldProblem(
+                    item.param, FieldReason.NOT_ALLOWED, (f"≤ {seconds:g} s",), f"{milliseconds / 1000:g} s"
+                )
+                raise ProviderError(ErrorKind.INVALID_REQUEST, fields=[problem])
 
 
 _Key = tuple[str, str, str]

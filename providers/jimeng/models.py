@@ -1,169 +1,333 @@
-"""The video models of the Jimeng and Dreamina sites: a table, since the sites rename and add."""
+"""The fallback table: the public name of every model, and what each site offered when its configuration was captured.
 
-from dataclasses import dataclass
+The live configuration wins (`configuration`): this table counts where it cannot be read, and for the names. A model of
+`MODELS` is described once for the mainland site and once for the sites abroad where the two differ.
 
-from providers.contract import MediaLimits, MediaRole, ModelCard, Words
+Sources: the mainland list of 2026-09-30 with details captured 2026-08-30; the list of Dreamina captured 2026-08-30.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from providers.contract import MediaLimits, ModelCard
 from providers.files import MediaKind
-from providers.jimeng.regions import ASIA, PROVIDER, REGIONS
+from providers.jimeng.regions import PROVIDER, REGIONS
+from providers.jimeng.site_model import (
+    MEDIA_FILES,
+    RATIOS,
+    Benefits,
+    MaterialLimit,
+    Materials,
+    ModelWire,
+    ResolutionBenefit,
+    SiteModel,
+)
 
-_ALL = frozenset(REGIONS)
-_CN_AND_ASIA = ASIA | {"cn"}
 _CN = frozenset({"cn"})
-
-RATIOS = ("21:9", "16:9", "4:3", "1:1", "3:4", "9:16")
-REFERENCES_ELSEWHERE = Words(
-    "该模型只接受首帧和尾帧图片；参考图片、视频或音频请改用 Seedance 2.0 模型，例如 jimeng-video-seedance-2.0",
-    "This model takes a first and a last frame only; for reference images, videos or audio use a Seedance 2.0 model, "
-    "such as jimeng-video-seedance-2.0",
-)
-
-_MEGABYTE = 1024 * 1024
-MEDIA_FILES: dict[MediaKind, MediaLimits] = {
-    MediaKind.IMAGE: MediaLimits(("image/png", "image/jpeg", "image/webp", "image/bmp"), 20 * _MEGABYTE),
-    MediaKind.VIDEO: MediaLimits(("video/mp4", "video/quicktime"), 200 * _MEGABYTE),
-    MediaKind.AUDIO: MediaLimits(("audio/mpeg", "audio/wav"), 15 * _MEGABYTE),
-}
-"""Bounds of ours, for safety: the site publishes none but the 15 seconds of video, which are known only once it is
-uploaded."""
-
-_FRAMES = (
-    frozenset[MediaRole](),
-    frozenset({MediaRole.FIRST_FRAME}),
-    frozenset({MediaRole.FIRST_FRAME, MediaRole.LAST_FRAME}),
-)
-_SEEN = (
-    frozenset({MediaRole.REFERENCE_IMAGE}),
-    frozenset({MediaRole.REFERENCE_VIDEO}),
-    frozenset({MediaRole.REFERENCE_IMAGE, MediaRole.REFERENCE_VIDEO}),
-)
-_REFERENCES = (*_SEEN, *(roles | {MediaRole.REFERENCE_AUDIO} for roles in _SEEN))
-"""A sound alone is none: it goes beside what is seen."""
-
-_REFERENCE_LIMITS = {MediaRole.REFERENCE_IMAGE: 9, MediaRole.REFERENCE_VIDEO: 3, MediaRole.REFERENCE_AUDIO: 3}
-_REFERENCES_IN_ALL = 12
-
-_DEFAULT_BENEFIT = "basic_video_operation_vgfm_v_three"
-
-
-@dataclass(frozen=True, slots=True)
-class JimengModel:
-    """A card and what the wire wants beside it.
-
-    `benefit_type` is the site's name for what is charged, `reference_benefit` that for videos made from references;
-    "" where it is the same.
-    """
-
-    card: ModelCard
-    benefit_type: str
-    reference_benefit: str = ""
-
-
-def _model(
-    name: str,
-    key: str,
-    regions: frozenset[str],
-    durations: tuple[int, ...],
-    benefit_type: str = _DEFAULT_BENEFIT,
-    *,
-    duration: int | None = None,
-    resolutions: tuple[str, ...] = (),
-    typical_seconds: float = 120.0,
-    reference_benefit: str = "",
-) -> JimengModel:
-    """A model; one with a `reference_benefit` takes references.
-
-    With an image the output has the image's shape and the site ignores the ratio.
-    """
-    references = bool(reference_benefit)
-    card = ModelCard(
-        name=name,
-        provider=PROVIDER,
-        key=key,
-        durations=durations,
-        duration=duration or durations[0],
-        resolutions=resolutions,
-        resolution=resolutions[0] if resolutions else None,
-        ratios=RATIOS,
-        ratio="16:9",
-        media_sets=_FRAMES + _REFERENCES if references else _FRAMES,
-        media_limits=_REFERENCE_LIMITS if references else {},
-        media_total=_REFERENCES_IN_ALL if references else None,
-        media_hint=None if references else REFERENCES_ELSEWHERE,
-        media_files=MEDIA_FILES,
-        fetches_urls=False,
-        fields=frozenset({"seed"}),
-        regions=regions,
-        typical_seconds=typical_seconds,
-    )
-    return JimengModel(card, benefit_type, reference_benefit)
-
+_ABROAD = frozenset(REGIONS) - _CN
+_ALL = frozenset(REGIONS)
 
 _VGFM = "dreamina_ic_generate_video_model_vgfm"
-_TIERS = ("720p", "1080p")
-_ANY_4_TO_15 = tuple(range(4, 16))
 
-MODELS: tuple[JimengModel, ...] = (
-    _model("jimeng-video-3.5-pro", f"{_VGFM}_3.5_pro", _ALL, (5, 10, 12), "dreamina_video_seedance_15_pro"),
-    _model(
-        "jimeng-video-seedance-2.0",
-        "dreamina_seedance_40_pro",
-        _CN,
-        _ANY_4_TO_15,
-        "dreamina_video_seedance_20_pro",
-        duration=5,
-        typical_seconds=300.0,
-        reference_benefit="dreamina_video_seedance_20_video_add",
-    ),
-    _model(
-        "jimeng-video-seedance-2.0-fast",
-        "dreamina_seedance_40",
-        _CN,
-        _ANY_4_TO_15,
-        "dreamina_seedance_20_fast",
-        duration=5,
-        typical_seconds=180.0,
-        reference_benefit="dreamina_seedance_20_fast_with_video",
-    ),
-    _model("jimeng-video-3.0-pro", f"{_VGFM}_3.0_pro", _CN_AND_ASIA, (5, 10)),
-    _model("jimeng-video-3.0", f"{_VGFM}_3.0", _ALL, (5, 10), resolutions=_TIERS),
-    _model(
-        "jimeng-video-3.0-fast",
-        f"{_VGFM}_3.0_fast",
-        _CN_AND_ASIA,
-        (5, 10),
-        resolutions=_TIERS,
-        typical_seconds=60.0,
-    ),
-    _model("jimeng-video-2.0", f"{_VGFM}_lite", _CN_AND_ASIA, (5, 10)),
-    _model("jimeng-video-2.0-pro", f"{_VGFM}1.0", _CN_AND_ASIA, (5, 10)),
-    _model("jimeng-video-veo3", "dreamina_veo3_generate_video", ASIA, (8,), "generate_video_veo3"),
-    _model("jimeng-video-veo3.1", "dreamina_veo3.1_generate_video", ASIA, (8,), "generate_video_veo3.1"),
-    _model("jimeng-video-sora2", "dreamina_sora2_generate_video", ASIA, (4, 8, 12), "generate_video_sora2"),
+NAMES: Mapping[str, str] = {
+    "dreamina_seedance_45_pro": "jimeng-video-seedance-2.5",
+    "dreamina_seedance_45_pro_draft": "jimeng-video-seedance-2.5-draft",
+    "dreamina_seedance_40_pro": "jimeng-video-seedance-2.0",
+    "dreamina_seedance_40": "jimeng-video-seedance-2.0-fast",
+    "dreamina_seedance_40_mini": "jimeng-video-seedance-2.0-mini",
+    "dreamina_seedance_40_pro_vision": "jimeng-video-seedance-2.0-vip",
+    "dreamina_seedance_40_vision": "jimeng-video-seedance-2.0-fast-vip",
+    f"{_VGFM}_3.5_pro": "jimeng-video-3.5-pro",
+    f"{_VGFM}_3.0_pro": "jimeng-video-3.0-pro",
+    f"{_VGFM}_3.0_fast": "jimeng-video-3.0-fast",
+    f"{_VGFM}_3.0": "jimeng-video-3.0",
+    f"{_VGFM}_lite": "jimeng-video-2.0",
+    f"{_VGFM}1.0": "jimeng-video-2.0-pro",
+    "dreamina_minimax_h3": "jimeng-video-minimax-h3",
+    "dreamina_happyhorse_v1_1": "jimeng-video-happyhorse-1.1",
+    "dreamina_wan_30": "jimeng-video-wan-3.0",
+    "dreamina_veo3_generate_video": "jimeng-video-veo3",
+    "dreamina_veo3.1_generate_video": "jimeng-video-veo3.1",
+    "dreamina_sora2_generate_video": "jimeng-video-sora2",
+}
+"""The site's key of a model → the public name. A key that is not here is its own public name."""
+
+PREFERRED = (
+    "jimeng-video-3.5-pro",
+    "jimeng-video-seedance-2.0-fast",
+    "jimeng-video-seedance-2.0-mini",
+    "jimeng-video-3.0-fast",
+    "jimeng-video-3.0-pro",
+    "jimeng-video-seedance-2.0",
+    "jimeng-video-seedance-2.5",
 )
-"""The default of the site first."""
+"""The models that are tried in this order where a client names none: the first that the account's site has."""
+
+_MEGABYTE = 1024 * 1024
+_FRAMES = frozenset({"prompt", "first_frame", "end_frame"})
+_FIRST_FRAME = frozenset({"prompt", "first_frame"})
+_WITH_MATERIALS = _FRAMES | {"unified_edit"}
+
+
+def _limit(
+    kind: MediaKind, count: int, *, megabytes: int = 0, max_seconds: float = 0.0, **bounds: float
+) -> MaterialLimit:
+    known = MEDIA_FILES[kind]
+    files = MediaLimits(known.types, megabytes * _MEGABYTE or known.max_bytes, **bounds)  # type: ignore[arg-type]
+    return MaterialLimit(count, files, max_seconds)
+
+
+_MATERIALS_2_0 = Materials(
+    {
+        MediaKind.IMAGE: _limit(MediaKind.IMAGE, 9, megabytes=30, min_side=300, max_side=6000, max_aspect=2.5),
+        MediaKind.VIDEO: _limit(MediaKind.VIDEO, 3, megabytes=50, max_seconds=15.4),
+        MediaKind.AUDIO: _limit(MediaKind.AUDIO, 3, megabytes=15, max_seconds=15.0),
+    },
+    total=12,
+    max_clip_seconds=15.4,
+    max_sound_seconds=15.0,
+)
+_MATERIALS_2_5 = Materials(
+    {
+        MediaKind.IMAGE: _limit(MediaKind.IMAGE, 30, megabytes=30, min_side=300, max_side=6000, max_aspect=2.5),
+        MediaKind.VIDEO: _limit(MediaKind.VIDEO, 10, megabytes=200, max_seconds=30.2),
+        MediaKind.AUDIO: _limit(MediaKind.AUDIO, 10, megabytes=15, max_seconds=30.2),
+    },
+    total=50,
+    max_clip_seconds=30.2,
+    max_sound_seconds=30.2,
+    needs_seen=False,
+)
+_PICTURES = Materials({MediaKind.IMAGE: _limit(MediaKind.IMAGE, 9)}, total=9)
+_MATERIALS_WAN = replace(_MATERIALS_2_0, total=20)
+
+
+def _outputs(prefix: str, *resolutions: str, without_clip: str = "output") -> dict[str, ResolutionBenefit]:
+    """Benefits of a family that are named by resolution: `seedance_20_pro_720p_output`."""
+    return {
+        resolution: ResolutionBenefit(f"{prefix}_{resolution}_output", f"{prefix}_{resolution}_{without_clip}")
+        for resolution in resolutions
+    }
+
+
+_NO_CLIP = "no_input_video_output"
+_BASIC = "basic_video_operation_vgfm_v_three"
+_4_TO_15 = tuple(range(4, 16))
+_4_TO_30 = tuple(range(4, 31))
+_5_TO_10 = tuple(range(5, 11))
+
+_SEEDANCE_2_5 = SiteModel(
+    "dreamina_seedance_45_pro",
+    Benefits("seedance_25_720p_output", _outputs("seedance_25", "480p", "720p", "1080p", without_clip=_NO_CLIP)),
+    title="Seedance 2.5",
+    seconds=_4_TO_30,
+    resolutions=("480p", "720p", "1080p"),
+    inputs=_WITH_MATERIALS,
+    materials=_MATERIALS_2_5,
+    max_prompt=15_000,
+    typical_seconds=300.0,
+)
+_SEEDANCE_2_5_DRAFT = replace(
+    _SEEDANCE_2_5,
+    key="dreamina_seedance_45_pro_draft",
+    title="Seedance 2.5 Draft",
+    resolutions=("480p",),
+    benefits=Benefits("seedance_25_draft_480p_output", _outputs("seedance_25_draft", "480p", without_clip=_NO_CLIP)),
+    draft_mode=True,
+    typical_seconds=120.0,
+)
+_SEEDANCE_2_0 = SiteModel(
+    "dreamina_seedance_40_pro",
+    Benefits("dreamina_video_seedance_20_pro", with_clip="dreamina_video_seedance_20_video_add"),
+    title="Seedance 2.0",
+    seconds=_4_TO_15,
+    resolutions=("720p",),
+    inputs=_WITH_MATERIALS,
+    materials=_MATERIALS_2_0,
+    max_prompt=4000,
+    typical_seconds=300.0,
+)
+_SEEDANCE_2_0_FAST = replace(
+    _SEEDANCE_2_0,
+    key="dreamina_seedance_40",
+    title="Seedance 2.0 Fast",
+    benefits=Benefits("dreamina_seedance_20_fast", with_clip="dreamina_seedance_20_fast_with_video"),
+    typical_seconds=180.0,
+)
+_SEEDANCE_2_0_MINI = replace(
+    _SEEDANCE_2_0,
+    key="dreamina_seedance_40_mini",
+    title="Seedance 2.0 Mini",
+    benefits=Benefits("seedance_20_mini_720p_output", _outputs("seedance_20_mini", "720p", "1080p")),
+    typical_seconds=120.0,
+)
+_3_5_PRO = SiteModel(
+    f"{_VGFM}_3.5_pro",
+    Benefits("dreamina_video_seedance_15_pro"),
+    title="Video 3.5 Pro",
+    seconds=tuple(range(5, 13)),
+    resolutions=("720p", "1080p"),
+)
+_3_0_PRO = SiteModel(
+    f"{_VGFM}_3.0_pro",
+    Benefits(f"{_BASIC}_pro"),
+    title="Seedance 1.0",
+    seconds=_5_TO_10,
+    resolutions=("1080p",),
+    inputs=_FIRST_FRAME,
+)
+_3_0_FAST = SiteModel(
+    f"{_VGFM}_3.0_fast",
+    Benefits(
+        _BASIC,
+        {
+            "720p": ResolutionBenefit(_BASIC, _BASIC),
+            "1080p": ResolutionBenefit(f"{_BASIC}_1080", f"{_BASIC}_1080"),
+        },
+    ),
+    title="Seedance 1.0 Fast",
+    # The capture leaves its lengths out: these two are what every client sends.
+    seconds=(5, 10),
+    resolutions=("720p", "1080p"),
+    typical_seconds=60.0,
+)
+
+_OFFERED: tuple[tuple[frozenset[str], SiteModel], ...] = (
+    (_ABROAD, _3_5_PRO),
+    (_CN, _SEEDANCE_2_0_FAST),
+    (
+        _ABROAD,
+        replace(
+            _SEEDANCE_2_0_FAST,
+            benefits=replace(_SEEDANCE_2_0_FAST.benefits, by_resolution=_outputs("seedance_20_fast", "720p")),
+        ),
+    ),
+    (_ALL, _SEEDANCE_2_0_MINI),
+    (_ALL, _3_0_FAST),
+    (_ALL, _3_0_PRO),
+    (_CN, _SEEDANCE_2_0),
+    (
+        _ABROAD,
+        replace(
+            _SEEDANCE_2_0,
+            resolutions=("720p", "1080p", "4k"),
+            benefits=replace(_SEEDANCE_2_0.benefits, by_resolution=_outputs("seedance_20_pro", "720p", "1080p", "4k")),
+        ),
+    ),
+    (_ALL, _SEEDANCE_2_5),
+    (_ALL, _SEEDANCE_2_5_DRAFT),
+    (
+        _CN,
+        replace(
+            _SEEDANCE_2_0,
+            key="dreamina_seedance_40_pro_vision",
+            title="Seedance 2.0 VIP",
+            resolutions=("720p", "1080p", "4k"),
+            benefits=Benefits(
+                "seedance_20_pro_720p_output", _outputs("seedance_20_pro", "480p", "720p", "1080p", "4k")
+            ),
+        ),
+    ),
+    (
+        _CN,
+        replace(
+            _SEEDANCE_2_0,
+            key="dreamina_seedance_40_vision",
+            title="Seedance 2.0 Fast VIP",
+            benefits=Benefits("seedance_20_fast_720p_output", _outputs("seedance_20_fast", "480p", "720p", "1080p")),
+            typical_seconds=180.0,
+        ),
+    ),
+    (
+        _CN,
+        SiteModel(
+            "dreamina_minimax_h3",
+            Benefits("minimax_h3_768p_output", _outputs("minimax_h3", "768p", "2k")),
+            title="MiniMax H3",
+            seconds=_4_TO_15,
+            resolutions=("768P", "2K"),
+            inputs=_WITH_MATERIALS,
+            materials=_MATERIALS_2_0,
+            max_prompt=7000,
+        ),
+    ),
+    (
+        _CN,
+        SiteModel(
+            "dreamina_happyhorse_v1_1",
+            Benefits("happyhorse_11_720p_output", _outputs("happyhorse_11", "720p", "1080p")),
+            title="HappyHorse 1.1",
+            seconds=_4_TO_15,
+            resolutions=("720P", "1080P"),
+            ratios=(*RATIOS, "4:5", "5:4", "9:21"),
+            inputs=_FIRST_FRAME | {"unified_edit"},
+            materials=_PICTURES,
+            max_prompt=2500,
+        ),
+    ),
+    (
+        _CN,
+        SiteModel(
+            "dreamina_wan_30",
+            Benefits("wan_30_1080p_output", _outputs("wan_30", "720p", "1080p")),
+            title="Wan 3.0",
+            # Its lengths are not captured: these two are what the other models of the site have in common.
+            seconds=(5, 10),
+            resolutions=("720P", "1080P"),
+            inputs=_WITH_MATERIALS,
+            materials=_MATERIALS_WAN,
+            max_prompt=20_000,
+        ),
+    ),
+)
+
+_WITHDRAWN = (
+    SiteModel(f"{_VGFM}_3.0", Benefits(_BASIC), title="Video 3.0", seconds=(5, 10), resolutions=("720p", "1080p")),
+    SiteModel(f"{_VGFM}_lite", Benefits(_BASIC), title="Video S2.0", seconds=(5, 10)),
+    SiteModel(f"{_VGFM}1.0", Benefits(_BASIC), title="Video S2.0 Pro", seconds=(5, 10)),
+    SiteModel("dreamina_veo3_generate_video", Benefits("generate_video_veo3"), title="Veo 3", seconds=(8,)),
+    SiteModel("dreamina_veo3.1_generate_video", Benefits("generate_video_veo3.1"), title="Veo 3.1", seconds=(8,)),
+    SiteModel("dreamina_sora2_generate_video", Benefits("generate_video_sora2"), title="Sora 2", seconds=(4, 8, 12)),
+)
+
+MODELS: tuple[ModelCard, ...] = tuple(model.card(NAMES[model.key], regions) for regions, model in _OFFERED)
+"""What the sites offer, the preferred models first."""
+
+WITHDRAWN: tuple[ModelCard, ...] = tuple(model.card(NAMES[model.key]) for model in _WITHDRAWN)
+"""Models that no site lists any more. Their tasks are still told of, and whoever asks for one is told that it is
+gone."""
+
+
+def name_of(key: str) -> str:
+    """The public name of a model of the site."""
+    return NAMES.get(key, key)
 
 
 def extra_model(
     name: str, key: str, benefit_type: str, durations: tuple[int, ...], resolutions: tuple[str, ...] = ()
-) -> JimengModel:
+) -> ModelCard:
     """A model from the configuration, on all sites, that takes frames; the default duration and resolution come
     first."""
-    return _model(name, key, _ALL, durations, benefit_type, resolutions=resolutions)
+    model = SiteModel(key, Benefits(benefit_type), seconds=durations, resolutions=resolutions)
+    resolution = resolutions[0].lower() if resolutions else None
+    return replace(model.card(name), duration=durations[0], resolution=resolution, configured=True)
 
 
-def raw_key(key: str) -> JimengModel:
-    """A model that the table lacks, by the key the site itself uses: nothing is checked, the site is the judge of
-    frames and of references."""
-    card = ModelCard(
+def raw_key(key: str) -> ModelCard:
+    """A model that neither the table nor the site's configuration has, by the key the site itself uses: nothing is
+    checked, the site is the judge of frames and of references."""
+    model = SiteModel(key, Benefits(_BASIC), inputs=_WITH_MATERIALS, materials=_MATERIALS_2_5)
+    card = model.card()
+    return ModelCard(
         name=key,
         provider=PROVIDER,
         key=key,
-        media_sets=_FRAMES + _REFERENCES,
-        media_limits=_REFERENCE_LIMITS,
-        media_total=_REFERENCES_IN_ALL,
+        media_sets=card.media_sets,
+        media_limits=card.media_limits,
+        media_total=card.media_total,
         media_files=MEDIA_FILES,
         fetches_urls=False,
         fields=frozenset({"seed"}),
+        wire=ModelWire(Benefits(_BASIC), by_reference=True),
         open=True,
     )
-    return JimengModel(card, _DEFAULT_BENEFIT)

@@ -5,6 +5,7 @@ import random
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from providers.contract import (
@@ -21,12 +22,12 @@ from providers.contract import (
     VideoRequest,
 )
 from providers.http import HttpClient
-from providers.jimeng import draft, history, models, regions, results, session
+from providers.jimeng import configuration, draft, history, models, regions, results, session
 from providers.jimeng.cancel import is_refusal, verdict
 from providers.jimeng.credits import parse_alive, parse_credits, parse_received
 from providers.jimeng.errors import LOGIN_EXPIRED, SIGNATURE_REFUSED, refusal, refused_submit
 from providers.jimeng.inputs import UploadMemory, check_inputs, check_lengths, with_sound
-from providers.jimeng.models import JimengModel
+from providers.jimeng.site_model import SiteModel
 from providers.jimeng.upload import Uploader
 from providers.jimeng.upload_answers import Uploaded
 from providers.ways import Reply
@@ -56,6 +57,9 @@ _SURELY_NOT_THE_INPUTS = frozenset({ErrorKind.ANSWER_LOST, ErrorKind.UNREACHABLE
 """What a submit can fail of without its uploads being to blame. Of other trouble, but an account's own, it may be that
 the site does not have them any more."""
 
+_WITH_CLIP = {"commerce_with_input_video": 1}
+"""Stands in the query of a submit that has a clip among its inputs."""
+
 _OTHER_SERVICES = ("sk-", "ms-", "gw-")
 _SECONDS_PER_ID = 2**32
 _FIRST_ID_TIME = 1_600_000_000
@@ -72,7 +76,8 @@ class Jimeng:
         *,
         hosts: regions.Hosts | None = None,
         query_batch: int = 50,
-        extra_models: Sequence[JimengModel] = (),
+        extra_models: Sequence[ModelCard] = (),
+        versions: session.Versions = session.CURRENT,
         now: Callable[[], float] = time.time,
         seed: Callable[[], int] = lambda: random.randint(0, draft.MAX_SEED),  # noqa: S311 - no secret
         new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
@@ -81,8 +86,12 @@ class Jimeng:
         self._hosts = hosts or regions.Hosts()
         self.query_batch = query_batch
         self.regions = frozenset(regions.REGIONS)
-        self._models = {model.card.name: model for model in (*models.MODELS, *extra_models)}
-        self._by_key = {model.card.key: model for model in self._models.values()}
+        named = {card.name for card in extra_models}
+        self._table = (*(card for card in models.MODELS if card.name not in named), *extra_models)
+        known = (*extra_models, *models.MODELS, *models.WITHDRAWN)
+        self._by_key = {card.key: card for card in reversed(known)}
+        self._by_name = {card.name: card for card in reversed(known)}
+        self._versions = versions
         self._now = now
         self._seed = seed
         self._new_id = new_id
@@ -107,41 +116,50 @@ class Jimeng:
         return float(seconds) if seconds >= _FIRST_ID_TIME else None
 
     def models(self) -> Sequence[ModelCard]:
-        return [model.card for model in self._models.values()]
+        return self._table
 
     def card(self, model: str) -> ModelCard | None:
-        found = self._model(model)
-        return found.card if found else None
-
-    def _model(self, name: str) -> JimengModel | None:
-        found = self._models.get(name) or self._by_key.get(name)
-        if found is None and name.startswith("dreamina_"):
-            return models.raw_key(name)
+        found = self._by_name.get(model) or self._by_key.get(model)
+        if found is None and model.startswith("dreamina_"):
+            return models.raw_key(model)
         return found
+
+    async def discover(self, account: Account) -> Sequence[ModelCard]:
+        """The models of the site's configuration."""
+        answer = await self._call(account, configuration.CONFIGURATION_PATH, configuration.CONFIGURATION_BODY)
+        listed = configuration.parse_configuration(answer.data)
+        if not listed:
+            raise ProviderError(ErrorKind.UPSTREAM_ERROR, detail="the answer lists no models")
+        return [self._live_card(model) for model in listed]
+
+    def _live_card(self, model: SiteModel) -> ModelCard:
+        """A card of what the site lists, with what only the table knows."""
+        known = self._by_key.get(model.key)
+        usual = known.typical_seconds if known else model.typical_seconds
+        return replace(model, typical_seconds=usual).card(models.name_of(model.key))
 
     async def submit(self, request: VideoRequest, account: Account, *, submit_key: str) -> Submission:
         """The site charges for this call. `submit_key` is the `submit_id` by which `find` looks it up.
 
         The inputs are uploaded first, which costs nothing: whatever goes wrong with that, nothing was created.
         """
-        model = self._model(request.model)
-        if model is None:
-            raise ProviderError(ErrorKind.MODEL_NOT_FOUND, code=request.model)
+        card = self._card_of(request)
         request = _checked(request)
         region = self._region(account)
         uploaded = await self._uploaded(request, account, region)
         body = draft.submit_body(
             request,
-            model,
+            card,
             region,
             uploaded=uploaded,
             submit_id=submit_key,
             seed=self._seed() if request.seed is None else request.seed,
             now_ms=int(self._now() * 1000),
             new_id=self._new_id,
+            draft_version=self._versions.draft_version,
         )
         try:
-            return await self._generate(account, body)
+            return await self._generate(account, body, with_clip=draft.has_clip(uploaded))
         except ProviderError as error:
             if error.kind not in _SURELY_NOT_THE_INPUTS and error.kind.blame is not Blame.ACCOUNT:
                 self._uploads.forget(request, account, region)
@@ -156,11 +174,19 @@ class Jimeng:
             return ()
         uploader = Uploader(self._http, self._call, account, region, now=self._now, new_id=self._new_id)
         uploaded = await self._uploads.upload(request, account, region, uploader)
-        check_lengths(request.media, uploaded)
+        check_lengths(request.media, uploaded, draft.wire_of(self._card_of(request)).materials)
         return uploaded
 
-    async def _generate(self, account: Account, body: Mapping[str, Any]) -> Submission:
-        answer = history.parse_submit((await self._call(account, SUBMIT_PATH, body, charged=True)).data)
+    def _card_of(self, request: VideoRequest) -> ModelCard:
+        """The card that a request was settled against, else that of the table. Raises ProviderError."""
+        card = request.card or self.card(request.model)
+        if card is None:
+            raise ProviderError(ErrorKind.MODEL_NOT_FOUND, code=request.model)
+        return card
+
+    async def _generate(self, account: Account, body: Mapping[str, Any], *, with_clip: bool) -> Submission:
+        more = _WITH_CLIP if with_clip else None
+        answer = history.parse_submit((await self._call(account, SUBMIT_PATH, body, more=more, charged=True)).data)
         if answer is None:
             raise ProviderError(ErrorKind.ANSWER_LOST, detail="the answer names neither a task nor a reason")
         if not answer.id:
@@ -375,7 +401,7 @@ class Jimeng:
         did nothing and the cause is nearly always a second that passed in between.
         """
         region = self._region(account)
-        params = dict(session.query(account, region) if query is None else query) | dict(more or {})
+        params = dict(session.query(account, region, self._versions) if query is None else query) | dict(more or {})
         for last in (False, True):
             reply = await self._http.send(
                 "POST",

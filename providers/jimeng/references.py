@@ -38,22 +38,29 @@ class Material(NamedTuple):
 
 
 def meta_list(prompt: str, materials: Sequence[Material]) -> list[dict[str, Any]]:
-    """The `meta_list` of a draft: texts and materials in turn, as the prompt names them.
+    """The parts of a draft's `meta_list`: materials that the prompt does not name lead, then texts and materials in
+    turn, as the prompt names them.
 
-    A mark with a number that no material of its kind has stays text. A prompt without a mark is one text, even an
+    A mark with a number that no material of its kind has stays text. A prompt that names none is one text, even an
     empty one.
+
+    Witnesses differ on clips without a mark: one capture (mainland, 2026-09-20) leaves their part out, another
+    (Dreamina, autumn 2026) and every other client leads with all materials, which is what is done here.
     """
-    metas: list[dict[str, Any]] = []
+    marks = [
+        (mark, index)
+        for mark in _MARK.finditer(prompt)
+        if (index := _material(mark[1].lower(), int(mark[2]), materials)) is not None
+    ]
+    named = {index for _, index in marks}
+    metas = [_part(index, material) for index, material in enumerate(materials) if index not in named]
     end = 0
-    for mark in _MARK.finditer(prompt):
-        index = _material(mark[1].lower(), int(mark[2]), materials)
-        if index is None:
-            continue
+    for mark, index in marks:
         if mark.start() > end:
             metas.append(_text(prompt[end : mark.start()]))
-        metas.append({"meta_type": materials[index].kind.value, "text": "", "material_ref": {"material_idx": index}})
+        metas.append(_part(index, materials[index]))
         end = mark.end()
-    if end < len(prompt) or not metas:
+    if end < len(prompt) or not marks:
         metas.append(_text(prompt[end:]))
     return metas
 
@@ -74,6 +81,10 @@ def _material(name: str, number: int, materials: Sequence[Material]) -> int | No
             if materials[index].param == f"{name}{number}":
                 return index
     return ours[number - 1] if number <= len(ours) else None
+
+
+def _part(index: int, material: Material) -> dict[str, Any]:
+    return {"meta_type": material.kind.value, "text": "", "material_ref": {"material_idx": index}}
 
 
 def _text(text: str) -> dict[str, Any]:

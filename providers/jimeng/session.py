@@ -21,7 +21,6 @@ class Versions:
 
 
 CURRENT = Versions()
-DA_VERSION = CURRENT.draft_version
 WEB_VERSION = "7.5.0"
 _APP_VERSION = "8.4.0"
 _APP_SDK_VERSION = "48.0.0"

@@ -14,7 +14,7 @@ from providers.sandbox.books import Books, Recorder
 from providers.sandbox.chat import chat_routes
 from providers.sandbox.dashscope import DashScope
 from providers.sandbox.files import Files
-from providers.sandbox.jimeng import Jimeng
+from providers.sandbox.jimeng.site import Jimeng
 from providers.sandbox.outcomes import table
 from providers.sandbox.settings import SandboxSettings
 
@@ -25,12 +25,14 @@ ABOUT = (
 
 
 def create_sandbox(settings: SandboxSettings | None = None, clock: Callable[[], float] = time.time) -> Starlette:
-    """A fresh upstream with empty state. `app.state.sandbox` is its `Books`; `clock` gives unix seconds."""
+    """A fresh upstream with empty state. `app.state.sandbox` is its `Books`, `app.state.jimeng_models` what Jimeng's
+    sites have; `clock` gives unix seconds."""
     settings = settings or SandboxSettings()
     books, files = Books(settings.log_size), Files(settings, clock)
+    jimeng = Jimeng(settings, clock, books, files)
     app = Starlette(
         routes=[
-            *Jimeng(settings, clock, books, files).routes(),
+            *jimeng.routes(),
             *DashScope(settings, clock, books, files).routes(),
             *chat_routes(clock),
             *files.routes(),
@@ -40,6 +42,7 @@ def create_sandbox(settings: SandboxSettings | None = None, clock: Callable[[], 
     )
     app.router.redirect_slashes = False
     app.state.sandbox = books
+    app.state.jimeng_models = jimeng.models
     return app
 
 

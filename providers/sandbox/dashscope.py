@@ -19,17 +19,19 @@ from starlette.types import ASGIApp
 from providers.sandbox import dashscope_tasks as tasks
 from providers.sandbox.answers import refusal, troubled
 from providers.sandbox.books import Books, bearer_of
-from providers.sandbox.dashscope_checks import Refused, media_places, read_order
-from providers.sandbox.dashscope_media import check_media
-from providers.sandbox.dashscope_models import CREDENTIAL_CODES, MESSAGES, STATUS
+from providers.sandbox.dashscope_checks import read_order
+from providers.sandbox.dashscope_codes import CREDENTIAL_CODES, MESSAGES, STATUS, Refused
+from providers.sandbox.dashscope_inputs import media_places
+from providers.sandbox.dashscope_media import check_media, seconds_in
 from providers.sandbox.dashscope_tasks import Json, Lane, Task
 from providers.sandbox.dashscope_uploads import Uploads
+from providers.sandbox.dashscope_usage import UNSEEN_SECONDS, Inputs
 from providers.sandbox.files import Files, base_of
 from providers.sandbox.outcomes import Words, credential_word, read_words, without
 from providers.sandbox.settings import SandboxSettings
 
 _DAY = 86_400.0
-_MAX_PAGE = 100
+_ONLY_SYNC = "current user api does not support asynchronous calls."
 _NOT_PENDING = "Failed to cancel the task, please confirm if the task is in PENDING status."
 
 
@@ -106,13 +108,13 @@ class DashScope:
         order = read_order(request.path_params["path"], request.headers, given)
         self._uploads.check(given["input"], key, order.model_name)
         if blocked := CREDENTIAL_CODES.get(credential_word(key)):
-            raise Refused(blocked, MESSAGES[blocked])
+            raise Refused(*blocked)
         words = self._submit_words(key, order.prompt)
         if refused := refusal(words, self._refuse, "Throttling.RateQuota", "InvalidParameter"):
             return refused
         self._pace(key, f"submit {order.model_name}", self._settings.submits_per_second)
         places = media_places(given["input"], order.model)
-        await check_media(places, order.model.name, self._uploads.content, self._settings.download_seconds)
+        found = await check_media(places, order.model.name, self._uploads.content, self._settings.download_seconds)
         seconds = float(words["seconds"]) if "seconds" in words else self._settings.task_seconds
         task = Task(
             task_id=str(uuid.uuid4()),
@@ -122,6 +124,11 @@ class DashScope:
             words=words,
             created=self._clock(),
             seconds=seconds * (self._settings.slow_factor if "slow" in words else 1),
+            inputs=Inputs(
+                tuple(seconds_in(found, "video", UNSEEN_SECONDS)),
+                tuple(seconds_in(found, "audio", UNSEEN_SECONDS)),
+                len(seconds_in(found, "image", 0.0)),
+            ),
         )
         self._tasks[task.task_id] = task
         self._owned.setdefault(key, []).append(task)
@@ -153,6 +160,8 @@ class DashScope:
 
     async def _query(self, request: Request, key: str, body: bytes) -> ASGIApp:
         self._pace(key, "query", self._settings.queries_per_second)
+        if self._settings.refuse_async_queries and "x-dashscope-async" in request.headers:
+            raise Refused("AccessDenied", _ONLY_SYNC)
         task_id = request.path_params["task_id"]
         known = self._tasks.get(task_id)
         self._books.polled(task_id, key, known.owner if known else "")
@@ -181,8 +190,8 @@ class DashScope:
         query, now = request.query_params, self._clock()
         start, end = _span(query.get("start_time"), query.get("end_time"), now)
         page_no, page_size = _positive(query.get("page_no", "1")), _positive(query.get("page_size", "10"))
-        if page_size > _MAX_PAGE:
-            raise Refused("InvalidParameter", f"page_size must be in [1, {_MAX_PAGE}]")
+        if page_size > self._settings.list_page_max:
+            raise Refused("InvalidParameter", f"page_size must be in [1, {self._settings.list_page_max}]")
         rows = [
             tasks.row(task, now)
             for task in reversed(self._owned.get(key, []))

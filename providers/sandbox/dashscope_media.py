@@ -8,65 +8,34 @@ import asyncio
 import base64
 import ipaddress
 import ssl
+from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import httpx
 
-from providers.sandbox.dashscope_checks import Refused
-from providers.sandbox.dashscope_models import MESSAGES
+from providers.sandbox.dashscope_codes import MESSAGES, Refused
+from providers.sandbox.dashscope_files import MAX_BYTES, MEGABYTE, PAIR_SECONDS, PLACES, Limits, limits_of
 from providers.sandbox.media import HEAD_BYTES, Content, Kind, Media, Sample, content_of
 
-MEGABYTE = 1024 * 1024
-MAX_DOWNLOAD_BYTES = 120 * MEGABYTE
-MAX_BYTES: dict[Kind, int] = {"image": 20 * MEGABYTE, "video": 100 * MEGABYTE, "audio": 15 * MEGABYTE}
-OLD_IMAGE_BYTES = 10 * MEGABYTE
-"""Of pictures for wan2.1, wan2.2 and the models of two frames."""
-
-MIN_SIDE, MAX_SIDE = 240, 8000
-
-_IMAGE: tuple[Kind, ...] = ("image",)
-_VIDEO: tuple[Kind, ...] = ("video",)
-_AUDIO: tuple[Kind, ...] = ("audio",)
-PLACES: dict[str, tuple[Kind, ...]] = {
-    **dict.fromkeys(("img_url", "image_url", "first_frame_url", "last_frame_url", "mask_image_url"), _IMAGE),
-    **dict.fromkeys(("ref_images_url", "first_frame", "last_frame", "reference_image", "image"), _IMAGE),
-    **dict.fromkeys(("video_url", "first_clip_url", "last_clip_url", "mask_video_url", "base"), _VIDEO),
-    **dict.fromkeys(("reference_video_urls", "first_clip", "reference_video", "video"), _VIDEO),
-    **dict.fromkeys(("audio_url", "driving_audio", "reference_audio", "reference_voice"), _AUDIO),
-    "reference_urls": ("image", "video"),
-}
-"""Field or media type → what may be there. What is in no row is not looked at."""
+MAX_DOWNLOAD_BYTES = MAX_BYTES + 20 * MEGABYTE
 
 _MAX_REDIRECTS = 5
+_TOLERANCE = 0.1
+"""Seconds that a file may be longer or shorter: encoders cut at frames."""
+
 _NOT_HAD = "Unable to download the media resource during the data inspection process."
-
-
-@dataclass(frozen=True, slots=True)
-class _PictureLimits:
-    """`min_side` in pixels; `max_aspect` is the longer side over the shorter, 0 = any."""
-
-    max_bytes: int
-    min_side: int = MIN_SIDE
-    max_aspect: float = 0.0
-
-
-def _picture_limits(model: str) -> _PictureLimits:
-    if model.startswith(("wanx2.1-", "wan2.2-")) or "kf2v" in model:
-        return _PictureLimits(OLD_IMAGE_BYTES)
-    if model.startswith("happyhorse-") and model.endswith("-i2v"):
-        return _PictureLimits(MAX_BYTES["image"], min_side=300, max_aspect=2.5)
-    return _PictureLimits(MAX_BYTES["image"], max_aspect=8.0 if model == "wan2.7-i2v" else 0.0)
 
 
 async def check_media(
     places: Iterable[tuple[str, str]], model: str, sent: Callable[[str], Content], download_seconds: float
-) -> None:
+) -> list[tuple[str, Content | None]]:
     """Look at every (place, URL) of a submit to the model of this row. Raises `Refused`.
 
-    `sent` gives what is behind an `oss://` link; a download takes at most `download_seconds`.
+    `sent` gives what is behind an `oss://` link; a download takes at most `download_seconds`. The answer has what was
+    found in each place that holds files, None for what cannot be looked at from here.
     """
+    found: list[tuple[str, Content | None]] = []
     for place, url in places:
         kinds = PLACES.get(place)
         if kinds is None:
@@ -74,6 +43,33 @@ async def check_media(
         content = await _content(url, sent, download_seconds)
         if content is not None:
             check_content(content, kinds, model)
+        found.append((place, content))
+    check_lengths([content.media for _, content in found if content and content.media], model)
+    return found
+
+
+def _knows_length(media: Media) -> bool:
+    """Whether `seconds` stands in the file: of a film without an index it is a guess by its size."""
+    return media.seconds > 0 and (media.kind == "audio" or media.width > 0)
+
+
+def check_lengths(media: Iterable[Media], model: str) -> None:
+    """The lengths of all files of a kind together. Raises `Refused`."""
+    counts: Counter[Kind] = Counter()
+    sums: dict[Kind, float] = {}
+    longest: dict[Kind, float] = {}
+    for one in media:
+        if _knows_length(one):
+            counts[one.kind] += 1
+            sums[one.kind] = sums.get(one.kind, 0.0) + one.seconds
+            longest[one.kind] = max(longest.get(one.kind, 0.0), one.seconds)
+    for kind, total in sums.items():
+        most = limits_of(model, kind).total_seconds
+        if most and total > most + _TOLERANCE:
+            raise Refused("InvalidFile.Duration", f"The total {kind} duration must be at most {most:g} seconds.")
+    for start, most in PAIR_SECONDS.items():
+        if model.startswith(start) and counts["video"] > 1 and longest["video"] > most + _TOLERANCE:
+            raise Refused("InvalidFile.Duration", f"The duration of each of two videos must be at most {most:g} s.")
 
 
 async def _content(url: str, sent: Callable[[str], Content], download_seconds: float) -> Content | None:
@@ -156,23 +152,45 @@ def check_content(content: Content, kinds: tuple[Kind, ...], model: str) -> None
     media = content.media
     if media is None or media.kind not in kinds:
         raise Refused("InvalidFile.Format", f"The format of the file is not supported, {' or '.join(kinds)} expected.")
-    limits = _picture_limits(model)
-    max_bytes = limits.max_bytes if media.kind == "image" else MAX_BYTES[media.kind]
-    if content.size > max_bytes:
-        raise Refused("InvalidFile.Size", f"The file size must be at most {max_bytes // MEGABYTE} MB.")
-    if media.kind == "image":
-        _check_picture(media, limits)
+    limits = limits_of(model, media.kind)
+    if media.format not in limits.formats:
+        raise Refused("InvalidFile.Format", f"The format of the file must be in {sorted(limits.formats)}.")
+    if content.size > limits.max_bytes:
+        raise Refused("InvalidFile.Size", f"The file size must be at most {limits.max_bytes // MEGABYTE} MB.")
+    if media.kind == "image" and not media.width:
+        raise Refused("InvalidParameter.DataInspection", "Unable to read the image during the data inspection process.")
+    if media.alpha and not limits.alpha:
+        raise Refused("InvalidFile.Format", "The image must not have a transparency channel.")
+    if media.width:
+        _check_pixels(media, limits)
+    if _knows_length(media):
+        _check_seconds(media, limits)
     if "unsafe" in content.marks:
         raise Refused("DataInspectionFailed", MESSAGES["DataInspectionFailed"])
 
 
-def _check_picture(media: Media, limits: _PictureLimits) -> None:
+def _check_pixels(media: Media, limits: Limits) -> None:
     short, long = sorted((media.width, media.height))
-    if not short:
-        raise Refused("InvalidParameter.DataInspection", "Unable to read the image during the data inspection process.")
-    if short < limits.min_side or long > MAX_SIDE:
-        message = f"The image resolution is invalid, each side must be in [{limits.min_side}, {MAX_SIDE}] pixels."
-        raise Refused("InvalidFile.Resolution", message)
-    if limits.max_aspect and long > short * limits.max_aspect:
-        message = f"The aspect ratio must be within 1:{limits.max_aspect:g} and {limits.max_aspect:g}:1."
+    fewest, most = limits.sides
+    if short < fewest or (most and long > most):
+        limit = f"in [{fewest}, {most}]" if most else f"at least {fewest}"
+        raise Refused("InvalidFile.Resolution", f"The {media.kind} resolution is invalid, each side must be {limit}.")
+    if limits.aspect and long > short * limits.aspect:
+        message = f"The aspect ratio must be within 1:{limits.aspect:g} and {limits.aspect:g}:1."
         raise Refused("InvalidFile.AspectRatio", message)
+
+
+def _check_seconds(media: Media, limits: Limits) -> None:
+    fewest, most = limits.seconds
+    if most and not fewest - _TOLERANCE <= media.seconds <= most + _TOLERANCE:
+        message = f"The {media.kind} duration must be in [{fewest:g}, {most:g}] seconds."
+        raise Refused("InvalidFile.Duration", message)
+
+
+def seconds_in(found: Iterable[tuple[str, Content | None]], kind: Kind, unseen: float) -> list[float]:
+    """The length of each file of a kind, `unseen` for one that lies elsewhere."""
+    return [
+        unseen if content is None or content.media is None else content.media.seconds
+        for place, content in found
+        if (content.media.kind if content and content.media else PLACES[place][0]) == kind
+    ]

@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from providers.sandbox.dashscope_checks import Order
-from providers.sandbox.dashscope_models import MESSAGES
-from providers.sandbox.files import FPS, Files
+from providers.sandbox.dashscope_codes import MESSAGES
+from providers.sandbox.dashscope_usage import Inputs, usage
+from providers.sandbox.files import Files
 from providers.sandbox.outcomes import Words
 
 Json = dict[str, Any]
@@ -30,6 +31,7 @@ class Task:
     words: Words
     created: float
     seconds: float
+    inputs: Inputs = field(default_factory=Inputs)
     starts_at: float = FOR_EVER
     canceled_at: float | None = None
 
@@ -127,49 +129,9 @@ def answer(task: Task, now: float, base: str, files: Files) -> Json:
     if "nourl" not in task.words:
         url = files.link(base, task.task_id, "best.mp4", task.words)
         output |= {"results": {"video_url": url}} if order.model.results else {"video_url": url}
-    return {"output": output, "usage": usage(order)}
-
-
-def usage(order: Order) -> Json:
-    """What is billed. The field names and types differ by model: `SR` is a text for kling, vidu and pixverse,
-    `duration` a float for wan2.6-t2v and the editing models."""
-    seconds = 5 if order.seconds <= 0 else order.seconds
-    sr = int("".join(filter(str.isdigit, order.tier)))
-    size = order.size or "1280*720"
-    split = {"duration": seconds, "input_video_duration": 0, "output_video_duration": seconds}
-    match order.model.usage:
-        case "video_ratio":
-            return {"video_duration": seconds, "video_ratio": size, "video_count": 1}
-        case "t2v26":
-            floats = {key: float(value) for key, value in split.items()}
-            return {**floats, "size": size, "SR": sr, "video_count": 1}
-        case "i2v":
-            return {"duration": seconds, "SR": sr, "video_count": 1}
-        case "i2v26":
-            flash = {"audio": order.audio} if "flash" in order.model.name else {}
-            return {**split, "SR": sr, "video_count": 1, **flash}
-        case "standard":
-            return {"video_duration": seconds, "video_ratio": "standard", "video_count": 1}
-        case "kf2v22":
-            return {"video_duration": seconds, "SR": sr, "video_count": 1}
-        case "r2v26":
-            return {**split, "size": size, "SR": sr, "video_count": 1}
-        case "wan27":
-            ratio = {"ratio": order.ratio} if order.model.ratios else {}
-            return {**split, "SR": sr, "video_count": 1, **ratio}
-        case "wan30":
-            return {**split, "SR": sr, "video_count": 1, "fps": 30, "ratio": order.ratio}
-        case "kling":
-            return {
-                "duration": seconds, "size": "1280*720", "fps": FPS, "video_count": 1, "audio": order.audio,
-                "SR": "720",
-            }  # fmt: skip
-        case "minimax":
-            return {"input_seconds": 0, "output_seconds": seconds, "total_seconds": seconds, "image_count": 0}
-        case "portrait":
-            return {"video_duration": float(seconds), "video_ratio": "standard"}
-        case "s2v":
-            return {"duration": float(seconds), "size": size, "fps": FPS, "video_count": 1, "SR": sr}
+        if order.model.marked and order.watermark:
+            output["watermark_video_url"] = files.link(base, task.task_id, "preview.mp4", task.words)
+    return {"output": output, "usage": usage(order, task.inputs)}
 
 
 def row(task: Task, now: float) -> Json:

@@ -20,7 +20,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from providers.sandbox.books import tag_of
-from providers.sandbox.dashscope_checks import Json, Refused
+from providers.sandbox.dashscope_checks import Json
+from providers.sandbox.dashscope_codes import Refused
 from providers.sandbox.files import denied
 from providers.sandbox.media import Content, Sample
 from providers.sandbox.upload_troubles import UploadTroubles

@@ -66,8 +66,12 @@ class Files:
         """A link below `base` (scheme and host the client reached) to `name`, valid for `link_seconds`."""
         trouble = next((word for word in ("link-404", "link-500", "link-cut") if word in words), "ok")
         path = f"/files/{trouble}/{folder}/{name}"
-        expires = int(self._clock()) + (-60 if "link-expired" in words else self._settings.link_seconds)
+        expires = self.expires_at(words)
         return f"{base}{path}?{urlencode({'Expires': expires, 'Signature': self._sign(path, str(expires))})}"
+
+    def expires_at(self, words: Words) -> int:
+        """When a link that is made now expires, in unix seconds."""
+        return int(self._clock()) + (-60 if "link-expired" in words else self._settings.link_seconds)
 
     def _sign(self, path: str, expires: str) -> str:
         digest = hmac.digest(self._secret, f"{path}\n{expires}".encode(), hashlib.sha256)

@@ -33,7 +33,8 @@ class Media:
     """A picture (`png`, `jpeg`, `webp`, `bmp`), a film (`mp4`, `mov`) or a sound (`mp3`, `wav`).
 
     `width` and `height` in pixels, 0 for a sound and where the file does not tell; `seconds` 0 for a picture. The
-    length of a film or sound that does not tell is what one of its size usually has.
+    length of a film or sound that does not tell is what one of its size usually has. `alpha`: a PNG that may be
+    transparent.
     """
 
     kind: Kind
@@ -41,6 +42,7 @@ class Media:
     width: int = 0
     height: int = 0
     seconds: float = 0.0
+    alpha: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +121,13 @@ def _picture(head: bytes, name: str) -> Media:
     with suppress(Exception):
         info = imagesize.get_info(io.BytesIO(head), size=True, dpi=False, colors=False, exif_rotation=False)
         if info.width > 0 and info.height > 0:
-            return Media("image", name, info.width, info.height)
+            return Media("image", name, info.width, info.height, alpha=name == "png" and _png_alpha(head))
     return Media("image", name)
+
+
+def _png_alpha(head: bytes) -> bool:
+    """Whether a PNG has an alpha channel (colour types 4 and 6) or a tRNS chunk, which comes before its data."""
+    return head[25:26] in (b"\x04", b"\x06") or b"tRNS" in head[: head.find(b"IDAT")]
 
 
 def _wav_seconds(head: bytes, size: int) -> float:

@@ -46,6 +46,9 @@ OUTCOMES: tuple[Outcome, ...] = (
     Outcome("refuse", "submit refused with this ret or code", "refusal", "code", upstreams=ALL),
     Outcome("throttle", "submit refused: too frequent (ret 1057, 429 Throttling.RateQuota)", "refusal", upstreams=ALL),
     Outcome("status", "submit answered with this HTTP status, not accepted", "refusal", "status", upstreams=ALL),
+    Outcome(
+        "retire", "the model leaves its site: refused with ret 2061, no longer listed", "refusal", upstreams=JIMENG
+    ),
     Outcome("redirect", "submit answered 302, not accepted", "refusal"),
     Outcome("html-before", "submit answered with an HTML page, not accepted", "refusal"),
     Outcome("lost-before", "connection closed without an answer, not accepted", "refusal", upstreams=ALL),
@@ -61,16 +64,28 @@ OUTCOMES: tuple[Outcome, ...] = (
     Outcome("hang", "accepted, never answered", "answer"),
     Outcome("delay", "accepted, answered after N seconds", "answer", "number"),
     Outcome("fail", "ends failed with this code, credits given back", "task", "code"),
+    Outcome("fail-number", "the same, the code a JSON number", "task", "code", "2038", JIMENG),
+    Outcome(
+        "fail-key",
+        "ends failed with this fail_starling_key and no code",
+        "task",
+        "code",
+        "web_text_violates_community_guidelines_toast",
+        JIMENG,
+    ),
     Outcome("slow", "takes ten times as long", "task"),
     Outcome("seconds", "takes N seconds", "task", "number"),
     Outcome("pending", "waits in the queue for ever (and can be cancelled where that exists)", "task"),
     Outcome("stuck", "is processed for ever", "task"),
     Outcome("state", "reports this state while it is processed", "task", "code", "SUSPENDED"),
     Outcome("nourl", "finishes without a URL", "task"),
+    Outcome(
+        "form", "result in an older form: transcoded (360p, 720p keys) or origin", "task", "code", "origin", JIMENG
+    ),
     Outcome("nohd", "the best-quality call fails", "task", upstreams=JIMENG),
     Outcome("lag", "becomes visible ten times later", "task", upstreams=JIMENG),
     Outcome("vanish", "is forgotten by the upstream once it is processed", "task"),
-    Outcome("nocancel", "a cancel is refused although the task is PENDING", "task", upstreams=DASHSCOPE),
+    Outcome("nocancel", "a cancel is refused although the task still waits", "task"),
     Outcome("poll-status", "status calls answered with this HTTP status", "poll", "status"),
     Outcome("poll-500", "status calls answered 500", "poll"),
     Outcome("poll-429", "status calls throttled (ret 1057, 429 Throttling.RateQuota)", "poll"),
@@ -94,10 +109,25 @@ OUTCOMES: tuple[Outcome, ...] = (
     Outcome("lost-upload", "in a file: connection closed during its upload", "file"),
     Outcome("bad-upload", "in a file: its upload answered 500", "file"),
     Outcome("expired", "login or key not valid (ret 1015, 401 InvalidApiKey)", "credential", upstreams=ALL),
-    Outcome("poor", "no money (ret 5000, 400 Arrearage)", "credential"),
+    Outcome("poor", "no money (ret 1006, 400 Arrearage)", "credential"),
     Outcome("banned", "account closed (ret 1018, 403 AccessDenied.Unpurchased)", "credential"),
     Outcome("shark", "risk control (ret 1019, 429 Throttling.BurstRate)", "credential"),
     Outcome("limited", "the day is used up (ret 121101, 429 Throttling.AllocationQuota)", "credential"),
+    Outcome(
+        "exhausted",
+        "the week of a token plan is used up (429 Throttling.AllocationQuota)",
+        "credential",
+        upstreams=DASHSCOPE,
+    ),
+    Outcome("peak", "submits refused at peak time (ret 1310)", "credential", upstreams=JIMENG),
+    Outcome("noregion", "submits refused in this region (ret 3000)", "credential", upstreams=JIMENG),
+    Outcome(
+        "elsewhere", "the account is at home in Singapore: ret 1015 on other sites", "credential", upstreams=JIMENG
+    ),
+    Outcome("relogin", "credit calls want a new login (ret 34010105)", "credential", upstreams=JIMENG),
+    Outcome(
+        "noproof", "abroad: refused without browser proofs (ret -6, grant 34070104)", "credential", upstreams=JIMENG
+    ),
 )
 
 _BY_WORD = {row.word: row for row in OUTCOMES if row.place not in ("credential", "file")}

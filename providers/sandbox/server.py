@@ -13,6 +13,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from providers.sandbox.app import create_sandbox
 from providers.sandbox.books import Books
+from providers.sandbox.jimeng.catalogue import JimengModels
 from providers.sandbox.settings import SandboxSettings
 
 _START_SECONDS = 10.0
@@ -95,6 +96,12 @@ class SandboxServer:
         """What it has seen."""
         books: Books = self.app.state.sandbox
         return books
+
+    @property
+    def jimeng_models(self) -> JimengModels:
+        """The models that Jimeng's sites have: `retire`, `restore`, `config_trouble`."""
+        models: JimengModels = self.app.state.jimeng_models
+        return models
 
     def start(self) -> Self:
         """Serve in a thread; returns once it answers. Raises RuntimeError when it does not come up."""

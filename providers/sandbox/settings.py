@@ -53,6 +53,15 @@ class SandboxSettings:
     download_seconds: float = 5.0
     """DashScope: how long a submit may take to fetch one input from this machine (the service: 60 s)."""
 
+    refuse_async_queries: bool = False
+    """DashScope: status queries that carry `X-DashScope-Async` are refused with 403 AccessDenied, as one user of the
+    service reported in September 2026. Against it stands litellm 1.110 (November 2026), which sends the header with
+    every synchronous query: the reading that lets it through is the default."""
+
+    list_page_max: int = 100
+    """DashScope: largest `page_size` of the list. Nothing documents it; 100 is the most that a public client asks
+    for."""
+
     drip_seconds: float = 4.0
     """How long an answer with `#drip` takes from its first byte to its last."""
 

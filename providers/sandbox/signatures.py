@@ -64,11 +64,11 @@ class Authorization:
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """Temporary keys, and the one region and service they are good for."""
+    """Temporary keys, the regions that a signature may name, and the service it must name."""
 
     access_key: str
     secret_key: str
-    region: str
+    regions: tuple[str, ...]
     service: str
 
 
@@ -99,19 +99,21 @@ def read_authorization(text: str) -> Authorization:
 
 
 def verify(request: SignedRequest, keys: Keys, signed_headers: Sequence[str], now: float) -> None:
-    """Raises `Unsigned` unless `request` is signed with `keys` over exactly `signed_headers`, at about `now`.
+    """Raises `Unsigned` unless `request` is signed with `keys` over at least `signed_headers`, at about `now`.
 
-    With `x-amz-content-sha256` among them, its value must be the body's own hash.
+    More headers may be signed; all that are must be there. The value of `x-amz-content-sha256` must be the body's own
+    hash.
     """
     given = read_authorization(request.headers.get("authorization", ""))
     if given.access_key != keys.access_key:
         message = f"The accesskey [{given.access_key}] included in the request is invalid."
         raise Unsigned("InvalidAccessKey", message)
-    if (given.region, given.service) != (keys.region, keys.service):
-        raise Unsigned("InvalidCredential", f"Credential should be scoped to {keys.region}/{keys.service}.")
-    if given.signed_headers != tuple(signed_headers):
-        raise Unsigned("InvalidAuthorization", f"SignedHeaders should be {';'.join(signed_headers)}.")
-    for name in signed_headers:
+    if given.region not in keys.regions or given.service != keys.service:
+        scopes = " or ".join(f"{region}/{keys.service}" for region in keys.regions)
+        raise Unsigned("InvalidCredential", f"Credential should be scoped to {scopes}.")
+    if missing := [name for name in signed_headers if name not in given.signed_headers]:
+        raise Unsigned("InvalidAuthorization", f"SignedHeaders should have {';'.join(missing)}.")
+    for name in given.signed_headers:
         if not request.headers.get(name, ""):
             raise Unsigned("MissingRequestInfo", f"The request is missing {name} information.")
     moment = request.headers.get("x-amz-date", "")

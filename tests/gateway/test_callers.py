@@ -12,7 +12,6 @@ from providers.dashscope.provider import DashScope
 from providers.http import HttpClient
 from providers.jimeng.provider import Jimeng
 from providers.registry import Registry
-from tests.upstream import card
 
 HTTP = HttpClient()
 REGISTRY = Registry([DashScope(HTTP), Jimeng(HTTP)])
@@ -104,11 +103,10 @@ def test_keys_and_callers_do_not_show_what_is_secret() -> None:
     assert "s3cret-session" not in repr(OPEN.identify("Bearer s3cret-session"))
 
 
-def test_accounts_are_told_apart_by_provider_and_site() -> None:
+def test_accounts_are_told_apart_by_provider_and_tag() -> None:
     caller = OPEN.identify("Bearer sk-abc,abc,us-def,jp-ghi")
-    asian = card("m", "jimeng", regions=frozenset({"jp", "cn"}))
-    assert [account.region for account in caller.accounts_for(asian)] == ["cn", "jp"]
-    assert len(caller.accounts_for(card("m", "dashscope"))) == 1
+    assert [account.region for account in caller.accounts_of("jimeng")] == ["cn", "us", "jp"]
+    assert len(caller.accounts_of("dashscope")) == 1
     assert caller.account(caller.accounts[1].tag) is caller.accounts[1]
     assert caller.account("0" * 12) is None
 

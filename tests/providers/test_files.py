@@ -2,11 +2,13 @@
 
 import asyncio
 import hashlib
+import io
 import zlib
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from providers.files import EXTENSIONS, PIECE_BYTES, MediaFile, MediaKind, media_type_of
 from tests.pictures import FORMATS, clip, media_file, noise, opened, picture, sound
@@ -18,11 +20,16 @@ def test_a_picture_tells_its_type_and_pixels(media_type: str) -> None:
     assert (file.kind, file.media_type, file.width, file.height) == (MediaKind.IMAGE, media_type, 321, 123)
 
 
-def test_clips_and_sounds_have_no_pixels() -> None:
-    assert [(file.media_type, file.width) for file in (media_file(clip()), media_file(sound()))] == [
-        ("video/mp4", 0),
-        ("audio/wav", 0),
-    ]
+def test_clips_and_sounds_tell_how_long_they_are() -> None:
+    known = [(file.media_type, file.seconds, file.width, file.height) for file in map(media_file, (clip(), sound(3.0)))]
+    assert known == [("video/mp4", 5.0, 1280, 720), ("audio/wav", 3.0, 0, 0)]
+
+
+@pytest.mark.parametrize(("mode", "alpha"), [("RGB", False), ("RGBA", True), ("LA", True), ("L", False), ("P", False)])
+def test_an_alpha_channel_is_seen(mode: str, alpha: bool) -> None:
+    target = io.BytesIO()
+    Image.new(mode, (64, 64)).save(target, "PNG")
+    assert media_file(target.getvalue()).alpha is alpha
 
 
 def boxes(*named: tuple[bytes, int]) -> bytes:

@@ -48,7 +48,7 @@ def test_a_text_that_is_no_credential_of_theirs_finds_none(registry: Registry, c
     ("model", "provider", "open_card"),
     [
         ("jimeng-video-3.0", "jimeng", False),
-        ("dreamina_seedance_45_pro", "jimeng", True),
+        ("dreamina_seedance_99", "jimeng", True),
         ("dreamina_ic_generate_video_model_vgfm_3.0", "jimeng", False),
         ("wan2.6-t2v", "dashscope", False),
         ("wan9.9-t2v", "dashscope", True),

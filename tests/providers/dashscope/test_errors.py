@@ -79,7 +79,8 @@ def test_a_documented_code(status: int, code: str, kind: ErrorKind) -> None:
 @pytest.mark.parametrize("row", MEANINGS, ids=lambda row: f"{row.code} {' '.join(row.says)}".strip())
 def test_every_row_is_reached_and_speaks_both_languages(row: Meaning) -> None:
     code = row.code.replace("*", ".Anything")
-    assert meaning_of(code.swapcase(), " ".join(row.says).upper()) is row
+    for said in row.says or ("",):
+        assert meaning_of(code.swapcase(), said.upper()) is row
     assert re.search(r"[\u4e00-\u9fff]", row.words.zh)
     assert row.words.en.isascii()
     assert not row.words.zh.endswith("。")
@@ -93,10 +94,57 @@ def test_every_row_is_reached_and_speaks_both_languages(row: Meaning) -> None:
         ("Allocated quota exceeded, please increase your quota limit.", ErrorKind.RATE_LIMITED),
         ("Free allocated quota exceeded.", ErrorKind.NO_CREDITS),
         ("Insufficient quota.", ErrorKind.NO_CREDITS),
+        ("token-plan 1-week quota has been exhausted, resets on 2026-09-21.", ErrorKind.NO_CREDITS),
+        ("The monthly quota is used up.", ErrorKind.NO_CREDITS),
+        ("You have run out of quota.", ErrorKind.NO_CREDITS),
+        ("套餐额度已用完", ErrorKind.NO_CREDITS),
+        ("本周额度已耗尽", ErrorKind.NO_CREDITS),
+        ("配额已用尽", ErrorKind.NO_CREDITS),
     ],
 )
 def test_an_allocation_quota_is_a_rate_or_a_balance(message: str, kind: ErrorKind) -> None:
     assert refusal(429, "Throttling.AllocationQuota", message).kind is kind
+
+
+@pytest.mark.parametrize("code", ["Throttling", "Throttling.RateQuota", "Throttling.AllocationQuota"])
+def test_an_exhausted_quota_does_not_come_back_by_waiting(code: str) -> None:
+    assert refusal(429, code, "1-month quota has been exhausted").kind is ErrorKind.NO_CREDITS
+    assert refusal(429, code, "Requests rate limit exceeded, please try again later.").kind is ErrorKind.RATE_LIMITED
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ("InternalError.Algo.InvalidParameter", ErrorKind.INVALID_REQUEST),
+        ("InternalError.Algo.DataInspectionFailed", ErrorKind.CONTENT_REFUSED),
+        ("InternalError.DataInspectionFailed", ErrorKind.CONTENT_REFUSED),
+        ("InternalError.Algo.Timeout", ErrorKind.UPSTREAM_ERROR),
+        ("InternalError.Timeout", ErrorKind.GENERATION_FAILED),
+        ("InternalError.Algo.Brand.New", ErrorKind.UPSTREAM_ERROR),
+    ],
+)
+def test_the_last_part_of_an_internal_error_counts(code: str, kind: ErrorKind) -> None:
+    for status in (400, 500, None):
+        assert refusal(status, code, "").kind is kind
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("InvalidParameter", "Failed to download image from https://h/a.png"),
+        ("InternalError.Algo.InvalidParameter", "Failed to download multimodal content"),
+        (
+            "InvalidParameter.DataInspection",
+            "Unable to download the media resource during the inspection.",
+        ),
+        ("InvalidParameter", "No connection adapters were found for 'oss://dashscope-instant/a/b.png'"),
+        ("InvalidFile.DownloadFailed", ""),
+    ],
+)
+def test_an_input_that_cannot_be_fetched_is_told_so(code: str, message: str) -> None:
+    error = refusal(400, code, message)
+    assert error.kind is ErrorKind.INVALID_REQUEST
+    assert error.words == refusal(400, "InvalidURL.Timeout", "").words
 
 
 def test_a_model_that_does_not_exist_is_not_a_bad_parameter() -> None:

@@ -267,6 +267,7 @@ MEDIA: list[tuple[str, dict[str, Any], dict[str, Any], dict[str, Any]]] = [
     ),
 ]
 
+VIDU_PORTRAIT = {"size": "1080*1920", "resolution": "1080P", "duration": 5}
 OPEN: list[tuple[str, dict[str, Any], str, dict[str, Any], dict[str, Any] | None]] = [
     ("wan2.9-t2v", {"size": "1280x720"}, VIDEO_PATH, {"prompt": "p"}, {"resolution": "720P", "ratio": "16:9"}),
     ("wan2.9-t2v", {"size": "big"}, VIDEO_PATH, {"prompt": "p"}, None),
@@ -300,25 +301,77 @@ OPEN: list[tuple[str, dict[str, Any], str, dict[str, Any], dict[str, Any] | None
         {"prompt": "p", "media": [{"type": "image", "url": f"https://h/{name}.png"} for name in ("i", "2")]},
         {"size": "960*540", "resolution": "540P", "duration": 8},
     ),
+    ("vidu/viduq9_text2video", {"ratio": "9:16", "resolution": "1080p"}, VIDEO_PATH, {"prompt": "p"}, VIDU_PORTRAIT),
+    ("vidu/viduq9_text2video", {"size": "1080x1920"}, VIDEO_PATH, {"prompt": "p"}, VIDU_PORTRAIT),
     (
-        "pixverse/pixverse-v6-it2v",
-        {"media": (image(),)},
+        "vidu/viduq9_text2video",
+        {"ratio": "1:1"},
         VIDEO_PATH,
-        {"prompt": "p", "media": [{"type": "image_url", "url": "https://h/i.png"}]},
-        None,
+        {"prompt": "p"},
+        {"size": "1280*1280", "resolution": "720P", "duration": 5},
+    ),
+    ("vidu/viduq9_text2video", {}, VIDEO_PATH, {"prompt": "p"}, {"duration": 5}),
+    (
+        "vidu/viduq9_img2video",
+        {"media": (image(),), "size": "1080x1920"},
+        VIDEO_PATH,
+        {"prompt": "p", "media": [{"type": "image", "url": "https://h/i.png"}]},
+        {"resolution": "1080P", "duration": 5},
+    ),
+    ("pixverse/pixverse-v9-t2v", {}, VIDEO_PATH, {"prompt": "p"}, {"size": "1280*720", "duration": 5}),
+    (
+        "pixverse/pixverse-v9-t2v",
+        {"resolution": "1080p", "ratio": "4:3", "duration": 9},
+        VIDEO_PATH,
+        {"prompt": "p"},
+        {"size": "1664*1248", "duration": 9},
     ),
     (
-        "MiniMax/MiniMax-H3",
-        {"media": (image(),), "resolution": "2k", "duration": 4, "sound": sound()},
+        "pixverse/pixverse-v9-it2v",
+        {"media": (image(),), "size": "1664x1248"},
+        VIDEO_PATH,
+        {"prompt": "p", "media": [{"type": "image_url", "url": "https://h/i.png"}]},
+        {"resolution": "1080P", "duration": 5},
+    ),
+    (
+        "pixverse/pixverse-v9-r2v-omni",
+        {"media": (video(role=MediaRole.REFERENCE_VIDEO),), "duration": 0},
+        VIDEO_PATH,
+        {"prompt": "p", "media": [{"type": "video_url", "url": "https://h/v.mp4"}]},
+        {"resolution": "720P", "aspect_ratio": "16:9", "duration": 0},
+    ),
+    (
+        "pixverse/pixverse-lipsync",
+        {"prompt": "", "media": (video(), sound())},
+        VIDEO_PATH,
+        {
+            "media": [
+                {"type": "video_url", "url": "https://h/v.mp4"},
+                {"type": "audio_url", "url": "https://h/a.mp3"},
+            ]
+        },
+        None,
+    ),
+    ("kling/kling-v9-video-generation", {}, VIDEO_PATH, {"prompt": "p"}, {"aspect_ratio": "16:9"}),
+    (
+        "kling/kling-v9-video-generation",
+        {"media": (image(),), "resolution": "4k"},
+        VIDEO_PATH,
+        {"prompt": "p", "media": [{"type": "first_frame", "url": "https://h/i.png"}]},
+        {"mode": "4k"},
+    ),
+    (
+        "MiniMax/MiniMax-H9",
+        {"media": (image(role=MediaRole.REFERENCE_IMAGE),), "resolution": "2k", "sound": sound()},
         VIDEO_PATH,
         {
             "prompt": "p",
             "media": [
-                {"type": "first_frame", "url": "https://h/i.png"},
+                {"type": "image_url", "url": "https://h/i.png"},
                 {"type": "driving_audio", "url": "https://h/a.mp3"},
             ],
         },
-        {"resolution": "2K", "duration": 4},
+        {"resolution": "2K", "duration": 5},
     ),
     (
         "wan2.2-s2v",

@@ -47,7 +47,7 @@ REQUESTS: list[tuple[str, dict[str, Any]]] = [
     ("wan3.0-video", {"media": (media(FIRST), media(LAST))}),
     ("wan3.0-video", {"media": (media(FIRST), media(clip())), "reference_mode": True, "sound": sound_of()}),
     ("happyhorse-1.1-i2v", {"media": (media(FIRST),)}),
-    ("happyhorse-1.1-r2v", {"media": (media(FIRST), media(LAST))}),
+    ("happyhorse-1.1-r2v", {"media": (media(heavy_picture(2)), media(heavy_picture(2, 7)))}),
     ("happyhorse-1.0-video-edit", {"media": (media(clip()), media(FIRST))}),
     ("wan2.2-s2v", {"media": (media(FIRST),), "sound": sound_of()}),
     ("wan2.2-animate-mix", {"media": (media(FIRST), media(clip()))}),

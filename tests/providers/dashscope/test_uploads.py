@@ -12,12 +12,12 @@ import respx
 from providers.contract import Account, ErrorKind, FieldReason, Media, MediaRole, ModelCard, ProviderError
 from providers.dashscope.provider import DashScope
 from providers.dashscope.uploads import (
-    ADDRESS_ONLY,
     LINK_SECONDS,
     UPLOADS_AT_ONCE,
     form,
 )
 from providers.http import HttpClient
+from providers.settle import ADDRESS_ONLY
 from tests.pictures import FORMATS
 from tests.providers.dashscope.media import clip, heavy_picture, media, picture, tone
 from tests.providers.dashscope.store import DATA, EXPIRED, POLICY, Store, inline, link, oss_error
@@ -490,8 +490,8 @@ async def test_each_names_its_own_field_when_a_file_is_too_large(
     [
         "kling/kling-v3-video-generation",
         "vidu/viduq3",
-        "pixverse/pixverse-v6-it2v",
-        "pixverse/pixverse-v6-kf2v",
+        "pixverse/pixverse-v7-it2v",
+        "pixverse/pixverse-v7-kf2v",
         "MiniMax/MiniMax-H3",
     ],
 )

@@ -1,187 +1,59 @@
-"""The body of a submit, against the wire."""
+"""The body of a submit, against the wire as captured on the mainland site, 2026-09-18 to 2026-10-09."""
 
 import itertools
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
 import pytest
 
-from providers.contract import Media, MediaRole, VideoRequest
+from providers.contract import Media, MediaRole, ModelCard, VideoRequest
 from providers.files import MediaKind
-from providers.jimeng.draft import FRAMES, REFERENCES, mode_of, submit_body
-from providers.jimeng.models import MODELS, JimengModel, raw_key
+from providers.jimeng.draft import FRAMES, REFERENCES, mode_of, submit_body, wire_of
+from providers.jimeng.models import MODELS, raw_key
 from providers.jimeng.regions import REGIONS
 from providers.jimeng.upload_answers import Uploaded
+from providers.settle import settle
 from tests.providers.jimeng.files import clip, first_frame, last_frame, picture, reference, sound
 
 SUBMIT_ID = "0b5b6c3e-9d6f-5d5e-8d5e-1f2e3d4c5b6a"
-BY_NAME = {model.card.name: model for model in MODELS}
-KEY_30 = "dreamina_ic_generate_video_model_vgfm_3.0"
+CARDS = {card.name: card for card in reversed(MODELS) if "cn" in card.regions}
+ABROAD = {card.name: card for card in reversed(MODELS) if "sg" in card.regions}
+SEEDANCE_2_5, SEEDANCE, FAST_3 = "jimeng-video-seedance-2.5", "jimeng-video-seedance-2.0", "jimeng-video-3.0-fast"
+KEY_2_5, KEY_FAST_3 = "dreamina_seedance_45_pro", "dreamina_ic_generate_video_model_vgfm_3.0_fast"
 
 
 def build(
-    request: VideoRequest, model: JimengModel, region: str = "cn", uploaded: tuple[Uploaded, ...] = ()
+    request: VideoRequest,
+    card: ModelCard | None = None,
+    region: str = "cn",
+    uploaded: Sequence[Uploaded] = (),
+    **options: Any,
 ) -> dict[str, Any]:
+    """The body of a request, settled against its card."""
+    card = card or CARDS[request.model]
     ids = (f"id-{number}" for number in itertools.count())
     return submit_body(
-        request,
-        model,
+        settle(card, request),
+        card,
         REGIONS[region],
         uploaded=uploaded,
         submit_id=SUBMIT_ID,
         seed=1234,
         now_ms=1757737934123,
         new_id=lambda: next(ids),
+        **options,
     )
 
 
-def test_the_whole_body_of_a_text_to_video_submit() -> None:
-    request = VideoRequest("jimeng-video-3.0", "一只猫", duration=10, ratio="9:16", resolution="1080p")
-    body = build(request, BY_NAME["jimeng-video-3.0"])
-    benefit = {
-        "benefit_type": "basic_video_operation_vgfm_v_three",
-        "resource_id": "generate_video",
-        "resource_id_type": "str",
+def price(benefit: str, amount: int) -> dict[str, Any]:
+    return {
         "resource_sub_type": "aigc",
+        "resource_id_type": "str",
+        "resource_id": "generate_video",
+        "benefit_type": benefit,
+        "amount": amount,
     }
-    metrics = body["metrics_extra"]
-    assert orjson.loads(metrics) == {
-        "promptSource": "custom",
-        "isDefaultSeed": 1,
-        "originSubmitId": SUBMIT_ID,
-        "isRegenerate": False,
-        "enterFrom": "click",
-        "position": "page_bottom_box",
-        "functionMode": "first_last_frames",
-        "sceneOptions": orjson.loads(metrics)["sceneOptions"],
-    }
-    assert orjson.loads(orjson.loads(metrics)["sceneOptions"]) == [
-        {
-            "type": "video",
-            "scene": "BasicVideoGenerateButton",
-            "resolution": "1080p",
-            "modelReqKey": KEY_30,
-            "videoDuration": 10,
-            "materialTypes": [],
-            "reportParams": {
-                "enterSource": "generate",
-                "vipSource": "generate",
-                "extraVipFunctionKey": f"{KEY_30}-1080p",
-                "useVipFunctionDetailsReporterHoc": True,
-            },
-        }
-    ]
-    draft = orjson.loads(body["draft_content"])
-    component = draft["component_list"][0]
-    assert draft["main_component_id"] == component["id"]
-    assert {name: body[name] for name in body if name not in ("metrics_extra", "draft_content")} == {
-        "extend": {
-            "root_model": KEY_30,
-            "m_video_commerce_info": benefit,
-            "m_video_commerce_info_list": [benefit],
-        },
-        "submit_id": SUBMIT_ID,
-        "http_common_info": {"aid": 513695},
-    }
-    assert draft == {
-        "type": "draft",
-        "id": draft["id"],
-        "min_version": "3.0.5",
-        "min_features": [],
-        "is_from_tsn": True,
-        "version": "3.3.9",
-        "main_component_id": component["id"],
-        "component_list": [component],
-    }
-    gen_video = component["abilities"]["gen_video"]
-    params = gen_video["text_to_video_params"]
-    (gen_input,) = params["video_gen_inputs"]
-    assert component == {
-        "type": "video_base_component",
-        "id": component["id"],
-        "min_version": "1.0.0",
-        "aigc_mode": "workbench",
-        "metadata": {
-            "type": "",
-            "id": component["metadata"]["id"],
-            "created_platform": 3,
-            "created_platform_version": "",
-            "created_time_in_ms": "1757737934123",
-            "created_did": "",
-        },
-        "generate_type": "gen_video",
-        "process_type": 1,
-        "abilities": {"type": "", "id": component["abilities"]["id"], "gen_video": gen_video},
-    }
-    assert gen_video == {
-        "id": gen_video["id"],
-        "type": "",
-        "text_to_video_params": params,
-        "video_task_extra": metrics,
-    }
-    assert params == {
-        "type": "",
-        "id": params["id"],
-        "video_gen_inputs": [gen_input],
-        "video_aspect_ratio": "9:16",
-        "seed": 1234,
-        "model_req_key": KEY_30,
-        "priority": 0,
-    }
-    assert gen_input == {
-        "type": "",
-        "id": gen_input["id"],
-        "min_version": "3.0.5",
-        "prompt": "一只猫",
-        "video_mode": 2,
-        "fps": 24,
-        "duration_ms": 10000,
-        "resolution": "1080p",
-        "idip_meta_list": [],
-    }
-    ids = [draft["id"], component["id"], component["metadata"]["id"], component["abilities"]["id"]]
-    ids += [gen_video["id"], params["id"], gen_input["id"]]
-    assert len(set(ids)) == len(ids)
-
-
-@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.card.name)
-def test_every_model_sends_its_key_and_what_it_is_charged_as(model: JimengModel) -> None:
-    card = model.card
-    request = VideoRequest(card.name, "x", duration=card.duration, ratio=card.ratio, resolution=card.resolution)
-    body = build(request, model)
-    draft = orjson.loads(body["draft_content"])
-    params = draft["component_list"][0]["abilities"]["gen_video"]["text_to_video_params"]
-    assert body["extend"]["root_model"] == params["model_req_key"] == card.key
-    assert body["extend"]["m_video_commerce_info"]["benefit_type"] == model.benefit_type
-    assert ("resolution" in params["video_gen_inputs"][0]) == bool(card.resolutions)
-    assert params["video_gen_inputs"][0]["duration_ms"] == (card.duration or 0) * 1000
-
-
-def test_the_text_fields_are_texts() -> None:
-    body = build(VideoRequest("jimeng-video-3.0", "x"), BY_NAME["jimeng-video-3.0"])
-    assert isinstance(body["draft_content"], str)
-    assert isinstance(body["metrics_extra"], str)
-
-
-def test_the_international_sites_have_their_own_aid() -> None:
-    body = build(VideoRequest("jimeng-video-3.0", "x"), BY_NAME["jimeng-video-3.0"], "us")
-    assert body["http_common_info"] == {"aid": 513641}
-
-
-def test_a_raw_key_may_bring_its_own_benefit_type() -> None:
-    request = VideoRequest("dreamina_seedance_45_pro", "x", options={"benefit_type": "seedance_25"})
-    body = build(request, raw_key("dreamina_seedance_45_pro"))
-    assert body["extend"]["root_model"] == "dreamina_seedance_45_pro"
-    assert body["extend"]["m_video_commerce_info_list"][0]["benefit_type"] == "seedance_25"
-
-
-# --- inputs -----------------------------------------------------------------------------------------------------
-
-SEEDANCE = "jimeng-video-seedance-2.0"
-IMAGE = Uploaded(MediaKind.IMAGE, "tos-cn-i-x/1", 8, 6, "png")
-OTHER_IMAGE = Uploaded(MediaKind.IMAGE, "tos-cn-i-x/2", 16, 9, "jpeg")
-CLIP = Uploaded(MediaKind.VIDEO, "v1", 1280, 720, milliseconds=5042)
-SOUND = Uploaded(MediaKind.AUDIO, "v2", milliseconds=3000)
 
 
 def opened(body: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any], dict[str, Any]]:
@@ -200,49 +72,226 @@ def ids_of(value: Any) -> list[str]:
     return []
 
 
-def frame(found: Uploaded, id: str) -> dict[str, Any]:
+def without_ids(value: Any) -> Any:
+    """The value with the fresh ids of its objects taken out, which are looked at by themselves."""
+    if isinstance(value, list):
+        return [without_ids(item) for item in value]
+    if isinstance(value, dict):
+        return {name: without_ids(item) for name, item in value.items() if name != "id"}
+    return value
+
+
+def test_the_whole_body_from_text_with_seedance_2_5() -> None:
+    body = build(VideoRequest(SEEDANCE_2_5, "a cat", ratio="16:9"))
+    benefit = price("seedance_25_720p_no_input_video_output", 5)
+    draft, _, metrics, scene = opened(body)
+    assert {name: body[name] for name in body if name not in ("metrics_extra", "draft_content")} == {
+        "extend": {
+            "root_model": KEY_2_5,
+            "m_video_commerce_info": benefit,
+            "m_video_commerce_info_list": [benefit],
+        },
+        "submit_id": SUBMIT_ID,
+        "http_common_info": {"aid": 513695},
+    }
+    assert metrics == {
+        "isDefaultSeed": 1,
+        "originSubmitId": SUBMIT_ID,
+        "isRegenerate": False,
+        "enterFrom": "click",
+        "position": "page_bottom_box",
+        "promptType": "original_prompt",
+        "functionMode": "omni_reference",
+        "generatorFeature": "omniReference",
+        "batchNumber": 1,
+        "submitGroupId": metrics["submitGroupId"],
+        "hasRejectedAudit": 0,
+        "sceneOptions": metrics["sceneOptions"],
+    }
+    assert scene == {
+        "type": "video",
+        "scene": "BasicVideoGenerateButton",
+        "resolution": "720p",
+        "modelReqKey": KEY_2_5,
+        "videoDuration": 5,
+        "batchNumber": 1,
+        "inputVideoDuration": 0,
+        "chargeInputVideoDuration": True,
+        "isLongVideo": False,
+        "hasInputVideo": False,
+        "useSeedanceFast5sFreeTrial": False,
+        "reportParams": {
+            "enterSource": "generate",
+            "vipSource": "generate",
+            "extraVipFunctionKey": f"{KEY_2_5}-720p",
+            "useVipFunctionDetailsReporterHoc": True,
+        },
+        "materialTypes": [],
+    }
+    component = draft["component_list"][0]
+    assert draft["main_component_id"] == component["id"]
+    assert component["abilities"]["gen_video"]["video_task_extra"] == body["metrics_extra"]
+    assert without_ids(draft) == {
+        "type": "draft",
+        "min_version": "3.0.5",
+        "min_features": [],
+        "is_from_tsn": True,
+        "version": "3.3.28",
+        "main_component_id": component["id"],
+        "component_list": [
+            {
+                "type": "video_base_component",
+                "min_version": "1.0.0",
+                "aigc_mode": "workbench",
+                "metadata": {
+                    "type": "",
+                    "created_platform": 3,
+                    "created_platform_version": "",
+                    "created_time_in_ms": "1757737934123",
+                    "created_did": "",
+                },
+                "generate_type": "gen_video",
+                "process_type": 1,
+                "abilities": {
+                    "type": "",
+                    "gen_video": {
+                        "type": "",
+                        "text_to_video_params": {
+                            "type": "",
+                            "video_gen_inputs": [
+                                {
+                                    "type": "",
+                                    "min_version": "3.0.5",
+                                    "prompt": "a cat",
+                                    "video_mode": 2,
+                                    "fps": 24,
+                                    "duration_ms": 5000,
+                                    "resolution": "720p",
+                                    "idip_meta_list": [],
+                                }
+                            ],
+                            "video_aspect_ratio": "16:9",
+                            "seed": 1234,
+                            "model_req_key": KEY_2_5,
+                            "priority": 0,
+                        },
+                        "video_task_extra": body["metrics_extra"],
+                    },
+                },
+            }
+        ],
+    }
+    ids = ids_of(draft)
+    assert len(set(ids)) == len(ids)
+
+
+@pytest.mark.parametrize("card", MODELS, ids=lambda card: f"{card.name}-{len(card.regions)}")
+def test_every_model_sends_its_key_its_resolution_and_what_it_is_charged_as(card: ModelCard) -> None:
+    for resolution in card.resolutions:
+        body = build(VideoRequest(card.name, "x", resolution=resolution), card)
+        draft, gen_input, _, scene = opened(body)
+        params = draft["component_list"][0]["abilities"]["gen_video"]["text_to_video_params"]
+        assert body["extend"]["root_model"] == params["model_req_key"] == card.key
+        charged = body["extend"]["m_video_commerce_info"]["benefit_type"]
+        assert charged == wire_of(card).benefits.of(resolution, clip=False)
+        assert gen_input["resolution"] == scene["resolution"] == wire_of(card).resolutions[resolution]
+        assert gen_input["duration_ms"] == (card.duration or 0) * 1000
+
+
+def test_a_model_without_the_reference_mode_names_the_other_form() -> None:
+    _, _, metrics, _ = opened(build(VideoRequest(FAST_3, "x")))
+    assert (metrics["functionMode"], metrics["generatorFeature"]) == ("first_last_frames", "firstLastFrames")
+
+
+def test_third_parties_spell_their_resolution_in_capitals() -> None:
+    _, gen_input, _, _ = opened(build(VideoRequest("jimeng-video-minimax-h3", "x", resolution="2k")))
+    assert gen_input["resolution"] == "2K"
+
+
+def test_the_preview_of_seedance_2_5_is_a_draft_of_its_own() -> None:
+    body = build(VideoRequest("jimeng-video-seedance-2.5-draft", "x"))
+    draft, gen_input, metrics, _ = opened(body)
+    assert body["extend"]["m_video_commerce_info"] == price("seedance_25_draft_480p_no_input_video_output", 5)
+    assert draft["min_version"] == gen_input["min_version"] == "3.3.28"
+    assert draft["min_features"] == ["AIGC_Video_Seedance25ResultAction"]
+    assert (gen_input["is_draft_mode"], gen_input["resolution"], metrics["videoStage"]) == (True, "480p", "draft")
+
+
+def test_only_the_fast_vip_model_asks_for_the_free_trial() -> None:
+    asking = {name for name in CARDS if opened(build(VideoRequest(name, "x")))[3]["useSeedanceFast5sFreeTrial"]}
+    assert asking == {"jimeng-video-seedance-2.0-fast-vip"}
+
+
+def test_the_draft_version_can_be_raised() -> None:
+    draft, gen_input, _, _ = opened(build(VideoRequest(FAST_3, "x"), draft_version="3.4.1"))
+    assert (draft["version"], draft["min_version"], gen_input["min_version"]) == ("3.4.1", "3.0.5", "3.0.5")
+
+
+def test_the_text_fields_are_texts() -> None:
+    body = build(VideoRequest(FAST_3, "x"))
+    assert isinstance(body["draft_content"], str)
+    assert isinstance(body["metrics_extra"], str)
+
+
+def test_the_international_sites_have_their_own_aid() -> None:
+    body = build(VideoRequest(FAST_3, "x"), region="us")
+    assert body["http_common_info"] == {"aid": 513641}
+
+
+def test_a_raw_key_may_bring_its_own_benefit_type() -> None:
+    request = VideoRequest("dreamina_new", "x", options={"benefit_type": "seedance_25"})
+    body = build(request, raw_key("dreamina_new"))
+    assert body["extend"]["root_model"] == "dreamina_new"
+    assert body["extend"]["m_video_commerce_info_list"][0]["benefit_type"] == "seedance_25"
+
+
+# --- inputs -----------------------------------------------------------------------------------------------------
+
+IMAGE = Uploaded(MediaKind.IMAGE, "tos-cn-i-x/1", 8, 6, "png")
+OTHER_IMAGE = Uploaded(MediaKind.IMAGE, "tos-cn-i-x/2", 16, 9, "jpeg")
+CLIP = Uploaded(MediaKind.VIDEO, "v1", 1280, 720, milliseconds=5042)
+SOUND = Uploaded(MediaKind.AUDIO, "v2", milliseconds=3000)
+
+
+def frame(found: Uploaded) -> dict[str, Any]:
     return {
-        "format": "",
-        "height": 0,
-        "id": id,
-        "image_uri": found.id,
-        "name": "",
-        "platform_type": 1,
-        "source_from": "upload",
         "type": "image",
+        "source_from": "upload",
+        "platform_type": 1,
+        "name": "",
+        "image_uri": found.id,
+        "aigc_image": {"type": ""},
+        "width": found.width,
+        "height": found.height,
+        "format": "",
         "uri": found.id,
-        "width": 0,
     }
 
 
 def test_frames_stand_beside_the_prompt() -> None:
-    request = VideoRequest("jimeng-video-3.0", "跑", duration=5, media=(first_frame(), last_frame()))
-    draft, gen_input, metrics, scene = opened(
-        build(request, BY_NAME["jimeng-video-3.0"], uploaded=(IMAGE, OTHER_IMAGE))
-    )
-    first, last = gen_input["first_frame_image"], gen_input["end_frame_image"]
-    assert first == frame(IMAGE, first["id"])
-    assert last == frame(OTHER_IMAGE, last["id"])
+    request = VideoRequest(SEEDANCE, "跑", duration=5, media=(first_frame(), last_frame()))
+    draft, gen_input, metrics, scene = opened(build(request, uploaded=(IMAGE, OTHER_IMAGE)))
+    assert without_ids(gen_input["first_frame_image"]) == frame(IMAGE)
+    assert without_ids(gen_input["end_frame_image"]) == frame(OTHER_IMAGE)
+    assert gen_input["ending_control"] == "1.0"
     assert gen_input["prompt"] == "跑"
     assert gen_input["min_version"] == draft["min_version"] == "3.0.5"
     assert draft["min_features"] == []
-    assert metrics["functionMode"] == "first_last_frames"
+    assert (metrics["functionMode"], metrics["generatorFeature"]) == ("first_last_frames", "firstLastFrames")
     assert scene["materialTypes"] == []
     ids = ids_of(draft)
     assert len(set(ids)) == len(ids)
 
 
-def test_one_frame_alone() -> None:
-    request = VideoRequest("jimeng-video-3.0", media=(first_frame(),))
-    _, gen_input, _, _ = opened(build(request, BY_NAME["jimeng-video-3.0"], uploaded=(IMAGE,)))
+def test_one_frame_alone_has_no_ending() -> None:
+    _, gen_input, _, _ = opened(build(VideoRequest(FAST_3, media=(first_frame(),)), uploaded=(IMAGE,)))
     assert gen_input["first_frame_image"]["uri"] == IMAGE.id
-    assert "end_frame_image" not in gen_input
-    assert "unified_edit_input" not in gen_input
+    assert not {"end_frame_image", "ending_control", "unified_edit_input"} & gen_input.keys()
 
 
 def test_the_last_frame_may_come_first() -> None:
-    request = VideoRequest("jimeng-video-3.0", media=(last_frame(), first_frame()))
-    _, gen_input, _, _ = opened(build(request, BY_NAME["jimeng-video-3.0"], uploaded=(IMAGE, OTHER_IMAGE)))
+    request = VideoRequest(FAST_3, media=(last_frame(), first_frame()))
+    _, gen_input, _, _ = opened(build(request, uploaded=(IMAGE, OTHER_IMAGE)))
     assert gen_input["end_frame_image"]["uri"] == IMAGE.id
     assert gen_input["first_frame_image"]["uri"] == OTHER_IMAGE.id
 
@@ -257,104 +306,121 @@ REFERENCE_MEDIA = (
 
 def test_references_are_materials_and_the_prompt_is_cut_at_its_marks() -> None:
     request = VideoRequest(SEEDANCE, "@image_file_3像@视频1", duration=5, media=REFERENCE_MEDIA)
-    draft, gen_input, metrics, scene = opened(
-        build(request, BY_NAME[SEEDANCE], uploaded=(IMAGE, CLIP, OTHER_IMAGE, SOUND))
-    )
-    unified = gen_input["unified_edit_input"]
-    materials = unified["material_list"]
-    assert gen_input == {
+    body = build(request, uploaded=(IMAGE, CLIP, OTHER_IMAGE, SOUND))
+    draft, gen_input, metrics, scene = opened(body)
+    materials = gen_input["unified_edit_input"]["material_list"]
+    assert without_ids(gen_input) == {
         "type": "",
-        "id": gen_input["id"],
         "min_version": "3.3.9",
         "prompt": "",
         "video_mode": 2,
         "fps": 24,
         "duration_ms": 5000,
+        "resolution": "720p",
         "idip_meta_list": [],
         "unified_edit_input": {
             "type": "",
-            "id": unified["id"],
-            "material_list": materials,
+            "material_list": without_ids(materials),
             "meta_list": [
-                {"meta_type": "image", "text": "", "material_ref": {"material_idx": 2}},
-                {"meta_type": "text", "text": "像"},
-                {"meta_type": "video", "text": "", "material_ref": {"material_idx": 1}},
+                # Materials that the prompt does not name lead.
+                {"type": "", "meta_type": "image", "text": "", "material_ref": {"type": "", "material_idx": 0}},
+                {"type": "", "meta_type": "audio", "text": "", "material_ref": {"type": "", "material_idx": 3}},
+                {"type": "", "meta_type": "image", "text": "", "material_ref": {"type": "", "material_idx": 2}},
+                {"type": "", "meta_type": "text", "text": "像"},
+                {"type": "", "meta_type": "video", "text": "", "material_ref": {"type": "", "material_idx": 1}},
             ],
         },
     }
-    assert materials == [
-        {
-            "type": "",
-            "id": materials[0]["id"],
-            "material_type": "image",
-            "image_info": {
-                "type": "image",
-                "id": materials[0]["image_info"]["id"],
-                "source_from": "upload",
-                "platform_type": 1,
-                "name": "",
-                "image_uri": "tos-cn-i-x/1",
-                "width": 8,
-                "height": 6,
-                "format": "png",
-                "uri": "tos-cn-i-x/1",
-            },
+    image, video, _, audio = without_ids(materials)
+    assert image == {
+        "type": "",
+        "material_type": "image",
+        "image_info": {
+            "type": "image",
+            "source_from": "upload",
+            "platform_type": 1,
+            "name": "",
+            "image_uri": "tos-cn-i-x/1",
+            "aigc_image": {"type": ""},
+            "width": 8,
+            "height": 6,
+            "format": "png",
+            "title": "",
+            "uri": "tos-cn-i-x/1",
         },
-        {
-            "type": "",
-            "id": materials[1]["id"],
-            "material_type": "video",
-            "video_info": {
-                "type": "video",
-                "id": materials[1]["video_info"]["id"],
-                "source_from": "upload",
-                "name": "",
-                "vid": "v1",
-                "fps": 0,
-                "width": 1280,
-                "height": 720,
-                "duration": 5042,
-            },
+    }
+    assert video == {
+        "type": "",
+        "material_type": "video",
+        "video_info": {
+            "type": "video",
+            "source_from": "upload",
+            "name": "",
+            "vid": "v1",
+            "fps": 0,
+            "width": 1280,
+            "height": 720,
+            "duration": 5042,
+            "cover_image_url": "",
         },
-        materials[2],
-        {
-            "type": "",
-            "id": materials[3]["id"],
-            "material_type": "audio",
-            "audio_info": {"type": "audio", "source_from": "upload", "vid": "v2", "duration": 3000, "name": ""},
-        },
-    ]
+    }
+    assert audio == {
+        "type": "",
+        "material_type": "audio",
+        "audio_info": {"type": "audio", "source_from": "upload", "vid": "v2", "duration": 3000, "name": ""},
+    }
     assert draft["min_version"] == "3.3.9"
     assert draft["min_features"] == ["AIGC_Video_UnifiedEdit"]
     assert metrics["functionMode"] == "omni_reference"
-    assert scene["materialTypes"] == [1, 2, 3]
+    assert scene["materialTypes"] == [1, 2, 1, 3]
+    assert (scene["hasInputVideo"], scene["inputVideoDuration"]) == (True, 5)
+    # The length of the video and of its clip.
+    assert body["extend"]["m_video_commerce_info"]["amount"] == 10
     ids = ids_of(draft)
     assert len(set(ids)) == len(ids)
 
 
+def test_references_without_a_mark_lead_the_text() -> None:
+    request = VideoRequest(SEEDANCE, "let the person sing", media=REFERENCE_MEDIA)
+    _, gen_input, _, _ = opened(build(request, uploaded=(IMAGE, CLIP, OTHER_IMAGE, SOUND)))
+    metas = gen_input["unified_edit_input"]["meta_list"]
+    assert [meta["meta_type"] for meta in metas] == ["image", "video", "image", "audio", "text"]
+    assert metas[-1]["text"] == "let the person sing"
+
+
 @pytest.mark.parametrize(
-    ("model", "benefit"),
+    ("name", "resolution", "plain", "with_clip"),
     [
-        (SEEDANCE, "dreamina_video_seedance_20_video_add"),
-        ("jimeng-video-seedance-2.0-fast", "dreamina_seedance_20_fast_with_video"),
+        (SEEDANCE, None, "dreamina_video_seedance_20_pro", "dreamina_video_seedance_20_video_add"),
+        (f"{SEEDANCE}-fast", None, "dreamina_seedance_20_fast", "dreamina_seedance_20_fast_with_video"),
+        (f"{SEEDANCE}-mini", None, "seedance_20_mini_720p_output", "seedance_20_mini_720p_output"),
+        (f"{SEEDANCE}-vip", "4k", "seedance_20_pro_4k_output", "seedance_20_pro_4k_output"),
+        (SEEDANCE_2_5, "1080p", "seedance_25_1080p_no_input_video_output", "seedance_25_1080p_output"),
     ],
 )
-def test_references_are_charged_as_such_unless_the_options_say_otherwise(model: str, benefit: str) -> None:
-    def charged(request: VideoRequest, *uploaded: Uploaded) -> str:
-        body = build(request, BY_NAME[model], uploaded=uploaded)
-        return str(body["extend"]["m_video_commerce_info"]["benefit_type"])
+def test_only_a_clip_is_charged_as_one(name: str, resolution: str | None, plain: str, with_clip: str) -> None:
+    def charged(*media: Media, uploaded: tuple[Uploaded, ...] = (), options: dict[str, Any] | None = None) -> str:
+        request = VideoRequest(name, "x", resolution=resolution, media=media, options=options or {})
+        return str(build(request, uploaded=uploaded)["extend"]["m_video_commerce_info"]["benefit_type"])
 
-    by_reference = VideoRequest(model, media=REFERENCE_MEDIA[:1])
-    assert charged(by_reference, IMAGE) == benefit
-    assert charged(VideoRequest(model, media=(first_frame(),)), IMAGE) == BY_NAME[model].benefit_type
+    assert charged() == plain
+    assert charged(first_frame(), uploaded=(IMAGE,)) == plain
+    assert charged(REFERENCE_MEDIA[0], uploaded=(IMAGE,)) == plain
+    assert charged(*REFERENCE_MEDIA[:2], uploaded=(IMAGE, CLIP)) == with_clip
     options = {"benefit_type": "of_my_own"}
-    assert charged(VideoRequest(model, media=REFERENCE_MEDIA[:1], options=options), IMAGE) == "of_my_own"
+    assert charged(*REFERENCE_MEDIA[:2], uploaded=(IMAGE, CLIP), options=options) == "of_my_own"
 
 
-def test_a_raw_key_has_one_benefit_for_both() -> None:
-    model = raw_key("dreamina_seedance_45_pro")
-    body = build(VideoRequest("dreamina_seedance_45_pro", media=REFERENCE_MEDIA[:1]), model, uploaded=(IMAGE,))
-    assert body["extend"]["m_video_commerce_info"]["benefit_type"] == model.benefit_type
+def test_sites_abroad_price_seedance_2_0_by_resolution() -> None:
+    card = ABROAD[SEEDANCE]
+    body = build(VideoRequest(SEEDANCE, "x", resolution="1080p"), card, "sg")
+    assert body["extend"]["m_video_commerce_info"]["benefit_type"] == "seedance_20_pro_1080p_output"
+
+
+def test_a_preview_from_references_needs_the_features_of_both() -> None:
+    request = VideoRequest("jimeng-video-seedance-2.5-draft", "x", media=REFERENCE_MEDIA[:1])
+    draft, _, _, _ = opened(build(request, uploaded=(IMAGE,)))
+    assert draft["min_features"] == ["AIGC_Video_UnifiedEdit", "AIGC_Video_Seedance25ResultAction"]
 
 
 @pytest.mark.parametrize(

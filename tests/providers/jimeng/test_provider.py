@@ -348,10 +348,12 @@ class TestInputs:
         assert [item["material_type"] for item in unified["material_list"]] == ["image", "image", "video"]
         assert unified["material_list"][2]["video_info"]["duration"] == 5000
         assert [meta.get("material_ref") for meta in unified["meta_list"]] == [
-            {"material_idx": 1},
+            {"type": "", "id": "new-id", "material_idx": 0},
+            {"type": "", "id": "new-id", "material_idx": 1},
             None,
-            {"material_idx": 2},
+            {"type": "", "id": "new-id", "material_idx": 2},
         ]
+        assert sent(submits).url.params["commerce_with_input_video"] == "1"
         assert sorted(orjson.loads(call.request.content)["scene"] for call in site.token.calls) == [1, 2]
 
     async def test_the_sound_of_an_unknown_model(self, jimeng: Jimeng, site: UploadSite, submits: respx.Route) -> None:
@@ -388,7 +390,7 @@ class TestInputs:
         media = (reference(CLIP, "video_file_1"), reference(clip(b"another"), "video_file_2"))
         error = await failed_media(jimeng, *media)
         assert (error.kind, error.fields[0].param) == (ErrorKind.INVALID_REQUEST, "video_file_2")
-        assert error.fields[0].allowed == ("≤ 15 s",)
+        assert error.fields[0].allowed == ("≤ 15.4 s",)
         assert not submits.called
 
     @pytest.mark.parametrize(

@@ -27,13 +27,20 @@ def material(kind: str, index: int) -> dict[str, Any]:
 
 
 def short(prompt: str, materials: list[Material]) -> list[str | int]:
-    """Texts, and the index of a material for each mark."""
+    """Texts, and the index of each material."""
     metas = meta_list(prompt, materials)
     return [meta["text"] if meta["meta_type"] == "text" else meta["material_ref"]["material_idx"] for meta in metas]
 
 
-def test_texts_and_materials_in_turn() -> None:
+def without(*named: int) -> list[int]:
+    """The materials of MIXED that lead, since no mark means them."""
+    return [index for index in range(len(MIXED)) if index not in named]
+
+
+def test_texts_and_materials_in_turn_behind_those_that_no_mark_means() -> None:
     assert meta_list("让@图1跳舞，像@video_file_1那样", MIXED) == [
+        material("image", 2),
+        material("audio", 3),
         text("让"),
         material("image", 0),
         text("跳舞，像"),
@@ -61,7 +68,7 @@ def test_texts_and_materials_in_turn() -> None:
     ],
 )
 def test_every_kind_of_mark(mark: str, index: int) -> None:
-    assert short(f"a {mark} b", MIXED) == ["a ", index, " b"]
+    assert short(f"a {mark} b", MIXED) == [*without(index), "a ", index, " b"]
 
 
 @pytest.mark.parametrize(
@@ -82,14 +89,14 @@ def test_every_kind_of_mark(mark: str, index: int) -> None:
         "@",
     ],
 )
-def test_what_names_no_material_stays_text(prompt: str) -> None:
-    assert meta_list(prompt, MIXED) == [text(prompt)]
+def test_what_names_no_material_stays_text_behind_all_of_them(prompt: str) -> None:
+    assert short(prompt, MIXED) == [*without(), prompt]
 
 
 def test_the_whole_number_counts() -> None:
     twelve = [Material(IMAGE, f"image_file_{number}") for number in range(1, 13)]
-    assert short("@image_file_1@image_file_12", twelve) == [0, 11]
-    assert short("@image_file_1@image_file_12", twelve[:9]) == [0, "@image_file_12"]
+    assert short("@image_file_1@image_file_12", twelve) == [*range(1, 11), 0, 11]
+    assert short("@image_file_1@image_file_12", twelve[:9]) == [*range(1, 9), 0, "@image_file_12"]
 
 
 def test_a_fields_own_name_goes_before_its_place() -> None:
@@ -98,7 +105,7 @@ def test_a_fields_own_name_goes_before_its_place() -> None:
 
 
 def test_the_same_material_may_be_named_twice_and_others_not_at_all() -> None:
-    assert short("@image2@image2", MIXED) == [2, 2]
+    assert short("@image2@image2", MIXED) == [*without(2), 2, 2]
 
 
 materials = st.lists(
@@ -121,24 +128,35 @@ pieces = st.one_of(
 @given(st.lists(pieces, max_size=12).map("".join), materials)
 def test_nothing_of_any_prompt_is_lost(prompt: str, given: list[Material]) -> None:
     metas = meta_list(prompt, given)
-    assert metas
+    # Materials that no mark means lead, in their order; the rest is the prompt.
+    indexes = [meta["material_ref"]["material_idx"] for meta in metas if meta["meta_type"] != "text"]
+    assert set(indexes) == set(range(len(given)))
+    for leading in range(len(given) + 1):
+        if _spells(prompt, metas[leading:], given):
+            assert indexes[:leading] == sorted(set(indexes[:leading]) - set(indexes[leading:]))
+            return
+    raise AssertionError("the prompt is not in its parts")
+
+
+def _spells(prompt: str, metas: list[dict[str, Any]], given: list[Material]) -> bool:
+    """True where the parts are the prompt from its beginning to its end."""
     at = 0
     for meta in metas:
         if meta["meta_type"] == "text":
-            assert prompt.startswith(meta["text"], at)
+            if not prompt.startswith(meta["text"], at) or not (meta["text"] or len(metas) == 1):
+                return False
             at += len(meta["text"])
         else:
-            found = given[meta["material_ref"]["material_idx"]]
-            assert meta["meta_type"] == found.kind
+            assert meta["meta_type"] == given[meta["material_ref"]["material_idx"]].kind
+            if prompt[at : at + 1] != "@":
+                return False
             end = at + 1
             while prompt[end : end + 1] and not prompt[end].isdecimal():
                 end += 1
             while prompt[end : end + 1].isdecimal():
                 end += 1
-            assert prompt[at] == "@"
             at = end
-    assert at == len(prompt)
-    assert metas == [text(prompt)] or all(meta["text"] for meta in metas if meta["meta_type"] == "text")
+    return bool(metas) and at == len(prompt)
 
 
 @given(st.text(max_size=40))

@@ -9,11 +9,14 @@ import httpx
 
 Json = dict[str, Any]
 
-MODEL = "dreamina_ic_generate_video_model_vgfm_3.0"
-BASIC = "basic_video_operation_vgfm_v_three"
-SEEDANCE = "dreamina_seedance_40_pro"
-SEEDANCE_FRAMES = "dreamina_video_seedance_20_pro"
-SEEDANCE_REFERENCES = "dreamina_video_seedance_20_video_add"
+MODEL = "dreamina_seedance_40_pro"
+BENEFIT = "dreamina_video_seedance_20_pro"
+CLIP_BENEFIT = "dreamina_video_seedance_20_video_add"
+GENERATE = "/mweb/v1/aigc_draft/generate"
+REFERERS = {
+    "/commerce/v1/benefits/user_credit": "https://jimeng.jianying.com/ai-tool/image/generate",
+    "/commerce/v1/benefits/credit_receive": "https://jimeng.jianying.com/ai-tool/home",
+}
 VIDEO = "/services/aigc/video-generation/video-synthesis"
 IMAGE = "/services/aigc/image2video/video-synthesis"
 
@@ -36,11 +39,19 @@ def image(uri: str) -> Json:
     return {"type": "image", "id": "i", "source_from": "upload", "image_uri": uri, "uri": uri}
 
 
-def draft(video_input: Json, *, key: str = MODEL, ratio: str = "16:9", features: tuple[str, ...] = ()) -> Json:
-    """`draft_content` before it becomes a text."""
+def draft(
+    video_input: Json,
+    *,
+    key: str = MODEL,
+    ratio: str = "16:9",
+    features: tuple[str, ...] = (),
+    since: str = "3.0.5",
+    version: str = "3.3.28",
+) -> Json:
+    """`draft_content` before it becomes a text; `since` = both `min_version`s."""
     component = str(uuid.uuid4())
     params = {
-        "video_gen_inputs": [video_input],
+        "video_gen_inputs": [{"min_version": since, **video_input}],
         "video_aspect_ratio": ratio,
         "seed": 7,
         "model_req_key": key,
@@ -49,9 +60,9 @@ def draft(video_input: Json, *, key: str = MODEL, ratio: str = "16:9", features:
     return {
         "type": "draft",
         "id": str(uuid.uuid4()),
-        "min_version": "3.0.5",
+        "min_version": since,
         "min_features": list(features),
-        "version": "3.3.9",
+        "version": version,
         "main_component_id": component,
         "component_list": [
             {
@@ -68,37 +79,69 @@ def generate_body(
     prompt: str = "a cat",
     *,
     key: str = MODEL,
-    benefit: str = BASIC,
+    benefit: str = BENEFIT,
     seconds: float = 5,
+    resolution: str | None = "720p",
+    ratio: str = "16:9",
     submit_id: str = "",
     aid: int = 513695,
+    metrics: Json | None = None,
     **fields: Any,
 ) -> Json:
     """A whole generate body in frames mode; `fields` go into the video input."""
     video_input = {"prompt": prompt, "video_mode": 2, "fps": 24, "duration_ms": int(seconds * 1000), **fields}
-    return wrap(draft(video_input, key=key), key=key, benefit=benefit, submit_id=submit_id, aid=aid)
+    video_input |= {} if resolution is None else {"resolution": resolution}
+    content = draft(video_input, key=key, ratio=ratio)
+    return wrap(content, key=key, benefit=benefit, submit_id=submit_id, aid=aid, metrics=metrics)
 
 
-def reference_body(materials: list[Json], metas: list[Json], *, metrics: Json | None = None, **how: Any) -> Json:
-    """A whole generate body in reference mode."""
+def reference_body(
+    materials: list[Json],
+    metas: list[Json],
+    *,
+    metrics: Json | None = None,
+    resolution: str = "720p",
+    seconds: float = 5,
+    features: tuple[str, ...] = ("AIGC_Video_UnifiedEdit",),
+    since: str = "3.3.9",
+    **how: Any,
+) -> Json:
+    """A whole generate body in reference mode, billed as with a clip where there is one."""
     unified = {"material_list": materials, "meta_list": metas}
-    shape = {"prompt": "", "duration_ms": 5000, "unified_edit_input": unified}
-    how = {"key": SEEDANCE, "benefit": SEEDANCE_REFERENCES, **how}
-    content = draft(shape, key=how["key"], features=("AIGC_Video_UnifiedEdit",))
+    shape = {
+        "prompt": "",
+        "duration_ms": int(seconds * 1000),
+        "resolution": resolution,
+        "unified_edit_input": unified,
+    }
+    with_clip = any(one.get("material_type") == "video" for one in materials)
+    how = {"key": MODEL, "benefit": CLIP_BENEFIT if with_clip else BENEFIT, **how}
+    content = draft(shape, key=how["key"], features=features, since=since)
     return wrap(content, metrics={"functionMode": "omni_reference", **(metrics or {})}, **how)
+
+
+def commerce(benefit: str, **more: Any) -> Json:
+    """A price object."""
+    return {
+        "resource_sub_type": "aigc",
+        "resource_id_type": "str",
+        "resource_id": "generate_video",
+        "benefit_type": benefit,
+        **more,
+    }
 
 
 def wrap(
     content: Json,
     *,
     key: str = MODEL,
-    benefit: str = BASIC,
+    benefit: str = BENEFIT,
     submit_id: str = "",
     aid: int = 513695,
     metrics: Json | None = None,
 ) -> Json:
     """A generate body around a draft."""
-    info = {"benefit_type": benefit, "resource_id": "generate_video", "resource_id_type": "str"}
+    info = commerce(benefit)
     return {
         "extend": {"root_model": key, "m_video_commerce_info": info, "m_video_commerce_info_list": [info]},
         "submit_id": submit_id or str(uuid.uuid4()),
@@ -114,11 +157,13 @@ class JimengClient:
     def __init__(self, http: httpx.AsyncClient, session: str = "one", region: str = "cn") -> None:
         self.http = http
         self.session = session
-        self.query = {"aid": "513695" if region == "cn" else "513641", "region": region, "da_version": "3.3.9"}
+        self.region = region
+        self.query = {"aid": "513695" if region == "cn" else "513641", "region": region, "da_version": "3.3.28"}
 
     def headers(self, path: str, moment: str = "1790000000") -> dict[str, str]:
         text = f"9e2c|{path[-7:]}|7|8.4.0|{moment}||11ac"
-        headers = {"Pf": "7", "Appvr": "8.4.0", "Device-Time": moment, "Sign-Ver": "1"}
+        headers = {"Pf": "7", "Appvr": "8.4.0", "Device-Time": moment, "Sign-Ver": "1", "Loc": self.region.lower()}
+        headers["Referer"] = REFERERS.get(path, "https://jimeng.jianying.com/ai-tool/generate?type=video")
         headers["Sign"] = hashlib.md5(text.encode()).hexdigest()
         if self.session:
             headers["Cookie"] = f"_tea_web_id=1; sid_tt={self.session}; sessionid={self.session}; is_staff_user=false"
@@ -133,7 +178,7 @@ class JimengClient:
         answer = await self.post(path, body)
         assert answer.status_code == 200, answer.text
         envelope: Json = answer.json()
-        assert {"ret", "errmsg", "systime", "logid", "data"} <= envelope.keys()
+        assert {"ret", "errmsg"} <= envelope.keys()
         return envelope
 
     async def upload_token(self, scene: int = 2) -> Json:
@@ -144,7 +189,7 @@ class JimengClient:
 
     async def generate(self, prompt: str = "a cat", **how: Any) -> Json:
         how.setdefault("aid", int(self.query.get("aid", "513695")))
-        return await self.call("/mweb/v1/aigc_draft/generate", generate_body(prompt, **how))
+        return await self.call(GENERATE, generate_body(prompt, **how))
 
     async def submit(self, prompt: str = "a cat", **how: Any) -> str:
         """The history id of an accepted task."""
@@ -160,7 +205,11 @@ class JimengClient:
 
     async def credits(self) -> int:
         envelope = await self.call("/commerce/v1/benefits/user_credit", {})
-        return sum(envelope["data"]["credit"].values())
+        data = envelope["data"] if "data" in envelope else json.loads(envelope["response"])
+        return sum(data["credit"].values())
+
+    async def cancel(self, task: str) -> Json:
+        return await self.call("/mweb/v1/aigc_draft/cancel_generate", {"history_id": task})
 
 
 class DashScopeClient:

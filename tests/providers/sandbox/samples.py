@@ -26,6 +26,13 @@ def picture(kind: str, width: int = 320, height: int = 240) -> bytes:
     return out.getvalue()
 
 
+def transparent(mode: str = "RGBA", size: int = 400) -> bytes:
+    """A PNG with an alpha channel (`LA`, `RGBA`) or a transparent colour (`P`)."""
+    out = io.BytesIO()
+    Image.new(mode, (size, size)).save(out, "PNG", **({"transparency": 0} if mode == "P" else {}))
+    return out.getvalue()
+
+
 def box(kind: bytes, *payloads: bytes) -> bytes:
     """One box of an MP4 file."""
     payload = b"".join(payloads)
@@ -47,11 +54,16 @@ def moov(seconds: float, width: int = 1280, height: int = 720, version: int = 0)
 
 
 def mp4(
-    seconds: float = 5.0, brand: bytes = b"isom", data: int = 100, index_last: bool = False, text: str = ""
+    seconds: float = 5.0,
+    brand: bytes = b"isom",
+    data: int = 100,
+    index_last: bool = False,
+    text: str = "",
+    size: tuple[int, int] = (1280, 720),
 ) -> bytes:
     """A film without pictures, `data` bytes of nothing in their place; `text` in a box of its own."""
     start = box(b"ftyp", brand, bytes(4)) + box(b"free", text.encode())
-    parts = [moov(seconds), box(b"mdat", bytes(data))]
+    parts = [moov(seconds, *size), box(b"mdat", bytes(data))]
     return start + b"".join(parts[::-1] if index_last else parts)
 
 

@@ -220,6 +220,30 @@ async def test_lists_that_are_refused(dashscope: DashScopeClient, query: str) ->
     refused(await dashscope.get(f"/tasks?{query}"), 400, "InvalidParameter")
 
 
+@pytest.mark.parametrize("most", [20, 1000])
+async def test_how_long_a_page_may_be_is_a_setting(clock: Clock, most: int) -> None:
+    app = create_sandbox(SandboxSettings(list_page_max=most), clock)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://x") as http:
+        client = DashScopeClient(http)
+        assert (await client.get(f"/tasks?page_size={most}")).json()["page_size"] == most
+        refused(await client.get(f"/tasks?page_size={most + 1}"), 400, "InvalidParameter", f"[1, {most}]")
+
+
+@pytest.mark.parametrize("strict", [False, True])
+async def test_a_query_with_the_header_of_submits(clock: Clock, strict: bool) -> None:
+    app = create_sandbox(SandboxSettings(refuse_async_queries=strict), clock)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://x") as http:
+        client = DashScopeClient(http)
+        task = await client.submit()
+        headers = client.headers | {"X-DashScope-Async": "enable"}
+        answer = await http.get(f"/api/v1/tasks/{task}", headers=headers)
+        if strict:
+            refused(answer, 403, "AccessDenied", "current user api does not support asynchronous calls.")
+        else:
+            assert answer.json()["output"]["task_status"] == "PENDING"
+        assert (await client.task(task))["output"]["task_status"] == "PENDING"
+
+
 async def test_more_than_twenty_queries_a_second_are_refused(
     dashscope: DashScopeClient, http: httpx.AsyncClient, clock: Clock
 ) -> None:
@@ -274,6 +298,14 @@ async def test_credential_words(http: httpx.AsyncClient) -> None:
         ("sk-limited", 429, "Throttling.AllocationQuota"),
     ):
         refused(await DashScopeClient(http, key).post("wan2.6-t2v", {"prompt": "x"}), status, code)
+
+
+async def test_a_token_plan_can_be_used_up(http: httpx.AsyncClient, books: Books) -> None:
+    client = DashScopeClient(http, "sk-exhausted-1")
+    answer = await client.post("wan2.6-t2v", {"prompt": "x"})
+    refused(answer, 429, "Throttling.AllocationQuota", "token-plan 1-week quota has been exhausted")
+    assert books.submits("dashscope") == 0
+    assert (await client.get("/tasks")).status_code == 200
 
 
 async def test_books_count_accepted_submits(dashscope: DashScopeClient, books: Books) -> None:

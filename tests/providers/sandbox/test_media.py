@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from providers.sandbox.media import HEAD_BYTES, TAIL_BYTES, Media, Sample, content_of
-from tests.providers.sandbox.samples import mp3, mp4, picture, png, wav
+from tests.providers.sandbox.samples import mp3, mp4, picture, png, transparent, wav
 
 
 def media_of(data: bytes) -> Media | None:
@@ -20,6 +20,9 @@ def media_of(data: bytes) -> Media | None:
     [
         (png(321, 243), Media("image", "png", 321, 243)),
         (picture("PNG"), Media("image", "png", 320, 240)),
+        (transparent("RGBA"), Media("image", "png", 400, 400, alpha=True)),
+        (transparent("LA"), Media("image", "png", 400, 400, alpha=True)),
+        (transparent("P"), Media("image", "png", 400, 400, alpha=True)),
         (picture("JPEG", 400, 300), Media("image", "jpeg", 400, 300)),
         (picture("WEBP", 400, 300), Media("image", "webp", 400, 300)),
         (picture("BMP", 400, 300), Media("image", "bmp", 400, 300)),

@@ -8,7 +8,7 @@ import pytest
 
 from providers.sandbox.outcomes import OUTCOMES, credential_word, read_marks, read_words, table, without
 from providers.sandbox.server import SandboxServer
-from tests.providers.sandbox.clients import DashScopeClient, JimengClient, Json, generate_body
+from tests.providers.sandbox.clients import MODEL, DashScopeClient, JimengClient, Json, generate_body
 
 IDS = "/mweb/v1/get_history_by_ids"
 
@@ -18,6 +18,7 @@ class Sender:
 
     def __init__(self, wire: httpx.AsyncClient, server: SandboxServer, upstream: str, name: str) -> None:
         self.upstream = upstream
+        self.server = server
         self.books = server.sandbox
         self.credential = name if upstream == "jimeng" else f"sk-{name}"
         self.jimeng = JimengClient(wire, self.credential)
@@ -184,9 +185,43 @@ async def has_no_best_quality(sender: Sender, word: str) -> None:
 
 
 async def cannot_be_cancelled(sender: Sender, word: str) -> None:
+    task = await sender.submit(f"a cat #pending #{word}")
     if sender.upstream == "dashscope":
-        task = await sender.submit(f"a cat #pending #{word}")
         assert (await sender.dashscope.cancel(task)).json()["code"] == "UnsupportedOperation"
+    else:
+        assert (await sender.jimeng.cancel(task))["ret"] == "1000"
+
+
+async def takes_the_model_away(sender: Sender, word: str) -> None:
+    if sender.upstream == "dashscope":
+        return
+    assert sender.code(await sender.send(f"a cat #{word}")) == "2061"
+    try:
+        assert sender.code(await sender.send("a cat")) == "2061"
+    finally:
+        sender.server.jimeng_models.restore(MODEL)
+    assert sender.code(await sender.send("a cat")) == "0"
+
+
+async def has_the_older_form(sender: Sender, word: str) -> None:
+    if sender.upstream == "dashscope":
+        return
+    task = await sender.submit(f"a cat #{word}")
+    await asyncio.sleep(0.06)
+    video = (await sender.jimeng.records(task))[task]["item_list"][0]["video"]
+    assert (video["video_model"], video["transcoded_video"].keys()) == ("", {"360p", "720p"})
+
+
+def fails_with(code: object, key: str) -> Check:
+    async def run(sender: Sender, word: str) -> None:
+        if sender.upstream == "dashscope":
+            return
+        task = await sender.submit(f"a cat #{word}")
+        await asyncio.sleep(0.06)
+        record = (await sender.jimeng.records(task))[task]
+        assert (record["status"], record["fail_code"], record["fail_starling_key"]) == (30, code, key)
+
+    return run
 
 
 async def appears_later(sender: Sender, word: str) -> None:
@@ -206,7 +241,7 @@ def links(check: Callable[[Awaitable[httpx.Response]], Awaitable[None]]) -> Chec
         if sender.upstream == "dashscope":
             url = body["output"]["video_url"]
         else:
-            url = body["data"][task]["item_list"][0]["video"]["transcoded_video"]["origin"]["video_url"]
+            url = body["data"][task]["item_list"][0]["video"]["transcoded_video"]["720p"]["video_url"]
         await check(sender.jimeng.http.get(url))
 
     return run
@@ -227,6 +262,7 @@ CHECKS: dict[str, tuple[str, Check]] = {
     "refuse": ("refuse=Arrearage", refused("Arrearage", "Arrearage")),
     "throttle": ("throttle", refused("1057", "Throttling.RateQuota")),
     "status": ("status=502", accepted_and(status(502), 0)),
+    "retire": ("retire", takes_the_model_away),
     "redirect": ("redirect", accepted_and(status(302), 0)),
     "html-before": ("html-before", accepted_and(is_html, 0)),
     "lost-before": ("lost-before", accepted_and(breaks, 0)),
@@ -242,12 +278,15 @@ CHECKS: dict[str, tuple[str, Check]] = {
     "hang": ("hang", accepted_and(hangs, 1)),
     "delay": ("delay=0.1", accepted_and(is_late, 1)),
     "fail": ("fail=2003", stays(30, "FAILED")),
+    "fail-number": ("fail-number=2038", fails_with(2038, "web_text_violates_community_guidelines_toast")),
+    "fail-key": ("fail-key=ErrMessage_APP_OutputVideoRisk", fails_with("", "ErrMessage_APP_OutputVideoRisk")),
     "slow": ("slow", still_runs),
     "seconds": ("seconds=5", stays(20, "PENDING")),
     "pending": ("pending", stays_queued),
     "stuck": ("stuck", stays(20, "RUNNING")),
     "state": ("state", reports_a_state),
     "nourl": ("nourl", has_no_url),
+    "form": ("form=transcoded", has_the_older_form),
     "nohd": ("nohd", has_no_best_quality),
     "lag": ("lag", appears_later),
     "vanish": ("vanish", stays(None, "UNKNOWN")),
@@ -318,6 +357,9 @@ def test_reading_the_words_of_a_file() -> None:
 def test_reading_credentials() -> None:
     assert credential_word("sk-poor-1") == "poor"
     assert credential_word("sk-poorly") == credential_word("") == ""
+    assert [credential_word(f"x-{word}") for word in ("elsewhere", "relogin", "noproof", "peak", "noregion")] == [
+        "elsewhere", "relogin", "noproof", "peak", "noregion",
+    ]  # fmt: skip
 
 
 def test_the_table_can_be_printed() -> None:

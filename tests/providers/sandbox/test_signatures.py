@@ -23,7 +23,7 @@ from tests.providers.sandbox.signing import moment_of, sign
 
 NOW = 1_790_000_000.0
 TOKEN = {"access_key_id": "AKTP1", "secret_access_key": "secret/+", "session_token": "STS2x", "region": "cn-north-1"}
-KEYS = Keys("AKTP1", "secret/+", "cn-north-1", "imagex")
+KEYS = Keys("AKTP1", "secret/+", ("cn-north-1", "cn"), "imagex")
 APPLY, COMMIT = ("x-amz-date", "x-amz-security-token"), ("x-amz-content-sha256", "x-amz-date", "x-amz-security-token")
 
 
@@ -48,7 +48,7 @@ def refusal(request: SignedRequest, keys: Keys = KEYS, signed: tuple[str, ...] =
 def test_what_botocore_signs_is_accepted() -> None:
     verify(apply_request(), KEYS, APPLY, NOW)
     verify(commit_request(), KEYS, COMMIT, NOW)
-    elsewhere = replace(KEYS, service="vod", region="us-east-1")
+    elsewhere = replace(KEYS, service="vod", regions=("us-east-1",))
     verify(apply_request(service="vod", region="us-east-1"), elsewhere, APPLY, NOW)
 
 
@@ -98,7 +98,7 @@ def with_header(request: SignedRequest, name: str, value: str) -> SignedRequest:
     [
         (replace(KEYS, secret_key="other"), "SignatureDoesNotMatch"),
         (replace(KEYS, access_key="AKTP2"), "InvalidAccessKey"),
-        (replace(KEYS, region="us-east-1"), "InvalidCredential"),
+        (replace(KEYS, regions=("us-east-1",)), "InvalidCredential"),
         (replace(KEYS, service="vod"), "InvalidCredential"),
     ],
 )
@@ -111,9 +111,20 @@ def test_the_time_is_about_now() -> None:
     assert refusal(apply_request(), now=NOW - 901) == "InvalidTimestamp"
 
 
-def test_exactly_the_headers_of_the_call_are_signed() -> None:
+def test_any_of_the_regions_will_do() -> None:
+    verify(apply_request(region="cn"), KEYS, APPLY, NOW)
+
+
+def test_the_headers_of_the_call_are_signed_and_more_may_be() -> None:
     assert refusal(apply_request(), signed=COMMIT) == "InvalidAuthorization"
-    assert refusal(commit_request(), signed=APPLY) == "InvalidAuthorization"
+    verify(commit_request(), KEYS, APPLY, NOW)
+    more = {"content-type": "application/json", "host": "h:1"}
+    headers = Headers(sign("POST", "http://h:1/?Action=C", TOKEN, NOW, body=b"{}", more=more))
+    request = SignedRequest("POST", "/", "Action=C", headers, b"{}")
+    assert "SignedHeaders=content-type;host;x-amz-content-sha256" in headers["authorization"]
+    verify(request, KEYS, COMMIT, NOW)
+    assert refusal(with_header(request, "host", "h:2"), signed=COMMIT) == "SignatureDoesNotMatch"
+    assert refusal(with_header(request, "content-type", ""), signed=COMMIT) == "MissingRequestInfo"
 
 
 def test_the_hash_is_of_the_body() -> None:

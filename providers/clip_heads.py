@@ -1,0 +1,113 @@
+"""How long a clip or a sound is, and how large a clip's picture: by what stands in the file, without decoding it.
+
+MP4 and QuickTime tell it in their `moov` box (ISO 14496-12), WAV in its `fmt ` and `data` chunks. Of what tells
+nothing, as an MP3 or a film in fragments, nothing is known: 0.
+"""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import IO, NamedTuple
+
+_MOST_BOXES = 1000
+_MOST_BYTES = 16 * 1024 * 1024
+"""Of a `moov` box. That of an hour of film has a few of them."""
+_UNKNOWN = {4: 2**32 - 1, 8: 2**64 - 1}
+_LONGEST = 30 * 24 * 3600.0
+
+
+class ClipHead(NamedTuple):
+    """Seconds, and the pixels of the first track that has a picture; 0 for what is not known."""
+
+    seconds: float = 0.0
+    width: int = 0
+    height: int = 0
+
+
+def clip_head(file: IO[bytes], media_type: str) -> ClipHead:
+    """What a clip or a sound tells of itself. Never an exception: files are foreign data."""
+    with suppress(Exception):
+        if media_type in ("video/mp4", "video/quicktime"):
+            return _film(file)
+        if media_type == "audio/wav":
+            return ClipHead(_wave_seconds(file))
+    return ClipHead()
+
+
+def _film(file: IO[bytes]) -> ClipHead:
+    at = 0
+    for _ in range(_MOST_BOXES):
+        file.seek(at)
+        head = file.read(16)
+        length, payload = int.from_bytes(head[:4]), 8
+        if length == 1:
+            length, payload = int.from_bytes(head[8:16]), 16
+        if head[4:8] == b"moov":
+            file.seek(at + payload)
+            return _movie(file.read(min(length - payload, _MOST_BYTES) if length else _MOST_BYTES))
+        if length < payload:
+            break
+        at += length
+    return ClipHead()
+
+
+def _movie(moov: bytes) -> ClipHead:
+    seconds, width, height = 0.0, 0, 0
+    for kind, content in _boxes(moov):
+        if kind == b"mvhd":
+            seconds = _seconds(content)
+        elif kind == b"trak" and not (width and height):
+            width, height = _pixels(content)
+    return ClipHead(seconds, width, height)
+
+
+def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Kind and content of every box; one that goes beyond the end is cut there."""
+    at = 0
+    while at + 8 <= len(data):
+        length, payload = int.from_bytes(data[at : at + 4]), 8
+        if length == 1:
+            length, payload = int.from_bytes(data[at + 8 : at + 16]), 16
+        elif length == 0:
+            length = len(data) - at
+        if length < payload:
+            return
+        yield data[at + 4 : at + 8], data[at + payload : at + length]
+        at += length
+
+
+def _seconds(mvhd: bytes) -> float:
+    """Version 1 has eight bytes for times and length, version 0 four; a length of all ones is unknown."""
+    wide = 8 if mvhd[:1] == b"\x01" else 4
+    at = 4 + 2 * wide
+    scale, length = int.from_bytes(mvhd[at : at + 4]), mvhd[at + 4 : at + 4 + wide]
+    units = int.from_bytes(length)
+    if len(length) < wide or not scale or units == _UNKNOWN[wide]:
+        return 0.0
+    return min(units / scale, _LONGEST)
+
+
+def _pixels(trak: bytes) -> tuple[int, int]:
+    """Of the track's head, in whole pixels; a track of sound has none."""
+    for kind, tkhd in _boxes(trak):
+        at = 88 if tkhd[:1] == b"\x01" else 76
+        if kind == b"tkhd" and at + 8 <= len(tkhd):
+            return int.from_bytes(tkhd[at : at + 2]), int.from_bytes(tkhd[at + 4 : at + 6])
+    return 0, 0
+
+
+def _wave_seconds(file: IO[bytes]) -> float:
+    """The bytes of its `data` chunk by those of a second. A length that was never filled in goes on to the end."""
+    file.seek(0, 2)
+    size, at, rate = file.tell(), 12, 0
+    for _ in range(_MOST_BOXES):
+        file.seek(at)
+        head = file.read(8)
+        length = int.from_bytes(head[4:8], "little")
+        if head[:4] == b"fmt ":
+            rate = int.from_bytes(file.read(16)[8:12], "little")
+        elif head[:4] == b"data" and rate:
+            return min(min(length or size, size - at - 8) / rate, _LONGEST)
+        if len(head) < 8:
+            break
+        at += 8 + length + length % 2
+    return 0.0

@@ -1,0 +1,116 @@
+"""The two calls that cost or save credits: submit and cancel."""
+
+from collections.abc import Callable
+
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+from providers.sandbox.answers import refusal, troubled
+from providers.sandbox.jimeng import records
+from providers.sandbox.jimeng.access import CANCEL, GENERATE, Call
+from providers.sandbox.jimeng.accounts import Account, Accounts
+from providers.sandbox.jimeng.catalogue import JimengModels
+from providers.sandbox.jimeng.draft import Draft, read_draft
+from providers.sandbox.jimeng.envelopes import Envelopes
+from providers.sandbox.jimeng.errors import (
+    CREDENTIAL_RETS,
+    GONE,
+    NO_CREDITS,
+    NOT_CANCELLED,
+    SHARK,
+    TOO_MANY,
+    TOO_OFTEN,
+    Refused,
+    need,
+)
+from providers.sandbox.jimeng.sites import Site
+from providers.sandbox.jimeng.tasks import Task, new_task
+from providers.sandbox.jimeng.uploads import JimengUploads
+from providers.sandbox.outcomes import Words, read_words, without
+from providers.sandbox.settings import SandboxSettings
+
+
+class Generation:
+    """Takes drafts in and makes tasks of them; ends those that still wait."""
+
+    def __init__(
+        self,
+        settings: SandboxSettings,
+        clock: Callable[[], float],
+        accounts: Accounts,
+        models: JimengModels,
+        uploads: JimengUploads,
+        envelopes: Envelopes,
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._accounts = accounts
+        self._models = models
+        self._uploads = uploads
+        self._envelopes = envelopes
+
+    def calls(self) -> dict[str, Callable[[Call], ASGIApp]]:
+        """Path → what answers it."""
+        return {GENERATE: self._generate, CANCEL: self._cancel}
+
+    def _generate(self, call: Call) -> ASGIApp:
+        account, site = call.account, call.named_site()
+        draft = read_draft(
+            call.body,
+            call.request.query_params,
+            site,
+            lambda key: self._models.find(key, site),
+            lambda uri: self._uploads.resource(account.session, uri),
+        )
+        words = self._submit_words(account, draft.prompt)
+        if blocked := CREDENTIAL_RETS.get(account.word):
+            raise Refused(blocked)
+        if "retire" in words:
+            self._models.retire(draft.model.key, site)
+            raise Refused(GONE)
+        if refused := refusal(words, self._refuse, TOO_OFTEN, SHARK):
+            return refused
+        task = self._accounts.submits.get((account.session, draft.submit_id))
+        if task is None:
+            task = self._accept(account, draft, words, site)
+        aigc_data = None if "noid" in words else records.submit_data(task, self._clock())
+        return troubled(words, self._envelopes.answer({"aigc_data": aigc_data}), self._settings.drip_seconds)
+
+    def _refuse(self, ret: str) -> Response:
+        return self._envelopes.refuse(Refused(ret), submit=True)
+
+    def _submit_words(self, account: Account, prompt: str) -> Words:
+        words = read_words(prompt)
+        if "times" not in words:
+            return words
+        tries = self._accounts.tries
+        tries[account.session, prompt] += 1
+        spent = tries[account.session, prompt] > float(words["times"])
+        return without(words, "refusal", "answer") if spent else words
+
+    def _accept(self, account: Account, draft: Draft, words: Words, site: Site) -> Task:
+        if len(account.running) >= self._settings.max_running:
+            raise Refused(TOO_MANY)
+        if account.gift_credit < self._settings.cost:
+            raise Refused(NO_CREDITS)
+        now = self._clock()
+        task = new_task(draft, words, account.session, site, now, self._settings)
+        while task.history_id in self._accounts.tasks:
+            task = new_task(draft, words, account.session, site, now, self._settings)
+        self._accounts.keep(account, task)
+        return task
+
+    def _cancel(self, call: Call) -> ASGIApp:
+        """A task that waits, of a model that offers it. What a refusal looks like is in no capture."""
+        given = call.body.get("history_id")
+        need(isinstance(given, str) and given, "history_id")
+        task = self._accounts.tasks.get(str(given))
+        now = self._clock()
+        mine = task is not None and task.owner == call.account.session and task.visible(now)
+        if task is None or not mine:
+            raise Refused(NOT_CANCELLED, "no such task")
+        offered = task.draft.model.cancellable and "nocancel" not in task.words
+        need(offered, "this model's tasks cannot be cancelled", NOT_CANCELLED)
+        need(task.waiting(now), "the task no longer waits", NOT_CANCELLED)
+        self._accounts.cancel(call.account, task)
+        return self._envelopes.answer({})

@@ -1,0 +1,72 @@
+"""Jimeng's web API: `/mweb/v1`, `/commerce/v1` and `/passport`, and its uploads beside it.
+
+A task's state is computed from the time since its submit, so nothing runs in the background.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+from starlette.requests import Request
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from providers.sandbox.books import Books
+from providers.sandbox.files import Files
+from providers.sandbox.jimeng.access import GENERATE, Call, let_in
+from providers.sandbox.jimeng.accounts import Accounts
+from providers.sandbox.jimeng.benefits import Benefits
+from providers.sandbox.jimeng.catalogue import JimengModels
+from providers.sandbox.jimeng.configuration import Configuration
+from providers.sandbox.jimeng.envelopes import Envelopes
+from providers.sandbox.jimeng.errors import PARAMETER, Refused
+from providers.sandbox.jimeng.generation import Generation
+from providers.sandbox.jimeng.history import History
+from providers.sandbox.jimeng.materials import Materials
+from providers.sandbox.jimeng.sites import likely_site
+from providers.sandbox.jimeng.uploads import JimengUploads
+from providers.sandbox.settings import SandboxSettings
+
+
+class Jimeng:
+    """The site: one class for each group of calls, over the accounts, the models and the uploads they share."""
+
+    def __init__(self, settings: SandboxSettings, clock: Callable[[], float], books: Books, files: Files) -> None:
+        self.models = JimengModels()
+        self._envelopes = envelopes = Envelopes(clock)
+        self._uploads = uploads = JimengUploads(settings, clock)
+        self._accounts = accounts = Accounts(settings, clock, books)
+        self._configuration = Configuration(self.models, envelopes)
+        self._calls: dict[str, Callable[[Call], ASGIApp]] = {
+            **Generation(settings, clock, accounts, self.models, uploads, envelopes).calls(),
+            **History(settings, clock, accounts, books, files, envelopes).calls(),
+            **Materials(self.models, uploads, envelopes).calls(),
+            **Benefits(settings, clock, envelopes).calls(),
+        }
+
+    def routes(self) -> list[Route]:
+        """All calls. The site's own ask for a session, the configuration for nothing, the uploads for their keys."""
+        own = [Route(path, self._guarded(call), methods=["POST"]) for path, call in self._calls.items()]
+        return own + self._configuration.routes() + self._uploads.routes()
+
+    def _guarded(self, answer: Callable[[Call], ASGIApp]) -> Callable[[Request], Any]:
+        async def endpoint(request: Request) -> ASGIApp:
+            text = await request.body()
+            try:
+                session = let_in(request)
+                return answer(Call(request, self._accounts.of(session), _object(text), likely_site(request)))
+            except Refused as refused:
+                return self._envelopes.refuse(refused, submit=request.url.path == GENERATE)
+
+        return endpoint
+
+
+def _object(text: bytes) -> dict[str, Any]:
+    """A JSON object; no body counts as an empty one. Raises `Refused`."""
+    try:
+        body = orjson.loads(text) if text else {}
+    except orjson.JSONDecodeError:
+        raise Refused(PARAMETER, "body is not JSON") from None
+    if not isinstance(body, dict):
+        raise Refused(PARAMETER, "body is not an object")
+    return body

@@ -1,0 +1,117 @@
+"""A Jimeng task over time: its status number, its place in the queue. Functions of now."""
+
+import secrets
+from dataclasses import dataclass, field
+from typing import Any
+
+from providers.sandbox.jimeng.draft import Draft
+from providers.sandbox.jimeng.failures import Failure, failure_of
+from providers.sandbox.jimeng.sites import Site
+from providers.sandbox.outcomes import Words
+from providers.sandbox.settings import SandboxSettings
+
+Json = dict[str, Any]
+
+SUBMITTED, THINKING, PARTIAL, DONE, FAILED = 20, 42, 45, 50, 30
+"""`status` of a record."""
+
+WAITING, WORKING, LEFT = 1, 2, 3
+"""`queue_status`: in the queue, taken out of it, ended."""
+
+QUEUED, GENERATING, POST = 0.25, 0.75, 0.875
+"""Shares of a task's time: in the queue until the first, generating until the second, post-processing until the
+third, finalizing until the end."""
+
+QUEUE_LENGTH = 8
+FOR_EVER = float("inf")
+
+
+@dataclass(slots=True, eq=False)
+class Task:
+    """One accepted task. Times are unix seconds; `ends_at` is infinite for one that never ends."""
+
+    history_id: str
+    submit_id: str
+    item_id: str
+    owner: str
+    site: Site
+    draft: Draft
+    words: Words = field(hash=False)
+    created: float
+    seconds: float
+    visible_at: float
+    cost: int
+    failure: Failure | None
+    cancelled_at: float | None = None
+
+    @property
+    def ends_at(self) -> float:
+        """When it is finished, failed or cancelled."""
+        if self.cancelled_at is not None:
+            return self.cancelled_at
+        return FOR_EVER if {"pending", "stuck"} & self.words.keys() else self.created + self.seconds
+
+    @property
+    def refunded(self) -> bool:
+        """Whether its credits are given back at its end."""
+        return self.failure is not None or self.cancelled_at is not None
+
+    def ended(self, now: float) -> bool:
+        """Finished, failed or cancelled by now."""
+        return now >= self.ends_at
+
+    def waiting(self, now: float) -> bool:
+        """In the queue, so that it can be cancelled."""
+        return not self.ended(now) and self.share(now) < QUEUED
+
+    def visible(self, now: float) -> bool:
+        """Whether status calls know it: not at once, and not after it vanished."""
+        return now >= self.visible_at and not ("vanish" in self.words and self.share(now) >= QUEUED)
+
+    def has_video(self, now: float) -> bool:
+        """Finished with a result."""
+        return self.succeeded(now) and "nourl" not in self.words
+
+    def succeeded(self, now: float) -> bool:
+        """Ended well, with or without an address."""
+        return self.ended(now) and not self.refunded
+
+    def share(self, now: float) -> float:
+        """How much of its time has passed, 0 to 1."""
+        if "pending" in self.words:
+            return 0.0
+        share = min(1.0, (now - self.created) / self.seconds) if self.seconds else 1.0
+        return min(share, (QUEUED + GENERATING) / 2) if "stuck" in self.words else share
+
+    def status(self, now: float) -> int:
+        """20 waiting and generating, 42 post-processing, 45 finalizing, 50 done, 30 failed or cancelled."""
+        if self.ended(now):
+            return FAILED if self.refunded else DONE
+        share = self.share(now)
+        if share >= QUEUED and self.words.get("state", "").isdigit():
+            return int(self.words["state"])
+        return SUBMITTED if share < GENERATING else THINKING if share < POST else PARTIAL
+
+    def place(self, now: float) -> int:
+        """The place in the queue, from `QUEUE_LENGTH` down to 1; 0 = no longer waiting."""
+        return max(1, round(QUEUE_LENGTH * (1 - self.share(now) / QUEUED))) if self.waiting(now) else 0
+
+
+def new_task(draft: Draft, words: Words, owner: str, site: Site, now: float, settings: SandboxSettings) -> Task:
+    """A task of now. Its id is a 64-bit number whose upper half is the second of its making."""
+    seconds = float(words["seconds"]) if "seconds" in words else settings.task_seconds
+    lag = settings.visible_after * (10 if "lag" in words else 1)
+    return Task(
+        history_id=str((int(now) << 32) | secrets.randbits(32)),
+        submit_id=draft.submit_id,
+        item_id=str((int(now) << 32) | secrets.randbits(32)),
+        owner=owner,
+        site=site,
+        draft=draft,
+        words=words,
+        created=now,
+        seconds=seconds * (settings.slow_factor if "slow" in words else 1),
+        visible_at=now + lag,
+        cost=settings.cost,
+        failure=failure_of(words),
+    )

@@ -1,0 +1,204 @@
+"""The site's configuration of video models, parsed: the captured forms, and whatever else may come."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from providers.contract import MediaRole, ModelCard, VideoRequest
+from providers.files import MediaKind
+from providers.jimeng.configuration import parse_configuration
+from providers.jimeng.draft import wire_of
+from providers.jimeng.models import MODELS, name_of
+from providers.jimeng.site_model import SiteModel
+from providers.settle import settle
+
+RECORDED = Path(__file__).parent / "recorded"
+VGFM = "dreamina_ic_generate_video_model_vgfm"
+
+
+def recorded(name: str) -> list[SiteModel]:
+    return parse_configuration(json.loads((RECORDED / name).read_text("utf-8"))["answer"]["data"])
+
+
+MAINLAND = {model.key: model for model in recorded("configuration_mainland.json")}
+ABROAD = {model.key: model for model in recorded("configuration_abroad.json")}
+
+
+def test_models_come_in_the_order_of_the_site() -> None:
+    assert list(MAINLAND) == [
+        "dreamina_seedance_45_pro",
+        "dreamina_seedance_40_pro",
+        "dreamina_seedance_40_pro_vision",
+        f"{VGFM}_3.0_fast",
+        f"{VGFM}_3.0_pro",
+        "dreamina_happyhorse_v1_1",
+    ]
+
+
+@pytest.mark.parametrize("model", MAINLAND.values(), ids=lambda model: model.key)
+def test_the_table_says_of_the_mainland_what_its_configuration_said(model: SiteModel) -> None:
+    told = _told(model.card(name_of(model.key)))
+    assert told == _told(next(card for card in MODELS if card.key == model.key and "cn" in card.regions))
+
+
+@pytest.mark.parametrize("model", ABROAD.values(), ids=lambda model: model.key)
+def test_the_table_says_of_the_sites_abroad_what_their_configuration_said(model: SiteModel) -> None:
+    told = _told(model.card(name_of(model.key)))
+    assert told == _told(next(card for card in MODELS if card.key == model.key and "sg" in card.regions))
+
+
+def _told(card: ModelCard) -> dict[str, Any]:
+    """What decides the video and its price."""
+    wire = wire_of(card)
+    tiers = (*card.resolutions, None)
+    return {
+        "name": card.name,
+        "durations": card.durations,
+        "duration": card.duration,
+        "resolutions": card.resolutions,
+        "resolution": card.resolution,
+        "ratios": set(card.ratios),
+        "ratio": card.ratio,
+        "sets": set(card.media_sets),
+        "limits": dict(card.media_limits),
+        "total": card.media_total,
+        "benefits": [wire.benefits.of(tier, clip=clip) for tier in tiers for clip in (False, True)],
+        "words": dict(wire.resolutions),
+        "by_reference": wire.by_reference,
+        "draft_mode": wire.draft_mode,
+        "clip_seconds": wire.materials and (wire.materials.max_clip_seconds, wire.materials.max_sound_seconds),
+        "images": wire.materials and card.media_files[MediaKind.IMAGE].max_side,
+    }
+
+
+def test_seedance_2_5_in_full() -> None:
+    model = MAINLAND["dreamina_seedance_45_pro"]
+    assert model.title == "即梦 Seedance 2.5"
+    assert model.seconds == tuple(range(4, 31))
+    assert model.site_seconds == 4
+    assert (model.resolutions, model.site_resolution) == (("480p", "720p", "1080p"), "480p")
+    assert model.max_prompt == 15_000
+    assert model.offered
+    assert not model.draft_mode
+    materials = model.materials
+    assert materials is not None
+    assert {kind: limit.count for kind, limit in materials.kinds.items()} == {
+        MediaKind.IMAGE: 30,
+        MediaKind.VIDEO: 10,
+        MediaKind.AUDIO: 10,
+    }
+    assert (materials.total, materials.max_clip_seconds, materials.needs_seen) == (50, 30.2, False)
+    images = materials.kinds[MediaKind.IMAGE].files
+    assert (images.max_bytes, images.min_side, images.max_side, images.max_aspect) == (30 * 1024**2, 300, 6000, 2.5)
+    assert images.types == ("image/jpeg", "image/png", "image/webp", "image/bmp")
+    assert materials.kinds[MediaKind.VIDEO].files.max_bytes == 200 * 1024**2
+    assert materials.kinds[MediaKind.AUDIO].files.types == ("audio/wav", "audio/mpeg")
+
+
+def test_seedance_2_0_needs_something_seen() -> None:
+    materials = MAINLAND["dreamina_seedance_40_pro"].materials
+    assert materials is not None
+    assert materials.needs_seen
+    card = MAINLAND["dreamina_seedance_40_pro"].card()
+    assert frozenset({MediaRole.REFERENCE_AUDIO}) not in card.media_sets
+    assert frozenset({MediaRole.REFERENCE_AUDIO, MediaRole.REFERENCE_IMAGE}) in card.media_sets
+
+
+def test_third_parties_have_a_slider_in_milliseconds_and_spell_resolutions_in_capitals() -> None:
+    card = MAINLAND["dreamina_happyhorse_v1_1"].card("jimeng-video-happyhorse-1.1")
+    assert card.durations == tuple(range(4, 16))
+    assert card.resolutions == ("720p", "1080p")
+    assert wire_of(card).resolutions == {"720p": "720P", "1080p": "1080P"}
+    assert "9:21" in card.ratios
+    assert frozenset({MediaRole.FIRST_FRAME, MediaRole.LAST_FRAME}) not in card.media_sets
+
+
+def test_benefit_rule() -> None:
+    prices = {key: model.benefits for key, model in (MAINLAND | {"abroad": ABROAD["dreamina_seedance_40_pro"]}).items()}
+    # A list of prices by resolution: a clip costs its own price.
+    assert prices["dreamina_seedance_45_pro"].of("1080p", clip=True) == "seedance_25_1080p_output"
+    assert prices["dreamina_seedance_45_pro"].of("1080p", clip=False) == "seedance_25_1080p_no_input_video_output"
+    # No list: the price of a clip, else the default.
+    assert prices["dreamina_seedance_40_pro"].of("720p", clip=True) == "dreamina_video_seedance_20_video_add"
+    assert prices["dreamina_seedance_40_pro"].of("720p", clip=False) == "dreamina_video_seedance_20_pro"
+    # A list goes before both.
+    assert prices["dreamina_seedance_40_pro_vision"].of("4k", clip=True) == "seedance_20_pro_4k_output"
+    assert prices["abroad"].of("1080p", clip=True) == "seedance_20_pro_1080p_output"
+    # A format by resolution stands for a list.
+    assert prices[f"{VGFM}_3.0_fast"].of("1080p", clip=False) == "basic_video_operation_vgfm_v_three_1080"
+    # A resolution that has no price of its own costs the default.
+    assert prices["dreamina_seedance_45_pro"].of("4k", clip=False) == "seedance_25_720p_output"
+
+
+def entry(**changes: Any) -> dict[str, Any]:
+    return {"model_req_key": "dreamina_new", "commercial_config": {"default": {"benefit_type": "b"}}} | changes
+
+
+def test_the_least_entry_is_a_model_from_text_to_nothing() -> None:
+    (model,) = parse_configuration({"model_list": [entry()]})
+    assert (model.key, model.seconds, model.resolutions, model.inputs) == ("dreamina_new", (), (), frozenset())
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        entry(model_req_key=""),
+        entry(model_req_key=7),
+        entry(model_req_key="two words"),
+        entry(commercial_config=None),
+        entry(commercial_config={"default": {"benefit_type": ""}}),
+        None,
+        [],
+    ],
+)
+def test_an_entry_without_key_or_price_is_left_out(odd: Any) -> None:
+    assert [model.key for model in parse_configuration({"model_list": [odd, entry()]})] == ["dreamina_new"]
+
+
+def test_a_model_that_the_site_does_not_offer_is_marked() -> None:
+    (model,) = parse_configuration({"model_list": [entry(model_status=1)]})
+    assert not model.offered
+    assert not model.card().available
+
+
+def test_a_draft_model_is_marked() -> None:
+    (model,) = parse_configuration({"model_list": [entry(extra={"is_draft_mode": True})]})
+    assert wire_of(model.card()).draft_mode
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=20,
+)
+
+
+def _spoiled(value: Any, draw: Any) -> Any:
+    """The value with some of its parts replaced by anything."""
+    if draw(st.integers(0, 19)) == 0:
+        return draw(anything)
+    if isinstance(value, dict):
+        return {name: _spoiled(item, draw) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_spoiled(item, draw) for item in value[:6]]
+    return value
+
+
+@given(st.data())
+def test_a_spoiled_configuration_gives_models_that_can_be_used_or_none(data: st.DataObject) -> None:
+    whole = json.loads((RECORDED / "configuration_abroad.json").read_text("utf-8"))["answer"]["data"]
+    for model in parse_configuration(_spoiled(whole, data.draw)):
+        card = model.card(name_of(model.key))
+        if frozenset() in card.media_sets:
+            settled = settle(card, VideoRequest(card.name, "x"))
+            assert settled.duration in (*card.durations, None)
+            assert wire_of(card).benefits.of(settled.resolution, clip=False)
+
+
+@given(anything)
+def test_whatever_is_no_configuration_lists_nothing(data: Any) -> None:
+    assert parse_configuration(data) == []

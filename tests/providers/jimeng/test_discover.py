@@ -1,0 +1,99 @@
+"""The models that an account's site lists, read live."""
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+import respx
+
+from providers.contract import Account, CanDiscover, ErrorKind, ModelCard, ProviderError
+from providers.http import HttpClient
+from providers.jimeng.configuration import CONFIGURATION_PATH
+from providers.jimeng.models import MODELS, extra_model
+from providers.jimeng.provider import Jimeng
+from providers.jimeng.regions import REGIONS
+from tests.providers.jimeng.site import envelope
+
+CN = Account("jimeng", "5e55101d0123456789", region="cn")
+SG = Account("jimeng", "5e55101d0123456789", region="sg")
+ANSWER = json.loads((Path(__file__).parent / "recorded" / "configuration_mainland.json").read_text("utf-8"))["answer"]
+
+
+@pytest.fixture
+def router() -> respx.MockRouter:
+    return respx.MockRouter(assert_all_called=False)
+
+
+@pytest.fixture
+async def jimeng(router: respx.MockRouter) -> AsyncIterator[Jimeng]:
+    async with HttpClient(transport=lambda proxy: httpx.MockTransport(router.async_handler)) as http:
+        yield Jimeng(http)
+
+
+def answered(router: respx.MockRouter, answer: Any, region: str = "cn") -> respx.Route:
+    response = answer if isinstance(answer, httpx.Response) else httpx.Response(200, json=answer)
+    return router.post(url__startswith=REGIONS[region].base_url + CONFIGURATION_PATH).mock(return_value=response)
+
+
+async def test_it_asks_the_accounts_own_site_once_and_uncharged(jimeng: Jimeng, router: respx.MockRouter) -> None:
+    assert isinstance(jimeng, CanDiscover)
+    route = answered(router, ANSWER, "sg")
+    await jimeng.discover(SG)
+    assert route.call_count == 1
+    request = route.calls.last.request
+    assert orjson.loads(request.content) == {"scene": "video_generate", "params": {}}
+    assert request.url.params["region"] == "SG"
+
+
+async def test_names_of_the_table_stay_and_a_new_key_is_its_own_name(jimeng: Jimeng, router: respx.MockRouter) -> None:
+    answer = json.loads(json.dumps(ANSWER))
+    answer["data"]["model_list"][1]["model_req_key"] = "dreamina_seedance_50"
+    answered(router, answer)
+    names = [card.name for card in await jimeng.discover(CN)]
+    assert names[:2] == ["jimeng-video-seedance-2.5", "dreamina_seedance_50"]
+
+
+async def test_what_only_the_table_knows_is_kept(jimeng: Jimeng, router: respx.MockRouter) -> None:
+    answered(router, ANSWER)
+    found = {card.name: card for card in await jimeng.discover(CN)}
+    table: dict[str, ModelCard] = {card.name: card for card in MODELS}
+    assert found["jimeng-video-3.0-fast"].typical_seconds == table["jimeng-video-3.0-fast"].typical_seconds == 60
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (httpx.Response(404, text="<html>"), ErrorKind.UPSTREAM_ERROR),
+        (httpx.Response(500), ErrorKind.UPSTREAM_ERROR),
+        (envelope({}), ErrorKind.UPSTREAM_ERROR),
+        (envelope({"model_list": []}), ErrorKind.UPSTREAM_ERROR),
+        (envelope(None, "1015"), ErrorKind.INVALID_CREDENTIAL),
+    ],
+)
+async def test_no_list_is_an_error_and_not_an_empty_site(
+    jimeng: Jimeng, router: respx.MockRouter, answer: httpx.Response, kind: ErrorKind
+) -> None:
+    answered(router, answer)
+    with pytest.raises(ProviderError) as caught:
+        await jimeng.discover(CN)
+    assert caught.value.kind is kind
+
+
+def test_models_of_the_configuration_stand_in_the_table_and_replace_its_own() -> None:
+    same = extra_model("jimeng-video-seedance-2.0", "dreamina_seedance_40_pro", "other_benefit", (5,))
+    jimeng = Jimeng(HttpClient(), extra_models=[same])
+    cards = [card for card in jimeng.models() if card.name == same.name]
+    assert cards == [same]
+    assert jimeng.card(same.name) is same
+
+
+def test_a_withdrawn_model_is_known_and_not_listed() -> None:
+    jimeng = Jimeng(HttpClient())
+    card = jimeng.card("jimeng-video-3.0")
+    assert card is not None
+    assert not card.open
+    assert card.name not in {listed.name for listed in jimeng.models()}

@@ -1,0 +1,17 @@
+"""Uploaders of one session."""
+
+import pytest
+
+from providers.sandbox.jimeng.upload_services import VOD
+from tests.providers.sandbox.clients import Clock, JimengClient
+from tests.providers.sandbox.jimeng.uploader import Uploader
+
+
+@pytest.fixture
+def pictures(jimeng: JimengClient, clock: Clock) -> Uploader:
+    return Uploader(jimeng, clock)
+
+
+@pytest.fixture
+def films(jimeng: JimengClient, clock: Clock) -> Uploader:
+    return Uploader(jimeng, clock, VOD)

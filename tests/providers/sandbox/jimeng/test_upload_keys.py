@@ -1,0 +1,110 @@
+"""The keys of an upload: whose they are, what they open, which signatures hold."""
+
+import json
+
+import httpx
+import pytest
+
+from providers.sandbox.jimeng.upload_services import IMAGEX, VOD
+from tests.providers.sandbox.clients import Clock, JimengClient, Json
+from tests.providers.sandbox.jimeng.uploader import Uploader, denied
+from tests.providers.sandbox.samples import mp4, png
+
+
+@pytest.mark.parametrize(
+    ("region", "told", "signed", "space"),
+    [
+        ("cn", "cn", ("cn-north-1",), "tb4s082cfz"),
+        ("US", "us-east-1", ("us-east-1",), "wopfjsm1ax"),
+        ("HK", "sg", ("ap-southeast-1", "ap-singapore-1"), "wopfjsm1ax"),
+        ("JP", "sg", ("ap-southeast-1", "ap-singapore-1"), "wopfjsm1ax"),
+        ("SG", "sg", ("ap-southeast-1", "ap-singapore-1"), "wopfjsm1ax"),
+    ],
+)
+async def test_every_site(
+    http: httpx.AsyncClient, clock: Clock, region: str, told: str, signed: tuple[str, ...], space: str
+) -> None:
+    uploader = Uploader(JimengClient(http, region=region), clock)
+    token = await uploader.keys()
+    assert token.keys() == {
+        "access_key_id", "secret_access_key", "session_token", "space_name", "upload_domain", "region",
+        "current_time", "expired_time",
+    }  # fmt: skip
+    assert (token["region"], token["space_name"]) == (told, space)
+    assert token["upload_domain"] == ("" if region == "cn" else "http://") + "upstream.test:81/imagex"
+    assert int(token["expired_time"]) - int(token["current_time"]) == 3600
+    for one in signed:
+        address = (await uploader.apply(10, region=one)).json()["Result"]["UploadAddress"]
+        assert (address["UploadHosts"], "UploadHost" in address) == (["upstream.test:81"], False)
+    assert (await uploader.upload(png()))[1]["Results"][0]["UriStatus"] == 2000
+    for one in {"cn-north-1", "us-east-1", "cn", "sg"} - set(signed):
+        denied(await uploader.apply(10, region=one), 400, "InvalidCredential")
+    film = Uploader(JimengClient(http, region=region), clock, VOD)
+    assert (await film.upload(mp4()))[0].vid
+    assert film.token["space_name"] == "dreamina"
+    assert film.token["upload_domain"].endswith("/vod")
+
+
+async def test_clips_are_signed_for_either_region_of_the_mainland(films: Uploader) -> None:
+    await films.keys()
+    for region in ("cn", "cn-north-1"):
+        assert (await films.apply(10, region=region)).status_code == 200
+
+
+async def test_the_keys_of_pictures_open_the_room_of_clips(jimeng: JimengClient, clock: Clock) -> None:
+    films = Uploader(jimeng, clock, VOD)
+    films.token = await jimeng.upload_token(2)
+    for space in ("dreamina", "tb4s082cfz"):
+        assert (await films.apply(10, {"SpaceName": space})).status_code == 200
+    data = mp4(3)
+    place = await films.place(len(data))
+    await films.send(place, data)
+    assert (await films.commit(place)).json()["Result"]["Results"][0]["Vid"] == place.vid
+
+
+async def test_the_keys_of_files_are_those_of_clips(jimeng: JimengClient) -> None:
+    token = await jimeng.upload_token(3)
+    assert (token["space_name"], token["upload_domain"].rpartition("/")[2]) == ("dreamina", "vod")
+
+
+@pytest.mark.parametrize("functions", [[], [{"name": "GetMeta"}]])
+async def test_a_commit_signed_over_more_headers(films: Uploader, functions: list[Json]) -> None:
+    data = mp4(3)
+    await films.keys()
+    place = await films.place(len(data))
+    await films.send(place, data)
+    query = {"Action": VOD.commit, "Version": VOD.version, "SpaceName": films.space()}
+    body = json.dumps({"SessionKey": place.session_key, "Functions": functions}).encode()
+    more = {"content-type": "application/json", "host": "upstream.test:81"}
+    answer = await films.signed("POST", query, body, more=more)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["Result"]["Results"][0]["VideoMeta"]["Duration"] == 3.0
+
+
+async def test_the_keys_are_the_sites_own_call(jimeng: JimengClient, http: httpx.AsyncClient) -> None:
+    path = "/mweb/v1/get_upload_token"
+    for body in ({}, {"scene": 4}, {"scene": "2"}, {"scene": True}, {"scene": None}, {"scene": [1]}):
+        assert (await jimeng.call(path, body))["ret"] == "1000"
+    assert (await JimengClient(http, "").call(path, {"scene": 2}))["ret"] == "1015"
+    assert (await jimeng.post(path, {"scene": 2}, Sign="0" * 32)).json()["ret"] == "1014"
+    jimeng.query = {}
+    assert (await jimeng.call(path, {"scene": 2}))["ret"] == "1000"
+
+
+async def test_the_keys_are_temporary_and_for_one_service(pictures: Uploader, films: Uploader, clock: Clock) -> None:
+    await pictures.keys()
+    await films.keys()
+    data = png()
+    place = await pictures.place(len(data))
+    await pictures.send(place, data)
+    denied(await films.apply(10, path="/imagex/"), 404, "InvalidActionOrVersion")
+    denied(await films.apply(10, service="imagex"), 400, "InvalidCredential")
+    query = {"Action": IMAGEX.apply, "Version": IMAGEX.version, "ServiceId": "dreamina", "FileSize": "1"}
+    denied(await films.signed("GET", query, path="/imagex/", service="imagex"), 403, "AccessDenied")
+    denied(await films.signed("GET", query, path="/imagex/"), 400, "InvalidCredential")
+    clock.tick(3600)
+    for answer in (await pictures.apply(10), await pictures.commit(place)):
+        denied(answer, 401, "InvalidSecretToken")
+    assert (await pictures.send(place, data)).status_code == 403
+    await pictures.keys()
+    denied(await pictures.commit(place), 400, "InvalidSessionKey")
