@@ -14,7 +14,7 @@ table { border-collapse: collapse; width: 100% } td, th { text-align: left; vert
 tr { border-bottom: 1px solid var(--line) } .method { text-transform: uppercase; font-weight: 600 }
 """
 
-_EXAMPLE = {"model": "jimeng-video-3.0", "prompt": "a cat on a skateboard", "duration": 5}
+_EXAMPLE = {"model": "jimeng-video-3.0-fast", "prompt": "a cat on a skateboard", "duration": 5}
 
 
 def docs_page(document: Mapping[str, Any]) -> str:

@@ -28,7 +28,9 @@ DAY = "2025/09/13"
 ID = "7535099487211244578"
 HOME = f"jimeng/{DAY}/{ID}"
 INDEX = f"index/jimeng/{ID}"
-FACTS = Facts("jimeng", ID, model="jimeng-video-3.0", created=CREATED, ended=CREATED + 60, seconds=5, size="1280x720")
+FACTS = Facts(
+    "jimeng", ID, model="jimeng-video-3.0-fast", created=CREATED, ended=CREATED + 60, seconds=5, size="1280x720"
+)
 JPEG = b"\xff\xd8\xff\xe0" + bytes(100)
 PATIENCE_SECONDS = 20.0
 """What a test waits for something to come about."""

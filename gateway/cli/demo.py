@@ -39,7 +39,7 @@ class Act:
 
 
 ACTS = (
-    Act("jimeng", "demo-session", "jimeng-video-3.5-pro", "海边日落，一只猫在沙滩上奔跑"),
+    Act("jimeng", "demo-session", "jimeng-video-seedance-2.0-fast", "海边日落，一只猫在沙滩上奔跑"),
     Act("dashscope", "sk-demo", "wan2.6-t2v", "A paper boat sails down a rainy street"),
 )
 

@@ -18,7 +18,7 @@ from tests.bench.throughput import SUBMIT, TASK
 JIMENG_TASKS = 1000
 JIMENG_SESSION = "0123456789abcdef0123456789abcdef"
 JIMENG_SUBMIT = Requests(
-    ("/v1/videos/generations",), bearer(JIMENG_SESSION), "POST", '{"model":"jimeng-video-3.0","prompt":"a cat"}'
+    ("/v1/videos/generations",), bearer(JIMENG_SESSION), "POST", '{"model":"jimeng-video-3.0-fast","prompt":"a cat"}'
 )
 _JIMENG_QUERY = "/mweb/v1/get_history_by_ids"
 _JIMENG_CALLS = 25

@@ -30,7 +30,7 @@ from tests.e2e.test_fast_polls import same
 from tests.e2e.test_openai_videos import error_code, finish
 
 CLIP, COVER = (CLIPS / "best.mp4").read_bytes(), (CLIPS / "cover.jpg").read_bytes()
-JIMENG, WAN, WAN_OF_REFERENCES = "jimeng-video-3.0", "wan2.6-t2v", "wan3.0-video"
+JIMENG, WAN, WAN_OF_REFERENCES = "jimeng-video-3.0-fast", "wan2.6-t2v", "wan3.0-video"
 PROMPT_UPSTREAM = replace(UPSTREAM, task_seconds=0.02, visible_after=0.0)
 HOUR = 3600.0
 

@@ -17,7 +17,7 @@ from tests.e2e.conftest import HastyClock, bearer, follow, settings_for
 from tests.pictures import data_url, picture
 
 SUBMIT = "/v1/videos/generations"
-JIMENG, WAN = "jimeng-video-3.0", "wan2.6-t2v"
+JIMENG, WAN = "jimeng-video-3.0-fast", "wan2.6-t2v"
 PNG = picture()
 
 
@@ -324,7 +324,7 @@ class TestManaged:
         assert accepted["task_id"].startswith("video_")
         last = follow(managed, accepted["task_id"], "gw-alice")[-1]
         assert last["status"] == "completed"
-        assert last["model"] == "jimeng-video-3.5-pro"
+        assert last["model"] == "jimeng-video-seedance-2.0-fast"
         assert session not in str(last)
 
     def test_tasks_belong_to_the_key_that_made_them(self, managed: httpx.Client) -> None:

@@ -21,7 +21,7 @@ from tests.pictures import clip, noise, picture, sound
 TYPES = ("image/png", "image/jpeg", "image/webp")
 SAMPLES = {"image/png": "cat.png", "image/jpeg": "cat.jpg", "image/webp": "cat.webp"}
 SURFACES = ("/v1/videos/generations", "/v1/videos")
-MODELS = ("jimeng-video-3.0", "wan2.6-i2v")
+MODELS = ("jimeng-video-3.0-fast", "wan2.6-i2v")
 
 Sent = dict[str, Any]
 """The arguments of one POST besides its path and headers."""
@@ -163,7 +163,7 @@ def test_a_text_that_is_called_png_is_refused(
 
 
 @pytest.mark.parametrize("surface", SURFACES)
-@pytest.mark.parametrize("model", ["jimeng-video-3.0", "wan2.2-kf2v-flash", "wan2.7-i2v"])
+@pytest.mark.parametrize("model", ["jimeng-video-3.0-fast", "wan2.2-kf2v-flash", "wan2.7-i2v"])
 def test_first_and_last_frame(
     gateway: httpx.Client, upstream: SandboxServer, credential: Callable[[str], str], surface: str, model: str
 ) -> None:
@@ -232,7 +232,7 @@ def test_a_clip_can_be_edited_that_comes_as_a_file(gateway: httpx.Client, key: s
 @pytest.mark.filterwarnings("ignore:The Sora API:DeprecationWarning")
 def test_openais_library_sends_files_of_every_kind(gateway: httpx.Client, session: str, key: str) -> None:
     base = f"{gateway.base_url}/v1"
-    for secret, model in ((session, "jimeng-video-3.0"), (key, "wan2.6-i2v")):
+    for secret, model in ((session, "jimeng-video-3.0-fast"), (key, "wan2.6-i2v")):
         client = OpenAI(base_url=base, api_key=secret, max_retries=0)
         for reference in (picture(), ("cat.webp", picture("image/webp")), ("cat.jpg", picture("image/jpeg"), "x/y")):
             video = client.videos.create(model=model, prompt="it wakes up", input_reference=reference)
@@ -245,7 +245,7 @@ def test_openais_library_sends_files_of_every_kind(gateway: httpx.Client, sessio
 @pytest.mark.parametrize("surface", SURFACES)
 def test_more_pictures_than_the_model_takes(gateway: httpx.Client, session: str, surface: str) -> None:
     files = [("images[]", picture("image/png", 300 + number, 300)) for number in range(3)]
-    answer = gateway.post(surface, headers=bearer(session), data={"model": "jimeng-video-3.0"}, files=files)
+    answer = gateway.post(surface, headers=bearer(session), data={"model": "jimeng-video-3.0-fast"}, files=files)
     assert answer.status_code == 400
     assert answer.json()["error"]["param"] == "images"
 
@@ -279,7 +279,7 @@ def test_one_that_is_large_and_fits_goes_as_an_upload(gateway: httpx.Client, ups
 def test_with_shrinking_it_is_made_to_fit(upstream: SandboxServer, key: str, session: str) -> None:
     settings = settings_for(upstream, media=MediaSettings(shrink=True), timeouts=TimeoutSettings())
     with BackgroundServer(create_app(settings, clock=HastyClock())) as server:
-        for secret, model in ((key, "wan2.2-i2v-flash"), (session, "jimeng-video-3.0")):
+        for secret, model in ((key, "wan2.2-i2v-flash"), (session, "jimeng-video-3.0-fast")):
             answer = httpx.post(
                 f"{server.url}/v1/videos",
                 headers=bearer(secret),
@@ -296,7 +296,7 @@ def test_with_shrinking_it_is_made_to_fit(upstream: SandboxServer, key: str, ses
     ["http://127.0.0.1/cat.png", "https://127.0.0.1:1/cat.png", "https://2130706433/cat.png", "https://[::1]/cat.png"],
 )
 def test_an_address_inside_is_not_fetched(client: httpx.Client, session: str, surface: str, address: str) -> None:
-    body = {"model": "jimeng-video-3.0", "image": address}
+    body = {"model": "jimeng-video-3.0-fast", "image": address}
     answer = client.post(surface, headers=bearer(session), json=body)
     assert answer.status_code == 400
     assert (answer.json()["error"]["code"], answer.json()["error"]["param"]) == ("invalid_value", "image")
@@ -313,7 +313,10 @@ def test_what_the_site_says_of_a_picture(
     gateway: httpx.Client, upstream: SandboxServer, session: str, mark: bytes, status: int, code: str | None
 ) -> None:
     answer = gateway.post(
-        "/v1/videos", headers=bearer(session), data={"model": "jimeng-video-3.0"}, files={"image": picture() + mark}
+        "/v1/videos",
+        headers=bearer(session),
+        data={"model": "jimeng-video-3.0-fast"},
+        files={"image": picture() + mark},
     )
     assert answer.status_code == status, answer.text
     if code:
@@ -324,7 +327,7 @@ def test_what_the_site_says_of_a_picture(
 def test_an_upload_that_fails_is_never_charged_and_another_try_is(
     gateway: httpx.Client, upstream: SandboxServer, session: str
 ) -> None:
-    sent: Sent = {"data": {"model": "jimeng-video-3.0"}, "files": {"image": picture() + b"#bad-upload"}}
+    sent: Sent = {"data": {"model": "jimeng-video-3.0-fast"}, "files": {"image": picture() + b"#bad-upload"}}
     answer = gateway.post("/v1/videos", headers=bearer(session), **sent)
     assert answer.status_code == 502
     assert upstream.sandbox.submits(credential=session) == 0
@@ -334,7 +337,7 @@ def test_an_upload_that_fails_is_never_charged_and_another_try_is(
 
 
 def test_the_same_picture_twice_is_uploaded_once(gateway: httpx.Client, upstream: SandboxServer, session: str) -> None:
-    sent: Sent = {"data": {"model": "jimeng-video-3.0"}, "files": {"image": picture(colour="#123456")}}
+    sent: Sent = {"data": {"model": "jimeng-video-3.0-fast"}, "files": {"image": picture(colour="#123456")}}
     before = upstream.sandbox.calls("jimeng", "/mweb/v1/get_upload_token", session)
     for _ in range(2):
         assert gateway.post("/v1/videos", headers=bearer(session), **sent).status_code == 200
@@ -342,7 +345,7 @@ def test_the_same_picture_twice_is_uploaded_once(gateway: httpx.Client, upstream
 
 
 def test_a_repeat_of_the_same_form_is_one_video(gateway: httpx.Client, upstream: SandboxServer, session: str) -> None:
-    sent: Sent = {"data": {"model": "jimeng-video-3.0", "prompt": "p"}, "files": {"image": picture()}}
+    sent: Sent = {"data": {"model": "jimeng-video-3.0-fast", "prompt": "p"}, "files": {"image": picture()}}
     headers = bearer(session) | {"Idempotency-Key": "one"}
     first, again = (gateway.post("/v1/videos", headers=headers, **sent) for _ in range(2))
     assert first.json()["id"] == again.json()["id"]

@@ -16,7 +16,7 @@ from providers.sandbox.server import SandboxServer
 from tests.e2e.conftest import HastyClock, bearer, settings_for
 
 SURFACES = {"/v1/videos/generations": "task_id", "/v1/videos": "id"}
-MODELS = {"jimeng-video-3.0": "first", "wan2.6-t2v": "second"}
+MODELS = {"jimeng-video-3.0-fast": "first", "wan2.6-t2v": "second"}
 SECRETS = {"first": "log-session", "second": "sk-log-key"}
 
 either_surface = pytest.mark.parametrize("surface", SURFACES)

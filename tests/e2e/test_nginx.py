@@ -86,7 +86,7 @@ def wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:
 
 def test_a_video_through_the_proxy_and_over_both_gateways(proxied: str, session: str, key: str) -> None:
     with httpx.Client(base_url=proxied, timeout=10) as client:
-        for model, credential in (("jimeng-video-3.0", session), ("wan2.6-t2v", key)):
+        for model, credential in (("jimeng-video-3.0-fast", session), ("wan2.6-t2v", key)):
             body = {"model": model, "prompt": "x"}
             accepted = client.post("/v1/videos/generations", json=body, headers=bearer(credential))
             assert accepted.status_code == 200, accepted.text

@@ -53,7 +53,7 @@ def check(seen: dict[str, Any], folder: Path) -> None:
     created, polled = seen["created"], seen["polled"]
     for name in ("created", "polled", "retrieved", "with_file", "with_url", "remixed", "after_delete"):
         VideoObject.model_validate({key: value for key, value in seen[name].items() if not key.startswith("_")})
-    assert (created["status"], created["progress"], created["model"]) == ("queued", 0, "jimeng-video-3.5-pro")
+    assert (created["status"], created["progress"], created["model"]) == ("queued", 0, "jimeng-video-seedance-2.0-fast")
     assert (created["seconds"], created["size"]) == ("10", "1280x720")
     assert created["prompt"] == "a cat"
     assert (polled["status"], polled["progress"], polled["id"]) == ("completed", 100, created["id"])
@@ -110,7 +110,7 @@ def test_the_javascript_library(url: str, session: str, key: str, tmp_path: Path
 
 async def test_the_asynchronous_library(url: str, session: str, key: str, tmp_path: Path) -> None:
     async with openai.AsyncOpenAI(base_url=f"{url}/v1", api_key=session) as client:
-        video = await client.videos.create_and_poll(prompt="a cat", model="jimeng-video-3.0", poll_interval_ms=20)
+        video = await client.videos.create_and_poll(prompt="a cat", model="jimeng-video-3.0-fast", poll_interval_ms=20)
         assert video.status == "completed"
         content = await client.videos.download_content(video.id)
         assert b"moov" in boxes(await content.aread())

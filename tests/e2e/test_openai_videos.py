@@ -18,7 +18,7 @@ from tests.e2e.conftest import UPSTREAM, HastyClock, bearer, settings_for
 from tests.e2e.test_openai_clients import boxes
 from tests.pictures import picture
 
-JIMENG, WAN = "jimeng-video-3.0", "wan2.6-t2v"
+JIMENG, WAN = "jimeng-video-3.0-fast", "wan2.6-t2v"
 
 
 def create(client: httpx.Client, credential: str, prefix: str = "/v1", **body: Any) -> dict[str, Any]:
@@ -61,9 +61,9 @@ class TestObjects:
     @pytest.mark.parametrize(
         ("model", "seconds", "size", "given_seconds", "given_size"),
         [
-            ("jimeng-video-3.5-pro", 4, "1280x720", "5", "1280x720"),
-            ("jimeng-video-3.5-pro", 12, "1024x1792", "12", "720x1280"),
-            ("jimeng-video-3.0", "8", "1792x1024", "10", "1920x1080"),
+            ("jimeng-video-3.0-fast", 4, "1280x720", "5", "1280x720"),
+            ("jimeng-video-seedance-2.0-fast", 12, "1024x1792", "12", "720x1280"),
+            ("jimeng-video-3.0-fast", "8", "1792x1024", "10", "1920x1080"),
         ],
     )
     def test_sizes_and_seconds_go_to_the_nearest_and_are_told(
@@ -93,7 +93,7 @@ class TestObjects:
         assert client.get("/videos", headers=bearer(session)).json()["object"] == "list"
 
     def test_former_names_mean_the_default(self, client: httpx.Client, session: str, key: str) -> None:
-        assert create(client, session, model="sora-2")["model"] == "jimeng-video-3.5-pro"
+        assert create(client, session, model="sora-2")["model"] == "jimeng-video-seedance-2.0-fast"
         assert create(client, key, model="sora-2-pro")["model"] == WAN
         models = client.get("/v1/models", headers=bearer(key)).json()["data"]
         assert {"sora-2", "sora-2-pro"} <= {row["id"] for row in models}
@@ -394,7 +394,7 @@ class TestRepeats:
         time.sleep(0.1)
         replica = BackgroundServer(create_app(settings_for(upstream), clock=HastyClock()))
         with replica, httpx.Client(base_url=replica.url) as other:
-            body = {"prompt": "x", "model": "jimeng-video-3.5-pro"}
+            body = {"prompt": "x", "model": "jimeng-video-seedance-2.0-fast"}
             assert error_code(other.post("/v1/videos", json=body, headers=headers), 409) == "idempotency_mismatch"
         assert upstream.sandbox.charges("jimeng", session) == 10
 

@@ -25,7 +25,7 @@ from tests.process import Process, running
 from tests.proxies import RunningProxy
 
 SUBMIT, GENERATE = "/v1/videos/generations", "/mweb/v1/aigc_draft/generate"
-MODEL = "jimeng-video-3.0"
+MODEL = "jimeng-video-3.0-fast"
 COST = 10
 KEY, ADMIN = {"Authorization": "Bearer gw-client"}, {"Authorization": "Bearer the-admin-key"}
 FULL_AT = 45

@@ -15,7 +15,7 @@ from gateway.settings import TimeoutSettings
 from providers.sandbox.server import SandboxServer
 from tests.e2e.conftest import bearer, settings_for
 
-JIMENG, WAN = "jimeng-video-3.0", "wan2.6-t2v"
+JIMENG, WAN = "jimeng-video-3.0-fast", "wan2.6-t2v"
 T = TypeVar("T")
 SUBMIT = "/v1/videos/generations"
 PATIENT = TimeoutSettings(connect=5, read=30, total=30)

@@ -14,7 +14,7 @@ from providers.sandbox.server import SandboxServer
 from tests.e2e.conftest import HastyClock, bearer, follow, settings_for
 
 SUBMIT = "/v1/videos/generations"
-JIMENG, WAN = "jimeng-video-3.0", "wan2.6-t2v"
+JIMENG, WAN = "jimeng-video-3.0-fast", "wan2.6-t2v"
 
 ACCEPTED_BUT_LOST = [
     "lost",

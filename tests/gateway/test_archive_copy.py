@@ -90,7 +90,7 @@ async def test_video_cover_record_and_index(
         "media_type": "video/mp4",
         "sha256": hashlib.sha256(VIDEO).hexdigest(),
         "archived_at": CREATED + 100,
-        "model": "jimeng-video-3.0",
+        "model": "jimeng-video-3.0-fast",
         "created": CREATED,
         "ended": CREATED + 60,
         "seconds": 5,

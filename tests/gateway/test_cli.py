@@ -148,7 +148,7 @@ def test_the_configuration_is_shown_without_its_secrets(
 ) -> None:
     file = tmp_path / "mine.toml"
     file.write_text(
-        'port = 6000\nadmin_key = "hush-admin"\n[aliases]\n"sora-2" = "jimeng-video-3.0"\n'
+        'port = 6000\nadmin_key = "hush-admin"\n[aliases]\n"sora-2" = "jimeng-video-3.0-fast"\n'
         '[[models]]\nname = "n"\nkey = "k"\nbenefit_type = "b"\n[timeouts]\nread = 9\n'
         '[media]\nnetworks = ["10.1.0.0/16"]\n'
     )

@@ -95,14 +95,14 @@ def test_accounts_are_listed_without_a_key_on_the_gateways_own_machine(argv: lis
 
 
 def test_a_list_tells_what_became_of_submits(url: str, capsys: Out) -> None:
-    assert submit(url, "jimeng-video-3.0") == 200
+    assert submit(url, "jimeng-video-3.0-fast") == 200
     assert main(["accounts"]) == 0
     by_name = {row["name"]: row for row in rows(capsys)}
     assert (by_name["good"]["running"], by_name["good"]["submitted"]) == ("1/2", "1")
 
     assert main(["accounts", "pause", "good"]) == 0
     assert capsys.readouterr().out == "good\tpaused\n"
-    assert submit(url, "jimeng-video-3.0") == 429
+    assert submit(url, "jimeng-video-3.0-fast") == 429
     assert main(["accounts"]) == 0
     by_name = {row["name"]: row for row in rows(capsys)}
     assert by_name["good"]["state"] == "paused"
@@ -200,7 +200,7 @@ def test_json_is_the_gateways_own(url: str, capsys: Out) -> None:
         assert ErrorDetail.model_validate(failed["error"]).code == "not_found"
     assert main(["accounts", "resume", "good", "--json"]) == 0
     assert AccountAction.model_validate_json(capsys.readouterr().out).account.name == "good"
-    assert submit(url, "jimeng-video-3.0") == 200
+    assert submit(url, "jimeng-video-3.0-fast") == 200
     assert main(["accounts", "--json"]) == 0
     AccountList.model_validate_json(capsys.readouterr().out)
 

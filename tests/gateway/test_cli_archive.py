@@ -31,7 +31,7 @@ Out = pytest.CaptureFixture[str]
 
 CHARACTER = SandboxSettings(task_seconds=0.0, visible_after=0.0, queries_per_second=0, max_running=100, credits=10_000)
 CLIP_BYTES, COVER_BYTES = files.size_of("best.mp4"), files.size_of("cover.jpg")
-JIMENG, WAN = "jimeng-video-3.0", "wan2.6-t2v"
+JIMENG, WAN = "jimeng-video-3.0-fast", "wan2.6-t2v"
 UNKNOWN = "0f2b8a5e-3c1d-4e6f-8a9b-0c1d2e3f4a5b"
 DAY = 86_400.0
 

@@ -38,7 +38,7 @@ def url(upstream: SandboxServer) -> Iterator[str]:
         jimeng_base_url=upstream.jimeng_url,
         dashscope_base_url=upstream.dashscope_url,
         poll_freshness=0.0,
-        aliases={"sora-2": "jimeng-video-3.0"},
+        aliases={"sora-2": "jimeng-video-3.0-fast"},
     )
     with BackgroundServer(create_app(settings)) as server:
         yield server.url
@@ -166,7 +166,7 @@ def test_models_are_tab_separated_where_a_program_reads(capsys: Out) -> None:
     assert header.split("\t")[:3] == ["model", "provider", "seconds"]
     assert len({row.count("\t") for row in rows} | {header.count("\t")}) == 1
     assert {row.split("\t")[1] for row in rows} == {"jimeng", "dashscope"}
-    assert any(row.startswith("sora-2 = jimeng-video-3.0\t") for row in rows)
+    assert any(row.startswith("sora-2 = jimeng-video-3.0-fast\t") for row in rows)
     assert any("\t5* 10 12\t" in row for row in rows)
     assert any("\t2–15, 5*\t" in row for row in rows)
 

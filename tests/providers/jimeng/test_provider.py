@@ -53,7 +53,7 @@ SECRET = "5e55101d0123456789"
 KEY = "5b1f6a0e-7f2b-5c33-9d0c-1a2b3c4d5e6f"
 CN = Account("jimeng", SECRET, region="cn")
 US = Account("jimeng", SECRET, region="us")
-REQUEST = VideoRequest("jimeng-video-3.0", "猫", duration=5, ratio="16:9", resolution="720p", seed=7)
+REQUEST = VideoRequest("jimeng-video-3.0-fast", "猫", duration=5, ratio="16:9", resolution="720p", seed=7)
 ACCEPTED = {"ret": "0", "errmsg": "success", "data": {"aigc_data": {"history_record_id": ID}}}
 
 
@@ -326,13 +326,13 @@ class TestInputs:
         )
 
     async def test_a_first_frame(self, jimeng: Jimeng, site: UploadSite, submits: respx.Route) -> None:
-        assert await submit_media(jimeng, image(RED), model="jimeng-video-3.0") == ID
+        assert await submit_media(jimeng, image(RED), model="jimeng-video-3.0-fast") == ID
         assert draft_input(submits)["first_frame_image"]["image_uri"] == "tos-cn-i-x/1"
         assert draft_input(submits)["prompt"] == "猫"
         assert (site.token.call_count, site.uploads, site.check.call_count, submits.call_count) == (1, 1, 1, 1)
 
     async def test_both_frames(self, jimeng: Jimeng, site: UploadSite, submits: respx.Route) -> None:
-        await submit_media(jimeng, image(RED), image(BLUE), model="jimeng-video-3.0")
+        await submit_media(jimeng, image(RED), image(BLUE), model="jimeng-video-3.0-fast")
         uris = [draft_input(submits)[name]["uri"] for name in ("first_frame_image", "end_frame_image")]
         assert sorted(uris) == ["tos-cn-i-x/1", "tos-cn-i-x/2"]
         bytes_of = {call.request.url.path: call.request.content for call in site.bytes.calls}
@@ -369,7 +369,7 @@ class TestInputs:
     async def test_on_a_site_abroad(self, jimeng: Jimeng, router: respx.MockRouter) -> None:
         site = UploadSite(router, REGIONS["us"])
         route = router.post(url__startswith=REGIONS["us"].base_url + SUBMIT_PATH).respond(json=ACCEPTED)
-        await submit_media(jimeng, image(RED), model="jimeng-video-3.0", account=US)
+        await submit_media(jimeng, image(RED), model="jimeng-video-3.0-fast", account=US)
         assert draft_input(route)["first_frame_image"]["uri"] == "tos-cn-i-x/1"
         assert (site.uploads, site.check.call_count) == (1, 0)
 
@@ -465,7 +465,7 @@ class TestInputs:
                     await submit_media(jimeng, *inputs, account=account, **fields)
                     for account, inputs, fields in (
                         (CN, (image(RED),), {}),
-                        (US, (image(RED), image(BLUE)), {"model": "jimeng-video-3.0"}),
+                        (US, (image(RED), image(BLUE)), {"model": "jimeng-video-3.0-fast"}),
                         (CN, references, {"reference_mode": True, "prompt": "@image_file_3像@video_file_1"}),
                     )
                 ]
@@ -708,7 +708,7 @@ class TestLists:
                 ids = [await submit(jimeng, CN, key) for key in keys]
                 found = await jimeng.list(CN, before=None, limit=count)
                 assert [(task.state.id, task.submit_key) for task in found] == [*zip(ids, keys, strict=True)][::-1]
-                assert {task.state.model for task in found} == {"dreamina_ic_generate_video_model_vgfm_3.0"}
+                assert {task.state.model for task in found} == {"dreamina_ic_generate_video_model_vgfm_3.0_fast"}
                 newest = found[0].state.created_at
                 assert newest is not None
                 assert len(await jimeng.list(CN, before=int(newest), limit=count)) == count
