@@ -6,9 +6,9 @@ number does: a usable link means finished, whatever the number says.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
-from providers.contract import ErrorKind, ListedTask, Phase, ProviderError, Queue, TaskState, Words
+from providers.contract import Account, ErrorKind, ListedTask, Phase, ProviderError, Queue, TaskState, Words
 from providers.jimeng.errors import REFUSED_BY_STATUS, Reason, failure, reason_of
 from providers.jimeng.foreign import dig, first, id_text, integer, json_text, known_time, number_text, string
 from providers.jimeng.results import ITEM_ID_PATHS, choose
@@ -58,6 +58,15 @@ class Envelope(NamedTuple):
     errmsg: str
     data: Any
     bare: bool = False
+
+
+class SiteCall(Protocol):
+    """A call of the site with an account's session: a successful answer, or ProviderError."""
+
+    async def __call__(
+        self, account: Account, path: str, body: Any, *, more: Mapping[str, str | int] | None = None
+    ) -> Envelope:
+        """`more` comes on top of the query that most calls carry."""
 
 
 def open_envelope(body: Any) -> Envelope | None:

@@ -1,6 +1,5 @@
 """Jimeng (即梦) and Dreamina, by the web API of the site and an account's own session."""
 
-import asyncio
 import random
 import time
 import uuid
@@ -15,14 +14,13 @@ from providers.contract import (
     ErrorKind,
     ListedTask,
     ModelCard,
-    Phase,
     ProviderError,
     Submission,
     TaskState,
     VideoRequest,
 )
 from providers.http import HttpClient
-from providers.jimeng import configuration, draft, history, models, regions, results, session
+from providers.jimeng import configuration, draft, history, models, records, regions, session
 from providers.jimeng.cancel import is_refusal, verdict
 from providers.jimeng.credits import parse_alive, parse_credits, parse_received
 from providers.jimeng.errors import LOGIN_EXPIRED, SIGNATURE_REFUSED, refusal, refused_submit
@@ -33,20 +31,14 @@ from providers.jimeng.upload_answers import Uploaded
 from providers.ways import Reply
 
 SUBMIT_PATH = "/mweb/v1/aigc_draft/generate"
-STATUS_PATH = "/mweb/v1/get_history_by_ids"
-BEST_QUALITY_PATH = "/mweb/v1/get_local_item_list"
 HISTORY_PATH = "/mweb/v1/get_history"
 LOGIN_PATH = "/passport/account/info/v2"
 CREDITS_PATH = "/commerce/v1/benefits/user_credit"
 RECEIVE_PATH = "/commerce/v1/benefits/credit_receive"
 CANCEL_PATH = "/mweb/v1/aigc_draft/cancel_generate"
-QUEUE_PATH = "/mweb/v1/get_history_queue_info"
 
 TIME_ZONE = "Asia/Shanghai"
 """Where the day of the daily gift begins and ends, on every site."""
-
-CANCEL_READS = (0.0, 1.0, 1.5)
-"""Seconds before each read of the record of a task whose cancel the site accepted: its store lags behind its calls."""
 
 LIST_PAGE = 50
 """Records asked for in one call of the history."""
@@ -194,7 +186,7 @@ class Jimeng:
         return Submission(answer.id)
 
     async def find(self, submit_key: str, account: Account) -> Submission | None:
-        found = await self._records(account, "submit_ids", [submit_key])
+        found = await records.read_records(self._call, account, "submit_ids", [submit_key])
         record = found.get(submit_key)
         if record is None:
             return None
@@ -207,13 +199,15 @@ class Jimeng:
     async def query(self, ids: Sequence[str], account: Account) -> Mapping[str, TaskState | ProviderError]:
         found: dict[str, Mapping[str, Any]] = {}
         for start in range(0, len(ids), self.query_batch):
-            found |= await self._records(account, "history_ids", ids[start : start + self.query_batch])
+            found |= await records.read_records(
+                self._call, account, "history_ids", ids[start : start + self.query_batch]
+            )
         states: dict[str, TaskState | ProviderError] = {
             id: history.parse_record(id, found[id]) if id in found else ProviderError(ErrorKind.TASK_NOT_FOUND)
             for id in ids
         }
-        states = await self._with_queue(states, found, account)
-        return await self._in_best_quality(states, found, account)
+        states = await records.with_queue_places(self._call, account, states, found)
+        return await records.in_best_quality(self._call, account, states, found)
 
     async def cancel(self, id: str, account: Account) -> None:
         """Cancel a task that waits in the queue; the site returns its credits.
@@ -231,26 +225,10 @@ class Jimeng:
             if not is_refusal(error):
                 raise
             refused = error
-        after = await self._after_cancel(id, account, CANCEL_READS[:1] if refused else CANCEL_READS)
+        after = await records.read_after_cancel(self._call, account, id, accepted=refused is None)
         reason = verdict(after, refused)
         if reason is not None:
             raise reason from refused
-
-    async def _after_cancel(self, id: str, account: Account, pauses: Sequence[float]) -> TaskState | ProviderError:
-        """The task once it has ended, read once after each pause; else as it was read last, or why it was not."""
-        after: TaskState | ProviderError = ProviderError(ErrorKind.TASK_NOT_FOUND)
-        for pause in pauses:
-            await asyncio.sleep(pause)
-            try:
-                record = (await self._records(account, "history_ids", [id])).get(id)
-            except ProviderError as error:
-                after = error
-                continue
-            if record is not None:
-                after = history.parse_record(id, record)
-                if after.phase.ended:
-                    break
-        return after
 
     async def list(self, account: Account, *, before: float | None, limit: int) -> Sequence[ListedTask]:
         """The account's videos, made here or on the site, with the model by the site's own key.
@@ -311,70 +289,6 @@ class Jimeng:
         if received is None:
             raise ProviderError(ErrorKind.UPSTREAM_ERROR, detail="the answer tells of no credits")
         return received
-
-    async def _records(self, account: Account, kind: str, ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:
-        answer = await self._call(account, STATUS_PATH, {kind: list(ids)})
-        found = history.records(answer.data, ids)
-        if found is None or (answer.bare and not found):
-            # Not to be read as "there is no such task": a submit might be sent again on its word.
-            raise ProviderError(ErrorKind.UPSTREAM_ERROR, detail="the answer holds no records")
-        return found
-
-    async def _with_queue(
-        self,
-        states: dict[str, TaskState | ProviderError],
-        found: Mapping[str, Mapping[str, Any]],
-        account: Account,
-    ) -> dict[str, TaskState | ProviderError]:
-        """The same states with the queue call's places for those whose record says nothing of a queue.
-
-        The records of the mainland site hold it (raw, 2026-02-11), so that this call is rare. Whatever goes wrong with
-        it, the states stay.
-        """
-        waiting = {
-            id: state
-            for id, state in states.items()
-            if isinstance(state, TaskState)
-            and state.phase in (Phase.QUEUED, Phase.PROCESSING)
-            and history.lacks_queue(found[id])
-        }
-        if not waiting:
-            return states
-        try:
-            answer = await self._call(account, QUEUE_PATH, {"history_ids": list(waiting)})
-        except ProviderError:
-            return states
-        entries = history.queue_entries(answer.data, list(waiting))
-        return states | {id: history.with_queue(waiting[id], entry) for id, entry in entries.items()}
-
-    async def _in_best_quality(
-        self,
-        states: dict[str, TaskState | ProviderError],
-        found: Mapping[str, Mapping[str, Any]],
-        account: Account,
-    ) -> dict[str, TaskState | ProviderError]:
-        """The same states with the better of two links: that of the record, and that of the best-quality call.
-
-        One call for all of them. Whatever goes wrong with it, the links of the records stay.
-        """
-        finished = {id: state for id, state in states.items() if isinstance(state, TaskState) and state.result}
-        items = {id: item for id in finished if (item := history.item_id(found[id]))}
-        if not items:
-            return states
-        body = {
-            "item_id_list": list(items.values()),
-            "pack_item_opt": {"scene": 1, "need_data_integrity": True},
-            "is_for_video_download": True,
-        }
-        try:
-            best = results.best_choices((await self._call(account, BEST_QUALITY_PATH, body)).data)
-        except ProviderError:
-            return states
-        for id, item in items.items():
-            if item in best:
-                known = results.choose(history.record_item(found[id]))
-                states[id] = results.with_better(finished[id], known, best[item])
-        return states
 
     def _region(self, account: Account) -> regions.Region:
         return self._hosts.of(regions.REGIONS[account.region or "cn"])

@@ -7,7 +7,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 import orjson
@@ -16,7 +16,7 @@ from providers.contract import Account, ErrorKind, ProviderError
 from providers.files import MediaFile, MediaKind
 from providers.http import HttpClient
 from providers.jimeng import upload_answers as answers
-from providers.jimeng.history import Envelope
+from providers.jimeng.history import SiteCall
 from providers.jimeng.regions import Region
 from providers.jimeng.safety import AUDIT_PATH, CHECK_PATH, audit_body, check_body, check_query
 from providers.jimeng.session import upload_headers
@@ -83,15 +83,6 @@ _VOD = _Store(
 )
 
 
-class SignedIn(Protocol):
-    """A call of the site's own with an account's session: a successful answer, or ProviderError."""
-
-    async def __call__(
-        self, account: Account, path: str, body: Any, *, more: Mapping[str, str | int] | None = None
-    ) -> Envelope:
-        """`more` comes on top of the query that most calls carry."""
-
-
 class Uploader:
     """Uploads for one account, with one token per service for all of them.
 
@@ -102,7 +93,7 @@ class Uploader:
     def __init__(
         self,
         http: HttpClient,
-        call: SignedIn,
+        call: SiteCall,
         account: Account,
         region: Region,
         *,

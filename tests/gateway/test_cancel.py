@@ -13,8 +13,9 @@ from gateway.cli import main
 from gateway.cli.background import BackgroundServer
 from gateway.settings import Settings
 from providers.http import HttpClient
-from providers.jimeng import provider as jimeng
-from providers.jimeng.provider import CANCEL_PATH, STATUS_PATH
+from providers.jimeng import records
+from providers.jimeng.provider import CANCEL_PATH
+from providers.jimeng.records import STATUS_PATH
 
 SESSION = "5e55101d0123456789"
 QUEUED = "9481700000001"
@@ -64,7 +65,7 @@ def _answer(data: Any, ret: str = "0", errmsg: str = "success") -> httpx.Respons
 
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jimeng, "CANCEL_READS", (0.0,))
+    monkeypatch.setattr(records, "CANCEL_READS", (0.0,))
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ import respx
 
 from providers.contract import Account, CanCancel, ErrorKind, Phase, ProviderError, TaskState
 from providers.http import HttpClient
-from providers.jimeng import provider as jimeng_provider
-from providers.jimeng import session
+from providers.jimeng import records, session
 from providers.jimeng.cancel import REASONS, is_refusal, verdict
 from providers.jimeng.history import NoEnvelopeError
-from providers.jimeng.provider import CANCEL_PATH, STATUS_PATH, Jimeng
+from providers.jimeng.provider import CANCEL_PATH, Jimeng
+from providers.jimeng.records import STATUS_PATH
 from providers.jimeng.regions import REGIONS
 from tests.providers.jimeng.site import envelope
 
@@ -38,7 +38,7 @@ FAILED = {"status": 30, "fail_code": "2002"}
 
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jimeng_provider, "CANCEL_READS", (0.0,) * len(jimeng_provider.CANCEL_READS))
+    monkeypatch.setattr(records, "CANCEL_READS", (0.0,) * len(records.CANCEL_READS))
 
 
 @pytest.fixture
@@ -110,7 +110,7 @@ async def test_a_task_that_goes_on_is_not_cancelled_whatever_the_site_answered(
     site = Site(router, envelope({}), record)
     error = await refused(jimeng)
     assert (error.kind, error.words) == (ErrorKind.NOT_CANCELLABLE, REASONS[phase])
-    assert site.reads.call_count == (1 if phase.ended else len(jimeng_provider.CANCEL_READS))
+    assert site.reads.call_count == (1 if phase.ended else len(records.CANCEL_READS))
 
 
 @pytest.mark.parametrize("ret", ["1000", "1001", "2002", "98765", "2008"])
@@ -138,12 +138,20 @@ async def test_a_task_that_the_site_does_not_know(jimeng: Jimeng, router: respx.
     assert (await refused(jimeng)).kind is ErrorKind.TASK_NOT_FOUND
 
 
+async def test_a_refused_cancel_of_a_task_that_is_too_new_is_read_again(
+    jimeng: Jimeng, router: respx.MockRouter
+) -> None:
+    site = Site(router, envelope(None, "1000"), None, QUEUED)
+    assert (await refused(jimeng)).words == REASONS[Phase.QUEUED]
+    assert site.reads.call_count == 2
+
+
 async def test_an_accepted_cancel_of_a_task_that_is_too_new_to_be_seen(
     jimeng: Jimeng, router: respx.MockRouter
 ) -> None:
     site = Site(router, envelope({}))
     await jimeng.cancel(ID, CN)
-    assert site.reads.call_count == len(jimeng_provider.CANCEL_READS)
+    assert site.reads.call_count == len(records.CANCEL_READS)
 
 
 @pytest.mark.parametrize("status", [404, 405])

@@ -31,15 +31,13 @@ from providers.http import HttpClient
 from providers.jimeng import session
 from providers.jimeng.models import extra_model
 from providers.jimeng.provider import (
-    BEST_QUALITY_PATH,
     HISTORY_PATH,
     LIST_CALLS,
     LIST_PAGE,
-    QUEUE_PATH,
-    STATUS_PATH,
     SUBMIT_PATH,
     Jimeng,
 )
+from providers.jimeng.records import BEST_QUALITY_PATH, QUEUE_PATH, STATUS_PATH
 from providers.jimeng.regions import REGIONS, Hosts
 from providers.sandbox import server as sandbox_server
 from providers.sandbox.server import SandboxServer
