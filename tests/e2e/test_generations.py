@@ -350,8 +350,16 @@ class TestCancel:
         answer = client.post(f"/v1/videos/tasks/{id}/cancel", headers=bearer(key))
         error_of(answer, 409, "not_cancellable")
 
-    def test_jimeng_has_none_and_says_so(self, client: httpx.Client, session: str) -> None:
-        id = submit(client, {"model": JIMENG, "prompt": "x"}, session)["task_id"]
+    def test_one_that_waits_on_jimeng_tells_of_the_refund(self, client: httpx.Client, session: str) -> None:
+        body = {"model": "jimeng-video-seedance-2.0-fast", "prompt": "x #pending"}
+        id = submit(client, body, session)["task_id"]
+        answer = client.post(f"/v1/videos/tasks/{id}/cancel", headers=bearer(session))
+        told = answer.raise_for_status().json()
+        assert (told["status"], told["error_code"]) == ("failed", "cancelled")
+        assert "积分已返还" in told["error"]
+
+    def test_a_jimeng_model_whose_tasks_the_site_does_not_cancel(self, client: httpx.Client, session: str) -> None:
+        id = submit(client, {"model": JIMENG, "prompt": "x #pending"}, session)["task_id"]
         answer = client.post(f"/v1/videos/tasks/{id}/cancel", headers=bearer(session))
         error_of(answer, 409, "not_cancellable")
 
@@ -365,8 +373,9 @@ class TestModels:
 
         assert {row["owned_by"] for row in listed(session).values()} == {"jimeng"}
         assert {row["owned_by"] for row in listed(key).values()} == {"dashscope"}
-        assert "jimeng-video-seedance-2.0" not in listed(f"us-{session}")
-        assert listed(session, key)[JIMENG]["durations"] == [5, 10]
+        assert "jimeng-video-seedance-2.0-vip" in listed(session)
+        assert "jimeng-video-seedance-2.0-vip" not in listed(f"us-{session}")
+        assert listed(session, key)[JIMENG]["durations"] == [5, 6, 7, 8, 9, 10]
 
     def test_one(self, client: httpx.Client, key: str) -> None:
         answer = client.get("/v1/models/kling/kling-v3-video-generation", headers=bearer(key))
@@ -396,11 +405,11 @@ class TestRefusals:
             assert name in error["message"]
 
     def test_what_the_model_cannot_do_with_what_it_can(self, client: httpx.Client, session: str) -> None:
-        body = {"model": JIMENG, "prompt": "x", "duration": 7, "ratio": "2:1", "resolution": "4k", "watermark": True}
+        body = {"model": JIMENG, "prompt": "x", "duration": 77, "ratio": "2:1", "resolution": "4k", "watermark": True}
         answer = client.post(SUBMIT, json=body, headers=bearer(session) | {"accept-language": "en"})
         error = error_of(answer, 400, "invalid_value")
         assert error["param"] == "duration"
-        for part in ("5, 10", "16:9", "720p, 1080p", "watermark"):
+        for part in ("5–10", "16:9", "720p, 1080p", "watermark"):
             assert part in error["message"]
 
     def test_references_on_a_jimeng_model_without_them_say_what_to_do(self, client: httpx.Client, session: str) -> None:

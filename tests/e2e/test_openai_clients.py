@@ -54,13 +54,13 @@ def check(seen: dict[str, Any], folder: Path) -> None:
     for name in ("created", "polled", "retrieved", "with_file", "with_url", "remixed", "after_delete"):
         VideoObject.model_validate({key: value for key, value in seen[name].items() if not key.startswith("_")})
     assert (created["status"], created["progress"], created["model"]) == ("queued", 0, "jimeng-video-seedance-2.0-fast")
-    assert (created["seconds"], created["size"]) == ("10", "1280x720")
+    assert (created["seconds"], created["size"]) == ("8", "1280x720")
     assert created["prompt"] == "a cat"
     assert (polled["status"], polled["progress"], polled["id"]) == ("completed", 100, created["id"])
     assert (polled["created_at"], polled["model"], polled["seconds"]) == (
         created["created_at"],
         created["model"],
-        "10",
+        "8",
     )
     assert polled["expires_at"] > polled["created_at"]
     assert seen["retrieved"]["status"] == "completed"

@@ -63,7 +63,7 @@ class TestObjects:
         [
             ("jimeng-video-3.0-fast", 4, "1280x720", "5", "1280x720"),
             ("jimeng-video-seedance-2.0-fast", 12, "1024x1792", "12", "720x1280"),
-            ("jimeng-video-3.0-fast", "8", "1792x1024", "10", "1920x1080"),
+            ("jimeng-video-3.0-fast", "12", "1792x1024", "10", "1920x1080"),
         ],
     )
     def test_sizes_and_seconds_go_to_the_nearest_and_are_told(
