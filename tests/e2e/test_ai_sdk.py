@@ -12,7 +12,7 @@ import pytest
 
 from providers.sandbox.server import SandboxServer
 from providers.sandbox.settings import SandboxSettings
-from tests.e2e.foreign import JOURNEYS, Json, errors, is_film, run
+from tests.e2e.client_programs import JOURNEYS, Json, errors, is_film, run
 
 pytestmark = [
     pytest.mark.clients,
