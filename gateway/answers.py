@@ -142,6 +142,10 @@ class ModelObject(_Answer):
     created: int
     owned_by: str
     alias_of: str | None = None
+    title: str | None = Field(None, description="The upstream's own name of the model for people.")
+    upstream_model: str | None = Field(None, description="The upstream's key of the model, where it is another word.")
+    status: Literal["available", "unavailable"] = Field(description="Whether the upstream offers it at the moment.")
+    max_prompt: int | None = Field(None, description="Characters of the prompt.")
     durations: list[int] = Field(description="Seconds.")
     default_duration: int | None = None
     resolutions: list[str]

@@ -35,6 +35,8 @@ def describe_model(name: str, card: ModelCard) -> dict[str, Any]:
     if card.key and card.key != card.name:
         described["upstream_model"] = card.key
     described["status"] = "available" if card.available else "unavailable"
+    if card.max_prompt:
+        described["max_prompt"] = card.max_prompt
     described["durations"] = card.durations
     if card.duration is not None:
         described["default_duration"] = card.duration

@@ -30,6 +30,8 @@ _FRAMES_PER_SECOND = 24
 _MEGABYTE = 1024 * 1024
 _MOST_SECONDS = 600
 _MOST_MODELS = 200
+_MOST_MEGABYTES = 10_000
+_MOST_ASPECT = 1000
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _RATIO = re.compile(r"\d{1,2}:\d{1,2}")
 _WORD = re.compile(r"[A-Za-z0-9._-]{1,40}")
@@ -190,7 +192,7 @@ def _benefit(price: Any) -> str:
 
 def _parse_materials(config: Any) -> Materials | None:
     """What the reference mode takes; None where the entry has no such mode."""
-    kinds = dict(_parse_kinds(dig(config, "supported_materials")))
+    kinds = dict(_parse_kinds(config))
     if not kinds:
         return None
     counts = sum(limit.count for limit in kinds.values())
@@ -198,46 +200,38 @@ def _parse_materials(config: Any) -> Materials | None:
     return Materials(
         kinds,
         total=_positive(dig(config, "max_total_count")) or counts,
-        max_clip_seconds=_length(dig(config, "max_total_video_duration")),
-        max_sound_seconds=_length(dig(config, "max_total_audio_duration")),
         needs_seen=bool(needed) and isinstance(needed, list),
     )
 
 
-def _parse_kinds(rows: Any) -> Iterator[tuple[MediaKind, MaterialLimit]]:
+def _parse_kinds(config: Any) -> Iterator[tuple[MediaKind, MaterialLimit]]:
+    rows = dig(config, "supported_materials")
     for row in rows if isinstance(rows, list) else ():
         kind = _KINDS.get(integer(dig(row, "material_type")) or 0)
         count = _positive(dig(row, "limit", "max_count"))
-        if kind is None or not count:
-            continue
-        limit = dig(row, "limit")
-        yield kind, MaterialLimit(count, _parse_limits(kind, limit), _length(dig(limit, "max_duration")))
+        if kind is not None and count:
+            total = _length(dig(config, f"max_total_{kind}_duration"))
+            yield kind, MaterialLimit(count, _parse_limits(kind, dig(row, "limit"), total))
 
 
-def _parse_limits(kind: MediaKind, limit: Any) -> MediaLimits:
+def _parse_limits(kind: MediaKind, limit: Any, total_seconds: float) -> MediaLimits:
     """The bounds on one file. What the site leaves out is bounded as in `MEDIA_FILES`."""
     known = MEDIA_FILES[kind]
     words = dig(limit, "support_formats")
-    types = tuple(
-        dict.fromkeys(_TYPES[word] for word in map(_lower, words if isinstance(words, list) else ()) if word in _TYPES)
-    )
+    told = [_TYPES.get(string(word).lower(), "") for word in words] if isinstance(words, list) else []
     megabytes = number(dig(limit, "max_file_size")) or 0
-    max_bytes = int(megabytes * _MEGABYTE) if 0 < megabytes < 10_000 else known.max_bytes
-    if kind is not MediaKind.IMAGE:
-        return MediaLimits(types or known.types, max_bytes)
     sides = [_positive(dig(limit, name)) for name in ("min_width", "min_height", "max_width", "max_height")]
     aspect = number(dig(limit, "max_aspect_ratio")) or 0.0
     return MediaLimits(
-        types or known.types,
-        max_bytes,
+        tuple(dict.fromkeys(filter(None, told))) or known.types,
+        int(megabytes * _MEGABYTE) if 0 < megabytes < _MOST_MEGABYTES else known.max_bytes,
         min_side=min(sides[0], sides[1]),
         max_side=max(sides[2], sides[3]),
-        max_aspect=aspect if 1 <= aspect < 1000 else 0.0,
+        max_aspect=aspect if 1 <= aspect < _MOST_ASPECT else 0.0,
+        min_seconds=_length(dig(limit, "min_duration")),
+        max_seconds=_length(dig(limit, "max_duration")),
+        max_total_seconds=total_seconds,
     )
-
-
-def _lower(value: Any) -> str:
-    return string(value).lower()
 
 
 def _positive(value: Any) -> int:

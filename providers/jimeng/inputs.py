@@ -1,7 +1,7 @@
 """The inputs of a request, checked and uploaded: each once, several at a time, before anything is charged."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from providers.contract import (
@@ -10,6 +10,7 @@ from providers.contract import (
     FieldProblem,
     FieldReason,
     Media,
+    MediaLimits,
     MediaRole,
     ProviderError,
     VideoRequest,
@@ -19,7 +20,7 @@ from providers.files import MediaFile, MediaKind
 from providers.jimeng.draft import REFERENCES, mode_of
 from providers.jimeng.references import Material, unmatched_marks
 from providers.jimeng.regions import Region
-from providers.jimeng.site_model import MEDIA_FILES, Materials
+from providers.jimeng.site_model import MEDIA_FILES
 from providers.jimeng.upload import Uploader
 from providers.jimeng.upload_answers import Uploaded
 from providers.sharing import Shared, all_of
@@ -79,19 +80,16 @@ def check_inputs(request: VideoRequest) -> None:
         raise ProviderError(ErrorKind.INVALID_REQUEST, fields=problems)
 
 
-def check_lengths(media: Sequence[Media], uploaded: Sequence[Uploaded], materials: Materials | None) -> None:
+def check_lengths(
+    media: Sequence[Media], uploaded: Sequence[Uploaded], limits: Mapping[MediaKind, MediaLimits]
+) -> None:
     """Raises ProviderError(INVALID_REQUEST) for the clip or the sound that is too long, or with which all of them
-    become so. Only the site can tell how long one is, so that it is known after the upload."""
-    if materials is None:
-        return
-    bounds = {MediaKind.VIDEO: materials.max_clip_seconds, MediaKind.AUDIO: materials.max_sound_seconds}
-    totals = dict.fromkeys(bounds, 0)
+    become so, as the site measured them: not every file tells its length before."""
+    totals = dict.fromkeys(MediaKind, 0)
     for item, found in zip(media, uploaded, strict=True):
-        if found.kind not in bounds:
-            continue
+        bounds = limits.get(found.kind, MediaLimits())
         totals[found.kind] += found.milliseconds
-        limit = materials.kinds.get(found.kind)
-        lengths = ((found.milliseconds, limit.max_seconds if limit else 0.0), (totals[found.kind], bounds[found.kind]))
+        lengths = ((found.milliseconds, bounds.max_seconds), (totals[found.kind], bounds.max_total_seconds))
         for milliseconds, seconds in lengths:
             if seconds and milliseconds > seconds * 1000 + _TOLERANCE_MS:
                 problem = FieldProblem(

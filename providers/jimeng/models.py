@@ -8,8 +8,9 @@ Sources: the mainland list of 2026-09-30 with details captured 2026-08-30; the l
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
-from providers.contract import MediaLimits, ModelCard
+from providers.contract import ModelCard
 from providers.files import MediaKind
 from providers.jimeng.regions import PROVIDER, REGIONS
 from providers.jimeng.site_model import (
@@ -69,33 +70,52 @@ _FIRST_FRAME = frozenset({"prompt", "first_frame"})
 _WITH_MATERIALS = _FRAMES | {"unified_edit"}
 
 
-def _limit(
-    kind: MediaKind, count: int, *, megabytes: int = 0, max_seconds: float = 0.0, **bounds: float
-) -> MaterialLimit:
+def _limit(kind: MediaKind, count: int, *, megabytes: int = 0, **bounds: Any) -> MaterialLimit:
     known = MEDIA_FILES[kind]
-    files = MediaLimits(known.types, megabytes * _MEGABYTE or known.max_bytes, **bounds)  # type: ignore[arg-type]
-    return MaterialLimit(count, files, max_seconds)
+    return MaterialLimit(count, replace(known, max_bytes=megabytes * _MEGABYTE or known.max_bytes, **bounds))
 
+
+_PICTURE: dict[str, Any] = {"megabytes": 30, "min_side": 300, "max_side": 6000, "max_aspect": 2.5}
 
 _MATERIALS_2_0 = Materials(
     {
-        MediaKind.IMAGE: _limit(MediaKind.IMAGE, 9, megabytes=30, min_side=300, max_side=6000, max_aspect=2.5),
-        MediaKind.VIDEO: _limit(MediaKind.VIDEO, 3, megabytes=50, max_seconds=15.4),
-        MediaKind.AUDIO: _limit(MediaKind.AUDIO, 3, megabytes=15, max_seconds=15.0),
+        MediaKind.IMAGE: _limit(MediaKind.IMAGE, 9, **_PICTURE),
+        MediaKind.VIDEO: _limit(
+            MediaKind.VIDEO,
+            3,
+            megabytes=50,
+            min_side=200,
+            max_side=2160,
+            max_aspect=2.5,
+            min_seconds=2.0,
+            max_seconds=15.4,
+            max_total_seconds=15.4,
+        ),
+        MediaKind.AUDIO: _limit(
+            MediaKind.AUDIO, 3, megabytes=15, min_seconds=2.0, max_seconds=15.0, max_total_seconds=15.0
+        ),
     },
     total=12,
-    max_clip_seconds=15.4,
-    max_sound_seconds=15.0,
 )
 _MATERIALS_2_5 = Materials(
     {
-        MediaKind.IMAGE: _limit(MediaKind.IMAGE, 30, megabytes=30, min_side=300, max_side=6000, max_aspect=2.5),
-        MediaKind.VIDEO: _limit(MediaKind.VIDEO, 10, megabytes=200, max_seconds=30.2),
-        MediaKind.AUDIO: _limit(MediaKind.AUDIO, 10, megabytes=15, max_seconds=30.2),
+        MediaKind.IMAGE: _limit(MediaKind.IMAGE, 30, **_PICTURE),
+        MediaKind.VIDEO: _limit(
+            MediaKind.VIDEO,
+            10,
+            megabytes=200,
+            min_side=300,
+            max_side=6000,
+            max_aspect=2.5,
+            min_seconds=1.8,
+            max_seconds=30.2,
+            max_total_seconds=30.2,
+        ),
+        MediaKind.AUDIO: _limit(
+            MediaKind.AUDIO, 10, megabytes=15, min_seconds=1.8, max_seconds=30.2, max_total_seconds=30.2
+        ),
     },
     total=50,
-    max_clip_seconds=30.2,
-    max_sound_seconds=30.2,
     needs_seen=False,
 )
 _PICTURES = Materials({MediaKind.IMAGE: _limit(MediaKind.IMAGE, 9)}, total=9)

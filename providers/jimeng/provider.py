@@ -167,7 +167,7 @@ class Jimeng:
             return ()
         uploader = Uploader(self._http, self._call, account, region, now=self._now, new_id=self._new_id)
         uploaded = await self._uploads.upload(request, account, region, uploader)
-        check_lengths(request.media, uploaded, draft.wire_of(self._card_of(request)).materials)
+        check_lengths(request.media, uploaded, self._card_of(request).media_files)
         return uploaded
 
     def _card_of(self, request: VideoRequest) -> ModelCard:

@@ -69,23 +69,19 @@ class Benefits:
 
 @dataclass(frozen=True, slots=True)
 class MaterialLimit:
-    """How many materials of one kind a video is made from, and what each may be. `max_seconds` is the length of each
-    clip or sound; 0 where the site does not say."""
+    """How many materials of one kind a video is made from, and what each may be."""
 
     count: int
     files: MediaLimits
-    max_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Materials:
-    """What the reference mode takes. `max_clip_seconds` and `max_sound_seconds` are of all clips and of all sounds
-    together; 0 where the site does not say. With `needs_seen` a picture or a clip has to be among them."""
+    """What the reference mode takes: of each kind, and `total` of all together. With `needs_seen` a picture or a clip
+    has to be among them."""
 
     kinds: Mapping[MediaKind, MaterialLimit]
     total: int
-    max_clip_seconds: float = 0.0
-    max_sound_seconds: float = 0.0
     needs_seen: bool = True
 
 
@@ -101,7 +97,6 @@ class ModelWire:
     resolutions: Mapping[str, str] = field(default_factory=dict)
     by_reference: bool = False
     draft_mode: bool = False
-    materials: Materials | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +157,6 @@ class SiteModel:
                 dict(zip(resolutions, self.resolutions, strict=True)),
                 by_reference=materials is not None,
                 draft_mode=self.draft_mode,
-                materials=materials,
             ),
         )
 

@@ -20,7 +20,8 @@ from providers.sandbox.settings import SandboxSettings
 
 ABOUT = (
     "video-gateway sandbox: Jimeng (/mweb, /commerce, /passport, /imagex, /vod), DashScope (/api/v1, "
-    "/compatible-mode/v1) and ModelScope (/v1) on this port; prompts choose outcomes, see /_sandbox/outcomes\n"
+    "/compatible-mode/v1) and ModelScope (/v1) on this port; prompts choose outcomes, see /_sandbox/outcomes; "
+    "Jimeng's models: /_sandbox/jimeng/models\n"
 )
 
 

@@ -57,11 +57,26 @@ ROWS: tuple[tuple[str, Mapping[Kind, Limits]], ...] = (
         {
             "image": _WAN_NEW_IMAGE,
             "video": replace(_WAN_FILM, seconds=(1, 15), total_seconds=15),
-            "audio": Limits(_SOUNDS, 15 * MEGABYTE, seconds=(1, 15), total_seconds=15),
+            "audio": replace(_ANY["audio"], seconds=(1, 15), total_seconds=15),
         },
     ),
-    ("wan2.7-i2v", {"image": _WAN_NEW_IMAGE, "video": replace(_ANY["video"], seconds=(2, 10))}),
-    ("wan2.7-r2v", {"image": _WAN_NEW_IMAGE}),
+    (
+        "wan2.7-i2v",
+        {
+            "image": _WAN_NEW_IMAGE,
+            "video": replace(_WAN_FILM, seconds=(2, 10)),
+            "audio": replace(_ANY["audio"], seconds=(2, 30)),
+        },
+    ),
+    (
+        "wan2.7-r2v",
+        {
+            "image": _WAN_NEW_IMAGE,
+            "video": replace(_WAN_FILM, seconds=(1, 30)),
+            "audio": replace(_ANY["audio"], seconds=(1, 10)),
+        },
+    ),
+    ("wan2.7-t2v", {"audio": replace(_ANY["audio"], seconds=(2, 30))}),
     ("wan2.7-videoedit", {"image": _WAN_NEW_IMAGE, "video": replace(_WAN_FILM, seconds=(2, 10))}),
     ("wan2.6-r2v", {"image": _WAN_IMAGE, "video": replace(_ANY["video"], seconds=(1, 30))}),
     ("wan2.6-", {"image": _WAN_IMAGE}),
@@ -94,7 +109,7 @@ ROWS: tuple[tuple[str, Mapping[Kind, Limits]], ...] = (
         {
             "image": Limits(_NO_BMP, 50 * MEGABYTE, aspect=4.0),
             # The page allows 8 s for one clip and 5 s each for two: `check_media` has the second.
-            "video": Limits(_FILMS, 50 * MEGABYTE, aspect=4.0, seconds=(1, 8)),
+            "video": Limits(_FILMS | {"avi"}, 50 * MEGABYTE, aspect=4.0, seconds=(1, 8)),
         },
     ),
     (
@@ -104,21 +119,21 @@ ROWS: tuple[tuple[str, Mapping[Kind, Limits]], ...] = (
     (
         "pixverse/pixverse-lipsync",
         {
-            "video": Limits(_FILMS, 250 * MEGABYTE, seconds=(0, 300)),
-            "audio": Limits(_SOUNDS, 100 * MEGABYTE, seconds=(0, 300)),
+            "video": Limits(_FILMS | {"webm"}, 250 * MEGABYTE, seconds=(0, 300)),
+            "audio": Limits(_SOUNDS | {"m4a", "aac"}, 100 * MEGABYTE, seconds=(0, 300)),
         },
     ),
     (
         "pixverse/pixverse-upscale",
-        {"video": Limits(_FILMS, 100 * MEGABYTE, (0, 3839), seconds=(0, 30))},
+        {"video": Limits(_FILMS | {"webm"}, 100 * MEGABYTE, (0, 3839), seconds=(0, 30))},
     ),
     ("pixverse/", {"image": _PIXVERSE_IMAGE, "video": Limits(_FILMS, 100 * MEGABYTE, seconds=(0, 30))}),
     (
         "MiniMax/",
         {
-            "image": Limits(_NO_BMP, 30 * MEGABYTE, (256, 5760), 2.5),
+            "image": Limits(_NO_BMP | {"heic"}, 30 * MEGABYTE, (256, 5760), 2.5),
             "video": Limits(_FILMS, 50 * MEGABYTE, (256, 5760), 2.5, (2, 15), 15),
-            "audio": Limits(_SOUNDS, 15 * MEGABYTE, seconds=(2, 15), total_seconds=15),
+            "audio": replace(_ANY["audio"], seconds=(2, 15), total_seconds=15),
         },
     ),
 )

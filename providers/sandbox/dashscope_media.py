@@ -16,7 +16,7 @@ import httpx
 
 from providers.sandbox.dashscope_codes import MESSAGES, Refused
 from providers.sandbox.dashscope_files import MAX_BYTES, MEGABYTE, PAIR_SECONDS, PLACES, Limits, limits_of
-from providers.sandbox.media import HEAD_BYTES, Content, Kind, Media, Sample, content_of
+from providers.sandbox.media import HEAD_BYTES, OTHER_KINDS, Content, Kind, Media, Sample, content_of
 
 MAX_DOWNLOAD_BYTES = MAX_BYTES + 20 * MEGABYTE
 
@@ -150,13 +150,21 @@ async def _get(client: httpx.AsyncClient, url: str) -> Content | str:
 def check_content(content: Content, kinds: tuple[Kind, ...], model: str) -> None:
     """One file in a place for one of `kinds`. Raises `Refused`."""
     media = content.media
-    if media is None or media.kind not in kinds:
+    kind = media.kind if media else OTHER_KINDS.get(content.other)
+    if kind not in kinds:
         raise Refused("InvalidFile.Format", f"The format of the file is not supported, {' or '.join(kinds)} expected.")
-    limits = limits_of(model, media.kind)
-    if media.format not in limits.formats:
+    limits = limits_of(model, kind)
+    if (media.format if media else content.other) not in limits.formats:
         raise Refused("InvalidFile.Format", f"The format of the file must be in {sorted(limits.formats)}.")
     if content.size > limits.max_bytes:
         raise Refused("InvalidFile.Size", f"The file size must be at most {limits.max_bytes // MEGABYTE} MB.")
+    if media is not None:
+        _check_media(media, limits)
+    if "unsafe" in content.marks:
+        raise Refused("DataInspectionFailed", MESSAGES["DataInspectionFailed"])
+
+
+def _check_media(media: Media, limits: Limits) -> None:
     if media.kind == "image" and not media.width:
         raise Refused("InvalidParameter.DataInspection", "Unable to read the image during the data inspection process.")
     if media.alpha and not limits.alpha:
@@ -165,8 +173,6 @@ def check_content(content: Content, kinds: tuple[Kind, ...], model: str) -> None
         _check_pixels(media, limits)
     if _knows_length(media):
         _check_seconds(media, limits)
-    if "unsafe" in content.marks:
-        raise Refused("DataInspectionFailed", MESSAGES["DataInspectionFailed"])
 
 
 def _check_pixels(media: Media, limits: Limits) -> None:

@@ -64,10 +64,12 @@ def usage(order: Order, inputs: Inputs) -> Json:
             return {**_whole(seconds, given), "size": size, "SR": int(tier), "video_count": 1}
         case "wan27":
             ratio = {"ratio": order.ratio} if order.model.ratios else {}
-            return {**_whole(seconds, given), "SR": int(tier), "video_count": 1, **ratio}
+            # A clip that goes on is part of the length that is asked for.
+            made = max(0, seconds - round(given)) if "first_clip" in order.kinds else seconds
+            return {**_whole(made, given), "SR": int(tier), "video_count": 1, **ratio}
         case "edit":
-            made = min(given, _EDIT_SECONDS, order.seconds or _EDIT_SECONDS)
-            return {**_floats(made, given), "SR": int(tier), "video_count": 1}
+            kept = min(given, _EDIT_SECONDS, order.seconds or _EDIT_SECONDS)
+            return {**_floats(kept, given), "SR": int(tier), "video_count": 1}
         case "wan30":
             # Its `duration` is the finished video's alone; samples show the ratio that came of "adaptive".
             ratio = {"ratio": "16:9" if order.ratio == "adaptive" else order.ratio}

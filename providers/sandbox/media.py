@@ -24,6 +24,16 @@ _CLIP_BYTES_PER_SECOND = 500_000
 _SOUND_BYTES_PER_SECOND = 16_000
 _PICTURES: tuple[tuple[bytes, str], ...] = ((b"\x89PNG\r\n\x1a\n", "png"), (b"\xff\xd8\xff", "jpeg"), (b"BM", "bmp"))
 _NO_FILMS = (b"heic", b"heix", b"mif1", b"msf1", b"avif", b"avis", b"M4A ", b"M4B ")
+_OTHERS: tuple[tuple[int, tuple[bytes, ...], str], ...] = (
+    (4, (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypmsf1"), "heic"),
+    (4, (b"ftypM4A ", b"ftypM4B "), "m4a"),
+    (8, (b"AVI ",), "avi"),
+    (0, (b"\x1a\x45\xdf\xa3",), "webm"),
+    (0, (b"\xff\xf1", b"\xff\xf9"), "aac"),
+)
+"""Formats that are known by name alone: where their signature is, what it may be."""
+
+OTHER_KINDS: dict[str, Kind] = {"heic": "image", "m4a": "audio", "avi": "video", "webm": "video", "aac": "audio"}
 _MPEG1_KBITS = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 0)
 _MPEG2_KBITS = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160, 0)
 
@@ -47,11 +57,15 @@ class Media:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What is kept of a file: its bytes counted, what it is (None for anything strange), the marks in it."""
+    """What is kept of a file: its bytes counted, what it is (None for anything strange), the marks in it.
+
+    `other`: the name of a format in `OTHER_KINDS`, which only some services take and which is not looked into.
+    """
 
     size: int
     media: Media | None
     marks: Words
+    other: str = ""
 
 
 class Sample:
@@ -97,7 +111,12 @@ class Sample:
 
 def content_of(head: bytes, tail: bytes, size: int) -> Content:
     """What a file of `size` bytes is whose first and last bytes these are."""
-    return Content(size, _media(head, tail, size), read_marks(head))
+    media = _media(head, tail, size)
+    return Content(size, media, read_marks(head), "" if media else _other_format(head))
+
+
+def _other_format(head: bytes) -> str:
+    return next((name for at, signatures, name in _OTHERS if head.startswith(signatures, at)), "")
 
 
 def _media(head: bytes, tail: bytes, size: int) -> Media | None:

@@ -33,12 +33,17 @@ class Account:
     @property
     def user_id(self) -> str:
         """A stable number for the session."""
-        return str(int(hashlib.sha256(self.session.encode()).hexdigest()[:12], 16))
+        return user_id_of(self.session)
 
     @property
     def word(self) -> str:
         """The word that its credential carries, "" without one."""
         return credential_word(self.session)
+
+
+def user_id_of(session: str) -> str:
+    """A number that a session's user has for good."""
+    return str(int(hashlib.sha256(session.encode()).hexdigest()[:12], 16))
 
 
 class Accounts:

@@ -30,13 +30,14 @@ class Envelopes:
     def _head(self, ret: str, message: str) -> Json:
         return {"ret": ret, "errmsg": message, "systime": str(int(self._clock()))}
 
-    def _log_id(self) -> str:
+    def log_id(self) -> str:
+        """A fresh `logid`: the second in UTC and a random end."""
         return datetime.fromtimestamp(self._clock(), UTC).strftime("%Y%m%d%H%M%S") + secrets.token_hex(9).upper()
 
-    def answer(self, data: Any, ret: str = "0", message: str = "") -> Response:
-        """An envelope with its data."""
+    def answer(self, data: Any, ret: str = "0", message: str = "", log_id: str = "") -> Response:
+        """An envelope with its data; `log_id` "" makes one."""
         head = self._head(ret, message or MESSAGES.get(ret, "unknown error"))
-        return json_response({**head, "logid": self._log_id(), "data": data})
+        return json_response({**head, "logid": log_id or self.log_id(), "data": data})
 
     def refuse(self, refused: Refused, *, submit: bool = False) -> Response:
         """An error envelope; `submit` = of the generate call, whose data names the reason again."""
@@ -56,7 +57,7 @@ class Envelopes:
         text = orjson.dumps(data)
         body = {
             **self._head("0", "success"),
-            "log_id": self._log_id(),
+            "log_id": self.log_id(),
             "response": text.decode(),
             "sign": b64encode(hashlib.sha256(text).digest()).decode(),
         }

@@ -70,11 +70,12 @@ class Generation:
             raise Refused(GONE)
         if refused := refusal(words, self._refuse, TOO_OFTEN, SHARK):
             return refused
-        task = self._accounts.submits.get((account.session, draft.submit_id))
+        task, log_id = self._accounts.submits.get((account.session, draft.submit_id)), self._envelopes.log_id()
         if task is None:
-            task = self._accept(account, draft, words, site)
+            task = self._accept(account, draft, words, site, log_id)
         aigc_data = None if "noid" in words else records.submit_data(task, self._clock())
-        return troubled(words, self._envelopes.answer({"aigc_data": aigc_data}), self._settings.drip_seconds)
+        answer = self._envelopes.answer({"aigc_data": aigc_data}, log_id=log_id)
+        return troubled(words, answer, self._settings.drip_seconds)
 
     def _refuse(self, ret: str) -> Response:
         return self._envelopes.refuse(Refused(ret), submit=True)
@@ -88,25 +89,25 @@ class Generation:
         spent = tries[account.session, prompt] > float(words["times"])
         return without(words, "refusal", "answer") if spent else words
 
-    def _accept(self, account: Account, draft: Draft, words: Words, site: Site) -> Task:
+    def _accept(self, account: Account, draft: Draft, words: Words, site: Site, log_id: str) -> Task:
         if len(account.running) >= self._settings.max_running:
             raise Refused(TOO_MANY)
         if account.gift_credit < self._settings.cost:
             raise Refused(NO_CREDITS)
         now = self._clock()
-        task = new_task(draft, words, account.session, site, now, self._settings)
+        task = new_task(draft, words, account.session, site, now, self._settings, log_id)
         while task.history_id in self._accounts.tasks:
-            task = new_task(draft, words, account.session, site, now, self._settings)
+            task = new_task(draft, words, account.session, site, now, self._settings, log_id)
         self._accounts.keep(account, task)
         return task
 
     def _cancel(self, call: Call) -> ASGIApp:
-        """A task that waits, of a model that offers it. What a refusal looks like is in no capture."""
+        """Ends a task that waits, of a model that offers it. What a refusal looks like is in no capture."""
         given = call.body.get("history_id")
         need(isinstance(given, str) and given, "history_id")
         task = self._accounts.tasks.get(str(given))
         now = self._clock()
-        mine = task is not None and task.owner == call.account.session and task.visible(now)
+        mine = task is not None and task.owner == call.account.session and not task.vanished(now)
         if task is None or not mine:
             raise Refused(NOT_CANCELLED, "no such task")
         offered = task.draft.model.cancellable and "nocancel" not in task.words

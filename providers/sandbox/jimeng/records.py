@@ -3,6 +3,7 @@
 from typing import Any
 
 from providers.sandbox.files import HEIGHT, WIDTH, Files
+from providers.sandbox.jimeng.accounts import user_id_of
 from providers.sandbox.jimeng.failures import BROKEN, CANCELLED
 from providers.sandbox.jimeng.results import item
 from providers.sandbox.jimeng.sites import AIDS
@@ -69,7 +70,7 @@ def _task_part(task: Task, now: float) -> Json:
     }
 
 
-def submit_data(task: Task, now: float, log_id: str = "") -> Json:
+def submit_data(task: Task, now: float) -> Json:
     """`aigc_data` of a generate answer; a record begins with it."""
     model, draft = task.draft.model, task.draft
     return {
@@ -80,7 +81,7 @@ def submit_data(task: Task, now: float, log_id: str = "") -> Json:
         "item_list": [],
         "task": _task_part(task, now),
         "mode": "workbench",
-        "uid": "",
+        "uid": user_id_of(task.owner),
         "aigc_flow": {"version": draft.version},
         "status": task.status(now),
         "draft_content": draft.content,
@@ -88,7 +89,7 @@ def submit_data(task: Task, now: float, log_id: str = "") -> Json:
         "submit_id": task.submit_id,
         "capflow_id": task.submit_id,
         "metrics_extra": draft.metrics,
-        "generate_id": log_id,
+        "generate_id": task.generate_id,
         "finish_time": int(task.ends_at) if task.ended(now) else 0,
         "model_info": {
             "model_req_key": model.key,

@@ -26,11 +26,12 @@ def site_of(request: Request) -> Site | None:
 
 
 def likely_site(request: Request) -> Site:
-    """The site of a call that need not name one in its query: the header `Loc` tells it, then `Appid`; else cn.
+    """The site of a call that need not name one: `region` of the query, else the header `Loc`, else `aid`, else the
+    header `Appid`, else cn.
 
     The real sites are told apart by their hosts; the sandbox has one host for all.
     """
-    if named := site_of(request):
-        return named
     headers = request.headers
-    return REGIONS.get(headers.get("loc", "").lower()) or ("us" if headers.get("appid") == AIDS["us"] else "cn")
+    if "region" not in request.query_params and (told := REGIONS.get(headers.get("loc", "").lower())):
+        return told
+    return site_of(request) or ("us" if headers.get("appid") == AIDS["us"] else "cn")

@@ -1,7 +1,7 @@
 """A Jimeng task over time: its status number, its place in the queue. Functions of now."""
 
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from providers.sandbox.jimeng.draft import Draft
@@ -28,7 +28,8 @@ FOR_EVER = float("inf")
 
 @dataclass(slots=True, eq=False)
 class Task:
-    """One accepted task. Times are unix seconds; `ends_at` is infinite for one that never ends."""
+    """One accepted task. Times are unix seconds; `ends_at` is infinite for one that never ends. `generate_id` is the
+    `logid` of the submit's answer."""
 
     history_id: str
     submit_id: str
@@ -36,12 +37,13 @@ class Task:
     owner: str
     site: Site
     draft: Draft
-    words: Words = field(hash=False)
+    words: Words
     created: float
     seconds: float
     visible_at: float
     cost: int
     failure: Failure | None
+    generate_id: str
     cancelled_at: float | None = None
 
     @property
@@ -66,7 +68,11 @@ class Task:
 
     def visible(self, now: float) -> bool:
         """Whether status calls know it: not at once, and not after it vanished."""
-        return now >= self.visible_at and not ("vanish" in self.words and self.share(now) >= QUEUED)
+        return now >= self.visible_at and not self.vanished(now)
+
+    def vanished(self, now: float) -> bool:
+        """Forgotten by the site, as its prompt ordered."""
+        return "vanish" in self.words and self.share(now) >= QUEUED
 
     def has_video(self, now: float) -> bool:
         """Finished with a result."""
@@ -97,7 +103,9 @@ class Task:
         return max(1, round(QUEUE_LENGTH * (1 - self.share(now) / QUEUED))) if self.waiting(now) else 0
 
 
-def new_task(draft: Draft, words: Words, owner: str, site: Site, now: float, settings: SandboxSettings) -> Task:
+def new_task(
+    draft: Draft, words: Words, owner: str, site: Site, now: float, settings: SandboxSettings, log_id: str
+) -> Task:
     """A task of now. Its id is a 64-bit number whose upper half is the second of its making."""
     seconds = float(words["seconds"]) if "seconds" in words else settings.task_seconds
     lag = settings.visible_after * (10 if "lag" in words else 1)
@@ -114,4 +122,5 @@ def new_task(draft: Draft, words: Words, owner: str, site: Site, now: float, set
         visible_at=now + lag,
         cost=settings.cost,
         failure=failure_of(words),
+        generate_id=log_id,
     )

@@ -1,6 +1,7 @@
 """The site's configuration of video models, parsed: the captured forms, and whatever else may come."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -70,8 +71,7 @@ def _told(card: ModelCard) -> dict[str, Any]:
         "words": dict(wire.resolutions),
         "by_reference": wire.by_reference,
         "draft_mode": wire.draft_mode,
-        "clip_seconds": wire.materials and (wire.materials.max_clip_seconds, wire.materials.max_sound_seconds),
-        "images": wire.materials and card.media_files[MediaKind.IMAGE].max_side,
+        "files": {kind: replace(limits, types=()) for kind, limits in card.media_files.items()},
     }
 
 
@@ -91,11 +91,17 @@ def test_seedance_2_5_in_full() -> None:
         MediaKind.VIDEO: 10,
         MediaKind.AUDIO: 10,
     }
-    assert (materials.total, materials.max_clip_seconds, materials.needs_seen) == (50, 30.2, False)
+    assert (materials.total, materials.needs_seen) == (50, False)
     images = materials.kinds[MediaKind.IMAGE].files
     assert (images.max_bytes, images.min_side, images.max_side, images.max_aspect) == (30 * 1024**2, 300, 6000, 2.5)
     assert images.types == ("image/jpeg", "image/png", "image/webp", "image/bmp")
-    assert materials.kinds[MediaKind.VIDEO].files.max_bytes == 200 * 1024**2
+    clips = materials.kinds[MediaKind.VIDEO].files
+    assert (clips.max_bytes, clips.min_seconds, clips.max_seconds, clips.max_total_seconds) == (
+        200 * 1024**2,
+        1.8,
+        30.2,
+        30.2,
+    )
     assert materials.kinds[MediaKind.AUDIO].files.types == ("audio/wav", "audio/mpeg")
 
 

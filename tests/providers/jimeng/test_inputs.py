@@ -2,14 +2,22 @@
 
 import asyncio
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import pytest
 
-from providers.contract import Account, ErrorKind, FieldReason, Media, MediaRole, ProviderError, VideoRequest
+from providers.contract import (
+    Account,
+    ErrorKind,
+    FieldReason,
+    Media,
+    MediaLimits,
+    MediaRole,
+    ProviderError,
+    VideoRequest,
+)
 from providers.files import MediaFile, MediaKind
-from providers.jimeng.draft import wire_of
 from providers.jimeng.inputs import (
     NO_FILE,
     NOT_SENT,
@@ -22,7 +30,6 @@ from providers.jimeng.inputs import (
 )
 from providers.jimeng.models import MODELS
 from providers.jimeng.regions import REGIONS
-from providers.jimeng.site_model import Materials
 from providers.jimeng.upload import Uploader
 from providers.jimeng.upload_answers import Uploaded
 from tests.clock import TestClock
@@ -98,18 +105,18 @@ class TestChecks:
         assert with_sound(request(first_frame())) == request(first_frame())
 
 
-def materials_of(name: str) -> Materials | None:
-    return wire_of(next(card for card in MODELS if card.name == name)).materials
+def limits_of(name: str) -> Mapping[MediaKind, MediaLimits]:
+    return next(card for card in MODELS if card.name == name).media_files
 
 
-MATERIALS = materials_of("jimeng-video-seedance-2.0")
+LIMITS = limits_of("jimeng-video-seedance-2.0")
 
 
 class TestLengths:
     @staticmethod
     def check(*seconds: float) -> None:
         items = [reference(clip(), f"video_file_{number}") for number in range(1, len(seconds) + 1)]
-        check_lengths(items, [Uploaded(MediaKind.VIDEO, "v", milliseconds=round(s * 1000)) for s in seconds], MATERIALS)
+        check_lengths(items, [Uploaded(MediaKind.VIDEO, "v", milliseconds=round(s * 1000)) for s in seconds], LIMITS)
 
     @pytest.mark.parametrize("seconds", [(), (15,), (5, 5, 5), (15.4,), (0, 0, 15)])
     def test_as_long_together_as_the_model_takes(self, seconds: tuple[float, ...]) -> None:
@@ -125,18 +132,18 @@ class TestLengths:
     def test_another_model_takes_longer_ones_and_one_without_references_says_nothing(self) -> None:
         items = [reference(clip(), "video_file_1")]
         lengths = [Uploaded(MediaKind.VIDEO, "v", milliseconds=30_000)]
-        check_lengths(items, lengths, materials_of("jimeng-video-seedance-2.5"))
-        check_lengths(items, lengths, None)
+        check_lengths(items, lengths, limits_of("jimeng-video-seedance-2.5"))
+        check_lengths(items, lengths, {})
 
     def test_only_videos_count(self) -> None:
         items = [reference(clip(), "video_file_1"), reference(sound(), "audio_url")]
         lengths = [Uploaded(MediaKind.VIDEO, "v", milliseconds=9000), Uploaded(MediaKind.AUDIO, "a", milliseconds=9000)]
-        check_lengths(items, lengths, MATERIALS)
+        check_lengths(items, lengths, LIMITS)
 
     def test_a_sound_has_a_length_of_its_own(self) -> None:
         items = [reference(clip(), "video_file_1"), reference(sound(), "audio_url")]
         lengths = [Uploaded(MediaKind.VIDEO, "v"), Uploaded(MediaKind.AUDIO, "a", milliseconds=16_000)]
-        (problem,) = refused(lambda: check_lengths(items, lengths, MATERIALS)).fields
+        (problem,) = refused(lambda: check_lengths(items, lengths, LIMITS)).fields
         assert (problem.param, problem.allowed) == ("audio_url", ("≤ 15 s",))
 
 

@@ -56,6 +56,11 @@ def code_of(data: bytes, kind: str, model: str = I2V, size: int = 0) -> str:
         (mp4(size=(239, 300)), "video", "wan2.7-videoedit", "InvalidFile.Resolution"),
         (mp4(10), "video", "wan2.7-i2v", ""),
         (mp4(11), "video", "wan2.7-i2v", "InvalidFile.Duration"),
+        (mp4(size=(4100, 2000)), "video", "wan2.7-i2v", "InvalidFile.Resolution"),
+        (wav(1.5), "audio", "wan2.7-i2v", "InvalidFile.Duration"),
+        (wav(1.5), "audio", "wan2.7-t2v", "InvalidFile.Duration"),
+        (wav(10.5), "audio", "wan2.7-r2v", "InvalidFile.Duration"),
+        (mp4(31), "video", "wan2.7-r2v", "InvalidFile.Duration"),
         (mp4(31), "video", "wan2.6-r2v", "InvalidFile.Duration"),
         (mp4(16), "video", "wan3.0-video", "InvalidFile.Duration"),
         (wav(0.5), "audio", "wan3.0-video", "InvalidFile.Duration"),
@@ -94,6 +99,30 @@ def code_of(data: bytes, kind: str, model: str = I2V, size: int = 0) -> str:
 def test_each_place_has_its_kind_and_its_limits(data: bytes, kind: str, model: str, code: str) -> None:
     assert model in {row.name for row in MODELS}
     assert code_of(data, kind, model) == code
+
+
+HEIC, M4A = b"\0\0\0\x18ftypheic" + bytes(40), b"\0\0\0\x18ftypM4A " + bytes(40)
+AVI, WEBM, AAC = b"RIFF\0\0\0\0AVI LIST", b"\x1a\x45\xdf\xa3" + bytes(40), b"\xff\xf1\x50\x80" + bytes(40)
+
+
+@pytest.mark.parametrize(
+    ("data", "kind", "model"),
+    [
+        (HEIC, "image", H3),
+        (AVI, "video", CLIPS),
+        (WEBM, "video", "pixverse/pixverse-upscale"),
+        (WEBM, "video", "pixverse/pixverse-lipsync"),
+        (M4A, "audio", "pixverse/pixverse-lipsync"),
+        (AAC, "audio", "pixverse/pixverse-lipsync"),
+    ],
+)
+def test_some_models_take_formats_that_others_refuse(data: bytes, kind: str, model: str) -> None:
+    assert code_of(data, kind, model) == ""
+    assert code_of(data, kind, model, limits_of(model, kind).max_bytes + 1) == "InvalidFile.Size"  # type: ignore[arg-type]
+    assert code_of(data + b"#unsafe", kind, model) == "DataInspectionFailed"
+    for other in ("wan2.6-r2v", "happyhorse-1.0-video-edit", OMNI):
+        assert code_of(data, kind, other) == "InvalidFile.Format"
+    assert code_of(data, "audio" if kind != "audio" else "video", model) == "InvalidFile.Format"
 
 
 def test_a_length_that_is_a_guess_refuses_nothing() -> None:

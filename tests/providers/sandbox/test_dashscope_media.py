@@ -95,10 +95,11 @@ async def site(answer: bytes | None) -> AsyncIterator[str]:
     served: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        if answer is None:
-            await over.wait()
-        writer.write(answer or b"")
+        with suppress(asyncio.IncompleteReadError):
+            await reader.readuntil(b"\r\n\r\n")
+            if answer is None:
+                await over.wait()
+            writer.write(answer or b"")
         writer.close()
         with suppress(OSError):
             await writer.wait_closed()
@@ -110,6 +111,10 @@ async def site(answer: bytes | None) -> AsyncIterator[str]:
     async with server:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/a.png"
         over.set()
+        server.close()
+        # A client that gave up may have connected a moment ago: its connection comes to `accept` a little later.
+        for _ in range(3):
+            await asyncio.sleep(0)
         await asyncio.gather(*served)
 
 

@@ -141,6 +141,10 @@ def test_usage_is_shaped_by_the_model(model: str, path: str, given: Json, parame
         ),
         ("happyhorse-1.0-video-edit", media("video"), {}, Inputs((60.0,)), {"output_video_duration": 15.0}),
         ("wan2.7-r2v", media("reference_video"), {"duration": 4}, Inputs((5.0,)), {"duration": 9}),
+        (
+            "wan2.7-i2v", media("first_clip"), {"duration": 15}, Inputs((3.0,)),
+            {"duration": 15, "input_video_duration": 3, "output_video_duration": 12},
+        ),
         ("wan3.0-video", media("reference_video"), {}, Inputs((6.5,)), {"duration": 5.0, "input_video_duration": 6.5}),
         ("kling/kling-v3-omni-video-generation", media("base"), {"duration": 3}, Inputs((7.4,)), {"duration": 7}),
         (

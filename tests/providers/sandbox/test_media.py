@@ -94,3 +94,21 @@ def test_a_piece_larger_than_all_that_is_kept() -> None:
 def test_the_marks_are_in_the_beginning() -> None:
     assert content_of(png(text="a #unsafe cat"), b"", 1).marks == {"unsafe": ""}
     assert content_of(png(), b"", 1).marks == {}
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        (b"\0\0\0\x18ftypheic", "heic"),
+        (b"\0\0\0\x18ftypM4A ", "m4a"),
+        (b"RIFF\0\0\0\0AVI LIST", "avi"),
+        (b"\x1a\x45\xdf\xa3", "webm"),
+        (b"\xff\xf1\x50\x80", "aac"),
+        (b"\0\0\0\x18ftypavif", ""),
+        (b"GIF89a", ""),
+        (mp4(), ""),
+        (mp3(), ""),
+    ],
+)
+def test_formats_that_are_known_by_name_alone(data: bytes, name: str) -> None:
+    assert content_of(data, b"", len(data)).other == name

@@ -19,7 +19,10 @@ VGFM = "dreamina_ic_generate_video_model_"
 async def test_the_submit_answer_names_the_task(jimeng: JimengClient, clock: Clock) -> None:
     submit_id = str(uuid.uuid4())
     body = generate_body(submit_id=submit_id)
-    data = (await jimeng.call(GENERATE, body))["data"]["aigc_data"]
+    answer = await jimeng.call(GENERATE, body)
+    data = answer["data"]["aigc_data"]
+    assert data["generate_id"] == answer["logid"]
+    assert data["uid"] == (await jimeng.call("/passport/account/info/v2", {}))["data"]["user_id_str"]
     task_id = data["history_record_id"]
     assert (task_id.isdigit(), len(task_id), int(task_id) >> 32) == (True, 19, int(clock.now))
     assert data["task"] | {
@@ -117,6 +120,20 @@ async def test_a_waiting_task_is_cancelled_and_paid_back(jimeng: JimengClient, c
     assert [row["history_type"] for row in rows] == [1, 2]
     assert (await jimeng.cancel(task))["ret"] == "1000"
     assert books.refunds("jimeng", "one") == 10
+
+
+async def test_a_task_can_be_cancelled_before_its_record_shows(jimeng: JimengClient, clock: Clock) -> None:
+    task = await jimeng.submit("a cat #lag")
+    assert await jimeng.records(task) == {}
+    assert (await jimeng.cancel(task))["ret"] == "0"
+    clock.tick(10)
+    assert (await jimeng.records(task))[task]["status"] == 30
+
+
+async def test_a_forgotten_task_cannot_be_cancelled(jimeng: JimengClient, clock: Clock) -> None:
+    task = await jimeng.submit("a cat #vanish")
+    clock.tick(3)
+    assert (await jimeng.cancel(task))["ret"] == "1000"
 
 
 async def test_a_cancelled_task_makes_room_for_another(jimeng: JimengClient, clock: Clock) -> None:
