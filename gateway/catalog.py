@@ -2,13 +2,14 @@
 named."""
 
 import asyncio
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
 from gateway.callers import Caller
 from gateway.discovery import Discovery, ModelIndex
-from gateway.errors import GatewayError, refused
+from gateway.errors import GatewayError, refused, with_detail
 from gateway.messages import ERRORS, filled
 from providers.contract import Account, ModelCard, Provider, ProviderError, VideoRequest, Words
 from providers.registry import Registry
@@ -165,8 +166,9 @@ class Offer:
 
     def add_nearest(self, error: GatewayError, card: ModelCard) -> None:
         """Let a refusal say which of the caller's models are nearest to the one that the upstream does not have."""
-        error.words = self._with_nearest(filled(error.words, **error.values) if error.values else error.words, card)
-        error.values = {}
+        words = filled(error.words, **error.values) if error.values else error.words
+        told = Words(with_detail(words.zh, error.detail, "zh"), with_detail(words.en, error.detail, "en"))
+        error.words, error.values, error.detail = self._with_nearest(told, card), {}, ""
 
     def _meant(self, name: str) -> str:
         return self._catalog.aliases.get(name, name)
@@ -206,14 +208,21 @@ class Offer:
 
 
 def nearest_names(name: str, names: Sequence[str]) -> list[str]:
-    """The names most like a name, the nearest first: those that share most of its letters in order."""
+    """The names most like a name, the nearest first: those that share most of its parts, and of its letters in
+    order."""
     matcher = SequenceMatcher(b=name.casefold(), autojunk=False)
+    parts = _parts(name)
 
     def likeness(other: str) -> float:
         matcher.set_seq1(other.casefold())
-        return matcher.ratio()
+        others = _parts(other)
+        return matcher.ratio() + len(parts & others) / len(parts | others)
 
     return sorted(dict.fromkeys(names), key=likeness, reverse=True)[:_NEAREST]
+
+
+def _parts(name: str) -> frozenset[str]:
+    return frozenset(re.split(r"[-_/ ]+", name.casefold()))
 
 
 def _takes(card: ModelCard, request: VideoRequest) -> bool:

@@ -14,6 +14,7 @@ from providers.contract import (
     ErrorKind,
     ListedTask,
     ModelCard,
+    Phase,
     ProviderError,
     Submission,
     TaskState,
@@ -218,6 +219,16 @@ class Jimeng:
         Raises ProviderError: NOT_CANCELLABLE with the state of the task, TASK_NOT_FOUND, and what concerns the
         account or the way.
         """
+        refused, after = await self._try_to_cancel(id, account)
+        if refused is not None and isinstance(after, TaskState) and after.phase is Phase.QUEUED:
+            # It waits, and could be cancelled: the site may not have known a task as new as this one.
+            refused, after = await self._try_to_cancel(id, account)
+        reason = verdict(after, refused)
+        if reason is not None:
+            raise reason from refused
+
+    async def _try_to_cancel(self, id: str, account: Account) -> tuple[ProviderError | None, TaskState | ProviderError]:
+        """The site's refusal, None where it accepts, and the task as it is told of afterwards."""
         refused: ProviderError | None = None
         try:
             await self._call(account, CANCEL_PATH, {"history_id": id})
@@ -225,10 +236,7 @@ class Jimeng:
             if not is_refusal(error):
                 raise
             refused = error
-        after = await records.read_after_cancel(self._call, account, id, accepted=refused is None)
-        reason = verdict(after, refused)
-        if reason is not None:
-            raise reason from refused
+        return refused, await records.read_after_cancel(self._call, account, id, accepted=refused is None)
 
     async def list(self, account: Account, *, before: float | None, limit: int) -> Sequence[ListedTask]:
         """The account's videos, made here or on the site, with the model by the site's own key.

@@ -185,10 +185,11 @@ class Uploader:
 
         A domain whose name is that of the other service is not followed: one token may serve both (2026-09-24).
         """
-        base = store.base(self._region)
-        if store.fixed(self._region) or not token.domain or token.domain.lower().startswith(store.other):
-            return base
-        return f"{urlsplit(self._region.base_url).scheme}://{token.domain}"
+        site = urlsplit(self._region.base_url).scheme
+        followed = token.domain and token.scheme in ("", site) and not token.domain.lower().startswith(store.other)
+        if store.fixed(self._region) or not followed:
+            return store.base(self._region)
+        return f"{site}://{token.domain}"
 
     def _place(self, store: _Store, token: UploadToken) -> dict[str, str | int]:
         """Where in the service. The sites abroad write ImageX's into the field that is VOD's at home."""

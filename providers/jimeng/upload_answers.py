@@ -35,8 +35,8 @@ _SHORT_REGION = re.compile(r"[A-Za-z0-9]{2,16}", re.ASCII)
 class UploadToken:
     """Keys for the uploads of a while, and where they are good. What the answer does not name is "".
 
-    `domain` is the host of ImageX or VOD, with a port and a path where it has them, and without a scheme. `region` is
-    the signing region as the site writes it, `cn` or `ap-singapore-1`.
+    `domain` is the host of ImageX or VOD, with a port and a path where it has them; `scheme` is the one that stands in
+    front of it. `region` is the signing region as the site writes it, `cn` or `ap-singapore-1`.
     """
 
     keys: SigningKeys
@@ -44,6 +44,7 @@ class UploadToken:
     space: str = ""
     domain: str = ""
     region: str = ""
+    scheme: str = ""
 
     def signing_region(self, named_none: str, named_short: str) -> str:
         """The region for signatures: the token's own where it is a whole name."""
@@ -92,12 +93,14 @@ def parse_token(data: Any) -> UploadToken:
     keys = [_printable(dig(data, name)) for name in ("access_key_id", "secret_access_key", "session_token")]
     if not all(keys):
         raise unusable("the upload token has no keys")
+    scheme, domain = _domain(dig(data, "upload_domain"))
     return UploadToken(
         SigningKeys(*keys),
         _printable(dig(data, "service_id")),
         _printable(dig(data, "space_name")),
-        _domain(dig(data, "upload_domain")),
+        domain,
         string(dig(data, "region")).strip(),
+        scheme,
     )
 
 
@@ -196,10 +199,14 @@ def _addresses(places: Sequence[tuple[Any, str]]) -> tuple[UploadAddress, ...]:
     return tuple(found[:MAX_ADDRESSES])
 
 
-def _domain(value: Any) -> str:
-    """The host of an `upload_domain`, which is written with and without `https://`; "" for what is no host."""
-    text = string(value).strip().removeprefix("https://").rstrip("/")
-    return text if _HOST.fullmatch(text) else ""
+def _domain(value: Any) -> tuple[str, str]:
+    """The scheme and the host of an `upload_domain`, which is written with a scheme and without; both "" for what is no
+    host."""
+    scheme, mark, host = string(value).strip().rpartition("://")
+    host = host.rstrip("/")
+    if not _HOST.fullmatch(host) or (mark and scheme not in ("http", "https")):
+        return "", ""
+    return scheme, host
 
 
 _STALE_WORDS = ("signature", "token", "expire", "credential", "accesskey")

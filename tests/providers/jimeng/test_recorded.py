@@ -279,7 +279,7 @@ def test_upload_tokens() -> None:
     image = upload_answers.parse_token(recorded("upload_token_image").envelope.data)
     assert image == UploadToken(KEYS, "", "tb4s082cfz", "imagex.bytedanceapi.com", "cn")
     media = upload_answers.parse_token(recorded("upload_token_media").envelope.data)
-    assert media == UploadToken(KEYS, "", "dreamina", "vod-sg.example.com", "sg")
+    assert media == UploadToken(KEYS, "", "dreamina", "vod-sg.example.com", "sg", "https")
     assert media.signing_region("ap-southeast-1", "ap-singapore-1") == "ap-singapore-1"
 
 

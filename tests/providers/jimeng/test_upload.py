@@ -2,8 +2,12 @@
 
 import hashlib
 import itertools
+import time
+import uuid
 from collections.abc import Mapping
 from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -22,6 +26,9 @@ from providers.jimeng.session import web_id
 from providers.jimeng.sigv4 import SigningKeys, sign
 from providers.jimeng.upload import SPACE, Uploader
 from providers.jimeng.upload_answers import Uploaded
+from providers.sandbox import server as sandbox_server
+from providers.sandbox.server import SandboxServer
+from providers.sandbox.settings import SandboxSettings
 from tests.providers.jimeng.files import clip, picture, sound
 from tests.providers.jimeng.site import (
     ACCESS_KEY,
@@ -42,6 +49,7 @@ NOW = 1757737934.5
 SECRET = "5e55101d0123456789"
 PROXY = "http://user:proxy-password@proxy.example:8080"
 CN, US, JP = REGIONS["cn"], REGIONS["us"], REGIONS["jp"]
+BEST = Path(sandbox_server.__file__).parent / "clip" / "best.mp4"
 KEYS = SigningKeys(ACCESS_KEY, SECRET_KEY, SESSION_TOKEN)
 
 
@@ -275,6 +283,16 @@ class TestHosts:
         site.token.side_effect = lambda request: envelope(TOKEN | {"upload_domain": "imagex.bytedanceapi.com"})
         await House(router).upload(clip())
         assert sent(site.apply_media).url.host == "vod.bytedanceapi.com"
+
+    @pytest.mark.parametrize(("site", "other"), [("https", "http"), ("http", "https")])
+    async def test_a_domain_over_another_scheme_than_the_sites_is_not_followed(
+        self, router: respx.MockRouter, site: str, other: str
+    ) -> None:
+        region = replace(CN, base_url=f"{site}://site.example", imagex_url=f"{site}://own.example")
+        upload_site = UploadSite(router, region)
+        upload_site.token.side_effect = lambda request: envelope(TOKEN | {"upload_domain": f"{other}://evil.example"})
+        await House(router, region).upload()
+        assert sent(upload_site.apply_image).url.host == "own.example"
 
     async def test_what_the_operator_set_stays(self, router: respx.MockRouter) -> None:
         region = Hosts(imagex_url="https://mirror.example/i", vod_url="https://mirror.example/v").of(CN)
@@ -587,3 +605,17 @@ def test_what_the_check_says_of_the_place() -> None:
         "feature_entrance": "to-generate",
         "feature_entrance_detail": "to-generate-algo_proxy",
     }
+
+
+@pytest.mark.parametrize("code", REGIONS)
+async def test_the_sandbox_names_its_hosts_in_the_token(code: str) -> None:
+    film = MediaFile.inspect(BytesIO(BEST.read_bytes()))
+    assert film
+    with SandboxServer(SandboxSettings()) as upstream:
+        async with HttpClient() as http:
+            jimeng = Jimeng(http, hosts=Hosts(upstream.jimeng_url))
+            account = Account("jimeng", SECRET, region=code)
+            region = Hosts(upstream.jimeng_url).of(REGIONS[code])
+            uploader = Uploader(http, jimeng._call, account, region, now=time.time, new_id=lambda: str(uuid.uuid4()))
+            assert (await uploader.upload(picture())).id
+            assert (await uploader.upload(film)).milliseconds > 0

@@ -59,14 +59,21 @@ class TestTokens:
             ("https://imagex.bytedanceapi.com", "imagex.bytedanceapi.com"),
             ("https://imagex.bytedanceapi.com/", "imagex.bytedanceapi.com"),
             ("127.0.0.1:8080/imagex", "127.0.0.1:8080/imagex"),
-            *((odd, "") for odd in ("http://h", "h?x", "u@h", "h h", "", "https://", "//h", "h\r\nx")),
+            ("http://127.0.0.1:8080/imagex", "127.0.0.1:8080/imagex"),
+            *(
+                (odd, "")
+                for odd in ("ftp://h", "h?x", "u@h", "h h", "", "https://", "//h", "h\r\nx", "https://https://h")
+            ),
             (None, ""),
             (5, ""),
             ([], ""),
         ],
     )
     def test_the_domain(self, written: object, domain: str) -> None:
-        assert answers.parse_token({**KEYS, "upload_domain": written}).domain == domain
+        token = answers.parse_token({**KEYS, "upload_domain": written})
+        assert token.domain == domain
+        scheme = str(written).partition("://")[0] if domain and "://" in str(written) else ""
+        assert token.scheme == scheme
 
     @pytest.mark.parametrize(
         ("written", "region"),
