@@ -350,17 +350,6 @@ class TestCancel:
         answer = client.post(f"/v1/videos/tasks/{id}/cancel", headers=bearer(key))
         error_of(answer, 409, "not_cancellable")
 
-<<<<<<< HEAD
-    def test_one_that_waits_on_jimeng_tells_of_the_refund(self, client: httpx.Client, session: str) -> None:
-        body = {"model": "jimeng-video-seedance-2.0-fast", "prompt": "x #pending"}
-        id = submit(client, body, session)["task_id"]
-        answer = client.post(f"/v1/videos/tasks/{id}/cancel", headers=bearer(session))
-        told = answer.raise_for_status().json()
-        assert (told["status"], told["error_code"]) == ("failed", "cancelled")
-        assert "积分已返还" in told["error"]
-
-    def test_a_jimeng_model_whose_tasks_the_site_does_not_cancel(self, client: httpx.Client, session: str) -> None:
-=======
     def test_a_queued_one_of_jimeng_tells_of_the_refund(self, client: httpx.Client, session: str) -> None:
         id = submit(client, {"model": "jimeng-video-seedance-2.0", "prompt": "x #pending"}, session)["task_id"]
         answer = client.post(f"/v1/videos/tasks/{id}/cancel", headers=bearer(session))
@@ -369,7 +358,6 @@ class TestCancel:
         assert "积分已返还" in answer.json()["error"]
 
     def test_a_model_of_jimeng_without_a_cancel_says_so(self, client: httpx.Client, session: str) -> None:
->>>>>>> baac122750c5324edf8141cdbedecfe05cb1bc35
         id = submit(client, {"model": JIMENG, "prompt": "x #pending"}, session)["task_id"]
         answer = client.post(f"/v1/videos/tasks/{id}/cancel", headers=bearer(session))
         error_of(answer, 409, "not_cancellable")
