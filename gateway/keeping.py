@@ -21,7 +21,7 @@ from gateway.logs import GATEWAY
 from gateway.places import Place
 from gateway.polling import Observation, Polling
 from providers.contract import ErrorKind, Phase, ProviderError, Result, TaskState
-from providers.settle import parse_size
+from providers.sizes import parse_size
 
 MAX_FOLLOWED = 5000
 """Tasks that are followed at the same time; further ones are archived when somebody asks for them."""

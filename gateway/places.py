@@ -17,7 +17,7 @@ from gateway.owners import Owners, Unknown
 from gateway.task_ids import TaskId
 from providers.contract import Account, ErrorKind, Provider, ProviderError, VideoRequest
 from providers.registry import Registry
-from providers.settle import nominal_size, parse_size
+from providers.sizes import asked_size, parse_size
 
 _KEY_BYTES = 10
 _MARK_BYTES = 6
@@ -86,8 +86,7 @@ class Places:
 
         Raises ValueError for an id of the upstream's that is too long to seal.
         """
-        size = request.size or (nominal_size(request.resolution, request.ratio) if request.duration else "")
-        width, height = parse_size(size) or (0, 0)
+        width, height = parse_size(asked_size(request)) or (0, 0)
         id = TaskId(
             provider=account.provider,
             upstream_id=upstream_id,

@@ -39,7 +39,8 @@ from providers.contract import (
 )
 from providers.progress import estimate
 from providers.registry import Registry
-from providers.settle import approach, nominal_size, parse_size, settle
+from providers.settle import approach, settle
+from providers.sizes import asked_size, parse_size
 
 _LATE_SECONDS = 1.0
 """Beyond the freshness: what an answer may be late before it is called stale."""
@@ -167,7 +168,7 @@ class Tasks:
             settled.model,
             created,
             settled.duration or 0,
-            settled.size or (nominal_size(settled.resolution, settled.ratio) if settled.duration else ""),
+            asked_size(settled),
         )
 
     # --- status -------------------------------------------------------------------------------------------------
@@ -436,6 +437,5 @@ def _is_refused(found: "Task | Untold | None") -> bool:
 
 def _new_place(provider: Provider, account: Account, id: str, settled: VideoRequest, created: int) -> Place:
     """Where a task is that was submitted just now, with what was asked for."""
-    size = settled.size or (nominal_size(settled.resolution, settled.ratio) if settled.duration else "")
-    width, height = parse_size(size) or (0, 0)
+    width, height = parse_size(asked_size(settled)) or (0, 0)
     return Place(id, provider, account, id, settled.model, created, settled.duration or 0, width, height)

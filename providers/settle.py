@@ -18,9 +18,7 @@ from providers.contract import (
     Words,
 )
 from providers.files import MediaKind
-from providers.sizes import nearest_size, nominal_size, parse_size, read_size, sizes_of
-
-__all__ = ["approach", "nominal_size", "parse_size", "settle", "spell_seconds"]
+from providers.sizes import nearest_size, parse_size, read_size, sizes_of
 
 _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 _FRAMES = (MediaRole.FIRST_FRAME, MediaRole.LAST_FRAME)

@@ -8,7 +8,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 
-from providers.contract import ModelCard
+from providers.contract import ModelCard, VideoRequest
 
 Tier = tuple[str | None, str | None]
 """Resolution and ratio; None for what a size does not say."""
@@ -91,6 +91,15 @@ def size_of(card: ModelCard, resolution: str | None, ratio: str | None) -> str:
     pair = (resolution or "", ratio or "")
     written = card.sizes.get(pair) or _written(card.nominal_sizes).get(pair)
     return written or nominal_size(resolution, ratio)
+
+
+def asked_size(request: VideoRequest) -> str:
+    """The pixels that a settled request asks for; "" where a video without a length of its own takes after its clip."""
+    if request.size or not request.duration:
+        return request.size or ""
+    if request.card is None:
+        return nominal_size(request.resolution, request.ratio)
+    return size_of(request.card, request.resolution, request.ratio)
 
 
 def nearest_size(card: ModelCard, ratios: Iterable[str], width: int, height: int) -> Tier:

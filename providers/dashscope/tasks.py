@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from providers.contract import ErrorKind, Phase, ProviderError, Result, TaskState, Words
 from providers.dashscope.errors import code_and_message, refusal, text_of
-from providers.settle import parse_size
+from providers.sizes import parse_size
 
 STATES: dict[str, tuple[Phase, int]] = {
     "PENDING": (Phase.QUEUED, 0),

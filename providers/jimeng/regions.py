@@ -131,7 +131,8 @@ _NOT_IN_A_TOKEN = re.compile(r'[;,:"\\]')
 @dataclass(frozen=True, slots=True)
 class Hosts:
     """Addresses that replace those of every region; None keeps the region's own, and for uploads the address that the
-    upload token names."""
+    upload token names. With another base, uploads go where that base's token says, and never to the region's own
+    hosts: whoever replaces the site means all of it."""
 
     base_url: str | None = None
     commerce_url: str | None = None
@@ -139,11 +140,12 @@ class Hosts:
     vod_url: str | None = None
 
     def of(self, region: Region) -> Region:
-        """The region with these hosts. The commerce host follows the base when only the base is given."""
+        """The region with these hosts. The commerce host follows the base when only the base is given; the hosts of
+        uploads are "" then."""
         base = (self.base_url or region.base_url).rstrip("/")
         commerce = (self.commerce_url or self.base_url or region.commerce_url).rstrip("/")
-        imagex = (self.imagex_url or region.imagex_url).rstrip("/")
-        vod = (self.vod_url or region.vod_url).rstrip("/")
+        imagex = (self.imagex_url or ("" if self.base_url else region.imagex_url)).rstrip("/")
+        vod = (self.vod_url or ("" if self.base_url else region.vod_url)).rstrip("/")
         return replace(
             region,
             base_url=base,

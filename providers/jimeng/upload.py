@@ -181,15 +181,18 @@ class Uploader:
 
     def _base(self, store: _Store, token: UploadToken) -> str:
         """The address of the service: what the operator set, else the domain that the token names, over the scheme of
-        the site, else that of the site's region.
+        the site, else that of the site's region. Raises ProviderError where there is none of them.
 
         A domain whose name is that of the other service is not followed: one token may serve both (2026-09-24).
         """
         site = urlsplit(self._region.base_url).scheme
         followed = token.domain and token.scheme in ("", site) and not token.domain.lower().startswith(store.other)
-        if store.fixed(self._region) or not followed:
-            return store.base(self._region)
-        return f"{site}://{token.domain}"
+        if followed and not store.fixed(self._region):
+            return f"{site}://{token.domain}"
+        base = store.base(self._region)
+        if not base:
+            raise answers.unusable("the upload token names no host, and the configuration sets none")
+        return base
 
     def _place(self, store: _Store, token: UploadToken) -> dict[str, str | int]:
         """Where in the service. The sites abroad write ImageX's into the field that is VOD's at home."""

@@ -19,7 +19,8 @@ from providers.contract import (
     Words,
 )
 from providers.files import MediaKind
-from providers.settle import approach, nominal_size, parse_size, settle, spell_seconds
+from providers.settle import approach, settle, spell_seconds
+from providers.sizes import nominal_size, parse_size
 
 FIRST, LAST, REFERENCE = MediaRole.FIRST_FRAME, MediaRole.LAST_FRAME, MediaRole.REFERENCE_IMAGE
 

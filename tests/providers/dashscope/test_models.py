@@ -14,7 +14,8 @@ from providers.dashscope.wires import (
     wire_of,
 )
 from providers.files import EXTENSIONS, MediaKind
-from providers.settle import parse_size, settle
+from providers.settle import settle
+from providers.sizes import parse_size
 
 every_card = pytest.mark.parametrize("card", MODELS, ids=lambda card: card.name)
 

@@ -127,7 +127,7 @@ def test_replaced_upload_hosts_count_for_every_site_and_follow_nothing() -> None
         assert (replaced.imagex_url, replaced.vod_url) == ("http://a/imagex", "http://a/vod")
         assert replaced.base_url == region.base_url
         based = Hosts("http://a").of(region)
-        assert (based.imagex_url, based.vod_url) == (region.imagex_url, region.vod_url)
+        assert (based.imagex_url, based.vod_url) == ("", "")
 
 
 def test_the_operators_upload_hosts_are_told_from_the_regions_own() -> None:

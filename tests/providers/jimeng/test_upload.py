@@ -304,6 +304,20 @@ class TestHosts:
         assert str(sent(site.commit_image).url).startswith("https://mirror.example/i/?")
         assert str(sent(site.commit_media).url).startswith("https://mirror.example/v/?")
 
+    async def test_a_replaced_site_whose_token_names_no_host_is_trouble_and_never_the_regions_own_host(
+        self, router: respx.MockRouter
+    ) -> None:
+        region = Hosts("http://site.example").of(CN)
+        site = UploadSite(router, replace(region, imagex_url=CN.imagex_url, vod_url=CN.vod_url))
+        site.token.side_effect = lambda request: envelope({**TOKEN, "upload_domain": ""})
+        for file in (picture(), clip()):
+            with pytest.raises(ProviderError) as caught:
+                await House(router, region).upload(file)
+            assert caught.value.kind is ErrorKind.UPLOAD_FAILED
+            assert "names no host" in caught.value.detail
+        assert not site.apply_image.called
+        assert not site.apply_media.called
+
     async def test_the_scheme_is_that_of_the_site(self, router: respx.MockRouter) -> None:
         region = Hosts("http://site.example").of(CN)
         site = UploadSite(router, replace(region, imagex_url="http://imagex.example:1/imagex"), "imagex.example:1")
