@@ -59,10 +59,12 @@ def _folded(name: str) -> str:
 
 @dataclass(slots=True)
 class _Entry:
-    """What is known of one account's models. `tried_at` is in unix seconds, None for never."""
+    """What is known of one account's models. `tried_at` is the last call, `refreshed_at` the last one that a refused
+    submit asked for; in unix seconds, None for never."""
 
     index: ModelIndex | None = None
     tried_at: float | None = None
+    refreshed_at: float | None = None
     failed: bool = False
     reading: "asyncio.Task[None] | None" = None
 
@@ -99,7 +101,9 @@ class Discovery:
         if not isinstance(provider, CanDiscover):
             return
         entry = self._entry(account)
-        if entry.reading is None and self._clock.now() - (entry.tried_at or 0.0) >= REFRESH_SECONDS:
+        now = self._clock.now()
+        if entry.reading is None and (entry.refreshed_at is None or now - entry.refreshed_at >= REFRESH_SECONDS):
+            entry.refreshed_at = now
             self._read(provider, account, entry)
         if entry.reading is not None:
             await asyncio.wait([entry.reading], timeout=WAIT_SECONDS)

@@ -6,7 +6,6 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway import discovery
 from gateway.app import create_app
 from gateway.cli.background import BackgroundServer
 from gateway.settings import ExtraModel, Settings
@@ -28,9 +27,7 @@ def upstream() -> Iterator[SandboxServer]:
 
 
 @pytest.fixture
-def client(upstream: SandboxServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[httpx.Client]:
-    # A list that was read a moment ago may be read anew at once.
-    monkeypatch.setattr(discovery, "REFRESH_SECONDS", 0.0)
+def client(upstream: SandboxServer) -> Iterator[httpx.Client]:
     extra = ExtraModel(
         name="my-model", key="dreamina_minimax_h3", benefit_type="minimax_h3_768p_output", resolutions=("768P",)
     )

@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 
 from gateway.catalog import nearest_names
-from gateway.discovery import REFRESH_SECONDS
 from gateway.errors import GatewayError
 from providers.contract import (
     Account,
@@ -141,7 +140,6 @@ class TestLiveModels:
     async def test_the_upstreams_word_that_a_model_is_gone_refreshes_the_list_and_names_the_nearest(self) -> None:
         house, provider = self.house()
         await house.submit(passing(CN), VideoRequest("video-3.0", "cat"))
-        house.clock.move(REFRESH_SECONDS)
         provider.listed["cn"] = [card("video-2.0", "scripted"), card("brand-new", "scripted")]
         provider.submits = [trouble(ErrorKind.MODEL_NOT_FOUND, "2061")]
         refusal = await house.refusal(passing(CN, OTHER_CN), VideoRequest("video-3.0", "cat"))

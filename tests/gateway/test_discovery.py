@@ -118,12 +118,15 @@ async def test_a_site_that_hangs_is_waited_for_once(shop: Shop, monkeypatch: pyt
 
 async def test_a_refusal_reads_it_anew_but_not_at_every_submit(shop: Shop) -> None:
     await shop.names()
-    shop.clock.move(REFRESH_SECONDS)
     shop.provider.listed["cn"] = [NEW]
     await shop.discovery.refresh(shop.provider, ONE)
     assert await shop.names() == ["new"]
+    shop.clock.move(REFRESH_SECONDS - 1)
     await shop.discovery.refresh(shop.provider, ONE)
     assert len(shop.provider.discovered) == 2
+    shop.clock.move(1)
+    await shop.discovery.refresh(shop.provider, ONE)
+    assert len(shop.provider.discovered) == 3
 
 
 async def test_a_new_configuration_reads_it_anew_and_serves_the_old_one_meanwhile(shop: Shop) -> None:
