@@ -4,16 +4,16 @@ named."""
 import asyncio
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 
 from gateway.callers import Caller
 from gateway.discovery import Discovery, ModelIndex
-from gateway.errors import GatewayError, refused, with_detail
+from gateway.errors import GatewayError, from_provider, refused, with_detail
 from gateway.messages import ERRORS, filled
 from providers.contract import Account, ModelCard, Provider, ProviderError, VideoRequest, Words
 from providers.registry import Registry
-from providers.settle import settle
+from providers.settle import approach, settle
 
 FORMER_NAMES = ("sora-2", "sora-2-pro")
 """Models of a service that has closed; clients written for it still name them. They mean the default model."""
@@ -151,6 +151,31 @@ class Offer:
                 own = card if card.open else offered.get(card.name)
                 if own is not None:
                     found[offered.account] = own
+        return found
+
+    def settled(self, card: ModelCard, request: VideoRequest, *, nearest: bool) -> dict[Account, VideoRequest]:
+        """The request for each account that can make the very same video, settled against the account's own card. What
+        the request leaves open is filled in by the card of the first account that can make it.
+
+        `nearest` moves duration and size to the nearest that the model can do. Raises GatewayError (400) with what the
+        first account's card refuses, where none of them can make it.
+        """
+        request = replace(request, model=card.name)
+        found: dict[Account, VideoRequest] = {}
+        by_card: dict[int, VideoRequest | None] = {}
+        refusal: ProviderError | None = None
+        for account, own in self.cards_of(card).items():
+            if id(own) not in by_card:
+                wanted = next(iter(found.values()), None) or (approach(own, request) if nearest else request)
+                try:
+                    by_card[id(own)] = settle(own, wanted)
+                except ProviderError as error:
+                    refusal, by_card[id(own)] = refusal or error, None
+            made = by_card[id(own)]
+            if made is not None:
+                found[account] = made
+        if not found and refusal is not None:
+            raise from_provider(refusal) from refusal
         return found
 
     def cards(self) -> dict[str, ModelCard]:

@@ -3,7 +3,7 @@
 import asyncio
 import uuid
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 
 from gateway import metrics
@@ -39,7 +39,6 @@ from providers.contract import (
 )
 from providers.progress import estimate
 from providers.registry import Registry
-from providers.settle import approach, settle
 from providers.sizes import asked_size, parse_size
 
 _LATE_SECONDS = 1.0
@@ -101,7 +100,7 @@ class Tasks:
         offer = await self.catalog.offer(caller)
         card = offer.card_for(request)
         named = not self.catalog.means_default(request.model)
-        settled = _settled(offer.cards_of(card), replace(request, model=card.name), nearest=nearest)
+        settled = offer.settled(card, request, nearest=nearest)
         accounts = list(settled)
         provider = self._registry[card.provider]
         seed = seed or self._new_key()
@@ -403,31 +402,6 @@ class Tasks:
         progress = estimate(state, now, card.typical_seconds) if card else state.progress
         archived = self._keeper is not None and self._keeper.known(listed.place)
         return view_of(listed.place, Observation(state, progress, seen_at=now), listed.place.model, archived=archived)
-
-
-def _settled(
-    cards: Mapping[Account, ModelCard], request: VideoRequest, *, nearest: bool
-) -> dict[Account, VideoRequest]:
-    """The request as the first account that can make it takes it, for each account that can make the very same.
-
-    Raises GatewayError with what the first account's card refuses, where none of them can.
-    """
-    settled: dict[Account, VideoRequest] = {}
-    by_card: dict[int, VideoRequest | None] = {}
-    refusal: ProviderError | None = None
-    for account, card in cards.items():
-        if id(card) not in by_card:
-            first = next(iter(settled.values()), None)
-            try:
-                by_card[id(card)] = settle(card, first or (approach(card, request) if nearest else request))
-            except ProviderError as error:
-                refusal, by_card[id(card)] = refusal or error, None
-        own = by_card[id(card)]
-        if own is not None:
-            settled[account] = own
-    if not settled and refusal is not None:
-        raise from_provider(refusal) from refusal
-    return settled
 
 
 def _is_refused(found: "Task | Untold | None") -> bool:
