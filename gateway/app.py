@@ -9,17 +9,17 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 
-from gateway.assembly import assemble, remember
-from gateway.clock import Clock, SystemClock
-from gateway.daily import DailyGifts
-from gateway.errors import GatewayError
-from gateway.fast_polls import FastPolls
-from gateway.middleware import BodyLimit, Failures, RequestContext
-from gateway.refusals import refuse, refuse_http
+from gateway.accounts.daily_credits import DailyGifts
+from gateway.api.error_responses import refuse, refuse_http
+from gateway.api.middleware import BodyLimit, Failures, RequestContext
+from gateway.api.poll_endpoint import FastPolls
+from gateway.api.routes import accounts, generations, models, openai_videos, operations, tokens
+from gateway.bootstrap import assemble, remember
+from gateway.core.clock import Clock, SystemClock
+from gateway.core.errors import GatewayError
+from gateway.core.settings import Settings, load_settings, settings_file
 from gateway.reload import Reloader
-from gateway.routes import accounts, generations, models, openai_videos, operations, token
-from gateway.settings import Settings, load_settings, settings_file
-from providers.http import HttpClient
+from providers.transport.client import HttpClient
 
 
 def _openai(prefix: str) -> list[Route]:
@@ -48,9 +48,9 @@ ROUTES = [
     Route("/v1/videos/tasks/{id}/cancel", generations.cancel, methods=["POST"]),
     *_openai("/v1"),
     *_openai(""),
-    Route("/token/check", token.check, methods=["POST"]),
-    Route("/token/points", token.points, methods=["POST"]),
-    Route("/token/receive", token.receive, methods=["POST"]),
+    Route("/token/check", tokens.check, methods=["POST"]),
+    Route("/token/points", tokens.points, methods=["POST"]),
+    Route("/token/receive", tokens.receive, methods=["POST"]),
     Route("/v1/accounts", accounts.accounts, methods=["GET"]),
     Route("/v1/accounts/{name}/check", accounts.check, methods=["POST"]),
     Route("/v1/accounts/{name}/points", accounts.points, methods=["POST"]),

@@ -13,11 +13,11 @@ from pathlib import Path
 
 from starlette.datastructures import State
 
-from gateway.accounts import ManagedAccount
-from gateway.assembly import Memory, assemble
-from gateway.context import Parts
-from gateway.logs import GATEWAY, where
-from gateway.settings import Settings, SettingsError, stamp_of
+from gateway.accounts.pool import ManagedAccount
+from gateway.api.context import Parts
+from gateway.bootstrap import Memory, assemble
+from gateway.core.logs import GATEWAY, where
+from gateway.core.settings import Settings, SettingsError, stamp_of
 
 LOOK_SECONDS = 1.0
 """Between two looks at the file. It is read once two of them agree, so that no half-written file is."""

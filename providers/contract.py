@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
-from providers.files import MediaFile, MediaKind
+from providers.media_files import MediaFile, MediaKind
 
 
 class Words(NamedTuple):

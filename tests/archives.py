@@ -14,12 +14,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from gateway.archive_copy import Report, copy_task
-from gateway.archive_records import Facts
-from gateway.archive_store import ArchiveStore
-from gateway.staged_files import FOLDER
+from gateway.archive.atomic_files import FOLDER
+from gateway.archive.copier import Report, copy_task
+from gateway.archive.records import Facts
+from gateway.archive.store import ArchiveStore
 from providers.contract import Account, Result
-from providers.http import HttpClient
+from providers.transport.client import HttpClient
 
 ROOT = Path(__file__).parent.parent
 ACCOUNT = Account("jimeng", "s-secret-1", name="studio")

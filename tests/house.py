@@ -6,35 +6,35 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from gateway.accounts import AccountPool
-from gateway.archive import Archive
-from gateway.archive_copy import Report
-from gateway.archive_store import ArchiveStore
-from gateway.background import Background
-from gateway.callers import Caller
-from gateway.care import Care
-from gateway.catalog import Catalog
-from gateway.discovery import Discovery
-from gateway.errors import GatewayError
-from gateway.fetching import Fetcher
-from gateway.guard import Guard
-from gateway.keeping import Keeper
-from gateway.listing import Listing
-from gateway.media import MediaIntake
-from gateway.owners import Owners
-from gateway.places import Places
-from gateway.policies import FillFirst, Policy
-from gateway.polling import Polling
-from gateway.submission import Submitter
-from gateway.tasks import Tasks
-from gateway.views import Submitted
+from gateway.accounts.callers import Caller
+from gateway.accounts.checks import Care
+from gateway.accounts.pool import AccountPool
+from gateway.accounts.selection import FillFirst, Policy
+from gateway.archive.archive import Archive
+from gateway.archive.copier import Report
+from gateway.archive.store import ArchiveStore
+from gateway.archive.task_archiver import Keeper
+from gateway.core.background_tasks import Background
+from gateway.core.errors import GatewayError
+from gateway.media.fetcher import Fetcher
+from gateway.media.intake import MediaIntake
+from gateway.media.url_policy import Guard
+from gateway.polling.poller import Polling
+from gateway.task_ids.locator import Places
+from gateway.task_ids.owner_lookup import Owners
+from gateway.tasks.listing import Listing
+from gateway.tasks.model_catalog import Catalog
+from gateway.tasks.model_discovery import Discovery
+from gateway.tasks.service import Tasks
+from gateway.tasks.submitter import Submitter
+from gateway.tasks.view import Submitted
 from providers.contract import (
     Account,
     Provider,
     VideoRequest,
 )
-from providers.http import HttpClient
 from providers.registry import Registry
+from providers.transport.client import HttpClient
 from tests.clock import TestClock
 from tests.upstream import ScriptedProvider
 

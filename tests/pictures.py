@@ -9,7 +9,7 @@ from typing import IO
 
 from PIL import Image
 
-from providers.files import MediaFile
+from providers.media_files import MediaFile
 
 CLIP = Path(__file__).parent.parent / "providers" / "sandbox" / "clip" / "best.mp4"
 FORMATS = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp": "WEBP", "image/bmp": "BMP"}

@@ -7,7 +7,7 @@ from pathlib import Path
 from providers.contract import MediaRole, ModelCard
 from providers.dashscope.models import MODELS as DASHSCOPE_MODELS
 from providers.jimeng.models import MODELS as JIMENG_MODELS
-from providers.settle import spell_seconds
+from providers.validation import spell_seconds
 
 ROOT = Path(__file__).parent.parent
 READMES = {"en": ROOT / "README.md", "zh": ROOT / "README.zh-CN.md"}

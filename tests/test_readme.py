@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gateway.app import ROUTES
-from gateway.settings import Settings
+from gateway.core.settings import Settings
 from providers.dashscope.models import MODELS as DASHSCOPE_MODELS
 from providers.jimeng.models import MODELS as JIMENG_MODELS
 from providers.jimeng.models import PREFERRED, WITHDRAWN

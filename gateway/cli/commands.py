@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli.failures import BAD_USAGE, INTERRUPTED, CommandError
+from gateway.cli.errors import BAD_USAGE, INTERRUPTED, CommandError
 from gateway.cli.options import (
     DEFAULT_URL,
     HELP_OPTIONS,
@@ -27,8 +27,8 @@ from gateway.cli.options import (
 from gateway.cli.output import give, never_fail_to_print, say
 
 if TYPE_CHECKING:
-    from gateway.cli.accounts import Action
-    from gateway.cli.client import GatewayClient
+    from gateway.cli.client.accounts import Action
+    from gateway.cli.client.gateway_client import GatewayClient
 
 PROGRAM = "video-gateway"
 
@@ -110,8 +110,8 @@ def serve(
     task_seconds: HiddenTaskSeconds = 8.0,
 ) -> None:
     """Run the gateway."""
-    from gateway.cli.serve import ServeOptions
-    from gateway.cli.serve import serve as run_gateway
+    from gateway.cli.server.serve import ServeOptions
+    from gateway.cli.server.serve import serve as run_gateway
 
     run_gateway(ServeOptions(host, port, workers, config, sandbox, task_seconds))
 
@@ -122,7 +122,7 @@ def demo(
     task_seconds: HiddenTaskSeconds = 8.0,
 ) -> None:
     """Make two videos in ten seconds, without any account."""
-    from gateway.cli.demo import run_demo
+    from gateway.cli.server.demo import run_demo
 
     run_demo(out, task_seconds)
 
@@ -138,7 +138,7 @@ def sandbox(
     queries_per_second: Annotated[int, typer.Option(min=0, help="DashScope: status queries; 0 = no limit.")] = 20,
 ) -> None:
     """Run the embedded upstream alone."""
-    from gateway.cli.sandbox import run_sandbox
+    from gateway.cli.server.sandbox import run_sandbox
     from providers.sandbox.settings import SandboxSettings
 
     settings = SandboxSettings(
@@ -185,7 +185,7 @@ def submit(
     key: Key = "",
 ) -> None:
     """Start a video and print its task id. This is charged."""
-    from gateway.cli import videos
+    from gateway.cli.client import videos
 
     wish = videos.Wish(
         prompt,
@@ -210,7 +210,7 @@ def submit(
 @app.command()
 def status(ids: Ids, as_json: Json = False, url: Url = DEFAULT_URL, key: Key = "") -> None:
     """Print how tasks stand."""
-    from gateway.cli import videos
+    from gateway.cli.client import videos
 
     with _client(url, key) as client:
         code = videos.status(client, ids, as_json=as_json)
@@ -220,7 +220,7 @@ def status(ids: Ids, as_json: Json = False, url: Url = DEFAULT_URL, key: Key = "
 @app.command()
 def watch(ids: Ids, as_json: Json = False, url: Url = DEFAULT_URL, key: Key = "") -> None:
     """Follow tasks to their end; exit code 1 when one fails."""
-    from gateway.cli import videos
+    from gateway.cli.client import videos
 
     with _client(url, key) as client:
         code = videos.watch(client, ids, as_json=as_json)
@@ -230,7 +230,7 @@ def watch(ids: Ids, as_json: Json = False, url: Url = DEFAULT_URL, key: Key = ""
 @app.command()
 def cancel(ids: Ids, as_json: Json = False, url: Url = DEFAULT_URL, key: Key = "") -> None:
     """Cancel tasks that still wait; the upstream returns what they cost."""
-    from gateway.cli import videos
+    from gateway.cli.client import videos
 
     with _client(url, key) as client:
         code = videos.cancel(client, ids, as_json=as_json)
@@ -256,7 +256,7 @@ def download(
     key: Key = "",
 ) -> None:
     """Fetch a finished video; one that broke off is continued."""
-    from gateway.cli import downloads
+    from gateway.cli.client import downloads
 
     order = downloads.Order(id, out, thumbnail=thumbnail, force=force)
     with _client(url, key) as client:
@@ -267,7 +267,7 @@ def download(
 @app.command()
 def models(as_json: Json = False, url: Url = DEFAULT_URL, key: Key = "") -> None:
     """List the models that the key can use."""
-    from gateway.cli import videos
+    from gateway.cli.client import videos
 
     with _client(url, key) as client:
         code = videos.models(client, as_json=as_json)
@@ -277,8 +277,8 @@ def models(as_json: Json = False, url: Url = DEFAULT_URL, key: Key = "") -> None
 @accounts.command("list")
 def list_accounts(as_json: Json = False, url: Url = DEFAULT_URL, key: AdminKey = "") -> None:
     """Print how the accounts stand."""
-    from gateway.cli.accounts import list_accounts
-    from gateway.cli.client import GatewayClient
+    from gateway.cli.client.accounts import list_accounts
+    from gateway.cli.client.gateway_client import GatewayClient
 
     with GatewayClient(url, key) as client:
         code = list_accounts(client, as_json=as_json)
@@ -288,7 +288,7 @@ def list_accounts(as_json: Json = False, url: Url = DEFAULT_URL, key: AdminKey =
 @accounts.command()
 def check(names: Names = None, as_json: AccountsJson = False, url: Url = DEFAULT_URL, key: AdminKey = "") -> None:
     """Ask whether logins are alive; exit code 1 when one is not."""
-    from gateway.cli.accounts import CHECK
+    from gateway.cli.client.accounts import CHECK
 
     raise typer.Exit(_ask_each(CHECK, names, as_json, url, key))
 
@@ -296,7 +296,7 @@ def check(names: Names = None, as_json: AccountsJson = False, url: Url = DEFAULT
 @accounts.command()
 def points(names: Names = None, as_json: AccountsJson = False, url: Url = DEFAULT_URL, key: AdminKey = "") -> None:
     """Print what is left to spend."""
-    from gateway.cli.accounts import POINTS
+    from gateway.cli.client.accounts import POINTS
 
     raise typer.Exit(_ask_each(POINTS, names, as_json, url, key))
 
@@ -304,7 +304,7 @@ def points(names: Names = None, as_json: AccountsJson = False, url: Url = DEFAUL
 @accounts.command()
 def receive(names: Names = None, as_json: AccountsJson = False, url: Url = DEFAULT_URL, key: AdminKey = "") -> None:
     """Take today's credits."""
-    from gateway.cli.accounts import RECEIVE
+    from gateway.cli.client.accounts import RECEIVE
 
     raise typer.Exit(_ask_each(RECEIVE, names, as_json, url, key))
 
@@ -341,7 +341,7 @@ def archive(
     key: Key = "",
 ) -> None:
     """Copy finished videos to ARCHIVE_URL, with the configuration of a gateway; none has to run."""
-    from gateway.cli import archiving
+    from gateway.cli.server import archiving
 
     if prune:
         if ids or recent or from_file:
@@ -349,7 +349,7 @@ def archive(
         raise typer.Exit(archiving.prune(config, keep_days, as_json=as_json))
     if keep_days is not None:
         raise CommandError("--keep-days belongs to --prune", BAD_USAGE)
-    from gateway.cli.client import require_key
+    from gateway.cli.client.gateway_client import require_key
 
     selection = archiving.Selection(ids or (), from_file, recent)
     raise typer.Exit(archiving.archive(config, require_key(key), selection, as_json=as_json))
@@ -369,7 +369,7 @@ def probe(
     """Make the uncharged calls with one account and write a redacted report for a bug report.
 
     It never submits."""
-    from gateway.cli.probe import run_probe
+    from gateway.cli.server.probe import run_probe
 
     raise typer.Exit(run_probe(config, name, key, out))
 
@@ -380,7 +380,7 @@ def config(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON; else as TOML.")] = False,
 ) -> None:
     """Print the configuration, secrets masked."""
-    from gateway.cli.configuration import show_configuration
+    from gateway.cli.server.configuration import show_configuration
 
     show_configuration(config, as_json)
 
@@ -391,22 +391,22 @@ def _again(url: str) -> str:
 
 
 def _client(url: str, key: str) -> "GatewayClient":
-    from gateway.cli.client import GatewayClient, require_key
+    from gateway.cli.client.gateway_client import GatewayClient, require_key
 
     return GatewayClient(url, require_key(key))
 
 
 def _ask_each(action: "Action", names: Sequence[str] | None, as_json: bool, url: str, key: str) -> int:
-    from gateway.cli.accounts import ask_each
-    from gateway.cli.client import GatewayClient
+    from gateway.cli.client.accounts import ask_each
+    from gateway.cli.client.gateway_client import GatewayClient
 
     with GatewayClient(url, key) as client:
         return ask_each(client, action, names or (), as_json=as_json)
 
 
 def _set_state(word: str, name: str, as_json: bool, url: str, key: str) -> int:
-    from gateway.cli.accounts import set_state
-    from gateway.cli.client import GatewayClient
+    from gateway.cli.client.accounts import set_state
+    from gateway.cli.client.gateway_client import GatewayClient
 
     with GatewayClient(url, key) as client:
         return set_state(client, name, word, as_json=as_json)

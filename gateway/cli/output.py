@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import TextIO
 
-from gateway.cli.failures import CommandError
+from gateway.cli.errors import CommandError
 
 
 def say(text: str) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from providers.contract import SOUND_FIELD, MediaLimits, ModelCard
-from providers.files import MediaKind
+from providers.media_files import MediaKind
 
 _MEGABYTE = 1024 * 1024
 _JPEG_PNG = ("image/png", "image/jpeg")

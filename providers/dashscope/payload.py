@@ -21,7 +21,7 @@ from providers.contract import (
 )
 from providers.dashscope.sizes import Sizes
 from providers.dashscope.wires import LIST_FIELDS, VACE_WIRE, Protocol, Shape, Wire
-from providers.files import MediaKind
+from providers.media_files import MediaKind
 from providers.sizes import parse_size, short_side
 
 RESOLVE_HEADER = "X-DashScope-OssResourceResolve"

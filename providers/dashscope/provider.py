@@ -29,8 +29,8 @@ from providers.dashscope.regions import BASE_URLS, BEIJING
 from providers.dashscope.tasks import Page, list_window, parse, parse_page
 from providers.dashscope.uploads import Policy, Uploads, parse_policy
 from providers.dashscope.wires import UNPLACED_WIRE, USER_AGENT, wire_of
-from providers.http import HttpClient
-from providers.ways import Reply
+from providers.transport.client import HttpClient
+from providers.transport.transports import Reply
 
 BASE_URL = BASE_URLS[BEIJING]
 QUERIES_AT_ONCE = 5

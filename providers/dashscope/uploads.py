@@ -25,11 +25,11 @@ from providers.contract import (
 )
 from providers.dashscope.errors import MAX_DETAIL, text_of
 from providers.dashscope.wires import USER_AGENT, Files, Wire
-from providers.files import MediaFile, MediaKind
-from providers.http import HttpClient
-from providers.settle import ADDRESS_ONLY, is_public
-from providers.sharing import Shared, all_of
-from providers.ways import Reply
+from providers.media_files import MediaFile, MediaKind
+from providers.single_flight import Shared, all_of
+from providers.transport.client import HttpClient
+from providers.transport.transports import Reply
+from providers.validation import ADDRESS_ONLY, is_public
 
 DATA_URL_BYTES = 4 * 1024 * 1024
 """What the pictures written into one body may come to before they are encoded: 5.6 million characters after it."""

@@ -5,8 +5,8 @@ Captured 2026-03-10 on the mainland site: an accepted cancel is ret "0", and the
 """
 
 from providers.contract import Blame, ErrorKind, Phase, ProviderError, TaskState, Words
-from providers.jimeng.errors import SIGNATURE_REFUSED
 from providers.jimeng.history import NoEnvelopeError
+from providers.jimeng.site.errors import SIGNATURE_REFUSED
 
 _NO_SUCH_CALL = (404, 405)
 _NOT_OF_THE_TASK = frozenset({ErrorKind.UNREACHABLE, ErrorKind.ANSWER_LOST})

@@ -10,8 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from providers.contract import MediaLimits
-from providers.files import MediaKind
-from providers.jimeng.foreign import dig, integer, number, string
+from providers.jimeng.site.lenient_json import dig, integer, number, string
 from providers.jimeng.site_model import (
     MEDIA_FILES,
     Benefits,
@@ -20,6 +19,7 @@ from providers.jimeng.site_model import (
     ResolutionBenefit,
     SiteModel,
 )
+from providers.media_files import MediaKind
 
 CONFIGURATION_PATH = "/mweb/v1/video_generate/get_common_config"
 CONFIGURATION_BODY: Mapping[str, Any] = {"scene": "video_generate", "params": {}}

@@ -3,8 +3,8 @@
 from typing import Any
 
 from providers.contract import Credits
-from providers.jimeng.foreign import dig, id_text, integer
 from providers.jimeng.history import Envelope
+from providers.jimeng.site.lenient_json import dig, id_text, integer
 
 
 def parse_alive(answer: Envelope) -> bool | None:

@@ -14,13 +14,13 @@ from typing import Any
 import orjson
 
 from providers.contract import MediaRole, ModelCard, VideoRequest
-from providers.files import MediaKind
 from providers.jimeng.references import Material, meta_list
-from providers.jimeng.regions import Region
-from providers.jimeng.session import CURRENT
+from providers.jimeng.site.regions import Region
+from providers.jimeng.site.session import CURRENT
 from providers.jimeng.site_model import RATIO, SECONDS, Benefits, ModelWire
 from providers.jimeng.submit_metrics import metrics_of
-from providers.jimeng.upload_answers import Uploaded
+from providers.jimeng.uploads.answers import Uploaded
+from providers.media_files import MediaKind
 
 _COMPONENT_MIN_VERSION = "1.0.0"
 _FRAMES_PER_SECOND = 24

@@ -9,9 +9,9 @@ from dataclasses import replace
 from typing import Any, NamedTuple, Protocol
 
 from providers.contract import Account, ErrorKind, ListedTask, Phase, ProviderError, Queue, TaskState, Words
-from providers.jimeng.errors import REFUSED_BY_STATUS, Reason, failure, reason_of
-from providers.jimeng.foreign import dig, first, id_text, integer, json_text, known_time, number_text, string
 from providers.jimeng.results import ITEM_ID_PATHS, choose
+from providers.jimeng.site.errors import REFUSED_BY_STATUS, Reason, failure, reason_of
+from providers.jimeng.site.lenient_json import dig, first, id_text, integer, json_text, known_time, number_text, string
 
 EXTRACTING = Words("视频生成完成,正在提取URL", "The video is generated, its link is being fetched")
 

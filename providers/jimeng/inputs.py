@@ -16,14 +16,14 @@ from providers.contract import (
     VideoRequest,
     Words,
 )
-from providers.files import MediaFile, MediaKind
 from providers.jimeng.draft import REFERENCES, mode_of
 from providers.jimeng.references import Material, unmatched_marks
-from providers.jimeng.regions import Region
+from providers.jimeng.site.regions import Region
 from providers.jimeng.site_model import MEDIA_FILES
-from providers.jimeng.upload import Uploader
-from providers.jimeng.upload_answers import Uploaded
-from providers.sharing import Shared, all_of
+from providers.jimeng.uploads.answers import Uploaded
+from providers.jimeng.uploads.uploader import Uploader
+from providers.media_files import MediaFile, MediaKind
+from providers.single_flight import Shared, all_of
 
 UPLOADS_AT_ONCE = 4
 """Of one request."""

@@ -11,8 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from providers.contract import ModelCard
-from providers.files import MediaKind
-from providers.jimeng.regions import PROVIDER, REGIONS
+from providers.jimeng.site.regions import PROVIDER, REGIONS
 from providers.jimeng.site_model import (
     MEDIA_FILES,
     RATIOS,
@@ -23,6 +22,7 @@ from providers.jimeng.site_model import (
     ResolutionBenefit,
     SiteModel,
 )
+from providers.media_files import MediaKind
 
 _CN = frozenset({"cn"})
 _ABROAD = frozenset(REGIONS) - _CN

@@ -20,16 +20,17 @@ from providers.contract import (
     TaskState,
     VideoRequest,
 )
-from providers.http import HttpClient
-from providers.jimeng import configuration, draft, history, models, records, regions, session
+from providers.jimeng import configuration, draft, history, models, records
 from providers.jimeng.cancel import is_refusal, verdict
 from providers.jimeng.credits import parse_alive, parse_credits, parse_received
-from providers.jimeng.errors import LOGIN_EXPIRED, SIGNATURE_REFUSED, refusal, refused_submit
 from providers.jimeng.inputs import UploadMemory, check_inputs, check_lengths, with_sound
+from providers.jimeng.site import regions, session
+from providers.jimeng.site.errors import LOGIN_EXPIRED, SIGNATURE_REFUSED, refusal, refused_submit
 from providers.jimeng.site_model import SiteModel
-from providers.jimeng.upload import Uploader
-from providers.jimeng.upload_answers import Uploaded
-from providers.ways import Reply
+from providers.jimeng.uploads.answers import Uploaded
+from providers.jimeng.uploads.uploader import Uploader
+from providers.transport.client import HttpClient
+from providers.transport.transports import Reply
 
 SUBMIT_PATH = "/mweb/v1/aigc_draft/generate"
 HISTORY_PATH = "/mweb/v1/get_history"

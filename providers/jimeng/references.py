@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from providers.files import MediaKind
+from providers.media_files import MediaKind
 
 _KINDS: dict[str, MediaKind] = {
     "image_file_": MediaKind.IMAGE,

@@ -11,7 +11,16 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from providers.contract import Result, TaskState
-from providers.jimeng.foreign import dig, integer, json_text, known_time, link_text, number, number_text, string
+from providers.jimeng.site.lenient_json import (
+    dig,
+    integer,
+    json_text,
+    known_time,
+    link_text,
+    number,
+    number_text,
+    string,
+)
 
 ITEM_ID_PATHS = (("item_id",), ("id",), ("local_item_id",), ("common_attr", "id"))
 """Where an item names itself for the best-quality call."""

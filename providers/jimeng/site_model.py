@@ -10,8 +10,8 @@ from itertools import combinations
 from typing import TypeVar
 
 from providers.contract import MediaLimits, MediaRole, ModelCard, Words
-from providers.files import MediaKind
-from providers.jimeng.regions import PROVIDER
+from providers.jimeng.site.regions import PROVIDER
+from providers.media_files import MediaKind
 
 T = TypeVar("T")
 

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import orjson
 
 from providers.contract import VideoRequest
-from providers.files import MediaKind
 from providers.jimeng.site_model import SECONDS, ModelWire
-from providers.jimeng.upload_answers import Uploaded
+from providers.jimeng.uploads.answers import Uploaded
+from providers.media_files import MediaKind
 
 
 class _Form(NamedTuple):

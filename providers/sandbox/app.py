@@ -10,13 +10,13 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from providers.sandbox.books import Books, Recorder
 from providers.sandbox.chat import chat_routes
-from providers.sandbox.dashscope import DashScope
+from providers.sandbox.dashscope.service import DashScope
 from providers.sandbox.files import Files
 from providers.sandbox.jimeng.site import Jimeng
 from providers.sandbox.outcomes import table
 from providers.sandbox.settings import SandboxSettings
+from providers.sandbox.state import Books, Recorder
 
 ABOUT = (
     "video-gateway sandbox: Jimeng (/mweb, /commerce, /passport, /imagex, /vod), DashScope (/api/v1, "

@@ -17,8 +17,8 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from providers.sandbox.answers import refusal
-from providers.sandbox.books import bearer_of
 from providers.sandbox.outcomes import credential_word, read_words
+from providers.sandbox.state import bearer_of
 
 Json = dict[str, Any]
 Dialect = Literal["modelscope", "compatible"]

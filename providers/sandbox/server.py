@@ -12,9 +12,9 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from providers.sandbox.app import create_sandbox
-from providers.sandbox.books import Books
 from providers.sandbox.jimeng.catalogue import JimengModels
 from providers.sandbox.settings import SandboxSettings
+from providers.sandbox.state import Books
 
 _START_SECONDS = 10.0
 

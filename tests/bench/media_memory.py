@@ -20,7 +20,7 @@ from typing import IO
 
 import httpx
 
-from gateway.archive_records import Record, write_record
+from gateway.archive.records import Record, write_record
 from providers.contract import Account
 from providers.sandbox.server import SandboxServer
 from providers.sandbox.settings import SandboxSettings

@@ -21,8 +21,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from gateway.content import stream_content
-from providers.http import HttpClient
+from gateway.api.file_responses import stream_content
+from providers.transport.client import HttpClient
 
 TARGET_MB = 30
 PIECE = bytes(range(256)) * 256

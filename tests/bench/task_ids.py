@@ -2,7 +2,7 @@
 
 import timeit
 
-from gateway.task_ids import TaskId, derived_key, seal, unseal
+from gateway.task_ids.signed import TaskId, derived_key, seal, unseal
 
 EXAMPLE = TaskId(
     provider="dashscope",

@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from gateway.app import create_app
-from gateway.cli.background import BackgroundServer
-from gateway.settings import Settings, TimeoutSettings
+from gateway.cli.server.background import BackgroundServer
+from gateway.core.settings import Settings, TimeoutSettings
 from providers.sandbox.server import SandboxServer
 from providers.sandbox.settings import SandboxSettings
 

@@ -15,13 +15,13 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from gateway.answers import TaskObject, VideoObject
+from gateway.api.schemas.responses import TaskObject, VideoObject
 from gateway.app import create_app
-from gateway.archive_records import day_of
-from gateway.cli.background import BackgroundServer
-from gateway.desks import DEADLINE_SECONDS
-from gateway.settings import ArchiveSettings, TimeoutSettings
-from gateway.task_ids import PREFIX, peek
+from gateway.archive.records import day_of
+from gateway.cli.server.background import BackgroundServer
+from gateway.core.settings import ArchiveSettings, TimeoutSettings
+from gateway.polling.batcher import DEADLINE_SECONDS
+from gateway.task_ids.signed import PREFIX, peek
 from providers.sandbox.files import CLIPS
 from providers.sandbox.server import SandboxServer
 from tests.archives import ArchivePlace, new_place

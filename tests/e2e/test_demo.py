@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from gateway.cli.background import BackgroundServer
-from gateway.cli.demo import download, file_name
-from gateway.cli.failures import CommandError
+from gateway.cli.errors import CommandError
+from gateway.cli.server.background import BackgroundServer
+from gateway.cli.server.demo import download, file_name
 
 COMMAND = [sys.executable, "-m", "gateway", "demo"]
 

@@ -9,12 +9,12 @@ import pytest
 
 from gateway.app import create_app
 from gateway.cli import main
-from gateway.cli.background import BackgroundServer
-from gateway.settings import Settings
+from gateway.cli.server.background import BackgroundServer
+from gateway.core.settings import Settings
 from providers.sandbox.files import CLIPS
 from providers.sandbox.server import SandboxServer
 from providers.sandbox.settings import SandboxSettings
-from tests.gateway.test_cli_download import KEY, Out, files
+from tests.gateway.cli.client.test_downloads import KEY, Out, files
 
 BEGUN = b"what an earlier run left"
 
@@ -37,7 +37,7 @@ def real(gateway: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("GATEWAY_KEY", "sk-one")
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
     nap = time.sleep
-    monkeypatch.setattr("gateway.cli.downloads.time.sleep", lambda seconds: nap(min(seconds, 0.005)))
+    monkeypatch.setattr("gateway.cli.client.downloads.time.sleep", lambda seconds: nap(min(seconds, 0.005)))
     monkeypatch.chdir(tmp_path)
     return gateway
 

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from gateway.app import create_app
-from gateway.cli.background import BackgroundServer
+from gateway.cli.server.background import BackgroundServer
 from providers.sandbox.server import SandboxServer
 from providers.sandbox.settings import SandboxSettings
 from tests.e2e.conftest import HastyClock, bearer, follow, settings_for

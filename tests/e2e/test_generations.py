@@ -8,10 +8,18 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from gateway.answers import ErrorBody, ModelList, ModelObject, TaskAccepted, TaskList, TaskObject, WaitedTask
+from gateway.api.schemas.responses import (
+    ErrorBody,
+    ModelList,
+    ModelObject,
+    TaskAccepted,
+    TaskList,
+    TaskObject,
+    WaitedTask,
+)
 from gateway.app import create_app
-from gateway.cli.background import BackgroundServer
-from gateway.settings import LimitSettings
+from gateway.cli.server.background import BackgroundServer
+from gateway.core.settings import LimitSettings
 from providers.sandbox.server import SandboxServer
 from tests.e2e.conftest import HastyClock, bearer, follow, settings_for
 from tests.pictures import data_url, picture

@@ -12,8 +12,8 @@ import pytest
 from openai import OpenAI
 
 from gateway.app import create_app
-from gateway.cli.background import BackgroundServer
-from gateway.settings import MediaSettings, TimeoutSettings
+from gateway.cli.server.background import BackgroundServer
+from gateway.core.settings import MediaSettings, TimeoutSettings
 from providers.sandbox.server import SandboxServer
 from tests.e2e.conftest import HastyClock, bearer, follow, settings_for
 from tests.pictures import clip, noise, picture, sound

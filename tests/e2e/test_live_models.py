@@ -7,8 +7,8 @@ import httpx
 import pytest
 
 from gateway.app import create_app
-from gateway.cli.background import BackgroundServer
-from gateway.settings import ExtraModel, Settings
+from gateway.cli.server.background import BackgroundServer
+from gateway.core.settings import ExtraModel, Settings
 from providers.sandbox.server import SandboxServer
 from providers.sandbox.settings import SandboxSettings
 from tests.e2e.conftest import bearer

@@ -10,8 +10,8 @@ import pytest
 from pydantic import SecretStr
 
 from gateway.app import create_app
-from gateway.cli.background import BackgroundServer
-from gateway.settings import AccountSettings
+from gateway.cli.server.background import BackgroundServer
+from gateway.core.settings import AccountSettings
 from providers.sandbox.server import SandboxServer
 from tests.e2e.conftest import HastyClock, bearer, settings_for
 

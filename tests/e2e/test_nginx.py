@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from gateway.app import create_app
-from gateway.cli.background import BackgroundServer
-from gateway.settings import TimeoutSettings
+from gateway.cli.server.background import BackgroundServer
+from gateway.core.settings import TimeoutSettings
 from providers.sandbox.server import SandboxServer
 from tests.e2e.conftest import HastyClock, bearer, follow, settings_for
 from tests.pictures import clip, data_url, picture

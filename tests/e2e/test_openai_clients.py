@@ -14,7 +14,7 @@ from typing import Any
 import openai
 import pytest
 
-from gateway.answers import VideoDeleted, VideoObject
+from gateway.api.schemas.responses import VideoDeleted, VideoObject
 from providers.sandbox.server import SandboxServer
 from tests.e2e.journeys import journey
 

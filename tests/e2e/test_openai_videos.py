@@ -9,9 +9,9 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from gateway.answers import ErrorBody, VideoList, VideoObject
+from gateway.api.schemas.responses import ErrorBody, VideoList, VideoObject
 from gateway.app import create_app
-from gateway.cli.background import BackgroundServer
+from gateway.cli.server.background import BackgroundServer
 from providers.sandbox.server import SandboxServer
 from providers.sandbox.settings import SandboxSettings
 from tests.e2e.conftest import UPSTREAM, HastyClock, bearer, settings_for

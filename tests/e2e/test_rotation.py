@@ -15,9 +15,9 @@ import pytest
 from pydantic import SecretStr
 
 from gateway.app import create_app
-from gateway.cli.background import BackgroundServer
-from gateway.clock import Clock
-from gateway.settings import AccountSettings, RotationSettings
+from gateway.cli.server.background import BackgroundServer
+from gateway.core.clock import Clock
+from gateway.core.settings import AccountSettings, RotationSettings
 from providers.sandbox.server import SandboxServer
 from providers.sandbox.settings import SandboxSettings
 from tests.e2e.conftest import HastyClock, bearer, settings_for

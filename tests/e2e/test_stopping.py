@@ -10,8 +10,8 @@ import openai
 import pytest
 
 from gateway.app import create_app
-from gateway.cli.background import BackgroundServer
-from gateway.settings import TimeoutSettings
+from gateway.cli.server.background import BackgroundServer
+from gateway.core.settings import TimeoutSettings
 from providers.sandbox.server import SandboxServer
 from tests.e2e.conftest import bearer, settings_for
 

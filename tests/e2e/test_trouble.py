@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from gateway.app import create_app
-from gateway.cli.background import BackgroundServer
-from gateway.logs import JsonFormatter, TextFormatter
+from gateway.cli.server.background import BackgroundServer
+from gateway.core.logs import JsonFormatter, TextFormatter
 from providers.sandbox.server import SandboxServer
 from tests.e2e.conftest import HastyClock, bearer, follow, settings_for
 

@@ -6,7 +6,7 @@ import pytest
 from pydantic import SecretStr
 
 from gateway.app import create_app
-from gateway.settings import ExtraModel, Settings, SettingsError
+from gateway.core.settings import ExtraModel, Settings, SettingsError
 
 
 def test_a_credential_that_cannot_be_one_stops_the_start_and_is_not_shown() -> None:

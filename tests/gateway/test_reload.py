@@ -12,14 +12,14 @@ import httpx
 import pytest
 from starlette.datastructures import State
 
+from gateway.accounts.health import AccountState
+from gateway.api.context import Parts
 from gateway.app import create_app
-from gateway.assembly import Memory, assemble, remember
-from gateway.cli.background import BackgroundServer
-from gateway.clock import SystemClock
-from gateway.context import Parts
-from gateway.health import AccountState
+from gateway.bootstrap import Memory, assemble, remember
+from gateway.cli.server.background import BackgroundServer
+from gateway.core.clock import SystemClock
+from gateway.core.settings import load_settings
 from gateway.reload import Reloader
-from gateway.settings import load_settings
 from providers.contract import ErrorKind
 from tests.upstream import trouble
 

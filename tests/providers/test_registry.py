@@ -3,9 +3,9 @@
 import pytest
 
 from providers.dashscope.provider import DashScope
-from providers.http import HttpClient
 from providers.jimeng.provider import Jimeng
 from providers.registry import Registry
+from providers.transport.client import HttpClient
 
 
 @pytest.fixture

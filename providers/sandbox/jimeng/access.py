@@ -7,7 +7,6 @@ from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
-from providers.sandbox.books import session_of
 from providers.sandbox.jimeng.accounts import Account
 from providers.sandbox.jimeng.errors import (
     COMMERCE_LOGIN,
@@ -21,6 +20,7 @@ from providers.sandbox.jimeng.errors import (
 )
 from providers.sandbox.jimeng.sites import Site, likely_site, site_of
 from providers.sandbox.outcomes import credential_word
+from providers.sandbox.state import session_of
 
 Json = dict[str, Any]
 

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from providers.sandbox.books import Books
 from providers.sandbox.jimeng.tasks import Task
 from providers.sandbox.outcomes import credential_word
 from providers.sandbox.settings import SandboxSettings
+from providers.sandbox.state import Books
 
 Json = dict[str, Any]
 

@@ -7,7 +7,6 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from providers.sandbox.answers import troubled
-from providers.sandbox.books import Books
 from providers.sandbox.files import Files, base_of
 from providers.sandbox.jimeng import records, results
 from providers.sandbox.jimeng.access import Call
@@ -16,6 +15,7 @@ from providers.sandbox.jimeng.envelopes import Envelopes
 from providers.sandbox.jimeng.errors import EMPTY, FAILED, PARAMETER, TOO_OFTEN, Refused, need
 from providers.sandbox.jimeng.tasks import Task
 from providers.sandbox.settings import SandboxSettings
+from providers.sandbox.state import Books
 
 Json = dict[str, Any]
 

@@ -11,7 +11,6 @@ from starlette.requests import Request
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from providers.sandbox.books import Books
 from providers.sandbox.files import Files
 from providers.sandbox.jimeng.access import GENERATE, Call, let_in
 from providers.sandbox.jimeng.accounts import Accounts
@@ -26,6 +25,7 @@ from providers.sandbox.jimeng.materials import Materials
 from providers.sandbox.jimeng.sites import likely_site
 from providers.sandbox.jimeng.uploads import JimengUploads
 from providers.sandbox.settings import SandboxSettings
+from providers.sandbox.state import Books
 
 
 class Jimeng:

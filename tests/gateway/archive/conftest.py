@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.background import Background
-from providers.http import HttpClient
+from gateway.core.background_tasks import Background
+from providers.transport.client import HttpClient
 from tests.archives import (
     FileHost,
     new_place,

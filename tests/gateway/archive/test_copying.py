@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from gateway import archive as archive_module
-from gateway.archive import (
+from gateway.archive import archive as archive_module
+from gateway.archive.archive import (
     FIRST_RETRY_SECONDS,
     GIVEN_UP_SECONDS,
     LINK_LIFE_SECONDS,
     LONGEST_RETRY_SECONDS,
 )
-from gateway.archive_copy import Outcome
-from gateway.background import Background
+from gateway.archive.copier import Outcome
+from gateway.core.background_tasks import Background
 from providers.contract import ErrorKind, ProviderError, Result
-from providers.http import HttpClient
+from providers.transport.client import HttpClient
 from tests.archives import (
     ACCOUNT,
     FACTS,

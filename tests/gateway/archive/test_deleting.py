@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.archive_store import ArchiveStore, StoreError
+from gateway.archive.store import ArchiveStore, StoreError
 from tests.archives import (
     ACCOUNT,
     CREATED,

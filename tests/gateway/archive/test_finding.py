@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.archive import (
+from gateway.archive.archive import (
     FOUND_SECONDS,
     KNOWN_SECONDS,
     MISSED_SECONDS,
 )
-from gateway.archive_copy import Outcome, Report, copy_task
-from gateway.archive_records import Archived
-from gateway.archive_store import StoreError
+from gateway.archive.copier import Outcome, Report, copy_task
+from gateway.archive.records import Archived
+from gateway.archive.store import StoreError
 from providers.contract import Result
 from tests.archives import (
     ACCOUNT,

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.archive import (
+from gateway.archive.archive import (
     UnsatisfiableRangeError,
     _part,
 )
-from gateway.archive_copy import Outcome
-from gateway.archive_store import StoreError, Stream
+from gateway.archive.copier import Outcome
+from gateway.archive.store import StoreError, Stream
 from providers.contract import ErrorKind, ProviderError, Result
 from tests.archives import (
     ACCOUNT,

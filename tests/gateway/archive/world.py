@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 
-from gateway.archive import (
+from gateway.archive.archive import (
     Archive,
     Opened,
 )
-from gateway.archive_copy import Report
-from gateway.archive_records import Archived, Facts
-from gateway.archive_store import ArchiveStore, StoreError, Stream
-from gateway.background import Background
+from gateway.archive.copier import Report
+from gateway.archive.records import Archived, Facts
+from gateway.archive.store import ArchiveStore, StoreError, Stream
+from gateway.core.background_tasks import Background
 from providers.contract import Result
-from providers.http import HttpClient
+from providers.transport.client import HttpClient
 from tests.archives import (
     ACCOUNT,
     CREATED,

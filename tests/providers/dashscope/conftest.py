@@ -10,7 +10,7 @@ from providers.contract import (
     Account,
 )
 from providers.dashscope.provider import DashScope
-from providers.http import HttpClient
+from providers.transport.client import HttpClient
 from tests.providers.dashscope.wire import KEY, NOW
 
 

@@ -6,7 +6,7 @@ import random
 from PIL import Image
 
 from providers.contract import Media, MediaRole
-from providers.files import MediaFile
+from providers.media_files import MediaFile
 from tests import pictures
 from tests.pictures import media_file
 

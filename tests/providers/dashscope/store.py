@@ -9,7 +9,7 @@ import respx
 from providers.dashscope.uploads import (
     Policy,
 )
-from providers.files import MediaFile
+from providers.media_files import MediaFile
 from tests.providers.dashscope.wire import (
     ACCEPTED,
     BASE,

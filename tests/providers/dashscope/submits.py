@@ -8,7 +8,7 @@ from providers.contract import ErrorKind, FieldReason, Media, MediaRole, Provide
 from providers.dashscope.models import MODELS
 from providers.dashscope.payload import build
 from providers.dashscope.wires import wire_of
-from providers.settle import settle
+from providers.validation import settle
 
 CARDS = {card.name: card for card in MODELS}
 FF, LF = MediaRole.FIRST_FRAME, MediaRole.LAST_FRAME

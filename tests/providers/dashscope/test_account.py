@@ -13,8 +13,8 @@ from providers.contract import (
     ProviderError,
 )
 from providers.dashscope.provider import BASE_URL, DashScope
-from providers.http import HttpClient
 from providers.sandbox.server import SandboxServer
+from providers.transport.client import HttpClient
 from tests.providers.dashscope.wire import (
     ACCEPTED,
     BASE,

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from providers.contract import FieldReason, Media, MediaRole, ProviderError, VideoRequest
-from providers.files import MediaKind
-from providers.settle import ADDRESS_ONLY, approach, settle
+from providers.media_files import MediaKind
+from providers.validation import ADDRESS_ONLY, approach, settle
 from tests.pictures import data_url
 from tests.providers.dashscope.media import media as from_file
 from tests.providers.dashscope.media import picture

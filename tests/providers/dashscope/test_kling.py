@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from providers.contract import FieldReason, MediaRole, VideoRequest
-from providers.settle import LENGTH_OF_INPUT, SHAPE_OF_INPUT, SILENT, approach, settle
+from providers.validation import LENGTH_OF_INPUT, SHAPE_OF_INPUT, SILENT, approach, settle
 from tests.providers.dashscope.submits import CARDS, FF, LF, RI, RV, VI, hint, inputs, parameters, problems, sent
 
 KLING = "kling/kling-v3-video-generation"

@@ -17,9 +17,9 @@ from providers.contract import (
     TaskState,
 )
 from providers.dashscope.provider import LIST_CALLS, LIST_PAGE, DashScope
-from providers.http import HttpClient
 from providers.sandbox.server import SandboxServer
 from providers.sandbox.settings import SandboxSettings
+from providers.transport.client import HttpClient
 from tests.providers.dashscope.wire import BASE, HTML, KEY, NOW, error_body, submitted, without_key
 
 

@@ -13,9 +13,9 @@ from providers.dashscope.wires import (
     Shape,
     wire_of,
 )
-from providers.files import EXTENSIONS, MediaKind
-from providers.settle import settle
+from providers.media_files import EXTENSIONS, MediaKind
 from providers.sizes import parse_size
+from providers.validation import settle
 
 every_card = pytest.mark.parametrize("card", MODELS, ids=lambda card: card.name)
 

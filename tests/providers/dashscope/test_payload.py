@@ -14,8 +14,8 @@ from providers.contract import (
 from providers.dashscope.models import MODELS, open_card
 from providers.dashscope.payload import RESOLVE_HEADER, Payload, build
 from providers.dashscope.wires import IMAGE2VIDEO_PATH, VIDEO_PATH, wire_of
-from providers.files import MediaKind
-from providers.settle import settle
+from providers.media_files import MediaKind
+from providers.validation import settle
 
 CARDS = {card.name: card for card in MODELS}
 VACE_VIDEO = {"input": {"function": "video_edit", "mask_image_url": "https://h/m.png"}}

@@ -24,8 +24,8 @@ from providers.contract import (
 )
 from providers.dashscope.models import MODELS
 from providers.dashscope.provider import QUERIES_AT_ONCE, DashScope
-from providers.files import MediaKind
-from providers.http import HttpClient
+from providers.media_files import MediaKind
+from providers.transport.client import HttpClient
 from tests.providers.dashscope.wire import (
     ACCEPTED,
     BASE,

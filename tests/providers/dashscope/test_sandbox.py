@@ -7,9 +7,9 @@ import pytest
 
 from providers.contract import Account, ErrorKind, Media, MediaRole, Phase, ProviderError, TaskState
 from providers.dashscope.provider import DashScope
-from providers.http import HttpClient
 from providers.sandbox.server import SandboxServer
 from providers.sandbox.settings import SandboxSettings
+from providers.transport.client import HttpClient
 from tests.providers.dashscope.media import clip, heavy_picture, media, picture, tone
 from tests.providers.dashscope.wire import refused, submitted
 

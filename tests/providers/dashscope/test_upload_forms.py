@@ -17,7 +17,7 @@ from providers.dashscope.uploads import (
     parse_error,
     parse_policy,
 )
-from providers.files import PIECE_BYTES
+from providers.media_files import PIECE_BYTES
 from tests.pictures import media_file
 from tests.providers.dashscope.store import DATA, EXPIRED, OSS, POLICY, inline
 from tests.providers.dashscope.wire import (

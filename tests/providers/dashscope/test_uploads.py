@@ -16,8 +16,8 @@ from providers.dashscope.uploads import (
     UPLOADS_AT_ONCE,
     form,
 )
-from providers.http import HttpClient
-from providers.settle import ADDRESS_ONLY
+from providers.transport.client import HttpClient
+from providers.validation import ADDRESS_ONLY
 from tests.pictures import FORMATS
 from tests.providers.dashscope.media import clip, heavy_picture, media, picture, tone
 from tests.providers.dashscope.store import DATA, EXPIRED, POLICY, Store, inline, link, oss_error

@@ -10,7 +10,7 @@ from providers.contract import (
     VideoRequest,
 )
 from providers.dashscope.provider import DashScope
-from providers.settle import settle
+from providers.validation import settle
 
 BASE = "https://dashscope.aliyuncs.com/api/v1"
 SUBMIT = f"{BASE}/services/aigc/video-generation/video-synthesis"

@@ -6,7 +6,7 @@ import struct
 from PIL import Image
 
 from providers.contract import Media, MediaRole
-from providers.files import MediaFile, MediaKind
+from providers.media_files import MediaFile, MediaKind
 
 
 def picture(format: str = "PNG", size: tuple[int, int] = (8, 6), colour: str = "red") -> MediaFile:

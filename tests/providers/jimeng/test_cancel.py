@@ -11,17 +11,18 @@ import pytest
 import respx
 
 from providers.contract import Account, CanCancel, ErrorKind, Phase, ProviderError, TaskState, VideoRequest
-from providers.http import HttpClient
-from providers.jimeng import records, session
+from providers.jimeng import records
 from providers.jimeng.cancel import REASONS, is_refusal, verdict
 from providers.jimeng.history import NoEnvelopeError
 from providers.jimeng.provider import CANCEL_PATH, Jimeng
 from providers.jimeng.records import STATUS_PATH
-from providers.jimeng.regions import REGIONS, Hosts
+from providers.jimeng.site import session
+from providers.jimeng.site.regions import REGIONS, Hosts
 from providers.sandbox.server import SandboxServer
 from providers.sandbox.settings import SandboxSettings
-from providers.settle import settle
-from tests.providers.jimeng.site import envelope
+from providers.transport.client import HttpClient
+from providers.validation import settle
+from tests.providers.jimeng.upload_site import envelope
 
 NOW = 1757737934
 ID = "9481700000001"

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from providers.contract import MediaRole, ModelCard, VideoRequest
-from providers.files import MediaKind
 from providers.jimeng.configuration import parse_configuration
 from providers.jimeng.draft import wire_of
 from providers.jimeng.models import MODELS, name_of
 from providers.jimeng.site_model import SiteModel
-from providers.settle import settle
+from providers.media_files import MediaKind
+from providers.validation import settle
 
 RECORDED = Path(__file__).parent / "recorded"
 VGFM = "dreamina_ic_generate_video_model_vgfm"

@@ -20,14 +20,14 @@ from providers.contract import (
     ErrorKind,
     ProviderError,
 )
-from providers.http import HttpClient
-from providers.jimeng import session
 from providers.jimeng.credits import parse_alive, parse_credits, parse_received
 from providers.jimeng.history import Envelope
 from providers.jimeng.provider import CREDITS_PATH, LOGIN_PATH, RECEIVE_PATH, Jimeng
-from providers.jimeng.regions import REGIONS, Hosts
+from providers.jimeng.site import session
+from providers.jimeng.site.regions import REGIONS, Hosts
 from providers.sandbox.server import SandboxServer
 from providers.sandbox.settings import SandboxSettings
+from providers.transport.client import HttpClient
 from tests.upstream import alive as is_alive
 
 NOW = 1757737934

@@ -11,12 +11,12 @@ import pytest
 import respx
 
 from providers.contract import Account, CanDiscover, ErrorKind, ModelCard, ProviderError
-from providers.http import HttpClient
 from providers.jimeng.configuration import CONFIGURATION_PATH
 from providers.jimeng.models import MODELS, extra_model
 from providers.jimeng.provider import Jimeng
-from providers.jimeng.regions import REGIONS
-from tests.providers.jimeng.site import envelope
+from providers.jimeng.site.regions import REGIONS
+from providers.transport.client import HttpClient
+from tests.providers.jimeng.upload_site import envelope
 
 CN = Account("jimeng", "5e55101d0123456789", region="cn")
 SG = Account("jimeng", "5e55101d0123456789", region="sg")

@@ -8,12 +8,12 @@ import orjson
 import pytest
 
 from providers.contract import Media, MediaRole, ModelCard, VideoRequest
-from providers.files import MediaKind
 from providers.jimeng.draft import FRAMES, REFERENCES, mode_of, submit_body, wire_of
 from providers.jimeng.models import MODELS, raw_key
-from providers.jimeng.regions import REGIONS
-from providers.jimeng.upload_answers import Uploaded
-from providers.settle import settle
+from providers.jimeng.site.regions import REGIONS
+from providers.jimeng.uploads.answers import Uploaded
+from providers.media_files import MediaKind
+from providers.validation import settle
 from tests.providers.jimeng.files import clip, first_frame, last_frame, picture, reference, sound
 
 SUBMIT_ID = "0b5b6c3e-9d6f-5d5e-8d5e-1f2e3d4c5b6a"

@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from providers.contract import ErrorKind, Phase, ProviderError, Queue, TaskState
-from providers.jimeng.errors import Reason
 from providers.jimeng.history import (
     EXTRACTING,
     SubmitAnswer,
@@ -24,6 +23,7 @@ from providers.jimeng.history import (
     records,
     with_queue,
 )
+from providers.jimeng.site.errors import Reason
 
 ID = "7535099487211244578"
 URL = "https://v.example/a.mp4"

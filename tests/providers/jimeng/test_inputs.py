@@ -17,7 +17,6 @@ from providers.contract import (
     ProviderError,
     VideoRequest,
 )
-from providers.files import MediaFile, MediaKind
 from providers.jimeng.inputs import (
     NO_FILE,
     NOT_SENT,
@@ -29,9 +28,10 @@ from providers.jimeng.inputs import (
     with_sound,
 )
 from providers.jimeng.models import MODELS
-from providers.jimeng.regions import REGIONS
-from providers.jimeng.upload import Uploader
-from providers.jimeng.upload_answers import Uploaded
+from providers.jimeng.site.regions import REGIONS
+from providers.jimeng.uploads.answers import Uploaded
+from providers.jimeng.uploads.uploader import Uploader
+from providers.media_files import MediaFile, MediaKind
 from tests.clock import TestClock
 from tests.providers.jimeng.files import clip, first_frame, last_frame, media, picture, reference, sound
 

@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 
 from providers.contract import ErrorKind, Media, MediaRole, ModelCard, ProviderError, VideoRequest
-from providers.files import MediaKind
 from providers.jimeng.draft import wire_of
 from providers.jimeng.models import MODELS, NAMES, PREFERRED, WITHDRAWN, extra_model, name_of, raw_key
 from providers.jimeng.site_model import REFERENCES_ELSEWHERE
-from providers.settle import settle
+from providers.media_files import MediaKind
+from providers.validation import settle
 
 ALL = {"cn", "us", "hk", "jp", "sg"}
 ABROAD = ALL - {"cn"}

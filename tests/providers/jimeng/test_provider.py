@@ -26,9 +26,6 @@ from providers.contract import (
     TaskState,
     VideoRequest,
 )
-from providers.files import MediaFile, MediaKind
-from providers.http import HttpClient
-from providers.jimeng import session
 from providers.jimeng.models import extra_model
 from providers.jimeng.provider import (
     HISTORY_PATH,
@@ -38,13 +35,16 @@ from providers.jimeng.provider import (
     Jimeng,
 )
 from providers.jimeng.records import BEST_QUALITY_PATH, QUEUE_PATH, STATUS_PATH
-from providers.jimeng.regions import REGIONS, Hosts
+from providers.jimeng.site import session
+from providers.jimeng.site.regions import REGIONS, Hosts
+from providers.media_files import MediaFile, MediaKind
 from providers.sandbox import server as sandbox_server
 from providers.sandbox.server import SandboxServer
 from providers.sandbox.settings import SandboxSettings
-from providers.settle import settle
+from providers.transport.client import HttpClient
+from providers.validation import settle
 from tests.providers.jimeng.files import clip, picture, reference, sound
-from tests.providers.jimeng.site import LENT, UploadSite, envelope
+from tests.providers.jimeng.upload_site import LENT, UploadSite, envelope
 
 NOW = 1757737934
 ID = "7535099487211244578"

@@ -12,16 +12,17 @@ import orjson
 import pytest
 
 from providers.contract import Credits, ErrorKind, Phase, ProviderError, Queue, Result, TaskState
-from providers.files import MediaKind
-from providers.jimeng import history, upload_answers
+from providers.jimeng import history
 from providers.jimeng.configuration import parse_configuration
 from providers.jimeng.credits import parse_alive, parse_credits, parse_received
-from providers.jimeng.errors import refusal
 from providers.jimeng.provider import CANCEL_PATH
 from providers.jimeng.results import best_choices, choose, with_better
-from providers.jimeng.sigv4 import SigningKeys
-from providers.jimeng.upload_answers import StaleTokenError, UploadAddress, Uploaded, UploadToken
-from providers.ways import Reply
+from providers.jimeng.site.errors import refusal
+from providers.jimeng.uploads import answers
+from providers.jimeng.uploads.answers import StaleTokenError, UploadAddress, Uploaded, UploadToken
+from providers.jimeng.uploads.sigv4 import SigningKeys
+from providers.media_files import MediaKind
+from providers.transport.transports import Reply
 
 FOLDER = Path(__file__).parent / "recorded"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.json"))
@@ -47,7 +48,7 @@ class Recording(NamedTuple):
     @property
     def result(self) -> Any:
         """The answer as ImageX and VOD write it."""
-        return upload_answers.open_result(Reply(200, orjson.dumps(self.answer)))
+        return answers.open_result(Reply(200, orjson.dumps(self.answer)))
 
 
 def recorded(name: str) -> Recording:
@@ -85,13 +86,13 @@ PARSERS: list[Callable[[Any], object]] = [
     lambda answer: parse_received(history.Envelope("0", "", opened(answer))),
     lambda answer: parse_alive(history.Envelope("0", "", opened(answer))),
     lambda answer: refusal("7", "", opened(answer)),
-    lambda answer: upload_answers.parse_token(opened(answer)),
-    lambda answer: upload_answers.open_result(Reply(200, orjson.dumps(answer))),
-    lambda answer: upload_answers.check_stored(Reply(200, orjson.dumps(answer))),
-    lambda answer: upload_answers.parse_image_address(opened(answer)),
-    lambda answer: upload_answers.parse_media_address(opened(answer)),
-    lambda answer: upload_answers.parse_image(opened(answer), MediaKind.IMAGE),
-    lambda answer: upload_answers.parse_media(opened(answer), MediaKind.VIDEO),
+    lambda answer: answers.parse_token(opened(answer)),
+    lambda answer: answers.open_result(Reply(200, orjson.dumps(answer))),
+    lambda answer: answers.check_stored(Reply(200, orjson.dumps(answer))),
+    lambda answer: answers.parse_image_address(opened(answer)),
+    lambda answer: answers.parse_media_address(opened(answer)),
+    lambda answer: answers.parse_image(opened(answer), MediaKind.IMAGE),
+    lambda answer: answers.parse_media(opened(answer), MediaKind.VIDEO),
 ]
 
 
@@ -276,9 +277,9 @@ def test_a_login_that_is_alive(name: str) -> None:
 
 
 def test_upload_tokens() -> None:
-    image = upload_answers.parse_token(recorded("upload_token_image").envelope.data)
+    image = answers.parse_token(recorded("upload_token_image").envelope.data)
     assert image == UploadToken(KEYS, "", "tb4s082cfz", "imagex.bytedanceapi.com", "cn")
-    media = upload_answers.parse_token(recorded("upload_token_media").envelope.data)
+    media = answers.parse_token(recorded("upload_token_media").envelope.data)
     assert media == UploadToken(KEYS, "", "dreamina", "vod-sg.example.com", "sg", "https")
     assert media.signing_region("ap-southeast-1", "ap-singapore-1") == "ap-singapore-1"
 
@@ -287,11 +288,11 @@ def test_upload_tokens() -> None:
 def test_where_a_picture_goes(name: str) -> None:
     auth = "SpaceKey/x/1/:version:v2:auth"
     expected = UploadAddress("tos-a.example.com", "tos-cn-i-x/a", auth, "session-key")
-    assert upload_answers.parse_image_address(recorded(name).result) == (expected,)
+    assert answers.parse_image_address(recorded(name).result) == (expected,)
 
 
 def test_where_a_clip_goes() -> None:
-    found = upload_answers.parse_media_address(recorded("apply_media").result)
+    found = answers.parse_media_address(recorded("apply_media").result)
     assert [(address.host, address.session_key) for address in found] == [
         ("tos-1.example.com", "session-key-1"),
         ("tos-2.example.com", "session-key-2"),
@@ -299,13 +300,13 @@ def test_where_a_clip_goes() -> None:
 
 
 def test_bytes_that_were_taken() -> None:
-    upload_answers.check_stored(Reply(200, orjson.dumps(recorded("bytes_stored").answer)))
+    answers.check_stored(Reply(200, orjson.dumps(recorded("bytes_stored").answer)))
 
 
 def test_what_was_uploaded() -> None:
-    image = upload_answers.parse_image(recorded("commit_image").result, MediaKind.IMAGE)
+    image = answers.parse_image(recorded("commit_image").result, MediaKind.IMAGE)
     assert image == Uploaded(MediaKind.IMAGE, "tos-cn-i-x/a", 1280, 720, "png")
-    clip = upload_answers.parse_media(recorded("commit_media").result, MediaKind.VIDEO)
+    clip = answers.parse_media(recorded("commit_media").result, MediaKind.VIDEO)
     assert clip == Uploaded(MediaKind.VIDEO, "v02aa1", 1280, 720, milliseconds=5000)
 
 

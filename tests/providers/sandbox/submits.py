@@ -2,9 +2,9 @@
 
 import pytest
 
-from providers.sandbox.dashscope_checks import Order, read_order
-from providers.sandbox.dashscope_codes import Refused
-from providers.sandbox.dashscope_rules import VIDEO
+from providers.sandbox.dashscope.checks import Order, read_order
+from providers.sandbox.dashscope.codes import Refused
+from providers.sandbox.dashscope.rules import VIDEO
 from tests.providers.sandbox.clients import Json
 
 URL = "https://example.com/a"

@@ -3,8 +3,8 @@
 import httpx
 
 from providers.sandbox.app import create_sandbox
-from providers.sandbox.books import Books
 from providers.sandbox.outcomes import OUTCOMES
+from providers.sandbox.state import Books
 
 
 async def test_the_front_page_says_what_it_is(http: httpx.AsyncClient) -> None:

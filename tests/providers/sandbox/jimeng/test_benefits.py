@@ -5,7 +5,7 @@ import json
 import httpx
 import pytest
 
-from providers.sandbox.books import Books
+from providers.sandbox.state import Books
 from tests.providers.sandbox.clients import Clock, JimengClient, Json
 
 CREDIT = "/commerce/v1/benefits/user_credit"

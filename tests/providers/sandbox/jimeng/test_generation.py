@@ -8,8 +8,8 @@ import pytest
 from starlette.applications import Starlette
 
 from providers.sandbox.app import create_sandbox
-from providers.sandbox.books import Books
 from providers.sandbox.settings import SandboxSettings
+from providers.sandbox.state import Books
 from tests.providers.sandbox.clients import GENERATE, MODEL, Clock, JimengClient, Json, generate_body
 
 CONFIG = "/mweb/v1/video_generate/get_common_config"

@@ -7,8 +7,8 @@ import httpx
 import pytest
 
 from providers.sandbox.app import create_sandbox
-from providers.sandbox.books import Books
 from providers.sandbox.settings import SandboxSettings
+from providers.sandbox.state import Books
 from tests.providers.sandbox.clients import MODEL, Clock, JimengClient, Json
 
 BY_IDS = "/mweb/v1/get_history_by_ids"

@@ -6,8 +6,8 @@ from hashlib import md5
 import httpx
 import pytest
 
-from providers.sandbox.books import Books
 from providers.sandbox.jimeng.upload_services import VOD
+from providers.sandbox.state import Books
 from tests.providers.sandbox.clients import GENERATE, Clock, JimengClient, Json, image, reference_body
 from tests.providers.sandbox.jimeng.uploader import Place, Uploader, denied
 from tests.providers.sandbox.samples import mp3, mp4, picture, png, wav

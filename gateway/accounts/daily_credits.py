@@ -1,0 +1,85 @@
+"""The daily gift of the upstreams that give one, taken for every managed account at a minute of its own."""
+
+import hashlib
+import math
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta, timezone
+
+from gateway.accounts.health import AccountState
+from gateway.api.context import Parts
+from gateway.core.clock import Clock
+from gateway.core.errors import GatewayError
+from gateway.core.logs import GATEWAY, where
+from providers.contract import Account
+
+SHANGHAI = timezone(timedelta(hours=8), "Asia/Shanghai")
+LOOK_SECONDS = 60.0
+RETRY_SECONDS = 3600.0
+_FIRST_MINUTE, _LAST_MINUTE = 5, 24 * 60 - 5
+"""Not at the very edge of a day: clocks differ."""
+_LET_ALONE = frozenset({AccountState.EXPIRED, AccountState.RESTRICTED, AccountState.PAUSED})
+
+
+def minute_of(account: Account, day: str) -> int:
+    """The minute of a day (Asia/Shanghai, `2026-11-25`) at which an account takes its gift: any, but the same on
+    every replica and after a restart."""
+    digest = hashlib.sha256(f"daily\0{account.tag}\0{day}".encode()).digest()
+    return _FIRST_MINUTE + int.from_bytes(digest[:8]) % (_LAST_MINUTE - _FIRST_MINUTE)
+
+
+class DailyGifts:
+    """Takes gifts while it runs, where the configuration asks for it.
+
+    An account whose minute had passed at the start waits for the next day: whoever ran before has taken its gift.
+    """
+
+    def __init__(self, clock: Clock, parts: Callable[[], Parts]) -> None:
+        """`parts` gives the parts that are in force, since a new configuration replaces them."""
+        self._clock = clock
+        self._parts = parts
+        self._looked_at = clock.now()
+        self._late: dict[str, float] = {}
+        """When to try again, by tag."""
+
+    async def run(self) -> None:
+        """Until it is cancelled."""
+        while True:
+            await self._clock.sleep(LOOK_SECONDS)
+            try:
+                await self.take()
+            except Exception as error:
+                GATEWAY.error("the daily credits were not taken", extra={"fields": {"cause": where(error)}})
+
+    async def take(self) -> None:
+        """Take the gifts that have come due since this was called last."""
+        parts, before, now = self._parts(), self._looked_at, self._clock.now()
+        self._looked_at = now
+        accounts = [managed.account for managed in parts.pool.managed if parts.care.gives(managed.account)]
+        due = [account for account in accounts if before < _moment(account, now) <= now or self._is_late(account, now)]
+        if due and parts.settings.rotation.receive_daily:
+            # An account in trouble is let alone; it is asked once the trouble is over, on the same day.
+            resting = [account for account in due if parts.pool.standing(account).state in _LET_ALONE]
+            for account in resting:
+                self._late[account.tag] = now + RETRY_SECONDS
+            await self._take(parts, [account for account in due if account not in resting])
+
+    def _is_late(self, account: Account, now: float) -> bool:
+        return self._late.get(account.tag, math.inf) <= now and now - _moment(account, now) >= 0
+
+    async def _take(self, parts: Parts, due: Sequence[Account]) -> None:
+        for account, answer in zip(due, await parts.care.each(due, parts.care.receive), strict=True):
+            fields = {"account": account.label, "provider": account.provider}
+            self._late.pop(account.tag, None)
+            if isinstance(answer, GatewayError):
+                self._late[account.tag] = self._clock.now() + RETRY_SECONDS
+                GATEWAY.warning(
+                    "the daily credits could not be taken", extra={"fields": fields | {"cause": answer.message("en")}}
+                )
+            else:
+                GATEWAY.info("daily credits", extra={"fields": fields | {"received": answer.received}})
+
+
+def _moment(account: Account, now: float) -> float:
+    """When today's minute of an account is, in unix seconds."""
+    today = datetime.fromtimestamp(now, UTC).astimezone(SHANGHAI).replace(hour=0, minute=0, second=0, microsecond=0)
+    return today.timestamp() + 60 * minute_of(account, today.date().isoformat())

@@ -1,0 +1,446 @@
+"""The pool: what each account can do now, in memory only, for managed accounts and for those that callers bring along.
+
+An account is known by its tag. Providers say what kind of failure they met, the table in `health` says what it does to
+the account, a policy says who is next.
+"""
+
+import asyncio
+import hashlib
+import random
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import NamedTuple, Self
+
+from cachetools import LRUCache, TTLCache
+
+from gateway.accounts.health import RESTS, AccountState, Health, Pause
+from gateway.accounts.selection import Policy, RoundRobin
+from gateway.core import metrics
+from gateway.core.clock import Clock
+from gateway.core.logs import GATEWAY, utc
+from gateway.core.messages import ERRORS
+from providers.contract import Account, Blame, Credits, ErrorKind, ProviderError, TaskState
+
+GUESTS = 10_000
+"""Accounts of pass-through callers that are remembered, for callers that come back."""
+RUNNING_SECONDS = 900.0
+"""For this long a task counts as running unless a poll here sees it end: its client may poll another replica."""
+WAY_SECONDS = 60.0
+"""For this long a proxy that led nowhere is used only where there is no other way."""
+FULL_SECONDS = 15.0
+"""When to try again where as many tasks are running as the configuration allows."""
+PATIENCE = 3.0
+"""Seconds after which the first submit of an account that is new or was in trouble is joined by a second one."""
+LONGEST_WAIT = 15.0
+"""Seconds a submit waits for what others find out."""
+
+GUEST = "pass-through"
+_MOST_RUNNING = 1000
+_MOST_WAYS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class ManagedAccount:
+    """One of the gateway's own accounts. `weight` is its share of the submits, 0 for none; `max_running` is how many
+    unfinished tasks it may have, None for as many as the upstream takes."""
+
+    account: Account
+    weight: int = 1
+    max_running: int | None = None
+
+
+class Standing(NamedTuple):
+    """How one account stands. `until` is when it will be back, in unix seconds, None where nobody knows; `error` is
+    the refusal that led there."""
+
+    state: AccountState
+    until: float | None = None
+    error: ProviderError | None = None
+
+
+class SeenCredits(NamedTuple):
+    """Credits as they were read at `at`, in unix seconds."""
+
+    credits: Credits
+    at: float
+
+
+class LastError(NamedTuple):
+    """The last failure that was the account's own, at `at`, in unix seconds."""
+
+    error: ProviderError
+    at: float
+
+
+@dataclass(slots=True)
+class Seat:
+    """All that is known of one account. It holds no credential, only a digest that tells when it was replaced."""
+
+    credential: bytes
+    health: Health
+    label: str = GUEST
+    weight: int = 1
+    max_running: int | None = None
+    turn: float = 0.0
+    paused: bool = False
+    in_flight: int = 0
+    trial: "Trial | None" = None
+    """Under way while the first submit of an unproven account is."""
+    running: dict[str, float] = field(default_factory=dict)
+    """Upstream ids of unfinished tasks, each with the time at which it is forgotten, the oldest first."""
+    looked_at: float = 0.0
+    submitted: int = 0
+    failed: int = 0
+    last_error: LastError | None = None
+    credits: SeenCredits | None = None
+
+    @property
+    def busy(self) -> int:
+        return len(self.running) + self.in_flight
+
+    @property
+    def full(self) -> bool:
+        return self.max_running is not None and self.busy >= self.max_running
+
+    def prune(self, now: float) -> None:
+        while self.running:
+            oldest = next(iter(self.running))
+            if self.running[oldest] > now and len(self.running) <= _MOST_RUNNING:
+                break
+            del self.running[oldest]
+
+
+class Trial:
+    """The submit that finds out what an unproven account says."""
+
+    def __init__(self) -> None:
+        loop = asyncio.get_running_loop()
+        self.ended: asyncio.Future[None] = loop.create_future()
+        self._began = loop.time()
+
+    @property
+    def seconds(self) -> float:
+        return asyncio.get_running_loop().time() - self._began
+
+
+class Lease:
+    """An account for one submit. A context: leaving it gives the place back, however the submit went."""
+
+    def __init__(self, pool: "AccountPool", account: Account, seat: Seat, model: str, sent_at: float) -> None:
+        self.account = account
+        self._pool = pool
+        self._seat = seat
+        self._model = model
+        self._sent_at = sent_at
+        self._credential = seat.credential
+        self._trial: Trial | None = None
+
+    def __enter__(self) -> Self:
+        self._seat.in_flight += 1
+        if not self._seat.health.proven:
+            self._trial = self._seat.trial = Trial()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._seat.in_flight -= 1
+        if self._trial is not None:
+            self._trial.ended.set_result(None)
+            if self._seat.trial is self._trial:
+                self._seat.trial = None
+
+    def sending(self) -> None:
+        """The submit is sent now: what went before it took its time."""
+        self._sent_at = self._pool.now()
+
+    def submitted(self, id: str) -> None:
+        """The upstream took the submit as `id`."""
+        seat = self._seat
+        seat.submitted += 1
+        seat.running[id] = self._pool.now() + RUNNING_SECONDS
+        if seat.credential == self._credential:
+            seat.health.succeed(self._model, sent_at=self._sent_at)
+        metrics.SUBMITS.labels(seat.label, "accepted").inc()
+
+    def failed(self, error: ProviderError) -> bool:
+        """The submit came to nothing, or to nobody knows what. True when the account rests for it from now on.
+
+        `error` is rid of secrets already.
+        """
+        metrics.SUBMITS.labels(self._seat.label, error.kind).inc()
+        if error.kind is ErrorKind.CONTENT_REFUSED and self._seat.credential == self._credential:
+            self._seat.health.let_in(self._pool.now())
+        if error.kind is ErrorKind.UNREACHABLE:
+            self._pool.way_failed(self.account, error)
+        if error.kind.blame is not Blame.ACCOUNT:
+            return False
+        self._seat.failed += 1
+        return self._pool.hold_against(self.account, error, self._model, sent_at=self._sent_at)
+
+
+class AccountPool:
+    """Hands accounts out for submits and keeps in mind what became of them."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        policy: Policy | None = None,
+        *,
+        spread: Callable[[], float] = random.random,
+        patience: float = PATIENCE,
+        longest_wait: float = LONGEST_WAIT,
+    ) -> None:
+        """`spread` gives random numbers in [0, 1) for the jitter of pauses."""
+        self._longest_wait = longest_wait
+        self._clock = clock
+        self._policy = policy or RoundRobin()
+        self._spread = spread
+        self._patience = patience
+        self._managed: dict[str, ManagedAccount] = {}
+        self._seats: dict[str, Seat] = {}
+        self._guests: LRUCache[str, Seat] = LRUCache(GUESTS)
+        self._bad_ways: TTLCache[str, Standing] = TTLCache(_MOST_WAYS, WAY_SECONDS, timer=clock.now)
+
+    def now(self) -> float:
+        return self._clock.now()
+
+    def manage(self, accounts: Sequence[ManagedAccount], policy: Policy | None = None) -> None:
+        """Take these in place of the managed accounts there were. What is known of those that stay is kept, unless
+        their credential is another one now."""
+        self._policy = policy or self._policy
+        seats: dict[str, Seat] = {}
+        for managed in accounts:
+            account = managed.account
+            seat = self._seats.get(account.tag) or self._guests.pop(account.tag, None) or self._new_seat(account)
+            if seat.credential != _digest(account):
+                seat.credential = _digest(account)
+                seat.health.forget()
+                seat.credits = seat.last_error = None
+            seat.label = account.label
+            seat.weight, seat.max_running, seat.turn = managed.weight, managed.max_running, 0.0
+            seats[account.tag] = seat
+        for tag, seat in self._seats.items():
+            if tag not in seats:
+                # It may come back, and is then what it was.
+                seat.label, seat.weight, seat.max_running, seat.paused = GUEST, 1, None, False
+                self._guests[tag] = seat
+        self._seats = seats
+        self._managed = {managed.account.tag: managed for managed in accounts}
+
+    @property
+    def managed(self) -> list[ManagedAccount]:
+        """The gateway's own accounts, in the order in which they are configured."""
+        return list(self._managed.values())
+
+    # --- submits ------------------------------------------------------------------------------------------------
+
+    async def take(self, accounts: Sequence[Account], model: str, passed_over: AbstractSet[str]) -> Lease | None:
+        """The account for the next try of a submit, by the policy; None when there is none that can take it now.
+
+        `passed_over` are the tags of those that were tried. Of an account that is new or was in trouble nobody knows
+        what it will say: one submit finds out, the others take other accounts, or wait for it.
+        """
+        loop = asyncio.get_running_loop()
+        give_up = loop.time() + self._longest_wait
+        while True:
+            now = self._clock.now()
+            ready: dict[str, Account] = {}
+            trials: list[Trial] = []
+            for account in accounts:
+                seat = self._seat(account)
+                if account.tag in passed_over or self._standing(seat, model, now).state is not AccountState.READY:
+                    continue
+                if seat.trial is None or seat.trial.seconds >= self._patience:
+                    ready[account.tag] = account
+                else:
+                    trials.append(seat.trial)
+            if ready:
+                return self._choose(ready, model, now)
+            left = give_up - loop.time()
+            if not trials or left <= 0:
+                return None
+            soonest = min(self._patience - trial.seconds for trial in trials)
+            await asyncio.wait(
+                [trial.ended for trial in trials],
+                timeout=max(0.0, min(left, soonest)),
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+
+    def _choose(self, ready: Mapping[str, Account], model: str, now: float) -> Lease:
+        open_ways = [account for account in ready.values() if (account.proxy or "") not in self._bad_ways]
+        seats = {tag: self._seat(ready[tag]) for tag in [account.tag for account in open_ways or ready.values()]}
+        picked = self._policy.pick(list(seats.values()))
+        tag = next(tag for tag, seat in seats.items() if seat is picked)
+        return Lease(self, ready[tag], picked, model, now)
+
+    def way_failed(self, account: Account, error: ProviderError) -> None:
+        """Nobody got through by the account's proxy. It is a matter of the way, not of the account."""
+        if account.proxy is None:
+            return
+        if account.proxy not in self._bad_ways:
+            fields = {"account": account.label, "provider": account.provider, "cause": error.detail}
+            GATEWAY.warning("a proxy leads nowhere", extra={"fields": fields})
+        told = ProviderError(error.kind, words=ERRORS["proxies_lead_nowhere"], detail=error.detail)
+        until = self._clock.now() + WAY_SECONDS
+        self._bad_ways[account.proxy] = Standing(AccountState.UNREACHABLE, until, told)
+
+    def hold_against(self, account: Account, error: ProviderError, model: str, *, sent_at: float) -> bool:
+        """A failure of the account's own. True when it began a pause. `error` is rid of secrets already."""
+        seat, now = self._current(account), self._clock.now()
+        if seat is None:
+            return False
+        # Not the error itself: its traceback would keep a whole request alive.
+        seat.last_error = LastError(
+            ProviderError(error.kind, code=error.code, words=error.words, detail=error.detail), now
+        )
+        pause = seat.health.fail(error, model, sent_at=sent_at, now=now)
+        if pause is not None:
+            self._report(account, seat, pause)
+        return pause is not None
+
+    def _report(self, account: Account, seat: Seat, pause: Pause) -> None:
+        metrics.PAUSES.labels(account.provider, pause.state).inc()
+        fields = {
+            "account": account.label,
+            "provider": account.provider,
+            "reason": pause.state.value,
+            "code": pause.code or "-",
+            "until": utc(pause.until),
+        }
+        GATEWAY.warning("an account rests", extra={"fields": fields})
+
+    def standing(self, account: Account, model: str = "", failure: ProviderError | None = None) -> Standing:
+        """How an account stands for a model. `failure` is what a try just now came to."""
+        standing = self._standing(self._seat(account), model, self._clock.now())
+        bad_way = self._bad_ways.get(account.proxy or "")
+        if standing.state is AccountState.READY and bad_way is not None:
+            return bad_way
+        return standing if standing.error or failure is None else standing._replace(error=failure)
+
+    def _standing(self, seat: Seat, model: str, now: float) -> Standing:
+        if seat.paused or seat.weight <= 0:
+            return Standing(AccountState.PAUSED)
+        pause = seat.health.resting(now) or seat.health.closed(model, now)
+        if pause is not None:
+            return Standing(pause.state, pause.until, pause.error(now))
+        seat.prune(now)
+        return Standing(AccountState.FULL, now + FULL_SECONDS) if seat.full else Standing(AccountState.READY)
+
+    # --- what else is learned of accounts -----------------------------------------------------------------------
+
+    def heard(self, account: Account, answers: Mapping[str, TaskState | ProviderError], sent_at: float) -> None:
+        """What an upstream said of tasks of an account, by their ids, in answer to a query sent at `sent_at`."""
+        known = account.tag in self._seats or account.tag in self._guests
+        seat = self._current(account) if known else None
+        for id, answer in answers.items():
+            if isinstance(answer, TaskState) or answer.kind is ErrorKind.TASK_NOT_FOUND:
+                if seat is None:
+                    continue
+                seat.health.log_in(sent_at)
+                if isinstance(answer, TaskState) and answer.phase.ended and seat.running.pop(id, None) is not None:
+                    seat.health.task_ended()
+            elif matters(answer):
+                self.hold_against(account, answer, "", sent_at=sent_at)
+                return
+
+    def unseen(self, accounts: Sequence[Account], every: float, most: int) -> dict[Account, list[str]]:
+        """The oldest tasks that keep accounts from taking more, at most so many of each account and each account at
+        most once in `every` seconds: to ask how they stand may show that there is room."""
+        now, found = self._clock.now(), dict[Account, list[str]]()
+        for account in accounts:
+            seat = self._seat(account)
+            if (
+                seat.running
+                and now - seat.looked_at >= every
+                and self._standing(seat, "", now).state is AccountState.FULL
+            ):
+                seat.looked_at = now
+                found[account] = list(seat.running)[:most]
+        return found
+
+    def expired(self, account: Account) -> bool:
+        """True while its login counts as refused."""
+        return self._rests_for(account, ErrorKind.INVALID_CREDENTIAL) is not None
+
+    def without_credits(self, account: Account) -> bool:
+        """True while it rests for want of credits."""
+        return self._rests_for(account, ErrorKind.NO_CREDITS) is not None
+
+    def due(self, account: Account) -> bool:
+        """True once in a while for an account whose login was refused: it may be looked at again now."""
+        pause, now = self._rests_for(account, ErrorKind.INVALID_CREDENTIAL), self._clock.now()
+        if pause is None or now < pause.until:
+            return False
+        self._seat(account).health.look_again(now)
+        return True
+
+    def _rests_for(self, account: Account, kind: ErrorKind) -> Pause | None:
+        return self._seat(account).health.pause_of(kind, self._clock.now())
+
+    def logged_in(self, account: Account, *, sent_at: float) -> None:
+        """The upstream knew the account's login in answer to a call sent at `sent_at`."""
+        seat = self._current(account)
+        if seat is not None:
+            seat.health.log_in(sent_at)
+
+    def topped_up(self, account: Account) -> None:
+        """Credits came in, or whoever looks after the account says so."""
+        seat = self._current(account)
+        if seat is not None:
+            seat.health.top_up()
+
+    def saw_credits(self, account: Account, credits: Credits) -> None:
+        """Credits were read."""
+        seat = self._current(account)
+        if seat is not None:
+            seat.credits = SeenCredits(credits, self._clock.now())
+            seat.health.see_credits(credits.total, self._clock.now())
+
+    def pause(self, account: Account) -> None:
+        """Take no submits for it until `resume`. Its tasks are answered all the same."""
+        self._seat(account).paused = True
+
+    def resume(self, account: Account) -> None:
+        """Hold nothing against it any more."""
+        seat = self._seat(account)
+        seat.paused = False
+        seat.health.forget()
+
+    def seat(self, account: Account) -> Seat:
+        """What is known of an account, to be shown."""
+        seat = self._seat(account)
+        seat.prune(self._clock.now())
+        return seat
+
+    def __len__(self) -> int:
+        """How many accounts are remembered."""
+        return len(self._seats) + len(self._guests)
+
+    def _seat(self, account: Account) -> Seat:
+        seat = self._seats.get(account.tag) or self._guests.get(account.tag)
+        if seat is None:
+            seat = self._guests[account.tag] = self._new_seat(account)
+        return seat
+
+    def _current(self, account: Account) -> Seat | None:
+        """The seat of an account; None where its credential has been replaced, so that news of it are old news."""
+        seat = self._seat(account)
+        return seat if seat.credential == _digest(account) else None
+
+    def _new_seat(self, account: Account) -> Seat:
+        return Seat(_digest(account), Health(self._spread))
+
+
+def matters(error: ProviderError) -> bool:
+    """True for a failure that counts against an account whatever the call was."""
+    rest = RESTS.get(error.kind)
+    return rest is not None and rest.any_call
+
+
+def _digest(account: Account) -> bytes:
+    """Tells one login from the next."""
+    login = "\0".join((account.region, account.credential, account.cookie or ""))
+    return hashlib.sha256(login.encode("utf-8", "surrogateescape")).digest()

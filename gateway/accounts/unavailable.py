@@ -1,0 +1,84 @@
+"""What a client is told when no account takes its submit: how many are in which state, never which."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from gateway.accounts.health import AccountState
+from gateway.accounts.pool import Standing
+from gateway.core.errors import GatewayError, from_provider
+from gateway.core.messages import ACCOUNT_STATES, ERRORS, filled, spell_time
+from providers.contract import ProviderError, Words
+
+_RETURNING = frozenset(
+    {
+        AccountState.READY,
+        AccountState.FULL,
+        AccountState.RATE_LIMITED,
+        AccountState.RESTRICTED,
+        AccountState.UNREACHABLE,
+    }
+)
+"""States that pass by themselves. New credits come with a new day, but to whoever waits they are gone."""
+
+_SOON = 5.0
+"""Seconds until the next try where nobody named a time."""
+
+
+def shortage(standings: Sequence[Standing], *, managed: bool, now: float) -> GatewayError:
+    """The refusal of a submit that none of these accounts can take. There is at least one.
+
+    Of a single account it is the account's own. Of several it is 429 with the time after which the first of them is
+    back, or, where none will be, `insufficient_quota`; unless they all lack the same thing.
+    """
+    only = standings[0] if len(standings) == 1 else None
+    # A client's own key is not at fault where the login of the gateway's account is.
+    if only is not None and only.error is not None and not (managed and only.state is AccountState.EXPIRED):
+        return _of_one(only, only.error, managed, now)
+    states = Counter(standing.state for standing in standings)
+    if set(states) == {AccountState.UNREACHABLE}:
+        return GatewayError("upstream_unavailable", ERRORS["proxies_lead_nowhere"])
+    if set(states) == {AccountState.PAUSED}:
+        return GatewayError("insufficient_quota", filled(ERRORS["accounts_paused"], total=len(standings)))
+    tally = _tally(states)
+    total = len(standings)
+    if set(states) == {AccountState.NOT_ENTITLED}:
+        return GatewayError("account_restricted", filled(ERRORS["accounts_not_entitled"], total=total))
+    if set(states) == {AccountState.EXPIRED} and not managed:
+        return GatewayError("invalid_api_key", filled(ERRORS["accounts_used_up"], total=total, states=tally))
+    waits = [
+        _SOON
+        if standing.until is None or standing.state is AccountState.UNREACHABLE
+        else max(1.0, standing.until - now)
+        for standing in standings
+        if standing.state in _RETURNING
+    ]
+    if waits:
+        words = filled(ERRORS["accounts_resting"], total=total, states=tally, eta=spell_time(min(waits)))
+        return GatewayError("rate_limit_exceeded", words, retry_after=min(waits))
+    return GatewayError("insufficient_quota", filled(ERRORS["accounts_used_up"], total=total, states=tally))
+
+
+def _of_one(standing: Standing, error: ProviderError, managed: bool, now: float) -> GatewayError:
+    if standing.state is AccountState.UNREACHABLE:
+        return GatewayError("upstream_unavailable", ERRORS["proxies_lead_nowhere"], detail=error.detail)
+    refusal = from_provider(error)
+    if not refusal.shape.should_retry:
+        refusal.retry_after = None
+    if standing.until is None or standing.until <= now:
+        return refusal
+    if standing.state is AccountState.NO_CREDITS:
+        rest = ERRORS["account_resting" if managed else "account_without_credits"]
+    elif standing.state in _RETURNING:
+        rest = ERRORS["account_resting"]
+        refusal.retry_after = standing.until - now if refusal.shape.should_retry else None
+    else:
+        return refusal
+    refusal.words = filled(rest, reason=refusal.words, eta=spell_time(standing.until - now))
+    refusal.values = {}
+    return refusal
+
+
+def _tally(states: Counter[AccountState]) -> Words:
+    """`2 个积分不足，1 个请求过频`, the most frequent first."""
+    parts = [filled(ACCOUNT_STATES[state], count=count) for state, count in states.most_common()]
+    return Words("，".join(part.zh for part in parts), ", ".join(part.en for part in parts))

@@ -1,0 +1,146 @@
+"""Around every request: its id, its log line, its metric, and an answer when something breaks. Plain ASGI."""
+
+import asyncio
+import time
+
+import orjson
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gateway.api.access_log import report, request_id_of
+from gateway.api.file_responses import BrokenOff
+from gateway.api.schemas.body_parser import MULTIPART, body_kind, body_too_large
+from gateway.core.errors import GatewayError, refused
+from gateway.core.logs import GATEWAY, where
+from gateway.core.messages import Language, choose_language
+
+_CLIENT_GONE = 499
+"""In logs and figures only: the client went away before the answer."""
+
+_WITH_A_BODY = frozenset({"POST", "PUT", "PATCH"})
+
+
+class BodyLimit:
+    """Refuses a body that is larger than `limit` bytes, by its announced length or as soon as too much has come; a form
+    with files, which do not stay in memory, than `upload_limit`.
+
+    The refusal is raised to whoever reads the body, so that it is answered like every other one.
+    """
+
+    def __init__(self, app: ASGIApp, limit: int, upload_limit: int) -> None:
+        self._app = app
+        self._limit = limit
+        self._upload_limit = upload_limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] not in _WITH_A_BODY:
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        kind = body_kind(headers)
+        limit = self._upload_limit if kind == MULTIPART else self._limit
+        announced = headers.get("content-length", "")
+        size = int(announced) if announced.isascii() and announced.isdigit() else 0
+        received = 0
+
+        async def receive_within_limit() -> Message:
+            nonlocal received
+            if size > limit:
+                raise body_too_large(limit, kind)
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > limit:
+                raise body_too_large(limit, kind)
+            return message
+
+        await self._app(scope, receive_within_limit, send)
+
+
+class RequestContext:
+    """Gives each request an id, the client's own where it is usable, and writes one line when it is done."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        request_id = request_id_of(headers.get("x-request-id", ""))
+        scope["gateway.request_id"] = request_id
+        started = time.perf_counter()
+        status = 0
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)["x-request-id"] = request_id
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_id)
+        finally:
+            report(
+                scope["method"],
+                scope["path"],
+                getattr(scope.get("route"), "path", "unmatched"),
+                status or _CLIENT_GONE,
+                time.perf_counter() - started,
+                request_id,
+                caller=scope.get("gateway.caller", "-"),
+                facts=scope.get("gateway.facts"),
+            )
+
+
+class Failures:
+    """Answers what breaks inside the gateway, and writes a line that says where; never what, which may be quoted."""
+
+    def __init__(self, app: ASGIApp, default_language: Language) -> None:
+        self._app = app
+        self._default_language = default_language
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        answered = False
+
+        async def note_answer(message: Message) -> None:
+            nonlocal answered
+            answered = True
+            await send(message)
+
+        request_id = scope["gateway.request_id"]
+        try:
+            await self._app(scope, receive, note_answer)
+        except ClientDisconnect:
+            pass
+        except asyncio.CancelledError:
+            # The server gives up on what outlasts its stop. Whatever may have been charged says so itself.
+            if answered:
+                raise
+            refusal = refused("stopping")
+            scope["gateway.facts"] = refusal.mark()
+            await _send_failure(scope, send, refusal, self._default_language)
+        except BrokenOff as error:
+            GATEWAY.warning("a file broke off", extra={"fields": {"request_id": request_id, "cause": str(error)}})
+        except Exception as error:
+            GATEWAY.error("internal error", extra={"fields": {"request_id": request_id, "cause": where(error)}})
+            if not answered:
+                await _send_failure(scope, send, GatewayError("internal_error"), self._default_language)
+
+
+async def _send_failure(scope: Scope, send: Send, error: GatewayError, default: Language) -> None:
+    spoken = choose_language(Headers(scope=scope).get("accept-language", ""), default)
+    headers = {"content-type": "application/json", **error.headers()}
+    await send(
+        {
+            "type": "http.response.start",
+            "status": error.shape.status,
+            "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+        }
+    )
+    await send({"type": "http.response.body", "body": orjson.dumps(error.body(spoken, scope["gateway.request_id"]))})

@@ -1,0 +1,141 @@
+"""The OpenAPI 3.1 document, made from the models that validate."""
+
+from functools import cache
+from importlib.metadata import version
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from gateway.api.openapi.operations import OPERATIONS, Answer, ListOf, Operation
+from gateway.api.schemas.media_fields import FILE_MARK
+from gateway.api.schemas.responses import ErrorBody
+
+_REF = "#/components/schemas/{model}"
+_JSON, _FORM, _URLENCODED = "application/json", "multipart/form-data", "application/x-www-form-urlencoded"
+_FORM_SUFFIX = "Form"
+_FILE = {"type": "string", "format": "binary", "contentMediaType": "application/octet-stream"}
+
+_REFUSALS = {
+    400: "A field is bad, or the model cannot do that: `param` names it, the message lists what is allowed.",
+    401: "No credential, or one that is refused.",
+    403: "The account is restricted, or may not use the model.",
+    404: "No such model, task, account or path.",
+    409: "The task cannot be cancelled, or the Idempotency-Key came with another body.",
+    413: "The body is too large.",
+    416: "The range lies outside of the video.",
+    429: "No credits, or too many requests: `x-should-retry` and `Retry-After` tell which.",
+    501: "The model cannot do that, or no upstream can.",
+    502: "The upstream cannot be reached or gave an answer nobody can read; nothing was created.",
+    504: "Submitted, but the answer was lost: it may have been charged.",
+}
+
+
+@cache
+def document() -> dict[str, Any]:
+    """The document, ready for JSON."""
+    models = _models()
+    _, definitions = models_json_schema([(model, "validation") for model in models], ref_template=_REF, by_alias=True)
+    paths: dict[str, Any] = {}
+    for operation in OPERATIONS:
+        paths.setdefault(operation.path, {})[operation.method] = _describe(operation)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "video-gateway",
+            "version": version("video-gateway"),
+            "description": "One endpoint for Jimeng and DashScope video: submit, get a task id at once, poll, "
+            "get the link.",
+        },
+        "paths": paths,
+        "components": {
+            "schemas": _with_forms(definitions["$defs"]),
+            "securitySchemes": {
+                "bearer": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "A gateway key, or one or several upstream credentials with commas between them; "
+                    "for the operator, the admin key.",
+                }
+            },
+        },
+    }
+
+
+def _with_forms(schemas: dict[str, Any]) -> dict[str, Any]:
+    """The schemas, and of every body one more for forms, whose fields take files. The marks that tell which are taken
+    out."""
+    found = dict(schemas)
+    for operation in OPERATIONS:
+        if operation.body is not None:
+            name = operation.body.__name__
+            found[f"{name}{_FORM_SUFFIX}"] = _unmarked(schemas[name], _FILE)
+            found[name] = _unmarked(schemas[name], None)
+    return found
+
+
+def _unmarked(schema: Any, file: dict[str, str] | None) -> Any:
+    if isinstance(schema, list):
+        return [_unmarked(item, file) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    plain = {name: _unmarked(value, file) for name, value in schema.items() if name != FILE_MARK}
+    if FILE_MARK in schema and file is not None:
+        plain["anyOf"] = [file, *plain["anyOf"]]
+    return plain
+
+
+def _models() -> list[type[BaseModel]]:
+    found: dict[str, type[BaseModel]] = {"ErrorBody": ErrorBody}
+    for operation in OPERATIONS:
+        sent = [_model(kind) for answer in operation.answers.values() for kind in _each(answer)]
+        for model in (operation.body, *sent):
+            if model is not None:
+                found[model.__name__] = model
+    return list(found.values())
+
+
+def _describe(operation: Operation) -> dict[str, Any]:
+    described: dict[str, Any] = {"operationId": operation.id, "summary": operation.summary}
+    if operation.authorized:
+        described["security"] = [{"bearer": []}]
+    if operation.parameters:
+        described["parameters"] = list(operation.parameters)
+    if operation.body:
+        schema, form = _schema(operation.body), _schema(operation.body, form=True)
+        described["requestBody"] = {
+            "required": operation.body_needed,
+            "content": {_JSON: {"schema": schema}, _FORM: {"schema": form}, _URLENCODED: {"schema": schema}},
+        }
+    responses: dict[str, Any] = {}
+    for status, answer in operation.answers.items():
+        if isinstance(answer, str):
+            responses[str(status)] = {"description": operation.summary, "content": {answer: {}}}
+        else:
+            kinds = _each(answer)
+            text = (_model(kinds[0]).__doc__ or operation.summary).strip().partition("\n")[0]
+            schema = _schema(kinds[0]) if len(kinds) == 1 else {"anyOf": [_schema(kind) for kind in kinds]}
+            responses[str(status)] = {"description": text, "content": {"application/json": {"schema": schema}}}
+    for status in operation.refusals:
+        responses[str(status)] = {
+            "description": _REFUSALS[status],
+            "content": {"application/json": {"schema": _schema(ErrorBody)}},
+        }
+    described["responses"] = responses
+    return described
+
+
+def _each(answer: Answer | tuple[Answer, ...] | str) -> tuple[Answer, ...]:
+    """The kinds of JSON that an answer may be."""
+    if isinstance(answer, str):
+        return ()
+    return answer if isinstance(answer, tuple) else (answer,)
+
+
+def _model(answer: Answer) -> type[BaseModel]:
+    return answer.model if isinstance(answer, ListOf) else answer
+
+
+def _schema(answer: Answer, *, form: bool = False) -> dict[str, Any]:
+    reference = {"$ref": _REF.format(model=_model(answer).__name__ + (_FORM_SUFFIX if form else ""))}
+    return {"type": "array", "items": reference} if isinstance(answer, ListOf) else reference

@@ -1,0 +1,162 @@
+"""The generations surface: submit a video, ask how it stands, cancel it."""
+
+import asyncio
+import re
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway.accounts.callers import Caller
+from gateway.api.context import caller, insists, json_answer, language, note, parts, poll_headers, submit_once
+from gateway.api.schemas.body_parser import read_object
+from gateway.api.schemas.requests import parse_generation
+from gateway.core.errors import describe, describe_query, refused
+from gateway.core.messages import Language, describe_state
+from gateway.tasks.idempotency import fingerprint_of
+from gateway.tasks.view import Submitted, Task
+from providers.contract import Phase, Result, VideoRequest
+
+MAX_IDS = 100
+
+_PREFER_WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,9})", re.IGNORECASE)
+
+
+async def submit(request: Request) -> Response:
+    """POST /v1/videos/generations"""
+    who = caller(request)
+    submitted, wait_completion = await _submit(request, who)
+    note(request, submitted.mark(submitted.id))
+    seconds = _seconds_to_wait(request, wait_completion, parts(request).settings.video_timeout / 1000)
+    if seconds is None:
+        return _accepted(submitted)
+    try:
+        task = await parts(request).tasks.wait(who, submitted, seconds, request.is_disconnected)
+    except asyncio.CancelledError:
+        # The process ends, the task goes on.
+        return _accepted(submitted, 202)
+    answer = render(task, language(request))
+    if task.state.result:
+        answer["data"] = [{"url": task.state.result.url}]
+    headers = poll_headers(task) | {"preference-applied": f"wait={seconds:g}"}
+    return json_answer(answer, 200 if task.state.phase.ended else 202, headers)
+
+
+def _accepted(submitted: Submitted, status: int = 200) -> Response:
+    fields = {
+        "created": submitted.created,
+        "task_id": submitted.id,
+        "status": Phase.QUEUED.status,
+        "model": submitted.model,
+        "provider": submitted.provider,
+    }
+    return json_answer(fields, status, headers={"location": f"/v1/videos/tasks/{submitted.id}"})
+
+
+async def not_an_id(request: Request) -> Response:
+    """GET /v1/videos/generations: somebody forgot the body, or typed the address into a browser."""
+    raise HTTPException(405, headers={"Allow": "POST"})
+
+
+async def _submit(request: Request, who: Caller) -> tuple[Submitted, bool]:
+    """What was submitted, and whether its end is to be waited for. Of the body, which may be large, nothing stays."""
+    async with read_object(request, parts(request).settings.limits.body_bytes) as fields:
+        body = parse_generation(fields)
+        wish = body.video_request()
+
+        async def wished() -> VideoRequest:
+            return wish
+
+        return await submit_once(request, who, fingerprint_of("video", wish), wished), bool(body.wait_completion)
+
+
+async def status(request: Request) -> Response:
+    """GET /v1/videos/tasks/{id}"""
+    task = await parts(request).tasks.status(caller(request), request.path_params["id"], ask=insists(request))
+    return json_answer(render(task, language(request)), headers=poll_headers(task))
+
+
+async def statuses(request: Request) -> Response:
+    """GET /v1/videos/tasks?ids=a,b,c, or ?status=unfinished"""
+    who = caller(request)
+    wanted = request.query_params.get("status")
+    if wanted == "unfinished":
+        return await _unfinished(request, who)
+    if wanted:
+        raise refused("statuses_wanted", param="status")
+    ids = [id for value in request.query_params.getlist("ids") for id in value.split(",") if id]
+    if not ids or len(ids) > MAX_IDS:
+        raise refused("ids_needed", param="ids", limit=MAX_IDS)
+    found = await parts(request).tasks.statuses(who, ids, ask=insists(request))
+    spoken = language(request)
+    data = [
+        render(task, spoken) if task is not None else {"task_id": id, "status": "not_found"}
+        for id, task in found.items()
+    ]
+    running = [task for task in found.values() if task is not None and task.poll_after_ms is not None]
+    soonest = min(running, key=lambda task: task.poll_after_ms or 0, default=None)
+    return json_answer({"object": "list", "data": data}, headers=poll_headers(soonest))
+
+
+async def _unfinished(request: Request, who: Caller) -> Response:
+    """The recent tasks of the caller's accounts that have not ended, as the upstreams list them now."""
+    recent, _ = await parts(request).tasks.list(who, limit=MAX_IDS, native=True)
+    spoken = language(request)
+    data = [render(task, spoken) for task in recent if not task.state.phase.ended]
+    return json_answer({"object": "list", "data": data}, headers={"cache-control": "no-store"})
+
+
+async def cancel(request: Request) -> Response:
+    """POST /v1/videos/tasks/{id}/cancel"""
+    task = await parts(request).tasks.cancel(caller(request), request.path_params["id"])
+    return json_answer(render(task, language(request)), headers=poll_headers(task))
+
+
+def render(task: Task, spoken: Language) -> dict[str, Any]:
+    """The status object, its fields in the order of the contract, absent ones left out."""
+    state = task.state
+    fields: dict[str, Any] = {"task_id": task.id, "status": state.phase.status}
+    if state.phase is not Phase.FAILED:
+        fields["progress"] = task.progress
+    if not state.phase.ended:
+        fields["message"] = describe_state(state, spoken)
+    if state.queue:
+        queue = state.queue
+        fields["queue"] = _present(position=queue.position, length=queue.length, eta_seconds=queue.eta_seconds)
+    if state.result:
+        fields["result"] = _render_result(state.result)
+    if task.archived:
+        fields["archived"] = True
+    if state.error:
+        fields["error"] = describe(state.error, spoken)
+        if state.error.code:
+            fields["error_code"] = state.error.code
+    if task.stale:
+        fields["stale"] = True
+    if task.trouble:
+        fields.setdefault("error", describe_query(task.trouble, spoken))
+    return fields | _present(created=task.created, model=task.model, provider=task.provider)
+
+
+def _render_result(result: Result) -> dict[str, Any]:
+    return _present(
+        url=result.url,
+        cover_url=result.cover_url,
+        expires_at=result.expires_at,
+        width=result.width,
+        height=result.height,
+        duration=result.duration,
+    )
+
+
+def _present(**fields: Any) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _seconds_to_wait(request: Request, wait_completion: bool, longest: float) -> float | None:
+    """How long the answer may be held; None to answer at once."""
+    match = _PREFER_WAIT.search(request.headers.get("prefer", ""))
+    if match:
+        return min(float(match[1]), longest)
+    return longest if wait_completion else None

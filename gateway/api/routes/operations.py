@@ -1,0 +1,44 @@
+"""For operators and people: is it alive, what does it speak, what has it counted."""
+
+from collections import Counter
+from importlib.metadata import version
+
+from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+
+from gateway.api.admin_auth import require_operator
+from gateway.api.context import json_answer, parts
+from gateway.api.openapi.document import document
+from gateway.api.openapi.page import docs_page
+from gateway.core import metrics
+
+VERSION = version("video-gateway")
+
+
+async def healthz(request: Request) -> Response:
+    """GET /healthz: the process answers. It asks no upstream."""
+    return json_answer({"status": "ok", "version": VERSION})
+
+
+async def ping(request: Request) -> Response:
+    """GET /ping"""
+    return PlainTextResponse("pong")
+
+
+async def openapi(request: Request) -> Response:
+    """GET /openapi.json"""
+    return json_answer(document())
+
+
+async def docs(request: Request) -> Response:
+    """GET /docs: the same document for people, without anything from elsewhere."""
+    return HTMLResponse(docs_page(document()))
+
+
+async def prometheus(request: Request) -> Response:
+    """GET /metrics, for the operator."""
+    require_operator(request)
+    pool = parts(request).pool
+    states = Counter((managed.account.provider, pool.standing(managed.account).state.value) for managed in pool.managed)
+    return Response(metrics.exposition(states), media_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,120 @@
+"""Account tools for whoever holds the credentials, as existing Jimeng clients call them.
+
+The bearer holds one credential or several; the answers stand in their order. A credential is never repeated: the
+account's tag, or the name that its operator gave it, stands in its place. The operator's key means all managed
+accounts.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway.accounts.callers import Caller
+from gateway.accounts.checks import Received
+from gateway.api.admin_auth import shows_admin_key
+from gateway.api.context import caller, insists, json_answer, language, parts
+from gateway.api.schemas.body_parser import read_object
+from gateway.core.errors import GatewayError, refused
+from providers.contract import Account, Credits
+
+T = TypeVar("T")
+
+MAX_BODY_BYTES = 64 * 1024
+"""A credential and no more: it is read before anybody knows who asks."""
+
+
+async def check(request: Request) -> Response:
+    """POST /token/check: `{"live": true}`, or a list of such for several credentials.
+
+    The credential stands in the body's `token`, or in the bearer.
+    """
+    care = parts(request).care
+    accounts = await _accounts_of_body(request) or _accounts_of_bearer(request)
+    if len(accounts) == 1:
+        return json_answer({"live": await care.check(accounts[0])})
+    answers = await care.each(accounts, care.check)
+    return json_answer(_rows(request, accounts, answers, lambda alive: {"live": alive}))
+
+
+async def points(request: Request) -> Response:
+    """POST /token/points: what is left, read within the last two minutes unless the client insists."""
+    care, insist = parts(request).care, insists(request)
+    accounts = _accounts_of_bearer(request)
+
+    async def read(account: Account) -> Credits:
+        return await care.credits(account, insist=insist)
+
+    answers = await care.each(accounts, read)
+    return json_answer(_rows(request, accounts, answers, lambda left: {"points": _points(left)}))
+
+
+async def receive(request: Request) -> Response:
+    """POST /token/receive: take today's credits. `received` is their number, 0 when they were taken before."""
+    care = parts(request).care
+    accounts = _accounts_of_bearer(request)
+    answers = await care.each(accounts, care.receive)
+
+    def tell(received: Received) -> dict[str, Any]:
+        told = {"success": True, "received": received.received}
+        return told | (_points(received.credits) if received.credits else {})
+
+    return json_answer(_rows(request, accounts, answers, tell, {"success": False}))
+
+
+def _accounts_of_bearer(request: Request) -> Sequence[Account]:
+    """Raises GatewayError (401)."""
+    authorization = request.headers.get("authorization", "")
+    if shows_admin_key(request, authorization):
+        return [managed.account for managed in parts(request).pool.managed]
+    return _own(caller(request))
+
+
+async def _accounts_of_body(request: Request) -> Sequence[Account]:
+    """Those of the field `token`, where there is one. Raises GatewayError."""
+    headers = request.headers
+    if headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers:
+        return ()
+    async with read_object(request, MAX_BODY_BYTES, files=False) as fields:
+        token = fields.get("token")
+    if not isinstance(token, str) or not token.strip():
+        return ()
+    return _own(parts(request).callers.identify(f"Bearer {token}"))
+
+
+def _own(who: Caller) -> Sequence[Account]:
+    """The accounts that a caller brought along. Clients of the gateway never see its accounts."""
+    if who.managed:
+        raise refused("operator_only")
+    return who.accounts
+
+
+def _rows(
+    request: Request,
+    accounts: Sequence[Account],
+    answers: Sequence[T | GatewayError],
+    tell: Callable[[T], dict[str, Any]],
+    failed: Mapping[str, Any] | None = None,
+) -> list[dict[str, Any]]:
+    """One row an account: what `tell` makes of its answer, or `failed` and the error."""
+    spoken = language(request)
+    rows = []
+    for account, answer in zip(accounts, answers, strict=True):
+        row: dict[str, Any] = {"token": account.label, "provider": account.provider}
+        if isinstance(answer, GatewayError):
+            row |= {**(failed or {}), "error": answer.message(spoken), "error_code": answer.code}
+        else:
+            row |= tell(answer)
+        rows.append(row)
+    return rows
+
+
+def _points(credits: Credits) -> dict[str, int]:
+    """The names that existing clients read."""
+    return {
+        "giftCredit": credits.gift,
+        "purchaseCredit": credits.purchase,
+        "vipCredit": credits.vip,
+        "totalCredit": credits.total,
+    }

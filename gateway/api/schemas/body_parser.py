@@ -1,0 +1,225 @@
+"""Request bodies: JSON, multipart and URL-encoded forms become the same nested object."""
+
+import asyncio
+import itertools
+import re
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl
+
+import orjson
+from starlette.datastructures import Headers, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import Request
+
+from gateway.core.errors import GatewayError, refused
+from gateway.core.messages import ERRORS, spell_bytes
+from providers.media_files import HEAD_BYTES, MediaFile
+
+MAX_FIELDS = 1000
+MAX_FILES = 20
+MAX_DEPTH = 8
+MAX_URLENCODED_BYTES = 1024 * 1024
+"""Taking such a form apart costs far more time than its size would tell, and pictures have better ways."""
+
+MAX_VALUES = 50_000
+"""Of a JSON body, more or less: its commas and brackets, those in texts as well."""
+
+JSON, MULTIPART, URLENCODED = "application/json", "multipart/form-data", "application/x-www-form-urlencoded"
+
+_NAME = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])*)")
+_PART = re.compile(r"\[([^\[\]]*)\]")
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadableFile:
+    """A file in a form that is no picture, clip or sound, with its first bytes. The field that it was meant for refuses
+    it."""
+
+    head: bytes = b""
+
+
+def body_kind(headers: Headers) -> str:
+    """JSON, MULTIPART, URLENCODED, or "" for what is none of them, by the Content-Type."""
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind in (MULTIPART, URLENCODED):
+        return kind
+    is_json = kind in ("", JSON, "text/plain") or (kind.startswith("application/") and kind.endswith("+json"))
+    return JSON if is_json else ""
+
+
+def body_too_large(limit: int, kind: str) -> GatewayError:
+    """The refusal (413) of a body of more than `limit` bytes."""
+    words = ERRORS["form_too_large" if kind == MULTIPART else "too_large"]
+    return GatewayError("too_large", words, values={"limit": spell_bytes(limit)})
+
+
+@asynccontextmanager
+async def read_object(request: Request, limit: int, *, files: bool = True) -> AsyncGenerator[dict[str, Any], None]:
+    """The body as an object, whatever its Content-Type. Raises GatewayError.
+
+    In forms, `name[a][b]` nests, `name[]` and repeated names make lists, and a file is a `MediaFile`, which is open
+    until the context is left, or an `UnreadableFile`. `limit` bounds the body in bytes, of a form with files its texts
+    together: those with files are bounded by the application. Without `files` there may be none.
+    """
+    kind = body_kind(request.headers)
+    if kind == MULTIPART:
+        async with AsyncExitStack() as opened:
+            yield await _read_multipart(request, limit, MAX_FILES if files else 0, opened)
+        return
+    if not kind:
+        raise refused("unsupported_media_type")
+    body = await _read(request, limit)
+    # curl calls a JSON body a form unless told otherwise: what looks like JSON is read as JSON.
+    if kind == URLENCODED and not body.lstrip().startswith(b"{"):
+        yield _read_urlencoded(body)
+        return
+    # A data: URL has one comma: a body of very many values is none of ours, and would take long to be gone through.
+    if sum(map(body.count, (b",", b"[", b"{"))) > MAX_VALUES:
+        raise refused("invalid_json")
+    try:
+        parsed = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise refused("invalid_json") from None
+    if not isinstance(parsed, dict):
+        raise refused("invalid_json")
+    yield parsed
+
+
+async def _read(request: Request, limit: int) -> bytes:
+    """The body at once. It is not kept in the request, whose answer may be long in coming."""
+    body = bytearray()
+    async with aclosing(request.stream()) as stream:
+        async for piece in stream:
+            body += piece
+            if len(body) > limit:
+                raise body_too_large(limit, JSON)
+    return bytes(body)
+
+
+class _FormParser(MultiPartParser):
+    """Files go to disk as they come; what is in memory, the texts, is bounded for all of them together."""
+
+    text_bytes = 0
+
+    def on_part_data(self, data: bytes, start: int, end: int) -> None:
+        if self._current_part.file is None:
+            self.text_bytes += end - start
+            if self.text_bytes > self.max_part_size:
+                raise body_too_large(self.max_part_size, MULTIPART)
+        super().on_part_data(data, start, end)
+
+
+async def _read_multipart(request: Request, limit: int, max_files: int, opened: AsyncExitStack) -> dict[str, Any]:
+    try:
+        async with aclosing(request.stream()) as stream:
+            parser = _FormParser(
+                request.headers, stream, max_files=max_files, max_fields=MAX_FIELDS, max_part_size=limit
+            )
+            form = await parser.parse()
+    except MultiPartException as error:
+        # Only the text tells them apart.
+        if "Too many files" in error.message:
+            raise refused("too_many_files", limit=max_files) from None
+        raise refused("invalid_form") from None
+    except (UnicodeError, LookupError):
+        raise refused("invalid_form") from None
+    opened.push_async_callback(form.close)
+    items: list[tuple[str, Any]] = []
+    for name, value in form.multi_items():
+        if isinstance(value, str):
+            items.append((name, value))
+        elif value.size or value.filename:
+            file = await asyncio.to_thread(MediaFile.inspect, value.file)
+            items.append((name, file or UnreadableFile(await _head(value))))
+        # Browsers send a file without name and content for a field that was left empty.
+    return _fields(items)
+
+
+async def _head(upload: UploadFile) -> bytes:
+    await upload.seek(0)
+    return await upload.read(HEAD_BYTES)
+
+
+def _read_urlencoded(body: bytes) -> dict[str, Any]:
+    if len(body) > MAX_URLENCODED_BYTES:
+        raise body_too_large(MAX_URLENCODED_BYTES, URLENCODED)
+    try:
+        items = parse_qsl(body.decode(errors="replace"), keep_blank_values=True, max_num_fields=MAX_FIELDS)
+    except ValueError:
+        raise refused("invalid_form") from None
+    return _fields(items)
+
+
+def _fields(items: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    fields = nest(items)
+    # A form has texts only, and the upstream's own parameters have types.
+    if isinstance(fields.get("provider_options"), dict):
+        fields["provider_options"] = _typed(fields["provider_options"])
+    return fields
+
+
+def _typed(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _typed(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_typed(item) for item in value]
+    if not isinstance(value, str):
+        raise refused("invalid_form")
+    try:
+        typed = orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return value
+    return typed if isinstance(typed, bool | int | float) else value
+
+
+def nest(items: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """Form fields as one nested object. Raises GatewayError when names contradict each other.
+
+    >>> nest([("a", "1"), ("b[]", "2"), ("b[]", "3"), ("c[d][e]", "4")])
+    {'a': '1', 'b': ['2', '3'], 'c': {'d': {'e': '4'}}}
+    """
+    root: dict[str, Any] = {}
+    for name, value in items:
+        match = _NAME.fullmatch(name)
+        path = [match[1], *_PART.findall(match[2])] if match else [name]
+        as_list = len(path) > 1 and path[-1] == ""
+        if as_list:
+            path.pop()
+        if len(path) > MAX_DEPTH or path[0] == "":
+            raise refused("invalid_form")
+        holder = root
+        for key, following in itertools.pairwise(path):
+            holder = _next_element(holder, following) if key == "" else holder.setdefault(key, {})
+            if not isinstance(holder, dict):
+                raise refused("invalid_form")
+        present = holder.get(path[-1])
+        if isinstance(present, dict):
+            raise refused("invalid_form")
+        if isinstance(present, list):
+            present.append(value)
+        elif present is not None:
+            holder[path[-1]] = [present, value]
+        else:
+            holder[path[-1]] = [value] if as_list else value
+    return {name: _numbered_as_list(value) for name, value in root.items()}
+
+
+def _next_element(elements: dict[str, Any], name: str) -> Any:
+    """Of `images[][url]`, the object that `url` belongs to: a new one where the last one has it already."""
+    last = elements.get(str(len(elements) - 1))
+    if not isinstance(last, dict) or name in last:
+        last = elements[str(len(elements))] = {}
+    return last
+
+
+def _numbered_as_list(value: Any) -> Any:
+    """`images[0]`, `images[1]` are a list as well."""
+    if not isinstance(value, dict):
+        return value
+    inner = {name: _numbered_as_list(item) for name, item in value.items()}
+    if all(name.isascii() and name.isdigit() and len(name) < 4 for name in inner):
+        return [inner[name] for name in sorted(inner, key=int)]
+    return inner

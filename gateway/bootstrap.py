@@ -1,0 +1,266 @@
+"""The parts of one application, made from its settings and put together. What cannot be used stops the start.
+
+Parts are made anew when the configuration is read again; what they remember is in the `Memory`, and stays.
+"""
+
+import itertools
+import logging
+import secrets
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from gateway.accounts.callers import Callers, GatewayKey, parse_key
+from gateway.accounts.checks import Care
+from gateway.accounts.configured import managed_accounts
+from gateway.accounts.pool import AccountPool
+from gateway.accounts.selection import POLICIES
+from gateway.api.context import Parts
+from gateway.archive.archive import Archive
+from gateway.archive.store import ArchiveStore, StoreError
+from gateway.archive.task_archiver import Keeper
+from gateway.core import metrics
+from gateway.core.background_tasks import Background
+from gateway.core.clock import Clock
+from gateway.core.logs import GATEWAY
+from gateway.core.settings import Settings, SettingsError
+from gateway.media.fetcher import Fetcher
+from gateway.media.intake import MediaIntake
+from gateway.media.resize import INSTALL, can_shrink
+from gateway.media.url_policy import Guard
+from gateway.polling.poller import Polling
+from gateway.task_ids.locator import PlaceMemory, Places
+from gateway.task_ids.owner_lookup import Owners
+from gateway.task_ids.signed import derived_key
+from gateway.tasks.idempotency import Repeats
+from gateway.tasks.listing import Listing
+from gateway.tasks.model_catalog import Catalog
+from gateway.tasks.model_discovery import Discovery
+from gateway.tasks.service import Tasks
+from gateway.tasks.submitter import Submitter
+from providers.dashscope.provider import DashScope
+from providers.jimeng.models import PREFERRED, extra_model
+from providers.jimeng.provider import Jimeng
+from providers.jimeng.site.regions import Hosts
+from providers.jimeng.site.session import Versions
+from providers.registry import Registry
+from providers.transport.client import HttpClient
+from providers.transport.transports import Timeouts
+
+_SHORTEST_SECRET = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """All that one process remembers, and its connections. `said` are the remarks on the configuration in force."""
+
+    clock: Clock
+    http: HttpClient
+    fetcher: Fetcher
+    background: Background
+    pool: AccountPool
+    discovery: Discovery
+    polling: Polling
+    owners: Owners
+    places: PlaceMemory
+    repeats: Repeats
+    keeper: Keeper | None
+    said: set[str] = field(default_factory=set)
+
+
+def remember(settings: Settings, clock: Clock, http: HttpClient | None = None) -> Memory:
+    """A memory with nothing in it yet. Raises SettingsError where the archive cannot be used."""
+    pool, background = AccountPool(clock), Background()
+    if http is None:
+        timeouts = settings.timeouts
+        http = HttpClient(Timeouts(timeouts.connect, timeouts.read, timeouts.total))
+    polling = Polling(clock, settings.poll_freshness, background, pool.heard)
+    return Memory(
+        clock,
+        http,
+        Fetcher(Guard(), max_seconds=settings.media.fetch_seconds),
+        background,
+        pool,
+        Discovery(clock, background),
+        polling,
+        Owners(clock, polling, background),
+        PlaceMemory(),
+        Repeats(clock, _seeds().__next__),
+        _keeper(settings, http, polling, clock, background),
+    )
+
+
+def open_archive(settings: Settings) -> ArchiveStore | None:
+    """Where finished videos are kept, None where they are not. Raises SettingsError where that cannot be used."""
+    if settings.archive_url is None:
+        return None
+    try:
+        return ArchiveStore.open(settings.archive_url)
+    except StoreError as error:
+        raise SettingsError(f"ARCHIVE_URL: {error}") from None
+
+
+def _keeper(
+    settings: Settings, http: HttpClient, polling: Polling, clock: Clock, background: Background
+) -> Keeper | None:
+    store = open_archive(settings)
+    if store is None:
+        return None
+    archive = Archive(
+        store,
+        http,
+        clock,
+        background,
+        copies=settings.archive.copies,
+        keep_prompt=settings.archive.prompt,
+        ended=lambda report: metrics.observe_copy(report.outcome),
+    )
+    interval = settings.video_poll_interval / 1000
+    return Keeper(archive, polling, clock, background, follow=settings.archive.follow, interval=interval)
+
+
+def _seeds() -> Iterator[str]:
+    """Texts that no other process makes, one for each submit."""
+    process = secrets.token_hex(16)
+    return (f"{process}-{number}" for number in itertools.count(1))
+
+
+def assemble(settings: Settings, memory: Memory) -> Parts:
+    """Every part. Raises SettingsError when the configuration cannot be used; the memory is then as it was."""
+    clock, pool, polling = memory.clock, memory.pool, memory.polling
+    registry = _registry(settings, memory.http, clock)
+    keys = _keys(settings)
+    catalog = _catalog(settings, registry, memory.discovery)
+    accounts = managed_accounts(settings, registry)
+    places = Places(
+        registry,
+        memory.owners,
+        [derived_key(secret.get_secret_value()) for secret in settings.secret],
+        memory.places,
+    )
+    care = Care(registry, pool, clock, memory.background)
+    submitter = Submitter(clock, pool, care, polling.look, max_attempts=settings.rotation.max_attempts)
+    guard = _guard(settings)
+    intake = MediaIntake(
+        memory.fetcher.fetch,
+        memory.http,
+        max_bytes=settings.media.max_bytes,
+        max_total_bytes=settings.limits.upload_bytes,
+        shrink=settings.media.shrink,
+    )
+    tasks = Tasks(
+        registry,
+        catalog,
+        places,
+        Listing(registry, places, sole_owner=len(keys) <= 1, spend=polling.spend),
+        polling,
+        submitter,
+        intake,
+        clock,
+        keeper=memory.keeper,
+        poll_interval=settings.video_poll_interval / 1000,
+    )
+    callers = Callers(
+        registry,
+        keys=keys,
+        accounts=[managed.account for managed in accounts],
+        pass_through=settings.pass_through,
+        proxies=settings.pass_through_proxies,
+    )
+    _remark(memory.said, _surprises(settings, len(accounts)))
+    # Nothing can go wrong any more.
+    memory.discovery.expire()
+    pool.manage(accounts, POLICIES[settings.rotation.policy]())
+    memory.fetcher.guard, memory.fetcher.max_seconds = guard, settings.media.fetch_seconds
+    polling.freshness = settings.poll_freshness
+    polling.per_second = {"dashscope": settings.dashscope_qps, "jimeng": settings.jimeng_qps}
+    return Parts(settings, callers, tasks, memory.repeats, memory.http, pool, care)
+
+
+def _keys(settings: Settings) -> list[GatewayKey]:
+    """The gateway's own keys. One that is none stops the start."""
+    keys = [parse_key(key.get_secret_value()) for key in settings.keys]
+    for number, key in enumerate(keys, 1):
+        if not key.secret.startswith("gw-"):
+            raise SettingsError(f"GATEWAY_KEYS: entry {number} is no key of the form name:gw-… or gw-…")
+    return keys
+
+
+def _guard(settings: Settings) -> Guard:
+    """Where media may be fetched from. A host that can be none stops the start, as does a library that is missing."""
+    media = settings.media
+    if media.shrink and not can_shrink():
+        raise SettingsError(f"media.shrink needs Pillow: {INSTALL}")
+    try:
+        return Guard(
+            networks=media.networks,
+            denied_networks=media.denied_networks,
+            hosts=media.hosts,
+            denied_hosts=media.denied_hosts,
+        )
+    except ValueError as error:
+        raise SettingsError(f"media.hosts or media.denied_hosts: {error}") from None
+
+
+def _catalog(settings: Settings, registry: Registry, discovery: Discovery) -> Catalog:
+    """The models. A name that leads to none stops the start."""
+    defaults = [*((name, name) for name in PREFERRED), ("wan2.6-t2v", settings.qwen_video_model)]
+    catalog = Catalog(registry, settings.aliases, defaults, discovery)
+    if unknown := catalog.unknown():
+        raise SettingsError(f"aliases or QWEN_VIDEO_MODEL name models that nobody has: {', '.join(unknown)}")
+    return catalog
+
+
+def _registry(settings: Settings, http: HttpClient, clock: Clock) -> Registry:
+    dashscope = DashScope(http, base_url=settings.dashscope_base_url)
+    jimeng = Jimeng(
+        http,
+        hosts=Hosts(
+            settings.jimeng_base_url,
+            settings.jimeng_commerce_url,
+            settings.jimeng_imagex_url,
+            settings.jimeng_vod_url,
+        ),
+        query_batch=settings.jimeng_query_batch,
+        extra_models=[
+            extra_model(model.name, model.key, model.benefit_type, model.durations, model.resolutions)
+            for model in settings.models
+        ],
+        versions=Versions(settings.jimeng.app_version, settings.jimeng.draft_version),
+        now=clock.now,
+    )
+    return Registry([dashscope, jimeng])
+
+
+def _remark(said: set[str], surprises: Iterable[tuple[int, str]]) -> None:
+    """Say what was not said of the configuration before."""
+    found = {text: level for level, text in surprises}
+    for text, level in found.items():
+        if text not in said:
+            GATEWAY.log(level, text)
+    said.clear()
+    said.update(found)
+
+
+def _surprises(settings: Settings, accounts: int) -> Iterator[tuple[int, str]]:
+    """What can be used, but will surprise somebody: level and text."""
+    if any(len(secret.get_secret_value()) < _SHORTEST_SECRET for secret in settings.secret):
+        yield (
+            logging.WARNING,
+            f"GATEWAY_SECRET is shorter than {_SHORTEST_SECRET} characters: set it to a long random text",
+        )
+    if settings.keys and not accounts:
+        yield (
+            logging.WARNING,
+            "keys are configured, but no account: set JIMENG_TOKENS or DASHSCOPE_API_KEY, or add [[accounts]] to the "
+            "file",
+        )
+    if accounts and not settings.keys:
+        yield logging.WARNING, "accounts are configured, but no key that may use them: set GATEWAY_KEYS=name:gw-…"
+    if accounts and settings.admin_key is None:
+        yield logging.INFO, "GATEWAY_ADMIN_KEY is not set: /v1/accounts and /metrics answer this machine only"
+    if settings.keys and not settings.secret:
+        yield (
+            logging.WARNING,
+            "GATEWAY_SECRET is not set: task ids will not outlive this process nor be known to other replicas; "
+            "set it to a long random text",
+        )

@@ -1,0 +1,82 @@
+"""`probe`: what an upstream answers to the uncharged calls with one account, as a report for a bug report.
+
+It speaks to the upstream itself, with the configuration of a gateway: none has to run.
+"""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from gateway.accounts.configured import managed_accounts
+from gateway.bootstrap import assemble, remember
+from gateway.cli.errors import BAD_USAGE, CommandError, configuration_mistakes
+from gateway.cli.output import give, say
+from gateway.cli.server.configuration import read_settings
+from gateway.cli.server.probe_report import RecordingClient, probe
+from gateway.core.clock import SystemClock
+from gateway.core.errors import GatewayError
+from gateway.core.settings import Settings
+from providers.contract import Account
+from providers.transport.transports import Timeouts
+
+_NO_ACCOUNT = "there is no account: configure one, or give a sessionid or an sk-… key by GATEWAY_KEY or --key"
+
+
+def run_probe(config: Path | None, name: str | None, key: str, out: Path | None) -> int:
+    """Write the report of one account. Gives the exit code: 1 when a call failed. Raises CommandError."""
+    report = asyncio.run(_probe(read_settings(config), name, key))
+    text = json.dumps(report, ensure_ascii=False, indent=1)
+    if out is None:
+        give(text)
+    else:
+        try:
+            out.write_text(text + "\n", "utf-8")
+        except OSError as error:
+            raise CommandError(f"{out} cannot be written: {error.strerror}") from None
+    for call in report["calls"]:
+        say(f"{call['call']:8} {'ok' if call['ok'] else 'failed':6} {call['seconds']:6.2f} s  {_told(call['read'])}")
+    say("nothing was submitted, and nothing charged; look the report through before you show it to others")
+    return 0 if all(call["ok"] for call in report["calls"]) else 1
+
+
+def _told(read: Any) -> str:
+    if isinstance(read, list):
+        return f"{len(read)} read"
+    if isinstance(read, dict):
+        return " ".join(str(read[name]) for name in ("error", "code", "detail") if read.get(name))
+    return str(read)
+
+
+async def _probe(settings: Settings, name: str | None, key: str) -> dict[str, Any]:
+    # The archive has nothing to do with it, and need not be within reach.
+    settings = settings.model_copy(update={"archive_url": None})
+    timeouts = settings.timeouts
+    async with RecordingClient(Timeouts(timeouts.connect, timeouts.read, timeouts.total)) as http:
+        with configuration_mistakes():
+            memory = remember(settings, SystemClock(), http)
+            parts = assemble(settings, memory)
+            registry = parts.tasks.catalog.registry
+            accounts: Sequence[Account] = [managed.account for managed in managed_accounts(settings, registry)]
+        async with memory.background:
+            if key:
+                try:
+                    accounts = parts.callers.identify(f"Bearer {key}").accounts
+                except GatewayError as error:
+                    raise CommandError(error.message("en"), BAD_USAGE) from None
+            account = _choose(accounts, name)
+            return await probe(registry[account.provider], account, http)
+
+
+def _choose(accounts: Sequence[Account], name: str | None) -> Account:
+    """The account of a name or tag, or the only one. Raises CommandError."""
+    if not accounts:
+        raise CommandError(_NO_ACCOUNT, BAD_USAGE)
+    labels = ", ".join(account.label for account in accounts)
+    if name is None and len(accounts) > 1:
+        raise CommandError(f"name one account: {labels}", BAD_USAGE)
+    found = next((account for account in accounts if name in (None, account.name, account.tag)), None)
+    if found is None:
+        raise CommandError(f"there is no account {name}: {labels}", BAD_USAGE)
+    return found

@@ -1,0 +1,32 @@
+"""`sandbox`: the embedded upstream alone, in the foreground."""
+
+import signal
+import threading
+
+from gateway.cli.errors import CommandError, end_on
+from gateway.cli.output import give, give_table, say
+from gateway.cli.server.listening import why_not
+from providers.sandbox.outcomes import OUTCOMES
+from providers.sandbox.server import SandboxServer
+from providers.sandbox.settings import SandboxSettings
+
+
+def run_sandbox(settings: SandboxSettings, host: str, port: int) -> None:
+    """Serve until SIGTERM or Ctrl-C. Raises CommandError when the port cannot be taken."""
+    end_on(signal.SIGINT, signal.SIGTERM, exit_code=0)
+    try:
+        upstream = SandboxServer(settings, host=host, port=port)
+    except OSError as error:
+        raise CommandError(why_not(error, host, port)) from None
+    with upstream:
+        give_table(
+            ("in the prompt or key", "what happens", "where"),
+            [(row.pattern, row.does, ", ".join(row.upstreams)) for row in OUTCOMES],
+        )
+        give(f"JIMENG_BASE_URL={upstream.jimeng_url}")
+        give(f"JIMENG_IMAGEX_URL={upstream.imagex_url}")
+        give(f"JIMENG_VOD_URL={upstream.vod_url}")
+        give(f"DASHSCOPE_BASE_URL={upstream.dashscope_url}")
+        give(f"MODELSCOPE_BASE_URL={upstream.modelscope_url}")
+        say("Ready: any sessionid and any sk-… key will do. Ctrl-C ends it.")
+        threading.Event().wait()

@@ -1,0 +1,135 @@
+"""Which of several credentials a native id belongs to: every one of them is asked once, and the answer remembered.
+
+Only older clients need it, which send several credentials and the upstream's own ids. A sealed id says whose it is.
+"""
+
+import asyncio
+import math
+from collections.abc import Mapping, Sequence
+from enum import Enum
+
+from cachetools import TTLCache
+
+from gateway.accounts.callers import Caller
+from gateway.core.background_tasks import Background
+from gateway.core.clock import Clock
+from gateway.polling.poller import GRACE_SECONDS, Polling
+from providers.contract import Account, Blame, ErrorKind, Provider, ProviderError, TaskState
+
+REMEMBERED_OWNERS = 50_000
+OWNER_SECONDS = 24 * 3600.0
+NOBODY_SECONDS = 60.0
+"""For this long a task that none of a caller's accounts knows is not asked for again."""
+
+_ASKED_AT_ONCE = 5
+
+
+class Unknown(Enum):
+    """Why a task has no owner."""
+
+    NOBODYS = "nobody's"
+    TOO_NEW = "too new"
+    """No account shows it yet."""
+
+
+Owner = Account | ProviderError | Unknown
+"""Whose a task is; the error of an account that could not be asked, where no other one knows the task."""
+
+_Key = tuple[str, str, str]
+
+
+class Owners:
+    """Finds owners. It holds tags and ids, no credentials."""
+
+    def __init__(self, clock: Clock, polling: Polling, background: Background) -> None:
+        self._clock = clock
+        self._polling = polling
+        self._background = background
+        self._owners: TTLCache[tuple[str, str], str] = TTLCache(REMEMBERED_OWNERS, OWNER_SECONDS, timer=clock.now)
+        self._nobodys: TTLCache[_Key, None] = TTLCache(REMEMBERED_OWNERS, NOBODY_SECONDS, timer=clock.now)
+        self._searches: dict[_Key, asyncio.Future[Owner]] = {}
+
+    async def find(self, caller: Caller, provider: Provider, ids: Sequence[str]) -> dict[str, Owner]:
+        """The owner of each of the ids among the caller's accounts, of which there is at least one. Those who look for
+        the same at the same time look once."""
+        found: dict[str, Owner] = {}
+        searches: dict[str, asyncio.Future[Owner]] = {}
+        new: list[str] = []
+        for id in dict.fromkeys(ids):
+            key = (provider.name, caller.identity, id)
+            owner = caller.account(self._owners.get((provider.name, id), ""))
+            if owner is not None:
+                found[id] = owner
+            elif key in self._nobodys:
+                found[id] = Unknown.NOBODYS
+            else:
+                if key not in self._searches:
+                    self._searches[key] = asyncio.get_running_loop().create_future()
+                    new.append(id)
+                searches[id] = self._searches[key]
+        if new:
+            self._background.start(self._search(caller, provider, new))
+        for id, search in searches.items():
+            found[id] = await asyncio.shield(search)
+        return found
+
+    async def _search(self, caller: Caller, provider: Provider, ids: Sequence[str]) -> None:
+        owners: Mapping[str, Owner] = {}
+        try:
+            owners = await self._ask_all(caller.accounts_of(provider.name), provider, ids)
+        finally:
+            for id in ids:
+                owner = owners.get(id, ProviderError(ErrorKind.UPSTREAM_ERROR))
+                if isinstance(owner, Account):
+                    self._owners[provider.name, id] = owner.tag
+                elif owner is Unknown.NOBODYS:
+                    self._nobodys[provider.name, caller.identity, id] = None
+                self._searches.pop((provider.name, caller.identity, id)).set_result(owner)
+
+    async def _ask_all(self, accounts: Sequence[Account], provider: Provider, ids: Sequence[str]) -> dict[str, Owner]:
+        turns = asyncio.Semaphore(_ASKED_AT_ONCE)
+
+        async def ask(account: Account) -> Mapping[str, TaskState | ProviderError]:
+            async with turns:
+                return await self._ask(provider, account, ids)
+
+        told = dict(zip(accounts, await asyncio.gather(*map(ask, accounts)), strict=True))
+        return {
+            id: self._conclude(provider, id, {account: answers.get(id) for account, answers in told.items()})
+            for id in ids
+        }
+
+    async def _ask(
+        self, provider: Provider, account: Account, ids: Sequence[str]
+    ) -> Mapping[str, TaskState | ProviderError]:
+        self._polling.spend(provider, account, math.ceil(len(ids) / provider.query_batch))
+        sent_at = self._clock.now()
+        answers: Mapping[str, TaskState | ProviderError]
+        try:
+            answers = await provider.query(ids, account)
+        except ProviderError as error:
+            answers = dict.fromkeys(ids, error)
+        # So that the owner need not be asked again.
+        self._polling.hear(account, answers, sent_at)
+        return answers
+
+    def _conclude(self, provider: Provider, id: str, told: Mapping[Account, TaskState | ProviderError | None]) -> Owner:
+        refused: list[ProviderError] = []
+        for account, answer in told.items():
+            if isinstance(answer, TaskState):
+                return account
+            if answer is not None and answer.kind is not ErrorKind.TASK_NOT_FOUND:
+                refused.append(answer)
+        unsure = [error for error in refused if error.kind.blame is not Blame.ACCOUNT or _passes(error)]
+        if unsure:
+            return unsure[0]
+        if len(refused) == len(told):
+            return refused[0]
+        submitted_at = provider.submitted_at(id)
+        new = submitted_at is not None and 0 <= self._clock.now() - submitted_at < GRACE_SECONDS
+        return Unknown.TOO_NEW if new else Unknown.NOBODYS
+
+
+def _passes(error: ProviderError) -> bool:
+    """An account that refuses for anything else will not answer soon, and counts as one that does not know the task."""
+    return error.kind is ErrorKind.RATE_LIMITED

@@ -1,0 +1,101 @@
+"""Videos made of other videos: what a remix, an edit and an extension ask the providers for."""
+
+from collections.abc import AsyncIterator
+
+from gateway.accounts.callers import Caller
+from gateway.api.schemas.requests import ReuseBody
+from gateway.core.errors import GatewayError, as_passing, from_provider, invalid
+from gateway.core.messages import ERRORS
+from gateway.tasks.model_catalog import FORMER_NAMES
+from gateway.tasks.service import Tasks
+from gateway.tasks.view import Task
+from providers.contract import (
+    FieldProblem,
+    FieldReason,
+    Media,
+    MediaRole,
+    Phase,
+    Result,
+    VideoRequest,
+)
+from providers.media_files import MediaKind
+
+EDIT_MODEL, EXTEND_MODEL = "wan2.7-videoedit", "wan2.7-i2v"
+
+
+async def remix_request(tasks: Tasks, who: Caller, id: str, prompt: str) -> VideoRequest:
+    """The model of a task with a new prompt, and the old video as reference where the model takes one.
+
+    Raises GatewayError: 404 for no task of the caller's, 400 `not_ready` where the old video is needed and is not
+    there, 501 where the model needs a picture that nobody has any more.
+    """
+    old = await tasks.status(who, id)
+    if old.model is None:
+        raise GatewayError("not_supported", ERRORS["model_unknown"])
+    card = (await tasks.catalog.offer(who)).card(old.model)
+    role = next((role for role in (MediaRole.VIDEO, MediaRole.REFERENCE_VIDEO) if role in card.roles), None)
+    if role is not None:
+        media = _video_of(tasks, who, old, role)
+        return VideoRequest(old.model, prompt, media=(media,))
+    if not card.open and frozenset() not in card.media_sets:
+        raise GatewayError("not_supported", ERRORS["no_remix_of_pictures"], values={"model": old.model})
+    return VideoRequest(old.model, prompt, duration=old.seconds or None, size=old.size or None)
+
+
+async def edit_request(tasks: Tasks, who: Caller, body: ReuseBody) -> VideoRequest:
+    """A video changed by a model that works on one. Raises GatewayError."""
+    return await _on_a_video(tasks, who, body, EDIT_MODEL, MediaRole.VIDEO)
+
+
+async def extension_request(tasks: Tasks, who: Caller, body: ReuseBody) -> VideoRequest:
+    """A video that goes on from another one. Raises GatewayError."""
+    return await _on_a_video(tasks, who, body, EXTEND_MODEL, MediaRole.FIRST_CLIP)
+
+
+def finished(task: Task) -> Result:
+    """The result of a task.
+
+    Raises GatewayError: 400 `not_ready` where there is none, 502 where nobody could be asked.
+    """
+    if task.state.result is not None:
+        return task.state.result
+    if task.trouble is not None:
+        raise from_provider(as_passing(task.trouble))
+    raise GatewayError("not_ready", ERRORS["failed_task" if task.state.phase is Phase.FAILED else "not_ready"])
+
+
+def _video_of(tasks: Tasks, who: Caller, task: Task, role: MediaRole) -> Media:
+    """A finished video as an input: by the upstream's link while it gives one, else out of the archive."""
+    url = finished(task).url
+    if url.startswith(("https://", "http://")) and not task.recalled:
+        return Media(MediaKind.VIDEO, url, "video", role, from_upstream=True, proxy=task.proxy)
+
+    async def read() -> AsyncIterator[bytes]:
+        opened = await tasks.open_archived(who, task.id, "video")
+        if opened is None:
+            raise GatewayError("not_found", ERRORS["file_gone"])
+        return opened.pieces
+
+    return Media(MediaKind.VIDEO, "", "video", role, read=read)
+
+
+async def _on_a_video(tasks: Tasks, who: Caller, body: ReuseBody, default_model: str, role: MediaRole) -> VideoRequest:
+    model = default_model if body.model is None or body.model in FORMER_NAMES else body.model
+    offer = await tasks.catalog.offer(who)
+    card = tasks.catalog.card(model)
+    if role not in card.roles and MediaRole.REFERENCE_VIDEO in card.roles and frozenset() in card.media_sets:
+        # A model that does everything by its prompt takes the video as a reference.
+        role = MediaRole.REFERENCE_VIDEO
+    if role not in card.roles or not offer.cards_of(card):
+        raise GatewayError("not_supported", ERRORS["not_by_this_model"], values={"model": card.name})
+    media, seconds = body.clip(role), 0
+    if body.video_id:
+        old = await tasks.status(who, body.video_id)
+        result = finished(old)
+        media = _video_of(tasks, who, old, role)
+        seconds = old.seconds or round(result.duration or 0)
+    if media is None:
+        raise invalid([FieldProblem("video", FieldReason.MISSING, ("{id}", "https://…"))])
+    # The length of an extension is told with the clip it goes on from.
+    duration = seconds + body.seconds if role is MediaRole.FIRST_CLIP and body.seconds else body.seconds
+    return VideoRequest(card.name, body.prompt, duration=duration, media=(media,))

@@ -1,0 +1,145 @@
+"""The recent tasks of a caller, merged over its accounts, newest first and stable from page to page."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from gateway.accounts.callers import Caller
+from gateway.core.errors import as_passing, clean, from_provider
+from gateway.task_ids.locator import Place, Places
+from gateway.task_ids.signed import TaskId
+from providers.contract import Account, CanList, ErrorKind, ListedTask, Provider, ProviderError
+from providers.registry import Registry
+
+SKEW_SECONDS = 60.0
+"""An id may carry the gateway's clock rather than the upstream's; they are taken to differ by no more than this."""
+_SPARE = 10
+"""Tasks asked for beyond a page, since some fall within the skew of its beginning."""
+_FACTOR = 4
+_MOST = 1000
+"""How far back a list goes: upstreams list newest first only, and a page is asked for again from there on."""
+
+_REFUSED = frozenset({ErrorKind.INVALID_CREDENTIAL, ErrorKind.RESTRICTED, ErrorKind.NOT_ENTITLED, ErrorKind.NO_CREDITS})
+"""An account in one of these will not answer soon, and is left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One task of a list, with the place that its new public id leads to."""
+
+    place: Place
+    task: ListedTask
+
+    @property
+    def order(self) -> tuple[float, str]:
+        return self.task.state.created_at or 0.0, self.task.state.id
+
+
+class Listing:
+    """Asks every account that can list, live."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        places: Places,
+        *,
+        sole_owner: bool,
+        spend: Callable[[Provider, Account], None] = lambda provider, account: None,
+    ) -> None:
+        """`sole_owner` says that the gateway has at most one key, so that all its accounts' tasks are that key's.
+        `spend` is told of every call, since lists count against the accounts' budgets."""
+        self._spend = spend
+        self._registry = registry
+        self._places = places
+        self._sole_owner = sole_owner
+
+    async def page(
+        self, caller: Caller, *, limit: int, after: Place | None = None, ascending: bool = False
+    ) -> tuple[list[Listed], bool]:
+        """At most `limit` tasks, and whether there are more. `after` is the last task of the page before.
+
+        Raises GatewayError when an account cannot be asked just now: to leave its tasks out would lose them for
+        whoever pages on. Accounts that are refused are left out.
+        """
+        before = after.created + SKEW_SECONDS if after and after.created and not ascending else None
+        wanted = _MOST if ascending else limit + 1 + _SPARE
+        while True:
+            tasks, frontier = await self._ask_all(caller, before, wanted)
+            tasks.sort(key=lambda listed: listed.order, reverse=not ascending)
+            if after is not None:
+                tasks = _following(tasks, after, ascending)
+            if frontier is None or wanted >= _MOST:
+                return tasks[:limit], len(tasks) > limit
+            sure = [listed for listed in tasks if listed.order[0] > frontier]
+            if len(sure) > limit:
+                return sure[:limit], True
+            # Too many of them stand before the page, or are another key's.
+            wanted = min(wanted * _FACTOR, _MOST)
+
+    async def _ask_all(self, caller: Caller, before: float | None, wanted: int) -> tuple[list[Listed], float | None]:
+        """The tasks of all accounts, and the time up to which some account may have more that were not fetched;
+        None when there are no others."""
+        accounts = [account for account in caller.accounts if isinstance(self._registry[account.provider], CanList)]
+        answers = await asyncio.gather(*(self._ask(account, before, wanted) for account in accounts))
+        refusals = [answer for answer in answers if isinstance(answer, ProviderError)]
+        passing = next((error for error in refusals if error.kind not in _REFUSED), None)
+        if passing is not None and passing.kind is not ErrorKind.RATE_LIMITED:
+            raise from_provider(as_passing(passing))
+        if passing is not None or (refusals and len(refusals) == len(answers)):
+            raise from_provider(passing or refusals[0])
+        listed: list[Listed] = []
+        frontiers = []
+        for account, answer in zip(accounts, answers, strict=True):
+            if isinstance(answer, ProviderError):
+                continue
+            if len(answer) >= wanted:
+                frontiers.append(min(task.state.created_at or 0.0 for task in answer))
+            seen = (self._place(caller, account, task) for task in answer if self._may_see(caller, account, task))
+            listed += [Listed(place, task) for place, task in seen if place is not None]
+        return listed, max(frontiers, default=None)
+
+    async def _ask(self, account: Account, before: float | None, wanted: int) -> Sequence[ListedTask] | ProviderError:
+        provider = self._registry[account.provider]
+        if not isinstance(provider, CanList):
+            return ()
+        self._spend(provider, account)
+        try:
+            return await provider.list(account, before=before, limit=wanted)
+        except ProviderError as error:
+            clean(error, account)
+            if error.kind is ErrorKind.UNREACHABLE and account.proxy:
+                # The trouble of its way: one dead proxy is not to keep the others' tasks from being listed.
+                return ProviderError(ErrorKind.RESTRICTED, code=error.code, detail=error.detail)
+            return error
+
+    def _may_see(self, caller: Caller, account: Account, task: ListedTask) -> bool:
+        """A gateway key sees its own tasks only. Where several keys share an account, a task is known to be one's own
+        by the mark in its submit key; an upstream that keeps no such key cannot be listed for them."""
+        if not caller.managed or self._sole_owner:
+            return True
+        return self._places.made(caller, account, task.submit_key)
+
+    def _place(self, caller: Caller, account: Account, task: ListedTask) -> tuple[Place | None, ListedTask]:
+        """The task with its place, None for an odd one that no id can name."""
+        provider = self._registry[account.provider]
+        state = task.state
+        card = provider.card(state.model) if state.model else None
+        model = card.name if card else state.model or ""
+        created = int(state.created_at or 0)
+        told = TaskId(account.provider, state.id, account.tag, caller.owner, model, created)
+        id = self._places.remembered(account, state.id, caller) or told
+        try:
+            public_id = self._places.seal(caller, account, id)
+        except ValueError:
+            return None, task
+        place = Place(public_id, provider, account, state.id, id.model, id.created, id.seconds, id.width, id.height)
+        return place, task
+
+
+def _following(tasks: list[Listed], after: Place, ascending: bool) -> list[Listed]:
+    """The tasks behind `after`: behind it in the list where it is there, else beyond its time."""
+    for index, listed in enumerate(tasks):
+        if (listed.place.account.tag, listed.place.upstream_id) == (after.account.tag, after.upstream_id):
+            return tasks[index + 1 :]
+    last = (after.created or 0, after.upstream_id)
+    return [listed for listed in tasks if (listed.order > last if ascending else listed.order < last)]

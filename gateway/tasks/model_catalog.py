@@ -1,0 +1,258 @@
+"""Which model a name means for a caller: what the caller's accounts have now, aliases, and what is taken when none is
+named."""
+
+import asyncio
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from difflib import SequenceMatcher
+
+from gateway.accounts.callers import Caller
+from gateway.core.errors import GatewayError, from_provider, refused, with_detail
+from gateway.core.messages import ERRORS, filled
+from gateway.tasks.model_discovery import Discovery, ModelIndex
+from providers.contract import Account, ModelCard, Provider, ProviderError, VideoRequest, Words
+from providers.registry import Registry
+from providers.validation import approach, settle
+
+FORMER_NAMES = ("sora-2", "sora-2-pro")
+"""Models of a service that has closed; clients written for it still name them. They mean the default model."""
+
+_NEAREST = 3
+"""Names that a client is told whose model is not there."""
+
+
+class Catalog:
+    """`aliases` are other names of models. `defaults` are pairs of model names, for text and for requests with media,
+    in the order in which they are tried where a client names no model. Without a `discovery` every model is one of the
+    table's."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        aliases: Mapping[str, str] | None = None,
+        defaults: Sequence[tuple[str, str]] = (),
+        discovery: Discovery | None = None,
+    ) -> None:
+        self.registry = registry
+        self.aliases = dict(aliases or {})
+        self.defaults = tuple(defaults)
+        self._discovery = discovery
+        self._tables: dict[tuple[str, str], ModelIndex] = {}
+        self._configured: dict[str, ModelIndex] = {}
+
+    async def offer(self, caller: Caller) -> "Offer":
+        """What the caller can use now. It waits for an upstream only for the first account of a site."""
+        offered = await asyncio.gather(*(self._offered_to(account) for account in caller.accounts))
+        return Offer(self, caller, offered)
+
+    async def refresh(self, caller: Caller, provider: str) -> None:
+        """Read anew what the caller's accounts of a provider have: the upstream said that a model is gone."""
+        if self._discovery is not None:
+            found = self.registry[provider]
+            await asyncio.gather(*(self._discovery.refresh(found, account) for account in caller.accounts_of(provider)))
+
+    def card(self, name: str) -> ModelCard:
+        """The card of a model or of an alias, whoever has it. Raises GatewayError (404)."""
+        card = self.registry.card(self.aliases.get(name, name))
+        if card is None:
+            raise GatewayError("model_not_found", values={"model": name})
+        return card
+
+    def unknown(self) -> list[str]:
+        """Names in the configuration that lead to no model."""
+        meant = [*self.aliases.values(), *(name for pair in self.defaults for name in pair)]
+        return sorted({name for name in meant if self.registry.card(name) is None})
+
+    def means_default(self, name: str) -> bool:
+        """True for no name at all, and for the names of a service that has closed."""
+        return not name or (name in FORMER_NAMES and name not in self.aliases and bool(self.defaults))
+
+    async def _offered_to(self, account: Account) -> "Offered":
+        provider = self.registry[account.provider]
+        live = await self._discovery.models(provider, account) if self._discovery is not None else None
+        return Offered(account, self._configured_of(provider), live or self._table(provider, account.region))
+
+    def _configured_of(self, provider: Provider) -> ModelIndex:
+        found = self._configured.get(provider.name)
+        if found is None:
+            cards = [card for card in provider.models() if card.configured]
+            found = self._configured[provider.name] = ModelIndex(cards, live=False)
+        return found
+
+    def _table(self, provider: Provider, region: str) -> ModelIndex:
+        """The table's models of a site."""
+        found = self._tables.get((provider.name, region))
+        if found is None:
+            cards = [card for card in provider.models() if not card.regions or not region or region in card.regions]
+            found = self._tables[provider.name, region] = ModelIndex(cards, live=False)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """What one account has: the models of the gateway's configuration, then those of its site."""
+
+    account: Account
+    configured: ModelIndex
+    models: ModelIndex
+
+    def get(self, name: str) -> ModelCard | None:
+        return self.configured.get(name) or self.models.get(name)
+
+    def __iter__(self) -> Iterator[ModelCard]:
+        yield from self.models
+        yield from self.configured
+
+
+class Offer:
+    """The models that one caller can use now, with the card that each of the caller's accounts has for them."""
+
+    def __init__(self, catalog: Catalog, caller: Caller, offered: Sequence[Offered]) -> None:
+        self._catalog = catalog
+        self._caller = caller
+        self._offered = offered
+
+    def card_for(self, request: VideoRequest) -> ModelCard:
+        """The card of the model that a request names; without a name, of the first default that the caller can use and
+        that takes the request's inputs.
+
+        Raises GatewayError: 404 for a name that nobody knows, and for a model that none of the accounts has.
+        """
+        if not self._catalog.means_default(request.model):
+            return self.card(request.model)
+        names = (with_media if request.media else text for text, with_media in self._catalog.defaults)
+        preferred = [card for name in names if (card := self._find(self._meant(name))) is not None]
+        others = (card for offered in self._offered for card in offered)
+        candidates = [card for card in (*preferred, *others) if card.available] or preferred
+        if not candidates:
+            with_media = self._catalog.defaults[0][bool(request.media)] if self._catalog.defaults else request.model
+            return self.card(with_media)
+        return next((card for card in candidates if _takes(card, request)), candidates[0])
+
+    def card(self, name: str) -> ModelCard:
+        """The card of a model or an alias. Raises GatewayError (404) as `card_for` does."""
+        meant = self._meant(name)
+        found = self._find(meant)
+        if found is not None:
+            return found
+        known = self._catalog.registry.card(meant)
+        if known is None:
+            raise self._not_found("model_not_found", ModelCard(name, ""))
+        if known.open and self._caller.accounts_of(known.provider):
+            return known
+        raise self._no_account(known)
+
+    def cards_of(self, card: ModelCard) -> dict[Account, ModelCard]:
+        """The accounts that can serve a model, each with its own card of it, in the caller's order."""
+        found: dict[Account, ModelCard] = {}
+        for offered in self._offered:
+            if offered.account.provider == card.provider:
+                own = card if card.open else offered.get(card.name)
+                if own is not None:
+                    found[offered.account] = own
+        return found
+
+    def settled(self, card: ModelCard, request: VideoRequest, *, nearest: bool) -> dict[Account, VideoRequest]:
+        """The request for each account that can make the very same video, settled against the account's own card. What
+        the request leaves open is filled in by the card of the first account that can make it.
+
+        `nearest` moves duration and size to the nearest that the model can do. Raises GatewayError (400) with what the
+        first account's card refuses, where none of them can make it.
+        """
+        request = replace(request, model=card.name)
+        found: dict[Account, VideoRequest] = {}
+        by_card: dict[int, VideoRequest | None] = {}
+        refusal: ProviderError | None = None
+        for account, own in self.cards_of(card).items():
+            if id(own) not in by_card:
+                wanted = next(iter(found.values()), None) or (approach(own, request) if nearest else request)
+                try:
+                    by_card[id(own)] = settle(own, wanted)
+                except ProviderError as error:
+                    refusal, by_card[id(own)] = refusal or error, None
+            made = by_card[id(own)]
+            if made is not None:
+                found[account] = made
+        if not found and refusal is not None:
+            raise from_provider(refusal) from refusal
+        return found
+
+    def cards(self) -> dict[str, ModelCard]:
+        """Every model that the accounts have, aliases included, by the name that clients write."""
+        found: dict[str, ModelCard] = {}
+        for offered in self._offered:
+            for card in offered:
+                found.setdefault(card.name, card)
+        former = [name for name in FORMER_NAMES if found and self._catalog.means_default(name)]
+        found |= {name: self.card_for(VideoRequest(name)) for name in former}
+        meant = {alias: self._find(name) for alias, name in self._catalog.aliases.items()}
+        return found | {alias: card for alias, card in meant.items() if card is not None}
+
+    def add_nearest(self, error: GatewayError, card: ModelCard) -> None:
+        """Let a refusal say which of the caller's models are nearest to the one that the upstream does not have."""
+        words = filled(error.words, **error.values) if error.values else error.words
+        told = Words(with_detail(words.zh, error.detail, "zh"), with_detail(words.en, error.detail, "en"))
+        error.words, error.values, error.detail = self._with_nearest(told, card), {}, ""
+
+    def _meant(self, name: str) -> str:
+        return self._catalog.aliases.get(name, name)
+
+    def _find(self, name: str) -> ModelCard | None:
+        """The card of a name for the first account that has it."""
+        return next((card for offered in self._offered if (card := offered.get(name)) is not None), None)
+
+    def _no_account(self, card: ModelCard) -> GatewayError:
+        """Why none of the caller's accounts can serve a model."""
+        caller = self._caller
+        own = [offered for offered in self._offered if offered.account.provider == card.provider]
+        if any(offered.models.live for offered in own) or (own and not card.regions):
+            return self._not_found("model_gone", card)
+        if own:
+            return self._not_found("not_in_region", card, regions=", ".join(sorted(card.regions)))
+        if caller.managed and not caller.accounts:
+            return refused("no_accounts")
+        if caller.managed:
+            return self._not_found("model_not_found", card)
+        return refused("no_account_for_provider", provider=card.provider)
+
+    def _not_found(self, sentence: str, card: ModelCard, **values: object) -> GatewayError:
+        words = filled(ERRORS[sentence], model=card.name, **values)
+        return GatewayError("model_not_found", self._with_nearest(words, card), param="model")
+
+    def _with_nearest(self, words: Words, card: ModelCard) -> Words:
+        """The sentence with the models that are nearest to one; those of the same provider, where it has one."""
+        names = [
+            other.name
+            for offered in self._offered
+            for other in offered
+            if card.provider in ("", other.provider) and other.name != card.name
+        ]
+        nearest = nearest_names(card.name, names)
+        return filled(ERRORS["nearest_models"], reason=words, nearest=", ".join(nearest)) if nearest else words
+
+
+def nearest_names(name: str, names: Sequence[str]) -> list[str]:
+    """The names most like a name, the nearest first: those that share most of its parts, and of its letters in
+    order."""
+    matcher = SequenceMatcher(b=name.casefold(), autojunk=False)
+    parts = _parts(name)
+
+    def likeness(other: str) -> float:
+        matcher.set_seq1(other.casefold())
+        others = _parts(other)
+        return matcher.ratio() + len(parts & others) / len(parts | others)
+
+    return sorted(dict.fromkeys(names), key=likeness, reverse=True)[:_NEAREST]
+
+
+def _parts(name: str) -> frozenset[str]:
+    return frozenset(re.split(r"[-_/ ]+", name.casefold()))
+
+
+def _takes(card: ModelCard, request: VideoRequest) -> bool:
+    try:
+        settle(card, request)
+    except ProviderError:
+        return False
+    return True

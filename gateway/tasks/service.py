@@ -1,0 +1,415 @@
+"""Tasks: submit, status, cancel, wait, list. The one place that joins callers, models, accounts, upstreams and ids."""
+
+import asyncio
+import uuid
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import replace
+
+from gateway.accounts.callers import Caller
+from gateway.archive.archive import Opened
+from gateway.archive.copier import Outcome
+from gateway.archive.records import Variant
+from gateway.archive.store import StoreError
+from gateway.archive.task_archiver import Keeper, Kept
+from gateway.core import metrics
+from gateway.core.clock import Clock
+from gateway.core.errors import GatewayError, clean, from_provider, invalid
+from gateway.core.messages import ERRORS
+from gateway.media.intake import MediaIntake
+from gateway.polling.poller import Observation, Polling
+from gateway.task_ids.locator import Place, Places, Unplaced
+from gateway.tasks.listing import Listed, Listing
+from gateway.tasks.model_catalog import Catalog
+from gateway.tasks.submitter import Sending, Submitter, Wanted
+from gateway.tasks.view import Submitted, Task, Untold, view_of
+from providers.contract import (
+    Account,
+    CanCancel,
+    ErrorKind,
+    FieldProblem,
+    FieldReason,
+    ModelCard,
+    Phase,
+    Provider,
+    ProviderError,
+    Submission,
+    TaskState,
+    VideoRequest,
+)
+from providers.progress import estimate
+from providers.registry import Registry
+from providers.sizes import asked_size, parse_size
+
+_LATE_SECONDS = 1.0
+"""Beyond the freshness: what an answer may be late before it is called stale."""
+
+
+class Tasks:
+    """What clients do with tasks. It keeps nothing that a restart or another replica would miss."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        catalog: Catalog,
+        places: Places,
+        listing: Listing,
+        polling: Polling,
+        submitter: Submitter,
+        intake: MediaIntake,
+        clock: Clock,
+        *,
+        keeper: Keeper | None = None,
+        poll_interval: float = 5.0,
+        new_key: Callable[[], str] = lambda: str(uuid.uuid4()),
+    ) -> None:
+        self._registry = registry
+        self.catalog = catalog
+        self._places = places
+        self._listing = listing
+        self._polling = polling
+        self._clock = clock
+        self._submitter = submitter
+        self._intake = intake
+        self._keeper = keeper
+        self._poll_interval = poll_interval
+        self._new_key = new_key
+
+    # --- submit -------------------------------------------------------------------------------------------------
+
+    async def submit(
+        self,
+        caller: Caller,
+        request: VideoRequest,
+        *,
+        seed: str | None = None,
+        repeatable: bool = False,
+        find_only: bool = False,
+        nearest: bool = False,
+        wanted: Wanted | None = None,
+        sending: Sending = lambda facts: None,
+    ) -> Submitted:
+        """Start a task. **Charged.** Raises GatewayError.
+
+        The same `seed` is the same submit. `repeatable` says that it may have been made before, here or on another
+        replica: where the upstream can tell, that task is given again, or 409 when it is of another model.
+        `find_only` looks for it and sends nothing. `nearest` moves duration and size to the nearest that the model
+        can do. `wanted` raises when nobody waits for it any more, and is asked where inputs took their time. `sending`
+        is called before anything is sent that may be charged.
+        """
+        offer = await self.catalog.offer(caller)
+        card = offer.card_for(request)
+        named = not self.catalog.means_default(request.model)
+        settled = offer.settled(card, request, nearest=nearest)
+        accounts = list(settled)
+        provider = self._registry[card.provider]
+        seed = seed or self._new_key()
+
+        def keys(account: Account) -> Iterable[str]:
+            return self._places.submit_keys(caller, account, seed)
+
+        made = await self._submitter.find(provider, accounts, keys) if repeatable or find_only else None
+        if made is not None:
+            account, submission = made
+            return self._found_again(caller, account, submission, card, named=named)
+        if find_only:
+            raise GatewayError("submission_unconfirmed")
+        first = settled[accounts[0]]
+        async with self._intake.ready(first.card or card, first, caller.identity) as ready:
+            try:
+                account, submission = await self._submitter.submit(
+                    provider,
+                    {account: replace(ready, card=own.card) for account, own in settled.items()},
+                    keys,
+                    managed=caller.managed,
+                    repeatable=repeatable,
+                    wanted=wanted,
+                    sending=sending,
+                )
+            except GatewayError as error:
+                if error.code != "model_not_found":
+                    raise
+                await self.catalog.refresh(caller, card.provider)
+                (await self.catalog.offer(caller)).add_nearest(error, card)
+                raise
+        created = int(self._clock.now())
+        self._polling.submitted(account, submission.id, created)
+        if self._keeper is not None:
+            self._keeper.submitted(_new_place(provider, account, submission.id, first, created), request.prompt)
+        return self._submitted(caller, account, submission.id, first, created)
+
+    def _found_again(
+        self, caller: Caller, account: Account, submission: Submission, card: ModelCard, *, named: bool
+    ) -> Submitted:
+        """An earlier submission. What it asked for besides the model is not known, and so not said. Where the client
+        named no model, the default may have been another one then."""
+        provider = self._registry[account.provider]
+        before = (provider.card(submission.model) if submission.model else None) or card
+        if named and before.name != card.name:
+            raise GatewayError("idempotency_mismatch")
+        created = int(submission.created_at or self._clock.now())
+        return self._submitted(caller, account, submission.id, VideoRequest(before.name), created)
+
+    def _submitted(
+        self, caller: Caller, account: Account, upstream_id: str, settled: VideoRequest, created: int
+    ) -> Submitted:
+        try:
+            sealed = self._places.sealed_id(caller, account, upstream_id, settled, created)
+        except ValueError:
+            # The task is there, and there is no way to name it: what can be said is that it may be charged.
+            raise GatewayError("submission_unconfirmed", upstream_code=upstream_id[:64]) from None
+        return Submitted(
+            sealed if self._places.needs_seal(caller, account, upstream_id) else upstream_id,
+            sealed,
+            upstream_id,
+            account.provider,
+            account.label,
+            settled.model,
+            created,
+            settled.duration or 0,
+            asked_size(settled),
+        )
+
+    # --- status -------------------------------------------------------------------------------------------------
+
+    async def status(self, caller: Caller, id: str, *, ask: bool = False) -> Task:
+        """The task as it stands. `ask` forces a query. Raises GatewayError: 404, or 401 for a refused credential."""
+        place = None if ask else self._places.known(caller, id)
+        if place is not None:
+            card = place.provider.card(place.model) if place.model else None
+            fresh = self._polling.fresh_observation(place.account, place.upstream_id, card)
+            if fresh is not None:
+                return self._task(place, fresh)
+        found = (await self._find_and_observe(caller, [id], ask))[id]
+        if found is None:
+            raise GatewayError("task_not_found")
+        if isinstance(found, Untold):
+            raise from_provider(found.error) from found.error
+        return found
+
+    async def statuses(self, caller: Caller, ids: Sequence[str], *, ask: bool = False) -> dict[str, Task | None]:
+        """Many tasks at once, with one query for each account; None for an id that leads nowhere.
+
+        Raises GatewayError (401) when the credential of every one of them is refused. Refused for some only, those
+        are told as they stand, with the reason.
+        """
+        found = await self._find_and_observe(caller, ids, ask)
+        untold = [answer for answer in found.values() if isinstance(answer, Untold)]
+        if untold and not any(isinstance(answer, Task) for answer in found.values()):
+            raise from_provider(untold[0].error)
+        return {id: answer.task if isinstance(answer, Untold) else answer for id, answer in found.items()}
+
+    async def wait(
+        self, caller: Caller, submitted: Submitted, seconds: float, gone: Callable[[], Awaitable[bool]]
+    ) -> Task:
+        """Follow a task until it ends, at most `seconds`, or until the client is `gone`. It never loses the task."""
+        deadline = self._clock.now() + seconds
+        state = TaskState(submitted.id, Phase.QUEUED, created_at=submitted.created)
+        task = Task(submitted.id, submitted.provider, state, model=submitted.model, created=submitted.created)
+        while not task.state.phase.ended:
+            left = deadline - self._clock.now()
+            if left <= 0 or await gone():
+                break
+            await self._clock.sleep(min(self._poll_interval, left))
+            try:
+                task = replace(await self.status(caller, submitted.id), model=submitted.model)
+            except GatewayError:
+                break
+        return task
+
+    async def cancel(self, caller: Caller, id: str) -> Task:
+        """Cancel a task and tell how it stands then; one that is cancelled already stays so.
+
+        Raises GatewayError: 409 where it cannot be cancelled.
+        """
+        place = await self._places.find_one(caller, id)
+        if place is None:
+            raise GatewayError("task_not_found")
+        if not isinstance(place.provider, CanCancel):
+            raise GatewayError("not_cancellable")
+        self._polling.spend(place.provider, place.account)
+        try:
+            await place.provider.cancel(place.upstream_id, place.account)
+        except ProviderError as error:
+            clean(error, place.account)
+            if error.kind is ErrorKind.NOT_CANCELLABLE:
+                task = (await self._observe([place], True))[id]
+                if isinstance(task, Task) and task.state.error and task.state.error.kind is ErrorKind.CANCELLED:
+                    return task
+            if error.kind is ErrorKind.ANSWER_LOST:
+                raise GatewayError("upstream_unavailable", ERRORS["cancel_unanswered"]) from error
+            raise from_provider(error) from error
+        return await self.status(caller, id, ask=True)
+
+    async def _find_and_observe(
+        self, caller: Caller, ids: Sequence[str], ask: bool
+    ) -> dict[str, "Task | Untold | None"]:
+        """The tasks of ids, with one query for each account; None for an id that leads nowhere."""
+        places = await self._places.find(caller, ids)
+        by_account: defaultdict[str, list[Place]] = defaultdict(list)
+        found: dict[str, Task | Untold | None] = dict.fromkeys(places)
+        for id, place in places.items():
+            if isinstance(place, Place):
+                by_account[place.account.tag].append(place)
+            elif isinstance(place, Unplaced):
+                found[id] = self._unplaced(id, place)
+        for answer in await asyncio.gather(*(self._observe(group, ask) for group in by_account.values())):
+            found |= answer
+        nowhere = [id for id, place in places.items() if not isinstance(place, Place) and not _is_refused(found[id])]
+        recalled = await asyncio.gather(*(self._recall(self._places.possible(caller, id)) for id in nowhere))
+        for id, told in zip(nowhere, recalled, strict=True):
+            if isinstance(told, Task) or found[id] is None:
+                found[id] = told
+        return found
+
+    async def _recall(self, places: Sequence[Place]) -> "Task | Untold | None":
+        """A task of which no upstream tells, from the archive: at the first of the places where it can be.
+
+        Where the archive cannot be asked, nobody can say that it is gone.
+        """
+        if self._keeper is None:
+            return None
+        for place in places:
+            try:
+                told = await self._keeper.recall(place)
+            except StoreError:
+                error = ProviderError(ErrorKind.UNREACHABLE, words=ERRORS["archive_out_of_reach"])
+                return Untold(place.public_id, place.provider.name, error, place)
+            if told is not None:
+                seen = Observation(told.state, 100, self._clock.now())
+                return replace(self._task(told.place, seen), archived=True, recalled=True)
+        return None
+
+    async def open_archived(
+        self, caller: Caller, id: str, variant: Variant, *, range: str = "", if_range: str = "", head: bool = False
+    ) -> Opened | None:
+        """A file of a task of the caller's from the archive, None where it is not there.
+
+        Raises UnsatisfiableRangeError.
+        """
+        if self._keeper is None:
+            return None
+        for place in self._places_of(caller, id):
+            opened = await self._keeper.open(place, variant, range=range, if_range=if_range, head=head)
+            if opened is not None:
+                return opened
+        return None
+
+    async def archive(self, caller: Caller, id: str) -> Kept:
+        """Archive a task now, unless it is there. Raises GatewayError for an id that leads nowhere."""
+        if self._keeper is None:
+            raise GatewayError("task_not_found")
+        place = await self._places.find_one(caller, id)
+        if place is not None:
+            return await self._keeper.keep(place)
+        # None of several accounts knows it any more.
+        possible = self._places.possible(caller, id)
+        if not possible:
+            raise GatewayError("task_not_found")
+        for one in possible:
+            opened = await self._keeper.open(one, "video", head=True)
+            if opened is not None:
+                return Kept(Outcome.ALREADY_THERE, path=opened.file.path)
+        return Kept(Outcome.EXPIRED)
+
+    def _places_of(self, caller: Caller, id: str) -> Sequence[Place]:
+        """Where an id leads that was looked for a moment ago, or everywhere that it may lead."""
+        known = self._places.known(caller, id)
+        return [known] if known is not None else self._places.possible(caller, id)
+
+    @staticmethod
+    def _unplaced(id: str, place: Unplaced) -> "Task | Untold":
+        name, error = place.provider.name, place.error
+        if error is None:
+            return Task(id, name, TaskState(id, Phase.QUEUED, created_at=place.provider.submitted_at(id)))
+        untold = Untold(id, name, error)
+        return untold if error.kind is ErrorKind.INVALID_CREDENTIAL else untold.task
+
+    async def _observe(self, places: Sequence[Place], ask: bool) -> dict[str, "Task | Untold | None"]:
+        """The tasks of places that all belong to one account, by public id; None for one that the upstream does not
+        know."""
+        provider, account = places[0].provider, places[0].account
+        observed = await self._polling.observe(
+            provider,
+            account,
+            {place.upstream_id: provider.card(place.model) if place.model else None for place in places},
+            submitted_at={
+                place.upstream_id: place.created or provider.submitted_at(place.upstream_id) for place in places
+            },
+            ask=ask,
+        )
+        found: dict[str, Task | Untold | None] = {}
+        for place in places:
+            seen = observed[place.upstream_id]
+            if isinstance(seen, Observation):
+                found[place.public_id] = self._task(place, seen)
+            elif seen.kind is ErrorKind.TASK_NOT_FOUND:
+                found[place.public_id] = None
+            else:
+                found[place.public_id] = Untold(place.public_id, provider.name, seen, place)
+        untold = [place for place in places if self._may_be_archived(place, observed[place.upstream_id])]
+        for place, told in zip(untold, await asyncio.gather(*(self._recall([place]) for place in untold)), strict=True):
+            if isinstance(told, Task) or (told is not None and found[place.public_id] is None):
+                found[place.public_id] = told
+        return found
+
+    def _may_be_archived(self, place: Place, seen: Observation | ProviderError) -> bool:
+        """True where the upstream tells nothing of the task, unless it refuses the login; and for one that seems too
+        new, unless it was submitted here: then it is."""
+        if isinstance(seen, ProviderError):
+            return seen.kind is not ErrorKind.INVALID_CREDENTIAL
+        return seen.seen_at <= 0 and not self._places.submitted_here(place)
+
+    def _task(self, place: Place, seen: Observation) -> Task:
+        model = place.model
+        if not model and seen.state.model:
+            card = place.provider.card(seen.state.model)
+            model = card.name if card else seen.state.model
+        age = self._polling.age(seen)
+        late = False
+        if not seen.state.phase.ended:
+            metrics.ANSWER_AGES.observe(age)
+            late = age > self._polling.freshness + _LATE_SECONDS
+        round_seconds = self._polling.round_seconds(place.provider, place.account)
+        archived = self._keeper.seen(place, seen.state) if self._keeper is not None else False
+        return view_of(place, seen, model, age=age, late=late, round_seconds=round_seconds, archived=archived)
+
+    async def list(
+        self, caller: Caller, *, limit: int, after: str | None = None, ascending: bool = False, native: bool = False
+    ) -> tuple[Sequence[Task], bool]:
+        """Recent tasks of the caller's accounts, and whether there are more behind them. Ids are sealed ones; with
+        `native` they are those that a submit gives, the upstream's own where that is enough.
+
+        Raises GatewayError: 400 for an `after` that is no task of the caller's.
+        """
+        behind = await self._places.find_one(caller, after) if after else None
+        if after and behind is None:
+            raise invalid([FieldProblem("after", FieldReason.NOT_ALLOWED, ("last_id",), after[:60])])
+        page, more = await self._listing.page(caller, limit=limit, after=behind, ascending=ascending)
+        now = self._clock.now()
+        tasks = [self._listed(listed, now) for listed in page]
+        if native:
+            tasks = [self._with_own_id(caller, listed.place, task) for listed, task in zip(page, tasks, strict=True)]
+        return tasks, more
+
+    def _with_own_id(self, caller: Caller, place: Place, task: Task) -> Task:
+        sealed = self._places.needs_seal(caller, place.account, place.upstream_id)
+        return task if sealed else replace(task, id=place.upstream_id)
+
+    def _listed(self, listed: Listed, now: float) -> Task:
+        state = listed.task.state
+        card = listed.place.provider.card(listed.place.model) if listed.place.model else None
+        progress = estimate(state, now, card.typical_seconds) if card else state.progress
+        archived = self._keeper is not None and self._keeper.known(listed.place)
+        return view_of(listed.place, Observation(state, progress, seen_at=now), listed.place.model, archived=archived)
+
+
+def _is_refused(found: "Task | Untold | None") -> bool:
+    """True where the upstream refuses the login: whoever shows it is told nothing from elsewhere."""
+    return isinstance(found, Untold) and found.error.kind is ErrorKind.INVALID_CREDENTIAL
+
+
+def _new_place(provider: Provider, account: Account, id: str, settled: VideoRequest, created: int) -> Place:
+    """Where a task is that was submitted just now, with what was asked for."""
+    width, height = parse_size(asked_size(settled)) or (0, 0)
+    return Place(id, provider, account, id, settled.model, created, settled.duration or 0, width, height)

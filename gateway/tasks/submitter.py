@@ -1,0 +1,300 @@
+"""How a submit reaches an upstream: over the accounts as the pool gives them, and never twice what may have been
+accepted."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+
+from gateway.accounts.checks import Care
+from gateway.accounts.pool import AccountPool, Lease
+from gateway.accounts.unavailable import shortage
+from gateway.core import metrics
+from gateway.core.clock import Clock
+from gateway.core.errors import as_passing, clean, from_provider
+from providers.contract import (
+    Account,
+    Blame,
+    CanFind,
+    CanUpload,
+    ErrorKind,
+    Provider,
+    ProviderError,
+    Submission,
+    VideoRequest,
+)
+
+LOOKUP_DELAYS = (1.0, 1.0, 2.0, 3.0)
+"""Seconds before each look-up of a submit whose answer was lost: the store of the upstream lags behind the submit."""
+
+RESEND_WITHIN = 30.0
+"""Seconds after which a submit is not sent again, nor to another account: clients and what stands in front of them give
+up at 60 to 90 s, and would pay for a video that they never hear of. Uploads, which cost nothing, do not count."""
+
+MAX_ATTEMPTS = 6
+"""Accounts that one submit is tried with, unless configured."""
+
+_LOOK_EVERY = 5.0
+"""Seconds between two looks at the tasks that keep an account full."""
+
+_LOOK_AT = 5
+"""Tasks of an account that are looked at then, where the upstream takes one id at a time."""
+_FINDS_AT_ONCE = 4
+
+Wanted = Callable[[], Awaitable[None]]
+"""Raises when nobody waits for the answer any more."""
+
+Sending = Callable[[Mapping[str, str] | None], None]
+"""Called before anything is sent that may be charged, with what a log line tells of it, and with None once that surely
+came to nothing."""
+
+SubmitKeys = Callable[[Account], Iterable[str]]
+"""The keys of one submit for an account: the same whenever they are asked for. The first one is sent; the others are
+those that it may have been sent with under an older secret."""
+
+Look = Callable[[Provider, Account, Sequence[str]], Awaitable[None]]
+"""Asks the upstream how tasks of an account stand, so that the pool hears of those that have ended."""
+
+
+class Submitter:
+    """Sends submits. Raises GatewayError for what a client is to know."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        pool: AccountPool,
+        care: Care,
+        look: Look,
+        *,
+        max_attempts: int = MAX_ATTEMPTS,
+    ) -> None:
+        self._clock = clock
+        self._pool = pool
+        self._care = care
+        self._look = look
+        self._max_attempts = max_attempts
+
+    async def submit(
+        self,
+        provider: Provider,
+        requests: Mapping[Account, VideoRequest],
+        keys: SubmitKeys,
+        *,
+        managed: bool,
+        repeatable: bool = False,
+        wanted: Wanted | None = None,
+        sending: Sending = lambda facts: None,
+    ) -> tuple[Account, Submission]:
+        """Submit with one of the accounts, of which there is at least one. **Charged.**
+
+        `requests` is the request for each of them: the same, but for the card that the account's site has of the model.
+        The next account is tried only after trouble of an account's own, and for a model that only this account's site
+        no longer has: both surely created nothing. Whatever else goes wrong goes back to the client. `repeatable` says
+        that another replica may be at the same submit: then an account that refuses is asked first whether it has it,
+        since it may refuse because it does. `managed` says that the accounts are the gateway's own. `wanted` is asked
+        before anything is charged that took long to prepare, `sending` is called before anything is sent that may be
+        charged.
+        """
+        accounts, model = list(requests), next(iter(requests.values())).model
+        failures: dict[str, ProviderError] = {}
+        began, attempts, uploading = self._clock.now(), 0, 0.0
+        while attempts < self._max_attempts and self._clock.now() - began - uploading <= RESEND_WITHIN:
+            attempts += 1
+            lease = await self._next(provider, accounts, model, failures)
+            if lease is None:
+                break
+            account = lease.account
+            request = requests[account]
+            with lease:
+                try:
+                    if request.has_files and isinstance(provider, CanUpload):
+                        uploading -= self._clock.now()
+                        try:
+                            await self._upload(provider, request, account)
+                        finally:
+                            uploading += self._clock.now()
+                    if wanted is not None and request.has_files:
+                        await wanted()
+                    lease.sending()
+                    sending(_facts(account, model))
+                    submission = await self._submit_once(provider, request, account, next(iter(keys(account))))
+                except ProviderError as error:
+                    self._note(lease, error)
+                    sharing = [one for one in accounts if _shares_trouble(one, account, error)]
+                    if not _may_try_another(error, account) or (
+                        error.kind is ErrorKind.MODEL_NOT_FOUND and len(sharing) == len(accounts)
+                    ):
+                        raise from_provider(error, model, _facts(account, model)) from error
+                    sending(None)
+                    failures |= {one.tag: error for one in sharing}
+                else:
+                    lease.submitted(submission.id)
+                    return account, submission
+            if repeatable and isinstance(provider, CanFind):
+                await self._clock.sleep(LOOKUP_DELAYS[0])
+                found = await self.find(provider, [account], keys)
+                if found is not None:
+                    return found
+        standings = [
+            self._pool.standing(account, model, failures.get(account.tag))
+            for account in accounts
+            if not _lacks_model(failures.get(account.tag))
+        ]
+        if not standings:
+            raise from_provider(next(iter(failures.values())), model)
+        raise shortage(standings, managed=managed, now=self._clock.now())
+
+    async def _next(
+        self, provider: Provider, accounts: Sequence[Account], model: str, tried: Mapping[str, object]
+    ) -> Lease | None:
+        """The account for the next try; None when none of them can take the submit now."""
+        expired = [account for account in accounts if self._pool.expired(account)]
+        looking = self._care.revive(expired) if expired else None
+        lease = await self._pool.take(accounts, model, tried.keys())
+        if lease is not None:
+            return lease
+        # Nobody is ready: what was refused for its login or is full may be so no longer.
+        if looking is not None:
+            await looking
+        unseen = self._pool.unseen(accounts, _LOOK_EVERY, max(provider.query_batch, _LOOK_AT))
+        await asyncio.gather(*(self._look(provider, account, ids) for account, ids in unseen.items()))
+        return await self._pool.take(accounts, model, tried.keys())
+
+    def _note(self, lease: Lease, error: ProviderError) -> None:
+        clean(error, lease.account)
+        if lease.failed(error) and error.kind is ErrorKind.NO_CREDITS:
+            self._care.read_credits_after_refusal(lease.account)
+
+    async def find(
+        self, provider: Provider, accounts: Sequence[Account], keys: SubmitKeys
+    ) -> tuple[Account, Submission] | None:
+        """The submission that an earlier request with the same keys made, here or on another replica.
+
+        None where there is none, and where the upstream has no look-up. Only an account whose login is refused is
+        passed over; any other trouble is raised as what may be tried again, since to go on might be to submit twice.
+        """
+        if not isinstance(provider, CanFind):
+            return None
+        turns = asyncio.Semaphore(_FINDS_AT_ONCE)
+
+        async def find_with(account: Account) -> Submission | ProviderError | None:
+            async with turns:
+                try:
+                    return await self._find_with(provider, account, keys)
+                except ProviderError as error:
+                    clean(error, account)
+                    return error
+
+        answers = await asyncio.gather(*map(find_with, accounts))
+        for account, found in zip(accounts, answers, strict=True):
+            if isinstance(found, Submission):
+                return account, found
+        trouble = next((answer for answer in answers if isinstance(answer, ProviderError)), None)
+        if trouble is not None:
+            raise from_provider(as_passing(trouble))
+        return None
+
+    async def _find_with(self, provider: CanFind, account: Account, keys: SubmitKeys) -> Submission | None:
+        for key in keys(account):
+            try:
+                found = await provider.find(key, account)
+            except ProviderError as error:
+                if error.kind is ErrorKind.INVALID_CREDENTIAL:
+                    return None
+                raise
+            if found is not None:
+                return found
+        return None
+
+    async def _upload(self, provider: CanUpload, request: VideoRequest, account: Account) -> None:
+        """Hand the inputs over; what got lost on the way is sent once more."""
+        for last in (False, True):
+            began, outcome = time.perf_counter(), "ok"
+            try:
+                await provider.upload(request, account)
+                return
+            except ProviderError as error:
+                outcome = error.kind.value
+                if last or error.kind is not ErrorKind.UPLOAD_FAILED:
+                    raise
+            finally:
+                metrics.observe_call(account.provider, "upload", outcome, time.perf_counter() - began)
+
+    async def _submit_once(self, provider: Provider, request: VideoRequest, account: Account, key: str) -> Submission:
+        """One submit to one account. A lost answer is looked up; only a submit that the upstream does not know is
+        sent again, once, as the same submit, and only while the client is likely to be there still."""
+        began = self._clock.now()
+        try:
+            return await _submit(provider, request, account, key)
+        except ProviderError as error:
+            if error.kind is not ErrorKind.ANSWER_LOST or not isinstance(provider, CanFind):
+                raise
+            lost = error
+        found = await self._look_up(provider, key, account, lost=lost)
+        if found is not None:
+            return found
+        if self._clock.now() - began > RESEND_WITHIN:
+            raise lost
+        try:
+            return await _submit(provider, request, account, key)
+        except ProviderError as error:
+            # A refused repeat proves nothing: it may be refused because the first one runs.
+            found = await self._look_up(provider, key, account, lost=lost)
+            if found is None:
+                raise lost from error
+            return found
+
+    async def _look_up(
+        self, provider: CanFind, key: str, account: Account, *, lost: ProviderError
+    ) -> Submission | None:
+        """The submission of a key, None when the upstream surely does not know it. Raises `lost` when it cannot
+        be told."""
+        unknown = False
+        for delay in LOOKUP_DELAYS:
+            await self._clock.sleep(delay)
+            try:
+                found = await provider.find(key, account)
+            except ProviderError:
+                unknown = False
+                continue
+            if found is not None:
+                return found
+            unknown = True
+        if not unknown:
+            raise lost
+        return None
+
+
+def _facts(account: Account, model: str) -> dict[str, str]:
+    """What a log line tells of a submit that came to nothing, or nobody knows to what."""
+    return {"model": model, "provider": account.provider, "account": account.label}
+
+
+async def _submit(provider: Provider, request: VideoRequest, account: Account, key: str) -> Submission:
+    began, outcome = time.perf_counter(), "ok"
+    try:
+        return await provider.submit(request, account, submit_key=key)
+    except ProviderError as error:
+        outcome = error.kind.value
+        raise
+    finally:
+        metrics.observe_call(provider.name, "submit", outcome, time.perf_counter() - began)
+
+
+def _may_try_another(error: ProviderError, account: Account) -> bool:
+    """True for trouble that another account need not have, and that surely created nothing."""
+    if error.kind is ErrorKind.UNREACHABLE:
+        # Of an account with a proxy of its own, being out of reach is the trouble of its way.
+        return account.proxy is not None
+    return error.kind.blame is Blame.ACCOUNT or error.kind is ErrorKind.MODEL_NOT_FOUND
+
+
+def _lacks_model(error: ProviderError | None) -> bool:
+    return error is not None and error.kind is ErrorKind.MODEL_NOT_FOUND
+
+
+def _shares_trouble(one: Account, failed: Account, error: ProviderError) -> bool:
+    """True for the account that failed, for those that go the same dead way, and for those of a site that no longer has
+    the model."""
+    if error.kind is ErrorKind.MODEL_NOT_FOUND:
+        return one.region == failed.region
+    return one is failed or (error.kind is ErrorKind.UNREACHABLE and one.proxy == failed.proxy)

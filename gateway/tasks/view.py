@@ -1,0 +1,138 @@
+"""Tasks as they are told: values that every surface renders in its own way."""
+
+import math
+from dataclasses import dataclass, field
+
+from gateway.polling.poller import Observation
+from gateway.task_ids.locator import Place
+from providers.contract import Phase, ProviderError, TaskState
+
+_POLL_AFTER_MS = {
+    Phase.QUEUED: 3000,
+    Phase.PROCESSING: 3000,
+    Phase.POST_PROCESSING: 2000,
+    Phase.FINALIZING: 1000,
+}
+_LONGEST_POLL_AFTER_MS = 15_000
+_LONGEST_ROUND_MS = 60_000
+_QUEUE_POLLS = 5
+"""How many polls a place in a queue is worth until its forecast has passed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """A task that was accepted. `id` is the public one; `created` is in unix seconds.
+
+    `sealed_id` is the public id of the OpenAI surface, which is `id` as well where a sealed one is needed.
+    `upstream_id` and `account`, its name or else its tag, are for the operator alone. `seconds` (0: not known) and
+    `size` ("": not known) are those of the video that was really asked for.
+    """
+
+    id: str
+    sealed_id: str
+    upstream_id: str
+    provider: str
+    account: str
+    model: str
+    created: int
+    seconds: int = 0
+    size: str = ""
+
+    def mark(self, id: str) -> dict[str, str]:
+        """What a log line tells of it: by the id that its client was told, by the upstream's, and who made it."""
+        return {
+            "task": id,
+            "upstream_id": self.upstream_id,
+            "model": self.model,
+            "provider": self.provider,
+            "account": self.account,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One task as it stands, for any surface to render. `model` and `created` are None where nobody knows them.
+
+    `seconds` (0: not known) and `size` ("": not known) are those that were asked for. `trouble` is why the state may
+    be old: the last query failed on its way. `age` is in seconds; `stale` says that the answer is older than it should
+    be, whatever the reason. `round_seconds` is how long its account takes to ask for every task that waits for it.
+    `proxy` is the way by which the task's account goes out. `archived` says that the video is surely kept,
+    `recalled` that nothing but the archive tells of it.
+    """
+
+    id: str
+    provider: str
+    state: TaskState
+    progress: int = 0
+    model: str | None = None
+    created: int | None = None
+    seconds: int = 0
+    size: str = ""
+    trouble: ProviderError | None = None
+    age: float = 0.0
+    stale: bool = False
+    round_seconds: float = 0.0
+    proxy: str | None = field(default=None, repr=False)
+    archived: bool = False
+    recalled: bool = False
+
+    @property
+    def poll_after_ms(self) -> int | None:
+        """When to ask again; None once the task has ended."""
+        if self.state.phase.ended:
+            return None
+        pause = _POLL_AFTER_MS[self.state.phase]
+        queue = self.state.queue
+        if queue and queue.eta_seconds:
+            pause = max(pause, math.ceil(queue.eta_seconds * 1000 / _QUEUE_POLLS))
+        pause = min(pause, _LONGEST_POLL_AFTER_MS)
+        return max(pause, min(math.ceil(self.round_seconds * 1000), _LONGEST_ROUND_MS))
+
+
+@dataclass(frozen=True, slots=True)
+class Untold:
+    """A task of which nothing can be told, since the upstream refuses the credential, or does not answer."""
+
+    id: str
+    provider: str
+    error: ProviderError
+    place: Place | None = None
+
+    @property
+    def task(self) -> Task:
+        """What stands for it beside others of which something is known."""
+        state = TaskState(self.id, Phase.PROCESSING)
+        if self.place is None:
+            return Task(self.id, self.provider, state, trouble=self.error, stale=True)
+        return view_of(self.place, Observation(state, 0, seen_at=0, trouble=self.error), None)
+
+
+def view_of(
+    place: Place,
+    observation: Observation,
+    model: str | None,
+    *,
+    age: float = 0.0,
+    late: bool = False,
+    round_seconds: float = 0.0,
+    archived: bool = False,
+) -> Task:
+    """A task as it was observed, with what its id says of it."""
+    state = observation.state
+    created = place.created or state.created_at or observation.submitted_at
+    return Task(
+        place.public_id,
+        place.provider.name,
+        state,
+        observation.progress,
+        model=place.model or model or None,
+        created=int(created) if created else None,
+        seconds=place.seconds,
+        size=f"{place.width}x{place.height}" if place.width and place.height else "",
+        trouble=observation.trouble,
+        age=age,
+        stale=late or observation.trouble is not None,
+        round_seconds=round_seconds,
+        proxy=place.account.proxy,
+        archived=archived,
+    )

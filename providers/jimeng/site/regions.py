@@ -1,0 +1,178 @@
+"""The sites of Jimeng and Dreamina, and how a token names its site and its proxy."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from providers.contract import Account
+from providers.transport.proxy_urls import is_proxy
+
+PROVIDER = "jimeng"
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """One site: its hosts and the words its web page sends about itself."""
+
+    code: str
+    base_url: str
+    """Host of /mweb and /passport."""
+    commerce_url: str
+    origin: str
+    page: str
+    """Origin of the web page: the Referer of a call is a path below it."""
+    aid: int
+    param: str
+    """The `region` query parameter."""
+    lan: str
+    loc: str
+    imagex_url: str
+    """Base of ImageX, which takes pictures."""
+    vod_url: str
+    """Base of VOD, which takes clips and sounds."""
+    signing_region: str
+    """The region in the signatures for both, where the upload token names none."""
+    short_signing_region: str
+    """The same where the token names its region by a short word, such as `cn` or `sg`."""
+    image_service: str
+    """The ServiceId of ImageX where the upload token names none."""
+    cookies: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """What a browser's cookies hold besides the session."""
+    fixed_imagex: bool = False
+    """The operator has set `imagex_url`: the domain of an upload token does not replace it."""
+    fixed_vod: bool = False
+    """The same for `vod_url`."""
+
+    @property
+    def domestic(self) -> bool:
+        return self.code == "cn"
+
+    def referer(self, path: str) -> str:
+        """The Referer of a call to `path`."""
+        page = REFERERS.get(path)
+        return self.page + page if page else self.origin
+
+
+REFERERS: dict[str, str] = {
+    # Captured 2026-09-20 and 09-24 on the mainland site; older clients add ?type=video.
+    "/mweb/v1/aigc_draft/generate": "/ai-tool/generate",
+    # Captured 2026-09-30 on the mainland site.
+    "/mweb/v1/video_generate/get_common_config": "/ai-tool/generate?type=video",
+    # Live 2026-09-30 on the mainland site: under any other page the answer is ret 1014, "system busy".
+    "/commerce/v1/benefits/user_credit": "/ai-tool/image/generate",
+    # One client family; others send /ai-tool/image/generate, and both work.
+    "/commerce/v1/benefits/credit_receive": "/ai-tool/home",
+}
+"""Path of a call → path of the page that makes it. The others name the origin of the site alone."""
+
+_CN = Region(
+    code="cn",
+    base_url="https://jimeng.jianying.com",
+    commerce_url="https://jimeng.jianying.com",
+    origin="https://jimeng.jianying.com",
+    page="https://jimeng.jianying.com",
+    aid=513695,
+    param="cn",
+    lan="zh-Hans",
+    loc="cn",
+    imagex_url="https://imagex.bytedanceapi.com",
+    vod_url="https://vod.bytedanceapi.com",
+    signing_region="cn-north-1",
+    # Of VOD one capture signs for `cn` as the token says (2026-06-10), a younger one for cn-north-1 (2026-09-24).
+    short_signing_region="cn-north-1",
+    image_service="tb4s082cfz",
+    cookies={"store-region": "cn-gd", "store-region-src": "uid"},
+)
+_US = Region(
+    code="us",
+    base_url="https://dreamina-api.us.capcut.com",
+    commerce_url="https://commerce.us.capcut.com",
+    origin="https://dreamina-api.us.capcut.com",
+    page="https://dreamina.capcut.com",
+    aid=513641,
+    param="US",
+    lan="en",
+    loc="us",
+    imagex_url="https://imagex16-normal-us-ttp.capcutapi.us",
+    vod_url="https://vod.bytedanceapi.com",
+    signing_region="us-east-1",
+    short_signing_region="us-east-1",
+    image_service="wopfjsm1ax",
+)
+_HK = replace(
+    _US,
+    code="hk",
+    base_url="https://mweb-api-sg.capcut.com",
+    commerce_url="https://commerce-api-sg.capcut.com",
+    origin="https://mweb-api-sg.capcut.com",
+    param="HK",
+    loc="hk",
+    imagex_url="https://imagex-normal-sg.capcutapi.com",
+    # Accepted by ImageX in 2026-02; the page of autumn 2026 signs for ap-singapore-1 where the token is short.
+    signing_region="ap-southeast-1",
+    short_signing_region="ap-singapore-1",
+)
+
+REGIONS: dict[str, Region] = {
+    "cn": _CN,
+    "us": _US,
+    "hk": _HK,
+    "jp": replace(_HK, code="jp", param="JP", lan="ja", loc="jp"),
+    "sg": replace(_HK, code="sg", param="SG", loc="sg"),
+}
+ASIA = frozenset({"hk", "jp", "sg"})
+
+_PREFIX = re.compile(r"(us|hk|jp|sg)-")
+_TOKEN = re.compile(r"[\x21-\x7e]{1,4096}")
+_NOT_IN_A_TOKEN = re.compile(r'[;,:"\\]')
+"""What a cookie cannot hold, and the colon, which stands behind the name of a service."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hosts:
+    """Addresses that replace those of every region; None keeps the region's own, and for uploads the address that the
+    upload token names. With another base, uploads go where that base's token says, and never to the region's own
+    hosts: whoever replaces the site means all of it."""
+
+    base_url: str | None = None
+    commerce_url: str | None = None
+    imagex_url: str | None = None
+    vod_url: str | None = None
+
+    def of(self, region: Region) -> Region:
+        """The region with these hosts. The commerce host follows the base when only the base is given; the hosts of
+        uploads are "" then."""
+        base = (self.base_url or region.base_url).rstrip("/")
+        commerce = (self.commerce_url or self.base_url or region.commerce_url).rstrip("/")
+        imagex = (self.imagex_url or ("" if self.base_url else region.imagex_url)).rstrip("/")
+        vod = (self.vod_url or ("" if self.base_url else region.vod_url)).rstrip("/")
+        return replace(
+            region,
+            base_url=base,
+            commerce_url=commerce,
+            imagex_url=imagex,
+            vod_url=vod,
+            fixed_imagex=self.imagex_url is not None,
+            fixed_vod=self.vod_url is not None,
+        )
+
+
+def account_from(credential: str) -> Account | None:
+    """The account of `[proxy-url@][us-|hk-|jp-|sg-]sessionid`; None when it cannot be a token.
+
+    A proxy may hold an @ in its password, so the last one parts it from the token. The prefix of the region belongs
+    to the token and does not go into the cookie.
+    """
+    text = credential.strip()
+    proxy: str | None = None
+    if "://" in text:
+        proxy, at, text = text.rpartition("@")
+        if not at or not is_proxy(proxy):
+            return None
+    if not _TOKEN.fullmatch(text):
+        return None
+    match = _PREFIX.match(text)
+    session_id = text[match.end() :] if match else text
+    if not session_id or _NOT_IN_A_TOKEN.search(session_id):
+        return None
+    return Account(PROVIDER, session_id, region=match[1] if match else "cn", proxy=proxy)

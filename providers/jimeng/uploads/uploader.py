@@ -1,0 +1,294 @@
+"""One file to the site, in four steps: a token from the site, an address from ImageX or VOD, the bytes to the host of
+that address, and word that they are there. None of them is charged.
+"""
+
+import asyncio
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
+
+import orjson
+
+from providers.contract import Account, ErrorKind, ProviderError
+from providers.jimeng.history import SiteCall
+from providers.jimeng.site.regions import Region
+from providers.jimeng.site.session import upload_headers
+from providers.jimeng.uploads import answers as answers
+from providers.jimeng.uploads.answers import StaleTokenError, UploadAddress, Uploaded, UploadToken
+from providers.jimeng.uploads.safety import AUDIT_PATH, CHECK_PATH, audit_body, check_body, check_query
+from providers.jimeng.uploads.sigv4 import EMPTY_SHA256, sign
+from providers.media_files import MediaFile, MediaKind
+from providers.single_flight import all_of
+from providers.transport.client import HttpClient
+
+TOKEN_PATH = "/mweb/v1/get_upload_token"  # noqa: S105 - a path
+SPACE = "dreamina"
+"""The space of VOD where the upload token names none."""
+
+_SALT_LENGTH = 11
+_SHORTEST_SECRET = 4
+"""Characters. What is shorter stands in many an innocent text."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Store:
+    """One of the two services that take files. `scene` is the site's number for it, `asks` and `tells` are what its
+    first and its last call carry besides what both have. `other` begins the host names of the other service."""
+
+    scene: int
+    service: str
+    version: str
+    apply: str
+    commit: str
+    base: Callable[[Region], str]
+    fixed: Callable[[Region], bool]
+    """True where the operator set the base."""
+    parse_addresses: Callable[[Any], tuple[UploadAddress, ...]]
+    parse_stored: Callable[[Any, MediaKind], Uploaded]
+    other: str
+    asks: Mapping[str, str | int] = field(default_factory=dict)
+    tells: Mapping[str, Any] = field(default_factory=dict)
+
+
+_IMAGEX = _Store(
+    2,
+    "imagex",
+    "2018-08-01",
+    "ApplyImageUpload",
+    "CommitImageUpload",
+    lambda region: region.imagex_url,
+    lambda region: region.fixed_imagex,
+    answers.parse_image_address,
+    answers.parse_image,
+    other="vod",
+)
+_VOD = _Store(
+    1,
+    "vod",
+    "2020-11-19",
+    "ApplyUploadInner",
+    "CommitUploadInner",
+    lambda region: region.vod_url,
+    lambda region: region.fixed_vod,
+    answers.parse_media_address,
+    answers.parse_media,
+    other="imagex",
+    # A sound goes as a video, too.
+    asks={"FileType": "video", "IsInner": 1},
+    # VOD measures a clip only when it is asked to (autumn 2026), and drafts carry the length. Older clients send [].
+    tells={"Functions": [{"name": "GetMeta"}]},
+)
+
+
+class Uploader:
+    """Uploads for one account, with one token per service for all of them.
+
+    Raises ProviderError: an account's own kinds as the site said them, CONTENT_REFUSED for a picture that the
+    site's check refuses, else UPLOAD_FAILED or UNREACHABLE. Never ANSWER_LOST: nothing can have been charged.
+    """
+
+    def __init__(
+        self,
+        http: HttpClient,
+        call: SiteCall,
+        account: Account,
+        region: Region,
+        *,
+        now: Callable[[], float],
+        new_id: Callable[[], str],
+    ) -> None:
+        self._http = http
+        self._call = call
+        self._account = account
+        self._region = region
+        self._now = now
+        self._new_id = new_id
+        self._tokens: dict[int, UploadToken] = {}
+        self._asking: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._secrets: list[str] = []
+
+    async def upload(self, file: MediaFile) -> Uploaded:
+        """A file, and what the site calls it. A token that has become stale is replaced once."""
+        try:
+            return await self._upload(file)
+        except ProviderError as error:
+            told = self._told(error)
+        raise told
+
+    async def _upload(self, file: MediaFile) -> Uploaded:
+        store = _IMAGEX if file.kind is MediaKind.IMAGE else _VOD
+        token = await self._token(store)
+        try:
+            found = await self._store(store, token, file)
+        except StaleTokenError:
+            found = await self._store(store, await self._token(store, stale=token), file)
+        if found.kind is MediaKind.IMAGE:
+            await self._check(found.id)
+        return found
+
+    async def _token(self, store: _Store, *, stale: UploadToken | None = None) -> UploadToken:
+        async with self._asking[store.scene]:
+            token = self._tokens.get(store.scene)
+            if token is None or token is stale:
+                token = answers.parse_token((await self._call(self._account, TOKEN_PATH, {"scene": store.scene})).data)
+                self._tokens[store.scene] = token
+                self._secrets += [token.keys.access_key, token.keys.secret_key, token.keys.session_token]
+            return token
+
+    async def _store(self, store: _Store, token: UploadToken, file: MediaFile) -> Uploaded:
+        place = {"Version": store.version, **self._place(store, token)}
+        asked = {
+            "Action": store.apply,
+            **place,
+            **store.asks,
+            "FileSize": file.size,
+            "s": self._new_id().replace("-", "")[:_SALT_LENGTH],
+        }
+        if not self._region.domestic:
+            asked["device_platform"] = "web"
+        addresses = store.parse_addresses(await self._signed(store, token, "GET", asked))
+        self._secrets += [secret for address in addresses for secret in (address.auth, address.session_key)]
+        address = await self._send_to_one_of(store, token, addresses, file)
+        done = await self._signed(
+            store,
+            token,
+            "POST",
+            {"Action": store.commit, **place},
+            {"SessionKey": address.session_key, **store.tells},
+        )
+        stored = store.parse_stored(done, file.kind)
+        # The site may leave its own measuring out.
+        return stored if stored.width else replace(stored, width=file.width, height=file.height)
+
+    async def _send_to_one_of(
+        self, store: _Store, token: UploadToken, addresses: Sequence[UploadAddress], file: MediaFile
+    ) -> UploadAddress:
+        """Send the bytes to the first address that takes them, and give that address. A refused authorization is the
+        token's and not of the host."""
+        for address in addresses[:-1]:
+            try:
+                await self._send(store, token, address, file)
+            except StaleTokenError:
+                raise
+            except ProviderError:
+                continue
+            return address
+        await self._send(store, token, addresses[-1], file)
+        return addresses[-1]
+
+    def _base(self, store: _Store, token: UploadToken) -> str:
+        """The address of the service: what the operator set, else the domain that the token names, over the scheme of
+        the site, else that of the site's region. Raises ProviderError where there is none of them.
+
+        A domain whose name is that of the other service is not followed: one token may serve both (2026-09-24).
+        """
+        site = urlsplit(self._region.base_url).scheme
+        followed = token.domain and token.scheme in ("", site) and not token.domain.lower().startswith(store.other)
+        if followed and not store.fixed(self._region):
+            return f"{site}://{token.domain}"
+        base = store.base(self._region)
+        if not base:
+            raise answers.unusable("the upload token names no host, and the configuration sets none")
+        return base
+
+    def _place(self, store: _Store, token: UploadToken) -> dict[str, str | int]:
+        """Where in the service. The sites abroad write ImageX's into the field that is VOD's at home."""
+        if store is _VOD:
+            return {"SpaceName": token.space or SPACE}
+        named = token.service if self._region.domestic else token.space or token.service
+        return {"ServiceId": named or self._region.image_service}
+
+    async def _signed(
+        self,
+        store: _Store,
+        token: UploadToken,
+        method: str,
+        asked: Mapping[str, str | int],
+        body: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """The result of a signed call. A body is signed with it, a call without one is signed by its query alone."""
+        url = f"{self._base(store, token)}/?{urlencode(asked, quote_via=quote)}"
+        # The same bytes that HttpClient makes of it.
+        digest = EMPTY_SHA256 if body is None else hashlib.sha256(orjson.dumps(body)).hexdigest()
+        signed = sign(
+            token.keys,
+            method,
+            url,
+            region=token.signing_region(self._region.signing_region, self._region.short_signing_region),
+            service=store.service,
+            at=self._now(),
+            headers=None if body is None else {"x-amz-content-sha256": digest},
+            body_sha256=digest,
+        )
+        headers = upload_headers(self._region) | signed
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        return answers.open_result(
+            await self._http.send(method, url, headers=headers, json=body, proxy=self._account.proxy)
+        )
+
+    async def _send(self, store: _Store, token: UploadToken, address: UploadAddress, file: MediaFile) -> None:
+        scheme = urlsplit(self._base(store, token)).scheme
+        path = quote(address.store_uri, safe="/~%:@!$&'()*+,;=")
+        headers = upload_headers(self._region) | {
+            "Authorization": address.auth,
+            "Content-CRC32": f"{file.crc32:08x}",
+            "Content-Type": "application/octet-stream",
+        }
+        reply = await self._http.upload(
+            "POST",
+            f"{scheme}://{address.host.rstrip('/')}/upload/v1/{path}",
+            headers=headers,
+            content=file.pieces(),
+            length=file.size,
+            proxy=self._account.proxy,
+        )
+        answers.check_stored(reply)
+
+    async def _check(self, uri: str) -> None:
+        """Let the site look at a picture. Raises ProviderError when it refuses the content; any other trouble is the
+        check's own."""
+        checks = [self._look(AUDIT_PATH, audit_body(uri))]
+        if self._region.domestic:
+            checks.append(self._look(CHECK_PATH, check_body(uri), check_query()))
+        await all_of(checks)
+
+    async def _look(self, path: str, body: Mapping[str, Any], more: Mapping[str, str] | None = None) -> None:
+        try:
+            await self._call(self._account, path, body, more=more)
+        except ProviderError as error:
+            if error.kind is ErrorKind.CONTENT_REFUSED:
+                raise
+
+    def _told(self, error: ProviderError) -> ProviderError:
+        """The error as that of an upload, with nothing in it that the site lent. Parameters that the site refuses are
+        those of our calls, not of the client's request."""
+        ours = error.kind in _OF_THE_UPLOAD
+        return ProviderError(
+            ErrorKind.UPLOAD_FAILED if ours else error.kind,
+            code=self._clean(error.code),
+            words=None if ours else error.words,
+            detail=self._clean(error.detail),
+            retry_after=error.retry_after,
+        )
+
+    def _clean(self, text: str) -> str:
+        for secret in self._secrets:
+            if len(secret) >= _SHORTEST_SECRET:
+                text = text.replace(secret, "***")
+        return self._account.redact(text)
+
+
+_OF_THE_UPLOAD = frozenset(
+    {
+        ErrorKind.ANSWER_LOST,
+        ErrorKind.INVALID_REQUEST,
+        ErrorKind.GENERATION_FAILED,
+        ErrorKind.UPSTREAM_ERROR,
+        ErrorKind.UPLOAD_FAILED,
+    }
+)
+"""What is neither the account's trouble nor the picture's: nothing can have been charged, and it can be sent again."""

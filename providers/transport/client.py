@@ -1,0 +1,322 @@
+"""The one outgoing HTTP client: one pool of kept connections per proxy, and none kept where a call must be made once.
+
+It knows one thing that no general client tells: whether a failed call may have reached the upstream. `UNREACHABLE`
+means that nothing was sent, `ANSWER_LOST` that something was. Whoever submits charged work depends on it.
+
+No cookie is ever kept and no redirect of a call followed: an account's cookies are sent by its provider, and an answer
+that points elsewhere is no answer of an API. A file is another matter: object stores do point elsewhere.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any, Protocol, Self, TypeVar, cast
+from urllib.parse import quote, urlencode
+
+import aiohttp
+import httpx
+import orjson
+from yarl import URL
+
+from providers.contract import ErrorKind, ProviderError
+from providers.transport.connectors import session
+from providers.transport.transports import (
+    Direct,
+    Mocked,
+    Pieces,
+    Proxied,
+    Reply,
+    Timeouts,
+    Way,
+    client_over,
+    failure,
+    read_retry_after,
+    refuse_proxys_word,
+)
+
+MAX_REDIRECTS = 3
+"""How often a file may be said to lie elsewhere before that is taken for a circle."""
+
+MAX_POOLS = 128
+"""Pools of kept connections, one for each proxy in use."""
+
+SLOWEST_UPLOAD = 100 * 1024
+"""Bytes a second. What goes slower is given up."""
+
+_LONGEST_DOWNLOAD = 3600.0
+_DOWNLOAD_PIECE_BYTES = 64 * 1024
+
+_TROUBLE: tuple[type[Exception], ...] = (
+    httpx.HTTPError,
+    httpx.InvalidURL,
+    aiohttp.ClientError,
+    OSError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """An answer whose body is still to come, in pieces of at most 64 KiB, as the host sent them.
+
+    `pieces` can be read once, and raises ProviderError (ANSWER_LOST) when the host breaks off or falls silent.
+    """
+
+    status: int
+    headers: httpx.Headers
+    pieces: AsyncIterator[bytes]
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds, where the host sent a number."""
+        return read_retry_after(self.headers.get("retry-after"))
+
+
+TransportFactory = Callable[[str | None], httpx.AsyncBaseTransport]
+"""Makes the transport for a proxy URL, or for none. Tests hand in a mock; the application leaves it out."""
+
+
+class _Closable(Protocol):
+    async def aclose(self) -> None: ...
+
+
+C = TypeVar("C", bound=_Closable)
+
+
+class HttpClient:
+    """Calls upstreams. One pool of kept connections per proxy, so that no two proxies ever share one."""
+
+    def __init__(self, timeouts: Timeouts | None = None, transport: TransportFactory | None = None) -> None:
+        self.timeouts = timeouts or Timeouts()
+        self._transport = transport
+        self._ways: dict[tuple[str | None, bool], Way] = {}
+        self._downloads: dict[str | None, httpx.AsyncClient] = {}
+        self._closing: set[asyncio.Future[None]] = set()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        pools: list[_Closable] = [*self._ways.values(), *self._downloads.values()]
+        self._ways, self._downloads = {}, {}
+        for pool in pools:
+            await pool.aclose()
+        for closing in self._closing:
+            closing.cancel()
+        await asyncio.gather(*self._closing, return_exceptions=True)
+
+    async def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        params: Mapping[str, str | int] | None = None,
+        json: Any = None,
+        proxy: str | None = None,
+        once: bool = False,
+    ) -> Reply:
+        """One call, one answer.
+
+        `once` is for calls that must not be made twice: it takes a new connection, since a kept one that the
+        upstream has just closed would leave open whether the call arrived.
+
+        Raises ProviderError: UNREACHABLE when nothing was sent, ANSWER_LOST when the call may have arrived,
+        INVALID_REQUEST when `json` holds what JSON cannot carry.
+        """
+        try:
+            body = b"" if json is None else orjson.dumps(json)
+        except TypeError as error:
+            # Whole numbers beyond 64 bits and half characters, which only a client's own fields can hold.
+            raise ProviderError(ErrorKind.INVALID_REQUEST, detail=str(error)) from error
+        if params:
+            url += "?" + urlencode(params, quote_via=quote)
+        try:
+            return await self._way(proxy, once).call(method, url, headers, body)
+        except Exception as error:
+            raise failure(error, self.timeouts) from error
+
+    @asynccontextmanager
+    async def stream(
+        self, method: str, url: str, *, headers: Mapping[str, str], proxy: str | None = None
+    ) -> AsyncGenerator[Download, None]:
+        """A file, piece by piece and never decompressed. Leaving the context closes what was not read to its end.
+
+        The head must be there within the total timeout, redirects included; the body has all the time it needs, as
+        long as no two pieces are further apart than the read timeout. Only while somebody waits for one: a reader
+        that takes its time holds the host up and is not held against it.
+
+        Raises ProviderError: UNREACHABLE and ANSWER_LOST as in `send`, UPSTREAM_ERROR for a redirect to nowhere.
+        """
+        client = self._download_client(proxy)
+        async with AsyncExitStack() as opened:
+            try:
+                request = client.build_request(method, url, headers={**headers, "Accept-Encoding": "identity"})
+                async with asyncio.timeout(self.timeouts.total):
+                    response = await _find(client, request)
+                opened.push_async_callback(response.aclose)
+            except _TROUBLE as error:
+                raise failure(error, self.timeouts) from error
+            except ValueError as error:
+                # An address that each library in turn finds fault with in its own way.
+                raise ProviderError(ErrorKind.UNREACHABLE, detail="InvalidURL") from error
+            pieces = await opened.enter_async_context(aclosing(_download_pieces(response)))
+            yield Download(response.status_code, response.headers, pieces)
+
+    async def upload(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        content: AsyncIterable[bytes],
+        length: int,
+        proxy: str | None = None,
+    ) -> Reply:
+        """Send a file of `length` bytes piece by piece, and give the answer. Redirects are answers.
+
+        It has as long as SLOWEST_UPLOAD takes, besides the total timeout, and no two pieces may be taken further apart
+        than that. Raises ProviderError: UNREACHABLE when nothing was sent, ANSWER_LOST when something was.
+        """
+        client = self._download_client(proxy)
+        loop, longest = asyncio.get_running_loop(), self.timeouts.total
+        try:
+            async with asyncio.timeout(longest + length / SLOWEST_UPLOAD), asyncio.timeout(longest) as stalled:
+
+                async def watched() -> AsyncIterator[bytes]:
+                    async for piece in content:
+                        # An answer may be there before the end of what it answers.
+                        with suppress(RuntimeError):
+                            stalled.reschedule(loop.time() + longest)
+                        yield piece
+
+                sent = {**headers, "Accept-Encoding": "identity", "Content-Length": str(length)}
+                request = client.build_request(method, url, headers=sent, content=watched())
+                response = await client.send(request, stream=True)
+                try:
+                    refuse_proxys_word(response.status_code)
+                    pieces = Pieces()
+                    async for piece in _download_pieces(response):
+                        pieces.add(piece)
+                finally:
+                    await response.aclose()
+        except TimeoutError as error:
+            raise ProviderError(ErrorKind.ANSWER_LOST, detail="the upload stood still, or took too long") from error
+        except Exception as error:
+            raise failure(error, self.timeouts) from error
+        return Reply(response.status_code, pieces.whole(), read_retry_after(response.headers.get("retry-after")))
+
+    def _way(self, proxy: str | None, once: bool) -> Way:
+        way = self._ways.get((proxy, once))
+        if way is not None and len(self._ways) < MAX_POOLS:
+            return way
+        if way is None:
+            way = self._new_way(proxy, once)
+        self._use(self._ways, (proxy, once), way, self.timeouts.total)
+        return way
+
+    def _new_way(self, proxy: str | None, once: bool) -> Way:
+        if self._transport is not None:
+            return Mocked(self._transport(proxy))
+        if proxy is None:
+            return Direct(self.timeouts, once=once)
+        return Proxied(self.timeouts, proxy, once=once)
+
+    def _download_client(self, proxy: str | None) -> httpx.AsyncClient:
+        client = self._downloads.get(proxy)
+        if client is None:
+            transport = self._transport(proxy) if self._transport else _DownloadTransport(proxy)
+            client = client_over(transport, self.timeouts)
+        self._use(self._downloads, proxy, client, _LONGEST_DOWNLOAD)
+        return client
+
+    def _use(self, pools: dict[Any, C], key: Any, pool: C, grace: float) -> None:
+        """Keep a pool, and drop those that were used longest ago: callers bring proxies of their own, any number of
+        them. What runs over one has `grace` seconds to end."""
+        pools.pop(key, None)
+        pools[key] = pool
+        while len(pools) > MAX_POOLS:
+            oldest = pools.pop(next(iter(pools)))
+            closing = asyncio.ensure_future(_close_later(oldest, grace))
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
+
+
+async def _close_later(pool: _Closable, seconds: float) -> None:
+    try:
+        await asyncio.sleep(seconds)
+    finally:
+        await pool.aclose()
+
+
+async def _find(client: httpx.AsyncClient, request: httpx.Request) -> httpx.Response:
+    """The answer at the end of the redirects. A credential in the headers does not travel to another host."""
+    for _ in range(MAX_REDIRECTS + 1):
+        response = await client.send(request, stream=True)
+        refuse_proxys_word(response.status_code)
+        if response.next_request is None:
+            return response
+        await response.aclose()
+        request = response.next_request
+        if request.url.scheme not in ("http", "https"):
+            raise ProviderError(ErrorKind.UPSTREAM_ERROR, detail="redirected to what is neither http nor https")
+    raise ProviderError(ErrorKind.UPSTREAM_ERROR, detail=f"redirected more than {MAX_REDIRECTS} times")
+
+
+async def _download_pieces(response: httpx.Response) -> AsyncGenerator[bytes, None]:
+    # The stream itself: httpx's own iterators know no raw bytes of a body that a test has made up whole.
+    stream = cast(httpx.AsyncByteStream, response.stream)
+    try:
+        async for piece in stream:
+            yield piece
+    except _TROUBLE as error:
+        raise failure(error, Timeouts()) from error
+
+
+class _DownloadTransport(httpx.AsyncBaseTransport):
+    """aiohttp's for files. A link goes out byte for byte: aiohttp left to itself respells the escapes in it (%2F, %7E),
+    which a signature over the address as it was written does not survive."""
+
+    def __init__(self, proxy: str | None) -> None:
+        self._proxy = proxy
+        self._session: aiohttp.ClientSession | None = None
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if self._session is None:
+            self._session = session(self._proxy, once=False)
+        timeout = request.extensions["timeout"]
+        answer = await self._session.request(
+            request.method,
+            URL(str(request.url), encoded=True),
+            headers=request.headers,
+            # A body that is read piece by piece; aiohttp would take an empty one for one of unknown length.
+            data=request.stream if "content-length" in request.headers else None,
+            allow_redirects=False,
+            auto_decompress=False,
+            read_bufsize=_DOWNLOAD_PIECE_BYTES,
+            timeout=aiohttp.ClientTimeout(
+                connect=timeout["pool"], sock_connect=timeout["connect"], sock_read=timeout["read"]
+            ),
+        )
+        return httpx.Response(answer.status, headers=answer.raw_headers, stream=_Body(answer))
+
+    async def aclose(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+
+class _Body(httpx.AsyncByteStream):
+    """Closed before its end it takes the connection with it, so that the host stops sending."""
+
+    def __init__(self, answer: aiohttp.ClientResponse) -> None:
+        self._answer = answer
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for piece in self._answer.content.iter_chunked(_DOWNLOAD_PIECE_BYTES):
+            yield piece
+
+    async def aclose(self) -> None:
+        self._answer.release()

@@ -1,0 +1,124 @@
+"""Accounts of the environment and of the file."""
+
+from pathlib import Path
+
+import pytest
+
+from gateway.api.context import Parts
+from gateway.app import create_app
+from gateway.core.settings import SettingsError, load_settings
+
+SOCKS = "socks5://u:p@127.0.0.1:1080"
+FILE = """
+[[accounts]]
+name = "main"
+credential = "us-file-session"
+weight = 3
+max_running = 2
+
+[[accounts]]
+name = "备用"
+credential = "sk-file-key"
+region = "ap-southeast-1"
+proxy = "socks5://u:p@127.0.0.1:1080"
+
+[[accounts]]
+name = "odd"
+credential = "sk-is-a-session"
+provider = "jimeng"
+region = "jp"
+cookie = "sessionid=whole; x=y"
+"""
+
+
+@pytest.fixture(autouse=True)
+def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def parts_of(file: str) -> Parts:
+    Path("gateway.toml").write_text(file, "utf-8")
+    parts = create_app(load_settings()).state.parts
+    assert isinstance(parts, Parts)
+    return parts
+
+
+def refusal(file: str) -> str:
+    with pytest.raises(SettingsError) as caught:
+        parts_of(file)
+    text = str(caught.value)
+    assert "\n" not in text
+    assert "secret" not in text
+    return text
+
+
+def test_the_lists_of_the_environment_come_before_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JIMENG_TOKENS", f"one,hk-two,{SOCKS}@us-three")
+    monkeypatch.setenv("DASHSCOPE_API_KEY", "sk-four")
+    found = [(managed.account, managed.weight, managed.max_running) for managed in parts_of(FILE).pool.managed]
+    assert [(account.provider, account.region, account.name) for account, _, _ in found] == [
+        ("jimeng", "cn", ""),
+        ("jimeng", "hk", ""),
+        ("jimeng", "us", ""),
+        ("dashscope", "", ""),
+        ("jimeng", "us", "main"),
+        ("dashscope", "ap-southeast-1", "备用"),
+        ("jimeng", "jp", "odd"),
+    ]
+    assert [(weight, most) for _, weight, most in found[4:]] == [(3, 2), (1, None), (1, None)]
+    assert [account.proxy for account, _, _ in found] == [None, None, SOCKS, None, None, SOCKS, None]
+    assert [account.credential for account, _, _ in found[4:]] == ["file-session", "sk-file-key", "sk-is-a-session"]
+    assert found[6][0].cookie == "sessionid=whole; x=y"
+
+
+@pytest.mark.parametrize(
+    ("lines", "says"),
+    [
+        ('name = "a"\ncredential = "x"\nprovider = "sora"', "provider sora is not one of dashscope, jimeng"),
+        ('name = "a"\ncredential = "se cret"', "credential is none of"),
+        ('name = "a"\ncredential = "secret"\nregion = "mars"', "region mars is not one of cn, hk, jp, sg, us"),
+        ('name = "a"\ncredential = "sk-secret"\nregion = "us"', "region us is not one of ap-southeast-1"),
+        ('name = "a"\ncredential = "x"\nproxy = "ftp://secret@h"', "proxy is no address such as"),
+        ('name = "a"\ncredential = "x"\ncookie = "sessionid=\u4e2d"', "cookie is no Cookie header"),
+        ('name = "a"\ncredential = "sk-x"\ncookie = "a=b"', "cookie is no Cookie header"),
+        ('name = ".."\ncredential = "x"', "accounts.entry 1.name"),
+        (
+            'name = "a"\ncredential = "us-secret"\nregion = "hk"',
+            "region is one thing and what stands in",
+        ),
+        ('name = "a"\ncredential = "http://secret@h:1@s"\nproxy = "http://h:2"', "proxy is one thing and what stands"),
+        ('name = "a b"\ncredential = "x"', "accounts.entry 1.name"),
+        ('name = "a"\ncredential = ""', "accounts.entry 1.credential"),
+        ('name = "a"\ncredential = "x"\nweight = -1', "accounts.entry 1.weight"),
+        ('name = "a"\ncredential = "x"\nwieght = 1', "accounts.entry 1.wieght: unknown key"),
+        ('name = "a"', "accounts.entry 1.credential"),
+        ('name = "a"\ncredential = "x"\n[rotation]\npolicy = "best"', "rotation.policy"),
+        ('name = "a"\ncredential = "x"\n[rotation]\nmax_attempts = 0', "rotation.max_attempts"),
+    ],
+)
+def test_what_cannot_be_an_account_stops_the_start(lines: str, says: str) -> None:
+    assert says in refusal(f"[[accounts]]\n{lines}\n")
+
+
+def test_one_account_twice_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    twice = '[[accounts]]\nname = "a"\ncredential = "secret"\n'
+    assert "entry 2 (a) has the same" in refusal(twice * 2)
+    assert "entry 2 (b) has the same credential as accounts: entry 1 (a)" in refusal(
+        twice + '[[accounts]]\nname = "b"\ncredential = "secret"\n'
+    )
+    key = '[[accounts]]\nname = "a"\ncredential = "sk-secret"\n'
+    assert "same credential" in refusal(key + key.replace('"a"', '"b"') + 'region = "cn-beijing"\n')
+    monkeypatch.setenv("JIMENG_TOKENS", "secret")
+    assert "entry 1 (a) has the same credential as JIMENG_TOKENS: entry 1" in refusal(twice)
+
+
+def test_the_same_session_at_two_sites_is_two_accounts() -> None:
+    file = "".join(f'[[accounts]]\nname = "{site}"\ncredential = "{site}-secret"\n' for site in ("us", "hk"))
+    assert len(parts_of(file).pool.managed) == 2
+
+
+def test_nothing_secret_is_shown_of_them() -> None:
+    Path("gateway.toml").write_text(FILE, "utf-8")
+    shown = f"{load_settings().masked()} {parts_of(FILE).pool.managed}"
+    for secret in ("file-session", "sk-file-key", "u:p@", "whole"):
+        assert secret not in shown

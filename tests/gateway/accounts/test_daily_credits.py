@@ -1,0 +1,93 @@
+"""The daily gift: every account once a day, at a minute of its own."""
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from gateway.accounts.checks import Care
+from gateway.accounts.daily_credits import LOOK_SECONDS, DailyGifts, minute_of
+from gateway.accounts.pool import AccountPool, ManagedAccount
+from gateway.api.context import Parts
+from gateway.core.background_tasks import Background
+from gateway.core.settings import RotationSettings
+from providers.contract import Account, ErrorKind, ProviderError
+from providers.registry import Registry
+from tests.clock import TestClock
+from tests.upstream import ScriptedProvider, trouble
+
+ACCOUNTS = [Account("giving", f"s-{number}", name=f"n{number}") for number in range(20)]
+OTHER = Account("scripted", "s-x", name="x")
+
+
+class Giving(ScriptedProvider):
+    def __init__(self) -> None:
+        super().__init__("giving")
+        self.taken: list[tuple[str, float]] = []
+        self.trouble: ProviderError | None = None
+        self.clock = TestClock()
+
+    async def receive_credits(self, account: Account) -> int:
+        self.taken.append((account.name, self.clock.now()))
+        if self.trouble:
+            raise self.trouble
+        return 60
+
+
+class House:
+    def __init__(self, *, wanted: bool = True) -> None:
+        self.provider = Giving()
+        self.clock = self.provider.clock
+        pool = self.pool = AccountPool(self.clock)
+        pool.manage([ManagedAccount(account) for account in (*ACCOUNTS, OTHER)])
+        registry = Registry([self.provider, ScriptedProvider()])
+        settings = SimpleNamespace(rotation=RotationSettings(receive_daily=wanted))
+        care = Care(registry, pool, self.clock, Background())
+        parts = cast(Parts, cast(Any, SimpleNamespace(pool=pool, care=care, settings=settings)))
+        self.gifts = DailyGifts(self.clock, lambda: parts)
+
+    async def live(self, seconds: float) -> None:
+        end = self.clock.now() + seconds
+        while self.clock.now() < end:
+            self.clock.move(LOOK_SECONDS)
+            await self.gifts.take()
+
+
+async def test_once_a_day_for_every_account() -> None:
+    house = House()
+    await house.live(3 * 86_400)
+    counted = [sum(1 for name, _ in house.provider.taken if name == account.name) for account in ACCOUNTS]
+    assert set(counted) <= {2, 3, 4}
+    assert sum(counted) == pytest.approx(3 * len(ACCOUNTS), abs=len(ACCOUNTS))
+
+
+async def test_not_all_at_one_time_nor_every_day_at_the_same() -> None:
+    minutes = [minute_of(account, "2026-11-25") for account in ACCOUNTS]
+    assert len(set(minutes)) > 15
+    assert all(0 < minute < 1440 for minute in minutes)
+    assert minute_of(ACCOUNTS[0], "2026-11-26") != minute_of(ACCOUNTS[0], "2026-11-25")
+
+
+async def test_only_where_it_is_wanted() -> None:
+    house = House(wanted=False)
+    await house.live(2 * 86_400)
+    assert house.provider.taken == []
+
+
+async def test_an_account_in_trouble_is_let_alone_until_it_is_over() -> None:
+    house = House()
+    account = ACCOUNTS[0]
+    house.pool.hold_against(account, trouble(ErrorKind.RESTRICTED), "", sent_at=house.clock.now())
+    until = house.pool.standing(account).until
+    assert until
+    await house.live(2 * 86_400)
+    assert all(at >= until for name, at in house.provider.taken if name == account.name)
+    assert account.name in {name for name, _ in house.provider.taken}
+
+
+async def test_trouble_with_one_does_not_end_it(caplog: pytest.LogCaptureFixture) -> None:
+    house = House()
+    house.provider.trouble = trouble(ErrorKind.UNREACHABLE)
+    await house.live(2 * 86_400)
+    assert len({name for name, _ in house.provider.taken}) == len(ACCOUNTS)
+    assert "the daily credits could not be taken" in caplog.text

@@ -1,0 +1,89 @@
+"""What a client is told when no account takes its submit."""
+
+import pytest
+
+from gateway.accounts.health import RESTS, AccountState
+from gateway.accounts.pool import Standing
+from gateway.accounts.unavailable import shortage
+from providers.contract import Blame, ErrorKind, ProviderError, Words
+
+NOW = 1000.0
+
+
+def standing(kind: ErrorKind, until: float | None = None) -> Standing:
+    return Standing(RESTS[kind].state, until, ProviderError(kind, code="7", words=Words("原因", "The reason")))
+
+
+EXPIRED = standing(ErrorKind.INVALID_CREDENTIAL, NOW + 600)
+POOR = standing(ErrorKind.NO_CREDITS, NOW + 40_000)
+THROTTLED = standing(ErrorKind.RATE_LIMITED, NOW + 30)
+RISKY = standing(ErrorKind.RESTRICTED, NOW + 1800)
+CLOSED = standing(ErrorKind.NOT_ENTITLED, NOW + 3600)
+FULL = Standing(AccountState.FULL, NOW + 15)
+PAUSED = Standing(AccountState.PAUSED)
+NO_WAY = Standing(AccountState.UNREACHABLE, None, ProviderError(ErrorKind.UNREACHABLE))
+
+
+@pytest.mark.parametrize(
+    ("standings", "code", "retry_after"),
+    [
+        ([POOR, EXPIRED, THROTTLED, RISKY], "rate_limit_exceeded", 30),
+        ([POOR, RISKY], "rate_limit_exceeded", 1800),
+        ([RISKY, RISKY], "rate_limit_exceeded", 1800),
+        ([FULL, POOR], "rate_limit_exceeded", 15),
+        ([POOR, POOR], "insufficient_quota", None),
+        ([POOR, EXPIRED, PAUSED], "insufficient_quota", None),
+        ([CLOSED, CLOSED], "account_restricted", None),
+        ([CLOSED, POOR], "insufficient_quota", None),
+        ([NO_WAY, NO_WAY], "upstream_unavailable", None),
+        ([NO_WAY, POOR], "rate_limit_exceeded", 5),
+        ([EXPIRED, EXPIRED], "insufficient_quota", None),
+        ([PAUSED], "insufficient_quota", None),
+        ([PAUSED, PAUSED], "insufficient_quota", None),
+    ],
+)
+def test_of_several(standings: list[Standing], code: str, retry_after: float | None) -> None:
+    refusal = shortage(standings, managed=True, now=NOW)
+    assert (refusal.code, refusal.retry_after) == (code, retry_after)
+
+
+def test_callers_whose_own_logins_are_all_refused_are_told_so() -> None:
+    assert shortage([EXPIRED, EXPIRED], managed=False, now=NOW).code == "invalid_api_key"
+
+
+def test_clients_of_a_gateway_are_not_sent_to_its_account_tools() -> None:
+    assert "/token" not in shortage([POOR], managed=True, now=NOW).message("en")
+
+
+def test_a_key_of_the_gateway_is_not_blamed_for_a_login_of_its_account() -> None:
+    assert shortage([EXPIRED], managed=True, now=NOW).code == "insufficient_quota"
+
+
+def test_the_message_counts_and_never_names() -> None:
+    refusal = shortage([POOR, POOR, EXPIRED, THROTTLED, RISKY], managed=True, now=NOW)
+    assert refusal.message("en") == (
+        "No account of 5 can take this now: 2 without credits, 1 with an expired login, 1 asked too often, "
+        "1 under risk control. Try again in about 30 s"
+    )
+    assert "5 个账号" in refusal.message("zh")
+    assert "2 个积分不足" in refusal.message("zh")
+
+
+@pytest.mark.parametrize(
+    ("one", "code", "retry_after", "part"),
+    [
+        (THROTTLED, "rate_limit_exceeded", 30, "The reason. The account rests for about 30 s: try again then"),
+        (RISKY, "account_restricted", None, "The reason. The account rests for about 30 min"),
+        (POOR, "insufficient_quota", None, "about 11 h; once there is more to spend, POST /token/points"),
+        (EXPIRED, "invalid_api_key", None, "The reason"),
+        (CLOSED, "account_restricted", None, "The reason"),
+        (NO_WAY, "upstream_unavailable", None, "check the proxy"),
+    ],
+)
+def test_of_a_single_one_its_own_refusal(one: Standing, code: str, retry_after: float | None, part: str) -> None:
+    refusal = shortage([one], managed=False, now=NOW)
+    assert (refusal.code, refusal.retry_after) == (code, retry_after)
+    assert part in refusal.message("en")
+    assert ("retry-after" in refusal.headers()) == refusal.shape.should_retry
+    if one.error and one.error.kind.blame is Blame.ACCOUNT:
+        assert refusal.upstream_code == "7"

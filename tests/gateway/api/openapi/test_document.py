@@ -1,0 +1,82 @@
+"""The document describes the application that serves it, and the page shows the document."""
+
+import re
+from typing import Any
+
+import pytest
+
+from gateway.api.openapi.document import document
+from gateway.api.openapi.operations import OPERATIONS
+from gateway.api.openapi.page import docs_page
+from gateway.app import ROUTES
+from gateway.core.errors import SHAPES
+
+CONVERTOR = re.compile(r":path}")
+PREFIXES = ("/v1", "/token", "/healthz", "/ping", "/metrics", "/openapi", "/docs")
+"""Of the paths that are described; OpenAI's are served without the /v1 as well."""
+
+
+def test_every_route_is_described_and_every_description_is_a_route() -> None:
+    served = {
+        (method, CONVERTOR.sub("}", route.path))
+        for route in ROUTES
+        for method in route.methods or ()
+        if method != "HEAD" and route.path.startswith(PREFIXES) and route.include_in_schema
+    }
+    assert {(operation.method.upper(), operation.path) for operation in OPERATIONS} == served
+
+
+def references(value: Any) -> set[str]:
+    if isinstance(value, dict):
+        own = {value["$ref"]} if "$ref" in value else set()
+        return own.union(*(references(item) for item in value.values()))
+    if isinstance(value, list | tuple):
+        return set().union(*(references(item) for item in value))
+    return set()
+
+
+def test_it_is_openapi_3_1_and_every_reference_leads_somewhere() -> None:
+    described = document()
+    assert described["openapi"].startswith("3.1")
+    for reference in references(described):
+        name = reference.removeprefix("#/components/schemas/")
+        assert name in described["components"]["schemas"], reference
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.id)
+def test_the_refusals_are_statuses_that_exist(operation: Any) -> None:
+    assert set(operation.refusals) <= {shape.status for shape in SHAPES.values()}
+
+
+def test_every_field_of_a_submit_is_described() -> None:
+    properties = document()["components"]["schemas"]["GenerationBody"]["properties"]
+    for name in ("model", "prompt", "duration", "filePaths", "functionMode", "image_file_9", "provider_options"):
+        assert name in properties
+
+
+def test_the_page_shows_every_operation_and_every_schema() -> None:
+    page = docs_page(document())
+    for operation in OPERATIONS:
+        assert f"<code>{operation.path}</code>" in page
+    for name in document()["components"]["schemas"]:
+        assert f"id={name}" in page
+
+
+def test_the_page_shows_lists_and_words_and_what_may_be_left_out() -> None:
+    page = docs_page(document())
+    assert "<td>TokenLive | list of TokenChecked<td>" in page
+    assert "<code>ready | full | rate_limited" in page
+    assert page.count("(may be left out)") == 1
+    assert "{&quot;token&quot;: &quot;&lt;credential&gt;&quot;}" in page
+
+
+def test_the_page_escapes_what_it_shows() -> None:
+    page = docs_page(
+        {
+            "info": {"title": "<script>", "version": "1", "description": "a & b"},
+            "paths": {},
+            "components": {"schemas": {}},
+        }
+    )
+    assert "<script>" not in page
+    assert "a &amp; b" in page

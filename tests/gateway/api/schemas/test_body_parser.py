@@ -1,0 +1,257 @@
+"""JSON and forms become the same object."""
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+from starlette.testclient import TestClient
+from starlette.types import Message
+
+from gateway.api.middleware import BodyLimit
+from gateway.api.schemas.body_parser import MAX_DEPTH, MAX_FIELDS, MAX_FILES, nest, read_object
+from gateway.core.errors import GatewayError
+from providers.media_files import MediaFile
+from tests.pictures import clip, noise, picture, sound
+
+
+@pytest.mark.parametrize(
+    ("items", "nested"),
+    [
+        ([], {}),
+        ([("a", "1")], {"a": "1"}),
+        ([("a[]", "1")], {"a": ["1"]}),
+        ([("a[]", "1"), ("a[]", "2")], {"a": ["1", "2"]}),
+        ([("a", "1"), ("a", "2"), ("a", "3")], {"a": ["1", "2", "3"]}),
+        ([("a[b]", "1"), ("a[c][d]", "2")], {"a": {"b": "1", "c": {"d": "2"}}}),
+        ([("a[b][]", "1"), ("a[b][]", "2")], {"a": {"b": ["1", "2"]}}),
+        ([("input_reference[image_url]", "https://h/a")], {"input_reference": {"image_url": "https://h/a"}}),
+        ([("a[", "1"), ("]b", "2"), ("a]", "3")], {"a[": "1", "]b": "2", "a]": "3"}),
+        ([("猫", "1")], {"猫": "1"}),
+        ([("a[0]", "1"), ("a[1]", "2")], {"a": ["1", "2"]}),
+        ([("a[10]", "b"), ("a[2]", "a")], {"a": ["a", "b"]}),
+        ([("a[][u]", "1"), ("a[][v]", "2"), ("a[][u]", "3")], {"a": [{"u": "1", "v": "2"}, {"u": "3"}]}),
+        ([("a[0][u]", "1"), ("a[1][u]", "2")], {"a": [{"u": "1"}, {"u": "2"}]}),
+    ],
+)
+def test_bracketed_names(items: list[tuple[str, str]], nested: dict[str, Any]) -> None:
+    assert nest(items) == nested
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        [("a", "1"), ("a[b]", "2")],
+        [("a[b]", "1"), ("a", "2")],
+        [("a[]", "1"), ("a[b]", "2")],
+        [("a[]", "1"), ("a[][b]", "2")],
+        [("a" + "[b]" * MAX_DEPTH, "1")],
+    ],
+)
+def test_names_that_contradict_each_other_or_go_too_deep(items: list[tuple[str, str]]) -> None:
+    with pytest.raises(GatewayError) as caught:
+        nest(items)
+    assert caught.value.shape.status == 400
+
+
+@given(st.lists(st.tuples(st.text("ab[]", max_size=12), st.text(max_size=3)), max_size=6))
+def test_any_names_are_an_object_or_a_refusal(items: list[tuple[str, str]]) -> None:
+    try:
+        nested = nest(items)
+    except GatewayError as error:
+        nested = {"refused": error.code}
+    assert isinstance(nested, dict)
+
+
+# --- forms with files -----------------------------------------------------------------------------------------------
+
+
+async def _echo(request: Request) -> JSONResponse:
+    async with read_object(request, limit=10_000) as fields:
+        held = [value for value in _flat(fields) if isinstance(value, MediaFile)]
+        answer = {"fields": fields, "read": [hashlib.sha256(file.read()).hexdigest() for file in held]}
+        told = orjson.loads(orjson.dumps(answer, default=_shown))
+    _LEFT.extend(held)
+    return JSONResponse(told)
+
+
+def _shown(value: Any) -> str:
+    return value.sha256 if isinstance(value, MediaFile) else str(value.hex())
+
+
+def _flat(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return [found for item in value.values() for found in _flat(item)]
+    return [found for item in value for found in _flat(item)] if isinstance(value, list) else [value]
+
+
+async def _plain(request: Request) -> JSONResponse:
+    async with read_object(request, limit=500, files=False) as fields:
+        return JSONResponse(fields)
+
+
+async def _large(request: Request) -> JSONResponse:
+    async with read_object(request, limit=32 * 1024 * 1024) as fields:
+        return JSONResponse(fields)
+
+
+_LEFT: list[MediaFile] = []
+
+
+async def _refusal(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, GatewayError)
+    return JSONResponse(error.body("en", ""), error.shape.status)
+
+
+ROUTES = {"/": _echo, "/plain": _plain}
+
+
+@pytest.fixture
+def form() -> Iterator[TestClient]:
+    app = Starlette(
+        routes=[Route(path, call, methods=["POST"]) for path, call in ROUTES.items()],
+        middleware=[Middleware(BodyLimit, limit=1000, upload_limit=3_000_000)],
+        exception_handlers={GatewayError: _refusal},
+    )
+    with TestClient(app) as client:
+        yield client
+
+
+@pytest.fixture
+def large() -> Iterator[TestClient]:
+    app = Starlette(routes=[Route("/", _large, methods=["POST"])], exception_handlers={GatewayError: _refusal})
+    with TestClient(app) as client:
+        yield client
+
+
+def digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+@pytest.mark.parametrize("name", ["image", "input_reference", "images[]", "images[0]", "meta[a]"])
+def test_a_file_is_read_and_closed_in_the_end(form: TestClient, name: str) -> None:
+    _LEFT.clear()
+    answer = form.post("/", data={"prompt": "猫"}, files={name: ("cat.png", picture(), "text/plain")}).json()
+    assert answer["read"] == [digest(picture())]
+    assert answer["fields"]["prompt"] == "猫"
+    with pytest.raises(ValueError):
+        _LEFT[0].read()
+
+
+def test_several_files_of_one_name_are_a_list_in_order(form: TestClient) -> None:
+    files = [("images[]", ("a", picture())), ("images[]", ("b", clip())), ("images[]", ("c", sound()))]
+    assert form.post("/", files=files).json()["read"] == [digest(picture()), digest(clip()), digest(sound())]
+
+
+def test_one_larger_than_memory_has_room_for_comes_through_whole(form: TestClient) -> None:
+    content = noise("image/bmp", 900, 900)
+    assert len(content) > 2 * 1024 * 1024
+    assert form.post("/", files={"image": content}).json()["read"] == [digest(content)]
+
+
+def test_a_field_that_was_left_empty_in_a_browser_is_absent(form: TestClient) -> None:
+    body = (
+        b'--x\r\nContent-Disposition: form-data; name="prompt"\r\n\r\np\r\n'
+        b'--x\r\nContent-Disposition: form-data; name="image"; filename=""\r\n'
+        b"Content-Type: application/octet-stream\r\n\r\n\r\n--x--\r\n"
+    )
+    answer = form.post("/", content=body, headers={"content-type": "multipart/form-data; boundary=x"})
+    assert answer.json()["fields"] == {"prompt": "p"}
+
+
+def test_a_file_without_content_is_not_taken_for_none(form: TestClient) -> None:
+    assert form.post("/", files={"image": ("cat.png", b"")}).json()["fields"] == {"image": {"head": ""}}
+
+
+@pytest.mark.parametrize("content", [b"a text", b"GIF89a....", b"%PDF-1.7", b"\x89PN"])
+def test_a_file_that_nobody_reads_is_for_its_field_to_refuse(form: TestClient, content: bytes) -> None:
+    answer = form.post("/", files={"image": ("cat.png", content, "image/png")})
+    assert answer.json()["fields"] == {"image": {"head": content.hex()}}
+
+
+def test_the_limit_of_a_form_is_another_one(form: TestClient) -> None:
+    assert form.post("/", json={"prompt": "p" * 1000}).status_code == 413
+    assert form.post("/", files={"image": noise("image/bmp", 1200, 900)}).status_code == 413
+
+
+def test_the_texts_of_a_form_are_bounded_together(form: TestClient) -> None:
+    texts = {f"field{number}": "x" * 900 for number in range(12)}
+    assert form.post("/", data=texts, files={"image": picture()}).status_code == 413
+    assert form.post("/", data={"a": texts["field0"]}, files={"image": picture()}).status_code == 200
+
+
+def test_a_file_among_the_upstreams_own_parameters_is_none(form: TestClient) -> None:
+    assert form.post("/", files={"provider_options[seed]": picture()}).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"--x", b"--x\r\n\r\n", b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n1']
+)
+def test_a_form_that_breaks_off_is_refused(form: TestClient, body: bytes) -> None:
+    headers = {"content-type": "multipart/form-data; boundary=x"}
+    assert form.post("/", content=body, headers=headers).status_code in (200, 400)
+    assert form.post("/", content=body, headers={"content-type": "multipart/form-data"}).status_code == 400
+
+
+def test_too_many_files_are_refused(form: TestClient) -> None:
+    files = [("images[]", ("a", picture("image/png", 16, 16)))] * (MAX_FILES + 1)
+    answer = form.post("/", files=files)
+    assert answer.status_code == 400
+    assert str(MAX_FILES) in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("kind", ["multipart/form-dataX; boundary=x", "multipart/mixed; boundary=x", "image/png", "x"])
+def test_only_what_is_read_as_a_form_may_be_as_large_as_one(form: TestClient, kind: str) -> None:
+    assert form.post("/", content=b" " * 2_000_000, headers={"content-type": kind}).status_code == 400
+
+
+def test_what_nobody_reads_is_refused_unread() -> None:
+    async def endless() -> Message:
+        raise AssertionError("read")
+
+    scope = {"type": "http", "method": "POST", "headers": [(b"content-type", b"multipart/form-dataX")]}
+    with pytest.raises(GatewayError) as caught:
+        asyncio.run(_enter(Request(scope, endless)))
+    assert caught.value.code == "invalid_value"
+
+
+async def _enter(request: Request) -> None:
+    async with read_object(request, limit=10_000):
+        pass
+
+
+def test_where_no_files_belong_the_first_one_ends_the_reading(form: TestClient) -> None:
+    assert form.post("/plain", files={"image": picture()}).status_code == 400
+    assert form.post("/plain", files={"token": (None, "x")}).json() == {"token": "x"}
+    assert form.post("/plain", json={"token": "x" * 900}).status_code == 413
+
+
+def test_a_form_in_an_address_is_small(large: TestClient) -> None:
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+    assert large.post("/", content=b"a=%E7%8C%AB&b[]=1&b[]=2&c=1+2", headers=headers).json() == {
+        "a": "猫",
+        "b": ["1", "2"],
+        "c": "1 2",
+    }
+    assert large.post("/", content=b"a=" + b"%41" * 400_000, headers=headers).status_code == 413
+    assert large.post("/", content=b"&".join([b"a=1"] * (MAX_FIELDS + 2)), headers=headers).status_code == 400
+    assert large.post("/", content=b'{"a": "b"}', headers=headers).json() == {"a": "b"}
+
+
+def test_a_body_of_very_many_values_is_refused_before_it_is_gone_through(large: TestClient) -> None:
+    for body in (b'{"provider_options":{"x":[' + b",".join([b"[]"] * 60_000) + b"]}}", b'{"a":' + b"[" * 60_000):
+        began = time.perf_counter()
+        assert large.post("/", content=body, headers={"content-type": "application/json"}).status_code == 400
+        assert time.perf_counter() - began < 2
+    many = orjson.dumps({"prompt": "a, b, c" * 5000, "image": "data:image/png;base64," + "A" * 1_000_000})
+    assert large.post("/", content=many, headers={"content-type": "application/json"}).status_code == 200

@@ -1,0 +1,299 @@
+"""The body of a submit: every shape in which clients send a field."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.api.schemas.body_parser import UnreadableFile
+from gateway.api.schemas.requests import parse_generation, parse_reuse
+from gateway.core.errors import GatewayError
+from gateway.core.messages import Language
+from providers.contract import MediaRole, VideoRequest
+from providers.media_files import NAMES, MediaKind
+from tests.pictures import clip, media_file, picture, sound
+
+LANGUAGES: tuple[Language, ...] = ("zh", "en")
+URL = "https://h/a.png"
+OTHER = "https://h/b.png"
+
+
+def request(**body: Any) -> VideoRequest:
+    return parse_generation(body).video_request()
+
+
+def refusal(**body: Any) -> GatewayError:
+    with pytest.raises(GatewayError) as caught:
+        request(**body)
+    return caught.value
+
+
+def test_nothing_said_is_nothing_asked() -> None:
+    assert request() == VideoRequest(model="", prompt="")
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "value"),
+    [
+        ({"duration": 5}, "duration", 5),
+        ({"duration": "5"}, "duration", 5),
+        ({"duration": 5.0}, "duration", 5),
+        ({"seconds": "8"}, "duration", 8),
+        ({"seconds": 5, "duration": 5}, "duration", 5),
+        ({"duration": -1}, "duration", -1),
+        ({"duration": 0}, "duration", 0),
+        ({"duration": ""}, "duration", None),
+        ({"duration": None}, "duration", None),
+        ({"ratio": "16:9"}, "ratio", "16:9"),
+        ({"aspect_ratio": "9:16"}, "ratio", "9:16"),
+        ({"resolution": "720P"}, "resolution", "720p"),
+        ({"resolution": "1080"}, "resolution", "1080p"),
+        ({"resolution": ""}, "resolution", None),
+        ({"size": "1280*720"}, "size", "1280*720"),
+        ({"watermark": "false"}, "watermark", False),
+        ({"watermark": True}, "watermark", True),
+        ({"watermark": ""}, "watermark", None),
+        ({"audio": "1"}, "audio", True),
+        ({"seed": "0"}, "seed", 0),
+        ({"seed": 4294967295}, "seed", 4294967295),
+        ({"shot_type": "multi"}, "shot_type", "multi"),
+        ({"shot_type": "Single"}, "shot_type", "single"),
+        ({"shot_type": "close_up"}, "shot_type", None),
+        ({"functionMode": "omni_reference"}, "reference_mode", True),
+        ({"function_mode": "first_last_frames"}, "reference_mode", False),
+        ({"provider_options": {"a": {"b": 1}}}, "options", {"a": {"b": 1}}),
+        ({"provider_options": '{"a": 1}'}, "options", {"a": 1}),
+        ({"prompt": None}, "prompt", ""),
+        ({"model": " wan2.6-t2v "}, "model", "wan2.6-t2v"),
+        ({"model": ""}, "model", ""),
+        ({"n": 1, "user": "x", "unknown": [1]}, "prompt", ""),
+        ({"prompt": "x", "shot_type": "close_up", "camera_movement": "static"}, "prompt", "镜头静止，特写镜头，x"),
+    ],
+)
+def test_fields_in_all_their_shapes(body: dict[str, Any], field: str, value: object) -> None:
+    assert getattr(request(**body), field) == value
+
+
+@pytest.mark.parametrize("name", ["image_url", "image", "input_reference", *(f"image_file_{n}" for n in range(1, 10))])
+@pytest.mark.parametrize(
+    "shape", [URL, {"url": URL}, {"image_url": URL}, {"image_url": {"url": URL}}, f" {URL} "], ids=repr
+)
+def test_an_image_in_all_its_shapes(name: str, shape: object) -> None:
+    (item,) = request(**{name: shape}).media
+    assert (item.kind, item.url, item.param, item.role) == (MediaKind.IMAGE, URL, name, None)
+
+
+@pytest.mark.parametrize("name", ["file_paths", "filePaths", "images"])
+@pytest.mark.parametrize("shape", [[URL, OTHER], [{"url": URL}, OTHER], [URL, "", None, OTHER]], ids=repr)
+def test_several_images(name: str, shape: object) -> None:
+    assert [(item.url, item.param) for item in request(**{name: shape}).media] == [(URL, name), (OTHER, name)]
+
+
+def test_one_image_in_place_of_a_list() -> None:
+    assert [item.url for item in request(images=URL).media] == [URL]
+
+
+def test_frames_have_their_roles() -> None:
+    media = request(first_frame=URL, last_frame=OTHER).media
+    assert [item.role for item in media] == [MediaRole.FIRST_FRAME, MediaRole.LAST_FRAME]
+
+
+def test_the_same_image_under_several_names_is_one() -> None:
+    assert len(request(image=URL, image_url=URL, images=[URL, OTHER]).media) == 2
+
+
+def test_videos() -> None:
+    (item,) = request(video_file_2="https://h/v.mp4").media
+    assert (item.kind, item.param) == (MediaKind.VIDEO, "video_file_2")
+
+
+@pytest.mark.parametrize("url", ["data:image/png;base64,iVBORw0KGgo=", "http://h/a.png", "oss://bucket/a.png"])
+def test_addresses_that_are_taken(url: str) -> None:
+    assert request(image_url=url).media[0].url == url
+
+
+@pytest.mark.parametrize(
+    ("body", "param", "named"),
+    [
+        ({"prompt": 5}, "prompt", "5"),
+        ({"prompt": ["x"]}, "prompt", "list"),
+        ({"duration": "long"}, "duration", "long"),
+        ({"duration": 5.5}, "duration", "5.5"),
+        ({"duration": [5]}, "duration", "list"),
+        ({"watermark": "maybe"}, "watermark", "true, false"),
+        ({"seed": -1}, "seed", "0–4294967295"),
+        ({"seed": 2**32}, "seed", "0–4294967295"),
+        ({"image_url": "file:///etc/passwd"}, "image_url", "https://"),
+        ({"image_url": "a.png"}, "image_url", "https://"),
+        ({"image_url": 5}, "image_url", "5"),
+        ({"image_url": {"file_id": "f"}}, "image_url", "https://"),
+        ({"images": [URL, "x"]}, "images", "https://"),
+        ({"images": 5}, "images", "5"),
+        ({"audio_url": "x"}, "audio_url", "https://"),
+        ({"functionMode": "odd"}, "functionMode", "omni_reference"),
+        ({"provider_options": "not json"}, "provider_options", "not json"),
+        ({"provider_options": [1]}, "provider_options", "list"),
+        ({"model": "m" * 51}, "model", "50"),
+        ({"model": "猫" * 17}, "model", "50"),
+        ({"model": 5}, "model", "5"),
+    ],
+)
+def test_bad_values_are_named_with_what_is_wanted(body: dict[str, Any], param: str, named: str) -> None:
+    error = refusal(**body)
+    assert (error.code, error.param) == ("invalid_value", param)
+    assert named in error.message("en")
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [({"seconds": 8, "duration": 5}, "seconds"), ({"ratio": "16:9", "aspect_ratio": "1:1"}, "aspect_ratio")],
+)
+def test_two_names_of_a_field_that_say_two_things(body: dict[str, Any], param: str) -> None:
+    error = refusal(**body)
+    assert (error.code, error.param) == ("invalid_value", param)
+
+
+def test_what_this_version_cannot_do_is_said() -> None:
+    error = refusal(enhance_prompt=True)
+    assert (error.code, error.param) == ("unsupported_parameter", "enhance_prompt")
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+fields = st.sampled_from(
+    [
+        *("model", "prompt", "duration", "seconds", "ratio", "resolution", "size", "image_url", "images", "filePaths"),
+        *("functionMode", "seed", "watermark", "provider_options", "shot_type", "wait_completion", "input_reference"),
+    ]
+)
+
+
+@given(st.dictionaries(fields, json_values, max_size=6))
+def test_any_object_is_a_request_or_a_refusal(body: dict[str, Any]) -> None:
+    try:
+        made: object = request(**body)
+    except GatewayError as error:
+        made = error.message("en")
+    assert made
+
+
+@pytest.mark.parametrize(
+    ("field", "readable"),
+    [
+        ("image", {"JPEG"}),
+        ("video_file_1", {"MP4"}),
+        ("audio_url", {"MP3"}),
+        ("images", {"JPEG", "MP4", "MP3"}),
+        ("input_reference", {"JPEG", "MP4", "MP3"}),
+    ],
+)
+def test_a_file_that_nobody_reads_says_what_can_be_read(field: str, readable: set[str]) -> None:
+    with pytest.raises(GatewayError) as caught:
+        parse_generation({"prompt": "p", field: UnreadableFile(b"a text")})
+    assert caught.value.problems[0].param == field
+    for language in LANGUAGES:
+        message = caught.value.message(language)
+        assert {name for name in ("JPEG", "MP4", "MP3") if name in message} == readable
+
+
+@pytest.mark.parametrize("value", [UnreadableFile(b"a text"), media_file(picture()), [media_file(picture())] * 2])
+@pytest.mark.parametrize("name", ["attachment", "img", "input_referense", "image_file_10", "x" * 100])
+def test_a_file_in_a_field_that_nobody_knows_is_not_dropped(name: str, value: object) -> None:
+    with pytest.raises(GatewayError) as caught:
+        parse_generation({"prompt": "p", name: value})
+    assert (caught.value.code, caught.value.param) == ("invalid_value", name[:64])
+    for language in LANGUAGES:
+        for field in ("image_url", "input_reference", "images", "image_file_N", "video_file_N", "audio_url"):
+            assert field in caught.value.message(language)
+    with pytest.raises(GatewayError):
+        parse_reuse({"prompt": "p", "video": "video_1", name: value})
+    assert parse_generation({"prompt": "p", name: "a text"}).prompt == "p"
+
+
+@pytest.mark.parametrize(
+    ("fields", "given"),
+    [
+        ({"image": "https://h/a", "image_url": "https://h/a", "images": ["https://h/a"]}, ["image_url"]),
+        ({"images": ["https://h/a", "https://h/a", "https://h/b"]}, ["images"] * 3),
+        ({"file_paths": ["https://h/a", "https://h/a"], "filePaths": ["https://h/a"]}, ["file_paths"] * 2),
+        (
+            {"first_frame": "https://h/a", "image": "https://h/a", "last_frame": "https://h/a"},
+            ["first_frame", "last_frame"],
+        ),
+    ],
+)
+def test_one_picture_under_several_names_is_one_and_twice_in_a_list_two(
+    fields: dict[str, Any], given: list[str]
+) -> None:
+    request = parse_generation({"prompt": "p"} | fields).video_request()
+    assert [item.param for item in request.media] == given
+
+
+def test_a_file_under_two_names_is_one() -> None:
+    file, same = media_file(picture()), media_file(picture())
+    request = parse_generation({"image": file, "input_reference": [same]}).video_request()
+    assert [(item.kind, item.file, item.url) for item in request.media] == [(MediaKind.IMAGE, file, "")]
+
+
+@pytest.mark.parametrize(
+    ("given", "kind"),
+    [
+        ("https://h/a.mp4?x=1", MediaKind.VIDEO),
+        ("https://h/a.MOV", MediaKind.VIDEO),
+        ("https://h/a.wav", MediaKind.AUDIO),
+        ("https://h/mp4", MediaKind.IMAGE),
+        ("https://h/a.png#.mp4", MediaKind.IMAGE),
+        ("https://[::1", MediaKind.IMAGE),
+        ("data:video/mp4;base64,AAAA", MediaKind.VIDEO),
+        ("data:,", MediaKind.IMAGE),
+    ],
+)
+def test_the_kind_of_an_input_in_a_list_for_any(given: str, kind: MediaKind) -> None:
+    (item,) = parse_generation({"images": [given]}).video_request().media
+    assert item.kind is kind
+
+
+def test_too_many_inputs_say_how_many_are_taken() -> None:
+    with pytest.raises(GatewayError) as caught:
+        parse_generation({"images": ["https://h/a"] * 21})
+    assert "≤ 20" in caught.value.message("en")
+
+
+@pytest.mark.parametrize("content", [clip(), sound()])
+def test_a_file_of_another_kind_is_named(content: bytes) -> None:
+    with pytest.raises(GatewayError) as caught:
+        parse_generation({"image": media_file(content)})
+    assert NAMES[media_file(content).media_type] in caught.value.message("en")
+    assert "PNG" in caught.value.message("en")
+
+
+@pytest.mark.parametrize(
+    ("head", "told"),
+    [
+        (b"", "empty"),
+        (b"GIF89a", "GIF"),
+        (b"\0\0\0\x18ftypheic", "HEIC"),
+        (b"\0\0\0\x18ftypavif", "AVIF"),
+        (b"II*\0", "TIFF"),
+        (b"\x1a\x45\xdf\xa3", "WebM"),
+        (b"%PDF-1.7", "PDF"),
+        (b"anything", "PNG"),
+    ],
+)
+def test_what_people_hand_in_that_nobody_reads_is_named(head: bytes, told: str) -> None:
+    with pytest.raises(GatewayError) as caught:
+        parse_generation({"image": UnreadableFile(head)})
+    assert told in caught.value.message("en")
+    assert caught.value.message("zh") != caught.value.message("en")
+
+
+def test_two_files_in_a_field_for_one_say_where_several_go() -> None:
+    with pytest.raises(GatewayError) as caught:
+        parse_generation({"image": [media_file(picture()), media_file(picture(colour="red"))]})
+    assert "images[]" in caught.value.message("en")
+    request = parse_generation({"image": [media_file(picture())]}).video_request()
+    assert len(request.media) == 1

@@ -1,0 +1,49 @@
+"""What is around every request, where the request is ended from outside."""
+
+import asyncio
+
+import orjson
+import pytest
+from starlette.types import Message, Receive, Scope, Send
+
+from gateway.api.middleware import Failures
+
+SCOPE = {"type": "http", "headers": [(b"accept-language", b"en")], "gateway.request_id": "req_1"}
+
+
+async def run(*, begun: bool) -> list[Message]:
+    """What is sent for a request that is cancelled, before or after its answer has begun."""
+    sent: list[Message] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if begun:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+        await asyncio.Event().wait()
+
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    request = asyncio.create_task(Failures(app, "zh")(dict(SCOPE), receive, send))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    request.cancel()
+    await request
+    return sent
+
+
+async def test_a_request_that_outlasts_the_stop_is_told_to_come_back() -> None:
+    start, body = await run(begun=False)
+    headers = dict(start["headers"])
+    assert (start["status"], headers[b"x-should-retry"]) == (502, b"true")
+    assert int(headers[b"retry-after"]) >= 1
+    error = orjson.loads(body["body"])["error"]
+    assert (error["code"], error["request_id"]) == ("upstream_unavailable", "req_1")
+    assert "is being stopped" in error["message"]
+
+
+async def test_an_answer_that_has_begun_breaks_off() -> None:
+    with pytest.raises(asyncio.CancelledError):
+        await run(begun=True)

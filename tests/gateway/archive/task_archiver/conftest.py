@@ -1,0 +1,19 @@
+"""Each test has a place and a host of its own."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from providers.transport.client import HttpClient
+from tests.archives import FileHost, new_place
+from tests.gateway.archive.task_archiver.world import Kit
+
+
+@pytest.fixture
+async def kit(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Kit]:
+    place = new_place("file", tmp_path, monkeypatch)
+    async with FileHost().serving() as host, HttpClient() as http:
+        made = Kit(place, host, http, **getattr(request, "param", {}))
+        async with made.house.background:
+            yield made

@@ -1,0 +1,92 @@
+"""What was submitted here is followed to its end, where that is wished."""
+
+import pytest
+
+from gateway.archive import task_archiver
+from gateway.archive.copier import Outcome
+from gateway.archive.task_archiver import FOLLOWED_SECONDS
+from providers.contract import ErrorKind, Phase, TaskState
+from tests.archives import until
+from tests.gateway.archive.task_archiver.world import ID, INTERVAL, Kit, has
+from tests.upstream import State, trouble
+
+
+@has(follow=True)
+async def test_what_was_submitted_is_archived_though_nobody_asks(kit: Kit) -> None:
+    kit.provider.states[ID] = TaskState(ID, Phase.PROCESSING)
+    kit.provider.end, kit.provider.ends_after = kit.finished(), 3
+    await kit.submitted()
+    for count in range(4):
+        assert kit.provider.queries == count
+        await kit.clock.run(INTERVAL)
+    await until(lambda: bool(kit.house.reports))
+    assert kit.house.reports[0].outcome is Outcome.COPIED
+    await kit.clock.run(3600)
+    assert kit.provider.queries == 4
+
+
+async def test_nobody_is_followed_unasked(kit: Kit) -> None:
+    kit.provider.states[ID] = kit.finished()
+    await kit.submitted()
+    await kit.clock.run(3600)
+    assert kit.provider.queries == 0
+
+
+@has(follow=True)
+@pytest.mark.parametrize(
+    "end",
+    [
+        TaskState(ID, Phase.FAILED, error=trouble(ErrorKind.CONTENT_REFUSED)),
+        trouble(ErrorKind.TASK_NOT_FOUND),
+        trouble(ErrorKind.INVALID_CREDENTIAL),
+    ],
+    ids=["failed", "not found", "refused"],
+)
+async def test_it_is_followed_to_whatever_end(kit: Kit, end: State) -> None:
+    kit.provider.states[ID] = TaskState(ID, Phase.PROCESSING)
+    # A task that is missing a moment after its submit is only not there yet.
+    kit.provider.end, kit.provider.ends_after = end, 13
+    await kit.submitted()
+    await kit.clock.run(3600)
+    assert kit.provider.queries == 14
+    assert kit.house.reports == []
+
+
+@has(follow=True)
+async def test_trouble_on_the_way_is_no_end(kit: Kit) -> None:
+    kit.provider.query_trouble = trouble(ErrorKind.UNREACHABLE)
+    await kit.submitted()
+    await kit.clock.run(60)
+    kit.provider.query_trouble = None
+    kit.provider.states[ID] = kit.finished()
+    await kit.clock.run(INTERVAL)
+    await until(lambda: bool(kit.house.reports))
+    assert kit.house.reports[0].outcome is Outcome.COPIED
+
+
+@has(follow=True)
+async def test_after_a_day_it_is_followed_no_more(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kit.keeper, "_interval", 3600.0)
+    kit.provider.states[ID] = TaskState(ID, Phase.PROCESSING)
+    await kit.submitted()
+    await kit.clock.run(3 * FOLLOWED_SECONDS)
+    assert kit.provider.queries == 24
+
+
+@has(follow=True)
+async def test_only_so_many_are_followed_at_once(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(task_archiver, "MAX_FOLLOWED", 2)
+    for number in (1, 2, 3):
+        kit.provider.states[f"scripted-{number}"] = TaskState(f"scripted-{number}", Phase.PROCESSING)
+        await kit.submitted()
+    await kit.clock.run(INTERVAL)
+    assert {id for _, ids in kit.provider.asked for id in ids} == {"scripted-1", "scripted-2"}
+
+    # The end of one makes room for the next submit.
+    kit.provider.states["scripted-1"] = TaskState(ID, Phase.FAILED, error=trouble(ErrorKind.CONTENT_REFUSED))
+    await kit.clock.run(INTERVAL)
+    kit.provider.states["scripted-4"] = TaskState("scripted-4", Phase.PROCESSING)
+    await kit.submitted()
+    kit.provider.asked.clear()
+    await kit.clock.run(INTERVAL)
+    assert {id for _, ids in kit.provider.asked for id in ids} == {"scripted-2", "scripted-4"}

@@ -1,0 +1,146 @@
+"""What is seen finished is kept, with a fresh link where the one at hand is too old."""
+
+import json
+import logging
+
+import pytest
+
+from gateway.archive.copier import Outcome
+from providers.contract import ErrorKind, Phase, TaskState
+from tests.archives import until
+from tests.gateway.archive.task_archiver.world import HOME, ID, START, Kit
+from tests.house import ONE, passing
+from tests.upstream import trouble
+
+# --- seen -------------------------------------------------------------------------------------------------------
+
+
+async def test_a_finished_task_is_handed_over_once_and_known_from_then_on(kit: Kit) -> None:
+    kit.provider.states[ID] = state = kit.finished()
+    for _ in range(5):
+        assert kit.keeper.seen(kit.spot(), state) is False
+    assert kit.keeper.archive.waiting == 1
+    await until(lambda: bool(kit.house.reports))
+    asked = kit.store.asked
+    for _ in range(5):
+        assert kit.keeper.seen(kit.spot(), state) is True
+    assert [report.outcome for report in kit.house.reports] == [Outcome.COPIED]
+    assert (kit.host.asked, kit.store.asked) == (["v", "c"], asked)
+    assert kit.place.visible() == {*(f"{HOME}.{ending}" for ending in ("mp4", "jpg", "json")), f"index/scripted/{ID}"}
+
+
+async def test_a_poll_is_what_sees_it(kit: Kit) -> None:
+    kit.provider.states[ID] = kit.finished()
+    assert (await kit.status()).archived is False
+    await until(lambda: bool(kit.house.reports))
+    assert (await kit.status()).archived is True
+    assert (await kit.house.tasks.statuses(passing(ONE), [ID]))[ID].archived is True  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        TaskState(ID, Phase.QUEUED),
+        TaskState(ID, Phase.FINALIZING, 95),
+        TaskState(ID, Phase.FAILED, error=trouble(ErrorKind.CONTENT_REFUSED)),
+        TaskState(ID, Phase.COMPLETED, 100),
+    ],
+    ids=["queued", "finalizing", "failed", "no result"],
+)
+async def test_there_is_nothing_to_keep_of_what_has_no_video(kit: Kit, state: TaskState) -> None:
+    assert kit.keeper.seen(kit.spot(), state) is False
+    assert kit.keeper.archive.waiting == 0
+
+
+async def test_an_archive_out_of_reach_harms_no_poll(kit: Kit, caplog: pytest.LogCaptureFixture) -> None:
+    kit.store.down = True
+    kit.provider.states[ID] = kit.finished()
+    with caplog.at_level(logging.WARNING, "gateway"):
+        for _ in range(3):
+            task = await kit.status()
+            assert (task.state.phase, task.archived, task.stale) == (Phase.COMPLETED, False, False)
+        await until(lambda: bool(kit.house.reports))
+    assert kit.house.reports[0].outcome is Outcome.FAILED
+    assert "could not be archived yet" in caplog.text
+    assert "secret" not in caplog.text
+
+
+@pytest.mark.parametrize("sealed", [True, False], ids=["sealed", "native"])
+async def test_what_is_written_down(kit: Kit, sealed: bool) -> None:
+    id = await kit.submitted()
+    await kit.archived(id if sealed else ID)
+    record = kit.record()
+    assert (record["provider"], record["id"], record["model"]) == ("scripted", ID, "scripted-model")
+    assert (record["created"], record["ended"]) == (START, START + 60)
+    assert (record["seconds"], record["size"]) == (5, "1280x720")
+    assert (record["width"], record["height"], record["duration"]) == (1280, 720, 5.04)
+    assert record["account"] == list(ONE.marks)
+    assert ONE.credential not in json.dumps(record)
+
+
+@pytest.mark.parametrize(
+    ("kit", "here", "prompt"),
+    [
+        ({"keep_prompt": True}, True, "cat"),
+        ({"keep_prompt": True}, False, None),
+        ({"keep_prompt": False}, True, None),
+    ],
+    indirect=["kit"],
+)
+async def test_a_prompt_is_written_where_that_is_wished_and_it_was_submitted_here(
+    kit: Kit, here: bool, prompt: str | None
+) -> None:
+    id = await kit.submitted() if here else ID
+    await kit.archived(id)
+    assert kit.record()["prompt"] == prompt
+
+
+# --- fresh links ------------------------------------------------------------------------------------------------
+
+
+async def test_a_link_that_is_too_old_is_asked_for_anew(kit: Kit) -> None:
+    old = kit.finished(kit.host.url("gone"))
+    kit.provider.states[ID] = kit.finished()
+    kit.keeper.seen(kit.spot(), old)
+    await until(lambda: bool(kit.house.reports))
+    assert kit.house.reports[0].outcome is Outcome.COPIED
+    assert kit.host.asked == ["gone", "v", "c"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "outcome"),
+    [
+        (ErrorKind.TASK_NOT_FOUND, Outcome.EXPIRED),
+        (ErrorKind.UNREACHABLE, Outcome.FAILED),
+        (ErrorKind.RATE_LIMITED, Outcome.FAILED),
+        (ErrorKind.INVALID_CREDENTIAL, Outcome.FAILED),
+    ],
+)
+async def test_only_an_upstream_that_says_so_has_no_link_any_more(kit: Kit, kind: ErrorKind, outcome: Outcome) -> None:
+    kit.provider.states[ID] = kit.finished(kit.host.url("gone"))
+    await kit.status()
+    kit.clock.lag(3600.0)
+    kit.provider.states[ID] = trouble(kind)
+    await until(lambda: bool(kit.house.reports))
+    assert kit.house.reports[0].outcome is outcome
+    assert kit.keeper.archive.waiting == (outcome is Outcome.FAILED)
+
+
+async def test_a_link_from_memory_is_no_fresh_one(kit: Kit) -> None:
+    """The account may be asked no more for now."""
+    kit.provider.states[ID] = state = kit.finished(kit.host.url("gone"))
+    assert state.result
+    await kit.status()
+    await until(lambda: bool(kit.house.reports))
+    assert kit.house.reports[0].outcome is Outcome.EXPIRED
+
+    later = kit.again()
+    later.keeper._polling.per_second["scripted"] = 1.0
+    async with later.house.background:
+        await later.status()
+        later.clock.lag(1.0)
+        later.keeper._polling.spend(later.provider, ONE, 1000)
+        kept = await later.keeper.archive.copy(
+            later.keeper.facts(later.spot(), state), ONE, state.result, later.keeper.renewal(later.spot())
+        )
+    assert kept.outcome is Outcome.FAILED

@@ -1,0 +1,143 @@
+"""A gateway's tasks with an archive, over an upstream whose answers are scripted."""
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from gateway.archive.copier import Outcome
+from gateway.archive.store import ArchiveStore, StoreError, Stream
+from gateway.archive.task_archiver import Keeper
+from gateway.task_ids.locator import Place
+from gateway.tasks.view import Task
+from providers.contract import Account, ModelCard, Phase, Result, TaskState, VideoRequest
+from providers.transport.client import HttpClient
+from tests.archives import JPEG, ArchivePlace, FileHost, until, video
+from tests.clock import TestClock
+from tests.house import ONE, House, passing
+from tests.upstream import ScriptedProvider, State
+
+VIDEO = video()
+ID = "scripted-1"
+START = TestClock().now()
+INTERVAL = 5.1
+"""Of following, and of the query in it."""
+DAY = "2025/09/13"
+HOME = f"scripted/{DAY}/{ID}"
+WISH = VideoRequest("scripted-model", "cat", duration=5, resolution="720p", ratio="16:9")
+CARD = ModelCard(
+    name="scripted-model",
+    provider="scripted",
+    durations=(5,),
+    duration=5,
+    resolutions=("720p",),
+    resolution="720p",
+    ratios=("16:9",),
+    ratio="16:9",
+    key="scripted_model_key",
+)
+
+
+class Provider(ScriptedProvider):
+    """Knows its model by the upstream's key as well, and its tasks may end after so many queries."""
+
+    queries = 0
+    ends_after: int | None = None
+    end: State
+
+    def __init__(self) -> None:
+        super().__init__(cards=[CARD])
+
+    def card(self, model: str) -> ModelCard | None:
+        return CARD if model == CARD.key else super().card(model)
+
+    async def query(self, ids: Sequence[str], account: Account) -> Mapping[str, State]:
+        self.queries += 1
+        if self.ends_after is not None and self.queries > self.ends_after:
+            self.states = dict.fromkeys(ids, self.end)
+        return await super().query(ids, account)
+
+
+class Fragile(ArchiveStore):
+    """A store that fails while it is `down`, and answers nothing while it `hangs`."""
+
+    asked = 0
+    down = False
+    hangs = False
+
+    async def _get(self, store: Any, path: str, options: Any) -> Stream | None:
+        self.asked += 1
+        if self.hangs:
+            await asyncio.Event().wait()
+        if self.down:
+            raise StoreError("no route to it")
+        return await super()._get(store, path, options)
+
+
+class WakingClock(TestClock):
+    """Those who sleep wait until the time is moved."""
+
+    __test__ = False
+
+    async def sleep(self, seconds: float) -> None:
+        woken = asyncio.Event()
+        self.later(seconds, woken.set)
+        await woken.wait()
+
+
+class Kit:
+    """A gateway's tasks with an archive, and the host to which the upstream's links lead."""
+
+    def __init__(self, place: ArchivePlace, host: FileHost, http: HttpClient, **how: Any) -> None:
+        self.place = place
+        self.host = host
+        self.store = Fragile.open(place.url)
+        self.provider = Provider()
+        how = {"clock": WakingClock()} | how
+        self.house = House(provider=self.provider, http=http, store=self.store, **how)
+        self.clock = self.house.clock
+
+    @property
+    def keeper(self) -> Keeper:
+        assert self.house.keeper is not None
+        return self.house.keeper
+
+    def again(self, **how: Any) -> "Kit":
+        """Another replica over the same upstream and archive, or this one after a restart, an hour later."""
+        how = {"clock": WakingClock(self.clock.now() + 3600)} | how
+        new = Kit(self.place, self.host, self.house.http, **how)
+        new.provider.states = self.provider.states
+        return new
+
+    def finished(self, url: str = "") -> TaskState:
+        """How the upstream tells of a finished task, by its own name of the model."""
+        url = url or self.host.give("v", VIDEO)
+        result = Result(url, cover_url=self.host.give("c", JPEG), width=1280, height=720, duration=5.04)
+        return TaskState(ID, Phase.COMPLETED, 100, created_at=START, ended_at=START + 60, model=CARD.key, result=result)
+
+    def spot(self, account: Account = ONE, id: str = ID) -> Place:
+        return Place(id, self.provider, account, id)
+
+    async def submitted(self, *accounts: Account) -> str:
+        return (await self.house.submit(passing(*accounts or (ONE,)), WISH)).sealed_id
+
+    async def status(self, id: str = ID, *accounts: Account) -> Task:
+        return await self.house.tasks.status(passing(*accounts or (ONE,)), id)
+
+    async def archived(self, id: str = ID) -> None:
+        """Poll a finished task, and wait until it is archived."""
+        self.provider.states[ID] = self.finished()
+        before = len(self.house.reports)
+        await self.status(id)
+        await until(lambda: len(self.house.reports) > before)
+        assert self.house.reports[-1].outcome is Outcome.COPIED
+
+    def record(self) -> dict[str, Any]:
+        assert self.place.folder is not None
+        return json.loads((self.place.folder / f"{HOME}.json").read_text())  # type: ignore[no-any-return]
+
+
+def has(**how: Any) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("kit", [how], indirect=True, ids=[""])

@@ -1,0 +1,435 @@
+"""One copy: whole or not at all, whatever the host gives and whenever the process dies."""
+
+import asyncio
+import base64
+import hashlib
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from gateway.archive import copier
+from gateway.archive.copier import Outcome, Report, copy_task, is_whole, look_up
+from gateway.archive.records import Facts
+from gateway.archive.store import ArchiveStore, StoreError
+from providers.contract import Account, ErrorKind, ProviderError, Result
+from providers.transport.client import HttpClient
+from tests.archives import (
+    ACCOUNT,
+    CREATED,
+    FACTS,
+    HOME,
+    ID,
+    INDEX,
+    JPEG,
+    ArchivePlace,
+    FileHost,
+    copy_once,
+    killed_copy,
+    new_place,
+    no_other,
+    until,
+    video,
+)
+
+VIDEO = video()
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ArchivePlace:
+    return new_place("file", tmp_path, monkeypatch)
+
+
+@pytest.fixture
+async def host() -> AsyncIterator[FileHost]:
+    async with FileHost().serving() as host:
+        yield host
+
+
+def md5(body: bytes) -> str:
+    return base64.b64encode(hashlib.md5(body).digest()).decode()
+
+
+def sha256(body: bytes) -> str:
+    return base64.b64encode(hashlib.sha256(body).digest()).decode()
+
+
+async def failing(place: ArchivePlace, link: str) -> Report:
+    """The report of a copy that must have left nothing behind."""
+    report = await copy_once(place.open(), Result(link))
+    assert report.outcome is Outcome.FAILED
+    assert report.archived is None
+    assert "secret" not in report.cause
+    assert place.visible() == set()
+    assert place.unfinished() == 0
+    return report
+
+
+@pytest.mark.parametrize("kind", ["file", "s3"])
+async def test_video_cover_record_and_index(
+    kind: str, host: FileHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = new_place(kind, tmp_path, monkeypatch)
+    store = place.open()
+    result = Result(
+        host.give("v", VIDEO), cover_url=host.give("c", JPEG), expires_at=1, width=1280, height=720, duration=5.04
+    )
+    report = await copy_once(store, result)
+    assert report.outcome is Outcome.COPIED
+    assert report.bytes == len(VIDEO) + len(JPEG)
+    assert place.visible() == {f"{HOME}.mp4", f"{HOME}.jpg", f"{HOME}.json", INDEX}
+    written = json.loads(await store.get_small(f"{HOME}.json") or b"")
+    assert written == {
+        "version": 1,
+        "provider": "jimeng",
+        "id": ID,
+        "account": list(ACCOUNT.marks),
+        "bytes": len(VIDEO),
+        "media_type": "video/mp4",
+        "sha256": hashlib.sha256(VIDEO).hexdigest(),
+        "archived_at": CREATED + 100,
+        "model": "jimeng-video-3.0-fast",
+        "created": CREATED,
+        "ended": CREATED + 60,
+        "seconds": 5,
+        "size": "1280x720",
+        "width": 1280,
+        "height": 720,
+        "duration": 5.04,
+        "cover": {
+            "ending": "jpg",
+            "bytes": len(JPEG),
+            "media_type": "image/jpeg",
+            "sha256": hashlib.sha256(JPEG).hexdigest(),
+        },
+        "prompt": None,
+    }
+    assert await look_up(store, "jimeng", ID) == report.archived
+    assert await look_up(store, "dashscope", ID) is None
+    again = await copy_once(store, result)
+    assert (again.outcome, again.archived) == (Outcome.ALREADY_THERE, report.archived)
+    assert host.asked == ["v", "c"]
+
+
+@pytest.mark.parametrize("kind", ["file", "s3"])
+async def test_killed_in_the_middle_nothing_is_seen_and_the_next_run_completes_it(
+    kind: str, host: FileHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = new_place(kind, tmp_path, monkeypatch)
+    body = video(14_000_000)
+    link = host.give("v", body, hold_at=11_000_000)
+    await killed_copy(place, link)
+    store = place.open()
+    assert place.visible() == set()
+    assert await look_up(store, "jimeng", ID) is None
+    host.let_go.set()
+    report = await copy_once(store, Result(link))
+    assert report.outcome is Outcome.COPIED
+    assert place.visible() == {f"{HOME}.mp4", f"{HOME}.json", INDEX}
+    assert await store.size(f"{HOME}.mp4") == len(body)
+    if kind == "file":
+        # In a bucket the parts of the killed upload are there until the bucket's own rule clears them away.
+        assert place.unfinished() == 0
+
+
+# --- what is not stored -----------------------------------------------------------------------------------------
+
+
+async def test_a_body_that_breaks_off(place: ArchivePlace, host: FileHost) -> None:
+    await failing(place, host.give("v", VIDEO, announced=len(VIDEO) + 1))
+
+
+async def test_a_chunked_body_is_taken_whole_and_only_whole(place: ArchivePlace, host: FileHost) -> None:
+    await failing(place, host.give("v", VIDEO, headers={"Transfer-Encoding": "chunked"}))
+    report = await copy_once(place.open(), Result(host.give("v", VIDEO, announced=None)))
+    assert report.outcome is Outcome.COPIED
+
+
+@pytest.mark.parametrize(("announced", "cause"), [(10_000_000, "bytes of the"), (5, "longer than")])
+async def test_a_length_that_is_not_the_bodys(place: ArchivePlace, announced: int, cause: str) -> None:
+    """Where no HTTP library notices, as behind one that has unpacked the body."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, headers={"Content-Length": str(announced)}, stream=httpx.ByteStream(VIDEO))
+
+    async with HttpClient(transport=lambda proxy: httpx.MockTransport(answer)) as http:
+        report = await copy_task(place.open(), http, FACTS, ACCOUNT, Result("https://host/v"), no_other, CREATED)
+    assert (report.outcome, place.visible()) == (Outcome.FAILED, set())
+    assert cause in report.cause
+
+
+async def test_a_body_of_no_length(place: ArchivePlace) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, stream=httpx.ByteStream(VIDEO))
+
+    async with HttpClient(transport=lambda proxy: httpx.MockTransport(answer)) as http:
+        report = await copy_task(place.open(), http, FACTS, ACCOUNT, Result("https://host/v"), no_other, CREATED)
+    assert (report.outcome, report.cause) == (Outcome.FAILED, "the host says no length")
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"Content-MD5": md5(b"another")},
+        {"Repr-Digest": f"sha-256=:{sha256(b'another')}:"},
+        {"Digest": f"SHA-256={sha256(b'another')}"},
+        {"Content-Digest": f"sha-512=:AAAA:, sha-256=:{sha256(b'another')}:"},
+    ],
+)
+async def test_another_checksum(place: ArchivePlace, host: FileHost, header: dict[str, str]) -> None:
+    report = await failing(place, host.give("v", VIDEO, headers=header))
+    assert "is not the one that the host says" in report.cause
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"Content-MD5": md5(VIDEO), "Repr-Digest": f"sha-256=:{sha256(VIDEO)}:"},
+        {"Digest": f"SHA-256={sha256(VIDEO)}"},
+        {"ETag": '"d41d8cd98f00b204e9800998ecf8427e"'},
+        {"Content-MD5": "no checksum", "Digest": "sha-256=short", "Repr-Digest": "sha-256=::"},
+    ],
+)
+async def test_checksums_that_are_right_or_none(place: ArchivePlace, host: FileHost, header: dict[str, str]) -> None:
+    report = await copy_once(place.open(), Result(host.give("v", VIDEO, headers=header)))
+    assert report.outcome is Outcome.COPIED
+
+
+@pytest.mark.parametrize(
+    "body", [b"<!DOCTYPE html><html>" + b" " * 500, JPEG, b"", b"\x00", b"ftyp", b'{"error": "gone"}']
+)
+async def test_what_is_no_video(place: ArchivePlace, host: FileHost, body: bytes) -> None:
+    report = await failing(place, host.give("v", body, headers={"Content-Type": "text/html; charset=utf-8"}))
+    assert report.cause == ("no video, but text/html" if body else "an empty file")
+
+
+@pytest.mark.parametrize("status", [204, 206, 400, 429, 500, 503])
+async def test_another_answer_than_200(place: ArchivePlace, host: FileHost, status: int) -> None:
+    report = await failing(place, host.give("v", b"" if status == 204 else VIDEO, status=status))
+    assert report.cause == f"HTTP {status}"
+
+
+async def test_no_host(place: ArchivePlace) -> None:
+    for link in ("http://127.0.0.1:9/v?signature=secret", "nonsense", "", "ftp://x/y"):
+        await failing(place, link)
+
+
+async def test_a_copy_that_takes_for_ever(place: ArchivePlace, host: FileHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(copier, "LONGEST_COPY", 0.1)
+    report = await failing(place, host.give("v", VIDEO, hold_at=70_000))
+    assert "not done within" in report.cause
+
+
+async def test_the_accounts_secrets_are_in_no_cause(place: ArchivePlace) -> None:
+    async def renew() -> Result | None:
+        raise ProviderError(ErrorKind.UPSTREAM_ERROR, detail=f"no {ACCOUNT.credential}")
+
+    def gone(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(403)
+
+    async with HttpClient(transport=lambda proxy: httpx.MockTransport(gone)) as http:
+        report = await copy_task(place.open(), http, FACTS, ACCOUNT, Result("https://host/v"), renew, CREATED)
+    assert report.outcome is Outcome.FAILED
+    assert "no ***" in report.cause
+
+
+# --- links ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 410])
+async def test_a_refused_link_is_renewed_once(place: ArchivePlace, host: FileHost, status: int) -> None:
+    fresh = Result(host.give("fresh", VIDEO), cover_url=host.give("cover", JPEG), width=640)
+    old = Result(host.give("old", b"", status=status), cover_url=host.url("old-cover"))
+    asked: list[str] = []
+
+    async def renew() -> Result | None:
+        asked.append("once")
+        return fresh
+
+    async with HttpClient() as http:
+        report = await copy_task(place.open(), http, FACTS, ACCOUNT, old, renew, CREATED)
+    assert report.outcome is Outcome.COPIED
+    assert report.archived is not None and report.archived.cover is not None
+    assert report.archived.record.width == 640
+    assert (asked, host.asked) == (["once"], ["old", "fresh", "cover"])
+
+
+@pytest.mark.parametrize("fresh", [None, Result(""), Result("http://127.0.0.1:9/x")])
+async def test_a_link_that_cannot_be_renewed_has_expired(
+    place: ArchivePlace, host: FileHost, fresh: Result | None
+) -> None:
+    async def renew() -> Result | None:
+        return Result(host.url("gone-too")) if fresh and fresh.url else fresh
+
+    async with HttpClient() as http:
+        report = await copy_task(place.open(), http, FACTS, ACCOUNT, Result(host.url("gone")), renew, CREATED)
+    assert report.outcome is Outcome.EXPIRED
+    assert place.visible() == set()
+
+
+async def test_the_accounts_proxy_is_used(place: ArchivePlace) -> None:
+    used: list[str | None] = []
+
+    def transport(proxy: str | None) -> httpx.MockTransport:
+        used.append(proxy)
+        return httpx.MockTransport(lambda request: httpx.Response(200, content=VIDEO))
+
+    account = Account("jimeng", "s-secret-1", proxy="socks5://127.0.0.1:9")
+    async with HttpClient(transport=transport) as http:
+        await copy_task(place.open(), http, FACTS, account, Result("https://host/v"), no_other, CREATED)
+    assert used == ["socks5://127.0.0.1:9"]
+
+
+# --- covers -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "ending"),
+    [
+        (JPEG, "application/octet-stream", "jpg"),
+        (b"RIFF\x00\x00\x00\x00WEBPVP8 " + bytes(50), "image/jpeg", "webp"),
+        (b"\x00\x00\x00\x1cftypheic" + bytes(50), "image/heic", "heic"),
+        (b"GIF89a" + bytes(50), "image/gif", "gif"),
+    ],
+)
+async def test_a_cover_has_the_ending_of_its_type(
+    place: ArchivePlace, host: FileHost, body: bytes, content_type: str, ending: str
+) -> None:
+    link = host.give("c", body, headers={"Content-Type": content_type})
+    report = await copy_once(place.open(), Result(host.give("v", VIDEO), cover_url=link))
+    assert report.archived is not None and report.archived.cover is not None
+    assert report.archived.cover.path == f"{HOME}.{ending}"
+    assert f"{HOME}.{ending}" in place.visible()
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"status": 403},
+        {"status": 500},
+        {"announced": 5000},
+        {"headers": {"Content-MD5": md5(b"another")}},
+        {"body": b"<html>"},
+        {"body": b""},
+        {"body": JPEG + bytes(5000)},
+    ],
+)
+async def test_a_cover_that_cannot_be_had_is_left_out(
+    place: ArchivePlace, host: FileHost, how: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(copier, "LARGEST_COVER", 5000)
+    body = how.get("body", JPEG)
+    assert isinstance(body, bytes)
+    cover = host.give("c", body, **{name: value for name, value in how.items() if name != "body"})
+    report = await copy_once(place.open(), Result(host.give("v", VIDEO), cover_url=cover))
+    assert report.outcome is Outcome.COPIED
+    assert report.archived is not None and report.archived.cover is None
+    assert place.visible() == {f"{HOME}.mp4", f"{HOME}.json", INDEX}
+
+
+async def test_a_cover_nowhere_is_left_out(place: ArchivePlace, host: FileHost) -> None:
+    report = await copy_once(place.open(), Result(host.give("v", VIDEO), cover_url="http://127.0.0.1:9/c"))
+    assert report.outcome is Outcome.COPIED
+
+
+# --- broken off between two writes -------------------------------------------------------------------------------
+
+
+class Dying(ArchiveStore):
+    """Dies with the `last` of the small files, counted from 1, that it is to write."""
+
+    last = 0
+
+    async def put_small(self, path: str, data: bytes, media_type: str) -> None:
+        self.last -= 1
+        if self.last == 0:
+            raise StoreError("died")
+        await super().put_small(path, data, media_type)
+
+
+@pytest.mark.parametrize(
+    ("last", "left", "downloads"),
+    [
+        (1, {f"{HOME}.mp4"}, 2),
+        (2, {f"{HOME}.mp4", f"{HOME}.jpg"}, 2),
+        (3, {f"{HOME}.mp4", f"{HOME}.jpg", f"{HOME}.json"}, 1),
+    ],
+    ids=["before the cover", "before the record", "before the index"],
+)
+async def test_what_the_index_does_not_name_is_not_there(
+    place: ArchivePlace, host: FileHost, last: int, left: set[str], downloads: int
+) -> None:
+    result = Result(host.give("v", VIDEO), cover_url=host.give("c", JPEG))
+    dying = Dying.open(place.url)
+    dying.last = last
+    report = await copy_once(dying, result)
+    assert (report.outcome, report.cause) == (Outcome.FAILED, "died")
+    assert place.visible() == left
+    store = place.open()
+    assert await look_up(store, "jimeng", ID) is None
+
+    repaired = await copy_once(store, result)
+    assert repaired.outcome is (Outcome.COPIED if downloads == 2 else Outcome.ALREADY_THERE)
+    assert host.asked.count("v") == downloads
+    found = await look_up(store, "jimeng", ID)
+    assert found is not None and found == repaired.archived
+    assert found.cover is not None
+
+
+async def test_a_record_whose_video_was_deleted_is_made_again(place: ArchivePlace, host: FileHost) -> None:
+    store, result = place.open(), Result(host.give("v", VIDEO))
+    await copy_once(store, result)
+    await store.delete([f"{HOME}.mp4"])
+    assert (await copy_once(store, result)).outcome is Outcome.COPIED
+    assert f"{HOME}.mp4" in place.visible()
+
+
+@pytest.mark.parametrize("path", [INDEX, f"{HOME}.json"])
+@pytest.mark.parametrize("data", [b"", b"{}", b"\xff\xfe", b"../../x.json", b"x" * 2_000_000])
+async def test_what_somebody_else_wrote_is_not_believed(
+    place: ArchivePlace, host: FileHost, path: str, data: bytes
+) -> None:
+    store, result = place.open(), Result(host.give("v", VIDEO))
+    await copy_once(store, result)
+    await store.put_small(path, data, "text/plain")
+    assert await look_up(store, "jimeng", ID) is None
+    report = await copy_once(store, result)
+    assert report.outcome in (Outcome.COPIED, Outcome.ALREADY_THERE)
+    assert await look_up(store, "jimeng", ID) == report.archived
+
+
+async def test_two_that_copy_the_same_at_once_both_complete(place: ArchivePlace, host: FileHost) -> None:
+    result = Result(host.give("v", video(3_000_000)), cover_url=host.give("c", JPEG))
+    reports = await asyncio.gather(*(copy_once(place.open(), result) for _ in range(4)))
+    assert {report.outcome for report in reports} <= {Outcome.COPIED, Outcome.ALREADY_THERE}
+    assert len(place.visible()) == 4
+    assert (await copy_once(place.open(), result)).outcome is Outcome.ALREADY_THERE
+
+
+@pytest.mark.parametrize("kind", ["file", "s3"])
+async def test_what_another_completed_meanwhile_stays_as_it_is(
+    kind: str, host: FileHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The slower one has another file, such as a preview."""
+    store = new_place(kind, tmp_path, monkeypatch).open()
+    slow = asyncio.create_task(copy_once(store, Result(host.give("preview", video(2000), hold_at=100))))
+    await until(lambda: "preview" in host.asked)
+    first = await copy_once(store, Result(host.give("best", VIDEO)))
+    host.let_go.set()
+    second = await slow
+    assert (first.outcome, second.outcome) == (Outcome.COPIED, Outcome.ALREADY_THERE)
+    assert second.archived == first.archived
+    assert first.archived is not None
+    assert await is_whole(store, first.archived)
+
+
+async def test_a_foreign_id_and_half_a_character_are_kept(place: ArchivePlace, host: FileHost) -> None:
+    facts = Facts("jimeng", "../a/b 猫#1", created=CREATED, prompt="猫 \ud800")
+    store = place.open()
+    report = await copy_once(store, Result(host.give("v", VIDEO)), facts)
+    assert report.outcome is Outcome.COPIED
+    found = await look_up(store, "jimeng", facts.id)
+    assert found is not None and found.record.prompt == "猫 ?"
+    assert all(path.startswith(("jimeng/2025/09/13/", "index/jimeng/")) for path in place.visible())

@@ -1,0 +1,214 @@
+"""A folder and a bucket do the same, and neither shows anything before it is whole."""
+
+import asyncio
+import builtins
+import os
+from collections.abc import AsyncGenerator, AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from gateway.archive import atomic_files
+from gateway.archive.store import PART_BYTES, ArchiveStore, StoreError
+from tests.archives import ArchivePlace, new_place, until
+
+PIECE = bytes(range(256)) * 256
+
+
+@pytest.fixture(params=["file", "s3"])
+def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ArchivePlace:
+    return new_place(request.param, tmp_path, monkeypatch)
+
+
+class TroubleError(Exception):
+    pass
+
+
+async def pieces(count: int, trouble: Exception | None = None) -> AsyncIterator[bytes]:
+    for _ in range(count):
+        yield PIECE
+    if trouble is not None:
+        raise trouble
+
+
+@pytest.mark.parametrize("count", [1, 3 * PART_BYTES // len(PIECE) + 1])
+async def test_what_is_put_is_got_in_small_pieces(place: ArchivePlace, count: int) -> None:
+    store = place.open()
+    await store.put("jimeng/a.mp4", pieces(count), "video/mp4")
+    found = await store.get("jimeng/a.mp4")
+    assert found is not None and found.size == count * len(PIECE)
+    got = [piece async for piece in found.pieces]
+    assert b"".join(got) == PIECE * count
+    assert max(map(len, got)) <= 1024 * 1024
+    assert await store.size("jimeng/a.mp4") == found.size
+    assert place.unfinished() == 0
+
+
+async def test_a_part_of_it(place: ArchivePlace) -> None:
+    store = place.open()
+    await store.put("a", pieces(2), "video/mp4")
+    for start, stop in ((0, 1), (65_535, 65_537), (10, None)):
+        found = await store.get("a", start, stop)
+        assert found is not None and found.size == 2 * len(PIECE)
+        assert b"".join([piece async for piece in found.pieces]) == (PIECE * 2)[start:stop]
+
+
+async def test_what_is_not_there(place: ArchivePlace) -> None:
+    store = place.open()
+    assert await store.get("jimeng/none") is None
+    assert await store.get_small("jimeng/none") is None
+    assert await store.size("jimeng/none") is None
+    assert await store.files("jimeng") == []
+    assert await store.folders() == []
+    await store.delete(["jimeng/none"])
+    await store.delete([])
+
+
+async def test_a_large_object_is_no_small_one(place: ArchivePlace) -> None:
+    store = place.open()
+    await store.put("a", pieces(17), "text/plain")
+    assert await store.get_small("a") is None
+    await store.put_small("a", b"small", "text/plain")
+    assert await store.get_small("a") == b"small"
+
+
+@pytest.mark.parametrize("count", [0, 1, 2 * PART_BYTES // len(PIECE)])
+async def test_pieces_that_break_off_leave_what_was_there(place: ArchivePlace, count: int) -> None:
+    store = place.open()
+    await store.put_small("a", b"before", "text/plain")
+    with pytest.raises(TroubleError):
+        await store.put("a", pieces(count, TroubleError()), "video/mp4")
+    assert await store.get_small("a") == b"before"
+    assert place.visible() == {"a"}
+    assert place.unfinished() == 0
+
+
+async def test_one_who_is_cancelled_leaves_nothing(place: ArchivePlace) -> None:
+    store = place.open()
+    stuck = asyncio.Event()
+
+    async def slow() -> AsyncGenerator[bytes, None]:
+        for _ in range(2 * PART_BYTES // len(PIECE)):
+            yield PIECE
+        stuck.set()
+        await asyncio.Event().wait()
+
+    source = slow()
+    putting = asyncio.create_task(store.put("a", source, "video/mp4"))
+    await until(lambda: stuck.is_set() and place.unfinished() > 0)
+    putting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await putting
+    # Nobody waits for a piece any more.
+    await source.aclose()
+    assert place.visible() == set()
+    assert place.unfinished() == 0
+
+
+async def test_two_who_put_the_same_at_once_both_succeed(place: ArchivePlace) -> None:
+    store, other = place.open(), place.open()
+    await asyncio.gather(*(each.put("jimeng/a", pieces(90), "video/mp4") for each in (store, other, store)))
+    assert await store.size("jimeng/a") == 90 * len(PIECE)
+    assert place.unfinished() == 0
+
+
+async def test_folders_and_files(place: ArchivePlace) -> None:
+    store = place.open()
+    for path in ("jimeng/2025/09/13/1.mp4", "jimeng/2025/09/13/1.json", "jimeng/2025/10/01/2.mp4", "index/jimeng/1"):
+        await store.put_small(path, b"x", "text/plain")
+    assert await store.folders() == ["index", "jimeng"]
+    assert await store.folders("jimeng/2025") == ["jimeng/2025/09", "jimeng/2025/10"]
+    assert sorted(await store.files("jimeng/2025/09")) == ["jimeng/2025/09/13/1.json", "jimeng/2025/09/13/1.mp4"]
+    await store.delete(["jimeng/2025/09/13/1.mp4", "none", "jimeng/2025/09/13/1.json"])
+    assert place.visible() == {"jimeng/2025/10/01/2.mp4", "index/jimeng/1"}
+    assert await store.folders("jimeng/2025") == ["jimeng/2025/10"]
+
+
+async def test_odd_names_are_kept(place: ArchivePlace) -> None:
+    store = place.open()
+    await store.put_small("index/a%2Fb~0", b"x", "text/plain")
+    assert await store.get_small("index/a%2Fb~0") == b"x"
+    assert place.visible() == {"index/a%2Fb~0"}
+
+
+async def test_a_bucket_signs_links_that_tell_the_type(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = new_place("s3", tmp_path, monkeypatch).open()
+    await store.put("jimeng/a.mp4", pieces(1), "video/mp4")
+    link = await store.sign("jimeng/a.mp4", 60)
+    assert link is not None
+    async with httpx.AsyncClient(trust_env=False) as client:
+        answer = await client.get(link)
+    assert (answer.content, answer.headers["content-type"]) == (PIECE, "video/mp4")
+
+
+async def test_a_folder_signs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert await new_place("file", tmp_path, monkeypatch).open().sign("a", 60) is None
+
+
+# --- opening ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("url", ["", "videos", "ftp://host/x", "memory:///", "https://bucket.example/x"])
+def test_an_address_of_another_kind_is_refused(url: str) -> None:
+    with pytest.raises(StoreError, match=r"file://, s3://, gs://, az://"):
+        ArchiveStore.open(url)
+
+
+@pytest.mark.parametrize("url", ["file://host/folder", "s3://", "az://container/x"])
+def test_an_address_that_says_too_little_is_refused_in_one_line(url: str) -> None:
+    with pytest.raises(StoreError) as caught:
+        ArchiveStore.open(url)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_other_clouds_are_opened_without_being_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_NAME", "account")
+    for url in ("gs://bucket/prefix", "az://container/prefix", "s3://bucket"):
+        ArchiveStore.open(url)
+
+
+def test_a_folder_with_spaces_is_made(tmp_path: Path) -> None:
+    folder = tmp_path / "my videos" / "kept"
+    ArchiveStore.open(folder.as_uri())
+    assert folder.is_dir()
+
+
+def test_without_the_package_it_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    original = builtins.__import__
+
+    def missing(name: str, *rest: Any) -> Any:
+        if name.startswith("obstore"):
+            raise ImportError(name)
+        return original(name, *rest)
+
+    monkeypatch.setattr(builtins, "__import__", missing)
+    with pytest.raises(StoreError, match=r"pip install 'video-gateway\[archive\]'"):
+        ArchiveStore.open(tmp_path.as_uri())
+
+
+async def test_a_bucket_that_is_not_there_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    new_place("s3", tmp_path, monkeypatch)
+    store = ArchiveStore.open("s3://no-such-bucket/x")
+    with pytest.raises(StoreError, match=r"not found|does not exist|NoSuchBucket"):
+        await store.put("a", pieces(1), "video/mp4")
+    with pytest.raises(StoreError):
+        await store.put_small("a", b"x", "text/plain")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_may_not_be_written_is_told(tmp_path: Path) -> None:
+    store = ArchiveStore.open(tmp_path.as_uri())
+    tmp_path.chmod(0o500)
+    with pytest.raises(StoreError):
+        asyncio.run(store.put("a", pieces(1), "video/mp4"))
+    tmp_path.chmod(0o700)
+
+
+async def test_a_file_in_the_way_is_told(tmp_path: Path) -> None:
+    store = ArchiveStore.open(tmp_path.as_uri())
+    (tmp_path / "jimeng").write_bytes(b"")
+    with pytest.raises(StoreError):
+        await store.put("jimeng/a", pieces(1), "video/mp4")
+    assert not list((tmp_path / atomic_files.FOLDER).iterdir())

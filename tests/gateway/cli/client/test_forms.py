@@ -1,0 +1,187 @@
+"""`submit` with files of this machine: the form as a server reads it, and a real gateway."""
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from gateway.app import create_app
+from gateway.cli import main
+from gateway.cli.client.forms import form_of, holds_files
+from gateway.cli.server.background import BackgroundServer
+from gateway.core.settings import Settings
+from providers.sandbox.files import PICTURES
+from providers.sandbox.server import SandboxServer
+from providers.sandbox.settings import SandboxSettings
+
+Out = pytest.CaptureFixture[str]
+
+CAT, DOG, CLIP = b"\x89PNG cat", b"\x89PNG dog", os.urandom(300_000)
+URL = "https://a/1.png"
+
+
+@dataclass
+class Reader:
+    """What the last request held: a form's parts in their order, a file as its name, type and content; or JSON."""
+
+    parts: list[tuple[str, Any]] = field(default_factory=list)
+    json: Any = None
+    length: str | None = None
+
+    def __getitem__(self, name: str) -> Any:
+        return dict(self.parts)[name]
+
+    async def answer(self, request: Request) -> Response:
+        self.parts, self.json, self.length = [], None, request.headers.get("content-length")
+        if request.headers["content-type"] == "application/json":
+            self.json = await request.json()
+        else:
+            async with request.form() as form:
+                for name, value in form.multi_items():
+                    if isinstance(value, str):
+                        self.parts.append((name, value))
+                    else:
+                        self.parts.append((name, (value.filename, value.content_type, await value.read())))
+        return JSONResponse({"task_id": "7", "status": "pending"})
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[tuple[str, Reader]]:
+    reader = Reader()
+    app = Starlette(routes=[Route("/v1/videos/generations", reader.answer, methods=["POST"])])
+    with BackgroundServer(app) as running:
+        yield running.url, reader
+
+
+@pytest.fixture
+def reader(server: tuple[str, Reader], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Reader:
+    monkeypatch.setenv("GATEWAY_URL", server[0])
+    monkeypatch.setenv("GATEWAY_KEY", "sk-one")
+    monkeypatch.chdir(tmp_path)
+    for name, content in (("cat.png", CAT), ("dog.png", DOG), ("clip.mp4", CLIP)):
+        Path(name).write_bytes(content)
+    return server[1]
+
+
+def file(name: str, content: bytes) -> tuple[str, str, bytes]:
+    return name, "application/octet-stream", content
+
+
+def test_a_picture_from_a_file(reader: Reader, capsys: Out) -> None:
+    assert main(["submit", "a “cat”", "--image", "cat.png", "--duration", "5", "--option", "watermark=true"]) == 0
+    assert capsys.readouterr().out == "7\n"
+    assert reader.parts == [
+        ("prompt", "a “cat”"),
+        ("duration", "5"),
+        ("image", file("cat.png", CAT)),
+        ("provider_options", '{"watermark": true}'),
+    ]
+    assert reader.length is not None
+
+
+def test_pictures_keep_their_order_whatever_they_are(reader: Reader) -> None:
+    pictures = ["--image", "dog.png", "--image", URL, "--image", str(Path("cat.png").absolute())]
+    assert main(["submit", "a cat", *pictures, "--references"]) == 0
+    assert reader.parts == [
+        ("prompt", "a cat"),
+        ("images[]", file("dog.png", DOG)),
+        ("images[]", URL),
+        ("images[]", file("cat.png", CAT)),
+        ("functionMode", "omni_reference"),
+    ]
+
+
+def test_an_end_and_videos(reader: Reader) -> None:
+    videos = ["--video", "clip.mp4", "--video", "oss://a/clip.mp4"]
+    assert main(["submit", "", "--image", URL, "--last-frame", "dog.png", *videos]) == 0
+    assert reader.parts == [
+        ("prompt", ""),
+        ("image_url", URL),
+        ("last_frame", file("dog.png", DOG)),
+        ("video_file_1", file("clip.mp4", CLIP)),
+        ("video_file_2", "oss://a/clip.mp4"),
+    ]
+
+
+def test_addresses_alone_stay_json(reader: Reader) -> None:
+    data = "DATA:image/png;base64,iVBOR"
+    assert main(["submit", "a cat", "--image", URL, "--last-frame", data, "--video", "http://a/v", "--references"]) == 0
+    assert reader.json == {
+        "prompt": "a cat",
+        "image_url": URL,
+        "last_frame": data,
+        "video_file_1": "http://a/v",
+        "functionMode": "omni_reference",
+    }
+
+
+def test_fields_of_every_kind_have_a_place_in_a_form(reader: Reader) -> None:
+    more = ["audio=false", "seed=null", 'file_paths=["https://a", "https://b"]', 'x={"ü": [1]}']
+    assert main(["submit", "a cat", "--image", "cat.png", *(text for one in more for text in ("--field", one))]) == 0
+    assert reader.parts[2:] == [
+        ("audio", "false"),
+        ("seed", ""),
+        ("file_paths[]", "https://a"),
+        ("file_paths[]", "https://b"),
+        ("x", '{"ü": [1]}'),
+    ]
+
+
+def test_a_name_in_no_encoding(reader: Reader) -> None:
+    name = os.fsdecode(b'c\xff"t.png')
+    Path(name).write_bytes(CAT)
+    assert main(["submit", "a cat", "--image", name]) == 0
+    assert reader["image"][2] == CAT
+
+
+def test_a_prompt_in_no_encoding(reader: Reader, capsys: Out) -> None:
+    assert main(["submit", "a \udcff cat", "--image", "cat.png"]) == 2
+    assert "not readable text" in capsys.readouterr().err
+
+
+def test_a_file_is_read_while_it_is_sent() -> None:
+    body = {"image": Path(__file__), "images": [URL, Path(__file__)]}
+    assert holds_files(body)
+    assert not holds_files({"image": str(Path(__file__)), "images": [URL]})
+    with form_of(body) as parts:
+        handles = [content for _, (_, content, _) in parts if not isinstance(content, bytes)]
+        assert [handle.tell() for handle in handles] == [0, 0]
+    assert all(handle.closed for handle in handles)
+
+
+def test_an_empty_file_is_not_left_out_in_silence(reader: Reader, capsys: Out) -> None:
+    Path("empty.png").touch()
+    assert main(["submit", "a cat", "--image", "empty.png"]) == 2
+    assert capsys.readouterr().err == "error: --image empty.png: the file is empty\n"
+
+
+def test_a_file_that_may_not_be_read(reader: Reader, monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:
+    def forbidden(path: Path, mode: str) -> object:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "open", forbidden)
+    assert main(["submit", "a cat", "--image", "cat.png"]) == 2
+    assert capsys.readouterr().err == "error: cat.png cannot be read: Permission denied\n"
+
+
+def test_a_real_gateway_takes_them(reader: Reader, monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:
+    picture = next(path for path in sorted(PICTURES.iterdir()) if path.suffix == ".png")
+    character = SandboxSettings(task_seconds=0.04, visible_after=0.0, queries_per_second=0)
+    with SandboxServer(character) as upstream:
+        settings = Settings.model_construct(
+            jimeng_base_url=upstream.jimeng_url, dashscope_base_url=upstream.dashscope_url, poll_freshness=0.0
+        )
+        with BackgroundServer(create_app(settings)) as server:
+            monkeypatch.setenv("GATEWAY_URL", server.url)
+            wish = ["submit", "a cat", "--model", "wan2.6-i2v", "--image", str(picture), "--json"]
+            assert main(wish) == 0
+            assert json.loads(capsys.readouterr().out)["provider"] == "dashscope"
+            assert upstream.sandbox.submits("dashscope") == 1

@@ -1,0 +1,285 @@
+"""The client commands against a real gateway with the embedded upstream behind it."""
+
+import json
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from itertools import pairwise
+
+import pytest
+
+from gateway.app import create_app
+from gateway.cli import main
+from gateway.cli.client.following import follow
+from gateway.cli.client.gateway_client import Answer, RefusedError, UnreachableError
+from gateway.cli.client.videos import Wish
+from gateway.cli.progress import short
+from gateway.cli.server.background import BackgroundServer
+from gateway.core.settings import Settings
+from providers.sandbox.server import SandboxServer
+from providers.sandbox.settings import SandboxSettings
+
+Out = pytest.CaptureFixture[str]
+
+DASHSCOPE = ["--model", "wan2.6-t2v"]
+
+
+@pytest.fixture(scope="module")
+def upstream() -> Iterator[SandboxServer]:
+    character = SandboxSettings(task_seconds=0.04, visible_after=0.0, queries_per_second=0, max_running=99)
+    with SandboxServer(character) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def url(upstream: SandboxServer) -> Iterator[str]:
+    settings = Settings.model_construct(
+        jimeng_base_url=upstream.jimeng_url,
+        dashscope_base_url=upstream.dashscope_url,
+        poll_freshness=0.0,
+        aliases={"sora-2": "jimeng-video-3.0-fast"},
+    )
+    with BackgroundServer(create_app(settings)) as server:
+        yield server.url
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("GATEWAY_URL", url)
+    monkeypatch.setenv("GATEWAY_KEY", "sk-one")
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
+    # The gateway asks for seconds between polls, the upstream here needs hundredths of one.
+    nap = time.sleep
+    monkeypatch.setattr("gateway.cli.client.following.time.sleep", lambda seconds: nap(min(seconds, 0.02)))
+
+
+def submitted(capsys: Out, *argv: str) -> str:
+    assert main(["submit", *argv]) == 0
+    return capsys.readouterr().out.strip()
+
+
+def test_submit_prints_the_id_and_nothing_else(url: str, capsys: Out) -> None:
+    assert main(["submit", "a cat", *DASHSCOPE, "--duration", "5", "--seed", "7", "--option", "watermark=true"]) == 0
+    out, err = capsys.readouterr()
+    task = out.removesuffix("\n")
+    assert task.count("-") == 4
+    assert err == f"next: video-gateway watch --url {url} {task}\n"
+
+
+def test_a_wish_as_the_gateway_reads_it() -> None:
+    assert Wish("a cat").body() == {"prompt": "a cat"}
+    wish = Wish(
+        "a cat",
+        duration=5,
+        seed=0,
+        images=["https://a/1.png"],
+        fields=["negative_prompt=rain", "audio=false"],
+        options=["watermark=true", "note=a=b", 'list=["x"]'],
+    )
+    assert wish.body() == {
+        "prompt": "a cat",
+        "duration": 5,
+        "seed": 0,
+        "image_url": "https://a/1.png",
+        "provider_options": {"watermark": True, "note": "a=b", "list": ["x"]},
+        "negative_prompt": "rain",
+        "audio": False,
+    }
+    assert Wish("", images=["https://a/1.png", "https://a/2.png"]).body()["images"] == [
+        "https://a/1.png",
+        "https://a/2.png",
+    ]
+
+
+def test_what_the_gateway_says_is_printed_unchanged(capsys: Out) -> None:
+    assert main(["submit", "a cat", *DASHSCOPE, "--json"]) == 0
+    accepted = capsys.readouterr().out
+    assert json.loads(accepted)["status"] == "pending"
+    assert main(["status", json.loads(accepted)["task_id"], "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["provider"] == "dashscope"
+    assert main(["models", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["object"] == "list"
+
+
+def test_submit_can_wait_for_the_video(capsys: Out) -> None:
+    assert main(["submit", "a cat", "--key", "session-wait", "--wait"]) == 0
+    out, err = capsys.readouterr()
+    task, status, link = out.rstrip("\n").split("\t")
+    assert (status, link[:7]) == ("completed", "http://")
+    assert err.startswith(f"task {task}\n")
+    assert "100%  completed" in err
+
+
+def test_fields_of_every_kind_reach_the_gateway(capsys: Out) -> None:
+    assert main(["submit", "a cat", "--key", "s", "--field", "camera_movement=static", "--field", "seed=-1"]) == 1
+    assert "seed" in capsys.readouterr().err
+
+
+def test_status_of_one_and_of_many(capsys: Out) -> None:
+    task = submitted(capsys, "a cat #pending", *DASHSCOPE)
+    assert main(["status", task]) == 0
+    assert capsys.readouterr().out == f"{task}\tpending\t0%\tQueued\n"
+    unknown = "00000000-0000-4000-8000-000000000000"
+    assert main(["status", task, unknown]) == 1
+    assert capsys.readouterr().out.splitlines() == [f"{task}\tpending\t0%\tQueued", f"{unknown}\tnot_found"]
+
+
+def test_a_task_that_does_not_exist_is_an_error_of_the_gateway(capsys: Out) -> None:
+    assert main(["status", "no?such#task"]) == 1
+    err = capsys.readouterr().err
+    assert err.startswith("error: There is no such task")
+    assert "(request req_" in err
+    assert err.count("\n") == 1
+
+
+def test_messages_come_in_the_language_of_the_terminal(monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:
+    monkeypatch.setenv("LC_ALL", "")
+    monkeypatch.setenv("LC_MESSAGES", "zh_CN.UTF-8")
+    assert main(["status", "7"]) == 1
+    assert "任务不存在或已过期" in capsys.readouterr().err
+
+
+def test_watch_follows_to_the_end_and_tells_of_failures(capsys: Out) -> None:
+    good = submitted(capsys, "a cat", *DASHSCOPE)
+    bad = submitted(capsys, "a cat #fail=InternalError", *DASHSCOPE)
+    assert main(["watch", good]) == 0
+    assert capsys.readouterr().out.startswith(f"{good}\tcompleted\thttp://")
+    assert main(["watch", good, bad]) == 1
+    out, err = capsys.readouterr()
+    first, second = out.splitlines()
+    assert first.startswith(f"{good}\tcompleted\t")
+    assert second.startswith(f"{bad}\tfailed\t")
+    assert "InternalError" in second or "error" in second.lower()
+    assert short(bad) in err
+
+
+def test_watch_gives_the_last_answer_as_json(capsys: Out) -> None:
+    good = submitted(capsys, "a cat", *DASHSCOPE)
+    assert main(["watch", good, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["result"]["url"].startswith("http://")
+
+
+def test_models_are_tab_separated_where_a_program_reads(capsys: Out) -> None:
+    assert main(["models", "--key", "session,sk-one"]) == 0
+    header, *rows = capsys.readouterr().out.splitlines()
+    assert header.split("\t")[:3] == ["model", "provider", "seconds"]
+    assert len({row.count("\t") for row in rows} | {header.count("\t")}) == 1
+    assert {row.split("\t")[1] for row in rows} == {"jimeng", "dashscope"}
+    assert any(row.startswith("sora-2 = jimeng-video-3.0-fast\t") for row in rows)
+    assert any("\t5* 10\t" in row for row in rows)
+    assert any("\t2–15, 5*\t" in row for row in rows)
+
+
+def test_models_are_a_table_on_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "160")
+    assert main(["models"]) == 0
+    assert "│ wan2.6-t2v" in capsys.readouterr().out
+
+
+def test_bars_on_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("TERM", "xterm")
+    assert main(["submit", "a [bold]cat", "--key", "session-bars", "--wait"]) == 0
+    out, err = capsys.readouterr()
+    assert "\tcompleted\thttp://" in out
+    assert "━" in err
+    assert "100%" in err
+    assert "completed" in err
+
+
+def test_a_refusal_is_one_line_with_the_request_id(capsys: Out) -> None:
+    assert main(["submit", "a cat", "--model", "no-such-model"]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("error: There is no model no-such-model")
+    assert "(request req_" in err
+    assert err.count("\n") == 1
+
+
+def test_nobody_listens(capsys: Out) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    assert main(["models", "--url", f"127.0.0.1:{port}/v1/"]) == 1
+    assert capsys.readouterr().err == (
+        f"error: no gateway answers at http://127.0.0.1:{port}: start one with `video-gateway serve`, "
+        "or name another by --url\n"
+    )
+
+
+def test_the_address_as_openai_clients_write_it_will_do(url: str, capsys: Out) -> None:
+    assert main(["models", "--url", f"{url}/v1"]) == 0
+    assert "wan2.6-t2v" in capsys.readouterr().out
+
+
+def test_something_else_listens(upstream: SandboxServer, capsys: Out) -> None:
+    assert main(["status", "7", "--url", upstream.url]) == 1
+    assert "is it the gateway?" in capsys.readouterr().err
+
+
+def test_long_names_are_told_apart_by_their_ends() -> None:
+    names = [f"video_{'x' * 90}{number}" for number in range(10, 13)]
+    assert all(len(short(name)) <= 24 for name in names)
+    assert all(one != other for one, other in pairwise(map(short, names)))
+
+
+@pytest.mark.parametrize(
+    ("link", "shown"),
+    [("/v1/videos/7/content", "http://h:5100/v1/videos/7/content"), ("https://cdn/v.mp4?s=1", "https://cdn/v.mp4?s=1")],
+)
+def test_a_link_into_the_gateway_is_shown_whole(link: str, shown: str) -> None:
+    body = {"task_id": "7", "status": "completed", "result": {"url": link}}
+    (task,) = Answer("", body, 0.0, "http://h:5100").tasks
+    assert task.outcome == shown
+
+
+class _Script:
+    """A client whose status calls go as written down."""
+
+    def __init__(self, *steps: Exception | str) -> None:
+        self.steps = list(steps)
+
+    def status(self, ids: list[str]) -> Answer:
+        step = self.steps.pop(0)
+        if isinstance(step, Exception):
+            raise step
+        return Answer("", {"task_id": ids[0], "status": step}, 0.0)
+
+
+class _Notes:
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def show(self, name: str, task: object) -> None:
+        self.lines.append(name)
+
+    def note(self, text: str) -> None:
+        self.lines.append(text)
+
+
+def test_following_outlives_a_restart_of_the_gateway() -> None:
+    away, busy = UnreachableError("http://x"), RefusedError("busy", 503)
+    notes = _Notes()
+    answer = follow(_Script("pending", away, busy, "completed"), ["1"], notes)  # type: ignore[arg-type]
+    assert answer.tasks[0].status == "completed"
+    assert [line for line in notes.lines if line.endswith("asking again")] == [
+        f"{away}; asking again",
+        "busy; asking again",
+    ]
+
+
+@pytest.mark.parametrize(
+    "steps", [(UnreachableError("http://x"),), ("pending", RefusedError("no such task", 404))], ids=["first", "final"]
+)
+def test_following_ends_when_there_is_nothing_to_wait_for(steps: tuple[Exception | str, ...]) -> None:
+    with pytest.raises((UnreachableError, RefusedError)):
+        follow(_Script(*steps), ["1"], _Notes())  # type: ignore[arg-type]
+
+
+def test_following_gives_up_on_a_gateway_that_stays_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.cli.client.following._PATIENCE_SECONDS", 0.0)
+    away = UnreachableError("http://x")
+    with pytest.raises(UnreachableError):
+        follow(_Script("pending", away, away), ["1"], _Notes())  # type: ignore[arg-type]

@@ -1,0 +1,426 @@
+"""`archive` against the embedded upstream: no gateway runs."""
+
+import asyncio
+import io
+import json
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from pydantic import SecretStr
+from starlette.responses import FileResponse
+from starlette.types import Receive, Scope, Send
+
+from gateway.app import create_app
+from gateway.archive.atomic_files import FOLDER
+from gateway.cli import main
+from gateway.cli.server.background import BackgroundServer
+from gateway.core.settings import Settings
+from providers.sandbox import files
+from providers.sandbox.server import SandboxServer
+from providers.sandbox.settings import SandboxSettings
+from tests.archives import ArchivePlace, new_place
+from tests.process import running
+
+Out = pytest.CaptureFixture[str]
+
+CHARACTER = SandboxSettings(task_seconds=0.0, visible_after=0.0, queries_per_second=0, max_running=100, credits=10_000)
+CLIP_BYTES, COVER_BYTES = files.size_of("best.mp4"), files.size_of("cover.jpg")
+JIMENG, WAN = "jimeng-video-3.0-fast", "wan2.6-t2v"
+UNKNOWN = "0f2b8a5e-3c1d-4e6f-8a9b-0c1d2e3f4a5b"
+DAY = 86_400.0
+
+
+@pytest.fixture(scope="module")
+def upstream() -> Iterator[SandboxServer]:
+    with SandboxServer(CHARACTER) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def gateway(upstream: SandboxServer) -> Iterator[httpx.Client]:
+    """Where tasks are made; the commands know nothing of it."""
+    settings = Settings.model_construct(
+        jimeng_base_url=upstream.jimeng_url, dashscope_base_url=upstream.dashscope_url, poll_freshness=0.0
+    )
+    with BackgroundServer(create_app(settings)) as server, httpx.Client(base_url=server.url, trust_env=False) as client:
+        yield client
+
+
+@pytest.fixture
+def place(upstream: SandboxServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ArchivePlace:
+    place = new_place("file", tmp_path, monkeypatch)
+    for name, value in environment(upstream, place).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path)
+    return place
+
+
+@pytest.fixture
+def session(request: pytest.FixtureRequest) -> str:
+    """A Jimeng session that no other test uses."""
+    return f"session-{request.node.originalname}-{time.time_ns()}"
+
+
+@pytest.fixture
+def key(session: str) -> str:
+    """A DashScope key that no other test uses."""
+    return f"sk-{session}"
+
+
+def environment(upstream: SandboxServer, place: ArchivePlace) -> dict[str, str]:
+    return {
+        "JIMENG_BASE_URL": upstream.jimeng_url,
+        "JIMENG_COMMERCE_URL": upstream.jimeng_url,
+        "DASHSCOPE_BASE_URL": upstream.dashscope_url,
+        "ARCHIVE_URL": place.url,
+        "LC_ALL": "C.UTF-8",
+    }
+
+
+def submit(gateway: httpx.Client, credential: str, prompt: str = "a cat", model: str = WAN) -> str:
+    body = {"model": model, "prompt": prompt}
+    headers = {"authorization": f"Bearer {credential}"}
+    answer = gateway.post("/v1/videos/generations", json=body, headers=headers)
+    assert answer.status_code == 200, answer.text
+    return str(answer.json()["task_id"])
+
+
+def told(capsys: Out) -> tuple[dict[str, tuple[str, str, str]], str]:
+    """The lines of the table by task, and what is said for people. What is there has a path, and nothing else has."""
+    out, err = capsys.readouterr()
+    header, *lines = (line.split("\t") for line in out.splitlines())
+    assert header == ["task", "outcome", "bytes", "path", "cause"]
+    for _, outcome, _, path, _ in lines:
+        assert path.endswith(".mp4") if outcome in ("copied", "already there") else path == ""
+    return {task: (outcome, size, cause) for task, outcome, size, _, cause in lines}, err
+
+
+def test_what_came_of_each(gateway: httpx.Client, place: ArchivePlace, session: str, key: str, capsys: Out) -> None:
+    jimeng = submit(gateway, session, model=JIMENG)
+    wan, stuck, failed, dead, broken, cut = (
+        submit(gateway, key, f"a {word}")
+        for word in ("cat", "#stuck", "#fail=InternalError", "#link-expired", "#link-500", "#link-cut")
+    )
+    both = f"{session},{key}"
+    assert main(["archive", jimeng, wan, stuck, failed, dead, UNKNOWN, "--key", both]) == 0
+    table, err = told(capsys)
+    assert list(table) == [jimeng, wan, stuck, failed, dead, UNKNOWN]
+    assert table[jimeng] == ("copied", f"{CLIP_BYTES + COVER_BYTES:,}", "")
+    assert table[wan] == ("copied", f"{CLIP_BYTES:,}", "")
+    assert table[stuck] == ("unfinished", "", "")
+    assert table[failed][0] == "no video"
+    assert "internal error" in table[failed][2]
+    assert table[dead] == table[UNKNOWN] == ("expired", "", "")
+    assert err == "2 copied, 0 already there, 2 expired, 0 failed, 1 unfinished, 1 no video\n"
+    assert sum(path.endswith(".mp4") for path in place.visible()) == 2
+
+    assert main(["archive", jimeng, broken, cut, wan, wan, "--key", both]) == 1
+    table, err = told(capsys)
+    assert table[jimeng] == table[wan] == ("already there", "", "")
+    assert table[broken] == ("failed", "", "HTTP 500")
+    assert table[cut][0] == "failed"
+    assert table[cut][2]
+    assert err == "0 copied, 2 already there, 0 expired, 2 failed\n"
+    assert sum(path.endswith(".mp4") for path in place.visible()) == 2
+
+
+def test_what_its_upstream_has_forgotten_is_there_all_the_same(
+    gateway: httpx.Client, place: ArchivePlace, key: str, monkeypatch: pytest.MonkeyPatch, capsys: Out
+) -> None:
+    id = submit(gateway, key)
+    assert main(["archive", id, "--key", key]) == 0
+    with SandboxServer(CHARACTER) as empty:
+        monkeypatch.setenv("DASHSCOPE_BASE_URL", empty.dashscope_url)
+        capsys.readouterr()
+        for credentials in (key, f"sk-other-{key},{key}"):
+            assert main(["archive", id, UNKNOWN, "--key", credentials]) == 0
+            assert {task: row[0] for task, row in told(capsys)[0].items()} == {id: "already there", UNKNOWN: "expired"}
+
+
+def test_a_dead_link_of_one_of_several_keys_has_expired(
+    gateway: httpx.Client, place: ArchivePlace, key: str, capsys: Out
+) -> None:
+    id = submit(gateway, key, "a #link-expired")
+    assert main(["archive", id, "--key", f"sk-other-{key},{key}"]) == 0
+    assert told(capsys)[0][id] == ("expired", "", "")
+
+
+def test_an_id_that_leads_nowhere_and_a_key_that_is_refused(place: ArchivePlace, key: str, capsys: Out) -> None:
+    assert main(["archive", "nonsense", "video_forged", "--key", key]) == 1
+    table, err = told(capsys)
+    assert [outcome for outcome, _, _ in table.values()] == ["failed", "failed"]
+    assert all("task" in cause.lower() for _, _, cause in table.values())
+    assert main(["archive", UNKNOWN, "--key", f"{key}-expired"]) == 1
+    table, err = told(capsys)
+    assert table[UNKNOWN][0] == "failed"
+    assert "key" in table[UNKNOWN][2].lower()
+    assert key not in str(table) + err
+
+
+def test_json_is_one_line_for_each(gateway: httpx.Client, place: ArchivePlace, key: str, capsys: Out) -> None:
+    id, broken = submit(gateway, key), submit(gateway, key, "a #link-500")
+    assert main(["archive", id, broken, UNKNOWN, "--json", "--key", key]) == 1
+    out, err = capsys.readouterr()
+    copied, *others = (json.loads(line) for line in out.splitlines())
+    assert copied.pop("path").endswith(f"/{id}.mp4")
+    assert copied == {"task_id": id, "outcome": "copied", "bytes": CLIP_BYTES, "cause": ""}
+    assert others == [
+        {"task_id": broken, "outcome": "failed", "bytes": 0, "path": "", "cause": "HTTP 500"},
+        {"task_id": UNKNOWN, "outcome": "expired", "bytes": 0, "path": "", "cause": ""},
+    ]
+    assert err == "1 copied, 0 already there, 1 expired, 1 failed\n"
+
+
+def test_what_the_upstreams_list(
+    gateway: httpx.Client, place: ArchivePlace, session: str, key: str, capsys: Out
+) -> None:
+    for number in range(3):
+        submit(gateway, session, f"{number}", JIMENG)
+        submit(gateway, key, f"{number}")
+    submit(gateway, session, "a #stuck", JIMENG)
+    submit(gateway, key, "a #fail=InternalError")
+    both = f"{session},{key}"
+    assert main(["archive", "--recent", "--key", both]) == 0
+    table, err = told(capsys)
+    assert [outcome for outcome, _, _ in table.values()] == ["copied"] * 6
+    assert all(id.startswith("video_") for id in table)
+    assert err == "6 copied, 0 already there, 0 expired, 0 failed\n"
+
+    late = submit(gateway, key, "late")
+    assert main(["archive", late, "--recent", "--key", both]) == 0
+    table, err = told(capsys)
+    assert table[late][0] == "copied"
+    assert {outcome for id, (outcome, _, _) in table.items() if id != late} <= {"copied", "already there"}
+    assert err == "1 copied, 7 already there, 0 expired, 0 failed\n"
+
+
+def test_nothing_is_recent(place: ArchivePlace, key: str, capsys: Out) -> None:
+    assert main(["archive", "--recent", "--key", key]) == 0
+    assert capsys.readouterr() == ("", "0 copied, 0 already there, 0 expired, 0 failed\n")
+
+
+@pytest.mark.parametrize("by", ["file", "standard input"])
+def test_ids_from_a_file(
+    gateway: httpx.Client,
+    place: ArchivePlace,
+    key: str,
+    by: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: Out,
+) -> None:
+    ids = [submit(gateway, key, f"{number}") for number in range(3)]
+    text = f"# yesterday's\n{ids[0]}\tcompleted\thttps://h/v.mp4\n\n  {ids[1]}\r\n{ids[0]}\n"
+    (tmp_path / "ids").write_bytes(text.encode())
+    monkeypatch.setattr(sys, "stdin", io.StringIO(text))
+    assert main(["archive", ids[2], "--from-file", "ids" if by == "file" else "-", "--key", key]) == 0
+    table, _ = told(capsys)
+    assert list(table) == [ids[2], ids[0], ids[1]]
+    assert {outcome for outcome, _, _ in table.values()} == {"copied"}
+
+
+def test_a_file_without_ids_is_no_mistake(place: ArchivePlace, tmp_path: Path, capsys: Out) -> None:
+    (tmp_path / "ids").write_text("# none today\n")
+    assert main(["archive", "--from-file", "ids", "--key", "sk-x"]) == 0
+    assert capsys.readouterr() == ("", "0 copied, 0 already there, 0 expired, 0 failed\n")
+
+
+def test_a_key_of_the_gateway_stands_for_its_accounts(
+    upstream: SandboxServer, place: ArchivePlace, key: str, monkeypatch: pytest.MonkeyPatch, capsys: Out
+) -> None:
+    settings = Settings.model_construct(
+        dashscope_base_url=upstream.dashscope_url,
+        keys=(SecretStr("gw-alice"),),
+        secret=(SecretStr("a long secret of the gateway"),),
+        dashscope_api_key=(SecretStr(key),),
+    )
+    with BackgroundServer(create_app(settings)) as server, httpx.Client(base_url=server.url) as managed:
+        id = submit(managed, "gw-alice")
+    assert id.startswith("video_")
+    monkeypatch.setenv("GATEWAY_KEYS", "gw-alice")
+    monkeypatch.setenv("GATEWAY_SECRET", "a long secret of the gateway")
+    monkeypatch.setenv("DASHSCOPE_API_KEY", key)
+    monkeypatch.setenv("GATEWAY_KEY", "gw-alice")
+    assert main(["archive", id]) == 0
+    assert told(capsys)[0][id][0] == "copied"
+    assert main(["archive", "--recent"]) == 0
+    assert [outcome for outcome, _, _ in told(capsys)[0].values()] == ["already there"]
+    assert main(["archive", id, "--key", "gw-nobody"]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+
+
+def test_a_bar_on_a_terminal_and_the_table_alone_on_standard_output(
+    gateway: httpx.Client, place: ArchivePlace, key: str, monkeypatch: pytest.MonkeyPatch, capsys: Out
+) -> None:
+    ids = [submit(gateway, key, f"{number}") for number in range(2)]
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "120")
+    assert main(["archive", *ids, "--key", key]) == 0
+    table, err = told(capsys)
+    assert list(table) == ids
+    assert "2/2" in err
+    assert err.splitlines()[-1].endswith("2 copied, 0 already there, 0 expired, 0 failed")
+
+
+# --- runs that are ended ----------------------------------------------------------------------------------------
+
+
+class Held(FileResponse):
+    """The first file is given; of the others a half, until they are let go."""
+
+    given = 0
+    let_go = threading.Event()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        Held.given += 1
+        if Held.given == 1 or Held.let_go.is_set():
+            await super().__call__(scope, receive, send)
+            return
+        content = files.CLIPS.joinpath("best.mp4").read_bytes()
+        headers = [(b"content-length", str(len(content)).encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": content[: len(content) // 2], "more_body": True})
+        await asyncio.to_thread(Held.let_go.wait, 20)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT], ids=["killed", "interrupted"])
+def test_a_run_that_was_ended_is_completed_by_the_next(
+    gateway: httpx.Client,
+    upstream: SandboxServer,
+    place: ArchivePlace,
+    key: str,
+    number: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: Out,
+) -> None:
+    monkeypatch.setattr(files, "FileResponse", Held)
+    Held.given = 0
+    Held.let_go.clear()
+    ids = [submit(gateway, key, f"{number}") for number in range(4)]
+    with running(tmp_path, "archive", *ids, "--key", key, **environment(upstream, place)) as process:
+        give_up = time.monotonic() + 20
+        while (Held.given < 3 or len(place.visible()) < 3) and time.monotonic() < give_up:
+            time.sleep(0.02)
+        code = process.end(number)
+        assert "Traceback" not in process.said
+    assert code == (130 if number == signal.SIGINT else -signal.SIGKILL)
+    Held.let_go.set()
+    assert [path.rpartition(".")[2] for path in sorted(place.visible()) if "index" not in path] == ["json", "mp4"]
+
+    assert main(["archive", *ids, "--key", key]) == 0
+    table, _ = told(capsys)
+    assert sorted(outcome for outcome, _, _ in table.values()) == ["already there", "copied", "copied", "copied"]
+    assert place.folder
+    assert list((place.folder / FOLDER).iterdir()) == []
+
+
+# --- deleting ---------------------------------------------------------------------------------------------------
+
+
+def test_what_is_old_goes_on_request(
+    gateway: httpx.Client, place: ArchivePlace, key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Out
+) -> None:
+    new = submit(gateway, key)
+    assert main(["archive", new, "--key", key]) == 0
+    kept = place.visible()
+    with SandboxServer(CHARACTER, clock=lambda: time.time() - 3 * DAY) as then:
+        monkeypatch.setenv("DASHSCOPE_BASE_URL", then.dashscope_url)
+        headers = {"authorization": f"Bearer {key}", "x-dashscope-async": "enable"}
+        body = {"model": WAN, "input": {"prompt": "a cat"}, "parameters": {"size": "1280*720"}}
+        path = "/services/aigc/video-generation/video-synthesis"
+        made = httpx.post(then.dashscope_url + path, json=body, headers=headers, trust_env=False)
+        assert main(["archive", made.json()["output"]["task_id"], "--key", key]) == 0
+    everything = place.visible()
+    assert len(everything) == 2 * len(kept)
+    capsys.readouterr()
+
+    assert main(["archive", "--prune", "--keep-days", "4"]) == 0
+    assert capsys.readouterr().out == "0 deleted of days that ended more than 4 days ago\n"
+    assert place.visible() == everything
+    config = tmp_path / "archive.toml"
+    config.write_text("[archive]\nkeep_days = 1.5\n")
+    assert main(["archive", "--prune", "--config", str(config)]) == 0
+    assert capsys.readouterr().out == "1 deleted of days that ended more than 1.5 days ago\n"
+    assert place.visible() == kept
+    assert main(["archive", "--prune", "--config", str(config)]) == 0
+    assert capsys.readouterr() == ("0 deleted of days that ended more than 1.5 days ago\n", "")
+
+
+# --- what a person has to mend ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        ([], "name tasks by their ids, by --from-file, or with --recent"),
+        (["x", "--keep-days", "3"], "--keep-days belongs to --prune"),
+        (["--prune"], "say how much to keep: --keep-days, or keep_days under [archive] in the file"),
+        (["x", "--prune", "--keep-days", "3"], "--prune goes by age alone"),
+        (["--recent", "--prune", "--keep-days", "3"], "--prune goes by age alone"),
+        (["--prune", "--keep-days", "-1"], "greater than or equal to 0"),
+        (["--prune", "--keep-days", "soon"], "valid number"),
+        (["--from-file", "no-such-file"], "--from-file no-such-file: "),
+        (["x", "--config", "no-such.toml"], "no-such.toml does not exist"),
+        (["x", "--frmo-file", "-"], "--frmo-file"),
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_is_one_line_and_exit_code_2(argv: list[str], said: str, place: ArchivePlace, capsys: Out) -> None:
+    assert main(["archive", *argv, "--key", "sk-x"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert said in err
+    assert err.count("\n") == 1
+
+
+def test_without_a_key(place: ArchivePlace, capsys: Out) -> None:
+    assert main(["archive", UNKNOWN]) == 2
+    assert capsys.readouterr().err.startswith("error: a key is needed: give --key or set GATEWAY_KEY")
+
+
+@pytest.mark.parametrize("argv", [["x"], ["--recent"], ["--prune", "--keep-days", "3"]], ids=" ".join)
+@pytest.mark.parametrize("value", [None, "", " "], ids=["unset", "empty", "blank"])
+def test_without_an_archive(
+    argv: list[str], value: str | None, place: ArchivePlace, monkeypatch: pytest.MonkeyPatch, capsys: Out
+) -> None:
+    if value is None:
+        monkeypatch.delenv("ARCHIVE_URL")
+    else:
+        monkeypatch.setenv("ARCHIVE_URL", value)
+    assert main(["archive", *argv, "--key", "sk-x"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err == "error: there is no archive: set ARCHIVE_URL, such as file:///srv/videos or s3://bucket/prefix\n"
+
+
+@pytest.mark.parametrize("argv", [["x"], ["--prune", "--keep-days", "3"]], ids=" ".join)
+@pytest.mark.parametrize("below", ["", "/videos"], ids=["a file", "below a file"])
+def test_a_folder_that_cannot_be_made(
+    argv: list[str], below: str, place: ArchivePlace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Out
+) -> None:
+    (tmp_path / "taken").write_text("")
+    monkeypatch.setenv("ARCHIVE_URL", (tmp_path / "taken").as_uri() + below)
+    assert main(["archive", *argv, "--key", "sk-x"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("error: configuration: ARCHIVE_URL: ")
+    assert err.count("\n") == 1
+
+
+def test_it_has_help(capsys: Out) -> None:
+    assert main(["archive", "--help"]) == 0
+    shown = capsys.readouterr().out
+    for option in ("--recent", "--from-file", "--prune", "--keep-days", "--json"):
+        assert option in shown

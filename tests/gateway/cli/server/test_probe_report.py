@@ -1,0 +1,207 @@
+"""A probe's report: the shape of what an upstream answers, and nothing of the account's holder."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.cli.server.probe_report import Exchange, RecordingClient, Redaction, probe
+from providers.contract import (
+    Account,
+    Credits,
+    ErrorKind,
+    ListedTask,
+    Phase,
+    ProviderError,
+    Result,
+    TaskState,
+)
+from providers.transport.transports import Reply
+from tests.upstream import DiscoveringProvider, ScriptedProvider, card, trouble
+
+SECRET = "5e55101d0123456789abcdef"
+ACCOUNT = Account("scripted", SECRET, region="cn", cookie=f"sessionid={SECRET}; odin=o-secret-7")
+
+
+def redacted(value: Any) -> Any:
+    return Redaction(ACCOUNT).value(value)
+
+
+def exchanged(value: Any, url: str = "https://h/x") -> dict[str, Any]:
+    return Redaction(ACCOUNT).exchange(Exchange("POST", url, {}, Reply(200, json.dumps(value).encode())))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "0",
+        "success",
+        "dreamina_seedance_45_pro",
+        "seedance_25_720p_output",
+        "720p",
+        "16:9",
+        "first_frame",
+        "{resolution}",
+        "",
+        None,
+        True,
+        20,
+        0.4,
+        4000,
+    ],
+)
+def test_words_of_the_wire_stay(value: Any) -> None:
+    assert redacted({"x": value}) == {"x": value}
+
+
+def test_sentences_of_the_upstream_stay() -> None:
+    told = {
+        "errmsg": "模型已不可用，请刷新界面后再试试",
+        "fail_starling_message": "你已取消生成，积分已返还",
+        "message": "Requests rate limit exceeded",
+        "model_name": "即梦 Seedance 2.5",
+    }
+    assert redacted(told) == told
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("prompt", "a cat"),
+        ("description", "一只猫在沙滩上奔跑"),
+        ("nickname", "bob"),
+        ("screen_name", "bob"),
+        ("user_id", "1000001"),
+        ("mobile", 13800000000),
+        ("uid", 1000001),
+        ("session_token", "STS2x"),
+        ("history_record_id", "9481700000001"),
+        ("id", 7600000000001),
+        ("vid", "v02aaa0123456789abcdef0123"),
+        ("submit_id", "0b5b6c3e-9d6f-5d5e-8d5e-1f2e3d4c5b6a"),
+        ("main_url", "aHR0cHM6Ly92My5leGFtcGxlLmNvbS92aWRlby9hLm1wND94LWV4cGlyZXM9MQ=="),
+        ("errmsg", f"session {SECRET} is gone"),
+        ("x", SECRET),
+        ("x", "o-secret-7"),
+        ("x", "-o-secret-7-"),
+    ],
+)
+def test_what_is_the_holders_goes(field: str, value: Any) -> None:
+    text = json.dumps(redacted({field: value}), ensure_ascii=False)
+    assert str(value) not in text
+    assert SECRET not in text
+    assert "o-secret-7" not in text
+
+
+def test_a_link_shows_its_host_and_what_its_query_is_called() -> None:
+    link = "https://v3.example.com/1/2/a.mp4?x-expires=1788036238&x-signature=abc%2F"
+    assert redacted({"video_url": link}) == {"video_url": "<link v3.example.com ?x-expires,x-signature>"}
+    assert redacted({"uri": "tos-cn-i-x/0123456789abcdef0123"}) == {"uri": "<text of 31>"}
+
+
+def test_json_in_a_text_is_opened_and_redacted_as_well() -> None:
+    inside = json.dumps({"video_list": {"video_1": {"main_url": "a" * 60}}, "status": 10})
+    assert redacted({"video_model": inside}) == {
+        "video_model": {"<JSON text>": {"video_list": {"video_1": {"main_url": "<text of 60>"}}, "status": 10}}
+    }
+
+
+def test_answers_that_are_keyed_by_ids_do_not_show_them() -> None:
+    assert redacted({"9481700000001": {"status": 20}}) == {"<id>": {"status": 20}}
+
+
+def test_an_exchange_shows_its_path_without_ids_and_its_query_by_name() -> None:
+    told = exchanged({"ret": "0"}, f"https://h/api/v1/tasks/0385dc79-5ff8-4d82-bcb6-0123456789ab?token={SECRET}&aid=")
+    assert told == {
+        "method": "POST",
+        "path": told["path"],
+        "query": ["token", "aid"],
+        "body": {},
+        "status": 200,
+        "answer": {"ret": "0"},
+    }
+    assert told["path"].startswith("/api/v1/tasks/<id>")
+    assert "0123456789ab" not in told["path"]
+
+
+def test_an_answer_that_is_no_json_is_counted() -> None:
+    reply = Reply(404, b"<html>secret</html>")
+    told = Redaction(ACCOUNT).exchange(Exchange("POST", "https://h/x", None, reply))
+    assert told["answer"] == "<19 bytes that are no JSON>"
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20) | st.just(SECRET),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(anything)
+def test_whatever_comes_is_json_again_and_holds_no_secret(value: Any) -> None:
+    text = json.dumps(redacted(value))
+    assert SECRET not in text
+    assert not re.search(r"\d{17}", text)
+
+
+class ProbedProvider(DiscoveringProvider):
+    """One that can all that a probe asks for."""
+
+    login: ProviderError | None = None
+
+    async def check(self, account: Account) -> None:
+        if self.login:
+            raise self.login
+
+    async def credits(self, account: Account) -> Credits:
+        return Credits(gift=66)
+
+    async def list(self, account: Account, *, before: float | None, limit: int) -> list[ListedTask]:
+        return [ListedTask(TaskState(id, Phase.COMPLETED, created_at=1.0), "key") for id in ("t-1", "t-2")]
+
+
+def probed_provider() -> ProbedProvider:
+    provider = ProbedProvider({"cn": [card("video-3.0", "scripted")]})
+    provider.states = {"t-1": TaskState("t-1", Phase.COMPLETED, created_at=1.0, result=Result("https://h/v.mp4"))}
+    return provider
+
+
+async def test_it_makes_every_uncharged_call_and_no_submit() -> None:
+    provider = probed_provider()
+    async with RecordingClient() as http:
+        report = await probe(provider, ACCOUNT, http)
+    assert [call["call"] for call in report["calls"]] == ["check", "models", "credits", "list", "query"]
+    assert all(call["ok"] for call in report["calls"])
+    assert provider.asked == [(SECRET, ("t-1", "t-2"))]
+    assert provider.submitted == []
+    read = {call["call"]: call["read"] for call in report["calls"]}
+    assert read["models"][0]["name"] == "video-3.0"
+    assert read["credits"] == "some"
+    assert read["query"][0]["result"]["link"]
+    assert read["query"][1] == {"error": "task_not_found", "code": ""}
+    assert SECRET not in json.dumps(report)
+
+
+async def test_a_call_that_fails_is_a_finding() -> None:
+    provider = probed_provider()
+    provider.login = trouble(ErrorKind.INVALID_CREDENTIAL, "1015", f"login error of {SECRET}")
+    async with RecordingClient() as http:
+        report = await probe(provider, ACCOUNT, http)
+    first = report["calls"][0]
+    assert (first["ok"], first["read"]["error"], first["read"]["code"]) == (False, "invalid_credential", "1015")
+    assert SECRET not in json.dumps(report)
+    assert len(report["calls"]) == 5
+
+
+async def test_an_upstream_without_such_calls_has_an_empty_report() -> None:
+    async with RecordingClient() as http:
+        assert (await probe(ScriptedProvider(), ACCOUNT, http))["calls"] == []
+
+
+async def test_a_call_that_may_be_charged_is_never_sent() -> None:
+    async with RecordingClient() as http:
+        with pytest.raises(AssertionError):
+            await http.send("POST", "http://127.0.0.1:9/x", headers={}, once=True)

@@ -1,0 +1,99 @@
+"""The error table of the contract, row by row."""
+
+import pytest
+
+from gateway.core.errors import CODES, SHAPES, GatewayError, describe, from_provider, invalid, refused
+from gateway.core.messages import ERRORS
+from providers.contract import ErrorKind, FieldProblem, FieldReason, ProviderError, Words
+
+CONTRACT = {
+    "invalid_value": (400, False),
+    "unsupported_parameter": (400, False),
+    "invalid_api_key": (401, False),
+    "content_policy_violation": (400, False),
+    "account_restricted": (403, False),
+    "model_not_found": (404, False),
+    "task_not_found": (404, False),
+    "not_found": (404, False),
+    "not_ready": (400, False),
+    "not_cancellable": (409, False),
+    "too_large": (413, False),
+    "insufficient_quota": (429, False),
+    "rate_limit_exceeded": (429, True),
+    "upstream_unavailable": (502, True),
+    "submission_unconfirmed": (504, False),
+}
+
+
+@pytest.mark.parametrize(("code", "row"), CONTRACT.items())
+def test_a_row_of_the_contract(code: str, row: tuple[int, bool]) -> None:
+    assert (SHAPES[code].status, SHAPES[code].should_retry) == row
+
+
+@pytest.mark.parametrize("code", ["rate_limit_exceeded", "upstream_unavailable"])
+def test_what_may_be_sent_again_says_when(code: str) -> None:
+    assert int(GatewayError(code).headers()["retry-after"]) >= 1
+    assert GatewayError(code).headers()["x-should-retry"] == "true"
+    assert GatewayError(code, retry_after=7.4).headers()["retry-after"] == "7"
+
+
+def test_what_may_not_does_not() -> None:
+    assert GatewayError("insufficient_quota").headers() == {"x-should-retry": "false"}
+
+
+@pytest.mark.parametrize("kind", ErrorKind)
+def test_every_kind_of_failure_has_a_code_and_a_sentence(kind: ErrorKind) -> None:
+    error = from_provider(ProviderError(kind))
+    assert error.code in SHAPES
+    assert describe(ProviderError(kind), "zh") != describe(ProviderError(kind), "en")
+    assert CODES[kind] == error.code
+
+
+def test_the_body_has_the_form_that_openais_libraries_read() -> None:
+    error = from_provider(
+        ProviderError(
+            ErrorKind.NO_CREDITS, code="5000", words=Words("积分不足", "Not enough credits"), detail="额度用完"
+        )
+    )
+    assert error.body("zh", "req_1") == {
+        "error": {
+            "message": "积分不足：额度用完",
+            "type": "insufficient_quota",
+            "code": "insufficient_quota",
+            "param": None,
+            "request_id": "req_1",
+            "upstream_code": "5000",
+        }
+    }
+    assert error.message("en") == "Not enough credits: 额度用完"
+
+
+def test_a_detail_that_says_the_same_is_not_repeated() -> None:
+    error = ProviderError(ErrorKind.NO_CREDITS, words=Words("积分不足", "x"), detail="积分不足")
+    assert describe(error, "zh") == "积分不足"
+
+
+def test_bad_fields_are_named() -> None:
+    fields = [
+        FieldProblem("duration", FieldReason.NOT_ALLOWED, ("5",), "7"),
+        FieldProblem("seed", FieldReason.UNSUPPORTED),
+    ]
+    error = from_provider(ProviderError(ErrorKind.INVALID_REQUEST, fields=fields))
+    assert (error.code, error.param) == ("invalid_value", "duration")
+    assert "seed" in error.message("en")
+    assert invalid(fields[1:]).code == "unsupported_parameter"
+
+
+def test_an_unknown_model_is_named() -> None:
+    assert "gpt-9" in from_provider(ProviderError(ErrorKind.MODEL_NOT_FOUND), "gpt-9").message("en")
+
+
+@pytest.mark.parametrize("key", ["no_credential", "unknown_key", "unusable_credential"])
+def test_refusals_of_callers_are_401(key: str) -> None:
+    assert (refused(key).code, refused(key).message("zh")) == ("invalid_api_key", ERRORS[key].zh)
+
+
+def test_the_sentences_that_were_asked_for() -> None:
+    assert refused("no_credential").message("zh") == "未提供认证令牌"
+    assert GatewayError("task_not_found").message("zh") == "任务不存在或已过期"
+    assert GatewayError("invalid_api_key").message("zh") == "API认证失败，请检查配置"

@@ -1,0 +1,80 @@
+"""Log lines: one line each, no credential, no trace."""
+
+import logging
+
+import orjson
+import pytest
+
+from gateway.core.logs import JsonFormatter, TextFormatter, mask
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("Authorization: Bearer abc,sk-def next", "Authorization: Bearer *** next"),
+        ("Cookie: sessionid=abc; sid_tt=def; other=1", "Cookie: sessionid=***; sid_tt=***; other=1"),
+        ("proxy http://u:p@h:1/", "proxy http://***@h:1/"),
+        ("listening on http://127.0.0.1:5100", "listening on http://127.0.0.1:5100"),
+        ("key sk-abcdef123 and gw-abcdef123", "key *** and ***"),
+        ("/v1/x?token=abc&y=1", "/v1/x?token=***&y=1"),
+        ("task-abcdefgh risk-abcdefgh", "task-abcdefgh risk-abcdefgh"),
+    ],
+)
+def test_what_looks_like_a_credential_is_masked(text: str, masked: str) -> None:
+    assert mask(text) == masked
+
+
+def record(message: str, **fields: object) -> logging.LogRecord:
+    made = logging.LogRecord("gateway.access", logging.INFO, "x.py", 1, message, (), None)
+    made.created = 0.0
+    if fields:
+        made.fields = fields
+    return made
+
+
+def test_a_line_of_text() -> None:
+    line = TextFormatter().format(record("request", path="/v1", status=200))
+    assert line == "1970-01-01T00:00:00.000Z info    request path=/v1 status=200"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("wan2.6-t2v", "wan2.6-t2v"),
+        ("猫", "猫"),
+        ("two words", '"two words"'),
+        ("x status=200", '"x status=200"'),
+        ('a"b', r'"a\"b"'),
+        ("\x1b[31m\rEVIL", r'"\u001b[31m\rEVIL"'),
+        ("\u2028猫", r'"\u2028\u732b"'),
+        (7, "7"),
+    ],
+)
+def test_a_value_never_passes_for_more_than_one(value: object, shown: str) -> None:
+    assert TextFormatter().format(record("request", model=value)).endswith(f" request model={shown}")
+
+
+def test_a_message_of_several_lines_stays_one() -> None:
+    assert "\n" not in TextFormatter().format(record("a\nb"))
+
+
+def test_a_line_of_json() -> None:
+    line = orjson.loads(JsonFormatter().format(record("request", path="/v1", status=200)))
+    assert line == {
+        "time": "1970-01-01T00:00:00.000Z",
+        "level": "info",
+        "logger": "gateway.access",
+        "message": "request",
+        "path": "/v1",
+        "status": 200,
+    }
+
+
+def test_a_trace_is_never_written() -> None:
+    made = record("it broke")
+    try:
+        raise RuntimeError("secret detail")
+    except RuntimeError as error:
+        made.exc_info = (type(error), error, error.__traceback__)
+    for formatter in (TextFormatter(), JsonFormatter()):
+        assert "secret detail" not in formatter.format(made)

@@ -1,0 +1,104 @@
+"""Sentences for people, in two languages."""
+
+import string
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.core.messages import ERRORS, choose_language, describe_problems, describe_state, say
+from providers.contract import FieldProblem, FieldReason, Phase, Queue, TaskState, Words
+
+
+@pytest.mark.parametrize(
+    ("header", "language"),
+    [
+        ("", "zh"),
+        ("en", "en"),
+        ("en-US,en;q=0.9", "en"),
+        ("zh-CN,zh;q=0.9,en;q=0.8", "zh"),
+        ("en;q=0.1,zh;q=0.2", "zh"),
+        ("fr,de;q=0.5", "zh"),
+        ("*", "zh"),
+        ("en;q=0", "zh"),
+        ("en;q=x,zh", "zh"),
+        ("ZH-tw", "zh"),
+    ],
+)
+def test_the_client_chooses_the_language(header: str, language: str) -> None:
+    assert choose_language(header, "zh") == language
+    assert choose_language("fr", "en") == "en"
+
+
+@given(st.text())
+def test_any_header_gives_a_language(header: str) -> None:
+    assert choose_language(header, "en") in ("zh", "en")
+
+
+@pytest.mark.parametrize("key", ERRORS)
+def test_every_sentence_is_there_in_both_languages_with_the_same_places(key: str) -> None:
+    zh, en = ERRORS[key]
+    places = [{name for _, name, _, _ in string.Formatter().parse(text) if name} for text in (zh, en)]
+    assert zh
+    assert en
+    assert places[0] == places[1]
+
+
+def test_braces_in_a_foreign_sentence_are_no_places() -> None:
+    assert say(Words("{x}", "{y}"), "en") == "{y}"
+
+
+@pytest.mark.parametrize(
+    ("state", "zh", "en"),
+    [
+        (TaskState("1", Phase.QUEUED), "排队中", "Queued"),
+        (
+            TaskState("1", Phase.QUEUED, queue=Queue(3, 40, 120)),
+            "排队中，第 3 位，预计 2 分钟",
+            "Queued, place 3, about 2 min to go",
+        ),
+        (
+            TaskState("1", Phase.QUEUED, queue=Queue(3, None, 20)),
+            "排队中，第 3 位，预计 20 秒",
+            "Queued, place 3, about 20 s to go",
+        ),
+        (TaskState("1", Phase.QUEUED, queue=Queue(3)), "排队中，第 3 位", "Queued, place 3"),
+        (TaskState("1", Phase.PROCESSING), "视频生成中", "Generating the video"),
+        (TaskState("1", Phase.FINALIZING, note=Words("正在提取", "fetching")), "正在提取", "fetching"),
+    ],
+)
+def test_states(state: TaskState, zh: str, en: str) -> None:
+    assert describe_state(state, "zh") == zh
+    assert describe_state(state, "en") == en
+
+
+def test_all_problems_in_one_sentence_each_with_what_is_allowed() -> None:
+    problems = [
+        FieldProblem("duration", FieldReason.NOT_ALLOWED, ("5", "10"), "7"),
+        FieldProblem("watermark", FieldReason.UNSUPPORTED),
+        FieldProblem("prompt", FieldReason.MISSING),
+        FieldProblem("size", FieldReason.CONFLICT, ("9:16",)),
+        FieldProblem("image_url", FieldReason.UNSUPPORTED, hint=Words("去别处", "go elsewhere")),
+    ]
+    assert describe_problems(problems, "en") == (
+        "duration: 7 is not possible; allowed: 5, 10; watermark: this model does not take it; prompt: it is needed; "
+        "size: it contradicts another field; possible: 9:16; image_url: this model does not take it. go elsewhere"
+    )
+    chinese = describe_problems(problems, "zh")
+    assert "duration：不支持 7，可选：5, 10；" in chinese
+    assert chinese.endswith("此模型不支持该参数。去别处")
+
+
+@pytest.mark.parametrize(("value", "shown"), [("", "不支持该值"), ("5", "不支持 5"), ("横屏", "不支持横屏")])
+def test_chinese_sets_foreign_words_off_and_not_its_own(value: str, shown: str) -> None:
+    problem = FieldProblem("ratio", FieldReason.NOT_ALLOWED, ("16:9",), value)
+    assert describe_problems([problem], "zh") == f"ratio：{shown}，可选：16:9"
+
+
+@pytest.mark.parametrize("reason", FieldReason)
+@pytest.mark.parametrize("value", ["", "PNG"])
+def test_every_reason_is_a_whole_sentence(reason: FieldReason, value: str) -> None:
+    for language in ("zh", "en"):
+        text = describe_problems([FieldProblem("image", reason, ("1",), value)], language)
+        assert text.startswith("image") and text == " ".join(text.split())
+        assert "{" not in text

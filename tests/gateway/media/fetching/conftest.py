@@ -1,0 +1,88 @@
+"""The world of these tests."""
+
+import asyncio
+import socket
+import ssl
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
+from typing import IO, Any
+
+import pytest
+import trustme
+
+from gateway.media import fetcher as fetching
+from tests.gateway.media.fetching.world import INSIDE, PUBLIC, World
+
+
+@pytest.fixture(scope="module")
+def certificates() -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """A server's, and a client's that trusts it."""
+    tls, trusted = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    authority = trustme.CA()
+    authority.issue_cert("public.example", "*.public.example", PUBLIC, INSIDE, "::1").configure_cert(tls)
+    authority.configure_trust(trusted)
+    return tls, trusted
+
+
+async def start(world: World, servers: list[asyncio.Server], tls: ssl.SSLContext | None) -> int:
+    """A public server, and those inside at the same port, which the system has free at one address only."""
+    while True:
+        public = await asyncio.start_server(world.serve, PUBLIC, 0, ssl=tls)
+        port: int = public.sockets[0].getsockname()[1]
+        try:
+            servers.append(await asyncio.start_server(world.count, INSIDE, port))
+        except OSError:
+            public.close()
+            continue
+        servers.append(public)
+        # Not every machine has v6.
+        with suppress(OSError):
+            servers.append(await asyncio.start_server(world.count, "::1", port))
+        return port
+
+
+@pytest.fixture
+async def world(certificates: tuple[ssl.SSLContext, ssl.SSLContext]) -> AsyncIterator[World]:
+    tls, trusted = certificates
+    world = World(trusted)
+    servers: list[asyncio.Server] = []
+    world.port = await start(world, servers, tls)
+    world.plain = await start(world, servers, None)
+    yield world
+    for fetcher in world.fetchers:
+        await fetcher.aclose()
+    for writer in world.writers:
+        writer.transport.abort()
+    for server in servers:
+        server.close()
+    await asyncio.sleep(0)
+
+
+@pytest.fixture
+def connected(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Every address to which a packet was about to go."""
+    addresses: list[str] = []
+    loop = asyncio.selector_events.BaseSelectorEventLoop
+    connect = loop.sock_connect
+
+    async def note(self: Any, sock: socket.socket, address: Any) -> None:
+        addresses.append(str(address[0]))
+        await connect(self, sock, address)
+
+    monkeypatch.setattr(loop, "sock_connect", note)
+    return addresses
+
+
+@pytest.fixture
+def files(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[IO[bytes]]]:
+    """The files that were made; at the end they are all closed."""
+    made: list[IO[bytes]] = []
+
+    def make(max_size: int) -> IO[bytes]:
+        made.append(tempfile.SpooledTemporaryFile(max_size))  # noqa: SIM115
+        return made[-1]
+
+    monkeypatch.setattr(fetching, "SpooledTemporaryFile", make)
+    yield made
+    assert made and all(file.closed for file in made)

@@ -1,0 +1,215 @@
+import re
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from gateway.media.url_policy import METADATA, NOT_PUBLIC, REFUSED_PORTS, Guard, Refused
+from tests.gateway.media.fetching.hostile import HOSTILE_URLS
+
+GUARD = Guard()
+HOME = Guard(networks=(ip_network("10.1.0.0/16"), ip_network("fd00:1::/32")))
+WIDE_OPEN = Guard(networks=(ip_network("0.0.0.0/0"), ip_network("::/0")))
+
+
+def refuses(guard: Guard, url: str) -> bool:
+    try:
+        guard.check_url(url)
+    except Refused:
+        return True
+    return False
+
+
+class TestUrls:
+    @pytest.mark.parametrize(
+        ("url", "fetched"),
+        [
+            ("https://example.com", "https://example.com/"),
+            ("https://example.com:443/a", "https://example.com/a"),
+            ("HTTPS://EXAMPLE.com/A?B=C#d", "https://example.com/A?B=C"),
+            ("https://example.com?a=b", "https://example.com/?a=b"),
+            ("https://example.com:8443/a/../b//c", "https://example.com:8443/a/../b//c"),
+            ("https://bucket_1.oss-cn-x.example.com/a", "https://bucket_1.oss-cn-x.example.com/a"),
+            ("https://xn--fsqu00a.xn--0zwm56d/", "https://xn--fsqu00a.xn--0zwm56d/"),
+            ("https://8.8.8.8/a", "https://8.8.8.8/a"),
+            ("https://[2606:4700:0:0::1111]:8443/", "https://[2606:4700::1111]:8443/"),
+            ("https://h.example/图片", "https://h.example/%E5%9B%BE%E7%89%87"),
+            ("https://h.example/a?u=https://x@10.0.0.1/&v=%", "https://h.example/a?u=https://x@10.0.0.1/&v=%"),
+        ],
+    )
+    def test_honest_ones_are_taken(self, url: str, fetched: str) -> None:
+        assert str(GUARD.check_url(url)) == fetched
+
+    def test_escapes_stay_as_they_are(self) -> None:
+        url = GUARD.check_url("https://h.example/a%2Fb%7ec%20d?sig=%2b%2B+~&x=%E5%9b%be")
+        assert url.raw_path_qs == "/a%2Fb%7ec%20d?sig=%2b%2B+~&x=%E5%9b%be"
+
+    @pytest.mark.parametrize("url", [url.format(port=8443) for url in HOSTILE_URLS])
+    def test_hostile_ones_are_refused(self, url: str) -> None:
+        assert refuses(GUARD, url)
+
+    @pytest.mark.parametrize("port", [0, 1, 22, 25, 444, 1023, 65536, 99999, *sorted(REFUSED_PORTS)])
+    def test_ports_that_are_not_for_http_are_refused(self, port: int) -> None:
+        assert refuses(GUARD, f"https://example.com:{port}/")
+
+    @pytest.mark.parametrize("port", [80, 443, 1024, 8443, 65535])
+    def test_ports_that_may_be_for_http_are_taken(self, port: int) -> None:
+        assert GUARD.check_url(f"https://example.com:{port}/").port == port
+
+    def test_no_address_is_longer_than_addresses_are(self) -> None:
+        assert not refuses(GUARD, "https://h.example/" + "a" * 8000)
+        assert refuses(GUARD, "https://h.example/" + "a" * 9000)
+
+    @given(
+        st.text()
+        | st.text().map("https://".__add__)
+        | st.text("0127.:@[]/%#\\x。ａſ", max_size=24).map("https://".__add__)
+    )
+    @example("http\u017f://a.example/")
+    @example("https://a\u212a.example/")
+    @example("https://[1.2.3.4]/")
+    @example("https://[::1]]/")
+    @example("https://.../")
+    @example("https://a.example/[\ud800")
+    def test_any_text_is_an_address_in_one_spelling_or_refused(self, text: str) -> None:
+        try:
+            url = GUARD.check_url(text)
+        except Refused:
+            return
+        assert (url.scheme, url.user, url.password, url.fragment) == ("https", None, None, "")
+        assert url.raw_host is not None and re.fullmatch(r"[0-9a-z._:-]+", url.raw_host)
+        assert str(GUARD.check_url(str(url))) == str(url)
+
+
+class TestHosts:
+    def test_only_those_that_are_listed(self) -> None:
+        guard = Guard(
+            hosts=("Pictures.Example", "*.cdn.example", ".oss.example", "8.8.8.8", "2606:4700::1111", "depot")
+        )
+        for host in ("pictures.example", "a.cdn.example", "a.b.oss.example", "8.8.8.8", "[2606:4700::1111]", "depot"):
+            assert not refuses(guard, f"https://{host}/")
+        for host in (
+            "example.com",
+            "x.pictures.example",
+            "cdn.example",
+            "xcdn.example",
+            "1.1.1.1",
+            "[2606:4700::2]",
+            "a",
+        ):
+            assert refuses(guard, f"https://{host}/")
+
+    def test_those_that_are_denied_even_among_the_listed(self) -> None:
+        guard = Guard(hosts=("*.example",), denied_hosts=("bad.example", ".bad.example"))
+        assert not refuses(guard, "https://good.example/")
+        assert refuses(guard, "https://BAD.example/") and refuses(guard, "https://a.bad.example/")
+        assert refuses(Guard(denied_hosts=("8.8.8.8",)), "https://8.8.8.8/")
+
+    def test_being_listed_opens_no_address_inside(self) -> None:
+        assert refuses(Guard(hosts=("127.0.0.1",)), "https://127.0.0.1/")
+        assert refuses(Guard(hosts=("metadata.google.internal",)), "https://metadata.google.internal/")
+
+    @pytest.mark.parametrize(
+        "host", ["depot", "localhost", "a.local", "a.internal", "a.home.arpa", "a.b.svc", "nas.lan"]
+    )
+    def test_local_names_need_a_network_or_to_be_listed(self, host: str) -> None:
+        assert refuses(GUARD, f"https://{host}/")
+        assert not refuses(Guard(hosts=(host,)), f"https://{host}/")
+        assert not refuses(HOME, f"http://{host}/")
+
+    @pytest.mark.parametrize(
+        "host", ["", "*", "*.", "a b", "https://a.example", "0x7f.1", "a.example:443", "a..b", "例子"]
+    )
+    def test_what_is_no_host_cannot_be_listed(self, host: str) -> None:
+        with pytest.raises(ValueError, match="is no host"):
+            Guard(hosts=(host,))
+        with pytest.raises(ValueError, match="is no host"):
+            Guard(denied_hosts=(host,))
+
+
+FORBIDDEN = [
+    *["0.0.0.0", "0.1.2.3", "10.0.0.1", "100.64.0.1", "100.100.100.200", "127.0.0.1", "127.255.255.254"],
+    *["169.254.169.254", "172.16.0.1", "172.31.255.255", "192.0.0.192", "192.0.2.1", "192.88.99.1", "192.168.0.1"],
+    *["198.18.0.1", "198.19.255.255", "198.51.100.1", "203.0.113.1", "224.0.0.1", "239.255.255.255", "240.0.0.1"],
+    *["255.255.255.255", "168.63.129.16"],
+    *["::", "::1", "::7f00:1", "::808:808", "::ffff:127.0.0.1", "::ffff:8.8.8.8", "::ffff:0:127.0.0.1"],
+    *["64:ff9b::127.0.0.1", "64:ff9b::a9fe:a9fe", "64:ff9b::168.63.129.16", "64:ff9b:1::808:808", "100::1"],
+    *["2001::1", "2001:0:4136:e378:8000:63bf:3fff:fdd2", "2001:2::1", "2001:10::1", "2001:20::1", "2001:db8::1"],
+    *["2002:7f00:1::", "2002:808:808::1", "3fff::1", "4000::1", "5f00::1", "fc00::1", "fd00:ec2::254", "fd20:ce::254"],
+    *["fe80::1", "fe80::1%eth0", "2606:4700::1111%1", "fec0::1", "ff02::1", "ff0e::1"],
+    *["", "localhost", "2130706433", "127.1", "0177.0.0.1", "0x7f.0.0.1", "8.8.8.8 ", "8.8.8", "[::1]", "8.8.8.8/32"],
+]
+PUBLIC = ["8.8.8.8", "1.1.1.1", "100.63.255.255", "100.128.0.1", "172.32.0.1", "192.169.0.1", "223.255.255.255"]
+PUBLIC_6 = ["2606:4700::1111", "2400:3200::1", "2a00::1", "64:ff9b::808:808", "64:ff9b::8.8.8.8"]
+
+
+class TestAddresses:
+    @pytest.mark.parametrize("address", FORBIDDEN)
+    def test_what_is_not_public_is_forbidden(self, address: str) -> None:
+        assert not GUARD.allows(address)
+        assert not GUARD.allows(address, "http")
+
+    @pytest.mark.parametrize("address", PUBLIC + PUBLIC_6)
+    def test_what_is_public_is_reached_by_https_only(self, address: str) -> None:
+        assert GUARD.allows(address)
+        assert not GUARD.allows(address, "http")
+        assert not HOME.allows(address, "http")
+
+    def test_networks_are_reached_by_http_as_well_and_nothing_else_beside_them(self) -> None:
+        for address in ("10.1.2.3", "fd00:1::5"):
+            assert HOME.allows(address) and HOME.allows(address, "http")
+        for address in ("10.2.0.1", "fd00:2::1", "127.0.0.1", "::ffff:10.1.2.3", "::10.1.2.3"):
+            assert not HOME.allows(address) and not HOME.allows(address, "http")
+        assert HOME.allows("8.8.8.8")
+
+    def test_networks_decide_about_what_is_written_as_an_address(self) -> None:
+        assert str(HOME.check_url("http://10.1.2.3:8080/a")) == "http://10.1.2.3:8080/a"
+        assert str(HOME.check_url("https://[FD00:1::5]/a")) == "https://[fd00:1::5]/a"
+        for url in (
+            "http://10.2.0.1/",
+            "http://8.8.8.8/",
+            "ftp://10.1.2.3/",
+            "http://me@10.1.2.3/",
+            "http://0xa010203/",
+        ):
+            assert refuses(HOME, url)
+
+    @pytest.mark.parametrize(
+        "address", [*sorted(map(str, METADATA)), "::ffff:169.254.169.254", "64:ff9b::169.254.169.254"]
+    )
+    def test_no_network_is_wide_enough_for_metadata(self, address: str) -> None:
+        assert not WIDE_OPEN.allows(address)
+        assert not WIDE_OPEN.allows(address, "http")
+        assert WIDE_OPEN.allows("127.0.0.1", "http")
+
+    def test_denied_networks_go_first(self) -> None:
+        denied = (ip_network("8.8.0.0/16"), ip_network("2606:4700::/32"), ip_network("10.1.9.0/24"))
+        guard = Guard(networks=HOME.networks, denied_networks=denied)
+        for address in ("8.8.8.8", "64:ff9b::8.8.8.8", "2606:4700::1111", "10.1.9.1"):
+            assert not guard.allows(address)
+        assert refuses(guard, "https://8.8.8.8/")
+        assert guard.allows("1.1.1.1") and guard.allows("10.1.8.1")
+        assert not Guard(denied_networks=(ip_network("64:ff9b::/96"),)).allows("64:ff9b::8.8.8.8")
+
+    @given(st.ip_addresses())
+    @example(ip_address("168.63.129.16"))
+    @example(ip_address("64:ff9b::7f00:1"))
+    @example(ip_address("::ffff:8.8.8.8"))
+    @example(ip_address("2001:1::1"))
+    def test_what_is_allowed_is_global_and_in_no_forbidden_range(self, ip: IPv4Address | IPv6Address) -> None:
+        if not GUARD.allows(str(ip)):
+            return
+        assert ip.is_global and not ip.is_multicast and not ip.is_loopback and ip not in METADATA
+        assert not any(ip in network for network in NOT_PUBLIC)
+        if isinstance(ip, IPv6Address):
+            assert (ip.ipv4_mapped, ip.sixtofour, ip.teredo, ip.is_site_local) == (None, None, None, False)
+
+    @given(st.ip_addresses(v=4))
+    def test_nat64_is_what_lies_behind_it(self, ip: IPv4Address) -> None:
+        assert GUARD.allows(f"64:ff9b::{ip}") == GUARD.allows(str(ip))
+
+    @given(st.ip_addresses(v=6, network="2000::/3"))
+    def test_most_of_the_internet_can_be_reached(self, ip: IPv6Address) -> None:
+        special = [network for network in NOT_PUBLIC if isinstance(network, IPv6Network)]
+        assert GUARD.allows(str(ip)) != any(ip in network for network in special)

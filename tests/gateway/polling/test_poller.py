@@ -1,0 +1,234 @@
+"""The state of a task: fresh, asked for, or the last one known."""
+
+import pytest
+
+from gateway.core.background_tasks import Background
+from gateway.polling.poller import ENDED_SECONDS, GRACE_SECONDS, UNSEEN, Observation, Polling
+from providers.contract import Account, ErrorKind, Phase, ProviderError, TaskState
+from tests.clock import TestClock
+from tests.upstream import ScriptedProvider, finished, trouble
+
+ACCOUNT, OTHER = Account("scripted", "s-1"), Account("scripted", "s-2")
+ID = "scripted-1"
+
+
+@pytest.fixture
+def clock() -> TestClock:
+    return TestClock()
+
+
+@pytest.fixture
+def provider() -> ScriptedProvider:
+    return ScriptedProvider()
+
+
+@pytest.fixture
+def polling(clock: TestClock) -> Polling:
+    return Polling(clock, 1.0, Background())
+
+
+async def observe(
+    polling: Polling,
+    provider: ScriptedProvider,
+    id: str = ID,
+    account: Account = ACCOUNT,
+    *,
+    ask: bool = False,
+    submitted_at: float | None = None,
+) -> Observation | ProviderError:
+    seen = await polling.observe(provider, account, {id: None}, submitted_at={id: submitted_at}, ask=ask)
+    return seen[id]
+
+
+async def state(polling: Polling, provider: ScriptedProvider, *, ask: bool = False) -> Observation:
+    seen = await observe(polling, provider, ask=ask)
+    assert isinstance(seen, Observation)
+    return seen
+
+
+async def test_an_answer_is_used_again_while_it_is_fresh(
+    polling: Polling, provider: ScriptedProvider, clock: TestClock
+) -> None:
+    provider.states[ID] = TaskState(ID, Phase.PROCESSING, progress=50)
+    await state(polling, provider)
+    clock.move(0.9)
+    assert (await state(polling, provider)).progress == 50
+    assert len(provider.asked) == 1
+    clock.move(0.2)
+    await state(polling, provider)
+    assert len(provider.asked) == 2
+
+
+async def test_whoever_insists_is_asked_for(polling: Polling, provider: ScriptedProvider) -> None:
+    provider.states[ID] = TaskState(ID, Phase.PROCESSING)
+    await state(polling, provider)
+    await state(polling, provider, ask=True)
+    assert len(provider.asked) == 2
+
+
+async def test_without_freshness_every_poll_asks(provider: ScriptedProvider, clock: TestClock) -> None:
+    provider.states[ID] = TaskState(ID, Phase.PROCESSING)
+    polling = Polling(clock, 0, Background())
+    await state(polling, provider)
+    await state(polling, provider)
+    assert len(provider.asked) == 2
+
+
+async def test_accounts_do_not_share_what_is_known(polling: Polling, provider: ScriptedProvider) -> None:
+    provider.states[ID] = finished(ID)
+    await observe(polling, provider)
+    await observe(polling, provider, account=OTHER)
+    assert [credential for credential, _ in provider.asked] == ["s-1", "s-2"]
+
+
+async def test_many_ids_of_an_account_are_one_query(polling: Polling, provider: ScriptedProvider) -> None:
+    ids = ["scripted-1", "scripted-2", "scripted-3"]
+    for id in ids[:2]:
+        provider.states[id] = finished(id)
+    seen = await polling.observe(provider, ACCOUNT, dict.fromkeys(ids), submitted_at={})
+    assert provider.asked == [("s-1", tuple(ids))]
+    absent = seen["scripted-3"]
+    assert isinstance(absent, ProviderError)
+    assert absent.kind is ErrorKind.TASK_NOT_FOUND
+
+
+@pytest.mark.parametrize("kind", sorted(set(ErrorKind) - {ErrorKind.INVALID_CREDENTIAL, ErrorKind.TASK_NOT_FOUND}))
+async def test_trouble_on_the_way_leaves_the_last_state(
+    polling: Polling, provider: ScriptedProvider, clock: TestClock, kind: ErrorKind
+) -> None:
+    provider.states[ID] = TaskState(ID, Phase.POST_PROCESSING, progress=80)
+    await state(polling, provider)
+    clock.move(2)
+    provider.query_trouble = trouble(kind)
+    seen = await state(polling, provider)
+    assert (seen.state.phase, seen.progress) == (Phase.POST_PROCESSING, 80)
+    assert seen.trouble
+    assert seen.trouble.kind is kind
+
+
+async def test_trouble_with_nothing_known_is_processing_at_0(polling: Polling, provider: ScriptedProvider) -> None:
+    provider.query_trouble = trouble(ErrorKind.UNREACHABLE)
+    seen = await state(polling, provider)
+    assert (seen.state.phase, seen.progress) == (Phase.PROCESSING, 0)
+    assert seen.trouble
+
+
+async def test_a_stale_answer_is_not_fresh(polling: Polling, provider: ScriptedProvider) -> None:
+    provider.query_trouble = trouble(ErrorKind.UNREACHABLE)
+    await state(polling, provider)
+    await state(polling, provider)
+    assert len(provider.asked) == 2
+
+
+async def test_trouble_passes(polling: Polling, provider: ScriptedProvider, clock: TestClock) -> None:
+    provider.query_trouble = trouble(ErrorKind.UNREACHABLE)
+    await state(polling, provider)
+    provider.query_trouble = None
+    provider.states[ID] = finished(ID)
+    seen = await state(polling, provider)
+    assert (seen.state.phase, seen.progress, seen.trouble) == (Phase.COMPLETED, 100, None)
+
+
+async def test_a_refused_credential_is_told(polling: Polling, provider: ScriptedProvider) -> None:
+    provider.query_trouble = trouble(ErrorKind.INVALID_CREDENTIAL)
+    seen = await observe(polling, provider)
+    assert isinstance(seen, ProviderError)
+    assert seen.kind is ErrorKind.INVALID_CREDENTIAL
+
+
+class TestNewTasks:
+    """The upstream shows a task only some time after its submit."""
+
+    async def test_one_submitted_here_is_pending_for_a_minute(
+        self, polling: Polling, provider: ScriptedProvider, clock: TestClock
+    ) -> None:
+        polling.submitted(ACCOUNT, ID, clock.now())
+        seen = await state(polling, provider)
+        assert (seen.state.phase, seen.progress) == (Phase.QUEUED, 0)
+        assert len(provider.asked) == 1
+        clock.move(GRACE_SECONDS + 1)
+        assert isinstance(await observe(polling, provider), ProviderError)
+
+    async def test_one_whose_id_tells_its_time_needs_no_memory(
+        self, polling: Polling, provider: ScriptedProvider, clock: TestClock
+    ) -> None:
+        seen = await observe(polling, provider, submitted_at=clock.now() - 59)
+        assert isinstance(seen, Observation)
+        # It may be new, or another credential's.
+        assert (seen.state.phase, seen.state.note) == (Phase.QUEUED, UNSEEN)
+        assert isinstance(await observe(polling, provider, submitted_at=clock.now() - 61), ProviderError)
+
+    async def test_a_stranger_is_not_found(self, polling: Polling, provider: ScriptedProvider) -> None:
+        assert isinstance(await observe(polling, provider), ProviderError)
+
+
+async def test_a_finished_task_without_its_link_is_not_at_100(
+    polling: Polling, provider: ScriptedProvider, clock: TestClock
+) -> None:
+    provider.states[ID] = finished(ID)
+    await state(polling, provider)
+    clock.move(ENDED_SECONDS)
+    provider.states[ID] = TaskState(ID, Phase.FINALIZING, progress=95)
+    assert (await state(polling, provider)).progress == 95
+
+
+async def test_a_new_task_that_was_seen_and_is_not_any_more_stays_as_it_was(
+    polling: Polling, provider: ScriptedProvider, clock: TestClock
+) -> None:
+    polling.submitted(ACCOUNT, ID, clock.now())
+    provider.states[ID] = TaskState(ID, Phase.PROCESSING, progress=50)
+    await state(polling, provider)
+    clock.move(2)
+    del provider.states[ID]
+    assert (await state(polling, provider)).progress == 50
+
+
+async def test_a_time_in_the_future_is_no_tasks(polling: Polling, provider: ScriptedProvider, clock: TestClock) -> None:
+    assert isinstance(await observe(polling, provider, submitted_at=clock.now() + 60), ProviderError)
+
+
+async def test_progress_never_falls(polling: Polling, provider: ScriptedProvider, clock: TestClock) -> None:
+    figures = [(Phase.PROCESSING, 50), (Phase.PROCESSING, 30), (Phase.QUEUED, 0), (Phase.POST_PROCESSING, 80)]
+    seen = []
+    for phase, progress in figures:
+        provider.states[ID] = TaskState(ID, phase, progress=progress)
+        seen.append((await state(polling, provider)).progress)
+        clock.move(2)
+    assert seen == [50, 50, 50, 80]
+
+
+async def test_progress_rises_with_time(polling: Polling, provider: ScriptedProvider, clock: TestClock) -> None:
+    provider.states[ID] = TaskState(ID, Phase.PROCESSING, progress=50, created_at=clock.now())
+    first = (await state(polling, provider)).progress
+    clock.move(60)
+    assert first < (await state(polling, provider)).progress < 100
+
+
+async def test_an_answer_that_took_its_time_does_not_take_the_place_of_a_younger_one(
+    polling: Polling, provider: ScriptedProvider, clock: TestClock
+) -> None:
+    provider.states[ID] = finished(ID)
+    sent_at = clock.now()
+    clock.move(5)
+    await state(polling, provider)
+    polling.hear(ACCOUNT, {ID: TaskState(ID, Phase.PROCESSING)}, sent_at)
+    assert (await state(polling, provider)).state.phase is Phase.COMPLETED
+
+
+async def test_a_clock_that_is_set_back_makes_nothing_fresh_for_long(
+    polling: Polling, provider: ScriptedProvider, clock: TestClock
+) -> None:
+    provider.states[ID] = TaskState(ID, Phase.PROCESSING)
+    await state(polling, provider)
+    clock.move(-3600)
+    await state(polling, provider)
+    assert len(provider.asked) == 2
+
+
+async def test_the_same_credential_by_two_ways_does_not_undo_what_is_shared(
+    polling: Polling, provider: ScriptedProvider
+) -> None:
+    accounts = [Account("scripted", "s-1", proxy=proxy) for proxy in (None, "http://p:1")]
+    desks = [polling._desk(provider, account) for account in (*accounts, *accounts)]
+    assert desks[0] is desks[2] is not desks[1] is desks[3]
+    assert desks[0].budget is desks[1].budget

@@ -1,0 +1,159 @@
+"""Several credentials and a native id: whose is it?"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+import pytest
+
+from gateway.accounts.health import AccountState
+from gateway.core.background_tasks import Background
+from gateway.core.errors import GatewayError
+from gateway.polling.poller import Polling
+from gateway.task_ids.owner_lookup import NOBODY_SECONDS, Owners
+from providers.contract import Account, ErrorKind, Phase, ProviderError, TaskState
+from tests.clock import TestClock
+from tests.house import ONE, THREE, TWO, House, managed, passing
+from tests.upstream import ScriptedProvider, State, trouble
+
+TASK = "scripted-1"
+CALLER = passing(ONE, TWO, THREE)
+
+
+class SeveralAccounts(ScriptedProvider):
+    """Every account knows its own tasks only."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tasks: dict[str, set[str]] = {}
+        self.troubles: dict[str, ProviderError] = {}
+
+    async def query(self, ids: Sequence[str], account: Account) -> Mapping[str, State]:
+        self.asked.append((account.credential, tuple(ids)))
+        if account.credential in self.troubles:
+            raise self.troubles[account.credential]
+        own = self.tasks.get(account.credential, set())
+        return {
+            id: TaskState(id, Phase.PROCESSING) if id in own else ProviderError(ErrorKind.TASK_NOT_FOUND) for id in ids
+        }
+
+
+@pytest.fixture
+def provider() -> SeveralAccounts:
+    found = SeveralAccounts()
+    found.tasks[TWO.credential] = {TASK, "scripted-2"}
+    return found
+
+
+@pytest.fixture
+def house(provider: SeveralAccounts) -> House:
+    return House(provider)
+
+
+def asked(provider: ScriptedProvider) -> list[str]:
+    return [credential for credential, _ in provider.asked]
+
+
+async def test_each_is_asked_once_and_then_the_owner_alone(house: House, provider: SeveralAccounts) -> None:
+    assert (await house.tasks.status(CALLER, TASK)).state.phase is Phase.PROCESSING
+    assert sorted(asked(provider)) == sorted([ONE.credential, TWO.credential, THREE.credential])
+    provider.asked.clear()
+    for _ in range(3):
+        house.clock.move(5)
+        await house.tasks.status(CALLER, TASK)
+    assert asked(provider) == [TWO.credential] * 3
+
+
+async def test_many_ids_are_one_question_to_each(house: House, provider: SeveralAccounts) -> None:
+    found = await house.tasks.statuses(CALLER, [TASK, "scripted-2", "scripted-9"])
+    assert [found[id] is None for id in (TASK, "scripted-2", "scripted-9")] == [False, False, True]
+    assert len(provider.asked) == 3
+
+
+async def test_a_question_of_several_calls_takes_as_much_of_the_budget(provider: SeveralAccounts) -> None:
+    clock, background = TestClock(), Background()
+    polling = Polling(clock, 1.0, background, per_second={provider.name: 1.0})
+    others = [f"scripted-{number}" for number in range(10, 10 + 2 * provider.query_batch)]
+    await Owners(clock, polling, background).find(CALLER, provider, [TASK, *others])
+    provider.asked.clear()
+    clock.move(1.5)
+    await polling.observe(provider, TWO, {TASK: None}, submitted_at={})
+    assert asked(provider) == []
+    clock.move(3.0)
+    await polling.observe(provider, TWO, {TASK: None}, submitted_at={})
+    assert asked(provider) == [TWO.credential]
+
+
+async def test_those_who_ask_at_the_same_time_ask_once(house: House, provider: SeveralAccounts) -> None:
+    tasks = await asyncio.gather(*(house.tasks.status(CALLER, TASK) for _ in range(10)))
+    assert {task.state.phase for task in tasks} == {Phase.PROCESSING}
+    assert len(provider.asked) == 3
+
+
+async def test_what_was_submitted_here_is_known(house: House, provider: SeveralAccounts) -> None:
+    provider.submits = [TASK]
+    await house.submit(CALLER)
+    house.clock.move(5)
+    await house.tasks.status(CALLER, TASK)
+    assert asked(provider) == [ONE.credential]
+
+
+@pytest.mark.parametrize("kind", [ErrorKind.RESTRICTED, ErrorKind.NOT_ENTITLED])
+async def test_an_account_that_is_refused_for_good_counts_as_not_knowing_it(
+    house: House, provider: SeveralAccounts, kind: ErrorKind
+) -> None:
+    provider.troubles[ONE.credential] = trouble(kind)
+    await house.no_such_task(CALLER, "scripted-9")
+    assert (house.pool.standing(ONE).state is AccountState.RESTRICTED) == (kind is ErrorKind.RESTRICTED)
+
+
+async def test_what_nobody_knows_is_404_and_not_asked_for_again_at_once(
+    house: House, provider: SeveralAccounts
+) -> None:
+    for _ in range(3):
+        await house.no_such_task(CALLER, "scripted-9")
+    assert len(provider.asked) == 3
+    house.clock.move(NOBODY_SECONDS)
+    provider.tasks[ONE.credential] = {"scripted-9"}
+    assert await house.tasks.status(CALLER, "scripted-9")
+
+
+async def test_another_caller_has_to_hold_the_owners_credential(house: House, provider: SeveralAccounts) -> None:
+    await house.tasks.status(CALLER, TASK)
+    await house.no_such_task(passing(ONE, THREE), TASK)
+
+
+async def test_an_owner_that_could_not_be_asked_may_own_it(house: House, provider: SeveralAccounts) -> None:
+    provider.troubles[TWO.credential] = trouble(ErrorKind.UNREACHABLE)
+    task = await house.tasks.status(CALLER, TASK)
+    assert (task.state.phase, task.trouble is not None, task.provider) == (Phase.PROCESSING, True, "scripted")
+    provider.troubles.clear()
+    assert (await house.tasks.status(CALLER, TASK)).trouble is None
+
+
+async def test_refused_logins_are_passed_over_unless_all_are(house: House, provider: SeveralAccounts) -> None:
+    provider.troubles[ONE.credential] = trouble(ErrorKind.INVALID_CREDENTIAL)
+    assert await house.tasks.status(CALLER, TASK)
+    provider.troubles = dict.fromkeys(
+        (ONE.credential, TWO.credential, THREE.credential), trouble(ErrorKind.INVALID_CREDENTIAL)
+    )
+    with pytest.raises(GatewayError) as caught:
+        await House(provider).tasks.status(CALLER, TASK)
+    assert caught.value.code == "invalid_api_key"
+
+
+async def test_a_task_that_is_too_new_for_all_of_them_waits(house: House, provider: SeveralAccounts) -> None:
+    class Dated(SeveralAccounts):
+        def submitted_at(self, native_id: str) -> float | None:
+            return house.clock.now() - 5
+
+    new = House(Dated())
+    for _ in range(3):
+        assert (await new.tasks.status(CALLER, TASK)).state.phase is Phase.QUEUED
+        new.clock.move(2)
+    # No account is asked for it as if it were its own.
+    assert [asked(new.provider).count(one.credential) for one in (ONE, TWO, THREE)] == [3, 3, 3]
+
+
+async def test_a_gateway_key_has_no_native_ids(house: House, provider: SeveralAccounts) -> None:
+    await house.no_such_task(managed(ONE, TWO), TASK)
+    assert provider.asked == []

@@ -1,0 +1,468 @@
+"""The same submit again gives the first task again."""
+
+import asyncio
+import contextlib
+import gc
+import itertools
+import weakref
+from typing import Any
+
+import pytest
+
+from gateway.core.errors import GatewayError
+from gateway.tasks.idempotency import KEY_SECONDS, RETRY_SECONDS, Repeats, fingerprint_of
+from gateway.tasks.submitter import Sending
+from gateway.tasks.view import Submitted
+from providers.contract import Media, VideoRequest
+from providers.media_files import MediaKind
+from tests.clock import TestClock
+
+CAT, DOG = (fingerprint_of("video", VideoRequest("m", prompt)) for prompt in ("cat", "dog"))
+
+
+def made(id: str) -> Submitted:
+    return Submitted(id, id, id, "p", "account", "m", 0)
+
+
+class Upstream:
+    """Counts submits; `errors` are raised first, once the submit was sent unless `early`."""
+
+    def __init__(self, *errors: Exception) -> None:
+        self.errors = list(errors)
+        self.submits = 0
+        self.early = False
+        self.findable = False
+        self.seeds: list[str] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def submit(self, seed: str, *, find_only: bool, sending: Sending) -> Submitted:
+        self.seeds.append(seed)
+        if find_only:
+            if self.findable:
+                return made("found")
+            raise GatewayError("submission_unconfirmed")
+        self.submits += 1
+        number = self.submits
+        if not self.early:
+            sending({"account": "main"})
+        await self.gate.wait()
+        if self.errors:
+            raise self.errors.pop(0)
+        return made(f"task-{number}")
+
+
+@pytest.fixture
+def clock() -> TestClock:
+    return TestClock()
+
+
+@pytest.fixture
+def repeats(clock: TestClock) -> Repeats:
+    seeds = itertools.count(1)
+    return Repeats(clock, lambda: str(next(seeds)))
+
+
+class TestKeys:
+    async def test_the_same_key_and_body_is_one_submit(self, repeats: Repeats) -> None:
+        upstream = Upstream()
+        tasks = [await repeats.once("a", CAT, upstream.submit, key="k") for _ in range(3)]
+        assert [task.id for task in tasks] == ["task-1"] * 3
+        assert upstream.submits == 1
+
+    async def test_another_body_is_refused(self, repeats: Repeats) -> None:
+        upstream = Upstream()
+        await repeats.once("a", CAT, upstream.submit, key="k")
+        with pytest.raises(GatewayError) as caught:
+            await repeats.once("a", DOG, upstream.submit, key="k")
+        assert (caught.value.code, caught.value.shape.status) == ("idempotency_mismatch", 409)
+        assert upstream.submits == 1
+
+    async def test_another_key_or_caller_is_another_submit(self, repeats: Repeats) -> None:
+        upstream = Upstream()
+        for who, key in (("a", "k"), ("a", "l"), ("b", "k")):
+            await repeats.once(who, CAT, upstream.submit, key=key)
+        assert upstream.submits == 3
+
+    async def test_it_is_forgotten_after_a_day(self, repeats: Repeats, clock: TestClock) -> None:
+        upstream = Upstream()
+        await repeats.once("a", CAT, upstream.submit, key="k")
+        clock.move(KEY_SECONDS + 1)
+        await repeats.once("a", CAT, upstream.submit, key="k")
+        assert upstream.submits == 2
+
+    async def test_those_under_way_are_shared(self, repeats: Repeats) -> None:
+        upstream = Upstream()
+        upstream.gate.clear()
+        waiting = [asyncio.create_task(repeats.once("a", CAT, upstream.submit, key="k")) for _ in range(3)]
+        await asyncio.sleep(0)
+        upstream.gate.set()
+        assert {task.id for task in await asyncio.gather(*waiting)} == {"task-1"}
+        assert upstream.submits == 1
+
+    async def test_a_client_that_goes_away_does_not_take_the_submit_with_it(self, repeats: Repeats) -> None:
+        upstream = Upstream()
+        upstream.gate.clear()
+        first = asyncio.create_task(repeats.once("a", CAT, upstream.submit, key="k"))
+        await asyncio.sleep(0)
+        first.cancel()
+        second = asyncio.create_task(repeats.once("a", CAT, upstream.submit, key="k"))
+        await asyncio.sleep(0)
+        upstream.gate.set()
+        assert (await second).id == "task-1"
+
+    async def test_a_refusal_may_be_tried_again(self, repeats: Repeats) -> None:
+        upstream = Upstream(GatewayError("rate_limit_exceeded"))
+        with pytest.raises(GatewayError):
+            await repeats.once("a", CAT, upstream.submit, key="k")
+        assert (await repeats.once("a", CAT, upstream.submit, key="k")).id == "task-2"
+
+    async def test_what_is_unconfirmed_is_looked_for_and_never_sent_again(self, repeats: Repeats) -> None:
+        upstream = Upstream(GatewayError("submission_unconfirmed"))
+        for _ in range(3):
+            with pytest.raises(GatewayError) as caught:
+                await repeats.once("a", CAT, upstream.submit, key="k")
+            assert caught.value.code == "submission_unconfirmed"
+        assert upstream.submits == 1
+        upstream.findable = True
+        assert (await repeats.once("a", CAT, upstream.submit, key="k")).id == "found"
+        assert set(upstream.seeds) == {"client:k"}
+
+    async def test_what_nobody_foresaw_counts_as_unconfirmed(self, repeats: Repeats) -> None:
+        upstream = Upstream(RuntimeError("a bug"))
+        with pytest.raises(RuntimeError):
+            await repeats.once("a", CAT, upstream.submit, key="k")
+        with pytest.raises(GatewayError):
+            await repeats.once("a", CAT, upstream.submit, key="k")
+        assert upstream.submits == 1
+
+    async def test_what_nobody_foresaw_before_anything_was_sent_may_be_tried_again(self, repeats: Repeats) -> None:
+        upstream = Upstream(RuntimeError("a bug"))
+        upstream.early = True
+        with pytest.raises(RuntimeError):
+            await repeats.once("a", CAT, upstream.submit, key="k")
+        assert (await repeats.once("a", CAT, upstream.submit, key="k")).id == "task-2"
+
+    async def test_a_failure_keeps_nothing_of_its_request(self, repeats: Repeats) -> None:
+        class Picture:
+            pass
+
+        async def fail() -> "weakref.ref[Picture]":
+            picture = Picture()
+
+            async def submit(seed: str, *, find_only: bool, sending: Sending) -> Submitted:
+                raise GatewayError("submission_unconfirmed", detail=str(picture))
+
+            with contextlib.suppress(GatewayError):
+                await repeats.once("a", CAT, submit, key="k")
+            return weakref.ref(picture)
+
+        left = await fail()
+        await asyncio.sleep(0)
+        gc.collect()
+        assert left() is None
+
+
+class TestRetriesOfLibraries:
+    async def test_a_repeat_gives_the_first_task(self, repeats: Repeats) -> None:
+        upstream = Upstream()
+        tasks = [await repeats.once("a", CAT, upstream.submit, tries=tries) for tries in (0, 1, 2)]
+        assert {task.id for task in tasks} == {"task-1"}
+
+    async def test_a_new_request_with_the_same_words_is_a_new_video(self, repeats: Repeats) -> None:
+        upstream = Upstream()
+        tasks = [await repeats.once("a", CAT, upstream.submit, tries=tries) for tries in (0, 0, 1)]
+        assert [task.id for task in tasks] == ["task-1", "task-2", "task-2"]
+
+    async def test_a_repeat_of_another_request_or_caller_is_none(self, repeats: Repeats) -> None:
+        upstream = Upstream()
+        await repeats.once("a", CAT, upstream.submit, tries=0)
+        await repeats.once("a", DOG, upstream.submit, tries=1)
+        await repeats.once("b", CAT, upstream.submit, tries=1)
+        assert upstream.submits == 3
+
+    async def test_it_is_forgotten_after_ten_minutes(self, repeats: Repeats, clock: TestClock) -> None:
+        upstream = Upstream()
+        await repeats.once("a", CAT, upstream.submit, tries=0)
+        clock.move(RETRY_SECONDS + 1)
+        await repeats.once("a", CAT, upstream.submit, tries=1)
+        assert upstream.submits == 2
+
+    async def test_a_repeat_of_a_refusal_is_sent_anew_whatever_else_was_made_in_the_same_words(
+        self, repeats: Repeats
+    ) -> None:
+        upstream = Upstream()
+        await repeats.once("a", CAT, upstream.submit, tries=0)
+        upstream.errors = [GatewayError("rate_limit_exceeded")]
+        with pytest.raises(GatewayError):
+            await repeats.once("a", CAT, upstream.submit, tries=0)
+        assert (await repeats.once("a", CAT, upstream.submit, tries=1)).id == "task-3"
+        # That one repeat is all that it was owed.
+        assert (await repeats.once("a", CAT, upstream.submit, tries=1)).id == "task-3"
+
+    async def test_without_a_count_every_request_is_its_own(self, repeats: Repeats) -> None:
+        upstream = Upstream()
+        for _ in range(2):
+            await repeats.once("a", CAT, upstream.submit)
+        assert upstream.submits == 2
+
+
+class Client:
+    """One who waits for an answer, or has gone."""
+
+    def __init__(self, repeats: Repeats, upstream: Upstream) -> None:
+        self._repeats = repeats
+        self._closed = asyncio.Event()
+        self.upstream = upstream
+        self.answers: list[asyncio.Task[Submitted]] = []
+
+    def leave(self) -> None:
+        self._closed.set()
+
+    async def ask(self) -> "asyncio.Task[Submitted]":
+        """Send it, or send it again: on a connection of its own."""
+        closed = self._closed = asyncio.Event()
+
+        async def gone() -> bool:
+            await asyncio.sleep(0)
+            return closed.is_set()
+
+        once = self._repeats.once("a", CAT, self.upstream.submit, tries=len(self.answers), gone=gone)
+        self.answers.append(asyncio.create_task(once))
+        await settle()
+        return self.answers[-1]
+
+
+async def settle() -> None:
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+class TestSeveralAlike:
+    """Two clients of one caller ask for the same in the same words: each has a video of its own, and pays for one."""
+
+    @pytest.fixture
+    def slow(self) -> Upstream:
+        upstream = Upstream()
+        upstream.gate.clear()
+        return upstream
+
+    @pytest.fixture
+    def clients(self, repeats: Repeats, slow: Upstream) -> tuple[Client, Client]:
+        return Client(repeats, slow), Client(repeats, slow)
+
+    @pytest.mark.parametrize("last", [True, False])
+    async def test_each_repeat_finds_its_own(self, clients: tuple[Client, Client], slow: Upstream, last: bool) -> None:
+        """One of them leaves while both are under way; the other one is answered."""
+        for client in clients:
+            await client.ask()
+        leaving, staying = reversed(clients) if last else clients
+        leaving.leave()
+        slow.gate.set()
+        await settle()
+        again = await leaving.ask()
+        assert (await again).id == (await leaving.answers[0]).id
+        assert (await again).id != (await staying.answers[0]).id
+        assert slow.submits == 2
+
+    async def test_one_that_left_joins_its_own_that_is_still_under_way(
+        self, clients: tuple[Client, Client], slow: Upstream
+    ) -> None:
+        for client in clients:
+            await client.ask()
+        clients[1].leave()
+        again = await clients[1].ask()
+        slow.gate.set()
+        assert ((await clients[0].answers[0]).id, (await again).id) == ("task-1", "task-2")
+        assert slow.submits == 2
+
+    async def test_two_that_left_have_one_each(self, clients: tuple[Client, Client], slow: Upstream) -> None:
+        for client in clients:
+            await client.ask()
+            client.leave()
+        slow.gate.set()
+        await settle()
+        again = [await client.ask() for client in clients]
+        assert {(await answer).id for answer in again} == {"task-1", "task-2"}
+        assert slow.submits == 2
+
+    @pytest.mark.parametrize("ended", [True, False])
+    async def test_two_that_come_back_at_once_have_one_each(
+        self, clients: tuple[Client, Client], slow: Upstream, ended: bool
+    ) -> None:
+        for client in clients:
+            await client.ask()
+            client.leave()
+        if ended:
+            slow.gate.set()
+            await settle()
+        again = await asyncio.gather(*(client.ask() for client in clients))
+        slow.gate.set()
+        assert {(await answer).id for answer in again} == {"task-1", "task-2"}
+        assert slow.submits == 2
+
+    @pytest.mark.parametrize("refusal", ["rate_limit_exceeded", "content_policy_violation"])
+    async def test_one_that_left_while_the_other_was_refused(
+        self, clients: tuple[Client, Client], slow: Upstream, refusal: str
+    ) -> None:
+        first, second = clients
+        await first.ask()
+        refused = second.upstream = Upstream(GatewayError(refusal))
+        with pytest.raises(GatewayError):
+            await (await second.ask())
+        first.leave()
+        slow.gate.set()
+        await settle()
+        assert (await (await first.ask())).id == "task-1"
+        assert (slow.submits, refused.submits) == (1, 1)
+        if refusal == "rate_limit_exceeded":
+            assert (await (await second.ask())).id == "task-2"
+            assert refused.submits == 2
+
+    @pytest.mark.parametrize("steps", range(8))
+    async def test_one_that_comes_back_while_the_other_is_answered(
+        self, clients: tuple[Client, Client], slow: Upstream, steps: int
+    ) -> None:
+        staying, leaving = clients
+        for client in clients:
+            await client.ask()
+        leaving.leave()
+        slow.gate.set()
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        again = await leaving.ask()
+        assert ((await staying.answers[0]).id, (await again).id) == ("task-1", "task-2")
+        assert slow.submits == 2
+
+    async def test_of_very_many_each_finds_one_that_nobody_else_has(self, repeats: Repeats, slow: Upstream) -> None:
+        many = [Client(repeats, slow) for _ in range(100)]
+        for client in many:
+            await client.ask()
+            client.leave()
+        slow.gate.set()
+        await settle()
+        again = [await client.ask() for client in many]
+        assert len({(await answer).id for answer in again}) == slow.submits == 100
+
+    async def test_an_old_refusal_is_nobodys(self, repeats: Repeats, clock: TestClock) -> None:
+        """A library that was refused three times has given up: what is asked for in the same words later is another."""
+        upstream = Upstream(*(GatewayError("rate_limit_exceeded") for _ in range(3)))
+        given_up = Client(repeats, upstream)
+        for _ in range(3):
+            with pytest.raises(GatewayError):
+                await (await given_up.ask())
+        later = Client(repeats, upstream)
+        first = await later.ask()
+        assert (await (await later.ask())).id == (await first).id
+        assert upstream.submits == 4
+
+    async def test_a_refusal_is_owed_a_repeat_for_as_long_as_libraries_wait(
+        self, repeats: Repeats, clock: TestClock
+    ) -> None:
+        upstream = Upstream(GatewayError("rate_limit_exceeded"))
+        with pytest.raises(GatewayError):
+            await (await Client(repeats, upstream).ask())
+        other = Client(repeats, upstream)
+        first = await other.ask()
+        clock.move(91)
+        assert (await (await other.ask())).id == (await first).id
+        assert upstream.submits == 2
+
+    async def test_one_that_is_refused_for_good_takes_no_other_with_it(self, repeats: Repeats) -> None:
+        """The repeat of one looks around while what it looks at is refused, and another begins."""
+        bad = Upstream(GatewayError("content_policy_violation"))
+        bad.gate.clear()
+        refused, other = Client(repeats, bad), Client(repeats, Upstream())
+        first = await refused.ask()
+        looking = asyncio.create_task(refused.ask())
+        await asyncio.sleep(0)
+        bad.gate.set()
+        accepted = await other.ask()
+        await looking
+        await settle()
+        assert (await (await other.ask())).id == (await accepted).id
+        assert other.upstream.submits == 1
+        with pytest.raises(GatewayError):
+            await first
+
+
+class TestAProcessThatEnds:
+    @pytest.mark.parametrize("options", [{}, {"key": "k"}, {"tries": 0}])
+    @pytest.mark.parametrize("early", [True, False])
+    async def test_only_what_was_surely_not_sent_may_be_sent_again(
+        self, repeats: Repeats, options: dict[str, Any], early: bool
+    ) -> None:
+        upstream = Upstream()
+        upstream.early = early
+        upstream.gate.clear()
+        request = asyncio.create_task(repeats.once("a", CAT, upstream.submit, **options))
+        await settle()
+        request.cancel()
+        if early:
+            with pytest.raises(asyncio.CancelledError):
+                await request
+        else:
+            with pytest.raises(GatewayError) as caught:
+                await request
+            assert (caught.value.code, caught.value.shape.should_retry) == ("submission_unconfirmed", False)
+            assert caught.value.mark() == {"code": "submission_unconfirmed", "account": "main"}
+        upstream.gate.set()
+        await settle()
+
+    @pytest.mark.parametrize("options", [{"key": "k"}, {"tries": 0}])
+    @pytest.mark.parametrize("steps", range(8))
+    async def test_what_came_of_it_stands(self, repeats: Repeats, options: dict[str, Any], steps: int) -> None:
+        """It ends at any moment around the answer."""
+
+        async def here() -> bool:
+            for _ in range(3):
+                await asyncio.sleep(0)
+            return False
+
+        upstream = Upstream()
+        upstream.gate.clear()
+        request = asyncio.create_task(repeats.once("a", CAT, upstream.submit, gone=here, **options))
+        await settle()
+        upstream.gate.set()
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        request.cancel()
+        (outcome,) = await asyncio.gather(request, return_exceptions=True)
+        if not isinstance(outcome, Submitted):
+            assert isinstance(outcome, GatewayError), steps
+            assert outcome.code == "submission_unconfirmed"
+
+
+def test_a_fingerprint_is_of_all_that_is_asked() -> None:
+    picture = Media(MediaKind.IMAGE, "https://h/a.png", "image")
+    other = Media(MediaKind.IMAGE, "https://h/b.png", "image")
+    requests = [
+        VideoRequest("m", "cat"),
+        VideoRequest("m", "dog"),
+        VideoRequest("m", "cat", media=(picture,)),
+        VideoRequest("m", "cat", media=(other,)),
+        VideoRequest("m", "cat", options={"a": {"b": 1}}),
+        VideoRequest("m", "cat", seed=1),
+    ]
+    prints = {fingerprint_of(what, request) for what in ("video", "remix") for request in requests}
+    assert len(prints) == 2 * len(requests)
+    assert fingerprint_of(VideoRequest("m", "x", options={"a": 1, "b": 2})) == fingerprint_of(
+        VideoRequest("m", "x", options={"b": 2, "a": 1})
+    )
+
+
+async def test_what_takes_longer_than_it_is_remembered_is_one_submit(repeats: Repeats, clock: TestClock) -> None:
+    for options in ({"key": "k"}, {"tries": 1}):
+        upstream = Upstream()
+        upstream.gate.clear()
+        first = asyncio.create_task(repeats.once("a", CAT, upstream.submit, **options))
+        await asyncio.sleep(0)
+        clock.move(max(KEY_SECONDS, RETRY_SECONDS) + 1)
+        again = asyncio.create_task(repeats.once("a", CAT, upstream.submit, **options))
+        await asyncio.sleep(0)
+        upstream.gate.set()
+        assert (await first).id == (await again).id
+        # It is remembered from its end on.
+        clock.move(RETRY_SECONDS - 1)
+        assert (await repeats.once("a", CAT, upstream.submit, **options)).id == (await first).id
+        assert upstream.submits == 1

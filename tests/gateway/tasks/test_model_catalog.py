@@ -1,0 +1,202 @@
+"""Which model is meant by a name, and where a client names none."""
+
+from dataclasses import replace
+
+import pytest
+
+from gateway.core.errors import GatewayError
+from gateway.tasks.model_catalog import nearest_names
+from providers.contract import (
+    Account,
+    ErrorKind,
+    Media,
+    MediaRole,
+    ModelCard,
+    Submission,
+    VideoRequest,
+)
+from providers.media_files import MediaKind
+from tests.house import House, managed, passing
+from tests.upstream import DiscoveringProvider, FindingProvider, ScriptedProvider, card, trouble
+
+
+class TestDefaultModel:
+    def house(self) -> House:
+        text = ScriptedProvider("text", prefix="t-")
+        both = [card("both-model", "both"), card("both-image", "both", MediaRole.FIRST_FRAME)]
+        return House(
+            text,
+            others=[ScriptedProvider("both", prefix="b-", cards=both)],
+            defaults=[("text-model", "text-model"), ("both-model", "both-image")],
+        )
+
+    @pytest.mark.parametrize(
+        ("accounts", "with_image", "model"),
+        [
+            ("t", False, "text-model"),
+            ("b", False, "both-model"),
+            ("tb", False, "text-model"),
+            ("b", True, "both-image"),
+            ("tb", True, "both-image"),
+        ],
+    )
+    async def test_the_first_that_the_caller_can_use(self, accounts: str, with_image: bool, model: str) -> None:
+        names = {"t": Account("text", "t-1"), "b": Account("both", "b-1")}
+        media = (Media(MediaKind.IMAGE, "https://h/a.png", "image_url"),) if with_image else ()
+        submitted = await self.house().submit(
+            passing(*(names[letter] for letter in accounts)), VideoRequest("", "cat", media=media)
+        )
+        assert submitted.model == model
+
+    async def test_an_image_for_nobody_who_takes_one_is_refused_by_the_first(self) -> None:
+        media = (Media(MediaKind.IMAGE, "https://h/a.png", "image_url"),)
+        refusal = await self.house().refusal(passing(Account("text", "t-1")), VideoRequest("", "cat", media=media))
+        assert (refusal.code, refusal.param) == ("unsupported_parameter", "image_url")
+
+
+CN, OTHER_CN = (Account("scripted", f"s-cn-{number}", region="cn") for number in (1, 2))
+US = Account("scripted", "s-us", region="us")
+ROLES = (MediaRole.FIRST_FRAME,)
+
+
+def live(name: str, *, regions: str = "cn us", **fields: object) -> ModelCard:
+    """A card of the table."""
+    return replace(card(name, "scripted", *ROLES, regions=frozenset(regions.split())), **fields)  # type: ignore[arg-type]
+
+
+class TestLiveModels:
+    """Models that come and go at the sites of two accounts."""
+
+    def house(self, **options: object) -> tuple[House, DiscoveringProvider]:
+        table = [live("video-3.5"), live("video-3.0"), live("video-2.0")]
+        site = [card("video-3.0", "scripted"), card("video-2.0", "scripted"), card("brand-new", "scripted")]
+        provider = DiscoveringProvider({"cn": site, "us": [card("video-3.5", "scripted")]}, cards=table)
+        defaults = [(name, name) for name in ("video-3.5", "video-3.0", "video-2.0")]
+        return House(provider, defaults=defaults, **options), provider  # type: ignore[arg-type]
+
+    async def test_the_default_is_the_first_preference_that_the_site_has(self) -> None:
+        house, _ = self.house()
+        assert (await house.submit(passing(CN), VideoRequest("", "cat"))).model == "video-3.0"
+        assert (await house.submit(passing(US), VideoRequest("", "cat"))).model == "video-3.5"
+        assert (await house.submit(passing(CN, US), VideoRequest("", "cat"))).model == "video-3.5"
+
+    async def test_without_any_preference_it_is_the_first_model_of_the_site(self) -> None:
+        house, provider = self.house()
+        provider.listed["cn"] = [card("strange", "scripted"), card("stranger", "scripted")]
+        assert (await house.submit(passing(CN), VideoRequest("", "cat"))).model == "strange"
+
+    async def test_a_model_that_is_not_offered_is_no_default(self) -> None:
+        house, provider = self.house()
+        provider.listed["cn"] = [replace(card("video-3.0", "scripted"), available=False), card("video-2.0", "scripted")]
+        assert (await house.submit(passing(CN), VideoRequest("", "cat"))).model == "video-2.0"
+        assert (await house.submit(passing(CN), VideoRequest("video-3.0", "cat"))).model == "video-3.0"
+
+    async def test_the_default_takes_the_requests_inputs(self) -> None:
+        house, provider = self.house()
+        provider.listed["cn"] = [card("video-3.0", "scripted"), card("video-2.0", "scripted", *ROLES)]
+        media = (Media(MediaKind.IMAGE, "https://h/a.png", "image_url"),)
+        assert (await house.submit(passing(CN), VideoRequest("", "cat", media=media))).model == "video-2.0"
+
+    async def test_a_new_model_is_there_without_a_release(self) -> None:
+        house, _ = self.house()
+        assert (await house.submit(passing(CN), VideoRequest("brand-new", "cat"))).model == "brand-new"
+        offer = await house.tasks.catalog.offer(passing(CN))
+        assert list(offer.cards())[:3] == ["video-3.0", "video-2.0", "brand-new"]
+
+    async def test_a_model_of_the_table_that_the_site_lacks_is_told_with_the_nearest(self) -> None:
+        house, provider = self.house()
+        refusal = await house.refusal(passing(CN), VideoRequest("video-3.5", "cat"))
+        assert (refusal.code, refusal.param) == ("model_not_found", "model")
+        assert "video-3.5" in refusal.message("en")
+        assert refusal.message("en").endswith("the nearest that are there: video-3.0, video-2.0, brand-new")
+        assert refusal.message("zh").endswith("相近的可用模型：video-3.0, video-2.0, brand-new")
+        assert provider.submitted == []
+
+    async def test_only_accounts_whose_site_has_the_model_are_tried(self) -> None:
+        house, provider = self.house()
+        await house.submit(passing(CN, US), VideoRequest("video-3.5", "cat"))
+        assert [credential for credential, _, _ in provider.submitted] == ["s-us"]
+
+    async def test_a_request_carries_the_card_of_the_accounts_own_site(self) -> None:
+        house, provider = self.house()
+        theirs, ours = (replace(card("video-3.0", "scripted"), wire=wire) for wire in ("us", "cn"))
+        provider.listed = {"us": [theirs], "cn": [ours]}
+        await house.submit(passing(US, CN), VideoRequest("video-3.0", "cat"))
+        await house.submit(passing(CN, US), VideoRequest("video-3.0", "cat"))
+        assert [request.card and request.card.wire for _, _, request in provider.submitted] == ["us", "cn"]
+
+    async def test_accounts_whose_site_cannot_make_the_very_video_are_left_out(self) -> None:
+        house, provider = self.house()
+        small, large = (
+            replace(card("video-3.0", "scripted"), resolutions=tiers, resolution="720p")
+            for tiers in (("720p",), ("720p", "1080p"))
+        )
+        provider.listed = {"cn": [small], "us": [large]}
+        await house.submit(passing(CN, US), VideoRequest("video-3.0", "cat", resolution="1080p"))
+        assert [credential for credential, _, _ in provider.submitted] == ["s-us"]
+        refusal = await house.refusal(passing(CN), VideoRequest("video-3.0", "cat", resolution="1080p"))
+        assert refusal.param == "resolution"
+
+    async def test_the_upstreams_word_that_a_model_is_gone_refreshes_the_list_and_names_the_nearest(self) -> None:
+        house, provider = self.house()
+        await house.submit(passing(CN), VideoRequest("video-3.0", "cat"))
+        provider.listed["cn"] = [card("video-2.0", "scripted"), card("brand-new", "scripted")]
+        provider.submits = [trouble(ErrorKind.MODEL_NOT_FOUND, "2061")]
+        refusal = await house.refusal(passing(CN, OTHER_CN), VideoRequest("video-3.0", "cat"))
+        assert (refusal.code, refusal.upstream_code) == ("model_not_found", "2061")
+        assert "video-2.0, brand-new" in refusal.message("en")
+        # Neither account is paused, no other account of the site was asked, and the next submit is not sent at all.
+        assert len(provider.submitted) == 2
+        assert (await house.submit(passing(CN), VideoRequest("", "cat"))).model == "video-2.0"
+        await house.refusal(passing(CN), VideoRequest("video-3.0", "cat"))
+        assert len(provider.submitted) == 3
+
+    async def test_an_account_of_another_site_takes_what_the_first_ones_site_no_longer_has(self) -> None:
+        house, provider = self.house()
+        provider.listed["us"] = [card("video-3.0", "scripted")]
+        provider.submits = [trouble(ErrorKind.MODEL_NOT_FOUND, "2061")]
+        await house.submit(passing(CN, OTHER_CN, US), VideoRequest("video-3.0", "cat"))
+        assert [credential for credential, _, _ in provider.submitted] == ["s-cn-1", "s-us"]
+
+    async def test_while_the_site_is_away_the_table_of_the_region_counts(self) -> None:
+        house, provider = self.house()
+        provider.listed["cn"] = trouble(ErrorKind.UNREACHABLE)
+        provider.cards["abroad"] = live("abroad", regions="us")
+        assert (await house.submit(passing(CN), VideoRequest("video-3.5", "cat"))).model == "video-3.5"
+        refusal = await house.refusal(passing(CN), VideoRequest("abroad", "cat"))
+        assert "us" in refusal.message("en")
+
+    async def test_a_model_of_the_gateways_configuration_is_offered_whatever_the_site_lists(self) -> None:
+        house, provider = self.house()
+        provider.cards["mine"] = live("mine", regions="", configured=True)
+        assert (await house.submit(passing(CN), VideoRequest("mine", "cat"))).model == "mine"
+        assert "mine" in (await house.tasks.catalog.offer(passing(CN))).cards()
+
+    async def test_an_open_card_passes_although_the_site_does_not_list_it(self) -> None:
+        house, provider = self.house()
+        provider.cards["raw_key"] = live("raw_key", regions="", open=True)
+        assert (await house.submit(passing(CN), VideoRequest("raw_key", "cat"))).model == "raw_key"
+
+    async def test_an_unknown_name_is_told_with_the_nearest(self) -> None:
+        house, _ = self.house()
+        refusal = await house.refusal(passing(CN), VideoRequest("video-3", "cat"))
+        assert "video-3.0" in refusal.message("en")
+        refusal = await house.refusal(managed(), VideoRequest("video-{3}", "cat"))
+        assert "video-{3}" in refusal.message("en")
+
+    async def test_a_repeat_without_a_model_finds_its_task_although_the_default_has_changed(self) -> None:
+        provider = FindingProvider([Submission("scripted-7", "former-default")])
+        provider.cards["former-default"] = card("former-default", "scripted")
+        house = House(provider, defaults=[("scripted-model", "scripted-model")])
+        found = await house.tasks.submit(passing(CN), VideoRequest("", "cat"), seed="s", repeatable=True)
+        assert (found.upstream_id, found.model) == ("scripted-7", "former-default")
+        with pytest.raises(GatewayError) as caught:
+            await house.tasks.submit(passing(CN), VideoRequest("scripted-model", "cat"), seed="s", repeatable=True)
+        assert caught.value.code == "idempotency_mismatch"
+
+
+def test_nearest_names() -> None:
+    names = ["jimeng-video-3.0-fast", "jimeng-video-3.0-pro", "jimeng-video-seedance-2.0", "wan2.7-t2v"]
+    assert nearest_names("jimeng-video-3.0", names)[:2] == ["jimeng-video-3.0-pro", "jimeng-video-3.0-fast"]
+    assert nearest_names("Seedance-2.0", names)[0] == "jimeng-video-seedance-2.0"
+    assert nearest_names("x", []) == []

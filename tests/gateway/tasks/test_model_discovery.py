@@ -1,0 +1,150 @@
+"""Live model lists: cached for an hour, refreshed in the background, kept while the upstream is away."""
+
+import asyncio
+import logging
+
+import pytest
+
+from gateway.core.background_tasks import Background
+from gateway.tasks import model_discovery
+from gateway.tasks.model_discovery import FRESH_SECONDS, REFRESH_SECONDS, RETRY_SECONDS, Discovery, ModelIndex
+from providers.contract import Account, ErrorKind, ModelCard
+from tests.clock import TestClock
+from tests.upstream import DiscoveringProvider, ScriptedProvider, card, trouble
+
+ONE, TWO = (Account("scripted", f"s-{number}", region="cn") for number in (1, 2))
+ABROAD = Account("scripted", "s-3", region="us")
+OLD, NEW = card("old", "scripted"), card("new", "scripted")
+
+
+class Shop:
+    def __init__(self) -> None:
+        self.clock = TestClock()
+        self.provider = DiscoveringProvider({"cn": [OLD], "us": [NEW]})
+        self.discovery = Discovery(self.clock, Background())
+
+    async def names(self, account: Account = ONE) -> list[str] | None:
+        index = await self.discovery.models(self.provider, account)
+        return None if index is None else [card.name for card in index]
+
+    async def settled(self, account: Account = ONE) -> list[str] | None:
+        """The names once what was started in the background is done."""
+        await self.names(account)
+        for _ in range(10):
+            await asyncio.sleep(0)
+        return await self.names(account)
+
+
+@pytest.fixture
+def shop() -> Shop:
+    return Shop()
+
+
+async def test_an_upstream_without_a_list_has_its_table(shop: Shop) -> None:
+    assert await shop.discovery.models(ScriptedProvider(), ONE) is None
+
+
+async def test_the_first_account_of_a_site_waits_for_its_list(shop: Shop) -> None:
+    assert await shop.names() == ["old"]
+    assert shop.provider.discovered == ["s-1"]
+
+
+async def test_a_list_is_read_once_an_hour(shop: Shop) -> None:
+    await shop.names()
+    shop.clock.move(FRESH_SECONDS - 1)
+    await shop.settled()
+    assert len(shop.provider.discovered) == 1
+    shop.clock.move(1)
+    shop.provider.listed["cn"] = [NEW]
+    # Whoever comes first then has the old list at once, the next one the new.
+    assert await shop.names() == ["old"]
+    assert await shop.settled() == ["new"]
+    assert len(shop.provider.discovered) == 2
+
+
+async def test_sites_have_lists_of_their_own(shop: Shop) -> None:
+    assert [await shop.names(ONE), await shop.names(ABROAD)] == [["old"], ["new"]]
+
+
+async def test_another_account_of_the_site_is_served_at_once_and_read_in_the_background(shop: Shop) -> None:
+    await shop.names(ONE)
+    shop.provider.gate.clear()
+    assert await shop.names(TWO) == ["old"]
+    shop.provider.listed["cn"] = [OLD, NEW]
+    shop.provider.gate.set()
+    assert await shop.settled(TWO) == ["old", "new"]
+    assert await shop.names(ONE) == ["old"]
+
+
+async def test_many_at_once_read_it_once(shop: Shop) -> None:
+    assert await asyncio.gather(*(shop.names() for _ in range(20))) == [["old"]] * 20
+    assert len(shop.provider.discovered) == 1
+
+
+async def test_a_list_is_kept_while_the_site_is_away_and_the_trouble_is_logged_once(
+    shop: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "gateway")
+    await shop.names()
+    shop.provider.listed["cn"] = trouble(ErrorKind.UNREACHABLE, detail="s-1 is away")
+    for _ in range(3):
+        shop.clock.move(FRESH_SECONDS)
+        assert await shop.settled() == ["old"]
+    assert [record.getMessage() for record in caplog.records] == [
+        f"scripted: the model list of {ONE.label} cannot be read (unreachable s-1 is away); the list read before counts"
+    ]
+
+
+async def test_without_a_list_the_table_counts_and_the_site_is_asked_again_later(shop: Shop) -> None:
+    shop.provider.listed["cn"] = trouble(ErrorKind.UPSTREAM_ERROR, "404")
+    assert await shop.settled() is None
+    shop.clock.move(RETRY_SECONDS - 1)
+    assert await shop.settled() is None
+    assert len(shop.provider.discovered) == 1
+    shop.clock.move(1)
+    shop.provider.listed["cn"] = [OLD]
+    assert await shop.settled() == ["old"]
+
+
+async def test_a_site_that_hangs_is_waited_for_once(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model_discovery, "WAIT_SECONDS", 0.01)
+    shop.provider.gate.clear()
+    assert await shop.names() is None
+    monkeypatch.setattr(model_discovery, "WAIT_SECONDS", 60)
+    assert await asyncio.wait_for(shop.names(), 1) is None
+    shop.provider.gate.set()
+    assert await shop.settled() == ["old"]
+
+
+async def test_a_refusal_reads_it_anew_but_not_at_every_submit(shop: Shop) -> None:
+    await shop.names()
+    shop.provider.listed["cn"] = [NEW]
+    await shop.discovery.refresh(shop.provider, ONE)
+    assert await shop.names() == ["new"]
+    shop.clock.move(REFRESH_SECONDS - 1)
+    await shop.discovery.refresh(shop.provider, ONE)
+    assert len(shop.provider.discovered) == 2
+    shop.clock.move(1)
+    await shop.discovery.refresh(shop.provider, ONE)
+    assert len(shop.provider.discovered) == 3
+
+
+async def test_a_new_configuration_reads_it_anew_and_serves_the_old_one_meanwhile(shop: Shop) -> None:
+    await shop.names()
+    shop.discovery.expire()
+    shop.provider.listed["cn"] = [NEW]
+    assert await shop.names() == ["old"]
+    assert await shop.settled() == ["new"]
+
+
+def test_a_model_answers_to_its_name_its_key_and_its_title_in_any_case() -> None:
+    model = ModelCard("jimeng-video-seedance-2.5", "jimeng", key="dreamina_45", title="即梦 Seedance 2.5")
+    index = ModelIndex([model], live=True)
+    for name in (model.name, model.key, model.title, "Jimeng-Video-Seedance-2.5", "即梦  SEEDANCE 2.5 "):
+        assert index.get(name) is model
+    assert index.get("") is None
+
+
+def test_a_name_goes_before_the_title_of_another_model() -> None:
+    one, other = ModelCard("a", "jimeng", title="b"), ModelCard("b", "jimeng")
+    assert ModelIndex([one, other], live=True).get("b") is other

@@ -1,0 +1,225 @@
+"""How a submit reaches an upstream: never twice what may have been accepted."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import IO
+
+import pytest
+
+from gateway.core.errors import GatewayError
+from gateway.media.fetcher import Fetcher
+from gateway.task_ids.signed import derived_key, unseal
+from gateway.tasks.submitter import LOOKUP_DELAYS, RESEND_WITHIN
+from gateway.tasks.view import Submitted
+from providers.contract import (
+    ErrorKind,
+    Media,
+    MediaRole,
+    Submission,
+    VideoRequest,
+)
+from providers.media_files import MediaKind
+from tests.house import ONE, REQUEST, TWO, House, passing
+from tests.pictures import media_file, opened, picture
+from tests.upstream import FindingProvider, UploadingProvider, card, trouble
+
+
+class TestLostAnswers:
+    """A submit whose answer was lost is looked up before anything else."""
+
+    def house(self, finds: Sequence[object], submits: Sequence[object]) -> tuple[House, FindingProvider]:
+        provider = FindingProvider(finds)  # type: ignore[arg-type]
+        provider.submits = list(submits)  # type: ignore[arg-type]
+        return House(provider), provider
+
+    async def test_found_it_is_the_task(self) -> None:
+        house, provider = self.house([None, None, "scripted-7"], [trouble(ErrorKind.ANSWER_LOST)])
+        assert (await house.submit(passing(ONE))).id == "scripted-7"
+        assert len(provider.submitted) == 1
+        assert provider.looked_up == [provider.submitted[0][1]] * 3
+        assert house.clock.slept == list(LOOKUP_DELAYS[:3])
+
+    async def test_unknown_to_the_upstream_it_is_sent_once_more_as_the_same_submit(self) -> None:
+        house, provider = self.house([None], [trouble(ErrorKind.ANSWER_LOST), "scripted-8"])
+        assert (await house.submit(passing(ONE))).id == "scripted-8"
+        assert len({key for _, key, _ in provider.submitted}) == 1
+        assert len(provider.submitted) == 2
+        assert len(provider.looked_up) == len(LOOKUP_DELAYS)
+
+    async def test_lost_twice_it_is_looked_up_twice_and_never_sent_a_third_time(self) -> None:
+        house, provider = self.house([None], [trouble(ErrorKind.ANSWER_LOST), trouble(ErrorKind.ANSWER_LOST)])
+        assert (await house.refusal(passing(ONE, TWO))).code == "submission_unconfirmed"
+        assert len(provider.submitted) == 2
+        assert {credential for credential, _, _ in provider.submitted} == {ONE.credential}
+
+    async def test_a_refused_repeat_proves_nothing(self) -> None:
+        house, provider = self.house(
+            [None], [trouble(ErrorKind.ANSWER_LOST), trouble(ErrorKind.TOO_MANY_RUNNING, "1010")]
+        )
+        assert (await house.refusal(passing(ONE, TWO))).code == "submission_unconfirmed"
+        assert {credential for credential, _, _ in provider.submitted} == {ONE.credential}
+
+    async def test_a_refused_repeat_leads_to_the_first_when_it_shows_up(self) -> None:
+        finds: list[object] = [None] * len(LOOKUP_DELAYS) + ["scripted-7"]
+        house, provider = self.house(finds, [trouble(ErrorKind.ANSWER_LOST), trouble(ErrorKind.TOO_MANY_RUNNING)])
+        assert (await house.submit(passing(ONE, TWO))).id
+        assert len(provider.submitted) == 2
+
+    async def test_after_a_long_wait_it_is_not_sent_again(self) -> None:
+        house, provider = self.house([None], [trouble(ErrorKind.ANSWER_LOST)])
+        provider.on_submit = lambda: house.clock.move(RESEND_WITHIN)
+        assert (await house.refusal(passing(ONE))).code == "submission_unconfirmed"
+        assert len(provider.submitted) == 1
+
+    async def test_when_it_cannot_be_looked_up_it_is_not_sent_again(self) -> None:
+        house, provider = self.house([trouble(ErrorKind.UNREACHABLE)], [trouble(ErrorKind.ANSWER_LOST)])
+        assert (await house.refusal(passing(ONE, TWO))).code == "submission_unconfirmed"
+        assert len(provider.submitted) == 1
+
+    async def test_a_look_up_that_fails_last_leaves_it_unconfirmed(self) -> None:
+        house, provider = self.house([None, trouble(ErrorKind.UPSTREAM_ERROR)], [trouble(ErrorKind.ANSWER_LOST)])
+        assert (await house.refusal(passing(ONE))).code == "submission_unconfirmed"
+        assert len(provider.submitted) == 1
+
+    async def test_a_look_up_that_failed_in_between_does_not_matter(self) -> None:
+        house, _ = self.house([trouble(ErrorKind.UNREACHABLE), "scripted-7"], [trouble(ErrorKind.ANSWER_LOST)])
+        assert (await house.submit(passing(ONE))).id == "scripted-7"
+
+
+class TestRepeatedSubmits:
+    """A submit with a seed of the client's is looked up before it is sent, on every account."""
+
+    async def repeat(self, house: House, *, seed: str = "client:k", find_only: bool = False) -> Submitted:
+        return await house.tasks.submit(passing(ONE, TWO), REQUEST, seed=seed, repeatable=True, find_only=find_only)
+
+    async def test_one_that_is_there_is_given_again(self) -> None:
+        house = House(FindingProvider(["scripted-7"]))
+        again = await self.repeat(house)
+        opened = unseal(again.sealed_id, [derived_key(ONE.credential)])
+        assert opened
+        assert opened.upstream_id == "scripted-7"
+        assert (opened.seconds, opened.width) == (0, 0)
+        assert house.provider.submitted == []
+
+    async def test_one_of_another_model_is_a_mismatch(self) -> None:
+        house = House(FindingProvider([Submission("scripted-7", "another-model")]))
+        house.provider.cards["another-model"] = card("another-model", "scripted")
+        with pytest.raises(GatewayError) as caught:
+            await self.repeat(house)
+        assert caught.value.code == "idempotency_mismatch"
+
+    @pytest.mark.parametrize(
+        "kind", [ErrorKind.RATE_LIMITED, ErrorKind.RESTRICTED, ErrorKind.UNREACHABLE, ErrorKind.UPSTREAM_ERROR]
+    )
+    async def test_when_an_account_cannot_be_asked_nothing_is_sent(self, kind: ErrorKind) -> None:
+        house = House(FindingProvider([trouble(kind)]))
+        with pytest.raises(GatewayError) as caught:
+            await self.repeat(house)
+        assert caught.value.shape.should_retry
+        assert house.provider.submitted == []
+
+    async def test_an_account_that_refuses_may_refuse_because_it_has_it(self) -> None:
+        house = House(FindingProvider([None, None, "scripted-7"]))
+        house.provider.submits = [trouble(ErrorKind.TOO_MANY_RUNNING)]
+        again = await self.repeat(house)
+        assert unseal(again.sealed_id, [derived_key(ONE.credential)])
+        assert len(house.provider.submitted) == 1
+
+    async def test_what_is_only_looked_for_is_never_sent(self) -> None:
+        house = House(FindingProvider([None]))
+        with pytest.raises(GatewayError) as caught:
+            await self.repeat(house, find_only=True)
+        assert caught.value.code == "submission_unconfirmed"
+        assert house.provider.submitted == []
+
+    async def test_the_same_seed_is_the_same_submit(self) -> None:
+        house = House(FindingProvider([None]))
+        await self.repeat(house)
+        await self.repeat(house)
+        await self.repeat(house, seed="client:l")
+        keys = [key for _, key, _ in house.provider.submitted]
+        assert keys[0] == keys[1] != keys[2]
+
+
+class TestUploads:
+    """Files go to the upstream before the submit, which alone is charged."""
+
+    def request(self) -> VideoRequest:
+        media = Media(MediaKind.IMAGE, "", "image", MediaRole.FIRST_FRAME, media_file(picture()))
+        return replace(REQUEST, media=(media,))
+
+    async def test_they_go_to_the_account_that_submits(self) -> None:
+        provider = UploadingProvider()
+        await House(provider).submit(passing(ONE), self.request())
+        assert provider.uploaded == [ONE.credential]
+        assert len(provider.submitted) == 1
+
+    async def test_without_files_there_is_nothing_to_hand_over(self) -> None:
+        provider = UploadingProvider()
+        by_address = Media(MediaKind.IMAGE, "https://h/a.png", "image", MediaRole.FIRST_FRAME)
+        await House(provider).submit(passing(ONE), replace(REQUEST, media=(by_address,)))
+        assert provider.uploaded == []
+
+    async def test_what_a_client_names_is_fetched_as_his(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        fetched: list[str] = []
+
+        async def fetch(self: Fetcher, url: str, *, max_bytes: int, param: str, who: str) -> IO[bytes]:
+            fetched.append(who)
+            return opened(picture())
+
+        monkeypatch.setattr(Fetcher, "fetch", fetch)
+        provider = UploadingProvider()
+        provider.cards = {name: replace(card, fetches_urls=False) for name, card in provider.cards.items()}
+        by_address = Media(MediaKind.IMAGE, "https://h/a.png", "image", MediaRole.FIRST_FRAME)
+        await House(provider).submit(passing(ONE), replace(REQUEST, media=(by_address,)))
+        assert (fetched, provider.uploaded) == ([passing(ONE).identity], [ONE.credential])
+
+    async def test_one_that_got_lost_is_sent_once_more(self) -> None:
+        provider = UploadingProvider(trouble(ErrorKind.UPLOAD_FAILED))
+        await House(provider).submit(passing(ONE), self.request())
+        assert (len(provider.uploaded), len(provider.submitted)) == (2, 1)
+
+    async def test_lost_twice_it_may_be_tried_again_and_no_account_is_blamed(self) -> None:
+        proxied = replace(ONE, proxy="http://p:1")
+        provider = UploadingProvider(trouble(ErrorKind.UPLOAD_FAILED), trouble(ErrorKind.UPLOAD_FAILED))
+        house = House(provider)
+        error = await house.refusal(passing(proxied, TWO), self.request())
+        assert (error.code, error.shape.should_retry, provider.submitted) == ("upstream_unavailable", True, [])
+        await house.submit(passing(proxied), self.request())
+        assert provider.uploaded[-1] == proxied.credential
+
+    @pytest.mark.parametrize("kind", [ErrorKind.INVALID_REQUEST, ErrorKind.CONTENT_REFUSED])
+    async def test_a_bad_picture_is_the_callers(self, kind: ErrorKind) -> None:
+        provider = UploadingProvider(trouble(kind))
+        house = House(provider)
+        assert (await house.refusal(passing(ONE, TWO), self.request())).shape.status == 400
+        assert (provider.uploaded, provider.submitted) == ([ONE.credential], [])
+        await house.submit(passing(ONE, TWO), self.request())
+        assert provider.uploaded[-1] == ONE.credential
+
+    async def test_an_account_that_is_refused_them_leads_to_the_next(self) -> None:
+        provider = UploadingProvider(trouble(ErrorKind.INVALID_CREDENTIAL))
+        await House(provider).submit(passing(ONE, TWO), self.request())
+        assert provider.uploaded == [ONE.credential, TWO.credential]
+        assert [credential for credential, _, _ in provider.submitted] == [TWO.credential]
+
+    async def test_their_time_does_not_count(self) -> None:
+        provider = UploadingProvider()
+        house = House(provider)
+        provider.on_upload = lambda: house.clock.move(10 * RESEND_WITHIN)
+        provider.submits = [trouble(ErrorKind.NO_CREDITS)]
+        await house.submit(passing(ONE, TWO), self.request())
+        assert provider.uploaded == [ONE.credential, TWO.credential]
+
+    async def test_nothing_is_charged_for_a_client_that_has_gone_meanwhile(self) -> None:
+        class GoneError(Exception):
+            pass
+
+        async def wanted() -> None:
+            raise GoneError
+
+        provider = UploadingProvider()
+        house = House(provider)
+        with pytest.raises(GoneError):
+            await house.tasks.submit(passing(ONE), self.request(), wanted=wanted)
+        assert (len(provider.uploaded), provider.submitted) == (1, [])

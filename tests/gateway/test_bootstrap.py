@@ -1,0 +1,154 @@
+"""A configuration that cannot be used stops the start with one line; one that can needs nobody to be there."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.app import create_app
+from gateway.archive.store import SCHEMES
+from gateway.bootstrap import open_archive, remember
+from gateway.core.clock import SystemClock
+from gateway.core.settings import ArchiveSettings, MediaSettings, Settings, SettingsError, load_settings
+from tests.process import running
+
+
+@pytest.fixture(autouse=True)
+def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def refused_start(**fields: Any) -> str:
+    with pytest.raises(SettingsError) as caught:
+        create_app(Settings.model_construct(**fields))
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def refused_settings() -> str:
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+# --- the archive ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["/srv/videos", "file:/srv/videos", "file://", "s3:bucket", "s3://", "ftp://h/x", "https://b.s3.example/p", "x"],
+)
+def test_an_address_that_is_none_of_an_archive(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ARCHIVE_URL", value)
+    said = refused_settings()
+    assert said.startswith("ARCHIVE_URL: file:///folder (three slashes")
+    assert all(f"{scheme}://" in said for scheme in SCHEMES)
+    assert said.endswith(" is wanted")
+
+
+@pytest.mark.parametrize("value", ["", "  "])
+def test_an_empty_address_is_no_archive(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ARCHIVE_URL", value)
+    settings = load_settings()
+    assert settings.archive_url is None
+    assert open_archive(settings) is None
+    assert remember(settings, SystemClock()).keeper is None
+
+
+@pytest.mark.parametrize(
+    ("line", "where"),
+    [
+        ("copies = 0", "archive.copies"),
+        ("copies = 33", "archive.copies"),
+        ("keep_days = 0", "archive.keep_days"),
+        ('follow = "perhaps"', "archive.follow"),
+        ("folow = true", "archive.folow: unknown key"),
+    ],
+)
+def test_a_table_of_the_archive_with_a_mistake(line: str, where: str, tmp_path: Path) -> None:
+    (tmp_path / "gateway.toml").write_text(f"[archive]\n{line}\n")
+    assert refused_settings().startswith(where)
+
+
+def test_the_archive_in_the_file(tmp_path: Path) -> None:
+    lines = ('archive_url = "s3://bucket/videos"', "[archive]", "follow = true", "keep_days = 30")
+    (tmp_path / "gateway.toml").write_text("\n".join(lines))
+    settings = load_settings()
+    assert (settings.archive_url, settings.archive) == (
+        "s3://bucket/videos",
+        ArchiveSettings(follow=True, keep_days=30),
+    )
+
+
+@pytest.mark.parametrize("below", ["", "/videos", "/a/b/c"], ids=["a file", "below a file", "deep below a file"])
+def test_a_folder_that_cannot_be_made(below: str, tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("")
+    assert refused_start(archive_url=(tmp_path / "taken").as_uri() + below).startswith("ARCHIVE_URL: ")
+
+
+@pytest.mark.parametrize("url", ["file://relative/folder", "s3:///no-bucket", "gs://", "az://container/no-account"])
+def test_an_address_that_its_store_cannot_use(url: str) -> None:
+    assert refused_start(archive_url=url).startswith("ARCHIVE_URL: ")
+
+
+def test_an_archive_without_its_package_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(sys.modules, "obstore", None)
+    monkeypatch.setitem(sys.modules, "obstore.store", None)
+    said = refused_start(archive_url=tmp_path.as_uri())
+    assert said == "ARCHIVE_URL: the archive needs a package of its own: pip install 'video-gateway[archive]'"
+    # Without an archive nobody misses it.
+    create_app(Settings.model_construct())
+
+
+def test_nobody_is_asked_before_there_is_something_to_keep(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    create_app(Settings.model_construct(archive_url="s3://bucket/videos"))
+    folder = tmp_path / "a" / "b c"
+    create_app(Settings.model_construct(archive_url=folder.as_uri()))
+    assert list(folder.iterdir()) == []
+
+
+def test_a_password_in_its_address_is_not_shown() -> None:
+    shown = Settings.model_construct(archive_url="s3://name:secret@bucket/videos").masked()
+    assert shown["archive_url"] == "s3://***@bucket/videos"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")
+def test_serve_says_it_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("")
+    url = (tmp_path / "taken").as_uri() + "/videos"
+    with running(tmp_path, "serve", "--port", "0", ARCHIVE_URL=url) as process:
+        assert process.wait() == 2
+        assert process.said.startswith("error: configuration: ARCHIVE_URL: ")
+        assert process.said.count("\n") == 1
+
+
+# --- what is fetched --------------------------------------------------------------------------------------------
+
+
+def test_shrinking_without_its_library_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    said = refused_start(media=MediaSettings(shrink=True))
+    assert said == "media.shrink needs Pillow: pip install 'video-gateway[images]'"
+    create_app(Settings.model_construct(media=MediaSettings()))
+
+
+@pytest.mark.parametrize("field", ["hosts", "denied_hosts"])
+@pytest.mark.parametrize("host", ["", "*", "a b", "https://example.com", "example.com/path", "1.2.3", "*.*.com"])
+def test_a_host_that_can_be_none(field: str, host: str) -> None:
+    said = refused_start(media=MediaSettings.model_validate({field: ("example.com", host)}))
+    assert said.startswith("media.hosts or media.denied_hosts: ")
+    assert repr(host) in said
+
+
+@pytest.mark.parametrize("host", ["example.com", "*.example.com", ".example.com", "192.0.2.1", "2001:db8::1", "[::1]"])
+def test_a_host_that_can_be_one(host: str) -> None:
+    create_app(Settings.model_construct(media=MediaSettings(hosts=(host,), denied_hosts=(host,))))
+
+
+@pytest.mark.parametrize("field", ["networks", "denied_networks"])
+def test_a_network_that_is_none(field: str, tmp_path: Path) -> None:
+    (tmp_path / "gateway.toml").write_text(f'[media]\n{field} = ["10.0.0.0/8", "10.0.0.0/99"]\n')
+    assert refused_settings().startswith(f"media.{field}.entry 2: ")

@@ -1,0 +1,247 @@
+"""Every number of the site has a kind, and a sentence that a person understands."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from providers.contract import Blame, ErrorKind, ProviderError
+from providers.jimeng.site.errors import (
+    CANCEL_PARTS,
+    KEY_PARTS,
+    KEYS,
+    MEANINGS,
+    SENTENCES,
+    TEXT_DECIDES,
+    Reason,
+    failure,
+    is_cancelled,
+    reason_of,
+    refusal,
+    refused_submit,
+)
+
+ROWS: dict[ErrorKind, tuple[str, ...]] = {
+    ErrorKind.INVALID_CREDENTIAL: ("1015", "34010105"),
+    ErrorKind.NO_CREDITS: ("1006", "5000", "4001", "121101"),
+    ErrorKind.RATE_LIMITED: ("1", "1057", "2014", "2020", "10020"),
+    ErrorKind.TOO_MANY_RUNNING: ("1010", "1310"),
+    ErrorKind.RESTRICTED: (
+        *("1018", "1019", "1021", "4013", "-4", "-6", "2035", "2043"),
+        *("1017", "34070104", "3000"),
+    ),
+    ErrorKind.CONTENT_REFUSED: (
+        *("2003", "2004", "2005", "2038", "2039", "2040", "2041", "2042", "2047", "1063"),
+        *("1159", "2048", "2050"),
+    ),
+    ErrorKind.INVALID_REQUEST: (
+        *("1000", "1001", "1002", "1161", "1162", "2008", "4002"),
+        *("1189", "1190", "2203", "2204"),
+    ),
+    ErrorKind.MODEL_NOT_FOUND: ("2061",),
+    ErrorKind.NOT_ENTITLED: ("3018", "3021", "4003", "4010"),
+    ErrorKind.UPSTREAM_ERROR: ("1014",),
+    ErrorKind.UPLOAD_FAILED: ("3020",),
+    ErrorKind.GENERATION_FAILED: ("2002", "2036", "5001", "5002"),
+}
+EVERY = [(code, kind) for kind, codes in ROWS.items() for code in codes]
+
+
+def test_the_table_has_these_rows_and_no_others() -> None:
+    assert {code: meaning.kind for code, meaning in MEANINGS.items()} == dict(EVERY)
+
+
+@pytest.mark.parametrize(("code", "kind"), EVERY)
+def test_a_refusal_keeps_its_number_and_says_what_to_do(code: str, kind: ErrorKind) -> None:
+    error = refusal(code, "raw")
+    assert (error.kind, error.code, error.detail) == (kind, code, "raw")
+    assert error.words
+    assert error.words.zh
+    assert error.words.en
+
+
+@pytest.mark.parametrize(("code", "kind"), EVERY)
+def test_a_failed_task_has_the_same_meaning(code: str, kind: ErrorKind) -> None:
+    error = failure(Reason(code, sentence="网站说明"))
+    assert (error.kind, error.code, error.detail) == (kind, code, "网站说明")
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [("5000", "积分不足"), ("1006", "积分不足"), ("2038", "内容违规"), ("5001", "生成失败"), ("", "生成失败")],
+)
+def test_the_sentences_that_were_asked_for(code: str, words: str) -> None:
+    assert words_of(failure(Reason(code))) == words
+
+
+@pytest.mark.parametrize(
+    ("code", "parts"),
+    [
+        ("1015", ("登录已失效", "us-")),
+        ("34010105", ("登录已失效", "前缀")),
+        ("2061", ("不提供此模型", "/v1/models")),
+        ("1161", ("多种语言",)),
+        ("1162", ("不支持的语言",)),
+        ("2003", ("内容违规", "输入的素材")),
+        ("2004", ("内容违规", "生成结果")),
+        ("2005", ("内容违规", "提示词")),
+        ("-6", ("msToken", "X-Bogus", "本网关不生成")),
+        ("34070104", ("msToken", "本网关不生成")),
+        ("1017", ("msToken",)),
+        ("3000", ("地区", "代理")),
+        ("1310", ("高峰期",)),
+    ],
+)
+def test_a_number_says_what_it_truly_means(code: str, parts: tuple[str, ...]) -> None:
+    for error in (refusal(code, ""), failure(Reason(code))):
+        assert all(part in words_of(error) for part in parts)
+
+
+def test_a_model_that_is_gone_is_nobodys_pause() -> None:
+    assert refusal("2061", "模型已不可用，请刷新界面后再试试").kind.blame is Blame.CALLER
+
+
+def test_a_number_without_a_meaning_is_shown() -> None:
+    error = failure(Reason("98765"))
+    assert error.kind is ErrorKind.GENERATION_FAILED
+    assert words_of(error) == "生成失败 (错误码: 98765)"
+    for unknown in (refusal("98765", "odd"), refused_submit(Reason("98765", sentence="odd"))):
+        assert (unknown.kind, unknown.code, unknown.detail) == (ErrorKind.UPSTREAM_ERROR, "98765", "odd")
+        assert "98765" in words_of(unknown)
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "kind"),
+    [
+        ("4001", "not enough credits", ErrorKind.NO_CREDITS),
+        ("4001", "", ErrorKind.NO_CREDITS),
+        ("4001", "content violates our policy", ErrorKind.CONTENT_REFUSED),
+        ("4001", "内容违规", ErrorKind.CONTENT_REFUSED),
+        ("4001", "credit policy", ErrorKind.NO_CREDITS),
+        ("1006", "Not enough credits left or no relevant benefits", ErrorKind.NO_CREDITS),
+        ("1006", "", ErrorKind.NO_CREDITS),
+        ("1006", "invalid parameter", ErrorKind.INVALID_REQUEST),
+    ],
+)
+def test_a_number_with_two_meanings_means_what_the_text_beside_it_says(code: str, text: str, kind: ErrorKind) -> None:
+    assert code in TEXT_DECIDES
+    assert refusal(code, text).kind is kind
+    assert failure(Reason(code, sentence=text)).kind is kind
+    assert failure(Reason(code, text=text)).kind is kind
+
+
+@pytest.mark.parametrize("errmsg", ["login error", "Login Error: expired"])
+@pytest.mark.parametrize("ret", ["777", "34010199"])
+def test_a_login_error_under_an_unknown_number_is_a_refused_login(ret: str, errmsg: str) -> None:
+    assert refusal(ret, errmsg).kind is ErrorKind.INVALID_CREDENTIAL
+    assert refusal(ret, "another error").kind is ErrorKind.UPSTREAM_ERROR
+
+
+class TestKeysAndSentences:
+    @pytest.mark.parametrize("key", KEYS)
+    def test_a_key_decides_without_a_number(self, key: str) -> None:
+        assert failure(Reason(key=key)).kind is KEYS[key].kind
+        assert refused_submit(Reason(key=key)).kind is KEYS[key].kind
+        # The site has been seen to write a key into the field of the number.
+        assert refused_submit(Reason(code=key)).kind is KEYS[key].kind
+        assert refusal("98765", "odd", {"fail_starling_key": key}).kind is KEYS[key].kind
+
+    @pytest.mark.parametrize(("part", "meaning"), KEY_PARTS)
+    def test_a_part_of_an_unknown_key(self, part: str, meaning: Any) -> None:
+        assert failure(Reason(key=f"web_{part.upper()}_toast")).kind is meaning.kind
+
+    @pytest.mark.parametrize(("part", "meaning"), SENTENCES)
+    def test_a_part_of_a_sentence(self, part: str, meaning: Any) -> None:
+        error = failure(Reason(sentence=f"很抱歉，{part.title()}，请重试"))
+        assert (error.kind, error.code) == (meaning.kind, "")
+
+    def test_the_number_goes_before_the_key_and_the_key_before_the_sentence(self) -> None:
+        risk, text = "web_risk_control_message_reject_generation", "内容违规"
+        assert failure(Reason("2002", risk, text)).kind is ErrorKind.GENERATION_FAILED
+        assert failure(Reason("98765", risk, text)).kind is ErrorKind.RESTRICTED
+        assert failure(Reason("98765", "new_key", text)).kind is ErrorKind.CONTENT_REFUSED
+
+    def test_a_key_alone_is_shown(self) -> None:
+        error = refused_submit(Reason(key="web_new_toast"))
+        assert (error.kind, error.detail) == (ErrorKind.UPSTREAM_ERROR, "web_new_toast")
+
+
+class TestDataOfARefusal:
+    def test_the_sites_own_sentence_is_shown(self) -> None:
+        data = {"fail_code": "4013", "fail_starling_message": "Couldn't generate due to unusual activity."}
+        error = refusal("-6", "shark not pass reject", data)
+        assert (error.kind, error.code) == (ErrorKind.RESTRICTED, "-6")
+        assert error.detail == "Couldn't generate due to unusual activity."
+        assert "X-Bogus" in words_of(error)
+
+    def test_permission_denied_for_want_of_browser_proofs_closes_no_model(self) -> None:
+        assert refusal("3018", "permission denied").kind is ErrorKind.NOT_ENTITLED
+        proof = refusal("3018", "permission denied", {"aigc_data": None, "fail_code": "1017"})
+        assert (proof.kind, proof.code) == (ErrorKind.RESTRICTED, "3018")
+        assert "X-Bogus" in words_of(proof)
+
+    def test_it_tells_what_an_unknown_number_means(self) -> None:
+        assert refusal("98765", "x", {"fail_code": "2047"}).kind is ErrorKind.CONTENT_REFUSED
+        # A number with a row needs no help.
+        assert refusal("1000", "x", {"fail_code": "2047"}).kind is ErrorKind.INVALID_REQUEST
+
+    def test_secrets_are_removed_from_every_text(self) -> None:
+        def redact(text: str) -> str:
+            return text.replace("secret", "***")
+
+        assert refusal("1", "my secret", redact=redact).detail == "my ***"
+        assert refusal("1", "", {"fail_starling_message": "secret"}, redact=redact).detail == "***"
+        error = refused_submit(Reason("secret", sentence="a secret"), redact=redact)
+        assert "secret" not in f"{error} {error.words}"
+
+
+class TestCancelled:
+    @pytest.mark.parametrize("part", CANCEL_PARTS)
+    def test_by_a_part_of_the_sentence_or_of_the_key(self, part: str) -> None:
+        for reason in (Reason(sentence=f"You: {part}!"), Reason(key=f"web_{part}_toast")):
+            error = failure(reason)
+            assert (error.kind, error.code) == (ErrorKind.CANCELLED, "cancelled")
+
+    @pytest.mark.parametrize("code", ["", "98765", "2002"])
+    def test_whatever_number_says_no_more_than_that_it_failed(self, code: str) -> None:
+        assert is_cancelled(Reason(code, sentence="你已取消生成，积分已返还"))
+
+    @pytest.mark.parametrize("reason", [Reason("2038"), Reason(key="ErrMessage_APP_OutputVideoRisk"), Reason("1019")])
+    def test_not_where_something_else_is_told(self, reason: Reason) -> None:
+        told = Reason(reason.code, reason.key, "已取消")
+        assert not is_cancelled(told)
+        assert failure(told).kind is not ErrorKind.CANCELLED
+
+
+def test_account_trouble_is_told_from_the_callers() -> None:
+    assert refusal("1019", "").kind.blame is Blame.ACCOUNT
+    assert refusal("2003", "").kind.blame is Blame.CALLER
+    assert refusal("5001", "").kind.blame is Blame.UPSTREAM
+
+
+FIELDS = st.sampled_from(["fail_code", "fail_starling_key", "fail_starling_message", "fail_msg", "other"])
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=12)
+    | st.sampled_from([*KEYS, *MEANINGS]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(FIELDS, inner, max_size=4),
+    max_leaves=10,
+)
+
+
+@given(VALUES, st.text(max_size=8) | st.sampled_from(sorted(MEANINGS)), st.text(max_size=20))
+def test_no_shape_of_a_refusal_is_an_exception(data: Any, ret: str, errmsg: str) -> None:
+    reason = reason_of(data)
+    for error in (refusal(ret, errmsg, data), refused_submit(reason), failure(reason)):
+        assert isinstance(error, ProviderError)
+        assert error.words
+        assert isinstance(error.code, str) and isinstance(error.detail, str)
+
+
+def words_of(error: ProviderError) -> str:
+    assert error.words
+    return error.words.zh

@@ -1,0 +1,119 @@
+"""What several want at the same time is made once; what fails ends the others."""
+
+import asyncio
+
+import pytest
+
+from providers.single_flight import Shared, all_of
+
+
+class Maker:
+    """Makes numbers, each when it is let."""
+
+    def __init__(self) -> None:
+        self.made = 0
+        self.go = asyncio.Event()
+        self.error: Exception | None = None
+
+    async def __call__(self) -> int:
+        self.made += 1
+        mine = self.made
+        await self.go.wait()
+        if self.error is not None:
+            raise self.error
+        return mine
+
+
+@pytest.fixture
+def now() -> list[float]:
+    return [0.0]
+
+
+@pytest.fixture
+def shared(now: list[float]) -> Shared[str, int]:
+    return Shared(2, 10.0, lambda: now[0])
+
+
+async def started(shared: Shared[str, int], make: Maker, *ways: object) -> list["asyncio.Task[int]"]:
+    tasks = [asyncio.create_task(shared.get("k", make, way=str(way))) for way in ways]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    return tasks
+
+
+async def test_it_is_made_once_for_all_who_ask_meanwhile_and_after(shared: Shared[str, int]) -> None:
+    make = Maker()
+    tasks = await started(shared, make, 1, 1, 1)
+    make.go.set()
+    assert await asyncio.gather(*tasks) == [1, 1, 1]
+    assert await shared.get("k", make) == 1
+    assert make.made == 1
+
+
+async def test_it_is_made_anew_after_a_while_and_when_forgotten(shared: Shared[str, int], now: list[float]) -> None:
+    make = Maker()
+    make.go.set()
+    await shared.get("k", make)
+    now[0] = 10.0
+    assert await shared.get("k", make) == 2
+    shared.forget("k")
+    shared.forget("nobody")
+    assert await shared.get("k", make) == 3
+
+
+async def test_only_so_many_are_remembered(shared: Shared[str, int]) -> None:
+    make = Maker()
+    make.go.set()
+    for key in ("a", "b", "c", "a"):
+        await shared.get(key, make)
+    assert make.made == 4
+
+
+async def test_an_error_is_everybodys_and_nobodys_afterwards(shared: Shared[str, int]) -> None:
+    make = Maker()
+    make.error = OSError("no")
+    tasks = await started(shared, make, 1, 1)
+    make.go.set()
+    assert [type(found) for found in await asyncio.gather(*tasks, return_exceptions=True)] == [OSError, OSError]
+    make.error = None
+    assert await shared.get("k", make) == 2
+
+
+async def test_another_way_does_not_wait_for_the_first(shared: Shared[str, int]) -> None:
+    make = Maker()
+    tasks = await started(shared, make, 1, 2)
+    assert make.made == 2
+    make.go.set()
+    assert sorted(await asyncio.gather(*tasks)) == [1, 2]
+
+
+async def test_when_the_one_who_makes_it_is_cancelled_the_next_one_does(shared: Shared[str, int]) -> None:
+    make = Maker()
+    first, second = await started(shared, make, 1, 1)
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    make.go.set()
+    assert await second == 2
+
+
+async def test_all_of_keeps_the_order_and_raises_the_first_failure_when_the_others_have_ended() -> None:
+    ended = []
+
+    async def gives(value: int, pause: int) -> int:
+        try:
+            for _ in range(pause):
+                await asyncio.sleep(0)
+            if value < 0:
+                raise ValueError(value)
+            return value
+        finally:
+            ended.append(value)
+
+    assert await all_of([gives(1, 3), gives(2, 1)]) == [1, 2]
+    ended.clear()
+    with pytest.raises(ValueError, match="-1"):
+        await all_of([gives(5, 1000), gives(-1, 1), gives(-2, 1000)])
+    assert sorted(ended) == [-2, -1, 5]
+    assert await all_of([]) == []

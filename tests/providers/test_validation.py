@@ -1,0 +1,352 @@
+"""A request against a card: defaults, sizes, roles, and every bad field at once."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from providers.contract import (
+    SOUND_FIELD,
+    ErrorKind,
+    FieldProblem,
+    FieldReason,
+    Media,
+    MediaRole,
+    ModelCard,
+    ProviderError,
+    VideoRequest,
+    Words,
+)
+from providers.media_files import MediaKind
+from providers.sizes import nominal_size, parse_size
+from providers.validation import approach, settle, spell_seconds
+
+FIRST, LAST, REFERENCE = MediaRole.FIRST_FRAME, MediaRole.LAST_FRAME, MediaRole.REFERENCE_IMAGE
+
+TEXT = ModelCard(
+    name="text",
+    provider="x",
+    durations=(5, 10, 12),
+    duration=5,
+    resolutions=("720p", "1080p"),
+    resolution="720p",
+    ratios=("16:9", "9:16"),
+    ratio="16:9",
+    fields=frozenset({"seed"}),
+)
+PIXELS = replace(
+    TEXT,
+    sizes={
+        ("720p", "16:9"): "1280x720",
+        ("720p", "9:16"): "720x1280",
+        ("1080p", "16:9"): "1920x1080",
+    },
+)
+FRAMES = replace(
+    TEXT,
+    media_sets=(frozenset({FIRST}), frozenset({FIRST, LAST})),
+    resolutions=(),
+    resolution=None,
+)
+REFERENCES = replace(
+    TEXT, media_sets=(frozenset({REFERENCE}), frozenset({FIRST, REFERENCE})), media_limits={REFERENCE: 3}
+)
+OPEN = ModelCard(name="open", provider="x", open=True)
+
+
+def image(param: str = "image_url", role: MediaRole | None = None, url: str = "https://h/a.png") -> Media:
+    return Media(MediaKind.IMAGE, url, param, role)
+
+
+def problems(card: ModelCard, request: VideoRequest) -> tuple[FieldProblem, ...]:
+    with pytest.raises(ProviderError) as caught:
+        settle(card, request)
+    assert caught.value.kind is ErrorKind.INVALID_REQUEST
+    return caught.value.fields
+
+
+def test_what_was_not_said_becomes_the_default_of_the_card() -> None:
+    settled = settle(PIXELS, VideoRequest("text", "cat"))
+    assert (settled.duration, settled.resolution, settled.ratio, settled.size) == (5, "720p", "16:9", "1280x720")
+
+
+@pytest.mark.parametrize(
+    ("size", "resolution", "ratio"),
+    [("1920x1080", "1080p", "16:9"), ("1920*1080", "1080p", "16:9"), ("720X1280", "720p", "9:16")],
+)
+def test_a_size_says_resolution_and_ratio(size: str, resolution: str, ratio: str) -> None:
+    for card in (TEXT, PIXELS):
+        settled = settle(card, VideoRequest("text", "cat", size=size))
+        assert (settled.resolution, settled.ratio) == (resolution, ratio)
+
+
+def test_a_size_is_only_a_ratio_where_the_model_has_no_resolutions() -> None:
+    card = replace(TEXT, resolutions=(), resolution=None)
+    settled = settle(card, VideoRequest("text", "cat", size="1920x1080"))
+    assert (settled.resolution, settled.ratio) == (None, "16:9")
+
+
+@pytest.mark.parametrize("size", ["big", "1280", "1280x", "1000x1000", "640x360"])
+def test_a_size_the_model_cannot_make_is_refused(size: str) -> None:
+    for card in (TEXT, PIXELS):
+        (problem,) = problems(card, VideoRequest("text", "cat", size=size))
+        assert (problem.param, problem.reason) == ("size", FieldReason.NOT_ALLOWED)
+        assert problem.allowed
+
+
+def test_a_size_that_contradicts_the_ratio_is_refused() -> None:
+    (problem,) = problems(PIXELS, VideoRequest("text", "cat", size="1280x720", ratio="9:16"))
+    assert (problem.param, problem.reason) == ("size", FieldReason.CONFLICT)
+
+
+def test_a_ratio_that_has_no_size_in_a_tier_is_refused_with_the_tiers_own() -> None:
+    (problem,) = problems(PIXELS, VideoRequest("text", "cat", resolution="1080p", ratio="9:16"))
+    assert (problem.param, problem.allowed) == ("ratio", ("16:9",))
+
+
+def test_every_bad_field_is_named_at_once_with_what_is_allowed() -> None:
+    request = VideoRequest(
+        "text", "", duration=7, ratio="2:1", resolution="4k", watermark=True, shot_type="multi", audio=False
+    )
+    found = {problem.param: problem for problem in problems(TEXT, request)}
+    assert set(found) == {"prompt", "duration", "ratio", "resolution", "watermark", "shot_type", "audio"}
+    assert found["duration"].allowed == ("5", "10", "12")
+    assert found["ratio"].allowed == ("16:9", "9:16")
+    assert found["resolution"].allowed == ("720p", "1080p")
+    assert found["watermark"].reason is FieldReason.UNSUPPORTED
+    assert found["prompt"].reason is FieldReason.MISSING
+
+
+def test_a_choice_the_model_does_not_have_is_unsupported() -> None:
+    card = replace(TEXT, resolutions=(), resolution=None, ratios=(), ratio=None, durations=(), duration=None)
+    request = VideoRequest("text", "cat", duration=5, ratio="16:9", resolution="720p")
+    assert {(p.param, p.reason) for p in problems(card, request)} == {
+        ("duration", FieldReason.UNSUPPORTED),
+        ("ratio", FieldReason.UNSUPPORTED),
+        ("resolution", FieldReason.UNSUPPORTED),
+    }
+
+
+def test_a_size_may_be_of_a_ratio_that_is_not_written_in_lowest_terms() -> None:
+    card = replace(TEXT, ratios=("21:9",), ratio="21:9", resolutions=(), resolution=None)
+    assert settle(card, VideoRequest("text", "cat", size="1680x720")).ratio == "21:9"
+
+
+def test_limits_on_seeds_and_on_all_inputs_together() -> None:
+    (problem,) = problems(replace(TEXT, max_seed=7), VideoRequest("text", "cat", seed=8))
+    assert (problem.param, problem.allowed) == ("seed", ("0–7",))
+    media = tuple(image("images", REFERENCE) for _ in range(3))
+    (problem,) = problems(replace(REFERENCES, media_total=2), VideoRequest("m", "cat", media=media))
+    assert (problem.param, problem.allowed) == ("images", ("≤ 2",))
+
+
+class TestNearest:
+    @pytest.mark.parametrize(("asked", "given"), [(4, 5), (8, 10), (7, 5), (12, 12), (20, 12), (1, 5)])
+    def test_duration(self, asked: int, given: int) -> None:
+        assert approach(TEXT, VideoRequest("m", "x", duration=asked)).duration == given
+
+    @pytest.mark.parametrize(
+        ("card", "asked", "ratio", "resolution", "size"),
+        [
+            (TEXT, "1024x1792", "9:16", "1080p", None),
+            (TEXT, "1280x720", "16:9", "720p", None),
+            (PIXELS, "1792x1024", None, None, "1920x1080"),
+            (PIXELS, "720x1280", None, None, "720x1280"),
+        ],
+    )
+    def test_size(
+        self, card: ModelCard, asked: str, ratio: str | None, resolution: str | None, size: str | None
+    ) -> None:
+        near = approach(card, VideoRequest("m", "x", size=asked))
+        assert (near.ratio, near.resolution, near.size) == (ratio, resolution, size)
+        assert settle(card, near).duration == 5
+
+    @given(st.integers(-5, 100), st.from_regex(r"[1-9][0-9]{1,4}x[1-9][0-9]{1,4}", fullmatch=True))
+    def test_whatever_is_asked_settles(self, seconds: int, size: str) -> None:
+        for card in (TEXT, PIXELS):
+            assert settle(card, approach(card, VideoRequest("m", "x", duration=seconds, size=size)))
+
+    @given(st.text(max_size=12))
+    def test_what_is_no_size_is_left_to_be_refused(self, size: str) -> None:
+        assert approach(TEXT, VideoRequest("m", "x", size=size)).size in (size, None)
+
+
+@pytest.mark.parametrize(
+    ("resolution", "ratio", "size"),
+    [
+        ("720p", "16:9", "1280x720"),
+        ("1080p", "9:16", "1080x1920"),
+        (None, None, "1280x720"),
+        ("720p", "21:9", "1680x720"),
+        ("4k", "adaptive", "3840x2160"),
+        ("2k", "1:1", "1440x1440"),
+        ("tall", None, "1280x720"),
+        ("720p", "1:1", "720x720"),
+    ],
+)
+def test_nominal_sizes(resolution: str | None, ratio: str | None, size: str) -> None:
+    assert nominal_size(resolution, ratio) == size
+
+
+def test_resolutions_are_compared_without_case() -> None:
+    assert settle(TEXT, VideoRequest("text", "cat", resolution="1080P")).resolution == "1080p"
+
+
+def test_an_open_card_checks_nothing() -> None:
+    request = VideoRequest("open", "", duration=99, ratio="x", size="y", watermark=True)
+    assert settle(OPEN, request) == request
+
+
+class TestMedia:
+    def test_unlabelled_images_become_frames_in_order(self) -> None:
+        settled = settle(FRAMES, VideoRequest("m", "cat", media=(image(), image("image"))))
+        assert [item.role for item in settled.media] == [FIRST, LAST]
+
+    def test_a_labelled_frame_keeps_its_place(self) -> None:
+        settled = settle(FRAMES, VideoRequest("m", "cat", media=(image("first_frame", FIRST), image())))
+        assert [item.role for item in settled.media] == [FIRST, LAST]
+
+    def test_they_become_references_where_that_is_asked_for_or_all_there_is(self) -> None:
+        settled = settle(REFERENCES, VideoRequest("m", "cat", media=(image(),), reference_mode=True))
+        assert settled.media[0].role is REFERENCE
+        only = replace(REFERENCES, media_sets=(frozenset({REFERENCE}),))
+        assert settle(only, VideoRequest("m", "cat", media=(image(),))).media[0].role is REFERENCE
+
+    def test_an_open_card_takes_frames(self) -> None:
+        settled = settle(OPEN, VideoRequest("m", "cat", media=(image(), image())))
+        assert [item.role for item in settled.media] == [FIRST, LAST]
+
+    def test_a_video_for_a_model_that_works_on_one(self) -> None:
+        card = replace(TEXT, media_sets=(frozenset({MediaRole.VIDEO}),))
+        clip = Media(MediaKind.VIDEO, "https://h/a.mp4", "video_file_1")
+        assert settle(card, VideoRequest("m", "cat", media=(clip,))).media[0].role is MediaRole.VIDEO
+
+    def test_a_text_model_refuses_an_image_and_says_the_way_out(self) -> None:
+        card = replace(TEXT, media_hint=Words("去别处", "go elsewhere"))
+        (problem,) = problems(card, VideoRequest("m", "cat", media=(image(),)))
+        assert (problem.param, problem.reason, problem.hint) == (
+            "image_url",
+            FieldReason.UNSUPPORTED,
+            Words("去别处", "go elsewhere"),
+        )
+
+    def test_references_are_counted_together_and_clips_make_the_video_shorter(self) -> None:
+        card = replace(
+            REFERENCES,
+            durations=(5, 10, 15),
+            references_total=3,
+            media_sets=(frozenset({REFERENCE, MediaRole.REFERENCE_VIDEO}), frozenset({REFERENCE})),
+            media_limits={REFERENCE: 3, MediaRole.REFERENCE_VIDEO: 3},
+            durations_with={MediaRole.REFERENCE_VIDEO: (5, 10)},
+        )
+        clip = Media(MediaKind.VIDEO, "https://h/a.mp4", "video_file_1", MediaRole.REFERENCE_VIDEO)
+        pictures = (image("images", REFERENCE),) * 3
+        assert settle(card, VideoRequest("m", "cat", duration=15, media=pictures)).duration == 15
+        found = problems(card, VideoRequest("m", "cat", duration=15, media=(*pictures, clip)))
+        assert {(problem.param, problem.allowed) for problem in found} == {
+            ("duration", ("5", "10")),
+            ("video_file_1", ("3",)),
+        }
+        near = approach(card, VideoRequest("m", "cat", duration=15, media=(*pictures[:2], clip)))
+        assert near.duration == 10
+
+    def test_more_pictures_than_frames_are_too_many(self) -> None:
+        (problem,) = problems(FRAMES, VideoRequest("m", "cat", media=(image("images"),) * 4))
+        assert (problem.param, problem.reason, problem.allowed) == ("images", FieldReason.TOO_MANY, ("2",))
+
+    def test_a_missing_input_is_named(self) -> None:
+        (problem,) = problems(FRAMES, VideoRequest("m", "cat"))
+        assert (problem.param, problem.reason) == ("first_frame", FieldReason.MISSING)
+
+    def test_a_last_frame_alone_lacks_the_first(self) -> None:
+        (problem,) = problems(FRAMES, VideoRequest("m", "cat", media=(image("last_frame", LAST),)))
+        assert (problem.param, problem.reason) == ("first_frame", FieldReason.MISSING)
+
+    def test_a_set_that_does_not_go_together_is_a_conflict(self) -> None:
+        card = replace(TEXT, media_sets=(frozenset({FIRST}), frozenset({REFERENCE})))
+        media = (image("first_frame", FIRST), image("images", REFERENCE))
+        (problem,) = problems(card, VideoRequest("m", "cat", media=media))
+        assert (problem.param, problem.reason) == ("images", FieldReason.CONFLICT)
+
+    def test_too_many_of_a_kind(self) -> None:
+        media = tuple(image("images", REFERENCE) for _ in range(4))
+        (problem,) = problems(REFERENCES, VideoRequest("m", "cat", media=media))
+        assert (problem.param, problem.allowed) == ("images", ("reference_image ≤ 3",))
+
+    def test_an_image_stands_in_for_the_prompt(self) -> None:
+        assert settle(FRAMES, VideoRequest("m", "", media=(image(),))).prompt == ""
+
+
+@pytest.mark.parametrize(
+    ("seconds", "spelled"),
+    [((5, 10, 12), ("5", "10", "12")), (range(4, 16), ("4–15",)), ((3, 4), ("3", "4")), ((), ())],
+)
+def test_seconds_are_spelled_as_people_write_them(seconds: tuple[int, ...], spelled: tuple[str, ...]) -> None:
+    assert spell_seconds(seconds) == spelled
+
+
+@given(st.integers(10, 99999), st.integers(10, 99999), st.sampled_from("xX*×"))
+def test_sizes_are_read_back(width: int, height: int, joint: str) -> None:
+    assert parse_size(f"{width}{joint}{height}") == (width, height)
+
+
+@given(st.text(), st.integers(), st.text(), st.text(), st.text())
+def test_settling_ends_in_a_request_or_in_problems(
+    prompt: str, duration: int, ratio: str, tier: str, size: str
+) -> None:
+    request = VideoRequest("m", prompt, duration=duration, ratio=ratio, resolution=tier, size=size)
+    for card in (TEXT, PIXELS, FRAMES):
+        settled = request
+        fields: tuple[FieldProblem, ...] = ()
+        try:
+            settled = settle(card, request)
+        except ProviderError as error:
+            fields = error.fields
+        assert fields or settled.duration in card.durations
+
+
+def test_an_open_card_counts_its_inputs_where_it_says_how_many() -> None:
+    card = ModelCard("m", "p", open=True, media_total=3, media_limits={MediaRole.REFERENCE_IMAGE: 2})
+
+    def settled(*kinds: MediaKind) -> VideoRequest:
+        media = tuple(Media(kind, f"https://h/{number}", f"f{number}") for number, kind in enumerate(kinds))
+        return settle(card, VideoRequest("m", media=media, reference_mode=True))
+
+    image, video = MediaKind.IMAGE, MediaKind.VIDEO
+    assert len(settled(image, image, video).media) == 3
+    for kinds in ((image, image, image), (image, video, video, video)):
+        with pytest.raises(ProviderError) as caught:
+            settled(*kinds)
+        assert caught.value.fields
+
+
+def test_frames_and_references_together_say_how_all_become_references() -> None:
+    sets: tuple[frozenset[MediaRole], ...] = (
+        frozenset(),
+        frozenset({MediaRole.FIRST_FRAME}),
+        frozenset({MediaRole.REFERENCE_IMAGE}),
+        frozenset({MediaRole.REFERENCE_IMAGE, MediaRole.REFERENCE_VIDEO}),
+    )
+    card = ModelCard("m", "p", media_sets=sets, media_limits={MediaRole.REFERENCE_IMAGE: 5})
+    media = (
+        Media(MediaKind.IMAGE, "https://h/a", "image_file_1"),
+        Media(MediaKind.VIDEO, "https://h/b", "video_file_1"),
+    )
+    with pytest.raises(ProviderError) as caught:
+        settle(card, VideoRequest("m", "p", media=media))
+    assert "omni_reference" in (caught.value.fields[0].hint or Words("", "")).en
+    assert settle(card, VideoRequest("m", "p", media=media, reference_mode=True)).media[0].role == "reference_image"
+
+
+def test_a_sound_is_an_input_where_the_model_has_no_field_for_it() -> None:
+    sound = Media(MediaKind.AUDIO, "https://h/a.mp3", "audio_url")
+    request = VideoRequest("m", "p", sound=sound)
+    with_role = ModelCard("m", "p", media_sets=(frozenset(), frozenset({MediaRole.DRIVING_AUDIO})))
+    settled = settle(with_role, request)
+    assert (settled.sound, [item.role for item in settled.media]) == (None, [MediaRole.DRIVING_AUDIO])
+    with_field = ModelCard("m", "p", fields=frozenset({SOUND_FIELD}))
+    assert settle(with_field, request) == request
+    with pytest.raises(ProviderError) as caught:
+        settle(ModelCard("m", "p"), request)
+    assert caught.value.fields[0].param == "audio_url"
