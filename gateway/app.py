@@ -14,7 +14,7 @@ from gateway.api.error_responses import refuse, refuse_http
 from gateway.api.middleware import BodyLimit, Failures, RequestContext
 from gateway.api.poll_endpoint import FastPolls
 from gateway.api.routes import accounts, generations, models, openai_videos, operations, tokens
-from gateway.bootstrap import assemble, remember
+from gateway.bootstrap import Memory, assemble, remember
 from gateway.core.clock import Clock, SystemClock
 from gateway.core.errors import GatewayError
 from gateway.core.settings import Settings, load_settings, settings_file
@@ -91,7 +91,7 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncGenerator[None, None]:
         async with memory.http, aclosing(memory.fetcher), memory.background as background:
-            background.start(DailyGifts(memory.clock, lambda: app.state.parts).run())
+            background.start(_daily_gifts(app, memory).run())
             if reload:
                 background.start(Reloader(app.state, memory, load_settings, settings_file()).run())
             yield
@@ -119,3 +119,12 @@ def create_app(
     app.router.redirect_slashes = False
     app.state.parts = parts
     return app
+
+
+def _daily_gifts(app: Starlette, memory: Memory) -> DailyGifts:
+    return DailyGifts(
+        memory.clock,
+        memory.pool,
+        lambda: app.state.parts.care,
+        lambda: app.state.parts.settings.rotation.receive_daily,
+    )

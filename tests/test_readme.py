@@ -70,7 +70,7 @@ def test_the_wire_watch_names_places_that_are_there() -> None:
     text = (ROOT / "providers" / "README.md").read_text("utf-8")
     for path in re.findall(r"`((?:jimeng|dashscope|sandbox)/[\w./]*)`", text):
         assert (ROOT / "providers" / path).exists(), path
-    for path, names in re.findall(r"`((?:jimeng|dashscope)/\w+\.py)`: ((?:`\w+`(?:, )?)+)", text):
+    for path, names in re.findall(r"`((?:jimeng|dashscope)/[\w/]+\.py)`: ((?:`\w+`(?:, )?)+)", text):
         source = (ROOT / "providers" / path).read_text("utf-8")
         for name in re.findall(r"`(\w+)`", names):
             assert re.search(rf"^(?:class )?{name}\b", source, re.MULTILINE), (path, name)

@@ -8,9 +8,12 @@ from dataclasses import dataclass, field
 from cachetools import LRUCache
 
 from gateway.core.errors import refused
-from gateway.task_ids.signed import NO_OWNER, TAG_BYTES
 from providers.contract import Account
 from providers.registry import Registry
+
+TAG_BYTES = 6
+NO_OWNER = "0" * (2 * TAG_BYTES)
+"""Owner of tasks of pass-through callers: whoever holds the account's credential."""
 
 MAX_CREDENTIALS = 50
 """Credentials in one header. A submit may be tried with each of them."""

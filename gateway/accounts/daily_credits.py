@@ -5,8 +5,9 @@ import math
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta, timezone
 
+from gateway.accounts.checks import Care
 from gateway.accounts.health import AccountState
-from gateway.api.context import Parts
+from gateway.accounts.pool import AccountPool
 from gateway.core.clock import Clock
 from gateway.core.errors import GatewayError
 from gateway.core.logs import GATEWAY, where
@@ -33,10 +34,14 @@ class DailyGifts:
     An account whose minute had passed at the start waits for the next day: whoever ran before has taken its gift.
     """
 
-    def __init__(self, clock: Clock, parts: Callable[[], Parts]) -> None:
-        """`parts` gives the parts that are in force, since a new configuration replaces them."""
+    def __init__(
+        self, clock: Clock, pool: AccountPool, care: Callable[[], Care], is_enabled: Callable[[], bool]
+    ) -> None:
+        """`care` and `is_enabled` give what is in force, since a new configuration replaces both."""
         self._clock = clock
-        self._parts = parts
+        self._pool = pool
+        self._care = care
+        self._is_enabled = is_enabled
         self._looked_at = clock.now()
         self._late: dict[str, float] = {}
         """When to try again, by tag."""
@@ -52,22 +57,22 @@ class DailyGifts:
 
     async def take(self) -> None:
         """Take the gifts that have come due since this was called last."""
-        parts, before, now = self._parts(), self._looked_at, self._clock.now()
+        care, before, now = self._care(), self._looked_at, self._clock.now()
         self._looked_at = now
-        accounts = [managed.account for managed in parts.pool.managed if parts.care.gives(managed.account)]
+        accounts = [managed.account for managed in self._pool.managed if care.gives(managed.account)]
         due = [account for account in accounts if before < _moment(account, now) <= now or self._is_late(account, now)]
-        if due and parts.settings.rotation.receive_daily:
+        if due and self._is_enabled():
             # An account in trouble is let alone; it is asked once the trouble is over, on the same day.
-            resting = [account for account in due if parts.pool.standing(account).state in _LET_ALONE]
+            resting = [account for account in due if self._pool.standing(account).state in _LET_ALONE]
             for account in resting:
                 self._late[account.tag] = now + RETRY_SECONDS
-            await self._take(parts, [account for account in due if account not in resting])
+            await self._take(care, [account for account in due if account not in resting])
 
     def _is_late(self, account: Account, now: float) -> bool:
         return self._late.get(account.tag, math.inf) <= now and now - _moment(account, now) >= 0
 
-    async def _take(self, parts: Parts, due: Sequence[Account]) -> None:
-        for account, answer in zip(due, await parts.care.each(due, parts.care.receive), strict=True):
+    async def _take(self, care: Care, due: Sequence[Account]) -> None:
+        for account, answer in zip(due, await care.each(due, care.receive), strict=True):
             fields = {"account": account.label, "provider": account.provider}
             self._late.pop(account.tag, None)
             if isinstance(answer, GatewayError):

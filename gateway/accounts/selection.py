@@ -2,9 +2,9 @@
 
 import random
 from collections.abc import Callable, Sequence
-from typing import Literal, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
-PolicyName = Literal["round_robin", "least_busy", "random", "fill_first"]
+from gateway.core.settings import PolicyName
 
 
 class Candidate(Protocol):

@@ -6,8 +6,21 @@ from collections.abc import Sequence
 from gateway.accounts.health import AccountState
 from gateway.accounts.pool import Standing
 from gateway.core.errors import GatewayError, from_provider
-from gateway.core.messages import ACCOUNT_STATES, ERRORS, filled, spell_time
+from gateway.core.messages import ERRORS, filled, spell_time
 from providers.contract import ProviderError, Words
+
+ACCOUNT_STATES: dict[AccountState, Words] = {
+    AccountState.READY: Words("{count} 个可用但本次未尝试", "{count} ready and not tried this time"),
+    AccountState.FULL: Words("{count} 个任务已满", "{count} with as many tasks as may run"),
+    AccountState.RATE_LIMITED: Words("{count} 个请求过频", "{count} asked too often"),
+    AccountState.RESTRICTED: Words("{count} 个被风控限制", "{count} under risk control"),
+    AccountState.NO_CREDITS: Words("{count} 个积分不足", "{count} without credits"),
+    AccountState.EXPIRED: Words("{count} 个登录失效", "{count} with an expired login"),
+    AccountState.NOT_ENTITLED: Words("{count} 个无权使用该模型", "{count} without this model"),
+    AccountState.UNREACHABLE: Words("{count} 个代理不通", "{count} behind a proxy that leads nowhere"),
+    AccountState.PAUSED: Words("{count} 个已暂停", "{count} paused by the operator"),
+}
+"""How many accounts are in a state, never which."""
 
 _RETURNING = frozenset(
     {

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Literal, cast
 
-from gateway.accounts.health import AccountState
 from providers.contract import FieldProblem, FieldReason, Phase, Queue, TaskState, Words
 
 Language = Literal["zh", "en"]
@@ -253,19 +252,6 @@ _STATES: dict[Phase, Words] = {
     Phase.COMPLETED: Words("视频生成完成", "The video is finished"),
     Phase.FAILED: Words("生成失败", "The generation failed"),
 }
-
-ACCOUNT_STATES: dict[AccountState, Words] = {
-    AccountState.READY: Words("{count} 个可用但本次未尝试", "{count} ready and not tried this time"),
-    AccountState.FULL: Words("{count} 个任务已满", "{count} with as many tasks as may run"),
-    AccountState.RATE_LIMITED: Words("{count} 个请求过频", "{count} asked too often"),
-    AccountState.RESTRICTED: Words("{count} 个被风控限制", "{count} under risk control"),
-    AccountState.NO_CREDITS: Words("{count} 个积分不足", "{count} without credits"),
-    AccountState.EXPIRED: Words("{count} 个登录失效", "{count} with an expired login"),
-    AccountState.NOT_ENTITLED: Words("{count} 个无权使用该模型", "{count} without this model"),
-    AccountState.UNREACHABLE: Words("{count} 个代理不通", "{count} behind a proxy that leads nowhere"),
-    AccountState.PAUSED: Words("{count} 个已暂停", "{count} paused by the operator"),
-}
-"""How many accounts are in a state, never which."""
 
 _PLACE = Words("，第 {place} 位", ", place {place}")
 _ETA = Words("，预计 {eta}", ", about {eta} to go")

@@ -28,7 +28,6 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from gateway.accounts.selection import PolicyName
 from providers.jimeng.site.session import CURRENT
 
 DEFAULT_FILE = "gateway.toml"
@@ -40,6 +39,9 @@ _SERVICE_LINK = re.compile(r"GATEWAY_(?:SERVICE|PORT)_")
 
 _USERINFO = re.compile(r"://[^@\s]+@")
 
+
+PolicyName = Literal["round_robin", "least_busy", "random", "fill_first"]
+"""How submits are spread over accounts."""
 
 Stamp = tuple[int, int, int]
 """What tells one version of a file from the next."""

@@ -14,12 +14,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import IO, Protocol
 
-from gateway.api.schemas.media_fields import unreadable
 from gateway.core.errors import GatewayError, invalid
 from gateway.core.logs import GATEWAY, where
 from gateway.core.messages import ERRORS, spell_bytes
 from gateway.media.fetcher import SPOOL_BYTES
 from gateway.media.resize import shrink_to
+from gateway.media.unreadable import unreadable
 from providers.contract import (
     FieldProblem,
     FieldReason,

@@ -17,11 +17,10 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from gateway.accounts.callers import NO_OWNER, TAG_BYTES
+
 PREFIX = "video_"
 MAX_LENGTH = 160
-TAG_BYTES = 6
-NO_OWNER = "0" * (2 * TAG_BYTES)
-"""Owner of tasks of pass-through callers: whoever holds the account's credential."""
 MAX_MODEL_BYTES = 50
 """UTF-8 bytes of a model's name that surely fit beside a number or a UUID."""
 

@@ -1,9 +1,9 @@
 """Videos made of other videos: what a remix, an edit and an extension ask the providers for."""
 
 from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
 
 from gateway.accounts.callers import Caller
-from gateway.api.schemas.requests import ReuseBody
 from gateway.core.errors import GatewayError, as_passing, from_provider, invalid
 from gateway.core.messages import ERRORS
 from gateway.tasks.model_catalog import FORMER_NAMES
@@ -19,6 +19,19 @@ from providers.contract import (
     VideoRequest,
 )
 from providers.media_files import MediaKind
+
+
+@dataclass(frozen=True, slots=True)
+class Derivation:
+    """What an edit or an extension asks for. The earlier video is given by its id, or as `clip`. `seconds` is what an
+    extension adds, and the length of what an edit makes."""
+
+    prompt: str
+    model: str | None = None
+    seconds: int | None = None
+    video_id: str | None = None
+    clip: Media | None = None
+
 
 EDIT_MODEL, EXTEND_MODEL = "wan2.7-videoedit", "wan2.7-i2v"
 
@@ -42,14 +55,14 @@ async def remix_request(tasks: Tasks, who: Caller, id: str, prompt: str) -> Vide
     return VideoRequest(old.model, prompt, duration=old.seconds or None, size=old.size or None)
 
 
-async def edit_request(tasks: Tasks, who: Caller, body: ReuseBody) -> VideoRequest:
+async def edit_request(tasks: Tasks, who: Caller, order: Derivation) -> VideoRequest:
     """A video changed by a model that works on one. Raises GatewayError."""
-    return await _on_a_video(tasks, who, body, EDIT_MODEL, MediaRole.VIDEO)
+    return await _on_a_video(tasks, who, order, EDIT_MODEL, MediaRole.VIDEO)
 
 
-async def extension_request(tasks: Tasks, who: Caller, body: ReuseBody) -> VideoRequest:
+async def extension_request(tasks: Tasks, who: Caller, order: Derivation) -> VideoRequest:
     """A video that goes on from another one. Raises GatewayError."""
-    return await _on_a_video(tasks, who, body, EXTEND_MODEL, MediaRole.FIRST_CLIP)
+    return await _on_a_video(tasks, who, order, EXTEND_MODEL, MediaRole.FIRST_CLIP)
 
 
 def finished(task: Task) -> Result:
@@ -79,8 +92,10 @@ def _video_of(tasks: Tasks, who: Caller, task: Task, role: MediaRole) -> Media:
     return Media(MediaKind.VIDEO, "", "video", role, read=read)
 
 
-async def _on_a_video(tasks: Tasks, who: Caller, body: ReuseBody, default_model: str, role: MediaRole) -> VideoRequest:
-    model = default_model if body.model is None or body.model in FORMER_NAMES else body.model
+async def _on_a_video(
+    tasks: Tasks, who: Caller, order: Derivation, default_model: str, role: MediaRole
+) -> VideoRequest:
+    model = default_model if order.model is None or order.model in FORMER_NAMES else order.model
     offer = await tasks.catalog.offer(who)
     card = tasks.catalog.card(model)
     if role not in card.roles and MediaRole.REFERENCE_VIDEO in card.roles and frozenset() in card.media_sets:
@@ -88,14 +103,14 @@ async def _on_a_video(tasks: Tasks, who: Caller, body: ReuseBody, default_model:
         role = MediaRole.REFERENCE_VIDEO
     if role not in card.roles or not offer.cards_of(card):
         raise GatewayError("not_supported", ERRORS["not_by_this_model"], values={"model": card.name})
-    media, seconds = body.clip(role), 0
-    if body.video_id:
-        old = await tasks.status(who, body.video_id)
+    media, seconds = replace(order.clip, role=role) if order.clip else None, 0
+    if order.video_id:
+        old = await tasks.status(who, order.video_id)
         result = finished(old)
         media = _video_of(tasks, who, old, role)
         seconds = old.seconds or round(result.duration or 0)
     if media is None:
         raise invalid([FieldProblem("video", FieldReason.MISSING, ("{id}", "https://…"))])
     # The length of an extension is told with the clip it goes on from.
-    duration = seconds + body.seconds if role is MediaRole.FIRST_CLIP and body.seconds else body.seconds
-    return VideoRequest(card.name, body.prompt, duration=duration, media=(media,))
+    duration = seconds + order.seconds if role is MediaRole.FIRST_CLIP and order.seconds else order.seconds
+    return VideoRequest(card.name, order.prompt, duration=duration, media=(media,))

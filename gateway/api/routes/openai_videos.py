@@ -11,11 +11,11 @@ from gateway.accounts.callers import Caller
 from gateway.api.context import caller, insists, json_answer, language, note, parts, poll_headers, submit_once
 from gateway.api.file_responses import archived_content, not_satisfiable, stream_content
 from gateway.api.schemas.body_parser import read_object
-from gateway.api.schemas.requests import ReuseBody, parse_generation, parse_reuse
+from gateway.api.schemas.requests import parse_generation, parse_reuse
 from gateway.archive.archive import UnsatisfiableRangeError
 from gateway.core.errors import CODES, GatewayError, describe, invalid, refused
 from gateway.core.messages import ERRORS, Language
-from gateway.tasks.derived import edit_request, extension_request, finished, remix_request
+from gateway.tasks.derived import Derivation, edit_request, extension_request, finished, remix_request
 from gateway.tasks.idempotency import fingerprint_of
 from gateway.tasks.service import Tasks
 from gateway.tasks.view import Task
@@ -164,14 +164,14 @@ async def characters(request: Request) -> Response:
 
 
 async def _reuse(
-    request: Request, what: str, make: Callable[[Tasks, Caller, ReuseBody], Awaitable[VideoRequest]]
+    request: Request, what: str, make: Callable[[Tasks, Caller, Derivation], Awaitable[VideoRequest]]
 ) -> Response:
     who = caller(request)
     async with read_object(request, parts(request).settings.limits.body_bytes) as fields:
         body = parse_reuse(fields)
 
         async def wished() -> VideoRequest:
-            return await make(parts(request).tasks, who, body)
+            return await make(parts(request).tasks, who, body.derivation())
 
         asked = (what, dict(body))
         return await _submit(request, who, asked, wished, prompt=body.prompt, remixed_from=body.video_id)

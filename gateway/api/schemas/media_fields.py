@@ -8,9 +8,9 @@ from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from gateway.api.schemas.body_parser import UnreadableFile
-from gateway.core.messages import filled
+from gateway.media.unreadable import READABLE, unreadable
 from providers.contract import Media, MediaRole, Words
-from providers.media_files import TYPES, MediaFile, MediaKind, foreign_type_of
+from providers.media_files import TYPES, MediaFile, MediaKind
 
 MAX_INPUTS = 20
 
@@ -23,32 +23,15 @@ WANTED: dict[str, str] = {
     "address": "https://…, data:image/…;base64,…",
     "one_only": "1",
     "file_id": "https://…, data:image/…;base64,…",
-    "not_media": "; ".join(", ".join(names) for names in TYPES.values()),
+    "not_media": READABLE,
     **{f"not_{kind}": ", ".join(TYPES[kind]) for kind in MediaKind},
 }
 """What is allowed instead, by the kind of the problem."""
 
-_EMPTY = Words("文件是空的，请重新选择文件", "The file is empty: choose it again")
-_FOREIGN = Words(
-    "{kind} 格式的文件没有上游能读取，请转换后再传，可用格式：{readable}",
-    "No upstream reads {kind}: convert it first, to one of {readable}",
-)
-_UNKNOWN = Words(
-    "文件内容无法识别，可用格式：{readable}",
-    "Its content is nothing that can be read here; what can: {readable}",
-)
 _ONE_ONLY = Words(
     "该字段只接受一个输入；多个请用 images[]（或 image_file_1、image_file_2 …）",
     "This field takes one input: several go into images[], or image_file_1, image_file_2, …",
 )
-
-
-def unreadable(head: bytes, readable: str = WANTED["not_media"]) -> Words:
-    """Why a file cannot be used that begins with these bytes, and what to do. `readable` are the types that can be."""
-    if not head:
-        return _EMPTY
-    kind = foreign_type_of(head)
-    return filled(_FOREIGN, kind=kind, readable=readable) if kind else filled(_UNKNOWN, readable=readable)
 
 
 def hint_for(value: object, kind: str) -> Words | None:

@@ -36,6 +36,7 @@ from gateway.api.schemas.media_fields import (
 from gateway.core.errors import GatewayError, invalid, refused
 from gateway.core.messages import ERRORS
 from gateway.task_ids.signed import MAX_MODEL_BYTES
+from gateway.tasks.derived import Derivation
 from providers.contract import FieldProblem, FieldReason, Media, MediaRole, VideoRequest
 from providers.media_files import NAMES, MediaFile, MediaKind
 
@@ -275,12 +276,11 @@ class ReuseBody(BaseModel):
         found = given if isinstance(given, str) else None
         return found if found and not is_address(found) else None
 
-    def clip(self, role: MediaRole) -> Media | None:
-        """The video itself, where it is given by address or as a file."""
+    def derivation(self) -> Derivation:
+        """The same in the words of `tasks`."""
         given = self.video.get("url") if isinstance(self.video, dict) else self.video
-        if isinstance(given, MediaFile) or is_address(given):
-            return media(MediaKind.VIDEO, given, "video", role)
-        return None
+        clip = media(MediaKind.VIDEO, given, "video") if isinstance(given, MediaFile) or is_address(given) else None
+        return Derivation(self.prompt, self.model, self.seconds, self.video_id, clip)
 
 
 Body = TypeVar("Body", bound=BaseModel)

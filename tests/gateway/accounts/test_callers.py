@@ -4,9 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.accounts.callers import MAX_CREDENTIALS, Callers, GatewayKey, parse_key
+from gateway.accounts.callers import MAX_CREDENTIALS, NO_OWNER, Callers, GatewayKey, parse_key
 from gateway.core.errors import GatewayError
-from gateway.task_ids.signed import NO_OWNER
 from providers.contract import Account
 from providers.dashscope.provider import DashScope
 from providers.jimeng.provider import Jimeng

@@ -1,16 +1,11 @@
 """The daily gift: every account once a day, at a minute of its own."""
 
-from types import SimpleNamespace
-from typing import Any, cast
-
 import pytest
 
 from gateway.accounts.checks import Care
 from gateway.accounts.daily_credits import LOOK_SECONDS, DailyGifts, minute_of
 from gateway.accounts.pool import AccountPool, ManagedAccount
-from gateway.api.context import Parts
 from gateway.core.background_tasks import Background
-from gateway.core.settings import RotationSettings
 from providers.contract import Account, ErrorKind, ProviderError
 from providers.registry import Registry
 from tests.clock import TestClock
@@ -41,10 +36,8 @@ class House:
         pool = self.pool = AccountPool(self.clock)
         pool.manage([ManagedAccount(account) for account in (*ACCOUNTS, OTHER)])
         registry = Registry([self.provider, ScriptedProvider()])
-        settings = SimpleNamespace(rotation=RotationSettings(receive_daily=wanted))
         care = Care(registry, pool, self.clock, Background())
-        parts = cast(Parts, cast(Any, SimpleNamespace(pool=pool, care=care, settings=settings)))
-        self.gifts = DailyGifts(self.clock, lambda: parts)
+        self.gifts = DailyGifts(self.clock, pool, lambda: care, lambda: wanted)
 
     async def live(self, seconds: float) -> None:
         end = self.clock.now() + seconds

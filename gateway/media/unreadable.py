@@ -1,0 +1,26 @@
+"""Why a file cannot be used as an input, and what to do."""
+
+from gateway.core.messages import filled
+from providers.contract import Words
+from providers.media_files import TYPES, foreign_type_of
+
+READABLE = "; ".join(", ".join(names) for names in TYPES.values())
+"""The media types that can be used, by kind."""
+
+_EMPTY = Words("文件是空的，请重新选择文件", "The file is empty: choose it again")
+_FOREIGN = Words(
+    "{kind} 格式的文件没有上游能读取，请转换后再传，可用格式：{readable}",
+    "No upstream reads {kind}: convert it first, to one of {readable}",
+)
+_UNKNOWN = Words(
+    "文件内容无法识别，可用格式：{readable}",
+    "Its content is nothing that can be read here; what can: {readable}",
+)
+
+
+def unreadable(head: bytes, readable: str = READABLE) -> Words:
+    """Why a file cannot be used that begins with these bytes, and what to do. `readable` are the types that can be."""
+    if not head:
+        return _EMPTY
+    kind = foreign_type_of(head)
+    return filled(_FOREIGN, kind=kind, readable=readable) if kind else filled(_UNKNOWN, readable=readable)
