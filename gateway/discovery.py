@@ -75,7 +75,7 @@ class Discovery:
     def __init__(self, clock: Clock, background: Background) -> None:
         self._clock = clock
         self._background = background
-        self._entries: LRUCache[str, _Entry] = LRUCache(_CACHED_ACCOUNTS)
+        self._entries: LRUCache[tuple[str, str], _Entry] = LRUCache(_CACHED_ACCOUNTS)
         self._sites: dict[tuple[str, str], ModelIndex] = {}
         self._waited: set[tuple[str, str]] = set()
         self._calls: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(_CALLS_AT_ONCE))
@@ -115,9 +115,11 @@ class Discovery:
             entry.tried_at = None
 
     def _entry(self, account: Account) -> _Entry:
-        entry = self._entries.get(account.key)
+        # A named account keeps its key when it moves to another site, and has another list there.
+        key = account.key, account.region
+        entry = self._entries.get(key)
         if entry is None:
-            entry = self._entries[account.key] = _Entry()
+            entry = self._entries[key] = _Entry()
         return entry
 
     def _read(self, provider: CanDiscover, account: Account, entry: _Entry) -> None:

@@ -137,6 +137,13 @@ async def test_a_new_configuration_reads_it_anew_and_serves_the_old_one_meanwhil
     assert await shop.settled() == ["new"]
 
 
+async def test_a_named_account_that_moves_to_another_site_has_that_sites_list(shop: Shop) -> None:
+    before, after = (Account("scripted", "s-4", name="main", region=region) for region in ("cn", "us"))
+    assert await shop.names(before) == ["old"]
+    shop.discovery.expire()
+    assert await shop.names(after) == ["new"]
+
+
 def test_a_model_answers_to_its_name_its_key_and_its_title_in_any_case() -> None:
     model = ModelCard("jimeng-video-seedance-2.5", "jimeng", key="dreamina_45", title="即梦 Seedance 2.5")
     index = ModelIndex([model], live=True)
