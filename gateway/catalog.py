@@ -172,7 +172,8 @@ class Offer:
                 except ProviderError as error:
                     refusal, by_card[id(own)] = refusal or error, None
             made = by_card[id(own)]
-            if made is not None:
+            # A card that fills in what the first one has no choice of makes another video.
+            if made is not None and made == next(iter(found.values()), made):
                 found[account] = made
         if not found and refusal is not None:
             raise from_provider(refusal) from refusal

@@ -137,6 +137,14 @@ class TestLiveModels:
         refusal = await house.refusal(passing(CN), VideoRequest("video-3.0", "cat", resolution="1080p"))
         assert refusal.param == "resolution"
 
+    async def test_accounts_whose_site_fills_in_what_the_first_one_lacks_are_left_out(self) -> None:
+        house, provider = self.house()
+        plain = card("video-3.0", "scripted")
+        provider.listed = {"cn": [plain], "us": [replace(plain, resolutions=("720p",), resolution="720p")]}
+        provider.submits = [trouble(ErrorKind.RATE_LIMITED)]
+        await house.refusal(passing(CN, US), VideoRequest("video-3.0", "cat"))
+        assert [(credential, request.resolution) for credential, _, request in provider.submitted] == [("s-cn-1", None)]
+
     async def test_the_upstreams_word_that_a_model_is_gone_refreshes_the_list_and_names_the_nearest(self) -> None:
         house, provider = self.house()
         await house.submit(passing(CN), VideoRequest("video-3.0", "cat"))
