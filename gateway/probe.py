@@ -192,9 +192,12 @@ _TOLD = re.compile(r"(?i)(?:^|_)(?:ret|code|err_?msg|msg|message|reason|status|s
 """Names of fields whose text is the upstream's own, and what a report is about."""
 _PRIVATE = re.compile(
     r"(?i)nick|screen|user|uid|mobile|phone|email|avatar|birth|token|secret|session|cookie|sign|prompt"
+    r"|(?:^|_)(?:text|title|name|description|author|owner|ip)$"
 )
-"""Names of fields that are the account holder's, whatever they look like."""
-_WORD = re.compile(r"[A-Za-z0-9_.:{}/ %+-]{0,80}")
+"""Names of fields that are the account holder's, whatever they look like: a draft's `text` is a part of the prompt, and
+`name` and `title` are those of a file or a person."""
+_WORD = re.compile(r"[A-Za-z0-9_.:{}/%+-]{0,80}")
+"""A word of the wire: one without a space, which sentences have."""
 _ID = re.compile(r"\d{8,}|[0-9a-fA-F]{16,}|[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-|[A-Za-z0-9+=_-]{40,}")
 _ADDRESS = re.compile(r"(?i)[a-z][a-z0-9+.-]*://|^//|^[\w-]+(?:\.[\w-]+)+/")
 _LONGEST_NUMBER = 10_000_000

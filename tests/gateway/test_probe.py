@@ -72,6 +72,14 @@ def test_sentences_of_the_upstream_stay() -> None:
     [
         ("prompt", "a cat"),
         ("description", "一只猫在沙滩上奔跑"),
+        ("description", "running"),
+        # A part of a prompt with references, as a draft writes it.
+        ("text", "let the person sing"),
+        ("text", "sing"),
+        ("title", "Holidays"),
+        ("name", "bob.png"),
+        ("author", "bob"),
+        ("x", "my cat at home"),
         ("nickname", "bob"),
         ("screen_name", "bob"),
         ("user_id", "1000001"),
