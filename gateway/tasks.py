@@ -108,7 +108,9 @@ class Tasks:
         def keys(account: Account) -> Iterable[str]:
             return self._places.submit_keys(caller, account, seed)
 
-        made = await self._submitter.find(provider, accounts, keys) if repeatable or find_only else None
+        # It may have been made with an account whose site has lost the model since.
+        all_accounts = caller.accounts_of(card.provider)
+        made = await self._submitter.find(provider, all_accounts, keys) if repeatable or find_only else None
         if made is not None:
             account, submission = made
             return self._found_again(caller, account, submission, card, named=named)

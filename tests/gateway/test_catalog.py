@@ -67,12 +67,14 @@ def live(name: str, *, regions: str = "cn us", **fields: object) -> ModelCard:
 class TestLiveModels:
     """Models that come and go at the sites of two accounts."""
 
-    def house(self, **options: object) -> tuple[House, DiscoveringProvider]:
+    def house(
+        self, provider: type[DiscoveringProvider] = DiscoveringProvider, **options: object
+    ) -> tuple[House, DiscoveringProvider]:
         table = [live("video-3.5"), live("video-3.0"), live("video-2.0")]
         site = [card("video-3.0", "scripted"), card("video-2.0", "scripted"), card("brand-new", "scripted")]
-        provider = DiscoveringProvider({"cn": site, "us": [card("video-3.5", "scripted")]}, cards=table)
+        playing = provider({"cn": site, "us": [card("video-3.5", "scripted")]}, cards=table)
         defaults = [(name, name) for name in ("video-3.5", "video-3.0", "video-2.0")]
-        return House(provider, defaults=defaults, **options), provider  # type: ignore[arg-type]
+        return House(playing, defaults=defaults, **options), playing  # type: ignore[arg-type]
 
     async def test_the_default_is_the_first_preference_that_the_site_has(self) -> None:
         house, _ = self.house()
@@ -201,6 +203,22 @@ class TestLiveModels:
         with pytest.raises(GatewayError) as caught:
             await house.tasks.submit(passing(CN), VideoRequest("scripted-model", "cat"), seed="s", repeatable=True)
         assert caught.value.code == "idempotency_mismatch"
+
+    async def test_a_repeat_finds_its_task_although_the_accounts_site_has_lost_the_model_since(self) -> None:
+        house, provider = self.house(provider=Remembering)
+        provider.listed = {"cn": [card("video-2.0", "scripted")], "us": [card("video-3.0", "scripted")]}
+        provider.submits = ["scripted-9"]
+        await provider.submit(VideoRequest("video-3.0", "cat"), CN, submit_key="earlier")
+        found = await house.tasks.submit(managed(CN, US), VideoRequest("video-3.0", "cat"), seed="s", repeatable=True)
+        assert found.upstream_id == "scripted-9"
+        assert len(provider.submitted) == 1
+
+
+class Remembering(DiscoveringProvider):
+    """One that knows for each account whether it has submitted anything."""
+
+    async def find(self, submit_key: str, account: Account) -> Submission | None:
+        return Submission("scripted-9") if account.credential in {who for who, _, _ in self.submitted} else None
 
 
 def test_nearest_names() -> None:
