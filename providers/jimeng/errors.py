@@ -110,14 +110,24 @@ _INPUT_REFUSED = Meaning(
 )
 _OUTPUT_REFUSED = Meaning(
     ErrorKind.CONTENT_REFUSED,
-    Words("内容违规：生成结果未通过审核", "What was generated was refused by content review"),
+    Words(
+        "内容违规：生成结果未通过审核，请修改提示词或更换素材后重试",
+        "What was generated was refused by content review; change the prompt or the inputs",
+    ),
 )
 _COPYRIGHT = Meaning(
     ErrorKind.CONTENT_REFUSED,
-    Words("内容违规：可能涉及版权", "The content was refused: it may infringe a copyright"),
+    Words(
+        "内容违规：可能涉及版权，请修改提示词或更换素材后重试",
+        "The content was refused, since it may infringe a copyright; change the prompt or the inputs",
+    ),
 )
 _PARAMETERS = Meaning(
-    ErrorKind.INVALID_REQUEST, Words("请求参数错误", "The site refused the parameters of the request")
+    ErrorKind.INVALID_REQUEST,
+    Words(
+        "请求参数错误：网站不接受这些参数，请改用其他参数或模型",
+        "The site refused the parameters of the request; try other values or another model",
+    ),
 )
 _MIXED_LANGUAGES = Meaning(
     ErrorKind.INVALID_REQUEST,
@@ -125,7 +135,10 @@ _MIXED_LANGUAGES = Meaning(
 )
 _UNSUPPORTED_LANGUAGE = Meaning(
     ErrorKind.INVALID_REQUEST,
-    Words("提示词使用了网站不支持的语言，请改用中文或英文", "The site does not support the language of the prompt"),
+    Words(
+        "提示词使用了网站不支持的语言，请改用中文或英文",
+        "The site does not support the language of the prompt; write it in Chinese or English",
+    ),
 )
 _MODEL_GONE = Meaning(
     ErrorKind.MODEL_NOT_FOUND,
@@ -136,7 +149,10 @@ _MODEL_GONE = Meaning(
 )
 _NOT_OPEN = Meaning(
     ErrorKind.NOT_ENTITLED,
-    Words("当前账号无权使用该模型或功能", "This account may not use this model or feature; try another one"),
+    Words(
+        "当前账号无权使用该模型或功能，请改用其他模型或账号",
+        "This account may not use this model or feature; try another model or account",
+    ),
 )
 _SIGNATURE = Meaning(
     ErrorKind.UPSTREAM_ERROR,

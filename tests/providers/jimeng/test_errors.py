@@ -98,6 +98,14 @@ def test_a_number_says_what_it_truly_means(code: str, parts: tuple[str, ...]) ->
         assert all(part in words_of(error) for part in parts)
 
 
+@pytest.mark.parametrize("code", ["1000", "1162", "2004", "1159", "3018"])
+def test_a_refusal_says_what_to_do_in_both_languages(code: str) -> None:
+    words = refusal(code, "").words
+    assert words
+    assert "请" in words.zh.replace("请求", "")
+    assert ";" in words.en
+
+
 def test_a_model_that_is_gone_is_nobodys_pause() -> None:
     assert refusal("2061", "模型已不可用，请刷新界面后再试试").kind.blame is Blame.CALLER
 
