@@ -78,7 +78,10 @@ class Discovery:
         self._entries: LRUCache[tuple[str, str], _Entry] = LRUCache(_CACHED_ACCOUNTS)
         self._sites: dict[tuple[str, str], ModelIndex] = {}
         self._waited: set[tuple[str, str]] = set()
-        self._calls: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(_CALLS_AT_ONCE))
+        # Callers choose the proxies of their own accounts: one that hangs must not hold up those without.
+        self._calls: defaultdict[tuple[str, bool], asyncio.Semaphore] = defaultdict(
+            lambda: asyncio.Semaphore(_CALLS_AT_ONCE)
+        )
 
     async def models(self, provider: Provider, account: Account) -> ModelIndex | None:
         """The live list of an account; None where the table counts. It never fails, and waits once for a site."""
@@ -129,7 +132,7 @@ class Discovery:
     async def _discover(self, provider: CanDiscover, account: Account, entry: _Entry) -> None:
         began, outcome = time.perf_counter(), "ok"
         try:
-            async with self._calls[account.provider]:
+            async with self._calls[account.provider, account.proxy is not None]:
                 index = ModelIndex(await provider.discover(account), live=True)
         except ProviderError as error:
             outcome = error.kind.value

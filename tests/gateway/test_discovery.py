@@ -76,6 +76,17 @@ async def test_another_account_of_the_site_is_served_at_once_and_read_in_the_bac
     assert await shop.names(ONE) == ["old"]
 
 
+async def test_accounts_whose_proxies_hang_hold_up_nobody_else(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(discovery, "WAIT_SECONDS", 0.01)
+    shop.provider.gate.clear()
+    for number in range(20):
+        await shop.names(Account("scripted", f"s-hung-{number}", region="us", proxy="http://h:1"))
+    await asyncio.sleep(0)
+    assert len(shop.provider.discovered) == 4
+    await shop.names(ONE)
+    assert shop.provider.discovered[4:] == ["s-1"]
+
+
 async def test_many_at_once_read_it_once(shop: Shop) -> None:
     assert await asyncio.gather(*(shop.names() for _ in range(20))) == [["old"]] * 20
     assert len(shop.provider.discovered) == 1
