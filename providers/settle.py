@@ -60,6 +60,11 @@ HAN_WEIGHT = Words(
     "This model takes {limit} characters at most, and a Chinese one counts as {weight}",
 )
 
+NO_KNOWN_WAY = Words(
+    "网关不支持此模型的任何生成方式，请改用其他模型",
+    "The gateway knows none of the ways in which this model makes videos: use another model",
+)
+
 _PICTURE_NEEDED = Words(
     "请用 image、image_url、input_reference 或 first_frame 传入图片",
     "Send a picture as image, image_url, input_reference or first_frame",
@@ -366,6 +371,8 @@ def _wrong_set(card: ModelCard, request: VideoRequest, given: frozenset[MediaRol
         absent = sorted(min(larger, key=len) - given)[0]
         hint = _PICTURE_NEEDED if absent is MediaRole.FIRST_FRAME and not given else None
         return FieldProblem(absent, FieldReason.MISSING, legal, hint=hint)
+    if not request.media:
+        return FieldProblem("model", FieldReason.UNSUPPORTED, legal, card.name, NO_KNOWN_WAY)
     references = MediaRole.REFERENCE_IMAGE in card.roles or MediaRole.REFERENCE_VIDEO in card.roles
     hint = AS_REFERENCES if references and given & set(_FRAMES) and not request.reference_mode else None
     return FieldProblem(request.media[-1].param, FieldReason.CONFLICT, legal, hint=hint)

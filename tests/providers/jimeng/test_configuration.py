@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from providers.contract import MediaRole, ModelCard, VideoRequest
+from providers.contract import MediaRole, ModelCard, ProviderError, VideoRequest
 from providers.files import MediaKind
 from providers.jimeng.configuration import parse_configuration
 from providers.jimeng.draft import wire_of
@@ -169,6 +169,16 @@ def test_a_model_that_the_site_does_not_offer_is_marked() -> None:
     (model,) = parse_configuration({"model_list": [entry(model_status=1)]})
     assert not model.offered
     assert not model.card().available
+
+
+@pytest.mark.parametrize("options", [[], [{"key": "input_media_type", "enum_val": {"string_value": ["edit"]}}]])
+def test_a_model_that_is_made_in_no_known_way_is_refused_by_name_and_never_a_default(options: list[Any]) -> None:
+    (model,) = parse_configuration({"model_list": [entry(options=options)]})
+    card = model.card()
+    assert not card.available
+    with pytest.raises(ProviderError) as caught:
+        settle(card, VideoRequest(card.name, "x"))
+    assert [problem.param for problem in caught.value.fields] == ["model"]
 
 
 def test_a_draft_model_is_marked() -> None:
