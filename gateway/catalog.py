@@ -52,6 +52,11 @@ class Catalog:
             found = self.registry[provider]
             await asyncio.gather(*(self._discovery.refresh(found, account) for account in caller.accounts_of(provider)))
 
+    def contradicted(self, account: Account) -> None:
+        """Note that the upstream does not have a model that the account's list names."""
+        if self._discovery is not None:
+            self._discovery.contradicted(account)
+
     def card(self, name: str) -> ModelCard:
         """The card of a model or of an alias, whoever has it. Raises GatewayError (404)."""
         card = self.registry.card(self.aliases.get(name, name))

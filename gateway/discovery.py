@@ -111,6 +111,12 @@ class Discovery:
         if entry.reading is not None:
             await asyncio.wait([entry.reading], timeout=WAIT_SECONDS)
 
+    def contradicted(self, account: Account) -> None:
+        """Read the list of an account anew when it is wanted next, as `refresh` does, and wait for nothing."""
+        entry, now = self._entry(account), self._clock.now()
+        if entry.refreshed_at is None or now - entry.refreshed_at >= REFRESH_SECONDS:
+            entry.refreshed_at, entry.tried_at = now, None
+
     def expire(self) -> None:
         """Read every list anew when it is wanted next, and serve the old one meanwhile: hosts may have changed."""
         self._waited.clear()

@@ -83,6 +83,7 @@ class Submitter:
         repeatable: bool = False,
         wanted: Wanted | None = None,
         sending: Sending = lambda facts: None,
+        lacking: Callable[[Account], None] = lambda account: None,
     ) -> tuple[Account, Submission]:
         """Submit with one of the accounts, of which there is at least one. **Charged.**
 
@@ -92,7 +93,7 @@ class Submitter:
         that another replica may be at the same submit: then an account that refuses is asked first whether it has it,
         since it may refuse because it does. `managed` says that the accounts are the gateway's own. `wanted` is asked
         before anything is charged that took long to prepare, `sending` is called before anything is sent that may be
-        charged.
+        charged, `lacking` for accounts whose site no longer has the model where another's may have it.
         """
         accounts, model = list(requests), next(iter(requests.values())).model
         failures: dict[str, ProviderError] = {}
@@ -126,6 +127,9 @@ class Submitter:
                         raise from_provider(error, model, _facts(account, model)) from error
                     sending(None)
                     failures |= {one.tag: error for one in sharing}
+                    if error.kind is ErrorKind.MODEL_NOT_FOUND:
+                        for one in sharing:
+                            lacking(one)
                 else:
                     lease.submitted(submission.id)
                     return account, submission

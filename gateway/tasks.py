@@ -127,6 +127,7 @@ class Tasks:
                     repeatable=repeatable,
                     wanted=wanted,
                     sending=sending,
+                    lacking=self.catalog.contradicted,
                 )
             except GatewayError as error:
                 if error.code != "model_not_found":

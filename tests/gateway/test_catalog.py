@@ -1,5 +1,6 @@
 """Which model is meant by a name, and where a client names none."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -167,6 +168,12 @@ class TestLiveModels:
         provider.submits = [trouble(ErrorKind.MODEL_NOT_FOUND, "2061")]
         await house.submit(passing(CN, OTHER_CN, US), VideoRequest("video-3.0", "cat"))
         assert [credential for credential, _, _ in provider.submitted] == ["s-cn-1", "s-us"]
+        # And the list of the first one's site is read anew.
+        provider.listed["cn"] = [card("video-2.0", "scripted")]
+        await house.tasks.catalog.offer(passing(CN, OTHER_CN, US))
+        await asyncio.sleep(0)
+        await house.submit(passing(CN, OTHER_CN, US), VideoRequest("video-3.0", "cat"))
+        assert [credential for credential, _, _ in provider.submitted][2:] == ["s-us"]
 
     async def test_while_the_site_is_away_the_table_of_the_region_counts(self) -> None:
         house, provider = self.house()
