@@ -128,7 +128,7 @@ class Offer:
             return self.card(request.model)
         names = (with_media if request.media else text for text, with_media in self._catalog.defaults)
         preferred = [card for name in names if (card := self._find(self._meant(name))) is not None]
-        others = (card for offered in self._offered for card in offered)
+        others = (card for offered in self._offered for card in offered if self._may_have(card, card.name))
         candidates = [card for card in (*preferred, *others) if card.available] or preferred
         if not candidates:
             with_media = self._catalog.defaults[0][bool(request.media)] if self._catalog.defaults else request.model
@@ -154,7 +154,8 @@ class Offer:
         for offered in self._offered:
             if offered.account.provider == card.provider:
                 own = card if card.open else offered.get(card.name)
-                if own is not None:
+                # A title that another account's site gives to a model may be the name of this one.
+                if own is not None and _same_model(own, card):
                     found[offered.account] = own
         return found
 
@@ -189,7 +190,8 @@ class Offer:
         found: dict[str, ModelCard] = {}
         for offered in self._offered:
             for card in offered:
-                found.setdefault(card.name, card)
+                if self._may_have(card, card.name):
+                    found.setdefault(card.name, card)
         former = [name for name in FORMER_NAMES if found and self._catalog.means_default(name)]
         found |= {name: self.card_for(VideoRequest(name)) for name in former}
         meant = {alias: self._find(name) for alias, name in self._catalog.aliases.items()}
@@ -205,8 +207,17 @@ class Offer:
         return self._catalog.aliases.get(name, name)
 
     def _find(self, name: str) -> ModelCard | None:
-        """The card of a name for the first account that has it."""
-        return next((card for offered in self._offered if (card := offered.get(name)) is not None), None)
+        """The card of a name for the first account that has it. Sites choose keys and titles as they like: a model that
+        is called so goes before one that answers to it, and no site takes a name that another model has here."""
+        found = [
+            card for offered in self._offered if (card := offered.get(name)) is not None and self._may_have(card, name)
+        ]
+        return next((card for card in found if card.name == name), found[0] if found else None)
+
+    def _may_have(self, card: ModelCard, name: str) -> bool:
+        """False where the name is that of another model, as the configuration and the providers' tables have it."""
+        known = self._catalog.registry.card(name)
+        return known is None or known.open or card.configured or _same_model(card, known)
 
     def _no_account(self, card: ModelCard) -> GatewayError:
         """Why none of the caller's accounts can serve a model."""
@@ -254,6 +265,12 @@ def nearest_names(name: str, names: Sequence[str]) -> list[str]:
 
 def _parts(name: str) -> frozenset[str]:
     return frozenset(re.split(r"[-_/ ]+", name.casefold()))
+
+
+def _same_model(one: ModelCard, other: ModelCard) -> bool:
+    """True for two cards of one model, as two sites have it."""
+    names = {one.name.casefold(), one.key.casefold()} - {""}
+    return one.provider == other.provider and not names.isdisjoint((other.name.casefold(), other.key.casefold()))
 
 
 def _takes(card: ModelCard, request: VideoRequest) -> bool:

@@ -118,12 +118,13 @@ class Jimeng:
         return found
 
     async def discover(self, account: Account) -> Sequence[ModelCard]:
-        """The models of the site's configuration."""
+        """The models of the site's configuration, without those that take nothing the gateway can give."""
         answer = await self._call(account, configuration.CONFIGURATION_PATH, configuration.CONFIGURATION_BODY)
-        listed = configuration.parse_configuration(answer.data)
-        if not listed:
+        listed = [self._live_card(model) for model in configuration.parse_configuration(answer.data)]
+        usable = [card for card in listed if card.media_sets]
+        if not usable:
             raise ProviderError(ErrorKind.UPSTREAM_ERROR, detail="the answer lists no models")
-        return [self._live_card(model) for model in listed]
+        return usable
 
     def _live_card(self, model: SiteModel) -> ModelCard:
         """A card of what the site lists, with what only the table knows."""

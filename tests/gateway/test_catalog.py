@@ -194,6 +194,28 @@ class TestLiveModels:
         provider.cards["raw_key"] = live("raw_key", regions="", open=True)
         assert (await house.submit(passing(CN), VideoRequest("raw_key", "cat"))).model == "raw_key"
 
+    async def test_a_title_takes_no_other_models_name(self) -> None:
+        house, provider = self.house()
+        provider.listed["cn"] = [live("impostor", title="video-3.5"), live("odd", title="video-2.0")]
+        # By name from the account whose site has it, and not by the title that stands first.
+        submitted = await house.submit(passing(CN, US), VideoRequest("video-3.5", "cat"))
+        assert (submitted.model, provider.submitted[0][0]) == ("video-3.5", "s-us")
+        # The table knows the name, and no site of the caller's has the model.
+        refusal = await house.refusal(passing(CN), VideoRequest("video-2.0", "cat"))
+        assert refusal.code == "model_not_found"
+        assert len(provider.submitted) == 1
+
+    async def test_a_site_takes_no_name_of_another_provider(self) -> None:
+        table = [live("video-3.5")]
+        provider = DiscoveringProvider({"cn": [live("other-model"), live("b", title="other-model")]}, cards=table)
+        other = ScriptedProvider("other", prefix="o-")
+        house = House(provider, others=[other], defaults=[("video-3.5", "video-3.5")])
+        caller = passing(CN, Account("other", "o-1"))
+        await house.submit(caller, VideoRequest("other-model", "cat"))
+        assert (provider.submitted, len(other.submitted)) == ([], 1)
+        assert (await house.refusal(passing(CN), VideoRequest("other-model", "cat"))).code == "invalid_api_key"
+        assert (await house.tasks.catalog.offer(caller)).cards()["other-model"].provider == "other"
+
     async def test_an_unknown_name_is_told_with_the_nearest(self) -> None:
         house, _ = self.house()
         refusal = await house.refusal(passing(CN), VideoRequest("video-3", "cat"))

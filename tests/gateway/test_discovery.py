@@ -76,15 +76,48 @@ async def test_another_account_of_the_site_is_served_at_once_and_read_in_the_bac
     assert await shop.names(ONE) == ["old"]
 
 
-async def test_accounts_whose_proxies_hang_hold_up_nobody_else(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_list_read_through_a_proxy_is_lent_to_accounts_behind_it_alone(shop: Shop) -> None:
+    proxied, beside, elsewhere = (
+        Account("scripted", f"p-{number}", region="cn", proxy=f"http://{host}:1080")
+        for number, host in enumerate(("evil", "evil", "other"))
+    )
+    shop.provider.listed["cn"] = [NEW]
+    assert await shop.names(proxied) == ["new"]
+    shop.provider.gate.clear()
+    assert await shop.names(beside) == ["new"]
+    shop.provider.listed["cn"] = [OLD]
+    shop.provider.gate.set()
+    assert await shop.names(ONE) == ["old"]
+    # What was read without any proxy is the site's own word.
+    shop.provider.gate.clear()
+    assert await shop.names(elsewhere) == ["old"]
+    assert await shop.names(TWO) == ["old"]
+
+
+async def test_a_proxy_that_hangs_holds_up_no_other_list(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(discovery, "WAIT_SECONDS", 0.01)
     shop.provider.gate.clear()
-    for number in range(20):
-        await shop.names(Account("scripted", f"s-hung-{number}", region="us", proxy="http://h:1"))
-    await asyncio.sleep(0)
-    assert len(shop.provider.discovered) == 4
-    await shop.names(ONE)
-    assert shop.provider.discovered[4:] == ["s-1"]
+    for number in range(10):
+        await shop.names(Account("scripted", f"p-{number}", region="cn", proxy="http://slow:1080"))
+    waiting = asyncio.create_task(shop.names())
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert shop.provider.discovered[-1] == "s-1"
+    shop.provider.gate.set()
+    assert await waiting == ["old"]
+
+
+async def test_credentials_without_end_do_not_queue_without_end(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(discovery, "WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(discovery, "_MOST_PENDING", 5)
+    shop.provider.gate.clear()
+    for number in range(10):
+        await shop.names(Account("scripted", f"x-{number}", region="cn"))
+    shop.provider.gate.set()
+    assert await shop.settled(Account("scripted", "x-0", region="cn")) == ["old"]
+    assert len(shop.provider.discovered) == 5
+    assert await shop.settled() == ["old"]
+    assert shop.provider.discovered[-1] == "s-1"
 
 
 async def test_many_at_once_read_it_once(shop: Shop) -> None:

@@ -1,6 +1,7 @@
 """The site's configuration of video models, parsed: the captured forms, and whatever else may come."""
 
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -218,3 +219,34 @@ def test_a_spoiled_configuration_gives_models_that_can_be_used_or_none(data: st.
 @given(anything)
 def test_whatever_is_no_configuration_lists_nothing(data: Any) -> None:
     assert parse_configuration(data) == []
+
+
+def enum(key: str, values: list[str]) -> dict[str, Any]:
+    return {"key": key, "enum_val": {"string_value": values}}
+
+
+def slider(high: int) -> dict[str, Any]:
+    return {"key": "duration_ms", "duration_val": {"min": 1, "max": high, "step": 1}}
+
+
+def test_a_list_without_end_costs_little_time_and_memory() -> None:
+    words = [f"r{number}" for number in range(100_000)]
+    options = [enum("resolution", words), enum("input_media_type", words), slider(2**62)]
+    began = time.process_time()
+    (model,) = parse_configuration({"model_list": [entry(options=options, model_name="x" * 10**6)]})
+    assert time.process_time() - began < 0.5
+    assert len(model.resolutions) == 100
+    assert model.seconds == tuple(range(1, 601))
+    assert len(model.title) == 100
+
+
+def test_a_ratio_has_two_sides() -> None:
+    (model,) = parse_configuration(
+        {"model_list": [entry(options=[enum("video_aspect_ratio", ["0:0", "5:0", "٣:٤", "16:9"])])]}
+    )
+    assert model.ratios == ("16:9",)
+
+
+def test_a_title_is_a_line_that_can_be_shown() -> None:
+    (model,) = parse_configuration({"model_list": [entry(model_name=" Seed\x1b[2J\u202edance\n2.5\x00 ")]})
+    assert model.title == "Seed[2Jdance 2.5"
