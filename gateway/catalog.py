@@ -46,16 +46,18 @@ class Catalog:
         offered = await asyncio.gather(*(self._offered_to(account) for account in caller.accounts))
         return Offer(self, caller, offered)
 
-    async def refresh(self, caller: Caller, provider: str) -> None:
-        """Read anew what the caller's accounts of a provider have: the upstream said that a model is gone."""
-        if self._discovery is not None:
-            found = self.registry[provider]
-            await asyncio.gather(*(self._discovery.refresh(found, account) for account in caller.accounts_of(provider)))
+    async def refresh(self, accounts: Sequence[Account]) -> None:
+        """Read anew what these accounts have: their upstream said that a model is gone."""
+        discovery = self._discovery
+        if discovery is not None:
+            reads = (discovery.refresh(self.registry[account.provider], account) for account in accounts)
+            await asyncio.gather(*reads)
 
-    def contradicted(self, account: Account) -> None:
-        """Note that the upstream does not have a model that the account's list names."""
+    def contradicted(self, accounts: Sequence[Account]) -> None:
+        """The same, when the accounts are looked at next."""
         if self._discovery is not None:
-            self._discovery.contradicted(account)
+            for account in accounts:
+                self._discovery.contradicted(account)
 
     def card(self, name: str) -> ModelCard:
         """The card of a model or of an alias, whoever has it. Raises GatewayError (404)."""
@@ -134,6 +136,20 @@ class Offer:
             with_media = self._catalog.defaults[0][bool(request.media)] if self._catalog.defaults else request.model
             return self.card(with_media)
         return next((card for card in candidates if _takes(card, request)), candidates[0])
+
+    def wanted(self, request: VideoRequest) -> tuple[ModelCard, GatewayError | None]:
+        """The card as `card_for` gives it. Where none of the accounts has the model any more, the card that is known of
+        it, and the refusal: an earlier submit of it may still be looked up.
+
+        Raises GatewayError (404) for a name that nobody knows.
+        """
+        try:
+            return self.card_for(request), None
+        except GatewayError as error:
+            known = self._catalog.registry.card(self._meant(request.model))
+            if known is None or not self._caller.accounts_of(known.provider):
+                raise
+            return known, error
 
     def card(self, name: str) -> ModelCard:
         """The card of a model or an alias. Raises GatewayError (404) as `card_for` does."""

@@ -114,16 +114,17 @@ class Discovery:
         return known
 
     async def refresh(self, provider: Provider, account: Account) -> None:
-        """Read the list of an account anew, since the upstream has just contradicted it."""
+        """Read the list of an account anew, since the upstream has just contradicted it. A reading that began before
+        does not count."""
         if not isinstance(provider, CanDiscover):
             return
         entry = self._entry(account)
-        now = self._clock.now()
-        if entry.reading is None and (entry.refreshed_at is None or now - entry.refreshed_at >= REFRESH_SECONDS):
-            entry.refreshed_at = now
-            self._read(provider, account, entry)
-        if entry.reading is not None:
-            await asyncio.wait([entry.reading], timeout=WAIT_SECONDS)
+        self.contradicted(account)
+        for _ in range(2):
+            if entry.reading is None and entry.tried_at is None:
+                self._read(provider, account, entry)
+            if entry.reading is not None:
+                await asyncio.wait([entry.reading], timeout=WAIT_SECONDS)
 
     def contradicted(self, account: Account) -> None:
         """Read the list of an account anew when it is wanted next, as `refresh` does, and wait for nothing."""
@@ -183,9 +184,12 @@ class Discovery:
                 )
             entry.failed = True
         else:
-            # Accounts of one site mostly have the same list: they share it.
-            shared = self._lent(account)
+            # Accounts of one site mostly have the same list: they share it, and what changes for one does for all.
+            shared, before = self._lent(account), entry.index
             entry.index = shared if shared is not None and shared.cards == index.cards else index
+            for other in self._entries.values() if before is not None and before is not entry.index else ():
+                if other.index is before:
+                    other.index = entry.index
             site.index = entry.index
             entry.failed = False
         finally:

@@ -93,7 +93,7 @@ class Submitter:
         that another replica may be at the same submit: then an account that refuses is asked first whether it has it,
         since it may refuse because it does. `managed` says that the accounts are the gateway's own. `wanted` is asked
         before anything is charged that took long to prepare, `sending` is called before anything is sent that may be
-        charged, `lacking` for accounts whose site no longer has the model where another's may have it.
+        charged, `lacking` with an account whose site no longer has the model.
         """
         accounts, model = list(requests), next(iter(requests.values())).model
         failures: dict[str, ProviderError] = {}
@@ -121,15 +121,14 @@ class Submitter:
                 except ProviderError as error:
                     self._note(lease, error)
                     sharing = [one for one in accounts if _shares_trouble(one, account, error)]
+                    if error.kind is ErrorKind.MODEL_NOT_FOUND:
+                        lacking(account)
                     if not _may_try_another(error, account) or (
                         error.kind is ErrorKind.MODEL_NOT_FOUND and len(sharing) == len(accounts)
                     ):
                         raise from_provider(error, model, _facts(account, model)) from error
                     sending(None)
                     failures |= {one.tag: error for one in sharing}
-                    if error.kind is ErrorKind.MODEL_NOT_FOUND:
-                        for one in sharing:
-                            lacking(one)
                 else:
                     lease.submitted(submission.id)
                     return account, submission

@@ -211,7 +211,9 @@ def _parse_materials(config: Any) -> Materials | None:
     return Materials(
         kinds,
         total=_positive(dig(config, "max_total_count")) or counts,
-        needs_seen=bool(needed) and isinstance(needed, list),
+        any_of=frozenset(kind for number in needed if (kind := _KINDS.get(integer(number) or 0)))
+        if isinstance(needed, list)
+        else frozenset(),
     )
 
 

@@ -200,7 +200,6 @@ MEANINGS: dict[str, Meaning] = {
     "2043": _RISK,
     # Writes from outside the page, captured 2026-10-01 on the US site.
     "-6": _NO_PROOF,
-    "1017": _NO_PROOF,
     "34070104": _NO_PROOF,
     # "region not allow": one report, no capture of the envelope.
     "3000": _REGION,

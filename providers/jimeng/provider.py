@@ -81,9 +81,10 @@ class Jimeng:
         self.regions = frozenset(regions.REGIONS)
         named = {card.name for card in extra_models}
         self._table = (*(card for card in models.MODELS if card.name not in named), *extra_models)
-        known = (*extra_models, *models.MODELS, *models.WITHDRAWN)
-        self._by_key = {card.key: card for card in reversed(known)}
-        self._by_name = {card.name: card for card in reversed(known)}
+        table = (*models.MODELS, *models.WITHDRAWN)
+        # A key of the table has the table's name, whatever the configuration calls it besides.
+        self._by_key = {card.key: card for card in reversed((*table, *extra_models))}
+        self._by_name = {card.name: card for card in reversed((*extra_models, *table))}
         self._versions = versions
         self._now = now
         self._seed = seed

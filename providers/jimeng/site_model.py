@@ -77,12 +77,12 @@ class MaterialLimit:
 
 @dataclass(frozen=True, slots=True)
 class Materials:
-    """What the reference mode takes: of each kind, and `total` of all together. With `needs_seen` a picture or a clip
-    has to be among them."""
+    """What the reference mode takes: of each kind, and `total` of all together. Of the kinds in `any_of` one has to be
+    among them, where it names any."""
 
     kinds: Mapping[MediaKind, MaterialLimit]
     total: int
-    needs_seen: bool = True
+    any_of: frozenset[MediaKind] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +190,7 @@ def _material_sets(materials: Materials) -> Iterator[frozenset[MediaRole]]:
     kinds = [kind for kind in MediaKind if kind in materials.kinds]
     for size in range(1, len(kinds) + 1):
         for chosen in combinations(kinds, size):
-            if chosen != (MediaKind.AUDIO,) or not materials.needs_seen:
+            if not materials.any_of or materials.any_of & set(chosen):
                 yield frozenset(_REFERENCE_OF[kind] for kind in chosen)
 
 

@@ -162,6 +162,32 @@ class TestLiveModels:
         await house.refusal(passing(CN), VideoRequest("video-3.0", "cat"))
         assert len(provider.submitted) == 3
 
+    async def test_who_names_no_model_gets_the_next_one_when_the_default_leaves(self) -> None:
+        house, provider = self.house()
+        await house.submit(passing(CN), VideoRequest("", "cat"))
+        provider.listed["cn"] = [card("video-2.0", "scripted")]
+        provider.submits = [trouble(ErrorKind.MODEL_NOT_FOUND, "2061")]
+        assert (await house.submit(passing(CN), VideoRequest("", "cat"))).model == "video-2.0"
+        assert len(provider.submitted) == 3
+
+    async def test_it_is_tried_no_third_time(self) -> None:
+        house, provider = self.house()
+        provider.submits = [trouble(ErrorKind.MODEL_NOT_FOUND, "2061")] * 3
+        provider.listed["cn"] = [card("video-3.0", "scripted")]
+        assert (await house.refusal(passing(CN), VideoRequest("", "cat"))).code == "model_not_found"
+        assert len(provider.submitted) == 1
+
+    async def test_a_repeat_finds_its_task_although_its_model_has_left(self) -> None:
+        provider = FindingProvider(["scripted-7", None])
+        house = House(provider)
+        gone = replace(card("gone", "scripted"), regions=frozenset({"elsewhere"}))
+        provider.cards["gone"] = gone
+        found = await house.tasks.submit(passing(CN), VideoRequest("gone", "cat"), seed="s", repeatable=True)
+        assert found.upstream_id == "scripted-7"
+        with pytest.raises(GatewayError) as caught:
+            await house.tasks.submit(passing(CN), VideoRequest("gone", "cat"), seed="t", repeatable=True)
+        assert caught.value.code == "model_not_found"
+
     async def test_an_account_of_another_site_takes_what_the_first_ones_site_no_longer_has(self) -> None:
         house, provider = self.house()
         provider.listed["us"] = [card("video-3.0", "scripted")]

@@ -199,3 +199,31 @@ def test_a_model_answers_to_its_name_its_key_and_its_title_in_any_case() -> None
 def test_a_name_goes_before_the_title_of_another_model() -> None:
     one, other = ModelCard("a", "jimeng", title="b"), ModelCard("b", "jimeng")
     assert ModelIndex([one, other], live=True).get("b") is other
+
+
+async def test_what_one_account_learns_counts_for_all_that_had_the_same_list(shop: Shop) -> None:
+    own = Account("scripted", "s-own", region="cn")
+    for account in (ONE, TWO):
+        await shop.settled(account)
+    shop.provider.listed["cn"] = [OLD, NEW]
+    assert await shop.settled(own) == ["old", "new"]
+    shop.provider.listed["cn"] = [NEW]
+    await shop.discovery.refresh(shop.provider, ONE)
+    assert [await shop.names(account) for account in (ONE, TWO)] == [["new"], ["new"]]
+    # A list of an account's own stays its own.
+    assert await shop.names(own) == ["old", "new"]
+    assert shop.provider.discovered.count("s-2") == 1
+
+
+async def test_a_reading_that_began_before_the_refusal_does_not_count(shop: Shop) -> None:
+    shop.provider.gate.clear()
+    before = asyncio.create_task(shop.names())
+    await asyncio.sleep(0)
+    after = asyncio.create_task(shop.discovery.refresh(shop.provider, ONE))
+    await asyncio.sleep(0)
+    shop.provider.gate.set()
+    await before
+    shop.provider.listed["cn"] = [NEW]
+    await after
+    assert await shop.names() == ["new"]
+    assert len(shop.provider.discovered) == 2

@@ -92,7 +92,7 @@ def test_seedance_2_5_in_full() -> None:
         MediaKind.VIDEO: 10,
         MediaKind.AUDIO: 10,
     }
-    assert (materials.total, materials.needs_seen) == (50, False)
+    assert (materials.total, materials.any_of) == (50, frozenset())
     images = materials.kinds[MediaKind.IMAGE].files
     assert (images.max_bytes, images.min_side, images.max_side, images.max_aspect) == (30 * 1024**2, 300, 6000, 2.5)
     assert images.types == ("image/jpeg", "image/png", "image/webp", "image/bmp")
@@ -109,7 +109,7 @@ def test_seedance_2_5_in_full() -> None:
 def test_seedance_2_0_needs_something_seen() -> None:
     materials = MAINLAND["dreamina_seedance_40_pro"].materials
     assert materials is not None
-    assert materials.needs_seen
+    assert materials.any_of == {MediaKind.IMAGE, MediaKind.VIDEO}
     card = MAINLAND["dreamina_seedance_40_pro"].card()
     assert frozenset({MediaRole.REFERENCE_AUDIO}) not in card.media_sets
     assert frozenset({MediaRole.REFERENCE_AUDIO, MediaRole.REFERENCE_IMAGE}) in card.media_sets

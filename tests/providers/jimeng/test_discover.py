@@ -114,3 +114,12 @@ def test_a_withdrawn_model_is_known_and_not_listed() -> None:
     assert card is not None
     assert not card.open
     assert card.name not in {listed.name for listed in jimeng.models()}
+
+
+def test_a_key_of_the_table_keeps_the_tables_name_beside_a_model_of_the_configuration() -> None:
+    mine = extra_model("my-model", "dreamina_minimax_h3", "other_benefit", (5,))
+    jimeng = Jimeng(HttpClient(), extra_models=[mine])
+    by_key = jimeng.card("dreamina_minimax_h3")
+    assert by_key is not None
+    assert by_key.name == "jimeng-video-minimax-h3"
+    assert jimeng.card("my-model") is mine

@@ -29,7 +29,7 @@ ROWS: dict[ErrorKind, tuple[str, ...]] = {
     ErrorKind.TOO_MANY_RUNNING: ("1010", "1310"),
     ErrorKind.RESTRICTED: (
         *("1018", "1019", "1021", "4013", "-4", "-6", "2035", "2043"),
-        *("1017", "34070104", "3000"),
+        *("34070104", "3000"),
     ),
     ErrorKind.CONTENT_REFUSED: (
         *("2003", "2004", "2005", "2038", "2039", "2040", "2041", "2042", "2047", "1063"),
@@ -88,7 +88,6 @@ def test_the_sentences_that_were_asked_for(code: str, words: str) -> None:
         ("2005", ("内容违规", "提示词")),
         ("-6", ("msToken", "X-Bogus", "本网关不生成")),
         ("34070104", ("msToken", "本网关不生成")),
-        ("1017", ("msToken",)),
         ("3000", ("地区", "代理")),
         ("1310", ("高峰期",)),
     ],
