@@ -142,11 +142,13 @@ def _place_sound(card: ModelCard, request: VideoRequest) -> VideoRequest:
 
 def _place_media(card: ModelCard, request: VideoRequest) -> VideoRequest:
     """Give unlabelled media their roles: frames in order where the model can work from frames alone, else what its
-    card has for them, else references."""
+    card has for them, else references. Beside a clip to edit that goes with no frame, pictures are references."""
     if all(item.role for item in request.media):
         return request
     roles = card.roles
     by_frames = card.open or any(given and given <= set(_FRAMES) for given in card.media_sets)
+    if by_frames and _edits(card, request):
+        by_frames = any(given & set(_FRAMES) for given in card.media_sets if MediaRole.VIDEO in given)
     free = [role for role in _FRAMES if (card.open or role in roles) and not request.media_in(role)]
     placed: list[Media] = []
     for item in request.media:
@@ -159,6 +161,16 @@ def _place_media(card: ModelCard, request: VideoRequest) -> VideoRequest:
             role = (*known, places[-1])[0]
         placed.append(replace(item, role=role))
     return replace(request, media=tuple(placed))
+
+
+def _edits(card: ModelCard, request: VideoRequest) -> bool:
+    """True where a clip of the request is the one to edit."""
+    if MediaRole.VIDEO not in card.roles:
+        return False
+    unlabelled = not request.reference_mode and any(
+        item.kind is MediaKind.VIDEO and item.role is None for item in request.media
+    )
+    return unlabelled or bool(request.media_in(MediaRole.VIDEO))
 
 
 def _read_size(card: ModelCard, request: VideoRequest, problems: list[FieldProblem]) -> VideoRequest:
@@ -307,6 +319,9 @@ def _check_counts(card: ModelCard, request: VideoRequest, problems: list[FieldPr
         problems.append(FieldProblem(beyond, FieldReason.TOO_MANY, (str(card.references_total),)))
     for role in sorted({item.role for item in request.media if item.role}):
         if role in _REFERENCES and card.references_total is not None:
+            continue
+        if not card.open and role not in card.roles:
+            # Refused as such.
             continue
         items = request.media_in(role)
         limit = _limit(card, request, role, len(items))
