@@ -225,6 +225,9 @@ def _choose(card: ModelCard, request: VideoRequest, problems: list[FieldProblem]
             problems.append(FieldProblem("resolution", reason, card.resolutions, request.resolution or ""))
 
     ratio, ratios = request.ratio, _ratios(card, request)
+    if ratio in card.input_ratios and not ratios:
+        # What happens anyway.
+        ratio = None
     if ratio is None:
         ratio = card.ratio if card.ratio in ratios else next(iter(ratios), None) if card.ratio else None
     elif ratio not in ratios:
