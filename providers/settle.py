@@ -18,7 +18,7 @@ from providers.contract import (
     Words,
 )
 from providers.files import MediaKind
-from providers.sizes import nearest_size, parse_size, read_size, sizes_of
+from providers.sizes import nearest_size, oriented_size, parse_size, read_size, sizes_of
 
 _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 _FRAMES = (MediaRole.FIRST_FRAME, MediaRole.LAST_FRAME)
@@ -122,7 +122,9 @@ def approach(card: ModelCard, request: VideoRequest) -> VideoRequest:
             request = replace(request, size=made or f"{pixels[0]}x{pixels[1]}")
         else:
             resolution, ratio = request.resolution or resolution, request.ratio or ratio
-            request = replace(request, size=None, ratio=ratio, resolution=resolution)
+            by_clip = placed.media_in(MediaRole.VIDEO) or placed.media_in(MediaRole.FIRST_CLIP)
+            size = None if ratio or by_clip or not resolution else oriented_size(card, resolution, *pixels)
+            request = replace(request, size=size, ratio=ratio, resolution=resolution)
         placed = replace(placed, resolution=resolution)
     if request.duration is not None:
         seconds = request.duration
