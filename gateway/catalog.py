@@ -122,7 +122,7 @@ class Offer:
 
     def card_for(self, request: VideoRequest) -> ModelCard:
         """The card of the model that a request names; without a name, of the first default that the caller can use and
-        that takes the request's inputs.
+        that takes the request's inputs. Whatever else a request says, it is the default that refuses it.
 
         Raises GatewayError: 404 for a name that nobody knows, and for a model that none of the accounts has.
         """
@@ -130,8 +130,10 @@ class Offer:
             return self.card(request.model)
         names = (with_media if request.media else text for text, with_media in self._catalog.defaults)
         preferred = [card for name in names if (card := self._find(self._meant(name))) is not None]
-        others = (card for offered in self._offered for card in offered if self._may_have(card, card.name))
-        candidates = [card for card in (*preferred, *others) if card.available] or preferred
+        others = [card for offered in self._offered for card in offered if self._may_have(card, card.name)]
+        # Another model may cost many times as much: only where no preferred one is there.
+        candidates = [card for card in preferred if card.available] or [card for card in others if card.available]
+        candidates = candidates or preferred
         if not candidates:
             with_media = self._catalog.defaults[0][bool(request.media)] if self._catalog.defaults else request.model
             return self.card(with_media)
@@ -290,8 +292,12 @@ def _same_model(one: ModelCard, other: ModelCard) -> bool:
 
 
 def _takes(card: ModelCard, request: VideoRequest) -> bool:
+    """True for a model that takes the inputs of a request, whatever else it says of them."""
+    inputs = VideoRequest(
+        card.name, "…", media=request.media, sound=request.sound, reference_mode=request.reference_mode
+    )
     try:
-        settle(card, request)
+        settle(card, inputs)
     except ProviderError:
         return False
     return True

@@ -18,7 +18,7 @@ from providers.contract import (
     Words,
 )
 from providers.files import MediaKind
-from providers.sizes import nearest_size, parse_size, read_size, sizes_of
+from providers.sizes import nearest_size, oriented_size, parse_size, read_size, sizes_of
 
 _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 _FRAMES = (MediaRole.FIRST_FRAME, MediaRole.LAST_FRAME)
@@ -127,7 +127,9 @@ def approach(card: ModelCard, request: VideoRequest) -> VideoRequest:
             request = replace(request, size=made or f"{pixels[0]}x{pixels[1]}")
         else:
             resolution, ratio = request.resolution or resolution, request.ratio or ratio
-            request = replace(request, size=None, ratio=ratio, resolution=resolution)
+            by_clip = placed.media_in(MediaRole.VIDEO) or placed.media_in(MediaRole.FIRST_CLIP)
+            size = None if ratio or by_clip or not resolution else oriented_size(card, resolution, *pixels)
+            request = replace(request, size=size, ratio=ratio, resolution=resolution)
         placed = replace(placed, resolution=resolution)
     if request.duration is not None:
         seconds = request.duration
@@ -147,11 +149,13 @@ def _place_sound(card: ModelCard, request: VideoRequest) -> VideoRequest:
 
 def _place_media(card: ModelCard, request: VideoRequest) -> VideoRequest:
     """Give unlabelled media their roles: frames in order where the model can work from frames alone, else what its
-    card has for them, else references."""
+    card has for them, else references. Beside a clip to edit that goes with no frame, pictures are references."""
     if all(item.role for item in request.media):
         return request
     roles = card.roles
     by_frames = card.open or any(given and given <= set(_FRAMES) for given in card.media_sets)
+    if by_frames and _edits(card, request):
+        by_frames = any(given & set(_FRAMES) for given in card.media_sets if MediaRole.VIDEO in given)
     free = [role for role in _FRAMES if (card.open or role in roles) and not request.media_in(role)]
     placed: list[Media] = []
     for item in request.media:
@@ -164,6 +168,16 @@ def _place_media(card: ModelCard, request: VideoRequest) -> VideoRequest:
             role = (*known, places[-1])[0]
         placed.append(replace(item, role=role))
     return replace(request, media=tuple(placed))
+
+
+def _edits(card: ModelCard, request: VideoRequest) -> bool:
+    """True where a clip of the request is the one to edit."""
+    if MediaRole.VIDEO not in card.roles:
+        return False
+    unlabelled = not request.reference_mode and any(
+        item.kind is MediaKind.VIDEO and item.role is None for item in request.media
+    )
+    return unlabelled or bool(request.media_in(MediaRole.VIDEO))
 
 
 def _read_size(card: ModelCard, request: VideoRequest, problems: list[FieldProblem]) -> VideoRequest:
@@ -218,6 +232,9 @@ def _choose(card: ModelCard, request: VideoRequest, problems: list[FieldProblem]
             problems.append(FieldProblem("resolution", reason, card.resolutions, request.resolution or ""))
 
     ratio, ratios = request.ratio, _ratios(card, request)
+    if ratio in card.input_ratios and not ratios:
+        # What happens anyway.
+        ratio = None
     if ratio is None:
         ratio = card.ratio if card.ratio in ratios else next(iter(ratios), None) if card.ratio else None
     elif ratio not in ratios:
@@ -312,6 +329,9 @@ def _check_counts(card: ModelCard, request: VideoRequest, problems: list[FieldPr
         problems.append(FieldProblem(beyond, FieldReason.TOO_MANY, (str(card.references_total),)))
     for role in sorted({item.role for item in request.media if item.role}):
         if role in _REFERENCES and card.references_total is not None:
+            continue
+        if not card.open and role not in card.roles:
+            # Refused as such.
             continue
         items = request.media_in(role)
         limit = _limit(card, request, role, len(items))

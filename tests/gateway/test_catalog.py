@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -53,6 +54,24 @@ class TestDefaultModel:
         media = (Media(MediaKind.IMAGE, "https://h/a.png", "image_url"),)
         refusal = await self.house().refusal(passing(Account("text", "t-1")), VideoRequest("", "cat", media=media))
         assert (refusal.code, refusal.param) == ("unsupported_parameter", "image_url")
+
+    @pytest.mark.parametrize(
+        ("asked", "param"),
+        [
+            ({"duration": 20}, "duration"),
+            ({"prompt": "a cat on a skateboard"}, "prompt"),
+            ({"media": (Media(MediaKind.VIDEO, "https://h/a.mp4", "video_file_1"),)}, "video_file_1"),
+        ],
+    )
+    async def test_what_the_default_cannot_do_goes_to_no_other_model(self, asked: dict[str, Any], param: str) -> None:
+        """The other one may cost many times as much."""
+        usual = replace(card("usual", "text"), durations=(5,), duration=5, max_prompt=10)
+        grand = replace(card("grand", "text", MediaRole.VIDEO), durations=(5, 20), duration=5)
+        text = ScriptedProvider("text", prefix="t-", cards=[usual, grand])
+        house = House(text, defaults=[("usual", "usual")])
+        refusal = await house.refusal(passing(Account("text", "t-1")), VideoRequest("", **{"prompt": "cat", **asked}))
+        assert refusal.param == param
+        assert text.submitted == []
 
 
 CN, OTHER_CN = (Account("scripted", f"s-cn-{number}", region="cn") for number in (1, 2))
