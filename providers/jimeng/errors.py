@@ -147,7 +147,8 @@ _INPUT_LOST = Meaning(
     Words("网站未能取得已上传的素材，请重试", "The site could not read an uploaded input; try again"),
 )
 _FAILED = Meaning(ErrorKind.GENERATION_FAILED, Words("生成失败", "The generation failed; try again"))
-_CANCELLED = Meaning(
+_CANCELLED = Meaning(ErrorKind.CANCELLED, Words("任务已取消", "The task was cancelled"))
+_REFUNDED = Meaning(
     ErrorKind.CANCELLED,
     # Captured 2026-03-10 on the mainland site: 你已取消生成，积分已返还.
     Words("任务已取消，积分已返还", "The task was cancelled and its credits were returned"),
@@ -281,6 +282,13 @@ CANCEL_PARTS = (
 )
 """Parts, in lower case, of the sentence of a cancelled record in the languages of the sites, and of its key."""
 
+REFUND_PARTS = (
+    *("返还", "返還", "退还", "退回", "refund", "return", "返却", "返金", "환불", "반환", "dikembalikan", "rembours"),
+    *("erstattet", "reembols", "devuelt", "возвра", "iade", "hoàn", "คืน"),
+)
+"""Likewise of one that says what became of the credits. No other sentence is told as a refund."""
+_NO_REFUND_PARTS = ("不", "未", " not ", "no refund", "non-refund", "n't ")
+
 TEXT_DECIDES: dict[str, tuple[tuple[str, Meaning], ...]] = {
     # Credits on the international sites, refused content in older lists.
     "4001": (
@@ -354,7 +362,8 @@ def failure(reason: Reason, hint: Meaning | None = None) -> ProviderError:
     people becomes the detail, which is shown after ours.
     """
     if is_cancelled(reason):
-        return ProviderError(_CANCELLED.kind, code=CANCELLED_CODE, words=_CANCELLED.words, detail=reason.sentence)
+        told = _REFUNDED if _tells_refund(reason.sentence.lower()) else _CANCELLED
+        return ProviderError(told.kind, code=CANCELLED_CODE, words=told.words, detail=reason.sentence)
     meaning = meaning_of(reason) or hint
     if meaning is None:
         meaning = _FAILED
@@ -373,6 +382,10 @@ def is_cancelled(reason: Reason) -> bool:
         return False
     texts = (reason.key.lower(), reason.sentence.lower())
     return any(part in text for text in texts for part in CANCEL_PARTS)
+
+
+def _tells_refund(sentence: str) -> bool:
+    return any(part in sentence for part in REFUND_PARTS) and not any(part in sentence for part in _NO_REFUND_PARTS)
 
 
 REFUSED_BY_STATUS: Mapping[int, Meaning] = {10: _INPUT_REFUSED, 40: _OUTPUT_REFUSED}

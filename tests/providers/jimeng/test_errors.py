@@ -197,6 +197,23 @@ class TestDataOfARefusal:
 
 
 class TestCancelled:
+    @pytest.mark.parametrize(
+        ("sentence", "refunded"),
+        [
+            ("你已取消生成，积分已返还", True),
+            ("You cancelled the generation. Your credits were returned.", True),
+            ("你已取消生成", False),
+            ("Your subscription was canceled", False),
+            ("请取消勾选后重试", False),
+            ("你已取消生成，积分不会返还", False),
+            ("Cancelled. Your credits will not be returned.", False),
+        ],
+    )
+    def test_credits_are_told_to_be_returned_only_where_the_site_says_so(self, sentence: str, refunded: bool) -> None:
+        words = failure(Reason("", sentence=sentence)).words
+        assert words is not None
+        assert ("返还" in words.zh, "returned" in words.en) == (refunded, refunded)
+
     @pytest.mark.parametrize("part", CANCEL_PARTS)
     def test_by_a_part_of_the_sentence_or_of_the_key(self, part: str) -> None:
         for reason in (Reason(sentence=f"You: {part}!"), Reason(key=f"web_{part}_toast")):
