@@ -9,6 +9,8 @@ from contextlib import suppress
 from typing import IO, NamedTuple
 
 _MOST_BOXES = 1000
+_MOST_BOXES_INSIDE = 200
+"""Of a `moov` box or a track: a file can hold millions of empty ones."""
 _MOST_BYTES = 16 * 1024 * 1024
 """Of a `moov` box. That of an hour of film has a few of them."""
 _UNKNOWN = {4: 2**32 - 1, 8: 2**64 - 1}
@@ -61,9 +63,11 @@ def _movie(moov: bytes) -> ClipHead:
 
 
 def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Kind and content of every box; one that goes beyond the end is cut there."""
+    """Kind and content of the boxes; one that goes beyond the end is cut there."""
     at = 0
-    while at + 8 <= len(data):
+    for _ in range(_MOST_BOXES_INSIDE):
+        if at + 8 > len(data):
+            return
         length, payload = int.from_bytes(data[at : at + 4]), 8
         if length == 1:
             length, payload = int.from_bytes(data[at + 8 : at + 16]), 16
@@ -106,7 +110,7 @@ def _wave_seconds(file: IO[bytes]) -> float:
         if head[:4] == b"fmt ":
             rate = int.from_bytes(file.read(16)[8:12], "little")
         elif head[:4] == b"data" and rate:
-            return min(min(length or size, size - at - 8) / rate, _LONGEST)
+            return min(max(min(length or size, size - at - 8), 0) / rate, _LONGEST)
         if len(head) < 8:
             break
         at += 8 + length + length % 2

@@ -93,10 +93,20 @@ def size_of(card: ModelCard, resolution: str | None, ratio: str | None) -> str:
     return written or nominal_size(resolution, ratio)
 
 
+def oriented_size(card: ModelCard, resolution: str, width: int, height: int) -> str:
+    """The pixels of a resolution in the shape that comes nearest to a size, for a model that is told no ratio."""
+    shapes = {ratio for tier, ratio in card.nominal_sizes.values() if tier == resolution} or {"16:9", "9:16", "1:1"}
+    shape = math.log(width / height)
+    return size_of(card, resolution, min(sorted(shapes), key=lambda name: _distance(shape, 0, name.replace(":", "x"))))
+
+
 def asked_size(request: VideoRequest) -> str:
-    """The pixels that a settled request asks for; "" where a video without a length of its own takes after its clip."""
+    """The pixels that a settled request asks for; "" where nobody can tell: a video without a length of its own takes
+    after its clip, one without a ratio after its picture."""
     if request.size or not request.duration:
         return request.size or ""
+    if request.card is not None and request.media and request.ratio is None:
+        return ""
     if request.card is None:
         return nominal_size(request.resolution, request.ratio)
     return size_of(request.card, request.resolution, request.ratio)

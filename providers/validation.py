@@ -18,7 +18,7 @@ from providers.contract import (
     Words,
 )
 from providers.media_files import MediaKind
-from providers.sizes import nearest_size, parse_size, read_size, sizes_of
+from providers.sizes import nearest_size, oriented_size, parse_size, read_size, sizes_of
 
 _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 _FRAMES = (MediaRole.FIRST_FRAME, MediaRole.LAST_FRAME)
@@ -58,6 +58,11 @@ SILENT = Words(
 HAN_WEIGHT = Words(
     "此模型最多 {limit} 个字符，一个汉字按 {weight} 个字符计算",
     "This model takes {limit} characters at most, and a Chinese one counts as {weight}",
+)
+
+NO_KNOWN_WAY = Words(
+    "网关不支持此模型的任何生成方式，请改用其他模型",
+    "The gateway knows none of the ways in which this model makes videos: use another model",
 )
 
 _PICTURE_NEEDED = Words(
@@ -122,7 +127,9 @@ def approach(card: ModelCard, request: VideoRequest) -> VideoRequest:
             request = replace(request, size=made or f"{pixels[0]}x{pixels[1]}")
         else:
             resolution, ratio = request.resolution or resolution, request.ratio or ratio
-            request = replace(request, size=None, ratio=ratio, resolution=resolution)
+            by_clip = placed.media_in(MediaRole.VIDEO) or placed.media_in(MediaRole.FIRST_CLIP)
+            size = None if ratio or by_clip or not resolution else oriented_size(card, resolution, *pixels)
+            request = replace(request, size=size, ratio=ratio, resolution=resolution)
         placed = replace(placed, resolution=resolution)
     if request.duration is not None:
         seconds = request.duration
@@ -142,11 +149,13 @@ def _place_sound(card: ModelCard, request: VideoRequest) -> VideoRequest:
 
 def _place_media(card: ModelCard, request: VideoRequest) -> VideoRequest:
     """Give unlabelled media their roles: frames in order where the model can work from frames alone, else what its
-    card has for them, else references."""
+    card has for them, else references. Beside a clip to edit that goes with no frame, pictures are references."""
     if all(item.role for item in request.media):
         return request
     roles = card.roles
     by_frames = card.open or any(given and given <= set(_FRAMES) for given in card.media_sets)
+    if by_frames and _edits(card, request):
+        by_frames = any(given & set(_FRAMES) for given in card.media_sets if MediaRole.VIDEO in given)
     free = [role for role in _FRAMES if (card.open or role in roles) and not request.media_in(role)]
     placed: list[Media] = []
     for item in request.media:
@@ -159,6 +168,16 @@ def _place_media(card: ModelCard, request: VideoRequest) -> VideoRequest:
             role = (*known, places[-1])[0]
         placed.append(replace(item, role=role))
     return replace(request, media=tuple(placed))
+
+
+def _edits(card: ModelCard, request: VideoRequest) -> bool:
+    """True where a clip of the request is the one to edit."""
+    if MediaRole.VIDEO not in card.roles:
+        return False
+    unlabelled = not request.reference_mode and any(
+        item.kind is MediaKind.VIDEO and item.role is None for item in request.media
+    )
+    return unlabelled or bool(request.media_in(MediaRole.VIDEO))
 
 
 def _read_size(card: ModelCard, request: VideoRequest, problems: list[FieldProblem]) -> VideoRequest:
@@ -213,6 +232,9 @@ def _choose(card: ModelCard, request: VideoRequest, problems: list[FieldProblem]
             problems.append(FieldProblem("resolution", reason, card.resolutions, request.resolution or ""))
 
     ratio, ratios = request.ratio, _ratios(card, request)
+    if ratio in card.input_ratios and not ratios:
+        # What happens anyway.
+        ratio = None
     if ratio is None:
         ratio = card.ratio if card.ratio in ratios else next(iter(ratios), None) if card.ratio else None
     elif ratio not in ratios:
@@ -308,6 +330,9 @@ def _check_counts(card: ModelCard, request: VideoRequest, problems: list[FieldPr
     for role in sorted({item.role for item in request.media if item.role}):
         if role in _REFERENCES and card.references_total is not None:
             continue
+        if not card.open and role not in card.roles:
+            # Refused as such.
+            continue
         items = request.media_in(role)
         limit = _limit(card, request, role, len(items))
         if len(items) > limit:
@@ -366,6 +391,8 @@ def _wrong_set(card: ModelCard, request: VideoRequest, given: frozenset[MediaRol
         absent = sorted(min(larger, key=len) - given)[0]
         hint = _PICTURE_NEEDED if absent is MediaRole.FIRST_FRAME and not given else None
         return FieldProblem(absent, FieldReason.MISSING, legal, hint=hint)
+    if not request.media:
+        return FieldProblem("model", FieldReason.UNSUPPORTED, legal, card.name, NO_KNOWN_WAY)
     references = MediaRole.REFERENCE_IMAGE in card.roles or MediaRole.REFERENCE_VIDEO in card.roles
     hint = AS_REFERENCES if references and given & set(_FRAMES) and not request.reference_mode else None
     return FieldProblem(request.media[-1].param, FieldReason.CONFLICT, legal, hint=hint)

@@ -257,7 +257,8 @@ def _file_problems(param: str, limits: MediaLimits, file: MediaFile) -> list[Fie
         return [FieldProblem(param, FieldReason.BROKEN, value=NAMES[file.media_type])]
     found = []
     if limits.no_alpha and file.alpha:
-        found.append(FieldProblem(param, FieldReason.NOT_ALLOWED, value=NAMES[file.media_type], hint=NO_ALPHA))
+        shown = f"{NAMES[file.media_type]} (alpha)"
+        found.append(FieldProblem(param, FieldReason.NOT_ALLOWED, value=shown, hint=NO_ALPHA))
     if limits.min_seconds and 0 < file.seconds < limits.min_seconds - _SLACK_SECONDS:
         found.append(problem(f"≥ {limits.min_seconds:g} s", f"{file.seconds:.3g} s"))
     if limits.max_seconds and file.seconds > limits.max_seconds + _SLACK_SECONDS:

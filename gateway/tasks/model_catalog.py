@@ -46,11 +46,18 @@ class Catalog:
         offered = await asyncio.gather(*(self._offered_to(account) for account in caller.accounts))
         return Offer(self, caller, offered)
 
-    async def refresh(self, caller: Caller, provider: str) -> None:
-        """Read anew what the caller's accounts of a provider have: the upstream said that a model is gone."""
+    async def refresh(self, accounts: Sequence[Account]) -> None:
+        """Read anew what these accounts have: their upstream said that a model is gone."""
+        discovery = self._discovery
+        if discovery is not None:
+            reads = (discovery.refresh(self.registry[account.provider], account) for account in accounts)
+            await asyncio.gather(*reads)
+
+    def contradicted(self, accounts: Sequence[Account]) -> None:
+        """The same, when the accounts are looked at next."""
         if self._discovery is not None:
-            found = self.registry[provider]
-            await asyncio.gather(*(self._discovery.refresh(found, account) for account in caller.accounts_of(provider)))
+            for account in accounts:
+                self._discovery.contradicted(account)
 
     def card(self, name: str) -> ModelCard:
         """The card of a model or of an alias, whoever has it. Raises GatewayError (404)."""
@@ -115,7 +122,7 @@ class Offer:
 
     def card_for(self, request: VideoRequest) -> ModelCard:
         """The card of the model that a request names; without a name, of the first default that the caller can use and
-        that takes the request's inputs.
+        that takes the request's inputs. Whatever else a request says, it is the default that refuses it.
 
         Raises GatewayError: 404 for a name that nobody knows, and for a model that none of the accounts has.
         """
@@ -123,12 +130,28 @@ class Offer:
             return self.card(request.model)
         names = (with_media if request.media else text for text, with_media in self._catalog.defaults)
         preferred = [card for name in names if (card := self._find(self._meant(name))) is not None]
-        others = (card for offered in self._offered for card in offered)
-        candidates = [card for card in (*preferred, *others) if card.available] or preferred
+        others = [card for offered in self._offered for card in offered if self._may_have(card, card.name)]
+        # Another model may cost many times as much: only where no preferred one is there.
+        candidates = [card for card in preferred if card.available] or [card for card in others if card.available]
+        candidates = candidates or preferred
         if not candidates:
             with_media = self._catalog.defaults[0][bool(request.media)] if self._catalog.defaults else request.model
             return self.card(with_media)
         return next((card for card in candidates if _takes(card, request)), candidates[0])
+
+    def wanted(self, request: VideoRequest) -> tuple[ModelCard, GatewayError | None]:
+        """The card as `card_for` gives it. Where none of the accounts has the model any more, the card that is known of
+        it, and the refusal: an earlier submit of it may still be looked up.
+
+        Raises GatewayError (404) for a name that nobody knows.
+        """
+        try:
+            return self.card_for(request), None
+        except GatewayError as error:
+            known = self._catalog.registry.card(self._meant(request.model))
+            if known is None or not self._caller.accounts_of(known.provider):
+                raise
+            return known, error
 
     def card(self, name: str) -> ModelCard:
         """The card of a model or an alias. Raises GatewayError (404) as `card_for` does."""
@@ -149,7 +172,8 @@ class Offer:
         for offered in self._offered:
             if offered.account.provider == card.provider:
                 own = card if card.open else offered.get(card.name)
-                if own is not None:
+                # A title that another account's site gives to a model may be the name of this one.
+                if own is not None and _same_model(own, card):
                     found[offered.account] = own
         return found
 
@@ -172,7 +196,8 @@ class Offer:
                 except ProviderError as error:
                     refusal, by_card[id(own)] = refusal or error, None
             made = by_card[id(own)]
-            if made is not None:
+            # A card that fills in what the first one has no choice of makes another video.
+            if made is not None and made == next(iter(found.values()), made):
                 found[account] = made
         if not found and refusal is not None:
             raise from_provider(refusal) from refusal
@@ -183,7 +208,8 @@ class Offer:
         found: dict[str, ModelCard] = {}
         for offered in self._offered:
             for card in offered:
-                found.setdefault(card.name, card)
+                if self._may_have(card, card.name):
+                    found.setdefault(card.name, card)
         former = [name for name in FORMER_NAMES if found and self._catalog.means_default(name)]
         found |= {name: self.card_for(VideoRequest(name)) for name in former}
         meant = {alias: self._find(name) for alias, name in self._catalog.aliases.items()}
@@ -199,8 +225,17 @@ class Offer:
         return self._catalog.aliases.get(name, name)
 
     def _find(self, name: str) -> ModelCard | None:
-        """The card of a name for the first account that has it."""
-        return next((card for offered in self._offered if (card := offered.get(name)) is not None), None)
+        """The card of a name for the first account that has it. Sites choose keys and titles as they like: a model that
+        is called so goes before one that answers to it, and no site takes a name that another model has here."""
+        found = [
+            card for offered in self._offered if (card := offered.get(name)) is not None and self._may_have(card, name)
+        ]
+        return next((card for card in found if card.name == name), found[0] if found else None)
+
+    def _may_have(self, card: ModelCard, name: str) -> bool:
+        """False where the name is that of another model, as the configuration and the providers' tables have it."""
+        known = self._catalog.registry.card(name)
+        return known is None or known.open or card.configured or _same_model(card, known)
 
     def _no_account(self, card: ModelCard) -> GatewayError:
         """Why none of the caller's accounts can serve a model."""
@@ -250,9 +285,19 @@ def _parts(name: str) -> frozenset[str]:
     return frozenset(re.split(r"[-_/ ]+", name.casefold()))
 
 
+def _same_model(one: ModelCard, other: ModelCard) -> bool:
+    """True for two cards of one model, as two sites have it."""
+    names = {one.name.casefold(), one.key.casefold()} - {""}
+    return one.provider == other.provider and not names.isdisjoint((other.name.casefold(), other.key.casefold()))
+
+
 def _takes(card: ModelCard, request: VideoRequest) -> bool:
+    """True for a model that takes the inputs of a request, whatever else it says of them."""
+    inputs = VideoRequest(
+        card.name, "…", media=request.media, sound=request.sound, reference_mode=request.reference_mode
+    )
     try:
-        settle(card, request)
+        settle(card, inputs)
     except ProviderError:
         return False
     return True

@@ -3,13 +3,15 @@
 A live list is cached for an hour for each account, refreshed in the background, and kept (stale) while the upstream
 cannot be asked. An account whose list is not read yet is served with that of another account of the same site; the
 first account of a site waits for its list a moment, and gets the table where none comes.
+
+A proxy may answer for a site whose address is plain HTTP, and callers bring proxies of their own. A list that was read
+through a proxy is therefore lent only to accounts behind that proxy; one that was read without any, to all.
 """
 
 import asyncio
 import time
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cachetools import LRUCache
 
@@ -27,7 +29,12 @@ REFRESH_SECONDS = 10.0
 WAIT_SECONDS = 3.0
 """A request waits so long for the first list of a site."""
 _CACHED_ACCOUNTS = 4096
+_CACHED_WAYS = 1024
 _CALLS_AT_ONCE = 4
+"""To one site by one way: a proxy that hangs holds up nobody else's calls."""
+_MOST_PENDING = 200
+"""Calls to one site by one way that run or wait their turn. Callers bring any number of credentials: what is beyond is
+read at a later request, and has the site's list or the table until then."""
 
 
 class ModelIndex:
@@ -40,9 +47,9 @@ class ModelIndex:
         self.cards = tuple({card.name: card for card in cards}.values())
         self.live = live
         self._by_name: dict[str, ModelCard] = {}
-        for field in ("name", "key", "title"):
+        for kind in ("name", "key", "title"):
             for card in self.cards:
-                if name := _folded(getattr(card, field)):
+                if name := _folded(getattr(card, kind)):
                     self._by_name.setdefault(name, card)
 
     def get(self, name: str) -> ModelCard | None:
@@ -69,16 +76,25 @@ class _Entry:
     reading: "asyncio.Task[None] | None" = None
 
 
+@dataclass(slots=True)
+class _Site:
+    """A site as one way leads to it, with the last list that was read there. `waited` says that a request has waited
+    for its first one."""
+
+    index: ModelIndex | None = None
+    waited: bool = False
+    pending: int = 0
+    turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_CALLS_AT_ONCE))
+
+
 class Discovery:
     """Model lists of accounts."""
 
     def __init__(self, clock: Clock, background: Background) -> None:
         self._clock = clock
         self._background = background
-        self._entries: LRUCache[str, _Entry] = LRUCache(_CACHED_ACCOUNTS)
-        self._sites: dict[tuple[str, str], ModelIndex] = {}
-        self._waited: set[tuple[str, str]] = set()
-        self._calls: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(_CALLS_AT_ONCE))
+        self._entries: LRUCache[tuple[str, str], _Entry] = LRUCache(_CACHED_ACCOUNTS)
+        self._sites: LRUCache[tuple[str, str, str | None], _Site] = LRUCache(_CACHED_WAYS)
 
     async def models(self, provider: Provider, account: Account) -> ModelIndex | None:
         """The live list of an account; None where the table counts. It never fails, and waits once for a site."""
@@ -89,45 +105,72 @@ class Discovery:
         pause = RETRY_SECONDS if entry.failed else FRESH_SECONDS
         if entry.reading is None and (entry.tried_at is None or now - entry.tried_at >= pause):
             self._read(provider, account, entry)
-        known = entry.index or self._sites.get(_site(account))
-        if known is None and entry.reading is not None and _site(account) not in self._waited:
+        site = self._site(account)
+        known = entry.index or self._lent(account)
+        if known is None and entry.reading is not None and not site.waited:
             await asyncio.wait([entry.reading], timeout=WAIT_SECONDS)
-            self._waited.add(_site(account))
-            known = entry.index or self._sites.get(_site(account))
+            site.waited = True
+            known = entry.index or self._lent(account)
         return known
 
     async def refresh(self, provider: Provider, account: Account) -> None:
-        """Read the list of an account anew, since the upstream has just contradicted it."""
+        """Read the list of an account anew, since the upstream has just contradicted it. A reading that began before
+        does not count."""
         if not isinstance(provider, CanDiscover):
             return
         entry = self._entry(account)
-        now = self._clock.now()
-        if entry.reading is None and (entry.refreshed_at is None or now - entry.refreshed_at >= REFRESH_SECONDS):
-            entry.refreshed_at = now
-            self._read(provider, account, entry)
-        if entry.reading is not None:
-            await asyncio.wait([entry.reading], timeout=WAIT_SECONDS)
+        self.contradicted(account)
+        for _ in range(2):
+            if entry.reading is None and entry.tried_at is None:
+                self._read(provider, account, entry)
+            if entry.reading is not None:
+                await asyncio.wait([entry.reading], timeout=WAIT_SECONDS)
+
+    def contradicted(self, account: Account) -> None:
+        """Read the list of an account anew when it is wanted next, as `refresh` does, and wait for nothing."""
+        entry, now = self._entry(account), self._clock.now()
+        if entry.refreshed_at is None or now - entry.refreshed_at >= REFRESH_SECONDS:
+            entry.refreshed_at, entry.tried_at = now, None
 
     def expire(self) -> None:
         """Read every list anew when it is wanted next, and serve the old one meanwhile: hosts may have changed."""
-        self._waited.clear()
+        for site in self._sites.values():
+            site.waited = False
         for entry in self._entries.values():
             entry.tried_at = None
 
+    def _site(self, account: Account, *, direct: bool = False) -> _Site:
+        """The account's site by the account's way, or without a proxy."""
+        way = (account.provider, account.region, None if direct else account.proxy)
+        site = self._sites.get(way)
+        if site is None:
+            site = self._sites[way] = _Site()
+        return site
+
+    def _lent(self, account: Account) -> ModelIndex | None:
+        """The list of another account of the site."""
+        return self._site(account).index or self._site(account, direct=True).index
+
     def _entry(self, account: Account) -> _Entry:
-        entry = self._entries.get(account.key)
+        # A named account keeps its key when it moves to another site, and has another list there.
+        key = account.key, account.region
+        entry = self._entries.get(key)
         if entry is None:
-            entry = self._entries[account.key] = _Entry()
+            entry = self._entries[key] = _Entry()
         return entry
 
     def _read(self, provider: CanDiscover, account: Account, entry: _Entry) -> None:
+        site = self._site(account)
+        if site.pending >= _MOST_PENDING:
+            return
+        site.pending += 1
         entry.tried_at = self._clock.now()
-        entry.reading = self._background.start(self._discover(provider, account, entry))
+        entry.reading = self._background.start(self._discover(provider, account, entry, site))
 
-    async def _discover(self, provider: CanDiscover, account: Account, entry: _Entry) -> None:
+    async def _discover(self, provider: CanDiscover, account: Account, entry: _Entry, site: _Site) -> None:
         began, outcome = time.perf_counter(), "ok"
         try:
-            async with self._calls[account.provider]:
+            async with site.turns:
                 index = ModelIndex(await provider.discover(account), live=True)
         except ProviderError as error:
             outcome = error.kind.value
@@ -141,15 +184,15 @@ class Discovery:
                 )
             entry.failed = True
         else:
-            # Accounts of one site mostly have the same list: they share it.
-            shared = self._sites.get(_site(account))
+            # Accounts of one site mostly have the same list: they share it, and what changes for one does for all.
+            shared, before = self._lent(account), entry.index
             entry.index = shared if shared is not None and shared.cards == index.cards else index
-            self._sites[_site(account)] = entry.index
+            for other in self._entries.values() if before is not None and before is not entry.index else ():
+                if other.index is before:
+                    other.index = entry.index
+            site.index = entry.index
             entry.failed = False
         finally:
             entry.reading = None
+            site.pending -= 1
             metrics.observe_call(account.provider, "discover", outcome, time.perf_counter() - began)
-
-
-def _site(account: Account) -> tuple[str, str]:
-    return account.provider, account.region

@@ -97,46 +97,64 @@ class Tasks:
         can do. `wanted` raises when nobody waits for it any more, and is asked where inputs took their time. `sending`
         is called before anything is sent that may be charged.
         """
-        offer = await self.catalog.offer(caller)
-        card = offer.card_for(request)
         named = not self.catalog.means_default(request.model)
-        settled = offer.settled(card, request, nearest=nearest)
-        accounts = list(settled)
-        provider = self._registry[card.provider]
         seed = seed or self._new_key()
 
         def keys(account: Account) -> Iterable[str]:
             return self._places.submit_keys(caller, account, seed)
 
-        made = await self._submitter.find(provider, accounts, keys) if repeatable or find_only else None
-        if made is not None:
-            account, submission = made
-            return self._found_again(caller, account, submission, card, named=named)
-        if find_only:
-            raise GatewayError("submission_unconfirmed")
-        first = settled[accounts[0]]
-        async with self._intake.ready(first.card or card, first, caller.identity) as ready:
+        for last in (False, True):
+            offer = await self.catalog.offer(caller)
+            card, gone = offer.wanted(request)
+            provider = self._registry[card.provider]
+            if repeatable or find_only:
+                # It may have been made with an account whose site has lost the model since.
+                made = await self._submitter.find(provider, caller.accounts_of(card.provider), keys)
+                if made is not None:
+                    return self._found_again(caller, *made, card, named=named)
+            if find_only:
+                raise GatewayError("submission_unconfirmed")
+            if gone is not None:
+                raise gone
+            settled = offer.settled(card, request, nearest=nearest)
+            first = next(iter(settled.values()))
+            lacking: list[Account] = []
             try:
-                account, submission = await self._submitter.submit(
-                    provider,
-                    {account: replace(ready, card=own.card) for account, own in settled.items()},
-                    keys,
-                    managed=caller.managed,
-                    repeatable=repeatable,
-                    wanted=wanted,
-                    sending=sending,
-                )
+                async with self._intake.ready(first.card or card, first, caller.identity) as ready:
+                    account, submission = await self._submitter.submit(
+                        provider,
+                        {account: replace(ready, card=own.card) for account, own in settled.items()},
+                        keys,
+                        managed=caller.managed,
+                        repeatable=repeatable,
+                        wanted=wanted,
+                        sending=sending,
+                        lacking=lacking.append,
+                    )
             except GatewayError as error:
-                if error.code != "model_not_found":
+                if not lacking or error.code != "model_not_found":
                     raise
-                await self.catalog.refresh(caller, card.provider)
-                (await self.catalog.offer(caller)).add_nearest(error, card)
-                raise
+                await self.catalog.refresh(lacking)
+                offer = await self.catalog.offer(caller)
+                # A client that names no model takes the next one: nothing was created.
+                if named or last or offer.wanted(request)[0].name == card.name:
+                    offer.add_nearest(error, card)
+                    raise
+            else:
+                self.catalog.contradicted(lacking)
+                return self._made(caller, account, submission, first, request.prompt)
+        raise AssertionError
+
+    def _made(
+        self, caller: Caller, account: Account, submission: Submission, settled: VideoRequest, prompt: str
+    ) -> Submitted:
+        """A submission of now, known to whoever is asked for it from here on."""
         created = int(self._clock.now())
         self._polling.submitted(account, submission.id, created)
         if self._keeper is not None:
-            self._keeper.submitted(_new_place(provider, account, submission.id, first, created), request.prompt)
-        return self._submitted(caller, account, submission.id, first, created)
+            place = _new_place(self._registry[account.provider], account, submission.id, settled, created)
+            self._keeper.submitted(place, prompt)
+        return self._submitted(caller, account, submission.id, settled, created)
 
     def _found_again(
         self, caller: Caller, account: Account, submission: Submission, card: ModelCard, *, named: bool

@@ -83,6 +83,7 @@ class Submitter:
         repeatable: bool = False,
         wanted: Wanted | None = None,
         sending: Sending = lambda facts: None,
+        lacking: Callable[[Account], None] = lambda account: None,
     ) -> tuple[Account, Submission]:
         """Submit with one of the accounts, of which there is at least one. **Charged.**
 
@@ -92,7 +93,7 @@ class Submitter:
         that another replica may be at the same submit: then an account that refuses is asked first whether it has it,
         since it may refuse because it does. `managed` says that the accounts are the gateway's own. `wanted` is asked
         before anything is charged that took long to prepare, `sending` is called before anything is sent that may be
-        charged.
+        charged, `lacking` with an account whose site no longer has the model.
         """
         accounts, model = list(requests), next(iter(requests.values())).model
         failures: dict[str, ProviderError] = {}
@@ -120,6 +121,8 @@ class Submitter:
                 except ProviderError as error:
                     self._note(lease, error)
                     sharing = [one for one in accounts if _shares_trouble(one, account, error)]
+                    if error.kind is ErrorKind.MODEL_NOT_FOUND:
+                        lacking(account)
                     if not _may_try_another(error, account) or (
                         error.kind is ErrorKind.MODEL_NOT_FOUND and len(sharing) == len(accounts)
                     ):

@@ -146,6 +146,29 @@ _SPENT_SAID = (
 )
 """Of a quota that does not come back by waiting a minute. "token-plan 1-week quota has been exhausted" was seen on a
 real account (2026-09-14)."""
+_QUOTA_SPENT_SAID = (
+    "quota has been exhausted",
+    "quota is exhausted",
+    "quota exhausted",
+    "quota has been used up",
+    "quota is used up",
+    "out of quota",
+    "insufficient quota",
+    "insufficient balance",
+    "free allocated",
+    "free quota",
+    "free tier",
+    "额度不足",
+    "余额不足",
+    "额度已用完",
+    "额度已用尽",
+    "额度已耗尽",
+    "配额已用完",
+    "配额已用尽",
+    "配额已耗尽",
+)
+"""The same under codes that do not speak of a quota themselves: a model whose capacity is insufficient or exhausted is
+busy, and an account without credits rests until midnight."""
 
 MEANINGS: tuple[Meaning, ...] = (
     Meaning("InvalidParameter", ErrorKind.MODEL_NOT_FOUND, _NO_MODEL, says=("model not exist",)),
@@ -189,7 +212,7 @@ MEANINGS: tuple[Meaning, ...] = (
     Meaning("insufficient_quota", ErrorKind.NO_CREDITS, _QUOTA_GONE),
     Meaning("Throttling.AllocationQuota", ErrorKind.NO_CREDITS, _QUOTA_GONE, says=_SPENT_SAID),
     Meaning("Throttling.AllocationQuota", ErrorKind.RATE_LIMITED, _QUOTA_RATE),
-    Meaning("Throttling*", ErrorKind.NO_CREDITS, _QUOTA_GONE, says=_SPENT_SAID),
+    Meaning("Throttling*", ErrorKind.NO_CREDITS, _QUOTA_GONE, says=_QUOTA_SPENT_SAID),
     Meaning("Throttling*", ErrorKind.RATE_LIMITED, _RATE),
     Meaning("LimitRequests", ErrorKind.RATE_LIMITED, _RATE),
     Meaning("limit_requests", ErrorKind.RATE_LIMITED, _RATE),

@@ -7,6 +7,7 @@ Forms as captured on the mainland site and on Dreamina, 2026-08-30.
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from providers.contract import MediaLimits
@@ -30,10 +31,12 @@ _FRAMES_PER_SECOND = 24
 _MEGABYTE = 1024 * 1024
 _MOST_SECONDS = 600
 _MOST_MODELS = 200
+_MOST_OPTIONS = 100
+"""Of a model, and values of an option: a list is foreign, and is served to whoever asks for the models."""
 _MOST_MEGABYTES = 10_000
 _MOST_ASPECT = 1000
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-_RATIO = re.compile(r"\d{1,2}:\d{1,2}")
+_RATIO = re.compile(r"[1-9][0-9]?:[1-9][0-9]?")
 _WORD = re.compile(r"[A-Za-z0-9._-]{1,40}")
 _KINDS = {1: MediaKind.IMAGE, 2: MediaKind.VIDEO, 3: MediaKind.AUDIO}
 _OFFERED = 0
@@ -73,7 +76,7 @@ def _parse_entry(entry: Any) -> SiteModel | None:
         return None
     options = dig(entry, "options")
     by_key: dict[str, Mapping[str, Any]] = {}
-    for option in options if isinstance(options, list) else ():
+    for option in options[:_MOST_OPTIONS] if isinstance(options, list) else ():
         if isinstance(option, dict):
             by_key.setdefault(string(option.get("key")), option)
     seconds, site_seconds = _parse_seconds(by_key)
@@ -84,7 +87,7 @@ def _parse_entry(entry: Any) -> SiteModel | None:
     return SiteModel(
         key,
         benefits,
-        title=" ".join(string(dig(entry, "model_name")).split())[:100],
+        title=_title(string(dig(entry, "model_name"))),
         seconds=seconds,
         site_seconds=site_seconds,
         resolutions=_distinct(resolutions),
@@ -98,11 +101,18 @@ def _parse_entry(entry: Any) -> SiteModel | None:
     )
 
 
+def _title(text: str) -> str:
+    """A line that can be shown on a terminal."""
+    shown = " ".join(text[:1000].split())
+    return "".join(character for character in shown if character.isprintable())[:100].strip()
+
+
 def _distinct(words: tuple[str, ...]) -> tuple[str, ...]:
     """The words without those that differ from an earlier one in case alone."""
-    return tuple(
-        {word.lower(): word for word in reversed(words)}[lower] for lower in dict.fromkeys(map(str.lower, words))
-    )
+    found: dict[str, str] = {}
+    for word in words:
+        found.setdefault(word.lower(), word)
+    return tuple(found.values())
 
 
 # --- options ----------------------------------------------------------------------------------------------------
@@ -111,7 +121,7 @@ def _distinct(words: tuple[str, ...]) -> tuple[str, ...]:
 def _parse_words(option: Any, shape: re.Pattern[str]) -> tuple[tuple[str, ...], str | None]:
     """The texts of an enum option, and the site's default among them."""
     values = dig(option, "enum_val", "string_value")
-    texts = tuple(string(value) for value in values) if isinstance(values, list) else ()
+    texts = tuple(string(value) for value in values[:_MOST_OPTIONS]) if isinstance(values, list) else ()
     index = integer(dig(option, "enum_val", "default_val_idx"))
     default = texts[index] if index is not None and 0 <= index < len(texts) else None
     words = tuple(dict.fromkeys(text for text in texts if shape.fullmatch(text)))
@@ -123,7 +133,7 @@ def _parse_seconds(options: Mapping[str, Mapping[str, Any]]) -> tuple[tuple[int,
     slider in milliseconds, as models of third parties have it."""
     frames = options.get("frames")
     values = dig(frames, "enum_val", "int_value")
-    counts = [integer(value) for value in values] if isinstance(values, list) else []
+    counts = [integer(value) for value in values[:_MOST_SECONDS]] if isinstance(values, list) else []
     if counts:
         index = integer(dig(frames, "enum_val", "default_val_idx"))
         default = counts[index] if index is not None and 0 <= index < len(counts) else None
@@ -132,8 +142,9 @@ def _parse_seconds(options: Mapping[str, Mapping[str, Any]]) -> tuple[tuple[int,
         slider = _slider(options.get(key))
         if slider is not None:
             low, high, step, default = slider
-            steps = range(low, min(high, _MOST_SECONDS * unit) + 1, step)
-            return _seconds(list(steps), unit), _whole(default, unit)
+            steps = range(low, high + 1, step)
+            found = tuple(second for second in range(1, _MOST_SECONDS + 1) if second * unit in steps)
+            return found, _whole(default, unit)
     return (), None
 
 
@@ -165,7 +176,7 @@ def _parse_benefits(config: Any) -> Benefits | None:
     default = _benefit(dig(config, "default"))
     by_resolution: dict[str, ResolutionBenefit] = {}
     rows = dig(config, "resolution_price_configs")
-    for row in rows if isinstance(rows, list) else ():
+    for row in rows[:_MOST_OPTIONS] if isinstance(rows, list) else ():
         price = _benefit(dig(row, "price"))
         if price:
             without_clip = _benefit(dig(row, "no_input_video_price")) or price
@@ -174,7 +185,7 @@ def _parse_benefits(config: Any) -> Benefits | None:
     if not by_resolution and string(dig(config, "format")) == "{resolution}" and isinstance(forms, dict):
         by_resolution = {
             str(name).lower(): ResolutionBenefit(benefit, benefit)
-            for name, value in forms.items()
+            for name, value in islice(forms.items(), _MOST_OPTIONS)
             if (benefit := _benefit(value))
         }
     with_clip = _benefit(dig(forms, "unified_edit_input_video"))
@@ -200,13 +211,15 @@ def _parse_materials(config: Any) -> Materials | None:
     return Materials(
         kinds,
         total=_positive(dig(config, "max_total_count")) or counts,
-        needs_seen=bool(needed) and isinstance(needed, list),
+        any_of=frozenset(kind for number in needed if (kind := _KINDS.get(integer(number) or 0)))
+        if isinstance(needed, list)
+        else frozenset(),
     )
 
 
 def _parse_kinds(config: Any) -> Iterator[tuple[MediaKind, MaterialLimit]]:
     rows = dig(config, "supported_materials")
-    for row in rows if isinstance(rows, list) else ():
+    for row in rows[:_MOST_OPTIONS] if isinstance(rows, list) else ():
         kind = _KINDS.get(integer(dig(row, "material_type")) or 0)
         count = _positive(dig(row, "limit", "max_count"))
         if kind is not None and count:
@@ -218,7 +231,7 @@ def _parse_limits(kind: MediaKind, limit: Any, total_seconds: float) -> MediaLim
     """The bounds on one file. What the site leaves out is bounded as in `MEDIA_FILES`."""
     known = MEDIA_FILES[kind]
     words = dig(limit, "support_formats")
-    told = [_TYPES.get(string(word).lower(), "") for word in words] if isinstance(words, list) else []
+    told = [_TYPES.get(string(word).lower(), "") for word in words[:_MOST_OPTIONS]] if isinstance(words, list) else []
     megabytes = number(dig(limit, "max_file_size")) or 0
     sides = [_positive(dig(limit, name)) for name in ("min_width", "min_height", "max_width", "max_height")]
     aspect = number(dig(limit, "max_aspect_ratio")) or 0.0

@@ -45,6 +45,8 @@ _SUCCESS_OR_REFUSED = 10
 _IMAGE_KEYS = ("high_aes", "text2img", "_img", "image")
 _VIDEO_KEYS = ("video", "seedance")
 _TEXT_TO_IMAGE = 1
+_MOST_ITEMS = 100
+"""Of one record that are looked at. A submit asks for one video."""
 _ITEM_LISTS = ("item_list", "failed_item_list")
 
 
@@ -266,7 +268,7 @@ def item_id(record: Mapping[str, Any]) -> str:
 def record_item(record: Mapping[str, Any]) -> Any:
     """The item with the result: the first that has a link, else the first there is, else None."""
     items = record.get("item_list")
-    present = [item for item in items if item] if isinstance(items, list) else []
+    present = [item for item in items[:_MOST_ITEMS] if item] if isinstance(items, list) else []
     if len(present) > 1:
         return next((item for item in present if choose(item)), present[0])
     return first(present)

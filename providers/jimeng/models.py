@@ -75,6 +75,7 @@ def _limit(kind: MediaKind, count: int, *, megabytes: int = 0, **bounds: Any) ->
     return MaterialLimit(count, replace(known, max_bytes=megabytes * _MEGABYTE or known.max_bytes, **bounds))
 
 
+_SEEN = frozenset({MediaKind.IMAGE, MediaKind.VIDEO})
 _PICTURE: dict[str, Any] = {"megabytes": 30, "min_side": 300, "max_side": 6000, "max_aspect": 2.5}
 
 _MATERIALS_2_0 = Materials(
@@ -96,6 +97,7 @@ _MATERIALS_2_0 = Materials(
         ),
     },
     total=12,
+    any_of=_SEEN,
 )
 _MATERIALS_2_5 = Materials(
     {
@@ -116,7 +118,6 @@ _MATERIALS_2_5 = Materials(
         ),
     },
     total=50,
-    needs_seen=False,
 )
 _PICTURES = Materials({MediaKind.IMAGE: _limit(MediaKind.IMAGE, 9)}, total=9)
 _MATERIALS_WAN = replace(_MATERIALS_2_0, total=20)

@@ -82,9 +82,10 @@ class Jimeng:
         self.regions = frozenset(regions.REGIONS)
         named = {card.name for card in extra_models}
         self._table = (*(card for card in models.MODELS if card.name not in named), *extra_models)
-        known = (*extra_models, *models.MODELS, *models.WITHDRAWN)
-        self._by_key = {card.key: card for card in reversed(known)}
-        self._by_name = {card.name: card for card in reversed(known)}
+        table = (*models.MODELS, *models.WITHDRAWN)
+        # A key of the table has the table's name, whatever the configuration calls it besides.
+        self._by_key = {card.key: card for card in reversed((*table, *extra_models))}
+        self._by_name = {card.name: card for card in reversed((*extra_models, *table))}
         self._versions = versions
         self._now = now
         self._seed = seed
@@ -119,12 +120,13 @@ class Jimeng:
         return found
 
     async def discover(self, account: Account) -> Sequence[ModelCard]:
-        """The models of the site's configuration."""
+        """The models of the site's configuration, without those that take nothing the gateway can give."""
         answer = await self._call(account, configuration.CONFIGURATION_PATH, configuration.CONFIGURATION_BODY)
-        listed = configuration.parse_configuration(answer.data)
-        if not listed:
+        listed = [self._live_card(model) for model in configuration.parse_configuration(answer.data)]
+        usable = [card for card in listed if card.media_sets]
+        if not usable:
             raise ProviderError(ErrorKind.UPSTREAM_ERROR, detail="the answer lists no models")
-        return [self._live_card(model) for model in listed]
+        return usable
 
     def _live_card(self, model: SiteModel) -> ModelCard:
         """A card of what the site lists, with what only the table knows."""

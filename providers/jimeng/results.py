@@ -7,6 +7,7 @@ the table wins; within a source the largest picture wins, then the highest bitra
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -30,6 +31,11 @@ _MODEL_PATHS = (("video", "video_model"), ("common_attr", "video_model"))
 _TRANSCODED_PATHS = (("common_attr", "transcoded_video"), ("video", "transcoded_video"))
 _LINK_PATHS = (("video", "play_url"), ("video", "download_url"), ("video", "url"))
 _LINK_LIST_PATHS = (("common_attr", "item_urls"), ("item_urls",))
+
+_MOST_LINKS = 100
+"""That are looked at in one place of an item."""
+_MOST_ITEMS = 1000
+"""In one answer; it is asked for as many as a query has ids."""
 
 _UNENCRYPTED = ("", "none", "0", "false")
 """`encryption_method` of a stream that plays as it is; what is encrypted needs a key that the site does not give."""
@@ -78,7 +84,7 @@ def _streams(item: Any) -> Iterator[Link]:
         streams = dig(model, "video_list")
         if not isinstance(streams, dict):
             continue
-        for stream in streams.values():
+        for stream in islice(streams.values(), _MOST_LINKS):
             if number_text(dig(stream, "encryption_method")).lower() not in _UNENCRYPTED:
                 continue
             url = link_text(dig(stream, "main_url")) or link_text(dig(stream, "backup_url_1"))
@@ -102,7 +108,7 @@ def _transcoded(item: Any) -> Iterator[Link]:
         streams = dig(item, *path)
         if not isinstance(streams, dict):
             continue
-        for definition, stream in streams.items():
+        for definition, stream in islice(streams.items(), _MOST_LINKS):
             url = link_text(dig(stream, "video_url"))
             if url:
                 yield Link(
@@ -122,7 +128,7 @@ def _plain(item: Any) -> Iterator[Link]:
             yield Link(url)
     for list_path in _LINK_LIST_PATHS:
         urls = dig(item, *list_path)
-        for url in map(link_text, urls if isinstance(urls, list) else ()):
+        for url in map(link_text, urls[:_MOST_LINKS] if isinstance(urls, list) else ()):
             if url:
                 yield Link(url)
 
@@ -166,7 +172,7 @@ def best_choices(data: Any) -> dict[str, Choice]:
     found: dict[str, Choice] = {}
     for name in ("item_list", "local_item_list"):
         items = dig(data, name)
-        for item in items if isinstance(items, list) else ():
+        for item in items[:_MOST_ITEMS] if isinstance(items, list) else ():
             choice = choose(item)
             if choice is None:
                 continue

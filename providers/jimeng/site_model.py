@@ -77,12 +77,12 @@ class MaterialLimit:
 
 @dataclass(frozen=True, slots=True)
 class Materials:
-    """What the reference mode takes: of each kind, and `total` of all together. With `needs_seen` a picture or a clip
-    has to be among them."""
+    """What the reference mode takes: of each kind, and `total` of all together. Of the kinds in `any_of` one has to be
+    among them, where it names any."""
 
     kinds: Mapping[MediaKind, MaterialLimit]
     total: int
-    needs_seen: bool = True
+    any_of: frozenset[MediaKind] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,8 @@ class ModelWire:
 class SiteModel:
     """A model as the site describes it. `inputs` holds the site's own words: `prompt`, `first_frame`, `end_frame`,
     `unified_edit`. The default length and resolution are those of `site_seconds` and `site_resolution` only where the
-    model lacks ours. `offered` is False for a model that the site lists and does not offer."""
+    model lacks ours. `offered` is False for a model that the site lists and does not offer; what can be made in
+    none of the ways that are known here is not offered either."""
 
     key: str
     benefits: Benefits
@@ -126,6 +127,7 @@ class SiteModel:
         With a picture as first frame the output has the picture's shape and the site ignores the ratio.
         """
         materials = self.materials if "unified_edit" in self.inputs else None
+        sets = (*_frame_sets(self.inputs), *(_material_sets(materials) if materials else ()))
         resolutions = tuple(word.lower() for word in self.resolutions)
         return ModelCard(
             name=name or self.key,
@@ -138,7 +140,7 @@ class SiteModel:
             resolution=_default(RESOLUTION, resolutions, (self.site_resolution or "").lower() or None),
             ratios=self.ratios,
             ratio=_default(RATIO, self.ratios, None),
-            media_sets=(*_frame_sets(self.inputs), *(_material_sets(materials) if materials else ())),
+            media_sets=sets,
             media_limits={_REFERENCE_OF[kind]: limit.count for kind, limit in materials.kinds.items()}
             if materials
             else {},
@@ -151,7 +153,7 @@ class SiteModel:
             fields=frozenset({"seed"}),
             regions=regions,
             typical_seconds=self.typical_seconds,
-            available=self.offered,
+            available=self.offered and bool(sets),
             wire=ModelWire(
                 self.benefits,
                 dict(zip(resolutions, self.resolutions, strict=True)),
@@ -188,7 +190,7 @@ def _material_sets(materials: Materials) -> Iterator[frozenset[MediaRole]]:
     kinds = [kind for kind in MediaKind if kind in materials.kinds]
     for size in range(1, len(kinds) + 1):
         for chosen in combinations(kinds, size):
-            if chosen != (MediaKind.AUDIO,) or not materials.needs_seen:
+            if not materials.any_of or materials.any_of & set(chosen):
                 yield frozenset(_REFERENCE_OF[kind] for kind in chosen)
 
 

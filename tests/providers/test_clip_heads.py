@@ -1,6 +1,8 @@
 """What clips and sounds tell of themselves, and that no file does harm."""
 
 import io
+import struct
+import time
 
 import pytest
 from hypothesis import given
@@ -75,3 +77,15 @@ def test_no_file_raises(content: bytes, media_type: str) -> None:
         found = read(given_content, media_type)
         assert 0 <= found.seconds < 10**7
         assert found.width >= 0
+
+
+def test_millions_of_empty_boxes_cost_little_time() -> None:
+    content = box(b"moov", box(b"trak", box(b"free", b"") * 1_000_000) + box(b"trak", b"") * 1_000_000)
+    began = time.process_time()
+    assert read(content) == ClipHead()
+    assert time.process_time() - began < 0.2
+
+
+def test_a_sound_that_breaks_off_in_the_head_of_its_data_has_no_length() -> None:
+    content = b"RIFF\0\0\0\0WAVEfmt " + struct.pack("<IHHIIHH", 16, 1, 1, 8000, 16_000, 2, 16) + b"data\x01"
+    assert read(content, "audio/wav") == ClipHead()

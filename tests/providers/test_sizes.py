@@ -4,9 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from providers.contract import ModelCard
+from providers.contract import Media, MediaRole, ModelCard, VideoRequest
 from providers.dashscope.models import MODELS
-from providers.sizes import nearest_size, parse_size, read_size, short_side, size_of, sizes_of
+from providers.media_files import MediaKind
+from providers.sizes import asked_size, nearest_size, parse_size, read_size, short_side, size_of, sizes_of
+from providers.validation import approach, settle
 
 CARDS = {card.name: card for card in MODELS}
 MODEL_NAMES = st.sampled_from(sorted(CARDS))
@@ -140,3 +142,33 @@ def test_any_size_comes_near_one_that_the_model_has(model: str, width: int, heig
     assert ratio in card.ratios if card.ratios else ratio is None
     said = read_size(card, card.ratios, width, height)
     assert said is None or said == (resolution, ratio)
+
+
+@pytest.mark.parametrize(
+    ("model", "asked", "size"),
+    [
+        ("wan2.6-i2v", "720x1280", "720x1280"),
+        ("wan2.6-i2v", "1000x1000", "960x960"),
+        ("wan2.5-i2v-preview", "832x480", "832x480"),
+        ("wan2.5-i2v-preview", "480x854", "480x832"),
+        ("kling/kling-v3-video-generation", "1080x1920", "1080x1920"),
+        ("MiniMax/MiniMax-H3", "720x1280", "768x1344"),
+        ("pixverse/pixverse-v6-it2v", "640x360", "640x360"),
+        ("wan2.6-i2v", None, ""),
+        ("kling/kling-v3-video-generation", None, ""),
+    ],
+)
+def test_a_video_with_the_shape_of_its_picture_is_called_what_was_asked_for(
+    model: str, asked: str | None, size: str
+) -> None:
+    """Never a landscape of which nobody knows: the shape that was asked for, or nothing."""
+    picture = Media(MediaKind.IMAGE, "https://h/a.png", "image", MediaRole.FIRST_FRAME)
+    wished = VideoRequest(model, "a cat", size=asked, media=(picture,))
+    assert asked_size(settle(CARDS[model], approach(CARDS[model], wished))) == size
+
+
+def test_a_video_with_the_shape_of_its_clip_is_called_nothing() -> None:
+    clip = Media(MediaKind.VIDEO, "https://h/a.mp4", "video_file_1")
+    for model in ("wan2.7-i2v", "happyhorse-1.0-video-edit", "kling/kling-v3-omni-video-generation"):
+        wished = VideoRequest(model, "a cat", size="720x1280", media=(clip,))
+        assert asked_size(settle(CARDS[model], approach(CARDS[model], wished))) == ""

@@ -37,6 +37,10 @@ def describe_model(name: str, card: ModelCard) -> dict[str, Any]:
     described["status"] = "available" if card.available else "unavailable"
     if card.max_prompt:
         described["max_prompt"] = card.max_prompt
+    if card.max_prompt and card.han_weight > 1:
+        described["han_weight"] = card.han_weight
+    if card.max_negative_prompt:
+        described["max_negative_prompt"] = card.max_negative_prompt
     described["durations"] = card.durations
     if card.duration is not None:
         described["default_duration"] = card.duration
@@ -50,9 +54,29 @@ def describe_model(name: str, card: ModelCard) -> dict[str, Any]:
         "sizes": list(dict.fromkeys(card.sizes.values())),
         "inputs": [sorted(roles) for roles in card.media_sets],
         "input_counts": {role.value: card.media_limits.get(role, 1) for role in sorted(card.roles)},
+        **_describe_rules(card),
+        "takes_files": card.takes_files,
         "files": {kind.value: _describe_limits(limits) for kind, limits in card.media_files.items()},
         "parameters": sorted(card.fields),
     }
+
+
+def _describe_rules(card: ModelCard) -> dict[str, Any]:
+    """What an input or a resolution changes for the rest; what changes nothing is left out."""
+    rules: dict[str, Any] = {
+        "max_inputs": card.media_total,
+        "max_references": card.references_total,
+        "input_counts_with": {
+            other.value: {role.value: count for role, count in counts.items() if role in card.roles}
+            for other, counts in card.media_limits_with.items()
+            if other in card.roles and counts.keys() & card.roles
+        },
+        "durations_with": {role.value: lengths for role, lengths in card.durations_with.items()},
+        "durations_at": dict(card.durations_at),
+        "ratio_from": sorted(card.shape_from),
+        "silent_with": sorted(card.silent_with),
+    }
+    return {name: rule for name, rule in rules.items() if rule}
 
 
 def _describe_limits(limits: MediaLimits) -> dict[str, Any]:

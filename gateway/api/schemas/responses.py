@@ -146,6 +146,10 @@ class ModelObject(_Answer):
     upstream_model: str | None = Field(None, description="The upstream's key of the model, where it is another word.")
     status: Literal["available", "unavailable"] = Field(description="Whether the upstream offers it at the moment.")
     max_prompt: int | None = Field(None, description="Characters of the prompt.")
+    han_weight: int | None = Field(
+        None, description="As how many of them a Chinese character counts, where not as one."
+    )
+    max_negative_prompt: int | None = Field(None, description="Characters of the negative prompt.")
     durations: list[int] = Field(description="Seconds.")
     default_duration: int | None = None
     resolutions: list[str]
@@ -155,6 +159,20 @@ class ModelObject(_Answer):
     sizes: list[str] = Field(description="Pixels.")
     inputs: list[list[str]] = Field(description="Sets of inputs that go together; an empty set is text alone.")
     input_counts: dict[str, int] = Field(description="How many inputs of a role are taken.")
+    max_inputs: int | None = Field(None, description="How many inputs are taken in all.")
+    max_references: int | None = Field(None, description="How many references are taken in all.")
+    input_counts_with: dict[str, dict[str, int]] | None = Field(
+        None, description="By the role of another input: how many of a role are taken beside it."
+    )
+    durations_with: dict[str, list[int]] | None = Field(
+        None, description="By the role of an input: the seconds beside it; an empty list where it gives the length."
+    )
+    durations_at: dict[str, list[int]] | None = Field(
+        None, description="By the resolution: the seconds that it allows."
+    )
+    ratio_from: list[str] | None = Field(None, description="Inputs that give the video its ratio: none is chosen then.")
+    silent_with: list[str] | None = Field(None, description="Inputs beside which `audio` may not be true.")
+    takes_files: bool = Field(description="False where inputs are public https addresses only, no files and no data.")
     files: dict[str, FileLimits] = Field(description="What one input may be, by its kind: image, video, audio.")
     parameters: list[str] = Field(description="Further fields of a request that the model has.")
 

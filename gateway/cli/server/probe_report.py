@@ -5,14 +5,16 @@ shape of every answer and what the gateway read out of it; `Redaction` takes out
 probe never submits, never takes credits, and never uploads.
 """
 
+import base64
 import platform
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from itertools import islice
 from typing import Any, NamedTuple
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 import orjson
 
@@ -82,7 +84,7 @@ class _Step:
 
     name: str
     call: Callable[[], Awaitable[Any]]
-    read: Callable[[Any], Any]
+    read: "Callable[[Any, Redaction], Any]"
 
 
 async def probe(provider: Provider, account: Account, http: RecordingClient) -> dict[str, Any]:
@@ -111,7 +113,7 @@ def _steps(provider: Provider, account: Account) -> list[_Step]:
     """The uncharged calls that this provider has."""
     steps: list[_Step] = []
     if isinstance(provider, CanCheck):
-        steps.append(_Step("check", lambda: provider.check(account), lambda _: "the login is alive"))
+        steps.append(_Step("check", lambda: provider.check(account), lambda *_: "the login is alive"))
     if isinstance(provider, CanDiscover):
         steps.append(_Step("models", lambda: provider.discover(account), _read_models))
     if isinstance(provider, CanTellCredits):
@@ -126,9 +128,12 @@ async def _run(step: _Step, redaction: "Redaction", http: RecordingClient, found
     began, outcome, read = time.perf_counter(), None, None
     try:
         outcome = await step.call()
-        read = step.read(outcome)
+        read = step.read(outcome, redaction)
     except ProviderError as error:
-        read = {"error": error.kind.value, "code": error.code, "detail": redaction.text(error.detail)}
+        read = {"error": error.kind.value, "code": redaction.word(error.code), "detail": redaction.text(error.detail)}
+    except Exception as error:
+        # An answer that nobody has thought of is what a report is for.
+        read = {"error": type(error).__name__, "code": "", "detail": ""}
     found.append(
         {
             "call": step.name,
@@ -141,13 +146,13 @@ async def _run(step: _Step, redaction: "Redaction", http: RecordingClient, found
     return outcome
 
 
-def _read_models(cards: Sequence[ModelCard]) -> list[dict[str, Any]]:
+def _read_models(cards: Sequence[ModelCard], redaction: "Redaction") -> list[dict[str, Any]]:
     return [
         {
-            "name": card.name,
-            "key": card.key,
+            "name": redaction.word(card.name),
+            "key": redaction.word(card.key),
             "durations": card.durations,
-            "resolutions": card.resolutions,
+            "resolutions": [redaction.word(resolution) for resolution in card.resolutions],
             "ratios": card.ratios,
             "inputs": [sorted(roles) for roles in card.media_sets],
             "available": card.available,
@@ -156,23 +161,26 @@ def _read_models(cards: Sequence[ModelCard]) -> list[dict[str, Any]]:
     ]
 
 
-def _read_credits(credits: Credits) -> str:
+def _read_credits(credits: Credits, redaction: "Redaction") -> str:
     return "some" if credits.total else "none"
 
 
-def _read_list(tasks: Sequence[ListedTask]) -> list[dict[str, Any]]:
-    return [_read_state(task.state) | {"submit_key": bool(task.submit_key)} for task in tasks[:LISTED]]
+def _read_list(tasks: Sequence[ListedTask], redaction: "Redaction") -> list[dict[str, Any]]:
+    return [_read_state(task.state, redaction) | {"submit_key": bool(task.submit_key)} for task in tasks[:LISTED]]
 
 
-def _read_states(states: Mapping[str, TaskState | ProviderError]) -> list[dict[str, Any]]:
+def _read_states(states: Mapping[str, TaskState | ProviderError], redaction: "Redaction") -> list[dict[str, Any]]:
     return [
-        _read_state(state) if isinstance(state, TaskState) else {"error": state.kind.value, "code": state.code}
+        _read_state(state, redaction)
+        if isinstance(state, TaskState)
+        else {"error": state.kind.value, "code": redaction.word(state.code)}
         for state in states.values()
     ]
 
 
-def _read_state(state: TaskState) -> dict[str, Any]:
-    read: dict[str, Any] = {"phase": state.phase.value, "model": state.model, "created": state.created_at is not None}
+def _read_state(state: TaskState, redaction: "Redaction") -> dict[str, Any]:
+    model = None if state.model is None else redaction.word(state.model)
+    read: dict[str, Any] = {"phase": state.phase.value, "model": model, "created": state.created_at is not None}
     if state.result is not None:
         read["result"] = {
             "link": True,
@@ -182,7 +190,7 @@ def _read_state(state: TaskState) -> dict[str, Any]:
             "duration": state.result.duration,
         }
     if state.error is not None:
-        read["error"] = {"kind": state.error.kind.value, "code": state.error.code}
+        read["error"] = {"kind": state.error.kind.value, "code": redaction.word(state.error.code)}
     return read
 
 
@@ -191,15 +199,30 @@ def _read_state(state: TaskState) -> dict[str, Any]:
 _TOLD = re.compile(r"(?i)(?:^|_)(?:ret|code|err_?msg|msg|message|reason|status|starling_key|model_name)$")
 """Names of fields whose text is the upstream's own, and what a report is about."""
 _PRIVATE = re.compile(
-    r"(?i)nick|screen|user|uid|mobile|phone|email|avatar|birth|token|secret|session|cookie|sign|prompt"
+    r"(?i)nick|screen|user|author|uid|mobile|phone|mail|avatar|birth|gender|token|secret|session|cookie|sign|passw|pwd"
+    r"|access|auth|verif|ticket|credential|credit|balance|prompt|title|desc|caption|content|(?:^|_)text$|address"
+    r"|owner|location|latitude|longitude|(?:^|_)(?:ip|lat|lng|lon)(?:$|_)|(?<!model_)name$"
 )
 """Names of fields that are the account holder's, whatever they look like."""
-_WORD = re.compile(r"[A-Za-z0-9_.:{}/ %+-]{0,80}")
-_ID = re.compile(r"\d{8,}|[0-9a-fA-F]{16,}|[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-|[A-Za-z0-9+=_-]{40,}")
+_QUOTED = re.compile(r"(?i)prompt|nick|screen|mobile|phone|mail|title|desc|caption")
+"""Those of them that a sentence of the upstream may quote."""
+_FIELD = re.compile(r"[A-Za-z0-9_.:$<>-]{1,64}")
+_WORD = re.compile(r"[A-Za-z0-9_.:{}/-]{0,80}")
+_ID = re.compile(
+    r"\d(?:[ -]?\d){7,}|[0-9a-fA-F]{16,}|[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-|[A-Za-z0-9+=_-]{40,}|[^\s@]+@[^\s@]+"
+    r"|\d{1,3}(?:\.\d{1,3}){3}"
+)
+_OPAQUE = re.compile(r"(?=[^\s]*[a-z])(?=[^\s]*[A-Z])(?=[^\s]*\d)[A-Za-z0-9+/=_-]{12,}")
+"""Small and capital letters and digits in one run: keys and tokens, and text in base64."""
 _ADDRESS = re.compile(r"(?i)[a-z][a-z0-9+.-]*://|^//|^[\w-]+(?:\.[\w-]+)+/")
+_QUERY_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,30}")
 _LONGEST_NUMBER = 10_000_000
 _MOST_ITEMS = 40
+_MOST_FIELDS = 200
+_MOST_LEARNED = 500
 _DEEPEST = 24
+_SHORTEST_SECRET = 4
+"""Characters. What is shorter stands in many an innocent text."""
 
 
 class Redaction:
@@ -208,12 +231,17 @@ class Redaction:
 
     def __init__(self, account: Account) -> None:
         self._account = account
+        forms = sorted(_secret_forms(account), key=len, reverse=True)
+        self._secrets = re.compile("|".join(map(re.escape, forms)) or r"(?!)", re.IGNORECASE)
+        self._learned: set[str] = set()
 
     def exchange(self, exchange: Exchange) -> dict[str, Any]:
         """A call and its answer. The host is left out: it may be the operator's own."""
         parts = urlsplit(exchange.url)
         try:
-            answer = self.value(exchange.reply.json())
+            found = exchange.reply.json()
+            self._learn(found)
+            answer = self.value(found)
         except ValueError:
             answer = f"<{len(exchange.reply.body)} bytes that are no JSON>"
         return {
@@ -225,12 +253,29 @@ class Redaction:
             "answer": answer,
         }
 
+    def _learn(self, value: Any) -> None:
+        """Note what an answer holds of its holder: the reason of a refusal may quote it."""
+        places: list[tuple[str, Any, int]] = [("", value, 0)]
+        while places and len(self._learned) < _MOST_LEARNED:
+            field, found, depth = places.pop()
+            if isinstance(found, str) and found.lstrip()[:1] in ("{", "["):
+                found = _json(found) or found
+            if isinstance(found, str):
+                if _QUOTED.search(field) and len(found) >= _SHORTEST_SECRET:
+                    self._learned.add(found)
+            elif depth <= _DEEPEST and isinstance(found, dict):
+                places += [(name, item, depth + 1) for name, item in found.items()]
+            elif depth <= _DEEPEST and isinstance(found, list):
+                places += [(field, item, depth + 1) for item in found]
+
     def value(self, value: Any, field: str = "", depth: int = 0) -> Any:
         """Any JSON value. `field` is the name it stands under."""
         if depth > _DEEPEST:
             return "<deeper>"
         if isinstance(value, dict):
-            return {self._name(name): self.value(item, name, depth + 1) for name, item in value.items()}
+            fields = islice(value.items(), _MOST_FIELDS)
+            shown = {self._name(name): self.value(item, name, depth + 1) for name, item in fields}
+            return shown if len(value) <= _MOST_FIELDS else shown | {"<more>": len(value) - _MOST_FIELDS}
         if isinstance(value, list | tuple):
             return [self.value(item, field, depth + 1) for item in value[:_MOST_ITEMS]]
         if isinstance(value, str):
@@ -241,38 +286,79 @@ class Redaction:
         return value
 
     def text(self, text: str) -> str:
-        """A sentence of the upstream, without what it quotes of the account."""
-        return _ID.sub("<id>", self._account.redact(text))[:300]
+        """A sentence of the upstream, without what it quotes of the account or of a request."""
+        told, brace, _ = text[:2000].partition("{")
+        for learned in self._learned:
+            told = told.replace(learned, "***")
+        shown = self._without_secrets(told) + ("{…}" if brace else "")
+        shown = _OPAQUE.sub("<id>", _ID.sub("<id>", shown))
+        return "".join(character if character.isprintable() else " " for character in shown)[:300]
+
+    def word(self, text: str) -> str:
+        """A name or a number of the upstream's, or how long a text stands in its place."""
+        hidden = _ID.search(text) or _OPAQUE.search(text) or not _WORD.fullmatch(text) or _is_encoded_text(text)
+        return f"<text of {len(text)}>" if hidden or self._without_secrets(text) != text else text
+
+    def _without_secrets(self, text: str) -> str:
+        shown = self._secrets.sub("***", text)
+        return "***" if self._secrets.search(unquote(shown)) else shown
 
     def _name(self, name: str) -> str:
         """The name of a field. Where answers are keyed by ids, it is one."""
-        return _ID.sub("<id>", self._account.redact(name))
+        shown = _ID.sub("<id>", self._without_secrets(name))
+        return shown if _FIELD.fullmatch(shown) else f"<name of {len(name)}>"
 
     def _string(self, text: str, field: str, depth: int) -> Any:
         if not text:
             return text
-        if text[0] in "{[" and (inside := _json(text)) is not None:
+        if text.lstrip()[:1] in ("{", "[") and (inside := _json(text)) is not None:
             return {"<JSON text>": self.value(inside, field, depth + 1)}
-        if _PRIVATE.search(field) and not _TOLD.search(field):
+        if _PRIVATE.search(field):
             return f"<text of {len(text)}>"
         if _ADDRESS.search(text):
-            return _link(text)
-        if _TOLD.search(field):
-            return self.text(text)
-        if self._account.redact(text) != text or _ID.search(text) or not _WORD.fullmatch(text):
-            return f"<text of {len(text)}>"
-        return text
+            return self._link(text)
+        return self.text(text) if _TOLD.search(field) else self.word(text)
+
+    def _link(self, text: str) -> str:
+        """A link by what tells how long it lives: its host and the names of its query."""
+        try:
+            parts = urlsplit(text)
+            host = parts.hostname or ""
+        except ValueError:
+            host = ""
+        if not host or any(character.isspace() for character in text) or self.word(host) != host:
+            return f"<link of {len(text)}>"
+        named = [name for name, _ in parse_qsl(parts.query)]
+        names = ",".join(name if _QUERY_NAME.fullmatch(name) and self.word(name) == name else "…" for name in named)
+        return f"<link {host} ?{names}>" if names else f"<link {host}>"
 
 
-def _link(text: str) -> str:
-    """A link by what tells how long it lives: its host and the names of its query."""
+def _secret_forms(account: Account) -> Iterator[str]:
+    """What is secret of an account, as it is and as it may be written elsewhere."""
+    userinfo = (account.proxy or "").rpartition("@")[0].partition("://")[2]
+    values = [pair.partition("=")[2].strip() for pair in (account.cookie or "").split(";")]
+    for secret in (account.credential, account.cookie, account.proxy, userinfo, *userinfo.split(":", 1), *values):
+        for plain in {secret or "", unquote(secret or "")}:
+            if len(plain) >= _SHORTEST_SECRET:
+                encoded = base64.b64encode(plain.encode()).decode().rstrip("=")
+                yield from (plain, quote(plain, safe=""), encoded, encoded.translate(_URL_SAFE))
+
+
+_URL_SAFE = str.maketrans("+/", "-_")
+
+
+def _is_encoded_text(text: str) -> bool:
+    """True for what is base64 of something that can be read."""
+    if len(text) < _SHORTEST_ENCODED:
+        return False
     try:
-        parts = urlsplit(text)
-        names = ",".join(name for name, _ in parse_qsl(parts.query, keep_blank_values=True))
-        host = parts.hostname or ""
+        decoded = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True).decode()
     except ValueError:
-        return f"<link of {len(text)}>"
-    return f"<link {host} ?{names}>" if names else f"<link {host}>"
+        return False
+    return decoded.isprintable()
+
+
+_SHORTEST_ENCODED = 10
 
 
 def _json(text: str) -> Any:

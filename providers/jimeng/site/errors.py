@@ -110,14 +110,24 @@ _INPUT_REFUSED = Meaning(
 )
 _OUTPUT_REFUSED = Meaning(
     ErrorKind.CONTENT_REFUSED,
-    Words("内容违规：生成结果未通过审核", "What was generated was refused by content review"),
+    Words(
+        "内容违规：生成结果未通过审核，请修改提示词或更换素材后重试",
+        "What was generated was refused by content review; change the prompt or the inputs",
+    ),
 )
 _COPYRIGHT = Meaning(
     ErrorKind.CONTENT_REFUSED,
-    Words("内容违规：可能涉及版权", "The content was refused: it may infringe a copyright"),
+    Words(
+        "内容违规：可能涉及版权，请修改提示词或更换素材后重试",
+        "The content was refused, since it may infringe a copyright; change the prompt or the inputs",
+    ),
 )
 _PARAMETERS = Meaning(
-    ErrorKind.INVALID_REQUEST, Words("请求参数错误", "The site refused the parameters of the request")
+    ErrorKind.INVALID_REQUEST,
+    Words(
+        "请求参数错误：网站不接受这些参数，请改用其他参数或模型",
+        "The site refused the parameters of the request; try other values or another model",
+    ),
 )
 _MIXED_LANGUAGES = Meaning(
     ErrorKind.INVALID_REQUEST,
@@ -125,7 +135,10 @@ _MIXED_LANGUAGES = Meaning(
 )
 _UNSUPPORTED_LANGUAGE = Meaning(
     ErrorKind.INVALID_REQUEST,
-    Words("提示词使用了网站不支持的语言，请改用中文或英文", "The site does not support the language of the prompt"),
+    Words(
+        "提示词使用了网站不支持的语言，请改用中文或英文",
+        "The site does not support the language of the prompt; write it in Chinese or English",
+    ),
 )
 _MODEL_GONE = Meaning(
     ErrorKind.MODEL_NOT_FOUND,
@@ -136,7 +149,10 @@ _MODEL_GONE = Meaning(
 )
 _NOT_OPEN = Meaning(
     ErrorKind.NOT_ENTITLED,
-    Words("当前账号无权使用该模型或功能", "This account may not use this model or feature; try another one"),
+    Words(
+        "当前账号无权使用该模型或功能，请改用其他模型或账号",
+        "This account may not use this model or feature; try another model or account",
+    ),
 )
 _SIGNATURE = Meaning(
     ErrorKind.UPSTREAM_ERROR,
@@ -147,7 +163,8 @@ _INPUT_LOST = Meaning(
     Words("网站未能取得已上传的素材，请重试", "The site could not read an uploaded input; try again"),
 )
 _FAILED = Meaning(ErrorKind.GENERATION_FAILED, Words("生成失败", "The generation failed; try again"))
-_CANCELLED = Meaning(
+_CANCELLED = Meaning(ErrorKind.CANCELLED, Words("任务已取消", "The task was cancelled"))
+_REFUNDED = Meaning(
     ErrorKind.CANCELLED,
     # Captured 2026-03-10 on the mainland site: 你已取消生成，积分已返还.
     Words("任务已取消，积分已返还", "The task was cancelled and its credits were returned"),
@@ -183,7 +200,6 @@ MEANINGS: dict[str, Meaning] = {
     "2043": _RISK,
     # Writes from outside the page, captured 2026-10-01 on the US site.
     "-6": _NO_PROOF,
-    "1017": _NO_PROOF,
     "34070104": _NO_PROOF,
     # "region not allow": one report, no capture of the envelope.
     "3000": _REGION,
@@ -281,6 +297,13 @@ CANCEL_PARTS = (
 )
 """Parts, in lower case, of the sentence of a cancelled record in the languages of the sites, and of its key."""
 
+REFUND_PARTS = (
+    *("返还", "返還", "退还", "退回", "refund", "return", "返却", "返金", "환불", "반환", "dikembalikan", "rembours"),
+    *("erstattet", "reembols", "devuelt", "возвра", "iade", "hoàn", "คืน"),
+)
+"""Likewise of one that says what became of the credits. No other sentence is told as a refund."""
+_NO_REFUND_PARTS = ("不", "未", " not ", "no refund", "non-refund", "n't ")
+
 TEXT_DECIDES: dict[str, tuple[tuple[str, Meaning], ...]] = {
     # Credits on the international sites, refused content in older lists.
     "4001": (
@@ -354,7 +377,8 @@ def failure(reason: Reason, hint: Meaning | None = None) -> ProviderError:
     people becomes the detail, which is shown after ours.
     """
     if is_cancelled(reason):
-        return ProviderError(_CANCELLED.kind, code=CANCELLED_CODE, words=_CANCELLED.words, detail=reason.sentence)
+        told = _REFUNDED if _tells_refund(reason.sentence.lower()) else _CANCELLED
+        return ProviderError(told.kind, code=CANCELLED_CODE, words=told.words, detail=reason.sentence)
     meaning = meaning_of(reason) or hint
     if meaning is None:
         meaning = _FAILED
@@ -373,6 +397,10 @@ def is_cancelled(reason: Reason) -> bool:
         return False
     texts = (reason.key.lower(), reason.sentence.lower())
     return any(part in text for text in texts for part in CANCEL_PARTS)
+
+
+def _tells_refund(sentence: str) -> bool:
+    return any(part in sentence for part in REFUND_PARTS) and not any(part in sentence for part in _NO_REFUND_PARTS)
 
 
 REFUSED_BY_STATUS: Mapping[int, Meaning] = {10: _INPUT_REFUSED, 40: _OUTPUT_REFUSED}

@@ -7,7 +7,8 @@ from typing import Any
 
 import orjson
 
-_LINK = re.compile(r"https?://[^\s\x00-\x1f\x7f]+")
+_LONGEST_LINK = 8192
+_LINK = re.compile(r"https?://[^/?#\s\x00-\x1f\x7f][^\s\x00-\x1f\x7f]*")
 
 
 def dig(value: Any, *path: str) -> Any:
@@ -37,7 +38,10 @@ def json_text(value: Any) -> Any:
 def link_text(value: Any) -> str:
     """An http or https URL, plain or in base64 (standard or URL-safe alphabet, with or without padding); "" for
     anything else."""
-    text = string(value).strip()
+    text = string(value)
+    if len(text) > 2 * _LONGEST_LINK:
+        return ""
+    text = text.strip()
     if _is_link(text):
         return text
     try:
@@ -52,7 +56,7 @@ _STANDARD_ALPHABET = str.maketrans("-_", "+/")
 
 
 def _is_link(text: str) -> bool:
-    return _LINK.fullmatch(text) is not None
+    return len(text) <= _LONGEST_LINK and _LINK.fullmatch(text) is not None
 
 
 def string(value: Any) -> str:

@@ -22,7 +22,7 @@ UPLOADED = 2000
 
 _LONGEST_MS = 2**31
 _PRINTABLE = re.compile(r"[\x20-\x7e]*[\x21-\x7e]")
-_HOST = re.compile(r"[A-Za-z0-9.-]+(:\d{1,5})?(/[A-Za-z0-9._~/-]*)?")
+_HOST = re.compile(r"[A-Za-z0-9.-]+(:\d{1,5})?(/[A-Za-z0-9._~/-]*)?", re.ASCII)
 _STORE_URI = re.compile(r"[\x21\x22\x24-\x3e\x40-\x5b\x5d-\x7e]+")
 """No `?`, no `#` and no backslash: it becomes a path."""
 

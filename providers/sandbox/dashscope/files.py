@@ -85,6 +85,8 @@ ROWS: tuple[tuple[str, Mapping[Kind, Limits]], ...] = (
     ("wan2.2-s2v", {"image": replace(_WAN_OLD_IMAGE, alpha=True)}),
     ("wan2.2-animate-", {"image": replace(_WAN_OLD_IMAGE, alpha=True)}),
     ("wan2.2-", {"image": _WAN_OLD_IMAGE}),
+    # VACE's page has sides of its own and no word on transparency. It allows TIFF as well, which is not read here.
+    ("wanx2.1-vace", {"image": replace(_WAN_OLD_IMAGE, sides=(360, 2000), alpha=True)}),
     ("wanx2.1-", {"image": _WAN_OLD_IMAGE}),
     (
         "happyhorse-1.0-video-edit",

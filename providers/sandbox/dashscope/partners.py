@@ -67,9 +67,19 @@ _VIDU_IMAGES = (MediaSet({"image": (1, 7)}),)
 _VIDU_CLIPS = (*_VIDU_IMAGES, MediaSet({"image": (1, 4), "video": (1, 2)}))
 
 
-def _vidu(version: str, task: str, tiers: tuple[str, ...] = _VIDU_TIERS) -> Model:
-    """`task` is the part of the name after the underscore."""
-    seconds = _1_16 if version.startswith("viduq3") else _1_10
+def _vidu(
+    version: str,
+    task: str,
+    tiers: tuple[str, ...] = _VIDU_TIERS,
+    *,
+    tier: str = "720P",
+    seconds: frozenset[int] = frozenset(),
+    shapes: int = 5,
+    audio: bool = False,
+) -> Model:
+    """`task` is the part of the name after the underscore. The first `shapes` sizes of each tier are allowed."""
+    seconds = seconds or (_1_16 if version.startswith("viduq3") else _1_10)
+    table = {name: sizes[:shapes] for name, sizes in _VIDU_SIZES.items()}
     clips = version == "viduq2-pro" and task == "reference2video"
     needs, sets, requires = {
         "text2video": (("prompt",), (_TEXT,), ()),
@@ -82,13 +92,13 @@ def _vidu(version: str, task: str, tiers: tuple[str, ...] = _VIDU_TIERS) -> Mode
         needs=needs,
         sets=sets,
         requires=requires,
-        sizes=sizes_of(_VIDU_SIZES, *tiers) if task in ("text2video", "reference2video") else {},
+        sizes=sizes_of(table, *tiers) if task in ("text2video", "reference2video") else {},
         tiers=tiers,
-        tier="720P",
+        tier=tier,
         sized_by_tier=True,
         # 0 lets the model choose the length.
         seconds=seconds | {0} if clips else seconds,
-        audio=False,
+        audio=audio,
         usage="vidu",
         http_only=True,
     )
@@ -169,6 +179,11 @@ PARTNERS: tuple[Model, ...] = (
     _vidu("viduq3-turbo", "start-end2video"),
     _vidu("viduq2-pro", "start-end2video"),
     _vidu("viduq2-turbo", "start-end2video"),
+    _vidu("viduq3-ad", "reference2video", _VIDU_LARGE, seconds=_3_15),
+    # Always with sound; only landscape and portrait.
+    _vidu(
+        "viduq3-drama", "reference2video", _VIDU_LARGE, tier="1080P", seconds=seconds_from(2, 15), shapes=2, audio=True
+    ),
     _vidu("viduq3-mix", "reference2video", _VIDU_LARGE),
     _vidu("viduq3", "reference2video"),
     _vidu("viduq3-turbo", "reference2video"),

@@ -57,7 +57,7 @@ OPAQUE = ModelCard("m", "p", media_files={MediaKind.IMAGE: MediaLimits(min_side=
 async def test_a_picture_with_an_alpha_channel_is_refused_or_laid_on_white(http: HttpClient) -> None:
     error = await refused(intake(http), image(png("RGBA")), card=OPAQUE)
     assert (error.code, error.param) == ("invalid_value", "image")
-    assert [problem.hint for problem in error.problems] == [NO_ALPHA]
+    assert [(problem.value, problem.hint) for problem in error.problems] == [("PNG (alpha)", NO_ALPHA)]
     (found,) = (await ready(intake(http, shrink=True), image(png("RGBA")), card=OPAQUE)).media
     assert found.file is not None and found.file.media_type == "image/jpeg"
     (found,) = (await ready(intake(http), image(png("RGB")), card=OPAQUE)).media

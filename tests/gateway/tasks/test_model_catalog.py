@@ -1,6 +1,8 @@
 """Which model is meant by a name, and where a client names none."""
 
+import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -53,6 +55,24 @@ class TestDefaultModel:
         refusal = await self.house().refusal(passing(Account("text", "t-1")), VideoRequest("", "cat", media=media))
         assert (refusal.code, refusal.param) == ("unsupported_parameter", "image_url")
 
+    @pytest.mark.parametrize(
+        ("asked", "param"),
+        [
+            ({"duration": 20}, "duration"),
+            ({"prompt": "a cat on a skateboard"}, "prompt"),
+            ({"media": (Media(MediaKind.VIDEO, "https://h/a.mp4", "video_file_1"),)}, "video_file_1"),
+        ],
+    )
+    async def test_what_the_default_cannot_do_goes_to_no_other_model(self, asked: dict[str, Any], param: str) -> None:
+        """The other one may cost many times as much."""
+        usual = replace(card("usual", "text"), durations=(5,), duration=5, max_prompt=10)
+        grand = replace(card("grand", "text", MediaRole.VIDEO), durations=(5, 20), duration=5)
+        text = ScriptedProvider("text", prefix="t-", cards=[usual, grand])
+        house = House(text, defaults=[("usual", "usual")])
+        refusal = await house.refusal(passing(Account("text", "t-1")), VideoRequest("", **{"prompt": "cat", **asked}))
+        assert refusal.param == param
+        assert text.submitted == []
+
 
 CN, OTHER_CN = (Account("scripted", f"s-cn-{number}", region="cn") for number in (1, 2))
 US = Account("scripted", "s-us", region="us")
@@ -67,12 +87,14 @@ def live(name: str, *, regions: str = "cn us", **fields: object) -> ModelCard:
 class TestLiveModels:
     """Models that come and go at the sites of two accounts."""
 
-    def house(self, **options: object) -> tuple[House, DiscoveringProvider]:
+    def house(
+        self, provider: type[DiscoveringProvider] = DiscoveringProvider, **options: object
+    ) -> tuple[House, DiscoveringProvider]:
         table = [live("video-3.5"), live("video-3.0"), live("video-2.0")]
         site = [card("video-3.0", "scripted"), card("video-2.0", "scripted"), card("brand-new", "scripted")]
-        provider = DiscoveringProvider({"cn": site, "us": [card("video-3.5", "scripted")]}, cards=table)
+        playing = provider({"cn": site, "us": [card("video-3.5", "scripted")]}, cards=table)
         defaults = [(name, name) for name in ("video-3.5", "video-3.0", "video-2.0")]
-        return House(provider, defaults=defaults, **options), provider  # type: ignore[arg-type]
+        return House(playing, defaults=defaults, **options), playing  # type: ignore[arg-type]
 
     async def test_the_default_is_the_first_preference_that_the_site_has(self) -> None:
         house, _ = self.house()
@@ -137,6 +159,14 @@ class TestLiveModels:
         refusal = await house.refusal(passing(CN), VideoRequest("video-3.0", "cat", resolution="1080p"))
         assert refusal.param == "resolution"
 
+    async def test_accounts_whose_site_fills_in_what_the_first_one_lacks_are_left_out(self) -> None:
+        house, provider = self.house()
+        plain = card("video-3.0", "scripted")
+        provider.listed = {"cn": [plain], "us": [replace(plain, resolutions=("720p",), resolution="720p")]}
+        provider.submits = [trouble(ErrorKind.RATE_LIMITED)]
+        await house.refusal(passing(CN, US), VideoRequest("video-3.0", "cat"))
+        assert [(credential, request.resolution) for credential, _, request in provider.submitted] == [("s-cn-1", None)]
+
     async def test_the_upstreams_word_that_a_model_is_gone_refreshes_the_list_and_names_the_nearest(self) -> None:
         house, provider = self.house()
         await house.submit(passing(CN), VideoRequest("video-3.0", "cat"))
@@ -151,12 +181,44 @@ class TestLiveModels:
         await house.refusal(passing(CN), VideoRequest("video-3.0", "cat"))
         assert len(provider.submitted) == 3
 
+    async def test_who_names_no_model_gets_the_next_one_when_the_default_leaves(self) -> None:
+        house, provider = self.house()
+        await house.submit(passing(CN), VideoRequest("", "cat"))
+        provider.listed["cn"] = [card("video-2.0", "scripted")]
+        provider.submits = [trouble(ErrorKind.MODEL_NOT_FOUND, "2061")]
+        assert (await house.submit(passing(CN), VideoRequest("", "cat"))).model == "video-2.0"
+        assert len(provider.submitted) == 3
+
+    async def test_it_is_tried_no_third_time(self) -> None:
+        house, provider = self.house()
+        provider.submits = [trouble(ErrorKind.MODEL_NOT_FOUND, "2061")] * 3
+        provider.listed["cn"] = [card("video-3.0", "scripted")]
+        assert (await house.refusal(passing(CN), VideoRequest("", "cat"))).code == "model_not_found"
+        assert len(provider.submitted) == 1
+
+    async def test_a_repeat_finds_its_task_although_its_model_has_left(self) -> None:
+        provider = FindingProvider(["scripted-7", None])
+        house = House(provider)
+        gone = replace(card("gone", "scripted"), regions=frozenset({"elsewhere"}))
+        provider.cards["gone"] = gone
+        found = await house.tasks.submit(passing(CN), VideoRequest("gone", "cat"), seed="s", repeatable=True)
+        assert found.upstream_id == "scripted-7"
+        with pytest.raises(GatewayError) as caught:
+            await house.tasks.submit(passing(CN), VideoRequest("gone", "cat"), seed="t", repeatable=True)
+        assert caught.value.code == "model_not_found"
+
     async def test_an_account_of_another_site_takes_what_the_first_ones_site_no_longer_has(self) -> None:
         house, provider = self.house()
         provider.listed["us"] = [card("video-3.0", "scripted")]
         provider.submits = [trouble(ErrorKind.MODEL_NOT_FOUND, "2061")]
         await house.submit(passing(CN, OTHER_CN, US), VideoRequest("video-3.0", "cat"))
         assert [credential for credential, _, _ in provider.submitted] == ["s-cn-1", "s-us"]
+        # And the list of the first one's site is read anew.
+        provider.listed["cn"] = [card("video-2.0", "scripted")]
+        await house.tasks.catalog.offer(passing(CN, OTHER_CN, US))
+        await asyncio.sleep(0)
+        await house.submit(passing(CN, OTHER_CN, US), VideoRequest("video-3.0", "cat"))
+        assert [credential for credential, _, _ in provider.submitted][2:] == ["s-us"]
 
     async def test_while_the_site_is_away_the_table_of_the_region_counts(self) -> None:
         house, provider = self.house()
@@ -177,6 +239,28 @@ class TestLiveModels:
         provider.cards["raw_key"] = live("raw_key", regions="", open=True)
         assert (await house.submit(passing(CN), VideoRequest("raw_key", "cat"))).model == "raw_key"
 
+    async def test_a_title_takes_no_other_models_name(self) -> None:
+        house, provider = self.house()
+        provider.listed["cn"] = [live("impostor", title="video-3.5"), live("odd", title="video-2.0")]
+        # By name from the account whose site has it, and not by the title that stands first.
+        submitted = await house.submit(passing(CN, US), VideoRequest("video-3.5", "cat"))
+        assert (submitted.model, provider.submitted[0][0]) == ("video-3.5", "s-us")
+        # The table knows the name, and no site of the caller's has the model.
+        refusal = await house.refusal(passing(CN), VideoRequest("video-2.0", "cat"))
+        assert refusal.code == "model_not_found"
+        assert len(provider.submitted) == 1
+
+    async def test_a_site_takes_no_name_of_another_provider(self) -> None:
+        table = [live("video-3.5")]
+        provider = DiscoveringProvider({"cn": [live("other-model"), live("b", title="other-model")]}, cards=table)
+        other = ScriptedProvider("other", prefix="o-")
+        house = House(provider, others=[other], defaults=[("video-3.5", "video-3.5")])
+        caller = passing(CN, Account("other", "o-1"))
+        await house.submit(caller, VideoRequest("other-model", "cat"))
+        assert (provider.submitted, len(other.submitted)) == ([], 1)
+        assert (await house.refusal(passing(CN), VideoRequest("other-model", "cat"))).code == "invalid_api_key"
+        assert (await house.tasks.catalog.offer(caller)).cards()["other-model"].provider == "other"
+
     async def test_an_unknown_name_is_told_with_the_nearest(self) -> None:
         house, _ = self.house()
         refusal = await house.refusal(passing(CN), VideoRequest("video-3", "cat"))
@@ -193,6 +277,22 @@ class TestLiveModels:
         with pytest.raises(GatewayError) as caught:
             await house.tasks.submit(passing(CN), VideoRequest("scripted-model", "cat"), seed="s", repeatable=True)
         assert caught.value.code == "idempotency_mismatch"
+
+    async def test_a_repeat_finds_its_task_although_the_accounts_site_has_lost_the_model_since(self) -> None:
+        house, provider = self.house(provider=Remembering)
+        provider.listed = {"cn": [card("video-2.0", "scripted")], "us": [card("video-3.0", "scripted")]}
+        provider.submits = ["scripted-9"]
+        await provider.submit(VideoRequest("video-3.0", "cat"), CN, submit_key="earlier")
+        found = await house.tasks.submit(managed(CN, US), VideoRequest("video-3.0", "cat"), seed="s", repeatable=True)
+        assert found.upstream_id == "scripted-9"
+        assert len(provider.submitted) == 1
+
+
+class Remembering(DiscoveringProvider):
+    """One that knows for each account whether it has submitted anything."""
+
+    async def find(self, submit_key: str, account: Account) -> Submission | None:
+        return Submission("scripted-9") if account.credential in {who for who, _, _ in self.submitted} else None
 
 
 def test_nearest_names() -> None:

@@ -76,6 +76,50 @@ async def test_another_account_of_the_site_is_served_at_once_and_read_in_the_bac
     assert await shop.names(ONE) == ["old"]
 
 
+async def test_a_list_read_through_a_proxy_is_lent_to_accounts_behind_it_alone(shop: Shop) -> None:
+    proxied, beside, elsewhere = (
+        Account("scripted", f"p-{number}", region="cn", proxy=f"http://{host}:1080")
+        for number, host in enumerate(("evil", "evil", "other"))
+    )
+    shop.provider.listed["cn"] = [NEW]
+    assert await shop.names(proxied) == ["new"]
+    shop.provider.gate.clear()
+    assert await shop.names(beside) == ["new"]
+    shop.provider.listed["cn"] = [OLD]
+    shop.provider.gate.set()
+    assert await shop.names(ONE) == ["old"]
+    # What was read without any proxy is the site's own word.
+    shop.provider.gate.clear()
+    assert await shop.names(elsewhere) == ["old"]
+    assert await shop.names(TWO) == ["old"]
+
+
+async def test_a_proxy_that_hangs_holds_up_no_other_list(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model_discovery, "WAIT_SECONDS", 0.01)
+    shop.provider.gate.clear()
+    for number in range(10):
+        await shop.names(Account("scripted", f"p-{number}", region="cn", proxy="http://slow:1080"))
+    waiting = asyncio.create_task(shop.names())
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert shop.provider.discovered[-1] == "s-1"
+    shop.provider.gate.set()
+    assert await waiting == ["old"]
+
+
+async def test_credentials_without_end_do_not_queue_without_end(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model_discovery, "WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(model_discovery, "_MOST_PENDING", 5)
+    shop.provider.gate.clear()
+    for number in range(10):
+        await shop.names(Account("scripted", f"x-{number}", region="cn"))
+    shop.provider.gate.set()
+    assert await shop.settled(Account("scripted", "x-0", region="cn")) == ["old"]
+    assert len(shop.provider.discovered) == 5
+    assert await shop.settled() == ["old"]
+    assert shop.provider.discovered[-1] == "s-1"
+
+
 async def test_many_at_once_read_it_once(shop: Shop) -> None:
     assert await asyncio.gather(*(shop.names() for _ in range(20))) == [["old"]] * 20
     assert len(shop.provider.discovered) == 1
@@ -137,6 +181,13 @@ async def test_a_new_configuration_reads_it_anew_and_serves_the_old_one_meanwhil
     assert await shop.settled() == ["new"]
 
 
+async def test_a_named_account_that_moves_to_another_site_has_that_sites_list(shop: Shop) -> None:
+    before, after = (Account("scripted", "s-4", name="main", region=region) for region in ("cn", "us"))
+    assert await shop.names(before) == ["old"]
+    shop.discovery.expire()
+    assert await shop.names(after) == ["new"]
+
+
 def test_a_model_answers_to_its_name_its_key_and_its_title_in_any_case() -> None:
     model = ModelCard("jimeng-video-seedance-2.5", "jimeng", key="dreamina_45", title="即梦 Seedance 2.5")
     index = ModelIndex([model], live=True)
@@ -148,3 +199,31 @@ def test_a_model_answers_to_its_name_its_key_and_its_title_in_any_case() -> None
 def test_a_name_goes_before_the_title_of_another_model() -> None:
     one, other = ModelCard("a", "jimeng", title="b"), ModelCard("b", "jimeng")
     assert ModelIndex([one, other], live=True).get("b") is other
+
+
+async def test_what_one_account_learns_counts_for_all_that_had_the_same_list(shop: Shop) -> None:
+    own = Account("scripted", "s-own", region="cn")
+    for account in (ONE, TWO):
+        await shop.settled(account)
+    shop.provider.listed["cn"] = [OLD, NEW]
+    assert await shop.settled(own) == ["old", "new"]
+    shop.provider.listed["cn"] = [NEW]
+    await shop.discovery.refresh(shop.provider, ONE)
+    assert [await shop.names(account) for account in (ONE, TWO)] == [["new"], ["new"]]
+    # A list of an account's own stays its own.
+    assert await shop.names(own) == ["old", "new"]
+    assert shop.provider.discovered.count("s-2") == 1
+
+
+async def test_a_reading_that_began_before_the_refusal_does_not_count(shop: Shop) -> None:
+    shop.provider.gate.clear()
+    before = asyncio.create_task(shop.names())
+    await asyncio.sleep(0)
+    after = asyncio.create_task(shop.discovery.refresh(shop.provider, ONE))
+    await asyncio.sleep(0)
+    shop.provider.gate.set()
+    await before
+    shop.provider.listed["cn"] = [NEW]
+    await after
+    assert await shop.names() == ["new"]
+    assert len(shop.provider.discovered) == 2

@@ -112,6 +112,20 @@ def test_an_exhausted_quota_does_not_come_back_by_waiting(code: str) -> None:
     assert refusal(429, code, "Requests rate limit exceeded, please try again later.").kind is ErrorKind.RATE_LIMITED
 
 
+@pytest.mark.parametrize("code", ["Throttling", "Throttling.RateQuota", "Throttling.BurstRate"])
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Insufficient model capacity, please try again later.",
+        "Too many requests: the computing resources are exhausted.",
+        "The model's concurrency is used up.",
+        "系统资源已耗尽，请稍后重试",
+    ],
+)
+def test_a_busy_model_is_no_empty_account(code: str, message: str) -> None:
+    assert refusal(429, code, message).kind is ErrorKind.RATE_LIMITED
+
+
 @pytest.mark.parametrize(
     ("code", "kind"),
     [

@@ -174,6 +174,13 @@ def test_what_minimax_does_not_take(roles: tuple[MediaRole, ...], fields: dict[s
     assert set(problems(MINIMAX, *roles, **fields)) == {param}
 
 
+@pytest.mark.parametrize("roles", [(FF,), (LF,), (FF, LF)])
+def test_the_ratio_of_a_frame_may_be_said(roles: tuple[MediaRole, ...]) -> None:
+    """It is what happens anyway, and another one is refused."""
+    assert "ratio" not in parameters(MINIMAX, *roles, ratio="adaptive")
+    assert problems(MINIMAX, *roles, ratio="16:9") == {"ratio": FieldReason.UNSUPPORTED}
+
+
 def test_media_words_of_minimax() -> None:
     body = sent(MINIMAX, RI, RV, sound=Media(MediaKind.AUDIO, "https://h/a.mp3", "audio_url"))
     assert [item["type"] for item in body["input"]["media"]] == ["image_url", "feature", "driving_audio"]

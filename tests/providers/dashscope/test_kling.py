@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from providers.contract import FieldReason, MediaRole, VideoRequest
+from providers.contract import FieldReason, Media, MediaRole, ProviderError, VideoRequest
+from providers.media_files import MediaKind
 from providers.validation import LENGTH_OF_INPUT, SHAPE_OF_INPUT, SILENT, approach, settle
 from tests.providers.dashscope.submits import CARDS, FF, LF, RI, RV, VI, hint, inputs, parameters, problems, sent
 
@@ -164,3 +165,22 @@ def test_the_sound_of_a_clip_is_kept_on_the_clip() -> None:
     body = sent(OMNI, VI, RI, options={"keep_original_sound": "yes"})
     assert body["input"]["media"][0] == {"type": "base", "url": "https://h/0", "keep_original_sound": "yes"}
     assert "keep_original_sound" not in body["input"]["media"][1] | body["parameters"]
+
+
+def test_pictures_beside_a_clip_to_edit_are_references() -> None:
+    """Kling's `base` with `refer` (a sample of its page): it takes frames as well, but not beside a clip to edit."""
+    card = CARDS[OMNI]
+    clip = Media(MediaKind.VIDEO, "https://h/a.mp4", "video_file_1")
+    pictures = tuple(Media(MediaKind.IMAGE, f"https://h/{name}.png", "images") for name in "ab")
+    for media in ((clip, *pictures), (*pictures, clip)):
+        settled = settle(card, VideoRequest(card.name, "a cat", media=media))
+        assert sorted(item.role or "" for item in settled.media) == ["reference_image", "reference_image", "video"]
+    settled = settle(card, VideoRequest(card.name, "a cat", media=(clip, *pictures), reference_mode=True))
+    assert {item.role for item in settled.media} == {RI, RV}
+
+
+def test_pictures_that_no_set_has_are_named_once() -> None:
+    pictures = tuple(Media(MediaKind.IMAGE, f"https://h/{number}.png", "images") for number in range(2))
+    with pytest.raises(ProviderError) as caught:
+        settle(CARDS[TURBO], VideoRequest(TURBO, "a cat", media=pictures))
+    assert [problem.reason for problem in caught.value.fields] == [FieldReason.TOO_MANY]

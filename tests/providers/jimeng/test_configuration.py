@@ -1,6 +1,7 @@
 """The site's configuration of video models, parsed: the captured forms, and whatever else may come."""
 
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from providers.contract import MediaRole, ModelCard, VideoRequest
+from providers.contract import MediaRole, ModelCard, ProviderError, VideoRequest
 from providers.jimeng.configuration import parse_configuration
 from providers.jimeng.draft import wire_of
 from providers.jimeng.models import MODELS, name_of
@@ -91,7 +92,7 @@ def test_seedance_2_5_in_full() -> None:
         MediaKind.VIDEO: 10,
         MediaKind.AUDIO: 10,
     }
-    assert (materials.total, materials.needs_seen) == (50, False)
+    assert (materials.total, materials.any_of) == (50, frozenset())
     images = materials.kinds[MediaKind.IMAGE].files
     assert (images.max_bytes, images.min_side, images.max_side, images.max_aspect) == (30 * 1024**2, 300, 6000, 2.5)
     assert images.types == ("image/jpeg", "image/png", "image/webp", "image/bmp")
@@ -108,7 +109,7 @@ def test_seedance_2_5_in_full() -> None:
 def test_seedance_2_0_needs_something_seen() -> None:
     materials = MAINLAND["dreamina_seedance_40_pro"].materials
     assert materials is not None
-    assert materials.needs_seen
+    assert materials.any_of == {MediaKind.IMAGE, MediaKind.VIDEO}
     card = MAINLAND["dreamina_seedance_40_pro"].card()
     assert frozenset({MediaRole.REFERENCE_AUDIO}) not in card.media_sets
     assert frozenset({MediaRole.REFERENCE_AUDIO, MediaRole.REFERENCE_IMAGE}) in card.media_sets
@@ -171,6 +172,16 @@ def test_a_model_that_the_site_does_not_offer_is_marked() -> None:
     assert not model.card().available
 
 
+@pytest.mark.parametrize("options", [[], [{"key": "input_media_type", "enum_val": {"string_value": ["edit"]}}]])
+def test_a_model_that_is_made_in_no_known_way_is_refused_by_name_and_never_a_default(options: list[Any]) -> None:
+    (model,) = parse_configuration({"model_list": [entry(options=options)]})
+    card = model.card()
+    assert not card.available
+    with pytest.raises(ProviderError) as caught:
+        settle(card, VideoRequest(card.name, "x"))
+    assert [problem.param for problem in caught.value.fields] == ["model"]
+
+
 def test_a_draft_model_is_marked() -> None:
     (model,) = parse_configuration({"model_list": [entry(extra={"is_draft_mode": True})]})
     assert wire_of(model.card()).draft_mode
@@ -208,3 +219,34 @@ def test_a_spoiled_configuration_gives_models_that_can_be_used_or_none(data: st.
 @given(anything)
 def test_whatever_is_no_configuration_lists_nothing(data: Any) -> None:
     assert parse_configuration(data) == []
+
+
+def enum(key: str, values: list[str]) -> dict[str, Any]:
+    return {"key": key, "enum_val": {"string_value": values}}
+
+
+def slider(high: int) -> dict[str, Any]:
+    return {"key": "duration_ms", "duration_val": {"min": 1, "max": high, "step": 1}}
+
+
+def test_a_list_without_end_costs_little_time_and_memory() -> None:
+    words = [f"r{number}" for number in range(100_000)]
+    options = [enum("resolution", words), enum("input_media_type", words), slider(2**62)]
+    began = time.process_time()
+    (model,) = parse_configuration({"model_list": [entry(options=options, model_name="x" * 10**6)]})
+    assert time.process_time() - began < 0.5
+    assert len(model.resolutions) == 100
+    assert model.seconds == tuple(range(1, 601))
+    assert len(model.title) == 100
+
+
+def test_a_ratio_has_two_sides() -> None:
+    (model,) = parse_configuration(
+        {"model_list": [entry(options=[enum("video_aspect_ratio", ["0:0", "5:0", "٣:٤", "16:9"])])]}
+    )
+    assert model.ratios == ("16:9",)
+
+
+def test_a_title_is_a_line_that_can_be_shown() -> None:
+    (model,) = parse_configuration({"model_list": [entry(model_name=" Seed\x1b[2J\u202edance\n2.5\x00 ")]})
+    assert model.title == "Seed[2Jdance 2.5"

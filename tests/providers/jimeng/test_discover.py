@@ -22,6 +22,9 @@ CN = Account("jimeng", "5e55101d0123456789", region="cn")
 SG = Account("jimeng", "5e55101d0123456789", region="sg")
 ANSWER = json.loads((Path(__file__).parent / "recorded" / "configuration_mainland.json").read_text("utf-8"))["answer"]
 
+UNUSABLE = {"model_req_key": "dreamina_new", "commercial_config": {"default": {"benefit_type": "b"}}}
+"""An entry that does not say what the model takes."""
+
 
 @pytest.fixture
 def router() -> respx.MockRouter:
@@ -71,6 +74,7 @@ async def test_what_only_the_table_knows_is_kept(jimeng: Jimeng, router: respx.M
         (httpx.Response(500), ErrorKind.UPSTREAM_ERROR),
         (envelope({}), ErrorKind.UPSTREAM_ERROR),
         (envelope({"model_list": []}), ErrorKind.UPSTREAM_ERROR),
+        (envelope({"model_list": [UNUSABLE]}), ErrorKind.UPSTREAM_ERROR),
         (envelope(None, "1015"), ErrorKind.INVALID_CREDENTIAL),
     ],
 )
@@ -81,6 +85,19 @@ async def test_no_list_is_an_error_and_not_an_empty_site(
     with pytest.raises(ProviderError) as caught:
         await jimeng.discover(CN)
     assert caught.value.kind is kind
+
+
+async def test_a_model_that_takes_nothing_the_gateway_can_give_is_left_out(
+    jimeng: Jimeng, router: respx.MockRouter
+) -> None:
+    answer = json.loads(json.dumps(ANSWER))
+    for option in answer["data"]["model_list"][0]["options"]:
+        if option["key"] == "input_media_type":
+            option["enum_val"]["string_value"] = ["long_video"]
+    answered(router, answer)
+    found = await jimeng.discover(CN)
+    assert len(found) == len(answer["data"]["model_list"]) - 1
+    assert "jimeng-video-seedance-2.5" not in {card.name for card in found}
 
 
 def test_models_of_the_configuration_stand_in_the_table_and_replace_its_own() -> None:
@@ -97,3 +114,12 @@ def test_a_withdrawn_model_is_known_and_not_listed() -> None:
     assert card is not None
     assert not card.open
     assert card.name not in {listed.name for listed in jimeng.models()}
+
+
+def test_a_key_of_the_table_keeps_the_tables_name_beside_a_model_of_the_configuration() -> None:
+    mine = extra_model("my-model", "dreamina_minimax_h3", "other_benefit", (5,))
+    jimeng = Jimeng(HttpClient(), extra_models=[mine])
+    by_key = jimeng.card("dreamina_minimax_h3")
+    assert by_key is not None
+    assert by_key.name == "jimeng-video-minimax-h3"
+    assert jimeng.card("my-model") is mine

@@ -1,6 +1,7 @@
 """The best link of an item: one table of sources for records and for the best-quality call."""
 
 import base64
+import time
 from typing import Any
 
 import orjson
@@ -232,3 +233,25 @@ def test_no_shape_is_an_exception(item: Any) -> None:
         assert result.url.startswith(("https://", "http://"))
         assert result.duration is None or result.duration > 0
         assert with_better(TaskState(ID, Phase.COMPLETED, result=result), choice, choice).result == result
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {"video": {"video_model": {"video_list": {str(n): {"main_url": f"https://h/{n}"} for n in range(200_000)}}}},
+        {"common_attr": {"transcoded_video": {str(n): {"video_url": f"https://h/{n}"} for n in range(200_000)}}},
+        {"item_urls": [f"https://h/{n}" for n in range(200_000)]},
+        {"video": {"play_url": "https://h/?" + "a=b&" * 3_000_000}, "item_urls": ["https://h/v.mp4"]},
+        {"video": {"play_url": "QUFB" * 3_000_000}, "item_urls": ["https://h/v.mp4"]},
+    ],
+    ids=["streams", "transcoded", "links", "long", "encoded"],
+)
+def test_links_without_end_cost_little_time(item: Any) -> None:
+    began = time.process_time()
+    assert choose(item) is not None
+    assert time.process_time() - began < 0.2
+
+
+@pytest.mark.parametrize("link", ["https:///x", "https://?x", "http://#", "file:///etc/passwd", "javascript:alert(1)"])
+def test_what_has_no_host_is_no_link(link: str) -> None:
+    assert choose({"video": {"play_url": link}}) is None

@@ -72,6 +72,14 @@ def test_sentences_of_the_upstream_stay() -> None:
     [
         ("prompt", "a cat"),
         ("description", "一只猫在沙滩上奔跑"),
+        ("description", "running"),
+        # A part of a prompt with references, as a draft writes it.
+        ("text", "let the person sing"),
+        ("text", "sing"),
+        ("title", "Holidays"),
+        ("name", "bob.png"),
+        ("author", "bob"),
+        ("x", "my cat at home"),
         ("nickname", "bob"),
         ("screen_name", "bob"),
         ("user_id", "1000001"),
@@ -94,6 +102,57 @@ def test_what_is_the_holders_goes(field: str, value: Any) -> None:
     assert str(value) not in text
     assert SECRET not in text
     assert "o-secret-7" not in text
+
+
+AWKWARD = Account(
+    "scripted", "Abc-Def_Ghi.12345", proxy="http://bob:p%40ss word@h:1", cookie="odin_tt=o%2Fdd; passport=zz_top"
+)
+
+
+@pytest.mark.parametrize(
+    ("answer", "private"),
+    [
+        ({"title": "a cat on the moon"}, "cat"),
+        ({"author": {"name": "Alice"}}, "Alice"),
+        ({"x": "a cat on the moon"}, "cat"),
+        ({"a cat on the moon": 1}, "cat"),
+        ({"小明": 1}, "小明"),
+        ({"errmsg": "mail bob@example.com"}, "bob"),
+        ({"errmsg": "call 138 0013 8000"}, "0013"),
+        ({"errmsg": "from 203.0.113.7"}, "203.0"),
+        ({"errmsg": 'not JSON {"prompt":"a king"}'}, "king"),
+        ({"errmsg": ' {"prompt":"a king"}'}, "king"),
+        ({"verification_code": "483920"}, "483920"),
+        ({"user_status": "on holiday with Anna"}, "Anna"),
+        ({"prompt_message": "a king"}, "king"),
+        ({"item": {"prompt": "a red king"}, "reason": "the text a red king is refused"}, "king"),
+        ({"draft": '{"prompt":"a red king"}', "reason": "the text a red king is refused"}, "king"),
+        ({"url": "https://h.example/v?eyJhbGciOi"}, "eyJ"),
+        ({"x": "see https://h/?a=b&my secret words"}, "secret"),
+        ({"x": "YSBjYXQgcnVucw"}, "YSBj"),
+        ({"x": "AKTPabc12XyZ9"}, "AKTP"),
+        ({"client_ip": "203.0.113.7"}, "113"),
+        ({"vip_credit": 777}, "777"),
+        ({"lat": 31.2304}, "31.2"),
+        ({"errmsg": "auth p@ss word failed"}, "p@ss"),
+        ({"errmsg": "auth p%40ss failed for bob:p%40ss word"}, "p%40ss word"),
+        ({"errmsg": "o/dd is bad"}, "o/dd"),
+        ({"errmsg": "ABC-DEF_GHI.12345 is gone"}, "12345"),
+        ({"x": "Abc%2DDef_Ghi.12345"}, "12345"),
+        ({"errmsg": "QWJjLURlZl9HaGkuMTIzNDU= is gone"}, "QWJj"),
+        ({"errmsg": "clear \x1b[2J\x9b2J the screen"}, "\x9b"),
+    ],
+)
+def test_what_is_the_holders_goes_wherever_it_stands(answer: Any, private: str) -> None:
+    exchange = Exchange("POST", "https://h/x", {}, Reply(200, json.dumps(answer).encode()))
+    told = Redaction(AWKWARD).exchange(exchange)["answer"]
+    assert private not in json.dumps(told, ensure_ascii=False)
+
+
+def test_an_object_without_end_is_cut() -> None:
+    told = redacted({f"field_{number}": 1 for number in range(1000)})
+    assert len(told) == 201
+    assert told["<more>"] == 800
 
 
 def test_a_link_shows_its_host_and_what_its_query_is_called() -> None:
@@ -193,6 +252,24 @@ async def test_a_call_that_fails_is_a_finding() -> None:
     first = report["calls"][0]
     assert (first["ok"], first["read"]["error"], first["read"]["code"]) == (False, "invalid_credential", "1015")
     assert SECRET not in json.dumps(report)
+    assert len(report["calls"]) == 5
+
+
+async def test_what_the_gateway_read_is_redacted_as_well_and_nothing_breaks_a_report() -> None:
+    provider = probed_provider()
+    provider.login = trouble(ErrorKind.UPSTREAM_ERROR, "a cat on the moon", "clear \x1b[2J")
+    provider.states = {"t-1": TaskState("t-1", Phase.PROCESSING, model="a cat on the moon")}
+    provider.listed["cn"] = [card("a cat on the moon", "scripted")]
+
+    async def broken(account: Account) -> Credits:
+        raise RecursionError("a cat on the moon")
+
+    provider.credits = broken  # type: ignore[method-assign]
+    async with RecordingClient() as http:
+        report = await probe(provider, ACCOUNT, http)
+    assert "cat" not in json.dumps(report)
+    assert "\\u001b" not in json.dumps(report)
+    assert report["calls"][2]["read"]["error"] == "RecursionError"
     assert len(report["calls"]) == 5
 
 

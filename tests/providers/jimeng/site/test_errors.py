@@ -29,7 +29,7 @@ ROWS: dict[ErrorKind, tuple[str, ...]] = {
     ErrorKind.TOO_MANY_RUNNING: ("1010", "1310"),
     ErrorKind.RESTRICTED: (
         *("1018", "1019", "1021", "4013", "-4", "-6", "2035", "2043"),
-        *("1017", "34070104", "3000"),
+        *("34070104", "3000"),
     ),
     ErrorKind.CONTENT_REFUSED: (
         *("2003", "2004", "2005", "2038", "2039", "2040", "2041", "2042", "2047", "1063"),
@@ -88,7 +88,6 @@ def test_the_sentences_that_were_asked_for(code: str, words: str) -> None:
         ("2005", ("内容违规", "提示词")),
         ("-6", ("msToken", "X-Bogus", "本网关不生成")),
         ("34070104", ("msToken", "本网关不生成")),
-        ("1017", ("msToken",)),
         ("3000", ("地区", "代理")),
         ("1310", ("高峰期",)),
     ],
@@ -96,6 +95,14 @@ def test_the_sentences_that_were_asked_for(code: str, words: str) -> None:
 def test_a_number_says_what_it_truly_means(code: str, parts: tuple[str, ...]) -> None:
     for error in (refusal(code, ""), failure(Reason(code))):
         assert all(part in words_of(error) for part in parts)
+
+
+@pytest.mark.parametrize("code", ["1000", "1162", "2004", "1159", "3018"])
+def test_a_refusal_says_what_to_do_in_both_languages(code: str) -> None:
+    words = refusal(code, "").words
+    assert words
+    assert "请" in words.zh.replace("请求", "")
+    assert ";" in words.en
 
 
 def test_a_model_that_is_gone_is_nobodys_pause() -> None:
@@ -197,6 +204,23 @@ class TestDataOfARefusal:
 
 
 class TestCancelled:
+    @pytest.mark.parametrize(
+        ("sentence", "refunded"),
+        [
+            ("你已取消生成，积分已返还", True),
+            ("You cancelled the generation. Your credits were returned.", True),
+            ("你已取消生成", False),
+            ("Your subscription was canceled", False),
+            ("请取消勾选后重试", False),
+            ("你已取消生成，积分不会返还", False),
+            ("Cancelled. Your credits will not be returned.", False),
+        ],
+    )
+    def test_credits_are_told_to_be_returned_only_where_the_site_says_so(self, sentence: str, refunded: bool) -> None:
+        words = failure(Reason("", sentence=sentence)).words
+        assert words is not None
+        assert ("返还" in words.zh, "returned" in words.en) == (refunded, refunded)
+
     @pytest.mark.parametrize("part", CANCEL_PARTS)
     def test_by_a_part_of_the_sentence_or_of_the_key(self, part: str) -> None:
         for reason in (Reason(sentence=f"You: {part}!"), Reason(key=f"web_{part}_toast")):

@@ -62,7 +62,18 @@ class TestTokens:
             ("http://127.0.0.1:8080/imagex", "127.0.0.1:8080/imagex"),
             *(
                 (odd, "")
-                for odd in ("ftp://h", "h?x", "u@h", "h h", "", "https://", "//h", "h\r\nx", "https://https://h")
+                for odd in (
+                    "ftp://h",
+                    "h?x",
+                    "h:٨٠",
+                    "u@h",
+                    "h h",
+                    "",
+                    "https://",
+                    "//h",
+                    "h\r\nx",
+                    "https://https://h",
+                )
             ),
             (None, ""),
             (5, ""),
