@@ -1,6 +1,6 @@
 """Stage bands and time estimates: a state and a clock reading give a percentage. Pure functions."""
 
-from providers.contract import Phase, TaskState
+from providers.contract.tasks import Phase, TaskState
 
 BANDS: dict[Phase, tuple[int, int]] = {
     Phase.QUEUED: (0, 10),

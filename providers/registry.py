@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
-from providers.contract import Account, ModelCard, Provider
+from providers.contract.accounts import Account
+from providers.contract.models import ModelCard
+from providers.contract.provider import Provider
 
 
 class Registry:

@@ -8,7 +8,8 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 
-from providers.contract import ModelCard, VideoRequest
+from providers.contract.models import ModelCard
+from providers.contract.requests import VideoRequest
 
 Tier = tuple[str | None, str | None]
 """Resolution and ratio; None for what a size does not say."""

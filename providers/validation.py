@@ -4,19 +4,11 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from providers.contract import (
-    OPTIONAL_FIELDS,
-    SOUND_FIELD,
-    ErrorKind,
-    FieldProblem,
-    FieldReason,
-    Media,
-    MediaRole,
-    ModelCard,
-    ProviderError,
-    VideoRequest,
-    Words,
-)
+from providers.contract.errors import ErrorKind, FieldProblem, FieldReason, ProviderError
+from providers.contract.localized_text import LocalizedText
+from providers.contract.media import MediaRole
+from providers.contract.models import OPTIONAL_FIELDS, SOUND_FIELD, ModelCard
+from providers.contract.requests import Media, VideoRequest
 from providers.media_files import MediaKind
 from providers.sizes import nearest_size, oriented_size, parse_size, read_size, sizes_of
 
@@ -32,40 +24,40 @@ _PLACES: dict[MediaKind, tuple[MediaRole, ...]] = {
 a reference."""
 
 
-AS_REFERENCES = Words(
+AS_REFERENCES = LocalizedText(
     "画面帧与参考素材不能同时使用；若要全部作为参考，请加上 functionMode=omni_reference",
     "Frames and references do not go together: to make all of them references, add functionMode=omni_reference",
 )
 
 
-ADDRESS_ONLY = Words(
+ADDRESS_ONLY = LocalizedText(
     "此模型只接受公网 https 地址，不接受文件和 data: 数据；请改传地址，或改用接受文件的模型",
     "This model takes public https addresses only, no files and no data: URLs: give an address, or use a model that "
     "takes files",
 )
-SHAPE_OF_INPUT = Words(
+SHAPE_OF_INPUT = LocalizedText(
     "视频的宽高比取自输入的图片或视频，请去掉该参数",
     "The video takes its shape from its picture or clip: leave this out",
 )
-LENGTH_OF_INPUT = Words(
+LENGTH_OF_INPUT = LocalizedText(
     "视频的时长与输入视频相同，请去掉该参数",
     "The video is as long as its clip: leave this out",
 )
-SILENT = Words(
+SILENT = LocalizedText(
     "有输入视频时此模型不生成声音，请去掉该参数或设为 false",
     "Beside a clip this model makes no sound: leave this out, or send false",
 )
-HAN_WEIGHT = Words(
+HAN_WEIGHT = LocalizedText(
     "此模型最多 {limit} 个字符，一个汉字按 {weight} 个字符计算",
     "This model takes {limit} characters at most, and a Chinese one counts as {weight}",
 )
 
-NO_KNOWN_WAY = Words(
+NO_KNOWN_WAY = LocalizedText(
     "网关不支持此模型的任何生成方式，请改用其他模型",
     "The gateway knows none of the ways in which this model makes videos: use another model",
 )
 
-_PICTURE_NEEDED = Words(
+_PICTURE_NEEDED = LocalizedText(
     "请用 image、image_url、input_reference 或 first_frame 传入图片",
     "Send a picture as image, image_url, input_reference or first_frame",
 )
@@ -380,7 +372,7 @@ def _check_texts(card: ModelCard, request: VideoRequest, problems: list[FieldPro
         length = len(text) + (card.han_weight - 1) * len(_HAN.findall(text))
         if limit and length > limit:
             said = {"limit": limit, "weight": card.han_weight}
-            hint = Words(*(words.format(**said) for words in HAN_WEIGHT)) if card.han_weight > 1 else None
+            hint = LocalizedText(*(words.format(**said) for words in HAN_WEIGHT)) if card.han_weight > 1 else None
             problems.append(FieldProblem(name, FieldReason.TOO_LONG, (str(limit),), str(length), hint))
 
 

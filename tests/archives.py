@@ -18,7 +18,8 @@ from gateway.archive.atomic_files import FOLDER
 from gateway.archive.copier import Report, copy_task
 from gateway.archive.records import Facts
 from gateway.archive.store import ArchiveStore
-from providers.contract import Account, Result
+from providers.contract.accounts import Account
+from providers.contract.tasks import Result
 from providers.transport.client import HttpClient
 
 ROOT = Path(__file__).parent.parent

@@ -28,11 +28,9 @@ from gateway.tasks.model_discovery import Discovery
 from gateway.tasks.service import Tasks
 from gateway.tasks.submitter import Submitter
 from gateway.tasks.view import Submitted
-from providers.contract import (
-    Account,
-    Provider,
-    VideoRequest,
-)
+from providers.contract.accounts import Account
+from providers.contract.provider import Provider
+from providers.contract.requests import VideoRequest
 from providers.registry import Registry
 from providers.transport.client import HttpClient
 from tests.clock import TestClock

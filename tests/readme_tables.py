@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from providers.contract import MediaRole, ModelCard
+from providers.contract.media import MediaRole
+from providers.contract.models import ModelCard
 from providers.dashscope.models import MODELS as DASHSCOPE_MODELS
 from providers.jimeng.models import MODELS as JIMENG_MODELS
 from providers.validation import spell_seconds

@@ -4,19 +4,13 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from providers.contract import (
-    Account,
-    CanCheck,
-    ErrorKind,
-    MediaRole,
-    ModelCard,
-    Phase,
-    ProviderError,
-    Result,
-    Submission,
-    TaskState,
-    VideoRequest,
-)
+from providers.contract.accounts import Account
+from providers.contract.errors import ErrorKind, ProviderError
+from providers.contract.media import MediaRole
+from providers.contract.models import ModelCard
+from providers.contract.provider import CanCheck
+from providers.contract.requests import Submission, VideoRequest
+from providers.contract.tasks import Phase, Result, TaskState
 
 State = TaskState | ProviderError
 SubmitAnswer = str | ProviderError

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from cachetools import LRUCache
 
 from gateway.core.errors import refused
-from providers.contract import Account
+from providers.contract.accounts import Account
 from providers.registry import Registry
 
 TAG_BYTES = 6

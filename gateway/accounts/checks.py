@@ -16,15 +16,9 @@ from gateway.core.background_tasks import Background
 from gateway.core.clock import Clock
 from gateway.core.errors import GatewayError, clean, from_provider
 from gateway.core.messages import ERRORS
-from providers.contract import (
-    Account,
-    CanCheck,
-    CanReceiveCredits,
-    CanTellCredits,
-    Credits,
-    ErrorKind,
-    ProviderError,
-)
+from providers.contract.accounts import Account, Credits
+from providers.contract.errors import ErrorKind, ProviderError
+from providers.contract.provider import CanCheck, CanReceiveCredits, CanTellCredits
 from providers.registry import Registry
 
 AT_ONCE = 4

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from gateway.accounts.pool import ManagedAccount
 from gateway.core.settings import AccountSettings, Settings, SettingsError
-from providers.contract import Account
+from providers.contract.accounts import Account
 from providers.registry import Registry
 from providers.transport.proxy_urls import is_proxy
 

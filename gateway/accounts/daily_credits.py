@@ -11,7 +11,7 @@ from gateway.accounts.pool import AccountPool
 from gateway.core.clock import Clock
 from gateway.core.errors import GatewayError
 from gateway.core.logs import GATEWAY, where
-from providers.contract import Account
+from providers.contract.accounts import Account
 
 SHANGHAI = timezone(timedelta(hours=8), "Asia/Shanghai")
 LOOK_SECONDS = 60.0

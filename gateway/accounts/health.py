@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import NamedTuple
 
-from providers.contract import ErrorKind, ProviderError, Words
+from providers.contract.errors import ErrorKind, ProviderError
+from providers.contract.localized_text import LocalizedText
 
 _DAY = 86_400
 _SHANGHAI_OFFSET = 8 * 3600
@@ -79,7 +80,7 @@ class Pause:
     until: float
     strike: int = 1
     code: str = ""
-    words: Words | None = None
+    words: LocalizedText | None = None
     detail: str = ""
 
     @property

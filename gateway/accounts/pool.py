@@ -21,7 +21,9 @@ from gateway.core import metrics
 from gateway.core.clock import Clock
 from gateway.core.logs import GATEWAY, utc
 from gateway.core.messages import ERRORS
-from providers.contract import Account, Blame, Credits, ErrorKind, ProviderError, TaskState
+from providers.contract.accounts import Account, Credits
+from providers.contract.errors import Blame, ErrorKind, ProviderError
+from providers.contract.tasks import TaskState
 
 GUESTS = 10_000
 """Accounts of pass-through callers that are remembered, for callers that come back."""

@@ -7,18 +7,19 @@ from gateway.accounts.health import AccountState
 from gateway.accounts.pool import Standing
 from gateway.core.errors import GatewayError, from_provider
 from gateway.core.messages import ERRORS, filled, spell_time
-from providers.contract import ProviderError, Words
+from providers.contract.errors import ProviderError
+from providers.contract.localized_text import LocalizedText
 
-ACCOUNT_STATES: dict[AccountState, Words] = {
-    AccountState.READY: Words("{count} 个可用但本次未尝试", "{count} ready and not tried this time"),
-    AccountState.FULL: Words("{count} 个任务已满", "{count} with as many tasks as may run"),
-    AccountState.RATE_LIMITED: Words("{count} 个请求过频", "{count} asked too often"),
-    AccountState.RESTRICTED: Words("{count} 个被风控限制", "{count} under risk control"),
-    AccountState.NO_CREDITS: Words("{count} 个积分不足", "{count} without credits"),
-    AccountState.EXPIRED: Words("{count} 个登录失效", "{count} with an expired login"),
-    AccountState.NOT_ENTITLED: Words("{count} 个无权使用该模型", "{count} without this model"),
-    AccountState.UNREACHABLE: Words("{count} 个代理不通", "{count} behind a proxy that leads nowhere"),
-    AccountState.PAUSED: Words("{count} 个已暂停", "{count} paused by the operator"),
+ACCOUNT_STATES: dict[AccountState, LocalizedText] = {
+    AccountState.READY: LocalizedText("{count} 个可用但本次未尝试", "{count} ready and not tried this time"),
+    AccountState.FULL: LocalizedText("{count} 个任务已满", "{count} with as many tasks as may run"),
+    AccountState.RATE_LIMITED: LocalizedText("{count} 个请求过频", "{count} asked too often"),
+    AccountState.RESTRICTED: LocalizedText("{count} 个被风控限制", "{count} under risk control"),
+    AccountState.NO_CREDITS: LocalizedText("{count} 个积分不足", "{count} without credits"),
+    AccountState.EXPIRED: LocalizedText("{count} 个登录失效", "{count} with an expired login"),
+    AccountState.NOT_ENTITLED: LocalizedText("{count} 个无权使用该模型", "{count} without this model"),
+    AccountState.UNREACHABLE: LocalizedText("{count} 个代理不通", "{count} behind a proxy that leads nowhere"),
+    AccountState.PAUSED: LocalizedText("{count} 个已暂停", "{count} paused by the operator"),
 }
 """How many accounts are in a state, never which."""
 
@@ -91,7 +92,7 @@ def _of_one(standing: Standing, error: ProviderError, managed: bool, now: float)
     return refusal
 
 
-def _tally(states: Counter[AccountState]) -> Words:
+def _tally(states: Counter[AccountState]) -> LocalizedText:
     """`2 个积分不足，1 个请求过频`, the most frequent first."""
     parts = [filled(ACCOUNT_STATES[state], count=count) for state, count in states.most_common()]
-    return Words("，".join(part.zh for part in parts), ", ".join(part.en for part in parts))
+    return LocalizedText("，".join(part.zh for part in parts), ", ".join(part.en for part in parts))

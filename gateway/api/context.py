@@ -18,7 +18,7 @@ from gateway.tasks.idempotency import Repeats
 from gateway.tasks.service import Tasks
 from gateway.tasks.submitter import Sending
 from gateway.tasks.view import Submitted, Task
-from providers.contract import VideoRequest
+from providers.contract.requests import VideoRequest
 from providers.transport.client import HttpClient
 
 

@@ -20,7 +20,7 @@ from gateway.api.error_responses import refuse
 from gateway.archive.archive import Opened
 from gateway.core.errors import GatewayError
 from gateway.core.messages import ERRORS
-from providers.contract import ErrorKind, ProviderError
+from providers.contract.errors import ErrorKind, ProviderError
 from providers.transport.client import Download, HttpClient
 
 CACHE_CONTROL = "private, max-age=3600"

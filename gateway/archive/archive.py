@@ -21,7 +21,9 @@ from gateway.archive.store import ArchiveStore, StoreError
 from gateway.core.background_tasks import Background
 from gateway.core.clock import Clock, Timer
 from gateway.core.logs import GATEWAY
-from providers.contract import Account, ErrorKind, ProviderError, Result
+from providers.contract.accounts import Account
+from providers.contract.errors import ErrorKind, ProviderError
+from providers.contract.tasks import Result
 from providers.transport.client import HttpClient
 
 COPIES_AT_ONCE = 2

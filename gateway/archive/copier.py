@@ -31,7 +31,9 @@ from gateway.archive.records import (
 from gateway.archive.store import ArchiveStore, StoreError
 from gateway.core.errors import describe
 from gateway.core.logs import where
-from providers.contract import Account, ErrorKind, ProviderError, Result
+from providers.contract.accounts import Account
+from providers.contract.errors import ErrorKind, ProviderError
+from providers.contract.tasks import Result
 from providers.media_files import EXTENSIONS, media_type_of
 from providers.transport.client import Download, HttpClient
 

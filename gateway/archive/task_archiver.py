@@ -20,7 +20,8 @@ from gateway.core.errors import describe, describe_query
 from gateway.core.logs import GATEWAY
 from gateway.polling.poller import Observation, Polling
 from gateway.task_ids.locator import Place
-from providers.contract import ErrorKind, Phase, ProviderError, Result, TaskState
+from providers.contract.errors import ErrorKind, ProviderError
+from providers.contract.tasks import Phase, Result, TaskState
 from providers.sizes import parse_size
 
 MAX_FOLLOWED = 5000

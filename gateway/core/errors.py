@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.core.messages import ERRORS, QUERY_FAILED, Language, describe_problems, say
-from providers.contract import Account, ErrorKind, FieldProblem, FieldReason, ProviderError, Words
+from providers.contract.accounts import Account
+from providers.contract.errors import ErrorKind, FieldProblem, FieldReason, ProviderError
+from providers.contract.localized_text import LocalizedText
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ class GatewayError(Exception):
     def __init__(
         self,
         code: str,
-        words: Words | None = None,
+        words: LocalizedText | None = None,
         *,
         param: str | None = None,
         problems: Sequence[FieldProblem] = (),
@@ -196,7 +198,7 @@ def from_provider(error: ProviderError, model: str = "", facts: Mapping[str, str
         own = error.words
         return GatewayError(
             code,
-            Words(f"{model}：{own.zh}", f"{model}: {own.en}") if own and model else own,
+            LocalizedText(f"{model}：{own.zh}", f"{model}: {own.en}") if own and model else own,
             param="model",
             upstream_code=error.code,
             detail=error.detail,

@@ -20,16 +20,11 @@ from gateway.core.messages import ERRORS, spell_bytes
 from gateway.media.fetcher import SPOOL_BYTES
 from gateway.media.resize import shrink_to
 from gateway.media.unreadable import unreadable
-from providers.contract import (
-    FieldProblem,
-    FieldReason,
-    Media,
-    MediaLimits,
-    ModelCard,
-    ProviderError,
-    VideoRequest,
-    Words,
-)
+from providers.contract.errors import FieldProblem, FieldReason, ProviderError
+from providers.contract.localized_text import LocalizedText
+from providers.contract.media import MediaLimits
+from providers.contract.models import ModelCard
+from providers.contract.requests import Media, VideoRequest
 from providers.media_files import HEAD_BYTES, NAMES, TYPES, MediaFile, MediaKind
 from providers.single_flight import all_of
 from providers.transport.client import HttpClient
@@ -39,7 +34,7 @@ _ESCAPES = {f"%{code:02{form}}".encode(): bytes([code]) for form in "Xx" for cod
 _NO_LIMITS = MediaLimits()
 _SLACK_SECONDS = 0.5
 """A clip of 10 s often has some frames more or less, which upstreams that count whole seconds let pass."""
-NO_ALPHA = Words(
+NO_ALPHA = LocalizedText(
     "此模型不接受带透明通道的 PNG，请去除透明通道，或改用 JPEG",
     "This model takes no PNG with an alpha channel: remove the channel, or send a JPEG",
 )

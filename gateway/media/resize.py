@@ -4,7 +4,7 @@ import io
 from importlib.util import find_spec
 from typing import IO, TYPE_CHECKING
 
-from providers.contract import MediaLimits
+from providers.contract.media import MediaLimits
 from providers.media_files import MediaFile
 
 if TYPE_CHECKING:

@@ -15,7 +15,10 @@ from gateway.core.background_tasks import Background
 from gateway.core.clock import Clock, Timer
 from gateway.core.logs import GATEWAY, where
 from gateway.polling.rate_limiter import Budget
-from providers.contract import Account, ErrorKind, Provider, ProviderError, TaskState
+from providers.contract.accounts import Account
+from providers.contract.errors import ErrorKind, ProviderError
+from providers.contract.provider import Provider
+from providers.contract.tasks import TaskState
 
 GATHER_SECONDS = 0.003
 """How long a batch is open to further ids."""

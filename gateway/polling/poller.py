@@ -19,7 +19,12 @@ from gateway.core.clock import Clock
 from gateway.core.errors import clean
 from gateway.polling.batcher import Answer, Desk, Hear
 from gateway.polling.rate_limiter import Budget
-from providers.contract import Account, ErrorKind, ModelCard, Phase, Provider, ProviderError, TaskState, Words
+from providers.contract.accounts import Account
+from providers.contract.errors import ErrorKind, ProviderError
+from providers.contract.localized_text import LocalizedText
+from providers.contract.models import ModelCard
+from providers.contract.provider import Provider
+from providers.contract.tasks import Phase, TaskState
 from providers.progress import estimate
 
 REMEMBERED_BYTES = 32 * 1024 * 1024
@@ -31,8 +36,8 @@ REMEMBERED_DESKS = 4096
 GRACE_SECONDS = 60.0
 """For this long after its submit, a task that the upstream does not know is too new rather than gone."""
 
-UNKNOWN = Words("暂时无法得知任务状态", "How the task stands is not known right now")
-UNSEEN = Words(
+UNKNOWN = LocalizedText("暂时无法得知任务状态", "How the task stands is not known right now")
+UNSEEN = LocalizedText(
     "用此凭证暂未看到该任务：刚提交的任务请稍候，否则请检查任务 ID 和凭证",
     "This credential does not show the task yet: wait if it is new, else check its id and the credential",
 )

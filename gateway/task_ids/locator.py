@@ -15,7 +15,10 @@ from gateway.core.errors import as_passing, from_provider
 from gateway.task_ids import signed
 from gateway.task_ids.owner_lookup import Owners, Unknown
 from gateway.task_ids.signed import TaskId
-from providers.contract import Account, ErrorKind, Provider, ProviderError, VideoRequest
+from providers.contract.accounts import Account
+from providers.contract.errors import ErrorKind, ProviderError
+from providers.contract.provider import Provider
+from providers.contract.requests import VideoRequest
 from providers.registry import Registry
 from providers.sizes import asked_size, parse_size
 

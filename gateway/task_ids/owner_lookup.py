@@ -14,7 +14,10 @@ from gateway.accounts.callers import Caller
 from gateway.core.background_tasks import Background
 from gateway.core.clock import Clock
 from gateway.polling.poller import GRACE_SECONDS, Polling
-from providers.contract import Account, Blame, ErrorKind, Provider, ProviderError, TaskState
+from providers.contract.accounts import Account
+from providers.contract.errors import Blame, ErrorKind, ProviderError
+from providers.contract.provider import Provider
+from providers.contract.tasks import TaskState
 
 REMEMBERED_OWNERS = 50_000
 OWNER_SECONDS = 24 * 3600.0

@@ -9,15 +9,10 @@ from gateway.core.messages import ERRORS
 from gateway.tasks.model_catalog import FORMER_NAMES
 from gateway.tasks.service import Tasks
 from gateway.tasks.view import Task
-from providers.contract import (
-    FieldProblem,
-    FieldReason,
-    Media,
-    MediaRole,
-    Phase,
-    Result,
-    VideoRequest,
-)
+from providers.contract.errors import FieldProblem, FieldReason
+from providers.contract.media import MediaRole
+from providers.contract.requests import Media, VideoRequest
+from providers.contract.tasks import Phase, Result
 from providers.media_files import MediaKind
 
 

@@ -8,7 +8,10 @@ from gateway.accounts.callers import Caller
 from gateway.core.errors import as_passing, clean, from_provider
 from gateway.task_ids.locator import Place, Places
 from gateway.task_ids.signed import TaskId
-from providers.contract import Account, CanList, ErrorKind, ListedTask, Provider, ProviderError
+from providers.contract.accounts import Account
+from providers.contract.errors import ErrorKind, ProviderError
+from providers.contract.provider import CanList, Provider
+from providers.contract.tasks import ListedTask
 from providers.registry import Registry
 
 SKEW_SECONDS = 60.0

@@ -11,7 +11,12 @@ from gateway.accounts.callers import Caller
 from gateway.core.errors import GatewayError, from_provider, refused, with_detail
 from gateway.core.messages import ERRORS, filled
 from gateway.tasks.model_discovery import Discovery, ModelIndex
-from providers.contract import Account, ModelCard, Provider, ProviderError, VideoRequest, Words
+from providers.contract.accounts import Account
+from providers.contract.errors import ProviderError
+from providers.contract.localized_text import LocalizedText
+from providers.contract.models import ModelCard
+from providers.contract.provider import Provider
+from providers.contract.requests import VideoRequest
 from providers.registry import Registry
 from providers.validation import approach, settle
 
@@ -218,7 +223,7 @@ class Offer:
     def add_nearest(self, error: GatewayError, card: ModelCard) -> None:
         """Let a refusal say which of the caller's models are nearest to the one that the upstream does not have."""
         words = filled(error.words, **error.values) if error.values else error.words
-        told = Words(with_detail(words.zh, error.detail, "zh"), with_detail(words.en, error.detail, "en"))
+        told = LocalizedText(with_detail(words.zh, error.detail, "zh"), with_detail(words.en, error.detail, "en"))
         error.words, error.values, error.detail = self._with_nearest(told, card), {}, ""
 
     def _meant(self, name: str) -> str:
@@ -255,7 +260,7 @@ class Offer:
         words = filled(ERRORS[sentence], model=card.name, **values)
         return GatewayError("model_not_found", self._with_nearest(words, card), param="model")
 
-    def _with_nearest(self, words: Words, card: ModelCard) -> Words:
+    def _with_nearest(self, words: LocalizedText, card: ModelCard) -> LocalizedText:
         """The sentence with the models that are nearest to one; those of the same provider, where it has one."""
         names = [
             other.name

@@ -19,7 +19,10 @@ from gateway.core import metrics
 from gateway.core.background_tasks import Background
 from gateway.core.clock import Clock
 from gateway.core.logs import GATEWAY
-from providers.contract import Account, CanDiscover, ModelCard, Provider, ProviderError
+from providers.contract.accounts import Account
+from providers.contract.errors import ProviderError
+from providers.contract.models import ModelCard
+from providers.contract.provider import CanDiscover, Provider
 
 FRESH_SECONDS = 3600.0
 RETRY_SECONDS = 300.0

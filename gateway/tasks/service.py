@@ -23,20 +23,12 @@ from gateway.tasks.listing import Listed, Listing
 from gateway.tasks.model_catalog import Catalog
 from gateway.tasks.submitter import Sending, Submitter, Wanted
 from gateway.tasks.view import Submitted, Task, Untold, view_of
-from providers.contract import (
-    Account,
-    CanCancel,
-    ErrorKind,
-    FieldProblem,
-    FieldReason,
-    ModelCard,
-    Phase,
-    Provider,
-    ProviderError,
-    Submission,
-    TaskState,
-    VideoRequest,
-)
+from providers.contract.accounts import Account
+from providers.contract.errors import ErrorKind, FieldProblem, FieldReason, ProviderError
+from providers.contract.models import ModelCard
+from providers.contract.provider import CanCancel, Provider
+from providers.contract.requests import Submission, VideoRequest
+from providers.contract.tasks import Phase, TaskState
 from providers.progress import estimate
 from providers.registry import Registry
 from providers.sizes import asked_size, parse_size

@@ -11,17 +11,10 @@ from gateway.accounts.unavailable import shortage
 from gateway.core import metrics
 from gateway.core.clock import Clock
 from gateway.core.errors import as_passing, clean, from_provider
-from providers.contract import (
-    Account,
-    Blame,
-    CanFind,
-    CanUpload,
-    ErrorKind,
-    Provider,
-    ProviderError,
-    Submission,
-    VideoRequest,
-)
+from providers.contract.accounts import Account
+from providers.contract.errors import Blame, ErrorKind, ProviderError
+from providers.contract.provider import CanFind, CanUpload, Provider
+from providers.contract.requests import Submission, VideoRequest
 
 LOOKUP_DELAYS = (1.0, 1.0, 2.0, 3.0)
 """Seconds before each look-up of a submit whose answer was lost: the store of the upstream lags behind the submit."""

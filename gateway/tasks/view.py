@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 from gateway.polling.poller import Observation
 from gateway.task_ids.locator import Place
-from providers.contract import Phase, ProviderError, TaskState
+from providers.contract.errors import ProviderError
+from providers.contract.tasks import Phase, TaskState
 
 _POLL_AFTER_MS = {
     Phase.QUEUED: 3000,

@@ -9,7 +9,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from providers.contract import ErrorKind, ProviderError, Words
+from providers.contract.errors import ErrorKind, ProviderError
+from providers.contract.localized_text import LocalizedText
 
 MAX_DETAIL = 500
 """Characters of an upstream's text that are kept."""
@@ -25,96 +26,96 @@ class Meaning:
 
     code: str
     kind: ErrorKind
-    words: Words
+    words: LocalizedText
     says: tuple[str, ...] = ()
 
 
-_INVALID = Words(
+_INVALID = LocalizedText(
     "请求参数有误，请对照模型说明检查参数和素材后重试",
     "A parameter or an input is invalid: check them against what the model takes, then try again",
 )
-_MEDIA_UNUSABLE = Words(
+_MEDIA_UNUSABLE = LocalizedText(
     "素材不符合模型要求（格式、大小、分辨率、时长或画面内容），请更换素材后重试",
     "The image, video or audio is outside the model's limits (format, size, resolution, length or what it shows): "
     "use another one",
 )
-_MEDIA_UNREACHABLE = Words(
+_MEDIA_UNREACHABLE = LocalizedText(
     "上游无法下载素材，请确认链接可公开访问后重试",
     "The upstream could not download an input: make sure its link is open to the public, then try again",
 )
-_REFUSED = Words(
+_REFUSED = LocalizedText(
     "内容违规，已被上游内容审核拦截，请修改提示词或素材后重试",
     "The content filter of the upstream refused the prompt, an input or the result: change them, then try again",
 )
-_COPYRIGHT = Words(
+_COPYRIGHT = LocalizedText(
     "内容违规，输入疑似侵犯知识产权，请修改提示词或更换素材后重试",
     "The input may infringe somebody's rights: change the prompt or the media, then try again",
 )
-_RULE = Words(
+_RULE = LocalizedText(
     "内容违规，命中了该账号自定义的拦截规则，请修改提示词后重试",
     "A content rule of this account refused the request: change the prompt, then try again",
 )
-_KEY = Words(
+_KEY = LocalizedText(
     "API Key 无效，请检查密钥是否正确、是否属于该地域",
     "The API key is not valid: check that it is complete and belongs to this region",
 )
-_NO_RIGHT = Words(
+_NO_RIGHT = LocalizedText(
     "该账号无权使用此模型，请在百炼控制台开通或授权",
     "This account may not use the model: grant it in the Model Studio console",
 )
-_NOT_ACTIVATED = Words(
+_NOT_ACTIVATED = LocalizedText(
     "该账号尚未开通百炼服务，请先在控制台开通",
     "Model Studio is not activated for this account: activate it in the console",
 )
-_WORKSPACE = Words(
+_WORKSPACE = LocalizedText(
     "业务空间不存在，或该密钥不属于此业务空间，请检查密钥与业务空间",
     "The workspace does not exist or the key is not a member of it: check key and workspace",
 )
-_OVERDUE = Words(
+_OVERDUE = LocalizedText(
     "账号欠费，请充值后重试",
     "The account is overdue: pay the bill, then try again",
 )
-_FREE_TIER = Words(
+_FREE_TIER = LocalizedText(
     "免费额度已用完，请在百炼控制台关闭“仅使用免费额度”或充值",
     "The free quota is used up: switch off the free-tier-only mode in the Model Studio console, or top up",
 )
-_QUOTA_GONE = Words(
+_QUOTA_GONE = LocalizedText(
     "额度已用完，请充值或更换账号",
     "The quota is used up: top up, or use another account",
 )
-_BILLING = Words(
+_BILLING = LocalizedText(
     "账号未购买该服务或账单逾期，请在控制台处理后重试",
     "The service is not bought or a bill is overdue: settle it in the console, then try again",
 )
-_NO_MODEL = Words(
+_NO_MODEL = LocalizedText(
     "模型不存在或在该地域不可用，请检查模型名称",
     "The model does not exist or is not available in this region: check its name",
 )
-_RATE = Words(
+_RATE = LocalizedText(
     "请求过于频繁，已被上游限流，请稍后重试",
     "Too many requests, the upstream limits the rate: try again in a moment",
 )
-_QUOTA_RATE = Words(
+_QUOTA_RATE = LocalizedText(
     "已超出上游分配的配额，请稍后重试或提高配额",
     "The quota allotted by the upstream is exceeded: try again later, or have it raised",
 )
-_SERVER = Words(
+_SERVER = LocalizedText(
     "上游服务内部错误，请稍后重试",
     "The upstream had an internal error: try again later",
 )
-_BUSY = Words(
+_BUSY = LocalizedText(
     "上游模型服务繁忙，请稍后重试",
     "The model has no capacity right now: try again later",
 )
-_TOO_LONG = Words(
+_TOO_LONG = LocalizedText(
     "上游未能在时限内完成生成，请重新提交",
     "The upstream did not finish within its time limit: submit again",
 )
-_UNSUPPORTED = Words(
+_UNSUPPORTED = LocalizedText(
     "上游不支持此操作",
     "The upstream does not support this operation",
 )
-_CONFLICT = Words(
+_CONFLICT = LocalizedText(
     "与上游已有的资源冲突，请更换名称后重试",
     "It conflicts with something that exists upstream: use another name, then try again",
 )

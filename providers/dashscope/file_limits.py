@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from providers.contract import SOUND_FIELD, MediaLimits, ModelCard
+from providers.contract.media import MediaLimits
+from providers.contract.models import SOUND_FIELD, ModelCard
 from providers.media_files import MediaKind
 
 _MEGABYTE = 1024 * 1024

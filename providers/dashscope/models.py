@@ -7,7 +7,8 @@ form all the same: it passes with an open card and the upstream is the judge.
 
 from dataclasses import replace
 
-from providers.contract import MediaRole, ModelCard
+from providers.contract.media import MediaRole
+from providers.contract.models import ModelCard
 from providers.dashscope.families import happyhorse, kling, minimax, pixverse, vidu, wan, wan_legacy
 from providers.dashscope.families.common import PROVIDER, any_of
 from providers.dashscope.file_limits import file_limits

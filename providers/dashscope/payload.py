@@ -10,15 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from providers.contract import (
-    ErrorKind,
-    FieldProblem,
-    FieldReason,
-    MediaRole,
-    ModelCard,
-    ProviderError,
-    VideoRequest,
-)
+from providers.contract.errors import ErrorKind, FieldProblem, FieldReason, ProviderError
+from providers.contract.media import MediaRole
+from providers.contract.models import ModelCard
+from providers.contract.requests import VideoRequest
 from providers.dashscope.sizes import Sizes
 from providers.dashscope.wires import LIST_FIELDS, VACE_WIRE, Protocol, Shape, Wire
 from providers.media_files import MediaKind

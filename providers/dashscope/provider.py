@@ -10,18 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from providers.contract import (
-    Account,
-    Blame,
-    ErrorKind,
-    ListedTask,
-    ModelCard,
-    ProviderError,
-    Submission,
-    TaskState,
-    VideoRequest,
-    Words,
-)
+from providers.contract.accounts import Account
+from providers.contract.errors import Blame, ErrorKind, ProviderError
+from providers.contract.localized_text import LocalizedText
+from providers.contract.models import ModelCard
+from providers.contract.requests import Submission, VideoRequest
+from providers.contract.tasks import ListedTask, TaskState
 from providers.dashscope.errors import code_and_message, meaning_of, refusal, text_of
 from providers.dashscope.models import MODELS, PROVIDER, open_card
 from providers.dashscope.payload import Payload, build
@@ -40,7 +34,7 @@ LIST_PAGE = 50
 LIST_CALLS = 20
 """The most calls that one `list` makes, whatever the service says of further pages."""
 
-TOO_LATE = Words(
+TOO_LATE = LocalizedText(
     "任务已开始处理或已结束，只有排队中的任务可以取消",
     "Only a waiting task can be cancelled, and this one has started or ended",
 )

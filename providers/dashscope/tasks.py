@@ -12,7 +12,9 @@ from datetime import datetime, timedelta, timezone
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
-from providers.contract import ErrorKind, Phase, ProviderError, Result, TaskState, Words
+from providers.contract.errors import ErrorKind, ProviderError
+from providers.contract.localized_text import LocalizedText
+from providers.contract.tasks import Phase, Result, TaskState
 from providers.dashscope.errors import code_and_message, refusal, text_of
 from providers.sizes import parse_size
 
@@ -34,8 +36,8 @@ OTHER = (Phase.PROCESSING, 50)
 UNKNOWN = "UNKNOWN"
 """Said of a task that never existed, is older than 24 hours, or belongs to another main account."""
 
-NO_LINK = Words("视频生成完成但未获取到URL", "The video was generated, but the upstream gave no link to it")
-CANCELLED = Words("任务已取消", "The task was cancelled")
+NO_LINK = LocalizedText("视频生成完成但未获取到URL", "The video was generated, but the upstream gave no link to it")
+CANCELLED = LocalizedText("任务已取消", "The task was cancelled")
 
 LINK_SECONDS = 24 * 3600
 """How long a link on Alibaba's own storage holds. Models of other makers keep theirs elsewhere and longer."""

@@ -14,15 +14,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-from providers.contract import (
-    Account,
-    ErrorKind,
-    FieldProblem,
-    FieldReason,
-    Media,
-    ProviderError,
-    VideoRequest,
-)
+from providers.contract.accounts import Account
+from providers.contract.errors import ErrorKind, FieldProblem, FieldReason, ProviderError
+from providers.contract.requests import Media, VideoRequest
 from providers.dashscope.errors import MAX_DETAIL, text_of
 from providers.dashscope.wires import USER_AGENT, Files, Wire
 from providers.media_files import MediaFile, MediaKind

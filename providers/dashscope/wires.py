@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from providers.contract import MediaRole
+from providers.contract.media import MediaRole
 from providers.dashscope.sizes import (
     NOMINAL,
     NOMINAL_MINIMAX,

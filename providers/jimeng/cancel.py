@@ -4,32 +4,36 @@ Captured 2026-03-10 on the mainland site: an accepted cancel is ret "0", and the
 你已取消生成，积分已返还. What the site answers to a cancel that it refuses was never captured.
 """
 
-from providers.contract import Blame, ErrorKind, Phase, ProviderError, TaskState, Words
+from providers.contract.errors import Blame, ErrorKind, ProviderError
+from providers.contract.localized_text import LocalizedText
+from providers.contract.tasks import Phase, TaskState
 from providers.jimeng.history import NoEnvelopeError
 from providers.jimeng.site.errors import SIGNATURE_REFUSED
 
 _NO_SUCH_CALL = (404, 405)
 _NOT_OF_THE_TASK = frozenset({ErrorKind.UNREACHABLE, ErrorKind.ANSWER_LOST})
 
-REASONS: dict[Phase, Words] = {
-    Phase.QUEUED: Words("网站没有取消该任务，任务仍在排队", "The site did not cancel the task: it is still queued"),
-    Phase.PROCESSING: Words(
+REASONS: dict[Phase, LocalizedText] = {
+    Phase.QUEUED: LocalizedText(
+        "网站没有取消该任务，任务仍在排队", "The site did not cancel the task: it is still queued"
+    ),
+    Phase.PROCESSING: LocalizedText(
         "任务已开始生成，网站只能取消排队中的任务",
         "The task is being generated, and the site cancels only what is in the queue",
     ),
-    Phase.POST_PROCESSING: Words(
+    Phase.POST_PROCESSING: LocalizedText(
         "任务已生成，正在后期处理，无法取消",
         "The task is generated and in post-processing: it is too late",
     ),
-    Phase.FINALIZING: Words(
+    Phase.FINALIZING: LocalizedText(
         "任务已生成，正在提取视频，无法取消", "The task is generated and its link is being fetched: it is too late"
     ),
-    Phase.COMPLETED: Words("任务已完成，无法取消", "The task has completed: it is too late to cancel it"),
-    Phase.FAILED: Words("任务已失败，无需取消", "The task has failed: there is nothing to cancel"),
+    Phase.COMPLETED: LocalizedText("任务已完成，无法取消", "The task has completed: it is too late to cancel it"),
+    Phase.FAILED: LocalizedText("任务已失败，无需取消", "The task has failed: there is nothing to cancel"),
 }
 """Why a task was not cancelled, by its state afterwards."""
 
-_REFUSED = Words("网站拒绝取消该任务", "The site refused to cancel the task")
+_REFUSED = LocalizedText("网站拒绝取消该任务", "The site refused to cancel the task")
 
 
 def is_refusal(error: ProviderError) -> bool:
@@ -61,7 +65,7 @@ def verdict(after: TaskState | ProviderError, refused: ProviderError | None) -> 
     return after if after.kind is ErrorKind.TASK_NOT_FOUND else _not_cancellable(_REFUSED, refused)
 
 
-def _not_cancellable(words: Words, refused: ProviderError | None) -> ProviderError:
+def _not_cancellable(words: LocalizedText, refused: ProviderError | None) -> ProviderError:
     if refused is None:
         return ProviderError(ErrorKind.NOT_CANCELLABLE, words=words)
     return ProviderError(ErrorKind.NOT_CANCELLABLE, code=refused.code, words=words, detail=refused.detail)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
-from providers.contract import MediaLimits
+from providers.contract.media import MediaLimits
 from providers.jimeng.site.lenient_json import dig, integer, number, string
 from providers.jimeng.site_model import (
     MEDIA_FILES,

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from providers.contract import Credits
+from providers.contract.accounts import Credits
 from providers.jimeng.history import Envelope
 from providers.jimeng.site.lenient_json import dig, id_text, integer
 

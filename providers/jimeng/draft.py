@@ -13,7 +13,9 @@ from typing import Any
 
 import orjson
 
-from providers.contract import MediaRole, ModelCard, VideoRequest
+from providers.contract.media import MediaRole
+from providers.contract.models import ModelCard
+from providers.contract.requests import VideoRequest
 from providers.jimeng.references import Material, meta_list
 from providers.jimeng.site.regions import Region
 from providers.jimeng.site.session import CURRENT

@@ -8,12 +8,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple, Protocol
 
-from providers.contract import Account, ErrorKind, ListedTask, Phase, ProviderError, Queue, TaskState, Words
+from providers.contract.accounts import Account
+from providers.contract.errors import ErrorKind, ProviderError
+from providers.contract.localized_text import LocalizedText
+from providers.contract.tasks import ListedTask, Phase, Queue, TaskState
 from providers.jimeng.results import ITEM_ID_PATHS, choose
 from providers.jimeng.site.errors import REFUSED_BY_STATUS, Reason, failure, reason_of
 from providers.jimeng.site.lenient_json import dig, first, id_text, integer, json_text, known_time, number_text, string
 
-EXTRACTING = Words("视频生成完成,正在提取URL", "The video is generated, its link is being fetched")
+EXTRACTING = LocalizedText("视频生成完成,正在提取URL", "The video is generated, its link is being fetched")
 
 
 class StatusMeaning(NamedTuple):
@@ -21,10 +24,10 @@ class StatusMeaning(NamedTuple):
 
     phase: Phase
     progress: int
-    note: Words | None = None
+    note: LocalizedText | None = None
 
 
-_DELETED = Words("任务已被删除", "The task was deleted on the site")
+_DELETED = LocalizedText("任务已被删除", "The task was deleted on the site")
 
 STATUSES: dict[int, StatusMeaning] = {
     0: StatusMeaning(Phase.QUEUED, 0),

@@ -4,18 +4,11 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from providers.contract import (
-    Account,
-    ErrorKind,
-    FieldProblem,
-    FieldReason,
-    Media,
-    MediaLimits,
-    MediaRole,
-    ProviderError,
-    VideoRequest,
-    Words,
-)
+from providers.contract.accounts import Account
+from providers.contract.errors import ErrorKind, FieldProblem, FieldReason, ProviderError
+from providers.contract.localized_text import LocalizedText
+from providers.contract.media import MediaLimits, MediaRole
+from providers.contract.requests import Media, VideoRequest
 from providers.jimeng.draft import REFERENCES, mode_of
 from providers.jimeng.references import Material, unmatched_marks
 from providers.jimeng.site.regions import Region
@@ -34,12 +27,12 @@ REMEMBERED_UPLOADS = 4096
 _TOLERANCE_MS = 200
 """A clip that is called 15 seconds long often has a frame or two more."""
 
-NO_FILE = Words(
+NO_FILE = LocalizedText(
     "没有收到该输入的文件，请直接上传文件或提供可公开访问的网址",
     "No file came with this input; upload it, or give an address that is open to the public",
 )
 
-NOT_SENT = Words(
+NOT_SENT = LocalizedText(
     "请求中没有该标记所指的素材，请一并上传",
     "The request has no input that this mark means: send it along",
 )

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from providers.contract import ModelCard
+from providers.contract.models import ModelCard
 from providers.jimeng.site.regions import PROVIDER, REGIONS
 from providers.jimeng.site_model import (
     MEDIA_FILES,

@@ -7,19 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from providers.contract import (
-    Account,
-    Blame,
-    Credits,
-    ErrorKind,
-    ListedTask,
-    ModelCard,
-    Phase,
-    ProviderError,
-    Submission,
-    TaskState,
-    VideoRequest,
-)
+from providers.contract.accounts import Account, Credits
+from providers.contract.errors import Blame, ErrorKind, ProviderError
+from providers.contract.models import ModelCard
+from providers.contract.requests import Submission, VideoRequest
+from providers.contract.tasks import ListedTask, Phase, TaskState
 from providers.jimeng import configuration, draft, history, models, records
 from providers.jimeng.cancel import is_refusal, verdict
 from providers.jimeng.credits import parse_alive, parse_credits, parse_received

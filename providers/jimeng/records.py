@@ -4,7 +4,9 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from providers.contract import Account, Blame, ErrorKind, Phase, ProviderError, TaskState
+from providers.contract.accounts import Account
+from providers.contract.errors import Blame, ErrorKind, ProviderError
+from providers.contract.tasks import Phase, TaskState
 from providers.jimeng import history, results
 from providers.jimeng.history import SiteCall
 

@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from providers.contract import Result, TaskState
+from providers.contract.tasks import Result, TaskState
 from providers.jimeng.site.lenient_json import (
     dig,
     integer,

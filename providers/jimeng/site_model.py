@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from typing import TypeVar
 
-from providers.contract import MediaLimits, MediaRole, ModelCard, Words
+from providers.contract.localized_text import LocalizedText
+from providers.contract.media import MediaLimits, MediaRole
+from providers.contract.models import ModelCard
 from providers.jimeng.site.regions import PROVIDER
 from providers.media_files import MediaKind
 
@@ -23,7 +25,7 @@ RESOLUTION = "720p"
 page and every captured client send 720p."""
 RATIO = "16:9"
 
-REFERENCES_ELSEWHERE = Words(
+REFERENCES_ELSEWHERE = LocalizedText(
     "该模型只接受首帧和尾帧图片；参考图片、视频或音频请改用 Seedance 2.x 模型，例如 jimeng-video-seedance-2.0",
     "This model takes a first and a last frame only; for reference images, videos or audio use a Seedance 2.x model, "
     "such as jimeng-video-seedance-2.0",

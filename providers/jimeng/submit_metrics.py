@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from providers.contract import VideoRequest
+from providers.contract.requests import VideoRequest
 from providers.jimeng.site_model import SECONDS, ModelWire
 from providers.jimeng.uploads.answers import Uploaded
 from providers.media_files import MediaKind

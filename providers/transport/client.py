@@ -19,7 +19,7 @@ import httpx
 import orjson
 from yarl import URL
 
-from providers.contract import ErrorKind, ProviderError
+from providers.contract.errors import ErrorKind, ProviderError
 from providers.transport.connectors import session
 from providers.transport.transports import (
     Direct,

@@ -6,7 +6,7 @@ from urllib.parse import unquote, urlsplit
 import aiohttp
 from aiohttp_socks import ProxyConnector, ProxyType
 
-from providers.contract import ErrorKind, ProviderError
+from providers.contract.errors import ErrorKind, ProviderError
 from providers.transport.proxy_urls import is_socks
 
 

@@ -18,7 +18,7 @@ from pyreqwest import exceptions as reqwest
 from pyreqwest.client import Client, ClientBuilder
 from yarl import URL
 
-from providers.contract import ErrorKind, ProviderError
+from providers.contract.errors import ErrorKind, ProviderError
 from providers.transport.connectors import session
 
 MAX_ANSWER_BYTES = 16 * 1024 * 1024

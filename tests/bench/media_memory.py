@@ -21,7 +21,7 @@ from typing import IO
 import httpx
 
 from gateway.archive.records import Record, write_record
-from providers.contract import Account
+from providers.contract.accounts import Account
 from providers.sandbox.server import SandboxServer
 from providers.sandbox.settings import SandboxSettings
 from tests.bench.stream_memory import resident_mb

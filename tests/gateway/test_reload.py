@@ -20,7 +20,7 @@ from gateway.cli.server.background import BackgroundServer
 from gateway.core.clock import SystemClock
 from gateway.core.settings import load_settings
 from gateway.reload import Reloader
-from providers.contract import ErrorKind
+from providers.contract.errors import ErrorKind
 from tests.upstream import trouble
 
 ACCOUNT = '[[accounts]]\nname = "{name}"\ncredential = "{credential}"\n'

@@ -1,6 +1,9 @@
 """The values of the contract: accounts that never show their credential, kinds that know whose trouble they are."""
 
-from providers.contract import Account, Blame, ErrorKind, ModelCard, Phase, ProviderError
+from providers.contract.accounts import Account
+from providers.contract.errors import Blame, ErrorKind, ProviderError
+from providers.contract.models import ModelCard
+from providers.contract.tasks import Phase
 
 SECRET = "s3cr3t-session"
 

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from providers.contract import Phase, TaskState, Words
+from providers.contract.localized_text import LocalizedText
+from providers.contract.tasks import Phase, TaskState
 from providers.progress import BANDS, estimate
 
 RUNNING = [phase for phase in Phase if not phase.ended]
@@ -34,7 +35,7 @@ def test_the_upstreams_forecast_takes_the_place_of_the_typical_time() -> None:
 
 
 def test_a_note_keeps_the_figure_it_belongs_to() -> None:
-    state = TaskState("1", Phase.FINALIZING, progress=95, created_at=1000, note=Words("x", "x"))
+    state = TaskState("1", Phase.FINALIZING, progress=95, created_at=1000, note=LocalizedText("x", "x"))
     assert estimate(state, 1001, 60) == 95
 
 

@@ -4,7 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from providers.contract import Media, MediaRole, ModelCard, VideoRequest
+from providers.contract.media import MediaRole
+from providers.contract.models import ModelCard
+from providers.contract.requests import Media, VideoRequest
 from providers.dashscope.models import MODELS
 from providers.media_files import MediaKind
 from providers.sizes import asked_size, nearest_size, parse_size, read_size, short_side, size_of, sizes_of

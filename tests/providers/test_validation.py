@@ -6,18 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from providers.contract import (
-    SOUND_FIELD,
-    ErrorKind,
-    FieldProblem,
-    FieldReason,
-    Media,
-    MediaRole,
-    ModelCard,
-    ProviderError,
-    VideoRequest,
-    Words,
-)
+from providers.contract.errors import ErrorKind, FieldProblem, FieldReason, ProviderError
+from providers.contract.localized_text import LocalizedText
+from providers.contract.media import MediaRole
+from providers.contract.models import SOUND_FIELD, ModelCard
+from providers.contract.requests import Media, VideoRequest
 from providers.media_files import MediaKind
 from providers.sizes import nominal_size, parse_size
 from providers.validation import approach, settle, spell_seconds
@@ -223,12 +216,12 @@ class TestMedia:
         assert settle(card, VideoRequest("m", "cat", media=(clip,))).media[0].role is MediaRole.VIDEO
 
     def test_a_text_model_refuses_an_image_and_says_the_way_out(self) -> None:
-        card = replace(TEXT, media_hint=Words("去别处", "go elsewhere"))
+        card = replace(TEXT, media_hint=LocalizedText("去别处", "go elsewhere"))
         (problem,) = problems(card, VideoRequest("m", "cat", media=(image(),)))
         assert (problem.param, problem.reason, problem.hint) == (
             "image_url",
             FieldReason.UNSUPPORTED,
-            Words("去别处", "go elsewhere"),
+            LocalizedText("去别处", "go elsewhere"),
         )
 
     def test_references_are_counted_together_and_clips_make_the_video_shorter(self) -> None:
@@ -335,7 +328,7 @@ def test_frames_and_references_together_say_how_all_become_references() -> None:
     )
     with pytest.raises(ProviderError) as caught:
         settle(card, VideoRequest("m", "p", media=media))
-    assert "omni_reference" in (caught.value.fields[0].hint or Words("", "")).en
+    assert "omni_reference" in (caught.value.fields[0].hint or LocalizedText("", "")).en
     assert settle(card, VideoRequest("m", "p", media=media, reference_mode=True)).media[0].role == "reference_image"
 
 

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from providers.contract import FieldReason, Media, MediaRole, VideoRequest
+from providers.contract.errors import FieldReason
+from providers.contract.media import MediaRole
+from providers.contract.requests import Media, VideoRequest
 from providers.media_files import MediaKind
 from providers.validation import ADDRESS_ONLY, LENGTH_OF_INPUT, SHAPE_OF_INPUT, SILENT, approach, settle
 from tests.providers.test_validation import FIRST, FRAMES, REFERENCE, REFERENCES, TEXT, image, problems

@@ -14,7 +14,7 @@ from gateway.api.admin_auth import require_operator
 from gateway.api.context import insists, json_answer, language, parts
 from gateway.core.errors import GatewayError, describe, refused
 from gateway.core.messages import ERRORS, Language, say
-from providers.contract import Credits
+from providers.contract.accounts import Credits
 
 
 async def accounts(request: Request) -> Response:

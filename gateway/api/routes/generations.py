@@ -16,7 +16,8 @@ from gateway.core.errors import describe, describe_query, refused
 from gateway.core.messages import Language, describe_state
 from gateway.tasks.idempotency import fingerprint_of
 from gateway.tasks.view import Submitted, Task
-from providers.contract import Phase, Result, VideoRequest
+from providers.contract.requests import VideoRequest
+from providers.contract.tasks import Phase, Result
 
 MAX_IDS = 100
 

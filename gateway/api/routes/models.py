@@ -7,7 +7,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.api.context import caller, json_answer, parts
-from providers.contract import MediaLimits, ModelCard
+from providers.contract.media import MediaLimits
+from providers.contract.models import ModelCard
 
 _CREATED = 1735689600
 """OpenAI's model objects have a time of making; upstreams tell none. 2025-01-01."""

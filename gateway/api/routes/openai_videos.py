@@ -19,14 +19,9 @@ from gateway.tasks.derived import Derivation, edit_request, extension_request, f
 from gateway.tasks.idempotency import fingerprint_of
 from gateway.tasks.service import Tasks
 from gateway.tasks.view import Task
-from providers.contract import (
-    FieldProblem,
-    FieldReason,
-    Phase,
-    ProviderError,
-    Result,
-    VideoRequest,
-)
+from providers.contract.errors import FieldProblem, FieldReason, ProviderError
+from providers.contract.requests import VideoRequest
+from providers.contract.tasks import Phase, Result
 
 DEFAULT_LIMIT, MAX_LIMIT = 20, 100
 

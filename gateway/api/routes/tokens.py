@@ -17,7 +17,7 @@ from gateway.api.admin_auth import shows_admin_key
 from gateway.api.context import caller, insists, json_answer, language, parts
 from gateway.api.schemas.body_parser import read_object
 from gateway.core.errors import GatewayError, refused
-from providers.contract import Account, Credits
+from providers.contract.accounts import Account, Credits
 
 T = TypeVar("T")
 

@@ -9,7 +9,9 @@ from pydantic_core import PydanticCustomError
 
 from gateway.api.schemas.body_parser import UnreadableFile
 from gateway.media.unreadable import READABLE, unreadable
-from providers.contract import Media, MediaRole, Words
+from providers.contract.localized_text import LocalizedText
+from providers.contract.media import MediaRole
+from providers.contract.requests import Media
 from providers.media_files import TYPES, MediaFile, MediaKind
 
 MAX_INPUTS = 20
@@ -28,13 +30,13 @@ WANTED: dict[str, str] = {
 }
 """What is allowed instead, by the kind of the problem."""
 
-_ONE_ONLY = Words(
+_ONE_ONLY = LocalizedText(
     "该字段只接受一个输入；多个请用 images[]（或 image_file_1、image_file_2 …）",
     "This field takes one input: several go into images[], or image_file_1, image_file_2, …",
 )
 
 
-def hint_for(value: object, kind: str) -> Words | None:
+def hint_for(value: object, kind: str) -> LocalizedText | None:
     """A sentence on the way out of a problem of the kind `kind`, where there is more to say than what is allowed."""
     if isinstance(value, UnreadableFile):
         return unreadable(value.head, WANTED.get(kind) or WANTED["not_media"])

@@ -37,7 +37,9 @@ from gateway.core.errors import GatewayError, invalid, refused
 from gateway.core.messages import ERRORS
 from gateway.task_ids.signed import MAX_MODEL_BYTES
 from gateway.tasks.derived import Derivation
-from providers.contract import FieldProblem, FieldReason, Media, MediaRole, VideoRequest
+from providers.contract.errors import FieldProblem, FieldReason
+from providers.contract.media import MediaRole
+from providers.contract.requests import Media, VideoRequest
 from providers.media_files import NAMES, MediaFile, MediaKind
 
 MAX_SECONDS = 100_000

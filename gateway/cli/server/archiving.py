@@ -27,7 +27,7 @@ from gateway.core.clock import SystemClock
 from gateway.core.errors import GatewayError
 from gateway.core.settings import Settings
 from gateway.tasks.service import Tasks
-from providers.contract import Phase
+from providers.contract.tasks import Phase
 from providers.dashscope import models as dashscope
 from providers.jimeng.site import regions as jimeng
 

@@ -18,7 +18,7 @@ from gateway.cli.server.probe_report import RecordingClient, probe
 from gateway.core.clock import SystemClock
 from gateway.core.errors import GatewayError
 from gateway.core.settings import Settings
-from providers.contract import Account
+from providers.contract.accounts import Account
 from providers.transport.transports import Timeouts
 
 _NO_ACCOUNT = "there is no account: configure one, or give a sessionid or an sk-… key by GATEWAY_KEY or --key"

@@ -18,19 +18,11 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 import orjson
 
-from providers.contract import (
-    Account,
-    CanCheck,
-    CanDiscover,
-    CanList,
-    CanTellCredits,
-    Credits,
-    ListedTask,
-    ModelCard,
-    Provider,
-    ProviderError,
-    TaskState,
-)
+from providers.contract.accounts import Account, Credits
+from providers.contract.errors import ProviderError
+from providers.contract.models import ModelCard
+from providers.contract.provider import CanCheck, CanDiscover, CanList, CanTellCredits, Provider
+from providers.contract.tasks import ListedTask, TaskState
 from providers.transport.client import HttpClient
 from providers.transport.transports import Reply
 

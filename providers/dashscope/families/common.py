@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from providers.contract import MediaRole, Words
+from providers.contract.localized_text import LocalizedText
+from providers.contract.media import MediaRole
 
 PROVIDER = "dashscope"
 
@@ -15,11 +16,11 @@ THREE = ("480p", "720p", "1080p")
 TO_15 = tuple(range(2, 16))
 TO_10 = tuple(range(2, 11))
 
-TEXT_ONLY = Words(
+TEXT_ONLY = LocalizedText(
     "该模型只接受文字；有图片时请改用同系列的 i2v 模型，例如 wan2.6-i2v",
     "This model takes text only; for an image use the i2v model of its family, such as wan2.6-i2v",
 )
-NO_REFERENCES = Words(
+NO_REFERENCES = LocalizedText(
     "该模型以图片为画面帧；参考图片或视频请改用 r2v 模型，例如 wan2.6-r2v",
     "This model takes an image as a frame of the video; for references use an r2v model, such as wan2.6-r2v",
 )

@@ -1,6 +1,7 @@
 """Happy Horse: what each model can do (pages of July and August 2026)."""
 
-from providers.contract import MediaRole, ModelCard
+from providers.contract.media import MediaRole
+from providers.contract.models import ModelCard
 from providers.dashscope.families.common import PROVIDER, TEXT_ONLY, THREE, TWO, any_of, seconds
 
 _FF = MediaRole.FIRST_FRAME

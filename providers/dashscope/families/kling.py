@@ -5,7 +5,8 @@ The words of the wire: `refer` is a reference image, `feature` a reference video
 
 from collections.abc import Mapping
 
-from providers.contract import MediaRole, ModelCard
+from providers.contract.media import MediaRole
+from providers.contract.models import ModelCard
 from providers.dashscope.families.common import PROVIDER, any_of, seconds
 
 _FF = MediaRole.FIRST_FRAME

@@ -1,6 +1,7 @@
 """MiniMax: what each model can do (page with a sample of 2026-08-20)."""
 
-from providers.contract import MediaRole, ModelCard
+from providers.contract.media import MediaRole
+from providers.contract.models import ModelCard
 from providers.dashscope.families.common import PROVIDER, any_of, seconds
 
 _FF = MediaRole.FIRST_FRAME

@@ -3,7 +3,8 @@
 Lip sync, motion control and upscaling are no cards: they take inputs of their own, which `provider_options` carry.
 """
 
-from providers.contract import MediaRole, ModelCard
+from providers.contract.media import MediaRole
+from providers.contract.models import ModelCard
 from providers.dashscope.families.common import PROVIDER, any_of, seconds
 from providers.dashscope.sizes import PIXVERSE, PIXVERSE_56_REFERENCES, PIXVERSE_56_TEXT, Sizes
 

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from providers.contract import MediaRole, ModelCard
+from providers.contract.media import MediaRole
+from providers.contract.models import ModelCard
 from providers.dashscope.families.common import PROVIDER, TWO, WIDE_RATIOS, any_of, seconds
 from providers.dashscope.sizes import VIDU, of
 

@@ -1,6 +1,7 @@
 """Wan 2.7 and 3.0: what each model can do."""
 
-from providers.contract import SOUND_FIELD, MediaRole, ModelCard
+from providers.contract.media import MediaRole
+from providers.contract.models import SOUND_FIELD, ModelCard
 from providers.dashscope.families.common import (
     NO_REFERENCES,
     PROVIDER,

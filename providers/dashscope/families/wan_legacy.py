@@ -1,6 +1,7 @@
 """Wan up to 2.6, and VACE: what each model can do."""
 
-from providers.contract import SOUND_FIELD, MediaRole, ModelCard
+from providers.contract.media import MediaRole
+from providers.contract.models import SOUND_FIELD, ModelCard
 from providers.dashscope.families.common import (
     NO_REFERENCES,
     PROVIDER,

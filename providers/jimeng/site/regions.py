@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from providers.contract import Account
+from providers.contract.accounts import Account
 from providers.transport.proxy_urls import is_proxy
 
 PROVIDER = "jimeng"

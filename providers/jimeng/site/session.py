@@ -7,7 +7,7 @@ from email.utils import formatdate
 from functools import lru_cache
 from urllib.parse import quote_plus
 
-from providers.contract import Account
+from providers.contract.accounts import Account
 from providers.jimeng.site.regions import Region
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from providers.contract import ErrorKind, ProviderError
+from providers.contract.errors import ErrorKind, ProviderError
 from providers.jimeng.site.lenient_json import dig, first, integer, number, number_text, string
 from providers.jimeng.uploads.sigv4 import SigningKeys
 from providers.media_files import MediaKind

@@ -12,7 +12,8 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import orjson
 
-from providers.contract import Account, ErrorKind, ProviderError
+from providers.contract.accounts import Account
+from providers.contract.errors import ErrorKind, ProviderError
 from providers.jimeng.history import SiteCall
 from providers.jimeng.site.regions import Region
 from providers.jimeng.site.session import upload_headers

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from gateway.accounts.callers import MAX_CREDENTIALS, NO_OWNER, Callers, GatewayKey, parse_key
 from gateway.core.errors import GatewayError
-from providers.contract import Account
+from providers.contract.accounts import Account
 from providers.dashscope.provider import DashScope
 from providers.jimeng.provider import Jimeng
 from providers.registry import Registry

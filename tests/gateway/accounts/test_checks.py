@@ -10,7 +10,8 @@ from gateway.accounts.health import AccountState
 from gateway.accounts.pool import AccountPool
 from gateway.core.background_tasks import Background
 from gateway.core.errors import GatewayError
-from providers.contract import Account, Credits, ErrorKind, ProviderError
+from providers.contract.accounts import Account, Credits
+from providers.contract.errors import ErrorKind, ProviderError
 from providers.registry import Registry
 from tests.clock import TestClock
 from tests.upstream import ScriptedProvider, trouble

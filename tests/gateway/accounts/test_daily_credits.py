@@ -6,7 +6,8 @@ from gateway.accounts.checks import Care
 from gateway.accounts.daily_credits import LOOK_SECONDS, DailyGifts, minute_of
 from gateway.accounts.pool import AccountPool, ManagedAccount
 from gateway.core.background_tasks import Background
-from providers.contract import Account, ErrorKind, ProviderError
+from providers.contract.accounts import Account
+from providers.contract.errors import ErrorKind, ProviderError
 from providers.registry import Registry
 from tests.clock import TestClock
 from tests.upstream import ScriptedProvider, trouble

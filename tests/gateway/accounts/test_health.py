@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.accounts.health import RESTS, AccountState, Health, Pause
-from providers.contract import Blame, ErrorKind, ProviderError
+from providers.contract.errors import Blame, ErrorKind, ProviderError
 
 NOON_IN_SHANGHAI = datetime(2026, 11, 25, 4, tzinfo=UTC).timestamp()
 MIDNIGHT_IN_SHANGHAI = datetime(2026, 11, 25, 16, tzinfo=UTC).timestamp()

@@ -11,7 +11,9 @@ import pytest
 from gateway.accounts.health import AccountState
 from gateway.accounts.pool import GUESTS, RUNNING_SECONDS, WAY_SECONDS, AccountPool, ManagedAccount
 from gateway.accounts.selection import FillFirst, LeastBusy, Policy, RoundRobin
-from providers.contract import Account, Credits, ErrorKind, Phase, ProviderError, TaskState
+from providers.contract.accounts import Account, Credits
+from providers.contract.errors import ErrorKind, ProviderError
+from providers.contract.tasks import Phase, TaskState
 from tests.clock import TestClock
 from tests.upstream import finished, trouble
 

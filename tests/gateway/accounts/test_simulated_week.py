@@ -10,7 +10,8 @@ from gateway.accounts.health import RESTS, AccountState
 from gateway.accounts.pool import RUNNING_SECONDS, AccountPool, ManagedAccount, Seat
 from gateway.accounts.selection import POLICIES, Random
 from gateway.core.settings import PolicyName
-from providers.contract import Account, ErrorKind, ProviderError
+from providers.contract.accounts import Account
+from providers.contract.errors import ErrorKind, ProviderError
 from tests.clock import TestClock
 from tests.upstream import trouble
 

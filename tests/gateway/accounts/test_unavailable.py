@@ -5,13 +5,14 @@ import pytest
 from gateway.accounts.health import RESTS, AccountState
 from gateway.accounts.pool import Standing
 from gateway.accounts.unavailable import shortage
-from providers.contract import Blame, ErrorKind, ProviderError, Words
+from providers.contract.errors import Blame, ErrorKind, ProviderError
+from providers.contract.localized_text import LocalizedText
 
 NOW = 1000.0
 
 
 def standing(kind: ErrorKind, until: float | None = None) -> Standing:
-    return Standing(RESTS[kind].state, until, ProviderError(kind, code="7", words=Words("原因", "The reason")))
+    return Standing(RESTS[kind].state, until, ProviderError(kind, code="7", words=LocalizedText("原因", "The reason")))
 
 
 EXPIRED = standing(ErrorKind.INVALID_CREDENTIAL, NOW + 600)

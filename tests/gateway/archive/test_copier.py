@@ -14,7 +14,9 @@ from gateway.archive import copier
 from gateway.archive.copier import Outcome, Report, copy_task, is_whole, look_up
 from gateway.archive.records import Facts
 from gateway.archive.store import ArchiveStore, StoreError
-from providers.contract import Account, ErrorKind, ProviderError, Result
+from providers.contract.accounts import Account
+from providers.contract.errors import ErrorKind, ProviderError
+from providers.contract.tasks import Result
 from providers.transport.client import HttpClient
 from tests.archives import (
     ACCOUNT,

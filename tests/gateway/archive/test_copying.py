@@ -16,7 +16,8 @@ from gateway.archive.archive import (
 )
 from gateway.archive.copier import Outcome
 from gateway.core.background_tasks import Background
-from providers.contract import ErrorKind, ProviderError, Result
+from providers.contract.errors import ErrorKind, ProviderError
+from providers.contract.tasks import Result
 from providers.transport.client import HttpClient
 from tests.archives import (
     ACCOUNT,

@@ -14,7 +14,7 @@ from gateway.archive.archive import (
 from gateway.archive.copier import Outcome, Report, copy_task
 from gateway.archive.records import Archived
 from gateway.archive.store import StoreError
-from providers.contract import Result
+from providers.contract.tasks import Result
 from tests.archives import (
     ACCOUNT,
     FACTS,

@@ -12,7 +12,8 @@ from gateway.archive.archive import (
 )
 from gateway.archive.copier import Outcome
 from gateway.archive.store import StoreError, Stream
-from providers.contract import ErrorKind, ProviderError, Result
+from providers.contract.errors import ErrorKind, ProviderError
+from providers.contract.tasks import Result
 from tests.archives import (
     ACCOUNT,
     ID,

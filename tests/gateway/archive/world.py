@@ -14,7 +14,7 @@ from gateway.archive.copier import Report
 from gateway.archive.records import Archived, Facts
 from gateway.archive.store import ArchiveStore, StoreError, Stream
 from gateway.core.background_tasks import Background
-from providers.contract import Result
+from providers.contract.tasks import Result
 from providers.transport.client import HttpClient
 from tests.archives import (
     ACCOUNT,

@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.messages import ERRORS, choose_language, describe_problems, describe_state, say
-from providers.contract import FieldProblem, FieldReason, Phase, Queue, TaskState, Words
+from providers.contract.errors import FieldProblem, FieldReason
+from providers.contract.localized_text import LocalizedText
+from providers.contract.tasks import Phase, Queue, TaskState
 
 
 @pytest.mark.parametrize(
@@ -45,7 +47,7 @@ def test_every_sentence_is_there_in_both_languages_with_the_same_places(key: str
 
 
 def test_braces_in_a_foreign_sentence_are_no_places() -> None:
-    assert say(Words("{x}", "{y}"), "en") == "{y}"
+    assert say(LocalizedText("{x}", "{y}"), "en") == "{y}"
 
 
 @pytest.mark.parametrize(
@@ -64,7 +66,7 @@ def test_braces_in_a_foreign_sentence_are_no_places() -> None:
         ),
         (TaskState("1", Phase.QUEUED, queue=Queue(3)), "排队中，第 3 位", "Queued, place 3"),
         (TaskState("1", Phase.PROCESSING), "视频生成中", "Generating the video"),
-        (TaskState("1", Phase.FINALIZING, note=Words("正在提取", "fetching")), "正在提取", "fetching"),
+        (TaskState("1", Phase.FINALIZING, note=LocalizedText("正在提取", "fetching")), "正在提取", "fetching"),
     ],
 )
 def test_states(state: TaskState, zh: str, en: str) -> None:
@@ -78,7 +80,7 @@ def test_all_problems_in_one_sentence_each_with_what_is_allowed() -> None:
         FieldProblem("watermark", FieldReason.UNSUPPORTED),
         FieldProblem("prompt", FieldReason.MISSING),
         FieldProblem("size", FieldReason.CONFLICT, ("9:16",)),
-        FieldProblem("image_url", FieldReason.UNSUPPORTED, hint=Words("去别处", "go elsewhere")),
+        FieldProblem("image_url", FieldReason.UNSUPPORTED, hint=LocalizedText("去别处", "go elsewhere")),
     ]
     assert describe_problems(problems, "en") == (
         "duration: 7 is not possible; allowed: 5, 10; watermark: this model does not take it; prompt: it is needed; "

@@ -16,7 +16,9 @@ from PIL import Image
 
 from gateway.core.errors import GatewayError
 from gateway.media.intake import MediaIntake, _base64
-from providers.contract import Media, MediaLimits, MediaRole, ModelCard, VideoRequest
+from providers.contract.media import MediaLimits, MediaRole
+from providers.contract.models import ModelCard
+from providers.contract.requests import Media, VideoRequest
 from providers.media_files import MediaKind
 from providers.transport.client import HttpClient
 from tests.pictures import clip, media_file, noise, picture, sound

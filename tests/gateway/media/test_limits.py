@@ -10,7 +10,9 @@ from PIL import Image
 
 from gateway.core.errors import GatewayError
 from gateway.media.intake import NO_ALPHA, MediaIntake
-from providers.contract import Media, MediaLimits, MediaRole, ModelCard, VideoRequest
+from providers.contract.media import MediaLimits, MediaRole
+from providers.contract.models import ModelCard
+from providers.contract.requests import Media, VideoRequest
 from providers.media_files import MediaKind
 from providers.transport.client import HttpClient
 from tests.pictures import clip, media_file, sound

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from gateway.media.resize import shrink_to
-from providers.contract import MediaLimits
+from providers.contract.media import MediaLimits
 from tests.pictures import media_file, noise
 
 SMALL = MediaLimits(max_side=200)

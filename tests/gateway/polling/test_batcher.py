@@ -8,7 +8,9 @@ import pytest
 from gateway.core.background_tasks import Background
 from gateway.polling.batcher import DEADLINE_SECONDS, MOST_WANTED, OVERDUE, Answer, Desk
 from gateway.polling.rate_limiter import Budget
-from providers.contract import Account, ErrorKind, Phase, ProviderError, TaskState
+from providers.contract.accounts import Account
+from providers.contract.errors import ErrorKind, ProviderError
+from providers.contract.tasks import Phase, TaskState
 from tests.clock import TestClock
 from tests.upstream import ScriptedProvider, State, trouble
 

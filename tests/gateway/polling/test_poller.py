@@ -4,7 +4,9 @@ import pytest
 
 from gateway.core.background_tasks import Background
 from gateway.polling.poller import ENDED_SECONDS, GRACE_SECONDS, UNSEEN, Observation, Polling
-from providers.contract import Account, ErrorKind, Phase, ProviderError, TaskState
+from providers.contract.accounts import Account
+from providers.contract.errors import ErrorKind, ProviderError
+from providers.contract.tasks import Phase, TaskState
 from tests.clock import TestClock
 from tests.upstream import ScriptedProvider, finished, trouble
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from gateway.accounts.callers import Caller
 from gateway.task_ids.locator import Places
 from gateway.task_ids.signed import derived_key
-from providers.contract import Account, VideoRequest
+from providers.contract.accounts import Account
+from providers.contract.requests import VideoRequest
 from providers.registry import Registry
 from tests.house import no_owners
 from tests.upstream import ScriptedProvider

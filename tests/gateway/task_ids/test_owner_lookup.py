@@ -10,7 +10,9 @@ from gateway.core.background_tasks import Background
 from gateway.core.errors import GatewayError
 from gateway.polling.poller import Polling
 from gateway.task_ids.owner_lookup import NOBODY_SECONDS, Owners
-from providers.contract import Account, ErrorKind, Phase, ProviderError, TaskState
+from providers.contract.accounts import Account
+from providers.contract.errors import ErrorKind, ProviderError
+from providers.contract.tasks import Phase, TaskState
 from tests.clock import TestClock
 from tests.house import ONE, THREE, TWO, House, managed, passing
 from tests.upstream import ScriptedProvider, State, trouble

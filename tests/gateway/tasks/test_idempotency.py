@@ -13,7 +13,7 @@ from gateway.core.errors import GatewayError
 from gateway.tasks.idempotency import KEY_SECONDS, RETRY_SECONDS, Repeats, fingerprint_of
 from gateway.tasks.submitter import Sending
 from gateway.tasks.view import Submitted
-from providers.contract import Media, VideoRequest
+from providers.contract.requests import Media, VideoRequest
 from providers.media_files import MediaKind
 from tests.clock import TestClock
 

@@ -10,7 +10,9 @@ from gateway.core.errors import GatewayError
 from gateway.task_ids.locator import Places
 from gateway.task_ids.signed import derived_key
 from gateway.tasks.listing import Listing
-from providers.contract import Account, ErrorKind, ListedTask, Phase, ProviderError, TaskState
+from providers.contract.accounts import Account
+from providers.contract.errors import ErrorKind, ProviderError
+from providers.contract.tasks import ListedTask, Phase, TaskState
 from providers.registry import Registry
 from tests.house import no_owners
 from tests.upstream import ScriptedProvider, trouble

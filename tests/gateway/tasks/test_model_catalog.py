@@ -8,15 +8,11 @@ import pytest
 
 from gateway.core.errors import GatewayError
 from gateway.tasks.model_catalog import nearest_names
-from providers.contract import (
-    Account,
-    ErrorKind,
-    Media,
-    MediaRole,
-    ModelCard,
-    Submission,
-    VideoRequest,
-)
+from providers.contract.accounts import Account
+from providers.contract.errors import ErrorKind
+from providers.contract.media import MediaRole
+from providers.contract.models import ModelCard
+from providers.contract.requests import Media, Submission, VideoRequest
 from providers.media_files import MediaKind
 from tests.house import House, managed, passing
 from tests.upstream import DiscoveringProvider, FindingProvider, ScriptedProvider, card, trouble

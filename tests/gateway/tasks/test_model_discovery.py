@@ -8,7 +8,9 @@ import pytest
 from gateway.core.background_tasks import Background
 from gateway.tasks import model_discovery
 from gateway.tasks.model_discovery import FRESH_SECONDS, REFRESH_SECONDS, RETRY_SECONDS, Discovery, ModelIndex
-from providers.contract import Account, ErrorKind, ModelCard
+from providers.contract.accounts import Account
+from providers.contract.errors import ErrorKind
+from providers.contract.models import ModelCard
 from tests.clock import TestClock
 from tests.upstream import DiscoveringProvider, ScriptedProvider, card, trouble
 

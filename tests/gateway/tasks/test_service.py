@@ -5,17 +5,11 @@ import pytest
 from gateway.core.errors import GatewayError, describe
 from gateway.task_ids.signed import PREFIX, derived_key, unseal
 from gateway.tasks.view import Task
-from providers.contract import (
-    Account,
-    ErrorKind,
-    Phase,
-    ProviderError,
-    Queue,
-    Result,
-    TaskState,
-    VideoRequest,
-    Words,
-)
+from providers.contract.accounts import Account
+from providers.contract.errors import ErrorKind, ProviderError
+from providers.contract.localized_text import LocalizedText
+from providers.contract.requests import VideoRequest
+from providers.contract.tasks import Phase, Queue, Result, TaskState
 from tests.house import ONE, OWNER, THREE, TWO, House, managed, never, passing
 from tests.upstream import CancellingProvider, ScriptedProvider, card, finished, trouble
 
@@ -317,7 +311,9 @@ class TestCancel:
     async def test_the_providers_own_words_are_told(self) -> None:
         provider = CancellingProvider()
         provider.cancelled = ProviderError(
-            ErrorKind.CANCELLED, code="cancelled", words=Words("已取消，积分已返还", "Cancelled, credits returned")
+            ErrorKind.CANCELLED,
+            code="cancelled",
+            words=LocalizedText("已取消，积分已返还", "Cancelled, credits returned"),
         )
         house = House(provider)
         submitted = await house.submit(passing(ONE))
@@ -329,7 +325,7 @@ class TestCancel:
 
     async def test_why_it_is_too_late_is_told(self) -> None:
         provider = CancellingProvider()
-        words = Words("任务已开始生成", "The task is being generated")
+        words = LocalizedText("任务已开始生成", "The task is being generated")
         provider.cancel_trouble = ProviderError(ErrorKind.NOT_CANCELLABLE, code="1000", words=words, detail="no")
         with pytest.raises(GatewayError) as caught:
             await House(provider).tasks.cancel(passing(ONE), "scripted-1")

@@ -11,13 +11,9 @@ from gateway.media.fetcher import Fetcher
 from gateway.task_ids.signed import derived_key, unseal
 from gateway.tasks.submitter import LOOKUP_DELAYS, RESEND_WITHIN
 from gateway.tasks.view import Submitted
-from providers.contract import (
-    ErrorKind,
-    Media,
-    MediaRole,
-    Submission,
-    VideoRequest,
-)
+from providers.contract.errors import ErrorKind
+from providers.contract.media import MediaRole
+from providers.contract.requests import Media, Submission, VideoRequest
 from providers.media_files import MediaKind
 from tests.house import ONE, REQUEST, TWO, House, passing
 from tests.pictures import media_file, opened, picture

@@ -6,9 +6,7 @@ import httpx
 import pytest
 import respx
 
-from providers.contract import (
-    Account,
-)
+from providers.contract.accounts import Account
 from providers.dashscope.provider import DashScope
 from providers.transport.client import HttpClient
 from tests.providers.dashscope.wire import KEY, NOW

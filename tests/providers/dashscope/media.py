@@ -5,7 +5,8 @@ import random
 
 from PIL import Image
 
-from providers.contract import Media, MediaRole
+from providers.contract.media import MediaRole
+from providers.contract.requests import Media
 from providers.media_files import MediaFile
 from tests import pictures
 from tests.pictures import media_file

@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
-from providers.contract import ErrorKind, FieldReason, Media, MediaRole, ProviderError, VideoRequest
+from providers.contract.errors import ErrorKind, FieldReason, ProviderError
+from providers.contract.media import MediaRole
+from providers.contract.requests import Media, VideoRequest
 from providers.dashscope.models import MODELS
 from providers.dashscope.payload import build
 from providers.dashscope.wires import wire_of

@@ -4,14 +4,9 @@ import httpx
 import pytest
 import respx
 
-from providers.contract import (
-    Account,
-    CanCheck,
-    CanReceiveCredits,
-    CanTellCredits,
-    ErrorKind,
-    ProviderError,
-)
+from providers.contract.accounts import Account
+from providers.contract.errors import ErrorKind, ProviderError
+from providers.contract.provider import CanCheck, CanReceiveCredits, CanTellCredits
 from providers.dashscope.provider import BASE_URL, DashScope
 from providers.sandbox.server import SandboxServer
 from providers.transport.client import HttpClient

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from providers.contract import MediaRole, ModelCard, VideoRequest
+from providers.contract.media import MediaRole
+from providers.contract.models import ModelCard
+from providers.contract.requests import VideoRequest
 from providers.dashscope.models import MODELS
 from providers.dashscope.payload import build
 from providers.dashscope.wires import Shape, wire_of

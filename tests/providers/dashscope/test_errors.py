@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from providers.contract import ErrorKind
+from providers.contract.errors import ErrorKind
 from providers.dashscope.errors import MAX_DETAIL, MEANINGS, Meaning, code_and_message, meaning_of, refusal, text_of
 
 CODES: list[tuple[int, str, ErrorKind]] = [

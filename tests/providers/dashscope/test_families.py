@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
-from providers.contract import FieldReason, Media, MediaRole, ProviderError, VideoRequest
+from providers.contract.errors import FieldReason, ProviderError
+from providers.contract.media import MediaRole
+from providers.contract.requests import Media, VideoRequest
 from providers.media_files import MediaKind
 from providers.validation import ADDRESS_ONLY, approach, settle
 from tests.pictures import data_url

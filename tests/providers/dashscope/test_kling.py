@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
-from providers.contract import FieldReason, Media, MediaRole, ProviderError, VideoRequest
+from providers.contract.errors import FieldReason, ProviderError
+from providers.contract.media import MediaRole
+from providers.contract.requests import Media, VideoRequest
 from providers.media_files import MediaKind
 from providers.validation import LENGTH_OF_INPUT, SHAPE_OF_INPUT, SILENT, approach, settle
 from tests.providers.dashscope.submits import CARDS, FF, LF, RI, RV, VI, hint, inputs, parameters, problems, sent

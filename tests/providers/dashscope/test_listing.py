@@ -7,15 +7,10 @@ import httpx
 import pytest
 import respx
 
-from providers.contract import (
-    Account,
-    ErrorKind,
-    ListedTask,
-    ModelCard,
-    Phase,
-    ProviderError,
-    TaskState,
-)
+from providers.contract.accounts import Account
+from providers.contract.errors import ErrorKind, ProviderError
+from providers.contract.models import ModelCard
+from providers.contract.tasks import ListedTask, Phase, TaskState
 from providers.dashscope.provider import LIST_CALLS, LIST_PAGE, DashScope
 from providers.sandbox.server import SandboxServer
 from providers.sandbox.settings import SandboxSettings

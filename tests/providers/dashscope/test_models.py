@@ -2,7 +2,9 @@ from dataclasses import replace
 
 import pytest
 
-from providers.contract import OPTIONAL_FIELDS, SOUND_FIELD, Media, MediaLimits, MediaRole, ModelCard, VideoRequest
+from providers.contract.media import MediaLimits, MediaRole
+from providers.contract.models import OPTIONAL_FIELDS, SOUND_FIELD, ModelCard
+from providers.contract.requests import Media, VideoRequest
 from providers.dashscope.models import MODELS, open_card
 from providers.dashscope.payload import build
 from providers.dashscope.regions import BASE_URLS

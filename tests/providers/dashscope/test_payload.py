@@ -2,15 +2,10 @@ from typing import Any
 
 import pytest
 
-from providers.contract import (
-    ErrorKind,
-    FieldReason,
-    Media,
-    MediaRole,
-    ModelCard,
-    ProviderError,
-    VideoRequest,
-)
+from providers.contract.errors import ErrorKind, FieldReason, ProviderError
+from providers.contract.media import MediaRole
+from providers.contract.models import ModelCard
+from providers.contract.requests import Media, VideoRequest
 from providers.dashscope.models import MODELS, open_card
 from providers.dashscope.payload import RESOLVE_HEADER, Payload, build
 from providers.dashscope.wires import IMAGE2VIDEO_PATH, VIDEO_PATH, wire_of

@@ -8,20 +8,12 @@ import orjson
 import pytest
 import respx
 
-from providers.contract import (
-    Account,
-    CanCancel,
-    CanFind,
-    CanList,
-    ErrorKind,
-    Media,
-    ModelCard,
-    Phase,
-    Provider,
-    ProviderError,
-    TaskState,
-    VideoRequest,
-)
+from providers.contract.accounts import Account
+from providers.contract.errors import ErrorKind, ProviderError
+from providers.contract.models import ModelCard
+from providers.contract.provider import CanCancel, CanFind, CanList, Provider
+from providers.contract.requests import Media, VideoRequest
+from providers.contract.tasks import Phase, TaskState
 from providers.dashscope.models import MODELS
 from providers.dashscope.provider import QUERIES_AT_ONCE, DashScope
 from providers.media_files import MediaKind

@@ -15,7 +15,9 @@ import httpx
 import pytest
 import respx
 
-from providers.contract import Account, Phase, ProviderError, TaskState
+from providers.contract.accounts import Account
+from providers.contract.errors import ProviderError
+from providers.contract.tasks import Phase, TaskState
 from providers.dashscope.errors import code_and_message, refusal
 from providers.dashscope.provider import DashScope
 from providers.dashscope.tasks import parse, parse_page, parse_row

@@ -5,7 +5,11 @@ from typing import Any
 
 import pytest
 
-from providers.contract import Account, ErrorKind, Media, MediaRole, Phase, ProviderError, TaskState
+from providers.contract.accounts import Account
+from providers.contract.errors import ErrorKind, ProviderError
+from providers.contract.media import MediaRole
+from providers.contract.requests import Media
+from providers.contract.tasks import Phase, TaskState
 from providers.dashscope.provider import DashScope
 from providers.sandbox.server import SandboxServer
 from providers.sandbox.settings import SandboxSettings

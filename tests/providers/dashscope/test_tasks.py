@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from providers.contract import ErrorKind, Phase, ProviderError, Result, TaskState
+from providers.contract.errors import ErrorKind, ProviderError
+from providers.contract.tasks import Phase, Result, TaskState
 from providers.dashscope.tasks import (
     CANCELLED,
     LIST_SECONDS,

@@ -9,7 +9,11 @@ import orjson
 import pytest
 import respx
 
-from providers.contract import Account, ErrorKind, FieldReason, Media, MediaRole, ModelCard, ProviderError
+from providers.contract.accounts import Account
+from providers.contract.errors import ErrorKind, FieldReason, ProviderError
+from providers.contract.media import MediaRole
+from providers.contract.models import ModelCard
+from providers.contract.requests import Media
 from providers.dashscope.provider import DashScope
 from providers.dashscope.uploads import (
     LINK_SECONDS,

@@ -4,11 +4,9 @@ from typing import Any
 
 import pytest
 
-from providers.contract import (
-    Account,
-    ProviderError,
-    VideoRequest,
-)
+from providers.contract.accounts import Account
+from providers.contract.errors import ProviderError
+from providers.contract.requests import VideoRequest
 from providers.dashscope.provider import DashScope
 from providers.validation import settle
 

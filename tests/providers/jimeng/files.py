@@ -5,7 +5,8 @@ import struct
 
 from PIL import Image
 
-from providers.contract import Media, MediaRole
+from providers.contract.media import MediaRole
+from providers.contract.requests import Media
 from providers.media_files import MediaFile, MediaKind
 
 

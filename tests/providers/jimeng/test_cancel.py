@@ -10,7 +10,11 @@ import orjson
 import pytest
 import respx
 
-from providers.contract import Account, CanCancel, ErrorKind, Phase, ProviderError, TaskState, VideoRequest
+from providers.contract.accounts import Account
+from providers.contract.errors import ErrorKind, ProviderError
+from providers.contract.provider import CanCancel
+from providers.contract.requests import VideoRequest
+from providers.contract.tasks import Phase, TaskState
 from providers.jimeng import records
 from providers.jimeng.cancel import REASONS, is_refusal, verdict
 from providers.jimeng.history import NoEnvelopeError

@@ -10,7 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from providers.contract import MediaRole, ModelCard, ProviderError, VideoRequest
+from providers.contract.errors import ProviderError
+from providers.contract.media import MediaRole
+from providers.contract.models import ModelCard
+from providers.contract.requests import VideoRequest
 from providers.jimeng.configuration import parse_configuration
 from providers.jimeng.draft import wire_of
 from providers.jimeng.models import MODELS, name_of

@@ -11,15 +11,9 @@ import respx
 from hypothesis import given
 from hypothesis import strategies as st
 
-from providers.contract import (
-    Account,
-    CanCheck,
-    CanReceiveCredits,
-    CanTellCredits,
-    Credits,
-    ErrorKind,
-    ProviderError,
-)
+from providers.contract.accounts import Account, Credits
+from providers.contract.errors import ErrorKind, ProviderError
+from providers.contract.provider import CanCheck, CanReceiveCredits, CanTellCredits
 from providers.jimeng.credits import parse_alive, parse_credits, parse_received
 from providers.jimeng.history import Envelope
 from providers.jimeng.provider import CREDITS_PATH, LOGIN_PATH, RECEIVE_PATH, Jimeng

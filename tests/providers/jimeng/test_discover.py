@@ -10,7 +10,10 @@ import orjson
 import pytest
 import respx
 
-from providers.contract import Account, CanDiscover, ErrorKind, ModelCard, ProviderError
+from providers.contract.accounts import Account
+from providers.contract.errors import ErrorKind, ProviderError
+from providers.contract.models import ModelCard
+from providers.contract.provider import CanDiscover
 from providers.jimeng.configuration import CONFIGURATION_PATH
 from providers.jimeng.models import MODELS, extra_model
 from providers.jimeng.provider import Jimeng

@@ -7,7 +7,9 @@ from typing import Any
 import orjson
 import pytest
 
-from providers.contract import Media, MediaRole, ModelCard, VideoRequest
+from providers.contract.media import MediaRole
+from providers.contract.models import ModelCard
+from providers.contract.requests import Media, VideoRequest
 from providers.jimeng.draft import FRAMES, REFERENCES, mode_of, submit_body, wire_of
 from providers.jimeng.models import MODELS, raw_key
 from providers.jimeng.site.regions import REGIONS

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from providers.contract import ErrorKind, Phase, ProviderError, Queue, TaskState
+from providers.contract.errors import ErrorKind, ProviderError
+from providers.contract.tasks import Phase, Queue, TaskState
 from providers.jimeng.history import (
     EXTRACTING,
     SubmitAnswer,

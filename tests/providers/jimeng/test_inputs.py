@@ -7,16 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from providers.contract import (
-    Account,
-    ErrorKind,
-    FieldReason,
-    Media,
-    MediaLimits,
-    MediaRole,
-    ProviderError,
-    VideoRequest,
-)
+from providers.contract.accounts import Account
+from providers.contract.errors import ErrorKind, FieldReason, ProviderError
+from providers.contract.media import MediaLimits, MediaRole
+from providers.contract.requests import Media, VideoRequest
 from providers.jimeng.inputs import (
     NO_FILE,
     NOT_SENT,

@@ -4,7 +4,10 @@ from typing import Any
 
 import pytest
 
-from providers.contract import ErrorKind, Media, MediaRole, ModelCard, ProviderError, VideoRequest
+from providers.contract.errors import ErrorKind, ProviderError
+from providers.contract.media import MediaRole
+from providers.contract.models import ModelCard
+from providers.contract.requests import Media, VideoRequest
 from providers.jimeng.draft import wire_of
 from providers.jimeng.models import MODELS, NAMES, PREFERRED, WITHDRAWN, extra_model, name_of, raw_key
 from providers.jimeng.site_model import REFERENCES_ELSEWHERE

@@ -12,20 +12,11 @@ import orjson
 import pytest
 import respx
 
-from providers.contract import (
-    Account,
-    CanCancel,
-    CanFind,
-    CanList,
-    ErrorKind,
-    ListedTask,
-    Media,
-    Phase,
-    ProviderError,
-    Queue,
-    TaskState,
-    VideoRequest,
-)
+from providers.contract.accounts import Account
+from providers.contract.errors import ErrorKind, ProviderError
+from providers.contract.provider import CanCancel, CanFind, CanList
+from providers.contract.requests import Media, VideoRequest
+from providers.contract.tasks import ListedTask, Phase, Queue, TaskState
 from providers.jimeng.models import extra_model
 from providers.jimeng.provider import (
     HISTORY_PATH,

@@ -11,7 +11,9 @@ from typing import Any, NamedTuple
 import orjson
 import pytest
 
-from providers.contract import Credits, ErrorKind, Phase, ProviderError, Queue, Result, TaskState
+from providers.contract.accounts import Credits
+from providers.contract.errors import ErrorKind, ProviderError
+from providers.contract.tasks import Phase, Queue, Result, TaskState
 from providers.jimeng import history
 from providers.jimeng.configuration import parse_configuration
 from providers.jimeng.credits import parse_alive, parse_credits, parse_received

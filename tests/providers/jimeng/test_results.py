@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from providers.contract import Phase, Result, TaskState
+from providers.contract.tasks import Phase, Result, TaskState
 from providers.jimeng.history import item_id
 from providers.jimeng.results import best_choices, choose, with_better
 from tests.providers.jimeng.test_history import ID, URL, VIDEO_PATHS, item_with, record_like

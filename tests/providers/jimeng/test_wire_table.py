@@ -14,7 +14,10 @@ from typing import Any, NamedTuple
 import orjson
 import pytest
 
-from providers.contract import Account, ErrorKind, Media, ModelCard, ProviderError, VideoRequest
+from providers.contract.accounts import Account
+from providers.contract.errors import ErrorKind, ProviderError
+from providers.contract.models import ModelCard
+from providers.contract.requests import Media, VideoRequest
 from providers.jimeng.configuration import parse_configuration
 from providers.jimeng.credits import parse_credits
 from providers.jimeng.draft import submit_body, wire_of

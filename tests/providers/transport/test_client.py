@@ -9,7 +9,7 @@ import httpx
 import orjson
 import pytest
 
-from providers.contract import ErrorKind, ProviderError
+from providers.contract.errors import ErrorKind, ProviderError
 from providers.transport.client import MAX_POOLS, HttpClient
 from providers.transport.transports import MAX_ANSWER_BYTES, Reply, Timeouts, read_retry_after
 from tests.providers.raw import OK, upstream

@@ -14,7 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from yarl import URL
 
-from providers.contract import ErrorKind, ProviderError
+from providers.contract.errors import ErrorKind, ProviderError
 from providers.transport.client import HttpClient
 from providers.transport.proxy_urls import is_proxy, is_socks
 from providers.transport.transports import Timeouts

@@ -7,7 +7,7 @@ import pytest
 
 from gateway.api.routes.models import describe_model
 from gateway.api.schemas.responses import ModelObject
-from providers.contract import ModelCard
+from providers.contract.models import ModelCard
 from providers.dashscope.models import MODELS as DASHSCOPE
 from providers.jimeng.models import MODELS as JIMENG
 

@@ -10,7 +10,8 @@ from gateway.api.schemas.body_parser import UnreadableFile
 from gateway.api.schemas.requests import parse_generation, parse_reuse
 from gateway.core.errors import GatewayError
 from gateway.core.messages import Language
-from providers.contract import MediaRole, VideoRequest
+from providers.contract.media import MediaRole
+from providers.contract.requests import VideoRequest
 from providers.media_files import NAMES, MediaKind
 from tests.pictures import clip, media_file, picture, sound
 

@@ -5,7 +5,8 @@ import pytest
 from gateway.archive import task_archiver
 from gateway.archive.copier import Outcome
 from gateway.archive.task_archiver import FOLLOWED_SECONDS
-from providers.contract import ErrorKind, Phase, TaskState
+from providers.contract.errors import ErrorKind
+from providers.contract.tasks import Phase, TaskState
 from tests.archives import until
 from tests.gateway.archive.task_archiver.world import ID, INTERVAL, Kit, has
 from tests.upstream import State, trouble

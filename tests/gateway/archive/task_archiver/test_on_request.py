@@ -4,7 +4,9 @@ import pytest
 
 from gateway.archive.task_archiver import Kept
 from gateway.core.errors import GatewayError
-from providers.contract import Account, ErrorKind, Phase, TaskState
+from providers.contract.accounts import Account
+from providers.contract.errors import ErrorKind
+from providers.contract.tasks import Phase, TaskState
 from tests.archives import JPEG
 from tests.gateway.archive.task_archiver.world import HOME, ID, VIDEO, Kit
 from tests.house import ONE, TWO, House, passing

@@ -9,7 +9,9 @@ from gateway.archive.archive import LOOK_UPS_AT_ONCE, OUTAGE_SECONDS
 from gateway.core.errors import GatewayError
 from gateway.task_ids.signed import derived_key
 from gateway.tasks.view import Task
-from providers.contract import Account, ErrorKind, Phase, TaskState
+from providers.contract.accounts import Account
+from providers.contract.errors import ErrorKind
+from providers.contract.tasks import Phase, TaskState
 from tests.archives import until
 from tests.gateway.archive.task_archiver.world import ID, START, VIDEO, WISH, Kit, WakingClock, has
 from tests.house import ONE, THREE, TWO, managed, passing

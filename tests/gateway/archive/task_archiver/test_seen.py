@@ -6,7 +6,8 @@ import logging
 import pytest
 
 from gateway.archive.copier import Outcome
-from providers.contract import ErrorKind, Phase, TaskState
+from providers.contract.errors import ErrorKind
+from providers.contract.tasks import Phase, TaskState
 from tests.archives import until
 from tests.gateway.archive.task_archiver.world import HOME, ID, START, Kit
 from tests.house import ONE, passing

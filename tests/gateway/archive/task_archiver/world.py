@@ -12,7 +12,10 @@ from gateway.archive.store import ArchiveStore, StoreError, Stream
 from gateway.archive.task_archiver import Keeper
 from gateway.task_ids.locator import Place
 from gateway.tasks.view import Task
-from providers.contract import Account, ModelCard, Phase, Result, TaskState, VideoRequest
+from providers.contract.accounts import Account
+from providers.contract.models import ModelCard
+from providers.contract.requests import VideoRequest
+from providers.contract.tasks import Phase, Result, TaskState
 from providers.transport.client import HttpClient
 from tests.archives import JPEG, ArchivePlace, FileHost, until, video
 from tests.clock import TestClock

@@ -9,16 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.cli.server.probe_report import Exchange, RecordingClient, Redaction, probe
-from providers.contract import (
-    Account,
-    Credits,
-    ErrorKind,
-    ListedTask,
-    Phase,
-    ProviderError,
-    Result,
-    TaskState,
-)
+from providers.contract.accounts import Account, Credits
+from providers.contract.errors import ErrorKind, ProviderError
+from providers.contract.tasks import ListedTask, Phase, Result, TaskState
 from providers.transport.transports import Reply
 from tests.upstream import DiscoveringProvider, ScriptedProvider, card, trouble
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from providers.contract import Blame, ErrorKind, ProviderError
+from providers.contract.errors import Blame, ErrorKind, ProviderError
 from providers.jimeng.site.errors import (
     CANCEL_PARTS,
     KEY_PARTS,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from providers.contract import Account
+from providers.contract.accounts import Account
 from providers.jimeng.site import session
 from providers.jimeng.site.regions import REGIONS, Region
 

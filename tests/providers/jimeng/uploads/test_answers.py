@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from providers.contract import ErrorKind, ProviderError
+from providers.contract.errors import ErrorKind, ProviderError
 from providers.jimeng.uploads import answers as answers
 from providers.jimeng.uploads.answers import StaleTokenError, UploadAddress, Uploaded, UploadToken
 from providers.jimeng.uploads.sigv4 import SigningKeys

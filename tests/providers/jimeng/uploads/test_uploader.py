@@ -16,7 +16,8 @@ import orjson
 import pytest
 import respx
 
-from providers.contract import Account, ErrorKind, ProviderError
+from providers.contract.accounts import Account
+from providers.contract.errors import ErrorKind, ProviderError
 from providers.jimeng.provider import Jimeng
 from providers.jimeng.site.regions import REGIONS, Hosts, Region
 from providers.jimeng.site.session import web_id

@@ -1,0 +1,82 @@
+"""An account of an upstream, and what it has left to spend."""
+
+import hashlib
+from dataclasses import dataclass, field
+
+_SHORTEST_SECRET = 4
+"""Characters. What is shorter stands in many an innocent text."""
+_TAG_DIGITS, _KEY_DIGITS = 12, 32
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One upstream account. Its credential, proxy and cookie are never shown: `tag` stands for it everywhere.
+
+    `name` is set for accounts that the operator named. `region` is the provider's own word for a site; empty where
+    there is only one. `proxy` is the URL through which every call of this account goes. `cookie` is a whole Cookie
+    header of the account's own, sent as it is in place of a made one.
+    """
+
+    provider: str
+    credential: str = field(repr=False)
+    name: str = ""
+    region: str = ""
+    proxy: str | None = field(default=None, repr=False)
+    cookie: str | None = field(default=None, repr=False)
+    tag: str = field(init=False)
+    """12 hex digits, the same on every replica. A named account keeps its tag when its credential is replaced."""
+    credential_tag: str = field(init=False)
+    """The tag that the account has, or would have, without a name: tasks from before it was named carry it."""
+    key: str = field(init=False, repr=False)
+    """32 hex digits, the first of which are the tag: for what is remembered of an account. Tags are shown to everybody,
+    and short enough that somebody could find a credential for one."""
+
+    def __post_init__(self) -> None:
+        digest = self._digest(self._credential_identity)
+        object.__setattr__(self, "credential_tag", digest[:_TAG_DIGITS])
+        if self.name:
+            digest = self._digest(f"name:{self.name}")
+        object.__setattr__(self, "tag", digest[:_TAG_DIGITS])
+        object.__setattr__(self, "key", digest[:_KEY_DIGITS])
+
+    @property
+    def label(self) -> str:
+        """What people call it by."""
+        return self.name or self.tag
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """What an account proves itself by where no upstream is asked: 32 hex digits each, by its name where it has
+        one, and by its credential. A tag, which everybody may see, is too short for that."""
+        names = [f"name:{self.name}"] if self.name else []
+        return tuple(self._digest(f"mark:{identity}")[:_KEY_DIGITS] for identity in (*names, self._credential_identity))
+
+    @property
+    def _credential_identity(self) -> str:
+        return f"credential:{self.region}:{self.credential}"
+
+    def _digest(self, identity: str) -> str:
+        return hashlib.sha256(f"{self.provider}\0{identity}".encode("utf-8", "surrogateescape")).hexdigest()
+
+    def redact(self, text: str) -> str:
+        """`text` without this account's secrets: foreign text may quote what was sent, or a part of it."""
+        if text:
+            userinfo = (self.proxy or "").rpartition("@")[0].partition("://")[2]
+            values = [pair.partition("=")[2] for pair in (self.cookie or "").split("; ")]
+            for secret in (self.cookie, self.proxy, userinfo, userinfo.partition(":")[2], self.credential, *values):
+                if secret and len(secret) >= _SHORTEST_SECRET:
+                    text = text.replace(secret, "***")
+        return text
+
+
+@dataclass(frozen=True, slots=True)
+class Credits:
+    """What an account has left to spend, in the upstream's own units, by where it came from."""
+
+    gift: int = 0
+    purchase: int = 0
+    vip: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.gift + self.purchase + self.vip
