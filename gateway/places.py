@@ -17,7 +17,7 @@ from gateway.owners import Owners, Unknown
 from gateway.task_ids import TaskId
 from providers.contract import Account, ErrorKind, Provider, ProviderError, VideoRequest
 from providers.registry import Registry
-from providers.sizes import asked_size, parse_size
+from providers.sizes import asked_seconds, asked_size, parse_size
 
 _KEY_BYTES = 10
 _MARK_BYTES = 6
@@ -94,7 +94,7 @@ class Places:
             owner_tag=caller.owner,
             model=request.model,
             created=created,
-            seconds=request.duration or 0,
+            seconds=asked_seconds(request),
             width=width,
             height=height,
         )

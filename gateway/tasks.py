@@ -39,7 +39,7 @@ from providers.contract import (
 )
 from providers.progress import estimate
 from providers.registry import Registry
-from providers.sizes import asked_size, parse_size
+from providers.sizes import asked_seconds, asked_size, parse_size
 
 _LATE_SECONDS = 1.0
 """Beyond the freshness: what an answer may be late before it is called stale."""
@@ -184,7 +184,7 @@ class Tasks:
             account.label,
             settled.model,
             created,
-            settled.duration or 0,
+            asked_seconds(settled),
             asked_size(settled),
         )
 
@@ -430,4 +430,4 @@ def _is_refused(found: "Task | Untold | None") -> bool:
 def _new_place(provider: Provider, account: Account, id: str, settled: VideoRequest, created: int) -> Place:
     """Where a task is that was submitted just now, with what was asked for."""
     width, height = parse_size(asked_size(settled)) or (0, 0)
-    return Place(id, provider, account, id, settled.model, created, settled.duration or 0, width, height)
+    return Place(id, provider, account, id, settled.model, created, asked_seconds(settled), width, height)

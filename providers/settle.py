@@ -131,9 +131,10 @@ def approach(card: ModelCard, request: VideoRequest) -> VideoRequest:
             size = None if ratio or by_clip or not resolution else oriented_size(card, resolution, *pixels)
             request = replace(request, size=size, ratio=ratio, resolution=resolution)
         placed = replace(placed, resolution=resolution)
-    if request.duration is not None:
+    durations = _durations(card, placed)
+    if request.duration is not None and request.duration not in durations:
         seconds = request.duration
-        allowed = [allowed for allowed in _durations(card, placed) if allowed > 0]
+        allowed = [allowed for allowed in durations if allowed > 0]
         nearest = min(allowed, key=lambda allowed: (abs(allowed - seconds), -allowed), default=None)
         request = replace(request, duration=nearest)
     return request
