@@ -247,7 +247,10 @@ class Tasks:
             raise GatewayError("not_cancellable")
         self._polling.spend(place.provider, place.account)
         try:
-            await place.provider.cancel(place.upstream_id, place.account)
+            try:
+                await place.provider.cancel(place.upstream_id, place.account)
+            finally:
+                self._polling.expire(place.account, place.upstream_id)
         except ProviderError as error:
             clean(error, place.account)
             if error.kind is ErrorKind.NOT_CANCELLABLE:
