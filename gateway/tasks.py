@@ -41,6 +41,8 @@ from providers.progress import estimate
 from providers.registry import Registry
 from providers.sizes import asked_seconds, asked_size, parse_size
 
+_LONG_SECONDS = 0.5
+"""After a wait this long for the list of a site, the client may be gone."""
 _LATE_SECONDS = 1.0
 """Beyond the freshness: what an answer may be late before it is called stale."""
 
@@ -94,9 +96,10 @@ class Tasks:
         The same `seed` is the same submit. `repeatable` says that it may have been made before, here or on another
         replica: where the upstream can tell, that task is given again, or 409 when it is of another model.
         `find_only` looks for it and sends nothing. `nearest` moves duration and size to the nearest that the model
-        can do. `wanted` raises when nobody waits for it any more, and is asked where inputs took their time. `sending`
-        is called before anything is sent that may be charged.
+        can do. `wanted` raises when nobody waits for it any more, and is asked where inputs or the list of models
+        took their time. `sending` is called before anything is sent that may be charged.
         """
+        began = self._clock.now()
         named = not self.catalog.means_default(request.model)
         seed = seed or self._new_key()
 
@@ -105,6 +108,8 @@ class Tasks:
 
         for last in (False, True):
             offer = await self.catalog.offer(caller)
+            if wanted is not None and self._clock.now() - began >= _LONG_SECONDS:
+                await wanted()
             card, gone = offer.wanted(request)
             provider = self._registry[card.provider]
             if repeatable or find_only:
@@ -247,7 +252,10 @@ class Tasks:
             raise GatewayError("not_cancellable")
         self._polling.spend(place.provider, place.account)
         try:
-            await place.provider.cancel(place.upstream_id, place.account)
+            try:
+                await place.provider.cancel(place.upstream_id, place.account)
+            finally:
+                self._polling.expire(place.account, place.upstream_id)
         except ProviderError as error:
             clean(error, place.account)
             if error.kind is ErrorKind.NOT_CANCELLABLE:
