@@ -120,7 +120,11 @@ class Tasks:
             if find_only:
                 raise GatewayError("submission_unconfirmed")
             if gone is not None:
-                raise gone
+                if last:
+                    raise gone
+                # A site may leave a model out of one answer.
+                await self.catalog.refresh(offer.live_accounts(card.provider))
+                continue
             settled = offer.settled(card, request, nearest=nearest)
             first = next(iter(settled.values()))
             lacking: list[Account] = []
