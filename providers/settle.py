@@ -86,6 +86,7 @@ def settle(card: ModelCard, request: VideoRequest) -> VideoRequest:
             raise ProviderError(ErrorKind.INVALID_REQUEST, fields=problems)
         return request
     _check_addresses(card, request, problems)
+    request = _without_granted(card, request)
     request = _read_size(card, request, problems)
     request = _choose(card, request, problems)
     _check_optional_fields(card, request, problems)
@@ -278,6 +279,12 @@ def _check_addresses(card: ModelCard, request: VideoRequest, problems: list[Fiel
 def is_public(item: Media) -> bool:
     """True for an input that is given by an http(s) address."""
     return item.file is None and item.url[:8].lower().startswith(("https://", "http://"))
+
+
+def _without_granted(card: ModelCard, request: VideoRequest) -> VideoRequest:
+    """The request without the switches that are on anyway."""
+    granted = {name: None for name in card.always_on if getattr(request, name) is True}
+    return replace(request, **granted) if granted else request  # type: ignore[arg-type]
 
 
 def _check_optional_fields(card: ModelCard, request: VideoRequest, problems: list[FieldProblem]) -> None:

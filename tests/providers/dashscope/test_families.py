@@ -248,3 +248,14 @@ def test_a_length_that_is_left_to_the_model_is_no_short_one(
     """The nearest length is for those that the model does not know."""
     wished = VideoRequest(model, "p", duration=asked, media=inputs(role))
     assert settle(CARDS[model], approach(CARDS[model], wished)).duration == sent_as
+
+
+@pytest.mark.parametrize("name", ["kling/kling-v3-turbo-video-generation", "vidu/viduq3-drama_reference2video"])
+def test_sound_that_is_always_on_may_be_asked_for_and_is_left_out(name: str) -> None:
+    card = CARDS[name]
+    image = Media(MediaKind.IMAGE, "https://h/a.png", "image", MediaRole.REFERENCE_IMAGE)
+    media = () if frozenset() in card.media_sets else (image,)
+    assert settle(card, VideoRequest(name, "x", media=media, audio=True)).audio is None
+    with pytest.raises(ProviderError) as caught:
+        settle(card, VideoRequest(name, "x", media=media, audio=False))
+    assert caught.value.fields[0].param == "audio"
