@@ -1,4 +1,4 @@
-"""Sizes in pixels and what they say: a resolution (720p, 2k) and a ratio (16:9).
+"""Sizes in pixels and what they say: a resolution (720p, 2k) and a ratio (16:9); what a request asks for.
 
 Arithmetic alone does not tell: what a family calls 480p and 1:1 is 624x624, and 1024x1024 is 540p elsewhere. A card's
 tables go first, arithmetic after them.
@@ -111,6 +111,11 @@ def asked_size(request: VideoRequest) -> str:
     if request.card is None:
         return nominal_size(request.resolution, request.ratio)
     return size_of(request.card, request.resolution, request.ratio)
+
+
+def asked_seconds(request: VideoRequest) -> int:
+    """The length that a settled request asks for; 0 where it is left to the model or to a clip."""
+    return max(request.duration or 0, 0)
 
 
 def nearest_size(card: ModelCard, ratios: Iterable[str], width: int, height: int) -> Tier:

@@ -78,6 +78,7 @@ def settle(card: ModelCard, request: VideoRequest) -> VideoRequest:
             raise ProviderError(ErrorKind.INVALID_REQUEST, fields=problems)
         return request
     _check_addresses(card, request, problems)
+    request = _without_granted(card, request)
     request = _read_size(card, request, problems)
     request = _choose(card, request, problems)
     _check_optional_fields(card, request, problems)
@@ -123,9 +124,10 @@ def approach(card: ModelCard, request: VideoRequest) -> VideoRequest:
             size = None if ratio or by_clip or not resolution else oriented_size(card, resolution, *pixels)
             request = replace(request, size=size, ratio=ratio, resolution=resolution)
         placed = replace(placed, resolution=resolution)
-    if request.duration is not None:
+    durations = _durations(card, placed)
+    if request.duration is not None and request.duration not in durations:
         seconds = request.duration
-        allowed = [allowed for allowed in _durations(card, placed) if allowed > 0]
+        allowed = [allowed for allowed in durations if allowed > 0]
         nearest = min(allowed, key=lambda allowed: (abs(allowed - seconds), -allowed), default=None)
         request = replace(request, duration=nearest)
     return request
@@ -269,6 +271,12 @@ def _check_addresses(card: ModelCard, request: VideoRequest, problems: list[Fiel
 def is_public(item: Media) -> bool:
     """True for an input that is given by an http(s) address."""
     return item.file is None and item.url[:8].lower().startswith(("https://", "http://"))
+
+
+def _without_granted(card: ModelCard, request: VideoRequest) -> VideoRequest:
+    """The request without the switches that are on anyway."""
+    granted = {name: None for name in card.always_on if getattr(request, name) is True}
+    return replace(request, **granted) if granted else request  # type: ignore[arg-type]
 
 
 def _check_optional_fields(card: ModelCard, request: VideoRequest, problems: list[FieldProblem]) -> None:

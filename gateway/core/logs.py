@@ -30,7 +30,8 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         fields = " ".join(f"{name}={_quoted(value)}" for name, value in _fields(record).items())
         text = f"{_time(record)} {record.levelname.lower():7} {record.getMessage()} {fields}".rstrip()
-        return mask(" ".join(text.split("\n")))
+        # A message may quote an upstream: it makes no lines of its own, and does not act on a terminal.
+        return mask("".join(character if character.isprintable() else " " for character in text))
 
 
 def _quoted(value: object) -> str:

@@ -121,6 +121,13 @@ class Polling:
         """Remember that a task is new. It is not fresh: the first poll asks the upstream."""
         self._known[account.key, id] = Known(TaskState(id, Phase.QUEUED, created_at=at), _NEVER, at)
 
+    def expire(self, account: Account, id: str) -> None:
+        """A task has just been changed: whoever asks next waits for the upstream's word, and is not told the old one
+        while the account's pace holds the query up."""
+        known = self._known.get((account.key, id))
+        if known is not None:
+            known.seen_at = _NEVER
+
     def fresh(self, account: Account, id: str, now: float) -> Known | None:
         """What is known of a task, where nobody has to be asked for it."""
         known = self._known.get((account.key, id))

@@ -20,7 +20,7 @@ from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.provider import Provider
 from providers.contract.requests import VideoRequest
 from providers.registry import Registry
-from providers.sizes import asked_size, parse_size
+from providers.sizes import asked_seconds, asked_size, parse_size
 
 _KEY_BYTES = 10
 _MARK_BYTES = 6
@@ -97,7 +97,7 @@ class Places:
             owner_tag=caller.owner,
             model=request.model,
             created=created,
-            seconds=request.duration or 0,
+            seconds=asked_seconds(request),
             width=width,
             height=height,
         )

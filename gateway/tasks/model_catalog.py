@@ -171,6 +171,11 @@ class Offer:
             return known
         raise self._no_account(known)
 
+    def live_accounts(self, provider: str) -> list[Account]:
+        """One account for each site of a provider whose models are read live."""
+        live = (offered.account for offered in self._offered if offered.models.live)
+        return list({account.region: account for account in live if account.provider == provider}.values())
+
     def cards_of(self, card: ModelCard) -> dict[Account, ModelCard]:
         """The accounts that can serve a model, each with its own card of it, in the caller's order."""
         found: dict[Account, ModelCard] = {}

@@ -70,9 +70,10 @@ def _folded(name: str) -> str:
 @dataclass(slots=True)
 class _Entry:
     """What is known of one account's models. `tried_at` is the last call, `refreshed_at` the last one that a refused
-    submit asked for; in unix seconds, None for never."""
+    submit asked for; in unix seconds, None for never. `proxy` is the way by which the list was read."""
 
     index: ModelIndex | None = None
+    proxy: str | None = field(default=None, repr=False)
     tried_at: float | None = None
     refreshed_at: float | None = None
     failed: bool = False
@@ -187,11 +188,13 @@ class Discovery:
                 )
             entry.failed = True
         else:
-            # Accounts of one site mostly have the same list: they share it, and what changes for one does for all.
+            # Accounts of one site mostly have the same list: they share it, and what changes for one does for all,
+            # but for what a proxy says: that counts for those behind it.
             shared, before = self._lent(account), entry.index
             entry.index = shared if shared is not None and shared.cards == index.cards else index
+            entry.proxy = account.proxy
             for other in self._entries.values() if before is not None and before is not entry.index else ():
-                if other.index is before:
+                if other.index is before and account.proxy in (None, other.proxy):
                     other.index = entry.index
             site.index = entry.index
             entry.failed = False

@@ -31,8 +31,10 @@ from providers.contract.requests import Submission, VideoRequest
 from providers.contract.tasks import Phase, TaskState
 from providers.progress import estimate
 from providers.registry import Registry
-from providers.sizes import asked_size, parse_size
+from providers.sizes import asked_seconds, asked_size, parse_size
 
+_LONG_SECONDS = 0.5
+"""After a wait this long for the list of a site, the client may be gone."""
 _LATE_SECONDS = 1.0
 """Beyond the freshness: what an answer may be late before it is called stale."""
 
@@ -86,9 +88,10 @@ class Tasks:
         The same `seed` is the same submit. `repeatable` says that it may have been made before, here or on another
         replica: where the upstream can tell, that task is given again, or 409 when it is of another model.
         `find_only` looks for it and sends nothing. `nearest` moves duration and size to the nearest that the model
-        can do. `wanted` raises when nobody waits for it any more, and is asked where inputs took their time. `sending`
-        is called before anything is sent that may be charged.
+        can do. `wanted` raises when nobody waits for it any more, and is asked where inputs or the list of models
+        took their time. `sending` is called before anything is sent that may be charged.
         """
+        began = self._clock.now()
         named = not self.catalog.means_default(request.model)
         seed = seed or self._new_key()
 
@@ -97,6 +100,8 @@ class Tasks:
 
         for last in (False, True):
             offer = await self.catalog.offer(caller)
+            if wanted is not None and self._clock.now() - began >= _LONG_SECONDS:
+                await wanted()
             card, gone = offer.wanted(request)
             provider = self._registry[card.provider]
             if repeatable or find_only:
@@ -107,7 +112,11 @@ class Tasks:
             if find_only:
                 raise GatewayError("submission_unconfirmed")
             if gone is not None:
-                raise gone
+                if last:
+                    raise gone
+                # A site may leave a model out of one answer.
+                await self.catalog.refresh(offer.live_accounts(card.provider))
+                continue
             settled = offer.settled(card, request, nearest=nearest)
             first = next(iter(settled.values()))
             lacking: list[Account] = []
@@ -176,7 +185,7 @@ class Tasks:
             account.label,
             settled.model,
             created,
-            settled.duration or 0,
+            asked_seconds(settled),
             asked_size(settled),
         )
 
@@ -239,7 +248,10 @@ class Tasks:
             raise GatewayError("not_cancellable")
         self._polling.spend(place.provider, place.account)
         try:
-            await place.provider.cancel(place.upstream_id, place.account)
+            try:
+                await place.provider.cancel(place.upstream_id, place.account)
+            finally:
+                self._polling.expire(place.account, place.upstream_id)
         except ProviderError as error:
             clean(error, place.account)
             if error.kind is ErrorKind.NOT_CANCELLABLE:
@@ -422,4 +434,4 @@ def _is_refused(found: "Task | Untold | None") -> bool:
 def _new_place(provider: Provider, account: Account, id: str, settled: VideoRequest, created: int) -> Place:
     """Where a task is that was submitted just now, with what was asked for."""
     width, height = parse_size(asked_size(settled)) or (0, 0)
-    return Place(id, provider, account, id, settled.model, created, settled.duration or 0, width, height)
+    return Place(id, provider, account, id, settled.model, created, asked_seconds(settled), width, height)

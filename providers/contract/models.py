@@ -41,6 +41,7 @@ class ModelCard:
     family writes for 480p, 16:9 is 832x480, which no arithmetic finds.
     `input_ratios` are those of `ratios` that follow an input: with text alone they say nothing and are refused.
     `shape_from` are the roles whose picture gives the video its ratio, so that beside them there is none to choose.
+    `always_on` are switches that the model has no say in: true is accepted and left out.
     `silent_with` are the roles beside which the video has no sound, so that `audio` may not be true.
     `takes_files` is False for an upstream that reads public addresses only: files, `data:` and `oss://` are refused.
     `max_prompt` and `max_negative_prompt` are characters, 0 for no limit known; a Chinese one counts as `han_weight`.
@@ -81,6 +82,7 @@ class ModelCard:
     nominal_sizes: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     input_ratios: frozenset[str] = frozenset()
     shape_from: frozenset[MediaRole] = frozenset()
+    always_on: frozenset[str] = frozenset()
     silent_with: frozenset[MediaRole] = frozenset()
     takes_files: bool = True
     max_prompt: int = 0

@@ -58,6 +58,12 @@ class TestObjects:
         ]
         assert (video["seconds"], video["size"], video["provider"]) == ("5", "720x1280", "jimeng")
 
+    def test_a_length_that_is_left_to_the_model_is_told_when_it_is_known(self, client: httpx.Client, key: str) -> None:
+        video = create(client, key, model="wan3.0-video", seconds="-1")
+        assert video["seconds"] == "0"
+        assert finish(client, video["id"], key)["seconds"] == "5"
+        assert client.get("/v1/videos", headers=bearer(key)).json()["data"][0]["seconds"] != "-1"
+
     @pytest.mark.parametrize(
         ("model", "seconds", "size", "given_seconds", "given_size"),
         [

@@ -32,6 +32,7 @@ def _card(
     references: int,
     references_beside: Mapping[MediaRole, Mapping[MediaRole, int]],
     durations_with: Mapping[MediaRole, tuple[int, ...]],
+    always_on: frozenset[str] = frozenset(),
 ) -> ModelCard:
     return ModelCard(
         f"kling/{name}-video-generation",
@@ -47,6 +48,7 @@ def _card(
         media_limits={_RI: references},
         media_limits_with=references_beside,
         durations_with=durations_with,
+        always_on=always_on,
         silent_with=frozenset({_RV, _VI}) if any(_VI in roles for roles in media) else frozenset(),
         prompt_options=frozenset({"multi_prompt"}),
         counted_options={"element_list": _RI},
@@ -85,6 +87,7 @@ CARDS: tuple[ModelCard, ...] = (
         any_of([], [_FF]),
         resolutions=("720p", "1080p"),
         fields=frozenset({"watermark"}),
+        always_on=frozenset({"audio"}),
         references=0,
         references_beside={},
         durations_with={},

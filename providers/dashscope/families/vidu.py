@@ -30,6 +30,8 @@ class _Row:
     ratios: tuple[str, ...] = WIDE_RATIOS
     audio: bool = False
     clips: bool = False
+    sounds: bool = False
+    """Always with sound, without a switch."""
 
 
 _ROWS: tuple[_Row, ...] = (
@@ -46,8 +48,8 @@ _ROWS: tuple[_Row, ...] = (
     _Row("2-pro_start-end2video", seconds(1, 10)),
     _Row("2-turbo_start-end2video", seconds(1, 10)),
     _Row("3-ad_reference2video", seconds(3, 15), TWO, audio=True),
-    # Always with sound; of its ratios the page names two.
-    _Row("3-drama_reference2video", seconds(2, 15), TWO, "1080p", _PORTRAIT_OR_NOT),
+    # Of its ratios the page names two.
+    _Row("3-drama_reference2video", seconds(2, 15), TWO, "1080p", _PORTRAIT_OR_NOT, sounds=True),
     _Row("3-mix_reference2video", seconds(1, 16), TWO, audio=True),
     _Row("3_reference2video", seconds(1, 16), audio=True),
     _Row("3-turbo_reference2video", seconds(1, 16), audio=True),
@@ -91,6 +93,7 @@ def _card(row: _Row) -> ModelCard:
         prompt_needed=task != "img2video",
         words_needed=task in ("start-end2video", "reference2video"),
         fields=_FIELDS | {"audio"} if row.audio else _FIELDS,
+        always_on=frozenset({"audio"}) if row.sounds else frozenset(),
         typical_seconds=120.0,
     )
 

@@ -58,6 +58,11 @@ def test_a_message_of_several_lines_stays_one() -> None:
     assert "\n" not in TextFormatter().format(record("a\nb"))
 
 
+def test_a_message_that_quotes_an_upstream_does_not_act_on_a_terminal() -> None:
+    line = TextFormatter().format(record("cannot be read (99 \x1b[2J\r\x9b2J\u202e\u2028x)"))
+    assert line.isprintable()
+
+
 def test_a_line_of_json() -> None:
     line = orjson.loads(JsonFormatter().format(record("request", path="/v1", status=200)))
     assert line == {

@@ -107,6 +107,15 @@ def test_the_other_surface_deletes_it(client: httpx.Client, site: Site) -> None:
     assert "积分已返还" in video["error"]["message"]
 
 
+def test_a_task_that_was_polled_a_moment_ago_is_told_as_cancelled(client: httpx.Client) -> None:
+    for _ in range(6):
+        # As fast as the account's pace allows, and beyond.
+        assert client.get(f"/v1/videos/tasks/{QUEUED}").json()["status"] == "pending"
+    answer = client.post(f"/v1/videos/tasks/{QUEUED}/cancel")
+    assert (answer.json()["status"], answer.json()["error_code"]) == ("failed", "cancelled")
+    assert client.get(f"/v1/videos/tasks/{QUEUED}").json()["status"] == "failed"
+
+
 Cancel = Callable[[httpx.Client, str], httpx.Response]
 surfaces = pytest.mark.parametrize(
     "cancel",

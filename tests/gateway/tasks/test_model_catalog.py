@@ -130,6 +130,19 @@ class TestLiveModels:
         assert refusal.message("zh").endswith("相近的可用模型：video-3.0, video-2.0, brand-new")
         assert provider.submitted == []
 
+    async def test_a_model_that_one_answer_of_the_site_left_out_is_looked_for_once_more(self) -> None:
+        house, provider = self.house()
+        whole = provider.listed["cn"]
+        provider.listed["cn"] = [card("video-2.0", "scripted")]
+        assert (await house.submit(passing(CN, OTHER_CN), VideoRequest("video-2.0", "cat"))).model == "video-2.0"
+        provider.listed["cn"] = whole
+        assert (await house.submit(passing(CN, OTHER_CN), VideoRequest("video-3.0", "cat"))).model == "video-3.0"
+        # Not at every request for a model that is really gone.
+        calls = len(provider.discovered)
+        for _ in range(3):
+            await house.refusal(passing(CN, OTHER_CN), VideoRequest("video-3.5", "cat"))
+        assert len(provider.discovered) <= calls + 1
+
     async def test_only_accounts_whose_site_has_the_model_are_tried(self) -> None:
         house, provider = self.house()
         await house.submit(passing(CN, US), VideoRequest("video-3.5", "cat"))

@@ -96,6 +96,17 @@ async def test_a_list_read_through_a_proxy_is_lent_to_accounts_behind_it_alone(s
     assert await shop.names(TWO) == ["old"]
 
 
+async def test_what_a_proxy_says_later_counts_for_accounts_behind_it_alone(shop: Shop) -> None:
+    proxied, beside = (Account("scripted", f"p-{number}", region="cn", proxy="http://evil:1080") for number in (1, 2))
+    # All of them have the same list, and share it.
+    for account in (ONE, proxied, beside):
+        assert await shop.settled(account) == ["old"]
+    shop.provider.listed["cn"] = [NEW]
+    await shop.discovery.refresh(shop.provider, proxied)
+    shop.provider.gate.clear()
+    assert [await shop.names(account) for account in (proxied, beside, ONE)] == [["new"], ["new"], ["old"]]
+
+
 async def test_a_proxy_that_hangs_holds_up_no_other_list(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(model_discovery, "WAIT_SECONDS", 0.01)
     shop.provider.gate.clear()

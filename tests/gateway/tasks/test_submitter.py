@@ -11,13 +11,15 @@ from gateway.media.fetcher import Fetcher
 from gateway.task_ids.signed import derived_key, unseal
 from gateway.tasks.submitter import LOOKUP_DELAYS, RESEND_WITHIN
 from gateway.tasks.view import Submitted
+from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind
 from providers.contract.media import MediaRole
+from providers.contract.models import ModelCard
 from providers.contract.requests import Media, Submission, VideoRequest
 from providers.media_files import MediaKind
 from tests.house import ONE, REQUEST, TWO, House, passing
 from tests.pictures import media_file, opened, picture
-from tests.upstream import FindingProvider, UploadingProvider, card, trouble
+from tests.upstream import DiscoveringProvider, FindingProvider, UploadingProvider, card, trouble
 
 
 class TestLostAnswers:
@@ -219,3 +221,26 @@ class TestUploads:
         with pytest.raises(GoneError):
             await house.tasks.submit(passing(ONE), self.request(), wanted=wanted)
         assert (len(provider.uploaded), provider.submitted) == (1, [])
+
+    async def test_a_client_that_left_while_the_list_of_models_was_waited_for_pays_nothing(self) -> None:
+        class GoneError(Exception):
+            pass
+
+        async def wanted() -> None:
+            raise GoneError
+
+        class SlowProvider(DiscoveringProvider):
+            async def discover(self, account: Account) -> Sequence[ModelCard]:
+                house.clock.move(2.0)
+                return await super().discover(account)
+
+        provider = SlowProvider({"cn": [card("scripted-model", "scripted")]})
+        house = House(provider)
+        caller = passing(Account("scripted", "s-1", region="cn"))
+        request = VideoRequest("scripted-model", "cat")
+        with pytest.raises(GoneError):
+            await house.tasks.submit(caller, request, wanted=wanted)
+        assert provider.submitted == []
+        # The list is there now: nothing is waited for, and nobody asked.
+        await house.tasks.submit(caller, request, wanted=wanted)
+        assert len(provider.submitted) == 1

@@ -12,7 +12,7 @@ from providers.validation import ADDRESS_ONLY, approach, settle
 from tests.pictures import data_url
 from tests.providers.dashscope.media import media as from_file
 from tests.providers.dashscope.media import picture
-from tests.providers.dashscope.submits import CARDS, FF, LF, RA, RI, RV, VI, hint, parameters, problems, sent
+from tests.providers.dashscope.submits import CARDS, FF, LF, RA, RI, RV, VI, hint, inputs, parameters, problems, sent
 
 KLING = "kling/kling-v3-video-generation"
 MINIMAX = "MiniMax/MiniMax-H3"
@@ -232,3 +232,32 @@ def test_a_prompt_that_would_be_cut_is_refused(model: str, prompt: str, fits: bo
 @pytest.mark.parametrize("model", ["happyhorse-1.1-r2v", "wan2.7-r2v", "vidu/viduq3_reference2video"])
 def test_references_do_not_stand_in_for_words(model: str) -> None:
     assert problems(model, RI, prompt="") == {"prompt": FieldReason.MISSING}
+
+
+@pytest.mark.parametrize(
+    ("model", "role", "asked", "sent_as"),
+    [
+        ("wan2.7-videoedit", VI, 0, 0),
+        ("wan3.0-video", RI, -1, -1),
+        (VIDU_REFERENCES, RI, 0, 0),
+        ("wan3.0-video", RI, 0, 2),
+        ("wan2.7-r2v", RI, -1, 2),
+    ],
+)
+def test_a_length_that_is_left_to_the_model_is_no_short_one(
+    model: str, role: MediaRole, asked: int, sent_as: int
+) -> None:
+    """The nearest length is for those that the model does not know."""
+    wished = VideoRequest(model, "p", duration=asked, media=inputs(role))
+    assert settle(CARDS[model], approach(CARDS[model], wished)).duration == sent_as
+
+
+@pytest.mark.parametrize("name", ["kling/kling-v3-turbo-video-generation", "vidu/viduq3-drama_reference2video"])
+def test_sound_that_is_always_on_may_be_asked_for_and_is_left_out(name: str) -> None:
+    card = CARDS[name]
+    image = Media(MediaKind.IMAGE, "https://h/a.png", "image", MediaRole.REFERENCE_IMAGE)
+    media = () if frozenset() in card.media_sets else (image,)
+    assert settle(card, VideoRequest(name, "x", media=media, audio=True)).audio is None
+    with pytest.raises(ProviderError) as caught:
+        settle(card, VideoRequest(name, "x", media=media, audio=False))
+    assert caught.value.fields[0].param == "audio"
