@@ -12,7 +12,8 @@ from gateway.messages import filled
 from providers.contract import Media, MediaRole, Words
 from providers.files import TYPES, MediaFile, MediaKind, foreign_type_of
 
-MAX_INPUTS = 20
+MAX_INPUTS = 50
+"""Of one list: what Seedance 2.5 takes in all."""
 
 Given = str | MediaFile
 """An input as a client gives it: an address (`https://`, `data:`, …), or a file in a form."""
