@@ -157,7 +157,7 @@ def submit(
     model: Annotated[str | None, typer.Option(help="A name that `models` lists.")] = None,
     duration: Annotated[int | None, typer.Option(help="Seconds.")] = None,
     ratio: Annotated[str | None, typer.Option(help="Such as 16:9.")] = None,
-    resolution: Annotated[str | None, typer.Option(help="480p, 720p or 1080p.")] = None,
+    resolution: Annotated[str | None, typer.Option(help="Such as 480p, 720p, 1080p, 2k or 4k.")] = None,
     size: Annotated[str | None, typer.Option(help="Pixels, such as 1280x720.")] = None,
     image: Annotated[
         list[str] | None, typer.Option(metavar="FILE|URL", help="A picture to start from; repeatable.")
@@ -229,7 +229,7 @@ def watch(ids: Ids, as_json: Json = False, url: Url = DEFAULT_URL, key: Key = ""
 
 @app.command()
 def cancel(ids: Ids, as_json: Json = False, url: Url = DEFAULT_URL, key: Key = "") -> None:
-    """Cancel tasks that still wait; the upstream returns what they cost."""
+    """Cancel tasks that still wait in the queue; Jimeng returns their credits."""
     from gateway.cli.client import videos
 
     with _client(url, key) as client:

@@ -50,8 +50,8 @@ ERRORS: dict[str, LocalizedText] = {
         "模型 {model} 不存在，可用模型见 GET /v1/models", "There is no model {model}: see GET /v1/models"
     ),
     "model_gone": LocalizedText(
-        "模型 {model} 已不在该账号所属站点提供，可用模型见 GET /v1/models",
-        "The account's site no longer has the model {model}: see GET /v1/models",
+        "该账号所属站点目前不提供模型 {model}，可用模型见 GET /v1/models",
+        "The account's site does not offer the model {model} now: see GET /v1/models",
     ),
     "nearest_models": LocalizedText(
         "{reason}；相近的可用模型：{nearest}", "{reason}; the nearest that are there: {nearest}"

@@ -25,6 +25,11 @@ RESOLUTION = "720p"
 page and every captured client send 720p."""
 RATIO = "16:9"
 
+FIRST_FRAME_ONLY = LocalizedText(
+    "该模型只接受首帧图片；需要尾帧请改用 jimeng-video-3.0-fast 或 Seedance 2.x 模型，参考素材请用 Seedance 2.x 模型",
+    "This model takes a first frame only; for a last frame use jimeng-video-3.0-fast or a Seedance 2.x model, for "
+    "references a Seedance 2.x model",
+)
 REFERENCES_ELSEWHERE = LocalizedText(
     "该模型只接受首帧和尾帧图片；参考图片、视频或音频请改用 Seedance 2.x 模型，例如 jimeng-video-seedance-2.0",
     "This model takes a first and a last frame only; for reference images, videos or audio use a Seedance 2.x model, "
@@ -147,7 +152,7 @@ class SiteModel:
             if materials
             else {},
             media_total=materials.total if materials else None,
-            media_hint=None if materials else REFERENCES_ELSEWHERE,
+            media_hint=_hint(self.inputs, materials),
             media_files=_files(materials),
             fetches_urls=False,
             prompt_needed="prompt" in self.inputs,
@@ -176,6 +181,12 @@ def _default(preferred: T, offered: tuple[T, ...], site: T | None) -> T | None:
     if preferred in offered:
         return preferred
     return site if site in offered else next(iter(offered), None)
+
+
+def _hint(inputs: frozenset[str], materials: Materials | None) -> LocalizedText | None:
+    if materials:
+        return None
+    return REFERENCES_ELSEWHERE if "end_frame" in inputs else FIRST_FRAME_ONLY
 
 
 def _frame_sets(inputs: frozenset[str]) -> Iterator[frozenset[MediaRole]]:

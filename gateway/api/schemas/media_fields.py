@@ -14,7 +14,8 @@ from providers.contract.media import MediaRole
 from providers.contract.requests import Media
 from providers.media_files import TYPES, MediaFile, MediaKind
 
-MAX_INPUTS = 20
+MAX_INPUTS = 50
+"""Of one list: what Seedance 2.5 takes in all."""
 
 Given = str | MediaFile
 """An input as a client gives it: an address (`https://`, `data:`, …), or a file in a form."""

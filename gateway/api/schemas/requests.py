@@ -127,7 +127,7 @@ class GenerationBody(BaseModel):
     ratio: Text = Field(None, description="Width to height, such as 16:9.")
     aspect_ratio: Text = Field(None, description="The same as `ratio`.")
     resolution: Annotated[Resolution | None, BeforeValidator(_blank_is_absent)] = Field(
-        None, description="480p, 720p or 1080p, where the model has a choice."
+        None, description="Such as 480p, 720p, 1080p, 2k or 4k, where the model has a choice."
     )
     size: Text = Field(None, description="Pixels, 1280x720 or 1280*720; says ratio and resolution in one.")
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from gateway.accounts.callers import Callers
 from gateway.accounts.configured import managed_accounts
 from gateway.bootstrap import assemble, remember
 from gateway.cli.errors import BAD_USAGE, CommandError, configuration_mistakes
@@ -19,6 +20,7 @@ from gateway.core.clock import SystemClock
 from gateway.core.errors import GatewayError
 from gateway.core.settings import Settings
 from providers.contract.accounts import Account
+from providers.registry import Registry
 from providers.transport.transports import Timeouts
 
 _NO_ACCOUNT = "there is no account: configure one, or give a sessionid or an sk-… key by GATEWAY_KEY or --key"
@@ -37,7 +39,10 @@ def run_probe(config: Path | None, name: str | None, key: str, out: Path | None)
             raise CommandError(f"{out} cannot be written: {error.strerror}") from None
     for call in report["calls"]:
         say(f"{call['call']:8} {'ok' if call['ok'] else 'failed':6} {call['seconds']:6.2f} s  {_told(call['read'])}")
-    say("nothing was submitted, and nothing charged; look the report through before you show it to others")
+    say(
+        "nothing was submitted, and nothing charged; look the report through before you show it to others, and add the "
+        "log line of the refused request"
+    )
     return 0 if all(call["ok"] for call in report["calls"]) else 1
 
 
@@ -61,12 +66,21 @@ async def _probe(settings: Settings, name: str | None, key: str) -> dict[str, An
             accounts: Sequence[Account] = [managed.account for managed in managed_accounts(settings, registry)]
         async with memory.background:
             if key:
-                try:
-                    accounts = parts.callers.identify(f"Bearer {key}").accounts
-                except GatewayError as error:
-                    raise CommandError(error.message("en"), BAD_USAGE) from None
+                accounts = _accounts_of(parts.callers, registry, key)
             account = _choose(accounts, name)
             return await probe(registry[account.provider], account, http)
+
+
+def _accounts_of(callers: Callers, registry: Registry, key: str) -> Sequence[Account]:
+    """The accounts of a key of the gateway, or of a credential of the operator's own, whoever else may call with one.
+    Raises CommandError."""
+    own = None if key.startswith("gw-") else registry.account_from(key)
+    if own is not None:
+        return [own]
+    try:
+        return callers.identify(f"Bearer {key}").accounts
+    except GatewayError as error:
+        raise CommandError(error.message("en"), BAD_USAGE) from None
 
 
 def _choose(accounts: Sequence[Account], name: str | None) -> Account:

@@ -192,7 +192,7 @@ _TOLD = re.compile(r"(?i)(?:^|_)(?:ret|code|err_?msg|msg|message|reason|status|s
 """Names of fields whose text is the upstream's own, and what a report is about."""
 _PRIVATE = re.compile(
     r"(?i)nick|screen|user|author|uid|mobile|phone|mail|avatar|birth|gender|token|secret|session|cookie|sign|passw|pwd"
-    r"|access|auth|verif|ticket|credential|credit|balance|prompt|title|desc|caption|content|(?:^|_)text$|address"
+    r"|access|auth|api_?key|caller|verif|ticket|credential|credit|balance|prompt|title|desc|caption|content|(?:^|_)text$|address"
     r"|owner|location|latitude|longitude|(?:^|_)(?:ip|lat|lng|lon)(?:$|_)|(?<!model_)name$"
 )
 """Names of fields that are the account holder's, whatever they look like."""
@@ -201,8 +201,8 @@ _QUOTED = re.compile(r"(?i)prompt|nick|screen|mobile|phone|mail|title|desc|capti
 _FIELD = re.compile(r"[A-Za-z0-9_.:$<>-]{1,64}")
 _WORD = re.compile(r"[A-Za-z0-9_.:{}/-]{0,80}")
 _ID = re.compile(
-    r"\d(?:[ -]?\d){7,}|[0-9a-fA-F]{16,}|[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-|[A-Za-z0-9+=_-]{40,}|[^\s@]+@[^\s@]+"
-    r"|\d{1,3}(?:\.\d{1,3}){3}"
+    r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|\d(?:[ -]?\d){7,}|[0-9a-fA-F]{16,}|[A-Za-z0-9+=_-]{40,}"
+    r"|[^\s@]+@[^\s@]+|\d{1,3}(?:\.\d{1,3}){3}"
 )
 _OPAQUE = re.compile(r"(?=[^\s]*[a-z])(?=[^\s]*[A-Z])(?=[^\s]*\d)[A-Za-z0-9+/=_-]{12,}")
 """Small and capital letters and digits in one run: keys and tokens, and text in base64."""

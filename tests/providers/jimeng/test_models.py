@@ -10,7 +10,7 @@ from providers.contract.models import ModelCard
 from providers.contract.requests import Media, VideoRequest
 from providers.jimeng.draft import wire_of
 from providers.jimeng.models import MODELS, NAMES, PREFERRED, WITHDRAWN, extra_model, name_of, raw_key
-from providers.jimeng.site_model import REFERENCES_ELSEWHERE
+from providers.jimeng.site_model import FIRST_FRAME_ONLY, REFERENCES_ELSEWHERE
 from providers.media_files import MediaKind
 from providers.validation import settle
 
@@ -247,8 +247,9 @@ def test_references_where_the_site_has_them(card: ModelCard) -> None:
         assert wire_of(card).by_reference
     elif card.name in BY_FRAMES:
         problem = refused(card, IMAGE, reference_mode=True).fields[0]
-        assert (problem.param, problem.hint) == ("image_url", REFERENCES_ELSEWHERE)
-        assert refused(card, VIDEO).fields[0].hint == REFERENCES_ELSEWHERE
+        hint = FIRST_FRAME_ONLY if card.name in NO_LAST_FRAME else REFERENCES_ELSEWHERE
+        assert (problem.param, problem.hint) == ("image_url", hint)
+        assert refused(card, VIDEO).fields[0].hint == hint
         assert not wire_of(card).by_reference
     else:
         assert card.roles & REFERENCE_ROLES == REFERENCE_ROLES

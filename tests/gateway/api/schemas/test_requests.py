@@ -260,8 +260,8 @@ def test_the_kind_of_an_input_in_a_list_for_any(given: str, kind: MediaKind) -> 
 
 def test_too_many_inputs_say_how_many_are_taken() -> None:
     with pytest.raises(GatewayError) as caught:
-        parse_generation({"images": ["https://h/a"] * 21})
-    assert "≤ 20" in caught.value.message("en")
+        parse_generation({"images": ["https://h/a"] * 51})
+    assert "≤ 50" in caught.value.message("en")
 
 
 @pytest.mark.parametrize("content", [clip(), sound()])
