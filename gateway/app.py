@@ -10,9 +10,11 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 
 from gateway.accounts.daily_credits import DailyGifts
-from gateway.api.error_responses import refuse, refuse_http
+from gateway.api.error_responses import handle_gateway_error, handle_http_exception
 from gateway.api.middleware import BodyLimit, Failures, RequestContext
-from gateway.api.poll_endpoint import FastPolls
+from gateway.api.poll_endpoint import PollRoute, PollShortcut
+from gateway.api.renderers.task import render_task
+from gateway.api.renderers.video import render_video
 from gateway.api.routes import accounts, generations, models, openai_videos, operations, tokens
 from gateway.bootstrap import Memory, assemble, remember
 from gateway.core.clock import Clock, SystemClock
@@ -31,7 +33,7 @@ def _openai(prefix: str) -> list[Route]:
         Route(f"{prefix}/videos/extensions", openai_videos.extensions, methods=["POST"]),
         Route(f"{prefix}/videos/characters", openai_videos.characters, methods=["POST"]),
         Route(f"{prefix}/videos/characters/{{id}}", openai_videos.characters, methods=["GET"]),
-        Route(f"{prefix}/videos/{{id}}", openai_videos.retrieve, methods=["GET"]),
+        PollRoute(f"{prefix}/videos/{{id}}", render_video),
         Route(f"{prefix}/videos/{{id}}", openai_videos.delete, methods=["DELETE"]),
         Route(f"{prefix}/videos/{{id}}/content", openai_videos.content, methods=["GET"]),
         Route(f"{prefix}/videos/{{id}}/remix", openai_videos.remix, methods=["POST"]),
@@ -44,7 +46,7 @@ ROUTES = [
     Route("/v1/videos/generations", generations.submit, methods=["POST"]),
     Route("/v1/videos/generations", generations.not_an_id, methods=["GET"], include_in_schema=False),
     Route("/v1/videos/tasks", generations.statuses, methods=["GET"]),
-    Route("/v1/videos/tasks/{id}", generations.status, methods=["GET"]),
+    PollRoute("/v1/videos/tasks/{id}", render_task),
     Route("/v1/videos/tasks/{id}/cancel", generations.cancel, methods=["POST"]),
     *_openai("/v1"),
     *_openai(""),
@@ -99,7 +101,7 @@ def create_app(
     app = Starlette(
         routes=ROUTES,
         middleware=[
-            Middleware(FastPolls),
+            Middleware(PollShortcut, routes=ROUTES),
             Middleware(RequestContext),
             Middleware(
                 CORSMiddleware,
@@ -109,10 +111,10 @@ def create_app(
                 expose_headers=CORS_EXPOSED,
                 max_age=86_400,
             ),
-            Middleware(Failures, default_language=settings.language),
+            Middleware(Failures),
             Middleware(BodyLimit, limit=settings.limits.body_bytes, upload_limit=settings.limits.upload_bytes),
         ],
-        exception_handlers={GatewayError: refuse, HTTPException: refuse_http},
+        exception_handlers={GatewayError: handle_gateway_error, HTTPException: handle_http_exception},
         lifespan=lifespan,
     )
     # A redirect would be built from the client's own Host header, and its bearer would follow it.

@@ -4,15 +4,11 @@ import itertools
 import logging
 import re
 import secrets
-from collections.abc import Mapping
+
+from starlette.types import Scope
 
 from gateway.core.logs import ACCESS
 from gateway.core.metrics import observe_request
-
-POLLS = frozenset({"/v1/videos/tasks/{id}", "/v1/videos/{id}", "/videos/{id}"})
-"""Asked every second for every task."""
-_ROUTINE = frozenset({"/healthz", "/ping", "/metrics"}) | POLLS
-"""Their lines are for whoever debugs, as long as all is well."""
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _USABLE_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
@@ -25,33 +21,27 @@ def request_id_of(given: str) -> str:
     return given if given and _USABLE_ID.fullmatch(given) else f"req_{_PROCESS}{next(_numbers):08x}"
 
 
-def report(
-    method: str,
-    path: str,
-    route: str,
-    status: int,
-    seconds: float,
-    request_id: str,
-    *,
-    caller: str = "-",
-    facts: Mapping[str, str] | None = None,
-) -> None:
-    """Write down a request that is done. `facts` is what its line tells besides: why it was refused, what it made."""
-    known = method if method in _METHODS else "OTHER"
-    observe_request(route, known, status, seconds)
+def report(scope: Scope, route: str, status: int, seconds: float, *, routine: bool = False) -> None:
+    """Write down a request that is done: method, path, caller, log fields and id are those of its scope.
+
+    `route` is the path of its route with the names in it, `seconds` how long it took. A `routine` request is asked all
+    the time: as long as all is well, its line is for whoever debugs.
+    """
+    method = scope["method"]
+    observe_request(route, method if method in _METHODS else "OTHER", status, seconds)
     if status >= 500:
         level = logging.WARNING
     else:
-        level = logging.DEBUG if route in _ROUTINE and status < 400 and method == "GET" else logging.INFO
+        level = logging.DEBUG if routine and status < 400 and method == "GET" else logging.INFO
     if not ACCESS.isEnabledFor(level):
         return
     fields = {
         "method": method,
-        "path": ascii(path)[1:-1],
+        "path": ascii(scope["path"])[1:-1],
         "status": status,
         "ms": round(seconds * 1000, 1),
-        "caller": caller,
-        **(facts or {}),
-        "request_id": request_id,
+        "caller": scope.get("gateway.caller", "-"),
+        **scope.get("gateway.facts", {}),
+        "request_id": scope["gateway.request_id"],
     }
     ACCESS.log(level, "request", extra={"fields": fields})

@@ -2,16 +2,18 @@
 
 import math
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import orjson
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.types import Scope
 
 from gateway.accounts.callers import Caller, Callers
 from gateway.accounts.checks import Care
 from gateway.accounts.pool import AccountPool
+from gateway.api.response_cache import ResponseCache
 from gateway.core.messages import Language, choose_language
 from gateway.core.settings import Settings
 from gateway.tasks.idempotency import Repeats
@@ -33,10 +35,15 @@ class Parts:
     http: HttpClient
     pool: AccountPool
     care: Care
+    poll_responses: ResponseCache = field(default_factory=ResponseCache)
 
 
 def parts(request: Request) -> Parts:
-    return cast(Parts, request.app.state.parts)
+    return parts_of(request.scope)
+
+
+def parts_of(scope: Scope) -> Parts:
+    return cast(Parts, scope["app"].state.parts)
 
 
 def language(request: Request) -> Language:

@@ -1,5 +1,7 @@
-"""How a refusal becomes an answer: the error body, its status and its headers."""
+"""Every error response of the gateway: its body, status, headers, language, request id and log fields."""
 
+import asyncio
+from collections.abc import Mapping
 from typing import cast
 
 from starlette.exceptions import HTTPException
@@ -7,24 +9,46 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.api.context import json_answer, language, note, request_id
-from gateway.core.errors import GatewayError
+from gateway.core.errors import GatewayError, refused
+from gateway.core.logs import GATEWAY, where
 
 
-async def refuse(request: Request, error: Exception) -> Response:
-    """The answer to a GatewayError."""
-    refusal = cast(GatewayError, error)
-    note(request, refusal.mark())
-    body = refusal.body(language(request), request_id(request))
-    return json_answer(body, refusal.shape.status, refusal.headers())
+def error_response(request: Request, error: GatewayError, headers: Mapping[str, str] | None = None) -> Response:
+    """The response to an error. Its log fields join those of the request. `headers` are added to the error's own."""
+    note(request, error.mark())
+    body = error.body(language(request), request_id(request))
+    return json_answer(body, error.shape.status, {**error.headers(), **(headers or {})})
 
 
-async def refuse_http(request: Request, error: Exception) -> Response:
-    """The answer to what the framework itself refuses, in the same form."""
+def failure_response(request: Request, error: Exception | asyncio.CancelledError) -> Response:
+    """The response to an exception that no handler takes.
+
+    A cancelled request is one that outlasts the stop of its process: the client is told to come back. Of what breaks
+    inside, the log says where, never what: an exception's text may quote a credential.
+    """
+    if isinstance(error, GatewayError):
+        return error_response(request, error)
+    if isinstance(error, asyncio.CancelledError):
+        return error_response(request, refused("stopping"))
+    log_failure(request_id(request), error)
+    return error_response(request, GatewayError("internal_error"))
+
+
+def log_failure(request_id: str, error: Exception) -> None:
+    """Log where an exception comes from."""
+    GATEWAY.error("internal error", extra={"fields": {"request_id": request_id, "cause": where(error)}})
+
+
+async def handle_gateway_error(request: Request, error: Exception) -> Response:
+    """Starlette's handler of GatewayError."""
+    return error_response(request, cast(GatewayError, error))
+
+
+async def handle_http_exception(request: Request, error: Exception) -> Response:
+    """Starlette's handler of what the framework itself raises: no such path, or not with this method."""
     http_error = cast(HTTPException, error)
     if http_error.status_code == 405:
         refusal = GatewayError("method_not_allowed", values={"method": request.method})
     else:
         refusal = GatewayError("not_found")
-    answer = await refuse(request, refusal)
-    answer.headers.update(http_error.headers or {})
-    return answer
+    return error_response(request, refusal, http_error.headers)

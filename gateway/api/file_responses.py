@@ -16,10 +16,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from gateway.api.error_responses import refuse
+from gateway.api.error_responses import error_response
 from gateway.archive.archive import Opened
+from gateway.core.byte_ranges import parse_range
 from gateway.core.errors import GatewayError
 from gateway.core.messages import ERRORS
+from gateway.task_ids.links import EXPIRED_STATUSES
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.transport.client import Download, HttpClient
 
@@ -28,18 +30,12 @@ CACHE_CONTROL = "private, max-age=3600"
 
 MAX_NAME = 64
 
-_EXPIRED = frozenset({403, 404, 410})
-"""How hosts answer a link that is too old: with a refusal, or as if it had never been there."""
-
 _NO_HEAD = frozenset({403, 405, 501})
 """A link signed for GET is refused like a forged one."""
 
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 
-_OF_A_RANGE = ("accept-ranges", "content-range", "etag")
 _PASSED_ON = ("accept-ranges", "content-encoding", "content-range", "etag", "last-modified")
-_RANGE = re.compile(r"bytes=[0-9, \t-]{1,256}", re.IGNORECASE)
-_FROM_TO = re.compile(r"(\d+)\s*-\s*(\d+)")
 _CONTENT_RANGE = re.compile(r"bytes\s+(?:\d+-\d+|\*)/(\d+)", re.IGNORECASE)
 _IMAGE = re.compile(r"image/[a-z0-9.+-]{1,64}")
 _MULTIPART = re.compile(r"multipart/byteranges;\s*boundary=[!-~]{1,80}", re.IGNORECASE)
@@ -71,7 +67,7 @@ async def stream_content(
     async with AsyncExitStack() as opened:
         source = _Source(fetch, request.method, _asked(request), proxy, opened)
         found = await source.open(link)
-        if found.status in _EXPIRED:
+        if found.status in EXPIRED_STATUSES:
             fresh = await renew()
             if fresh is None:
                 raise GatewayError("not_found", ERRORS["file_gone"], upstream_code=str(found.status))
@@ -80,9 +76,7 @@ async def stream_content(
             raise _refusal(found)
         headers = _headers(found, filename, media_type)
         if found.status == 416:
-            answer = await refuse(request, GatewayError("range_not_satisfiable"))
-            answer.headers.update({name: headers[name] for name in _OF_A_RANGE if name in headers})
-            return answer
+            return error_response(request, GatewayError("range_not_satisfiable"), headers)
         if head_only:
             return _Relay(found.status, headers)
         try:
@@ -118,11 +112,10 @@ async def archived_content(request: Request, opened: Opened, *, filename: str, m
     return _Relay(status, headers, first, opened.pieces, stack)
 
 
-async def not_satisfiable(request: Request, size: int) -> Response:
-    """The answer (416) to a range that lies outside of a file of `size` bytes."""
-    answer = await refuse(request, GatewayError("range_not_satisfiable"))
-    answer.headers.update({"accept-ranges": "bytes", "content-range": f"bytes */{size}"})
-    return answer
+def range_not_satisfiable(request: Request, size: int) -> Response:
+    """The response (416) to a range that lies outside of a file of `size` bytes."""
+    headers = {"accept-ranges": "bytes", "content-range": f"bytes */{size}"}
+    return error_response(request, GatewayError("range_not_satisfiable"), headers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,8 +205,7 @@ async def _gone(receive: Receive) -> None:
 def _asked(request: Request) -> dict[str, str]:
     """The client's range. One that nobody can read is left out, as HTTP wants it: the whole file is the answer."""
     wanted, condition = request.headers.get("range", ""), request.headers.get("if-range", "")
-    backwards = any(int(first) > int(last) for first, last in _FROM_TO.findall(wanted[:300]))
-    if not _RANGE.fullmatch(wanted) or backwards or not _plain(condition):
+    if not parse_range(wanted) or not _plain(condition):
         return {}
     return {"Range": wanted, "If-Range": condition} if condition else {"Range": wanted}
 

@@ -3,20 +3,22 @@
 import asyncio
 import time
 
-import orjson
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.api.access_log import report, request_id_of
+from gateway.api.error_responses import failure_response, log_failure
 from gateway.api.file_responses import BrokenOff
+from gateway.api.poll_endpoint import PollRoute
 from gateway.api.schemas.body_parser import MULTIPART, body_kind, body_too_large
-from gateway.core.errors import GatewayError, refused
-from gateway.core.logs import GATEWAY, where
-from gateway.core.messages import Language, choose_language
+from gateway.core.logs import GATEWAY
 
 _CLIENT_GONE = 499
 """In logs and figures only: the client went away before the answer."""
+
+_ROUTINE = frozenset({"/healthz", "/ping", "/metrics"})
+"""Asked by monitors, all the time."""
 
 _WITH_A_BODY = frozenset({"POST", "PUT", "PATCH"})
 
@@ -83,24 +85,17 @@ class RequestContext:
         try:
             await self._app(scope, receive, send_with_id)
         finally:
-            report(
-                scope["method"],
-                scope["path"],
-                getattr(scope.get("route"), "path", "unmatched"),
-                status or _CLIENT_GONE,
-                time.perf_counter() - started,
-                request_id,
-                caller=scope.get("gateway.caller", "-"),
-                facts=scope.get("gateway.facts"),
-            )
+            route = scope.get("route")
+            path = getattr(route, "path", "unmatched")
+            routine = path in _ROUTINE or isinstance(route, PollRoute)
+            report(scope, path, status or _CLIENT_GONE, time.perf_counter() - started, routine=routine)
 
 
 class Failures:
     """Answers what breaks inside the gateway, and writes a line that says where; never what, which may be quoted."""
 
-    def __init__(self, app: ASGIApp, default_language: Language) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._default_language = default_language
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -118,29 +113,15 @@ class Failures:
             await self._app(scope, receive, note_answer)
         except ClientDisconnect:
             pass
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as error:
             # The server gives up on what outlasts its stop. Whatever may have been charged says so itself.
             if answered:
                 raise
-            refusal = refused("stopping")
-            scope["gateway.facts"] = refusal.mark()
-            await _send_failure(scope, send, refusal, self._default_language)
+            await failure_response(Request(scope), error)(scope, receive, send)
         except BrokenOff as error:
             GATEWAY.warning("a file broke off", extra={"fields": {"request_id": request_id, "cause": str(error)}})
         except Exception as error:
-            GATEWAY.error("internal error", extra={"fields": {"request_id": request_id, "cause": where(error)}})
-            if not answered:
-                await _send_failure(scope, send, GatewayError("internal_error"), self._default_language)
-
-
-async def _send_failure(scope: Scope, send: Send, error: GatewayError, default: Language) -> None:
-    spoken = choose_language(Headers(scope=scope).get("accept-language", ""), default)
-    headers = {"content-type": "application/json", **error.headers()}
-    await send(
-        {
-            "type": "http.response.start",
-            "status": error.shape.status,
-            "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
-        }
-    )
-    await send({"type": "http.response.body", "body": orjson.dumps(error.body(spoken, scope["gateway.request_id"]))})
+            if answered:
+                log_failure(request_id, error)
+            else:
+                await failure_response(Request(scope), error)(scope, receive, send)

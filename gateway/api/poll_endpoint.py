@@ -1,150 +1,140 @@
-"""Polls of one task, answered before anything else gets to see them.
+"""Polls of one task: nearly all of the traffic, so that their road is short.
 
-They are nearly all of the traffic, and the layers that other requests pass would cost more than the answer. What is
-special in any way goes the ordinary way: pages of browsers, odd paths, and whatever breaks. Both ways give the same
-answers, which tests hold against each other.
+`answer_poll` answers every one of them. It has two callers. `PollShortcut` stands in front of the middleware, whose
+layers would cost more than the answer; `PollRoute` is the route behind it, for polls that need those layers: a page's,
+whose response gets CORS headers, and HEAD.
 """
 
+import asyncio
 import time
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, cast
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.api.access_log import report, request_id_of
-from gateway.api.context import Parts, poll_headers, wants_fresh
-from gateway.api.routes import generations, openai_videos
-from gateway.core.errors import GatewayError
+from gateway.api.context import caller, parts, parts_of, poll_headers, wants_fresh
+from gateway.api.error_responses import failure_response
+from gateway.api.response_cache import CACHED_SECONDS, PollResponse
 from gateway.core.messages import Language, choose_language
 from gateway.core.metrics import QUERIES_SAVED
 from gateway.tasks.view import Task
 
-Render = Callable[[Task, Language], dict[str, Any]]
+Renderer = Callable[[Task, Language], dict[str, Any]]
+"""Makes the JSON of one surface."""
 
-_SURFACES: tuple[tuple[str, str, Render], ...] = (
-    ("/v1/videos/tasks/", "/v1/videos/tasks/{id}", generations.render),
-    ("/v1/videos/", "/v1/videos/{id}", openai_videos.render),
-    ("/videos/", "/videos/{id}", openai_videos.render),
-)
-_NOT_IDS = frozenset({"tasks", "generations", "edits", "extensions", "characters", "ws"})
 _READ = frozenset({b"authorization", b"accept-language", b"cache-control", b"x-request-id", b"origin"})
 
 
-RETOLD_SECONDS = 0.25
-"""For this long an answer is told again as it is: no progress moves in less, and a fresh state is not made older."""
-MOST_RETOLD = 4096
+async def answer_poll(scope: Scope, headers: Mapping[bytes, bytes], id: str, renderer: Renderer) -> PollResponse:
+    """The response to a poll of the task `id`: from the cache of the last moments, else as the task stands.
+
+    `headers` are those of `read_headers`. The caller's name goes into the scope for the log line. Raises GatewayError.
+    """
+    services = parts_of(scope)
+    cache = services.poll_responses
+    authorization, languages = headers.get(b"authorization", b""), headers.get(b"accept-language", b"")
+    key = (id, renderer, authorization, languages)
+    force_refresh = b"cache-control" in headers and wants_fresh(headers[b"cache-control"].decode("latin-1"))
+    cached = None if force_refresh else cache.get(key)
+    if cached is not None:
+        QUERIES_SAVED.inc()
+        scope["gateway.caller"] = cached.caller
+        return cached
+    generation = cache.generation
+    who = services.callers.identify(authorization.decode("latin-1"))
+    scope["gateway.caller"] = who.name
+    task = await services.tasks.status(who, id, ask=force_refresh)
+    body = orjson.dumps(renderer(task, choose_language(languages.decode("latin-1"), services.settings.language)))
+    response = PollResponse(_encode(poll_headers(task), body), body, who.name)
+    freshness = services.settings.poll_freshness
+    if task.trouble is None and freshness > 0:
+        # What is older because its query waits for its turn stays so until then.
+        seconds = freshness - task.age if task.age < freshness else CACHED_SECONDS
+        cache.put(key, response, seconds, generation)
+    return response
 
 
-_Key = tuple[str, bytes, bytes]
-"""Path, authorization and languages: what an answer depends on."""
+def read_headers(scope: Scope) -> dict[bytes, bytes]:
+    """The first value of each header that a poll reads."""
+    return {name: value for name, value in reversed(scope["headers"]) if name in _READ}
 
 
-class _Told(NamedTuple):
-    """An answer ready to be sent again until `until`, by the process's own seconds."""
+async def cancel_task(request: Request) -> Task:
+    """Cancel the task of the path. Whoever polls it afterwards is told so at once. Raises GatewayError."""
+    services, who = parts(request), caller(request)
+    try:
+        return await services.tasks.cancel(who, request.path_params["id"])
+    finally:
+        services.poll_responses.clear()
 
-    until: float
-    parts: Parts
-    caller: str
-    head: list[tuple[bytes, bytes]]
-    body: bytes
+
+class PollRoute(Route):
+    """The route of a poll. Its path ends in `/{id}`."""
+
+    def __init__(self, path: str, renderer: Renderer) -> None:
+        async def poll(request: Request) -> Response:
+            scope = request.scope
+            answer = await answer_poll(scope, read_headers(scope), request.path_params["id"], renderer)
+            response = Response(answer.body)
+            response.raw_headers = list(answer.headers)
+            return response
+
+        super().__init__(path, poll, methods=["GET"])
+        self.renderer = renderer
 
 
-class FastPolls:
-    """Plain ASGI, the outermost of the application's layers."""
+class PollShortcut:
+    """Answers polls before any other layer sees them. Plain ASGI, the outermost layer of the application."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, routes: Iterable[BaseRoute]) -> None:
+        """Of `routes`, the polls are answered here. A path that is another route's own name, such as
+        `/v1/videos/tasks`, is no poll."""
         self._app = app
-        self._told: dict[_Key, _Told] = {}
-        self._cancels = 0
+        paths = {route.path: route for route in routes if isinstance(route, Route)}
+        self._polls = {
+            path.removesuffix("/{id}"): route for path, route in paths.items() if isinstance(route, PollRoute)
+        }
+        self._others = frozenset(path for path in paths if "{" not in path)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["method"] == "GET":
             path: str = scope["path"]
-            for prefix, route, render in _SURFACES:
-                if path.startswith(prefix):
-                    id = path[len(prefix) :]
-                    if _may_be_an_id(id) and await self._answer(scope, send, route, render, id):
-                        return
-                    break
+            prefix, _, id = path.rpartition("/")
+            route = self._polls.get(prefix)
+            if route is not None and id and path not in self._others:
+                headers = read_headers(scope)
+                if b"origin" not in headers:
+                    await _answer(scope, receive, send, route, headers, id)
+                    return
         await self._app(scope, receive, send)
-        if scope["type"] == "http" and (scope["method"] == "DELETE" or scope["path"].endswith("/cancel")):
-            # Whoever cancelled a task and asks for it is told so.
-            self._cancels += 1
-            self._told.clear()
-
-    async def _answer(self, scope: Scope, send: Send, route: str, render: Render, id: str) -> bool:
-        """Answer the poll; False where that is left to the ordinary way, and nothing has been sent."""
-        began = time.perf_counter()
-        given = [(name, value) for name, value in scope["headers"] if name in _READ]
-        headers = dict(given)
-        if b"origin" in headers or len(headers) != len(given):
-            return False
-        cancels = self._cancels
-        parts = cast(Parts, scope["app"].state.parts)
-        own_id = headers.get(b"x-request-id")
-        request_id = request_id_of(own_id.decode("latin-1") if own_id else "")
-        key = (scope["path"], headers.get(b"authorization", b""), headers.get(b"accept-language", b""))
-        ask = b"cache-control" in headers and wants_fresh(headers[b"cache-control"].decode("latin-1"))
-        told = None if ask else self._told.get(key)
-        if told is not None and told.until > began and told.parts is parts:
-            QUERIES_SAVED.inc()
-            await _send(send, 200, told.body, told.head, request_id)
-            report("GET", scope["path"], route, 200, time.perf_counter() - began, request_id, caller=told.caller)
-            return True
-        language = choose_language(key[2].decode("latin-1"), parts.settings.language)
-        caller, facts = "-", None
-        try:
-            who = parts.callers.identify(key[1].decode("latin-1"))
-            caller = who.name
-            task = await parts.tasks.status(who, id, ask=ask)
-            status, body = 200, orjson.dumps(render(task, language))
-            head = _raw(poll_headers(task), body)
-            if cancels == self._cancels:
-                self._remember(key, parts, caller, task, head, body)
-        except GatewayError as refusal:
-            status, facts = refusal.shape.status, refusal.mark()
-            body = orjson.dumps(refusal.body(language, request_id))
-            head = _raw(refusal.headers(), body)
-        except Exception:
-            return False
-        await _send(send, status, body, head, request_id)
-        seconds = time.perf_counter() - began
-        report("GET", scope["path"], route, status, seconds, request_id, caller=caller, facts=facts)
-        return True
-
-    def _remember(
-        self,
-        key: _Key,
-        parts: Parts,
-        caller: str,
-        task: Task,
-        head: list[tuple[bytes, bytes]],
-        body: bytes,
-    ) -> None:
-        freshness = parts.settings.poll_freshness
-        if task.trouble is not None or freshness <= 0:
-            return
-        # What is older for want of a turn stays so until its turn has come.
-        longest = RETOLD_SECONDS if task.age >= freshness else min(RETOLD_SECONDS, freshness - task.age)
-        if len(self._told) >= MOST_RETOLD:
-            self._told.clear()
-        self._told[key] = _Told(time.perf_counter() + longest, parts, caller, head, body)
 
 
-def _may_be_an_id(text: str) -> bool:
-    return text.isascii() and "/" not in text and text != "" and text not in _NOT_IDS
+async def _answer(
+    scope: Scope, receive: Receive, send: Send, route: PollRoute, headers: Mapping[bytes, bytes], id: str
+) -> None:
+    started = time.perf_counter()
+    request_id = request_id_of(headers.get(b"x-request-id", b"").decode("latin-1"))
+    scope["gateway.request_id"] = request_id
+    try:
+        answer = await answer_poll(scope, headers, id, route.renderer)
+        status, head, body = 200, answer.headers, answer.body
+    except (Exception, asyncio.CancelledError) as error:
+        failed = failure_response(Request(scope, receive), error)
+        status, head, body = failed.status_code, failed.raw_headers, bytes(failed.body)
+    head = [*head, (b"x-request-id", request_id.encode())]
+    await send({"type": "http.response.start", "status": status, "headers": head})
+    await send({"type": "http.response.body", "body": body})
+    report(scope, route.path, status, time.perf_counter() - started, routine=True)
 
 
-def _raw(headers: Mapping[str, str], body: bytes) -> list[tuple[bytes, bytes]]:
+def _encode(headers: Mapping[str, str], body: bytes) -> list[tuple[bytes, bytes]]:
     return [
         *((name.encode(), value.encode()) for name, value in headers.items()),
         (b"content-length", str(len(body)).encode()),
         (b"content-type", b"application/json"),
     ]
-
-
-async def _send(send: Send, status: int, body: bytes, head: list[tuple[bytes, bytes]], request_id: str) -> None:
-    headers = [*head, (b"x-request-id", request_id.encode())]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})

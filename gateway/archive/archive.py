@@ -19,6 +19,7 @@ from gateway.archive.copier import Outcome, Renew, Report, copy_task, is_whole, 
 from gateway.archive.records import Archived, Facts, StoredFile, Variant, day_of, index_path
 from gateway.archive.store import ArchiveStore, StoreError
 from gateway.core.background_tasks import Background
+from gateway.core.byte_ranges import parse_range
 from gateway.core.clock import Clock, Timer
 from gateway.core.logs import GATEWAY
 from providers.contract.accounts import Account
@@ -54,17 +55,8 @@ _PRUNED_AT_ONCE = 16
 _DAY_SECONDS = 86_400.0
 _DAY = re.compile(r"[^/]+/(\d{4}/\d\d/\d\d)")
 _FILE = re.compile(r"([^/]+)/\d{4}/\d\d/\d\d/([A-Za-z0-9_%~-]+)\.([a-z0-9]{2,5})")
-_RANGE = re.compile(r"bytes=\s*(\d{0,19})\s*-\s*(\d{0,19})\s*", re.IGNORECASE | re.ASCII)
 
 _Key = tuple[str, str]
-
-
-class UnsatisfiableRangeError(Exception):
-    """What was asked for lies outside of the file, whose size is `size`."""
-
-    def __init__(self, size: int) -> None:
-        super().__init__(size)
-        self.size = size
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,7 +328,8 @@ class Archive:
         file = archived.file(variant)
         if file is None:
             return None
-        part = _part(range, file.bytes) if not if_range or if_range == file.etag else None
+        ranges = parse_range(range) if not if_range or if_range == file.etag else ()
+        part = ranges[0].within(file.bytes) if len(ranges) == 1 else None
         start, stop = part or (0, file.bytes)
         if head:
             size, pieces = await self._store.size(file.path), _nothing()
@@ -404,23 +397,6 @@ class Archive:
         await self._store.delete(records)
         await self._store.delete([path for path in everything if not path.endswith(".json")])
         return len(files)
-
-
-def _part(header: str, size: int) -> tuple[int, int] | None:
-    """The bytes that a Range header asks for, from the first to before the last; None for the whole file."""
-    match = _RANGE.fullmatch(header.strip())
-    if match is None or match.group(1, 2) == ("", ""):
-        return None
-    first, last = match.group(1, 2)
-    if not first:
-        if int(last) == 0:
-            raise UnsatisfiableRangeError(size)
-        return max(0, size - int(last)), size
-    if last and int(last) < int(first):
-        return None
-    if int(first) >= size:
-        raise UnsatisfiableRangeError(size)
-    return int(first), min(int(last) + 1, size) if last else size
 
 
 async def _counted(pieces: AsyncGenerator[bytes, None], length: int) -> AsyncGenerator[bytes, None]:

@@ -31,6 +31,7 @@ from gateway.archive.records import (
 from gateway.archive.store import ArchiveStore, StoreError
 from gateway.core.errors import describe
 from gateway.core.logs import where
+from gateway.task_ids.links import EXPIRED_STATUSES
 from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.tasks import Result
@@ -45,8 +46,6 @@ LARGEST_COVER = 16 * 1024 * 1024
 Renew = Callable[[], Awaitable[Result | None]]
 """Gives the result with fresh links, None where the upstream has none any more. What it raises may pass."""
 
-_EXPIRED = frozenset({401, 403, 404, 410})
-"""How hosts answer a link that is too old."""
 _HEAD_BYTES = 64
 _SHA256 = re.compile(r"sha-256=:?([A-Za-z0-9+/]{43}=)", re.IGNORECASE)
 _LONGEST_CAUSE = 300
@@ -196,7 +195,7 @@ class _Source:
     @asynccontextmanager
     async def open(self, link: str) -> AsyncGenerator["_Incoming", None]:
         async with self._http.stream("GET", link, headers={}, proxy=self._account.proxy) as answer:
-            if answer.status in _EXPIRED:
+            if answer.status in EXPIRED_STATUSES:
                 raise _LinkRefusedError
             if answer.status != 200:
                 raise _UnusableError(f"HTTP {answer.status}")

@@ -19,6 +19,7 @@ from gateway.core.clock import Clock
 from gateway.core.errors import describe, describe_query
 from gateway.core.logs import GATEWAY
 from gateway.polling.poller import Observation, Polling
+from gateway.task_ids.links import fresh_result
 from gateway.task_ids.locator import Place
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.tasks import Phase, Result, TaskState
@@ -115,23 +116,11 @@ class Keeper:
             prompt=self._prompts.get((place.provider.name, place.upstream_id)),
         )
 
-    def renewal(self, place: Place, since: float | None = None) -> Renew:
-        """Asks the upstream for the result with fresh links; None where it knows the task no longer. It raises what
-        keeps the upstream from telling. What was seen `since` a moment is fresh, by default when it is asked."""
+    def renewal(self, place: Place) -> Renew:
+        """Gives the result with fresh links when it is called: see `fresh_result`."""
 
         async def renew() -> Result | None:
-            earliest = since if since is not None else self._clock.now()
-            observed = await self._observe(place, ask=True)
-            if isinstance(observed, ProviderError):
-                if observed.kind is ErrorKind.TASK_NOT_FOUND:
-                    return None
-                raise observed
-            # What is known from before has the old links.
-            if observed.trouble is not None:
-                raise observed.trouble
-            if observed.seen_at < earliest:
-                raise ProviderError(ErrorKind.RATE_LIMITED, detail="the upstream is asked for a fresh link later")
-            return observed.state.result
+            return await fresh_result(self._polling, place, self._clock.now())
 
         return renew
 
@@ -213,8 +202,7 @@ class Keeper:
             if observed.trouble is not None:
                 return Kept(Outcome.FAILED, describe_query(observed.trouble, "en"))
             return Kept("unfinished")
-        renew = self.renewal(place, since=observed.seen_at)
-        report = await self.archive.copy(self.facts(place, state), place.account, state.result, renew)
+        report = await self.archive.copy(self.facts(place, state), place.account, state.result, self.renewal(place))
         path = report.archived.video.path if report.archived else ""
         return Kept(report.outcome, report.cause, report.bytes, path)
 

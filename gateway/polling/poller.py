@@ -154,11 +154,13 @@ class Polling:
         *,
         submitted_at: Mapping[str, float | None],
         ask: bool = False,
+        patient: bool = False,
     ) -> dict[str, Observation | ProviderError]:
         """The state of each id of `cards`, in as few queries as possible for those that are not fresh.
 
         `cards` gives the model of an id where it is known, for the estimate. `submitted_at` gives the time of its
-        submit. `ask` asks for all of them, however fresh. An id maps to TASK_NOT_FOUND when the upstream does not
+        submit. `ask` asks for all of them, however fresh; `patient` waits for the turn of each, where else what is
+        known has to do until then. An id maps to TASK_NOT_FOUND when the upstream does not
         know it, and to INVALID_CREDENTIAL when it refuses the account.
         """
         found: dict[str, Observation | ProviderError] = {}
@@ -168,7 +170,7 @@ class Polling:
             known = None if ask else self.fresh(account, id, now)
             if known is None:
                 last = self._known.get((account.key, id))
-                patiently = last is None or not last.told
+                patiently = patient or last is None or not last.told
                 answer = self._desk(provider, account).want(id, newly=ask, patiently=patiently)
                 if answer is not None:
                     asked[id] = answer

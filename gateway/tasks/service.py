@@ -14,10 +14,11 @@ from gateway.archive.store import StoreError
 from gateway.archive.task_archiver import Keeper, Kept
 from gateway.core import metrics
 from gateway.core.clock import Clock
-from gateway.core.errors import GatewayError, clean, from_provider, invalid
+from gateway.core.errors import GatewayError, as_passing, clean, from_provider, invalid
 from gateway.core.messages import ERRORS
 from gateway.media.intake import MediaIntake
 from gateway.polling.poller import Observation, Polling
+from gateway.task_ids.links import fresh_result
 from gateway.task_ids.locator import Place, Places, Unplaced
 from gateway.tasks.listing import Listed, Listing
 from gateway.tasks.model_catalog import Catalog
@@ -28,7 +29,7 @@ from providers.contract.errors import ErrorKind, FieldProblem, FieldReason, Prov
 from providers.contract.models import ModelCard
 from providers.contract.provider import CanCancel, Provider
 from providers.contract.requests import Submission, VideoRequest
-from providers.contract.tasks import Phase, TaskState
+from providers.contract.tasks import Phase, Result, TaskState
 from providers.progress import estimate
 from providers.registry import Registry
 from providers.sizes import asked_seconds, asked_size, parse_size
@@ -301,6 +302,19 @@ class Tasks:
                 seen = Observation(told.state, 100, self._clock.now())
                 return replace(self._task(told.place, seen), archived=True, recalled=True)
         return None
+
+    async def fresh_result(self, caller: Caller, id: str) -> Result | None:
+        """The result of a task with fresh links; None where the upstream has none any more.
+
+        Raises GatewayError: 502 where it cannot be asked just now, 401 where it refuses the credential.
+        """
+        place = await self._places.find_one(caller, id)
+        if place is None:
+            return None
+        try:
+            return await fresh_result(self._polling, place, self._clock.now())
+        except ProviderError as error:
+            raise from_provider(as_passing(error)) from error
 
     async def open_archived(
         self, caller: Caller, id: str, variant: Variant, *, range: str = "", if_range: str = "", head: bool = False

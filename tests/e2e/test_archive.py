@@ -26,8 +26,8 @@ from providers.sandbox.files import CLIPS
 from providers.sandbox.server import SandboxServer
 from tests.archives import ArchivePlace, new_place
 from tests.e2e.conftest import UPSTREAM, HastyClock, bearer, follow, settings_for
-from tests.e2e.test_fast_polls import same
 from tests.e2e.test_openai_videos import error_code, finish
+from tests.e2e.test_poll_shortcut import same
 
 CLIP, COVER = (CLIPS / "best.mp4").read_bytes(), (CLIPS / "cover.jpg").read_bytes()
 JIMENG, WAN, WAN_OF_REFERENCES = "jimeng-video-3.0-fast", "wan2.6-t2v", "wan3.0-video"

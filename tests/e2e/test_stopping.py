@@ -78,3 +78,22 @@ def test_a_task_that_is_waited_for_is_named(upstream: SandboxServer, client: htt
     assert answer.status_code == 202, answer.text
     id = answer.json()["task_id"]
     assert client.get(f"/v1/videos/tasks/{id}", headers=bearer(session)).status_code == 200
+
+
+@pytest.mark.parametrize("headers", [{}, {"Origin": "https://page.example"}], ids=["program", "page"])
+@pytest.mark.parametrize("path", ["/v1/videos/tasks/{id}", "/v1/videos/{id}"])
+def test_a_poll_is_told_to_come_back(
+    upstream: SandboxServer, client: httpx.Client, session: str, path: str, headers: dict[str, str]
+) -> None:
+    body = {"model": JIMENG, "prompt": "x #poll-hang"}
+    id = client.post("/v1/videos", json=body, headers=bearer(session)).json()["id"]
+    # The upstream shows a task a little later.
+    time.sleep(0.25)
+    before = upstream.sandbox.calls("jimeng", credential=session)
+
+    def ask(url: str) -> httpx.Response:
+        return httpx.get(f"{url}{path.format(id=id)}", headers=bearer(session) | headers, timeout=20)
+
+    answer = while_it_stops(upstream, lambda: upstream.sandbox.calls("jimeng", credential=session) > before, ask)
+    assert (answer.status_code, answer.headers["x-should-retry"]) == (502, "true"), answer.text
+    assert answer.json()["error"]["code"] == "upstream_unavailable"

@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -10,14 +9,15 @@ from starlette.responses import Response
 
 from gateway.accounts.callers import Caller
 from gateway.api.context import caller, insists, json_answer, language, note, parts, poll_headers, submit_once
+from gateway.api.poll_endpoint import cancel_task
+from gateway.api.renderers.task import render_task
 from gateway.api.schemas.body_parser import read_object
 from gateway.api.schemas.requests import parse_generation
-from gateway.core.errors import describe, describe_query, refused
-from gateway.core.messages import Language, describe_state
+from gateway.core.errors import refused
 from gateway.tasks.idempotency import fingerprint_of
-from gateway.tasks.view import Submitted, Task
+from gateway.tasks.view import Submitted
 from providers.contract.requests import VideoRequest
-from providers.contract.tasks import Phase, Result
+from providers.contract.tasks import Phase
 
 MAX_IDS = 100
 
@@ -37,7 +37,7 @@ async def submit(request: Request) -> Response:
     except asyncio.CancelledError:
         # The process ends, the task goes on.
         return _accepted(submitted, 202)
-    answer = render(task, language(request))
+    answer = render_task(task, language(request))
     if task.state.result:
         answer["data"] = [{"url": task.state.result.url}]
     headers = poll_headers(task) | {"preference-applied": f"wait={seconds:g}"}
@@ -72,12 +72,6 @@ async def _submit(request: Request, who: Caller) -> tuple[Submitted, bool]:
         return await submit_once(request, who, fingerprint_of("video", wish), wished), bool(body.wait_completion)
 
 
-async def status(request: Request) -> Response:
-    """GET /v1/videos/tasks/{id}"""
-    task = await parts(request).tasks.status(caller(request), request.path_params["id"], ask=insists(request))
-    return json_answer(render(task, language(request)), headers=poll_headers(task))
-
-
 async def statuses(request: Request) -> Response:
     """GET /v1/videos/tasks?ids=a,b,c, or ?status=unfinished"""
     who = caller(request)
@@ -92,7 +86,7 @@ async def statuses(request: Request) -> Response:
     found = await parts(request).tasks.statuses(who, ids, ask=insists(request))
     spoken = language(request)
     data = [
-        render(task, spoken) if task is not None else {"task_id": id, "status": "not_found"}
+        render_task(task, spoken) if task is not None else {"task_id": id, "status": "not_found"}
         for id, task in found.items()
     ]
     running = [task for task in found.values() if task is not None and task.poll_after_ms is not None]
@@ -104,55 +98,14 @@ async def _unfinished(request: Request, who: Caller) -> Response:
     """The recent tasks of the caller's accounts that have not ended, as the upstreams list them now."""
     recent, _ = await parts(request).tasks.list(who, limit=MAX_IDS, native=True)
     spoken = language(request)
-    data = [render(task, spoken) for task in recent if not task.state.phase.ended]
+    data = [render_task(task, spoken) for task in recent if not task.state.phase.ended]
     return json_answer({"object": "list", "data": data}, headers={"cache-control": "no-store"})
 
 
 async def cancel(request: Request) -> Response:
     """POST /v1/videos/tasks/{id}/cancel"""
-    task = await parts(request).tasks.cancel(caller(request), request.path_params["id"])
-    return json_answer(render(task, language(request)), headers=poll_headers(task))
-
-
-def render(task: Task, spoken: Language) -> dict[str, Any]:
-    """The status object, its fields in the order of the contract, absent ones left out."""
-    state = task.state
-    fields: dict[str, Any] = {"task_id": task.id, "status": state.phase.status}
-    if state.phase is not Phase.FAILED:
-        fields["progress"] = task.progress
-    if not state.phase.ended:
-        fields["message"] = describe_state(state, spoken)
-    if state.queue:
-        queue = state.queue
-        fields["queue"] = _present(position=queue.position, length=queue.length, eta_seconds=queue.eta_seconds)
-    if state.result:
-        fields["result"] = _render_result(state.result)
-    if task.archived:
-        fields["archived"] = True
-    if state.error:
-        fields["error"] = describe(state.error, spoken)
-        if state.error.code:
-            fields["error_code"] = state.error.code
-    if task.stale:
-        fields["stale"] = True
-    if task.trouble:
-        fields.setdefault("error", describe_query(task.trouble, spoken))
-    return fields | _present(created=task.created, model=task.model, provider=task.provider)
-
-
-def _render_result(result: Result) -> dict[str, Any]:
-    return _present(
-        url=result.url,
-        cover_url=result.cover_url,
-        expires_at=result.expires_at,
-        width=result.width,
-        height=result.height,
-        duration=result.duration,
-    )
-
-
-def _present(**fields: Any) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if value is not None}
+    task = await cancel_task(request)
+    return json_answer(render_task(task, language(request)), headers=poll_headers(task))
 
 
 def _seconds_to_wait(request: Request, wait_completion: bool, longest: float) -> float | None:

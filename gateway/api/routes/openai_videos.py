@@ -1,6 +1,5 @@
 """The OpenAI Videos API, as its client libraries speak it: ids are sealed, and nothing is stored."""
 
-import math
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -8,25 +7,23 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.accounts.callers import Caller
-from gateway.api.context import caller, insists, json_answer, language, note, parts, poll_headers, submit_once
-from gateway.api.file_responses import archived_content, not_satisfiable, stream_content
+from gateway.api.context import caller, json_answer, language, note, parts, submit_once
+from gateway.api.file_responses import archived_content, range_not_satisfiable, stream_content
+from gateway.api.poll_endpoint import cancel_task
+from gateway.api.renderers.video import render_video, video_object
 from gateway.api.schemas.body_parser import read_object
 from gateway.api.schemas.requests import parse_generation, parse_reuse
-from gateway.archive.archive import UnsatisfiableRangeError
-from gateway.core.errors import CODES, GatewayError, describe, invalid, refused
-from gateway.core.messages import ERRORS, Language
+from gateway.core.byte_ranges import UnsatisfiableRangeError
+from gateway.core.errors import GatewayError, invalid, refused
+from gateway.core.messages import ERRORS
 from gateway.tasks.derived import Derivation, edit_request, extension_request, finished, remix_request
 from gateway.tasks.idempotency import fingerprint_of
 from gateway.tasks.service import Tasks
-from gateway.tasks.view import Task
-from providers.contract.errors import FieldProblem, FieldReason, ProviderError
+from providers.contract.errors import FieldProblem, FieldReason
 from providers.contract.requests import VideoRequest
-from providers.contract.tasks import Phase, Result
+from providers.contract.tasks import Result
 
 DEFAULT_LIMIT, MAX_LIMIT = 20, 100
-
-_STATUS = {"pending": "queued", "processing": "in_progress", "completed": "completed", "failed": "failed"}
-_LINK_SECONDS = 24 * 3600
 
 
 async def create(request: Request) -> Response:
@@ -40,12 +37,6 @@ async def create(request: Request) -> Response:
             return wish
 
         return await _submit(request, who, ("video", wish), wished, prompt=body.prompt)
-
-
-async def retrieve(request: Request) -> Response:
-    """GET /v1/videos/{id}"""
-    task = await parts(request).tasks.status(caller(request), request.path_params["id"], ask=insists(request))
-    return json_answer(render(task, language(request)), headers=poll_headers(task))
 
 
 async def list_videos(request: Request) -> Response:
@@ -64,7 +55,7 @@ async def list_videos(request: Request) -> Response:
         who, limit=int(limit), after=query.get("after") or None, ascending=order == "asc"
     )
     spoken = language(request)
-    data = [render(task, spoken) for task in page]
+    data = [render_video(task, spoken) for task in page]
     return json_answer(
         {
             "object": "list",
@@ -78,9 +69,8 @@ async def list_videos(request: Request) -> Response:
 
 async def delete(request: Request) -> Response:
     """DELETE /v1/videos/{id}: cancels a task that still can be cancelled; else 409."""
-    id = request.path_params["id"]
-    await parts(request).tasks.cancel(caller(request), id)
-    return json_answer({"id": id, "object": "video.deleted", "deleted": True})
+    await cancel_task(request)
+    return json_answer({"id": request.path_params["id"], "object": "video.deleted", "deleted": True})
 
 
 async def content(request: Request) -> Response:
@@ -105,7 +95,7 @@ async def content(request: Request) -> Response:
             head=request.method == "HEAD",
         )
     except UnsatisfiableRangeError as error:
-        return await not_satisfiable(request, error.size)
+        return range_not_satisfiable(request, error.size)
     if opened is not None:
         return await archived_content(request, opened, filename=filename, media_type=media_type)
     if link is None:
@@ -116,8 +106,7 @@ async def content(request: Request) -> Response:
 
     async def renew() -> str | None:
         """The same link, signed anew."""
-        again = await tasks.status(who, id, ask=True)
-        return _link(again.state.result, variant) if again.state.result else None
+        return _link(await tasks.fresh_result(who, id), variant)
 
     return await stream_content(
         parts(request).http,
@@ -184,63 +173,11 @@ async def _submit(
     submitted = await submit_once(request, who, fingerprint_of(*asked), wished, nearest=True)
     id = submitted.sealed_id
     note(request, submitted.mark(id))
-    video = _video(id, submitted.created, submitted.model, "queued", 0, submitted.seconds, submitted.size)
+    video = video_object(id, submitted.created, submitted.model, "queued", 0, submitted.seconds, submitted.size)
     video["prompt"] = prompt
     if remixed_from:
         video["remixed_from_video_id"] = remixed_from
     return json_answer(video | {"provider": submitted.provider}, headers={"location": f"/v1/videos/{id}"})
-
-
-def render(task: Task, spoken: Language) -> dict[str, Any]:
-    """A video object: only the four statuses, whole numbers, `seconds` as text."""
-    state = task.state
-    size, seconds = task.size, task.seconds
-    if state.result:
-        result = state.result
-        size = f"{result.width}x{result.height}" if result.width and result.height else size
-        seconds = seconds or round(result.duration or 0)
-    status = _STATUS[state.phase.status]
-    video = _video(task.id, task.created or 0, task.model or "", status, task.progress, seconds, size)
-    if state.phase.ended and state.ended_at:
-        video["completed_at"] = int(state.ended_at)
-    if state.phase is Phase.COMPLETED and state.result:
-        video["expires_at"] = None if task.archived else _expiry(state.result, state.ended_at)
-        video["url"] = state.result.url
-    if state.error:
-        video["error"] = _error(state.error, spoken)
-    if task.archived:
-        video["archived"] = True
-    if task.stale:
-        video["stale"] = True
-    return video | {"provider": task.provider}
-
-
-def _video(id: str, created: int, model: str, status: str, progress: int, seconds: int, size: str) -> dict[str, Any]:
-    return {
-        "id": id,
-        "object": "video",
-        "created_at": created,
-        "model": model,
-        "status": status,
-        "progress": progress,
-        "seconds": str(seconds),
-        "size": size,
-        "completed_at": None,
-        "expires_at": None,
-        "remixed_from_video_id": None,
-        "error": None,
-    }
-
-
-def _error(error: ProviderError, spoken: Language) -> dict[str, Any]:
-    answer = {"code": CODES[error.kind], "message": describe(error, spoken)}
-    return answer | {"upstream_code": error.code} if error.code else answer
-
-
-def _expiry(result: Result, ended_at: float | None) -> int | None:
-    if result.expires_at:
-        return result.expires_at
-    return math.floor(ended_at) + _LINK_SECONDS if ended_at else None
 
 
 def _link(result: Result | None, variant: str) -> str | None:

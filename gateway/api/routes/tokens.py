@@ -15,6 +15,7 @@ from gateway.accounts.callers import Caller
 from gateway.accounts.checks import Received
 from gateway.api.admin_auth import shows_admin_key
 from gateway.api.context import caller, insists, json_answer, language, parts
+from gateway.api.renderers.account import render_points
 from gateway.api.schemas.body_parser import read_object
 from gateway.core.errors import GatewayError, refused
 from providers.contract.accounts import Account, Credits
@@ -47,7 +48,7 @@ async def points(request: Request) -> Response:
         return await care.credits(account, insist=insist)
 
     answers = await care.each(accounts, read)
-    return json_answer(_rows(request, accounts, answers, lambda left: {"points": _points(left)}))
+    return json_answer(_rows(request, accounts, answers, lambda left: {"points": render_points(left)}))
 
 
 async def receive(request: Request) -> Response:
@@ -58,7 +59,7 @@ async def receive(request: Request) -> Response:
 
     def tell(received: Received) -> dict[str, Any]:
         told = {"success": True, "received": received.received}
-        return told | (_points(received.credits) if received.credits else {})
+        return told | (render_points(received.credits) if received.credits else {})
 
     return json_answer(_rows(request, accounts, answers, tell, {"success": False}))
 
@@ -108,13 +109,3 @@ def _rows(
             row |= tell(answer)
         rows.append(row)
     return rows
-
-
-def _points(credits: Credits) -> dict[str, int]:
-    """The names that existing clients read."""
-    return {
-        "giftCredit": credits.gift,
-        "purchaseCredit": credits.purchase,
-        "vipCredit": credits.vip,
-        "totalCredit": credits.total,
-    }

@@ -17,12 +17,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from gateway.api.error_responses import refuse
+from gateway.api.error_responses import handle_gateway_error
 from gateway.api.file_responses import MAX_NAME, safe_name, stream_content
 from gateway.api.middleware import BodyLimit, Failures, RequestContext
 from gateway.cli.server.background import BackgroundServer
 from gateway.core.errors import GatewayError
 from gateway.core.settings import Settings
+from gateway.task_ids.links import EXPIRED_STATUSES
 from providers.sandbox.files import CLIPS, Files
 from providers.sandbox.settings import SandboxSettings
 from providers.transport.client import HttpClient
@@ -161,10 +162,10 @@ def started() -> Iterator[Gateway]:
         routes=[Route("/content", content, methods=["GET"])],
         middleware=[
             Middleware(RequestContext),
-            Middleware(Failures, default_language="en"),
+            Middleware(Failures),
             Middleware(BodyLimit, limit=1000, upload_limit=1000),
         ],
-        exception_handlers={GatewayError: refuse},
+        exception_handlers={GatewayError: handle_gateway_error},
         lifespan=lifespan,
     )
     app.state.parts = SimpleNamespace(settings=Settings.model_construct(language="en"))
@@ -264,6 +265,12 @@ class TestAnExpiredLink:
         answer = await gateway.ask(store("best.mp4", "link-expired"), fresh, method=method)
         assert (answer.status_code, answer.headers["content-length"]) == (200, str(len(VIDEO)))
         assert gateway.renewals == [fresh]
+
+    @pytest.mark.parametrize("status", sorted(EXPIRED_STATUSES))
+    async def test_is_told_by_each_status_that_means_it(self, gateway: Gateway, store: Link, status: int) -> None:
+        async with running(says(http(f"{status} No", b"<Error/>"))) as host:
+            assert (await gateway.ask(host.url, store())).status_code == 200
+        assert len(gateway.renewals) == 1
 
     async def test_is_renewed_with_the_range_of_the_client(self, gateway: Gateway, store: Link) -> None:
         answer = await gateway.ask(store("best.mp4", "link-404"), store(), headers={"Range": "bytes=5-6"})

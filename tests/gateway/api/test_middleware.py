@@ -1,14 +1,22 @@
 """What is around every request, where the request is ended from outside."""
 
 import asyncio
+from types import SimpleNamespace
 
 import orjson
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from gateway.api.middleware import Failures
+from gateway.core.settings import Settings
 
-SCOPE = {"type": "http", "headers": [(b"accept-language", b"en")], "gateway.request_id": "req_1"}
+SERVICES = SimpleNamespace(settings=Settings.model_construct(language="zh"))
+SCOPE = {
+    "type": "http",
+    "app": SimpleNamespace(state=SimpleNamespace(parts=SERVICES)),
+    "headers": [(b"accept-language", b"en")],
+    "gateway.request_id": "req_1",
+}
 
 
 async def run(*, begun: bool) -> list[Message]:
@@ -26,7 +34,7 @@ async def run(*, begun: bool) -> list[Message]:
     async def send(message: Message) -> None:
         sent.append(message)
 
-    request = asyncio.create_task(Failures(app, "zh")(dict(SCOPE), receive, send))
+    request = asyncio.create_task(Failures(app)(dict(SCOPE), receive, send))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     request.cancel()

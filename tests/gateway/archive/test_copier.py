@@ -14,6 +14,7 @@ from gateway.archive import copier
 from gateway.archive.copier import Outcome, Report, copy_task, is_whole, look_up
 from gateway.archive.records import Facts
 from gateway.archive.store import ArchiveStore, StoreError
+from gateway.task_ids.links import EXPIRED_STATUSES
 from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.tasks import Result
@@ -240,7 +241,7 @@ async def test_the_accounts_secrets_are_in_no_cause(place: ArchivePlace) -> None
 # --- links ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("status", [401, 403, 404, 410])
+@pytest.mark.parametrize("status", sorted(EXPIRED_STATUSES))
 async def test_a_refused_link_is_renewed_once(place: ArchivePlace, host: FileHost, status: int) -> None:
     fresh = Result(host.give("fresh", VIDEO), cover_url=host.give("cover", JPEG), width=640)
     old = Result(host.give("old", b"", status=status), cover_url=host.url("old-cover"))

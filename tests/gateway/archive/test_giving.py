@@ -3,15 +3,10 @@
 from collections.abc import AsyncGenerator
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from gateway.archive.archive import (
-    UnsatisfiableRangeError,
-    _part,
-)
 from gateway.archive.copier import Outcome
 from gateway.archive.store import StoreError, Stream
+from gateway.core.byte_ranges import UnsatisfiableRangeError
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.tasks import Result
 from tests.archives import (
@@ -67,15 +62,6 @@ async def test_a_range_outside_of_the_file_is_refused(house: House, header: str)
     with pytest.raises(UnsatisfiableRangeError) as caught:
         await house.archive.open(archived, range=header)
     assert caught.value.size == len(VIDEO)
-
-
-@given(st.text() | st.from_regex(r"bytes=\d{0,21}-\d{0,21}"), st.integers(1, 2**62))
-def test_any_header_is_a_part_that_is_there_or_the_whole(header: str, size: int) -> None:
-    try:
-        part = _part(header, size)
-    except UnsatisfiableRangeError:
-        return
-    assert part is None or 0 <= part[0] < part[1] <= size
 
 
 async def test_a_range_of_another_file_is_the_whole(house: House) -> None:

@@ -1,11 +1,13 @@
 """What is seen finished is kept, with a fresh link where the one at hand is too old."""
 
+import asyncio
 import json
 import logging
 
 import pytest
 
 from gateway.archive.copier import Outcome
+from gateway.polling.batcher import DEADLINE_SECONDS
 from providers.contract.errors import ErrorKind
 from providers.contract.tasks import Phase, TaskState
 from tests.archives import until
@@ -136,12 +138,17 @@ async def test_a_link_from_memory_is_no_fresh_one(kit: Kit) -> None:
     assert kit.house.reports[0].outcome is Outcome.EXPIRED
 
     later = kit.again()
-    later.keeper._polling.per_second["scripted"] = 1.0
+    later.keeper._polling.per_second["scripted"] = 0.01
     async with later.house.background:
         await later.status()
         later.clock.lag(1.0)
         later.keeper._polling.spend(later.provider, ONE, 1000)
-        kept = await later.keeper.archive.copy(
-            later.keeper.facts(later.spot(), state), ONE, state.result, later.keeper.renewal(later.spot())
+        copying = asyncio.create_task(
+            later.keeper.archive.copy(
+                later.keeper.facts(later.spot(), state), ONE, state.result, later.keeper.renewal(later.spot())
+            )
         )
+        await until(lambda: later.keeper._polling.round_seconds(later.provider, ONE) > 0)
+        later.clock.move(DEADLINE_SECONDS)
+        kept = await copying
     assert kept.outcome is Outcome.FAILED

@@ -5,7 +5,7 @@ import json
 import orjson
 import pytest
 
-from gateway.api.routes.models import describe_model
+from gateway.api.renderers.model import render_model
 from gateway.api.schemas.responses import ModelObject
 from providers.contract.models import ModelCard
 from providers.dashscope.models import MODELS as DASHSCOPE
@@ -16,36 +16,36 @@ CARDS = {card.name: card for card in DASHSCOPE}
 
 @pytest.mark.parametrize("card", [*DASHSCOPE, *JIMENG], ids=lambda card: card.name)
 def test_every_model_is_described_as_the_document_says(card: ModelCard) -> None:
-    described = json.loads(orjson.dumps(describe_model(card.name, card)))
+    described = json.loads(orjson.dumps(render_model(card.name, card)))
     assert ModelObject.model_validate(described).id == card.name
     assert described.keys() <= ModelObject.model_fields.keys()
 
 
 def test_a_model_that_reads_addresses_only() -> None:
-    assert describe_model("m", CARDS["kling/kling-v3-video-generation"])["takes_files"] is False
-    assert describe_model("m", CARDS["wan2.7-i2v"])["takes_files"] is True
+    assert render_model("m", CARDS["kling/kling-v3-video-generation"])["takes_files"] is False
+    assert render_model("m", CARDS["wan2.7-i2v"])["takes_files"] is True
 
 
 def test_lengths_of_texts() -> None:
-    horse = describe_model("m", CARDS["happyhorse-1.1-t2v"])
+    horse = render_model("m", CARDS["happyhorse-1.1-t2v"])
     assert (horse["max_prompt"], horse["han_weight"]) == (5000, 2)
-    wan = describe_model("m", CARDS["wan2.7-t2v"])
+    wan = render_model("m", CARDS["wan2.7-t2v"])
     assert (wan["max_prompt"], wan["max_negative_prompt"]) == (5000, 500)
     assert "han_weight" not in wan
 
 
 def test_what_inputs_and_resolutions_change() -> None:
-    omni = describe_model("m", CARDS["kling/kling-v3-omni-video-generation"])
+    omni = render_model("m", CARDS["kling/kling-v3-omni-video-generation"])
     assert omni["input_counts"]["reference_image"] == 7
     assert omni["input_counts_with"]["reference_video"] == {"reference_image": 4}
     assert omni["durations_with"] == {"reference_video": tuple(range(3, 11)), "video": ()}
     assert omni["ratio_from"] == ["first_frame", "video"]
     assert omni["silent_with"] == ["reference_video", "video"]
-    assert describe_model("m", CARDS["pixverse/pixverse-v5.6-t2v"])["durations_at"] == {"1080p": (5, 8)}
-    assert describe_model("m", CARDS["wan2.6-r2v"])["max_inputs"] == 5
-    assert describe_model("m", CARDS["wan2.7-r2v"])["max_references"] == 5
+    assert render_model("m", CARDS["pixverse/pixverse-v5.6-t2v"])["durations_at"] == {"1080p": (5, 8)}
+    assert render_model("m", CARDS["wan2.6-r2v"])["max_inputs"] == 5
+    assert render_model("m", CARDS["wan2.7-r2v"])["max_references"] == 5
 
 
 def test_rules_that_change_nothing_are_left_out() -> None:
-    described = describe_model("m", CARDS["wan2.6-t2v"])
+    described = render_model("m", CARDS["wan2.6-t2v"])
     assert not described.keys() & {"durations_with", "durations_at", "ratio_from", "silent_with", "max_inputs"}

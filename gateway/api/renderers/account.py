@@ -1,0 +1,77 @@
+"""A managed account on the operator's surface, and credits on both surfaces that show them."""
+
+import math
+from typing import Any
+
+from gateway.accounts.health import AccountState
+from gateway.accounts.pool import ManagedAccount, Seat, Standing
+from gateway.core.errors import describe
+from gateway.core.messages import ERRORS, Language, say
+from providers.contract.accounts import Credits
+
+
+def render_account(
+    managed: ManagedAccount, record: Seat, status: Standing, now: float, language: Language
+) -> dict[str, Any]:
+    """An account without anything secret; `now` and all times are in unix seconds.
+
+    `record` is what the pool knows of the account, `status` how the account stands for the next submit.
+    """
+    account = managed.account
+    fields: dict[str, Any] = {
+        "name": account.label,
+        "tag": account.tag,
+        "provider": account.provider,
+        "region": account.region or None,
+        "proxy": account.proxy is not None,
+        "weight": managed.weight,
+        "max_running": managed.max_running,
+        "state": status.state.value,
+        "reason": _reason(managed, status, language),
+        "rests_until": _paused_until(status, now),
+        "closed_models": {model: math.ceil(pause.until) for model, pause in record.health.closed_models(now).items()},
+        "running": record.busy,
+        "submitted": record.submitted,
+        "failed": record.failed,
+        "last_error": None,
+        "credits": None,
+    }
+    if record.last_error is not None:
+        error = record.last_error.error
+        fields["last_error"] = {
+            "code": error.code or None,
+            "message": describe(error, language),
+            "at": int(record.last_error.at),
+        }
+    if record.credits is not None:
+        fields["credits"] = render_credits(record.credits.credits) | {"seen_at": int(record.credits.at)}
+    return fields
+
+
+def render_credits(credits: Credits) -> dict[str, int]:
+    """What is left on an account, on the operator's surface."""
+    return {"total": credits.total, "gift": credits.gift, "purchase": credits.purchase, "vip": credits.vip}
+
+
+def render_points(credits: Credits) -> dict[str, int]:
+    """What is left on an account, under the names that existing Jimeng clients read."""
+    return {
+        "giftCredit": credits.gift,
+        "purchaseCredit": credits.purchase,
+        "vipCredit": credits.vip,
+        "totalCredit": credits.total,
+    }
+
+
+def _reason(managed: ManagedAccount, status: Standing, language: Language) -> str | None:
+    if status.error is not None:
+        return describe(status.error, language)
+    if status.state is AccountState.PAUSED:
+        return say(ERRORS["paused_by_operator" if managed.weight else "without_weight"], language)
+    return say(ERRORS["as_many_as_may"], language) if status.state is AccountState.FULL else None
+
+
+def _paused_until(status: Standing, now: float) -> int | None:
+    """When a pause ends; a refused login that may be checked again has no such time."""
+    ahead = status.error is not None and status.until is not None and status.until > now
+    return math.ceil(status.until) if ahead and status.until is not None else None

@@ -1,0 +1,54 @@
+"""The Range header of HTTP (RFC 9110, 14.1.2): read once, for files of an upstream and of the archive."""
+
+import re
+from dataclasses import dataclass
+
+_UNIT = "bytes="
+_RANGE = re.compile(r"[ \t]*(\d{0,19})[ \t]*-[ \t]*(\d{0,19})[ \t]*", re.ASCII)
+_MAX_LENGTH = 256
+"""Characters that are read behind the unit. A client that asks for more gets the whole file."""
+
+
+class UnsatisfiableRangeError(Exception):
+    """A range lies outside of the file, whose size is `size` bytes."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(size)
+        self.size = size
+
+
+@dataclass(frozen=True, slots=True)
+class ByteRange:
+    """The bytes from `first` to `last`, both included. Without `last` up to the end; without `first` the `last` bytes
+    of the file."""
+
+    first: int | None
+    last: int | None
+
+    def within(self, size: int) -> tuple[int, int]:
+        """The first byte, and the one behind the last, in a file of `size` bytes. Raises UnsatisfiableRangeError."""
+        first, last = self.first, self.last
+        if first is None:
+            if not last or not size:
+                raise UnsatisfiableRangeError(size)
+            return max(0, size - last), size
+        if first >= size:
+            raise UnsatisfiableRangeError(size)
+        return first, size if last is None else min(last + 1, size)
+
+
+def parse_range(header: str) -> tuple[ByteRange, ...]:
+    """The ranges of a Range header; empty where it cannot be read: HTTP wants such a header ignored."""
+    header = header.strip()
+    if len(header) > len(_UNIT) + _MAX_LENGTH or not header.lower().startswith(_UNIT):
+        return ()
+    ranges = []
+    for part in header[len(_UNIT) :].split(","):
+        match = _RANGE.fullmatch(part)
+        if match is None or match.group(1, 2) == ("", ""):
+            return ()
+        first, last = (int(text) if text else None for text in match.group(1, 2))
+        if first is not None and last is not None and last < first:
+            return ()
+        ranges.append(ByteRange(first, last))
+    return tuple(ranges)

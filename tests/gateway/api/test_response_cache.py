@@ -1,0 +1,34 @@
+"""The short cache of poll responses."""
+
+from gateway.api.response_cache import CACHED_SECONDS, MAX_RESPONSES, PollResponse, ResponseCache
+from tests.clock import TestClock
+
+RESPONSE = PollResponse([(b"age", b"0")], b"{}", "someone")
+
+
+def test_a_response_is_given_for_as_long_as_it_may() -> None:
+    clock = TestClock()
+    cache = ResponseCache(clock.now)
+    cache.put("long", RESPONSE, 60.0, cache.generation)
+    cache.put("short", RESPONSE, 0.1, cache.generation)
+    assert cache.get("long") is cache.get("short") is RESPONSE
+    clock.move(0.11)
+    assert (cache.get("long"), cache.get("short")) == (RESPONSE, None)
+    clock.move(CACHED_SECONDS)
+    assert cache.get("long") is None
+
+
+def test_what_was_begun_before_a_clear_is_not_cached() -> None:
+    cache = ResponseCache()
+    generation = cache.generation
+    cache.put("one", RESPONSE, 1.0, generation)
+    cache.clear()
+    cache.put("two", RESPONSE, 1.0, generation)
+    assert (cache.get("one"), cache.get("two")) == (None, None)
+
+
+def test_it_holds_a_limited_number() -> None:
+    cache = ResponseCache()
+    for number in range(MAX_RESPONSES + 1):
+        cache.put(number, RESPONSE, 1.0, cache.generation)
+    assert (cache.get(0), cache.get(MAX_RESPONSES)) == (None, RESPONSE)

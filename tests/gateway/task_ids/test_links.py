@@ -1,0 +1,95 @@
+"""What counts as a fresh result link."""
+
+import asyncio
+
+import pytest
+
+from gateway.core.background_tasks import Background
+from gateway.polling.batcher import DEADLINE_SECONDS
+from gateway.polling.poller import Polling
+from gateway.task_ids.links import fresh_result
+from gateway.task_ids.locator import Place
+from providers.contract.accounts import Account
+from providers.contract.errors import ErrorKind, ProviderError
+from providers.contract.tasks import Phase, Result, TaskState
+from tests.clock import TestClock
+from tests.upstream import ScriptedProvider, finished
+
+ID = "scripted-1"
+ACCOUNT = Account("scripted", "s-secret")
+
+
+class Renewals:
+    """Asks for fresh links of one task, over a scripted upstream that has shown it as finished."""
+
+    def __init__(self, per_second: float = 0.0) -> None:
+        self.clock, self.provider = TestClock(), ScriptedProvider()
+        self.provider.states[ID] = finished(ID, "https://host.example/old.mp4")
+        self.polling = Polling(self.clock, 1.0, Background(), per_second={"scripted": per_second})
+        self.place = Place(ID, self.provider, ACCOUNT, ID)
+
+    async def poll(self) -> None:
+        await self.polling.observe(self.provider, ACCOUNT, {ID: None}, submitted_at={})
+
+    async def fresh(self) -> Result | None:
+        return await fresh_result(self.polling, self.place, self.clock.now())
+
+
+async def test_the_upstream_is_asked_however_fresh_the_state_is() -> None:
+    renewals = Renewals()
+    await renewals.poll()
+    renewals.provider.states[ID] = finished(ID, "https://host.example/new.mp4")
+    assert await renewals.fresh() == Result("https://host.example/new.mp4")
+
+
+@pytest.mark.parametrize("state", [None, TaskState(ID, Phase.PROCESSING)], ids=["unknown", "without a result"])
+async def test_there_may_be_none(state: TaskState | None) -> None:
+    renewals = Renewals()
+    await renewals.poll()
+    if state is None:
+        del renewals.provider.states[ID]
+    else:
+        renewals.provider.states[ID] = state
+    assert await renewals.fresh() is None
+
+
+@pytest.mark.parametrize("kind", [ErrorKind.UNREACHABLE, ErrorKind.RATE_LIMITED, ErrorKind.INVALID_CREDENTIAL])
+async def test_when_the_query_fails_the_old_links_are_not_given_again(kind: ErrorKind) -> None:
+    renewals = Renewals()
+    await renewals.poll()
+    renewals.provider.query_trouble = ProviderError(kind)
+    with pytest.raises(ProviderError) as caught:
+        await renewals.fresh()
+    assert caught.value.kind is kind
+
+
+async def test_a_new_task_that_the_upstream_hides_again_has_no_fresh_link() -> None:
+    renewals = Renewals()
+    renewals.polling.submitted(ACCOUNT, ID, renewals.clock.now())
+    await renewals.poll()
+    renewals.clock.move(5)
+    del renewals.provider.states[ID]
+    with pytest.raises(ProviderError):
+        await renewals.fresh()
+
+
+async def test_it_waits_for_its_turn() -> None:
+    renewals = Renewals(per_second=1.0)
+    await renewals.poll()
+    renewals.polling.spend(renewals.provider, ACCOUNT)
+    asked = asyncio.create_task(renewals.fresh())
+    await asyncio.sleep(0.01)
+    assert not asked.done()
+    renewals.clock.move(DEADLINE_SECONDS / 2)
+    assert await asked == Result("https://host.example/old.mp4")
+
+
+async def test_it_waits_no_longer_than_the_deadline() -> None:
+    renewals = Renewals(per_second=0.01)
+    await renewals.poll()
+    asked = asyncio.create_task(renewals.fresh())
+    await asyncio.sleep(0.01)
+    assert not asked.done()
+    renewals.clock.move(DEADLINE_SECONDS)
+    with pytest.raises(ProviderError):
+        await asked

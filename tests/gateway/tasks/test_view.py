@@ -1,0 +1,93 @@
+"""Tasks as they are told: when to come back, and what an observation and an id say together."""
+
+import pytest
+
+from gateway.polling.poller import Observation
+from gateway.task_ids.locator import Place
+from gateway.tasks.view import Submitted, Task, Untold, view_of
+from providers.contract.accounts import Account
+from providers.contract.errors import ErrorKind, ProviderError
+from providers.contract.tasks import Phase, Queue, TaskState
+from tests.upstream import ScriptedProvider
+
+ACCOUNT = Account("scripted", "s-secret", proxy="http://proxy.example")
+
+
+def place(**known: object) -> Place:
+    return Place("public", ScriptedProvider(), ACCOUNT, "upstream", **known)  # type: ignore[arg-type]
+
+
+def observed(state: TaskState, **told: object) -> Observation:
+    return Observation(state, 40, 1000.0, **told)  # type: ignore[arg-type]
+
+
+class TestPollAfter:
+    @pytest.mark.parametrize(
+        ("phase", "milliseconds"),
+        [
+            (Phase.QUEUED, 3000),
+            (Phase.PROCESSING, 3000),
+            (Phase.POST_PROCESSING, 2000),
+            (Phase.FINALIZING, 1000),
+            (Phase.COMPLETED, None),
+            (Phase.FAILED, None),
+        ],
+    )
+    def test_the_phase_decides(self, phase: Phase, milliseconds: int | None) -> None:
+        assert Task("one", "scripted", TaskState("one", phase)).poll_after_ms == milliseconds
+
+    @pytest.mark.parametrize(("eta", "milliseconds"), [(5, 3000), (40, 8000), (600, 15_000)])
+    def test_a_queue_is_polled_five_times_within_limits(self, eta: int, milliseconds: int) -> None:
+        state = TaskState("one", Phase.QUEUED, queue=Queue(1, eta_seconds=eta))
+        assert Task("one", "scripted", state).poll_after_ms == milliseconds
+
+    @pytest.mark.parametrize(("round_seconds", "milliseconds"), [(0.5, 3000), (20.0, 20_000), (600.0, 60_000)])
+    def test_nobody_is_asked_sooner_than_the_account_comes_round(self, round_seconds: float, milliseconds: int) -> None:
+        task = Task("one", "scripted", TaskState("one", Phase.PROCESSING), round_seconds=round_seconds)
+        assert task.poll_after_ms == milliseconds
+
+
+class TestViewOf:
+    def test_what_the_id_says_stands_before_what_was_observed(self) -> None:
+        state = TaskState("upstream", Phase.PROCESSING, created_at=500.0)
+        known = place(model="named", created=400, seconds=5, width=1280, height=720)
+        task = view_of(known, observed(state), "observed", age=1.5, round_seconds=2.0, archived=True)
+        assert (task.id, task.provider, task.state, task.progress) == ("public", "scripted", state, 40)
+        assert (task.model, task.created, task.seconds, task.size) == ("named", 400, 5, "1280x720")
+        assert (task.age, task.round_seconds, task.archived) == (1.5, 2.0, True)
+        assert task.proxy == ACCOUNT.proxy
+
+    def test_what_the_id_does_not_say_is_taken_from_the_observation(self) -> None:
+        task = view_of(place(), observed(TaskState("upstream", Phase.PROCESSING, created_at=500.9)), "observed")
+        assert (task.model, task.created, task.seconds, task.size) == ("observed", 500, 0, "")
+        task = view_of(place(), observed(TaskState("upstream", Phase.PROCESSING), submitted_at=600.0), "")
+        assert (task.model, task.created) == (None, 600)
+
+    @pytest.mark.parametrize(
+        ("trouble", "late", "stale"),
+        [(None, False, False), (None, True, True), (ProviderError(ErrorKind.UNREACHABLE), False, True)],
+        ids=["fresh", "late", "the query failed"],
+    )
+    def test_when_it_is_stale(self, trouble: ProviderError | None, late: bool, stale: bool) -> None:
+        task = view_of(place(), observed(TaskState("upstream", Phase.PROCESSING), trouble=trouble), None, late=late)
+        assert (task.stale, task.trouble) == (stale, trouble)
+
+
+class TestATaskOfWhichNothingIsKnown:
+    @pytest.mark.parametrize("known", [None, place()], ids=["unplaced", "placed"])
+    def test_it_stands_as_processing_and_stale_beside_others(self, known: Place | None) -> None:
+        error = ProviderError(ErrorKind.INVALID_CREDENTIAL)
+        task = Untold("public", "scripted", error, known).task
+        assert (task.id, task.state.phase, task.progress, task.stale) == ("public", Phase.PROCESSING, 0, True)
+        assert task.trouble is error
+
+
+def test_a_log_line_names_the_id_that_the_client_was_told() -> None:
+    submitted = Submitted("native", "video_1", "upstream", "scripted", "rich", "m", 1000)
+    assert submitted.mark("video_1") == {
+        "task": "video_1",
+        "upstream_id": "upstream",
+        "model": "m",
+        "provider": "scripted",
+        "account": "rich",
+    }
