@@ -13,8 +13,8 @@ from gateway.core.clock import Clock
 from gateway.core.errors import as_passing, clean, from_provider
 from providers.contract.accounts import Account
 from providers.contract.errors import Blame, ErrorKind, ProviderError
-from providers.contract.provider import CanFind, CanUpload, Provider
-from providers.contract.requests import Submission, VideoRequest
+from providers.contract.provider import CanFind, Provider
+from providers.contract.requests import Prepared, Submission, VideoRequest
 
 LOOKUP_DELAYS = (1.0, 1.0, 2.0, 3.0)
 """Seconds before each look-up of a submit whose answer was lost: the store of the upstream lags behind the submit."""
@@ -100,17 +100,16 @@ class Submitter:
             request = requests[account]
             with lease:
                 try:
-                    if request.has_files and isinstance(provider, CanUpload):
-                        uploading -= self._clock.now()
-                        try:
-                            await self._upload(provider, request, account)
-                        finally:
-                            uploading += self._clock.now()
+                    uploading -= self._clock.now()
+                    try:
+                        prepared = await _prepare(provider, request, account)
+                    finally:
+                        uploading += self._clock.now()
                     if wanted is not None and request.has_files:
                         await wanted()
                     lease.sending()
                     sending(_facts(account, model))
-                    submission = await self._submit_once(provider, request, account, next(iter(keys(account))))
+                    submission = await self._submit_once(provider, prepared, account, next(iter(keys(account))))
                 except ProviderError as error:
                     self._note(lease, error)
                     sharing = [one for one in accounts if _shares_trouble(one, account, error)]
@@ -201,26 +200,12 @@ class Submitter:
                 return found
         return None
 
-    async def _upload(self, provider: CanUpload, request: VideoRequest, account: Account) -> None:
-        """Hand the inputs over; what got lost on the way is sent once more."""
-        for last in (False, True):
-            began, outcome = time.perf_counter(), "ok"
-            try:
-                await provider.upload(request, account)
-                return
-            except ProviderError as error:
-                outcome = error.kind.value
-                if last or error.kind is not ErrorKind.UPLOAD_FAILED:
-                    raise
-            finally:
-                metrics.observe_call(account.provider, "upload", outcome, time.perf_counter() - began)
-
-    async def _submit_once(self, provider: Provider, request: VideoRequest, account: Account, key: str) -> Submission:
+    async def _submit_once(self, provider: Provider, prepared: Prepared, account: Account, key: str) -> Submission:
         """One submit to one account. A lost answer is looked up; only a submit that the upstream does not know is
         sent again, once, as the same submit, and only while the client is likely to be there still."""
         began = self._clock.now()
         try:
-            return await _submit(provider, request, account, key)
+            return await _submit(provider, prepared, account, key)
         except ProviderError as error:
             if error.kind is not ErrorKind.ANSWER_LOST or not isinstance(provider, CanFind):
                 raise
@@ -231,7 +216,7 @@ class Submitter:
         if self._clock.now() - began > RESEND_WITHIN:
             raise lost
         try:
-            return await _submit(provider, request, account, key)
+            return await _submit(provider, prepared, account, key)
         except ProviderError as error:
             # A refused repeat proves nothing: it may be refused because the first one runs.
             found = await self._look_up(provider, key, account, lost=lost)
@@ -265,10 +250,27 @@ def _facts(account: Account, model: str) -> dict[str, str]:
     return {"model": model, "provider": account.provider, "account": account.label}
 
 
-async def _submit(provider: Provider, request: VideoRequest, account: Account, key: str) -> Submission:
+async def _prepare(provider: Provider, request: VideoRequest, account: Account) -> Prepared:
+    """Prepare a submit; an upload that got lost on its way is sent once more. Calls with files are in the metrics."""
+    if not request.has_files:
+        return await provider.prepare(request, account)
+    for last in (False, True):
+        began, outcome = time.perf_counter(), "ok"
+        try:
+            return await provider.prepare(request, account)
+        except ProviderError as error:
+            outcome = error.kind.value
+            if last or error.kind is not ErrorKind.UPLOAD_FAILED:
+                raise
+        finally:
+            metrics.observe_call(account.provider, "upload", outcome, time.perf_counter() - began)
+    raise AssertionError
+
+
+async def _submit(provider: Provider, prepared: Prepared, account: Account, key: str) -> Submission:
     began, outcome = time.perf_counter(), "ok"
     try:
-        return await provider.submit(request, account, submit_key=key)
+        return await provider.submit(prepared, account, submit_key=key)
     except ProviderError as error:
         outcome = error.kind.value
         raise

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from providers.contract.media import MediaRole
 from providers.media_files import MediaFile, MediaKind
@@ -67,6 +67,11 @@ class VideoRequest:
 
     def media_in(self, role: MediaRole) -> tuple[Media, ...]:
         return tuple(item for item in self.media if item.role is role)
+
+
+Prepared: TypeAlias = Any
+"""What `Provider.prepare` returns and `Provider.submit` sends: a frozen value of the provider's own type, for one
+account. The gateway does not look into it."""
 
 
 class Submission(NamedTuple):

@@ -42,6 +42,13 @@ class TestLostAnswers:
         assert len(provider.submitted) == 2
         assert len(provider.looked_up) == len(LOOKUP_DELAYS)
 
+    async def test_it_is_sent_once_more_without_being_prepared_again(self) -> None:
+        house, provider = self.house([None], [trouble(ErrorKind.ANSWER_LOST), "scripted-8"])
+        await house.submit(passing(ONE))
+        assert provider.prepared == [ONE.credential]
+        (_, _, first), (_, _, second) = provider.submitted
+        assert first is second
+
     async def test_lost_twice_it_is_looked_up_twice_and_never_sent_a_third_time(self) -> None:
         house, provider = self.house([None], [trouble(ErrorKind.ANSWER_LOST), trouble(ErrorKind.ANSWER_LOST)])
         assert (await house.refusal(passing(ONE, TWO))).code == "submission_unconfirmed"
