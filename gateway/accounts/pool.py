@@ -202,6 +202,7 @@ class AccountPool:
         self._spread = spread
         self._patience = patience
         self._managed: dict[str, ManagedAccount] = {}
+        self._removed: set[str] = set()
         self._seats: dict[str, Seat] = {}
         self._guests: LRUCache[str, Seat] = LRUCache(GUESTS)
         self._bad_ways: TTLCache[str, Standing] = TTLCache(_MOST_WAYS, WAY_SECONDS, timer=clock.now)
@@ -230,7 +231,13 @@ class AccountPool:
                 seat.label, seat.weight, seat.max_running, seat.paused = GUEST, 1, None, False
                 self._guests[tag] = seat
         self._seats = seats
+        self._removed = (self._removed | self._managed.keys()) - seats.keys()
         self._managed = {managed.account.tag: managed for managed in accounts}
+
+    def is_removed(self, account: Account) -> bool:
+        """True for an account that was managed, and that the configuration no longer has with this credential."""
+        managed = self._managed.get(account.tag)
+        return managed.account.credential != account.credential if managed else account.tag in self._removed
 
     @property
     def managed(self) -> list[ManagedAccount]:

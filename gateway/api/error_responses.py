@@ -6,14 +6,14 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.api.context import json_answer, language, note, request_id
+from gateway.api.context import add_log_fields, json_answer, language, request_id
 from gateway.core.errors import GatewayError
 
 
 async def refuse(request: Request, error: Exception) -> Response:
     """The answer to a GatewayError."""
     refusal = cast(GatewayError, error)
-    note(request, refusal.mark())
+    add_log_fields(request, refusal.mark())
     body = refusal.body(language(request), request_id(request))
     return json_answer(body, refusal.shape.status, refusal.headers())
 

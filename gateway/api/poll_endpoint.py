@@ -7,14 +7,15 @@ answers, which tests hold against each other.
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import orjson
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.api.access_log import report, request_id_of
-from gateway.api.context import Parts, poll_headers, wants_fresh
+from gateway.api.context import poll_headers, wants_fresh
 from gateway.api.routes import generations, openai_videos
+from gateway.api.services import Services, services_of
 from gateway.core.errors import GatewayError
 from gateway.core.messages import Language, choose_language
 from gateway.core.metrics import QUERIES_SAVED
@@ -44,7 +45,7 @@ class _Told(NamedTuple):
     """An answer ready to be sent again until `until`, by the process's own seconds."""
 
     until: float
-    parts: Parts
+    parts: Services
     caller: str
     head: list[tuple[bytes, bytes]]
     body: bytes
@@ -81,7 +82,7 @@ class FastPolls:
         if b"origin" in headers or len(headers) != len(given):
             return False
         cancels = self._cancels
-        parts = cast(Parts, scope["app"].state.parts)
+        parts = services_of(scope)
         own_id = headers.get(b"x-request-id")
         request_id = request_id_of(own_id.decode("latin-1") if own_id else "")
         key = (scope["path"], headers.get(b"authorization", b""), headers.get(b"accept-language", b""))
@@ -116,7 +117,7 @@ class FastPolls:
     def _remember(
         self,
         key: _Key,
-        parts: Parts,
+        parts: Services,
         caller: str,
         task: Task,
         head: list[tuple[bytes, bytes]],

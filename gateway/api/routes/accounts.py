@@ -11,7 +11,7 @@ from starlette.responses import Response
 from gateway.accounts.health import AccountState
 from gateway.accounts.pool import ManagedAccount, Standing
 from gateway.api.admin_auth import require_operator
-from gateway.api.context import insists, json_answer, language, parts
+from gateway.api.context import insists, json_answer, language, services
 from gateway.core.errors import GatewayError, describe, refused
 from gateway.core.messages import ERRORS, Language, say
 from providers.contract.accounts import Credits
@@ -21,14 +21,14 @@ async def accounts(request: Request) -> Response:
     """GET /v1/accounts"""
     require_operator(request)
     spoken = language(request)
-    data = [_render(request, managed, spoken) for managed in parts(request).pool.managed]
+    data = [_render(request, managed, spoken) for managed in services(request).pool.managed]
     return json_answer({"object": "list", "data": data}, headers={"cache-control": "no-store"})
 
 
 async def check(request: Request) -> Response:
     """POST /v1/accounts/{name}/check: is its login alive?"""
     managed = _asked_for(request)
-    alive = await parts(request).care.check(managed.account)
+    alive = await services(request).care.check(managed.account)
     return _answer(request, managed, live=alive)
 
 
@@ -36,7 +36,7 @@ async def points(request: Request) -> Response:
     """POST /v1/accounts/{name}/points: what is left, read within the last two minutes unless the client insists."""
     managed = _asked_for(request)
     with _for_operators():
-        credits = await parts(request).care.credits(managed.account, insist=insists(request))
+        credits = await services(request).care.credits(managed.account, insist=insists(request))
     return _answer(request, managed, credits=render_credits(credits))
 
 
@@ -44,21 +44,21 @@ async def receive(request: Request) -> Response:
     """POST /v1/accounts/{name}/receive: take today's credits."""
     managed = _asked_for(request)
     with _for_operators():
-        received = await parts(request).care.receive(managed.account)
+        received = await services(request).care.receive(managed.account)
     return _answer(request, managed, received=received.received)
 
 
 async def pause(request: Request) -> Response:
     """POST /v1/accounts/{name}/pause: no more submits, until it is resumed or this process starts anew."""
     managed = _asked_for(request)
-    parts(request).pool.pause(managed.account)
+    services(request).pool.pause(managed.account)
     return _answer(request, managed)
 
 
 async def resume(request: Request) -> Response:
     """POST /v1/accounts/{name}/resume: forget what is held against it."""
     managed = _asked_for(request)
-    parts(request).pool.resume(managed.account)
+    services(request).pool.resume(managed.account)
     return _answer(request, managed)
 
 
@@ -66,7 +66,7 @@ def _asked_for(request: Request) -> ManagedAccount:
     """The account of the path, by its name or its tag. Raises GatewayError."""
     require_operator(request)
     name = request.path_params["name"]
-    for managed in parts(request).pool.managed:
+    for managed in services(request).pool.managed:
         if name in (managed.account.label, managed.account.tag):
             return managed
     raise refused("account_not_found", name=name[:64])
@@ -90,7 +90,7 @@ def _answer(request: Request, managed: ManagedAccount, **done: Any) -> Response:
 
 def _render(request: Request, managed: ManagedAccount, spoken: Language) -> dict[str, Any]:
     """An account without anything secret; times in unix seconds."""
-    account, pool = managed.account, parts(request).pool
+    account, pool = managed.account, services(request).pool
     seat, standing = pool.seat(account), pool.standing(account)
     closed = seat.health.closed_models(pool.now())
     shown: dict[str, Any] = {

@@ -6,7 +6,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.api.context import caller, json_answer, parts
+from gateway.api.context import caller, json_answer, services
 from providers.contract.media import MediaLimits
 from providers.contract.models import ModelCard
 
@@ -16,13 +16,13 @@ _CREATED = 1735689600
 
 async def models(request: Request) -> Response:
     """GET /v1/models"""
-    cards = (await parts(request).tasks.catalog.offer(caller(request))).cards()
+    cards = (await services(request).tasks.catalog.offer(caller(request))).cards()
     return json_answer({"object": "list", "data": [describe_model(name, card) for name, card in cards.items()]})
 
 
 async def model(request: Request) -> Response:
     """GET /v1/models/{id}"""
-    name, offer = request.path_params["id"], await parts(request).tasks.catalog.offer(caller(request))
+    name, offer = request.path_params["id"], await services(request).tasks.catalog.offer(caller(request))
     return json_answer(describe_model(name, offer.cards().get(name) or offer.card(name)))
 
 

@@ -20,6 +20,7 @@ from starlette.routing import Route
 from gateway.api.error_responses import refuse
 from gateway.api.file_responses import MAX_NAME, safe_name, stream_content
 from gateway.api.middleware import BodyLimit, Failures, RequestContext
+from gateway.api.services import RequestServices
 from gateway.cli.server.background import BackgroundServer
 from gateway.core.errors import GatewayError
 from gateway.core.settings import Settings
@@ -160,6 +161,7 @@ def started() -> Iterator[Gateway]:
     app = Starlette(
         routes=[Route("/content", content, methods=["GET"])],
         middleware=[
+            Middleware(RequestServices),
             Middleware(RequestContext),
             Middleware(Failures, default_language="en"),
             Middleware(BodyLimit, limit=1000, upload_limit=1000),
@@ -167,7 +169,7 @@ def started() -> Iterator[Gateway]:
         exception_handlers={GatewayError: refuse},
         lifespan=lifespan,
     )
-    app.state.parts = SimpleNamespace(settings=Settings.model_construct(language="en"))
+    app.state.services = SimpleNamespace(settings=Settings.model_construct(language="en"))
     with BackgroundServer(app) as server:
         yield Gateway(server.url, renewals)
 
