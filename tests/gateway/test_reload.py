@@ -92,14 +92,14 @@ async def test_a_bad_file_is_refused_and_the_one_before_stays(more: str, caplog:
 
 async def test_the_rest_of_the_configuration_is_read_as_well(caplog: pytest.LogCaptureFixture) -> None:
     house = House()
-    more = 'keys = ["alice:gw-1"]\nport = 9\npoll_freshness = 7.0\narchive_url = "s3://bucket"\n'
+    more = 'keys = ["alice:gw-1"]\nport = 9\npoll_freshness = 7.0\njimeng_qps = 3.0\narchive_url = "s3://bucket"\n'
     more += '[aliases]\nmine = "wan2.6-t2v"\n[archive]\nfollow = true\n'
     write(("a", "one"), more=more)
     with caplog.at_level(logging.INFO, "gateway"):
         await house.reloader.reload()
     assert house.services.callers.identify("Bearer gw-1").managed
     assert house.services.tasks.catalog.card("mine").name == "wan2.6-t2v"
-    assert house.process.polling.freshness == 7.0
+    assert (house.process.polling.freshness, house.process.polling.per_second["jimeng"]) == (7.0, 3.0)
     assert "need a new start: archive, archive_url, port" in caplog.text
 
 

@@ -60,6 +60,15 @@ async def test_the_policy_chooses_among_those_that_are_ready() -> None:
     assert await house.submit(tried=[A.tag, B.tag]) == ""
 
 
+async def test_what_the_configuration_no_longer_has_is_removed() -> None:
+    house = House(A, B)
+    renewed = replace(B, credential="s-another")
+    house.pool.manage([ManagedAccount(renewed)])
+    assert [house.pool.is_removed(account) for account in (A, B, renewed, C)] == [True, True, False, False]
+    house.pool.manage([ManagedAccount(A)])
+    assert [house.pool.is_removed(account) for account in (A, renewed)] == [False, True]
+
+
 @pytest.mark.parametrize(
     ("kind", "state"),
     [

@@ -7,16 +7,18 @@ from typing import IO
 import pytest
 from starlette.requests import ClientDisconnect
 
+from gateway.accounts.pool import ManagedAccount
 from gateway.core.errors import GatewayError
 from gateway.media.fetcher import Fetcher
 from gateway.task_ids.signed import derived_key, unseal
 from gateway.tasks.submitter import LOOKUP_DELAYS, RESEND_WITHIN
 from gateway.tasks.view import Submitted
+from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind
 from providers.contract.media import MediaRole
 from providers.contract.requests import Media, Submission, VideoRequest
 from providers.media_files import MediaKind
-from tests.house import ONE, REQUEST, TWO, House, order, passing
+from tests.house import ONE, REQUEST, TWO, House, managed, order, passing
 from tests.pictures import media_file, opened, picture
 from tests.upstream import FindingProvider, UploadingProvider, card, trouble
 
@@ -231,3 +233,17 @@ class TestUploads:
         # Whoever may come back for it finds what was made meanwhile.
         assert await house.tasks.submit(order(passing(ONE), self.request(), client=Gone(), idempotency_key="k"))
         assert await house.tasks.submit(order(passing(ONE), self.request(), client=Gone(), retry_count=0))
+
+    @pytest.mark.parametrize("removed", [[ONE], [ONE, TWO]])
+    async def test_an_account_that_a_reload_removes_meanwhile_is_not_charged(self, removed: list[Account]) -> None:
+        """Its task could not be found again."""
+        provider = UploadingProvider()
+        house = House(provider)
+        house.pool.manage([ManagedAccount(ONE), ManagedAccount(TWO)])
+        left = [ManagedAccount(account) for account in (ONE, TWO) if account not in removed]
+        provider.on_upload = lambda: house.pool.manage(left)
+        if left:
+            await house.submit(managed(ONE, TWO), self.request())
+        else:
+            assert (await house.refusal(managed(ONE, TWO), self.request())).code == "insufficient_quota"
+        assert [credential for credential, _, _ in provider.submitted] == [one.account.credential for one in left]

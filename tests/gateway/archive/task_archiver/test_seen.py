@@ -136,7 +136,7 @@ async def test_a_link_from_memory_is_no_fresh_one(kit: Kit) -> None:
     assert kit.house.reports[0].outcome is Outcome.EXPIRED
 
     later = kit.again()
-    later.keeper._polling.per_second["scripted"] = 1.0
+    later.keeper._polling.per_second = {"scripted": 1.0}
     async with later.house.background:
         await later.status()
         later.clock.lag(1.0)
