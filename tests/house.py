@@ -135,7 +135,3 @@ class House:
         with pytest.raises(GatewayError) as caught:
             await self.tasks.status(caller, id)
         assert caught.value.code == "task_not_found"
-
-
-async def never() -> bool:
-    return False

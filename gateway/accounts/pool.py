@@ -235,9 +235,8 @@ class AccountPool:
         self._managed = {managed.account.tag: managed for managed in accounts}
 
     def is_removed(self, account: Account) -> bool:
-        """True for an account that was managed, and that the configuration no longer has with this credential."""
-        managed = self._managed.get(account.tag)
-        return managed.account.credential != account.credential if managed else account.tag in self._removed
+        """True for an account that the configuration had and no longer has. A new credential is the same account."""
+        return account.tag in self._removed
 
     @property
     def managed(self) -> list[ManagedAccount]:

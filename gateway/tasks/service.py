@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from gateway.accounts.callers import Caller
@@ -22,7 +22,7 @@ from gateway.tasks.derived import derived_request
 from gateway.tasks.idempotency import IdempotencyStore, SubmitRecord
 from gateway.tasks.listing import Listed, Listing
 from gateway.tasks.model_catalog import Catalog
-from gateway.tasks.order import SubmitOrder
+from gateway.tasks.order import CONNECTED, ClientPresence, SubmitOrder
 from gateway.tasks.submitter import SubmitKeys, Submitter
 from gateway.tasks.view import Submitted, Task, Untold, view_of
 from providers.contract.accounts import Account
@@ -198,15 +198,15 @@ class Tasks:
         return {id: answer.task if isinstance(answer, Untold) else answer for id, answer in found.items()}
 
     async def wait(
-        self, caller: Caller, submitted: Submitted, seconds: float, gone: Callable[[], Awaitable[bool]]
+        self, caller: Caller, submitted: Submitted, seconds: float, client: ClientPresence = CONNECTED
     ) -> Task:
-        """Follow a task until it ends, at most `seconds`, or until the client is `gone`. It never loses the task."""
+        """Follow a task until it ends, at most `seconds`, or until the client has gone. It never loses the task."""
         deadline = self._clock.now() + seconds
         state = TaskState(submitted.id, Phase.QUEUED, created_at=submitted.created)
         task = Task(submitted.id, submitted.provider, state, model=submitted.model, created=submitted.created)
         while not task.state.phase.ended:
             left = deadline - self._clock.now()
-            if left <= 0 or await gone():
+            if left <= 0 or await client.is_disconnected():
                 break
             await self._clock.sleep(min(self._poll_interval, left))
             try:

@@ -143,7 +143,7 @@ class Submitter:
                 if found is not None:
                     return found
         if not accounts:
-            raise refused("no_accounts")
+            raise refused("accounts_replaced")
         standings = [
             self._pool.standing(account, model, failures.get(account.tag))
             for account in accounts

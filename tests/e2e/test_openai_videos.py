@@ -58,6 +58,11 @@ class TestObjects:
         ]
         assert (video["seconds"], video["size"], video["provider"]) == ("5", "720x1280", "jimeng")
 
+    def test_the_prompt_of_a_new_video_is_told_as_it_was_written(self, client: httpx.Client, session: str) -> None:
+        """What is submitted has the camera in it."""
+        video = create(client, session, model=JIMENG, prompt="a cat", camera_movement="pan left")
+        assert video["prompt"] == "a cat"
+
     @pytest.mark.parametrize(
         ("model", "seconds", "size", "given_seconds", "given_size"),
         [

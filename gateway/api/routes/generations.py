@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from gateway.accounts.callers import Caller
 from gateway.api.context import (
+    ClientConnection,
     add_log_fields,
     caller,
     insists,
@@ -41,7 +42,7 @@ async def submit(request: Request) -> Response:
     if seconds is None:
         return _accepted(submitted)
     try:
-        task = await services(request).tasks.wait(who, submitted, seconds, request.is_disconnected)
+        task = await services(request).tasks.wait(who, submitted, seconds, ClientConnection(request))
     except asyncio.CancelledError:
         # The process ends, the task goes on.
         return _accepted(submitted, 202)

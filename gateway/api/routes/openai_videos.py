@@ -39,8 +39,10 @@ async def create(request: Request) -> Response:
     """POST /v1/videos"""
     who = caller(request)
     async with read_object(request, services(request).settings.limits.body_bytes) as fields:
-        asked = parse_generation(fields).video_request()
-        return await _submit(request, submit_order(request, who, asked, fingerprint_of("video", asked), nearest=True))
+        body = parse_generation(fields)
+        asked = body.video_request()
+        order = submit_order(request, who, asked, fingerprint_of("video", asked), nearest=True)
+        return await _submit(request, order, prompt=body.prompt)
 
 
 async def retrieve(request: Request) -> Response:
@@ -138,7 +140,7 @@ async def remix(request: Request) -> Response:
         prompt = parse_reuse(fields).prompt
         asked = Derivation("remix", prompt, video_id=id)
         order = submit_order(request, who, asked, fingerprint_of("remix", id, prompt), nearest=True)
-        return await _submit(request, order, remixed_from=id)
+        return await _submit(request, order, prompt=prompt, remixed_from=id)
 
 
 async def edits(request: Request) -> Response:
@@ -163,15 +165,16 @@ async def _derive(request: Request, operation: Literal["edit", "extend"]) -> Res
         body = parse_reuse(fields)
         fingerprint = fingerprint_of(operation, dict(body))
         order = submit_order(request, who, body.derivation(operation), fingerprint, nearest=True)
-        return await _submit(request, order, remixed_from=body.video_id)
+        return await _submit(request, order, prompt=body.prompt, remixed_from=body.video_id)
 
 
-async def _submit(request: Request, order: SubmitOrder, *, remixed_from: str | None = None) -> Response:
+async def _submit(request: Request, order: SubmitOrder, *, prompt: str, remixed_from: str | None = None) -> Response:
+    """The new video as its response; `prompt` as the client wrote it."""
     submitted = await services(request).tasks.submit(order)
     id = submitted.sealed_id
     add_log_fields(request, submitted.log_fields(id))
     video = _video(id, submitted.created, submitted.model, "queued", 0, submitted.seconds, submitted.size)
-    video["prompt"] = order.request.prompt
+    video["prompt"] = prompt
     if remixed_from:
         video["remixed_from_video_id"] = remixed_from
     return json_answer(video | {"provider": submitted.provider}, headers={"location": f"/v1/videos/{id}"})

@@ -245,5 +245,5 @@ class TestUploads:
         if left:
             await house.submit(managed(ONE, TWO), self.request())
         else:
-            assert (await house.refusal(managed(ONE, TWO), self.request())).code == "insufficient_quota"
+            assert (await house.refusal(managed(ONE, TWO), self.request())).shape.should_retry
         assert [credential for credential, _, _ in provider.submitted] == [one.account.credential for one in left]
