@@ -16,7 +16,8 @@ from gateway.api.poll_endpoint import PollRoute, PollShortcut
 from gateway.api.renderers.task import render_task
 from gateway.api.renderers.video import render_video
 from gateway.api.routes import accounts, generations, models, openai_videos, operations, tokens
-from gateway.bootstrap import Memory, assemble, remember
+from gateway.api.services import RequestServices
+from gateway.bootstrap import ProcessState, build_process_state, build_services
 from gateway.core.clock import Clock, SystemClock
 from gateway.core.errors import GatewayError
 from gateway.core.settings import Settings, load_settings, settings_file
@@ -87,20 +88,21 @@ def create_app(
     """
     reload = settings is None if reload is None else reload
     settings = settings or load_settings()
-    memory = remember(settings, clock or SystemClock(), http)
-    parts = assemble(settings, memory)
+    process = build_process_state(settings, clock or SystemClock(), http)
+    services = build_services(settings, process)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncGenerator[None, None]:
-        async with memory.http, aclosing(memory.fetcher), memory.background as background:
-            background.start(_daily_gifts(app, memory).run())
+        async with process.http, aclosing(process.fetcher), process.background as background:
+            background.start(_daily_gifts(app, process).run())
             if reload:
-                background.start(Reloader(app.state, memory, load_settings, settings_file()).run())
+                background.start(Reloader(app.state, process, load_settings, settings_file()).run())
             yield
 
     app = Starlette(
         routes=ROUTES,
         middleware=[
+            Middleware(RequestServices),
             Middleware(PollShortcut, routes=ROUTES),
             Middleware(RequestContext),
             Middleware(
@@ -119,14 +121,14 @@ def create_app(
     )
     # A redirect would be built from the client's own Host header, and its bearer would follow it.
     app.router.redirect_slashes = False
-    app.state.parts = parts
+    app.state.services = services
     return app
 
 
-def _daily_gifts(app: Starlette, memory: Memory) -> DailyGifts:
+def _daily_gifts(app: Starlette, process: ProcessState) -> DailyGifts:
     return DailyGifts(
-        memory.clock,
-        memory.pool,
-        lambda: app.state.parts.care,
-        lambda: app.state.parts.settings.rotation.receive_daily,
+        process.clock,
+        process.pool,
+        lambda: app.state.services.care,
+        lambda: app.state.services.settings.rotation.receive_daily,
     )

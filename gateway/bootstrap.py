@@ -1,6 +1,6 @@
-"""The parts of one application, made from its settings and put together. What cannot be used stops the start.
+"""Builds the application from its settings: `ProcessState` once, `Services` for each configuration.
 
-Parts are made anew when the configuration is read again; what they remember is in the `Memory`, and stays.
+A configuration that cannot be used stops the start. A reload builds new services; the process state stays.
 """
 
 import itertools
@@ -14,7 +14,7 @@ from gateway.accounts.checks import Care
 from gateway.accounts.configured import managed_accounts
 from gateway.accounts.pool import AccountPool
 from gateway.accounts.selection import POLICIES
-from gateway.api.context import Parts
+from gateway.api.services import Services
 from gateway.archive.archive import Archive
 from gateway.archive.store import ArchiveStore, StoreError
 from gateway.archive.task_archiver import Keeper
@@ -31,7 +31,7 @@ from gateway.polling.poller import Polling
 from gateway.task_ids.locator import PlaceMemory, Places
 from gateway.task_ids.owner_lookup import Owners
 from gateway.task_ids.signed import derived_key
-from gateway.tasks.idempotency import Repeats
+from gateway.tasks.idempotency import IdempotencyStore
 from gateway.tasks.listing import Listing
 from gateway.tasks.model_catalog import Catalog
 from gateway.tasks.model_discovery import Discovery
@@ -50,8 +50,9 @@ _SHORTEST_SECRET = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
-    """All that one process remembers, and its connections. `said` are the remarks on the configuration in force."""
+class ProcessState:
+    """What lives as long as the process: its connections, and all that it remembers. `said` are the remarks on the
+    configuration in force."""
 
     clock: Clock
     http: HttpClient
@@ -62,19 +63,19 @@ class Memory:
     polling: Polling
     owners: Owners
     places: PlaceMemory
-    repeats: Repeats
+    idempotency: IdempotencyStore
     keeper: Keeper | None
     said: set[str] = field(default_factory=set)
 
 
-def remember(settings: Settings, clock: Clock, http: HttpClient | None = None) -> Memory:
-    """A memory with nothing in it yet. Raises SettingsError where the archive cannot be used."""
+def build_process_state(settings: Settings, clock: Clock, http: HttpClient | None = None) -> ProcessState:
+    """The state of a process that has served nothing yet. Raises SettingsError where the archive cannot be used."""
     pool, background = AccountPool(clock), Background()
     if http is None:
         timeouts = settings.timeouts
         http = HttpClient(Timeouts(timeouts.connect, timeouts.read, timeouts.total))
     polling = Polling(clock, settings.poll_freshness, background, pool.heard)
-    return Memory(
+    return ProcessState(
         clock,
         http,
         Fetcher(Guard(), max_seconds=settings.media.fetch_seconds),
@@ -84,7 +85,7 @@ def remember(settings: Settings, clock: Clock, http: HttpClient | None = None) -
         polling,
         Owners(clock, polling, background),
         PlaceMemory(),
-        Repeats(clock, _seeds().__next__),
+        IdempotencyStore(clock, _seeds().__next__),
         _keeper(settings, http, polling, clock, background),
     )
 
@@ -124,25 +125,28 @@ def _seeds() -> Iterator[str]:
     return (f"{process}-{number}" for number in itertools.count(1))
 
 
-def assemble(settings: Settings, memory: Memory) -> Parts:
-    """Every part. Raises SettingsError when the configuration cannot be used; the memory is then as it was."""
-    clock, pool, polling = memory.clock, memory.pool, memory.polling
-    registry = _registry(settings, memory.http, clock)
+def build_services(settings: Settings, process: ProcessState) -> Services:
+    """The services of a configuration, which is in force from now on.
+
+    Raises SettingsError when the configuration cannot be used; the process state is then as it was.
+    """
+    clock, pool, polling = process.clock, process.pool, process.polling
+    registry = _registry(settings, process.http, clock)
     keys = _keys(settings)
-    catalog = _catalog(settings, registry, memory.discovery)
+    catalog = _catalog(settings, registry, process.discovery)
     accounts = managed_accounts(settings, registry)
     places = Places(
         registry,
-        memory.owners,
+        process.owners,
         [derived_key(secret.get_secret_value()) for secret in settings.secret],
-        memory.places,
+        process.places,
     )
-    care = Care(registry, pool, clock, memory.background)
+    care = Care(registry, pool, clock, process.background)
     submitter = Submitter(clock, pool, care, polling.look, max_attempts=settings.rotation.max_attempts)
     guard = _guard(settings)
     intake = MediaIntake(
-        memory.fetcher.fetch,
-        memory.http,
+        process.fetcher.fetch,
+        process.http,
         max_bytes=settings.media.max_bytes,
         max_total_bytes=settings.limits.upload_bytes,
         shrink=settings.media.shrink,
@@ -153,10 +157,11 @@ def assemble(settings: Settings, memory: Memory) -> Parts:
         places,
         Listing(registry, places, sole_owner=len(keys) <= 1, spend=polling.spend),
         polling,
+        process.idempotency,
         submitter,
         intake,
         clock,
-        keeper=memory.keeper,
+        keeper=process.keeper,
         poll_interval=settings.video_poll_interval / 1000,
     )
     callers = Callers(
@@ -166,14 +171,14 @@ def assemble(settings: Settings, memory: Memory) -> Parts:
         pass_through=settings.pass_through,
         proxies=settings.pass_through_proxies,
     )
-    _remark(memory.said, _surprises(settings, len(accounts)))
+    _remark(process.said, _surprises(settings, len(accounts)))
     # Nothing can go wrong any more.
-    memory.discovery.expire()
+    process.discovery.expire()
     pool.manage(accounts, POLICIES[settings.rotation.policy]())
-    memory.fetcher.guard, memory.fetcher.max_seconds = guard, settings.media.fetch_seconds
+    process.fetcher.guard, process.fetcher.max_seconds = guard, settings.media.fetch_seconds
     polling.freshness = settings.poll_freshness
     polling.per_second = {"dashscope": settings.dashscope_qps, "jimeng": settings.jimeng_qps}
-    return Parts(settings, callers, tasks, memory.repeats, memory.http, pool, care)
+    return Services(settings, callers, tasks, process.http, pool, care)
 
 
 def _keys(settings: Settings) -> list[GatewayKey]:

@@ -1,6 +1,6 @@
 """Reading the configuration again, on SIGHUP and when its file has changed, without dropping a request.
 
-The new parts take the place of the old ones in one step; requests under way end with what they began with. A
+New services take the place of the old ones in one step; a running request keeps those that it began with. A
 configuration that cannot be used is refused, and the one before stays.
 """
 
@@ -14,8 +14,8 @@ from pathlib import Path
 from starlette.datastructures import State
 
 from gateway.accounts.pool import ManagedAccount
-from gateway.api.context import Parts
-from gateway.bootstrap import Memory, assemble
+from gateway.api.services import Services
+from gateway.bootstrap import ProcessState, build_services
 from gateway.core.logs import GATEWAY, where
 from gateway.core.settings import Settings, SettingsError, stamp_of
 
@@ -32,14 +32,14 @@ AT_START_ONLY = frozenset(
 
 
 class Reloader:
-    """Keeps `state.parts` in step with the configuration that `load` gives; `file` is the one to watch."""
+    """Keeps `state.services` in step with the configuration that `load` gives; `file` is the one to watch."""
 
-    def __init__(self, state: State, memory: Memory, load: Callable[[], Settings], file: Path) -> None:
+    def __init__(self, state: State, process: ProcessState, load: Callable[[], Settings], file: Path) -> None:
         self._state = state
-        self._memory = memory
+        self._process = process
         self._load = load
         self._file = file
-        self._read = self._latest = state.parts.settings.stamp
+        self._read = self._latest = state.services.settings.stamp
         self._wanted = asyncio.Event()
 
     def want(self) -> None:
@@ -68,28 +68,28 @@ class Reloader:
     async def reload(self) -> None:
         """Read the configuration and put it into force, or say why not."""
         self._read = self._latest = stamp_of(self._file)
-        old = self._memory.pool.managed
+        old = self._process.pool.managed
         try:
             settings = await asyncio.to_thread(self._load)
-            if settings.stamp is None and self._state.parts.settings.stamp is not None:
+            if settings.stamp is None and self._state.services.settings.stamp is not None:
                 # Without keys everybody would be let in: a file that is gone is one that is being replaced.
                 raise SettingsError(f"{self._file} is gone")
-            if self._state.parts.settings.keys and not settings.keys:
+            if self._state.services.settings.keys and not settings.keys:
                 raise SettingsError(
                     "it has no keys any more, which would let everybody in: start anew if that is meant"
                 )
-            parts = assemble(settings, self._memory)
+            services = build_services(settings, self._process)
         except SettingsError as error:
             GATEWAY.error(f"the new configuration is refused, the one before stays: {error}")
             return
         except Exception as error:
             GATEWAY.error("the configuration could not be read", extra={"fields": {"cause": where(error)}})
             return
-        before, self._state.parts = self._state.parts, parts
-        self._announce(before, old, parts)
+        before, self._state.services = self._state.services, services
+        self._announce(before, old, services)
 
     @staticmethod
-    def _announce(before: Parts, old: Sequence[ManagedAccount], now: Parts) -> None:
+    def _announce(before: Services, old: Sequence[ManagedAccount], now: Services) -> None:
         known, named = ([m.account.label for m in accounts] for accounts in (old, now.pool.managed))
         fields: dict[str, object] = {"accounts": len(named)}
         fields |= {"came": ",".join(name for name in named if name not in known) or "-"}

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
@@ -22,9 +23,11 @@ from gateway.media.url_policy import Guard
 from gateway.polling.poller import Polling
 from gateway.task_ids.locator import Places
 from gateway.task_ids.owner_lookup import Owners
+from gateway.tasks.idempotency import IdempotencyStore, fingerprint_of
 from gateway.tasks.listing import Listing
 from gateway.tasks.model_catalog import Catalog
 from gateway.tasks.model_discovery import Discovery
+from gateway.tasks.order import Derivation, SubmitOrder
 from gateway.tasks.service import Tasks
 from gateway.tasks.submitter import Submitter
 from gateway.tasks.view import Submitted
@@ -55,6 +58,11 @@ def managed(*accounts: Account, owner: str = OWNER) -> Caller:
     return Caller(accounts, managed=True, owner=owner)
 
 
+def order(caller: Caller, request: VideoRequest | Derivation = REQUEST, **options: Any) -> SubmitOrder:
+    """What a route orders for a request."""
+    return SubmitOrder(caller, request, fingerprint_of(str(request)), **options)
+
+
 @dataclass
 class House:
     """A gateway's tasks over scripted providers, on a clock moved by hand."""
@@ -74,7 +82,7 @@ class House:
     follow: bool = False
 
     def __post_init__(self) -> None:
-        keys = (f"key-{number}" for number in itertools.count(1))
+        seeds = (f"seed-{number}" for number in itertools.count(1))
         registry = Registry([self.provider, *self.others])
         self.pool = AccountPool(self.clock, self.policy, spread=lambda: 0.0)
         self.background = Background()
@@ -89,12 +97,12 @@ class House:
             self.places,
             Listing(registry, self.places, sole_owner=self.sole_owner),
             polling,
+            IdempotencyStore(self.clock, lambda: next(seeds)),
             Submitter(self.clock, self.pool, care, polling.look, max_attempts=self.max_attempts),
             MediaIntake(Fetcher(Guard()).fetch, self.http, max_bytes=1_000_000),
             self.clock,
             keeper=self.keeper,
             poll_interval=5.0,
-            new_key=lambda: next(keys),
         )
 
     def _keeper(self, polling: Polling) -> Keeper | None:
@@ -111,11 +119,15 @@ class House:
         return Keeper(archive, polling, self.clock, self.background, follow=self.follow, interval=5.0)
 
     async def submit(self, caller: Caller, request: VideoRequest = REQUEST) -> Submitted:
-        return await self.tasks.submit(caller, request)
+        return await self.tasks.submit(order(caller, request))
+
+    async def submit_with_key(self, caller: Caller, request: VideoRequest, key: str = "k") -> Submitted:
+        """A submit with an idempotency key."""
+        return await self.tasks.submit(order(caller, request, idempotency_key=key))
 
     async def refusal(self, caller: Caller, request: VideoRequest = REQUEST) -> GatewayError:
         with pytest.raises(GatewayError) as caught:
-            await self.tasks.submit(caller, request)
+            await self.tasks.submit(order(caller, request))
         assert "secret" not in caught.value.message("zh")
         return caught.value
 
@@ -123,7 +135,3 @@ class House:
         with pytest.raises(GatewayError) as caught:
             await self.tasks.status(caller, id)
         assert caught.value.code == "task_not_found"
-
-
-async def never() -> bool:
-    return False

@@ -30,6 +30,7 @@ class ScriptedProvider:
         self.states: dict[str, State] = {}
         self.query_trouble: ProviderError | None = None
         self.asked: list[tuple[str, tuple[str, ...]]] = []
+        self.prepared: list[str] = []
         self.submitted: list[tuple[str, str, VideoRequest]] = []
         self.on_submit: Callable[[], None] = lambda: None
 
@@ -48,8 +49,12 @@ class ScriptedProvider:
     def card(self, model: str) -> ModelCard | None:
         return self.cards.get(model)
 
-    async def submit(self, request: VideoRequest, account: Account, *, submit_key: str) -> Submission:
-        self.submitted.append((account.credential, submit_key, request))
+    async def prepare(self, request: VideoRequest, account: Account) -> VideoRequest:
+        self.prepared.append(account.credential)
+        return request
+
+    async def submit(self, prepared: VideoRequest, account: Account, *, submit_key: str) -> Submission:
+        self.submitted.append((account.credential, submit_key, prepared))
         self.on_submit()
         answer = self.submits.pop(0) if self.submits else f"{self.name}-{len(self.submitted)}"
         if isinstance(answer, ProviderError):
@@ -89,12 +94,14 @@ class UploadingProvider(ScriptedProvider):
         self.uploaded: list[str] = []
         self.on_upload: Callable[[], None] = lambda: None
 
-    async def upload(self, request: VideoRequest, account: Account) -> None:
-        self.uploaded.append(account.credential)
-        self.on_upload()
-        trouble = self.uploads.pop(0) if self.uploads else None
-        if trouble is not None:
-            raise trouble
+    async def prepare(self, request: VideoRequest, account: Account) -> VideoRequest:
+        if request.has_files:
+            self.uploaded.append(account.credential)
+            self.on_upload()
+            trouble = self.uploads.pop(0) if self.uploads else None
+            if trouble is not None:
+                raise trouble
+        return await super().prepare(request, account)
 
 
 class DiscoveringProvider(ScriptedProvider):

@@ -202,6 +202,7 @@ class AccountPool:
         self._spread = spread
         self._patience = patience
         self._managed: dict[str, ManagedAccount] = {}
+        self._removed: set[str] = set()
         self._seats: dict[str, Seat] = {}
         self._guests: LRUCache[str, Seat] = LRUCache(GUESTS)
         self._bad_ways: TTLCache[str, Standing] = TTLCache(_MOST_WAYS, WAY_SECONDS, timer=clock.now)
@@ -230,7 +231,12 @@ class AccountPool:
                 seat.label, seat.weight, seat.max_running, seat.paused = GUEST, 1, None, False
                 self._guests[tag] = seat
         self._seats = seats
+        self._removed = (self._removed | self._managed.keys()) - seats.keys()
         self._managed = {managed.account.tag: managed for managed in accounts}
+
+    def is_removed(self, account: Account) -> bool:
+        """True for an account that the configuration had and no longer has. A new credential is the same account."""
+        return account.tag in self._removed
 
     @property
     def managed(self) -> list[ManagedAccount]:

@@ -5,7 +5,7 @@ from ipaddress import ip_address
 
 from starlette.requests import Request
 
-from gateway.api.context import parts
+from gateway.api.context import services
 from gateway.core.errors import refused
 
 _FROM_ELSEWHERE = ("origin", "forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
@@ -17,7 +17,7 @@ def require_operator(request: Request) -> None:
     Without an admin key a request has to come from this machine, for this machine, and neither from a web page that
     happens to be open on it nor through a proxy that says so.
     """
-    if parts(request).settings.admin_key is not None:
+    if services(request).settings.admin_key is not None:
         allowed = shows_admin_key(request, request.headers.get("authorization", ""))
     else:
         allowed = (
@@ -32,7 +32,7 @@ def require_operator(request: Request) -> None:
 
 def shows_admin_key(request: Request, authorization: str) -> bool:
     """True when a header carries the admin key; the time it takes tells nothing of it."""
-    admin_key = parts(request).settings.admin_key
+    admin_key = services(request).settings.admin_key
     if admin_key is None:
         return False
     scheme, _, shown = authorization.strip().partition(" ")

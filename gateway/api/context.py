@@ -1,110 +1,76 @@
-"""What every route needs: the parts of the application, and the request's language, caller and JSON answers."""
+"""What every route needs: the services of the request, its language, its caller, its submit order, JSON responses."""
 
 import math
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Any, cast
 
 import orjson
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Scope
 
-from gateway.accounts.callers import Caller, Callers
-from gateway.accounts.checks import Care
-from gateway.accounts.pool import AccountPool
-from gateway.api.response_cache import ResponseCache
+from gateway.accounts.callers import Caller
+from gateway.api.services import Services, services_of
 from gateway.core.messages import Language, choose_language
-from gateway.core.settings import Settings
-from gateway.tasks.idempotency import Repeats
-from gateway.tasks.service import Tasks
-from gateway.tasks.submitter import Sending
-from gateway.tasks.view import Submitted, Task
+from gateway.tasks.order import Derivation, SubmitOrder
+from gateway.tasks.view import Task
 from providers.contract.requests import VideoRequest
-from providers.transport.client import HttpClient
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """The parts of one application, made at its start and anew for each configuration that it reads."""
-
-    settings: Settings
-    callers: Callers
-    tasks: Tasks
-    repeats: Repeats
-    http: HttpClient
-    pool: AccountPool
-    care: Care
-    poll_responses: ResponseCache = field(default_factory=ResponseCache)
-
-
-def parts(request: Request) -> Parts:
-    return parts_of(request.scope)
-
-
-def parts_of(scope: Scope) -> Parts:
-    return cast(Parts, scope["app"].state.parts)
+def services(request: Request) -> Services:
+    """The services that the request began with."""
+    return services_of(request.scope)
 
 
 def language(request: Request) -> Language:
-    default = parts(request).settings.language
+    default = services(request).settings.language
     header = request.headers.get("accept-language")
     return choose_language(header, default) if header else default
 
 
 def caller(request: Request) -> Caller:
     """Who is calling. Raises GatewayError (401)."""
-    found = parts(request).callers.identify(request.headers.get("authorization", ""))
+    found = services(request).callers.identify(request.headers.get("authorization", ""))
     request.scope["gateway.caller"] = found.name
     return found
 
 
-async def submit_once(
+class ClientConnection:
+    """The client of a request, as a submit sees it."""
+
+    __slots__ = ("_request",)
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+
+    async def is_disconnected(self) -> bool:
+        return await self._request.is_disconnected()
+
+
+def submit_order(
     request: Request,
-    who: Caller,
+    caller: Caller,
+    asked: VideoRequest | Derivation,
     fingerprint: bytes,
-    wish: Callable[[], Awaitable[VideoRequest]],
     *,
     nearest: bool = False,
-) -> Submitted:
-    """Submit what a request wishes, unless it is the repeat of one that was submitted. **Charged.**
-
-    `fingerprint` is of what the client wrote; `wish` makes a request of it, and may ask upstreams for that. Raises
-    GatewayError.
-    """
-    key = request.headers.get("idempotency-key") or None
-    tries = request.headers.get("x-stainless-retry-count", "")
-
-    async def wanted() -> None:
-        if await request.is_disconnected():
-            raise ClientDisconnect
-
-    async def submit(seed: str, *, find_only: bool, sending: Sending) -> Submitted:
-        return await parts(request).tasks.submit(
-            who,
-            await wish(),
-            seed=seed,
-            repeatable=key is not None,
-            find_only=find_only,
-            nearest=nearest,
-            sending=sending,
-            # Whoever may come back for it finds what was made meanwhile.
-            wanted=None if key is not None or tries else wanted,
-        )
-
-    return await parts(request).repeats.once(
-        who.identity,
+) -> SubmitOrder:
+    """The submit that a request orders, with what its headers say of repeats. `fingerprint` is of what the client
+    wrote."""
+    count = request.headers.get("x-stainless-retry-count", "")
+    return SubmitOrder(
+        caller,
+        asked,
         fingerprint,
-        submit,
-        key=key,
-        tries=int(tries) if tries.isascii() and tries.isdigit() and len(tries) < 4 else None,
-        gone=request.is_disconnected,
+        idempotency_key=request.headers.get("idempotency-key") or None,
+        retry_count=int(count) if count.isascii() and count.isdigit() and len(count) < 4 else None,
+        nearest=nearest,
+        client=ClientConnection(request),
     )
 
 
-def note(request: Request, facts: Mapping[str, str]) -> None:
-    """What the log line of a request tells besides."""
-    request.scope["gateway.facts"] = {**request.scope.get("gateway.facts", {}), **facts}
+def add_log_fields(request: Request, fields: Mapping[str, str]) -> None:
+    """Add fields to the access log's line of a request."""
+    request.scope["gateway.facts"] = {**request.scope.get("gateway.facts", {}), **fields}
 
 
 def request_id(request: Request) -> str:

@@ -8,14 +8,14 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.api.context import json_answer, language, note, request_id
+from gateway.api.context import add_log_fields, json_answer, language, request_id
 from gateway.core.errors import GatewayError, refused
 from gateway.core.logs import GATEWAY, where
 
 
 def error_response(request: Request, error: GatewayError, headers: Mapping[str, str] | None = None) -> Response:
     """The response to an error. Its log fields join those of the request. `headers` are added to the error's own."""
-    note(request, error.mark())
+    add_log_fields(request, error.mark())
     body = error.body(language(request), request_id(request))
     return json_answer(body, error.shape.status, {**error.headers(), **(headers or {})})
 

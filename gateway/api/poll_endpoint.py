@@ -17,9 +17,10 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.api.access_log import report, request_id_of
-from gateway.api.context import caller, parts, parts_of, poll_headers, wants_fresh
+from gateway.api.context import caller, poll_headers, services, wants_fresh
 from gateway.api.error_responses import failure_response
 from gateway.api.response_cache import CACHED_SECONDS, PollResponse
+from gateway.api.services import services_of
 from gateway.core.messages import Language, choose_language
 from gateway.core.metrics import QUERIES_SAVED
 from gateway.tasks.view import Task
@@ -35,7 +36,7 @@ async def answer_poll(scope: Scope, headers: Mapping[bytes, bytes], id: str, ren
 
     `headers` are those of `read_headers`. The caller's name goes into the scope for the log line. Raises GatewayError.
     """
-    services = parts_of(scope)
+    services = services_of(scope)
     cache = services.poll_responses
     authorization, languages = headers.get(b"authorization", b""), headers.get(b"accept-language", b"")
     key = (id, renderer, authorization, languages)
@@ -66,11 +67,11 @@ def read_headers(scope: Scope) -> dict[bytes, bytes]:
 
 async def cancel_task(request: Request) -> Task:
     """Cancel the task of the path. Whoever polls it afterwards is told so at once. Raises GatewayError."""
-    services, who = parts(request), caller(request)
+    in_force, who = services(request), caller(request)
     try:
-        return await services.tasks.cancel(who, request.path_params["id"])
+        return await in_force.tasks.cancel(who, request.path_params["id"])
     finally:
-        services.poll_responses.clear()
+        in_force.poll_responses.clear()
 
 
 class PollRoute(Route):

@@ -93,6 +93,10 @@ ERRORS: dict[str, LocalizedText] = {
         "无法通过账号的代理连接上游，请求未发出，请检查代理后重试",
         "The upstream cannot be reached by the account's proxy, nothing was sent: check the proxy, then try again",
     ),
+    "accounts_replaced": LocalizedText(
+        "网关的上游账号刚刚更换，本次未提交，请重试",
+        "The gateway's upstream accounts were replaced and nothing was submitted: send the request again",
+    ),
     "no_accounts": LocalizedText(
         "网关尚未配置上游账号，请联系网关管理员", "The gateway has no upstream accounts: ask its operator to add one"
     ),

@@ -126,9 +126,9 @@ class MediaIntake:
 
     async def _get(self, card: ModelCard, item: Media, who: str, most: int) -> IO[bytes] | None:
         """The bytes behind an input that is no file; None where its address goes to the upstream."""
-        if item.read is not None:
+        if item.source is not None:
             try:
-                return await _spool(await item.read(), item.param, most)
+                return await _spool(await item.source.open(), item.param, most)
             except ProviderError as error:
                 raise GatewayError("upstream_unavailable", ERRORS["file_not_fetched"], detail=error.detail) from error
         if item.url.startswith("data:"):

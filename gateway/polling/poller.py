@@ -110,12 +110,23 @@ class Polling:
         self.freshness = freshness
         self._background = background
         self._heard = heard
-        self.per_second = dict(per_second or {})
+        self._per_second = dict(per_second or {})
         self._known: TTLCache[tuple[str, str], Known] = TTLCache(
             REMEMBERED_BYTES, REMEMBERED_SECONDS, timer=clock.now, getsizeof=_size_of
         )
         self._desks: LRUCache[tuple[str, Account], Desk] = LRUCache(REMEMBERED_DESKS)
         self._budgets: LRUCache[tuple[str, str], Budget] = LRUCache(REMEMBERED_DESKS)
+
+    @property
+    def per_second(self) -> Mapping[str, float]:
+        """Queries a second for an account of each provider. Setting it applies to accounts in use as well."""
+        return self._per_second
+
+    @per_second.setter
+    def per_second(self, limits: Mapping[str, float]) -> None:
+        self._per_second = dict(limits)
+        for (name, _), budget in list(self._budgets.items()):
+            budget.change_limit(limits.get(name, 0.0), self._clock.now())
 
     def submitted(self, account: Account, id: str, at: float) -> None:
         """Remember that a task is new. It is not fresh: the first poll asks the upstream."""
@@ -208,7 +219,7 @@ class Polling:
         if desk is None or desk.provider is not provider:
             budget = self._budgets.get((provider.name, account.key))
             if budget is None:
-                budget = Budget(self.per_second.get(provider.name, 0.0), self._clock.now())
+                budget = Budget(self._per_second.get(provider.name, 0.0), self._clock.now())
                 self._budgets[provider.name, account.key] = budget
             urgency = partial(self._urgency, account.key)
             desk = Desk(provider, account, budget, self._clock, self._background, self.hear, urgency)

@@ -30,6 +30,15 @@ class Budget:
         self._held_until = 0.0
         self._refused_at = float("-inf")
 
+    def change_limit(self, per_second: float, now: float) -> None:
+        """Another limit from now on. The share of it that refusals have left counts for the new one as well."""
+        self._advance(now)
+        share = self._rate / self._full if self._full > 0 else 1.0
+        self._full = per_second * _SHARE
+        self._burst = max(1.0, per_second * _BURST)
+        self._rate = self._full * share
+        self._calls = min(self._calls, self._burst)
+
     @property
     def unlimited(self) -> bool:
         return self._full <= 0 and self._held_until == 0.0

@@ -2,12 +2,15 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from gateway.accounts.callers import Caller
+from gateway.archive.archive import Opened
+from gateway.archive.records import Variant
 from gateway.core.errors import GatewayError, as_passing, from_provider, invalid
 from gateway.core.messages import ERRORS
-from gateway.tasks.model_catalog import FORMER_NAMES
-from gateway.tasks.service import Tasks
+from gateway.tasks.model_catalog import FORMER_NAMES, Catalog
+from gateway.tasks.order import Derivation
 from gateway.tasks.view import Task
 from providers.contract.errors import FieldProblem, FieldReason
 from providers.contract.media import MediaRole
@@ -15,49 +18,51 @@ from providers.contract.requests import Media, VideoRequest
 from providers.contract.tasks import Phase, Result
 from providers.media_files import MediaKind
 
-
-@dataclass(frozen=True, slots=True)
-class Derivation:
-    """What an edit or an extension asks for. The earlier video is given by its id, or as `clip`. `seconds` is what an
-    extension adds, and the length of what an edit makes."""
-
-    prompt: str
-    model: str | None = None
-    seconds: int | None = None
-    video_id: str | None = None
-    clip: Media | None = None
-
-
 EDIT_MODEL, EXTEND_MODEL = "wan2.7-videoedit", "wan2.7-i2v"
 
 
-async def remix_request(tasks: Tasks, who: Caller, id: str, prompt: str) -> VideoRequest:
-    """The model of a task with a new prompt, and the old video as reference where the model takes one.
+class EarlierTasks(Protocol):
+    """Where earlier tasks are looked up: the `Tasks` of a gateway."""
 
-    Raises GatewayError: 404 for no task of the caller's, 400 `not_ready` where the old video is needed and is not
-    there, 501 where the model needs a picture that nobody has any more.
+    catalog: Catalog
+
+    async def status(self, caller: Caller, id: str) -> Task: ...
+
+    async def open_archived(self, caller: Caller, id: str, variant: Variant) -> Opened | None: ...
+
+
+async def derived_request(tasks: EarlierTasks, caller: Caller, derivation: Derivation) -> VideoRequest:
+    """The request for a video that is made of an earlier one.
+
+    Raises GatewayError: 404 for no task of the caller's, 400 `not_ready` where the earlier video is needed and is not
+    there, 501 for a model that cannot do it.
     """
-    old = await tasks.status(who, id)
+    match derivation.operation:
+        case "remix":
+            return await _remix(tasks, caller, derivation)
+        case "edit":
+            return await _on_a_video(tasks, caller, derivation, EDIT_MODEL, MediaRole.VIDEO)
+        case "extend":
+            return await _on_a_video(tasks, caller, derivation, EXTEND_MODEL, MediaRole.FIRST_CLIP)
+
+
+async def _remix(tasks: EarlierTasks, caller: Caller, derivation: Derivation) -> VideoRequest:
+    """The model of a task with a new prompt, and the earlier video as reference where the model takes one.
+
+    501 is raised where the model needs a picture that nobody has any more.
+    """
+    prompt = derivation.prompt
+    old = await tasks.status(caller, derivation.video_id or "")
     if old.model is None:
         raise GatewayError("not_supported", ERRORS["model_unknown"])
-    card = (await tasks.catalog.offer(who)).card(old.model)
+    card = (await tasks.catalog.offer(caller)).card(old.model)
     role = next((role for role in (MediaRole.VIDEO, MediaRole.REFERENCE_VIDEO) if role in card.roles), None)
     if role is not None:
-        media = _video_of(tasks, who, old, role)
+        media = _video_of(tasks, caller, old, role)
         return VideoRequest(old.model, prompt, media=(media,))
     if not card.open and frozenset() not in card.media_sets:
         raise GatewayError("not_supported", ERRORS["no_remix_of_pictures"], values={"model": old.model})
     return VideoRequest(old.model, prompt, duration=old.seconds or None, size=old.size or None)
-
-
-async def edit_request(tasks: Tasks, who: Caller, order: Derivation) -> VideoRequest:
-    """A video changed by a model that works on one. Raises GatewayError."""
-    return await _on_a_video(tasks, who, order, EDIT_MODEL, MediaRole.VIDEO)
-
-
-async def extension_request(tasks: Tasks, who: Caller, order: Derivation) -> VideoRequest:
-    """A video that goes on from another one. Raises GatewayError."""
-    return await _on_a_video(tasks, who, order, EXTEND_MODEL, MediaRole.FIRST_CLIP)
 
 
 def finished(task: Task) -> Result:
@@ -72,40 +77,50 @@ def finished(task: Task) -> Result:
     raise GatewayError("not_ready", ERRORS["failed_task" if task.state.phase is Phase.FAILED else "not_ready"])
 
 
-def _video_of(tasks: Tasks, who: Caller, task: Task, role: MediaRole) -> Media:
-    """A finished video as an input: by the upstream's link while it gives one, else out of the archive."""
-    url = finished(task).url
-    if url.startswith(("https://", "http://")) and not task.recalled:
-        return Media(MediaKind.VIDEO, url, "video", role, from_upstream=True, proxy=task.proxy)
+@dataclass(frozen=True, slots=True)
+class ArchivedVideo:
+    """The video of an earlier task, out of the archive."""
 
-    async def read() -> AsyncIterator[bytes]:
-        opened = await tasks.open_archived(who, task.id, "video")
+    tasks: EarlierTasks
+    caller: Caller
+    id: str
+
+    async def open(self) -> AsyncIterator[bytes]:
+        """Its bytes. Raises GatewayError (404) where they are gone."""
+        opened = await self.tasks.open_archived(self.caller, self.id, "video")
         if opened is None:
             raise GatewayError("not_found", ERRORS["file_gone"])
         return opened.pieces
 
-    return Media(MediaKind.VIDEO, "", "video", role, read=read)
+
+def _video_of(tasks: EarlierTasks, caller: Caller, task: Task, role: MediaRole) -> Media:
+    """A finished video as an input: by the upstream's link while it gives one, else out of the archive."""
+    url = finished(task).url
+    if url.startswith(("https://", "http://")) and not task.recalled:
+        return Media(MediaKind.VIDEO, url, "video", role, from_upstream=True, proxy=task.proxy)
+    return Media(MediaKind.VIDEO, "", "video", role, source=ArchivedVideo(tasks, caller, task.id))
 
 
 async def _on_a_video(
-    tasks: Tasks, who: Caller, order: Derivation, default_model: str, role: MediaRole
+    tasks: EarlierTasks, caller: Caller, derivation: Derivation, default_model: str, role: MediaRole
 ) -> VideoRequest:
-    model = default_model if order.model is None or order.model in FORMER_NAMES else order.model
-    offer = await tasks.catalog.offer(who)
+    model = default_model if derivation.model is None or derivation.model in FORMER_NAMES else derivation.model
+    offer = await tasks.catalog.offer(caller)
     card = tasks.catalog.card(model)
     if role not in card.roles and MediaRole.REFERENCE_VIDEO in card.roles and frozenset() in card.media_sets:
         # A model that does everything by its prompt takes the video as a reference.
         role = MediaRole.REFERENCE_VIDEO
     if role not in card.roles or not offer.cards_of(card):
         raise GatewayError("not_supported", ERRORS["not_by_this_model"], values={"model": card.name})
-    media, seconds = replace(order.clip, role=role) if order.clip else None, 0
-    if order.video_id:
-        old = await tasks.status(who, order.video_id)
+    media, seconds = replace(derivation.clip, role=role) if derivation.clip else None, 0
+    if derivation.video_id:
+        old = await tasks.status(caller, derivation.video_id)
         result = finished(old)
-        media = _video_of(tasks, who, old, role)
+        media = _video_of(tasks, caller, old, role)
         seconds = old.seconds or round(result.duration or 0)
     if media is None:
         raise invalid([FieldProblem("video", FieldReason.MISSING, ("{id}", "https://…"))])
     # The length of an extension is told with the clip it goes on from.
-    duration = seconds + order.seconds if role is MediaRole.FIRST_CLIP and order.seconds else order.seconds
-    return VideoRequest(card.name, order.prompt, duration=duration, media=(media,))
+    added = derivation.seconds
+    duration = seconds + added if role is MediaRole.FIRST_CLIP and added else added
+    return VideoRequest(card.name, derivation.prompt, duration=duration, media=(media,))

@@ -1,15 +1,15 @@
-"""Safe repeats: the same submit again gives the first task again, while this process remembers it.
+"""Idempotency: a submit that is sent again gives the first task again, while this process remembers it.
 
 An `Idempotency-Key` says that two submits are one, whichever surface they came by. OpenAI's libraries send none, but
-repeat a submit on their own after a time-out or a 5xx, and count their tries in `x-stainless-retry-count`: a count
-above 0 is a repeat. Of what, only its content tells, and several may be alike: each is remembered with whether its
-client had an answer, since a library repeats only what it had none to.
+retry a submit on their own after a time-out or a 5xx, and count their retries in `x-stainless-retry-count`: a count
+above 0 is a retry. Without a key, a retry is matched by request content. Identical requests may coexist; a retry
+matches one whose client got no response, since a library retries only those.
 """
 
 import asyncio
 import hashlib
 import math
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
@@ -19,232 +19,232 @@ from cachetools import TTLCache
 
 from gateway.core.clock import Clock
 from gateway.core.errors import GatewayError
-from gateway.tasks.submitter import Sending
+from gateway.tasks.order import ClientPresence, SubmitOrder
 from gateway.tasks.view import Submitted
 
 KEY_SECONDS = 24 * 3600.0
+"""How long a submit is remembered by its key."""
 RETRY_SECONDS = 600.0
-_REMEMBERED = 20_000
-_MOST_ALIKE = 64
-_OWED_SECONDS = 90.0
-"""For this long a library may wait before it repeats what was refused: it heeds a Retry-After of a minute at most."""
+"""How long a submit is remembered by its content."""
+_MAX_RECORDS = 20_000
+_MAX_IDENTICAL = 64
+_RETRY_WITHIN_SECONDS = 90.0
+"""A library retries a failed submit within this time: it heeds a Retry-After of a minute at most."""
 _UNCONFIRMED = "submission_unconfirmed"
-
-Gone = Callable[[], Awaitable[bool]]
-"""True when a client is no longer there to be answered."""
-
-
-async def _never() -> bool:
-    return False
-
-
-class Submit(Protocol):
-    async def __call__(self, seed: str, *, find_only: bool, sending: Sending) -> Submitted:
-        """Submit under a seed, which is the same for all repeats of one submit. With `find_only` the submission of
-        an earlier try is looked for and nothing is sent. `sending` is called before anything is that may be charged."""
 
 
 @dataclass(slots=True, eq=False)
-class _Made:
-    """One submit: under way, done, refused, or unconfirmed. It holds no error, which may be large, and requests only
-    while they wait. `tries` is the count of the last request for it. `sent` is what a log line tells of it, once an
-    upstream may have it; `told` says that a client was there when it ended."""
+class SubmitRecord:
+    """One submit: running, submitted, failed, or unconfirmed. It holds no error, which may be large, nor the order.
+
+    `seed` is the same for all repeats of one submit; the key that the upstream sees is made of it. `retry_count` is
+    that of the last request for it. `charge` is what the log tells of it once an upstream may have it. `answered` says
+    that a client was there when it ended. `waiting` are the clients that wait for it now.
+    """
 
     fingerprint: bytes
     seed: str
-    tries: int = 0
-    under_way: "asyncio.Task[Submitted] | None" = None
+    retry_count: int = 0
+    running: "asyncio.Task[Submitted] | None" = None
     submitted: Submitted | None = None
-    refused: bool = False
+    failed: bool = False
     unconfirmed: bool = False
-    sent: Mapping[str, str] | None = None
-    told: bool = False
+    charge: Mapping[str, str] | None = None
+    answered: bool = False
     ended_at: float = math.inf
-    waiting: list[Gone] = field(default_factory=list)
+    waiting: list[ClientPresence] = field(default_factory=list)
 
-    def sending(self, facts: Mapping[str, str] | None) -> None:
-        self.sent = facts
+    def on_charge(self, log_fields: Mapping[str, str] | None) -> None:
+        """Called before anything is sent that may be charged, and with None once that surely came to nothing."""
+        self.charge = log_fields
 
     def conclude(self, error: BaseException | None, now: float) -> None:
-        """Note what came of it. One that was refused may be tried again; one that is unconfirmed may not."""
-        self.under_way = None
+        """Record the outcome. A failed submit may be sent again; an unconfirmed one may not."""
+        self.running = None
         self.ended_at = now
         if error is None or self.unconfirmed:
             return
-        # An error that nobody foresaw says nothing of what was accepted, once anything was sent.
-        unforeseen = self.sent is not None and not isinstance(error, GatewayError)
-        self.unconfirmed = unforeseen or (isinstance(error, GatewayError) and error.code == _UNCONFIRMED)
-        self.refused = not self.unconfirmed
+        # An unexpected error says nothing of what was accepted, once anything was sent.
+        unexpected = self.charge is not None and not isinstance(error, GatewayError)
+        self.unconfirmed = unexpected or (isinstance(error, GatewayError) and error.code == _UNCONFIRMED)
+        self.failed = not self.unconfirmed
 
     def interrupted(self) -> BaseException:
-        """What a request is told whose process ends: only what was surely not sent may be sent again."""
-        return asyncio.CancelledError() if self.sent is None else GatewayError(_UNCONFIRMED, facts=self.sent)
+        """The error for a request whose process stops: only what was surely not sent may be sent again."""
+        return asyncio.CancelledError() if self.charge is None else GatewayError(_UNCONFIRMED, facts=self.charge)
 
-    def owed(self, tries: int, now: float) -> bool:
-        """True where the request of this count may be the one by which a library repeats what was refused."""
-        return self.refused and self.tries == tries - 1 and now - self.ended_at < _OWED_SECONDS
-
-
-Keep = Callable[[_Made, BaseException | None], None]
+    def may_be_retried_as(self, retry_count: int, now: float) -> bool:
+        """True where a request of this count may be the library's retry of this failed submit."""
+        recent = now - self.ended_at < _RETRY_WITHIN_SECONDS
+        return self.failed and self.retry_count == retry_count - 1 and recent
 
 
-class Repeats:
-    """Remembers submits by key and by content, bounded in number and time. Those under way are shared."""
+class Create(Protocol):
+    """The submit itself. It reports to the record what may be charged; for an unconfirmed record it looks for the
+    earlier submission and sends nothing."""
+
+    def __call__(self, order: SubmitOrder, record: SubmitRecord, /) -> Coroutine[Any, Any, Submitted]: ...
+
+
+class _Keep(Protocol):
+    def __call__(self, record: SubmitRecord, error: BaseException | None, /) -> None: ...
+
+
+class IdempotencyStore:
+    """Remembers submits by key and by content, bounded in number and time. Repeats share a submit that is running."""
 
     def __init__(self, clock: Clock, new_seed: Callable[[], str]) -> None:
+        """`new_seed` gives texts that no other process gives."""
         self._clock = clock
         self._new_seed = new_seed
-        self._by_key: TTLCache[bytes, _Made] = TTLCache(_REMEMBERED, KEY_SECONDS, timer=clock.now)
-        self._by_content: TTLCache[bytes, list[_Made]] = TTLCache(_REMEMBERED, RETRY_SECONDS, timer=clock.now)
-        # However long they take: what is under way is not forgotten.
-        self._keys_under_way: dict[bytes, _Made] = {}
-        self._contents_under_way: dict[bytes, list[_Made]] = {}
+        self._by_key: TTLCache[bytes, SubmitRecord] = TTLCache(_MAX_RECORDS, KEY_SECONDS, timer=clock.now)
+        self._by_content: TTLCache[bytes, list[SubmitRecord]] = TTLCache(_MAX_RECORDS, RETRY_SECONDS, timer=clock.now)
+        # However long it takes: what is running is not forgotten.
+        self._running_by_key: dict[bytes, SubmitRecord] = {}
+        self._running_by_content: dict[bytes, list[SubmitRecord]] = {}
 
-    async def once(
-        self,
-        who: str,
-        fingerprint: bytes,
-        submit: Submit,
-        *,
-        key: str | None = None,
-        tries: int | None = None,
-        gone: Gone = _never,
-    ) -> Submitted:
-        """The submission of a request, made by `submit` unless it was made before.
+    async def run(self, order: SubmitOrder, create: Create) -> Submitted:
+        """The submission of an order, made by `create` unless an earlier request made it.
 
-        `who` tells callers apart. `fingerprint` is of what the client wrote. `key` is its Idempotency-Key, `tries`
-        its count of repeats, None where it sends none. `gone` tells whether its client still waits. Raises
-        GatewayError: 409 `idempotency_mismatch` for a key that came with another body, 504 `submission_unconfirmed`
-        where the process ends while an upstream may have it.
+        Raises GatewayError: 409 `idempotency_mismatch` for a key that came with another body, 504
+        `submission_unconfirmed` where the process stops while an upstream may have it.
         """
-        if key is not None:
-            name = _digest(f"{who}\0{key}".encode("utf-8", "surrogateescape"))
-            made = self._of_key(name, fingerprint, f"client:{key}")
-            return await self._share(made, submit, gone, partial(self._keep_key, name))
-        made = _Made(fingerprint, f"own:{self._new_seed()}", tries or 0)
-        if tries is None:
+        identity, fingerprint = order.caller.identity, order.fingerprint
+        if order.idempotency_key is not None:
+            name = _digest(f"{identity}\0{order.idempotency_key}".encode("utf-8", "surrogateescape"))
+            record = self._of_key(name, fingerprint, f"client:{order.idempotency_key}")
+            return await self._share(record, order, create, partial(self._keep_key, name))
+        retry_count = order.retry_count
+        record = SubmitRecord(fingerprint, f"own:{self._new_seed()}", retry_count or 0)
+        if retry_count is None:
             try:
-                return await submit(made.seed, find_only=False, sending=made.sending)
+                return await create(order, record)
             except asyncio.CancelledError:
-                raise made.interrupted() from None
-        name = _digest(who.encode() + fingerprint)
-        alike = self._alike(name)
-        made = (await _repeated(alike, tries, self._clock.now()) if tries > 0 else None) or made
-        made.tries = max(made.tries, tries)
-        return await self._share(made, submit, gone, partial(self._keep_content, name, alike))
+                raise record.interrupted() from None
+        name = _digest(identity.encode() + fingerprint)
+        identical = self._identical(name)
+        if retry_count > 0:
+            record = await _retried(identical, retry_count, self._clock.now()) or record
+        record.retry_count = max(record.retry_count, retry_count)
+        return await self._share(record, order, create, partial(self._keep_content, name, identical))
 
-    async def _share(self, made: _Made, submit: Submit, gone: Gone, keep: Keep) -> Submitted:
-        made.waiting.append(gone)
+    async def _share(self, record: SubmitRecord, order: SubmitOrder, create: Create, keep: _Keep) -> Submitted:
+        """Wait for the submit of a record, which is started where it does not run."""
+        client = order.client
+        record.waiting.append(client)
         try:
-            if made.submitted is not None:
-                return made.submitted
-            return await asyncio.shield(self._under_way(made, submit, keep))
+            if record.submitted is not None:
+                return record.submitted
+            return await asyncio.shield(self._start(record, order, create, keep))
         except asyncio.CancelledError:
-            if made.submitted is not None:
-                return made.submitted
-            raise made.interrupted() from None
+            if record.submitted is not None:
+                return record.submitted
+            raise record.interrupted() from None
         finally:
-            # Until that is known it waits: nobody else is to take it for one that was left.
+            # Until that is known the client waits: no retry is to take the record for one that was left.
             try:
-                made.told = not await gone() or made.told
+                record.answered = not await client.is_disconnected() or record.answered
             except asyncio.CancelledError:
-                # The process ends, and what came of it stands.
-                made.told = True
+                # The process stops, and the outcome stands.
+                record.answered = True
             finally:
-                made.waiting.remove(gone)
+                record.waiting.remove(client)
 
-    def _under_way(self, made: _Made, submit: Submit, keep: Keep) -> "asyncio.Task[Submitted]":
-        """A task of its own: the client that began it may go away while another waits for the same. What is unconfirmed
-        is looked for, and never sent again."""
-        if made.under_way is None:
-            call = submit(made.seed, find_only=made.unconfirmed, sending=made.sending)
-            made.under_way = asyncio.ensure_future(call)
-            made.under_way.add_done_callback(partial(self._conclude, made, keep))
-            keep(made, None)
-        return made.under_way
+    def _start(
+        self, record: SubmitRecord, order: SubmitOrder, create: Create, keep: _Keep
+    ) -> "asyncio.Task[Submitted]":
+        """Runs apart from the request: the client that began it may go away while another waits for the same."""
+        if record.running is None:
+            record.running = asyncio.ensure_future(create(order, record))
+            record.running.add_done_callback(partial(self._conclude, record, keep))
+            keep(record, None)
+        return record.running
 
-    def _conclude(self, made: _Made, keep: Keep, done: "asyncio.Task[Submitted]") -> None:
+    def _conclude(self, record: SubmitRecord, keep: _Keep, done: "asyncio.Task[Submitted]") -> None:
         error = asyncio.CancelledError() if done.cancelled() else done.exception()
         if error is None:
-            made.submitted = done.result()
-        made.conclude(error, self._clock.now())
-        keep(made, error)
+            record.submitted = done.result()
+        record.conclude(error, self._clock.now())
+        keep(record, error)
 
     # --- by key -------------------------------------------------------------------------------------------------
 
-    def _of_key(self, name: bytes, fingerprint: bytes, seed: str) -> _Made:
-        known = self._keys_under_way.get(name) or self._by_key.get(name)
+    def _of_key(self, name: bytes, fingerprint: bytes, seed: str) -> SubmitRecord:
+        known = self._running_by_key.get(name) or self._by_key.get(name)
         if known is None:
-            return _Made(fingerprint, seed)
+            return SubmitRecord(fingerprint, seed)
         if known.fingerprint != fingerprint:
             raise GatewayError("idempotency_mismatch")
         return known
 
-    def _keep_key(self, name: bytes, made: _Made, error: BaseException | None) -> None:
+    def _keep_key(self, name: bytes, record: SubmitRecord, error: BaseException | None) -> None:
         """Keep it from now on, for as long as keys are kept."""
-        if made.under_way is not None:
-            self._keys_under_way[name] = made
+        if record.running is not None:
+            self._running_by_key[name] = record
         else:
-            self._keys_under_way.pop(name, None)
-        if made.refused:
+            self._running_by_key.pop(name, None)
+        if record.failed:
             self._by_key.pop(name, None)
         else:
-            self._by_key[name] = made
+            self._by_key[name] = record
 
     # --- by content ---------------------------------------------------------------------------------------------
 
-    def _alike(self, name: bytes) -> list[_Made]:
-        """What a caller submitted in the same words of late, the oldest first; of very many, those whose clients may
-        still come back."""
-        alike = self._contents_under_way.get(name, self._by_content.get(name))
-        if alike is None:
+    def _identical(self, name: bytes) -> list[SubmitRecord]:
+        """What a caller submitted lately with identical content, the oldest first; of very many, those whose clients
+        may still come back."""
+        identical = self._running_by_content.get(name, self._by_content.get(name))
+        if identical is None:
             return []
-        long_ago = self._clock.now() - RETRY_SECONDS
-        alike[:] = [made for made in alike if made.ended_at > long_ago]
-        spare = len(alike) - _MOST_ALIKE
-        if spare > 0:
-            over = [made for made in alike if made.told or made.refused][:spare]
-            alike[:] = [made for made in alike if made not in over]
-        return alike
+        expired_before = self._clock.now() - RETRY_SECONDS
+        identical[:] = [record for record in identical if record.ended_at > expired_before]
+        excess = len(identical) - _MAX_IDENTICAL
+        if excess > 0:
+            dropped = [record for record in identical if record.answered or record.failed][:excess]
+            identical[:] = [record for record in identical if record not in dropped]
+        return identical
 
-    def _keep_content(self, name: bytes, alike: list[_Made], made: _Made, error: BaseException | None) -> None:
-        """Keep it among those alike, for as long as contents are kept; what was refused, only where it may come
-        again."""
-        again = isinstance(error, GatewayError) and error.shape.should_retry
-        if made.refused and not again:
-            alike[:] = [one for one in alike if one is not made]
-        elif made not in alike:
-            alike.append(made)
-        if any(one.under_way is not None for one in alike):
-            self._contents_under_way[name] = alike
+    def _keep_content(
+        self, name: bytes, identical: list[SubmitRecord], record: SubmitRecord, error: BaseException | None
+    ) -> None:
+        """Keep it among the identical ones, for as long as contents are kept; a failed one only where its client may
+        send it again."""
+        retryable = isinstance(error, GatewayError) and error.shape.should_retry
+        if record.failed and not retryable:
+            identical[:] = [other for other in identical if other is not record]
+        elif record not in identical:
+            identical.append(record)
+        if any(other.running is not None for other in identical):
+            self._running_by_content[name] = identical
         else:
-            self._contents_under_way.pop(name, None)
-        self._by_content[name] = alike
+            self._running_by_content.pop(name, None)
+        self._by_content[name] = identical
 
 
-async def _repeated(alike: list[_Made], tries: int, now: float) -> _Made | None:
-    """The submit that a repeat means, None where it is to be sent anew.
+async def _retried(identical: list[SubmitRecord], retry_count: int, now: float) -> SubmitRecord | None:
+    """The submit that a library retries, None where it is to be sent anew.
 
-    A library repeats what it had no good answer to. That is one whose clients have gone without an answer; else one
-    that was refused for the moment a moment ago; else one that is under way, whose client may have gone unseen; else
-    the last one, whose answer may have got lost on its way.
+    A library retries what got no good response. That is, in this order: one whose clients have gone without a
+    response; one that failed a moment ago with an error that may be retried; one that is running, whose client may
+    have gone unnoticed; the last one, whose response may have got lost on its way.
     """
-    left: dict[_Made, list[Gone]] = {}
-    for made in list(alike):
-        waiting = list(made.waiting)
-        if not (made.told or made.refused) and all([await gone() for gone in waiting]):
-            left[made] = waiting
-    for made in list(alike):
-        # Unless it was told or refused, or another repeat took it, meanwhile.
-        if made in left and not (made.told or made.refused) and all(gone in left[made] for gone in made.waiting):
-            return made
-    for made in list(alike):
-        if made.owed(tries, now):
-            alike.remove(made)
+    left: dict[SubmitRecord, list[ClientPresence]] = {}
+    for record in list(identical):
+        waiting = list(record.waiting)
+        if not (record.answered or record.failed) and all([await client.is_disconnected() for client in waiting]):
+            left[record] = waiting
+    for record in list(identical):
+        # Unless it was answered or failed, or another retry took it, meanwhile.
+        still_left = record in left and all(client in left[record] for client in record.waiting)
+        if still_left and not (record.answered or record.failed):
+            return record
+    for record in list(identical):
+        if record.may_be_retried_as(retry_count, now):
+            identical.remove(record)
             return None
-    accepted = [made for made in alike if not made.refused]
-    under_way = [made for made in accepted if made.under_way is not None]
-    return under_way[0] if under_way else accepted[-1] if accepted else None
+    accepted = [record for record in identical if not record.failed]
+    running = [record for record in accepted if record.running is not None]
+    return running[0] if running else accepted[-1] if accepted else None
 
 
 def fingerprint_of(*parts: Any) -> bytes:

@@ -1,10 +1,11 @@
 """Tasks: submit, status, cancel, wait, list. The one place that joins callers, models, accounts, upstreams and ids."""
 
 import asyncio
-import uuid
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+
+from starlette.requests import ClientDisconnect
 
 from gateway.accounts.callers import Caller
 from gateway.archive.archive import Opened
@@ -20,9 +21,12 @@ from gateway.media.intake import MediaIntake
 from gateway.polling.poller import Observation, Polling
 from gateway.task_ids.links import fresh_result
 from gateway.task_ids.locator import Place, Places, Unplaced
+from gateway.tasks.derived import derived_request
+from gateway.tasks.idempotency import IdempotencyStore, SubmitRecord
 from gateway.tasks.listing import Listed, Listing
 from gateway.tasks.model_catalog import Catalog
-from gateway.tasks.submitter import Sending, Submitter, Wanted
+from gateway.tasks.order import CONNECTED, ClientPresence, SubmitOrder
+from gateway.tasks.submitter import SubmitKeys, Submitter
 from gateway.tasks.view import Submitted, Task, Untold, view_of
 from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind, FieldProblem, FieldReason, ProviderError
@@ -50,13 +54,13 @@ class Tasks:
         places: Places,
         listing: Listing,
         polling: Polling,
+        idempotency: IdempotencyStore,
         submitter: Submitter,
         intake: MediaIntake,
         clock: Clock,
         *,
         keeper: Keeper | None = None,
         poll_interval: float = 5.0,
-        new_key: Callable[[], str] = lambda: str(uuid.uuid4()),
     ) -> None:
         self._registry = registry
         self.catalog = catalog
@@ -64,53 +68,46 @@ class Tasks:
         self._listing = listing
         self._polling = polling
         self._clock = clock
+        self._idempotency = idempotency
         self._submitter = submitter
         self._intake = intake
         self._keeper = keeper
         self._poll_interval = poll_interval
-        self._new_key = new_key
 
     # --- submit -------------------------------------------------------------------------------------------------
 
-    async def submit(
-        self,
-        caller: Caller,
-        request: VideoRequest,
-        *,
-        seed: str | None = None,
-        repeatable: bool = False,
-        find_only: bool = False,
-        nearest: bool = False,
-        wanted: Wanted | None = None,
-        sending: Sending = lambda facts: None,
-    ) -> Submitted:
-        """Start a task. **Charged.** Raises GatewayError.
+    async def submit(self, order: SubmitOrder) -> Submitted:
+        """Start the task of an order, unless an earlier request with the same order did. **Charged.**
 
-        The same `seed` is the same submit. `repeatable` says that it may have been made before, here or on another
-        replica: where the upstream can tell, that task is given again, or 409 when it is of another model.
-        `find_only` looks for it and sends nothing. `nearest` moves duration and size to the nearest that the model
-        can do. `wanted` raises when nobody waits for it any more, and is asked where inputs or the list of models
-        took their time. `sending` is called before anything is sent that may be charged.
+        Raises GatewayError, and ClientDisconnect where the client has gone before anything was charged.
         """
+        return await self._idempotency.run(order, self._create)
+
+    async def _create(self, order: SubmitOrder, record: SubmitRecord) -> Submitted:
+        """Submit an order that no earlier request has submitted, as far as this process knows.
+
+        With an idempotency key another replica may have: where the upstream can tell, that task is given, or 409 when
+        it is of another model. For an unconfirmed record it is looked for and nothing is sent.
+        """
+        caller, request = order.caller, order.request
+        if not isinstance(request, VideoRequest):
+            request = await derived_request(self, caller, request)
         began = self._clock.now()
         named = not self.catalog.means_default(request.model)
-        seed = seed or self._new_key()
-
-        def keys(account: Account) -> Iterable[str]:
-            return self._places.submit_keys(caller, account, seed)
-
+        keys = SubmitKeys(self._places, caller, record.seed)
         for last in (False, True):
             offer = await self.catalog.offer(caller)
-            if wanted is not None and self._clock.now() - began >= _LONG_SECONDS:
-                await wanted()
+            waited = self._clock.now() - began >= _LONG_SECONDS
+            if waited and not order.is_repeatable and await order.client.is_disconnected():
+                raise ClientDisconnect
             card, gone = offer.wanted(request)
             provider = self._registry[card.provider]
-            if repeatable or find_only:
+            if order.idempotency_key is not None or record.unconfirmed:
                 # It may have been made with an account whose site has lost the model since.
                 made = await self._submitter.find(provider, caller.accounts_of(card.provider), keys)
                 if made is not None:
                     return self._found_again(caller, *made, card, named=named)
-            if find_only:
+            if record.unconfirmed:
                 raise GatewayError("submission_unconfirmed")
             if gone is not None:
                 if last:
@@ -118,20 +115,14 @@ class Tasks:
                 # A site may leave a model out of one answer.
                 await self.catalog.refresh(offer.live_accounts(card.provider))
                 continue
-            settled = offer.settled(card, request, nearest=nearest)
+            settled = offer.settled(card, request, nearest=order.nearest)
             first = next(iter(settled.values()))
             lacking: list[Account] = []
             try:
                 async with self._intake.ready(first.card or card, first, caller.identity) as ready:
+                    requests = {account: replace(ready, card=own.card) for account, own in settled.items()}
                     account, submission = await self._submitter.submit(
-                        provider,
-                        {account: replace(ready, card=own.card) for account, own in settled.items()},
-                        keys,
-                        managed=caller.managed,
-                        repeatable=repeatable,
-                        wanted=wanted,
-                        sending=sending,
-                        lacking=lacking.append,
+                        provider, requests, order, record, keys, lacking=lacking
                     )
             except GatewayError as error:
                 if not lacking or error.code != "model_not_found":
@@ -220,15 +211,15 @@ class Tasks:
         return {id: answer.task if isinstance(answer, Untold) else answer for id, answer in found.items()}
 
     async def wait(
-        self, caller: Caller, submitted: Submitted, seconds: float, gone: Callable[[], Awaitable[bool]]
+        self, caller: Caller, submitted: Submitted, seconds: float, client: ClientPresence = CONNECTED
     ) -> Task:
-        """Follow a task until it ends, at most `seconds`, or until the client is `gone`. It never loses the task."""
+        """Follow a task until it ends, at most `seconds`, or until the client has gone. It never loses the task."""
         deadline = self._clock.now() + seconds
         state = TaskState(submitted.id, Phase.QUEUED, created_at=submitted.created)
         task = Task(submitted.id, submitted.provider, state, model=submitted.model, created=submitted.created)
         while not task.state.phase.ended:
             left = deadline - self._clock.now()
-            if left <= 0 or await gone():
+            if left <= 0 or await client.is_disconnected():
                 break
             await self._clock.sleep(min(self._poll_interval, left))
             try:

@@ -3,18 +3,25 @@ accepted."""
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
+from starlette.requests import ClientDisconnect
+
+from gateway.accounts.callers import Caller
 from gateway.accounts.checks import Care
 from gateway.accounts.pool import AccountPool, Lease
 from gateway.accounts.unavailable import shortage
 from gateway.core import metrics
 from gateway.core.clock import Clock
-from gateway.core.errors import as_passing, clean, from_provider
+from gateway.core.errors import as_passing, clean, from_provider, refused
+from gateway.task_ids.locator import Places
+from gateway.tasks.idempotency import SubmitRecord
+from gateway.tasks.order import SubmitOrder
 from providers.contract.accounts import Account
 from providers.contract.errors import Blame, ErrorKind, ProviderError
-from providers.contract.provider import CanFind, CanUpload, Provider
-from providers.contract.requests import Submission, VideoRequest
+from providers.contract.provider import CanFind, Provider
+from providers.contract.requests import Prepared, Submission, VideoRequest
 
 LOOKUP_DELAYS = (1.0, 1.0, 2.0, 3.0)
 """Seconds before each look-up of a submit whose answer was lost: the store of the upstream lags behind the submit."""
@@ -33,19 +40,21 @@ _LOOK_AT = 5
 """Tasks of an account that are looked at then, where the upstream takes one id at a time."""
 _FINDS_AT_ONCE = 4
 
-Wanted = Callable[[], Awaitable[None]]
-"""Raises when nobody waits for the answer any more."""
-
-Sending = Callable[[Mapping[str, str] | None], None]
-"""Called before anything is sent that may be charged, with what a log line tells of it, and with None once that surely
-came to nothing."""
-
-SubmitKeys = Callable[[Account], Iterable[str]]
-"""The keys of one submit for an account: the same whenever they are asked for. The first one is sent; the others are
-those that it may have been sent with under an older secret."""
-
 Look = Callable[[Provider, Account, Sequence[str]], Awaitable[None]]
 """Asks the upstream how tasks of an account stand, so that the pool hears of those that have ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class SubmitKeys:
+    """The keys of one submit: for each account the same whenever they are asked for."""
+
+    places: Places
+    caller: Caller
+    seed: str
+
+    def of(self, account: Account) -> Iterator[str]:
+        """The first one is sent; the others are those that it may have been sent with under an older secret."""
+        return self.places.submit_keys(self.caller, account, self.seed)
 
 
 class Submitter:
@@ -70,66 +79,71 @@ class Submitter:
         self,
         provider: Provider,
         requests: Mapping[Account, VideoRequest],
+        order: SubmitOrder,
+        record: SubmitRecord,
         keys: SubmitKeys,
         *,
-        managed: bool,
-        repeatable: bool = False,
-        wanted: Wanted | None = None,
-        sending: Sending = lambda facts: None,
-        lacking: Callable[[Account], None] = lambda account: None,
+        lacking: list[Account],
     ) -> tuple[Account, Submission]:
         """Submit with one of the accounts, of which there is at least one. **Charged.**
 
         `requests` is the request for each of them: the same, but for the card that the account's site has of the model.
         The next account is tried only after trouble of an account's own, and for a model that only this account's site
-        no longer has: both surely created nothing. Whatever else goes wrong goes back to the client. `repeatable` says
-        that another replica may be at the same submit: then an account that refuses is asked first whether it has it,
-        since it may refuse because it does. `managed` says that the accounts are the gateway's own. `wanted` is asked
-        before anything is charged that took long to prepare, `sending` is called before anything is sent that may be
-        charged, `lacking` with an account whose site no longer has the model.
+        no longer has: both surely created nothing. Whatever else goes wrong goes back to the client. With an
+        idempotency key, another replica may run the same submit: then an account that refuses is asked first whether
+        it has it, since it may refuse because it does. An account that a reload removes meanwhile is not charged: its
+        task could not be found again. `record` is told before anything is sent that may be charged. Accounts whose site
+        no longer has the model are added to `lacking`.
+
+        Raises GatewayError, and ClientDisconnect where the client has gone before anything was charged, unless it may
+        come back for the result.
         """
         accounts, model = list(requests), next(iter(requests.values())).model
         failures: dict[str, ProviderError] = {}
         began, attempts, uploading = self._clock.now(), 0, 0.0
         while attempts < self._max_attempts and self._clock.now() - began - uploading <= RESEND_WITHIN:
             attempts += 1
-            lease = await self._next(provider, accounts, model, failures)
+            accounts = [account for account in accounts if not self._is_removed(order, account)]
+            lease = await self._next(provider, accounts, model, failures) if accounts else None
             if lease is None:
                 break
             account = lease.account
             request = requests[account]
             with lease:
                 try:
-                    if request.has_files and isinstance(provider, CanUpload):
-                        uploading -= self._clock.now()
-                        try:
-                            await self._upload(provider, request, account)
-                        finally:
-                            uploading += self._clock.now()
-                    if wanted is not None and request.has_files:
-                        await wanted()
+                    uploading -= self._clock.now()
+                    try:
+                        prepared = await _prepare(provider, request, account)
+                    finally:
+                        uploading += self._clock.now()
+                    if request.has_files and not order.is_repeatable and await order.client.is_disconnected():
+                        raise ClientDisconnect
+                    if self._is_removed(order, account):
+                        continue
                     lease.sending()
-                    sending(_facts(account, model))
-                    submission = await self._submit_once(provider, request, account, next(iter(keys(account))))
+                    record.on_charge(_log_fields(account, model))
+                    submission = await self._submit_once(provider, prepared, account, next(keys.of(account)))
                 except ProviderError as error:
                     self._note(lease, error)
                     sharing = [one for one in accounts if _shares_trouble(one, account, error)]
                     if error.kind is ErrorKind.MODEL_NOT_FOUND:
-                        lacking(account)
+                        lacking.append(account)
                     if not _may_try_another(error, account) or (
                         error.kind is ErrorKind.MODEL_NOT_FOUND and len(sharing) == len(accounts)
                     ):
-                        raise from_provider(error, model, _facts(account, model)) from error
-                    sending(None)
+                        raise from_provider(error, model, _log_fields(account, model)) from error
+                    record.on_charge(None)
                     failures |= {one.tag: error for one in sharing}
                 else:
                     lease.submitted(submission.id)
                     return account, submission
-            if repeatable and isinstance(provider, CanFind):
+            if order.idempotency_key is not None and isinstance(provider, CanFind):
                 await self._clock.sleep(LOOKUP_DELAYS[0])
                 found = await self.find(provider, [account], keys)
                 if found is not None:
                     return found
+        if not accounts:
+            raise refused("accounts_replaced")
         standings = [
             self._pool.standing(account, model, failures.get(account.tag))
             for account in accounts
@@ -137,7 +151,10 @@ class Submitter:
         ]
         if not standings:
             raise from_provider(next(iter(failures.values())), model)
-        raise shortage(standings, managed=managed, now=self._clock.now())
+        raise shortage(standings, managed=order.caller.managed, now=self._clock.now())
+
+    def _is_removed(self, order: SubmitOrder, account: Account) -> bool:
+        return order.caller.managed and self._pool.is_removed(account)
 
     async def _next(
         self, provider: Provider, accounts: Sequence[Account], model: str, tried: Mapping[str, object]
@@ -190,7 +207,7 @@ class Submitter:
         return None
 
     async def _find_with(self, provider: CanFind, account: Account, keys: SubmitKeys) -> Submission | None:
-        for key in keys(account):
+        for key in keys.of(account):
             try:
                 found = await provider.find(key, account)
             except ProviderError as error:
@@ -201,26 +218,12 @@ class Submitter:
                 return found
         return None
 
-    async def _upload(self, provider: CanUpload, request: VideoRequest, account: Account) -> None:
-        """Hand the inputs over; what got lost on the way is sent once more."""
-        for last in (False, True):
-            began, outcome = time.perf_counter(), "ok"
-            try:
-                await provider.upload(request, account)
-                return
-            except ProviderError as error:
-                outcome = error.kind.value
-                if last or error.kind is not ErrorKind.UPLOAD_FAILED:
-                    raise
-            finally:
-                metrics.observe_call(account.provider, "upload", outcome, time.perf_counter() - began)
-
-    async def _submit_once(self, provider: Provider, request: VideoRequest, account: Account, key: str) -> Submission:
+    async def _submit_once(self, provider: Provider, prepared: Prepared, account: Account, key: str) -> Submission:
         """One submit to one account. A lost answer is looked up; only a submit that the upstream does not know is
         sent again, once, as the same submit, and only while the client is likely to be there still."""
         began = self._clock.now()
         try:
-            return await _submit(provider, request, account, key)
+            return await _submit(provider, prepared, account, key)
         except ProviderError as error:
             if error.kind is not ErrorKind.ANSWER_LOST or not isinstance(provider, CanFind):
                 raise
@@ -231,7 +234,7 @@ class Submitter:
         if self._clock.now() - began > RESEND_WITHIN:
             raise lost
         try:
-            return await _submit(provider, request, account, key)
+            return await _submit(provider, prepared, account, key)
         except ProviderError as error:
             # A refused repeat proves nothing: it may be refused because the first one runs.
             found = await self._look_up(provider, key, account, lost=lost)
@@ -260,15 +263,32 @@ class Submitter:
         return None
 
 
-def _facts(account: Account, model: str) -> dict[str, str]:
-    """What a log line tells of a submit that came to nothing, or nobody knows to what."""
+def _log_fields(account: Account, model: str) -> dict[str, str]:
+    """What the log tells of a submit that failed or whose outcome is unknown."""
     return {"model": model, "provider": account.provider, "account": account.label}
 
 
-async def _submit(provider: Provider, request: VideoRequest, account: Account, key: str) -> Submission:
+async def _prepare(provider: Provider, request: VideoRequest, account: Account) -> Prepared:
+    """Prepare a submit; an upload that got lost on its way is sent once more. Calls with files are in the metrics."""
+    if not request.has_files:
+        return await provider.prepare(request, account)
+    for last in (False, True):
+        began, outcome = time.perf_counter(), "ok"
+        try:
+            return await provider.prepare(request, account)
+        except ProviderError as error:
+            outcome = error.kind.value
+            if last or error.kind is not ErrorKind.UPLOAD_FAILED:
+                raise
+        finally:
+            metrics.observe_call(account.provider, "upload", outcome, time.perf_counter() - began)
+    raise AssertionError
+
+
+async def _submit(provider: Provider, prepared: Prepared, account: Account, key: str) -> Submission:
     began, outcome = time.perf_counter(), "ok"
     try:
-        return await provider.submit(request, account, submit_key=key)
+        return await provider.submit(prepared, account, submit_key=key)
     except ProviderError as error:
         outcome = error.kind.value
         raise

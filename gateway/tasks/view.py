@@ -39,8 +39,8 @@ class Submitted:
     seconds: int = 0
     size: str = ""
 
-    def mark(self, id: str) -> dict[str, str]:
-        """What a log line tells of it: by the id that its client was told, by the upstream's, and who made it."""
+    def log_fields(self, id: str) -> dict[str, str]:
+        """What the access log tells of it: `id` as the client was given it, the upstream's, and the account."""
         return {
             "task": id,
             "upstream_id": self.upstream_id,

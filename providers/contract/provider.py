@@ -1,8 +1,9 @@
 """The protocol of a provider, and what an upstream can do besides.
 
-Read this file first. A request goes down as a `VideoRequest`, `validation.settle` checks it against a `ModelCard`, a
-`Provider` submits it with an `Account` and gives a `Submission`. A poll asks `Provider.query` and gets for each id a
-`TaskState` or a `ProviderError`. Nothing in this package does I/O or knows a clock.
+Read this file first. `validation.settle` checks a `VideoRequest` against a `ModelCard`, `Provider.prepare` uploads its
+files with an `Account` and builds what is sent, `Provider.submit` sends that and gives a `Submission`. A poll asks
+`Provider.query` and gets for each id a `TaskState` or a `ProviderError`. Nothing in this package does I/O or knows a
+clock.
 
 Units everywhere: seconds (also for times: unix seconds, UTC), pixels, bytes.
 """
@@ -13,7 +14,7 @@ from typing import Protocol, runtime_checkable
 from providers.contract.accounts import Account, Credits
 from providers.contract.errors import ProviderError
 from providers.contract.models import ModelCard
-from providers.contract.requests import Submission, VideoRequest
+from providers.contract.requests import Prepared, Submission, VideoRequest
 from providers.contract.tasks import ListedTask, TaskState
 
 
@@ -56,10 +57,18 @@ class Provider(Protocol):
         """The card of a model by its name or the upstream's key, an open one for an unknown model of a known family,
         None for a stranger. A model that the table knows and no region has any more has a card, too."""
 
-    async def submit(self, request: VideoRequest, account: Account, *, submit_key: str) -> Submission:
-        """Start the generation of a settled request. **Charged.**
+    async def prepare(self, request: VideoRequest, account: Account) -> Prepared:
+        """Upload the files of a settled request and build what `submit` sends. Not charged.
 
-        `submit_key` is a UUID chosen by the gateway: for one account, the same key means the same submit.
+        It may take minutes. Whatever it raises, nothing was created: it never raises ANSWER_LOST. Without files it
+        makes no call.
+        """
+
+    async def submit(self, prepared: Prepared, account: Account, *, submit_key: str) -> Submission:
+        """Start the generation that `prepare` prepared for this account, in one call. **Charged.**
+
+        `submit_key` is a UUID chosen by the gateway: for one account, the same key means the same submit. After a lost
+        answer the same `prepared` is sent again with the same key.
         ANSWER_LOST is raised when the upstream may have accepted it; every other kind means that nothing was created.
         """
 
@@ -80,17 +89,6 @@ class CanDiscover(Protocol):
 
         A model of the table keeps the table's name; any other is called by the upstream's key. The answer is cached by
         the gateway, and the table counts where a call fails.
-        """
-
-
-@runtime_checkable
-class CanUpload(Protocol):
-    """An upstream to which inputs go ahead of the submit that uses them. Absent: a submit carries all of it."""
-
-    async def upload(self, request: VideoRequest, account: Account) -> None:
-        """Hand over the files of a settled request, so that the same request's submit finds them there.
-
-        Not charged, and it may take long. Whatever is raised, nothing was created: it is never ANSWER_LOST.
         """
 
 

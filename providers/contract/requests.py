@@ -1,14 +1,21 @@
 """A request for a video as every surface parses it, and what a submit gave."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 from providers.contract.media import MediaRole
 from providers.media_files import MediaFile, MediaKind
 
 if TYPE_CHECKING:
     from providers.contract.models import ModelCard
+
+
+class MediaSource(Protocol):
+    """A file that lies neither at an address nor in the request."""
+
+    async def open(self) -> AsyncIterator[bytes]:
+        """Its bytes, piece by piece."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +34,8 @@ class Media:
     file: MediaFile | None = None
     from_upstream: bool = False
     proxy: str | None = field(default=None, repr=False)
-    read: Callable[[], Awaitable[AsyncIterator[bytes]]] | None = field(default=None, repr=False, compare=False)
-    """Gives what the gateway has itself; it goes before everything else."""
+    source: MediaSource | None = field(default=None, repr=False, compare=False)
+    """Opens what the gateway has itself; it goes before everything else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +74,11 @@ class VideoRequest:
 
     def media_in(self, role: MediaRole) -> tuple[Media, ...]:
         return tuple(item for item in self.media if item.role is role)
+
+
+Prepared: TypeAlias = Any
+"""What `Provider.prepare` returns and `Provider.submit` sends: a frozen value of the provider's own type, for one
+account. The gateway does not look into it."""
 
 
 class Submission(NamedTuple):

@@ -51,11 +51,7 @@ class Payload:
 
 
 def build(request: VideoRequest, card: ModelCard, wire: Wire) -> Payload:
-    """The submit of a settled request.
-
-    Raises ProviderError(INVALID_REQUEST) for an input that the model's protocol has no place for, which only the
-    open card of an unknown model lets through, and for a video handed to VACE without a word what to do with it.
-    """
+    """The submit of a settled request that `check_inputs` accepts, with an address in place of every file."""
     inputs = _inputs(request, wire)
     parameters = _parameters(request, wire)
     for name in _FIELDS:
@@ -73,12 +69,8 @@ def build(request: VideoRequest, card: ModelCard, wire: Wire) -> Payload:
     inputs |= given
     if any(inputs.get(name) for name in card.prompt_options):
         inputs.setdefault("prompt", "")
-    if wire is VACE_WIRE:
-        if "function" not in inputs:
-            problem = FieldProblem("provider_options.input.function", FieldReason.MISSING, VACE_FUNCTIONS)
-            raise ProviderError(ErrorKind.INVALID_REQUEST, fields=(problem,))
-        if inputs["function"] not in _VACE_SIZED:
-            parameters.pop("size", None)
+    if wire is VACE_WIRE and inputs.get("function") not in _VACE_SIZED:
+        parameters.pop("size", None)
     parameters |= options
     if card.open:
         parameters = {**_required(request, wire), **parameters}
@@ -89,15 +81,39 @@ def build(request: VideoRequest, card: ModelCard, wire: Wire) -> Payload:
     return Payload(wire.path, body, {RESOLVE_HEADER: "enable"} if _names_oss(body) else {})
 
 
+def check_inputs(request: VideoRequest, wire: Wire) -> None:
+    """Check what no upload could make right, before any file is uploaded.
+
+    Raises ProviderError(INVALID_REQUEST) for an input that the model's protocol has no place for, which only the
+    open card of an unknown model lets through, and for a video handed to VACE without a word what to do with it.
+    """
+    taken: set[str] = set()
+    for item in request.media if wire.protocol is Protocol.NAMED else ():
+        name = wire.inputs.get(item.role) if item.role else None
+        if name is None or (name in taken and name not in LIST_FIELDS):
+            reason = FieldReason.CONFLICT if name else FieldReason.UNSUPPORTED
+            problem = FieldProblem(item.param, reason, tuple(sorted(wire.inputs)), item.role or "")
+            raise ProviderError(ErrorKind.INVALID_REQUEST, fields=(problem,))
+        taken.add(name)
+    given = request.options.get("input")
+    named = isinstance(given, Mapping) and "function" in given
+    if wire is VACE_WIRE and not named and _implied_function(request) is None:
+        problem = FieldProblem("provider_options.input.function", FieldReason.MISSING, VACE_FUNCTIONS)
+        raise ProviderError(ErrorKind.INVALID_REQUEST, fields=(problem,))
+
+
+def _implied_function(request: VideoRequest) -> str | None:
+    roles = {item.role for item in request.media}
+    return next((function for known, function in _VACE_IMPLIED if roles and roles <= known), None)
+
+
 def _inputs(request: VideoRequest, wire: Wire) -> dict[str, Any]:
     inputs: dict[str, Any] = {}
     if request.prompt:
         inputs["prompt"] = request.prompt
-    if wire is VACE_WIRE:
-        roles = {item.role for item in request.media}
-        for known, function in _VACE_IMPLIED:
-            if roles and roles <= known:
-                inputs["function"] = function
+    function = _implied_function(request) if wire is VACE_WIRE else None
+    if function is not None:
+        inputs["function"] = function
     if wire.protocol is Protocol.MEDIA:
         items = [(item.role, item.url) for item in request.media if item.role]
         if request.sound is not None and wire.audio_as is not None:
@@ -113,17 +129,13 @@ def _inputs(request: VideoRequest, wire: Wire) -> dict[str, Any]:
 
 
 def _name_inputs(request: VideoRequest, wire: Wire, inputs: dict[str, Any]) -> None:
-    """Put each input into its field; one without a field, or a second one for a field that takes one, is refused."""
+    """Put each input into its field."""
     for item in request.media:
         name = wire.inputs.get(item.role) if item.role else None
         if name in LIST_FIELDS:
             inputs.setdefault(name, []).append(item.url)
-        elif name is not None and name not in inputs:
+        elif name is not None:
             inputs[name] = item.url
-        else:
-            reason = FieldReason.CONFLICT if name else FieldReason.UNSUPPORTED
-            problem = FieldProblem(item.param, reason, tuple(sorted(wire.inputs)), item.role or "")
-            raise ProviderError(ErrorKind.INVALID_REQUEST, fields=(problem,))
 
 
 def _set_on_clips(inputs: dict[str, Any], wire: Wire, name: str, value: Any) -> None:

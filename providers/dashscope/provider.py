@@ -7,6 +7,7 @@ import asyncio
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
@@ -18,10 +19,10 @@ from providers.contract.requests import Submission, VideoRequest
 from providers.contract.tasks import ListedTask, TaskState
 from providers.dashscope.errors import code_and_message, meaning_of, refusal, text_of
 from providers.dashscope.models import MODELS, PROVIDER, open_card
-from providers.dashscope.payload import Payload, build
+from providers.dashscope.payload import Payload, build, check_inputs
 from providers.dashscope.regions import BASE_URLS, BEIJING
 from providers.dashscope.tasks import Page, list_window, parse, parse_page
-from providers.dashscope.uploads import Policy, Uploads, parse_policy
+from providers.dashscope.uploads import LinkKey, Policy, Uploads, parse_policy
 from providers.dashscope.wires import UNPLACED_WIRE, USER_AGENT, wire_of
 from providers.transport.client import HttpClient
 from providers.transport.transports import Reply
@@ -49,6 +50,15 @@ _SNIPPET = 300
 
 _WAY = frozenset({ErrorKind.RATE_LIMITED, ErrorKind.UNREACHABLE, ErrorKind.ANSWER_LOST})
 """Troubles that say nothing of a task: when they meet every id of a query, they are the query's."""
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedSubmit:
+    """What one submit sends. `links` are the uploads that it uses or could have used, to be made anew should the
+    service refuse them."""
+
+    payload: Payload
+    links: tuple[LinkKey, ...]
 
 
 class DashScope:
@@ -105,14 +115,25 @@ class DashScope:
     def card(self, model: str) -> ModelCard | None:
         return self._cards.get(model) or self._cards_any_case.get(model.lower()) or open_card(model)
 
-    async def submit(self, request: VideoRequest, account: Account, *, submit_key: str) -> Submission:
+    async def prepare(self, request: VideoRequest, account: Account) -> PreparedSubmit:
+        """Upload the files, see `Uploads.hand_over`, and build the body with their addresses."""
+        card = self.card(request.model)
+        if card is None:
+            raise ProviderError(ErrorKind.MODEL_NOT_FOUND)
+        model = card.key or card.name
+        wire = wire_of(model) or UNPLACED_WIRE
+        check_inputs(request, wire)
+        addressed = await self._uploads.hand_over(request, wire, model, account)
+        return PreparedSubmit(build(addressed, card, wire), self._uploads.keys(request, model, account))
+
+    async def submit(self, prepared: PreparedSubmit, account: Account, *, submit_key: str) -> Submission:
         """Create the task. **Charged.**
 
         `submit_key` has no use here: the wire knows no key that would make a repeat the same submit. A 5xx, and under
         a 2xx a code that tells of trouble inside the service, count as ANSWER_LOST, since the task may have been
-        created all the same; a 4xx is a refusal. Files are handed over before, at no charge; see `Uploads.hand_over`.
+        created all the same; a 4xx is a refusal.
         """
-        payload = await self._payload(request, account)
+        payload = prepared.payload
         headers = {"Content-Type": "application/json", "X-DashScope-Async": "enable", **payload.headers}
         reply = await self._send("POST", payload.path, account, headers, json=payload.body, once=True)
         id = _task_id(reply) if _succeeded(reply) else ""
@@ -120,12 +141,8 @@ class DashScope:
             return Submission(id)
         error = _not_submitted(reply, account)
         if error.kind is ErrorKind.INVALID_REQUEST:
-            self._uploads.forget(request, payload.body["model"], account)
+            self._uploads.forget(prepared.links)
         raise error
-
-    async def upload(self, request: VideoRequest, account: Account) -> None:
-        """Send what does not go into the body. Its links are remembered."""
-        await self._payload(request, account)
 
     async def query(self, ids: Sequence[str], account: Account) -> Mapping[str, TaskState | ProviderError]:
         """The state of each id, one call per id, a few at a time; after trouble on the way the rest are not asked.
@@ -245,18 +262,6 @@ class DashScope:
             # The service says 200 of a task it does not know: a 404 is the word of something in front of it.
             return ProviderError(ErrorKind.UPSTREAM_ERROR, code=error.code, detail=error.detail)
         return error
-
-    async def _payload(self, request: VideoRequest, account: Account) -> Payload:
-        """What is to be sent, the files handed over."""
-        card = self.card(request.model)
-        if card is None:
-            raise ProviderError(ErrorKind.MODEL_NOT_FOUND)
-        model = card.key or card.name
-        wire = wire_of(model) or UNPLACED_WIRE
-        payload = build(request, card, wire)
-        handed = await self._uploads.hand_over(request, wire, model, account)
-        # Built before as well: what is refused need not be sent first.
-        return payload if handed is request else build(handed, card, wire)
 
     async def _upload_policy(self, model: str, account: Account) -> Policy:
         """Leave to send files for a model. Of refusals the account's own keep their kinds, so that the next account is

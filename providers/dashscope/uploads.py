@@ -10,7 +10,7 @@ import math
 import re
 import secrets
 from base64 import b64encode
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -130,7 +130,7 @@ async def data_url(file: MediaFile) -> str:
     return "".join(encoded)
 
 
-class _Key(NamedTuple):
+class LinkKey(NamedTuple):
     """Whom a link works for, what for, and what it is of. A credential's tag covers its region as well; an account's
     own would outlive the main account behind its name."""
 
@@ -157,7 +157,7 @@ class Uploads:
     def __init__(self, http: HttpClient, ask_policy: AskPolicy, now: Callable[[], float]) -> None:
         self._http = http
         self._ask_policy = ask_policy
-        self._links: Shared[_Key, str] = Shared(REMEMBERED_LINKS, LINK_SECONDS, now)
+        self._links: Shared[LinkKey, str] = Shared(REMEMBERED_LINKS, LINK_SECONDS, now)
 
     async def hand_over(self, request: VideoRequest, wire: Wire, model: str, account: Account) -> VideoRequest:
         """The request with an address in place of every file. `model` is the name on the wire.
@@ -189,11 +189,15 @@ class Uploads:
         sound = placed.pop() if request.sound else None
         return replace(request, media=tuple(placed), sound=sound)
 
-    def forget(self, request: VideoRequest, model: str, account: Account) -> None:
-        """Send the files of a request anew the next time: its submit was refused, which may be for their links."""
-        for item in _media_of(request):
-            if item.file:
-                self._links.forget(_Key(account.credential_tag, model, item.file.sha256))
+    def keys(self, request: VideoRequest, model: str, account: Account) -> tuple[LinkKey, ...]:
+        """Under which the links of a request's files are cached."""
+        files = [item.file for item in _media_of(request) if item.file]
+        return tuple(LinkKey(account.credential_tag, model, file.sha256) for file in files)
+
+    def forget(self, keys: Iterable[LinkKey]) -> None:
+        """Upload these files again the next time: their submit was refused, which may be for their links."""
+        for key in keys:
+            self._links.forget(key)
 
     async def _uploaded(self, item: Media, model: str, account: Account, turns: asyncio.Semaphore) -> Media:
         if item.file is None:
@@ -208,7 +212,7 @@ class Uploads:
         return replace(item, url=link, file=None)
 
     async def _link(self, file: MediaFile, model: str, account: Account) -> str:
-        key = _Key(account.credential_tag, model, file.sha256)
+        key = LinkKey(account.credential_tag, model, file.sha256)
         return await self._links.get(key, lambda: self._upload(file, model, account), way=account.proxy)
 
     async def _upload(self, file: MediaFile, model: str, account: Account) -> str:

@@ -7,7 +7,7 @@ are pictures, clips and sounds that the prompt may name. The text of the metrics
 Forms as captured on the mainland site 2026-09-18 to 2026-10-09 and on Dreamina in autumn 2026.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,52 +68,76 @@ def has_clip(uploaded: Sequence[Uploaded]) -> bool:
     return any(found.kind is MediaKind.VIDEO for found in uploaded)
 
 
-def submit_body(
+@dataclass(frozen=True, slots=True)
+class SubmitDraft:
+    """Everything of a submit but its id: what the video is charged as, the metrics, and the draft, whose
+    `video_task_extra` is still empty."""
+
+    commerce: Mapping[str, Any]
+    metrics: Mapping[str, Any]
+    draft: Mapping[str, Any]
+    aid: int
+
+    def body(self, submit_id: str) -> dict[str, Any]:
+        """The JSON body of /mweb/v1/aigc_draft/generate.
+
+        `submit_id` is the handle by which the task can be looked up later. `draft_content` and `metrics_extra` are
+        JSON texts, not objects: the site refuses objects.
+        """
+        metrics = _text({**self.metrics, "originSubmitId": submit_id})
+        return {
+            "extend": self.commerce,
+            "submit_id": submit_id,
+            "metrics_extra": metrics,
+            "draft_content": _text(_with_metrics(self.draft, metrics)),
+            "http_common_info": {"aid": self.aid},
+        }
+
+
+def build_draft(
     request: VideoRequest,
     card: ModelCard,
     region: Region,
     *,
     uploaded: Sequence[Uploaded] = (),
-    submit_id: str,
     seed: int,
     now_ms: int,
     new_id: NewId,
     draft_version: str = CURRENT.draft_version,
-) -> dict[str, Any]:
-    """The JSON body of /mweb/v1/aigc_draft/generate.
+) -> SubmitDraft:
+    """The draft of a settled request.
 
     `card` is the model as the account's site has it. `uploaded` is what each of the request's media became, in their
-    order. `submit_id` is the handle by which the task can be looked up later; `seed` is in [0, 2^32). `draft_content`
-    and `metrics_extra` are JSON texts, not objects: the site refuses objects.
+    order. `seed` is in [0, 2^32); `now_ms` is in unix milliseconds.
     """
     wire, mode = wire_of(card), mode_of(request)
     benefit = _benefit(request, wire, uploaded)
     resolution = wire.resolutions.get(request.resolution or "", request.resolution)
-    metrics = _text(
-        metrics_of(
-            request,
-            card.key,
-            wire,
-            uploaded,
-            resolution,
-            by_reference=mode is REFERENCES or (wire.by_reference and not request.media),
-            submit_id=submit_id,
-            group_id=new_id(),
-        )
+    metrics = metrics_of(
+        request,
+        card.key,
+        wire,
+        uploaded,
+        resolution,
+        by_reference=mode is REFERENCES or (wire.by_reference and not request.media),
+        group_id=new_id(),
     )
     gen_input = _gen_input(request, uploaded, mode, resolution, wire, new_id)
-    draft = _draft(request, gen_input, card.key, _draft_mode(mode, wire), metrics, seed, now_ms, new_id, draft_version)
-    return {
-        "extend": {
-            "root_model": card.key,
-            "m_video_commerce_info": benefit,
-            "m_video_commerce_info_list": [benefit],
-        },
-        "submit_id": submit_id,
-        "metrics_extra": metrics,
-        "draft_content": _text(draft),
-        "http_common_info": {"aid": region.aid},
+    draft = _draft(request, gen_input, card.key, _draft_mode(mode, wire), seed, now_ms, new_id, draft_version)
+    commerce = {
+        "root_model": card.key,
+        "m_video_commerce_info": benefit,
+        "m_video_commerce_info_list": [benefit],
     }
+    return SubmitDraft(commerce, metrics, draft, region.aid)
+
+
+def _with_metrics(draft: Mapping[str, Any], metrics: str) -> dict[str, Any]:
+    """A copy of a draft whose one component carries the metrics as a JSON text."""
+    (component,) = draft["component_list"]
+    abilities = component["abilities"]
+    abilities = {**abilities, "gen_video": {**abilities["gen_video"], "video_task_extra": metrics}}
+    return {**draft, "component_list": [{**component, "abilities": abilities}]}
 
 
 def _benefit(request: VideoRequest, wire: ModelWire, uploaded: Sequence[Uploaded]) -> dict[str, Any]:
@@ -264,7 +288,6 @@ def _draft(
     gen_input: dict[str, Any],
     key: str,
     mode: Mode,
-    metrics: str,
     seed: int,
     now_ms: int,
     new_id: NewId,
@@ -281,7 +304,7 @@ def _draft(
         "priority": 0,
         **{name: value for name, value in request.options.items() if name != BENEFIT_OPTION},
     }
-    gen_video = {"id": new_id(), "type": "", "text_to_video_params": params, "video_task_extra": metrics}
+    gen_video = {"id": new_id(), "type": "", "text_to_video_params": params, "video_task_extra": ""}
     component = {
         "type": "video_base_component",
         "id": component_id,

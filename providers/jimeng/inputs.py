@@ -1,7 +1,7 @@
 """The inputs of a request, checked and uploaded: each once, several at a time, before anything is charged."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from providers.contract.accounts import Account
@@ -91,7 +91,8 @@ def check_lengths(
                 raise ProviderError(ErrorKind.INVALID_REQUEST, fields=[problem])
 
 
-_Key = tuple[str, str, str]
+UploadKey = tuple[str, str, str]
+"""The tag of a credential, the region of the site, the SHA-256 of a file."""
 
 
 class UploadMemory:
@@ -101,7 +102,7 @@ class UploadMemory:
     """
 
     def __init__(self, now: Callable[[], float]) -> None:
-        self._uploads: Shared[_Key, Uploaded] = Shared(REMEMBERED_UPLOADS, UPLOAD_SECONDS, now)
+        self._uploads: Shared[UploadKey, Uploaded] = Shared(REMEMBERED_UPLOADS, UPLOAD_SECONDS, now)
 
     async def upload(
         self, request: VideoRequest, account: Account, region: Region, uploader: Uploader
@@ -116,13 +117,16 @@ class UploadMemory:
 
         return tuple(await all_of([one(item.file) for item in request.media if item.file]))
 
-    def forget(self, request: VideoRequest, account: Account, region: Region) -> None:
-        """Upload the request's inputs anew the next time: the site may no longer have them."""
-        for item in request.media:
-            if item.file:
-                self._uploads.forget(_key(account, region, item.file))
+    def keys(self, request: VideoRequest, account: Account, region: Region) -> tuple[UploadKey, ...]:
+        """Under which the uploads of a request's inputs are cached."""
+        return tuple(_key(account, region, item.file) for item in request.media if item.file)
+
+    def forget(self, keys: Iterable[UploadKey]) -> None:
+        """Upload these inputs again the next time: the site may no longer have them."""
+        for key in keys:
+            self._uploads.forget(key)
 
 
-def _key(account: Account, region: Region, file: MediaFile) -> _Key:
+def _key(account: Account, region: Region, file: MediaFile) -> UploadKey:
     # By its credential: under another one a named account may be another user of the site.
     return account.credential_tag, region.code, file.sha256

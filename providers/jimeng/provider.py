@@ -4,7 +4,7 @@ import random
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from providers.contract.accounts import Account, Credits
@@ -15,7 +15,7 @@ from providers.contract.tasks import ListedTask, Phase, TaskState
 from providers.jimeng import configuration, draft, history, models, records
 from providers.jimeng.cancel import is_refusal, verdict
 from providers.jimeng.credits import parse_alive, parse_credits, parse_received
-from providers.jimeng.inputs import UploadMemory, check_inputs, check_lengths, with_sound
+from providers.jimeng.inputs import UploadKey, UploadMemory, check_inputs, check_lengths, with_sound
 from providers.jimeng.site import regions, session
 from providers.jimeng.site.errors import LOGIN_EXPIRED, SIGNATURE_REFUSED, refusal, refused_submit
 from providers.jimeng.site_model import SiteModel
@@ -49,6 +49,16 @@ _WITH_CLIP = {"commerce_with_input_video": 1}
 _OTHER_SERVICES = ("sk-", "ms-", "gw-")
 _SECONDS_PER_ID = 2**32
 _FIRST_ID_TIME = 1_600_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedSubmit:
+    """What one submit sends but for its id. `uploads` are the inputs that it uses, to be uploaded again should the site
+    no longer have them."""
+
+    draft: draft.SubmitDraft
+    with_clip: bool
+    uploads: tuple[UploadKey, ...]
 
 
 class Jimeng:
@@ -126,44 +136,37 @@ class Jimeng:
         usual = known.typical_seconds if known else model.typical_seconds
         return replace(model, typical_seconds=usual).card(models.name_of(model.key))
 
-    async def submit(self, request: VideoRequest, account: Account, *, submit_key: str) -> Submission:
-        """The site charges for this call. `submit_key` is the `submit_id` by which `find` looks it up.
-
-        The inputs are uploaded first, which costs nothing: whatever goes wrong with that, nothing was created.
-        """
+    async def prepare(self, request: VideoRequest, account: Account) -> PreparedSubmit:
+        """Upload the inputs, let the site look at pictures, and build the draft with what they are called there."""
         card = self._card_of(request)
-        request = _checked(request)
+        request = with_sound(request)
+        check_inputs(request)
         region = self._region(account)
-        uploaded = await self._uploaded(request, account, region)
-        body = draft.submit_body(
+        uploaded: tuple[Uploaded, ...] = ()
+        if request.media:
+            uploader = Uploader(self._http, self._call, account, region, now=self._now, new_id=self._new_id)
+            uploaded = await self._uploads.upload(request, account, region, uploader)
+            check_lengths(request.media, uploaded, card.media_files)
+        built = draft.build_draft(
             request,
             card,
             region,
             uploaded=uploaded,
-            submit_id=submit_key,
             seed=self._seed() if request.seed is None else request.seed,
             now_ms=int(self._now() * 1000),
             new_id=self._new_id,
             draft_version=self._versions.draft_version,
         )
+        return PreparedSubmit(built, draft.has_clip(uploaded), self._uploads.keys(request, account, region))
+
+    async def submit(self, prepared: PreparedSubmit, account: Account, *, submit_key: str) -> Submission:
+        """The site charges for this call. `submit_key` is the `submit_id` by which `find` looks it up."""
         try:
-            return await self._generate(account, body, with_clip=draft.has_clip(uploaded))
+            return await self._generate(account, prepared.draft.body(submit_key), with_clip=prepared.with_clip)
         except ProviderError as error:
             if error.kind not in _SURELY_NOT_THE_INPUTS and error.kind.blame is not Blame.ACCOUNT:
-                self._uploads.forget(request, account, region)
+                self._uploads.forget(prepared.uploads)
             raise
-
-    async def upload(self, request: VideoRequest, account: Account) -> None:
-        """Upload the inputs, and let the site look at pictures. What they are called there is remembered."""
-        await self._uploaded(_checked(request), account, self._region(account))
-
-    async def _uploaded(self, request: VideoRequest, account: Account, region: regions.Region) -> tuple[Uploaded, ...]:
-        if not request.media:
-            return ()
-        uploader = Uploader(self._http, self._call, account, region, now=self._now, new_id=self._new_id)
-        uploaded = await self._uploads.upload(request, account, region, uploader)
-        check_lengths(request.media, uploaded, self._card_of(request).media_files)
-        return uploaded
 
     def _card_of(self, request: VideoRequest) -> ModelCard:
         """The card that a request was settled against, else that of the table. Raises ProviderError."""
@@ -333,13 +336,6 @@ class Jimeng:
             if envelope.ret != SIGNATURE_REFUSED or last:
                 raise refusal(envelope.ret, envelope.errmsg, envelope.data, redact=account.redact)
         raise AssertionError
-
-
-def _checked(request: VideoRequest) -> VideoRequest:
-    """The request with all its inputs in one place. Raises ProviderError for those that nothing could make right."""
-    request = with_sound(request)
-    check_inputs(request)
-    return request
 
 
 def _time_of(task: ListedTask) -> float:

@@ -38,16 +38,16 @@ def metrics_of(
     resolution: str | None,
     *,
     by_reference: bool,
-    submit_id: str,
     group_id: str,
 ) -> dict[str, Any]:
     """The metrics as an object. `resolution` is in the site's spelling. `by_reference` says that the form is that of
-    the reference mode, which a model that has this mode shows for text alone as well."""
+    the reference mode, which a model that has this mode shows for text alone as well. `originSubmitId` is left empty:
+    each submit has its own."""
     form = _BY_REFERENCE if by_reference else _BY_FRAMES
     scene = _scene(request, key, uploaded if by_reference else (), resolution)
     return {
         "isDefaultSeed": 1,
-        "originSubmitId": submit_id,
+        "originSubmitId": "",
         "isRegenerate": False,
         "enterFrom": "click",
         "position": "page_bottom_box",

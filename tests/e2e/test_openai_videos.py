@@ -64,6 +64,11 @@ class TestObjects:
         assert finish(client, video["id"], key)["seconds"] == "5"
         assert client.get("/v1/videos", headers=bearer(key)).json()["data"][0]["seconds"] != "-1"
 
+    def test_the_prompt_of_a_new_video_is_told_as_it_was_written(self, client: httpx.Client, session: str) -> None:
+        """What is submitted has the camera in it."""
+        video = create(client, session, model=JIMENG, prompt="a cat", camera_movement="pan left")
+        assert video["prompt"] == "a cat"
+
     @pytest.mark.parametrize(
         ("model", "seconds", "size", "given_seconds", "given_size"),
         [

@@ -213,7 +213,7 @@ def test_a_failure_of_the_gateway_itself_is_an_answer(
     def broken(authorization: str) -> None:
         raise RuntimeError(f"quoting {authorization}")
 
-    monkeypatch.setattr(app.state.parts.callers, "identify", broken)
+    monkeypatch.setattr(app.state.services.callers, "identify", broken)
     with BackgroundServer(app) as server:
         answer = httpx.get(f"{server.url}/v1/models", headers=bearer(session))
     assert answer.status_code == 500

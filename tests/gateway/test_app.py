@@ -56,11 +56,11 @@ def test_a_credential_may_name_its_provider() -> None:
         jimeng_tokens=(SecretStr("jimeng:abc"),),
         dashscope_api_key=(SecretStr("dashscope:sk-abc"),),
     )
-    caller = create_app(settings).state.parts.callers.identify("Bearer gw-one")
+    caller = create_app(settings).state.services.callers.identify("Bearer gw-one")
     assert [account.credential for account in caller.accounts] == ["abc", "sk-abc"]
 
 
 def test_a_model_of_the_configuration_is_known() -> None:
     extra = ExtraModel(name="jimeng-video-next", key="dreamina_next", benefit_type="b", durations=(6,))
     app = create_app(Settings.model_construct(models=(extra,)))
-    assert app.state.parts.tasks.catalog.card("jimeng-video-next").durations == (6,)
+    assert app.state.services.tasks.catalog.card("jimeng-video-next").durations == (6,)

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.app import create_app
 from gateway.archive.store import SCHEMES
-from gateway.bootstrap import open_archive, remember
+from gateway.bootstrap import build_process_state, open_archive
 from gateway.core.clock import SystemClock
 from gateway.core.settings import ArchiveSettings, MediaSettings, Settings, SettingsError, load_settings
 from tests.process import running
@@ -54,7 +54,7 @@ def test_an_empty_address_is_no_archive(value: str, monkeypatch: pytest.MonkeyPa
     settings = load_settings()
     assert settings.archive_url is None
     assert open_archive(settings) is None
-    assert remember(settings, SystemClock()).keeper is None
+    assert build_process_state(settings, SystemClock()).keeper is None
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,9 @@ import pytest
 from starlette.datastructures import State
 
 from gateway.accounts.health import AccountState
-from gateway.api.context import Parts
+from gateway.api.services import Services
 from gateway.app import create_app
-from gateway.bootstrap import Memory, assemble, remember
+from gateway.bootstrap import ProcessState, build_process_state, build_services
 from gateway.cli.server.background import BackgroundServer
 from gateway.core.clock import SystemClock
 from gateway.core.settings import load_settings
@@ -43,19 +43,19 @@ class House:
     def __init__(self) -> None:
         self.file = write(("a", "one"), ("b", "two"))
         settings = load_settings()
-        self.memory: Memory = remember(settings, SystemClock())
-        self.state = State({"parts": assemble(settings, self.memory)})
-        self.reloader = Reloader(self.state, self.memory, load_settings, self.file)
+        self.process: ProcessState = build_process_state(settings, SystemClock())
+        self.state = State({"services": build_services(settings, self.process)})
+        self.reloader = Reloader(self.state, self.process, load_settings, self.file)
 
     @property
-    def parts(self) -> Parts:
-        parts = self.state.parts
-        assert isinstance(parts, Parts)
-        return parts
+    def services(self) -> Services:
+        services = self.state.services
+        assert isinstance(services, Services)
+        return services
 
     @property
     def names(self) -> list[str]:
-        return [managed.account.name for managed in self.parts.pool.managed]
+        return [managed.account.name for managed in self.services.pool.managed]
 
 
 async def test_accounts_come_and_go() -> None:
@@ -67,11 +67,11 @@ async def test_accounts_come_and_go() -> None:
 
 async def test_what_is_known_of_those_that_stay_is_kept() -> None:
     house = House()
-    account = house.parts.pool.managed[0].account
-    house.parts.pool.hold_against(account, trouble(ErrorKind.RESTRICTED), "", sent_at=0)
+    account = house.services.pool.managed[0].account
+    house.services.pool.hold_against(account, trouble(ErrorKind.RESTRICTED), "", sent_at=0)
     write(("a", "one"), ("c", "three"))
     await house.reloader.reload()
-    assert house.parts.pool.standing(account).state is AccountState.RESTRICTED
+    assert house.services.pool.standing(account).state is AccountState.RESTRICTED
 
 
 @pytest.mark.parametrize(
@@ -80,11 +80,11 @@ async def test_what_is_known_of_those_that_stay_is_kept() -> None:
 )
 async def test_a_bad_file_is_refused_and_the_one_before_stays(more: str, caplog: pytest.LogCaptureFixture) -> None:
     house = House()
-    before = house.parts
+    before = house.services
     write(("z", "secret-of-z"), more=more)
     with caplog.at_level(logging.INFO, "gateway"):
         await house.reloader.reload()
-    assert house.parts is before
+    assert house.services is before
     assert house.names == ["a", "b"]
     assert "is refused, the one before stays" in caplog.text
     assert "secret" not in caplog.text
@@ -92,14 +92,14 @@ async def test_a_bad_file_is_refused_and_the_one_before_stays(more: str, caplog:
 
 async def test_the_rest_of_the_configuration_is_read_as_well(caplog: pytest.LogCaptureFixture) -> None:
     house = House()
-    more = 'keys = ["alice:gw-1"]\nport = 9\npoll_freshness = 7.0\narchive_url = "s3://bucket"\n'
+    more = 'keys = ["alice:gw-1"]\nport = 9\npoll_freshness = 7.0\njimeng_qps = 3.0\narchive_url = "s3://bucket"\n'
     more += '[aliases]\nmine = "wan2.6-t2v"\n[archive]\nfollow = true\n'
     write(("a", "one"), more=more)
     with caplog.at_level(logging.INFO, "gateway"):
         await house.reloader.reload()
-    assert house.parts.callers.identify("Bearer gw-1").managed
-    assert house.parts.tasks.catalog.card("mine").name == "wan2.6-t2v"
-    assert house.memory.polling.freshness == 7.0
+    assert house.services.callers.identify("Bearer gw-1").managed
+    assert house.services.tasks.catalog.card("mine").name == "wan2.6-t2v"
+    assert (house.process.polling.freshness, house.process.polling.per_second["jimeng"]) == (7.0, 3.0)
     assert "need a new start: archive, archive_url, port" in caplog.text
 
 

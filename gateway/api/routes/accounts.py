@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from gateway.accounts.pool import ManagedAccount
 from gateway.api.admin_auth import require_operator
-from gateway.api.context import insists, json_answer, language, parts
+from gateway.api.context import insists, json_answer, language, services
 from gateway.api.renderers.account import render_account, render_credits
 from gateway.core.errors import GatewayError, refused
 
@@ -17,14 +17,14 @@ from gateway.core.errors import GatewayError, refused
 async def accounts(request: Request) -> Response:
     """GET /v1/accounts"""
     require_operator(request)
-    data = [_render(request, managed) for managed in parts(request).pool.managed]
+    data = [_render(request, managed) for managed in services(request).pool.managed]
     return json_answer({"object": "list", "data": data}, headers={"cache-control": "no-store"})
 
 
 async def check(request: Request) -> Response:
     """POST /v1/accounts/{name}/check: is its login alive?"""
     managed = _asked_for(request)
-    alive = await parts(request).care.check(managed.account)
+    alive = await services(request).care.check(managed.account)
     return _answer(request, managed, live=alive)
 
 
@@ -32,7 +32,7 @@ async def points(request: Request) -> Response:
     """POST /v1/accounts/{name}/points: what is left, read within the last two minutes unless the client insists."""
     managed = _asked_for(request)
     with _for_operators():
-        credits = await parts(request).care.credits(managed.account, insist=insists(request))
+        credits = await services(request).care.credits(managed.account, insist=insists(request))
     return _answer(request, managed, credits=render_credits(credits))
 
 
@@ -40,21 +40,21 @@ async def receive(request: Request) -> Response:
     """POST /v1/accounts/{name}/receive: take today's credits."""
     managed = _asked_for(request)
     with _for_operators():
-        received = await parts(request).care.receive(managed.account)
+        received = await services(request).care.receive(managed.account)
     return _answer(request, managed, received=received.received)
 
 
 async def pause(request: Request) -> Response:
     """POST /v1/accounts/{name}/pause: no more submits, until it is resumed or this process starts anew."""
     managed = _asked_for(request)
-    parts(request).pool.pause(managed.account)
+    services(request).pool.pause(managed.account)
     return _answer(request, managed)
 
 
 async def resume(request: Request) -> Response:
     """POST /v1/accounts/{name}/resume: forget what is held against it."""
     managed = _asked_for(request)
-    parts(request).pool.resume(managed.account)
+    services(request).pool.resume(managed.account)
     return _answer(request, managed)
 
 
@@ -62,7 +62,7 @@ def _asked_for(request: Request) -> ManagedAccount:
     """The account of the path, by its name or its tag. Raises GatewayError."""
     require_operator(request)
     name = request.path_params["name"]
-    for managed in parts(request).pool.managed:
+    for managed in services(request).pool.managed:
         if name in (managed.account.label, managed.account.tag):
             return managed
     raise refused("account_not_found", name=name[:64])
@@ -85,6 +85,6 @@ def _answer(request: Request, managed: ManagedAccount, **done: Any) -> Response:
 
 
 def _render(request: Request, managed: ManagedAccount) -> dict[str, Any]:
-    pool = parts(request).pool
+    pool = services(request).pool
     seat, standing = pool.seat(managed.account), pool.standing(managed.account)
     return render_account(managed, seat, standing, pool.now(), language(request))

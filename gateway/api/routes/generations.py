@@ -8,7 +8,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.accounts.callers import Caller
-from gateway.api.context import caller, insists, json_answer, language, note, parts, poll_headers, submit_once
+from gateway.api.context import (
+    ClientConnection,
+    add_log_fields,
+    caller,
+    insists,
+    json_answer,
+    language,
+    poll_headers,
+    services,
+    submit_order,
+)
 from gateway.api.poll_endpoint import cancel_task
 from gateway.api.renderers.task import render_task
 from gateway.api.schemas.body_parser import read_object
@@ -16,7 +26,6 @@ from gateway.api.schemas.requests import parse_generation
 from gateway.core.errors import refused
 from gateway.tasks.idempotency import fingerprint_of
 from gateway.tasks.view import Submitted
-from providers.contract.requests import VideoRequest
 from providers.contract.tasks import Phase
 
 MAX_IDS = 100
@@ -28,12 +37,12 @@ async def submit(request: Request) -> Response:
     """POST /v1/videos/generations"""
     who = caller(request)
     submitted, wait_completion = await _submit(request, who)
-    note(request, submitted.mark(submitted.id))
-    seconds = _seconds_to_wait(request, wait_completion, parts(request).settings.video_timeout / 1000)
+    add_log_fields(request, submitted.log_fields(submitted.id))
+    seconds = _seconds_to_wait(request, wait_completion, services(request).settings.video_timeout / 1000)
     if seconds is None:
         return _accepted(submitted)
     try:
-        task = await parts(request).tasks.wait(who, submitted, seconds, request.is_disconnected)
+        task = await services(request).tasks.wait(who, submitted, seconds, ClientConnection(request))
     except asyncio.CancelledError:
         # The process ends, the task goes on.
         return _accepted(submitted, 202)
@@ -62,14 +71,11 @@ async def not_an_id(request: Request) -> Response:
 
 async def _submit(request: Request, who: Caller) -> tuple[Submitted, bool]:
     """What was submitted, and whether its end is to be waited for. Of the body, which may be large, nothing stays."""
-    async with read_object(request, parts(request).settings.limits.body_bytes) as fields:
+    async with read_object(request, services(request).settings.limits.body_bytes) as fields:
         body = parse_generation(fields)
-        wish = body.video_request()
-
-        async def wished() -> VideoRequest:
-            return wish
-
-        return await submit_once(request, who, fingerprint_of("video", wish), wished), bool(body.wait_completion)
+        asked = body.video_request()
+        order = submit_order(request, who, asked, fingerprint_of("video", asked))
+        return await services(request).tasks.submit(order), bool(body.wait_completion)
 
 
 async def statuses(request: Request) -> Response:
@@ -83,7 +89,7 @@ async def statuses(request: Request) -> Response:
     ids = [id for value in request.query_params.getlist("ids") for id in value.split(",") if id]
     if not ids or len(ids) > MAX_IDS:
         raise refused("ids_needed", param="ids", limit=MAX_IDS)
-    found = await parts(request).tasks.statuses(who, ids, ask=insists(request))
+    found = await services(request).tasks.statuses(who, ids, ask=insists(request))
     spoken = language(request)
     data = [
         render_task(task, spoken) if task is not None else {"task_id": id, "status": "not_found"}
@@ -96,7 +102,7 @@ async def statuses(request: Request) -> Response:
 
 async def _unfinished(request: Request, who: Caller) -> Response:
     """The recent tasks of the caller's accounts that have not ended, as the upstreams list them now."""
-    recent, _ = await parts(request).tasks.list(who, limit=MAX_IDS, native=True)
+    recent, _ = await services(request).tasks.list(who, limit=MAX_IDS, native=True)
     spoken = language(request)
     data = [render_task(task, spoken) for task in recent if not task.state.phase.ended]
     return json_answer({"object": "list", "data": data}, headers={"cache-control": "no-store"})

@@ -1,13 +1,11 @@
 """The OpenAI Videos API, as its client libraries speak it: ids are sealed, and nothing is stored."""
 
-from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Literal
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.accounts.callers import Caller
-from gateway.api.context import caller, json_answer, language, note, parts, submit_once
+from gateway.api.context import add_log_fields, caller, json_answer, language, services, submit_order
 from gateway.api.file_responses import archived_content, range_not_satisfiable, stream_content
 from gateway.api.poll_endpoint import cancel_task
 from gateway.api.renderers.video import render_video, video_object
@@ -16,11 +14,10 @@ from gateway.api.schemas.requests import parse_generation, parse_reuse
 from gateway.core.byte_ranges import UnsatisfiableRangeError
 from gateway.core.errors import GatewayError, invalid, refused
 from gateway.core.messages import ERRORS
-from gateway.tasks.derived import Derivation, edit_request, extension_request, finished, remix_request
+from gateway.tasks.derived import finished
 from gateway.tasks.idempotency import fingerprint_of
-from gateway.tasks.service import Tasks
+from gateway.tasks.order import Derivation, SubmitOrder
 from providers.contract.errors import FieldProblem, FieldReason
-from providers.contract.requests import VideoRequest
 from providers.contract.tasks import Result
 
 DEFAULT_LIMIT, MAX_LIMIT = 20, 100
@@ -29,14 +26,11 @@ DEFAULT_LIMIT, MAX_LIMIT = 20, 100
 async def create(request: Request) -> Response:
     """POST /v1/videos"""
     who = caller(request)
-    async with read_object(request, parts(request).settings.limits.body_bytes) as fields:
+    async with read_object(request, services(request).settings.limits.body_bytes) as fields:
         body = parse_generation(fields)
-        wish = body.video_request()
-
-        async def wished() -> VideoRequest:
-            return wish
-
-        return await _submit(request, who, ("video", wish), wished, prompt=body.prompt)
+        asked = body.video_request()
+        order = submit_order(request, who, asked, fingerprint_of("video", asked), nearest=True)
+        return await _submit(request, order, prompt=body.prompt)
 
 
 async def list_videos(request: Request) -> Response:
@@ -51,7 +45,7 @@ async def list_videos(request: Request) -> Response:
         problems.append(FieldProblem("order", FieldReason.NOT_ALLOWED, ("asc", "desc"), order[:60]))
     if problems:
         raise invalid(problems)
-    page, more = await parts(request).tasks.list(
+    page, more = await services(request).tasks.list(
         who, limit=int(limit), after=query.get("after") or None, ascending=order == "asc"
     )
     spoken = language(request)
@@ -79,7 +73,7 @@ async def content(request: Request) -> Response:
     variant = request.query_params.get("variant") or "video"
     if variant not in ("video", "thumbnail"):
         raise invalid([FieldProblem("variant", FieldReason.NOT_ALLOWED, ("video", "thumbnail"), variant[:60])])
-    tasks, id = parts(request).tasks, request.path_params["id"]
+    tasks, id = services(request).tasks, request.path_params["id"]
     task = await tasks.status(who, id)
     link = _link(finished(task), variant)
     filename = f"{task.provider}-{task.state.id}.{'mp4' if variant == 'video' else 'jpg'}"
@@ -109,7 +103,7 @@ async def content(request: Request) -> Response:
         return _link(await tasks.fresh_result(who, id), variant)
 
     return await stream_content(
-        parts(request).http,
+        services(request).http,
         link,
         request,
         filename=filename,
@@ -121,24 +115,22 @@ async def content(request: Request) -> Response:
 
 async def remix(request: Request) -> Response:
     """POST /v1/videos/{id}/remix"""
-    who, id, tasks = caller(request), request.path_params["id"], parts(request).tasks
-    async with read_object(request, parts(request).settings.limits.body_bytes) as fields:
-        body = parse_reuse(fields)
-
-        async def wished() -> VideoRequest:
-            return await remix_request(tasks, who, id, body.prompt)
-
-        return await _submit(request, who, ("remix", id, body.prompt), wished, prompt=body.prompt, remixed_from=id)
+    who, id = caller(request), request.path_params["id"]
+    async with read_object(request, services(request).settings.limits.body_bytes) as fields:
+        prompt = parse_reuse(fields).prompt
+        asked = Derivation("remix", prompt, video_id=id)
+        order = submit_order(request, who, asked, fingerprint_of("remix", id, prompt), nearest=True)
+        return await _submit(request, order, prompt=prompt, remixed_from=id)
 
 
 async def edits(request: Request) -> Response:
     """POST /v1/videos/edits, for models that work on a video."""
-    return await _reuse(request, "edit", edit_request)
+    return await _derive(request, "edit")
 
 
 async def extensions(request: Request) -> Response:
     """POST /v1/videos/extensions, for models that go on from a clip."""
-    return await _reuse(request, "extend", extension_request)
+    return await _derive(request, "extend")
 
 
 async def characters(request: Request) -> Response:
@@ -147,32 +139,20 @@ async def characters(request: Request) -> Response:
     raise GatewayError("not_supported", ERRORS["no_characters"])
 
 
-async def _reuse(
-    request: Request, what: str, make: Callable[[Tasks, Caller, Derivation], Awaitable[VideoRequest]]
-) -> Response:
+async def _derive(request: Request, operation: Literal["edit", "extend"]) -> Response:
     who = caller(request)
-    async with read_object(request, parts(request).settings.limits.body_bytes) as fields:
+    async with read_object(request, services(request).settings.limits.body_bytes) as fields:
         body = parse_reuse(fields)
-
-        async def wished() -> VideoRequest:
-            return await make(parts(request).tasks, who, body.derivation())
-
-        asked = (what, dict(body))
-        return await _submit(request, who, asked, wished, prompt=body.prompt, remixed_from=body.video_id)
+        fingerprint = fingerprint_of(operation, dict(body))
+        order = submit_order(request, who, body.derivation(operation), fingerprint, nearest=True)
+        return await _submit(request, order, prompt=body.prompt, remixed_from=body.video_id)
 
 
-async def _submit(
-    request: Request,
-    who: Caller,
-    asked: tuple[Any, ...],
-    wished: Callable[[], Awaitable[VideoRequest]],
-    *,
-    prompt: str,
-    remixed_from: str | None = None,
-) -> Response:
-    submitted = await submit_once(request, who, fingerprint_of(*asked), wished, nearest=True)
+async def _submit(request: Request, order: SubmitOrder, *, prompt: str, remixed_from: str | None = None) -> Response:
+    """The new video as its response; `prompt` as the client wrote it."""
+    submitted = await services(request).tasks.submit(order)
     id = submitted.sealed_id
-    note(request, submitted.mark(id))
+    add_log_fields(request, submitted.log_fields(id))
     video = video_object(id, submitted.created, submitted.model, "queued", 0, submitted.seconds, submitted.size)
     video["prompt"] = prompt
     if remixed_from:

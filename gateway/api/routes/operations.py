@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 from gateway.api.admin_auth import require_operator
-from gateway.api.context import json_answer, parts
+from gateway.api.context import json_answer, services
 from gateway.api.openapi.document import document
 from gateway.api.openapi.page import docs_page
 from gateway.core import metrics
@@ -39,6 +39,6 @@ async def docs(request: Request) -> Response:
 async def prometheus(request: Request) -> Response:
     """GET /metrics, for the operator."""
     require_operator(request)
-    pool = parts(request).pool
+    pool = services(request).pool
     states = Counter((managed.account.provider, pool.standing(managed.account).state.value) for managed in pool.managed)
     return Response(metrics.exposition(states), media_type=CONTENT_TYPE_LATEST)

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from gateway.accounts.callers import Caller
 from gateway.accounts.checks import Received
 from gateway.api.admin_auth import shows_admin_key
-from gateway.api.context import caller, insists, json_answer, language, parts
+from gateway.api.context import caller, insists, json_answer, language, services
 from gateway.api.renderers.account import render_points
 from gateway.api.schemas.body_parser import read_object
 from gateway.core.errors import GatewayError, refused
@@ -31,7 +31,7 @@ async def check(request: Request) -> Response:
 
     The credential stands in the body's `token`, or in the bearer.
     """
-    care = parts(request).care
+    care = services(request).care
     accounts = await _accounts_of_body(request) or _accounts_of_bearer(request)
     if len(accounts) == 1:
         return json_answer({"live": await care.check(accounts[0])})
@@ -41,7 +41,7 @@ async def check(request: Request) -> Response:
 
 async def points(request: Request) -> Response:
     """POST /token/points: what is left, read within the last two minutes unless the client insists."""
-    care, insist = parts(request).care, insists(request)
+    care, insist = services(request).care, insists(request)
     accounts = _accounts_of_bearer(request)
 
     async def read(account: Account) -> Credits:
@@ -53,7 +53,7 @@ async def points(request: Request) -> Response:
 
 async def receive(request: Request) -> Response:
     """POST /token/receive: take today's credits. `received` is their number, 0 when they were taken before."""
-    care = parts(request).care
+    care = services(request).care
     accounts = _accounts_of_bearer(request)
     answers = await care.each(accounts, care.receive)
 
@@ -68,7 +68,7 @@ def _accounts_of_bearer(request: Request) -> Sequence[Account]:
     """Raises GatewayError (401)."""
     authorization = request.headers.get("authorization", "")
     if shows_admin_key(request, authorization):
-        return [managed.account for managed in parts(request).pool.managed]
+        return [managed.account for managed in services(request).pool.managed]
     return _own(caller(request))
 
 
@@ -81,7 +81,7 @@ async def _accounts_of_body(request: Request) -> Sequence[Account]:
         token = fields.get("token")
     if not isinstance(token, str) or not token.strip():
         return ()
-    return _own(parts(request).callers.identify(f"Bearer {token}"))
+    return _own(services(request).callers.identify(f"Bearer {token}"))
 
 
 def _own(who: Caller) -> Sequence[Account]:

@@ -36,7 +36,7 @@ from gateway.api.schemas.media_fields import (
 from gateway.core.errors import GatewayError, invalid, refused
 from gateway.core.messages import ERRORS
 from gateway.task_ids.signed import MAX_MODEL_BYTES
-from gateway.tasks.derived import Derivation
+from gateway.tasks.order import Derivation
 from providers.contract.errors import FieldProblem, FieldReason
 from providers.contract.media import MediaRole
 from providers.contract.requests import Media, VideoRequest
@@ -278,11 +278,11 @@ class ReuseBody(BaseModel):
         found = given if isinstance(given, str) else None
         return found if found and not is_address(found) else None
 
-    def derivation(self) -> Derivation:
+    def derivation(self, operation: Literal["edit", "extend"]) -> Derivation:
         """The same in the words of `tasks`."""
         given = self.video.get("url") if isinstance(self.video, dict) else self.video
         clip = media(MediaKind.VIDEO, given, "video") if isinstance(given, MediaFile) or is_address(given) else None
-        return Derivation(self.prompt, self.model, self.seconds, self.video_id, clip)
+        return Derivation(operation, self.prompt, self.model, self.seconds, self.video_id, clip)
 
 
 Body = TypeVar("Body", bound=BaseModel)

@@ -18,7 +18,7 @@ from gateway.accounts.callers import Caller
 from gateway.archive.copier import Outcome
 from gateway.archive.store import StoreError
 from gateway.archive.task_archiver import Keeper, Kept
-from gateway.bootstrap import assemble, remember
+from gateway.bootstrap import build_process_state, build_services
 from gateway.cli.errors import BAD_USAGE, CommandError, configuration_mistakes
 from gateway.cli.output import give, give_table, say
 from gateway.cli.progress import short
@@ -149,16 +149,16 @@ async def _recent(tasks: Tasks, caller: Caller) -> list[str]:
 async def _gateway(
     settings: Settings,
 ) -> AsyncGenerator[tuple[Tasks, Keeper, Callable[[str], Caller]], None]:
-    """The parts of a gateway that does not listen."""
+    """The services of a gateway that does not listen."""
     with configuration_mistakes():
-        memory = remember(settings, SystemClock())
-        parts = assemble(settings, memory)
-    keeper = memory.keeper
+        process = build_process_state(settings, SystemClock())
+        services = build_services(settings, process)
+    keeper = process.keeper
     if keeper is None:
         raise CommandError(_NO_ARCHIVE, BAD_USAGE)
-    async with memory.http, aclosing(memory.fetcher), memory.background:
+    async with process.http, aclosing(process.fetcher), process.background:
         try:
-            yield parts.tasks, keeper, parts.callers.identify
+            yield services.tasks, keeper, services.callers.identify
         finally:
             keeper.archive.close()
 

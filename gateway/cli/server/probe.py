@@ -11,7 +11,7 @@ from typing import Any
 
 from gateway.accounts.callers import Callers
 from gateway.accounts.configured import managed_accounts
-from gateway.bootstrap import assemble, remember
+from gateway.bootstrap import build_process_state, build_services
 from gateway.cli.errors import BAD_USAGE, CommandError, configuration_mistakes
 from gateway.cli.output import give, say
 from gateway.cli.server.configuration import read_settings
@@ -60,13 +60,13 @@ async def _probe(settings: Settings, name: str | None, key: str) -> dict[str, An
     timeouts = settings.timeouts
     async with RecordingClient(Timeouts(timeouts.connect, timeouts.read, timeouts.total)) as http:
         with configuration_mistakes():
-            memory = remember(settings, SystemClock(), http)
-            parts = assemble(settings, memory)
-            registry = parts.tasks.catalog.registry
+            process = build_process_state(settings, SystemClock(), http)
+            services = build_services(settings, process)
+            registry = services.tasks.catalog.registry
             accounts: Sequence[Account] = [managed.account for managed in managed_accounts(settings, registry)]
-        async with memory.background:
+        async with process.background:
             if key:
-                accounts = _accounts_of(parts.callers, registry, key)
+                accounts = _accounts_of(services.callers, registry, key)
             account = _choose(accounts, name)
             return await probe(registry[account.provider], account, http)
 

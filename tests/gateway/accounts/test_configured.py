@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.api.context import Parts
+from gateway.api.services import Services
 from gateway.app import create_app
 from gateway.core.settings import SettingsError, load_settings
 
@@ -36,16 +36,16 @@ def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def parts_of(file: str) -> Parts:
+def services_of(file: str) -> Services:
     Path("gateway.toml").write_text(file, "utf-8")
-    parts = create_app(load_settings()).state.parts
-    assert isinstance(parts, Parts)
-    return parts
+    services = create_app(load_settings()).state.services
+    assert isinstance(services, Services)
+    return services
 
 
 def refusal(file: str) -> str:
     with pytest.raises(SettingsError) as caught:
-        parts_of(file)
+        services_of(file)
     text = str(caught.value)
     assert "\n" not in text
     assert "secret" not in text
@@ -55,7 +55,7 @@ def refusal(file: str) -> str:
 def test_the_lists_of_the_environment_come_before_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JIMENG_TOKENS", f"one,hk-two,{SOCKS}@us-three")
     monkeypatch.setenv("DASHSCOPE_API_KEY", "sk-four")
-    found = [(managed.account, managed.weight, managed.max_running) for managed in parts_of(FILE).pool.managed]
+    found = [(managed.account, managed.weight, managed.max_running) for managed in services_of(FILE).pool.managed]
     assert [(account.provider, account.region, account.name) for account, _, _ in found] == [
         ("jimeng", "cn", ""),
         ("jimeng", "hk", ""),
@@ -114,11 +114,11 @@ def test_one_account_twice_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_the_same_session_at_two_sites_is_two_accounts() -> None:
     file = "".join(f'[[accounts]]\nname = "{site}"\ncredential = "{site}-secret"\n' for site in ("us", "hk"))
-    assert len(parts_of(file).pool.managed) == 2
+    assert len(services_of(file).pool.managed) == 2
 
 
 def test_nothing_secret_is_shown_of_them() -> None:
     Path("gateway.toml").write_text(FILE, "utf-8")
-    shown = f"{load_settings().masked()} {parts_of(FILE).pool.managed}"
+    shown = f"{load_settings().masked()} {services_of(FILE).pool.managed}"
     for secret in ("file-session", "sk-file-key", "u:p@", "whole"):
         assert secret not in shown

@@ -60,6 +60,14 @@ async def test_the_policy_chooses_among_those_that_are_ready() -> None:
     assert await house.submit(tried=[A.tag, B.tag]) == ""
 
 
+async def test_what_the_configuration_no_longer_has_is_removed() -> None:
+    house = House(A, B)
+    house.pool.manage([ManagedAccount(replace(B, credential="s-renewed"))])
+    assert [house.pool.is_removed(account) for account in (A, B, C)] == [True, False, False]
+    house.pool.manage([ManagedAccount(A)])
+    assert [house.pool.is_removed(account) for account in (A, B)] == [False, True]
+
+
 @pytest.mark.parametrize(
     ("kind", "state"),
     [

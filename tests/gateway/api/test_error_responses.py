@@ -21,7 +21,7 @@ def request_of(method: str = "GET", **headers: str) -> Request:
         {
             "type": "http",
             "method": method,
-            "app": SimpleNamespace(state=SimpleNamespace(parts=services)),
+            "gateway.services": services,
             "headers": [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()],
             "gateway.request_id": "req_1",
         }

@@ -20,6 +20,7 @@ from starlette.routing import Route
 from gateway.api.error_responses import handle_gateway_error
 from gateway.api.file_responses import MAX_NAME, safe_name, stream_content
 from gateway.api.middleware import BodyLimit, Failures, RequestContext
+from gateway.api.services import RequestServices
 from gateway.cli.server.background import BackgroundServer
 from gateway.core.errors import GatewayError
 from gateway.core.settings import Settings
@@ -161,6 +162,7 @@ def started() -> Iterator[Gateway]:
     app = Starlette(
         routes=[Route("/content", content, methods=["GET"])],
         middleware=[
+            Middleware(RequestServices),
             Middleware(RequestContext),
             Middleware(Failures),
             Middleware(BodyLimit, limit=1000, upload_limit=1000),
@@ -168,7 +170,7 @@ def started() -> Iterator[Gateway]:
         exception_handlers={GatewayError: handle_gateway_error},
         lifespan=lifespan,
     )
-    app.state.parts = SimpleNamespace(settings=Settings.model_construct(language="en"))
+    app.state.services = SimpleNamespace(settings=Settings.model_construct(language="en"))
     with BackgroundServer(app) as server:
         yield Gateway(server.url, renewals)
 

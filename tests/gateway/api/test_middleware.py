@@ -13,7 +13,7 @@ from gateway.core.settings import Settings
 SERVICES = SimpleNamespace(settings=Settings.model_construct(language="zh"))
 SCOPE = {
     "type": "http",
-    "app": SimpleNamespace(state=SimpleNamespace(parts=SERVICES)),
+    "gateway.services": SERVICES,
     "headers": [(b"accept-language", b"en")],
     "gateway.request_id": "req_1",
 }

@@ -71,7 +71,7 @@ def polls_of(freshness: float = 1.0) -> Polls:
     settings = Settings.model_construct(poll_freshness=freshness)
     app = create_app(settings, reload=False, clock=SystemClock())
     tasks = ScriptedTasks()
-    app.state.parts = replace(app.state.parts, tasks=cast(Tasks, tasks))
+    app.state.services = replace(app.state.services, tasks=cast(Tasks, tasks))
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     return Polls(app, tasks, httpx.AsyncClient(transport=transport, base_url="http://gateway"))
 
@@ -224,7 +224,7 @@ class TestTheResponseCache:
 
     async def test_another_configuration_begins_without_it(self, polls: Polls) -> None:
         await polls.get()
-        polls.app.state.parts = replace(polls.app.state.parts, poll_responses=ResponseCache())
+        polls.app.state.services = replace(polls.app.state.services, poll_responses=ResponseCache())
         await polls.get()
         assert len(polls.tasks.looks) == 2
 

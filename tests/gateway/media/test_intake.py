@@ -385,19 +385,21 @@ async def test_what_the_gateway_has_itself_goes_before_everything_else(http: Htt
         yield clip()[:1000]
         yield clip()[1000:]
 
-    async def read() -> AsyncIterator[bytes]:
-        return pieces()
+    class Kept:
+        async def open(self) -> AsyncIterator[bytes]:
+            return pieces()
 
-    async def gone() -> AsyncIterator[bytes]:
-        raise GatewayError("not_found")
+    class Gone:
+        async def open(self) -> AsyncIterator[bytes]:
+            raise GatewayError("not_found")
 
     host = Host()
-    item = Media(MediaKind.VIDEO, "", "video", MediaRole.VIDEO, read=read)
+    item = Media(MediaKind.VIDEO, "", "video", MediaRole.VIDEO, source=Kept())
     for card in (CARD, READS_ADDRESSES):
         (found,) = (await ready(intake(http, host), item, card=card)).media
         assert found.file == media_file(clip())
     assert host.asked == []
-    assert (await refused(intake(http), replace(item, read=gone))).code == "not_found"
+    assert (await refused(intake(http), replace(item, source=Gone()))).code == "not_found"
     assert (await refused(intake(http, max_bytes=1000), item)).code == "too_large"
 
 

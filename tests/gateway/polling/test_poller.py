@@ -48,6 +48,21 @@ async def state(polling: Polling, provider: ScriptedProvider, *, ask: bool = Fal
     return seen
 
 
+async def test_a_changed_limit_applies_to_accounts_that_were_asked_before(
+    polling: Polling, provider: ScriptedProvider, clock: TestClock
+) -> None:
+    provider.states[ID] = TaskState(ID, Phase.PROCESSING, progress=50)
+    polling.per_second = {"scripted": 0.01}
+    for _ in range(2):
+        await state(polling, provider)
+        clock.move(2)
+    assert len(provider.asked) == 1
+    polling.per_second = {"scripted": 100.0}
+    clock.move(2)
+    await state(polling, provider)
+    assert len(provider.asked) == 2
+
+
 async def test_an_answer_is_used_again_while_it_is_fresh(
     polling: Polling, provider: ScriptedProvider, clock: TestClock
 ) -> None:

@@ -108,3 +108,24 @@ def test_a_clock_that_is_set_back_does_not_stop_it() -> None:
     budget = Budget(10, 10_000.0)
     budget.spend(10_000.0)
     assert len(spend_all(budget, 6400.0, 5.0)) > 30
+
+
+@pytest.mark.parametrize(("old", "new"), [(5, 20), (20, 5), (0, 10), (10, 0)])
+def test_a_changed_limit_is_kept_from_then_on(old: int, new: int) -> None:
+    budget = Budget(old, 0.0)
+    for _ in range(3):
+        budget.spend(0.0)
+    budget.change_limit(new, 0.0)
+    if not new:
+        assert budget.wait(0.0) == 0
+        return
+    calls = spend_all(budget, 1.0, 20.0)
+    assert most_in_a_second(calls) <= new
+    assert len(calls) >= 0.85 * new * 20
+
+
+def test_a_changed_limit_does_not_undo_a_refusal() -> None:
+    budget = Budget(20, 0.0)
+    budget.refused(0.0, sent_at=0.0)
+    budget.change_limit(40, 0.0)
+    assert budget.seconds_for(18) == pytest.approx(1.0)

@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
+from gateway.accounts.callers import Caller
 from gateway.core.errors import GatewayError
-from gateway.tasks.idempotency import KEY_SECONDS, RETRY_SECONDS, Repeats, fingerprint_of
-from gateway.tasks.submitter import Sending
+from gateway.tasks.idempotency import KEY_SECONDS, RETRY_SECONDS, IdempotencyStore, SubmitRecord, fingerprint_of
+from gateway.tasks.order import SubmitOrder
 from gateway.tasks.view import Submitted
+from providers.contract.accounts import Account
 from providers.contract.requests import Media, VideoRequest
 from providers.media_files import MediaKind
 from tests.clock import TestClock
@@ -22,6 +24,10 @@ CAT, DOG = (fingerprint_of("video", VideoRequest("m", prompt)) for prompt in ("c
 
 def made(id: str) -> Submitted:
     return Submitted(id, id, id, "p", "account", "m", 0)
+
+
+def order(caller: str, fingerprint: bytes, **options: Any) -> SubmitOrder:
+    return SubmitOrder(Caller((Account("p", caller),)), VideoRequest("m"), fingerprint, **options)
 
 
 class Upstream:
@@ -36,16 +42,16 @@ class Upstream:
         self.gate = asyncio.Event()
         self.gate.set()
 
-    async def submit(self, seed: str, *, find_only: bool, sending: Sending) -> Submitted:
-        self.seeds.append(seed)
-        if find_only:
+    async def submit(self, order: SubmitOrder, record: SubmitRecord) -> Submitted:
+        self.seeds.append(record.seed)
+        if record.unconfirmed:
             if self.findable:
                 return made("found")
             raise GatewayError("submission_unconfirmed")
         self.submits += 1
         number = self.submits
         if not self.early:
-            sending({"account": "main"})
+            record.on_charge({"account": "main"})
         await self.gate.wait()
         if self.errors:
             raise self.errors.pop(0)
@@ -58,103 +64,105 @@ def clock() -> TestClock:
 
 
 @pytest.fixture
-def repeats(clock: TestClock) -> Repeats:
+def store(clock: TestClock) -> IdempotencyStore:
     seeds = itertools.count(1)
-    return Repeats(clock, lambda: str(next(seeds)))
+    return IdempotencyStore(clock, lambda: str(next(seeds)))
 
 
 class TestKeys:
-    async def test_the_same_key_and_body_is_one_submit(self, repeats: Repeats) -> None:
+    async def test_the_same_key_and_body_is_one_submit(self, store: IdempotencyStore) -> None:
         upstream = Upstream()
-        tasks = [await repeats.once("a", CAT, upstream.submit, key="k") for _ in range(3)]
+        tasks = [await store.run(order("a", CAT, idempotency_key="k"), upstream.submit) for _ in range(3)]
         assert [task.id for task in tasks] == ["task-1"] * 3
         assert upstream.submits == 1
 
-    async def test_another_body_is_refused(self, repeats: Repeats) -> None:
+    async def test_another_body_is_refused(self, store: IdempotencyStore) -> None:
         upstream = Upstream()
-        await repeats.once("a", CAT, upstream.submit, key="k")
+        await store.run(order("a", CAT, idempotency_key="k"), upstream.submit)
         with pytest.raises(GatewayError) as caught:
-            await repeats.once("a", DOG, upstream.submit, key="k")
+            await store.run(order("a", DOG, idempotency_key="k"), upstream.submit)
         assert (caught.value.code, caught.value.shape.status) == ("idempotency_mismatch", 409)
         assert upstream.submits == 1
 
-    async def test_another_key_or_caller_is_another_submit(self, repeats: Repeats) -> None:
+    async def test_another_key_or_caller_is_another_submit(self, store: IdempotencyStore) -> None:
         upstream = Upstream()
         for who, key in (("a", "k"), ("a", "l"), ("b", "k")):
-            await repeats.once(who, CAT, upstream.submit, key=key)
+            await store.run(order(who, CAT, idempotency_key=key), upstream.submit)
         assert upstream.submits == 3
 
-    async def test_it_is_forgotten_after_a_day(self, repeats: Repeats, clock: TestClock) -> None:
+    async def test_it_is_forgotten_after_a_day(self, store: IdempotencyStore, clock: TestClock) -> None:
         upstream = Upstream()
-        await repeats.once("a", CAT, upstream.submit, key="k")
+        await store.run(order("a", CAT, idempotency_key="k"), upstream.submit)
         clock.move(KEY_SECONDS + 1)
-        await repeats.once("a", CAT, upstream.submit, key="k")
+        await store.run(order("a", CAT, idempotency_key="k"), upstream.submit)
         assert upstream.submits == 2
 
-    async def test_those_under_way_are_shared(self, repeats: Repeats) -> None:
+    async def test_those_under_way_are_shared(self, store: IdempotencyStore) -> None:
         upstream = Upstream()
         upstream.gate.clear()
-        waiting = [asyncio.create_task(repeats.once("a", CAT, upstream.submit, key="k")) for _ in range(3)]
+        waiting = [
+            asyncio.create_task(store.run(order("a", CAT, idempotency_key="k"), upstream.submit)) for _ in range(3)
+        ]
         await asyncio.sleep(0)
         upstream.gate.set()
         assert {task.id for task in await asyncio.gather(*waiting)} == {"task-1"}
         assert upstream.submits == 1
 
-    async def test_a_client_that_goes_away_does_not_take_the_submit_with_it(self, repeats: Repeats) -> None:
+    async def test_a_client_that_goes_away_does_not_take_the_submit_with_it(self, store: IdempotencyStore) -> None:
         upstream = Upstream()
         upstream.gate.clear()
-        first = asyncio.create_task(repeats.once("a", CAT, upstream.submit, key="k"))
+        first = asyncio.create_task(store.run(order("a", CAT, idempotency_key="k"), upstream.submit))
         await asyncio.sleep(0)
         first.cancel()
-        second = asyncio.create_task(repeats.once("a", CAT, upstream.submit, key="k"))
+        second = asyncio.create_task(store.run(order("a", CAT, idempotency_key="k"), upstream.submit))
         await asyncio.sleep(0)
         upstream.gate.set()
         assert (await second).id == "task-1"
 
-    async def test_a_refusal_may_be_tried_again(self, repeats: Repeats) -> None:
+    async def test_a_refusal_may_be_tried_again(self, store: IdempotencyStore) -> None:
         upstream = Upstream(GatewayError("rate_limit_exceeded"))
         with pytest.raises(GatewayError):
-            await repeats.once("a", CAT, upstream.submit, key="k")
-        assert (await repeats.once("a", CAT, upstream.submit, key="k")).id == "task-2"
+            await store.run(order("a", CAT, idempotency_key="k"), upstream.submit)
+        assert (await store.run(order("a", CAT, idempotency_key="k"), upstream.submit)).id == "task-2"
 
-    async def test_what_is_unconfirmed_is_looked_for_and_never_sent_again(self, repeats: Repeats) -> None:
+    async def test_what_is_unconfirmed_is_looked_for_and_never_sent_again(self, store: IdempotencyStore) -> None:
         upstream = Upstream(GatewayError("submission_unconfirmed"))
         for _ in range(3):
             with pytest.raises(GatewayError) as caught:
-                await repeats.once("a", CAT, upstream.submit, key="k")
+                await store.run(order("a", CAT, idempotency_key="k"), upstream.submit)
             assert caught.value.code == "submission_unconfirmed"
         assert upstream.submits == 1
         upstream.findable = True
-        assert (await repeats.once("a", CAT, upstream.submit, key="k")).id == "found"
+        assert (await store.run(order("a", CAT, idempotency_key="k"), upstream.submit)).id == "found"
         assert set(upstream.seeds) == {"client:k"}
 
-    async def test_what_nobody_foresaw_counts_as_unconfirmed(self, repeats: Repeats) -> None:
+    async def test_an_unexpected_error_counts_as_unconfirmed(self, store: IdempotencyStore) -> None:
         upstream = Upstream(RuntimeError("a bug"))
         with pytest.raises(RuntimeError):
-            await repeats.once("a", CAT, upstream.submit, key="k")
+            await store.run(order("a", CAT, idempotency_key="k"), upstream.submit)
         with pytest.raises(GatewayError):
-            await repeats.once("a", CAT, upstream.submit, key="k")
+            await store.run(order("a", CAT, idempotency_key="k"), upstream.submit)
         assert upstream.submits == 1
 
-    async def test_what_nobody_foresaw_before_anything_was_sent_may_be_tried_again(self, repeats: Repeats) -> None:
+    async def test_an_unexpected_error_before_anything_was_sent_may_be_retried(self, store: IdempotencyStore) -> None:
         upstream = Upstream(RuntimeError("a bug"))
         upstream.early = True
         with pytest.raises(RuntimeError):
-            await repeats.once("a", CAT, upstream.submit, key="k")
-        assert (await repeats.once("a", CAT, upstream.submit, key="k")).id == "task-2"
+            await store.run(order("a", CAT, idempotency_key="k"), upstream.submit)
+        assert (await store.run(order("a", CAT, idempotency_key="k"), upstream.submit)).id == "task-2"
 
-    async def test_a_failure_keeps_nothing_of_its_request(self, repeats: Repeats) -> None:
+    async def test_a_failure_keeps_nothing_of_its_request(self, store: IdempotencyStore) -> None:
         class Picture:
             pass
 
         async def fail() -> "weakref.ref[Picture]":
             picture = Picture()
 
-            async def submit(seed: str, *, find_only: bool, sending: Sending) -> Submitted:
+            async def submit(order: SubmitOrder, record: SubmitRecord) -> Submitted:
                 raise GatewayError("submission_unconfirmed", detail=str(picture))
 
             with contextlib.suppress(GatewayError):
-                await repeats.once("a", CAT, submit, key="k")
+                await store.run(order("a", CAT, idempotency_key="k"), submit)
             return weakref.ref(picture)
 
         left = await fail()
@@ -164,54 +172,54 @@ class TestKeys:
 
 
 class TestRetriesOfLibraries:
-    async def test_a_repeat_gives_the_first_task(self, repeats: Repeats) -> None:
+    async def test_a_repeat_gives_the_first_task(self, store: IdempotencyStore) -> None:
         upstream = Upstream()
-        tasks = [await repeats.once("a", CAT, upstream.submit, tries=tries) for tries in (0, 1, 2)]
+        tasks = [await store.run(order("a", CAT, retry_count=tries), upstream.submit) for tries in (0, 1, 2)]
         assert {task.id for task in tasks} == {"task-1"}
 
-    async def test_a_new_request_with_the_same_words_is_a_new_video(self, repeats: Repeats) -> None:
+    async def test_a_new_request_with_the_same_words_is_a_new_video(self, store: IdempotencyStore) -> None:
         upstream = Upstream()
-        tasks = [await repeats.once("a", CAT, upstream.submit, tries=tries) for tries in (0, 0, 1)]
+        tasks = [await store.run(order("a", CAT, retry_count=tries), upstream.submit) for tries in (0, 0, 1)]
         assert [task.id for task in tasks] == ["task-1", "task-2", "task-2"]
 
-    async def test_a_repeat_of_another_request_or_caller_is_none(self, repeats: Repeats) -> None:
+    async def test_a_repeat_of_another_request_or_caller_is_none(self, store: IdempotencyStore) -> None:
         upstream = Upstream()
-        await repeats.once("a", CAT, upstream.submit, tries=0)
-        await repeats.once("a", DOG, upstream.submit, tries=1)
-        await repeats.once("b", CAT, upstream.submit, tries=1)
+        await store.run(order("a", CAT, retry_count=0), upstream.submit)
+        await store.run(order("a", DOG, retry_count=1), upstream.submit)
+        await store.run(order("b", CAT, retry_count=1), upstream.submit)
         assert upstream.submits == 3
 
-    async def test_it_is_forgotten_after_ten_minutes(self, repeats: Repeats, clock: TestClock) -> None:
+    async def test_it_is_forgotten_after_ten_minutes(self, store: IdempotencyStore, clock: TestClock) -> None:
         upstream = Upstream()
-        await repeats.once("a", CAT, upstream.submit, tries=0)
+        await store.run(order("a", CAT, retry_count=0), upstream.submit)
         clock.move(RETRY_SECONDS + 1)
-        await repeats.once("a", CAT, upstream.submit, tries=1)
+        await store.run(order("a", CAT, retry_count=1), upstream.submit)
         assert upstream.submits == 2
 
     async def test_a_repeat_of_a_refusal_is_sent_anew_whatever_else_was_made_in_the_same_words(
-        self, repeats: Repeats
+        self, store: IdempotencyStore
     ) -> None:
         upstream = Upstream()
-        await repeats.once("a", CAT, upstream.submit, tries=0)
+        await store.run(order("a", CAT, retry_count=0), upstream.submit)
         upstream.errors = [GatewayError("rate_limit_exceeded")]
         with pytest.raises(GatewayError):
-            await repeats.once("a", CAT, upstream.submit, tries=0)
-        assert (await repeats.once("a", CAT, upstream.submit, tries=1)).id == "task-3"
+            await store.run(order("a", CAT, retry_count=0), upstream.submit)
+        assert (await store.run(order("a", CAT, retry_count=1), upstream.submit)).id == "task-3"
         # That one repeat is all that it was owed.
-        assert (await repeats.once("a", CAT, upstream.submit, tries=1)).id == "task-3"
+        assert (await store.run(order("a", CAT, retry_count=1), upstream.submit)).id == "task-3"
 
-    async def test_without_a_count_every_request_is_its_own(self, repeats: Repeats) -> None:
+    async def test_without_a_count_every_request_is_its_own(self, store: IdempotencyStore) -> None:
         upstream = Upstream()
         for _ in range(2):
-            await repeats.once("a", CAT, upstream.submit)
+            await store.run(order("a", CAT), upstream.submit)
         assert upstream.submits == 2
 
 
 class Client:
     """One who waits for an answer, or has gone."""
 
-    def __init__(self, repeats: Repeats, upstream: Upstream) -> None:
-        self._repeats = repeats
+    def __init__(self, store: IdempotencyStore, upstream: Upstream) -> None:
+        self._store = store
         self._closed = asyncio.Event()
         self.upstream = upstream
         self.answers: list[asyncio.Task[Submitted]] = []
@@ -223,11 +231,14 @@ class Client:
         """Send it, or send it again: on a connection of its own."""
         closed = self._closed = asyncio.Event()
 
-        async def gone() -> bool:
-            await asyncio.sleep(0)
-            return closed.is_set()
+        class Connection:
+            async def is_disconnected(self) -> bool:
+                await asyncio.sleep(0)
+                return closed.is_set()
 
-        once = self._repeats.once("a", CAT, self.upstream.submit, tries=len(self.answers), gone=gone)
+        once = self._store.run(
+            order("a", CAT, retry_count=len(self.answers), client=Connection()), self.upstream.submit
+        )
         self.answers.append(asyncio.create_task(once))
         await settle()
         return self.answers[-1]
@@ -248,8 +259,8 @@ class TestSeveralAlike:
         return upstream
 
     @pytest.fixture
-    def clients(self, repeats: Repeats, slow: Upstream) -> tuple[Client, Client]:
-        return Client(repeats, slow), Client(repeats, slow)
+    def clients(self, store: IdempotencyStore, slow: Upstream) -> tuple[Client, Client]:
+        return Client(store, slow), Client(store, slow)
 
     @pytest.mark.parametrize("last", [True, False])
     async def test_each_repeat_finds_its_own(self, clients: tuple[Client, Client], slow: Upstream, last: bool) -> None:
@@ -334,8 +345,8 @@ class TestSeveralAlike:
         assert ((await staying.answers[0]).id, (await again).id) == ("task-1", "task-2")
         assert slow.submits == 2
 
-    async def test_of_very_many_each_finds_one_that_nobody_else_has(self, repeats: Repeats, slow: Upstream) -> None:
-        many = [Client(repeats, slow) for _ in range(100)]
+    async def test_each_of_very_many_finds_one_of_its_own(self, store: IdempotencyStore, slow: Upstream) -> None:
+        many = [Client(store, slow) for _ in range(100)]
         for client in many:
             await client.ask()
             client.leave()
@@ -344,35 +355,35 @@ class TestSeveralAlike:
         again = [await client.ask() for client in many]
         assert len({(await answer).id for answer in again}) == slow.submits == 100
 
-    async def test_an_old_refusal_is_nobodys(self, repeats: Repeats, clock: TestClock) -> None:
+    async def test_an_old_refusal_is_nobodys(self, store: IdempotencyStore, clock: TestClock) -> None:
         """A library that was refused three times has given up: what is asked for in the same words later is another."""
         upstream = Upstream(*(GatewayError("rate_limit_exceeded") for _ in range(3)))
-        given_up = Client(repeats, upstream)
+        given_up = Client(store, upstream)
         for _ in range(3):
             with pytest.raises(GatewayError):
                 await (await given_up.ask())
-        later = Client(repeats, upstream)
+        later = Client(store, upstream)
         first = await later.ask()
         assert (await (await later.ask())).id == (await first).id
         assert upstream.submits == 4
 
     async def test_a_refusal_is_owed_a_repeat_for_as_long_as_libraries_wait(
-        self, repeats: Repeats, clock: TestClock
+        self, store: IdempotencyStore, clock: TestClock
     ) -> None:
         upstream = Upstream(GatewayError("rate_limit_exceeded"))
         with pytest.raises(GatewayError):
-            await (await Client(repeats, upstream).ask())
-        other = Client(repeats, upstream)
+            await (await Client(store, upstream).ask())
+        other = Client(store, upstream)
         first = await other.ask()
         clock.move(91)
         assert (await (await other.ask())).id == (await first).id
         assert upstream.submits == 2
 
-    async def test_one_that_is_refused_for_good_takes_no_other_with_it(self, repeats: Repeats) -> None:
+    async def test_one_that_is_refused_for_good_takes_no_other_with_it(self, store: IdempotencyStore) -> None:
         """The repeat of one looks around while what it looks at is refused, and another begins."""
         bad = Upstream(GatewayError("content_policy_violation"))
         bad.gate.clear()
-        refused, other = Client(repeats, bad), Client(repeats, Upstream())
+        refused, other = Client(store, bad), Client(store, Upstream())
         first = await refused.ask()
         looking = asyncio.create_task(refused.ask())
         await asyncio.sleep(0)
@@ -387,15 +398,15 @@ class TestSeveralAlike:
 
 
 class TestAProcessThatEnds:
-    @pytest.mark.parametrize("options", [{}, {"key": "k"}, {"tries": 0}])
+    @pytest.mark.parametrize("options", [{}, {"idempotency_key": "k"}, {"retry_count": 0}])
     @pytest.mark.parametrize("early", [True, False])
     async def test_only_what_was_surely_not_sent_may_be_sent_again(
-        self, repeats: Repeats, options: dict[str, Any], early: bool
+        self, store: IdempotencyStore, options: dict[str, Any], early: bool
     ) -> None:
         upstream = Upstream()
         upstream.early = early
         upstream.gate.clear()
-        request = asyncio.create_task(repeats.once("a", CAT, upstream.submit, **options))
+        request = asyncio.create_task(store.run(order("a", CAT, **options), upstream.submit))
         await settle()
         request.cancel()
         if early:
@@ -409,19 +420,20 @@ class TestAProcessThatEnds:
         upstream.gate.set()
         await settle()
 
-    @pytest.mark.parametrize("options", [{"key": "k"}, {"tries": 0}])
+    @pytest.mark.parametrize("options", [{"idempotency_key": "k"}, {"retry_count": 0}])
     @pytest.mark.parametrize("steps", range(8))
-    async def test_what_came_of_it_stands(self, repeats: Repeats, options: dict[str, Any], steps: int) -> None:
+    async def test_what_came_of_it_stands(self, store: IdempotencyStore, options: dict[str, Any], steps: int) -> None:
         """It ends at any moment around the answer."""
 
-        async def here() -> bool:
-            for _ in range(3):
-                await asyncio.sleep(0)
-            return False
+        class Connection:
+            async def is_disconnected(self) -> bool:
+                for _ in range(3):
+                    await asyncio.sleep(0)
+                return False
 
         upstream = Upstream()
         upstream.gate.clear()
-        request = asyncio.create_task(repeats.once("a", CAT, upstream.submit, gone=here, **options))
+        request = asyncio.create_task(store.run(order("a", CAT, client=Connection(), **options), upstream.submit))
         await settle()
         upstream.gate.set()
         for _ in range(steps):
@@ -451,18 +463,18 @@ def test_a_fingerprint_is_of_all_that_is_asked() -> None:
     )
 
 
-async def test_what_takes_longer_than_it_is_remembered_is_one_submit(repeats: Repeats, clock: TestClock) -> None:
-    for options in ({"key": "k"}, {"tries": 1}):
+async def test_what_takes_longer_than_it_is_remembered_is_one_submit(store: IdempotencyStore, clock: TestClock) -> None:
+    for options in ({"idempotency_key": "k"}, {"retry_count": 1}):
         upstream = Upstream()
         upstream.gate.clear()
-        first = asyncio.create_task(repeats.once("a", CAT, upstream.submit, **options))
+        first = asyncio.create_task(store.run(order("a", CAT, **options), upstream.submit))
         await asyncio.sleep(0)
         clock.move(max(KEY_SECONDS, RETRY_SECONDS) + 1)
-        again = asyncio.create_task(repeats.once("a", CAT, upstream.submit, **options))
+        again = asyncio.create_task(store.run(order("a", CAT, **options), upstream.submit))
         await asyncio.sleep(0)
         upstream.gate.set()
         assert (await first).id == (await again).id
         # It is remembered from its end on.
         clock.move(RETRY_SECONDS - 1)
-        assert (await repeats.once("a", CAT, upstream.submit, **options)).id == (await first).id
+        assert (await store.run(order("a", CAT, **options), upstream.submit)).id == (await first).id
         assert upstream.submits == 1

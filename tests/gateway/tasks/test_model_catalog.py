@@ -210,10 +210,10 @@ class TestLiveModels:
         house = House(provider)
         gone = replace(card("gone", "scripted"), regions=frozenset({"elsewhere"}))
         provider.cards["gone"] = gone
-        found = await house.tasks.submit(passing(CN), VideoRequest("gone", "cat"), seed="s", repeatable=True)
+        found = await house.submit_with_key(passing(CN), VideoRequest("gone", "cat"))
         assert found.upstream_id == "scripted-7"
         with pytest.raises(GatewayError) as caught:
-            await house.tasks.submit(passing(CN), VideoRequest("gone", "cat"), seed="t", repeatable=True)
+            await house.submit_with_key(passing(CN), VideoRequest("gone", "cat"), "t")
         assert caught.value.code == "model_not_found"
 
     async def test_an_account_of_another_site_takes_what_the_first_ones_site_no_longer_has(self) -> None:
@@ -281,10 +281,10 @@ class TestLiveModels:
         provider = FindingProvider([Submission("scripted-7", "former-default")])
         provider.cards["former-default"] = card("former-default", "scripted")
         house = House(provider, defaults=[("scripted-model", "scripted-model")])
-        found = await house.tasks.submit(passing(CN), VideoRequest("", "cat"), seed="s", repeatable=True)
+        found = await house.submit_with_key(passing(CN), VideoRequest("", "cat"))
         assert (found.upstream_id, found.model) == ("scripted-7", "former-default")
         with pytest.raises(GatewayError) as caught:
-            await house.tasks.submit(passing(CN), VideoRequest("scripted-model", "cat"), seed="s", repeatable=True)
+            await house.submit_with_key(passing(CN), VideoRequest("scripted-model", "cat"), "t")
         assert caught.value.code == "idempotency_mismatch"
 
     async def test_a_repeat_finds_its_task_although_the_accounts_site_has_lost_the_model_since(self) -> None:
@@ -292,7 +292,7 @@ class TestLiveModels:
         provider.listed = {"cn": [card("video-2.0", "scripted")], "us": [card("video-3.0", "scripted")]}
         provider.submits = ["scripted-9"]
         await provider.submit(VideoRequest("video-3.0", "cat"), CN, submit_key="earlier")
-        found = await house.tasks.submit(managed(CN, US), VideoRequest("video-3.0", "cat"), seed="s", repeatable=True)
+        found = await house.submit_with_key(managed(CN, US), VideoRequest("video-3.0", "cat"))
         assert found.upstream_id == "scripted-9"
         assert len(provider.submitted) == 1
 

@@ -10,7 +10,7 @@ from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.localized_text import LocalizedText
 from providers.contract.requests import VideoRequest
 from providers.contract.tasks import Phase, Queue, Result, TaskState
-from tests.house import ONE, OWNER, THREE, TWO, House, managed, never, passing
+from tests.house import ONE, OWNER, THREE, TWO, House, managed, passing
 from tests.upstream import CancellingProvider, ScriptedProvider, card, finished, trouble
 
 
@@ -379,7 +379,7 @@ class TestWait:
         house = House()
         submitted = await house.submit(passing(ONE))
         house.provider.states[submitted.id] = finished(submitted.id)
-        task = await house.tasks.wait(passing(ONE), submitted, 60, never)
+        task = await house.tasks.wait(passing(ONE), submitted, 60)
         assert (task.state.phase, task.model) == (Phase.COMPLETED, "scripted-model")
         assert house.clock.slept == [5.0]
 
@@ -387,17 +387,18 @@ class TestWait:
         house = House()
         submitted = await house.submit(passing(ONE))
         house.provider.states[submitted.id] = TaskState(submitted.id, Phase.PROCESSING)
-        task = await house.tasks.wait(passing(ONE), submitted, 12, never)
+        task = await house.tasks.wait(passing(ONE), submitted, 12)
         assert task.state.phase is Phase.PROCESSING
         assert house.clock.slept == pytest.approx([5.0, 5.0, 2.0], abs=0.02)
 
     async def test_no_longer_than_the_client_stays(self) -> None:
-        async def gone() -> bool:
-            return bool(house.clock.slept)
+        class Client:
+            async def is_disconnected(self) -> bool:
+                return bool(house.clock.slept)
 
         house = House()
         submitted = await house.submit(passing(ONE))
-        task = await house.tasks.wait(passing(ONE), submitted, 60, gone)
+        task = await house.tasks.wait(passing(ONE), submitted, 60, Client())
         assert (task.id, task.state.phase) == (submitted.id, Phase.QUEUED)
         assert len(house.clock.slept) == 1
 
@@ -405,7 +406,7 @@ class TestWait:
         house = House()
         submitted = await house.submit(passing(ONE))
         house.provider.query_trouble = trouble(ErrorKind.INVALID_CREDENTIAL)
-        task = await house.tasks.wait(passing(ONE), submitted, 60, never)
+        task = await house.tasks.wait(passing(ONE), submitted, 60)
         assert (task.id, task.state.phase) == (submitted.id, Phase.QUEUED)
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import IO
 
 import pytest
+from starlette.requests import ClientDisconnect
 
 from gateway.core.errors import GatewayError
 from gateway.media.fetcher import Fetcher
@@ -17,7 +18,7 @@ from providers.contract.media import MediaRole
 from providers.contract.models import ModelCard
 from providers.contract.requests import Media, Submission, VideoRequest
 from providers.media_files import MediaKind
-from tests.house import ONE, REQUEST, TWO, House, passing
+from tests.house import ONE, REQUEST, TWO, House, order, passing
 from tests.pictures import media_file, opened, picture
 from tests.upstream import DiscoveringProvider, FindingProvider, UploadingProvider, card, trouble
 
@@ -43,6 +44,13 @@ class TestLostAnswers:
         assert len({key for _, key, _ in provider.submitted}) == 1
         assert len(provider.submitted) == 2
         assert len(provider.looked_up) == len(LOOKUP_DELAYS)
+
+    async def test_it_is_sent_once_more_without_being_prepared_again(self) -> None:
+        house, provider = self.house([None], [trouble(ErrorKind.ANSWER_LOST), "scripted-8"])
+        await house.submit(passing(ONE))
+        assert provider.prepared == [ONE.credential]
+        (_, _, first), (_, _, second) = provider.submitted
+        assert first is second
 
     async def test_lost_twice_it_is_looked_up_twice_and_never_sent_a_third_time(self) -> None:
         house, provider = self.house([None], [trouble(ErrorKind.ANSWER_LOST), trouble(ErrorKind.ANSWER_LOST)])
@@ -85,10 +93,10 @@ class TestLostAnswers:
 
 
 class TestRepeatedSubmits:
-    """A submit with a seed of the client's is looked up before it is sent, on every account."""
+    """A submit with an idempotency key is looked up before it is sent, on every account."""
 
-    async def repeat(self, house: House, *, seed: str = "client:k", find_only: bool = False) -> Submitted:
-        return await house.tasks.submit(passing(ONE, TWO), REQUEST, seed=seed, repeatable=True, find_only=find_only)
+    async def repeat(self, house: House, key: str = "k") -> Submitted:
+        return await house.submit_with_key(passing(ONE, TWO), REQUEST, key)
 
     async def test_one_that_is_there_is_given_again(self) -> None:
         house = House(FindingProvider(["scripted-7"]))
@@ -124,18 +132,21 @@ class TestRepeatedSubmits:
         assert len(house.provider.submitted) == 1
 
     async def test_what_is_only_looked_for_is_never_sent(self) -> None:
-        house = House(FindingProvider([None]))
-        with pytest.raises(GatewayError) as caught:
-            await self.repeat(house, find_only=True)
-        assert caught.value.code == "submission_unconfirmed"
-        assert house.provider.submitted == []
+        provider = FindingProvider([None, trouble(ErrorKind.UNREACHABLE)])
+        provider.submits = [trouble(ErrorKind.ANSWER_LOST)]
+        house, repeated = House(provider), order(passing(ONE), idempotency_key="k")
+        for _ in range(2):
+            with pytest.raises(GatewayError) as caught:
+                await house.tasks.submit(repeated)
+            assert caught.value.code == "submission_unconfirmed"
+            provider.finds = [None]
+        assert len(provider.submitted) == 1
 
-    async def test_the_same_seed_is_the_same_submit(self) -> None:
-        house = House(FindingProvider([None]))
-        await self.repeat(house)
-        await self.repeat(house)
-        await self.repeat(house, seed="client:l")
-        keys = [key for _, key, _ in house.provider.submitted]
+    async def test_the_same_key_is_the_same_submit_on_every_replica(self) -> None:
+        provider = FindingProvider([None])
+        for key in ("k", "k", "l"):
+            await self.repeat(House(provider), key)
+        keys = [key for _, key, _ in provider.submitted]
         assert keys[0] == keys[1] != keys[2]
 
 
@@ -210,24 +221,23 @@ class TestUploads:
         assert provider.uploaded == [ONE.credential, TWO.credential]
 
     async def test_nothing_is_charged_for_a_client_that_has_gone_meanwhile(self) -> None:
-        class GoneError(Exception):
-            pass
-
-        async def wanted() -> None:
-            raise GoneError
+        class Gone:
+            async def is_disconnected(self) -> bool:
+                return True
 
         provider = UploadingProvider()
         house = House(provider)
-        with pytest.raises(GoneError):
-            await house.tasks.submit(passing(ONE), self.request(), wanted=wanted)
+        with pytest.raises(ClientDisconnect):
+            await house.tasks.submit(order(passing(ONE), self.request(), client=Gone()))
         assert (len(provider.uploaded), provider.submitted) == (1, [])
 
     async def test_a_client_that_left_while_the_list_of_models_was_waited_for_pays_nothing(self) -> None:
-        class GoneError(Exception):
-            pass
+        class Gone:
+            asked = 0
 
-        async def wanted() -> None:
-            raise GoneError
+            async def is_disconnected(self) -> bool:
+                self.asked += 1
+                return True
 
         class SlowProvider(DiscoveringProvider):
             async def discover(self, account: Account) -> Sequence[ModelCard]:
@@ -238,9 +248,10 @@ class TestUploads:
         house = House(provider)
         caller = passing(Account("scripted", "s-1", region="cn"))
         request = VideoRequest("scripted-model", "cat")
-        with pytest.raises(GoneError):
-            await house.tasks.submit(caller, request, wanted=wanted)
+        with pytest.raises(ClientDisconnect):
+            await house.tasks.submit(order(caller, request, client=Gone()))
         assert provider.submitted == []
         # The list is there now: nothing is waited for, and nobody asked.
-        await house.tasks.submit(caller, request, wanted=wanted)
-        assert len(provider.submitted) == 1
+        client = Gone()
+        await house.tasks.submit(order(caller, replace(request, prompt="dog"), client=client))
+        assert (len(provider.submitted), client.asked) == (1, 0)

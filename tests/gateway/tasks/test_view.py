@@ -84,7 +84,7 @@ class TestATaskOfWhichNothingIsKnown:
 
 def test_a_log_line_names_the_id_that_the_client_was_told() -> None:
     submitted = Submitted("native", "video_1", "upstream", "scripted", "rich", "m", 1000)
-    assert submitted.mark("video_1") == {
+    assert submitted.log_fields("video_1") == {
         "task": "video_1",
         "upstream_id": "upstream",
         "model": "m",

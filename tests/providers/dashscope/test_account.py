@@ -17,7 +17,6 @@ from tests.providers.dashscope.wire import (
     ID,
     KEY,
     error_body,
-    request_for,
     submitted,
     without_key,
 )
@@ -175,6 +174,6 @@ async def test_against_the_sandbox() -> None:
             assert await is_alive(provider, Account("dashscope", "sk-expired-1")) is False
             poor = Account("dashscope", "sk-poor-1")
             with pytest.raises(ProviderError) as caught:
-                await provider.submit(request_for(provider), poor, submit_key="k")
+                await submitted(provider, poor)
             assert caught.value.kind is ErrorKind.NO_CREDITS
             assert await is_alive(provider, poor) is True

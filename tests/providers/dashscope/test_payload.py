@@ -7,7 +7,7 @@ from providers.contract.media import MediaRole
 from providers.contract.models import ModelCard
 from providers.contract.requests import Media, VideoRequest
 from providers.dashscope.models import MODELS, open_card
-from providers.dashscope.payload import RESOLVE_HEADER, Payload, build
+from providers.dashscope.payload import RESOLVE_HEADER, Payload, build, check_inputs
 from providers.dashscope.wires import IMAGE2VIDEO_PATH, VIDEO_PATH, wire_of
 from providers.media_files import MediaKind
 from providers.validation import settle
@@ -33,7 +33,9 @@ def built(model: str, prompt: str = "p", **fields: Any) -> Payload:
     wire = wire_of(model)
     assert card is not None
     assert wire is not None
-    return build(settle(card, VideoRequest(model, prompt, **fields)), card, wire)
+    settled = settle(card, VideoRequest(model, prompt, **fields))
+    check_inputs(settled, wire)
+    return build(settled, card, wire)
 
 
 LEGACY: list[tuple[str, dict[str, Any], str, dict[str, Any], dict[str, Any]]] = [

@@ -29,6 +29,7 @@ from tests.providers.dashscope.wire import (
     SUBMIT,
     error_body,
     refused,
+    submit,
     submitted,
     without_key,
 )
@@ -205,7 +206,7 @@ async def test_an_extra_card_of_a_strange_name_is_spoken_to(router: respx.MockRo
 
 async def test_a_stranger_is_not_submitted(provider: DashScope, account: Account) -> None:
     with pytest.raises(ProviderError) as caught:
-        await provider.submit(VideoRequest("qwen-vl-plus", "p"), account, submit_key="k")
+        await submit(provider, VideoRequest("qwen-vl-plus", "p"), account)
     assert caught.value.kind is ErrorKind.MODEL_NOT_FOUND
 
 

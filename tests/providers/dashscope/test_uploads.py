@@ -13,13 +13,17 @@ from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind, FieldReason, ProviderError
 from providers.contract.media import MediaRole
 from providers.contract.models import ModelCard
-from providers.contract.requests import Media
+from providers.contract.requests import Media, VideoRequest
+from providers.dashscope.payload import Payload, build
 from providers.dashscope.provider import DashScope
 from providers.dashscope.uploads import (
     LINK_SECONDS,
     UPLOADS_AT_ONCE,
+    data_url,
     form,
 )
+from providers.dashscope.wires import Wire
+from providers.media_files import MediaFile
 from providers.transport.client import HttpClient
 from providers.validation import ADDRESS_ONLY
 from tests.pictures import FORMATS
@@ -33,6 +37,7 @@ from tests.providers.dashscope.wire import (
     NOW,
     error_body,
     refused,
+    request_for,
     submitted,
     without_key,
 )
@@ -557,3 +562,28 @@ async def test_a_credential_no_header_can_carry_sends_no_file(provider: DashScop
         await submitted(provider, Account("dashscope", "sk-\n"), sound=media(tone()))
     assert caught.value.kind is ErrorKind.INVALID_CREDENTIAL
     assert store.files.call_count == 0
+
+
+async def test_a_submit_encodes_its_pictures_and_builds_its_body_once(
+    provider: DashScope, store: Store, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also one that is sent again after a lost answer."""
+    counted: list[str] = []
+
+    def built(request: VideoRequest, card: ModelCard, wire: Wire) -> Payload:
+        counted.append("body")
+        return build(request, card, wire)
+
+    async def encoded(file: MediaFile) -> str:
+        counted.append("picture")
+        return await data_url(file)
+
+    monkeypatch.setattr("providers.dashscope.provider.build", built)
+    monkeypatch.setattr("providers.dashscope.uploads.data_url", encoded)
+    request = request_for(provider, model="wan2.6-i2v", media=(media(picture()),))
+    prepared = await provider.prepare(request, account)
+    for _ in range(2):
+        await provider.submit(prepared, account, submit_key="k")
+    assert sorted(counted) == ["body", "picture"]
+    first, second = (call.request.content for call in store.submits.calls)
+    assert first == second

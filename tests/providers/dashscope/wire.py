@@ -28,7 +28,12 @@ def request_for(provider: DashScope, model: str = "wan2.6-t2v", prompt: str = "a
 
 
 async def submitted(provider: DashScope, account: Account, **fields: Any) -> str:
-    return (await provider.submit(request_for(provider, **fields), account, submit_key="k")).id
+    return await submit(provider, request_for(provider, **fields), account)
+
+
+async def submit(provider: DashScope, request: VideoRequest, account: Account) -> str:
+    """Prepare and submit a settled request; the upstream's id."""
+    return (await provider.submit(await provider.prepare(request, account), account, submit_key="k")).id
 
 
 async def refused(provider: DashScope, account: Account, **fields: Any) -> ProviderError:

@@ -263,7 +263,7 @@ class TestAgainstTheSandbox:
         card = jimeng.card(model)
         assert card
         request = settle(card, VideoRequest(model, prompt))
-        return (await jimeng.submit(request, CN, submit_key=str(uuid.uuid4()))).id
+        return (await jimeng.submit(await jimeng.prepare(request, CN), CN, submit_key=str(uuid.uuid4()))).id
 
     async def test_a_queued_task_is_cancelled_once_and_paid_back(self, sandbox: Jimeng) -> None:
         before = (await sandbox.credits(CN)).total

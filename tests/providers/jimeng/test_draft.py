@@ -10,7 +10,7 @@ import pytest
 from providers.contract.media import MediaRole
 from providers.contract.models import ModelCard
 from providers.contract.requests import Media, VideoRequest
-from providers.jimeng.draft import FRAMES, REFERENCES, mode_of, submit_body, wire_of
+from providers.jimeng.draft import FRAMES, REFERENCES, build_draft, mode_of, wire_of
 from providers.jimeng.models import MODELS, raw_key
 from providers.jimeng.site.regions import REGIONS
 from providers.jimeng.uploads.answers import Uploaded
@@ -35,17 +35,16 @@ def build(
     """The body of a request, settled against its card."""
     card = card or CARDS[request.model]
     ids = (f"id-{number}" for number in itertools.count())
-    return submit_body(
+    return build_draft(
         settle(card, request),
         card,
         REGIONS[region],
         uploaded=uploaded,
-        submit_id=SUBMIT_ID,
         seed=1234,
         now_ms=1757737934123,
         new_id=lambda: next(ids),
         **options,
-    )
+    ).body(SUBMIT_ID)
 
 
 def price(benefit: str, amount: int) -> dict[str, Any]:

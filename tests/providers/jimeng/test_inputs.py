@@ -211,7 +211,7 @@ class TestUploads:
 
     async def test_until_it_is_forgotten(self, memory: UploadMemory, uploader: ScriptedUploader) -> None:
         await memory.upload(of(RED, BLUE), ONE, CN, uploader)
-        memory.forget(of(RED, GREEN), ONE, CN)
+        memory.forget(memory.keys(of(RED, GREEN), ONE, CN))
         await memory.upload(of(RED, BLUE), ONE, CN, uploader)
         assert uploader.seen == [RED, BLUE, RED]
 

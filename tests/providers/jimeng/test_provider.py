@@ -17,6 +17,7 @@ from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.provider import CanCancel, CanFind, CanList
 from providers.contract.requests import Media, VideoRequest
 from providers.contract.tasks import ListedTask, Phase, Queue, TaskState
+from providers.jimeng.draft import SubmitDraft, build_draft
 from providers.jimeng.models import extra_model
 from providers.jimeng.provider import (
     HISTORY_PATH,
@@ -64,7 +65,7 @@ def sent(route: respx.Route, number: int = -1) -> httpx.Request:
 
 
 async def submit(jimeng: Jimeng, account: Account = CN, key: str = KEY) -> str:
-    return (await jimeng.submit(REQUEST, account, submit_key=key)).id
+    return (await jimeng.submit(await jimeng.prepare(REQUEST, account), account, submit_key=key)).id
 
 
 async def failed_submit(jimeng: Jimeng) -> ProviderError:
@@ -271,7 +272,7 @@ class TestAnswersToASubmit:
 
     async def test_an_unknown_model(self, jimeng: Jimeng) -> None:
         with pytest.raises(ProviderError) as caught:
-            await jimeng.submit(VideoRequest("gpt"), CN, submit_key="k")
+            await jimeng.prepare(VideoRequest("gpt"), CN)
         assert caught.value.kind is ErrorKind.MODEL_NOT_FOUND
 
 
@@ -281,7 +282,8 @@ async def submit_media(jimeng: Jimeng, *media: Media, account: Account = CN, **f
     card = jimeng.card(model)
     assert card
     request = settle(card, VideoRequest(model, fields.pop("prompt", "猫"), media=media, **fields))
-    return (await jimeng.submit(request, account, submit_key=str(uuid.uuid4()))).id
+    prepared = await jimeng.prepare(request, account)
+    return (await jimeng.submit(prepared, account, submit_key=str(uuid.uuid4()))).id
 
 
 async def failed_media(jimeng: Jimeng, *media: Media, **fields: Any) -> ProviderError:
@@ -461,6 +463,29 @@ class TestInputs:
                     )
                 ]
         assert len(set(ids)) == 3
+
+
+async def test_a_submit_that_is_sent_again_has_the_same_draft(
+    jimeng: Jimeng, router: respx.MockRouter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Built once, with one set of ids, one seed and one time; only the id of the submit comes with each call."""
+    route = router.post(url__startswith=BASE).respond(json=ACCEPTED)
+    built: list[str] = []
+
+    def build(*args: Any, **options: Any) -> SubmitDraft:
+        built.append("draft")
+        return build_draft(*args, **options)
+
+    monkeypatch.setattr("providers.jimeng.draft.build_draft", build)
+    prepared = await jimeng.prepare(REQUEST, CN)
+    assert (route.call_count, built) == (0, ["draft"])
+    for key in (KEY, KEY, "another-key"):
+        await jimeng.submit(prepared, CN, submit_key=key)
+    first, second, other = (orjson.loads(call.request.content) for call in route.calls)
+    assert first == second
+    assert built == ["draft"]
+    assert first["submit_id"] == orjson.loads(first["metrics_extra"])["originSubmitId"] == KEY
+    assert KEY not in str(other)
 
 
 class TestQueuePlaces:

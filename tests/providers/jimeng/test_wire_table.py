@@ -20,7 +20,7 @@ from providers.contract.models import ModelCard
 from providers.contract.requests import Media, VideoRequest
 from providers.jimeng.configuration import parse_configuration
 from providers.jimeng.credits import parse_credits
-from providers.jimeng.draft import submit_body, wire_of
+from providers.jimeng.draft import build_draft, wire_of
 from providers.jimeng.history import open_envelope, parse_record
 from providers.jimeng.models import MODELS, name_of
 from providers.jimeng.results import choose
@@ -321,16 +321,15 @@ def built(site: str, card: ModelCard, inputs: Inputs, resolution: str | None) ->
     except ProviderError:
         return None
     return expanded(
-        submit_body(
+        build_draft(
             settled,
             card,
             REGIONS[site],
             uploaded=inputs.frames or inputs.materials,
-            submit_id=str(uuid.uuid4()),
             seed=7,
             now_ms=1790000000000,
             new_id=lambda: str(uuid.uuid4()),
-        )
+        ).body(str(uuid.uuid4()))
     )
 
 

@@ -138,7 +138,7 @@ async def test_a_link_from_memory_is_no_fresh_one(kit: Kit) -> None:
     assert kit.house.reports[0].outcome is Outcome.EXPIRED
 
     later = kit.again()
-    later.keeper._polling.per_second["scripted"] = 0.01
+    later.keeper._polling.per_second = {"scripted": 0.01}
     async with later.house.background:
         await later.status()
         later.clock.lag(1.0)

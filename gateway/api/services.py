@@ -1,0 +1,48 @@
+"""What one configuration makes, and how each request keeps to the configuration that it began with."""
+
+from dataclasses import dataclass, field
+from typing import cast
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gateway.accounts.callers import Callers
+from gateway.accounts.checks import Care
+from gateway.accounts.pool import AccountPool
+from gateway.api.response_cache import ResponseCache
+from gateway.core.settings import Settings
+from gateway.tasks.service import Tasks
+from providers.transport.client import HttpClient
+
+_KEY = "gateway.services"
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The services of one configuration. A reload makes new ones; those of before serve the requests that began with
+    them."""
+
+    settings: Settings
+    callers: Callers
+    tasks: Tasks
+    http: HttpClient
+    pool: AccountPool
+    care: Care
+    poll_responses: ResponseCache = field(default_factory=ResponseCache)
+
+
+class RequestServices:
+    """Puts the services in force into the scope of each request when it begins, so that a reload changes nothing for a
+    request that is already running. Plain ASGI, around all other layers."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            scope[_KEY] = scope["app"].state.services
+        await self._app(scope, receive, send)
+
+
+def services_of(scope: Scope) -> Services:
+    """The services of a request's scope."""
+    return cast(Services, scope[_KEY])

@@ -1,0 +1,61 @@
+"""What a request's headers say: the submit that it orders."""
+
+import pytest
+from starlette.requests import Request
+
+from gateway.accounts.callers import Caller
+from gateway.api.context import add_log_fields, submit_order
+from gateway.tasks.order import Derivation, SubmitOrder
+from providers.contract.requests import VideoRequest
+
+CALLER = Caller(())
+
+
+def request(**headers: str) -> Request:
+    """One with these headers, whose client sends nothing and stays."""
+    raw = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+    return Request({"type": "http", "method": "POST", "path": "/", "headers": raw})
+
+
+def ordered(**headers: str) -> SubmitOrder:
+    return submit_order(request(**headers), CALLER, VideoRequest("m", "cat"), b"fingerprint")
+
+
+def test_an_order_holds_what_was_asked() -> None:
+    asked = Derivation("remix", "cat", video_id="v")
+    order = submit_order(request(), CALLER, asked, b"fingerprint", nearest=True)
+    assert (order.caller, order.request, order.fingerprint, order.nearest) == (CALLER, asked, b"fingerprint", True)
+    assert (order.idempotency_key, order.retry_count, order.is_repeatable) == (None, None, False)
+
+
+def test_an_idempotency_key_makes_it_repeatable() -> None:
+    assert (ordered(idempotency_key="k").idempotency_key, ordered(idempotency_key="k").is_repeatable) == ("k", True)
+    assert ordered(idempotency_key="").idempotency_key is None
+
+
+@pytest.mark.parametrize(
+    ("header", "count"), [("0", 0), ("2", 2), ("999", 999), ("1000", None), ("-1", None), ("x", None), ("", None)]
+)
+def test_the_retry_count_of_a_library(header: str, count: int | None) -> None:
+    order = ordered(x_stainless_retry_count=header)
+    assert (order.retry_count, order.is_repeatable) == (count, count is not None)
+
+
+async def test_the_client_of_an_order_is_that_of_the_request() -> None:
+    gone = False
+
+    async def receive() -> dict[str, str]:
+        return {"type": "http.disconnect"} if gone else {"type": "http.request"}
+
+    scope = {"type": "http", "method": "POST", "path": "/", "headers": []}
+    client = submit_order(Request(scope, receive), CALLER, VideoRequest("m"), b"").client
+    assert not await client.is_disconnected()
+    gone = True
+    assert await client.is_disconnected()
+
+
+def test_log_fields_add_up() -> None:
+    made = request()
+    add_log_fields(made, {"task": "1"})
+    add_log_fields(made, {"code": "x"})
+    assert made.scope["gateway.facts"] == {"task": "1", "code": "x"}

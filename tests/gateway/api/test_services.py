@@ -1,0 +1,42 @@
+"""The services of a request are those in force when it begins."""
+
+from types import SimpleNamespace
+from typing import Any
+
+from starlette.types import Message, Receive, Scope, Send
+
+from gateway.api.services import RequestServices, services_of
+
+
+async def receive() -> Message:
+    return {"type": "http.request"}
+
+
+async def send(message: Message) -> None:
+    pass
+
+
+async def test_a_request_keeps_its_services() -> None:
+    state = SimpleNamespace(services="old")
+    seen: list[Any] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append(services_of(scope))
+        state.services = "new"
+        seen.append(services_of(scope))
+
+    layer = RequestServices(app)
+    for _ in range(2):
+        await layer({"type": "http", "app": SimpleNamespace(state=state)}, receive, send)
+    assert seen == ["old", "old", "new", "new"]
+
+
+async def test_what_is_no_request_passes() -> None:
+    """The lifespan begins before there are any."""
+    seen: list[Scope] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append(scope)
+
+    await RequestServices(app)({"type": "lifespan"}, receive, send)
+    assert seen == [{"type": "lifespan"}]
