@@ -96,11 +96,9 @@ class PollShortcut:
         """Of `routes`, the polls are answered here. A path that is another route's own name, such as
         `/v1/videos/tasks`, is no poll."""
         self._app = app
-        paths = {route.path: route for route in routes if isinstance(route, Route)}
-        self._polls = {
-            path.removesuffix("/{id}"): route for path, route in paths.items() if isinstance(route, PollRoute)
-        }
-        self._others = frozenset(path for path in paths if "{" not in path)
+        known = [route for route in routes if isinstance(route, Route)]
+        self._polls = {route.path.removesuffix("/{id}"): route for route in known if isinstance(route, PollRoute)}
+        self._others = frozenset(route.path for route in known if "{" not in route.path)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["method"] == "GET":

@@ -10,11 +10,12 @@ import httpx
 import orjson
 import pytest
 from starlette.applications import Starlette
-from starlette.types import Message
+from starlette.types import Message, Receive, Scope, Send
 
 from gateway.accounts.callers import Caller
+from gateway.api.poll_endpoint import PollShortcut
 from gateway.api.response_cache import ResponseCache
-from gateway.app import create_app
+from gateway.app import ROUTES, create_app
 from gateway.core.clock import SystemClock
 from gateway.core.errors import GatewayError
 from gateway.core.settings import Settings
@@ -246,6 +247,21 @@ class TestTheResponseCache:
         seen.set()
         assert (await early).json()["status"] == "processing"
         assert (await polls.get()).json()["status"] == "failed"
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_no_other_layer_sees_the_poll_of_a_program(polls: Polls, path: str) -> None:
+    behind: list[str] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        behind.append(scope["path"])
+
+    async def shortcut(scope: Scope, receive: Receive, send: Send) -> None:
+        await PollShortcut(app, ROUTES)({**scope, "app": polls.app}, receive, send)
+
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(shortcut), base_url="http://gateway") as client:
+        answer = await client.get(path.format(id="one"), headers={"Authorization": "Bearer sk-1"})
+    assert (answer.status_code, behind) == (200, [])
 
 
 class TestPathsThatAreNoPolls:
