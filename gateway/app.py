@@ -17,7 +17,8 @@ from gateway.api.routes import accounts, generations, models, openai_videos, ope
 from gateway.bootstrap import Memory, assemble, remember
 from gateway.core.clock import Clock, SystemClock
 from gateway.core.errors import GatewayError
-from gateway.core.settings import Settings, load_settings, settings_file
+from gateway.core.settings import Settings
+from gateway.core.settings_loader import load_settings, settings_file
 from gateway.reload import Reloader
 from providers.transport.client import HttpClient
 

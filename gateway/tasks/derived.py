@@ -1,16 +1,17 @@
 """Videos made of other videos: what a remix, an edit and an extension ask the providers for."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 
 from gateway.accounts.callers import Caller
 from gateway.core.errors import GatewayError, as_passing, from_provider, invalid
 from gateway.core.messages import ERRORS
-from gateway.tasks.model_catalog import FORMER_NAMES
+from gateway.tasks.model_catalog import FORMER_NAMES, Offer
 from gateway.tasks.service import Tasks
 from gateway.tasks.view import Task
 from providers.contract.errors import FieldProblem, FieldReason
 from providers.contract.media import MediaRole
+from providers.contract.models import ModelCard
 from providers.contract.requests import Media, VideoRequest
 from providers.contract.tasks import Phase, Result
 from providers.media_files import MediaKind
@@ -26,9 +27,6 @@ class Derivation:
     seconds: int | None = None
     video_id: str | None = None
     clip: Media | None = None
-
-
-EDIT_MODEL, EXTEND_MODEL = "wan2.7-videoedit", "wan2.7-i2v"
 
 
 async def remix_request(tasks: Tasks, who: Caller, id: str, prompt: str) -> VideoRequest:
@@ -52,12 +50,12 @@ async def remix_request(tasks: Tasks, who: Caller, id: str, prompt: str) -> Vide
 
 async def edit_request(tasks: Tasks, who: Caller, order: Derivation) -> VideoRequest:
     """A video changed by a model that works on one. Raises GatewayError."""
-    return await _on_a_video(tasks, who, order, EDIT_MODEL, MediaRole.VIDEO)
+    return await _on_a_video(tasks, who, order, tasks.catalog.defaults.edit, MediaRole.VIDEO)
 
 
 async def extension_request(tasks: Tasks, who: Caller, order: Derivation) -> VideoRequest:
     """A video that goes on from another one. Raises GatewayError."""
-    return await _on_a_video(tasks, who, order, EXTEND_MODEL, MediaRole.FIRST_CLIP)
+    return await _on_a_video(tasks, who, order, tasks.catalog.defaults.extend, MediaRole.FIRST_CLIP)
 
 
 def finished(task: Task) -> Result:
@@ -87,17 +85,37 @@ def _video_of(tasks: Tasks, who: Caller, task: Task, role: MediaRole) -> Media:
     return Media(MediaKind.VIDEO, "", "video", role, read=read)
 
 
+def _card_for(tasks: Tasks, offer: Offer, model: str | None, defaults: Sequence[str]) -> ModelCard:
+    """The card of the model that was named; where none was, of the first default that the caller can use.
+
+    Raises GatewayError: 404 for a model that nobody knows, 501 where there is no default.
+    """
+    if model is not None and model not in FORMER_NAMES:
+        return tasks.catalog.card(model)
+    cards = [tasks.catalog.card(name) for name in defaults]
+    if not cards:
+        raise GatewayError("not_supported")
+    return next((card for card in cards if offer.cards_of(card)), cards[0])
+
+
+def _not_by_this_model(tasks: Tasks, card: ModelCard, defaults: Sequence[str]) -> GatewayError:
+    """The refusal of a model, with the models that can do it."""
+    if not defaults:
+        return GatewayError("not_supported")
+    able = ", ".join(f"{name} ({tasks.catalog.card(name).provider})" for name in defaults)
+    return GatewayError("not_supported", ERRORS["not_by_this_model"], values={"model": card.name, "able": able})
+
+
 async def _on_a_video(
-    tasks: Tasks, who: Caller, order: Derivation, default_model: str, role: MediaRole
+    tasks: Tasks, who: Caller, order: Derivation, defaults: Sequence[str], role: MediaRole
 ) -> VideoRequest:
-    model = default_model if order.model is None or order.model in FORMER_NAMES else order.model
     offer = await tasks.catalog.offer(who)
-    card = tasks.catalog.card(model)
+    card = _card_for(tasks, offer, order.model, defaults)
     if role not in card.roles and MediaRole.REFERENCE_VIDEO in card.roles and frozenset() in card.media_sets:
         # A model that does everything by its prompt takes the video as a reference.
         role = MediaRole.REFERENCE_VIDEO
     if role not in card.roles or not offer.cards_of(card):
-        raise GatewayError("not_supported", ERRORS["not_by_this_model"], values={"model": card.name})
+        raise _not_by_this_model(tasks, card, defaults)
     media, seconds = replace(order.clip, role=role) if order.clip else None, 0
     if order.video_id:
         old = await tasks.status(who, order.video_id)

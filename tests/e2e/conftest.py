@@ -37,17 +37,10 @@ class HastyClock:
 
 
 def settings_for(upstream: SandboxServer, **more: Any) -> Settings:
-    """Settings that lead to the embedded upstream and read nothing of the environment."""
-    defaults: dict[str, Any] = {
-        "jimeng_base_url": upstream.jimeng_url,
-        "jimeng_imagex_url": upstream.imagex_url,
-        "jimeng_vod_url": upstream.vod_url,
-        "dashscope_base_url": upstream.dashscope_url,
-        "poll_freshness": 0.0,
-        "dashscope_qps": 0.0,
-        "jimeng_qps": 0.0,
-        "timeouts": QUICK,
-    }
+    """Settings that lead to the embedded upstream and read nothing of the environment. `jimeng` and `dashscope` are
+    further fields of these providers' settings."""
+    own = {name: {"queries_per_second": 0.0} | more.pop(name, {}) for name in ("jimeng", "dashscope")}
+    defaults: dict[str, Any] = {"providers": upstream.settings(**own), "poll_freshness": 0.0, "timeouts": QUICK}
     return Settings.model_construct(**defaults | more)
 
 

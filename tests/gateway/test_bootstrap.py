@@ -10,7 +10,8 @@ from gateway.app import create_app
 from gateway.archive.store import SCHEMES
 from gateway.bootstrap import open_archive, remember
 from gateway.core.clock import SystemClock
-from gateway.core.settings import ArchiveSettings, MediaSettings, Settings, SettingsError, load_settings
+from gateway.core.settings import ArchiveSettings, MediaSettings, Settings, SettingsError
+from gateway.core.settings_loader import load_settings
 from tests.process import running
 
 

@@ -22,11 +22,11 @@ from gateway.tasks.view import Task
 from providers.contract.errors import FieldProblem, FieldReason, ProviderError
 from providers.contract.requests import VideoRequest
 from providers.contract.tasks import Phase, Result
+from providers.registry import find_spec
 
 DEFAULT_LIMIT, MAX_LIMIT = 20, 100
 
 _STATUS = {"pending": "queued", "processing": "in_progress", "completed": "completed", "failed": "failed"}
-_LINK_SECONDS = 24 * 3600
 
 
 async def create(request: Request) -> Response:
@@ -204,7 +204,7 @@ def render(task: Task, spoken: Language) -> dict[str, Any]:
     if state.phase.ended and state.ended_at:
         video["completed_at"] = int(state.ended_at)
     if state.phase is Phase.COMPLETED and state.result:
-        video["expires_at"] = None if task.archived else _expiry(state.result, state.ended_at)
+        video["expires_at"] = None if task.archived else _expiry(task.provider, state.result, state.ended_at)
         video["url"] = state.result.url
     if state.error:
         video["error"] = _error(state.error, spoken)
@@ -237,10 +237,11 @@ def _error(error: ProviderError, spoken: Language) -> dict[str, Any]:
     return answer | {"upstream_code": error.code} if error.code else answer
 
 
-def _expiry(result: Result, ended_at: float | None) -> int | None:
-    if result.expires_at:
+def _expiry(provider: str, result: Result, ended_at: float | None) -> int | None:
+    spec = find_spec(provider)
+    if result.expires_at or not ended_at or spec is None or spec.result_link_seconds is None:
         return result.expires_at
-    return math.floor(ended_at) + _LINK_SECONDS if ended_at else None
+    return math.floor(ended_at) + spec.result_link_seconds
 
 
 def _link(result: Result | None, variant: str) -> str | None:

@@ -19,9 +19,8 @@ from gateway.core.clock import SystemClock
 from gateway.core.errors import GatewayError
 from gateway.core.settings import Settings
 from providers.contract.accounts import Account
+from providers.registry import credential_hints
 from providers.transport.transports import Timeouts
-
-_NO_ACCOUNT = "there is no account: configure one, or give a sessionid or an sk-… key by GATEWAY_KEY or --key"
 
 
 def run_probe(config: Path | None, name: str | None, key: str, out: Path | None) -> int:
@@ -72,7 +71,8 @@ async def _probe(settings: Settings, name: str | None, key: str) -> dict[str, An
 def _choose(accounts: Sequence[Account], name: str | None) -> Account:
     """The account of a name or tag, or the only one. Raises CommandError."""
     if not accounts:
-        raise CommandError(_NO_ACCOUNT, BAD_USAGE)
+        hints = credential_hints().en
+        raise CommandError(f"there is no account: configure one, or give {hints} by GATEWAY_KEY or --key", BAD_USAGE)
     labels = ", ".join(account.label for account in accounts)
     if name is None and len(accounts) > 1:
         raise CommandError(f"name one account: {labels}", BAD_USAGE)
