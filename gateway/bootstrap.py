@@ -241,7 +241,7 @@ def _surprises(settings: Settings, accounts: int) -> Iterator[tuple[int, str]]:
     if settings.keys and not accounts:
         yield (
             logging.WARNING,
-            f"keys are configured, but no account: set {' or '.join(provider_registry.credential_variables())}, or add "
+            f"keys are configured, but no account: set {provider_registry.credential_variables()}, or add "
             "[[accounts]] to the file",
         )
     if accounts and not settings.keys:

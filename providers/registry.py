@@ -36,9 +36,10 @@ def credential_hints() -> LocalizedText:
     )
 
 
-def credential_variables() -> list[str]:
-    """The environment variable of each provider that lists managed accounts, such as `DASHSCOPE_API_KEY`."""
-    return [spec.variable("credentials") for spec in PROVIDERS if "credentials" in spec.environment.values()]
+def credential_variables() -> str:
+    """`JIMENG_TOKENS or DASHSCOPE_API_KEY`: the environment variables that list managed accounts."""
+    variables = [spec.variable("credentials") for spec in PROVIDERS if "credentials" in spec.environment.values()]
+    return _joined(variables, " or ")
 
 
 def _joined(parts: Sequence[str], last: str, comma: str = ", ") -> str:

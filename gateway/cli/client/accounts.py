@@ -190,4 +190,4 @@ def _one_line(text: str) -> str:
 def _say_there_are_none() -> None:
     from providers.registry import credential_variables
 
-    say(f"this gateway has no accounts of its own: configure {', '.join(credential_variables())} or [[accounts]]")
+    say(f"this gateway has no accounts of its own: configure {credential_variables()}, or [[accounts]]")
