@@ -149,7 +149,10 @@ class _File(TomlConfigSettingsSource):
                 if former in content:
                     value = content.pop(former)
                     tables = content["providers"] = dict(content["providers"])
-                    table = tables[spec.name] = dict(tables.get(spec.name, {}))
+                    table = tables.get(spec.name, {})
+                    if not isinstance(table, Mapping):
+                        raise SettingsError(f"providers.{spec.name}: a table is wanted")
+                    table = tables[spec.name] = dict(table)
                     _put(table, key, value, former)
                     path = ("providers", spec.name, *filter(None, [key]))
                     self._names.written.setdefault(path, former)

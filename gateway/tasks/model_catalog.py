@@ -132,7 +132,8 @@ class Offer:
         """
         if not self._catalog.means_default(request.model):
             return self.card(request.model)
-        names = self._catalog.defaults.image if request.media else self._catalog.defaults.text
+        defaults = self._catalog.defaults
+        names = (defaults.image if request.media else ()) or defaults.text
         preferred = [card for name in names if (card := self._find(self._meant(name))) is not None]
         others = [card for offered in self._offered for card in offered if self._may_have(card, card.name)]
         # Another model may cost many times as much: only where no preferred one is there.

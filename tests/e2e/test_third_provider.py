@@ -3,6 +3,7 @@
 import itertools
 import json
 import logging
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from gateway.core.settings import AccountSettings, Settings
 from gateway.core.settings_loader import load_settings
 from providers import registry
 from providers.sandbox.server import SandboxServer
+from providers.transport.client import HttpClient
 from tests.e2e.conftest import UPSTREAM, HastyClock, bearer, follow, settings_for
 from tests.third_provider import ACME, EDIT, TEXT
 
@@ -29,13 +31,15 @@ Out = pytest.CaptureFixture[str]
 _numbers = itertools.count(1)
 
 
-@pytest.fixture(autouse=True)
-def _three_providers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "PROVIDERS", (*registry.PROVIDERS, ACME))
+@pytest.fixture(autouse=True, scope="module")
+def _three_providers() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(registry, "PROVIDERS", (*registry.PROVIDERS, ACME))
+        yield
 
 
-@pytest.fixture
-def sandbox() -> Iterator[SandboxServer]:
+@pytest.fixture(scope="module")
+def sandbox(_three_providers: None) -> Iterator[SandboxServer]:
     with SandboxServer(UPSTREAM) as running:
         yield running
 
@@ -44,7 +48,7 @@ def serving(settings: Settings) -> BackgroundServer:
     return BackgroundServer(create_app(settings, clock=HastyClock()))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def client(sandbox: SandboxServer) -> Iterator[httpx.Client]:
     with serving(settings_for(sandbox)) as server, httpx.Client(base_url=server.url, timeout=10) as made:
         yield made
@@ -144,12 +148,14 @@ def test_whose_a_credential_is_does_not_depend_on_the_order(
     monkeypatch: pytest.MonkeyPatch, order: tuple[int, ...]
 ) -> None:
     monkeypatch.setattr(registry, "PROVIDERS", tuple(registry.PROVIDERS[index] for index in order))
-    callers = create_app(Settings.model_construct()).state.parts.callers
+    specs, http = registry.PROVIDERS, HttpClient()
+    providers = registry.Registry([spec.create(spec.settings(), http, time.time) for spec in specs])
     for credential, provider in (("ak-one", "acme"), ("sk-one", "dashscope"), ("one", "jimeng"), ("us-one", "jimeng")):
-        (account,) = callers.identify(f"Bearer {credential}").accounts
-        assert account.provider == provider, credential
+        account = providers.account_from(credential)
+        assert account is not None
+        assert account.provider == provider
     # A proxy in front belongs to the provider that takes any credential, and this one is not its own.
-    assert registry.Registry(list(callers._registry)).account_from("http://h:1@ak-one") is None
+    assert providers.account_from("http://h:1@ak-one") is None
 
 
 def test_its_credentials_are_masked() -> None:

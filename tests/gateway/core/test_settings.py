@@ -138,6 +138,7 @@ def test_a_former_name_in_the_file_is_read(
         ('[jimeng]\napp_version = "x"', "jimeng.app_version: "),
         ("[jimeng]\nversion = 1", "jimeng.version: unknown key"),
         ("jimeng = 1", "jimeng: a table is wanted"),
+        ("jimeng_qps = 1\n[providers]\njimeng = 1", "providers.jimeng: a table is wanted"),
         ("jimeng_qps = 1\n[providers.jimeng]\nqueries_per_second = 2", "given twice"),
     ],
 )
