@@ -20,6 +20,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from gateway.core.settings import Settings, SettingsError, Stamp
 from providers import registry
 from providers.contract.settings import Section
+from providers.contract.spec import AnySpec
 
 DEFAULT_FILE = "gateway.toml"
 
@@ -105,7 +106,7 @@ def _settings_class(path: Path, names: _Names) -> type[Settings]:
 
 
 class _ProviderVariables(PydanticBaseSettingsSource):
-    """The environment variables that the specs name, and the GATEWAY_ form of former keys."""
+    """The environment variables that the specs name, and the GATEWAY_ form of former tables."""
 
     def __init__(self, settings_cls: type[BaseSettings], names: _Names) -> None:
         super().__init__(settings_cls)
@@ -125,8 +126,8 @@ class _ProviderVariables(PydanticBaseSettingsSource):
                 if variable in environment and key not in table:
                     table[key] = environment[variable]
                     self._names.written["providers", spec.name, key] = variable
-            for former, key in spec.former_keys.items():
-                if (variable := f"GATEWAY_{former.upper()}") in environment:
+            for variable, key in _json_variables(spec).items():
+                if variable in environment:
                     value = _json(variable, environment[variable])
                     _put(table, key, value, variable)
                     self._names.written[("providers", spec.name, key) if key else ("providers", spec.name)] = variable
@@ -172,10 +173,14 @@ def _put(table: dict[str, Any], key: str, value: Any, written: str) -> None:
     table |= values
 
 
+def _json_variables(spec: AnySpec) -> dict[str, str]:
+    """The variables of former keys that have none of their own: such tables are JSON, as in `GATEWAY_MODELS`."""
+    own = set(spec.environment.values())
+    return {f"GATEWAY_{former.upper()}": key for former, key in spec.former_keys.items() if key not in own}
+
+
 def _json(variable: str, text: str) -> Any:
-    """A variable that holds JSON, or a plain text. Raises SettingsError."""
-    if not text.lstrip().startswith(("{", "[")):
-        return text
+    """The value of a variable that holds JSON. Raises SettingsError."""
     try:
         return json.loads(text)
     except ValueError:
@@ -184,8 +189,8 @@ def _json(variable: str, text: str) -> Any:
 
 def _refuse_unknown_variables() -> None:
     """A misspelt variable would be a setting that silently does nothing. Raises SettingsError."""
-    former = {name for spec in registry.PROVIDERS for name in spec.former_keys}
-    known = {f"GATEWAY_{name.upper()}" for name in {*Settings.model_fields, *former}} | _OTHER_VARIABLES
+    known = {f"GATEWAY_{name.upper()}" for name in Settings.model_fields} | _OTHER_VARIABLES
+    known |= {name for spec in registry.PROVIDERS for name in _json_variables(spec)}
     for name in sorted(os.environ):
         if name.startswith("GATEWAY_") and name not in known and not _SERVICE_LINK.match(name):
             raise SettingsError(f"{name}: unknown variable")

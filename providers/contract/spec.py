@@ -92,6 +92,7 @@ class ProviderSpec(Generic[S]):
     `account_fields` are the keys of `[[accounts]]` that only some providers take: `cookie`.
     `result_link_seconds` is how long a result link works where the upstream does not say; None where nobody knows.
     `quota_reset` is when spent credits come back by themselves; None where they do not.
+    `sandbox` is required: with `serve --sandbox` nothing may reach a real upstream.
     `claims_any_credential` marks the one provider that takes credentials that no other provider's shape fits.
     """
 
@@ -102,13 +103,13 @@ class ProviderSpec(Generic[S]):
     create: Callable[[S, "HttpClient", Callable[[], float]], Provider]
     default_models: Callable[[S], DefaultModels]
     credential_hint: LocalizedText
+    sandbox: SandboxPart
     former_keys: Mapping[str, str] = field(default_factory=dict)
     secret_patterns: tuple[str, ...] = ()
     account_fields: frozenset[str] = frozenset()
     result_link_seconds: int | None = None
     quota_reset: QuotaReset | None = None
     claims_any_credential: bool = False
-    sandbox: SandboxPart | None = None
 
     def variable(self, key: str) -> str:
         """The environment variable of a key of the settings. Raises KeyError where it has none."""

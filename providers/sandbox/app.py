@@ -34,7 +34,7 @@ def create_sandbox(settings: SandboxSettings | None = None, clock: Callable[[], 
     context = SandboxContext(settings, clock, books, files, state)
     app = Starlette(
         routes=[
-            *(route for spec in registry.PROVIDERS if spec.sandbox for route in spec.sandbox.routes(context)),
+            *(route for spec in registry.PROVIDERS for route in spec.sandbox.routes(context)),
             *chat_routes(clock),
             *files.routes(),
             *_own_routes(books),

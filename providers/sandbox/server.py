@@ -99,7 +99,6 @@ class SandboxServer:
         found = {
             spec.variable(key): f"{self.url}{path}"
             for spec in registry.PROVIDERS
-            if spec.sandbox
             for key, path in spec.sandbox.addresses.items()
         }
         return found | {"MODELSCOPE_BASE_URL": self.modelscope_url}
@@ -112,8 +111,8 @@ class SandboxServer:
             for spec in registry.PROVIDERS
         }
 
-    def _addresses(self, part: SandboxPart | None) -> dict[str, Any]:
-        return {key: f"{self.url}{path}" for key, path in part.addresses.items()} if part else {}
+    def _addresses(self, part: SandboxPart) -> dict[str, Any]:
+        return {key: f"{self.url}{path}" for key, path in part.addresses.items()}
 
     @property
     def sandbox(self) -> Books:

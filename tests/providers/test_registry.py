@@ -103,7 +103,6 @@ def test_a_shape_goes_before_the_provider_that_claims_any_credential(reverse: bo
 def test_every_address_of_a_sandbox_part_and_the_accounts_have_a_variable() -> None:
     for spec in PROVIDERS:
         assert spec.variable("credentials")
-        assert spec.sandbox is not None
         assert {spec.variable(key) for key in spec.sandbox.addresses} <= set(spec.environment)
 
 
@@ -116,7 +115,7 @@ def test_names_in_the_specs_are_those_of_settings_and_belong_to_one_provider() -
         keys = {
             *spec.environment.values(),
             *spec.former_keys.values(),
-            *(spec.sandbox.addresses if spec.sandbox else ()),
+            *spec.sandbox.addresses,
         }
         assert keys - {""} <= set(spec.settings.model_fields)
     assert len([spec for spec in PROVIDERS if spec.claims_any_credential]) == 1

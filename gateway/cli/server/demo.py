@@ -52,7 +52,6 @@ def run_demo(out: Path, task_seconds: float = 8.0) -> None:
         running = [
             _start(spec.name, spec.sandbox.demo, stack.enter_context(GatewayClient(url, spec.sandbox.demo.credential)))
             for spec in registry.PROVIDERS
-            if spec.sandbox
         ]
         for video, task in zip(running, _follow(running, 2 * task_seconds + _SPARE_SECONDS), strict=True):
             path = download(task.url, out / file_name(video.provider, task.id))

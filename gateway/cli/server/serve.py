@@ -176,8 +176,7 @@ def _announce(settings: Settings, taken: socket.socket, sandbox: bool) -> None:
         from gateway.cli.output import say
 
         # Not a log line: there the header would be masked.
-        demos = [spec.sandbox.demo for spec in registry.PROVIDERS if spec.sandbox]
-        key = "$GATEWAY_KEY" if own else demos[0].credential
+        key = "$GATEWAY_KEY" if own else registry.PROVIDERS[0].sandbox.demo.credential
         say(
             f"try: curl {url}/v1/videos/generations -H 'Content-Type: application/json' "
             f'-H "Authorization: Bearer {key}" -d \'{{"prompt": "a cat on the beach at sunset"}}\''
