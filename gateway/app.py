@@ -20,7 +20,8 @@ from gateway.api.services import RequestServices
 from gateway.bootstrap import ProcessState, build_process_state, build_services
 from gateway.core.clock import Clock, SystemClock
 from gateway.core.errors import GatewayError
-from gateway.core.settings import Settings, load_settings, settings_file
+from gateway.core.settings import Settings
+from gateway.core.settings_loader import load_settings, settings_file
 from gateway.reload import Reloader
 from providers.transport.client import HttpClient
 

@@ -37,11 +37,8 @@ from gateway.tasks.model_catalog import Catalog
 from gateway.tasks.model_discovery import Discovery
 from gateway.tasks.service import Tasks
 from gateway.tasks.submitter import Submitter
-from providers.dashscope.provider import DashScope
-from providers.jimeng.models import PREFERRED, extra_model
-from providers.jimeng.provider import Jimeng
-from providers.jimeng.site.regions import Hosts
-from providers.jimeng.site.session import Versions
+from providers import registry as provider_registry
+from providers.contract.spec import DefaultModels
 from providers.registry import Registry
 from providers.transport.client import HttpClient
 from providers.transport.transports import Timeouts
@@ -70,7 +67,8 @@ class ProcessState:
 
 def build_process_state(settings: Settings, clock: Clock, http: HttpClient | None = None) -> ProcessState:
     """The state of a process that has served nothing yet. Raises SettingsError where the archive cannot be used."""
-    pool, background = AccountPool(clock), Background()
+    resets = {spec.name: spec.quota_reset for spec in provider_registry.PROVIDERS}
+    pool, background = AccountPool(clock, quota_resets=resets), Background()
     if http is None:
         timeouts = settings.timeouts
         http = HttpClient(Timeouts(timeouts.connect, timeouts.read, timeouts.total))
@@ -113,6 +111,7 @@ def _keeper(
         background,
         copies=settings.archive.copies,
         keep_prompt=settings.archive.prompt,
+        link_seconds={spec.name: spec.result_link_seconds for spec in provider_registry.PROVIDERS},
         ended=lambda report: metrics.observe_copy(report.outcome),
     )
     interval = settings.video_poll_interval / 1000
@@ -177,7 +176,7 @@ def build_services(settings: Settings, process: ProcessState) -> Services:
     pool.manage(accounts, POLICIES[settings.rotation.policy]())
     process.fetcher.guard, process.fetcher.max_seconds = guard, settings.media.fetch_seconds
     polling.freshness = settings.poll_freshness
-    polling.per_second = {"dashscope": settings.dashscope_qps, "jimeng": settings.jimeng_qps}
+    polling.per_second = {spec.name: settings.provider(spec).queries_per_second for spec in provider_registry.PROVIDERS}
     return Services(settings, callers, tasks, process.http, pool, care)
 
 
@@ -208,32 +207,20 @@ def _guard(settings: Settings) -> Guard:
 
 def _catalog(settings: Settings, registry: Registry, discovery: Discovery) -> Catalog:
     """The models. A name that leads to none stops the start."""
-    defaults = [*((name, name) for name in PREFERRED), ("wan2.6-t2v", settings.qwen_video_model)]
+    defaults = DefaultModels()
+    for spec in provider_registry.PROVIDERS:
+        own = spec.default_models(settings.provider(spec))
+        if unknown := sorted({name for names in own for name in names if registry.card(name) is None}):
+            raise SettingsError(f"providers.{spec.name}: a default model is one that nobody has: {', '.join(unknown)}")
+        defaults = defaults.then(own)
     catalog = Catalog(registry, settings.aliases, defaults, discovery)
-    if unknown := catalog.unknown():
-        raise SettingsError(f"aliases or QWEN_VIDEO_MODEL name models that nobody has: {', '.join(unknown)}")
+    if unknown := catalog.unknown_aliases():
+        raise SettingsError(f"aliases name models that nobody has: {', '.join(unknown)}")
     return catalog
 
 
 def _registry(settings: Settings, http: HttpClient, clock: Clock) -> Registry:
-    dashscope = DashScope(http, base_url=settings.dashscope_base_url)
-    jimeng = Jimeng(
-        http,
-        hosts=Hosts(
-            settings.jimeng_base_url,
-            settings.jimeng_commerce_url,
-            settings.jimeng_imagex_url,
-            settings.jimeng_vod_url,
-        ),
-        query_batch=settings.jimeng_query_batch,
-        extra_models=[
-            extra_model(model.name, model.key, model.benefit_type, model.durations, model.resolutions)
-            for model in settings.models
-        ],
-        versions=Versions(settings.jimeng.app_version, settings.jimeng.draft_version),
-        now=clock.now,
-    )
-    return Registry([dashscope, jimeng])
+    return Registry([spec.create(settings.provider(spec), http, clock.now) for spec in provider_registry.PROVIDERS])
 
 
 def _remark(said: set[str], surprises: Iterable[tuple[int, str]]) -> None:
@@ -248,6 +235,9 @@ def _remark(said: set[str], surprises: Iterable[tuple[int, str]]) -> None:
 
 def _surprises(settings: Settings, accounts: int) -> Iterator[tuple[int, str]]:
     """What can be used, but will surprise somebody: level and text."""
+    if settings.renamed:
+        names = ", ".join(f"{former} is {name}" for former, name in settings.renamed.items())
+        yield logging.WARNING, f"the file has former names of settings, which are read for now: {names}"
     if any(len(secret.get_secret_value()) < _SHORTEST_SECRET for secret in settings.secret):
         yield (
             logging.WARNING,
@@ -256,8 +246,8 @@ def _surprises(settings: Settings, accounts: int) -> Iterator[tuple[int, str]]:
     if settings.keys and not accounts:
         yield (
             logging.WARNING,
-            "keys are configured, but no account: set JIMENG_TOKENS or DASHSCOPE_API_KEY, or add [[accounts]] to the "
-            "file",
+            f"keys are configured, but no account: set {provider_registry.credential_variables()}, or add "
+            "[[accounts]] to the file",
         )
     if accounts and not settings.keys:
         yield logging.WARNING, "accounts are configured, but no key that may use them: set GATEWAY_KEYS=name:gw-…"

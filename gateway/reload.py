@@ -17,7 +17,8 @@ from gateway.accounts.pool import ManagedAccount
 from gateway.api.services import Services
 from gateway.bootstrap import ProcessState, build_services
 from gateway.core.logs import GATEWAY, where
-from gateway.core.settings import Settings, SettingsError, stamp_of
+from gateway.core.settings import Settings, SettingsError
+from gateway.core.settings_loader import stamp_of
 
 LOOK_SECONDS = 1.0
 """Between two looks at the file. It is read once two of them agree, so that no half-written file is."""

@@ -3,15 +3,57 @@
 from collections.abc import Iterator, Sequence
 
 from providers.contract.accounts import Account
+from providers.contract.localized_text import LocalizedText
 from providers.contract.models import ModelCard
 from providers.contract.provider import Provider
+from providers.contract.spec import AnySpec
+from providers.dashscope.spec import DASHSCOPE
+from providers.jimeng.spec import JIMENG
+
+PROVIDERS: tuple[AnySpec, ...] = (
+    JIMENG,
+    DASHSCOPE,
+)
+"""Every provider, one line each. The order is that of the default models where a caller has accounts of several. Read
+it as `registry.PROVIDERS`, so that a test can put a provider of its own there."""
+
+
+def find_spec(name: str) -> AnySpec | None:
+    """The spec of a provider, None where there is none of this name."""
+    return next((spec for spec in PROVIDERS if spec.name == name), None)
+
+
+def titles() -> str:
+    """`Jimeng and DashScope`: every provider as people call it."""
+    return _joined([spec.title for spec in PROVIDERS], " and ")
+
+
+def credential_hints() -> LocalizedText:
+    """`a Jimeng sessionid or a DashScope key (sk-…)`: what callers may send as a credential."""
+    hints = [spec.credential_hint for spec in PROVIDERS]
+    return LocalizedText(
+        _joined([hint.zh for hint in hints], " 或 ", "、"), _joined([hint.en for hint in hints], " or ")
+    )
+
+
+def credential_variables() -> str:
+    """`JIMENG_TOKENS or DASHSCOPE_API_KEY`: the environment variables that list managed accounts."""
+    variables = [spec.variable("credentials") for spec in PROVIDERS if "credentials" in spec.environment.values()]
+    return _joined(variables, " or ")
+
+
+def _joined(parts: Sequence[str], last: str, comma: str = ", ") -> str:
+    return last.join([*filter(None, [comma.join(parts[:-1])]), *parts[-1:]])
 
 
 class Registry:
-    """Providers in the order in which they are asked: the one that takes any credential comes last."""
+    """Providers in the order in which they are asked for a model. Whose a credential is does not depend on it."""
 
     def __init__(self, providers: Sequence[Provider]) -> None:
         self._providers = {provider.name: provider for provider in providers}
+        claim_any = {spec.name for spec in PROVIDERS if spec.claims_any_credential}
+        self._by_shape = [provider for provider in providers if provider.name not in claim_any]
+        self._of_the_rest = [provider for provider in providers if provider.name in claim_any]
 
     def __iter__(self) -> Iterator[Provider]:
         return iter(self._providers.values())
@@ -36,19 +78,27 @@ class Registry:
     def account_from(self, credential: str) -> Account | None:
         """The account of a credential as clients send it.
 
-        A provider's name and a colon in front decide; without, the first provider whose shape it has. None when it
-        has no provider's shape.
+        A provider's name and a colon in front decide. Without, it is the provider whose shape the credential has, and
+        where no shape fits, the provider that claims any. None when no provider takes it, or when it has the shape of
+        several: then the name in front is needed.
         """
         text = credential.strip()
         name, colon, rest = text.partition(":")
         if colon and name.lower() in self._providers:
             return self._providers[name.lower()].account_from(rest.strip(), named=True)
-        for provider in self:
-            account = provider.account_from(text)
-            if account is not None:
-                return account
-        return None
+        claimed = _accounts(self._by_shape, text)
+        if not claimed:
+            # A prefix such as a proxy's may hide the shape from its owner.
+            rest_of = _accounts(self._of_the_rest, text)
+            claimed = [account for account in rest_of if not _accounts(self._by_shape, account.credential)]
+        return claimed[0] if len(claimed) == 1 else None
 
     def owner(self, native_id: str) -> Provider | None:
         """The provider whose ids have this shape."""
         return next((provider for provider in self if provider.owns(native_id)), None)
+
+
+def _accounts(providers: Sequence[Provider], credential: str) -> list[Account]:
+    """The account of each provider that takes a credential."""
+    found = (provider.account_from(credential) for provider in providers)
+    return [account for account in found if account is not None]

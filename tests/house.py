@@ -34,6 +34,7 @@ from gateway.tasks.view import Submitted
 from providers.contract.accounts import Account
 from providers.contract.provider import Provider
 from providers.contract.requests import VideoRequest
+from providers.contract.spec import DefaultModels
 from providers.registry import Registry
 from providers.transport.client import HttpClient
 from tests.clock import TestClock
@@ -71,7 +72,7 @@ class House:
     others: Sequence[Provider] = ()
     secrets: Sequence[bytes] = ()
     aliases: dict[str, str] = field(default_factory=dict)
-    defaults: Sequence[tuple[str, str]] = ()
+    defaults: DefaultModels = DefaultModels()  # noqa: RUF009 - it cannot be changed
     sole_owner: bool = False
     policy: Policy = field(default_factory=FillFirst)
     max_attempts: int = 6

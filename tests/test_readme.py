@@ -7,9 +7,11 @@ import pytest
 
 from gateway.app import ROUTES
 from gateway.core.settings import Settings
+from providers.contract.spec import AnySpec
 from providers.dashscope.models import MODELS as DASHSCOPE_MODELS
 from providers.jimeng.models import MODELS as JIMENG_MODELS
 from providers.jimeng.models import PREFERRED, WITHDRAWN
+from providers.registry import PROVIDERS
 from providers.sandbox.outcomes import OUTCOMES
 from tests.readme_tables import rewritten
 
@@ -38,11 +40,18 @@ def test_it_names_the_models_that_are_tried_by_default(readme: str) -> None:
 
 @each_language
 def test_every_setting_is_named(readme: str) -> None:
-    tables = {"accounts": "[[accounts]]", "models": "[[models]]"}
-    tables |= {
-        name: f"[{name}]" for name in ("aliases", "jimeng", "rotation", "timeouts", "limits", "media", "archive")
-    }
+    tables = {"accounts": "[[accounts]]", "providers": "[providers."}
+    tables |= {name: f"[{name}]" for name in ("aliases", "rotation", "timeouts", "limits", "media", "archive")}
     assert [name for name in Settings.model_fields if tables.get(name, f"`{name}`") not in readme] == []
+
+
+@each_language
+@pytest.mark.parametrize("spec", PROVIDERS, ids=lambda spec: spec.name)
+def test_every_setting_of_a_provider_is_named(readme: str, spec: AnySpec) -> None:
+    assert f"[providers.{spec.name}]" in readme
+    tables = {"models": f"[[providers.{spec.name}.models]]"}
+    names = [tables.get(name, f"{name}") for name in spec.settings.model_fields]
+    assert [name for name in (*names, *spec.environment) if name not in readme] == []
 
 
 @each_language

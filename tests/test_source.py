@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from providers.registry import PROVIDERS
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -22,3 +24,15 @@ ROOT = Path(__file__).parent.parent
 def test_it_passes(command: list[str]) -> None:
     done = subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_gateway_names_no_provider() -> None:
+    names = {"modelscope", *(name for spec in PROVIDERS for name in (spec.name, spec.title.lower()))}
+    found = [
+        f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
+        for path in sorted((ROOT / "gateway").rglob("*"))
+        if path.is_file() and path.suffix != ".pyc"
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
+        if any(name in line.lower() for name in names)
+    ]
+    assert found == []

@@ -9,7 +9,7 @@ from cachetools import LRUCache
 
 from gateway.core.errors import refused
 from providers.contract.accounts import Account
-from providers.registry import Registry
+from providers.registry import Registry, credential_hints
 
 TAG_BYTES = 6
 NO_OWNER = "0" * (2 * TAG_BYTES)
@@ -131,7 +131,7 @@ class Callers:
                     raise refused("no_proxies")
                 accounts.setdefault(account.key, account)
         if not accounts:
-            raise refused("unusable_credential")
+            raise refused("unusable_credential", credentials=credential_hints())
         return Caller(tuple(accounts.values()))
 
 

@@ -8,7 +8,9 @@ from pydantic import SecretStr
 
 from gateway.accounts.pool import ManagedAccount
 from gateway.core.settings import AccountSettings, Settings, SettingsError
+from providers import registry as provider_registry
 from providers.contract.accounts import Account
+from providers.contract.spec import AnySpec
 from providers.registry import Registry
 from providers.transport.proxy_urls import is_proxy
 
@@ -18,18 +20,23 @@ _COOKIE = re.compile(r"[\x20-\x7e]+")
 def managed_accounts(settings: Settings, registry: Registry) -> list[ManagedAccount]:
     """Every one of them. Raises SettingsError for what cannot be an account, and for one that is there twice."""
     found: list[tuple[str, ManagedAccount]] = []
-    for variable, credentials, provider in (
-        ("JIMENG_TOKENS", settings.jimeng_tokens, "jimeng"),
-        ("DASHSCOPE_API_KEY", settings.dashscope_api_key, "dashscope"),
-    ):
-        for number, credential in enumerate(credentials, 1):
-            where = f"{variable}: entry {number}"
-            found.append((where, ManagedAccount(_of_list(where, credential, registry, provider))))
+    for spec in provider_registry.PROVIDERS:
+        for number, credential in enumerate(settings.provider(spec).credentials, 1):
+            where = f"{_list_name(spec)}: entry {number}"
+            found.append((where, ManagedAccount(_of_list(where, credential, registry, spec.name))))
     for number, one in enumerate(settings.accounts, 1):
         where = f"accounts: entry {number} ({one.name})"
         found.append((where, ManagedAccount(_of_file(where, one, registry), one.weight, one.max_running)))
     _refuse_repeats(found)
     return [managed for _, managed in found]
+
+
+def _list_name(spec: AnySpec) -> str:
+    """What the operator knows the list of credentials by."""
+    return next(
+        (variable for variable, key in spec.environment.items() if key == "credentials"),
+        f"providers.{spec.name}.credentials",
+    )
 
 
 def _of_list(where: str, credential: SecretStr, registry: Registry, provider: str) -> Account:
@@ -63,8 +70,10 @@ def _of_file(where: str, one: AccountSettings, registry: Registry) -> Account:
         if in_key and prefixed and in_key != in_credential:
             raise SettingsError(f"{where}: {what} is one thing and what stands in the credential another")
     cookie = one.cookie.get_secret_value() if one.cookie else None
-    if cookie is not None and (account.provider != "jimeng" or not _COOKIE.fullmatch(cookie)):
-        raise SettingsError(f"{where}: cookie is no Cookie header of printable ASCII for a jimeng account")
+    if cookie is not None and not _takes(account.provider, "cookie"):
+        raise SettingsError(f"{where}: a {account.provider} account takes no cookie")
+    if cookie is not None and not _COOKIE.fullmatch(cookie):
+        raise SettingsError(f"{where}: cookie is no Cookie header of printable ASCII")
     return replace(
         account,
         name=one.name,
@@ -72,6 +81,11 @@ def _of_file(where: str, one: AccountSettings, registry: Registry) -> Account:
         proxy=proxy or account.proxy,
         cookie=cookie,
     )
+
+
+def _takes(provider: str, field: str) -> bool:
+    spec = provider_registry.find_spec(provider)
+    return spec is not None and field in spec.account_fields
 
 
 def _refuse_repeats(found: Sequence[tuple[str, ManagedAccount]]) -> None:

@@ -3,7 +3,7 @@
 import hashlib
 import math
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime
 
 from gateway.accounts.checks import Care
 from gateway.accounts.health import AccountState
@@ -12,8 +12,8 @@ from gateway.core.clock import Clock
 from gateway.core.errors import GatewayError
 from gateway.core.logs import GATEWAY, where
 from providers.contract.accounts import Account
+from providers.registry import find_spec
 
-SHANGHAI = timezone(timedelta(hours=8), "Asia/Shanghai")
 LOOK_SECONDS = 60.0
 RETRY_SECONDS = 3600.0
 _FIRST_MINUTE, _LAST_MINUTE = 5, 24 * 60 - 5
@@ -22,8 +22,8 @@ _LET_ALONE = frozenset({AccountState.EXPIRED, AccountState.RESTRICTED, AccountSt
 
 
 def minute_of(account: Account, day: str) -> int:
-    """The minute of a day (Asia/Shanghai, `2026-11-25`) at which an account takes its gift: any, but the same on
-    every replica and after a restart."""
+    """The minute of a day (`2026-11-25`) at which an account takes its gift: any, but the same on every replica and
+    after a restart."""
     digest = hashlib.sha256(f"daily\0{account.tag}\0{day}".encode()).digest()
     return _FIRST_MINUTE + int.from_bytes(digest[:8]) % (_LAST_MINUTE - _FIRST_MINUTE)
 
@@ -85,6 +85,9 @@ class DailyGifts:
 
 
 def _moment(account: Account, now: float) -> float:
-    """When today's minute of an account is, in unix seconds."""
-    today = datetime.fromtimestamp(now, UTC).astimezone(SHANGHAI).replace(hour=0, minute=0, second=0, microsecond=0)
+    """When today's minute of an account is, in unix seconds. A day begins with the provider's quota reset."""
+    spec = find_spec(account.provider)
+    reset = spec.quota_reset if spec is not None else None
+    day = datetime.fromtimestamp(now, reset.time_zone if reset is not None else UTC)
+    today = day.replace(hour=0, minute=0, second=0, microsecond=0)
     return today.timestamp() + 60 * minute_of(account, today.date().isoformat())

@@ -10,11 +10,9 @@ from typing import NamedTuple
 
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.localized_text import LocalizedText
+from providers.contract.spec import QuotaReset
 
 _DAY = 86_400
-_SHANGHAI_OFFSET = 8 * 3600
-"""Asia/Shanghai is eight hours ahead of UTC and knows no summer time."""
-
 _JITTER = 0.2
 _LONGEST_JITTER = 300.0
 _LONGEST_RETRY_AFTER = 86_400.0
@@ -46,23 +44,22 @@ class AccountState(StrEnum):
 class Rest(NamedTuple):
     """One row of the table: the state a kind of failure brings, and how long for, in seconds.
 
-    Failures in a row double the pause from `first` to `longest`. A rest until midnight ends with the day in
-    Asia/Shanghai, when upstreams give new credits. `upstream_says` lets the upstream's own Retry-After take the place
-    of both. `any_call` counts the failures of every call; else only those of submits, since queries have budgets of
-    their own.
+    Failures in a row double the pause from `first` to `longest`. `until_reset` lets it end with the provider's quota
+    reset, where there is one. `upstream_says` lets the upstream's own Retry-After take the place of both. `any_call`
+    counts the failures of every call; else only those of submits, since queries have limits of their own.
     """
 
     state: AccountState
     first: float = 0.0
     longest: float = 0.0
-    until_midnight: bool = False
+    until_reset: bool = False
     upstream_says: bool = False
     any_call: bool = False
 
 
 RESTS: dict[ErrorKind, Rest] = {
     ErrorKind.INVALID_CREDENTIAL: Rest(AccountState.EXPIRED, 600, 600, any_call=True),
-    ErrorKind.NO_CREDITS: Rest(AccountState.NO_CREDITS, until_midnight=True),
+    ErrorKind.NO_CREDITS: Rest(AccountState.NO_CREDITS, 3600, _DAY, until_reset=True),
     ErrorKind.RATE_LIMITED: Rest(AccountState.RATE_LIMITED, 30, 900, upstream_says=True),
     ErrorKind.TOO_MANY_RUNNING: Rest(AccountState.FULL, 30, 30),
     ErrorKind.RESTRICTED: Rest(AccountState.RESTRICTED, 1800, _DAY, any_call=True),
@@ -97,11 +94,13 @@ class Pause:
 @dataclass(slots=True)
 class Health:
     """What is known of one account. Times are arguments; `spread` gives a random number in [0, 1) for the jitter.
+    `quota_reset` is when the account's provider gives new credits, None where only a payment brings some.
 
     Of each kind of failure the last pause is kept, also when it is over: the next one of the kind is its next strike.
     """
 
     spread: Callable[[], float]
+    quota_reset: QuotaReset | None = None
     proven: bool = False
     """The upstream let a submit of its in, and none was refused since. Else only one at a time is tried with it."""
     _pauses: dict[ErrorKind, Pause] = field(default_factory=dict)
@@ -207,8 +206,8 @@ class Health:
         return pause
 
     def _pause(self, error: ProviderError, rest: Rest, strike: int, now: float) -> Pause:
-        if rest.until_midnight:
-            seconds = _DAY - (now + _SHANGHAI_OFFSET) % _DAY
+        if rest.until_reset and self.quota_reset is not None:
+            seconds = self.quota_reset.seconds_left(now)
         elif rest.upstream_says and error.retry_after:
             seconds = min(error.retry_after, _LONGEST_RETRY_AFTER)
         else:

@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import NamedTuple, Self
 
 from cachetools import LRUCache, TTLCache
@@ -23,6 +23,7 @@ from gateway.core.logs import GATEWAY, utc
 from gateway.core.messages import ERRORS
 from providers.contract.accounts import Account, Credits
 from providers.contract.errors import Blame, ErrorKind, ProviderError
+from providers.contract.spec import QuotaReset
 from providers.contract.tasks import TaskState
 
 GUESTS = 10_000
@@ -194,8 +195,11 @@ class AccountPool:
         spread: Callable[[], float] = random.random,
         patience: float = PATIENCE,
         longest_wait: float = LONGEST_WAIT,
+        quota_resets: Mapping[str, QuotaReset | None] = MappingProxyType({}),
     ) -> None:
-        """`spread` gives random numbers in [0, 1) for the jitter of pauses."""
+        """`spread` gives random numbers in [0, 1) for the jitter of pauses. `quota_resets` says by provider when spent
+        credits come back by themselves."""
+        self._quota_resets = quota_resets
         self._longest_wait = longest_wait
         self._clock = clock
         self._policy = policy or RoundRobin()
@@ -439,7 +443,7 @@ class AccountPool:
         return seat if seat.credential == _digest(account) else None
 
     def _new_seat(self, account: Account) -> Seat:
-        return Seat(_digest(account), Health(self._spread))
+        return Seat(_digest(account), Health(self._spread, self._quota_resets.get(account.provider)))
 
 
 def matters(error: ProviderError) -> bool:

@@ -32,7 +32,7 @@ _RETURNING = frozenset(
         AccountState.UNREACHABLE,
     }
 )
-"""States that pass by themselves. New credits come with a new day, but to whoever waits they are gone."""
+"""States that pass by themselves. New credits may come with a new day, but to whoever waits they are gone."""
 
 _SOON = 5.0
 """Seconds until the next try where nobody named a time."""

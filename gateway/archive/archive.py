@@ -8,10 +8,11 @@ asking it.
 import asyncio
 import re
 from collections import defaultdict, deque
-from collections.abc import AsyncGenerator, Callable, Collection, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from functools import partial
+from types import MappingProxyType
 
 from cachetools import LRUCache, TTLCache
 
@@ -113,9 +114,11 @@ class Archive:
         *,
         copies: int = COPIES_AT_ONCE,
         keep_prompt: bool = False,
+        link_seconds: Mapping[str, int | None] = MappingProxyType({}),
         ended: Callable[[Report], object] = lambda report: None,
     ) -> None:
-        """`copies` may run at once. Prompts are only written down with `keep_prompt`. `ended` hears of every copy that
+        """`copies` may run at once. Prompts are only written down with `keep_prompt`. `link_seconds` says by provider
+        how long a link lives that does not tell; LINK_LIFE_SECONDS for others. `ended` hears of every copy that
         was tried in the background, however it ended."""
         self._store = store
         self._http = http
@@ -123,6 +126,7 @@ class Archive:
         self._background = background
         self._copies = copies
         self._keep_prompt = keep_prompt
+        self._link_seconds = link_seconds
         self._ended = ended
         self._closed = False
         self._queue: deque[_Job] = deque()
@@ -172,7 +176,8 @@ class Archive:
         if not self.wants(facts.provider, facts.id, account.tag):
             return
         now = self._clock.now()
-        deadline = result.expires_at if result.expires_at is not None else now + LINK_LIFE_SECONDS
+        link_seconds = self._link_seconds.get(facts.provider) or LINK_LIFE_SECONDS
+        deadline = result.expires_at if result.expires_at is not None else now + link_seconds
         job = _Job(self._shown(facts), account, result, renew, deadline)
         self._jobs[facts.provider, facts.id] = job
         self._enqueue(job)

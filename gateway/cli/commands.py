@@ -34,7 +34,7 @@ PROGRAM = "video-gateway"
 
 app = typer.Typer(
     name=PROGRAM,
-    help="One OpenAI-compatible endpoint for Jimeng and DashScope video.",
+    help="One OpenAI-compatible endpoint for video models.",
     epilog=f"Try it without any account: {PROGRAM} demo",
     add_completion=False,
     rich_markup_mode=None,
@@ -133,9 +133,9 @@ def sandbox(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 5199,
     task_seconds: TaskSeconds = 8.0,
     link_seconds: Annotated[int, typer.Option(min=0, help="How long a link to a video holds.")] = 86_400,
-    credits_: Annotated[int, typer.Option("--credits", min=0, help="Jimeng: credits of a new session.")] = 66,
-    max_running: Annotated[int, typer.Option(min=0, help="Jimeng: unfinished tasks of a session.")] = 2,
-    queries_per_second: Annotated[int, typer.Option(min=0, help="DashScope: status queries; 0 = no limit.")] = 20,
+    credits_: Annotated[int, typer.Option("--credits", min=0, help="Credits of a new account.")] = 66,
+    max_running: Annotated[int, typer.Option(min=0, help="Unfinished tasks of an account.")] = 2,
+    queries_per_second: Annotated[int, typer.Option(min=0, help="Status queries of an account; 0 = no limit.")] = 20,
 ) -> None:
     """Run the embedded upstream alone."""
     from gateway.cli.server.sandbox import run_sandbox

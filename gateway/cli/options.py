@@ -21,7 +21,7 @@ Key = Annotated[
         envvar="GATEWAY_KEY",
         show_envvar=True,
         show_default=False,
-        help="A key of the gateway, or your own sessionid or sk-… key.",
+        help="A key of the gateway, or an upstream credential of your own.",
     ),
 ]
 AdminKey = Annotated[

@@ -6,24 +6,35 @@ import re
 import sys
 import traceback
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import orjson
 
+from providers import registry
+
 ACCESS = logging.getLogger("gateway.access")
 GATEWAY = logging.getLogger("gateway")
 
-_SECRETS = re.compile(
-    r"(?i)(bearer\s+)[^\s\"']+"
-    r"|((?:sessionid(?:_ss)?|sid_tt|sid_guard|token)=)[^\s;,&\"']+"
-    r"|(://)[^/@\s]+(?=@)"
-    r"|\b(?:sk|gw|ms)-[\w-]{6,}"
+_SECRETS = (
+    r"(bearer\s+)[^\s\"']+",
+    r"(token=)[^\s;,&\"']+",
+    r"(://)[^/@\s]+(?=@)",
+    # The gateway's own keys, and a kind of key that clients have beside their others.
+    r"\b(?:gw|ms)-[\w-]{6,}",
 )
+"""What is never shown, whatever the provider. What a group matches stays; see `ProviderSpec.secret_patterns`."""
+
+
+@lru_cache(2)
+def _secrets(patterns: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile("|".join(patterns), re.IGNORECASE)
 
 
 def mask(text: str) -> str:
     """`text` with what looks like a credential replaced."""
-    return _SECRETS.sub(lambda match: f"{match[1] or match[2] or match[3] or ''}***", text)
+    patterns = (*_SECRETS, *(pattern for spec in registry.PROVIDERS for pattern in spec.secret_patterns))
+    return _secrets(patterns).sub(lambda match: f"{match[match.lastindex] if match.lastindex else ''}***", text)
 
 
 class TextFormatter(logging.Formatter):

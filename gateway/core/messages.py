@@ -27,8 +27,8 @@ ERRORS: dict[str, LocalizedText] = {
         "This gateway takes no proxy with a credential: leave its prefix out",
     ),
     "unusable_credential": LocalizedText(
-        "认证令牌格式无效，应为 Jimeng sessionid 或 DashScope sk- 密钥",
-        "The credential is neither a Jimeng sessionid nor a DashScope key (sk-…)",
+        "认证令牌格式无效，应为 {credentials}",
+        "The credential has a form that is not known here: send {credentials}",
     ),
     "too_many_credentials": LocalizedText(
         "凭证过多：一个请求最多 {limit} 个", "Too many credentials: at most {limit} in one request"
@@ -244,10 +244,8 @@ ERRORS: dict[str, LocalizedText] = {
         "The model of this task is not known: submit a new one with POST /v1/videos",
     ),
     "not_by_this_model": LocalizedText(
-        "模型 {model} 不支持该操作，或没有可用于它的凭证；"
-        "请使用 DashScope 凭证与 wan2.7-videoedit（编辑）或 wan2.7-i2v（延长）",
-        "{model} cannot do this, or there is no credential for it: use a DashScope credential with wan2.7-videoedit "
-        "to edit or wan2.7-i2v to extend",
+        "模型 {model} 不支持该操作，或没有可用于它的凭证；支持该操作的模型：{able}，请使用相应平台的凭证",
+        "{model} cannot do this, or there is no credential for it: use {able}, with a credential of that provider",
     ),
     "ids_needed": LocalizedText("请用 ids=… 指定任务，最多 {limit} 个", "Name the tasks with ids=…, at most {limit}"),
 }
@@ -309,9 +307,13 @@ _PROBLEMS: dict[FieldReason, tuple[LocalizedText, LocalizedText]] = {
 
 
 def say(words: LocalizedText, language: Language, **values: object) -> str:
-    """The sentence in one language, its places filled."""
+    """The sentence in one language, its places filled; a value that is a sentence is taken in the same language."""
     text = words.zh if language == "zh" else words.en
-    return text.format(**values) if values else text
+    if not values:
+        return text
+    return text.format(
+        **{name: say(value, language) if isinstance(value, LocalizedText) else value for name, value in values.items()}
+    )
 
 
 def filled(words: LocalizedText, **values: object) -> LocalizedText:

@@ -1,41 +1,24 @@
-"""The configuration and its one loader: the environment first, then one TOML file."""
+"""The configuration: every setting, what it means and its default. `settings_loader` reads it."""
 
-import os
 import re
-import tomllib
+from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
-import pydantic_settings
 from pydantic import (
     AfterValidator,
-    AliasChoices,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     IPvAnyNetwork,
     PrivateAttr,
     SecretStr,
-    ValidationError,
+    SerializeAsAny,
 )
-from pydantic_settings import (
-    BaseSettings,
-    NoDecode,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-    TomlConfigSettingsSource,
-)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from providers.jimeng.site.session import CURRENT
-
-DEFAULT_FILE = "gateway.toml"
-
-_OTHER_VARIABLES = {"GATEWAY_CONFIG", "GATEWAY_URL", "GATEWAY_KEY"}
-"""Those of the loader and of the client commands."""
-_SERVICE_LINK = re.compile(r"GATEWAY_(?:SERVICE|PORT)_")
-"""Kubernetes sets such variables for a service that is called gateway."""
+from providers import registry
+from providers.contract.settings import ProviderSettings, Section, split_list
+from providers.contract.spec import ProviderSpec, S
 
 _USERINFO = re.compile(r"://[^@\s]+@")
 
@@ -49,19 +32,6 @@ Stamp = tuple[int, int, int]
 
 class SettingsError(Exception):
     """The configuration cannot be used; the text says in one line what is wrong and where."""
-
-
-def _split(value: Any) -> Any:
-    """A comma-separated text as a list; anything else as it is."""
-    if isinstance(value, str):
-        return [part.strip() for part in value.split(",") if part.strip()]
-    return value
-
-
-def _http_url(value: str) -> str:
-    if not re.fullmatch(r"https?://[^\s/?#]+[^\s?#]*", value):
-        raise ValueError("an http:// or https:// address without a query is wanted")
-    return value.rstrip("/")
 
 
 def _archive_url(value: str | None) -> str | None:
@@ -79,16 +49,11 @@ def _blank_is_none(value: Any) -> Any:
 
 
 Secret = Annotated[SecretStr | None, BeforeValidator(_blank_is_none)]
-Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)]
-Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
-BaseUrl = Annotated[str, AfterValidator(_http_url)]
+Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(split_list)]
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_list)]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class TimeoutSettings(_Part):
+class TimeoutSettings(Section):
     """Seconds allowed for a call to an upstream."""
 
     connect: float = Field(10.0, gt=0, description="Until the connection stands.")
@@ -96,7 +61,7 @@ class TimeoutSettings(_Part):
     total: float = Field(60.0, gt=0, description="For the whole call.")
 
 
-class LimitSettings(_Part):
+class LimitSettings(Section):
     """Bounds on what one client may send."""
 
     body_bytes: int = Field(
@@ -107,7 +72,7 @@ class LimitSettings(_Part):
     )
 
 
-class MediaSettings(_Part):
+class MediaSettings(Section):
     """What is done with pictures, clips and sounds on their way to an upstream, and where they may be fetched from."""
 
     max_bytes: int = Field(
@@ -129,7 +94,7 @@ class MediaSettings(_Part):
     )
 
 
-class ArchiveSettings(_Part):
+class ArchiveSettings(Section):
     """How finished videos are kept, where ARCHIVE_URL says where. Read when the gateway starts."""
 
     follow: bool = Field(
@@ -144,28 +109,7 @@ class ArchiveSettings(_Part):
     )
 
 
-class JimengSettings(_Part):
-    """What the gateway says of itself to the Jimeng and Dreamina sites, which raise these versions with their page."""
-
-    app_version: str = Field(
-        CURRENT.app_version, pattern=r"^\d+\.\d+\.\d+$", description="`da_version` in the query of every call."
-    )
-    draft_version: str = Field(
-        CURRENT.draft_version, pattern=r"^\d+\.\d+\.\d+$", description="`version` in the draft of every submit."
-    )
-
-
-class ExtraModel(_Part):
-    """A Jimeng model that neither the site's live list nor the table has, or one of theirs with other facts."""
-
-    name: str = Field(min_length=1, description="What clients write.")
-    key: str = Field(min_length=1, description="The site's own key, as `model_req_key`.")
-    benefit_type: str = Field(min_length=1, description="The site's name for what is charged.")
-    durations: tuple[int, ...] = Field((5, 10), min_length=1, description="Seconds offered, the default first.")
-    resolutions: tuple[str, ...] = Field((), description="Such as 720p; empty where the model has no such choice.")
-
-
-class AccountSettings(_Part):
+class AccountSettings(Section):
     """One managed account, where a list of credentials cannot say enough."""
 
     name: str = Field(
@@ -174,23 +118,21 @@ class AccountSettings(_Part):
     )
     credential: SecretStr = Field(
         min_length=1,
-        description="A sessionid, with its region's prefix and a proxy in front where wished, or an sk- key.",
+        description="As the provider takes it: a key, or a session with its region's prefix and a proxy in front.",
     )
-    provider: str | None = Field(None, description="jimeng or dashscope; without it the credential's shape decides.")
-    region: str | None = Field(
-        None, description="jimeng: cn, us, hk, jp, sg; dashscope: cn-beijing, ap-southeast-1, us-east-1, cn-hongkong."
-    )
+    provider: str | None = Field(None, description="A provider's name; without it the credential's shape decides.")
+    region: str | None = Field(None, description="The provider's own word for one of its sites.")
     proxy: Secret = Field(
         None, description="http, https, socks4 or socks5 URL; every call of the account goes through it."
     )
-    cookie: Secret = Field(None, description="jimeng: a whole Cookie header, sent as it is.")
+    cookie: Secret = Field(None, description="A whole Cookie header, sent as it is, where the provider takes one.")
     weight: int = Field(1, ge=0, le=1000, description="Its share of the submits; 0 takes none, its tasks are answered.")
     max_running: int | None = Field(
         None, ge=1, description="Unfinished tasks it may have; without it as many as the upstream takes."
     )
 
 
-class RotationSettings(_Part):
+class RotationSettings(Section):
     """How submits are spread over accounts."""
 
     policy: PolicyName = Field("round_robin", description="round_robin, least_busy, random or fill_first.")
@@ -232,41 +174,6 @@ class Settings(BaseSettings):
         ("*",), description="Origins of web pages that may call; empty: none. No cookie is ever used."
     )
 
-    jimeng_tokens: Secrets = Field(
-        (), validation_alias="JIMENG_TOKENS", description="Managed Jimeng accounts, with region and proxy prefixes."
-    )
-    dashscope_api_key: Secrets = Field((), validation_alias="DASHSCOPE_API_KEY", description="Managed DashScope keys.")
-
-    jimeng_base_url: BaseUrl | None = Field(
-        None, validation_alias="JIMENG_BASE_URL", description="Replaces the host of every region."
-    )
-    jimeng_commerce_url: BaseUrl | None = Field(
-        None, validation_alias="JIMENG_COMMERCE_URL", description="Replaces the credits' host; follows the base."
-    )
-    jimeng_imagex_url: BaseUrl | None = Field(
-        None, validation_alias="JIMENG_IMAGEX_URL", description="Replaces the host of every region that takes pictures."
-    )
-    jimeng_vod_url: BaseUrl | None = Field(
-        None, validation_alias="JIMENG_VOD_URL", description="Replaces the host that takes clips and sounds."
-    )
-    dashscope_base_url: BaseUrl = Field(
-        "https://dashscope.aliyuncs.com/api/v1",
-        validation_alias=AliasChoices("DASHSCOPE_BASE_URL", "QWEN_BASE_URL"),
-        description="DashScope's address; QWEN_BASE_URL is read as an older name.",
-    )
-    qwen_video_model: str = Field(
-        "wan2.6-i2v", validation_alias="QWEN_VIDEO_MODEL", description="DashScope's model when only an image is given."
-    )
-    dashscope_qps: float = Field(
-        20.0, ge=0, validation_alias="DASHSCOPE_QPS", description="Queries a second of one account; 0 = no limit."
-    )
-    jimeng_qps: float = Field(
-        5.0, ge=0, validation_alias="JIMENG_QPS", description="Queries a second of one account; 0 = no limit."
-    )
-    jimeng_query_batch: int = Field(
-        50, ge=1, le=500, validation_alias="JIMENG_QUERY_BATCH", description="Ids in one status query to Jimeng."
-    )
-
     video_poll_interval: int = Field(
         5000, ge=10, validation_alias="VIDEO_POLL_INTERVAL", description="Milliseconds between polls when waiting."
     )
@@ -280,10 +187,9 @@ class Settings(BaseSettings):
     accounts: tuple[AccountSettings, ...] = Field((), description="Managed accounts with names, beside those above.")
     rotation: RotationSettings = RotationSettings()
     aliases: dict[str, str] = Field({}, description="Other names of models: alias = model.")
-    models: tuple[ExtraModel, ...] = Field(
-        (), description="Jimeng models beside those that the site lists; one of the same name replaces the site's."
+    providers: Mapping[str, SerializeAsAny[ProviderSettings]] = Field(
+        {}, description="A table for each provider, `[providers.NAME]`; each has settings of its own."
     )
-    jimeng: JimengSettings = JimengSettings()
     timeouts: TimeoutSettings = TimeoutSettings()
     archive_url: Annotated[str | None, BeforeValidator(_blank_is_none), AfterValidator(_archive_url)] = Field(
         None,
@@ -295,97 +201,27 @@ class Settings(BaseSettings):
     media: MediaSettings = MediaSettings()
 
     _stamp: Stamp | None = PrivateAttr(None)
+    _renamed: dict[str, str] = PrivateAttr(default_factory=dict)
 
     @property
     def stamp(self) -> Stamp | None:
         """The version of the file they were read from; None where there was none."""
         return self._stamp
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return (init_settings, env_settings, TomlConfigSettingsSource(settings_cls))
+    @property
+    def renamed(self) -> dict[str, str]:
+        """Former names in the file, with the names that took their place."""
+        return self._renamed
+
+    def provider(self, spec: ProviderSpec[S]) -> S:
+        """The settings of a provider, its defaults where nothing is configured."""
+        return cast(S, self.providers.get(spec.name) or spec.settings())
 
     def masked(self) -> dict[str, Any]:
         """The effective configuration, ready for JSON, with no secret in it."""
-        return {name: _mask(value) for name, value in self.model_dump().items()}
-
-
-def settings_file(config: str | None = None) -> Path:
-    """The file that is read: `config`, else GATEWAY_CONFIG, else gateway.toml in the working directory."""
-    return Path(config or os.environ.get("GATEWAY_CONFIG") or DEFAULT_FILE)
-
-
-def stamp_of(file: Path) -> Stamp | None:
-    """The version of a file as it lies there now, None while there is none."""
-    try:
-        found = file.stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
-
-
-def load_settings(config: str | None = None) -> Settings:
-    """The settings from the environment, then the file, which has to be there only where one was named.
-
-    Raises SettingsError.
-    """
-    path = settings_file(config)
-    if (config or os.environ.get("GATEWAY_CONFIG")) and not path.is_file():
-        raise SettingsError(f"{path} does not exist")
-
-    class FromFile(Settings):
-        model_config = SettingsConfigDict(toml_file=path if path.is_file() else None)
-
-    # Before it is read: a change in between is then seen as one.
-    stamp = stamp_of(path)
-    try:
-        _refuse_unknown_variables()
-        # Of the plain class, which other processes can be handed.
-        settings = Settings.model_construct(**{name: value for name, value in FromFile()})  # noqa: C416
-        settings._stamp = stamp
-        return settings
-    except UnicodeDecodeError:
-        raise SettingsError(f"{path} is not UTF-8 text") from None
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{path}: {error}") from None
-    except OSError as error:
-        raise SettingsError(f"{path} cannot be read: {error.strerror}") from None
-    except pydantic_settings.SettingsError as error:
-        # A variable of a table, such as GATEWAY_ALIASES, that is not JSON.
-        raise SettingsError(str(error)) from None
-    except ValidationError as error:
-        raise SettingsError(_one_line(error)) from None
-
-
-def _refuse_unknown_variables() -> None:
-    """A misspelt variable would be a setting that silently does nothing. Raises SettingsError."""
-    known = {f"GATEWAY_{name.upper()}" for name in Settings.model_fields} | _OTHER_VARIABLES
-    for name in sorted(os.environ):
-        if name.startswith("GATEWAY_") and name not in known and not _SERVICE_LINK.match(name):
-            raise SettingsError(f"{name}: unknown variable")
-
-
-def _one_line(error: ValidationError) -> str:
-    """Every problem, each with the key it stands under; values are not shown, they may be secrets."""
-    problems = []
-    for problem in error.errors(include_input=False, include_url=False):
-        where = ".".join(_spell(part) for part in problem["loc"]) or "configuration"
-        unknown = problem["type"] == "extra_forbidden"
-        what = "unknown key" if unknown else problem["msg"].removeprefix("Value error, ")
-        problems.append(f"{where}: {what}")
-    return "; ".join(problems)
-
-
-def _spell(part: str | int) -> str:
-    """People count from one."""
-    return part if isinstance(part, str) else f"entry {part + 1}"
+        providers = {spec.name: self.provider(spec) for spec in registry.PROVIDERS}
+        shown = self.model_copy(update={"providers": providers})
+        return {name: _mask(value) for name, value in shown.model_dump().items()}
 
 
 def _mask(value: Any) -> Any:

@@ -1,6 +1,6 @@
 """Videos made of other videos: what a remix, an edit and an extension ask the providers for."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -9,16 +9,15 @@ from gateway.archive.archive import Opened
 from gateway.archive.records import Variant
 from gateway.core.errors import GatewayError, as_passing, from_provider, invalid
 from gateway.core.messages import ERRORS
-from gateway.tasks.model_catalog import FORMER_NAMES, Catalog
+from gateway.tasks.model_catalog import FORMER_NAMES, Catalog, Offer
 from gateway.tasks.order import Derivation
 from gateway.tasks.view import Task
 from providers.contract.errors import FieldProblem, FieldReason
 from providers.contract.media import MediaRole
+from providers.contract.models import ModelCard
 from providers.contract.requests import Media, VideoRequest
 from providers.contract.tasks import Phase, Result
 from providers.media_files import MediaKind
-
-EDIT_MODEL, EXTEND_MODEL = "wan2.7-videoedit", "wan2.7-i2v"
 
 
 class EarlierTasks(Protocol):
@@ -41,9 +40,9 @@ async def derived_request(tasks: EarlierTasks, caller: Caller, derivation: Deriv
         case "remix":
             return await _remix(tasks, caller, derivation)
         case "edit":
-            return await _on_a_video(tasks, caller, derivation, EDIT_MODEL, MediaRole.VIDEO)
+            return await _on_a_video(tasks, caller, derivation, tasks.catalog.defaults.edit, MediaRole.VIDEO)
         case "extend":
-            return await _on_a_video(tasks, caller, derivation, EXTEND_MODEL, MediaRole.FIRST_CLIP)
+            return await _on_a_video(tasks, caller, derivation, tasks.catalog.defaults.extend, MediaRole.FIRST_CLIP)
 
 
 async def _remix(tasks: EarlierTasks, caller: Caller, derivation: Derivation) -> VideoRequest:
@@ -101,17 +100,37 @@ def _video_of(tasks: EarlierTasks, caller: Caller, task: Task, role: MediaRole) 
     return Media(MediaKind.VIDEO, "", "video", role, source=ArchivedVideo(tasks, caller, task.id))
 
 
+def _card_for(tasks: EarlierTasks, offer: Offer, model: str | None, defaults: Sequence[str]) -> ModelCard:
+    """The card of the model that was named; where none was, of the first default that the caller can use.
+
+    Raises GatewayError: 404 for a model that nobody knows, 501 where there is no default.
+    """
+    if model is not None and model not in FORMER_NAMES:
+        return tasks.catalog.card(model)
+    cards = [tasks.catalog.card(name) for name in defaults]
+    if not cards:
+        raise GatewayError("not_supported")
+    return next((card for card in cards if offer.cards_of(card)), cards[0])
+
+
+def _not_by_this_model(tasks: EarlierTasks, card: ModelCard, defaults: Sequence[str]) -> GatewayError:
+    """The refusal of a model, with the models that can do it."""
+    if not defaults:
+        return GatewayError("not_supported")
+    able = ", ".join(f"{name} ({tasks.catalog.card(name).provider})" for name in defaults)
+    return GatewayError("not_supported", ERRORS["not_by_this_model"], values={"model": card.name, "able": able})
+
+
 async def _on_a_video(
-    tasks: EarlierTasks, caller: Caller, derivation: Derivation, default_model: str, role: MediaRole
+    tasks: EarlierTasks, caller: Caller, derivation: Derivation, defaults: Sequence[str], role: MediaRole
 ) -> VideoRequest:
-    model = default_model if derivation.model is None or derivation.model in FORMER_NAMES else derivation.model
     offer = await tasks.catalog.offer(caller)
-    card = tasks.catalog.card(model)
+    card = _card_for(tasks, offer, derivation.model, defaults)
     if role not in card.roles and MediaRole.REFERENCE_VIDEO in card.roles and frozenset() in card.media_sets:
         # A model that does everything by its prompt takes the video as a reference.
         role = MediaRole.REFERENCE_VIDEO
     if role not in card.roles or not offer.cards_of(card):
-        raise GatewayError("not_supported", ERRORS["not_by_this_model"], values={"model": card.name})
+        raise _not_by_this_model(tasks, card, defaults)
     media, seconds = replace(derivation.clip, role=role) if derivation.clip else None, 0
     if derivation.video_id:
         old = await tasks.status(caller, derivation.video_id)

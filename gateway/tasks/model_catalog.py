@@ -17,6 +17,7 @@ from providers.contract.localized_text import LocalizedText
 from providers.contract.models import ModelCard
 from providers.contract.provider import Provider
 from providers.contract.requests import VideoRequest
+from providers.contract.spec import DefaultModels
 from providers.registry import Registry
 from providers.validation import approach, settle
 
@@ -28,20 +29,19 @@ _NEAREST = 3
 
 
 class Catalog:
-    """`aliases` are other names of models. `defaults` are pairs of model names, for text and for requests with media,
-    in the order in which they are tried where a client names no model. Without a `discovery` every model is one of the
-    table's."""
+    """`aliases` are other names of models. `defaults` are the models that are tried in order where a client names none.
+    Without a `discovery` every model is one of the table's."""
 
     def __init__(
         self,
         registry: Registry,
         aliases: Mapping[str, str] | None = None,
-        defaults: Sequence[tuple[str, str]] = (),
+        defaults: DefaultModels | None = None,
         discovery: Discovery | None = None,
     ) -> None:
         self.registry = registry
         self.aliases = dict(aliases or {})
-        self.defaults = tuple(defaults)
+        self.defaults = defaults or DefaultModels()
         self._discovery = discovery
         self._tables: dict[tuple[str, str], ModelIndex] = {}
         self._configured: dict[str, ModelIndex] = {}
@@ -71,14 +71,13 @@ class Catalog:
             raise GatewayError("model_not_found", values={"model": name})
         return card
 
-    def unknown(self) -> list[str]:
-        """Names in the configuration that lead to no model."""
-        meant = [*self.aliases.values(), *(name for pair in self.defaults for name in pair)]
-        return sorted({name for name in meant if self.registry.card(name) is None})
+    def unknown_aliases(self) -> list[str]:
+        """What aliases stand for that is no model."""
+        return sorted({name for name in self.aliases.values() if self.registry.card(name) is None})
 
     def means_default(self, name: str) -> bool:
         """True for no name at all, and for the names of a service that has closed."""
-        return not name or (name in FORMER_NAMES and name not in self.aliases and bool(self.defaults))
+        return not name or (name in FORMER_NAMES and name not in self.aliases and bool(self.defaults.text))
 
     async def _offered_to(self, account: Account) -> "Offered":
         provider = self.registry[account.provider]
@@ -133,15 +132,15 @@ class Offer:
         """
         if not self._catalog.means_default(request.model):
             return self.card(request.model)
-        names = (with_media if request.media else text for text, with_media in self._catalog.defaults)
+        defaults = self._catalog.defaults
+        names = (defaults.image if request.media else ()) or defaults.text
         preferred = [card for name in names if (card := self._find(self._meant(name))) is not None]
         others = [card for offered in self._offered for card in offered if self._may_have(card, card.name)]
         # Another model may cost many times as much: only where no preferred one is there.
         candidates = [card for card in preferred if card.available] or [card for card in others if card.available]
         candidates = candidates or preferred
         if not candidates:
-            with_media = self._catalog.defaults[0][bool(request.media)] if self._catalog.defaults else request.model
-            return self.card(with_media)
+            return self.card(names[0] if names else request.model)
         return next((card for card in candidates if _takes(card, request)), candidates[0])
 
     def wanted(self, request: VideoRequest) -> tuple[ModelCard, GatewayError | None]:

@@ -46,7 +46,7 @@ the site does not have them any more."""
 _WITH_CLIP = {"commerce_with_input_video": 1}
 """Stands in the query of a submit that has a clip among its inputs."""
 
-_OTHER_SERVICES = ("sk-", "ms-", "gw-")
+_API_KEY_PREFIXES = ("sk-", "ms-", "gw-")
 _SECONDS_PER_ID = 2**32
 _FIRST_ID_TIME = 1_600_000_000
 
@@ -95,9 +95,9 @@ class Jimeng:
         self._uploads = UploadMemory(now)
 
     def account_from(self, credential: str, *, named: bool = False) -> Account | None:
-        """Any token is taken that no other service's prefix claims."""
+        """Any token is taken but one with the prefix of an API key, which no sessionid has."""
         account = regions.account_from(credential)
-        if account is not None and not named and account.credential.startswith(_OTHER_SERVICES):
+        if account is not None and not named and account.credential.startswith(_API_KEY_PREFIXES):
             return None
         return account
 

@@ -5,15 +5,16 @@ from collections.abc import Callable
 
 import orjson
 from starlette.applications import Starlette
+from starlette.datastructures import State
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from providers import registry
 from providers.sandbox.chat import chat_routes
-from providers.sandbox.dashscope.service import DashScope
+from providers.sandbox.context import SandboxContext
 from providers.sandbox.files import Files
-from providers.sandbox.jimeng.site import Jimeng
 from providers.sandbox.outcomes import table
 from providers.sandbox.settings import SandboxSettings
 from providers.sandbox.state import Books, Recorder
@@ -29,12 +30,11 @@ def create_sandbox(settings: SandboxSettings | None = None, clock: Callable[[], 
     """A fresh upstream with empty state. `app.state.sandbox` is its `Books`, `app.state.jimeng_models` what Jimeng's
     sites have; `clock` gives unix seconds."""
     settings = settings or SandboxSettings()
-    books, files = Books(settings.log_size), Files(settings, clock)
-    jimeng = Jimeng(settings, clock, books, files)
+    books, files, state = Books(settings.log_size), Files(settings, clock), State()
+    context = SandboxContext(settings, clock, books, files, state)
     app = Starlette(
         routes=[
-            *jimeng.routes(),
-            *DashScope(settings, clock, books, files).routes(),
+            *(route for spec in registry.PROVIDERS for route in spec.sandbox.routes(context)),
             *chat_routes(clock),
             *files.routes(),
             *_own_routes(books),
@@ -42,8 +42,8 @@ def create_sandbox(settings: SandboxSettings | None = None, clock: Callable[[], 
         middleware=[Middleware(Recorder, books=books, clock=clock)],
     )
     app.router.redirect_slashes = False
-    app.state.sandbox = books
-    app.state.jimeng_models = jimeng.models
+    app.state = state
+    state.sandbox = books
     return app
 
 

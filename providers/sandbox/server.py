@@ -4,13 +4,16 @@ import asyncio
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from providers import registry
+from providers.contract.settings import ProviderSettings
+from providers.contract.spec import SandboxPart
 from providers.sandbox.app import create_sandbox
 from providers.sandbox.jimeng.catalogue import JimengModels
 from providers.sandbox.settings import SandboxSettings
@@ -90,6 +93,26 @@ class SandboxServer:
     def modelscope_url(self) -> str:
         """Base of ModelScope's `/chat/completions`."""
         return f"{self.url}/v1"
+
+    def environment(self) -> dict[str, str]:
+        """The environment variables that lead a gateway here, with their values."""
+        found = {
+            spec.variable(key): f"{self.url}{path}"
+            for spec in registry.PROVIDERS
+            for key, path in spec.sandbox.addresses.items()
+        }
+        return found | {"MODELSCOPE_BASE_URL": self.modelscope_url}
+
+    def settings(self, **changes: Mapping[str, Any]) -> dict[str, ProviderSettings]:
+        """The settings of every provider that lead a gateway here, by the provider's name. `changes` are further fields
+        for a provider: `settings(dashscope={"queries_per_second": 0})`."""
+        return {
+            spec.name: spec.settings(**self._addresses(spec.sandbox) | dict(changes.get(spec.name, {})))
+            for spec in registry.PROVIDERS
+        }
+
+    def _addresses(self, part: SandboxPart) -> dict[str, Any]:
+        return {key: f"{self.url}{path}" for key, path in part.addresses.items()}
 
     @property
     def sandbox(self) -> Books:

@@ -12,6 +12,7 @@ import pytest
 from gateway.app import create_app
 from gateway.cli.server.background import BackgroundServer
 from gateway.core.settings import Settings, TimeoutSettings
+from providers import registry
 from providers.sandbox.server import SandboxServer
 from providers.sandbox.settings import SandboxSettings
 
@@ -37,17 +38,11 @@ class HastyClock:
 
 
 def settings_for(upstream: SandboxServer, **more: Any) -> Settings:
-    """Settings that lead to the embedded upstream and read nothing of the environment."""
-    defaults: dict[str, Any] = {
-        "jimeng_base_url": upstream.jimeng_url,
-        "jimeng_imagex_url": upstream.imagex_url,
-        "jimeng_vod_url": upstream.vod_url,
-        "dashscope_base_url": upstream.dashscope_url,
-        "poll_freshness": 0.0,
-        "dashscope_qps": 0.0,
-        "jimeng_qps": 0.0,
-        "timeouts": QUICK,
-    }
+    """Settings that lead to the embedded upstream and read nothing of the environment. What stands under a
+    provider's name is for its settings: `dashscope={"queries_per_second": 2}`."""
+    names = [spec.name for spec in registry.PROVIDERS]
+    own = {name: {"queries_per_second": 0.0} | more.pop(name, {}) for name in names}
+    defaults: dict[str, Any] = {"providers": upstream.settings(**own), "poll_freshness": 0.0, "timeouts": QUICK}
     return Settings.model_construct(**defaults | more)
 
 

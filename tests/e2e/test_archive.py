@@ -498,8 +498,8 @@ def test_a_key_finds_its_own_in_the_archive(
     managed: dict[str, Any] = {
         "keys": (SecretStr("alice:gw-alice"), SecretStr("bob:gw-bob")),
         "secret": (SecretStr("a long random text"),),
-        "jimeng_tokens": (SecretStr(session),),
-        "dashscope_api_key": (SecretStr(key),),
+        "jimeng": {"credentials": (SecretStr(session),)},
+        "dashscope": {"credentials": (SecretStr(key),)},
     }
     with SandboxServer(PROMPT_UPSTREAM, clock=clock.now) as before, serving(before, place, clock, **managed) as client:
         ids = [submit(client, "gw-alice"), submit(client, "gw-alice", WAN, sealed=True)]

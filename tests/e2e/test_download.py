@@ -23,9 +23,7 @@ BEGUN = b"what an earlier run left"
 def gateway() -> Iterator[str]:
     character = SandboxSettings(task_seconds=0.04, visible_after=0.0, queries_per_second=0, max_running=99)
     with SandboxServer(character) as upstream:
-        settings = Settings.model_construct(
-            jimeng_base_url=upstream.jimeng_url, dashscope_base_url=upstream.dashscope_url, poll_freshness=0.0
-        )
+        settings = Settings.model_construct(providers=upstream.settings(), poll_freshness=0.0)
         with BackgroundServer(create_app(settings)) as server:
             yield server.url
 

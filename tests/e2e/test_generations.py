@@ -318,8 +318,8 @@ class TestManaged:
             upstream,
             keys=(SecretStr("alice:gw-alice"), SecretStr("bob:gw-bob")),
             secret=(SecretStr("a long secret"),),
-            jimeng_tokens=(SecretStr(session),),
-            dashscope_api_key=(SecretStr(key),),
+            jimeng={"credentials": (SecretStr(session),)},
+            dashscope={"credentials": (SecretStr(key),)},
         )
         with (
             BackgroundServer(create_app(settings, clock=HastyClock())) as server,

@@ -8,7 +8,8 @@ import pytest
 
 from gateway.app import create_app
 from gateway.cli.server.background import BackgroundServer
-from gateway.core.settings import ExtraModel, Settings
+from gateway.core.settings import Settings
+from providers.jimeng.settings import ExtraModel
 from providers.sandbox.server import SandboxServer
 from providers.sandbox.settings import SandboxSettings
 from tests.e2e.conftest import bearer
@@ -31,7 +32,7 @@ def client(upstream: SandboxServer) -> Iterator[httpx.Client]:
     extra = ExtraModel(
         name="my-model", key="dreamina_minimax_h3", benefit_type="minimax_h3_768p_output", resolutions=("768P",)
     )
-    settings = Settings.model_construct(jimeng_base_url=upstream.jimeng_url, models=(extra,), poll_freshness=0.0)
+    settings = Settings.model_construct(providers=upstream.settings(jimeng={"models": (extra,)}), poll_freshness=0.0)
     with BackgroundServer(create_app(settings)) as server, httpx.Client(base_url=server.url, trust_env=False) as client:
         yield client
 

@@ -463,7 +463,7 @@ class TestManagedKeys:
             upstream,
             keys=(SecretStr("alice:gw-alice"), SecretStr("bob:gw-bob")),
             secret=(SecretStr("a long random text"),),
-            jimeng_tokens=(SecretStr(session),),
+            jimeng={"credentials": (SecretStr(session),)},
         )
         server = BackgroundServer(create_app(settings, clock=HastyClock()))
         with server, httpx.Client(base_url=server.url) as client:

@@ -157,7 +157,7 @@ def slow() -> Iterator[tuple[SandboxServer, httpx.Client]]:
     """A gateway that may ask one account twice a second, on a clock that both of them live by."""
     clock = FastClock()
     with SandboxServer(SandboxSettings(task_seconds=60, queries_per_second=2), clock=clock.now) as upstream:
-        settings = settings_for(upstream, dashscope_qps=2.0, poll_freshness=1.0)
+        settings = settings_for(upstream, dashscope={"queries_per_second": 2.0}, poll_freshness=1.0)
         with (
             BackgroundServer(create_app(settings, clock=clock)) as server,
             httpx.Client(base_url=server.url, headers=bearer("sk-slow"), timeout=20) as made,

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.app import create_app
 from gateway.cli.server.background import BackgroundServer
-from gateway.core.settings import load_settings
+from gateway.core.settings_loader import load_settings
 from providers.sandbox.server import SandboxServer
 
 BODY = b'{"model": "mine", "prompt": "a cat"}'

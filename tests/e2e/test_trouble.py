@@ -99,7 +99,7 @@ def test_an_upstream_that_is_not_there_got_nothing(upstream: SandboxServer, sess
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         nowhere = f"http://127.0.0.1:{taken.getsockname()[1]}"
-        settings = settings_for(upstream, jimeng_base_url=nowhere, dashscope_base_url=nowhere)
+        settings = settings_for(upstream, jimeng={"base_url": nowhere}, dashscope={"base_url": nowhere})
         with BackgroundServer(create_app(settings)) as server, httpx.Client(base_url=server.url) as client:
             for model, credential in ((JIMENG, session), (WAN, "sk-nobody")):
                 answer = submit(client, model, "x", credential)

@@ -6,11 +6,18 @@ import pytest
 from pydantic import SecretStr
 
 from gateway.app import create_app
-from gateway.core.settings import ExtraModel, Settings, SettingsError
+from gateway.core.settings import Settings, SettingsError
+from providers.contract.settings import ProviderSettings
+from providers.dashscope.settings import DashScopeSettings
+from providers.jimeng.settings import ExtraModel, JimengSettings
+
+
+def sessions(*ids: str) -> dict[str, ProviderSettings]:
+    return {"jimeng": JimengSettings(credentials=tuple(map(SecretStr, ids)))}
 
 
 def test_a_credential_that_cannot_be_one_stops_the_start_and_is_not_shown() -> None:
-    settings = Settings.model_construct(jimeng_tokens=(SecretStr("good"), SecretStr("a b secret")))
+    settings = Settings.model_construct(providers=sessions("good", "a b secret"))
     with pytest.raises(SettingsError, match="JIMENG_TOKENS: entry 2 is not a credential of jimeng") as caught:
         create_app(settings)
     assert "secret" not in str(caught.value)
@@ -23,7 +30,7 @@ def test_keys_without_a_secret_are_warned_of(caplog: pytest.LogCaptureFixture) -
     caplog.clear()
     create_app(
         Settings.model_construct(
-            keys=(SecretStr("gw-one"),), secret=(SecretStr("a long random text"),), jimeng_tokens=(SecretStr("abc"),)
+            keys=(SecretStr("gw-one"),), secret=(SecretStr("a long random text"),), providers=sessions("abc")
         )
     )
     create_app(Settings.model_construct())
@@ -47,14 +54,14 @@ def test_a_name_that_leads_to_no_model_stops_the_start() -> None:
     with pytest.raises(SettingsError, match="no-such-model"):
         create_app(Settings.model_construct(aliases={"mine": "no-such-model"}))
     with pytest.raises(SettingsError, match="no-such-model"):
-        create_app(Settings.model_construct(qwen_video_model="no-such-model"))
+        create_app(Settings.model_construct(providers={"dashscope": DashScopeSettings(image_model="no-such-model")}))
 
 
 def test_a_credential_may_name_its_provider() -> None:
     settings = Settings.model_construct(
         keys=(SecretStr("gw-one"),),
-        jimeng_tokens=(SecretStr("jimeng:abc"),),
-        dashscope_api_key=(SecretStr("dashscope:sk-abc"),),
+        providers=sessions("jimeng:abc")
+        | {"dashscope": DashScopeSettings(credentials=(SecretStr("dashscope:sk-abc"),))},
     )
     caller = create_app(settings).state.services.callers.identify("Bearer gw-one")
     assert [account.credential for account in caller.accounts] == ["abc", "sk-abc"]
@@ -62,5 +69,5 @@ def test_a_credential_may_name_its_provider() -> None:
 
 def test_a_model_of_the_configuration_is_known() -> None:
     extra = ExtraModel(name="jimeng-video-next", key="dreamina_next", benefit_type="b", durations=(6,))
-    app = create_app(Settings.model_construct(models=(extra,)))
+    app = create_app(Settings.model_construct(providers={"jimeng": JimengSettings(models=(extra,))}))
     assert app.state.services.tasks.catalog.card("jimeng-video-next").durations == (6,)

@@ -1,5 +1,6 @@
 """A configuration that cannot be used stops the start with one line; one that can needs nobody to be there."""
 
+import logging
 import sys
 from pathlib import Path
 from typing import Any
@@ -8,9 +9,11 @@ import pytest
 
 from gateway.app import create_app
 from gateway.archive.store import SCHEMES
-from gateway.bootstrap import build_process_state, open_archive
+from gateway.bootstrap import build_process_state, build_services, open_archive
 from gateway.core.clock import SystemClock
-from gateway.core.settings import ArchiveSettings, MediaSettings, Settings, SettingsError, load_settings
+from gateway.core.settings import ArchiveSettings, MediaSettings, Settings, SettingsError
+from gateway.core.settings_loader import load_settings
+from tests.clock import TestClock
 from tests.process import running
 
 
@@ -152,3 +155,20 @@ def test_a_host_that_can_be_one(host: str) -> None:
 def test_a_network_that_is_none(field: str, tmp_path: Path) -> None:
     (tmp_path / "gateway.toml").write_text(f'[media]\n{field} = ["10.0.0.0/8", "10.0.0.0/99"]\n')
     assert refused_settings().startswith(f"media.{field}.entry 2: ")
+
+
+def test_former_names_of_settings_are_told_in_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    Path("gateway.toml").write_text('jimeng_qps = 3\ndashscope_base_url = "http://h"\n')
+    caplog.set_level(logging.WARNING)
+    settings, process = load_settings(), build_process_state(Settings.model_construct(), TestClock())
+    build_services(settings, process)
+    build_services(settings, process)
+    (line,) = caplog.messages
+    assert "jimeng_qps is [providers.jimeng] queries_per_second" in line
+    assert "dashscope_base_url is [providers.dashscope] base_url" in line
+
+
+def test_rate_limits_are_those_of_the_providers_settings() -> None:
+    process = build_process_state(Settings.model_construct(), TestClock())
+    build_services(Settings.model_construct(), process)
+    assert process.polling.per_second == {"jimeng": 5.0, "dashscope": 20.0}

@@ -18,7 +18,7 @@ from gateway.app import create_app
 from gateway.bootstrap import ProcessState, build_process_state, build_services
 from gateway.cli.server.background import BackgroundServer
 from gateway.core.clock import SystemClock
-from gateway.core.settings import load_settings
+from gateway.core.settings_loader import load_settings
 from gateway.reload import Reloader
 from providers.contract.errors import ErrorKind
 from tests.upstream import trouble

@@ -1,11 +1,15 @@
 """Which provider a model, a credential or an id belongs to."""
 
+import time
+
 import pytest
 
+from providers.contract.provider import Provider
 from providers.dashscope.provider import DashScope
 from providers.jimeng.provider import Jimeng
-from providers.registry import Registry
+from providers.registry import PROVIDERS, Registry, credential_hints, credential_variables, titles
 from providers.transport.client import HttpClient
+from tests.upstream import ScriptedProvider
 
 
 @pytest.fixture
@@ -77,3 +81,59 @@ def test_a_stranger_finds_none(registry: Registry, model: str) -> None:
 def test_an_id_finds_its_owner(registry: Registry, id: str, provider: str | None) -> None:
     owner = registry.owner(id)
     assert (owner.name if owner else None) == provider
+
+
+def test_a_credential_of_two_shapes_needs_a_name_in_front() -> None:
+    registry = Registry([ScriptedProvider("one", prefix="k-"), ScriptedProvider("two", prefix="k-")])
+    assert registry.account_from("k-secret") is None
+    account = registry.account_from("two:k-secret")
+    assert account is not None
+    assert account.provider == "two"
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_a_shape_goes_before_the_provider_that_claims_any_credential(reverse: bool) -> None:
+    http = HttpClient()
+    providers: list[Provider] = [Jimeng(http), ScriptedProvider("one", prefix="k-")]
+    registry = Registry(providers[::-1] if reverse else providers)
+    found = [registry.account_from(credential) for credential in ("k-secret", "secret", "us-k-secret")]
+    assert [account and account.provider for account in found] == ["one", "jimeng", None]
+
+
+def test_every_address_of_a_sandbox_part_and_the_accounts_have_a_variable() -> None:
+    for spec in PROVIDERS:
+        assert spec.variable("credentials")
+        assert {spec.variable(key) for key in spec.sandbox.addresses} <= set(spec.environment)
+
+
+def test_names_in_the_specs_are_those_of_settings_and_belong_to_one_provider() -> None:
+    variables = [variable for spec in PROVIDERS for variable in spec.environment]
+    former = [name for spec in PROVIDERS for name in spec.former_keys]
+    assert len(set(variables)) == len(variables)
+    assert len(set(former)) == len(former)
+    for spec in PROVIDERS:
+        keys = {
+            *spec.environment.values(),
+            *spec.former_keys.values(),
+            *spec.sandbox.addresses,
+        }
+        assert keys - {""} <= set(spec.settings.model_fields)
+    assert len([spec for spec in PROVIDERS if spec.claims_any_credential]) == 1
+
+
+def test_default_models_are_there() -> None:
+    registry = Registry([spec.create(spec.settings(), HttpClient(), time.time) for spec in PROVIDERS])
+    for spec in PROVIDERS:
+        for names in spec.default_models(spec.settings()):
+            for name in names:
+                card = registry.card(name)
+                assert card is not None
+                assert card.provider == spec.name
+
+
+def test_texts_list_every_provider(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert titles() == "Jimeng and DashScope"
+    assert credential_hints().en == "a Jimeng sessionid or a DashScope key (sk-…)"
+    assert credential_hints().zh == "Jimeng sessionid 或 DashScope sk- 密钥"
+    monkeypatch.setattr("providers.registry.PROVIDERS", PROVIDERS[:1])
+    assert (titles(), credential_variables()) == ("Jimeng", "JIMENG_TOKENS")

@@ -10,6 +10,7 @@ from pydantic.json_schema import models_json_schema
 from gateway.api.openapi.operations import OPERATIONS, Answer, ListOf, Operation
 from gateway.api.schemas.media_fields import FILE_MARK
 from gateway.api.schemas.responses import ErrorBody
+from providers import registry
 
 _REF = "#/components/schemas/{model}"
 _JSON, _FORM, _URLENCODED = "application/json", "multipart/form-data", "application/x-www-form-urlencoded"
@@ -31,9 +32,13 @@ _REFUSALS = {
 }
 
 
-@cache
 def document() -> dict[str, Any]:
     """The document, ready for JSON."""
+    return _document(registry.titles())
+
+
+@cache
+def _document(providers: str) -> dict[str, Any]:
     models = _models()
     _, definitions = models_json_schema([(model, "validation") for model in models], ref_template=_REF, by_alias=True)
     paths: dict[str, Any] = {}
@@ -44,8 +49,7 @@ def document() -> dict[str, Any]:
         "info": {
             "title": "video-gateway",
             "version": version("video-gateway"),
-            "description": "One endpoint for Jimeng and DashScope video: submit, get a task id at once, poll, "
-            "get the link.",
+            "description": f"One endpoint for {providers} video: submit, get a task id at once, poll, get the link.",
         },
         "paths": paths,
         "components": {

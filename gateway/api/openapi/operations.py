@@ -108,7 +108,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "post",
         "/v1/videos/tasks/{id}/cancel",
         "cancelTask",
-        "Cancel a task that waits: a queued one of Jimeng (its credits are returned), a pending one of DashScope",
+        "Cancel a task that still waits in the upstream's queue; what it cost is returned",
         {200: responses.TaskObject},
         parameters=(_TASK_ID, _LANGUAGE),
         refusals=(401, 404, 409, 429, 502),

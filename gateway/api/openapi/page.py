@@ -1,9 +1,11 @@
 """The API for people: one page made of the OpenAPI document, with nothing fetched from anywhere."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
+
+from providers import registry
 
 _STYLE = """
 :root { color-scheme: light dark; --line: #8884; --soft: #8881; }
@@ -13,8 +15,6 @@ code, pre { font: 14px/1.45 ui-monospace, monospace } pre { background: var(--so
 table { border-collapse: collapse; width: 100% } td, th { text-align: left; vertical-align: top; padding: .3rem .6rem }
 tr { border-bottom: 1px solid var(--line) } .method { text-transform: uppercase; font-weight: 600 }
 """
-
-_EXAMPLE = {"model": "jimeng-video-3.0-fast", "prompt": "a cat on a skateboard", "duration": 5}
 
 
 def docs_page(document: Mapping[str, Any]) -> str:
@@ -55,7 +55,7 @@ def _operation(method: str, path: str, operation: Mapping[str, Any], document: M
         needed = "" if operation["requestBody"]["required"] else " (may be left out)"
         parts.append(f"<p>Body: {', '.join(escape(kind) for kind in content)}{needed}")
         parts.append(_table(("field", "type", "meaning"), _fields(schema)))
-        parts.append(_example(method, path, *schema.get("examples", ())))
+        parts.append(_example(method, path, schema.get("examples", ())))
     answers = [(status, _name_of(answer), answer["description"]) for status, answer in operation["responses"].items()]
     parts.append(_table(("status", "body", "meaning"), answers))
     return "".join(parts) + "</section>"
@@ -68,12 +68,19 @@ def _schema(name: str, schema: Mapping[str, Any]) -> str:
     return f"<section id={escape(name)}><h2>{escape(name)}</h2><p>{described}{words}{table}</section>"
 
 
-def _example(method: str, path: str, body: Mapping[str, Any] = _EXAMPLE) -> str:
+def _example(method: str, path: str, examples: Sequence[Mapping[str, Any]]) -> str:
+    body = next(iter(examples), None) or _submit()
     command = (
         f"curl -X {method.upper()} http://127.0.0.1:5100{path} \\\n"
         f"  -H 'Authorization: Bearer <credential>' -H 'Content-Type: application/json' \\\n  -d '{json.dumps(body)}'"
     )
     return f"<pre>{escape(command)}</pre>"
+
+
+def _submit() -> dict[str, Any]:
+    """The body of a submit, with the model that is tried first where a client names none."""
+    defaults = (model for spec in registry.PROVIDERS for model in spec.default_models(spec.settings()).text)
+    return {"model": next(defaults, ""), "prompt": "a cat on a skateboard", "duration": 5}
 
 
 def _fields(schema: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:

@@ -8,10 +8,9 @@ from gateway.core.messages import Language
 from gateway.tasks.view import Task
 from providers.contract.errors import ProviderError
 from providers.contract.tasks import Phase, Result
+from providers.registry import find_spec
 
 _STATUS = {"pending": "queued", "processing": "in_progress", "completed": "completed", "failed": "failed"}
-_LINK_SECONDS = 24 * 3600
-"""How long a result link lives where the upstream does not say."""
 
 
 def render_video(task: Task, language: Language) -> dict[str, Any]:
@@ -27,7 +26,7 @@ def render_video(task: Task, language: Language) -> dict[str, Any]:
     if state.phase.ended and state.ended_at:
         video["completed_at"] = int(state.ended_at)
     if state.phase is Phase.COMPLETED and state.result:
-        video["expires_at"] = None if task.archived else _expiry(state.result, state.ended_at)
+        video["expires_at"] = None if task.archived else _expiry(task.provider, state.result, state.ended_at)
         video["url"] = state.result.url
     if state.error:
         video["error"] = _error(state.error, language)
@@ -63,7 +62,8 @@ def _error(error: ProviderError, language: Language) -> dict[str, Any]:
     return answer | {"upstream_code": error.code} if error.code else answer
 
 
-def _expiry(result: Result, ended_at: float | None) -> int | None:
-    if result.expires_at:
+def _expiry(provider: str, result: Result, ended_at: float | None) -> int | None:
+    spec = find_spec(provider)
+    if result.expires_at or not ended_at or spec is None or spec.result_link_seconds is None:
         return result.expires_at
-    return math.floor(ended_at) + _LINK_SECONDS if ended_at else None
+    return math.floor(ended_at) + spec.result_link_seconds

@@ -1,4 +1,4 @@
-"""Account tools for whoever holds the credentials, as existing Jimeng clients call them.
+"""Account tools for whoever holds the credentials, under the paths that existing clients call.
 
 The bearer holds one credential or several; the answers stand in their order. A credential is never repeated: the
 account's tag, or the name that its operator gave it, stands in its place. The operator's key means all managed

@@ -188,4 +188,6 @@ def _one_line(text: str) -> str:
 
 
 def _say_there_are_none() -> None:
-    say("this gateway has no accounts of its own: configure JIMENG_TOKENS, DASHSCOPE_API_KEY or [[accounts]]")
+    from providers.registry import credential_variables
+
+    say(f"this gateway has no accounts of its own: configure {credential_variables()}, or [[accounts]]")

@@ -91,7 +91,7 @@ class Answer:
 def require_key(key: str) -> str:
     """The key, for commands that cannot do without one. Raises CommandError."""
     if not key:
-        message = "a key is needed: give --key or set GATEWAY_KEY (a key of the gateway, your sessionid, or sk-…)"
+        message = "a key is needed: give --key or set GATEWAY_KEY (a key of the gateway, or an upstream's)"
         raise CommandError(message, BAD_USAGE)
     return key
 

@@ -27,13 +27,10 @@ from gateway.core.clock import SystemClock
 from gateway.core.errors import GatewayError
 from gateway.core.settings import Settings
 from gateway.tasks.service import Tasks
+from providers import registry
 from providers.contract.tasks import Phase
-from providers.dashscope import models as dashscope
-from providers.jimeng.site import regions as jimeng
 
 MAX_RECENT = 1000
-PROVIDERS = (jimeng.PROVIDER, dashscope.PROVIDER)
-"""Whose folders are looked through when old ones are deleted: nothing else in the same place is touched."""
 
 _PAGE = 100
 _WORDS = {Outcome.ALREADY_THERE.value: "already there"}
@@ -98,7 +95,8 @@ def _settings(config: Path | None) -> Settings:
 async def _prune(settings: Settings, days: float) -> int:
     async with _gateway(settings) as (_, keeper, _):
         try:
-            return await keeper.archive.prune(days, time.time(), PROVIDERS)
+            # Nothing but the providers' folders is looked through.
+            return await keeper.archive.prune(days, time.time(), [spec.name for spec in registry.PROVIDERS])
         except StoreError as error:
             raise CommandError(f"the archive: {error}") from None
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from gateway.cli.errors import configuration_mistakes
 from gateway.cli.output import give
-from gateway.core.settings import Settings, load_settings
+from gateway.core.settings import Settings
+from gateway.core.settings_loader import load_settings
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 

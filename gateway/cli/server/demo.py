@@ -18,6 +18,8 @@ from gateway.cli.output import give, say
 from gateway.cli.progress import board
 from gateway.cli.server.background import BackgroundServer
 from gateway.core.settings import Settings
+from providers import registry
+from providers.contract.spec import DemoVideo
 from providers.sandbox.server import SandboxServer
 from providers.sandbox.settings import SandboxSettings
 
@@ -29,24 +31,8 @@ _TERMINATED = 143
 
 
 @dataclass(frozen=True, slots=True)
-class Act:
-    """One video of the demonstration."""
-
-    provider: str
-    key: str
-    model: str
-    prompt: str
-
-
-ACTS = (
-    Act("jimeng", "demo-session", "jimeng-video-seedance-2.0-fast", "海边日落，一只猫在沙滩上奔跑"),
-    Act("dashscope", "sk-demo", "wan2.6-t2v", "A paper boat sails down a rainy street"),
-)
-
-
-@dataclass(frozen=True, slots=True)
 class _Running:
-    act: Act
+    provider: str
     client: GatewayClient
     id: str
 
@@ -63,9 +49,12 @@ def run_demo(out: Path, task_seconds: float = 8.0) -> None:
     logging.getLogger().handlers = [logging.NullHandler()]
     with _gateway(task_seconds) as url, contextlib.ExitStack() as stack:
         say(f"A gateway listens on {url}, the embedded upstream behind it.")
-        running = [_start(act, stack.enter_context(GatewayClient(url, act.key))) for act in ACTS]
+        running = [
+            _start(spec.name, spec.sandbox.demo, stack.enter_context(GatewayClient(url, spec.sandbox.demo.credential)))
+            for spec in registry.PROVIDERS
+        ]
         for video, task in zip(running, _follow(running, 2 * task_seconds + _SPARE_SECONDS), strict=True):
-            path = download(task.url, out / file_name(video.act.provider, task.id))
+            path = download(task.url, out / file_name(video.provider, task.id))
             give(f"{path}  {path.stat().st_size:,} bytes")
     say("next: video-gateway serve --sandbox, and send your own requests; without --sandbox they go to the real ones.")
 
@@ -82,21 +71,18 @@ def _gateway(task_seconds: float) -> Iterator[str]:
     with SandboxServer(character) as upstream:
         # Made without the loader, which would read the environment.
         settings = Settings.model_construct(
-            jimeng_base_url=upstream.jimeng_url,
-            jimeng_imagex_url=upstream.imagex_url,
-            jimeng_vod_url=upstream.vod_url,
-            dashscope_base_url=upstream.dashscope_url,
+            providers=upstream.settings(),
             poll_freshness=0.2,
         )
         with BackgroundServer(create_app(settings)) as server:
             yield server.url
 
 
-def _start(act: Act, client: GatewayClient) -> _Running:
-    answer = client.submit({"model": act.model, "prompt": act.prompt})
+def _start(provider: str, video: DemoVideo, client: GatewayClient) -> _Running:
+    answer = client.submit({"model": video.model, "prompt": video.prompt})
     task = answer.tasks[0]
-    say(f"{act.provider}: task {task.id}, {act.model}, “{act.prompt}”")
-    return _Running(act, client, task.id)
+    say(f"{provider}: task {task.id}, {video.model}, “{video.prompt}”")
+    return _Running(provider, client, task.id)
 
 
 def _follow(running: Sequence[_Running], patience: float) -> list[TaskView]:
@@ -106,7 +92,7 @@ def _follow(running: Sequence[_Running], patience: float) -> list[TaskView]:
         while True:
             tasks = [video.client.status([video.id]).tasks[0] for video in running]
             for video, task in zip(running, tasks, strict=True):
-                shown.show(video.act.provider, task)
+                shown.show(video.provider, task)
             if all(task.ended for task in tasks):
                 break
             if time.monotonic() > give_up:
@@ -114,7 +100,7 @@ def _follow(running: Sequence[_Running], patience: float) -> list[TaskView]:
             time.sleep(_POLL_SECONDS)
     for video, task in zip(running, tasks, strict=True):
         if task.failed:
-            raise CommandError(f"{video.act.provider}: {task.message or task.status}")
+            raise CommandError(f"{video.provider}: {task.message or task.status}")
     return tasks
 
 

@@ -20,10 +20,8 @@ from gateway.core.clock import SystemClock
 from gateway.core.errors import GatewayError
 from gateway.core.settings import Settings
 from providers.contract.accounts import Account
-from providers.registry import Registry
+from providers.registry import Registry, credential_hints
 from providers.transport.transports import Timeouts
-
-_NO_ACCOUNT = "there is no account: configure one, or give a sessionid or an sk-… key by GATEWAY_KEY or --key"
 
 
 def run_probe(config: Path | None, name: str | None, key: str, out: Path | None) -> int:
@@ -86,7 +84,8 @@ def _accounts_of(callers: Callers, registry: Registry, key: str) -> Sequence[Acc
 def _choose(accounts: Sequence[Account], name: str | None) -> Account:
     """The account of a name or tag, or the only one. Raises CommandError."""
     if not accounts:
-        raise CommandError(_NO_ACCOUNT, BAD_USAGE)
+        hints = credential_hints().en
+        raise CommandError(f"there is no account: configure one, or give {hints} by GATEWAY_KEY or --key", BAD_USAGE)
     labels = ", ".join(account.label for account in accounts)
     if name is None and len(accounts) > 1:
         raise CommandError(f"name one account: {labels}", BAD_USAGE)

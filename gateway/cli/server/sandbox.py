@@ -6,6 +6,7 @@ import threading
 from gateway.cli.errors import CommandError, end_on
 from gateway.cli.output import give, give_table, say
 from gateway.cli.server.listening import why_not
+from providers.registry import credential_hints
 from providers.sandbox.outcomes import OUTCOMES
 from providers.sandbox.server import SandboxServer
 from providers.sandbox.settings import SandboxSettings
@@ -23,10 +24,7 @@ def run_sandbox(settings: SandboxSettings, host: str, port: int) -> None:
             ("in the prompt or key", "what happens", "where"),
             [(row.pattern, row.does, ", ".join(row.upstreams)) for row in OUTCOMES],
         )
-        give(f"JIMENG_BASE_URL={upstream.jimeng_url}")
-        give(f"JIMENG_IMAGEX_URL={upstream.imagex_url}")
-        give(f"JIMENG_VOD_URL={upstream.vod_url}")
-        give(f"DASHSCOPE_BASE_URL={upstream.dashscope_url}")
-        give(f"MODELSCOPE_BASE_URL={upstream.modelscope_url}")
-        say("Ready: any sessionid and any sk-… key will do. Ctrl-C ends it.")
+        for variable, url in upstream.environment().items():
+            give(f"{variable}={url}")
+        say(f"Ready: any credential of the right form will do: {credential_hints().en}. Ctrl-C ends it.")
         threading.Event().wait()

@@ -18,7 +18,10 @@ from gateway.cli.errors import CommandError, configuration_mistakes, end_on
 from gateway.cli.server.configuration import read_settings
 from gateway.cli.server.listening import address, listen
 from gateway.core import logs
-from gateway.core.settings import Settings, SettingsError, load_settings
+from gateway.core.settings import Settings, SettingsError
+from gateway.core.settings_loader import load_settings
+from providers import registry
+from providers.registry import credential_hints
 
 GRACE_SECONDS = 25
 """How long running requests may go on after SIGTERM: less than the 30 s after which orchestrators kill."""
@@ -142,13 +145,7 @@ def _start_sandbox(stack: contextlib.ExitStack, task_seconds: float) -> Settings
     from providers.sandbox.settings import SandboxSettings
 
     upstream = stack.enter_context(SandboxServer(SandboxSettings(task_seconds=task_seconds)))
-    _hand_to_workers(
-        JIMENG_BASE_URL=upstream.jimeng_url,
-        JIMENG_COMMERCE_URL=upstream.jimeng_url,
-        JIMENG_IMAGEX_URL=upstream.imagex_url,
-        JIMENG_VOD_URL=upstream.vod_url,
-        DASHSCOPE_BASE_URL=upstream.dashscope_url,
-    )
+    _hand_to_workers(**upstream.environment())
     return read_settings()
 
 
@@ -170,15 +167,16 @@ def _announce(settings: Settings, taken: socket.socket, sandbox: bool) -> None:
     if not sandbox:
         return
     own = bool(settings.keys) and not settings.pass_through
+    any_credential = f"any credential of the right form will do: {credential_hints().en}"
     logs.GATEWAY.info(
         "behind it is the embedded upstream, which charges nothing: "
-        + ("use one of the configured keys" if own else "any sessionid and any sk-… key will do")
+        + ("use one of the configured keys" if own else any_credential)
     )
     if settings.log_format == "text":
         from gateway.cli.output import say
 
         # Not a log line: there the header would be masked.
-        key = "$GATEWAY_KEY" if own else "any-sessionid"
+        key = "$GATEWAY_KEY" if own else registry.PROVIDERS[0].sandbox.demo.credential
         say(
             f"try: curl {url}/v1/videos/generations -H 'Content-Type: application/json' "
             f'-H "Authorization: Bearer {key}" -d \'{{"prompt": "a cat on the beach at sunset"}}\''

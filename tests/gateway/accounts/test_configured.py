@@ -6,7 +6,8 @@ import pytest
 
 from gateway.api.services import Services
 from gateway.app import create_app
-from gateway.core.settings import SettingsError, load_settings
+from gateway.core.settings import SettingsError
+from gateway.core.settings_loader import load_settings
 
 SOCKS = "socks5://u:p@127.0.0.1:1080"
 FILE = """
@@ -74,13 +75,13 @@ def test_the_lists_of_the_environment_come_before_the_file(monkeypatch: pytest.M
 @pytest.mark.parametrize(
     ("lines", "says"),
     [
-        ('name = "a"\ncredential = "x"\nprovider = "sora"', "provider sora is not one of dashscope, jimeng"),
+        ('name = "a"\ncredential = "x"\nprovider = "sora"', "provider sora is not one of jimeng, dashscope"),
         ('name = "a"\ncredential = "se cret"', "credential is none of"),
         ('name = "a"\ncredential = "secret"\nregion = "mars"', "region mars is not one of cn, hk, jp, sg, us"),
         ('name = "a"\ncredential = "sk-secret"\nregion = "us"', "region us is not one of ap-southeast-1"),
         ('name = "a"\ncredential = "x"\nproxy = "ftp://secret@h"', "proxy is no address such as"),
         ('name = "a"\ncredential = "x"\ncookie = "sessionid=\u4e2d"', "cookie is no Cookie header"),
-        ('name = "a"\ncredential = "sk-x"\ncookie = "a=b"', "cookie is no Cookie header"),
+        ('name = "a"\ncredential = "sk-x"\ncookie = "a=b"', "a dashscope account takes no cookie"),
         ('name = ".."\ncredential = "x"', "accounts.entry 1.name"),
         (
             'name = "a"\ncredential = "us-secret"\nregion = "hk"',

@@ -1,5 +1,7 @@
 """The daily gift: every account once a day, at a minute of its own."""
 
+from datetime import datetime, timedelta, timezone
+
 import pytest
 
 from gateway.accounts.checks import Care
@@ -17,8 +19,8 @@ OTHER = Account("scripted", "s-x", name="x")
 
 
 class Giving(ScriptedProvider):
-    def __init__(self) -> None:
-        super().__init__("giving")
+    def __init__(self, name: str = "giving") -> None:
+        super().__init__(name)
         self.taken: list[tuple[str, float]] = []
         self.trouble: ProviderError | None = None
         self.clock = TestClock()
@@ -31,11 +33,11 @@ class Giving(ScriptedProvider):
 
 
 class House:
-    def __init__(self, *, wanted: bool = True) -> None:
-        self.provider = Giving()
+    def __init__(self, *accounts: Account, wanted: bool = True, provider: str = "giving") -> None:
+        self.provider = Giving(provider)
         self.clock = self.provider.clock
         pool = self.pool = AccountPool(self.clock)
-        pool.manage([ManagedAccount(account) for account in (*ACCOUNTS, OTHER)])
+        pool.manage([ManagedAccount(account) for account in (accounts or (*ACCOUNTS, OTHER))])
         registry = Registry([self.provider, ScriptedProvider()])
         care = Care(registry, pool, self.clock, Background())
         self.gifts = DailyGifts(self.clock, pool, lambda: care, lambda: wanted)
@@ -60,6 +62,18 @@ async def test_not_all_at_one_time_nor_every_day_at_the_same() -> None:
     assert len(set(minutes)) > 15
     assert all(0 < minute < 1440 for minute in minutes)
     assert minute_of(ACCOUNTS[0], "2026-11-26") != minute_of(ACCOUNTS[0], "2026-11-25")
+
+
+@pytest.mark.parametrize(("provider", "hours_ahead"), [("jimeng", 8), ("giving", 0)])
+async def test_day_begins_with_the_quota_reset_of_the_provider(provider: str, hours_ahead: int) -> None:
+    account = Account(provider, "s-1", name="one")
+    house = House(account, provider=provider)
+    await house.live(2 * 86_400)
+    for _, at in house.provider.taken:
+        local = datetime.fromtimestamp(at, timezone(timedelta(hours=hours_ahead)))
+        minute = 60 * local.hour + local.minute
+        assert minute_of(account, local.date().isoformat()) in (minute - 1, minute)
+    assert house.provider.taken
 
 
 async def test_only_where_it_is_wanted() -> None:

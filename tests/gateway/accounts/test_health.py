@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from gateway.accounts.health import RESTS, AccountState, Health, Pause
 from providers.contract.errors import Blame, ErrorKind, ProviderError
+from providers.contract.spec import DAILY_IN_SHANGHAI
 
 NOON_IN_SHANGHAI = datetime(2026, 11, 25, 4, tzinfo=UTC).timestamp()
 MIDNIGHT_IN_SHANGHAI = datetime(2026, 11, 25, 16, tzinfo=UTC).timestamp()
@@ -15,7 +16,7 @@ HOUR = 3600.0
 
 
 def healthy(spread: float = 0.0) -> Health:
-    return Health(lambda: spread)
+    return Health(lambda: spread, DAILY_IN_SHANGHAI)
 
 
 def fail(health: Health, kind: ErrorKind, now: float, *, retry_after: float | None = None, model: str = "m") -> Pause:
@@ -63,6 +64,15 @@ def test_credits_are_back_at_midnight_in_shanghai() -> None:
     assert pause.until == MIDNIGHT_IN_SHANGHAI
     pause = fail(healthy(), ErrorKind.NO_CREDITS, MIDNIGHT_IN_SHANGHAI)
     assert pause.until == MIDNIGHT_IN_SHANGHAI + 24 * HOUR
+
+
+def test_credits_that_no_reset_brings_back_are_tried_again_less_and_less_often() -> None:
+    health, now, found = Health(lambda: 0.0), NOON_IN_SHANGHAI, []
+    for _ in range(6):
+        pause = fail(health, ErrorKind.NO_CREDITS, now)
+        found.append((pause.until - now) / HOUR)
+        now = pause.until
+    assert found == [1, 2, 4, 8, 16, 24]
 
 
 def test_a_time_that_the_upstream_named_counts() -> None:

@@ -7,7 +7,8 @@ import pytest
 from pydantic import SecretStr
 
 from gateway.app import create_app
-from gateway.core.settings import Settings, load_settings
+from gateway.core.settings import Settings
+from gateway.core.settings_loader import load_settings
 
 PATHS = ("/v1/accounts", "/metrics")
 

@@ -257,7 +257,9 @@ async def test_no_other_layer_sees_the_poll_of_a_program(polls: Polls, path: str
         behind.append(scope["path"])
 
     async def shortcut(scope: Scope, receive: Receive, send: Send) -> None:
-        await PollShortcut(app, ROUTES)({**scope, "app": polls.app}, receive, send)
+        await PollShortcut(app, ROUTES)(
+            {**scope, "app": polls.app, "gateway.services": polls.app.state.services}, receive, send
+        )
 
     async with httpx.AsyncClient(transport=httpx.ASGITransport(shortcut), base_url="http://gateway") as client:
         answer = await client.get(path.format(id="one"), headers={"Authorization": "Bearer sk-1"})

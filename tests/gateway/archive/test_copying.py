@@ -137,6 +137,17 @@ async def test_a_link_without_an_end_is_tried_for_a_day(house: House) -> None:
     assert tries > 20
 
 
+async def test_a_link_without_an_end_is_tried_for_as_long_as_its_providers_links_live(house: House) -> None:
+    house.archive = house.new_archive(link_seconds={FACTS.provider: 2 * LONGEST_RETRY_SECONDS})
+    start, tries = house.clock.now(), 0
+    house.see(Result("http://127.0.0.1:9/v"))
+    while house.archive.waiting:
+        tries += 1
+        await house.done(tries)
+        house.clock.move(LONGEST_RETRY_SECONDS)
+    assert house.clock.now() - start <= 4 * LONGEST_RETRY_SECONDS
+
+
 async def test_what_has_expired_is_given_up_at_once(house: House) -> None:
     house.see(Result(house.host.url("gone")))
     assert (await house.done()).outcome is Outcome.EXPIRED

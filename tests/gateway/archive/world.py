@@ -60,7 +60,7 @@ class House:
         self.reports: list[Report] = []
         self.archive = self.new_archive()
 
-    def new_archive(self, copies: int = 2, *, keep_prompt: bool = False) -> Archive:
+    def new_archive(self, copies: int = 2, *, keep_prompt: bool = False, **options: Any) -> Archive:
         """As another replica has it, or this one after a restart."""
         return Archive(
             self.store,
@@ -70,6 +70,7 @@ class House:
             copies=copies,
             keep_prompt=keep_prompt,
             ended=self.reports.append,
+            **options,
         )
 
     def see(self, result: Result, facts: Facts = FACTS) -> None:

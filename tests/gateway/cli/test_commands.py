@@ -161,12 +161,14 @@ def test_the_configuration_is_shown_without_its_secrets(
     shown = json.loads(as_json)
     assert shown["port"] == 6000
     assert shown["timeouts"]["read"] == 9
+    assert shown["providers"]["jimeng"]["models"][0]["key"] == "k"
+    assert shown["providers"]["dashscope"]["base_url"] == "http://***@there/api"
     assert shown["media"]["networks"] == ["10.1.0.0/16"]
 
     assert main(["config", "--config", str(file)]) == 0
     as_toml = capsys.readouterr().out
     assert "hush" not in as_json + as_toml
-    assert "# jimeng_base_url is not set" in as_toml
+    assert "# providers.jimeng.base_url is not set" in as_toml
     read = tomllib.loads(as_toml)
     assert read == _without_nothing(shown)
 

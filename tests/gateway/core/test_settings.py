@@ -1,11 +1,17 @@
 """The configuration: environment before file, unknown keys refused, secrets never shown."""
 
+import pickle
 from pathlib import Path
 
 import pytest
-from pydantic import AliasChoices
+from pydantic import AliasChoices, SecretStr
 
-from gateway.core.settings import Settings, SettingsError, load_settings
+from gateway.core.settings import Settings, SettingsError
+from gateway.core.settings_loader import load_settings
+from providers.dashscope.spec import DASHSCOPE
+from providers.jimeng.settings import JimengSettings
+from providers.jimeng.spec import JIMENG
+from providers.registry import PROVIDERS
 from tests.environment import bare
 
 ENVIRONMENT = [
@@ -15,22 +21,39 @@ ENVIRONMENT = [
     ("GATEWAY_LANGUAGE", "en", "language", "en"),
     ("GATEWAY_LOG_LEVEL", "debug", "log_level", "debug"),
     ("GATEWAY_LOG_FORMAT", "json", "log_format", "json"),
-    ("JIMENG_BASE_URL", "http://h:1/", "jimeng_base_url", "http://h:1"),
-    ("JIMENG_COMMERCE_URL", "http://h:2", "jimeng_commerce_url", "http://h:2"),
-    ("DASHSCOPE_BASE_URL", "http://h/api/v1", "dashscope_base_url", "http://h/api/v1"),
-    ("QWEN_BASE_URL", "http://old/api/v1", "dashscope_base_url", "http://old/api/v1"),
-    ("QWEN_VIDEO_MODEL", "wan2.7-i2v", "qwen_video_model", "wan2.7-i2v"),
     ("VIDEO_POLL_INTERVAL", "2000", "video_poll_interval", 2000),
     ("VIDEO_TIMEOUT", "1000", "video_timeout", 1000),
     ("POLL_FRESHNESS", "0", "poll_freshness", 0),
-    ("JIMENG_QUERY_BATCH", "10", "jimeng_query_batch", 10),
 ]
-SECRETS = [
-    ("GATEWAY_KEYS", "keys"),
-    ("GATEWAY_SECRET", "secret"),
-    ("JIMENG_TOKENS", "jimeng_tokens"),
-    ("DASHSCOPE_API_KEY", "dashscope_api_key"),
+OF_PROVIDERS = [
+    ("JIMENG_BASE_URL", "http://h:1/", "jimeng", "base_url", "http://h:1"),
+    ("JIMENG_COMMERCE_URL", "http://h:2", "jimeng", "commerce_url", "http://h:2"),
+    ("JIMENG_IMAGEX_URL", "http://h:3", "jimeng", "imagex_url", "http://h:3"),
+    ("JIMENG_VOD_URL", "http://h:4", "jimeng", "vod_url", "http://h:4"),
+    ("JIMENG_QPS", "2.5", "jimeng", "queries_per_second", 2.5),
+    ("JIMENG_QUERY_BATCH", "10", "jimeng", "query_batch", 10),
+    ("jimeng_query_batch", "10", "jimeng", "query_batch", 10),
+    ("DASHSCOPE_BASE_URL", "http://h/api/v1", "dashscope", "base_url", "http://h/api/v1"),
+    ("QWEN_BASE_URL", "http://old/api/v1", "dashscope", "base_url", "http://old/api/v1"),
+    ("QWEN_VIDEO_MODEL", "wan2.7-i2v", "dashscope", "image_model", "wan2.7-i2v"),
+    ("DASHSCOPE_QPS", "0", "dashscope", "queries_per_second", 0),
 ]
+FORMER = [
+    ('jimeng_tokens = ["one"]', "jimeng", "credentials", (SecretStr("one"),), "[providers.jimeng] credentials"),
+    ('jimeng_base_url = "http://h:1"', "jimeng", "base_url", "http://h:1", "[providers.jimeng] base_url"),
+    ('jimeng_commerce_url = "http://h:1"', "jimeng", "commerce_url", "http://h:1", "[providers.jimeng] commerce_url"),
+    ('jimeng_imagex_url = "http://h:1"', "jimeng", "imagex_url", "http://h:1", "[providers.jimeng] imagex_url"),
+    ('jimeng_vod_url = "http://h:1"', "jimeng", "vod_url", "http://h:1", "[providers.jimeng] vod_url"),
+    ("jimeng_qps = 1", "jimeng", "queries_per_second", 1, "[providers.jimeng] queries_per_second"),
+    ("jimeng_query_batch = 7", "jimeng", "query_batch", 7, "[providers.jimeng] query_batch"),
+    ('[jimeng]\napp_version = "1.2.3"', "jimeng", "app_version", "1.2.3", "[providers.jimeng]"),
+    ('dashscope_api_key = "a"', "dashscope", "credentials", (SecretStr("a"),), "[providers.dashscope] credentials"),
+    ('dashscope_base_url = "http://h"', "dashscope", "base_url", "http://h", "[providers.dashscope] base_url"),
+    ('qwen_video_model = "m"', "dashscope", "image_model", "m", "[providers.dashscope] image_model"),
+    ("dashscope_qps = 2", "dashscope", "queries_per_second", 2, "[providers.dashscope] queries_per_second"),
+]
+SECRETS = [("GATEWAY_KEYS", "keys"), ("GATEWAY_SECRET", "secret")]
+CREDENTIALS = [("JIMENG_TOKENS", "jimeng"), ("DASHSCOPE_API_KEY", "dashscope")]
 
 
 @pytest.fixture(autouse=True)
@@ -53,18 +76,107 @@ def test_no_test_is_configured_from_outside(name: str) -> None:
     assert bare({str(each): "x" for each in names}) == {}
 
 
+@pytest.mark.parametrize("variable", [variable for spec in PROVIDERS for variable in spec.environment])
+def test_no_test_has_a_provider_configured_from_outside(variable: str) -> None:
+    assert bare({variable: "x"}) == {}
+
+
 def test_the_defaults() -> None:
     settings = load_settings()
     assert (settings.host, settings.port, settings.workers) == ("127.0.0.1", 5100, 1)
     assert (settings.language, settings.video_poll_interval, settings.video_timeout) == ("zh", 5000, 600_000)
-    assert settings.dashscope_base_url == "https://dashscope.aliyuncs.com/api/v1"
-    assert (settings.poll_freshness, settings.jimeng_query_batch, settings.keys) == (1.0, 50, ())
+    assert (settings.poll_freshness, settings.keys) == (1.0, ())
+    assert settings.provider(DASHSCOPE).base_url == "https://dashscope.aliyuncs.com/api/v1"
+    assert settings.provider(DASHSCOPE).queries_per_second == 20
+    assert settings.provider(JIMENG).query_batch == 50
 
 
 @pytest.mark.parametrize(("variable", "text", "field", "value"), ENVIRONMENT)
 def test_a_variable(monkeypatch: pytest.MonkeyPatch, variable: str, text: str, field: str, value: object) -> None:
     monkeypatch.setenv(variable, text)
     assert getattr(load_settings(), field) == value
+
+
+@pytest.mark.parametrize(("variable", "text", "provider", "key", "value"), OF_PROVIDERS)
+def test_a_variable_of_a_provider(
+    monkeypatch: pytest.MonkeyPatch, variable: str, text: str, provider: str, key: str, value: object
+) -> None:
+    monkeypatch.setenv(variable, text)
+    assert getattr(load_settings().providers[provider], key) == value
+
+
+@pytest.mark.parametrize(("variable", "provider"), CREDENTIALS)
+def test_a_list_of_credentials(monkeypatch: pytest.MonkeyPatch, variable: str, provider: str) -> None:
+    monkeypatch.setenv(variable, " one-secret , two-secret,")
+    settings = load_settings()
+    credentials = settings.providers[provider].credentials
+    assert [credential.get_secret_value() for credential in credentials] == ["one-secret", "two-secret"]
+    assert "one-secret" not in f"{settings!r} {settings.masked()}"
+    assert settings.masked()["providers"][provider]["credentials"] == ["***", "***"]
+
+
+def test_the_newer_of_two_variables_for_one_setting_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QWEN_BASE_URL", "http://old")
+    monkeypatch.setenv("DASHSCOPE_BASE_URL", "http://new")
+    assert load_settings().provider(DASHSCOPE).base_url == "http://new"
+
+
+@pytest.mark.parametrize(("text", "provider", "key", "value", "name"), FORMER)
+def test_a_former_name_in_the_file_is_read(
+    tmp_path: Path, text: str, provider: str, key: str, value: object, name: str
+) -> None:
+    (tmp_path / "gateway.toml").write_text(text)
+    settings = load_settings()
+    assert getattr(settings.providers[provider], key) == value
+    assert list(settings.renamed.values()) == [name]
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("jimeng_qps = -1", "jimeng_qps: "),
+        ('[jimeng]\napp_version = "x"', "jimeng.app_version: "),
+        ("[jimeng]\nversion = 1", "jimeng.version: unknown key"),
+        ("jimeng = 1", "jimeng: a table is wanted"),
+        ("jimeng_qps = 1\n[providers]\njimeng = 1", "providers.jimeng: a table is wanted"),
+        ("jimeng_qps = 1\n[providers.jimeng]\nqueries_per_second = 2", "given twice"),
+    ],
+)
+def test_a_mistake_under_a_former_name_is_told_by_that_name(tmp_path: Path, text: str, named: str) -> None:
+    (tmp_path / "gateway.toml").write_text(text)
+    assert named in refused()
+
+
+def test_a_variable_stands_above_a_former_name_and_above_the_table(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("JIMENG_QPS", "3")
+    monkeypatch.setenv("DASHSCOPE_QPS", "4")
+    (tmp_path / "gateway.toml").write_text(
+        "jimeng_qps = 1\n[providers.jimeng]\nquery_batch = 2\n[providers.dashscope]\nqueries_per_second = 1\n"
+    )
+    settings = load_settings()
+    assert (settings.provider(JIMENG).queries_per_second, settings.provider(JIMENG).query_batch) == (3, 2)
+    assert settings.provider(DASHSCOPE).queries_per_second == 4
+
+
+def test_former_tables_in_variables_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATEWAY_MODELS", '[{"name": "n", "key": "k", "benefit_type": "b"}]')
+    monkeypatch.setenv("GATEWAY_JIMENG", '{"app_version": "9.9.9"}')
+    jimeng = load_settings().provider(JIMENG)
+    assert (jimeng.models[0].key, jimeng.app_version) == ("k", "9.9.9")
+    monkeypatch.setenv("GATEWAY_MODELS", "[not json")
+    assert refused() == "GATEWAY_MODELS is not JSON"
+
+
+def test_providers_in_one_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATEWAY_PROVIDERS", '{"jimeng": {"query_batch": 3}}')
+    assert load_settings().provider(JIMENG).query_batch == 3
+
+
+def test_settings_can_be_handed_to_another_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JIMENG_QPS", "3")
+    assert pickle.loads(pickle.dumps(load_settings())).provider(JIMENG).queries_per_second == 3
 
 
 @pytest.mark.parametrize(("variable", "field"), SECRETS)
@@ -77,10 +189,10 @@ def test_a_list_of_secrets(monkeypatch: pytest.MonkeyPatch, variable: str, field
     assert settings.masked()[field] == ["***", "***"]
 
 
-@pytest.mark.parametrize("variable", ["HOST", "PORT", "KEYS", "SECRET", "MODELS"])
+@pytest.mark.parametrize("variable", ["HOST", "PORT", "KEYS", "SECRET", "MODELS", "PROVIDERS"])
 def test_names_of_others_are_not_read(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
     monkeypatch.setenv(variable, "99")
-    assert load_settings().model_dump() == Settings.model_construct().model_dump()
+    assert load_settings().masked() == Settings.model_construct().masked()
 
 
 def test_a_file_stands_below_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -105,7 +217,8 @@ def test_parts_of_the_file(tmp_path: Path) -> None:
     )
     settings = load_settings()
     assert (settings.timeouts.read, settings.timeouts.connect, settings.limits.body_bytes) == (5, 10, 2048)
-    assert (settings.models[0].key, settings.models[0].durations) == ("dreamina_n", (6,))
+    model = settings.provider(JIMENG).models[0]
+    assert (model.key, model.durations) == ("dreamina_n", (6,))
 
 
 @pytest.mark.parametrize(
@@ -117,7 +230,10 @@ def test_parts_of_the_file(tmp_path: Path) -> None:
         ('port = "x"', "port"),
         ("port = ", "gateway.toml"),
         ('language = "fr"', "language"),
-        ('jimeng_base_url = "not an address"', "JIMENG_BASE_URL"),
+        ('jimeng_base_url = "not an address"', "jimeng_base_url: "),
+        ("[providers.nobody]", "providers.nobody: unknown key"),
+        ("[providers.jimeng]\nquery = 1", "providers.jimeng.query: unknown key"),
+        ("providers = 1", "providers: a table"),
         ('[[models]]\nname = "n"', "models.entry 1.key"),
     ],
 )
@@ -147,8 +263,8 @@ def test_a_bad_value_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("userinfo", ["user:pw", "user:p/w"])
 def test_a_password_in_an_address_is_masked(userinfo: str) -> None:
-    settings = Settings.model_construct(jimeng_base_url=f"http://{userinfo}@h:1")
-    assert settings.masked()["jimeng_base_url"] == "http://***@h:1"
+    settings = Settings.model_construct(providers={"jimeng": JimengSettings(base_url=f"http://{userinfo}@h:1")})
+    assert settings.masked()["providers"]["jimeng"]["base_url"] == "http://***@h:1"
 
 
 def test_a_misspelt_variable_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from gateway.core.settings import Settings
 from providers.jimeng import records
 from providers.jimeng.provider import CANCEL_PATH
 from providers.jimeng.records import STATUS_PATH
+from providers.jimeng.settings import JimengSettings
 from providers.transport.client import HttpClient
 
 SESSION = "5e55101d0123456789"
@@ -76,7 +77,9 @@ def site() -> Site:
 @pytest.fixture
 def url(site: Site) -> Iterator[str]:
     http = HttpClient(transport=lambda proxy: httpx.MockTransport(site))
-    settings = Settings.model_construct(jimeng_base_url="http://jimeng.invalid", poll_freshness=0.0)
+    settings = Settings.model_construct(
+        providers={"jimeng": JimengSettings(base_url="http://jimeng.invalid")}, poll_freshness=0.0
+    )
     with BackgroundServer(create_app(settings, http=http)) as server:
         yield server.url
 

@@ -5,10 +5,11 @@ from typing import Any, Literal
 import pytest
 
 from gateway.core.errors import GatewayError
-from gateway.tasks.derived import EDIT_MODEL, EXTEND_MODEL, ArchivedVideo, derived_request
+from gateway.tasks.derived import ArchivedVideo, derived_request
 from gateway.tasks.order import Derivation
 from providers.contract.media import MediaRole
 from providers.contract.requests import Media, VideoRequest
+from providers.contract.spec import DefaultModels
 from providers.contract.tasks import Phase, TaskState
 from providers.media_files import MediaKind
 from tests.house import ONE, TWO, House, passing
@@ -19,8 +20,8 @@ CARDS = {
     for one in (
         card("words", "scripted"),
         card("references", "scripted", MediaRole.REFERENCE_VIDEO),
-        card(EDIT_MODEL, "scripted", MediaRole.VIDEO),
-        card(EXTEND_MODEL, "scripted", MediaRole.FIRST_CLIP),
+        card("editor", "scripted", MediaRole.VIDEO),
+        card("extender", "scripted", MediaRole.FIRST_CLIP),
     )
 }
 CLIP = Media(MediaKind.VIDEO, "https://h/own.mp4", "video")
@@ -28,7 +29,8 @@ CLIP = Media(MediaKind.VIDEO, "https://h/own.mp4", "video")
 
 @pytest.fixture
 def house() -> House:
-    return House(ScriptedProvider(cards=list(CARDS.values())))
+    defaults = DefaultModels(edit=("editor",), extend=("extender",))
+    return House(ScriptedProvider(cards=list(CARDS.values())), defaults=defaults)
 
 
 async def earlier(house: House, model: str = "words", *, ended: bool = True) -> str:
@@ -75,7 +77,7 @@ class TestRemix:
 class TestEditsAndExtensions:
     @pytest.mark.parametrize(
         ("operation", "model", "role"),
-        [("edit", EDIT_MODEL, MediaRole.VIDEO), ("extend", EXTEND_MODEL, MediaRole.FIRST_CLIP)],
+        [("edit", "editor", MediaRole.VIDEO), ("extend", "extender", MediaRole.FIRST_CLIP)],
     )
     async def test_the_model_and_the_place_of_the_video(
         self, house: House, operation: Literal["edit", "extend"], model: str, role: MediaRole

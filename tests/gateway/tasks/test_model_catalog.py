@@ -13,6 +13,7 @@ from providers.contract.errors import ErrorKind
 from providers.contract.media import MediaRole
 from providers.contract.models import ModelCard
 from providers.contract.requests import Media, Submission, VideoRequest
+from providers.contract.spec import DefaultModels
 from providers.media_files import MediaKind
 from tests.house import House, managed, passing
 from tests.upstream import DiscoveringProvider, FindingProvider, ScriptedProvider, card, trouble
@@ -25,7 +26,7 @@ class TestDefaultModel:
         return House(
             text,
             others=[ScriptedProvider("both", prefix="b-", cards=both)],
-            defaults=[("text-model", "text-model"), ("both-model", "both-image")],
+            defaults=DefaultModels(("text-model", "both-model"), ("text-model", "both-image")),
         )
 
     @pytest.mark.parametrize(
@@ -64,7 +65,7 @@ class TestDefaultModel:
         usual = replace(card("usual", "text"), durations=(5,), duration=5, max_prompt=10)
         grand = replace(card("grand", "text", MediaRole.VIDEO), durations=(5, 20), duration=5)
         text = ScriptedProvider("text", prefix="t-", cards=[usual, grand])
-        house = House(text, defaults=[("usual", "usual")])
+        house = House(text, defaults=DefaultModels(("usual",), ("usual",)))
         refusal = await house.refusal(passing(Account("text", "t-1")), VideoRequest("", **{"prompt": "cat", **asked}))
         assert refusal.param == param
         assert text.submitted == []
@@ -89,7 +90,8 @@ class TestLiveModels:
         table = [live("video-3.5"), live("video-3.0"), live("video-2.0")]
         site = [card("video-3.0", "scripted"), card("video-2.0", "scripted"), card("brand-new", "scripted")]
         playing = provider({"cn": site, "us": [card("video-3.5", "scripted")]}, cards=table)
-        defaults = [(name, name) for name in ("video-3.5", "video-3.0", "video-2.0")]
+        names = ("video-3.5", "video-3.0", "video-2.0")
+        defaults = DefaultModels(names, names)
         return House(playing, defaults=defaults, **options), playing  # type: ignore[arg-type]
 
     async def test_the_default_is_the_first_preference_that_the_site_has(self) -> None:
@@ -263,7 +265,7 @@ class TestLiveModels:
         table = [live("video-3.5")]
         provider = DiscoveringProvider({"cn": [live("other-model"), live("b", title="other-model")]}, cards=table)
         other = ScriptedProvider("other", prefix="o-")
-        house = House(provider, others=[other], defaults=[("video-3.5", "video-3.5")])
+        house = House(provider, others=[other], defaults=DefaultModels(("video-3.5",), ("video-3.5",)))
         caller = passing(CN, Account("other", "o-1"))
         await house.submit(caller, VideoRequest("other-model", "cat"))
         assert (provider.submitted, len(other.submitted)) == ([], 1)
@@ -280,7 +282,7 @@ class TestLiveModels:
     async def test_a_repeat_without_a_model_finds_its_task_although_the_default_has_changed(self) -> None:
         provider = FindingProvider([Submission("scripted-7", "former-default")])
         provider.cards["former-default"] = card("former-default", "scripted")
-        house = House(provider, defaults=[("scripted-model", "scripted-model")])
+        house = House(provider, defaults=DefaultModels(("scripted-model",), ("scripted-model",)))
         found = await house.submit_with_key(passing(CN), VideoRequest("", "cat"))
         assert (found.upstream_id, found.model) == ("scripted-7", "former-default")
         with pytest.raises(GatewayError) as caught:

@@ -43,9 +43,7 @@ def upstream() -> Iterator[SandboxServer]:
 
 def settings_for(upstream: SandboxServer, *accounts: AccountSettings, admin_key: str | None = None) -> Settings:
     return Settings.model_construct(
-        jimeng_base_url=upstream.jimeng_url,
-        jimeng_commerce_url=upstream.jimeng_url,
-        dashscope_base_url=upstream.dashscope_url,
+        providers=upstream.settings(),
         keys=(SecretStr("gw-client"),),
         secret=(SecretStr("a long secret of the gateway"),),
         accounts=accounts,

@@ -176,9 +176,7 @@ def test_a_real_gateway_takes_them(reader: Reader, monkeypatch: pytest.MonkeyPat
     picture = next(path for path in sorted(PICTURES.iterdir()) if path.suffix == ".png")
     character = SandboxSettings(task_seconds=0.04, visible_after=0.0, queries_per_second=0)
     with SandboxServer(character) as upstream:
-        settings = Settings.model_construct(
-            jimeng_base_url=upstream.jimeng_url, dashscope_base_url=upstream.dashscope_url, poll_freshness=0.0
-        )
+        settings = Settings.model_construct(providers=upstream.settings(), poll_freshness=0.0)
         with BackgroundServer(create_app(settings)) as server:
             monkeypatch.setenv("GATEWAY_URL", server.url)
             wish = ["submit", "a cat", "--model", "wan2.6-i2v", "--image", str(picture), "--json"]

@@ -35,8 +35,7 @@ def upstream() -> Iterator[SandboxServer]:
 @pytest.fixture(scope="module")
 def url(upstream: SandboxServer) -> Iterator[str]:
     settings = Settings.model_construct(
-        jimeng_base_url=upstream.jimeng_url,
-        dashscope_base_url=upstream.dashscope_url,
+        providers=upstream.settings(),
         poll_freshness=0.0,
         aliases={"sora-2": "jimeng-video-3.0-fast"},
     )

@@ -45,9 +45,7 @@ def upstream() -> Iterator[SandboxServer]:
 @pytest.fixture(scope="module")
 def gateway(upstream: SandboxServer) -> Iterator[httpx.Client]:
     """Where tasks are made; the commands know nothing of it."""
-    settings = Settings.model_construct(
-        jimeng_base_url=upstream.jimeng_url, dashscope_base_url=upstream.dashscope_url, poll_freshness=0.0
-    )
+    settings = Settings.model_construct(providers=upstream.settings(), poll_freshness=0.0)
     with BackgroundServer(create_app(settings)) as server, httpx.Client(base_url=server.url, trust_env=False) as client:
         yield client
 
@@ -235,10 +233,9 @@ def test_a_key_of_the_gateway_stands_for_its_accounts(
     upstream: SandboxServer, place: ArchivePlace, key: str, monkeypatch: pytest.MonkeyPatch, capsys: Out
 ) -> None:
     settings = Settings.model_construct(
-        dashscope_base_url=upstream.dashscope_url,
+        providers=upstream.settings(dashscope={"credentials": (SecretStr(key),)}),
         keys=(SecretStr("gw-alice"),),
         secret=(SecretStr("a long secret of the gateway"),),
-        dashscope_api_key=(SecretStr(key),),
     )
     with BackgroundServer(create_app(settings)) as server, httpx.Client(base_url=server.url) as managed:
         id = submit(managed, "gw-alice")

@@ -34,9 +34,7 @@ def _configured(upstream: SandboxServer, tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def submit(upstream: SandboxServer, credential: str, model: str) -> str:
-    settings = Settings.model_construct(
-        jimeng_base_url=upstream.jimeng_url, dashscope_base_url=upstream.dashscope_url, poll_freshness=0.0
-    )
+    settings = Settings.model_construct(providers=upstream.settings(), poll_freshness=0.0)
     with BackgroundServer(create_app(settings)) as server, httpx.Client(base_url=server.url, trust_env=False) as client:
         answer = client.post(
             "/v1/videos/generations",

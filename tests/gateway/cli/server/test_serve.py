@@ -40,7 +40,7 @@ def test_the_embedded_upstream_makes_videos(tmp_path: Path) -> None:
     leading_out = {"JIMENG_BASE_URL": "http://192.0.2.1", "JIMENG_COMMERCE_URL": "http://192.0.2.1"}
     with running(tmp_path, "serve", "--port", "0", *sandbox, **leading_out, VIDEO_POLL_INTERVAL="100") as process:
         url = process.find(r"try: curl (http://127\.0\.0\.1:\d+)/v1/videos/generations")
-        assert "any sessionid and any sk-… key will do" in process.said
+        assert "any credential of the right form will do: a Jimeng sessionid or a DashScope key (sk-…)" in process.said
         body = {"prompt": "a cat", "wait_completion": True}
         made = httpx.post(f"{url}/v1/videos/generations", json=body, headers=KEY, timeout=10, trust_env=False)
         assert made.json()["status"] == "completed"
@@ -117,7 +117,7 @@ def test_an_account_that_is_none_stops_the_start(tmp_path: Path, workers: str) -
 
 def test_the_upstream_alone(tmp_path: Path) -> None:
     with running(tmp_path, "sandbox", "--port", "0", "--task-seconds", "0.1", "--credits", "5") as process:
-        process.find(r"(Ready): any sessionid")
+        process.find(r"(Ready): any credential of the right form will do")
         url = process.find(r"JIMENG_BASE_URL=(http://\S+)\n")
         assert f"DASHSCOPE_BASE_URL={url}/api/v1\n" in process.said
         assert "#fail=CODE\tends failed with this code" in process.said

@@ -1,0 +1,220 @@
+"""The loader of the configuration: the environment first, then one TOML file.
+
+The settings of providers come from the variables that their specs name, and from the tables `[providers.NAME]`. Keys
+that were at the top level of the file before are read as well.
+"""
+
+import json
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pydantic_settings
+from pydantic import ValidationError, create_model
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from gateway.core.settings import Settings, SettingsError, Stamp
+from providers import registry
+from providers.contract.settings import Section
+from providers.contract.spec import AnySpec
+
+DEFAULT_FILE = "gateway.toml"
+
+_OTHER_VARIABLES = {"GATEWAY_CONFIG", "GATEWAY_URL", "GATEWAY_KEY"}
+"""Those of the loader and of the client commands."""
+_SERVICE_LINK = re.compile(r"GATEWAY_(?:SERVICE|PORT)_")
+"""Kubernetes sets such variables for a service that is called gateway."""
+
+
+def settings_file(config: str | None = None) -> Path:
+    """The file that is read: `config`, else GATEWAY_CONFIG, else gateway.toml in the working directory."""
+    return Path(config or os.environ.get("GATEWAY_CONFIG") or DEFAULT_FILE)
+
+
+def stamp_of(file: Path) -> Stamp | None:
+    """The version of a file as it lies there now, None while there is none."""
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def load_settings(config: str | None = None) -> Settings:
+    """The settings from the environment, then the file, which has to be there only where one was named.
+
+    Raises SettingsError.
+    """
+    path = settings_file(config)
+    if (config or os.environ.get("GATEWAY_CONFIG")) and not path.is_file():
+        raise SettingsError(f"{path} does not exist")
+    names = _Names()
+    # Before it is read: a change in between is then seen as one.
+    stamp = stamp_of(path)
+    try:
+        _refuse_unknown_variables()
+        found = _settings_class(path, names)()
+    except UnicodeDecodeError:
+        raise SettingsError(f"{path} is not UTF-8 text") from None
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{path}: {error}") from None
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read: {error.strerror}") from None
+    except pydantic_settings.SettingsError as error:
+        # A variable of a table, such as GATEWAY_ALIASES, that is not JSON.
+        raise SettingsError(str(error)) from None
+    except ValidationError as error:
+        raise SettingsError(_one_line(error, names)) from None
+    # Of the plain class, which other processes can be handed.
+    values = {name: value for name, value in found}  # noqa: C416 - `keys` is a field, which would mislead `dict`
+    settings = Settings.model_construct(**values | {"providers": dict(found.providers)})
+    settings._stamp, settings._renamed = stamp, names.renamed
+    return settings
+
+
+@dataclass(slots=True)
+class _Names:
+    """How the operator wrote what now stands under other keys: by the path of the key, and for the log."""
+
+    written: dict[tuple[str, ...], str] = field(default_factory=dict)
+    renamed: dict[str, str] = field(default_factory=dict)
+
+
+def _settings_class(path: Path, names: _Names) -> type[Settings]:
+    """The settings with a table for each provider, read from the environment and from `path`."""
+
+    class Loaded(Settings):
+        model_config = SettingsConfigDict(toml_file=path if path.is_file() else None)
+
+        @classmethod
+        def settings_customise_sources(
+            cls, settings_cls: type[BaseSettings], *args: Any, **sources: PydanticBaseSettingsSource
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            return (
+                _ProviderVariables(settings_cls, names),
+                sources["env_settings"],
+                _File(settings_cls, names),
+            )
+
+    tables: dict[str, Any] = {spec.name: (spec.settings, spec.settings()) for spec in registry.PROVIDERS}
+    providers = create_model("Providers", __base__=Section, **tables)
+    return create_model("LoadedSettings", __base__=Loaded, providers=(providers, providers()))
+
+
+class _ProviderVariables(PydanticBaseSettingsSource):
+    """The environment variables that the specs name, and the GATEWAY_ form of former tables."""
+
+    def __init__(self, settings_cls: type[BaseSettings], names: _Names) -> None:
+        super().__init__(settings_cls)
+        self._names = names
+
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
+        """Not used: all of it is read at once."""
+        return None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        # Without regard to case, as for the other variables.
+        environment = {name.upper(): text for name, text in os.environ.items()}
+        found: dict[str, Any] = {}
+        for spec in registry.PROVIDERS:
+            table = found.setdefault(spec.name, {})
+            for variable, key in spec.environment.items():
+                if variable in environment and key not in table:
+                    table[key] = environment[variable]
+                    self._names.written["providers", spec.name, key] = variable
+            for variable, key in _json_variables(spec).items():
+                if variable in environment:
+                    value = _json(variable, environment[variable])
+                    _put(table, key, value, variable)
+                    self._names.written[("providers", spec.name, key) if key else ("providers", spec.name)] = variable
+        return {"providers": {name: table for name, table in found.items() if table}}
+
+
+class _File(TomlConfigSettingsSource):
+    """The file, with former keys under their names of today."""
+
+    def __init__(self, settings_cls: type[BaseSettings], names: _Names) -> None:
+        super().__init__(settings_cls)
+        self._names = names
+
+    def __call__(self) -> dict[str, Any]:
+        content = dict(super().__call__())
+        if not isinstance(content.setdefault("providers", {}), Mapping):
+            raise SettingsError("providers: a table for each provider is wanted")
+        for spec in registry.PROVIDERS:
+            for former, key in spec.former_keys.items():
+                if former in content:
+                    value = content.pop(former)
+                    tables = content["providers"] = dict(content["providers"])
+                    table = tables.get(spec.name, {})
+                    if not isinstance(table, Mapping):
+                        raise SettingsError(f"providers.{spec.name}: a table is wanted")
+                    table = tables[spec.name] = dict(table)
+                    _put(table, key, value, former)
+                    path = ("providers", spec.name, *filter(None, [key]))
+                    self._names.written.setdefault(path, former)
+                    self._names.renamed[former] = f"[providers.{spec.name}] {key}".rstrip()
+        return content
+
+
+def _put(table: dict[str, Any], key: str, value: Any, written: str) -> None:
+    """Put a value under a key of a provider's table, or into the table itself. Raises SettingsError for what is there
+    by its name of today as well."""
+    values = {key: value} if key else value
+    if not isinstance(values, Mapping):
+        raise SettingsError(f"{written}: a table is wanted")
+    for name in values:
+        if name in table:
+            raise SettingsError(f"{written}: {name} is given twice, here and by its name of today")
+    table |= values
+
+
+def _json_variables(spec: AnySpec) -> dict[str, str]:
+    """The variables of former keys that have none of their own: such tables are JSON, as in `GATEWAY_MODELS`."""
+    own = set(spec.environment.values())
+    return {f"GATEWAY_{former.upper()}": key for former, key in spec.former_keys.items() if key not in own}
+
+
+def _json(variable: str, text: str) -> Any:
+    """The value of a variable that holds JSON. Raises SettingsError."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise SettingsError(f"{variable} is not JSON") from None
+
+
+def _refuse_unknown_variables() -> None:
+    """A misspelt variable would be a setting that silently does nothing. Raises SettingsError."""
+    known = {f"GATEWAY_{name.upper()}" for name in Settings.model_fields} | _OTHER_VARIABLES
+    known |= {name for spec in registry.PROVIDERS for name in _json_variables(spec)}
+    for name in sorted(os.environ):
+        if name.startswith("GATEWAY_") and name not in known and not _SERVICE_LINK.match(name):
+            raise SettingsError(f"{name}: unknown variable")
+
+
+def _one_line(error: ValidationError, names: _Names) -> str:
+    """Every problem, each with the key it stands under; values are not shown, they may be secrets."""
+    problems = []
+    for problem in error.errors(include_input=False, include_url=False):
+        where = _spelled(problem["loc"], names) or "configuration"
+        unknown = problem["type"] == "extra_forbidden"
+        what = "unknown key" if unknown else problem["msg"].removeprefix("Value error, ")
+        problems.append(f"{where}: {what}")
+    return "; ".join(problems)
+
+
+def _spelled(path: tuple[str | int, ...], names: _Names) -> str:
+    """A key as the operator wrote it. People count from one."""
+    for length in range(len(path), 0, -1):
+        written = names.written.get(tuple(str(part) for part in path[:length]))
+        if written:
+            return ".".join((written, *(_spell(part) for part in path[length:])))
+    return ".".join(_spell(part) for part in path)
+
+
+def _spell(part: str | int) -> str:
+    return part if isinstance(part, str) else f"entry {part + 1}"

@@ -1,0 +1,14 @@
+"""The settings of DashScope: `[providers.dashscope]`."""
+
+from pydantic import Field
+
+from providers.contract.settings import BaseUrl, ProviderSettings
+from providers.dashscope.regions import BASE_URLS, BEIJING
+
+
+class DashScopeSettings(ProviderSettings):
+    """Accounts are API keys."""
+
+    queries_per_second: float = Field(20.0, ge=0, description="Queries a second of one account; 0 = no limit.")
+    base_url: BaseUrl = Field(BASE_URLS[BEIJING], description="Ends in /api/v1. Another one replaces every region's.")
+    image_model: str = Field("wan2.6-i2v", description="The model when only an image is given and no model is named.")

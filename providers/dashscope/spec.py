@@ -1,0 +1,67 @@
+"""DashScope as the gateway is told of it."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from providers.contract.localized_text import LocalizedText
+from providers.contract.provider import Provider
+from providers.contract.spec import DefaultModels, DemoVideo, ProviderSpec, SandboxPart
+from providers.dashscope.models import PROVIDER
+from providers.dashscope.settings import DashScopeSettings
+
+if TYPE_CHECKING:
+    from starlette.routing import BaseRoute
+
+    from providers.sandbox.context import SandboxContext
+    from providers.transport.client import HttpClient
+
+
+def _create(settings: DashScopeSettings, http: "HttpClient", now: Callable[[], float]) -> Provider:
+    from providers.dashscope.provider import DashScope
+
+    return DashScope(http, base_url=settings.base_url, now=now)
+
+
+def _default_models(settings: DashScopeSettings) -> DefaultModels:
+    return DefaultModels(
+        text=("wan2.6-t2v",), image=(settings.image_model,), edit=("wan2.7-videoedit",), extend=("wan2.7-i2v",)
+    )
+
+
+def _sandbox(context: "SandboxContext") -> "Sequence[BaseRoute]":
+    from providers.sandbox.dashscope.service import DashScope
+
+    return DashScope(context.settings, context.clock, context.books, context.files).routes()
+
+
+DASHSCOPE = ProviderSpec(
+    name=PROVIDER,
+    title="DashScope",
+    settings=DashScopeSettings,
+    environment={
+        "DASHSCOPE_API_KEY": "credentials",
+        "DASHSCOPE_BASE_URL": "base_url",
+        # The name that the DashScope service's older clients use.
+        "QWEN_BASE_URL": "base_url",
+        "QWEN_VIDEO_MODEL": "image_model",
+        "DASHSCOPE_QPS": "queries_per_second",
+    },
+    former_keys={
+        "dashscope_api_key": "credentials",
+        "dashscope_base_url": "base_url",
+        "qwen_video_model": "image_model",
+        "dashscope_qps": "queries_per_second",
+    },
+    create=_create,
+    default_models=_default_models,
+    credential_hint=LocalizedText("DashScope sk- 密钥", "a DashScope key (sk-…)"),
+    secret_patterns=(r"\bsk-[\w-]{6,}",),
+    result_link_seconds=24 * 3600,
+    # Arrears are paid and free quotas are used up: neither comes back with a new day.
+    quota_reset=None,
+    sandbox=SandboxPart(
+        routes=_sandbox,
+        addresses={"base_url": "/api/v1"},
+        demo=DemoVideo("sk-demo", "wan2.6-t2v", "A paper boat sails down a rainy street"),
+    ),
+)
