@@ -229,7 +229,7 @@ def watch(ids: Ids, as_json: Json = False, url: Url = DEFAULT_URL, key: Key = ""
 
 @app.command()
 def cancel(ids: Ids, as_json: Json = False, url: Url = DEFAULT_URL, key: Key = "") -> None:
-    """Cancel tasks that still wait in the queue; Jimeng returns their credits."""
+    """Cancel tasks that still wait in the queue, and say which credits come back."""
     from gateway.cli.client import videos
 
     with _client(url, key) as client:

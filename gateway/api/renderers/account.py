@@ -54,7 +54,7 @@ def render_credits(credits: Credits) -> dict[str, int]:
 
 
 def render_points(credits: Credits) -> dict[str, int]:
-    """What is left on an account, under the names that existing Jimeng clients read."""
+    """What is left on an account, under the names that existing clients of the points surface read."""
     return {
         "giftCredit": credits.gift,
         "purchaseCredit": credits.purchase,
