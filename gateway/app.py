@@ -9,7 +9,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 
-from gateway.accounts.daily_credits import DailyGifts
+from gateway.accounts.daily_credits import DailyCredits
 from gateway.api.error_responses import handle_gateway_error, handle_http_exception
 from gateway.api.middleware import BodyLimit, Failures, RequestContext
 from gateway.api.poll_endpoint import PollRoute, PollShortcut
@@ -126,10 +126,10 @@ def create_app(
     return app
 
 
-def _daily_gifts(app: Starlette, process: ProcessState) -> DailyGifts:
-    return DailyGifts(
+def _daily_gifts(app: Starlette, process: ProcessState) -> DailyCredits:
+    return DailyCredits(
         process.clock,
         process.pool,
-        lambda: app.state.services.care,
+        lambda: app.state.services.checks,
         lambda: app.state.services.settings.rotation.receive_daily,
     )

@@ -10,14 +10,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from gateway.accounts.callers import Callers, GatewayKey, parse_key
-from gateway.accounts.checks import Care
+from gateway.accounts.checks import AccountChecks
 from gateway.accounts.configured import managed_accounts
 from gateway.accounts.pool import AccountPool
 from gateway.accounts.selection import POLICIES
 from gateway.api.services import Services
 from gateway.archive.archive import Archive
 from gateway.archive.store import ArchiveStore, StoreError
-from gateway.archive.task_archiver import Keeper
+from gateway.archive.task_archiver import TaskArchiver
 from gateway.core import metrics
 from gateway.core.background_tasks import Background
 from gateway.core.clock import Clock
@@ -26,10 +26,10 @@ from gateway.core.settings import Settings, SettingsError
 from gateway.media.fetcher import Fetcher
 from gateway.media.intake import MediaIntake
 from gateway.media.resize import INSTALL, can_shrink
-from gateway.media.url_policy import Guard
-from gateway.polling.poller import Polling
-from gateway.task_ids.locator import PlaceMemory, Places
-from gateway.task_ids.owner_lookup import Owners
+from gateway.media.url_policy import UrlPolicy
+from gateway.polling.poller import Poller
+from gateway.task_ids.locator import TaskLocator, TaskRefCache
+from gateway.task_ids.owner_lookup import OwnerLookup
 from gateway.task_ids.signed import derived_key
 from gateway.tasks.idempotency import IdempotencyStore
 from gateway.tasks.listing import Listing
@@ -57,11 +57,11 @@ class ProcessState:
     background: Background
     pool: AccountPool
     discovery: Discovery
-    polling: Polling
-    owners: Owners
-    places: PlaceMemory
+    poller: Poller
+    owners: OwnerLookup
+    locator: TaskRefCache
     idempotency: IdempotencyStore
-    keeper: Keeper | None
+    archiver: TaskArchiver | None
     said: set[str] = field(default_factory=set)
 
 
@@ -72,19 +72,19 @@ def build_process_state(settings: Settings, clock: Clock, http: HttpClient | Non
     if http is None:
         timeouts = settings.timeouts
         http = HttpClient(Timeouts(timeouts.connect, timeouts.read, timeouts.total))
-    polling = Polling(clock, settings.poll_freshness, background, pool.heard)
+    poller = Poller(clock, settings.poll_freshness, background, pool.heard)
     return ProcessState(
         clock,
         http,
-        Fetcher(Guard(), max_seconds=settings.media.fetch_seconds),
+        Fetcher(UrlPolicy(), max_seconds=settings.media.fetch_seconds),
         background,
         pool,
         Discovery(clock, background),
-        polling,
-        Owners(clock, polling, background),
-        PlaceMemory(),
+        poller,
+        OwnerLookup(clock, poller, background),
+        TaskRefCache(),
         IdempotencyStore(clock, _seeds().__next__),
-        _keeper(settings, http, polling, clock, background),
+        _archiver(settings, http, poller, clock, background),
     )
 
 
@@ -98,9 +98,9 @@ def open_archive(settings: Settings) -> ArchiveStore | None:
         raise SettingsError(f"ARCHIVE_URL: {error}") from None
 
 
-def _keeper(
-    settings: Settings, http: HttpClient, polling: Polling, clock: Clock, background: Background
-) -> Keeper | None:
+def _archiver(
+    settings: Settings, http: HttpClient, poller: Poller, clock: Clock, background: Background
+) -> TaskArchiver | None:
     store = open_archive(settings)
     if store is None:
         return None
@@ -115,7 +115,7 @@ def _keeper(
         ended=lambda report: metrics.observe_copy(report.outcome),
     )
     interval = settings.video_poll_interval / 1000
-    return Keeper(archive, polling, clock, background, follow=settings.archive.follow, interval=interval)
+    return TaskArchiver(archive, poller, clock, background, follow=settings.archive.follow, interval=interval)
 
 
 def _seeds() -> Iterator[str]:
@@ -129,20 +129,20 @@ def build_services(settings: Settings, process: ProcessState) -> Services:
 
     Raises SettingsError when the configuration cannot be used; the process state is then as it was.
     """
-    clock, pool, polling = process.clock, process.pool, process.polling
+    clock, pool, poller = process.clock, process.pool, process.poller
     registry = _registry(settings, process.http, clock)
     keys = _keys(settings)
     catalog = _catalog(settings, registry, process.discovery)
     accounts = managed_accounts(settings, registry)
-    places = Places(
+    locator = TaskLocator(
         registry,
         process.owners,
         [derived_key(secret.get_secret_value()) for secret in settings.secret],
-        process.places,
+        process.locator,
     )
-    care = Care(registry, pool, clock, process.background)
-    submitter = Submitter(clock, pool, care, polling.look, max_attempts=settings.rotation.max_attempts)
-    guard = _guard(settings)
+    checks = AccountChecks(registry, pool, clock, process.background)
+    submitter = Submitter(clock, pool, checks, poller.look, max_attempts=settings.rotation.max_attempts)
+    url_policy = _url_policy(settings)
     intake = MediaIntake(
         process.fetcher.fetch,
         process.http,
@@ -153,14 +153,14 @@ def build_services(settings: Settings, process: ProcessState) -> Services:
     tasks = Tasks(
         registry,
         catalog,
-        places,
-        Listing(registry, places, sole_owner=len(keys) <= 1, spend=polling.spend),
-        polling,
+        locator,
+        Listing(registry, locator, sole_owner=len(keys) <= 1, acquire=poller.acquire),
+        poller,
         process.idempotency,
         submitter,
         intake,
         clock,
-        keeper=process.keeper,
+        archiver=process.archiver,
         poll_interval=settings.video_poll_interval / 1000,
     )
     callers = Callers(
@@ -174,10 +174,10 @@ def build_services(settings: Settings, process: ProcessState) -> Services:
     # Nothing can go wrong any more.
     process.discovery.expire()
     pool.manage(accounts, POLICIES[settings.rotation.policy]())
-    process.fetcher.guard, process.fetcher.max_seconds = guard, settings.media.fetch_seconds
-    polling.freshness = settings.poll_freshness
-    polling.per_second = {spec.name: settings.provider(spec).queries_per_second for spec in provider_registry.PROVIDERS}
-    return Services(settings, callers, tasks, process.http, pool, care)
+    process.fetcher.url_policy, process.fetcher.max_seconds = url_policy, settings.media.fetch_seconds
+    poller.freshness = settings.poll_freshness
+    poller.per_second = {spec.name: settings.provider(spec).queries_per_second for spec in provider_registry.PROVIDERS}
+    return Services(settings, callers, tasks, process.http, pool, checks)
 
 
 def _keys(settings: Settings) -> list[GatewayKey]:
@@ -189,13 +189,13 @@ def _keys(settings: Settings) -> list[GatewayKey]:
     return keys
 
 
-def _guard(settings: Settings) -> Guard:
+def _url_policy(settings: Settings) -> UrlPolicy:
     """Where media may be fetched from. A host that can be none stops the start, as does a library that is missing."""
     media = settings.media
     if media.shrink and not can_shrink():
         raise SettingsError(f"media.shrink needs Pillow: {INSTALL}")
     try:
-        return Guard(
+        return UrlPolicy(
             networks=media.networks,
             denied_networks=media.denied_networks,
             hosts=media.hosts,

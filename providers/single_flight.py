@@ -10,7 +10,7 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
-class Shared(Generic[K, V]):
+class SingleFlight(Generic[K, V]):
     """What was made for a key, for `seconds`, of at most `size` keys; and what is being made."""
 
     def __init__(self, size: int, seconds: float, now: Callable[[], float]) -> None:

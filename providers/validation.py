@@ -103,7 +103,7 @@ def spell_seconds(seconds: Iterable[int]) -> tuple[str, ...]:
     return tuple(spelled)
 
 
-def approach(card: ModelCard, request: VideoRequest) -> VideoRequest:
+def snap_to_nearest(card: ModelCard, request: VideoRequest) -> VideoRequest:
     """The request with its duration and size moved to the nearest that the model can do.
 
     For clients of an API whose sizes and lengths are not the model's. What cannot be read as a size stays as it is,

@@ -39,7 +39,7 @@ class Received:
     credits: Credits | None = None
 
 
-class Care:
+class AccountChecks:
     """Looks after the accounts of a pool, and tells the pool what it learned."""
 
     def __init__(self, registry: Registry, pool: AccountPool, clock: Clock, background: Background) -> None:
@@ -74,12 +74,12 @@ class Care:
             self._pool.topped_up(account)
         return True
 
-    async def credits(self, account: Account, *, insist: bool = False) -> Credits:
+    async def credits(self, account: Account, *, force_refresh: bool = False) -> Credits:
         """What is left, read within the last two minutes unless it was nothing. Raises GatewayError."""
         provider = self._registry[account.provider]
         if not isinstance(provider, CanTellCredits):
             raise GatewayError("not_supported", ERRORS["no_credits_told"])
-        seen = None if insist or self._pool.without_credits(account) else self._pool.seat(account).credits
+        seen = None if force_refresh or self._pool.without_credits(account) else self._pool.record(account).credits
         if seen is not None and self._clock.now() - seen.at < CREDITS_SECONDS:
             return seen.credits
         try:

@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-from gateway.accounts.checks import Care
+from gateway.accounts.checks import AccountChecks
 from gateway.accounts.health import AccountState
 from gateway.accounts.pool import AccountPool
 from gateway.core.clock import Clock
@@ -28,19 +28,19 @@ def minute_of(account: Account, day: str) -> int:
     return _FIRST_MINUTE + int.from_bytes(digest[:8]) % (_LAST_MINUTE - _FIRST_MINUTE)
 
 
-class DailyGifts:
+class DailyCredits:
     """Takes gifts while it runs, where the configuration asks for it.
 
     An account whose minute had passed at the start waits for the next day: whoever ran before has taken its gift.
     """
 
     def __init__(
-        self, clock: Clock, pool: AccountPool, care: Callable[[], Care], is_enabled: Callable[[], bool]
+        self, clock: Clock, pool: AccountPool, checks: Callable[[], AccountChecks], is_enabled: Callable[[], bool]
     ) -> None:
-        """`care` and `is_enabled` give what is in force, since a new configuration replaces both."""
+        """`checks` and `is_enabled` give what is in force, since a new configuration replaces both."""
         self._clock = clock
         self._pool = pool
-        self._care = care
+        self._checks = checks
         self._is_enabled = is_enabled
         self._looked_at = clock.now()
         self._late: dict[str, float] = {}
@@ -57,22 +57,22 @@ class DailyGifts:
 
     async def take(self) -> None:
         """Take the gifts that have come due since this was called last."""
-        care, before, now = self._care(), self._looked_at, self._clock.now()
+        checks, before, now = self._checks(), self._looked_at, self._clock.now()
         self._looked_at = now
-        accounts = [managed.account for managed in self._pool.managed if care.gives(managed.account)]
+        accounts = [managed.account for managed in self._pool.managed if checks.gives(managed.account)]
         due = [account for account in accounts if before < _moment(account, now) <= now or self._is_late(account, now)]
         if due and self._is_enabled():
             # An account in trouble is let alone; it is asked once the trouble is over, on the same day.
-            resting = [account for account in due if self._pool.standing(account).state in _LET_ALONE]
+            resting = [account for account in due if self._pool.status(account).state in _LET_ALONE]
             for account in resting:
                 self._late[account.tag] = now + RETRY_SECONDS
-            await self._take(care, [account for account in due if account not in resting])
+            await self._take(checks, [account for account in due if account not in resting])
 
     def _is_late(self, account: Account, now: float) -> bool:
         return self._late.get(account.tag, math.inf) <= now and now - _moment(account, now) >= 0
 
-    async def _take(self, care: Care, due: Sequence[Account]) -> None:
-        for account, answer in zip(due, await care.each(due, care.receive), strict=True):
+    async def _take(self, checks: AccountChecks, due: Sequence[Account]) -> None:
+        for account, answer in zip(due, await checks.each(due, checks.receive), strict=True):
             fields = {"account": account.label, "provider": account.provider}
             self._late.pop(account.tag, None)
             if isinstance(answer, GatewayError):

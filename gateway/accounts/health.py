@@ -41,7 +41,7 @@ class AccountState(StrEnum):
     """Set aside by the operator."""
 
 
-class Rest(NamedTuple):
+class PauseRule(NamedTuple):
     """One row of the table: the state a kind of failure brings, and how long for, in seconds.
 
     Failures in a row double the pause from `first` to `longest`. `until_reset` lets it end with the provider's quota
@@ -57,13 +57,13 @@ class Rest(NamedTuple):
     any_call: bool = False
 
 
-RESTS: dict[ErrorKind, Rest] = {
-    ErrorKind.INVALID_CREDENTIAL: Rest(AccountState.EXPIRED, 600, 600, any_call=True),
-    ErrorKind.NO_CREDITS: Rest(AccountState.NO_CREDITS, 3600, _DAY, until_reset=True),
-    ErrorKind.RATE_LIMITED: Rest(AccountState.RATE_LIMITED, 30, 900, upstream_says=True),
-    ErrorKind.TOO_MANY_RUNNING: Rest(AccountState.FULL, 30, 30),
-    ErrorKind.RESTRICTED: Rest(AccountState.RESTRICTED, 1800, _DAY, any_call=True),
-    ErrorKind.NOT_ENTITLED: Rest(AccountState.NOT_ENTITLED, 3600, _DAY),
+RESTS: dict[ErrorKind, PauseRule] = {
+    ErrorKind.INVALID_CREDENTIAL: PauseRule(AccountState.EXPIRED, 600, 600, any_call=True),
+    ErrorKind.NO_CREDITS: PauseRule(AccountState.NO_CREDITS, 3600, _DAY, until_reset=True),
+    ErrorKind.RATE_LIMITED: PauseRule(AccountState.RATE_LIMITED, 30, 900, upstream_says=True),
+    ErrorKind.TOO_MANY_RUNNING: PauseRule(AccountState.FULL, 30, 30),
+    ErrorKind.RESTRICTED: PauseRule(AccountState.RESTRICTED, 1800, _DAY, any_call=True),
+    ErrorKind.NOT_ENTITLED: PauseRule(AccountState.NOT_ENTITLED, 3600, _DAY),
 }
 """Every failure that is an account's own. NOT_ENTITLED concerns the one model that was asked for."""
 
@@ -205,7 +205,7 @@ class Health:
             del self._closed_models[next(iter(self._closed_models))]
         return pause
 
-    def _pause(self, error: ProviderError, rest: Rest, strike: int, now: float) -> Pause:
+    def _pause(self, error: ProviderError, rest: PauseRule, strike: int, now: float) -> Pause:
         if rest.until_reset and self.quota_reset is not None:
             seconds = self.quota_reset.seconds_left(now)
         elif rest.upstream_says and error.retry_after:

@@ -54,7 +54,7 @@ class ManagedAccount:
     max_running: int | None = None
 
 
-class Standing(NamedTuple):
+class AccountStatus(NamedTuple):
     """How one account stands. `until` is when it will be back, in unix seconds, None where nobody knows; `error` is
     the refusal that led there."""
 
@@ -78,7 +78,7 @@ class LastError(NamedTuple):
 
 
 @dataclass(slots=True)
-class Seat:
+class AccountRecord:
     """All that is known of one account. It holds no credential, only a digest that tells when it was replaced."""
 
     credential: bytes
@@ -89,7 +89,7 @@ class Seat:
     turn: float = 0.0
     paused: bool = False
     in_flight: int = 0
-    trial: "Trial | None" = None
+    probe: "Probe | None" = None
     """Under way while the first submit of an unproven account is."""
     running: dict[str, float] = field(default_factory=dict)
     """Upstream ids of unfinished tasks, each with the time at which it is forgotten, the oldest first."""
@@ -115,7 +115,7 @@ class Seat:
             del self.running[oldest]
 
 
-class Trial:
+class Probe:
     """The submit that finds out what an unproven account says."""
 
     def __init__(self) -> None:
@@ -131,29 +131,31 @@ class Trial:
 class Lease:
     """An account for one submit. A context: leaving it gives the place back, however the submit went."""
 
-    def __init__(self, pool: "AccountPool", account: Account, seat: Seat, model: str, sent_at: float) -> None:
+    def __init__(
+        self, pool: "AccountPool", account: Account, record: AccountRecord, model: str, sent_at: float
+    ) -> None:
         self.account = account
         self._pool = pool
-        self._seat = seat
+        self._record = record
         self._model = model
         self._sent_at = sent_at
-        self._credential = seat.credential
-        self._trial: Trial | None = None
+        self._credential = record.credential
+        self._probe: Probe | None = None
 
     def __enter__(self) -> Self:
-        self._seat.in_flight += 1
-        if not self._seat.health.proven:
-            self._trial = self._seat.trial = Trial()
+        self._record.in_flight += 1
+        if not self._record.health.proven:
+            self._probe = self._record.probe = Probe()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._seat.in_flight -= 1
-        if self._trial is not None:
-            self._trial.ended.set_result(None)
-            if self._seat.trial is self._trial:
-                self._seat.trial = None
+        self._record.in_flight -= 1
+        if self._probe is not None:
+            self._probe.ended.set_result(None)
+            if self._record.probe is self._probe:
+                self._record.probe = None
 
     def sending(self) -> None:
         """The submit is sent now: what went before it took its time."""
@@ -161,26 +163,26 @@ class Lease:
 
     def submitted(self, id: str) -> None:
         """The upstream took the submit as `id`."""
-        seat = self._seat
-        seat.submitted += 1
-        seat.running[id] = self._pool.now() + RUNNING_SECONDS
-        if seat.credential == self._credential:
-            seat.health.succeed(self._model, sent_at=self._sent_at)
-        metrics.SUBMITS.labels(seat.label, "accepted").inc()
+        record = self._record
+        record.submitted += 1
+        record.running[id] = self._pool.now() + RUNNING_SECONDS
+        if record.credential == self._credential:
+            record.health.succeed(self._model, sent_at=self._sent_at)
+        metrics.SUBMITS.labels(record.label, "accepted").inc()
 
     def failed(self, error: ProviderError) -> bool:
         """The submit came to nothing, or to nobody knows what. True when the account rests for it from now on.
 
         `error` is rid of secrets already.
         """
-        metrics.SUBMITS.labels(self._seat.label, error.kind).inc()
-        if error.kind is ErrorKind.CONTENT_REFUSED and self._seat.credential == self._credential:
-            self._seat.health.let_in(self._pool.now())
+        metrics.SUBMITS.labels(self._record.label, error.kind).inc()
+        if error.kind is ErrorKind.CONTENT_REFUSED and self._record.credential == self._credential:
+            self._record.health.let_in(self._pool.now())
         if error.kind is ErrorKind.UNREACHABLE:
             self._pool.way_failed(self.account, error)
         if error.kind.blame is not Blame.ACCOUNT:
             return False
-        self._seat.failed += 1
+        self._record.failed += 1
         return self._pool.hold_against(self.account, error, self._model, sent_at=self._sent_at)
 
 
@@ -207,9 +209,9 @@ class AccountPool:
         self._patience = patience
         self._managed: dict[str, ManagedAccount] = {}
         self._removed: set[str] = set()
-        self._seats: dict[str, Seat] = {}
-        self._guests: LRUCache[str, Seat] = LRUCache(GUESTS)
-        self._bad_ways: TTLCache[str, Standing] = TTLCache(_MOST_WAYS, WAY_SECONDS, timer=clock.now)
+        self._records: dict[str, AccountRecord] = {}
+        self._guests: LRUCache[str, AccountRecord] = LRUCache(GUESTS)
+        self._bad_ways: TTLCache[str, AccountStatus] = TTLCache(_MOST_WAYS, WAY_SECONDS, timer=clock.now)
 
     def now(self) -> float:
         return self._clock.now()
@@ -218,24 +220,24 @@ class AccountPool:
         """Take these in place of the managed accounts there were. What is known of those that stay is kept, unless
         their credential is another one now."""
         self._policy = policy or self._policy
-        seats: dict[str, Seat] = {}
+        records: dict[str, AccountRecord] = {}
         for managed in accounts:
             account = managed.account
-            seat = self._seats.get(account.tag) or self._guests.pop(account.tag, None) or self._new_seat(account)
-            if seat.credential != _digest(account):
-                seat.credential = _digest(account)
-                seat.health.forget()
-                seat.credits = seat.last_error = None
-            seat.label = account.label
-            seat.weight, seat.max_running, seat.turn = managed.weight, managed.max_running, 0.0
-            seats[account.tag] = seat
-        for tag, seat in self._seats.items():
-            if tag not in seats:
+            record = self._records.get(account.tag) or self._guests.pop(account.tag, None) or self._new_seat(account)
+            if record.credential != _digest(account):
+                record.credential = _digest(account)
+                record.health.forget()
+                record.credits = record.last_error = None
+            record.label = account.label
+            record.weight, record.max_running, record.turn = managed.weight, managed.max_running, 0.0
+            records[account.tag] = record
+        for tag, record in self._records.items():
+            if tag not in records:
                 # It may come back, and is then what it was.
-                seat.label, seat.weight, seat.max_running, seat.paused = GUEST, 1, None, False
-                self._guests[tag] = seat
-        self._seats = seats
-        self._removed = (self._removed | self._managed.keys()) - seats.keys()
+                record.label, record.weight, record.max_running, record.paused = GUEST, 1, None, False
+                self._guests[tag] = record
+        self._records = records
+        self._removed = (self._removed | self._managed.keys()) - records.keys()
         self._managed = {managed.account.tag: managed for managed in accounts}
 
     def is_removed(self, account: Account) -> bool:
@@ -260,32 +262,32 @@ class AccountPool:
         while True:
             now = self._clock.now()
             ready: dict[str, Account] = {}
-            trials: list[Trial] = []
+            probes: list[Probe] = []
             for account in accounts:
-                seat = self._seat(account)
-                if account.tag in passed_over or self._standing(seat, model, now).state is not AccountState.READY:
+                record = self._record(account)
+                if account.tag in passed_over or self._status(record, model, now).state is not AccountState.READY:
                     continue
-                if seat.trial is None or seat.trial.seconds >= self._patience:
+                if record.probe is None or record.probe.seconds >= self._patience:
                     ready[account.tag] = account
                 else:
-                    trials.append(seat.trial)
+                    probes.append(record.probe)
             if ready:
                 return self._choose(ready, model, now)
             left = give_up - loop.time()
-            if not trials or left <= 0:
+            if not probes or left <= 0:
                 return None
-            soonest = min(self._patience - trial.seconds for trial in trials)
+            soonest = min(self._patience - probe.seconds for probe in probes)
             await asyncio.wait(
-                [trial.ended for trial in trials],
+                [probe.ended for probe in probes],
                 timeout=max(0.0, min(left, soonest)),
                 return_when=asyncio.FIRST_COMPLETED,
             )
 
     def _choose(self, ready: Mapping[str, Account], model: str, now: float) -> Lease:
         open_ways = [account for account in ready.values() if (account.proxy or "") not in self._bad_ways]
-        seats = {tag: self._seat(ready[tag]) for tag in [account.tag for account in open_ways or ready.values()]}
-        picked = self._policy.pick(list(seats.values()))
-        tag = next(tag for tag, seat in seats.items() if seat is picked)
+        records = {tag: self._record(ready[tag]) for tag in [account.tag for account in open_ways or ready.values()]}
+        picked = self._policy.pick(list(records.values()))
+        tag = next(tag for tag, record in records.items() if record is picked)
         return Lease(self, ready[tag], picked, model, now)
 
     def way_failed(self, account: Account, error: ProviderError) -> None:
@@ -297,23 +299,23 @@ class AccountPool:
             GATEWAY.warning("a proxy leads nowhere", extra={"fields": fields})
         told = ProviderError(error.kind, words=ERRORS["proxies_lead_nowhere"], detail=error.detail)
         until = self._clock.now() + WAY_SECONDS
-        self._bad_ways[account.proxy] = Standing(AccountState.UNREACHABLE, until, told)
+        self._bad_ways[account.proxy] = AccountStatus(AccountState.UNREACHABLE, until, told)
 
     def hold_against(self, account: Account, error: ProviderError, model: str, *, sent_at: float) -> bool:
         """A failure of the account's own. True when it began a pause. `error` is rid of secrets already."""
-        seat, now = self._current(account), self._clock.now()
-        if seat is None:
+        record, now = self._current(account), self._clock.now()
+        if record is None:
             return False
         # Not the error itself: its traceback would keep a whole request alive.
-        seat.last_error = LastError(
+        record.last_error = LastError(
             ProviderError(error.kind, code=error.code, words=error.words, detail=error.detail), now
         )
-        pause = seat.health.fail(error, model, sent_at=sent_at, now=now)
+        pause = record.health.fail(error, model, sent_at=sent_at, now=now)
         if pause is not None:
-            self._report(account, seat, pause)
+            self._report(account, record, pause)
         return pause is not None
 
-    def _report(self, account: Account, seat: Seat, pause: Pause) -> None:
+    def _report(self, account: Account, record: AccountRecord, pause: Pause) -> None:
         metrics.PAUSES.labels(account.provider, pause.state).inc()
         fields = {
             "account": account.label,
@@ -324,36 +326,38 @@ class AccountPool:
         }
         GATEWAY.warning("an account rests", extra={"fields": fields})
 
-    def standing(self, account: Account, model: str = "", failure: ProviderError | None = None) -> Standing:
+    def status(self, account: Account, model: str = "", failure: ProviderError | None = None) -> AccountStatus:
         """How an account stands for a model. `failure` is what a try just now came to."""
-        standing = self._standing(self._seat(account), model, self._clock.now())
+        status = self._status(self._record(account), model, self._clock.now())
         bad_way = self._bad_ways.get(account.proxy or "")
-        if standing.state is AccountState.READY and bad_way is not None:
+        if status.state is AccountState.READY and bad_way is not None:
             return bad_way
-        return standing if standing.error or failure is None else standing._replace(error=failure)
+        return status if status.error or failure is None else status._replace(error=failure)
 
-    def _standing(self, seat: Seat, model: str, now: float) -> Standing:
-        if seat.paused or seat.weight <= 0:
-            return Standing(AccountState.PAUSED)
-        pause = seat.health.resting(now) or seat.health.closed(model, now)
+    def _status(self, record: AccountRecord, model: str, now: float) -> AccountStatus:
+        if record.paused or record.weight <= 0:
+            return AccountStatus(AccountState.PAUSED)
+        pause = record.health.resting(now) or record.health.closed(model, now)
         if pause is not None:
-            return Standing(pause.state, pause.until, pause.error(now))
-        seat.prune(now)
-        return Standing(AccountState.FULL, now + FULL_SECONDS) if seat.full else Standing(AccountState.READY)
+            return AccountStatus(pause.state, pause.until, pause.error(now))
+        record.prune(now)
+        return (
+            AccountStatus(AccountState.FULL, now + FULL_SECONDS) if record.full else AccountStatus(AccountState.READY)
+        )
 
     # --- what else is learned of accounts -----------------------------------------------------------------------
 
     def heard(self, account: Account, answers: Mapping[str, TaskState | ProviderError], sent_at: float) -> None:
         """What an upstream said of tasks of an account, by their ids, in answer to a query sent at `sent_at`."""
-        known = account.tag in self._seats or account.tag in self._guests
-        seat = self._current(account) if known else None
+        known = account.tag in self._records or account.tag in self._guests
+        record = self._current(account) if known else None
         for id, answer in answers.items():
             if isinstance(answer, TaskState) or answer.kind is ErrorKind.TASK_NOT_FOUND:
-                if seat is None:
+                if record is None:
                     continue
-                seat.health.log_in(sent_at)
-                if isinstance(answer, TaskState) and answer.phase.ended and seat.running.pop(id, None) is not None:
-                    seat.health.task_ended()
+                record.health.log_in(sent_at)
+                if isinstance(answer, TaskState) and answer.phase.ended and record.running.pop(id, None) is not None:
+                    record.health.task_ended()
             elif matters(answer):
                 self.hold_against(account, answer, "", sent_at=sent_at)
                 return
@@ -363,14 +367,14 @@ class AccountPool:
         most once in `every` seconds: to ask how they stand may show that there is room."""
         now, found = self._clock.now(), dict[Account, list[str]]()
         for account in accounts:
-            seat = self._seat(account)
+            record = self._record(account)
             if (
-                seat.running
-                and now - seat.looked_at >= every
-                and self._standing(seat, "", now).state is AccountState.FULL
+                record.running
+                and now - record.looked_at >= every
+                and self._status(record, "", now).state is AccountState.FULL
             ):
-                seat.looked_at = now
-                found[account] = list(seat.running)[:most]
+                record.looked_at = now
+                found[account] = list(record.running)[:most]
         return found
 
     def expired(self, account: Account) -> bool:
@@ -386,64 +390,64 @@ class AccountPool:
         pause, now = self._rests_for(account, ErrorKind.INVALID_CREDENTIAL), self._clock.now()
         if pause is None or now < pause.until:
             return False
-        self._seat(account).health.look_again(now)
+        self._record(account).health.look_again(now)
         return True
 
     def _rests_for(self, account: Account, kind: ErrorKind) -> Pause | None:
-        return self._seat(account).health.pause_of(kind, self._clock.now())
+        return self._record(account).health.pause_of(kind, self._clock.now())
 
     def logged_in(self, account: Account, *, sent_at: float) -> None:
         """The upstream knew the account's login in answer to a call sent at `sent_at`."""
-        seat = self._current(account)
-        if seat is not None:
-            seat.health.log_in(sent_at)
+        record = self._current(account)
+        if record is not None:
+            record.health.log_in(sent_at)
 
     def topped_up(self, account: Account) -> None:
         """Credits came in, or whoever looks after the account says so."""
-        seat = self._current(account)
-        if seat is not None:
-            seat.health.top_up()
+        record = self._current(account)
+        if record is not None:
+            record.health.top_up()
 
     def saw_credits(self, account: Account, credits: Credits) -> None:
         """Credits were read."""
-        seat = self._current(account)
-        if seat is not None:
-            seat.credits = SeenCredits(credits, self._clock.now())
-            seat.health.see_credits(credits.total, self._clock.now())
+        record = self._current(account)
+        if record is not None:
+            record.credits = SeenCredits(credits, self._clock.now())
+            record.health.see_credits(credits.total, self._clock.now())
 
     def pause(self, account: Account) -> None:
         """Take no submits for it until `resume`. Its tasks are answered all the same."""
-        self._seat(account).paused = True
+        self._record(account).paused = True
 
     def resume(self, account: Account) -> None:
         """Hold nothing against it any more."""
-        seat = self._seat(account)
-        seat.paused = False
-        seat.health.forget()
+        record = self._record(account)
+        record.paused = False
+        record.health.forget()
 
-    def seat(self, account: Account) -> Seat:
+    def record(self, account: Account) -> AccountRecord:
         """What is known of an account, to be shown."""
-        seat = self._seat(account)
-        seat.prune(self._clock.now())
-        return seat
+        record = self._record(account)
+        record.prune(self._clock.now())
+        return record
 
     def __len__(self) -> int:
         """How many accounts are remembered."""
-        return len(self._seats) + len(self._guests)
+        return len(self._records) + len(self._guests)
 
-    def _seat(self, account: Account) -> Seat:
-        seat = self._seats.get(account.tag) or self._guests.get(account.tag)
-        if seat is None:
-            seat = self._guests[account.tag] = self._new_seat(account)
-        return seat
+    def _record(self, account: Account) -> AccountRecord:
+        record = self._records.get(account.tag) or self._guests.get(account.tag)
+        if record is None:
+            record = self._guests[account.tag] = self._new_seat(account)
+        return record
 
-    def _current(self, account: Account) -> Seat | None:
+    def _current(self, account: Account) -> AccountRecord | None:
         """The seat of an account; None where its credential has been replaced, so that news of it are old news."""
-        seat = self._seat(account)
-        return seat if seat.credential == _digest(account) else None
+        record = self._record(account)
+        return record if record.credential == _digest(account) else None
 
-    def _new_seat(self, account: Account) -> Seat:
-        return Seat(_digest(account), Health(self._spread, self._quota_resets.get(account.provider)))
+    def _new_seat(self, account: Account) -> AccountRecord:
+        return AccountRecord(_digest(account), Health(self._spread, self._quota_resets.get(account.provider)))
 
 
 def matters(error: ProviderError) -> bool:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from gateway.accounts.health import AccountState
-from gateway.accounts.pool import Standing
+from gateway.accounts.pool import AccountStatus
 from gateway.core.errors import GatewayError, from_provider
 from gateway.core.messages import ERRORS, filled, spell_time
 from providers.contract.errors import ProviderError
@@ -38,33 +38,31 @@ _SOON = 5.0
 """Seconds until the next try where nobody named a time."""
 
 
-def shortage(standings: Sequence[Standing], *, managed: bool, now: float) -> GatewayError:
+def shortage(statuses: Sequence[AccountStatus], *, managed: bool, now: float) -> GatewayError:
     """The refusal of a submit that none of these accounts can take. There is at least one.
 
     Of a single account it is the account's own. Of several it is 429 with the time after which the first of them is
     back, or, where none will be, `insufficient_quota`; unless they all lack the same thing.
     """
-    only = standings[0] if len(standings) == 1 else None
+    only = statuses[0] if len(statuses) == 1 else None
     # A client's own key is not at fault where the login of the gateway's account is.
     if only is not None and only.error is not None and not (managed and only.state is AccountState.EXPIRED):
         return _of_one(only, only.error, managed, now)
-    states = Counter(standing.state for standing in standings)
+    states = Counter(status.state for status in statuses)
     if set(states) == {AccountState.UNREACHABLE}:
         return GatewayError("upstream_unavailable", ERRORS["proxies_lead_nowhere"])
     if set(states) == {AccountState.PAUSED}:
-        return GatewayError("insufficient_quota", filled(ERRORS["accounts_paused"], total=len(standings)))
+        return GatewayError("insufficient_quota", filled(ERRORS["accounts_paused"], total=len(statuses)))
     tally = _tally(states)
-    total = len(standings)
+    total = len(statuses)
     if set(states) == {AccountState.NOT_ENTITLED}:
         return GatewayError("account_restricted", filled(ERRORS["accounts_not_entitled"], total=total))
     if set(states) == {AccountState.EXPIRED} and not managed:
         return GatewayError("invalid_api_key", filled(ERRORS["accounts_used_up"], total=total, states=tally))
     waits = [
-        _SOON
-        if standing.until is None or standing.state is AccountState.UNREACHABLE
-        else max(1.0, standing.until - now)
-        for standing in standings
-        if standing.state in _RETURNING
+        _SOON if status.until is None or status.state is AccountState.UNREACHABLE else max(1.0, status.until - now)
+        for status in statuses
+        if status.state in _RETURNING
     ]
     if waits:
         words = filled(ERRORS["accounts_resting"], total=total, states=tally, eta=spell_time(min(waits)))
@@ -72,22 +70,22 @@ def shortage(standings: Sequence[Standing], *, managed: bool, now: float) -> Gat
     return GatewayError("insufficient_quota", filled(ERRORS["accounts_used_up"], total=total, states=tally))
 
 
-def _of_one(standing: Standing, error: ProviderError, managed: bool, now: float) -> GatewayError:
-    if standing.state is AccountState.UNREACHABLE:
+def _of_one(status: AccountStatus, error: ProviderError, managed: bool, now: float) -> GatewayError:
+    if status.state is AccountState.UNREACHABLE:
         return GatewayError("upstream_unavailable", ERRORS["proxies_lead_nowhere"], detail=error.detail)
     refusal = from_provider(error)
     if not refusal.shape.should_retry:
         refusal.retry_after = None
-    if standing.until is None or standing.until <= now:
+    if status.until is None or status.until <= now:
         return refusal
-    if standing.state is AccountState.NO_CREDITS:
+    if status.state is AccountState.NO_CREDITS:
         rest = ERRORS["account_resting" if managed else "account_without_credits"]
-    elif standing.state in _RETURNING:
+    elif status.state in _RETURNING:
         rest = ERRORS["account_resting"]
-        refusal.retry_after = standing.until - now if refusal.shape.should_retry else None
+        refusal.retry_after = status.until - now if refusal.shape.should_retry else None
     else:
         return refusal
-    refusal.words = filled(rest, reason=refusal.words, eta=spell_time(standing.until - now))
+    refusal.words = filled(rest, reason=refusal.words, eta=spell_time(status.until - now))
     refusal.values = {}
     return refusal
 

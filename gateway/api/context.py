@@ -81,7 +81,7 @@ def json_answer(content: Any, status: int = 200, headers: Mapping[str, str] | No
     return Response(orjson.dumps(content), status, headers, media_type="application/json")
 
 
-def insists(request: Request) -> bool:
+def forces_refresh(request: Request) -> bool:
     """True when the client wants a fresh answer, whatever is known."""
     return wants_fresh(request.headers.get("cache-control", ""))
 

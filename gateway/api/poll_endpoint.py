@@ -49,7 +49,7 @@ async def answer_poll(scope: Scope, headers: Mapping[bytes, bytes], id: str, ren
     generation = cache.generation
     who = services.callers.identify(authorization.decode("latin-1"))
     scope["gateway.caller"] = who.name
-    task = await services.tasks.status(who, id, ask=force_refresh)
+    task = await services.tasks.status(who, id, force_refresh=force_refresh)
     body = orjson.dumps(renderer(task, choose_language(languages.decode("latin-1"), services.settings.language)))
     response = PollResponse(_encode(poll_headers(task), body), body, who.name)
     freshness = services.settings.poll_freshness

@@ -6,7 +6,7 @@ from typing import cast
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.accounts.callers import Callers
-from gateway.accounts.checks import Care
+from gateway.accounts.checks import AccountChecks
 from gateway.accounts.pool import AccountPool
 from gateway.api.response_cache import ResponseCache
 from gateway.core.settings import Settings
@@ -26,7 +26,7 @@ class Services:
     tasks: Tasks
     http: HttpClient
     pool: AccountPool
-    care: Care
+    checks: AccountChecks
     poll_responses: ResponseCache = field(default_factory=ResponseCache)
 
 

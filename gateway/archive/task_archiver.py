@@ -18,9 +18,9 @@ from gateway.core.background_tasks import Background
 from gateway.core.clock import Clock
 from gateway.core.errors import describe, describe_query
 from gateway.core.logs import GATEWAY
-from gateway.polling.poller import Observation, Polling
+from gateway.polling.poller import Observation, Poller
 from gateway.task_ids.links import fresh_result
-from gateway.task_ids.locator import Place
+from gateway.task_ids.locator import TaskRef
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.tasks import Phase, Result, TaskState
 from providers.sizes import parse_size
@@ -37,14 +37,14 @@ PATIENCE_SECONDS = 5.0
 _REMEMBERED_PROMPTS = 10_000
 
 
-class Recalled(NamedTuple):
-    """`place` with what the archive knows besides the id."""
+class RestoredTask(NamedTuple):
+    """`ref` with what the archive knows besides the id."""
 
-    place: Place
+    ref: TaskRef
     state: TaskState
 
 
-class Kept(NamedTuple):
+class ArchiveResult(NamedTuple):
     """What came of archiving one task on request: `unfinished` and `no video` beside the outcomes of a copy. `path` is
     where the video lies in the archive."""
 
@@ -54,7 +54,7 @@ class Kept(NamedTuple):
     path: str = ""
 
 
-class Keeper:
+class TaskArchiver:
     """Stands between tasks and the archive. Nothing it does harms a poll: trouble with the archive is logged.
 
     `follow` is whether tasks are followed to their end, every `interval` seconds.
@@ -63,7 +63,7 @@ class Keeper:
     def __init__(
         self,
         archive: Archive,
-        polling: Polling,
+        poller: Poller,
         clock: Clock,
         background: Background,
         *,
@@ -71,7 +71,7 @@ class Keeper:
         interval: float = 5.0,
     ) -> None:
         self.archive = archive
-        self._polling = polling
+        self._poller = poller
         self._clock = clock
         self._background = background
         self._follow = follow
@@ -79,59 +79,59 @@ class Keeper:
         self._prompts: LRUCache[tuple[str, str], str] = LRUCache(_REMEMBERED_PROMPTS)
         self._followed = 0
 
-    def submitted(self, place: Place, prompt: str) -> None:
+    def submitted(self, ref: TaskRef, prompt: str) -> None:
         """A task was submitted here."""
         if prompt and self.archive.keeps_prompts:
-            self._prompts[place.provider.name, place.upstream_id] = prompt
+            self._prompts[ref.provider.name, ref.upstream_id] = prompt
         if self._follow and self._followed < MAX_FOLLOWED:
             self._followed += 1
-            self._background.start(self._follow_to_its_end(place))
+            self._background.start(self._follow_to_its_end(ref))
 
-    def seen(self, place: Place, state: TaskState) -> bool:
+    def seen(self, ref: TaskRef, state: TaskState) -> bool:
         """A task was seen. True where it is surely archived. It takes no time, however often it is called."""
-        provider, id = place.provider.name, place.upstream_id
+        provider, id = ref.provider.name, ref.upstream_id
         if state.phase is not Phase.COMPLETED or state.result is None:
             return False
-        if self.known(place):
+        if self.known(ref):
             return True
-        if self.archive.wants(provider, id, place.account.tag):
-            self.archive.seen(self.facts(place, state), place.account, state.result, self.renewal(place))
+        if self.archive.wants(provider, id, ref.account.tag):
+            self.archive.seen(self.facts(ref, state), ref.account, state.result, self.renewal(ref))
         return False
 
-    def known(self, place: Place) -> bool:
+    def known(self, ref: TaskRef) -> bool:
         """True for a task that is surely archived, from memory."""
-        return self.archive.known(place.provider.name, place.upstream_id, place.account.tag)
+        return self.archive.known(ref.provider.name, ref.upstream_id, ref.account.tag)
 
-    def facts(self, place: Place, state: TaskState) -> Facts:
+    def facts(self, ref: TaskRef, state: TaskState) -> Facts:
         """What is written down of a finished task."""
-        card = place.provider.card(state.model) if state.model else None
+        card = ref.provider.card(state.model) if state.model else None
         return Facts(
-            place.provider.name,
-            place.upstream_id,
-            model=place.model or (card.name if card else state.model),
-            created=place.created or state.created_at,
+            ref.provider.name,
+            ref.upstream_id,
+            model=ref.model or (card.name if card else state.model),
+            created=ref.created or state.created_at,
             ended=state.ended_at,
-            seconds=place.seconds,
-            size=f"{place.width}x{place.height}" if place.width and place.height else "",
-            prompt=self._prompts.get((place.provider.name, place.upstream_id)),
+            seconds=ref.seconds,
+            size=f"{ref.width}x{ref.height}" if ref.width and ref.height else "",
+            prompt=self._prompts.get((ref.provider.name, ref.upstream_id)),
         )
 
-    def renewal(self, place: Place) -> Renew:
+    def renewal(self, ref: TaskRef) -> Renew:
         """Gives the result with fresh links when it is called: see `fresh_result`."""
 
         async def renew() -> Result | None:
-            return await fresh_result(self._polling, place, self._clock.now())
+            return await fresh_result(self._poller, ref, self._clock.now())
 
         return renew
 
-    async def find(self, place: Place) -> Archived | None:
+    async def find(self, ref: TaskRef) -> Archived | None:
         """The archived task of a place; None where there is none.
 
         Raises StoreError where the archive cannot be asked.
         """
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
-                return await self.archive.find(place.provider.name, place.upstream_id, place.account)
+                return await self.archive.find(ref.provider.name, ref.upstream_id, ref.account)
         except (StoreError, TimeoutError) as error:
             self._out_of_reach(error)
             raise StoreError(_cause(error)) from error
@@ -141,33 +141,33 @@ class Keeper:
         if self.archive.out_of_reach():
             GATEWAY.warning("the archive is out of reach", extra={"fields": {"cause": _cause(error)}})
 
-    async def recall(self, place: Place) -> "Recalled | None":
+    async def recall(self, ref: TaskRef) -> "RestoredTask | None":
         """A task of which its upstream does not tell, as the archive tells of it; None where it is not there.
 
         Raises StoreError where the archive cannot be asked.
         """
-        archived = await self.find(place)
+        archived = await self.find(ref)
         if archived is None:
             return None
         record = archived.record
         width, height = parse_size(record.size) or (0, 0)
         told = replace(
-            place,
-            model=place.model or record.model or "",
-            created=place.created or int(record.created or 0) or None,
-            seconds=place.seconds or record.seconds,
-            width=place.width or width,
-            height=place.height or height,
+            ref,
+            model=ref.model or record.model or "",
+            created=ref.created or int(record.created or 0) or None,
+            seconds=ref.seconds or record.seconds,
+            width=ref.width or width,
+            height=ref.height or height,
         )
-        return Recalled(told, await self._state(place, archived))
+        return RestoredTask(told, await self._state(ref, archived))
 
-    async def _state(self, place: Place, archived: Archived) -> TaskState:
+    async def _state(self, ref: TaskRef, archived: Archived) -> TaskState:
         """How an archived task stands: finished, with links into the archive.
 
         Where the store signs none they are paths of this gateway, without its host: nobody knows by which it is
         reached.
         """
-        record, here = archived.record, f"/v1/videos/{place.public_id}/content"
+        record, here = archived.record, f"/v1/videos/{ref.public_id}/content"
         video, cover = await self._link(archived, "video"), await self._link(archived, "thumbnail")
         result = Result(
             video or here,
@@ -178,7 +178,7 @@ class Keeper:
             duration=record.duration,
         )
         return TaskState(
-            place.upstream_id,
+            ref.upstream_id,
             Phase.COMPLETED,
             created_at=record.created,
             ended_at=record.ended,
@@ -186,32 +186,32 @@ class Keeper:
             result=result,
         )
 
-    async def keep(self, place: Place) -> Kept:
+    async def keep(self, ref: TaskRef) -> ArchiveResult:
         """Archive a task now, unless it is there."""
-        opened = await self.open(place, "video", head=True)
+        opened = await self.open(ref, "video", head=True)
         if opened is not None:
-            return Kept(Outcome.ALREADY_THERE, path=opened.file.path)
-        observed = await self._observe(place, ask=True)
+            return ArchiveResult(Outcome.ALREADY_THERE, path=opened.file.path)
+        observed = await self._observe(ref, force_refresh=True)
         if isinstance(observed, ProviderError):
             gone = observed.kind is ErrorKind.TASK_NOT_FOUND
-            return Kept(Outcome.EXPIRED) if gone else Kept(Outcome.FAILED, describe(observed, "en"))
+            return ArchiveResult(Outcome.EXPIRED) if gone else ArchiveResult(Outcome.FAILED, describe(observed, "en"))
         state = observed.state
         if state.phase is Phase.FAILED:
-            return Kept("no video", describe(state.error, "en") if state.error else "")
+            return ArchiveResult("no video", describe(state.error, "en") if state.error else "")
         if state.result is None:
             if observed.trouble is not None:
-                return Kept(Outcome.FAILED, describe_query(observed.trouble, "en"))
-            return Kept("unfinished")
-        report = await self.archive.copy(self.facts(place, state), place.account, state.result, self.renewal(place))
+                return ArchiveResult(Outcome.FAILED, describe_query(observed.trouble, "en"))
+            return ArchiveResult("unfinished")
+        report = await self.archive.copy(self.facts(ref, state), ref.account, state.result, self.renewal(ref))
         path = report.archived.video.path if report.archived else ""
-        return Kept(report.outcome, report.cause, report.bytes, path)
+        return ArchiveResult(report.outcome, report.cause, report.bytes, path)
 
     async def open(
-        self, place: Place, variant: Variant, *, range: str = "", if_range: str = "", head: bool = False
+        self, ref: TaskRef, variant: Variant, *, range: str = "", if_range: str = "", head: bool = False
     ) -> Opened | None:
         """A file of the archive; None where it is not there, or cannot be read. Raises UnsatisfiableRangeError."""
         try:
-            archived = await self.find(place)
+            archived = await self.find(ref)
             if archived is None:
                 return None
             async with asyncio.timeout(PATIENCE_SECONDS):
@@ -226,27 +226,27 @@ class Keeper:
         except StoreError:
             return None
 
-    async def _observe(self, place: Place, *, ask: bool) -> Observation | ProviderError:
-        card = place.provider.card(place.model) if place.model else None
-        observed = await self._polling.observe(
-            place.provider,
-            place.account,
-            {place.upstream_id: card},
-            submitted_at={place.upstream_id: place.created or place.provider.submitted_at(place.upstream_id)},
-            ask=ask,
+    async def _observe(self, ref: TaskRef, *, force_refresh: bool) -> Observation | ProviderError:
+        card = ref.provider.card(ref.model) if ref.model else None
+        observed = await self._poller.observe(
+            ref.provider,
+            ref.account,
+            {ref.upstream_id: card},
+            submitted_at={ref.upstream_id: ref.created or ref.provider.submitted_at(ref.upstream_id)},
+            force_refresh=force_refresh,
         )
-        return observed[place.upstream_id]
+        return observed[ref.upstream_id]
 
-    async def _follow_to_its_end(self, place: Place) -> None:
+    async def _follow_to_its_end(self, ref: TaskRef) -> None:
         deadline = self._clock.now() + FOLLOWED_SECONDS
         try:
             while self._clock.now() < deadline:
                 await self._clock.sleep(self._interval)
-                observed = await self._observe(place, ask=False)
+                observed = await self._observe(ref, force_refresh=False)
                 if not isinstance(observed, Observation):
                     return
                 if observed.state.phase.ended:
-                    self.seen(place, observed.state)
+                    self.seen(ref, observed.state)
                     return
         finally:
             self._followed -= 1

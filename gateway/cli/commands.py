@@ -187,7 +187,7 @@ def submit(
     """Start a video and print its task id. This is charged."""
     from gateway.cli.client import videos
 
-    wish = videos.Wish(
+    wish = videos.CreateOptions(
         prompt,
         model,
         duration,

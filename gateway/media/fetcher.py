@@ -27,7 +27,7 @@ from yarl import URL
 from gateway.core.errors import GatewayError
 from gateway.core.logs import GATEWAY
 from gateway.core.messages import ERRORS, spell_bytes
-from gateway.media.url_policy import Guard, Refused
+from gateway.media.url_policy import Refused, UrlPolicy
 
 MAX_REDIRECTS = 3
 """How often a file may lie elsewhere before that is taken for a circle."""
@@ -53,23 +53,23 @@ _HEADERS = {"Accept-Encoding": "identity", "User-Agent": "video-gateway"}
 
 
 class Fetcher:
-    """Fetches files for clients from where `guard` allows.
+    """Fetches files for clients from where `url_policy` allows.
 
     `max_seconds` bounds a whole fetch with its redirects, `connect_seconds` each look-up and connection together.
-    `tls` replaces the system's certificates, `resolver` its look-ups; who hands one in closes it. `guard` and
+    `tls` replaces the system's certificates, `resolver` its look-ups; who hands one in closes it. `url_policy` and
     `max_seconds` can be set anew at any time: what is being fetched is judged by the new one from its next hop on.
     """
 
     def __init__(
         self,
-        guard: Guard,
+        url_policy: UrlPolicy,
         *,
         max_seconds: float = 30.0,
         connect_seconds: float = 10.0,
         resolver: AbstractResolver | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        self.guard = guard
+        self.url_policy = url_policy
         self.max_seconds = max_seconds
         self._timeout = aiohttp.ClientTimeout(total=None, connect=connect_seconds)
         self._own_resolver = None if resolver else _Resolver()
@@ -123,7 +123,7 @@ class Fetcher:
 
     async def _fetch_into(self, file: IO[bytes], url: str, max_bytes: int, param: str) -> None:
         for _ in range(MAX_REDIRECTS + 1):
-            target = self.guard.check_url(url)
+            target = self.url_policy.check_url(url)
             async with self._get(target) as answer:
                 location = answer.headers.get("Location")
                 if answer.status in _REDIRECTS and location:
@@ -186,7 +186,7 @@ class Fetcher:
         """A socket for the one address it is then connected to. Raises PermissionError: of an OSError aiohttp knows
         that the next candidate is to be tried."""
         family, type_, proto, _, address = candidate
-        if not self.guard.allows(str(address[0]), scheme):
+        if not self.url_policy.allows(str(address[0]), scheme):
             raise PermissionError("not an address that may be reached")
         return socket.socket(family, type_, proto)
 

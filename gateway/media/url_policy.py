@@ -1,8 +1,8 @@
-"""Which addresses a client may have the gateway fetch. Decisions only: `gateway.fetching` acts on them.
+"""Which addresses a client may have the gateway fetch. Decisions only: `gateway.media.fetcher` acts on them.
 
-They are made twice. `Guard.check_url` judges what is written, before anything is looked up; `Guard.allows` judges the
-address that is about to be connected to, whatever name led there. The second is what keeps the inside inside; the
-first refuses early, and all that different programs read differently.
+They are made twice. `UrlPolicy.check_url` judges what is written, before anything is looked up; `UrlPolicy.allows`
+judges the address that is about to be connected to, whatever name led there. The second protects the internal
+network; the first refuses early, and refuses whatever different programs parse differently.
 """
 
 import re
@@ -66,7 +66,7 @@ METADATA: frozenset[Address] = frozenset(
         "fd20:ce::254",  # Google's
     )
 )
-"""They hand credentials to whoever asks: never reached, whatever `Guard.networks` says."""
+"""They hand credentials to whoever asks: never reached, whatever `UrlPolicy.networks` says."""
 
 METADATA_HOSTS = frozenset(
     {
@@ -112,7 +112,7 @@ class Refused(Exception):  # noqa: N818
 
 
 @dataclass(frozen=True, slots=True)
-class Guard:
+class UrlPolicy:
     """What may be fetched: https from public addresses, and what an operator makes of that.
 
     networks          may be reached although they are not public, and by plain http too

@@ -14,24 +14,24 @@ from gateway.core import metrics
 from gateway.core.background_tasks import Background
 from gateway.core.clock import Clock, Timer
 from gateway.core.logs import GATEWAY, where
-from gateway.polling.rate_limiter import Budget
+from gateway.polling.rate_limiter import AdaptiveRateLimiter
 from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.provider import Provider
 from providers.contract.tasks import TaskState
 
-GATHER_SECONDS = 0.003
+BATCH_WINDOW_SECONDS = 0.003
 """How long a batch is open to further ids."""
 DEADLINE_SECONDS = 10.0
 """After this long those who wait for an answer of the upstream go on without it."""
 BATCHES_AT_ONCE = 2
 SINGLES_AT_ONCE = 32
 """Queries of one account under way, for upstreams that take many ids in one and for those that take one."""
-MOST_WANTED = 20_000
+MAX_PENDING = 20_000
 """Ids of one account that wait for their turn."""
 
 Answer = TaskState | ProviderError
-Hear = Callable[[Account, Mapping[str, Answer], float], None]
+OnResults = Callable[[Account, Mapping[str, Answer], float], None]
 Urgency = Callable[[str], float]
 """How urgent it is to ask for an id: its age, and more for a task that is nearly finished."""
 
@@ -42,7 +42,7 @@ _REFUSED = frozenset({ErrorKind.INVALID_REQUEST, ErrorKind.UPSTREAM_ERROR})
 
 
 @dataclass(slots=True)
-class Wanted:
+class PendingQuery:
     """One id that is to be asked for, with everybody who waits for it, none of them for longer than the deadline."""
 
     id: str
@@ -60,105 +60,105 @@ class Wanted:
                 future.set_result(answer)
 
 
-class Desk:
-    """The queries of one account. `hear` is told every answer, before those who wait for it."""
+class QueryBatcher:
+    """The queries of one account. `on_results` is told every answer, before those who wait for it."""
 
     def __init__(
         self,
         provider: Provider,
         account: Account,
-        budget: Budget,
+        limiter: AdaptiveRateLimiter,
         clock: Clock,
         background: Background,
-        hear: Hear,
+        on_results: OnResults,
         urgency: Urgency,
     ) -> None:
         self.provider = provider
         self.account = account
-        self.budget = budget
+        self.limiter = limiter
         self._clock = clock
         self._background = background
-        self._hear = hear
+        self._on_results = on_results
         self._urgency = urgency
         self._batch = provider.query_batch
-        self._at_once = BATCHES_AT_ONCE if self._batch > 1 else SINGLES_AT_ONCE
-        self._wanted: dict[str, Wanted] = {}
-        self._under_way: dict[str, Wanted] = {}
+        self._max_calls = BATCHES_AT_ONCE if self._batch > 1 else SINGLES_AT_ONCE
+        self._pending: dict[str, PendingQuery] = {}
+        self._under_way: dict[str, PendingQuery] = {}
         self._calls = 0
         self._waking: Timer | None = None
         self._wakes_at = 0.0
 
     @property
     def idle(self) -> bool:
-        return not self._wanted and not self._calls
+        return not self._pending and not self._calls
 
     @property
     def round_seconds(self) -> float:
         """How long it takes to ask for everything that waits."""
-        return self.budget.seconds_for(math.ceil(len(self._wanted) / self._batch)) if self._wanted else 0.0
+        return self.limiter.seconds_for(math.ceil(len(self._pending) / self._batch)) if self._pending else 0.0
 
-    def want(self, id: str, *, newly: bool, patiently: bool) -> "asyncio.Future[Answer] | None":
+    def enqueue(self, id: str, *, force_refresh: bool, wait: bool) -> "asyncio.Future[Answer] | None":
         """The next answer for an id. Only those who are patient are given a future, at most for the deadline, where
         its turn is not the next one: the pace of the account holds it up, or others are more urgent.
 
-        `newly` wants one that is asked for from now on, not one that is under way.
+        `force_refresh` wants one that is asked for from now on, not one that is under way.
         """
-        wanted = None if newly else self._under_way.get(id)
-        if wanted is not None:
+        pending = None if force_refresh else self._under_way.get(id)
+        if pending is not None:
             metrics.QUERIES_JOINED.inc()
-            return self._wait_for(wanted)
-        wanted = self._wanted.get(id)
-        if wanted is None:
-            wanted = self._wanted[id] = Wanted(id)
-            if len(self._wanted) > MOST_WANTED:
+            return self._wait_for(pending)
+        pending = self._pending.get(id)
+        if pending is None:
+            pending = self._pending[id] = PendingQuery(id)
+            if len(self._pending) > MAX_PENDING:
                 self._forget()
         else:
             metrics.QUERIES_JOINED.inc()
-        if self._calls >= self._at_once or self.budget.wait(self._clock.now()) > 0.0:
+        if self._calls >= self._max_calls or self.limiter.wait(self._clock.now()) > 0.0:
             self._plan()
             is_next = False
-        elif len(self._wanted) < self._batch:
-            self._wake(GATHER_SECONDS)
+        elif len(self._pending) < self._batch:
+            self._wake(BATCH_WINDOW_SECONDS)
             is_next = True
         else:
             self._send()
-            is_next = self._under_way.get(id) is wanted
-        return self._wait_for(wanted) if is_next or patiently else None
+            is_next = self._under_way.get(id) is pending
+        return self._wait_for(pending) if is_next or wait else None
 
-    def _wait_for(self, wanted: Wanted) -> "asyncio.Future[Answer]":
+    def _wait_for(self, pending: PendingQuery) -> "asyncio.Future[Answer]":
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        wanted.waiting.append(future)
-        if wanted.deadline is None:
-            wanted.deadline = self._clock.later(DEADLINE_SECONDS, lambda: self._give_up(wanted))
+        pending.waiting.append(future)
+        if pending.deadline is None:
+            pending.deadline = self._clock.later(DEADLINE_SECONDS, lambda: self._give_up(pending))
         return future
 
-    def _give_up(self, wanted: Wanted) -> None:
+    def _give_up(self, pending: PendingQuery) -> None:
         """Nobody waits any longer, nor joins a call that hangs. The call itself goes on."""
-        if self._under_way.get(wanted.id) is wanted:
-            del self._under_way[wanted.id]
-        wanted.answer(OVERDUE)
+        if self._under_way.get(pending.id) is pending:
+            del self._under_way[pending.id]
+        pending.answer(OVERDUE)
 
     # --- sending ------------------------------------------------------------------------------------------------
 
     def _send(self) -> None:
         """Send as many batches as the pace allows, then plan the next."""
-        while self._wanted and self._calls < self._at_once:
+        while self._pending and self._calls < self._max_calls:
             now = self._clock.now()
-            if self.budget.wait(now) > 0.0:
+            if self.limiter.wait(now) > 0.0:
                 break
-            self.budget.spend(now)
+            self.limiter.acquire(now)
             batch = self._most_urgent()
-            for wanted in batch:
-                del self._wanted[wanted.id]
-                self._under_way[wanted.id] = wanted
+            for pending in batch:
+                del self._pending[pending.id]
+                self._under_way[pending.id] = pending
             self._calls += 1
             self._background.start(self._ask(batch))
         self._plan()
 
     def _plan(self) -> None:
         """Wake up when the pace allows the next call; a call that ends plans anew as well."""
-        if self._wanted and self._calls < self._at_once:
-            self._wake(self.budget.wait(self._clock.now()))
+        if self._pending and self._calls < self._max_calls:
+            self._wake(self.limiter.wait(self._clock.now()))
 
     def _wake(self, seconds: float) -> None:
         """Wake up then, or before where that is planned already."""
@@ -174,33 +174,33 @@ class Desk:
         self._waking = None
         self._send()
 
-    def _most_urgent(self) -> list[Wanted]:
-        if len(self._wanted) <= self._batch:
-            return list(self._wanted.values())
-        ranked = sorted(self._wanted, key=self._urgency, reverse=True)
-        return [self._wanted[id] for id in ranked[: self._batch]]
+    def _most_urgent(self) -> list[PendingQuery]:
+        if len(self._pending) <= self._batch:
+            return list(self._pending.values())
+        ranked = sorted(self._pending, key=self._urgency, reverse=True)
+        return [self._pending[id] for id in ranked[: self._batch]]
 
     def _forget(self) -> None:
-        oldest = self._wanted.pop(next(iter(self._wanted)))
+        oldest = self._pending.pop(next(iter(self._pending)))
         oldest.answer(ProviderError(ErrorKind.RATE_LIMITED, detail="too many tasks wait to be asked for"))
 
     # --- asking -------------------------------------------------------------------------------------------------
 
-    async def _ask(self, batch: Sequence[Wanted]) -> None:
+    async def _ask(self, batch: Sequence[PendingQuery]) -> None:
         answers: Mapping[str, Answer] = {}
         try:
-            answers = await self._query([wanted.id for wanted in batch])
+            answers = await self._query([pending.id for pending in batch])
         except Exception as error:
             GATEWAY.error("a query broke", extra={"fields": {"provider": self.provider.name, "cause": where(error)}})
             broken = ProviderError(ErrorKind.UPSTREAM_ERROR, detail=type(error).__name__)
-            answers = dict.fromkeys((wanted.id for wanted in batch), broken)
+            answers = dict.fromkeys((pending.id for pending in batch), broken)
         finally:
             # Whatever ended the call: nobody is left waiting.
             self._calls -= 1
-            for wanted in batch:
-                if self._under_way.get(wanted.id) is wanted:
-                    del self._under_way[wanted.id]
-                wanted.answer(answers.get(wanted.id) or (NOT_TOLD if answers else OVERDUE))
+            for pending in batch:
+                if self._under_way.get(pending.id) is pending:
+                    del self._under_way[pending.id]
+                pending.answer(answers.get(pending.id) or (NOT_TOLD if answers else OVERDUE))
         self._send()
 
     async def _query(self, ids: Sequence[str]) -> Mapping[str, Answer]:
@@ -224,8 +224,8 @@ class Desk:
 
     async def _query_paced(self, ids: Sequence[str]) -> Mapping[str, Answer]:
         now = self._clock.now()
-        wait = self.budget.wait(now)
-        self.budget.spend(now)
+        wait = self.limiter.wait(now)
+        self.limiter.acquire(now)
         if wait > 0.0:
             await self._clock.sleep(wait)
         return await self._query_once(ids)
@@ -247,8 +247,8 @@ class Desk:
             (a for a in answers.values() if isinstance(a, ProviderError) and a.kind is ErrorKind.RATE_LIMITED), None
         )
         if limited is not None:
-            self.budget.refused(self._clock.now(), sent_at, limited.retry_after)
-        self._hear(self.account, answers, sent_at)
+            self.limiter.refused(self._clock.now(), sent_at, limited.retry_after)
+        self._on_results(self.account, answers, sent_at)
         return answers
 
 

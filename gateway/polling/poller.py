@@ -17,8 +17,8 @@ from gateway.core import metrics
 from gateway.core.background_tasks import Background
 from gateway.core.clock import Clock
 from gateway.core.errors import clean
-from gateway.polling.batcher import Answer, Desk, Hear
-from gateway.polling.rate_limiter import Budget
+from gateway.polling.batcher import Answer, OnResults, QueryBatcher
+from gateway.polling.rate_limiter import AdaptiveRateLimiter
 from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.localized_text import LocalizedText
@@ -68,7 +68,7 @@ class Observation:
 
 
 @dataclass(slots=True)
-class Known:
+class CachedTask:
     """One task in memory. `floor` is the highest progress that anybody was told; `asked_at` is
     when the query was sent that told the state."""
 
@@ -91,7 +91,7 @@ class Known:
         return Observation(self.state, progress, self.seen_at, self.submitted_at, trouble)
 
 
-class Polling:
+class Poller:
     """Answers polls of any number of tasks of any number of accounts.
 
     `per_second` says how many queries a second an account of a provider may be asked, 0 or nothing for any number.
@@ -102,7 +102,7 @@ class Polling:
         clock: Clock,
         freshness: float,
         background: Background,
-        heard: Hear = lambda account, answers, sent_at: None,
+        heard: OnResults = lambda account, answers, sent_at: None,
         per_second: Mapping[str, float] | None = None,
     ) -> None:
         """`heard` is told what upstreams say, whatever it is."""
@@ -111,11 +111,11 @@ class Polling:
         self._background = background
         self._heard = heard
         self._per_second = dict(per_second or {})
-        self._known: TTLCache[tuple[str, str], Known] = TTLCache(
+        self._known: TTLCache[tuple[str, str], CachedTask] = TTLCache(
             REMEMBERED_BYTES, REMEMBERED_SECONDS, timer=clock.now, getsizeof=_size_of
         )
-        self._desks: LRUCache[tuple[str, Account], Desk] = LRUCache(REMEMBERED_DESKS)
-        self._budgets: LRUCache[tuple[str, str], Budget] = LRUCache(REMEMBERED_DESKS)
+        self._batchers: LRUCache[tuple[str, Account], QueryBatcher] = LRUCache(REMEMBERED_DESKS)
+        self._budgets: LRUCache[tuple[str, str], AdaptiveRateLimiter] = LRUCache(REMEMBERED_DESKS)
 
     @property
     def per_second(self) -> Mapping[str, float]:
@@ -125,12 +125,12 @@ class Polling:
     @per_second.setter
     def per_second(self, limits: Mapping[str, float]) -> None:
         self._per_second = dict(limits)
-        for (name, _), budget in list(self._budgets.items()):
-            budget.change_limit(limits.get(name, 0.0), self._clock.now())
+        for (name, _), limiter in list(self._budgets.items()):
+            limiter.change_limit(limits.get(name, 0.0), self._clock.now())
 
     def submitted(self, account: Account, id: str, at: float) -> None:
         """Remember that a task is new. It is not fresh: the first poll asks the upstream."""
-        self._known[account.key, id] = Known(TaskState(id, Phase.QUEUED, created_at=at), _NEVER, at)
+        self._known[account.key, id] = CachedTask(TaskState(id, Phase.QUEUED, created_at=at), _NEVER, at)
 
     def expire(self, account: Account, id: str) -> None:
         """A task has just been changed: whoever asks next waits for the upstream's word, and is not told the old one
@@ -139,7 +139,7 @@ class Polling:
         if known is not None:
             known.seen_at = _NEVER
 
-    def fresh(self, account: Account, id: str, now: float) -> Known | None:
+    def fresh(self, account: Account, id: str, now: float) -> CachedTask | None:
         """What is known of a task, where nobody has to be asked for it."""
         known = self._known.get((account.key, id))
         if known is None:
@@ -164,25 +164,25 @@ class Polling:
         cards: Mapping[str, ModelCard | None],
         *,
         submitted_at: Mapping[str, float | None],
-        ask: bool = False,
+        force_refresh: bool = False,
         patient: bool = False,
     ) -> dict[str, Observation | ProviderError]:
         """The state of each id of `cards`, in as few queries as possible for those that are not fresh.
 
         `cards` gives the model of an id where it is known, for the estimate. `submitted_at` gives the time of its
-        submit. `ask` asks for all of them, however fresh; `patient` waits for the turn of each, where else what is
-        known has to do until then. An id maps to TASK_NOT_FOUND when the upstream does not
-        know it, and to INVALID_CREDENTIAL when it refuses the account.
+        submit. `force_refresh` queries all of them, however fresh; `patient` waits for the turn of each, where otherwise
+        the cached state has to do until then. An id maps to TASK_NOT_FOUND when the upstream does not know it, and to
+        INVALID_CREDENTIAL when it refuses the account.
         """
         found: dict[str, Observation | ProviderError] = {}
         asked: dict[str, asyncio.Future[Answer]] = {}
         now = self._clock.now()
         for id, card in cards.items():
-            known = None if ask else self.fresh(account, id, now)
+            known = None if force_refresh else self.fresh(account, id, now)
             if known is None:
                 last = self._known.get((account.key, id))
-                patiently = patient or last is None or not last.told
-                answer = self._desk(provider, account).want(id, newly=ask, patiently=patiently)
+                wait = patient or last is None or not last.told
+                answer = self._batcher(provider, account).enqueue(id, force_refresh=force_refresh, wait=wait)
                 if answer is not None:
                     asked[id] = answer
                     continue
@@ -199,34 +199,34 @@ class Polling:
         """Let whoever hears of upstreams' answers hear how these tasks of an account stand."""
         await self.observe(provider, account, dict.fromkeys(ids), submitted_at={})
 
-    def spend(self, provider: Provider, account: Account, calls: int = 1) -> None:
+    def acquire(self, provider: Provider, account: Account, calls: int = 1) -> None:
         """Calls to the upstream that share the budget of the queries."""
-        self._desk(provider, account).budget.spend(self._clock.now(), calls)
+        self._batcher(provider, account).limiter.acquire(self._clock.now(), calls)
 
     def round_seconds(self, provider: Provider, account: Account) -> float:
         """How long it takes until every task of an account that waits has been asked for."""
-        desk = self._desks.get((provider.name, account))
-        return desk.round_seconds if desk is not None else 0.0
+        batcher = self._batchers.get((provider.name, account))
+        return batcher.round_seconds if batcher is not None else 0.0
 
     def age(self, observation: Observation) -> float:
         """Seconds since the upstream said it; 0 for a task that it was not asked for yet."""
         return max(0.0, self._clock.now() - observation.seen_at) if observation.seen_at > 0 else 0.0
 
-    def _desk(self, provider: Provider, account: Account) -> Desk:
+    def _batcher(self, provider: Provider, account: Account) -> QueryBatcher:
         """The desk of an account as it is now. Its budget is shared by all that go by the same credential."""
-        desk = self._desks.get((provider.name, account))
+        batcher = self._batchers.get((provider.name, account))
         # Another provider of the name, after the configuration was read again.
-        if desk is None or desk.provider is not provider:
-            budget = self._budgets.get((provider.name, account.key))
-            if budget is None:
-                budget = Budget(self._per_second.get(provider.name, 0.0), self._clock.now())
-                self._budgets[provider.name, account.key] = budget
+        if batcher is None or batcher.provider is not provider:
+            limiter = self._budgets.get((provider.name, account.key))
+            if limiter is None:
+                limiter = AdaptiveRateLimiter(self._per_second.get(provider.name, 0.0), self._clock.now())
+                self._budgets[provider.name, account.key] = limiter
             urgency = partial(self._urgency, account.key)
-            desk = Desk(provider, account, budget, self._clock, self._background, self.hear, urgency)
-            self._desks[provider.name, account] = desk
-        return desk
+            batcher = QueryBatcher(provider, account, limiter, self._clock, self._background, self.on_results, urgency)
+            self._batchers[provider.name, account] = batcher
+        return batcher
 
-    def hear(self, account: Account, answers: Mapping[str, Answer], sent_at: float) -> None:
+    def on_results(self, account: Account, answers: Mapping[str, Answer], sent_at: float) -> None:
         """Remember what an upstream said, whether anybody still waits for it or not."""
         now = self._clock.now()
         for id, answer in answers.items():
@@ -236,10 +236,10 @@ class Polling:
             if isinstance(answer, TaskState):
                 last = self._known.get((account.key, id))
                 if last is None:
-                    self._known[account.key, id] = Known(answer, now, asked_at=sent_at)
+                    self._known[account.key, id] = CachedTask(answer, now, asked_at=sent_at)
                 elif last.asked_at <= sent_at:
                     # An answer that took its time does not take the place of a younger one.
-                    self._known[account.key, id] = Known(answer, now, last.submitted_at, last.floor, sent_at)
+                    self._known[account.key, id] = CachedTask(answer, now, last.submitted_at, last.floor, sent_at)
         self._heard(account, answers, sent_at)
 
     def _urgency(self, key: str, id: str) -> float:
@@ -258,14 +258,14 @@ class Polling:
         if known is not None and submitted_at is None:
             submitted_at = known.submitted_at
         if isinstance(answer, TaskState):
-            known = known if known is not None and known.told else Known(answer, now, submitted_at)
+            known = known if known is not None and known.told else CachedTask(answer, now, submitted_at)
             return known.observe(card, now)
         if answer.kind in _TRANSIENT:
-            known = known or Known(TaskState(id, Phase.PROCESSING, note=UNKNOWN), _NEVER)
+            known = known or CachedTask(TaskState(id, Phase.PROCESSING, note=UNKNOWN), _NEVER)
             return known.observe(card, now, answer)
         if answer.kind is ErrorKind.TASK_NOT_FOUND and submitted_at is not None and _is_new(submitted_at, now):
             unseen = TaskState(id, Phase.QUEUED, created_at=submitted_at, note=UNSEEN)
-            known = known or Known(unseen, _NEVER, submitted_at)
+            known = known or CachedTask(unseen, _NEVER, submitted_at)
             return known.observe(card, now)
         return answer
 
@@ -275,6 +275,6 @@ def _is_new(submitted_at: float, now: float) -> bool:
     return -_SKEW_SECONDS <= now - submitted_at < GRACE_SECONDS
 
 
-def _size_of(known: Known) -> int:
+def _size_of(known: CachedTask) -> int:
     result = known.state.result
     return _BYTES_OF_STATE + (len(result.url) + len(result.cover_url or "") if result else 0)

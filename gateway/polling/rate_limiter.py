@@ -18,7 +18,7 @@ _NEARLY = 1e-4
 """Sums of fractions never quite make a whole, and unix time has no finer parts than a quarter of a microsecond."""
 
 
-class Budget:
+class AdaptiveRateLimiter:
     """Calls at `per_second` (0: any number), less after a refusal. Times are arguments, in seconds."""
 
     def __init__(self, per_second: float, now: float) -> None:
@@ -53,7 +53,7 @@ class Budget:
             return held
         return max(held, (1.0 - self._calls) / self._rate)
 
-    def spend(self, now: float, calls: int = 1) -> None:
+    def acquire(self, now: float, calls: int = 1) -> None:
         """Calls go. Those that could not wait are made up for by the next ones."""
         if self._full > 0:
             self._advance(now)

@@ -4,8 +4,8 @@ Both the archive, which copies by links, and the tasks above it, whose content i
 needs where a task is and its upstream's answer, so it lies here: the highest room that both can import.
 """
 
-from gateway.polling.poller import Polling
-from gateway.task_ids.locator import Place
+from gateway.polling.poller import Poller
+from gateway.task_ids.locator import TaskRef
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.tasks import Result
 
@@ -13,20 +13,20 @@ EXPIRED_STATUSES = frozenset({401, 403, 404, 410})
 """How hosts answer a link that has expired: with a refusal, or as if it had never been there."""
 
 
-async def fresh_result(polling: Polling, place: Place, now: float) -> Result | None:
+async def fresh_result(poller: Poller, ref: TaskRef, now: float) -> Result | None:
     """The result of a task with links that the upstream gives after `now`, in unix seconds. None where it no longer
     knows the task, or has no result of it.
 
     It forces a query and waits for its turn: what is known from before has the old links. Raises ProviderError where
     the upstream does not tell.
     """
-    id = place.upstream_id
-    found = await polling.observe(
-        place.provider,
-        place.account,
-        {id: place.provider.card(place.model) if place.model else None},
-        submitted_at={id: place.created or place.provider.submitted_at(id)},
-        ask=True,
+    id = ref.upstream_id
+    found = await poller.observe(
+        ref.provider,
+        ref.account,
+        {id: ref.provider.card(ref.model) if ref.model else None},
+        submitted_at={id: ref.created or ref.provider.submitted_at(id)},
+        force_refresh=True,
         patient=True,
     )
     observed = found[id]

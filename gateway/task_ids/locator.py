@@ -13,7 +13,7 @@ from cachetools import LRUCache
 from gateway.accounts.callers import Caller
 from gateway.core.errors import as_passing, from_provider
 from gateway.task_ids import signed
-from gateway.task_ids.owner_lookup import Owners, Unknown
+from gateway.task_ids.owner_lookup import OwnerLookup, UnknownOwner
 from gateway.task_ids.signed import TaskId
 from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind, ProviderError
@@ -28,7 +28,7 @@ _REMEMBERED = 20_000
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class TaskRef:
     """The account that owns a task and the upstream's id there, with what the public id says of the task besides.
 
     `seconds`, `width` and `height` are 0 and `model` is "" where the id does not say.
@@ -46,14 +46,14 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class PlaceMemory:
+class TaskRefCache:
     """What lives as long as the process: `passing` is a MAC key of its own, `submitted` what was submitted here."""
 
     passing: bytes = field(default_factory=lambda: token_bytes(32), repr=False)
     submitted: LRUCache[tuple[str, str], TaskId] = field(default_factory=lambda: LRUCache(_REMEMBERED))
 
 
-class Unplaced(NamedTuple):
+class AmbiguousId(NamedTuple):
     """A native id that may be any of several accounts': one that might own it could not be asked, or, without an error,
     it is too new for all of them."""
 
@@ -61,7 +61,7 @@ class Unplaced(NamedTuple):
     error: ProviderError | None = None
 
 
-class Places:
+class TaskLocator:
     """Makes public ids and finds the places they lead to.
 
     `secrets` are the MAC keys of the configuration; the first one seals. Where there are none, a key of the memory
@@ -69,22 +69,26 @@ class Places:
     """
 
     def __init__(
-        self, registry: Registry, owners: Owners, secrets: Sequence[bytes] = (), memory: "PlaceMemory | None" = None
+        self,
+        registry: Registry,
+        owners: OwnerLookup,
+        secrets: Sequence[bytes] = (),
+        memory: "TaskRefCache | None" = None,
     ) -> None:
-        memory = memory or PlaceMemory()
+        memory = memory or TaskRefCache()
         self._registry = registry
         self._owners = owners
         self._secrets = tuple(secrets)
         self._passing = memory.passing
         self._submitted = memory.submitted
-        self._opened: LRUCache[tuple[str, str], Place] = LRUCache(_REMEMBERED)
+        self._opened: LRUCache[tuple[str, str], TaskRef] = LRUCache(_REMEMBERED)
 
-    def needs_seal(self, caller: Caller, account: Account, upstream_id: str) -> bool:
+    def needs_signed_id(self, caller: Caller, account: Account, upstream_id: str) -> bool:
         """False where the upstream's own id and the caller's one credential are enough to find the task again."""
         own = self._registry.owner(upstream_id) is self._registry[account.provider]
         return caller.managed or not own or len(caller.accounts_of(account.provider)) != 1
 
-    def sealed_id(self, caller: Caller, account: Account, upstream_id: str, request: VideoRequest, created: int) -> str:
+    def signed_id(self, caller: Caller, account: Account, upstream_id: str, request: VideoRequest, created: int) -> str:
         """The sealed id of a task. `request` is the settled one, or what is known of it.
 
         Raises ValueError for an id of the upstream's that is too long to seal.
@@ -103,27 +107,27 @@ class Places:
         )
         # A list made here gives the same id as the submit did. A repeat found again knows less than that submit.
         self._submitted.setdefault((account.key, upstream_id), id)
-        return self.seal(caller, account, id)
+        return self.sign(caller, account, id)
 
     def remembered(self, account: Account, upstream_id: str, caller: Caller) -> TaskId | None:
         """What this process submitted for a caller; None for what it did not, or has forgotten."""
         id = self._submitted.get((account.key, upstream_id))
         return id if id is not None and id.owner_tag == caller.owner else None
 
-    def seal(self, caller: Caller, account: Account, id: TaskId) -> str:
-        return signed.seal(id, self._keys(caller, account)[0])
+    def sign(self, caller: Caller, account: Account, id: TaskId) -> str:
+        return signed.sign(id, self._keys(caller, account)[0])
 
-    def known(self, caller: Caller, id: str) -> Place | None:
+    def known(self, caller: Caller, id: str) -> TaskRef | None:
         """Where an id leads that was opened for this caller a while ago."""
         return self._opened.get((caller.identity, id))
 
-    async def find(self, caller: Caller, ids: Sequence[str]) -> dict[str, Place | Unplaced | None]:
+    async def find(self, caller: Caller, ids: Sequence[str]) -> dict[str, TaskRef | AmbiguousId | None]:
         """Where public ids lead for this caller; None for one that is forged, another's, or nobody's.
 
         A sealed id says it, and of a native one a single credential. Of several credentials the upstreams have to
         tell which is the one.
         """
-        found: dict[str, Place | Unplaced | None] = {}
+        found: dict[str, TaskRef | AmbiguousId | None] = {}
         ambiguous: dict[str, list[str]] = {}
         for id in ids:
             if id.startswith(signed.PREFIX):
@@ -141,36 +145,36 @@ class Places:
             for id, owner in (await self._owners.find(caller, provider, unclear)).items():
                 if isinstance(owner, Account):
                     found[id] = self._native(provider, owner, id)
-                elif owner is not Unknown.NOBODYS:
-                    found[id] = Unplaced(provider, owner if isinstance(owner, ProviderError) else None)
-        self._opened.update({(caller.identity, id): place for id, place in found.items() if isinstance(place, Place)})
+                elif owner is not UnknownOwner.NOBODYS:
+                    found[id] = AmbiguousId(provider, owner if isinstance(owner, ProviderError) else None)
+        self._opened.update({(caller.identity, id): ref for id, ref in found.items() if isinstance(ref, TaskRef)})
         return found
 
-    async def find_one(self, caller: Caller, id: str) -> Place | None:
+    async def find_one(self, caller: Caller, id: str) -> TaskRef | None:
         """The same for one id. Raises GatewayError where it cannot be told just now."""
-        place = (await self.find(caller, [id]))[id]
-        if isinstance(place, Unplaced):
-            error = place.error or ProviderError(ErrorKind.UPSTREAM_ERROR)
-            raise from_provider(as_passing(error)) from place.error
-        return place
+        ref = (await self.find(caller, [id]))[id]
+        if isinstance(ref, AmbiguousId):
+            error = ref.error or ProviderError(ErrorKind.UPSTREAM_ERROR)
+            raise from_provider(as_passing(error)) from ref.error
+        return ref
 
-    def submitted_here(self, place: Place) -> bool:
-        return (place.account.key, place.upstream_id) in self._submitted
+    def submitted_here(self, ref: TaskRef) -> bool:
+        return (ref.account.key, ref.upstream_id) in self._submitted
 
-    def possible(self, caller: Caller, id: str) -> list[Place]:
+    def possible(self, caller: Caller, id: str) -> list[TaskRef]:
         """Everywhere a native id may lead for this caller, nobody asked; nothing for a sealed one, which says it."""
         provider = None if caller.managed or id.startswith(signed.PREFIX) else self._registry.owner(id)
         accounts = caller.accounts_of(provider.name) if provider else ()
         return [self._native(provider, account, id) for account in accounts] if provider else []
 
-    def _native(self, provider: Provider, account: Account, id: str) -> Place:
+    def _native(self, provider: Provider, account: Account, id: str) -> TaskRef:
         """The place of a task whose id says nothing, with what is known where it was submitted here."""
         known = self._submitted.get((account.key, id))
         if known is None:
-            return Place(id, provider, account, id)
-        return Place(id, provider, account, id, known.model, known.created, known.seconds, known.width, known.height)
+            return TaskRef(id, provider, account, id)
+        return TaskRef(id, provider, account, id, known.model, known.created, known.seconds, known.width, known.height)
 
-    def _find_sealed(self, caller: Caller, id: str) -> Place | None:
+    def _find_sealed(self, caller: Caller, id: str) -> TaskRef | None:
         claimed = signed.peek(id)
         account = caller.account(claimed.account_tag) if claimed else None
         if account is None:
@@ -182,7 +186,7 @@ class Places:
             or not hmac.compare_digest(opened.owner_tag, caller.owner)
         ):
             return None
-        return Place(
+        return TaskRef(
             id,
             self._registry[account.provider],
             account,

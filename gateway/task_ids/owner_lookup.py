@@ -13,7 +13,7 @@ from cachetools import TTLCache
 from gateway.accounts.callers import Caller
 from gateway.core.background_tasks import Background
 from gateway.core.clock import Clock
-from gateway.polling.poller import GRACE_SECONDS, Polling
+from gateway.polling.poller import GRACE_SECONDS, Poller
 from providers.contract.accounts import Account
 from providers.contract.errors import Blame, ErrorKind, ProviderError
 from providers.contract.provider import Provider
@@ -27,7 +27,7 @@ NOBODY_SECONDS = 60.0
 _ASKED_AT_ONCE = 5
 
 
-class Unknown(Enum):
+class UnknownOwner(Enum):
     """Why a task has no owner."""
 
     NOBODYS = "nobody's"
@@ -35,18 +35,18 @@ class Unknown(Enum):
     """No account shows it yet."""
 
 
-Owner = Account | ProviderError | Unknown
+Owner = Account | ProviderError | UnknownOwner
 """Whose a task is; the error of an account that could not be asked, where no other one knows the task."""
 
 _Key = tuple[str, str, str]
 
 
-class Owners:
+class OwnerLookup:
     """Finds owners. It holds tags and ids, no credentials."""
 
-    def __init__(self, clock: Clock, polling: Polling, background: Background) -> None:
+    def __init__(self, clock: Clock, poller: Poller, background: Background) -> None:
         self._clock = clock
-        self._polling = polling
+        self._poller = poller
         self._background = background
         self._owners: TTLCache[tuple[str, str], str] = TTLCache(REMEMBERED_OWNERS, OWNER_SECONDS, timer=clock.now)
         self._nobodys: TTLCache[_Key, None] = TTLCache(REMEMBERED_OWNERS, NOBODY_SECONDS, timer=clock.now)
@@ -64,7 +64,7 @@ class Owners:
             if owner is not None:
                 found[id] = owner
             elif key in self._nobodys:
-                found[id] = Unknown.NOBODYS
+                found[id] = UnknownOwner.NOBODYS
             else:
                 if key not in self._searches:
                     self._searches[key] = asyncio.get_running_loop().create_future()
@@ -85,7 +85,7 @@ class Owners:
                 owner = owners.get(id, ProviderError(ErrorKind.UPSTREAM_ERROR))
                 if isinstance(owner, Account):
                     self._owners[provider.name, id] = owner.tag
-                elif owner is Unknown.NOBODYS:
+                elif owner is UnknownOwner.NOBODYS:
                     self._nobodys[provider.name, caller.identity, id] = None
                 self._searches.pop((provider.name, caller.identity, id)).set_result(owner)
 
@@ -105,7 +105,7 @@ class Owners:
     async def _ask(
         self, provider: Provider, account: Account, ids: Sequence[str]
     ) -> Mapping[str, TaskState | ProviderError]:
-        self._polling.spend(provider, account, math.ceil(len(ids) / provider.query_batch))
+        self._poller.acquire(provider, account, math.ceil(len(ids) / provider.query_batch))
         sent_at = self._clock.now()
         answers: Mapping[str, TaskState | ProviderError]
         try:
@@ -113,7 +113,7 @@ class Owners:
         except ProviderError as error:
             answers = dict.fromkeys(ids, error)
         # So that the owner need not be asked again.
-        self._polling.hear(account, answers, sent_at)
+        self._poller.on_results(account, answers, sent_at)
         return answers
 
     def _conclude(self, provider: Provider, id: str, told: Mapping[Account, TaskState | ProviderError | None]) -> Owner:
@@ -130,7 +130,7 @@ class Owners:
             return refused[0]
         submitted_at = provider.submitted_at(id)
         new = submitted_at is not None and 0 <= self._clock.now() - submitted_at < GRACE_SECONDS
-        return Unknown.TOO_NEW if new else Unknown.NOBODYS
+        return UnknownOwner.TOO_NEW if new else UnknownOwner.NOBODYS
 
 
 def _passes(error: ProviderError) -> bool:

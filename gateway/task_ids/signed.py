@@ -57,7 +57,7 @@ def derived_key(secret: str) -> bytes:
     ).digest()
 
 
-def seal(id: TaskId, key: bytes) -> str:
+def sign(id: TaskId, key: bytes) -> str:
     """The public text of an id, at most 160 characters.
 
     A model's name that does not fit is left out, since a task must never be lost for the sake of it. Raises

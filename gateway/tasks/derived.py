@@ -95,7 +95,7 @@ class ArchivedVideo:
 def _video_of(tasks: EarlierTasks, caller: Caller, task: Task, role: MediaRole) -> Media:
     """A finished video as an input: by the upstream's link while it gives one, else out of the archive."""
     url = finished(task).url
-    if url.startswith(("https://", "http://")) and not task.recalled:
+    if url.startswith(("https://", "http://")) and not task.restored:
         return Media(MediaKind.VIDEO, url, "video", role, from_upstream=True, proxy=task.proxy)
     return Media(MediaKind.VIDEO, "", "video", role, source=ArchivedVideo(tasks, caller, task.id))
 

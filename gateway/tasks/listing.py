@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from gateway.accounts.callers import Caller
 from gateway.core.errors import as_passing, clean, from_provider
-from gateway.task_ids.locator import Place, Places
+from gateway.task_ids.locator import TaskLocator, TaskRef
 from gateway.task_ids.signed import TaskId
 from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind, ProviderError
@@ -30,7 +30,7 @@ _REFUSED = frozenset({ErrorKind.INVALID_CREDENTIAL, ErrorKind.RESTRICTED, ErrorK
 class Listed:
     """One task of a list, with the place that its new public id leads to."""
 
-    place: Place
+    ref: TaskRef
     task: ListedTask
 
     @property
@@ -44,20 +44,20 @@ class Listing:
     def __init__(
         self,
         registry: Registry,
-        places: Places,
+        locator: TaskLocator,
         *,
         sole_owner: bool,
-        spend: Callable[[Provider, Account], None] = lambda provider, account: None,
+        acquire: Callable[[Provider, Account], None] = lambda provider, account: None,
     ) -> None:
         """`sole_owner` says that the gateway has at most one key, so that all its accounts' tasks are that key's.
-        `spend` is told of every call, since lists count against the accounts' budgets."""
-        self._spend = spend
+        `acquire` is told of every call, since lists count against the accounts' budgets."""
+        self._acquire = acquire
         self._registry = registry
-        self._places = places
+        self._locator = locator
         self._sole_owner = sole_owner
 
     async def page(
-        self, caller: Caller, *, limit: int, after: Place | None = None, ascending: bool = False
+        self, caller: Caller, *, limit: int, after: TaskRef | None = None, ascending: bool = False
     ) -> tuple[list[Listed], bool]:
         """At most `limit` tasks, and whether there are more. `after` is the last task of the page before.
 
@@ -97,15 +97,15 @@ class Listing:
                 continue
             if len(answer) >= wanted:
                 frontiers.append(min(task.state.created_at or 0.0 for task in answer))
-            seen = (self._place(caller, account, task) for task in answer if self._may_see(caller, account, task))
-            listed += [Listed(place, task) for place, task in seen if place is not None]
+            seen = (self._ref(caller, account, task) for task in answer if self._may_see(caller, account, task))
+            listed += [Listed(ref, task) for ref, task in seen if ref is not None]
         return listed, max(frontiers, default=None)
 
     async def _ask(self, account: Account, before: float | None, wanted: int) -> Sequence[ListedTask] | ProviderError:
         provider = self._registry[account.provider]
         if not isinstance(provider, CanList):
             return ()
-        self._spend(provider, account)
+        self._acquire(provider, account)
         try:
             return await provider.list(account, before=before, limit=wanted)
         except ProviderError as error:
@@ -120,9 +120,9 @@ class Listing:
         by the mark in its submit key; an upstream that keeps no such key cannot be listed for them."""
         if not caller.managed or self._sole_owner:
             return True
-        return self._places.made(caller, account, task.submit_key)
+        return self._locator.made(caller, account, task.submit_key)
 
-    def _place(self, caller: Caller, account: Account, task: ListedTask) -> tuple[Place | None, ListedTask]:
+    def _ref(self, caller: Caller, account: Account, task: ListedTask) -> tuple[TaskRef | None, ListedTask]:
         """The task with its place, None for an odd one that no id can name."""
         provider = self._registry[account.provider]
         state = task.state
@@ -130,19 +130,19 @@ class Listing:
         model = card.name if card else state.model or ""
         created = int(state.created_at or 0)
         told = TaskId(account.provider, state.id, account.tag, caller.owner, model, created)
-        id = self._places.remembered(account, state.id, caller) or told
+        id = self._locator.remembered(account, state.id, caller) or told
         try:
-            public_id = self._places.seal(caller, account, id)
+            public_id = self._locator.sign(caller, account, id)
         except ValueError:
             return None, task
-        place = Place(public_id, provider, account, state.id, id.model, id.created, id.seconds, id.width, id.height)
-        return place, task
+        ref = TaskRef(public_id, provider, account, state.id, id.model, id.created, id.seconds, id.width, id.height)
+        return ref, task
 
 
-def _following(tasks: list[Listed], after: Place, ascending: bool) -> list[Listed]:
+def _following(tasks: list[Listed], after: TaskRef, ascending: bool) -> list[Listed]:
     """The tasks behind `after`: behind it in the list where it is there, else beyond its time."""
     for index, listed in enumerate(tasks):
-        if (listed.place.account.tag, listed.place.upstream_id) == (after.account.tag, after.upstream_id):
+        if (listed.ref.account.tag, listed.ref.upstream_id) == (after.account.tag, after.upstream_id):
             return tasks[index + 1 :]
     last = (after.created or 0, after.upstream_id)
     return [listed for listed in tasks if (listed.order > last if ascending else listed.order < last)]

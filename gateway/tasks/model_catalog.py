@@ -19,7 +19,7 @@ from providers.contract.provider import Provider
 from providers.contract.requests import VideoRequest
 from providers.contract.spec import DefaultModels
 from providers.registry import Registry
-from providers.validation import approach, settle
+from providers.validation import settle, snap_to_nearest
 
 FORMER_NAMES = ("sora-2", "sora-2-pro")
 """Models of a service that has closed; clients written for it still name them. They mean the default model."""
@@ -199,7 +199,7 @@ class Offer:
         refusal: ProviderError | None = None
         for account, own in self.cards_of(card).items():
             if id(own) not in by_card:
-                wanted = next(iter(found.values()), None) or (approach(own, request) if nearest else request)
+                wanted = next(iter(found.values()), None) or (snap_to_nearest(own, request) if nearest else request)
                 try:
                     by_card[id(own)] = settle(own, wanted)
                 except ProviderError as error:

@@ -12,22 +12,22 @@ from gateway.archive.archive import Opened
 from gateway.archive.copier import Outcome
 from gateway.archive.records import Variant
 from gateway.archive.store import StoreError
-from gateway.archive.task_archiver import Keeper, Kept
+from gateway.archive.task_archiver import ArchiveResult, TaskArchiver
 from gateway.core import metrics
 from gateway.core.clock import Clock
 from gateway.core.errors import GatewayError, as_passing, clean, from_provider, invalid
 from gateway.core.messages import ERRORS
 from gateway.media.intake import MediaIntake
-from gateway.polling.poller import Observation, Polling
+from gateway.polling.poller import Observation, Poller
 from gateway.task_ids.links import fresh_result
-from gateway.task_ids.locator import Place, Places, Unplaced
+from gateway.task_ids.locator import AmbiguousId, TaskLocator, TaskRef
 from gateway.tasks.derived import derived_request
 from gateway.tasks.idempotency import IdempotencyStore, SubmitRecord
 from gateway.tasks.listing import Listed, Listing
 from gateway.tasks.model_catalog import Catalog
 from gateway.tasks.order import CONNECTED, ClientPresence, SubmitOrder
 from gateway.tasks.submitter import SubmitKeys, Submitter
-from gateway.tasks.view import Submitted, Task, Untold, view_of
+from gateway.tasks.view import Submitted, Task, UnavailableTask, view_of
 from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind, FieldProblem, FieldReason, ProviderError
 from providers.contract.models import ModelCard
@@ -51,27 +51,27 @@ class Tasks:
         self,
         registry: Registry,
         catalog: Catalog,
-        places: Places,
+        locator: TaskLocator,
         listing: Listing,
-        polling: Polling,
+        poller: Poller,
         idempotency: IdempotencyStore,
         submitter: Submitter,
         intake: MediaIntake,
         clock: Clock,
         *,
-        keeper: Keeper | None = None,
+        archiver: TaskArchiver | None = None,
         poll_interval: float = 5.0,
     ) -> None:
         self._registry = registry
         self.catalog = catalog
-        self._places = places
+        self._locator = locator
         self._listing = listing
-        self._polling = polling
+        self._poller = poller
         self._clock = clock
         self._idempotency = idempotency
         self._submitter = submitter
         self._intake = intake
-        self._keeper = keeper
+        self._archiver = archiver
         self._poll_interval = poll_interval
 
     # --- submit -------------------------------------------------------------------------------------------------
@@ -94,7 +94,7 @@ class Tasks:
             request = await derived_request(self, caller, request)
         began = self._clock.now()
         named = not self.catalog.means_default(request.model)
-        keys = SubmitKeys(self._places, caller, record.seed)
+        keys = SubmitKeys(self._locator, caller, record.seed)
         for last in (False, True):
             offer = await self.catalog.offer(caller)
             waited = self._clock.now() - began >= _LONG_SECONDS
@@ -143,10 +143,10 @@ class Tasks:
     ) -> Submitted:
         """A submission of now, known to whoever is asked for it from here on."""
         created = int(self._clock.now())
-        self._polling.submitted(account, submission.id, created)
-        if self._keeper is not None:
-            place = _new_place(self._registry[account.provider], account, submission.id, settled, created)
-            self._keeper.submitted(place, prompt)
+        self._poller.submitted(account, submission.id, created)
+        if self._archiver is not None:
+            ref = _new_place(self._registry[account.provider], account, submission.id, settled, created)
+            self._archiver.submitted(ref, prompt)
         return self._submitted(caller, account, submission.id, settled, created)
 
     def _found_again(
@@ -165,12 +165,12 @@ class Tasks:
         self, caller: Caller, account: Account, upstream_id: str, settled: VideoRequest, created: int
     ) -> Submitted:
         try:
-            sealed = self._places.sealed_id(caller, account, upstream_id, settled, created)
+            sealed = self._locator.signed_id(caller, account, upstream_id, settled, created)
         except ValueError:
             # The task is there, and there is no way to name it: what can be said is that it may be charged.
             raise GatewayError("submission_unconfirmed", upstream_code=upstream_id[:64]) from None
         return Submitted(
-            sealed if self._places.needs_seal(caller, account, upstream_id) else upstream_id,
+            sealed if self._locator.needs_signed_id(caller, account, upstream_id) else upstream_id,
             sealed,
             upstream_id,
             account.provider,
@@ -183,32 +183,34 @@ class Tasks:
 
     # --- status -------------------------------------------------------------------------------------------------
 
-    async def status(self, caller: Caller, id: str, *, ask: bool = False) -> Task:
-        """The task as it stands. `ask` forces a query. Raises GatewayError: 404, or 401 for a refused credential."""
-        place = None if ask else self._places.known(caller, id)
-        if place is not None:
-            card = place.provider.card(place.model) if place.model else None
-            fresh = self._polling.fresh_observation(place.account, place.upstream_id, card)
+    async def status(self, caller: Caller, id: str, *, force_refresh: bool = False) -> Task:
+        """The task now. `force_refresh` forces a query. Raises GatewayError: 404, or 401 for a refused credential."""
+        ref = None if force_refresh else self._locator.known(caller, id)
+        if ref is not None:
+            card = ref.provider.card(ref.model) if ref.model else None
+            fresh = self._poller.fresh_observation(ref.account, ref.upstream_id, card)
             if fresh is not None:
-                return self._task(place, fresh)
-        found = (await self._find_and_observe(caller, [id], ask))[id]
+                return self._task(ref, fresh)
+        found = (await self._find_and_observe(caller, [id], force_refresh))[id]
         if found is None:
             raise GatewayError("task_not_found")
-        if isinstance(found, Untold):
+        if isinstance(found, UnavailableTask):
             raise from_provider(found.error) from found.error
         return found
 
-    async def statuses(self, caller: Caller, ids: Sequence[str], *, ask: bool = False) -> dict[str, Task | None]:
+    async def statuses(
+        self, caller: Caller, ids: Sequence[str], *, force_refresh: bool = False
+    ) -> dict[str, Task | None]:
         """Many tasks at once, with one query for each account; None for an id that leads nowhere.
 
         Raises GatewayError (401) when the credential of every one of them is refused. Refused for some only, those
         are told as they stand, with the reason.
         """
-        found = await self._find_and_observe(caller, ids, ask)
-        untold = [answer for answer in found.values() if isinstance(answer, Untold)]
-        if untold and not any(isinstance(answer, Task) for answer in found.values()):
-            raise from_provider(untold[0].error)
-        return {id: answer.task if isinstance(answer, Untold) else answer for id, answer in found.items()}
+        found = await self._find_and_observe(caller, ids, force_refresh)
+        unavailable = [answer for answer in found.values() if isinstance(answer, UnavailableTask)]
+        if unavailable and not any(isinstance(answer, Task) for answer in found.values()):
+            raise from_provider(unavailable[0].error)
+        return {id: answer.task if isinstance(answer, UnavailableTask) else answer for id, answer in found.items()}
 
     async def wait(
         self, caller: Caller, submitted: Submitted, seconds: float, client: ClientPresence = CONNECTED
@@ -233,65 +235,65 @@ class Tasks:
 
         Raises GatewayError: 409 where it cannot be cancelled.
         """
-        place = await self._places.find_one(caller, id)
-        if place is None:
+        ref = await self._locator.find_one(caller, id)
+        if ref is None:
             raise GatewayError("task_not_found")
-        if not isinstance(place.provider, CanCancel):
+        if not isinstance(ref.provider, CanCancel):
             raise GatewayError("not_cancellable")
-        self._polling.spend(place.provider, place.account)
+        self._poller.acquire(ref.provider, ref.account)
         try:
             try:
-                await place.provider.cancel(place.upstream_id, place.account)
+                await ref.provider.cancel(ref.upstream_id, ref.account)
             finally:
-                self._polling.expire(place.account, place.upstream_id)
+                self._poller.expire(ref.account, ref.upstream_id)
         except ProviderError as error:
-            clean(error, place.account)
+            clean(error, ref.account)
             if error.kind is ErrorKind.NOT_CANCELLABLE:
-                task = (await self._observe([place], True))[id]
+                task = (await self._observe([ref], True))[id]
                 if isinstance(task, Task) and task.state.error and task.state.error.kind is ErrorKind.CANCELLED:
                     return task
             if error.kind is ErrorKind.ANSWER_LOST:
                 raise GatewayError("upstream_unavailable", ERRORS["cancel_unanswered"]) from error
             raise from_provider(error) from error
-        return await self.status(caller, id, ask=True)
+        return await self.status(caller, id, force_refresh=True)
 
     async def _find_and_observe(
-        self, caller: Caller, ids: Sequence[str], ask: bool
-    ) -> dict[str, "Task | Untold | None"]:
+        self, caller: Caller, ids: Sequence[str], force_refresh: bool
+    ) -> dict[str, "Task | UnavailableTask | None"]:
         """The tasks of ids, with one query for each account; None for an id that leads nowhere."""
-        places = await self._places.find(caller, ids)
-        by_account: defaultdict[str, list[Place]] = defaultdict(list)
-        found: dict[str, Task | Untold | None] = dict.fromkeys(places)
-        for id, place in places.items():
-            if isinstance(place, Place):
-                by_account[place.account.tag].append(place)
-            elif isinstance(place, Unplaced):
-                found[id] = self._unplaced(id, place)
-        for answer in await asyncio.gather(*(self._observe(group, ask) for group in by_account.values())):
+        locator = await self._locator.find(caller, ids)
+        by_account: defaultdict[str, list[TaskRef]] = defaultdict(list)
+        found: dict[str, Task | UnavailableTask | None] = dict.fromkeys(locator)
+        for id, ref in locator.items():
+            if isinstance(ref, TaskRef):
+                by_account[ref.account.tag].append(ref)
+            elif isinstance(ref, AmbiguousId):
+                found[id] = self._unplaced(id, ref)
+        for answer in await asyncio.gather(*(self._observe(group, force_refresh) for group in by_account.values())):
             found |= answer
-        nowhere = [id for id, place in places.items() if not isinstance(place, Place) and not _is_refused(found[id])]
-        recalled = await asyncio.gather(*(self._recall(self._places.possible(caller, id)) for id in nowhere))
-        for id, told in zip(nowhere, recalled, strict=True):
+        nowhere = [id for id, ref in locator.items() if not isinstance(ref, TaskRef) and not _is_refused(found[id])]
+        restored = await asyncio.gather(*(self._recall(self._locator.possible(caller, id)) for id in nowhere))
+        for id, told in zip(nowhere, restored, strict=True):
             if isinstance(told, Task) or found[id] is None:
                 found[id] = told
         return found
 
-    async def _recall(self, places: Sequence[Place]) -> "Task | Untold | None":
+    async def _recall(self, locator: Sequence[TaskRef]) -> "Task | UnavailableTask | None":
         """A task of which no upstream tells, from the archive: at the first of the places where it can be.
 
         Where the archive cannot be asked, nobody can say that it is gone.
         """
-        if self._keeper is None:
+        if self._archiver is None:
             return None
-        for place in places:
+        for ref in locator:
             try:
-                told = await self._keeper.recall(place)
+                told = await self._archiver.recall(ref)
             except StoreError:
                 error = ProviderError(ErrorKind.UNREACHABLE, words=ERRORS["archive_out_of_reach"])
-                return Untold(place.public_id, place.provider.name, error, place)
+                return UnavailableTask(ref.public_id, ref.provider.name, error, ref)
             if told is not None:
                 seen = Observation(told.state, 100, self._clock.now())
-                return replace(self._task(told.place, seen), archived=True, recalled=True)
+                return replace(self._task(told.ref, seen), archived=True, restored=True)
         return None
 
     async def fresh_result(self, caller: Caller, id: str) -> Result | None:
@@ -299,11 +301,11 @@ class Tasks:
 
         Raises GatewayError: 502 where it cannot be asked just now, 401 where it refuses the credential.
         """
-        place = await self._places.find_one(caller, id)
-        if place is None:
+        ref = await self._locator.find_one(caller, id)
+        if ref is None:
             return None
         try:
-            return await fresh_result(self._polling, place, self._clock.now())
+            return await fresh_result(self._poller, ref, self._clock.now())
         except ProviderError as error:
             raise from_provider(as_passing(error)) from error
 
@@ -314,92 +316,94 @@ class Tasks:
 
         Raises UnsatisfiableRangeError.
         """
-        if self._keeper is None:
+        if self._archiver is None:
             return None
-        for place in self._places_of(caller, id):
-            opened = await self._keeper.open(place, variant, range=range, if_range=if_range, head=head)
+        for ref in self._places_of(caller, id):
+            opened = await self._archiver.open(ref, variant, range=range, if_range=if_range, head=head)
             if opened is not None:
                 return opened
         return None
 
-    async def archive(self, caller: Caller, id: str) -> Kept:
+    async def archive(self, caller: Caller, id: str) -> ArchiveResult:
         """Archive a task now, unless it is there. Raises GatewayError for an id that leads nowhere."""
-        if self._keeper is None:
+        if self._archiver is None:
             raise GatewayError("task_not_found")
-        place = await self._places.find_one(caller, id)
-        if place is not None:
-            return await self._keeper.keep(place)
+        ref = await self._locator.find_one(caller, id)
+        if ref is not None:
+            return await self._archiver.keep(ref)
         # None of several accounts knows it any more.
-        possible = self._places.possible(caller, id)
+        possible = self._locator.possible(caller, id)
         if not possible:
             raise GatewayError("task_not_found")
         for one in possible:
-            opened = await self._keeper.open(one, "video", head=True)
+            opened = await self._archiver.open(one, "video", head=True)
             if opened is not None:
-                return Kept(Outcome.ALREADY_THERE, path=opened.file.path)
-        return Kept(Outcome.EXPIRED)
+                return ArchiveResult(Outcome.ALREADY_THERE, path=opened.file.path)
+        return ArchiveResult(Outcome.EXPIRED)
 
-    def _places_of(self, caller: Caller, id: str) -> Sequence[Place]:
+    def _places_of(self, caller: Caller, id: str) -> Sequence[TaskRef]:
         """Where an id leads that was looked for a moment ago, or everywhere that it may lead."""
-        known = self._places.known(caller, id)
-        return [known] if known is not None else self._places.possible(caller, id)
+        known = self._locator.known(caller, id)
+        return [known] if known is not None else self._locator.possible(caller, id)
 
     @staticmethod
-    def _unplaced(id: str, place: Unplaced) -> "Task | Untold":
-        name, error = place.provider.name, place.error
+    def _unplaced(id: str, ref: AmbiguousId) -> "Task | UnavailableTask":
+        name, error = ref.provider.name, ref.error
         if error is None:
-            return Task(id, name, TaskState(id, Phase.QUEUED, created_at=place.provider.submitted_at(id)))
-        untold = Untold(id, name, error)
-        return untold if error.kind is ErrorKind.INVALID_CREDENTIAL else untold.task
+            return Task(id, name, TaskState(id, Phase.QUEUED, created_at=ref.provider.submitted_at(id)))
+        unavailable = UnavailableTask(id, name, error)
+        return unavailable if error.kind is ErrorKind.INVALID_CREDENTIAL else unavailable.task
 
-    async def _observe(self, places: Sequence[Place], ask: bool) -> dict[str, "Task | Untold | None"]:
+    async def _observe(
+        self, locator: Sequence[TaskRef], force_refresh: bool
+    ) -> dict[str, "Task | UnavailableTask | None"]:
         """The tasks of places that all belong to one account, by public id; None for one that the upstream does not
         know."""
-        provider, account = places[0].provider, places[0].account
-        observed = await self._polling.observe(
+        provider, account = locator[0].provider, locator[0].account
+        observed = await self._poller.observe(
             provider,
             account,
-            {place.upstream_id: provider.card(place.model) if place.model else None for place in places},
-            submitted_at={
-                place.upstream_id: place.created or provider.submitted_at(place.upstream_id) for place in places
-            },
-            ask=ask,
+            {ref.upstream_id: provider.card(ref.model) if ref.model else None for ref in locator},
+            submitted_at={ref.upstream_id: ref.created or provider.submitted_at(ref.upstream_id) for ref in locator},
+            force_refresh=force_refresh,
         )
-        found: dict[str, Task | Untold | None] = {}
-        for place in places:
-            seen = observed[place.upstream_id]
+        found: dict[str, Task | UnavailableTask | None] = {}
+        for ref in locator:
+            seen = observed[ref.upstream_id]
             if isinstance(seen, Observation):
-                found[place.public_id] = self._task(place, seen)
+                found[ref.public_id] = self._task(ref, seen)
             elif seen.kind is ErrorKind.TASK_NOT_FOUND:
-                found[place.public_id] = None
+                found[ref.public_id] = None
             else:
-                found[place.public_id] = Untold(place.public_id, provider.name, seen, place)
-        untold = [place for place in places if self._may_be_archived(place, observed[place.upstream_id])]
-        for place, told in zip(untold, await asyncio.gather(*(self._recall([place]) for place in untold)), strict=True):
-            if isinstance(told, Task) or (told is not None and found[place.public_id] is None):
-                found[place.public_id] = told
+                found[ref.public_id] = UnavailableTask(ref.public_id, provider.name, seen, ref)
+        unavailable = [ref for ref in locator if self._may_be_archived(ref, observed[ref.upstream_id])]
+        for ref, told in zip(
+            unavailable, await asyncio.gather(*(self._recall([ref]) for ref in unavailable)), strict=True
+        ):
+            if isinstance(told, Task) or (told is not None and found[ref.public_id] is None):
+                found[ref.public_id] = told
         return found
 
-    def _may_be_archived(self, place: Place, seen: Observation | ProviderError) -> bool:
+    def _may_be_archived(self, ref: TaskRef, seen: Observation | ProviderError) -> bool:
         """True where the upstream tells nothing of the task, unless it refuses the login; and for one that seems too
         new, unless it was submitted here: then it is."""
         if isinstance(seen, ProviderError):
             return seen.kind is not ErrorKind.INVALID_CREDENTIAL
-        return seen.seen_at <= 0 and not self._places.submitted_here(place)
+        return seen.seen_at <= 0 and not self._locator.submitted_here(ref)
 
-    def _task(self, place: Place, seen: Observation) -> Task:
-        model = place.model
+    def _task(self, ref: TaskRef, seen: Observation) -> Task:
+        model = ref.model
         if not model and seen.state.model:
-            card = place.provider.card(seen.state.model)
+            card = ref.provider.card(seen.state.model)
             model = card.name if card else seen.state.model
-        age = self._polling.age(seen)
+        age = self._poller.age(seen)
         late = False
         if not seen.state.phase.ended:
             metrics.ANSWER_AGES.observe(age)
-            late = age > self._polling.freshness + _LATE_SECONDS
-        round_seconds = self._polling.round_seconds(place.provider, place.account)
-        archived = self._keeper.seen(place, seen.state) if self._keeper is not None else False
-        return view_of(place, seen, model, age=age, late=late, round_seconds=round_seconds, archived=archived)
+            late = age > self._poller.freshness + _LATE_SECONDS
+        round_seconds = self._poller.round_seconds(ref.provider, ref.account)
+        archived = self._archiver.seen(ref, seen.state) if self._archiver is not None else False
+        return view_of(ref, seen, model, age=age, late=late, round_seconds=round_seconds, archived=archived)
 
     async def list(
         self, caller: Caller, *, limit: int, after: str | None = None, ascending: bool = False, native: bool = False
@@ -409,34 +413,34 @@ class Tasks:
 
         Raises GatewayError: 400 for an `after` that is no task of the caller's.
         """
-        behind = await self._places.find_one(caller, after) if after else None
+        behind = await self._locator.find_one(caller, after) if after else None
         if after and behind is None:
             raise invalid([FieldProblem("after", FieldReason.NOT_ALLOWED, ("last_id",), after[:60])])
         page, more = await self._listing.page(caller, limit=limit, after=behind, ascending=ascending)
         now = self._clock.now()
         tasks = [self._listed(listed, now) for listed in page]
         if native:
-            tasks = [self._with_own_id(caller, listed.place, task) for listed, task in zip(page, tasks, strict=True)]
+            tasks = [self._with_own_id(caller, listed.ref, task) for listed, task in zip(page, tasks, strict=True)]
         return tasks, more
 
-    def _with_own_id(self, caller: Caller, place: Place, task: Task) -> Task:
-        sealed = self._places.needs_seal(caller, place.account, place.upstream_id)
-        return task if sealed else replace(task, id=place.upstream_id)
+    def _with_own_id(self, caller: Caller, ref: TaskRef, task: Task) -> Task:
+        sealed = self._locator.needs_signed_id(caller, ref.account, ref.upstream_id)
+        return task if sealed else replace(task, id=ref.upstream_id)
 
     def _listed(self, listed: Listed, now: float) -> Task:
         state = listed.task.state
-        card = listed.place.provider.card(listed.place.model) if listed.place.model else None
+        card = listed.ref.provider.card(listed.ref.model) if listed.ref.model else None
         progress = estimate(state, now, card.typical_seconds) if card else state.progress
-        archived = self._keeper is not None and self._keeper.known(listed.place)
-        return view_of(listed.place, Observation(state, progress, seen_at=now), listed.place.model, archived=archived)
+        archived = self._archiver is not None and self._archiver.known(listed.ref)
+        return view_of(listed.ref, Observation(state, progress, seen_at=now), listed.ref.model, archived=archived)
 
 
-def _is_refused(found: "Task | Untold | None") -> bool:
+def _is_refused(found: "Task | UnavailableTask | None") -> bool:
     """True where the upstream refuses the login: whoever shows it is told nothing from elsewhere."""
-    return isinstance(found, Untold) and found.error.kind is ErrorKind.INVALID_CREDENTIAL
+    return isinstance(found, UnavailableTask) and found.error.kind is ErrorKind.INVALID_CREDENTIAL
 
 
-def _new_place(provider: Provider, account: Account, id: str, settled: VideoRequest, created: int) -> Place:
+def _new_place(provider: Provider, account: Account, id: str, settled: VideoRequest, created: int) -> TaskRef:
     """Where a task is that was submitted just now, with what was asked for."""
     width, height = parse_size(asked_size(settled)) or (0, 0)
-    return Place(id, provider, account, id, settled.model, created, asked_seconds(settled), width, height)
+    return TaskRef(id, provider, account, id, settled.model, created, asked_seconds(settled), width, height)

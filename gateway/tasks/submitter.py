@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from starlette.requests import ClientDisconnect
 
 from gateway.accounts.callers import Caller
-from gateway.accounts.checks import Care
+from gateway.accounts.checks import AccountChecks
 from gateway.accounts.pool import AccountPool, Lease
 from gateway.accounts.unavailable import shortage
 from gateway.core import metrics
 from gateway.core.clock import Clock
 from gateway.core.errors import as_passing, clean, from_provider, refused
-from gateway.task_ids.locator import Places
+from gateway.task_ids.locator import TaskLocator
 from gateway.tasks.idempotency import SubmitRecord
 from gateway.tasks.order import SubmitOrder
 from providers.contract.accounts import Account
@@ -48,13 +48,13 @@ Look = Callable[[Provider, Account, Sequence[str]], Awaitable[None]]
 class SubmitKeys:
     """The keys of one submit: for each account the same whenever they are asked for."""
 
-    places: Places
+    locator: TaskLocator
     caller: Caller
     seed: str
 
     def of(self, account: Account) -> Iterator[str]:
         """The first one is sent; the others are those that it may have been sent with under an older secret."""
-        return self.places.submit_keys(self.caller, account, self.seed)
+        return self.locator.submit_keys(self.caller, account, self.seed)
 
 
 class Submitter:
@@ -64,14 +64,14 @@ class Submitter:
         self,
         clock: Clock,
         pool: AccountPool,
-        care: Care,
+        checks: AccountChecks,
         look: Look,
         *,
         max_attempts: int = MAX_ATTEMPTS,
     ) -> None:
         self._clock = clock
         self._pool = pool
-        self._care = care
+        self._checks = checks
         self._look = look
         self._max_attempts = max_attempts
 
@@ -144,14 +144,14 @@ class Submitter:
                     return found
         if not accounts:
             raise refused("accounts_replaced")
-        standings = [
-            self._pool.standing(account, model, failures.get(account.tag))
+        statuses = [
+            self._pool.status(account, model, failures.get(account.tag))
             for account in accounts
             if not _lacks_model(failures.get(account.tag))
         ]
-        if not standings:
+        if not statuses:
             raise from_provider(next(iter(failures.values())), model)
-        raise shortage(standings, managed=order.caller.managed, now=self._clock.now())
+        raise shortage(statuses, managed=order.caller.managed, now=self._clock.now())
 
     def _is_removed(self, order: SubmitOrder, account: Account) -> bool:
         return order.caller.managed and self._pool.is_removed(account)
@@ -161,7 +161,7 @@ class Submitter:
     ) -> Lease | None:
         """The account for the next try; None when none of them can take the submit now."""
         expired = [account for account in accounts if self._pool.expired(account)]
-        looking = self._care.revive(expired) if expired else None
+        looking = self._checks.revive(expired) if expired else None
         lease = await self._pool.take(accounts, model, tried.keys())
         if lease is not None:
             return lease
@@ -175,7 +175,7 @@ class Submitter:
     def _note(self, lease: Lease, error: ProviderError) -> None:
         clean(error, lease.account)
         if lease.failed(error) and error.kind is ErrorKind.NO_CREDITS:
-            self._care.read_credits_after_refusal(lease.account)
+            self._checks.read_credits_after_refusal(lease.account)
 
     async def find(
         self, provider: Provider, accounts: Sequence[Account], keys: SubmitKeys

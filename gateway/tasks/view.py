@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass, field
 
 from gateway.polling.poller import Observation
-from gateway.task_ids.locator import Place
+from gateway.task_ids.locator import TaskRef
 from providers.contract.errors import ProviderError
 from providers.contract.tasks import Phase, TaskState
 
@@ -24,13 +24,13 @@ _QUEUE_POLLS = 5
 class Submitted:
     """A task that was accepted. `id` is the public one; `created` is in unix seconds.
 
-    `sealed_id` is the public id of the OpenAI surface, which is `id` as well where a sealed one is needed.
+    `signed_id` is the public id of the OpenAI surface, which is `id` as well where a sealed one is needed.
     `upstream_id` and `account`, its name or else its tag, are for the operator alone. `seconds` (0: not known) and
     `size` ("": not known) are those of the video that was really asked for.
     """
 
     id: str
-    sealed_id: str
+    signed_id: str
     upstream_id: str
     provider: str
     account: str
@@ -58,7 +58,7 @@ class Task:
     be old: the last query failed on its way. `age` is in seconds; `stale` says that the answer is older than it should
     be, whatever the reason. `round_seconds` is how long its account takes to ask for every task that waits for it.
     `proxy` is the way by which the task's account goes out. `archived` says that the video is surely kept,
-    `recalled` that nothing but the archive tells of it.
+    `restored` that nothing but the archive tells of it.
     """
 
     id: str
@@ -75,7 +75,7 @@ class Task:
     round_seconds: float = 0.0
     proxy: str | None = field(default=None, repr=False)
     archived: bool = False
-    recalled: bool = False
+    restored: bool = False
 
     @property
     def poll_after_ms(self) -> int | None:
@@ -91,25 +91,25 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
-class Untold:
+class UnavailableTask:
     """A task of which nothing can be told, since the upstream refuses the credential, or does not answer."""
 
     id: str
     provider: str
     error: ProviderError
-    place: Place | None = None
+    ref: TaskRef | None = None
 
     @property
     def task(self) -> Task:
         """What stands for it beside others of which something is known."""
         state = TaskState(self.id, Phase.PROCESSING)
-        if self.place is None:
+        if self.ref is None:
             return Task(self.id, self.provider, state, trouble=self.error, stale=True)
-        return view_of(self.place, Observation(state, 0, seen_at=0, trouble=self.error), None)
+        return view_of(self.ref, Observation(state, 0, seen_at=0, trouble=self.error), None)
 
 
 def view_of(
-    place: Place,
+    ref: TaskRef,
     observation: Observation,
     model: str | None,
     *,
@@ -120,20 +120,20 @@ def view_of(
 ) -> Task:
     """A task as it was observed, with what its id says of it."""
     state = observation.state
-    created = place.created or state.created_at or observation.submitted_at
+    created = ref.created or state.created_at or observation.submitted_at
     return Task(
-        place.public_id,
-        place.provider.name,
+        ref.public_id,
+        ref.provider.name,
         state,
         observation.progress,
-        model=place.model or model or None,
+        model=ref.model or model or None,
         created=int(created) if created else None,
-        seconds=place.seconds,
-        size=f"{place.width}x{place.height}" if place.width and place.height else "",
+        seconds=ref.seconds,
+        size=f"{ref.width}x{ref.height}" if ref.width and ref.height else "",
         trouble=observation.trouble,
         age=age,
         stale=late or observation.trouble is not None,
         round_seconds=round_seconds,
-        proxy=place.account.proxy,
+        proxy=ref.account.proxy,
         archived=archived,
     )

@@ -16,7 +16,7 @@ from providers.dashscope.regions import BEIJING, SINGAPORE, VIRGINIA
 from providers.dashscope.text_limits import text_limits
 from providers.dashscope.wires import Files, Protocol, wire_of
 
-__all__ = ["MAX_SEED", "MODELS", "PROVIDER", "open_card"]
+__all__ = ["MAX_SEED", "MODELS", "PROVIDER", "unlisted_card"]
 
 MAX_SEED = 2**31 - 1
 
@@ -91,7 +91,7 @@ MODELS = tuple(map(_complete, _CARDS))
 """Every documented video model with its limits; the default one first."""
 
 
-def open_card(model: str) -> ModelCard | None:
+def unlisted_card(model: str) -> ModelCard | None:
     """The card of a model that the table lacks: nothing is checked. None when it is of no known family."""
     wire = wire_of(model)
     if wire is None:

@@ -18,7 +18,7 @@ from providers.contract.models import ModelCard
 from providers.contract.requests import Submission, VideoRequest
 from providers.contract.tasks import ListedTask, TaskState
 from providers.dashscope.errors import code_and_message, meaning_of, refusal, text_of
-from providers.dashscope.models import MODELS, PROVIDER, open_card
+from providers.dashscope.models import MODELS, PROVIDER, unlisted_card
 from providers.dashscope.payload import Payload, build, check_inputs
 from providers.dashscope.regions import BASE_URLS, BEIJING
 from providers.dashscope.tasks import Page, list_window, parse, parse_page
@@ -113,7 +113,7 @@ class DashScope:
         return tuple(self._cards.values())
 
     def card(self, model: str) -> ModelCard | None:
-        return self._cards.get(model) or self._cards_any_case.get(model.lower()) or open_card(model)
+        return self._cards.get(model) or self._cards_any_case.get(model.lower()) or unlisted_card(model)
 
     async def prepare(self, request: VideoRequest, account: Account) -> PreparedSubmit:
         """Upload the files, see `Uploads.hand_over`, and build the body with their addresses."""

@@ -20,7 +20,7 @@ from providers.contract.requests import Media, VideoRequest
 from providers.dashscope.errors import MAX_DETAIL, text_of
 from providers.dashscope.wires import USER_AGENT, Files, Wire
 from providers.media_files import MediaFile, MediaKind
-from providers.single_flight import Shared, all_of
+from providers.single_flight import SingleFlight, all_of
 from providers.transport.client import HttpClient
 from providers.transport.transports import Reply
 from providers.validation import ADDRESS_ONLY, is_public
@@ -157,7 +157,7 @@ class Uploads:
     def __init__(self, http: HttpClient, ask_policy: AskPolicy, now: Callable[[], float]) -> None:
         self._http = http
         self._ask_policy = ask_policy
-        self._links: Shared[LinkKey, str] = Shared(REMEMBERED_LINKS, LINK_SECONDS, now)
+        self._links: SingleFlight[LinkKey, str] = SingleFlight(REMEMBERED_LINKS, LINK_SECONDS, now)
 
     async def hand_over(self, request: VideoRequest, wire: Wire, model: str, account: Account) -> VideoRequest:
         """The request with an address in place of every file. `model` is the name on the wire.

@@ -16,7 +16,7 @@ from providers.jimeng.site_model import MEDIA_FILES
 from providers.jimeng.uploads.answers import Uploaded
 from providers.jimeng.uploads.uploader import Uploader
 from providers.media_files import MediaFile, MediaKind
-from providers.single_flight import Shared, all_of
+from providers.single_flight import SingleFlight, all_of
 
 UPLOADS_AT_ONCE = 4
 """Of one request."""
@@ -102,7 +102,7 @@ class UploadMemory:
     """
 
     def __init__(self, now: Callable[[], float]) -> None:
-        self._uploads: Shared[UploadKey, Uploaded] = Shared(REMEMBERED_UPLOADS, UPLOAD_SECONDS, now)
+        self._uploads: SingleFlight[UploadKey, Uploaded] = SingleFlight(REMEMBERED_UPLOADS, UPLOAD_SECONDS, now)
 
     async def upload(
         self, request: VideoRequest, account: Account, region: Region, uploader: Uploader

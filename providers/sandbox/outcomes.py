@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 Upstream = Literal["jimeng", "dashscope", "chat"]
-Place = Literal["refusal", "answer", "task", "poll", "link", "count", "file", "credential"]
+TaskRef = Literal["refusal", "answer", "task", "poll", "link", "count", "file", "credential"]
 Words = dict[str, str]
 
 VIDEO: tuple[Upstream, ...] = ("jimeng", "dashscope")
@@ -30,7 +30,7 @@ class Outcome:
 
     word: str
     does: str
-    place: Place
+    place: TaskRef
     argument: Literal["", "number", "status", "code"] = ""
     default: str = ""
     upstreams: tuple[Upstream, ...] = VIDEO
@@ -161,7 +161,7 @@ def read_marks(head: bytes) -> Words:
     return marks | {"times": times[1].decode()} if times else marks
 
 
-def without(words: Words, *places: Place) -> Words:
+def without(words: Words, *places: TaskRef) -> Words:
     """The same words without those of the given places."""
     return {word: value for word, value in words.items() if _BY_WORD[word].place not in places}
 

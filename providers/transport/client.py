@@ -24,11 +24,11 @@ from providers.transport.connectors import session
 from providers.transport.transports import (
     Direct,
     Mocked,
+    NetworkRoute,
     Pieces,
     Proxied,
     Reply,
     Timeouts,
-    Way,
     client_over,
     failure,
     read_retry_after,
@@ -89,7 +89,7 @@ class HttpClient:
     def __init__(self, timeouts: Timeouts | None = None, transport: TransportFactory | None = None) -> None:
         self.timeouts = timeouts or Timeouts()
         self._transport = transport
-        self._ways: dict[tuple[str | None, bool], Way] = {}
+        self._ways: dict[tuple[str | None, bool], NetworkRoute] = {}
         self._downloads: dict[str | None, httpx.AsyncClient] = {}
         self._closing: set[asyncio.Future[None]] = set()
 
@@ -209,7 +209,7 @@ class HttpClient:
             raise failure(error, self.timeouts) from error
         return Reply(response.status_code, pieces.whole(), read_retry_after(response.headers.get("retry-after")))
 
-    def _way(self, proxy: str | None, once: bool) -> Way:
+    def _way(self, proxy: str | None, once: bool) -> NetworkRoute:
         way = self._ways.get((proxy, once))
         if way is not None and len(self._ways) < MAX_POOLS:
             return way
@@ -218,7 +218,7 @@ class HttpClient:
         self._use(self._ways, (proxy, once), way, self.timeouts.total)
         return way
 
-    def _new_way(self, proxy: str | None, once: bool) -> Way:
+    def _new_way(self, proxy: str | None, once: bool) -> NetworkRoute:
         if self._transport is not None:
             return Mocked(self._transport(proxy))
         if proxy is None:

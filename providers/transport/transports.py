@@ -68,7 +68,7 @@ class Reply:
         return orjson.loads(self.body.removeprefix(b"\xef\xbb\xbf"))
 
 
-class Way(Protocol):
+class NetworkRoute(Protocol):
     async def call(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
         """One call, one answer; redirects are answers. Raises ProviderError: UNREACHABLE when nothing was sent,
         ANSWER_LOST when the call may have arrived. What an address or a header is found fault with, each library

@@ -140,7 +140,7 @@ class TestRequests:
         settings = settings_for(sandbox, acme={"queries_per_second": 2.5})
         process = build_process_state(settings, HastyClock())
         build_services(settings, process)
-        assert process.polling.per_second == {"jimeng": 0.0, "dashscope": 0.0, "acme": 2.5}
+        assert process.poller.per_second == {"jimeng": 0.0, "dashscope": 0.0, "acme": 2.5}
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))

@@ -57,7 +57,7 @@ def test_an_empty_address_is_no_archive(value: str, monkeypatch: pytest.MonkeyPa
     settings = load_settings()
     assert settings.archive_url is None
     assert open_archive(settings) is None
-    assert build_process_state(settings, SystemClock()).keeper is None
+    assert build_process_state(settings, SystemClock()).archiver is None
 
 
 @pytest.mark.parametrize(
@@ -171,4 +171,4 @@ def test_former_names_of_settings_are_told_in_one_line(caplog: pytest.LogCapture
 def test_rate_limits_are_those_of_the_providers_settings() -> None:
     process = build_process_state(Settings.model_construct(), TestClock())
     build_services(Settings.model_construct(), process)
-    assert process.polling.per_second == {"jimeng": 5.0, "dashscope": 20.0}
+    assert process.poller.per_second == {"jimeng": 5.0, "dashscope": 20.0}

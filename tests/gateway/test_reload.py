@@ -39,7 +39,7 @@ def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-class House:
+class ReloadFixture:
     def __init__(self) -> None:
         self.file = write(("a", "one"), ("b", "two"))
         settings = load_settings()
@@ -59,19 +59,19 @@ class House:
 
 
 async def test_accounts_come_and_go() -> None:
-    house = House()
+    env = ReloadFixture()
     write(("b", "two"), ("c", "three"))
-    await house.reloader.reload()
-    assert house.names == ["b", "c"]
+    await env.reloader.reload()
+    assert env.names == ["b", "c"]
 
 
 async def test_what_is_known_of_those_that_stay_is_kept() -> None:
-    house = House()
-    account = house.services.pool.managed[0].account
-    house.services.pool.hold_against(account, trouble(ErrorKind.RESTRICTED), "", sent_at=0)
+    env = ReloadFixture()
+    account = env.services.pool.managed[0].account
+    env.services.pool.hold_against(account, trouble(ErrorKind.RESTRICTED), "", sent_at=0)
     write(("a", "one"), ("c", "three"))
-    await house.reloader.reload()
-    assert house.services.pool.standing(account).state is AccountState.RESTRICTED
+    await env.reloader.reload()
+    assert env.services.pool.status(account).state is AccountState.RESTRICTED
 
 
 @pytest.mark.parametrize(
@@ -79,101 +79,101 @@ async def test_what_is_known_of_those_that_stay_is_kept() -> None:
     ["rubbish", "unknown = 1\n", '[aliases]\nx = "nobody-has-it"\n', 'keys = ["sk-no"]\n', "[rotation]\npolicy = 7\n"],
 )
 async def test_a_bad_file_is_refused_and_the_one_before_stays(more: str, caplog: pytest.LogCaptureFixture) -> None:
-    house = House()
-    before = house.services
+    env = ReloadFixture()
+    before = env.services
     write(("z", "secret-of-z"), more=more)
     with caplog.at_level(logging.INFO, "gateway"):
-        await house.reloader.reload()
-    assert house.services is before
-    assert house.names == ["a", "b"]
+        await env.reloader.reload()
+    assert env.services is before
+    assert env.names == ["a", "b"]
     assert "is refused, the one before stays" in caplog.text
     assert "secret" not in caplog.text
 
 
 async def test_the_rest_of_the_configuration_is_read_as_well(caplog: pytest.LogCaptureFixture) -> None:
-    house = House()
+    env = ReloadFixture()
     more = 'keys = ["alice:gw-1"]\nport = 9\npoll_freshness = 7.0\njimeng_qps = 3.0\narchive_url = "s3://bucket"\n'
     more += '[aliases]\nmine = "wan2.6-t2v"\n[archive]\nfollow = true\n'
     write(("a", "one"), more=more)
     with caplog.at_level(logging.INFO, "gateway"):
-        await house.reloader.reload()
-    assert house.services.callers.identify("Bearer gw-1").managed
-    assert house.services.tasks.catalog.card("mine").name == "wan2.6-t2v"
-    assert (house.process.polling.freshness, house.process.polling.per_second["jimeng"]) == (7.0, 3.0)
+        await env.reloader.reload()
+    assert env.services.callers.identify("Bearer gw-1").managed
+    assert env.services.tasks.catalog.card("mine").name == "wan2.6-t2v"
+    assert (env.process.poller.freshness, env.process.poller.per_second["jimeng"]) == (7.0, 3.0)
     assert "need a new start: archive, archive_url, port" in caplog.text
 
 
 async def test_what_was_remarked_on_is_said_once_for_as_long_as_it_holds(caplog: pytest.LogCaptureFixture) -> None:
     remark = "no key that may use them"
     with caplog.at_level(logging.INFO, "gateway"):
-        house = House()
+        env = ReloadFixture()
         for _ in range(2):
-            await house.reloader.reload()
+            await env.reloader.reload()
         assert caplog.text.count(remark) == 1
         for more in ('keys = ["alice:gw-1"]\n', 'keys = ["alice:gw-1"]\nsecret = ["a long random text"]\n'):
             write(("a", "one"), more=more)
-            await house.reloader.reload()
+            await env.reloader.reload()
     assert caplog.text.count(remark) == 1
     assert caplog.text.count("GATEWAY_SECRET is not set") == 1
     assert caplog.text.count("GATEWAY_ADMIN_KEY is not set") == 1
 
 
 async def test_a_change_is_seen_once_it_has_come_to_rest() -> None:
-    house = House()
-    assert not house.reloader.look()
+    env = ReloadFixture()
+    assert not env.reloader.look()
     write(("c", "three"))
-    assert [house.reloader.look() for _ in range(2)] == [False, True]
-    await house.reloader.reload()
-    assert [house.reloader.look() for _ in range(3)] == [False] * 3
+    assert [env.reloader.look() for _ in range(2)] == [False, True]
+    await env.reloader.reload()
+    assert [env.reloader.look() for _ in range(3)] == [False] * 3
 
 
 async def test_a_file_that_is_still_written_is_left_alone() -> None:
-    house = House()
+    env = ReloadFixture()
     for length in range(1, 5):
-        house.file.write_text("#" * length, "utf-8")
-        assert not house.reloader.look()
+        env.file.write_text("#" * length, "utf-8")
+        assert not env.reloader.look()
 
 
 async def test_a_file_that_is_gone_is_being_replaced() -> None:
-    house = House()
-    house.file.unlink()
-    assert [house.reloader.look() for _ in range(3)] == [False] * 3
+    env = ReloadFixture()
+    env.file.unlink()
+    assert [env.reloader.look() for _ in range(3)] == [False] * 3
     write(("c", "three"))
-    assert [house.reloader.look() for _ in range(2)] == [False, True]
+    assert [env.reloader.look() for _ in range(2)] == [False, True]
 
 
 async def test_a_file_that_lost_its_keys_does_not_either(caplog: pytest.LogCaptureFixture) -> None:
-    house = House()
+    env = ReloadFixture()
     write(("a", "one"), more='keys = ["alice:gw-1"]\n')
-    await house.reloader.reload()
+    await env.reloader.reload()
     for text in ("", '[[accounts]]\nname = "z"\ncredential = "y"\n'):
-        house.file.write_text(text, "utf-8")
-        await house.reloader.reload()
-        assert house.names == ["a"]
+        env.file.write_text(text, "utf-8")
+        await env.reloader.reload()
+        assert env.names == ["a"]
     assert "would let everybody in" in caplog.text
 
 
 async def test_without_its_file_the_gateway_does_not_open_to_everybody(caplog: pytest.LogCaptureFixture) -> None:
-    house = House()
-    house.file.unlink()
-    await house.reloader.reload()
-    assert house.names == ["a", "b"]
+    env = ReloadFixture()
+    env.file.unlink()
+    await env.reloader.reload()
+    assert env.names == ["a", "b"]
     assert "is gone" in caplog.text
 
 
 async def test_a_signal_reads_it_at_once() -> None:
-    house = House()
-    running = asyncio.ensure_future(house.reloader.run())
+    env = ReloadFixture()
+    running = asyncio.ensure_future(env.reloader.run())
     await asyncio.sleep(0.01)
     write(("c", "three"))
     os.kill(os.getpid(), signal.SIGHUP)
     for _ in range(100):
         await asyncio.sleep(0.01)
-        if house.names == ["c"]:
+        if env.names == ["c"]:
             break
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
-    assert house.names == ["c"]
+    assert env.names == ["c"]
     assert signal.getsignal(signal.SIGHUP) is signal.SIG_DFL
 
 

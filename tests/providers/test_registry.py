@@ -49,7 +49,7 @@ def test_a_text_that_is_no_credential_of_theirs_finds_none(registry: Registry, c
 
 
 @pytest.mark.parametrize(
-    ("model", "provider", "open_card"),
+    ("model", "provider", "unlisted_card"),
     [
         ("jimeng-video-3.0", "jimeng", False),
         ("dreamina_seedance_99", "jimeng", True),
@@ -58,10 +58,10 @@ def test_a_text_that_is_no_credential_of_theirs_finds_none(registry: Registry, c
         ("wan9.9-t2v", "dashscope", True),
     ],
 )
-def test_a_model_finds_its_card(registry: Registry, model: str, provider: str, open_card: bool) -> None:
+def test_a_model_finds_its_card(registry: Registry, model: str, provider: str, unlisted_card: bool) -> None:
     card = registry.card(model)
     assert card is not None
-    assert (card.provider, card.open) == (provider, open_card)
+    assert (card.provider, card.open) == (provider, unlisted_card)
 
 
 @pytest.mark.parametrize("model", ["", "gpt-5", "jimeng-video-99", "qwen-vl-plus"])

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from providers.single_flight import Shared, all_of
+from providers.single_flight import SingleFlight, all_of
 
 
 class Maker:
@@ -30,18 +30,18 @@ def now() -> list[float]:
 
 
 @pytest.fixture
-def shared(now: list[float]) -> Shared[str, int]:
-    return Shared(2, 10.0, lambda: now[0])
+def shared(now: list[float]) -> SingleFlight[str, int]:
+    return SingleFlight(2, 10.0, lambda: now[0])
 
 
-async def started(shared: Shared[str, int], make: Maker, *ways: object) -> list["asyncio.Task[int]"]:
+async def started(shared: SingleFlight[str, int], make: Maker, *ways: object) -> list["asyncio.Task[int]"]:
     tasks = [asyncio.create_task(shared.get("k", make, way=str(way))) for way in ways]
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     return tasks
 
 
-async def test_it_is_made_once_for_all_who_ask_meanwhile_and_after(shared: Shared[str, int]) -> None:
+async def test_it_is_made_once_for_all_who_ask_meanwhile_and_after(shared: SingleFlight[str, int]) -> None:
     make = Maker()
     tasks = await started(shared, make, 1, 1, 1)
     make.go.set()
@@ -50,7 +50,9 @@ async def test_it_is_made_once_for_all_who_ask_meanwhile_and_after(shared: Share
     assert make.made == 1
 
 
-async def test_it_is_made_anew_after_a_while_and_when_forgotten(shared: Shared[str, int], now: list[float]) -> None:
+async def test_it_is_made_anew_after_a_while_and_when_forgotten(
+    shared: SingleFlight[str, int], now: list[float]
+) -> None:
     make = Maker()
     make.go.set()
     await shared.get("k", make)
@@ -61,7 +63,7 @@ async def test_it_is_made_anew_after_a_while_and_when_forgotten(shared: Shared[s
     assert await shared.get("k", make) == 3
 
 
-async def test_only_so_many_are_remembered(shared: Shared[str, int]) -> None:
+async def test_only_so_many_are_remembered(shared: SingleFlight[str, int]) -> None:
     make = Maker()
     make.go.set()
     for key in ("a", "b", "c", "a"):
@@ -69,7 +71,7 @@ async def test_only_so_many_are_remembered(shared: Shared[str, int]) -> None:
     assert make.made == 4
 
 
-async def test_an_error_is_everybodys_and_nobodys_afterwards(shared: Shared[str, int]) -> None:
+async def test_an_error_is_everybodys_and_nobodys_afterwards(shared: SingleFlight[str, int]) -> None:
     make = Maker()
     make.error = OSError("no")
     tasks = await started(shared, make, 1, 1)
@@ -79,7 +81,7 @@ async def test_an_error_is_everybodys_and_nobodys_afterwards(shared: Shared[str,
     assert await shared.get("k", make) == 2
 
 
-async def test_another_way_does_not_wait_for_the_first(shared: Shared[str, int]) -> None:
+async def test_another_way_does_not_wait_for_the_first(shared: SingleFlight[str, int]) -> None:
     make = Maker()
     tasks = await started(shared, make, 1, 2)
     assert make.made == 2
@@ -87,7 +89,7 @@ async def test_another_way_does_not_wait_for_the_first(shared: Shared[str, int])
     assert sorted(await asyncio.gather(*tasks)) == [1, 2]
 
 
-async def test_when_the_one_who_makes_it_is_cancelled_the_next_one_does(shared: Shared[str, int]) -> None:
+async def test_when_the_one_who_makes_it_is_cancelled_the_next_one_does(shared: SingleFlight[str, int]) -> None:
     make = Maker()
     first, second = await started(shared, make, 1, 1)
     first.cancel()

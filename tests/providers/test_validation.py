@@ -13,7 +13,7 @@ from providers.contract.models import SOUND_FIELD, ModelCard
 from providers.contract.requests import Media, VideoRequest
 from providers.media_files import MediaKind
 from providers.sizes import nominal_size, parse_size
-from providers.validation import approach, settle, spell_seconds
+from providers.validation import settle, snap_to_nearest, spell_seconds
 
 FIRST, LAST, REFERENCE = MediaRole.FIRST_FRAME, MediaRole.LAST_FRAME, MediaRole.REFERENCE_IMAGE
 
@@ -137,7 +137,7 @@ def test_limits_on_seeds_and_on_all_inputs_together() -> None:
 class TestNearest:
     @pytest.mark.parametrize(("asked", "given"), [(4, 5), (8, 10), (7, 5), (12, 12), (20, 12), (1, 5)])
     def test_duration(self, asked: int, given: int) -> None:
-        assert approach(TEXT, VideoRequest("m", "x", duration=asked)).duration == given
+        assert snap_to_nearest(TEXT, VideoRequest("m", "x", duration=asked)).duration == given
 
     @pytest.mark.parametrize(
         ("card", "asked", "ratio", "resolution", "size"),
@@ -151,18 +151,18 @@ class TestNearest:
     def test_size(
         self, card: ModelCard, asked: str, ratio: str | None, resolution: str | None, size: str | None
     ) -> None:
-        near = approach(card, VideoRequest("m", "x", size=asked))
+        near = snap_to_nearest(card, VideoRequest("m", "x", size=asked))
         assert (near.ratio, near.resolution, near.size) == (ratio, resolution, size)
         assert settle(card, near).duration == 5
 
     @given(st.integers(-5, 100), st.from_regex(r"[1-9][0-9]{1,4}x[1-9][0-9]{1,4}", fullmatch=True))
     def test_whatever_is_asked_settles(self, seconds: int, size: str) -> None:
         for card in (TEXT, PIXELS):
-            assert settle(card, approach(card, VideoRequest("m", "x", duration=seconds, size=size)))
+            assert settle(card, snap_to_nearest(card, VideoRequest("m", "x", duration=seconds, size=size)))
 
     @given(st.text(max_size=12))
     def test_what_is_no_size_is_left_to_be_refused(self, size: str) -> None:
-        assert approach(TEXT, VideoRequest("m", "x", size=size)).size in (size, None)
+        assert snap_to_nearest(TEXT, VideoRequest("m", "x", size=size)).size in (size, None)
 
 
 @pytest.mark.parametrize(
@@ -241,7 +241,7 @@ class TestMedia:
             ("duration", ("5", "10")),
             ("video_file_1", ("3",)),
         }
-        near = approach(card, VideoRequest("m", "cat", duration=15, media=(*pictures[:2], clip)))
+        near = snap_to_nearest(card, VideoRequest("m", "cat", duration=15, media=(*pictures[:2], clip)))
         assert near.duration == 10
 
     def test_more_pictures_than_frames_are_too_many(self) -> None:

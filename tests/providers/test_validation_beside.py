@@ -11,7 +11,7 @@ from providers.contract.errors import FieldReason
 from providers.contract.media import MediaRole
 from providers.contract.requests import Media, VideoRequest
 from providers.media_files import MediaKind
-from providers.validation import ADDRESS_ONLY, LENGTH_OF_INPUT, SHAPE_OF_INPUT, SILENT, approach, settle
+from providers.validation import ADDRESS_ONLY, LENGTH_OF_INPUT, SHAPE_OF_INPUT, SILENT, settle, snap_to_nearest
 from tests.providers.test_validation import FIRST, FRAMES, REFERENCE, REFERENCES, TEXT, image, problems
 
 CLIP = MediaRole.REFERENCE_VIDEO
@@ -45,15 +45,15 @@ class TestInputsNarrowTheChoice:
         assert settle(card, VideoRequest("m", "cat", media=(clip(),))).duration is None
         (problem,) = problems(card, VideoRequest("m", "cat", duration=5, media=(clip(),)))
         assert (problem.reason, problem.hint) == (FieldReason.UNSUPPORTED, LENGTH_OF_INPUT)
-        assert approach(card, VideoRequest("m", "cat", duration=5, media=(clip(),))).duration is None
+        assert snap_to_nearest(card, VideoRequest("m", "cat", duration=5, media=(clip(),))).duration is None
 
     def test_lengths_at_a_resolution(self) -> None:
         card = replace(TEXT, durations_at={"1080p": (5, 10)})
         assert settle(card, VideoRequest("m", "cat", duration=12)).duration == 12
         (problem,) = problems(card, VideoRequest("m", "cat", duration=12, resolution="1080P"))
         assert problem.allowed == ("5", "10")
-        assert approach(card, VideoRequest("m", "cat", duration=12, size="1920x1080")).duration == 10
-        assert approach(card, VideoRequest("m", "cat", duration=12, size="1280x720")).duration == 12
+        assert snap_to_nearest(card, VideoRequest("m", "cat", duration=12, size="1920x1080")).duration == 10
+        assert snap_to_nearest(card, VideoRequest("m", "cat", duration=12, size="1280x720")).duration == 12
 
     def test_a_ratio_that_follows_an_input_needs_one(self) -> None:
         card = replace(
@@ -72,7 +72,7 @@ class TestInputsNarrowTheChoice:
         card = replace(TEXT, media_sets=(frozenset(), frozenset({FIRST})), shape_from=frozenset({FIRST}))
         settled = settle(card, VideoRequest("m", "cat", size="1080x1920", media=(image(),)))
         assert (settled.resolution, settled.ratio) == ("1080p", None)
-        near = approach(card, VideoRequest("m", "cat", size="1000x1900", media=(image(),)))
+        near = snap_to_nearest(card, VideoRequest("m", "cat", size="1000x1900", media=(image(),)))
         assert (near.resolution, near.ratio) == ("1080p", None)
         (problem,) = problems(card, VideoRequest("m", "cat", ratio="9:16", media=(image(),)))
         assert (problem.param, problem.hint) == ("ratio", SHAPE_OF_INPUT)

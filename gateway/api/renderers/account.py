@@ -4,14 +4,14 @@ import math
 from typing import Any
 
 from gateway.accounts.health import AccountState
-from gateway.accounts.pool import ManagedAccount, Seat, Standing
+from gateway.accounts.pool import AccountRecord, AccountStatus, ManagedAccount
 from gateway.core.errors import describe
 from gateway.core.messages import ERRORS, Language, say
 from providers.contract.accounts import Credits
 
 
 def render_account(
-    managed: ManagedAccount, record: Seat, status: Standing, now: float, language: Language
+    managed: ManagedAccount, record: AccountRecord, status: AccountStatus, now: float, language: Language
 ) -> dict[str, Any]:
     """An account without anything secret; `now` and all times are in unix seconds.
 
@@ -63,7 +63,7 @@ def render_points(credits: Credits) -> dict[str, int]:
     }
 
 
-def _reason(managed: ManagedAccount, status: Standing, language: Language) -> str | None:
+def _reason(managed: ManagedAccount, status: AccountStatus, language: Language) -> str | None:
     if status.error is not None:
         return describe(status.error, language)
     if status.state is AccountState.PAUSED:
@@ -71,7 +71,7 @@ def _reason(managed: ManagedAccount, status: Standing, language: Language) -> st
     return say(ERRORS["as_many_as_may"], language) if status.state is AccountState.FULL else None
 
 
-def _paused_until(status: Standing, now: float) -> int | None:
+def _paused_until(status: AccountStatus, now: float) -> int | None:
     """When a pause ends; a refused login that may be checked again has no such time."""
     ahead = status.error is not None and status.until is not None and status.until > now
     return math.ceil(status.until) if ahead and status.until is not None else None

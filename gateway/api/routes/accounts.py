@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from gateway.accounts.pool import ManagedAccount
 from gateway.api.admin_auth import require_operator
-from gateway.api.context import insists, json_answer, language, services
+from gateway.api.context import forces_refresh, json_answer, language, services
 from gateway.api.renderers.account import render_account, render_credits
 from gateway.core.errors import GatewayError, refused
 
@@ -24,7 +24,7 @@ async def accounts(request: Request) -> Response:
 async def check(request: Request) -> Response:
     """POST /v1/accounts/{name}/check: is its login alive?"""
     managed = _asked_for(request)
-    alive = await services(request).care.check(managed.account)
+    alive = await services(request).checks.check(managed.account)
     return _answer(request, managed, live=alive)
 
 
@@ -32,7 +32,7 @@ async def points(request: Request) -> Response:
     """POST /v1/accounts/{name}/points: what is left, read within the last two minutes unless the client insists."""
     managed = _asked_for(request)
     with _for_operators():
-        credits = await services(request).care.credits(managed.account, insist=insists(request))
+        credits = await services(request).checks.credits(managed.account, force_refresh=forces_refresh(request))
     return _answer(request, managed, credits=render_credits(credits))
 
 
@@ -40,7 +40,7 @@ async def receive(request: Request) -> Response:
     """POST /v1/accounts/{name}/receive: take today's credits."""
     managed = _asked_for(request)
     with _for_operators():
-        received = await services(request).care.receive(managed.account)
+        received = await services(request).checks.receive(managed.account)
     return _answer(request, managed, received=received.received)
 
 
@@ -86,5 +86,5 @@ def _answer(request: Request, managed: ManagedAccount, **done: Any) -> Response:
 
 def _render(request: Request, managed: ManagedAccount) -> dict[str, Any]:
     pool = services(request).pool
-    seat, standing = pool.seat(managed.account), pool.standing(managed.account)
-    return render_account(managed, seat, standing, pool.now(), language(request))
+    record, status = pool.record(managed.account), pool.status(managed.account)
+    return render_account(managed, record, status, pool.now(), language(request))

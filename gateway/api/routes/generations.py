@@ -12,7 +12,7 @@ from gateway.api.context import (
     ClientConnection,
     add_log_fields,
     caller,
-    insists,
+    forces_refresh,
     json_answer,
     language,
     poll_headers,
@@ -89,7 +89,7 @@ async def statuses(request: Request) -> Response:
     ids = [id for value in request.query_params.getlist("ids") for id in value.split(",") if id]
     if not ids or len(ids) > MAX_IDS:
         raise refused("ids_needed", param="ids", limit=MAX_IDS)
-    found = await services(request).tasks.statuses(who, ids, ask=insists(request))
+    found = await services(request).tasks.statuses(who, ids, force_refresh=forces_refresh(request))
     spoken = language(request)
     data = [
         render_task(task, spoken) if task is not None else {"task_id": id, "status": "not_found"}

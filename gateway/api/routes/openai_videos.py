@@ -151,7 +151,7 @@ async def _derive(request: Request, operation: Literal["edit", "extend"]) -> Res
 async def _submit(request: Request, order: SubmitOrder, *, prompt: str, remixed_from: str | None = None) -> Response:
     """The new video as its response; `prompt` as the client wrote it."""
     submitted = await services(request).tasks.submit(order)
-    id = submitted.sealed_id
+    id = submitted.signed_id
     add_log_fields(request, submitted.log_fields(id))
     video = video_object(id, submitted.created, submitted.model, "queued", 0, submitted.seconds, submitted.size)
     video["prompt"] = prompt

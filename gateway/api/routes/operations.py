@@ -40,5 +40,5 @@ async def prometheus(request: Request) -> Response:
     """GET /metrics, for the operator."""
     require_operator(request)
     pool = services(request).pool
-    states = Counter((managed.account.provider, pool.standing(managed.account).state.value) for managed in pool.managed)
+    states = Counter((managed.account.provider, pool.status(managed.account).state.value) for managed in pool.managed)
     return Response(metrics.exposition(states), media_type=CONTENT_TYPE_LATEST)

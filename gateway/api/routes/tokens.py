@@ -14,7 +14,7 @@ from starlette.responses import Response
 from gateway.accounts.callers import Caller
 from gateway.accounts.checks import Received
 from gateway.api.admin_auth import shows_admin_key
-from gateway.api.context import caller, insists, json_answer, language, services
+from gateway.api.context import caller, forces_refresh, json_answer, language, services
 from gateway.api.renderers.account import render_points
 from gateway.api.schemas.body_parser import read_object
 from gateway.core.errors import GatewayError, refused
@@ -31,31 +31,31 @@ async def check(request: Request) -> Response:
 
     The credential stands in the body's `token`, or in the bearer.
     """
-    care = services(request).care
+    checks = services(request).checks
     accounts = await _accounts_of_body(request) or _accounts_of_bearer(request)
     if len(accounts) == 1:
-        return json_answer({"live": await care.check(accounts[0])})
-    answers = await care.each(accounts, care.check)
+        return json_answer({"live": await checks.check(accounts[0])})
+    answers = await checks.each(accounts, checks.check)
     return json_answer(_rows(request, accounts, answers, lambda alive: {"live": alive}))
 
 
 async def points(request: Request) -> Response:
     """POST /token/points: what is left, read within the last two minutes unless the client insists."""
-    care, insist = services(request).care, insists(request)
+    checks, force_refresh = services(request).checks, forces_refresh(request)
     accounts = _accounts_of_bearer(request)
 
     async def read(account: Account) -> Credits:
-        return await care.credits(account, insist=insist)
+        return await checks.credits(account, force_refresh=force_refresh)
 
-    answers = await care.each(accounts, read)
+    answers = await checks.each(accounts, read)
     return json_answer(_rows(request, accounts, answers, lambda left: {"points": render_points(left)}))
 
 
 async def receive(request: Request) -> Response:
     """POST /token/receive: take today's credits. `received` is their number, 0 when they were taken before."""
-    care = services(request).care
+    checks = services(request).checks
     accounts = _accounts_of_bearer(request)
-    answers = await care.each(accounts, care.receive)
+    answers = await checks.each(accounts, checks.receive)
 
     def tell(received: Received) -> dict[str, Any]:
         told = {"success": True, "received": received.received}

@@ -18,7 +18,7 @@ _ADDRESSES = ("https://", "http://", "oss://", "data:")
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class CreateOptions:
     """The video that is wanted, as it was given on the command line; what is None is left to the gateway.
 
     `images`, `last_frame` and `videos` are addresses, or files of this machine; with `references` the images are what
@@ -63,7 +63,7 @@ class Wish:
         return {name: value for name, value in named.items() if value is not None} | _pairs("--field", self.fields)
 
 
-def submit(client: GatewayClient, wish: Wish, *, wait: bool, as_json: bool, again: str) -> int:
+def submit(client: GatewayClient, wish: CreateOptions, *, wait: bool, as_json: bool, again: str) -> int:
     """Start a task; with `wait` follow it to its end. Gives the exit code. `again` are the options that lead to
     the same gateway."""
     answer = client.submit(wish.body())

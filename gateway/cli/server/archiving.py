@@ -17,7 +17,7 @@ from pathlib import Path
 from gateway.accounts.callers import Caller
 from gateway.archive.copier import Outcome
 from gateway.archive.store import StoreError
-from gateway.archive.task_archiver import Keeper, Kept
+from gateway.archive.task_archiver import ArchiveResult, TaskArchiver
 from gateway.bootstrap import build_process_state, build_services
 from gateway.cli.errors import BAD_USAGE, CommandError, configuration_mistakes
 from gateway.cli.output import give, give_table, say
@@ -93,15 +93,15 @@ def _settings(config: Path | None) -> Settings:
 
 
 async def _prune(settings: Settings, days: float) -> int:
-    async with _gateway(settings) as (_, keeper, _):
+    async with _gateway(settings) as (_, archiver, _):
         try:
             # Nothing but the providers' folders is looked through.
-            return await keeper.archive.prune(days, time.time(), [spec.name for spec in registry.PROVIDERS])
+            return await archiver.archive.prune(days, time.time(), [spec.name for spec in registry.PROVIDERS])
         except StoreError as error:
             raise CommandError(f"the archive: {error}") from None
 
 
-async def _archive(settings: Settings, key: str, ids: list[str], *, recent: bool) -> list[tuple[str, Kept]]:
+async def _archive(settings: Settings, key: str, ids: list[str], *, recent: bool) -> list[tuple[str, ArchiveResult]]:
     async with _gateway(settings) as (tasks, _, identify):
         try:
             caller = identify(f"Bearer {key}" if key else "")
@@ -112,7 +112,7 @@ async def _archive(settings: Settings, key: str, ids: list[str], *, recent: bool
         turns = asyncio.Semaphore(settings.archive.copies)
         with _meter(len(ids)) as advance:
 
-            async def keep(id: str) -> Kept:
+            async def keep(id: str) -> ArchiveResult:
                 async with turns:
                     kept = await _keep(tasks, caller, id)
                 advance(f"{short(id)} {_word(kept)}")
@@ -121,11 +121,11 @@ async def _archive(settings: Settings, key: str, ids: list[str], *, recent: bool
             return list(zip(ids, await asyncio.gather(*map(keep, ids)), strict=True))
 
 
-async def _keep(tasks: Tasks, caller: Caller, id: str) -> Kept:
+async def _keep(tasks: Tasks, caller: Caller, id: str) -> ArchiveResult:
     try:
         return await tasks.archive(caller, id)
     except GatewayError as error:
-        return Kept(Outcome.FAILED, error.message("en"))
+        return ArchiveResult(Outcome.FAILED, error.message("en"))
 
 
 async def _recent(tasks: Tasks, caller: Caller) -> list[str]:
@@ -146,19 +146,19 @@ async def _recent(tasks: Tasks, caller: Caller) -> list[str]:
 @asynccontextmanager
 async def _gateway(
     settings: Settings,
-) -> AsyncGenerator[tuple[Tasks, Keeper, Callable[[str], Caller]], None]:
+) -> AsyncGenerator[tuple[Tasks, TaskArchiver, Callable[[str], Caller]], None]:
     """The services of a gateway that does not listen."""
     with configuration_mistakes():
         process = build_process_state(settings, SystemClock())
         services = build_services(settings, process)
-    keeper = process.keeper
-    if keeper is None:
+    archiver = process.archiver
+    if archiver is None:
         raise CommandError(_NO_ARCHIVE, BAD_USAGE)
     async with process.http, aclosing(process.fetcher), process.background:
         try:
-            yield services.tasks, keeper, services.callers.identify
+            yield services.tasks, archiver, services.callers.identify
         finally:
-            keeper.archive.close()
+            archiver.archive.close()
 
 
 def _lines(file: str) -> Iterable[str]:
@@ -172,7 +172,7 @@ def _lines(file: str) -> Iterable[str]:
     return [words[0] for words in lines if words and not words[0].startswith("#")]
 
 
-def _word(kept: Kept) -> str:
+def _word(kept: ArchiveResult) -> str:
     return _WORDS.get(kept.outcome, str(kept.outcome))
 
 

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from gateway.accounts.checks import AT_ONCE, CREDITS_SECONDS, Care, Received
+from gateway.accounts.checks import AT_ONCE, CREDITS_SECONDS, AccountChecks, Received
 from gateway.accounts.health import AccountState
 from gateway.accounts.pool import AccountPool
 from gateway.core.background_tasks import Background
@@ -54,127 +54,127 @@ class CaringProvider(ScriptedProvider):
         return answer
 
 
-class House:
+class ChecksFixture:
     def __init__(self, provider: ScriptedProvider | None = None) -> None:
         self.clock = TestClock()
         self.provider = CaringProvider()
         self.pool = AccountPool(self.clock, spread=lambda: 0.0)
         self.background = Background()
-        self.care = Care(Registry([provider or self.provider]), self.pool, self.clock, self.background)
+        self.checks = AccountChecks(Registry([provider or self.provider]), self.pool, self.clock, self.background)
 
     def fail(self, kind: ErrorKind, account: Account = A) -> None:
         self.pool.hold_against(account, trouble(kind), "", sent_at=self.clock.now())
 
     def state(self, account: Account = A) -> AccountState:
-        return self.pool.standing(account).state
+        return self.pool.status(account).state
 
 
 class TestChecks:
     async def test_a_login_that_is_alive_brings_its_account_back(self) -> None:
-        house = House()
-        house.fail(ErrorKind.INVALID_CREDENTIAL)
-        assert await house.care.check(A)
-        assert house.state() is AccountState.READY
+        env = ChecksFixture()
+        env.fail(ErrorKind.INVALID_CREDENTIAL)
+        assert await env.checks.check(A)
+        assert env.state() is AccountState.READY
 
     async def test_one_that_is_not_sets_it_aside(self) -> None:
-        house = House()
-        house.provider.dead = trouble(ErrorKind.INVALID_CREDENTIAL)
-        assert not await house.care.check(A)
-        assert house.state() is AccountState.EXPIRED
+        env = ChecksFixture()
+        env.provider.dead = trouble(ErrorKind.INVALID_CREDENTIAL)
+        assert not await env.checks.check(A)
+        assert env.state() is AccountState.EXPIRED
 
     async def test_it_is_no_pardon_for_risk_control_nor_for_empty_pockets(self) -> None:
         for kind in (ErrorKind.RESTRICTED, ErrorKind.NO_CREDITS):
-            house = House()
-            house.fail(kind)
-            await house.care.check(A)
-            assert house.state() is not AccountState.READY
+            env = ChecksFixture()
+            env.fail(kind)
+            await env.checks.check(A)
+            assert env.state() is not AccountState.READY
 
     async def test_pockets_that_were_filled_are_seen(self) -> None:
-        house = House()
-        house.fail(ErrorKind.NO_CREDITS)
-        await house.care.check(A)
-        house.provider.left = Credits(gift=70)
-        await house.care.check(A)
-        assert house.state() is AccountState.READY
+        env = ChecksFixture()
+        env.fail(ErrorKind.NO_CREDITS)
+        await env.checks.check(A)
+        env.provider.left = Credits(gift=70)
+        await env.checks.check(A)
+        assert env.state() is AccountState.READY
 
     async def test_where_nobody_tells_credits_it_is_one_for_empty_pockets(self) -> None:
         class Checking(ScriptedProvider):
             async def check(self, account: Account) -> None:
                 return
 
-        house = House(Checking())
-        house.fail(ErrorKind.NO_CREDITS)
-        await house.care.check(A)
-        assert house.state() is AccountState.READY
+        env = ChecksFixture(Checking())
+        env.fail(ErrorKind.NO_CREDITS)
+        await env.checks.check(A)
+        assert env.state() is AccountState.READY
 
     async def test_trouble_is_told_and_says_nothing_of_the_login(self) -> None:
-        house = House()
-        house.provider.dead = trouble(ErrorKind.UPSTREAM_ERROR, detail="s-secret-a is odd")
+        env = ChecksFixture()
+        env.provider.dead = trouble(ErrorKind.UPSTREAM_ERROR, detail="s-secret-a is odd")
         with pytest.raises(GatewayError) as caught:
-            await house.care.check(A)
+            await env.checks.check(A)
         assert "secret" not in caught.value.message("en")
-        assert house.state() is AccountState.READY
+        assert env.state() is AccountState.READY
 
     async def test_an_upstream_that_cannot_tell_says_so(self) -> None:
         with pytest.raises(GatewayError) as caught:
-            await House(ScriptedProvider()).care.check(A)
+            await ChecksFixture(ScriptedProvider()).checks.check(A)
         assert caught.value.code == "not_supported"
 
     async def test_a_lost_answer_is_not_taken_for_a_submit_that_may_be_charged(self) -> None:
-        house = House()
-        house.provider.left = trouble(ErrorKind.ANSWER_LOST)
+        env = ChecksFixture()
+        env.provider.left = trouble(ErrorKind.ANSWER_LOST)
         with pytest.raises(GatewayError) as caught:
-            await house.care.credits(A)
+            await env.checks.credits(A)
         assert caught.value.code == "upstream_error"
         assert "gave no answer" in caught.value.message("en")
 
 
 class TestCredits:
     async def test_they_are_read_once_in_a_while_unless_somebody_insists(self) -> None:
-        house = House()
-        for insist in (False, False, True):
-            assert (await house.care.credits(A, insist=insist)).total == 7
-        assert len(house.provider.calls) == 2
-        house.clock.move(CREDITS_SECONDS)
-        await house.care.credits(A)
-        assert len(house.provider.calls) == 3
+        env = ChecksFixture()
+        for force_refresh in (False, False, True):
+            assert (await env.checks.credits(A, force_refresh=force_refresh)).total == 7
+        assert len(env.provider.calls) == 2
+        env.clock.move(CREDITS_SECONDS)
+        await env.checks.credits(A)
+        assert len(env.provider.calls) == 3
 
     async def test_after_a_refusal_they_are_read_once_and_that_is_no_pardon(self) -> None:
-        house = House()
-        house.fail(ErrorKind.NO_CREDITS)
-        async with house.background:
-            house.care.read_credits_after_refusal(A)
+        env = ChecksFixture()
+        env.fail(ErrorKind.NO_CREDITS)
+        async with env.background:
+            env.checks.read_credits_after_refusal(A)
             await asyncio.sleep(0.01)
-        assert house.provider.calls == [("credits", "a")]
-        assert house.state() is AccountState.NO_CREDITS
-        assert house.pool.seat(A).credits
+        assert env.provider.calls == [("credits", "a")]
+        assert env.state() is AccountState.NO_CREDITS
+        assert env.pool.record(A).credits
         # Read anew without anybody insisting: what was known is that there is nothing.
-        house.provider.left = Credits(gift=70)
-        await house.care.credits(A)
-        assert house.state() is AccountState.READY
+        env.provider.left = Credits(gift=70)
+        await env.checks.credits(A)
+        assert env.state() is AccountState.READY
 
     async def test_a_gift_that_was_taken_is_told_though_the_rest_is_not_known(self) -> None:
-        house = House()
-        house.provider.left = trouble(ErrorKind.UNREACHABLE)
-        assert await house.care.receive(A) == Received(60)
+        env = ChecksFixture()
+        env.provider.left = trouble(ErrorKind.UNREACHABLE)
+        assert await env.checks.receive(A) == Received(60)
 
     async def test_a_gift_is_a_pardon(self) -> None:
-        house = House()
-        house.fail(ErrorKind.NO_CREDITS)
-        assert await house.care.receive(A) == Received(60, Credits(gift=5, vip=2))
-        assert house.state() is AccountState.READY
+        env = ChecksFixture()
+        env.fail(ErrorKind.NO_CREDITS)
+        assert await env.checks.receive(A) == Received(60, Credits(gift=5, vip=2))
+        assert env.state() is AccountState.READY
 
     async def test_a_gift_that_was_taken_before_is_none(self) -> None:
-        house = House()
-        house.provider.gift, house.provider.left = 0, Credits()
-        house.fail(ErrorKind.NO_CREDITS)
-        assert (await house.care.receive(A)).received == 0
-        assert house.state() is AccountState.NO_CREDITS
+        env = ChecksFixture()
+        env.provider.gift, env.provider.left = 0, Credits()
+        env.fail(ErrorKind.NO_CREDITS)
+        assert (await env.checks.receive(A)).received == 0
+        assert env.state() is AccountState.NO_CREDITS
 
     @pytest.mark.parametrize("what", ["credits", "receive"])
     async def test_an_upstream_without_them_says_so(self, what: str) -> None:
         with pytest.raises(GatewayError) as caught:
-            await getattr(House(ScriptedProvider()).care, what)(A)
+            await getattr(ChecksFixture(ScriptedProvider()).checks, what)(A)
         assert caught.value.code == "not_supported"
 
 
@@ -182,67 +182,67 @@ class TestLookingAgain:
     """A login that was refused is looked at again now and then, by a call that is not charged."""
 
     async def test_it_comes_back_when_it_is_alive(self) -> None:
-        house = House()
-        house.fail(ErrorKind.INVALID_CREDENTIAL)
-        async with house.background:
-            await house.care.revive([A])
-            assert house.provider.calls == []
-            house.clock.move(600)
-            await house.care.revive([A])
-        assert house.provider.calls == [("check", "a")]
-        assert house.state() is AccountState.READY
+        env = ChecksFixture()
+        env.fail(ErrorKind.INVALID_CREDENTIAL)
+        async with env.background:
+            await env.checks.revive([A])
+            assert env.provider.calls == []
+            env.clock.move(600)
+            await env.checks.revive([A])
+        assert env.provider.calls == [("check", "a")]
+        assert env.state() is AccountState.READY
 
     async def test_it_is_looked_at_once_in_ten_minutes_however_many_ask(self) -> None:
-        house = House()
-        house.provider.dead = trouble(ErrorKind.INVALID_CREDENTIAL)
-        house.fail(ErrorKind.INVALID_CREDENTIAL)
-        async with house.background:
+        env = ChecksFixture()
+        env.provider.dead = trouble(ErrorKind.INVALID_CREDENTIAL)
+        env.fail(ErrorKind.INVALID_CREDENTIAL)
+        async with env.background:
             for _ in range(3):
-                house.clock.move(600)
-                await asyncio.gather(*(house.care.revive([A]) for _ in range(5)))
-                await house.care.revive([A])
-        assert len(house.provider.calls) == 3
-        assert house.state() is AccountState.EXPIRED
+                env.clock.move(600)
+                await asyncio.gather(*(env.checks.revive([A]) for _ in range(5)))
+                await env.checks.revive([A])
+        assert len(env.provider.calls) == 3
+        assert env.state() is AccountState.EXPIRED
 
     async def test_when_nobody_can_tell_it_stays_as_it_was(self) -> None:
-        house = House()
-        house.provider.dead = trouble(ErrorKind.UNREACHABLE)
-        house.fail(ErrorKind.INVALID_CREDENTIAL)
-        house.clock.move(600)
-        async with house.background:
-            await house.care.revive([A])
-        assert house.state() is AccountState.EXPIRED
+        env = ChecksFixture()
+        env.provider.dead = trouble(ErrorKind.UNREACHABLE)
+        env.fail(ErrorKind.INVALID_CREDENTIAL)
+        env.clock.move(600)
+        async with env.background:
+            await env.checks.revive([A])
+        assert env.state() is AccountState.EXPIRED
 
     async def test_where_only_a_submit_can_tell_one_is_let_through(self) -> None:
-        house = House(ScriptedProvider())
-        house.fail(ErrorKind.INVALID_CREDENTIAL)
-        house.clock.move(600)
-        async with house.background:
-            await house.care.revive([A])
-        assert house.state() is AccountState.READY
-        assert not house.pool.seat(A).health.proven
+        env = ChecksFixture(ScriptedProvider())
+        env.fail(ErrorKind.INVALID_CREDENTIAL)
+        env.clock.move(600)
+        async with env.background:
+            await env.checks.revive([A])
+        assert env.state() is AccountState.READY
+        assert not env.pool.record(A).health.proven
 
 
 async def test_several_accounts_are_looked_after_a_few_at_a_time_and_not_at_one_moment() -> None:
-    house = House()
+    env = ChecksFixture()
     accounts = [Account("scripted", f"s-{number}") for number in range(20)]
-    house.provider.left = Credits(gift=1)
+    env.provider.left = Credits(gift=1)
     random.seed(1)
-    answers = await house.care.each(accounts, house.care.credits)
+    answers = await env.checks.each(accounts, env.checks.credits)
     assert len(answers) == 20
-    assert house.provider.most_at_once <= AT_ONCE
-    assert len(house.clock.slept) == 20
-    assert len(set(house.clock.slept)) > 10
+    assert env.provider.most_at_once <= AT_ONCE
+    assert len(env.clock.slept) == 20
+    assert len(set(env.clock.slept)) > 10
 
 
 async def test_one_accounts_trouble_is_not_the_others() -> None:
-    house = House()
+    env = ChecksFixture()
 
     async def call(account: Account) -> str:
         if account is A:
             raise GatewayError("upstream_unavailable")
         return account.name
 
-    first, second = await house.care.each([A, B], call)
+    first, second = await env.checks.each([A, B], call)
     assert isinstance(first, GatewayError)
     assert second == "b"

@@ -4,8 +4,8 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from gateway.accounts.checks import Care
-from gateway.accounts.daily_credits import LOOK_SECONDS, DailyGifts, minute_of
+from gateway.accounts.checks import AccountChecks
+from gateway.accounts.daily_credits import LOOK_SECONDS, DailyCredits, minute_of
 from gateway.accounts.pool import AccountPool, ManagedAccount
 from gateway.core.background_tasks import Background
 from providers.contract.accounts import Account
@@ -32,15 +32,15 @@ class Giving(ScriptedProvider):
         return 60
 
 
-class House:
+class DailyCreditsFixture:
     def __init__(self, *accounts: Account, wanted: bool = True, provider: str = "giving") -> None:
         self.provider = Giving(provider)
         self.clock = self.provider.clock
         pool = self.pool = AccountPool(self.clock)
         pool.manage([ManagedAccount(account) for account in (accounts or (*ACCOUNTS, OTHER))])
         registry = Registry([self.provider, ScriptedProvider()])
-        care = Care(registry, pool, self.clock, Background())
-        self.gifts = DailyGifts(self.clock, pool, lambda: care, lambda: wanted)
+        checks = AccountChecks(registry, pool, self.clock, Background())
+        self.gifts = DailyCredits(self.clock, pool, lambda: checks, lambda: wanted)
 
     async def live(self, seconds: float) -> None:
         end = self.clock.now() + seconds
@@ -50,9 +50,9 @@ class House:
 
 
 async def test_once_a_day_for_every_account() -> None:
-    house = House()
-    await house.live(3 * 86_400)
-    counted = [sum(1 for name, _ in house.provider.taken if name == account.name) for account in ACCOUNTS]
+    env = DailyCreditsFixture()
+    await env.live(3 * 86_400)
+    counted = [sum(1 for name, _ in env.provider.taken if name == account.name) for account in ACCOUNTS]
     assert set(counted) <= {2, 3, 4}
     assert sum(counted) == pytest.approx(3 * len(ACCOUNTS), abs=len(ACCOUNTS))
 
@@ -67,35 +67,35 @@ async def test_not_all_at_one_time_nor_every_day_at_the_same() -> None:
 @pytest.mark.parametrize(("provider", "hours_ahead"), [("jimeng", 8), ("giving", 0)])
 async def test_day_begins_with_the_quota_reset_of_the_provider(provider: str, hours_ahead: int) -> None:
     account = Account(provider, "s-1", name="one")
-    house = House(account, provider=provider)
-    await house.live(2 * 86_400)
-    for _, at in house.provider.taken:
+    env = DailyCreditsFixture(account, provider=provider)
+    await env.live(2 * 86_400)
+    for _, at in env.provider.taken:
         local = datetime.fromtimestamp(at, timezone(timedelta(hours=hours_ahead)))
         minute = 60 * local.hour + local.minute
         assert minute_of(account, local.date().isoformat()) in (minute - 1, minute)
-    assert house.provider.taken
+    assert env.provider.taken
 
 
 async def test_only_where_it_is_wanted() -> None:
-    house = House(wanted=False)
-    await house.live(2 * 86_400)
-    assert house.provider.taken == []
+    env = DailyCreditsFixture(wanted=False)
+    await env.live(2 * 86_400)
+    assert env.provider.taken == []
 
 
 async def test_an_account_in_trouble_is_let_alone_until_it_is_over() -> None:
-    house = House()
+    env = DailyCreditsFixture()
     account = ACCOUNTS[0]
-    house.pool.hold_against(account, trouble(ErrorKind.RESTRICTED), "", sent_at=house.clock.now())
-    until = house.pool.standing(account).until
+    env.pool.hold_against(account, trouble(ErrorKind.RESTRICTED), "", sent_at=env.clock.now())
+    until = env.pool.status(account).until
     assert until
-    await house.live(2 * 86_400)
-    assert all(at >= until for name, at in house.provider.taken if name == account.name)
-    assert account.name in {name for name, _ in house.provider.taken}
+    await env.live(2 * 86_400)
+    assert all(at >= until for name, at in env.provider.taken if name == account.name)
+    assert account.name in {name for name, _ in env.provider.taken}
 
 
 async def test_trouble_with_one_does_not_end_it(caplog: pytest.LogCaptureFixture) -> None:
-    house = House()
-    house.provider.trouble = trouble(ErrorKind.UNREACHABLE)
-    await house.live(2 * 86_400)
-    assert len({name for name, _ in house.provider.taken}) == len(ACCOUNTS)
+    env = DailyCreditsFixture()
+    env.provider.trouble = trouble(ErrorKind.UNREACHABLE)
+    await env.live(2 * 86_400)
+    assert len({name for name, _ in env.provider.taken}) == len(ACCOUNTS)
     assert "the daily credits could not be taken" in caplog.text

@@ -21,7 +21,7 @@ A, B, C = (Account("scripted", f"s-secret-{letter}", name=letter) for letter in 
 MODEL = "model"
 
 
-class House:
+class PoolFixture:
     def __init__(
         self,
         *managed: ManagedAccount | Account,
@@ -49,23 +49,23 @@ class House:
         return lease.account.name
 
     def state(self, account: Account, model: str = MODEL) -> AccountState:
-        return self.pool.standing(account, model).state
+        return self.pool.status(account, model).state
 
 
 async def test_the_policy_chooses_among_those_that_are_ready() -> None:
-    house = House(A, B, policy=None)
-    house.pool.manage([ManagedAccount(A), ManagedAccount(B)])
-    assert await house.submit() == "a"
-    assert await house.submit(tried=[A.tag]) == "b"
-    assert await house.submit(tried=[A.tag, B.tag]) == ""
+    env = PoolFixture(A, B, policy=None)
+    env.pool.manage([ManagedAccount(A), ManagedAccount(B)])
+    assert await env.submit() == "a"
+    assert await env.submit(tried=[A.tag]) == "b"
+    assert await env.submit(tried=[A.tag, B.tag]) == ""
 
 
 async def test_what_the_configuration_no_longer_has_is_removed() -> None:
-    house = House(A, B)
-    house.pool.manage([ManagedAccount(replace(B, credential="s-renewed"))])
-    assert [house.pool.is_removed(account) for account in (A, B, C)] == [True, False, False]
-    house.pool.manage([ManagedAccount(A)])
-    assert [house.pool.is_removed(account) for account in (A, B)] == [False, True]
+    env = PoolFixture(A, B)
+    env.pool.manage([ManagedAccount(replace(B, credential="s-renewed"))])
+    assert [env.pool.is_removed(account) for account in (A, B, C)] == [True, False, False]
+    env.pool.manage([ManagedAccount(A)])
+    assert [env.pool.is_removed(account) for account in (A, B)] == [False, True]
 
 
 @pytest.mark.parametrize(
@@ -80,203 +80,203 @@ async def test_what_the_configuration_no_longer_has_is_removed() -> None:
     ],
 )
 async def test_a_failure_of_its_own_sets_an_account_aside(kind: ErrorKind, state: AccountState) -> None:
-    house = House(A, B)
-    assert await house.submit(trouble(kind, "7")) == "a"
-    assert house.state(A) is state
-    assert await house.submit() == "b"
-    standing = house.pool.standing(A, MODEL)
-    assert standing.error is not None
-    assert (standing.error.kind, standing.error.code) == (kind, "7")
-    assert standing.until is not None
-    house.clock.move(standing.until - house.clock.now())
+    env = PoolFixture(A, B)
+    assert await env.submit(trouble(kind, "7")) == "a"
+    assert env.state(A) is state
+    assert await env.submit() == "b"
+    status = env.pool.status(A, MODEL)
+    assert status.error is not None
+    assert (status.error.kind, status.error.code) == (kind, "7")
+    assert status.until is not None
+    env.clock.move(status.until - env.clock.now())
     if kind is not ErrorKind.INVALID_CREDENTIAL:
-        assert await house.submit() == "a"
+        assert await env.submit() == "a"
 
 
 @pytest.mark.parametrize(
     "kind", [ErrorKind.CONTENT_REFUSED, ErrorKind.INVALID_REQUEST, ErrorKind.UPSTREAM_ERROR, ErrorKind.ANSWER_LOST]
 )
 async def test_what_is_not_its_fault_does_not(kind: ErrorKind) -> None:
-    house = House(A)
-    await house.submit(trouble(kind))
-    assert house.state(A) is AccountState.READY
-    assert house.pool.seat(A).failed == 0
+    env = PoolFixture(A)
+    await env.submit(trouble(kind))
+    assert env.state(A) is AccountState.READY
+    assert env.pool.record(A).failed == 0
 
 
 async def test_a_model_that_is_closed_to_it_leaves_it_the_others() -> None:
-    house = House(A)
-    await house.submit(trouble(ErrorKind.NOT_ENTITLED))
-    assert await house.submit() == ""
-    assert await house.submit(model="another") == "a"
+    env = PoolFixture(A)
+    await env.submit(trouble(ErrorKind.NOT_ENTITLED))
+    assert await env.submit() == ""
+    assert await env.submit(model="another") == "a"
 
 
 class TestTrials:
     """Of an account that is new or was in trouble nobody knows what it will say."""
 
     async def test_one_submit_finds_out_and_the_others_go_elsewhere(self) -> None:
-        house = House(A, B)
-        first = await house.pool.take(house.accounts, MODEL, set())
+        env = PoolFixture(A, B)
+        first = await env.pool.take(env.accounts, MODEL, set())
         assert first
         with first:
-            assert await house.submit() == "b"
+            assert await env.submit() == "b"
             first.submitted("t")
-        assert await house.submit() == "a"
+        assert await env.submit() == "a"
 
     async def test_where_there_is_no_other_they_wait_for_what_it_finds(self) -> None:
-        house = House(A, patience=5)
-        first = await house.pool.take(house.accounts, MODEL, set())
+        env = PoolFixture(A, patience=5)
+        first = await env.pool.take(env.accounts, MODEL, set())
         assert first
         with first:
-            others = [asyncio.ensure_future(house.submit()) for _ in range(3)]
+            others = [asyncio.ensure_future(env.submit()) for _ in range(3)]
             await asyncio.sleep(0.01)
             assert not any(other.done() for other in others)
             first.failed(trouble(ErrorKind.RESTRICTED))
         assert await asyncio.gather(*others) == ["", "", ""]
 
     async def test_once_it_is_proven_they_all_go(self) -> None:
-        house = House(A, patience=5)
-        await house.submit()
-        leases = [await house.pool.take(house.accounts, MODEL, set()) for _ in range(3)]
+        env = PoolFixture(A, patience=5)
+        await env.submit()
+        leases = [await env.pool.take(env.accounts, MODEL, set()) for _ in range(3)]
         assert all(leases)
 
     async def test_after_some_patience_a_second_one_tries_and_the_others_wait_for_that(self) -> None:
-        house = House(A, patience=0.02, longest_wait=0.1)
-        first = await house.pool.take(house.accounts, MODEL, set())
+        env = PoolFixture(A, patience=0.02, longest_wait=0.1)
+        first = await env.pool.take(env.accounts, MODEL, set())
         assert first
         with first:
-            second = await house.pool.take(house.accounts, MODEL, set())
+            second = await env.pool.take(env.accounts, MODEL, set())
             assert second
             with second:
-                assert house.pool.seat(A).busy == 2
-                others = [asyncio.ensure_future(house.submit()) for _ in range(3)]
+                assert env.pool.record(A).busy == 2
+                others = [asyncio.ensure_future(env.submit()) for _ in range(3)]
                 await asyncio.sleep(0.005)
                 assert not any(other.done() for other in others)
                 second.submitted("t")
         assert await asyncio.gather(*others) == ["a", "a", "a"]
 
     async def test_nobody_waits_for_ever(self) -> None:
-        house = House(A, patience=5, longest_wait=0.02)
-        first = await house.pool.take(house.accounts, MODEL, set())
+        env = PoolFixture(A, patience=5, longest_wait=0.02)
+        first = await env.pool.take(env.accounts, MODEL, set())
         assert first
         with first:
-            assert await house.submit() == ""
+            assert await env.submit() == ""
 
     async def test_a_submit_that_was_cancelled_gives_the_place_back(self) -> None:
-        house = House(A, patience=5)
-        lease = await house.pool.take(house.accounts, MODEL, set())
+        env = PoolFixture(A, patience=5)
+        lease = await env.pool.take(env.accounts, MODEL, set())
         assert lease
         with pytest.raises(asyncio.CancelledError), lease:
             raise asyncio.CancelledError
-        assert house.pool.seat(A).busy == 0
-        assert await house.submit() == "a"
+        assert env.pool.record(A).busy == 0
+        assert await env.submit() == "a"
 
     @pytest.mark.parametrize("kind", [ErrorKind.INVALID_REQUEST, ErrorKind.MODEL_NOT_FOUND])
     async def test_what_may_never_have_been_sent_proves_nothing(self, kind: ErrorKind) -> None:
-        house = House(A)
-        await house.submit(trouble(kind))
-        assert not house.pool.seat(A).health.proven
+        env = PoolFixture(A)
+        await env.submit(trouble(kind))
+        assert not env.pool.record(A).health.proven
 
     async def test_refused_content_proves_a_login(self) -> None:
-        house = House(A)
-        await house.submit(trouble(ErrorKind.CONTENT_REFUSED))
-        assert house.pool.seat(A).health.proven
+        env = PoolFixture(A)
+        await env.submit(trouble(ErrorKind.CONTENT_REFUSED))
+        assert env.pool.record(A).health.proven
 
 
 class TestRunningTasks:
     async def test_as_many_as_are_allowed(self) -> None:
-        house = House(ManagedAccount(A, max_running=2), B)
-        assert [await house.submit(f"t{number}") for number in range(3)] == ["a", "a", "b"]
-        assert house.state(A) is AccountState.FULL
+        env = PoolFixture(ManagedAccount(A, max_running=2), B)
+        assert [await env.submit(f"t{number}") for number in range(3)] == ["a", "a", "b"]
+        assert env.state(A) is AccountState.FULL
 
     async def test_a_task_that_ended_makes_room(self) -> None:
-        house = House(ManagedAccount(A, max_running=1), B)
-        await house.submit("t1")
-        house.pool.heard(A, {"t1": TaskState("t1", Phase.PROCESSING)}, house.clock.now())
-        assert house.state(A) is AccountState.FULL
-        house.pool.heard(A, {"t1": finished("t1")}, house.clock.now())
-        assert await house.submit() == "a"
+        env = PoolFixture(ManagedAccount(A, max_running=1), B)
+        await env.submit("t1")
+        env.pool.heard(A, {"t1": TaskState("t1", Phase.PROCESSING)}, env.clock.now())
+        assert env.state(A) is AccountState.FULL
+        env.pool.heard(A, {"t1": finished("t1")}, env.clock.now())
+        assert await env.submit() == "a"
 
     async def test_so_does_one_after_the_upstream_said_that_too_many_run(self) -> None:
-        house = House(A)
-        await house.submit("t1")
-        await house.submit(trouble(ErrorKind.TOO_MANY_RUNNING))
-        assert await house.submit() == ""
-        house.pool.heard(A, {"t1": finished("t1")}, house.clock.now())
-        assert await house.submit() == "a"
+        env = PoolFixture(A)
+        await env.submit("t1")
+        await env.submit(trouble(ErrorKind.TOO_MANY_RUNNING))
+        assert await env.submit() == ""
+        env.pool.heard(A, {"t1": finished("t1")}, env.clock.now())
+        assert await env.submit() == "a"
 
     async def test_tasks_that_nobody_polls_here_are_forgotten(self) -> None:
-        house = House(ManagedAccount(A, max_running=1))
-        await house.submit("t1")
-        house.clock.move(RUNNING_SECONDS)
-        assert await house.submit() == "a"
+        env = PoolFixture(ManagedAccount(A, max_running=1))
+        await env.submit("t1")
+        env.clock.move(RUNNING_SECONDS)
+        assert await env.submit() == "a"
 
     async def test_what_fills_an_account_is_looked_at_now_and_then(self) -> None:
-        house = House(ManagedAccount(A, max_running=1), B)
-        await house.submit("t1")
-        assert house.pool.unseen(house.accounts, every=5, most=10) == {A: ["t1"]}
-        assert house.pool.unseen(house.accounts, every=5, most=10) == {}
-        house.clock.move(5)
-        assert house.pool.unseen(house.accounts, every=5, most=10) == {A: ["t1"]}
+        env = PoolFixture(ManagedAccount(A, max_running=1), B)
+        await env.submit("t1")
+        assert env.pool.unseen(env.accounts, every=5, most=10) == {A: ["t1"]}
+        assert env.pool.unseen(env.accounts, every=5, most=10) == {}
+        env.clock.move(5)
+        assert env.pool.unseen(env.accounts, every=5, most=10) == {A: ["t1"]}
 
     async def test_the_least_busy_is_told_by_them(self) -> None:
-        house = House(A, B, policy=LeastBusy())
-        took = {f"t{number}": await house.submit(f"t{number}") for number in range(4)}
+        env = PoolFixture(A, B, policy=LeastBusy())
+        took = {f"t{number}": await env.submit(f"t{number}") for number in range(4)}
         assert sorted(took.values()) == ["a", "a", "b", "b"]
-        house.pool.heard(B, {id: finished(id) for id, name in took.items() if name == "b"}, house.clock.now())
-        assert [await house.submit(f"u{number}") for number in range(2)] == ["b", "b"]
+        env.pool.heard(B, {id: finished(id) for id, name in took.items() if name == "b"}, env.clock.now())
+        assert [await env.submit(f"u{number}") for number in range(2)] == ["b", "b"]
 
 
 class TestWhatQueriesTell:
     async def test_a_refused_login_sets_the_account_aside_and_an_answer_brings_it_back(self) -> None:
-        house = House(A)
-        house.pool.heard(A, {"t": trouble(ErrorKind.INVALID_CREDENTIAL)}, house.clock.now())
-        assert house.state(A) is AccountState.EXPIRED
-        house.pool.heard(A, {"t": trouble(ErrorKind.TASK_NOT_FOUND)}, house.clock.now())
-        assert house.state(A) is AccountState.READY
+        env = PoolFixture(A)
+        env.pool.heard(A, {"t": trouble(ErrorKind.INVALID_CREDENTIAL)}, env.clock.now())
+        assert env.state(A) is AccountState.EXPIRED
+        env.pool.heard(A, {"t": trouble(ErrorKind.TASK_NOT_FOUND)}, env.clock.now())
+        assert env.state(A) is AccountState.READY
 
     async def test_risk_control_does_and_no_answer_brings_it_back(self) -> None:
-        house = House(A)
-        house.pool.heard(A, {"t": trouble(ErrorKind.RESTRICTED)}, house.clock.now())
-        house.pool.heard(A, {"t": finished("t")}, house.clock.now())
-        assert house.state(A) is AccountState.RESTRICTED
+        env = PoolFixture(A)
+        env.pool.heard(A, {"t": trouble(ErrorKind.RESTRICTED)}, env.clock.now())
+        env.pool.heard(A, {"t": finished("t")}, env.clock.now())
+        assert env.state(A) is AccountState.RESTRICTED
 
     @pytest.mark.parametrize(
         "kind", [ErrorKind.RATE_LIMITED, ErrorKind.UNREACHABLE, ErrorKind.UPSTREAM_ERROR, ErrorKind.ANSWER_LOST]
     )
     async def test_the_budget_of_queries_is_none_of_the_submits_business(self, kind: ErrorKind) -> None:
-        house = House(A)
-        house.pool.heard(A, {"t": trouble(kind)}, house.clock.now())
-        assert house.state(A) is AccountState.READY
+        env = PoolFixture(A)
+        env.pool.heard(A, {"t": trouble(kind)}, env.clock.now())
+        assert env.state(A) is AccountState.READY
 
 
 class TestExpiredLogins:
     async def test_they_are_due_once_in_ten_minutes(self) -> None:
-        house = House(A)
-        await house.submit(trouble(ErrorKind.INVALID_CREDENTIAL))
-        assert house.pool.expired(A)
-        assert not house.pool.due(A)
-        house.clock.move(600)
-        assert house.pool.due(A)
-        assert not house.pool.due(A)
-        assert await house.submit() == ""
-        house.clock.move(600)
-        assert house.pool.due(A)
+        env = PoolFixture(A)
+        await env.submit(trouble(ErrorKind.INVALID_CREDENTIAL))
+        assert env.pool.expired(A)
+        assert not env.pool.due(A)
+        env.clock.move(600)
+        assert env.pool.due(A)
+        assert not env.pool.due(A)
+        assert await env.submit() == ""
+        env.clock.move(600)
+        assert env.pool.due(A)
 
     async def test_a_login_that_is_alive_is_used_again(self) -> None:
-        house = House(A)
-        await house.submit(trouble(ErrorKind.INVALID_CREDENTIAL))
-        house.pool.logged_in(A, sent_at=house.clock.now())
-        assert await house.submit() == "a"
+        env = PoolFixture(A)
+        await env.submit(trouble(ErrorKind.INVALID_CREDENTIAL))
+        env.pool.logged_in(A, sent_at=env.clock.now())
+        assert await env.submit() == "a"
 
     async def test_a_new_credential_is_a_new_login_and_keeps_the_counts(self) -> None:
-        house = House(A)
-        await house.submit("t1")
-        await house.submit(trouble(ErrorKind.INVALID_CREDENTIAL))
+        env = PoolFixture(A)
+        await env.submit("t1")
+        await env.submit(trouble(ErrorKind.INVALID_CREDENTIAL))
         renewed = Account("scripted", "s-another", name="a")
-        house.pool.manage([ManagedAccount(renewed)])
-        house.accounts = [renewed]
-        assert await house.submit("t2") == "a"
-        assert (house.pool.seat(renewed).submitted, house.pool.seat(renewed).failed) == (2, 1)
+        env.pool.manage([ManagedAccount(renewed)])
+        env.accounts = [renewed]
+        assert await env.submit("t2") == "a"
+        assert (env.pool.record(renewed).submitted, env.pool.record(renewed).failed) == (2, 1)
 
 
 class TestReplacedCredentials:
@@ -285,122 +285,122 @@ class TestReplacedCredentials:
     OLD, NEW = Account("scripted", "s-old", name="a"), Account("scripted", "s-new", name="a")
 
     async def test_its_refusals_do_not_condemn_the_new_one(self) -> None:
-        house = House(self.OLD)
-        lease = await house.pool.take(house.accounts, MODEL, set())
-        house.pool.manage([ManagedAccount(self.NEW)])
+        env = PoolFixture(self.OLD)
+        lease = await env.pool.take(env.accounts, MODEL, set())
+        env.pool.manage([ManagedAccount(self.NEW)])
         assert lease
         with lease:
             lease.failed(trouble(ErrorKind.INVALID_CREDENTIAL))
-        house.pool.heard(self.OLD, {"t": trouble(ErrorKind.INVALID_CREDENTIAL)}, house.clock.now())
-        assert house.state(self.NEW) is AccountState.READY
+        env.pool.heard(self.OLD, {"t": trouble(ErrorKind.INVALID_CREDENTIAL)}, env.clock.now())
+        assert env.state(self.NEW) is AccountState.READY
 
     async def test_its_answers_do_not_absolve_the_new_one(self) -> None:
-        house = House(self.NEW)
-        await house.submit(trouble(ErrorKind.INVALID_CREDENTIAL))
-        house.pool.heard(self.OLD, {"t": finished("t")}, house.clock.now())
-        house.pool.logged_in(self.OLD, sent_at=house.clock.now())
-        assert house.state(self.NEW) is AccountState.EXPIRED
+        env = PoolFixture(self.NEW)
+        await env.submit(trouble(ErrorKind.INVALID_CREDENTIAL))
+        env.pool.heard(self.OLD, {"t": finished("t")}, env.clock.now())
+        env.pool.logged_in(self.OLD, sent_at=env.clock.now())
+        assert env.state(self.NEW) is AccountState.EXPIRED
 
     async def test_a_new_cookie_is_a_new_login(self) -> None:
-        house = House(self.OLD)
-        await house.submit(trouble(ErrorKind.INVALID_CREDENTIAL))
-        house.pool.manage([ManagedAccount(replace(self.OLD, cookie="sessionid=new"))])
-        assert house.state(replace(self.OLD, cookie="sessionid=new")) is AccountState.READY
+        env = PoolFixture(self.OLD)
+        await env.submit(trouble(ErrorKind.INVALID_CREDENTIAL))
+        env.pool.manage([ManagedAccount(replace(self.OLD, cookie="sessionid=new"))])
+        assert env.state(replace(self.OLD, cookie="sessionid=new")) is AccountState.READY
 
 
 class TestManaging:
     async def test_an_account_that_comes_back_is_what_it_was(self) -> None:
-        house = House(A, B)
-        await house.submit(trouble(ErrorKind.RESTRICTED))
-        house.pool.manage([ManagedAccount(B)])
-        house.pool.manage([ManagedAccount(A), ManagedAccount(B)])
-        assert house.state(A) is AccountState.RESTRICTED
-        assert house.pool.seat(A).label == "a"
+        env = PoolFixture(A, B)
+        await env.submit(trouble(ErrorKind.RESTRICTED))
+        env.pool.manage([ManagedAccount(B)])
+        env.pool.manage([ManagedAccount(A), ManagedAccount(B)])
+        assert env.state(A) is AccountState.RESTRICTED
+        assert env.pool.record(A).label == "a"
 
     async def test_new_weights_count_at_once(self) -> None:
-        house = House(A, B, C)
-        house.pool.manage([ManagedAccount(A), ManagedAccount(B, 1000), ManagedAccount(C)], RoundRobin())
+        env = PoolFixture(A, B, C)
+        env.pool.manage([ManagedAccount(A), ManagedAccount(B, 1000), ManagedAccount(C)], RoundRobin())
         for number in range(50):
-            await house.submit(f"t{number}")
-        house.pool.manage([ManagedAccount(one) for one in (A, B, C)], RoundRobin())
-        assert sorted([await house.submit("u") for _ in range(6)]) == ["a", "a", "b", "b", "c", "c"]
+            await env.submit(f"t{number}")
+        env.pool.manage([ManagedAccount(one) for one in (A, B, C)], RoundRobin())
+        assert sorted([await env.submit("u") for _ in range(6)]) == ["a", "a", "b", "b", "c", "c"]
 
     async def test_what_is_known_of_an_account_outlives_a_new_configuration(self) -> None:
-        house = House(A, B)
-        await house.submit(trouble(ErrorKind.RESTRICTED))
-        house.pool.manage([ManagedAccount(B), ManagedAccount(A, weight=3)])
-        assert house.state(A) is AccountState.RESTRICTED
-        assert house.pool.seat(A).weight == 3
+        env = PoolFixture(A, B)
+        await env.submit(trouble(ErrorKind.RESTRICTED))
+        env.pool.manage([ManagedAccount(B), ManagedAccount(A, weight=3)])
+        assert env.state(A) is AccountState.RESTRICTED
+        assert env.pool.record(A).weight == 3
 
     async def test_an_account_without_weight_takes_nothing(self) -> None:
-        house = House(ManagedAccount(A, weight=0), B)
-        assert await house.submit() == "b"
-        assert house.state(A) is AccountState.PAUSED
+        env = PoolFixture(ManagedAccount(A, weight=0), B)
+        assert await env.submit() == "b"
+        assert env.state(A) is AccountState.PAUSED
 
     async def test_pause_and_resume(self) -> None:
-        house = House(A)
-        await house.submit(trouble(ErrorKind.RESTRICTED))
-        house.pool.pause(A)
-        assert house.state(A) is AccountState.PAUSED
-        house.pool.resume(A)
-        assert await house.submit() == "a"
+        env = PoolFixture(A)
+        await env.submit(trouble(ErrorKind.RESTRICTED))
+        env.pool.pause(A)
+        assert env.state(A) is AccountState.PAUSED
+        env.pool.resume(A)
+        assert await env.submit() == "a"
 
     async def test_credits_that_are_seen_end_the_pause(self) -> None:
-        house = House(A)
-        await house.submit(trouble(ErrorKind.NO_CREDITS))
-        house.pool.saw_credits(A, Credits(gift=3))
-        house.pool.saw_credits(A, Credits(gift=3))
-        assert house.state(A) is AccountState.NO_CREDITS
-        house.pool.saw_credits(A, Credits(gift=3, vip=60))
-        assert house.state(A) is AccountState.READY
+        env = PoolFixture(A)
+        await env.submit(trouble(ErrorKind.NO_CREDITS))
+        env.pool.saw_credits(A, Credits(gift=3))
+        env.pool.saw_credits(A, Credits(gift=3))
+        assert env.state(A) is AccountState.NO_CREDITS
+        env.pool.saw_credits(A, Credits(gift=3, vip=60))
+        assert env.state(A) is AccountState.READY
 
 
 async def test_a_proxy_that_leads_nowhere_is_the_last_choice_and_no_fault_of_the_account() -> None:
     by_proxy = Account("scripted", "s-p", name="p", proxy="http://proxy:1")
-    house = House(by_proxy, B)
-    assert await house.submit(trouble(ErrorKind.UNREACHABLE)) == "p"
-    assert house.state(by_proxy) is AccountState.UNREACHABLE
-    assert house.pool.seat(by_proxy).failed == 0
-    assert await house.submit() == "b"
-    assert await house.submit(tried=[B.tag]) == "p"
-    house.clock.move(WAY_SECONDS)
-    assert await house.submit() == "p"
+    env = PoolFixture(by_proxy, B)
+    assert await env.submit(trouble(ErrorKind.UNREACHABLE)) == "p"
+    assert env.state(by_proxy) is AccountState.UNREACHABLE
+    assert env.pool.record(by_proxy).failed == 0
+    assert await env.submit() == "b"
+    assert await env.submit(tried=[B.tag]) == "p"
+    env.clock.move(WAY_SECONDS)
+    assert await env.submit() == "p"
 
 
 class TestGuests:
     """Accounts that pass-through callers bring along."""
 
     async def test_they_are_known_when_they_come_back(self) -> None:
-        house = House()
-        house.accounts = [Account("scripted", "s-guest")]
-        await house.submit(trouble(ErrorKind.RESTRICTED))
-        assert house.state(Account("scripted", "s-guest")) is AccountState.RESTRICTED
+        env = PoolFixture()
+        env.accounts = [Account("scripted", "s-guest")]
+        await env.submit(trouble(ErrorKind.RESTRICTED))
+        assert env.state(Account("scripted", "s-guest")) is AccountState.RESTRICTED
 
     async def test_any_number_of_them_takes_bounded_room_and_the_managed_ones_stay(self) -> None:
-        house = House(A)
-        await house.submit(trouble(ErrorKind.RESTRICTED))
+        env = PoolFixture(A)
+        await env.submit(trouble(ErrorKind.RESTRICTED))
         for number in range(GUESTS + 500):
-            house.pool.heard(
-                Account("scripted", f"s-{number}"), {"t": trouble(ErrorKind.INVALID_CREDENTIAL)}, house.clock.now()
+            env.pool.heard(
+                Account("scripted", f"s-{number}"), {"t": trouble(ErrorKind.INVALID_CREDENTIAL)}, env.clock.now()
             )
-        assert len(house.pool) == GUESTS + 1
-        assert house.state(A) is AccountState.RESTRICTED
+        assert len(env.pool) == GUESTS + 1
+        assert env.state(A) is AccountState.RESTRICTED
 
     async def test_a_poll_alone_leaves_nothing_behind(self) -> None:
-        house = House()
-        house.pool.heard(Account("scripted", "s-guest"), {"t": finished("t")}, house.clock.now())
-        assert len(house.pool) == 0
+        env = PoolFixture()
+        env.pool.heard(Account("scripted", "s-guest"), {"t": finished("t")}, env.clock.now())
+        assert len(env.pool) == 0
 
 
 async def test_no_credential_is_kept_or_logged(caplog: pytest.LogCaptureFixture) -> None:
-    house = House(A)
+    env = PoolFixture(A)
     with caplog.at_level(logging.WARNING, "gateway"):
-        await house.submit(trouble(ErrorKind.RESTRICTED, "1019"))
+        await env.submit(trouble(ErrorKind.RESTRICTED, "1019"))
     record = caplog.records[-1]
     assert record.getMessage() == "an account rests"
     fields = getattr(record, "fields", {})
     assert (fields["account"], fields["reason"], fields["code"]) == ("a", "restricted", "1019")
-    assert "secret" not in f"{fields} {house.pool.seat(A)}"
+    assert "secret" not in f"{fields} {env.pool.record(A)}"
 
 
 async def test_what_is_kept_of_an_error_holds_no_request_alive() -> None:
@@ -415,7 +415,7 @@ async def test_what_is_kept_of_an_error_holds_no_request_alive() -> None:
             assert large
             return error
 
-    house = House(A)
-    await house.submit(fail())
+    env = PoolFixture(A)
+    await env.submit(fail())
     gc.collect()
     assert not [found for found in gc.get_objects() if isinstance(found, Large)]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from gateway.accounts.health import RESTS, AccountState
-from gateway.accounts.pool import RUNNING_SECONDS, AccountPool, ManagedAccount, Seat
+from gateway.accounts.pool import RUNNING_SECONDS, AccountPool, AccountRecord, ManagedAccount
 from gateway.accounts.selection import POLICIES, Random
 from gateway.core.settings import PolicyName
 from providers.contract.accounts import Account
@@ -59,8 +59,8 @@ class Week:
                 self.pool.logged_in(account, sent_at=self.clock.now())
 
     async def submit(self, model: str, id: str) -> None:
-        before = {account: self.pool.standing(account, model) for account in self.accounts}
-        ready = [account for account, standing in before.items() if standing.state is AccountState.READY]
+        before = {account: self.pool.status(account, model) for account in self.accounts}
+        ready = [account for account, status in before.items() if status.state is AccountState.READY]
         lease = await self.pool.take(self.accounts, model, set())
         assert (lease is None) == (not ready)
         if lease is None:
@@ -89,20 +89,20 @@ class Week:
 
     def check_the_promise(self, account: Account, model: str, error: ProviderError) -> None:
         """A pause lasts as long as it said, and not a moment longer."""
-        standing = self.pool.standing(account, model)
+        status = self.pool.status(account, model)
         if error.kind not in RESTS:
-            assert standing.state is AccountState.READY
+            assert status.state is AccountState.READY
             return
-        assert standing.state is RESTS[error.kind].state
-        assert standing.until is not None
+        assert status.state is RESTS[error.kind].state
+        assert status.until is not None
         now = self.clock.now()
-        assert now < standing.until <= now + 86_400 + 300
-        self.clock.move(standing.until - now - 0.001)
-        assert self.pool.standing(account, model).state is standing.state
+        assert now < status.until <= now + 86_400 + 300
+        self.clock.move(status.until - now - 0.001)
+        assert self.pool.status(account, model).state is status.state
         self.clock.move(0.002)
         # A refused login only comes up for another look.
         after = AccountState.EXPIRED if error.kind is ErrorKind.INVALID_CREDENTIAL else AccountState.READY
-        assert self.pool.standing(account, model).state is after
+        assert self.pool.status(account, model).state is after
         self.clock.move(now - self.clock.now())
 
 
@@ -117,7 +117,7 @@ async def test_a_week(policy: PolicyName, seed: int) -> None:
             assert week.taken[name] == pytest.approx(share, rel=0.05 if policy == "round_robin" else 0.15), name
     for account in week.accounts:
         assert week.taken[account.name] > 0, f"{account.name} starved"
-        assert size(week.pool.seat(account)) < 3 * RUNNING_SECONDS / STEP
+        assert size(week.pool.record(account)) < 3 * RUNNING_SECONDS / STEP
 
 
 async def test_pauses_grow_and_shrink_with_luck() -> None:
@@ -128,11 +128,11 @@ async def test_pauses_grow_and_shrink_with_luck() -> None:
         account = chance.choice(week.accounts)
         error = trouble(chance.choice([kind for kind in RESTS if kind is not ErrorKind.NOT_ENTITLED]))
         week.pool.hold_against(account, error, "one", sent_at=week.clock.now())
-        until = week.pool.standing(account).until
+        until = week.pool.status(account).until
         assert until is not None
         assert until - week.clock.now() <= 86_400 + 300
         week.clock.move(chance.uniform(0, 3000))
 
 
-def size(seat: Seat) -> int:
-    return len(seat.running) + seat.in_flight
+def size(record: AccountRecord) -> int:
+    return len(record.running) + record.in_flight

@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.accounts.health import RESTS, AccountState
-from gateway.accounts.pool import Standing
+from gateway.accounts.pool import AccountStatus
 from gateway.accounts.unavailable import shortage
 from providers.contract.errors import Blame, ErrorKind, ProviderError
 from providers.contract.localized_text import LocalizedText
@@ -11,22 +11,24 @@ from providers.contract.localized_text import LocalizedText
 NOW = 1000.0
 
 
-def standing(kind: ErrorKind, until: float | None = None) -> Standing:
-    return Standing(RESTS[kind].state, until, ProviderError(kind, code="7", words=LocalizedText("原因", "The reason")))
+def status(kind: ErrorKind, until: float | None = None) -> AccountStatus:
+    return AccountStatus(
+        RESTS[kind].state, until, ProviderError(kind, code="7", words=LocalizedText("原因", "The reason"))
+    )
 
 
-EXPIRED = standing(ErrorKind.INVALID_CREDENTIAL, NOW + 600)
-POOR = standing(ErrorKind.NO_CREDITS, NOW + 40_000)
-THROTTLED = standing(ErrorKind.RATE_LIMITED, NOW + 30)
-RISKY = standing(ErrorKind.RESTRICTED, NOW + 1800)
-CLOSED = standing(ErrorKind.NOT_ENTITLED, NOW + 3600)
-FULL = Standing(AccountState.FULL, NOW + 15)
-PAUSED = Standing(AccountState.PAUSED)
-NO_WAY = Standing(AccountState.UNREACHABLE, None, ProviderError(ErrorKind.UNREACHABLE))
+EXPIRED = status(ErrorKind.INVALID_CREDENTIAL, NOW + 600)
+POOR = status(ErrorKind.NO_CREDITS, NOW + 40_000)
+THROTTLED = status(ErrorKind.RATE_LIMITED, NOW + 30)
+RISKY = status(ErrorKind.RESTRICTED, NOW + 1800)
+CLOSED = status(ErrorKind.NOT_ENTITLED, NOW + 3600)
+FULL = AccountStatus(AccountState.FULL, NOW + 15)
+PAUSED = AccountStatus(AccountState.PAUSED)
+NO_WAY = AccountStatus(AccountState.UNREACHABLE, None, ProviderError(ErrorKind.UNREACHABLE))
 
 
 @pytest.mark.parametrize(
-    ("standings", "code", "retry_after"),
+    ("statuses", "code", "retry_after"),
     [
         ([POOR, EXPIRED, THROTTLED, RISKY], "rate_limit_exceeded", 30),
         ([POOR, RISKY], "rate_limit_exceeded", 1800),
@@ -43,8 +45,8 @@ NO_WAY = Standing(AccountState.UNREACHABLE, None, ProviderError(ErrorKind.UNREAC
         ([PAUSED, PAUSED], "insufficient_quota", None),
     ],
 )
-def test_of_several(standings: list[Standing], code: str, retry_after: float | None) -> None:
-    refusal = shortage(standings, managed=True, now=NOW)
+def test_of_several(statuses: list[AccountStatus], code: str, retry_after: float | None) -> None:
+    refusal = shortage(statuses, managed=True, now=NOW)
     assert (refusal.code, refusal.retry_after) == (code, retry_after)
 
 
@@ -81,7 +83,7 @@ def test_the_message_counts_and_never_names() -> None:
         (NO_WAY, "upstream_unavailable", None, "check the proxy"),
     ],
 )
-def test_of_a_single_one_its_own_refusal(one: Standing, code: str, retry_after: float | None, part: str) -> None:
+def test_of_a_single_one_its_own_refusal(one: AccountStatus, code: str, retry_after: float | None, part: str) -> None:
     refusal = shortage([one], managed=False, now=NOW)
     assert (refusal.code, refusal.retry_after) == (code, retry_after)
     assert part in refusal.message("en")

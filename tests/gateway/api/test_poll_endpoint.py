@@ -44,8 +44,8 @@ class ScriptedTasks:
     looks: list[tuple[str, str, bool]] = field(default_factory=list)
     cancelled: bool = False
 
-    async def status(self, caller: Caller, id: str, *, ask: bool = False) -> Task:
-        self.looks.append((caller.name, id, ask))
+    async def status(self, caller: Caller, id: str, *, force_refresh: bool = False) -> Task:
+        self.looks.append((caller.name, id, force_refresh))
         phase = Phase.FAILED if self.cancelled else Phase.PROCESSING
         error = ProviderError(ErrorKind.CANCELLED) if self.cancelled else None
         await self.script()
@@ -53,7 +53,7 @@ class ScriptedTasks:
 
     async def cancel(self, caller: Caller, id: str) -> Task:
         self.cancelled = True
-        return await self.status(caller, id, ask=True)
+        return await self.status(caller, id, force_refresh=True)
 
 
 @dataclass

@@ -11,13 +11,13 @@ from tests.archives import (
     FileHost,
     new_place,
 )
-from tests.gateway.archive.world import House
+from tests.gateway.archive.fixtures import ArchiveFixture
 
 
 @pytest.fixture(params=["file"])
-async def house(
+async def env(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[House]:
+) -> AsyncIterator[ArchiveFixture]:
     place = new_place(request.param, tmp_path, monkeypatch)
     async with FileHost().serving() as host, HttpClient() as http, Background() as background:
-        yield House(place, host, http, background)
+        yield ArchiveFixture(place, host, http, background)

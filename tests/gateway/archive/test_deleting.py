@@ -13,45 +13,45 @@ from tests.archives import (
     ID,
     INDEX,
 )
-from tests.gateway.archive.world import BOTH, House
+from tests.gateway.archive.fixtures import BOTH, ArchiveFixture
 
 DAYS = 86_400.0
 PROVIDERS = ("jimeng", "dashscope")
 
 
 @BOTH
-async def test_what_is_older_goes_with_all_that_belongs_to_it(house: House) -> None:
-    await house.copied()
+async def test_what_is_older_goes_with_all_that_belongs_to_it(env: ArchiveFixture) -> None:
+    await env.copied()
     young = replace(FACTS, id="young", created=CREATED + 40 * DAYS)
-    await house.copied(facts=young)
-    await house.store.put_small("jimeng/2020/01/01/notes.txt.bak/mine", b"x", "text/plain")
-    await house.store.put_small("mine/2020/01/01/photo.jpg", b"x", "text/plain")
+    await env.copied(facts=young)
+    await env.store.put_small("jimeng/2020/01/01/notes.txt.bak/mine", b"x", "text/plain")
+    await env.store.put_small("mine/2020/01/01/photo.jpg", b"x", "text/plain")
     kept = {"jimeng/2020/01/01/notes.txt.bak/mine", "mine/2020/01/01/photo.jpg"}
-    before = house.place.visible()
+    before = env.place.visible()
 
-    assert await house.archive.prune(30, CREATED + 30 * DAYS, PROVIDERS) == 0
-    assert house.place.visible() == before
-    assert await house.archive.prune(30, CREATED + 32 * DAYS, PROVIDERS) == 1
-    left = house.place.visible()
+    assert await env.archive.prune(30, CREATED + 30 * DAYS, PROVIDERS) == 0
+    assert env.place.visible() == before
+    assert await env.archive.prune(30, CREATED + 32 * DAYS, PROVIDERS) == 1
+    left = env.place.visible()
     assert left == {path for path in before if ID not in path}
     assert left > kept
-    assert await house.archive.find("jimeng", ID, ACCOUNT) is None
-    assert not house.archive.known("jimeng", ID, ACCOUNT.tag)
-    assert await house.archive.find("jimeng", "young", ACCOUNT) is not None
-    assert await house.archive.prune(30, CREATED + 32 * DAYS, PROVIDERS) == 0
-    assert await house.archive.prune(0, CREATED + 99 * DAYS, PROVIDERS) == 1
-    assert house.place.visible() == kept
+    assert await env.archive.find("jimeng", ID, ACCOUNT) is None
+    assert not env.archive.known("jimeng", ID, ACCOUNT.tag)
+    assert await env.archive.find("jimeng", "young", ACCOUNT) is not None
+    assert await env.archive.prune(30, CREATED + 32 * DAYS, PROVIDERS) == 0
+    assert await env.archive.prune(0, CREATED + 99 * DAYS, PROVIDERS) == 1
+    assert env.place.visible() == kept
 
 
-async def test_an_empty_archive_is_pruned_as_well(house: House) -> None:
-    assert await house.archive.prune(1, CREATED, PROVIDERS) == 0
+async def test_an_empty_archive_is_pruned_as_well(env: ArchiveFixture) -> None:
+    assert await env.archive.prune(1, CREATED, PROVIDERS) == 0
 
 
 @pytest.mark.parametrize("deletes", [0, 1, 2])
 async def test_a_prune_that_breaks_off_leaves_no_record_without_a_video(
-    house: House, deletes: int, monkeypatch: pytest.MonkeyPatch
+    env: ArchiveFixture, deletes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    archived = await house.copied()
+    archived = await env.copied()
     done = 0
 
     async def dying(self: ArchiveStore, paths: list[str]) -> None:
@@ -64,21 +64,21 @@ async def test_a_prune_that_breaks_off_leaves_no_record_without_a_video(
     original = ArchiveStore.delete
     monkeypatch.setattr(ArchiveStore, "delete", dying)
     with pytest.raises(StoreError):
-        await house.archive.prune(1, CREATED + 10 * DAYS, PROVIDERS)
+        await env.archive.prune(1, CREATED + 10 * DAYS, PROVIDERS)
     monkeypatch.undo()
-    other = house.new_archive()
+    other = env.new_archive()
     found = await other.find("jimeng", ID, ACCOUNT)
     assert (found is not None) is (deletes == 0)
-    assert archived.video.path in house.place.visible()
+    assert archived.video.path in env.place.visible()
     assert await other.prune(1, CREATED + 10 * DAYS, PROVIDERS) == 1
-    assert house.place.visible() == set()
+    assert env.place.visible() == set()
 
 
-async def test_what_was_archived_anew_under_another_day_stays_known(house: House) -> None:
-    await house.copied()
-    house.archive = house.new_archive()
-    await house.store.delete([INDEX])
-    anew = await house.copied(facts=replace(FACTS, created=CREATED + 20 * DAYS))
-    assert await house.archive.prune(10, CREATED + 15 * DAYS, PROVIDERS) == 1
-    assert await house.new_archive().find("jimeng", ID, ACCOUNT) == anew
-    assert f"{HOME}.mp4" not in house.place.visible()
+async def test_what_was_archived_anew_under_another_day_stays_known(env: ArchiveFixture) -> None:
+    await env.copied()
+    env.archive = env.new_archive()
+    await env.store.delete([INDEX])
+    anew = await env.copied(facts=replace(FACTS, created=CREATED + 20 * DAYS))
+    assert await env.archive.prune(10, CREATED + 15 * DAYS, PROVIDERS) == 1
+    assert await env.new_archive().find("jimeng", ID, ACCOUNT) == anew
+    assert f"{HOME}.mp4" not in env.place.visible()

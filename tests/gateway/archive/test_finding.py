@@ -21,71 +21,73 @@ from tests.archives import (
     ID,
     no_other,
 )
-from tests.gateway.archive.world import BOTH, STRANGER, VIDEO, Counting, House, read
+from tests.gateway.archive.fixtures import BOTH, STRANGER, VIDEO, ArchiveFixture, Counting, read
 
 
 @BOTH
-async def test_it_is_found_from_the_archive_alone(house: House) -> None:
-    archived = await house.copied()
-    other = house.new_archive()
+async def test_it_is_found_from_the_archive_alone(env: ArchiveFixture) -> None:
+    archived = await env.copied()
+    other = env.new_archive()
     assert await other.find("jimeng", ID, ACCOUNT) == archived
     assert await other.find("jimeng", ID, replace(ACCOUNT, name="main")) == archived
     assert other.known("jimeng", ID, ACCOUNT.tag)
 
 
-async def test_only_by_who_holds_its_account(house: House) -> None:
-    await house.copied()
-    assert await house.archive.find("jimeng", ID, STRANGER) is None
-    assert await house.new_archive().find("jimeng", ID, STRANGER) is None
-    assert await house.archive.find("jimeng", ID, ACCOUNT) is not None
+async def test_only_by_who_holds_its_account(env: ArchiveFixture) -> None:
+    await env.copied()
+    assert await env.archive.find("jimeng", ID, STRANGER) is None
+    assert await env.new_archive().find("jimeng", ID, STRANGER) is None
+    assert await env.archive.find("jimeng", ID, ACCOUNT) is not None
 
 
-async def test_the_archive_is_not_asked_again_for_a_while(house: House) -> None:
-    found = await asyncio.gather(*(house.archive.find("jimeng", ID, ACCOUNT) for _ in range(50)))
+async def test_the_archive_is_not_asked_again_for_a_while(env: ArchiveFixture) -> None:
+    found = await asyncio.gather(*(env.archive.find("jimeng", ID, ACCOUNT) for _ in range(50)))
     assert set(found) == {None}
-    assert house.store.asked == 1
-    house.clock.move(MISSED_SECONDS - 0.1)
-    await house.archive.find("jimeng", ID, ACCOUNT)
-    assert house.store.asked == 1
+    assert env.store.asked == 1
+    env.clock.move(MISSED_SECONDS - 0.1)
+    await env.archive.find("jimeng", ID, ACCOUNT)
+    assert env.store.asked == 1
     # Copied here, it is found at once; copied by another, soon.
-    other = house.new_archive()
-    await other.copy(FACTS, ACCOUNT, Result(house.host.give("v", VIDEO)), no_other)
+    other = env.new_archive()
+    await other.copy(FACTS, ACCOUNT, Result(env.host.give("v", VIDEO)), no_other)
     assert await other.find("jimeng", ID, ACCOUNT) is not None
-    house.clock.move(0.1)
-    asked = house.store.asked
+    env.clock.move(0.1)
+    asked = env.store.asked
     for _ in range(2):
-        assert await house.archive.find("jimeng", ID, ACCOUNT) is not None
-        house.clock.move(FOUND_SECONDS - 1)
-    assert house.store.asked == asked + 2
+        assert await env.archive.find("jimeng", ID, ACCOUNT) is not None
+        env.clock.move(FOUND_SECONDS - 1)
+    assert env.store.asked == asked + 2
 
 
 @pytest.mark.parametrize("left", [None, b"another video"])
-async def test_of_a_file_that_is_not_what_its_record_says_nothing_is_told(house: House, left: bytes | None) -> None:
-    archived = await house.copied()
-    await house.store.delete([archived.video.path])
+async def test_of_a_file_that_is_not_what_its_record_says_nothing_is_told(
+    env: ArchiveFixture, left: bytes | None
+) -> None:
+    archived = await env.copied()
+    await env.store.delete([archived.video.path])
     if left is not None:
-        await house.store.put_small(archived.video.path, left, "video/mp4")
-    other = house.new_archive()
+        await env.store.put_small(archived.video.path, left, "video/mp4")
+    other = env.new_archive()
     assert await other.find("jimeng", ID, ACCOUNT) is None
     assert other.wants("jimeng", ID, ACCOUNT.tag)
 
 
-async def test_what_others_have_deleted_is_known_no_longer(house: House) -> None:
-    archived = await house.copied()
-    await house.store.delete([f"index/jimeng/{ID}"])
-    house.clock.move(FOUND_SECONDS)
-    assert house.archive.known("jimeng", ID, ACCOUNT.tag)
-    assert await house.archive.find("jimeng", ID, ACCOUNT) is None
-    assert not house.archive.known("jimeng", ID, ACCOUNT.tag)
-    assert house.archive.wants("jimeng", ID, ACCOUNT.tag)
-    await house.copied()
-    house.clock.move(KNOWN_SECONDS)
-    assert not house.archive.known("jimeng", ID, ACCOUNT.tag)
+async def test_what_others_have_deleted_is_known_no_longer(env: ArchiveFixture) -> None:
+    archived = await env.copied()
+    await env.store.delete([f"index/jimeng/{ID}"])
+    env.clock.move(FOUND_SECONDS)
+    assert env.archive.known("jimeng", ID, ACCOUNT.tag)
+    assert await env.archive.find("jimeng", ID, ACCOUNT) is None
+    assert not env.archive.known("jimeng", ID, ACCOUNT.tag)
+    assert env.archive.wants("jimeng", ID, ACCOUNT.tag)
+    await env.copied()
+    env.clock.move(KNOWN_SECONDS)
+    assert not env.archive.known("jimeng", ID, ACCOUNT.tag)
     assert archived.record.account == ACCOUNT.marks
 
 
-async def test_two_that_copy_at_once_do_not_leave_a_record_of_another_file(house: House) -> None:
-    other = house.new_archive()
+async def test_two_that_copy_at_once_do_not_leave_a_record_of_another_file(env: ArchiveFixture) -> None:
+    other = env.new_archive()
     longer = VIDEO + b"x" * 1000
 
     class Late(Counting):
@@ -93,16 +95,16 @@ async def test_two_that_copy_at_once_do_not_leave_a_record_of_another_file(house
 
         async def put_small(self, path: str, data: bytes, media_type: str) -> None:
             if path.endswith(".json"):
-                await house.store.put(path.replace(".json", ".mp4"), _once(longer), "video/mp4")
+                await env.store.put(path.replace(".json", ".mp4"), _once(longer), "video/mp4")
             await super().put_small(path, data, media_type)
 
-    late = Late.open(house.place.url)
+    late = Late.open(env.place.url)
     report = await copy_task(
-        late, house.http, FACTS, ACCOUNT, Result(house.host.give("v", VIDEO)), no_other, house.clock.now()
+        late, env.http, FACTS, ACCOUNT, Result(env.host.give("v", VIDEO)), no_other, env.clock.now()
     )
     assert report.outcome is Outcome.FAILED
     assert "same moment" in report.cause
-    again = await other.copy(FACTS, ACCOUNT, Result(house.host.give("v", VIDEO)), no_other)
+    again = await other.copy(FACTS, ACCOUNT, Result(env.host.give("v", VIDEO)), no_other)
     assert again.outcome is Outcome.COPIED
     assert await read(await other.open(_there(again))) == VIDEO
 
@@ -116,19 +118,19 @@ async def _once(data: bytes) -> AsyncIterator[bytes]:
     yield data
 
 
-async def test_trouble_is_told_and_not_remembered(house: House) -> None:
-    await house.copied()
-    other = house.new_archive()
-    house.store.down = True
+async def test_trouble_is_told_and_not_remembered(env: ArchiveFixture) -> None:
+    await env.copied()
+    other = env.new_archive()
+    env.store.down = True
     with pytest.raises(StoreError):
         await other.find("jimeng", ID, ACCOUNT)
-    house.store.down = False
+    env.store.down = False
     assert await other.find("jimeng", ID, ACCOUNT) is not None
 
 
-async def test_one_who_goes_away_does_not_take_the_answer_along(house: House) -> None:
-    await house.copied()
-    other = house.new_archive()
+async def test_one_who_goes_away_does_not_take_the_answer_along(env: ArchiveFixture) -> None:
+    await env.copied()
+    other = env.new_archive()
     gone = asyncio.create_task(other.find("jimeng", ID, ACCOUNT))
     stays = asyncio.create_task(other.find("jimeng", ID, ACCOUNT))
     await asyncio.sleep(0)
@@ -137,5 +139,5 @@ async def test_one_who_goes_away_does_not_take_the_answer_along(house: House) ->
 
 
 @pytest.mark.parametrize("id", ["", "..", "a/../b", "x" * 5000, "猫", "\ud800", "#1", "\0"])
-async def test_any_id_may_be_asked_for(house: House, id: str) -> None:
-    assert await house.archive.find("jimeng", id, ACCOUNT) is None
+async def test_any_id_may_be_asked_for(env: ArchiveFixture, id: str) -> None:
+    assert await env.archive.find("jimeng", id, ACCOUNT) is None

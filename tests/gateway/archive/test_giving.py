@@ -14,18 +14,18 @@ from tests.archives import (
     ID,
     JPEG,
 )
-from tests.gateway.archive.world import BOTH, VIDEO, House, read
+from tests.gateway.archive.fixtures import BOTH, VIDEO, ArchiveFixture, read
 
 
 @BOTH
-async def test_video_and_cover_are_given(house: House) -> None:
-    archived = await house.copied()
-    opened = await house.archive.open(archived)
+async def test_video_and_cover_are_given(env: ArchiveFixture) -> None:
+    archived = await env.copied()
+    opened = await env.archive.open(archived)
     assert await read(opened) == VIDEO
     assert opened is not None
     assert (opened.size, opened.media_type, opened.content_range) == (len(VIDEO), "video/mp4", None)
     assert opened.etag == f'"{archived.record.sha256}"'
-    cover = await house.archive.open(archived, "thumbnail")
+    cover = await env.archive.open(archived, "thumbnail")
     assert await read(cover) == JPEG
     assert cover is not None and cover.media_type == "image/jpeg"
 
@@ -42,67 +42,67 @@ async def test_video_and_cover_are_given(house: House) -> None:
         ("bytes=5-999999", "bytes 5-99999/100000", 5, 100_000),
     ],
 )
-async def test_a_range_is_given(house: House, header: str, content_range: str, start: int, stop: int) -> None:
-    archived = await house.copied()
-    opened = await house.archive.open(archived, range=header)
+async def test_a_range_is_given(env: ArchiveFixture, header: str, content_range: str, start: int, stop: int) -> None:
+    archived = await env.copied()
+    opened = await env.archive.open(archived, range=header)
     assert opened is not None and opened.content_range == content_range
     assert await read(opened) == VIDEO[start:stop]
 
 
 @pytest.mark.parametrize("header", ["", "bytes=", "bytes=-", "bytes=5-4", "bytes=0-1,3-4", "items=0-1", "bytes=a-b"])
-async def test_what_is_no_range_is_the_whole(house: House, header: str) -> None:
-    opened = await house.archive.open(await house.copied(), range=header)
+async def test_what_is_no_range_is_the_whole(env: ArchiveFixture, header: str) -> None:
+    opened = await env.archive.open(await env.copied(), range=header)
     assert opened is not None and opened.content_range is None
     assert await read(opened) == VIDEO
 
 
 @pytest.mark.parametrize("header", ["bytes=100000-", "bytes=100000-100001", "bytes=-0", "bytes=9999999999999999999-"])
-async def test_a_range_outside_of_the_file_is_refused(house: House, header: str) -> None:
-    archived = await house.copied()
+async def test_a_range_outside_of_the_file_is_refused(env: ArchiveFixture, header: str) -> None:
+    archived = await env.copied()
     with pytest.raises(UnsatisfiableRangeError) as caught:
-        await house.archive.open(archived, range=header)
+        await env.archive.open(archived, range=header)
     assert caught.value.size == len(VIDEO)
 
 
-async def test_a_range_of_another_file_is_the_whole(house: House) -> None:
-    archived = await house.copied()
+async def test_a_range_of_another_file_is_the_whole(env: ArchiveFixture) -> None:
+    archived = await env.copied()
     etag = archived.video.etag
     for if_range, whole in ((etag, False), ('"other"', True), (f"W/{etag}", True), ("Sat, 13 Sep 2025", True)):
-        opened = await house.archive.open(archived, range="bytes=0-1", if_range=if_range)
+        opened = await env.archive.open(archived, range="bytes=0-1", if_range=if_range)
         assert opened is not None and (opened.content_range is None) is whole
 
 
-async def test_a_head_has_no_pieces(house: House) -> None:
-    opened = await house.archive.open(await house.copied(), range="bytes=0-9", head=True)
+async def test_a_head_has_no_pieces(env: ArchiveFixture) -> None:
+    opened = await env.archive.open(await env.copied(), range="bytes=0-9", head=True)
     assert opened is not None and (opened.length, opened.size) == (10, len(VIDEO))
     assert [piece async for piece in opened.pieces] == []
 
 
 @pytest.mark.parametrize("head", [True, False])
 @pytest.mark.parametrize("how", ["deleted", "another"])
-async def test_what_was_taken_away_is_no_longer_known(house: House, how: str, head: bool) -> None:
-    archived = await house.copied()
+async def test_what_was_taken_away_is_no_longer_known(env: ArchiveFixture, how: str, head: bool) -> None:
+    archived = await env.copied()
     if how == "deleted":
-        await house.store.delete([archived.video.path])
+        await env.store.delete([archived.video.path])
     else:
-        await house.store.put_small(archived.video.path, VIDEO + b"x", "video/mp4")
-    assert await house.archive.open(archived, head=head) is None
-    assert not house.archive.known("jimeng", ID, ACCOUNT.tag)
+        await env.store.put_small(archived.video.path, VIDEO + b"x", "video/mp4")
+    assert await env.archive.open(archived, head=head) is None
+    assert not env.archive.known("jimeng", ID, ACCOUNT.tag)
     # And is copied again when it is seen again.
-    house.see(Result(house.host.url("v")))
-    assert (await house.done()).outcome is Outcome.COPIED
-    assert await read(await house.archive.open(archived)) == VIDEO
+    env.see(Result(env.host.url("v")))
+    assert (await env.done()).outcome is Outcome.COPIED
+    assert await read(await env.archive.open(archived)) == VIDEO
 
 
-async def test_there_may_be_no_cover(house: House) -> None:
-    archived = await house.copied(Result(house.host.give("v", VIDEO)))
-    assert await house.archive.open(archived, "thumbnail") is None
-    assert await house.archive.link(archived, "thumbnail") is None
-    assert house.archive.known("jimeng", ID, ACCOUNT.tag)
+async def test_there_may_be_no_cover(env: ArchiveFixture) -> None:
+    archived = await env.copied(Result(env.host.give("v", VIDEO)))
+    assert await env.archive.open(archived, "thumbnail") is None
+    assert await env.archive.link(archived, "thumbnail") is None
+    assert env.archive.known("jimeng", ID, ACCOUNT.tag)
 
 
-async def test_what_breaks_off_is_said_as_a_host_would(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    archived = await house.copied()
+async def test_what_breaks_off_is_said_as_a_host_would(env: ArchiveFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    archived = await env.copied()
 
     async def pieces(trouble: bool) -> AsyncGenerator[bytes, None]:
         yield b"x"
@@ -114,14 +114,14 @@ async def test_what_breaks_off_is_said_as_a_host_would(house: House, monkeypatch
         async def broken(path: str, start: int, stop: int | None, trouble: bool = trouble) -> Stream:
             return Stream(len(VIDEO), pieces(trouble))
 
-        monkeypatch.setattr(house.store, "get", broken)
-        opened = await house.archive.open(archived)
+        monkeypatch.setattr(env.store, "get", broken)
+        opened = await env.archive.open(archived)
         with pytest.raises(ProviderError) as caught:
             await read(opened)
         assert caught.value.kind is ErrorKind.ANSWER_LOST
 
 
 @BOTH
-async def test_a_link_where_the_store_gives_one(house: House) -> None:
-    link = await house.archive.link(await house.copied())
-    assert (link is None) is (house.place.folder is not None)
+async def test_a_link_where_the_store_gives_one(env: ArchiveFixture) -> None:
+    link = await env.archive.link(await env.copied())
+    assert (link is None) is (env.place.folder is not None)

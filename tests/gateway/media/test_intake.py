@@ -385,7 +385,7 @@ async def test_what_the_gateway_has_itself_goes_before_everything_else(http: Htt
         yield clip()[:1000]
         yield clip()[1000:]
 
-    class Kept:
+    class ArchiveResult:
         async def open(self) -> AsyncIterator[bytes]:
             return pieces()
 
@@ -394,7 +394,7 @@ async def test_what_the_gateway_has_itself_goes_before_everything_else(http: Htt
             raise GatewayError("not_found")
 
     host = Host()
-    item = Media(MediaKind.VIDEO, "", "video", MediaRole.VIDEO, source=Kept())
+    item = Media(MediaKind.VIDEO, "", "video", MediaRole.VIDEO, source=ArchiveResult())
     for card in (CARD, READS_ADDRESSES):
         (found,) = (await ready(intake(http, host), item, card=card)).media
         assert found.file == media_file(clip())

@@ -5,17 +5,17 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gateway.media.url_policy import METADATA, NOT_PUBLIC, REFUSED_PORTS, Guard, Refused
+from gateway.media.url_policy import METADATA, NOT_PUBLIC, REFUSED_PORTS, Refused, UrlPolicy
 from tests.gateway.media.fetching.hostile import HOSTILE_URLS
 
-GUARD = Guard()
-HOME = Guard(networks=(ip_network("10.1.0.0/16"), ip_network("fd00:1::/32")))
-WIDE_OPEN = Guard(networks=(ip_network("0.0.0.0/0"), ip_network("::/0")))
+GUARD = UrlPolicy()
+HOME = UrlPolicy(networks=(ip_network("10.1.0.0/16"), ip_network("fd00:1::/32")))
+WIDE_OPEN = UrlPolicy(networks=(ip_network("0.0.0.0/0"), ip_network("::/0")))
 
 
-def refuses(guard: Guard, url: str) -> bool:
+def refuses(url_policy: UrlPolicy, url: str) -> bool:
     try:
-        guard.check_url(url)
+        url_policy.check_url(url)
     except Refused:
         return True
     return False
@@ -84,11 +84,11 @@ class TestUrls:
 
 class TestHosts:
     def test_only_those_that_are_listed(self) -> None:
-        guard = Guard(
+        url_policy = UrlPolicy(
             hosts=("Pictures.Example", "*.cdn.example", ".oss.example", "8.8.8.8", "2606:4700::1111", "depot")
         )
         for host in ("pictures.example", "a.cdn.example", "a.b.oss.example", "8.8.8.8", "[2606:4700::1111]", "depot"):
-            assert not refuses(guard, f"https://{host}/")
+            assert not refuses(url_policy, f"https://{host}/")
         for host in (
             "example.com",
             "x.pictures.example",
@@ -98,24 +98,24 @@ class TestHosts:
             "[2606:4700::2]",
             "a",
         ):
-            assert refuses(guard, f"https://{host}/")
+            assert refuses(url_policy, f"https://{host}/")
 
     def test_those_that_are_denied_even_among_the_listed(self) -> None:
-        guard = Guard(hosts=("*.example",), denied_hosts=("bad.example", ".bad.example"))
-        assert not refuses(guard, "https://good.example/")
-        assert refuses(guard, "https://BAD.example/") and refuses(guard, "https://a.bad.example/")
-        assert refuses(Guard(denied_hosts=("8.8.8.8",)), "https://8.8.8.8/")
+        url_policy = UrlPolicy(hosts=("*.example",), denied_hosts=("bad.example", ".bad.example"))
+        assert not refuses(url_policy, "https://good.example/")
+        assert refuses(url_policy, "https://BAD.example/") and refuses(url_policy, "https://a.bad.example/")
+        assert refuses(UrlPolicy(denied_hosts=("8.8.8.8",)), "https://8.8.8.8/")
 
     def test_being_listed_opens_no_address_inside(self) -> None:
-        assert refuses(Guard(hosts=("127.0.0.1",)), "https://127.0.0.1/")
-        assert refuses(Guard(hosts=("metadata.google.internal",)), "https://metadata.google.internal/")
+        assert refuses(UrlPolicy(hosts=("127.0.0.1",)), "https://127.0.0.1/")
+        assert refuses(UrlPolicy(hosts=("metadata.google.internal",)), "https://metadata.google.internal/")
 
     @pytest.mark.parametrize(
         "host", ["depot", "localhost", "a.local", "a.internal", "a.home.arpa", "a.b.svc", "nas.lan"]
     )
     def test_local_names_need_a_network_or_to_be_listed(self, host: str) -> None:
         assert refuses(GUARD, f"https://{host}/")
-        assert not refuses(Guard(hosts=(host,)), f"https://{host}/")
+        assert not refuses(UrlPolicy(hosts=(host,)), f"https://{host}/")
         assert not refuses(HOME, f"http://{host}/")
 
     @pytest.mark.parametrize(
@@ -123,9 +123,9 @@ class TestHosts:
     )
     def test_what_is_no_host_cannot_be_listed(self, host: str) -> None:
         with pytest.raises(ValueError, match="is no host"):
-            Guard(hosts=(host,))
+            UrlPolicy(hosts=(host,))
         with pytest.raises(ValueError, match="is no host"):
-            Guard(denied_hosts=(host,))
+            UrlPolicy(denied_hosts=(host,))
 
 
 FORBIDDEN = [
@@ -185,12 +185,12 @@ class TestAddresses:
 
     def test_denied_networks_go_first(self) -> None:
         denied = (ip_network("8.8.0.0/16"), ip_network("2606:4700::/32"), ip_network("10.1.9.0/24"))
-        guard = Guard(networks=HOME.networks, denied_networks=denied)
+        url_policy = UrlPolicy(networks=HOME.networks, denied_networks=denied)
         for address in ("8.8.8.8", "64:ff9b::8.8.8.8", "2606:4700::1111", "10.1.9.1"):
-            assert not guard.allows(address)
-        assert refuses(guard, "https://8.8.8.8/")
-        assert guard.allows("1.1.1.1") and guard.allows("10.1.8.1")
-        assert not Guard(denied_networks=(ip_network("64:ff9b::/96"),)).allows("64:ff9b::8.8.8.8")
+            assert not url_policy.allows(address)
+        assert refuses(url_policy, "https://8.8.8.8/")
+        assert url_policy.allows("1.1.1.1") and url_policy.allows("10.1.8.1")
+        assert not UrlPolicy(denied_networks=(ip_network("64:ff9b::/96"),)).allows("64:ff9b::8.8.8.8")
 
     @given(st.ip_addresses())
     @example(ip_address("168.63.129.16"))

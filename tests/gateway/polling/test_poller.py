@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.core.background_tasks import Background
-from gateway.polling.poller import ENDED_SECONDS, GRACE_SECONDS, UNSEEN, Observation, Polling
+from gateway.polling.poller import ENDED_SECONDS, GRACE_SECONDS, UNSEEN, Observation, Poller
 from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.tasks import Phase, TaskState
@@ -25,12 +25,12 @@ def provider() -> ScriptedProvider:
 
 
 @pytest.fixture
-def polling(clock: TestClock) -> Polling:
-    return Polling(clock, 1.0, Background())
+def poller(clock: TestClock) -> Poller:
+    return Poller(clock, 1.0, Background())
 
 
 async def observe(
-    polling: Polling,
+    poller: Poller,
     provider: ScriptedProvider,
     id: str = ID,
     account: Account = ACCOUNT,
@@ -38,71 +38,71 @@ async def observe(
     ask: bool = False,
     submitted_at: float | None = None,
 ) -> Observation | ProviderError:
-    seen = await polling.observe(provider, account, {id: None}, submitted_at={id: submitted_at}, ask=ask)
+    seen = await poller.observe(provider, account, {id: None}, submitted_at={id: submitted_at}, force_refresh=ask)
     return seen[id]
 
 
-async def state(polling: Polling, provider: ScriptedProvider, *, ask: bool = False) -> Observation:
-    seen = await observe(polling, provider, ask=ask)
+async def state(poller: Poller, provider: ScriptedProvider, *, ask: bool = False) -> Observation:
+    seen = await observe(poller, provider, ask=ask)
     assert isinstance(seen, Observation)
     return seen
 
 
 async def test_a_changed_limit_applies_to_accounts_that_were_asked_before(
-    polling: Polling, provider: ScriptedProvider, clock: TestClock
+    poller: Poller, provider: ScriptedProvider, clock: TestClock
 ) -> None:
     provider.states[ID] = TaskState(ID, Phase.PROCESSING, progress=50)
-    polling.per_second = {"scripted": 0.01}
+    poller.per_second = {"scripted": 0.01}
     for _ in range(2):
-        await state(polling, provider)
+        await state(poller, provider)
         clock.move(2)
     assert len(provider.asked) == 1
-    polling.per_second = {"scripted": 100.0}
+    poller.per_second = {"scripted": 100.0}
     clock.move(2)
-    await state(polling, provider)
+    await state(poller, provider)
     assert len(provider.asked) == 2
 
 
 async def test_an_answer_is_used_again_while_it_is_fresh(
-    polling: Polling, provider: ScriptedProvider, clock: TestClock
+    poller: Poller, provider: ScriptedProvider, clock: TestClock
 ) -> None:
     provider.states[ID] = TaskState(ID, Phase.PROCESSING, progress=50)
-    await state(polling, provider)
+    await state(poller, provider)
     clock.move(0.9)
-    assert (await state(polling, provider)).progress == 50
+    assert (await state(poller, provider)).progress == 50
     assert len(provider.asked) == 1
     clock.move(0.2)
-    await state(polling, provider)
+    await state(poller, provider)
     assert len(provider.asked) == 2
 
 
-async def test_whoever_insists_is_asked_for(polling: Polling, provider: ScriptedProvider) -> None:
+async def test_whoever_insists_is_asked_for(poller: Poller, provider: ScriptedProvider) -> None:
     provider.states[ID] = TaskState(ID, Phase.PROCESSING)
-    await state(polling, provider)
-    await state(polling, provider, ask=True)
+    await state(poller, provider)
+    await state(poller, provider, ask=True)
     assert len(provider.asked) == 2
 
 
 async def test_without_freshness_every_poll_asks(provider: ScriptedProvider, clock: TestClock) -> None:
     provider.states[ID] = TaskState(ID, Phase.PROCESSING)
-    polling = Polling(clock, 0, Background())
-    await state(polling, provider)
-    await state(polling, provider)
+    poller = Poller(clock, 0, Background())
+    await state(poller, provider)
+    await state(poller, provider)
     assert len(provider.asked) == 2
 
 
-async def test_accounts_do_not_share_what_is_known(polling: Polling, provider: ScriptedProvider) -> None:
+async def test_accounts_do_not_share_what_is_known(poller: Poller, provider: ScriptedProvider) -> None:
     provider.states[ID] = finished(ID)
-    await observe(polling, provider)
-    await observe(polling, provider, account=OTHER)
+    await observe(poller, provider)
+    await observe(poller, provider, account=OTHER)
     assert [credential for credential, _ in provider.asked] == ["s-1", "s-2"]
 
 
-async def test_many_ids_of_an_account_are_one_query(polling: Polling, provider: ScriptedProvider) -> None:
+async def test_many_ids_of_an_account_are_one_query(poller: Poller, provider: ScriptedProvider) -> None:
     ids = ["scripted-1", "scripted-2", "scripted-3"]
     for id in ids[:2]:
         provider.states[id] = finished(id)
-    seen = await polling.observe(provider, ACCOUNT, dict.fromkeys(ids), submitted_at={})
+    seen = await poller.observe(provider, ACCOUNT, dict.fromkeys(ids), submitted_at={})
     assert provider.asked == [("s-1", tuple(ids))]
     absent = seen["scripted-3"]
     assert isinstance(absent, ProviderError)
@@ -111,44 +111,44 @@ async def test_many_ids_of_an_account_are_one_query(polling: Polling, provider: 
 
 @pytest.mark.parametrize("kind", sorted(set(ErrorKind) - {ErrorKind.INVALID_CREDENTIAL, ErrorKind.TASK_NOT_FOUND}))
 async def test_trouble_on_the_way_leaves_the_last_state(
-    polling: Polling, provider: ScriptedProvider, clock: TestClock, kind: ErrorKind
+    poller: Poller, provider: ScriptedProvider, clock: TestClock, kind: ErrorKind
 ) -> None:
     provider.states[ID] = TaskState(ID, Phase.POST_PROCESSING, progress=80)
-    await state(polling, provider)
+    await state(poller, provider)
     clock.move(2)
     provider.query_trouble = trouble(kind)
-    seen = await state(polling, provider)
+    seen = await state(poller, provider)
     assert (seen.state.phase, seen.progress) == (Phase.POST_PROCESSING, 80)
     assert seen.trouble
     assert seen.trouble.kind is kind
 
 
-async def test_trouble_with_nothing_known_is_processing_at_0(polling: Polling, provider: ScriptedProvider) -> None:
+async def test_trouble_with_nothing_known_is_processing_at_0(poller: Poller, provider: ScriptedProvider) -> None:
     provider.query_trouble = trouble(ErrorKind.UNREACHABLE)
-    seen = await state(polling, provider)
+    seen = await state(poller, provider)
     assert (seen.state.phase, seen.progress) == (Phase.PROCESSING, 0)
     assert seen.trouble
 
 
-async def test_a_stale_answer_is_not_fresh(polling: Polling, provider: ScriptedProvider) -> None:
+async def test_a_stale_answer_is_not_fresh(poller: Poller, provider: ScriptedProvider) -> None:
     provider.query_trouble = trouble(ErrorKind.UNREACHABLE)
-    await state(polling, provider)
-    await state(polling, provider)
+    await state(poller, provider)
+    await state(poller, provider)
     assert len(provider.asked) == 2
 
 
-async def test_trouble_passes(polling: Polling, provider: ScriptedProvider, clock: TestClock) -> None:
+async def test_trouble_passes(poller: Poller, provider: ScriptedProvider, clock: TestClock) -> None:
     provider.query_trouble = trouble(ErrorKind.UNREACHABLE)
-    await state(polling, provider)
+    await state(poller, provider)
     provider.query_trouble = None
     provider.states[ID] = finished(ID)
-    seen = await state(polling, provider)
+    seen = await state(poller, provider)
     assert (seen.state.phase, seen.progress, seen.trouble) == (Phase.COMPLETED, 100, None)
 
 
-async def test_a_refused_credential_is_told(polling: Polling, provider: ScriptedProvider) -> None:
+async def test_a_refused_credential_is_told(poller: Poller, provider: ScriptedProvider) -> None:
     provider.query_trouble = trouble(ErrorKind.INVALID_CREDENTIAL)
-    seen = await observe(polling, provider)
+    seen = await observe(poller, provider)
     assert isinstance(seen, ProviderError)
     assert seen.kind is ErrorKind.INVALID_CREDENTIAL
 
@@ -157,95 +157,95 @@ class TestNewTasks:
     """The upstream shows a task only some time after its submit."""
 
     async def test_one_submitted_here_is_pending_for_a_minute(
-        self, polling: Polling, provider: ScriptedProvider, clock: TestClock
+        self, poller: Poller, provider: ScriptedProvider, clock: TestClock
     ) -> None:
-        polling.submitted(ACCOUNT, ID, clock.now())
-        seen = await state(polling, provider)
+        poller.submitted(ACCOUNT, ID, clock.now())
+        seen = await state(poller, provider)
         assert (seen.state.phase, seen.progress) == (Phase.QUEUED, 0)
         assert len(provider.asked) == 1
         clock.move(GRACE_SECONDS + 1)
-        assert isinstance(await observe(polling, provider), ProviderError)
+        assert isinstance(await observe(poller, provider), ProviderError)
 
     async def test_one_whose_id_tells_its_time_needs_no_memory(
-        self, polling: Polling, provider: ScriptedProvider, clock: TestClock
+        self, poller: Poller, provider: ScriptedProvider, clock: TestClock
     ) -> None:
-        seen = await observe(polling, provider, submitted_at=clock.now() - 59)
+        seen = await observe(poller, provider, submitted_at=clock.now() - 59)
         assert isinstance(seen, Observation)
         # It may be new, or another credential's.
         assert (seen.state.phase, seen.state.note) == (Phase.QUEUED, UNSEEN)
-        assert isinstance(await observe(polling, provider, submitted_at=clock.now() - 61), ProviderError)
+        assert isinstance(await observe(poller, provider, submitted_at=clock.now() - 61), ProviderError)
 
-    async def test_a_stranger_is_not_found(self, polling: Polling, provider: ScriptedProvider) -> None:
-        assert isinstance(await observe(polling, provider), ProviderError)
+    async def test_a_stranger_is_not_found(self, poller: Poller, provider: ScriptedProvider) -> None:
+        assert isinstance(await observe(poller, provider), ProviderError)
 
 
 async def test_a_finished_task_without_its_link_is_not_at_100(
-    polling: Polling, provider: ScriptedProvider, clock: TestClock
+    poller: Poller, provider: ScriptedProvider, clock: TestClock
 ) -> None:
     provider.states[ID] = finished(ID)
-    await state(polling, provider)
+    await state(poller, provider)
     clock.move(ENDED_SECONDS)
     provider.states[ID] = TaskState(ID, Phase.FINALIZING, progress=95)
-    assert (await state(polling, provider)).progress == 95
+    assert (await state(poller, provider)).progress == 95
 
 
 async def test_a_new_task_that_was_seen_and_is_not_any_more_stays_as_it_was(
-    polling: Polling, provider: ScriptedProvider, clock: TestClock
+    poller: Poller, provider: ScriptedProvider, clock: TestClock
 ) -> None:
-    polling.submitted(ACCOUNT, ID, clock.now())
+    poller.submitted(ACCOUNT, ID, clock.now())
     provider.states[ID] = TaskState(ID, Phase.PROCESSING, progress=50)
-    await state(polling, provider)
+    await state(poller, provider)
     clock.move(2)
     del provider.states[ID]
-    assert (await state(polling, provider)).progress == 50
+    assert (await state(poller, provider)).progress == 50
 
 
-async def test_a_time_in_the_future_is_no_tasks(polling: Polling, provider: ScriptedProvider, clock: TestClock) -> None:
-    assert isinstance(await observe(polling, provider, submitted_at=clock.now() + 60), ProviderError)
+async def test_a_time_in_the_future_is_no_tasks(poller: Poller, provider: ScriptedProvider, clock: TestClock) -> None:
+    assert isinstance(await observe(poller, provider, submitted_at=clock.now() + 60), ProviderError)
 
 
-async def test_progress_never_falls(polling: Polling, provider: ScriptedProvider, clock: TestClock) -> None:
+async def test_progress_never_falls(poller: Poller, provider: ScriptedProvider, clock: TestClock) -> None:
     figures = [(Phase.PROCESSING, 50), (Phase.PROCESSING, 30), (Phase.QUEUED, 0), (Phase.POST_PROCESSING, 80)]
     seen = []
     for phase, progress in figures:
         provider.states[ID] = TaskState(ID, phase, progress=progress)
-        seen.append((await state(polling, provider)).progress)
+        seen.append((await state(poller, provider)).progress)
         clock.move(2)
     assert seen == [50, 50, 50, 80]
 
 
-async def test_progress_rises_with_time(polling: Polling, provider: ScriptedProvider, clock: TestClock) -> None:
+async def test_progress_rises_with_time(poller: Poller, provider: ScriptedProvider, clock: TestClock) -> None:
     provider.states[ID] = TaskState(ID, Phase.PROCESSING, progress=50, created_at=clock.now())
-    first = (await state(polling, provider)).progress
+    first = (await state(poller, provider)).progress
     clock.move(60)
-    assert first < (await state(polling, provider)).progress < 100
+    assert first < (await state(poller, provider)).progress < 100
 
 
 async def test_an_answer_that_took_its_time_does_not_take_the_place_of_a_younger_one(
-    polling: Polling, provider: ScriptedProvider, clock: TestClock
+    poller: Poller, provider: ScriptedProvider, clock: TestClock
 ) -> None:
     provider.states[ID] = finished(ID)
     sent_at = clock.now()
     clock.move(5)
-    await state(polling, provider)
-    polling.hear(ACCOUNT, {ID: TaskState(ID, Phase.PROCESSING)}, sent_at)
-    assert (await state(polling, provider)).state.phase is Phase.COMPLETED
+    await state(poller, provider)
+    poller.on_results(ACCOUNT, {ID: TaskState(ID, Phase.PROCESSING)}, sent_at)
+    assert (await state(poller, provider)).state.phase is Phase.COMPLETED
 
 
 async def test_a_clock_that_is_set_back_makes_nothing_fresh_for_long(
-    polling: Polling, provider: ScriptedProvider, clock: TestClock
+    poller: Poller, provider: ScriptedProvider, clock: TestClock
 ) -> None:
     provider.states[ID] = TaskState(ID, Phase.PROCESSING)
-    await state(polling, provider)
+    await state(poller, provider)
     clock.move(-3600)
-    await state(polling, provider)
+    await state(poller, provider)
     assert len(provider.asked) == 2
 
 
 async def test_the_same_credential_by_two_ways_does_not_undo_what_is_shared(
-    polling: Polling, provider: ScriptedProvider
+    poller: Poller, provider: ScriptedProvider
 ) -> None:
     accounts = [Account("scripted", "s-1", proxy=proxy) for proxy in (None, "http://p:1")]
-    desks = [polling._desk(provider, account) for account in (*accounts, *accounts)]
-    assert desks[0] is desks[2] is not desks[1] is desks[3]
-    assert desks[0].budget is desks[1].budget
+    batchers = [poller._batcher(provider, account) for account in (*accounts, *accounts)]
+    assert batchers[0] is batchers[2] is not batchers[1] is batchers[3]
+    assert batchers[0].limiter is batchers[1].limiter

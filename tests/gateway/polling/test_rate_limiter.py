@@ -4,16 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.polling.rate_limiter import Budget
+from gateway.polling.rate_limiter import AdaptiveRateLimiter
 
 
-def spend_all(budget: Budget, start: float, seconds: float, step: float = 0.001) -> list[float]:
+def spend_all(limiter: AdaptiveRateLimiter, start: float, seconds: float, step: float = 0.001) -> list[float]:
     """The times of the calls of somebody who calls whenever it is allowed."""
     calls, now = [], start
     while now < start + seconds:
-        wait = budget.wait(now)
+        wait = limiter.wait(now)
         if wait <= 0:
-            budget.spend(now)
+            limiter.acquire(now)
             calls.append(now)
         else:
             now += max(wait, step)
@@ -26,58 +26,58 @@ def most_in_a_second(calls: list[float]) -> int:
 
 @pytest.mark.parametrize("limit", [1, 5, 20, 100])
 def test_no_second_has_more_calls_than_allowed_and_most_of_them_are_used(limit: int) -> None:
-    calls = spend_all(Budget(limit, 0.0), 0.0, 20.0)
+    calls = spend_all(AdaptiveRateLimiter(limit, 0.0), 0.0, 20.0)
     assert most_in_a_second(calls) <= limit
     assert len(calls) >= 0.85 * limit * 20
 
 
 def test_a_rest_is_not_saved_up() -> None:
-    budget = Budget(20, 0.0)
-    assert most_in_a_second(spend_all(budget, 1000.0, 5.0)) <= 20
+    limiter = AdaptiveRateLimiter(20, 0.0)
+    assert most_in_a_second(spend_all(limiter, 1000.0, 5.0)) <= 20
 
 
 def test_without_a_limit_nobody_waits() -> None:
-    budget = Budget(0, 0.0)
+    limiter = AdaptiveRateLimiter(0, 0.0)
     for _ in range(1000):
-        budget.spend(0.0)
-    assert budget.wait(0.0) == 0
-    assert budget.seconds_for(1000) == 0
+        limiter.acquire(0.0)
+    assert limiter.wait(0.0) == 0
+    assert limiter.seconds_for(1000) == 0
 
 
 def test_calls_that_could_not_wait_are_made_up_for() -> None:
-    budget = Budget(10, 0.0)
+    limiter = AdaptiveRateLimiter(10, 0.0)
     for _ in range(5):
-        budget.spend(0.0)
-    assert budget.wait(0.0) == pytest.approx(5 / 9, rel=0.01)
+        limiter.acquire(0.0)
+    assert limiter.wait(0.0) == pytest.approx(5 / 9, rel=0.01)
 
 
 def test_a_refusal_halves_the_rate_and_it_comes_back_slowly() -> None:
-    budget = Budget(20, 0.0)
-    budget.refused(0.0, sent_at=0.0)
-    assert len(spend_all(budget, 0.0, 5.0)) == pytest.approx(5 * 9 + 5, abs=8)
-    assert len(spend_all(budget, 60.0, 5.0)) == pytest.approx(5 * 18, abs=8)
+    limiter = AdaptiveRateLimiter(20, 0.0)
+    limiter.refused(0.0, sent_at=0.0)
+    assert len(spend_all(limiter, 0.0, 5.0)) == pytest.approx(5 * 9 + 5, abs=8)
+    assert len(spend_all(limiter, 60.0, 5.0)) == pytest.approx(5 * 18, abs=8)
 
 
 def test_calls_that_were_under_way_together_are_refused_as_one() -> None:
-    budget = Budget(20, 0.0)
+    limiter = AdaptiveRateLimiter(20, 0.0)
     for _ in range(10):
-        budget.refused(1.0, sent_at=0.5)
-    assert budget.seconds_for(9) == pytest.approx(1.0, rel=0.05)
+        limiter.refused(1.0, sent_at=0.5)
+    assert limiter.seconds_for(9) == pytest.approx(1.0, rel=0.05)
 
 
 def test_a_time_that_the_upstream_named_is_waited_for() -> None:
     for limit in (0, 20):
-        budget = Budget(limit, 0.0)
-        budget.refused(0.0, sent_at=0.0, retry_after=7)
-        assert budget.wait(1.0) == pytest.approx(6.0)
-        assert budget.wait(8.0) == 0
+        limiter = AdaptiveRateLimiter(limit, 0.0)
+        limiter.refused(0.0, sent_at=0.0, retry_after=7)
+        assert limiter.wait(1.0) == pytest.approx(6.0)
+        assert limiter.wait(8.0) == 0
 
 
 def test_refusals_never_stop_it_altogether() -> None:
-    budget = Budget(20, 0.0)
+    limiter = AdaptiveRateLimiter(20, 0.0)
     for second in range(100):
-        budget.refused(second / 10, sent_at=second / 10)
-    assert budget.wait(10.0) < 3
+        limiter.refused(second / 10, sent_at=second / 10)
+    assert limiter.wait(10.0) < 3
 
 
 @given(
@@ -85,47 +85,47 @@ def test_refusals_never_stop_it_altogether() -> None:
     st.lists(st.tuples(st.sampled_from(["spend", "refused", "wait"]), st.floats(0, 10)), max_size=60),
 )
 def test_whatever_happens_it_says_when_to_go_on(limit: float, steps: list[tuple[str, float]]) -> None:
-    budget, now = Budget(limit, 0.0), 0.0
+    limiter, now = AdaptiveRateLimiter(limit, 0.0), 0.0
     for what, passed in steps:
         now += passed
         if what == "spend":
-            budget.spend(now)
+            limiter.acquire(now)
         elif what == "refused":
-            budget.refused(now, sent_at=now)
-        wait = budget.wait(now)
+            limiter.refused(now, sent_at=now)
+        wait = limiter.wait(now)
         assert 0 <= wait < 10_000
 
 
 def test_no_header_silences_an_account_for_long() -> None:
-    budget = Budget(20, 0.0)
-    budget.refused(0.0, sent_at=0.0, retry_after=10**7)
-    assert budget.wait(0.0) <= 60
-    budget.refused(1.0, sent_at=1.0)
-    assert budget.wait(1.0) > 50, "a later refusal without a time does not shorten the one before"
+    limiter = AdaptiveRateLimiter(20, 0.0)
+    limiter.refused(0.0, sent_at=0.0, retry_after=10**7)
+    assert limiter.wait(0.0) <= 60
+    limiter.refused(1.0, sent_at=1.0)
+    assert limiter.wait(1.0) > 50, "a later refusal without a time does not shorten the one before"
 
 
 def test_a_clock_that_is_set_back_does_not_stop_it() -> None:
-    budget = Budget(10, 10_000.0)
-    budget.spend(10_000.0)
-    assert len(spend_all(budget, 6400.0, 5.0)) > 30
+    limiter = AdaptiveRateLimiter(10, 10_000.0)
+    limiter.acquire(10_000.0)
+    assert len(spend_all(limiter, 6400.0, 5.0)) > 30
 
 
 @pytest.mark.parametrize(("old", "new"), [(5, 20), (20, 5), (0, 10), (10, 0)])
 def test_a_changed_limit_is_kept_from_then_on(old: int, new: int) -> None:
-    budget = Budget(old, 0.0)
+    limiter = AdaptiveRateLimiter(old, 0.0)
     for _ in range(3):
-        budget.spend(0.0)
-    budget.change_limit(new, 0.0)
+        limiter.acquire(0.0)
+    limiter.change_limit(new, 0.0)
     if not new:
-        assert budget.wait(0.0) == 0
+        assert limiter.wait(0.0) == 0
         return
-    calls = spend_all(budget, 1.0, 20.0)
+    calls = spend_all(limiter, 1.0, 20.0)
     assert most_in_a_second(calls) <= new
     assert len(calls) >= 0.85 * new * 20
 
 
 def test_a_changed_limit_does_not_undo_a_refusal() -> None:
-    budget = Budget(20, 0.0)
-    budget.refused(0.0, sent_at=0.0)
-    budget.change_limit(40, 0.0)
-    assert budget.seconds_for(18) == pytest.approx(1.0)
+    limiter = AdaptiveRateLimiter(20, 0.0)
+    limiter.refused(0.0, sent_at=0.0)
+    limiter.change_limit(40, 0.0)
+    assert limiter.seconds_for(18) == pytest.approx(1.0)

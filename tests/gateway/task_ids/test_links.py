@@ -6,9 +6,9 @@ import pytest
 
 from gateway.core.background_tasks import Background
 from gateway.polling.batcher import DEADLINE_SECONDS
-from gateway.polling.poller import Polling
+from gateway.polling.poller import Poller
 from gateway.task_ids.links import fresh_result
-from gateway.task_ids.locator import Place
+from gateway.task_ids.locator import TaskRef
 from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.tasks import Phase, Result, TaskState
@@ -25,14 +25,14 @@ class Renewals:
     def __init__(self, per_second: float = 0.0) -> None:
         self.clock, self.provider = TestClock(), ScriptedProvider()
         self.provider.states[ID] = finished(ID, "https://host.example/old.mp4")
-        self.polling = Polling(self.clock, 1.0, Background(), per_second={"scripted": per_second})
-        self.place = Place(ID, self.provider, ACCOUNT, ID)
+        self.poller = Poller(self.clock, 1.0, Background(), per_second={"scripted": per_second})
+        self.ref = TaskRef(ID, self.provider, ACCOUNT, ID)
 
     async def poll(self) -> None:
-        await self.polling.observe(self.provider, ACCOUNT, {ID: None}, submitted_at={})
+        await self.poller.observe(self.provider, ACCOUNT, {ID: None}, submitted_at={})
 
     async def fresh(self) -> Result | None:
-        return await fresh_result(self.polling, self.place, self.clock.now())
+        return await fresh_result(self.poller, self.ref, self.clock.now())
 
 
 async def test_the_upstream_is_asked_however_fresh_the_state_is() -> None:
@@ -65,7 +65,7 @@ async def test_when_the_query_fails_the_old_links_are_not_given_again(kind: Erro
 
 async def test_a_new_task_that_the_upstream_hides_again_has_no_fresh_link() -> None:
     renewals = Renewals()
-    renewals.polling.submitted(ACCOUNT, ID, renewals.clock.now())
+    renewals.poller.submitted(ACCOUNT, ID, renewals.clock.now())
     await renewals.poll()
     renewals.clock.move(5)
     del renewals.provider.states[ID]
@@ -76,7 +76,7 @@ async def test_a_new_task_that_the_upstream_hides_again_has_no_fresh_link() -> N
 async def test_it_waits_for_its_turn() -> None:
     renewals = Renewals(per_second=1.0)
     await renewals.poll()
-    renewals.polling.spend(renewals.provider, ACCOUNT)
+    renewals.poller.acquire(renewals.provider, ACCOUNT)
     asked = asyncio.create_task(renewals.fresh())
     await asyncio.sleep(0.01)
     assert not asked.done()

@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.accounts.callers import Caller
-from gateway.task_ids.locator import Places
+from gateway.task_ids.locator import TaskLocator
 from gateway.task_ids.signed import derived_key
 from providers.contract.accounts import Account
 from providers.contract.requests import VideoRequest
 from providers.registry import Registry
-from tests.house import no_owners
+from tests.gateway_fixture import no_owners
 from tests.upstream import ScriptedProvider
 
 ONE, TWO = Account("scripted", "s-1"), Account("scripted", "s-2")
@@ -21,15 +21,15 @@ PASSING = Caller((ONE, TWO))
 REGISTRY = Registry([ScriptedProvider()])
 
 
-def made_with(*secrets: str) -> Places:
-    return Places(REGISTRY, no_owners(), [derived_key(secret) for secret in secrets])
+def made_with(*secrets: str) -> TaskLocator:
+    return TaskLocator(REGISTRY, no_owners(), [derived_key(secret) for secret in secrets])
 
 
 PLACES = made_with("secret")
 
 
-def key_of(places: Places, caller: Caller, account: Account, seed: str) -> str:
-    return next(places.submit_keys(caller, account, seed))
+def key_of(locator: TaskLocator, caller: Caller, account: Account, seed: str) -> str:
+    return next(locator.submit_keys(caller, account, seed))
 
 
 def test_a_key_is_a_uuid_and_the_same_on_every_replica() -> None:
@@ -68,19 +68,19 @@ def test_an_older_secret_still_counts() -> None:
 async def test_a_named_account_keeps_its_tasks_when_its_credential_is_replaced() -> None:
     old, new = Account("scripted", "s-old", name="one"), Account("scripted", "s-new", name="one")
     before, after = (Caller((account,), managed=True, owner="a" * 12) for account in (old, new))
-    id = PLACES.sealed_id(before, old, "scripted-1", VideoRequest("m"), 1)
-    place = await PLACES.find_one(after, id)
-    assert place
-    assert place.account is new
+    id = PLACES.signed_id(before, old, "scripted-1", VideoRequest("m"), 1)
+    ref = await PLACES.find_one(after, id)
+    assert ref
+    assert ref.account is new
     assert key_of(PLACES, before, old, "x") == key_of(PLACES, after, new, "x")
 
 
 async def test_an_account_keeps_its_tasks_when_it_is_given_a_name() -> None:
     nameless, named = Account("scripted", "s-1"), Account("scripted", "s-1", name="one")
     before, after = (Caller((account,), managed=True, owner="a" * 12) for account in (nameless, named))
-    place = await PLACES.find_one(after, PLACES.sealed_id(before, nameless, "scripted-1", VideoRequest("m"), 1))
-    assert place
-    assert place.account is named
+    ref = await PLACES.find_one(after, PLACES.signed_id(before, nameless, "scripted-1", VideoRequest("m"), 1))
+    assert ref
+    assert ref.account is named
 
 
 def test_a_submit_from_before_the_account_had_a_name_is_looked_for() -> None:
@@ -92,10 +92,10 @@ def test_a_submit_from_before_the_account_had_a_name_is_looked_for() -> None:
 
 
 def test_a_repeat_that_knows_less_leaves_what_the_submit_left_behind() -> None:
-    places = made_with("secret")
-    places.sealed_id(ALICE, ONE, "scripted-1", VideoRequest("m", duration=5, size="1280x720"), 1)
-    places.sealed_id(ALICE, ONE, "scripted-1", VideoRequest("m"), 2)
-    remembered = places.remembered(ONE, "scripted-1", ALICE)
+    locator = made_with("secret")
+    locator.signed_id(ALICE, ONE, "scripted-1", VideoRequest("m", duration=5, size="1280x720"), 1)
+    locator.signed_id(ALICE, ONE, "scripted-1", VideoRequest("m"), 2)
+    remembered = locator.remembered(ONE, "scripted-1", ALICE)
     assert remembered
     assert (remembered.seconds, remembered.width, remembered.created) == (5, 1280, 1)
 

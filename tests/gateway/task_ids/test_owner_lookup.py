@@ -8,13 +8,13 @@ import pytest
 from gateway.accounts.health import AccountState
 from gateway.core.background_tasks import Background
 from gateway.core.errors import GatewayError
-from gateway.polling.poller import Polling
-from gateway.task_ids.owner_lookup import NOBODY_SECONDS, Owners
+from gateway.polling.poller import Poller
+from gateway.task_ids.owner_lookup import NOBODY_SECONDS, OwnerLookup
 from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.tasks import Phase, TaskState
 from tests.clock import TestClock
-from tests.house import ONE, THREE, TWO, House, managed, passing
+from tests.gateway_fixture import ONE, THREE, TWO, GatewayFixture, managed, passing
 from tests.upstream import ScriptedProvider, State, trouble
 
 TASK = "scripted-1"
@@ -47,108 +47,108 @@ def provider() -> SeveralAccounts:
 
 
 @pytest.fixture
-def house(provider: SeveralAccounts) -> House:
-    return House(provider)
+def env(provider: SeveralAccounts) -> GatewayFixture:
+    return GatewayFixture(provider)
 
 
 def asked(provider: ScriptedProvider) -> list[str]:
     return [credential for credential, _ in provider.asked]
 
 
-async def test_each_is_asked_once_and_then_the_owner_alone(house: House, provider: SeveralAccounts) -> None:
-    assert (await house.tasks.status(CALLER, TASK)).state.phase is Phase.PROCESSING
+async def test_each_is_asked_once_and_then_the_owner_alone(env: GatewayFixture, provider: SeveralAccounts) -> None:
+    assert (await env.tasks.status(CALLER, TASK)).state.phase is Phase.PROCESSING
     assert sorted(asked(provider)) == sorted([ONE.credential, TWO.credential, THREE.credential])
     provider.asked.clear()
     for _ in range(3):
-        house.clock.move(5)
-        await house.tasks.status(CALLER, TASK)
+        env.clock.move(5)
+        await env.tasks.status(CALLER, TASK)
     assert asked(provider) == [TWO.credential] * 3
 
 
-async def test_many_ids_are_one_question_to_each(house: House, provider: SeveralAccounts) -> None:
-    found = await house.tasks.statuses(CALLER, [TASK, "scripted-2", "scripted-9"])
+async def test_many_ids_are_one_question_to_each(env: GatewayFixture, provider: SeveralAccounts) -> None:
+    found = await env.tasks.statuses(CALLER, [TASK, "scripted-2", "scripted-9"])
     assert [found[id] is None for id in (TASK, "scripted-2", "scripted-9")] == [False, False, True]
     assert len(provider.asked) == 3
 
 
 async def test_a_question_of_several_calls_takes_as_much_of_the_budget(provider: SeveralAccounts) -> None:
     clock, background = TestClock(), Background()
-    polling = Polling(clock, 1.0, background, per_second={provider.name: 1.0})
+    poller = Poller(clock, 1.0, background, per_second={provider.name: 1.0})
     others = [f"scripted-{number}" for number in range(10, 10 + 2 * provider.query_batch)]
-    await Owners(clock, polling, background).find(CALLER, provider, [TASK, *others])
+    await OwnerLookup(clock, poller, background).find(CALLER, provider, [TASK, *others])
     provider.asked.clear()
     clock.move(1.5)
-    await polling.observe(provider, TWO, {TASK: None}, submitted_at={})
+    await poller.observe(provider, TWO, {TASK: None}, submitted_at={})
     assert asked(provider) == []
     clock.move(3.0)
-    await polling.observe(provider, TWO, {TASK: None}, submitted_at={})
+    await poller.observe(provider, TWO, {TASK: None}, submitted_at={})
     assert asked(provider) == [TWO.credential]
 
 
-async def test_those_who_ask_at_the_same_time_ask_once(house: House, provider: SeveralAccounts) -> None:
-    tasks = await asyncio.gather(*(house.tasks.status(CALLER, TASK) for _ in range(10)))
+async def test_those_who_ask_at_the_same_time_ask_once(env: GatewayFixture, provider: SeveralAccounts) -> None:
+    tasks = await asyncio.gather(*(env.tasks.status(CALLER, TASK) for _ in range(10)))
     assert {task.state.phase for task in tasks} == {Phase.PROCESSING}
     assert len(provider.asked) == 3
 
 
-async def test_what_was_submitted_here_is_known(house: House, provider: SeveralAccounts) -> None:
+async def test_what_was_submitted_here_is_known(env: GatewayFixture, provider: SeveralAccounts) -> None:
     provider.submits = [TASK]
-    await house.submit(CALLER)
-    house.clock.move(5)
-    await house.tasks.status(CALLER, TASK)
+    await env.submit(CALLER)
+    env.clock.move(5)
+    await env.tasks.status(CALLER, TASK)
     assert asked(provider) == [ONE.credential]
 
 
 @pytest.mark.parametrize("kind", [ErrorKind.RESTRICTED, ErrorKind.NOT_ENTITLED])
 async def test_an_account_that_is_refused_for_good_counts_as_not_knowing_it(
-    house: House, provider: SeveralAccounts, kind: ErrorKind
+    env: GatewayFixture, provider: SeveralAccounts, kind: ErrorKind
 ) -> None:
     provider.troubles[ONE.credential] = trouble(kind)
-    await house.no_such_task(CALLER, "scripted-9")
-    assert (house.pool.standing(ONE).state is AccountState.RESTRICTED) == (kind is ErrorKind.RESTRICTED)
+    await env.no_such_task(CALLER, "scripted-9")
+    assert (env.pool.status(ONE).state is AccountState.RESTRICTED) == (kind is ErrorKind.RESTRICTED)
 
 
 async def test_what_nobody_knows_is_404_and_not_asked_for_again_at_once(
-    house: House, provider: SeveralAccounts
+    env: GatewayFixture, provider: SeveralAccounts
 ) -> None:
     for _ in range(3):
-        await house.no_such_task(CALLER, "scripted-9")
+        await env.no_such_task(CALLER, "scripted-9")
     assert len(provider.asked) == 3
-    house.clock.move(NOBODY_SECONDS)
+    env.clock.move(NOBODY_SECONDS)
     provider.tasks[ONE.credential] = {"scripted-9"}
-    assert await house.tasks.status(CALLER, "scripted-9")
+    assert await env.tasks.status(CALLER, "scripted-9")
 
 
-async def test_another_caller_has_to_hold_the_owners_credential(house: House, provider: SeveralAccounts) -> None:
-    await house.tasks.status(CALLER, TASK)
-    await house.no_such_task(passing(ONE, THREE), TASK)
+async def test_another_caller_has_to_hold_the_owners_credential(env: GatewayFixture, provider: SeveralAccounts) -> None:
+    await env.tasks.status(CALLER, TASK)
+    await env.no_such_task(passing(ONE, THREE), TASK)
 
 
-async def test_an_owner_that_could_not_be_asked_may_own_it(house: House, provider: SeveralAccounts) -> None:
+async def test_an_owner_that_could_not_be_asked_may_own_it(env: GatewayFixture, provider: SeveralAccounts) -> None:
     provider.troubles[TWO.credential] = trouble(ErrorKind.UNREACHABLE)
-    task = await house.tasks.status(CALLER, TASK)
+    task = await env.tasks.status(CALLER, TASK)
     assert (task.state.phase, task.trouble is not None, task.provider) == (Phase.PROCESSING, True, "scripted")
     provider.troubles.clear()
-    assert (await house.tasks.status(CALLER, TASK)).trouble is None
+    assert (await env.tasks.status(CALLER, TASK)).trouble is None
 
 
-async def test_refused_logins_are_passed_over_unless_all_are(house: House, provider: SeveralAccounts) -> None:
+async def test_refused_logins_are_passed_over_unless_all_are(env: GatewayFixture, provider: SeveralAccounts) -> None:
     provider.troubles[ONE.credential] = trouble(ErrorKind.INVALID_CREDENTIAL)
-    assert await house.tasks.status(CALLER, TASK)
+    assert await env.tasks.status(CALLER, TASK)
     provider.troubles = dict.fromkeys(
         (ONE.credential, TWO.credential, THREE.credential), trouble(ErrorKind.INVALID_CREDENTIAL)
     )
     with pytest.raises(GatewayError) as caught:
-        await House(provider).tasks.status(CALLER, TASK)
+        await GatewayFixture(provider).tasks.status(CALLER, TASK)
     assert caught.value.code == "invalid_api_key"
 
 
-async def test_a_task_that_is_too_new_for_all_of_them_waits(house: House, provider: SeveralAccounts) -> None:
+async def test_a_task_that_is_too_new_for_all_of_them_waits(env: GatewayFixture, provider: SeveralAccounts) -> None:
     class Dated(SeveralAccounts):
         def submitted_at(self, native_id: str) -> float | None:
-            return house.clock.now() - 5
+            return env.clock.now() - 5
 
-    new = House(Dated())
+    new = GatewayFixture(Dated())
     for _ in range(3):
         assert (await new.tasks.status(CALLER, TASK)).state.phase is Phase.QUEUED
         new.clock.move(2)
@@ -156,6 +156,6 @@ async def test_a_task_that_is_too_new_for_all_of_them_waits(house: House, provid
     assert [asked(new.provider).count(one.credential) for one in (ONE, TWO, THREE)] == [3, 3, 3]
 
 
-async def test_a_gateway_key_has_no_native_ids(house: House, provider: SeveralAccounts) -> None:
-    await house.no_such_task(managed(ONE, TWO), TASK)
+async def test_a_gateway_key_has_no_native_ids(env: GatewayFixture, provider: SeveralAccounts) -> None:
+    await env.no_such_task(managed(ONE, TWO), TASK)
     assert provider.asked == []

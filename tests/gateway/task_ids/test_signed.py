@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.task_ids.signed import MAX_LENGTH, MAX_MODEL_BYTES, PREFIX, TaskId, derived_key, peek, seal, unseal
+from gateway.task_ids.signed import MAX_LENGTH, MAX_MODEL_BYTES, PREFIX, TaskId, derived_key, peek, sign, unseal
 
 KEY, OTHER_KEY = derived_key("secret"), derived_key("other")
 ALPHABET = string.ascii_letters + string.digits + "-_"
@@ -52,7 +52,7 @@ task_ids = st.builds(
 
 @given(task_ids)
 def test_what_is_sealed_is_opened(id: TaskId) -> None:
-    text = seal(id, KEY)
+    text = sign(id, KEY)
     opened = unseal(text, [KEY])
     assert opened in (id, replace(id, model=""))
     assert peek(text) == opened
@@ -62,19 +62,19 @@ def test_what_is_sealed_is_opened(id: TaskId) -> None:
 
 @given(task_ids.filter(lambda made: len(made.upstream_id) <= 20))
 def test_a_model_of_any_script_is_kept_beside_an_ordinary_id(id: TaskId) -> None:
-    assert unseal(seal(id, KEY), [KEY]) == id
+    assert unseal(sign(id, KEY), [KEY]) == id
 
 
 @given(task_ids, st.integers(0), st.integers(0))
-def test_no_change_of_a_single_character_survives(id: TaskId, place: int, choice: int) -> None:
-    text = seal(id, KEY)
-    place %= len(text)
-    others = ALPHABET.replace(text[place], "")
-    assert unseal(text[:place] + others[choice % len(others)] + text[place + 1 :], [KEY]) is None
+def test_no_change_of_a_single_character_survives(id: TaskId, ref: int, choice: int) -> None:
+    text = sign(id, KEY)
+    ref %= len(text)
+    others = ALPHABET.replace(text[ref], "")
+    assert unseal(text[:ref] + others[choice % len(others)] + text[ref + 1 :], [KEY]) is None
 
 
 def test_every_character_in_every_place_of_one_id_matters() -> None:
-    text = seal(EXAMPLE, KEY)
+    text = sign(EXAMPLE, KEY)
     for position, present in enumerate(text):
         for other in ALPHABET.replace(present, "") + "=+/ %é":
             assert unseal(text[:position] + other + text[position + 1 :], [KEY]) is None
@@ -85,7 +85,7 @@ def test_every_character_in_every_place_of_one_id_matters() -> None:
 )
 def test_folded_cut_and_lengthened_ids_are_refused(change: object) -> None:
     assert callable(change)
-    assert unseal(change(seal(EXAMPLE, KEY)), [KEY]) is None
+    assert unseal(change(sign(EXAMPLE, KEY)), [KEY]) is None
 
 
 @given(st.text(max_size=200) | st.text(ALPHABET, max_size=170).map(lambda text: PREFIX + text))
@@ -95,7 +95,7 @@ def test_any_text_is_an_id_or_none(text: str) -> None:
 
 
 def test_any_of_the_keys_opens_and_a_strange_one_does_not() -> None:
-    text = seal(EXAMPLE, KEY)
+    text = sign(EXAMPLE, KEY)
     assert unseal(text, [OTHER_KEY, KEY]) == EXAMPLE
     assert unseal(text, [OTHER_KEY]) is None
     assert unseal(text, []) is None
@@ -103,29 +103,29 @@ def test_any_of_the_keys_opens_and_a_strange_one_does_not() -> None:
 
 def test_an_id_with_the_same_digits_but_leading_zeros_stays_as_it_was() -> None:
     id = replace(EXAMPLE, upstream_id="007")
-    opened = unseal(seal(id, KEY), [KEY])
+    opened = unseal(sign(id, KEY), [KEY])
     assert opened
     assert opened.upstream_id == "007"
 
 
 def test_the_longest_model_fits_beside_a_uuid() -> None:
     id = replace(EXAMPLE, model="m" * MAX_MODEL_BYTES, upstream_id=str(uuid.UUID(int=2**128 - 1)))
-    assert len(seal(id, KEY)) <= MAX_LENGTH
+    assert len(sign(id, KEY)) <= MAX_LENGTH
 
 
 def test_a_model_that_does_not_fit_is_left_out_rather_than_the_task_lost() -> None:
     id = replace(EXAMPLE, model="m" * 100)
-    assert unseal(seal(id, KEY), [KEY]) == replace(id, model="")
+    assert unseal(sign(id, KEY), [KEY]) == replace(id, model="")
 
 
 @pytest.mark.parametrize("upstream_id", ["x" * 300, "x" * 100])
 def test_an_upstream_id_that_does_not_fit_is_refused(upstream_id: str) -> None:
     with pytest.raises(ValueError, match="too long"):
-        seal(replace(EXAMPLE, upstream_id=upstream_id), KEY)
+        sign(replace(EXAMPLE, upstream_id=upstream_id), KEY)
 
 
 def test_figures_out_of_range_are_bounded() -> None:
-    opened = unseal(seal(replace(EXAMPLE, seconds=9999, width=99999, height=99999), KEY), [KEY])
+    opened = unseal(sign(replace(EXAMPLE, seconds=9999, width=99999, height=99999), KEY), [KEY])
     assert opened
     assert (opened.seconds, opened.width, opened.height) == (255, 65535, 65535)
 

@@ -12,7 +12,7 @@ from providers.contract.requests import Media, VideoRequest
 from providers.contract.spec import DefaultModels
 from providers.contract.tasks import Phase, TaskState
 from providers.media_files import MediaKind
-from tests.house import ONE, TWO, House, passing
+from tests.gateway_fixture import ONE, TWO, GatewayFixture, passing
 from tests.upstream import ScriptedProvider, card, finished
 
 CARDS = {
@@ -28,38 +28,38 @@ CLIP = Media(MediaKind.VIDEO, "https://h/own.mp4", "video")
 
 
 @pytest.fixture
-def house() -> House:
+def env() -> GatewayFixture:
     defaults = DefaultModels(edit=("editor",), extend=("extender",))
-    return House(ScriptedProvider(cards=list(CARDS.values())), defaults=defaults)
+    return GatewayFixture(ScriptedProvider(cards=list(CARDS.values())), defaults=defaults)
 
 
-async def earlier(house: House, model: str = "words", *, ended: bool = True) -> str:
+async def earlier(env: GatewayFixture, model: str = "words", *, ended: bool = True) -> str:
     """The id of a task of a model."""
-    submitted = await house.submit(passing(ONE, TWO), VideoRequest(model, "cat"))
+    submitted = await env.submit(passing(ONE, TWO), VideoRequest(model, "cat"))
     id = submitted.upstream_id
-    house.provider.states[id] = finished(id) if ended else TaskState(id, Phase.PROCESSING)
+    env.provider.states[id] = finished(id) if ended else TaskState(id, Phase.PROCESSING)
     return submitted.id
 
 
 async def derived(
-    house: House, operation: Literal["remix", "edit", "extend"], prompt: str = "dog", **fields: Any
+    env: GatewayFixture, operation: Literal["remix", "edit", "extend"], prompt: str = "dog", **fields: Any
 ) -> VideoRequest:
-    return await derived_request(house.tasks, passing(ONE, TWO), Derivation(operation, prompt, **fields))
+    return await derived_request(env.tasks, passing(ONE, TWO), Derivation(operation, prompt, **fields))
 
 
-async def refused(house: House, operation: Literal["remix", "edit", "extend"], **fields: Any) -> str:
+async def refused(env: GatewayFixture, operation: Literal["remix", "edit", "extend"], **fields: Any) -> str:
     with pytest.raises(GatewayError) as caught:
-        await derived(house, operation, **fields)
+        await derived(env, operation, **fields)
     return caught.value.code
 
 
 class TestRemix:
-    async def test_of_a_model_that_takes_words_alone(self, house: House) -> None:
-        request = await derived(house, "remix", video_id=await earlier(house))
+    async def test_of_a_model_that_takes_words_alone(self, env: GatewayFixture) -> None:
+        request = await derived(env, "remix", video_id=await earlier(env))
         assert (request.model, request.prompt, request.media) == ("words", "dog", ())
 
-    async def test_of_a_model_that_takes_the_earlier_video_as_a_reference(self, house: House) -> None:
-        request = await derived(house, "remix", video_id=await earlier(house, "references"))
+    async def test_of_a_model_that_takes_the_earlier_video_as_a_reference(self, env: GatewayFixture) -> None:
+        request = await derived(env, "remix", video_id=await earlier(env, "references"))
         (media,) = request.media
         assert (media.role, media.url, media.from_upstream) == (
             MediaRole.REFERENCE_VIDEO,
@@ -67,11 +67,11 @@ class TestRemix:
             True,
         )
 
-    async def test_of_no_task_of_the_callers(self, house: House) -> None:
-        assert await refused(house, "remix", video_id="x") == "task_not_found"
+    async def test_of_no_task_of_the_callers(self, env: GatewayFixture) -> None:
+        assert await refused(env, "remix", video_id="x") == "task_not_found"
 
-    async def test_of_a_video_that_is_needed_and_not_ready(self, house: House) -> None:
-        assert await refused(house, "remix", video_id=await earlier(house, "references", ended=False)) == "not_ready"
+    async def test_of_a_video_that_is_needed_and_not_ready(self, env: GatewayFixture) -> None:
+        assert await refused(env, "remix", video_id=await earlier(env, "references", ended=False)) == "not_ready"
 
 
 class TestEditsAndExtensions:
@@ -80,28 +80,28 @@ class TestEditsAndExtensions:
         [("edit", "editor", MediaRole.VIDEO), ("extend", "extender", MediaRole.FIRST_CLIP)],
     )
     async def test_the_model_and_the_place_of_the_video(
-        self, house: House, operation: Literal["edit", "extend"], model: str, role: MediaRole
+        self, env: GatewayFixture, operation: Literal["edit", "extend"], model: str, role: MediaRole
     ) -> None:
-        for given in ({"video_id": await earlier(house)}, {"clip": CLIP}):
-            request = await derived(house, operation, **given)
+        for given in ({"video_id": await earlier(env)}, {"clip": CLIP}):
+            request = await derived(env, operation, **given)
             assert (request.model, request.media[0].role) == (model, role)
 
-    async def test_a_model_that_takes_videos_as_references(self, house: House) -> None:
-        request = await derived(house, "edit", model="references", clip=CLIP)
+    async def test_a_model_that_takes_videos_as_references(self, env: GatewayFixture) -> None:
+        request = await derived(env, "edit", model="references", clip=CLIP)
         assert request.media[0].role is MediaRole.REFERENCE_VIDEO
 
-    async def test_a_model_that_takes_no_video(self, house: House) -> None:
-        assert await refused(house, "edit", model="words", clip=CLIP) == "not_supported"
+    async def test_a_model_that_takes_no_video(self, env: GatewayFixture) -> None:
+        assert await refused(env, "edit", model="words", clip=CLIP) == "not_supported"
 
-    async def test_no_video_at_all(self, house: House) -> None:
-        assert await refused(house, "extend") == "invalid_value"
+    async def test_no_video_at_all(self, env: GatewayFixture) -> None:
+        assert await refused(env, "extend") == "invalid_value"
 
-    async def test_an_extension_is_as_long_as_both_together(self, house: House) -> None:
-        assert (await derived(house, "extend", clip=CLIP, seconds=4)).duration == 4
-        assert (await derived(house, "edit", clip=CLIP, seconds=4)).duration == 4
+    async def test_an_extension_is_as_long_as_both_together(self, env: GatewayFixture) -> None:
+        assert (await derived(env, "extend", clip=CLIP, seconds=4)).duration == 4
+        assert (await derived(env, "edit", clip=CLIP, seconds=4)).duration == 4
 
 
-async def test_an_archived_video_that_is_gone(house: House) -> None:
+async def test_an_archived_video_that_is_gone(env: GatewayFixture) -> None:
     with pytest.raises(GatewayError) as caught:
-        await ArchivedVideo(house.tasks, passing(ONE), "scripted-1").open()
+        await ArchivedVideo(env.tasks, passing(ONE), "scripted-1").open()
     assert caught.value.code == "not_found"

@@ -7,14 +7,14 @@ import pytest
 
 from gateway.accounts.callers import Caller
 from gateway.core.errors import GatewayError
-from gateway.task_ids.locator import Places
+from gateway.task_ids.locator import TaskLocator
 from gateway.task_ids.signed import derived_key
 from gateway.tasks.listing import Listing
 from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.tasks import ListedTask, Phase, TaskState
 from providers.registry import Registry
-from tests.house import no_owners
+from tests.gateway_fixture import no_owners
 from tests.upstream import ScriptedProvider, trouble
 
 ONE, TWO = Account("scripted", "s-secret-1"), Account("scripted", "s-secret-2")
@@ -48,20 +48,20 @@ def task(number: int, at: float, submit_key: str = "") -> ListedTask:
     )
 
 
-class House:
+class ListingFixture:
     def __init__(self, *, sole_owner: bool = False) -> None:
         self.provider = ListingProvider()
         registry = Registry([self.provider])
-        self.places = Places(registry, no_owners(), [derived_key("secret")])
-        self.listing = Listing(registry, self.places, sole_owner=sole_owner)
+        self.locator = TaskLocator(registry, no_owners(), [derived_key("secret")])
+        self.listing = Listing(registry, self.locator, sole_owner=sole_owner)
 
     async def pages(self, caller: Caller, limit: int, *, ascending: bool = False) -> list[list[str]]:
         """The upstream ids of every page."""
         pages, after, more = [], None, True
         while more:
             page, more = await self.listing.page(caller, limit=limit, after=after, ascending=ascending)
-            pages.append([listed.place.upstream_id for listed in page])
-            after = await self.places.find_one(caller, page[-1].place.public_id) if page else None
+            pages.append([listed.ref.upstream_id for listed in page])
+            after = await self.locator.find_one(caller, page[-1].ref.public_id) if page else None
         return pages
 
 
@@ -69,97 +69,97 @@ PASSING = Caller((ONE, TWO))
 
 
 async def test_accounts_are_merged_newest_first_and_pages_do_not_overlap() -> None:
-    house = House()
-    house.provider.listed = {
+    env = ListingFixture()
+    env.provider.listed = {
         "s-secret-1": [task(number, NOW - 10 * number) for number in (1, 3, 5, 7)],
         "s-secret-2": [task(number, NOW - 10 * number) for number in (2, 4, 6)],
     }
-    assert await house.pages(PASSING, 3) == [
+    assert await env.pages(PASSING, 3) == [
         ["scripted-1", "scripted-2", "scripted-3"],
         ["scripted-4", "scripted-5", "scripted-6"],
         ["scripted-7"],
     ]
-    ascending = await house.pages(PASSING, 3, ascending=True)
+    ascending = await env.pages(PASSING, 3, ascending=True)
     assert [id for page in ascending for id in page] == [f"scripted-{number}" for number in range(7, 0, -1)]
 
 
 async def test_tasks_of_one_second_keep_their_order_over_pages() -> None:
-    house = House()
-    house.provider.listed = {"s-secret-1": [task(number, NOW + number / 100) for number in range(9)]}
-    ids = [id for page in await house.pages(PASSING, 2) for id in page]
+    env = ListingFixture()
+    env.provider.listed = {"s-secret-1": [task(number, NOW + number / 100) for number in range(9)]}
+    ids = [id for page in await env.pages(PASSING, 2) for id in page]
     assert sorted(ids) == sorted(f"scripted-{number}" for number in range(9))
     assert len(ids) == 9
 
 
 async def test_a_task_that_comes_in_between_does_not_shift_the_pages() -> None:
-    house = House()
-    house.provider.listed = {"s-secret-1": [task(number, NOW - number) for number in range(4)]}
-    page, more = await house.listing.page(PASSING, limit=2)
+    env = ListingFixture()
+    env.provider.listed = {"s-secret-1": [task(number, NOW - number) for number in range(4)]}
+    page, more = await env.listing.page(PASSING, limit=2)
     assert more
-    house.provider.listed["s-secret-1"].append(task(99, NOW + 5))
-    after = await house.places.find_one(PASSING, page[-1].place.public_id)
-    following, _ = await house.listing.page(PASSING, limit=2, after=after)
-    assert [listed.place.upstream_id for listed in following] == ["scripted-2", "scripted-3"]
+    env.provider.listed["s-secret-1"].append(task(99, NOW + 5))
+    after = await env.locator.find_one(PASSING, page[-1].ref.public_id)
+    following, _ = await env.listing.page(PASSING, limit=2, after=after)
+    assert [listed.ref.upstream_id for listed in following] == ["scripted-2", "scripted-3"]
 
 
 async def test_a_page_goes_on_behind_a_task_that_is_gone() -> None:
-    house = House()
-    house.provider.listed = {"s-secret-1": [task(number, NOW - number) for number in range(4)]}
-    page, _ = await house.listing.page(PASSING, limit=2)
-    after = await house.places.find_one(PASSING, page[-1].place.public_id)
-    del house.provider.listed["s-secret-1"][1]
-    following, _ = await house.listing.page(PASSING, limit=2, after=after)
-    assert [listed.place.upstream_id for listed in following] == ["scripted-2", "scripted-3"]
+    env = ListingFixture()
+    env.provider.listed = {"s-secret-1": [task(number, NOW - number) for number in range(4)]}
+    page, _ = await env.listing.page(PASSING, limit=2)
+    after = await env.locator.find_one(PASSING, page[-1].ref.public_id)
+    del env.provider.listed["s-secret-1"][1]
+    following, _ = await env.listing.page(PASSING, limit=2, after=after)
+    assert [listed.ref.upstream_id for listed in following] == ["scripted-2", "scripted-3"]
 
 
 async def test_ids_of_a_list_lead_back_to_their_account() -> None:
-    house = House()
-    house.provider.listed = {"s-secret-2": [task(1, NOW)]}
-    page, _ = await house.listing.page(PASSING, limit=5)
-    place = await house.places.find_one(PASSING, page[0].place.public_id)
-    assert place
-    assert (place.account, place.upstream_id, place.model, place.created) == (TWO, "scripted-1", "scripted-model", NOW)
+    env = ListingFixture()
+    env.provider.listed = {"s-secret-2": [task(1, NOW)]}
+    page, _ = await env.listing.page(PASSING, limit=5)
+    ref = await env.locator.find_one(PASSING, page[0].ref.public_id)
+    assert ref
+    assert (ref.account, ref.upstream_id, ref.model, ref.created) == (TWO, "scripted-1", "scripted-model", NOW)
 
 
 async def test_an_account_in_trouble_leaves_the_others() -> None:
-    house = House()
-    house.provider.listed = {"s-secret-2": [task(1, NOW)]}
-    house.provider.troubles = {"s-secret-1": trouble(ErrorKind.INVALID_CREDENTIAL, "1015", "of s-secret-1")}
-    assert await house.pages(PASSING, 5) == [["scripted-1"]]
-    house.provider.troubles["s-secret-2"] = trouble(ErrorKind.UNREACHABLE)
+    env = ListingFixture()
+    env.provider.listed = {"s-secret-2": [task(1, NOW)]}
+    env.provider.troubles = {"s-secret-1": trouble(ErrorKind.INVALID_CREDENTIAL, "1015", "of s-secret-1")}
+    assert await env.pages(PASSING, 5) == [["scripted-1"]]
+    env.provider.troubles["s-secret-2"] = trouble(ErrorKind.UNREACHABLE)
     with pytest.raises(GatewayError) as caught:
-        await house.pages(PASSING, 5)
+        await env.pages(PASSING, 5)
     assert "s-secret-1" not in caught.value.message("en")
 
 
 @pytest.mark.parametrize("kind", [ErrorKind.UNREACHABLE, ErrorKind.RATE_LIMITED, ErrorKind.ANSWER_LOST])
 async def test_one_that_cannot_be_asked_just_now_is_told_rather_than_left_out(kind: ErrorKind) -> None:
-    house = House()
-    house.provider.listed = {"s-secret-2": [task(1, NOW)]}
-    house.provider.troubles = {"s-secret-1": trouble(kind)}
+    env = ListingFixture()
+    env.provider.listed = {"s-secret-2": [task(1, NOW)]}
+    env.provider.troubles = {"s-secret-1": trouble(kind)}
     with pytest.raises(GatewayError) as caught:
-        await house.pages(PASSING, 5)
+        await env.pages(PASSING, 5)
     assert caught.value.shape.should_retry
 
 
 async def test_a_busy_minute_does_not_end_the_list() -> None:
-    house = House()
-    house.provider.listed = {"s-secret-1": [task(number, NOW + number / 100) for number in range(120)]}
-    ids = [id for page in await house.pages(PASSING, 10) for id in page]
+    env = ListingFixture()
+    env.provider.listed = {"s-secret-1": [task(number, NOW + number / 100) for number in range(120)]}
+    ids = [id for page in await env.pages(PASSING, 10) for id in page]
     assert len(ids) == len(set(ids)) == 120
 
 
 async def test_an_odd_record_does_not_spoil_the_list() -> None:
-    house = House()
+    env = ListingFixture()
     long = ListedTask(TaskState("x" * 300, Phase.PROCESSING, created_at=NOW + 1))
-    house.provider.listed = {"s-secret-1": [task(1, NOW), long, task(2, NOW * 1000.0)]}
-    page, _ = await house.listing.page(PASSING, limit=5)
-    assert {listed.place.upstream_id for listed in page} == {"scripted-1", "scripted-2"}
+    env.provider.listed = {"s-secret-1": [task(1, NOW), long, task(2, NOW * 1000.0)]}
+    page, _ = await env.listing.page(PASSING, limit=5)
+    assert {listed.ref.upstream_id for listed in page} == {"scripted-1", "scripted-2"}
 
 
 async def test_upstreams_that_cannot_list_have_nothing() -> None:
     registry = Registry([ScriptedProvider()])
-    listing = Listing(registry, Places(registry, no_owners()), sole_owner=False)
+    listing = Listing(registry, TaskLocator(registry, no_owners()), sole_owner=False)
     assert await listing.page(PASSING, limit=5) == ([], False)
 
 
@@ -169,35 +169,35 @@ class TestManagedKeys:
     ALICE, BOB = (Caller((ONE,), managed=True, owner=letter * 12) for letter in "ab")
 
     async def test_each_sees_what_it_submitted(self) -> None:
-        house = House()
-        house.provider.listed = {
+        env = ListingFixture()
+        env.provider.listed = {
             "s-secret-1": [
-                task(1, NOW, next(house.places.submit_keys(self.ALICE, ONE, "x"))),
-                task(2, NOW - 1, next(house.places.submit_keys(self.BOB, ONE, "x"))),
+                task(1, NOW, next(env.locator.submit_keys(self.ALICE, ONE, "x"))),
+                task(2, NOW - 1, next(env.locator.submit_keys(self.BOB, ONE, "x"))),
                 task(3, NOW - 2),
             ]
         }
-        assert await house.pages(self.ALICE, 5) == [["scripted-1"]]
-        assert await house.pages(self.BOB, 5) == [["scripted-2"]]
+        assert await env.pages(self.ALICE, 5) == [["scripted-1"]]
+        assert await env.pages(self.BOB, 5) == [["scripted-2"]]
 
     async def test_a_key_that_was_quiet_still_finds_its_own(self) -> None:
-        house = House()
-        others = [task(n, NOW + n, next(house.places.submit_keys(self.ALICE, ONE, str(n)))) for n in range(60)]
-        own = [task(100 + n, NOW - n, next(house.places.submit_keys(self.BOB, ONE, str(n)))) for n in range(5)]
-        house.provider.listed = {"s-secret-1": [*others, *own]}
-        assert await house.pages(self.BOB, 20) == [[f"scripted-{100 + n}" for n in range(5)]]
+        env = ListingFixture()
+        others = [task(n, NOW + n, next(env.locator.submit_keys(self.ALICE, ONE, str(n)))) for n in range(60)]
+        own = [task(100 + n, NOW - n, next(env.locator.submit_keys(self.BOB, ONE, str(n)))) for n in range(5)]
+        env.provider.listed = {"s-secret-1": [*others, *own]}
+        assert await env.pages(self.BOB, 20) == [[f"scripted-{100 + n}" for n in range(5)]]
 
     async def test_a_sole_key_sees_all(self) -> None:
-        house = House(sole_owner=True)
-        house.provider.listed = {"s-secret-1": [task(3, NOW)]}
-        assert await house.pages(self.ALICE, 5) == [["scripted-3"]]
+        env = ListingFixture(sole_owner=True)
+        env.provider.listed = {"s-secret-1": [task(3, NOW)]}
+        assert await env.pages(self.ALICE, 5) == [["scripted-3"]]
 
 
 async def test_an_account_behind_a_dead_proxy_is_left_out() -> None:
-    house = House()
+    env = ListingFixture()
     behind = Account("scripted", "s-secret-2", proxy="http://proxy:1")
-    house.provider.listed = {"s-secret-1": [task(1, NOW)]}
-    house.provider.troubles["s-secret-2"] = trouble(ErrorKind.UNREACHABLE)
-    page, more = await house.listing.page(Caller((ONE, behind)), limit=5)
-    assert [listed.place.upstream_id for listed in page] == ["scripted-1"]
+    env.provider.listed = {"s-secret-1": [task(1, NOW)]}
+    env.provider.troubles["s-secret-2"] = trouble(ErrorKind.UNREACHABLE)
+    page, more = await env.listing.page(Caller((ONE, behind)), limit=5)
+    assert [listed.ref.upstream_id for listed in page] == ["scripted-1"]
     assert not more

@@ -15,15 +15,15 @@ from providers.contract.models import ModelCard
 from providers.contract.requests import Media, Submission, VideoRequest
 from providers.contract.spec import DefaultModels
 from providers.media_files import MediaKind
-from tests.house import House, managed, passing
+from tests.gateway_fixture import GatewayFixture, managed, passing
 from tests.upstream import DiscoveringProvider, FindingProvider, ScriptedProvider, card, trouble
 
 
 class TestDefaultModel:
-    def house(self) -> House:
+    def env(self) -> GatewayFixture:
         text = ScriptedProvider("text", prefix="t-")
         both = [card("both-model", "both"), card("both-image", "both", MediaRole.FIRST_FRAME)]
-        return House(
+        return GatewayFixture(
             text,
             others=[ScriptedProvider("both", prefix="b-", cards=both)],
             defaults=DefaultModels(("text-model", "both-model"), ("text-model", "both-image")),
@@ -42,14 +42,14 @@ class TestDefaultModel:
     async def test_the_first_that_the_caller_can_use(self, accounts: str, with_image: bool, model: str) -> None:
         names = {"t": Account("text", "t-1"), "b": Account("both", "b-1")}
         media = (Media(MediaKind.IMAGE, "https://h/a.png", "image_url"),) if with_image else ()
-        submitted = await self.house().submit(
+        submitted = await self.env().submit(
             passing(*(names[letter] for letter in accounts)), VideoRequest("", "cat", media=media)
         )
         assert submitted.model == model
 
     async def test_an_image_for_nobody_who_takes_one_is_refused_by_the_first(self) -> None:
         media = (Media(MediaKind.IMAGE, "https://h/a.png", "image_url"),)
-        refusal = await self.house().refusal(passing(Account("text", "t-1")), VideoRequest("", "cat", media=media))
+        refusal = await self.env().refusal(passing(Account("text", "t-1")), VideoRequest("", "cat", media=media))
         assert (refusal.code, refusal.param) == ("unsupported_parameter", "image_url")
 
     @pytest.mark.parametrize(
@@ -65,8 +65,8 @@ class TestDefaultModel:
         usual = replace(card("usual", "text"), durations=(5,), duration=5, max_prompt=10)
         grand = replace(card("grand", "text", MediaRole.VIDEO), durations=(5, 20), duration=5)
         text = ScriptedProvider("text", prefix="t-", cards=[usual, grand])
-        house = House(text, defaults=DefaultModels(("usual",), ("usual",)))
-        refusal = await house.refusal(passing(Account("text", "t-1")), VideoRequest("", **{"prompt": "cat", **asked}))
+        env = GatewayFixture(text, defaults=DefaultModels(("usual",), ("usual",)))
+        refusal = await env.refusal(passing(Account("text", "t-1")), VideoRequest("", **{"prompt": "cat", **asked}))
         assert refusal.param == param
         assert text.submitted == []
 
@@ -84,48 +84,48 @@ def live(name: str, *, regions: str = "cn us", **fields: object) -> ModelCard:
 class TestLiveModels:
     """Models that come and go at the sites of two accounts."""
 
-    def house(
+    def env(
         self, provider: type[DiscoveringProvider] = DiscoveringProvider, **options: object
-    ) -> tuple[House, DiscoveringProvider]:
+    ) -> tuple[GatewayFixture, DiscoveringProvider]:
         table = [live("video-3.5"), live("video-3.0"), live("video-2.0")]
         site = [card("video-3.0", "scripted"), card("video-2.0", "scripted"), card("brand-new", "scripted")]
         playing = provider({"cn": site, "us": [card("video-3.5", "scripted")]}, cards=table)
         names = ("video-3.5", "video-3.0", "video-2.0")
         defaults = DefaultModels(names, names)
-        return House(playing, defaults=defaults, **options), playing  # type: ignore[arg-type]
+        return GatewayFixture(playing, defaults=defaults, **options), playing  # type: ignore[arg-type]
 
     async def test_the_default_is_the_first_preference_that_the_site_has(self) -> None:
-        house, _ = self.house()
-        assert (await house.submit(passing(CN), VideoRequest("", "cat"))).model == "video-3.0"
-        assert (await house.submit(passing(US), VideoRequest("", "cat"))).model == "video-3.5"
-        assert (await house.submit(passing(CN, US), VideoRequest("", "cat"))).model == "video-3.5"
+        env, _ = self.env()
+        assert (await env.submit(passing(CN), VideoRequest("", "cat"))).model == "video-3.0"
+        assert (await env.submit(passing(US), VideoRequest("", "cat"))).model == "video-3.5"
+        assert (await env.submit(passing(CN, US), VideoRequest("", "cat"))).model == "video-3.5"
 
     async def test_without_any_preference_it_is_the_first_model_of_the_site(self) -> None:
-        house, provider = self.house()
+        env, provider = self.env()
         provider.listed["cn"] = [card("strange", "scripted"), card("stranger", "scripted")]
-        assert (await house.submit(passing(CN), VideoRequest("", "cat"))).model == "strange"
+        assert (await env.submit(passing(CN), VideoRequest("", "cat"))).model == "strange"
 
     async def test_a_model_that_is_not_offered_is_no_default(self) -> None:
-        house, provider = self.house()
+        env, provider = self.env()
         provider.listed["cn"] = [replace(card("video-3.0", "scripted"), available=False), card("video-2.0", "scripted")]
-        assert (await house.submit(passing(CN), VideoRequest("", "cat"))).model == "video-2.0"
-        assert (await house.submit(passing(CN), VideoRequest("video-3.0", "cat"))).model == "video-3.0"
+        assert (await env.submit(passing(CN), VideoRequest("", "cat"))).model == "video-2.0"
+        assert (await env.submit(passing(CN), VideoRequest("video-3.0", "cat"))).model == "video-3.0"
 
     async def test_the_default_takes_the_requests_inputs(self) -> None:
-        house, provider = self.house()
+        env, provider = self.env()
         provider.listed["cn"] = [card("video-3.0", "scripted"), card("video-2.0", "scripted", *ROLES)]
         media = (Media(MediaKind.IMAGE, "https://h/a.png", "image_url"),)
-        assert (await house.submit(passing(CN), VideoRequest("", "cat", media=media))).model == "video-2.0"
+        assert (await env.submit(passing(CN), VideoRequest("", "cat", media=media))).model == "video-2.0"
 
     async def test_a_new_model_is_there_without_a_release(self) -> None:
-        house, _ = self.house()
-        assert (await house.submit(passing(CN), VideoRequest("brand-new", "cat"))).model == "brand-new"
-        offer = await house.tasks.catalog.offer(passing(CN))
+        env, _ = self.env()
+        assert (await env.submit(passing(CN), VideoRequest("brand-new", "cat"))).model == "brand-new"
+        offer = await env.tasks.catalog.offer(passing(CN))
         assert list(offer.cards())[:3] == ["video-3.0", "video-2.0", "brand-new"]
 
     async def test_a_model_of_the_table_that_the_site_lacks_is_told_with_the_nearest(self) -> None:
-        house, provider = self.house()
-        refusal = await house.refusal(passing(CN), VideoRequest("video-3.5", "cat"))
+        env, provider = self.env()
+        refusal = await env.refusal(passing(CN), VideoRequest("video-3.5", "cat"))
         assert (refusal.code, refusal.param) == ("model_not_found", "model")
         assert "video-3.5" in refusal.message("en")
         assert refusal.message("en").endswith("the nearest that are there: video-3.0, video-2.0, brand-new")
@@ -133,131 +133,131 @@ class TestLiveModels:
         assert provider.submitted == []
 
     async def test_a_model_that_one_answer_of_the_site_left_out_is_looked_for_once_more(self) -> None:
-        house, provider = self.house()
+        env, provider = self.env()
         whole = provider.listed["cn"]
         provider.listed["cn"] = [card("video-2.0", "scripted")]
-        assert (await house.submit(passing(CN, OTHER_CN), VideoRequest("video-2.0", "cat"))).model == "video-2.0"
+        assert (await env.submit(passing(CN, OTHER_CN), VideoRequest("video-2.0", "cat"))).model == "video-2.0"
         provider.listed["cn"] = whole
-        assert (await house.submit(passing(CN, OTHER_CN), VideoRequest("video-3.0", "cat"))).model == "video-3.0"
+        assert (await env.submit(passing(CN, OTHER_CN), VideoRequest("video-3.0", "cat"))).model == "video-3.0"
         # Not at every request for a model that is really gone.
         calls = len(provider.discovered)
         for _ in range(3):
-            await house.refusal(passing(CN, OTHER_CN), VideoRequest("video-3.5", "cat"))
+            await env.refusal(passing(CN, OTHER_CN), VideoRequest("video-3.5", "cat"))
         assert len(provider.discovered) <= calls + 1
 
     async def test_only_accounts_whose_site_has_the_model_are_tried(self) -> None:
-        house, provider = self.house()
-        await house.submit(passing(CN, US), VideoRequest("video-3.5", "cat"))
+        env, provider = self.env()
+        await env.submit(passing(CN, US), VideoRequest("video-3.5", "cat"))
         assert [credential for credential, _, _ in provider.submitted] == ["s-us"]
 
     async def test_a_request_carries_the_card_of_the_accounts_own_site(self) -> None:
-        house, provider = self.house()
+        env, provider = self.env()
         theirs, ours = (replace(card("video-3.0", "scripted"), wire=wire) for wire in ("us", "cn"))
         provider.listed = {"us": [theirs], "cn": [ours]}
-        await house.submit(passing(US, CN), VideoRequest("video-3.0", "cat"))
-        await house.submit(passing(CN, US), VideoRequest("video-3.0", "cat"))
+        await env.submit(passing(US, CN), VideoRequest("video-3.0", "cat"))
+        await env.submit(passing(CN, US), VideoRequest("video-3.0", "cat"))
         assert [request.card and request.card.wire for _, _, request in provider.submitted] == ["us", "cn"]
 
     async def test_accounts_whose_site_cannot_make_the_very_video_are_left_out(self) -> None:
-        house, provider = self.house()
+        env, provider = self.env()
         small, large = (
             replace(card("video-3.0", "scripted"), resolutions=tiers, resolution="720p")
             for tiers in (("720p",), ("720p", "1080p"))
         )
         provider.listed = {"cn": [small], "us": [large]}
-        await house.submit(passing(CN, US), VideoRequest("video-3.0", "cat", resolution="1080p"))
+        await env.submit(passing(CN, US), VideoRequest("video-3.0", "cat", resolution="1080p"))
         assert [credential for credential, _, _ in provider.submitted] == ["s-us"]
-        refusal = await house.refusal(passing(CN), VideoRequest("video-3.0", "cat", resolution="1080p"))
+        refusal = await env.refusal(passing(CN), VideoRequest("video-3.0", "cat", resolution="1080p"))
         assert refusal.param == "resolution"
 
     async def test_accounts_whose_site_fills_in_what_the_first_one_lacks_are_left_out(self) -> None:
-        house, provider = self.house()
+        env, provider = self.env()
         plain = card("video-3.0", "scripted")
         provider.listed = {"cn": [plain], "us": [replace(plain, resolutions=("720p",), resolution="720p")]}
         provider.submits = [trouble(ErrorKind.RATE_LIMITED)]
-        await house.refusal(passing(CN, US), VideoRequest("video-3.0", "cat"))
+        await env.refusal(passing(CN, US), VideoRequest("video-3.0", "cat"))
         assert [(credential, request.resolution) for credential, _, request in provider.submitted] == [("s-cn-1", None)]
 
     async def test_the_upstreams_word_that_a_model_is_gone_refreshes_the_list_and_names_the_nearest(self) -> None:
-        house, provider = self.house()
-        await house.submit(passing(CN), VideoRequest("video-3.0", "cat"))
+        env, provider = self.env()
+        await env.submit(passing(CN), VideoRequest("video-3.0", "cat"))
         provider.listed["cn"] = [card("video-2.0", "scripted"), card("brand-new", "scripted")]
         provider.submits = [trouble(ErrorKind.MODEL_NOT_FOUND, "2061")]
-        refusal = await house.refusal(passing(CN, OTHER_CN), VideoRequest("video-3.0", "cat"))
+        refusal = await env.refusal(passing(CN, OTHER_CN), VideoRequest("video-3.0", "cat"))
         assert (refusal.code, refusal.upstream_code) == ("model_not_found", "2061")
         assert "video-2.0, brand-new" in refusal.message("en")
         # Neither account is paused, no other account of the site was asked, and the next submit is not sent at all.
         assert len(provider.submitted) == 2
-        assert (await house.submit(passing(CN), VideoRequest("", "cat"))).model == "video-2.0"
-        await house.refusal(passing(CN), VideoRequest("video-3.0", "cat"))
+        assert (await env.submit(passing(CN), VideoRequest("", "cat"))).model == "video-2.0"
+        await env.refusal(passing(CN), VideoRequest("video-3.0", "cat"))
         assert len(provider.submitted) == 3
 
     async def test_who_names_no_model_gets_the_next_one_when_the_default_leaves(self) -> None:
-        house, provider = self.house()
-        await house.submit(passing(CN), VideoRequest("", "cat"))
+        env, provider = self.env()
+        await env.submit(passing(CN), VideoRequest("", "cat"))
         provider.listed["cn"] = [card("video-2.0", "scripted")]
         provider.submits = [trouble(ErrorKind.MODEL_NOT_FOUND, "2061")]
-        assert (await house.submit(passing(CN), VideoRequest("", "cat"))).model == "video-2.0"
+        assert (await env.submit(passing(CN), VideoRequest("", "cat"))).model == "video-2.0"
         assert len(provider.submitted) == 3
 
     async def test_it_is_tried_no_third_time(self) -> None:
-        house, provider = self.house()
+        env, provider = self.env()
         provider.submits = [trouble(ErrorKind.MODEL_NOT_FOUND, "2061")] * 3
         provider.listed["cn"] = [card("video-3.0", "scripted")]
-        assert (await house.refusal(passing(CN), VideoRequest("", "cat"))).code == "model_not_found"
+        assert (await env.refusal(passing(CN), VideoRequest("", "cat"))).code == "model_not_found"
         assert len(provider.submitted) == 1
 
     async def test_a_repeat_finds_its_task_although_its_model_has_left(self) -> None:
         provider = FindingProvider(["scripted-7", None])
-        house = House(provider)
+        env = GatewayFixture(provider)
         gone = replace(card("gone", "scripted"), regions=frozenset({"elsewhere"}))
         provider.cards["gone"] = gone
-        found = await house.submit_with_key(passing(CN), VideoRequest("gone", "cat"))
+        found = await env.submit_with_key(passing(CN), VideoRequest("gone", "cat"))
         assert found.upstream_id == "scripted-7"
         with pytest.raises(GatewayError) as caught:
-            await house.submit_with_key(passing(CN), VideoRequest("gone", "cat"), "t")
+            await env.submit_with_key(passing(CN), VideoRequest("gone", "cat"), "t")
         assert caught.value.code == "model_not_found"
 
     async def test_an_account_of_another_site_takes_what_the_first_ones_site_no_longer_has(self) -> None:
-        house, provider = self.house()
+        env, provider = self.env()
         provider.listed["us"] = [card("video-3.0", "scripted")]
         provider.submits = [trouble(ErrorKind.MODEL_NOT_FOUND, "2061")]
-        await house.submit(passing(CN, OTHER_CN, US), VideoRequest("video-3.0", "cat"))
+        await env.submit(passing(CN, OTHER_CN, US), VideoRequest("video-3.0", "cat"))
         assert [credential for credential, _, _ in provider.submitted] == ["s-cn-1", "s-us"]
         # And the list of the first one's site is read anew.
         provider.listed["cn"] = [card("video-2.0", "scripted")]
-        await house.tasks.catalog.offer(passing(CN, OTHER_CN, US))
+        await env.tasks.catalog.offer(passing(CN, OTHER_CN, US))
         await asyncio.sleep(0)
-        await house.submit(passing(CN, OTHER_CN, US), VideoRequest("video-3.0", "cat"))
+        await env.submit(passing(CN, OTHER_CN, US), VideoRequest("video-3.0", "cat"))
         assert [credential for credential, _, _ in provider.submitted][2:] == ["s-us"]
 
     async def test_while_the_site_is_away_the_table_of_the_region_counts(self) -> None:
-        house, provider = self.house()
+        env, provider = self.env()
         provider.listed["cn"] = trouble(ErrorKind.UNREACHABLE)
         provider.cards["abroad"] = live("abroad", regions="us")
-        assert (await house.submit(passing(CN), VideoRequest("video-3.5", "cat"))).model == "video-3.5"
-        refusal = await house.refusal(passing(CN), VideoRequest("abroad", "cat"))
+        assert (await env.submit(passing(CN), VideoRequest("video-3.5", "cat"))).model == "video-3.5"
+        refusal = await env.refusal(passing(CN), VideoRequest("abroad", "cat"))
         assert "us" in refusal.message("en")
 
     async def test_a_model_of_the_gateways_configuration_is_offered_whatever_the_site_lists(self) -> None:
-        house, provider = self.house()
+        env, provider = self.env()
         provider.cards["mine"] = live("mine", regions="", configured=True)
-        assert (await house.submit(passing(CN), VideoRequest("mine", "cat"))).model == "mine"
-        assert "mine" in (await house.tasks.catalog.offer(passing(CN))).cards()
+        assert (await env.submit(passing(CN), VideoRequest("mine", "cat"))).model == "mine"
+        assert "mine" in (await env.tasks.catalog.offer(passing(CN))).cards()
 
     async def test_an_open_card_passes_although_the_site_does_not_list_it(self) -> None:
-        house, provider = self.house()
+        env, provider = self.env()
         provider.cards["raw_key"] = live("raw_key", regions="", open=True)
-        assert (await house.submit(passing(CN), VideoRequest("raw_key", "cat"))).model == "raw_key"
+        assert (await env.submit(passing(CN), VideoRequest("raw_key", "cat"))).model == "raw_key"
 
     async def test_a_title_takes_no_other_models_name(self) -> None:
-        house, provider = self.house()
+        env, provider = self.env()
         provider.listed["cn"] = [live("impostor", title="video-3.5"), live("odd", title="video-2.0")]
         # By name from the account whose site has it, and not by the title that stands first.
-        submitted = await house.submit(passing(CN, US), VideoRequest("video-3.5", "cat"))
+        submitted = await env.submit(passing(CN, US), VideoRequest("video-3.5", "cat"))
         assert (submitted.model, provider.submitted[0][0]) == ("video-3.5", "s-us")
         # The table knows the name, and no site of the caller's has the model.
-        refusal = await house.refusal(passing(CN), VideoRequest("video-2.0", "cat"))
+        refusal = await env.refusal(passing(CN), VideoRequest("video-2.0", "cat"))
         assert refusal.code == "model_not_found"
         assert len(provider.submitted) == 1
 
@@ -265,36 +265,36 @@ class TestLiveModels:
         table = [live("video-3.5")]
         provider = DiscoveringProvider({"cn": [live("other-model"), live("b", title="other-model")]}, cards=table)
         other = ScriptedProvider("other", prefix="o-")
-        house = House(provider, others=[other], defaults=DefaultModels(("video-3.5",), ("video-3.5",)))
+        env = GatewayFixture(provider, others=[other], defaults=DefaultModels(("video-3.5",), ("video-3.5",)))
         caller = passing(CN, Account("other", "o-1"))
-        await house.submit(caller, VideoRequest("other-model", "cat"))
+        await env.submit(caller, VideoRequest("other-model", "cat"))
         assert (provider.submitted, len(other.submitted)) == ([], 1)
-        assert (await house.refusal(passing(CN), VideoRequest("other-model", "cat"))).code == "invalid_api_key"
-        assert (await house.tasks.catalog.offer(caller)).cards()["other-model"].provider == "other"
+        assert (await env.refusal(passing(CN), VideoRequest("other-model", "cat"))).code == "invalid_api_key"
+        assert (await env.tasks.catalog.offer(caller)).cards()["other-model"].provider == "other"
 
     async def test_an_unknown_name_is_told_with_the_nearest(self) -> None:
-        house, _ = self.house()
-        refusal = await house.refusal(passing(CN), VideoRequest("video-3", "cat"))
+        env, _ = self.env()
+        refusal = await env.refusal(passing(CN), VideoRequest("video-3", "cat"))
         assert "video-3.0" in refusal.message("en")
-        refusal = await house.refusal(managed(), VideoRequest("video-{3}", "cat"))
+        refusal = await env.refusal(managed(), VideoRequest("video-{3}", "cat"))
         assert "video-{3}" in refusal.message("en")
 
     async def test_a_repeat_without_a_model_finds_its_task_although_the_default_has_changed(self) -> None:
         provider = FindingProvider([Submission("scripted-7", "former-default")])
         provider.cards["former-default"] = card("former-default", "scripted")
-        house = House(provider, defaults=DefaultModels(("scripted-model",), ("scripted-model",)))
-        found = await house.submit_with_key(passing(CN), VideoRequest("", "cat"))
+        env = GatewayFixture(provider, defaults=DefaultModels(("scripted-model",), ("scripted-model",)))
+        found = await env.submit_with_key(passing(CN), VideoRequest("", "cat"))
         assert (found.upstream_id, found.model) == ("scripted-7", "former-default")
         with pytest.raises(GatewayError) as caught:
-            await house.submit_with_key(passing(CN), VideoRequest("scripted-model", "cat"), "t")
+            await env.submit_with_key(passing(CN), VideoRequest("scripted-model", "cat"), "t")
         assert caught.value.code == "idempotency_mismatch"
 
     async def test_a_repeat_finds_its_task_although_the_accounts_site_has_lost_the_model_since(self) -> None:
-        house, provider = self.house(provider=Remembering)
+        env, provider = self.env(provider=Remembering)
         provider.listed = {"cn": [card("video-2.0", "scripted")], "us": [card("video-3.0", "scripted")]}
         provider.submits = ["scripted-9"]
         await provider.submit(VideoRequest("video-3.0", "cat"), CN, submit_key="earlier")
-        found = await house.submit_with_key(managed(CN, US), VideoRequest("video-3.0", "cat"))
+        found = await env.submit_with_key(managed(CN, US), VideoRequest("video-3.0", "cat"))
         assert found.upstream_id == "scripted-9"
         assert len(provider.submitted) == 1
 

@@ -10,61 +10,61 @@ from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.localized_text import LocalizedText
 from providers.contract.requests import VideoRequest
 from providers.contract.tasks import Phase, Queue, Result, TaskState
-from tests.house import ONE, OWNER, THREE, TWO, House, managed, passing
+from tests.gateway_fixture import ONE, OWNER, THREE, TWO, GatewayFixture, managed, passing
 from tests.upstream import CancellingProvider, ScriptedProvider, card, finished, trouble
 
 
 class TestSubmit:
     async def test_one_credential_gets_the_upstreams_own_id(self) -> None:
-        house = House()
-        submitted = await house.submit(passing(ONE))
-        now = int(house.clock.now())
+        env = GatewayFixture()
+        submitted = await env.submit(passing(ONE))
+        now = int(env.clock.now())
         assert submitted.id == "scripted-1"
-        assert submitted.sealed_id.startswith(PREFIX)
+        assert submitted.signed_id.startswith(PREFIX)
         assert (submitted.provider, submitted.model, submitted.created) == ("scripted", "scripted-model", now)
 
     async def test_several_credentials_get_a_sealed_id(self) -> None:
-        house = House()
-        submitted = await house.submit(passing(ONE, TWO), VideoRequest("scripted-model", "cat"))
+        env = GatewayFixture()
+        submitted = await env.submit(passing(ONE, TWO), VideoRequest("scripted-model", "cat"))
         opened = unseal(submitted.id, [derived_key(ONE.credential)])
         assert opened
         assert (opened.upstream_id, opened.account_tag, opened.model) == ("scripted-1", ONE.tag, "scripted-model")
         assert opened.created == submitted.created
 
     async def test_a_managed_caller_always_does(self) -> None:
-        house = House(secrets=[derived_key("secret")])
-        submitted = await house.submit(managed(ONE))
+        env = GatewayFixture(secrets=[derived_key("secret")])
+        submitted = await env.submit(managed(ONE))
         opened = unseal(submitted.id, [derived_key("secret")])
         assert opened
         assert opened.owner_tag == OWNER
 
     async def test_an_id_of_an_unexpected_shape_is_sealed_so_that_it_is_found_again(self) -> None:
-        house = House()
-        house.provider.submits = ["odd/id"]
-        submitted = await house.submit(passing(ONE))
-        house.provider.states["odd/id"] = finished("odd/id")
-        assert (await house.tasks.status(passing(ONE), submitted.id)).state.result
+        env = GatewayFixture()
+        env.provider.submits = ["odd/id"]
+        submitted = await env.submit(passing(ONE))
+        env.provider.states["odd/id"] = finished("odd/id")
+        assert (await env.tasks.status(passing(ONE), submitted.id)).state.result
 
     async def test_an_id_that_cannot_be_named_is_unconfirmed(self) -> None:
-        house = House()
-        house.provider.submits = ["x" * 300]
-        assert (await house.refusal(passing(ONE))).code == "submission_unconfirmed"
+        env = GatewayFixture()
+        env.provider.submits = ["x" * 300]
+        assert (await env.refusal(passing(ONE))).code == "submission_unconfirmed"
 
     async def test_an_account_whose_own_proxy_is_down_is_passed_over(self) -> None:
-        house = House()
-        house.provider.submits = [trouble(ErrorKind.UNREACHABLE), "scripted-9"]
+        env = GatewayFixture()
+        env.provider.submits = [trouble(ErrorKind.UNREACHABLE), "scripted-9"]
         behind = Account("scripted", "s-4", proxy="http://h:1")
-        assert await house.submit(passing(behind, TWO))
-        assert len(house.provider.submitted) == 2
+        assert await env.submit(passing(behind, TWO))
+        assert len(env.provider.submitted) == 2
 
     async def test_a_managed_caller_is_told_of_the_model_not_of_credentials(self) -> None:
-        house = House(others=[ScriptedProvider("other", prefix="o-")])
-        refusal = await house.refusal(managed(ONE), VideoRequest("other-model", "cat"))
+        env = GatewayFixture(others=[ScriptedProvider("other", prefix="o-")])
+        refusal = await env.refusal(managed(ONE), VideoRequest("other-model", "cat"))
         assert refusal.code == "model_not_found"
 
     async def test_a_credential_of_another_provider_does_not_count(self) -> None:
-        house = House(others=[ScriptedProvider("other", prefix="o-")])
-        submitted = await house.submit(passing(ONE, Account("other", "o-1")))
+        env = GatewayFixture(others=[ScriptedProvider("other", prefix="o-")])
+        submitted = await env.submit(passing(ONE, Account("other", "o-1")))
         assert submitted.id == "scripted-1"
 
     @pytest.mark.parametrize(
@@ -75,10 +75,10 @@ class TestSubmit:
         ],
     )
     async def test_trouble_of_an_account_leads_to_the_next(self, kind: ErrorKind) -> None:
-        house = House()
-        house.provider.submits = [trouble(kind), trouble(kind), "scripted-9"]
-        submitted = await house.submit(passing(ONE, TWO, THREE))
-        assert [credential for credential, _, _ in house.provider.submitted] == [
+        env = GatewayFixture()
+        env.provider.submits = [trouble(kind), trouble(kind), "scripted-9"]
+        submitted = await env.submit(passing(ONE, TWO, THREE))
+        assert [credential for credential, _, _ in env.provider.submitted] == [
             account.credential for account in (ONE, TWO, THREE)
         ]
         opened = unseal(submitted.id, [derived_key(THREE.credential)])
@@ -97,56 +97,56 @@ class TestSubmit:
         ],
     )
     async def test_other_trouble_goes_back_at_once(self, kind: ErrorKind, code: str) -> None:
-        house = House()
-        house.provider.submits = [trouble(kind, "77", "said by s-secret-1")]
-        refusal = await house.refusal(passing(ONE, TWO))
+        env = GatewayFixture()
+        env.provider.submits = [trouble(kind, "77", "said by s-secret-1")]
+        refusal = await env.refusal(passing(ONE, TWO))
         assert (refusal.code, refusal.upstream_code) == (code, "77")
-        assert len(house.provider.submitted) == 1
+        assert len(env.provider.submitted) == 1
 
     async def test_when_all_accounts_fail_the_soonest_to_pass_is_told(self) -> None:
-        house = House()
-        house.provider.submits = [
+        env = GatewayFixture()
+        env.provider.submits = [
             trouble(ErrorKind.INVALID_CREDENTIAL),
             trouble(ErrorKind.RATE_LIMITED),
             trouble(ErrorKind.NO_CREDITS),
         ]
-        assert (await house.refusal(passing(ONE, TWO, THREE))).code == "rate_limit_exceeded"
+        assert (await env.refusal(passing(ONE, TWO, THREE))).code == "rate_limit_exceeded"
 
     async def test_a_bad_field_is_refused_before_anything_is_sent(self) -> None:
-        house = House()
-        refusal = await house.refusal(passing(ONE), VideoRequest("scripted-model", "", watermark=True))
+        env = GatewayFixture()
+        refusal = await env.refusal(passing(ONE), VideoRequest("scripted-model", "", watermark=True))
         assert (refusal.code, refusal.param) == ("unsupported_parameter", "watermark")
         assert "prompt" in refusal.message("en")
-        assert house.provider.submitted == []
+        assert env.provider.submitted == []
 
     async def test_an_unknown_model(self) -> None:
-        refusal = await House().refusal(passing(ONE), VideoRequest("gpt-9", "cat"))
+        refusal = await GatewayFixture().refusal(passing(ONE), VideoRequest("gpt-9", "cat"))
         assert refusal.code == "model_not_found"
         assert "gpt-9" in refusal.message("en")
 
     async def test_no_credential_for_the_models_provider(self) -> None:
-        house = House(others=[ScriptedProvider("other", prefix="o-")])
-        assert (await house.refusal(passing(Account("other", "o-1")))).code == "invalid_api_key"
+        env = GatewayFixture(others=[ScriptedProvider("other", prefix="o-")])
+        assert (await env.refusal(passing(Account("other", "o-1")))).code == "invalid_api_key"
 
     async def test_a_model_that_the_accounts_site_does_not_have(self) -> None:
         provider = ScriptedProvider(cards=[card("scripted-model", "scripted", regions=frozenset({"cn"}))])
-        refusal = await House(provider).refusal(passing(Account("scripted", "s-1", region="us")))
+        refusal = await GatewayFixture(provider).refusal(passing(Account("scripted", "s-1", region="us")))
         assert refusal.code == "model_not_found"
         assert "cn" in refusal.message("en")
 
     async def test_an_alias_is_the_model_it_stands_for(self) -> None:
-        house = House(aliases={"sora-2": "scripted-model"})
-        submitted = await house.submit(passing(ONE), VideoRequest("sora-2", "cat"))
+        env = GatewayFixture(aliases={"sora-2": "scripted-model"})
+        submitted = await env.submit(passing(ONE), VideoRequest("sora-2", "cat"))
         assert submitted.model == "scripted-model"
-        assert set((await house.tasks.catalog.offer(passing(ONE))).cards()) == {"scripted-model", "sora-2"}
+        assert set((await env.tasks.catalog.offer(passing(ONE))).cards()) == {"scripted-model", "sora-2"}
 
 
 class TestStatus:
     async def test_what_a_task_shows(self) -> None:
-        house = House()
-        submitted = await house.submit(passing(ONE))
-        house.provider.states[submitted.id] = TaskState(submitted.id, Phase.PROCESSING, progress=50)
-        task = await house.tasks.status(passing(ONE), submitted.id)
+        env = GatewayFixture()
+        submitted = await env.submit(passing(ONE))
+        env.provider.states[submitted.id] = TaskState(submitted.id, Phase.PROCESSING, progress=50)
+        task = await env.tasks.status(passing(ONE), submitted.id)
         assert (task.id, task.provider, task.progress, task.created) == (
             "scripted-1",
             "scripted",
@@ -155,8 +155,8 @@ class TestStatus:
         )
 
     async def test_a_sealed_id_knows_model_and_time_on_any_replica(self) -> None:
-        submitted = await House().submit(passing(ONE, TWO))
-        replica = House()
+        submitted = await GatewayFixture().submit(passing(ONE, TWO))
+        replica = GatewayFixture()
         replica.provider.states["scripted-1"] = finished("scripted-1")
         replica.clock.move(3600)
         task = await replica.tasks.status(passing(TWO, ONE), submitted.id)
@@ -168,69 +168,69 @@ class TestStatus:
         assert replica.provider.asked == [(ONE.credential, ("scripted-1",))]
 
     async def test_a_poll_goes_only_to_the_account_that_owns_the_task(self) -> None:
-        house = House()
-        submitted = await house.submit(passing(ONE, TWO))
-        await house.no_such_task(passing(TWO), submitted.id)
-        await house.no_such_task(passing(TWO, THREE), submitted.id)
-        assert house.provider.asked == []
+        env = GatewayFixture()
+        submitted = await env.submit(passing(ONE, TWO))
+        await env.no_such_task(passing(TWO), submitted.id)
+        await env.no_such_task(passing(TWO, THREE), submitted.id)
+        assert env.provider.asked == []
 
     async def test_managed_tasks_belong_to_the_key_that_made_them(self) -> None:
-        house = House(secrets=[derived_key("new"), derived_key("old")])
-        submitted = await house.submit(managed(ONE))
-        house.provider.states["scripted-1"] = finished("scripted-1")
-        assert (await house.tasks.status(managed(TWO, ONE), submitted.id)).state.result
-        await house.no_such_task(managed(ONE, owner="b" * 12), submitted.id)
-        await house.no_such_task(managed(ONE), "scripted-1")
-        await house.no_such_task(passing(ONE), submitted.id)
+        env = GatewayFixture(secrets=[derived_key("new"), derived_key("old")])
+        submitted = await env.submit(managed(ONE))
+        env.provider.states["scripted-1"] = finished("scripted-1")
+        assert (await env.tasks.status(managed(TWO, ONE), submitted.id)).state.result
+        await env.no_such_task(managed(ONE, owner="b" * 12), submitted.id)
+        await env.no_such_task(managed(ONE), "scripted-1")
+        await env.no_such_task(passing(ONE), submitted.id)
 
     async def test_an_older_secret_still_opens(self) -> None:
-        submitted = await House(secrets=[derived_key("old")]).submit(managed(ONE))
-        house = House(secrets=[derived_key("new"), derived_key("old")])
-        house.provider.states["scripted-1"] = finished("scripted-1")
-        assert await house.tasks.status(managed(ONE), submitted.id)
-        await House(secrets=[derived_key("new")]).no_such_task(managed(ONE), submitted.id)
+        submitted = await GatewayFixture(secrets=[derived_key("old")]).submit(managed(ONE))
+        env = GatewayFixture(secrets=[derived_key("new"), derived_key("old")])
+        env.provider.states["scripted-1"] = finished("scripted-1")
+        assert await env.tasks.status(managed(ONE), submitted.id)
+        await GatewayFixture(secrets=[derived_key("new")]).no_such_task(managed(ONE), submitted.id)
 
     async def test_without_a_secret_only_managed_ids_end_with_the_process(self) -> None:
-        first = House()
+        first = GatewayFixture()
         passing_id, managed_id = await first.submit(passing(ONE, TWO)), await first.submit(managed(ONE))
-        second = House()
+        second = GatewayFixture()
         second.provider.states["scripted-1"] = finished("scripted-1")
         assert (await second.tasks.status(passing(ONE, TWO), passing_id.id)).state.result
         await second.no_such_task(managed(ONE), managed_id.id)
 
     async def test_a_managed_caller_cannot_open_with_a_key_made_of_a_credential(self) -> None:
-        submitted = await House().submit(passing(ONE, TWO))
-        await House(secrets=[derived_key("s")]).no_such_task(managed(ONE, TWO), submitted.id)
+        submitted = await GatewayFixture().submit(passing(ONE, TWO))
+        await GatewayFixture(secrets=[derived_key("s")]).no_such_task(managed(ONE, TWO), submitted.id)
 
     async def test_a_pass_through_id_made_without_a_secret_outlives_one_being_set(self) -> None:
-        submitted = await House().submit(passing(ONE, TWO))
-        house = House(secrets=[derived_key("s")])
-        house.provider.states["scripted-1"] = finished("scripted-1")
-        assert await house.tasks.status(passing(ONE, TWO), submitted.id)
+        submitted = await GatewayFixture().submit(passing(ONE, TWO))
+        env = GatewayFixture(secrets=[derived_key("s")])
+        env.provider.states["scripted-1"] = finished("scripted-1")
+        assert await env.tasks.status(passing(ONE, TWO), submitted.id)
 
     @pytest.mark.parametrize("id", ["", "x", "..", "video_", PREFIX + "A" * 100, "🎬", "a" * 5000, "a\x00b"])
     async def test_strange_ids_are_no_tasks(self, id: str) -> None:
-        house = House(secrets=[derived_key("s")])
+        env = GatewayFixture(secrets=[derived_key("s")])
         for caller in (passing(ONE), passing(ONE, TWO), managed(ONE)):
-            await house.no_such_task(caller, id)
-        assert house.provider.asked == []
+            await env.no_such_task(caller, id)
+        assert env.provider.asked == []
 
     async def test_a_native_id_with_several_credentials_is_not_guessed(self) -> None:
-        house = House()
-        await house.no_such_task(passing(ONE, TWO), "scripted-1")
+        env = GatewayFixture()
+        await env.no_such_task(passing(ONE, TWO), "scripted-1")
 
     async def test_a_refused_credential_is_401(self) -> None:
-        house = House()
-        house.provider.query_trouble = trouble(ErrorKind.INVALID_CREDENTIAL, "1015", "of s-secret-1")
+        env = GatewayFixture()
+        env.provider.query_trouble = trouble(ErrorKind.INVALID_CREDENTIAL, "1015", "of s-secret-1")
         with pytest.raises(GatewayError) as caught:
-            await house.tasks.status(passing(ONE), "scripted-1")
+            await env.tasks.status(passing(ONE), "scripted-1")
         assert caught.value.shape.status == 401
         assert "secret" not in caught.value.message("en")
 
     async def test_trouble_on_the_way_is_stale_and_shows_no_credential(self) -> None:
-        house = House()
-        house.provider.query_trouble = trouble(ErrorKind.RATE_LIMITED, "1057", "of s-secret-1")
-        task = await house.tasks.status(passing(ONE), "scripted-1")
+        env = GatewayFixture()
+        env.provider.query_trouble = trouble(ErrorKind.RATE_LIMITED, "1057", "of s-secret-1")
+        task = await env.tasks.status(passing(ONE), "scripted-1")
         assert task.trouble
         assert task.trouble.detail == "of ***"
 
@@ -239,54 +239,54 @@ class TestATagThatTwoShare:
     """Tags are public and short: somebody could search for a credential that has another's."""
 
     async def test_nothing_remembered_of_one_is_told_to_the_other(self) -> None:
-        house = House()
+        env = GatewayFixture()
         thief = Account("scripted", "s-thief")
         object.__setattr__(thief, "tag", ONE.tag)
         object.__setattr__(thief, "credential_tag", ONE.tag)
-        submitted = await house.submit(passing(ONE))
+        submitted = await env.submit(passing(ONE))
         result = Result("https://host/v.mp4?signature=1")
-        house.provider.states[submitted.upstream_id] = TaskState(
+        env.provider.states[submitted.upstream_id] = TaskState(
             submitted.upstream_id, Phase.COMPLETED, 100, result=result
         )
-        for id in (submitted.sealed_id, submitted.upstream_id):
-            assert (await house.tasks.status(passing(ONE), id)).state.result == result
+        for id in (submitted.signed_id, submitted.upstream_id):
+            assert (await env.tasks.status(passing(ONE), id)).state.result == result
         with pytest.raises(GatewayError) as caught:
-            await house.tasks.status(passing(thief), submitted.sealed_id)
+            await env.tasks.status(passing(thief), submitted.signed_id)
         assert caught.value.code == "task_not_found"
         # Its own upstream judges it, by its own credential.
-        house.provider.asked.clear()
-        await house.tasks.status(passing(thief), submitted.upstream_id)
-        assert house.provider.asked == [(thief.credential, (submitted.upstream_id,))]
+        env.provider.asked.clear()
+        await env.tasks.status(passing(thief), submitted.upstream_id)
+        assert env.provider.asked == [(thief.credential, (submitted.upstream_id,))]
 
 
 class TestManyAtOnce:
     async def test_one_query_for_each_account(self) -> None:
-        house = House()
-        ids = [(await house.submit(passing(account, THREE))).id for account in (ONE, TWO, ONE)]
+        env = GatewayFixture()
+        ids = [(await env.submit(passing(account, THREE))).id for account in (ONE, TWO, ONE)]
         for number in (1, 2, 3):
-            house.provider.states[f"scripted-{number}"] = finished(f"scripted-{number}")
-        found = await house.tasks.statuses(passing(ONE, TWO, THREE), [*ids, "nobody's"])
+            env.provider.states[f"scripted-{number}"] = finished(f"scripted-{number}")
+        found = await env.tasks.statuses(passing(ONE, TWO, THREE), [*ids, "nobody's"])
         assert list(found) == [*ids, "nobody's"]
         assert found["nobody's"] is None
-        assert sorted(house.provider.asked) == [
+        assert sorted(env.provider.asked) == [
             (ONE.credential, ("scripted-1", "scripted-3")),
             (TWO.credential, ("scripted-2",)),
         ]
 
     async def test_one_the_upstream_does_not_know_does_not_harm_the_others(self) -> None:
-        house = House()
-        house.provider.states["scripted-1"] = finished("scripted-1")
-        found = await house.tasks.statuses(passing(ONE), ["scripted-1", "scripted-2"])
+        env = GatewayFixture()
+        env.provider.states["scripted-1"] = finished("scripted-1")
+        found = await env.tasks.statuses(passing(ONE), ["scripted-1", "scripted-2"])
         assert isinstance(found["scripted-1"], Task)
         assert found["scripted-2"] is None
 
     async def test_a_refused_account_is_told_for_its_own_tasks_only(self) -> None:
         other = ScriptedProvider("other", prefix="o-")
-        house = House(others=[other])
+        env = GatewayFixture(others=[other])
         caller = passing(ONE, Account("other", "o-1"))
-        house.provider.query_trouble = trouble(ErrorKind.INVALID_CREDENTIAL)
+        env.provider.query_trouble = trouble(ErrorKind.INVALID_CREDENTIAL)
         other.states["other-1"] = finished("other-1")
-        found = await house.tasks.statuses(caller, ["scripted-1", "other-1"])
+        found = await env.tasks.statuses(caller, ["scripted-1", "other-1"])
         refused, fine = found["scripted-1"], found["other-1"]
         assert refused
         assert fine
@@ -294,18 +294,18 @@ class TestManyAtOnce:
         assert (refused.state.phase, fine.state.phase) == (Phase.PROCESSING, Phase.COMPLETED)
 
     async def test_a_credential_that_is_refused_for_all_of_them_is_401(self) -> None:
-        house = House()
-        house.provider.query_trouble = trouble(ErrorKind.INVALID_CREDENTIAL)
+        env = GatewayFixture()
+        env.provider.query_trouble = trouble(ErrorKind.INVALID_CREDENTIAL)
         with pytest.raises(GatewayError) as caught:
-            await house.tasks.statuses(passing(ONE), ["scripted-1", "scripted-2"])
+            await env.tasks.statuses(passing(ONE), ["scripted-1", "scripted-2"])
         assert caught.value.shape.status == 401
 
 
 class TestCancel:
     async def test_a_task_that_can_be_cancelled_is_failed_then(self) -> None:
-        house = House(CancellingProvider())
-        submitted = await house.submit(passing(ONE))
-        task = await house.tasks.cancel(passing(ONE), submitted.id)
+        env = GatewayFixture(CancellingProvider())
+        submitted = await env.submit(passing(ONE))
+        task = await env.tasks.cancel(passing(ONE), submitted.id)
         assert (task.state.phase, task.state.error and task.state.error.code) == (Phase.FAILED, "cancelled")
 
     async def test_the_providers_own_words_are_told(self) -> None:
@@ -315,12 +315,12 @@ class TestCancel:
             code="cancelled",
             words=LocalizedText("已取消，积分已返还", "Cancelled, credits returned"),
         )
-        house = House(provider)
-        submitted = await house.submit(passing(ONE))
-        task = await house.tasks.cancel(passing(ONE), submitted.id)
+        env = GatewayFixture(provider)
+        submitted = await env.submit(passing(ONE))
+        task = await env.tasks.cancel(passing(ONE), submitted.id)
         assert task.state.error
         assert describe(task.state.error, "zh") == "已取消，积分已返还"
-        again = await house.tasks.status(passing(ONE), submitted.id)
+        again = await env.tasks.status(passing(ONE), submitted.id)
         assert again.state.error is task.state.error
 
     async def test_why_it_is_too_late_is_told(self) -> None:
@@ -328,28 +328,28 @@ class TestCancel:
         words = LocalizedText("任务已开始生成", "The task is being generated")
         provider.cancel_trouble = ProviderError(ErrorKind.NOT_CANCELLABLE, code="1000", words=words, detail="no")
         with pytest.raises(GatewayError) as caught:
-            await House(provider).tasks.cancel(passing(ONE), "scripted-1")
+            await GatewayFixture(provider).tasks.cancel(passing(ONE), "scripted-1")
         assert (caught.value.message("zh"), caught.value.upstream_code) == ("任务已开始生成：no", "1000")
 
     async def test_a_cancelled_task_makes_room_for_another(self) -> None:
-        house = House(CancellingProvider())
-        submitted = await house.submit(passing(ONE))
-        assert house.pool.seat(ONE).busy == 1
-        await house.tasks.cancel(passing(ONE), submitted.id)
-        assert house.pool.seat(ONE).busy == 0
+        env = GatewayFixture(CancellingProvider())
+        submitted = await env.submit(passing(ONE))
+        assert env.pool.record(ONE).busy == 1
+        await env.tasks.cancel(passing(ONE), submitted.id)
+        assert env.pool.record(ONE).busy == 0
 
     async def test_one_that_is_cancelled_already_stays_so(self) -> None:
         provider = CancellingProvider()
-        house = House(provider)
-        submitted = await house.submit(passing(ONE))
-        await house.tasks.cancel(passing(ONE), submitted.id)
+        env = GatewayFixture(provider)
+        submitted = await env.submit(passing(ONE))
+        await env.tasks.cancel(passing(ONE), submitted.id)
         provider.cancel_trouble = trouble(ErrorKind.NOT_CANCELLABLE)
-        assert (await house.tasks.cancel(passing(ONE), submitted.id)).state.phase is Phase.FAILED
+        assert (await env.tasks.cancel(passing(ONE), submitted.id)).state.phase is Phase.FAILED
 
     async def test_an_upstream_without_a_cancel_says_so(self) -> None:
-        house = House()
+        env = GatewayFixture()
         with pytest.raises(GatewayError) as caught:
-            await house.tasks.cancel(passing(ONE), "scripted-1")
+            await env.tasks.cancel(passing(ONE), "scripted-1")
         assert caught.value.code == "not_cancellable"
 
     @pytest.mark.parametrize(
@@ -365,48 +365,48 @@ class TestCancel:
         provider = CancellingProvider()
         provider.cancel_trouble = trouble(kind)
         with pytest.raises(GatewayError) as caught:
-            await House(provider).tasks.cancel(passing(ONE), "scripted-1")
+            await GatewayFixture(provider).tasks.cancel(passing(ONE), "scripted-1")
         assert caught.value.code == code
 
     async def test_a_strange_id(self) -> None:
         with pytest.raises(GatewayError) as caught:
-            await House(CancellingProvider()).tasks.cancel(passing(ONE), "x")
+            await GatewayFixture(CancellingProvider()).tasks.cancel(passing(ONE), "x")
         assert caught.value.code == "task_not_found"
 
 
 class TestWait:
     async def test_until_the_task_ends(self) -> None:
-        house = House()
-        submitted = await house.submit(passing(ONE))
-        house.provider.states[submitted.id] = finished(submitted.id)
-        task = await house.tasks.wait(passing(ONE), submitted, 60)
+        env = GatewayFixture()
+        submitted = await env.submit(passing(ONE))
+        env.provider.states[submitted.id] = finished(submitted.id)
+        task = await env.tasks.wait(passing(ONE), submitted, 60)
         assert (task.state.phase, task.model) == (Phase.COMPLETED, "scripted-model")
-        assert house.clock.slept == [5.0]
+        assert env.clock.slept == [5.0]
 
     async def test_at_most_as_long_as_asked(self) -> None:
-        house = House()
-        submitted = await house.submit(passing(ONE))
-        house.provider.states[submitted.id] = TaskState(submitted.id, Phase.PROCESSING)
-        task = await house.tasks.wait(passing(ONE), submitted, 12)
+        env = GatewayFixture()
+        submitted = await env.submit(passing(ONE))
+        env.provider.states[submitted.id] = TaskState(submitted.id, Phase.PROCESSING)
+        task = await env.tasks.wait(passing(ONE), submitted, 12)
         assert task.state.phase is Phase.PROCESSING
-        assert house.clock.slept == pytest.approx([5.0, 5.0, 2.0], abs=0.02)
+        assert env.clock.slept == pytest.approx([5.0, 5.0, 2.0], abs=0.02)
 
     async def test_no_longer_than_the_client_stays(self) -> None:
         class Client:
             async def is_disconnected(self) -> bool:
-                return bool(house.clock.slept)
+                return bool(env.clock.slept)
 
-        house = House()
-        submitted = await house.submit(passing(ONE))
-        task = await house.tasks.wait(passing(ONE), submitted, 60, Client())
+        env = GatewayFixture()
+        submitted = await env.submit(passing(ONE))
+        task = await env.tasks.wait(passing(ONE), submitted, 60, Client())
         assert (task.id, task.state.phase) == (submitted.id, Phase.QUEUED)
-        assert len(house.clock.slept) == 1
+        assert len(env.clock.slept) == 1
 
     async def test_trouble_never_loses_the_task(self) -> None:
-        house = House()
-        submitted = await house.submit(passing(ONE))
-        house.provider.query_trouble = trouble(ErrorKind.INVALID_CREDENTIAL)
-        task = await house.tasks.wait(passing(ONE), submitted, 60)
+        env = GatewayFixture()
+        submitted = await env.submit(passing(ONE))
+        env.provider.query_trouble = trouble(ErrorKind.INVALID_CREDENTIAL)
+        task = await env.tasks.wait(passing(ONE), submitted, 60)
         assert (task.id, task.state.phase) == (submitted.id, Phase.QUEUED)
 
 

@@ -3,8 +3,8 @@
 import pytest
 
 from gateway.polling.poller import Observation
-from gateway.task_ids.locator import Place
-from gateway.tasks.view import Submitted, Task, Untold, view_of
+from gateway.task_ids.locator import TaskRef
+from gateway.tasks.view import Submitted, Task, UnavailableTask, view_of
 from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.tasks import Phase, Queue, TaskState
@@ -13,8 +13,8 @@ from tests.upstream import ScriptedProvider
 ACCOUNT = Account("scripted", "s-secret", proxy="http://proxy.example")
 
 
-def place(**known: object) -> Place:
-    return Place("public", ScriptedProvider(), ACCOUNT, "upstream", **known)  # type: ignore[arg-type]
+def ref(**known: object) -> TaskRef:
+    return TaskRef("public", ScriptedProvider(), ACCOUNT, "upstream", **known)  # type: ignore[arg-type]
 
 
 def observed(state: TaskState, **told: object) -> Observation:
@@ -50,7 +50,7 @@ class TestPollAfter:
 class TestViewOf:
     def test_what_the_id_says_stands_before_what_was_observed(self) -> None:
         state = TaskState("upstream", Phase.PROCESSING, created_at=500.0)
-        known = place(model="named", created=400, seconds=5, width=1280, height=720)
+        known = ref(model="named", created=400, seconds=5, width=1280, height=720)
         task = view_of(known, observed(state), "observed", age=1.5, round_seconds=2.0, archived=True)
         assert (task.id, task.provider, task.state, task.progress) == ("public", "scripted", state, 40)
         assert (task.model, task.created, task.seconds, task.size) == ("named", 400, 5, "1280x720")
@@ -58,9 +58,9 @@ class TestViewOf:
         assert task.proxy == ACCOUNT.proxy
 
     def test_what_the_id_does_not_say_is_taken_from_the_observation(self) -> None:
-        task = view_of(place(), observed(TaskState("upstream", Phase.PROCESSING, created_at=500.9)), "observed")
+        task = view_of(ref(), observed(TaskState("upstream", Phase.PROCESSING, created_at=500.9)), "observed")
         assert (task.model, task.created, task.seconds, task.size) == ("observed", 500, 0, "")
-        task = view_of(place(), observed(TaskState("upstream", Phase.PROCESSING), submitted_at=600.0), "")
+        task = view_of(ref(), observed(TaskState("upstream", Phase.PROCESSING), submitted_at=600.0), "")
         assert (task.model, task.created) == (None, 600)
 
     @pytest.mark.parametrize(
@@ -69,15 +69,15 @@ class TestViewOf:
         ids=["fresh", "late", "the query failed"],
     )
     def test_when_it_is_stale(self, trouble: ProviderError | None, late: bool, stale: bool) -> None:
-        task = view_of(place(), observed(TaskState("upstream", Phase.PROCESSING), trouble=trouble), None, late=late)
+        task = view_of(ref(), observed(TaskState("upstream", Phase.PROCESSING), trouble=trouble), None, late=late)
         assert (task.stale, task.trouble) == (stale, trouble)
 
 
 class TestATaskOfWhichNothingIsKnown:
-    @pytest.mark.parametrize("known", [None, place()], ids=["unplaced", "placed"])
-    def test_it_stands_as_processing_and_stale_beside_others(self, known: Place | None) -> None:
+    @pytest.mark.parametrize("known", [None, ref()], ids=["unplaced", "placed"])
+    def test_it_stands_as_processing_and_stale_beside_others(self, known: TaskRef | None) -> None:
         error = ProviderError(ErrorKind.INVALID_CREDENTIAL)
-        task = Untold("public", "scripted", error, known).task
+        task = UnavailableTask("public", "scripted", error, known).task
         assert (task.id, task.state.phase, task.progress, task.stale) == ("public", Phase.PROCESSING, 0, True)
         assert task.trouble is error
 

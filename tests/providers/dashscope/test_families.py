@@ -8,7 +8,7 @@ from providers.contract.errors import FieldReason, ProviderError
 from providers.contract.media import MediaRole
 from providers.contract.requests import Media, VideoRequest
 from providers.media_files import MediaKind
-from providers.validation import ADDRESS_ONLY, approach, settle
+from providers.validation import ADDRESS_ONLY, settle, snap_to_nearest
 from tests.pictures import data_url
 from tests.providers.dashscope.media import media as from_file
 from tests.providers.dashscope.media import picture
@@ -133,7 +133,7 @@ def test_lengths_of_pixverse() -> None:
     assert problems(old, duration=7) == {"duration": FieldReason.NOT_ALLOWED}
     for said in ({"resolution": "1080p"}, {"size": "1920x1080"}):
         assert problems(old, duration=10, **said) == {"duration": FieldReason.NOT_ALLOWED}
-    near = approach(CARDS[old], VideoRequest(old, "p", duration=12, size="1920x1080"))
+    near = snap_to_nearest(CARDS[old], VideoRequest(old, "p", duration=12, size="1920x1080"))
     assert settle(CARDS[old], near).duration == 8
 
 
@@ -249,7 +249,7 @@ def test_a_length_that_is_left_to_the_model_is_no_short_one(
 ) -> None:
     """The nearest length is for those that the model does not know."""
     wished = VideoRequest(model, "p", duration=asked, media=inputs(role))
-    assert settle(CARDS[model], approach(CARDS[model], wished)).duration == sent_as
+    assert settle(CARDS[model], snap_to_nearest(CARDS[model], wished)).duration == sent_as
 
 
 @pytest.mark.parametrize("name", ["kling/kling-v3-turbo-video-generation", "vidu/viduq3-drama_reference2video"])

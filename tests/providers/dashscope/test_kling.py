@@ -8,7 +8,7 @@ from providers.contract.errors import FieldReason, ProviderError
 from providers.contract.media import MediaRole
 from providers.contract.requests import Media, VideoRequest
 from providers.media_files import MediaKind
-from providers.validation import LENGTH_OF_INPUT, SHAPE_OF_INPUT, SILENT, approach, settle
+from providers.validation import LENGTH_OF_INPUT, SHAPE_OF_INPUT, SILENT, settle, snap_to_nearest
 from tests.providers.dashscope.submits import CARDS, FF, LF, RI, RV, VI, hint, inputs, parameters, problems, sent
 
 KLING = "kling/kling-v3-video-generation"
@@ -97,10 +97,10 @@ def test_lengths_of_kling_omni() -> None:
 
 def test_lengths_and_shapes_that_cannot_be_chosen_are_left_out_of_the_nearest() -> None:
     asked = VideoRequest(OMNI, "p", duration=12, size="720x1280", media=inputs(VI))
-    near = settle(CARDS[OMNI], approach(CARDS[OMNI], asked))
+    near = settle(CARDS[OMNI], snap_to_nearest(CARDS[OMNI], asked))
     assert (near.duration, near.ratio, near.resolution) == (None, None, "720p")
     asked = VideoRequest(OMNI, "p", duration=12, media=inputs(RV))
-    assert approach(CARDS[OMNI], asked).duration == 10
+    assert snap_to_nearest(CARDS[OMNI], asked).duration == 10
 
 
 @pytest.mark.parametrize("role", [RV, VI])

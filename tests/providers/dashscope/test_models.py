@@ -5,7 +5,7 @@ import pytest
 from providers.contract.media import MediaLimits, MediaRole
 from providers.contract.models import OPTIONAL_FIELDS, SOUND_FIELD, ModelCard
 from providers.contract.requests import Media, VideoRequest
-from providers.dashscope.models import MODELS, open_card
+from providers.dashscope.models import MODELS, unlisted_card
 from providers.dashscope.payload import build
 from providers.dashscope.regions import BASE_URLS
 from providers.dashscope.wires import (
@@ -219,7 +219,7 @@ def test_what_a_file_may_be(name: str, kind: MediaKind, limits: MediaLimits) -> 
 
 
 def test_an_open_card_limits_no_files() -> None:
-    card = open_card("wan2.9-i2v")
+    card = unlisted_card("wan2.9-i2v")
     assert card is not None
     assert card.media_files == {}
     assert card.fetches_urls
@@ -295,7 +295,7 @@ def test_a_region_is_one_that_an_account_can_be_in(card: ModelCard) -> None:
 
 @pytest.mark.parametrize("model", ["wan2.8-videoedit", "videoretalk", "wan2.2-animate-mix", "kling/kling-v4-omni"])
 def test_an_unlabelled_video_of_a_model_that_edits_is_the_video(model: str) -> None:
-    card = open_card(model)
+    card = unlisted_card(model)
     assert card is not None
     request = VideoRequest(model, media=(Media(MediaKind.VIDEO, "https://h/v.mp4", "video"),))
     assert settle(card, request).media[0].role is MediaRole.VIDEO

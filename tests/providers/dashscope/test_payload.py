@@ -6,7 +6,7 @@ from providers.contract.errors import ErrorKind, FieldReason, ProviderError
 from providers.contract.media import MediaRole
 from providers.contract.models import ModelCard
 from providers.contract.requests import Media, VideoRequest
-from providers.dashscope.models import MODELS, open_card
+from providers.dashscope.models import MODELS, unlisted_card
 from providers.dashscope.payload import RESOLVE_HEADER, Payload, build, check_inputs
 from providers.dashscope.wires import IMAGE2VIDEO_PATH, VIDEO_PATH, wire_of
 from providers.media_files import MediaKind
@@ -29,7 +29,7 @@ def sound(url: str = "https://h/a.mp3", role: MediaRole | None = None) -> Media:
 
 
 def built(model: str, prompt: str = "p", **fields: Any) -> Payload:
-    card = CARDS.get(model) or open_card(model)
+    card = CARDS.get(model) or unlisted_card(model)
     wire = wire_of(model)
     assert card is not None
     assert wire is not None

@@ -2,7 +2,7 @@
 
 import pytest
 
-from providers.dashscope.models import open_card
+from providers.dashscope.models import unlisted_card
 from providers.dashscope.wires import (
     ANIMATE_WIRE,
     FRAMES_WIRE,
@@ -88,7 +88,7 @@ from providers.dashscope.wires import (
 )
 def test_the_wire_of_a_name(model: str, wire: Wire) -> None:
     assert wire_of(model) is wire
-    card = open_card(model)
+    card = unlisted_card(model)
     assert card is not None
     assert card.open
     assert card.name == model
@@ -105,7 +105,7 @@ def test_the_wire_of_a_name(model: str, wire: Wire) -> None:
 )
 def test_strangers_helpers_and_image_models_have_none(model: str) -> None:
     assert wire_of(model) is None
-    assert open_card(model) is None
+    assert unlisted_card(model) is None
 
 
 @pytest.mark.parametrize(

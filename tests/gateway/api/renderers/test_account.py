@@ -1,7 +1,7 @@
 """A managed account on the operator's surface."""
 
 from gateway.accounts.health import AccountState, Health
-from gateway.accounts.pool import LastError, ManagedAccount, Seat, SeenCredits, Standing
+from gateway.accounts.pool import AccountRecord, AccountStatus, LastError, ManagedAccount, SeenCredits
 from gateway.api.renderers.account import render_account, render_credits, render_points
 from providers.contract.accounts import Account, Credits
 from providers.contract.errors import ErrorKind, ProviderError
@@ -11,12 +11,12 @@ ACCOUNT = Account("jimeng", "a-secret", name="rich", region="cn", proxy="http://
 CREDITS = Credits(gift=1, purchase=20, vip=300)
 
 
-def record() -> Seat:
-    return Seat(b"", Health(lambda: 0.0), "rich")
+def new_record() -> AccountRecord:
+    return AccountRecord(b"", Health(lambda: 0.0), "rich")
 
 
 def test_a_ready_account_shows_no_secret() -> None:
-    rendered = render_account(ManagedAccount(ACCOUNT, 2, 3), record(), Standing(AccountState.READY), NOW, "en")
+    rendered = render_account(ManagedAccount(ACCOUNT, 2, 3), new_record(), AccountStatus(AccountState.READY), NOW, "en")
     assert rendered == {
         "name": "rich",
         "tag": ACCOUNT.tag,
@@ -40,32 +40,32 @@ def test_a_ready_account_shows_no_secret() -> None:
 
 def test_a_paused_account_says_why_and_until_when() -> None:
     error = ProviderError(ErrorKind.RATE_LIMITED, code="1057")
-    status = Standing(AccountState.RATE_LIMITED, NOW + 29.5, error)
-    rendered = render_account(ManagedAccount(ACCOUNT), record(), status, NOW, "en")
+    status = AccountStatus(AccountState.RATE_LIMITED, NOW + 29.5, error)
+    rendered = render_account(ManagedAccount(ACCOUNT), new_record(), status, NOW, "en")
     assert (rendered["state"], rendered["rests_until"]) == ("rate_limited", NOW + 30)
     assert rendered["reason"]
 
 
 def test_a_pause_that_is_over_has_no_end() -> None:
-    status = Standing(AccountState.EXPIRED, NOW - 1, ProviderError(ErrorKind.INVALID_CREDENTIAL))
-    assert render_account(ManagedAccount(ACCOUNT), record(), status, NOW, "en")["rests_until"] is None
+    status = AccountStatus(AccountState.EXPIRED, NOW - 1, ProviderError(ErrorKind.INVALID_CREDENTIAL))
+    assert render_account(ManagedAccount(ACCOUNT), new_record(), status, NOW, "en")["rests_until"] is None
 
 
 def test_an_account_without_weight_is_told_from_one_that_the_operator_paused() -> None:
-    paused = Standing(AccountState.PAUSED)
+    paused = AccountStatus(AccountState.PAUSED)
     reasons = [
-        render_account(ManagedAccount(ACCOUNT, weight), record(), paused, NOW, "en")["reason"] for weight in (0, 1)
+        render_account(ManagedAccount(ACCOUNT, weight), new_record(), paused, NOW, "en")["reason"] for weight in (0, 1)
     ]
     assert None not in reasons
     assert reasons[0] != reasons[1]
 
 
 def test_last_error_closed_models_and_credits_are_shown_with_their_times() -> None:
-    seat = record()
-    seat.last_error = LastError(ProviderError(ErrorKind.NO_CREDITS, code="5000"), NOW - 5.5)
-    seat.credits = SeenCredits(CREDITS, NOW - 60)
-    seat.health.fail(ProviderError(ErrorKind.NOT_ENTITLED), "m", sent_at=NOW - 1, now=NOW)
-    rendered = render_account(ManagedAccount(ACCOUNT), seat, Standing(AccountState.READY), NOW, "en")
+    record = new_record()
+    record.last_error = LastError(ProviderError(ErrorKind.NO_CREDITS, code="5000"), NOW - 5.5)
+    record.credits = SeenCredits(CREDITS, NOW - 60)
+    record.health.fail(ProviderError(ErrorKind.NOT_ENTITLED), "m", sent_at=NOW - 1, now=NOW)
+    rendered = render_account(ManagedAccount(ACCOUNT), record, AccountStatus(AccountState.READY), NOW, "en")
     assert (rendered["last_error"]["code"], rendered["last_error"]["at"]) == ("5000", int(NOW - 5.5))
     assert rendered["last_error"]["message"]
     assert rendered["closed_models"] == {"m": NOW + 3600}

@@ -7,13 +7,13 @@ import pytest
 
 from providers.transport.client import HttpClient
 from tests.archives import FileHost, new_place
-from tests.gateway.archive.task_archiver.world import Kit
+from tests.gateway.archive.task_archiver.fixtures import Kit
 
 
 @pytest.fixture
 async def kit(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Kit]:
-    place = new_place("file", tmp_path, monkeypatch)
+    ref = new_place("file", tmp_path, monkeypatch)
     async with FileHost().serving() as host, HttpClient() as http:
-        made = Kit(place, host, http, **getattr(request, "param", {}))
-        async with made.house.background:
+        made = Kit(ref, host, http, **getattr(request, "param", {}))
+        async with made.env.background:
             yield made

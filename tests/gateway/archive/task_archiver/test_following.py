@@ -8,7 +8,7 @@ from gateway.archive.task_archiver import FOLLOWED_SECONDS
 from providers.contract.errors import ErrorKind
 from providers.contract.tasks import Phase, TaskState
 from tests.archives import until
-from tests.gateway.archive.task_archiver.world import ID, INTERVAL, Kit, has
+from tests.gateway.archive.task_archiver.fixtures import ID, INTERVAL, Kit, has
 from tests.upstream import State, trouble
 
 
@@ -20,8 +20,8 @@ async def test_what_was_submitted_is_archived_though_nobody_asks(kit: Kit) -> No
     for count in range(4):
         assert kit.provider.queries == count
         await kit.clock.run(INTERVAL)
-    await until(lambda: bool(kit.house.reports))
-    assert kit.house.reports[0].outcome is Outcome.COPIED
+    await until(lambda: bool(kit.env.reports))
+    assert kit.env.reports[0].outcome is Outcome.COPIED
     await kit.clock.run(3600)
     assert kit.provider.queries == 4
 
@@ -50,7 +50,7 @@ async def test_it_is_followed_to_whatever_end(kit: Kit, end: State) -> None:
     await kit.submitted()
     await kit.clock.run(3600)
     assert kit.provider.queries == 14
-    assert kit.house.reports == []
+    assert kit.env.reports == []
 
 
 @has(follow=True)
@@ -61,13 +61,13 @@ async def test_trouble_on_the_way_is_no_end(kit: Kit) -> None:
     kit.provider.query_trouble = None
     kit.provider.states[ID] = kit.finished()
     await kit.clock.run(INTERVAL)
-    await until(lambda: bool(kit.house.reports))
-    assert kit.house.reports[0].outcome is Outcome.COPIED
+    await until(lambda: bool(kit.env.reports))
+    assert kit.env.reports[0].outcome is Outcome.COPIED
 
 
 @has(follow=True)
 async def test_after_a_day_it_is_followed_no_more(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kit.keeper, "_interval", 3600.0)
+    monkeypatch.setattr(kit.archiver, "_interval", 3600.0)
     kit.provider.states[ID] = TaskState(ID, Phase.PROCESSING)
     await kit.submitted()
     await kit.clock.run(3 * FOLLOWED_SECONDS)

@@ -2,41 +2,41 @@
 
 import pytest
 
-from gateway.archive.task_archiver import Kept
+from gateway.archive.task_archiver import ArchiveResult
 from gateway.core.errors import GatewayError
 from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind
 from providers.contract.tasks import Phase, TaskState
 from tests.archives import JPEG
-from tests.gateway.archive.task_archiver.world import HOME, ID, VIDEO, Kit
-from tests.house import ONE, TWO, House, passing
+from tests.gateway.archive.task_archiver.fixtures import HOME, ID, VIDEO, Kit
+from tests.gateway_fixture import ONE, TWO, GatewayFixture, passing
 from tests.upstream import State, trouble
 
 
 async def test_it_is_copied_and_then_it_is_there(kit: Kit) -> None:
     kit.provider.states[ID] = kit.finished()
-    assert (await kit.keeper.keep(kit.spot()))[:3] == ("copied", "", len(VIDEO) + len(JPEG))
+    assert (await kit.archiver.keep(kit.spot()))[:3] == ("copied", "", len(VIDEO) + len(JPEG))
     asked = list(kit.host.asked)
-    assert (await kit.keeper.keep(kit.spot())).outcome == "already_there"
-    assert (await kit.again().keeper.keep(kit.spot())).outcome == "already_there"
+    assert (await kit.archiver.keep(kit.spot())).outcome == "already_there"
+    assert (await kit.again().archiver.keep(kit.spot())).outcome == "already_there"
     kit.provider.states.clear()
-    assert (await kit.again().keeper.keep(kit.spot())).outcome == "already_there"
+    assert (await kit.again().archiver.keep(kit.spot())).outcome == "already_there"
     assert kit.host.asked == asked
 
 
 async def test_what_was_deleted_by_hand_is_copied_again(kit: Kit) -> None:
     kit.provider.states[ID] = kit.finished()
-    await kit.keeper.keep(kit.spot())
-    assert kit.place.folder
-    (kit.place.folder / f"{HOME}.mp4").unlink()
-    assert (await kit.keeper.keep(kit.spot())).outcome == "copied"
+    await kit.archiver.keep(kit.spot())
+    assert kit.ref.folder
+    (kit.ref.folder / f"{HOME}.mp4").unlink()
+    assert (await kit.archiver.keep(kit.spot())).outcome == "copied"
 
 
 @pytest.mark.parametrize(
     ("state", "kept"),
     [
-        (trouble(ErrorKind.TASK_NOT_FOUND), Kept("expired")),
-        (TaskState(ID, Phase.PROCESSING), Kept("unfinished")),
+        (trouble(ErrorKind.TASK_NOT_FOUND), ArchiveResult("expired")),
+        (TaskState(ID, Phase.PROCESSING), ArchiveResult("unfinished")),
         (TaskState(ID, Phase.FAILED, error=trouble(ErrorKind.CONTENT_REFUSED)), "no video"),
         (trouble(ErrorKind.INVALID_CREDENTIAL), "failed"),
         (trouble(ErrorKind.UNREACHABLE, detail="no route"), "failed"),
@@ -44,59 +44,59 @@ async def test_what_was_deleted_by_hand_is_copied_again(kit: Kit) -> None:
     ],
     ids=["not found", "unfinished", "no video", "refused", "unreachable", "throttled"],
 )
-async def test_what_cannot_be_copied_says_why(kit: Kit, state: State, kept: Kept | str) -> None:
+async def test_what_cannot_be_copied_says_why(kit: Kit, state: State, kept: ArchiveResult | str) -> None:
     kit.provider.states[ID] = state
-    found = await kit.keeper.keep(kit.spot())
-    if isinstance(kept, Kept):
+    found = await kit.archiver.keep(kit.spot())
+    if isinstance(kept, ArchiveResult):
         assert found == kept
     else:
         assert found.outcome == kept
         assert found.cause
-    assert kit.place.visible() == set()
+    assert kit.ref.visible() == set()
 
 
 async def test_a_dead_link_has_expired_and_a_broken_host_has_failed(kit: Kit) -> None:
     kit.provider.states[ID] = kit.finished(kit.host.url("gone"))
-    assert await kit.keeper.keep(kit.spot()) == Kept("expired")
+    assert await kit.archiver.keep(kit.spot()) == ArchiveResult("expired")
     kit.host.give("broken", b"", status=500)
     kit.provider.states[ID] = kit.finished(kit.host.url("broken"))
-    assert await kit.keeper.keep(kit.spot()) == Kept("failed", "HTTP 500")
+    assert await kit.archiver.keep(kit.spot()) == ArchiveResult("failed", "HTTP 500")
 
 
 async def test_a_dead_link_for_which_no_other_can_be_asked_has_failed(kit: Kit) -> None:
     kit.provider.states[ID] = kit.finished(kit.host.url("gone"))
     kit.provider.end, kit.provider.ends_after = trouble(ErrorKind.UNREACHABLE, detail="no route"), 1
-    assert await kit.keeper.keep(kit.spot()) == Kept("failed", "the host cannot be reached (no route)")
+    assert await kit.archiver.keep(kit.spot()) == ArchiveResult("failed", "the host cannot be reached (no route)")
 
 
 async def test_an_archive_out_of_reach_is_a_failure(kit: Kit) -> None:
     kit.store.down = True
     kit.provider.states[ID] = kit.finished()
-    assert await kit.keeper.keep(kit.spot()) == Kept("failed", "no route to it")
+    assert await kit.archiver.keep(kit.spot()) == ArchiveResult("failed", "no route to it")
 
 
 async def test_a_task_that_is_too_new_is_unfinished_rather_than_gone(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kit.provider, "submitted_at", lambda native_id: kit.clock.now() - 1)
-    assert await kit.keeper.keep(kit.spot()) == Kept("unfinished")
+    assert await kit.archiver.keep(kit.spot()) == ArchiveResult("unfinished")
 
 
 @pytest.mark.parametrize("accounts", [(ONE,), (ONE, TWO), (TWO, ONE)], ids=["one", "first", "last"])
 async def test_any_number_of_credentials_gives_the_same_outcomes(kit: Kit, accounts: tuple[Account, ...]) -> None:
     caller = passing(*accounts)
-    assert await kit.house.tasks.archive(caller, "scripted-9") == Kept("expired")
+    assert await kit.env.tasks.archive(caller, "scripted-9") == ArchiveResult("expired")
     kit.provider.states[ID] = kit.finished()
-    await kit.keeper.keep(kit.spot())
+    await kit.archiver.keep(kit.spot())
     kit.provider.states.clear()
     later = kit.again()
-    async with later.house.background:
-        assert (await later.house.tasks.archive(caller, ID)).outcome == "already_there"
+    async with later.env.background:
+        assert (await later.env.tasks.archive(caller, ID)).outcome == "already_there"
         for id in ("nonsense", "video_forged"):
             with pytest.raises(GatewayError) as caught:
-                await later.house.tasks.archive(caller, id)
+                await later.env.tasks.archive(caller, id)
             assert caught.value.code == "task_not_found"
 
 
 async def test_without_an_archive_there_is_nothing_to_keep_it_in() -> None:
     with pytest.raises(GatewayError):
-        await House().tasks.archive(passing(ONE), ID)
-    assert await House().tasks.open_archived(passing(ONE), ID, "video") is None
+        await GatewayFixture().tasks.archive(passing(ONE), ID)
+    assert await GatewayFixture().tasks.open_archived(passing(ONE), ID, "video") is None

@@ -13,8 +13,8 @@ from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind
 from providers.contract.tasks import Phase, TaskState
 from tests.archives import until
-from tests.gateway.archive.task_archiver.world import ID, START, VIDEO, WISH, Kit, WakingClock, has
-from tests.house import ONE, THREE, TWO, managed, passing
+from tests.gateway.archive.task_archiver.fixtures import ID, START, VIDEO, WISH, Kit, WakingClock, has
+from tests.gateway_fixture import ONE, THREE, TWO, managed, passing
 from tests.upstream import trouble
 
 
@@ -26,7 +26,7 @@ async def test_what_the_upstream_has_lost_is_told_from_the_archive(kit: Kit, sea
     before = await kit.status(id)
     kit.provider.states.clear()
     later = kit.again()
-    async with later.house.background:
+    async with later.env.background:
         task = await later.status(id)
     assert task.archived
     assert (task.state.phase, task.progress, task.stale) == (Phase.COMPLETED, 100, False)
@@ -38,16 +38,16 @@ async def test_what_the_upstream_has_lost_is_told_from_the_archive(kit: Kit, sea
     assert (result.width, result.height, result.duration, result.expires_at) == (1280, 720, 5.04, None)
     assert task.state.ended_at == START + 60
     # Nothing is copied from what the archive itself says.
-    assert later.keeper.archive.waiting == 0
-    assert later.house.reports == []
+    assert later.archiver.archive.waiting == 0
+    assert later.env.reports == []
 
 
 async def test_many_at_once_some_of_which_are_lost(kit: Kit) -> None:
     await kit.archived()
     kit.provider.states = {"scripted-2": TaskState("scripted-2", Phase.PROCESSING)}
     later = kit.again()
-    async with later.house.background:
-        found = await later.house.tasks.statuses(passing(ONE), [ID, "scripted-2", "scripted-3"])
+    async with later.env.background:
+        found = await later.env.tasks.statuses(passing(ONE), [ID, "scripted-2", "scripted-3"])
     told = {id: (task.state.phase, task.archived) if task else None for id, task in found.items()}
     assert told == {ID: (Phase.COMPLETED, True), "scripted-2": (Phase.PROCESSING, False), "scripted-3": None}
 
@@ -57,9 +57,9 @@ async def test_which_of_several_credentials_it_was_is_in_the_archive(kit: Kit, a
     await kit.archived()
     kit.provider.states.clear()
     later = kit.again()
-    async with later.house.background:
+    async with later.env.background:
         assert (await later.status(ID, *accounts)).archived
-        opened = await later.house.tasks.open_archived(passing(*accounts), ID, "video")
+        opened = await later.env.tasks.open_archived(passing(*accounts), ID, "video")
         assert opened
         assert b"".join([piece async for piece in opened.pieces]) == VIDEO
 
@@ -67,39 +67,39 @@ async def test_which_of_several_credentials_it_was_is_in_the_archive(kit: Kit, a
 async def test_another_account_gets_nothing(kit: Kit) -> None:
     await kit.archived()
     kit.provider.states.clear()
-    assert await kit.keeper.recall(kit.spot(ONE)) is not None
-    assert await kit.keeper.recall(kit.spot(TWO)) is None
-    assert await kit.keeper.open(kit.spot(TWO), "video") is None
+    assert await kit.archiver.recall(kit.spot(ONE)) is not None
+    assert await kit.archiver.recall(kit.spot(TWO)) is None
+    assert await kit.archiver.open(kit.spot(TWO), "video") is None
     later = kit.again()
-    async with later.house.background:
-        await later.house.no_such_task(passing(TWO), ID)
-        assert await later.house.tasks.open_archived(passing(TWO), ID, "video") is None
+    async with later.env.background:
+        await later.env.no_such_task(passing(TWO), ID)
+        assert await later.env.tasks.open_archived(passing(TWO), ID, "video") is None
 
 
 async def test_an_account_that_was_named_since_then_is_the_same(kit: Kit) -> None:
     await kit.archived()
     named = Account("scripted", ONE.credential, name="studio")
     assert named.tag != ONE.tag
-    assert await kit.keeper.recall(kit.spot(named)) is not None
+    assert await kit.archiver.recall(kit.spot(named)) is not None
     renamed = Account("scripted", "s-other", name="studio")
-    assert await kit.keeper.recall(kit.spot(renamed)) is None
+    assert await kit.archiver.recall(kit.spot(renamed)) is None
 
 
 @has(secrets=[derived_key("one secret for all")])
 async def test_a_key_sees_its_own_tasks_only(kit: Kit) -> None:
     mine, other = managed(ONE), managed(ONE, owner="b" * 12)
-    id = (await kit.house.submit(mine, WISH)).id
+    id = (await kit.env.submit(mine, WISH)).id
     kit.provider.states[ID] = kit.finished()
-    await kit.house.tasks.status(mine, id)
-    await until(lambda: bool(kit.house.reports))
+    await kit.env.tasks.status(mine, id)
+    await until(lambda: bool(kit.env.reports))
     kit.provider.states.clear()
     later = kit.again(secrets=[derived_key("one secret for all")])
-    async with later.house.background:
-        assert (await later.house.tasks.status(mine, id)).archived
-        assert await later.house.tasks.open_archived(mine, id, "thumbnail")
+    async with later.env.background:
+        assert (await later.env.tasks.status(mine, id)).archived
+        assert await later.env.tasks.open_archived(mine, id, "thumbnail")
         for caller, what in ((other, id), (mine, ID), (other, ID)):
-            await later.house.no_such_task(caller, what)
-            assert await later.house.tasks.open_archived(caller, what, "video") is None
+            await later.env.no_such_task(caller, what)
+            assert await later.env.tasks.open_archived(caller, what, "video") is None
 
 
 async def test_what_is_new_is_not_taken_for_lost(kit: Kit) -> None:
@@ -114,10 +114,10 @@ async def test_what_is_new_elsewhere_may_be_archived_already(kit: Kit) -> None:
     await kit.archived(id)
     kit.provider.states.clear()
     later = kit.again(clock=WakingClock(kit.clock.now() + 10))
-    async with later.house.background:
+    async with later.env.background:
         task = await later.status(id)
         assert (task.state.phase, task.archived) == (Phase.COMPLETED, True)
-        unknown = await later.house.tasks.statuses(passing(ONE), ["scripted-77"])
+        unknown = await later.env.tasks.statuses(passing(ONE), ["scripted-77"])
         assert unknown == {"scripted-77": None}
 
 
@@ -126,7 +126,7 @@ async def test_what_is_archived_is_told_when_the_upstream_tells_nothing(kit: Kit
     await kit.archived()
     later = kit.again()
     later.provider.query_trouble = trouble(kind)
-    async with later.house.background:
+    async with later.env.background:
         task = await later.status()
         assert (task.state.phase, task.archived, task.stale) == (Phase.COMPLETED, True, False)
 
@@ -137,9 +137,9 @@ async def test_nothing_is_told_to_a_login_that_the_upstream_refuses(kit: Kit) ->
     for accounts in ((ONE,), (ONE, TWO)):
         later = kit.again()
         later.provider.query_trouble = trouble(ErrorKind.INVALID_CREDENTIAL)
-        async with later.house.background:
+        async with later.env.background:
             with pytest.raises(GatewayError) as caught:
-                await later.house.tasks.status(passing(*accounts), ID)
+                await later.env.tasks.status(passing(*accounts), ID)
             assert caught.value.code == "invalid_api_key"
             assert later.store.asked == 0
 
@@ -148,16 +148,16 @@ async def test_another_account_that_sees_the_task_becomes_an_owner_and_no_other(
     """Two keys of one main account see the same tasks."""
     await kit.archived()
     later = kit.again()
-    async with later.house.background:
+    async with later.env.background:
         assert not (await later.status(ID, TWO)).archived
-        await until(lambda: bool(later.house.reports))
+        await until(lambda: bool(later.env.reports))
         assert (await later.status(ID, TWO)).archived
     kit.provider.states.clear()
     last = kit.again()
-    async with last.house.background:
+    async with last.env.background:
         for account in (ONE, TWO):
             assert (await last.status(ID, account)).archived
-        await last.house.no_such_task(passing(THREE), ID)
+        await last.env.no_such_task(passing(THREE), ID)
 
 
 async def test_an_outage_is_told_once_and_costs_nobody_a_wait_twice(
@@ -169,7 +169,7 @@ async def test_an_outage_is_told_once_and_costs_nobody_a_wait_twice(
     with caplog.at_level(logging.WARNING, "gateway"):
         for ids in ([f"scripted-{number}" for number in range(50)], ["scripted-51"], ["scripted-52"]):
             with pytest.raises(GatewayError) as caught:
-                await kit.house.tasks.statuses(passing(ONE), ids)
+                await kit.env.tasks.statuses(passing(ONE), ids)
             assert caught.value.code == "upstream_unavailable"
             asked = kit.store.asked
         assert asked <= LOOK_UPS_AT_ONCE
@@ -177,13 +177,13 @@ async def test_an_outage_is_told_once_and_costs_nobody_a_wait_twice(
     assert caplog.text.count("out of reach") == 1
     kit.store.hangs = False
     kit.clock.lag(OUTAGE_SECONDS + 1)
-    assert await kit.house.tasks.statuses(passing(ONE), ["scripted-99"]) == {"scripted-99": None}
+    assert await kit.env.tasks.statuses(passing(ONE), ["scripted-99"]) == {"scripted-99": None}
 
 
 async def test_what_is_listed_says_that_it_is_kept(kit: Kit) -> None:
     await kit.archived()
-    assert kit.keeper.known(kit.spot())
-    assert not kit.keeper.known(kit.spot(TWO))
+    assert kit.archiver.known(kit.spot())
+    assert not kit.archiver.known(kit.spot(TWO))
 
 
 @pytest.mark.parametrize("how", ["down", "hangs"])
@@ -194,15 +194,15 @@ async def test_without_the_archive_everything_goes_on_and_nothing_is_called_gone
     setattr(kit.store, how, True)
     kit.provider.states["scripted-2"] = TaskState("scripted-2", Phase.PROCESSING)
     with caplog.at_level(logging.WARNING, "gateway"):
-        found = await kit.house.tasks.statuses(passing(ONE), [ID, "scripted-2"])
+        found = await kit.env.tasks.statuses(passing(ONE), [ID, "scripted-2"])
         assert isinstance(found["scripted-2"], Task)
         # Nobody can say that it is gone.
         gone = found[ID]
         assert isinstance(gone, Task) and gone.stale and gone.trouble is not None
         with pytest.raises(GatewayError) as caught:
-            await kit.house.tasks.status(passing(ONE), ID)
+            await kit.env.tasks.status(passing(ONE), ID)
         assert caught.value.code == "upstream_unavailable"
-        assert await kit.house.tasks.open_archived(passing(ONE), ID, "video") is None
+        assert await kit.env.tasks.open_archived(passing(ONE), ID, "video") is None
     assert "the archive is out of reach" in caplog.text
 
 
@@ -213,8 +213,8 @@ async def test_a_file_that_cannot_be_read_is_as_if_it_were_not_there(
     await kit.archived()
     monkeypatch.setattr(task_archiver, "PATIENCE_SECONDS", 0.05)
     setattr(kit.store, how, True)
-    assert await kit.keeper.open(kit.spot(), "video") is None
+    assert await kit.archiver.open(kit.spot(), "video") is None
     setattr(kit.store, how, False)
-    opened = await kit.keeper.open(kit.spot(), "video", range="bytes=4-7")
+    opened = await kit.archiver.open(kit.spot(), "video", range="bytes=4-7")
     assert opened
     assert [piece async for piece in opened.pieces] == [b"ftyp"]

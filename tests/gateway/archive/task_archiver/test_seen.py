@@ -11,8 +11,8 @@ from gateway.polling.batcher import DEADLINE_SECONDS
 from providers.contract.errors import ErrorKind
 from providers.contract.tasks import Phase, TaskState
 from tests.archives import until
-from tests.gateway.archive.task_archiver.world import HOME, ID, START, Kit
-from tests.house import ONE, passing
+from tests.gateway.archive.task_archiver.fixtures import HOME, ID, START, Kit
+from tests.gateway_fixture import ONE, passing
 from tests.upstream import trouble
 
 # --- seen -------------------------------------------------------------------------------------------------------
@@ -21,23 +21,23 @@ from tests.upstream import trouble
 async def test_a_finished_task_is_handed_over_once_and_known_from_then_on(kit: Kit) -> None:
     kit.provider.states[ID] = state = kit.finished()
     for _ in range(5):
-        assert kit.keeper.seen(kit.spot(), state) is False
-    assert kit.keeper.archive.waiting == 1
-    await until(lambda: bool(kit.house.reports))
+        assert kit.archiver.seen(kit.spot(), state) is False
+    assert kit.archiver.archive.waiting == 1
+    await until(lambda: bool(kit.env.reports))
     asked = kit.store.asked
     for _ in range(5):
-        assert kit.keeper.seen(kit.spot(), state) is True
-    assert [report.outcome for report in kit.house.reports] == [Outcome.COPIED]
+        assert kit.archiver.seen(kit.spot(), state) is True
+    assert [report.outcome for report in kit.env.reports] == [Outcome.COPIED]
     assert (kit.host.asked, kit.store.asked) == (["v", "c"], asked)
-    assert kit.place.visible() == {*(f"{HOME}.{ending}" for ending in ("mp4", "jpg", "json")), f"index/scripted/{ID}"}
+    assert kit.ref.visible() == {*(f"{HOME}.{ending}" for ending in ("mp4", "jpg", "json")), f"index/scripted/{ID}"}
 
 
 async def test_a_poll_is_what_sees_it(kit: Kit) -> None:
     kit.provider.states[ID] = kit.finished()
     assert (await kit.status()).archived is False
-    await until(lambda: bool(kit.house.reports))
+    await until(lambda: bool(kit.env.reports))
     assert (await kit.status()).archived is True
-    assert (await kit.house.tasks.statuses(passing(ONE), [ID]))[ID].archived is True  # type: ignore[union-attr]
+    assert (await kit.env.tasks.statuses(passing(ONE), [ID]))[ID].archived is True  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(
@@ -51,8 +51,8 @@ async def test_a_poll_is_what_sees_it(kit: Kit) -> None:
     ids=["queued", "finalizing", "failed", "no result"],
 )
 async def test_there_is_nothing_to_keep_of_what_has_no_video(kit: Kit, state: TaskState) -> None:
-    assert kit.keeper.seen(kit.spot(), state) is False
-    assert kit.keeper.archive.waiting == 0
+    assert kit.archiver.seen(kit.spot(), state) is False
+    assert kit.archiver.archive.waiting == 0
 
 
 async def test_an_archive_out_of_reach_harms_no_poll(kit: Kit, caplog: pytest.LogCaptureFixture) -> None:
@@ -62,8 +62,8 @@ async def test_an_archive_out_of_reach_harms_no_poll(kit: Kit, caplog: pytest.Lo
         for _ in range(3):
             task = await kit.status()
             assert (task.state.phase, task.archived, task.stale) == (Phase.COMPLETED, False, False)
-        await until(lambda: bool(kit.house.reports))
-    assert kit.house.reports[0].outcome is Outcome.FAILED
+        await until(lambda: bool(kit.env.reports))
+    assert kit.env.reports[0].outcome is Outcome.FAILED
     assert "could not be archived yet" in caplog.text
     assert "secret" not in caplog.text
 
@@ -104,9 +104,9 @@ async def test_a_prompt_is_written_where_that_is_wished_and_it_was_submitted_her
 async def test_a_link_that_is_too_old_is_asked_for_anew(kit: Kit) -> None:
     old = kit.finished(kit.host.url("gone"))
     kit.provider.states[ID] = kit.finished()
-    kit.keeper.seen(kit.spot(), old)
-    await until(lambda: bool(kit.house.reports))
-    assert kit.house.reports[0].outcome is Outcome.COPIED
+    kit.archiver.seen(kit.spot(), old)
+    await until(lambda: bool(kit.env.reports))
+    assert kit.env.reports[0].outcome is Outcome.COPIED
     assert kit.host.asked == ["gone", "v", "c"]
 
 
@@ -124,9 +124,9 @@ async def test_only_an_upstream_that_says_so_has_no_link_any_more(kit: Kit, kind
     await kit.status()
     kit.clock.lag(3600.0)
     kit.provider.states[ID] = trouble(kind)
-    await until(lambda: bool(kit.house.reports))
-    assert kit.house.reports[0].outcome is outcome
-    assert kit.keeper.archive.waiting == (outcome is Outcome.FAILED)
+    await until(lambda: bool(kit.env.reports))
+    assert kit.env.reports[0].outcome is outcome
+    assert kit.archiver.archive.waiting == (outcome is Outcome.FAILED)
 
 
 async def test_a_link_from_memory_is_no_fresh_one(kit: Kit) -> None:
@@ -134,21 +134,21 @@ async def test_a_link_from_memory_is_no_fresh_one(kit: Kit) -> None:
     kit.provider.states[ID] = state = kit.finished(kit.host.url("gone"))
     assert state.result
     await kit.status()
-    await until(lambda: bool(kit.house.reports))
-    assert kit.house.reports[0].outcome is Outcome.EXPIRED
+    await until(lambda: bool(kit.env.reports))
+    assert kit.env.reports[0].outcome is Outcome.EXPIRED
 
     later = kit.again()
-    later.keeper._polling.per_second = {"scripted": 0.01}
-    async with later.house.background:
+    later.archiver._poller.per_second = {"scripted": 0.01}
+    async with later.env.background:
         await later.status()
         later.clock.lag(1.0)
-        later.keeper._polling.spend(later.provider, ONE, 1000)
+        later.archiver._poller.acquire(later.provider, ONE, 1000)
         copying = asyncio.create_task(
-            later.keeper.archive.copy(
-                later.keeper.facts(later.spot(), state), ONE, state.result, later.keeper.renewal(later.spot())
+            later.archiver.archive.copy(
+                later.archiver.facts(later.spot(), state), ONE, state.result, later.archiver.renewal(later.spot())
             )
         )
-        await until(lambda: later.keeper._polling.round_seconds(later.provider, ONE) > 0)
+        await until(lambda: later.archiver._poller.round_seconds(later.provider, ONE) > 0)
         later.clock.move(DEADLINE_SECONDS)
         kept = await copying
     assert kept.outcome is Outcome.FAILED

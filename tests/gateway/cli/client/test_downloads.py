@@ -102,7 +102,7 @@ def refused(status: int, code: str = "error") -> Step:
 
 
 @dataclass
-class Place:
+class TaskRef:
     """Where a test downloads: the host it asks, and the pauses that were made between tries."""
 
     host: Host
@@ -128,7 +128,7 @@ def server() -> Iterator[tuple[str, list[Host]]]:
 
 
 @pytest.fixture
-def place(server: tuple[str, list[Host]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+def place(server: tuple[str, list[Host]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TaskRef:
     url, hosts = server
     hosts.append(Host())
     pauses: list[float] = []
@@ -143,14 +143,14 @@ def place(server: tuple[str, list[Host]], tmp_path: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr("gateway.cli.client.downloads.time.sleep", short)
     monkeypatch.chdir(tmp_path)
-    return Place(hosts[-1], url, pauses)
+    return TaskRef(hosts[-1], url, pauses)
 
 
 def files() -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in Path().rglob("*") if path.is_file()}
 
 
-def test_the_gateway_names_the_file(place: Place, capsys: Out) -> None:
+def test_the_gateway_names_the_file(place: TaskRef, capsys: Out) -> None:
     assert main(["download", "7"]) == 0
     assert files() == {NAME: VIDEO}
     assert capsys.readouterr() == (f"{NAME}\t300,000 bytes\n", "")
@@ -168,7 +168,7 @@ def test_the_gateway_names_the_file(place: Place, capsys: Out) -> None:
         ("inline", "no_such_task.mp4"),
     ],
 )
-def test_a_name_never_leads_out_of_the_directory(given: str, name: str, place: Place, capsys: Out) -> None:
+def test_a_name_never_leads_out_of_the_directory(given: str, name: str, place: TaskRef, capsys: Out) -> None:
     place.host.steps = [lambda request, host: Response(VIDEO, 200, headers_of(host) | {"content-disposition": given})]
     assert main(["download", "no/such task"]) == 0
     assert files() == {name: VIDEO}
@@ -177,14 +177,14 @@ def test_a_name_never_leads_out_of_the_directory(given: str, name: str, place: P
 @pytest.mark.parametrize(
     ("out", "path"), [("cat.mp4", "cat.mp4"), ("new/deep/", f"new/deep/{NAME}"), ("there", f"there/{NAME}")]
 )
-def test_a_file_or_a_directory_can_be_named(out: str, path: str, place: Place, capsys: Out) -> None:
+def test_a_file_or_a_directory_can_be_named(out: str, path: str, place: TaskRef, capsys: Out) -> None:
     Path("there").mkdir()
     assert main(["download", "7", "-o", out]) == 0
     assert files() == {path: VIDEO}
     assert capsys.readouterr().out == f"{path}\t300,000 bytes\n"
 
 
-def test_the_cover_picture(place: Place) -> None:
+def test_the_cover_picture(place: TaskRef) -> None:
     def asked(request: Request, host: Host) -> Response:
         assert request.scope["raw_path"] == b"/v1/videos/a%2Fb/content"
         assert request.query_params["variant"] == "thumbnail"
@@ -196,14 +196,14 @@ def test_the_cover_picture(place: Place) -> None:
 
 
 def test_standard_output_takes_the_file_and_nothing_else(
-    place: Place, capfdbinary: pytest.CaptureFixture[bytes]
+    place: TaskRef, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
     assert main(["download", "7", "-o", "-"]) == 0
     assert capfdbinary.readouterr() == (VIDEO, b"standard output: 300,000 bytes\n")
     assert files() == {}
 
 
-def test_a_terminal_is_no_place_for_a_video(place: Place, monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:
+def test_a_terminal_is_no_place_for_a_video(place: TaskRef, monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     assert main(["download", "7", "-o", "-"]) == 2
     assert capsys.readouterr().err.startswith("error: a video is nothing to read")
@@ -211,7 +211,7 @@ def test_a_terminal_is_no_place_for_a_video(place: Place, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("out", [[], ["-o", NAME], ["-o", "./"]])
-def test_a_file_is_only_replaced_when_that_is_wished(out: list[str], place: Place, capsys: Out) -> None:
+def test_a_file_is_only_replaced_when_that_is_wished(out: list[str], place: TaskRef, capsys: Out) -> None:
     Path(NAME).write_bytes(b"mine")
     assert main(["download", "7", *out]) == 2
     assert capsys.readouterr().err == (
@@ -222,7 +222,7 @@ def test_a_file_is_only_replaced_when_that_is_wished(out: list[str], place: Plac
     assert files() == {NAME: VIDEO}
 
 
-def test_a_broken_connection_is_continued(place: Place, capsys: Out) -> None:
+def test_a_broken_connection_is_continued(place: TaskRef, capsys: Out) -> None:
     place.host.steps = [cut_after(100_000), cut_after(50_000)]
     assert main(["download", "7", "-o", "cat.mp4"]) == 0
     assert files() == {"cat.mp4": VIDEO}
@@ -233,7 +233,7 @@ def test_a_broken_connection_is_continued(place: Place, capsys: Out) -> None:
     assert place.pauses == [0.5, 0.5]
 
 
-def test_a_gateway_that_is_away_for_a_while(place: Place, capsys: Out) -> None:
+def test_a_gateway_that_is_away_for_a_while(place: TaskRef, capsys: Out) -> None:
     place.host.steps = [cut_after(100_000), refused(503), refused(502), cut_after(0)]
     assert main(["download", "7"]) == 0
     assert files() == {NAME: VIDEO}
@@ -241,7 +241,7 @@ def test_a_gateway_that_is_away_for_a_while(place: Place, capsys: Out) -> None:
     assert "that is it (request without id); trying again" in capsys.readouterr().err
 
 
-def test_it_gives_up_and_the_same_command_goes_on(place: Place, capsys: Out) -> None:
+def test_it_gives_up_and_the_same_command_goes_on(place: TaskRef, capsys: Out) -> None:
     place.host.steps = [cut_after(100_000), *[cut_after(0)] * 4]
     assert main(["download", "7", "-o", "cat.mp4"]) == 1
     assert files() == {"cat.mp4.part": VIDEO[:100_000], "cat.mp4.part.etag": b'"one"'}
@@ -254,14 +254,14 @@ def test_it_gives_up_and_the_same_command_goes_on(place: Place, capsys: Out) -> 
     assert place.host.ranges == [("bytes=100000-", '"one"')]
 
 
-def test_every_try_that_brings_something_gives_new_ones(place: Place) -> None:
+def test_every_try_that_brings_something_gives_new_ones(place: TaskRef) -> None:
     place.host.steps = [cut_after(PIECE) for _ in range(20)]
     assert main(["download", "7"]) == 0
     assert files() == {NAME: VIDEO}
     assert set(place.pauses) == {0.5}
 
 
-def test_a_refusal_on_the_way_keeps_what_is_there(place: Place, capsys: Out) -> None:
+def test_a_refusal_on_the_way_keeps_what_is_there(place: TaskRef, capsys: Out) -> None:
     place.host.steps = [cut_after(100_000), refused(404)]
     assert main(["download", "7", "-o", "cat.mp4"]) == 1
     assert capsys.readouterr().err.splitlines()[-1] == "error: that is it (request without id)"
@@ -269,7 +269,7 @@ def test_a_refusal_on_the_way_keeps_what_is_there(place: Place, capsys: Out) -> 
 
 
 @pytest.mark.parametrize("out", [[], ["-o", NAME], ["-o", "./", "--force"]])
-def test_the_part_of_an_earlier_run_is_continued(out: list[str], place: Place) -> None:
+def test_the_part_of_an_earlier_run_is_continued(out: list[str], place: TaskRef) -> None:
     place.part(NAME, VIDEO[:123_456])
     assert main(["download", "7", *out]) == 0
     assert files() == {NAME: VIDEO}
@@ -278,13 +278,13 @@ def test_the_part_of_an_earlier_run_is_continued(out: list[str], place: Place) -
 
 @pytest.mark.parametrize("out", [[], ["-o", NAME]])
 @pytest.mark.parametrize("etag", [None, "", '"two"', "ünreadable"])
-def test_a_part_of_another_file_is_not(out: list[str], etag: str | None, place: Place) -> None:
+def test_a_part_of_another_file_is_not(out: list[str], etag: str | None, place: TaskRef) -> None:
     place.part(NAME, OTHER, etag)
     assert main(["download", "7", *out]) == 0
     assert files() == {NAME: VIDEO}
 
 
-def test_a_file_that_changes_on_the_way_is_taken_anew(place: Place) -> None:
+def test_a_file_that_changes_on_the_way_is_taken_anew(place: TaskRef) -> None:
     def changed(request: Request, host: Host) -> Response:
         host.content, host.etag = OTHER, '"two"'
         return cut_after(150_000)(request, host)
@@ -295,14 +295,14 @@ def test_a_file_that_changes_on_the_way_is_taken_anew(place: Place) -> None:
     assert place.host.ranges == [(None, None), ("bytes=100000-", '"one"'), ("bytes=150000-", '"two"')]
 
 
-def test_a_host_without_ranges_gives_all_of_it_again(place: Place) -> None:
+def test_a_host_without_ranges_gives_all_of_it_again(place: TaskRef) -> None:
     place.host.steps = [cut_after(100_000), lambda request, host: Response(VIDEO, 200, headers_of(host))]
     assert main(["download", "7"]) == 0
     assert files() == {NAME: VIDEO}
 
 
 @pytest.mark.parametrize("etag", ["", 'W/"one"'])
-def test_without_an_etag_that_says_the_same_bytes_nothing_is_continued(etag: str, place: Place, capsys: Out) -> None:
+def test_without_an_etag_that_says_the_same_bytes_nothing_is_continued(etag: str, place: TaskRef, capsys: Out) -> None:
     place.host.etag = etag
     place.host.steps = [cut_after(100_000), *[cut_after(0)] * 4]
     assert main(["download", "7"]) == 1
@@ -344,7 +344,7 @@ def _beyond_what(request: Request, host: Host) -> Response:
 
 
 @pytest.mark.parametrize("answer", [_elsewhere, _unnamed, _of_another, _compressed, _beyond, _beyond_what])
-def test_an_answer_that_is_no_continuation_is_not_added(answer: Step, place: Place) -> None:
+def test_an_answer_that_is_no_continuation_is_not_added(answer: Step, place: TaskRef) -> None:
     place.part(NAME, VIDEO[:100_000])
     place.host.steps = [answer]
     assert main(["download", "7", "-o", NAME]) == 0
@@ -353,21 +353,21 @@ def test_an_answer_that_is_no_continuation_is_not_added(answer: Step, place: Pla
 
 
 @pytest.mark.parametrize("answer", [_elsewhere, _beyond])
-def test_an_unwished_part_is_no_file(answer: Step, place: Place, capsys: Out) -> None:
+def test_an_unwished_part_is_no_file(answer: Step, place: TaskRef, capsys: Out) -> None:
     place.host.steps = [answer]
     assert main(["download", "7", "-o", "cat.mp4"]) == 1
     assert "gives a part of the file only, and all was asked for" in capsys.readouterr().err
     assert files() == {}
 
 
-def test_a_part_that_is_whole_only_gets_its_name(place: Place) -> None:
+def test_a_part_that_is_whole_only_gets_its_name(place: TaskRef) -> None:
     place.part(NAME, VIDEO)
     assert main(["download", "7", "-o", NAME]) == 0
     assert files() == {NAME: VIDEO}
     assert place.host.ranges == [("bytes=300000-", '"one"')]
 
 
-def test_a_host_that_gives_less_than_asked_is_asked_for_the_rest(place: Place) -> None:
+def test_a_host_that_gives_less_than_asked_is_asked_for_the_rest(place: TaskRef) -> None:
     place.part(NAME, VIDEO[:100_000])
     place.host.steps = [lambda request, host: well(request, host, 200_000)]
     assert main(["download", "7", "-o", NAME]) == 0
@@ -375,7 +375,7 @@ def test_a_host_that_gives_less_than_asked_is_asked_for_the_rest(place: Place) -
     assert place.host.ranges == [("bytes=100000-", '"one"'), ("bytes=200000-", '"one"')]
 
 
-def test_a_short_file_never_gets_its_name(place: Place, capsys: Out) -> None:
+def test_a_short_file_never_gets_its_name(place: TaskRef, capsys: Out) -> None:
     place.part(NAME, VIDEO[:100_000])
 
     def nothing(request: Request, host: Host) -> Response:
@@ -388,7 +388,7 @@ def test_a_short_file_never_gets_its_name(place: Place, capsys: Out) -> None:
     assert set(files()) == {f"{NAME}.part", f"{NAME}.part.etag"}
 
 
-def test_a_length_that_nobody_tells(place: Place, capsys: Out) -> None:
+def test_a_length_that_nobody_tells(place: TaskRef, capsys: Out) -> None:
     async def pieces() -> AsyncIterator[bytes]:
         yield VIDEO
 
@@ -397,7 +397,7 @@ def test_a_length_that_nobody_tells(place: Place, capsys: Out) -> None:
     assert files() == {NAME: VIDEO}
 
 
-def test_a_file_that_comes_compressed_is_kept_as_it_is_and_not_continued(place: Place) -> None:
+def test_a_file_that_comes_compressed_is_kept_as_it_is_and_not_continued(place: TaskRef) -> None:
     packed = gzip.compress(VIDEO)
 
     def compressed(request: Request, host: Host) -> Response:
@@ -417,14 +417,14 @@ def test_a_file_that_comes_compressed_is_kept_as_it_is_and_not_continued(place: 
     assert place.host.ranges == [(None, None), (None, None)]
 
 
-def test_standard_output_is_continued(place: Place, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+def test_standard_output_is_continued(place: TaskRef, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     place.host.steps = [cut_after(100_000)]
     assert main(["download", "7", "-o", "-"]) == 0
     assert capfdbinary.readouterr().out == VIDEO
 
 
 def test_what_was_written_to_standard_output_is_not_taken_back(
-    place: Place, capfdbinary: pytest.CaptureFixture[bytes]
+    place: TaskRef, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
     def changed(request: Request, host: Host) -> Response:
         host.content, host.etag = OTHER, '"two"'
@@ -439,7 +439,7 @@ def test_what_was_written_to_standard_output_is_not_taken_back(
     )
 
 
-def test_a_reader_that_has_enough_ends_it_in_one_line(place: Place) -> None:
+def test_a_reader_that_has_enough_ends_it_in_one_line(place: TaskRef) -> None:
     place.host.content = VIDEO * 20
     command = [sys.executable, "-m", "gateway", "download", "7", "-o", "-"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
@@ -451,7 +451,7 @@ def test_a_reader_that_has_enough_ends_it_in_one_line(place: Place) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is always full")
-def test_a_full_device_ends_it_in_one_line(place: Place) -> None:
+def test_a_full_device_ends_it_in_one_line(place: TaskRef) -> None:
     command = [sys.executable, "-m", "gateway", "download", "7", "-o", "-"]
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False)
@@ -459,7 +459,7 @@ def test_a_full_device_ends_it_in_one_line(place: Place) -> None:
     assert done.returncode == 1
 
 
-def test_only_small_pieces_are_held(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_small_pieces_are_held(place: TaskRef, monkeypatch: pytest.MonkeyPatch) -> None:
     steps: list[int] = []
     monkeypatch.setattr(Silence, "show", lambda self, name, done, total: steps.append(done))
     place.host.content = VIDEO * 10
@@ -467,7 +467,7 @@ def test_only_small_pieces_are_held(place: Place, monkeypatch: pytest.MonkeyPatc
     assert max(later - earlier for earlier, later in pairwise(steps)) <= 256 * 1024
 
 
-def test_an_interrupt_says_how_to_go_on(place: Place, monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:
+def test_an_interrupt_says_how_to_go_on(place: TaskRef, monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:
     def interrupt(self: object, name: str, done: int, total: int) -> None:
         if done:
             raise KeyboardInterrupt
@@ -486,7 +486,7 @@ def test_an_interrupt_says_how_to_go_on(place: Place, monkeypatch: pytest.Monkey
     assert files() == {"cat.mp4": VIDEO}
 
 
-def test_two_downloads_never_write_one_file(place: Place, capsys: Out) -> None:
+def test_two_downloads_never_write_one_file(place: TaskRef, capsys: Out) -> None:
     place.part(NAME, VIDEO[:100_000])
     with Path(f"{NAME}.part").open("r+b") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
@@ -497,7 +497,7 @@ def test_two_downloads_never_write_one_file(place: Place, capsys: Out) -> None:
     assert files() == {NAME: VIDEO}
 
 
-def test_a_disk_that_is_full(place: Place, monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:
+def test_a_disk_that_is_full(place: TaskRef, monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:
     def full(number: int) -> None:
         raise OSError(28, "No space left on device")
 
@@ -509,13 +509,13 @@ def test_a_disk_that_is_full(place: Place, monkeypatch: pytest.MonkeyPatch, caps
     assert files() == {"cat.mp4": VIDEO}
 
 
-def test_a_directory_that_cannot_be_made(place: Place, capsys: Out) -> None:
+def test_a_directory_that_cannot_be_made(place: TaskRef, capsys: Out) -> None:
     Path("taken").write_bytes(b"")
     assert main(["download", "7", "-o", "taken/"]) == 1
     assert capsys.readouterr().err == "error: taken cannot be written: File exists\n"
 
 
-def test_bytes_run_along_a_bar_on_a_terminal(place: Place, monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:
+def test_bytes_run_along_a_bar_on_a_terminal(place: TaskRef, monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:
     def changed(request: Request, host: Host) -> Response:
         host.etag = '"two"'
         return well(request, host)
@@ -533,7 +533,7 @@ def test_bytes_run_along_a_bar_on_a_terminal(place: Place, monkeypatch: pytest.M
     assert "trying again" in err
 
 
-def test_no_other_host_is_followed_to(place: Place, capsys: Out) -> None:
+def test_no_other_host_is_followed_to(place: TaskRef, capsys: Out) -> None:
     with BackgroundServer(Starlette(routes=[Route("/{path:path}", lambda request: Response(VIDEO))])) as other:
         place.host.steps = [lambda request, host: RedirectResponse(f"{other.url}/cat.mp4")]
         assert main(["download", "7"]) == 1
@@ -541,7 +541,7 @@ def test_no_other_host_is_followed_to(place: Place, capsys: Out) -> None:
     assert files() == {}
 
 
-def test_a_page_is_no_video(place: Place, capsys: Out) -> None:
+def test_a_page_is_no_video(place: TaskRef, capsys: Out) -> None:
     place.host.steps = [lambda request, host: Response("<p>Log in", media_type="text/html")]
     assert main(["download", "7", "-o", "cat.mp4"]) == 1
     assert "answered with something else than a file: is it the gateway?" in capsys.readouterr().err
@@ -549,14 +549,14 @@ def test_a_page_is_no_video(place: Place, capsys: Out) -> None:
 
 
 @pytest.mark.parametrize("status", [401, 404, 502])
-def test_what_is_refused_at_once_is_not_tried_again(status: int, place: Place, capsys: Out) -> None:
+def test_what_is_refused_at_once_is_not_tried_again(status: int, place: TaskRef, capsys: Out) -> None:
     place.host.steps = [refused(status)]
     assert main(["download", "7"]) == 1
     assert capsys.readouterr().err == "error: that is it (request without id)\n"
     assert place.pauses == []
 
 
-def test_nobody_listens(place: Place, capsys: Out) -> None:
+def test_nobody_listens(place: TaskRef, capsys: Out) -> None:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     assert main(["download", "7", "--url", f"127.0.0.1:{port}"]) == 1
@@ -564,7 +564,7 @@ def test_nobody_listens(place: Place, capsys: Out) -> None:
     assert place.pauses == []
 
 
-def test_an_answer_that_never_begins(place: Place, capsys: Out) -> None:
+def test_an_answer_that_never_begins(place: TaskRef, capsys: Out) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closing:
 
         def hang_up() -> None:

@@ -13,7 +13,7 @@ from gateway.app import create_app
 from gateway.cli import main
 from gateway.cli.client.following import follow
 from gateway.cli.client.gateway_client import Answer, RefusedError, UnreachableError
-from gateway.cli.client.videos import Wish
+from gateway.cli.client.videos import CreateOptions
 from gateway.cli.progress import short
 from gateway.cli.server.background import BackgroundServer
 from gateway.core.settings import Settings
@@ -67,8 +67,8 @@ def test_submit_prints_the_id_and_nothing_else(url: str, capsys: Out) -> None:
 
 
 def test_a_wish_as_the_gateway_reads_it() -> None:
-    assert Wish("a cat").body() == {"prompt": "a cat"}
-    wish = Wish(
+    assert CreateOptions("a cat").body() == {"prompt": "a cat"}
+    wish = CreateOptions(
         "a cat",
         duration=5,
         seed=0,
@@ -85,7 +85,7 @@ def test_a_wish_as_the_gateway_reads_it() -> None:
         "negative_prompt": "rain",
         "audio": False,
     }
-    assert Wish("", images=["https://a/1.png", "https://a/2.png"]).body()["images"] == [
+    assert CreateOptions("", images=["https://a/1.png", "https://a/2.png"]).body()["images"] == [
         "https://a/1.png",
         "https://a/2.png",
     ]

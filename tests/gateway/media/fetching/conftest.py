@@ -12,7 +12,7 @@ import pytest
 import trustme
 
 from gateway.media import fetcher as fetching
-from tests.gateway.media.fetching.world import INSIDE, PUBLIC, World
+from tests.gateway.media.fetching.fixtures import INSIDE, PUBLIC, World
 
 
 @pytest.fixture(scope="module")

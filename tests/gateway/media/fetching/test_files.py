@@ -13,8 +13,8 @@ from aiohttp.abc import ResolveResult
 from gateway.core.errors import GatewayError
 from gateway.media import fetcher as fetching
 from gateway.media.fetcher import SPOOL_BYTES, Fetcher
-from gateway.media.url_policy import Guard
-from tests.gateway.media.fetching.world import GUARD, LIMIT, PUBLIC, Names, World, answer, ok
+from gateway.media.url_policy import UrlPolicy
+from tests.gateway.media.fetching.fixtures import GUARD, LIMIT, PUBLIC, Names, World, answer, ok
 
 
 class TestHonestFiles:
@@ -74,11 +74,11 @@ class TestHonestFiles:
     async def test_lists_hold_for_redirects_too(self, world: World) -> None:
         world.pages["/a"] = ok(b"picture")
         there = world.url("/a", "more.public.example")
-        only = Guard(networks=GUARD.networks, hosts=("public.example",))
-        denied = Guard(networks=GUARD.networks, denied_hosts=(".public.example",))
-        for guard in (only, denied):
-            assert await world.fetch(world.url("/a"), guard) == b"picture"
-            await world.unfetchable(world.to(there), guard)
+        only = UrlPolicy(networks=GUARD.networks, hosts=("public.example",))
+        denied = UrlPolicy(networks=GUARD.networks, denied_hosts=(".public.example",))
+        for url_policy in (only, denied):
+            assert await world.fetch(world.url("/a"), url_policy) == b"picture"
+            await world.unfetchable(world.to(there), url_policy)
         assert await world.fetch(world.to(there)) == b"picture"
 
     async def test_side_by_side_and_again_after_a_failure(self, world: World) -> None:
@@ -307,7 +307,7 @@ async def test_the_slow_addresses_of_one_caller_hold_up_nobody_else(
 
 async def test_who_waits_too_long_for_a_turn_is_told_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fetching, "FETCHES", 1)
-    async with aclosing(Fetcher(Guard(), max_seconds=0.05)) as fetcher:
+    async with aclosing(Fetcher(UrlPolicy(), max_seconds=0.05)) as fetcher:
         await fetcher._turns.acquire()
         with pytest.raises(GatewayError) as caught:
             await fetcher.fetch("https://example.com/a.png", max_bytes=10, param="image")

@@ -10,14 +10,14 @@ import pytest
 
 from gateway.core.errors import GatewayError
 from gateway.core.logs import TextFormatter
-from gateway.media.url_policy import Guard
+from gateway.media.url_policy import UrlPolicy
+from tests.gateway.media.fetching.fixtures import GUARD, INSIDE, PUBLIC, Names, World, answer, ok
 from tests.gateway.media.fetching.hostile import HOSTILE_URLS
-from tests.gateway.media.fetching.world import GUARD, INSIDE, PUBLIC, Names, World, answer, ok
 
 
 class TestNothingInsideIsReached:
     async def test_the_servers_count_who_is_not_kept_away(self, world: World, connected: list[str]) -> None:
-        everywhere = Guard(networks=(ip_network("0.0.0.0/0"), ip_network("::/0")))
+        everywhere = UrlPolicy(networks=(ip_network("0.0.0.0/0"), ip_network("::/0")))
         await world.unfetchable(f"https://127.0.0.1:{world.port}/", everywhere)
         await world.unfetchable(world.to(f"http://127.0.0.1:{world.plain}/"), everywhere)
         assert world.hits >= 2
@@ -27,7 +27,7 @@ class TestNothingInsideIsReached:
     async def test_by_an_address(self, world: World, connected: list[str], url: str) -> None:
         url = url.format(port=world.port)
         names = Names({})
-        await world.unfetchable(url, Guard(), names)
+        await world.unfetchable(url, UrlPolicy(), names)
         assert (world.hits, connected, names.asked) == (0, [], [])
         # With a network allowed, local names and plain http are looked up and judged by where they lead.
         local = Names({name: [[INSIDE, "::1"]] for name in [*LOCAL_NAMES, "public.example"]})
@@ -44,9 +44,9 @@ class TestNothingInsideIsReached:
     @pytest.mark.parametrize("host", ["127.0.0.1.nip.io", "a.example", "private.public.example"])
     async def test_by_a_name(self, world: World, connected: list[str], address: str, host: str) -> None:
         names = Names({host: [[address], [address, address]]})
-        for guard in (Guard(), GUARD):
-            await world.unfetchable(world.url("/", host), guard, names)
-            await world.unfetchable(f"https://{host}/", guard, names)
+        for url_policy in (UrlPolicy(), GUARD):
+            await world.unfetchable(world.url("/", host), url_policy, names)
+            await world.unfetchable(f"https://{host}/", url_policy, names)
         assert (world.hits, connected) == (0, [])
         assert names.asked == [host] * 4
 
@@ -183,16 +183,16 @@ class TestNothingInsideIsReached:
 
     async def test_once_the_guard_is_another(self, world: World, connected: list[str]) -> None:
         fetcher = world.fetcher()
-        fetcher.guard = Guard()
+        fetcher.url_policy = UrlPolicy()
         with pytest.raises(GatewayError):
             await fetcher.fetch(world.url("/"), max_bytes=10, param="image")
         assert connected == []
 
         async def close_the_door(writer: asyncio.StreamWriter) -> None:
-            fetcher.guard = Guard()
+            fetcher.url_policy = UrlPolicy()
             writer.write(answer(302, "Location: /a"))
 
-        fetcher.guard = GUARD
+        fetcher.url_policy = GUARD
         world.pages["/"], world.pages["/a"] = close_the_door, ok(b"public")
         with pytest.raises(GatewayError):
             await fetcher.fetch(world.url("/"), max_bytes=10, param="image")

@@ -59,7 +59,7 @@ def router() -> respx.MockRouter:
     return respx.MockRouter(assert_all_called=False)
 
 
-class House:
+class UploaderFixture:
     """An uploader of one account at one site."""
 
     def __init__(self, router: respx.MockRouter, region: Region = CN, proxy: str | None = None) -> None:
@@ -116,7 +116,7 @@ class TestPictures:
     async def test_the_four_steps(self, router: respx.MockRouter) -> None:
         site = UploadSite(router)
         file = picture()
-        found = await House(router).upload(file)
+        found = await UploaderFixture(router).upload(file)
         assert found == Uploaded(MediaKind.IMAGE, "tos-cn-i-x/1", 8, 6, "png")
 
         assert orjson.loads(sent(site.token).content) == {"scene": 2}
@@ -156,12 +156,12 @@ class TestPictures:
     async def test_every_format(self, router: respx.MockRouter, format: str) -> None:
         site = UploadSite(router)
         file = picture(format)
-        assert (await House(router).upload(file)).kind is MediaKind.IMAGE
+        assert (await UploaderFixture(router).upload(file)).kind is MediaKind.IMAGE
         assert sent(site.bytes).content == file.read()
 
     async def test_abroad(self, router: respx.MockRouter) -> None:
         site = UploadSite(router, US)
-        await House(router, US).upload()
+        await UploaderFixture(router, US).upload()
         assert ("ServiceId", "space") in asked(site.apply_image)
         assert ("device_platform", "web") in asked(site.apply_image)
         assert ("ServiceId", "space") in asked(site.commit_image)
@@ -187,7 +187,7 @@ class TestPictures:
         site = UploadSite(router, region)
         keys = {name: TOKEN[name] for name in ("access_key_id", "secret_access_key", "session_token")}
         site.token.side_effect = [envelope(keys | token)]
-        await House(router, region).upload()
+        await UploaderFixture(router, region).upload()
         assert ("ServiceId", service) in asked(site.apply_image)
 
 
@@ -195,7 +195,7 @@ class TestClipsAndSounds:
     @pytest.mark.parametrize(("file", "kind"), [(clip(), MediaKind.VIDEO), (sound(), MediaKind.AUDIO)])
     async def test_the_four_steps(self, router: respx.MockRouter, file: MediaFile, kind: MediaKind) -> None:
         site = UploadSite(router)
-        assert await House(router).upload(file) == Uploaded(kind, "v1", 1280, 720, milliseconds=5000)
+        assert await UploaderFixture(router).upload(file) == Uploaded(kind, "v1", 1280, 720, milliseconds=5000)
         assert orjson.loads(sent(site.token).content) == {"scene": 1}
         assert asked(site.apply_media) == [
             ("Action", "ApplyUploadInner"),
@@ -226,14 +226,14 @@ class TestClipsAndSounds:
 
     async def test_abroad(self, router: respx.MockRouter) -> None:
         site = UploadSite(router, JP)
-        await House(router, JP).upload(clip())
+        await UploaderFixture(router, JP).upload(clip())
         assert ("device_platform", "web") in asked(site.apply_media)
         assert ("device_platform", "web") not in asked(site.commit_media)
 
     async def test_a_space_that_the_token_does_not_name(self, router: respx.MockRouter) -> None:
         site = UploadSite(router)
         site.token.side_effect = [envelope(TOKEN | {"space_name": ""})]
-        await House(router).upload(clip())
+        await UploaderFixture(router).upload(clip())
         assert ("SpaceName", SPACE) in asked(site.apply_media)
 
 
@@ -241,12 +241,12 @@ class TestHosts:
     async def test_a_base_with_http_and_a_path(self, router: respx.MockRouter) -> None:
         region = Hosts(None, None, "http://here:1/imagex/", "http://here:1/vod").of(CN)
         site = UploadSite(router, region, "here:1")
-        house = House(router, region)
-        await house.upload()
+        env = UploaderFixture(router, region)
+        await env.upload()
         assert str(sent(site.apply_image).url).startswith("http://here:1/imagex/?Action=ApplyImageUpload&")
         expect_signed(sent(site.apply_image), CN, "imagex", {})
         assert str(sent(site.bytes).url) == "http://here:1/upload/v1/tos-cn-i-x/1"
-        await house.upload(clip())
+        await env.upload(clip())
         assert str(sent(site.commit_media).url).startswith("http://here:1/vod/?Action=CommitUploadInner&")
 
     @pytest.mark.parametrize("written", ["{}", "https://{}", "https://{}/"])
@@ -257,9 +257,9 @@ class TestHosts:
         site.token.side_effect = lambda request: envelope(
             TOKEN | {"upload_domain": written.format(named[orjson.loads(request.content)["scene"]])}
         )
-        house = House(router, JP)
-        assert (await house.upload()).id
-        assert (await house.upload(clip())).id
+        env = UploaderFixture(router, JP)
+        assert (await env.upload()).id
+        assert (await env.upload(clip())).id
         for route in (site.apply_image, site.commit_image, site.apply_media, site.commit_media):
             assert route.call_count == 1
 
@@ -273,16 +273,16 @@ class TestHosts:
     async def test_what_is_no_host_is_not_followed(self, router: respx.MockRouter, domain: object) -> None:
         site = UploadSite(router)
         site.token.side_effect = lambda request: envelope(TOKEN | {"upload_domain": domain})
-        house = House(router)
-        await house.upload()
-        await house.upload(clip())
+        env = UploaderFixture(router)
+        await env.upload()
+        await env.upload(clip())
         assert sent(site.apply_image).url.host == "imagex.bytedanceapi.com"
         assert sent(site.apply_media).url.host == "vod.bytedanceapi.com"
 
     async def test_the_host_of_the_other_service_is_not_followed(self, router: respx.MockRouter) -> None:
         site = UploadSite(router)
         site.token.side_effect = lambda request: envelope(TOKEN | {"upload_domain": "imagex.bytedanceapi.com"})
-        await House(router).upload(clip())
+        await UploaderFixture(router).upload(clip())
         assert sent(site.apply_media).url.host == "vod.bytedanceapi.com"
 
     @pytest.mark.parametrize(("site", "other"), [("https", "http"), ("http", "https")])
@@ -292,16 +292,16 @@ class TestHosts:
         region = replace(CN, base_url=f"{site}://site.example", imagex_url=f"{site}://own.example")
         upload_site = UploadSite(router, region)
         upload_site.token.side_effect = lambda request: envelope(TOKEN | {"upload_domain": f"{other}://evil.example"})
-        await House(router, region).upload()
+        await UploaderFixture(router, region).upload()
         assert sent(upload_site.apply_image).url.host == "own.example"
 
     async def test_what_the_operator_set_stays(self, router: respx.MockRouter) -> None:
         region = Hosts(imagex_url="https://mirror.example/i", vod_url="https://mirror.example/v").of(CN)
         site = UploadSite(router, region)
         site.token.side_effect = lambda request: envelope(TOKEN | {"upload_domain": "elsewhere.example"})
-        house = House(router, region)
-        await house.upload()
-        await house.upload(clip())
+        env = UploaderFixture(router, region)
+        await env.upload()
+        await env.upload(clip())
         assert str(sent(site.commit_image).url).startswith("https://mirror.example/i/?")
         assert str(sent(site.commit_media).url).startswith("https://mirror.example/v/?")
 
@@ -313,7 +313,7 @@ class TestHosts:
         site.token.side_effect = lambda request: envelope({**TOKEN, "upload_domain": ""})
         for file in (picture(), clip()):
             with pytest.raises(ProviderError) as caught:
-                await House(router, region).upload(file)
+                await UploaderFixture(router, region).upload(file)
             assert caught.value.kind is ErrorKind.UPLOAD_FAILED
             assert "names no host" in caught.value.detail
         assert not site.apply_image.called
@@ -323,7 +323,7 @@ class TestHosts:
         region = Hosts("http://site.example").of(CN)
         site = UploadSite(router, replace(region, imagex_url="http://imagex.example:1/imagex"), "imagex.example:1")
         site.token.side_effect = lambda request: envelope(TOKEN | {"upload_domain": "imagex.example:1/imagex"})
-        await House(router, region).upload()
+        await UploaderFixture(router, region).upload()
         assert str(sent(site.apply_image).url).startswith("http://imagex.example:1/imagex/?")
         assert str(sent(site.bytes).url).startswith("http://imagex.example:1/upload/v1/")
 
@@ -347,9 +347,9 @@ class TestHosts:
     ) -> None:
         site = UploadSite(router, region)
         site.token.side_effect = lambda request: envelope(TOKEN | {"region": told})
-        house = House(router, region)
-        await house.upload()
-        await house.upload(clip())
+        env = UploaderFixture(router, region)
+        await env.upload()
+        await env.upload(clip())
         expect_signed(sent(site.apply_image), region, "imagex", {}, signed_for)
         expect_signed(sent(site.apply_media), region, "vod", {}, signed_for)
         digest = {"x-amz-content-sha256": hashlib.sha256(sent(site.commit_media).content).hexdigest()}
@@ -357,10 +357,10 @@ class TestHosts:
 
     async def test_everything_goes_through_the_accounts_proxy(self, router: respx.MockRouter) -> None:
         UploadSite(router)
-        house = House(router, proxy=PROXY)
-        await house.upload()
-        await house.upload(clip())
-        assert set(house.proxies) == {PROXY}
+        env = UploaderFixture(router, proxy=PROXY)
+        await env.upload()
+        await env.upload(clip())
+        assert set(env.proxies) == {PROXY}
 
 
 class TestPlacesToFallBackOn:
@@ -405,10 +405,10 @@ class TestPlacesToFallBackOn:
         self, router: respx.MockRouter, site: UploadSite, hosts: list[respx.Route], trouble: httpx.Response | Exception
     ) -> None:
         hosts[0].side_effect = [trouble, trouble]
-        house = House(router)
-        assert (await house.upload(clip())).id == "v2"
+        env = UploaderFixture(router)
+        assert (await env.upload(clip())).id == "v2"
         assert sent(hosts[1]).content == clip().read()
-        assert (await house.upload()).id == "tos-cn-i-x/1"
+        assert (await env.upload()).id == "tos-cn-i-x/1"
         assert [route.call_count for route in hosts] == [2, 2, 0]
         assert site.token.call_count == 2
 
@@ -417,7 +417,7 @@ class TestPlacesToFallBackOn:
     ) -> None:
         hosts[0].side_effect = [httpx.Response(500)]
         hosts[1].side_effect = [httpx.Response(200, json={"code": 4018, "message": f"crc32 {AUTH}"})]
-        error = await House(router).failed(clip())
+        error = await UploaderFixture(router).failed(clip())
         assert (error.kind, error.code, error.detail) == (ErrorKind.UPLOAD_FAILED, "4018", "crc32 ***")
         assert not hosts[2].called
         assert not site.commit_media.called
@@ -426,7 +426,7 @@ class TestPlacesToFallBackOn:
         self, router: respx.MockRouter, site: UploadSite, hosts: list[respx.Route]
     ) -> None:
         hosts[0].side_effect = [httpx.Response(403), httpx.Response(200, json={"code": 2000})]
-        assert (await House(router).upload(clip())).id == "v1"
+        assert (await UploaderFixture(router).upload(clip())).id == "v1"
         assert site.token.call_count == 2
         assert not hosts[1].called
 
@@ -434,9 +434,9 @@ class TestPlacesToFallBackOn:
 class TestTokens:
     async def test_one_for_each_service(self, router: respx.MockRouter) -> None:
         site = UploadSite(router)
-        house = House(router)
+        env = UploaderFixture(router)
         for file in (picture(), clip(), picture(colour="blue"), sound()):
-            await house.upload(file)
+            await env.upload(file)
         assert [orjson.loads(call.request.content)["scene"] for call in site.token.calls] == [2, 1]
 
     @pytest.mark.parametrize("step", ["apply_image", "bytes", "commit_image"])
@@ -449,14 +449,14 @@ class TestTokens:
             return refusal("InvalidSecurityToken", status=403) if site.token.call_count == 1 else works(request)
 
         route.side_effect = stale_at_first
-        assert (await House(router).upload()).id
+        assert (await UploaderFixture(router).upload()).id
         assert site.token.call_count == 2
         assert route.call_count == 2
 
     async def test_one_refused_twice_is_an_error(self, router: respx.MockRouter) -> None:
         site = UploadSite(router)
         site.apply_image.side_effect = lambda request: refusal("SignatureDoesNotMatch", f"key {SECRET_KEY} is wrong")
-        error = await House(router).failed()
+        error = await UploaderFixture(router).failed()
         assert (error.kind, error.code) == (ErrorKind.UPLOAD_FAILED, "SignatureDoesNotMatch")
         assert error.detail == "key *** is wrong"
         assert site.apply_image.call_count == 2
@@ -478,13 +478,13 @@ class TestTokens:
     async def test_a_refusal_keeps_its_meaning(self, router: respx.MockRouter, ret: str, kind: ErrorKind) -> None:
         site = UploadSite(router)
         site.token.side_effect = lambda request: envelope(None, ret, f"refused {SECRET}")
-        error = await House(router).failed()
+        error = await UploaderFixture(router).failed()
         assert (error.kind, error.code, error.detail) == (kind, ret, "refused ***")
         assert not site.apply_image.called
 
     async def test_one_without_keys(self, router: respx.MockRouter) -> None:
         UploadSite(router).token.side_effect = lambda request: envelope({})
-        assert (await House(router).failed()).kind is ErrorKind.UPLOAD_FAILED
+        assert (await UploaderFixture(router).failed()).kind is ErrorKind.UPLOAD_FAILED
 
 
 class TestTrouble:
@@ -506,7 +506,7 @@ class TestTrouble:
     ) -> None:
         route: respx.Route = getattr(UploadSite(router), step)
         route.side_effect = [answer]
-        error = await House(router, proxy=PROXY).failed()
+        error = await UploaderFixture(router, proxy=PROXY).failed()
         assert error.kind is kind
         assert error.words is None
         assert route.call_count == 1
@@ -525,12 +525,12 @@ class TestTrouble:
     )
     async def test_what_is_no_answer(self, router: respx.MockRouter, step: str, answer: httpx.Response) -> None:
         getattr(UploadSite(router), step).side_effect = [answer]
-        assert (await House(router).failed()).kind is ErrorKind.UPLOAD_FAILED
+        assert (await UploaderFixture(router).failed()).kind is ErrorKind.UPLOAD_FAILED
 
     async def test_bytes_that_came_damaged(self, router: respx.MockRouter) -> None:
         site = UploadSite(router)
         site.bytes.side_effect = [httpx.Response(200, json={"code": 4018, "message": f"crc32 {AUTH}"})]
-        error = await House(router).failed()
+        error = await UploaderFixture(router).failed()
         assert (error.kind, error.code, error.detail) == (ErrorKind.UPLOAD_FAILED, "4018", "crc32 ***")
         assert not site.commit_image.called
 
@@ -538,7 +538,7 @@ class TestTrouble:
 class TestTheSafetyCheck:
     async def test_on_the_wire(self, router: respx.MockRouter) -> None:
         site = UploadSite(router)
-        await House(router).upload()
+        await UploaderFixture(router).upload()
         request = sent(site.check)
         assert orjson.loads(request.content) == {
             "scene": "image_face_ip",
@@ -556,7 +556,7 @@ class TestTheSafetyCheck:
     @pytest.mark.parametrize("ret", ["2003", 2039, "1159"])
     async def test_refused_content_ends_it(self, router: respx.MockRouter, ret: object) -> None:
         UploadSite(router).check.side_effect = [envelope(None, ret, "risk not pass")]
-        error = await House(router).failed()
+        error = await UploaderFixture(router).failed()
         assert (error.kind, error.code, error.detail) == (ErrorKind.CONTENT_REFUSED, str(ret), "risk not pass")
 
     @pytest.mark.parametrize(
@@ -575,14 +575,14 @@ class TestTheSafetyCheck:
         self, router: respx.MockRouter, answer: httpx.Response | Exception
     ) -> None:
         UploadSite(router).check.side_effect = [answer]
-        assert (await House(router).upload()).id == "tos-cn-i-x/1"
+        assert (await UploaderFixture(router).upload()).id == "tos-cn-i-x/1"
 
 
 class TestTheAudit:
     @pytest.mark.parametrize("region", [CN, US, JP], ids=lambda region: region.code)
     async def test_on_the_wire(self, router: respx.MockRouter, region: Region) -> None:
         site = UploadSite(router, region)
-        await House(router, region).upload()
+        await UploaderFixture(router, region).upload()
         request = sent(site.audit)
         assert request.url.path == "/mweb/v1/imagex/submit_audit_job"
         assert orjson.loads(request.content) == audit_body("tos-cn-i-x/1") == {"uri_list": ["tos-cn-i-x/1"]}
@@ -590,7 +590,7 @@ class TestTheAudit:
 
     async def test_refused_content_ends_it(self, router: respx.MockRouter) -> None:
         UploadSite(router).audit.side_effect = [envelope(None, "2003", "risk not pass")]
-        error = await House(router).failed()
+        error = await UploaderFixture(router).failed()
         assert (error.kind, error.code, error.detail) == (ErrorKind.CONTENT_REFUSED, "2003", "risk not pass")
 
     @pytest.mark.parametrize(
@@ -609,7 +609,7 @@ class TestTheAudit:
         self, router: respx.MockRouter, answer: httpx.Response | Exception
     ) -> None:
         UploadSite(router).audit.side_effect = [answer]
-        assert (await House(router).upload()).id == "tos-cn-i-x/1"
+        assert (await UploaderFixture(router).upload()).id == "tos-cn-i-x/1"
 
 
 def test_what_the_check_says_of_the_place() -> None:

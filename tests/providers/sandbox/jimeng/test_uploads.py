@@ -9,7 +9,7 @@ import pytest
 from providers.sandbox.jimeng.upload_services import VOD
 from providers.sandbox.state import Books
 from tests.providers.sandbox.clients import GENERATE, Clock, JimengClient, Json, image, reference_body
-from tests.providers.sandbox.jimeng.uploader import Place, Uploader, denied
+from tests.providers.sandbox.jimeng.uploader import TaskRef, Uploader, denied
 from tests.providers.sandbox.samples import mp3, mp4, picture, png, wav
 
 
@@ -189,7 +189,7 @@ async def test_the_bytes_are_checked(pictures: Uploader) -> None:
         "code": 2000, "apiversion": "", "message": "Success", "data": {"crc32": f"{zlib.crc32(data):08x}"},
     }  # fmt: skip
     assert await code(Content_CRC32=f"{zlib.crc32(data):08X}") == (200, 2000)
-    strange = Place("tos-cn-i-tb4s082cfz/strange", place.auth, place.host, place.session_key)
+    strange = TaskRef("tos-cn-i-tb4s082cfz/strange", place.auth, place.host, place.session_key)
     assert (await pictures.send(strange, data)).status_code == 403
 
 
@@ -209,7 +209,7 @@ async def test_a_commit_is_made_once_by_whom_it_belongs_to(
     assert (await pictures.commit(place)).status_code == 200
     denied(await pictures.commit(place), 400, "InvalidSessionKey")
     assert (await pictures.send(place, data)).status_code == 403
-    denied(await pictures.commit(Place("", "", "", "strange")), 400, "InvalidSessionKey")
+    denied(await pictures.commit(TaskRef("", "", "", "strange")), 400, "InvalidSessionKey")
 
 
 @pytest.mark.parametrize("body", [b"[]", b"{", b"x" * 70_000, b'{"SessionKey":"KEY","Functions":1}'])

@@ -47,7 +47,7 @@ class Counting(ArchiveStore):
         return await super()._get(store, path, options)
 
 
-class House:
+class ArchiveFixture:
     """An archive over a real folder and a real host, on a clock moved by hand."""
 
     def __init__(self, place: ArchivePlace, host: FileHost, http: HttpClient, background: Background) -> None:
@@ -87,7 +87,7 @@ class House:
         return report.archived
 
 
-BOTH = pytest.mark.parametrize("house", ["file", "s3"], indirect=True)
+BOTH = pytest.mark.parametrize("env", ["file", "s3"], indirect=True)
 
 
 async def read(opened: Opened | None) -> bytes:

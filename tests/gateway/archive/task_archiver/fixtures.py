@@ -9,8 +9,8 @@ import pytest
 
 from gateway.archive.copier import Outcome
 from gateway.archive.store import ArchiveStore, StoreError, Stream
-from gateway.archive.task_archiver import Keeper
-from gateway.task_ids.locator import Place
+from gateway.archive.task_archiver import TaskArchiver
+from gateway.task_ids.locator import TaskRef
 from gateway.tasks.view import Task
 from providers.contract.accounts import Account
 from providers.contract.models import ModelCard
@@ -19,7 +19,7 @@ from providers.contract.tasks import Phase, Result, TaskState
 from providers.transport.client import HttpClient
 from tests.archives import JPEG, ArchivePlace, FileHost, until, video
 from tests.clock import TestClock
-from tests.house import ONE, House, passing
+from tests.gateway_fixture import ONE, GatewayFixture, passing
 from tests.upstream import ScriptedProvider, State
 
 VIDEO = video()
@@ -93,24 +93,24 @@ class WakingClock(TestClock):
 class Kit:
     """A gateway's tasks with an archive, and the host to which the upstream's links lead."""
 
-    def __init__(self, place: ArchivePlace, host: FileHost, http: HttpClient, **how: Any) -> None:
-        self.place = place
+    def __init__(self, ref: ArchivePlace, host: FileHost, http: HttpClient, **how: Any) -> None:
+        self.ref = ref
         self.host = host
-        self.store = Fragile.open(place.url)
+        self.store = Fragile.open(ref.url)
         self.provider = Provider()
         how = {"clock": WakingClock()} | how
-        self.house = House(provider=self.provider, http=http, store=self.store, **how)
-        self.clock = self.house.clock
+        self.env = GatewayFixture(provider=self.provider, http=http, store=self.store, **how)
+        self.clock = self.env.clock
 
     @property
-    def keeper(self) -> Keeper:
-        assert self.house.keeper is not None
-        return self.house.keeper
+    def archiver(self) -> TaskArchiver:
+        assert self.env.archiver is not None
+        return self.env.archiver
 
     def again(self, **how: Any) -> "Kit":
         """Another replica over the same upstream and archive, or this one after a restart, an hour later."""
         how = {"clock": WakingClock(self.clock.now() + 3600)} | how
-        new = Kit(self.place, self.host, self.house.http, **how)
+        new = Kit(self.ref, self.host, self.env.http, **how)
         new.provider.states = self.provider.states
         return new
 
@@ -120,26 +120,26 @@ class Kit:
         result = Result(url, cover_url=self.host.give("c", JPEG), width=1280, height=720, duration=5.04)
         return TaskState(ID, Phase.COMPLETED, 100, created_at=START, ended_at=START + 60, model=CARD.key, result=result)
 
-    def spot(self, account: Account = ONE, id: str = ID) -> Place:
-        return Place(id, self.provider, account, id)
+    def spot(self, account: Account = ONE, id: str = ID) -> TaskRef:
+        return TaskRef(id, self.provider, account, id)
 
     async def submitted(self, *accounts: Account) -> str:
-        return (await self.house.submit(passing(*accounts or (ONE,)), WISH)).sealed_id
+        return (await self.env.submit(passing(*accounts or (ONE,)), WISH)).signed_id
 
     async def status(self, id: str = ID, *accounts: Account) -> Task:
-        return await self.house.tasks.status(passing(*accounts or (ONE,)), id)
+        return await self.env.tasks.status(passing(*accounts or (ONE,)), id)
 
     async def archived(self, id: str = ID) -> None:
         """Poll a finished task, and wait until it is archived."""
         self.provider.states[ID] = self.finished()
-        before = len(self.house.reports)
+        before = len(self.env.reports)
         await self.status(id)
-        await until(lambda: len(self.house.reports) > before)
-        assert self.house.reports[-1].outcome is Outcome.COPIED
+        await until(lambda: len(self.env.reports) > before)
+        assert self.env.reports[-1].outcome is Outcome.COPIED
 
     def record(self) -> dict[str, Any]:
-        assert self.place.folder is not None
-        return json.loads((self.place.folder / f"{HOME}.json").read_text())  # type: ignore[no-any-return]
+        assert self.ref.folder is not None
+        return json.loads((self.ref.folder / f"{HOME}.json").read_text())  # type: ignore[no-any-return]
 
 
 def has(**how: Any) -> pytest.MarkDecorator:

@@ -15,10 +15,10 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 from gateway.core.errors import GatewayError
 from gateway.media.fetcher import Fetcher
-from gateway.media.url_policy import Guard
+from gateway.media.url_policy import UrlPolicy
 
 PUBLIC, INSIDE = "127.0.0.2", "127.0.0.1"
-GUARD = Guard(networks=(ip_network(PUBLIC),))
+GUARD = UrlPolicy(networks=(ip_network(PUBLIC),))
 """127.0.0.2 plays the internet; everything else is as it is."""
 LIMIT = 4 * 1024 * 1024
 
@@ -101,27 +101,35 @@ class World:
             url = (location or self.url("/to?")) + quote(url, safe="", errors="surrogateescape")
         return url
 
-    def fetcher(self, guard: Guard = GUARD, names: Names | None = None, **options: Any) -> Fetcher:
+    def fetcher(self, url_policy: UrlPolicy = GUARD, names: Names | None = None, **options: Any) -> Fetcher:
         resolver = names or Names({"public.example": [[PUBLIC]], "more.public.example": [[PUBLIC]]})
-        fetcher = Fetcher(guard, **{"resolver": resolver, "tls": self.trusted, **options})
+        fetcher = Fetcher(url_policy, **{"resolver": resolver, "tls": self.trusted, **options})
         self.fetchers.append(fetcher)
         return fetcher
 
-    async def fetch(self, url: str, guard: Guard = GUARD, names: Names | None = None, **options: Any) -> bytes:
-        with await self.fetcher(guard, names, **options).fetch(url, max_bytes=LIMIT, param="image") as file:
+    async def fetch(self, url: str, url_policy: UrlPolicy = GUARD, names: Names | None = None, **options: Any) -> bytes:
+        with await self.fetcher(url_policy, names, **options).fetch(url, max_bytes=LIMIT, param="image") as file:
             return file.read()
 
     async def refusal(
-        self, url: str, guard: Guard = GUARD, names: Names | None = None, *, max_bytes: int = LIMIT, **options: Any
+        self,
+        url: str,
+        url_policy: UrlPolicy = GUARD,
+        names: Names | None = None,
+        *,
+        max_bytes: int = LIMIT,
+        **options: Any,
     ) -> GatewayError:
         with pytest.raises(GatewayError) as caught:
-            await self.fetcher(guard, names, **options).fetch(url, max_bytes=max_bytes, param="image")
+            await self.fetcher(url_policy, names, **options).fetch(url, max_bytes=max_bytes, param="image")
         assert caught.value.param == "image"
         assert "secret" not in str(caught.value.body("zh", "r")) + str(caught.value.body("en", "r"))
         return caught.value
 
-    async def unfetchable(self, url: str, guard: Guard = GUARD, names: Names | None = None, **options: Any) -> None:
-        refusal = await self.refusal(url, guard, names, **options)
+    async def unfetchable(
+        self, url: str, url_policy: UrlPolicy = GUARD, names: Names | None = None, **options: Any
+    ) -> None:
+        refusal = await self.refusal(url, url_policy, names, **options)
         assert (refusal.code, refusal.shape.status) == ("invalid_value", 400)
         assert refusal.message("en") == UNFETCHABLE
         assert refusal.message("zh").startswith("image：无法获取该地址，请")

@@ -8,21 +8,21 @@ from typing import Any
 import pytest
 
 from gateway.accounts.callers import Caller
-from gateway.accounts.checks import Care
+from gateway.accounts.checks import AccountChecks
 from gateway.accounts.pool import AccountPool
 from gateway.accounts.selection import FillFirst, Policy
 from gateway.archive.archive import Archive
 from gateway.archive.copier import Report
 from gateway.archive.store import ArchiveStore
-from gateway.archive.task_archiver import Keeper
+from gateway.archive.task_archiver import TaskArchiver
 from gateway.core.background_tasks import Background
 from gateway.core.errors import GatewayError
 from gateway.media.fetcher import Fetcher
 from gateway.media.intake import MediaIntake
-from gateway.media.url_policy import Guard
-from gateway.polling.poller import Polling
-from gateway.task_ids.locator import Places
-from gateway.task_ids.owner_lookup import Owners
+from gateway.media.url_policy import UrlPolicy
+from gateway.polling.poller import Poller
+from gateway.task_ids.locator import TaskLocator
+from gateway.task_ids.owner_lookup import OwnerLookup
 from gateway.tasks.idempotency import IdempotencyStore, fingerprint_of
 from gateway.tasks.listing import Listing
 from gateway.tasks.model_catalog import Catalog
@@ -45,10 +45,10 @@ REQUEST = VideoRequest("scripted-model", "cat")
 OWNER = "a" * 12
 
 
-def no_owners() -> Owners:
+def no_owners() -> OwnerLookup:
     """For those who never look for one."""
     clock, background = TestClock(), Background()
-    return Owners(clock, Polling(clock, 1.0, background), background)
+    return OwnerLookup(clock, Poller(clock, 1.0, background), background)
 
 
 def passing(*accounts: Account) -> Caller:
@@ -65,7 +65,7 @@ def order(caller: Caller, request: VideoRequest | Derivation = REQUEST, **option
 
 
 @dataclass
-class House:
+class GatewayFixture:
     """A gateway's tasks over scripted providers, on a clock moved by hand."""
 
     provider: ScriptedProvider = field(default_factory=ScriptedProvider)
@@ -87,26 +87,26 @@ class House:
         registry = Registry([self.provider, *self.others])
         self.pool = AccountPool(self.clock, self.policy, spread=lambda: 0.0)
         self.background = Background()
-        polling = Polling(self.clock, 1.0, self.background, self.pool.heard)
-        self.places = Places(registry, Owners(self.clock, polling, self.background), self.secrets)
+        poller = Poller(self.clock, 1.0, self.background, self.pool.heard)
+        self.locator = TaskLocator(registry, OwnerLookup(self.clock, poller, self.background), self.secrets)
         self.reports: list[Report] = []
-        self.keeper = self._keeper(polling)
-        care = Care(registry, self.pool, self.clock, self.background)
+        self.archiver = self._archiver(poller)
+        checks = AccountChecks(registry, self.pool, self.clock, self.background)
         self.tasks = Tasks(
             registry,
             Catalog(registry, self.aliases, self.defaults, Discovery(self.clock, self.background)),
-            self.places,
-            Listing(registry, self.places, sole_owner=self.sole_owner),
-            polling,
+            self.locator,
+            Listing(registry, self.locator, sole_owner=self.sole_owner),
+            poller,
             IdempotencyStore(self.clock, lambda: next(seeds)),
-            Submitter(self.clock, self.pool, care, polling.look, max_attempts=self.max_attempts),
-            MediaIntake(Fetcher(Guard()).fetch, self.http, max_bytes=1_000_000),
+            Submitter(self.clock, self.pool, checks, poller.look, max_attempts=self.max_attempts),
+            MediaIntake(Fetcher(UrlPolicy()).fetch, self.http, max_bytes=1_000_000),
             self.clock,
-            keeper=self.keeper,
+            archiver=self.archiver,
             poll_interval=5.0,
         )
 
-    def _keeper(self, polling: Polling) -> Keeper | None:
+    def _archiver(self, poller: Poller) -> TaskArchiver | None:
         if self.store is None:
             return None
         archive = Archive(
@@ -117,7 +117,7 @@ class House:
             keep_prompt=self.keep_prompt,
             ended=self.reports.append,
         )
-        return Keeper(archive, polling, self.clock, self.background, follow=self.follow, interval=5.0)
+        return TaskArchiver(archive, poller, self.clock, self.background, follow=self.follow, interval=5.0)
 
     async def submit(self, caller: Caller, request: VideoRequest = REQUEST) -> Submitted:
         return await self.tasks.submit(order(caller, request))
