@@ -60,9 +60,7 @@ async def test_the_archive_is_not_asked_again_for_a_while(env: ArchiveFixture) -
 
 
 @pytest.mark.parametrize("left", [None, b"another video"])
-async def test_of_a_file_that_is_not_what_its_record_says_nothing_is_told(
-    env: ArchiveFixture, left: bytes | None
-) -> None:
+async def test_a_file_that_differs_from_its_record_is_not_found(env: ArchiveFixture, left: bytes | None) -> None:
     archived = await env.copied()
     await env.store.delete([archived.video.path])
     if left is not None:
