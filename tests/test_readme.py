@@ -83,3 +83,23 @@ def test_the_wire_watch_names_places_that_are_there() -> None:
         source = (ROOT / "providers" / path).read_text("utf-8")
         for name in re.findall(r"`(\w+)`", names):
             assert re.search(rf"^(?:class )?{name}\b", source, re.MULTILINE), (path, name)
+
+
+@each_language
+def test_the_files_and_names_of_the_development_chapter_are_there(readme: str) -> None:
+    """Paths are relative to the repository, to `gateway/`, to the row's folder, or stand beside a path of the line."""
+    _, chapter = re.split(r"^## (?:Development|开发)$", readme, flags=re.MULTILINE)
+    code = "\n".join(path.read_text("utf-8") for path in ROOT.glob("*/**/*.py") if ".venv" not in path.parts)
+    missing = []
+    for line in chapter.splitlines():
+        folder = re.match(r"\| `([\w/]+/)`", line)
+        roots = [ROOT, ROOT / "gateway", *(ROOT / "providers").iterdir(), *([ROOT / folder[1]] if folder else [])]
+        roots += [(ROOT / path).parent for path in re.findall(r"`([\w/]+/\w+\.py)", line)]
+        for path, name in re.findall(r"`([\w/.-]+/|[\w/]*\w+\.py)(?::([\w.]+))?`", line):
+            found = next((root / path for root in roots if (root / path).exists()), None)
+            if found is None or (name and not re.search(rf"\b{name.rpartition('.')[2]}\b", found.read_text("utf-8"))):
+                missing.append(f"{path}:{name}")
+        for name in re.findall(r"`([A-Z]\w*\.\w+|[A-Z][a-z]+[A-Z]\w+)`", line):
+            if not re.search(rf"\b{name.rpartition('.')[2]}\b", code):
+                missing.append(name)
+    assert missing == []
