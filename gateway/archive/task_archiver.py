@@ -18,9 +18,10 @@ from gateway.core.background_tasks import Background
 from gateway.core.clock import Clock
 from gateway.core.errors import describe, describe_query
 from gateway.core.logs import GATEWAY
-from gateway.polling.poller import Observation, Poller
+from gateway.polling.poller import Poller
+from gateway.polling.task_cache import Observation
 from gateway.task_ids.links import fresh_result
-from gateway.task_ids.locator import TaskRef
+from gateway.task_ids.task_ref import TaskRef
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.tasks import Phase, Result, TaskState
 from providers.sizes import parse_size

@@ -5,7 +5,7 @@ needs where a task is and its upstream's answer, so it lies here: the highest ro
 """
 
 from gateway.polling.poller import Poller
-from gateway.task_ids.locator import TaskRef
+from gateway.task_ids.task_ref import TaskRef
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.tasks import Result
 
@@ -36,7 +36,7 @@ async def fresh_result(poller: Poller, ref: TaskRef, now: float) -> Result | Non
         raise observed
     if observed.trouble is not None:
         raise observed.trouble
-    if observed.seen_at < now:
+    if observed.observed_at < now:
         # A task so new that the upstream may not show it on every host stands as it was seen before.
         raise ProviderError(ErrorKind.UPSTREAM_ERROR, detail="the upstream gives no fresh link")
     return observed.state.result

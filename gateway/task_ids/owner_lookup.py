@@ -13,7 +13,8 @@ from cachetools import TTLCache
 from gateway.accounts.callers import Caller
 from gateway.core.background_tasks import Background
 from gateway.core.clock import Clock
-from gateway.polling.poller import GRACE_SECONDS, Poller
+from gateway.polling.poller import Poller
+from gateway.polling.task_cache import GRACE_SECONDS
 from providers.contract.accounts import Account
 from providers.contract.errors import Blame, ErrorKind, ProviderError
 from providers.contract.provider import Provider

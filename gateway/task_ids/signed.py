@@ -77,7 +77,7 @@ def peek(text: str) -> TaskId | None:
     return _unpack(parts[0]) if parts else None
 
 
-def unseal(text: str, keys: Sequence[bytes]) -> TaskId | None:
+def verify(text: str, keys: Sequence[bytes]) -> TaskId | None:
     """The id of a text that one of the keys has sealed; None for everything else, whatever is wrong with it."""
     parts = _open(text)
     if parts is None:

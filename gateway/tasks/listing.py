@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from gateway.accounts.callers import Caller
 from gateway.core.errors import as_passing, clean, from_provider
-from gateway.task_ids.locator import TaskLocator, TaskRef
+from gateway.task_ids.locator import TaskLocator
 from gateway.task_ids.signed import TaskId
+from gateway.task_ids.task_ref import TaskRef
 from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.provider import CanList, Provider
@@ -120,7 +121,7 @@ class Listing:
         by the mark in its submit key; an upstream that keeps no such key cannot be listed for them."""
         if not caller.managed or self._sole_owner:
             return True
-        return self._locator.made(caller, account, task.submit_key)
+        return self._locator.is_own_submit_key(caller, account, task.submit_key)
 
     def _ref(self, caller: Caller, account: Account, task: ListedTask) -> tuple[TaskRef | None, ListedTask]:
         """The task with its place, None for an odd one that no id can name."""

@@ -18,9 +18,11 @@ from gateway.core.clock import Clock
 from gateway.core.errors import GatewayError, as_passing, clean, from_provider, invalid
 from gateway.core.messages import ERRORS
 from gateway.media.intake import MediaIntake
-from gateway.polling.poller import Observation, Poller
+from gateway.polling.poller import Poller
+from gateway.polling.task_cache import Observation
 from gateway.task_ids.links import fresh_result
-from gateway.task_ids.locator import AmbiguousId, TaskLocator, TaskRef
+from gateway.task_ids.locator import TaskLocator
+from gateway.task_ids.task_ref import AmbiguousId, TaskRef
 from gateway.tasks.derived import derived_request
 from gateway.tasks.idempotency import IdempotencyStore, SubmitRecord
 from gateway.tasks.listing import Listed, Listing
@@ -389,7 +391,7 @@ class Tasks:
         new, unless it was submitted here: then it is."""
         if isinstance(seen, ProviderError):
             return seen.kind is not ErrorKind.INVALID_CREDENTIAL
-        return seen.seen_at <= 0 and not self._locator.submitted_here(ref)
+        return seen.observed_at <= 0 and not self._locator.submitted_here(ref)
 
     def _task(self, ref: TaskRef, seen: Observation) -> Task:
         model = ref.model
@@ -432,7 +434,7 @@ class Tasks:
         card = listed.ref.provider.card(listed.ref.model) if listed.ref.model else None
         progress = estimate(state, now, card.typical_seconds) if card else state.progress
         archived = self._archiver is not None and self._archiver.known(listed.ref)
-        return view_of(listed.ref, Observation(state, progress, seen_at=now), listed.ref.model, archived=archived)
+        return view_of(listed.ref, Observation(state, progress, observed_at=now), listed.ref.model, archived=archived)
 
 
 def _is_refused(found: "Task | UnavailableTask | None") -> bool:

@@ -10,7 +10,8 @@ from starlette.requests import ClientDisconnect
 
 from gateway.accounts.callers import Caller
 from gateway.accounts.checks import AccountChecks
-from gateway.accounts.pool import AccountPool, Lease
+from gateway.accounts.lease import Lease
+from gateway.accounts.pool import AccountPool
 from gateway.accounts.unavailable import shortage
 from gateway.core import metrics
 from gateway.core.clock import Clock

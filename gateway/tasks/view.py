@@ -3,8 +3,8 @@
 import math
 from dataclasses import dataclass, field
 
-from gateway.polling.poller import Observation
-from gateway.task_ids.locator import TaskRef
+from gateway.polling.task_cache import Observation
+from gateway.task_ids.task_ref import TaskRef
 from providers.contract.errors import ProviderError
 from providers.contract.tasks import Phase, TaskState
 
@@ -105,7 +105,7 @@ class UnavailableTask:
         state = TaskState(self.id, Phase.PROCESSING)
         if self.ref is None:
             return Task(self.id, self.provider, state, trouble=self.error, stale=True)
-        return view_of(self.ref, Observation(state, 0, seen_at=0, trouble=self.error), None)
+        return view_of(self.ref, Observation(state, 0, observed_at=0, trouble=self.error), None)
 
 
 def view_of(

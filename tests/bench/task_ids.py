@@ -2,7 +2,7 @@
 
 import timeit
 
-from gateway.task_ids.signed import TaskId, derived_key, sign, unseal
+from gateway.task_ids.signed import TaskId, derived_key, sign, verify
 
 EXAMPLE = TaskId(
     provider="dashscope",
@@ -21,7 +21,7 @@ ROUNDS = 20_000
 def main() -> None:
     key = derived_key("secret")
     text = sign(EXAMPLE, key)
-    for name, work in (("seal", lambda: sign(EXAMPLE, key)), ("open", lambda: unseal(text, [key]))):
+    for name, work in (("seal", lambda: sign(EXAMPLE, key)), ("open", lambda: verify(text, [key]))):
         best = min(timeit.repeat(work, number=ROUNDS, repeat=5)) / ROUNDS
         print(f"{name}: {best * 1e6:.1f} µs")
 

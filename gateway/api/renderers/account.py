@@ -4,7 +4,8 @@ import math
 from typing import Any
 
 from gateway.accounts.health import AccountState
-from gateway.accounts.pool import AccountRecord, AccountStatus, ManagedAccount
+from gateway.accounts.lease import AccountRecord
+from gateway.accounts.pool import AccountStatus, ManagedAccount
 from gateway.core.errors import describe
 from gateway.core.messages import ERRORS, Language, say
 from providers.contract.accounts import Credits

@@ -9,7 +9,8 @@ from dataclasses import replace
 import pytest
 
 from gateway.accounts.health import AccountState
-from gateway.accounts.pool import GUESTS, RUNNING_SECONDS, WAY_SECONDS, AccountPool, ManagedAccount
+from gateway.accounts.lease import RUNNING_SECONDS
+from gateway.accounts.pool import GUESTS, WAY_SECONDS, AccountPool, ManagedAccount
 from gateway.accounts.selection import FillFirst, LeastBusy, Policy, RoundRobin
 from providers.contract.accounts import Account, Credits
 from providers.contract.errors import ErrorKind, ProviderError

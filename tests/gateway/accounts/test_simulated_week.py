@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from gateway.accounts.health import RESTS, AccountState
-from gateway.accounts.pool import RUNNING_SECONDS, AccountPool, AccountRecord, ManagedAccount
+from gateway.accounts.lease import RUNNING_SECONDS, AccountRecord
+from gateway.accounts.pool import AccountPool, ManagedAccount
 from gateway.accounts.selection import POLICIES, Random
 from gateway.core.settings import PolicyName
 from providers.contract.accounts import Account

@@ -3,7 +3,8 @@
 import pytest
 
 from gateway.core.background_tasks import Background
-from gateway.polling.poller import ENDED_SECONDS, GRACE_SECONDS, UNSEEN, Observation, Poller
+from gateway.polling.poller import UNSEEN, Poller
+from gateway.polling.task_cache import ENDED_SECONDS, GRACE_SECONDS, Observation
 from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.tasks import Phase, TaskState

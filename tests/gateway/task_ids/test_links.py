@@ -8,7 +8,7 @@ from gateway.core.background_tasks import Background
 from gateway.polling.batcher import DEADLINE_SECONDS
 from gateway.polling.poller import Poller
 from gateway.task_ids.links import fresh_result
-from gateway.task_ids.locator import TaskRef
+from gateway.task_ids.task_ref import TaskRef
 from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.tasks import Phase, Result, TaskState

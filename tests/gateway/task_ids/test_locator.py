@@ -54,15 +54,15 @@ def test_it_differs_by_owner_account_and_seed() -> None:
 @given(st.text(max_size=80))
 def test_its_maker_knows_it_and_nobody_else(seed: str) -> None:
     key = key_of(PLACES, ALICE, ONE, seed)
-    assert PLACES.made(ALICE, ONE, key)
-    assert not PLACES.made(BOB, ONE, key)
-    assert not PLACES.made(PASSING, ONE, key)
+    assert PLACES.is_own_submit_key(ALICE, ONE, key)
+    assert not PLACES.is_own_submit_key(BOB, ONE, key)
+    assert not PLACES.is_own_submit_key(PASSING, ONE, key)
 
 
 def test_an_older_secret_still_counts() -> None:
     key = key_of(made_with("old"), ALICE, ONE, "x")
-    assert made_with("new", "old").made(ALICE, ONE, key)
-    assert not made_with("new").made(ALICE, ONE, key)
+    assert made_with("new", "old").is_own_submit_key(ALICE, ONE, key)
+    assert not made_with("new").is_own_submit_key(ALICE, ONE, key)
 
 
 async def test_a_named_account_keeps_its_tasks_when_its_credential_is_replaced() -> None:
@@ -108,4 +108,4 @@ def test_after_a_rotation_the_older_keys_are_known_still() -> None:
 
 @pytest.mark.parametrize("key", ["", "x", "459e5298-8f07-4781-86bc-580c0cde403e", "0" * 32])
 def test_keys_of_others_are_nobodys(key: str) -> None:
-    assert not PLACES.made(ALICE, ONE, key)
+    assert not PLACES.is_own_submit_key(ALICE, ONE, key)

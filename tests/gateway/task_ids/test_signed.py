@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.task_ids.signed import MAX_LENGTH, MAX_MODEL_BYTES, PREFIX, TaskId, derived_key, peek, sign, unseal
+from gateway.task_ids.signed import MAX_LENGTH, MAX_MODEL_BYTES, PREFIX, TaskId, derived_key, peek, sign, verify
 
 KEY, OTHER_KEY = derived_key("secret"), derived_key("other")
 ALPHABET = string.ascii_letters + string.digits + "-_"
@@ -53,7 +53,7 @@ task_ids = st.builds(
 @given(task_ids)
 def test_what_is_sealed_is_opened(id: TaskId) -> None:
     text = sign(id, KEY)
-    opened = unseal(text, [KEY])
+    opened = verify(text, [KEY])
     assert opened in (id, replace(id, model=""))
     assert peek(text) == opened
     assert len(text) <= MAX_LENGTH
@@ -62,7 +62,7 @@ def test_what_is_sealed_is_opened(id: TaskId) -> None:
 
 @given(task_ids.filter(lambda made: len(made.upstream_id) <= 20))
 def test_a_model_of_any_script_is_kept_beside_an_ordinary_id(id: TaskId) -> None:
-    assert unseal(sign(id, KEY), [KEY]) == id
+    assert verify(sign(id, KEY), [KEY]) == id
 
 
 @given(task_ids, st.integers(0), st.integers(0))
@@ -70,14 +70,14 @@ def test_no_change_of_a_single_character_survives(id: TaskId, ref: int, choice: 
     text = sign(id, KEY)
     ref %= len(text)
     others = ALPHABET.replace(text[ref], "")
-    assert unseal(text[:ref] + others[choice % len(others)] + text[ref + 1 :], [KEY]) is None
+    assert verify(text[:ref] + others[choice % len(others)] + text[ref + 1 :], [KEY]) is None
 
 
 def test_every_character_in_every_place_of_one_id_matters() -> None:
     text = sign(EXAMPLE, KEY)
     for position, present in enumerate(text):
         for other in ALPHABET.replace(present, "") + "=+/ %é":
-            assert unseal(text[:position] + other + text[position + 1 :], [KEY]) is None
+            assert verify(text[:position] + other + text[position + 1 :], [KEY]) is None
 
 
 @pytest.mark.parametrize(
@@ -85,25 +85,25 @@ def test_every_character_in_every_place_of_one_id_matters() -> None:
 )
 def test_folded_cut_and_lengthened_ids_are_refused(change: object) -> None:
     assert callable(change)
-    assert unseal(change(sign(EXAMPLE, KEY)), [KEY]) is None
+    assert verify(change(sign(EXAMPLE, KEY)), [KEY]) is None
 
 
 @given(st.text(max_size=200) | st.text(ALPHABET, max_size=170).map(lambda text: PREFIX + text))
 def test_any_text_is_an_id_or_none(text: str) -> None:
-    assert unseal(text, [KEY]) is None
+    assert verify(text, [KEY]) is None
     peek(text)
 
 
 def test_any_of_the_keys_opens_and_a_strange_one_does_not() -> None:
     text = sign(EXAMPLE, KEY)
-    assert unseal(text, [OTHER_KEY, KEY]) == EXAMPLE
-    assert unseal(text, [OTHER_KEY]) is None
-    assert unseal(text, []) is None
+    assert verify(text, [OTHER_KEY, KEY]) == EXAMPLE
+    assert verify(text, [OTHER_KEY]) is None
+    assert verify(text, []) is None
 
 
 def test_an_id_with_the_same_digits_but_leading_zeros_stays_as_it_was() -> None:
     id = replace(EXAMPLE, upstream_id="007")
-    opened = unseal(sign(id, KEY), [KEY])
+    opened = verify(sign(id, KEY), [KEY])
     assert opened
     assert opened.upstream_id == "007"
 
@@ -115,7 +115,7 @@ def test_the_longest_model_fits_beside_a_uuid() -> None:
 
 def test_a_model_that_does_not_fit_is_left_out_rather_than_the_task_lost() -> None:
     id = replace(EXAMPLE, model="m" * 100)
-    assert unseal(sign(id, KEY), [KEY]) == replace(id, model="")
+    assert verify(sign(id, KEY), [KEY]) == replace(id, model="")
 
 
 @pytest.mark.parametrize("upstream_id", ["x" * 300, "x" * 100])
@@ -125,7 +125,7 @@ def test_an_upstream_id_that_does_not_fit_is_refused(upstream_id: str) -> None:
 
 
 def test_figures_out_of_range_are_bounded() -> None:
-    opened = unseal(sign(replace(EXAMPLE, seconds=9999, width=99999, height=99999), KEY), [KEY])
+    opened = verify(sign(replace(EXAMPLE, seconds=9999, width=99999, height=99999), KEY), [KEY])
     assert opened
     assert (opened.seconds, opened.width, opened.height) == (255, 65535, 65535)
 

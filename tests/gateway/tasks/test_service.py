@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.core.errors import GatewayError, describe
-from gateway.task_ids.signed import PREFIX, derived_key, unseal
+from gateway.task_ids.signed import PREFIX, derived_key, verify
 from gateway.tasks.view import Task
 from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind, ProviderError
@@ -26,7 +26,7 @@ class TestSubmit:
     async def test_several_credentials_get_a_sealed_id(self) -> None:
         env = GatewayFixture()
         submitted = await env.submit(passing(ONE, TWO), VideoRequest("scripted-model", "cat"))
-        opened = unseal(submitted.id, [derived_key(ONE.credential)])
+        opened = verify(submitted.id, [derived_key(ONE.credential)])
         assert opened
         assert (opened.upstream_id, opened.account_tag, opened.model) == ("scripted-1", ONE.tag, "scripted-model")
         assert opened.created == submitted.created
@@ -34,7 +34,7 @@ class TestSubmit:
     async def test_a_managed_caller_always_does(self) -> None:
         env = GatewayFixture(secrets=[derived_key("secret")])
         submitted = await env.submit(managed(ONE))
-        opened = unseal(submitted.id, [derived_key("secret")])
+        opened = verify(submitted.id, [derived_key("secret")])
         assert opened
         assert opened.owner_tag == OWNER
 
@@ -81,7 +81,7 @@ class TestSubmit:
         assert [credential for credential, _, _ in env.provider.submitted] == [
             account.credential for account in (ONE, TWO, THREE)
         ]
-        opened = unseal(submitted.id, [derived_key(THREE.credential)])
+        opened = verify(submitted.id, [derived_key(THREE.credential)])
         assert opened
         assert opened.account_tag == THREE.tag
 

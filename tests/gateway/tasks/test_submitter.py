@@ -9,7 +9,7 @@ from starlette.requests import ClientDisconnect
 
 from gateway.core.errors import GatewayError
 from gateway.media.fetcher import Fetcher
-from gateway.task_ids.signed import derived_key, unseal
+from gateway.task_ids.signed import derived_key, verify
 from gateway.tasks.submitter import LOOKUP_DELAYS, RESEND_WITHIN
 from gateway.tasks.view import Submitted
 from providers.contract.accounts import Account
@@ -99,7 +99,7 @@ class TestRepeatedSubmits:
     async def test_one_that_is_there_is_given_again(self) -> None:
         env = GatewayFixture(FindingProvider(["scripted-7"]))
         again = await self.repeat(env)
-        opened = unseal(again.signed_id, [derived_key(ONE.credential)])
+        opened = verify(again.signed_id, [derived_key(ONE.credential)])
         assert opened
         assert opened.upstream_id == "scripted-7"
         assert (opened.seconds, opened.width) == (0, 0)
@@ -126,7 +126,7 @@ class TestRepeatedSubmits:
         env = GatewayFixture(FindingProvider([None, None, "scripted-7"]))
         env.provider.submits = [trouble(ErrorKind.TOO_MANY_RUNNING)]
         again = await self.repeat(env)
-        assert unseal(again.signed_id, [derived_key(ONE.credential)])
+        assert verify(again.signed_id, [derived_key(ONE.credential)])
         assert len(env.provider.submitted) == 1
 
     async def test_what_is_only_looked_for_is_never_sent(self) -> None:

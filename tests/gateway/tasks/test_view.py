@@ -2,8 +2,8 @@
 
 import pytest
 
-from gateway.polling.poller import Observation
-from gateway.task_ids.locator import TaskRef
+from gateway.polling.task_cache import Observation
+from gateway.task_ids.task_ref import TaskRef
 from gateway.tasks.view import Submitted, Task, UnavailableTask, view_of
 from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind, ProviderError

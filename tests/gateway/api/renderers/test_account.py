@@ -1,7 +1,8 @@
 """A managed account on the operator's surface."""
 
 from gateway.accounts.health import AccountState, Health
-from gateway.accounts.pool import AccountRecord, AccountStatus, LastError, ManagedAccount, SeenCredits
+from gateway.accounts.lease import AccountRecord, LastError, SeenCredits
+from gateway.accounts.pool import AccountStatus, ManagedAccount
 from gateway.api.renderers.account import render_account, render_credits, render_points
 from providers.contract.accounts import Account, Credits
 from providers.contract.errors import ErrorKind, ProviderError

@@ -10,7 +10,7 @@ import pytest
 from gateway.archive.copier import Outcome
 from gateway.archive.store import ArchiveStore, StoreError, Stream
 from gateway.archive.task_archiver import TaskArchiver
-from gateway.task_ids.locator import TaskRef
+from gateway.task_ids.task_ref import TaskRef
 from gateway.tasks.view import Task
 from providers.contract.accounts import Account
 from providers.contract.models import ModelCard

@@ -1,0 +1,149 @@
+"""Account lease: one account lent to one submit, the record of the account, and the probe of a half-open account."""
+
+import asyncio
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import NamedTuple, Protocol, Self
+
+from gateway.accounts.health import Health
+from gateway.core import metrics
+from providers.contract.accounts import Account, Credits
+from providers.contract.errors import Blame, ErrorKind, ProviderError
+
+RUNNING_SECONDS = 900.0
+"""A task counts as running for this long unless a poll of this replica sees it end. Clients may poll another one."""
+
+GUEST = "pass-through"
+MAX_RUNNING = 1000
+"""Running tasks that the record of one account lists."""
+
+
+class SeenCredits(NamedTuple):
+    """Credits as they were read at `at`, in unix seconds."""
+
+    credits: Credits
+    at: float
+
+
+class LastError(NamedTuple):
+    """The last failure that was the account's own, at `at`, in unix seconds."""
+
+    error: ProviderError
+    at: float
+
+
+@dataclass(slots=True)
+class AccountRecord:
+    """All that is known of one account. It holds no credential, only a digest that tells when it was replaced."""
+
+    credential: bytes
+    health: Health
+    label: str = GUEST
+    weight: int = 1
+    max_running: int | None = None
+    turn: float = 0.0
+    paused: bool = False
+    in_flight: int = 0
+    probe: "Probe | None" = None
+    """Under way while the first submit of an unproven account is."""
+    running: dict[str, float] = field(default_factory=dict)
+    """Upstream ids of unfinished tasks, each with the time at which it is forgotten, the oldest first."""
+    looked_at: float = 0.0
+    submitted: int = 0
+    failed: int = 0
+    last_error: LastError | None = None
+    credits: SeenCredits | None = None
+
+    @property
+    def busy(self) -> int:
+        return len(self.running) + self.in_flight
+
+    @property
+    def full(self) -> bool:
+        return self.max_running is not None and self.busy >= self.max_running
+
+    def prune(self, now: float) -> None:
+        while self.running:
+            oldest = next(iter(self.running))
+            if self.running[oldest] > now and len(self.running) <= MAX_RUNNING:
+                break
+            del self.running[oldest]
+
+
+class Probe:
+    """The submit that finds out what an unproven account says."""
+
+    def __init__(self) -> None:
+        loop = asyncio.get_running_loop()
+        self.ended: asyncio.Future[None] = loop.create_future()
+        self._began = loop.time()
+
+    @property
+    def seconds(self) -> float:
+        return asyncio.get_running_loop().time() - self._began
+
+
+class LeasedFrom(Protocol):
+    """The part of the pool that a lease reports to."""
+
+    def now(self) -> float: ...
+
+    def way_failed(self, account: Account, error: ProviderError) -> None: ...
+
+    def hold_against(self, account: Account, error: ProviderError, model: str, *, sent_at: float) -> bool: ...
+
+
+class Lease:
+    """An account for one submit. A context: leaving it gives the place back, however the submit went."""
+
+    def __init__(self, pool: LeasedFrom, account: Account, record: AccountRecord, model: str, sent_at: float) -> None:
+        self.account = account
+        self._pool = pool
+        self._record = record
+        self._model = model
+        self._sent_at = sent_at
+        self._credential = record.credential
+        self._probe: Probe | None = None
+
+    def __enter__(self) -> Self:
+        self._record.in_flight += 1
+        if not self._record.health.proven:
+            self._probe = self._record.probe = Probe()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._record.in_flight -= 1
+        if self._probe is not None:
+            self._probe.ended.set_result(None)
+            if self._record.probe is self._probe:
+                self._record.probe = None
+
+    def sending(self) -> None:
+        """The submit is sent now: what went before it took its time."""
+        self._sent_at = self._pool.now()
+
+    def submitted(self, id: str) -> None:
+        """The upstream took the submit as `id`."""
+        record = self._record
+        record.submitted += 1
+        record.running[id] = self._pool.now() + RUNNING_SECONDS
+        if record.credential == self._credential:
+            record.health.succeed(self._model, sent_at=self._sent_at)
+        metrics.SUBMITS.labels(record.label, "accepted").inc()
+
+    def failed(self, error: ProviderError) -> bool:
+        """The submit came to nothing, or to nobody knows what. True when the account rests for it from now on.
+
+        `error` is rid of secrets already.
+        """
+        metrics.SUBMITS.labels(self._record.label, error.kind).inc()
+        if error.kind is ErrorKind.CONTENT_REFUSED and self._record.credential == self._credential:
+            self._record.health.let_in(self._pool.now())
+        if error.kind is ErrorKind.UNREACHABLE:
+            self._pool.way_failed(self.account, error)
+        if error.kind.blame is not Blame.ACCOUNT:
+            return False
+        self._record.failed += 1
+        return self._pool.hold_against(self.account, error, self._model, sent_at=self._sent_at)

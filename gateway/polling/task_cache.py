@@ -1,0 +1,87 @@
+"""Task cache: the last observed state of each task, in memory only, with the rules that decide whether it is fresh.
+
+Everything in it may be lost: a state of about a second's age, the last observed state for when the upstream is
+unreachable or the rate limit is reached, and the time of a submit, since upstreams list a task only some time after it.
+"""
+
+from dataclasses import dataclass
+
+from cachetools import TTLCache
+
+from gateway.core.clock import Clock
+from providers.contract.errors import ProviderError
+from providers.contract.models import ModelCard
+from providers.contract.tasks import TaskState
+from providers.progress import estimate
+
+CACHE_BYTES = 32 * 1024 * 1024
+"""Approximate limit of the cache's memory."""
+CACHE_SECONDS = 3600.0
+ENDED_SECONDS = 60.0
+"""TTL of a task that has ended. Its state no longer changes, but its link is signed anew."""
+GRACE_SECONDS = 60.0
+"""Within this time of its submit, a task that the upstream does not know is too new. After it, the task is gone."""
+NEVER = float("-inf")
+
+_SKEW_SECONDS = 5.0
+_HIGHEST_UNFINISHED = 95
+_STATE_BYTES = 1200
+_NO_CARD = ModelCard(name="", provider="")
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """State and progress (percent) of a task at `observed_at`, in unix seconds. `trouble` is the error of the latest
+    query, where that failed: the state may be stale."""
+
+    state: TaskState
+    progress: int
+    observed_at: float
+    submitted_at: float | None = None
+    trouble: ProviderError | None = None
+
+
+@dataclass(slots=True)
+class CachedTask:
+    """A task in the cache. `floor` is the highest progress reported so far. `asked_at` is when the query was sent that
+    returned the state."""
+
+    state: TaskState
+    observed_at: float
+    submitted_at: float | None = None
+    floor: int = 0
+    asked_at: float = NEVER
+
+    @property
+    def is_observed(self) -> bool:
+        """False for a task that was submitted here and has not been queried yet, or whose state has expired."""
+        return self.observed_at != NEVER
+
+    def is_fresh(self, now: float, freshness: float) -> bool:
+        """True where the cached state may be returned without a query. `freshness` is the TTL in seconds of the state
+        of an unfinished task, 0 for no caching."""
+        ttl = ENDED_SECONDS if self.state.phase.ended and freshness > 0 else freshness
+        # An observation from the future was made before the clock was set back.
+        return -_SKEW_SECONDS < now - self.observed_at < ttl
+
+    def observe(self, card: ModelCard | None, now: float, trouble: ProviderError | None = None) -> Observation:
+        """The observation of the task at `now`. Progress is monotonic across all callers."""
+        progress = estimate(self.state, now, (card or _NO_CARD).typical_seconds) if self.is_observed else 0
+        if not self.state.phase.ended:
+            progress = self.floor = max(progress, min(self.floor, _HIGHEST_UNFINISHED))
+        return Observation(self.state, progress, self.observed_at, self.submitted_at, trouble)
+
+
+def new_task_cache(clock: Clock) -> TTLCache[tuple[str, str], CachedTask]:
+    """An empty cache. Its keys are the account's key and the upstream's task id."""
+    return TTLCache(CACHE_BYTES, CACHE_SECONDS, timer=clock.now, getsizeof=_size_of)
+
+
+def is_new(submitted_at: float, now: float) -> bool:
+    """True for a task that the upstream may not list yet. False for a submit time in the future."""
+    return -_SKEW_SECONDS <= now - submitted_at < GRACE_SECONDS
+
+
+def _size_of(cached: CachedTask) -> int:
+    result = cached.state.result
+    return _STATE_BYTES + (len(result.url) + len(result.cover_url or "") if result else 0)
