@@ -1,0 +1,143 @@
+"""Task status: find the accounts of ids, query each account once, fall back to the archive, and build the views."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+
+from gateway.accounts.callers import Caller
+from gateway.archive.store import StoreError
+from gateway.archive.task_archiver import TaskArchiver
+from gateway.core import metrics
+from gateway.core.clock import Clock
+from gateway.core.messages import ERRORS
+from gateway.polling.poller import Poller
+from gateway.polling.task_cache import Observation
+from gateway.task_ids.locator import TaskLocator
+from gateway.task_ids.task_ref import AmbiguousId, TaskRef
+from gateway.tasks.view import Task, UnavailableTask, view_of
+from providers.contract.errors import ErrorKind, ProviderError
+from providers.contract.tasks import Phase, TaskState
+
+_STALE_AFTER_SECONDS = 1.0
+"""An unfinished task is stale once its observation is this much older than the poller's freshness."""
+
+TaskStatus = Task | UnavailableTask | None
+"""A task, one whose status is unavailable, or None for an id that no account and no archive knows."""
+
+
+class TaskObserver:
+    """The status of tasks. Concurrent polls of one account share its status queries."""
+
+    def __init__(self, locator: TaskLocator, poller: Poller, archiver: TaskArchiver | None, clock: Clock) -> None:
+        self._locator = locator
+        self._poller = poller
+        self._archiver = archiver
+        self._clock = clock
+
+    def cached(self, caller: Caller, id: str) -> Task | None:
+        """The task from the cache, without a query; None unless its id is located and its observation is fresh."""
+        ref = self._locator.known(caller, id)
+        if ref is None:
+            return None
+        card = ref.provider.card(ref.model) if ref.model else None
+        observation = self._poller.fresh_observation(ref.account, ref.upstream_id, card)
+        return self._view(ref, observation) if observation is not None else None
+
+    async def find(self, caller: Caller, ids: Sequence[str], *, force_refresh: bool) -> dict[str, TaskStatus]:
+        """The status of each id, with one query per account. `force_refresh` bypasses the cache."""
+        refs = await self._locator.find(caller, ids)
+        by_account: defaultdict[str, list[TaskRef]] = defaultdict(list)
+        found: dict[str, TaskStatus] = dict.fromkeys(refs)
+        for id, ref in refs.items():
+            if isinstance(ref, TaskRef):
+                by_account[ref.account.tag].append(ref)
+            elif isinstance(ref, AmbiguousId):
+                found[id] = _ambiguous(id, ref)
+        for statuses in await asyncio.gather(
+            *(self.observe(group, force_refresh=force_refresh) for group in by_account.values())
+        ):
+            found |= statuses
+        missing = [id for id, ref in refs.items() if not isinstance(ref, TaskRef) and not _is_unauthorized(found[id])]
+        restored = await asyncio.gather(*(self._restore(self._locator.possible(caller, id)) for id in missing))
+        for id, status in zip(missing, restored, strict=True):
+            if isinstance(status, Task) or found[id] is None:
+                found[id] = status
+        return found
+
+    async def observe(self, refs: Sequence[TaskRef], *, force_refresh: bool) -> dict[str, TaskStatus]:
+        """The status of tasks that all belong to one account, by public id."""
+        provider, account = refs[0].provider, refs[0].account
+        observed = await self._poller.observe(
+            provider,
+            account,
+            {ref.upstream_id: provider.card(ref.model) if ref.model else None for ref in refs},
+            submitted_at={ref.upstream_id: ref.created or provider.submitted_at(ref.upstream_id) for ref in refs},
+            force_refresh=force_refresh,
+        )
+        found: dict[str, TaskStatus] = {}
+        for ref in refs:
+            observation = observed[ref.upstream_id]
+            if isinstance(observation, Observation):
+                found[ref.public_id] = self._view(ref, observation)
+            elif observation.kind is ErrorKind.TASK_NOT_FOUND:
+                found[ref.public_id] = None
+            else:
+                found[ref.public_id] = UnavailableTask(ref.public_id, provider.name, observation, ref)
+        missing = [ref for ref in refs if self._may_be_archived(ref, observed[ref.upstream_id])]
+        restored = await asyncio.gather(*(self._restore([ref]) for ref in missing))
+        for ref, status in zip(missing, restored, strict=True):
+            if isinstance(status, Task) or (status is not None and found[ref.public_id] is None):
+                found[ref.public_id] = status
+        return found
+
+    def _may_be_archived(self, ref: TaskRef, observation: Observation | ProviderError) -> bool:
+        """True where the upstream has no status of the task, unless it rejects the credential. A task that the upstream
+        does not list yet counts too, unless this process submitted it."""
+        if isinstance(observation, ProviderError):
+            return observation.kind is not ErrorKind.INVALID_CREDENTIAL
+        return observation.observed_at <= 0 and not self._locator.submitted_here(ref)
+
+    async def _restore(self, refs: Sequence[TaskRef]) -> TaskStatus:
+        """The task from the archive, under the first of the refs that has it. Unavailable where the store fails: the
+        task may still be there."""
+        if self._archiver is None:
+            return None
+        for ref in refs:
+            try:
+                restored = await self._archiver.recall(ref)
+            except StoreError:
+                error = ProviderError(ErrorKind.UNREACHABLE, words=ERRORS["archive_out_of_reach"])
+                return UnavailableTask(ref.public_id, ref.provider.name, error, ref)
+            if restored is not None:
+                observation = Observation(restored.state, 100, self._clock.now())
+                return replace(self._view(restored.ref, observation), archived=True, restored=True)
+        return None
+
+    def _view(self, ref: TaskRef, observation: Observation) -> Task:
+        model = ref.model
+        if not model and observation.state.model:
+            card = ref.provider.card(observation.state.model)
+            model = card.name if card else observation.state.model
+        age = self._poller.age(observation)
+        late = False
+        if not observation.state.phase.ended:
+            metrics.ANSWER_AGES.observe(age)
+            late = age > self._poller.freshness + _STALE_AFTER_SECONDS
+        round_seconds = self._poller.round_seconds(ref.provider, ref.account)
+        archived = self._archiver.seen(ref, observation.state) if self._archiver is not None else False
+        return view_of(ref, observation, model, age=age, late=late, round_seconds=round_seconds, archived=archived)
+
+
+def _ambiguous(id: str, ref: AmbiguousId) -> Task | UnavailableTask:
+    """The status of an id whose account could not be determined: queued, or the error of the lookup."""
+    name, error = ref.provider.name, ref.error
+    if error is None:
+        return Task(id, name, TaskState(id, Phase.QUEUED, created_at=ref.provider.submitted_at(id)))
+    unavailable = UnavailableTask(id, name, error)
+    return unavailable if error.kind is ErrorKind.INVALID_CREDENTIAL else unavailable.task
+
+
+def _is_unauthorized(status: TaskStatus) -> bool:
+    """True where the upstream rejects the credential: its holder gets nothing from the archive either."""
+    return isinstance(status, UnavailableTask) and status.error.kind is ErrorKind.INVALID_CREDENTIAL
