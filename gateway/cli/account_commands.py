@@ -1,4 +1,4 @@
-"""The operator's commands about the gateway's own accounts, each with its options. What it needs is imported when it runs."""
+"""The operator's commands about the accounts of a gateway, each with its options. What it needs is imported late."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
