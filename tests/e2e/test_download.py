@@ -14,7 +14,7 @@ from gateway.core.settings import Settings
 from providers.sandbox.files import CLIPS
 from providers.sandbox.server import SandboxServer
 from providers.sandbox.settings import SandboxSettings
-from tests.gateway.cli.client.test_downloads import KEY, Out, files
+from tests.gateway.cli.client.download_host import KEY, Out, files
 
 BEGUN = b"what an earlier run left"
 

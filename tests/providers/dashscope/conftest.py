@@ -9,6 +9,7 @@ import respx
 from providers.contract.accounts import Account
 from providers.dashscope.provider import DashScope
 from providers.transport.client import HttpClient
+from tests.providers.dashscope.store import Store
 from tests.providers.dashscope.wire import KEY, NOW
 
 
@@ -31,3 +32,8 @@ async def http(router: respx.MockRouter) -> AsyncIterator[HttpClient]:
 @pytest.fixture
 def provider(http: HttpClient) -> DashScope:
     return DashScope(http, now=lambda: NOW + 0.5)
+
+
+@pytest.fixture
+def store(router: respx.MockRouter) -> Store:
+    return Store(router)

@@ -1,6 +1,5 @@
-"""Submit, query and cancel: requests pinned to the wire, and what is made of every kind of answer."""
+"""Accounts, cards and submits: requests pinned to the wire, and what is made of every kind of answer."""
 
-import asyncio
 from typing import Any
 
 import httpx
@@ -13,9 +12,8 @@ from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.models import ModelCard
 from providers.contract.provider import CanCancel, CanFind, CanList, Provider
 from providers.contract.requests import Media, VideoRequest
-from providers.contract.tasks import Phase, TaskState
 from providers.dashscope.models import MODELS
-from providers.dashscope.provider import QUERIES_AT_ONCE, DashScope
+from providers.dashscope.provider import DashScope
 from providers.media_files import MediaKind
 from providers.transport.client import HttpClient
 from tests.providers.dashscope.wire import (
@@ -24,8 +22,6 @@ from tests.providers.dashscope.wire import (
     HTML,
     ID,
     KEY,
-    OTHER_ID,
-    RUNNING,
     SUBMIT,
     error_body,
     refused,
@@ -367,193 +363,3 @@ async def test_an_answer_that_quotes_the_key(
         with pytest.raises(ProviderError) as caught:
             await provider.cancel(ID, account)
         without_key(caught.value)
-
-
-# --- query --------------------------------------------------------------------------------------------------------
-
-
-async def test_a_query_on_the_wire(provider: DashScope, router: respx.MockRouter, account: Account) -> None:
-    route = router.get(f"{BASE}/tasks/{ID}").respond(200, json=RUNNING)
-    states = await provider.query([ID, ID], account)
-    assert states == {ID: TaskState(ID, Phase.PROCESSING, 50)}
-    assert route.call_count == 1
-    sent = route.calls.last.request
-    assert sent.content == b""
-    assert sent.headers["authorization"] == f"Bearer {KEY}"
-    assert sent.headers["accept"] == "application/json"
-    assert "x-dashscope-async" not in sent.headers
-    assert "content-type" not in sent.headers
-
-
-async def test_no_ids_no_calls(provider: DashScope, router: respx.MockRouter, account: Account) -> None:
-    assert await provider.query([], account) == {}
-    assert not router.calls
-
-
-@pytest.mark.parametrize(
-    ("status", "content", "kind"),
-    [
-        (200, orjson.dumps({"output": {"task_status": "UNKNOWN"}}), ErrorKind.TASK_NOT_FOUND),
-        # A task that the service does not know is UNKNOWN under 200: a 404 comes from something in front of it.
-        (404, b"", ErrorKind.UPSTREAM_ERROR),
-        (404, orjson.dumps(error_body("NotFound")), ErrorKind.UPSTREAM_ERROR),
-        (200, HTML.encode(), ErrorKind.UPSTREAM_ERROR),
-        (200, b'{"output": {"task', ErrorKind.UPSTREAM_ERROR),
-        (200, b"null", ErrorKind.UPSTREAM_ERROR),
-        (200, b"{}", ErrorKind.UPSTREAM_ERROR),
-        (302, b"", ErrorKind.UPSTREAM_ERROR),
-        (500, HTML.encode(), ErrorKind.UPSTREAM_ERROR),
-        (503, orjson.dumps(error_body("Strange")), ErrorKind.UPSTREAM_ERROR),
-        (400, orjson.dumps(error_body("Arrearage")), ErrorKind.NO_CREDITS),
-    ],
-)
-async def test_an_id_without_a_state(
-    provider: DashScope,
-    router: respx.MockRouter,
-    account: Account,
-    status: int,
-    content: bytes,
-    kind: ErrorKind,
-) -> None:
-    router.get(f"{BASE}/tasks/{ID}").respond(status, content=content)
-    answer = (await provider.query([ID], account))[ID]
-    assert isinstance(answer, ProviderError)
-    assert answer.kind is kind
-
-
-async def test_a_refused_key_concerns_the_whole_call(
-    provider: DashScope, router: respx.MockRouter, account: Account
-) -> None:
-    router.get(f"{BASE}/tasks/{ID}").respond(200, json=RUNNING)
-    router.get(f"{BASE}/tasks/{OTHER_ID}").respond(401, json=error_body("InvalidApiKey"))
-    with pytest.raises(ProviderError) as caught:
-        await provider.query([ID, OTHER_ID], account)
-    assert caught.value.kind is ErrorKind.INVALID_CREDENTIAL
-
-
-async def test_a_limit_met_by_every_id_is_the_calls(
-    provider: DashScope, router: respx.MockRouter, account: Account
-) -> None:
-    route = router.get(url__startswith=f"{BASE}/tasks/")
-    route.respond(429, json=error_body("Throttling.RateQuota"), headers={"retry-after": "3"})
-    ids = [f"0385dc79-5ff8-4d82-bcb6-{number:012d}" for number in range(100)]
-    with pytest.raises(ProviderError) as caught:
-        await provider.query(ids, account)
-    assert (caught.value.kind, caught.value.retry_after) == (ErrorKind.RATE_LIMITED, 3.0)
-    assert route.call_count <= QUERIES_AT_ONCE
-
-
-@pytest.mark.parametrize(
-    ("trouble", "kind"),
-    [
-        (httpx.ConnectError("x"), ErrorKind.UNREACHABLE),
-        (httpx.ReadTimeout("x"), ErrorKind.ANSWER_LOST),
-        (httpx.Response(429, json=error_body("Throttling")), ErrorKind.RATE_LIMITED),
-    ],
-)
-async def test_trouble_met_by_some_ids_is_theirs(
-    provider: DashScope, router: respx.MockRouter, account: Account, trouble: Any, kind: ErrorKind
-) -> None:
-    router.get(f"{BASE}/tasks/{ID}").respond(200, json=RUNNING)
-    router.get(f"{BASE}/tasks/{OTHER_ID}").mock(side_effect=[trouble])
-    states = await provider.query([ID, OTHER_ID], account)
-    assert isinstance(states[ID], TaskState)
-    troubled = states[OTHER_ID]
-    assert isinstance(troubled, ProviderError)
-    assert troubled.kind is kind
-
-
-async def test_few_queries_at_a_time(provider: DashScope, router: respx.MockRouter, account: Account) -> None:
-    now = most = 0
-
-    async def answer(request: httpx.Request) -> httpx.Response:
-        nonlocal now, most
-        now += 1
-        most = max(most, now)
-        await asyncio.sleep(0)
-        now -= 1
-        return httpx.Response(200, json=RUNNING)
-
-    router.route().mock(side_effect=answer)
-    ids = [f"{number:08d}-0000-4000-8000-000000000000" for number in range(40)]
-    states = await provider.query(ids, account)
-    assert list(states) == ids
-    assert 1 < most <= QUERIES_AT_ONCE
-
-
-@pytest.mark.parametrize(
-    ("id", "path"),
-    [
-        ("task-ok", b"/api/v1/tasks/task-ok"),
-        ("../a?b#c", b"/api/v1/tasks/..%2Fa%3Fb%23c"),
-        ("a b\r\n", b"/api/v1/tasks/a%20b%0D%0A"),
-        ("任", b"/api/v1/tasks/%E4%BB%BB"),
-        ("\ud800", b"/api/v1/tasks/%3F"),
-    ],
-)
-async def test_ids_stay_inside_their_place(
-    provider: DashScope, router: respx.MockRouter, account: Account, id: str, path: bytes
-) -> None:
-    route = router.route().respond(200, json=RUNNING)
-    await provider.query([id], account)
-    assert route.calls.last.request.url.raw_path == path
-    await provider.cancel(id, account)
-    assert route.calls.last.request.url.raw_path == path + b"/cancel"
-
-
-@pytest.mark.parametrize("id", ["", ".", ".."])
-async def test_an_id_that_is_no_name_is_not_asked_for(
-    provider: DashScope, router: respx.MockRouter, account: Account, id: str
-) -> None:
-    answer = (await provider.query([id], account))[id]
-    assert isinstance(answer, ProviderError)
-    assert answer.kind is ErrorKind.TASK_NOT_FOUND
-    with pytest.raises(ProviderError) as caught:
-        await provider.cancel(id, account)
-    assert caught.value.kind is ErrorKind.TASK_NOT_FOUND
-    assert not router.calls
-
-
-# --- cancel -------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("content", [b'{"request_id":"r"}', b""])
-async def test_a_cancel_on_the_wire(
-    provider: DashScope, router: respx.MockRouter, account: Account, content: bytes
-) -> None:
-    route = router.post(f"{BASE}/tasks/{ID}/cancel").respond(200, content=content)
-    await provider.cancel(ID, account)
-    sent = route.calls.last.request
-    assert sent.content == b""
-    assert sent.headers["authorization"] == f"Bearer {KEY}"
-    assert "x-dashscope-async" not in sent.headers
-
-
-@pytest.mark.parametrize(
-    ("status", "content", "kind"),
-    [
-        (400, orjson.dumps(error_body("UnsupportedOperation")), ErrorKind.NOT_CANCELLABLE),
-        (401, orjson.dumps(error_body("InvalidApiKey")), ErrorKind.INVALID_CREDENTIAL),
-        (404, b"", ErrorKind.TASK_NOT_FOUND),
-        (429, orjson.dumps(error_body("Throttling.RateQuota")), ErrorKind.RATE_LIMITED),
-        (200, orjson.dumps(error_body("Throttling.RateQuota")), ErrorKind.RATE_LIMITED),
-        (200, HTML.encode(), ErrorKind.UPSTREAM_ERROR),
-        (302, b"", ErrorKind.UPSTREAM_ERROR),
-        (500, HTML.encode(), ErrorKind.UPSTREAM_ERROR),
-    ],
-)
-async def test_a_cancel_that_did_not_work(
-    provider: DashScope,
-    router: respx.MockRouter,
-    account: Account,
-    status: int,
-    content: bytes,
-    kind: ErrorKind,
-) -> None:
-    router.post(f"{BASE}/tasks/{ID}/cancel").respond(status, content=content)
-    with pytest.raises(ProviderError) as caught:
-        await provider.cancel(ID, account)
-    assert caught.value.kind is kind
-    if kind is ErrorKind.NOT_CANCELLABLE:
-        assert caught.value.words is not None
-        assert caught.value.code == "UnsupportedOperation"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from providers.contract.tasks import Phase, Result, TaskState
 from providers.jimeng.history import item_id
 from providers.jimeng.results import best_choices, choose, with_better
-from tests.providers.jimeng.test_history import ID, URL, VIDEO_PATHS, item_with, record_like
+from tests.providers.jimeng.history_records import ID, URL, VIDEO_PATHS, item_with, record_like
 
 
 def encoded(url: str, *, urlsafe: bool = False, padded: bool = True) -> str:

@@ -1,0 +1,100 @@
+"""Hosts of every kind, every one of them a real server or a real socket."""
+
+import pytest
+
+from tests.gateway.api.file_responses.host import VIDEO, Gateway, Link, http, running, says
+
+
+class TestHostsOfTheirOwnKind:
+    async def test_one_that_knows_no_ranges(self, gateway: Gateway) -> None:
+        async with running(says(http("200 OK", b"whole"))) as host:
+            answer = await gateway.ask(host.url, headers={"Range": "bytes=1-2"})
+        assert b"range: bytes=1-2\r\n" in host.heads[0].lower()
+        assert (answer.status_code, answer.content) == (200, b"whole")
+        assert "content-range" not in answer.headers
+        assert "accept-ranges" not in answer.headers
+
+    @pytest.mark.parametrize("refusal", ["405 Method Not Allowed", "403 Forbidden", "501 Not Implemented"])
+    @pytest.mark.parametrize(
+        ("first_byte", "length"),
+        [
+            (http("206 Partial Content", b"x", "Content-Range: bytes 0-0/12345", 'ETag: "e"'), "12345"),
+            (http("206 Partial Content", b"x", "Content-Range: bytes 0-0/*", 'ETag: "e"'), None),
+            (http("200 OK", b"whole", 'ETag: "e"'), "5"),
+            (http("416 Range Not Satisfiable", b"<Error/>", "Content-Range: bytes */0", 'ETag: "e"'), "0"),
+        ],
+    )
+    async def test_one_that_refuses_head(
+        self, gateway: Gateway, refusal: str, first_byte: bytes, length: str | None
+    ) -> None:
+        async with running(says(f"HTTP/1.1 {refusal}\r\nContent-Length: 3\r\n\r\n".encode(), first_byte)) as host:
+            answer = await gateway.ask(host.url, method="HEAD", headers={"Range": "bytes=5-6"})
+            assert host.methods == [b"HEAD", b"GET"]
+            assert b"range: bytes=0-0\r\n" in host.heads[1].lower()
+        assert (answer.status_code, answer.content) == (200, b"")
+        assert answer.headers.get("content-length") == length
+        assert answer.headers["etag"] == '"e"'
+        assert "content-range" not in answer.headers
+
+    async def test_one_that_points_elsewhere(self, gateway: Gateway, store: Link) -> None:
+        async with running(says(http("302 Found", b"moved", f"Location: {store()}"))) as host:
+            answer = await gateway.ask(host.url, headers={"Range": "bytes=0-9", "Authorization": "Bearer key"})
+            assert b"uthorization" not in host.heads[0]
+        assert (answer.status_code, answer.content) == (206, VIDEO[:10])
+
+    async def test_one_that_points_at_itself(self, gateway: Gateway) -> None:
+        async with running(says(http("302 Found", b"", "Location: /v.mp4"))) as host:
+            answer = await gateway.ask(host.url)
+            assert len(host.heads) == 4
+        assert (answer.status_code, answer.json()["error"]["code"]) == (502, "upstream_error")
+
+    async def test_one_that_announces_no_length(self, gateway: Gateway) -> None:
+        body = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nvide\r\n1\r\no\r\n0\r\n\r\n"
+        async with running(says(body)) as host:
+            answer = await gateway.ask(host.url)
+        assert (answer.status_code, answer.content) == (200, b"video")
+        assert "content-length" not in answer.headers
+
+    async def test_one_that_compresses_unasked(self, gateway: Gateway) -> None:
+        async with running(says(http("200 OK", b"squeezed", "Content-Encoding: x-squeezed"))) as host:
+            answer = await gateway.ask(host.url, headers={"Accept-Encoding": "gzip"})
+        assert b"accept-encoding: identity\r\n" in host.heads[0].lower()
+        assert (answer.headers["content-encoding"], answer.content) == ("x-squeezed", b"squeezed")
+
+    async def test_an_empty_file(self, gateway: Gateway) -> None:
+        async with running(says(http("200 OK"))) as host:
+            answer = await gateway.ask(host.url)
+        assert (answer.status_code, answer.headers["content-length"]) == (200, "0")
+
+    @pytest.mark.parametrize(
+        ("given", "wanted", "told"),
+        [
+            ("binary/octet-stream", "video/mp4", "video/mp4"),
+            ("image/webp", "video/mp4", "video/mp4"),
+            ("Image/WebP; q=1", "image/jpeg", "image/webp"),
+            ("application/octet-stream", "image/jpeg", "image/jpeg"),
+        ],
+    )
+    async def test_one_with_its_own_idea_of_types(self, gateway: Gateway, given: str, wanted: str, told: str) -> None:
+        async with running(says(http("200 OK", b"x", f"Content-Type: {given}"))) as host:
+            answer = await gateway.ask(host.url, type=wanted)
+        assert answer.headers["content-type"] == told
+
+    async def test_headers_that_cannot_be_passed_on_are_left_out(self, gateway: Gateway) -> None:
+        odd = http("200 OK", b"x", 'ETag: "视频"', "Set-Cookie: a=b", "Access-Control-Allow-Origin: *", "Server: s")
+        async with running(says(odd)) as host:
+            answer = await gateway.ask(host.url)
+        assert (answer.status_code, answer.content) == (200, b"x")
+        assert not {"etag", "set-cookie", "access-control-allow-origin"} & set(answer.headers)
+
+    async def test_connections_are_kept(self, gateway: Gateway) -> None:
+        async with running(says(http("200 OK", b"x"))) as host:
+            for _ in range(3):
+                await gateway.ask(host.url)
+                assert host.connections == 1
+
+    async def test_the_proxy_of_the_account_is_used(self, gateway: Gateway) -> None:
+        async with running(says(http("200 OK", b"by proxy"))) as host:
+            answer = await gateway.ask("http://files.invalid/v%2F.mp4", proxy=host.url.removesuffix("/v.mp4"))
+        assert answer.content == b"by proxy"
+        assert host.heads[0].startswith(b"GET http://files.invalid/v%2F.mp4 ")

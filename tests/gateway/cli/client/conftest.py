@@ -1,0 +1,45 @@
+"""A host to download from."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from gateway.cli.server.background import BackgroundServer
+from tests.gateway.cli.client.download_host import Host, TaskRef
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[tuple[str, list[Host]]]:
+    hosts: list[Host] = []
+
+    async def answer(request: Request) -> Response:
+        return await hosts[-1].answer(request)
+
+    app = Starlette(routes=[Route("/{path:path}", answer)])
+    with BackgroundServer(app) as running:
+        yield running.url, hosts
+
+
+@pytest.fixture
+def place(server: tuple[str, list[Host]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TaskRef:
+    url, hosts = server
+    hosts.append(Host())
+    pauses: list[float] = []
+    monkeypatch.setenv("GATEWAY_URL", url)
+    monkeypatch.setenv("GATEWAY_KEY", "sk-one")
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
+    nap = time.sleep
+
+    def short(seconds: float) -> None:
+        pauses.append(seconds)
+        nap(min(seconds, 0.005))
+
+    monkeypatch.setattr("gateway.cli.client.downloads.time.sleep", short)
+    monkeypatch.chdir(tmp_path)
+    return TaskRef(hosts[-1], url, pauses)
