@@ -41,7 +41,7 @@ def report(scope: Scope, route: str, status: int, seconds: float, *, routine: bo
         "status": status,
         "ms": round(seconds * 1000, 1),
         "caller": scope.get("gateway.caller", "-"),
-        **scope.get("gateway.facts", {}),
+        **scope.get("gateway.log_fields", {}),
         "request_id": scope["gateway.request_id"],
     }
     ACCESS.log(level, "request", extra={"fields": fields})

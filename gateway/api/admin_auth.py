@@ -6,7 +6,7 @@ from ipaddress import ip_address
 from starlette.requests import Request
 
 from gateway.api.context import services
-from gateway.core.errors import refused
+from gateway.core.errors import gateway_error
 
 _FROM_ELSEWHERE = ("origin", "forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
 
@@ -27,7 +27,7 @@ def require_operator(request: Request) -> None:
             and not any(name in request.headers for name in _FROM_ELSEWHERE)
         )
     if not allowed:
-        raise refused("operator_only")
+        raise gateway_error("operator_only")
 
 
 def shows_admin_key(request: Request, authorization: str) -> bool:

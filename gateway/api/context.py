@@ -21,13 +21,13 @@ def services(request: Request) -> Services:
     return services_of(request.scope)
 
 
-def language(request: Request) -> Language:
+def language_of(request: Request) -> Language:
     default = services(request).settings.language
     header = request.headers.get("accept-language")
     return choose_language(header, default) if header else default
 
 
-def caller(request: Request) -> Caller:
+def caller_of(request: Request) -> Caller:
     """Who is calling. Raises GatewayError (401)."""
     found = services(request).callers.identify(request.headers.get("authorization", ""))
     request.scope["gateway.caller"] = found.name
@@ -70,14 +70,14 @@ def submit_order(
 
 def add_log_fields(request: Request, fields: Mapping[str, str]) -> None:
     """Add fields to the access log's line of a request."""
-    request.scope["gateway.facts"] = {**request.scope.get("gateway.facts", {}), **fields}
+    request.scope["gateway.log_fields"] = {**request.scope.get("gateway.log_fields", {}), **fields}
 
 
 def request_id(request: Request) -> str:
     return cast(str, request.scope.get("gateway.request_id", ""))
 
 
-def json_answer(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+def json_response(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     return Response(orjson.dumps(content), status, headers, media_type="application/json")
 
 

@@ -119,7 +119,9 @@ class Failures:
                 raise
             await failure_response(Request(scope), error)(scope, receive, send)
         except BrokenOff as error:
-            GATEWAY.warning("a file broke off", extra={"fields": {"request_id": request_id, "cause": str(error)}})
+            GATEWAY.warning(
+                "file download interrupted", extra={"fields": {"request_id": request_id, "cause": str(error)}}
+            )
         except Exception as error:
             if answered:
                 log_failure(request_id, error)

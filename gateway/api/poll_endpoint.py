@@ -17,7 +17,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.api.access_log import report, request_id_of
-from gateway.api.context import caller, poll_headers, services, wants_fresh
+from gateway.api.context import caller_of, poll_headers, services, wants_fresh
 from gateway.api.error_responses import failure_response
 from gateway.api.response_cache import CACHED_SECONDS, PollResponse
 from gateway.api.services import services_of
@@ -47,11 +47,11 @@ async def answer_poll(scope: Scope, headers: Mapping[bytes, bytes], id: str, ren
         scope["gateway.caller"] = cached.caller
         return cached
     generation = cache.generation
-    who = services.callers.identify(authorization.decode("latin-1"))
-    scope["gateway.caller"] = who.name
-    task = await services.tasks.status(who, id, force_refresh=force_refresh)
+    caller = services.callers.identify(authorization.decode("latin-1"))
+    scope["gateway.caller"] = caller.name
+    task = await services.tasks.status(caller, id, force_refresh=force_refresh)
     body = orjson.dumps(renderer(task, choose_language(languages.decode("latin-1"), services.settings.language)))
-    response = PollResponse(_encode(poll_headers(task), body), body, who.name)
+    response = PollResponse(_encode(poll_headers(task), body), body, caller.name)
     freshness = services.settings.poll_freshness
     if task.trouble is None and freshness > 0:
         # What is older because its query waits for its turn stays so until then.
@@ -67,9 +67,9 @@ def read_headers(scope: Scope) -> dict[bytes, bytes]:
 
 async def cancel_task(request: Request) -> Task:
     """Cancel the task of the path. Whoever polls it afterwards is told so at once. Raises GatewayError."""
-    in_force, who = services(request), caller(request)
+    in_force, caller = services(request), caller_of(request)
     try:
-        return await in_force.tasks.cancel(who, request.path_params["id"])
+        return await in_force.tasks.cancel(caller, request.path_params["id"])
     finally:
         in_force.poll_responses.clear()
 

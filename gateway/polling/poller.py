@@ -36,10 +36,10 @@ REMEMBERED_DESKS = 4096
 GRACE_SECONDS = 60.0
 """For this long after its submit, a task that the upstream does not know is too new rather than gone."""
 
-UNKNOWN = LocalizedText("暂时无法得知任务状态", "How the task stands is not known right now")
+UNKNOWN = LocalizedText("暂时无法获取任务状态", "Task status is temporarily unavailable")
 UNSEEN = LocalizedText(
-    "用此凭证暂未看到该任务：刚提交的任务请稍候，否则请检查任务 ID 和凭证",
-    "This credential does not show the task yet: wait if it is new, else check its id and the credential",
+    "此凭证下暂时查不到该任务：如刚刚提交，请稍候；否则请检查任务 ID 和凭证",
+    "The task is not visible with this credential yet: if it is new, wait; otherwise check its ID and the credential",
 )
 
 _SKEW_SECONDS = 5.0

@@ -7,7 +7,7 @@ from typing import Protocol
 from gateway.accounts.callers import Caller
 from gateway.archive.archive import Opened
 from gateway.archive.records import Variant
-from gateway.core.errors import GatewayError, as_passing, from_provider, invalid
+from gateway.core.errors import GatewayError, as_transient, from_provider, invalid
 from gateway.core.messages import ERRORS
 from gateway.tasks.model_catalog import FORMER_NAMES, Catalog, Offer
 from gateway.tasks.order import Derivation
@@ -72,7 +72,7 @@ def finished(task: Task) -> Result:
     if task.state.result is not None:
         return task.state.result
     if task.trouble is not None:
-        raise from_provider(as_passing(task.trouble))
+        raise from_provider(as_transient(task.trouble))
     raise GatewayError("not_ready", ERRORS["failed_task" if task.state.phase is Phase.FAILED else "not_ready"])
 
 

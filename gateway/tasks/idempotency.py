@@ -71,7 +71,7 @@ class SubmitRecord:
 
     def interrupted(self) -> BaseException:
         """The error for a request whose process stops: only what was surely not sent may be sent again."""
-        return asyncio.CancelledError() if self.charge is None else GatewayError(_UNCONFIRMED, facts=self.charge)
+        return asyncio.CancelledError() if self.charge is None else GatewayError(_UNCONFIRMED, log_fields=self.charge)
 
     def may_be_retried_as(self, retry_count: int, now: float) -> bool:
         """True where a request of this count may be the library's retry of this failed submit."""

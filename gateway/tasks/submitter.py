@@ -14,7 +14,7 @@ from gateway.accounts.pool import AccountPool, Lease
 from gateway.accounts.unavailable import shortage
 from gateway.core import metrics
 from gateway.core.clock import Clock
-from gateway.core.errors import as_passing, clean, from_provider, refused
+from gateway.core.errors import as_transient, clean, from_provider, gateway_error
 from gateway.task_ids.locator import TaskLocator
 from gateway.tasks.idempotency import SubmitRecord
 from gateway.tasks.order import SubmitOrder
@@ -143,7 +143,7 @@ class Submitter:
                 if found is not None:
                     return found
         if not accounts:
-            raise refused("accounts_replaced")
+            raise gateway_error("accounts_replaced")
         statuses = [
             self._pool.status(account, model, failures.get(account.tag))
             for account in accounts
@@ -203,7 +203,7 @@ class Submitter:
                 return account, found
         trouble = next((answer for answer in answers if isinstance(answer, ProviderError)), None)
         if trouble is not None:
-            raise from_provider(as_passing(trouble))
+            raise from_provider(as_transient(trouble))
         return None
 
     async def _find_with(self, provider: CanFind, account: Account, keys: SubmitKeys) -> Submission | None:
