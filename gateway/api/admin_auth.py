@@ -1,4 +1,4 @@
-"""Who may see and steer the gateway itself: whoever shows the admin key, or, where none is set, this machine."""
+"""Admin authentication: by the admin key or, where none is set, by a request from this machine."""
 
 import hmac
 from ipaddress import ip_address
@@ -12,7 +12,7 @@ _FROM_ELSEWHERE = ("origin", "forwarded", "x-forwarded-for", "x-forwarded-host",
 
 
 def require_operator(request: Request) -> None:
-    """Raises GatewayError (401) for everybody else.
+    """Authenticate the operator. Raises GatewayError (401) for everybody else.
 
     Without an admin key a request has to come from this machine, for this machine, and neither from a web page that
     happens to be open on it nor through a proxy that says so.
@@ -31,7 +31,7 @@ def require_operator(request: Request) -> None:
 
 
 def shows_admin_key(request: Request, authorization: str) -> bool:
-    """True when a header carries the admin key; the time it takes tells nothing of it."""
+    """True if a header carries the admin key. Compares in constant time."""
     admin_key = services(request).settings.admin_key
     if admin_key is None:
         return False

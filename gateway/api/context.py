@@ -28,7 +28,7 @@ def language_of(request: Request) -> Language:
 
 
 def caller_of(request: Request) -> Caller:
-    """Who is calling. Raises GatewayError (401)."""
+    """Authenticate the caller and record its name for the access log. Raises GatewayError (401)."""
     found = services(request).callers.identify(request.headers.get("authorization", ""))
     request.scope["gateway.caller"] = found.name
     return found
@@ -54,8 +54,8 @@ def submit_order(
     *,
     nearest: bool = False,
 ) -> SubmitOrder:
-    """The submit that a request orders, with what its headers say of repeats. `fingerprint` is of what the client
-    wrote."""
+    """The submit order of a request, with the idempotency key and retry count of its headers. `fingerprint` is of the
+    request as the client sent it."""
     count = request.headers.get("x-stainless-retry-count", "")
     return SubmitOrder(
         caller,
@@ -82,7 +82,7 @@ def json_response(content: Any, status: int = 200, headers: Mapping[str, str] | 
 
 
 def forces_refresh(request: Request) -> bool:
-    """True when the client wants a fresh answer, whatever is known."""
+    """True if the client asks to bypass the cache with `Cache-Control: no-cache`."""
     return wants_fresh(request.headers.get("cache-control", ""))
 
 
@@ -91,7 +91,7 @@ def wants_fresh(cache_control: str) -> bool:
 
 
 def poll_headers(task: Task | None) -> dict[str, str]:
-    """How old the answer is and when to come back; the latter not for a task that has ended."""
+    """The age of the status and, unless the task has ended, when to poll again."""
     headers = {"cache-control": "no-store"}
     if task is not None:
         headers["age"] = str(int(task.age))

@@ -21,10 +21,10 @@ def error_response(request: Request, error: GatewayError, headers: Mapping[str, 
 
 
 def failure_response(request: Request, error: Exception | asyncio.CancelledError) -> Response:
-    """The response to an exception that no handler takes.
+    """The response to an unhandled exception.
 
-    A cancelled request is one that outlasts the stop of its process: the client is told to come back. Of what breaks
-    inside, the log says where, never what: an exception's text may quote a credential.
+    A request is cancelled when the process stops: the response asks the client to retry. The log names the location of
+    an internal error, never its text, which may quote a credential.
     """
     if isinstance(error, GatewayError):
         return error_response(request, error)

@@ -1,8 +1,8 @@
 """A finished file from the upstream's link to the client, in constant memory.
 
-The link's host may want no HEAD, know no ranges, compress unasked, point elsewhere, or find its link too old. Whatever
-goes wrong before the first byte is an ordinary refusal. After it nothing can be said any more: the connection to the
-client is broken off, so that it sees that something is missing.
+The link's host may want no HEAD, know no ranges, compress unasked, point elsewhere, or find its link too old. A
+failure before the first byte is an ordinary error response. After it the client's connection is closed early, so that
+the client sees an incomplete file.
 """
 
 import asyncio
@@ -26,12 +26,12 @@ from providers.contract.errors import ErrorKind, ProviderError
 from providers.transport.client import Download, HttpClient
 
 CACHE_CONTROL = "private, max-age=3600"
-"""What a link leads to never changes, but only its owner may keep it."""
+"""A video never changes, but only its owner may cache it."""
 
 MAX_NAME = 64
 
 _NO_HEAD = frozenset({403, 405, 501})
-"""A link signed for GET is refused like a forged one."""
+"""HEAD on a link signed for GET fails with these: retry it as GET."""
 
 _TRANSIENT_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 
@@ -55,7 +55,7 @@ async def stream_content(
     proxy: str | None,
     renew: Callable[[], Awaitable[str | None]],
 ) -> Response:
-    """The answer to a GET or HEAD for the file at `link`: 200, 206 or 416, ranges as the client asked for them.
+    """Respond to a GET or HEAD of the file at `link`: 200, 206 or 416, with the client's ranges passed through.
 
     `renew` gives a fresh link, or None where there is none; it is asked at most once, when the host finds `link` too
     old, and what it raises is passed on. `media_type` is what the client is told, except for a picture, whose host
@@ -276,7 +276,7 @@ def _download_error(error: ProviderError) -> GatewayError:
 
 
 def _status_error(found: _Found) -> GatewayError:
-    """For a status that brings no file."""
+    """The error for an upstream status without a file."""
     code = str(found.status)
     if found.status in (404, 410):
         return GatewayError("not_found", ERRORS["file_gone"], upstream_code=code)

@@ -42,7 +42,7 @@ NO_ALPHA = LocalizedText(
 
 class Fetch(Protocol):
     async def __call__(self, url: str, *, max_bytes: int, param: str, client: str) -> IO[bytes]:
-        """What lies at an address of the client `client`. Raises GatewayError that names the field `param`."""
+        """Download a URL for `client`, the caller's identity. Raises GatewayError with the field `param`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +166,7 @@ class _Budget:
 
 
 def too_large(param: str, most: int) -> GatewayError:
-    """The refusal (413) of a file that has more than `most` bytes."""
+    """Build the error (413) for a file of more than `most` bytes."""
     values = {"param": param, "limit": spell_bytes(most)}
     return GatewayError("too_large", ERRORS["file_too_large"], param=param, values=values)
 

@@ -85,7 +85,7 @@ class ArchivedVideo:
     id: str
 
     async def open(self) -> AsyncIterator[bytes]:
-        """Its bytes. Raises GatewayError (404) where they are gone."""
+        """Its bytes. Raises GatewayError (404) if the archive no longer has them."""
         opened = await self.tasks.open_archived(self.caller, self.id, "video")
         if opened is None:
             raise GatewayError("not_found", ERRORS["file_gone"])
@@ -114,7 +114,7 @@ def _card_for(tasks: EarlierTasks, offer: Offer, model: str | None, defaults: Se
 
 
 def _not_by_this_model(tasks: EarlierTasks, card: ModelCard, defaults: Sequence[str]) -> GatewayError:
-    """The refusal of a model, with the models that can do it."""
+    """Build the error (501) for a model, naming the models that support the operation."""
     if not defaults:
         return GatewayError("not_supported")
     able = ", ".join(f"{name} ({tasks.catalog.card(name).provider})" for name in defaults)

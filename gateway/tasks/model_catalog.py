@@ -25,7 +25,7 @@ FORMER_NAMES = ("sora-2", "sora-2-pro")
 """Models of a service that has closed; clients written for it still name them. They mean the default model."""
 
 _NEAREST = 3
-"""Names that a client is told whose model is not there."""
+"""How many closest models an error names."""
 
 
 class Catalog:
@@ -52,7 +52,7 @@ class Catalog:
         return Offer(self, caller, offered)
 
     async def refresh(self, accounts: Sequence[Account]) -> None:
-        """Read anew what these accounts have: their upstream said that a model is gone."""
+        """Refresh the model lists of accounts, after their upstream reported a missing model."""
         discovery = self._discovery
         if discovery is not None:
             reads = (discovery.refresh(self.registry[account.provider], account) for account in accounts)

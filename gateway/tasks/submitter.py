@@ -1,5 +1,4 @@
-"""How a submit reaches an upstream: over the accounts as the pool gives them, and never twice what may have been
-accepted."""
+"""Submits with failover across the accounts of the pool. A submit that may have been accepted is never resent."""
 
 import asyncio
 import time
@@ -46,7 +45,7 @@ Look = Callable[[Provider, Account, Sequence[str]], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class SubmitKeys:
-    """The keys of one submit: for each account the same whenever they are asked for."""
+    """The submit keys of one order, deterministic per account."""
 
     locator: TaskLocator
     caller: Caller
@@ -58,7 +57,7 @@ class SubmitKeys:
 
 
 class Submitter:
-    """Sends submits. Raises GatewayError for what a client is to know."""
+    """Sends submits to upstreams. Raises GatewayError."""
 
     def __init__(
         self,
@@ -264,7 +263,7 @@ class Submitter:
 
 
 def _log_fields(account: Account, model: str) -> dict[str, str]:
-    """What the log tells of a submit that failed or whose outcome is unknown."""
+    """The log fields of a submit that failed or whose outcome is unknown."""
     return {"model": model, "provider": account.provider, "account": account.label}
 
 

@@ -1,4 +1,4 @@
-"""The gateway's own accounts, for its operator: how they stand, and what can be done with them."""
+"""Managed accounts, for the operator: status and actions."""
 
 import contextlib
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ async def check(request: Request) -> Response:
 
 
 async def points(request: Request) -> Response:
-    """POST /v1/accounts/{name}/points: what is left, read within the last two minutes unless the client insists."""
+    """POST /v1/accounts/{name}/points: credits, cached for two minutes unless the client sends no-cache."""
     managed = _account_of_path(request)
     with _credential_errors_as_restricted():
         credits = await services(request).checks.credits(managed.account, force_refresh=forces_refresh(request))
@@ -45,14 +45,14 @@ async def receive(request: Request) -> Response:
 
 
 async def pause(request: Request) -> Response:
-    """POST /v1/accounts/{name}/pause: no more submits, until it is resumed or this process starts anew."""
+    """POST /v1/accounts/{name}/pause: take no submits until it is resumed or the process restarts."""
     managed = _account_of_path(request)
     services(request).pool.pause(managed.account)
     return _answer(request, managed)
 
 
 async def resume(request: Request) -> Response:
-    """POST /v1/accounts/{name}/resume: forget what is held against it."""
+    """POST /v1/accounts/{name}/resume: end its pause and clear its failures."""
     managed = _account_of_path(request)
     services(request).pool.resume(managed.account)
     return _answer(request, managed)
@@ -70,7 +70,7 @@ def _account_of_path(request: Request) -> ManagedAccount:
 
 @contextlib.contextmanager
 def _credential_errors_as_restricted() -> Iterator[None]:
-    """A refused login is the account's: 401 would say that the operator's key is."""
+    """Map a rejected account credential to 403: a 401 would blame the operator's own key."""
     try:
         yield
     except GatewayError as error:

@@ -1,4 +1,4 @@
-"""The generations surface: submit a video, ask how it stands, cancel it."""
+"""The generations API: submit, poll and cancel videos."""
 
 import asyncio
 import re
@@ -65,12 +65,12 @@ def _accepted(submitted: Submitted, status: int = 200) -> Response:
 
 
 async def method_not_allowed(request: Request) -> Response:
-    """GET /v1/videos/generations: somebody forgot the body, or typed the address into a browser."""
+    """GET /v1/videos/generations: only POST is allowed."""
     raise HTTPException(405, headers={"Allow": "POST"})
 
 
 async def _submit(request: Request, caller: Caller) -> tuple[Submitted, bool]:
-    """What was submitted, and whether its end is to be waited for. Of the body, which may be large, nothing stays."""
+    """The submission, and whether the client waits for completion. Frees the body, which may be large."""
     async with read_object(request, services(request).settings.limits.body_bytes) as fields:
         body = parse_generation(fields)
         asked = body.video_request()
@@ -115,7 +115,7 @@ async def cancel(request: Request) -> Response:
 
 
 def _seconds_to_wait(request: Request, wait_completion: bool, longest: float) -> float | None:
-    """How long the answer may be held; None to answer at once."""
+    """How long to hold the response, in seconds; None to respond at once."""
     match = _PREFER_WAIT.search(request.headers.get("prefer", ""))
     if match:
         return min(float(match[1]), longest)

@@ -1,4 +1,4 @@
-"""The OpenAI Videos API, as its client libraries speak it: ids are sealed, and nothing is stored."""
+"""The OpenAI Videos API, as its client libraries use it. Ids are signed; nothing is stored."""
 
 from typing import Literal
 
@@ -99,7 +99,7 @@ async def content(request: Request) -> Response:
         raise GatewayError("not_found", ERRORS["file_gone"])
 
     async def renew() -> str | None:
-        """The same link, signed anew."""
+        """A renewed link to the same file."""
         return _link(await tasks.fresh_result(caller, id), variant)
 
     return await stream_content(

@@ -23,7 +23,7 @@ from providers.contract.accounts import Account, Credits
 T = TypeVar("T")
 
 MAX_BODY_BYTES = 64 * 1024
-"""A credential and no more: it is read before anybody knows who asks."""
+"""Enough for a credential: the body is read before the caller is authenticated."""
 
 
 async def check(request: Request) -> Response:
@@ -40,7 +40,7 @@ async def check(request: Request) -> Response:
 
 
 async def points(request: Request) -> Response:
-    """POST /token/points: what is left, read within the last two minutes unless the client insists."""
+    """POST /token/points: credits, cached for two minutes unless the client sends no-cache."""
     checks, force_refresh = services(request).checks, forces_refresh(request)
     accounts = _accounts_of_bearer(request)
 
@@ -85,7 +85,7 @@ async def _accounts_of_body(request: Request) -> Sequence[Account]:
 
 
 def _accounts_of(caller: Caller) -> Sequence[Account]:
-    """The accounts that a caller brought along. Clients of the gateway never see its accounts."""
+    """The pass-through accounts of a caller. Raises GatewayError (401) for a gateway key."""
     if caller.managed:
         raise gateway_error("operator_only")
     return caller.accounts
@@ -98,7 +98,7 @@ def _rows(
     render: Callable[[T], dict[str, Any]],
     failed: Mapping[str, Any] | None = None,
 ) -> list[dict[str, Any]]:
-    """One row an account: what `render` makes of its answer, or `failed` and the error."""
+    """One row per account: its rendered answer, or `failed` and the error."""
     language = language_of(request)
     rows = []
     for account, answer in zip(accounts, answers, strict=True):

@@ -51,7 +51,7 @@ def body_kind(headers: Headers) -> str:
 
 
 def body_too_large(limit: int, kind: str) -> GatewayError:
-    """The refusal (413) of a body of more than `limit` bytes."""
+    """Build the error (413) for a body of more than `limit` bytes."""
     message = ERRORS["form_too_large" if kind == MULTIPART else "too_large"]
     return GatewayError("too_large", message, values={"limit": spell_bytes(limit)})
 
