@@ -27,7 +27,7 @@ from providers.transport.client import HttpClient
 
 
 def _openai(prefix: str) -> list[Route]:
-    """What OpenAI's libraries call; clients whose base URL lacks the /v1 find it all the same."""
+    """The OpenAI Videos API. It is also served without /v1, for clients whose base URL lacks it."""
     return [
         Route(f"{prefix}/videos", openai_videos.create, methods=["POST"]),
         Route(f"{prefix}/videos", openai_videos.list_videos, methods=["GET"]),
@@ -46,7 +46,7 @@ def _openai(prefix: str) -> list[Route]:
 
 ROUTES = [
     Route("/v1/videos/generations", generations.submit, methods=["POST"]),
-    Route("/v1/videos/generations", generations.not_an_id, methods=["GET"], include_in_schema=False),
+    Route("/v1/videos/generations", generations.method_not_allowed, methods=["GET"], include_in_schema=False),
     Route("/v1/videos/tasks", generations.statuses, methods=["GET"]),
     PollRoute("/v1/videos/tasks/{id}", render_task),
     Route("/v1/videos/tasks/{id}/cancel", generations.cancel, methods=["POST"]),
@@ -72,7 +72,7 @@ CORS_EXPOSED = [
     *("x-request-id", "x-should-retry", "retry-after", "openai-poll-after-ms", "location", "preference-applied"),
     *("content-range", "accept-ranges", "content-disposition"),
 ]
-"""What a web page may read of an answer besides the few headers it always may."""
+"""Response headers that CORS exposes to web pages."""
 
 
 def create_app(
@@ -82,10 +82,10 @@ def create_app(
     http: HttpClient | None = None,
     clock: Clock | None = None,
 ) -> Starlette:
-    """The gateway. Raises SettingsError when the configuration cannot be used.
+    """Create the application. Raises SettingsError for an invalid configuration.
 
-    Without `settings` they are loaded. With `reload`, which is then the default, they are loaded again on SIGHUP and
-    when their file changes. `http` and `clock` are for tests; without them the application makes its own.
+    Without `settings` they are loaded. With `reload`, which is then the default, they are reloaded on SIGHUP and when
+    their file changes. `http` and `clock` are injected by tests.
     """
     reload = settings is None if reload is None else reload
     settings = settings or load_settings()
@@ -95,7 +95,7 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncGenerator[None, None]:
         async with process.http, aclosing(process.fetcher), process.background as background:
-            background.start(_daily_gifts(app, process).run())
+            background.start(_daily_credits(app, process).run())
             if reload:
                 background.start(Reloader(app.state, process, load_settings, settings_file()).run())
             yield
@@ -126,7 +126,7 @@ def create_app(
     return app
 
 
-def _daily_gifts(app: Starlette, process: ProcessState) -> DailyCredits:
+def _daily_credits(app: Starlette, process: ProcessState) -> DailyCredits:
     return DailyCredits(
         process.clock,
         process.pool,

@@ -1,6 +1,6 @@
 """Builds the application from its settings: `ProcessState` once, `Services` for each configuration.
 
-A configuration that cannot be used stops the start. A reload builds new services; the process state stays.
+An invalid configuration stops the start. A reload builds new services and keeps the process state.
 """
 
 import itertools
@@ -48,8 +48,8 @@ _SHORTEST_SECRET = 16
 
 @dataclass(frozen=True, slots=True)
 class ProcessState:
-    """What lives as long as the process: its connections, and all that it remembers. `said` are the remarks on the
-    configuration in force."""
+    """Process-wide state: connections, caches and accounts. `logged_warnings` are the configuration warnings already
+    logged, so that a reload does not repeat them."""
 
     clock: Clock
     http: HttpClient
@@ -62,11 +62,11 @@ class ProcessState:
     locator: TaskRefCache
     idempotency: IdempotencyStore
     archiver: TaskArchiver | None
-    said: set[str] = field(default_factory=set)
+    logged_warnings: set[str] = field(default_factory=set)
 
 
 def build_process_state(settings: Settings, clock: Clock, http: HttpClient | None = None) -> ProcessState:
-    """The state of a process that has served nothing yet. Raises SettingsError where the archive cannot be used."""
+    """Build the initial process state. Raises SettingsError if the archive cannot be opened."""
     resets = {spec.name: spec.quota_reset for spec in provider_registry.PROVIDERS}
     pool, background = AccountPool(clock, quota_resets=resets), Background()
     if http is None:
@@ -89,7 +89,7 @@ def build_process_state(settings: Settings, clock: Clock, http: HttpClient | Non
 
 
 def open_archive(settings: Settings) -> ArchiveStore | None:
-    """Where finished videos are kept, None where they are not. Raises SettingsError where that cannot be used."""
+    """Open the archive store; None if none is configured. Raises SettingsError if it cannot be opened."""
     if settings.archive_url is None:
         return None
     try:
@@ -119,15 +119,15 @@ def _archiver(
 
 
 def _seeds() -> Iterator[str]:
-    """Texts that no other process makes, one for each submit."""
+    """Unique idempotency seeds, one per submit."""
     process = secrets.token_hex(16)
     return (f"{process}-{number}" for number in itertools.count(1))
 
 
 def build_services(settings: Settings, process: ProcessState) -> Services:
-    """The services of a configuration, which is in force from now on.
+    """Build the services of a configuration and apply it to the process state.
 
-    Raises SettingsError when the configuration cannot be used; the process state is then as it was.
+    Raises SettingsError if the configuration is invalid; the process state is then unchanged.
     """
     clock, pool, poller = process.clock, process.pool, process.poller
     registry = _registry(settings, process.http, clock)
@@ -170,8 +170,8 @@ def build_services(settings: Settings, process: ProcessState) -> Services:
         pass_through=settings.pass_through,
         proxies=settings.pass_through_proxies,
     )
-    _remark(process.said, _surprises(settings, len(accounts)))
-    # Nothing can go wrong any more.
+    _log_warnings(process.logged_warnings, _warnings(settings, len(accounts)))
+    # Nothing below raises: the configuration is applied as a whole.
     process.discovery.expire()
     pool.manage(accounts, POLICIES[settings.rotation.policy]())
     process.fetcher.url_policy, process.fetcher.max_seconds = url_policy, settings.media.fetch_seconds
@@ -181,16 +181,16 @@ def build_services(settings: Settings, process: ProcessState) -> Services:
 
 
 def _keys(settings: Settings) -> list[GatewayKey]:
-    """The gateway's own keys. One that is none stops the start."""
+    """The gateway keys. Raises SettingsError for a malformed key."""
     keys = [parse_key(key.get_secret_value()) for key in settings.keys]
     for number, key in enumerate(keys, 1):
         if not key.secret.startswith("gw-"):
-            raise SettingsError(f"GATEWAY_KEYS: entry {number} is no key of the form name:gw-… or gw-…")
+            raise SettingsError(f"GATEWAY_KEYS: entry {number} must have the form name:gw-… or gw-…")
     return keys
 
 
 def _url_policy(settings: Settings) -> UrlPolicy:
-    """Where media may be fetched from. A host that can be none stops the start, as does a library that is missing."""
+    """The URL policy for media. Raises SettingsError for an invalid host or a missing library."""
     media = settings.media
     if media.shrink and not can_shrink():
         raise SettingsError(f"media.shrink needs Pillow: {INSTALL}")
@@ -206,16 +206,16 @@ def _url_policy(settings: Settings) -> UrlPolicy:
 
 
 def _catalog(settings: Settings, registry: Registry, discovery: Discovery) -> Catalog:
-    """The models. A name that leads to none stops the start."""
+    """The model catalog. Raises SettingsError for an alias or default of an unknown model."""
     defaults = DefaultModels()
     for spec in provider_registry.PROVIDERS:
         own = spec.default_models(settings.provider(spec))
         if unknown := sorted({name for names in own for name in names if registry.card(name) is None}):
-            raise SettingsError(f"providers.{spec.name}: a default model is one that nobody has: {', '.join(unknown)}")
+            raise SettingsError(f"providers.{spec.name}: unknown default model: {', '.join(unknown)}")
         defaults = defaults.then(own)
     catalog = Catalog(registry, settings.aliases, defaults, discovery)
     if unknown := catalog.unknown_aliases():
-        raise SettingsError(f"aliases name models that nobody has: {', '.join(unknown)}")
+        raise SettingsError(f"aliases: unknown model: {', '.join(unknown)}")
     return catalog
 
 
@@ -223,21 +223,21 @@ def _registry(settings: Settings, http: HttpClient, clock: Clock) -> Registry:
     return Registry([spec.create(settings.provider(spec), http, clock.now) for spec in provider_registry.PROVIDERS])
 
 
-def _remark(said: set[str], surprises: Iterable[tuple[int, str]]) -> None:
-    """Say what was not said of the configuration before."""
-    found = {text: level for level, text in surprises}
+def _log_warnings(logged_warnings: set[str], warnings: Iterable[tuple[int, str]]) -> None:
+    """Log the warnings that are not logged yet, and forget those that no longer apply."""
+    found = {text: level for level, text in warnings}
     for text, level in found.items():
-        if text not in said:
+        if text not in logged_warnings:
             GATEWAY.log(level, text)
-    said.clear()
-    said.update(found)
+    logged_warnings.clear()
+    logged_warnings.update(found)
 
 
-def _surprises(settings: Settings, accounts: int) -> Iterator[tuple[int, str]]:
-    """What can be used, but will surprise somebody: level and text."""
+def _warnings(settings: Settings, accounts: int) -> Iterator[tuple[int, str]]:
+    """Warnings about a valid configuration: log level and text."""
     if settings.renamed:
         names = ", ".join(f"{former} is {name}" for former, name in settings.renamed.items())
-        yield logging.WARNING, f"the file has former names of settings, which are read for now: {names}"
+        yield logging.WARNING, f"the configuration file uses deprecated setting names, still accepted for now: {names}"
     if any(len(secret.get_secret_value()) < _SHORTEST_SECRET for secret in settings.secret):
         yield (
             logging.WARNING,
@@ -246,16 +246,16 @@ def _surprises(settings: Settings, accounts: int) -> Iterator[tuple[int, str]]:
     if settings.keys and not accounts:
         yield (
             logging.WARNING,
-            f"keys are configured, but no account: set {provider_registry.credential_variables()}, or add "
-            "[[accounts]] to the file",
+            f"keys are configured but no accounts: set {provider_registry.credential_variables()}, or add "
+            "[[accounts]] to the configuration file",
         )
     if accounts and not settings.keys:
-        yield logging.WARNING, "accounts are configured, but no key that may use them: set GATEWAY_KEYS=name:gw-…"
+        yield logging.WARNING, "accounts are configured but no keys to use them: set GATEWAY_KEYS=name:gw-…"
     if accounts and settings.admin_key is None:
-        yield logging.INFO, "GATEWAY_ADMIN_KEY is not set: /v1/accounts and /metrics answer this machine only"
+        yield logging.INFO, "GATEWAY_ADMIN_KEY is not set: /v1/accounts and /metrics are restricted to this machine"
     if settings.keys and not settings.secret:
         yield (
             logging.WARNING,
-            "GATEWAY_SECRET is not set: task ids will not outlive this process nor be known to other replicas; "
+            "GATEWAY_SECRET is not set: task ids become invalid at restart and on other replicas; "
             "set it to a long random text",
         )

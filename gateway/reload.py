@@ -1,7 +1,7 @@
-"""Reading the configuration again, on SIGHUP and when its file has changed, without dropping a request.
+"""Hot reload of the configuration, on SIGHUP and when its file changes, without dropping a request.
 
-New services take the place of the old ones in one step; a running request keeps those that it began with. A
-configuration that cannot be used is refused, and the one before stays.
+The new services replace the old ones atomically; a running request keeps the services that it began with. An invalid
+configuration is rejected and the current one stays.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from gateway.core.settings import Settings, SettingsError
 from gateway.core.settings_loader import stamp_of
 
 LOOK_SECONDS = 1.0
-"""Between two looks at the file. It is read once two of them agree, so that no half-written file is."""
+"""Poll interval of the file. It is loaded once two polls agree, so that a half-written file is never loaded."""
 
 AT_START_ONLY = frozenset(
     {
@@ -29,7 +29,7 @@ AT_START_ONLY = frozenset(
         *("archive", "archive_url"),
     }
 )
-"""Settings that only a new start puts into force."""
+"""Settings that take effect only after a restart."""
 
 
 class Reloader:
@@ -44,11 +44,11 @@ class Reloader:
         self._wanted = asyncio.Event()
 
     def want(self) -> None:
-        """Read it again now, whether the file has changed or not."""
+        """Request a reload, whether the file has changed or not."""
         self._wanted.set()
 
     async def run(self) -> None:
-        """Until it is cancelled."""
+        """Watch and reload until cancelled."""
         with _on_hangup(self.want):
             while True:
                 try:
@@ -61,30 +61,30 @@ class Reloader:
                 await self.reload()
 
     def look(self) -> bool:
-        """True once for each change of the file. A file that is gone is one that is being replaced."""
+        """True once for each change of the file. A missing file is one that is being replaced."""
         stamp, before = stamp_of(self._file), self._latest
         self._latest = stamp
         return stamp is not None and stamp == before and stamp != self._read
 
     async def reload(self) -> None:
-        """Read the configuration and put it into force, or say why not."""
+        """Load and apply the configuration, or log why it is rejected."""
         self._read = self._latest = stamp_of(self._file)
         old = self._process.pool.managed
         try:
             settings = await asyncio.to_thread(self._load)
             if settings.stamp is None and self._state.services.settings.stamp is not None:
-                # Without keys everybody would be let in: a file that is gone is one that is being replaced.
+                # Without its keys the gateway would be open to everybody: keep the current configuration.
                 raise SettingsError(f"{self._file} is gone")
             if self._state.services.settings.keys and not settings.keys:
                 raise SettingsError(
-                    "it has no keys any more, which would let everybody in: start anew if that is meant"
+                    "it has no keys, which opens the gateway to everybody: restart the gateway if that is intended"
                 )
             services = build_services(settings, self._process)
         except SettingsError as error:
-            GATEWAY.error(f"the new configuration is refused, the one before stays: {error}")
+            GATEWAY.error(f"new configuration rejected, keeping the current one: {error}")
             return
         except Exception as error:
-            GATEWAY.error("the configuration could not be read", extra={"fields": {"cause": where(error)}})
+            GATEWAY.error("configuration could not be loaded", extra={"fields": {"cause": where(error)}})
             return
         before, self._state.services = self._state.services, services
         self._announce(before, old, services)
@@ -95,15 +95,15 @@ class Reloader:
         fields: dict[str, object] = {"accounts": len(named)}
         fields |= {"came": ",".join(name for name in named if name not in known) or "-"}
         fields |= {"went": ",".join(name for name in known if name not in named) or "-"}
-        GATEWAY.info("the configuration was read again", extra={"fields": fields})
+        GATEWAY.info("configuration reloaded", extra={"fields": fields})
         late = sorted(name for name in AT_START_ONLY if getattr(before.settings, name) != getattr(now.settings, name))
         if late:
-            GATEWAY.warning(f"these have changed and need a new start: {', '.join(late)}")
+            GATEWAY.warning(f"changed settings take effect after a restart: {', '.join(late)}")
 
 
 @contextlib.contextmanager
 def _on_hangup(call: Callable[[], None]) -> Iterator[None]:
-    """Inside it SIGHUP calls a function, where this process's signals are this thread's to handle."""
+    """Call a function on SIGHUP inside the context; a no-op outside of the main thread."""
     if not hasattr(signal, "SIGHUP") or threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from cachetools import LRUCache
 
-from gateway.core.errors import refused
+from gateway.core.errors import gateway_error
 from providers.contract.accounts import Account
 from providers.registry import Registry, credential_hints
 
@@ -101,7 +101,7 @@ class Callers:
         scheme, _, value = authorization.strip().partition(" ")
         value = value.strip()
         if scheme.lower() != "bearer" or not value:
-            raise refused("no_credential")
+            raise gateway_error("no_credential")
         found = self._managed(value) or self._passing_through(value)
         if len(authorization) <= _LONGEST_REMEMBERED:
             self._remembered[authorization] = found
@@ -117,21 +117,21 @@ class Callers:
 
     def _passing_through(self, value: str) -> Caller:
         if not self._pass_through or value.startswith("gw-"):
-            raise refused("unknown_key")
+            raise gateway_error("unknown_key")
         accounts: dict[str, Account] = {}
         credentials = value.split(",", MAX_CREDENTIALS)
         if len(credentials) > MAX_CREDENTIALS:
-            raise refused("too_many_credentials", limit=MAX_CREDENTIALS)
+            raise gateway_error("too_many_credentials", limit=MAX_CREDENTIALS)
         for credential in credentials:
             if not credential.strip():
                 continue
             account = self._registry.account_from(credential)
             if account is not None:
                 if account.proxy and not self._proxies:
-                    raise refused("no_proxies")
+                    raise gateway_error("no_proxies")
                 accounts.setdefault(account.key, account)
         if not accounts:
-            raise refused("unusable_credential", credentials=credential_hints())
+            raise gateway_error("unusable_credential", credentials=credential_hints())
         return Caller(tuple(accounts.values()))
 
 

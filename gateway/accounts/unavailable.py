@@ -85,7 +85,7 @@ def _of_one(status: AccountStatus, error: ProviderError, managed: bool, now: flo
         refusal.retry_after = status.until - now if refusal.shape.should_retry else None
     else:
         return refusal
-    refusal.words = filled(rest, reason=refusal.words, eta=spell_time(status.until - now))
+    refusal.text = filled(rest, reason=refusal.text, eta=spell_time(status.until - now))
     refusal.values = {}
     return refusal
 

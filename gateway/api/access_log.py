@@ -1,4 +1,4 @@
-"""What is written down of each request: one log line, one figure, under one id."""
+"""Access log: one log line and one metric per request, under one request id."""
 
 import itertools
 import logging
@@ -17,15 +17,14 @@ _numbers = itertools.count(1)
 
 
 def request_id_of(given: str) -> str:
-    """The client's own id where it is usable, else one that no other process gives."""
+    """The client's request id if it is valid, else a new one, unique across processes."""
     return given if given and _USABLE_ID.fullmatch(given) else f"req_{_PROCESS}{next(_numbers):08x}"
 
 
 def report(scope: Scope, route: str, status: int, seconds: float, *, routine: bool = False) -> None:
-    """Write down a request that is done: method, path, caller, log fields and id are those of its scope.
+    """Log and count a finished request. Method, path, caller, log fields and id come from its scope.
 
-    `route` is the path of its route with the names in it, `seconds` how long it took. A `routine` request is asked all
-    the time: as long as all is well, its line is for whoever debugs.
+    `route` is the path template, `seconds` the duration. A successful `routine` request is logged at debug level.
     """
     method = scope["method"]
     observe_request(route, method if method in _METHODS else "OTHER", status, seconds)
@@ -41,7 +40,7 @@ def report(scope: Scope, route: str, status: int, seconds: float, *, routine: bo
         "status": status,
         "ms": round(seconds * 1000, 1),
         "caller": scope.get("gateway.caller", "-"),
-        **scope.get("gateway.facts", {}),
+        **scope.get("gateway.log_fields", {}),
         "request_id": scope["gateway.request_id"],
     }
     ACCESS.log(level, "request", extra={"fields": fields})

@@ -1,4 +1,4 @@
-"""Who may see and steer the gateway itself: whoever shows the admin key, or, where none is set, this machine."""
+"""Admin authentication: by the admin key or, where none is set, by a request from this machine."""
 
 import hmac
 from ipaddress import ip_address
@@ -6,13 +6,13 @@ from ipaddress import ip_address
 from starlette.requests import Request
 
 from gateway.api.context import services
-from gateway.core.errors import refused
+from gateway.core.errors import gateway_error
 
 _FROM_ELSEWHERE = ("origin", "forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
 
 
 def require_operator(request: Request) -> None:
-    """Raises GatewayError (401) for everybody else.
+    """Authenticate the operator. Raises GatewayError (401) for everybody else.
 
     Without an admin key a request has to come from this machine, for this machine, and neither from a web page that
     happens to be open on it nor through a proxy that says so.
@@ -27,11 +27,11 @@ def require_operator(request: Request) -> None:
             and not any(name in request.headers for name in _FROM_ELSEWHERE)
         )
     if not allowed:
-        raise refused("operator_only")
+        raise gateway_error("operator_only")
 
 
 def shows_admin_key(request: Request, authorization: str) -> bool:
-    """True when a header carries the admin key; the time it takes tells nothing of it."""
+    """True if a header carries the admin key. Compares in constant time."""
     admin_key = services(request).settings.admin_key
     if admin_key is None:
         return False

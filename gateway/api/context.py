@@ -21,14 +21,14 @@ def services(request: Request) -> Services:
     return services_of(request.scope)
 
 
-def language(request: Request) -> Language:
+def language_of(request: Request) -> Language:
     default = services(request).settings.language
     header = request.headers.get("accept-language")
     return choose_language(header, default) if header else default
 
 
-def caller(request: Request) -> Caller:
-    """Who is calling. Raises GatewayError (401)."""
+def caller_of(request: Request) -> Caller:
+    """Authenticate the caller and record its name for the access log. Raises GatewayError (401)."""
     found = services(request).callers.identify(request.headers.get("authorization", ""))
     request.scope["gateway.caller"] = found.name
     return found
@@ -54,8 +54,8 @@ def submit_order(
     *,
     nearest: bool = False,
 ) -> SubmitOrder:
-    """The submit that a request orders, with what its headers say of repeats. `fingerprint` is of what the client
-    wrote."""
+    """The submit order of a request, with the idempotency key and retry count of its headers. `fingerprint` is of the
+    request as the client sent it."""
     count = request.headers.get("x-stainless-retry-count", "")
     return SubmitOrder(
         caller,
@@ -70,19 +70,19 @@ def submit_order(
 
 def add_log_fields(request: Request, fields: Mapping[str, str]) -> None:
     """Add fields to the access log's line of a request."""
-    request.scope["gateway.facts"] = {**request.scope.get("gateway.facts", {}), **fields}
+    request.scope["gateway.log_fields"] = {**request.scope.get("gateway.log_fields", {}), **fields}
 
 
 def request_id(request: Request) -> str:
     return cast(str, request.scope.get("gateway.request_id", ""))
 
 
-def json_answer(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+def json_response(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     return Response(orjson.dumps(content), status, headers, media_type="application/json")
 
 
 def forces_refresh(request: Request) -> bool:
-    """True when the client wants a fresh answer, whatever is known."""
+    """True if the client asks to bypass the cache with `Cache-Control: no-cache`."""
     return wants_fresh(request.headers.get("cache-control", ""))
 
 
@@ -91,7 +91,7 @@ def wants_fresh(cache_control: str) -> bool:
 
 
 def poll_headers(task: Task | None) -> dict[str, str]:
-    """How old the answer is and when to come back; the latter not for a task that has ended."""
+    """The age of the status and, unless the task has ended, when to poll again."""
     headers = {"cache-control": "no-store"}
     if task is not None:
         headers["age"] = str(int(task.age))

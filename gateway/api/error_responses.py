@@ -8,28 +8,28 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.api.context import add_log_fields, json_answer, language, request_id
-from gateway.core.errors import GatewayError, refused
+from gateway.api.context import add_log_fields, json_response, language_of, request_id
+from gateway.core.errors import GatewayError, gateway_error
 from gateway.core.logs import GATEWAY, where
 
 
 def error_response(request: Request, error: GatewayError, headers: Mapping[str, str] | None = None) -> Response:
     """The response to an error. Its log fields join those of the request. `headers` are added to the error's own."""
-    add_log_fields(request, error.mark())
-    body = error.body(language(request), request_id(request))
-    return json_answer(body, error.shape.status, {**error.headers(), **(headers or {})})
+    add_log_fields(request, error.log_fields())
+    body = error.body(language_of(request), request_id(request))
+    return json_response(body, error.shape.status, {**error.headers(), **(headers or {})})
 
 
 def failure_response(request: Request, error: Exception | asyncio.CancelledError) -> Response:
-    """The response to an exception that no handler takes.
+    """The response to an unhandled exception.
 
-    A cancelled request is one that outlasts the stop of its process: the client is told to come back. Of what breaks
-    inside, the log says where, never what: an exception's text may quote a credential.
+    A request is cancelled when the process stops: the response asks the client to retry. The log names the location of
+    an internal error, never its text, which may quote a credential.
     """
     if isinstance(error, GatewayError):
         return error_response(request, error)
     if isinstance(error, asyncio.CancelledError):
-        return error_response(request, refused("stopping"))
+        return error_response(request, gateway_error("stopping"))
     log_failure(request_id(request), error)
     return error_response(request, GatewayError("internal_error"))
 
@@ -48,7 +48,7 @@ async def handle_http_exception(request: Request, error: Exception) -> Response:
     """Starlette's handler of what the framework itself raises: no such path, or not with this method."""
     http_error = cast(HTTPException, error)
     if http_error.status_code == 405:
-        refusal = GatewayError("method_not_allowed", values={"method": request.method})
+        response_error = GatewayError("method_not_allowed", values={"method": request.method})
     else:
-        refusal = GatewayError("not_found")
-    return error_response(request, refusal, http_error.headers)
+        response_error = GatewayError("not_found")
+    return error_response(request, response_error, http_error.headers)

@@ -1,8 +1,8 @@
 """A finished file from the upstream's link to the client, in constant memory.
 
-The link's host may want no HEAD, know no ranges, compress unasked, point elsewhere, or find its link too old. Whatever
-goes wrong before the first byte is an ordinary refusal. After it nothing can be said any more: the connection to the
-client is broken off, so that it sees that something is missing.
+The link's host may want no HEAD, know no ranges, compress unasked, point elsewhere, or find its link too old. A
+failure before the first byte is an ordinary error response. After it the client's connection is closed early, so that
+the client sees an incomplete file.
 """
 
 import asyncio
@@ -26,16 +26,16 @@ from providers.contract.errors import ErrorKind, ProviderError
 from providers.transport.client import Download, HttpClient
 
 CACHE_CONTROL = "private, max-age=3600"
-"""What a link leads to never changes, but only its owner may keep it."""
+"""A video never changes, but only its owner may cache it."""
 
 MAX_NAME = 64
 
 _NO_HEAD = frozenset({403, 405, 501})
-"""A link signed for GET is refused like a forged one."""
+"""HEAD on a link signed for GET fails with these: retry it as GET."""
 
-_PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
+_TRANSIENT_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 
-_PASSED_ON = ("accept-ranges", "content-encoding", "content-range", "etag", "last-modified")
+_FORWARDED_HEADERS = ("accept-ranges", "content-encoding", "content-range", "etag", "last-modified")
 _CONTENT_RANGE = re.compile(r"bytes\s+(?:\d+-\d+|\*)/(\d+)", re.IGNORECASE)
 _IMAGE = re.compile(r"image/[a-z0-9.+-]{1,64}")
 _MULTIPART = re.compile(r"multipart/byteranges;\s*boundary=[!-~]{1,80}", re.IGNORECASE)
@@ -55,7 +55,7 @@ async def stream_content(
     proxy: str | None,
     renew: Callable[[], Awaitable[str | None]],
 ) -> Response:
-    """The answer to a GET or HEAD for the file at `link`: 200, 206 or 416, ranges as the client asked for them.
+    """Respond to a GET or HEAD of the file at `link`: 200, 206 or 416, with the client's ranges passed through.
 
     `renew` gives a fresh link, or None where there is none; it is asked at most once, when the host finds `link` too
     old, and what it raises is passed on. `media_type` is what the client is told, except for a picture, whose host
@@ -73,7 +73,7 @@ async def stream_content(
                 raise GatewayError("not_found", ERRORS["file_gone"], upstream_code=str(found.status))
             found = await source.open(fresh)
         if found.status not in (200, 206, 416):
-            raise _refusal(found)
+            raise _status_error(found)
         headers = _headers(found, filename, media_type)
         if found.status == 416:
             return error_response(request, GatewayError("range_not_satisfiable"), headers)
@@ -83,7 +83,7 @@ async def stream_content(
             # Trouble before the first piece can still be told, so nothing is answered until it is there.
             first = await anext(found.pieces, b"")
         except ProviderError as error:
-            raise _unavailable(error) from error
+            raise _download_error(error) from error
         return _Relay(found.status, headers, first, found.pieces, opened.pop_all())
 
 
@@ -108,7 +108,7 @@ async def archived_content(request: Request, opened: Opened, *, filename: str, m
         first = await anext(opened.pieces, b"")
     except ProviderError as error:
         await stack.aclose()
-        raise _unavailable(error) from error
+        raise _download_error(error) from error
     return _Relay(status, headers, first, opened.pieces, stack)
 
 
@@ -146,7 +146,7 @@ class _Source:
             if self.method == "HEAD" and answer.status in _NO_HEAD:
                 return _head_of(await self._send("GET", link, {"Range": "bytes=0-0"}))
         except ProviderError as error:
-            raise _unavailable(error) from error
+            raise _download_error(error) from error
         return _found(answer, answer.status, _length(answer.headers))
 
     async def _send(self, method: str, link: str, headers: dict[str, str]) -> Download:
@@ -232,14 +232,14 @@ def _length(headers: httpx.Headers) -> int | None:
 
 
 def _headers(found: _Found, filename: str, media_type: str) -> dict[str, str]:
-    passed_on = {name: value for name in _PASSED_ON if (value := found.headers.get(name)) and _plain(value)}
+    forwarded = {name: value for name in _FORWARDED_HEADERS if (value := found.headers.get(name)) and _plain(value)}
     if found.status != 200:
-        passed_on["accept-ranges"] = "bytes"
+        forwarded["accept-ranges"] = "bytes"
     if found.status == 416:
-        return {name: passed_on[name] for name in ("accept-ranges", "content-range") if name in passed_on}
+        return {name: forwarded[name] for name in ("accept-ranges", "content-range") if name in forwarded}
     if found.length is not None:
-        passed_on["content-length"] = str(found.length)
-    return passed_on | {
+        forwarded["content-length"] = str(found.length)
+    return forwarded | {
         "content-type": _content_type(found.headers.get("content-type", ""), media_type),
         "content-disposition": f'attachment; filename="{safe_name(filename)}"',
         "cache-control": CACHE_CONTROL,
@@ -269,18 +269,18 @@ def _plain(value: str) -> bool:
     return value.isascii() and value.isprintable() and len(value) <= 1024
 
 
-def _unavailable(error: ProviderError) -> GatewayError:
+def _download_error(error: ProviderError) -> GatewayError:
     if error.kind is ErrorKind.UPSTREAM_ERROR:
         return GatewayError("upstream_error", ERRORS["file_not_given"], detail=error.detail)
     return GatewayError("upstream_unavailable", ERRORS["file_not_fetched"], detail=error.detail)
 
 
-def _refusal(found: _Found) -> GatewayError:
-    """For a status that brings no file."""
+def _status_error(found: _Found) -> GatewayError:
+    """The error for an upstream status without a file."""
     code = str(found.status)
     if found.status in (404, 410):
         return GatewayError("not_found", ERRORS["file_gone"], upstream_code=code)
-    if found.status in _PASSING:
+    if found.status in _TRANSIENT_STATUSES:
         return GatewayError(
             "upstream_unavailable",
             ERRORS["file_not_fetched"],

@@ -15,16 +15,16 @@ from gateway.api.schemas.body_parser import MULTIPART, body_kind, body_too_large
 from gateway.core.logs import GATEWAY
 
 _CLIENT_GONE = 499
-"""In logs and figures only: the client went away before the answer."""
+"""In logs and metrics only: the client disconnected before the response."""
 
 _ROUTINE = frozenset({"/healthz", "/ping", "/metrics"})
-"""Asked by monitors, all the time."""
+"""Polled by monitors."""
 
 _WITH_A_BODY = frozenset({"POST", "PUT", "PATCH"})
 
 
 class BodyLimit:
-    """Refuses a body that is larger than `limit` bytes, by its announced length or as soon as too much has come; a form
+    """Rejects a body that is larger than `limit` bytes, by its announced length or as soon as too much has come; a form
     with files, which do not stay in memory, than `upload_limit`.
 
     The refusal is raised to whoever reads the body, so that it is answered like every other one.
@@ -92,7 +92,7 @@ class RequestContext:
 
 
 class Failures:
-    """Answers what breaks inside the gateway, and writes a line that says where; never what, which may be quoted."""
+    """Turns unhandled exceptions into error responses and logs their location, never their text."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -119,7 +119,9 @@ class Failures:
                 raise
             await failure_response(Request(scope), error)(scope, receive, send)
         except BrokenOff as error:
-            GATEWAY.warning("a file broke off", extra={"fields": {"request_id": request_id, "cause": str(error)}})
+            GATEWAY.warning(
+                "file download interrupted", extra={"fields": {"request_id": request_id, "cause": str(error)}}
+            )
         except Exception as error:
             if answered:
                 log_failure(request_id, error)

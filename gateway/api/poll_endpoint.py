@@ -1,4 +1,4 @@
-"""Polls of one task: nearly all of the traffic, so that their road is short.
+"""Polls of one task: nearly all of the traffic, so they take a short path.
 
 `answer_poll` answers every one of them. It has two callers. `PollShortcut` stands in front of the middleware, whose
 layers would cost more than the answer; `PollRoute` is the route behind it, for polls that need those layers: a page's,
@@ -17,7 +17,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.api.access_log import report, request_id_of
-from gateway.api.context import caller, poll_headers, services, wants_fresh
+from gateway.api.context import caller_of, poll_headers, services, wants_fresh
 from gateway.api.error_responses import failure_response
 from gateway.api.response_cache import CACHED_SECONDS, PollResponse
 from gateway.api.services import services_of
@@ -32,7 +32,7 @@ _READ = frozenset({b"authorization", b"accept-language", b"cache-control", b"x-r
 
 
 async def answer_poll(scope: Scope, headers: Mapping[bytes, bytes], id: str, renderer: Renderer) -> PollResponse:
-    """The response to a poll of the task `id`: from the cache of the last moments, else as the task stands.
+    """The response to a poll of the task `id`, from the response cache if possible.
 
     `headers` are those of `read_headers`. The caller's name goes into the scope for the log line. Raises GatewayError.
     """
@@ -47,14 +47,14 @@ async def answer_poll(scope: Scope, headers: Mapping[bytes, bytes], id: str, ren
         scope["gateway.caller"] = cached.caller
         return cached
     generation = cache.generation
-    who = services.callers.identify(authorization.decode("latin-1"))
-    scope["gateway.caller"] = who.name
-    task = await services.tasks.status(who, id, force_refresh=force_refresh)
+    caller = services.callers.identify(authorization.decode("latin-1"))
+    scope["gateway.caller"] = caller.name
+    task = await services.tasks.status(caller, id, force_refresh=force_refresh)
     body = orjson.dumps(renderer(task, choose_language(languages.decode("latin-1"), services.settings.language)))
-    response = PollResponse(_encode(poll_headers(task), body), body, who.name)
+    response = PollResponse(_encode(poll_headers(task), body), body, caller.name)
     freshness = services.settings.poll_freshness
     if task.trouble is None and freshness > 0:
-        # What is older because its query waits for its turn stays so until then.
+        # An observation older than the freshness waits for a rate-limited query: cache it all the same.
         seconds = freshness - task.age if task.age < freshness else CACHED_SECONDS
         cache.put(key, response, seconds, generation)
     return response
@@ -66,12 +66,12 @@ def read_headers(scope: Scope) -> dict[bytes, bytes]:
 
 
 async def cancel_task(request: Request) -> Task:
-    """Cancel the task of the path. Whoever polls it afterwards is told so at once. Raises GatewayError."""
-    in_force, who = services(request), caller(request)
+    """Cancel the task of the path and clear the response cache, so that polls see it at once. Raises GatewayError."""
+    current, caller = services(request), caller_of(request)
     try:
-        return await in_force.tasks.cancel(who, request.path_params["id"])
+        return await current.tasks.cancel(caller, request.path_params["id"])
     finally:
-        in_force.poll_responses.clear()
+        current.poll_responses.clear()
 
 
 class PollRoute(Route):

@@ -1,6 +1,6 @@
-"""A short cache of encoded poll responses: for a quarter of a second the same poll gets the same bytes.
+"""Response cache of encoded poll responses, with a TTL of at most a quarter of a second.
 
-No progress moves in less, and what a response says is not older for it than the freshness of the configuration allows.
+Caching never makes a status older than the configured freshness allows.
 """
 
 import time
@@ -27,14 +27,14 @@ class _Entry:
 
 
 class ResponseCache:
-    """The responses of the last moments, by what they depend on. One configuration has one: a new one starts empty."""
+    """Poll responses by cache key. Each configuration has its own cache, initially empty."""
 
     def __init__(self, timer: Callable[[], float] = time.perf_counter) -> None:
         """`timer` gives seconds."""
         self._timer = timer
         self._entries: dict[Hashable, _Entry] = {}
         self.generation = 0
-        """Rises with each `clear`. What was begun in an earlier one is not cached."""
+        """Incremented by `clear`. A response computed in an earlier generation is not cached."""
 
     def get(self, key: Hashable) -> PollResponse | None:
         entry = self._entries.get(key)
@@ -50,6 +50,6 @@ class ResponseCache:
         self._entries[key] = _Entry(self._timer() + min(seconds, CACHED_SECONDS), response)
 
     def clear(self) -> None:
-        """Forget every response, since a task was changed."""
+        """Invalidate every response, after a task has changed."""
         self.generation += 1
         self._entries.clear()

@@ -1,4 +1,4 @@
-"""Work that no request waits for. All of it ends with the application."""
+"""Background tasks, cancelled when the application stops."""
 
 import asyncio
 from collections.abc import Coroutine

@@ -1,7 +1,7 @@
-"""What goes wrong, as clients see it: one table from stable codes to HTTP, one from kinds of failure to codes.
+"""Errors: one table maps stable codes to HTTP, one maps kinds of upstream failure to codes.
 
-GatewayError        every refusal of a route; it becomes the error body
-ProviderError       an upstream's, turned into a GatewayError by `from_provider`
+GatewayError        an error of a route; it becomes the error body
+ProviderError       an upstream's error; `from_provider` turns it into a GatewayError
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from providers.contract.localized_text import LocalizedText
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """How a code goes out: its HTTP status, OpenAI's word for the class, and whether a client may send it again."""
+    """The HTTP form of a code: status, OpenAI's error type, and whether and after how many seconds to retry."""
 
     status: int
     type: str
@@ -68,27 +68,26 @@ CODES: dict[ErrorKind, str] = {
     ErrorKind.UNREACHABLE: "upstream_unavailable",
     ErrorKind.ANSWER_LOST: "submission_unconfirmed",
 }
-"""What a kind of failure is to whoever submits. A poll turns most of them into a stale answer instead."""
+"""The code of a failed submit by kind of failure. A poll returns a stale status for most of them instead."""
 
-_KIND_WORDS: dict[ErrorKind, str] = {
+_KIND_MESSAGES: dict[ErrorKind, str] = {
     ErrorKind.INVALID_REQUEST: "invalid_request",
     ErrorKind.CANCELLED: "cancelled",
     ErrorKind.UPLOAD_FAILED: "upload_failed",
 }
-"""Kinds whose own sentence is not that of their code."""
+"""Kinds whose message is not that of their code."""
 
 
 _LONGEST_RETRY_AFTER = 86_400
 
 
 class GatewayError(Exception):
-    """A refusal with everything its answer needs. `words` may hold places, which `values` fill. `facts` are for the log
-    alone."""
+    """An error response. `text` may hold placeholders, filled from `values`. `log_fields` go to the access log only."""
 
     def __init__(
         self,
         code: str,
-        words: LocalizedText | None = None,
+        text: LocalizedText | None = None,
         *,
         param: str | None = None,
         problems: Sequence[FieldProblem] = (),
@@ -96,18 +95,18 @@ class GatewayError(Exception):
         detail: str = "",
         retry_after: float | None = None,
         values: Mapping[str, object] | None = None,
-        facts: Mapping[str, str] | None = None,
+        log_fields: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(code)
         self.code = code
-        self.words = words or ERRORS[code]
+        self.text = text or ERRORS[code]
         self.param = param
         self.problems = tuple(problems)
         self.upstream_code = upstream_code
         self.detail = detail
         self.retry_after = retry_after
         self.values = dict(values or {})
-        self.facts = dict(facts or {})
+        self._log_fields = dict(log_fields or {})
 
     @property
     def shape(self) -> Shape:
@@ -116,7 +115,7 @@ class GatewayError(Exception):
     def message(self, language: Language) -> str:
         if self.problems:
             return describe_problems(self.problems, language)
-        return with_detail(say(self.words, language, **self.values), self.detail, language)
+        return with_detail(say(self.text, language, **self.values), self.detail, language)
 
     def body(self, language: Language, request_id: str) -> dict[str, Any]:
         """`{"error": {…}}` as OpenAI's libraries read it; `upstream_code` only where the upstream gave one."""
@@ -131,10 +130,10 @@ class GatewayError(Exception):
             error["upstream_code"] = self.upstream_code
         return {"error": error}
 
-    def mark(self) -> dict[str, str]:
-        """What a log line tells of it."""
-        told = {"code": self.code, "param": self.param or "", "upstream_code": self.upstream_code}
-        return self.facts | {name: value for name, value in told.items() if value}
+    def log_fields(self) -> dict[str, str]:
+        """The fields for the access log; empty ones are left out."""
+        fields = {"code": self.code, "param": self.param or "", "upstream_code": self.upstream_code}
+        return self._log_fields | {name: value for name, value in fields.items() if value}
 
     def headers(self) -> dict[str, str]:
         headers = {"x-should-retry": "true" if self.shape.should_retry else "false"}
@@ -145,18 +144,18 @@ class GatewayError(Exception):
 
 
 def invalid(problems: Sequence[FieldProblem]) -> GatewayError:
-    """The refusal of a request with one or more bad fields."""
+    """Build the error (400) for a request with one or more invalid fields."""
     first = problems[0]
     code = "unsupported_parameter" if first.reason is FieldReason.UNSUPPORTED else "invalid_value"
     return GatewayError(code, ERRORS["invalid_request"], param=first.param, problems=problems)
 
 
-def refused(key: str, *, param: str | None = None, **values: object) -> GatewayError:
-    """The refusal whose sentence is `ERRORS[key]`; the code is the one that such a sentence stands for."""
-    return GatewayError(_CODE_OF_SENTENCE.get(key, key), ERRORS[key], param=param, values=values)
+def gateway_error(key: str, *, param: str | None = None, **values: object) -> GatewayError:
+    """Build the error with the message `ERRORS[key]` and the code of that message."""
+    return GatewayError(_CODE_OF_MESSAGE.get(key, key), ERRORS[key], param=param, values=values)
 
 
-_CODE_OF_SENTENCE = {
+_CODE_OF_MESSAGE = {
     "no_credential": "invalid_api_key",
     "unknown_key": "invalid_api_key",
     "no_proxies": "invalid_api_key",
@@ -185,13 +184,13 @@ _SHOWN_DETAIL = 300
 
 
 def clean(error: ProviderError, account: Account) -> None:
-    """Rid an upstream's error of the account's secrets and of any length: what it quotes is not to be trusted."""
+    """Redact the account's secrets in an upstream's error and truncate it: its text is untrusted."""
     error.code = account.redact(error.code)[:_SHOWN_CODE]
     error.detail = account.redact(error.detail)[:_SHOWN_DETAIL]
 
 
-def from_provider(error: ProviderError, model: str = "", facts: Mapping[str, str] | None = None) -> GatewayError:
-    """What a client is told of an upstream's refusal, and the log. `model` is the one that was asked for."""
+def from_provider(error: ProviderError, model: str = "", log_fields: Mapping[str, str] | None = None) -> GatewayError:
+    """Convert an upstream's error. `model` is the requested one; `log_fields` go to the access log."""
     if error.fields:
         return invalid(error.fields)
     code = CODES[error.kind]
@@ -204,39 +203,39 @@ def from_provider(error: ProviderError, model: str = "", facts: Mapping[str, str
             upstream_code=error.code,
             detail=error.detail,
             values=None if own else {"model": model},
-            facts=facts,
+            log_fields=log_fields,
         )
     return GatewayError(
         code,
-        error.words or ERRORS[_KIND_WORDS.get(error.kind, code)],
+        error.words or ERRORS[_KIND_MESSAGES.get(error.kind, code)],
         upstream_code=error.code,
         detail=error.detail,
         retry_after=error.retry_after,
-        facts=facts,
+        log_fields=log_fields,
     )
 
 
-def as_passing(error: ProviderError) -> ProviderError:
-    """The failure of a query, on which something else depends: what may be tried again, unless the login is refused."""
+def as_transient(error: ProviderError) -> ProviderError:
+    """A failed query as a transient error, which may be retried. A rejected credential stays as it is."""
     if error.kind is ErrorKind.INVALID_CREDENTIAL:
         return error
     return ProviderError(ErrorKind.UNREACHABLE, code=error.code, detail=error.detail)
 
 
 def describe(error: ProviderError, language: Language) -> str:
-    """One sentence on the error of a task, the upstream's own text behind it."""
+    """The message of a task's error, followed by the upstream's own text."""
     return from_provider(error).message(language)
 
 
 def describe_query(error: ProviderError, language: Language) -> str:
-    """One sentence on why a query failed. Other than a submit, it can be sent again without harm."""
-    words = ERRORS["no_answer"] if error.kind is ErrorKind.ANSWER_LOST else None
-    reason = say(words, language) if words else describe(error, language)
+    """The message of a failed status query. Unlike a submit, it is safe to retry."""
+    text = ERRORS["no_answer"] if error.kind is ErrorKind.ANSWER_LOST else None
+    reason = say(text, language) if text else describe(error, language)
     return say(QUERY_FAILED, language, reason=reason)
 
 
 def with_detail(text: str, detail: str, language: Language) -> str:
-    """A sentence of ours with the upstream's own behind it, unless it says the same."""
+    """A message followed by the upstream's own text, unless it contains it."""
     detail = " ".join(detail.split())
     if not detail or detail in text:
         return text

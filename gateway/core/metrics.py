@@ -1,8 +1,8 @@
-"""What the gateway counts. Labels are bounded: routes, methods, status codes and names of the gateway's own accounts,
-never ids or callers.
+"""Prometheus metrics. Label values are bounded: routes, methods, status codes and names of managed accounts, never
+ids or callers.
 
-With several worker processes the figures of all of them are added up, by files in a folder that the server makes and
-names in PROMETHEUS_MULTIPROC_DIR before this module is imported.
+Several worker processes aggregate their metrics through files in PROMETHEUS_MULTIPROC_DIR, a folder that the server
+creates and sets before this module is imported.
 """
 
 import os
@@ -16,46 +16,46 @@ FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
 REQUESTS = Histogram(
     "gateway_request_seconds",
-    "Time to answer a request, by route, method and status.",
+    "Request duration in seconds, by route, method and status.",
     ("route", "method", "status"),
     buckets=(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
 )
 UPSTREAM = Histogram(
     "gateway_upstream_seconds",
-    "Time of a call to an upstream, by provider, call (query, submit) and outcome (ok, or the kind of failure).",
+    "Upstream call duration in seconds, by provider, call (query, submit) and outcome (ok, or the kind of failure).",
     ("provider", "call", "outcome"),
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
 )
 BATCH_SIZES = Histogram(
     "gateway_query_batch_size",
-    "Ids in one status query to an upstream, by provider.",
+    "Number of ids per upstream status query, by provider.",
     ("provider",),
     buckets=(1, 2, 5, 10, 20, 50, 100),
 )
 ANSWER_AGES = Histogram(
     "gateway_answer_age_seconds",
-    "Age of what polls were told of unfinished tasks.",
+    "Age in seconds of the status returned to polls of unfinished tasks.",
     buckets=(0.1, 0.5, 1, 2, 5, 10, 20, 30, 60),
 )
-QUERIES_SAVED = Counter("gateway_polls_saved", "Polls of a task that were answered without asking its upstream.")
-QUERIES_JOINED = Counter("gateway_polls_joined", "Polls of a task that joined a query of others.")
+QUERIES_SAVED = Counter("gateway_polls_saved", "Task polls answered from the cache, without an upstream query.")
+QUERIES_JOINED = Counter("gateway_polls_joined", "Task polls that joined a status query already in flight.")
 QUERIES_UNDER_WAY = Gauge(
-    "gateway_queries_under_way", "Status queries to upstreams under way.", multiprocess_mode="livesum"
+    "gateway_queries_under_way", "Upstream status queries in flight.", multiprocess_mode="livesum"
 )
 SUBMITS = Counter(
     "gateway_submits",
-    "Tries to submit, by account and by what came of them: `accepted` or the kind of failure. Accounts that callers "
-    "bring along count together.",
+    "Submit attempts, by account and outcome (`accepted`, or the kind of failure). All accounts of pass-through "
+    "callers share one label.",
     ("account", "outcome"),
 )
-PAUSES = Counter("gateway_pauses", "Pauses of accounts that began, by provider and reason.", ("provider", "reason"))
+PAUSES = Counter("gateway_pauses", "Account pauses started, by provider and reason.", ("provider", "reason"))
 ACCOUNTS = Gauge(
     "gateway_accounts",
-    "The gateway's own accounts, by provider and state, as the process that answers knows them.",
+    "Managed accounts, by provider and state, as seen by the responding process.",
     ("provider", "state"),
     multiprocess_mode="mostrecent",
 )
-COPIES = Counter("gateway_archive_copies", "Tries to archive a finished video, by what came of them.", ("outcome",))
+COPIES = Counter("gateway_archive_copies", "Attempts to archive a finished video, by outcome.", ("outcome",))
 _shown: set[tuple[str, str]] = set()
 
 
@@ -87,7 +87,7 @@ def observe_copy(outcome: str) -> None:
 
 
 def exposition(accounts: Mapping[tuple[str, str], int]) -> bytes:
-    """The figures as Prometheus reads them. `accounts` counts accounts by provider and state, as of now."""
+    """The metrics in the Prometheus text format. `accounts` is the current number of accounts by provider and state."""
     _shown.update(accounts)
     for provider, state in _shown:
         ACCOUNTS.labels(provider, state).set(accounts.get((provider, state), 0))

@@ -88,14 +88,14 @@ class Fetcher:
         if self._own_resolver:
             await self._own_resolver.close()
 
-    async def fetch(self, url: str, *, max_bytes: int, param: str, who: str = "") -> IO[bytes]:
-        """The file at a client's URL, at its beginning; who gets it closes it. `who` tells callers apart.
+    async def fetch(self, url: str, *, max_bytes: int, param: str, client: str = "") -> IO[bytes]:
+        """The file at a client's URL, at its beginning; who gets it closes it. `client` tells callers apart.
 
         Raises GatewayError with `param`: `too_large` for more than `max_bytes`, else `invalid_value`. An address that
         is refused, a name that is not found and a host that does not answer are the same to a client: nobody can feel
         for what there is inside.
         """
-        own = self._turns_each.setdefault(who, asyncio.Semaphore(FETCHES_EACH))
+        own = self._turns_each.setdefault(client, asyncio.Semaphore(FETCHES_EACH))
         async with AsyncExitStack() as turn:
             try:
                 async with asyncio.timeout(self.max_seconds):
@@ -253,7 +253,7 @@ def _log(url: str, param: str, refused: Refused) -> None:
     nothing of an address in which a password may stand anywhere."""
     host = "" if "@" in url else _END_OF_HOST.split(url.partition("://")[2], maxsplit=1)[0][:_SHOWN_HOST]
     fields = {"param": param, "host": host, "cause": refused.reason}
-    GATEWAY.info("an address was not fetched", extra={"fields": fields})
+    GATEWAY.info("media fetch failed", extra={"fields": fields})
 
 
 def _error(key: str, param: str, *, code: str = "invalid_value", **values: object) -> GatewayError:

@@ -41,8 +41,8 @@ NO_ALPHA = LocalizedText(
 
 
 class Fetch(Protocol):
-    async def __call__(self, url: str, *, max_bytes: int, param: str, who: str) -> IO[bytes]:
-        """What lies at an address of the client `who`. Raises GatewayError that names the field `param`."""
+    async def __call__(self, url: str, *, max_bytes: int, param: str, client: str) -> IO[bytes]:
+        """Download a URL for `client`, the caller's identity. Raises GatewayError with the field `param`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,27 +62,29 @@ class MediaIntake:
     _shrinking: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
 
     @asynccontextmanager
-    async def ready(self, card: ModelCard, request: VideoRequest, who: str = "") -> AsyncGenerator[VideoRequest, None]:
+    async def ready(
+        self, card: ModelCard, request: VideoRequest, client: str = ""
+    ) -> AsyncGenerator[VideoRequest, None]:
         """The settled request with its inputs as the provider of `card` wants them. What was made for it is closed
-        when the context is left. `who` tells clients apart. Raises GatewayError that names the field.
+        when the context is left. `client` tells clients apart. Raises GatewayError that names the field.
         """
         if not request.media and request.sound is None:
             yield request
             return
         async with AsyncExitStack() as made:
             try:
-                ready = await self._prepare_all(card, request, who, made)
+                ready = await self._prepare_all(card, request, client, made)
             except OSError as error:
                 # The disk is full, or there is none: nothing was sent anywhere.
-                GATEWAY.error("inputs cannot be kept", extra={"fields": {"cause": where(error)}})
+                GATEWAY.error("inputs could not be stored", extra={"fields": {"cause": where(error)}})
                 raise GatewayError("internal_error") from error
             yield ready
 
     async def _prepare_all(
-        self, card: ModelCard, request: VideoRequest, who: str, made: AsyncExitStack
+        self, card: ModelCard, request: VideoRequest, client: str, made: AsyncExitStack
     ) -> VideoRequest:
         inputs = [*request.media, *([request.sound] if request.sound else [])]
-        turns, budget = asyncio.Semaphore(_AT_ONCE), _Budget(who, self.max_total_bytes)
+        turns, budget = asyncio.Semaphore(_AT_ONCE), _Budget(client, self.max_total_bytes)
 
         async def prepare(item: Media) -> Media:
             async with turns:
@@ -100,7 +102,7 @@ class MediaIntake:
         limits = card.media_files.get(item.kind, _NO_LIMITS)
         file = item.file
         if file is None:
-            got = await self._get(card, item, budget.who, min(self._most(limits, item.kind), budget.left))
+            got = await self._get(card, item, budget.client, min(self._most(limits, item.kind), budget.left))
             if got is None:
                 return item
             made.callback(got.close)
@@ -124,7 +126,7 @@ class MediaIntake:
         shrunk = self.shrink and kind is MediaKind.IMAGE
         return min(self.max_bytes, limits.max_bytes) if limits.max_bytes and not shrunk else self.max_bytes
 
-    async def _get(self, card: ModelCard, item: Media, who: str, most: int) -> IO[bytes] | None:
+    async def _get(self, card: ModelCard, item: Media, client: str, most: int) -> IO[bytes] | None:
         """The bytes behind an input that is no file; None where its address goes to the upstream."""
         if item.source is not None:
             try:
@@ -137,7 +139,7 @@ class MediaIntake:
             return None
         if item.from_upstream:
             return await self._get_from_upstream(item, most)
-        return await self.fetch(item.url, max_bytes=most, param=item.param, who=who)
+        return await self.fetch(item.url, max_bytes=most, param=item.param, client=client)
 
     async def _get_from_upstream(self, item: Media, most: int) -> IO[bytes]:
         try:
@@ -152,8 +154,8 @@ class MediaIntake:
 class _Budget:
     """The bytes that may still be fetched for one request, and for whom that is."""
 
-    def __init__(self, who: str, left: int) -> None:
-        self.who = who
+    def __init__(self, client: str, left: int) -> None:
+        self.client = client
         self.left = left
 
     def spend(self, size: int, param: str) -> None:
@@ -164,7 +166,7 @@ class _Budget:
 
 
 def too_large(param: str, most: int) -> GatewayError:
-    """The refusal (413) of a file that has more than `most` bytes."""
+    """Build the error (413) for a file of more than `most` bytes."""
     values = {"param": param, "limit": spell_bytes(most)}
     return GatewayError("too_large", ERRORS["file_too_large"], param=param, values=values)
 

@@ -27,10 +27,10 @@ from providers.contract.tasks import Phase, TaskState
 MAX_BATCHERS = 4096
 """Accounts whose query batcher and rate limiter are kept."""
 
-UNKNOWN = LocalizedText("暂时无法得知任务状态", "How the task stands is not known right now")
+UNKNOWN = LocalizedText("暂时无法获取任务状态", "Task status is temporarily unavailable")
 UNSEEN = LocalizedText(
-    "用此凭证暂未看到该任务：刚提交的任务请稍候，否则请检查任务 ID 和凭证",
-    "This credential does not show the task yet: wait if it is new, else check its id and the credential",
+    "此凭证下暂时查不到该任务：如刚刚提交，请稍候；否则请检查任务 ID 和凭证",
+    "The task is not visible with this credential yet: if it is new, wait; otherwise check its ID and the credential",
 )
 
 _NEARLY_FINISHED = 80

@@ -11,7 +11,7 @@ from secrets import token_bytes
 from cachetools import LRUCache
 
 from gateway.accounts.callers import Caller
-from gateway.core.errors import as_passing, from_provider
+from gateway.core.errors import as_transient, from_provider
 from gateway.task_ids import signed
 from gateway.task_ids.owner_lookup import OwnerLookup, UnknownOwner
 from gateway.task_ids.signed import TaskId
@@ -129,7 +129,7 @@ class TaskLocator:
         ref = (await self.find(caller, [id]))[id]
         if isinstance(ref, AmbiguousId):
             error = ref.error or ProviderError(ErrorKind.UPSTREAM_ERROR)
-            raise from_provider(as_passing(error)) from ref.error
+            raise from_provider(as_transient(error)) from ref.error
         return ref
 
     def submitted_here(self, ref: TaskRef) -> bool:

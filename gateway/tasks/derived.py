@@ -7,7 +7,7 @@ from typing import Protocol
 from gateway.accounts.callers import Caller
 from gateway.archive.archive import Opened
 from gateway.archive.records import Variant
-from gateway.core.errors import GatewayError, as_passing, from_provider, invalid
+from gateway.core.errors import GatewayError, as_transient, from_provider, invalid
 from gateway.core.messages import ERRORS
 from gateway.tasks.model_catalog import FORMER_NAMES, Catalog, Offer
 from gateway.tasks.order import Derivation
@@ -72,7 +72,7 @@ def finished(task: Task) -> Result:
     if task.state.result is not None:
         return task.state.result
     if task.trouble is not None:
-        raise from_provider(as_passing(task.trouble))
+        raise from_provider(as_transient(task.trouble))
     raise GatewayError("not_ready", ERRORS["failed_task" if task.state.phase is Phase.FAILED else "not_ready"])
 
 
@@ -85,7 +85,7 @@ class ArchivedVideo:
     id: str
 
     async def open(self) -> AsyncIterator[bytes]:
-        """Its bytes. Raises GatewayError (404) where they are gone."""
+        """Its bytes. Raises GatewayError (404) if the archive no longer has them."""
         opened = await self.tasks.open_archived(self.caller, self.id, "video")
         if opened is None:
             raise GatewayError("not_found", ERRORS["file_gone"])
@@ -114,7 +114,7 @@ def _card_for(tasks: EarlierTasks, offer: Offer, model: str | None, defaults: Se
 
 
 def _not_by_this_model(tasks: EarlierTasks, card: ModelCard, defaults: Sequence[str]) -> GatewayError:
-    """The refusal of a model, with the models that can do it."""
+    """Build the error (501) for a model, naming the models that support the operation."""
     if not defaults:
         return GatewayError("not_supported")
     able = ", ".join(f"{name} ({tasks.catalog.card(name).provider})" for name in defaults)

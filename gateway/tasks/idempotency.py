@@ -1,4 +1,4 @@
-"""Idempotency: a submit that is sent again gives the first task again, while this process remembers it.
+"""Idempotency: a repeated submit returns the first task, as long as this process has a record of it.
 
 An `Idempotency-Key` says that two submits are one, whichever surface they came by. OpenAI's libraries send none, but
 retry a submit on their own after a time-out or a 5xx, and count their retries in `x-stainless-retry-count`: a count
@@ -23,9 +23,9 @@ from gateway.tasks.order import ClientPresence, SubmitOrder
 from gateway.tasks.view import Submitted
 
 KEY_SECONDS = 24 * 3600.0
-"""How long a submit is remembered by its key."""
+"""TTL of a record by key."""
 RETRY_SECONDS = 600.0
-"""How long a submit is remembered by its content."""
+"""TTL of a record by content."""
 _MAX_RECORDS = 20_000
 _MAX_IDENTICAL = 64
 _RETRY_WITHIN_SECONDS = 90.0
@@ -71,7 +71,7 @@ class SubmitRecord:
 
     def interrupted(self) -> BaseException:
         """The error for a request whose process stops: only what was surely not sent may be sent again."""
-        return asyncio.CancelledError() if self.charge is None else GatewayError(_UNCONFIRMED, facts=self.charge)
+        return asyncio.CancelledError() if self.charge is None else GatewayError(_UNCONFIRMED, log_fields=self.charge)
 
     def may_be_retried_as(self, retry_count: int, now: float) -> bool:
         """True where a request of this count may be the library's retry of this failed submit."""
@@ -91,7 +91,7 @@ class _Keep(Protocol):
 
 
 class IdempotencyStore:
-    """Remembers submits by key and by content, bounded in number and time. Repeats share a submit that is running."""
+    """Submit records by key and by content, bounded in number and age. Single flight: repeats share one submit."""
 
     def __init__(self, clock: Clock, new_seed: Callable[[], str]) -> None:
         """`new_seed` gives texts that no other process gives."""
@@ -222,7 +222,7 @@ class IdempotencyStore:
 
 
 async def _retried(identical: list[SubmitRecord], retry_count: int, now: float) -> SubmitRecord | None:
-    """The submit that a library retries, None where it is to be sent anew.
+    """The record that a library retries; None to submit again.
 
     A library retries what got no good response. That is, in this order: one whose clients have gone without a
     response; one that failed a moment ago with an error that may be retried; one that is running, whose client may

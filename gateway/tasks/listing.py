@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from gateway.accounts.callers import Caller
-from gateway.core.errors import as_passing, clean, from_provider
+from gateway.core.errors import as_transient, clean, from_provider
 from gateway.task_ids.locator import TaskLocator
 from gateway.task_ids.signed import TaskId
 from gateway.task_ids.task_ref import TaskRef
@@ -85,12 +85,12 @@ class Listing:
         None when there are no others."""
         accounts = [account for account in caller.accounts if isinstance(self._registry[account.provider], CanList)]
         answers = await asyncio.gather(*(self._ask(account, before, wanted) for account in accounts))
-        refusals = [answer for answer in answers if isinstance(answer, ProviderError)]
-        passing = next((error for error in refusals if error.kind not in _REFUSED), None)
-        if passing is not None and passing.kind is not ErrorKind.RATE_LIMITED:
-            raise from_provider(as_passing(passing))
-        if passing is not None or (refusals and len(refusals) == len(answers)):
-            raise from_provider(passing or refusals[0])
+        errors = [answer for answer in answers if isinstance(answer, ProviderError)]
+        transient = next((error for error in errors if error.kind not in _REFUSED), None)
+        if transient is not None and transient.kind is not ErrorKind.RATE_LIMITED:
+            raise from_provider(as_transient(transient))
+        if transient is not None or (errors and len(errors) == len(answers)):
+            raise from_provider(transient or errors[0])
         listed: list[Listed] = []
         frontiers = []
         for account, answer in zip(accounts, answers, strict=True):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 
 from gateway.accounts.callers import Caller
-from gateway.core.errors import GatewayError, from_provider, refused, with_detail
+from gateway.core.errors import GatewayError, from_provider, gateway_error, with_detail
 from gateway.core.messages import ERRORS, filled
 from gateway.tasks.model_discovery import Discovery, ModelIndex
 from providers.contract.accounts import Account
@@ -25,7 +25,7 @@ FORMER_NAMES = ("sora-2", "sora-2-pro")
 """Models of a service that has closed; clients written for it still name them. They mean the default model."""
 
 _NEAREST = 3
-"""Names that a client is told whose model is not there."""
+"""How many closest models an error names."""
 
 
 class Catalog:
@@ -52,7 +52,7 @@ class Catalog:
         return Offer(self, caller, offered)
 
     async def refresh(self, accounts: Sequence[Account]) -> None:
-        """Read anew what these accounts have: their upstream said that a model is gone."""
+        """Refresh the model lists of accounts, after their upstream reported a missing model."""
         discovery = self._discovery
         if discovery is not None:
             reads = (discovery.refresh(self.registry[account.provider], account) for account in accounts)
@@ -225,10 +225,10 @@ class Offer:
         return found | {alias: card for alias, card in meant.items() if card is not None}
 
     def add_nearest(self, error: GatewayError, card: ModelCard) -> None:
-        """Let a refusal say which of the caller's models are nearest to the one that the upstream does not have."""
-        words = filled(error.words, **error.values) if error.values else error.words
-        told = LocalizedText(with_detail(words.zh, error.detail, "zh"), with_detail(words.en, error.detail, "en"))
-        error.words, error.values, error.detail = self._with_nearest(told, card), {}, ""
+        """Add the caller's models that are closest to `card` to the message of an error."""
+        text = filled(error.text, **error.values) if error.values else error.text
+        reason = LocalizedText(with_detail(text.zh, error.detail, "zh"), with_detail(text.en, error.detail, "en"))
+        error.text, error.values, error.detail = self._with_nearest(reason, card), {}, ""
 
     def _meant(self, name: str) -> str:
         return self._catalog.aliases.get(name, name)
@@ -255,10 +255,10 @@ class Offer:
         if own:
             return self._not_found("not_in_region", card, regions=", ".join(sorted(card.regions)))
         if caller.managed and not caller.accounts:
-            return refused("no_accounts")
+            return gateway_error("no_accounts")
         if caller.managed:
             return self._not_found("model_not_found", card)
-        return refused("no_account_for_provider", provider=card.provider)
+        return gateway_error("no_account_for_provider", provider=card.provider)
 
     def _not_found(self, sentence: str, card: ModelCard, **values: object) -> GatewayError:
         words = filled(ERRORS[sentence], model=card.name, **values)

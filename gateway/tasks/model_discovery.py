@@ -180,11 +180,11 @@ class Discovery:
             outcome = error.kind.value
             if not entry.failed:
                 GATEWAY.info(
-                    "%s: the model list of %s cannot be read (%s); %s",
+                    "%s: cannot read the model list of %s (%s); %s",
                     account.provider,
                     account.label,
                     account.redact(str(error))[:200],
-                    "the list read before counts" if entry.index else "the built-in table counts",
+                    "using the previous list" if entry.index else "using the built-in list",
                 )
             entry.failed = True
         else:

@@ -11,7 +11,7 @@ from gateway.archive.copier import Outcome
 from gateway.archive.records import Variant
 from gateway.archive.task_archiver import ArchiveResult, TaskArchiver
 from gateway.core.clock import Clock
-from gateway.core.errors import GatewayError, as_passing, clean, from_provider, invalid
+from gateway.core.errors import GatewayError, as_transient, clean, from_provider, invalid
 from gateway.core.messages import ERRORS
 from gateway.media.intake import MediaIntake
 from gateway.polling.poller import Poller
@@ -267,7 +267,7 @@ class Tasks:
         try:
             return await fresh_result(self._poller, ref, self._clock.now())
         except ProviderError as error:
-            raise from_provider(as_passing(error)) from error
+            raise from_provider(as_transient(error)) from error
 
     async def open_archived(
         self, caller: Caller, id: str, variant: Variant, *, range: str = "", if_range: str = "", head: bool = False

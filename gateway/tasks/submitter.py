@@ -1,5 +1,4 @@
-"""How a submit reaches an upstream: over the accounts as the pool gives them, and never twice what may have been
-accepted."""
+"""Submits with failover across the accounts of the pool. A submit that may have been accepted is never resent."""
 
 import asyncio
 import time
@@ -15,7 +14,7 @@ from gateway.accounts.pool import AccountPool
 from gateway.accounts.unavailable import shortage
 from gateway.core import metrics
 from gateway.core.clock import Clock
-from gateway.core.errors import as_passing, clean, from_provider, refused
+from gateway.core.errors import as_transient, clean, from_provider, gateway_error
 from gateway.task_ids.locator import TaskLocator
 from gateway.tasks.idempotency import SubmitRecord
 from gateway.tasks.order import SubmitOrder
@@ -47,7 +46,7 @@ Look = Callable[[Provider, Account, Sequence[str]], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class SubmitKeys:
-    """The keys of one submit: for each account the same whenever they are asked for."""
+    """The submit keys of one order, deterministic per account."""
 
     locator: TaskLocator
     caller: Caller
@@ -59,7 +58,7 @@ class SubmitKeys:
 
 
 class Submitter:
-    """Sends submits. Raises GatewayError for what a client is to know."""
+    """Sends submits to upstreams. Raises GatewayError."""
 
     def __init__(
         self,
@@ -144,7 +143,7 @@ class Submitter:
                 if found is not None:
                     return found
         if not accounts:
-            raise refused("accounts_replaced")
+            raise gateway_error("accounts_replaced")
         statuses = [
             self._pool.status(account, model, failures.get(account.tag))
             for account in accounts
@@ -204,7 +203,7 @@ class Submitter:
                 return account, found
         trouble = next((answer for answer in answers if isinstance(answer, ProviderError)), None)
         if trouble is not None:
-            raise from_provider(as_passing(trouble))
+            raise from_provider(as_transient(trouble))
         return None
 
     async def _find_with(self, provider: CanFind, account: Account, keys: SubmitKeys) -> Submission | None:
@@ -265,7 +264,7 @@ class Submitter:
 
 
 def _log_fields(account: Account, model: str) -> dict[str, str]:
-    """What the log tells of a submit that failed or whose outcome is unknown."""
+    """The log fields of a submit that failed or whose outcome is unknown."""
     return {"model": model, "provider": account.provider, "account": account.label}
 
 

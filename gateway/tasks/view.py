@@ -1,4 +1,4 @@
-"""Tasks as they are told: values that every surface renders in its own way."""
+"""Task views: values that each API renders in its own way."""
 
 import math
 from dataclasses import dataclass, field
@@ -40,7 +40,7 @@ class Submitted:
     size: str = ""
 
     def log_fields(self, id: str) -> dict[str, str]:
-        """What the access log tells of it: `id` as the client was given it, the upstream's, and the account."""
+        """The fields for the access log. `id` is the one that the client got."""
         return {
             "task": id,
             "upstream_id": self.upstream_id,
@@ -52,7 +52,7 @@ class Submitted:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One task as it stands, for any surface to render. `model` and `created` are None where nobody knows them.
+    """The status of one task. `model` and `created` are None if unknown.
 
     `seconds` (0: not known) and `size` ("": not known) are those that were asked for. `trouble` is why the state may
     be old: the last query failed on its way. `age` is in seconds; `stale` says that the answer is older than it should
@@ -92,7 +92,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class UnavailableTask:
-    """A task of which nothing can be told, since the upstream refuses the credential, or does not answer."""
+    """A task without a status: the upstream rejects the credential or does not respond."""
 
     id: str
     provider: str
@@ -101,7 +101,7 @@ class UnavailableTask:
 
     @property
     def task(self) -> Task:
-        """What stands for it beside others of which something is known."""
+        """A stale placeholder, for lists of tasks."""
         state = TaskState(self.id, Phase.PROCESSING)
         if self.ref is None:
             return Task(self.id, self.provider, state, trouble=self.error, stale=True)
@@ -118,7 +118,7 @@ def view_of(
     round_seconds: float = 0.0,
     archived: bool = False,
 ) -> Task:
-    """A task as it was observed, with what its id says of it."""
+    """Build the view of a task from an observation and its task ref."""
     state = observation.state
     created = ref.created or state.created_at or observation.submitted_at
     return Task(

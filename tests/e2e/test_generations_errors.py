@@ -90,7 +90,7 @@ class TestRefusals:
 
     def test_messages_follow_the_client(self, client: httpx.Client) -> None:
         answer = client.get("/v1/models", headers={"accept-language": "en-GB,en;q=0.9"})
-        assert answer.json()["error"]["message"].startswith("No credential")
+        assert answer.json()["error"]["message"].startswith("Missing credential")
 
     def test_paths_and_methods(self, client: httpx.Client) -> None:
         error_of(client.get("/v2/nothing"), 404, "not_found")

@@ -60,7 +60,7 @@ def test_when_the_default_model_leaves_the_site_the_next_one_takes_its_place(
     assert (refused.status_code, error["code"], error["upstream_code"]) == (404, "model_not_found", "2061")
     assert refused.headers["x-should-retry"] == "false"
     assert FAST in error["message"]
-    assert f"nearest that are there: {FAST}-vip, jimeng-video-seedance-2.0, " in error["message"]
+    assert f"closest models: {FAST}-vip, jimeng-video-seedance-2.0, " in error["message"]
     assert upstream.sandbox.submits() == before
 
     assert submit(client).json()["model"] == MINI

@@ -138,7 +138,9 @@ class TestOneOfFive:
         assert (answer.status_code, error["code"]) == (429, "rate_limit_exceeded")
         assert answer.headers["x-should-retry"] == "true"
         assert 1 <= int(answer.headers["retry-after"]) <= 36
-        assert error["message"].startswith("No account of 5 can take this now: 2 with as many tasks as may run, ")
+        assert error["message"].startswith(
+            "None of the 5 accounts can accept tasks right now: 2 with as many tasks as may run, "
+        )
         for part in ("1 without credits", "1 with an expired login", "1 under risk control"):
             assert part in error["message"]
         assert not any(name in error["message"] for name in BAD)
@@ -293,7 +295,7 @@ class TestAccountTools:
         assert rows[0]["points"] == points
         assert rows[1]["points"]["totalCredit"] == 0
         assert rows[2]["error_code"] == "invalid_api_key"
-        assert "does not tell what is left" in rows[3]["error"]
+        assert "does not report credits" in rows[3]["error"]
         assert [row["token"] for row in rows[:1]] != ["t-one"]
         calls = upstream.sandbox.calls("jimeng", "/commerce/v1/benefits/user_credit")
         client.post("/token/points", headers=bearer("t-one"))
@@ -341,7 +343,7 @@ class TestAccountTools:
         assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found")
         answer = client.post("/v1/accounts/wan/receive", headers=ADMIN)
         assert (answer.status_code, answer.json()["error"]["code"]) == (501, "not_supported")
-        assert "no credits to receive" in answer.json()["error"]["message"]
+        assert "no credits to claim" in answer.json()["error"]["message"]
 
     def test_a_paused_account_answers_for_its_tasks(self, client: httpx.Client, upstream: SandboxServer) -> None:
         for name in ("poor", "gone"):
@@ -470,7 +472,7 @@ def test_a_running_gateway_takes_new_accounts_without_dropping_a_request(
             polls = [threads.submit(lambda: [client.get(f"/v1/videos/tasks/{ids[0]}").status_code for _ in range(60)])]
             (tmp_path / "gateway.toml").write_text("keys = 7", "utf-8")
             os.kill(process.process.pid, signal.SIGHUP)
-            process.find(r"(the new configuration is refused, the one before stays: keys)")
+            process.find(r"(new configuration rejected, keeping the current one: keys)")
             assert submit(client, "x").status_code == 200
             write("two", "one")
             os.kill(process.process.pid, signal.SIGHUP)

@@ -86,7 +86,7 @@ async def test_a_bad_file_is_refused_and_the_one_before_stays(more: str, caplog:
         await env.reloader.reload()
     assert env.services is before
     assert env.names == ["a", "b"]
-    assert "is refused, the one before stays" in caplog.text
+    assert "configuration rejected, keeping the current one" in caplog.text
     assert "secret" not in caplog.text
 
 
@@ -100,11 +100,11 @@ async def test_the_rest_of_the_configuration_is_read_as_well(caplog: pytest.LogC
     assert env.services.callers.identify("Bearer gw-1").managed
     assert env.services.tasks.catalog.card("mine").name == "wan2.6-t2v"
     assert (env.process.poller.freshness, env.process.poller.per_second["jimeng"]) == (7.0, 3.0)
-    assert "need a new start: archive, archive_url, port" in caplog.text
+    assert "take effect after a restart: archive, archive_url, port" in caplog.text
 
 
 async def test_what_was_remarked_on_is_said_once_for_as_long_as_it_holds(caplog: pytest.LogCaptureFixture) -> None:
-    remark = "no key that may use them"
+    remark = "no keys to use them"
     with caplog.at_level(logging.INFO, "gateway"):
         env = ReloadFixture()
         for _ in range(2):
@@ -150,7 +150,7 @@ async def test_a_file_that_lost_its_keys_does_not_either(caplog: pytest.LogCaptu
         env.file.write_text(text, "utf-8")
         await env.reloader.reload()
         assert env.names == ["a"]
-    assert "would let everybody in" in caplog.text
+    assert "opens the gateway to everybody" in caplog.text
 
 
 async def test_without_its_file_the_gateway_does_not_open_to_everybody(caplog: pytest.LogCaptureFixture) -> None:

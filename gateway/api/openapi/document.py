@@ -120,7 +120,7 @@ def _describe(operation: Operation) -> dict[str, Any]:
             text = (_model(kinds[0]).__doc__ or operation.summary).strip().partition("\n")[0]
             schema = _schema(kinds[0]) if len(kinds) == 1 else {"anyOf": [_schema(kind) for kind in kinds]}
             responses[str(status)] = {"description": text, "content": {"application/json": {"schema": schema}}}
-    for status in operation.refusals:
+    for status in operation.error_statuses:
         responses[str(status)] = {
             "description": _REFUSALS[status],
             "content": {"application/json": {"schema": _schema(ErrorBody)}},

@@ -52,7 +52,7 @@ Answer = type[BaseModel] | ListOf
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One row of the API: what it takes, what it gives, and which refusals are its own.
+    """One row of the API: what it takes, what it gives, and which error_statuses are its own.
 
     An answer is a model or a list of one, several of them where it may be either, or a media type. `body_needed` says
     whether the body may be left out.
@@ -66,7 +66,7 @@ class Operation:
     body: type[BaseModel] | None = None
     body_needed: bool = True
     parameters: tuple[dict[str, Any], ...] = ()
-    refusals: tuple[int, ...] = field(default=())
+    error_statuses: tuple[int, ...] = field(default=())
     authorized: bool = True
 
 
@@ -79,7 +79,7 @@ OPERATIONS: tuple[Operation, ...] = (
         {200: (responses.TaskAccepted, responses.WaitedTask), 202: responses.WaitedTask},
         body=requests.GenerationBody,
         parameters=(_PREFER, _IDEMPOTENCY_KEY, _LANGUAGE),
-        refusals=(400, 401, 403, 404, 409, 413, 429, 502, 504),
+        error_statuses=(400, 401, 403, 404, 409, 413, 429, 502, 504),
     ),
     Operation(
         "get",
@@ -88,7 +88,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "How a task stands, asked of the upstream now",
         {200: responses.TaskObject},
         parameters=(_TASK_ID, _NO_CACHE, _LANGUAGE),
-        refusals=(401, 404, 502),
+        error_statuses=(401, 404, 502),
     ),
     Operation(
         "get",
@@ -102,7 +102,7 @@ OPERATIONS: tuple[Operation, ...] = (
             _NO_CACHE,
             _LANGUAGE,
         ),
-        refusals=(400, 401),
+        error_statuses=(400, 401),
     ),
     Operation(
         "post",
@@ -111,7 +111,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "Cancel a task that still waits in the upstream's queue; what it cost is returned",
         {200: responses.TaskObject},
         parameters=(_TASK_ID, _LANGUAGE),
-        refusals=(401, 404, 409, 429, 502),
+        error_statuses=(401, 404, 409, 429, 502),
     ),
     Operation(
         "post",
@@ -121,7 +121,7 @@ OPERATIONS: tuple[Operation, ...] = (
         {200: responses.VideoObject},
         body=requests.GenerationBody,
         parameters=(_IDEMPOTENCY_KEY, _LANGUAGE),
-        refusals=(400, 401, 403, 404, 409, 413, 429, 502, 504),
+        error_statuses=(400, 401, 403, 404, 409, 413, 429, 502, 504),
     ),
     Operation(
         "get",
@@ -134,7 +134,7 @@ OPERATIONS: tuple[Operation, ...] = (
             _query("after", "The `last_id` of the page before."),
             _query("order", "`desc`, the newest first, or `asc`."),
         ),
-        refusals=(400, 401, 429, 502),
+        error_statuses=(400, 401, 429, 502),
     ),
     Operation(
         "get",
@@ -143,7 +143,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "How a video stands",
         {200: responses.VideoObject},
         parameters=(_TASK_ID, _NO_CACHE, _LANGUAGE),
-        refusals=(401, 404, 502),
+        error_statuses=(401, 404, 502),
     ),
     Operation(
         "delete",
@@ -152,7 +152,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "Cancel a video that still waits, as cancelTask does; what cannot be deleted upstream is refused",
         {200: responses.VideoDeleted},
         parameters=(_TASK_ID, _LANGUAGE),
-        refusals=(401, 404, 409, 429, 502),
+        error_statuses=(401, 404, 409, 429, 502),
     ),
     Operation(
         "get",
@@ -161,7 +161,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "The finished video itself, ranges included; also HEAD",
         {200: "video/mp4", 206: "video/mp4"},
         parameters=(_TASK_ID, _query("variant", "`video`, or `thumbnail` for the cover.")),
-        refusals=(400, 401, 404, 416, 502),
+        error_statuses=(400, 401, 404, 416, 502),
     ),
     Operation(
         "post",
@@ -171,7 +171,7 @@ OPERATIONS: tuple[Operation, ...] = (
         {200: responses.VideoObject},
         body=requests.ReuseBody,
         parameters=(_TASK_ID, _IDEMPOTENCY_KEY, _LANGUAGE),
-        refusals=(400, 401, 403, 404, 409, 413, 429, 501, 502, 504),
+        error_statuses=(400, 401, 403, 404, 409, 413, 429, 501, 502, 504),
     ),
     Operation(
         "post",
@@ -181,7 +181,7 @@ OPERATIONS: tuple[Operation, ...] = (
         {200: responses.VideoObject},
         body=requests.ReuseBody,
         parameters=(_IDEMPOTENCY_KEY, _LANGUAGE),
-        refusals=(400, 401, 403, 404, 409, 413, 429, 501, 502, 504),
+        error_statuses=(400, 401, 403, 404, 409, 413, 429, 501, 502, 504),
     ),
     Operation(
         "post",
@@ -191,7 +191,7 @@ OPERATIONS: tuple[Operation, ...] = (
         {200: responses.VideoObject},
         body=requests.ReuseBody,
         parameters=(_IDEMPOTENCY_KEY, _LANGUAGE),
-        refusals=(400, 401, 403, 404, 409, 413, 429, 501, 502, 504),
+        error_statuses=(400, 401, 403, 404, 409, 413, 429, 501, 502, 504),
     ),
     Operation(
         "post",
@@ -199,7 +199,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "createCharacter",
         "Not supported: no upstream keeps characters",
         {},
-        refusals=(401, 501),
+        error_statuses=(401, 501),
     ),
     Operation(
         "get",
@@ -208,7 +208,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "Not supported: no upstream keeps characters",
         {},
         parameters=(_TASK_ID,),
-        refusals=(401, 501),
+        error_statuses=(401, 501),
     ),
     Operation(
         "get",
@@ -216,7 +216,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "listModels",
         "Every model the credential can use, with what each can do",
         {200: responses.ModelList},
-        refusals=(401,),
+        error_statuses=(401,),
     ),
     Operation(
         "get",
@@ -225,7 +225,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "One model",
         {200: responses.ModelObject},
         parameters=(_path("id", "A name that GET /v1/models lists."),),
-        refusals=(401, 404),
+        error_statuses=(401, 404),
     ),
     Operation(
         "post",
@@ -236,7 +236,7 @@ OPERATIONS: tuple[Operation, ...] = (
         body=TokenBody,
         body_needed=False,
         parameters=(_LANGUAGE,),
-        refusals=(400, 401, 403, 413, 429, 502),
+        error_statuses=(400, 401, 403, 413, 429, 502),
     ),
     Operation(
         "post",
@@ -245,7 +245,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "What each of the bearer's credentials has left, read within the last two minutes",
         {200: ListOf(responses.TokenPoints)},
         parameters=(_NO_CACHE, _LANGUAGE),
-        refusals=(401,),
+        error_statuses=(401,),
     ),
     Operation(
         "post",
@@ -254,7 +254,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "Take today's credits for each of the bearer's credentials",
         {200: ListOf(responses.TokenReceived)},
         parameters=(_LANGUAGE,),
-        refusals=(401,),
+        error_statuses=(401,),
     ),
     Operation(
         "get",
@@ -263,7 +263,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "For the operator, with the admin key or, where none is set, from the machine itself: how the accounts stand",
         {200: responses.AccountList},
         parameters=(_LANGUAGE,),
-        refusals=(401,),
+        error_statuses=(401,),
     ),
     Operation(
         "post",
@@ -272,7 +272,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "For the operator: is an account's login alive?",
         {200: responses.AccountChecked},
         parameters=(_ACCOUNT, _LANGUAGE),
-        refusals=(401, 403, 404, 429, 501, 502),
+        error_statuses=(401, 403, 404, 429, 501, 502),
     ),
     Operation(
         "post",
@@ -281,7 +281,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "For the operator: what an account has left, read within the last two minutes",
         {200: responses.AccountCredits},
         parameters=(_ACCOUNT, _NO_CACHE, _LANGUAGE),
-        refusals=(401, 403, 404, 429, 501, 502),
+        error_statuses=(401, 403, 404, 429, 501, 502),
     ),
     Operation(
         "post",
@@ -290,7 +290,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "For the operator: take an account's credits of today",
         {200: responses.AccountReceived},
         parameters=(_ACCOUNT, _LANGUAGE),
-        refusals=(401, 403, 404, 429, 501, 502),
+        error_statuses=(401, 403, 404, 429, 501, 502),
     ),
     Operation(
         "post",
@@ -299,7 +299,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "For the operator: no more submits with an account until it is resumed or the gateway starts anew",
         {200: responses.AccountAction},
         parameters=(_ACCOUNT, _LANGUAGE),
-        refusals=(401, 404),
+        error_statuses=(401, 404),
     ),
     Operation(
         "post",
@@ -308,7 +308,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "For the operator: hold nothing against an account any more",
         {200: responses.AccountAction},
         parameters=(_ACCOUNT, _LANGUAGE),
-        refusals=(401, 404),
+        error_statuses=(401, 404),
     ),
     Operation("get", "/healthz", "getHealth", "The process is alive", {200: responses.Health}, authorized=False),
     Operation("get", "/ping", "ping", "The word pong", {200: "text/plain"}, authorized=False),
@@ -318,7 +318,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "getMetrics",
         "Figures for Prometheus, for loopback or the admin key",
         {200: "text/plain"},
-        refusals=(401,),
+        error_statuses=(401,),
         authorized=False,
     ),
     Operation("get", "/openapi.json", "getOpenapi", "This document", {200: "application/json"}, authorized=False),

@@ -63,9 +63,9 @@ def _operation(method: str, path: str, operation: Mapping[str, Any], document: M
 
 def _schema(name: str, schema: Mapping[str, Any]) -> str:
     described = _prose(schema.get("description", ""))
-    words = f"<p><code>{escape(_type(schema))}</code>" if "enum" in schema else ""
+    values = f"<p><code>{escape(_type(schema))}</code>" if "enum" in schema else ""
     table = _table(("field", "type", "meaning"), _fields(schema)) if "properties" in schema else ""
-    return f"<section id={escape(name)}><h2>{escape(name)}</h2><p>{described}{words}{table}</section>"
+    return f"<section id={escape(name)}><h2>{escape(name)}</h2><p>{described}{values}{table}</section>"
 
 
 def _example(method: str, path: str, examples: Sequence[Mapping[str, Any]]) -> str:

@@ -1,4 +1,4 @@
-"""The generations surface: submit a video, ask how it stands, cancel it."""
+"""The generations API: submit, poll and cancel videos."""
 
 import asyncio
 import re
@@ -11,10 +11,10 @@ from gateway.accounts.callers import Caller
 from gateway.api.context import (
     ClientConnection,
     add_log_fields,
-    caller,
+    caller_of,
     forces_refresh,
-    json_answer,
-    language,
+    json_response,
+    language_of,
     poll_headers,
     services,
     submit_order,
@@ -23,7 +23,7 @@ from gateway.api.poll_endpoint import cancel_task
 from gateway.api.renderers.task import render_task
 from gateway.api.schemas.body_parser import read_object
 from gateway.api.schemas.requests import parse_generation
-from gateway.core.errors import refused
+from gateway.core.errors import gateway_error
 from gateway.tasks.idempotency import fingerprint_of
 from gateway.tasks.view import Submitted
 from providers.contract.tasks import Phase
@@ -35,22 +35,22 @@ _PREFER_WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,9})", re.IGNORECASE)
 
 async def submit(request: Request) -> Response:
     """POST /v1/videos/generations"""
-    who = caller(request)
-    submitted, wait_completion = await _submit(request, who)
+    caller = caller_of(request)
+    submitted, wait_completion = await _submit(request, caller)
     add_log_fields(request, submitted.log_fields(submitted.id))
     seconds = _seconds_to_wait(request, wait_completion, services(request).settings.video_timeout / 1000)
     if seconds is None:
         return _accepted(submitted)
     try:
-        task = await services(request).tasks.wait(who, submitted, seconds, ClientConnection(request))
+        task = await services(request).tasks.wait(caller, submitted, seconds, ClientConnection(request))
     except asyncio.CancelledError:
         # The process ends, the task goes on.
         return _accepted(submitted, 202)
-    answer = render_task(task, language(request))
+    answer = render_task(task, language_of(request))
     if task.state.result:
         answer["data"] = [{"url": task.state.result.url}]
     headers = poll_headers(task) | {"preference-applied": f"wait={seconds:g}"}
-    return json_answer(answer, 200 if task.state.phase.ended else 202, headers)
+    return json_response(answer, 200 if task.state.phase.ended else 202, headers)
 
 
 def _accepted(submitted: Submitted, status: int = 200) -> Response:
@@ -61,61 +61,61 @@ def _accepted(submitted: Submitted, status: int = 200) -> Response:
         "model": submitted.model,
         "provider": submitted.provider,
     }
-    return json_answer(fields, status, headers={"location": f"/v1/videos/tasks/{submitted.id}"})
+    return json_response(fields, status, headers={"location": f"/v1/videos/tasks/{submitted.id}"})
 
 
-async def not_an_id(request: Request) -> Response:
-    """GET /v1/videos/generations: somebody forgot the body, or typed the address into a browser."""
+async def method_not_allowed(request: Request) -> Response:
+    """GET /v1/videos/generations: only POST is allowed."""
     raise HTTPException(405, headers={"Allow": "POST"})
 
 
-async def _submit(request: Request, who: Caller) -> tuple[Submitted, bool]:
-    """What was submitted, and whether its end is to be waited for. Of the body, which may be large, nothing stays."""
+async def _submit(request: Request, caller: Caller) -> tuple[Submitted, bool]:
+    """The submission, and whether the client waits for completion. Frees the body, which may be large."""
     async with read_object(request, services(request).settings.limits.body_bytes) as fields:
         body = parse_generation(fields)
         asked = body.video_request()
-        order = submit_order(request, who, asked, fingerprint_of("video", asked))
+        order = submit_order(request, caller, asked, fingerprint_of("video", asked))
         return await services(request).tasks.submit(order), bool(body.wait_completion)
 
 
 async def statuses(request: Request) -> Response:
     """GET /v1/videos/tasks?ids=a,b,c, or ?status=unfinished"""
-    who = caller(request)
+    caller = caller_of(request)
     wanted = request.query_params.get("status")
     if wanted == "unfinished":
-        return await _unfinished(request, who)
+        return await _unfinished(request, caller)
     if wanted:
-        raise refused("statuses_wanted", param="status")
+        raise gateway_error("statuses_wanted", param="status")
     ids = [id for value in request.query_params.getlist("ids") for id in value.split(",") if id]
     if not ids or len(ids) > MAX_IDS:
-        raise refused("ids_needed", param="ids", limit=MAX_IDS)
-    found = await services(request).tasks.statuses(who, ids, force_refresh=forces_refresh(request))
-    spoken = language(request)
+        raise gateway_error("ids_needed", param="ids", limit=MAX_IDS)
+    found = await services(request).tasks.statuses(caller, ids, force_refresh=forces_refresh(request))
+    language = language_of(request)
     data = [
-        render_task(task, spoken) if task is not None else {"task_id": id, "status": "not_found"}
+        render_task(task, language) if task is not None else {"task_id": id, "status": "not_found"}
         for id, task in found.items()
     ]
     running = [task for task in found.values() if task is not None and task.poll_after_ms is not None]
     soonest = min(running, key=lambda task: task.poll_after_ms or 0, default=None)
-    return json_answer({"object": "list", "data": data}, headers=poll_headers(soonest))
+    return json_response({"object": "list", "data": data}, headers=poll_headers(soonest))
 
 
-async def _unfinished(request: Request, who: Caller) -> Response:
+async def _unfinished(request: Request, caller: Caller) -> Response:
     """The recent tasks of the caller's accounts that have not ended, as the upstreams list them now."""
-    recent, _ = await services(request).tasks.list(who, limit=MAX_IDS, native=True)
-    spoken = language(request)
-    data = [render_task(task, spoken) for task in recent if not task.state.phase.ended]
-    return json_answer({"object": "list", "data": data}, headers={"cache-control": "no-store"})
+    recent, _ = await services(request).tasks.list(caller, limit=MAX_IDS, native=True)
+    language = language_of(request)
+    data = [render_task(task, language) for task in recent if not task.state.phase.ended]
+    return json_response({"object": "list", "data": data}, headers={"cache-control": "no-store"})
 
 
 async def cancel(request: Request) -> Response:
     """POST /v1/videos/tasks/{id}/cancel"""
     task = await cancel_task(request)
-    return json_answer(render_task(task, language(request)), headers=poll_headers(task))
+    return json_response(render_task(task, language_of(request)), headers=poll_headers(task))
 
 
 def _seconds_to_wait(request: Request, wait_completion: bool, longest: float) -> float | None:
-    """How long the answer may be held; None to answer at once."""
+    """How long to hold the response, in seconds; None to respond at once."""
     match = _PREFER_WAIT.search(request.headers.get("prefer", ""))
     if match:
         return min(float(match[1]), longest)

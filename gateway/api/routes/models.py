@@ -3,17 +3,17 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.api.context import caller, json_answer, services
+from gateway.api.context import caller_of, json_response, services
 from gateway.api.renderers.model import render_model
 
 
 async def models(request: Request) -> Response:
     """GET /v1/models"""
-    cards = (await services(request).tasks.catalog.offer(caller(request))).cards()
-    return json_answer({"object": "list", "data": [render_model(name, card) for name, card in cards.items()]})
+    cards = (await services(request).tasks.catalog.offer(caller_of(request))).cards()
+    return json_response({"object": "list", "data": [render_model(name, card) for name, card in cards.items()]})
 
 
 async def model(request: Request) -> Response:
     """GET /v1/models/{id}"""
-    name, offer = request.path_params["id"], await services(request).tasks.catalog.offer(caller(request))
-    return json_answer(render_model(name, offer.cards().get(name) or offer.card(name)))
+    name, offer = request.path_params["id"], await services(request).tasks.catalog.offer(caller_of(request))
+    return json_response(render_model(name, offer.cards().get(name) or offer.card(name)))

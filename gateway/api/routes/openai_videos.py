@@ -1,18 +1,18 @@
-"""The OpenAI Videos API, as its client libraries speak it: ids are sealed, and nothing is stored."""
+"""The OpenAI Videos API, as its client libraries use it. Ids are signed; nothing is stored."""
 
 from typing import Literal
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.api.context import add_log_fields, caller, json_answer, language, services, submit_order
+from gateway.api.context import add_log_fields, caller_of, json_response, language_of, services, submit_order
 from gateway.api.file_responses import archived_content, range_not_satisfiable, stream_content
 from gateway.api.poll_endpoint import cancel_task
 from gateway.api.renderers.video import render_video, video_object
 from gateway.api.schemas.body_parser import read_object
 from gateway.api.schemas.requests import parse_generation, parse_reuse
 from gateway.core.byte_ranges import UnsatisfiableRangeError
-from gateway.core.errors import GatewayError, invalid, refused
+from gateway.core.errors import GatewayError, gateway_error, invalid
 from gateway.core.messages import ERRORS
 from gateway.tasks.derived import finished
 from gateway.tasks.idempotency import fingerprint_of
@@ -25,17 +25,17 @@ DEFAULT_LIMIT, MAX_LIMIT = 20, 100
 
 async def create(request: Request) -> Response:
     """POST /v1/videos"""
-    who = caller(request)
+    caller = caller_of(request)
     async with read_object(request, services(request).settings.limits.body_bytes) as fields:
         body = parse_generation(fields)
         asked = body.video_request()
-        order = submit_order(request, who, asked, fingerprint_of("video", asked), nearest=True)
+        order = submit_order(request, caller, asked, fingerprint_of("video", asked), nearest=True)
         return await _submit(request, order, prompt=body.prompt)
 
 
 async def list_videos(request: Request) -> Response:
     """GET /v1/videos"""
-    who = caller(request)
+    caller = caller_of(request)
     query = request.query_params
     limit, order = query.get("limit", str(DEFAULT_LIMIT)), query.get("order", "desc")
     problems = []
@@ -46,11 +46,11 @@ async def list_videos(request: Request) -> Response:
     if problems:
         raise invalid(problems)
     page, more = await services(request).tasks.list(
-        who, limit=int(limit), after=query.get("after") or None, ascending=order == "asc"
+        caller, limit=int(limit), after=query.get("after") or None, ascending=order == "asc"
     )
-    spoken = language(request)
-    data = [render_video(task, spoken) for task in page]
-    return json_answer(
+    language = language_of(request)
+    data = [render_video(task, language) for task in page]
+    return json_response(
         {
             "object": "list",
             "data": data,
@@ -64,24 +64,24 @@ async def list_videos(request: Request) -> Response:
 async def delete(request: Request) -> Response:
     """DELETE /v1/videos/{id}: cancels a task that still can be cancelled; else 409."""
     await cancel_task(request)
-    return json_answer({"id": request.path_params["id"], "object": "video.deleted", "deleted": True})
+    return json_response({"id": request.path_params["id"], "object": "video.deleted", "deleted": True})
 
 
 async def content(request: Request) -> Response:
     """GET and HEAD /v1/videos/{id}/content"""
-    who = caller(request)
+    caller = caller_of(request)
     variant = request.query_params.get("variant") or "video"
     if variant not in ("video", "thumbnail"):
         raise invalid([FieldProblem("variant", FieldReason.NOT_ALLOWED, ("video", "thumbnail"), variant[:60])])
     tasks, id = services(request).tasks, request.path_params["id"]
-    task = await tasks.status(who, id)
+    task = await tasks.status(caller, id)
     link = _link(finished(task), variant)
     filename = f"{task.provider}-{task.state.id}.{'mp4' if variant == 'video' else 'jpg'}"
     media_type = "video/mp4" if variant == "video" else "image/jpeg"
     headers = request.headers
     try:
         opened = await tasks.open_archived(
-            who,
+            caller,
             id,
             "video" if variant == "video" else "thumbnail",
             range=headers.get("range", ""),
@@ -93,14 +93,14 @@ async def content(request: Request) -> Response:
     if opened is not None:
         return await archived_content(request, opened, filename=filename, media_type=media_type)
     if link is None:
-        raise refused("no_thumbnail")
+        raise gateway_error("no_thumbnail")
     if not link.startswith(("https://", "http://")):
         # A path of this gateway, which the archive gave a moment ago.
         raise GatewayError("not_found", ERRORS["file_gone"])
 
     async def renew() -> str | None:
-        """The same link, signed anew."""
-        return _link(await tasks.fresh_result(who, id), variant)
+        """A renewed link to the same file."""
+        return _link(await tasks.fresh_result(caller, id), variant)
 
     return await stream_content(
         services(request).http,
@@ -115,11 +115,11 @@ async def content(request: Request) -> Response:
 
 async def remix(request: Request) -> Response:
     """POST /v1/videos/{id}/remix"""
-    who, id = caller(request), request.path_params["id"]
+    caller, id = caller_of(request), request.path_params["id"]
     async with read_object(request, services(request).settings.limits.body_bytes) as fields:
         prompt = parse_reuse(fields).prompt
         asked = Derivation("remix", prompt, video_id=id)
-        order = submit_order(request, who, asked, fingerprint_of("remix", id, prompt), nearest=True)
+        order = submit_order(request, caller, asked, fingerprint_of("remix", id, prompt), nearest=True)
         return await _submit(request, order, prompt=prompt, remixed_from=id)
 
 
@@ -135,16 +135,16 @@ async def extensions(request: Request) -> Response:
 
 async def characters(request: Request) -> Response:
     """/v1/videos/characters: no upstream keeps characters."""
-    caller(request)
+    caller_of(request)
     raise GatewayError("not_supported", ERRORS["no_characters"])
 
 
 async def _derive(request: Request, operation: Literal["edit", "extend"]) -> Response:
-    who = caller(request)
+    caller = caller_of(request)
     async with read_object(request, services(request).settings.limits.body_bytes) as fields:
         body = parse_reuse(fields)
         fingerprint = fingerprint_of(operation, dict(body))
-        order = submit_order(request, who, body.derivation(operation), fingerprint, nearest=True)
+        order = submit_order(request, caller, body.derivation(operation), fingerprint, nearest=True)
         return await _submit(request, order, prompt=body.prompt, remixed_from=body.video_id)
 
 
@@ -157,7 +157,7 @@ async def _submit(request: Request, order: SubmitOrder, *, prompt: str, remixed_
     video["prompt"] = prompt
     if remixed_from:
         video["remixed_from_video_id"] = remixed_from
-    return json_answer(video | {"provider": submitted.provider}, headers={"location": f"/v1/videos/{id}"})
+    return json_response(video | {"provider": submitted.provider}, headers={"location": f"/v1/videos/{id}"})
 
 
 def _link(result: Result | None, variant: str) -> str | None:

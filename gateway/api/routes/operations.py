@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 from gateway.api.admin_auth import require_operator
-from gateway.api.context import json_answer, services
+from gateway.api.context import json_response, services
 from gateway.api.openapi.document import document
 from gateway.api.openapi.page import docs_page
 from gateway.core import metrics
@@ -18,7 +18,7 @@ VERSION = version("video-gateway")
 
 async def healthz(request: Request) -> Response:
     """GET /healthz: the process answers. It asks no upstream."""
-    return json_answer({"status": "ok", "version": VERSION})
+    return json_response({"status": "ok", "version": VERSION})
 
 
 async def ping(request: Request) -> Response:
@@ -28,7 +28,7 @@ async def ping(request: Request) -> Response:
 
 async def openapi(request: Request) -> Response:
     """GET /openapi.json"""
-    return json_answer(document())
+    return json_response(document())
 
 
 async def docs(request: Request) -> Response:

@@ -14,16 +14,16 @@ from starlette.responses import Response
 from gateway.accounts.callers import Caller
 from gateway.accounts.checks import Received
 from gateway.api.admin_auth import shows_admin_key
-from gateway.api.context import caller, forces_refresh, json_answer, language, services
+from gateway.api.context import caller_of, forces_refresh, json_response, language_of, services
 from gateway.api.renderers.account import render_points
 from gateway.api.schemas.body_parser import read_object
-from gateway.core.errors import GatewayError, refused
+from gateway.core.errors import GatewayError, gateway_error
 from providers.contract.accounts import Account, Credits
 
 T = TypeVar("T")
 
 MAX_BODY_BYTES = 64 * 1024
-"""A credential and no more: it is read before anybody knows who asks."""
+"""Enough for a credential: the body is read before the caller is authenticated."""
 
 
 async def check(request: Request) -> Response:
@@ -34,13 +34,13 @@ async def check(request: Request) -> Response:
     checks = services(request).checks
     accounts = await _accounts_of_body(request) or _accounts_of_bearer(request)
     if len(accounts) == 1:
-        return json_answer({"live": await checks.check(accounts[0])})
+        return json_response({"live": await checks.check(accounts[0])})
     answers = await checks.each(accounts, checks.check)
-    return json_answer(_rows(request, accounts, answers, lambda alive: {"live": alive}))
+    return json_response(_rows(request, accounts, answers, lambda alive: {"live": alive}))
 
 
 async def points(request: Request) -> Response:
-    """POST /token/points: what is left, read within the last two minutes unless the client insists."""
+    """POST /token/points: credits, cached for two minutes unless the client sends no-cache."""
     checks, force_refresh = services(request).checks, forces_refresh(request)
     accounts = _accounts_of_bearer(request)
 
@@ -48,7 +48,7 @@ async def points(request: Request) -> Response:
         return await checks.credits(account, force_refresh=force_refresh)
 
     answers = await checks.each(accounts, read)
-    return json_answer(_rows(request, accounts, answers, lambda left: {"points": render_points(left)}))
+    return json_response(_rows(request, accounts, answers, lambda left: {"points": render_points(left)}))
 
 
 async def receive(request: Request) -> Response:
@@ -57,11 +57,11 @@ async def receive(request: Request) -> Response:
     accounts = _accounts_of_bearer(request)
     answers = await checks.each(accounts, checks.receive)
 
-    def tell(received: Received) -> dict[str, Any]:
-        told = {"success": True, "received": received.received}
-        return told | (render_points(received.credits) if received.credits else {})
+    def render(received: Received) -> dict[str, Any]:
+        row = {"success": True, "received": received.received}
+        return row | (render_points(received.credits) if received.credits else {})
 
-    return json_answer(_rows(request, accounts, answers, tell, {"success": False}))
+    return json_response(_rows(request, accounts, answers, render, {"success": False}))
 
 
 def _accounts_of_bearer(request: Request) -> Sequence[Account]:
@@ -69,7 +69,7 @@ def _accounts_of_bearer(request: Request) -> Sequence[Account]:
     authorization = request.headers.get("authorization", "")
     if shows_admin_key(request, authorization):
         return [managed.account for managed in services(request).pool.managed]
-    return _own(caller(request))
+    return _accounts_of(caller_of(request))
 
 
 async def _accounts_of_body(request: Request) -> Sequence[Account]:
@@ -81,31 +81,31 @@ async def _accounts_of_body(request: Request) -> Sequence[Account]:
         token = fields.get("token")
     if not isinstance(token, str) or not token.strip():
         return ()
-    return _own(services(request).callers.identify(f"Bearer {token}"))
+    return _accounts_of(services(request).callers.identify(f"Bearer {token}"))
 
 
-def _own(who: Caller) -> Sequence[Account]:
-    """The accounts that a caller brought along. Clients of the gateway never see its accounts."""
-    if who.managed:
-        raise refused("operator_only")
-    return who.accounts
+def _accounts_of(caller: Caller) -> Sequence[Account]:
+    """The pass-through accounts of a caller. Raises GatewayError (401) for a gateway key."""
+    if caller.managed:
+        raise gateway_error("operator_only")
+    return caller.accounts
 
 
 def _rows(
     request: Request,
     accounts: Sequence[Account],
     answers: Sequence[T | GatewayError],
-    tell: Callable[[T], dict[str, Any]],
+    render: Callable[[T], dict[str, Any]],
     failed: Mapping[str, Any] | None = None,
 ) -> list[dict[str, Any]]:
-    """One row an account: what `tell` makes of its answer, or `failed` and the error."""
-    spoken = language(request)
+    """One row per account: its rendered answer, or `failed` and the error."""
+    language = language_of(request)
     rows = []
     for account, answer in zip(accounts, answers, strict=True):
         row: dict[str, Any] = {"token": account.label, "provider": account.provider}
         if isinstance(answer, GatewayError):
-            row |= {**(failed or {}), "error": answer.message(spoken), "error_code": answer.code}
+            row |= {**(failed or {}), "error": answer.message(language), "error_code": answer.code}
         else:
-            row |= tell(answer)
+            row |= render(answer)
         rows.append(row)
     return rows

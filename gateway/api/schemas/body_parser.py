@@ -14,7 +14,7 @@ from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
-from gateway.core.errors import GatewayError, refused
+from gateway.core.errors import GatewayError, gateway_error
 from gateway.core.messages import ERRORS, spell_bytes
 from providers.media_files import HEAD_BYTES, MediaFile
 
@@ -51,9 +51,9 @@ def body_kind(headers: Headers) -> str:
 
 
 def body_too_large(limit: int, kind: str) -> GatewayError:
-    """The refusal (413) of a body of more than `limit` bytes."""
-    words = ERRORS["form_too_large" if kind == MULTIPART else "too_large"]
-    return GatewayError("too_large", words, values={"limit": spell_bytes(limit)})
+    """Build the error (413) for a body of more than `limit` bytes."""
+    message = ERRORS["form_too_large" if kind == MULTIPART else "too_large"]
+    return GatewayError("too_large", message, values={"limit": spell_bytes(limit)})
 
 
 @asynccontextmanager
@@ -70,7 +70,7 @@ async def read_object(request: Request, limit: int, *, files: bool = True) -> As
             yield await _read_multipart(request, limit, MAX_FILES if files else 0, opened)
         return
     if not kind:
-        raise refused("unsupported_media_type")
+        raise gateway_error("unsupported_media_type")
     body = await _read(request, limit)
     # curl calls a JSON body a form unless told otherwise: what looks like JSON is read as JSON.
     if kind == URLENCODED and not body.lstrip().startswith(b"{"):
@@ -78,13 +78,13 @@ async def read_object(request: Request, limit: int, *, files: bool = True) -> As
         return
     # A data: URL has one comma: a body of very many values is none of ours, and would take long to be gone through.
     if sum(map(body.count, (b",", b"[", b"{"))) > MAX_VALUES:
-        raise refused("invalid_json")
+        raise gateway_error("invalid_json")
     try:
         parsed = orjson.loads(body)
     except orjson.JSONDecodeError:
-        raise refused("invalid_json") from None
+        raise gateway_error("invalid_json") from None
     if not isinstance(parsed, dict):
-        raise refused("invalid_json")
+        raise gateway_error("invalid_json")
     yield parsed
 
 
@@ -122,10 +122,10 @@ async def _read_multipart(request: Request, limit: int, max_files: int, opened: 
     except MultiPartException as error:
         # Only the text tells them apart.
         if "Too many files" in error.message:
-            raise refused("too_many_files", limit=max_files) from None
-        raise refused("invalid_form") from None
+            raise gateway_error("too_many_files", limit=max_files) from None
+        raise gateway_error("invalid_form") from None
     except (UnicodeError, LookupError):
-        raise refused("invalid_form") from None
+        raise gateway_error("invalid_form") from None
     opened.push_async_callback(form.close)
     items: list[tuple[str, Any]] = []
     for name, value in form.multi_items():
@@ -149,7 +149,7 @@ def _read_urlencoded(body: bytes) -> dict[str, Any]:
     try:
         items = parse_qsl(body.decode(errors="replace"), keep_blank_values=True, max_num_fields=MAX_FIELDS)
     except ValueError:
-        raise refused("invalid_form") from None
+        raise gateway_error("invalid_form") from None
     return _fields(items)
 
 
@@ -167,7 +167,7 @@ def _typed(value: Any) -> Any:
     if isinstance(value, list):
         return [_typed(item) for item in value]
     if not isinstance(value, str):
-        raise refused("invalid_form")
+        raise gateway_error("invalid_form")
     try:
         typed = orjson.loads(value)
     except orjson.JSONDecodeError:
@@ -189,15 +189,15 @@ def nest(items: Iterable[tuple[str, Any]]) -> dict[str, Any]:
         if as_list:
             path.pop()
         if len(path) > MAX_DEPTH or path[0] == "":
-            raise refused("invalid_form")
+            raise gateway_error("invalid_form")
         holder = root
         for key, following in itertools.pairwise(path):
             holder = _next_element(holder, following) if key == "" else holder.setdefault(key, {})
             if not isinstance(holder, dict):
-                raise refused("invalid_form")
+                raise gateway_error("invalid_form")
         present = holder.get(path[-1])
         if isinstance(present, dict):
-            raise refused("invalid_form")
+            raise gateway_error("invalid_form")
         if isinstance(present, list):
             present.append(value)
         elif present is not None:

@@ -33,7 +33,7 @@ from gateway.api.schemas.media_fields import (
     kind_of,
     media,
 )
-from gateway.core.errors import GatewayError, invalid, refused
+from gateway.core.errors import GatewayError, gateway_error, invalid
 from gateway.core.messages import ERRORS
 from gateway.task_ids.signed import MAX_MODEL_BYTES
 from gateway.tasks.order import Derivation
@@ -335,7 +335,7 @@ def _refuse_strange_files(model: type[BaseModel], body: Mapping[str, Any]) -> No
     for name in body.keys() - known:
         held = body[name] if isinstance(body[name], list) else [body[name]]
         if any(isinstance(item, MediaFile | UnreadableFile) for item in held):
-            raise refused("unknown_file", param=name[:64], name=name[:64], fields=", ".join(_file_fields(model)))
+            raise gateway_error("unknown_file", param=name[:64], name=name[:64], fields=", ".join(_file_fields(model)))
 
 
 def parse_generation(body: dict[str, Any]) -> GenerationBody:

@@ -126,7 +126,7 @@ class TestChecks:
         with pytest.raises(GatewayError) as caught:
             await env.checks.credits(A)
         assert caught.value.code == "upstream_error"
-        assert "gave no answer" in caught.value.message("en")
+        assert "did not respond" in caught.value.message("en")
 
 
 class TestCredits:

@@ -65,8 +65,8 @@ def test_a_key_of_the_gateway_is_not_blamed_for_a_login_of_its_account() -> None
 def test_the_message_counts_and_never_names() -> None:
     refusal = shortage([POOR, POOR, EXPIRED, THROTTLED, RISKY], managed=True, now=NOW)
     assert refusal.message("en") == (
-        "No account of 5 can take this now: 2 without credits, 1 with an expired login, 1 asked too often, "
-        "1 under risk control. Try again in about 30 s"
+        "None of the 5 accounts can accept tasks right now: 2 without credits, 1 with an expired login, "
+        "1 asked too often, 1 under risk control. Try again in about 30 s"
     )
     assert "5 个账号" in refusal.message("zh")
     assert "2 个积分不足" in refusal.message("zh")
@@ -75,9 +75,9 @@ def test_the_message_counts_and_never_names() -> None:
 @pytest.mark.parametrize(
     ("one", "code", "retry_after", "part"),
     [
-        (THROTTLED, "rate_limit_exceeded", 30, "The reason. The account rests for about 30 s: try again then"),
-        (RISKY, "account_restricted", None, "The reason. The account rests for about 30 min"),
-        (POOR, "insufficient_quota", None, "about 11 h; once there is more to spend, POST /token/points"),
+        (THROTTLED, "rate_limit_exceeded", 30, "The reason. The account is paused for about 30 s: try again then"),
+        (RISKY, "account_restricted", None, "The reason. The account is paused for about 30 min"),
+        (POOR, "insufficient_quota", None, "about 11 h. After adding credits, call POST /token/points"),
         (EXPIRED, "invalid_api_key", None, "The reason"),
         (CLOSED, "account_restricted", None, "The reason"),
         (NO_WAY, "upstream_unavailable", None, "check the proxy"),

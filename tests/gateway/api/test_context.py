@@ -58,4 +58,4 @@ def test_log_fields_add_up() -> None:
     made = request()
     add_log_fields(made, {"task": "1"})
     add_log_fields(made, {"code": "x"})
-    assert made.scope["gateway.facts"] == {"task": "1", "code": "x"}
+    assert made.scope["gateway.log_fields"] == {"task": "1", "code": "x"}

@@ -45,7 +45,7 @@ def test_it_has_status_headers_body_and_log_fields() -> None:
     assert told["message"].isascii()
     assert (told["code"], told["param"], told["upstream_code"]) == ("rate_limit_exceeded", "model", "1057")
     assert told["request_id"] == "req_1"
-    assert request.scope["gateway.facts"] == {
+    assert request.scope["gateway.log_fields"] == {
         "code": "rate_limit_exceeded",
         "param": "model",
         "upstream_code": "1057",
@@ -58,9 +58,9 @@ def test_without_a_language_of_the_client_the_configured_one_is_used() -> None:
 
 def test_its_log_fields_join_those_of_the_request() -> None:
     request = request_of()
-    request.scope["gateway.facts"] = {"task": "one"}
+    request.scope["gateway.log_fields"] = {"task": "one"}
     error_response(request, GatewayError("not_ready"))
-    assert request.scope["gateway.facts"] == {"task": "one", "code": "not_ready"}
+    assert request.scope["gateway.log_fields"] == {"task": "one", "code": "not_ready"}
 
 
 def test_a_cancelled_request_is_told_to_come_back() -> None:

@@ -49,7 +49,7 @@ async def test_a_request_that_outlasts_the_stop_is_told_to_come_back() -> None:
     assert int(headers[b"retry-after"]) >= 1
     error = orjson.loads(body["body"])["error"]
     assert (error["code"], error["request_id"]) == ("upstream_unavailable", "req_1")
-    assert "is being stopped" in error["message"]
+    assert "is shutting down" in error["message"]
 
 
 async def test_an_answer_that_has_begun_breaks_off() -> None:

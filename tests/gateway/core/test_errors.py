@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.core.errors import CODES, SHAPES, GatewayError, describe, from_provider, invalid, refused
+from gateway.core.errors import CODES, SHAPES, GatewayError, describe, from_provider, gateway_error, invalid
 from gateway.core.messages import ERRORS
 from providers.contract.errors import ErrorKind, FieldProblem, FieldReason, ProviderError
 from providers.contract.localized_text import LocalizedText
@@ -91,10 +91,10 @@ def test_an_unknown_model_is_named() -> None:
 
 @pytest.mark.parametrize("key", ["no_credential", "unknown_key", "unusable_credential"])
 def test_refusals_of_callers_are_401(key: str) -> None:
-    assert (refused(key).code, refused(key).message("zh")) == ("invalid_api_key", ERRORS[key].zh)
+    assert (gateway_error(key).code, gateway_error(key).message("zh")) == ("invalid_api_key", ERRORS[key].zh)
 
 
 def test_the_sentences_that_were_asked_for() -> None:
-    assert refused("no_credential").message("zh") == "未提供认证令牌"
+    assert gateway_error("no_credential").message("zh") == "未提供认证令牌"
     assert GatewayError("task_not_found").message("zh") == "任务不存在或已过期"
     assert GatewayError("invalid_api_key").message("zh") == "API认证失败，请检查配置"

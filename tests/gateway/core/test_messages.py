@@ -57,14 +57,14 @@ def test_braces_in_a_foreign_sentence_are_no_places() -> None:
         (
             TaskState("1", Phase.QUEUED, queue=Queue(3, 40, 120)),
             "排队中，第 3 位，预计 2 分钟",
-            "Queued, place 3, about 2 min to go",
+            "Queued, position 3, about 2 min left",
         ),
         (
             TaskState("1", Phase.QUEUED, queue=Queue(3, None, 20)),
             "排队中，第 3 位，预计 20 秒",
-            "Queued, place 3, about 20 s to go",
+            "Queued, position 3, about 20 s left",
         ),
-        (TaskState("1", Phase.QUEUED, queue=Queue(3)), "排队中，第 3 位", "Queued, place 3"),
+        (TaskState("1", Phase.QUEUED, queue=Queue(3)), "排队中，第 3 位", "Queued, position 3"),
         (TaskState("1", Phase.PROCESSING), "视频生成中", "Generating the video"),
         (TaskState("1", Phase.FINALIZING, note=LocalizedText("正在提取", "fetching")), "正在提取", "fetching"),
     ],
@@ -83,8 +83,8 @@ def test_all_problems_in_one_sentence_each_with_what_is_allowed() -> None:
         FieldProblem("image_url", FieldReason.UNSUPPORTED, hint=LocalizedText("去别处", "go elsewhere")),
     ]
     assert describe_problems(problems, "en") == (
-        "duration: 7 is not possible; allowed: 5, 10; watermark: this model does not take it; prompt: it is needed; "
-        "size: it contradicts another field; possible: 9:16; image_url: this model does not take it. go elsewhere"
+        "duration: 7 is not supported; allowed: 5, 10; watermark: not supported by this model; prompt: required; "
+        "size: conflicts with another field; allowed: 9:16; image_url: not supported by this model. go elsewhere"
     )
     chinese = describe_problems(problems, "zh")
     assert "duration：不支持 7，可选：5, 10；" in chinese

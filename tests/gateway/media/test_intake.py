@@ -39,9 +39,9 @@ class Host:
         self.callers: list[str] = []
         self.given: list[IO[bytes]] = []
 
-    async def fetch(self, url: str, *, max_bytes: int, param: str, who: str) -> IO[bytes]:
+    async def fetch(self, url: str, *, max_bytes: int, param: str, client: str) -> IO[bytes]:
         self.asked.append((url, max_bytes, param))
-        self.callers.append(who)
+        self.callers.append(client)
         self.given.append(io.BytesIO(self.content))
         return self.given[-1]
 
@@ -235,7 +235,7 @@ async def test_a_picture_that_the_model_does_not_take(http: HttpClient, content:
 async def test_what_breaks_off_is_to_be_sent_again(http: HttpClient, kind: MediaKind, content: bytes) -> None:
     error = await refused(intake(http), Media(kind, "", "file", file=media_file(content)))
     assert (error.code, error.param, error.shape.status) == ("invalid_value", "file", 400)
-    assert "breaks off or is damaged: send it again" in error.message("en")
+    assert "is incomplete or damaged: send it again" in error.message("en")
 
 
 async def test_every_bad_picture_is_named(http: HttpClient) -> None:
@@ -286,7 +286,7 @@ async def test_what_an_upstream_named_is_fetched_by_its_accounts_proxy(router: r
 
 
 async def test_a_disk_that_is_full_is_nobodys_submit(http: HttpClient) -> None:
-    async def full(url: str, *, max_bytes: int, param: str, who: str) -> IO[bytes]:
+    async def full(url: str, *, max_bytes: int, param: str, client: str) -> IO[bytes]:
         raise OSError(28, "No space left on device")
 
     error = await refused(MediaIntake(full, http, max_bytes=1000), image(ADDRESS))

@@ -18,7 +18,7 @@ from providers.transport.client import HttpClient
 from tests.pictures import clip, media_file, sound
 
 
-async def never(url: str, *, max_bytes: int, param: str, who: str) -> IO[bytes]:
+async def never(url: str, *, max_bytes: int, param: str, client: str) -> IO[bytes]:
     raise AssertionError(url)
 
 

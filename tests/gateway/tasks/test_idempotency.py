@@ -416,7 +416,7 @@ class TestAProcessThatEnds:
             with pytest.raises(GatewayError) as caught:
                 await request
             assert (caught.value.code, caught.value.shape.should_retry) == ("submission_unconfirmed", False)
-            assert caught.value.mark() == {"code": "submission_unconfirmed", "account": "main"}
+            assert caught.value.log_fields() == {"code": "submission_unconfirmed", "account": "main"}
         upstream.gate.set()
         await settle()
 

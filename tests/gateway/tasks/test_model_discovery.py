@@ -148,7 +148,7 @@ async def test_a_list_is_kept_while_the_site_is_away_and_the_trouble_is_logged_o
         shop.clock.move(FRESH_SECONDS)
         assert await shop.settled() == ["old"]
     assert [record.getMessage() for record in caplog.records] == [
-        f"scripted: the model list of {ONE.label} cannot be read (unreachable s-1 is away); the list read before counts"
+        f"scripted: cannot read the model list of {ONE.label} (unreachable s-1 is away); using the previous list"
     ]
 
 

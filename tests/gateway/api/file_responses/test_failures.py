@@ -78,6 +78,6 @@ class TestTroubleInTheMiddle:
         await until(lambda: any(record.name == "gateway.access" for record in caplog.records))
         told = [record for record in caplog.records if record.levelno >= logging.WARNING and record.name == "gateway"]
         assert len(told) == 1
-        assert told[0].getMessage() == "a file broke off"
+        assert told[0].getMessage() == "file download interrupted"
         assert not any(record.exc_info for record in caplog.records)
         assert host.url not in caplog.text

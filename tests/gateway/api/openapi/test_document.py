@@ -45,7 +45,7 @@ def test_it_is_openapi_3_1_and_every_reference_leads_somewhere() -> None:
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.id)
 def test_the_refusals_are_statuses_that_exist(operation: Any) -> None:
-    assert set(operation.refusals) <= {shape.status for shape in SHAPES.values()}
+    assert set(operation.error_statuses) <= {shape.status for shape in SHAPES.values()}
 
 
 def test_every_field_of_a_submit_is_described() -> None:

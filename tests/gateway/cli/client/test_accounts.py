@@ -136,7 +136,7 @@ def test_check_says_which_logins_are_alive_and_fails_for_the_others(url: str, ca
 
 
 @pytest.mark.parametrize(
-    ("word", "said"), [("points", "does not tell what is left"), ("receive", "has no credits to receive")]
+    ("word", "said"), [("points", "does not report credits"), ("receive", "has no credits to claim")]
 )
 def test_what_an_upstream_does_not_offer_is_a_failure_only_where_it_was_named(
     word: str, said: str, upstream: SandboxServer, monkeypatch: pytest.MonkeyPatch, capsys: Out
@@ -174,7 +174,7 @@ def test_one_account_in_trouble_does_not_keep_the_others(url: str, capsys: Out) 
     assert int(by_name["good"]["total"]) > 0
     assert by_name["expired"]["total"] == ""
     assert by_name["expired"]["message"].startswith("The login has expired")
-    assert "does not tell" in by_name["wan"]["message"]
+    assert "cannot check a login" in by_name["wan"]["message"]
 
 
 def test_an_account_is_known_by_its_tag_and_by_any_name(url: str, capsys: Out) -> None:
@@ -188,12 +188,14 @@ def test_an_account_is_known_by_its_tag_and_by_any_name(url: str, capsys: Out) -
 @pytest.mark.parametrize("name", ["nobody", "no body?#", ".."])
 def test_a_name_that_no_account_has(name: str, url: str, capsys: Out) -> None:
     assert main(["accounts", "pause", name]) == 1
-    assert capsys.readouterr().err.startswith(f"error: There is no account {name}: see GET /v1/accounts (request req_")
+    assert capsys.readouterr().err.startswith(
+        f"error: Account {name} does not exist: see GET /v1/accounts (request req_"
+    )
     assert main(["accounts", "check", "good", name]) == 1
     good, unknown = rows(capsys)
     assert good["login"] == "alive"
     assert (unknown["name"], unknown["provider"], unknown["login"]) == (name, "", "unknown")
-    assert unknown["message"].startswith(f"There is no account {name}")
+    assert unknown["message"].startswith(f"Account {name} does not exist")
 
 
 def test_json_is_the_gateways_own(url: str, capsys: Out) -> None:

@@ -193,7 +193,7 @@ def test_a_refusal_is_one_line_with_the_request_id(capsys: Out) -> None:
     assert main(["submit", "a cat", "--model", "no-such-model"]) == 1
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.startswith("error: There is no model no-such-model")
+    assert err.startswith("error: Model no-such-model does not exist")
     assert "(request req_" in err
     assert err.count("\n") == 1
 

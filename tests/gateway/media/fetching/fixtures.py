@@ -132,7 +132,7 @@ class World:
         refusal = await self.refusal(url, url_policy, names, **options)
         assert (refusal.code, refusal.shape.status) == ("invalid_value", 400)
         assert refusal.message("en") == UNFETCHABLE
-        assert refusal.message("zh").startswith("image：无法获取该地址，请")
+        assert refusal.message("zh").startswith("image：无法下载该链接，请")
 
 
-UNFETCHABLE = "image: the address cannot be fetched: give a public https:// address, or send the file itself"
+UNFETCHABLE = "image: the URL cannot be fetched: use a public https:// URL, or upload the file"

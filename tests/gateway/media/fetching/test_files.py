@@ -100,8 +100,8 @@ class TestLimits:
         world.pages["/a"] = answer(200, "Content-Length: 1048577")
         refusal = await world.refusal(world.url("/a"), max_bytes=1024 * 1024)
         assert (refusal.code, refusal.shape.status) == ("too_large", 413)
-        assert refusal.message("en").startswith("image: the file at the address is too large, at most 1 MB")
-        assert refusal.message("zh").startswith("image：该地址的文件过大，上限为 1 MB")
+        assert refusal.message("en").startswith("image: the file at the URL is too large: the limit is 1 MB")
+        assert refusal.message("zh").startswith("image：链接的文件过大，上限为 1 MB")
 
     @pytest.mark.parametrize("announced", [(), ("Transfer-Encoding: chunked",)])
     async def test_of_size_by_what_comes(self, world: World, announced: tuple[str, ...]) -> None:
@@ -134,9 +134,9 @@ class TestLimits:
         for page in (answer(200, "Content-Length: 9"), answer(200, "Transfer-Encoding: chunked") + b"9\r\n"):
             world.pages["/a"] = page + b"secret"
             refusal = await world.refusal(world.url("/a"))
-            assert (refusal.code, refusal.message("en")[:45]) == (
+            assert (refusal.code, refusal.message("en")[:44]) == (
                 "invalid_value",
-                "image: the address's host broke off the downl",
+                "image: the URL's server closed the connectio",
             )
 
     @pytest.mark.parametrize(
@@ -290,12 +290,13 @@ async def test_the_slow_addresses_of_one_caller_hold_up_nobody_else(
     world.pages |= {"/slow": never, "/a": ok(b"picture")}
     fetcher = world.fetcher()
     slow = [
-        asyncio.create_task(fetcher.fetch(world.url("/slow"), max_bytes=10, param="image", who="a")) for _ in range(2)
+        asyncio.create_task(fetcher.fetch(world.url("/slow"), max_bytes=10, param="image", client="a"))
+        for _ in range(2)
     ]
     for _ in slow:
         await asked.acquire()
-    waiting = asyncio.create_task(fetcher.fetch(world.url("/a"), max_bytes=10, param="image", who="a"))
-    with await fetcher.fetch(world.url("/a"), max_bytes=10, param="image", who="b") as file:
+    waiting = asyncio.create_task(fetcher.fetch(world.url("/a"), max_bytes=10, param="image", client="a"))
+    with await fetcher.fetch(world.url("/a"), max_bytes=10, param="image", client="b") as file:
         assert file.read() == b"picture"
     assert not waiting.done()
     slow[0].cancel()
