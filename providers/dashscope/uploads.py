@@ -213,7 +213,7 @@ class Uploads:
 
     async def _link(self, file: MediaFile, model: str, account: Account) -> str:
         key = LinkKey(account.credential_tag, model, file.sha256)
-        return await self._links.get(key, lambda: self._upload(file, model, account), way=account.proxy)
+        return await self._links.get(key, lambda: self._upload(file, model, account), route=account.proxy)
 
     async def _upload(self, file: MediaFile, model: str, account: Account) -> str:
         """Send the file. A policy that ran out on the way is replaced once."""

@@ -63,10 +63,10 @@ class CreateOptions:
         return {name: value for name, value in named.items() if value is not None} | _pairs("--field", self.fields)
 
 
-def submit(client: GatewayClient, wish: CreateOptions, *, wait: bool, as_json: bool, again: str) -> int:
+def submit(client: GatewayClient, options: CreateOptions, *, wait: bool, as_json: bool, again: str) -> int:
     """Start a task; with `wait` follow it to its end. Gives the exit code. `again` are the options that lead to
     the same gateway."""
-    answer = client.submit(wish.body())
+    answer = client.submit(options.body())
     task = answer.tasks[0]
     if wait:
         say(f"task {task.id}")
