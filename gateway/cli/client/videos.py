@@ -19,7 +19,7 @@ _ADDRESSES = ("https://", "http://", "oss://", "data:")
 
 @dataclass(frozen=True, slots=True)
 class CreateOptions:
-    """The video that is wanted, as it was given on the command line; what is None is left to the gateway.
+    """The requested video, as given on the command line; what is None is left to the gateway.
 
     `images`, `last_frame` and `videos` are addresses, or files of this machine; with `references` the images are what
     the video is about, not its first and last frame. `fields` are further fields of the request, `options` go to the

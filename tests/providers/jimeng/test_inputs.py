@@ -16,7 +16,7 @@ from providers.jimeng.inputs import (
     NOT_SENT,
     UPLOAD_SECONDS,
     UPLOADS_AT_ONCE,
-    UploadMemory,
+    UploadCache,
     check_inputs,
     check_lengths,
     with_sound,
@@ -180,19 +180,19 @@ class TestUploads:
         return TestClock()
 
     @pytest.fixture
-    def memory(self, clock: TestClock) -> UploadMemory:
-        return UploadMemory(clock.now)
+    def memory(self, clock: TestClock) -> UploadCache:
+        return UploadCache(clock.now)
 
     @pytest.fixture
     async def uploader(self) -> ScriptedUploader:
         return ScriptedUploader()
 
-    async def test_in_the_order_of_the_request(self, memory: UploadMemory, uploader: ScriptedUploader) -> None:
+    async def test_in_the_order_of_the_request(self, memory: UploadCache, uploader: ScriptedUploader) -> None:
         found = await memory.upload(of(RED, BLUE, RED), ONE, CN, uploader)
         assert [item.id for item in found] == ["u1", "u2", "u1"]
         assert len(uploader.seen) == 2
 
-    async def test_the_same_bytes_go_to_an_account_once(self, memory: UploadMemory, uploader: ScriptedUploader) -> None:
+    async def test_the_same_bytes_go_to_an_account_once(self, memory: UploadCache, uploader: ScriptedUploader) -> None:
         assert (await memory.upload(of(RED), ONE, CN, uploader))[0].id == "u1"
         assert (await memory.upload(of(picture()), ONE, CN, uploader))[0].id == "u1"
         assert (await memory.upload(of(RED), TWO, CN, uploader))[0].id == "u2"
@@ -200,7 +200,7 @@ class TestUploads:
         renewed = Account("jimeng", "5e55101d-new", name="main", region="cn")
         assert (await memory.upload(of(RED), renewed, CN, uploader))[0].id == "u4"
 
-    async def test_for_a_while(self, memory: UploadMemory, uploader: ScriptedUploader, clock: TestClock) -> None:
+    async def test_for_a_while(self, memory: UploadCache, uploader: ScriptedUploader, clock: TestClock) -> None:
         await memory.upload(of(RED), ONE, CN, uploader)
         clock.move(UPLOAD_SECONDS - 1)
         await memory.upload(of(RED), ONE, CN, uploader)
@@ -209,19 +209,19 @@ class TestUploads:
         await memory.upload(of(RED), ONE, CN, uploader)
         assert len(uploader.seen) == 2
 
-    async def test_until_it_is_forgotten(self, memory: UploadMemory, uploader: ScriptedUploader) -> None:
+    async def test_until_it_is_forgotten(self, memory: UploadCache, uploader: ScriptedUploader) -> None:
         await memory.upload(of(RED, BLUE), ONE, CN, uploader)
         memory.forget(memory.keys(of(RED, GREEN), ONE, CN))
         await memory.upload(of(RED, BLUE), ONE, CN, uploader)
         assert uploader.seen == [RED, BLUE, RED]
 
-    async def test_only_a_few_at_once(self, memory: UploadMemory, uploader: ScriptedUploader) -> None:
+    async def test_only_a_few_at_once(self, memory: UploadCache, uploader: ScriptedUploader) -> None:
         files = [picture(size=(8, height)) for height in range(1, 10)]
         found = await memory.upload(of(*files), ONE, CN, uploader)
         assert len({item.id for item in found}) == 9
         assert uploader.most == UPLOADS_AT_ONCE
 
-    async def test_requests_share_what_is_on_its_way(self, memory: UploadMemory, uploader: ScriptedUploader) -> None:
+    async def test_requests_share_what_is_on_its_way(self, memory: UploadCache, uploader: ScriptedUploader) -> None:
         uploader.gate.clear()
         tasks = [asyncio.create_task(memory.upload(of(RED), ONE, CN, uploader)) for _ in range(3)]
         await asyncio.sleep(0.01)
@@ -230,7 +230,7 @@ class TestUploads:
         assert len(uploader.seen) == 1
 
     async def test_one_that_was_given_up_is_made_by_whoever_waits(
-        self, memory: UploadMemory, uploader: ScriptedUploader
+        self, memory: UploadCache, uploader: ScriptedUploader
     ) -> None:
         uploader.gate.clear()
         first = asyncio.create_task(memory.upload(of(RED), ONE, CN, uploader))
@@ -244,7 +244,7 @@ class TestUploads:
         assert (await second)[0].id == "u1"
         assert len(uploader.seen) == 2
 
-    async def test_trouble_is_shared_and_not_remembered(self, memory: UploadMemory, uploader: ScriptedUploader) -> None:
+    async def test_trouble_is_shared_and_not_remembered(self, memory: UploadCache, uploader: ScriptedUploader) -> None:
         uploader.trouble[RED.sha256] = ProviderError(ErrorKind.UNREACHABLE)
         tasks = [asyncio.create_task(memory.upload(of(RED), ONE, CN, uploader)) for _ in range(3)]
         done = await asyncio.gather(*tasks, return_exceptions=True)
@@ -253,7 +253,7 @@ class TestUploads:
         uploader.trouble.clear()
         assert (await memory.upload(of(RED), ONE, CN, uploader))[0].id == "u1"
 
-    async def test_the_first_failure_ends_the_others(self, memory: UploadMemory, uploader: ScriptedUploader) -> None:
+    async def test_the_first_failure_ends_the_others(self, memory: UploadCache, uploader: ScriptedUploader) -> None:
         uploader.gate.clear()
         uploader.trouble[BLUE.sha256] = ProviderError(ErrorKind.CONTENT_REFUSED)
         with pytest.raises(ProviderError) as caught:
