@@ -1,4 +1,4 @@
-"""Work that several want at the same time: done once, and remembered for a while."""
+"""Single flight: concurrent callers of one key share one computation, whose result is cached for a TTL."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Hashable, Sequence
@@ -11,53 +11,55 @@ V = TypeVar("V")
 
 
 class SingleFlight(Generic[K, V]):
-    """What was made for a key, for `seconds`, of at most `size` keys; and what is being made."""
+    """Single-flight cache: results for at most `size` keys, with a TTL of `seconds`. Errors are not cached."""
 
     def __init__(self, size: int, seconds: float, now: Callable[[], float]) -> None:
-        self._made: TTLCache[K, V] = TTLCache(size, seconds, timer=now)
+        self._cache: TTLCache[K, V] = TTLCache(size, seconds, timer=now)
         self._running: dict[tuple[K, Hashable], asyncio.Future[V]] = {}
 
-    async def get(self, key: K, make: Callable[[], Awaitable[V]], *, way: Hashable = None) -> V:
-        """What there is for a key, made by `make` where there is nothing.
+    async def get(self, key: K, make: Callable[[], Awaitable[V]], *, route: Hashable = None) -> V:
+        """The cached value of a key, or the result of `make`.
 
-        Of those who ask at the same time, by the same way, one makes it and the others get what becomes of it, an
-        error too. When that one is cancelled, the next one makes it itself.
+        Concurrent callers with the same key and `route` share one call of `make` and its outcome, an error included.
+        When the caller that runs it is cancelled, the next one runs `make` itself. Callers with another `route`, such
+        as another proxy, run their own.
         """
         while True:
-            made = self._made.get(key)
-            if made is not None:
-                return made
-            running = self._running.get((key, way))
+            value = self._cache.get(key)
+            if value is not None:
+                return value
+            running = self._running.get((key, route))
             if running is None:
-                return await self._lead(key, make, way)
+                return await self._lead(key, make, route)
             await asyncio.wait([running])
             if not running.cancelled():
                 return running.result()
 
     def forget(self, key: K) -> None:
-        self._made.pop(key, None)
+        self._cache.pop(key, None)
 
-    async def _lead(self, key: K, make: Callable[[], Awaitable[V]], way: Hashable) -> V:
+    async def _lead(self, key: K, make: Callable[[], Awaitable[V]], route: Hashable) -> V:
         outcome: asyncio.Future[V] = asyncio.get_running_loop().create_future()
-        self._running[key, way] = outcome
+        self._running[key, route] = outcome
         try:
-            made = await make()
+            value = await make()
         except Exception as error:
             outcome.set_exception(error)
             # Read once, since nobody else may be waiting for it.
             outcome.exception()
             raise
         else:
-            self._made[key] = made
-            outcome.set_result(made)
-            return made
+            self._cache[key] = value
+            outcome.set_result(value)
+            return value
         finally:
-            del self._running[key, way]
+            del self._running[key, route]
             outcome.cancel()
 
 
 async def all_of(calls: Sequence[Coroutine[Any, Any, V]]) -> list[V]:
-    """What they give, in their order. The first failure is raised, and ends the others before it is."""
+    """The results of concurrent calls, in order. The first failure cancels the other calls and is raised once they have
+    ended."""
     tasks = [asyncio.ensure_future(call) for call in calls]
     try:
         return await asyncio.gather(*tasks)

@@ -46,7 +46,7 @@ def check(names: Names = None, as_json: AccountsJson = False, url: Url = DEFAULT
     """Ask whether logins are alive; exit code 1 when one is not."""
     from gateway.cli.client.accounts import CHECK
 
-    raise typer.Exit(_ask_each(CHECK, names, as_json, url, key))
+    raise typer.Exit(_run_on_each(CHECK, names, as_json, url, key))
 
 
 @accounts.command()
@@ -54,7 +54,7 @@ def points(names: Names = None, as_json: AccountsJson = False, url: Url = DEFAUL
     """Print what is left to spend."""
     from gateway.cli.client.accounts import POINTS
 
-    raise typer.Exit(_ask_each(POINTS, names, as_json, url, key))
+    raise typer.Exit(_run_on_each(POINTS, names, as_json, url, key))
 
 
 @accounts.command()
@@ -62,7 +62,7 @@ def receive(names: Names = None, as_json: AccountsJson = False, url: Url = DEFAU
     """Take today's credits."""
     from gateway.cli.client.accounts import RECEIVE
 
-    raise typer.Exit(_ask_each(RECEIVE, names, as_json, url, key))
+    raise typer.Exit(_run_on_each(RECEIVE, names, as_json, url, key))
 
 
 @accounts.command()
@@ -79,17 +79,17 @@ def resume(name: Name, as_json: Json = False, url: Url = DEFAULT_URL, key: Admin
     raise typer.Exit(_set_state("resume", name, as_json, url, key))
 
 
-def _ask_each(action: "Action", names: Sequence[str] | None, as_json: bool, url: str, key: str) -> int:
-    from gateway.cli.client.accounts import ask_each
+def _run_on_each(action: "Action", names: Sequence[str] | None, as_json: bool, url: str, key: str) -> int:
+    from gateway.cli.client.accounts import run_on_each
     from gateway.cli.client.gateway_client import GatewayClient
 
     with GatewayClient(url, key) as client:
-        return ask_each(client, action, names or (), as_json=as_json)
+        return run_on_each(client, action, names or (), as_json=as_json)
 
 
-def _set_state(word: str, name: str, as_json: bool, url: str, key: str) -> int:
+def _set_state(action: str, name: str, as_json: bool, url: str, key: str) -> int:
     from gateway.cli.client.accounts import set_state
     from gateway.cli.client.gateway_client import GatewayClient
 
     with GatewayClient(url, key) as client:
-        return set_state(client, name, word, as_json=as_json)
+        return set_state(client, name, action, as_json=as_json)

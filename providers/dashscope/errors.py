@@ -257,14 +257,14 @@ def meaning_of(code: str, message: str = "") -> Meaning | None:
     return inner or _row_of(code.strip().lower(), message)
 
 
-def _row_of(wanted: str, message: str) -> Meaning | None:
+def _row_of(code: str, message: str) -> Meaning | None:
     said = message.lower()
     best: Meaning | None = None
     for row in MEANINGS:
         known = row.code.lower()
         prefix = known.endswith("*")
         known = known.removesuffix("*")
-        fits = wanted.startswith(known) if prefix else wanted == known
+        fits = code.startswith(known) if prefix else code == known
         if not fits or (row.says and not any(text in said for text in row.says)):
             continue
         if best is None or _weight(row) > _weight(best):

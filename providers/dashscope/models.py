@@ -1,7 +1,7 @@
 """The video models of DashScope: what each can do, as far as it is documented, the default one first.
 
 The cards stand in `families`, one file each. What follows from a name alone is added here: regions, limits of texts and
-files, and what `wires` says of how the model is spoken to. A model newer than these files gets a request of the right
+files, and the request protocol that `wires` gives the model. A model newer than these files gets a request of the right
 form all the same: it passes with an open card and the upstream is the judge.
 """
 

@@ -23,13 +23,13 @@ RESOLVE_HEADER = "X-DashScope-OssResourceResolve"
 """Without it an `oss://` URL anywhere in the body is refused as one that cannot be fetched."""
 
 MODES: dict[str, str] = {"720p": "std", "1080p": "pro", "4k": "4k", "2160p": "4k"}
-"""Kling's word for a resolution."""
+"""Kling's name for a resolution."""
 
 _FIELDS = ("negative_prompt", "template", "shot_type", "audio", "prompt_extend", "watermark", "seed")
 """The request's fields that go over under their own name, in this order."""
 
 VACE_FUNCTIONS = ("image_reference", "video_repainting", "video_edit", "video_extension", "video_outpainting")
-"""What VACE can be told to do, in `input.function`."""
+"""The functions of VACE, in `input.function`."""
 
 _VACE_IMPLIED: tuple[tuple[frozenset[MediaRole], str], ...] = (
     (frozenset({MediaRole.REFERENCE_IMAGE}), "image_reference"),

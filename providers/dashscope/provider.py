@@ -1,6 +1,6 @@
 """DashScope as a provider: submit, query, cancel and list over its asynchronous task interface.
 
-Whatever happens on the way comes out as a ProviderError, and none of its texts holds the credential.
+Every failure is raised as a ProviderError, and none of its texts holds the credential.
 """
 
 import asyncio
@@ -48,7 +48,7 @@ _ONLY_DOTS = re.compile(r"\.*")
 _SNIPPET = 300
 """Bytes of an unreadable answer that are shown."""
 
-_WAY = frozenset({ErrorKind.RATE_LIMITED, ErrorKind.UNREACHABLE, ErrorKind.ANSWER_LOST})
+_TRANSIENT_KINDS = frozenset({ErrorKind.RATE_LIMITED, ErrorKind.UNREACHABLE, ErrorKind.ANSWER_LOST})
 """Troubles that say nothing of a task: when they meet every id of a query, they are the query's."""
 
 
@@ -145,7 +145,7 @@ class DashScope:
         raise error
 
     async def query(self, ids: Sequence[str], account: Account) -> Mapping[str, TaskState | ProviderError]:
-        """The state of each id, one call per id, a few at a time; after trouble on the way the rest are not asked.
+        """The state of each id, one call per id, a few at a time; after a transient error the rest are not queried.
 
         Raises INVALID_CREDENTIAL when any answer says so, and RATE_LIMITED, UNREACHABLE or ANSWER_LOST when
         no id got past them; met by some ids only, they are given for those.
@@ -153,32 +153,34 @@ class DashScope:
         if len(ids) == 1:
             return await self._query_single(ids[0], account)
         turns = asyncio.Semaphore(QUERIES_AT_ONCE)
-        wanted = tuple(dict.fromkeys(ids))
+        unique_ids = tuple(dict.fromkeys(ids))
 
-        given_up: list[ProviderError] = []
+        stopped_by: list[ProviderError] = []
 
-        async def ask(id: str) -> TaskState | ProviderError:
+        async def query_one(id: str) -> TaskState | ProviderError:
             async with turns:
-                if given_up:
-                    return given_up[0]
+                if stopped_by:
+                    return stopped_by[0]
                 state = await self._query_one(id, account)
-                if isinstance(state, ProviderError) and state.kind in _WAY:
-                    given_up.append(state)
+                if isinstance(state, ProviderError) and state.kind in _TRANSIENT_KINDS:
+                    stopped_by.append(state)
                 return state
 
-        states = dict(zip(wanted, await asyncio.gather(*map(ask, wanted)), strict=True))
+        states = dict(zip(unique_ids, await asyncio.gather(*map(query_one, unique_ids)), strict=True))
         errors = [state for state in states.values() if isinstance(state, ProviderError)]
         refused = next((error for error in errors if error.kind is ErrorKind.INVALID_CREDENTIAL), None)
         if refused is not None:
             raise refused
-        if errors and len(errors) == len(states) and all(error.kind in _WAY for error in errors):
+        if errors and len(errors) == len(states) and all(error.kind in _TRANSIENT_KINDS for error in errors):
             raise max(errors, key=lambda error: error.retry_after or 0.0)
         return states
 
     async def _query_single(self, id: str, account: Account) -> Mapping[str, TaskState | ProviderError]:
         """The same for one id, which nearly all queries are."""
         state = await self._query_one(id, account)
-        if isinstance(state, ProviderError) and (state.kind in _WAY or state.kind is ErrorKind.INVALID_CREDENTIAL):
+        if isinstance(state, ProviderError) and (
+            state.kind in _TRANSIENT_KINDS or state.kind is ErrorKind.INVALID_CREDENTIAL
+        ):
             raise state
         return {id: state}
 
@@ -259,7 +261,7 @@ class DashScope:
             return parse(id, body, account.redact) if isinstance(body, dict) else _unreadable(reply, account)
         error = _refused(reply, account)
         if error.kind is ErrorKind.MODEL_NOT_FOUND:
-            # The service says 200 of a task it does not know: a 404 is the word of something in front of it.
+            # The service says 200 of a task it does not know: a 404 comes from something in front of it.
             return ProviderError(ErrorKind.UPSTREAM_ERROR, code=error.code, detail=error.detail)
         return error
 

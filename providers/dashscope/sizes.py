@@ -28,7 +28,7 @@ SIZES = _table(
     _720p={"16:9": "1280x720", "9:16": "720x1280", "1:1": "960x960", "4:3": "1088x832", "3:4": "832x1088"},
     _1080p={"16:9": "1920x1080", "9:16": "1080x1920", "1:1": "1440x1440", "4:3": "1632x1248", "3:4": "1248x1632"},
 )
-"""Wan up to 2.6, which is told the pixels. 480p knows three ratios only."""
+"""Wan up to 2.6, which takes pixels. 480p knows three ratios only."""
 
 SIZES_27: Sizes = SIZES | {
     ("720p", "4:3"): "1104x832",
@@ -36,14 +36,14 @@ SIZES_27: Sizes = SIZES | {
     ("1080p", "4:3"): "1648x1248",
     ("1080p", "3:4"): "1248x1648",
 }
-"""Wan 2.7, which is told resolution and ratio."""
+"""Wan 2.7, which takes resolution and ratio."""
 
 VIDU = _table(
     _540p={"16:9": "1024x576", "9:16": "576x1024", "1:1": "1024x1024", "4:3": "1024x768", "3:4": "768x1024"},
     _720p={"16:9": "1280x720", "9:16": "720x1280", "1:1": "1280x1280", "4:3": "1280x960", "3:4": "960x1280"},
     _1080p={"16:9": "1920x1080", "9:16": "1080x1920", "1:1": "1808x1808", "4:3": "1920x1440", "3:4": "1440x1920"},
 )
-"""Text and references to video (page of July 2026). It is told size and resolution: a size alone is ignored."""
+"""Text and references to video (page of July 2026). It takes size and resolution: a size alone is ignored."""
 
 _PIXVERSE_LOW: dict[str, dict[str, str]] = {
     "_360p": {"16:9": "640x360", "4:3": "640x480", "1:1": "640x640", "3:4": "480x640", "9:16": "360x640"},
@@ -98,7 +98,7 @@ def _read(*tables: Sizes) -> dict[str, tuple[str, str]]:
 
 
 NOMINAL = _read(SIZES, SIZES_27)
-"""What the sizes of Wan say to every model that is told a resolution: 832x480 and 624x624 are 480p."""
+"""What the sizes of Wan say to every model that takes a resolution: 832x480 and 624x624 are 480p."""
 NOMINAL_VIDU = _read(VIDU) | {
     "960x540": ("540p", "16:9"),
     "540x960": ("540p", "9:16"),

@@ -29,7 +29,7 @@ STATES: dict[str, tuple[Phase, int]] = {
     "CANCELED": (Phase.FAILED, 0),
     "CANCELLED": (Phase.FAILED, 0),
 }
-"""Phase and progress of each `task_status`. Any other word is a state still under way; see `OTHER`."""
+"""Phase and progress of each `task_status`. Any other status is a state still under way; see `OTHER`."""
 
 OTHER = (Phase.PROCESSING, 50)
 
@@ -62,13 +62,13 @@ def parse(id: str, body: Any, redact: Callable[[str], str] = str) -> TaskState |
     does not know, UPSTREAM_ERROR or the error's own kind for a body that holds no state.
     """
     output = _object(_object(body).get("output"))
-    word = text_of(output.get("task_status")).upper()
-    if not word:
+    status = text_of(output.get("task_status")).upper()
+    if not status:
         return _no_state(body, redact)
-    if word == UNKNOWN:
+    if status == UNKNOWN:
         return ProviderError(ErrorKind.TASK_NOT_FOUND)
 
-    phase, progress = STATES.get(word, OTHER)
+    phase, progress = STATES.get(status, OTHER)
     ended_at = unix_time(output.get("end_time")) if phase.ended else None
     result: Result | None = None
     error: ProviderError | None = None
@@ -78,7 +78,7 @@ def parse(id: str, body: Any, redact: Callable[[str], str] = str) -> TaskState |
             phase, progress = Phase.FAILED, 0
             error = ProviderError(ErrorKind.GENERATION_FAILED, words=NO_LINK)
     elif phase is Phase.FAILED:
-        error = _failure(word, output, redact)
+        error = _failure(status, output, redact)
     return TaskState(
         id,
         phase,
@@ -95,7 +95,7 @@ class Page(NamedTuple):
     """One page of the list.
 
     `states` are the rows that could be read, in the order of the answer; `ids` name every row, so that a page which
-    only repeats can be told. `pages` is how many there are, None where the answer does not say.
+    only repeats can be detected. `pages` is how many there are, None where the answer does not say.
     """
 
     states: tuple[TaskState, ...]
@@ -128,11 +128,11 @@ def parse_row(row: Any, redact: Callable[[str], str] = str) -> TaskState | None:
     None for a row without an id, a status or a time, and for one that says UNKNOWN.
     """
     row = _object(row)
-    id, word = text_of(row.get("task_id")), text_of(row.get("status")).upper()
+    id, status = text_of(row.get("task_id")), text_of(row.get("status")).upper()
     created_at = _from_milliseconds(row.get("gmt_create")) or _from_milliseconds(row.get("start_time"))
-    if not id or not word or word == UNKNOWN or created_at is None:
+    if not id or not status or status == UNKNOWN or created_at is None:
         return None
-    phase, progress = STATES.get(word, OTHER)
+    phase, progress = STATES.get(status, OTHER)
     return TaskState(
         id,
         phase,
@@ -140,7 +140,7 @@ def parse_row(row: Any, redact: Callable[[str], str] = str) -> TaskState | None:
         created_at=created_at,
         ended_at=_from_milliseconds(row.get("end_time")) if phase.ended else None,
         model=text_of(row.get("model_name")) or None,
-        error=_failure(word, row, redact) if phase is Phase.FAILED else None,
+        error=_failure(status, row, redact) if phase is Phase.FAILED else None,
     )
 
 
@@ -172,9 +172,9 @@ def _from_milliseconds(value: Any) -> float | None:
     return milliseconds / 1000 if milliseconds is not None and milliseconds < _LATEST_MS else None
 
 
-def _failure(word: str, source: dict[str, Any], redact: Callable[[str], str]) -> ProviderError:
+def _failure(status: str, source: dict[str, Any], redact: Callable[[str], str]) -> ProviderError:
     """Why a task ended without a video, by its status and what stands beside it."""
-    if word == "FAILED":
+    if status == "FAILED":
         return refusal(None, redact(text_of(source.get("code"))), redact(text_of(source.get("message"))))
     return ProviderError(ErrorKind.CANCELLED, code="cancelled", words=CANCELLED)
 

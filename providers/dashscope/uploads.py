@@ -29,7 +29,7 @@ DATA_URL_BYTES = 4 * 1024 * 1024
 """What the pictures written into one body may come to before they are encoded: 5.6 million characters after it."""
 
 UPLOADS_AT_ONCE = 4
-"""Files of one submit that are on their way at the same time."""
+"""Files of one submit that are uploaded at the same time."""
 
 LINK_SECONDS = 12 * 3600.0
 """How long the link of a file is used again. It has 48 hours: a task may wait in the queue for one day of them."""
@@ -213,10 +213,10 @@ class Uploads:
 
     async def _link(self, file: MediaFile, model: str, account: Account) -> str:
         key = LinkKey(account.credential_tag, model, file.sha256)
-        return await self._links.get(key, lambda: self._upload(file, model, account), way=account.proxy)
+        return await self._links.get(key, lambda: self._upload(file, model, account), route=account.proxy)
 
     async def _upload(self, file: MediaFile, model: str, account: Account) -> str:
-        """Send the file. A policy that ran out on the way is replaced once."""
+        """Send the file. A policy that expired meanwhile is replaced once."""
         try:
             for last in (False, True):
                 policy = await self._ask_policy(model, account)

@@ -1,4 +1,4 @@
-"""How each video model of DashScope is spoken to: path, protocol and the names of its fields, by the model's name.
+"""Request protocols of DashScope's video models: path, protocol and field names, by the model's name.
 
 Rules of families rather than a list of models, so that a model nobody has heard of yet gets a request of the right
 form. Names are matched whatever their case.
@@ -70,14 +70,14 @@ class Files(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """How one model is spoken to.
+    """The request protocol of one model.
 
     `inputs` gives each role its place: a field of `input` for NAMED (those in `LIST_FIELDS` take several), a `type`
-    for MEDIA. A role that is not in it has no place with NAMED and keeps its own word with MEDIA.
+    for MEDIA. A role that is not in it is not accepted with NAMED and keeps its own name with MEDIA.
     `in_input` are the request's fields and the options that belong into `input` rather than `parameters`, `on_clips`
     the options that belong to each clip among the media.
     `audio_as` makes the sound a media item of that role instead of `input.audio_url`, where no card has placed it.
-    `watermark` is what is sent when nobody said: for models that mark their videos unless told not to.
+    `watermark` is sent when the request names none: for models that watermark by default.
     `shape_from` are the inputs that give the video its ratio: beside them none is sent.
     `files` says how inputs that are no addresses get in; DATA only where the model's documentation has it.
     `sizes` are the pixels of a resolution and a ratio, for SIZE and BOTH; `nominal_sizes` what a size says.
@@ -207,7 +207,7 @@ VIDU_WIRE = Wire(
     nominal_sizes=NOMINAL_VIDU,
     required={"duration": 5},
 )
-"""Text and references. A `ratio` is unknown here: it is told as a size."""
+"""Text and references. A `ratio` is unknown here: it is sent as a size."""
 VIDU_FRAMES_WIRE = Wire(
     Protocol.MEDIA,
     Shape.RESOLUTION,
@@ -321,7 +321,7 @@ of the same families, such as `wan2.5-t2i-preview`."""
 
 
 def wire_of(model: str) -> Wire | None:
-    """How a model is spoken to, by its name; None for a name of no known family."""
+    """The request protocol of a model, by its name; None for a name of no known family."""
     if _NOT_A_VIDEO.fullmatch(model):
         return None
     for pattern, wire in WIRES:

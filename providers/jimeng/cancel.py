@@ -38,7 +38,7 @@ _REFUSED = LocalizedText("网站拒绝取消该任务", "The site refused to can
 
 def is_refusal(error: ProviderError) -> bool:
     """True for an answer of the site that refuses the cancel of this task; False for trouble of the account, of the
-    signature or on the way."""
+    signature or the connection."""
     if isinstance(error, NoEnvelopeError):
         # Not every site has the call.
         return error.status in _NO_SUCH_CALL
@@ -50,7 +50,7 @@ def is_refusal(error: ProviderError) -> bool:
 def verdict(after: TaskState | ProviderError, refused: ProviderError | None) -> ProviderError | None:
     """None where the task is cancelled, else why it is not.
 
-    `after` is the task as the site told of it after the cancel, or why it could not be read; `refused` is the site's
+    `after` is the state of the task read after the cancel, or why it could not be read; `refused` is the site's
     refusal, None where it accepted the cancel. Where there is no record, as of a task that is too new, or none that can
     be read, the site's word stands.
     """

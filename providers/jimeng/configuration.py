@@ -107,11 +107,11 @@ def _title(text: str) -> str:
     return "".join(character for character in shown if character.isprintable())[:100].strip()
 
 
-def _distinct(words: tuple[str, ...]) -> tuple[str, ...]:
-    """The words without those that differ from an earlier one in case alone."""
+def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
+    """The names without those that differ from an earlier one in case alone."""
     found: dict[str, str] = {}
-    for word in words:
-        found.setdefault(word.lower(), word)
+    for name in names:
+        found.setdefault(name.lower(), name)
     return tuple(found.values())
 
 
@@ -124,8 +124,8 @@ def _parse_words(option: Any, shape: re.Pattern[str]) -> tuple[tuple[str, ...], 
     texts = tuple(string(value) for value in values[:_MOST_OPTIONS]) if isinstance(values, list) else ()
     index = integer(dig(option, "enum_val", "default_val_idx"))
     default = texts[index] if index is not None and 0 <= index < len(texts) else None
-    words = tuple(dict.fromkeys(text for text in texts if shape.fullmatch(text)))
-    return words, default if default in words else None
+    options = tuple(dict.fromkeys(text for text in texts if shape.fullmatch(text)))
+    return options, default if default in options else None
 
 
 def _parse_seconds(options: Mapping[str, Mapping[str, Any]]) -> tuple[tuple[int, ...], int | None]:
@@ -230,13 +230,15 @@ def _parse_kinds(config: Any) -> Iterator[tuple[MediaKind, MaterialLimit]]:
 def _parse_limits(kind: MediaKind, limit: Any, total_seconds: float) -> MediaLimits:
     """The bounds on one file. What the site leaves out is bounded as in `MEDIA_FILES`."""
     known = MEDIA_FILES[kind]
-    words = dig(limit, "support_formats")
-    told = [_TYPES.get(string(word).lower(), "") for word in words[:_MOST_OPTIONS]] if isinstance(words, list) else []
+    formats = dig(limit, "support_formats")
+    types = (
+        [_TYPES.get(string(word).lower(), "") for word in formats[:_MOST_OPTIONS]] if isinstance(formats, list) else []
+    )
     megabytes = number(dig(limit, "max_file_size")) or 0
     sides = [_positive(dig(limit, name)) for name in ("min_width", "min_height", "max_width", "max_height")]
     aspect = number(dig(limit, "max_aspect_ratio")) or 0.0
     return MediaLimits(
-        tuple(dict.fromkeys(filter(None, told))) or known.types,
+        tuple(dict.fromkeys(filter(None, types))) or known.types,
         int(megabytes * _MEGABYTE) if 0 < megabytes < _MOST_MEGABYTES else known.max_bytes,
         min_side=min(sides[0], sides[1]),
         max_side=max(sides[2], sides[3]),

@@ -124,16 +124,16 @@ def records(data: Any, ids: Sequence[str]) -> dict[str, Mapping[str, Any]] | Non
     """
     if not isinstance(data, dict):
         return None
-    wanted = set(ids)
+    requested = set(ids)
     found: dict[str, Mapping[str, Any]] = {}
     for key, record in data.items():
-        if key in wanted and isinstance(record, dict):
+        if key in requested and isinstance(record, dict):
             found[key] = record
     lists = (data.get("history_list"), data.get("records_list"))
     listed = [record for records in lists if isinstance(records, list) for record in records]
     for record in (*data.values(), *listed):
         for name in _record_ids(record):
-            if name in wanted:
+            if name in requested:
                 found.setdefault(name, record)
     return found
 

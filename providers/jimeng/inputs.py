@@ -22,7 +22,7 @@ UPLOADS_AT_ONCE = 4
 """Of one request."""
 UPLOAD_SECONDS = 1800.0
 """How long an upload is taken for good. The site says nothing of it; its own pages upload anew."""
-REMEMBERED_UPLOADS = 4096
+MAX_CACHED_UPLOADS = 4096
 
 _TOLERANCE_MS = 200
 """A clip that is called 15 seconds long often has a frame or two more."""
@@ -54,11 +54,11 @@ def check_inputs(request: VideoRequest) -> None:
     not there."""
     problems: list[FieldProblem] = []
     for index, item in enumerate(request.media):
-        wanted = item.role.kind if item.role else None
+        expected = item.role.kind if item.role else None
         if item.file is None:
             problems.append(FieldProblem(item.param, FieldReason.UNSUPPORTED, hint=NO_FILE))
-        elif wanted is not None and item.file.kind is not wanted:
-            types = MEDIA_FILES[wanted].types
+        elif expected is not None and item.file.kind is not expected:
+            types = MEDIA_FILES[expected].types
             problems.append(FieldProblem(item.param, FieldReason.NOT_ALLOWED, types, item.file.media_type))
         if item.role in _FRAMES and any(other.role is item.role for other in request.media[:index]):
             problems.append(FieldProblem(item.param, FieldReason.NOT_ALLOWED, (f"{item.role} ≤ 1",)))
@@ -95,14 +95,14 @@ UploadKey = tuple[str, str, str]
 """The tag of a credential, the region of the site, the SHA-256 of a file."""
 
 
-class UploadMemory:
-    """What was uploaded lately, so that the same bytes go to the same account once, also while they are on their way.
+class UploadCache:
+    """Single-flight cache of uploads: the same bytes go to the same account once, also for concurrent submits.
 
     The same bytes uploaded twice have two names at the site; both are good.
     """
 
     def __init__(self, now: Callable[[], float]) -> None:
-        self._uploads: SingleFlight[UploadKey, Uploaded] = SingleFlight(REMEMBERED_UPLOADS, UPLOAD_SECONDS, now)
+        self._uploads: SingleFlight[UploadKey, Uploaded] = SingleFlight(MAX_CACHED_UPLOADS, UPLOAD_SECONDS, now)
 
     async def upload(
         self, request: VideoRequest, account: Account, region: Region, uploader: Uploader

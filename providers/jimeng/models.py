@@ -315,7 +315,7 @@ MODELS: tuple[ModelCard, ...] = tuple(model.card(NAMES[model.key], regions) for 
 """What the sites offer, the preferred models first."""
 
 WITHDRAWN: tuple[ModelCard, ...] = tuple(model.card(NAMES[model.key]) for model in _WITHDRAWN)
-"""Models that no site lists any more. Their tasks are still told of, and whoever asks for one is told that it is
+"""Models that no site lists any more. Their tasks are still reported, and a request for one is answered that it is
 gone."""
 
 

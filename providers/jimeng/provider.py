@@ -15,7 +15,7 @@ from providers.contract.tasks import ListedTask, Phase, TaskState
 from providers.jimeng import configuration, draft, history, models, records
 from providers.jimeng.cancel import is_refusal, verdict
 from providers.jimeng.credits import parse_alive, parse_credits, parse_received
-from providers.jimeng.inputs import UploadKey, UploadMemory, check_inputs, check_lengths, with_sound
+from providers.jimeng.inputs import UploadCache, UploadKey, check_inputs, check_lengths, with_sound
 from providers.jimeng.site import regions, session
 from providers.jimeng.site.errors import LOGIN_EXPIRED, SIGNATURE_REFUSED, refusal, refused_submit
 from providers.jimeng.site_model import SiteModel
@@ -92,7 +92,7 @@ class Jimeng:
         self._now = now
         self._seed = seed
         self._new_id = new_id
-        self._uploads = UploadMemory(now)
+        self._uploads = UploadCache(now)
 
     def account_from(self, credential: str, *, named: bool = False) -> Account | None:
         """Any token is taken but one with the prefix of an API key, which no sessionid has."""
@@ -215,7 +215,7 @@ class Jimeng:
         record, read afterwards, decides. One that is cancelled already stays so.
 
         Raises ProviderError: NOT_CANCELLABLE with the state of the task, TASK_NOT_FOUND, and what concerns the
-        account or the way.
+        account or the network route.
         """
         refused, after = await self._try_to_cancel(id, account)
         if refused is not None and isinstance(after, TaskState) and after.phase is Phase.QUEUED:
@@ -226,7 +226,7 @@ class Jimeng:
             raise reason from refused
 
     async def _try_to_cancel(self, id: str, account: Account) -> tuple[ProviderError | None, TaskState | ProviderError]:
-        """The site's refusal, None where it accepts, and the task as it is told of afterwards."""
+        """The site's refusal, None where it accepts, and the state of the task read afterwards."""
         refused: ProviderError | None = None
         try:
             await self._call(account, CANCEL_PATH, {"history_id": id})

@@ -1,4 +1,4 @@
-"""Jimeng as the gateway is told of it."""
+"""Jimeng as a provider of the gateway."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING

@@ -1,6 +1,6 @@
-"""The one outgoing HTTP client: one pool of kept connections per proxy, and none kept where a call must be made once.
+"""The one outgoing HTTP client: one connection pool per proxy, and a new connection where a call must be made once.
 
-It knows one thing that no general client tells: whether a failed call may have reached the upstream. `UNREACHABLE`
+It tells what no general client does: whether a failed call may have reached the upstream. `UNREACHABLE`
 means that nothing was sent, `ANSWER_LOST` that something was. Whoever submits charged work depends on it.
 
 No cookie is ever kept and no redirect of a call followed: an account's cookies are sent by its provider, and an answer
@@ -22,32 +22,32 @@ from yarl import URL
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.transport.connectors import session
 from providers.transport.transports import (
-    Direct,
-    Mocked,
+    DirectRoute,
+    MockRoute,
     NetworkRoute,
     Pieces,
-    Proxied,
+    ProxyRoute,
     Reply,
     Timeouts,
     client_over,
     failure,
+    raise_for_proxy_status,
     read_retry_after,
-    refuse_proxys_word,
 )
 
 MAX_REDIRECTS = 3
-"""How often a file may be said to lie elsewhere before that is taken for a circle."""
+"""Redirects of a file that are followed; one more counts as a redirect loop."""
 
 MAX_POOLS = 128
-"""Pools of kept connections, one for each proxy in use."""
+"""Connection pools, one for each proxy in use; beyond it the least recently used pool is closed."""
 
 SLOWEST_UPLOAD = 100 * 1024
-"""Bytes a second. What goes slower is given up."""
+"""Bytes a second. A slower upload is aborted."""
 
 _LONGEST_DOWNLOAD = 3600.0
-_DOWNLOAD_PIECE_BYTES = 64 * 1024
+_DOWNLOAD_CHUNK_BYTES = 64 * 1024
 
-_TROUBLE: tuple[type[Exception], ...] = (
+_TRANSPORT_ERRORS: tuple[type[Exception], ...] = (
     httpx.HTTPError,
     httpx.InvalidURL,
     aiohttp.ClientError,
@@ -89,7 +89,7 @@ class HttpClient:
     def __init__(self, timeouts: Timeouts | None = None, transport: TransportFactory | None = None) -> None:
         self.timeouts = timeouts or Timeouts()
         self._transport = transport
-        self._ways: dict[tuple[str | None, bool], NetworkRoute] = {}
+        self._routes: dict[tuple[str | None, bool], NetworkRoute] = {}
         self._downloads: dict[str | None, httpx.AsyncClient] = {}
         self._closing: set[asyncio.Future[None]] = set()
 
@@ -100,8 +100,8 @@ class HttpClient:
         await self.aclose()
 
     async def aclose(self) -> None:
-        pools: list[_Closable] = [*self._ways.values(), *self._downloads.values()]
-        self._ways, self._downloads = {}, {}
+        pools: list[_Closable] = [*self._routes.values(), *self._downloads.values()]
+        self._routes, self._downloads = {}, {}
         for pool in pools:
             await pool.aclose()
         for closing in self._closing:
@@ -135,7 +135,7 @@ class HttpClient:
         if params:
             url += "?" + urlencode(params, quote_via=quote)
         try:
-            return await self._way(proxy, once).call(method, url, headers, body)
+            return await self._route(proxy, once).call(method, url, headers, body)
         except Exception as error:
             raise failure(error, self.timeouts) from error
 
@@ -158,10 +158,10 @@ class HttpClient:
                 async with asyncio.timeout(self.timeouts.total):
                     response = await _find(client, request)
                 opened.push_async_callback(response.aclose)
-            except _TROUBLE as error:
+            except _TRANSPORT_ERRORS as error:
                 raise failure(error, self.timeouts) from error
             except ValueError as error:
-                # An address that each library in turn finds fault with in its own way.
+                # Each library raises a ValueError of its own for an invalid address.
                 raise ProviderError(ErrorKind.UNREACHABLE, detail="InvalidURL") from error
             pieces = await opened.enter_async_context(aclosing(_download_pieces(response)))
             yield Download(response.status_code, response.headers, pieces)
@@ -197,7 +197,7 @@ class HttpClient:
                 request = client.build_request(method, url, headers=sent, content=watched())
                 response = await client.send(request, stream=True)
                 try:
-                    refuse_proxys_word(response.status_code)
+                    raise_for_proxy_status(response.status_code)
                     pieces = Pieces()
                     async for piece in _download_pieces(response):
                         pieces.add(piece)
@@ -209,21 +209,21 @@ class HttpClient:
             raise failure(error, self.timeouts) from error
         return Reply(response.status_code, pieces.whole(), read_retry_after(response.headers.get("retry-after")))
 
-    def _way(self, proxy: str | None, once: bool) -> NetworkRoute:
-        way = self._ways.get((proxy, once))
-        if way is not None and len(self._ways) < MAX_POOLS:
-            return way
-        if way is None:
-            way = self._new_way(proxy, once)
-        self._use(self._ways, (proxy, once), way, self.timeouts.total)
-        return way
+    def _route(self, proxy: str | None, once: bool) -> NetworkRoute:
+        route = self._routes.get((proxy, once))
+        if route is not None and len(self._routes) < MAX_POOLS:
+            return route
+        if route is None:
+            route = self._new_route(proxy, once)
+        self._use(self._routes, (proxy, once), route, self.timeouts.total)
+        return route
 
-    def _new_way(self, proxy: str | None, once: bool) -> NetworkRoute:
+    def _new_route(self, proxy: str | None, once: bool) -> NetworkRoute:
         if self._transport is not None:
-            return Mocked(self._transport(proxy))
+            return MockRoute(self._transport(proxy))
         if proxy is None:
-            return Direct(self.timeouts, once=once)
-        return Proxied(self.timeouts, proxy, once=once)
+            return DirectRoute(self.timeouts, once=once)
+        return ProxyRoute(self.timeouts, proxy, once=once)
 
     def _download_client(self, proxy: str | None) -> httpx.AsyncClient:
         client = self._downloads.get(proxy)
@@ -234,8 +234,8 @@ class HttpClient:
         return client
 
     def _use(self, pools: dict[Any, C], key: Any, pool: C, grace: float) -> None:
-        """Keep a pool, and drop those that were used longest ago: callers bring proxies of their own, any number of
-        them. What runs over one has `grace` seconds to end."""
+        """Mark a pool as most recently used and evict the least recently used ones: callers may bring any number of
+        proxies. Calls in flight over an evicted pool have `grace` seconds to end."""
         pools.pop(key, None)
         pools[key] = pool
         while len(pools) > MAX_POOLS:
@@ -256,7 +256,7 @@ async def _find(client: httpx.AsyncClient, request: httpx.Request) -> httpx.Resp
     """The answer at the end of the redirects. A credential in the headers does not travel to another host."""
     for _ in range(MAX_REDIRECTS + 1):
         response = await client.send(request, stream=True)
-        refuse_proxys_word(response.status_code)
+        raise_for_proxy_status(response.status_code)
         if response.next_request is None:
             return response
         await response.aclose()
@@ -272,7 +272,7 @@ async def _download_pieces(response: httpx.Response) -> AsyncGenerator[bytes, No
     try:
         async for piece in stream:
             yield piece
-    except _TROUBLE as error:
+    except _TRANSPORT_ERRORS as error:
         raise failure(error, Timeouts()) from error
 
 
@@ -296,7 +296,7 @@ class _DownloadTransport(httpx.AsyncBaseTransport):
             data=request.stream if "content-length" in request.headers else None,
             allow_redirects=False,
             auto_decompress=False,
-            read_bufsize=_DOWNLOAD_PIECE_BYTES,
+            read_bufsize=_DOWNLOAD_CHUNK_BYTES,
             timeout=aiohttp.ClientTimeout(
                 connect=timeout["pool"], sock_connect=timeout["connect"], sock_read=timeout["read"]
             ),
@@ -315,7 +315,7 @@ class _Body(httpx.AsyncByteStream):
         self._answer = answer
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for piece in self._answer.content.iter_chunked(_DOWNLOAD_PIECE_BYTES):
+        async for piece in self._answer.content.iter_chunked(_DOWNLOAD_CHUNK_BYTES):
             yield piece
 
     async def aclose(self) -> None:

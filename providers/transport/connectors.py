@@ -1,4 +1,4 @@
-"""Connections to upstreams by aiohttp: direct, or through any kind of proxy. They tell what surely was not sent."""
+"""Connections by aiohttp, direct or through any kind of proxy. A failure to connect is reported as UNREACHABLE."""
 
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -11,7 +11,7 @@ from providers.transport.proxy_urls import is_socks
 
 
 def session(proxy: str | None, *, once: bool) -> aiohttp.ClientSession:
-    """A pool of connections; with `once` none is kept. Raises ProviderError for a proxy whose address is none."""
+    """A pool of connections; with `once` none is kept. Raises ProviderError for an invalid proxy address."""
     try:
         connector = _connector(proxy, once)
         # aiohttp keeps cookies of its own unless told otherwise, and would send one account's to the next.
@@ -45,9 +45,9 @@ def _connector(proxy: str | None, once: bool) -> aiohttp.BaseConnector:
 
 
 class _Connecting(aiohttp.BaseConnector):
-    """Whatever fails before a connection to the upstream stands has sent nothing to it.
+    """Raises UNREACHABLE for any failure before the connection to the upstream is established: nothing was sent.
 
-    Only here it can be told: the libraries have the same errors for a proxy that hangs up while it is asked for a
+    Only the connector can tell: the libraries have the same errors for a proxy that hangs up while it is asked for a
     tunnel and for an upstream that hangs up on a request.
     """
 

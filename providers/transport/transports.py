@@ -1,8 +1,8 @@
-"""The ways by which one call gets to an upstream and its answer back.
+"""Network routes: how one call gets to an upstream and its answer back.
 
-Direct    pyreqwest, where there is no proxy: the cheapest by far
-Proxied   aiohttp, which knows every kind of proxy
-Mocked    a transport of httpx, for tests
+DirectRoute   pyreqwest, where there is no proxy: the cheapest by far
+ProxyRoute    aiohttp, which supports every kind of proxy
+MockRoute     a transport of httpx, for tests
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -24,9 +24,9 @@ from providers.transport.connectors import session
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
 """A JSON answer larger than this is not one of an API; reading stops there."""
 
-_PIECE_BYTES = 256 * 1024
+_CHUNK_BYTES = 256 * 1024
 
-_NOTHING_SENT = (
+_NOT_SENT_ERRORS = (
     aiohttp.ConnectionTimeoutError,
     aiohttp.InvalidURL,
     aiohttp.NonHttpUrlClientError,
@@ -39,9 +39,9 @@ _NOTHING_SENT = (
     reqwest.PoolTimeoutError,
     reqwest.BuilderError,
 )
-_CONNECTING = "client error (Connect)"
-"""How reqwest says, among the causes of an error, that no connection came about. Its classes do not tell: a connection
-that was closed under a request is a ConnectError as well."""
+_CONNECT_FAILURE = "client error (Connect)"
+"""The cause that reqwest names when no connection was established. Its error classes do not tell the two apart: a
+connection that was closed during a request is a ConnectError as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +71,14 @@ class Reply:
 class NetworkRoute(Protocol):
     async def call(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
         """One call, one answer; redirects are answers. Raises ProviderError: UNREACHABLE when nothing was sent,
-        ANSWER_LOST when the call may have arrived. What an address or a header is found fault with, each library
-        raises in its own way."""
+        ANSWER_LOST when the call may have arrived. For an invalid address or header each library raises errors of
+        its own."""
 
     async def aclose(self) -> None: ...
 
 
-class Direct:
-    """Over connections that are kept; with `once` over a new one for each call, and no other."""
+class DirectRoute:
+    """Without a proxy, over kept-alive connections; with `once` over a new connection for each call."""
 
     def __init__(self, timeouts: Timeouts, *, once: bool) -> None:
         builder = (
@@ -113,8 +113,8 @@ class Direct:
         await self._client.close()
 
 
-class Proxied:
-    """The same through a proxy, over connections that no other proxy shares."""
+class ProxyRoute:
+    """Through a proxy, over a connection pool that no other proxy shares; with `once` over new connections."""
 
     def __init__(self, timeouts: Timeouts, proxy: str, *, once: bool) -> None:
         self._session = session(proxy, once=once)
@@ -124,9 +124,9 @@ class Proxied:
 
     async def call(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
         content: bytes | AsyncIterator[bytes] | None = body or None
-        if len(body) > _PIECE_BYTES:
+        if len(body) > _CHUNK_BYTES:
             # One write of it would hold up every other request of the process.
-            content, headers = _in_pieces(body), {**headers, "Content-Length": str(len(body))}
+            content, headers = _in_chunks(body), {**headers, "Content-Length": str(len(body))}
         async with self._session.request(
             method,
             URL(url, encoded=True),
@@ -135,7 +135,7 @@ class Proxied:
             allow_redirects=False,
             timeout=self._timeout,
         ) as answer:
-            refuse_proxys_word(answer.status)
+            raise_for_proxy_status(answer.status)
             pieces = Pieces()
             async for piece in answer.content.iter_any():
                 pieces.add(piece)
@@ -145,7 +145,7 @@ class Proxied:
         await self._session.close()
 
 
-class Mocked:
+class MockRoute:
     """Over a transport of httpx."""
 
     def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
@@ -160,14 +160,14 @@ class Mocked:
 
 
 class Pieces:
-    """An answer as it comes in."""
+    """The body of an answer, collected chunk by chunk up to MAX_ANSWER_BYTES."""
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
         self._size = 0
 
     def add(self, piece: bytes) -> None:
-        """Raises ProviderError (ANSWER_LOST) when it is too much."""
+        """Raises ProviderError (ANSWER_LOST) when the body exceeds MAX_ANSWER_BYTES."""
         self._size += len(piece)
         if self._size > MAX_ANSWER_BYTES:
             raise ProviderError(ErrorKind.ANSWER_LOST, detail=f"answer larger than {MAX_ANSWER_BYTES} bytes")
@@ -193,19 +193,19 @@ def read_retry_after(value: str | None) -> float | None:
     return float(value) if value and value.isascii() and value.isdigit() and len(value) < 8 else None
 
 
-def refuse_proxys_word(status: int) -> None:
-    """A 407 is no upstream's but of a proxy that refuses its user: it comes as an answer where no tunnel was asked
-    for. Raises ProviderError."""
+def raise_for_proxy_status(status: int) -> None:
+    """Raise ProviderError for a 407: the proxy rejected its credentials. It comes as an answer where no tunnel was
+    requested."""
     if status == 407:
         raise ProviderError(ErrorKind.UNREACHABLE, detail="the proxy refused its user or password")
 
 
 def failure(error: Exception, timeouts: Timeouts) -> ProviderError:
-    """Which of the two it was. What no library announces counts as what may have arrived: the call may be a charged
-    one."""
+    """The error as UNREACHABLE or ANSWER_LOST. An unknown one counts as ANSWER_LOST: the call may be a charged
+    one that has arrived."""
     if isinstance(error, ProviderError):
         return error
-    if isinstance(error, _NOTHING_SENT) or _failed_to_connect(error):
+    if isinstance(error, _NOT_SENT_ERRORS) or _failed_to_connect(error):
         return ProviderError(ErrorKind.UNREACHABLE, detail=type(error).__name__)
     if isinstance(error, TimeoutError):
         return ProviderError(ErrorKind.ANSWER_LOST, detail=f"no answer within {timeouts.total:g} s")
@@ -215,9 +215,9 @@ def failure(error: Exception, timeouts: Timeouts) -> ProviderError:
 def _failed_to_connect(error: Exception) -> bool:
     if not isinstance(error, reqwest.DetailedPyreqwestError):
         return False
-    return any(cause["message"] == _CONNECTING for cause in error.details["causes"] or ())
+    return any(cause["message"] == _CONNECT_FAILURE for cause in error.details["causes"] or ())
 
 
-async def _in_pieces(body: bytes) -> AsyncIterator[bytes]:
-    for start in range(0, len(body), _PIECE_BYTES):
-        yield body[start : start + _PIECE_BYTES]
+async def _in_chunks(body: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(body), _CHUNK_BYTES):
+        yield body[start : start + _CHUNK_BYTES]

@@ -115,13 +115,13 @@ class TestLost:
                     assert then(client, lost.videos[name]), name
 
     @BUCKET
-    def test_one_that_knows_nothing_but_a_bucket(self, lost: Lost) -> None:
+    def test_gateway_that_knows_only_a_bucket_answers(self, lost: Lost) -> None:
         with lost.fresh() as client:
             for name in NAMES:
                 assert all(ask(client, lost.videos[name]) for ask in FIRST.values()), name
 
     @ONE_STORE
-    def test_many_of_several_upstreams_at_once(self, lost: Lost) -> None:
+    def test_tasks_of_several_upstreams_are_polled_at_once(self, lost: Lost) -> None:
         made = [lost.videos[name] for name in NAMES]
         secrets = dict.fromkeys(one.secret for one in made)
         with lost.fresh() as client:
@@ -131,7 +131,7 @@ class TestLost:
 
     @ONE_STORE
     @pytest.mark.parametrize("last", [True, False], ids=["last", "first"])
-    def test_one_of_several_credentials(self, lost: Lost, last: bool) -> None:
+    def test_task_is_found_for_one_of_several_credentials(self, lost: Lost, last: bool) -> None:
         others = ("session-other", "sk-other")
         with lost.fresh() as client:
             for name in NAMES:
@@ -145,7 +145,7 @@ class TestLost:
 
     @EITHER_STORE
     @EACH
-    def test_a_stranger_finds_nothing(self, lost: Lost, name: str) -> None:
+    def test_another_credential_finds_no_archived_task(self, lost: Lost, name: str) -> None:
         made = lost.videos[name]
         # The owner has just been here.
         poll(lost.client, made.id, made.secret)
@@ -157,7 +157,7 @@ class TestLost:
     @ONE_STORE
     @pytest.mark.parametrize("language", ["zh", "en"])
     @EACH
-    def test_the_short_way_of_a_poll_tells_the_same(self, lost: Lost, name: str, language: str) -> None:
+    def test_poll_shortcut_gives_the_same_response(self, lost: Lost, name: str, language: str) -> None:
         made = lost.videos[name]
         for path in ("/v1/videos/tasks/{id}", "/v1/videos/{id}", "/videos/{id}"):
             headers = bearer(made.secret) | {"Accept-Language": language}
@@ -188,7 +188,7 @@ class TestLost:
         assert httpx.get(retrieve(lost.client, made.id, made.secret)["url"]).content == CLIP
 
     @EITHER_STORE
-    def test_ranges(self, lost: Lost) -> None:
+    def test_archived_content_honours_ranges(self, lost: Lost) -> None:
         made, size = lost.videos["Jimeng, native"], len(CLIP)
         for asked, start, stop in (
             ("bytes=4-7", 4, 8),
@@ -211,7 +211,7 @@ class TestLost:
             assert (answer.status_code, answer.content) == (200, CLIP)
 
     @EITHER_STORE
-    def test_a_part_only_of_the_same_file(self, lost: Lost) -> None:
+    def test_if_range_gives_a_part_only_of_the_same_file(self, lost: Lost) -> None:
         made = lost.videos["Jimeng, native"]
         part = content(lost.client, made.id, made.secret, range="bytes=4-7", if_range=etag(CLIP))
         assert (part.status_code, part.content) == (206, b"ftyp")
@@ -219,7 +219,7 @@ class TestLost:
         assert (whole.status_code, whole.content) == (200, CLIP)
 
     @EITHER_STORE
-    def test_head_and_headers(self, lost: Lost) -> None:
+    def test_archived_content_answers_head_with_its_headers(self, lost: Lost) -> None:
         made = lost.videos["Jimeng, native"]
         path, headers = f"/v1/videos/{made.id}/content", bearer(made.secret)
         for query, file, media_type, ending in (
@@ -242,7 +242,7 @@ class TestLost:
         assert (head.status_code, head.content) == (416, b"")
 
     @ONE_STORE
-    def test_a_cover_that_there_never_was(self, lost: Lost) -> None:
+    def test_missing_cover_is_not_found(self, lost: Lost) -> None:
         made = lost.videos["DashScope, native"]
         answer = content(lost.client, made.id, made.secret, variant="thumbnail")
         assert error_code(answer, 404) == "not_found"
@@ -273,7 +273,7 @@ class TestLost:
         assert finish(lost.client, answer.json()["id"], made.secret)["status"] == "completed"
 
     @ONE_STORE
-    def test_what_is_over_cannot_be_cancelled(self, lost: Lost) -> None:
+    def test_archived_task_cannot_be_cancelled(self, lost: Lost) -> None:
         for name in NAMES:
             made = lost.videos[name]
             answer = lost.client.delete(f"/v1/videos/{made.id}", headers=bearer(made.secret))

@@ -177,14 +177,14 @@ class TestForms:
         error = error_of(client.post(SUBMIT, files=files, headers=bearer(key)), 400, "unsupported_parameter")
         assert error["param"] == "images"
 
-    def test_a_charset_nobody_knows(self, client: httpx.Client, key: str) -> None:
+    def test_form_with_an_unknown_charset_is_no_server_error(self, client: httpx.Client, key: str) -> None:
         headers = bearer(key) | {"content-type": "multipart/form-data; charset=undefined; boundary=b"}
         body = b'--b\r\nContent-Disposition: form-data; name="prompt"\r\n\r\nx\r\n--b--\r\n'
         assert client.post(SUBMIT, content=body, headers=headers).status_code in (200, 400)
 
 
 class TestWaiting:
-    def test_the_answer_is_held_until_the_task_ends(self, client: httpx.Client, session: str) -> None:
+    def test_wait_holds_the_response_until_the_task_ends(self, client: httpx.Client, session: str) -> None:
         body = {"model": JIMENG, "prompt": "x", "wait_completion": True}
         answer = client.post(SUBMIT, json=body, headers=bearer(session))
         assert answer.status_code == 200
@@ -243,7 +243,7 @@ class TestIds:
             "a b",
         ],
     )
-    def test_ids_that_lead_nowhere(self, client: httpx.Client, session: str, key: str, id: str) -> None:
+    def test_unknown_ids_are_not_found(self, client: httpx.Client, session: str, key: str, id: str) -> None:
         for credential in (session, key):
             answer = client.get(f"/v1/videos/tasks/{id}", headers=bearer(credential))
             assert answer.status_code == 404
@@ -254,7 +254,7 @@ class TestIds:
         id = submit(client, {"model": JIMENG, "prompt": "x #lag"}, session)["task_id"]
         assert follow(client, id, session)[0]["status"] == "pending"
 
-    def test_many_at_once(self, client: httpx.Client, session: str, key: str) -> None:
+    def test_many_ids_are_polled_at_once(self, client: httpx.Client, session: str, key: str) -> None:
         ids = [submit(client, {"model": JIMENG, "prompt": "x"}, session)["task_id"] for _ in range(3)]
         answer = client.get(f"/v1/videos/tasks?ids={','.join(ids)},1234567890123", headers=bearer(session))
         TaskList.model_validate(answer.json())
@@ -262,7 +262,7 @@ class TestIds:
         assert answer.json()["data"][-1] == {"task_id": "1234567890123", "status": "not_found"}
         assert answer.json()["object"] == "list"
 
-    def test_those_that_have_not_ended(self, client: httpx.Client, session: str, key: str) -> None:
+    def test_list_shows_unfinished_tasks(self, client: httpx.Client, session: str, key: str) -> None:
         running = submit(client, {"model": WAN, "prompt": "x #stuck"}, session, key)["task_id"]
         ended = submit(client, {"model": JIMENG, "prompt": "x"}, session, key)["task_id"]
         follow(client, ended, session, key)
@@ -278,12 +278,12 @@ class TestIds:
         # Estimated by the time that has passed, a little more for the second one.
         assert 0 <= plain["progress"] - found["progress"] <= 1
 
-    def test_other_statuses_are_not_listed(self, client: httpx.Client, session: str) -> None:
+    def test_list_refuses_other_statuses(self, client: httpx.Client, session: str) -> None:
         answer = client.get("/v1/videos/tasks?status=done", headers=bearer(session) | {"Accept-Language": "en"})
         assert "unfinished" in error_of(answer, 400, "invalid_value")["message"]
 
     @pytest.mark.parametrize("query", ["", "?ids=", "?ids=" + ",".join(["1"] * 101)])
-    def test_too_few_or_too_many(self, client: httpx.Client, session: str, query: str) -> None:
+    def test_poll_refuses_no_ids_and_too_many(self, client: httpx.Client, session: str, query: str) -> None:
         error_of(client.get(f"/v1/videos/tasks{query}", headers=bearer(session)), 400, "invalid_value")
 
 
@@ -315,20 +315,20 @@ class TestManaged:
         id = submit(managed, {"model": WAN, "prompt": "x"}, "gw-alice")["task_id"]
         error_of(managed.get(f"/v1/videos/tasks/{id}", headers=bearer("gw-bob")), 404, "task_not_found")
 
-    def test_other_credentials_are_refused(self, managed: httpx.Client, session: str) -> None:
+    def test_managed_gateway_refuses_upstream_credentials(self, managed: httpx.Client, session: str) -> None:
         error_of(managed.get("/v1/models", headers=bearer(session)), 401, "invalid_api_key")
         error_of(managed.get("/v1/models", headers=bearer("gw-eve")), 401, "invalid_api_key")
 
 
 class TestCancel:
-    def test_a_waiting_task(self, client: httpx.Client, key: str) -> None:
+    def test_waiting_task_is_cancelled(self, client: httpx.Client, key: str) -> None:
         id = submit(client, {"model": WAN, "prompt": "x #pending"}, key)["task_id"]
         answer = client.post(f"/v1/videos/tasks/{id}/cancel", headers=bearer(key))
         assert answer.status_code == 200
         TaskObject.model_validate(answer.json())
         assert (answer.json()["status"], answer.json()["error_code"]) == ("failed", "cancelled")
 
-    def test_one_that_runs(self, client: httpx.Client, key: str) -> None:
+    def test_running_task_cannot_be_cancelled(self, client: httpx.Client, key: str) -> None:
         id = submit(client, {"model": WAN, "prompt": "x #stuck"}, key)["task_id"]
         time.sleep(0.15)
         answer = client.post(f"/v1/videos/tasks/{id}/cancel", headers=bearer(key))
@@ -348,7 +348,7 @@ class TestCancel:
 
 
 class TestModels:
-    def test_those_of_the_credentials(self, client: httpx.Client, session: str, key: str) -> None:
+    def test_models_of_the_callers_credentials_are_listed(self, client: httpx.Client, session: str, key: str) -> None:
         def listed(*credentials: str) -> dict[str, Any]:
             answer = client.get("/v1/models", headers=bearer(*credentials))
             ModelList.model_validate(answer.json())
@@ -360,7 +360,7 @@ class TestModels:
         assert "jimeng-video-seedance-2.0-vip" not in listed(f"us-{session}")
         assert listed(session, key)[JIMENG]["durations"] == [5, 6, 7, 8, 9, 10]
 
-    def test_one(self, client: httpx.Client, key: str) -> None:
+    def test_single_model_is_retrieved(self, client: httpx.Client, key: str) -> None:
         answer = client.get("/v1/models/kling/kling-v3-video-generation", headers=bearer(key))
         ModelObject.model_validate(answer.json())
         assert answer.json()["id"] == "kling/kling-v3-video-generation"
@@ -368,7 +368,7 @@ class TestModels:
 
 
 class TestOperations:
-    def test_health(self, client: httpx.Client) -> None:
+    def test_health_endpoint_answers(self, client: httpx.Client) -> None:
         assert client.get("/healthz").json()["status"] == "ok"
         assert client.get("/ping").text == "pong"
 

@@ -16,7 +16,7 @@ from tests.pictures import data_url
 
 
 class TestRefusals:
-    def test_without_a_credential(self, client: httpx.Client) -> None:
+    def test_missing_credential_is_refused(self, client: httpx.Client) -> None:
         for method, path in (("POST", SUBMIT), ("GET", "/v1/videos/tasks/1"), ("GET", "/v1/models")):
             error = error_of(client.request(method, path), 401, "invalid_api_key")
             assert error["message"] == "未提供认证令牌"
@@ -28,14 +28,14 @@ class TestRefusals:
         headers = bearer(session) | {"content-type": "application/json"}
         error_of(client.post(SUBMIT, content=content, headers=headers), 400, "invalid_value")
 
-    def test_every_bad_field_at_once(self, client: httpx.Client, session: str) -> None:
+    def test_every_invalid_field_is_named_at_once(self, client: httpx.Client, session: str) -> None:
         body = {"prompt": 5, "duration": "long", "watermark": "maybe", "image_url": "file:///etc/passwd", "seed": -1}
         error = error_of(client.post(SUBMIT, json=body, headers=bearer(session)), 400, "invalid_value")
         assert error["param"] == "prompt"
         for name in body:
             assert name in error["message"]
 
-    def test_what_the_model_cannot_do_with_what_it_can(self, client: httpx.Client, session: str) -> None:
+    def test_unsupported_value_is_answered_with_the_supported_ones(self, client: httpx.Client, session: str) -> None:
         body = {"model": JIMENG, "prompt": "x", "duration": 77, "ratio": "2:1", "resolution": "4k", "watermark": True}
         answer = client.post(SUBMIT, json=body, headers=bearer(session) | {"accept-language": "en"})
         error = error_of(answer, 400, "invalid_value")
@@ -92,7 +92,7 @@ class TestRefusals:
         answer = client.get("/v1/models", headers={"accept-language": "en-GB,en;q=0.9"})
         assert answer.json()["error"]["message"].startswith("Missing credential")
 
-    def test_paths_and_methods(self, client: httpx.Client) -> None:
+    def test_unknown_paths_and_methods_are_refused(self, client: httpx.Client) -> None:
         error_of(client.get("/v2/nothing"), 404, "not_found")
         answer = client.put("/v1/videos")
         error_of(answer, 405, "method_not_allowed")
@@ -104,7 +104,7 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("given", "kept"), [("abc-1.2_3", True), ("a b", False), ("x" * 200, False), ("猫", False)]
     )
-    def test_request_ids(self, client: httpx.Client, given: str, kept: bool) -> None:
+    def test_request_id_is_echoed_or_made(self, client: httpx.Client, given: str, kept: bool) -> None:
         answer = client.get("/healthz", headers=[(b"x-request-id", given.encode())])
         assert (answer.headers["x-request-id"] == given) is kept
         assert re.fullmatch(r"[A-Za-z0-9._-]{1,128}", answer.headers["x-request-id"])
@@ -117,16 +117,16 @@ class TestBodyLimit:
         with BackgroundServer(create_app(settings)) as server, httpx.Client(base_url=server.url) as client:
             yield client
 
-    def test_a_body_over_the_limit(self, small: httpx.Client, session: str) -> None:
+    def test_body_over_the_limit_is_refused(self, small: httpx.Client, session: str) -> None:
         body = {"model": JIMENG, "prompt": "x" * 4000}
         error = error_of(small.post(SUBMIT, json=body, headers=bearer(session)), 413, "too_large")
         assert "2 KB" in error["message"]
 
-    def test_one_that_hides_its_length(self, small: httpx.Client, session: str) -> None:
+    def test_chunked_body_over_the_limit_is_refused(self, small: httpx.Client, session: str) -> None:
         headers = bearer(session) | {"content-type": "application/json"}
         answer = small.post(SUBMIT, content=(b" " * 512 for _ in range(20)), headers=headers)
         error_of(answer, 413, "too_large")
 
-    def test_a_form_over_the_limit(self, small: httpx.Client, session: str) -> None:
+    def test_form_over_the_limit_is_refused(self, small: httpx.Client, session: str) -> None:
         files = {"prompt": (None, "x" * 4000)}
         error_of(small.post(SUBMIT, files=files, headers=bearer(session)), 413, "too_large")

@@ -172,14 +172,16 @@ class TestTrouble:
         assert video.status == "completed"
         assert upstream.sandbox.submits("jimeng", session) == 1
 
-    def test_one_that_answers_500_each_time_has_none(self, url: str, upstream: SandboxServer, session: str) -> None:
+    def test_upstream_that_always_answers_500_has_no_task(
+        self, url: str, upstream: SandboxServer, session: str
+    ) -> None:
         with pytest.raises(openai.InternalServerError) as caught:
             self.client(url, session).videos.create(prompt="x #status=500")
         assert caught.value.code == "submission_unconfirmed"
         assert upstream.sandbox.submits("jimeng", session) == 0
         assert upstream.sandbox.calls("jimeng", "/mweb/v1/aigc_draft/generate", session) == 2
 
-    def test_on_dashscope_a_lost_answer_is_told_and_not_repeated(
+    def test_lost_answer_of_dashscope_is_reported_and_not_retried(
         self, url: str, upstream: SandboxServer, key: str
     ) -> None:
         with pytest.raises(openai.InternalServerError) as caught:

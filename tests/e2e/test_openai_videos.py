@@ -117,7 +117,7 @@ class TestObjects:
 
 
 class TestContent:
-    def test_the_whole_and_its_parts(self, client: httpx.Client, session: str) -> None:
+    def test_content_is_served_whole_and_in_ranges(self, client: httpx.Client, session: str) -> None:
         id = create(client, session, model=JIMENG)["id"]
         finish(client, id, session)
         path = f"/v1/videos/{id}/content"
@@ -136,7 +136,7 @@ class TestContent:
         cover = client.get(f"{path}?variant=thumbnail", headers=bearer(session))
         assert (cover.headers["content-type"], cover.content[:3]) == ("image/jpeg", b"\xff\xd8\xff")
 
-    def test_what_is_not_there(self, client: httpx.Client, session: str, key: str) -> None:
+    def test_unavailable_content_is_not_ready_or_not_found(self, client: httpx.Client, session: str, key: str) -> None:
         id = create(client, session, model=JIMENG, prompt="x #stuck")["id"]
         assert error_code(client.get(f"/v1/videos/{id}/content", headers=bearer(session)), 400) == "not_ready"
         answer = client.get(f"/v1/videos/{id}/content?variant=spritesheet", headers=bearer(session))
@@ -159,7 +159,7 @@ class TestContent:
         assert error_code(answer, 502) == "upstream_unavailable"
         assert answer.headers["x-should-retry"] == "true"
 
-    def test_a_link_that_is_dead(self, client: httpx.Client, session: str) -> None:
+    def test_dead_link_is_an_error(self, client: httpx.Client, session: str) -> None:
         id = create(client, session, model=JIMENG, prompt="x #link-404")["id"]
         finish(client, id, session)
         assert client.get(f"/v1/videos/{id}/content", headers=bearer(session)).status_code == 404
@@ -244,7 +244,7 @@ class TestReuse:
             assert client.delete(f"/v1/videos/{id}", headers=bearer(key)).json()["deleted"] is True
 
     @pytest.mark.parametrize("size", ["00x00", "00x10", "10x00", "x", "1x1"])
-    def test_a_size_that_is_none(self, client: httpx.Client, session: str, size: str) -> None:
+    def test_invalid_size_is_refused(self, client: httpx.Client, session: str, size: str) -> None:
         answer = client.post("/v1/videos", json={"prompt": "x", "size": size}, headers=bearer(session))
         assert error_code(answer, 400) == "invalid_value"
 
@@ -257,14 +257,14 @@ class TestReuse:
     @pytest.mark.parametrize(
         "empty", [{"input_reference": None}, {"images": None}, {"functionMode": ""}, {"provider_options": ""}]
     )
-    def test_what_is_empty_is_absent(self, client: httpx.Client, session: str, empty: dict[str, Any]) -> None:
+    def test_empty_fields_count_as_absent(self, client: httpx.Client, session: str, empty: dict[str, Any]) -> None:
         assert create(client, session, model=JIMENG, **empty)
 
     def test_the_upstreams_own_parameters_keep_their_types_in_a_form(self, client: httpx.Client, key: str) -> None:
         files = {"prompt": (None, "x"), "model": (None, WAN), "provider_options[prompt_extend]": (None, "false")}
         assert client.post("/v1/videos", files=files, headers=bearer(key)).status_code == 200
 
-    def test_what_cannot_be_done_says_so(self, client: httpx.Client, session: str, key: str) -> None:
+    def test_unsupported_reuse_is_refused_with_a_reason(self, client: httpx.Client, session: str, key: str) -> None:
         for path, credential, body in (
             ("edits", session, {"prompt": "y", "video": {"id": "video_x"}}),
             ("edits", key, {"prompt": "y", "model": WAN, "video": "https://h/v.mp4"}),
@@ -333,19 +333,21 @@ class TestLists:
         assert len(seen) == 70
         assert set(seen) == made
 
-    def test_an_empty_list(self, client: httpx.Client, session: str) -> None:
+    def test_list_without_tasks_is_empty(self, client: httpx.Client, session: str) -> None:
         answer = client.get("/v1/videos", headers=bearer(session)).json()
         assert answer == {"object": "list", "data": [], "first_id": None, "last_id": None, "has_more": False}
 
     @pytest.mark.parametrize("query", ["limit=0", "limit=101", "limit=x", "order=up", "after=video_x"])
-    def test_bad_questions(self, client: httpx.Client, session: str, query: str) -> None:
+    def test_invalid_list_parameters_are_refused(self, client: httpx.Client, session: str, query: str) -> None:
         answer = client.get(f"/v1/videos?{query}", headers=bearer(session))
         assert error_code(answer, 400) == "invalid_value"
         assert answer.json()["error"]["param"] == query.partition("=")[0]
 
 
 class TestRepeats:
-    def test_an_idempotency_key(self, client: httpx.Client, upstream: SandboxServer, session: str) -> None:
+    def test_idempotency_key_repeats_the_first_task(
+        self, client: httpx.Client, upstream: SandboxServer, session: str
+    ) -> None:
         headers = bearer(session) | {"idempotency-key": "order-1"}
         first, again = (
             client.post("/v1/videos", json={"prompt": "x", "model": JIMENG}, headers=headers).json() for _ in range(2)
@@ -355,7 +357,7 @@ class TestRepeats:
         assert error_code(other, 409) == "idempotency_mismatch"
         assert upstream.sandbox.submits("jimeng", session) == 1
 
-    def test_on_jimeng_it_holds_on_another_replica(
+    def test_idempotency_key_holds_on_another_replica_for_jimeng(
         self, client: httpx.Client, upstream: SandboxServer, session: str
     ) -> None:
         headers = bearer(session) | {"idempotency-key": "order-1"}
@@ -367,7 +369,9 @@ class TestRepeats:
             assert other.post("/v1/videos/generations", json=body, headers=headers).json()["task_id"] == first
         assert upstream.sandbox.charges("jimeng", session) == 10
 
-    def test_one_key_counts_on_both_surfaces(self, client: httpx.Client, upstream: SandboxServer, key: str) -> None:
+    def test_idempotency_key_is_shared_by_both_surfaces(
+        self, client: httpx.Client, upstream: SandboxServer, key: str
+    ) -> None:
         headers = bearer(key) | {"idempotency-key": "order-1"}
         body = {"prompt": "x", "model": WAN}
         native = client.post("/v1/videos/generations", json=body, headers=headers).json()["task_id"]
@@ -469,7 +473,7 @@ class TestManagedKeys:
         with server, httpx.Client(base_url=server.url) as client:
             yield client
 
-    def test_each_key_lists_its_own(self, managed: httpx.Client) -> None:
+    def test_gateway_key_lists_only_its_own_tasks(self, managed: httpx.Client) -> None:
         mine = create(managed, "gw-alice", model=JIMENG)["id"]
         create(managed, "gw-bob", model=JIMENG)
         time.sleep(0.1)

@@ -92,35 +92,35 @@ def ask(client: httpx.Client, clock: StoppableClock, surface: str, language: str
 @pytest.mark.parametrize("surface", ["/v1/videos/tasks/{id}", "/v1/videos/{id}", "/videos/{id}"])
 @pytest.mark.parametrize("language", ["zh", "en"])
 class TestBothWays:
-    def test_a_finished_task(self, client: httpx.Client, ask: AskBothWays, session: str) -> None:
+    def test_finished_task_is_answered_the_same(self, client: httpx.Client, ask: AskBothWays, session: str) -> None:
         id = client.post("/v1/videos", json={"prompt": "x"}, headers=bearer(session)).json()["id"]
         follow(client, id, session)
         answer = ask(id, bearer(session))
         assert answer.json()["status"] == "completed"
 
-    def test_a_running_task(self, client: httpx.Client, ask: AskBothWays, session: str) -> None:
+    def test_running_task_is_answered_the_same(self, client: httpx.Client, ask: AskBothWays, session: str) -> None:
         answer = client.post("/v1/videos", json={"prompt": "x #stuck"}, headers=bearer(session))
         time.sleep(0.25)
         answer = ask(answer.json()["id"], bearer(session))
         assert answer.json()["status"] in ("processing", "in_progress", "pending", "queued")
         assert int(answer.headers["openai-poll-after-ms"]) > 0
 
-    def test_a_failed_task(self, client: httpx.Client, ask: AskBothWays, session: str) -> None:
+    def test_failed_task_is_answered_the_same(self, client: httpx.Client, ask: AskBothWays, session: str) -> None:
         answer = client.post("/v1/videos", json={"prompt": "x #fail=2038"}, headers=bearer(session))
         follow(client, answer.json()["id"], session)
         answer = ask(answer.json()["id"], bearer(session))
         assert answer.json()["status"] == "failed"
 
     @pytest.mark.parametrize("id", ["7535099487211244578", "video_nothing", "0", "%20", "a.b"])
-    def test_no_such_task(self, ask: AskBothWays, session: str, id: str) -> None:
+    def test_unknown_task_is_answered_the_same(self, ask: AskBothWays, session: str, id: str) -> None:
         answer = ask(id, bearer(session))
         assert answer.status_code == 404
 
     @pytest.mark.parametrize("authorization", ["", "Bearer", "Basic x", "Bearer gw-nobody"])
-    def test_nobody(self, ask: AskBothWays, authorization: str) -> None:
+    def test_invalid_credential_is_answered_the_same(self, ask: AskBothWays, authorization: str) -> None:
         assert ask("7535099487211244578", {"Authorization": authorization}).status_code == 401
 
-    def test_a_stale_one(self, client: httpx.Client, ask: AskBothWays, session: str) -> None:
+    def test_stale_state_is_answered_the_same(self, client: httpx.Client, ask: AskBothWays, session: str) -> None:
         answer = client.post("/v1/videos", json={"prompt": "x #poll-500"}, headers=bearer(session))
         time.sleep(0.05)
         answer = ask(answer.json()["id"], bearer(session))

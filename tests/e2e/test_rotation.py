@@ -128,7 +128,7 @@ class TestOneOfFive:
             assert rows[name]["last_error"]["code"]
             assert rows[name]["rests_until"] > time.time()
 
-    def test_when_all_rest_it_says_how_many_and_why_and_never_which(
+    def test_error_for_no_available_account_gives_counts_and_reasons_but_no_names(
         self, client: httpx.Client, upstream: SandboxServer
     ) -> None:
         for number in range(FULL_AT):
@@ -157,7 +157,7 @@ class TestOneOfFive:
         assert upstream.sandbox.submits("jimeng", "y-healthy-1") == 10
         assert [upstream.sandbox.calls("jimeng", GENERATE, one) for one in credentials[:3]] == [1, 1, 1]
 
-    def test_figures_count_them(self, client: httpx.Client) -> None:
+    def test_metrics_count_the_accounts(self, client: httpx.Client) -> None:
         submit(client, "x #stuck")
         text = client.get("/metrics", headers=ADMIN).text
         assert 'gateway_accounts{provider="jimeng",state="restricted"} 1.0' in text
@@ -282,7 +282,7 @@ class TestAccountTools:
         ):
             yield client
 
-    def test_is_a_login_alive(self, client: httpx.Client) -> None:
+    def test_check_says_whether_a_login_is_alive(self, client: httpx.Client) -> None:
         for token, live in (("t-one", True), ("t-expired-2", False), ("sk-t-one", True), ("sk-expired-2", False)):
             assert client.post("/token/check", json={"token": token}).json() == {"live": live}
             assert client.post("/token/check", headers=bearer(token)).json() == {"live": live}
@@ -315,14 +315,14 @@ class TestAccountTools:
         rows = client.post("/token/points", headers=ADMIN).json()
         assert [row["token"] for row in rows] == ["rich", "poor", "gone", "wan"]
 
-    def test_clients_of_the_gateway_see_none_of_it(self, client: httpx.Client) -> None:
+    def test_clients_of_the_gateway_cannot_use_the_account_tools(self, client: httpx.Client) -> None:
         for path in ("/token/check", "/token/points", "/token/receive"):
             answer = client.post(path, headers=KEY)
             assert (answer.status_code, answer.json()["error"]["code"]) == (401, "invalid_api_key")
         assert client.post("/token/check", json={"token": "gw-client"}).status_code == 401
         assert client.post("/token/points").status_code == 401
 
-    def test_one_account_by_its_name(self, client: httpx.Client) -> None:
+    def test_account_is_addressed_by_its_name(self, client: httpx.Client) -> None:
         def post(name: str, action: str) -> dict[str, Any]:
             answer = client.post(f"/v1/accounts/{name}/{action}", headers=ADMIN)
             assert answer.status_code == 200, answer.text

@@ -39,7 +39,7 @@ class TestSubmitsOnJimeng:
     """A submit can be looked up by an id of our own making."""
 
     @pytest.mark.parametrize("word", ACCEPTED_BUT_LOST)
-    def test_one_that_was_accepted_is_found_and_never_sent_again(
+    def test_accepted_submit_is_found_and_never_sent_again(
         self, client: httpx.Client, upstream: SandboxServer, session: str, word: str
     ) -> None:
         answer = submit(client, JIMENG, f"x #{word}", session)
@@ -48,7 +48,7 @@ class TestSubmitsOnJimeng:
         assert follow(client, answer.json()["task_id"], session)[-1]["status"] == "completed"
 
     @pytest.mark.parametrize("word", NOT_ACCEPTED)
-    def test_one_that_was_not_is_sent_again_once(
+    def test_submit_that_was_not_accepted_is_sent_again_once(
         self, client: httpx.Client, upstream: SandboxServer, session: str, word: str
     ) -> None:
         answer = submit(client, JIMENG, f"x #{word} #times=1", session)
@@ -56,7 +56,7 @@ class TestSubmitsOnJimeng:
         assert upstream.sandbox.submits("jimeng", session) == 1
 
     @pytest.mark.parametrize("word", NOT_ACCEPTED)
-    def test_one_that_never_gets_through_is_unconfirmed(
+    def test_submit_that_never_gets_through_is_unconfirmed(
         self, client: httpx.Client, upstream: SandboxServer, session: str, word: str
     ) -> None:
         answer = submit(client, JIMENG, f"x #{word}", session)
@@ -76,7 +76,9 @@ class TestSubmitsOnDashScope:
     """A lost answer cannot be looked up: it is told, and never sent again."""
 
     @pytest.mark.parametrize("word", ACCEPTED_BUT_LOST)
-    def test_one_that_was_accepted(self, client: httpx.Client, upstream: SandboxServer, key: str, word: str) -> None:
+    def test_accepted_submit_with_a_lost_answer_is_unconfirmed(
+        self, client: httpx.Client, upstream: SandboxServer, key: str, word: str
+    ) -> None:
         answer = submit(client, WAN, f"x #{word}", key)
         assert (answer.status_code, answer.headers["x-should-retry"]) == (504, "false"), answer.text
         assert answer.json()["error"]["code"] == "submission_unconfirmed"
@@ -84,7 +86,9 @@ class TestSubmitsOnDashScope:
         assert upstream.sandbox.calls("dashscope", credential=key) == 1
 
     @pytest.mark.parametrize("word", NOT_ACCEPTED)
-    def test_one_that_was_not(self, client: httpx.Client, upstream: SandboxServer, key: str, word: str) -> None:
+    def test_unaccepted_submit_is_answered_504_and_not_retried(
+        self, client: httpx.Client, upstream: SandboxServer, key: str, word: str
+    ) -> None:
         answer = submit(client, WAN, f"x #{word}", key)
         assert answer.status_code == 504
         assert upstream.sandbox.calls("dashscope", credential=key) == 1

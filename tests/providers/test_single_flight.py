@@ -34,14 +34,14 @@ def shared(now: list[float]) -> SingleFlight[str, int]:
     return SingleFlight(2, 10.0, lambda: now[0])
 
 
-async def started(shared: SingleFlight[str, int], make: Maker, *ways: object) -> list["asyncio.Task[int]"]:
-    tasks = [asyncio.create_task(shared.get("k", make, way=str(way))) for way in ways]
+async def started(shared: SingleFlight[str, int], make: Maker, *routes: object) -> list["asyncio.Task[int]"]:
+    tasks = [asyncio.create_task(shared.get("k", make, route=str(route))) for route in routes]
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     return tasks
 
 
-async def test_it_is_made_once_for_all_who_ask_meanwhile_and_after(shared: SingleFlight[str, int]) -> None:
+async def test_concurrent_and_later_callers_share_one_computation(shared: SingleFlight[str, int]) -> None:
     make = Maker()
     tasks = await started(shared, make, 1, 1, 1)
     make.go.set()
@@ -50,7 +50,7 @@ async def test_it_is_made_once_for_all_who_ask_meanwhile_and_after(shared: Singl
     assert make.made == 1
 
 
-async def test_it_is_made_anew_after_a_while_and_when_forgotten(
+async def test_a_value_is_computed_anew_after_its_ttl_and_when_forgotten(
     shared: SingleFlight[str, int], now: list[float]
 ) -> None:
     make = Maker()
@@ -71,7 +71,7 @@ async def test_only_so_many_are_remembered(shared: SingleFlight[str, int]) -> No
     assert make.made == 4
 
 
-async def test_an_error_is_everybodys_and_nobodys_afterwards(shared: SingleFlight[str, int]) -> None:
+async def test_an_error_is_shared_and_not_cached(shared: SingleFlight[str, int]) -> None:
     make = Maker()
     make.error = OSError("no")
     tasks = await started(shared, make, 1, 1)
@@ -81,7 +81,7 @@ async def test_an_error_is_everybodys_and_nobodys_afterwards(shared: SingleFligh
     assert await shared.get("k", make) == 2
 
 
-async def test_another_way_does_not_wait_for_the_first(shared: SingleFlight[str, int]) -> None:
+async def test_another_route_does_not_wait_for_the_first(shared: SingleFlight[str, int]) -> None:
     make = Maker()
     tasks = await started(shared, make, 1, 2)
     assert make.made == 2
@@ -89,7 +89,7 @@ async def test_another_way_does_not_wait_for_the_first(shared: SingleFlight[str,
     assert sorted(await asyncio.gather(*tasks)) == [1, 2]
 
 
-async def test_when_the_one_who_makes_it_is_cancelled_the_next_one_does(shared: SingleFlight[str, int]) -> None:
+async def test_the_next_caller_computes_when_the_first_is_cancelled(shared: SingleFlight[str, int]) -> None:
     make = Maker()
     first, second = await started(shared, make, 1, 1)
     first.cancel()

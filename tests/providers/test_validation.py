@@ -136,7 +136,7 @@ def test_limits_on_seeds_and_on_all_inputs_together() -> None:
 
 class TestNearest:
     @pytest.mark.parametrize(("asked", "given"), [(4, 5), (8, 10), (7, 5), (12, 12), (20, 12), (1, 5)])
-    def test_duration(self, asked: int, given: int) -> None:
+    def test_duration_snaps_to_the_nearest(self, asked: int, given: int) -> None:
         assert snap_to_nearest(TEXT, VideoRequest("m", "x", duration=asked)).duration == given
 
     @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ class TestNearest:
             (PIXELS, "720x1280", None, None, "720x1280"),
         ],
     )
-    def test_size(
+    def test_size_snaps_to_the_nearest(
         self, card: ModelCard, asked: str, ratio: str | None, resolution: str | None, size: str | None
     ) -> None:
         near = snap_to_nearest(card, VideoRequest("m", "x", size=asked))

@@ -20,13 +20,13 @@ _NOT_OFFERED = "not_supported"
 """What the gateway answers where an upstream has no such thing."""
 
 
-_AT_ONCE = 4
+_CONCURRENCY = 4
 
 T = TypeVar("T")
 
 
-class Told(NamedTuple):
-    """What an action came to: cells for its columns, whether that is a failure, and why."""
+class ActionResult(NamedTuple):
+    """The result of an action for one account: cells for its columns, whether it failed, and why."""
 
     cells: tuple[str, ...]
     failed: bool = False
@@ -34,80 +34,80 @@ class Told(NamedTuple):
 
 
 class Action(NamedTuple):
-    """Something that can be asked of every account: its word in the path, its columns and how its answer is read.
+    """An operation on an account: its name in the path, its columns and the parser of its answer.
 
-    `unknown` stands in the first column for an account that could not be asked.
+    `unknown` stands in the first column for an account whose call failed.
     """
 
-    word: str
+    name: str
     columns: tuple[str, ...]
-    read: Callable[[Mapping[str, Any]], Told]
+    parse: Callable[[Mapping[str, Any]], ActionResult]
     unknown: str = ""
 
 
 def list_accounts(client: GatewayClient, *, as_json: bool) -> int:
-    """Print how the accounts stand. Gives the exit code."""
+    """Print the status of the accounts. Gives the exit code."""
     answer = client.accounts()
     if as_json:
         give(answer.text)
         return 0
-    with _of_the_gateway():
+    with _valid_answer():
         rows = [_row(account, time.time()) for account in answer.body["data"]]
     give_table(_COLUMNS, rows, whole=True)
     if not rows:
-        _say_there_are_none()
+        _say_no_accounts()
     return 0
 
 
-def ask_each(client: GatewayClient, action: Action, names: Sequence[str], *, as_json: bool) -> int:
-    """Do something with the accounts of these names, without names with all of them, and print what it came to.
+def run_on_each(client: GatewayClient, action: Action, names: Sequence[str], *, as_json: bool) -> int:
+    """Run an action on the named accounts, without names on all of them, and print the results.
 
     Gives the exit code: 1 when one fails. Where an upstream has no such thing, that is a failure only of an account
     that was named. With `as_json` each account is one line, the gateway's answer with the name in front.
     """
-    # Before anything is asked of an account, this shows that the key is right.
+    # Checks the admin key before any account is touched.
     listed = client.accounts().body
-    with _of_the_gateway():
-        providers = {account[mark]: account["provider"] for account in listed["data"] for mark in ("name", "tag")}
-        wanted = names or [account["name"] for account in listed["data"]]
+    with _valid_answer():
+        providers = {account[field]: account["provider"] for account in listed["data"] for field in ("name", "tag")}
+        selected = names or [account["name"] for account in listed["data"]]
     rows, failed = [], False
-    for name, (told, body) in _a_few_at_once(
-        action.word, wanted, lambda name: _ask(client, action, name, named=bool(names))
+    for name, (result, body) in _run_concurrently(
+        action.name, selected, lambda name: _run(client, action, name, named=bool(names))
     ):
-        failed = failed or told.failed
+        failed = failed or result.failed
         if as_json:
             give(json.dumps({"name": name, **body}, ensure_ascii=False))
-        rows.append((name, providers.get(name, ""), *told.cells, _one_line(told.message)))
+        rows.append((name, providers.get(name, ""), *result.cells, _one_line(result.message)))
     if not as_json:
         give_table(("name", "provider", *action.columns, "message"), rows, whole=True)
-    if not wanted:
-        _say_there_are_none()
+    if not selected:
+        _say_no_accounts()
     return int(failed)
 
 
-def set_state(client: GatewayClient, name: str, word: str, *, as_json: bool) -> int:
+def set_state(client: GatewayClient, name: str, action: str, *, as_json: bool) -> int:
     """`pause` or `resume` an account and print its name and its state. Gives the exit code."""
-    answer = client.on_account(name, word)
+    answer = client.on_account(name, action)
     if as_json:
         give(answer.text)
         return 0
-    with _of_the_gateway():
+    with _valid_answer():
         give("\t".join((answer.body["account"]["name"], answer.body["account"]["state"])))
     return 0
 
 
-def _ask(client: GatewayClient, action: Action, name: str, *, named: bool) -> tuple[Told, Mapping[str, Any]]:
-    """What an action came to for one account, and the gateway's JSON on it."""
+def _run(client: GatewayClient, action: Action, name: str, *, named: bool) -> tuple[ActionResult, Mapping[str, Any]]:
+    """The result of an action for one account, and the gateway's JSON."""
     try:
-        body = client.on_account(name, action.word).body
+        body = client.on_account(name, action.name).body
     except (RefusedError, BrokenAnswerError) as failure:
         error = failure.error if isinstance(failure, RefusedError) else {}
         lacking = _not_offered(error)
         cells = (action.unknown, *[""] * (len(action.columns) - 1))
-        told = Told(cells, named or not lacking, error["message"] if lacking else str(failure))
-        return told, {"error": error or {"message": str(failure)}}
-    with _of_the_gateway():
-        return action.read(body), body
+        result = ActionResult(cells, named or not lacking, error["message"] if lacking else str(failure))
+        return result, {"error": error or {"message": str(failure)}}
+    with _valid_answer():
+        return action.parse(body), body
 
 
 def _not_offered(error: Mapping[str, Any]) -> bool:
@@ -115,30 +115,30 @@ def _not_offered(error: Mapping[str, Any]) -> bool:
     return error.get("code") == _NOT_OFFERED and "upstream_code" not in error
 
 
-def _checked(body: Mapping[str, Any]) -> Told:
+def _parse_check(body: Mapping[str, Any]) -> ActionResult:
     account = body["account"]
     if body["live"]:
-        return Told(("alive", account["state"]))
-    return Told(("refused", account["state"]), True, (account["last_error"] or {}).get("message", ""))
+        return ActionResult(("alive", account["state"]))
+    return ActionResult(("refused", account["state"]), True, (account["last_error"] or {}).get("message", ""))
 
 
-def _counted(body: Mapping[str, Any]) -> Told:
-    return Told(tuple(str(body["credits"][name]) for name in ("total", "gift", "purchase", "vip")))
+def _parse_credits(body: Mapping[str, Any]) -> ActionResult:
+    return ActionResult(tuple(str(body["credits"][name]) for name in ("total", "gift", "purchase", "vip")))
 
 
-def _received(body: Mapping[str, Any]) -> Told:
-    return Told((str(body["received"]), _credits(body["account"])))
+def _parse_received(body: Mapping[str, Any]) -> ActionResult:
+    return ActionResult((str(body["received"]), _credits(body["account"])))
 
 
-CHECK = Action("check", ("login", "state"), _checked, "unknown")
-POINTS = Action("points", ("total", "gift", "purchase", "vip"), _counted)
-RECEIVE = Action("receive", ("received", "credits"), _received)
+CHECK = Action("check", ("login", "state"), _parse_check, "unknown")
+POINTS = Action("points", ("total", "gift", "purchase", "vip"), _parse_credits)
+RECEIVE = Action("receive", ("received", "credits"), _parse_received)
 
 
-def _a_few_at_once(what: str, names: Sequence[str], ask: Callable[[str], T]) -> Iterator[tuple[str, T]]:
+def _run_concurrently(what: str, names: Sequence[str], call: Callable[[str], T]) -> Iterator[tuple[str, T]]:
     """Each name with its answer, in the order given; on a terminal with a bar, since it takes its time."""
-    with ThreadPoolExecutor(_AT_ONCE) as threads:
-        answers: Iterable[T] = threads.map(ask, names)
+    with ThreadPoolExecutor(_CONCURRENCY) as threads:
+        answers: Iterable[T] = threads.map(call, names)
         if len(names) > 1 and sys.stderr.isatty():
             from rich.console import Console
             from rich.progress import track
@@ -148,7 +148,7 @@ def _a_few_at_once(what: str, names: Sequence[str], ask: Callable[[str], T]) -> 
 
 
 @contextlib.contextmanager
-def _of_the_gateway() -> Iterator[None]:
+def _valid_answer() -> Iterator[None]:
     """Raises CommandError where an answer is read that is not the gateway's."""
     try:
         yield
@@ -187,7 +187,7 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _say_there_are_none() -> None:
+def _say_no_accounts() -> None:
     from providers.registry import credential_variables
 
     say(f"this gateway has no accounts of its own: configure {credential_variables()}, or [[accounts]]")

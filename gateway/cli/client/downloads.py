@@ -10,7 +10,7 @@ from email.message import Message
 from pathlib import Path
 from typing import IO, Protocol
 
-from gateway.cli.client.following import PASSING_STATUSES, follow
+from gateway.cli.client.following import TRANSIENT_STATUSES, follow
 from gateway.cli.client.gateway_client import BrokenAnswerError, GatewayClient, RefusedError, UnreachableError
 from gateway.cli.errors import BAD_USAGE, CommandError
 from gateway.cli.meters import Meter, meter
@@ -19,8 +19,8 @@ from gateway.cli.progress import board
 
 STANDARD_OUTPUT = "-"
 
-_PAUSES = (0.5, 1.0, 2.0, 4.0)
-"""Seconds before each further try. They begin anew whenever more of the file has come."""
+_RETRY_PAUSES = (0.5, 1.0, 2.0, 4.0)
+"""Seconds before each retry. Progress resets the count."""
 
 _MAX_NAME = 64
 _CONTENT_RANGE = re.compile(r"bytes\s+(?:(\d+)-\d+|\*)/(\d+|\*)", re.IGNORECASE)
@@ -28,7 +28,7 @@ _CONTENT_RANGE = re.compile(r"bytes\s+(?:(\d+)-\d+|\*)/(\d+|\*)", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is wanted, as it was given on the command line. `out` is a file, a directory or `-` for standard output;
+    """What to download, as given on the command line. `out` is a file, a directory or `-` for standard output;
     None is the name that the gateway gives, in this directory."""
 
     id: str
@@ -73,8 +73,8 @@ def download(client: GatewayClient, order: Order, *, wait: bool, again: str) -> 
 
 
 class _Sink(Protocol):
-    """Where a file goes. `size` are the bytes that are there; `etag` says of what, and is empty where nobody can tell
-    and therefore nothing can be added to them."""
+    """Where a file is written. `size` counts the bytes written so far; `etag` identifies their file, and is empty where
+    it is unknown and the download cannot be resumed."""
 
     name: str
     size: int
@@ -105,9 +105,9 @@ class _Part:
         self.name = str(target)
         self._target = target
         self._part = target.with_name(f"{target.name}.part")
-        self._mark = target.with_name(f"{target.name}.part.etag")
+        self._etag_file = target.with_name(f"{target.name}.part.etag")
         self._file: IO[bytes] | None = None
-        self.etag = _strong(self._mark.read_text("ascii", "replace").strip()) if self._mark.is_file() else ""
+        self.etag = _strong(self._etag_file.read_text("ascii", "replace").strip()) if self._etag_file.is_file() else ""
         self.size = self._opened().seek(0, os.SEEK_END) if self.etag and self._part.is_file() else 0
 
     @property
@@ -121,9 +121,9 @@ class _Part:
         self.size = at
         # Written after the old bytes are gone, so that it never speaks for bytes of another file.
         if etag:
-            self._mark.write_text(etag, "ascii")
+            self._etag_file.write_text(etag, "ascii")
         else:
-            self._mark.unlink(missing_ok=True)
+            self._etag_file.unlink(missing_ok=True)
         self.etag = etag
 
     def write(self, piece: bytes) -> None:
@@ -140,7 +140,7 @@ class _Part:
         # Elsewhere the lock is held until nobody finds the part any more.
         self._part.replace(self._target)
         self.close()
-        self._mark.unlink(missing_ok=True)
+        self._etag_file.unlink(missing_ok=True)
 
     def tell(self) -> None:
         give(f"{self.name}\t{self.size:,} bytes")
@@ -191,12 +191,12 @@ class _Output:
         pass
 
 
-class _ShortError(CommandError):
-    """The answer ended as if it were whole, and is not."""
+class _IncompleteError(CommandError):
+    """The answer ended early, without a connection error."""
 
 
 class _Fetch:
-    """An order on its way. `into` is None until the gateway has told the file's name."""
+    """A download in progress. `into` is None until the gateway has named the file."""
 
     def __init__(self, client: GatewayClient, order: Order, into: _Sink | None) -> None:
         self.into = into
@@ -207,27 +207,27 @@ class _Fetch:
 
     def run(self, shown: Meter) -> _Sink:
         """Where the whole file is now. Raises CommandError and OSError."""
-        furthest = tries = 0
+        furthest = retries = 0
         while True:
             try:
-                if done := self._ask(shown):
+                if done := self._request(shown):
                     return done
                 continue
-            except (UnreachableError, BrokenAnswerError, RefusedError, _ShortError) as error:
-                if not self._passing(error):
+            except (UnreachableError, BrokenAnswerError, RefusedError, _IncompleteError) as error:
+                if not self._is_transient(error):
                     raise
                 trouble = error
             size = self.into.size if self.into else 0
             if size > furthest:
-                furthest, tries = size, 0
-            if tries == len(_PAUSES):
+                furthest, retries = size, 0
+            if retries == len(_RETRY_PAUSES):
                 raise self._given_up(trouble)
             shown.note(f"{trouble}; trying again")
-            time.sleep(_PAUSES[tries])
-            tries += 1
+            time.sleep(_RETRY_PAUSES[retries])
+            retries += 1
 
-    def _ask(self, shown: Meter) -> _Sink | None:
-        """One request. None when it has to be asked for once more, in another way."""
+    def _request(self, shown: Meter) -> _Sink | None:
+        """One request. None when it has to be repeated with another range."""
         at = self.into.size if self.into and self.into.etag else 0
         only = {"range": f"bytes={at}-", "if-range": self.into.etag} if self.into and at else {}
         with self._client.content(self._order.id, thumbnail=self._order.thumbnail, only=only) as answer:
@@ -235,11 +235,11 @@ class _Fetch:
             headers = answer.headers
             etag = _strong(headers.get("etag", ""))
             if self.into is None:
-                self.into = _Part(_named(self._order, headers))
+                self.into = _Part(_server_named(self._order, headers))
                 if self.into.size and self.into.etag == etag:
                     return None
             into = self.into
-            # Compressed although nobody asked: lengths and ranges are those of other bytes than are kept.
+            # Compressed although not requested: its lengths and ranges do not count the bytes that are written here.
             plain = headers.get("content-encoding", "identity") == "identity"
             if answer.status_code == 200:
                 length = headers.get("content-length", "")
@@ -261,14 +261,14 @@ class _Fetch:
                     into.write(piece)
                     shown.show(into.name, into.size, self._total)
         if self._total is not None and into.size != self._total:
-            raise _ShortError(f"{into.name} is not whole yet: {into.size:,} of {self._total:,} bytes")
+            raise _IncompleteError(f"{into.name} is not whole yet: {into.size:,} of {self._total:,} bytes")
         into.finish()
         return into
 
-    def _passing(self, trouble: CommandError) -> bool:
-        """Whether it is worth another try: not when the first question is refused, or answered by nobody."""
+    def _is_transient(self, trouble: CommandError) -> bool:
+        """Whether a retry may help: not when the first request is refused, or nothing listens."""
         if isinstance(trouble, RefusedError):
-            return self._answered and trouble.status in PASSING_STATUSES
+            return self._answered and trouble.status in TRANSIENT_STATUSES
         return self._answered or not isinstance(trouble, UnreachableError)
 
     def _given_up(self, trouble: CommandError) -> CommandError:
@@ -309,8 +309,8 @@ def _is_directory(out: str) -> bool:
     return out.endswith(("/", os.sep)) or Path(out).is_dir()
 
 
-def _named(order: Order, headers: Mapping[str, str]) -> Path:
-    """The file that the gateway names, in the wanted directory, which is made. Raises CommandError and OSError."""
+def _server_named(order: Order, headers: Mapping[str, str]) -> Path:
+    """The file by the gateway's name, in the requested directory, which is created. Raises CommandError and OSError."""
     directory = Path(order.out or "")
     directory.mkdir(parents=True, exist_ok=True)
     message = Message()

@@ -11,7 +11,7 @@ _PATIENCE_SECONDS = 60.0
 
 _RETRY_SECONDS = 2.0
 
-PASSING_STATUSES = frozenset({429, 500, 502, 503, 504})
+TRANSIENT_STATUSES = frozenset({429, 500, 502, 503, 504})
 """What a gateway or a proxy before it may answer for a while."""
 
 
@@ -37,8 +37,8 @@ def _ask_again(client: GatewayClient, ids: Sequence[str], board: Board) -> Answe
         try:
             return client.status(ids)
         except (UnreachableError, BrokenAnswerError, RefusedError) as trouble:
-            passing = not isinstance(trouble, RefusedError) or trouble.status in PASSING_STATUSES
-            if not passing or time.monotonic() > give_up:
+            transient = not isinstance(trouble, RefusedError) or trouble.status in TRANSIENT_STATUSES
+            if not transient or time.monotonic() > give_up:
                 raise
             board.note(f"{trouble}; asking again")
         time.sleep(_RETRY_SECONDS)

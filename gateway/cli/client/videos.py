@@ -19,7 +19,7 @@ _ADDRESSES = ("https://", "http://", "oss://", "data:")
 
 @dataclass(frozen=True, slots=True)
 class CreateOptions:
-    """The video that is wanted, as it was given on the command line; what is None is left to the gateway.
+    """The requested video, as given on the command line; what is None is left to the gateway.
 
     `images`, `last_frame` and `videos` are addresses, or files of this machine; with `references` the images are what
     the video is about, not its first and last frame. `fields` are further fields of the request, `options` go to the
@@ -63,10 +63,10 @@ class CreateOptions:
         return {name: value for name, value in named.items() if value is not None} | _pairs("--field", self.fields)
 
 
-def submit(client: GatewayClient, wish: CreateOptions, *, wait: bool, as_json: bool, again: str) -> int:
+def submit(client: GatewayClient, options: CreateOptions, *, wait: bool, as_json: bool, again: str) -> int:
     """Start a task; with `wait` follow it to its end. Gives the exit code. `again` are the options that lead to
     the same gateway."""
-    answer = client.submit(wish.body())
+    answer = client.submit(options.body())
     task = answer.tasks[0]
     if wait:
         say(f"task {task.id}")

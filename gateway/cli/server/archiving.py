@@ -63,7 +63,13 @@ def archive(config: Path | None, key: str, selection: Selection, *, as_json: boo
     rows = [(id, _word(kept), f"{kept.bytes:,}" if kept.bytes else "", kept.path, kept.cause) for id, kept in report]
     if as_json:
         for id, kept in report:
-            line = {"task_id": id, "outcome": _word(kept), "bytes": kept.bytes, "path": kept.path, "cause": kept.cause}
+            line = {
+                "task_id": id,
+                "outcome": _word(kept),
+                "bytes": kept.bytes,
+                "path": kept.path,
+                "cause": kept.cause,
+            }
             give(json.dumps(line, ensure_ascii=False))
     elif rows:
         give_table(("task", "outcome", "bytes", "path", "cause"), rows)
@@ -112,16 +118,16 @@ async def _archive(settings: Settings, key: str, ids: list[str], *, recent: bool
         turns = asyncio.Semaphore(settings.archive.copies)
         with _meter(len(ids)) as advance:
 
-            async def keep(id: str) -> ArchiveResult:
+            async def archive_one(id: str) -> ArchiveResult:
                 async with turns:
-                    kept = await _keep(tasks, caller, id)
-                advance(f"{short(id)} {_word(kept)}")
-                return kept
+                    result = await _archive_one(tasks, caller, id)
+                advance(f"{short(id)} {_word(result)}")
+                return result
 
-            return list(zip(ids, await asyncio.gather(*map(keep, ids)), strict=True))
+            return list(zip(ids, await asyncio.gather(*map(archive_one, ids)), strict=True))
 
 
-async def _keep(tasks: Tasks, caller: Caller, id: str) -> ArchiveResult:
+async def _archive_one(tasks: Tasks, caller: Caller, id: str) -> ArchiveResult:
     try:
         return await tasks.archive(caller, id)
     except GatewayError as error:

@@ -188,7 +188,7 @@ def _read_state(state: TaskState, redaction: "Redaction") -> dict[str, Any]:
 
 # --- redaction --------------------------------------------------------------------------------------------------
 
-_TOLD = re.compile(r"(?i)(?:^|_)(?:ret|code|err_?msg|msg|message|reason|status|starling_key|model_name)$")
+_SENTENCE_FIELD = re.compile(r"(?i)(?:^|_)(?:ret|code|err_?msg|msg|message|reason|status|starling_key|model_name)$")
 """Names of fields whose text is the upstream's own, and what a report is about."""
 _PRIVATE = re.compile(
     r"(?i)nick|screen|user|author|uid|mobile|phone|mail|avatar|birth|gender|token|secret|session|cookie|sign|passw|pwd"
@@ -279,10 +279,10 @@ class Redaction:
 
     def text(self, text: str) -> str:
         """A sentence of the upstream, without what it quotes of the account or of a request."""
-        told, brace, _ = text[:2000].partition("{")
+        shown_part, brace, _ = text[:2000].partition("{")
         for learned in self._learned:
-            told = told.replace(learned, "***")
-        shown = self._without_secrets(told) + ("{…}" if brace else "")
+            shown_part = shown_part.replace(learned, "***")
+        shown = self._without_secrets(shown_part) + ("{…}" if brace else "")
         shown = _OPAQUE.sub("<id>", _ID.sub("<id>", shown))
         return "".join(character if character.isprintable() else " " for character in shown)[:300]
 
@@ -309,7 +309,7 @@ class Redaction:
             return f"<text of {len(text)}>"
         if _ADDRESS.search(text):
             return self._link(text)
-        return self.text(text) if _TOLD.search(field) else self.word(text)
+        return self.text(text) if _SENTENCE_FIELD.search(field) else self.word(text)
 
     def _link(self, text: str) -> str:
         """A link by what tells how long it lives: its host and the names of its query."""

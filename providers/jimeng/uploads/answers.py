@@ -142,8 +142,8 @@ def check_stored(reply: Reply) -> None:
         body = None
     code = integer(dig(body, "code"))
     if reply.status >= 300 or not isinstance(body, dict) or code not in (None, UPLOADED):
-        told = string(dig(body, "message")) or string(dig(body, "error", "message")) or f"HTTP {reply.status}"
-        raise _refusal(reply, str(code or reply.status), told)
+        message = string(dig(body, "message")) or string(dig(body, "error", "message")) or f"HTTP {reply.status}"
+        raise _refusal(reply, str(code or reply.status), message)
 
 
 def parse_image(result: Any, kind: MediaKind) -> Uploaded:
@@ -202,9 +202,9 @@ def _addresses(places: Sequence[tuple[Any, str]]) -> tuple[UploadAddress, ...]:
 def _domain(value: Any) -> tuple[str, str]:
     """The scheme and the host of an `upload_domain`, which is written with a scheme and without; both "" for what is no
     host."""
-    scheme, mark, host = string(value).strip().rpartition("://")
+    scheme, separator, host = string(value).strip().rpartition("://")
     host = host.rstrip("/")
-    if not _HOST.fullmatch(host) or (mark and scheme not in ("http", "https")):
+    if not _HOST.fullmatch(host) or (separator and scheme not in ("http", "https")):
         return "", ""
     return scheme, host
 

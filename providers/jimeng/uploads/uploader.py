@@ -108,7 +108,7 @@ class Uploader:
         self._now = now
         self._new_id = new_id
         self._tokens: dict[int, UploadToken] = {}
-        self._asking: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._token_locks: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._secrets: list[str] = []
 
     async def upload(self, file: MediaFile) -> Uploaded:
@@ -116,8 +116,8 @@ class Uploader:
         try:
             return await self._upload(file)
         except ProviderError as error:
-            told = self._told(error)
-        raise told
+            upload_error = self._upload_error(error)
+        raise upload_error
 
     async def _upload(self, file: MediaFile) -> Uploaded:
         store = _IMAGEX if file.kind is MediaKind.IMAGE else _VOD
@@ -131,7 +131,7 @@ class Uploader:
         return found
 
     async def _token(self, store: _Store, *, stale: UploadToken | None = None) -> UploadToken:
-        async with self._asking[store.scene]:
+        async with self._token_locks[store.scene]:
             token = self._tokens.get(store.scene)
             if token is None or token is stale:
                 token = answers.parse_token((await self._call(self._account, TOKEN_PATH, {"scene": store.scene})).data)
@@ -264,10 +264,10 @@ class Uploader:
             if error.kind is ErrorKind.CONTENT_REFUSED:
                 raise
 
-    def _told(self, error: ProviderError) -> ProviderError:
-        """The error as that of an upload, with nothing in it that the site lent. Parameters that the site refuses are
+    def _upload_error(self, error: ProviderError) -> ProviderError:
+        """The error as an upload's, without the site's temporary credentials. Parameters that the site refuses are
         those of our calls, not of the client's request."""
-        ours = error.kind in _OF_THE_UPLOAD
+        ours = error.kind in _UPLOAD_KINDS
         return ProviderError(
             ErrorKind.UPLOAD_FAILED if ours else error.kind,
             code=self._clean(error.code),
@@ -283,7 +283,7 @@ class Uploader:
         return self._account.redact(text)
 
 
-_OF_THE_UPLOAD = frozenset(
+_UPLOAD_KINDS = frozenset(
     {
         ErrorKind.ANSWER_LOST,
         ErrorKind.INVALID_REQUEST,

@@ -185,13 +185,15 @@ class TestBothCallers:
 
 class TestTheResponseCache:
     @BOTH
-    async def test_the_same_poll_is_answered_from_it(self, polls: Polls, headers: dict[str, str]) -> None:
+    async def test_repeated_poll_is_answered_from_the_response_cache(
+        self, polls: Polls, headers: dict[str, str]
+    ) -> None:
         answers = [await polls.get(**headers) for _ in range(3)]
         assert len(polls.tasks.looks) == 1
         assert len({answer.content for answer in answers}) == 1
         assert len({answer.headers["x-request-id"] for answer in answers}) == 3
 
-    async def test_a_page_and_a_program_share_it(self, polls: Polls) -> None:
+    async def test_browser_and_program_share_a_cached_response(self, polls: Polls) -> None:
         program, page = await polls.get(), await polls.get(**PAGE)
         assert len(polls.tasks.looks) == 1
         assert program.content == page.content
@@ -201,12 +203,14 @@ class TestTheResponseCache:
     @pytest.mark.parametrize(
         "other", [{"Authorization": "Bearer sk-2"}, {"Accept-Language": "en"}], ids=["caller", "language"]
     )
-    async def test_what_a_response_depends_on_tells_them_apart(self, polls: Polls, other: dict[str, str]) -> None:
+    async def test_response_cache_key_has_everything_a_response_depends_on(
+        self, polls: Polls, other: dict[str, str]
+    ) -> None:
         await polls.get()
         await polls.get(**other)
         assert len(polls.tasks.looks) == 2
 
-    async def test_surfaces_do_not_share_it(self, polls: Polls) -> None:
+    async def test_surfaces_do_not_share_cached_responses(self, polls: Polls) -> None:
         for path in PATHS:
             await polls.get(path.format(id="one"))
         assert len(polls.tasks.looks) == 2
@@ -217,13 +221,13 @@ class TestTheResponseCache:
             await polls.get()
         assert len(polls.tasks.looks) == 2
 
-    async def test_without_freshness_nothing_is_cached(self) -> None:
+    async def test_zero_freshness_disables_the_response_cache(self) -> None:
         polls = polls_of(freshness=0)
         for _ in range(2):
             await polls.get()
         assert len(polls.tasks.looks) == 2
 
-    async def test_another_configuration_begins_without_it(self, polls: Polls) -> None:
+    async def test_reload_starts_with_an_empty_response_cache(self, polls: Polls) -> None:
         await polls.get()
         polls.app.state.services = replace(polls.app.state.services, poll_responses=ResponseCache())
         await polls.get()
@@ -277,7 +281,7 @@ class TestPathsThatAreNoPolls:
             ("POST", "/v1/videos/tasks/one", 405),
         ],
     )
-    async def test_they_go_to_their_own_routes(self, polls: Polls, method: str, path: str, status: int) -> None:
+    async def test_other_paths_go_to_their_own_routes(self, polls: Polls, method: str, path: str, status: int) -> None:
         answer = await polls.client.request(method, path, headers={"Authorization": "Bearer sk-1"})
         assert answer.status_code == status
         assert polls.tasks.looks == []

@@ -285,7 +285,9 @@ class TestAgainstTheSandbox:
             ("猫 #pending", "jimeng-video-3.0-fast", Phase.QUEUED),
         ],
     )
-    async def test_what_the_site_refuses(self, sandbox: Jimeng, prompt: str, model: str, phase: Phase) -> None:
+    async def test_running_task_cannot_be_cancelled(
+        self, sandbox: Jimeng, prompt: str, model: str, phase: Phase
+    ) -> None:
         id = await self.submitted(sandbox, prompt, model)
         await asyncio.sleep(0.05)
         with pytest.raises(ProviderError) as caught:
@@ -293,7 +295,7 @@ class TestAgainstTheSandbox:
         error = caught.value
         assert (error.kind, error.code, error.words) == (ErrorKind.NOT_CANCELLABLE, "1000", REASONS[phase])
 
-    async def test_of_another_account(self, sandbox: Jimeng) -> None:
+    async def test_task_of_another_account_cannot_be_cancelled(self, sandbox: Jimeng) -> None:
         id = await self.submitted(sandbox, "猫 #pending")
         with pytest.raises(ProviderError) as caught:
             await sandbox.cancel(id, Account("jimeng", "another", region="cn"))

@@ -42,7 +42,7 @@ class TestStatusNumbers:
             ("garbage", Phase.PROCESSING, 30),
         ],
     )
-    def test_running(self, status: object, phase: Phase, progress: int) -> None:
+    def test_running_status_numbers(self, status: object, phase: Phase, progress: int) -> None:
         for written in (status, str(status) if isinstance(status, int) else status):
             state = parse_record(ID, {"status": written})
             assert (state.phase, state.progress, state.error, state.result) == (phase, progress, None, None)
@@ -53,7 +53,7 @@ class TestStatusNumbers:
         assert EXTRACTING.zh == "视频生成完成,正在提取URL"
 
     @pytest.mark.parametrize("status", [30, 40, 100])
-    def test_failed(self, status: int) -> None:
+    def test_failed_status_numbers(self, status: int) -> None:
         state = parse_record(ID, {"status": status})
         assert state.phase is Phase.FAILED
         assert state.error
@@ -75,7 +75,7 @@ class TestEvidence:
         assert state.result.url == URL
 
     @pytest.mark.parametrize("url", ["", None, 5, "ftp://h/a", "/a.mp4", [], {"x": 1}])
-    def test_what_is_no_link_is_none(self, url: object) -> None:
+    def test_invalid_link_counts_as_none(self, url: object) -> None:
         state = parse_record(ID, {"status": 50, "item_list": [item_with("video", "play_url", url=url)]})
         assert (state.phase, state.progress) == (Phase.FINALIZING, 95)
 
@@ -126,7 +126,7 @@ class TestEvidence:
             ({"fail_code": "", "fail_starling_key": "", "fail_starling_message": ""}, ErrorKind.GENERATION_FAILED),
         ],
     )
-    def test_why_it_failed(self, record: dict[str, Any], kind: ErrorKind) -> None:
+    def test_failed_record_gives_its_reason(self, record: dict[str, Any], kind: ErrorKind) -> None:
         state = parse_record(ID, {"status": 30, **record})
         assert state.error
         assert state.error.kind is kind
@@ -245,11 +245,11 @@ class TestRecords:
         assert records({"history_list": [by_submit]}, ["s-1"]) == {"s-1": by_submit}
 
     @pytest.mark.parametrize("data", [{}, {ID: None}, {ID: []}, {"history_list": None}, {"1": {}}])
-    def test_what_is_absent_is_absent(self, data: object) -> None:
+    def test_missing_records_are_absent(self, data: object) -> None:
         assert records(data, [ID]) == {}
 
     @pytest.mark.parametrize("data", [None, [], "x", 5])
-    def test_what_is_no_answer_is_none(self, data: object) -> None:
+    def test_answer_without_records_is_none(self, data: object) -> None:
         assert records(data, [ID]) is None
 
     def test_a_record_may_stand_under_another_of_its_ids(self) -> None:
@@ -266,13 +266,13 @@ class TestRecords:
 
 class TestEnvelopes:
     @pytest.mark.parametrize("ret", ["0", 0, 0.0])
-    def test_success(self, ret: object) -> None:
+    def test_envelope_of_success_gives_its_data(self, ret: object) -> None:
         envelope = open_envelope({"ret": ret, "errmsg": "success", "data": {"a": 1}})
         assert envelope
         assert (envelope.ret, envelope.data) == ("0", {"a": 1})
 
     @pytest.mark.parametrize("ret", ["1015", 1015, " 1015 "])
-    def test_refusal(self, ret: object) -> None:
+    def test_envelope_of_a_refusal_gives_its_number(self, ret: object) -> None:
         envelope = open_envelope({"ret": ret, "errmsg": None, "data": None})
         assert envelope
         assert (envelope.ret, envelope.errmsg) == ("1015", "")
@@ -291,7 +291,7 @@ class TestEnvelopes:
         assert envelope
         assert envelope.data in (None, 5)
 
-    def test_negative_numbers(self) -> None:
+    def test_negative_ret_is_read(self) -> None:
         assert open_envelope({"ret": -4}).ret == "-4"  # type: ignore[union-attr]
 
     def test_a_body_without_ret_is_the_data(self) -> None:
@@ -300,7 +300,7 @@ class TestEnvelopes:
         assert envelope.data == {"aigc_data": {}}
 
     @pytest.mark.parametrize("body", [None, [], "x", 5])
-    def test_what_is_no_object_is_none(self, body: object) -> None:
+    def test_body_that_is_no_object_is_none(self, body: object) -> None:
         assert open_envelope(body) is None
 
 
@@ -342,7 +342,7 @@ class TestSubmitAnswers:
             {"aigc_data": {"history_record_id": 0}},
         ],
     )
-    def test_neither_yes_nor_no(self, data: object) -> None:
+    def test_submit_answer_without_id_and_reason_is_unknown(self, data: object) -> None:
         assert parse_submit(data) is None
 
 

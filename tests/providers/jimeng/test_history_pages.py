@@ -17,7 +17,7 @@ from tests.providers.jimeng.history_records import ID, URL, VIDEO_PATHS, item_wi
 class TestHistory:
     """The pages of the history call."""
 
-    def test_a_page(self) -> None:
+    def test_page_lists_its_tasks(self) -> None:
         first = {
             "history_record_id": ID,
             "submit_id": "s-1",
@@ -34,7 +34,7 @@ class TestHistory:
         assert (page.length, page.more, page.next_offset) == (2, True, 2)
         assert page.newest_first
 
-    def test_a_page_that_runs_the_other_way(self) -> None:
+    def test_page_in_ascending_order_is_detected(self) -> None:
         records = [{"history_record_id": id, "created_time": id} for id in (1, 2)]
         assert not parse_history({"records_list": records}).newest_first
 
@@ -57,7 +57,7 @@ class TestHistory:
             {"history_record_id": ID, "created_time": 5, "generate_type": 1},
         ],
     )
-    def test_what_is_left_out(self, record: dict[str, Any]) -> None:
+    def test_images_and_records_without_id_or_time_are_left_out(self, record: dict[str, Any]) -> None:
         assert parse_listed(record) is None
 
     @pytest.mark.parametrize(
@@ -91,22 +91,22 @@ class TestHistory:
             *((0, None), ("0", None), ("", None), (None, None), (-5, None), (True, None), (10**30, None), ([], None)),
         ],
     )
-    def test_where_the_next_page_begins(self, written: object, offset: object) -> None:
+    def test_next_offset_is_read_as_written(self, written: object, offset: object) -> None:
         assert parse_history({"next_offset": written}).next_offset == offset
 
     @pytest.mark.parametrize(
         ("written", "more"), [(True, True), (1, True), (None, True), (False, False), (0, False), ("false", False)]
     )
-    def test_only_a_plain_no_is_the_end(self, written: object, more: bool) -> None:
+    def test_only_has_more_false_ends_the_pages(self, written: object, more: bool) -> None:
         assert parse_history({"has_more": written}).more is more
 
     @pytest.mark.parametrize("data", [None, [], "x", {}, {"records_list": None}, {"records_list": [None, 5, {}, []]}])
-    def test_nothing_to_read(self, data: object) -> None:
+    def test_empty_answer_is_an_empty_page(self, data: object) -> None:
         page = parse_history(data)
         assert (page.tasks, page.ids) == ((), frozenset())
 
     @given(record_like)
-    def test_no_shape_is_an_exception(self, value: Any) -> None:
+    def test_page_of_any_shape_raises_nothing(self, value: Any) -> None:
         record = value if isinstance(value, dict) else {"history_record_id": value, "created_time": value}
         for data in (value, {"records_list": value}, {"records_list": [value, record], "next_offset": value}):
             page = parse_history(data)

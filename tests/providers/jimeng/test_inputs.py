@@ -16,7 +16,7 @@ from providers.jimeng.inputs import (
     NOT_SENT,
     UPLOAD_SECONDS,
     UPLOADS_AT_ONCE,
-    UploadMemory,
+    UploadCache,
     check_inputs,
     check_lengths,
     with_sound,
@@ -45,14 +45,14 @@ def refused(check: Callable[[], object]) -> ProviderError:
 
 
 class TestChecks:
-    def test_what_is_as_it_should_be(self) -> None:
+    def test_valid_inputs_pass(self) -> None:
         check_inputs(request())
         check_inputs(request(first_frame(), last_frame()))
         references = [reference(file, f"x{number}") for number, file in enumerate((picture(), clip(), sound()))]
         check_inputs(request(*references))
         check_inputs(request(media(clip(), MediaRole.VIDEO), media(sound(), MediaRole.DRIVING_AUDIO)))
 
-    def test_every_bad_one_is_named(self) -> None:
+    def test_every_invalid_input_is_named(self) -> None:
         error = refused(
             lambda: check_inputs(
                 request(
@@ -119,7 +119,7 @@ class TestLengths:
     @pytest.mark.parametrize(
         ("seconds", "param"), [((16,), "video_file_1"), ((8, 8), "video_file_2"), ((5, 6, 5), "video_file_3")]
     )
-    def test_the_one_beyond_is_named(self, seconds: tuple[float, ...], param: str) -> None:
+    def test_clip_beyond_the_total_length_is_named(self, seconds: tuple[float, ...], param: str) -> None:
         (problem,) = refused(lambda: self.check(*seconds)).fields
         assert (problem.param, problem.reason, problem.allowed) == (param, FieldReason.NOT_ALLOWED, ("≤ 15.4 s",))
 
@@ -129,7 +129,7 @@ class TestLengths:
         check_lengths(items, lengths, limits_of("jimeng-video-seedance-2.5"))
         check_lengths(items, lengths, {})
 
-    def test_only_videos_count(self) -> None:
+    def test_only_videos_count_towards_the_length_of_clips(self) -> None:
         items = [reference(clip(), "video_file_1"), reference(sound(), "audio_url")]
         lengths = [Uploaded(MediaKind.VIDEO, "v", milliseconds=9000), Uploaded(MediaKind.AUDIO, "a", milliseconds=9000)]
         check_lengths(items, lengths, LIMITS)
@@ -180,19 +180,21 @@ class TestUploads:
         return TestClock()
 
     @pytest.fixture
-    def memory(self, clock: TestClock) -> UploadMemory:
-        return UploadMemory(clock.now)
+    def memory(self, clock: TestClock) -> UploadCache:
+        return UploadCache(clock.now)
 
     @pytest.fixture
     async def uploader(self) -> ScriptedUploader:
         return ScriptedUploader()
 
-    async def test_in_the_order_of_the_request(self, memory: UploadMemory, uploader: ScriptedUploader) -> None:
+    async def test_uploads_are_given_in_the_order_of_the_request(
+        self, memory: UploadCache, uploader: ScriptedUploader
+    ) -> None:
         found = await memory.upload(of(RED, BLUE, RED), ONE, CN, uploader)
         assert [item.id for item in found] == ["u1", "u2", "u1"]
         assert len(uploader.seen) == 2
 
-    async def test_the_same_bytes_go_to_an_account_once(self, memory: UploadMemory, uploader: ScriptedUploader) -> None:
+    async def test_the_same_bytes_go_to_an_account_once(self, memory: UploadCache, uploader: ScriptedUploader) -> None:
         assert (await memory.upload(of(RED), ONE, CN, uploader))[0].id == "u1"
         assert (await memory.upload(of(picture()), ONE, CN, uploader))[0].id == "u1"
         assert (await memory.upload(of(RED), TWO, CN, uploader))[0].id == "u2"
@@ -200,7 +202,9 @@ class TestUploads:
         renewed = Account("jimeng", "5e55101d-new", name="main", region="cn")
         assert (await memory.upload(of(RED), renewed, CN, uploader))[0].id == "u4"
 
-    async def test_for_a_while(self, memory: UploadMemory, uploader: ScriptedUploader, clock: TestClock) -> None:
+    async def test_upload_is_cached_for_its_ttl(
+        self, memory: UploadCache, uploader: ScriptedUploader, clock: TestClock
+    ) -> None:
         await memory.upload(of(RED), ONE, CN, uploader)
         clock.move(UPLOAD_SECONDS - 1)
         await memory.upload(of(RED), ONE, CN, uploader)
@@ -209,19 +213,19 @@ class TestUploads:
         await memory.upload(of(RED), ONE, CN, uploader)
         assert len(uploader.seen) == 2
 
-    async def test_until_it_is_forgotten(self, memory: UploadMemory, uploader: ScriptedUploader) -> None:
+    async def test_forgotten_upload_is_made_again(self, memory: UploadCache, uploader: ScriptedUploader) -> None:
         await memory.upload(of(RED, BLUE), ONE, CN, uploader)
         memory.forget(memory.keys(of(RED, GREEN), ONE, CN))
         await memory.upload(of(RED, BLUE), ONE, CN, uploader)
         assert uploader.seen == [RED, BLUE, RED]
 
-    async def test_only_a_few_at_once(self, memory: UploadMemory, uploader: ScriptedUploader) -> None:
+    async def test_concurrent_uploads_are_limited(self, memory: UploadCache, uploader: ScriptedUploader) -> None:
         files = [picture(size=(8, height)) for height in range(1, 10)]
         found = await memory.upload(of(*files), ONE, CN, uploader)
         assert len({item.id for item in found}) == 9
         assert uploader.most == UPLOADS_AT_ONCE
 
-    async def test_requests_share_what_is_on_its_way(self, memory: UploadMemory, uploader: ScriptedUploader) -> None:
+    async def test_concurrent_requests_share_an_upload(self, memory: UploadCache, uploader: ScriptedUploader) -> None:
         uploader.gate.clear()
         tasks = [asyncio.create_task(memory.upload(of(RED), ONE, CN, uploader)) for _ in range(3)]
         await asyncio.sleep(0.01)
@@ -229,8 +233,8 @@ class TestUploads:
         assert {(await task)[0].id for task in tasks} == {"u1"}
         assert len(uploader.seen) == 1
 
-    async def test_one_that_was_given_up_is_made_by_whoever_waits(
-        self, memory: UploadMemory, uploader: ScriptedUploader
+    async def test_cancelled_upload_is_made_by_the_next_caller(
+        self, memory: UploadCache, uploader: ScriptedUploader
     ) -> None:
         uploader.gate.clear()
         first = asyncio.create_task(memory.upload(of(RED), ONE, CN, uploader))
@@ -244,7 +248,9 @@ class TestUploads:
         assert (await second)[0].id == "u1"
         assert len(uploader.seen) == 2
 
-    async def test_trouble_is_shared_and_not_remembered(self, memory: UploadMemory, uploader: ScriptedUploader) -> None:
+    async def test_failed_upload_is_shared_and_not_cached(
+        self, memory: UploadCache, uploader: ScriptedUploader
+    ) -> None:
         uploader.trouble[RED.sha256] = ProviderError(ErrorKind.UNREACHABLE)
         tasks = [asyncio.create_task(memory.upload(of(RED), ONE, CN, uploader)) for _ in range(3)]
         done = await asyncio.gather(*tasks, return_exceptions=True)
@@ -253,7 +259,7 @@ class TestUploads:
         uploader.trouble.clear()
         assert (await memory.upload(of(RED), ONE, CN, uploader))[0].id == "u1"
 
-    async def test_the_first_failure_ends_the_others(self, memory: UploadMemory, uploader: ScriptedUploader) -> None:
+    async def test_the_first_failure_ends_the_others(self, memory: UploadCache, uploader: ScriptedUploader) -> None:
         uploader.gate.clear()
         uploader.trouble[BLUE.sha256] = ProviderError(ErrorKind.CONTENT_REFUSED)
         with pytest.raises(ProviderError) as caught:

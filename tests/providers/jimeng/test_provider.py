@@ -38,7 +38,7 @@ from tests.providers.jimeng.wire import (
 
 
 class TestRequests:
-    async def test_a_submit(self, jimeng: Jimeng, router: respx.MockRouter) -> None:
+    async def test_submit_request(self, jimeng: Jimeng, router: respx.MockRouter) -> None:
         route = router.post(url__startswith=BASE + SUBMIT_PATH).respond(json=ACCEPTED)
         assert await submit(jimeng) == ID
         request = sent(route)
@@ -61,7 +61,7 @@ class TestRequests:
         params = orjson.loads(body["draft_content"])["component_list"][0]["abilities"]["gen_video"]
         assert params["text_to_video_params"]["seed"] == 7
 
-    async def test_a_submit_on_another_site(self, jimeng: Jimeng, router: respx.MockRouter) -> None:
+    async def test_submit_request_on_another_site(self, jimeng: Jimeng, router: respx.MockRouter) -> None:
         route = router.post(url__startswith="https://dreamina-api.us.capcut.com" + SUBMIT_PATH).respond(json=ACCEPTED)
         await submit(jimeng, US)
         request = sent(route)
@@ -71,7 +71,7 @@ class TestRequests:
         assert request.headers["origin"] == "https://dreamina-api.us.capcut.com"
         assert orjson.loads(request.content)["http_common_info"] == {"aid": 513641}
 
-    async def test_a_status_call(self, jimeng: Jimeng, router: respx.MockRouter) -> None:
+    async def test_status_request(self, jimeng: Jimeng, router: respx.MockRouter) -> None:
         route = router.post(url__startswith=BASE + STATUS_PATH).respond(json={"ret": "0", "data": {}})
         await jimeng.query([ID, "7535099487211244579"], CN)
         request = sent(route)
@@ -79,7 +79,7 @@ class TestRequests:
         headers = session.headers(CN, REGIONS["cn"], STATUS_PATH, NOW, BASE)
         assert {name: request.headers[name] for name in headers} == headers
 
-    async def test_a_look_up(self, jimeng: Jimeng, router: respx.MockRouter) -> None:
+    async def test_lookup_request_by_submit_id(self, jimeng: Jimeng, router: respx.MockRouter) -> None:
         data = {KEY: {"history_record_id": int(ID), "status": 20}}
         route = router.post(url__startswith=BASE + STATUS_PATH).respond(json={"ret": "0", "data": data})
         found = await jimeng.find(KEY, CN)
@@ -87,11 +87,11 @@ class TestRequests:
         assert found
         assert found.id == ID
 
-    async def test_a_look_up_of_what_is_not_there(self, jimeng: Jimeng, router: respx.MockRouter) -> None:
+    async def test_lookup_of_an_unknown_submit_is_none(self, jimeng: Jimeng, router: respx.MockRouter) -> None:
         router.post(url__startswith=BASE + STATUS_PATH).respond(json={"ret": 0, "data": {}})
         assert await jimeng.find(KEY, CN) is None
 
-    async def test_the_best_quality_call(self, jimeng: Jimeng, router: respx.MockRouter) -> None:
+    async def test_best_quality_request(self, jimeng: Jimeng, router: respx.MockRouter) -> None:
         record = {"status": 50, "item_list": [{"item_id": "9", "video": {"play_url": "https://h/preview"}}]}
         router.post(url__startswith=BASE + STATUS_PATH).respond(json={"ret": "0", "data": {ID: record}})
         best = {"item_list": [{"item_id": "9", "video": {"url": "https://h/best"}}]}
@@ -114,7 +114,7 @@ class TestRequests:
             httpx.ConnectError("x"),
         ],
     )
-    async def test_without_it_the_preview_stays(
+    async def test_failed_best_quality_request_keeps_the_preview(
         self, jimeng: Jimeng, router: respx.MockRouter, answer: httpx.Response | Exception
     ) -> None:
         record = {"status": 50, "item_list": [{"item_id": "9", "video": {"play_url": "https://h/preview"}}]}
@@ -122,13 +122,13 @@ class TestRequests:
         router.post(url__startswith=BASE + BEST_QUALITY_PATH).mock(side_effect=[answer])
         assert await result_url(jimeng) == "https://h/preview"
 
-    async def test_many_ids_go_in_calls_of_the_set_size(self, router: respx.MockRouter) -> None:
+    async def test_many_ids_are_queried_in_batches(self, router: respx.MockRouter) -> None:
         route = router.post(url__startswith=BASE + STATUS_PATH).respond(json={"ret": "0", "data": {}})
         async with HttpClient(transport=lambda proxy: httpx.MockTransport(router.async_handler)) as http:
             await Jimeng(http, query_batch=2).query(["1" * 19, "2" * 19, "3" * 19], CN)
         assert [len(orjson.loads(call.request.content)["history_ids"]) for call in route.calls] == [2, 1]
 
-    async def test_replaced_hosts(self, router: respx.MockRouter) -> None:
+    async def test_replaced_hosts_are_used(self, router: respx.MockRouter) -> None:
         route = router.post(url__startswith="http://here:1" + SUBMIT_PATH).respond(json=ACCEPTED)
         async with HttpClient(transport=lambda proxy: httpx.MockTransport(router.async_handler)) as http:
             await submit(Jimeng(http, hosts=Hosts("http://here:1/")), US)
@@ -137,12 +137,12 @@ class TestRequests:
 
 class TestAnswersToASubmit:
     @pytest.mark.parametrize("ret", ["1015", 1015])
-    async def test_a_refusal(self, jimeng: Jimeng, router: respx.MockRouter, ret: object) -> None:
+    async def test_refused_submit_raises_its_error(self, jimeng: Jimeng, router: respx.MockRouter, ret: object) -> None:
         router.post(url__startswith=BASE).mock(return_value=envelope(None, ret, f"login error {SECRET}"))
         error = await failed_submit(jimeng)
         assert (error.kind, error.code, error.detail) == (ErrorKind.INVALID_CREDENTIAL, "1015", "login error ***")
 
-    async def test_a_refusal_inside_the_data(self, jimeng: Jimeng, router: respx.MockRouter) -> None:
+    async def test_refusal_inside_the_data_raises_its_error(self, jimeng: Jimeng, router: respx.MockRouter) -> None:
         data = {"aigc_data": None, "fail_code": 2003, "fail_starling_message": "不行"}
         router.post(url__startswith=BASE).mock(return_value=envelope(data))
         error = await failed_submit(jimeng)
@@ -177,7 +177,7 @@ class TestAnswersToASubmit:
         assert error.kind is not ErrorKind.ANSWER_LOST
         assert error.code == str(ret)
 
-    async def test_a_model_that_is_gone(self, jimeng: Jimeng, router: respx.MockRouter) -> None:
+    async def test_removed_model_is_not_found(self, jimeng: Jimeng, router: respx.MockRouter) -> None:
         router.post(url__startswith=BASE).mock(return_value=envelope(None, "2061", "模型已不可用，请刷新界面后再试试"))
         error = await failed_submit(jimeng)
         assert (error.kind, error.code) == (ErrorKind.MODEL_NOT_FOUND, "2061")
@@ -232,7 +232,7 @@ class TestAnswersToASubmit:
         router.post(url__startswith=BASE).respond(429, headers={"retry-after": "7"})
         assert (await failed_submit(jimeng)).retry_after == 7
 
-    async def test_an_unknown_model(self, jimeng: Jimeng) -> None:
+    async def test_unknown_model_is_not_found(self, jimeng: Jimeng) -> None:
         with pytest.raises(ProviderError) as caught:
             await jimeng.prepare(VideoRequest("gpt"), CN)
         assert caught.value.kind is ErrorKind.MODEL_NOT_FOUND

@@ -72,13 +72,15 @@ class TestInputs:
             side_effect=lambda request: httpx.Response(200, json=ACCEPTED)
         )
 
-    async def test_a_first_frame(self, jimeng: Jimeng, site: UploadSite, submits: respx.Route) -> None:
+    async def test_first_frame_is_uploaded(self, jimeng: Jimeng, site: UploadSite, submits: respx.Route) -> None:
         assert await submit_media(jimeng, image(RED), model="jimeng-video-3.0-fast") == ID
         assert draft_input(submits)["first_frame_image"]["image_uri"] == "tos-cn-i-x/1"
         assert draft_input(submits)["prompt"] == "猫"
         assert (site.token.call_count, site.uploads, site.check.call_count, submits.call_count) == (1, 1, 1, 1)
 
-    async def test_both_frames(self, jimeng: Jimeng, site: UploadSite, submits: respx.Route) -> None:
+    async def test_first_and_last_frame_are_uploaded(
+        self, jimeng: Jimeng, site: UploadSite, submits: respx.Route
+    ) -> None:
         await submit_media(jimeng, image(RED), image(BLUE), model="jimeng-video-3.0-fast")
         uris = [draft_input(submits)[name]["uri"] for name in ("first_frame_image", "end_frame_image")]
         assert sorted(uris) == ["tos-cn-i-x/1", "tos-cn-i-x/2"]
@@ -86,7 +88,9 @@ class TestInputs:
         assert [bytes_of[f"/upload/v1/{uri}"] for uri in uris] == [RED.read(), BLUE.read()]
         assert site.token.call_count == 1
 
-    async def test_references(self, jimeng: Jimeng, site: UploadSite, submits: respx.Route) -> None:
+    async def test_reference_materials_are_uploaded(
+        self, jimeng: Jimeng, site: UploadSite, submits: respx.Route
+    ) -> None:
         media = (image(RED, "image_file_1"), image(BLUE, "image_file_2"), reference(CLIP, "video_file_1"))
         await submit_media(jimeng, *media, reference_mode=True, prompt="@image_file_2像@video_file_1")
         unified = draft_input(submits)["unified_edit_input"]
@@ -113,14 +117,14 @@ class TestInputs:
         assert not site.token.called
         assert draft_input(submits)["prompt"] == "猫"
 
-    async def test_on_a_site_abroad(self, jimeng: Jimeng, router: respx.MockRouter) -> None:
+    async def test_upload_on_an_international_site(self, jimeng: Jimeng, router: respx.MockRouter) -> None:
         site = UploadSite(router, REGIONS["us"])
         route = router.post(url__startswith=REGIONS["us"].base_url + SUBMIT_PATH).respond(json=ACCEPTED)
         await submit_media(jimeng, image(RED), model="jimeng-video-3.0-fast", account=US)
         assert draft_input(route)["first_frame_image"]["uri"] == "tos-cn-i-x/1"
         assert (site.uploads, site.check.call_count) == (1, 0)
 
-    async def test_one_without_a_file_is_refused_before_anything_is_sent(
+    async def test_input_without_a_file_is_refused_before_anything_is_sent(
         self, jimeng: Jimeng, site: UploadSite, submits: respx.Route
     ) -> None:
         error = await failed_media(jimeng, Media(MediaKind.IMAGE, "https://h/a.png", "image_url"))
@@ -199,7 +203,7 @@ class TestInputs:
         assert await submit_media(jimeng, image(RED)) == ID
         assert site.uploads == uploads
 
-    async def test_against_the_sandbox(self) -> None:
+    async def test_submit_with_files_against_the_sandbox(self) -> None:
         settings = SandboxSettings(task_seconds=0.001, visible_after=0.0, credits=9999)
         film = MediaFile.inspect(BytesIO(BEST.read_bytes()))
         assert film

@@ -49,7 +49,7 @@ def history_of(records: list[Any], at_most: int = LIST_PAGE) -> Callable[[httpx.
 
 
 class TestLists:
-    async def test_on_the_wire(self, jimeng: Jimeng, router: respx.MockRouter) -> None:
+    async def test_list_request(self, jimeng: Jimeng, router: respx.MockRouter) -> None:
         data = {
             "records_list": [record(1, submit_id=KEY, model_info={"model_req_key": "dreamina_x"}), record(2)],
             "has_more": False,
@@ -77,7 +77,7 @@ class TestLists:
         asked = [orjson.loads(call.request.content).get("offset") for call in route.calls]
         assert asked == [None, "c-2", 4]
 
-    async def test_it_stops_when_there_is_enough(self, jimeng: Jimeng, router: respx.MockRouter) -> None:
+    async def test_list_stops_at_its_limit(self, jimeng: Jimeng, router: respx.MockRouter) -> None:
         route = router.post(url__startswith=BASE).mock(side_effect=history_of([record(n) for n in range(300)]))
         assert len(await jimeng.list(CN, before=None, limit=LIST_PAGE)) == LIST_PAGE
         assert route.call_count == 1
@@ -91,7 +91,7 @@ class TestLists:
         assert numbers(await jimeng.list(CN, before=NOW - 9, limit=9)) == [9, 10, 11]
         assert numbers(await jimeng.list(CN, before=NOW - 9.5, limit=9)) == [10, 11]
 
-    async def test_what_is_newer_is_paged_over(self, jimeng: Jimeng, router: respx.MockRouter) -> None:
+    async def test_newer_tasks_are_paged_over(self, jimeng: Jimeng, router: respx.MockRouter) -> None:
         route = router.post(url__startswith=BASE).mock(side_effect=history_of([record(n) for n in range(300)]))
         found = await jimeng.list(CN, before=NOW - 120, limit=30)
         assert numbers(found) == list(range(120, 150))
@@ -122,7 +122,7 @@ class TestLists:
         assert route.call_count == LIST_CALLS
 
     @pytest.mark.parametrize("data", [None, [], {}, {"records_list": None, "has_more": True}])
-    async def test_nothing_there(self, jimeng: Jimeng, router: respx.MockRouter, data: object) -> None:
+    async def test_empty_history_is_an_empty_list(self, jimeng: Jimeng, router: respx.MockRouter, data: object) -> None:
         route = router.post(url__startswith=BASE).mock(return_value=envelope(data))
         assert await jimeng.list(CN, before=None, limit=9) == []
         assert route.call_count == 1
@@ -147,7 +147,7 @@ class TestLists:
             await jimeng.list(CN, before=None, limit=9)
         assert caught.value.kind is kind
 
-    async def test_against_the_sandbox(self) -> None:
+    async def test_list_against_the_sandbox(self) -> None:
         settings = SandboxSettings(task_seconds=0.001, visible_after=0.0, max_running=99, credits=9999)
         count = LIST_PAGE + 5
         with SandboxServer(settings) as upstream:

@@ -29,7 +29,7 @@ class TestQueuePlaces:
         entry = {"queue_info": {"queue_idx": 3, "queue_length": 40}, "forecast_cost_time": {"forecast_queue_cost": 90}}
         return router.post(url__startswith=BASE + QUEUE_PATH).mock(side_effect=lambda request: envelope({ID: entry}))
 
-    async def test_on_the_wire(self, jimeng: Jimeng, records: respx.Route, queue: respx.Route) -> None:
+    async def test_queue_request(self, jimeng: Jimeng, records: respx.Route, queue: respx.Route) -> None:
         records.mock(return_value=envelope({ID: {"status": 20}}))
         state = (await jimeng.query([ID], CN))[ID]
         assert isinstance(state, TaskState)
@@ -47,7 +47,7 @@ class TestQueuePlaces:
             {"status": 45},
         ],
     )
-    async def test_it_is_not_made_where_the_record_tells(
+    async def test_queue_request_is_skipped_where_the_record_has_the_place(
         self, jimeng: Jimeng, records: respx.Route, queue: respx.Route, record: dict[str, Any]
     ) -> None:
         records.mock(return_value=envelope({ID: record}))
@@ -57,7 +57,7 @@ class TestQueuePlaces:
     @pytest.mark.parametrize(
         "answer", [httpx.Response(500), httpx.ReadTimeout("x"), envelope(None, "1019"), envelope([]), envelope({ID: 5})]
     )
-    async def test_without_it_the_state_stays(
+    async def test_failed_queue_request_keeps_the_state(
         self, jimeng: Jimeng, records: respx.Route, queue: respx.Route, answer: httpx.Response | Exception
     ) -> None:
         records.mock(return_value=envelope({ID: {"status": 20}}))

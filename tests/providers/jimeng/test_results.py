@@ -46,7 +46,7 @@ class TestStreams:
         ]
         assert url_of(with_streams(*streams, text=text)) == "https://cdn/high"
 
-    def test_what_stands_beside_the_link(self) -> None:
+    def test_stream_metadata_is_parsed(self) -> None:
         item = with_streams(stream("a", 1280, 720, url_expire=1770886600), video_duration=5.017, url_expire=1)
         item |= {"common_attr": {"cover_url": "https://c/1.jpg"}}
         choice = choose(item)
@@ -64,7 +64,7 @@ class TestStreams:
         assert url_of(item) == "https://cdn/open"
 
     @pytest.mark.parametrize("method", ["", "none", "None", None, 0])
-    def test_one_that_is_not_encrypted_is_taken(self, method: object) -> None:
+    def test_unencrypted_stream_is_taken(self, method: object) -> None:
         assert url_of(with_streams(stream("a", encryption_method=method))) == "https://cdn/a"
 
     @pytest.mark.parametrize("main", ["", None, "!!", encoded("ftp://x"), encoded("https://a b"), 5])
@@ -106,7 +106,7 @@ class TestTranscoded:
             (["odd"], "odd"),
         ],
     )
-    def test_without_a_size_the_key_tells(self, keys: list[str], best: str) -> None:
+    def test_size_is_read_from_the_key(self, keys: list[str], best: str) -> None:
         streams = {key: {"video_url": f"https://h/{key}"} for key in keys}
         assert url_of({"video": {"transcoded_video": streams}}) == f"https://h/{best}"
 
@@ -176,7 +176,7 @@ def better_url(known: dict[str, Any], better: dict[str, Any]) -> str:
 
 
 class TestTheBetterOfTwo:
-    def test_of_equals_the_best_quality_call_wins(self) -> None:
+    def test_best_quality_result_wins_over_an_equal_one(self) -> None:
         path = VIDEO_PATHS[1]
         assert better_url(item_with(*path), item_with(*path, url="https://best/1")) == "https://best/1"
 
@@ -187,7 +187,7 @@ class TestTheBetterOfTwo:
     def test_a_better_source_wins(self) -> None:
         assert better_url(item_with(*VIDEO_PATHS[1]), with_streams(stream("best"))) == "https://cdn/best"
 
-    def test_what_the_better_one_does_not_tell_stays(self) -> None:
+    def test_fields_missing_in_the_better_result_are_kept(self) -> None:
         known = choose({"common_attr": {"cover_url": "https://c/1.jpg"}, "video": {"url": URL, "duration_ms": 5000}})
         better = choose(item_with("video", "url", url="https://best/1"))
         assert known
@@ -195,7 +195,7 @@ class TestTheBetterOfTwo:
         state = with_better(TaskState(ID, Phase.COMPLETED, result=known.result), known, better)
         assert state.result == Result("https://best/1", "https://c/1.jpg", None, None, None, 5.0)
 
-    def test_without_a_result_nothing_changes(self) -> None:
+    def test_missing_result_changes_nothing(self) -> None:
         better = choose(item_with("video", "url"))
         assert better
         state = TaskState(ID, Phase.PROCESSING)

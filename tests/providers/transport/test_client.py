@@ -235,8 +235,8 @@ async def test_pools_of_proxies_that_come_and_go_are_dropped() -> None:
     async with HttpClient(transport=lambda proxy: httpx.MockTransport(lambda request: httpx.Response(200))) as http:
         for number in range(MAX_POOLS + 20):
             await http.send("GET", "http://h/", headers={}, proxy=f"http://p{number}:1")
-        assert len(http._ways) == MAX_POOLS
-        assert (f"http://p{MAX_POOLS + 19}:1", False) in http._ways
+        assert len(http._routes) == MAX_POOLS
+        assert (f"http://p{MAX_POOLS + 19}:1", False) in http._routes
 
 
 async def test_what_no_library_announces_counts_as_what_may_have_arrived() -> None:

@@ -245,7 +245,7 @@ class TestUploads:
         assert caught.value.kind is ErrorKind.ANSWER_LOST
         assert "stood still" in caught.value.detail
 
-    async def test_nobody_there_is_nothing_sent(self) -> None:
+    async def test_unreachable_upload_host_means_nothing_was_sent(self) -> None:
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))
             url = f"http://127.0.0.1:{taken.getsockname()[1]}/"
@@ -254,7 +254,7 @@ class TestUploads:
                     await http.upload("POST", url, headers={}, content=self.pieces(1), length=1)
         assert caught.value.kind is ErrorKind.UNREACHABLE
 
-    async def test_an_answer_before_the_end_is_an_answer(self) -> None:
+    async def test_answer_before_the_end_of_the_upload_is_returned(self) -> None:
         ended = asyncio.Event()
 
         async def host(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

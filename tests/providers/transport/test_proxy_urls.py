@@ -201,7 +201,7 @@ ANSWER_LOST = [ErrorKind.ANSWER_LOST] * 3
 class TestEveryKind:
     @every_kind
     @over_tls
-    async def test_all_calls_go_through_it(
+    async def test_every_call_goes_through_the_proxy(
         self, http: HttpClient, proxies: Start, secure: ssl.SSLContext, scheme: str, tls: bool
     ) -> None:
         proxy = proxies(scheme)
@@ -234,7 +234,7 @@ class TestEveryKind:
 
     @every_kind
     @over_tls
-    async def test_one_that_refuses_the_user_passes_nothing_on(
+    async def test_proxy_that_refuses_the_user_passes_nothing_on(
         self, http: HttpClient, proxies: Start, secure: ssl.SSLContext, scheme: str, tls: bool
     ) -> None:
         proxy = proxies(scheme)
@@ -252,7 +252,7 @@ class TestEveryKind:
 
     @every_kind
     @over_tls
-    async def test_one_that_dies_is_unreachable_until_it_comes_back(
+    async def test_dead_proxy_is_unreachable_until_it_comes_back(
         self, http: HttpClient, secure: ssl.SSLContext, scheme: str, tls: bool
     ) -> None:
         async with upstream(ok, secure if tls else None) as url:
@@ -267,7 +267,7 @@ class TestEveryKind:
 
     @every_kind
     @over_tls
-    async def test_one_that_cuts_an_answer_short_loses_it(
+    async def test_proxy_that_cuts_an_answer_short_loses_it(
         self, http: HttpClient, proxies: Start, secure: ssl.SSLContext, scheme: str, tls: bool
     ) -> None:
         async def long(head: bytes, writer: asyncio.StreamWriter) -> None:
@@ -280,7 +280,7 @@ class TestEveryKind:
         assert len(proxy.connections) == 3
 
     @every_kind
-    async def test_one_that_dies_in_the_middle_of_a_file_loses_it(
+    async def test_proxy_that_dies_in_the_middle_of_a_file_loses_it(
         self, http: HttpClient, secure: ssl.SSLContext, scheme: str
     ) -> None:
         async def endless(head: bytes, writer: asyncio.StreamWriter) -> None:

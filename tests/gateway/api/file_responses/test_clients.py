@@ -12,7 +12,7 @@ from tests.gateway.api.file_responses.host import READ_TIMEOUT, Gateway, Host, c
 
 class TestClientsOfTheirOwnKind:
     @pytest.mark.parametrize("pause", [0.01, 0.15], ids=["dripping host", "nearly silent host"])
-    async def test_one_that_leaves_ends_the_fetch(
+    async def test_client_that_leaves_ends_the_fetch(
         self, gateway: Gateway, caplog: pytest.LogCaptureFixture, pause: float
     ) -> None:
         async def drip(host: Host, head: bytes, writer: asyncio.StreamWriter) -> None:
@@ -29,14 +29,14 @@ class TestClientsOfTheirOwnKind:
             assert await host.until_left() < 0.4
         assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
-    async def test_one_that_leaves_while_it_reads_nothing(self, gateway: Gateway) -> None:
+    async def test_client_that_leaves_while_reading_nothing_ends_the_fetch(self, gateway: Gateway) -> None:
         async with running(endless) as host:
             reader, writer = await connected(gateway, host)
             await reader.readuntil(b"\r\n\r\n")
             writer.transport.abort()
             assert await host.until_left() < 0.4
 
-    async def test_one_that_is_slow_holds_the_host_up_and_still_gets_everything(self, gateway: Gateway) -> None:
+    async def test_slow_client_holds_the_host_up_and_gets_everything(self, gateway: Gateway) -> None:
         size = 48 * 1024 * 1024
 
         async def send(host: Host, head: bytes, writer: asyncio.StreamWriter) -> None:
@@ -59,7 +59,7 @@ class TestClientsOfTheirOwnKind:
                 received += len(piece)
             writer.close()
 
-    async def test_one_that_announces_a_body_it_never_sends_is_served_all_the_same(self, gateway: Gateway) -> None:
+    async def test_client_that_never_sends_its_announced_body_is_served(self, gateway: Gateway) -> None:
         async with running(endless) as host:
             reader, writer = await connected(gateway, host, "Content-Length: 99999999")
             assert (await reader.readline()).startswith(b"HTTP/1.1 200")

@@ -24,7 +24,9 @@ class TestTroubleBeforeTheFirstByte:
         ],
         ids=["500", "503", "400", "204", "302", "nonsense", "silence", "head only"],
     )
-    async def test_is_told(self, gateway: Gateway, said: bytes, status: int, code: str) -> None:
+    async def test_failure_before_the_first_byte_is_an_error_response(
+        self, gateway: Gateway, said: bytes, status: int, code: str
+    ) -> None:
         async with running(says(said)) as host:
             answer = await gateway.ask(host.url)
         assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
@@ -34,13 +36,13 @@ class TestTroubleBeforeTheFirstByte:
         )
         assert host.url not in answer.text
 
-    async def test_nobody_there(self, gateway: Gateway) -> None:
+    async def test_unreachable_host_is_an_error_response(self, gateway: Gateway) -> None:
         answer = await gateway.ask("http://127.0.0.1:1/v.mp4")
         assert (answer.status_code, answer.json()["error"]["code"]) == (502, "upstream_unavailable")
         assert gateway.renewals == []
 
     @pytest.mark.parametrize("link", ["", "ftp://h/v.mp4", "http://", "//h/v", "http://h:99999/"])
-    async def test_a_link_that_is_none(self, gateway: Gateway, link: str) -> None:
+    async def test_invalid_link_is_an_error_response(self, gateway: Gateway, link: str) -> None:
         assert (await gateway.ask(link)).status_code == 502
 
 
@@ -54,7 +56,7 @@ class TestTroubleInTheMiddle:
         ids=["length", "chunked"],
     )
     @pytest.mark.parametrize("way", ["close", "reset", "silence"])
-    async def test_breaks_the_client_off(
+    async def test_failure_in_the_middle_breaks_the_connection_of_the_client(
         self, gateway: Gateway, caplog: pytest.LogCaptureFixture, start: bytes, way: str
     ) -> None:
         async def break_off(host: Host, head: bytes, writer: asyncio.StreamWriter) -> None:

@@ -6,7 +6,7 @@ from tests.gateway.api.file_responses.host import VIDEO, Gateway, Link, http, ru
 
 
 class TestHostsOfTheirOwnKind:
-    async def test_one_that_knows_no_ranges(self, gateway: Gateway) -> None:
+    async def test_host_without_ranges_gives_the_whole_file(self, gateway: Gateway) -> None:
         async with running(says(http("200 OK", b"whole"))) as host:
             answer = await gateway.ask(host.url, headers={"Range": "bytes=1-2"})
         assert b"range: bytes=1-2\r\n" in host.heads[0].lower()
@@ -24,7 +24,7 @@ class TestHostsOfTheirOwnKind:
             (http("416 Range Not Satisfiable", b"<Error/>", "Content-Range: bytes */0", 'ETag: "e"'), "0"),
         ],
     )
-    async def test_one_that_refuses_head(
+    async def test_host_that_refuses_head_is_asked_with_get(
         self, gateway: Gateway, refusal: str, first_byte: bytes, length: str | None
     ) -> None:
         async with running(says(f"HTTP/1.1 {refusal}\r\nContent-Length: 3\r\n\r\n".encode(), first_byte)) as host:
@@ -36,32 +36,32 @@ class TestHostsOfTheirOwnKind:
         assert answer.headers["etag"] == '"e"'
         assert "content-range" not in answer.headers
 
-    async def test_one_that_points_elsewhere(self, gateway: Gateway, store: Link) -> None:
+    async def test_redirect_is_followed(self, gateway: Gateway, store: Link) -> None:
         async with running(says(http("302 Found", b"moved", f"Location: {store()}"))) as host:
             answer = await gateway.ask(host.url, headers={"Range": "bytes=0-9", "Authorization": "Bearer key"})
             assert b"uthorization" not in host.heads[0]
         assert (answer.status_code, answer.content) == (206, VIDEO[:10])
 
-    async def test_one_that_points_at_itself(self, gateway: Gateway) -> None:
+    async def test_redirect_loop_is_an_error(self, gateway: Gateway) -> None:
         async with running(says(http("302 Found", b"", "Location: /v.mp4"))) as host:
             answer = await gateway.ask(host.url)
             assert len(host.heads) == 4
         assert (answer.status_code, answer.json()["error"]["code"]) == (502, "upstream_error")
 
-    async def test_one_that_announces_no_length(self, gateway: Gateway) -> None:
+    async def test_file_without_a_length_is_passed_on(self, gateway: Gateway) -> None:
         body = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nvide\r\n1\r\no\r\n0\r\n\r\n"
         async with running(says(body)) as host:
             answer = await gateway.ask(host.url)
         assert (answer.status_code, answer.content) == (200, b"video")
         assert "content-length" not in answer.headers
 
-    async def test_one_that_compresses_unasked(self, gateway: Gateway) -> None:
+    async def test_unrequested_compression_is_passed_on(self, gateway: Gateway) -> None:
         async with running(says(http("200 OK", b"squeezed", "Content-Encoding: x-squeezed"))) as host:
             answer = await gateway.ask(host.url, headers={"Accept-Encoding": "gzip"})
         assert b"accept-encoding: identity\r\n" in host.heads[0].lower()
         assert (answer.headers["content-encoding"], answer.content) == ("x-squeezed", b"squeezed")
 
-    async def test_an_empty_file(self, gateway: Gateway) -> None:
+    async def test_empty_file_is_passed_on(self, gateway: Gateway) -> None:
         async with running(says(http("200 OK"))) as host:
             answer = await gateway.ask(host.url)
         assert (answer.status_code, answer.headers["content-length"]) == (200, "0")
@@ -75,7 +75,9 @@ class TestHostsOfTheirOwnKind:
             ("application/octet-stream", "image/jpeg", "image/jpeg"),
         ],
     )
-    async def test_one_with_its_own_idea_of_types(self, gateway: Gateway, given: str, wanted: str, told: str) -> None:
+    async def test_content_type_is_that_of_the_host_or_the_expected_one(
+        self, gateway: Gateway, given: str, wanted: str, told: str
+    ) -> None:
         async with running(says(http("200 OK", b"x", f"Content-Type: {given}"))) as host:
             answer = await gateway.ask(host.url, type=wanted)
         assert answer.headers["content-type"] == told

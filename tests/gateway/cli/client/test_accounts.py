@@ -237,7 +237,7 @@ class TestWithAnAdminKey:
         [["list"], ["check"], ["points", "good"], ["receive"], ["pause", "good"], ["resume", "good"]],
         ids=" ".join,
     )
-    def test_nobody_else_is_let_in_and_is_told_what_to_do(
+    def test_missing_or_wrong_admin_key_is_refused_with_what_to_do(
         self, argv: list[str], monkeypatch: pytest.MonkeyPatch, capsys: Out
     ) -> None:
         for key in ("", "gw-client", "gw-wrong"):
@@ -249,7 +249,7 @@ class TestWithAnAdminKey:
             assert err.count("\n") == 1
         assert main(["accounts", *argv, "--key", "gw-admin"]) == 0
 
-    def test_it_stands_in_the_environment(self, monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:
+    def test_admin_key_is_read_from_the_environment(self, monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:
         monkeypatch.setenv("GATEWAY_ADMIN_KEY", "gw-admin")
         assert main(["accounts"]) == 0
         assert [row["name"] for row in rows(capsys)] == ["good"]

@@ -188,7 +188,7 @@ class TestDataOfARefusal:
         assert (proof.kind, proof.code) == (ErrorKind.RESTRICTED, "3018")
         assert "X-Bogus" in words_of(proof)
 
-    def test_it_tells_what_an_unknown_number_means(self) -> None:
+    def test_data_of_a_refusal_explains_an_unknown_number(self) -> None:
         assert refusal("98765", "x", {"fail_code": "2047"}).kind is ErrorKind.CONTENT_REFUSED
         # A number with a row needs no help.
         assert refusal("1000", "x", {"fail_code": "2047"}).kind is ErrorKind.INVALID_REQUEST
@@ -222,17 +222,17 @@ class TestCancelled:
         assert ("返还" in words.zh, "returned" in words.en) == (refunded, refunded)
 
     @pytest.mark.parametrize("part", CANCEL_PARTS)
-    def test_by_a_part_of_the_sentence_or_of_the_key(self, part: str) -> None:
+    def test_cancelled_record_is_recognised_by_its_sentence_or_key(self, part: str) -> None:
         for reason in (Reason(sentence=f"You: {part}!"), Reason(key=f"web_{part}_toast")):
             error = failure(reason)
             assert (error.kind, error.code) == (ErrorKind.CANCELLED, "cancelled")
 
     @pytest.mark.parametrize("code", ["", "98765", "2002"])
-    def test_whatever_number_says_no_more_than_that_it_failed(self, code: str) -> None:
+    def test_cancelled_sentence_overrides_numbers_of_a_plain_failure(self, code: str) -> None:
         assert is_cancelled(Reason(code, sentence="你已取消生成，积分已返还"))
 
     @pytest.mark.parametrize("reason", [Reason("2038"), Reason(key="ErrMessage_APP_OutputVideoRisk"), Reason("1019")])
-    def test_not_where_something_else_is_told(self, reason: Reason) -> None:
+    def test_specific_meaning_overrides_a_cancelled_sentence(self, reason: Reason) -> None:
         told = Reason(reason.code, reason.key, "已取消")
         assert not is_cancelled(told)
         assert failure(told).kind is not ErrorKind.CANCELLED

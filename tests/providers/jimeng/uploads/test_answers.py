@@ -45,11 +45,11 @@ def refused_as(parse: Callable[[], object]) -> ErrorKind | None:
 
 
 class TestTokens:
-    def test_at_home(self) -> None:
+    def test_mainland_token_is_parsed(self) -> None:
         token = answers.parse_token({**KEYS, "service_id": "tb4s082cfz", "space_name": "dreamina"})
         assert token == UploadToken(SigningKeys("a", "b", "c"), "tb4s082cfz", "dreamina")
 
-    def test_one_that_names_no_place(self) -> None:
+    def test_token_without_space_is_parsed(self) -> None:
         assert answers.parse_token({**KEYS, "service_id": None}) == UploadToken(SigningKeys("a", "b", "c"))
 
     @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ class TestTokens:
             ([], ""),
         ],
     )
-    def test_the_domain(self, written: object, domain: str) -> None:
+    def test_token_domain_is_parsed(self, written: object, domain: str) -> None:
         token = answers.parse_token({**KEYS, "upload_domain": written})
         assert token.domain == domain
         scheme = str(written).partition("://")[0] if domain and "://" in str(written) else ""
@@ -94,30 +94,30 @@ class TestTokens:
             *((none, "none") for none in ("", None, 5, "a/b-1", "a" * 40, "cn north-1", "cn-north-1\r\nx")),
         ],
     )
-    def test_the_region_of_signatures(self, written: object, region: str) -> None:
+    def test_token_signing_region_is_parsed(self, written: object, region: str) -> None:
         token = answers.parse_token({**KEYS, "region": written})
         assert token.signing_region("none", "short") == region
 
     @pytest.mark.parametrize("missing", KEYS)
     @pytest.mark.parametrize("value", [None, "", 1, [], "a\nb", "密钥"])
-    def test_without_a_key_it_is_none(self, missing: str, value: object) -> None:
+    def test_token_without_a_key_is_refused(self, missing: str, value: object) -> None:
         refused(lambda: answers.parse_token({**KEYS, missing: value}))
 
 
 class TestAddresses:
-    def test_of_a_picture(self) -> None:
+    def test_address_of_a_picture_is_parsed(self) -> None:
         expected = UploadAddress("h.example", "tos-cn-i-x/1", "auth", "s")
         assert answers.parse_image_address(image_address()) == (expected,)
         assert answers.parse_image_address(image_address(UploadHosts=[], UploadHost="h.example")) == (expected,)
         assert answers.parse_image_address(image_address(UploadHost="h.example")) == (expected,)
         assert "auth" not in repr(expected)
 
-    def test_of_a_clip(self) -> None:
+    def test_address_of_a_clip_is_parsed(self) -> None:
         node = {"UploadHost": "h.example:8080", "Vid": "v1", "SessionKey": "s", "StoreInfos": [STORE]}
         found = answers.parse_media_address({"InnerUploadAddress": {"UploadNodes": [node]}})
         assert found == (UploadAddress("h.example:8080", "tos-cn-i-x/1", "auth", "s"),)
 
-    def test_of_several_places_the_first_two_that_can_be_used(self) -> None:
+    def test_first_two_usable_addresses_are_taken(self) -> None:
         hosts = ["a.example", None, "user@b", "b.example", "c.example"]
         found = answers.parse_image_address(image_address(UploadHosts=["a.example", "b.example", "c.example"]))
         assert [address.host for address in found] == ["a.example", "b.example"]
@@ -131,21 +131,21 @@ class TestAddresses:
     @pytest.mark.parametrize(
         "host", ["", None, "h/../..?x", "user@h", "h:99999999", "h x", "https://h", "h\nx", "h#", "[::1]"]
     )
-    def test_a_host_that_is_none(self, host: object) -> None:
+    def test_invalid_host_is_refused(self, host: object) -> None:
         refused(lambda: answers.parse_image_address(image_address(UploadHosts=[host])))
 
     @pytest.mark.parametrize("field", [{"StoreInfos": []}, {"SessionKey": ""}, {"StoreInfos": [{"StoreUri": "x"}]}])
-    def test_one_that_lacks_a_part(self, field: Any) -> None:
+    def test_incomplete_address_is_refused(self, field: Any) -> None:
         refused(lambda: answers.parse_image_address(image_address(**field)))
 
     @pytest.mark.parametrize("uri", ["a?b", "a#b", "a\\b", "a b", "图", ""])
-    def test_a_store_uri_that_is_no_path(self, uri: str) -> None:
+    def test_invalid_store_uri_is_refused(self, uri: str) -> None:
         store = {"StoreUri": uri, "Auth": "auth"}
         refused(lambda: answers.parse_image_address(image_address(StoreInfos=[store])))
 
 
 class TestResults:
-    def test_a_result(self) -> None:
+    def test_result_is_parsed(self) -> None:
         assert answers.open_result(reply({"ResponseMetadata": {"Error": None}, "Result": {"a": 1}})) == {"a": 1}
 
     def test_a_refusal_keeps_its_word(self) -> None:
@@ -171,7 +171,7 @@ class TestResults:
     @pytest.mark.parametrize(
         ("body", "status"), [(b"<html>", 200), (b"", 200), ([], 200), ({"Result": {}}, 500), (b"", 302)]
     )
-    def test_what_is_no_answer(self, body: Any, status: int) -> None:
+    def test_invalid_answer_is_an_error(self, body: Any, status: int) -> None:
         assert refused(lambda: answers.open_result(reply(body, status))).code == str(status)
 
 
@@ -179,7 +179,7 @@ class TestStored:
     @pytest.mark.parametrize(
         "body", [{"code": 2000, "data": {"crc32": "0a"}}, {"code": "2000"}, {}, b"", {"success": 0, "payload": {}}]
     )
-    def test_it_is(self, body: Any) -> None:
+    def test_stored_file_is_accepted(self, body: Any) -> None:
         answers.check_stored(reply(body))
 
     @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ class TestStored:
             ({"code": 2000}, 302, "2000"),
         ],
     )
-    def test_it_is_not(self, body: Any, status: int, code: str) -> None:
+    def test_file_that_was_not_stored_is_an_error(self, body: Any, status: int, code: str) -> None:
         caught = refused(lambda: answers.check_stored(reply(body, status)))
         assert caught.code == code
         assert not isinstance(caught, StaleTokenError)
@@ -201,7 +201,7 @@ class TestStored:
 
 
 class TestUploads:
-    def test_a_picture(self) -> None:
+    def test_uploaded_picture_is_parsed(self) -> None:
         plugin = {"ImageWidth": 8, "ImageHeight": "6", "ImageFormat": "png"}
         found = answers.parse_image({"Results": [{"Uri": "u", "UriStatus": 2000}], "PluginResult": [plugin]}, IMAGE)
         assert found == Uploaded(IMAGE, "u", 8, 6, "png")

@@ -20,7 +20,7 @@ from tests.providers.jimeng.uploads.uploader_fixture import CN, JP, SECRET, US, 
 
 
 class TestTheSafetyCheck:
-    async def test_on_the_wire(self, router: respx.MockRouter) -> None:
+    async def test_safety_check_request(self, router: respx.MockRouter) -> None:
         site = UploadSite(router)
         await UploaderFixture(router).upload()
         request = sent(site.check)
@@ -38,7 +38,7 @@ class TestTheSafetyCheck:
         assert orjson.loads(request.content) == check_body("tos-cn-i-x/1")
 
     @pytest.mark.parametrize("ret", ["2003", 2039, "1159"])
-    async def test_refused_content_ends_it(self, router: respx.MockRouter, ret: object) -> None:
+    async def test_safety_check_refuses_content(self, router: respx.MockRouter, ret: object) -> None:
         UploadSite(router).check.side_effect = [envelope(None, ret, "risk not pass")]
         error = await UploaderFixture(router).failed()
         assert (error.kind, error.code, error.detail) == (ErrorKind.CONTENT_REFUSED, str(ret), "risk not pass")
@@ -55,7 +55,7 @@ class TestTheSafetyCheck:
             httpx.ConnectError("x"),
         ],
     )
-    async def test_any_other_trouble_is_ignored(
+    async def test_other_errors_of_the_safety_check_are_ignored(
         self, router: respx.MockRouter, answer: httpx.Response | Exception
     ) -> None:
         UploadSite(router).check.side_effect = [answer]
@@ -64,7 +64,7 @@ class TestTheSafetyCheck:
 
 class TestTheAudit:
     @pytest.mark.parametrize("region", [CN, US, JP], ids=lambda region: region.code)
-    async def test_on_the_wire(self, router: respx.MockRouter, region: Region) -> None:
+    async def test_audit_request(self, router: respx.MockRouter, region: Region) -> None:
         site = UploadSite(router, region)
         await UploaderFixture(router, region).upload()
         request = sent(site.audit)
@@ -72,7 +72,7 @@ class TestTheAudit:
         assert orjson.loads(request.content) == audit_body("tos-cn-i-x/1") == {"uri_list": ["tos-cn-i-x/1"]}
         assert request.headers["cookie"]
 
-    async def test_refused_content_ends_it(self, router: respx.MockRouter) -> None:
+    async def test_audit_refuses_content(self, router: respx.MockRouter) -> None:
         UploadSite(router).audit.side_effect = [envelope(None, "2003", "risk not pass")]
         error = await UploaderFixture(router).failed()
         assert (error.kind, error.code, error.detail) == (ErrorKind.CONTENT_REFUSED, "2003", "risk not pass")
@@ -89,7 +89,7 @@ class TestTheAudit:
             httpx.ConnectError("x"),
         ],
     )
-    async def test_any_other_trouble_is_ignored(
+    async def test_other_errors_of_the_audit_are_ignored(
         self, router: respx.MockRouter, answer: httpx.Response | Exception
     ) -> None:
         UploadSite(router).audit.side_effect = [answer]

@@ -47,7 +47,7 @@ from tests.providers.jimeng.uploads.uploader_fixture import (
 
 
 class TestPictures:
-    async def test_the_four_steps(self, router: respx.MockRouter) -> None:
+    async def test_picture_upload_requests(self, router: respx.MockRouter) -> None:
         site = UploadSite(router)
         file = picture()
         found = await UploaderFixture(router).upload(file)
@@ -87,13 +87,13 @@ class TestPictures:
         assert request.headers["content-type"] == "application/json"
 
     @pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP", "BMP"])
-    async def test_every_format(self, router: respx.MockRouter, format: str) -> None:
+    async def test_every_picture_format_is_uploaded(self, router: respx.MockRouter, format: str) -> None:
         site = UploadSite(router)
         file = picture(format)
         assert (await UploaderFixture(router).upload(file)).kind is MediaKind.IMAGE
         assert sent(site.bytes).content == file.read()
 
-    async def test_abroad(self, router: respx.MockRouter) -> None:
+    async def test_picture_upload_on_an_international_site(self, router: respx.MockRouter) -> None:
         site = UploadSite(router, US)
         await UploaderFixture(router, US).upload()
         assert ("ServiceId", "space") in asked(site.apply_image)
@@ -115,7 +115,7 @@ class TestPictures:
             (JP, {}, "wopfjsm1ax"),
         ],
     )
-    async def test_the_service(
+    async def test_picture_upload_names_its_service(
         self, router: respx.MockRouter, region: Region, token: dict[str, str], service: str
     ) -> None:
         site = UploadSite(router, region)
@@ -127,7 +127,7 @@ class TestPictures:
 
 class TestClipsAndSounds:
     @pytest.mark.parametrize(("file", "kind"), [(clip(), MediaKind.VIDEO), (sound(), MediaKind.AUDIO)])
-    async def test_the_four_steps(self, router: respx.MockRouter, file: MediaFile, kind: MediaKind) -> None:
+    async def test_clip_upload_requests(self, router: respx.MockRouter, file: MediaFile, kind: MediaKind) -> None:
         site = UploadSite(router)
         assert await UploaderFixture(router).upload(file) == Uploaded(kind, "v1", 1280, 720, milliseconds=5000)
         assert orjson.loads(sent(site.token).content) == {"scene": 1}
@@ -158,7 +158,7 @@ class TestClipsAndSounds:
         assert not site.check.called
         assert not site.audit.called
 
-    async def test_abroad(self, router: respx.MockRouter) -> None:
+    async def test_clip_upload_on_an_international_site(self, router: respx.MockRouter) -> None:
         site = UploadSite(router, JP)
         await UploaderFixture(router, JP).upload(clip())
         assert ("device_platform", "web") in asked(site.apply_media)
@@ -185,7 +185,7 @@ class TestTrouble:
             (httpx.Response(302, headers={"location": "https://elsewhere/"}), ErrorKind.UPLOAD_FAILED),
         ],
     )
-    async def test_in_any_step_nothing_is_left_open(
+    async def test_failure_in_any_step_is_a_definite_error(
         self, router: respx.MockRouter, step: str, answer: httpx.Response | Exception, kind: ErrorKind
     ) -> None:
         route: respx.Route = getattr(UploadSite(router), step)
@@ -207,11 +207,13 @@ class TestTrouble:
             refusal("QuotaExceeded", f"{ACCESS_KEY} {SESSION_TOKEN}"),
         ],
     )
-    async def test_what_is_no_answer(self, router: respx.MockRouter, step: str, answer: httpx.Response) -> None:
+    async def test_invalid_answer_is_an_error(
+        self, router: respx.MockRouter, step: str, answer: httpx.Response
+    ) -> None:
         getattr(UploadSite(router), step).side_effect = [answer]
         assert (await UploaderFixture(router).failed()).kind is ErrorKind.UPLOAD_FAILED
 
-    async def test_bytes_that_came_damaged(self, router: respx.MockRouter) -> None:
+    async def test_damaged_bytes_are_an_error(self, router: respx.MockRouter) -> None:
         site = UploadSite(router)
         site.bytes.side_effect = [httpx.Response(200, json={"code": 4018, "message": f"crc32 {AUTH}"})]
         error = await UploaderFixture(router).failed()

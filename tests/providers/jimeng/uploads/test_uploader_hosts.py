@@ -55,7 +55,7 @@ class TestHosts:
             *("https://user:pw@evil.example", "evil.example#x", "//evil.example", "evil.example:99999999", "{}"),
         ],
     )
-    async def test_what_is_no_host_is_not_followed(self, router: respx.MockRouter, domain: object) -> None:
+    async def test_invalid_host_is_not_followed(self, router: respx.MockRouter, domain: object) -> None:
         site = UploadSite(router)
         site.token.side_effect = lambda request: envelope(TOKEN | {"upload_domain": domain})
         env = UploaderFixture(router)
@@ -80,7 +80,7 @@ class TestHosts:
         await UploaderFixture(router, region).upload()
         assert sent(upload_site.apply_image).url.host == "own.example"
 
-    async def test_what_the_operator_set_stays(self, router: respx.MockRouter) -> None:
+    async def test_host_set_by_the_operator_is_kept(self, router: respx.MockRouter) -> None:
         region = Hosts(imagex_url="https://mirror.example/i", vod_url="https://mirror.example/v").of(CN)
         site = UploadSite(router, region)
         site.token.side_effect = lambda request: envelope(TOKEN | {"upload_domain": "elsewhere.example"})
@@ -186,7 +186,7 @@ class TestPlacesToFallBackOn:
             httpx.Response(200, json={"code": 4018, "message": "crc32"}),
         ],
     )
-    async def test_the_second_one_is_used_and_committed(
+    async def test_second_host_is_used_and_committed(
         self, router: respx.MockRouter, site: UploadSite, hosts: list[respx.Route], trouble: httpx.Response | Exception
     ) -> None:
         hosts[0].side_effect = [trouble, trouble]
@@ -197,7 +197,7 @@ class TestPlacesToFallBackOn:
         assert [route.call_count for route in hosts] == [2, 2, 0]
         assert site.token.call_count == 2
 
-    async def test_the_trouble_of_the_last_one_is_told(
+    async def test_error_of_the_last_host_is_raised(
         self, router: respx.MockRouter, site: UploadSite, hosts: list[respx.Route]
     ) -> None:
         hosts[0].side_effect = [httpx.Response(500)]
@@ -207,7 +207,7 @@ class TestPlacesToFallBackOn:
         assert not hosts[2].called
         assert not site.commit_media.called
 
-    async def test_a_refused_authorization_is_the_tokens(
+    async def test_refused_authorization_replaces_the_token(
         self, router: respx.MockRouter, site: UploadSite, hosts: list[respx.Route]
     ) -> None:
         hosts[0].side_effect = [httpx.Response(403), httpx.Response(200, json={"code": 2000})]

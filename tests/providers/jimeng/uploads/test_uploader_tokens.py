@@ -18,7 +18,7 @@ from tests.providers.jimeng.uploads.uploader_fixture import SECRET, UploaderFixt
 
 
 class TestTokens:
-    async def test_one_for_each_service(self, router: respx.MockRouter) -> None:
+    async def test_token_is_requested_once_for_each_service(self, router: respx.MockRouter) -> None:
         site = UploadSite(router)
         env = UploaderFixture(router)
         for file in (picture(), clip(), picture(colour="blue"), sound()):
@@ -26,7 +26,7 @@ class TestTokens:
         assert [orjson.loads(call.request.content)["scene"] for call in site.token.calls] == [2, 1]
 
     @pytest.mark.parametrize("step", ["apply_image", "bytes", "commit_image"])
-    async def test_a_stale_one_is_replaced_once(self, router: respx.MockRouter, step: str) -> None:
+    async def test_stale_token_is_replaced_once(self, router: respx.MockRouter, step: str) -> None:
         site = UploadSite(router)
         route: respx.Route = getattr(site, step)
         works = {"apply_image": site.image_address, "bytes": stored, "commit_image": site.image}[step]
@@ -39,7 +39,7 @@ class TestTokens:
         assert site.token.call_count == 2
         assert route.call_count == 2
 
-    async def test_one_refused_twice_is_an_error(self, router: respx.MockRouter) -> None:
+    async def test_token_refused_twice_is_an_error(self, router: respx.MockRouter) -> None:
         site = UploadSite(router)
         site.apply_image.side_effect = lambda request: refusal("SignatureDoesNotMatch", f"key {SECRET_KEY} is wrong")
         error = await UploaderFixture(router).failed()
@@ -61,13 +61,15 @@ class TestTokens:
             ("777", ErrorKind.UPLOAD_FAILED),
         ],
     )
-    async def test_a_refusal_keeps_its_meaning(self, router: respx.MockRouter, ret: str, kind: ErrorKind) -> None:
+    async def test_refused_token_request_keeps_its_meaning(
+        self, router: respx.MockRouter, ret: str, kind: ErrorKind
+    ) -> None:
         site = UploadSite(router)
         site.token.side_effect = lambda request: envelope(None, ret, f"refused {SECRET}")
         error = await UploaderFixture(router).failed()
         assert (error.kind, error.code, error.detail) == (kind, ret, "refused ***")
         assert not site.apply_image.called
 
-    async def test_one_without_keys(self, router: respx.MockRouter) -> None:
+    async def test_token_without_keys_is_an_error(self, router: respx.MockRouter) -> None:
         UploadSite(router).token.side_effect = lambda request: envelope({})
         assert (await UploaderFixture(router).failed()).kind is ErrorKind.UPLOAD_FAILED
