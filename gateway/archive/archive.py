@@ -1,8 +1,7 @@
-"""The archive: finished videos, kept where the operator says, for when the upstream's link and record are gone.
+"""Archive: stores finished videos, for when the upstream's link and record have expired.
 
-A poll that sees a finished task says so with `seen`, which takes no time; the copy is made in the background and is
-nobody's concern. Everything that outlives the process lies in the archive itself: what is remembered here only saves
-asking it.
+A poll of a finished task calls `seen`, which does not block. The video is copied in the background. All persistent
+state is in the store; this module only caches it.
 """
 
 import asyncio
@@ -28,30 +27,30 @@ from providers.contract.tasks import Result
 from providers.transport.client import HttpClient
 
 FOUND_SECONDS = 60.0
-"""For this long the archive is not asked again for a task that was found."""
+"""TTL of a found task."""
 MISSED_SECONDS = 5.0
-"""The same for one that was not: another replica may be at it."""
+"""TTL of a task that was not found. Another replica may be copying it."""
 KNOWN_SECONDS = 3600.0
-"""For this long a task counts as archived, unless it is found missing. What lies there may be deleted by others."""
-LOOK_UPS_AT_ONCE = 16
+"""TTL of the knowledge that a task is archived. Others may delete it from the store."""
+CONCURRENT_LOOK_UPS = 16
 LOOK_UP_SECONDS = 5.0
 OUTAGE_SECONDS = 10.0
-"""For this long after it could not be reached the archive is not asked at all."""
+"""After a failure, the store is not accessed for this long (circuit breaker)."""
 SIGNED_SECONDS = 24 * 3600.0
 
 _OUTAGE = "the archive could not be reached a moment ago"
-_REMEMBERED = 50_000
-_REMEMBERED_FINDS = 5_000
+_MAX_CACHED = 50_000
+_MAX_CACHED_FINDS = 5_000
 
 _Key = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A file of the archive, or a part of it, on its way.
+    """An open file of the archive, or a range of it.
 
-    `start` to before `stop` are the bytes that come; `content_range` is None for a whole file. `pieces` can be read
-    once, are read from the store as they are asked for, and raise ProviderError (ANSWER_LOST) when it breaks off.
+    It covers the bytes from `start` to before `stop`. `content_range` is None for a whole file. `pieces` can be read
+    once. It streams from the store, and raises ProviderError (ANSWER_LOST) where the stream breaks off.
     """
 
     file: StoredFile
@@ -78,7 +77,7 @@ class Opened:
 
 
 class Archive:
-    """Copies finished videos and gives them again. It lives as long as the process."""
+    """Copies finished videos and serves them. It lives as long as the process."""
 
     def __init__(
         self,
@@ -101,20 +100,20 @@ class Archive:
         self._background = background
         self._keep_prompt = keep_prompt
         self._queue = CopyQueue(clock, background, self.copy, copies, link_seconds, ended)
-        self._known: TTLCache[_Key, set[str]] = TTLCache(_REMEMBERED, KNOWN_SECONDS, timer=clock.now)
+        self._known: TTLCache[_Key, set[str]] = TTLCache(_MAX_CACHED, KNOWN_SECONDS, timer=clock.now)
         """By the tags of the accounts that may have it."""
         self._found: TTLCache[_Key, asyncio.Future[Archived | None]] = TTLCache(
-            _REMEMBERED_FINDS, FOUND_SECONDS, timer=clock.now
+            _MAX_CACHED_FINDS, FOUND_SECONDS, timer=clock.now
         )
-        self._missed: TTLCache[_Key, None] = TTLCache(_REMEMBERED_FINDS, MISSED_SECONDS, timer=clock.now)
-        self._look_ups = asyncio.Semaphore(LOOK_UPS_AT_ONCE)
+        self._missed: TTLCache[_Key, None] = TTLCache(_MAX_CACHED_FINDS, MISSED_SECONDS, timer=clock.now)
+        self._look_ups = asyncio.Semaphore(CONCURRENT_LOOK_UPS)
         self._outage_until = 0.0
 
     # --- copying ------------------------------------------------------------------------------------------------
 
     @property
     def waiting(self) -> int:
-        """Copies under way, in the queue, and between two tries."""
+        """Copies that are running, queued or waiting for a retry."""
         return len(self._queue)
 
     @property
@@ -122,12 +121,11 @@ class Archive:
         return self._keep_prompt
 
     def known(self, provider: str, id: str, tag: str) -> bool:
-        """True for a task that is archived for the account of this tag. From memory: False may only mean that nobody
-        has looked."""
+        """True for a task that is archived for the account of this tag, from the cache. False may also mean unknown."""
         return tag in self._known.get((provider, id), ())
 
     def wants(self, provider: str, id: str, tag: str) -> bool:
-        """False where `seen` would do nothing: it is archived, in work, or given up a short while ago."""
+        """False where `seen` has no effect: the task is archived, queued, or was given up recently."""
         return not self.known(provider, id, tag) and self._queue.accepts((provider, id))
 
     def seen(self, facts: Facts, account: Account, result: Result, renew: Renew) -> None:
@@ -141,14 +139,14 @@ class Archive:
         self._queue.add(self._shown(facts), account, result, renew)
 
     async def copy(self, facts: Facts, account: Account, result: Result, renew: Renew) -> Report:
-        """Copy a task now, unless it is there. It never raises: the report tells what came of it."""
+        """Copy a task now, unless it is archived. Never raises: errors are in the report."""
         report = await copy_task(self._store, self._http, self._shown(facts), account, result, renew, self._clock.now())
         if report.archived is not None:
-            self._remember(report.archived, account)
+            self._cache(report.archived, account)
         return report
 
     def close(self) -> None:
-        """Start no more copies. What runs ends with the background it runs in."""
+        """Start no more copies. Running copies end with the background they run in."""
         self._queue.close()
 
     def _shown(self, facts: Facts) -> Facts:
@@ -156,7 +154,7 @@ class Archive:
             return facts
         return replace(facts, prompt=None)
 
-    def _remember(self, archived: Archived, account: Account) -> None:
+    def _cache(self, archived: Archived, account: Account) -> None:
         key = (archived.record.provider, archived.record.id)
         self._known[key] = self._known.get(key, set()) | {account.tag}
         self._missed.pop(key, None)
@@ -170,13 +168,13 @@ class Archive:
         self._known.pop(key, None)
         self._found.pop(key, None)
 
-    # --- giving -------------------------------------------------------------------------------------------------
+    # --- serving ------------------------------------------------------------------------------------------------
 
     async def find(self, provider: str, id: str, account: Account) -> Archived | None:
-        """The archived task of an upstream's id; None where there is none, or it is not this account's.
+        """The archived task of an upstream id. None where there is none, or it belongs to another account.
 
-        Those who look for the same at the same time look once, and what was found is kept for a while. Raises
-        StoreError, and for a while after one at once.
+        Single-flight cache: concurrent calls share one lookup. Raises StoreError, without a lookup for OUTAGE_SECONDS
+        after an outage.
         """
         key = (provider, id)
         if key in self._missed:
@@ -194,7 +192,7 @@ class Archive:
         return archived
 
     def out_of_reach(self) -> bool:
-        """Note that the archive does not answer. True where that was not known."""
+        """Record an outage of the store. True where it has just begun."""
         now = self._clock.now()
         news = now >= self._outage_until
         self._outage_until = now + OUTAGE_SECONDS
@@ -207,7 +205,7 @@ class Archive:
             try:
                 async with asyncio.timeout(LOOK_UP_SECONDS):
                     archived = await look_up(self._store, provider, id)
-                    # Of a file that is not what its record says, nothing is told.
+                    # A file that differs from its record counts as not found.
                     return archived if archived is not None and await is_whole(self._store, archived) else None
             except TimeoutError:
                 raise StoreError(f"no answer within {LOOK_UP_SECONDS:g} s") from None
@@ -223,7 +221,7 @@ class Archive:
     async def open(
         self, archived: Archived, variant: Variant = "video", *, range: str = "", if_range: str = "", head: bool = False
     ) -> Opened | None:
-        """A file, or the part that a Range header asks for; None where the archive has it no longer.
+        """Open a file, or the range of a Range header. None where the file is gone.
 
         A header that nobody can read, one of several ranges, and one whose `if_range` names another file mean the
         whole. With `head` there are no pieces. Raises StoreError, and UnsatisfiableRangeError.
@@ -240,13 +238,13 @@ class Archive:
             found = await self._store.get(file.path, start, stop if part else None)
             size, pieces = (found.size, _counted(found.pieces, stop - start)) if found else (None, _nothing())
         if size != file.bytes:
-            # Deleted by hand, or not the file that the record tells of: it can be copied again.
+            # Deleted, or not the file of the record: it may be copied again.
             self._forget(archived)
             return None
         return Opened(file, start, stop, f"bytes {start}-{stop - 1}/{file.bytes}" if part else None, pieces)
 
     async def link(self, archived: Archived, variant: Variant = "video", seconds: float = SIGNED_SECONDS) -> str | None:
-        """A signed link that anybody can follow for so long; None where the store gives none."""
+        """A signed link, valid for `seconds`. None where the store signs none."""
         file = archived.file(variant)
         return await self._store.sign(file.path, seconds) if file is not None else None
 

@@ -289,7 +289,7 @@ class Tasks:
             return None
         for ref in locator:
             try:
-                told = await self._archiver.recall(ref)
+                told = await self._archiver.restore(ref)
             except StoreError:
                 error = ProviderError(ErrorKind.UNREACHABLE, words=ERRORS["archive_out_of_reach"])
                 return UnavailableTask(ref.public_id, ref.provider.name, error, ref)
@@ -332,7 +332,7 @@ class Tasks:
             raise GatewayError("task_not_found")
         ref = await self._locator.find_one(caller, id)
         if ref is not None:
-            return await self._archiver.keep(ref)
+            return await self._archiver.archive_now(ref)
         # None of several accounts knows it any more.
         possible = self._locator.possible(caller, id)
         if not possible:
