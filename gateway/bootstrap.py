@@ -72,7 +72,7 @@ def build_process_state(settings: Settings, clock: Clock, http: HttpClient | Non
     if http is None:
         timeouts = settings.timeouts
         http = HttpClient(Timeouts(timeouts.connect, timeouts.read, timeouts.total))
-    poller = Poller(clock, settings.poll_freshness, background, pool.heard)
+    poller = Poller(clock, settings.poll_freshness, background, pool.on_results)
     return ProcessState(
         clock,
         http,

@@ -87,7 +87,7 @@ class GatewayFixture:
         registry = Registry([self.provider, *self.others])
         self.pool = AccountPool(self.clock, self.policy, spread=lambda: 0.0)
         self.background = Background()
-        poller = Poller(self.clock, 1.0, self.background, self.pool.heard)
+        poller = Poller(self.clock, 1.0, self.background, self.pool.on_results)
         self.locator = TaskLocator(registry, OwnerLookup(self.clock, poller, self.background), self.secrets)
         self.reports: list[Report] = []
         self.archiver = self._archiver(poller)

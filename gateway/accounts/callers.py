@@ -1,4 +1,4 @@
-"""Who is calling: an Authorization header becomes a `Caller` with the accounts that may be used for it."""
+"""Authenticate callers: an Authorization header maps to a `Caller` with the accounts that it may use."""
 
 import hashlib
 import hmac
@@ -13,20 +13,20 @@ from providers.registry import Registry, credential_hints
 
 TAG_BYTES = 6
 NO_OWNER = "0" * (2 * TAG_BYTES)
-"""Owner of tasks of pass-through callers: whoever holds the account's credential."""
+"""Owner tag of pass-through callers. Their tasks belong to whoever holds the account's credential."""
 
 MAX_CREDENTIALS = 50
-"""Credentials in one header. A submit may be tried with each of them."""
+"""Limit of credentials in one header. A submit may be attempted with each of them."""
 
-_REMEMBERED_CALLERS = 4096
-_LONGEST_REMEMBERED = 4096
+_MAX_CACHED_CALLERS = 4096
+_MAX_CACHED_HEADER = 4096
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """One client. `owner` is 12 hex digits that mark the tasks of a gateway key, the same on every replica.
+    """An authenticated client. `owner` is the owner tag of a gateway key: 12 hex digits, the same on every replica.
 
-    A pass-through caller owns what its credentials own, and has no mark.
+    A pass-through caller owns the tasks of its credentials, and its owner tag is NO_OWNER.
     """
 
     accounts: tuple[Account, ...]
@@ -34,29 +34,29 @@ class Caller:
     owner: str = NO_OWNER
     name: str = field(default="pass-through")
     identity: str = field(init=False)
-    """Tells callers apart without a credential in it: the owner mark, or the keys of the accounts."""
+    """A unique id of the caller without credentials: the owner tag, or the keys of the accounts."""
 
     def __post_init__(self) -> None:
-        # The same credential by another way, or with a cookie of its own, is another caller.
-        marks = (_mark(account) for account in self.accounts)
-        object.__setattr__(self, "identity", self.owner if self.managed else ",".join(sorted(marks)))
+        # The same credential with another proxy or cookie is another caller.
+        keys = (_identity_of(account) for account in self.accounts)
+        object.__setattr__(self, "identity", self.owner if self.managed else ",".join(sorted(keys)))
 
     def accounts_of(self, provider: str) -> tuple[Account, ...]:
         return tuple(account for account in self.accounts if account.provider == provider)
 
     def account(self, tag: str) -> Account | None:
-        """The account of a tag; also of the one it had before it was given a name."""
+        """The account with a tag, or with the tag that it had before it was named."""
         return next((account for account in self.accounts if tag in (account.tag, account.credential_tag)), None)
 
 
-def _mark(account: Account) -> str:
-    way = f"{account.proxy or ''}\0{account.cookie or ''}"
-    return account.key if way == "\0" else f"{account.key}-{hashlib.sha256(way.encode()).hexdigest()[:32]}"
+def _identity_of(account: Account) -> str:
+    route = f"{account.proxy or ''}\0{account.cookie or ''}"
+    return account.key if route == "\0" else f"{account.key}-{hashlib.sha256(route.encode()).hexdigest()[:32]}"
 
 
 @dataclass(frozen=True, slots=True)
 class GatewayKey:
-    """One of the gateway's own keys. Its owner mark outlives a change of the key when it has a name."""
+    """A gateway key. The owner tag of a named key stays the same when the secret is replaced."""
 
     secret: str = field(repr=False)
     name: str = ""
@@ -68,13 +68,13 @@ class GatewayKey:
 
 
 def parse_key(text: str) -> GatewayKey:
-    """`name:gw-…` or `gw-…`."""
+    """Parse `name:gw-…` or `gw-…`."""
     name, colon, secret = text.partition(":")
     return GatewayKey(secret.strip(), name.strip()) if colon else GatewayKey(text.strip())
 
 
 class Callers:
-    """Tells callers apart. With keys, only those are let in, unless `pass_through` says otherwise."""
+    """Authenticates callers. With keys, other credentials are rejected unless `pass_through` is set."""
 
     def __init__(
         self,
@@ -85,37 +85,37 @@ class Callers:
         pass_through: bool = False,
         proxies: bool = True,
     ) -> None:
-        """Without `proxies` callers' own credentials may name none."""
+        """`proxies` allows a proxy in pass-through credentials."""
         self._registry = registry
         self._keys = {_digest(key.secret): key for key in keys}
         self._accounts = tuple(accounts)
         self._pass_through = pass_through or not keys
         self._proxies = proxies
-        self._remembered: LRUCache[str, Caller] = LRUCache(_REMEMBERED_CALLERS)
+        self._cached: LRUCache[str, Caller] = LRUCache(_MAX_CACHED_CALLERS)
 
     def identify(self, authorization: str) -> Caller:
-        """The caller of an Authorization header. Raises GatewayError (401)."""
-        remembered = self._remembered.get(authorization)
-        if remembered is not None:
-            return remembered
+        """Authenticate an Authorization header. Raises GatewayError (401)."""
+        cached = self._cached.get(authorization)
+        if cached is not None:
+            return cached
         scheme, _, value = authorization.strip().partition(" ")
         value = value.strip()
         if scheme.lower() != "bearer" or not value:
             raise gateway_error("no_credential")
-        found = self._managed(value) or self._passing_through(value)
-        if len(authorization) <= _LONGEST_REMEMBERED:
-            self._remembered[authorization] = found
+        found = self._managed(value) or self._pass_through_caller(value)
+        if len(authorization) <= _MAX_CACHED_HEADER:
+            self._cached[authorization] = found
         return found
 
     def _managed(self, value: str) -> Caller | None:
-        # Looked up by digest, so that the time it takes tells nothing of a key.
+        # A lookup by digest leaks nothing about a key through its timing.
         digest = _digest(value)
         key = self._keys.get(digest)
         if key is None or not hmac.compare_digest(digest, _digest(key.secret)):
             return None
         return Caller(self._accounts, managed=True, owner=key.owner, name=key.name or f"key-{key.owner[:6]}")
 
-    def _passing_through(self, value: str) -> Caller:
+    def _pass_through_caller(self, value: str) -> Caller:
         if not self._pass_through or value.startswith("gw-"):
             raise gateway_error("unknown_key")
         accounts: dict[str, Account] = {}

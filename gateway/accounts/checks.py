@@ -1,8 +1,7 @@
-"""Looking after accounts: is the login alive, what is left to spend, take the daily gift.
+"""Account checks: validate the credential, read the credit balance, receive the daily credits.
 
-Upstreams dislike such calls. They are made when somebody asks for them, and on two occasions more: credits are read
-once after a submit was refused for want of them, and a login that was refused is looked at again now and then. None of
-them is charged.
+Upstreams dislike such calls, so they run on request, with two exceptions. Credits are read once after a submit fails
+for lack of them, and a rejected credential is checked again at intervals. None of these calls is charged.
 """
 
 import asyncio
@@ -11,7 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from gateway.accounts.pool import AccountPool, matters
+from gateway.accounts.pool import AccountPool, counts_on_any_call
 from gateway.core.background_tasks import Background
 from gateway.core.clock import Clock
 from gateway.core.errors import GatewayError, clean, from_provider
@@ -21,26 +20,27 @@ from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.provider import CanCheck, CanReceiveCredits, CanTellCredits
 from providers.registry import Registry
 
-AT_ONCE = 4
-"""Accounts that are looked after at the same time."""
+CONCURRENT_CHECKS = 4
+"""Concurrent account checks."""
 SPREAD_SECONDS = 0.5
-"""The longest pause before each of several calls, so that they do not arrive as one."""
+"""Upper bound of the random delay before each of several calls, so that they do not arrive together."""
 CREDITS_SECONDS = 120.0
-"""For this long credits that were read are not read again, unless somebody insists."""
+"""TTL of a credit balance, unless a refresh is forced."""
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """`received` is the size of today's gift, 0 when it was taken before; `credits` what is there now."""
+    """`received` is the number of daily credits, 0 where they were received before. `credits` is the balance after
+    it."""
 
     received: int
     credits: Credits | None = None
 
 
 class AccountChecks:
-    """Looks after the accounts of a pool, and tells the pool what it learned."""
+    """Checks the accounts of a pool, and reports the results to the pool."""
 
     def __init__(self, registry: Registry, pool: AccountPool, clock: Clock, background: Background) -> None:
         self._registry = registry
@@ -48,22 +48,21 @@ class AccountChecks:
         self._clock = clock
         self._background = background
         self._checks: dict[str, asyncio.Task[None]] = {}
-        self._looking = asyncio.Semaphore(AT_ONCE)
+        self._slots = asyncio.Semaphore(CONCURRENT_CHECKS)
 
     # --- on request ---------------------------------------------------------------------------------------------
 
     async def check(self, account: Account) -> bool:
-        """True when the login is alive, False when the upstream refuses it. Whoever asks has most likely mended what
-        was wrong: of an account that had no credits they are read, or, where the upstream tells none, it is tried
-        again.
+        """True where the upstream accepts the credential, False where it rejects it.
 
-        Raises GatewayError for what says nothing of the login.
+        For an account paused for lack of credits, the balance is read. Where the provider has no balance, the pause
+        ends. Raises GatewayError for errors that say nothing about the credential.
         """
         provider = self._registry[account.provider]
         if not isinstance(provider, CanCheck):
             raise GatewayError("not_supported", ERRORS["no_check"])
         try:
-            await self._learning(account, provider.check(account))
+            await self._reported(account, provider.check(account))
             if self._pool.without_credits(account) and isinstance(provider, CanTellCredits):
                 await self._read_credits(provider, account)
         except ProviderError as error:
@@ -75,25 +74,25 @@ class AccountChecks:
         return True
 
     async def credits(self, account: Account, *, force_refresh: bool = False) -> Credits:
-        """What is left, read within the last two minutes unless it was nothing. Raises GatewayError."""
+        """The credit balance, cached for CREDITS_SECONDS unless the account lacks credits. Raises GatewayError."""
         provider = self._registry[account.provider]
         if not isinstance(provider, CanTellCredits):
             raise GatewayError("not_supported", ERRORS["no_credits_told"])
-        seen = None if force_refresh or self._pool.without_credits(account) else self._pool.record(account).credits
-        if seen is not None and self._clock.now() - seen.at < CREDITS_SECONDS:
-            return seen.credits
+        cached = None if force_refresh or self._pool.without_credits(account) else self._pool.record(account).credits
+        if cached is not None and self._clock.now() - cached.at < CREDITS_SECONDS:
+            return cached.credits
         try:
             return await self._read_credits(provider, account)
         except ProviderError as error:
             raise from_provider(error) from error
 
     async def receive(self, account: Account) -> Received:
-        """Take today's gift. Raises GatewayError."""
+        """Receive today's credits. Raises GatewayError."""
         provider = self._registry[account.provider]
         if not isinstance(provider, CanReceiveCredits):
             raise GatewayError("not_supported", ERRORS["no_gifts"])
         try:
-            received = await self._learning(account, provider.receive_credits(account))
+            received = await self._reported(account, provider.receive_credits(account))
         except ProviderError as error:
             raise from_provider(error) from error
         if received:
@@ -103,18 +102,19 @@ class AccountChecks:
         try:
             return Received(received, await self._read_credits(provider, account))
         except ProviderError:
-            # The gift is taken all the same.
+            # The credits are received nevertheless.
             return Received(received)
 
-    def gives(self, account: Account) -> bool:
-        """True where there are credits to receive."""
+    def has_daily_credits(self, account: Account) -> bool:
+        """True where the provider gives daily credits."""
         return isinstance(self._registry[account.provider], CanReceiveCredits)
 
     async def each(
         self, accounts: Sequence[Account], call: Callable[[Account], Awaitable[T]]
     ) -> list[T | GatewayError]:
-        """`call` for each account, a few at a time and not all at one moment; an error in its place."""
-        turns = asyncio.Semaphore(AT_ONCE)
+        """Call `call` for each account, CONCURRENT_CHECKS at a time with a random delay. A GatewayError is returned in
+        its place, in the order of the accounts."""
+        turns = asyncio.Semaphore(CONCURRENT_CHECKS)
 
         async def one(account: Account) -> T | GatewayError:
             async with turns:
@@ -127,31 +127,31 @@ class AccountChecks:
 
         return await asyncio.gather(*map(one, accounts))
 
-    # --- of its own accord --------------------------------------------------------------------------------------
+    # --- in the background --------------------------------------------------------------------------------------
 
     def revive(self, accounts: Sequence[Account]) -> "asyncio.Future[list[None]]":
-        """Look again at logins that were refused a while ago. Done when all of them, and those that are being looked
-        at already, are known; nobody has to wait for it."""
+        """Check rejected credentials again where a check is due. The future resolves when these checks, and those
+        already running, have ended. Callers need not await it."""
         for account in accounts:
             if account.tag not in self._checks and self._pool.due(account):
-                self._checks[account.tag] = self._background.start(self._look_again(account))
-        looking = [self._checks[account.tag] for account in accounts if account.tag in self._checks]
-        return asyncio.gather(*map(asyncio.shield, looking))
+                self._checks[account.tag] = self._background.start(self._check_again(account))
+        running = [self._checks[account.tag] for account in accounts if account.tag in self._checks]
+        return asyncio.gather(*map(asyncio.shield, running))
 
     def read_credits_after_refusal(self, account: Account) -> None:
-        """Once after a submit was refused for want of credits; in the background."""
+        """Read the balance in the background, after a submit failed for lack of credits."""
         provider = self._registry[account.provider]
         if isinstance(provider, CanTellCredits):
             self._background.start(self._read_quietly(provider, account))
 
-    async def _look_again(self, account: Account) -> None:
+    async def _check_again(self, account: Account) -> None:
         provider = self._registry[account.provider]
         try:
             if isinstance(provider, CanCheck):
-                async with self._looking:
-                    await self._learning(account, provider.check(account))
+                async with self._slots:
+                    await self._reported(account, provider.check(account))
             else:
-                # Only a submit can tell: one is let through.
+                # There is no check: let one submit through as a probe.
                 self._pool.logged_in(account, sent_at=self._clock.now())
         except ProviderError:
             pass
@@ -165,21 +165,22 @@ class AccountChecks:
             return
 
     async def _read_credits(self, provider: CanTellCredits, account: Account) -> Credits:
-        credits = await self._learning(account, provider.credits(account))
+        credits = await self._reported(account, provider.credits(account))
         self._pool.saw_credits(account, credits)
         return credits
 
-    async def _learning(self, account: Account, call: Awaitable[T]) -> T:
-        """The answer of a call, whose success shows that the login is alive and whose failure may show that it is not.
+    async def _reported(self, account: Account, call: Awaitable[T]) -> T:
+        """Await a call and report its outcome to the pool: success proves the credential, an error may count against
+        it.
 
-        Raises ProviderError, rid of secrets; a lost answer is one that nobody gave, since none of this is charged.
+        Raises ProviderError without secrets. ANSWER_LOST becomes UPSTREAM_ERROR, since these calls are not charged.
         """
         sent_at = self._clock.now()
         try:
             answer = await call
         except ProviderError as error:
             clean(error, account)
-            if matters(error):
+            if counts_on_any_call(error):
                 self._pool.hold_against(account, error, "", sent_at=sent_at)
             if error.kind is ErrorKind.ANSWER_LOST:
                 words = ERRORS["no_answer"]

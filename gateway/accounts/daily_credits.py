@@ -1,4 +1,4 @@
-"""The daily gift of the upstreams that give one, taken for every managed account at a minute of its own."""
+"""Daily credits: received for every managed account once a day, at a pseudo-random minute."""
 
 import hashlib
 import math
@@ -17,37 +17,37 @@ from providers.registry import find_spec
 LOOK_SECONDS = 60.0
 RETRY_SECONDS = 3600.0
 _FIRST_MINUTE, _LAST_MINUTE = 5, 24 * 60 - 5
-"""Not at the very edge of a day: clocks differ."""
-_LET_ALONE = frozenset({AccountState.EXPIRED, AccountState.RESTRICTED, AccountState.PAUSED})
+"""Distance from the edges of a day, since clocks differ."""
+_SKIPPED = frozenset({AccountState.EXPIRED, AccountState.RESTRICTED, AccountState.PAUSED})
 
 
 def minute_of(account: Account, day: str) -> int:
-    """The minute of a day (`2026-11-25`) at which an account takes its gift: any, but the same on every replica and
-    after a restart."""
+    """The minute of a day (`2026-11-25`) at which an account receives its credits. Deterministic: the same on every
+    replica and after a restart."""
     digest = hashlib.sha256(f"daily\0{account.tag}\0{day}".encode()).digest()
     return _FIRST_MINUTE + int.from_bytes(digest[:8]) % (_LAST_MINUTE - _FIRST_MINUTE)
 
 
 class DailyCredits:
-    """Takes gifts while it runs, where the configuration asks for it.
+    """Receives daily credits while it runs, if the configuration enables it.
 
-    An account whose minute had passed at the start waits for the next day: whoever ran before has taken its gift.
+    An account whose minute passed before the start waits for the next day, since an earlier process has received them.
     """
 
     def __init__(
         self, clock: Clock, pool: AccountPool, checks: Callable[[], AccountChecks], is_enabled: Callable[[], bool]
     ) -> None:
-        """`checks` and `is_enabled` give what is in force, since a new configuration replaces both."""
+        """`checks` and `is_enabled` are functions, since a reload of the configuration replaces both values."""
         self._clock = clock
         self._pool = pool
         self._checks = checks
         self._is_enabled = is_enabled
         self._looked_at = clock.now()
-        self._late: dict[str, float] = {}
-        """When to try again, by tag."""
+        self._retry_at: dict[str, float] = {}
+        """Retry times by tag, in unix seconds."""
 
     async def run(self) -> None:
-        """Until it is cancelled."""
+        """Run until cancelled."""
         while True:
             await self._clock.sleep(LOOK_SECONDS)
             try:
@@ -56,27 +56,29 @@ class DailyCredits:
                 GATEWAY.error("the daily credits were not taken", extra={"fields": {"cause": where(error)}})
 
     async def take(self) -> None:
-        """Take the gifts that have come due since this was called last."""
+        """Receive the credits that have become due since the last call."""
         checks, before, now = self._checks(), self._looked_at, self._clock.now()
         self._looked_at = now
-        accounts = [managed.account for managed in self._pool.managed if checks.gives(managed.account)]
-        due = [account for account in accounts if before < _moment(account, now) <= now or self._is_late(account, now)]
+        accounts = [managed.account for managed in self._pool.managed if checks.has_daily_credits(managed.account)]
+        due = [
+            account for account in accounts if before < _moment(account, now) <= now or self._is_retry_due(account, now)
+        ]
         if due and self._is_enabled():
-            # An account in trouble is let alone; it is asked once the trouble is over, on the same day.
-            resting = [account for account in due if self._pool.status(account).state in _LET_ALONE]
-            for account in resting:
-                self._late[account.tag] = now + RETRY_SECONDS
-            await self._take(checks, [account for account in due if account not in resting])
+            # A paused account is skipped, and retried later on the same day.
+            skipped = [account for account in due if self._pool.status(account).state in _SKIPPED]
+            for account in skipped:
+                self._retry_at[account.tag] = now + RETRY_SECONDS
+            await self._take(checks, [account for account in due if account not in skipped])
 
-    def _is_late(self, account: Account, now: float) -> bool:
-        return self._late.get(account.tag, math.inf) <= now and now - _moment(account, now) >= 0
+    def _is_retry_due(self, account: Account, now: float) -> bool:
+        return self._retry_at.get(account.tag, math.inf) <= now and now - _moment(account, now) >= 0
 
     async def _take(self, checks: AccountChecks, due: Sequence[Account]) -> None:
         for account, answer in zip(due, await checks.each(due, checks.receive), strict=True):
             fields = {"account": account.label, "provider": account.provider}
-            self._late.pop(account.tag, None)
+            self._retry_at.pop(account.tag, None)
             if isinstance(answer, GatewayError):
-                self._late[account.tag] = self._clock.now() + RETRY_SECONDS
+                self._retry_at[account.tag] = self._clock.now() + RETRY_SECONDS
                 GATEWAY.warning(
                     "the daily credits could not be taken", extra={"fields": fields | {"cause": answer.message("en")}}
                 )
@@ -85,7 +87,7 @@ class DailyCredits:
 
 
 def _moment(account: Account, now: float) -> float:
-    """When today's minute of an account is, in unix seconds. A day begins with the provider's quota reset."""
+    """The unix time of an account's minute today. A day begins with the provider's quota reset."""
     spec = find_spec(account.provider)
     reset = spec.quota_reset if spec is not None else None
     day = datetime.fromtimestamp(now, reset.time_zone if reset is not None else UTC)

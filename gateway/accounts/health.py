@@ -1,6 +1,6 @@
-"""What failures do to an account: one table from kinds of failure to pauses, and the health that follows from it.
+"""Account health: a table maps error kinds to pauses (exponential backoff), and `Health` applies it to one account.
 
-A caller's mistake, refused content and an upstream that is down do nothing to an account.
+Invalid requests, refused content and upstream outages do not affect an account.
 """
 
 from collections.abc import Callable
@@ -17,36 +17,36 @@ _JITTER = 0.2
 _LONGEST_JITTER = 300.0
 _LONGEST_RETRY_AFTER = 86_400.0
 _LEFT_OVER_SECONDS = 60.0
-"""Credits that are read so soon after a refusal are what was too little for it."""
+"""Credits read within this time of a NO_CREDITS error are the balance that was too low for the submit."""
 _MODELS = 50
-"""Models of one account that are known to be closed to it. Callers may name any model, so their number is bounded."""
+"""Limit of the not-entitled models cached for one account. Callers may name any model."""
 
 
 class AccountState(StrEnum):
-    """How an account stands, in one word: `ready`, or why it takes no submits."""
+    """The status of an account: `ready`, or the reason why it takes no submits."""
 
     READY = "ready"
     FULL = "full"
-    """As many tasks are running as may."""
+    """The limit of running tasks is reached."""
     RATE_LIMITED = "rate_limited"
     RESTRICTED = "restricted"
     NO_CREDITS = "no_credits"
     EXPIRED = "expired"
-    """The upstream refuses its login."""
+    """The upstream rejects its credential."""
     NOT_ENTITLED = "not_entitled"
-    """It may not use the model that was asked for."""
+    """It may not use the requested model."""
     UNREACHABLE = "unreachable"
-    """Nobody got through to the upstream by its proxy: trouble of the way, which leaves no mark on the account."""
+    """The upstream cannot be reached through its proxy. This does not count against the account."""
     PAUSED = "paused"
-    """Set aside by the operator."""
+    """Paused by the operator."""
 
 
 class PauseRule(NamedTuple):
-    """One row of the table: the state a kind of failure brings, and how long for, in seconds.
+    """One row of the table: the account state that an error kind causes, and the length of the pause in seconds.
 
-    Failures in a row double the pause from `first` to `longest`. `until_reset` lets it end with the provider's quota
-    reset, where there is one. `upstream_says` lets the upstream's own Retry-After take the place of both. `any_call`
-    counts the failures of every call; else only those of submits, since queries have limits of their own.
+    Consecutive failures double the pause from `first` to `longest`. `until_reset` ends it at the provider's quota
+    reset, where there is one. `upstream_says` gives precedence to the upstream's Retry-After. `any_call` counts the
+    failures of every call. Otherwise only submits count, since queries have their own rate limits.
     """
 
     state: AccountState
@@ -57,7 +57,7 @@ class PauseRule(NamedTuple):
     any_call: bool = False
 
 
-RESTS: dict[ErrorKind, PauseRule] = {
+PAUSE_RULES: dict[ErrorKind, PauseRule] = {
     ErrorKind.INVALID_CREDENTIAL: PauseRule(AccountState.EXPIRED, 600, 600, any_call=True),
     ErrorKind.NO_CREDITS: PauseRule(AccountState.NO_CREDITS, 3600, _DAY, until_reset=True),
     ErrorKind.RATE_LIMITED: PauseRule(AccountState.RATE_LIMITED, 30, 900, upstream_says=True),
@@ -65,12 +65,13 @@ RESTS: dict[ErrorKind, PauseRule] = {
     ErrorKind.RESTRICTED: PauseRule(AccountState.RESTRICTED, 1800, _DAY, any_call=True),
     ErrorKind.NOT_ENTITLED: PauseRule(AccountState.NOT_ENTITLED, 3600, _DAY),
 }
-"""Every failure that is an account's own. NOT_ENTITLED concerns the one model that was asked for."""
+"""All error kinds that count against an account. NOT_ENTITLED affects only the requested model."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """From `began` to `until`, in unix seconds, and the refusal that led to it, the `strike`th in a row."""
+    """A pause from `began` to `until`, in unix seconds, with the error that caused it. `strike` counts consecutive
+    errors of the kind, from 1."""
 
     kind: ErrorKind
     began: float
@@ -82,10 +83,10 @@ class Pause:
 
     @property
     def state(self) -> AccountState:
-        return RESTS[self.kind].state
+        return PAUSE_RULES[self.kind].state
 
     def error(self, now: float) -> ProviderError:
-        """The refusal as it would be given again, with the time that is left."""
+        """The error that caused the pause, with the time that is left as Retry-After."""
         return ProviderError(
             self.kind, code=self.code, words=self.words, detail=self.detail, retry_after=max(0.0, self.until - now)
         )
@@ -93,89 +94,91 @@ class Pause:
 
 @dataclass(slots=True)
 class Health:
-    """What is known of one account. Times are arguments; `spread` gives a random number in [0, 1) for the jitter.
-    `quota_reset` is when the account's provider gives new credits, None where only a payment brings some.
+    """The health of one account. Times are arguments, in unix seconds.
 
-    Of each kind of failure the last pause is kept, also when it is over: the next one of the kind is its next strike.
+    `spread` returns a random number in [0, 1) for the jitter. `quota_reset` is when the provider renews credits, None
+    where it does not. The last pause of each error kind is kept after it ends, to count consecutive failures.
     """
 
     spread: Callable[[], float]
     quota_reset: QuotaReset | None = None
-    proven: bool = False
-    """The upstream let a submit of its in, and none was refused since. Else only one at a time is tried with it."""
+    is_proven: bool = False
+    """False while the account is half-open: the outcome of a submit is unknown, so one probe is sent at a time. A
+    successful submit sets it, a failure clears it."""
     _pauses: dict[ErrorKind, Pause] = field(default_factory=dict)
     _closed_models: dict[str, Pause] = field(default_factory=dict)
     _credits_when_refused: int | None = None
 
-    def resting(self, now: float) -> Pause | None:
-        """Of the pauses that hold now the one that matters: a refused login before everything, else the longest. One
-        for a refused login holds on until a login is seen."""
-        held = [pause for pause in self._pauses.values() if _holds(pause, now)]
-        return max(held, key=lambda pause: (pause.kind is ErrorKind.INVALID_CREDENTIAL, pause.until), default=None)
+    def active_pause(self, now: float) -> Pause | None:
+        """The pause in force: that of a rejected credential first, else the longest. The pause of a rejected credential
+        stays in force until a call succeeds."""
+        active = [pause for pause in self._pauses.values() if _is_active(pause, now)]
+        return max(active, key=lambda pause: (pause.kind is ErrorKind.INVALID_CREDENTIAL, pause.until), default=None)
 
     def pause_of(self, kind: ErrorKind, now: float) -> Pause | None:
-        """The pause of one kind, where it holds now."""
+        """The pause of one error kind, if it is in force."""
         pause = self._pauses.get(kind)
-        return pause if pause is not None and _holds(pause, now) else None
+        return pause if pause is not None and _is_active(pause, now) else None
 
     def closed(self, model: str, now: float) -> Pause | None:
-        """The pause of one model."""
+        """The pause of one model, if it is in force."""
         pause = self._closed_models.get(model)
         return pause if pause is not None and now < pause.until else None
 
     def closed_models(self, now: float) -> dict[str, Pause]:
-        """The models that the account may not use, as far as is known."""
+        """The cached models that the account may not use."""
         return {model: pause for model, pause in self._closed_models.items() if now < pause.until}
 
     def fail(self, error: ProviderError, model: str, *, sent_at: float, now: float) -> Pause | None:
-        """Take note of a failure of a call that was sent at `sent_at`. The pause that it began, if it began one."""
-        rest = RESTS.get(error.kind)
-        if rest is None:
+        """Record an error of a call that was sent at `sent_at`. Returns the pause that it started, if any."""
+        rule = PAUSE_RULES.get(error.kind)
+        if rule is None:
             return None
         if error.kind is ErrorKind.NOT_ENTITLED:
             return self._close(model, error, now)
-        self.proven = False
+        self.is_proven = False
         last = self._pauses.get(error.kind)
-        # Calls that were under way together, and those that nobody could keep from going out, fail as one.
+        # Errors of concurrent calls, and of calls during the pause, count as one.
         if last is not None and (now < last.until or sent_at <= last.began):
             return None
         strike = last.strike + 1 if last is not None else 1
-        pause = self._pauses[error.kind] = self._pause(error, rest, strike, now)
+        pause = self._pauses[error.kind] = self._pause(error, rule, strike, now)
         if error.kind is ErrorKind.NO_CREDITS:
             self._credits_when_refused = None
-        # A login that is refused again has been out all the time.
+        # A credential that is rejected again was invalid all along.
         return None if last is not None and error.kind is ErrorKind.INVALID_CREDENTIAL else pause
 
     def succeed(self, model: str, *, sent_at: float) -> None:
-        """A submit was taken: whatever was held against the account before it was sent is forgotten."""
+        """Record an accepted submit. Pauses that began before it was sent end."""
         self._closed_models.pop(model, None)
         self._pauses = {kind: pause for kind, pause in self._pauses.items() if pause.began > sent_at}
-        self.proven = not self._pauses
+        self.is_proven = not self._pauses
 
     def let_in(self, now: float) -> None:
-        """A submit was refused for its content, and so was let in by its login."""
-        self.proven = self.resting(now) is None
+        """Record a submit refused for its content. The credential was accepted, so the account is no longer
+        half-open."""
+        self.is_proven = self.active_pause(now) is None
 
     def log_in(self, sent_at: float) -> None:
-        """The upstream knew the login when it was asked at `sent_at`."""
+        """Record that the upstream accepted the credential in a call sent at `sent_at`."""
         pause = self._pauses.get(ErrorKind.INVALID_CREDENTIAL)
         if pause is not None and pause.began <= sent_at:
             del self._pauses[ErrorKind.INVALID_CREDENTIAL]
 
-    def look_again(self, now: float) -> None:
-        """The login is looked at now, and not again before the time of its row has passed."""
+    def postpone_check(self, now: float) -> None:
+        """Postpone the next credential check by the pause of the table."""
         pause = self._pauses.get(ErrorKind.INVALID_CREDENTIAL)
         if pause is not None:
-            until = now + _with_jitter(RESTS[pause.kind].first, self.spread())
+            until = now + _with_jitter(PAUSE_RULES[pause.kind].first, self.spread())
             self._pauses[pause.kind] = replace(pause, until=until)
 
     def task_ended(self) -> None:
-        """One of the account's tasks has ended, so that there is room for another."""
+        """Record that a task of the account ended. This ends the pause for too many running tasks."""
         self._pauses.pop(ErrorKind.TOO_MANY_RUNNING, None)
 
     def see_credits(self, credits: int, now: float) -> None:
-        """What is left. More of it than at the refusal ends its pause; what is read right after it is what was too
-        little."""
+        """Record the credit balance. A balance above that at the NO_CREDITS error ends the pause. The first balance
+        read right after the error is the one that was too low."""
         pause = self._pauses.get(ErrorKind.NO_CREDITS)
         if pause is None:
             return
@@ -185,41 +188,41 @@ class Health:
             self.top_up()
 
     def top_up(self) -> None:
-        """Credits came in."""
+        """Record new credits. This ends the pause for lack of credits."""
         self._pauses.pop(ErrorKind.NO_CREDITS, None)
 
     def forget(self) -> None:
-        """Hold nothing against the account any more."""
-        self.proven = False
+        """Clear all pauses. The account is half-open."""
+        self.is_proven = False
         self._pauses.clear()
         self._closed_models.clear()
 
     def _close(self, model: str, error: ProviderError, now: float) -> Pause | None:
-        known = self._closed_models.get(model)
-        if known is not None and now < known.until:
+        last = self._closed_models.get(model)
+        if last is not None and now < last.until:
             return None
-        pause = self._pause(error, RESTS[error.kind], known.strike + 1 if known else 1, now)
+        pause = self._pause(error, PAUSE_RULES[error.kind], last.strike + 1 if last else 1, now)
         self._closed_models.pop(model, None)
         self._closed_models[model] = pause
         if len(self._closed_models) > _MODELS:
             del self._closed_models[next(iter(self._closed_models))]
         return pause
 
-    def _pause(self, error: ProviderError, rest: PauseRule, strike: int, now: float) -> Pause:
-        if rest.until_reset and self.quota_reset is not None:
+    def _pause(self, error: ProviderError, rule: PauseRule, strike: int, now: float) -> Pause:
+        if rule.until_reset and self.quota_reset is not None:
             seconds = self.quota_reset.seconds_left(now)
-        elif rest.upstream_says and error.retry_after:
+        elif rule.upstream_says and error.retry_after:
             seconds = min(error.retry_after, _LONGEST_RETRY_AFTER)
         else:
-            seconds = min(rest.first * 2 ** min(strike - 1, 30), rest.longest)
+            seconds = min(rule.first * 2 ** min(strike - 1, 30), rule.longest)
         until = now + _with_jitter(seconds, self.spread())
         return Pause(error.kind, now, until, strike, error.code, error.words, error.detail)
 
 
 def _with_jitter(seconds: float, spread: float) -> float:
-    """Never shorter than it was promised: accounts that fell out together come back one by one."""
+    """Jitter only lengthens a pause, so that accounts paused together do not all return at once."""
     return seconds + min(seconds * _JITTER, _LONGEST_JITTER) * spread
 
 
-def _holds(pause: Pause, now: float) -> bool:
+def _is_active(pause: Pause, now: float) -> bool:
     return now < pause.until or pause.kind is ErrorKind.INVALID_CREDENTIAL

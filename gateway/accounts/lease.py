@@ -19,14 +19,14 @@ MAX_RUNNING = 1000
 
 
 class SeenCredits(NamedTuple):
-    """Credits as they were read at `at`, in unix seconds."""
+    """The credit balance read at `at`, in unix seconds."""
 
     credits: Credits
     at: float
 
 
 class LastError(NamedTuple):
-    """The last failure that was the account's own, at `at`, in unix seconds."""
+    """The last error that counted against the account, at `at`, in unix seconds."""
 
     error: ProviderError
     at: float
@@ -34,7 +34,7 @@ class LastError(NamedTuple):
 
 @dataclass(slots=True)
 class AccountRecord:
-    """All that is known of one account. It holds no credential, only a digest that tells when it was replaced."""
+    """The record of one account. It holds a digest of the credential, to detect a replacement, not the credential."""
 
     credential: bytes
     health: Health
@@ -45,9 +45,9 @@ class AccountRecord:
     paused: bool = False
     in_flight: int = 0
     probe: "Probe | None" = None
-    """Under way while the first submit of an unproven account is."""
+    """The running probe of a half-open account."""
     running: dict[str, float] = field(default_factory=dict)
-    """Upstream ids of unfinished tasks, each with the time at which it is forgotten, the oldest first."""
+    """Upstream ids of unfinished tasks with their expiry times in unix seconds, the oldest first."""
     looked_at: float = 0.0
     submitted: int = 0
     failed: int = 0
@@ -71,7 +71,7 @@ class AccountRecord:
 
 
 class Probe:
-    """The submit that finds out what an unproven account says."""
+    """Half-open probe: the submit that finds out whether an account works."""
 
     def __init__(self) -> None:
         loop = asyncio.get_running_loop()
@@ -88,13 +88,13 @@ class LeasedFrom(Protocol):
 
     def now(self) -> float: ...
 
-    def way_failed(self, account: Account, error: ProviderError) -> None: ...
+    def proxy_failed(self, account: Account, error: ProviderError) -> None: ...
 
     def hold_against(self, account: Account, error: ProviderError, model: str, *, sent_at: float) -> bool: ...
 
 
 class Lease:
-    """An account for one submit. A context: leaving it gives the place back, however the submit went."""
+    """An account leased for one submit. A context manager: leaving it releases the account, whatever the outcome."""
 
     def __init__(self, pool: LeasedFrom, account: Account, record: AccountRecord, model: str, sent_at: float) -> None:
         self.account = account
@@ -107,7 +107,7 @@ class Lease:
 
     def __enter__(self) -> Self:
         self._record.in_flight += 1
-        if not self._record.health.proven:
+        if not self._record.health.is_proven:
             self._probe = self._record.probe = Probe()
         return self
 
@@ -121,11 +121,11 @@ class Lease:
                 self._record.probe = None
 
     def sending(self) -> None:
-        """The submit is sent now: what went before it took its time."""
+        """Record that the submit is sent now. Preparing it may have taken a while."""
         self._sent_at = self._pool.now()
 
     def submitted(self, id: str) -> None:
-        """The upstream took the submit as `id`."""
+        """Record that the upstream accepted the submit as task `id`."""
         record = self._record
         record.submitted += 1
         record.running[id] = self._pool.now() + RUNNING_SECONDS
@@ -134,15 +134,15 @@ class Lease:
         metrics.SUBMITS.labels(record.label, "accepted").inc()
 
     def failed(self, error: ProviderError) -> bool:
-        """The submit came to nothing, or to nobody knows what. True when the account rests for it from now on.
+        """Record a failed submit, or one with unknown outcome. True when it pauses the account.
 
-        `error` is rid of secrets already.
+        `error` must not contain secrets.
         """
         metrics.SUBMITS.labels(self._record.label, error.kind).inc()
         if error.kind is ErrorKind.CONTENT_REFUSED and self._record.credential == self._credential:
             self._record.health.let_in(self._pool.now())
         if error.kind is ErrorKind.UNREACHABLE:
-            self._pool.way_failed(self.account, error)
+            self._pool.proxy_failed(self.account, error)
         if error.kind.blame is not Blame.ACCOUNT:
             return False
         self._record.failed += 1

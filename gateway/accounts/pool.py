@@ -1,7 +1,7 @@
-"""The pool: what each account can do now, in memory only, for managed accounts and for those that callers bring along.
+"""Account pool: the status of each account, in memory only, for managed accounts and those of pass-through callers.
 
-An account is known by its tag. Providers say what kind of failure they met, the table in `health` says what it does to
-the account, a policy says who is next.
+Accounts are identified by tag. Providers classify errors, the table in `health` maps them to pauses, and a policy
+selects the account of the next submit.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from cachetools import LRUCache, TTLCache
 
-from gateway.accounts.health import RESTS, AccountState, Health, Pause
+from gateway.accounts.health import PAUSE_RULES, AccountState, Health, Pause
 from gateway.accounts.lease import GUEST, AccountRecord, LastError, Lease, Probe, SeenCredits
 from gateway.accounts.selection import Policy, RoundRobin
 from gateway.core import metrics
@@ -28,23 +28,23 @@ from providers.contract.spec import QuotaReset
 from providers.contract.tasks import TaskState
 
 GUESTS = 10_000
-"""Accounts of pass-through callers that are remembered, for callers that come back."""
-WAY_SECONDS = 60.0
-"""For this long a proxy that led nowhere is used only where there is no other way."""
+"""Limit of the cached records of pass-through callers' accounts."""
+PROXY_PAUSE_SECONDS = 60.0
+"""A proxy that failed is used only as a last resort for this long."""
 FULL_SECONDS = 15.0
-"""When to try again where as many tasks are running as the configuration allows."""
+"""Retry after this time where the configured limit of running tasks is reached."""
 PATIENCE = 3.0
-"""Seconds after which the first submit of an account that is new or was in trouble is joined by a second one."""
+"""Seconds until a second submit may be sent with a half-open account while its probe is running."""
 LONGEST_WAIT = 15.0
-"""Seconds a submit waits for what others find out."""
+"""Seconds that a submit waits for the probes of others."""
 
-_MOST_WAYS = 1000
+_MAX_FAILED_PROXIES = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class ManagedAccount:
-    """One of the gateway's own accounts. `weight` is its share of the submits, 0 for none; `max_running` is how many
-    unfinished tasks it may have, None for as many as the upstream takes."""
+    """One of the gateway's own accounts. `weight` is its share of the submits, 0 for none. `max_running` limits its
+    unfinished tasks, None for no limit."""
 
     account: Account
     weight: int = 1
@@ -52,8 +52,8 @@ class ManagedAccount:
 
 
 class AccountStatus(NamedTuple):
-    """How one account stands. `until` is when it will be back, in unix seconds, None where nobody knows; `error` is
-    the refusal that led there."""
+    """The status of one account. `until` is when it is available again, in unix seconds, None where unknown. `error` is
+    the error that led to it."""
 
     state: AccountState
     until: float | None = None
@@ -61,7 +61,7 @@ class AccountStatus(NamedTuple):
 
 
 class AccountPool:
-    """Hands accounts out for submits and keeps in mind what became of them."""
+    """Leases accounts for submits, and records the outcomes."""
 
     def __init__(
         self,
@@ -73,8 +73,8 @@ class AccountPool:
         longest_wait: float = LONGEST_WAIT,
         quota_resets: Mapping[str, QuotaReset | None] = MappingProxyType({}),
     ) -> None:
-        """`spread` gives random numbers in [0, 1) for the jitter of pauses. `quota_resets` says by provider when spent
-        credits come back by themselves."""
+        """`spread` returns random numbers in [0, 1) for the jitter of pauses. `quota_resets` is when each provider
+        renews credits."""
         self._quota_resets = quota_resets
         self._longest_wait = longest_wait
         self._clock = clock
@@ -85,19 +85,21 @@ class AccountPool:
         self._removed: set[str] = set()
         self._records: dict[str, AccountRecord] = {}
         self._guests: LRUCache[str, AccountRecord] = LRUCache(GUESTS)
-        self._bad_ways: TTLCache[str, AccountStatus] = TTLCache(_MOST_WAYS, WAY_SECONDS, timer=clock.now)
+        self._failed_proxies: TTLCache[str, AccountStatus] = TTLCache(
+            _MAX_FAILED_PROXIES, PROXY_PAUSE_SECONDS, timer=clock.now
+        )
 
     def now(self) -> float:
         return self._clock.now()
 
     def manage(self, accounts: Sequence[ManagedAccount], policy: Policy | None = None) -> None:
-        """Take these in place of the managed accounts there were. What is known of those that stay is kept, unless
-        their credential is another one now."""
+        """Replace the managed accounts. The records of accounts that stay are kept, but their health is reset where the
+        credential was replaced."""
         self._policy = policy or self._policy
         records: dict[str, AccountRecord] = {}
         for managed in accounts:
             account = managed.account
-            record = self._records.get(account.tag) or self._guests.pop(account.tag, None) or self._new_seat(account)
+            record = self._records.get(account.tag) or self._guests.pop(account.tag, None) or self._new_record(account)
             if record.credential != _digest(account):
                 record.credential = _digest(account)
                 record.health.forget()
@@ -107,7 +109,7 @@ class AccountPool:
             records[account.tag] = record
         for tag, record in self._records.items():
             if tag not in records:
-                # It may come back, and is then what it was.
+                # A later reload may add it again: keep its record.
                 record.label, record.weight, record.max_running, record.paused = GUEST, 1, None, False
                 self._guests[tag] = record
         self._records = records
@@ -115,21 +117,21 @@ class AccountPool:
         self._managed = {managed.account.tag: managed for managed in accounts}
 
     def is_removed(self, account: Account) -> bool:
-        """True for an account that the configuration had and no longer has. A new credential is the same account."""
+        """True for an account that a reload removed. An account with a replaced credential is not removed."""
         return account.tag in self._removed
 
     @property
     def managed(self) -> list[ManagedAccount]:
-        """The gateway's own accounts, in the order in which they are configured."""
+        """The gateway's own accounts, in configuration order."""
         return list(self._managed.values())
 
     # --- submits ------------------------------------------------------------------------------------------------
 
     async def take(self, accounts: Sequence[Account], model: str, passed_over: AbstractSet[str]) -> Lease | None:
-        """The account for the next try of a submit, by the policy; None when there is none that can take it now.
+        """Lease an account for the next attempt of a submit, by the policy. None where no account is ready.
 
-        `passed_over` are the tags of those that were tried. Of an account that is new or was in trouble nobody knows
-        what it will say: one submit finds out, the others take other accounts, or wait for it.
+        `passed_over` are the tags that were tried before. A new account, or one after a failure, is half-open: one
+        submit probes it, while others use other accounts or wait for the probe.
         """
         loop = asyncio.get_running_loop()
         give_up = loop.time() + self._longest_wait
@@ -158,29 +160,30 @@ class AccountPool:
             )
 
     def _choose(self, ready: Mapping[str, Account], model: str, now: float) -> Lease:
-        open_ways = [account for account in ready.values() if (account.proxy or "") not in self._bad_ways]
-        records = {tag: self._record(ready[tag]) for tag in [account.tag for account in open_ways or ready.values()]}
+        reachable = [account for account in ready.values() if (account.proxy or "") not in self._failed_proxies]
+        records = {tag: self._record(ready[tag]) for tag in [account.tag for account in reachable or ready.values()]}
         picked = self._policy.pick(list(records.values()))
         tag = next(tag for tag, record in records.items() if record is picked)
         return Lease(self, ready[tag], picked, model, now)
 
-    def way_failed(self, account: Account, error: ProviderError) -> None:
-        """Nobody got through by the account's proxy. It is a matter of the way, not of the account."""
+    def proxy_failed(self, account: Account, error: ProviderError) -> None:
+        """Record that the account's proxy cannot reach the upstream. It does not count against the account."""
         if account.proxy is None:
             return
-        if account.proxy not in self._bad_ways:
+        if account.proxy not in self._failed_proxies:
             fields = {"account": account.label, "provider": account.provider, "cause": error.detail}
             GATEWAY.warning("a proxy leads nowhere", extra={"fields": fields})
         told = ProviderError(error.kind, words=ERRORS["proxies_lead_nowhere"], detail=error.detail)
-        until = self._clock.now() + WAY_SECONDS
-        self._bad_ways[account.proxy] = AccountStatus(AccountState.UNREACHABLE, until, told)
+        until = self._clock.now() + PROXY_PAUSE_SECONDS
+        self._failed_proxies[account.proxy] = AccountStatus(AccountState.UNREACHABLE, until, told)
 
     def hold_against(self, account: Account, error: ProviderError, model: str, *, sent_at: float) -> bool:
-        """A failure of the account's own. True when it began a pause. `error` is rid of secrets already."""
+        """Record an error that counts against the account. True when it starts a pause. `error` must not contain
+        secrets."""
         record, now = self._current(account), self._clock.now()
         if record is None:
             return False
-        # Not the error itself: its traceback would keep a whole request alive.
+        # A copy: the traceback of the original keeps the request alive.
         record.last_error = LastError(
             ProviderError(error.kind, code=error.code, words=error.words, detail=error.detail), now
         )
@@ -201,17 +204,17 @@ class AccountPool:
         GATEWAY.warning("an account rests", extra={"fields": fields})
 
     def status(self, account: Account, model: str = "", failure: ProviderError | None = None) -> AccountStatus:
-        """How an account stands for a model. `failure` is what a try just now came to."""
+        """The status of an account for a model. `failure` is the error of an attempt that just failed."""
         status = self._status(self._record(account), model, self._clock.now())
-        bad_way = self._bad_ways.get(account.proxy or "")
-        if status.state is AccountState.READY and bad_way is not None:
-            return bad_way
+        failed_proxy = self._failed_proxies.get(account.proxy or "")
+        if status.state is AccountState.READY and failed_proxy is not None:
+            return failed_proxy
         return status if status.error or failure is None else status._replace(error=failure)
 
     def _status(self, record: AccountRecord, model: str, now: float) -> AccountStatus:
         if record.paused or record.weight <= 0:
             return AccountStatus(AccountState.PAUSED)
-        pause = record.health.resting(now) or record.health.closed(model, now)
+        pause = record.health.active_pause(now) or record.health.closed(model, now)
         if pause is not None:
             return AccountStatus(pause.state, pause.until, pause.error(now))
         record.prune(now)
@@ -219,10 +222,10 @@ class AccountPool:
             AccountStatus(AccountState.FULL, now + FULL_SECONDS) if record.full else AccountStatus(AccountState.READY)
         )
 
-    # --- what else is learned of accounts -----------------------------------------------------------------------
+    # --- other observations -------------------------------------------------------------------------------------
 
-    def heard(self, account: Account, answers: Mapping[str, TaskState | ProviderError], sent_at: float) -> None:
-        """What an upstream said of tasks of an account, by their ids, in answer to a query sent at `sent_at`."""
+    def on_results(self, account: Account, answers: Mapping[str, TaskState | ProviderError], sent_at: float) -> None:
+        """Record the results of a query that was sent at `sent_at`, by upstream task id."""
         known = account.tag in self._records or account.tag in self._guests
         record = self._current(account) if known else None
         for id, answer in answers.items():
@@ -232,13 +235,13 @@ class AccountPool:
                 record.health.log_in(sent_at)
                 if isinstance(answer, TaskState) and answer.phase.ended and record.running.pop(id, None) is not None:
                     record.health.task_ended()
-            elif matters(answer):
+            elif counts_on_any_call(answer):
                 self.hold_against(account, answer, "", sent_at=sent_at)
                 return
 
     def unseen(self, accounts: Sequence[Account], every: float, most: int) -> dict[Account, list[str]]:
-        """The oldest tasks that keep accounts from taking more, at most so many of each account and each account at
-        most once in `every` seconds: to ask how they stand may show that there is room."""
+        """The tasks to poll for full accounts, since one of them may have ended. At most the `most` oldest tasks of an
+        account, and each account at most once in `every` seconds."""
         now, found = self._clock.now(), dict[Account, list[str]]()
         for account in accounts:
             record = self._record(account)
@@ -252,85 +255,86 @@ class AccountPool:
         return found
 
     def expired(self, account: Account) -> bool:
-        """True while its login counts as refused."""
-        return self._rests_for(account, ErrorKind.INVALID_CREDENTIAL) is not None
+        """True while its credential counts as rejected."""
+        return self._pause_of(account, ErrorKind.INVALID_CREDENTIAL) is not None
 
     def without_credits(self, account: Account) -> bool:
-        """True while it rests for want of credits."""
-        return self._rests_for(account, ErrorKind.NO_CREDITS) is not None
+        """True while it is paused for lack of credits."""
+        return self._pause_of(account, ErrorKind.NO_CREDITS) is not None
 
     def due(self, account: Account) -> bool:
-        """True once in a while for an account whose login was refused: it may be looked at again now."""
-        pause, now = self._rests_for(account, ErrorKind.INVALID_CREDENTIAL), self._clock.now()
+        """True where the credential of an account was rejected and the next check is due. Postpones the check after
+        it."""
+        pause, now = self._pause_of(account, ErrorKind.INVALID_CREDENTIAL), self._clock.now()
         if pause is None or now < pause.until:
             return False
-        self._record(account).health.look_again(now)
+        self._record(account).health.postpone_check(now)
         return True
 
-    def _rests_for(self, account: Account, kind: ErrorKind) -> Pause | None:
+    def _pause_of(self, account: Account, kind: ErrorKind) -> Pause | None:
         return self._record(account).health.pause_of(kind, self._clock.now())
 
     def logged_in(self, account: Account, *, sent_at: float) -> None:
-        """The upstream knew the account's login in answer to a call sent at `sent_at`."""
+        """Record that the upstream accepted the credential in a call sent at `sent_at`."""
         record = self._current(account)
         if record is not None:
             record.health.log_in(sent_at)
 
     def topped_up(self, account: Account) -> None:
-        """Credits came in, or whoever looks after the account says so."""
+        """Record new credits, or that the operator says so."""
         record = self._current(account)
         if record is not None:
             record.health.top_up()
 
     def saw_credits(self, account: Account, credits: Credits) -> None:
-        """Credits were read."""
+        """Record a credit balance."""
         record = self._current(account)
         if record is not None:
             record.credits = SeenCredits(credits, self._clock.now())
             record.health.see_credits(credits.total, self._clock.now())
 
     def pause(self, account: Account) -> None:
-        """Take no submits for it until `resume`. Its tasks are answered all the same."""
+        """Send no submits to it until `resume`. Its tasks can still be polled."""
         self._record(account).paused = True
 
     def resume(self, account: Account) -> None:
-        """Hold nothing against it any more."""
+        """End every pause of it."""
         record = self._record(account)
         record.paused = False
         record.health.forget()
 
     def record(self, account: Account) -> AccountRecord:
-        """What is known of an account, to be shown."""
+        """The record of an account, for display."""
         record = self._record(account)
         record.prune(self._clock.now())
         return record
 
     def __len__(self) -> int:
-        """How many accounts are remembered."""
+        """Number of account records."""
         return len(self._records) + len(self._guests)
 
     def _record(self, account: Account) -> AccountRecord:
         record = self._records.get(account.tag) or self._guests.get(account.tag)
         if record is None:
-            record = self._guests[account.tag] = self._new_seat(account)
+            record = self._guests[account.tag] = self._new_record(account)
         return record
 
     def _current(self, account: Account) -> AccountRecord | None:
-        """The seat of an account; None where its credential has been replaced, so that news of it are old news."""
+        """The record of an account. None where its credential has been replaced, so that the result is outdated."""
         record = self._record(account)
         return record if record.credential == _digest(account) else None
 
-    def _new_seat(self, account: Account) -> AccountRecord:
+    def _new_record(self, account: Account) -> AccountRecord:
         return AccountRecord(_digest(account), Health(self._spread, self._quota_resets.get(account.provider)))
 
 
-def matters(error: ProviderError) -> bool:
-    """True for a failure that counts against an account whatever the call was."""
-    rest = RESTS.get(error.kind)
-    return rest is not None and rest.any_call
+def counts_on_any_call(error: ProviderError) -> bool:
+    """True for an error that counts against an account whatever the call is."""
+    rule = PAUSE_RULES.get(error.kind)
+    return rule is not None and rule.any_call
 
 
 def _digest(account: Account) -> bytes:
-    """Tells one login from the next."""
+    """A digest of the credential, to detect a replacement."""
     login = "\0".join((account.region, account.credential, account.cookie or ""))
     return hashlib.sha256(login.encode("utf-8", "surrogateescape")).digest()

@@ -1,4 +1,4 @@
-"""Rotation policies: which of the accounts that are ready takes the next submit. One small type for each."""
+"""Rotation policies: select one of the ready accounts for the next submit."""
 
 import random
 from collections.abc import Callable, Sequence
@@ -8,8 +8,8 @@ from gateway.core.settings import PolicyName
 
 
 class Candidate(Protocol):
-    """An account that is ready. `weight` is its share against the others', `busy` counts its unfinished tasks, and
-    `turn` belongs to the policies that take turns."""
+    """A ready account. `weight` is its share of the submits, `busy` counts its unfinished tasks, and `turn` is the
+    state of the round robin."""
 
     weight: int
     turn: float
@@ -23,17 +23,17 @@ C = TypeVar("C", bound=Candidate)
 
 class Policy(Protocol):
     def pick(self, ready: Sequence[C]) -> C:
-        """One of the candidates, of which there is at least one, in the order in which they are configured."""
+        """Select one of the candidates, at least one, in configuration order."""
 
 
 class RoundRobin:
-    """In turn, by weight, and evenly spread: 2 to 1 is a b a, not a a b. An account that rests loses its turns and
-    comes back without a claim to them."""
+    """Smooth weighted round robin: weights 2 and 1 give a b a, not a a b. An account does not make up for the turns
+    that it missed while paused."""
 
     def pick(self, ready: Sequence[C]) -> C:
         total = sum(candidate.weight for candidate in ready)
         for candidate in ready:
-            # Claims and debts from other company, and from other weights, are worth one round at most.
+            # Bound the carried-over turns to one round, since candidates and weights change.
             candidate.turn = min(max(candidate.turn, -total), total) + candidate.weight
         best = max(ready, key=lambda candidate: candidate.turn)
         best.turn -= total
@@ -41,7 +41,7 @@ class RoundRobin:
 
 
 class LeastBusy:
-    """The one with the fewest unfinished tasks for its weight; among equals in turn."""
+    """The account with the fewest unfinished tasks per weight. Ties are broken by round robin."""
 
     def __init__(self) -> None:
         self._turns = RoundRobin()
@@ -52,7 +52,7 @@ class LeastBusy:
 
 
 class Random:
-    """Any of them, by weight."""
+    """A random account, by weight."""
 
     def __init__(self, source: random.Random | None = None) -> None:
         self._source = source or random.Random()  # noqa: S311 - no secret
@@ -62,7 +62,7 @@ class Random:
 
 
 class FillFirst:
-    """Always the first one: the next is used only while that one cannot."""
+    """Always the first ready account."""
 
     def pick(self, ready: Sequence[C]) -> C:
         return ready[0]

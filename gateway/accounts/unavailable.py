@@ -1,4 +1,4 @@
-"""What a client is told when no account takes its submit: how many are in which state, never which."""
+"""Unavailable accounts: the error for a submit that no account can take. It counts accounts by state and names none."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -21,9 +21,9 @@ ACCOUNT_STATES: dict[AccountState, LocalizedText] = {
     AccountState.UNREACHABLE: LocalizedText("{count} 个代理不通", "{count} behind a proxy that leads nowhere"),
     AccountState.PAUSED: LocalizedText("{count} 个已暂停", "{count} paused by the operator"),
 }
-"""How many accounts are in a state, never which."""
+"""The text for a number of accounts in a state."""
 
-_RETURNING = frozenset(
+_TRANSIENT = frozenset(
     {
         AccountState.READY,
         AccountState.FULL,
@@ -32,20 +32,20 @@ _RETURNING = frozenset(
         AccountState.UNREACHABLE,
     }
 )
-"""States that pass by themselves. New credits may come with a new day, but to whoever waits they are gone."""
+"""Transient states. NO_CREDITS is not one of them: a quota reset is too far away to wait for."""
 
-_SOON = 5.0
-"""Seconds until the next try where nobody named a time."""
+_DEFAULT_RETRY = 5.0
+"""Retry-After in seconds where no time is known."""
 
 
-def shortage(statuses: Sequence[AccountStatus], *, managed: bool, now: float) -> GatewayError:
-    """The refusal of a submit that none of these accounts can take. There is at least one.
+def unavailable_error(statuses: Sequence[AccountStatus], *, managed: bool, now: float) -> GatewayError:
+    """The error for a submit that none of these accounts, at least one, can take.
 
-    Of a single account it is the account's own. Of several it is 429 with the time after which the first of them is
-    back, or, where none will be, `insufficient_quota`; unless they all lack the same thing.
+    For a single account it is the account's own error. For several it is 429 with the shortest Retry-After, or
+    `insufficient_quota` where none of the states is transient. States that all accounts share have their own errors.
     """
     only = statuses[0] if len(statuses) == 1 else None
-    # A client's own key is not at fault where the login of the gateway's account is.
+    # A rejected credential of the gateway's account is not the client's error.
     if only is not None and only.error is not None and not (managed and only.state is AccountState.EXPIRED):
         return _of_one(only, only.error, managed, now)
     states = Counter(status.state for status in statuses)
@@ -60,9 +60,11 @@ def shortage(statuses: Sequence[AccountStatus], *, managed: bool, now: float) ->
     if set(states) == {AccountState.EXPIRED} and not managed:
         return GatewayError("invalid_api_key", filled(ERRORS["accounts_used_up"], total=total, states=tally))
     waits = [
-        _SOON if status.until is None or status.state is AccountState.UNREACHABLE else max(1.0, status.until - now)
+        _DEFAULT_RETRY
+        if status.until is None or status.state is AccountState.UNREACHABLE
+        else max(1.0, status.until - now)
         for status in statuses
-        if status.state in _RETURNING
+        if status.state in _TRANSIENT
     ]
     if waits:
         words = filled(ERRORS["accounts_resting"], total=total, states=tally, eta=spell_time(min(waits)))
@@ -73,24 +75,24 @@ def shortage(statuses: Sequence[AccountStatus], *, managed: bool, now: float) ->
 def _of_one(status: AccountStatus, error: ProviderError, managed: bool, now: float) -> GatewayError:
     if status.state is AccountState.UNREACHABLE:
         return GatewayError("upstream_unavailable", ERRORS["proxies_lead_nowhere"], detail=error.detail)
-    refusal = from_provider(error)
-    if not refusal.shape.should_retry:
-        refusal.retry_after = None
+    result = from_provider(error)
+    if not result.shape.should_retry:
+        result.retry_after = None
     if status.until is None or status.until <= now:
-        return refusal
+        return result
     if status.state is AccountState.NO_CREDITS:
-        rest = ERRORS["account_resting" if managed else "account_without_credits"]
-    elif status.state in _RETURNING:
-        rest = ERRORS["account_resting"]
-        refusal.retry_after = status.until - now if refusal.shape.should_retry else None
+        template = ERRORS["account_resting" if managed else "account_without_credits"]
+    elif status.state in _TRANSIENT:
+        template = ERRORS["account_resting"]
+        result.retry_after = status.until - now if result.shape.should_retry else None
     else:
-        return refusal
-    refusal.text = filled(rest, reason=refusal.text, eta=spell_time(status.until - now))
-    refusal.values = {}
-    return refusal
+        return result
+    result.text = filled(template, reason=result.text, eta=spell_time(status.until - now))
+    result.values = {}
+    return result
 
 
 def _tally(states: Counter[AccountState]) -> LocalizedText:
-    """`2 个积分不足，1 个请求过频`, the most frequent first."""
+    """Counts by state, the most frequent first: `2 个积分不足，1 个请求过频`."""
     parts = [filled(ACCOUNT_STATES[state], count=count) for state, count in states.most_common()]
     return LocalizedText("，".join(part.zh for part in parts), ", ".join(part.en for part in parts))

@@ -1,7 +1,6 @@
-"""What tasks have to do with the archive.
+"""Task archiver: archives finished tasks, and restores tasks that the upstream no longer knows.
 
-A task that is seen finished is handed to it, one that was submitted here is followed to its end where that is wished,
-and one that its upstream knows no longer is told from it.
+A finished task that is polled is queued for a copy. If enabled, submitted tasks are also followed until they end.
 """
 
 import asyncio
@@ -27,27 +26,27 @@ from providers.contract.tasks import Phase, Result, TaskState
 from providers.sizes import parse_size
 
 MAX_FOLLOWED = 5000
-"""Tasks that are followed at the same time; further ones are archived when somebody asks for them."""
+"""Limit of the followed tasks. Further tasks are archived when a client polls them."""
 
 FOLLOWED_SECONDS = 24 * 3600.0
-"""After this long a task is followed no more."""
+"""Time after which a task is no longer followed."""
 
-PATIENCE_SECONDS = 5.0
-"""After this long a client goes on without an archive that does not answer."""
+TIMEOUT_SECONDS = 5.0
+"""Timeout of the archive for a client's request."""
 
-_REMEMBERED_PROMPTS = 10_000
+_MAX_CACHED_PROMPTS = 10_000
 
 
 class RestoredTask(NamedTuple):
-    """`ref` with what the archive knows besides the id."""
+    """A task restored from the archive. `ref` has the fields of the archive's record."""
 
     ref: TaskRef
     state: TaskState
 
 
 class ArchiveResult(NamedTuple):
-    """What came of archiving one task on request: `unfinished` and `no video` beside the outcomes of a copy. `path` is
-    where the video lies in the archive."""
+    """The result of archiving one task on request. `outcome` is that of a copy, `unfinished` or `no video`. `path` is
+    the path of the video in the archive."""
 
     outcome: str
     cause: str = ""
@@ -56,9 +55,9 @@ class ArchiveResult(NamedTuple):
 
 
 class TaskArchiver:
-    """Stands between tasks and the archive. Nothing it does harms a poll: trouble with the archive is logged.
+    """Connects tasks to the archive. Errors of the archive are logged and never fail a poll.
 
-    `follow` is whether tasks are followed to their end, every `interval` seconds.
+    `follow` polls submitted tasks every `interval` seconds until they end.
     """
 
     def __init__(
@@ -77,11 +76,11 @@ class TaskArchiver:
         self._background = background
         self._follow = follow
         self._interval = interval
-        self._prompts: LRUCache[tuple[str, str], str] = LRUCache(_REMEMBERED_PROMPTS)
+        self._prompts: LRUCache[tuple[str, str], str] = LRUCache(_MAX_CACHED_PROMPTS)
         self._followed = 0
 
     def submitted(self, ref: TaskRef, prompt: str) -> None:
-        """A task was submitted here."""
+        """Record a submitted task, and follow it if enabled."""
         if prompt and self.archive.keeps_prompts:
             self._prompts[ref.provider.name, ref.upstream_id] = prompt
         if self._follow and self._followed < MAX_FOLLOWED:
@@ -89,7 +88,8 @@ class TaskArchiver:
             self._background.start(self._follow_to_its_end(ref))
 
     def seen(self, ref: TaskRef, state: TaskState) -> bool:
-        """A task was seen. True where it is surely archived. It takes no time, however often it is called."""
+        """Queue a copy of a finished task. True where it is archived already. Does not block; repeated calls are
+        cheap."""
         provider, id = ref.provider.name, ref.upstream_id
         if state.phase is not Phase.COMPLETED or state.result is None:
             return False
@@ -100,11 +100,11 @@ class TaskArchiver:
         return False
 
     def known(self, ref: TaskRef) -> bool:
-        """True for a task that is surely archived, from memory."""
+        """True for a task that is archived, from the cache."""
         return self.archive.known(ref.provider.name, ref.upstream_id, ref.account.tag)
 
     def facts(self, ref: TaskRef, state: TaskState) -> Facts:
-        """What is written down of a finished task."""
+        """The fields of the archive record of a finished task."""
         card = ref.provider.card(state.model) if state.model else None
         return Facts(
             ref.provider.name,
@@ -118,7 +118,7 @@ class TaskArchiver:
         )
 
     def renewal(self, ref: TaskRef) -> Renew:
-        """Gives the result with fresh links when it is called: see `fresh_result`."""
+        """A function that returns the result with fresh links: see `fresh_result`."""
 
         async def renew() -> Result | None:
             return await fresh_result(self._poller, ref, self._clock.now())
@@ -126,33 +126,27 @@ class TaskArchiver:
         return renew
 
     async def find(self, ref: TaskRef) -> Archived | None:
-        """The archived task of a place; None where there is none.
-
-        Raises StoreError where the archive cannot be asked.
-        """
+        """The archived task of a reference, else None. Raises StoreError where the archive is unavailable."""
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(TIMEOUT_SECONDS):
                 return await self.archive.find(ref.provider.name, ref.upstream_id, ref.account)
         except (StoreError, TimeoutError) as error:
             self._out_of_reach(error)
             raise StoreError(_cause(error)) from error
 
     def _out_of_reach(self, error: Exception) -> None:
-        """Told once for as long as it lasts."""
+        """Log an outage of the archive once."""
         if self.archive.out_of_reach():
             GATEWAY.warning("the archive is out of reach", extra={"fields": {"cause": _cause(error)}})
 
-    async def recall(self, ref: TaskRef) -> "RestoredTask | None":
-        """A task of which its upstream does not tell, as the archive tells of it; None where it is not there.
-
-        Raises StoreError where the archive cannot be asked.
-        """
+    async def restore(self, ref: TaskRef) -> "RestoredTask | None":
+        """Restore a task from the archive, else None. Raises StoreError where the archive is unavailable."""
         archived = await self.find(ref)
         if archived is None:
             return None
         record = archived.record
         width, height = parse_size(record.size) or (0, 0)
-        told = replace(
+        restored = replace(
             ref,
             model=ref.model or record.model or "",
             created=ref.created or int(record.created or 0) or None,
@@ -160,13 +154,12 @@ class TaskArchiver:
             width=ref.width or width,
             height=ref.height or height,
         )
-        return RestoredTask(told, await self._state(ref, archived))
+        return RestoredTask(restored, await self._state(ref, archived))
 
     async def _state(self, ref: TaskRef, archived: Archived) -> TaskState:
-        """How an archived task stands: finished, with links into the archive.
+        """The state of an archived task: completed, with links to the archive.
 
-        Where the store signs none they are paths of this gateway, without its host: nobody knows by which it is
-        reached.
+        Where the store signs no links, they are paths of this gateway without a host.
         """
         record, here = archived.record, f"/v1/videos/{ref.public_id}/content"
         video, cover = await self._link(archived, "video"), await self._link(archived, "thumbnail")
@@ -187,8 +180,8 @@ class TaskArchiver:
             result=result,
         )
 
-    async def keep(self, ref: TaskRef) -> ArchiveResult:
-        """Archive a task now, unless it is there."""
+    async def archive_now(self, ref: TaskRef) -> ArchiveResult:
+        """Archive a task now, unless it is archived already."""
         opened = await self.open(ref, "video", head=True)
         if opened is not None:
             return ArchiveResult(Outcome.ALREADY_THERE, path=opened.file.path)
@@ -210,12 +203,12 @@ class TaskArchiver:
     async def open(
         self, ref: TaskRef, variant: Variant, *, range: str = "", if_range: str = "", head: bool = False
     ) -> Opened | None:
-        """A file of the archive; None where it is not there, or cannot be read. Raises UnsatisfiableRangeError."""
+        """Open an archived file. None where it is missing or unreadable. Raises UnsatisfiableRangeError."""
         try:
             archived = await self.find(ref)
             if archived is None:
                 return None
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(TIMEOUT_SECONDS):
                 return await self.archive.open(archived, variant, range=range, if_range=if_range, head=head)
         except (StoreError, TimeoutError) as error:
             self._out_of_reach(error)
@@ -254,4 +247,4 @@ class TaskArchiver:
 
 
 def _cause(error: Exception) -> str:
-    return str(error) or f"no answer within {PATIENCE_SECONDS:g} s"
+    return str(error) or f"no answer within {TIMEOUT_SECONDS:g} s"

@@ -1,7 +1,7 @@
-"""Where the queries of one account meet: gathered into batches, shared by all who ask, and sent at its pace.
+"""Query batcher: coalesces the status queries of one account into batches, with single flight and a rate limit.
 
-A query belongs to nobody: a client that goes away does not end it, and one that hangs holds nobody up for longer than
-the deadline.
+Queries run independently of their callers. A disconnected client does not cancel a query, and no caller waits longer
+than the deadline.
 """
 
 import asyncio
@@ -21,29 +21,29 @@ from providers.contract.provider import Provider
 from providers.contract.tasks import TaskState
 
 BATCH_WINDOW_SECONDS = 0.003
-"""How long a batch is open to further ids."""
+"""How long a batch collects ids."""
 DEADLINE_SECONDS = 10.0
-"""After this long those who wait for an answer of the upstream go on without it."""
-BATCHES_AT_ONCE = 2
-SINGLES_AT_ONCE = 32
-"""Queries of one account under way, for upstreams that take many ids in one and for those that take one."""
+"""Time after which a caller stops waiting for the upstream's answer."""
+CONCURRENT_BATCHES = 2
+CONCURRENT_SINGLES = 32
+"""Concurrent queries of one account, for upstreams that take several ids in one query and for those that take one."""
 MAX_PENDING = 20_000
-"""Ids of one account that wait for their turn."""
+"""Limit of the pending queries of one account."""
 
 Answer = TaskState | ProviderError
 OnResults = Callable[[Account, Mapping[str, Answer], float], None]
 Urgency = Callable[[str], float]
-"""How urgent it is to ask for an id: its age, and more for a task that is nearly finished."""
+"""Priority of the query of an id: the age of its state, higher for a task that is nearly finished."""
 
 OVERDUE = ProviderError(ErrorKind.ANSWER_LOST, detail=f"no answer within {DEADLINE_SECONDS:g} s")
-NOT_TOLD = ProviderError(ErrorKind.TASK_NOT_FOUND)
+NO_ANSWER = ProviderError(ErrorKind.TASK_NOT_FOUND)
 _REFUSED = frozenset({ErrorKind.INVALID_REQUEST, ErrorKind.UPSTREAM_ERROR})
-"""What may be the fault of one id in a batch."""
+"""Errors of a batch that a single id may have caused."""
 
 
 @dataclass(slots=True)
 class PendingQuery:
-    """One id that is to be asked for, with everybody who waits for it, none of them for longer than the deadline."""
+    """A pending query of one id, with the futures of its callers. All of them resolve by the deadline."""
 
     id: str
     waiting: list["asyncio.Future[Answer]"] = field(default_factory=list)
@@ -55,13 +55,13 @@ class PendingQuery:
             self.deadline = None
         waiting, self.waiting = self.waiting, []
         for future in waiting:
-            # Whoever waited may be gone.
+            # The caller may have been cancelled.
             if not future.done():
                 future.set_result(answer)
 
 
 class QueryBatcher:
-    """The queries of one account. `on_results` is told every answer, before those who wait for it."""
+    """Batches the queries of one account. `on_results` gets every result before the futures of the callers resolve."""
 
     def __init__(
         self,
@@ -81,9 +81,9 @@ class QueryBatcher:
         self._on_results = on_results
         self._urgency = urgency
         self._batch = provider.query_batch
-        self._max_calls = BATCHES_AT_ONCE if self._batch > 1 else SINGLES_AT_ONCE
+        self._max_calls = CONCURRENT_BATCHES if self._batch > 1 else CONCURRENT_SINGLES
         self._pending: dict[str, PendingQuery] = {}
-        self._under_way: dict[str, PendingQuery] = {}
+        self._in_flight: dict[str, PendingQuery] = {}
         self._calls = 0
         self._waking: Timer | None = None
         self._wakes_at = 0.0
@@ -94,16 +94,16 @@ class QueryBatcher:
 
     @property
     def round_seconds(self) -> float:
-        """How long it takes to ask for everything that waits."""
+        """Seconds until all pending queries have been sent."""
         return self.limiter.seconds_for(math.ceil(len(self._pending) / self._batch)) if self._pending else 0.0
 
     def enqueue(self, id: str, *, force_refresh: bool, wait: bool) -> "asyncio.Future[Answer] | None":
-        """The next answer for an id. Only those who are patient are given a future, at most for the deadline, where
-        its turn is not the next one: the pace of the account holds it up, or others are more urgent.
+        """Enqueue a status query. Returns a future if the id goes out with the next batch or `wait` is set, else None.
 
-        `force_refresh` wants one that is asked for from now on, not one that is under way.
+        The future resolves with OVERDUE after DEADLINE_SECONDS. `force_refresh` sends a new query where one of the id
+        is already in flight.
         """
-        pending = None if force_refresh else self._under_way.get(id)
+        pending = None if force_refresh else self._in_flight.get(id)
         if pending is not None:
             metrics.QUERIES_JOINED.inc()
             return self._wait_for(pending)
@@ -111,18 +111,18 @@ class QueryBatcher:
         if pending is None:
             pending = self._pending[id] = PendingQuery(id)
             if len(self._pending) > MAX_PENDING:
-                self._forget()
+                self._drop_oldest()
         else:
             metrics.QUERIES_JOINED.inc()
         if self._calls >= self._max_calls or self.limiter.wait(self._clock.now()) > 0.0:
-            self._plan()
+            self._schedule()
             is_next = False
         elif len(self._pending) < self._batch:
             self._wake(BATCH_WINDOW_SECONDS)
             is_next = True
         else:
             self._send()
-            is_next = self._under_way.get(id) is pending
+            is_next = self._in_flight.get(id) is pending
         return self._wait_for(pending) if is_next or wait else None
 
     def _wait_for(self, pending: PendingQuery) -> "asyncio.Future[Answer]":
@@ -133,15 +133,15 @@ class QueryBatcher:
         return future
 
     def _give_up(self, pending: PendingQuery) -> None:
-        """Nobody waits any longer, nor joins a call that hangs. The call itself goes on."""
-        if self._under_way.get(pending.id) is pending:
-            del self._under_way[pending.id]
+        """Resolve the futures with OVERDUE, and let no caller join the slow call. The call itself goes on."""
+        if self._in_flight.get(pending.id) is pending:
+            del self._in_flight[pending.id]
         pending.answer(OVERDUE)
 
     # --- sending ------------------------------------------------------------------------------------------------
 
     def _send(self) -> None:
-        """Send as many batches as the pace allows, then plan the next."""
+        """Send as many batches as the rate limit allows, then schedule the next one."""
         while self._pending and self._calls < self._max_calls:
             now = self._clock.now()
             if self.limiter.wait(now) > 0.0:
@@ -150,18 +150,18 @@ class QueryBatcher:
             batch = self._most_urgent()
             for pending in batch:
                 del self._pending[pending.id]
-                self._under_way[pending.id] = pending
+                self._in_flight[pending.id] = pending
             self._calls += 1
-            self._background.start(self._ask(batch))
-        self._plan()
+            self._background.start(self._run(batch))
+        self._schedule()
 
-    def _plan(self) -> None:
-        """Wake up when the pace allows the next call; a call that ends plans anew as well."""
+    def _schedule(self) -> None:
+        """Schedule a wake-up for when the rate limit allows the next call. The end of a call also reschedules."""
         if self._pending and self._calls < self._max_calls:
             self._wake(self.limiter.wait(self._clock.now()))
 
     def _wake(self, seconds: float) -> None:
-        """Wake up then, or before where that is planned already."""
+        """Schedule a wake-up in `seconds`, unless an earlier one is scheduled."""
         due = self._clock.now() + max(seconds, 0.0)
         if self._waking is not None:
             if self._wakes_at <= due:
@@ -180,13 +180,13 @@ class QueryBatcher:
         ranked = sorted(self._pending, key=self._urgency, reverse=True)
         return [self._pending[id] for id in ranked[: self._batch]]
 
-    def _forget(self) -> None:
+    def _drop_oldest(self) -> None:
         oldest = self._pending.pop(next(iter(self._pending)))
         oldest.answer(ProviderError(ErrorKind.RATE_LIMITED, detail="too many tasks wait to be asked for"))
 
-    # --- asking -------------------------------------------------------------------------------------------------
+    # --- queries ------------------------------------------------------------------------------------------------
 
-    async def _ask(self, batch: Sequence[PendingQuery]) -> None:
+    async def _run(self, batch: Sequence[PendingQuery]) -> None:
         answers: Mapping[str, Answer] = {}
         try:
             answers = await self._query([pending.id for pending in batch])
@@ -195,34 +195,36 @@ class QueryBatcher:
             broken = ProviderError(ErrorKind.UPSTREAM_ERROR, detail=type(error).__name__)
             answers = dict.fromkeys((pending.id for pending in batch), broken)
         finally:
-            # Whatever ended the call: nobody is left waiting.
+            # Resolve all futures, however the call ended.
             self._calls -= 1
             for pending in batch:
-                if self._under_way.get(pending.id) is pending:
-                    del self._under_way[pending.id]
-                pending.answer(answers.get(pending.id) or (NOT_TOLD if answers else OVERDUE))
+                if self._in_flight.get(pending.id) is pending:
+                    del self._in_flight[pending.id]
+                pending.answer(answers.get(pending.id) or (NO_ANSWER if answers else OVERDUE))
         self._send()
 
     async def _query(self, ids: Sequence[str]) -> Mapping[str, Answer]:
         answers = await self._query_once(ids)
-        error = _refusal_of_all(answers)
+        error = _error_of_all(answers)
         return await self._query_halves(ids, error) if error is not None and len(ids) > 1 else answers
 
     async def _query_halves(self, ids: Sequence[str], error: ProviderError) -> Mapping[str, Answer]:
-        """Find the id that a batch was refused for, and answer the others."""
+        """Bisect a rejected batch to isolate the id that caused the error."""
         middle = len(ids) // 2
         halves = [ids[:middle], ids[middle:]]
-        answers = [await self._query_paced(half) for half in halves]
-        refusals = [_refusal_of_all(answer) for answer in answers]
-        if all(refusals) and error.kind is ErrorKind.UPSTREAM_ERROR:
-            # Not one id's fault.
+        answers = [await self._query_rate_limited(half) for half in halves]
+        errors = [_error_of_all(answer) for answer in answers]
+        if all(errors) and error.kind is ErrorKind.UPSTREAM_ERROR:
+            # The error does not depend on one id.
             return dict.fromkeys(ids, error)
         found: dict[str, Answer] = {}
-        for half, answer, refusal in zip(halves, answers, refusals, strict=True):
-            found |= await self._query_halves(half, refusal) if refusal is not None and len(half) > 1 else answer
+        for half, answer, error_of_half in zip(halves, answers, errors, strict=True):
+            found |= (
+                await self._query_halves(half, error_of_half) if error_of_half is not None and len(half) > 1 else answer
+            )
         return found
 
-    async def _query_paced(self, ids: Sequence[str]) -> Mapping[str, Answer]:
+    async def _query_rate_limited(self, ids: Sequence[str]) -> Mapping[str, Answer]:
         now = self._clock.now()
         wait = self.limiter.wait(now)
         self.limiter.acquire(now)
@@ -231,7 +233,7 @@ class QueryBatcher:
         return await self._query_once(ids)
 
     async def _query_once(self, ids: Sequence[str]) -> Mapping[str, Answer]:
-        """The answers of one call; an error of the call as a whole stands for every id."""
+        """The results of one call. An error of the call is the result of every id."""
         sent_at, began, outcome = self._clock.now(), time.perf_counter(), "broken"
         metrics.batch_sizes(self.provider.name).observe(len(ids))
         metrics.QUERIES_UNDER_WAY.inc()
@@ -252,8 +254,8 @@ class QueryBatcher:
         return answers
 
 
-def _refusal_of_all(answers: Mapping[str, Answer]) -> ProviderError | None:
-    """The error of a call that was refused as a whole."""
+def _error_of_all(answers: Mapping[str, Answer]) -> ProviderError | None:
+    """The error of a call that was rejected as a whole, else None."""
     first = next(iter(answers.values()), None)
     if isinstance(first, ProviderError) and first.kind in _REFUSED and all(a is first for a in answers.values()):
         return first

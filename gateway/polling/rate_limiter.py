@@ -1,25 +1,24 @@
-"""How many calls a second an account's upstream is asked: a budget that learns from refusals.
+"""Adaptive rate limiter: limits the calls of an account to its upstream, and halves the rate after a 429.
 
-Queries, lists and cancels of one account share one. It never makes anybody wait: it tells when the next call may go.
+Queries, lists and cancels of one account share a limiter. It does not block: `wait` returns the delay of the next call.
 """
 
 _SHARE = 0.9
-"""Of what the upstream allows: its second is not ours, and calls bunch up on the way."""
+"""Share of the upstream's limit that is used, since clocks differ and calls bunch up in transit."""
 _BURST = 0.1
-"""Calls that may go at once after a rest, as a share of a second's: with the rest of a second's calls behind them they
-stay within the limit."""
+"""Burst after an idle time, as a share of the calls of a second. Burst and rate together stay within the limit."""
 _RECOVERY = 50.0
-"""Seconds from nothing to the full rate."""
+"""Seconds in which the rate recovers from zero to full."""
 _SLOWEST = 0.05
-"""Of the full rate, however often the upstream refuses."""
-_LONGEST_HOLD = 60.0
-"""Seconds. No header silences an account for longer."""
+"""Lower bound of the rate, as a share of the full rate."""
+_MAX_RETRY_AFTER = 60.0
+"""Upper bound of Retry-After in seconds."""
 _NEARLY = 1e-4
-"""Sums of fractions never quite make a whole, and unix time has no finer parts than a quarter of a microsecond."""
+"""Tolerance for rounding errors of floats and of unix time."""
 
 
 class AdaptiveRateLimiter:
-    """Calls at `per_second` (0: any number), less after a refusal. Times are arguments, in seconds."""
+    """Token bucket of `per_second` calls (0: unlimited), reduced after a 429. Times are arguments, in seconds."""
 
     def __init__(self, per_second: float, now: float) -> None:
         self._full = per_second * _SHARE
@@ -31,7 +30,7 @@ class AdaptiveRateLimiter:
         self._refused_at = float("-inf")
 
     def change_limit(self, per_second: float, now: float) -> None:
-        """Another limit from now on. The share of it that refusals have left counts for the new one as well."""
+        """Set a new limit. The current reduction of the rate is kept."""
         self._advance(now)
         share = self._rate / self._full if self._full > 0 else 1.0
         self._full = per_second * _SHARE
@@ -44,38 +43,37 @@ class AdaptiveRateLimiter:
         return self._full <= 0 and self._held_until == 0.0
 
     def wait(self, now: float) -> float:
-        """Seconds until the next call may go; 0 for now."""
+        """Seconds until the next call may be sent, 0 for none."""
         if self.unlimited:
             return 0.0
         self._advance(now)
-        held = min(max(0.0, self._held_until - now), _LONGEST_HOLD)
+        held = min(max(0.0, self._held_until - now), _MAX_RETRY_AFTER)
         if self._full <= 0 or self._calls >= 1.0 - _NEARLY:
             return held
         return max(held, (1.0 - self._calls) / self._rate)
 
     def acquire(self, now: float, calls: int = 1) -> None:
-        """Calls go. Those that could not wait are made up for by the next ones."""
+        """Count calls that are sent. Calls sent too early delay the next ones."""
         if self._full > 0:
             self._advance(now)
             self._calls = max(self._calls - calls, -self._burst - self._full)
 
     def refused(self, now: float, sent_at: float, retry_after: float | None = None) -> None:
-        """The upstream found a call that was sent at `sent_at` one too many. Calls that were under way together are
-        refused together: that counts once."""
+        """Record a rate limit error of a call sent at `sent_at`. Errors of concurrent calls count once."""
         if sent_at < self._refused_at:
             return
         self._advance(now)
         self._refused_at = now
         self._rate = max(self._rate / 2, self._full * _SLOWEST)
         self._calls = min(self._calls, 0.0)
-        self._held_until = max(self._held_until, now + min(retry_after or 0.0, _LONGEST_HOLD))
+        self._held_until = max(self._held_until, now + min(retry_after or 0.0, _MAX_RETRY_AFTER))
 
     def seconds_for(self, calls: float) -> float:
-        """How long a number of calls takes."""
+        """Seconds that a number of calls takes."""
         return calls / self._rate if self._full > 0 else 0.0
 
     def _advance(self, now: float) -> None:
-        # A clock that was set back begins anew.
+        # A clock that was set back counts as no time passed.
         passed, self._at = max(0.0, now - self._at), now
         self._rate = min(self._full, self._rate + self._full * passed / _RECOVERY)
         self._calls = min(self._burst, self._calls + self._rate * passed)

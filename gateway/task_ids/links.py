@@ -1,7 +1,7 @@
-"""Result links: which HTTP statuses say that one has expired, and how a task gets a fresh one.
+"""Result links: the HTTP statuses of an expired link, and the renewal of links.
 
-Both the archive, which copies by links, and the tasks above it, whose content is relayed by them, renew links. The rule
-needs where a task is and its upstream's answer, so it lies here: the highest room that both can import.
+The archive, which copies videos, and `tasks`, which relays them, both renew links. This package is the highest layer
+that both import.
 """
 
 from gateway.polling.poller import Poller
@@ -10,15 +10,15 @@ from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.tasks import Result
 
 EXPIRED_STATUSES = frozenset({401, 403, 404, 410})
-"""How hosts answer a link that has expired: with a refusal, or as if it had never been there."""
+"""HTTP statuses of an expired link."""
 
 
 async def fresh_result(poller: Poller, ref: TaskRef, now: float) -> Result | None:
-    """The result of a task with links that the upstream gives after `now`, in unix seconds. None where it no longer
-    knows the task, or has no result of it.
+    """Renew the links of a task: its result as queried after `now`, in unix seconds. None where the upstream no longer
+    knows the task, or has no result.
 
-    It forces a query and waits for its turn: what is known from before has the old links. Raises ProviderError where
-    the upstream does not tell.
+    It forces a query and waits for its batch, since the cached result has the old links. Raises ProviderError where the
+    query fails.
     """
     id = ref.upstream_id
     found = await poller.observe(
@@ -37,6 +37,6 @@ async def fresh_result(poller: Poller, ref: TaskRef, now: float) -> Result | Non
     if observed.trouble is not None:
         raise observed.trouble
     if observed.observed_at < now:
-        # A task so new that the upstream may not show it on every host stands as it was seen before.
+        # The upstream does not list so new a task on every host: the observation is from the cache.
         raise ProviderError(ErrorKind.UPSTREAM_ERROR, detail="the upstream gives no fresh link")
     return observed.state.result

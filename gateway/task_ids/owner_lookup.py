@@ -1,6 +1,7 @@
-"""Which of several credentials a native id belongs to: every one of them is asked once, and the answer remembered.
+"""Owner lookup: which of several credentials an upstream id belongs to. Each account is queried once, and the owner is
+cached. Concurrent lookups of an id share one search (single flight).
 
-Only older clients need it, which send several credentials and the upstream's own ids. A sealed id says whose it is.
+Only older clients need it, which send several credentials and upstream ids. A signed id names its account.
 """
 
 import asyncio
@@ -20,12 +21,12 @@ from providers.contract.errors import Blame, ErrorKind, ProviderError
 from providers.contract.provider import Provider
 from providers.contract.tasks import TaskState
 
-REMEMBERED_OWNERS = 50_000
+MAX_CACHED_OWNERS = 50_000
 OWNER_SECONDS = 24 * 3600.0
 NOBODY_SECONDS = 60.0
-"""For this long a task that none of a caller's accounts knows is not asked for again."""
+"""TTL of a negative result: none of the caller's accounts knows the task."""
 
-_ASKED_AT_ONCE = 5
+_CONCURRENT_QUERIES = 5
 
 
 class UnknownOwner(Enum):
@@ -33,29 +34,28 @@ class UnknownOwner(Enum):
 
     NOBODYS = "nobody's"
     TOO_NEW = "too new"
-    """No account shows it yet."""
+    """No account lists it yet."""
 
 
 Owner = Account | ProviderError | UnknownOwner
-"""Whose a task is; the error of an account that could not be asked, where no other one knows the task."""
+"""The owner of a task, or the error of an account whose query failed where no other account knows the task."""
 
 _Key = tuple[str, str, str]
 
 
 class OwnerLookup:
-    """Finds owners. It holds tags and ids, no credentials."""
+    """Finds owners. The cache holds tags and ids, no credentials."""
 
     def __init__(self, clock: Clock, poller: Poller, background: Background) -> None:
         self._clock = clock
         self._poller = poller
         self._background = background
-        self._owners: TTLCache[tuple[str, str], str] = TTLCache(REMEMBERED_OWNERS, OWNER_SECONDS, timer=clock.now)
-        self._nobodys: TTLCache[_Key, None] = TTLCache(REMEMBERED_OWNERS, NOBODY_SECONDS, timer=clock.now)
+        self._owners: TTLCache[tuple[str, str], str] = TTLCache(MAX_CACHED_OWNERS, OWNER_SECONDS, timer=clock.now)
+        self._nobodys: TTLCache[_Key, None] = TTLCache(MAX_CACHED_OWNERS, NOBODY_SECONDS, timer=clock.now)
         self._searches: dict[_Key, asyncio.Future[Owner]] = {}
 
     async def find(self, caller: Caller, provider: Provider, ids: Sequence[str]) -> dict[str, Owner]:
-        """The owner of each of the ids among the caller's accounts, of which there is at least one. Those who look for
-        the same at the same time look once."""
+        """Find the owner of each id among the caller's accounts, at least one. Concurrent calls share one search."""
         found: dict[str, Owner] = {}
         searches: dict[str, asyncio.Future[Owner]] = {}
         new: list[str] = []
@@ -80,7 +80,7 @@ class OwnerLookup:
     async def _search(self, caller: Caller, provider: Provider, ids: Sequence[str]) -> None:
         owners: Mapping[str, Owner] = {}
         try:
-            owners = await self._ask_all(caller.accounts_of(provider.name), provider, ids)
+            owners = await self._query_all(caller.accounts_of(provider.name), provider, ids)
         finally:
             for id in ids:
                 owner = owners.get(id, ProviderError(ErrorKind.UPSTREAM_ERROR))
@@ -90,16 +90,16 @@ class OwnerLookup:
                     self._nobodys[provider.name, caller.identity, id] = None
                 self._searches.pop((provider.name, caller.identity, id)).set_result(owner)
 
-    async def _ask_all(self, accounts: Sequence[Account], provider: Provider, ids: Sequence[str]) -> dict[str, Owner]:
-        turns = asyncio.Semaphore(_ASKED_AT_ONCE)
+    async def _query_all(self, accounts: Sequence[Account], provider: Provider, ids: Sequence[str]) -> dict[str, Owner]:
+        turns = asyncio.Semaphore(_CONCURRENT_QUERIES)
 
         async def ask(account: Account) -> Mapping[str, TaskState | ProviderError]:
             async with turns:
                 return await self._ask(provider, account, ids)
 
-        told = dict(zip(accounts, await asyncio.gather(*map(ask, accounts)), strict=True))
+        results = dict(zip(accounts, await asyncio.gather(*map(ask, accounts)), strict=True))
         return {
-            id: self._conclude(provider, id, {account: answers.get(id) for account, answers in told.items()})
+            id: self._conclude(provider, id, {account: answers.get(id) for account, answers in results.items()})
             for id in ids
         }
 
@@ -113,27 +113,29 @@ class OwnerLookup:
             answers = await provider.query(ids, account)
         except ProviderError as error:
             answers = dict.fromkeys(ids, error)
-        # So that the owner need not be asked again.
+        # Cache the states, so that the poll needs no second query.
         self._poller.on_results(account, answers, sent_at)
         return answers
 
-    def _conclude(self, provider: Provider, id: str, told: Mapping[Account, TaskState | ProviderError | None]) -> Owner:
+    def _conclude(
+        self, provider: Provider, id: str, results: Mapping[Account, TaskState | ProviderError | None]
+    ) -> Owner:
         refused: list[ProviderError] = []
-        for account, answer in told.items():
+        for account, answer in results.items():
             if isinstance(answer, TaskState):
                 return account
             if answer is not None and answer.kind is not ErrorKind.TASK_NOT_FOUND:
                 refused.append(answer)
-        unsure = [error for error in refused if error.kind.blame is not Blame.ACCOUNT or _passes(error)]
+        unsure = [error for error in refused if error.kind.blame is not Blame.ACCOUNT or _is_transient(error)]
         if unsure:
             return unsure[0]
-        if len(refused) == len(told):
+        if len(refused) == len(results):
             return refused[0]
         submitted_at = provider.submitted_at(id)
         new = submitted_at is not None and 0 <= self._clock.now() - submitted_at < GRACE_SECONDS
         return UnknownOwner.TOO_NEW if new else UnknownOwner.NOBODYS
 
 
-def _passes(error: ProviderError) -> bool:
-    """An account that refuses for anything else will not answer soon, and counts as one that does not know the task."""
+def _is_transient(error: ProviderError) -> bool:
+    """False for other account errors: they persist, so the account counts as one that does not know the task."""
     return error.kind is ErrorKind.RATE_LIMITED

@@ -1,11 +1,11 @@
-"""Public task ids: the upstream's own, or sealed ones that carry all that a poll needs, so that nothing is stored.
+"""Signed task ids: a MAC over readable fields that hold all that a poll needs, so that nothing is stored.
 
-A sealed id is `video_` and the URL-safe base64, without padding, of a record and its MAC:
+A signed id is `video_` and the URL-safe base64, without padding, of a record and its MAC:
 
     version 1 byte | account tag 6 | owner tag 6 | created 5 | seconds 1 | width 2 | height 2
     | provider length 1 + text | upstream id kind 1 (+ length 1) + bytes | model text | MAC 12
 
-It is authenticated, not encrypted: its tags are hashes, and what it says of the task is the task's own.
+It is authenticated, not encrypted. The tags are hashes.
 """
 
 import base64
@@ -22,21 +22,21 @@ from gateway.accounts.callers import NO_OWNER, TAG_BYTES
 PREFIX = "video_"
 MAX_LENGTH = 160
 MAX_MODEL_BYTES = 50
-"""UTF-8 bytes of a model's name that surely fit beside a number or a UUID."""
+"""UTF-8 bytes of a model name that always fit beside a number or a UUID."""
 
 _VERSION = 1
 _MAC_BYTES = 12
 _KIND_NUMBER, _KIND_UUID, _KIND_TEXT = 0, 1, 2
 _HEAD_BYTES = 1 + 2 * TAG_BYTES + 5 + 1 + 2 + 2
-_WRITTEN = re.compile(r"video_[A-Za-z0-9_-]{20,154}")
+_PATTERN = re.compile(r"video_[A-Za-z0-9_-]{20,154}")
 
 
 @dataclass(frozen=True, slots=True)
 class TaskId:
-    """What a sealed id says.
+    """The fields of a signed id.
 
     `account_tag` and `owner_tag` are 12 hex digits. `created` is in unix seconds. `seconds`, `width` and `height`
-    are those of the video that was asked for, 0 where none was named.
+    are those of the requested video, 0 where the request has none.
     """
 
     provider: str
@@ -58,10 +58,9 @@ def derived_key(secret: str) -> bytes:
 
 
 def sign(id: TaskId, key: bytes) -> str:
-    """The public text of an id, at most 160 characters.
+    """Sign an id. Returns its text, at most MAX_LENGTH characters.
 
-    A model's name that does not fit is left out, since a task must never be lost for the sake of it. Raises
-    ValueError when the upstream's id alone is too long.
+    A model name that does not fit is left out. Raises ValueError where the upstream id is too long.
     """
     for model in (id.model, ""):
         record = _pack(replace(id, model=model))
@@ -72,14 +71,14 @@ def sign(id: TaskId, key: bytes) -> str:
 
 
 def peek(text: str) -> TaskId | None:
-    """What a sealed id claims to be, **unverified**: good for finding the key that verifies it, for nothing else."""
-    parts = _open(text)
+    """The **unverified** fields of a signed id. Use them only to find the key that verifies it."""
+    parts = _decode(text)
     return _unpack(parts[0]) if parts else None
 
 
 def verify(text: str, keys: Sequence[bytes]) -> TaskId | None:
-    """The id of a text that one of the keys has sealed; None for everything else, whatever is wrong with it."""
-    parts = _open(text)
+    """Verify a signed id. None unless one of the keys has signed it."""
+    parts = _decode(text)
     if parts is None:
         return None
     record, mac = parts
@@ -89,8 +88,8 @@ def verify(text: str, keys: Sequence[bytes]) -> TaskId | None:
     return _unpack(record) if genuine else None
 
 
-def _open(text: str) -> tuple[bytes, bytes] | None:
-    if not _WRITTEN.fullmatch(text):
+def _decode(text: str) -> tuple[bytes, bytes] | None:
+    if not _PATTERN.fullmatch(text):
         return None
     encoded = text[len(PREFIX) :]
     try:
@@ -146,7 +145,7 @@ def _pack_upstream_id(text: str) -> bytes:
 
 
 def _unpack(record: bytes) -> TaskId | None:
-    """The id of a record; None when it is not one of this version, which only a stranger's text can be."""
+    """Decode a record. None where it is malformed or of another version."""
     if record[0] != _VERSION:
         return None
     cursor = _HEAD_BYTES

@@ -105,7 +105,7 @@ class TaskObserver:
             return None
         for ref in refs:
             try:
-                restored = await self._archiver.recall(ref)
+                restored = await self._archiver.restore(ref)
             except StoreError:
                 error = ProviderError(ErrorKind.UNREACHABLE, words=ERRORS["archive_out_of_reach"])
                 return UnavailableTask(ref.public_id, ref.provider.name, error, ref)

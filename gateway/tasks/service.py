@@ -287,7 +287,7 @@ class Tasks:
             raise GatewayError("task_not_found")
         ref = await self._locator.find_one(caller, id)
         if ref is not None:
-            return await self._archiver.keep(ref)
+            return await self._archiver.archive_now(ref)
         # No account lists the task any more: it may be archived already.
         possible = self._locator.possible(caller, id)
         if not possible:

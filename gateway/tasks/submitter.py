@@ -11,7 +11,7 @@ from gateway.accounts.callers import Caller
 from gateway.accounts.checks import AccountChecks
 from gateway.accounts.lease import Lease
 from gateway.accounts.pool import AccountPool
-from gateway.accounts.unavailable import shortage
+from gateway.accounts.unavailable import unavailable_error
 from gateway.core import metrics
 from gateway.core.clock import Clock
 from gateway.core.errors import as_transient, clean, from_provider, gateway_error
@@ -151,7 +151,7 @@ class Submitter:
         ]
         if not statuses:
             raise from_provider(next(iter(failures.values())), model)
-        raise shortage(statuses, managed=order.caller.managed, now=self._clock.now())
+        raise unavailable_error(statuses, managed=order.caller.managed, now=self._clock.now())
 
     def _is_removed(self, order: SubmitOrder, account: Account) -> bool:
         return order.caller.managed and self._pool.is_removed(account)

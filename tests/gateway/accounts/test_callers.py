@@ -70,7 +70,7 @@ def test_too_many_credentials_are_refused_and_long_headers_not_remembered() -> N
     assert str(MAX_CREDENTIALS) in refused.message("en")
     callers = Callers(REGISTRY)
     callers.identify("Bearer " + "a" * 4000 + "," + "b" * 4000)
-    assert not callers._remembered
+    assert not callers._cached
 
 
 def test_a_gateway_key_is_never_taken_for_a_session() -> None:

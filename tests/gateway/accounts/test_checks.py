@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from gateway.accounts.checks import AT_ONCE, CREDITS_SECONDS, AccountChecks, Received
+from gateway.accounts.checks import CONCURRENT_CHECKS, CREDITS_SECONDS, AccountChecks, Received
 from gateway.accounts.health import AccountState
 from gateway.accounts.pool import AccountPool
 from gateway.core.background_tasks import Background
@@ -220,7 +220,7 @@ class TestLookingAgain:
         async with env.background:
             await env.checks.revive([A])
         assert env.state() is AccountState.READY
-        assert not env.pool.record(A).health.proven
+        assert not env.pool.record(A).health.is_proven
 
 
 async def test_several_accounts_are_looked_after_a_few_at_a_time_and_not_at_one_moment() -> None:
@@ -230,7 +230,7 @@ async def test_several_accounts_are_looked_after_a_few_at_a_time_and_not_at_one_
     random.seed(1)
     answers = await env.checks.each(accounts, env.checks.credits)
     assert len(answers) == 20
-    assert env.provider.most_at_once <= AT_ONCE
+    assert env.provider.most_at_once <= CONCURRENT_CHECKS
     assert len(env.clock.slept) == 20
     assert len(set(env.clock.slept)) > 10
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.accounts.health import RESTS, AccountState, Health, Pause
+from gateway.accounts.health import PAUSE_RULES, AccountState, Health, Pause
 from providers.contract.errors import Blame, ErrorKind, ProviderError
 from providers.contract.spec import DAILY_IN_SHANGHAI
 
@@ -36,14 +36,14 @@ def lengths(kind: ErrorKind, count: int) -> list[float]:
 
 
 def test_every_failure_of_an_account_has_a_row_and_nothing_else_has() -> None:
-    assert set(RESTS) == {kind for kind in ErrorKind if kind.blame is Blame.ACCOUNT}
+    assert set(PAUSE_RULES) == {kind for kind in ErrorKind if kind.blame is Blame.ACCOUNT}
 
 
 @pytest.mark.parametrize("kind", [kind for kind in ErrorKind if kind.blame is not Blame.ACCOUNT])
 def test_what_is_not_the_accounts_fault_does_nothing_to_it(kind: ErrorKind) -> None:
     health = healthy()
     assert health.fail(ProviderError(kind), "m", sent_at=0, now=0) is None
-    assert health.resting(0) is None
+    assert health.active_pause(0) is None
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_a_time_that_the_upstream_named_counts() -> None:
 
 
 @given(
-    st.sampled_from(sorted(RESTS)),
+    st.sampled_from(sorted(PAUSE_RULES)),
     st.floats(0, 0.999999),
     st.floats(0, 2e9),
     st.one_of(st.none(), st.floats(1, 1e6)),
@@ -98,8 +98,8 @@ def test_jitter_only_makes_it_longer_and_not_by_much(
 def test_it_is_over_when_it_was_promised() -> None:
     health = healthy()
     pause = fail(health, ErrorKind.RATE_LIMITED, 100.0)
-    assert health.resting(pause.until - 0.001) == pause
-    assert health.resting(pause.until) is None
+    assert health.active_pause(pause.until - 0.001) == pause
+    assert health.active_pause(pause.until) is None
 
 
 def test_a_success_clears_and_the_next_failure_begins_anew() -> None:
@@ -107,7 +107,7 @@ def test_a_success_clears_and_the_next_failure_begins_anew() -> None:
     fail(health, ErrorKind.RATE_LIMITED, 0.0)
     fail(health, ErrorKind.RATE_LIMITED, 30.0)
     health.succeed("m", sent_at=100.0)
-    assert health.resting(31.0) is None
+    assert health.active_pause(31.0) is None
     assert fail(health, ErrorKind.RATE_LIMITED, 200.0).until == 230
 
 
@@ -116,7 +116,7 @@ def test_calls_that_were_under_way_together_fail_as_one() -> None:
     first = fail(health, ErrorKind.RATE_LIMITED, 10.0)
     for _ in range(5):
         assert health.fail(ProviderError(ErrorKind.RATE_LIMITED), "m", sent_at=9.0, now=11.0) is None
-    assert health.resting(11.0) == first
+    assert health.active_pause(11.0) == first
     assert fail(health, ErrorKind.RATE_LIMITED, 50.0).until == 50 + 60
 
 
@@ -124,39 +124,39 @@ def test_an_older_success_does_not_end_a_younger_pause() -> None:
     health = healthy()
     fail(health, ErrorKind.RESTRICTED, 10.0)
     health.succeed("m", sent_at=9.0)
-    assert health.resting(11.0)
+    assert health.active_pause(11.0)
 
 
 def test_the_graver_of_two_pauses_matters() -> None:
     health = healthy()
     restricted = fail(health, ErrorKind.RESTRICTED, 10.0)
     fail(health, ErrorKind.RATE_LIMITED, 11.0)
-    assert health.resting(12.0) == restricted
+    assert health.active_pause(12.0) == restricted
     expired = fail(health, ErrorKind.INVALID_CREDENTIAL, 12.0)
     fail(health, ErrorKind.NO_CREDITS, 13.0)
-    assert health.resting(13.0) == expired
+    assert health.active_pause(13.0) == expired
 
 
 def test_a_refused_login_holds_on_until_one_is_seen() -> None:
     health = healthy()
     pause = fail(health, ErrorKind.INVALID_CREDENTIAL, 0.0)
-    assert health.resting(pause.until + 10 * HOUR) == pause
+    assert health.active_pause(pause.until + 10 * HOUR) == pause
     health.log_in(1.0)
-    assert health.resting(1.0) is None
+    assert health.active_pause(1.0) is None
 
 
 def test_a_login_that_was_seen_before_the_refusal_is_no_news() -> None:
     health = healthy()
     fail(health, ErrorKind.INVALID_CREDENTIAL, 10.0)
     health.log_in(9.0)
-    assert health.resting(11.0)
+    assert health.active_pause(11.0)
 
 
 def test_a_login_that_is_refused_again_has_been_out_all_the_time() -> None:
     health = healthy()
     fail(health, ErrorKind.INVALID_CREDENTIAL, 0.0)
     assert health.fail(ProviderError(ErrorKind.INVALID_CREDENTIAL), "m", sent_at=600, now=600) is None
-    pause = health.resting(601)
+    pause = health.active_pause(601)
     assert pause is not None
     assert pause.until == 1200
 
@@ -165,14 +165,14 @@ def test_a_login_ends_no_other_pause() -> None:
     health = healthy()
     fail(health, ErrorKind.RESTRICTED, 0.0)
     health.log_in(1.0)
-    assert health.resting(1.0)
+    assert health.active_pause(1.0)
 
 
 def test_a_task_that_ended_makes_room() -> None:
     health = healthy()
     fail(health, ErrorKind.TOO_MANY_RUNNING, 0.0)
     health.task_ended()
-    assert health.resting(1.0) is None
+    assert health.active_pause(1.0) is None
 
 
 def test_only_more_credits_than_at_the_refusal_end_its_pause() -> None:
@@ -180,16 +180,16 @@ def test_only_more_credits_than_at_the_refusal_end_its_pause() -> None:
     fail(health, ErrorKind.NO_CREDITS, NOON_IN_SHANGHAI)
     for credits, rests in ((5, True), (5, True), (6, False)):
         health.see_credits(credits, NOON_IN_SHANGHAI + 1)
-        assert (health.resting(NOON_IN_SHANGHAI + 1) is not None) is rests
+        assert (health.active_pause(NOON_IN_SHANGHAI + 1) is not None) is rests
 
 
 def test_where_nobody_read_them_at_the_refusal_any_credits_do() -> None:
     health = healthy()
     fail(health, ErrorKind.NO_CREDITS, NOON_IN_SHANGHAI)
     health.see_credits(0, NOON_IN_SHANGHAI + HOUR)
-    assert health.resting(NOON_IN_SHANGHAI + HOUR)
+    assert health.active_pause(NOON_IN_SHANGHAI + HOUR)
     health.see_credits(1, NOON_IN_SHANGHAI + HOUR)
-    assert health.resting(NOON_IN_SHANGHAI + HOUR) is None
+    assert health.active_pause(NOON_IN_SHANGHAI + HOUR) is None
 
 
 def test_failures_while_it_rests_are_no_strikes_and_make_it_no_longer() -> None:
@@ -198,8 +198,8 @@ def test_failures_while_it_rests_are_no_strikes_and_make_it_no_longer() -> None:
     pause = fail(health, ErrorKind.RESTRICTED, 0.0)
     for now in range(3, 1800, 3):
         assert health.fail(ProviderError(ErrorKind.RESTRICTED), "", sent_at=now, now=now) is None
-    assert health.resting(1799) == pause
-    assert health.resting(1800) is None
+    assert health.active_pause(1799) == pause
+    assert health.active_pause(1800) is None
     assert fail(health, ErrorKind.RESTRICTED, 1801.0).until == 1801 + 3600
 
 
@@ -210,10 +210,10 @@ def test_one_pause_does_not_end_another() -> None:
     fail(health, ErrorKind.NO_CREDITS, NOON_IN_SHANGHAI + 2)
     health.log_in(NOON_IN_SHANGHAI + 3)
     health.top_up()
-    assert health.resting(NOON_IN_SHANGHAI + 4) == restricted
+    assert health.active_pause(NOON_IN_SHANGHAI + 4) == restricted
 
 
-@pytest.mark.parametrize("kind", sorted(set(RESTS) - {ErrorKind.RATE_LIMITED}))
+@pytest.mark.parametrize("kind", sorted(set(PAUSE_RULES) - {ErrorKind.RATE_LIMITED}))
 def test_only_of_the_rate_the_upstream_has_the_last_word(kind: ErrorKind) -> None:
     plain, told = (fail(healthy(), kind, NOON_IN_SHANGHAI, retry_after=after) for after in (None, 1.0))
     assert plain.until == told.until
@@ -222,8 +222,8 @@ def test_only_of_the_rate_the_upstream_has_the_last_word(kind: ErrorKind) -> Non
 def test_a_look_at_a_login_puts_off_the_next_one() -> None:
     health = healthy()
     fail(health, ErrorKind.INVALID_CREDENTIAL, 0.0)
-    health.look_again(700.0)
-    pause = health.resting(700.0)
+    health.postpone_check(700.0)
+    pause = health.active_pause(700.0)
     assert pause
     assert pause.until == 1300
 
@@ -235,7 +235,7 @@ class TestModels:
         health = healthy()
         pause = fail(health, ErrorKind.NOT_ENTITLED, 0.0, model="pro")
         assert pause.state is AccountState.NOT_ENTITLED
-        assert health.resting(1.0) is None
+        assert health.active_pause(1.0) is None
         assert health.closed("pro", 1.0) == pause
         assert health.closed("lite", 1.0) is None
         assert health.closed("pro", pause.until) is None
@@ -260,8 +260,8 @@ class TestModels:
 
 def test_a_new_account_is_proven_by_a_submit_and_doubted_after_trouble() -> None:
     health = healthy()
-    assert not health.proven
+    assert not health.is_proven
     health.succeed("m", sent_at=0.0)
-    assert health.proven
+    assert health.is_proven
     fail(health, ErrorKind.RATE_LIMITED, 1.0)
-    assert not health.proven
+    assert not health.is_proven

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.accounts.health import AccountState
 from gateway.accounts.lease import RUNNING_SECONDS
-from gateway.accounts.pool import GUESTS, WAY_SECONDS, AccountPool, ManagedAccount
+from gateway.accounts.pool import GUESTS, PROXY_PAUSE_SECONDS, AccountPool, ManagedAccount
 from gateway.accounts.selection import FillFirst, LeastBusy, Policy, RoundRobin
 from providers.contract.accounts import Account, Credits
 from providers.contract.errors import ErrorKind, ProviderError
@@ -175,12 +175,12 @@ class TestTrials:
     async def test_what_may_never_have_been_sent_proves_nothing(self, kind: ErrorKind) -> None:
         env = PoolFixture(A)
         await env.submit(trouble(kind))
-        assert not env.pool.record(A).health.proven
+        assert not env.pool.record(A).health.is_proven
 
     async def test_refused_content_proves_a_login(self) -> None:
         env = PoolFixture(A)
         await env.submit(trouble(ErrorKind.CONTENT_REFUSED))
-        assert env.pool.record(A).health.proven
+        assert env.pool.record(A).health.is_proven
 
 
 class TestRunningTasks:
@@ -192,9 +192,9 @@ class TestRunningTasks:
     async def test_a_task_that_ended_makes_room(self) -> None:
         env = PoolFixture(ManagedAccount(A, max_running=1), B)
         await env.submit("t1")
-        env.pool.heard(A, {"t1": TaskState("t1", Phase.PROCESSING)}, env.clock.now())
+        env.pool.on_results(A, {"t1": TaskState("t1", Phase.PROCESSING)}, env.clock.now())
         assert env.state(A) is AccountState.FULL
-        env.pool.heard(A, {"t1": finished("t1")}, env.clock.now())
+        env.pool.on_results(A, {"t1": finished("t1")}, env.clock.now())
         assert await env.submit() == "a"
 
     async def test_so_does_one_after_the_upstream_said_that_too_many_run(self) -> None:
@@ -202,7 +202,7 @@ class TestRunningTasks:
         await env.submit("t1")
         await env.submit(trouble(ErrorKind.TOO_MANY_RUNNING))
         assert await env.submit() == ""
-        env.pool.heard(A, {"t1": finished("t1")}, env.clock.now())
+        env.pool.on_results(A, {"t1": finished("t1")}, env.clock.now())
         assert await env.submit() == "a"
 
     async def test_tasks_that_nobody_polls_here_are_forgotten(self) -> None:
@@ -223,22 +223,22 @@ class TestRunningTasks:
         env = PoolFixture(A, B, policy=LeastBusy())
         took = {f"t{number}": await env.submit(f"t{number}") for number in range(4)}
         assert sorted(took.values()) == ["a", "a", "b", "b"]
-        env.pool.heard(B, {id: finished(id) for id, name in took.items() if name == "b"}, env.clock.now())
+        env.pool.on_results(B, {id: finished(id) for id, name in took.items() if name == "b"}, env.clock.now())
         assert [await env.submit(f"u{number}") for number in range(2)] == ["b", "b"]
 
 
 class TestWhatQueriesTell:
     async def test_a_refused_login_sets_the_account_aside_and_an_answer_brings_it_back(self) -> None:
         env = PoolFixture(A)
-        env.pool.heard(A, {"t": trouble(ErrorKind.INVALID_CREDENTIAL)}, env.clock.now())
+        env.pool.on_results(A, {"t": trouble(ErrorKind.INVALID_CREDENTIAL)}, env.clock.now())
         assert env.state(A) is AccountState.EXPIRED
-        env.pool.heard(A, {"t": trouble(ErrorKind.TASK_NOT_FOUND)}, env.clock.now())
+        env.pool.on_results(A, {"t": trouble(ErrorKind.TASK_NOT_FOUND)}, env.clock.now())
         assert env.state(A) is AccountState.READY
 
     async def test_risk_control_does_and_no_answer_brings_it_back(self) -> None:
         env = PoolFixture(A)
-        env.pool.heard(A, {"t": trouble(ErrorKind.RESTRICTED)}, env.clock.now())
-        env.pool.heard(A, {"t": finished("t")}, env.clock.now())
+        env.pool.on_results(A, {"t": trouble(ErrorKind.RESTRICTED)}, env.clock.now())
+        env.pool.on_results(A, {"t": finished("t")}, env.clock.now())
         assert env.state(A) is AccountState.RESTRICTED
 
     @pytest.mark.parametrize(
@@ -246,7 +246,7 @@ class TestWhatQueriesTell:
     )
     async def test_the_budget_of_queries_is_none_of_the_submits_business(self, kind: ErrorKind) -> None:
         env = PoolFixture(A)
-        env.pool.heard(A, {"t": trouble(kind)}, env.clock.now())
+        env.pool.on_results(A, {"t": trouble(kind)}, env.clock.now())
         assert env.state(A) is AccountState.READY
 
 
@@ -292,13 +292,13 @@ class TestReplacedCredentials:
         assert lease
         with lease:
             lease.failed(trouble(ErrorKind.INVALID_CREDENTIAL))
-        env.pool.heard(self.OLD, {"t": trouble(ErrorKind.INVALID_CREDENTIAL)}, env.clock.now())
+        env.pool.on_results(self.OLD, {"t": trouble(ErrorKind.INVALID_CREDENTIAL)}, env.clock.now())
         assert env.state(self.NEW) is AccountState.READY
 
     async def test_its_answers_do_not_absolve_the_new_one(self) -> None:
         env = PoolFixture(self.NEW)
         await env.submit(trouble(ErrorKind.INVALID_CREDENTIAL))
-        env.pool.heard(self.OLD, {"t": finished("t")}, env.clock.now())
+        env.pool.on_results(self.OLD, {"t": finished("t")}, env.clock.now())
         env.pool.logged_in(self.OLD, sent_at=env.clock.now())
         assert env.state(self.NEW) is AccountState.EXPIRED
 
@@ -364,7 +364,7 @@ async def test_a_proxy_that_leads_nowhere_is_the_last_choice_and_no_fault_of_the
     assert env.pool.record(by_proxy).failed == 0
     assert await env.submit() == "b"
     assert await env.submit(tried=[B.tag]) == "p"
-    env.clock.move(WAY_SECONDS)
+    env.clock.move(PROXY_PAUSE_SECONDS)
     assert await env.submit() == "p"
 
 
@@ -381,7 +381,7 @@ class TestGuests:
         env = PoolFixture(A)
         await env.submit(trouble(ErrorKind.RESTRICTED))
         for number in range(GUESTS + 500):
-            env.pool.heard(
+            env.pool.on_results(
                 Account("scripted", f"s-{number}"), {"t": trouble(ErrorKind.INVALID_CREDENTIAL)}, env.clock.now()
             )
         assert len(env.pool) == GUESTS + 1
@@ -389,7 +389,7 @@ class TestGuests:
 
     async def test_a_poll_alone_leaves_nothing_behind(self) -> None:
         env = PoolFixture()
-        env.pool.heard(Account("scripted", "s-guest"), {"t": finished("t")}, env.clock.now())
+        env.pool.on_results(Account("scripted", "s-guest"), {"t": finished("t")}, env.clock.now())
         assert len(env.pool) == 0
 
 

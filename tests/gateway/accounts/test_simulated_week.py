@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from gateway.accounts.health import RESTS, AccountState
+from gateway.accounts.health import PAUSE_RULES, AccountState
 from gateway.accounts.lease import RUNNING_SECONDS, AccountRecord
 from gateway.accounts.pool import AccountPool, ManagedAccount
 from gateway.accounts.selection import POLICIES, Random
@@ -91,10 +91,10 @@ class Week:
     def check_the_promise(self, account: Account, model: str, error: ProviderError) -> None:
         """A pause lasts as long as it said, and not a moment longer."""
         status = self.pool.status(account, model)
-        if error.kind not in RESTS:
+        if error.kind not in PAUSE_RULES:
             assert status.state is AccountState.READY
             return
-        assert status.state is RESTS[error.kind].state
+        assert status.state is PAUSE_RULES[error.kind].state
         assert status.until is not None
         now = self.clock.now()
         assert now < status.until <= now + 86_400 + 300
@@ -127,7 +127,7 @@ async def test_pauses_grow_and_shrink_with_luck() -> None:
     week = Week("round_robin", chance)
     for _ in range(2000):
         account = chance.choice(week.accounts)
-        error = trouble(chance.choice([kind for kind in RESTS if kind is not ErrorKind.NOT_ENTITLED]))
+        error = trouble(chance.choice([kind for kind in PAUSE_RULES if kind is not ErrorKind.NOT_ENTITLED]))
         week.pool.hold_against(account, error, "one", sent_at=week.clock.now())
         until = week.pool.status(account).until
         assert until is not None

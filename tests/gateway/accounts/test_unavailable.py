@@ -2,9 +2,9 @@
 
 import pytest
 
-from gateway.accounts.health import RESTS, AccountState
+from gateway.accounts.health import PAUSE_RULES, AccountState
 from gateway.accounts.pool import AccountStatus
-from gateway.accounts.unavailable import shortage
+from gateway.accounts.unavailable import unavailable_error
 from providers.contract.errors import Blame, ErrorKind, ProviderError
 from providers.contract.localized_text import LocalizedText
 
@@ -13,7 +13,7 @@ NOW = 1000.0
 
 def status(kind: ErrorKind, until: float | None = None) -> AccountStatus:
     return AccountStatus(
-        RESTS[kind].state, until, ProviderError(kind, code="7", words=LocalizedText("原因", "The reason"))
+        PAUSE_RULES[kind].state, until, ProviderError(kind, code="7", words=LocalizedText("原因", "The reason"))
     )
 
 
@@ -46,24 +46,24 @@ NO_WAY = AccountStatus(AccountState.UNREACHABLE, None, ProviderError(ErrorKind.U
     ],
 )
 def test_of_several(statuses: list[AccountStatus], code: str, retry_after: float | None) -> None:
-    refusal = shortage(statuses, managed=True, now=NOW)
+    refusal = unavailable_error(statuses, managed=True, now=NOW)
     assert (refusal.code, refusal.retry_after) == (code, retry_after)
 
 
 def test_callers_whose_own_logins_are_all_refused_are_told_so() -> None:
-    assert shortage([EXPIRED, EXPIRED], managed=False, now=NOW).code == "invalid_api_key"
+    assert unavailable_error([EXPIRED, EXPIRED], managed=False, now=NOW).code == "invalid_api_key"
 
 
 def test_clients_of_a_gateway_are_not_sent_to_its_account_tools() -> None:
-    assert "/token" not in shortage([POOR], managed=True, now=NOW).message("en")
+    assert "/token" not in unavailable_error([POOR], managed=True, now=NOW).message("en")
 
 
 def test_a_key_of_the_gateway_is_not_blamed_for_a_login_of_its_account() -> None:
-    assert shortage([EXPIRED], managed=True, now=NOW).code == "insufficient_quota"
+    assert unavailable_error([EXPIRED], managed=True, now=NOW).code == "insufficient_quota"
 
 
 def test_the_message_counts_and_never_names() -> None:
-    refusal = shortage([POOR, POOR, EXPIRED, THROTTLED, RISKY], managed=True, now=NOW)
+    refusal = unavailable_error([POOR, POOR, EXPIRED, THROTTLED, RISKY], managed=True, now=NOW)
     assert refusal.message("en") == (
         "None of the 5 accounts can accept tasks right now: 2 without credits, 1 with an expired login, "
         "1 asked too often, 1 under risk control. Try again in about 30 s"
@@ -84,7 +84,7 @@ def test_the_message_counts_and_never_names() -> None:
     ],
 )
 def test_of_a_single_one_its_own_refusal(one: AccountStatus, code: str, retry_after: float | None, part: str) -> None:
-    refusal = shortage([one], managed=False, now=NOW)
+    refusal = unavailable_error([one], managed=False, now=NOW)
     assert (refusal.code, refusal.retry_after) == (code, retry_after)
     assert part in refusal.message("en")
     assert ("retry-after" in refusal.headers()) == refusal.shape.should_retry

@@ -15,21 +15,21 @@ from tests.upstream import State, trouble
 
 async def test_it_is_copied_and_then_it_is_there(kit: Kit) -> None:
     kit.provider.states[ID] = kit.finished()
-    assert (await kit.archiver.keep(kit.spot()))[:3] == ("copied", "", len(VIDEO) + len(JPEG))
+    assert (await kit.archiver.archive_now(kit.spot()))[:3] == ("copied", "", len(VIDEO) + len(JPEG))
     asked = list(kit.host.asked)
-    assert (await kit.archiver.keep(kit.spot())).outcome == "already_there"
-    assert (await kit.again().archiver.keep(kit.spot())).outcome == "already_there"
+    assert (await kit.archiver.archive_now(kit.spot())).outcome == "already_there"
+    assert (await kit.again().archiver.archive_now(kit.spot())).outcome == "already_there"
     kit.provider.states.clear()
-    assert (await kit.again().archiver.keep(kit.spot())).outcome == "already_there"
+    assert (await kit.again().archiver.archive_now(kit.spot())).outcome == "already_there"
     assert kit.host.asked == asked
 
 
 async def test_what_was_deleted_by_hand_is_copied_again(kit: Kit) -> None:
     kit.provider.states[ID] = kit.finished()
-    await kit.archiver.keep(kit.spot())
+    await kit.archiver.archive_now(kit.spot())
     assert kit.ref.folder
     (kit.ref.folder / f"{HOME}.mp4").unlink()
-    assert (await kit.archiver.keep(kit.spot())).outcome == "copied"
+    assert (await kit.archiver.archive_now(kit.spot())).outcome == "copied"
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ async def test_what_was_deleted_by_hand_is_copied_again(kit: Kit) -> None:
 )
 async def test_what_cannot_be_copied_says_why(kit: Kit, state: State, kept: ArchiveResult | str) -> None:
     kit.provider.states[ID] = state
-    found = await kit.archiver.keep(kit.spot())
+    found = await kit.archiver.archive_now(kit.spot())
     if isinstance(kept, ArchiveResult):
         assert found == kept
     else:
@@ -57,27 +57,29 @@ async def test_what_cannot_be_copied_says_why(kit: Kit, state: State, kept: Arch
 
 async def test_a_dead_link_has_expired_and_a_broken_host_has_failed(kit: Kit) -> None:
     kit.provider.states[ID] = kit.finished(kit.host.url("gone"))
-    assert await kit.archiver.keep(kit.spot()) == ArchiveResult("expired")
+    assert await kit.archiver.archive_now(kit.spot()) == ArchiveResult("expired")
     kit.host.give("broken", b"", status=500)
     kit.provider.states[ID] = kit.finished(kit.host.url("broken"))
-    assert await kit.archiver.keep(kit.spot()) == ArchiveResult("failed", "HTTP 500")
+    assert await kit.archiver.archive_now(kit.spot()) == ArchiveResult("failed", "HTTP 500")
 
 
 async def test_a_dead_link_for_which_no_other_can_be_asked_has_failed(kit: Kit) -> None:
     kit.provider.states[ID] = kit.finished(kit.host.url("gone"))
     kit.provider.end, kit.provider.ends_after = trouble(ErrorKind.UNREACHABLE, detail="no route"), 1
-    assert await kit.archiver.keep(kit.spot()) == ArchiveResult("failed", "the host cannot be reached (no route)")
+    assert await kit.archiver.archive_now(kit.spot()) == ArchiveResult(
+        "failed", "the host cannot be reached (no route)"
+    )
 
 
 async def test_an_archive_out_of_reach_is_a_failure(kit: Kit) -> None:
     kit.store.down = True
     kit.provider.states[ID] = kit.finished()
-    assert await kit.archiver.keep(kit.spot()) == ArchiveResult("failed", "no route to it")
+    assert await kit.archiver.archive_now(kit.spot()) == ArchiveResult("failed", "no route to it")
 
 
 async def test_a_task_that_is_too_new_is_unfinished_rather_than_gone(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kit.provider, "submitted_at", lambda native_id: kit.clock.now() - 1)
-    assert await kit.archiver.keep(kit.spot()) == ArchiveResult("unfinished")
+    assert await kit.archiver.archive_now(kit.spot()) == ArchiveResult("unfinished")
 
 
 @pytest.mark.parametrize("accounts", [(ONE,), (ONE, TWO), (TWO, ONE)], ids=["one", "first", "last"])
@@ -85,7 +87,7 @@ async def test_any_number_of_credentials_gives_the_same_outcomes(kit: Kit, accou
     caller = passing(*accounts)
     assert await kit.env.tasks.archive(caller, "scripted-9") == ArchiveResult("expired")
     kit.provider.states[ID] = kit.finished()
-    await kit.archiver.keep(kit.spot())
+    await kit.archiver.archive_now(kit.spot())
     kit.provider.states.clear()
     later = kit.again()
     async with later.env.background:

@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from gateway.archive import archive, task_archiver
-from gateway.archive.archive import LOOK_UPS_AT_ONCE, OUTAGE_SECONDS
+from gateway.archive.archive import CONCURRENT_LOOK_UPS, OUTAGE_SECONDS
 from gateway.core.errors import GatewayError
 from gateway.task_ids.signed import derived_key
 from gateway.tasks.view import Task
@@ -67,8 +67,8 @@ async def test_which_of_several_credentials_it_was_is_in_the_archive(kit: Kit, a
 async def test_another_account_gets_nothing(kit: Kit) -> None:
     await kit.archived()
     kit.provider.states.clear()
-    assert await kit.archiver.recall(kit.spot(ONE)) is not None
-    assert await kit.archiver.recall(kit.spot(TWO)) is None
+    assert await kit.archiver.restore(kit.spot(ONE)) is not None
+    assert await kit.archiver.restore(kit.spot(TWO)) is None
     assert await kit.archiver.open(kit.spot(TWO), "video") is None
     later = kit.again()
     async with later.env.background:
@@ -80,9 +80,9 @@ async def test_an_account_that_was_named_since_then_is_the_same(kit: Kit) -> Non
     await kit.archived()
     named = Account("scripted", ONE.credential, name="studio")
     assert named.tag != ONE.tag
-    assert await kit.archiver.recall(kit.spot(named)) is not None
+    assert await kit.archiver.restore(kit.spot(named)) is not None
     renamed = Account("scripted", "s-other", name="studio")
-    assert await kit.archiver.recall(kit.spot(renamed)) is None
+    assert await kit.archiver.restore(kit.spot(renamed)) is None
 
 
 @has(secrets=[derived_key("one secret for all")])
@@ -163,7 +163,7 @@ async def test_another_account_that_sees_the_task_becomes_an_owner_and_no_other(
 async def test_an_outage_is_told_once_and_costs_nobody_a_wait_twice(
     kit: Kit, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(task_archiver, "PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(task_archiver, "TIMEOUT_SECONDS", 0.05)
     monkeypatch.setattr(archive, "LOOK_UP_SECONDS", 0.05)
     kit.store.hangs = True
     with caplog.at_level(logging.WARNING, "gateway"):
@@ -172,7 +172,7 @@ async def test_an_outage_is_told_once_and_costs_nobody_a_wait_twice(
                 await kit.env.tasks.statuses(passing(ONE), ids)
             assert caught.value.code == "upstream_unavailable"
             asked = kit.store.asked
-        assert asked <= LOOK_UPS_AT_ONCE
+        assert asked <= CONCURRENT_LOOK_UPS
     assert kit.store.asked == asked
     assert caplog.text.count("out of reach") == 1
     kit.store.hangs = False
@@ -190,7 +190,7 @@ async def test_what_is_listed_says_that_it_is_kept(kit: Kit) -> None:
 async def test_without_the_archive_everything_goes_on_and_nothing_is_called_gone(
     kit: Kit, how: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(task_archiver, "PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(task_archiver, "TIMEOUT_SECONDS", 0.05)
     setattr(kit.store, how, True)
     kit.provider.states["scripted-2"] = TaskState("scripted-2", Phase.PROCESSING)
     with caplog.at_level(logging.WARNING, "gateway"):
@@ -211,7 +211,7 @@ async def test_a_file_that_cannot_be_read_is_as_if_it_were_not_there(
     kit: Kit, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await kit.archived()
-    monkeypatch.setattr(task_archiver, "PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(task_archiver, "TIMEOUT_SECONDS", 0.05)
     setattr(kit.store, how, True)
     assert await kit.archiver.open(kit.spot(), "video") is None
     setattr(kit.store, how, False)

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from gateway.archive import archive as archive_module
-from gateway.archive.archive import (
+from gateway.archive import copy_queue
+from gateway.archive.copier import Outcome
+from gateway.archive.copy_queue import (
     FIRST_RETRY_SECONDS,
     GIVEN_UP_SECONDS,
     LINK_LIFE_SECONDS,
     LONGEST_RETRY_SECONDS,
 )
-from gateway.archive.copier import Outcome
 from gateway.core.background_tasks import Background
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.tasks import Result
@@ -85,7 +85,7 @@ async def test_only_so_many_copies_run_at_once(env: ArchiveFixture) -> None:
 
 
 async def test_only_so_many_wait(env: ArchiveFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archive_module, "MAX_WAITING", 3)
+    monkeypatch.setattr(copy_queue, "MAX_WAITING", 3)
     link = env.host.give("v", VIDEO, hold_at=1000)
     for number in range(9):
         env.see(Result(link), replace(FACTS, id=str(number)))

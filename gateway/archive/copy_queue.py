@@ -1,0 +1,161 @@
+"""Copy queue: copies finished videos in the background, a few at a time, with retries and exponential backoff."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+
+from cachetools import LRUCache
+
+from gateway.archive.copier import Outcome, Renew, Report
+from gateway.archive.records import Facts
+from gateway.core.background_tasks import Background
+from gateway.core.clock import Clock, Timer
+from gateway.core.logs import GATEWAY
+from providers.contract.accounts import Account
+from providers.contract.tasks import Result
+
+CONCURRENT_COPIES = 2
+MAX_WAITING = 5_000
+"""Limit of queued copies, with those that wait for a retry. Above it a task is dropped; the next poll offers it
+again."""
+FIRST_RETRY_SECONDS = 30.0
+LONGEST_RETRY_SECONDS = 3600.0
+GIVEN_UP_SECONDS = 3600.0
+"""A task whose copy was given up is not queued again for this long."""
+LINK_LIFE_SECONDS = 24 * 3600.0
+"""Assumed lifetime of a link without an expiry time."""
+
+_MAX_GIVEN_UP = 50_000
+
+Key = tuple[str, str]
+"""Provider and upstream id."""
+Copy = Callable[[Facts, Account, Result, Renew], Awaitable[Report]]
+
+
+@dataclass(slots=True)
+class _Job:
+    facts: Facts
+    account: Account
+    result: Result
+    renew: Renew
+    deadline: float
+    tries: int = 0
+    timer: Timer | None = field(default=None, repr=False)
+
+
+class CopyQueue:
+    """The queue of background copies, and their retries until the link expires."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        background: Background,
+        copy: Copy,
+        max_concurrent: int,
+        link_seconds: Mapping[str, int | None],
+        ended: Callable[[Report], object],
+    ) -> None:
+        """`link_seconds` is the lifetime by provider of a link without an expiry time. `ended` is called with the
+        report of every attempt."""
+        self._clock = clock
+        self._background = background
+        self._copy = copy
+        self._max_concurrent = max_concurrent
+        self._link_seconds = link_seconds
+        self._ended = ended
+        self._closed = False
+        self._queue: deque[_Job] = deque()
+        self._jobs: dict[Key, _Job] = {}
+        self._running = 0
+        self._given_up: LRUCache[Key, float] = LRUCache(_MAX_GIVEN_UP)
+        """Until when a task is not queued again, in unix seconds."""
+
+    def __len__(self) -> int:
+        """Copies that are running, queued or waiting for a retry."""
+        return len(self._jobs)
+
+    def accepts(self, key: Key) -> bool:
+        """False where a task is queued, was given up recently, or the queue is full or closed."""
+        if key in self._jobs or self._closed or len(self._jobs) >= MAX_WAITING:
+            return False
+        until = self._given_up.get(key)
+        return until is None or until <= self._clock.now()
+
+    def add(self, facts: Facts, account: Account, result: Result, renew: Renew) -> None:
+        """Queue a copy. A failed copy is retried while the link lives. `renew` gets a fresh link for one that
+        expired."""
+        link_seconds = self._link_seconds.get(facts.provider) or LINK_LIFE_SECONDS
+        deadline = result.expires_at if result.expires_at is not None else self._clock.now() + link_seconds
+        job = _Job(facts, account, result, renew, deadline)
+        self._jobs[facts.provider, facts.id] = job
+        self._enqueue(job)
+
+    def forget_failure(self, key: Key) -> None:
+        """Accept a task again whose copy was given up."""
+        self._given_up.pop(key, None)
+
+    def close(self) -> None:
+        """Start no more copies. Running copies end with the background they run in."""
+        self._closed = True
+        self._queue.clear()
+        for job in self._jobs.values():
+            if job.timer is not None:
+                job.timer.cancel()
+        self._jobs.clear()
+
+    def _enqueue(self, job: _Job) -> None:
+        job.timer = None
+        if not self._closed:
+            self._queue.append(job)
+            self._start()
+
+    def _start(self) -> None:
+        while self._queue and self._running < self._max_concurrent and not self._closed:
+            self._running += 1
+            self._background.start(self._work(self._queue.popleft()))
+
+    async def _work(self, job: _Job) -> None:
+        try:
+            report = await self._copy(job.facts, job.account, job.result, job.renew)
+            self._conclude(job, report)
+            self._ended(report)
+        except asyncio.CancelledError:
+            # The application ends, and nothing may start behind its back.
+            self.close()
+            raise
+        finally:
+            self._running -= 1
+            self._start()
+
+    def _conclude(self, job: _Job, report: Report) -> None:
+        if self._closed:
+            return
+        key = (job.facts.provider, job.facts.id)
+        fields = {
+            "provider": job.facts.provider,
+            "upstream_id": job.facts.id,
+            "account": job.account.label,
+        }
+        if report.outcome in (Outcome.COPIED, Outcome.ALREADY_THERE):
+            self._jobs.pop(key, None)
+            if report.outcome is Outcome.COPIED:
+                GATEWAY.info("archived", extra={"fields": fields | {"bytes": report.bytes}})
+            return
+        now = self._clock.now()
+        pause = min(FIRST_RETRY_SECONDS * 2**job.tries, LONGEST_RETRY_SECONDS)
+        job.tries += 1
+        if report.outcome is Outcome.EXPIRED or now + pause > job.deadline:
+            self._jobs.pop(key, None)
+            self._given_up[key] = now + GIVEN_UP_SECONDS
+            cause = report.cause or "the link has expired"
+            GATEWAY.warning(
+                "a finished video could not be archived, and is given up", extra={"fields": fields | {"cause": cause}}
+            )
+            return
+        job.timer = self._clock.later(pause, partial(self._enqueue, job))
+        GATEWAY.warning(
+            "a finished video could not be archived yet",
+            extra={"fields": fields | {"cause": report.cause, "again_in": round(pause)}},
+        )
