@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 
 import trustme
+from hypothesis import settings
 
 from tests.environment import bare
 
@@ -23,3 +24,7 @@ for name in os.environ.keys() - bare(os.environ).keys():
 # Set before anything else is imported: aiohttp reads it when it is. Processes that tests start inherit it.
 os.environ["SSL_CERT_FILE"] = str(_DIRECTORY / "roots.pem")
 trustme.CA().cert_pem.write_to_path(os.environ["SSL_CERT_FILE"])
+
+# A busy machine is no failure: how long an example takes is not what property tests check.
+settings.register_profile("default", deadline=None)
+settings.load_profile("default")
