@@ -49,7 +49,7 @@ class DailyCreditsFixture:
             await self.gifts.take()
 
 
-async def test_once_a_day_for_every_account() -> None:
+async def test_daily_credits_are_received_once_a_day_for_every_account() -> None:
     env = DailyCreditsFixture()
     await env.live(3 * 86_400)
     counted = [sum(1 for name, _ in env.provider.taken if name == account.name) for account in ACCOUNTS]
@@ -76,7 +76,7 @@ async def test_day_begins_with_the_quota_reset_of_the_provider(provider: str, ho
     assert env.provider.taken
 
 
-async def test_only_where_it_is_wanted() -> None:
+async def test_daily_credits_are_received_only_if_enabled() -> None:
     env = DailyCreditsFixture(wanted=False)
     await env.live(2 * 86_400)
     assert env.provider.taken == []

@@ -95,7 +95,7 @@ def test_jitter_only_makes_it_longer_and_not_by_much(
     assert exact.until <= spread_out.until <= exact.until + min(0.2 * length, 300) + 1e-3
 
 
-def test_it_is_over_when_it_was_promised() -> None:
+def test_pause_ends_at_its_announced_time() -> None:
     health = healthy()
     pause = fail(health, ErrorKind.RATE_LIMITED, 100.0)
     assert health.active_pause(pause.until - 0.001) == pause

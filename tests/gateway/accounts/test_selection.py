@@ -23,11 +23,11 @@ def picks(policy: RoundRobin | LeastBusy | Random | FillFirst, candidates: list[
     return "".join(policy.pick(candidates).name for _ in range(count))
 
 
-def test_in_turn() -> None:
+def test_round_robin_takes_turns() -> None:
     assert picks(RoundRobin(), [Candidate("a"), Candidate("b"), Candidate("c")], 7) == "abcabca"
 
 
-def test_in_turn_by_weight_and_evenly_spread() -> None:
+def test_round_robin_spreads_turns_evenly_by_weight() -> None:
     assert picks(RoundRobin(), [Candidate("a", 3), Candidate("b", 1)], 8) == "aabaaaba"
     assert picks(RoundRobin(), [Candidate("a", 2), Candidate("b", 1)], 6) == "abaaba"
 

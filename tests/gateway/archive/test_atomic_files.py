@@ -14,7 +14,7 @@ async def pieces(*parts: bytes) -> AsyncIterator[bytes]:
         yield part
 
 
-async def test_it_is_written_in_one_step(tmp_path: Path) -> None:
+async def test_file_is_written_atomically(tmp_path: Path) -> None:
     seen: list[bool] = []
 
     async def watched() -> AsyncIterator[bytes]:

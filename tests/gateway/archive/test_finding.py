@@ -25,7 +25,7 @@ from tests.gateway.archive.fixtures import BOTH, STRANGER, VIDEO, ArchiveFixture
 
 
 @BOTH
-async def test_it_is_found_from_the_archive_alone(env: ArchiveFixture) -> None:
+async def test_task_is_found_from_the_store_alone(env: ArchiveFixture) -> None:
     archived = await env.copied()
     other = env.new_archive()
     assert await other.find("jimeng", ID, ACCOUNT) == archived

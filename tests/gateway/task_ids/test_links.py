@@ -43,7 +43,7 @@ async def test_the_upstream_is_asked_however_fresh_the_state_is() -> None:
 
 
 @pytest.mark.parametrize("state", [None, TaskState(ID, Phase.PROCESSING)], ids=["unknown", "without a result"])
-async def test_there_may_be_none(state: TaskState | None) -> None:
+async def test_task_without_a_link_has_no_fresh_result(state: TaskState | None) -> None:
     renewals = Renewals()
     await renewals.poll()
     if state is None:
@@ -73,7 +73,7 @@ async def test_a_new_task_that_the_upstream_hides_again_has_no_fresh_link() -> N
         await renewals.fresh()
 
 
-async def test_it_waits_for_its_turn() -> None:
+async def test_link_renewal_waits_for_its_batch() -> None:
     renewals = Renewals(per_second=1.0)
     await renewals.poll()
     renewals.poller.acquire(renewals.provider, ACCOUNT)

@@ -41,7 +41,7 @@ def test_a_key_is_a_uuid_and_the_same_on_every_replica() -> None:
         assert uuid.UUID(key).variant == uuid.RFC_4122
 
 
-def test_it_differs_by_owner_account_and_seed() -> None:
+def test_submit_key_differs_by_owner_account_and_seed() -> None:
     keys = {
         key_of(PLACES, caller, account, seed)
         for caller in (ALICE, BOB, PASSING)
@@ -52,14 +52,14 @@ def test_it_differs_by_owner_account_and_seed() -> None:
 
 
 @given(st.text(max_size=80))
-def test_its_maker_knows_it_and_nobody_else(seed: str) -> None:
+def test_submit_key_is_recognized_by_its_owner_only(seed: str) -> None:
     key = key_of(PLACES, ALICE, ONE, seed)
     assert PLACES.is_own_submit_key(ALICE, ONE, key)
     assert not PLACES.is_own_submit_key(BOB, ONE, key)
     assert not PLACES.is_own_submit_key(PASSING, ONE, key)
 
 
-def test_an_older_secret_still_counts() -> None:
+def test_submit_key_of_an_older_secret_is_recognized() -> None:
     key = key_of(made_with("old"), ALICE, ONE, "x")
     assert made_with("new", "old").is_own_submit_key(ALICE, ONE, key)
     assert not made_with("new").is_own_submit_key(ALICE, ONE, key)

@@ -43,7 +43,7 @@ async def test_nobody_is_followed_unasked(kit: Kit) -> None:
     ],
     ids=["failed", "not found", "refused"],
 )
-async def test_it_is_followed_to_whatever_end(kit: Kit, end: State) -> None:
+async def test_task_is_followed_until_it_ends(kit: Kit, end: State) -> None:
     kit.provider.states[ID] = TaskState(ID, Phase.PROCESSING)
     # A task that is missing a moment after its submit is only not there yet.
     kit.provider.end, kit.provider.ends_after = end, 13

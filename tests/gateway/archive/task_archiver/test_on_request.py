@@ -13,7 +13,7 @@ from tests.gateway_fixture import ONE, TWO, GatewayFixture, passing
 from tests.upstream import State, trouble
 
 
-async def test_it_is_copied_and_then_it_is_there(kit: Kit) -> None:
+async def test_task_is_archived_once_on_request(kit: Kit) -> None:
     kit.provider.states[ID] = kit.finished()
     assert (await kit.archiver.archive_now(kit.spot()))[:3] == ("copied", "", len(VIDEO) + len(JPEG))
     asked = list(kit.host.asked)
