@@ -89,7 +89,7 @@ def test_a_video_that_never_comes(real: str, capsys: Out) -> None:
     assert err.count("\n") == 1
     assert "--wait" not in err
     assert main(["download", "00000000-0000-4000-8000-000000000000"]) == 1
-    assert capsys.readouterr().err.startswith("error: There is no such task")
+    assert capsys.readouterr().err.startswith("error: The task does not exist")
 
 
 @pytest.mark.parametrize(("word", "said"), [("link-404", "no longer"), ("link-500", "500")])

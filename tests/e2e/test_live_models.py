@@ -70,7 +70,7 @@ def test_when_the_default_model_leaves_the_site_the_next_one_takes_its_place(
     calls = upstream.sandbox.calls("jimeng", "/mweb/v1/aigc_draft/generate")
     refused = submit(client, model=FAST)
     assert refused.status_code == 404
-    assert "nearest" in refused.json()["error"]["message"]
+    assert "closest" in refused.json()["error"]["message"]
     assert upstream.sandbox.calls("jimeng", "/mweb/v1/aigc_draft/generate") == calls
 
 
@@ -125,7 +125,7 @@ def test_without_the_configuration_call_the_table_counts(
     assert set(listed(client)) >= {FAST, MINI, "jimeng-video-wan-3.0"}
     refused = submit(client, model="jimeng-video-3.0")
     assert refused.status_code == 404
-    assert "nearest" in refused.json()["error"]["message"]
+    assert "closest" in refused.json()["error"]["message"]
 
 
 def test_a_list_that_was_read_outlives_the_configuration_call(upstream: SandboxServer, client: httpx.Client) -> None:

@@ -128,7 +128,7 @@ class TestLiveModels:
         refusal = await env.refusal(passing(CN), VideoRequest("video-3.5", "cat"))
         assert (refusal.code, refusal.param) == ("model_not_found", "model")
         assert "video-3.5" in refusal.message("en")
-        assert refusal.message("en").endswith("the nearest that are there: video-3.0, video-2.0, brand-new")
+        assert refusal.message("en").endswith("closest models: video-3.0, video-2.0, brand-new")
         assert refusal.message("zh").endswith("相近的可用模型：video-3.0, video-2.0, brand-new")
         assert provider.submitted == []
 

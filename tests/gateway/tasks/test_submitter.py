@@ -170,8 +170,8 @@ class TestUploads:
     async def test_what_a_client_names_is_fetched_as_his(self, monkeypatch: pytest.MonkeyPatch) -> None:
         fetched: list[str] = []
 
-        async def fetch(self: Fetcher, url: str, *, max_bytes: int, param: str, who: str) -> IO[bytes]:
-            fetched.append(who)
+        async def fetch(self: Fetcher, url: str, *, max_bytes: int, param: str, client: str) -> IO[bytes]:
+            fetched.append(client)
             return opened(picture())
 
         monkeypatch.setattr(Fetcher, "fetch", fetch)

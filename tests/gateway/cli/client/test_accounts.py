@@ -174,7 +174,7 @@ def test_one_account_in_trouble_does_not_keep_the_others(url: str, capsys: Out) 
     assert int(by_name["good"]["total"]) > 0
     assert by_name["expired"]["total"] == ""
     assert by_name["expired"]["message"].startswith("The login has expired")
-    assert "cannot check a login" in by_name["wan"]["message"]
+    assert "does not report credits" in by_name["wan"]["message"]
 
 
 def test_an_account_is_known_by_its_tag_and_by_any_name(url: str, capsys: Out) -> None:
@@ -245,7 +245,7 @@ class TestWithAnAdminKey:
             assert main(["accounts", *argv]) == 1
             out, err = capsys.readouterr()
             assert out == ""
-            assert err.startswith("error: This is the operator's: use GATEWAY_ADMIN_KEY")
+            assert err.startswith("error: Administrators only: use GATEWAY_ADMIN_KEY")
             assert err.count("\n") == 1
         assert main(["accounts", *argv, "--key", "gw-admin"]) == 0
 

@@ -127,7 +127,7 @@ def test_status_of_one_and_of_many(capsys: Out) -> None:
 def test_a_task_that_does_not_exist_is_an_error_of_the_gateway(capsys: Out) -> None:
     assert main(["status", "no?such#task"]) == 1
     err = capsys.readouterr().err
-    assert err.startswith("error: There is no such task")
+    assert err.startswith("error: The task does not exist")
     assert "(request req_" in err
     assert err.count("\n") == 1
 
