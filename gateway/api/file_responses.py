@@ -18,7 +18,7 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.api.error_responses import error_response
 from gateway.archive.archive import Opened
-from gateway.core.byte_ranges import parse_range
+from gateway.core.byte_ranges import content_length, parse_range
 from gateway.core.errors import GatewayError
 from gateway.core.messages import ERRORS
 from gateway.task_ids.links import EXPIRED_STATUSES
@@ -147,7 +147,7 @@ class _Source:
                 return _head_of(await self._send("GET", link, {"Range": "bytes=0-0"}))
         except ProviderError as error:
             raise _download_error(error) from error
-        return _found(answer, answer.status, _length(answer.headers))
+        return _found(answer, answer.status, content_length(answer.headers))
 
     async def _send(self, method: str, link: str, headers: dict[str, str]) -> Download:
         await self.opened.aclose()
@@ -221,14 +221,7 @@ def _head_of(answer: Download) -> _Found:
     if answer.status == 206 or (answer.status == 416 and length == 0):
         answer.headers.pop("content-range", None)
         return _found(answer, 200, length)
-    return _found(answer, answer.status, _length(answer.headers))
-
-
-def _length(headers: httpx.Headers) -> int | None:
-    value = headers.get("content-length", "")
-    if "transfer-encoding" in headers or not (value.isascii() and value.isdigit()):
-        return None
-    return int(value)
+    return _found(answer, answer.status, content_length(answer.headers))
 
 
 def _headers(found: _Found, filename: str, media_type: str) -> dict[str, str]:

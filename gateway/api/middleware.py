@@ -12,6 +12,7 @@ from gateway.api.error_responses import failure_response, log_failure
 from gateway.api.file_responses import BrokenOff
 from gateway.api.poll_endpoint import PollRoute
 from gateway.api.schemas.body_parser import MULTIPART, body_kind, body_too_large
+from gateway.core.byte_ranges import content_length
 from gateway.core.logs import GATEWAY
 
 _CLIENT_GONE = 499
@@ -42,8 +43,7 @@ class BodyLimit:
         headers = Headers(scope=scope)
         kind = body_kind(headers)
         limit = self._upload_limit if kind == MULTIPART else self._limit
-        announced = headers.get("content-length", "")
-        size = int(announced) if announced.isascii() and announced.isdigit() else 0
+        size = content_length(headers) or 0
         received = 0
 
         async def receive_within_limit() -> Message:

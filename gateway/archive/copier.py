@@ -29,6 +29,7 @@ from gateway.archive.records import (
     write_record,
 )
 from gateway.archive.store import ArchiveStore, StoreError
+from gateway.core.byte_ranges import content_length
 from gateway.core.errors import describe
 from gateway.core.logs import where
 from gateway.task_ids.links import EXPIRED_STATUSES
@@ -213,7 +214,7 @@ class _Incoming:
         self.bytes = 0
         self.content_type = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
         self._pieces = answer.pieces
-        self._announced = _length(answer.headers)
+        self._announced = content_length(answer.headers)
         if self._announced is None and "transfer-encoding" not in answer.headers:
             raise _UnusableError("the host says no length")
         self._digest = hashlib.sha256()
@@ -340,11 +341,6 @@ def _record(facts: Facts, account: Account, result: Result, video: _Video, cover
         # Half a character, which only a client's own text can hold, is none that can be stored.
         prompt=facts.prompt.encode("utf-8", "replace").decode() if facts.prompt is not None else None,
     )
-
-
-def _length(headers: Mapping[str, str]) -> int | None:
-    value = headers.get("content-length", "")
-    return int(value) if value.isascii() and value.isdigit() and "transfer-encoding" not in headers else None
 
 
 def _sha256_of(headers: Mapping[str, str]) -> bytes | None:

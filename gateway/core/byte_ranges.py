@@ -1,6 +1,7 @@
-"""The Range header of HTTP (RFC 9110, 14.1.2): read once, for files of an upstream and of the archive."""
+"""Lengths and ranges of a body in HTTP headers (RFC 9110, 8.6 and 14.1.2), for every file that is streamed."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 _UNIT = "bytes="
@@ -35,6 +36,12 @@ class ByteRange:
         if first >= size:
             raise UnsatisfiableRangeError(size)
         return first, size if last is None else min(last + 1, size)
+
+
+def content_length(headers: Mapping[str, str]) -> int | None:
+    """The bytes of a body by its headers, whose names are case-insensitive. None where they do not say it."""
+    value = headers.get("content-length", "")
+    return int(value) if value.isascii() and value.isdigit() and "transfer-encoding" not in headers else None
 
 
 def parse_range(header: str) -> tuple[ByteRange, ...]:

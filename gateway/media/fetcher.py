@@ -1,4 +1,4 @@
-"""Fetching what a client names by URL, so that nothing inside is reached by it: `gateway.guard` decides, here it acts.
+"""Download the URLs that clients name, without reaching the internal network: `gateway.media.url_policy` decides.
 
 Every address is judged where its socket is made, after the last look-up and before the first packet: no name can
 answer one thing to a check and another to the connection. aiohttp asks for each candidate of a name, and for
@@ -11,11 +11,10 @@ import asyncio
 import re
 import socket
 import ssl
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, ExitStack, aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from functools import partial
-from tempfile import SpooledTemporaryFile
 from typing import IO
 from urllib.parse import urljoin
 from weakref import WeakValueDictionary
@@ -27,13 +26,11 @@ from yarl import URL
 from gateway.core.errors import GatewayError
 from gateway.core.logs import GATEWAY
 from gateway.core.messages import ERRORS, spell_bytes
+from gateway.media.spool import spool
 from gateway.media.url_policy import Refused, UrlPolicy
 
 MAX_REDIRECTS = 3
 """How often a file may lie elsewhere before that is taken for a circle."""
-
-SPOOL_BYTES = 1024 * 1024
-"""What is larger goes to disk."""
 
 LOOK_UPS = 64
 """Names that are looked up at a time. One whose name server is slow keeps its place long after its fetch has ended."""
@@ -107,21 +104,16 @@ class Fetcher:
 
     async def _fetch(self, url: str, max_bytes: int, param: str) -> IO[bytes]:
         max_seconds = self.max_seconds
-        with ExitStack() as opened:
-            file = opened.enter_context(SpooledTemporaryFile(max_size=SPOOL_BYTES))
-            try:
-                async with asyncio.timeout(max_seconds):
-                    await self._fetch_into(file, url, max_bytes, param)
-            except Refused as error:
-                _log(url, param, error)
-                raise _error("url_unfetchable", param) from error
-            except TimeoutError as error:
-                raise _error("url_too_slow", param, seconds=f"{max_seconds:g}") from error
-            file.seek(0)
-            opened.pop_all()
-            return file
+        try:
+            async with asyncio.timeout(max_seconds):
+                return await self._follow(url, max_bytes, param)
+        except Refused as error:
+            _log(url, param, error)
+            raise _error("url_unfetchable", param) from error
+        except TimeoutError as error:
+            raise _error("url_too_slow", param, seconds=f"{max_seconds:g}") from error
 
-    async def _fetch_into(self, file: IO[bytes], url: str, max_bytes: int, param: str) -> None:
+    async def _follow(self, url: str, max_bytes: int, param: str) -> IO[bytes]:
         for _ in range(MAX_REDIRECTS + 1):
             target = self.url_policy.check_url(url)
             async with self._get(target) as answer:
@@ -135,17 +127,8 @@ class Fetcher:
                     raise _error("url_compressed", param)
                 if (answer.content_length or 0) > max_bytes:
                     raise _too_large(param, max_bytes)
-                size = 0
                 async with aclosing(_pieces(answer, param)) as pieces:
-                    async for piece in pieces:
-                        size += len(piece)
-                        if size > max_bytes:
-                            raise _too_large(param, max_bytes)
-                        if size > SPOOL_BYTES:
-                            await _in_thread(partial(file.write, piece))
-                        else:
-                            file.write(piece)
-                return
+                    return await spool(pieces, max_bytes, partial(_too_large, param, max_bytes))
         raise Refused(f"more than {MAX_REDIRECTS} redirects")
 
     @asynccontextmanager
@@ -225,16 +208,6 @@ async def _pieces(answer: aiohttp.ClientResponse, param: str) -> AsyncGenerator[
             yield piece
     except (aiohttp.ClientError, OSError) as error:
         raise _error("url_broken_off", param) from error
-
-
-async def _in_thread(call: Callable[[], object]) -> None:
-    """It is over when this is, even where that is cancelled: no file is closed under its writer."""
-    work = asyncio.get_running_loop().run_in_executor(None, call)
-    try:
-        await asyncio.shield(work)
-    except asyncio.CancelledError:
-        await asyncio.wait([work])
-        raise
 
 
 def _join(target: URL, location: str) -> str:

@@ -8,17 +8,17 @@ import asyncio
 import base64
 import binascii
 import io
-import tempfile
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import IO, Protocol
 
 from gateway.core.errors import GatewayError, invalid
 from gateway.core.logs import GATEWAY, where
 from gateway.core.messages import ERRORS, spell_bytes
-from gateway.media.fetcher import SPOOL_BYTES
 from gateway.media.resize import shrink_to
+from gateway.media.spool import spool
 from gateway.media.unreadable import unreadable
 from providers.contract.errors import FieldProblem, FieldReason, ProviderError
 from providers.contract.localized_text import LocalizedText
@@ -130,7 +130,7 @@ class MediaIntake:
         """The bytes behind an input that is no file; None where its address goes to the upstream."""
         if item.source is not None:
             try:
-                return await _spool(await item.source.open(), item.param, most)
+                return await spool(await item.source.open(), most, partial(too_large, item.param, most))
             except ProviderError as error:
                 raise GatewayError("upstream_unavailable", ERRORS["file_not_fetched"], detail=error.detail) from error
         if item.url.startswith("data:"):
@@ -146,7 +146,7 @@ class MediaIntake:
             async with self.http.stream("GET", item.url, headers={}, proxy=item.proxy) as found:
                 if found.status != 200:
                     raise GatewayError("upstream_error", ERRORS["file_not_given"], detail=f"HTTP {found.status}")
-                return await _spool(found.pieces, item.param, most)
+                return await spool(found.pieces, most, partial(too_large, item.param, most))
         except ProviderError as error:
             raise GatewayError("upstream_unavailable", ERRORS["file_not_fetched"], detail=error.detail) from error
 
@@ -169,21 +169,6 @@ def too_large(param: str, most: int) -> GatewayError:
     """Build the error (413) for a file of more than `most` bytes."""
     values = {"param": param, "limit": spell_bytes(most)}
     return GatewayError("too_large", ERRORS["file_too_large"], param=param, values=values)
-
-
-async def _spool(pieces: AsyncIterator[bytes], param: str, most: int) -> IO[bytes]:
-    file = tempfile.SpooledTemporaryFile(SPOOL_BYTES)  # noqa: SIM115 - it outlives this function
-    size = 0
-    try:
-        async for piece in pieces:
-            size += len(piece)
-            if size > most:
-                raise too_large(param, most)
-            file.write(piece)
-    except BaseException:
-        file.close()
-        raise
-    return file
 
 
 def _decode(item: Media, most: int) -> IO[bytes]:

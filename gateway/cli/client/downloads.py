@@ -16,6 +16,7 @@ from gateway.cli.errors import BAD_USAGE, CommandError
 from gateway.cli.meters import Meter, meter
 from gateway.cli.output import forget_output, give, say, writing
 from gateway.cli.progress import board
+from gateway.core.byte_ranges import content_length
 
 STANDARD_OUTPUT = "-"
 
@@ -242,8 +243,7 @@ class _Fetch:
             # Compressed although not requested: its lengths and ranges do not count the bytes that are written here.
             plain = headers.get("content-encoding", "identity") == "identity"
             if answer.status_code == 200:
-                length = headers.get("content-length", "")
-                self._total = int(length) if plain and length.isdigit() else None
+                self._total = content_length(headers) if plain else None
                 into.take_from(0, etag if plain else "")
             else:
                 start, self._total = _range(headers)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.byte_ranges import ByteRange, UnsatisfiableRangeError, parse_range
+from gateway.core.byte_ranges import ByteRange, UnsatisfiableRangeError, content_length, parse_range
 
 
 @pytest.mark.parametrize(
@@ -62,3 +62,19 @@ def test_any_header_names_parts_that_are_in_the_file(header: str, size: int) -> 
         except UnsatisfiableRangeError:
             continue
         assert 0 <= start < stop <= size
+
+
+@pytest.mark.parametrize(
+    ("headers", "length"),
+    [
+        ({"content-length": "12"}, 12),
+        ({"content-length": "0"}, 0),
+        ({}, None),
+        ({"content-length": "-1"}, None),
+        ({"content-length": "12, 12"}, None),
+        ({"content-length": "²"}, None),
+        ({"content-length": "12", "transfer-encoding": "chunked"}, None),
+    ],
+)
+def test_the_length_of_a_body_is_read_from_its_headers(headers: dict[str, str], length: int | None) -> None:
+    assert content_length(headers) == length

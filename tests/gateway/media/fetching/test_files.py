@@ -12,7 +12,9 @@ from aiohttp.abc import ResolveResult
 
 from gateway.core.errors import GatewayError
 from gateway.media import fetcher as fetching
-from gateway.media.fetcher import SPOOL_BYTES, Fetcher
+from gateway.media import spool
+from gateway.media.fetcher import Fetcher
+from gateway.media.spool import SPOOL_BYTES
 from gateway.media.url_policy import UrlPolicy
 from tests.gateway.media.fetching.fixtures import GUARD, LIMIT, PUBLIC, Names, World, answer, ok
 
@@ -241,7 +243,7 @@ class TestLimits:
     async def test_no_file_is_closed_while_it_is_written(
         self, world: World, files: list[IO[bytes]], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        in_thread = fetching._in_thread
+        in_thread = spool._in_thread
         begun, go_on, open_at_the_end = threading.Event(), threading.Event(), []
 
         async def slowly(call: Callable[[], object]) -> None:
@@ -253,7 +255,7 @@ class TestLimits:
 
             await in_thread(write)
 
-        monkeypatch.setattr(fetching, "_in_thread", slowly)
+        monkeypatch.setattr(spool, "_in_thread", slowly)
         world.pages["/a"] = ok(b"x" * 2 * SPOOL_BYTES)
         fetch = asyncio.ensure_future(world.fetcher().fetch(world.url("/a"), max_bytes=LIMIT, param="image"))
         await asyncio.to_thread(partial(begun.wait, 5))
@@ -271,7 +273,7 @@ class TestLimits:
         async def full(call: Callable[[], object]) -> None:
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr(fetching, "_in_thread", full)
+        monkeypatch.setattr(spool, "_in_thread", full)
         world.pages["/a"] = ok(b"x" * 2 * SPOOL_BYTES)
         with pytest.raises(OSError, match="No space"):
             await world.fetch(world.url("/a"))
