@@ -235,6 +235,9 @@ class TestLimits:
         world.pages["/a"] = stall
         fetch = asyncio.ensure_future(world.fetcher().fetch(world.url("/a"), max_bytes=LIMIT, param="image"))
         await come.wait()
+        async with asyncio.timeout(5):
+            while not files:
+                await asyncio.sleep(0.001)
         fetch.cancel()
         with pytest.raises(asyncio.CancelledError):
             await fetch
