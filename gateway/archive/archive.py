@@ -186,7 +186,7 @@ class Archive:
             search = self._found[key] = asyncio.ensure_future(self._look_up(provider, id))
             search.add_done_callback(partial(self._looked_up, key))
         archived = await asyncio.shield(search)
-        if archived is None or not set(archived.record.account) & set(account.marks):
+        if archived is None or not set(archived.record.account) & set(account.principals):
             return None
         self._known[key] = self._known.get(key, set()) | {account.tag}
         return archived

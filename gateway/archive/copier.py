@@ -152,7 +152,7 @@ async def _there(store: ArchiveStore, facts: Facts, now: float) -> Archived | No
 
 async def _admit(store: ArchiveStore, archived: Archived, account: Account) -> Archived:
     """The record with an account among its owners whose own upstream shows it the task."""
-    owners = tuple(dict.fromkeys((*archived.record.account, *account.marks)))
+    owners = tuple(dict.fromkeys((*archived.record.account, *account.principals)))
     if owners == archived.record.account:
         return archived
     admitted = Archived(archived.home, archived.record.model_copy(update={"account": owners}))
@@ -324,7 +324,7 @@ def _record(facts: Facts, account: Account, result: Result, video: _Video, cover
         version=VERSION,
         provider=facts.provider,
         id=facts.id,
-        account=account.marks,
+        account=account.principals,
         bytes=video.bytes,
         media_type=video.media_type,
         sha256=video.sha256,

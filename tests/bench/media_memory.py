@@ -55,7 +55,7 @@ def fill_archive(folder: Path, megabytes: int) -> None:
         version=1,
         provider="dashscope",
         id=ARCHIVED,
-        account=Account("dashscope", KEY).marks,
+        account=Account("dashscope", KEY).principals,
         bytes=video.stat().st_size,
         media_type="video/mp4",
         sha256=digest.hexdigest(),

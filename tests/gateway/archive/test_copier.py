@@ -88,7 +88,7 @@ async def test_video_cover_record_and_index(
         "version": 1,
         "provider": "jimeng",
         "id": ID,
-        "account": list(ACCOUNT.marks),
+        "account": list(ACCOUNT.principals),
         "bytes": len(VIDEO),
         "media_type": "video/mp4",
         "sha256": hashlib.sha256(VIDEO).hexdigest(),

@@ -81,7 +81,7 @@ async def test_what_others_have_deleted_is_known_no_longer(env: ArchiveFixture) 
     await env.copied()
     env.clock.move(KNOWN_SECONDS)
     assert not env.archive.known("jimeng", ID, ACCOUNT.tag)
-    assert archived.record.account == ACCOUNT.marks
+    assert archived.record.account == ACCOUNT.principals
 
 
 async def test_two_that_copy_at_once_do_not_leave_a_record_of_another_file(env: ArchiveFixture) -> None:

@@ -77,7 +77,7 @@ async def test_what_is_written_down(kit: Kit, sealed: bool) -> None:
     assert (record["created"], record["ended"]) == (START, START + 60)
     assert (record["seconds"], record["size"]) == (5, "1280x720")
     assert (record["width"], record["height"], record["duration"]) == (1280, 720, 5.04)
-    assert record["account"] == list(ONE.marks)
+    assert record["account"] == list(ONE.principals)
     assert ONE.credential not in json.dumps(record)
 
 

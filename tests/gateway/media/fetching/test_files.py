@@ -223,21 +223,25 @@ class TestLimits:
         world.pages["/a"] = page
         assert (await world.refusal(world.url("/a"))).code == "invalid_value"
 
-    async def test_who_stops_waiting_leaves_nothing_open(self, world: World, files: list[IO[bytes]]) -> None:
-        come = asyncio.Event()
+    async def test_who_stops_waiting_leaves_nothing_open(
+        self, world: World, files: list[IO[bytes]], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        is_open, make = asyncio.Event(), spool.SpooledTemporaryFile
+
+        def make_and_tell(max_size: int) -> IO[bytes]:
+            is_open.set()
+            return make(max_size)
 
         async def stall(writer: asyncio.StreamWriter) -> None:
             writer.write(answer(200) + b"x" * 100)
             await writer.drain()
-            come.set()
             await asyncio.Event().wait()
+
+        monkeypatch.setattr(spool, "SpooledTemporaryFile", make_and_tell)
 
         world.pages["/a"] = stall
         fetch = asyncio.ensure_future(world.fetcher().fetch(world.url("/a"), max_bytes=LIMIT, param="image"))
-        await come.wait()
-        async with asyncio.timeout(5):
-            while not files:
-                await asyncio.sleep(0.001)
+        await is_open.wait()
         fetch.cancel()
         with pytest.raises(asyncio.CancelledError):
             await fetch
