@@ -46,8 +46,8 @@ class Account:
 
     @property
     def principals(self) -> tuple[str, ...]:
-        """Who the account is to the archive, which asks no upstream: 32 hex digits each, by its name where it has one, and
-        by its credential. A tag, which everybody may see, is too short for that."""
+        """Who the account is to the archive, which asks no upstream: 32 hex digits each, of its name where it has
+        one, and of its credential. A tag, which everybody may see, is too short for that."""
         names = [f"name:{self.name}"] if self.name else []
         return tuple(self._digest(f"mark:{identity}")[:_KEY_DIGITS] for identity in (*names, self._credential_identity))
 

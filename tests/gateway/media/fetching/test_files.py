@@ -226,11 +226,11 @@ class TestLimits:
     async def test_who_stops_waiting_leaves_nothing_open(
         self, world: World, files: list[IO[bytes]], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        is_open, make = asyncio.Event(), spool.SpooledTemporaryFile
+        is_open, make = asyncio.Event(), vars(spool)["SpooledTemporaryFile"]
 
         def make_and_tell(max_size: int) -> IO[bytes]:
             is_open.set()
-            return make(max_size)
+            return cast(IO[bytes], make(max_size))
 
         async def stall(writer: asyncio.StreamWriter) -> None:
             writer.write(answer(200) + b"x" * 100)
