@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from contextlib import aclosing
 from functools import partial
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import pytest
 from aiohttp.abc import ResolveResult
