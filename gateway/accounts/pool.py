@@ -172,7 +172,7 @@ class AccountPool:
             return
         if account.proxy not in self._failed_proxies:
             fields = {"account": account.label, "provider": account.provider, "cause": error.detail}
-            GATEWAY.warning("a proxy leads nowhere", extra={"fields": fields})
+            GATEWAY.warning("proxy unreachable, its accounts are paused", extra={"fields": fields})
         told = ProviderError(error.kind, words=ERRORS["proxies_lead_nowhere"], detail=error.detail)
         until = self._clock.now() + PROXY_PAUSE_SECONDS
         self._failed_proxies[account.proxy] = AccountStatus(AccountState.UNREACHABLE, until, told)
@@ -201,7 +201,7 @@ class AccountPool:
             "code": pause.code or "-",
             "until": utc(pause.until),
         }
-        GATEWAY.warning("an account rests", extra={"fields": fields})
+        GATEWAY.warning("account paused", extra={"fields": fields})
 
     def status(self, account: Account, model: str = "", failure: ProviderError | None = None) -> AccountStatus:
         """The status of an account for a model. `failure` is the error of an attempt that just failed."""

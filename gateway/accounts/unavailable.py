@@ -18,7 +18,7 @@ ACCOUNT_STATES: dict[AccountState, LocalizedText] = {
     AccountState.NO_CREDITS: LocalizedText("{count} 个积分不足", "{count} without credits"),
     AccountState.EXPIRED: LocalizedText("{count} 个登录失效", "{count} with an expired login"),
     AccountState.NOT_ENTITLED: LocalizedText("{count} 个无权使用该模型", "{count} without this model"),
-    AccountState.UNREACHABLE: LocalizedText("{count} 个代理不通", "{count} behind a proxy that leads nowhere"),
+    AccountState.UNREACHABLE: LocalizedText("{count} 个代理不通", "{count} behind an unreachable proxy"),
     AccountState.PAUSED: LocalizedText("{count} 个已暂停", "{count} paused by the operator"),
 }
 """The text for a number of accounts in a state."""

@@ -191,7 +191,10 @@ class QueryBatcher:
         try:
             answers = await self._query([pending.id for pending in batch])
         except Exception as error:
-            GATEWAY.error("a query broke", extra={"fields": {"provider": self.provider.name, "cause": where(error)}})
+            GATEWAY.error(
+                "a status query failed unexpectedly",
+                extra={"fields": {"provider": self.provider.name, "cause": where(error)}},
+            )
             broken = ProviderError(ErrorKind.UPSTREAM_ERROR, detail=type(error).__name__)
             answers = dict.fromkeys((pending.id for pending in batch), broken)
         finally:

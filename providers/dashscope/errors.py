@@ -169,7 +169,7 @@ _QUOTA_SPENT_SAID = (
     "配额已耗尽",
 )
 """The same under codes that do not speak of a quota themselves: a model whose capacity is insufficient or exhausted is
-busy, and an account without credits rests until midnight."""
+busy, but an account without credits is paused."""
 
 MEANINGS: tuple[Meaning, ...] = (
     Meaning("InvalidParameter", ErrorKind.MODEL_NOT_FOUND, _NO_MODEL, says=("model not exist",)),

@@ -441,7 +441,7 @@ def test_a_dead_proxy_is_the_way_and_not_the_account(upstream: SandboxServer) ->
         client.post("/v1/accounts/fine/pause", headers=ADMIN)
         answer = submit(client, "x")
         assert (answer.status_code, answer.json()["error"]["code"]) == (429, "rate_limit_exceeded")
-        assert "1 behind a proxy that leads nowhere" in answer.json()["error"]["message"]
+        assert "1 behind an unreachable proxy" in answer.json()["error"]["message"]
 
 
 # --- a new configuration ----------------------------------------------------------------------------------------

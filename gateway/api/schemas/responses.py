@@ -216,7 +216,7 @@ class AccountObject(_Answer):
     weight: int = Field(description="Its share of the submits; 0 takes none.")
     max_running: int | None = Field(description="Unfinished tasks it may have; null: as many as the upstream takes.")
     state: AccountState
-    reason: str | None = Field(description="Why it rests.")
+    reason: str | None = Field(description="Why the account takes no submits now, and what to do.")
     rests_until: int | None = Field(description="Unix seconds.")
     closed_models: dict[str, int] = Field(description="Models it may not use, each until a time in unix seconds.")
     running: int = Field(description="Its unfinished tasks, as far as this process knows them.")

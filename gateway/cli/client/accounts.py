@@ -13,7 +13,7 @@ from gateway.cli.errors import CommandError
 from gateway.cli.output import give, give_table, say
 
 _COLUMNS = (
-    *("name", "provider", "region", "state", "rests until"),
+    *("name", "provider", "region", "state", "paused until"),
     *("running", "submitted", "failed", "credits", "last error"),
 )
 _NOT_OFFERED = "not_supported"

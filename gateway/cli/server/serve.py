@@ -110,7 +110,7 @@ class WorkerApp:
         try:
             app = create_app(load_settings(), reload=True)
         except SettingsError as error:
-            logs.GATEWAY.error(f"the configuration is refused, the one before is used: {error}")
+            logs.GATEWAY.error(f"new configuration rejected, keeping the current one: {error}")
             app = create_app(self.settings, reload=True)
         finally:
             logging.disable(logging.NOTSET)

@@ -398,7 +398,7 @@ async def test_no_credential_is_kept_or_logged(caplog: pytest.LogCaptureFixture)
     with caplog.at_level(logging.WARNING, "gateway"):
         await env.submit(trouble(ErrorKind.RESTRICTED, "1019"))
     record = caplog.records[-1]
-    assert record.getMessage() == "an account rests"
+    assert record.getMessage() == "account paused"
     fields = getattr(record, "fields", {})
     assert (fields["account"], fields["reason"], fields["code"]) == ("a", "restricted", "1019")
     assert "secret" not in f"{fields} {env.pool.record(A)}"

@@ -89,7 +89,7 @@ def test_accounts_are_listed_without_a_key_on_the_gateways_own_machine(argv: lis
         "provider": "jimeng",
         "region": "us",
         "state": "ready",
-        "rests until": "",
+        "paused until": "",
         "running": "0/2",
         "submitted": "0",
         "failed": "0",
@@ -112,7 +112,7 @@ def test_a_list_tells_what_became_of_submits(url: str, capsys: Out) -> None:
     by_name = {row["name"]: row for row in rows(capsys)}
     assert by_name["good"]["state"] == "paused"
     assert (by_name["poor"]["state"], by_name["poor"]["failed"]) == ("no_credits", "1")
-    assert by_name["poor"]["rests until"]
+    assert by_name["poor"]["paused until"]
     assert "Not enough credits" in by_name["poor"]["last error"]
     assert (by_name["expired"]["state"], by_name["限"]["state"]) == ("expired", "restricted")
 
