@@ -63,7 +63,7 @@ _PICTURE_NEEDED = LocalizedText(
 )
 
 
-def settle(card: ModelCard, request: VideoRequest) -> VideoRequest:
+def validate(card: ModelCard, request: VideoRequest) -> VideoRequest:
     """The request with roles assigned, `size` read and the card's defaults filled in.
 
     Raises ProviderError(INVALID_REQUEST) whose `fields` name every bad field and what the model allows. The card of
@@ -107,7 +107,7 @@ def snap_to_nearest(card: ModelCard, request: VideoRequest) -> VideoRequest:
     """The request with its duration and size moved to the nearest that the model can do.
 
     For clients of an API whose sizes and lengths are not the model's. What cannot be read as a size stays as it is,
-    for `settle` to refuse.
+    for `validate` to refuse.
     """
     if card.open:
         return request

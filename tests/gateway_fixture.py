@@ -51,7 +51,7 @@ def no_owners() -> OwnerLookup:
     return OwnerLookup(clock, Poller(clock, 1.0, background), background)
 
 
-def passing(*accounts: Account) -> Caller:
+def pass_through(*accounts: Account) -> Caller:
     return Caller(accounts)
 
 

@@ -183,9 +183,9 @@ class AccountChecks:
             if counts_on_any_call(error):
                 self._pool.hold_against(account, error, "", sent_at=sent_at)
             if error.kind is ErrorKind.ANSWER_LOST:
-                words = ERRORS["no_answer"]
+                message = ERRORS["no_answer"]
                 raise ProviderError(
-                    ErrorKind.UPSTREAM_ERROR, code=error.code, words=words, detail=error.detail
+                    ErrorKind.UPSTREAM_ERROR, code=error.code, message=message, detail=error.detail
                 ) from error
             raise
         self._pool.logged_in(account, sent_at=sent_at)

@@ -78,7 +78,7 @@ class Pause:
     until: float
     strike: int = 1
     code: str = ""
-    words: LocalizedText | None = None
+    message: LocalizedText | None = None
     detail: str = ""
 
     @property
@@ -88,7 +88,7 @@ class Pause:
     def error(self, now: float) -> ProviderError:
         """The error that caused the pause, with the time that is left as Retry-After."""
         return ProviderError(
-            self.kind, code=self.code, words=self.words, detail=self.detail, retry_after=max(0.0, self.until - now)
+            self.kind, code=self.code, message=self.message, detail=self.detail, retry_after=max(0.0, self.until - now)
         )
 
 
@@ -216,7 +216,7 @@ class Health:
         else:
             seconds = min(rule.first * 2 ** min(strike - 1, 30), rule.longest)
         until = now + _with_jitter(seconds, self.spread())
-        return Pause(error.kind, now, until, strike, error.code, error.words, error.detail)
+        return Pause(error.kind, now, until, strike, error.code, error.message, error.detail)
 
 
 def _with_jitter(seconds: float, spread: float) -> float:

@@ -173,7 +173,7 @@ class AccountPool:
         if account.proxy not in self._failed_proxies:
             fields = {"account": account.label, "provider": account.provider, "cause": error.detail}
             GATEWAY.warning("proxy unreachable, its accounts are paused", extra={"fields": fields})
-        told = ProviderError(error.kind, words=ERRORS["proxies_lead_nowhere"], detail=error.detail)
+        told = ProviderError(error.kind, message=ERRORS["proxies_lead_nowhere"], detail=error.detail)
         until = self._clock.now() + PROXY_PAUSE_SECONDS
         self._failed_proxies[account.proxy] = AccountStatus(AccountState.UNREACHABLE, until, told)
 
@@ -185,7 +185,7 @@ class AccountPool:
             return False
         # A copy: the traceback of the original keeps the request alive.
         record.last_error = LastError(
-            ProviderError(error.kind, code=error.code, words=error.words, detail=error.detail), now
+            ProviderError(error.kind, code=error.code, message=error.message, detail=error.detail), now
         )
         pause = record.health.fail(error, model, sent_at=sent_at, now=now)
         if pause is not None:

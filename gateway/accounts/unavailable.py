@@ -67,8 +67,8 @@ def unavailable_error(statuses: Sequence[AccountStatus], *, managed: bool, now: 
         if status.state in _TRANSIENT
     ]
     if waits:
-        words = filled(ERRORS["accounts_resting"], total=total, states=tally, eta=spell_time(min(waits)))
-        return GatewayError("rate_limit_exceeded", words, retry_after=min(waits))
+        message = filled(ERRORS["accounts_resting"], total=total, states=tally, eta=spell_time(min(waits)))
+        return GatewayError("rate_limit_exceeded", message, retry_after=min(waits))
     return GatewayError("insufficient_quota", filled(ERRORS["accounts_used_up"], total=total, states=tally))
 
 

@@ -195,7 +195,7 @@ def from_provider(error: ProviderError, model: str = "", log_fields: Mapping[str
         return invalid(error.fields)
     code = CODES[error.kind]
     if error.kind is ErrorKind.MODEL_NOT_FOUND:
-        own = error.words
+        own = error.message
         return GatewayError(
             code,
             LocalizedText(f"{model}：{own.zh}", f"{model}: {own.en}") if own and model else own,
@@ -207,7 +207,7 @@ def from_provider(error: ProviderError, model: str = "", log_fields: Mapping[str
         )
     return GatewayError(
         code,
-        error.words or ERRORS[_KIND_MESSAGES.get(error.kind, code)],
+        error.message or ERRORS[_KIND_MESSAGES.get(error.kind, code)],
         upstream_code=error.code,
         detail=error.detail,
         retry_after=error.retry_after,

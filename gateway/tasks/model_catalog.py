@@ -19,7 +19,7 @@ from providers.contract.provider import Provider
 from providers.contract.requests import VideoRequest
 from providers.contract.spec import DefaultModels
 from providers.registry import Registry
-from providers.validation import settle, snap_to_nearest
+from providers.validation import snap_to_nearest, validate
 
 FORMER_NAMES = ("sora-2", "sora-2-pro")
 """Models of a service that has closed; clients written for it still name them. They mean the default model."""
@@ -186,7 +186,7 @@ class Offer:
                     found[offered.account] = own
         return found
 
-    def settled(self, card: ModelCard, request: VideoRequest, *, nearest: bool) -> dict[Account, VideoRequest]:
+    def validated(self, card: ModelCard, request: VideoRequest, *, nearest: bool) -> dict[Account, VideoRequest]:
         """The request for each account that can make the very same video, settled against the account's own card. What
         the request leaves open is filled in by the card of the first account that can make it.
 
@@ -201,7 +201,7 @@ class Offer:
             if id(own) not in by_card:
                 wanted = next(iter(found.values()), None) or (snap_to_nearest(own, request) if nearest else request)
                 try:
-                    by_card[id(own)] = settle(own, wanted)
+                    by_card[id(own)] = validate(own, wanted)
                 except ProviderError as error:
                     refusal, by_card[id(own)] = refusal or error, None
             made = by_card[id(own)]
@@ -261,10 +261,10 @@ class Offer:
         return gateway_error("no_account_for_provider", provider=card.provider)
 
     def _not_found(self, sentence: str, card: ModelCard, **values: object) -> GatewayError:
-        words = filled(ERRORS[sentence], model=card.name, **values)
-        return GatewayError("model_not_found", self._with_nearest(words, card), param="model")
+        message = filled(ERRORS[sentence], model=card.name, **values)
+        return GatewayError("model_not_found", self._with_nearest(message, card), param="model")
 
-    def _with_nearest(self, words: LocalizedText, card: ModelCard) -> LocalizedText:
+    def _with_nearest(self, message: LocalizedText, card: ModelCard) -> LocalizedText:
         """The sentence with the models that are nearest to one; those of the same provider, where it has one."""
         names = [
             other.name
@@ -273,7 +273,7 @@ class Offer:
             if card.provider in ("", other.provider) and other.name != card.name
         ]
         nearest = nearest_names(card.name, names)
-        return filled(ERRORS["nearest_models"], reason=words, nearest=", ".join(nearest)) if nearest else words
+        return filled(ERRORS["nearest_models"], reason=message, nearest=", ".join(nearest)) if nearest else message
 
 
 def nearest_names(name: str, names: Sequence[str]) -> list[str]:
@@ -306,7 +306,7 @@ def _takes(card: ModelCard, request: VideoRequest) -> bool:
         card.name, "…", media=request.media, sound=request.sound, reference_mode=request.reference_mode
     )
     try:
-        settle(card, inputs)
+        validate(card, inputs)
     except ProviderError:
         return False
     return True

@@ -113,12 +113,12 @@ class Tasks:
                 # A site's list may omit a model once: refresh it and try again.
                 await self.catalog.refresh(offer.live_accounts(card.provider))
                 continue
-            settled = offer.settled(card, request, nearest=order.nearest)
-            first = next(iter(settled.values()))
+            validated = offer.validated(card, request, nearest=order.nearest)
+            first = next(iter(validated.values()))
             lacking: list[Account] = []
             try:
                 async with self._intake.ready(first.card or card, first, caller.identity) as ready:
-                    requests = {account: replace(ready, card=own.card) for account, own in settled.items()}
+                    requests = {account: replace(ready, card=own.card) for account, own in validated.items()}
                     account, submission = await self._submitter.submit(
                         provider, requests, order, record, keys, lacking=lacking
                     )
@@ -137,15 +137,15 @@ class Tasks:
         raise AssertionError
 
     def _made(
-        self, caller: Caller, account: Account, submission: Submission, settled: VideoRequest, prompt: str
+        self, caller: Caller, account: Account, submission: Submission, validated: VideoRequest, prompt: str
     ) -> Submitted:
         """Register a new submission with the poller and the archiver."""
         created = int(self._clock.now())
         self._poller.submitted(account, submission.id, created)
         if self._archiver is not None:
-            ref = _new_ref(self._registry[account.provider], account, submission.id, settled, created)
+            ref = _new_ref(self._registry[account.provider], account, submission.id, validated, created)
             self._archiver.submitted(ref, prompt)
-        return self._submitted(caller, account, submission.id, settled, created)
+        return self._submitted(caller, account, submission.id, validated, created)
 
     def _found_again(
         self, caller: Caller, account: Account, submission: Submission, card: ModelCard, *, named: bool
@@ -160,10 +160,10 @@ class Tasks:
         return self._submitted(caller, account, submission.id, VideoRequest(before.name), created)
 
     def _submitted(
-        self, caller: Caller, account: Account, upstream_id: str, settled: VideoRequest, created: int
+        self, caller: Caller, account: Account, upstream_id: str, validated: VideoRequest, created: int
     ) -> Submitted:
         try:
-            signed = self._locator.signed_id(caller, account, upstream_id, settled, created)
+            signed = self._locator.signed_id(caller, account, upstream_id, validated, created)
         except ValueError:
             # The upstream id fits no signed id: the task exists and may be charged, but cannot be addressed.
             raise GatewayError("submission_unconfirmed", upstream_code=upstream_id[:64]) from None
@@ -173,10 +173,10 @@ class Tasks:
             upstream_id,
             account.provider,
             account.label,
-            settled.model,
+            validated.model,
             created,
-            asked_seconds(settled),
-            asked_size(settled),
+            asked_seconds(validated),
+            asked_size(validated),
         )
 
     # --- status -------------------------------------------------------------------------------------------------
@@ -333,7 +333,7 @@ class Tasks:
         return view_of(listed.ref, Observation(state, progress, observed_at=now), listed.ref.model, archived=archived)
 
 
-def _new_ref(provider: Provider, account: Account, id: str, settled: VideoRequest, created: int) -> TaskRef:
+def _new_ref(provider: Provider, account: Account, id: str, validated: VideoRequest, created: int) -> TaskRef:
     """The task ref of a new submission."""
-    width, height = parse_size(asked_size(settled)) or (0, 0)
-    return TaskRef(id, provider, account, id, settled.model, created, asked_seconds(settled), width, height)
+    width, height = parse_size(asked_size(validated)) or (0, 0)
+    return TaskRef(id, provider, account, id, validated.model, created, asked_seconds(validated), width, height)

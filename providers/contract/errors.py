@@ -117,7 +117,7 @@ class FieldProblem:
 class ProviderError(Exception):
     """What a provider raises, and what `query` gives for an id that has no state.
 
-    `code` is the upstream's own number or word, kept as text. `words` is the sentence for people where the provider
+    `code` is the upstream's own number or word, kept as text. `message` is the sentence for people where the provider
     has one of its own for that code; `detail` is the upstream's own text, which may be empty and is never trusted.
     `retry_after` is in seconds, where the upstream named one.
     """
@@ -127,7 +127,7 @@ class ProviderError(Exception):
         kind: ErrorKind,
         *,
         code: str = "",
-        words: LocalizedText | None = None,
+        message: LocalizedText | None = None,
         detail: str = "",
         fields: Sequence[FieldProblem] = (),
         retry_after: float | None = None,
@@ -135,7 +135,7 @@ class ProviderError(Exception):
         super().__init__(kind, code, detail)
         self.kind = kind
         self.code = code
-        self.words = words
+        self.message = message
         self.detail = detail
         self.fields = tuple(fields)
         self.retry_after = retry_after

@@ -1,7 +1,7 @@
 """The protocol of a provider, and what an upstream can do besides.
 
-Read this file first. `validation.settle` checks a `VideoRequest` against a `ModelCard`, `Provider.prepare` uploads its
-files with an `Account` and builds what is sent, `Provider.submit` sends that and gives a `Submission`. A poll asks
+Read this file first. `validation.validate` checks a `VideoRequest` against a `ModelCard`, `Provider.prepare` uploads
+its files with an `Account` and builds what is sent, `Provider.submit` sends that and gives a `Submission`. A poll asks
 `Provider.query` and gets for each id a `TaskState` or a `ProviderError`. Nothing in this package does I/O or knows a
 clock.
 

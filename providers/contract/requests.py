@@ -42,7 +42,7 @@ class Media:
 class VideoRequest:
     """A video generation request, parsed from any surface. None means: not said, the model's default.
 
-    `size` is "WIDTHxHEIGHT". After `providers.validation.settle` the fields that the model knows are filled.
+    `size` is "WIDTHxHEIGHT". After `providers.validation.validate` the fields that the model knows are filled.
     `sound` is for the video to be made to: the client's `audio_url`. `shot_type` is `single` or `multi`.
     `reference_mode` asks for unlabelled media to be references rather than frames.
     `options` goes into the upstream's own parameters as it is, over everything else.

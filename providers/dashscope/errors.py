@@ -26,7 +26,7 @@ class Meaning:
 
     code: str
     kind: ErrorKind
-    words: LocalizedText
+    message: LocalizedText
     says: tuple[str, ...] = ()
 
 
@@ -291,7 +291,7 @@ def refusal(status: int | None, code: str, message: str, retry_after: float | No
     return ProviderError(
         kind,
         code=code[:MAX_DETAIL],
-        words=row.words if row else None,
+        message=row.message if row else None,
         detail=message[:MAX_DETAIL],
         retry_after=retry_after,
     )

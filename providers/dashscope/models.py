@@ -1,8 +1,8 @@
 """The video models of DashScope: what each can do, as far as it is documented, the default one first.
 
 The cards stand in `families`, one file each. What follows from a name alone is added here: regions, limits of texts and
-files, and the request protocol that `wires` gives the model. A model newer than these files gets a request of the right
-form all the same: it passes with an open card and the upstream is the judge.
+files, and the request protocol that `request_protocols` gives the model. A model newer than these files gets a
+request of the right form all the same: it passes with an unlisted card, and the upstream validates it.
 """
 
 from dataclasses import replace
@@ -13,8 +13,8 @@ from providers.dashscope.families import happyhorse, kling, minimax, pixverse, v
 from providers.dashscope.families.common import PROVIDER, any_of
 from providers.dashscope.file_limits import file_limits
 from providers.dashscope.regions import BEIJING, SINGAPORE, VIRGINIA
+from providers.dashscope.request_protocols import Files, InputStyle, protocol_of
 from providers.dashscope.text_limits import text_limits
-from providers.dashscope.wires import Files, Protocol, wire_of
 
 __all__ = ["MAX_SEED", "MODELS", "PROVIDER", "unlisted_card"]
 
@@ -67,8 +67,8 @@ def _regions_of(model: str) -> frozenset[str]:
 
 def _complete(card: ModelCard) -> ModelCard:
     """The card with what its name says."""
-    wire = wire_of(card.name)
-    if wire is None:
+    protocol = protocol_of(card.name)
+    if protocol is None:
         raise ValueError(f"{card.name} has no wire")
     texts = text_limits(card.name)
     negative = texts.negative_prompt if "negative_prompt" in card.fields else 0
@@ -77,10 +77,10 @@ def _complete(card: ModelCard) -> ModelCard:
         max_seed=MAX_SEED,
         regions=_regions_of(card.name),
         media_files=file_limits(card),
-        takes_files=wire.files is not Files.NONE,
-        shape_from=wire.shape_from & card.roles if card.ratios else frozenset(),
+        takes_files=protocol.files is not Files.NONE,
+        shape_from=protocol.shape_from & card.roles if card.ratios else frozenset(),
         # Those who are told pixels are told exactly these.
-        nominal_sizes={} if wire.protocol is Protocol.NAMED and card.sizes else wire.nominal_sizes,
+        nominal_sizes={} if protocol.input_style is InputStyle.NAMED and card.sizes else protocol.nominal_sizes,
         max_prompt=texts.prompt,
         max_negative_prompt=negative,
         han_weight=texts.han_weight,
@@ -93,10 +93,10 @@ MODELS = tuple(map(_complete, _CARDS))
 
 def unlisted_card(model: str) -> ModelCard | None:
     """The card of a model that the table lacks: nothing is checked. None when it is of no known family."""
-    wire = wire_of(model)
-    if wire is None:
+    protocol = protocol_of(model)
+    if protocol is None:
         return None
-    edits = MediaRole.VIDEO in wire.inputs or "edit" in model.lower()
+    edits = MediaRole.VIDEO in protocol.inputs or "edit" in model.lower()
     return ModelCard(
         model,
         PROVIDER,

@@ -14,8 +14,8 @@ from providers.contract.errors import ErrorKind, FieldProblem, FieldReason, Prov
 from providers.contract.media import MediaRole
 from providers.contract.models import ModelCard
 from providers.contract.requests import VideoRequest
+from providers.dashscope.request_protocols import LIST_FIELDS, VACE_PROTOCOL, InputStyle, RequestProtocol, SizeStyle
 from providers.dashscope.sizes import Sizes
-from providers.dashscope.wires import LIST_FIELDS, VACE_WIRE, Protocol, Shape, Wire
 from providers.media_files import MediaKind
 from providers.sizes import parse_size, short_side
 
@@ -50,54 +50,54 @@ class Payload:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-def build(request: VideoRequest, card: ModelCard, wire: Wire) -> Payload:
+def build(request: VideoRequest, card: ModelCard, protocol: RequestProtocol) -> Payload:
     """The submit of a settled request that `check_inputs` accepts, with an address in place of every file."""
-    inputs = _inputs(request, wire)
-    parameters = _parameters(request, wire)
+    inputs = _inputs(request, protocol)
+    parameters = _parameters(request, protocol)
     for name in _FIELDS:
         value = getattr(request, name)
         if name == "watermark" and value is None:
-            value = wire.watermark
+            value = protocol.watermark
         if value is not None:
-            (inputs if name in wire.in_input else parameters)[name] = value
+            (inputs if name in protocol.in_input else parameters)[name] = value
 
     options = dict(request.options)
     given = options.pop("input") if isinstance(options.get("input"), Mapping) else {}
-    for name in wire.on_clips & options.keys():
-        _set_on_clips(inputs, wire, name, options.pop(name))
-    inputs |= {name: options.pop(name) for name in sorted(wire.in_input & options.keys())}
+    for name in protocol.on_clips & options.keys():
+        _set_on_clips(inputs, protocol, name, options.pop(name))
+    inputs |= {name: options.pop(name) for name in sorted(protocol.in_input & options.keys())}
     inputs |= given
     if any(inputs.get(name) for name in card.prompt_options):
         inputs.setdefault("prompt", "")
-    if wire is VACE_WIRE and inputs.get("function") not in _VACE_SIZED:
+    if protocol is VACE_PROTOCOL and inputs.get("function") not in _VACE_SIZED:
         parameters.pop("size", None)
     parameters |= options
     if card.open:
-        parameters = {**_required(request, wire), **parameters}
+        parameters = {**_required(request, protocol), **parameters}
 
     body: dict[str, Any] = {"model": card.key or card.name, "input": inputs}
     if parameters:
         body["parameters"] = parameters
-    return Payload(wire.path, body, {RESOLVE_HEADER: "enable"} if _names_oss(body) else {})
+    return Payload(protocol.path, body, {RESOLVE_HEADER: "enable"} if _names_oss(body) else {})
 
 
-def check_inputs(request: VideoRequest, wire: Wire) -> None:
+def check_inputs(request: VideoRequest, protocol: RequestProtocol) -> None:
     """Check what no upload could make right, before any file is uploaded.
 
     Raises ProviderError(INVALID_REQUEST) for an input that the model's protocol has no place for, which only the
     open card of an unknown model lets through, and for a video handed to VACE without a word what to do with it.
     """
     taken: set[str] = set()
-    for item in request.media if wire.protocol is Protocol.NAMED else ():
-        name = wire.inputs.get(item.role) if item.role else None
+    for item in request.media if protocol.input_style is InputStyle.NAMED else ():
+        name = protocol.inputs.get(item.role) if item.role else None
         if name is None or (name in taken and name not in LIST_FIELDS):
             reason = FieldReason.CONFLICT if name else FieldReason.UNSUPPORTED
-            problem = FieldProblem(item.param, reason, tuple(sorted(wire.inputs)), item.role or "")
+            problem = FieldProblem(item.param, reason, tuple(sorted(protocol.inputs)), item.role or "")
             raise ProviderError(ErrorKind.INVALID_REQUEST, fields=(problem,))
         taken.add(name)
     given = request.options.get("input")
     named = isinstance(given, Mapping) and "function" in given
-    if wire is VACE_WIRE and not named and _implied_function(request) is None:
+    if protocol is VACE_PROTOCOL and not named and _implied_function(request) is None:
         problem = FieldProblem("provider_options.input.function", FieldReason.MISSING, VACE_FUNCTIONS)
         raise ProviderError(ErrorKind.INVALID_REQUEST, fields=(problem,))
 
@@ -107,101 +107,101 @@ def _implied_function(request: VideoRequest) -> str | None:
     return next((function for known, function in _VACE_IMPLIED if roles and roles <= known), None)
 
 
-def _inputs(request: VideoRequest, wire: Wire) -> dict[str, Any]:
+def _inputs(request: VideoRequest, protocol: RequestProtocol) -> dict[str, Any]:
     inputs: dict[str, Any] = {}
     if request.prompt:
         inputs["prompt"] = request.prompt
-    function = _implied_function(request) if wire is VACE_WIRE else None
+    function = _implied_function(request) if protocol is VACE_PROTOCOL else None
     if function is not None:
         inputs["function"] = function
-    if wire.protocol is Protocol.MEDIA:
+    if protocol.input_style is InputStyle.MEDIA:
         items = [(item.role, item.url) for item in request.media if item.role]
-        if request.sound is not None and wire.audio_as is not None:
-            items.append((wire.audio_as, request.sound.url))
-        media = [{"type": wire.inputs.get(role, role.value), "url": url} for role, url in items]
+        if request.sound is not None and protocol.audio_as is not None:
+            items.append((protocol.audio_as, request.sound.url))
+        media = [{"type": protocol.inputs.get(role, role.value), "url": url} for role, url in items]
         if media:
             inputs["media"] = media
     else:
-        _name_inputs(request, wire, inputs)
-    if request.sound is not None and wire.audio_as is None:
+        _name_inputs(request, protocol, inputs)
+    if request.sound is not None and protocol.audio_as is None:
         inputs["audio_url"] = request.sound.url
     return inputs
 
 
-def _name_inputs(request: VideoRequest, wire: Wire, inputs: dict[str, Any]) -> None:
+def _name_inputs(request: VideoRequest, protocol: RequestProtocol, inputs: dict[str, Any]) -> None:
     """Put each input into its field."""
     for item in request.media:
-        name = wire.inputs.get(item.role) if item.role else None
+        name = protocol.inputs.get(item.role) if item.role else None
         if name in LIST_FIELDS:
             inputs.setdefault(name, []).append(item.url)
         elif name is not None:
             inputs[name] = item.url
 
 
-def _set_on_clips(inputs: dict[str, Any], wire: Wire, name: str, value: Any) -> None:
-    clips = {wire.inputs.get(role, role.value) for role in MediaRole if role.kind is MediaKind.VIDEO}
+def _set_on_clips(inputs: dict[str, Any], protocol: RequestProtocol, name: str, value: Any) -> None:
+    clips = {protocol.inputs.get(role, role.value) for role in MediaRole if role.kind is MediaKind.VIDEO}
     for item in inputs.get("media", ()):
         if item["type"] in clips:
             item[name] = value
 
 
-def _required(request: VideoRequest, wire: Wire) -> dict[str, Any]:
+def _required(request: VideoRequest, protocol: RequestProtocol) -> dict[str, Any]:
     """What the family cannot do without, for a model that no card has filled in."""
-    shaped = _takes_shape(request, wire)
-    return {name: value for name, value in wire.required.items() if not (shaped and name == "aspect_ratio")}
+    shaped = _takes_shape(request, protocol)
+    return {name: value for name, value in protocol.required.items() if not (shaped and name == "aspect_ratio")}
 
 
-def _parameters(request: VideoRequest, wire: Wire) -> dict[str, Any]:
-    resolution, ratio = _tier_and_ratio(request, wire)
+def _parameters(request: VideoRequest, protocol: RequestProtocol) -> dict[str, Any]:
+    resolution, ratio = _tier_and_ratio(request, protocol)
     parameters: dict[str, Any]
-    match wire.shape:
-        case Shape.SIZE:
-            parameters = _size(request, wire)
-        case Shape.BOTH:
-            parameters = _size_and_resolution(request, wire, resolution, ratio)
-        case Shape.AS_ASKED:
+    match protocol.size_style:
+        case SizeStyle.SIZE:
+            parameters = _size(request, protocol)
+        case SizeStyle.BOTH:
+            parameters = _size_and_resolution(request, protocol, resolution, ratio)
+        case SizeStyle.AS_ASKED:
             parameters = {
                 "size": _starred(request.size),
                 "resolution": _tier(request.resolution),
                 "ratio": request.ratio,
             }
-        case Shape.MODE:
+        case SizeStyle.MODE:
             mode = MODES.get(resolution.lower(), resolution) if resolution else None
             parameters = {"mode": mode, "aspect_ratio": ratio}
-        case Shape.ASPECT:
+        case SizeStyle.ASPECT:
             parameters = {"resolution": _tier(resolution), "aspect_ratio": ratio}
-        case Shape.RESOLUTION:
+        case SizeStyle.RESOLUTION:
             parameters = {"resolution": _tier(resolution)}
             if request.ratio is not None:
                 # Only the open card of an unknown model lets one through.
                 parameters["ratio"] = ratio
-        case Shape.RATIO:
+        case SizeStyle.RATIO:
             parameters = {"resolution": _tier(resolution), "ratio": ratio}
     parameters |= {"duration": request.duration}
     return {name: value for name, value in parameters.items() if value is not None}
 
 
-def _size(request: VideoRequest, wire: Wire) -> dict[str, str | None]:
+def _size(request: VideoRequest, protocol: RequestProtocol) -> dict[str, str | None]:
     """Pixels; of an unknown model that was not asked for any, those its family makes of the tier and ratio."""
     if request.size is not None:
         return {"size": _starred(request.size)}
-    if request.resolution is None and not (request.ratio and wire.required):
+    if request.resolution is None and not (request.ratio and protocol.required):
         return {"ratio": request.ratio}
     tier, ratio = (request.resolution or "720p").lower(), request.ratio or "16:9"
-    known = wire.sizes.get((tier, ratio))
+    known = protocol.sizes.get((tier, ratio))
     if known is not None:
         return {"size": _starred(known)}
     return {"resolution": _tier(request.resolution), "ratio": request.ratio}
 
 
 def _size_and_resolution(
-    request: VideoRequest, wire: Wire, resolution: str | None, ratio: str | None
+    request: VideoRequest, protocol: RequestProtocol, resolution: str | None, ratio: str | None
 ) -> dict[str, str | None]:
     """Both, for a family that ignores pixels without a resolution and knows no ratio."""
     if not any((request.size, resolution, ratio)):
         return {}
-    tier = _nearest_tier(wire.sizes, resolution) if resolution else "720p"
-    size = request.size or wire.sizes.get((tier.lower(), ratio or "16:9"))
+    tier = _nearest_tier(protocol.sizes, resolution) if resolution else "720p"
+    size = request.size or protocol.sizes.get((tier.lower(), ratio or "16:9"))
     return {"resolution": _tier(tier), "size": _starred(size)}
 
 
@@ -214,7 +214,7 @@ def _nearest_tier(sizes: Sizes, resolution: str) -> str:
     return min(known, key=lambda tier: abs(known[tier] - side))
 
 
-def _tier_and_ratio(request: VideoRequest, wire: Wire) -> tuple[str | None, str | None]:
+def _tier_and_ratio(request: VideoRequest, protocol: RequestProtocol) -> tuple[str | None, str | None]:
     """Resolution and ratio, out of `size` where they were not said; no ratio where the model takes that of an input."""
     resolution, ratio = request.resolution, request.ratio
     pixels = parse_size(request.size) if request.size else None
@@ -222,16 +222,16 @@ def _tier_and_ratio(request: VideoRequest, wire: Wire) -> tuple[str | None, str 
         width, height = pixels
         divisor = math.gcd(width, height) or 1
         tier = (f"{min(width, height)}p", f"{width // divisor}:{height // divisor}")
-        tier = wire.nominal_sizes.get(f"{width}x{height}", tier)
+        tier = protocol.nominal_sizes.get(f"{width}x{height}", tier)
         resolution = resolution or tier[0]
-        if wire.shape is not Shape.RESOLUTION:
+        if protocol.size_style is not SizeStyle.RESOLUTION:
             ratio = ratio or tier[1]
-    return resolution, None if _takes_shape(request, wire) else ratio
+    return resolution, None if _takes_shape(request, protocol) else ratio
 
 
-def _takes_shape(request: VideoRequest, wire: Wire) -> bool:
+def _takes_shape(request: VideoRequest, protocol: RequestProtocol) -> bool:
     """True where an input gives the video its ratio."""
-    return any(item.role in wire.shape_from for item in request.media)
+    return any(item.role in protocol.shape_from for item in request.media)
 
 
 def _tier(resolution: str | None) -> str | None:

@@ -21,9 +21,9 @@ from providers.dashscope.errors import code_and_message, meaning_of, refusal, te
 from providers.dashscope.models import MODELS, PROVIDER, unlisted_card
 from providers.dashscope.payload import Payload, build, check_inputs
 from providers.dashscope.regions import BASE_URLS, BEIJING
+from providers.dashscope.request_protocols import UNPLACED_PROTOCOL, USER_AGENT, protocol_of
 from providers.dashscope.tasks import Page, list_window, parse, parse_page
 from providers.dashscope.uploads import LinkKey, Policy, Uploads, parse_policy
-from providers.dashscope.wires import UNPLACED_WIRE, USER_AGENT, wire_of
 from providers.transport.client import HttpClient
 from providers.transport.transports import Reply
 
@@ -99,8 +99,8 @@ class DashScope:
 
     def account_from(self, credential: str, *, named: bool = False) -> Account | None:
         """The account of an `sk-…` key; with `named` of any printable ASCII text. A key does not tell its region."""
-        shape = _PRINTABLE if named else _KEY
-        return Account(PROVIDER, credential) if shape.fullmatch(credential) else None
+        size_style = _PRINTABLE if named else _KEY
+        return Account(PROVIDER, credential) if size_style.fullmatch(credential) else None
 
     def owns(self, native_id: str) -> bool:
         return _UUID.fullmatch(native_id) is not None
@@ -121,10 +121,10 @@ class DashScope:
         if card is None:
             raise ProviderError(ErrorKind.MODEL_NOT_FOUND)
         model = card.key or card.name
-        wire = wire_of(model) or UNPLACED_WIRE
-        check_inputs(request, wire)
-        addressed = await self._uploads.hand_over(request, wire, model, account)
-        return PreparedSubmit(build(addressed, card, wire), self._uploads.keys(request, model, account))
+        protocol = protocol_of(model) or UNPLACED_PROTOCOL
+        check_inputs(request, protocol)
+        addressed = await self._uploads.hand_over(request, protocol, model, account)
+        return PreparedSubmit(build(addressed, card, protocol), self._uploads.keys(request, model, account))
 
     async def submit(self, prepared: PreparedSubmit, account: Account, *, submit_key: str) -> Submission:
         """Create the task. **Charged.**
@@ -196,7 +196,7 @@ class DashScope:
             return
         error = _refused(reply, account)
         if code == "UnsupportedOperation":
-            raise ProviderError(ErrorKind.NOT_CANCELLABLE, code=error.code, words=TOO_LATE, detail=error.detail)
+            raise ProviderError(ErrorKind.NOT_CANCELLABLE, code=error.code, message=TOO_LATE, detail=error.detail)
         if reply.status == 404:
             raise ProviderError(ErrorKind.TASK_NOT_FOUND, code=error.code, detail=error.detail)
         raise error
@@ -275,7 +275,7 @@ class DashScope:
         error = _refused(reply, account)
         row = meaning_of(error.code, error.detail)
         if error.kind.blame is not Blame.ACCOUNT and (row is None or row.kind is not ErrorKind.MODEL_NOT_FOUND):
-            error.kind, error.words = ErrorKind.UPLOAD_FAILED, None
+            error.kind, error.message = ErrorKind.UPLOAD_FAILED, None
         raise error
 
     def _base_url_of(self, account: Account) -> str:

@@ -76,7 +76,7 @@ def parse(id: str, body: Any, redact: Callable[[str], str] = str) -> TaskState |
         result = _result(output, _object(_object(body).get("usage")), ended_at)
         if result is None:
             phase, progress = Phase.FAILED, 0
-            error = ProviderError(ErrorKind.GENERATION_FAILED, words=NO_LINK)
+            error = ProviderError(ErrorKind.GENERATION_FAILED, message=NO_LINK)
     elif phase is Phase.FAILED:
         error = _failure(status, output, redact)
     return TaskState(
@@ -176,7 +176,7 @@ def _failure(status: str, source: dict[str, Any], redact: Callable[[str], str]) 
     """Why a task ended without a video, by its status and what stands beside it."""
     if status == "FAILED":
         return refusal(None, redact(text_of(source.get("code"))), redact(text_of(source.get("message"))))
-    return ProviderError(ErrorKind.CANCELLED, code="cancelled", words=CANCELLED)
+    return ProviderError(ErrorKind.CANCELLED, code="cancelled", message=CANCELLED)
 
 
 def _no_state(body: Any, redact: Callable[[str], str]) -> ProviderError:

@@ -18,7 +18,7 @@ from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind, FieldProblem, FieldReason, ProviderError
 from providers.contract.requests import Media, VideoRequest
 from providers.dashscope.errors import MAX_DETAIL, text_of
-from providers.dashscope.wires import USER_AGENT, Files, Wire
+from providers.dashscope.request_protocols import USER_AGENT, Files, RequestProtocol
 from providers.media_files import MediaFile, MediaKind
 from providers.single_flight import SingleFlight, all_of
 from providers.transport.client import HttpClient
@@ -159,7 +159,9 @@ class Uploads:
         self._ask_policy = ask_policy
         self._links: SingleFlight[LinkKey, str] = SingleFlight(REMEMBERED_LINKS, LINK_SECONDS, now)
 
-    async def hand_over(self, request: VideoRequest, wire: Wire, model: str, account: Account) -> VideoRequest:
+    async def hand_over(
+        self, request: VideoRequest, protocol: RequestProtocol, model: str, account: Account
+    ) -> VideoRequest:
         """The request with an address in place of every file. `model` is the name on the wire.
 
         Raises ProviderError: INVALID_REQUEST for files that the model or the service does not take; the kinds of an
@@ -170,14 +172,14 @@ class Uploads:
         hopeless = [
             FieldProblem(item.param, FieldReason.UNSUPPORTED, ("https://…",), hint=ADDRESS_ONLY)
             for item in media
-            if wire.files is Files.NONE and not is_public(item)
+            if protocol.files is Files.NONE and not is_public(item)
         ]
         if hopeless:
             raise ProviderError(ErrorKind.INVALID_REQUEST, fields=hopeless)
         if not any(item.file for item in media):
             return request
         turns = asyncio.Semaphore(UPLOADS_AT_ONCE)
-        left = DATA_URL_BYTES if wire.files is Files.DATA else 0
+        left = DATA_URL_BYTES if protocol.files is Files.DATA else 0
         ways: list[Coroutine[Any, Any, Media]] = []
         for item in media:
             if item.file and item.file.kind is MediaKind.IMAGE and item.file.size <= left:

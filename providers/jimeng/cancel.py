@@ -65,7 +65,7 @@ def verdict(after: TaskState | ProviderError, refused: ProviderError | None) -> 
     return after if after.kind is ErrorKind.TASK_NOT_FOUND else _not_cancellable(_REFUSED, refused)
 
 
-def _not_cancellable(words: LocalizedText, refused: ProviderError | None) -> ProviderError:
+def _not_cancellable(message: LocalizedText, refused: ProviderError | None) -> ProviderError:
     if refused is None:
-        return ProviderError(ErrorKind.NOT_CANCELLABLE, words=words)
-    return ProviderError(ErrorKind.NOT_CANCELLABLE, code=refused.code, words=words, detail=refused.detail)
+        return ProviderError(ErrorKind.NOT_CANCELLABLE, message=message)
+    return ProviderError(ErrorKind.NOT_CANCELLABLE, code=refused.code, message=message, detail=refused.detail)

@@ -172,7 +172,7 @@ def parse_record(id: str, record: Mapping[str, Any]) -> TaskState:
         hint = REFUSED_BY_STATUS.get(status or 0) or REFUSED_BY_STATUS.get(task_status or 0)
         error = failure(reason, hint)
         if meaning.note and error.kind is ErrorKind.GENERATION_FAILED and not reason.code:
-            error.words = meaning.note
+            error.message = meaning.note
         return TaskState(id, Phase.FAILED, created_at=created_at, ended_at=ended_at, model=model, error=error)
 
     phase, progress, note = meaning

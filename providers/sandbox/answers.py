@@ -7,7 +7,7 @@ from collections.abc import Callable
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from providers.sandbox.outcomes import Words
+from providers.sandbox.outcomes import Directives
 
 PAGE = "<!DOCTYPE html><html><head><title>502 Bad Gateway</title></head><body><h1>Bad Gateway</h1></body></html>"
 
@@ -86,14 +86,14 @@ def half(answer: Response) -> Response:
     return Response(body[: len(body) // 2], answer.status_code, media_type=answer.media_type)
 
 
-def refusal(words: Words, refuse: Callable[[str], Response], throttled: str, default: str) -> ASGIApp | None:
+def refusal(directives: Directives, refuse: Callable[[str], Response], throttled: str, default: str) -> ASGIApp | None:
     """What a submit with these words gets instead of being accepted; None = it may be accepted.
 
     `refuse` renders an upstream's own error for a code, `throttled` is its code for "too frequent",
     `default` its code for a `#refuse` that names none.
     """
-    for word, value in words.items():
-        match word:
+    for directive, value in directives.items():
+        match directive:
             case "refuse":
                 return refuse(value or default)
             case "throttle":
@@ -111,15 +111,15 @@ def refusal(words: Words, refuse: Callable[[str], Response], throttled: str, def
     return None
 
 
-def troubled(words: Words, answer: Response, drip_seconds: float, prefix: str = "") -> ASGIApp:
+def troubled(directives: Directives, answer: Response, drip_seconds: float, prefix: str = "") -> ASGIApp:
     """The answer to an accepted call as the words have it; untouched without any.
 
     `prefix` "poll-" reads the words for status calls.
     """
-    for word, value in words.items():
-        if not word.startswith(prefix):
+    for directive, value in directives.items():
+        if not directive.startswith(prefix):
             continue
-        match word.removeprefix(prefix):
+        match directive.removeprefix(prefix):
             case "lost":
                 return lost
             case "hang":

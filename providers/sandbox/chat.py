@@ -17,7 +17,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from providers.sandbox.answers import refusal
-from providers.sandbox.outcomes import credential_word, read_words
+from providers.sandbox.outcomes import credential_word, read_directives
 from providers.sandbox.state import bearer_of
 
 Json = dict[str, Any]
@@ -135,7 +135,7 @@ def _chat(service: Service, body: Json, now: float) -> ASGIApp:
         status = 429 if code == "limit_requests" else 400
         return _error(service, status, code, "Requests rate limit exceeded." if status == 429 else f"Refused: {code}")
 
-    if refused := refusal(read_words(said), refuse, "limit_requests", "invalid_parameter_error"):
+    if refused := refusal(read_directives(said), refuse, "limit_requests", "invalid_parameter_error"):
         return refused
     text = f"You said: {said}"
     prompt_tokens = sum(len(_words(_text(one.get("content")))) for one in messages)
@@ -163,7 +163,7 @@ def _words(text: str) -> list[str]:
 async def _chunks(head: Json, text: str, usage: Json | None) -> AsyncIterator[bytes]:
     """The role first, then a word at a time, the reason, the usage when asked for, and `[DONE]`."""
     deltas: list[tuple[Json, str | None]] = [({"role": "assistant", "content": ""}, None)]
-    deltas += [({"content": word}, None) for word in _words(text)]
+    deltas += [({"content": directive}, None) for directive in _words(text)]
     deltas.append(({"content": ""}, "stop"))
     for delta, reason in deltas:
         choice = {"index": 0, "delta": delta, "finish_reason": reason, "logprobs": None}

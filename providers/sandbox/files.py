@@ -28,7 +28,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from providers.sandbox.answers import cut
-from providers.sandbox.outcomes import Words
+from providers.sandbox.outcomes import Directives
 from providers.sandbox.settings import SandboxSettings
 
 WIDTH, HEIGHT, FPS, SECONDS = 1280, 720, 24, 5.0
@@ -62,16 +62,18 @@ class Files:
         self._clock = clock
         self._secret = secrets.token_bytes(16)
 
-    def link(self, base: str, folder: str, name: str, words: Words) -> str:
+    def link(self, base: str, folder: str, name: str, directives: Directives) -> str:
         """A link below `base` (scheme and host the client reached) to `name`, valid for `link_seconds`."""
-        trouble = next((word for word in ("link-404", "link-500", "link-cut") if word in words), "ok")
+        trouble = next(
+            (directive for directive in ("link-404", "link-500", "link-cut") if directive in directives), "ok"
+        )
         path = f"/files/{trouble}/{folder}/{name}"
-        expires = self.expires_at(words)
+        expires = self.expires_at(directives)
         return f"{base}{path}?{urlencode({'Expires': expires, 'Signature': self._sign(path, str(expires))})}"
 
-    def expires_at(self, words: Words) -> int:
+    def expires_at(self, directives: Directives) -> int:
         """When a link that is made now expires, in unix seconds."""
-        return int(self._clock()) + (-60 if "link-expired" in words else self._settings.link_seconds)
+        return int(self._clock()) + (-60 if "link-expired" in directives else self._settings.link_seconds)
 
     def _sign(self, path: str, expires: str) -> str:
         digest = hmac.digest(self._secret, f"{path}\n{expires}".encode(), hashlib.sha256)

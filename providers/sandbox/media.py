@@ -10,7 +10,7 @@ from typing import Literal
 import imagesize
 
 from providers.sandbox.mp4 import film_of
-from providers.sandbox.outcomes import Words, read_marks
+from providers.sandbox.outcomes import Directives, read_marks
 
 HEAD_BYTES = 256 * 1024
 """Kept while a file comes in: a photograph's head may have a preview and colour tables before its size."""
@@ -64,7 +64,7 @@ class Content:
 
     size: int
     media: Media | None
-    marks: Words
+    marks: Directives
     other: str = ""
 
 

@@ -15,7 +15,7 @@ from typing import Literal
 
 Upstream = Literal["jimeng", "dashscope", "chat"]
 TaskRef = Literal["refusal", "answer", "task", "poll", "link", "count", "file", "credential"]
-Words = dict[str, str]
+Directives = dict[str, str]
 
 VIDEO: tuple[Upstream, ...] = ("jimeng", "dashscope")
 JIMENG: tuple[Upstream, ...] = ("jimeng",)
@@ -28,7 +28,7 @@ class Outcome:
     """One word. `argument`: "" none; "number" and "status" (400 to 599) required; "code" a text,
     `default` when left out."""
 
-    word: str
+    directive: str
     does: str
     place: TaskRef
     argument: Literal["", "number", "status", "code"] = ""
@@ -39,7 +39,7 @@ class Outcome:
     def pattern(self) -> str:
         """The word as a person types it."""
         mark = "" if self.place == "credential" else "#"
-        return mark + self.word + {"": "", "number": "=N", "status": "=500", "code": "=CODE"}[self.argument]
+        return mark + self.directive + {"": "", "number": "=N", "status": "=500", "code": "=CODE"}[self.argument]
 
 
 OUTCOMES: tuple[Outcome, ...] = (
@@ -130,46 +130,46 @@ OUTCOMES: tuple[Outcome, ...] = (
     ),
 )
 
-_BY_WORD = {row.word: row for row in OUTCOMES if row.place not in ("credential", "file")}
-_MARKS = {row.word: f"#{row.word}".encode() for row in OUTCOMES if row.place == "file"}
+_BY_WORD = {row.directive: row for row in OUTCOMES if row.place not in ("credential", "file")}
+_MARKS = {row.directive: f"#{row.directive}".encode() for row in OUTCOMES if row.place == "file"}
 _MARK_TIMES = re.compile(rb"#times=(\d{1,6})")
-_CREDENTIAL_WORDS = tuple(row.word for row in OUTCOMES if row.place == "credential")
+_CREDENTIAL_WORDS = tuple(row.directive for row in OUTCOMES if row.place == "credential")
 _HASHTAG = re.compile(r"#([a-z0-9]+(?:-[a-z0-9]+)*)(?:=([A-Za-z0-9_./-]*[A-Za-z0-9_]))?", re.ASCII)
 _REQUIRED = {"number": re.compile(r"\d+(\.\d+)?"), "status": re.compile(r"[45]\d\d")}
 
 
 def _read(prompt: str) -> Iterator[tuple[str, str]]:
-    for word, value in _HASHTAG.findall(prompt):
-        row = _BY_WORD.get(word)
+    for directive, value in _HASHTAG.findall(prompt):
+        row = _BY_WORD.get(directive)
         if row is None:
             continue
         required = _REQUIRED.get(row.argument)
         if required is None or required.fullmatch(value):
-            yield word, value or row.default
+            yield directive, value or row.default
 
 
-def read_words(prompt: str) -> Words:
+def read_directives(prompt: str) -> Directives:
     """The known words of a prompt with their values ("" where there is none), in the order given."""
     return dict(_read(prompt))
 
 
-def read_marks(head: bytes) -> Words:
+def read_marks(head: bytes) -> Directives:
     """The words of a file by its first bytes, and `times` where they have a number. What follows a word does not
     matter: it is some byte of the file."""
-    marks = {word: "" for word, mark in _MARKS.items() if mark in head}
+    marks = {directive: "" for directive, mark in _MARKS.items() if mark in head}
     times = _MARK_TIMES.search(head) if marks else None
     return marks | {"times": times[1].decode()} if times else marks
 
 
-def without(words: Words, *places: TaskRef) -> Words:
+def without(directives: Directives, *places: TaskRef) -> Directives:
     """The same words without those of the given places."""
-    return {word: value for word, value in words.items() if _BY_WORD[word].place not in places}
+    return {directive: value for directive, value in directives.items() if _BY_WORD[directive].place not in places}
 
 
 def credential_word(credential: str) -> str:
     """The word a credential carries as one of its dash-separated parts: `sk-poor-1` → `poor`; else ""."""
     parts = credential.split("-")
-    return next((word for word in _CREDENTIAL_WORDS if word in parts), "")
+    return next((directive for directive in _CREDENTIAL_WORDS if directive in parts), "")
 
 
 def table() -> list[dict[str, object]]:

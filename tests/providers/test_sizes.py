@@ -10,7 +10,7 @@ from providers.contract.requests import Media, VideoRequest
 from providers.dashscope.models import MODELS
 from providers.media_files import MediaKind
 from providers.sizes import asked_size, nearest_size, parse_size, read_size, short_side, size_of, sizes_of
-from providers.validation import settle, snap_to_nearest
+from providers.validation import snap_to_nearest, validate
 
 CARDS = {card.name: card for card in MODELS}
 MODEL_NAMES = st.sampled_from(sorted(CARDS))
@@ -166,11 +166,11 @@ def test_a_video_with_the_shape_of_its_picture_is_called_what_was_asked_for(
     """Never a landscape of which nobody knows: the shape that was asked for, or nothing."""
     picture = Media(MediaKind.IMAGE, "https://h/a.png", "image", MediaRole.FIRST_FRAME)
     wished = VideoRequest(model, "a cat", size=asked, media=(picture,))
-    assert asked_size(settle(CARDS[model], snap_to_nearest(CARDS[model], wished))) == size
+    assert asked_size(validate(CARDS[model], snap_to_nearest(CARDS[model], wished))) == size
 
 
 def test_a_video_with_the_shape_of_its_clip_is_called_nothing() -> None:
     clip = Media(MediaKind.VIDEO, "https://h/a.mp4", "video_file_1")
     for model in ("wan2.7-i2v", "happyhorse-1.0-video-edit", "kling/kling-v3-omni-video-generation"):
         wished = VideoRequest(model, "a cat", size="720x1280", media=(clip,))
-        assert asked_size(settle(CARDS[model], snap_to_nearest(CARDS[model], wished))) == ""
+        assert asked_size(validate(CARDS[model], snap_to_nearest(CARDS[model], wished))) == ""

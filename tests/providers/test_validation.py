@@ -13,7 +13,7 @@ from providers.contract.models import SOUND_FIELD, ModelCard
 from providers.contract.requests import Media, VideoRequest
 from providers.media_files import MediaKind
 from providers.sizes import nominal_size, parse_size
-from providers.validation import settle, snap_to_nearest, spell_seconds
+from providers.validation import snap_to_nearest, spell_seconds, validate
 
 FIRST, LAST, REFERENCE = MediaRole.FIRST_FRAME, MediaRole.LAST_FRAME, MediaRole.REFERENCE_IMAGE
 
@@ -54,14 +54,19 @@ def image(param: str = "image_url", role: MediaRole | None = None, url: str = "h
 
 def problems(card: ModelCard, request: VideoRequest) -> tuple[FieldProblem, ...]:
     with pytest.raises(ProviderError) as caught:
-        settle(card, request)
+        validate(card, request)
     assert caught.value.kind is ErrorKind.INVALID_REQUEST
     return caught.value.fields
 
 
 def test_what_was_not_said_becomes_the_default_of_the_card() -> None:
-    settled = settle(PIXELS, VideoRequest("text", "cat"))
-    assert (settled.duration, settled.resolution, settled.ratio, settled.size) == (5, "720p", "16:9", "1280x720")
+    validated = validate(PIXELS, VideoRequest("text", "cat"))
+    assert (validated.duration, validated.resolution, validated.ratio, validated.size) == (
+        5,
+        "720p",
+        "16:9",
+        "1280x720",
+    )
 
 
 @pytest.mark.parametrize(
@@ -70,14 +75,14 @@ def test_what_was_not_said_becomes_the_default_of_the_card() -> None:
 )
 def test_a_size_says_resolution_and_ratio(size: str, resolution: str, ratio: str) -> None:
     for card in (TEXT, PIXELS):
-        settled = settle(card, VideoRequest("text", "cat", size=size))
-        assert (settled.resolution, settled.ratio) == (resolution, ratio)
+        validated = validate(card, VideoRequest("text", "cat", size=size))
+        assert (validated.resolution, validated.ratio) == (resolution, ratio)
 
 
 def test_a_size_is_only_a_ratio_where_the_model_has_no_resolutions() -> None:
     card = replace(TEXT, resolutions=(), resolution=None)
-    settled = settle(card, VideoRequest("text", "cat", size="1920x1080"))
-    assert (settled.resolution, settled.ratio) == (None, "16:9")
+    validated = validate(card, VideoRequest("text", "cat", size="1920x1080"))
+    assert (validated.resolution, validated.ratio) == (None, "16:9")
 
 
 @pytest.mark.parametrize("size", ["big", "1280", "1280x", "1000x1000", "640x360"])
@@ -123,7 +128,7 @@ def test_a_choice_the_model_does_not_have_is_unsupported() -> None:
 
 def test_a_size_may_be_of_a_ratio_that_is_not_written_in_lowest_terms() -> None:
     card = replace(TEXT, ratios=("21:9",), ratio="21:9", resolutions=(), resolution=None)
-    assert settle(card, VideoRequest("text", "cat", size="1680x720")).ratio == "21:9"
+    assert validate(card, VideoRequest("text", "cat", size="1680x720")).ratio == "21:9"
 
 
 def test_limits_on_seeds_and_on_all_inputs_together() -> None:
@@ -153,12 +158,12 @@ class TestNearest:
     ) -> None:
         near = snap_to_nearest(card, VideoRequest("m", "x", size=asked))
         assert (near.ratio, near.resolution, near.size) == (ratio, resolution, size)
-        assert settle(card, near).duration == 5
+        assert validate(card, near).duration == 5
 
     @given(st.integers(-5, 100), st.from_regex(r"[1-9][0-9]{1,4}x[1-9][0-9]{1,4}", fullmatch=True))
     def test_whatever_is_asked_settles(self, seconds: int, size: str) -> None:
         for card in (TEXT, PIXELS):
-            assert settle(card, snap_to_nearest(card, VideoRequest("m", "x", duration=seconds, size=size)))
+            assert validate(card, snap_to_nearest(card, VideoRequest("m", "x", duration=seconds, size=size)))
 
     @given(st.text(max_size=12))
     def test_what_is_no_size_is_left_to_be_refused(self, size: str) -> None:
@@ -183,37 +188,37 @@ def test_nominal_sizes(resolution: str | None, ratio: str | None, size: str) -> 
 
 
 def test_resolutions_are_compared_without_case() -> None:
-    assert settle(TEXT, VideoRequest("text", "cat", resolution="1080P")).resolution == "1080p"
+    assert validate(TEXT, VideoRequest("text", "cat", resolution="1080P")).resolution == "1080p"
 
 
 def test_an_open_card_checks_nothing() -> None:
     request = VideoRequest("open", "", duration=99, ratio="x", size="y", watermark=True)
-    assert settle(OPEN, request) == request
+    assert validate(OPEN, request) == request
 
 
 class TestMedia:
     def test_unlabelled_images_become_frames_in_order(self) -> None:
-        settled = settle(FRAMES, VideoRequest("m", "cat", media=(image(), image("image"))))
-        assert [item.role for item in settled.media] == [FIRST, LAST]
+        validated = validate(FRAMES, VideoRequest("m", "cat", media=(image(), image("image"))))
+        assert [item.role for item in validated.media] == [FIRST, LAST]
 
     def test_a_labelled_frame_keeps_its_place(self) -> None:
-        settled = settle(FRAMES, VideoRequest("m", "cat", media=(image("first_frame", FIRST), image())))
-        assert [item.role for item in settled.media] == [FIRST, LAST]
+        validated = validate(FRAMES, VideoRequest("m", "cat", media=(image("first_frame", FIRST), image())))
+        assert [item.role for item in validated.media] == [FIRST, LAST]
 
     def test_they_become_references_where_that_is_asked_for_or_all_there_is(self) -> None:
-        settled = settle(REFERENCES, VideoRequest("m", "cat", media=(image(),), reference_mode=True))
-        assert settled.media[0].role is REFERENCE
+        validated = validate(REFERENCES, VideoRequest("m", "cat", media=(image(),), reference_mode=True))
+        assert validated.media[0].role is REFERENCE
         only = replace(REFERENCES, media_sets=(frozenset({REFERENCE}),))
-        assert settle(only, VideoRequest("m", "cat", media=(image(),))).media[0].role is REFERENCE
+        assert validate(only, VideoRequest("m", "cat", media=(image(),))).media[0].role is REFERENCE
 
     def test_an_open_card_takes_frames(self) -> None:
-        settled = settle(OPEN, VideoRequest("m", "cat", media=(image(), image())))
-        assert [item.role for item in settled.media] == [FIRST, LAST]
+        validated = validate(OPEN, VideoRequest("m", "cat", media=(image(), image())))
+        assert [item.role for item in validated.media] == [FIRST, LAST]
 
     def test_a_video_for_a_model_that_works_on_one(self) -> None:
         card = replace(TEXT, media_sets=(frozenset({MediaRole.VIDEO}),))
         clip = Media(MediaKind.VIDEO, "https://h/a.mp4", "video_file_1")
-        assert settle(card, VideoRequest("m", "cat", media=(clip,))).media[0].role is MediaRole.VIDEO
+        assert validate(card, VideoRequest("m", "cat", media=(clip,))).media[0].role is MediaRole.VIDEO
 
     def test_a_text_model_refuses_an_image_and_says_the_way_out(self) -> None:
         card = replace(TEXT, media_hint=LocalizedText("去别处", "go elsewhere"))
@@ -235,7 +240,7 @@ class TestMedia:
         )
         clip = Media(MediaKind.VIDEO, "https://h/a.mp4", "video_file_1", MediaRole.REFERENCE_VIDEO)
         pictures = (image("images", REFERENCE),) * 3
-        assert settle(card, VideoRequest("m", "cat", duration=15, media=pictures)).duration == 15
+        assert validate(card, VideoRequest("m", "cat", duration=15, media=pictures)).duration == 15
         found = problems(card, VideoRequest("m", "cat", duration=15, media=(*pictures, clip)))
         assert {(problem.param, problem.allowed) for problem in found} == {
             ("duration", ("5", "10")),
@@ -268,7 +273,7 @@ class TestMedia:
         assert (problem.param, problem.allowed) == ("images", ("reference_image ≤ 3",))
 
     def test_an_image_stands_in_for_the_prompt(self) -> None:
-        assert settle(FRAMES, VideoRequest("m", "", media=(image(),))).prompt == ""
+        assert validate(FRAMES, VideoRequest("m", "", media=(image(),))).prompt == ""
 
 
 @pytest.mark.parametrize(
@@ -290,27 +295,27 @@ def test_settling_ends_in_a_request_or_in_problems(
 ) -> None:
     request = VideoRequest("m", prompt, duration=duration, ratio=ratio, resolution=tier, size=size)
     for card in (TEXT, PIXELS, FRAMES):
-        settled = request
+        validated = request
         fields: tuple[FieldProblem, ...] = ()
         try:
-            settled = settle(card, request)
+            validated = validate(card, request)
         except ProviderError as error:
             fields = error.fields
-        assert fields or settled.duration in card.durations
+        assert fields or validated.duration in card.durations
 
 
 def test_an_open_card_counts_its_inputs_where_it_says_how_many() -> None:
     card = ModelCard("m", "p", open=True, media_total=3, media_limits={MediaRole.REFERENCE_IMAGE: 2})
 
-    def settled(*kinds: MediaKind) -> VideoRequest:
+    def validated(*kinds: MediaKind) -> VideoRequest:
         media = tuple(Media(kind, f"https://h/{number}", f"f{number}") for number, kind in enumerate(kinds))
-        return settle(card, VideoRequest("m", media=media, reference_mode=True))
+        return validate(card, VideoRequest("m", media=media, reference_mode=True))
 
     image, video = MediaKind.IMAGE, MediaKind.VIDEO
-    assert len(settled(image, image, video).media) == 3
+    assert len(validated(image, image, video).media) == 3
     for kinds in ((image, image, image), (image, video, video, video)):
         with pytest.raises(ProviderError) as caught:
-            settled(*kinds)
+            validated(*kinds)
         assert caught.value.fields
 
 
@@ -327,19 +332,19 @@ def test_frames_and_references_together_say_how_all_become_references() -> None:
         Media(MediaKind.VIDEO, "https://h/b", "video_file_1"),
     )
     with pytest.raises(ProviderError) as caught:
-        settle(card, VideoRequest("m", "p", media=media))
+        validate(card, VideoRequest("m", "p", media=media))
     assert "omni_reference" in (caught.value.fields[0].hint or LocalizedText("", "")).en
-    assert settle(card, VideoRequest("m", "p", media=media, reference_mode=True)).media[0].role == "reference_image"
+    assert validate(card, VideoRequest("m", "p", media=media, reference_mode=True)).media[0].role == "reference_image"
 
 
 def test_a_sound_is_an_input_where_the_model_has_no_field_for_it() -> None:
     sound = Media(MediaKind.AUDIO, "https://h/a.mp3", "audio_url")
     request = VideoRequest("m", "p", sound=sound)
     with_role = ModelCard("m", "p", media_sets=(frozenset(), frozenset({MediaRole.DRIVING_AUDIO})))
-    settled = settle(with_role, request)
-    assert (settled.sound, [item.role for item in settled.media]) == (None, [MediaRole.DRIVING_AUDIO])
+    validated = validate(with_role, request)
+    assert (validated.sound, [item.role for item in validated.media]) == (None, [MediaRole.DRIVING_AUDIO])
     with_field = ModelCard("m", "p", fields=frozenset({SOUND_FIELD}))
-    assert settle(with_field, request) == request
+    assert validate(with_field, request) == request
     with pytest.raises(ProviderError) as caught:
-        settle(ModelCard("m", "p"), request)
+        validate(ModelCard("m", "p"), request)
     assert caught.value.fields[0].param == "audio_url"

@@ -11,7 +11,7 @@ from providers.contract.errors import FieldReason
 from providers.contract.media import MediaRole
 from providers.contract.requests import Media, VideoRequest
 from providers.media_files import MediaKind
-from providers.validation import ADDRESS_ONLY, LENGTH_OF_INPUT, SHAPE_OF_INPUT, SILENT, settle, snap_to_nearest
+from providers.validation import ADDRESS_ONLY, LENGTH_OF_INPUT, SHAPE_OF_INPUT, SILENT, snap_to_nearest, validate
 from tests.providers.test_validation import FIRST, FRAMES, REFERENCE, REFERENCES, TEXT, image, problems
 
 CLIP = MediaRole.REFERENCE_VIDEO
@@ -29,27 +29,27 @@ class TestInputsNarrowTheChoice:
             media_limits_with={CLIP: {REFERENCE: 1}},
         )
         pictures = (image("images", REFERENCE),) * 2
-        assert settle(card, VideoRequest("m", "cat", media=pictures))
+        assert validate(card, VideoRequest("m", "cat", media=pictures))
         (problem,) = problems(card, VideoRequest("m", "cat", media=(*pictures, clip())))
         assert problem.allowed == ("reference_image ≤ 1",)
 
     def test_lengths_beside_an_input_take_the_place_of_the_others(self) -> None:
         card = replace(TEXT, media_sets=(frozenset(), frozenset({CLIP})), durations_with={CLIP: (0,)})
-        assert settle(card, VideoRequest("m", "cat", media=(clip(),))).duration == 0
-        assert settle(card, VideoRequest("m", "cat", duration=0, media=(clip(),))).duration == 0
+        assert validate(card, VideoRequest("m", "cat", media=(clip(),))).duration == 0
+        assert validate(card, VideoRequest("m", "cat", duration=0, media=(clip(),))).duration == 0
         (problem,) = problems(card, VideoRequest("m", "cat", duration=5, media=(clip(),)))
         assert problem.allowed == ("0",)
 
     def test_a_video_as_long_as_its_input_has_no_length_to_choose(self) -> None:
         card = replace(TEXT, media_sets=(frozenset({CLIP}),), durations_with={CLIP: ()})
-        assert settle(card, VideoRequest("m", "cat", media=(clip(),))).duration is None
+        assert validate(card, VideoRequest("m", "cat", media=(clip(),))).duration is None
         (problem,) = problems(card, VideoRequest("m", "cat", duration=5, media=(clip(),)))
         assert (problem.reason, problem.hint) == (FieldReason.UNSUPPORTED, LENGTH_OF_INPUT)
         assert snap_to_nearest(card, VideoRequest("m", "cat", duration=5, media=(clip(),))).duration is None
 
     def test_lengths_at_a_resolution(self) -> None:
         card = replace(TEXT, durations_at={"1080p": (5, 10)})
-        assert settle(card, VideoRequest("m", "cat", duration=12)).duration == 12
+        assert validate(card, VideoRequest("m", "cat", duration=12)).duration == 12
         (problem,) = problems(card, VideoRequest("m", "cat", duration=12, resolution="1080P"))
         assert problem.allowed == ("5", "10")
         assert snap_to_nearest(card, VideoRequest("m", "cat", duration=12, size="1920x1080")).duration == 10
@@ -63,15 +63,15 @@ class TestInputsNarrowTheChoice:
             ratio="adaptive",
             input_ratios=frozenset({"adaptive"}),
         )
-        assert settle(card, VideoRequest("m", "cat")).ratio == "9:16"
-        assert settle(card, VideoRequest("m", "cat", media=(image(),))).ratio == "adaptive"
+        assert validate(card, VideoRequest("m", "cat")).ratio == "9:16"
+        assert validate(card, VideoRequest("m", "cat", media=(image(),))).ratio == "adaptive"
         (problem,) = problems(card, VideoRequest("m", "cat", ratio="adaptive"))
         assert problem.allowed == ("9:16",)
 
     def test_a_size_beside_what_gives_the_shape_says_a_resolution_only(self) -> None:
         card = replace(TEXT, media_sets=(frozenset(), frozenset({FIRST})), shape_from=frozenset({FIRST}))
-        settled = settle(card, VideoRequest("m", "cat", size="1080x1920", media=(image(),)))
-        assert (settled.resolution, settled.ratio) == ("1080p", None)
+        validated = validate(card, VideoRequest("m", "cat", size="1080x1920", media=(image(),)))
+        assert (validated.resolution, validated.ratio) == ("1080p", None)
         near = snap_to_nearest(card, VideoRequest("m", "cat", size="1000x1900", media=(image(),)))
         assert (near.resolution, near.ratio) == ("1080p", None)
         (problem,) = problems(card, VideoRequest("m", "cat", ratio="9:16", media=(image(),)))
@@ -84,8 +84,8 @@ class TestInputsNarrowTheChoice:
             silent_with=frozenset({CLIP}),
             fields=frozenset({"audio"}),
         )
-        assert settle(card, VideoRequest("m", "cat", audio=True))
-        assert settle(card, VideoRequest("m", "cat", audio=False, media=(clip(),)))
+        assert validate(card, VideoRequest("m", "cat", audio=True))
+        assert validate(card, VideoRequest("m", "cat", audio=False, media=(clip(),)))
         (problem,) = problems(card, VideoRequest("m", "cat", audio=True, media=(clip(),)))
         assert (problem.param, problem.reason, problem.hint) == ("audio", FieldReason.CONFLICT, SILENT)
 
@@ -93,7 +93,7 @@ class TestInputsNarrowTheChoice:
 class TestTexts:
     def test_too_long_a_text_tells_how_long_it_is_and_may_be(self) -> None:
         card = replace(TEXT, max_prompt=5, max_negative_prompt=3, fields=frozenset({"negative_prompt"}))
-        assert settle(card, VideoRequest("m", "12345", negative_prompt="123"))
+        assert validate(card, VideoRequest("m", "12345", negative_prompt="123"))
         found = problems(card, VideoRequest("m", "123456", negative_prompt="1234"))
         assert [(problem.param, problem.reason, problem.allowed, problem.value) for problem in found] == [
             ("prompt", FieldReason.TOO_LONG, ("5",), "6"),
@@ -105,7 +105,7 @@ class TestTexts:
         card = replace(TEXT, max_prompt=10, han_weight=2)
         request = VideoRequest("m", f"a{han}{other}")
         if 1 + 2 * len(han) + len(other) <= 10:
-            assert settle(card, request)
+            assert validate(card, request)
         else:
             (problem,) = problems(card, request)
             assert problem.hint is not None and "10" in problem.hint.zh
@@ -116,7 +116,7 @@ class TestTexts:
         assert (problem.param, problem.reason) == ("prompt", FieldReason.MISSING)
         options: dict[str, Any]
         for options in ({"shots": [1]}, {"input": {"shots": [1]}}, {"input": {"prompt": "cat"}}):
-            assert settle(card, VideoRequest("m", "", media=(image(),), options=options))
+            assert validate(card, VideoRequest("m", "", media=(image(),), options=options))
         for options in ({"shots": []}, {"input": "shots"}, {"other": [1]}):
             assert problems(card, VideoRequest("m", "", media=(image(),), options=options))
 
@@ -127,8 +127,8 @@ class TestAddresses:
         card = replace(FRAMES, takes_files=False)
         (problem,) = problems(card, VideoRequest("m", "cat", media=(image(url=url),)))
         assert (problem.param, problem.reason, problem.hint) == ("image_url", FieldReason.UNSUPPORTED, ADDRESS_ONLY)
-        assert settle(FRAMES, VideoRequest("m", "cat", media=(image(url=url),)))
+        assert validate(FRAMES, VideoRequest("m", "cat", media=(image(url=url),)))
 
     @pytest.mark.parametrize("url", ["https://h/a.png", "HTTP://h/a.png"])
     def test_public_addresses_pass(self, url: str) -> None:
-        assert settle(replace(FRAMES, takes_files=False), VideoRequest("m", "cat", media=(image(url=url),)))
+        assert validate(replace(FRAMES, takes_files=False), VideoRequest("m", "cat", media=(image(url=url),)))

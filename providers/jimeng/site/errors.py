@@ -234,11 +234,11 @@ def refused_submit(reason: Reason, *, redact: Callable[[str], str] = str) -> Pro
 
 def _refused(meaning: Meaning | None, code: str, detail: str) -> ProviderError:
     if meaning is None:
-        words = LocalizedText("上游拒绝了请求", "The upstream refused the request")
+        message = LocalizedText("上游拒绝了请求", "The upstream refused the request")
         if code:
-            words = LocalizedText(f"{words.zh} (错误码: {code})", f"{words.en} (code {code})")
-        return ProviderError(ErrorKind.UPSTREAM_ERROR, code=code, words=words, detail=detail)
-    return ProviderError(meaning.kind, code=code, words=meaning.words, detail=detail)
+            message = LocalizedText(f"{message.zh} (错误码: {code})", f"{message.en} (code {code})")
+        return ProviderError(ErrorKind.UPSTREAM_ERROR, code=code, message=message, detail=detail)
+    return ProviderError(meaning.kind, code=code, message=meaning.message, detail=detail)
 
 
 def failure(reason: Reason, hint: Meaning | None = None) -> ProviderError:
@@ -249,15 +249,15 @@ def failure(reason: Reason, hint: Meaning | None = None) -> ProviderError:
     """
     if is_cancelled(reason):
         cancelled = meanings.REFUNDED if _mentions_refund(reason.sentence.lower()) else meanings.CANCELLED
-        return ProviderError(cancelled.kind, code=CANCELLED_CODE, words=cancelled.words, detail=reason.sentence)
+        return ProviderError(cancelled.kind, code=CANCELLED_CODE, message=cancelled.message, detail=reason.sentence)
     meaning = meaning_of(reason) or hint
     if meaning is None:
         meaning = meanings.FAILED
         if reason.code:
             code = reason.code
-            words = LocalizedText(f"生成失败 (错误码: {code})", f"The generation failed (code {code})")
-            meaning = replace(meanings.FAILED, words=words)
-    return ProviderError(meaning.kind, code=reason.code, words=meaning.words, detail=reason.sentence)
+            message = LocalizedText(f"生成失败 (错误码: {code})", f"The generation failed (code {code})")
+            meaning = replace(meanings.FAILED, message=message)
+    return ProviderError(meaning.kind, code=reason.code, message=meaning.message, detail=reason.sentence)
 
 
 def is_cancelled(reason: Reason) -> bool:

@@ -9,7 +9,7 @@ from providers.contract.localized_text import LocalizedText
 @dataclass(frozen=True, slots=True)
 class Meaning:
     kind: ErrorKind
-    words: LocalizedText
+    message: LocalizedText
 
 
 EXPIRED = Meaning(

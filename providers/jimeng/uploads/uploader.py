@@ -271,7 +271,7 @@ class Uploader:
         return ProviderError(
             ErrorKind.UPLOAD_FAILED if ours else error.kind,
             code=self._clean(error.code),
-            words=None if ours else error.words,
+            message=None if ours else error.message,
             detail=self._clean(error.detail),
             retry_after=error.retry_after,
         )

@@ -26,7 +26,7 @@ from providers.sandbox.dashscope.tasks import Json, Lane, Task
 from providers.sandbox.dashscope.uploads import Uploads
 from providers.sandbox.dashscope.usage import UNSEEN_SECONDS, Inputs
 from providers.sandbox.files import Files, base_of
-from providers.sandbox.outcomes import Words, credential_word, read_words, without
+from providers.sandbox.outcomes import Directives, credential_word, read_directives, without
 from providers.sandbox.settings import SandboxSettings
 from providers.sandbox.state import Books, bearer_of
 
@@ -109,21 +109,21 @@ class DashScope:
         self._uploads.check(given["input"], key, order.model_name)
         if blocked := CREDENTIAL_CODES.get(credential_word(key)):
             raise Refused(*blocked)
-        words = self._submit_words(key, order.prompt)
-        if refused := refusal(words, self._refuse, "Throttling.RateQuota", "InvalidParameter"):
+        directives = self._submit_directives(key, order.prompt)
+        if refused := refusal(directives, self._refuse, "Throttling.RateQuota", "InvalidParameter"):
             return refused
         self._pace(key, f"submit {order.model_name}", self._settings.submits_per_second)
         places = media_places(given["input"], order.model)
         found = await check_media(places, order.model.name, self._uploads.content, self._settings.download_seconds)
-        seconds = float(words["seconds"]) if "seconds" in words else self._settings.task_seconds
+        seconds = float(directives["seconds"]) if "seconds" in directives else self._settings.task_seconds
         task = Task(
             task_id=str(uuid.uuid4()),
             request_id=str(uuid.uuid4()),
             owner=key,
             order=order,
-            words=words,
+            directives=directives,
             created=self._clock(),
-            seconds=seconds * (self._settings.slow_factor if "slow" in words else 1),
+            seconds=seconds * (self._settings.slow_factor if "slow" in directives else 1),
             inputs=Inputs(
                 tuple(seconds_in(found, "video", UNSEEN_SECONDS)),
                 tuple(seconds_in(found, "audio", UNSEEN_SECONDS)),
@@ -136,16 +136,20 @@ class DashScope:
         self._books.accepted("dashscope", key)
         output = {"task_status": "PENDING", "task_id": task.task_id}
         answer = self._answer({"output": output}, request_id=task.request_id)
-        if "noid" in words:
+        if "noid" in directives:
             answer = self._answer({"code": "InternalError", "message": MESSAGES["InternalError"]})
-        return troubled(words, answer, self._settings.drip_seconds)
+        return troubled(directives, answer, self._settings.drip_seconds)
 
-    def _submit_words(self, key: str, prompt: str) -> Words:
-        words = read_words(prompt)
-        if "times" not in words:
-            return words
+    def _submit_directives(self, key: str, prompt: str) -> Directives:
+        directives = read_directives(prompt)
+        if "times" not in directives:
+            return directives
         self._tries[key, prompt] += 1
-        return without(words, "refusal", "answer") if self._tries[key, prompt] > float(words["times"]) else words
+        return (
+            without(directives, "refusal", "answer")
+            if self._tries[key, prompt] > float(directives["times"])
+            else directives
+        )
 
     def _lane(self, task: Task) -> Lane:
         cap = min(task.order.model.running, self._settings.running_per_model)
@@ -169,18 +173,18 @@ class DashScope:
         if task is None:
             return self._answer({"output": tasks.unknown(task_id)})
         answer = self._answer(tasks.answer(task, self._clock(), base_of(request), self._files))
-        words = task.words
+        directives = task.directives
         self._tries[task_id, "poll"] += 1
-        if "poll-times" in words and self._tries[task_id, "poll"] > float(words["poll-times"]):
+        if "poll-times" in directives and self._tries[task_id, "poll"] > float(directives["poll-times"]):
             return answer
-        if "poll-refuse" in words or "poll-429" in words:
-            return self._refuse(words.get("poll-refuse") or "Throttling.RateQuota")
-        return troubled(words, answer, self._settings.drip_seconds, "poll-")
+        if "poll-refuse" in directives or "poll-429" in directives:
+            return self._refuse(directives.get("poll-refuse") or "Throttling.RateQuota")
+        return troubled(directives, answer, self._settings.drip_seconds, "poll-")
 
     async def _cancel(self, request: Request, key: str, body: bytes) -> ASGIApp:
         self._pace(key, "cancel", self._settings.queries_per_second)
         task, now = self._found(request.path_params["task_id"], key), self._clock()
-        if task is None or task.status(now) != "PENDING" or "nocancel" in task.words:
+        if task is None or task.status(now) != "PENDING" or "nocancel" in task.directives:
             raise Refused("UnsupportedOperation", _NOT_PENDING)
         self._lane(task).cancel(task, now)
         return self._answer({})

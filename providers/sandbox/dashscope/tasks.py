@@ -9,7 +9,7 @@ from providers.sandbox.dashscope.checks import Order
 from providers.sandbox.dashscope.codes import MESSAGES
 from providers.sandbox.dashscope.usage import Inputs, usage
 from providers.sandbox.files import Files
-from providers.sandbox.outcomes import Words
+from providers.sandbox.outcomes import Directives
 
 Json = dict[str, Any]
 
@@ -28,7 +28,7 @@ class Task:
     request_id: str
     owner: str
     order: Order
-    words: Words
+    directives: Directives
     created: float
     seconds: float
     inputs: Inputs = field(default_factory=Inputs)
@@ -40,14 +40,14 @@ class Task:
         """When it is finished, failed or cancelled; infinite for one that never ends."""
         if self.canceled_at is not None:
             return self.canceled_at
-        return FOR_EVER if "stuck" in self.words else self.starts_at + self.seconds * (1 - QUEUED)
+        return FOR_EVER if "stuck" in self.directives else self.starts_at + self.seconds * (1 - QUEUED)
 
     @property
     def failure(self) -> tuple[str, str] | None:
         """The (code, message) it will end with."""
-        if self.order.fails is not None or "fail" not in self.words:
+        if self.order.fails is not None or "fail" not in self.directives:
             return self.order.fails
-        code = self.words["fail"] or "InternalError"
+        code = self.directives["fail"] or "InternalError"
         return code, MESSAGES.get(code, f"The task failed with {code}.")
 
     def status(self, now: float) -> str:
@@ -57,12 +57,12 @@ class Task:
         if now < self.starts_at:
             return "PENDING"
         if now < self.ends_at:
-            return self.words.get("state", "RUNNING")
+            return self.directives.get("state", "RUNNING")
         return "FAILED" if self.failure else "SUCCEEDED"
 
     def vanished(self, now: float) -> bool:
         """Forgotten, as `#vanish` orders, once it would run."""
-        return "vanish" in self.words and now >= self.starts_at
+        return "vanish" in self.directives and now >= self.starts_at
 
 
 @dataclass(slots=True)
@@ -79,7 +79,7 @@ class Lane:
     def add(self, task: Task) -> None:
         """Set the start of a new task: after its time in the queue, and not before a place is free."""
         self.tasks.append(task)
-        if "pending" in task.words:
+        if "pending" in task.directives:
             return
         free = heapq.heappop(self.slots) if len(self.slots) >= self.cap else 0.0
         task.starts_at = max(task.created + task.seconds * QUEUED, free)
@@ -126,11 +126,11 @@ def answer(task: Task, now: float, base: str, files: Files) -> Json:
         output["orig_prompt"] = order.prompt
         if order.model.actual_prompt and order.prompt_extend:
             output["actual_prompt"] = f"{order.prompt} (in more words)"
-    if "nourl" not in task.words:
-        url = files.link(base, task.task_id, "best.mp4", task.words)
+    if "nourl" not in task.directives:
+        url = files.link(base, task.task_id, "best.mp4", task.directives)
         output |= {"results": {"video_url": url}} if order.model.results else {"video_url": url}
         if order.model.marked and order.watermark:
-            output["watermark_video_url"] = files.link(base, task.task_id, "preview.mp4", task.words)
+            output["watermark_video_url"] = files.link(base, task.task_id, "preview.mp4", task.directives)
     return {"output": output, "usage": usage(order, task.inputs)}
 
 

@@ -64,14 +64,14 @@ def let_in(request: Request) -> str:
     """The session of a request that may go on. Raises `Refused`."""
     path, site = request.url.path, likely_site(request)
     session = session_of(request.headers)
-    word = credential_word(session)
+    directive = credential_word(session)
     # An account whose home is another cluster gets the number of an expired login (2026-10-01).
-    if not session or word == "expired" or (word == "elsewhere" and site != HOME):
+    if not session or directive == "expired" or (directive == "elsewhere" and site != HOME):
         raise Refused(LOGIN)
-    if word == "relogin" and path.startswith("/commerce/"):
+    if directive == "relogin" and path.startswith("/commerce/"):
         raise Refused(COMMERCE_LOGIN)
     _check_sign(request, site)
-    if word == "noproof" and site != "cn" and path in WRITES:
+    if directive == "noproof" and site != "cn" and path in WRITES:
         raise Refused(SHARK_ACTION if path == CREDIT_RECEIVE else SHARK_ABROAD)
     pages = REFERERS.get(path)
     if pages and urlsplit(request.headers.get("referer", "")).path not in pages:

@@ -36,7 +36,7 @@ class Account:
         return user_id_of(self.session)
 
     @property
-    def word(self) -> str:
+    def directive(self) -> str:
         """The word that its credential carries, "" without one."""
         return credential_word(self.session)
 

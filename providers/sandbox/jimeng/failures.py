@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from providers.sandbox.jimeng.errors import MESSAGES
-from providers.sandbox.outcomes import Words
+from providers.sandbox.outcomes import Directives
 
 INPUT_REFUSED, BROKEN, OUTPUT_REFUSED = 10, 30, 40
 """`task.status` beside the record's 30: refused before the generation, failed or cancelled, refused after it."""
@@ -59,17 +59,17 @@ class Failure:
     message: str
 
 
-def failure_of(words: Words) -> Failure | None:
+def failure_of(directives: Directives) -> Failure | None:
     """The failure that a prompt's words order, None for success."""
-    if "fail-key" in words:
-        key = words["fail-key"]
+    if "fail-key" in directives:
+        key = directives["fail-key"]
         sentence, stage = SENTENCES.get(key, ("", BROKEN))
         return Failure("", key, sentence, stage, "")
-    word = next((one for one in ("fail-number", "fail") if one in words), "")
-    if not word:
+    directive = next((one for one in ("fail-number", "fail") if one in directives), "")
+    if not directive:
         return None
-    code = words[word] or "2002"
+    code = directives[directive] or "2002"
     key = KEYS.get(code, "")
     sentence, stage = SENTENCES.get(key, ("", BROKEN))
-    number = word == "fail-number" and code.isdigit()
+    number = directive == "fail-number" and code.isdigit()
     return Failure(int(code) if number else code, key, sentence, stage, MESSAGES.get(code, "generate failed"))

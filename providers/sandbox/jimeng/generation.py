@@ -26,7 +26,7 @@ from providers.sandbox.jimeng.errors import (
 from providers.sandbox.jimeng.sites import Site
 from providers.sandbox.jimeng.tasks import Task, new_task
 from providers.sandbox.jimeng.uploads import JimengUploads
-from providers.sandbox.outcomes import Words, read_words, without
+from providers.sandbox.outcomes import Directives, read_directives, without
 from providers.sandbox.settings import SandboxSettings
 
 
@@ -62,42 +62,42 @@ class Generation:
             lambda key: self._models.find(key, site),
             lambda uri: self._uploads.resource(account.session, uri),
         )
-        words = self._submit_words(account, draft.prompt)
-        if blocked := CREDENTIAL_RETS.get(account.word):
+        directives = self._submit_directives(account, draft.prompt)
+        if blocked := CREDENTIAL_RETS.get(account.directive):
             raise Refused(blocked)
-        if "retire" in words:
+        if "retire" in directives:
             self._models.retire(draft.model.key, site)
             raise Refused(GONE)
-        if refused := refusal(words, self._refuse, TOO_OFTEN, SHARK):
+        if refused := refusal(directives, self._refuse, TOO_OFTEN, SHARK):
             return refused
         task, log_id = self._accounts.submits.get((account.session, draft.submit_id)), self._envelopes.log_id()
         if task is None:
-            task = self._accept(account, draft, words, site, log_id)
-        aigc_data = None if "noid" in words else records.submit_data(task, self._clock())
+            task = self._accept(account, draft, directives, site, log_id)
+        aigc_data = None if "noid" in directives else records.submit_data(task, self._clock())
         answer = self._envelopes.answer({"aigc_data": aigc_data}, log_id=log_id)
-        return troubled(words, answer, self._settings.drip_seconds)
+        return troubled(directives, answer, self._settings.drip_seconds)
 
     def _refuse(self, ret: str) -> Response:
         return self._envelopes.refuse(Refused(ret), submit=True)
 
-    def _submit_words(self, account: Account, prompt: str) -> Words:
-        words = read_words(prompt)
-        if "times" not in words:
-            return words
+    def _submit_directives(self, account: Account, prompt: str) -> Directives:
+        directives = read_directives(prompt)
+        if "times" not in directives:
+            return directives
         tries = self._accounts.tries
         tries[account.session, prompt] += 1
-        spent = tries[account.session, prompt] > float(words["times"])
-        return without(words, "refusal", "answer") if spent else words
+        spent = tries[account.session, prompt] > float(directives["times"])
+        return without(directives, "refusal", "answer") if spent else directives
 
-    def _accept(self, account: Account, draft: Draft, words: Words, site: Site, log_id: str) -> Task:
+    def _accept(self, account: Account, draft: Draft, directives: Directives, site: Site, log_id: str) -> Task:
         if len(account.running) >= self._settings.max_running:
             raise Refused(TOO_MANY)
         if account.gift_credit < self._settings.cost:
             raise Refused(NO_CREDITS)
         now = self._clock()
-        task = new_task(draft, words, account.session, site, now, self._settings, log_id)
+        task = new_task(draft, directives, account.session, site, now, self._settings, log_id)
         while task.history_id in self._accounts.tasks:
-            task = new_task(draft, words, account.session, site, now, self._settings, log_id)
+            task = new_task(draft, directives, account.session, site, now, self._settings, log_id)
         self._accounts.keep(account, task)
         return task
 
@@ -110,7 +110,7 @@ class Generation:
         mine = task is not None and task.owner == call.account.session and not task.vanished(now)
         if task is None or not mine:
             raise Refused(NOT_CANCELLED, "no such task")
-        offered = task.draft.model.cancellable and "nocancel" not in task.words
+        offered = task.draft.model.cancellable and "nocancel" not in task.directives
         need(offered, "this model's tasks cannot be cancelled", NOT_CANCELLED)
         need(task.waiting(now), "the task no longer waits", NOT_CANCELLED)
         self._accounts.cancel(call.account, task)

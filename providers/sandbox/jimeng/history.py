@@ -71,12 +71,12 @@ class History:
         tries = self._accounts.tries
         for task in found.values():
             tries[task.history_id, "poll"] += 1
-            words = task.words
-            if "poll-times" in words and tries[task.history_id, "poll"] > float(words["poll-times"]):
+            directives = task.directives
+            if "poll-times" in directives and tries[task.history_id, "poll"] > float(directives["poll-times"]):
                 continue
-            if "poll-refuse" in words or "poll-429" in words:
-                return self._envelopes.refuse(Refused(words.get("poll-refuse") or TOO_OFTEN))
-            spoiled = troubled(words, answer, self._settings.drip_seconds, "poll-")
+            if "poll-refuse" in directives or "poll-429" in directives:
+                return self._envelopes.refuse(Refused(directives.get("poll-refuse") or TOO_OFTEN))
+            spoiled = troubled(directives, answer, self._settings.drip_seconds, "poll-")
             if spoiled is not answer:
                 return spoiled
         return answer
@@ -110,7 +110,7 @@ class History:
         for task in (self._accounts.items.get(str(one)) for one in ids):
             if task is None or task.owner != call.account.session or not task.has_video(now):
                 continue
-            if "nohd" in task.words:
+            if "nohd" in task.directives:
                 raise Refused(FAILED)
             items.append(results.item(task, base_of(call.request), self._files, download=download))
         return self._envelopes.answer({"item_list": items})

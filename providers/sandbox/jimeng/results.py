@@ -29,9 +29,9 @@ def item(task: Task, base: str, files: Files, *, download: bool = False) -> Json
     `download` = of the best-quality call: there the best file is in `origin` too, and `video_model` lists smaller
     ones beside it.
     """
-    form = task.words.get("form", "")
+    form = task.directives.get("form", "")
     modern = form not in (TRANSCODED, ORIGIN)
-    cover = files.link(base, task.history_id, COVER, task.words)
+    cover = files.link(base, task.history_id, COVER, task.directives)
     return {
         "common_attr": {
             "id": task.item_id,
@@ -75,7 +75,7 @@ def _vid(task: Task) -> str:
 
 
 def _link(task: Task, base: str, files: Files, name: str) -> str:
-    return "" if "nourl" in task.words else files.link(base, task.history_id, name, task.words)
+    return "" if "nourl" in task.directives else files.link(base, task.history_id, name, task.directives)
 
 
 def _transcoded(task: Task, base: str, files: Files, *, whole: bool, download: bool) -> Json:
@@ -109,15 +109,15 @@ def _transcoded(task: Task, base: str, files: Files, *, whole: bool, download: b
 
 def _video_model(task: Task, base: str, files: Files, *, download: bool) -> str:
     """The JSON text, with the best file last: `video_1` alone in a record, up to `video_3` in the best-quality call."""
-    if {"nourl", "nohd"} & task.words.keys():
+    if {"nourl", "nohd"} & task.directives.keys():
         return ""
-    expires = files.expires_at(task.words)
+    expires = files.expires_at(task.directives)
     definitions = (("360p", PREVIEW, 2), ("720p", PREVIEW, 1), ("origin", BEST, 1)) if download else (
         ("origin", BEST, 1),
     )  # fmt: skip
     listed = {}
     for number, (definition, name, divisor) in enumerate(definitions, 1):
-        address = b64encode(files.link(base, task.history_id, name, task.words).encode()).decode()
+        address = b64encode(files.link(base, task.history_id, name, task.directives).encode()).decode()
         listed[f"video_{number}"] = {
             "definition": definition,
             "vtype": "mp4",

@@ -7,7 +7,7 @@ from typing import Any
 from providers.sandbox.jimeng.draft import Draft
 from providers.sandbox.jimeng.failures import Failure, failure_of
 from providers.sandbox.jimeng.sites import Site
-from providers.sandbox.outcomes import Words
+from providers.sandbox.outcomes import Directives
 from providers.sandbox.settings import SandboxSettings
 
 Json = dict[str, Any]
@@ -37,7 +37,7 @@ class Task:
     owner: str
     site: Site
     draft: Draft
-    words: Words
+    directives: Directives
     created: float
     seconds: float
     visible_at: float
@@ -51,7 +51,7 @@ class Task:
         """When it is finished, failed or cancelled."""
         if self.cancelled_at is not None:
             return self.cancelled_at
-        return FOR_EVER if {"pending", "stuck"} & self.words.keys() else self.created + self.seconds
+        return FOR_EVER if {"pending", "stuck"} & self.directives.keys() else self.created + self.seconds
 
     @property
     def refunded(self) -> bool:
@@ -72,11 +72,11 @@ class Task:
 
     def vanished(self, now: float) -> bool:
         """Forgotten by the site, as its prompt ordered."""
-        return "vanish" in self.words and self.share(now) >= QUEUED
+        return "vanish" in self.directives and self.share(now) >= QUEUED
 
     def has_video(self, now: float) -> bool:
         """Finished with a result."""
-        return self.succeeded(now) and "nourl" not in self.words
+        return self.succeeded(now) and "nourl" not in self.directives
 
     def succeeded(self, now: float) -> bool:
         """Ended well, with or without an address."""
@@ -84,18 +84,18 @@ class Task:
 
     def share(self, now: float) -> float:
         """How much of its time has passed, 0 to 1."""
-        if "pending" in self.words:
+        if "pending" in self.directives:
             return 0.0
         share = min(1.0, (now - self.created) / self.seconds) if self.seconds else 1.0
-        return min(share, (QUEUED + GENERATING) / 2) if "stuck" in self.words else share
+        return min(share, (QUEUED + GENERATING) / 2) if "stuck" in self.directives else share
 
     def status(self, now: float) -> int:
         """20 waiting and generating, 42 post-processing, 45 finalizing, 50 done, 30 failed or cancelled."""
         if self.ended(now):
             return FAILED if self.refunded else DONE
         share = self.share(now)
-        if share >= QUEUED and self.words.get("state", "").isdigit():
-            return int(self.words["state"])
+        if share >= QUEUED and self.directives.get("state", "").isdigit():
+            return int(self.directives["state"])
         return SUBMITTED if share < GENERATING else THINKING if share < POST else PARTIAL
 
     def place(self, now: float) -> int:
@@ -104,11 +104,11 @@ class Task:
 
 
 def new_task(
-    draft: Draft, words: Words, owner: str, site: Site, now: float, settings: SandboxSettings, log_id: str
+    draft: Draft, directives: Directives, owner: str, site: Site, now: float, settings: SandboxSettings, log_id: str
 ) -> Task:
     """A task of now. Its id is a 64-bit number whose upper half is the second of its making."""
-    seconds = float(words["seconds"]) if "seconds" in words else settings.task_seconds
-    lag = settings.visible_after * (10 if "lag" in words else 1)
+    seconds = float(directives["seconds"]) if "seconds" in directives else settings.task_seconds
+    lag = settings.visible_after * (10 if "lag" in directives else 1)
     return Task(
         history_id=str((int(now) << 32) | secrets.randbits(32)),
         submit_id=draft.submit_id,
@@ -116,11 +116,11 @@ def new_task(
         owner=owner,
         site=site,
         draft=draft,
-        words=words,
+        directives=directives,
         created=now,
-        seconds=seconds * (settings.slow_factor if "slow" in words else 1),
+        seconds=seconds * (settings.slow_factor if "slow" in directives else 1),
         visible_at=now + lag,
         cost=settings.cost,
-        failure=failure_of(words),
+        failure=failure_of(directives),
         generate_id=log_id,
     )

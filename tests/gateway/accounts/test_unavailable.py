@@ -13,7 +13,7 @@ NOW = 1000.0
 
 def status(kind: ErrorKind, until: float | None = None) -> AccountStatus:
     return AccountStatus(
-        PAUSE_RULES[kind].state, until, ProviderError(kind, code="7", words=LocalizedText("原因", "The reason"))
+        PAUSE_RULES[kind].state, until, ProviderError(kind, code="7", message=LocalizedText("原因", "The reason"))
     )
 
 

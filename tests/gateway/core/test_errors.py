@@ -53,7 +53,10 @@ def test_every_kind_of_failure_has_a_code_and_a_sentence(kind: ErrorKind) -> Non
 def test_the_body_has_the_form_that_openais_libraries_read() -> None:
     error = from_provider(
         ProviderError(
-            ErrorKind.NO_CREDITS, code="5000", words=LocalizedText("积分不足", "Not enough credits"), detail="额度用完"
+            ErrorKind.NO_CREDITS,
+            code="5000",
+            message=LocalizedText("积分不足", "Not enough credits"),
+            detail="额度用完",
         )
     )
     assert error.body("zh", "req_1") == {
@@ -70,7 +73,7 @@ def test_the_body_has_the_form_that_openais_libraries_read() -> None:
 
 
 def test_a_detail_that_says_the_same_is_not_repeated() -> None:
-    error = ProviderError(ErrorKind.NO_CREDITS, words=LocalizedText("积分不足", "x"), detail="积分不足")
+    error = ProviderError(ErrorKind.NO_CREDITS, message=LocalizedText("积分不足", "x"), detail="积分不足")
     assert describe(error, "zh") == "积分不足"
 
 

@@ -66,7 +66,7 @@ class BatcherFixture:
         return [future for future in found if future is not None]
 
 
-async def settle() -> None:
+async def validate() -> None:
     for _ in range(10):
         await asyncio.sleep(0)
 
@@ -86,9 +86,9 @@ async def test_one_that_is_under_way_is_joined_unless_a_new_one_is_wanted() -> N
     env = BatcherFixture()
     env.upstream.gate.clear()
     first = env.enqueue("t")
-    await settle()
+    await validate()
     joined, force_refresh = env.enqueue("t"), env.enqueue("t", force_refresh=True)
-    await settle()
+    await validate()
     assert env.upstream.batches == [1, 1]
     env.upstream.gate.set()
     await asyncio.gather(*first, *joined, *force_refresh)
@@ -103,7 +103,7 @@ async def test_who_comes_at_the_moment_of_anothers_turn_does_not_wait_for_the_re
     env.clock.lag(10.0)
     # The pace allows the next call, and nobody has woken up for it yet.
     assert env.enqueue("new", wait=False) == []
-    await settle()
+    await validate()
     assert [ids for _, ids in env.upstream.asked] == [("first",), ("old",)]
 
 
@@ -126,7 +126,7 @@ async def test_at_most_two_batches_are_under_way() -> None:
     env = BatcherFixture(batch=10)
     env.upstream.gate.clear()
     futures = env.enqueue(*names(50))
-    await settle()
+    await validate()
     assert env.upstream.batches == [10, 10]
     env.upstream.gate.set()
     await asyncio.gather(*futures)
@@ -137,7 +137,7 @@ async def test_a_client_that_goes_away_takes_nobody_elses_answer_along() -> None
     env = BatcherFixture()
     env.upstream.gate.clear()
     gone, stays = env.enqueue("t", "t")
-    await settle()
+    await validate()
     gone.cancel()
     env.upstream.gate.set()
     assert isinstance(await stays, TaskState)
@@ -255,7 +255,7 @@ class TestAnUpstreamThatHangs:
         env.enqueue("t")
         await env.clock.run(DEADLINE_SECONDS + 1)
         env.upstream.gate.set()
-        await settle()
+        await validate()
         assert env.heard == ["t"]
         assert env.batcher.idle
 
@@ -265,7 +265,7 @@ class TestAnUpstreamThatHangs:
         env.enqueue("t")
         await env.clock.run(DEADLINE_SECONDS + 1)
         env.enqueue("t")
-        await settle()
+        await validate()
         assert env.upstream.batches == [1, 1]
 
 
@@ -274,7 +274,7 @@ class TestNobodyWaitsForEver:
         env = BatcherFixture(batch=10)
         env.upstream.gate.clear()
         env.enqueue("a")
-        await settle()
+        await validate()
         (waiting,) = env.enqueue("b", wait=False)
         env.batcher.limiter.refused(env.clock.now(), sent_at=env.clock.now(), retry_after=10**6)
         await env.clock.run(DEADLINE_SECONDS + 0.1)

@@ -240,11 +240,11 @@ class Client:
             order("a", CAT, retry_count=len(self.answers), client=Connection()), self.upstream.submit
         )
         self.answers.append(asyncio.create_task(once))
-        await settle()
+        await validate()
         return self.answers[-1]
 
 
-async def settle() -> None:
+async def validate() -> None:
     for _ in range(20):
         await asyncio.sleep(0)
 
@@ -270,7 +270,7 @@ class TestSeveralAlike:
         leaving, staying = reversed(clients) if last else clients
         leaving.leave()
         slow.gate.set()
-        await settle()
+        await validate()
         again = await leaving.ask()
         assert (await again).id == (await leaving.answers[0]).id
         assert (await again).id != (await staying.answers[0]).id
@@ -292,7 +292,7 @@ class TestSeveralAlike:
             await client.ask()
             client.leave()
         slow.gate.set()
-        await settle()
+        await validate()
         again = [await client.ask() for client in clients]
         assert {(await answer).id for answer in again} == {"task-1", "task-2"}
         assert slow.submits == 2
@@ -306,7 +306,7 @@ class TestSeveralAlike:
             client.leave()
         if ended:
             slow.gate.set()
-            await settle()
+            await validate()
         again = await asyncio.gather(*(client.ask() for client in clients))
         slow.gate.set()
         assert {(await answer).id for answer in again} == {"task-1", "task-2"}
@@ -323,7 +323,7 @@ class TestSeveralAlike:
             await (await second.ask())
         first.leave()
         slow.gate.set()
-        await settle()
+        await validate()
         assert (await (await first.ask())).id == "task-1"
         assert (slow.submits, refused.submits) == (1, 1)
         if refusal == "rate_limit_exceeded":
@@ -351,7 +351,7 @@ class TestSeveralAlike:
             await client.ask()
             client.leave()
         slow.gate.set()
-        await settle()
+        await validate()
         again = [await client.ask() for client in many]
         assert len({(await answer).id for answer in again}) == slow.submits == 100
 
@@ -390,7 +390,7 @@ class TestSeveralAlike:
         bad.gate.set()
         accepted = await other.ask()
         await looking
-        await settle()
+        await validate()
         assert (await (await other.ask())).id == (await accepted).id
         assert other.upstream.submits == 1
         with pytest.raises(GatewayError):
@@ -407,7 +407,7 @@ class TestAProcessThatEnds:
         upstream.early = early
         upstream.gate.clear()
         request = asyncio.create_task(store.run(order("a", CAT, **options), upstream.submit))
-        await settle()
+        await validate()
         request.cancel()
         if early:
             with pytest.raises(asyncio.CancelledError):
@@ -418,7 +418,7 @@ class TestAProcessThatEnds:
             assert (caught.value.code, caught.value.shape.should_retry) == ("submission_unconfirmed", False)
             assert caught.value.log_fields() == {"code": "submission_unconfirmed", "account": "main"}
         upstream.gate.set()
-        await settle()
+        await validate()
 
     @pytest.mark.parametrize("options", [{"idempotency_key": "k"}, {"retry_count": 0}])
     @pytest.mark.parametrize("steps", range(8))
@@ -434,7 +434,7 @@ class TestAProcessThatEnds:
         upstream = Upstream()
         upstream.gate.clear()
         request = asyncio.create_task(store.run(order("a", CAT, client=Connection(), **options), upstream.submit))
-        await settle()
+        await validate()
         upstream.gate.set()
         for _ in range(steps):
             await asyncio.sleep(0)

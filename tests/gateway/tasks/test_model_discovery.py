@@ -29,7 +29,7 @@ class Shop:
         index = await self.discovery.models(self.provider, account)
         return None if index is None else [card.name for card in index]
 
-    async def settled(self, account: Account = ONE) -> list[str] | None:
+    async def validated(self, account: Account = ONE) -> list[str] | None:
         """The names once what was started in the background is done."""
         await self.names(account)
         for _ in range(10):
@@ -54,13 +54,13 @@ async def test_the_first_account_of_a_site_waits_for_its_list(shop: Shop) -> Non
 async def test_a_list_is_read_once_an_hour(shop: Shop) -> None:
     await shop.names()
     shop.clock.move(FRESH_SECONDS - 1)
-    await shop.settled()
+    await shop.validated()
     assert len(shop.provider.discovered) == 1
     shop.clock.move(1)
     shop.provider.listed["cn"] = [NEW]
     # Whoever comes first then has the old list at once, the next one the new.
     assert await shop.names() == ["old"]
-    assert await shop.settled() == ["new"]
+    assert await shop.validated() == ["new"]
     assert len(shop.provider.discovered) == 2
 
 
@@ -74,7 +74,7 @@ async def test_another_account_of_the_site_is_served_at_once_and_read_in_the_bac
     assert await shop.names(TWO) == ["old"]
     shop.provider.listed["cn"] = [OLD, NEW]
     shop.provider.gate.set()
-    assert await shop.settled(TWO) == ["old", "new"]
+    assert await shop.validated(TWO) == ["old", "new"]
     assert await shop.names(ONE) == ["old"]
 
 
@@ -100,7 +100,7 @@ async def test_what_a_proxy_says_later_counts_for_accounts_behind_it_alone(shop:
     proxied, beside = (Account("scripted", f"p-{number}", region="cn", proxy="http://evil:1080") for number in (1, 2))
     # All of them have the same list, and share it.
     for account in (ONE, proxied, beside):
-        assert await shop.settled(account) == ["old"]
+        assert await shop.validated(account) == ["old"]
     shop.provider.listed["cn"] = [NEW]
     await shop.discovery.refresh(shop.provider, proxied)
     shop.provider.gate.clear()
@@ -127,9 +127,9 @@ async def test_credentials_without_end_do_not_queue_without_end(shop: Shop, monk
     for number in range(10):
         await shop.names(Account("scripted", f"x-{number}", region="cn"))
     shop.provider.gate.set()
-    assert await shop.settled(Account("scripted", "x-0", region="cn")) == ["old"]
+    assert await shop.validated(Account("scripted", "x-0", region="cn")) == ["old"]
     assert len(shop.provider.discovered) == 5
-    assert await shop.settled() == ["old"]
+    assert await shop.validated() == ["old"]
     assert shop.provider.discovered[-1] == "s-1"
 
 
@@ -146,7 +146,7 @@ async def test_a_list_is_kept_while_the_site_is_away_and_the_trouble_is_logged_o
     shop.provider.listed["cn"] = trouble(ErrorKind.UNREACHABLE, detail="s-1 is away")
     for _ in range(3):
         shop.clock.move(FRESH_SECONDS)
-        assert await shop.settled() == ["old"]
+        assert await shop.validated() == ["old"]
     assert [record.getMessage() for record in caplog.records] == [
         f"scripted: cannot read the model list of {ONE.label} (unreachable s-1 is away); using the previous list"
     ]
@@ -154,13 +154,13 @@ async def test_a_list_is_kept_while_the_site_is_away_and_the_trouble_is_logged_o
 
 async def test_without_a_list_the_table_counts_and_the_site_is_asked_again_later(shop: Shop) -> None:
     shop.provider.listed["cn"] = trouble(ErrorKind.UPSTREAM_ERROR, "404")
-    assert await shop.settled() is None
+    assert await shop.validated() is None
     shop.clock.move(RETRY_SECONDS - 1)
-    assert await shop.settled() is None
+    assert await shop.validated() is None
     assert len(shop.provider.discovered) == 1
     shop.clock.move(1)
     shop.provider.listed["cn"] = [OLD]
-    assert await shop.settled() == ["old"]
+    assert await shop.validated() == ["old"]
 
 
 async def test_a_site_that_hangs_is_waited_for_once(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,7 +170,7 @@ async def test_a_site_that_hangs_is_waited_for_once(shop: Shop, monkeypatch: pyt
     monkeypatch.setattr(model_discovery, "WAIT_SECONDS", 60)
     assert await asyncio.wait_for(shop.names(), 1) is None
     shop.provider.gate.set()
-    assert await shop.settled() == ["old"]
+    assert await shop.validated() == ["old"]
 
 
 async def test_a_refusal_reads_it_anew_but_not_at_every_submit(shop: Shop) -> None:
@@ -191,7 +191,7 @@ async def test_a_new_configuration_reads_it_anew_and_serves_the_old_one_meanwhil
     shop.discovery.expire()
     shop.provider.listed["cn"] = [NEW]
     assert await shop.names() == ["old"]
-    assert await shop.settled() == ["new"]
+    assert await shop.validated() == ["new"]
 
 
 async def test_a_named_account_that_moves_to_another_site_has_that_sites_list(shop: Shop) -> None:
@@ -217,9 +217,9 @@ def test_a_name_goes_before_the_title_of_another_model() -> None:
 async def test_what_one_account_learns_counts_for_all_that_had_the_same_list(shop: Shop) -> None:
     own = Account("scripted", "s-own", region="cn")
     for account in (ONE, TWO):
-        await shop.settled(account)
+        await shop.validated(account)
     shop.provider.listed["cn"] = [OLD, NEW]
-    assert await shop.settled(own) == ["old", "new"]
+    assert await shop.validated(own) == ["old", "new"]
     shop.provider.listed["cn"] = [NEW]
     await shop.discovery.refresh(shop.provider, ONE)
     assert [await shop.names(account) for account in (ONE, TWO)] == [["new"], ["new"]]

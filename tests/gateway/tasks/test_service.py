@@ -10,14 +10,14 @@ from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.localized_text import LocalizedText
 from providers.contract.requests import VideoRequest
 from providers.contract.tasks import Phase, Queue, Result, TaskState
-from tests.gateway_fixture import ONE, OWNER, THREE, TWO, GatewayFixture, managed, passing
+from tests.gateway_fixture import ONE, OWNER, THREE, TWO, GatewayFixture, managed, pass_through
 from tests.upstream import CancellingProvider, ScriptedProvider, card, finished, trouble
 
 
 class TestSubmit:
     async def test_one_credential_gets_the_upstreams_own_id(self) -> None:
         env = GatewayFixture()
-        submitted = await env.submit(passing(ONE))
+        submitted = await env.submit(pass_through(ONE))
         now = int(env.clock.now())
         assert submitted.id == "scripted-1"
         assert submitted.signed_id.startswith(PREFIX)
@@ -25,7 +25,7 @@ class TestSubmit:
 
     async def test_several_credentials_get_a_sealed_id(self) -> None:
         env = GatewayFixture()
-        submitted = await env.submit(passing(ONE, TWO), VideoRequest("scripted-model", "cat"))
+        submitted = await env.submit(pass_through(ONE, TWO), VideoRequest("scripted-model", "cat"))
         opened = verify(submitted.id, [derived_key(ONE.credential)])
         assert opened
         assert (opened.upstream_id, opened.account_tag, opened.model) == ("scripted-1", ONE.tag, "scripted-model")
@@ -41,20 +41,20 @@ class TestSubmit:
     async def test_an_id_of_an_unexpected_shape_is_sealed_so_that_it_is_found_again(self) -> None:
         env = GatewayFixture()
         env.provider.submits = ["odd/id"]
-        submitted = await env.submit(passing(ONE))
+        submitted = await env.submit(pass_through(ONE))
         env.provider.states["odd/id"] = finished("odd/id")
-        assert (await env.tasks.status(passing(ONE), submitted.id)).state.result
+        assert (await env.tasks.status(pass_through(ONE), submitted.id)).state.result
 
     async def test_an_id_that_cannot_be_named_is_unconfirmed(self) -> None:
         env = GatewayFixture()
         env.provider.submits = ["x" * 300]
-        assert (await env.refusal(passing(ONE))).code == "submission_unconfirmed"
+        assert (await env.refusal(pass_through(ONE))).code == "submission_unconfirmed"
 
     async def test_an_account_whose_own_proxy_is_down_is_passed_over(self) -> None:
         env = GatewayFixture()
         env.provider.submits = [trouble(ErrorKind.UNREACHABLE), "scripted-9"]
         behind = Account("scripted", "s-4", proxy="http://h:1")
-        assert await env.submit(passing(behind, TWO))
+        assert await env.submit(pass_through(behind, TWO))
         assert len(env.provider.submitted) == 2
 
     async def test_a_managed_caller_is_told_of_the_model_not_of_credentials(self) -> None:
@@ -64,7 +64,7 @@ class TestSubmit:
 
     async def test_a_credential_of_another_provider_does_not_count(self) -> None:
         env = GatewayFixture(others=[ScriptedProvider("other", prefix="o-")])
-        submitted = await env.submit(passing(ONE, Account("other", "o-1")))
+        submitted = await env.submit(pass_through(ONE, Account("other", "o-1")))
         assert submitted.id == "scripted-1"
 
     @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ class TestSubmit:
     async def test_trouble_of_an_account_leads_to_the_next(self, kind: ErrorKind) -> None:
         env = GatewayFixture()
         env.provider.submits = [trouble(kind), trouble(kind), "scripted-9"]
-        submitted = await env.submit(passing(ONE, TWO, THREE))
+        submitted = await env.submit(pass_through(ONE, TWO, THREE))
         assert [credential for credential, _, _ in env.provider.submitted] == [
             account.credential for account in (ONE, TWO, THREE)
         ]
@@ -99,7 +99,7 @@ class TestSubmit:
     async def test_other_trouble_goes_back_at_once(self, kind: ErrorKind, code: str) -> None:
         env = GatewayFixture()
         env.provider.submits = [trouble(kind, "77", "said by s-secret-1")]
-        refusal = await env.refusal(passing(ONE, TWO))
+        refusal = await env.refusal(pass_through(ONE, TWO))
         assert (refusal.code, refusal.upstream_code) == (code, "77")
         assert len(env.provider.submitted) == 1
 
@@ -110,43 +110,43 @@ class TestSubmit:
             trouble(ErrorKind.RATE_LIMITED),
             trouble(ErrorKind.NO_CREDITS),
         ]
-        assert (await env.refusal(passing(ONE, TWO, THREE))).code == "rate_limit_exceeded"
+        assert (await env.refusal(pass_through(ONE, TWO, THREE))).code == "rate_limit_exceeded"
 
     async def test_a_bad_field_is_refused_before_anything_is_sent(self) -> None:
         env = GatewayFixture()
-        refusal = await env.refusal(passing(ONE), VideoRequest("scripted-model", "", watermark=True))
+        refusal = await env.refusal(pass_through(ONE), VideoRequest("scripted-model", "", watermark=True))
         assert (refusal.code, refusal.param) == ("unsupported_parameter", "watermark")
         assert "prompt" in refusal.message("en")
         assert env.provider.submitted == []
 
     async def test_an_unknown_model(self) -> None:
-        refusal = await GatewayFixture().refusal(passing(ONE), VideoRequest("gpt-9", "cat"))
+        refusal = await GatewayFixture().refusal(pass_through(ONE), VideoRequest("gpt-9", "cat"))
         assert refusal.code == "model_not_found"
         assert "gpt-9" in refusal.message("en")
 
     async def test_no_credential_for_the_models_provider(self) -> None:
         env = GatewayFixture(others=[ScriptedProvider("other", prefix="o-")])
-        assert (await env.refusal(passing(Account("other", "o-1")))).code == "invalid_api_key"
+        assert (await env.refusal(pass_through(Account("other", "o-1")))).code == "invalid_api_key"
 
     async def test_a_model_that_the_accounts_site_does_not_have(self) -> None:
         provider = ScriptedProvider(cards=[card("scripted-model", "scripted", regions=frozenset({"cn"}))])
-        refusal = await GatewayFixture(provider).refusal(passing(Account("scripted", "s-1", region="us")))
+        refusal = await GatewayFixture(provider).refusal(pass_through(Account("scripted", "s-1", region="us")))
         assert refusal.code == "model_not_found"
         assert "cn" in refusal.message("en")
 
     async def test_an_alias_is_the_model_it_stands_for(self) -> None:
         env = GatewayFixture(aliases={"sora-2": "scripted-model"})
-        submitted = await env.submit(passing(ONE), VideoRequest("sora-2", "cat"))
+        submitted = await env.submit(pass_through(ONE), VideoRequest("sora-2", "cat"))
         assert submitted.model == "scripted-model"
-        assert set((await env.tasks.catalog.offer(passing(ONE))).cards()) == {"scripted-model", "sora-2"}
+        assert set((await env.tasks.catalog.offer(pass_through(ONE))).cards()) == {"scripted-model", "sora-2"}
 
 
 class TestStatus:
     async def test_what_a_task_shows(self) -> None:
         env = GatewayFixture()
-        submitted = await env.submit(passing(ONE))
+        submitted = await env.submit(pass_through(ONE))
         env.provider.states[submitted.id] = TaskState(submitted.id, Phase.PROCESSING, progress=50)
-        task = await env.tasks.status(passing(ONE), submitted.id)
+        task = await env.tasks.status(pass_through(ONE), submitted.id)
         assert (task.id, task.provider, task.progress, task.created) == (
             "scripted-1",
             "scripted",
@@ -155,11 +155,11 @@ class TestStatus:
         )
 
     async def test_a_sealed_id_knows_model_and_time_on_any_replica(self) -> None:
-        submitted = await GatewayFixture().submit(passing(ONE, TWO))
+        submitted = await GatewayFixture().submit(pass_through(ONE, TWO))
         replica = GatewayFixture()
         replica.provider.states["scripted-1"] = finished("scripted-1")
         replica.clock.move(3600)
-        task = await replica.tasks.status(passing(TWO, ONE), submitted.id)
+        task = await replica.tasks.status(pass_through(TWO, ONE), submitted.id)
         assert (task.model, task.created, task.state.phase) == (
             "scripted-model",
             submitted.created,
@@ -169,9 +169,9 @@ class TestStatus:
 
     async def test_a_poll_goes_only_to_the_account_that_owns_the_task(self) -> None:
         env = GatewayFixture()
-        submitted = await env.submit(passing(ONE, TWO))
-        await env.no_such_task(passing(TWO), submitted.id)
-        await env.no_such_task(passing(TWO, THREE), submitted.id)
+        submitted = await env.submit(pass_through(ONE, TWO))
+        await env.no_such_task(pass_through(TWO), submitted.id)
+        await env.no_such_task(pass_through(TWO, THREE), submitted.id)
         assert env.provider.asked == []
 
     async def test_managed_tasks_belong_to_the_key_that_made_them(self) -> None:
@@ -181,7 +181,7 @@ class TestStatus:
         assert (await env.tasks.status(managed(TWO, ONE), submitted.id)).state.result
         await env.no_such_task(managed(ONE, owner="b" * 12), submitted.id)
         await env.no_such_task(managed(ONE), "scripted-1")
-        await env.no_such_task(passing(ONE), submitted.id)
+        await env.no_such_task(pass_through(ONE), submitted.id)
 
     async def test_an_older_secret_still_opens(self) -> None:
         submitted = await GatewayFixture(secrets=[derived_key("old")]).submit(managed(ONE))
@@ -192,45 +192,45 @@ class TestStatus:
 
     async def test_without_a_secret_only_managed_ids_end_with_the_process(self) -> None:
         first = GatewayFixture()
-        passing_id, managed_id = await first.submit(passing(ONE, TWO)), await first.submit(managed(ONE))
+        passing_id, managed_id = await first.submit(pass_through(ONE, TWO)), await first.submit(managed(ONE))
         second = GatewayFixture()
         second.provider.states["scripted-1"] = finished("scripted-1")
-        assert (await second.tasks.status(passing(ONE, TWO), passing_id.id)).state.result
+        assert (await second.tasks.status(pass_through(ONE, TWO), passing_id.id)).state.result
         await second.no_such_task(managed(ONE), managed_id.id)
 
     async def test_a_managed_caller_cannot_open_with_a_key_made_of_a_credential(self) -> None:
-        submitted = await GatewayFixture().submit(passing(ONE, TWO))
+        submitted = await GatewayFixture().submit(pass_through(ONE, TWO))
         await GatewayFixture(secrets=[derived_key("s")]).no_such_task(managed(ONE, TWO), submitted.id)
 
     async def test_a_pass_through_id_made_without_a_secret_outlives_one_being_set(self) -> None:
-        submitted = await GatewayFixture().submit(passing(ONE, TWO))
+        submitted = await GatewayFixture().submit(pass_through(ONE, TWO))
         env = GatewayFixture(secrets=[derived_key("s")])
         env.provider.states["scripted-1"] = finished("scripted-1")
-        assert await env.tasks.status(passing(ONE, TWO), submitted.id)
+        assert await env.tasks.status(pass_through(ONE, TWO), submitted.id)
 
     @pytest.mark.parametrize("id", ["", "x", "..", "video_", PREFIX + "A" * 100, "🎬", "a" * 5000, "a\x00b"])
     async def test_strange_ids_are_no_tasks(self, id: str) -> None:
         env = GatewayFixture(secrets=[derived_key("s")])
-        for caller in (passing(ONE), passing(ONE, TWO), managed(ONE)):
+        for caller in (pass_through(ONE), pass_through(ONE, TWO), managed(ONE)):
             await env.no_such_task(caller, id)
         assert env.provider.asked == []
 
     async def test_a_native_id_with_several_credentials_is_not_guessed(self) -> None:
         env = GatewayFixture()
-        await env.no_such_task(passing(ONE, TWO), "scripted-1")
+        await env.no_such_task(pass_through(ONE, TWO), "scripted-1")
 
     async def test_a_refused_credential_is_401(self) -> None:
         env = GatewayFixture()
         env.provider.query_trouble = trouble(ErrorKind.INVALID_CREDENTIAL, "1015", "of s-secret-1")
         with pytest.raises(GatewayError) as caught:
-            await env.tasks.status(passing(ONE), "scripted-1")
+            await env.tasks.status(pass_through(ONE), "scripted-1")
         assert caught.value.shape.status == 401
         assert "secret" not in caught.value.message("en")
 
     async def test_trouble_on_the_way_is_stale_and_shows_no_credential(self) -> None:
         env = GatewayFixture()
         env.provider.query_trouble = trouble(ErrorKind.RATE_LIMITED, "1057", "of s-secret-1")
-        task = await env.tasks.status(passing(ONE), "scripted-1")
+        task = await env.tasks.status(pass_through(ONE), "scripted-1")
         assert task.trouble
         assert task.trouble.detail == "of ***"
 
@@ -243,29 +243,29 @@ class TestATagThatTwoShare:
         thief = Account("scripted", "s-thief")
         object.__setattr__(thief, "tag", ONE.tag)
         object.__setattr__(thief, "credential_tag", ONE.tag)
-        submitted = await env.submit(passing(ONE))
+        submitted = await env.submit(pass_through(ONE))
         result = Result("https://host/v.mp4?signature=1")
         env.provider.states[submitted.upstream_id] = TaskState(
             submitted.upstream_id, Phase.COMPLETED, 100, result=result
         )
         for id in (submitted.signed_id, submitted.upstream_id):
-            assert (await env.tasks.status(passing(ONE), id)).state.result == result
+            assert (await env.tasks.status(pass_through(ONE), id)).state.result == result
         with pytest.raises(GatewayError) as caught:
-            await env.tasks.status(passing(thief), submitted.signed_id)
+            await env.tasks.status(pass_through(thief), submitted.signed_id)
         assert caught.value.code == "task_not_found"
         # Its own upstream judges it, by its own credential.
         env.provider.asked.clear()
-        await env.tasks.status(passing(thief), submitted.upstream_id)
+        await env.tasks.status(pass_through(thief), submitted.upstream_id)
         assert env.provider.asked == [(thief.credential, (submitted.upstream_id,))]
 
 
 class TestManyAtOnce:
     async def test_one_query_for_each_account(self) -> None:
         env = GatewayFixture()
-        ids = [(await env.submit(passing(account, THREE))).id for account in (ONE, TWO, ONE)]
+        ids = [(await env.submit(pass_through(account, THREE))).id for account in (ONE, TWO, ONE)]
         for number in (1, 2, 3):
             env.provider.states[f"scripted-{number}"] = finished(f"scripted-{number}")
-        found = await env.tasks.statuses(passing(ONE, TWO, THREE), [*ids, "nobody's"])
+        found = await env.tasks.statuses(pass_through(ONE, TWO, THREE), [*ids, "nobody's"])
         assert list(found) == [*ids, "nobody's"]
         assert found["nobody's"] is None
         assert sorted(env.provider.asked) == [
@@ -276,14 +276,14 @@ class TestManyAtOnce:
     async def test_one_the_upstream_does_not_know_does_not_harm_the_others(self) -> None:
         env = GatewayFixture()
         env.provider.states["scripted-1"] = finished("scripted-1")
-        found = await env.tasks.statuses(passing(ONE), ["scripted-1", "scripted-2"])
+        found = await env.tasks.statuses(pass_through(ONE), ["scripted-1", "scripted-2"])
         assert isinstance(found["scripted-1"], Task)
         assert found["scripted-2"] is None
 
     async def test_a_refused_account_is_told_for_its_own_tasks_only(self) -> None:
         other = ScriptedProvider("other", prefix="o-")
         env = GatewayFixture(others=[other])
-        caller = passing(ONE, Account("other", "o-1"))
+        caller = pass_through(ONE, Account("other", "o-1"))
         env.provider.query_trouble = trouble(ErrorKind.INVALID_CREDENTIAL)
         other.states["other-1"] = finished("other-1")
         found = await env.tasks.statuses(caller, ["scripted-1", "other-1"])
@@ -297,15 +297,15 @@ class TestManyAtOnce:
         env = GatewayFixture()
         env.provider.query_trouble = trouble(ErrorKind.INVALID_CREDENTIAL)
         with pytest.raises(GatewayError) as caught:
-            await env.tasks.statuses(passing(ONE), ["scripted-1", "scripted-2"])
+            await env.tasks.statuses(pass_through(ONE), ["scripted-1", "scripted-2"])
         assert caught.value.shape.status == 401
 
 
 class TestCancel:
     async def test_a_task_that_can_be_cancelled_is_failed_then(self) -> None:
         env = GatewayFixture(CancellingProvider())
-        submitted = await env.submit(passing(ONE))
-        task = await env.tasks.cancel(passing(ONE), submitted.id)
+        submitted = await env.submit(pass_through(ONE))
+        task = await env.tasks.cancel(pass_through(ONE), submitted.id)
         assert (task.state.phase, task.state.error and task.state.error.code) == (Phase.FAILED, "cancelled")
 
     async def test_the_providers_own_words_are_told(self) -> None:
@@ -313,43 +313,43 @@ class TestCancel:
         provider.cancelled = ProviderError(
             ErrorKind.CANCELLED,
             code="cancelled",
-            words=LocalizedText("已取消，积分已返还", "Cancelled, credits returned"),
+            message=LocalizedText("已取消，积分已返还", "Cancelled, credits returned"),
         )
         env = GatewayFixture(provider)
-        submitted = await env.submit(passing(ONE))
-        task = await env.tasks.cancel(passing(ONE), submitted.id)
+        submitted = await env.submit(pass_through(ONE))
+        task = await env.tasks.cancel(pass_through(ONE), submitted.id)
         assert task.state.error
         assert describe(task.state.error, "zh") == "已取消，积分已返还"
-        again = await env.tasks.status(passing(ONE), submitted.id)
+        again = await env.tasks.status(pass_through(ONE), submitted.id)
         assert again.state.error is task.state.error
 
     async def test_why_it_is_too_late_is_told(self) -> None:
         provider = CancellingProvider()
         words = LocalizedText("任务已开始生成", "The task is being generated")
-        provider.cancel_trouble = ProviderError(ErrorKind.NOT_CANCELLABLE, code="1000", words=words, detail="no")
+        provider.cancel_trouble = ProviderError(ErrorKind.NOT_CANCELLABLE, code="1000", message=words, detail="no")
         with pytest.raises(GatewayError) as caught:
-            await GatewayFixture(provider).tasks.cancel(passing(ONE), "scripted-1")
+            await GatewayFixture(provider).tasks.cancel(pass_through(ONE), "scripted-1")
         assert (caught.value.message("zh"), caught.value.upstream_code) == ("任务已开始生成：no", "1000")
 
     async def test_a_cancelled_task_makes_room_for_another(self) -> None:
         env = GatewayFixture(CancellingProvider())
-        submitted = await env.submit(passing(ONE))
+        submitted = await env.submit(pass_through(ONE))
         assert env.pool.record(ONE).busy == 1
-        await env.tasks.cancel(passing(ONE), submitted.id)
+        await env.tasks.cancel(pass_through(ONE), submitted.id)
         assert env.pool.record(ONE).busy == 0
 
     async def test_one_that_is_cancelled_already_stays_so(self) -> None:
         provider = CancellingProvider()
         env = GatewayFixture(provider)
-        submitted = await env.submit(passing(ONE))
-        await env.tasks.cancel(passing(ONE), submitted.id)
+        submitted = await env.submit(pass_through(ONE))
+        await env.tasks.cancel(pass_through(ONE), submitted.id)
         provider.cancel_trouble = trouble(ErrorKind.NOT_CANCELLABLE)
-        assert (await env.tasks.cancel(passing(ONE), submitted.id)).state.phase is Phase.FAILED
+        assert (await env.tasks.cancel(pass_through(ONE), submitted.id)).state.phase is Phase.FAILED
 
     async def test_an_upstream_without_a_cancel_says_so(self) -> None:
         env = GatewayFixture()
         with pytest.raises(GatewayError) as caught:
-            await env.tasks.cancel(passing(ONE), "scripted-1")
+            await env.tasks.cancel(pass_through(ONE), "scripted-1")
         assert caught.value.code == "not_cancellable"
 
     @pytest.mark.parametrize(
@@ -365,29 +365,29 @@ class TestCancel:
         provider = CancellingProvider()
         provider.cancel_trouble = trouble(kind)
         with pytest.raises(GatewayError) as caught:
-            await GatewayFixture(provider).tasks.cancel(passing(ONE), "scripted-1")
+            await GatewayFixture(provider).tasks.cancel(pass_through(ONE), "scripted-1")
         assert caught.value.code == code
 
     async def test_a_strange_id(self) -> None:
         with pytest.raises(GatewayError) as caught:
-            await GatewayFixture(CancellingProvider()).tasks.cancel(passing(ONE), "x")
+            await GatewayFixture(CancellingProvider()).tasks.cancel(pass_through(ONE), "x")
         assert caught.value.code == "task_not_found"
 
 
 class TestWait:
     async def test_until_the_task_ends(self) -> None:
         env = GatewayFixture()
-        submitted = await env.submit(passing(ONE))
+        submitted = await env.submit(pass_through(ONE))
         env.provider.states[submitted.id] = finished(submitted.id)
-        task = await env.tasks.wait(passing(ONE), submitted, 60)
+        task = await env.tasks.wait(pass_through(ONE), submitted, 60)
         assert (task.state.phase, task.model) == (Phase.COMPLETED, "scripted-model")
         assert env.clock.slept == [5.0]
 
     async def test_at_most_as_long_as_asked(self) -> None:
         env = GatewayFixture()
-        submitted = await env.submit(passing(ONE))
+        submitted = await env.submit(pass_through(ONE))
         env.provider.states[submitted.id] = TaskState(submitted.id, Phase.PROCESSING)
-        task = await env.tasks.wait(passing(ONE), submitted, 12)
+        task = await env.tasks.wait(pass_through(ONE), submitted, 12)
         assert task.state.phase is Phase.PROCESSING
         assert env.clock.slept == pytest.approx([5.0, 5.0, 2.0], abs=0.02)
 
@@ -397,16 +397,16 @@ class TestWait:
                 return bool(env.clock.slept)
 
         env = GatewayFixture()
-        submitted = await env.submit(passing(ONE))
-        task = await env.tasks.wait(passing(ONE), submitted, 60, Client())
+        submitted = await env.submit(pass_through(ONE))
+        task = await env.tasks.wait(pass_through(ONE), submitted, 60, Client())
         assert (task.id, task.state.phase) == (submitted.id, Phase.QUEUED)
         assert len(env.clock.slept) == 1
 
     async def test_trouble_never_loses_the_task(self) -> None:
         env = GatewayFixture()
-        submitted = await env.submit(passing(ONE))
+        submitted = await env.submit(pass_through(ONE))
         env.provider.query_trouble = trouble(ErrorKind.INVALID_CREDENTIAL)
-        task = await env.tasks.wait(passing(ONE), submitted, 60)
+        task = await env.tasks.wait(pass_through(ONE), submitted, 60)
         assert (task.id, task.state.phase) == (submitted.id, Phase.QUEUED)
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from providers.contract.media import MediaRole
 from providers.contract.requests import Media
-from providers.dashscope.wires import IMAGE2VIDEO_PATH, VIDEO_PATH
+from providers.dashscope.request_protocols import IMAGE2VIDEO_PATH, VIDEO_PATH
 from providers.media_files import MediaKind
 
 VACE_VIDEO = {"input": {"function": "video_edit", "mask_image_url": "https://h/m.png"}}

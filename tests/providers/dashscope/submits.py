@@ -9,8 +9,8 @@ from providers.contract.media import MediaRole
 from providers.contract.requests import Media, VideoRequest
 from providers.dashscope.models import MODELS
 from providers.dashscope.payload import build
-from providers.dashscope.wires import wire_of
-from providers.validation import settle
+from providers.dashscope.request_protocols import protocol_of
+from providers.validation import validate
 
 CARDS = {card.name: card for card in MODELS}
 FF, LF = MediaRole.FIRST_FRAME, MediaRole.LAST_FRAME
@@ -24,10 +24,10 @@ def inputs(*roles: MediaRole) -> tuple[Media, ...]:
 
 def sent(model: str, *roles: MediaRole, prompt: str = "p", **fields: Any) -> dict[str, Any]:
     """The parameters of the submit, and with `input` all of it."""
-    card, wire = CARDS[model], wire_of(model)
-    assert wire is not None
+    card, protocol = CARDS[model], protocol_of(model)
+    assert protocol is not None
     fields.setdefault("media", inputs(*roles))
-    return build(settle(card, VideoRequest(model, prompt, **fields)), card, wire).body
+    return build(validate(card, VideoRequest(model, prompt, **fields)), card, protocol).body
 
 
 def parameters(model: str, *roles: MediaRole, **fields: Any) -> dict[str, Any]:

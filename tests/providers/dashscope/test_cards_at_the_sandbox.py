@@ -12,22 +12,22 @@ from providers.contract.models import ModelCard
 from providers.contract.requests import VideoRequest
 from providers.dashscope.models import MODELS
 from providers.dashscope.payload import build
-from providers.dashscope.wires import Shape, wire_of
+from providers.dashscope.request_protocols import SizeStyle, protocol_of
 from providers.sandbox.dashscope.checks import Order, read_order
-from providers.validation import settle
+from providers.validation import validate
 from tests.providers.dashscope.submits import inputs
 
-_RATIO_SENT = (Shape.RATIO, Shape.MODE, Shape.ASPECT)
+_RATIO_SENT = (SizeStyle.RATIO, SizeStyle.MODE, SizeStyle.ASPECT)
 
 
 def order_of(card: ModelCard, roles: frozenset[MediaRole], **fields: Any) -> Order:
     """What the sandbox makes of a request. Raises what it refuses it with."""
-    wire = wire_of(card.name)
-    assert wire is not None
+    protocol = protocol_of(card.name)
+    assert protocol is not None
     if card.name.endswith("vace-plus") and {MediaRole.REFERENCE_IMAGE} != set(roles):
         fields["options"] = {"input": {"function": "video_edit" if MediaRole.VIDEO in roles else "video_extension"}}
     wished = VideoRequest(card.name, "a cat", media=inputs(*sorted(roles)), **fields)
-    payload = build(settle(card, wished), card, wire)
+    payload = build(validate(card, wished), card, protocol)
     path = payload.path.removeprefix("/services/aigc/")
     return read_order(path, {"x-dashscope-async": "enable", **payload.headers}, payload.body)
 
@@ -44,16 +44,16 @@ def shapes(card: ModelCard, roles: frozenset[MediaRole]) -> Iterator[dict[str, s
 
 @pytest.mark.parametrize("card", MODELS, ids=lambda card: card.name)
 def test_every_shape_is_made_as_asked(card: ModelCard) -> None:
-    wire = wire_of(card.name)
-    assert wire is not None
+    protocol = protocol_of(card.name)
+    assert protocol is not None
     for roles in card.media_sets:
         for asked in shapes(card, roles):
             order = order_of(card, roles, **asked)
             assert order.fails is None
             assert order.tier.lower() == asked["resolution"]
-            if "ratio" in asked and wire.shape in _RATIO_SENT:
+            if "ratio" in asked and protocol.size_style in _RATIO_SENT:
                 assert order.ratio == asked["ratio"]
-            if "ratio" in asked and wire.shape in (Shape.SIZE, Shape.BOTH) and "vace" not in card.name:
+            if "ratio" in asked and protocol.size_style in (SizeStyle.SIZE, SizeStyle.BOTH) and "vace" not in card.name:
                 assert order.size.replace("*", "x") == card.sizes[asked["resolution"], asked["ratio"]]
 
 

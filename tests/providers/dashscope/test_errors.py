@@ -73,7 +73,7 @@ def test_a_documented_code(status: int, code: str, kind: ErrorKind) -> None:
     for given in (status, None):
         error = refusal(given, code, "message", 3.0)
         assert (error.kind, error.code, error.detail, error.retry_after) == (kind, code, "message", 3.0)
-        assert error.words is not None
+        assert error.message is not None
 
 
 @pytest.mark.parametrize("row", MEANINGS, ids=lambda row: f"{row.code} {' '.join(row.says)}".strip())
@@ -81,11 +81,11 @@ def test_every_row_is_reached_and_speaks_both_languages(row: Meaning) -> None:
     code = row.code.replace("*", ".Anything")
     for said in row.says or ("",):
         assert meaning_of(code.swapcase(), said.upper()) is row
-    assert re.search(r"[\u4e00-\u9fff]", row.words.zh)
-    assert row.words.en.isascii()
-    assert not row.words.zh.endswith("。")
+    assert re.search(r"[\u4e00-\u9fff]", row.message.zh)
+    assert row.message.en.isascii()
+    assert not row.message.zh.endswith("。")
     if row.kind is ErrorKind.CONTENT_REFUSED:
-        assert row.words.zh.startswith("内容违规")
+        assert row.message.zh.startswith("内容违规")
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_the_last_part_of_an_internal_error_counts(code: str, kind: ErrorKind) -
 def test_an_input_that_cannot_be_fetched_is_told_so(code: str, message: str) -> None:
     error = refusal(400, code, message)
     assert error.kind is ErrorKind.INVALID_REQUEST
-    assert error.words == refusal(400, "InvalidURL.Timeout", "").words
+    assert error.message == refusal(400, "InvalidURL.Timeout", "").message
 
 
 def test_a_model_that_does_not_exist_is_not_a_bad_parameter() -> None:
@@ -184,7 +184,7 @@ def test_a_model_that_does_not_exist_is_not_a_bad_parameter() -> None:
 @pytest.mark.parametrize("code", ["Strange.New", ""])
 def test_an_unknown_code_follows_the_status(status: int | None, kind: ErrorKind, code: str) -> None:
     error = refusal(status, code, "why")
-    assert (error.kind, error.code, error.words, error.detail) == (kind, code, None, "why")
+    assert (error.kind, error.code, error.message, error.detail) == (kind, code, None, "why")
 
 
 def test_a_prefix_is_no_substring() -> None:

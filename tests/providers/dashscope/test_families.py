@@ -8,7 +8,7 @@ from providers.contract.errors import FieldReason, ProviderError
 from providers.contract.media import MediaRole
 from providers.contract.requests import Media, VideoRequest
 from providers.media_files import MediaKind
-from providers.validation import ADDRESS_ONLY, settle, snap_to_nearest
+from providers.validation import ADDRESS_ONLY, snap_to_nearest, validate
 from tests.pictures import data_url
 from tests.providers.dashscope.media import media as from_file
 from tests.providers.dashscope.media import picture
@@ -134,7 +134,7 @@ def test_lengths_of_pixverse() -> None:
     for said in ({"resolution": "1080p"}, {"size": "1920x1080"}):
         assert problems(old, duration=10, **said) == {"duration": FieldReason.NOT_ALLOWED}
     near = snap_to_nearest(CARDS[old], VideoRequest(old, "p", duration=12, size="1920x1080"))
-    assert settle(CARDS[old], near).duration == 8
+    assert validate(CARDS[old], near).duration == 8
 
 
 # --- MiniMax ------------------------------------------------------------------------------------------------------
@@ -249,7 +249,7 @@ def test_a_length_that_is_left_to_the_model_is_no_short_one(
 ) -> None:
     """The nearest length is for those that the model does not know."""
     wished = VideoRequest(model, "p", duration=asked, media=inputs(role))
-    assert settle(CARDS[model], snap_to_nearest(CARDS[model], wished)).duration == sent_as
+    assert validate(CARDS[model], snap_to_nearest(CARDS[model], wished)).duration == sent_as
 
 
 @pytest.mark.parametrize("name", ["kling/kling-v3-turbo-video-generation", "vidu/viduq3-drama_reference2video"])
@@ -257,7 +257,7 @@ def test_sound_that_is_always_on_may_be_asked_for_and_is_left_out(name: str) -> 
     card = CARDS[name]
     image = Media(MediaKind.IMAGE, "https://h/a.png", "image", MediaRole.REFERENCE_IMAGE)
     media = () if frozenset() in card.media_sets else (image,)
-    assert settle(card, VideoRequest(name, "x", media=media, audio=True)).audio is None
+    assert validate(card, VideoRequest(name, "x", media=media, audio=True)).audio is None
     with pytest.raises(ProviderError) as caught:
-        settle(card, VideoRequest(name, "x", media=media, audio=False))
+        validate(card, VideoRequest(name, "x", media=media, audio=False))
     assert caught.value.fields[0].param == "audio"

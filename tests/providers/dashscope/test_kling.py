@@ -8,7 +8,7 @@ from providers.contract.errors import FieldReason, ProviderError
 from providers.contract.media import MediaRole
 from providers.contract.requests import Media, VideoRequest
 from providers.media_files import MediaKind
-from providers.validation import LENGTH_OF_INPUT, SHAPE_OF_INPUT, SILENT, settle, snap_to_nearest
+from providers.validation import LENGTH_OF_INPUT, SHAPE_OF_INPUT, SILENT, snap_to_nearest, validate
 from tests.providers.dashscope.submits import CARDS, FF, LF, RI, RV, VI, hint, inputs, parameters, problems, sent
 
 KLING = "kling/kling-v3-video-generation"
@@ -97,7 +97,7 @@ def test_lengths_of_kling_omni() -> None:
 
 def test_lengths_and_shapes_that_cannot_be_chosen_are_left_out_of_the_nearest() -> None:
     asked = VideoRequest(OMNI, "p", duration=12, size="720x1280", media=inputs(VI))
-    near = settle(CARDS[OMNI], snap_to_nearest(CARDS[OMNI], asked))
+    near = validate(CARDS[OMNI], snap_to_nearest(CARDS[OMNI], asked))
     assert (near.duration, near.ratio, near.resolution) == (None, None, "720p")
     asked = VideoRequest(OMNI, "p", duration=12, media=inputs(RV))
     assert snap_to_nearest(CARDS[OMNI], asked).duration == 10
@@ -175,14 +175,14 @@ def test_pictures_beside_a_clip_to_edit_are_references() -> None:
     clip = Media(MediaKind.VIDEO, "https://h/a.mp4", "video_file_1")
     pictures = tuple(Media(MediaKind.IMAGE, f"https://h/{name}.png", "images") for name in "ab")
     for media in ((clip, *pictures), (*pictures, clip)):
-        settled = settle(card, VideoRequest(card.name, "a cat", media=media))
-        assert sorted(item.role or "" for item in settled.media) == ["reference_image", "reference_image", "video"]
-    settled = settle(card, VideoRequest(card.name, "a cat", media=(clip, *pictures), reference_mode=True))
-    assert {item.role for item in settled.media} == {RI, RV}
+        validated = validate(card, VideoRequest(card.name, "a cat", media=media))
+        assert sorted(item.role or "" for item in validated.media) == ["reference_image", "reference_image", "video"]
+    validated = validate(card, VideoRequest(card.name, "a cat", media=(clip, *pictures), reference_mode=True))
+    assert {item.role for item in validated.media} == {RI, RV}
 
 
 def test_pictures_that_no_set_has_are_named_once() -> None:
     pictures = tuple(Media(MediaKind.IMAGE, f"https://h/{number}.png", "images") for number in range(2))
     with pytest.raises(ProviderError) as caught:
-        settle(CARDS[TURBO], VideoRequest(TURBO, "a cat", media=pictures))
+        validate(CARDS[TURBO], VideoRequest(TURBO, "a cat", media=pictures))
     assert [problem.reason for problem in caught.value.fields] == [FieldReason.TOO_MANY]

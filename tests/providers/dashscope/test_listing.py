@@ -172,8 +172,8 @@ async def test_a_list_of_the_sandbox(account: Account) -> None:
     count = LIST_PAGE + 5
     settings = SandboxSettings(task_seconds=0.001, queries_per_second=0)
     with SandboxServer(settings) as upstream:
-        async with HttpClient() as wire:
-            provider = DashScope(wire, upstream.dashscope_url)
+        async with HttpClient() as protocol:
+            provider = DashScope(protocol, upstream.dashscope_url)
             ids = [await submitted(provider, account) for _ in range(count)]
             found = await provider.list(account, before=None, limit=count)
             assert [task.state.id for task in found] == ids[::-1]

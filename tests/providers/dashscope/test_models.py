@@ -8,16 +8,16 @@ from providers.contract.requests import Media, VideoRequest
 from providers.dashscope.models import MODELS, unlisted_card
 from providers.dashscope.payload import build
 from providers.dashscope.regions import BASE_URLS
-from providers.dashscope.wires import (
-    UNPLACED_WIRE,
+from providers.dashscope.request_protocols import (
+    UNPLACED_PROTOCOL,
     Files,
-    Protocol,
-    Shape,
-    wire_of,
+    InputStyle,
+    SizeStyle,
+    protocol_of,
 )
 from providers.media_files import EXTENSIONS, MediaKind
 from providers.sizes import parse_size
-from providers.validation import settle
+from providers.validation import validate
 
 every_card = pytest.mark.parametrize("card", MODELS, ids=lambda card: card.name)
 
@@ -57,16 +57,16 @@ def test_a_card_is_consistent(card: ModelCard) -> None:
 
 @every_card
 def test_a_card_has_a_wire_that_carries_all_it_offers(card: ModelCard) -> None:
-    wire = wire_of(card.name)
-    assert wire is not None
-    assert wire is not UNPLACED_WIRE
-    if card.sizes and wire.protocol is Protocol.NAMED:
-        assert wire.shape is Shape.SIZE
-    if wire.shape in (Shape.SIZE, Shape.BOTH):
+    protocol = protocol_of(card.name)
+    assert protocol is not None
+    assert protocol is not UNPLACED_PROTOCOL
+    if card.sizes and protocol.input_style is InputStyle.NAMED:
+        assert protocol.size_style is SizeStyle.SIZE
+    if protocol.size_style in (SizeStyle.SIZE, SizeStyle.BOTH):
         assert card.sizes
-    if wire.protocol is Protocol.NAMED:
-        assert card.roles <= set(wire.inputs)
-    if wire.shape is Shape.RESOLUTION:
+    if protocol.input_style is InputStyle.NAMED:
+        assert card.roles <= set(protocol.inputs)
+    if protocol.size_style is SizeStyle.RESOLUTION:
         assert not card.ratios
 
 
@@ -74,28 +74,28 @@ def test_a_card_has_a_wire_that_carries_all_it_offers(card: ModelCard) -> None:
 def test_a_request_that_says_nothing_settles(card: ModelCard) -> None:
     for roles in card.media_sets:
         media = tuple(Media(_kind(role), "https://h/x", role, role) for role in sorted(roles))
-        settled = settle(card, VideoRequest(card.name, "a cat", media=media))
-        assert settled.resolution == card.resolution
+        validated = validate(card, VideoRequest(card.name, "a cat", media=media))
+        assert validated.resolution == card.resolution
         if not roles & card.durations_with.keys():
-            assert settled.duration == card.duration
+            assert validated.duration == card.duration
         if roles & card.shape_from:
-            assert settled.ratio is None
+            assert validated.ratio is None
         elif roles or card.ratio not in card.input_ratios:
-            assert settled.ratio == card.ratio
+            assert validated.ratio == card.ratio
         else:
-            assert settled.ratio in card.ratios
+            assert validated.ratio in card.ratios
 
 
 @every_card
 def test_what_a_family_cannot_do_without_is_always_sent(card: ModelCard) -> None:
-    wire = wire_of(card.name)
-    assert wire is not None
+    protocol = protocol_of(card.name)
+    assert protocol is not None
     for roles in card.media_sets:
         media = tuple(Media(_kind(role), "https://h/x", role, role) for role in sorted(roles))
-        settled = settle(card, VideoRequest(card.name, "a cat", media=media))
+        validated = validate(card, VideoRequest(card.name, "a cat", media=media))
         options = {"input": {"function": "video_edit"}} if "vace" in card.name else {}
-        sent = build(replace(settled, options=options), card, wire).body.get("parameters", {})
-        assert wire.required.keys() - sent.keys() <= ({"aspect_ratio"} if roles & card.shape_from else set())
+        sent = build(replace(validated, options=options), card, protocol).body.get("parameters", {})
+        assert protocol.required.keys() - sent.keys() <= ({"aspect_ratio"} if roles & card.shape_from else set())
 
 
 @pytest.mark.parametrize(
@@ -148,9 +148,9 @@ def test_480p_knows_three_ratios() -> None:
 def test_files_are_limited_for_every_kind_the_model_takes(card: ModelCard) -> None:
     kinds = {_kind(role) for role in card.roles} | ({MediaKind.AUDIO} if SOUND_FIELD in card.fields else set())
     assert set(card.media_files) == kinds
-    wire = wire_of(card.name)
-    assert wire is not None
-    assert card.takes_files == (wire.files is not Files.NONE)
+    protocol = protocol_of(card.name)
+    assert protocol is not None
+    assert card.takes_files == (protocol.files is not Files.NONE)
     for kind, limits in card.media_files.items():
         assert limits.types
         assert all(known in EXTENSIONS and known.startswith(kind) for known in limits.types)
@@ -298,7 +298,7 @@ def test_an_unlabelled_video_of_a_model_that_edits_is_the_video(model: str) -> N
     card = unlisted_card(model)
     assert card is not None
     request = VideoRequest(model, media=(Media(MediaKind.VIDEO, "https://h/v.mp4", "video"),))
-    assert settle(card, request).media[0].role is MediaRole.VIDEO
+    assert validate(card, request).media[0].role is MediaRole.VIDEO
 
 
 def _kind(role: MediaRole) -> MediaKind:

@@ -8,8 +8,8 @@ from providers.contract.models import ModelCard
 from providers.contract.requests import Media, VideoRequest
 from providers.dashscope.models import MODELS, unlisted_card
 from providers.dashscope.payload import RESOLVE_HEADER, Payload, build, check_inputs
-from providers.dashscope.wires import VIDEO_PATH, wire_of
-from providers.validation import settle
+from providers.dashscope.request_protocols import VIDEO_PATH, protocol_of
+from providers.validation import validate
 from tests.providers.dashscope.payload_cases import LEGACY, MEDIA, OPEN, image, sound, video
 
 CARDS = {card.name: card for card in MODELS}
@@ -17,12 +17,12 @@ CARDS = {card.name: card for card in MODELS}
 
 def built(model: str, prompt: str = "p", **fields: Any) -> Payload:
     card = CARDS.get(model) or unlisted_card(model)
-    wire = wire_of(model)
+    protocol = protocol_of(model)
     assert card is not None
-    assert wire is not None
-    settled = settle(card, VideoRequest(model, prompt, **fields))
-    check_inputs(settled, wire)
-    return build(settled, card, wire)
+    assert protocol is not None
+    validated = validate(card, VideoRequest(model, prompt, **fields))
+    check_inputs(validated, protocol)
+    return build(validated, card, protocol)
 
 
 @pytest.mark.parametrize(("model", "fields", "path", "inputs", "parameters"), LEGACY)
@@ -72,9 +72,9 @@ def test_options_cannot_name_another_model() -> None:
 
 def test_the_key_of_a_card_is_the_name_on_the_wire() -> None:
     card = ModelCard("fast", "dashscope", key="wan2.2-i2v-flash")
-    wire = wire_of(card.key)
-    assert wire is not None
-    assert build(VideoRequest("fast", "p"), card, wire).body["model"] == "wan2.2-i2v-flash"
+    protocol = protocol_of(card.key)
+    assert protocol is not None
+    assert build(VideoRequest("fast", "p"), card, protocol).body["model"] == "wan2.2-i2v-flash"
 
 
 @pytest.mark.parametrize(

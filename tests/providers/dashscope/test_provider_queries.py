@@ -208,5 +208,5 @@ async def test_a_cancel_that_did_not_work(
         await provider.cancel(ID, account)
     assert caught.value.kind is kind
     if kind is ErrorKind.NOT_CANCELLABLE:
-        assert caught.value.words is not None
+        assert caught.value.message is not None
         assert caught.value.code == "UnsupportedOperation"

@@ -25,7 +25,7 @@ from providers.dashscope.uploads import parse_policy
 from tests.providers.dashscope.wire import BASE, ID, SUBMIT, submitted
 
 RECORDED = sorted((Path(__file__).parent / "recorded").glob("*.json"))
-UNREACHABLE = refusal(400, "InvalidURL.Timeout", "").words
+UNREACHABLE = refusal(400, "InvalidURL.Timeout", "").message
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -43,7 +43,7 @@ def check_error(error: ProviderError | None, expected: dict[str, Any]) -> None:
     said = (error.kind.value, error.code, error.detail)
     assert said == (expected["kind"], expected["code"], expected["detail"])
     if expected.get("unreachable"):
-        assert error.words == UNREACHABLE
+        assert error.message == UNREACHABLE
 
 
 def unix(value: str | float | None) -> float | None:

@@ -118,19 +118,19 @@ def test_a_failed_task_has_code_and_message() -> None:
 def test_a_task_that_failed_without_a_word(said: dict[str, Any]) -> None:
     error = state(body("FAILED", **said)).error
     assert error is not None
-    assert (error.kind, error.code, error.detail, error.words) == (ErrorKind.GENERATION_FAILED, "", "", None)
+    assert (error.kind, error.code, error.detail, error.message) == (ErrorKind.GENERATION_FAILED, "", "", None)
 
 
 def test_a_failed_task_with_a_strange_code() -> None:
     error = state(body("FAILED", code=1234, message="odd")).error
     assert error is not None
-    assert (error.kind, error.code, error.words) == (ErrorKind.GENERATION_FAILED, "1234", None)
+    assert (error.kind, error.code, error.message) == (ErrorKind.GENERATION_FAILED, "1234", None)
 
 
 def test_a_cancelled_task() -> None:
     error = state(body("CANCELED")).error
     assert error is not None
-    assert (error.kind, error.code, error.words) == (ErrorKind.CANCELLED, "cancelled", CANCELLED)
+    assert (error.kind, error.code, error.message) == (ErrorKind.CANCELLED, "cancelled", CANCELLED)
 
 
 def test_texts_of_the_upstream_are_redacted() -> None:
@@ -166,7 +166,7 @@ def test_success_without_a_link_is_a_failure(output: dict[str, Any]) -> None:
     assert seen.phase is Phase.FAILED
     assert seen.error is not None
     assert seen.error.kind is ErrorKind.GENERATION_FAILED
-    assert seen.error.words == NO_LINK
+    assert seen.error.message == NO_LINK
     assert NO_LINK.zh == "视频生成完成但未获取到URL"
 
 
@@ -325,7 +325,7 @@ def test_why_a_row_failed() -> None:
     assert error is not None
     assert (error.kind, error.code, error.detail) == (ErrorKind.GENERATION_FAILED, "", "")
     assert cancelled is not None
-    assert (cancelled.kind, cancelled.words) == (ErrorKind.CANCELLED, CANCELLED)
+    assert (cancelled.kind, cancelled.message) == (ErrorKind.CANCELLED, CANCELLED)
     parsed = parse_row({**ROW, "status": "FAILED", "message": "key sk-a"}, lambda text: text.replace("sk-a", "***"))
     assert parsed is not None
     assert parsed.error is not None

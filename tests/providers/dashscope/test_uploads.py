@@ -14,12 +14,12 @@ from providers.contract.models import ModelCard
 from providers.contract.requests import Media, VideoRequest
 from providers.dashscope.payload import Payload, build
 from providers.dashscope.provider import DashScope
+from providers.dashscope.request_protocols import RequestProtocol
 from providers.dashscope.uploads import (
     UPLOADS_AT_ONCE,
     data_url,
     form,
 )
-from providers.dashscope.wires import Wire
 from providers.media_files import MediaFile
 from providers.transport.client import HttpClient
 from tests.pictures import FORMATS
@@ -250,9 +250,9 @@ async def test_a_submit_encodes_its_pictures_and_builds_its_body_once(
     """Also one that is sent again after a lost answer."""
     counted: list[str] = []
 
-    def built(request: VideoRequest, card: ModelCard, wire: Wire) -> Payload:
+    def built(request: VideoRequest, card: ModelCard, protocol: RequestProtocol) -> Payload:
         counted.append("body")
-        return build(request, card, wire)
+        return build(request, card, protocol)
 
     async def encoded(file: MediaFile) -> str:
         counted.append("picture")

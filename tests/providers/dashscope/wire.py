@@ -8,7 +8,7 @@ from providers.contract.accounts import Account
 from providers.contract.errors import ProviderError
 from providers.contract.requests import VideoRequest
 from providers.dashscope.provider import DashScope
-from providers.validation import settle
+from providers.validation import validate
 
 BASE = "https://dashscope.aliyuncs.com/api/v1"
 SUBMIT = f"{BASE}/services/aigc/video-generation/video-synthesis"
@@ -24,7 +24,7 @@ HTML = "<html><body>502 Bad Gateway</body></html>"
 def request_for(provider: DashScope, model: str = "wan2.6-t2v", prompt: str = "a cat", **fields: Any) -> VideoRequest:
     card = provider.card(model)
     assert card is not None
-    return settle(card, VideoRequest(model, prompt, **fields))
+    return validate(card, VideoRequest(model, prompt, **fields))
 
 
 async def submitted(provider: DashScope, account: Account, **fields: Any) -> str:
@@ -43,7 +43,7 @@ async def refused(provider: DashScope, account: Account, **fields: Any) -> Provi
 
 
 def without_key(error: ProviderError) -> ProviderError:
-    assert KEY not in f"{error} {error!r} {error.detail} {error.code} {error.words} {error.args}"
+    assert KEY not in f"{error} {error!r} {error.detail} {error.code} {error.message} {error.args}"
     return error
 
 

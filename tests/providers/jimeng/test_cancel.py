@@ -25,7 +25,7 @@ from providers.jimeng.site.regions import REGIONS, Hosts
 from providers.sandbox.server import SandboxServer
 from providers.sandbox.settings import SandboxSettings
 from providers.transport.client import HttpClient
-from providers.validation import settle
+from providers.validation import validate
 from tests.providers.jimeng.upload_site import envelope
 
 NOW = 1757737934
@@ -119,7 +119,7 @@ async def test_a_task_that_goes_on_is_not_cancelled_whatever_the_site_answered(
 ) -> None:
     site = Site(router, envelope({}), record)
     error = await refused(jimeng)
-    assert (error.kind, error.words) == (ErrorKind.NOT_CANCELLABLE, REASONS[phase])
+    assert (error.kind, error.message) == (ErrorKind.NOT_CANCELLABLE, REASONS[phase])
     assert site.reads.call_count == (1 if phase.ended else len(records.CANCEL_READS))
 
 
@@ -134,7 +134,7 @@ async def test_a_refusal_tells_its_reason_and_how_the_task_stands(
     site = Site(router, envelope(None, ret, f"cannot cancel {SECRET}"), record)
     error = await refused(jimeng)
     assert (error.kind, error.code, error.detail) == (ErrorKind.NOT_CANCELLABLE, ret, "cannot cancel ***")
-    assert error.words == REASONS[phase]
+    assert error.message == REASONS[phase]
     # A task that still waits is tried once more: the site may not have known it yet.
     tries = 2 if phase is Phase.QUEUED else 1
     assert (site.cancels.call_count, site.reads.call_count) == (tries, tries)
@@ -154,7 +154,7 @@ async def test_a_refused_cancel_of_a_task_that_is_too_new_is_read_again(
     jimeng: Jimeng, router: respx.MockRouter
 ) -> None:
     site = Site(router, envelope(None, "1000"), None, RUNNING)
-    assert (await refused(jimeng)).words == REASONS[Phase.PROCESSING]
+    assert (await refused(jimeng)).message == REASONS[Phase.PROCESSING]
     assert (site.cancels.call_count, site.reads.call_count) == (1, 2)
 
 
@@ -227,7 +227,7 @@ def test_every_state_has_a_reason() -> None:
     for phase in Phase:
         error = verdict(TaskState(ID, phase), None)
         assert error
-        assert (error.kind, error.words) == (ErrorKind.NOT_CANCELLABLE, REASONS[phase])
+        assert (error.kind, error.message) == (ErrorKind.NOT_CANCELLABLE, REASONS[phase])
 
 
 @pytest.mark.parametrize("kind", ErrorKind)
@@ -262,7 +262,7 @@ class TestAgainstTheSandbox:
     async def submitted(jimeng: Jimeng, prompt: str, model: str = "jimeng-video-seedance-2.0") -> str:
         card = jimeng.card(model)
         assert card
-        request = settle(card, VideoRequest(model, prompt))
+        request = validate(card, VideoRequest(model, prompt))
         return (await jimeng.submit(await jimeng.prepare(request, CN), CN, submit_key=str(uuid.uuid4()))).id
 
     async def test_a_queued_task_is_cancelled_once_and_paid_back(self, sandbox: Jimeng) -> None:
@@ -293,7 +293,7 @@ class TestAgainstTheSandbox:
         with pytest.raises(ProviderError) as caught:
             await sandbox.cancel(id, CN)
         error = caught.value
-        assert (error.kind, error.code, error.words) == (ErrorKind.NOT_CANCELLABLE, "1000", REASONS[phase])
+        assert (error.kind, error.code, error.message) == (ErrorKind.NOT_CANCELLABLE, "1000", REASONS[phase])
 
     async def test_task_of_another_account_cannot_be_cancelled(self, sandbox: Jimeng) -> None:
         id = await self.submitted(sandbox, "猫 #pending")

@@ -19,7 +19,7 @@ from providers.jimeng.draft import wire_of
 from providers.jimeng.models import MODELS, name_of
 from providers.jimeng.site_model import SiteModel
 from providers.media_files import MediaKind
-from providers.validation import settle
+from providers.validation import validate
 
 RECORDED = Path(__file__).parent / "recorded"
 VGFM = "dreamina_ic_generate_video_model_vgfm"
@@ -181,7 +181,7 @@ def test_a_model_that_is_made_in_no_known_way_is_refused_by_name_and_never_a_def
     card = model.card()
     assert not card.available
     with pytest.raises(ProviderError) as caught:
-        settle(card, VideoRequest(card.name, "x"))
+        validate(card, VideoRequest(card.name, "x"))
     assert [problem.param for problem in caught.value.fields] == ["model"]
 
 
@@ -214,9 +214,9 @@ def test_a_spoiled_configuration_gives_models_that_can_be_used_or_none(data: st.
     for model in parse_configuration(_spoiled(whole, data.draw)):
         card = model.card(name_of(model.key))
         if frozenset() in card.media_sets:
-            settled = settle(card, VideoRequest(card.name, "x"))
-            assert settled.duration in (*card.durations, None)
-            assert wire_of(card).benefits.of(settled.resolution, clip=False)
+            validated = validate(card, VideoRequest(card.name, "x"))
+            assert validated.duration in (*card.durations, None)
+            assert wire_of(card).benefits.of(validated.resolution, clip=False)
 
 
 @given(anything)

@@ -15,7 +15,7 @@ from providers.jimeng.models import MODELS, raw_key
 from providers.jimeng.site.regions import REGIONS
 from providers.jimeng.uploads.answers import Uploaded
 from providers.media_files import MediaKind
-from providers.validation import settle
+from providers.validation import validate
 from tests.providers.jimeng.files import clip, first_frame, last_frame, picture, reference, sound
 
 SUBMIT_ID = "0b5b6c3e-9d6f-5d5e-8d5e-1f2e3d4c5b6a"
@@ -36,7 +36,7 @@ def build(
     card = card or CARDS[request.model]
     ids = (f"id-{number}" for number in itertools.count())
     return build_draft(
-        settle(card, request),
+        validate(card, request),
         card,
         REGIONS[region],
         uploaded=uploaded,

@@ -57,7 +57,7 @@ class TestStatusNumbers:
         state = parse_record(ID, {"status": status})
         assert state.phase is Phase.FAILED
         assert state.error
-        assert state.error.words
+        assert state.error.message
 
     def test_the_tasks_own_number_stands_in(self) -> None:
         assert parse_record(ID, {"task": {"status": 42}}).phase is Phase.POST_PROCESSING
@@ -149,8 +149,8 @@ class TestEvidence:
         error = parse_record(ID, record).error
         assert error
         assert (error.kind, error.code, error.detail) == (ErrorKind.CANCELLED, "cancelled", sentence)
-        assert error.words
-        assert ("积分已返还" in error.words.zh) is refunded
+        assert error.message
+        assert ("积分已返还" in error.message.zh) is refunded
 
     @pytest.mark.parametrize("code", ["2038", "4013", "5000"])
     def test_a_number_with_a_meaning_goes_before_a_cancel_in_the_sentence(self, code: str) -> None:
@@ -165,7 +165,7 @@ class TestEvidence:
     def test_the_sites_own_sentence_is_kept(self) -> None:
         state = parse_record(ID, {"status": 30, "fail_code": "5000", "fail_starling_message": "额度用完"})
         assert state.error
-        assert (state.error.words and state.error.words.zh, state.error.detail) == ("积分不足", "额度用完")
+        assert (state.error.message and state.error.message.zh, state.error.detail) == ("积分不足", "额度用完")
 
     @pytest.mark.parametrize("status", [0, 20, 42, 60])
     def test_a_place_in_the_queue_is_pending(self, status: int) -> None:

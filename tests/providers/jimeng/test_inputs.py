@@ -93,9 +93,9 @@ class TestChecks:
 
     def test_a_sound_goes_among_the_others(self) -> None:
         heard = Media(MediaKind.AUDIO, "", "audio_url", file=sound())
-        settled = with_sound(replace(request(reference(picture(), "image_url")), sound=heard))
-        assert [item.role for item in settled.media] == ["reference_image", "reference_audio"]
-        assert settled.sound is None
+        validated = with_sound(replace(request(reference(picture(), "image_url")), sound=heard))
+        assert [item.role for item in validated.media] == ["reference_image", "reference_audio"]
+        assert validated.sound is None
         assert with_sound(request(first_frame())) == request(first_frame())
 
 

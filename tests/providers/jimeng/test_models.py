@@ -12,7 +12,7 @@ from providers.jimeng.draft import wire_of
 from providers.jimeng.models import MODELS, NAMES, PREFERRED, WITHDRAWN, extra_model, name_of, raw_key
 from providers.jimeng.site_model import FIRST_FRAME_ONLY, REFERENCES_ELSEWHERE
 from providers.media_files import MediaKind
-from providers.validation import settle
+from providers.validation import validate
 
 ALL = {"cn", "us", "hk", "jp", "sg"}
 ABROAD = ALL - {"cn"}
@@ -211,7 +211,7 @@ seedance_2_0 = pytest.mark.parametrize("card", [card for card in MODELS if "seed
 
 
 def roles(card: ModelCard, *media: Media, **fields: Any) -> list[str | None]:
-    return [item.role for item in settle(card, VideoRequest(card.name, "x", media=media, **fields)).media]
+    return [item.role for item in validate(card, VideoRequest(card.name, "x", media=media, **fields)).media]
 
 
 def refused(card: ModelCard, *media: Media, **fields: Any) -> ProviderError:
@@ -226,7 +226,7 @@ def test_every_model_takes_a_first_frame_as_file(card: ModelCard) -> None:
     assert not card.fetches_urls
     assert roles(card) == []
     assert roles(card, IMAGE) == ["first_frame"]
-    assert settle(card, VideoRequest(card.name, media=(IMAGE,))).prompt == ""
+    assert validate(card, VideoRequest(card.name, media=(IMAGE,))).prompt == ""
     assert set(card.media_files) == set(MediaKind)
     assert all(limits.types and limits.max_bytes for limits in card.media_files.values())
 
@@ -283,7 +283,7 @@ def test_seedance_2_5_takes_more_references_and_a_sound_alone() -> None:
 
 def test_the_only_resolution_may_be_named() -> None:
     card = on_site("jimeng-video-seedance-2.0", "cn")
-    assert settle(card, VideoRequest(card.name, "x", resolution="720P")).resolution == "720p"
+    assert validate(card, VideoRequest(card.name, "x", resolution="720P")).resolution == "720p"
     problem = next(iter(_problems(card, resolution="1080p")))
     assert (problem.param, problem.allowed) == ("resolution", ("720p",))
 

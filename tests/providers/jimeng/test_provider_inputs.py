@@ -24,7 +24,7 @@ from providers.sandbox import server as sandbox_server
 from providers.sandbox.server import SandboxServer
 from providers.sandbox.settings import SandboxSettings
 from providers.transport.client import HttpClient
-from providers.validation import settle
+from providers.validation import validate
 from tests.providers.jimeng.files import clip, picture, reference, sound
 from tests.providers.jimeng.upload_site import LENT, UploadSite, envelope
 from tests.providers.jimeng.wire import ACCEPTED, BASE, CN, ID, KEY, REQUEST, SECRET, US, sent
@@ -35,7 +35,7 @@ async def submit_media(jimeng: Jimeng, *media: Media, account: Account = CN, **f
     model = fields.pop("model", "jimeng-video-seedance-2.0")
     card = jimeng.card(model)
     assert card
-    request = settle(card, VideoRequest(model, fields.pop("prompt", "猫"), media=media, **fields))
+    request = validate(card, VideoRequest(model, fields.pop("prompt", "猫"), media=media, **fields))
     prepared = await jimeng.prepare(request, account)
     return (await jimeng.submit(prepared, account, submit_key=str(uuid.uuid4()))).id
 

@@ -162,8 +162,8 @@ def test_a_refusal(name: str, ret: str, kind: ErrorKind, part: str) -> None:
     assert (envelope.ret, envelope.bare) == (ret, False)
     error = refusal(envelope.ret, envelope.errmsg, envelope.data)
     assert (error.kind, error.code) == (kind, ret)
-    assert error.words
-    assert part in error.words.zh
+    assert error.message
+    assert part in error.message.zh
     assert bool(error.detail) is bool(envelope.errmsg)
 
 
@@ -231,8 +231,8 @@ def test_refused_content(name: str, code: str, part: str) -> None:
     assert state.phase is Phase.FAILED
     assert state.error
     assert (state.error.kind, state.error.code) == (ErrorKind.CONTENT_REFUSED, code)
-    assert state.error.words
-    assert part in state.error.words.zh
+    assert state.error.message
+    assert part in state.error.message.zh
 
 
 def test_a_cancelled_task() -> None:

@@ -19,7 +19,7 @@ from providers.jimeng.models import MODELS, name_of
 from providers.jimeng.site.regions import REGIONS
 from providers.jimeng.uploads.answers import Uploaded
 from providers.media_files import MediaKind
-from providers.validation import settle
+from providers.validation import validate
 from tests.providers.jimeng.files import clip, first_frame, last_frame, picture, reference, sound
 
 RECORDED = Path(__file__).parent / "recorded"
@@ -304,12 +304,12 @@ def built(site: str, card: ModelCard, inputs: Inputs, resolution: str | None) ->
     """The body that the provider makes, expanded; None where the model takes no such inputs."""
     request = VideoRequest(card.name, "a cat", resolution=resolution, media=inputs.media, seed=7)
     try:
-        settled = settle(card, request)
+        validated = validate(card, request)
     except ProviderError:
         return None
     return expanded(
         build_draft(
-            settled,
+            validated,
             card,
             REGIONS[site],
             uploaded=inputs.frames or inputs.materials,

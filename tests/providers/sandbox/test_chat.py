@@ -98,7 +98,7 @@ async def test_models_and_strange_paths(http: httpx.AsyncClient, prefix: str, ke
 @both
 async def test_words(http: httpx.AsyncClient, prefix: str, key: str, model: str) -> None:
     path = f"{prefix}/chat/completions"
-    for word, status in (("#throttle", 429), ("#status=503", 503), ("#refuse=DataInspectionFailed", 400)):
-        assert (await post(http, path, key, say(model, f"hi {word}"))).status_code == status
+    for directive, status in (("#throttle", 429), ("#status=503", 503), ("#refuse=DataInspectionFailed", 400)):
+        assert (await post(http, path, key, say(model, f"hi {directive}"))).status_code == status
     with pytest.raises(ConnectionResetError):
         await post(http, path, key, say(model, "hi #lost-before"))

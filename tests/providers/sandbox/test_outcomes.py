@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import httpx
 import pytest
 
-from providers.sandbox.outcomes import OUTCOMES, credential_word, read_marks, read_words, table, without
+from providers.sandbox.outcomes import OUTCOMES, credential_word, read_directives, read_marks, table, without
 from providers.sandbox.server import SandboxServer
 from tests.providers.sandbox.clients import MODEL, DashScopeClient, JimengClient, Json, generate_body
 
@@ -69,8 +69,8 @@ def by(sender: Sender, jimeng: object, dashscope: object) -> object:
 
 
 def accepted_and(check: Callable[[Awaitable[httpx.Response]], Awaitable[None]], accepted: int) -> Check:
-    async def run(sender: Sender, word: str) -> None:
-        await check(sender.send(f"a cat #{word}"))
+    async def run(sender: Sender, directive: str) -> None:
+        await check(sender.send(f"a cat #{directive}"))
         assert sender.accepted == accepted
 
     return run
@@ -122,16 +122,16 @@ async def is_without_id(call: Awaitable[httpx.Response]) -> None:
 
 
 def refused(jimeng: str, dashscope: str) -> Check:
-    async def run(sender: Sender, word: str) -> None:
-        assert sender.code(await sender.send(f"a cat #{word}")) == by(sender, jimeng, dashscope)
+    async def run(sender: Sender, directive: str) -> None:
+        assert sender.code(await sender.send(f"a cat #{directive}")) == by(sender, jimeng, dashscope)
         assert sender.accepted == 0
 
     return run
 
 
 def polled(check: Callable[[Awaitable[httpx.Response]], Awaitable[None]]) -> Check:
-    async def run(sender: Sender, word: str) -> None:
-        task = await sender.submit(f"a cat #{word}")
+    async def run(sender: Sender, directive: str) -> None:
+        task = await sender.submit(f"a cat #{directive}")
         await check(sender.poll(task))
         assert sender.accepted == 1
 
@@ -139,63 +139,63 @@ def polled(check: Callable[[Awaitable[httpx.Response]], Awaitable[None]]) -> Che
 
 
 def poll_refused(jimeng: str, dashscope: str) -> Check:
-    async def run(sender: Sender, word: str) -> None:
-        answer = await sender.poll(await sender.submit(f"a cat #{word}"))
+    async def run(sender: Sender, directive: str) -> None:
+        answer = await sender.poll(await sender.submit(f"a cat #{directive}"))
         assert sender.code(answer) == by(sender, jimeng, dashscope)
 
     return run
 
 
 def stays(jimeng: object, dashscope: object) -> Check:
-    async def run(sender: Sender, word: str) -> None:
-        assert await sender.ended(await sender.submit(f"a cat #{word}")) == by(sender, jimeng, dashscope)
+    async def run(sender: Sender, directive: str) -> None:
+        assert await sender.ended(await sender.submit(f"a cat #{directive}")) == by(sender, jimeng, dashscope)
 
     return run
 
 
-async def still_runs(sender: Sender, word: str) -> None:
-    assert await sender.ended(await sender.submit(f"a cat #{word}")) not in (50, "SUCCEEDED")
+async def still_runs(sender: Sender, directive: str) -> None:
+    assert await sender.ended(await sender.submit(f"a cat #{directive}")) not in (50, "SUCCEEDED")
 
 
-async def stays_queued(sender: Sender, word: str) -> None:
-    task = await sender.submit(f"a cat #{word}")
+async def stays_queued(sender: Sender, directive: str) -> None:
+    task = await sender.submit(f"a cat #{directive}")
     assert await sender.ended(task) == by(sender, 20, "PENDING")
     if sender.upstream == "jimeng":
         assert (await sender.poll(task)).json()["data"][task]["queue_info"]["queue_idx"] == 8
 
 
-async def reports_a_state(sender: Sender, word: str) -> None:
+async def reports_a_state(sender: Sender, directive: str) -> None:
     state = by(sender, 77, "PRE-PROCESSING")
-    assert await sender.ended(await sender.submit(f"a cat #stuck #{word}={state}")) == state
+    assert await sender.ended(await sender.submit(f"a cat #stuck #{directive}={state}")) == state
 
 
-async def has_no_url(sender: Sender, word: str) -> None:
-    task = await sender.submit(f"a cat #{word}")
+async def has_no_url(sender: Sender, directive: str) -> None:
+    task = await sender.submit(f"a cat #{directive}")
     assert await sender.ended(task) == by(sender, 50, "SUCCEEDED")
     assert "mp4?" not in (await sender.poll(task)).text
 
 
-async def has_no_best_quality(sender: Sender, word: str) -> None:
+async def has_no_best_quality(sender: Sender, directive: str) -> None:
     if sender.upstream == "dashscope":
         return
-    task = await sender.submit(f"a cat #{word}")
+    task = await sender.submit(f"a cat #{directive}")
     await asyncio.sleep(0.06)
     item = (await sender.jimeng.records(task))[task]["item_list"][0]["common_attr"]["id"]
     assert (await sender.jimeng.call("/mweb/v1/get_local_item_list", {"item_id_list": [item]}))["ret"] == "2002"
 
 
-async def cannot_be_cancelled(sender: Sender, word: str) -> None:
-    task = await sender.submit(f"a cat #pending #{word}")
+async def cannot_be_cancelled(sender: Sender, directive: str) -> None:
+    task = await sender.submit(f"a cat #pending #{directive}")
     if sender.upstream == "dashscope":
         assert (await sender.dashscope.cancel(task)).json()["code"] == "UnsupportedOperation"
     else:
         assert (await sender.jimeng.cancel(task))["ret"] == "1000"
 
 
-async def takes_the_model_away(sender: Sender, word: str) -> None:
+async def takes_the_model_away(sender: Sender, directive: str) -> None:
     if sender.upstream == "dashscope":
         return
-    assert sender.code(await sender.send(f"a cat #{word}")) == "2061"
+    assert sender.code(await sender.send(f"a cat #{directive}")) == "2061"
     try:
         assert sender.code(await sender.send("a cat")) == "2061"
     finally:
@@ -203,20 +203,20 @@ async def takes_the_model_away(sender: Sender, word: str) -> None:
     assert sender.code(await sender.send("a cat")) == "0"
 
 
-async def has_the_older_form(sender: Sender, word: str) -> None:
+async def has_the_older_form(sender: Sender, directive: str) -> None:
     if sender.upstream == "dashscope":
         return
-    task = await sender.submit(f"a cat #{word}")
+    task = await sender.submit(f"a cat #{directive}")
     await asyncio.sleep(0.06)
     video = (await sender.jimeng.records(task))[task]["item_list"][0]["video"]
     assert (video["video_model"], video["transcoded_video"].keys()) == ("", {"360p", "720p"})
 
 
 def fails_with(code: object, key: str) -> Check:
-    async def run(sender: Sender, word: str) -> None:
+    async def run(sender: Sender, directive: str) -> None:
         if sender.upstream == "dashscope":
             return
-        task = await sender.submit(f"a cat #{word}")
+        task = await sender.submit(f"a cat #{directive}")
         await asyncio.sleep(0.06)
         record = (await sender.jimeng.records(task))[task]
         assert (record["status"], record["fail_code"], record["fail_starling_key"]) == (30, code, key)
@@ -224,18 +224,18 @@ def fails_with(code: object, key: str) -> Check:
     return run
 
 
-async def appears_later(sender: Sender, word: str) -> None:
+async def appears_later(sender: Sender, directive: str) -> None:
     if sender.upstream == "dashscope":
         return
     with SandboxServer() as slow:
         async with httpx.AsyncClient(base_url=slow.url) as wire:
             client = JimengClient(wire)
-            assert await client.records(await client.submit(f"a cat #{word}")) == {}
+            assert await client.records(await client.submit(f"a cat #{directive}")) == {}
 
 
 def links(check: Callable[[Awaitable[httpx.Response]], Awaitable[None]]) -> Check:
-    async def run(sender: Sender, word: str) -> None:
-        task = await sender.submit(f"a cat #{word}")
+    async def run(sender: Sender, directive: str) -> None:
+        task = await sender.submit(f"a cat #{directive}")
         await asyncio.sleep(0.06)
         body: Json = (await sender.poll(task)).json()
         if sender.upstream == "dashscope":
@@ -247,14 +247,14 @@ def links(check: Callable[[Awaitable[httpx.Response]], Awaitable[None]]) -> Chec
     return run
 
 
-async def once(sender: Sender, word: str) -> None:
-    assert (await sender.send(f"a cat #status=503 #{word}=1")).status_code == 503
-    assert (await sender.send(f"a cat #status=503 #{word}=1")).status_code == 200
+async def once(sender: Sender, directive: str) -> None:
+    assert (await sender.send(f"a cat #status=503 #{directive}=1")).status_code == 503
+    assert (await sender.send(f"a cat #status=503 #{directive}=1")).status_code == 200
     assert (await sender.send("another cat #status=503 #times=1")).status_code == 503
 
 
-async def once_polled(sender: Sender, word: str) -> None:
-    task = await sender.submit(f"a cat #poll-500 #{word}=1")
+async def once_polled(sender: Sender, directive: str) -> None:
+    task = await sender.submit(f"a cat #poll-500 #{directive}=1")
     assert [(await sender.poll(task)).status_code for _ in range(2)] == [500, 200]
 
 
@@ -311,12 +311,12 @@ CHECKS: dict[str, tuple[str, Check]] = {
 
 
 def test_every_word_has_a_check() -> None:
-    assert list(CHECKS) == [row.word for row in OUTCOMES if row.place not in ("credential", "file")]
+    assert list(CHECKS) == [row.directive for row in OUTCOMES if row.place not in ("credential", "file")]
 
 
-@pytest.mark.parametrize("word", CHECKS)
-async def test_words(sender: Sender, word: str) -> None:
-    written, check = CHECKS[word]
+@pytest.mark.parametrize("directive", CHECKS)
+async def test_words(sender: Sender, directive: str) -> None:
+    written, check = CHECKS[directive]
     await check(sender, written)
 
 
@@ -340,10 +340,10 @@ async def test_words_add_up(wire: httpx.AsyncClient) -> None:
 
 
 def test_reading_words() -> None:
-    assert read_words("a #cat, #slow. #fail=-4! #status=200 #status=x #delay #seconds=1.5 #state") == {
+    assert read_directives("a #cat, #slow. #fail=-4! #status=200 #status=x #delay #seconds=1.5 #state") == {
         "slow": "", "fail": "-4", "seconds": "1.5", "state": "SUSPENDED",
     }  # fmt: skip
-    assert read_words("#LOST # lost lost") == {}
+    assert read_directives("#LOST # lost lost") == {}
     assert without({"lost": "", "slow": "", "status": "500"}, "refusal", "answer") == {"slow": ""}
 
 
@@ -351,7 +351,7 @@ def test_reading_the_words_of_a_file() -> None:
     assert read_marks(b"\x89PNG#unsafe\x00#lost-uploads #slow") == {"unsafe": "", "lost-upload": ""}
     assert read_marks(b"#bad-upload#times=2") == {"bad-upload": "", "times": "2"}
     assert read_marks(b"#times=2 unsafe") == {}
-    assert read_words("a cat #unsafe #lost-upload") == {}
+    assert read_directives("a cat #unsafe #lost-upload") == {}
 
 
 def test_reading_credentials() -> None:

@@ -54,7 +54,7 @@ def test_a_completed_task_has_its_result() -> None:
 
 
 def test_a_failed_task_has_error_and_code_and_no_progress() -> None:
-    error = ProviderError(ErrorKind.NO_CREDITS, code="5000", words=LocalizedText("积分不足", "No credits"))
+    error = ProviderError(ErrorKind.NO_CREDITS, code="5000", message=LocalizedText("积分不足", "No credits"))
     state = TaskState("one", Phase.FAILED, error=error)
     assert render_task(Task("one", "jimeng", state), "zh") == {
         "task_id": "one",
@@ -75,7 +75,7 @@ def test_a_failed_query_is_no_failed_task() -> None:
 
 
 def test_the_error_of_the_task_stands_before_that_of_the_query() -> None:
-    error = ProviderError(ErrorKind.NO_CREDITS, words=LocalizedText("积分不足", "No credits"))
+    error = ProviderError(ErrorKind.NO_CREDITS, message=LocalizedText("积分不足", "No credits"))
     state = TaskState("one", Phase.FAILED, error=error)
     task = Task("one", "jimeng", state, trouble=ProviderError(ErrorKind.UNREACHABLE), stale=True)
     assert render_task(task, "zh")["error"] == "积分不足"

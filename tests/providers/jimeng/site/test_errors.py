@@ -56,9 +56,9 @@ def test_the_table_has_these_rows_and_no_others() -> None:
 def test_a_refusal_keeps_its_number_and_says_what_to_do(code: str, kind: ErrorKind) -> None:
     error = refusal(code, "raw")
     assert (error.kind, error.code, error.detail) == (kind, code, "raw")
-    assert error.words
-    assert error.words.zh
-    assert error.words.en
+    assert error.message
+    assert error.message.zh
+    assert error.message.en
 
 
 @pytest.mark.parametrize(("code", "kind"), EVERY)
@@ -99,10 +99,10 @@ def test_a_number_says_what_it_truly_means(code: str, parts: tuple[str, ...]) ->
 
 @pytest.mark.parametrize("code", ["1000", "1162", "2004", "1159", "3018"])
 def test_a_refusal_says_what_to_do_in_both_languages(code: str) -> None:
-    words = refusal(code, "").words
-    assert words
-    assert "请" in words.zh.replace("请求", "")
-    assert ";" in words.en
+    message = refusal(code, "").message
+    assert message
+    assert "请" in message.zh.replace("请求", "")
+    assert ";" in message.en
 
 
 def test_a_model_that_is_gone_is_nobodys_pause() -> None:
@@ -200,7 +200,7 @@ class TestDataOfARefusal:
         assert refusal("1", "my secret", redact=redact).detail == "my ***"
         assert refusal("1", "", {"fail_starling_message": "secret"}, redact=redact).detail == "***"
         error = refused_submit(Reason("secret", sentence="a secret"), redact=redact)
-        assert "secret" not in f"{error} {error.words}"
+        assert "secret" not in f"{error} {error.message}"
 
 
 class TestCancelled:
@@ -217,9 +217,9 @@ class TestCancelled:
         ],
     )
     def test_credits_are_told_to_be_returned_only_where_the_site_says_so(self, sentence: str, refunded: bool) -> None:
-        words = failure(Reason("", sentence=sentence)).words
-        assert words is not None
-        assert ("返还" in words.zh, "returned" in words.en) == (refunded, refunded)
+        message = failure(Reason("", sentence=sentence)).message
+        assert message is not None
+        assert ("返还" in message.zh, "returned" in message.en) == (refunded, refunded)
 
     @pytest.mark.parametrize("part", CANCEL_PARTS)
     def test_cancelled_record_is_recognised_by_its_sentence_or_key(self, part: str) -> None:
@@ -262,10 +262,10 @@ def test_no_shape_of_a_refusal_is_an_exception(data: Any, ret: str, errmsg: str)
     reason = reason_of(data)
     for error in (refusal(ret, errmsg, data), refused_submit(reason), failure(reason)):
         assert isinstance(error, ProviderError)
-        assert error.words
+        assert error.message
         assert isinstance(error.code, str) and isinstance(error.detail, str)
 
 
 def words_of(error: ProviderError) -> str:
-    assert error.words
-    return error.words.zh
+    assert error.message
+    return error.message.zh

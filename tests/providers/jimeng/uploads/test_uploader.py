@@ -192,7 +192,7 @@ class TestTrouble:
         route.side_effect = [answer]
         error = await UploaderFixture(router, proxy=PROXY).failed()
         assert error.kind is kind
-        assert error.words is None
+        assert error.message is None
         assert route.call_count == 1
 
     @pytest.mark.parametrize("step", ["apply_image", "commit_image"])

@@ -168,8 +168,8 @@ def test_every_beginning_of_the_table_is_some_models() -> None:
 
 
 def test_every_kind_of_media_is_looked_at() -> None:
-    words = {"file", "link", "lip_sync_tts_speaker_id", "lip_sync_tts_content"}
-    assert {kind for model in MODELS for kind in model.media_types} <= PLACES.keys() | words
+    directives = {"file", "link", "lip_sync_tts_speaker_id", "lip_sync_tts_content"}
+    assert {kind for model in MODELS for kind in model.media_types} <= PLACES.keys() | directives
 
 
 def test_pictures_of_other_makers_may_be_larger_or_smaller() -> None:

@@ -170,8 +170,8 @@ def part(kind: str, index: int) -> Json:
     return tagged(meta_type=kind, text="", material_ref=tagged(material_idx=index))
 
 
-def text(words: str = "let the person sing") -> Json:
-    return tagged(meta_type="text", text=words)
+def text(directives: str = "let the person sing") -> Json:
+    return tagged(meta_type="text", text=directives)
 
 
 def omni(materials: list[Json], metas: list[Json]) -> Json:

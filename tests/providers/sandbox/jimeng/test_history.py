@@ -36,7 +36,7 @@ async def test_a_task_lives_from_the_queue_to_the_video(jimeng: JimengClient, cl
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "key", "sentence", "stage"),
+    ("directives", "code", "key", "sentence", "stage"),
     [
         ("#fail=2038", "2038", "web_text_violates_community_guidelines_toast", "不符合平台规则", 10),
         ("#fail=2047", "2047", "web_prompt_violate_guidelines_tip", "不符合平台规则", 10),
@@ -53,9 +53,9 @@ async def test_a_task_lives_from_the_queue_to_the_video(jimeng: JimengClient, cl
     ],
 )
 async def test_the_ways_to_fail(
-    jimeng: JimengClient, clock: Clock, words: str, code: object, key: str, sentence: str, stage: int
+    jimeng: JimengClient, clock: Clock, directives: str, code: object, key: str, sentence: str, stage: int
 ) -> None:
-    task = await jimeng.submit(f"a cat {words}")
+    task = await jimeng.submit(f"a cat {directives}")
     clock.tick(9)
     record = (await jimeng.records(task))[task]
     assert (record["status"], record["task"]["status"], record["queue_info"]["queue_status"]) == (30, stage, 3)

@@ -13,8 +13,8 @@ LOCAL = "/mweb/v1/get_local_item_list"
 BEST, PREVIEW = size_of("best.mp4"), size_of("preview.mp4")
 
 
-async def finished(jimeng: JimengClient, clock: Clock, words: str = "") -> Json:
-    task = await jimeng.submit(f"a cat {words}")
+async def finished(jimeng: JimengClient, clock: Clock, directives: str = "") -> Json:
+    task = await jimeng.submit(f"a cat {directives}")
     clock.tick(8)
     item: Json = (await jimeng.records(task))[task]["item_list"][0]
     return item
@@ -78,20 +78,20 @@ async def test_the_form_of_two_sizes(jimeng: JimengClient, clock: Clock) -> None
     assert (video["video_model"], video["transcoded_video"].keys()) == ("", {"360p", "720p"})
 
 
-@pytest.mark.parametrize("word", ["#form", "#form=origin"])
-async def test_the_older_form(jimeng: JimengClient, clock: Clock, word: str) -> None:
-    video = (await finished(jimeng, clock, word))["video"]
+@pytest.mark.parametrize("directive", ["#form", "#form=origin"])
+async def test_the_older_form(jimeng: JimengClient, clock: Clock, directive: str) -> None:
+    video = (await finished(jimeng, clock, directive))["video"]
     assert (video["video_model"], video["transcoded_video"].keys()) == ("", {"origin"})
     origin = video["transcoded_video"]["origin"]
     assert (await bytes_of(jimeng, origin["video_url"]), origin["size"]) == (PREVIEW, PREVIEW)
 
 
-@pytest.mark.parametrize("words", ["", "#form=transcoded", "#form=origin"])
-async def test_the_best_quality_call_gives_the_best_file(jimeng: JimengClient, clock: Clock, words: str) -> None:
-    item = await finished(jimeng, clock, words)
+@pytest.mark.parametrize("directives", ["", "#form=transcoded", "#form=origin"])
+async def test_the_best_quality_call_gives_the_best_file(jimeng: JimengClient, clock: Clock, directives: str) -> None:
+    item = await finished(jimeng, clock, directives)
     video = (await best_quality(jimeng, item))["video"]
     assert await bytes_of(jimeng, video["transcoded_video"]["origin"]["video_url"]) == BEST
-    if not words:
+    if not directives:
         sizes = {name: await bytes_of(jimeng, url) for name, url in addresses(video).items()}
         assert sizes == {"360p": PREVIEW, "720p": PREVIEW, "origin": BEST}
         assert list(json.loads(video["video_model"])["video_list"]) == ["video_1", "video_2", "video_3"]

@@ -29,7 +29,7 @@ IMAGE2VIDEO_PATH = "/services/aigc/image2video/video-synthesis"
 USER_AGENT = "video-gateway"
 
 
-class Protocol(StrEnum):
+class InputStyle(StrEnum):
     """How the inputs besides the prompt are written."""
 
     NAMED = "named"
@@ -38,7 +38,7 @@ class Protocol(StrEnum):
     """From wan2.7 on: `input.media`, a list of objects with `type` and `url`."""
 
 
-class Shape(StrEnum):
+class SizeStyle(StrEnum):
     """Which parameters say how large the picture is."""
 
     SIZE = "size"
@@ -69,7 +69,7 @@ class Files(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Wire:
+class RequestProtocol:
     """The request protocol of one model.
 
     `inputs` gives each role its place: a field of `input` for NAMED (those in `LIST_FIELDS` take several), a `type`
@@ -84,8 +84,8 @@ class Wire:
     `required` are parameters without which the family refuses a submit, for models that no card fills them in for.
     """
 
-    protocol: Protocol
-    shape: Shape
+    input_style: InputStyle
+    size_style: SizeStyle
     path: str = VIDEO_PATH
     inputs: Mapping[MediaRole, str] = field(default_factory=dict)
     in_input: frozenset[str] = frozenset({"negative_prompt", "template"})
@@ -117,18 +117,18 @@ _PORTRAIT_INPUTS = {
     MediaRole.REFERENCE_AUDIO: "audio_url",
 }
 
-TEXT_WIRE = Wire(Protocol.NAMED, Shape.SIZE, inputs=_IMAGE_INPUTS)
-IMAGE_WIRE = Wire(Protocol.NAMED, Shape.RESOLUTION, inputs=_IMAGE_INPUTS, files=Files.DATA)
-FRAMES_WIRE = Wire(
-    Protocol.NAMED,
-    Shape.RESOLUTION,
+TEXT_PROTOCOL = RequestProtocol(InputStyle.NAMED, SizeStyle.SIZE, inputs=_IMAGE_INPUTS)
+IMAGE_PROTOCOL = RequestProtocol(InputStyle.NAMED, SizeStyle.RESOLUTION, inputs=_IMAGE_INPUTS, files=Files.DATA)
+FRAMES_PROTOCOL = RequestProtocol(
+    InputStyle.NAMED,
+    SizeStyle.RESOLUTION,
     IMAGE2VIDEO_PATH,
     {MediaRole.FIRST_FRAME: "first_frame_url", MediaRole.LAST_FRAME: "last_frame_url"},
     files=Files.DATA,
 )
-REFERENCES_WIRE = Wire(
-    Protocol.NAMED,
-    Shape.SIZE,
+REFERENCES_PROTOCOL = RequestProtocol(
+    InputStyle.NAMED,
+    SizeStyle.SIZE,
     inputs={
         MediaRole.REFERENCE_IMAGE: "reference_urls",
         MediaRole.REFERENCE_VIDEO: "reference_urls",
@@ -136,9 +136,9 @@ REFERENCES_WIRE = Wire(
         MediaRole.LAST_FRAME: "reference_urls",
     },
 )
-VACE_WIRE = Wire(
-    Protocol.NAMED,
-    Shape.SIZE,
+VACE_PROTOCOL = RequestProtocol(
+    InputStyle.NAMED,
+    SizeStyle.SIZE,
     inputs={
         MediaRole.REFERENCE_IMAGE: "ref_images_url",
         MediaRole.VIDEO: "video_url",
@@ -148,20 +148,20 @@ VACE_WIRE = Wire(
         MediaRole.FIRST_CLIP: "first_clip_url",
     },
 )
-UNPLACED_WIRE = Wire(Protocol.NAMED, Shape.AS_ASKED, inputs=_IMAGE_INPUTS)
+UNPLACED_PROTOCOL = RequestProtocol(InputStyle.NAMED, SizeStyle.AS_ASKED, inputs=_IMAGE_INPUTS)
 """A model of the older protocol whose name does not say what it makes."""
 
-PORTRAIT_WIRE = Wire(Protocol.NAMED, Shape.AS_ASKED, IMAGE2VIDEO_PATH, _PORTRAIT_INPUTS)
-ANIMATE_WIRE = Wire(
-    Protocol.NAMED,
-    Shape.AS_ASKED,
+PORTRAIT_PROTOCOL = RequestProtocol(InputStyle.NAMED, SizeStyle.AS_ASKED, IMAGE2VIDEO_PATH, _PORTRAIT_INPUTS)
+ANIMATE_PROTOCOL = RequestProtocol(
+    InputStyle.NAMED,
+    SizeStyle.AS_ASKED,
     IMAGE2VIDEO_PATH,
     _PORTRAIT_INPUTS,
     in_input=frozenset({"negative_prompt", "template", "watermark"}),
 )
-LIP_SYNC_WIRE = Wire(
-    Protocol.NAMED,
-    Shape.AS_ASKED,
+LIP_SYNC_PROTOCOL = RequestProtocol(
+    InputStyle.NAMED,
+    SizeStyle.AS_ASKED,
     IMAGE2VIDEO_PATH,
     {
         **_PORTRAIT_INPUTS,
@@ -169,18 +169,20 @@ LIP_SYNC_WIRE = Wire(
         MediaRole.REFERENCE_IMAGE: "ref_image_url",
     },
 )
-STYLE_WIRE = Wire(Protocol.NAMED, Shape.AS_ASKED, VIDEO_PATH, _PORTRAIT_INPUTS)
+STYLE_PROTOCOL = RequestProtocol(InputStyle.NAMED, SizeStyle.AS_ASKED, VIDEO_PATH, _PORTRAIT_INPUTS)
 
-MEDIA_WIRE = Wire(Protocol.MEDIA, Shape.RATIO, files=Files.DATA)
-MEDIA_IMAGE_WIRE = Wire(Protocol.MEDIA, Shape.RESOLUTION, audio_as=MediaRole.DRIVING_AUDIO, files=Files.DATA)
-MEDIA_REFERENCES_WIRE = Wire(
-    Protocol.MEDIA, Shape.RATIO, shape_from=frozenset({MediaRole.FIRST_FRAME, MediaRole.VIDEO}), files=Files.DATA
+MEDIA_PROTOCOL = RequestProtocol(InputStyle.MEDIA, SizeStyle.RATIO, files=Files.DATA)
+MEDIA_IMAGE_PROTOCOL = RequestProtocol(
+    InputStyle.MEDIA, SizeStyle.RESOLUTION, audio_as=MediaRole.DRIVING_AUDIO, files=Files.DATA
 )
-HAPPYHORSE_WIRE = Wire(Protocol.MEDIA, Shape.RATIO, watermark=False, files=Files.DATA)
-HAPPYHORSE_IMAGE_WIRE = Wire(Protocol.MEDIA, Shape.RESOLUTION, watermark=False, files=Files.DATA)
-KLING_WIRE = Wire(
-    Protocol.MEDIA,
-    Shape.MODE,
+MEDIA_REFERENCES_PROTOCOL = RequestProtocol(
+    InputStyle.MEDIA, SizeStyle.RATIO, shape_from=frozenset({MediaRole.FIRST_FRAME, MediaRole.VIDEO}), files=Files.DATA
+)
+HAPPYHORSE_PROTOCOL = RequestProtocol(InputStyle.MEDIA, SizeStyle.RATIO, watermark=False, files=Files.DATA)
+HAPPYHORSE_IMAGE_PROTOCOL = RequestProtocol(InputStyle.MEDIA, SizeStyle.RESOLUTION, watermark=False, files=Files.DATA)
+KLING_PROTOCOL = RequestProtocol(
+    InputStyle.MEDIA,
+    SizeStyle.MODE,
     inputs={
         MediaRole.REFERENCE_IMAGE: "refer",
         MediaRole.REFERENCE_VIDEO: "feature",
@@ -198,9 +200,9 @@ _VIDU_INPUTS = {
     MediaRole.REFERENCE_IMAGE: "image",
     MediaRole.REFERENCE_VIDEO: "video",
 }
-VIDU_WIRE = Wire(
-    Protocol.MEDIA,
-    Shape.BOTH,
+VIDU_PROTOCOL = RequestProtocol(
+    InputStyle.MEDIA,
+    SizeStyle.BOTH,
     inputs=_VIDU_INPUTS,
     files=Files.NONE,
     sizes=VIDU,
@@ -208,9 +210,9 @@ VIDU_WIRE = Wire(
     required={"duration": 5},
 )
 """Text and references. A `ratio` is unknown here: it is sent as a size."""
-VIDU_FRAMES_WIRE = Wire(
-    Protocol.MEDIA,
-    Shape.RESOLUTION,
+VIDU_FRAMES_PROTOCOL = RequestProtocol(
+    InputStyle.MEDIA,
+    SizeStyle.RESOLUTION,
     inputs=_VIDU_INPUTS,
     files=Files.NONE,
     nominal_sizes=NOMINAL_VIDU,
@@ -225,43 +227,45 @@ _PIXVERSE_INPUTS = {
     MediaRole.REFERENCE_AUDIO: "audio_url",
     MediaRole.DRIVING_AUDIO: "audio_url",
 }
-PIXVERSE_WIRE = Wire(
-    Protocol.MEDIA,
-    Shape.SIZE,
+PIXVERSE_PROTOCOL = RequestProtocol(
+    InputStyle.MEDIA,
+    SizeStyle.SIZE,
     inputs=_PIXVERSE_INPUTS,
     files=Files.NONE,
     sizes=PIXVERSE,
     nominal_sizes=NOMINAL_PIXVERSE,
     required={"size": "1280*720", "duration": 5},
 )
-PIXVERSE_IMAGE_WIRE = Wire(
-    Protocol.MEDIA,
-    Shape.RESOLUTION,
+PIXVERSE_IMAGE_PROTOCOL = RequestProtocol(
+    InputStyle.MEDIA,
+    SizeStyle.RESOLUTION,
     inputs=_PIXVERSE_INPUTS,
     files=Files.NONE,
     nominal_sizes=NOMINAL_PIXVERSE,
     required={"resolution": "720P", "duration": 5},
 )
-PIXVERSE_FRAMES_WIRE = Wire(
-    Protocol.MEDIA,
-    Shape.RESOLUTION,
+PIXVERSE_FRAMES_PROTOCOL = RequestProtocol(
+    InputStyle.MEDIA,
+    SizeStyle.RESOLUTION,
     files=Files.NONE,
     nominal_sizes=NOMINAL_PIXVERSE,
     required={"resolution": "720P", "duration": 5},
 )
-PIXVERSE_OMNI_WIRE = Wire(
-    Protocol.MEDIA,
-    Shape.ASPECT,
+PIXVERSE_OMNI_PROTOCOL = RequestProtocol(
+    InputStyle.MEDIA,
+    SizeStyle.ASPECT,
     inputs=_PIXVERSE_INPUTS,
     files=Files.NONE,
     nominal_sizes=NOMINAL_PIXVERSE,
     required={"resolution": "720P", "aspect_ratio": "16:9", "duration": 5},
 )
-PIXVERSE_TOOL_WIRE = Wire(Protocol.MEDIA, Shape.AS_ASKED, inputs=_PIXVERSE_INPUTS, files=Files.NONE)
+PIXVERSE_TOOL_PROTOCOL = RequestProtocol(
+    InputStyle.MEDIA, SizeStyle.AS_ASKED, inputs=_PIXVERSE_INPUTS, files=Files.NONE
+)
 """Lip sync, motion control, upscaling: they work on a clip and keep its shape."""
-MINIMAX_WIRE = Wire(
-    Protocol.MEDIA,
-    Shape.RATIO,
+MINIMAX_PROTOCOL = RequestProtocol(
+    InputStyle.MEDIA,
+    SizeStyle.RATIO,
     inputs={
         MediaRole.REFERENCE_IMAGE: "image_url",
         MediaRole.REFERENCE_VIDEO: "feature",
@@ -276,39 +280,39 @@ MINIMAX_WIRE = Wire(
 )
 
 
-def _rule(pattern: str, wire: Wire) -> tuple[re.Pattern[str], Wire]:
-    return re.compile(pattern, re.IGNORECASE | re.ASCII), wire
+def _rule(pattern: str, protocol: RequestProtocol) -> tuple[re.Pattern[str], RequestProtocol]:
+    return re.compile(pattern, re.IGNORECASE | re.ASCII), protocol
 
 
 _MEDIA_ERA = r"wanx?(?:2\.(?:[7-9]|\d\d)|(?:[3-9]|\d\d)(?:\.\d+)?)"
 """wan2.7 and everything after it."""
 
-WIRES: tuple[tuple[re.Pattern[str], Wire], ...] = (
-    _rule(r"kling/.+", KLING_WIRE),
-    _rule(r"vidu/.*(?:img2video|start-end2video).*", VIDU_FRAMES_WIRE),
-    _rule(r"vidu/.+", VIDU_WIRE),
-    _rule(r"pixverse/.*omni.*", PIXVERSE_OMNI_WIRE),
-    _rule(r"pixverse/.*(?:lipsync|motioncontrol|upscale).*", PIXVERSE_TOOL_WIRE),
-    _rule(r"pixverse/.*kf2v.*", PIXVERSE_FRAMES_WIRE),
-    _rule(r"pixverse/.*it?2v.*", PIXVERSE_IMAGE_WIRE),
-    _rule(r"pixverse/.+", PIXVERSE_WIRE),
-    _rule(r"minimax/.+", MINIMAX_WIRE),
-    _rule(r"happyhorse-.*i2v.*", HAPPYHORSE_IMAGE_WIRE),
-    _rule(r"happyhorse-.+", HAPPYHORSE_WIRE),
-    _rule(r"(?:emo-v|emoji-v|liveportrait|animate-anyone).*", PORTRAIT_WIRE),
-    _rule(r"videoretalk.*", LIP_SYNC_WIRE),
-    _rule(r"video-style-transform.*", STYLE_WIRE),
-    _rule(r"wan.*-s2v.*", PORTRAIT_WIRE),
-    _rule(r"wan.*-animate-.*", ANIMATE_WIRE),
-    _rule(r"wan.*kf2v.*", FRAMES_WIRE),
-    _rule(rf"{_MEDIA_ERA}-.*i2v.*", MEDIA_IMAGE_WIRE),
-    _rule(rf"{_MEDIA_ERA}-.*r2v.*", MEDIA_REFERENCES_WIRE),
-    _rule(rf"{_MEDIA_ERA}(?:-.*)?", MEDIA_WIRE),
-    _rule(r"wan.*-vace.*", VACE_WIRE),
-    _rule(r"wan.*i2v.*", IMAGE_WIRE),
-    _rule(r"wan.*r2v.*", REFERENCES_WIRE),
-    _rule(r"wan.*t2v.*", TEXT_WIRE),
-    _rule(r"wan.*", UNPLACED_WIRE),
+PROTOCOLS: tuple[tuple[re.Pattern[str], RequestProtocol], ...] = (
+    _rule(r"kling/.+", KLING_PROTOCOL),
+    _rule(r"vidu/.*(?:img2video|start-end2video).*", VIDU_FRAMES_PROTOCOL),
+    _rule(r"vidu/.+", VIDU_PROTOCOL),
+    _rule(r"pixverse/.*omni.*", PIXVERSE_OMNI_PROTOCOL),
+    _rule(r"pixverse/.*(?:lipsync|motioncontrol|upscale).*", PIXVERSE_TOOL_PROTOCOL),
+    _rule(r"pixverse/.*kf2v.*", PIXVERSE_FRAMES_PROTOCOL),
+    _rule(r"pixverse/.*it?2v.*", PIXVERSE_IMAGE_PROTOCOL),
+    _rule(r"pixverse/.+", PIXVERSE_PROTOCOL),
+    _rule(r"minimax/.+", MINIMAX_PROTOCOL),
+    _rule(r"happyhorse-.*i2v.*", HAPPYHORSE_IMAGE_PROTOCOL),
+    _rule(r"happyhorse-.+", HAPPYHORSE_PROTOCOL),
+    _rule(r"(?:emo-v|emoji-v|liveportrait|animate-anyone).*", PORTRAIT_PROTOCOL),
+    _rule(r"videoretalk.*", LIP_SYNC_PROTOCOL),
+    _rule(r"video-style-transform.*", STYLE_PROTOCOL),
+    _rule(r"wan.*-s2v.*", PORTRAIT_PROTOCOL),
+    _rule(r"wan.*-animate-.*", ANIMATE_PROTOCOL),
+    _rule(r"wan.*kf2v.*", FRAMES_PROTOCOL),
+    _rule(rf"{_MEDIA_ERA}-.*i2v.*", MEDIA_IMAGE_PROTOCOL),
+    _rule(rf"{_MEDIA_ERA}-.*r2v.*", MEDIA_REFERENCES_PROTOCOL),
+    _rule(rf"{_MEDIA_ERA}(?:-.*)?", MEDIA_PROTOCOL),
+    _rule(r"wan.*-vace.*", VACE_PROTOCOL),
+    _rule(r"wan.*i2v.*", IMAGE_PROTOCOL),
+    _rule(r"wan.*r2v.*", REFERENCES_PROTOCOL),
+    _rule(r"wan.*t2v.*", TEXT_PROTOCOL),
+    _rule(r"wan.*", UNPLACED_PROTOCOL),
 )
 """The families, the narrower rule before the wider one. A name that none of them matches is no model of ours."""
 
@@ -320,11 +324,11 @@ _NOT_A_VIDEO = re.compile(
 of the same families, such as `wan2.5-t2i-preview`."""
 
 
-def wire_of(model: str) -> Wire | None:
+def protocol_of(model: str) -> RequestProtocol | None:
     """The request protocol of a model, by its name; None for a name of no known family."""
     if _NOT_A_VIDEO.fullmatch(model):
         return None
-    for pattern, wire in WIRES:
+    for pattern, protocol in PROTOCOLS:
         if pattern.fullmatch(model):
-            return wire
+            return protocol
     return None
