@@ -5,7 +5,7 @@ ProviderError       an upstream's error; `from_provider` turns it into a Gateway
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gateway.core.messages import ERRORS, QUERY_FAILED, Language, describe_problems, say
@@ -27,6 +27,7 @@ class Shape:
 SHAPES: dict[str, Shape] = {
     "invalid_value": Shape(400, "invalid_request_error"),
     "unsupported_parameter": Shape(400, "invalid_request_error"),
+    "conflict": Shape(400, "invalid_request_error"),
     "content_policy_violation": Shape(400, "invalid_request_error"),
     "not_ready": Shape(400, "invalid_request_error"),
     "invalid_api_key": Shape(401, "authentication_error"),
@@ -108,6 +109,12 @@ class GatewayError(Exception):
         self.values = dict(values or {})
         self._log_fields = dict(log_fields or {})
 
+    def rename_fields(self, names: Mapping[str, str]) -> None:
+        """Name the fields as the client called them. `names` maps our names to the client's."""
+        self.problems = tuple(replace(one, param=names.get(one.param, one.param)) for one in self.problems)
+        if self.param is not None:
+            self.param = names.get(self.param, self.param)
+
     @property
     def shape(self) -> Shape:
         return SHAPES[self.code]
@@ -143,10 +150,10 @@ class GatewayError(Exception):
         return headers
 
 
-def invalid(problems: Sequence[FieldProblem]) -> GatewayError:
+def invalid(problems: Sequence[FieldProblem], code: str = "") -> GatewayError:
     """Build the error (400) for a request with one or more invalid fields."""
     first = problems[0]
-    code = "unsupported_parameter" if first.reason is FieldReason.UNSUPPORTED else "invalid_value"
+    code = code or ("unsupported_parameter" if first.reason is FieldReason.UNSUPPORTED else "invalid_value")
     return GatewayError(code, ERRORS["invalid_request"], param=first.param, problems=problems)
 
 
@@ -170,8 +177,8 @@ _CODE_OF_MESSAGE = {
     "not_in_region": "model_not_found",
     "invalid_json": "invalid_value",
     "invalid_form": "invalid_value",
+    "not_utf8": "invalid_value",
     "too_many_files": "invalid_value",
-    "unknown_file": "invalid_value",
     "statuses_wanted": "invalid_value",
     "unsupported_media_type": "invalid_value",
     "ids_needed": "invalid_value",

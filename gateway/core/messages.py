@@ -154,14 +154,18 @@ ERRORS: dict[str, LocalizedText] = {  # The HTTP contract fixes the Chinese of t
     ),
     "form_too_large": LocalizedText("表单过大，上限为 {limit}", "The form is too large: the limit is {limit}"),
     "invalid_json": LocalizedText("请求体不是有效的 JSON 对象", "The request body is not a valid JSON object"),
+    "not_utf8": LocalizedText(
+        "请求体必须是 UTF-8 编码；请改用 UTF-8，且不要在 Content-Type 中声明其他 charset",
+        "The request body must be UTF-8: encode it so, and declare no other charset in Content-Type",
+    ),
     "invalid_form": LocalizedText("请求体不是有效的表单", "The request body is not a valid form"),
     "archive_out_of_reach": LocalizedText(
         "上游已没有该任务，存档又暂时无法访问，请稍后重试",
         "The upstream no longer has this task, and the archive is temporarily unavailable: try again later",
     ),
-    "unknown_file": LocalizedText(
-        "{name}：该字段不接受文件，可用字段：{fields}",
-        "{name}: this field does not accept a file. Fields that do: {fields}",
+    "unknown_input": LocalizedText(
+        "图片、视频和音频请放入这些字段：{fields}",
+        "Images, clips and sounds go into these fields: {fields}",
     ),
     "statuses_wanted": LocalizedText(
         "status 只支持 unfinished；查询指定任务请用 ids=…", "status must be unfinished; to query given tasks, use ids=…"
@@ -281,6 +285,10 @@ _PROBLEMS: dict[FieldReason, tuple[LocalizedText, LocalizedText]] = {
     FieldReason.UNSUPPORTED: (
         LocalizedText("{param}：此模型不支持该参数", "{param}: not supported by this model"),
         LocalizedText("，支持：{allowed}", "; supported: {allowed}"),
+    ),
+    FieldReason.UNKNOWN: (
+        LocalizedText("{param}：没有该参数", "{param}: there is no such field"),
+        LocalizedText("，您是否要用：{allowed}", "; did you mean: {allowed}"),
     ),
     FieldReason.MISSING: (
         LocalizedText("{param}：缺少必填参数", "{param}: required"),

@@ -177,6 +177,7 @@ class Tasks:
             created,
             asked_seconds(validated),
             asked_size(validated),
+            validated.warnings,
         )
 
     # --- status -------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from gateway.polling.task_cache import Observation
 from gateway.task_ids.task_ref import TaskRef
 from providers.contract.errors import ProviderError
+from providers.contract.requests import FieldWarning
 from providers.contract.tasks import Phase, TaskState
 
 _POLL_AFTER_MS = {
@@ -26,7 +27,7 @@ class Submitted:
 
     `signed_id` is the public id of the OpenAI surface, which is `id` as well where a sealed one is needed.
     `upstream_id` and `account`, its name or else its tag, are for the operator alone. `seconds` (0: not known) and
-    `size` ("": not known) are those of the video that was really asked for.
+    `size` ("": not known) are those of the video that was really asked for, `warnings` what differs from the request.
     """
 
     id: str
@@ -38,6 +39,7 @@ class Submitted:
     created: int
     seconds: int = 0
     size: str = ""
+    warnings: tuple[FieldWarning, ...] = ()
 
     def log_fields(self, id: str) -> dict[str, str]:
         """The fields for the access log. `id` is the one that the client got."""

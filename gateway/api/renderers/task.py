@@ -21,6 +21,7 @@ def render_task(task: Task, language: Language) -> dict[str, Any]:
         fields["queue"] = _present(position=queue.position, length=queue.length, eta_seconds=queue.eta_seconds)
     if state.result:
         fields["result"] = _render_result(state.result)
+        fields["data"] = [{"url": state.result.url}]
     if task.archived:
         fields["archived"] = True
     if state.error:
