@@ -133,9 +133,9 @@ class AccountChecks:
         """Check rejected credentials again where a check is due. The future resolves when these checks, and those
         already running, have ended. Callers need not await it."""
         for account in accounts:
-            if account.tag not in self._checks and self._pool.due(account):
-                self._checks[account.tag] = self._background.start(self._check_again(account))
-        running = [self._checks[account.tag] for account in accounts if account.tag in self._checks]
+            if account.id not in self._checks and self._pool.due(account):
+                self._checks[account.id] = self._background.start(self._check_again(account))
+        running = [self._checks[account.id] for account in accounts if account.id in self._checks]
         return asyncio.gather(*map(asyncio.shield, running))
 
     def read_credits_after_refusal(self, account: Account) -> None:
@@ -156,7 +156,7 @@ class AccountChecks:
         except ProviderError:
             pass
         finally:
-            del self._checks[account.tag]
+            del self._checks[account.id]
 
     async def _read_quietly(self, provider: CanTellCredits, account: Account) -> None:
         try:

@@ -24,7 +24,7 @@ _SKIPPED = frozenset({AccountState.EXPIRED, AccountState.RESTRICTED, AccountStat
 def minute_of(account: Account, day: str) -> int:
     """The minute of a day (`2026-11-25`) at which an account receives its credits. Deterministic: the same on every
     replica and after a restart."""
-    digest = hashlib.sha256(f"daily\0{account.tag}\0{day}".encode()).digest()
+    digest = hashlib.sha256(f"daily\0{account.id}\0{day}".encode()).digest()
     return _FIRST_MINUTE + int.from_bytes(digest[:8]) % (_LAST_MINUTE - _FIRST_MINUTE)
 
 
@@ -44,7 +44,7 @@ class DailyCredits:
         self._is_enabled = is_enabled
         self._looked_at = clock.now()
         self._retry_at: dict[str, float] = {}
-        """Retry times by tag, in unix seconds."""
+        """Retry times by account id, in unix seconds."""
 
     async def run(self) -> None:
         """Run until cancelled."""
@@ -67,18 +67,18 @@ class DailyCredits:
             # A paused account is skipped, and retried later on the same day.
             skipped = [account for account in due if self._pool.status(account).state in _SKIPPED]
             for account in skipped:
-                self._retry_at[account.tag] = now + RETRY_SECONDS
+                self._retry_at[account.id] = now + RETRY_SECONDS
             await self._take(checks, [account for account in due if account not in skipped])
 
     def _is_retry_due(self, account: Account, now: float) -> bool:
-        return self._retry_at.get(account.tag, math.inf) <= now and now - _moment(account, now) >= 0
+        return self._retry_at.get(account.id, math.inf) <= now and now - _moment(account, now) >= 0
 
     async def _take(self, checks: AccountChecks, due: Sequence[Account]) -> None:
         for account, answer in zip(due, await checks.each(due, checks.receive), strict=True):
             fields = {"account": account.label, "provider": account.provider}
-            self._retry_at.pop(account.tag, None)
+            self._retry_at.pop(account.id, None)
             if isinstance(answer, GatewayError):
-                self._retry_at[account.tag] = self._clock.now() + RETRY_SECONDS
+                self._retry_at[account.id] = self._clock.now() + RETRY_SECONDS
                 GATEWAY.warning(
                     "the daily credits could not be taken", extra={"fields": fields | {"cause": answer.message("en")}}
                 )

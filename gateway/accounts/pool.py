@@ -1,6 +1,6 @@
 """Account pool: the status of each account, in memory only, for managed accounts and those of pass-through callers.
 
-Accounts are identified by tag. Providers classify errors, the table in `health` maps them to pauses, and a policy
+Accounts are identified by id. Providers classify errors, the table in `health` maps them to pauses, and a policy
 selects the account of the next submit.
 """
 
@@ -99,26 +99,26 @@ class AccountPool:
         records: dict[str, AccountRecord] = {}
         for managed in accounts:
             account = managed.account
-            record = self._records.get(account.tag) or self._guests.pop(account.tag, None) or self._new_record(account)
+            record = self._records.get(account.id) or self._guests.pop(account.id, None) or self._new_record(account)
             if record.credential != _digest(account):
                 record.credential = _digest(account)
                 record.health.forget()
                 record.credits = record.last_error = None
             record.label = account.label
             record.weight, record.max_running, record.turn = managed.weight, managed.max_running, 0.0
-            records[account.tag] = record
-        for tag, record in self._records.items():
-            if tag not in records:
+            records[account.id] = record
+        for id, record in self._records.items():
+            if id not in records:
                 # A later reload may add it again: keep its record.
                 record.label, record.weight, record.max_running, record.paused = GUEST, 1, None, False
-                self._guests[tag] = record
+                self._guests[id] = record
         self._records = records
         self._removed = (self._removed | self._managed.keys()) - records.keys()
-        self._managed = {managed.account.tag: managed for managed in accounts}
+        self._managed = {managed.account.id: managed for managed in accounts}
 
     def is_removed(self, account: Account) -> bool:
         """True for an account that a reload removed. An account with a replaced credential is not removed."""
-        return account.tag in self._removed
+        return account.id in self._removed
 
     @property
     def managed(self) -> list[ManagedAccount]:
@@ -130,7 +130,7 @@ class AccountPool:
     async def take(self, accounts: Sequence[Account], model: str, passed_over: AbstractSet[str]) -> Lease | None:
         """Lease an account for the next attempt of a submit, by the policy. None where no account is ready.
 
-        `passed_over` are the tags that were tried before. A new account, or one after a failure, is half-open: one
+        `passed_over` are the ids of accounts tried before. A new account, or one after a failure, is half-open: one
         submit probes it, while others use other accounts or wait for the probe.
         """
         loop = asyncio.get_running_loop()
@@ -141,10 +141,10 @@ class AccountPool:
             probes: list[Probe] = []
             for account in accounts:
                 record = self._record(account)
-                if account.tag in passed_over or self._status(record, model, now).state is not AccountState.READY:
+                if account.id in passed_over or self._status(record, model, now).state is not AccountState.READY:
                     continue
                 if record.probe is None or record.probe.seconds >= self._patience:
-                    ready[account.tag] = account
+                    ready[account.id] = account
                 else:
                     probes.append(record.probe)
             if ready:
@@ -161,10 +161,10 @@ class AccountPool:
 
     def _choose(self, ready: Mapping[str, Account], model: str, now: float) -> Lease:
         reachable = [account for account in ready.values() if (account.proxy or "") not in self._failed_proxies]
-        records = {tag: self._record(ready[tag]) for tag in [account.tag for account in reachable or ready.values()]}
+        records = {id: self._record(ready[id]) for id in [account.id for account in reachable or ready.values()]}
         picked = self._policy.pick(list(records.values()))
-        tag = next(tag for tag, record in records.items() if record is picked)
-        return Lease(self, ready[tag], picked, model, now)
+        id = next(id for id, record in records.items() if record is picked)
+        return Lease(self, ready[id], picked, model, now)
 
     def proxy_failed(self, account: Account, error: ProviderError) -> None:
         """Record that the account's proxy cannot reach the upstream. It does not count against the account."""
@@ -226,7 +226,7 @@ class AccountPool:
 
     def on_results(self, account: Account, answers: Mapping[str, TaskState | ProviderError], sent_at: float) -> None:
         """Record the results of a query that was sent at `sent_at`, by upstream task id."""
-        known = account.tag in self._records or account.tag in self._guests
+        known = account.id in self._records or account.id in self._guests
         record = self._current(account) if known else None
         for id, answer in answers.items():
             if isinstance(answer, TaskState) or answer.kind is ErrorKind.TASK_NOT_FOUND:
@@ -314,9 +314,9 @@ class AccountPool:
         return len(self._records) + len(self._guests)
 
     def _record(self, account: Account) -> AccountRecord:
-        record = self._records.get(account.tag) or self._guests.get(account.tag)
+        record = self._records.get(account.id) or self._guests.get(account.id)
         if record is None:
-            record = self._guests[account.tag] = self._new_record(account)
+            record = self._guests[account.id] = self._new_record(account)
         return record
 
     def _current(self, account: Account) -> AccountRecord | None:

@@ -51,7 +51,7 @@ class TaskObserver:
         found: dict[str, TaskStatus] = dict.fromkeys(refs)
         for id, ref in refs.items():
             if isinstance(ref, TaskRef):
-                by_account[ref.account.tag].append(ref)
+                by_account[ref.account.id].append(ref)
             elif isinstance(ref, AmbiguousId):
                 found[id] = _ambiguous(id, ref)
         for statuses in await asyncio.gather(

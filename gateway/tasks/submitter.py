@@ -133,7 +133,7 @@ class Submitter:
                     ):
                         raise from_provider(error, model, _log_fields(account, model)) from error
                     record.on_charge(None)
-                    failures |= {one.tag: error for one in sharing}
+                    failures |= {one.id: error for one in sharing}
                 else:
                     lease.submitted(submission.id)
                     return account, submission
@@ -145,9 +145,9 @@ class Submitter:
         if not accounts:
             raise gateway_error("accounts_replaced")
         statuses = [
-            self._pool.status(account, model, failures.get(account.tag))
+            self._pool.status(account, model, failures.get(account.id))
             for account in accounts
-            if not _lacks_model(failures.get(account.tag))
+            if not _lacks_model(failures.get(account.id))
         ]
         if not statuses:
             raise from_provider(next(iter(failures.values())), model)

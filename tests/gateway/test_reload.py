@@ -55,7 +55,7 @@ class ReloadFixture:
 
     @property
     def names(self) -> list[str]:
-        return [managed.account.name for managed in self.services.pool.managed]
+        return [managed.account.label for managed in self.services.pool.managed]
 
 
 async def test_accounts_come_and_go() -> None:

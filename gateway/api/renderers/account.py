@@ -8,7 +8,7 @@ from gateway.accounts.lease import AccountRecord
 from gateway.accounts.pool import AccountStatus, ManagedAccount
 from gateway.core.errors import describe
 from gateway.core.messages import ERRORS, Language, say
-from providers.contract.accounts import Credits
+from providers.contract.accounts import Credits, public_tag
 
 
 def render_account(
@@ -21,7 +21,7 @@ def render_account(
     account = managed.account
     fields: dict[str, Any] = {
         "name": account.label,
-        "tag": account.tag,
+        "tag": public_tag(account),
         "provider": account.provider,
         "region": account.region or None,
         "proxy": account.proxy is not None,

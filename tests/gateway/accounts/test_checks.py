@@ -44,7 +44,7 @@ class CaringProvider(ScriptedProvider):
         return gift
 
     async def _answer(self, what: str, account: Account, answer: object) -> object:
-        self.calls.append((what, account.name))
+        self.calls.append((what, account.label))
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
         await asyncio.sleep(0)
@@ -241,7 +241,7 @@ async def test_one_accounts_trouble_is_not_the_others() -> None:
     async def call(account: Account) -> str:
         if account is A:
             raise GatewayError("upstream_unavailable")
-        return account.name
+        return account.label
 
     first, second = await env.checks.each([A, B], call)
     assert isinstance(first, GatewayError)

@@ -26,7 +26,7 @@ class Giving(ScriptedProvider):
         self.clock = TestClock()
 
     async def receive_credits(self, account: Account) -> int:
-        self.taken.append((account.name, self.clock.now()))
+        self.taken.append((account.label, self.clock.now()))
         if self.trouble:
             raise self.trouble
         return 60
@@ -52,7 +52,7 @@ class DailyCreditsFixture:
 async def test_daily_credits_are_received_once_a_day_for_every_account() -> None:
     env = DailyCreditsFixture()
     await env.live(3 * 86_400)
-    counted = [sum(1 for name, _ in env.provider.taken if name == account.name) for account in ACCOUNTS]
+    counted = [sum(1 for name, _ in env.provider.taken if name == account.label) for account in ACCOUNTS]
     assert set(counted) <= {2, 3, 4}
     assert sum(counted) == pytest.approx(3 * len(ACCOUNTS), abs=len(ACCOUNTS))
 
@@ -89,8 +89,8 @@ async def test_an_account_in_trouble_is_let_alone_until_it_is_over() -> None:
     until = env.pool.status(account).until
     assert until
     await env.live(2 * 86_400)
-    assert all(at >= until for name, at in env.provider.taken if name == account.name)
-    assert account.name in {name for name, _ in env.provider.taken}
+    assert all(at >= until for name, at in env.provider.taken if name == account.label)
+    assert account.label in {name for name, _ in env.provider.taken}
 
 
 async def test_trouble_with_one_does_not_end_it(caplog: pytest.LogCaptureFixture) -> None:

@@ -47,7 +47,7 @@ class PoolFixture:
                 lease.failed(outcome)
             else:
                 lease.submitted(outcome)
-        return lease.account.name
+        return lease.account.label
 
     def state(self, account: Account, model: str = MODEL) -> AccountState:
         return self.pool.status(account, model).state
@@ -57,8 +57,8 @@ async def test_the_policy_chooses_among_those_that_are_ready() -> None:
     env = PoolFixture(A, B, policy=None)
     env.pool.manage([ManagedAccount(A), ManagedAccount(B)])
     assert await env.submit() == "a"
-    assert await env.submit(tried=[A.tag]) == "b"
-    assert await env.submit(tried=[A.tag, B.tag]) == ""
+    assert await env.submit(tried=[A.id]) == "b"
+    assert await env.submit(tried=[A.id, B.id]) == ""
 
 
 async def test_what_the_configuration_no_longer_has_is_removed() -> None:
@@ -363,7 +363,7 @@ async def test_a_proxy_that_leads_nowhere_is_the_last_choice_and_no_fault_of_the
     assert env.state(by_proxy) is AccountState.UNREACHABLE
     assert env.pool.record(by_proxy).failed == 0
     assert await env.submit() == "b"
-    assert await env.submit(tried=[B.tag]) == "p"
+    assert await env.submit(tried=[B.id]) == "p"
     env.clock.move(PROXY_PAUSE_SECONDS)
     assert await env.submit() == "p"
 

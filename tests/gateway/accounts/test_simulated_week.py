@@ -79,11 +79,11 @@ class Week:
     def count(self, used: Account, ready: list[Account]) -> None:
         total = sum(WEIGHTS[self.accounts.index(account)] for account in ready)
         for account in ready:
-            self.share[account.name] += WEIGHTS[self.accounts.index(account)] / total  # type: ignore[assignment]
+            self.share[account.label] += WEIGHTS[self.accounts.index(account)] / total  # type: ignore[assignment]
             passed_over = self.last_ready_and_passed_over
-            passed_over[account.name] = 0 if account is used else passed_over.get(account.name, 0) + 1
+            passed_over[account.label] = 0 if account is used else passed_over.get(account.label, 0) + 1
             if self.policy == "round_robin":
-                assert passed_over[account.name] <= 4 * sum(WEIGHTS), "an account starves"
+                assert passed_over[account.label] <= 4 * sum(WEIGHTS), "an account starves"
         if self.policy == "fill_first":
             assert used is ready[0]
         self.taken[used.name] += 1
@@ -117,7 +117,7 @@ async def test_a_week(policy: PolicyName, seed: int) -> None:
         for name, share in week.share.items():
             assert week.taken[name] == pytest.approx(share, rel=0.05 if policy == "round_robin" else 0.15), name
     for account in week.accounts:
-        assert week.taken[account.name] > 0, f"{account.name} starved"
+        assert week.taken[account.label] > 0, f"{account.label} starved"
         assert size(week.pool.record(account)) < 3 * RUNNING_SECONDS / STEP
 
 

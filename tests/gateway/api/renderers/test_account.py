@@ -4,7 +4,7 @@ from gateway.accounts.health import AccountState, Health
 from gateway.accounts.lease import AccountRecord, LastError, SeenCredits
 from gateway.accounts.pool import AccountStatus, ManagedAccount
 from gateway.api.renderers.account import render_account, render_credits, render_points
-from providers.contract.accounts import Account, Credits
+from providers.contract.accounts import Account, Credits, public_tag
 from providers.contract.errors import ErrorKind, ProviderError
 
 NOW = 1_757_737_934.0
@@ -20,7 +20,7 @@ def test_a_ready_account_shows_no_secret() -> None:
     rendered = render_account(ManagedAccount(ACCOUNT, 2, 3), new_record(), AccountStatus(AccountState.READY), NOW, "en")
     assert rendered == {
         "name": "rich",
-        "tag": ACCOUNT.tag,
+        "tag": public_tag(ACCOUNT),
         "provider": "jimeng",
         "region": "cn",
         "proxy": True,
