@@ -128,10 +128,10 @@ class Callers:
             account = self._registry.account_from(credential)
             if account is not None:
                 if account.proxy and not self._proxies:
-                    raise gateway_error("no_proxies")
+                    raise gateway_error("proxy_not_accepted")
                 accounts.setdefault(account.id, account)
         if not accounts:
-            raise gateway_error("unusable_credential", credentials=credential_hints())
+            raise gateway_error("invalid_credential_format", credentials=credential_hints())
         return Caller(tuple(accounts.values()))
 
 

@@ -60,7 +60,7 @@ class AccountChecks:
         """
         provider = self._registry[account.provider]
         if not isinstance(provider, CanCheck):
-            raise GatewayError("not_supported", ERRORS["no_check"])
+            raise GatewayError("not_supported", ERRORS["check_not_supported"])
         try:
             await self._reported(account, provider.check(account))
             if self._pool.without_credits(account) and isinstance(provider, CanTellCredits):
@@ -77,7 +77,7 @@ class AccountChecks:
         """The credit balance, cached for CREDITS_SECONDS unless the account lacks credits. Raises GatewayError."""
         provider = self._registry[account.provider]
         if not isinstance(provider, CanTellCredits):
-            raise GatewayError("not_supported", ERRORS["no_credits_told"])
+            raise GatewayError("not_supported", ERRORS["credits_not_reported"])
         cached = None if force_refresh or self._pool.without_credits(account) else self._pool.record(account).credits
         if cached is not None and self._clock.now() - cached.at < CREDITS_SECONDS:
             return cached.credits
@@ -90,7 +90,7 @@ class AccountChecks:
         """Receive today's credits. Raises GatewayError."""
         provider = self._registry[account.provider]
         if not isinstance(provider, CanReceiveCredits):
-            raise GatewayError("not_supported", ERRORS["no_gifts"])
+            raise GatewayError("not_supported", ERRORS["no_daily_credits"])
         try:
             received = await self._reported(account, provider.receive_credits(account))
         except ProviderError as error:
@@ -183,7 +183,7 @@ class AccountChecks:
             if counts_on_any_call(error):
                 self._pool.hold_against(account, error, "", sent_at=sent_at)
             if error.kind is ErrorKind.ANSWER_LOST:
-                message = ERRORS["no_answer"]
+                message = ERRORS["no_response"]
                 raise ProviderError(
                     ErrorKind.UPSTREAM_ERROR, code=error.code, message=message, detail=error.detail
                 ) from error

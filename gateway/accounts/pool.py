@@ -173,7 +173,7 @@ class AccountPool:
         if account.proxy not in self._failed_proxies:
             fields = {"account": account.label, "provider": account.provider, "cause": error.detail}
             GATEWAY.warning("proxy unreachable, its accounts are paused", extra={"fields": fields})
-        told = ProviderError(error.kind, message=ERRORS["proxies_lead_nowhere"], detail=error.detail)
+        told = ProviderError(error.kind, message=ERRORS["proxy_unreachable"], detail=error.detail)
         until = self._clock.now() + PROXY_PAUSE_SECONDS
         self._failed_proxies[account.proxy] = AccountStatus(AccountState.UNREACHABLE, until, told)
 

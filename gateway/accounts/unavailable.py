@@ -50,15 +50,15 @@ def unavailable_error(statuses: Sequence[AccountStatus], *, managed: bool, now: 
         return _of_one(only, only.error, managed, now)
     states = Counter(status.state for status in statuses)
     if set(states) == {AccountState.UNREACHABLE}:
-        return GatewayError("upstream_unavailable", ERRORS["proxies_lead_nowhere"])
+        return GatewayError("upstream_unavailable", ERRORS["proxy_unreachable"])
     if set(states) == {AccountState.PAUSED}:
-        return GatewayError("insufficient_quota", filled(ERRORS["accounts_paused"], total=len(statuses)))
+        return GatewayError("insufficient_quota", filled(ERRORS["all_accounts_paused"], total=len(statuses)))
     tally = _tally(states)
     total = len(statuses)
     if set(states) == {AccountState.NOT_ENTITLED}:
         return GatewayError("account_restricted", filled(ERRORS["accounts_not_entitled"], total=total))
     if set(states) == {AccountState.EXPIRED} and not managed:
-        return GatewayError("invalid_api_key", filled(ERRORS["accounts_used_up"], total=total, states=tally))
+        return GatewayError("invalid_api_key", filled(ERRORS["no_usable_accounts"], total=total, states=tally))
     waits = [
         _DEFAULT_RETRY
         if status.until is None or status.state is AccountState.UNREACHABLE
@@ -67,23 +67,23 @@ def unavailable_error(statuses: Sequence[AccountStatus], *, managed: bool, now: 
         if status.state in _TRANSIENT
     ]
     if waits:
-        message = filled(ERRORS["accounts_resting"], total=total, states=tally, eta=spell_time(min(waits)))
+        message = filled(ERRORS["accounts_unavailable"], total=total, states=tally, eta=spell_time(min(waits)))
         return GatewayError("rate_limit_exceeded", message, retry_after=min(waits))
-    return GatewayError("insufficient_quota", filled(ERRORS["accounts_used_up"], total=total, states=tally))
+    return GatewayError("insufficient_quota", filled(ERRORS["no_usable_accounts"], total=total, states=tally))
 
 
 def _of_one(status: AccountStatus, error: ProviderError, managed: bool, now: float) -> GatewayError:
     if status.state is AccountState.UNREACHABLE:
-        return GatewayError("upstream_unavailable", ERRORS["proxies_lead_nowhere"], detail=error.detail)
+        return GatewayError("upstream_unavailable", ERRORS["proxy_unreachable"], detail=error.detail)
     result = from_provider(error)
     if not result.shape.should_retry:
         result.retry_after = None
     if status.until is None or status.until <= now:
         return result
     if status.state is AccountState.NO_CREDITS:
-        template = ERRORS["account_resting" if managed else "account_without_credits"]
+        template = ERRORS["account_paused" if managed else "account_without_credits"]
     elif status.state in _TRANSIENT:
-        template = ERRORS["account_resting"]
+        template = ERRORS["account_paused"]
         result.retry_after = status.until - now if result.shape.should_retry else None
     else:
         return result

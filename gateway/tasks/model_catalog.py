@@ -251,7 +251,7 @@ class Offer:
         caller = self._caller
         own = [offered for offered in self._offered if offered.account.provider == card.provider]
         if any(offered.models.live for offered in own) or (own and not card.regions):
-            return self._not_found("model_gone", card)
+            return self._not_found("model_not_offered", card)
         if own:
             return self._not_found("not_in_region", card, regions=", ".join(sorted(card.regions)))
         if caller.managed and not caller.accounts:

@@ -68,8 +68,8 @@ def _reason(managed: ManagedAccount, status: AccountStatus, language: Language) 
     if status.error is not None:
         return describe(status.error, language)
     if status.state is AccountState.PAUSED:
-        return say(ERRORS["paused_by_operator" if managed.weight else "without_weight"], language)
-    return say(ERRORS["as_many_as_may"], language) if status.state is AccountState.FULL else None
+        return say(ERRORS["paused_by_operator" if managed.weight else "zero_weight"], language)
+    return say(ERRORS["max_running_reached"], language) if status.state is AccountState.FULL else None
 
 
 def _paused_until(status: AccountStatus, now: float) -> int | None:

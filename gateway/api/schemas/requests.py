@@ -189,7 +189,7 @@ class GenerationBody(BaseModel):
     def video_request(self) -> VideoRequest:
         """What is wished, in the words of the providers. Raises GatewayError for what this version cannot do."""
         if self.enhance_prompt:
-            raise GatewayError("unsupported_parameter", ERRORS["no_enhancement"], param="enhance_prompt")
+            raise GatewayError("unsupported_parameter", ERRORS["enhancement_not_supported"], param="enhance_prompt")
         self._refuse_contradictions()
         shot_type = self.shot_type.lower() if self.shot_type else None
         return VideoRequest(
@@ -335,7 +335,9 @@ def _refuse_strange_files(model: type[BaseModel], body: Mapping[str, Any]) -> No
     for name in body.keys() - known:
         held = body[name] if isinstance(body[name], list) else [body[name]]
         if any(isinstance(item, MediaFile | UnreadableFile) for item in held):
-            raise gateway_error("unknown_file", param=name[:64], name=name[:64], fields=", ".join(_file_fields(model)))
+            raise gateway_error(
+                "file_not_accepted", param=name[:64], name=name[:64], fields=", ".join(_file_fields(model))
+            )
 
 
 def parse_generation(body: dict[str, Any]) -> GenerationBody:

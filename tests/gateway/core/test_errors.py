@@ -92,7 +92,7 @@ def test_an_unknown_model_is_named() -> None:
     assert "gpt-9" in from_provider(ProviderError(ErrorKind.MODEL_NOT_FOUND), "gpt-9").message("en")
 
 
-@pytest.mark.parametrize("key", ["no_credential", "unknown_key", "unusable_credential"])
+@pytest.mark.parametrize("key", ["no_credential", "unknown_key", "invalid_credential_format"])
 def test_refusals_of_callers_are_401(key: str) -> None:
     assert (gateway_error(key).code, gateway_error(key).message("zh")) == ("invalid_api_key", ERRORS[key].zh)
 
