@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from gateway.accounts.health import AccountState
 from gateway.accounts.pool import AccountStatus
 from gateway.core.errors import GatewayError, from_provider
-from gateway.core.messages import ERRORS, filled, spell_time
+from gateway.core.messages import ERRORS, format_duration, format_text
 from providers.contract.errors import ProviderError
 from providers.contract.localized_text import LocalizedText
 
@@ -52,13 +52,13 @@ def unavailable_error(statuses: Sequence[AccountStatus], *, managed: bool, now: 
     if set(states) == {AccountState.UNREACHABLE}:
         return GatewayError("upstream_unavailable", ERRORS["proxy_unreachable"])
     if set(states) == {AccountState.PAUSED}:
-        return GatewayError("insufficient_quota", filled(ERRORS["all_accounts_paused"], total=len(statuses)))
+        return GatewayError("insufficient_quota", format_text(ERRORS["all_accounts_paused"], total=len(statuses)))
     tally = _tally(states)
     total = len(statuses)
     if set(states) == {AccountState.NOT_ENTITLED}:
-        return GatewayError("account_restricted", filled(ERRORS["accounts_not_entitled"], total=total))
+        return GatewayError("account_restricted", format_text(ERRORS["accounts_not_entitled"], total=total))
     if set(states) == {AccountState.EXPIRED} and not managed:
-        return GatewayError("invalid_api_key", filled(ERRORS["no_usable_accounts"], total=total, states=tally))
+        return GatewayError("invalid_api_key", format_text(ERRORS["no_usable_accounts"], total=total, states=tally))
     waits = [
         _DEFAULT_RETRY
         if status.until is None or status.state is AccountState.UNREACHABLE
@@ -67,9 +67,11 @@ def unavailable_error(statuses: Sequence[AccountStatus], *, managed: bool, now: 
         if status.state in _TRANSIENT
     ]
     if waits:
-        message = filled(ERRORS["accounts_unavailable"], total=total, states=tally, eta=spell_time(min(waits)))
+        message = format_text(
+            ERRORS["accounts_unavailable"], total=total, states=tally, eta=format_duration(min(waits))
+        )
         return GatewayError("rate_limit_exceeded", message, retry_after=min(waits))
-    return GatewayError("insufficient_quota", filled(ERRORS["no_usable_accounts"], total=total, states=tally))
+    return GatewayError("insufficient_quota", format_text(ERRORS["no_usable_accounts"], total=total, states=tally))
 
 
 def _of_one(status: AccountStatus, error: ProviderError, managed: bool, now: float) -> GatewayError:
@@ -87,12 +89,12 @@ def _of_one(status: AccountStatus, error: ProviderError, managed: bool, now: flo
         result.retry_after = status.until - now if result.shape.should_retry else None
     else:
         return result
-    result.text = filled(template, reason=result.text, eta=spell_time(status.until - now))
+    result.text = format_text(template, reason=result.text, eta=format_duration(status.until - now))
     result.values = {}
     return result
 
 
 def _tally(states: Counter[AccountState]) -> LocalizedText:
     """Counts by state, the most frequent first: `2 个积分不足，1 个请求过频`."""
-    parts = [filled(ACCOUNT_STATES[state], count=count) for state, count in states.most_common()]
+    parts = [format_text(ACCOUNT_STATES[state], count=count) for state, count in states.most_common()]
     return LocalizedText("，".join(part.zh for part in parts), ", ".join(part.en for part in parts))

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.core.messages import ERRORS, QUERY_FAILED, Language, describe_problems, say
+from gateway.core.messages import ERRORS, QUERY_FAILED, Language, describe_problems, localize
 from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind, FieldProblem, FieldReason, ProviderError
 from providers.contract.localized_text import LocalizedText
@@ -114,7 +114,7 @@ class GatewayError(Exception):
     def message(self, language: Language) -> str:
         if self.problems:
             return describe_problems(self.problems, language)
-        return with_detail(say(self.text, language, **self.values), self.detail, language)
+        return with_detail(localize(self.text, language, **self.values), self.detail, language)
 
     def body(self, language: Language, request_id: str) -> dict[str, Any]:
         """OpenAI's error body, `{"error": {…}}`, with `upstream_code` where the upstream gave one."""
@@ -229,8 +229,8 @@ def describe(error: ProviderError, language: Language) -> str:
 def describe_query(error: ProviderError, language: Language) -> str:
     """The message of a failed status query, which is safe to retry, unlike a submit."""
     text = ERRORS["no_response"] if error.kind is ErrorKind.ANSWER_LOST else None
-    reason = say(text, language) if text else describe(error, language)
-    return say(QUERY_FAILED, language, reason=reason)
+    reason = localize(text, language) if text else describe(error, language)
+    return localize(QUERY_FAILED, language, reason=reason)
 
 
 def with_detail(text: str, detail: str, language: Language) -> str:

@@ -308,33 +308,36 @@ _PROBLEMS: dict[FieldReason, tuple[LocalizedText, LocalizedText]] = {
 }
 
 
-def say(text: LocalizedText, language: Language, **values: object) -> str:
+def localize(text: LocalizedText, language: Language, **values: object) -> str:
     """Localize and format a message. Values that are messages are localized too."""
     template = text.zh if language == "zh" else text.en
     if not values:
         return template
     return template.format(
-        **{name: say(value, language) if isinstance(value, LocalizedText) else value for name, value in values.items()}
+        **{
+            name: localize(value, language) if isinstance(value, LocalizedText) else value
+            for name, value in values.items()
+        }
     )
 
 
-def filled(text: LocalizedText, **values: object) -> LocalizedText:
+def format_text(text: LocalizedText, **values: object) -> LocalizedText:
     """Format a message in both languages. Values that are messages are taken in the same language."""
     zh = {name: value.zh if isinstance(value, LocalizedText) else value for name, value in values.items()}
     en = {name: value.en if isinstance(value, LocalizedText) else value for name, value in values.items()}
     return LocalizedText(text.zh.format(**zh), text.en.format(**en))
 
 
-def spell_time(seconds: float) -> LocalizedText:
+def format_duration(seconds: float) -> LocalizedText:
     """Format a duration, rounded to hours, minutes or seconds."""
     if seconds >= 5400:
-        return filled(_HOURS, count=round(seconds / 3600))
+        return format_text(_HOURS, count=round(seconds / 3600))
     if seconds >= 90:
-        return filled(_MINUTES, count=round(seconds / 60))
-    return filled(_SECONDS, count=max(1, round(seconds)))
+        return format_text(_MINUTES, count=round(seconds / 60))
+    return format_text(_SECONDS, count=max(1, round(seconds)))
 
 
-def spell_bytes(size: int) -> str:
+def format_bytes(size: int) -> str:
     """Format a size in binary units: 20 MB is 20 × 1024 × 1024 bytes.
 
     >>> spell_bytes(20 * 1024 * 1024)
@@ -375,25 +378,25 @@ def _describe_problem(problem: FieldProblem, language: Language) -> str:
     value = problem.value[:_MAX_VALUE_LENGTH]
     # Chinese typography: a space before Latin text, none before Chinese.
     shown = f" {value}" if language == "zh" and value and value.isascii() else value or _THIS_VALUE[language]
-    text = say(problem_text, language, param=problem.param, value=shown)
+    text = localize(problem_text, language, param=problem.param, value=shown)
     if problem.hint:
-        return f"{text}{'。' if language == 'zh' else '. '}{say(problem.hint, language)}"
+        return f"{text}{'。' if language == 'zh' else '. '}{localize(problem.hint, language)}"
     if problem.allowed:
-        text += say(allowed_text, language, allowed=", ".join(problem.allowed))
+        text += localize(allowed_text, language, allowed=", ".join(problem.allowed))
     return text
 
 
 def describe_state(state: TaskState, language: Language) -> str:
     """The message of a task: its note, else its phase with the queue position and ETA."""
     if state.note:
-        return say(state.note, language)
-    text = say(_STATES[state.phase], language)
+        return localize(state.note, language)
+    text = localize(_STATES[state.phase], language)
     if state.queue:
-        text += say(_POSITION, language, position=state.queue.position) + _describe_eta(state.queue, language)
+        text += localize(_POSITION, language, position=state.queue.position) + _describe_eta(state.queue, language)
     return text
 
 
 def _describe_eta(queue: Queue, language: Language) -> str:
     if not queue.eta_seconds:
         return ""
-    return say(_ETA, language, eta=say(spell_time(queue.eta_seconds), language))
+    return localize(_ETA, language, eta=localize(format_duration(queue.eta_seconds), language))

@@ -25,7 +25,7 @@ from yarl import URL
 
 from gateway.core.errors import GatewayError
 from gateway.core.logs import GATEWAY
-from gateway.core.messages import ERRORS, spell_bytes
+from gateway.core.messages import ERRORS, format_bytes
 from gateway.media.spool import spool
 from gateway.media.url_policy import Refused, UrlPolicy
 
@@ -218,7 +218,7 @@ def _join(target: URL, location: str) -> str:
 
 
 def _too_large(param: str, max_bytes: int) -> GatewayError:
-    return _error("url_too_large", param, code="too_large", limit=spell_bytes(max_bytes))
+    return _error("url_too_large", param, code="too_large", limit=format_bytes(max_bytes))
 
 
 def _log(url: str, param: str, refused: Refused) -> None:

@@ -16,7 +16,7 @@ from typing import IO, Protocol
 
 from gateway.core.errors import GatewayError, invalid
 from gateway.core.logs import GATEWAY, where
-from gateway.core.messages import ERRORS, spell_bytes
+from gateway.core.messages import ERRORS, format_bytes
 from gateway.media.resize import shrink_to
 from gateway.media.spool import spool
 from gateway.media.unreadable import unreadable
@@ -169,7 +169,7 @@ class _Budget:
 
 def too_large(param: str, most: int) -> GatewayError:
     """Build the error (413) for a file of more than `most` bytes."""
-    values = {"param": param, "limit": spell_bytes(most)}
+    values = {"param": param, "limit": format_bytes(most)}
     return GatewayError("too_large", ERRORS["file_too_large"], param=param, values=values)
 
 

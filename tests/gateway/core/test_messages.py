@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.messages import ERRORS, choose_language, describe_problems, describe_state, say
+from gateway.core.messages import ERRORS, choose_language, describe_problems, describe_state, localize
 from providers.contract.errors import FieldProblem, FieldReason
 from providers.contract.localized_text import LocalizedText
 from providers.contract.tasks import Phase, Queue, TaskState
@@ -47,7 +47,7 @@ def test_every_sentence_is_there_in_both_languages_with_the_same_places(key: str
 
 
 def test_braces_in_a_foreign_sentence_are_no_places() -> None:
-    assert say(LocalizedText("{x}", "{y}"), "en") == "{y}"
+    assert localize(LocalizedText("{x}", "{y}"), "en") == "{y}"
 
 
 @pytest.mark.parametrize(
