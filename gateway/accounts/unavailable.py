@@ -12,8 +12,8 @@ from providers.contract.localized_text import LocalizedText
 
 ACCOUNT_STATES: dict[AccountState, LocalizedText] = {
     AccountState.READY: LocalizedText("{count} 个可用但本次未尝试", "{count} ready and not tried this time"),
-    AccountState.FULL: LocalizedText("{count} 个任务已满", "{count} with as many tasks as may run"),
-    AccountState.RATE_LIMITED: LocalizedText("{count} 个请求过频", "{count} asked too often"),
+    AccountState.FULL: LocalizedText("{count} 个任务已满", "{count} at the limit of running tasks"),
+    AccountState.RATE_LIMITED: LocalizedText("{count} 个请求过频", "{count} rate limited"),
     AccountState.RESTRICTED: LocalizedText("{count} 个被风控限制", "{count} under risk control"),
     AccountState.NO_CREDITS: LocalizedText("{count} 个积分不足", "{count} without credits"),
     AccountState.EXPIRED: LocalizedText("{count} 个登录失效", "{count} with an expired login"),
@@ -47,7 +47,7 @@ def unavailable_error(statuses: Sequence[AccountStatus], *, managed: bool, now: 
     only = statuses[0] if len(statuses) == 1 else None
     # A rejected credential of the gateway's account is not the client's error.
     if only is not None and only.error is not None and not (managed and only.state is AccountState.EXPIRED):
-        return _of_one(only, only.error, managed, now)
+        return _single_error(only, only.error, managed, now)
     states = Counter(status.state for status in statuses)
     if set(states) == {AccountState.UNREACHABLE}:
         return GatewayError("upstream_unavailable", ERRORS["proxy_unreachable"])
@@ -74,7 +74,7 @@ def unavailable_error(statuses: Sequence[AccountStatus], *, managed: bool, now: 
     return GatewayError("insufficient_quota", format_text(ERRORS["no_usable_accounts"], total=total, states=tally))
 
 
-def _of_one(status: AccountStatus, error: ProviderError, managed: bool, now: float) -> GatewayError:
+def _single_error(status: AccountStatus, error: ProviderError, managed: bool, now: float) -> GatewayError:
     if status.state is AccountState.UNREACHABLE:
         return GatewayError("upstream_unavailable", ERRORS["proxy_unreachable"], detail=error.detail)
     result = from_provider(error)

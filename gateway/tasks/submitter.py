@@ -160,22 +160,22 @@ class Submitter:
         self, provider: Provider, accounts: Sequence[Account], model: str, tried: Mapping[str, object]
     ) -> Lease | None:
         """The account for the next try; None when none of them can take the submit now."""
-        expired = [account for account in accounts if self._pool.expired(account)]
-        looking = self._checks.revive(expired) if expired else None
+        expired = [account for account in accounts if self._pool.is_expired(account)]
+        looking = self._checks.recheck(expired) if expired else None
         lease = await self._pool.take(accounts, model, tried.keys())
         if lease is not None:
             return lease
         # Nobody is ready: what was refused for its login or is full may be so no longer.
         if looking is not None:
             await looking
-        unseen = self._pool.unseen(accounts, _LOOK_EVERY, max(provider.query_batch, _LOOK_AT))
-        await asyncio.gather(*(self._look(provider, account, ids) for account, ids in unseen.items()))
+        running = self._pool.tasks_to_poll(accounts, _LOOK_EVERY, max(provider.query_batch, _LOOK_AT))
+        await asyncio.gather(*(self._look(provider, account, ids) for account, ids in running.items()))
         return await self._pool.take(accounts, model, tried.keys())
 
     def _note(self, lease: Lease, error: ProviderError) -> None:
         clean(error, lease.account)
         if lease.failed(error) and error.kind is ErrorKind.NO_CREDITS:
-            self._checks.read_credits_after_refusal(lease.account)
+            self._checks.refresh_credits(lease.account)
 
     async def find(
         self, provider: Provider, accounts: Sequence[Account], keys: SubmitKeys

@@ -58,12 +58,12 @@ class ChecksFixture:
     def __init__(self, provider: ScriptedProvider | None = None) -> None:
         self.clock = TestClock()
         self.provider = CaringProvider()
-        self.pool = AccountPool(self.clock, spread=lambda: 0.0)
+        self.pool = AccountPool(self.clock, jitter=lambda: 0.0)
         self.background = Background()
         self.checks = AccountChecks(Registry([provider or self.provider]), self.pool, self.clock, self.background)
 
     def fail(self, kind: ErrorKind, account: Account = A) -> None:
-        self.pool.hold_against(account, trouble(kind), "", sent_at=self.clock.now())
+        self.pool.record_failure(account, trouble(kind), "", sent_at=self.clock.now())
 
     def state(self, account: Account = A) -> AccountState:
         return self.pool.status(account).state
@@ -143,7 +143,7 @@ class TestCredits:
         env = ChecksFixture()
         env.fail(ErrorKind.NO_CREDITS)
         async with env.background:
-            env.checks.read_credits_after_refusal(A)
+            env.checks.refresh_credits(A)
             await asyncio.sleep(0.01)
         assert env.provider.calls == [("credits", "a")]
         assert env.state() is AccountState.NO_CREDITS
@@ -185,10 +185,10 @@ class TestLookingAgain:
         env = ChecksFixture()
         env.fail(ErrorKind.INVALID_CREDENTIAL)
         async with env.background:
-            await env.checks.revive([A])
+            await env.checks.recheck([A])
             assert env.provider.calls == []
             env.clock.move(600)
-            await env.checks.revive([A])
+            await env.checks.recheck([A])
         assert env.provider.calls == [("check", "a")]
         assert env.state() is AccountState.READY
 
@@ -199,8 +199,8 @@ class TestLookingAgain:
         async with env.background:
             for _ in range(3):
                 env.clock.move(600)
-                await asyncio.gather(*(env.checks.revive([A]) for _ in range(5)))
-                await env.checks.revive([A])
+                await asyncio.gather(*(env.checks.recheck([A]) for _ in range(5)))
+                await env.checks.recheck([A])
         assert len(env.provider.calls) == 3
         assert env.state() is AccountState.EXPIRED
 
@@ -210,7 +210,7 @@ class TestLookingAgain:
         env.fail(ErrorKind.INVALID_CREDENTIAL)
         env.clock.move(600)
         async with env.background:
-            await env.checks.revive([A])
+            await env.checks.recheck([A])
         assert env.state() is AccountState.EXPIRED
 
     async def test_where_only_a_submit_can_tell_one_is_let_through(self) -> None:
@@ -218,9 +218,9 @@ class TestLookingAgain:
         env.fail(ErrorKind.INVALID_CREDENTIAL)
         env.clock.move(600)
         async with env.background:
-            await env.checks.revive([A])
+            await env.checks.recheck([A])
         assert env.state() is AccountState.READY
-        assert not env.pool.record(A).health.is_proven
+        assert env.pool.record(A).health.is_half_open
 
 
 async def test_several_accounts_are_looked_after_a_few_at_a_time_and_not_at_one_moment() -> None:

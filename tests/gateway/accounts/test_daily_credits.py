@@ -5,7 +5,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from gateway.accounts.checks import AccountChecks
-from gateway.accounts.daily_credits import LOOK_SECONDS, DailyCredits, minute_of
+from gateway.accounts.daily_credits import INTERVAL_SECONDS, DailyCredits, minute_of
 from gateway.accounts.pool import AccountPool, ManagedAccount
 from gateway.core.background_tasks import Background
 from providers.contract.accounts import Account
@@ -21,38 +21,38 @@ OTHER = Account("scripted", "s-x", name="x")
 class Giving(ScriptedProvider):
     def __init__(self, name: str = "giving") -> None:
         super().__init__(name)
-        self.taken: list[tuple[str, float]] = []
+        self.received: list[tuple[str, float]] = []
         self.trouble: ProviderError | None = None
         self.clock = TestClock()
 
     async def receive_credits(self, account: Account) -> int:
-        self.taken.append((account.label, self.clock.now()))
+        self.received.append((account.label, self.clock.now()))
         if self.trouble:
             raise self.trouble
         return 60
 
 
 class DailyCreditsFixture:
-    def __init__(self, *accounts: Account, wanted: bool = True, provider: str = "giving") -> None:
+    def __init__(self, *accounts: Account, is_enabled: bool = True, provider: str = "giving") -> None:
         self.provider = Giving(provider)
         self.clock = self.provider.clock
         pool = self.pool = AccountPool(self.clock)
         pool.manage([ManagedAccount(account) for account in (accounts or (*ACCOUNTS, OTHER))])
         registry = Registry([self.provider, ScriptedProvider()])
         checks = AccountChecks(registry, pool, self.clock, Background())
-        self.gifts = DailyCredits(self.clock, pool, lambda: checks, lambda: wanted)
+        self.daily_credits = DailyCredits(self.clock, pool, lambda: checks, lambda: is_enabled)
 
     async def live(self, seconds: float) -> None:
         end = self.clock.now() + seconds
         while self.clock.now() < end:
-            self.clock.move(LOOK_SECONDS)
-            await self.gifts.take()
+            self.clock.move(INTERVAL_SECONDS)
+            await self.daily_credits.receive_due()
 
 
 async def test_daily_credits_are_received_once_a_day_for_every_account() -> None:
     env = DailyCreditsFixture()
     await env.live(3 * 86_400)
-    counted = [sum(1 for name, _ in env.provider.taken if name == account.label) for account in ACCOUNTS]
+    counted = [sum(1 for name, _ in env.provider.received if name == account.label) for account in ACCOUNTS]
     assert set(counted) <= {2, 3, 4}
     assert sum(counted) == pytest.approx(3 * len(ACCOUNTS), abs=len(ACCOUNTS))
 
@@ -69,33 +69,33 @@ async def test_day_begins_with_the_quota_reset_of_the_provider(provider: str, ho
     account = Account(provider, "s-1", name="one")
     env = DailyCreditsFixture(account, provider=provider)
     await env.live(2 * 86_400)
-    for _, at in env.provider.taken:
+    for _, at in env.provider.received:
         local = datetime.fromtimestamp(at, timezone(timedelta(hours=hours_ahead)))
         minute = 60 * local.hour + local.minute
         assert minute_of(account, local.date().isoformat()) in (minute - 1, minute)
-    assert env.provider.taken
+    assert env.provider.received
 
 
 async def test_daily_credits_are_received_only_if_enabled() -> None:
-    env = DailyCreditsFixture(wanted=False)
+    env = DailyCreditsFixture(is_enabled=False)
     await env.live(2 * 86_400)
-    assert env.provider.taken == []
+    assert env.provider.received == []
 
 
 async def test_an_account_in_trouble_is_let_alone_until_it_is_over() -> None:
     env = DailyCreditsFixture()
     account = ACCOUNTS[0]
-    env.pool.hold_against(account, trouble(ErrorKind.RESTRICTED), "", sent_at=env.clock.now())
+    env.pool.record_failure(account, trouble(ErrorKind.RESTRICTED), "", sent_at=env.clock.now())
     until = env.pool.status(account).until
     assert until
     await env.live(2 * 86_400)
-    assert all(at >= until for name, at in env.provider.taken if name == account.label)
-    assert account.label in {name for name, _ in env.provider.taken}
+    assert all(at >= until for name, at in env.provider.received if name == account.label)
+    assert account.label in {name for name, _ in env.provider.received}
 
 
 async def test_trouble_with_one_does_not_end_it(caplog: pytest.LogCaptureFixture) -> None:
     env = DailyCreditsFixture()
     env.provider.trouble = trouble(ErrorKind.UNREACHABLE)
     await env.live(2 * 86_400)
-    assert len({name for name, _ in env.provider.taken}) == len(ACCOUNTS)
-    assert "the daily credits could not be taken" in caplog.text
+    assert len({name for name, _ in env.provider.received}) == len(ACCOUNTS)
+    assert "daily credits not received" in caplog.text

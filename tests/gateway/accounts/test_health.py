@@ -15,8 +15,8 @@ MIDNIGHT_IN_SHANGHAI = datetime(2026, 11, 25, 16, tzinfo=UTC).timestamp()
 HOUR = 3600.0
 
 
-def healthy(spread: float = 0.0) -> Health:
-    return Health(lambda: spread, DAILY_IN_SHANGHAI)
+def healthy(jitter: float = 0.0) -> Health:
+    return Health(lambda: jitter, DAILY_IN_SHANGHAI)
 
 
 def fail(health: Health, kind: ErrorKind, now: float, *, retry_after: float | None = None, model: str = "m") -> Pause:
@@ -87,10 +87,10 @@ def test_a_time_that_the_upstream_named_counts() -> None:
     st.one_of(st.none(), st.floats(1, 1e6)),
 )
 def test_jitter_only_makes_it_longer_and_not_by_much(
-    kind: ErrorKind, spread: float, now: float, retry_after: float | None
+    kind: ErrorKind, jitter: float, now: float, retry_after: float | None
 ) -> None:
     exact = fail(healthy(), kind, now, retry_after=retry_after)
-    spread_out = fail(healthy(spread), kind, now, retry_after=retry_after)
+    spread_out = fail(healthy(jitter), kind, now, retry_after=retry_after)
     length = exact.until - now
     assert exact.until <= spread_out.until <= exact.until + min(0.2 * length, 300) + 1e-3
 
@@ -141,14 +141,14 @@ def test_a_refused_login_holds_on_until_one_is_seen() -> None:
     health = healthy()
     pause = fail(health, ErrorKind.INVALID_CREDENTIAL, 0.0)
     assert health.active_pause(pause.until + 10 * HOUR) == pause
-    health.log_in(1.0)
+    health.record_login(1.0)
     assert health.active_pause(1.0) is None
 
 
 def test_a_login_that_was_seen_before_the_refusal_is_no_news() -> None:
     health = healthy()
     fail(health, ErrorKind.INVALID_CREDENTIAL, 10.0)
-    health.log_in(9.0)
+    health.record_login(9.0)
     assert health.active_pause(11.0)
 
 
@@ -164,7 +164,7 @@ def test_a_login_that_is_refused_again_has_been_out_all_the_time() -> None:
 def test_a_login_ends_no_other_pause() -> None:
     health = healthy()
     fail(health, ErrorKind.RESTRICTED, 0.0)
-    health.log_in(1.0)
+    health.record_login(1.0)
     assert health.active_pause(1.0)
 
 
@@ -179,16 +179,16 @@ def test_only_more_credits_than_at_the_refusal_end_its_pause() -> None:
     health = healthy()
     fail(health, ErrorKind.NO_CREDITS, NOON_IN_SHANGHAI)
     for credits, rests in ((5, True), (5, True), (6, False)):
-        health.see_credits(credits, NOON_IN_SHANGHAI + 1)
+        health.record_credits(credits, NOON_IN_SHANGHAI + 1)
         assert (health.active_pause(NOON_IN_SHANGHAI + 1) is not None) is rests
 
 
 def test_where_nobody_read_them_at_the_refusal_any_credits_do() -> None:
     health = healthy()
     fail(health, ErrorKind.NO_CREDITS, NOON_IN_SHANGHAI)
-    health.see_credits(0, NOON_IN_SHANGHAI + HOUR)
+    health.record_credits(0, NOON_IN_SHANGHAI + HOUR)
     assert health.active_pause(NOON_IN_SHANGHAI + HOUR)
-    health.see_credits(1, NOON_IN_SHANGHAI + HOUR)
+    health.record_credits(1, NOON_IN_SHANGHAI + HOUR)
     assert health.active_pause(NOON_IN_SHANGHAI + HOUR) is None
 
 
@@ -208,8 +208,8 @@ def test_one_pause_does_not_end_another() -> None:
     restricted = fail(health, ErrorKind.RESTRICTED, NOON_IN_SHANGHAI)
     fail(health, ErrorKind.INVALID_CREDENTIAL, NOON_IN_SHANGHAI + 1)
     fail(health, ErrorKind.NO_CREDITS, NOON_IN_SHANGHAI + 2)
-    health.log_in(NOON_IN_SHANGHAI + 3)
-    health.top_up()
+    health.record_login(NOON_IN_SHANGHAI + 3)
+    health.record_top_up()
     assert health.active_pause(NOON_IN_SHANGHAI + 4) == restricted
 
 
@@ -236,9 +236,9 @@ class TestModels:
         pause = fail(health, ErrorKind.NOT_ENTITLED, 0.0, model="pro")
         assert pause.state is AccountState.NOT_ENTITLED
         assert health.active_pause(1.0) is None
-        assert health.closed("pro", 1.0) == pause
-        assert health.closed("lite", 1.0) is None
-        assert health.closed("pro", pause.until) is None
+        assert health.model_pause("pro", 1.0) == pause
+        assert health.model_pause("lite", 1.0) is None
+        assert health.model_pause("pro", pause.until) is None
 
     def test_it_doubles_to_a_day_and_a_success_forgets_it(self) -> None:
         health, now, found = healthy(), 0.0, []
@@ -254,14 +254,14 @@ class TestModels:
         health = healthy()
         for number in range(1000):
             fail(health, ErrorKind.NOT_ENTITLED, float(number), model=f"m{number}")
-        assert health.closed("m999", 1000.0)
-        assert health.closed("m900", 1000.0) is None
+        assert health.model_pause("m999", 1000.0)
+        assert health.model_pause("m900", 1000.0) is None
 
 
 def test_a_new_account_is_proven_by_a_submit_and_doubted_after_trouble() -> None:
     health = healthy()
-    assert not health.is_proven
+    assert health.is_half_open
     health.succeed("m", sent_at=0.0)
-    assert health.is_proven
+    assert not health.is_half_open
     fail(health, ErrorKind.RATE_LIMITED, 1.0)
-    assert not health.is_proven
+    assert health.is_half_open

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.accounts.health import AccountState
 from gateway.accounts.lease import RUNNING_SECONDS
-from gateway.accounts.pool import GUESTS, PROXY_PAUSE_SECONDS, AccountPool, ManagedAccount
+from gateway.accounts.pool import MAX_PASS_THROUGH_RECORDS, PROXY_PAUSE_SECONDS, AccountPool, ManagedAccount
 from gateway.accounts.selection import FillFirst, LeastBusy, Policy, RoundRobin
 from providers.contract.accounts import Account, Credits
 from providers.contract.errors import ErrorKind, ProviderError
@@ -27,12 +27,16 @@ class PoolFixture:
         self,
         *managed: ManagedAccount | Account,
         policy: Policy | None = None,
-        patience: float = 0.05,
-        longest_wait: float = 5.0,
+        second_probe_after: float = 0.05,
+        max_wait: float = 5.0,
     ) -> None:
         self.clock = TestClock()
         self.pool = AccountPool(
-            self.clock, policy or FillFirst(), spread=lambda: 0.0, patience=patience, longest_wait=longest_wait
+            self.clock,
+            policy or FillFirst(),
+            jitter=lambda: 0.0,
+            second_probe_after=second_probe_after,
+            max_wait=max_wait,
         )
         self.accounts = [one.account if isinstance(one, ManagedAccount) else one for one in managed]
         self.pool.manage([one if isinstance(one, ManagedAccount) else ManagedAccount(one) for one in managed])
@@ -124,7 +128,7 @@ class TestTrials:
         assert await env.submit() == "a"
 
     async def test_where_there_is_no_other_they_wait_for_what_it_finds(self) -> None:
-        env = PoolFixture(A, patience=5)
+        env = PoolFixture(A, second_probe_after=5)
         first = await env.pool.take(env.accounts, MODEL, set())
         assert first
         with first:
@@ -135,13 +139,13 @@ class TestTrials:
         assert await asyncio.gather(*others) == ["", "", ""]
 
     async def test_once_it_is_proven_they_all_go(self) -> None:
-        env = PoolFixture(A, patience=5)
+        env = PoolFixture(A, second_probe_after=5)
         await env.submit()
         leases = [await env.pool.take(env.accounts, MODEL, set()) for _ in range(3)]
         assert all(leases)
 
     async def test_after_some_patience_a_second_one_tries_and_the_others_wait_for_that(self) -> None:
-        env = PoolFixture(A, patience=0.02, longest_wait=0.1)
+        env = PoolFixture(A, second_probe_after=0.02, max_wait=0.1)
         first = await env.pool.take(env.accounts, MODEL, set())
         assert first
         with first:
@@ -156,14 +160,14 @@ class TestTrials:
         assert await asyncio.gather(*others) == ["a", "a", "a"]
 
     async def test_nobody_waits_for_ever(self) -> None:
-        env = PoolFixture(A, patience=5, longest_wait=0.02)
+        env = PoolFixture(A, second_probe_after=5, max_wait=0.02)
         first = await env.pool.take(env.accounts, MODEL, set())
         assert first
         with first:
             assert await env.submit() == ""
 
     async def test_a_submit_that_was_cancelled_gives_the_place_back(self) -> None:
-        env = PoolFixture(A, patience=5)
+        env = PoolFixture(A, second_probe_after=5)
         lease = await env.pool.take(env.accounts, MODEL, set())
         assert lease
         with pytest.raises(asyncio.CancelledError), lease:
@@ -175,12 +179,12 @@ class TestTrials:
     async def test_what_may_never_have_been_sent_proves_nothing(self, kind: ErrorKind) -> None:
         env = PoolFixture(A)
         await env.submit(trouble(kind))
-        assert not env.pool.record(A).health.is_proven
+        assert env.pool.record(A).health.is_half_open
 
     async def test_refused_content_proves_a_login(self) -> None:
         env = PoolFixture(A)
         await env.submit(trouble(ErrorKind.CONTENT_REFUSED))
-        assert env.pool.record(A).health.is_proven
+        assert not env.pool.record(A).health.is_half_open
 
 
 class TestRunningTasks:
@@ -214,10 +218,10 @@ class TestRunningTasks:
     async def test_what_fills_an_account_is_looked_at_now_and_then(self) -> None:
         env = PoolFixture(ManagedAccount(A, max_running=1), B)
         await env.submit("t1")
-        assert env.pool.unseen(env.accounts, every=5, most=10) == {A: ["t1"]}
-        assert env.pool.unseen(env.accounts, every=5, most=10) == {}
+        assert env.pool.tasks_to_poll(env.accounts, interval=5, limit=10) == {A: ["t1"]}
+        assert env.pool.tasks_to_poll(env.accounts, interval=5, limit=10) == {}
         env.clock.move(5)
-        assert env.pool.unseen(env.accounts, every=5, most=10) == {A: ["t1"]}
+        assert env.pool.tasks_to_poll(env.accounts, interval=5, limit=10) == {A: ["t1"]}
 
     async def test_the_least_busy_is_told_by_them(self) -> None:
         env = PoolFixture(A, B, policy=LeastBusy())
@@ -254,19 +258,19 @@ class TestExpiredLogins:
     async def test_they_are_due_once_in_ten_minutes(self) -> None:
         env = PoolFixture(A)
         await env.submit(trouble(ErrorKind.INVALID_CREDENTIAL))
-        assert env.pool.expired(A)
-        assert not env.pool.due(A)
+        assert env.pool.is_expired(A)
+        assert not env.pool.claim_check(A)
         env.clock.move(600)
-        assert env.pool.due(A)
-        assert not env.pool.due(A)
+        assert env.pool.claim_check(A)
+        assert not env.pool.claim_check(A)
         assert await env.submit() == ""
         env.clock.move(600)
-        assert env.pool.due(A)
+        assert env.pool.claim_check(A)
 
     async def test_a_login_that_is_alive_is_used_again(self) -> None:
         env = PoolFixture(A)
         await env.submit(trouble(ErrorKind.INVALID_CREDENTIAL))
-        env.pool.logged_in(A, sent_at=env.clock.now())
+        env.pool.record_login(A, sent_at=env.clock.now())
         assert await env.submit() == "a"
 
     async def test_a_new_credential_is_a_new_login_and_keeps_the_counts(self) -> None:
@@ -299,7 +303,7 @@ class TestReplacedCredentials:
         env = PoolFixture(self.NEW)
         await env.submit(trouble(ErrorKind.INVALID_CREDENTIAL))
         env.pool.on_results(self.OLD, {"t": finished("t")}, env.clock.now())
-        env.pool.logged_in(self.OLD, sent_at=env.clock.now())
+        env.pool.record_login(self.OLD, sent_at=env.clock.now())
         assert env.state(self.NEW) is AccountState.EXPIRED
 
     async def test_a_new_cookie_is_a_new_login(self) -> None:
@@ -349,10 +353,10 @@ class TestManaging:
     async def test_credits_that_are_seen_end_the_pause(self) -> None:
         env = PoolFixture(A)
         await env.submit(trouble(ErrorKind.NO_CREDITS))
-        env.pool.saw_credits(A, Credits(gift=3))
-        env.pool.saw_credits(A, Credits(gift=3))
+        env.pool.record_credits(A, Credits(gift=3))
+        env.pool.record_credits(A, Credits(gift=3))
         assert env.state(A) is AccountState.NO_CREDITS
-        env.pool.saw_credits(A, Credits(gift=3, vip=60))
+        env.pool.record_credits(A, Credits(gift=3, vip=60))
         assert env.state(A) is AccountState.READY
 
 
@@ -380,11 +384,11 @@ class TestGuests:
     async def test_any_number_of_them_takes_bounded_room_and_the_managed_ones_stay(self) -> None:
         env = PoolFixture(A)
         await env.submit(trouble(ErrorKind.RESTRICTED))
-        for number in range(GUESTS + 500):
+        for number in range(MAX_PASS_THROUGH_RECORDS + 500):
             env.pool.on_results(
                 Account("scripted", f"s-{number}"), {"t": trouble(ErrorKind.INVALID_CREDENTIAL)}, env.clock.now()
             )
-        assert len(env.pool) == GUESTS + 1
+        assert len(env.pool) == MAX_PASS_THROUGH_RECORDS + 1
         assert env.state(A) is AccountState.RESTRICTED
 
     async def test_a_poll_alone_leaves_nothing_behind(self) -> None:

@@ -40,7 +40,7 @@ class Week:
     def __post_init__(self) -> None:
         self.clock = TestClock()
         policy = Random(self.chance) if self.policy == "random" else POLICIES[self.policy]()
-        self.pool = AccountPool(self.clock, policy, spread=self.chance.random, patience=0.0)
+        self.pool = AccountPool(self.clock, policy, jitter=self.chance.random, second_probe_after=0.0)
         self.accounts = [Account("scripted", f"s-{number}", name=f"n{number}") for number in range(len(WEIGHTS))]
         managed = zip(self.accounts, WEIGHTS, strict=True)
         self.pool.manage([ManagedAccount(account, weight) for account, weight in managed])
@@ -56,8 +56,8 @@ class Week:
 
     def look_after_logins(self) -> None:
         for account in self.accounts:
-            if self.pool.expired(account) and self.pool.due(account) and self.chance.random() < 0.5:
-                self.pool.logged_in(account, sent_at=self.clock.now())
+            if self.pool.is_expired(account) and self.pool.claim_check(account) and self.chance.random() < 0.5:
+                self.pool.record_login(account, sent_at=self.clock.now())
 
     async def submit(self, model: str, id: str) -> None:
         before = {account: self.pool.status(account, model) for account in self.accounts}
@@ -128,7 +128,7 @@ async def test_pauses_grow_and_shrink_with_luck() -> None:
     for _ in range(2000):
         account = chance.choice(week.accounts)
         error = trouble(chance.choice([kind for kind in PAUSE_RULES if kind is not ErrorKind.NOT_ENTITLED]))
-        week.pool.hold_against(account, error, "one", sent_at=week.clock.now())
+        week.pool.record_failure(account, error, "one", sent_at=week.clock.now())
         until = week.pool.status(account).until
         assert until is not None
         assert until - week.clock.now() <= 86_400 + 300

@@ -66,7 +66,7 @@ def test_the_message_counts_and_never_names() -> None:
     refusal = unavailable_error([POOR, POOR, EXPIRED, THROTTLED, RISKY], managed=True, now=NOW)
     assert refusal.message("en") == (
         "None of the 5 accounts can accept tasks right now: 2 without credits, 1 with an expired login, "
-        "1 asked too often, 1 under risk control. Try again in about 30 s"
+        "1 rate limited, 1 under risk control. Try again in about 30 s"
     )
     assert "5 个账号" in refusal.message("zh")
     assert "2 个积分不足" in refusal.message("zh")
