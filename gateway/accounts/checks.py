@@ -1,6 +1,6 @@
 """Account checks: validate the credential, read the credit balance, receive the daily credits.
 
-Upstreams restrict accounts that make such calls often, so they run on request, with two exceptions: credits are read
+Upstreams expect few such calls, so they run on request, with two exceptions: credits are read
 once after a submit fails for lack of them, and a rejected credential is checked again at intervals. No call is charged.
 """
 

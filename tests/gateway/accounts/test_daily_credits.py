@@ -1,4 +1,4 @@
-"""The daily gift: every account once a day, at a minute of its own."""
+"""Daily credits: once a day for every account, at a minute of its own."""
 
 from datetime import datetime, timedelta, timezone
 
@@ -18,23 +18,23 @@ ACCOUNTS = [Account("giving", f"s-{number}", name=f"n{number}") for number in ra
 OTHER = Account("scripted", "s-x", name="x")
 
 
-class Giving(ScriptedProvider):
+class DailyCreditsProvider(ScriptedProvider):
     def __init__(self, name: str = "giving") -> None:
         super().__init__(name)
         self.received: list[tuple[str, float]] = []
-        self.trouble: ProviderError | None = None
+        self.error: ProviderError | None = None
         self.clock = TestClock()
 
     async def receive_credits(self, account: Account) -> int:
         self.received.append((account.label, self.clock.now()))
-        if self.trouble:
-            raise self.trouble
+        if self.error:
+            raise self.error
         return 60
 
 
 class DailyCreditsFixture:
     def __init__(self, *accounts: Account, is_enabled: bool = True, provider: str = "giving") -> None:
-        self.provider = Giving(provider)
+        self.provider = DailyCreditsProvider(provider)
         self.clock = self.provider.clock
         pool = self.pool = AccountPool(self.clock)
         pool.manage([ManagedAccount(account) for account in (accounts or (*ACCOUNTS, OTHER))])
@@ -42,7 +42,7 @@ class DailyCreditsFixture:
         checks = AccountChecks(registry, pool, self.clock, Background())
         self.daily_credits = DailyCredits(self.clock, pool, lambda: checks, lambda: is_enabled)
 
-    async def live(self, seconds: float) -> None:
+    async def run(self, seconds: float) -> None:
         end = self.clock.now() + seconds
         while self.clock.now() < end:
             self.clock.move(INTERVAL_SECONDS)
@@ -51,13 +51,13 @@ class DailyCreditsFixture:
 
 async def test_daily_credits_are_received_once_a_day_for_every_account() -> None:
     env = DailyCreditsFixture()
-    await env.live(3 * 86_400)
+    await env.run(3 * 86_400)
     counted = [sum(1 for name, _ in env.provider.received if name == account.label) for account in ACCOUNTS]
     assert set(counted) <= {2, 3, 4}
     assert sum(counted) == pytest.approx(3 * len(ACCOUNTS), abs=len(ACCOUNTS))
 
 
-async def test_not_all_at_one_time_nor_every_day_at_the_same() -> None:
+async def test_minute_differs_by_account_and_day() -> None:
     minutes = [minute_of(account, "2026-11-25") for account in ACCOUNTS]
     assert len(set(minutes)) > 15
     assert all(0 < minute < 1440 for minute in minutes)
@@ -68,7 +68,7 @@ async def test_not_all_at_one_time_nor_every_day_at_the_same() -> None:
 async def test_day_begins_with_the_quota_reset_of_the_provider(provider: str, hours_ahead: int) -> None:
     account = Account(provider, "s-1", name="one")
     env = DailyCreditsFixture(account, provider=provider)
-    await env.live(2 * 86_400)
+    await env.run(2 * 86_400)
     for _, at in env.provider.received:
         local = datetime.fromtimestamp(at, timezone(timedelta(hours=hours_ahead)))
         minute = 60 * local.hour + local.minute
@@ -78,24 +78,24 @@ async def test_day_begins_with_the_quota_reset_of_the_provider(provider: str, ho
 
 async def test_daily_credits_are_received_only_if_enabled() -> None:
     env = DailyCreditsFixture(is_enabled=False)
-    await env.live(2 * 86_400)
+    await env.run(2 * 86_400)
     assert env.provider.received == []
 
 
-async def test_an_account_in_trouble_is_let_alone_until_it_is_over() -> None:
+async def test_paused_account_is_skipped_until_the_pause_ends() -> None:
     env = DailyCreditsFixture()
     account = ACCOUNTS[0]
     env.pool.record_failure(account, trouble(ErrorKind.RESTRICTED), "", sent_at=env.clock.now())
     until = env.pool.status(account).until
     assert until
-    await env.live(2 * 86_400)
+    await env.run(2 * 86_400)
     assert all(at >= until for name, at in env.provider.received if name == account.label)
     assert account.label in {name for name, _ in env.provider.received}
 
 
-async def test_trouble_with_one_does_not_end_it(caplog: pytest.LogCaptureFixture) -> None:
+async def test_errors_are_logged_and_the_next_accounts_follow(caplog: pytest.LogCaptureFixture) -> None:
     env = DailyCreditsFixture()
-    env.provider.trouble = trouble(ErrorKind.UNREACHABLE)
-    await env.live(2 * 86_400)
+    env.provider.error = trouble(ErrorKind.UNREACHABLE)
+    await env.run(2 * 86_400)
     assert len({name for name, _ in env.provider.received}) == len(ACCOUNTS)
     assert "daily credits not received" in caplog.text
