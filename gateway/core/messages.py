@@ -311,21 +311,15 @@ _PROBLEMS: dict[FieldReason, tuple[LocalizedText, LocalizedText]] = {
 def localize(text: LocalizedText, language: Language, **values: object) -> str:
     """Localize and format a message. Values that are messages are localized too."""
     template = text.zh if language == "zh" else text.en
-    if not values:
-        return template
-    return template.format(
-        **{
-            name: localize(value, language) if isinstance(value, LocalizedText) else value
-            for name, value in values.items()
-        }
-    )
+    shown = {
+        key: localize(value, language) if isinstance(value, LocalizedText) else value for key, value in values.items()
+    }
+    return template.format(**shown) if values else template
 
 
 def format_text(text: LocalizedText, **values: object) -> LocalizedText:
-    """Format a message in both languages. Values that are messages are taken in the same language."""
-    zh = {name: value.zh if isinstance(value, LocalizedText) else value for name, value in values.items()}
-    en = {name: value.en if isinstance(value, LocalizedText) else value for name, value in values.items()}
-    return LocalizedText(text.zh.format(**zh), text.en.format(**en))
+    """Format a message in both languages. Values that are messages are localized too."""
+    return LocalizedText(localize(text, "zh", **values), localize(text, "en", **values))
 
 
 def format_duration(seconds: float) -> LocalizedText:
