@@ -334,7 +334,7 @@ def format_duration(seconds: float) -> LocalizedText:
 def format_bytes(size: int) -> str:
     """Format a size in binary units: 20 MB is 20 × 1024 × 1024 bytes.
 
-    >>> spell_bytes(20 * 1024 * 1024)
+    >>> format_bytes(20 * 1024 * 1024)
     '20 MB'
     """
     for unit, bytes in (("GB", 1024**3), ("MB", 1024**2), ("KB", 1024)):
