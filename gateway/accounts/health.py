@@ -96,8 +96,8 @@ class Pause:
 class Health:
     """The health of one account. Times are arguments, in unix seconds.
 
-    `jitter` returns a random number in [0, 1). `quota_reset` is when the provider renews credits, None
-    where it does not. The last pause of each error kind is kept after it ends, to count consecutive failures.
+    `jitter` returns a random number in [0, 1). `quota_reset` is when the provider renews credits, None where it
+    does not. The last pause of each error kind is kept after it ends, to count consecutive failures.
     """
 
     jitter: Callable[[], float]

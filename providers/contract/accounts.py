@@ -1,10 +1,10 @@
-"""An account of an upstream, and what it has left to spend."""
+"""An account of an upstream, and its credit balance."""
 
 import hashlib
 from dataclasses import dataclass, field
 
-_SHORTEST_SECRET = 4
-"""Characters. What is shorter stands in many an innocent text."""
+_MIN_SECRET_LENGTH = 4
+"""In characters. Shorter values occur in ordinary text, so they are not redacted."""
 _TAG_DIGITS, _ID_DIGITS = 12, 32
 
 
@@ -40,8 +40,8 @@ class Account:
 
     @property
     def principals(self) -> tuple[str, ...]:
-        """What the account proves itself by to the archive, which asks no upstream: 32 hex digits each, of the name
-        where it has one, and last of the credential and its region."""
+        """The owner ids of archived tasks, 32 hex digits each: of the name where there is one, and last of the
+        credential with its region. One match gives access, since the archive queries no upstream."""
         names = [f"name:{self.name}"] if self.name else []
         return tuple(self._digest(f"mark:{identity}") for identity in (*names, self._credential_identity))
 
@@ -58,12 +58,12 @@ class Account:
         return hashlib.sha256(text).hexdigest()[:_ID_DIGITS]
 
     def redact(self, text: str) -> str:
-        """`text` without this account's secrets: foreign text may quote what was sent, or a part of it."""
+        """`text` with this account's secrets replaced: an upstream may quote what was sent, or a part of it."""
         if text:
             userinfo = (self.proxy or "").rpartition("@")[0].partition("://")[2]
             values = [pair.partition("=")[2] for pair in (self.cookie or "").split("; ")]
             for secret in (self.cookie, self.proxy, userinfo, userinfo.partition(":")[2], self.credential, *values):
-                if secret and len(secret) >= _SHORTEST_SECRET:
+                if secret and len(secret) >= _MIN_SECRET_LENGTH:
                     text = text.replace(secret, "***")
         return text
 
@@ -76,7 +76,7 @@ def public_tag(account: Account) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Credits:
-    """What an account has left to spend, in the upstream's own units, by where it came from."""
+    """The credit balance of an account by origin, in the upstream's units."""
 
     gift: int = 0
     purchase: int = 0
