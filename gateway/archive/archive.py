@@ -120,13 +120,13 @@ class Archive:
     def keeps_prompts(self) -> bool:
         return self._keep_prompt
 
-    def known(self, provider: str, id: str, tag: str) -> bool:
-        """True for a task that is archived for the account of this tag, from the cache. False may also mean unknown."""
-        return tag in self._known.get((provider, id), ())
+    def known(self, provider: str, id: str, account_id: str) -> bool:
+        """True for a task that is archived for this account, from the cache. False may also mean unknown."""
+        return account_id in self._known.get((provider, id), ())
 
-    def wants(self, provider: str, id: str, tag: str) -> bool:
+    def wants(self, provider: str, id: str, account_id: str) -> bool:
         """False where `seen` has no effect: the task is archived, queued, or was given up recently."""
-        return not self.known(provider, id, tag) and self._queue.accepts((provider, id))
+        return not self.known(provider, id, account_id) and self._queue.accepts((provider, id))
 
     def seen(self, facts: Facts, account: Account, result: Result, renew: Renew) -> None:
         """A task was seen finished: copy it when its turn comes, unless that is done or under way. It returns at once
@@ -134,7 +134,7 @@ class Archive:
 
         What fails is tried again for as long as the link lives; `renew` is asked for a fresh one when it is refused.
         """
-        if not self.wants(facts.provider, facts.id, account.tag):
+        if not self.wants(facts.provider, facts.id, account.id):
             return
         self._queue.add(self._shown(facts), account, result, renew)
 
@@ -156,7 +156,7 @@ class Archive:
 
     def _cache(self, archived: Archived, account: Account) -> None:
         key = (archived.record.provider, archived.record.id)
-        self._known[key] = self._known.get(key, set()) | {account.tag}
+        self._known[key] = self._known.get(key, set()) | {account.id}
         self._missed.pop(key, None)
         self._queue.forget_failure(key)
         found: asyncio.Future[Archived | None] = asyncio.get_running_loop().create_future()
@@ -188,7 +188,7 @@ class Archive:
         archived = await asyncio.shield(search)
         if archived is None or not set(archived.record.account) & set(account.principals):
             return None
-        self._known[key] = self._known.get(key, set()) | {account.tag}
+        self._known[key] = self._known.get(key, set()) | {account.id}
         return archived
 
     def out_of_reach(self) -> bool:

@@ -95,13 +95,13 @@ class TaskArchiver:
             return False
         if self.known(ref):
             return True
-        if self.archive.wants(provider, id, ref.account.tag):
+        if self.archive.wants(provider, id, ref.account.id):
             self.archive.seen(self.facts(ref, state), ref.account, state.result, self.renewal(ref))
         return False
 
     def known(self, ref: TaskRef) -> bool:
         """True for a task that is archived, from the cache."""
-        return self.archive.known(ref.provider.name, ref.upstream_id, ref.account.tag)
+        return self.archive.known(ref.provider.name, ref.upstream_id, ref.account.id)
 
     def facts(self, ref: TaskRef, state: TaskState) -> Facts:
         """The fields of the archive record of a finished task."""

@@ -17,7 +17,7 @@ from gateway.task_ids.owner_lookup import OwnerLookup, UnknownOwner
 from gateway.task_ids.signed import TaskId
 from gateway.task_ids.submit_keys import MacKeys, derive_submit_keys, is_own_submit_key
 from gateway.task_ids.task_ref import AmbiguousId, TaskRef
-from providers.contract.accounts import Account
+from providers.contract.accounts import Account, public_tag
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.provider import Provider
 from providers.contract.requests import VideoRequest
@@ -71,7 +71,7 @@ class TaskLocator:
         id = TaskId(
             provider=account.provider,
             upstream_id=upstream_id,
-            account_tag=account.tag,
+            account_tag=public_tag(account),
             owner_tag=caller.owner,
             model=request.model,
             created=created,
@@ -80,12 +80,12 @@ class TaskLocator:
             height=height,
         )
         # A later list must return the id that the submit returned. A retry that is found again has fewer fields.
-        self._submitted.setdefault((account.key, upstream_id), id)
+        self._submitted.setdefault((account.id, upstream_id), id)
         return self.sign(caller, account, id)
 
     def remembered(self, account: Account, upstream_id: str, caller: Caller) -> TaskId | None:
         """The id of a task that this process submitted for the caller, from the cache, else None."""
-        id = self._submitted.get((account.key, upstream_id))
+        id = self._submitted.get((account.id, upstream_id))
         return id if id is not None and id.owner_tag == caller.owner else None
 
     def sign(self, caller: Caller, account: Account, id: TaskId) -> str:
@@ -110,7 +110,7 @@ class TaskLocator:
             provider = None if caller.managed else self._registry.owner(id)
             accounts: Sequence[Account] = caller.accounts_of(provider.name) if provider else ()
             if len(accounts) > 1:
-                accounts = [one for one in accounts if (one.key, id) in self._submitted] or accounts
+                accounts = [one for one in accounts if (one.id, id) in self._submitted] or accounts
             found[id] = self._native(provider, accounts[0], id) if provider and len(accounts) == 1 else None
             if provider and len(accounts) > 1:
                 ambiguous.setdefault(provider.name, []).append(id)
@@ -133,7 +133,7 @@ class TaskLocator:
         return ref
 
     def submitted_here(self, ref: TaskRef) -> bool:
-        return (ref.account.key, ref.upstream_id) in self._submitted
+        return (ref.account.id, ref.upstream_id) in self._submitted
 
     def possible(self, caller: Caller, id: str) -> list[TaskRef]:
         """The references that an upstream id may resolve to for this caller, without a query. Empty for a signed id."""
@@ -143,7 +143,7 @@ class TaskLocator:
 
     def _native(self, provider: Provider, account: Account, id: str) -> TaskRef:
         """The place of a task whose id says nothing, with what is known where it was submitted here."""
-        known = self._submitted.get((account.key, id))
+        known = self._submitted.get((account.id, id))
         if known is None:
             return TaskRef(id, provider, account, id)
         return TaskRef(id, provider, account, id, known.model, known.created, known.seconds, known.width, known.height)

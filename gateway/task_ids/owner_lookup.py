@@ -44,7 +44,7 @@ _Key = tuple[str, str, str]
 
 
 class OwnerLookup:
-    """Finds owners. The cache holds tags and ids, no credentials."""
+    """Finds owners. The cache holds account ids and task ids, no credentials."""
 
     def __init__(self, clock: Clock, poller: Poller, background: Background) -> None:
         self._clock = clock
@@ -61,7 +61,8 @@ class OwnerLookup:
         new: list[str] = []
         for id in dict.fromkeys(ids):
             key = (provider.name, caller.identity, id)
-            owner = caller.account(self._owners.get((provider.name, id), ""))
+            owner_id = self._owners.get((provider.name, id))
+            owner = next((account for account in caller.accounts if account.id == owner_id), None)
             if owner is not None:
                 found[id] = owner
             elif key in self._nobodys:
@@ -85,7 +86,7 @@ class OwnerLookup:
             for id in ids:
                 owner = owners.get(id, ProviderError(ErrorKind.UPSTREAM_ERROR))
                 if isinstance(owner, Account):
-                    self._owners[provider.name, id] = owner.tag
+                    self._owners[provider.name, id] = owner.id
                 elif owner is UnknownOwner.NOBODYS:
                     self._nobodys[provider.name, caller.identity, id] = None
                 self._searches.pop((provider.name, caller.identity, id)).set_result(owner)

@@ -4,10 +4,11 @@ import hashlib
 import hmac
 import uuid
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from gateway.accounts.callers import Caller
 from gateway.task_ids import signed
-from providers.contract.accounts import Account
+from providers.contract.accounts import Account, public_tag
 
 _HEAD_BYTES = 10
 _MAC_BYTES = 6
@@ -35,7 +36,7 @@ def derive_submit_keys(mac_keys: MacKeys, caller: Caller, account: Account, seed
 
     The last six bytes are a MAC over the owner. They identify the owner where an upstream lists the key.
     """
-    for tag in dict.fromkeys((account.tag, account.credential_tag)):
+    for tag in dict.fromkeys(map(public_tag, (account, replace(account, name="")))):
         head = bytearray(hashlib.sha256(f"{caller.owner}\0{tag}\0{seed}".encode()).digest()[:_HEAD_BYTES])
         head[6] = head[6] & 0x0F | 0x40
         head[8] = head[8] & 0x3F | 0x80

@@ -9,7 +9,7 @@ from gateway.core.errors import as_transient, clean, from_provider
 from gateway.task_ids.locator import TaskLocator
 from gateway.task_ids.signed import TaskId
 from gateway.task_ids.task_ref import TaskRef
-from providers.contract.accounts import Account
+from providers.contract.accounts import Account, public_tag
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.provider import CanList, Provider
 from providers.contract.tasks import ListedTask
@@ -130,7 +130,7 @@ class Listing:
         card = provider.card(state.model) if state.model else None
         model = card.name if card else state.model or ""
         created = int(state.created_at or 0)
-        told = TaskId(account.provider, state.id, account.tag, caller.owner, model, created)
+        told = TaskId(account.provider, state.id, public_tag(account), caller.owner, model, created)
         id = self._locator.remembered(account, state.id, caller) or told
         try:
             public_id = self._locator.sign(caller, account, id)
@@ -143,7 +143,7 @@ class Listing:
 def _following(tasks: list[Listed], after: TaskRef, ascending: bool) -> list[Listed]:
     """The tasks behind `after`: behind it in the list where it is there, else beyond its time."""
     for index, listed in enumerate(tasks):
-        if (listed.ref.account.tag, listed.ref.upstream_id) == (after.account.tag, after.upstream_id):
+        if (listed.ref.account.id, listed.ref.upstream_id) == (after.account.id, after.upstream_id):
             return tasks[index + 1 :]
     last = (after.created or 0, after.upstream_id)
     return [listed for listed in tasks if (listed.order > last if ascending else listed.order < last)]

@@ -157,7 +157,7 @@ class Discovery:
 
     def _entry(self, account: Account) -> _Entry:
         # A named account keeps its key when it moves to another site, and has another list there.
-        key = account.key, account.region
+        key = account.id, account.region
         entry = self._entries.get(key)
         if entry is None:
             entry = self._entries[key] = _Entry()

@@ -51,7 +51,7 @@ class TaskObserver:
         found: dict[str, TaskStatus] = dict.fromkeys(refs)
         for id, ref in refs.items():
             if isinstance(ref, TaskRef):
-                by_account[ref.account.tag].append(ref)
+                by_account[ref.account.id].append(ref)
             elif isinstance(ref, AmbiguousId):
                 found[id] = _ambiguous(id, ref)
         for statuses in await asyncio.gather(
@@ -107,7 +107,7 @@ class TaskObserver:
             try:
                 restored = await self._archiver.restore(ref)
             except StoreError:
-                error = ProviderError(ErrorKind.UNREACHABLE, message=ERRORS["archive_out_of_reach"])
+                error = ProviderError(ErrorKind.UNREACHABLE, message=ERRORS["archive_unavailable"])
                 return UnavailableTask(ref.public_id, ref.provider.name, error, ref)
             if restored is not None:
                 observation = Observation(restored.state, 100, self._clock.now())

@@ -253,7 +253,7 @@ class Tasks:
                 if isinstance(task, Task) and task.state.error and task.state.error.kind is ErrorKind.CANCELLED:
                     return task
             if error.kind is ErrorKind.ANSWER_LOST:
-                raise GatewayError("upstream_unavailable", ERRORS["cancel_unanswered"]) from error
+                raise GatewayError("upstream_unavailable", ERRORS["cancel_unconfirmed"]) from error
             raise from_provider(error) from error
         return await self.status(caller, id, force_refresh=True)
 

@@ -133,7 +133,7 @@ class Submitter:
                     ):
                         raise from_provider(error, model, _log_fields(account, model)) from error
                     record.on_charge(None)
-                    failures |= {one.tag: error for one in sharing}
+                    failures |= {one.id: error for one in sharing}
                 else:
                     lease.submitted(submission.id)
                     return account, submission
@@ -145,9 +145,9 @@ class Submitter:
         if not accounts:
             raise gateway_error("accounts_replaced")
         statuses = [
-            self._pool.status(account, model, failures.get(account.tag))
+            self._pool.status(account, model, failures.get(account.id))
             for account in accounts
-            if not _lacks_model(failures.get(account.tag))
+            if not _lacks_model(failures.get(account.id))
         ]
         if not statuses:
             raise from_provider(next(iter(failures.values())), model)
@@ -160,22 +160,22 @@ class Submitter:
         self, provider: Provider, accounts: Sequence[Account], model: str, tried: Mapping[str, object]
     ) -> Lease | None:
         """The account for the next try; None when none of them can take the submit now."""
-        expired = [account for account in accounts if self._pool.expired(account)]
-        looking = self._checks.revive(expired) if expired else None
+        expired = [account for account in accounts if self._pool.is_expired(account)]
+        looking = self._checks.recheck(expired) if expired else None
         lease = await self._pool.take(accounts, model, tried.keys())
         if lease is not None:
             return lease
         # Nobody is ready: what was refused for its login or is full may be so no longer.
         if looking is not None:
             await looking
-        unseen = self._pool.unseen(accounts, _LOOK_EVERY, max(provider.query_batch, _LOOK_AT))
-        await asyncio.gather(*(self._look(provider, account, ids) for account, ids in unseen.items()))
+        running = self._pool.tasks_to_poll(accounts, _LOOK_EVERY, max(provider.query_batch, _LOOK_AT))
+        await asyncio.gather(*(self._look(provider, account, ids) for account, ids in running.items()))
         return await self._pool.take(accounts, model, tried.keys())
 
     def _note(self, lease: Lease, error: ProviderError) -> None:
         clean(error, lease.account)
         if lease.failed(error) and error.kind is ErrorKind.NO_CREDITS:
-            self._checks.read_credits_after_refusal(lease.account)
+            self._checks.refresh_credits(lease.account)
 
     async def find(
         self, provider: Provider, accounts: Sequence[Account], keys: SubmitKeys

@@ -131,10 +131,10 @@ async def data_url(file: MediaFile) -> str:
 
 
 class LinkKey(NamedTuple):
-    """Whom a link works for, what for, and what it is of. A credential's tag covers its region as well; an account's
-    own would outlive the main account behind its name."""
+    """Whom a link works for, what for, and what it is of. The credential's principal covers its region as well; the
+    account's id outlives the main account behind its name."""
 
-    credential_tag: str
+    principal: str
     model: str
     sha256: str
 
@@ -194,7 +194,7 @@ class Uploads:
     def keys(self, request: VideoRequest, model: str, account: Account) -> tuple[LinkKey, ...]:
         """Under which the links of a request's files are cached."""
         files = [item.file for item in _media_of(request) if item.file]
-        return tuple(LinkKey(account.credential_tag, model, file.sha256) for file in files)
+        return tuple(LinkKey(account.principals[-1], model, file.sha256) for file in files)
 
     def forget(self, keys: Iterable[LinkKey]) -> None:
         """Upload these files again the next time: their submit was refused, which may be for their links."""
@@ -214,7 +214,7 @@ class Uploads:
         return replace(item, url=link, file=None)
 
     async def _link(self, file: MediaFile, model: str, account: Account) -> str:
-        key = LinkKey(account.credential_tag, model, file.sha256)
+        key = LinkKey(account.principals[-1], model, file.sha256)
         return await self._links.get(key, lambda: self._upload(file, model, account), route=account.proxy)
 
     async def _upload(self, file: MediaFile, model: str, account: Account) -> str:

@@ -92,7 +92,7 @@ def check_lengths(
 
 
 UploadKey = tuple[str, str, str]
-"""The tag of a credential, the region of the site, the SHA-256 of a file."""
+"""The principal of a credential, the region of the site, the SHA-256 of a file."""
 
 
 class UploadCache:
@@ -129,4 +129,4 @@ class UploadCache:
 
 def _key(account: Account, region: Region, file: MediaFile) -> UploadKey:
     # By its credential: under another one a named account may be another user of the site.
-    return account.credential_tag, region.code, file.sha256
+    return account.principals[-1], region.code, file.sha256

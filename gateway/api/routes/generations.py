@@ -72,10 +72,10 @@ async def statuses(request: Request) -> Response:
     if wanted == "unfinished":
         return await _unfinished(request, caller)
     if wanted:
-        raise gateway_error("statuses_wanted", param="status")
+        raise gateway_error("invalid_status_filter", param="status")
     ids = [id for value in request.query_params.getlist("ids") for id in value.split(",") if id]
     if not ids or len(ids) > MAX_IDS:
-        raise gateway_error("ids_needed", param="ids", limit=MAX_IDS)
+        raise gateway_error("ids_required", param="ids", limit=MAX_IDS)
     found = await services(request).tasks.statuses(caller, ids, force_refresh=forces_refresh(request))
     language = language_of(request)
     data = [

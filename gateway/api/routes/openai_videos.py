@@ -93,7 +93,7 @@ async def content(request: Request) -> Response:
         raise gateway_error("no_thumbnail")
     if not link.startswith(("https://", "http://")):
         # A path of this gateway, which the archive gave a moment ago.
-        raise GatewayError("not_found", ERRORS["file_gone"])
+        raise GatewayError("not_found", ERRORS["file_expired"])
 
     async def renew() -> str | None:
         """A renewed link to the same file."""
@@ -129,7 +129,7 @@ async def extensions(request: Request) -> Response:
 async def characters(request: Request) -> Response:
     """/v1/videos/characters: no upstream keeps characters."""
     caller_of(request)
-    raise GatewayError("not_supported", ERRORS["no_characters"])
+    raise GatewayError("not_supported", ERRORS["characters_not_supported"])
 
 
 def _created(request: Request, outcome: SubmitOutcome, remixed_from: str | None = None) -> Response:

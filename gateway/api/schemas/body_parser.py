@@ -15,7 +15,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from gateway.core.errors import GatewayError, gateway_error
-from gateway.core.messages import ERRORS, spell_bytes
+from gateway.core.messages import ERRORS, format_bytes
 from providers.media_files import HEAD_BYTES, MediaFile
 
 MAX_FIELDS = 1000
@@ -66,7 +66,7 @@ def refuse_other_charsets(content_type: str) -> None:
 def body_too_large(limit: int, kind: str) -> GatewayError:
     """Build the error (413) for a body of more than `limit` bytes."""
     message = ERRORS["form_too_large" if kind == MULTIPART else "too_large"]
-    return GatewayError("too_large", message, values={"limit": spell_bytes(limit)})
+    return GatewayError("too_large", message, values={"limit": format_bytes(limit)})
 
 
 @asynccontextmanager

@@ -125,7 +125,7 @@ class GenerationBody(BaseModel):
     def video_request(self, media: list[Media]) -> VideoRequest:
         """The request as the providers take it. Raises GatewayError for what this version cannot do."""
         if self.enhance_prompt:
-            raise GatewayError("unsupported_parameter", ERRORS["no_enhancement"], param="enhance_prompt")
+            raise GatewayError("unsupported_parameter", ERRORS["enhancement_not_supported"], param="enhance_prompt")
         shot_type = self.shot_type.lower() if self.shot_type else None
         sound = _the_sound(media)
         return VideoRequest(

@@ -37,11 +37,11 @@ from tests.gateway.archive.fixtures import BOTH, VIDEO, ArchiveFixture
 @BOTH
 async def test_what_is_seen_is_copied_and_known(env: ArchiveFixture) -> None:
     env.see(Result(env.host.give("v", VIDEO), cover_url=env.host.give("c", JPEG)))
-    assert not env.archive.known("jimeng", ID, ACCOUNT.tag)
-    assert not env.archive.wants("jimeng", ID, ACCOUNT.tag)
+    assert not env.archive.known("jimeng", ID, ACCOUNT.id)
+    assert not env.archive.wants("jimeng", ID, ACCOUNT.id)
     report = await env.done()
     assert report.outcome is Outcome.COPIED
-    assert env.archive.known("jimeng", ID, ACCOUNT.tag)
+    assert env.archive.known("jimeng", ID, ACCOUNT.id)
     assert env.archive.waiting == 0
     assert env.place.visible() == {f"{HOME}.mp4", f"{HOME}.jpg", f"{HOME}.json", INDEX}
 
@@ -63,10 +63,10 @@ async def test_what_is_known_costs_nothing(env: ArchiveFixture) -> None:
 async def test_after_a_restart_it_is_found_instead_of_copied(env: ArchiveFixture) -> None:
     await env.copied()
     env.archive = env.new_archive()
-    assert not env.archive.known("jimeng", ID, ACCOUNT.tag)
+    assert not env.archive.known("jimeng", ID, ACCOUNT.id)
     env.see(Result(env.host.url("v")))
     assert (await env.done()).outcome is Outcome.ALREADY_THERE
-    assert env.archive.known("jimeng", ID, ACCOUNT.tag)
+    assert env.archive.known("jimeng", ID, ACCOUNT.id)
     assert env.host.asked.count("v") == 1
 
 
@@ -90,10 +90,10 @@ async def test_only_so_many_wait(env: ArchiveFixture, monkeypatch: pytest.Monkey
     for number in range(9):
         env.see(Result(link), replace(FACTS, id=str(number)))
     assert env.archive.waiting == 3
-    assert not env.archive.wants("jimeng", "8", ACCOUNT.tag)
+    assert not env.archive.wants("jimeng", "8", ACCOUNT.id)
     env.host.let_go.set()
     await env.done(3)
-    assert env.archive.wants("jimeng", "8", ACCOUNT.tag)
+    assert env.archive.wants("jimeng", "8", ACCOUNT.id)
 
 
 async def test_what_fails_is_tried_again_later_and_later_while_the_link_lives(env: ArchiveFixture) -> None:
@@ -113,12 +113,12 @@ async def test_what_fails_is_tried_again_later_and_later_while_the_link_lives(en
         assert len(env.reports) == tries
         env.clock.move(1)
     assert at == [0, 30, 90, 210, 450, 930]
-    assert not env.archive.known("jimeng", ID, ACCOUNT.tag)
-    assert not env.archive.wants("jimeng", ID, ACCOUNT.tag)
+    assert not env.archive.known("jimeng", ID, ACCOUNT.id)
+    assert not env.archive.wants("jimeng", ID, ACCOUNT.id)
 
     # Seen again after a pause it is a new one.
     env.clock.move(GIVEN_UP_SECONDS - 1)
-    assert not env.archive.wants("jimeng", ID, ACCOUNT.tag)
+    assert not env.archive.wants("jimeng", ID, ACCOUNT.id)
     env.clock.move(1)
     env.host.give("v", VIDEO)
     env.see(Result(env.host.url("v")))
@@ -152,7 +152,7 @@ async def test_what_has_expired_is_given_up_at_once(env: ArchiveFixture) -> None
     env.see(Result(env.host.url("gone")))
     assert (await env.done()).outcome is Outcome.EXPIRED
     assert env.archive.waiting == 0
-    assert not env.archive.wants("jimeng", ID, ACCOUNT.tag)
+    assert not env.archive.wants("jimeng", ID, ACCOUNT.id)
 
 
 async def test_a_refused_link_is_renewed(env: ArchiveFixture) -> None:

@@ -30,7 +30,7 @@ async def test_task_is_found_from_the_store_alone(env: ArchiveFixture) -> None:
     other = env.new_archive()
     assert await other.find("jimeng", ID, ACCOUNT) == archived
     assert await other.find("jimeng", ID, replace(ACCOUNT, name="main")) == archived
-    assert other.known("jimeng", ID, ACCOUNT.tag)
+    assert other.known("jimeng", ID, ACCOUNT.id)
 
 
 async def test_only_by_who_holds_its_account(env: ArchiveFixture) -> None:
@@ -67,20 +67,20 @@ async def test_a_file_that_differs_from_its_record_is_not_found(env: ArchiveFixt
         await env.store.put_small(archived.video.path, left, "video/mp4")
     other = env.new_archive()
     assert await other.find("jimeng", ID, ACCOUNT) is None
-    assert other.wants("jimeng", ID, ACCOUNT.tag)
+    assert other.wants("jimeng", ID, ACCOUNT.id)
 
 
 async def test_what_others_have_deleted_is_known_no_longer(env: ArchiveFixture) -> None:
     archived = await env.copied()
     await env.store.delete([f"index/jimeng/{ID}"])
     env.clock.move(FOUND_SECONDS)
-    assert env.archive.known("jimeng", ID, ACCOUNT.tag)
+    assert env.archive.known("jimeng", ID, ACCOUNT.id)
     assert await env.archive.find("jimeng", ID, ACCOUNT) is None
-    assert not env.archive.known("jimeng", ID, ACCOUNT.tag)
-    assert env.archive.wants("jimeng", ID, ACCOUNT.tag)
+    assert not env.archive.known("jimeng", ID, ACCOUNT.id)
+    assert env.archive.wants("jimeng", ID, ACCOUNT.id)
     await env.copied()
     env.clock.move(KNOWN_SECONDS)
-    assert not env.archive.known("jimeng", ID, ACCOUNT.tag)
+    assert not env.archive.known("jimeng", ID, ACCOUNT.id)
     assert archived.record.account == ACCOUNT.principals
 
 

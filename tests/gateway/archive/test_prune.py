@@ -36,7 +36,7 @@ async def test_what_is_older_goes_with_all_that_belongs_to_it(env: ArchiveFixtur
     assert left == {path for path in before if ID not in path}
     assert left > kept
     assert await env.archive.find("jimeng", ID, ACCOUNT) is None
-    assert not env.archive.known("jimeng", ID, ACCOUNT.tag)
+    assert not env.archive.known("jimeng", ID, ACCOUNT.id)
     assert await env.archive.find("jimeng", "young", ACCOUNT) is not None
     assert await env.archive.prune(30, CREATED + 32 * DAYS, PROVIDERS) == 0
     assert await env.archive.prune(0, CREATED + 99 * DAYS, PROVIDERS) == 1

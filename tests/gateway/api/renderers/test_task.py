@@ -48,6 +48,7 @@ def test_a_completed_task_has_its_result() -> None:
             "height": 720,
             "duration": 5.0,
         },
+        "data": [{"url": RESULT.url}],
         "archived": True,
         "provider": "jimeng",
     }

@@ -79,7 +79,7 @@ async def test_another_account_gets_nothing(kit: Kit) -> None:
 async def test_an_account_that_was_named_since_then_is_the_same(kit: Kit) -> None:
     await kit.archived()
     named = Account("scripted", ONE.credential, name="studio")
-    assert named.tag != ONE.tag
+    assert named.id != ONE.id
     assert await kit.archiver.restore(kit.spot(named)) is not None
     renamed = Account("scripted", "s-other", name="studio")
     assert await kit.archiver.restore(kit.spot(renamed)) is None
