@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from gateway.archive.atomic_files import FOLDER
-from gateway.archive.copier import Report, copy_task
+from gateway.archive.copier import ArchiveResult, copy_task
 from gateway.archive.records import Facts
 from gateway.archive.store import ArchiveStore
 from providers.contract.accounts import Account
@@ -205,7 +205,7 @@ async def until(true: Callable[[], bool]) -> None:
             await asyncio.sleep(0.02)
 
 
-async def copy_once(store: ArchiveStore, result: Result, facts: Facts = FACTS) -> Report:
+async def copy_once(store: ArchiveStore, result: Result, facts: Facts = FACTS) -> ArchiveResult:
     async with HttpClient() as http:
         return await copy_task(store, http, facts, ACCOUNT, result, no_other, CREATED + 100)
 

@@ -12,7 +12,7 @@ from gateway.accounts.checks import AccountChecks
 from gateway.accounts.pool import AccountPool
 from gateway.accounts.selection import FillFirst, Policy
 from gateway.archive.archive import Archive
-from gateway.archive.copier import Report
+from gateway.archive.copier import ArchiveResult
 from gateway.archive.store import ArchiveStore
 from gateway.archive.task_archiver import TaskArchiver
 from gateway.core.background_tasks import Background
@@ -89,7 +89,7 @@ class GatewayFixture:
         self.background = Background()
         poller = Poller(self.clock, 1.0, self.background, self.pool.on_results)
         self.locator = TaskLocator(registry, OwnerLookup(self.clock, poller, self.background), self.secrets)
-        self.reports: list[Report] = []
+        self.reports: list[ArchiveResult] = []
         self.archiver = self._archiver(poller)
         checks = AccountChecks(registry, self.pool, self.clock, self.background)
         self.tasks = Tasks(

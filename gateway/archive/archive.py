@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 from cachetools import TTLCache
 
-from gateway.archive.copier import Renew, Report, copy_task, is_whole, look_up
+from gateway.archive.copier import ArchiveResult, Renew, copy_task, is_whole, look_up
 from gateway.archive.copy_queue import CONCURRENT_COPIES, CopyQueue
 from gateway.archive.prune import prune
 from gateway.archive.records import Archived, Facts, StoredFile, Variant
@@ -53,6 +53,7 @@ class Opened:
     once. It streams from the store, and raises ProviderError (ANSWER_LOST) where the stream breaks off.
     """
 
+    archived: Archived
     file: StoredFile
     start: int
     stop: int
@@ -89,7 +90,7 @@ class Archive:
         copies: int = CONCURRENT_COPIES,
         keep_prompt: bool = False,
         link_seconds: Mapping[str, int | None] = MappingProxyType({}),
-        ended: Callable[[Report], object] = lambda report: None,
+        ended: Callable[[ArchiveResult], object] = lambda report: None,
     ) -> None:
         """`copies` may run at once. Prompts are only written down with `keep_prompt`. `link_seconds` says by provider
         how long a link lives that does not tell; LINK_LIFE_SECONDS for others. `ended` hears of every copy that
@@ -138,7 +139,7 @@ class Archive:
             return
         self._queue.add(self._shown(facts), account, result, renew)
 
-    async def copy(self, facts: Facts, account: Account, result: Result, renew: Renew) -> Report:
+    async def copy(self, facts: Facts, account: Account, result: Result, renew: Renew) -> ArchiveResult:
         """Copy a task now, unless it is archived. Never raises: errors are in the report."""
         report = await copy_task(self._store, self._http, self._shown(facts), account, result, renew, self._clock.now())
         if report.archived is not None:
@@ -241,7 +242,7 @@ class Archive:
             # Deleted, or not the file of the record: it may be copied again.
             self._forget(archived)
             return None
-        return Opened(file, start, stop, f"bytes {start}-{stop - 1}/{file.bytes}" if part else None, pieces)
+        return Opened(archived, file, start, stop, f"bytes {start}-{stop - 1}/{file.bytes}" if part else None, pieces)
 
     async def link(self, archived: Archived, variant: Variant = "video", seconds: float = SIGNED_SECONDS) -> str | None:
         """A signed link, valid for `seconds`. None where the store signs none."""

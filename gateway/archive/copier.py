@@ -63,19 +63,27 @@ class Outcome(StrEnum):
     EXPIRED = "expired"
     """The link is dead, and the upstream gives no other one."""
     FAILED = "failed"
-    """It may succeed another time."""
+    """A later attempt may succeed."""
+    UNFINISHED = "unfinished"
+    """The task has not ended."""
+    NO_VIDEO = "no video"
+    """The task has failed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """What came of a copy. `bytes` were stored for the video and its cover; `cause` says in English why it failed.
-    `archived` is there when the video is."""
+class ArchiveResult:
+    """The result of archiving one task. `cause` is the reason of a failure, in English. `bytes` is the size of the
+    copied video and cover. `archived` is None where the video is not in the archive."""
 
-    facts: Facts
     outcome: Outcome
     cause: str = ""
     bytes: int = 0
     archived: Archived | None = None
+
+    @property
+    def path(self) -> str:
+        """The path of the video in the archive, else ""."""
+        return self.archived.video.path if self.archived is not None else ""
 
 
 class _LinkRefusedError(Exception):
@@ -96,7 +104,7 @@ class _UnusableError(Exception):
 
 async def copy_task(
     store: ArchiveStore, http: HttpClient, facts: Facts, account: Account, result: Result, renew: Renew, now: float
-) -> Report:
+) -> ArchiveResult:
     """Copy a video and its cover, unless they are there. It never raises, but for being cancelled.
 
     A link that is refused is renewed once. A cover that cannot be had is left out.
@@ -105,15 +113,15 @@ async def copy_task(
         async with asyncio.timeout(LONGEST_COPY):
             archived = await _there(store, facts, now)
             if archived is not None:
-                return Report(facts, Outcome.ALREADY_THERE, archived=await _admit(store, archived, account))
+                return ArchiveResult(Outcome.ALREADY_THERE, archived=await _admit(store, archived, account))
             source = _Source(http, account, result, renew)
             home = home_of(facts, now)
             try:
                 video = await _copy_video(store, source, f"{home}.mp4", partial(_there, store, facts, now))
             except _MadeMeanwhileError as made:
-                return Report(facts, Outcome.ALREADY_THERE, archived=await _admit(store, made.archived, account))
+                return ArchiveResult(Outcome.ALREADY_THERE, archived=await _admit(store, made.archived, account))
             if video is None:
-                return Report(facts, Outcome.EXPIRED)
+                return ArchiveResult(Outcome.EXPIRED)
             cover = await _copy_cover(store, source, home)
             record = _record(facts, account, source.result, video, cover, now)
             archived = Archived(home, record)
@@ -121,9 +129,9 @@ async def copy_task(
             await _index(store, archived)
             if not await is_whole(store, archived):
                 raise _UnusableError("another copy of it was made at the same moment")
-            return Report(facts, Outcome.COPIED, bytes=video.bytes + (cover.bytes if cover else 0), archived=archived)
+            return ArchiveResult(Outcome.COPIED, bytes=video.bytes + (cover.bytes if cover else 0), archived=archived)
     except Exception as error:
-        return Report(facts, Outcome.FAILED, account.redact(_cause(error)))
+        return ArchiveResult(Outcome.FAILED, account.redact(_cause(error)))
 
 
 async def look_up(store: ArchiveStore, provider: str, id: str) -> Archived | None:

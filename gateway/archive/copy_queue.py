@@ -8,7 +8,7 @@ from functools import partial
 
 from cachetools import LRUCache
 
-from gateway.archive.copier import Outcome, Renew, Report
+from gateway.archive.copier import ArchiveResult, Outcome, Renew
 from gateway.archive.records import Facts
 from gateway.core.background_tasks import Background
 from gateway.core.clock import Clock, Timer
@@ -31,7 +31,7 @@ _MAX_GIVEN_UP = 50_000
 
 Key = tuple[str, str]
 """Provider and upstream id."""
-Copy = Callable[[Facts, Account, Result, Renew], Awaitable[Report]]
+Copy = Callable[[Facts, Account, Result, Renew], Awaitable[ArchiveResult]]
 
 
 @dataclass(slots=True)
@@ -55,7 +55,7 @@ class CopyQueue:
         copy: Copy,
         max_concurrent: int,
         link_seconds: Mapping[str, int | None],
-        ended: Callable[[Report], object],
+        ended: Callable[[ArchiveResult], object],
     ) -> None:
         """`link_seconds` is the lifetime by provider of a link without an expiry time. `ended` is called with the
         report of every attempt."""
@@ -129,7 +129,7 @@ class CopyQueue:
             self._running -= 1
             self._start()
 
-    def _conclude(self, job: _Job, report: Report) -> None:
+    def _conclude(self, job: _Job, report: ArchiveResult) -> None:
         if self._closed:
             return
         key = (job.facts.provider, job.facts.id)

@@ -5,12 +5,11 @@ A finished task that is polled is queued for a copy. If enabled, submitted tasks
 
 import asyncio
 from dataclasses import replace
-from typing import NamedTuple
 
 from cachetools import LRUCache
 
 from gateway.archive.archive import SIGNED_SECONDS, Archive, Opened
-from gateway.archive.copier import Outcome, Renew
+from gateway.archive.copier import ArchiveResult, Outcome, Renew
 from gateway.archive.records import Archived, Facts, Variant
 from gateway.archive.store import StoreError
 from gateway.core.background_tasks import Background
@@ -23,7 +22,6 @@ from gateway.task_ids.links import fresh_result
 from gateway.task_ids.task_ref import TaskRef
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.tasks import Phase, Result, TaskState
-from providers.sizes import parse_size
 
 MAX_FOLLOWED = 5000
 """Limit of the followed tasks. Further tasks are archived when a client polls them."""
@@ -35,23 +33,6 @@ TIMEOUT_SECONDS = 5.0
 """Timeout of the archive for a client's request."""
 
 _MAX_CACHED_PROMPTS = 10_000
-
-
-class RestoredTask(NamedTuple):
-    """A task restored from the archive. `ref` has the fields of the archive's record."""
-
-    ref: TaskRef
-    state: TaskState
-
-
-class ArchiveResult(NamedTuple):
-    """The result of archiving one task on request. `outcome` is that of a copy, `unfinished` or `no video`. `path` is
-    the path of the video in the archive."""
-
-    outcome: str
-    cause: str = ""
-    bytes: int = 0
-    path: str = ""
 
 
 class TaskArchiver:
@@ -113,7 +94,7 @@ class TaskArchiver:
             created=ref.created or state.created_at,
             ended=state.ended_at,
             seconds=ref.seconds,
-            size=f"{ref.width}x{ref.height}" if ref.width and ref.height else "",
+            size=ref.size,
             prompt=self._prompts.get((ref.provider.name, ref.upstream_id)),
         )
 
@@ -139,22 +120,22 @@ class TaskArchiver:
         if self.archive.out_of_reach():
             GATEWAY.warning("the archive is out of reach", extra={"fields": {"cause": _cause(error)}})
 
-    async def restore(self, ref: TaskRef) -> "RestoredTask | None":
-        """Restore a task from the archive, else None. Raises StoreError where the archive is unavailable."""
+    async def restore(self, ref: TaskRef) -> tuple[TaskRef, TaskState] | None:
+        """Restore a task from the archive, else None. The reference has the fields of the archive's record.
+
+        Raises StoreError where the archive is unavailable."""
         archived = await self.find(ref)
         if archived is None:
             return None
         record = archived.record
-        width, height = parse_size(record.size) or (0, 0)
         restored = replace(
             ref,
             model=ref.model or record.model or "",
             created=ref.created or int(record.created or 0) or None,
             seconds=ref.seconds or record.seconds,
-            width=ref.width or width,
-            height=ref.height or height,
+            size=ref.size or record.size,
         )
-        return RestoredTask(restored, await self._state(ref, archived))
+        return restored, await self._state(ref, archived)
 
     async def _state(self, ref: TaskRef, archived: Archived) -> TaskState:
         """The state of an archived task: completed, with links to the archive.
@@ -184,21 +165,19 @@ class TaskArchiver:
         """Archive a task now, unless it is archived already."""
         opened = await self.open(ref, "video", head=True)
         if opened is not None:
-            return ArchiveResult(Outcome.ALREADY_THERE, path=opened.file.path)
+            return ArchiveResult(Outcome.ALREADY_THERE, archived=opened.archived)
         observed = await self._observe(ref, force_refresh=True)
         if isinstance(observed, ProviderError):
             gone = observed.kind is ErrorKind.TASK_NOT_FOUND
             return ArchiveResult(Outcome.EXPIRED) if gone else ArchiveResult(Outcome.FAILED, describe(observed, "en"))
         state = observed.state
         if state.phase is Phase.FAILED:
-            return ArchiveResult("no video", describe(state.error, "en") if state.error else "")
+            return ArchiveResult(Outcome.NO_VIDEO, describe(state.error, "en") if state.error else "")
         if state.result is None:
             if observed.trouble is not None:
                 return ArchiveResult(Outcome.FAILED, describe_query(observed.trouble, "en"))
-            return ArchiveResult("unfinished")
-        report = await self.archive.copy(self.facts(ref, state), ref.account, state.result, self.renewal(ref))
-        path = report.archived.video.path if report.archived else ""
-        return ArchiveResult(report.outcome, report.cause, report.bytes, path)
+            return ArchiveResult(Outcome.UNFINISHED)
+        return await self.archive.copy(self.facts(ref, state), ref.account, state.result, self.renewal(ref))
 
     async def open(
         self, ref: TaskRef, variant: Variant, *, range: str = "", if_range: str = "", head: bool = False

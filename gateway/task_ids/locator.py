@@ -4,7 +4,7 @@ All state is a cache.
 """
 
 import hmac
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from secrets import token_bytes
 
@@ -15,14 +15,14 @@ from gateway.core.errors import as_transient, from_provider
 from gateway.task_ids import signed
 from gateway.task_ids.owner_lookup import OwnerLookup, UnknownOwner
 from gateway.task_ids.signed import TaskId
-from gateway.task_ids.submit_keys import MacKeys, derive_submit_keys, is_own_submit_key
+from gateway.task_ids.submit_keys import MacKeys, SubmitKeys, is_own_submit_key
 from gateway.task_ids.task_ref import AmbiguousId, TaskRef
 from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.provider import Provider
 from providers.contract.requests import VideoRequest
 from providers.registry import Registry
-from providers.sizes import asked_seconds, asked_size, parse_size
+from providers.sizes import asked_seconds, asked_size
 
 _MAX_CACHED = 20_000
 
@@ -67,7 +67,6 @@ class TaskLocator:
 
         Raises ValueError where the upstream id is too long.
         """
-        width, height = parse_size(asked_size(request)) or (0, 0)
         id = TaskId(
             provider=account.provider,
             upstream_id=upstream_id,
@@ -76,14 +75,13 @@ class TaskLocator:
             model=request.model,
             created=created,
             seconds=asked_seconds(request),
-            width=width,
-            height=height,
+            size=asked_size(request),
         )
         # A later list must return the id that the submit returned. A retry that is found again has fewer fields.
         self._submitted.setdefault((account.key, upstream_id), id)
         return self.sign(caller, account, id)
 
-    def remembered(self, account: Account, upstream_id: str, caller: Caller) -> TaskId | None:
+    def cached_id(self, account: Account, upstream_id: str, caller: Caller) -> TaskId | None:
         """The id of a task that this process submitted for the caller, from the cache, else None."""
         id = self._submitted.get((account.key, upstream_id))
         return id if id is not None and id.owner_tag == caller.owner else None
@@ -142,11 +140,9 @@ class TaskLocator:
         return [self._native(provider, account, id) for account in accounts] if provider else []
 
     def _native(self, provider: Provider, account: Account, id: str) -> TaskRef:
-        """The place of a task whose id says nothing, with what is known where it was submitted here."""
-        known = self._submitted.get((account.key, id))
-        if known is None:
-            return TaskRef(id, provider, account, id)
-        return TaskRef(id, provider, account, id, known.model, known.created, known.seconds, known.width, known.height)
+        """The reference of an upstream id, with further fields where this process submitted the task."""
+        submitted = self._submitted.get((account.key, id))
+        return TaskRef.of(id, provider, account, submitted) if submitted else TaskRef(id, provider, account, id)
 
     def _resolve_signed(self, caller: Caller, id: str) -> TaskRef | None:
         claimed = signed.peek(id)
@@ -160,21 +156,11 @@ class TaskLocator:
             or not hmac.compare_digest(verified.owner_tag, caller.owner)
         ):
             return None
-        return TaskRef(
-            id,
-            self._registry[account.provider],
-            account,
-            verified.upstream_id,
-            verified.model,
-            verified.created,
-            verified.seconds,
-            verified.width,
-            verified.height,
-        )
+        return TaskRef.of(id, self._registry[account.provider], account, verified)
 
-    def submit_keys(self, caller: Caller, account: Account, seed: str) -> Iterator[str]:
-        """The submit keys of one submit: see `derive_submit_keys`."""
-        return derive_submit_keys(self._mac_keys, caller, account, seed)
+    def submit_keys(self, caller: Caller, seed: str) -> SubmitKeys:
+        """The submit keys of one submit."""
+        return SubmitKeys(self._mac_keys, caller, seed)
 
     def is_own_submit_key(self, caller: Caller, account: Account, submit_key: str) -> bool:
         """True for a submit key that was derived here for this caller."""

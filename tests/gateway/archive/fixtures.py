@@ -10,7 +10,7 @@ from gateway.archive.archive import (
     Archive,
     Opened,
 )
-from gateway.archive.copier import Report
+from gateway.archive.copier import ArchiveResult
 from gateway.archive.records import Archived, Facts
 from gateway.archive.store import ArchiveStore, StoreError, Stream
 from gateway.core.background_tasks import Background
@@ -57,7 +57,7 @@ class ArchiveFixture:
         self.background = background
         self.clock = TestClock(CREATED + 100)
         self.store = Counting.open(place.url)
-        self.reports: list[Report] = []
+        self.reports: list[ArchiveResult] = []
         self.archive = self.new_archive()
 
     def new_archive(self, copies: int = 2, *, keep_prompt: bool = False, **options: Any) -> Archive:
@@ -76,7 +76,7 @@ class ArchiveFixture:
     def see(self, result: Result, facts: Facts = FACTS) -> None:
         self.archive.seen(facts, ACCOUNT, result, no_other)
 
-    async def done(self, reports: int = 1) -> Report:
+    async def done(self, reports: int = 1) -> ArchiveResult:
         await until(lambda: len(self.reports) >= reports)
         return self.reports[-1]
 

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from gateway.archive import copier
-from gateway.archive.copier import Outcome, Report, copy_task, is_whole, look_up
+from gateway.archive.copier import ArchiveResult, Outcome, copy_task, is_whole, look_up
 from gateway.archive.records import Facts
 from gateway.archive.store import ArchiveStore, StoreError
 from gateway.task_ids.links import EXPIRED_STATUSES
@@ -59,7 +59,7 @@ def sha256(body: bytes) -> str:
     return base64.b64encode(hashlib.sha256(body).digest()).decode()
 
 
-async def failing(place: ArchivePlace, link: str) -> Report:
+async def failing(place: ArchivePlace, link: str) -> ArchiveResult:
     """The report of a copy that must have left nothing behind."""
     report = await copy_once(place.open(), Result(link))
     assert report.outcome is Outcome.FAILED

@@ -11,7 +11,7 @@ from gateway.archive.archive import (
     KNOWN_SECONDS,
     MISSED_SECONDS,
 )
-from gateway.archive.copier import Outcome, Report, copy_task
+from gateway.archive.copier import ArchiveResult, Outcome, copy_task
 from gateway.archive.records import Archived
 from gateway.archive.store import StoreError
 from providers.contract.tasks import Result
@@ -107,7 +107,7 @@ async def test_two_that_copy_at_once_do_not_leave_a_record_of_another_file(env: 
     assert await read(await other.open(_there(again))) == VIDEO
 
 
-def _there(report: Report) -> Archived:
+def _there(report: ArchiveResult) -> Archived:
     assert report.archived is not None
     return report.archived
 
