@@ -79,7 +79,7 @@ class GatewayFixture:
     clock: TestClock = field(default_factory=TestClock)
     http: HttpClient = field(default_factory=HttpClient)
     store: ArchiveStore | None = None
-    keep_prompt: bool = False
+    store_prompts: bool = False
     follow: bool = False
 
     def __post_init__(self) -> None:
@@ -89,7 +89,7 @@ class GatewayFixture:
         self.background = Background()
         poller = Poller(self.clock, 1.0, self.background, self.pool.on_results)
         self.locator = TaskLocator(registry, OwnerLookup(self.clock, poller, self.background), self.secrets)
-        self.reports: list[ArchiveResult] = []
+        self.results: list[ArchiveResult] = []
         self.archiver = self._archiver(poller)
         checks = AccountChecks(registry, self.pool, self.clock, self.background)
         self.tasks = Tasks(
@@ -114,8 +114,8 @@ class GatewayFixture:
             self.http,
             self.clock,
             self.background,
-            keep_prompt=self.keep_prompt,
-            ended=self.reports.append,
+            store_prompts=self.store_prompts,
+            on_result=self.results.append,
         )
         return TaskArchiver(archive, poller, self.clock, self.background, follow=self.follow, interval=5.0)
 

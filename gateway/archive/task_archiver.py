@@ -8,9 +8,9 @@ from dataclasses import replace
 
 from cachetools import LRUCache
 
-from gateway.archive.archive import SIGNED_SECONDS, Archive, Opened
+from gateway.archive.archive import SIGNED_SECONDS, Archive, OpenedFile
 from gateway.archive.copier import ArchiveResult, Outcome, Renew
-from gateway.archive.records import Archived, Facts, Variant
+from gateway.archive.records import ArchivedTask, TaskMetadata, Variant
 from gateway.archive.store import StoreError
 from gateway.core.background_tasks import Background
 from gateway.core.clock import Clock
@@ -62,32 +62,32 @@ class TaskArchiver:
 
     def submitted(self, ref: TaskRef, prompt: str) -> None:
         """Record a submitted task, and follow it if enabled."""
-        if prompt and self.archive.keeps_prompts:
+        if prompt and self.archive.stores_prompts:
             self._prompts[ref.provider.name, ref.upstream_id] = prompt
         if self._follow and self._followed < MAX_FOLLOWED:
             self._followed += 1
             self._background.start(self._follow_to_its_end(ref))
 
-    def seen(self, ref: TaskRef, state: TaskState) -> bool:
+    def queue_copy(self, ref: TaskRef, state: TaskState) -> bool:
         """Queue a copy of a finished task. True where it is archived already. Does not block; repeated calls are
         cheap."""
         provider, id = ref.provider.name, ref.upstream_id
         if state.phase is not Phase.COMPLETED or state.result is None:
             return False
-        if self.known(ref):
+        if self.is_archived(ref):
             return True
-        if self.archive.wants(provider, id, ref.account.tag):
-            self.archive.seen(self.facts(ref, state), ref.account, state.result, self.renewal(ref))
+        if self.archive.accepts(provider, id, ref.account.tag):
+            self.archive.queue_copy(self.metadata(ref, state), ref.account, state.result, self.renewal(ref))
         return False
 
-    def known(self, ref: TaskRef) -> bool:
+    def is_archived(self, ref: TaskRef) -> bool:
         """True for a task that is archived, from the cache."""
-        return self.archive.known(ref.provider.name, ref.upstream_id, ref.account.tag)
+        return self.archive.is_archived(ref.provider.name, ref.upstream_id, ref.account.tag)
 
-    def facts(self, ref: TaskRef, state: TaskState) -> Facts:
+    def metadata(self, ref: TaskRef, state: TaskState) -> TaskMetadata:
         """The fields of the archive record of a finished task."""
         card = ref.provider.card(state.model) if state.model else None
-        return Facts(
+        return TaskMetadata(
             ref.provider.name,
             ref.upstream_id,
             model=ref.model or (card.name if card else state.model),
@@ -106,19 +106,19 @@ class TaskArchiver:
 
         return renew
 
-    async def find(self, ref: TaskRef) -> Archived | None:
+    async def find(self, ref: TaskRef) -> ArchivedTask | None:
         """The archived task of a reference, else None. Raises StoreError where the archive is unavailable."""
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS):
                 return await self.archive.find(ref.provider.name, ref.upstream_id, ref.account)
         except (StoreError, TimeoutError) as error:
-            self._out_of_reach(error)
+            self._log_outage(error)
             raise StoreError(_cause(error)) from error
 
-    def _out_of_reach(self, error: Exception) -> None:
+    def _log_outage(self, error: Exception) -> None:
         """Log an outage of the archive once."""
-        if self.archive.out_of_reach():
-            GATEWAY.warning("the archive is out of reach", extra={"fields": {"cause": _cause(error)}})
+        if self.archive.record_outage():
+            GATEWAY.warning("the archive is unavailable", extra={"fields": {"cause": _cause(error)}})
 
     async def restore(self, ref: TaskRef) -> tuple[TaskRef, TaskState] | None:
         """Restore a task from the archive, else None. The reference has the fields of the archive's record.
@@ -137,7 +137,7 @@ class TaskArchiver:
         )
         return restored, await self._state(ref, archived)
 
-    async def _state(self, ref: TaskRef, archived: Archived) -> TaskState:
+    async def _state(self, ref: TaskRef, archived: ArchivedTask) -> TaskState:
         """The state of an archived task: completed, with links to the archive.
 
         Where the store signs no links, they are paths of this gateway without a host.
@@ -177,11 +177,11 @@ class TaskArchiver:
             if observed.trouble is not None:
                 return ArchiveResult(Outcome.FAILED, describe_query(observed.trouble, "en"))
             return ArchiveResult(Outcome.UNFINISHED)
-        return await self.archive.copy(self.facts(ref, state), ref.account, state.result, self.renewal(ref))
+        return await self.archive.copy(self.metadata(ref, state), ref.account, state.result, self.renewal(ref))
 
     async def open(
         self, ref: TaskRef, variant: Variant, *, range: str = "", if_range: str = "", head: bool = False
-    ) -> Opened | None:
+    ) -> OpenedFile | None:
         """Open an archived file. None where it is missing or unreadable. Raises UnsatisfiableRangeError."""
         try:
             archived = await self.find(ref)
@@ -190,10 +190,10 @@ class TaskArchiver:
             async with asyncio.timeout(TIMEOUT_SECONDS):
                 return await self.archive.open(archived, variant, range=range, if_range=if_range, head=head)
         except (StoreError, TimeoutError) as error:
-            self._out_of_reach(error)
+            self._log_outage(error)
             return None
 
-    async def _link(self, archived: Archived, variant: Variant) -> str | None:
+    async def _link(self, archived: ArchivedTask, variant: Variant) -> str | None:
         try:
             return await self.archive.link(archived, variant)
         except StoreError:
@@ -219,7 +219,7 @@ class TaskArchiver:
                 if not isinstance(observed, Observation):
                     return
                 if observed.state.phase.ended:
-                    self.seen(ref, observed.state)
+                    self.queue_copy(ref, observed.state)
                     return
         finally:
             self._followed -= 1

@@ -125,7 +125,7 @@ class TaskObserver:
             metrics.ANSWER_AGES.observe(age)
             late = age > self._poller.freshness + _STALE_AFTER_SECONDS
         round_seconds = self._poller.round_seconds(ref.provider, ref.account)
-        archived = self._archiver.seen(ref, observation.state) if self._archiver is not None else False
+        archived = self._archiver.queue_copy(ref, observation.state) if self._archiver is not None else False
         return view_of(ref, observation, model, age=age, late=late, round_seconds=round_seconds, archived=archived)
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from starlette.requests import ClientDisconnect
 
 from gateway.accounts.callers import Caller
-from gateway.archive.archive import Opened
+from gateway.archive.archive import OpenedFile
 from gateway.archive.copier import ArchiveResult, Outcome
 from gateway.archive.records import Variant
 from gateway.archive.task_archiver import TaskArchiver
@@ -274,7 +274,7 @@ class Tasks:
 
     async def open_archived(
         self, caller: Caller, id: str, variant: Variant, *, range: str = "", if_range: str = "", head: bool = False
-    ) -> Opened | None:
+    ) -> OpenedFile | None:
         """Open an archived file of the caller's task; None if it is not archived. Raises UnsatisfiableRangeError."""
         if self._archiver is None:
             return None
@@ -331,5 +331,5 @@ class Tasks:
     def _listed(self, ref: TaskRef, state: TaskState, now: float) -> Task:
         card = ref.provider.card(ref.model) if ref.model else None
         progress = estimate(state, now, card.typical_seconds) if card else state.progress
-        archived = self._archiver is not None and self._archiver.known(ref)
+        archived = self._archiver is not None and self._archiver.is_archived(ref)
         return view_of(ref, Observation(state, progress, observed_at=now), ref.model, archived=archived)
