@@ -141,7 +141,7 @@ def build_services(settings: Settings, process: ProcessState) -> Services:
         process.locator,
     )
     checks = AccountChecks(registry, pool, clock, process.background)
-    submitter = Submitter(clock, pool, checks, poller.look, max_attempts=settings.rotation.max_attempts)
+    submitter = Submitter(clock, pool, checks, poller.refresh, max_attempts=settings.rotation.max_attempts)
     url_policy = _url_policy(settings)
     intake = MediaIntake(
         process.fetcher.fetch,

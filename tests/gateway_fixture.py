@@ -99,7 +99,7 @@ class GatewayFixture:
             Listing(registry, self.locator, sole_owner=self.sole_owner),
             poller,
             IdempotencyStore(self.clock, lambda: next(seeds)),
-            Submitter(self.clock, self.pool, checks, poller.look, max_attempts=self.max_attempts),
+            Submitter(self.clock, self.pool, checks, poller.refresh, max_attempts=self.max_attempts),
             MediaIntake(Fetcher(UrlPolicy()).fetch, self.http, max_bytes=1_000_000),
             self.clock,
             archiver=self.archiver,

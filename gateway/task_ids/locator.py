@@ -29,8 +29,8 @@ _MAX_CACHED = 20_000
 
 @dataclass(frozen=True, slots=True)
 class TaskRefCache:
-    """Process state: `process_key` is a random MAC key, `submitted` holds the ids of tasks submitted by this
-    process."""
+    """Process state: `process_key` is a random MAC key, `submitted` holds the ids of the tasks that this process
+    submitted."""
 
     process_key: bytes = field(default_factory=lambda: token_bytes(32), repr=False)
     submitted: LRUCache[tuple[str, str], TaskId] = field(default_factory=lambda: LRUCache(_MAX_CACHED))
@@ -47,13 +47,13 @@ class TaskLocator:
         registry: Registry,
         owners: OwnerLookup,
         secrets: Sequence[bytes] = (),
-        memory: "TaskRefCache | None" = None,
+        cache: "TaskRefCache | None" = None,
     ) -> None:
-        memory = memory or TaskRefCache()
+        cache = cache or TaskRefCache()
         self._registry = registry
         self._owners = owners
-        self._mac_keys = MacKeys(secrets, memory.process_key)
-        self._submitted = memory.submitted
+        self._mac_keys = MacKeys(secrets, cache.process_key)
+        self._submitted = cache.submitted
         self._resolved: LRUCache[tuple[str, str], TaskRef] = LRUCache(_MAX_CACHED)
 
     def needs_signed_id(self, caller: Caller, account: Account, upstream_id: str) -> bool:
@@ -77,7 +77,7 @@ class TaskLocator:
             seconds=asked_seconds(request),
             size=asked_size(request),
         )
-        # A later list must return the id that the submit returned. A retry that is found again has fewer fields.
+        # A later list must return the id that the submit returned. The id of a retry has fewer fields.
         self._submitted.setdefault((account.key, upstream_id), id)
         return self.sign(caller, account, id)
 
@@ -89,12 +89,12 @@ class TaskLocator:
     def sign(self, caller: Caller, account: Account, id: TaskId) -> str:
         return signed.sign(id, self._mac_keys.of(caller, account)[0])
 
-    def known(self, caller: Caller, id: str) -> TaskRef | None:
+    def cached(self, caller: Caller, id: str) -> TaskRef | None:
         """The reference that an id resolved to for this caller, from the cache, else None."""
         return self._resolved.get((caller.identity, id))
 
     async def find(self, caller: Caller, ids: Sequence[str]) -> dict[str, TaskRef | AmbiguousId | None]:
-        """Resolve public ids for this caller. An id maps to None where it is forged, belongs to another, or to nobody.
+        """Resolve public ids for this caller. An id maps to None where it is forged, of another owner, or unknown.
 
         A signed id names its account. An upstream id belongs to the caller's only credential. With several credentials,
         each account is queried.
@@ -112,12 +112,12 @@ class TaskLocator:
             found[id] = self._native(provider, accounts[0], id) if provider and len(accounts) == 1 else None
             if provider and len(accounts) > 1:
                 ambiguous.setdefault(provider.name, []).append(id)
-        for name, unclear in ambiguous.items():
+        for name, unresolved in ambiguous.items():
             provider = self._registry[name]
-            for id, owner in (await self._owners.find(caller, provider, unclear)).items():
+            for id, owner in (await self._owners.find(caller, provider, unresolved)).items():
                 if isinstance(owner, Account):
                     found[id] = self._native(provider, owner, id)
-                elif owner is not UnknownOwner.NOBODYS:
+                elif owner is not UnknownOwner.NOBODY:
                     found[id] = AmbiguousId(provider, owner if isinstance(owner, ProviderError) else None)
         self._resolved.update({(caller.identity, id): ref for id, ref in found.items() if isinstance(ref, TaskRef)})
         return found
@@ -131,6 +131,7 @@ class TaskLocator:
         return ref
 
     def submitted_here(self, ref: TaskRef) -> bool:
+        """True for a task that this process submitted, from the cache."""
         return (ref.account.key, ref.upstream_id) in self._submitted
 
     def possible(self, caller: Caller, id: str) -> list[TaskRef]:

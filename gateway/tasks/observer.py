@@ -34,7 +34,7 @@ class TaskObserver:
 
     def cached(self, caller: Caller, id: str) -> Task | None:
         """The task from the cache, without a query; None unless its id is located and its observation is fresh."""
-        ref = self._locator.known(caller, id)
+        ref = self._locator.cached(caller, id)
         if ref is None:
             return None
         card = ref.provider.card(ref.model) if ref.model else None

@@ -303,8 +303,8 @@ class Tasks:
 
     def _candidates(self, caller: Caller, id: str) -> Sequence[TaskRef]:
         """The cached task ref of an id, else every candidate."""
-        known = self._locator.known(caller, id)
-        return [known] if known is not None else self._locator.possible(caller, id)
+        cached = self._locator.cached(caller, id)
+        return [cached] if cached is not None else self._locator.possible(caller, id)
 
     async def list(
         self, caller: Caller, *, limit: int, after: str | None = None, ascending: bool = False, native: bool = False
