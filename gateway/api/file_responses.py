@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from gateway.api.error_responses import error_response
-from gateway.archive.archive import Opened
+from gateway.archive.archive import OpenedFile
 from gateway.core.byte_ranges import content_length, parse_range
 from gateway.core.errors import GatewayError
 from gateway.core.messages import ERRORS
@@ -87,7 +87,7 @@ async def stream_content(
         return _Relay(found.status, headers, first, found.pieces, opened.pop_all())
 
 
-async def archived_content(request: Request, opened: Opened, *, filename: str, media_type: str) -> Response:
+async def archived_content(request: Request, opened: OpenedFile, *, filename: str, media_type: str) -> Response:
     """The same for a file of the archive, or the part of it that was opened."""
     headers = {
         "accept-ranges": "bytes",

@@ -1,6 +1,7 @@
 """Task polling: the state of a task from the cache while it is fresh, else from a query to the upstream.
 
-Queries are batched, joined and rate limited for each account. A transient query error falls back to the cached state.
+Queries are batched, coalesced and rate limited for each account. After a transient query error the cached state is
+returned.
 """
 
 import asyncio
@@ -25,10 +26,10 @@ from providers.contract.provider import Provider
 from providers.contract.tasks import Phase, TaskState
 
 MAX_BATCHERS = 4096
-"""Accounts whose query batcher and rate limiter are kept."""
+"""Accounts whose query batcher and rate limiter are in memory."""
 
 UNKNOWN = LocalizedText("暂时无法获取任务状态", "Task status is temporarily unavailable")
-UNSEEN = LocalizedText(
+NOT_LISTED_YET = LocalizedText(
     "此凭证下暂时查不到该任务：如刚刚提交，请稍候；否则请检查任务 ID 和凭证",
     "The task is not visible with this credential yet: if it is new, wait; otherwise check its ID and the credential",
 )
@@ -113,38 +114,39 @@ class Poller:
         *,
         submitted_at: Mapping[str, float | None],
         force_refresh: bool = False,
-        patient: bool = False,
+        wait: bool = False,
     ) -> dict[str, Observation | ProviderError]:
         """Observe the task of each id in `cards`, with as few queries as possible for those that are not fresh.
 
         `cards` maps an id to its model card, where known. `submitted_at` maps an id to its submit
-        time. `force_refresh` queries all ids, fresh or not. `patient` waits for the batch of each id; without it, the
+        time. `force_refresh` queries all ids, fresh or not. `wait` waits for the batch of each id; without it, the
         cached state is returned while the rate limit delays the query. An id maps to TASK_NOT_FOUND where the upstream
         does not know it, and to INVALID_CREDENTIAL where it rejects the account.
         """
         found: dict[str, Observation | ProviderError] = {}
-        asked: dict[str, asyncio.Future[Answer]] = {}
+        pending: dict[str, asyncio.Future[Answer]] = {}
         now = self._clock.now()
         for id, card in cards.items():
             cached = None if force_refresh else self.fresh(account, id, now)
             if cached is None:
                 last = self._cached.get((account.id, id))
-                wait = patient or last is None or not last.is_observed
-                answer = self._batcher(provider, account).enqueue(id, force_refresh=force_refresh, wait=wait)
+                has_state = last is not None and last.is_observed
+                batcher = self._batcher(provider, account)
+                answer = batcher.enqueue(id, force_refresh=force_refresh, wait=wait or not has_state)
                 if answer is not None:
-                    asked[id] = answer
+                    pending[id] = answer
                     continue
                 # The rate limit delays its batch: return the cached state.
                 cached = last
             if cached is not None:
                 metrics.QUERIES_SAVED.inc()
                 found[id] = cached.observe(card, now)
-        for id, future in asked.items():
+        for id, future in pending.items():
             found[id] = self._conclude(account, id, await future, cards[id], submitted_at.get(id))
         return {id: found[id] for id in cards}
 
-    async def look(self, provider: Provider, account: Account, ids: Sequence[str]) -> None:
-        """Poll these tasks of an account for the sake of `on_results`."""
+    async def refresh(self, provider: Provider, account: Account, ids: Sequence[str]) -> None:
+        """Query tasks of an account, unless they are fresh. The results go to `on_results` only."""
         await self.observe(provider, account, dict.fromkeys(ids), submitted_at={})
 
     def acquire(self, provider: Provider, account: Account, calls: int = 1) -> None:
@@ -175,7 +177,7 @@ class Poller:
         return batcher
 
     def on_results(self, account: Account, answers: Mapping[str, Answer], sent_at: float) -> None:
-        """Cache the results of a query, and pass them on. Runs even where no caller waits any more."""
+        """Cache the results of a query, and pass them on. Called even where no caller waits any more."""
         now = self._clock.now()
         for id, answer in answers.items():
             trouble = answer if isinstance(answer, ProviderError) else answer.error
@@ -184,8 +186,8 @@ class Poller:
             if isinstance(answer, TaskState):
                 last = self._cached.get((account.id, id))
                 if last is None:
-                    self._cached[account.id, id] = CachedTask(answer, now, asked_at=sent_at)
-                elif last.asked_at <= sent_at:
+                    self._cached[account.id, id] = CachedTask(answer, now, sent_at=sent_at)
+                elif last.sent_at <= sent_at:
                     # A slow response does not replace one of a later query.
                     self._cached[account.id, id] = CachedTask(answer, now, last.submitted_at, last.floor, sent_at)
         self._notify(account, answers, sent_at)
@@ -212,7 +214,7 @@ class Poller:
             cached = cached or CachedTask(TaskState(id, Phase.PROCESSING, note=UNKNOWN), NEVER)
             return cached.observe(card, now, answer)
         if answer.kind is ErrorKind.TASK_NOT_FOUND and submitted_at is not None and is_new(submitted_at, now):
-            unseen = TaskState(id, Phase.QUEUED, created_at=submitted_at, note=UNSEEN)
-            cached = cached or CachedTask(unseen, NEVER, submitted_at)
+            queued = TaskState(id, Phase.QUEUED, created_at=submitted_at, note=NOT_LISTED_YET)
+            cached = cached or CachedTask(queued, NEVER, submitted_at)
             return cached.observe(card, now)
         return answer

@@ -43,14 +43,14 @@ class Observation:
 
 @dataclass(slots=True)
 class CachedTask:
-    """A task in the cache. `floor` is the highest progress reported so far. `asked_at` is when the query was sent that
+    """A task in the cache. `floor` is the highest progress reported so far. `sent_at` is when the query was sent that
     returned the state."""
 
     state: TaskState
     observed_at: float
     submitted_at: float | None = None
     floor: int = 0
-    asked_at: float = NEVER
+    sent_at: float = NEVER
 
     @property
     def is_observed(self) -> bool:

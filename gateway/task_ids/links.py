@@ -27,7 +27,7 @@ async def fresh_result(poller: Poller, ref: TaskRef, now: float) -> Result | Non
         {id: ref.provider.card(ref.model) if ref.model else None},
         submitted_at={id: ref.created or ref.provider.submitted_at(id)},
         force_refresh=True,
-        patient=True,
+        wait=True,
     )
     observed = found[id]
     if isinstance(observed, ProviderError):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from gateway.accounts.callers import Caller
-from gateway.archive.archive import Opened
+from gateway.archive.archive import OpenedFile
 from gateway.archive.records import Variant
 from gateway.core.errors import GatewayError, as_transient, from_provider, invalid
 from gateway.core.messages import ERRORS
@@ -27,7 +27,7 @@ class EarlierTasks(Protocol):
 
     async def status(self, caller: Caller, id: str) -> Task: ...
 
-    async def open_archived(self, caller: Caller, id: str, variant: Variant) -> Opened | None: ...
+    async def open_archived(self, caller: Caller, id: str, variant: Variant) -> OpenedFile | None: ...
 
 
 async def derived_request(tasks: EarlierTasks, caller: Caller, derivation: Derivation) -> VideoRequest:

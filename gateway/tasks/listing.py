@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from gateway.accounts.callers import Caller
 from gateway.core.errors import as_transient, clean, from_provider
@@ -12,7 +11,7 @@ from gateway.task_ids.task_ref import TaskRef
 from providers.contract.accounts import Account, public_tag
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.provider import CanList, Provider
-from providers.contract.tasks import ListedTask
+from providers.contract.tasks import ListedTask, TaskState
 from providers.registry import Registry
 
 SKEW_SECONDS = 60.0
@@ -27,16 +26,7 @@ _REFUSED = frozenset({ErrorKind.INVALID_CREDENTIAL, ErrorKind.RESTRICTED, ErrorK
 """An account in one of these will not answer soon, and is left out."""
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """One task of a list, with the place that its new public id leads to."""
-
-    ref: TaskRef
-    task: ListedTask
-
-    @property
-    def order(self) -> tuple[float, str]:
-        return self.task.state.created_at or 0.0, self.task.state.id
+_Listed = tuple[TaskRef, TaskState]
 
 
 class Listing:
@@ -59,7 +49,7 @@ class Listing:
 
     async def page(
         self, caller: Caller, *, limit: int, after: TaskRef | None = None, ascending: bool = False
-    ) -> tuple[list[Listed], bool]:
+    ) -> tuple[list[_Listed], bool]:
         """At most `limit` tasks, and whether there are more. `after` is the last task of the page before.
 
         Raises GatewayError when an account cannot be asked just now: to leave its tasks out would lose them for
@@ -69,18 +59,18 @@ class Listing:
         wanted = _MOST if ascending else limit + 1 + _SPARE
         while True:
             tasks, frontier = await self._ask_all(caller, before, wanted)
-            tasks.sort(key=lambda listed: listed.order, reverse=not ascending)
+            tasks.sort(key=_order, reverse=not ascending)
             if after is not None:
                 tasks = _following(tasks, after, ascending)
             if frontier is None or wanted >= _MOST:
                 return tasks[:limit], len(tasks) > limit
-            sure = [listed for listed in tasks if listed.order[0] > frontier]
+            sure = [listed for listed in tasks if _order(listed)[0] > frontier]
             if len(sure) > limit:
                 return sure[:limit], True
             # Too many of them stand before the page, or are another key's.
             wanted = min(wanted * _FACTOR, _MOST)
 
-    async def _ask_all(self, caller: Caller, before: float | None, wanted: int) -> tuple[list[Listed], float | None]:
+    async def _ask_all(self, caller: Caller, before: float | None, wanted: int) -> tuple[list[_Listed], float | None]:
         """The tasks of all accounts, and the time up to which some account may have more that were not fetched;
         None when there are no others."""
         accounts = [account for account in caller.accounts if isinstance(self._registry[account.provider], CanList)]
@@ -91,16 +81,17 @@ class Listing:
             raise from_provider(as_transient(transient))
         if transient is not None or (errors and len(errors) == len(answers)):
             raise from_provider(transient or errors[0])
-        listed: list[Listed] = []
+        tasks: list[_Listed] = []
         frontiers = []
         for account, answer in zip(accounts, answers, strict=True):
             if isinstance(answer, ProviderError):
                 continue
             if len(answer) >= wanted:
                 frontiers.append(min(task.state.created_at or 0.0 for task in answer))
-            seen = (self._ref(caller, account, task) for task in answer if self._may_see(caller, account, task))
-            listed += [Listed(ref, task) for ref, task in seen if ref is not None]
-        return listed, max(frontiers, default=None)
+            states = [task.state for task in answer if self._may_see(caller, account, task)]
+            refs = [self._ref(caller, account, state) for state in states]
+            tasks += [(ref, state) for ref, state in zip(refs, states, strict=True) if ref is not None]
+        return tasks, max(frontiers, default=None)
 
     async def _ask(self, account: Account, before: float | None, wanted: int) -> Sequence[ListedTask] | ProviderError:
         provider = self._registry[account.provider]
@@ -123,27 +114,31 @@ class Listing:
             return True
         return self._locator.is_own_submit_key(caller, account, task.submit_key)
 
-    def _ref(self, caller: Caller, account: Account, task: ListedTask) -> tuple[TaskRef | None, ListedTask]:
-        """The task with its place, None for an odd one that no id can name."""
+    def _ref(self, caller: Caller, account: Account, state: TaskState) -> TaskRef | None:
+        """The reference of a listed task. None where its upstream id fits no signed id."""
         provider = self._registry[account.provider]
-        state = task.state
         card = provider.card(state.model) if state.model else None
         model = card.name if card else state.model or ""
         created = int(state.created_at or 0)
-        told = TaskId(account.provider, state.id, public_tag(account), caller.owner, model, created)
-        id = self._locator.remembered(account, state.id, caller) or told
+        id = self._locator.cached_id(account, state.id, caller) or TaskId(
+            account.provider, state.id, public_tag(account), caller.owner, model, created
+        )
         try:
             public_id = self._locator.sign(caller, account, id)
         except ValueError:
-            return None, task
-        ref = TaskRef(public_id, provider, account, state.id, id.model, id.created, id.seconds, id.width, id.height)
-        return ref, task
+            return None
+        return TaskRef.of(public_id, provider, account, id)
 
 
-def _following(tasks: list[Listed], after: TaskRef, ascending: bool) -> list[Listed]:
+def _order(listed: _Listed) -> tuple[float, str]:
+    state = listed[1]
+    return state.created_at or 0.0, state.id
+
+
+def _following(tasks: list[_Listed], after: TaskRef, ascending: bool) -> list[_Listed]:
     """The tasks behind `after`: behind it in the list where it is there, else beyond its time."""
-    for index, listed in enumerate(tasks):
-        if (listed.ref.account.id, listed.ref.upstream_id) == (after.account.id, after.upstream_id):
+    for index, (ref, _) in enumerate(tasks):
+        if (ref.account.id, ref.upstream_id) == (after.account.id, after.upstream_id):
             return tasks[index + 1 :]
     last = (after.created or 0, after.upstream_id)
-    return [listed for listed in tasks if (listed.order > last if ascending else listed.order < last)]
+    return [listed for listed in tasks if (_order(listed) > last if ascending else _order(listed) < last)]

@@ -2,12 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from starlette.requests import ClientDisconnect
 
-from gateway.accounts.callers import Caller
 from gateway.accounts.checks import AccountChecks
 from gateway.accounts.lease import Lease
 from gateway.accounts.pool import AccountPool
@@ -15,7 +13,7 @@ from gateway.accounts.unavailable import unavailable_error
 from gateway.core import metrics
 from gateway.core.clock import Clock
 from gateway.core.errors import as_transient, clean, from_provider, gateway_error
-from gateway.task_ids.locator import TaskLocator
+from gateway.task_ids.submit_keys import SubmitKeys
 from gateway.tasks.idempotency import SubmitRecord
 from gateway.tasks.order import SubmitOrder
 from providers.contract.accounts import Account
@@ -42,19 +40,6 @@ _FINDS_AT_ONCE = 4
 
 Look = Callable[[Provider, Account, Sequence[str]], Awaitable[None]]
 """Asks the upstream how tasks of an account stand, so that the pool hears of those that have ended."""
-
-
-@dataclass(frozen=True, slots=True)
-class SubmitKeys:
-    """The submit keys of one order, deterministic per account."""
-
-    locator: TaskLocator
-    caller: Caller
-    seed: str
-
-    def of(self, account: Account) -> Iterator[str]:
-        """The first one is sent; the others are those that it may have been sent with under an older secret."""
-        return self.locator.submit_keys(self.caller, account, self.seed)
 
 
 class Submitter:

@@ -27,7 +27,7 @@ from gateway.api.schemas.media_fields import (
     shown_value,
 )
 from gateway.core.errors import invalid
-from gateway.core.messages import ERRORS, filled
+from gateway.core.messages import ERRORS, format_text
 from providers.contract.errors import FieldProblem, FieldReason
 from providers.contract.localized_text import LocalizedText
 from providers.contract.requests import Media
@@ -263,7 +263,7 @@ class _Resolver:
         hint = None
         if holds_inputs(value):
             fields = ", ".join(nearest[:1] + tuple(shown for shown in input_names() if shown not in nearest[:1]))
-            hint = filled(ERRORS["unknown_input"], fields=fields)
+            hint = format_text(ERRORS["unknown_input"], fields=fields)
         self._found.problems.append(FieldProblem(path[:_SHOWN_NAME], FieldReason.UNKNOWN, nearest, hint=hint))
 
 

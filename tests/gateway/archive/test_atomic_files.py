@@ -15,15 +15,15 @@ async def pieces(*parts: bytes) -> AsyncIterator[bytes]:
 
 
 async def test_file_is_written_atomically(tmp_path: Path) -> None:
-    seen: list[bool] = []
+    visible: list[bool] = []
 
     async def watched() -> AsyncIterator[bytes]:
         yield b"x" * 3_000_000
-        seen.append((tmp_path / "a/b.mp4").exists())
+        visible.append((tmp_path / "a/b.mp4").exists())
         yield b"y"
 
     await write(tmp_path, "a/b.mp4", watched())
-    assert seen == [False]
+    assert visible == [False]
     assert (tmp_path / "a/b.mp4").read_bytes() == b"x" * 3_000_000 + b"y"
     assert list((tmp_path / FOLDER).iterdir()) == []
 
@@ -57,11 +57,11 @@ async def test_what_is_somebody_elses_stays(tmp_path: Path) -> None:
 
 
 async def test_a_folder_that_vanishes_meanwhile_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    replace, tries = Path.replace, [0]
+    replace, attempts = Path.replace, [0]
 
     def tidied(self: Path, target: Path) -> Path:
-        tries[0] += 1
-        if tries[0] == 1:
+        attempts[0] += 1
+        if attempts[0] == 1:
             target.parent.rmdir()
         return replace(self, target)
 

@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from gateway.archive import copier
-from gateway.archive.copier import Outcome, Report, copy_task, is_whole, look_up
-from gateway.archive.records import Facts
+from gateway.archive.copier import ArchiveResult, Outcome, copy_task, is_whole, look_up
+from gateway.archive.records import TaskMetadata
 from gateway.archive.store import ArchiveStore, StoreError
 from gateway.task_ids.links import EXPIRED_STATUSES
 from providers.contract.accounts import Account
@@ -21,12 +21,12 @@ from providers.contract.tasks import Result
 from providers.transport.client import HttpClient
 from tests.archives import (
     ACCOUNT,
+    BASE_PATH,
     CREATED,
-    FACTS,
-    HOME,
     ID,
     INDEX,
     JPEG,
+    METADATA,
     ArchivePlace,
     FileHost,
     copy_once,
@@ -59,15 +59,15 @@ def sha256(body: bytes) -> str:
     return base64.b64encode(hashlib.sha256(body).digest()).decode()
 
 
-async def failing(place: ArchivePlace, link: str) -> Report:
-    """The report of a copy that must have left nothing behind."""
-    report = await copy_once(place.open(), Result(link))
-    assert report.outcome is Outcome.FAILED
-    assert report.archived is None
-    assert "secret" not in report.cause
+async def failing(place: ArchivePlace, link: str) -> ArchiveResult:
+    """The result of a copy that must have left nothing behind."""
+    copied = await copy_once(place.open(), Result(link))
+    assert copied.outcome is Outcome.FAILED
+    assert copied.archived is None
+    assert "secret" not in copied.cause
     assert place.visible() == set()
     assert place.unfinished() == 0
-    return report
+    return copied
 
 
 @pytest.mark.parametrize("kind", ["file", "s3"])
@@ -79,11 +79,11 @@ async def test_video_cover_record_and_index(
     result = Result(
         host.give("v", VIDEO), cover_url=host.give("c", JPEG), expires_at=1, width=1280, height=720, duration=5.04
     )
-    report = await copy_once(store, result)
-    assert report.outcome is Outcome.COPIED
-    assert report.bytes == len(VIDEO) + len(JPEG)
-    assert place.visible() == {f"{HOME}.mp4", f"{HOME}.jpg", f"{HOME}.json", INDEX}
-    written = json.loads(await store.get_small(f"{HOME}.json") or b"")
+    copied = await copy_once(store, result)
+    assert copied.outcome is Outcome.COPIED
+    assert copied.bytes == len(VIDEO) + len(JPEG)
+    assert place.visible() == {f"{BASE_PATH}.mp4", f"{BASE_PATH}.jpg", f"{BASE_PATH}.json", INDEX}
+    written = json.loads(await store.get_small(f"{BASE_PATH}.json") or b"")
     assert written == {
         "version": 1,
         "provider": "jimeng",
@@ -109,10 +109,10 @@ async def test_video_cover_record_and_index(
         },
         "prompt": None,
     }
-    assert await look_up(store, "jimeng", ID) == report.archived
+    assert await look_up(store, "jimeng", ID) == copied.archived
     assert await look_up(store, "dashscope", ID) is None
     again = await copy_once(store, result)
-    assert (again.outcome, again.archived) == (Outcome.ALREADY_THERE, report.archived)
+    assert (again.outcome, again.archived) == (Outcome.ALREADY_THERE, copied.archived)
     assert host.asked == ["v", "c"]
 
 
@@ -128,10 +128,10 @@ async def test_killed_in_the_middle_nothing_is_seen_and_the_next_run_completes_i
     assert place.visible() == set()
     assert await look_up(store, "jimeng", ID) is None
     host.let_go.set()
-    report = await copy_once(store, Result(link))
-    assert report.outcome is Outcome.COPIED
-    assert place.visible() == {f"{HOME}.mp4", f"{HOME}.json", INDEX}
-    assert await store.size(f"{HOME}.mp4") == len(body)
+    copied = await copy_once(store, Result(link))
+    assert copied.outcome is Outcome.COPIED
+    assert place.visible() == {f"{BASE_PATH}.mp4", f"{BASE_PATH}.json", INDEX}
+    assert await store.size(f"{BASE_PATH}.mp4") == len(body)
     if kind == "file":
         # In a bucket the parts of the killed upload are there until the bucket's own rule clears them away.
         assert place.unfinished() == 0
@@ -146,8 +146,8 @@ async def test_a_body_that_breaks_off(place: ArchivePlace, host: FileHost) -> No
 
 async def test_a_chunked_body_is_taken_whole_and_only_whole(place: ArchivePlace, host: FileHost) -> None:
     await failing(place, host.give("v", VIDEO, headers={"Transfer-Encoding": "chunked"}))
-    report = await copy_once(place.open(), Result(host.give("v", VIDEO, announced=None)))
-    assert report.outcome is Outcome.COPIED
+    copied = await copy_once(place.open(), Result(host.give("v", VIDEO, announced=None)))
+    assert copied.outcome is Outcome.COPIED
 
 
 @pytest.mark.parametrize(("announced", "cause"), [(10_000_000, "bytes of the"), (5, "longer than")])
@@ -158,9 +158,9 @@ async def test_a_length_that_is_not_the_bodys(place: ArchivePlace, announced: in
         return httpx.Response(200, headers={"Content-Length": str(announced)}, stream=httpx.ByteStream(VIDEO))
 
     async with HttpClient(transport=lambda proxy: httpx.MockTransport(answer)) as http:
-        report = await copy_task(place.open(), http, FACTS, ACCOUNT, Result("https://host/v"), no_other, CREATED)
-    assert (report.outcome, place.visible()) == (Outcome.FAILED, set())
-    assert cause in report.cause
+        copied = await copy_task(place.open(), http, METADATA, ACCOUNT, Result("https://host/v"), no_other, CREATED)
+    assert (copied.outcome, place.visible()) == (Outcome.FAILED, set())
+    assert cause in copied.cause
 
 
 async def test_a_body_of_no_length(place: ArchivePlace) -> None:
@@ -168,8 +168,8 @@ async def test_a_body_of_no_length(place: ArchivePlace) -> None:
         return httpx.Response(200, stream=httpx.ByteStream(VIDEO))
 
     async with HttpClient(transport=lambda proxy: httpx.MockTransport(answer)) as http:
-        report = await copy_task(place.open(), http, FACTS, ACCOUNT, Result("https://host/v"), no_other, CREATED)
-    assert (report.outcome, report.cause) == (Outcome.FAILED, "the host says no length")
+        copied = await copy_task(place.open(), http, METADATA, ACCOUNT, Result("https://host/v"), no_other, CREATED)
+    assert (copied.outcome, copied.cause) == (Outcome.FAILED, "the host sends no length")
 
 
 @pytest.mark.parametrize(
@@ -182,8 +182,8 @@ async def test_a_body_of_no_length(place: ArchivePlace) -> None:
     ],
 )
 async def test_another_checksum(place: ArchivePlace, host: FileHost, header: dict[str, str]) -> None:
-    report = await failing(place, host.give("v", VIDEO, headers=header))
-    assert "is not the one that the host says" in report.cause
+    copied = await failing(place, host.give("v", VIDEO, headers=header))
+    assert "differs from the one that the host sends" in copied.cause
 
 
 @pytest.mark.parametrize(
@@ -196,22 +196,22 @@ async def test_another_checksum(place: ArchivePlace, host: FileHost, header: dic
     ],
 )
 async def test_checksums_that_are_right_or_none(place: ArchivePlace, host: FileHost, header: dict[str, str]) -> None:
-    report = await copy_once(place.open(), Result(host.give("v", VIDEO, headers=header)))
-    assert report.outcome is Outcome.COPIED
+    copied = await copy_once(place.open(), Result(host.give("v", VIDEO, headers=header)))
+    assert copied.outcome is Outcome.COPIED
 
 
 @pytest.mark.parametrize(
     "body", [b"<!DOCTYPE html><html>" + b" " * 500, JPEG, b"", b"\x00", b"ftyp", b'{"error": "gone"}']
 )
 async def test_what_is_no_video(place: ArchivePlace, host: FileHost, body: bytes) -> None:
-    report = await failing(place, host.give("v", body, headers={"Content-Type": "text/html; charset=utf-8"}))
-    assert report.cause == ("no video, but text/html" if body else "an empty file")
+    copied = await failing(place, host.give("v", body, headers={"Content-Type": "text/html; charset=utf-8"}))
+    assert copied.cause == ("no video, but text/html" if body else "an empty file")
 
 
 @pytest.mark.parametrize("status", [204, 206, 400, 429, 500, 503])
 async def test_another_answer_than_200(place: ArchivePlace, host: FileHost, status: int) -> None:
-    report = await failing(place, host.give("v", b"" if status == 204 else VIDEO, status=status))
-    assert report.cause == f"HTTP {status}"
+    copied = await failing(place, host.give("v", b"" if status == 204 else VIDEO, status=status))
+    assert copied.cause == f"HTTP {status}"
 
 
 async def test_no_host(place: ArchivePlace) -> None:
@@ -220,9 +220,9 @@ async def test_no_host(place: ArchivePlace) -> None:
 
 
 async def test_a_copy_that_takes_for_ever(place: ArchivePlace, host: FileHost, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(copier, "LONGEST_COPY", 0.1)
-    report = await failing(place, host.give("v", VIDEO, hold_at=70_000))
-    assert "not done within" in report.cause
+    monkeypatch.setattr(copier, "COPY_TIMEOUT_SECONDS", 0.1)
+    copied = await failing(place, host.give("v", VIDEO, hold_at=70_000))
+    assert "not done within" in copied.cause
 
 
 async def test_the_accounts_secrets_are_in_no_cause(place: ArchivePlace) -> None:
@@ -233,9 +233,9 @@ async def test_the_accounts_secrets_are_in_no_cause(place: ArchivePlace) -> None
         return httpx.Response(403)
 
     async with HttpClient(transport=lambda proxy: httpx.MockTransport(gone)) as http:
-        report = await copy_task(place.open(), http, FACTS, ACCOUNT, Result("https://host/v"), renew, CREATED)
-    assert report.outcome is Outcome.FAILED
-    assert "no ***" in report.cause
+        copied = await copy_task(place.open(), http, METADATA, ACCOUNT, Result("https://host/v"), renew, CREATED)
+    assert copied.outcome is Outcome.FAILED
+    assert "no ***" in copied.cause
 
 
 # --- links ------------------------------------------------------------------------------------------------------
@@ -252,10 +252,10 @@ async def test_a_refused_link_is_renewed_once(place: ArchivePlace, host: FileHos
         return fresh
 
     async with HttpClient() as http:
-        report = await copy_task(place.open(), http, FACTS, ACCOUNT, old, renew, CREATED)
-    assert report.outcome is Outcome.COPIED
-    assert report.archived is not None and report.archived.cover is not None
-    assert report.archived.record.width == 640
+        copied = await copy_task(place.open(), http, METADATA, ACCOUNT, old, renew, CREATED)
+    assert copied.outcome is Outcome.COPIED
+    assert copied.archived is not None and copied.archived.cover is not None
+    assert copied.archived.record.width == 640
     assert (asked, host.asked) == (["once"], ["old", "fresh", "cover"])
 
 
@@ -267,8 +267,8 @@ async def test_a_link_that_cannot_be_renewed_has_expired(
         return Result(host.url("gone-too")) if fresh and fresh.url else fresh
 
     async with HttpClient() as http:
-        report = await copy_task(place.open(), http, FACTS, ACCOUNT, Result(host.url("gone")), renew, CREATED)
-    assert report.outcome is Outcome.EXPIRED
+        copied = await copy_task(place.open(), http, METADATA, ACCOUNT, Result(host.url("gone")), renew, CREATED)
+    assert copied.outcome is Outcome.EXPIRED
     assert place.visible() == set()
 
 
@@ -281,7 +281,7 @@ async def test_the_accounts_proxy_is_used(place: ArchivePlace) -> None:
 
     account = Account("jimeng", "s-secret-1", proxy="socks5://127.0.0.1:9")
     async with HttpClient(transport=transport) as http:
-        await copy_task(place.open(), http, FACTS, account, Result("https://host/v"), no_other, CREATED)
+        await copy_task(place.open(), http, METADATA, account, Result("https://host/v"), no_other, CREATED)
     assert used == ["socks5://127.0.0.1:9"]
 
 
@@ -301,10 +301,10 @@ async def test_a_cover_has_the_ending_of_its_type(
     place: ArchivePlace, host: FileHost, body: bytes, content_type: str, ending: str
 ) -> None:
     link = host.give("c", body, headers={"Content-Type": content_type})
-    report = await copy_once(place.open(), Result(host.give("v", VIDEO), cover_url=link))
-    assert report.archived is not None and report.archived.cover is not None
-    assert report.archived.cover.path == f"{HOME}.{ending}"
-    assert f"{HOME}.{ending}" in place.visible()
+    copied = await copy_once(place.open(), Result(host.give("v", VIDEO), cover_url=link))
+    assert copied.archived is not None and copied.archived.cover is not None
+    assert copied.archived.cover.path == f"{BASE_PATH}.{ending}"
+    assert f"{BASE_PATH}.{ending}" in place.visible()
 
 
 @pytest.mark.parametrize(
@@ -322,19 +322,19 @@ async def test_a_cover_has_the_ending_of_its_type(
 async def test_a_cover_that_cannot_be_had_is_left_out(
     place: ArchivePlace, host: FileHost, how: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(copier, "LARGEST_COVER", 5000)
+    monkeypatch.setattr(copier, "MAX_COVER_BYTES", 5000)
     body = how.get("body", JPEG)
     assert isinstance(body, bytes)
     cover = host.give("c", body, **{name: value for name, value in how.items() if name != "body"})
-    report = await copy_once(place.open(), Result(host.give("v", VIDEO), cover_url=cover))
-    assert report.outcome is Outcome.COPIED
-    assert report.archived is not None and report.archived.cover is None
-    assert place.visible() == {f"{HOME}.mp4", f"{HOME}.json", INDEX}
+    copied = await copy_once(place.open(), Result(host.give("v", VIDEO), cover_url=cover))
+    assert copied.outcome is Outcome.COPIED
+    assert copied.archived is not None and copied.archived.cover is None
+    assert place.visible() == {f"{BASE_PATH}.mp4", f"{BASE_PATH}.json", INDEX}
 
 
 async def test_a_cover_nowhere_is_left_out(place: ArchivePlace, host: FileHost) -> None:
-    report = await copy_once(place.open(), Result(host.give("v", VIDEO), cover_url="http://127.0.0.1:9/c"))
-    assert report.outcome is Outcome.COPIED
+    copied = await copy_once(place.open(), Result(host.give("v", VIDEO), cover_url="http://127.0.0.1:9/c"))
+    assert copied.outcome is Outcome.COPIED
 
 
 # --- broken off between two writes -------------------------------------------------------------------------------
@@ -355,9 +355,9 @@ class Dying(ArchiveStore):
 @pytest.mark.parametrize(
     ("last", "left", "downloads"),
     [
-        (1, {f"{HOME}.mp4"}, 2),
-        (2, {f"{HOME}.mp4", f"{HOME}.jpg"}, 2),
-        (3, {f"{HOME}.mp4", f"{HOME}.jpg", f"{HOME}.json"}, 1),
+        (1, {f"{BASE_PATH}.mp4"}, 2),
+        (2, {f"{BASE_PATH}.mp4", f"{BASE_PATH}.jpg"}, 2),
+        (3, {f"{BASE_PATH}.mp4", f"{BASE_PATH}.jpg", f"{BASE_PATH}.json"}, 1),
     ],
     ids=["before the cover", "before the record", "before the index"],
 )
@@ -367,8 +367,8 @@ async def test_what_the_index_does_not_name_is_not_there(
     result = Result(host.give("v", VIDEO), cover_url=host.give("c", JPEG))
     dying = Dying.open(place.url)
     dying.last = last
-    report = await copy_once(dying, result)
-    assert (report.outcome, report.cause) == (Outcome.FAILED, "died")
+    copied = await copy_once(dying, result)
+    assert (copied.outcome, copied.cause) == (Outcome.FAILED, "died")
     assert place.visible() == left
     store = place.open()
     assert await look_up(store, "jimeng", ID) is None
@@ -384,12 +384,12 @@ async def test_what_the_index_does_not_name_is_not_there(
 async def test_a_record_whose_video_was_deleted_is_made_again(place: ArchivePlace, host: FileHost) -> None:
     store, result = place.open(), Result(host.give("v", VIDEO))
     await copy_once(store, result)
-    await store.delete([f"{HOME}.mp4"])
+    await store.delete([f"{BASE_PATH}.mp4"])
     assert (await copy_once(store, result)).outcome is Outcome.COPIED
-    assert f"{HOME}.mp4" in place.visible()
+    assert f"{BASE_PATH}.mp4" in place.visible()
 
 
-@pytest.mark.parametrize("path", [INDEX, f"{HOME}.json"])
+@pytest.mark.parametrize("path", [INDEX, f"{BASE_PATH}.json"])
 @pytest.mark.parametrize("data", [b"", b"{}", b"\xff\xfe", b"../../x.json", b"x" * 2_000_000])
 async def test_what_somebody_else_wrote_is_not_believed(
     place: ArchivePlace, host: FileHost, path: str, data: bytes
@@ -398,15 +398,15 @@ async def test_what_somebody_else_wrote_is_not_believed(
     await copy_once(store, result)
     await store.put_small(path, data, "text/plain")
     assert await look_up(store, "jimeng", ID) is None
-    report = await copy_once(store, result)
-    assert report.outcome in (Outcome.COPIED, Outcome.ALREADY_THERE)
-    assert await look_up(store, "jimeng", ID) == report.archived
+    copied = await copy_once(store, result)
+    assert copied.outcome in (Outcome.COPIED, Outcome.ALREADY_THERE)
+    assert await look_up(store, "jimeng", ID) == copied.archived
 
 
 async def test_two_that_copy_the_same_at_once_both_complete(place: ArchivePlace, host: FileHost) -> None:
     result = Result(host.give("v", video(3_000_000)), cover_url=host.give("c", JPEG))
-    reports = await asyncio.gather(*(copy_once(place.open(), result) for _ in range(4)))
-    assert {report.outcome for report in reports} <= {Outcome.COPIED, Outcome.ALREADY_THERE}
+    results = await asyncio.gather(*(copy_once(place.open(), result) for _ in range(4)))
+    assert {copied.outcome for copied in results} <= {Outcome.COPIED, Outcome.ALREADY_THERE}
     assert len(place.visible()) == 4
     assert (await copy_once(place.open(), result)).outcome is Outcome.ALREADY_THERE
 
@@ -429,10 +429,10 @@ async def test_what_another_completed_meanwhile_stays_as_it_is(
 
 
 async def test_a_foreign_id_and_half_a_character_are_kept(place: ArchivePlace, host: FileHost) -> None:
-    facts = Facts("jimeng", "../a/b 猫#1", created=CREATED, prompt="猫 \ud800")
+    metadata = TaskMetadata("jimeng", "../a/b 猫#1", created=CREATED, prompt="猫 \ud800")
     store = place.open()
-    report = await copy_once(store, Result(host.give("v", VIDEO)), facts)
-    assert report.outcome is Outcome.COPIED
-    found = await look_up(store, "jimeng", facts.id)
+    copied = await copy_once(store, Result(host.give("v", VIDEO)), metadata)
+    assert copied.outcome is Outcome.COPIED
+    found = await look_up(store, "jimeng", metadata.id)
     assert found is not None and found.record.prompt == "猫 ?"
     assert all(path.startswith(("jimeng/2025/09/13/", "index/jimeng/")) for path in place.visible())

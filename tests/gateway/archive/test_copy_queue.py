@@ -21,11 +21,11 @@ from providers.contract.tasks import Result
 from providers.transport.client import HttpClient
 from tests.archives import (
     ACCOUNT,
-    FACTS,
-    HOME,
+    BASE_PATH,
     ID,
     INDEX,
     JPEG,
+    METADATA,
     ArchivePlace,
     FileHost,
     until,
@@ -37,13 +37,13 @@ from tests.gateway.archive.fixtures import BOTH, VIDEO, ArchiveFixture
 @BOTH
 async def test_what_is_seen_is_copied_and_known(env: ArchiveFixture) -> None:
     env.see(Result(env.host.give("v", VIDEO), cover_url=env.host.give("c", JPEG)))
-    assert not env.archive.known("jimeng", ID, ACCOUNT.id)
-    assert not env.archive.wants("jimeng", ID, ACCOUNT.id)
-    report = await env.done()
-    assert report.outcome is Outcome.COPIED
-    assert env.archive.known("jimeng", ID, ACCOUNT.id)
+    assert not env.archive.is_archived("jimeng", ID, ACCOUNT.id)
+    assert not env.archive.accepts("jimeng", ID, ACCOUNT.id)
+    result = await env.done()
+    assert result.outcome is Outcome.COPIED
+    assert env.archive.is_archived("jimeng", ID, ACCOUNT.id)
     assert env.archive.waiting == 0
-    assert env.place.visible() == {f"{HOME}.mp4", f"{HOME}.jpg", f"{HOME}.json", INDEX}
+    assert env.place.visible() == {f"{BASE_PATH}.mp4", f"{BASE_PATH}.jpg", f"{BASE_PATH}.json", INDEX}
 
 
 async def test_what_is_known_costs_nothing(env: ArchiveFixture) -> None:
@@ -57,16 +57,16 @@ async def test_what_is_known_costs_nothing(env: ArchiveFixture) -> None:
     for _ in range(1000):
         env.see(result)
     assert env.archive.waiting == 0
-    assert (len(env.reports), env.store.asked, env.host.asked) == (1, asked, ["v"])
+    assert (len(env.results), env.store.asked, env.host.asked) == (1, asked, ["v"])
 
 
 async def test_after_a_restart_it_is_found_instead_of_copied(env: ArchiveFixture) -> None:
     await env.copied()
     env.archive = env.new_archive()
-    assert not env.archive.known("jimeng", ID, ACCOUNT.id)
+    assert not env.archive.is_archived("jimeng", ID, ACCOUNT.id)
     env.see(Result(env.host.url("v")))
     assert (await env.done()).outcome is Outcome.ALREADY_THERE
-    assert env.archive.known("jimeng", ID, ACCOUNT.id)
+    assert env.archive.is_archived("jimeng", ID, ACCOUNT.id)
     assert env.host.asked.count("v") == 1
 
 
@@ -74,13 +74,13 @@ async def test_only_so_many_copies_run_at_once(env: ArchiveFixture) -> None:
     env.archive = env.new_archive(copies=2)
     link = env.host.give("v", VIDEO, hold_at=1000)
     for number in range(6):
-        env.see(Result(link), replace(FACTS, id=str(number)))
+        env.see(Result(link), replace(METADATA, id=str(number)))
     await until(lambda: len(env.host.asked) == 2)
     assert env.archive.waiting == 6
     env.host.let_go.set()
     await env.done(6)
     assert env.host.most_at_once == 2
-    assert {report.outcome for report in env.reports} == {Outcome.COPIED}
+    assert {result.outcome for result in env.results} == {Outcome.COPIED}
     assert env.archive.waiting == 0
 
 
@@ -88,12 +88,12 @@ async def test_only_so_many_wait(env: ArchiveFixture, monkeypatch: pytest.Monkey
     monkeypatch.setattr(copy_queue, "MAX_WAITING", 3)
     link = env.host.give("v", VIDEO, hold_at=1000)
     for number in range(9):
-        env.see(Result(link), replace(FACTS, id=str(number)))
+        env.see(Result(link), replace(METADATA, id=str(number)))
     assert env.archive.waiting == 3
-    assert not env.archive.wants("jimeng", "8", ACCOUNT.id)
+    assert not env.archive.accepts("jimeng", "8", ACCOUNT.id)
     env.host.let_go.set()
     await env.done(3)
-    assert env.archive.wants("jimeng", "8", ACCOUNT.id)
+    assert env.archive.accepts("jimeng", "8", ACCOUNT.id)
 
 
 async def test_what_fails_is_tried_again_later_and_later_while_the_link_lives(env: ArchiveFixture) -> None:
@@ -101,24 +101,24 @@ async def test_what_fails_is_tried_again_later_and_later_while_the_link_lives(en
     env.host.give("v", b"", status=500)
     env.see(Result(env.host.url("v"), expires_at=int(now + 1000)))
     at: list[float] = []
-    for tries in range(1, 20):
-        await env.done(tries)
+    for attempts in range(1, 20):
+        await env.done(attempts)
         at.append(env.clock.now() - now)
         if not env.archive.waiting:
             break
         env.see(Result(env.host.url("v")))
-        pause = min(FIRST_RETRY_SECONDS * 2 ** (tries - 1), LONGEST_RETRY_SECONDS)
+        pause = min(FIRST_RETRY_SECONDS * 2 ** (attempts - 1), LONGEST_RETRY_SECONDS)
         env.clock.move(pause - 1)
         await asyncio.sleep(0)
-        assert len(env.reports) == tries
+        assert len(env.results) == attempts
         env.clock.move(1)
     assert at == [0, 30, 90, 210, 450, 930]
-    assert not env.archive.known("jimeng", ID, ACCOUNT.id)
-    assert not env.archive.wants("jimeng", ID, ACCOUNT.id)
+    assert not env.archive.is_archived("jimeng", ID, ACCOUNT.id)
+    assert not env.archive.accepts("jimeng", ID, ACCOUNT.id)
 
     # Seen again after a pause it is a new one.
     env.clock.move(GIVEN_UP_SECONDS - 1)
-    assert not env.archive.wants("jimeng", ID, ACCOUNT.id)
+    assert not env.archive.accepts("jimeng", ID, ACCOUNT.id)
     env.clock.move(1)
     env.host.give("v", VIDEO)
     env.see(Result(env.host.url("v")))
@@ -128,22 +128,22 @@ async def test_what_fails_is_tried_again_later_and_later_while_the_link_lives(en
 async def test_a_link_without_an_end_is_tried_for_a_day(env: ArchiveFixture) -> None:
     start = env.clock.now()
     env.see(Result("http://127.0.0.1:9/v"))
-    tries = 0
+    attempts = 0
     while env.archive.waiting:
-        tries += 1
-        await env.done(tries)
+        attempts += 1
+        await env.done(attempts)
         env.clock.move(LONGEST_RETRY_SECONDS)
     assert LINK_LIFE_SECONDS - LONGEST_RETRY_SECONDS <= env.clock.now() - start <= LINK_LIFE_SECONDS + 7200
-    assert tries > 20
+    assert attempts > 20
 
 
 async def test_a_link_without_an_end_is_tried_for_as_long_as_its_providers_links_live(env: ArchiveFixture) -> None:
-    env.archive = env.new_archive(link_seconds={FACTS.provider: 2 * LONGEST_RETRY_SECONDS})
-    start, tries = env.clock.now(), 0
+    env.archive = env.new_archive(link_seconds={METADATA.provider: 2 * LONGEST_RETRY_SECONDS})
+    start, attempts = env.clock.now(), 0
     env.see(Result("http://127.0.0.1:9/v"))
     while env.archive.waiting:
-        tries += 1
-        await env.done(tries)
+        attempts += 1
+        await env.done(attempts)
         env.clock.move(LONGEST_RETRY_SECONDS)
     assert env.clock.now() - start <= 4 * LONGEST_RETRY_SECONDS
 
@@ -152,7 +152,7 @@ async def test_what_has_expired_is_given_up_at_once(env: ArchiveFixture) -> None
     env.see(Result(env.host.url("gone")))
     assert (await env.done()).outcome is Outcome.EXPIRED
     assert env.archive.waiting == 0
-    assert not env.archive.wants("jimeng", ID, ACCOUNT.id)
+    assert not env.archive.accepts("jimeng", ID, ACCOUNT.id)
 
 
 async def test_a_refused_link_is_renewed(env: ArchiveFixture) -> None:
@@ -165,7 +165,7 @@ async def test_a_refused_link_is_renewed(env: ArchiveFixture) -> None:
             raise ProviderError(ErrorKind.UNREACHABLE)
         return fresh
 
-    env.archive.seen(FACTS, ACCOUNT, Result(env.host.url("gone")), renew)
+    env.archive.queue_copy(METADATA, ACCOUNT, Result(env.host.url("gone")), renew)
     assert (await env.done()).outcome is Outcome.FAILED
     env.clock.move(FIRST_RETRY_SECONDS)
     assert (await env.done(2)).outcome is Outcome.COPIED
@@ -187,17 +187,17 @@ async def test_nothing_starts_once_it_is_closed(env: ArchiveFixture) -> None:
     link = env.host.give("v", VIDEO, hold_at=1000)
     env.see(Result(env.host.give("bad", b"", status=500)))
     await env.done()
-    env.see(Result(link), replace(FACTS, id="1"))
-    env.see(Result(link), replace(FACTS, id="2"))
+    env.see(Result(link), replace(METADATA, id="1"))
+    env.see(Result(link), replace(METADATA, id="2"))
     env.archive.close()
-    env.see(Result(link), replace(FACTS, id="3"))
+    env.see(Result(link), replace(METADATA, id="3"))
     assert env.archive.waiting == 0
     env.host.let_go.set()
     await env.done(2)
     env.clock.move(LINK_LIFE_SECONDS)
     for _ in range(5):
         await asyncio.sleep(0.01)
-    assert len(env.reports) == 2
+    assert len(env.results) == 2
     assert env.host.asked == ["bad", "v"]
 
 
@@ -209,7 +209,7 @@ async def test_the_end_of_the_application_leaves_nothing_half_done(tmp_path: Pat
             env.archive = env.new_archive(copies=1)
             link = host.give("v", video(4_000_000), hold_at=3_000_000)
             env.see(Result(link))
-            env.see(Result(link), replace(FACTS, id="2"))
+            env.see(Result(link), replace(METADATA, id="2"))
             await until(lambda: place.unfinished() > 0)
         assert place.visible() == set()
         assert place.unfinished() == 0
@@ -218,6 +218,6 @@ async def test_the_end_of_the_application_leaves_nothing_half_done(tmp_path: Pat
 
 @pytest.mark.parametrize(("keep", "kept"), [(True, "a cat"), (False, None)])
 async def test_a_prompt_is_written_down_only_where_asked(env: ArchiveFixture, keep: bool, kept: str | None) -> None:
-    env.archive = env.new_archive(keep_prompt=keep)
-    archived = await env.copied(facts=replace(FACTS, prompt="a cat"))
+    env.archive = env.new_archive(store_prompts=keep)
+    archived = await env.copied(metadata=replace(METADATA, prompt="a cat"))
     assert archived.record.prompt == kept

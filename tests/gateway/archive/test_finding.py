@@ -7,18 +7,18 @@ from dataclasses import replace
 import pytest
 
 from gateway.archive.archive import (
+    ARCHIVED_SECONDS,
     FOUND_SECONDS,
-    KNOWN_SECONDS,
     MISSED_SECONDS,
 )
-from gateway.archive.copier import Outcome, Report, copy_task
-from gateway.archive.records import Archived
+from gateway.archive.copier import ArchiveResult, Outcome, copy_task
+from gateway.archive.records import ArchivedTask
 from gateway.archive.store import StoreError
 from providers.contract.tasks import Result
 from tests.archives import (
     ACCOUNT,
-    FACTS,
     ID,
+    METADATA,
     no_other,
 )
 from tests.gateway.archive.fixtures import BOTH, STRANGER, VIDEO, ArchiveFixture, Counting, read
@@ -30,7 +30,7 @@ async def test_task_is_found_from_the_store_alone(env: ArchiveFixture) -> None:
     other = env.new_archive()
     assert await other.find("jimeng", ID, ACCOUNT) == archived
     assert await other.find("jimeng", ID, replace(ACCOUNT, name="main")) == archived
-    assert other.known("jimeng", ID, ACCOUNT.id)
+    assert other.is_archived("jimeng", ID, ACCOUNT.id)
 
 
 async def test_only_by_who_holds_its_account(env: ArchiveFixture) -> None:
@@ -49,7 +49,7 @@ async def test_the_archive_is_not_asked_again_for_a_while(env: ArchiveFixture) -
     assert env.store.asked == 1
     # Copied here, it is found at once; copied by another, soon.
     other = env.new_archive()
-    await other.copy(FACTS, ACCOUNT, Result(env.host.give("v", VIDEO)), no_other)
+    await other.copy(METADATA, ACCOUNT, Result(env.host.give("v", VIDEO)), no_other)
     assert await other.find("jimeng", ID, ACCOUNT) is not None
     env.clock.move(0.1)
     asked = env.store.asked
@@ -67,20 +67,20 @@ async def test_a_file_that_differs_from_its_record_is_not_found(env: ArchiveFixt
         await env.store.put_small(archived.video.path, left, "video/mp4")
     other = env.new_archive()
     assert await other.find("jimeng", ID, ACCOUNT) is None
-    assert other.wants("jimeng", ID, ACCOUNT.id)
+    assert other.accepts("jimeng", ID, ACCOUNT.id)
 
 
 async def test_what_others_have_deleted_is_known_no_longer(env: ArchiveFixture) -> None:
     archived = await env.copied()
     await env.store.delete([f"index/jimeng/{ID}"])
     env.clock.move(FOUND_SECONDS)
-    assert env.archive.known("jimeng", ID, ACCOUNT.id)
+    assert env.archive.is_archived("jimeng", ID, ACCOUNT.id)
     assert await env.archive.find("jimeng", ID, ACCOUNT) is None
-    assert not env.archive.known("jimeng", ID, ACCOUNT.id)
-    assert env.archive.wants("jimeng", ID, ACCOUNT.id)
+    assert not env.archive.is_archived("jimeng", ID, ACCOUNT.id)
+    assert env.archive.accepts("jimeng", ID, ACCOUNT.id)
     await env.copied()
-    env.clock.move(KNOWN_SECONDS)
-    assert not env.archive.known("jimeng", ID, ACCOUNT.id)
+    env.clock.move(ARCHIVED_SECONDS)
+    assert not env.archive.is_archived("jimeng", ID, ACCOUNT.id)
     assert archived.record.account == ACCOUNT.principals
 
 
@@ -97,19 +97,19 @@ async def test_two_that_copy_at_once_do_not_leave_a_record_of_another_file(env: 
             await super().put_small(path, data, media_type)
 
     late = Late.open(env.place.url)
-    report = await copy_task(
-        late, env.http, FACTS, ACCOUNT, Result(env.host.give("v", VIDEO)), no_other, env.clock.now()
+    result = await copy_task(
+        late, env.http, METADATA, ACCOUNT, Result(env.host.give("v", VIDEO)), no_other, env.clock.now()
     )
-    assert report.outcome is Outcome.FAILED
-    assert "same moment" in report.cause
-    again = await other.copy(FACTS, ACCOUNT, Result(env.host.give("v", VIDEO)), no_other)
+    assert result.outcome is Outcome.FAILED
+    assert "same moment" in result.cause
+    again = await other.copy(METADATA, ACCOUNT, Result(env.host.give("v", VIDEO)), no_other)
     assert again.outcome is Outcome.COPIED
-    assert await read(await other.open(_there(again))) == VIDEO
+    assert await read(await other.open(_archived_of(again))) == VIDEO
 
 
-def _there(report: Report) -> Archived:
-    assert report.archived is not None
-    return report.archived
+def _archived_of(result: ArchiveResult) -> ArchivedTask:
+    assert result.archived is not None
+    return result.archived
 
 
 async def _once(data: bytes) -> AsyncIterator[bytes]:

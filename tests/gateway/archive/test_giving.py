@@ -87,7 +87,7 @@ async def test_what_was_taken_away_is_no_longer_known(env: ArchiveFixture, how: 
     else:
         await env.store.put_small(archived.video.path, VIDEO + b"x", "video/mp4")
     assert await env.archive.open(archived, head=head) is None
-    assert not env.archive.known("jimeng", ID, ACCOUNT.id)
+    assert not env.archive.is_archived("jimeng", ID, ACCOUNT.id)
     # And is copied again when it is seen again.
     env.see(Result(env.host.url("v")))
     assert (await env.done()).outcome is Outcome.COPIED
@@ -98,7 +98,7 @@ async def test_there_may_be_no_cover(env: ArchiveFixture) -> None:
     archived = await env.copied(Result(env.host.give("v", VIDEO)))
     assert await env.archive.open(archived, "thumbnail") is None
     assert await env.archive.link(archived, "thumbnail") is None
-    assert env.archive.known("jimeng", ID, ACCOUNT.id)
+    assert env.archive.is_archived("jimeng", ID, ACCOUNT.id)
 
 
 async def test_what_breaks_off_is_said_as_a_host_would(env: ArchiveFixture, monkeypatch: pytest.MonkeyPatch) -> None:

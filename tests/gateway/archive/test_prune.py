@@ -7,11 +7,11 @@ import pytest
 from gateway.archive.store import ArchiveStore, StoreError
 from tests.archives import (
     ACCOUNT,
+    BASE_PATH,
     CREATED,
-    FACTS,
-    HOME,
     ID,
     INDEX,
+    METADATA,
 )
 from tests.gateway.archive.fixtures import BOTH, ArchiveFixture
 
@@ -22,8 +22,8 @@ PROVIDERS = ("jimeng", "dashscope")
 @BOTH
 async def test_what_is_older_goes_with_all_that_belongs_to_it(env: ArchiveFixture) -> None:
     await env.copied()
-    young = replace(FACTS, id="young", created=CREATED + 40 * DAYS)
-    await env.copied(facts=young)
+    young = replace(METADATA, id="young", created=CREATED + 40 * DAYS)
+    await env.copied(metadata=young)
     await env.store.put_small("jimeng/2020/01/01/notes.txt.bak/mine", b"x", "text/plain")
     await env.store.put_small("mine/2020/01/01/photo.jpg", b"x", "text/plain")
     kept = {"jimeng/2020/01/01/notes.txt.bak/mine", "mine/2020/01/01/photo.jpg"}
@@ -36,7 +36,7 @@ async def test_what_is_older_goes_with_all_that_belongs_to_it(env: ArchiveFixtur
     assert left == {path for path in before if ID not in path}
     assert left > kept
     assert await env.archive.find("jimeng", ID, ACCOUNT) is None
-    assert not env.archive.known("jimeng", ID, ACCOUNT.id)
+    assert not env.archive.is_archived("jimeng", ID, ACCOUNT.id)
     assert await env.archive.find("jimeng", "young", ACCOUNT) is not None
     assert await env.archive.prune(30, CREATED + 32 * DAYS, PROVIDERS) == 0
     assert await env.archive.prune(0, CREATED + 99 * DAYS, PROVIDERS) == 1
@@ -78,7 +78,7 @@ async def test_what_was_archived_anew_under_another_day_stays_known(env: Archive
     await env.copied()
     env.archive = env.new_archive()
     await env.store.delete([INDEX])
-    anew = await env.copied(facts=replace(FACTS, created=CREATED + 20 * DAYS))
+    anew = await env.copied(metadata=replace(METADATA, created=CREATED + 20 * DAYS))
     assert await env.archive.prune(10, CREATED + 15 * DAYS, PROVIDERS) == 1
     assert await env.new_archive().find("jimeng", ID, ACCOUNT) == anew
-    assert f"{HOME}.mp4" not in env.place.visible()
+    assert f"{BASE_PATH}.mp4" not in env.place.visible()

@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.archive.records import (
-    Archived,
+    ArchivedTask,
     Cover,
-    Facts,
     Record,
-    home_from_index,
-    home_of,
+    TaskMetadata,
+    base_path_from_index,
+    base_path_of,
     read_record,
     segment,
     write_record,
@@ -65,7 +65,7 @@ def test_anything_else_is_no_record(data: bytes) -> None:
 def test_a_record_with_anything_in_a_field_is_one_that_can_be_used_or_none(name: str, value: Any) -> None:
     record = read_record(json.dumps(json.loads(write_record(RECORD)) | {name: value}).encode())
     if record is not None:
-        archived = Archived("jimeng/2025/09/13/75", record)
+        archived = ArchivedTask("jimeng/2025/09/13/75", record)
         assert archived.video.bytes > 0
         assert archived.cover is None or archived.cover.path.startswith("jimeng/2025/09/13/75.")
         assert read_record(write_record(record)) == record
@@ -78,14 +78,14 @@ def test_what_breaks_readers_is_no_record(deep: bytes) -> None:
 
 def test_a_home_is_the_day_of_the_creation_or_the_end_or_now() -> None:
     late = 1_757_807_999.0
-    assert home_of(Facts("jimeng", "75", created=late, ended=late + 2), late + 99) == "jimeng/2025/09/13/75"
-    assert home_of(Facts("jimeng", "75", ended=late + 2), late + 200_000) == "jimeng/2025/09/14/75"
-    assert home_of(Facts("jimeng", "75"), late) == "jimeng/2025/09/13/75"
+    assert base_path_of(TaskMetadata("jimeng", "75", created=late, ended=late + 2), late + 99) == "jimeng/2025/09/13/75"
+    assert base_path_of(TaskMetadata("jimeng", "75", ended=late + 2), late + 200_000) == "jimeng/2025/09/14/75"
+    assert base_path_of(TaskMetadata("jimeng", "75"), late) == "jimeng/2025/09/13/75"
 
 
 @pytest.mark.parametrize("nonsense", [-1.0, 0.0, 1e18, float("inf"), float("nan")])
 def test_a_creation_at_no_time_is_none(nonsense: float) -> None:
-    assert home_of(Facts("jimeng", "75", created=nonsense), 1_757_737_934) == "jimeng/2025/09/13/75"
+    assert base_path_of(TaskMetadata("jimeng", "75", created=nonsense), 1_757_737_934) == "jimeng/2025/09/13/75"
 
 
 def test_plain_ids_are_what_they_are() -> None:
@@ -99,7 +99,7 @@ def test_any_id_is_one_plain_part_of_a_path(id: str) -> None:
     assert made not in ("", ".", "..")
     assert "/" not in made and "\\" not in made and "#" not in made
     assert made.isascii() and len(made) <= 160
-    assert home_from_index(f"jimeng/2025/09/13/{made}.json".encode(), "jimeng", id) == f"jimeng/2025/09/13/{made}"
+    assert base_path_from_index(f"jimeng/2025/09/13/{made}.json".encode(), "jimeng", id) == f"jimeng/2025/09/13/{made}"
 
 
 @given(st.lists(st.text(max_size=300), min_size=2, max_size=2, unique=True))
@@ -109,7 +109,7 @@ def test_no_two_ids_share_a_path(ids: list[str]) -> None:
 
 @given(st.binary())
 def test_an_entry_of_the_index_that_is_anything_leads_nowhere(data: bytes) -> None:
-    assert home_from_index(data, "jimeng", "75") is None
+    assert base_path_from_index(data, "jimeng", "75") is None
 
 
 @pytest.mark.parametrize(
@@ -124,4 +124,4 @@ def test_an_entry_of_the_index_that_is_anything_leads_nowhere(data: bytes) -> No
     ],
 )
 def test_an_entry_of_the_index_leads_to_its_own_task_only(entry: str) -> None:
-    assert home_from_index(entry.encode(), "jimeng", "75") is None
+    assert base_path_from_index(entry.encode(), "jimeng", "75") is None

@@ -175,7 +175,7 @@ class TestOneBadId:
         env.upstream.poison = {"t": ValueError("x")}  # type: ignore[dict-item]
         (answer,) = await asyncio.gather(*env.enqueue("t"))
         assert isinstance(answer, ProviderError)
-        assert env.batcher.idle
+        assert not env.batcher._pending and not env.batcher._calls
 
 
 class TestPacing:
@@ -257,7 +257,7 @@ class TestAnUpstreamThatHangs:
         env.upstream.gate.set()
         await validate()
         assert env.heard == ["t"]
-        assert env.batcher.idle
+        assert not env.batcher._pending and not env.batcher._calls
 
     async def test_later_polls_do_not_join_what_hangs(self) -> None:
         env = BatcherFixture()
@@ -276,7 +276,7 @@ class TestNobodyWaitsForEver:
         env.enqueue("a")
         await validate()
         (waiting,) = env.enqueue("b", wait=False)
-        env.batcher.limiter.refused(env.clock.now(), sent_at=env.clock.now(), retry_after=10**6)
+        env.batcher.limiter.on_rate_limit_error(env.clock.now(), sent_at=env.clock.now(), retry_after=10**6)
         await env.clock.run(DEADLINE_SECONDS + 0.1)
         assert await waiting is OVERDUE
 
@@ -296,8 +296,8 @@ class TestNobodyWaitsForEver:
 
     async def test_a_sooner_turn_is_not_missed_for_a_later_one(self) -> None:
         env = BatcherFixture(batch=1)
-        env.batcher.limiter.refused(env.clock.now(), sent_at=env.clock.now(), retry_after=30)
+        env.batcher.limiter.on_rate_limit_error(env.clock.now(), sent_at=env.clock.now(), retry_after=30)
         env.enqueue("t", wait=False)
-        env.batcher.limiter._held_until = 0.0
+        env.batcher.limiter._blocked_until = 0.0
         (future,) = env.enqueue("u")
         assert isinstance(await future, TaskState)

@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.core.background_tasks import Background
-from gateway.polling.poller import UNSEEN, Poller
+from gateway.polling.poller import NOT_LISTED_YET, Poller
 from gateway.polling.task_cache import ENDED_SECONDS, GRACE_SECONDS, Observation
 from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind, ProviderError
@@ -173,7 +173,7 @@ class TestNewTasks:
         seen = await observe(poller, provider, submitted_at=clock.now() - 59)
         assert isinstance(seen, Observation)
         # It may be new, or another credential's.
-        assert (seen.state.phase, seen.state.note) == (Phase.QUEUED, UNSEEN)
+        assert (seen.state.phase, seen.state.note) == (Phase.QUEUED, NOT_LISTED_YET)
         assert isinstance(await observe(poller, provider, submitted_at=clock.now() - 61), ProviderError)
 
     async def test_a_stranger_is_not_found(self, poller: Poller, provider: ScriptedProvider) -> None:

@@ -53,7 +53,7 @@ def test_calls_that_could_not_wait_are_made_up_for() -> None:
 
 def test_a_refusal_halves_the_rate_and_it_comes_back_slowly() -> None:
     limiter = AdaptiveRateLimiter(20, 0.0)
-    limiter.refused(0.0, sent_at=0.0)
+    limiter.on_rate_limit_error(0.0, sent_at=0.0)
     assert len(spend_all(limiter, 0.0, 5.0)) == pytest.approx(5 * 9 + 5, abs=8)
     assert len(spend_all(limiter, 60.0, 5.0)) == pytest.approx(5 * 18, abs=8)
 
@@ -61,14 +61,14 @@ def test_a_refusal_halves_the_rate_and_it_comes_back_slowly() -> None:
 def test_calls_that_were_under_way_together_are_refused_as_one() -> None:
     limiter = AdaptiveRateLimiter(20, 0.0)
     for _ in range(10):
-        limiter.refused(1.0, sent_at=0.5)
+        limiter.on_rate_limit_error(1.0, sent_at=0.5)
     assert limiter.seconds_for(9) == pytest.approx(1.0, rel=0.05)
 
 
 def test_a_time_that_the_upstream_named_is_waited_for() -> None:
     for limit in (0, 20):
         limiter = AdaptiveRateLimiter(limit, 0.0)
-        limiter.refused(0.0, sent_at=0.0, retry_after=7)
+        limiter.on_rate_limit_error(0.0, sent_at=0.0, retry_after=7)
         assert limiter.wait(1.0) == pytest.approx(6.0)
         assert limiter.wait(8.0) == 0
 
@@ -76,7 +76,7 @@ def test_a_time_that_the_upstream_named_is_waited_for() -> None:
 def test_refusals_never_stop_it_altogether() -> None:
     limiter = AdaptiveRateLimiter(20, 0.0)
     for second in range(100):
-        limiter.refused(second / 10, sent_at=second / 10)
+        limiter.on_rate_limit_error(second / 10, sent_at=second / 10)
     assert limiter.wait(10.0) < 3
 
 
@@ -91,16 +91,16 @@ def test_whatever_happens_it_says_when_to_go_on(limit: float, steps: list[tuple[
         if what == "spend":
             limiter.acquire(now)
         elif what == "refused":
-            limiter.refused(now, sent_at=now)
+            limiter.on_rate_limit_error(now, sent_at=now)
         wait = limiter.wait(now)
         assert 0 <= wait < 10_000
 
 
 def test_no_header_silences_an_account_for_long() -> None:
     limiter = AdaptiveRateLimiter(20, 0.0)
-    limiter.refused(0.0, sent_at=0.0, retry_after=10**7)
+    limiter.on_rate_limit_error(0.0, sent_at=0.0, retry_after=10**7)
     assert limiter.wait(0.0) <= 60
-    limiter.refused(1.0, sent_at=1.0)
+    limiter.on_rate_limit_error(1.0, sent_at=1.0)
     assert limiter.wait(1.0) > 50, "a later refusal without a time does not shorten the one before"
 
 
@@ -126,6 +126,6 @@ def test_a_changed_limit_is_kept_from_then_on(old: int, new: int) -> None:
 
 def test_a_changed_limit_does_not_undo_a_refusal() -> None:
     limiter = AdaptiveRateLimiter(20, 0.0)
-    limiter.refused(0.0, sent_at=0.0)
+    limiter.on_rate_limit_error(0.0, sent_at=0.0)
     limiter.change_limit(40, 0.0)
     assert limiter.seconds_for(18) == pytest.approx(1.0)

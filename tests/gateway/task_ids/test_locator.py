@@ -29,7 +29,7 @@ PLACES = made_with("secret")
 
 
 def key_of(locator: TaskLocator, caller: Caller, account: Account, seed: str) -> str:
-    return next(locator.submit_keys(caller, account, seed))
+    return next(locator.submit_keys(caller, seed).of(account))
 
 
 def test_a_key_is_a_uuid_and_the_same_on_every_replica() -> None:
@@ -86,7 +86,7 @@ async def test_an_account_keeps_its_tasks_when_it_is_given_a_name() -> None:
 def test_a_submit_from_before_the_account_had_a_name_is_looked_for() -> None:
     nameless, named = Account("scripted", "s-1"), Account("scripted", "s-1", name="one")
     before = key_of(PLACES, ALICE, nameless, "x")
-    keys = list(PLACES.submit_keys(ALICE, named, "x"))
+    keys = list(PLACES.submit_keys(ALICE, "x").of(named))
     assert keys[0] != before
     assert before in keys
 
@@ -95,15 +95,15 @@ def test_a_repeat_that_knows_less_leaves_what_the_submit_left_behind() -> None:
     locator = made_with("secret")
     locator.signed_id(ALICE, ONE, "scripted-1", VideoRequest("m", duration=5, size="1280x720"), 1)
     locator.signed_id(ALICE, ONE, "scripted-1", VideoRequest("m"), 2)
-    remembered = locator.remembered(ONE, "scripted-1", ALICE)
-    assert remembered
-    assert (remembered.seconds, remembered.width, remembered.created) == (5, 1280, 1)
+    cached = locator.cached_id(ONE, "scripted-1", ALICE)
+    assert cached
+    assert (cached.seconds, cached.size, cached.created) == (5, "1280x720", 1)
 
 
 def test_after_a_rotation_the_older_keys_are_known_still() -> None:
     before = key_of(made_with("old"), ALICE, ONE, "x")
     rotated = made_with("new", "old")
-    assert list(rotated.submit_keys(ALICE, ONE, "x"))[1] == before
+    assert list(rotated.submit_keys(ALICE, "x").of(ONE))[1] == before
 
 
 @pytest.mark.parametrize("key", ["", "x", "459e5298-8f07-4781-86bc-580c0cde403e", "0" * 32])

@@ -21,8 +21,7 @@ EXAMPLE = TaskId(
     model="kling/可灵2.5",
     created=1757737934,
     seconds=5,
-    width=1280,
-    height=720,
+    size="1280x720",
 )
 
 tags = st.text("0123456789abcdef", min_size=12, max_size=12)
@@ -45,8 +44,7 @@ task_ids = st.builds(
     model=models,
     created=st.integers(0, 2**40 - 1),
     seconds=st.integers(0, 255),
-    width=st.integers(0, 65535),
-    height=st.integers(0, 65535),
+    size=st.just("") | st.builds("{}x{}".format, st.integers(10, 65535), st.integers(10, 65535)),
 )
 
 
@@ -125,9 +123,9 @@ def test_an_upstream_id_that_does_not_fit_is_refused(upstream_id: str) -> None:
 
 
 def test_figures_out_of_range_are_bounded() -> None:
-    opened = verify(sign(replace(EXAMPLE, seconds=9999, width=99999, height=99999), KEY), [KEY])
+    opened = verify(sign(replace(EXAMPLE, seconds=9999, size="99999x99999"), KEY), [KEY])
     assert opened
-    assert (opened.seconds, opened.width, opened.height) == (255, 65535, 65535)
+    assert (opened.seconds, opened.size) == (255, "65535x65535")
 
 
 def test_a_key_is_not_the_secret() -> None:

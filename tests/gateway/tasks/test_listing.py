@@ -60,8 +60,8 @@ class ListingFixture:
         pages, after, more = [], None, True
         while more:
             page, more = await self.listing.page(caller, limit=limit, after=after, ascending=ascending)
-            pages.append([listed.ref.upstream_id for listed in page])
-            after = await self.locator.find_one(caller, page[-1].ref.public_id) if page else None
+            pages.append([ref.upstream_id for ref, _ in page])
+            after = await self.locator.find_one(caller, page[-1][0].public_id) if page else None
         return pages
 
 
@@ -97,26 +97,26 @@ async def test_a_task_that_comes_in_between_does_not_shift_the_pages() -> None:
     page, more = await env.listing.page(PASSING, limit=2)
     assert more
     env.provider.listed["s-secret-1"].append(task(99, NOW + 5))
-    after = await env.locator.find_one(PASSING, page[-1].ref.public_id)
+    after = await env.locator.find_one(PASSING, page[-1][0].public_id)
     following, _ = await env.listing.page(PASSING, limit=2, after=after)
-    assert [listed.ref.upstream_id for listed in following] == ["scripted-2", "scripted-3"]
+    assert [ref.upstream_id for ref, _ in following] == ["scripted-2", "scripted-3"]
 
 
 async def test_a_page_goes_on_behind_a_task_that_is_gone() -> None:
     env = ListingFixture()
     env.provider.listed = {"s-secret-1": [task(number, NOW - number) for number in range(4)]}
     page, _ = await env.listing.page(PASSING, limit=2)
-    after = await env.locator.find_one(PASSING, page[-1].ref.public_id)
+    after = await env.locator.find_one(PASSING, page[-1][0].public_id)
     del env.provider.listed["s-secret-1"][1]
     following, _ = await env.listing.page(PASSING, limit=2, after=after)
-    assert [listed.ref.upstream_id for listed in following] == ["scripted-2", "scripted-3"]
+    assert [ref.upstream_id for ref, _ in following] == ["scripted-2", "scripted-3"]
 
 
 async def test_ids_of_a_list_lead_back_to_their_account() -> None:
     env = ListingFixture()
     env.provider.listed = {"s-secret-2": [task(1, NOW)]}
     page, _ = await env.listing.page(PASSING, limit=5)
-    ref = await env.locator.find_one(PASSING, page[0].ref.public_id)
+    ref = await env.locator.find_one(PASSING, page[0][0].public_id)
     assert ref
     assert (ref.account, ref.upstream_id, ref.model, ref.created) == (TWO, "scripted-1", "scripted-model", NOW)
 
@@ -154,7 +154,7 @@ async def test_an_odd_record_does_not_spoil_the_list() -> None:
     long = ListedTask(TaskState("x" * 300, Phase.PROCESSING, created_at=NOW + 1))
     env.provider.listed = {"s-secret-1": [task(1, NOW), long, task(2, NOW * 1000.0)]}
     page, _ = await env.listing.page(PASSING, limit=5)
-    assert {listed.ref.upstream_id for listed in page} == {"scripted-1", "scripted-2"}
+    assert {ref.upstream_id for ref, _ in page} == {"scripted-1", "scripted-2"}
 
 
 async def test_upstreams_that_cannot_list_have_nothing() -> None:
@@ -172,8 +172,8 @@ class TestManagedKeys:
         env = ListingFixture()
         env.provider.listed = {
             "s-secret-1": [
-                task(1, NOW, next(env.locator.submit_keys(self.ALICE, ONE, "x"))),
-                task(2, NOW - 1, next(env.locator.submit_keys(self.BOB, ONE, "x"))),
+                task(1, NOW, next(env.locator.submit_keys(self.ALICE, "x").of(ONE))),
+                task(2, NOW - 1, next(env.locator.submit_keys(self.BOB, "x").of(ONE))),
                 task(3, NOW - 2),
             ]
         }
@@ -182,8 +182,8 @@ class TestManagedKeys:
 
     async def test_a_key_that_was_quiet_still_finds_its_own(self) -> None:
         env = ListingFixture()
-        others = [task(n, NOW + n, next(env.locator.submit_keys(self.ALICE, ONE, str(n)))) for n in range(60)]
-        own = [task(100 + n, NOW - n, next(env.locator.submit_keys(self.BOB, ONE, str(n)))) for n in range(5)]
+        others = [task(n, NOW + n, next(env.locator.submit_keys(self.ALICE, str(n)).of(ONE))) for n in range(60)]
+        own = [task(100 + n, NOW - n, next(env.locator.submit_keys(self.BOB, str(n)).of(ONE))) for n in range(5)]
         env.provider.listed = {"s-secret-1": [*others, *own]}
         assert await env.pages(self.BOB, 20) == [[f"scripted-{100 + n}" for n in range(5)]]
 
@@ -199,5 +199,5 @@ async def test_an_account_behind_a_dead_proxy_is_left_out() -> None:
     env.provider.listed = {"s-secret-1": [task(1, NOW)]}
     env.provider.troubles["s-secret-2"] = trouble(ErrorKind.UNREACHABLE)
     page, more = await env.listing.page(Caller((ONE, behind)), limit=5)
-    assert [listed.ref.upstream_id for listed in page] == ["scripted-1"]
+    assert [ref.upstream_id for ref, _ in page] == ["scripted-1"]
     assert not more

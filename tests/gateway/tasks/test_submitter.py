@@ -102,7 +102,7 @@ class TestRepeatedSubmits:
         opened = verify(again.signed_id, [derived_key(ONE.credential)])
         assert opened
         assert opened.upstream_id == "scripted-7"
-        assert (opened.seconds, opened.width) == (0, 0)
+        assert (opened.seconds, opened.size) == (0, "")
         assert env.provider.submitted == []
 
     async def test_one_of_another_model_is_a_mismatch(self) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from gateway.polling.task_cache import Observation
 from gateway.task_ids.task_ref import TaskRef
-from gateway.tasks.view import Submitted, Task, UnavailableTask, view_of
+from gateway.tasks.view import Submitted, Task, view_of
 from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.tasks import Phase, Queue, TaskState
@@ -50,7 +50,7 @@ class TestPollAfter:
 class TestViewOf:
     def test_what_the_id_says_stands_before_what_was_observed(self) -> None:
         state = TaskState("upstream", Phase.PROCESSING, created_at=500.0)
-        known = ref(model="named", created=400, seconds=5, width=1280, height=720)
+        known = ref(model="named", created=400, seconds=5, size="1280x720")
         task = view_of(known, observed(state), "observed", age=1.5, round_seconds=2.0, archived=True)
         assert (task.id, task.provider, task.state, task.progress) == ("public", "scripted", state, 40)
         assert (task.model, task.created, task.seconds, task.size) == ("named", 400, 5, "1280x720")
@@ -71,15 +71,6 @@ class TestViewOf:
     def test_when_it_is_stale(self, trouble: ProviderError | None, late: bool, stale: bool) -> None:
         task = view_of(ref(), observed(TaskState("upstream", Phase.PROCESSING), trouble=trouble), None, late=late)
         assert (task.stale, task.trouble) == (stale, trouble)
-
-
-class TestATaskOfWhichNothingIsKnown:
-    @pytest.mark.parametrize("known", [None, ref()], ids=["unplaced", "placed"])
-    def test_it_stands_as_processing_and_stale_beside_others(self, known: TaskRef | None) -> None:
-        error = ProviderError(ErrorKind.INVALID_CREDENTIAL)
-        task = UnavailableTask("public", "scripted", error, known).task
-        assert (task.id, task.state.phase, task.progress, task.stale) == ("public", Phase.PROCESSING, 0, True)
-        assert task.trouble is error
 
 
 def test_a_log_line_names_the_id_that_the_client_was_told() -> None:

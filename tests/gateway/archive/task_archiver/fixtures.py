@@ -28,8 +28,8 @@ START = TestClock().now()
 INTERVAL = 5.1
 """Of following, and of the query in it."""
 DAY = "2025/09/13"
-HOME = f"scripted/{DAY}/{ID}"
-WISH = VideoRequest("scripted-model", "cat", duration=5, resolution="720p", ratio="16:9")
+BASE_PATH = f"scripted/{DAY}/{ID}"
+REQUEST = VideoRequest("scripted-model", "cat", duration=5, resolution="720p", ratio="16:9")
 CARD = ModelCard(
     name="scripted-model",
     provider="scripted",
@@ -80,7 +80,7 @@ class Fragile(ArchiveStore):
 
 
 class WakingClock(TestClock):
-    """Those who sleep wait until the time is moved."""
+    """`sleep` waits until the test moves the clock."""
 
     __test__ = False
 
@@ -91,12 +91,12 @@ class WakingClock(TestClock):
 
 
 class Kit:
-    """A gateway's tasks with an archive, and the host to which the upstream's links lead."""
+    """A gateway's tasks with an archive, and the host of the upstream's links."""
 
-    def __init__(self, ref: ArchivePlace, host: FileHost, http: HttpClient, **how: Any) -> None:
-        self.ref = ref
+    def __init__(self, place: ArchivePlace, host: FileHost, http: HttpClient, **how: Any) -> None:
+        self.place = place
         self.host = host
-        self.store = Fragile.open(ref.url)
+        self.store = Fragile.open(place.url)
         self.provider = Provider()
         how = {"clock": WakingClock()} | how
         self.env = GatewayFixture(provider=self.provider, http=http, store=self.store, **how)
@@ -110,21 +110,21 @@ class Kit:
     def again(self, **how: Any) -> "Kit":
         """Another replica over the same upstream and archive, or this one after a restart, an hour later."""
         how = {"clock": WakingClock(self.clock.now() + 3600)} | how
-        new = Kit(self.ref, self.host, self.env.http, **how)
+        new = Kit(self.place, self.host, self.env.http, **how)
         new.provider.states = self.provider.states
         return new
 
     def finished(self, url: str = "") -> TaskState:
-        """How the upstream tells of a finished task, by its own name of the model."""
+        """The upstream's state of a finished task, with the upstream's model name."""
         url = url or self.host.give("v", VIDEO)
         result = Result(url, cover_url=self.host.give("c", JPEG), width=1280, height=720, duration=5.04)
         return TaskState(ID, Phase.COMPLETED, 100, created_at=START, ended_at=START + 60, model=CARD.key, result=result)
 
-    def spot(self, account: Account = ONE, id: str = ID) -> TaskRef:
+    def ref(self, account: Account = ONE, id: str = ID) -> TaskRef:
         return TaskRef(id, self.provider, account, id)
 
     async def submitted(self, *accounts: Account) -> str:
-        return (await self.env.submit(pass_through(*accounts or (ONE,)), WISH)).signed_id
+        return (await self.env.submit(pass_through(*accounts or (ONE,)), REQUEST)).signed_id
 
     async def status(self, id: str = ID, *accounts: Account) -> Task:
         return await self.env.tasks.status(pass_through(*accounts or (ONE,)), id)
@@ -132,14 +132,14 @@ class Kit:
     async def archived(self, id: str = ID) -> None:
         """Poll a finished task, and wait until it is archived."""
         self.provider.states[ID] = self.finished()
-        before = len(self.env.reports)
+        before = len(self.env.results)
         await self.status(id)
-        await until(lambda: len(self.env.reports) > before)
-        assert self.env.reports[-1].outcome is Outcome.COPIED
+        await until(lambda: len(self.env.results) > before)
+        assert self.env.results[-1].outcome is Outcome.COPIED
 
     def record(self) -> dict[str, Any]:
-        assert self.ref.folder is not None
-        return json.loads((self.ref.folder / f"{HOME}.json").read_text())  # type: ignore[no-any-return]
+        assert self.place.folder is not None
+        return json.loads((self.place.folder / f"{BASE_PATH}.json").read_text())  # type: ignore[no-any-return]
 
 
 def has(**how: Any) -> pytest.MarkDecorator:

@@ -20,8 +20,8 @@ async def test_what_was_submitted_is_archived_though_nobody_asks(kit: Kit) -> No
     for count in range(4):
         assert kit.provider.queries == count
         await kit.clock.run(INTERVAL)
-    await until(lambda: bool(kit.env.reports))
-    assert kit.env.reports[0].outcome is Outcome.COPIED
+    await until(lambda: bool(kit.env.results))
+    assert kit.env.results[0].outcome is Outcome.COPIED
     await kit.clock.run(3600)
     assert kit.provider.queries == 4
 
@@ -50,7 +50,7 @@ async def test_task_is_followed_until_it_ends(kit: Kit, end: State) -> None:
     await kit.submitted()
     await kit.clock.run(3600)
     assert kit.provider.queries == 14
-    assert kit.env.reports == []
+    assert kit.env.results == []
 
 
 @has(follow=True)
@@ -61,8 +61,8 @@ async def test_trouble_on_the_way_is_no_end(kit: Kit) -> None:
     kit.provider.query_trouble = None
     kit.provider.states[ID] = kit.finished()
     await kit.clock.run(INTERVAL)
-    await until(lambda: bool(kit.env.reports))
-    assert kit.env.reports[0].outcome is Outcome.COPIED
+    await until(lambda: bool(kit.env.results))
+    assert kit.env.results[0].outcome is Outcome.COPIED
 
 
 @has(follow=True)

@@ -13,7 +13,7 @@ from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind
 from providers.contract.tasks import Phase, TaskState
 from tests.archives import until
-from tests.gateway.archive.task_archiver.fixtures import ID, START, VIDEO, WISH, Kit, WakingClock, has
+from tests.gateway.archive.task_archiver.fixtures import ID, REQUEST, START, VIDEO, Kit, WakingClock, has
 from tests.gateway_fixture import ONE, THREE, TWO, managed, pass_through
 from tests.upstream import trouble
 
@@ -39,7 +39,7 @@ async def test_what_the_upstream_has_lost_is_told_from_the_archive(kit: Kit, sea
     assert task.state.ended_at == START + 60
     # Nothing is copied from what the archive itself says.
     assert later.archiver.archive.waiting == 0
-    assert later.env.reports == []
+    assert later.env.results == []
 
 
 async def test_many_at_once_some_of_which_are_lost(kit: Kit) -> None:
@@ -67,9 +67,9 @@ async def test_which_of_several_credentials_it_was_is_in_the_archive(kit: Kit, a
 async def test_another_account_gets_nothing(kit: Kit) -> None:
     await kit.archived()
     kit.provider.states.clear()
-    assert await kit.archiver.restore(kit.spot(ONE)) is not None
-    assert await kit.archiver.restore(kit.spot(TWO)) is None
-    assert await kit.archiver.open(kit.spot(TWO), "video") is None
+    assert await kit.archiver.restore(kit.ref(ONE)) is not None
+    assert await kit.archiver.restore(kit.ref(TWO)) is None
+    assert await kit.archiver.open(kit.ref(TWO), "video") is None
     later = kit.again()
     async with later.env.background:
         await later.env.no_such_task(pass_through(TWO), ID)
@@ -80,18 +80,18 @@ async def test_an_account_that_was_named_since_then_is_the_same(kit: Kit) -> Non
     await kit.archived()
     named = Account("scripted", ONE.credential, name="studio")
     assert named.id != ONE.id
-    assert await kit.archiver.restore(kit.spot(named)) is not None
+    assert await kit.archiver.restore(kit.ref(named)) is not None
     renamed = Account("scripted", "s-other", name="studio")
-    assert await kit.archiver.restore(kit.spot(renamed)) is None
+    assert await kit.archiver.restore(kit.ref(renamed)) is None
 
 
 @has(secrets=[derived_key("one secret for all")])
 async def test_a_key_sees_its_own_tasks_only(kit: Kit) -> None:
     mine, other = managed(ONE), managed(ONE, owner="b" * 12)
-    id = (await kit.env.submit(mine, WISH)).id
+    id = (await kit.env.submit(mine, REQUEST)).id
     kit.provider.states[ID] = kit.finished()
     await kit.env.tasks.status(mine, id)
-    await until(lambda: bool(kit.env.reports))
+    await until(lambda: bool(kit.env.results))
     kit.provider.states.clear()
     later = kit.again(secrets=[derived_key("one secret for all")])
     async with later.env.background:
@@ -150,7 +150,7 @@ async def test_another_account_that_sees_the_task_becomes_an_owner_and_no_other(
     later = kit.again()
     async with later.env.background:
         assert not (await later.status(ID, TWO)).archived
-        await until(lambda: bool(later.env.reports))
+        await until(lambda: bool(later.env.results))
         assert (await later.status(ID, TWO)).archived
     kit.provider.states.clear()
     last = kit.again()
@@ -174,7 +174,7 @@ async def test_an_outage_is_told_once_and_costs_nobody_a_wait_twice(
             asked = kit.store.asked
         assert asked <= CONCURRENT_LOOK_UPS
     assert kit.store.asked == asked
-    assert caplog.text.count("out of reach") == 1
+    assert caplog.text.count("archive is unavailable") == 1
     kit.store.hangs = False
     kit.clock.lag(OUTAGE_SECONDS + 1)
     assert await kit.env.tasks.statuses(pass_through(ONE), ["scripted-99"]) == {"scripted-99": None}
@@ -182,8 +182,8 @@ async def test_an_outage_is_told_once_and_costs_nobody_a_wait_twice(
 
 async def test_what_is_listed_says_that_it_is_kept(kit: Kit) -> None:
     await kit.archived()
-    assert kit.archiver.known(kit.spot())
-    assert not kit.archiver.known(kit.spot(TWO))
+    assert kit.archiver.is_archived(kit.ref())
+    assert not kit.archiver.is_archived(kit.ref(TWO))
 
 
 @pytest.mark.parametrize("how", ["down", "hangs"])
@@ -203,7 +203,7 @@ async def test_without_the_archive_everything_goes_on_and_nothing_is_called_gone
             await kit.env.tasks.status(pass_through(ONE), ID)
         assert caught.value.code == "upstream_unavailable"
         assert await kit.env.tasks.open_archived(pass_through(ONE), ID, "video") is None
-    assert "the archive is out of reach" in caplog.text
+    assert "the archive is unavailable" in caplog.text
 
 
 @pytest.mark.parametrize("how", ["down", "hangs"])
@@ -213,8 +213,8 @@ async def test_a_file_that_cannot_be_read_is_as_if_it_were_not_there(
     await kit.archived()
     monkeypatch.setattr(task_archiver, "TIMEOUT_SECONDS", 0.05)
     setattr(kit.store, how, True)
-    assert await kit.archiver.open(kit.spot(), "video") is None
+    assert await kit.archiver.open(kit.ref(), "video") is None
     setattr(kit.store, how, False)
-    opened = await kit.archiver.open(kit.spot(), "video", range="bytes=4-7")
+    opened = await kit.archiver.open(kit.ref(), "video", range="bytes=4-7")
     assert opened
     assert [piece async for piece in opened.pieces] == [b"ftyp"]

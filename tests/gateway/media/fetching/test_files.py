@@ -295,7 +295,7 @@ async def test_the_slow_addresses_of_one_caller_hold_up_nobody_else(
         asked.release()
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(fetching, "FETCHES_EACH", 2)
+    monkeypatch.setattr(fetching, "MAX_FETCHES_PER_CALLER", 2)
     world.pages |= {"/slow": never, "/a": ok(b"picture")}
     fetcher = world.fetcher()
     slow = [
@@ -316,9 +316,9 @@ async def test_the_slow_addresses_of_one_caller_hold_up_nobody_else(
 
 
 async def test_who_waits_too_long_for_a_turn_is_told_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetching, "FETCHES", 1)
+    monkeypatch.setattr(fetching, "MAX_FETCHES", 1)
     async with aclosing(Fetcher(UrlPolicy(), max_seconds=0.05)) as fetcher:
-        await fetcher._turns.acquire()
+        await fetcher._slots.acquire()
         with pytest.raises(GatewayError) as caught:
             await fetcher.fetch("https://example.com/a.png", max_bytes=10, param="image")
     assert (caught.value.code, caught.value.shape.should_retry) == ("upstream_unavailable", True)

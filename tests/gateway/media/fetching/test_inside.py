@@ -153,7 +153,7 @@ class TestNothingInsideIsReached:
         found = {"public.example": [PUBLIC], "inside.example": [INSIDE]}
 
         def look_up(host: str, port: int, *args: Any, **options: Any) -> list[Any]:
-            assert threading.current_thread().name.startswith("look-up")
+            assert threading.current_thread().name.startswith("dns-lookup")
             if host not in found:
                 raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
             return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in found[host]]

@@ -11,7 +11,7 @@ from gateway.polling.batcher import DEADLINE_SECONDS
 from providers.contract.errors import ErrorKind
 from providers.contract.tasks import Phase, TaskState
 from tests.archives import until
-from tests.gateway.archive.task_archiver.fixtures import HOME, ID, START, Kit
+from tests.gateway.archive.task_archiver.fixtures import BASE_PATH, ID, START, Kit
 from tests.gateway_fixture import ONE, pass_through
 from tests.upstream import trouble
 
@@ -21,21 +21,24 @@ from tests.upstream import trouble
 async def test_a_finished_task_is_handed_over_once_and_known_from_then_on(kit: Kit) -> None:
     kit.provider.states[ID] = state = kit.finished()
     for _ in range(5):
-        assert kit.archiver.seen(kit.spot(), state) is False
+        assert kit.archiver.queue_copy(kit.ref(), state) is False
     assert kit.archiver.archive.waiting == 1
-    await until(lambda: bool(kit.env.reports))
+    await until(lambda: bool(kit.env.results))
     asked = kit.store.asked
     for _ in range(5):
-        assert kit.archiver.seen(kit.spot(), state) is True
-    assert [report.outcome for report in kit.env.reports] == [Outcome.COPIED]
+        assert kit.archiver.queue_copy(kit.ref(), state) is True
+    assert [result.outcome for result in kit.env.results] == [Outcome.COPIED]
     assert (kit.host.asked, kit.store.asked) == (["v", "c"], asked)
-    assert kit.ref.visible() == {*(f"{HOME}.{ending}" for ending in ("mp4", "jpg", "json")), f"index/scripted/{ID}"}
+    assert kit.place.visible() == {
+        *(f"{BASE_PATH}.{ending}" for ending in ("mp4", "jpg", "json")),
+        f"index/scripted/{ID}",
+    }
 
 
 async def test_a_poll_is_what_sees_it(kit: Kit) -> None:
     kit.provider.states[ID] = kit.finished()
     assert (await kit.status()).archived is False
-    await until(lambda: bool(kit.env.reports))
+    await until(lambda: bool(kit.env.results))
     assert (await kit.status()).archived is True
     assert (await kit.env.tasks.statuses(pass_through(ONE), [ID]))[ID].archived is True  # type: ignore[union-attr]
 
@@ -51,7 +54,7 @@ async def test_a_poll_is_what_sees_it(kit: Kit) -> None:
     ids=["queued", "finalizing", "failed", "no result"],
 )
 async def test_there_is_nothing_to_keep_of_what_has_no_video(kit: Kit, state: TaskState) -> None:
-    assert kit.archiver.seen(kit.spot(), state) is False
+    assert kit.archiver.queue_copy(kit.ref(), state) is False
     assert kit.archiver.archive.waiting == 0
 
 
@@ -62,9 +65,9 @@ async def test_an_archive_out_of_reach_harms_no_poll(kit: Kit, caplog: pytest.Lo
         for _ in range(3):
             task = await kit.status()
             assert (task.state.phase, task.archived, task.stale) == (Phase.COMPLETED, False, False)
-        await until(lambda: bool(kit.env.reports))
-    assert kit.env.reports[0].outcome is Outcome.FAILED
-    assert "could not be archived yet" in caplog.text
+        await until(lambda: bool(kit.env.results))
+    assert kit.env.results[0].outcome is Outcome.FAILED
+    assert "archiving a finished video failed; retrying" in caplog.text
     assert "secret" not in caplog.text
 
 
@@ -84,9 +87,9 @@ async def test_what_is_written_down(kit: Kit, sealed: bool) -> None:
 @pytest.mark.parametrize(
     ("kit", "here", "prompt"),
     [
-        ({"keep_prompt": True}, True, "cat"),
-        ({"keep_prompt": True}, False, None),
-        ({"keep_prompt": False}, True, None),
+        ({"store_prompts": True}, True, "cat"),
+        ({"store_prompts": True}, False, None),
+        ({"store_prompts": False}, True, None),
     ],
     indirect=["kit"],
 )
@@ -104,9 +107,9 @@ async def test_a_prompt_is_written_where_that_is_wished_and_it_was_submitted_her
 async def test_a_link_that_is_too_old_is_asked_for_anew(kit: Kit) -> None:
     old = kit.finished(kit.host.url("gone"))
     kit.provider.states[ID] = kit.finished()
-    kit.archiver.seen(kit.spot(), old)
-    await until(lambda: bool(kit.env.reports))
-    assert kit.env.reports[0].outcome is Outcome.COPIED
+    kit.archiver.queue_copy(kit.ref(), old)
+    await until(lambda: bool(kit.env.results))
+    assert kit.env.results[0].outcome is Outcome.COPIED
     assert kit.host.asked == ["gone", "v", "c"]
 
 
@@ -124,8 +127,8 @@ async def test_only_an_upstream_that_says_so_has_no_link_any_more(kit: Kit, kind
     await kit.status()
     kit.clock.lag(3600.0)
     kit.provider.states[ID] = trouble(kind)
-    await until(lambda: bool(kit.env.reports))
-    assert kit.env.reports[0].outcome is outcome
+    await until(lambda: bool(kit.env.results))
+    assert kit.env.results[0].outcome is outcome
     assert kit.archiver.archive.waiting == (outcome is Outcome.FAILED)
 
 
@@ -134,8 +137,8 @@ async def test_a_link_from_memory_is_no_fresh_one(kit: Kit) -> None:
     kit.provider.states[ID] = state = kit.finished(kit.host.url("gone"))
     assert state.result
     await kit.status()
-    await until(lambda: bool(kit.env.reports))
-    assert kit.env.reports[0].outcome is Outcome.EXPIRED
+    await until(lambda: bool(kit.env.results))
+    assert kit.env.results[0].outcome is Outcome.EXPIRED
 
     later = kit.again()
     later.archiver._poller.per_second = {"scripted": 0.01}
@@ -145,7 +148,7 @@ async def test_a_link_from_memory_is_no_fresh_one(kit: Kit) -> None:
         later.archiver._poller.acquire(later.provider, ONE, 1000)
         copying = asyncio.create_task(
             later.archiver.archive.copy(
-                later.archiver.facts(later.spot(), state), ONE, state.result, later.archiver.renewal(later.spot())
+                later.archiver.metadata(later.ref(), state), ONE, state.result, later.archiver.renewal(later.ref())
             )
         )
         await until(lambda: later.archiver._poller.round_seconds(later.provider, ONE) > 0)
