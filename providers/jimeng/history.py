@@ -13,7 +13,7 @@ from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.localized_text import LocalizedText
 from providers.contract.tasks import ListedTask, Phase, Queue, TaskState
 from providers.jimeng.results import ITEM_ID_PATHS, choose
-from providers.jimeng.site.errors import REFUSED_BY_STATUS, Reason, failure, reason_of
+from providers.jimeng.site.errors import REFUSED_BY_STATUS, Reason, reason_of, task_error
 from providers.jimeng.site.lenient_json import dig, first, id_text, integer, json_text, known_time, number_text, string
 
 EXTRACTING = LocalizedText("视频生成完成,正在提取URL", "The video is generated, its link is being fetched")
@@ -170,7 +170,7 @@ def parse_record(id: str, record: Mapping[str, Any]) -> TaskState:
     refused_before_generation = status == _SUCCESS_OR_REFUSED and bool(ended_at)
     if reason.code or meaning.phase is Phase.FAILED or refused_before_generation:
         hint = REFUSED_BY_STATUS.get(status or 0) or REFUSED_BY_STATUS.get(task_status or 0)
-        error = failure(reason, hint)
+        error = task_error(reason, hint)
         if meaning.note and error.kind is ErrorKind.GENERATION_FAILED and not reason.code:
             error.message = meaning.note
         return TaskState(id, Phase.FAILED, created_at=created_at, ended_at=ended_at, model=model, error=error)

@@ -17,7 +17,7 @@ from providers.jimeng.cancel import is_refusal, verdict
 from providers.jimeng.credits import parse_alive, parse_credits, parse_received
 from providers.jimeng.inputs import UploadCache, UploadKey, check_inputs, check_lengths, with_sound
 from providers.jimeng.site import regions, session
-from providers.jimeng.site.errors import LOGIN_EXPIRED, SIGNATURE_REFUSED, refusal, refused_submit
+from providers.jimeng.site.errors import LOGIN_EXPIRED, SIGNATURE_REFUSED, envelope_error, submit_error
 from providers.jimeng.site_model import SiteModel
 from providers.jimeng.uploads.answers import Uploaded
 from providers.jimeng.uploads.uploader import Uploader
@@ -181,7 +181,7 @@ class Jimeng:
         if answer is None:
             raise ProviderError(ErrorKind.ANSWER_LOST, detail="the answer names neither a task nor a reason")
         if not answer.id:
-            raise refused_submit(answer.reason, redact=account.redact)
+            raise submit_error(answer.reason, redact=account.redact)
         return Submission(answer.id)
 
     async def find(self, submit_key: str, account: Account) -> Submission | None:
@@ -271,7 +271,7 @@ class Jimeng:
         if alive is None:
             await self._credit_answer(account)
         elif not alive:
-            raise refusal(LOGIN_EXPIRED, "")
+            raise envelope_error(LOGIN_EXPIRED, "")
 
     async def credits(self, account: Account) -> Credits:
         found = parse_credits((await self._credit_answer(account)).data)
@@ -334,7 +334,7 @@ class Jimeng:
             if envelope.ret == "0":
                 return envelope
             if envelope.ret != SIGNATURE_REFUSED or last:
-                raise refusal(envelope.ret, envelope.errmsg, envelope.data, redact=account.redact)
+                raise envelope_error(envelope.ret, envelope.errmsg, envelope.data, redact=account.redact)
         raise AssertionError
 
 
