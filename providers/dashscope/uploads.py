@@ -23,7 +23,7 @@ from providers.media_files import MediaFile, MediaKind
 from providers.single_flight import SingleFlight, all_of
 from providers.transport.client import HttpClient
 from providers.transport.transports import Reply
-from providers.validation import ADDRESS_ONLY, is_public
+from providers.validation import URLS_ONLY, is_public
 
 DATA_URL_BYTES = 4 * 1024 * 1024
 """What the pictures written into one body may come to before they are encoded: 5.6 million characters after it."""
@@ -170,7 +170,7 @@ class Uploads:
         """
         media = _media_of(request)
         hopeless = [
-            FieldProblem(item.param, FieldReason.UNSUPPORTED, ("https://…",), hint=ADDRESS_ONLY)
+            FieldProblem(item.param, FieldReason.UNSUPPORTED, ("https://…",), hint=URLS_ONLY)
             for item in media
             if protocol.files is Files.NONE and not is_public(item)
         ]
