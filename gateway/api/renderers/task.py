@@ -21,7 +21,6 @@ def render_task(task: Task, language: Language) -> dict[str, Any]:
         fields["queue"] = _present(position=queue.position, length=queue.length, eta_seconds=queue.eta_seconds)
     if state.result:
         fields["result"] = _render_result(state.result)
-        fields["data"] = [{"url": state.result.url}]
     if task.archived:
         fields["archived"] = True
     if state.error:
@@ -32,7 +31,8 @@ def render_task(task: Task, language: Language) -> dict[str, Any]:
         fields["stale"] = True
     if task.trouble:
         fields.setdefault("error", describe_query(task.trouble, language))
-    return fields | _present(created=task.created, model=task.model, provider=task.provider)
+    fields |= _present(created=task.created, model=task.model, provider=task.provider)
+    return fields | ({"data": [{"url": state.result.url}]} if state.result else {})
 
 
 def _render_result(result: Result) -> dict[str, Any]:

@@ -2,8 +2,8 @@
 
 One table for all: `resolve_fields` reads requests with it, and the OpenAPI document and its page show it. Names are
 matched exactly first, then without case, `_` and `-`, so that `aspectRatio` and `Aspect-Ratio` are `aspect_ratio`.
-Sources of the names: the API references of the upstreams, of new-api, LiteLLM, OpenRouter, vLLM-Omni, jimeng-api and
-its forks, and the client programs that bug reports quote.
+Sources of the names: the API references of the upstreams, of other gateways (new-api, LiteLLM, OpenRouter, vLLM-Omni)
+and the client programs that bug reports quote.
 """
 
 import re
@@ -188,7 +188,7 @@ ROLES: Mapping[str, MediaRole] = {
     "feature": MediaRole.REFERENCE_VIDEO,
     "base": MediaRole.VIDEO,
 }
-"""What `type`, `role`, `frame_type` and `refer_type` of a listed input may say: DashScope's words, Kling's, Ark's."""
+"""What `type`, `role`, `frame_type` and `refer_type` of a listed input may say: the words of several upstreams."""
 
 REFERENCE_WORD = "reference"
 """In the same places: the reference of the input's kind."""
@@ -201,8 +201,8 @@ KIND_WORDS: Mapping[str, MediaKind] = {
 """In the same places: what an input is, and not what it is for."""
 
 CONTAINERS = ("input", "parameters", "extra_body")
-"""Objects whose fields are read as if they stood beside them: the two halves of a DashScope request, and what clients
-of OpenAI's library mean to be spread out."""
+"""Objects whose fields are read as if they stood beside them: the two halves of an upstream's own request, and what
+clients of OpenAI's library mean to be spread out."""
 
 LABELS = "metadata"
 METADATA_SCALARS = frozenset({"mode", "aspect_ratio", "resolution", "size", "duration"})

@@ -48,9 +48,9 @@ def test_a_completed_task_has_its_result() -> None:
             "height": 720,
             "duration": 5.0,
         },
-        "data": [{"url": RESULT.url}],
         "archived": True,
         "provider": "jimeng",
+        "data": [{"url": RESULT.url}],
     }
 
 
