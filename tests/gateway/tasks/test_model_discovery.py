@@ -122,7 +122,7 @@ async def test_a_proxy_that_hangs_holds_up_no_other_list(shop: Shop, monkeypatch
 
 async def test_credentials_without_end_do_not_queue_without_end(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(model_discovery, "WAIT_SECONDS", 0.01)
-    monkeypatch.setattr(model_discovery, "_MOST_PENDING", 5)
+    monkeypatch.setattr(model_discovery, "_MAX_PENDING", 5)
     shop.provider.gate.clear()
     for number in range(10):
         await shop.names(Account("scripted", f"x-{number}", region="cn"))
