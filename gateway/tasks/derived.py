@@ -71,8 +71,8 @@ def finished(task: Task) -> Result:
     """
     if task.state.result is not None:
         return task.state.result
-    if task.trouble is not None:
-        raise from_provider(as_transient(task.trouble))
+    if task.query_error is not None:
+        raise from_provider(as_transient(task.query_error))
     raise GatewayError("not_ready", ERRORS["failed_task" if task.state.phase is Phase.FAILED else "not_ready"])
 
 

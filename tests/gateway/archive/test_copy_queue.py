@@ -28,6 +28,7 @@ from tests.archives import (
     METADATA,
     ArchivePlace,
     FileHost,
+    pending_copies,
     until,
     video,
 )
@@ -42,7 +43,7 @@ async def test_what_is_seen_is_copied_and_known(env: ArchiveFixture) -> None:
     result = await env.done()
     assert result.outcome is Outcome.COPIED
     assert env.archive.is_archived("jimeng", ID, ACCOUNT.tag)
-    assert env.archive.waiting == 0
+    assert pending_copies(env.archive) == 0
     assert env.place.visible() == {f"{BASE_PATH}.mp4", f"{BASE_PATH}.jpg", f"{BASE_PATH}.json", INDEX}
 
 
@@ -50,13 +51,13 @@ async def test_what_is_known_costs_nothing(env: ArchiveFixture) -> None:
     result = Result(env.host.give("v", VIDEO, hold_at=1000))
     for _ in range(1000):
         env.see(result)
-    assert env.archive.waiting == 1
+    assert pending_copies(env.archive) == 1
     env.host.let_go.set()
     await env.done()
     asked = env.store.asked
     for _ in range(1000):
         env.see(result)
-    assert env.archive.waiting == 0
+    assert pending_copies(env.archive) == 0
     assert (len(env.results), env.store.asked, env.host.asked) == (1, asked, ["v"])
 
 
@@ -76,12 +77,12 @@ async def test_only_so_many_copies_run_at_once(env: ArchiveFixture) -> None:
     for number in range(6):
         env.see(Result(link), replace(METADATA, id=str(number)))
     await until(lambda: len(env.host.asked) == 2)
-    assert env.archive.waiting == 6
+    assert pending_copies(env.archive) == 6
     env.host.let_go.set()
     await env.done(6)
     assert env.host.most_at_once == 2
     assert {result.outcome for result in env.results} == {Outcome.COPIED}
-    assert env.archive.waiting == 0
+    assert pending_copies(env.archive) == 0
 
 
 async def test_only_so_many_wait(env: ArchiveFixture, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,7 +90,7 @@ async def test_only_so_many_wait(env: ArchiveFixture, monkeypatch: pytest.Monkey
     link = env.host.give("v", VIDEO, hold_at=1000)
     for number in range(9):
         env.see(Result(link), replace(METADATA, id=str(number)))
-    assert env.archive.waiting == 3
+    assert pending_copies(env.archive) == 3
     assert not env.archive.accepts("jimeng", "8", ACCOUNT.tag)
     env.host.let_go.set()
     await env.done(3)
@@ -104,7 +105,7 @@ async def test_what_fails_is_tried_again_later_and_later_while_the_link_lives(en
     for attempts in range(1, 20):
         await env.done(attempts)
         at.append(env.clock.now() - now)
-        if not env.archive.waiting:
+        if not pending_copies(env.archive):
             break
         env.see(Result(env.host.url("v")))
         pause = min(FIRST_RETRY_SECONDS * 2 ** (attempts - 1), LONGEST_RETRY_SECONDS)
@@ -129,7 +130,7 @@ async def test_a_link_without_an_end_is_tried_for_a_day(env: ArchiveFixture) -> 
     start = env.clock.now()
     env.see(Result("http://127.0.0.1:9/v"))
     attempts = 0
-    while env.archive.waiting:
+    while pending_copies(env.archive):
         attempts += 1
         await env.done(attempts)
         env.clock.move(LONGEST_RETRY_SECONDS)
@@ -141,7 +142,7 @@ async def test_a_link_without_an_end_is_tried_for_as_long_as_its_providers_links
     env.archive = env.new_archive(link_seconds={METADATA.provider: 2 * LONGEST_RETRY_SECONDS})
     start, attempts = env.clock.now(), 0
     env.see(Result("http://127.0.0.1:9/v"))
-    while env.archive.waiting:
+    while pending_copies(env.archive):
         attempts += 1
         await env.done(attempts)
         env.clock.move(LONGEST_RETRY_SECONDS)
@@ -151,7 +152,7 @@ async def test_a_link_without_an_end_is_tried_for_as_long_as_its_providers_links
 async def test_what_has_expired_is_given_up_at_once(env: ArchiveFixture) -> None:
     env.see(Result(env.host.url("gone")))
     assert (await env.done()).outcome is Outcome.EXPIRED
-    assert env.archive.waiting == 0
+    assert pending_copies(env.archive) == 0
     assert not env.archive.accepts("jimeng", ID, ACCOUNT.tag)
 
 
@@ -191,7 +192,7 @@ async def test_nothing_starts_once_it_is_closed(env: ArchiveFixture) -> None:
     env.see(Result(link), replace(METADATA, id="2"))
     env.archive.close()
     env.see(Result(link), replace(METADATA, id="3"))
-    assert env.archive.waiting == 0
+    assert pending_copies(env.archive) == 0
     env.host.let_go.set()
     await env.done(2)
     env.clock.move(LINK_LIFE_SECONDS)

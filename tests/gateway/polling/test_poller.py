@@ -120,15 +120,15 @@ async def test_trouble_on_the_way_leaves_the_last_state(
     provider.query_trouble = trouble(kind)
     seen = await state(poller, provider)
     assert (seen.state.phase, seen.progress) == (Phase.POST_PROCESSING, 80)
-    assert seen.trouble
-    assert seen.trouble.kind is kind
+    assert seen.query_error
+    assert seen.query_error.kind is kind
 
 
 async def test_trouble_with_nothing_known_is_processing_at_0(poller: Poller, provider: ScriptedProvider) -> None:
     provider.query_trouble = trouble(ErrorKind.UNREACHABLE)
     seen = await state(poller, provider)
     assert (seen.state.phase, seen.progress) == (Phase.PROCESSING, 0)
-    assert seen.trouble
+    assert seen.query_error
 
 
 async def test_a_stale_answer_is_not_fresh(poller: Poller, provider: ScriptedProvider) -> None:
@@ -144,7 +144,7 @@ async def test_trouble_passes(poller: Poller, provider: ScriptedProvider, clock:
     provider.query_trouble = None
     provider.states[ID] = finished(ID)
     seen = await state(poller, provider)
-    assert (seen.state.phase, seen.progress, seen.trouble) == (Phase.COMPLETED, 100, None)
+    assert (seen.state.phase, seen.progress, seen.query_error) == (Phase.COMPLETED, 100, None)
 
 
 async def test_a_refused_credential_is_told(poller: Poller, provider: ScriptedProvider) -> None:

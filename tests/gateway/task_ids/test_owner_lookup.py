@@ -127,9 +127,9 @@ async def test_another_caller_has_to_hold_the_owners_credential(env: GatewayFixt
 async def test_an_owner_that_could_not_be_asked_may_own_it(env: GatewayFixture, provider: SeveralAccounts) -> None:
     provider.troubles[TWO.credential] = trouble(ErrorKind.UNREACHABLE)
     task = await env.tasks.status(CALLER, TASK)
-    assert (task.state.phase, task.trouble is not None, task.provider) == (Phase.PROCESSING, True, "scripted")
+    assert (task.state.phase, task.query_error is not None, task.provider) == (Phase.PROCESSING, True, "scripted")
     provider.troubles.clear()
-    assert (await env.tasks.status(CALLER, TASK)).trouble is None
+    assert (await env.tasks.status(CALLER, TASK)).query_error is None
 
 
 async def test_refused_logins_are_passed_over_unless_all_are(env: GatewayFixture, provider: SeveralAccounts) -> None:

@@ -231,8 +231,8 @@ class TestStatus:
         env = GatewayFixture()
         env.provider.query_trouble = trouble(ErrorKind.RATE_LIMITED, "1057", "of s-secret-1")
         task = await env.tasks.status(pass_through(ONE), "scripted-1")
-        assert task.trouble
-        assert task.trouble.detail == "of ***"
+        assert task.query_error
+        assert task.query_error.detail == "of ***"
 
 
 class TestATagThatTwoShare:
@@ -290,7 +290,7 @@ class TestManyAtOnce:
         refused, fine = found["scripted-1"], found["other-1"]
         assert refused
         assert fine
-        assert refused.trouble
+        assert refused.query_error
         assert (refused.state.phase, fine.state.phase) == (Phase.PROCESSING, Phase.COMPLETED)
 
     async def test_a_credential_that_is_refused_for_all_of_them_is_401(self) -> None:

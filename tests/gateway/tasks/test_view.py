@@ -64,13 +64,15 @@ class TestViewOf:
         assert (task.model, task.created) == (None, 600)
 
     @pytest.mark.parametrize(
-        ("trouble", "late", "stale"),
+        ("query_error", "late", "stale"),
         [(None, False, False), (None, True, True), (ProviderError(ErrorKind.UNREACHABLE), False, True)],
         ids=["fresh", "late", "the query failed"],
     )
-    def test_when_it_is_stale(self, trouble: ProviderError | None, late: bool, stale: bool) -> None:
-        task = view_of(ref(), observed(TaskState("upstream", Phase.PROCESSING), trouble=trouble), None, late=late)
-        assert (task.stale, task.trouble) == (stale, trouble)
+    def test_when_it_is_stale(self, query_error: ProviderError | None, late: bool, stale: bool) -> None:
+        task = view_of(
+            ref(), observed(TaskState("upstream", Phase.PROCESSING), query_error=query_error), None, late=late
+        )
+        assert (task.stale, task.query_error) == (stale, query_error)
 
 
 def test_a_log_line_names_the_id_that_the_client_was_told() -> None:

@@ -10,7 +10,7 @@ from gateway.archive.copier import Outcome
 from gateway.polling.batcher import DEADLINE_SECONDS
 from providers.contract.errors import ErrorKind
 from providers.contract.tasks import Phase, TaskState
-from tests.archives import until
+from tests.archives import pending_copies, until
 from tests.gateway.archive.task_archiver.fixtures import BASE_PATH, ID, START, Kit
 from tests.gateway_fixture import ONE, pass_through
 from tests.upstream import trouble
@@ -22,7 +22,7 @@ async def test_a_finished_task_is_handed_over_once_and_known_from_then_on(kit: K
     kit.provider.states[ID] = state = kit.finished()
     for _ in range(5):
         assert kit.archiver.queue_copy(kit.ref(), state) is False
-    assert kit.archiver.archive.waiting == 1
+    assert pending_copies(kit.archiver.archive) == 1
     await until(lambda: bool(kit.env.results))
     asked = kit.store.asked
     for _ in range(5):
@@ -55,7 +55,7 @@ async def test_a_poll_is_what_sees_it(kit: Kit) -> None:
 )
 async def test_there_is_nothing_to_keep_of_what_has_no_video(kit: Kit, state: TaskState) -> None:
     assert kit.archiver.queue_copy(kit.ref(), state) is False
-    assert kit.archiver.archive.waiting == 0
+    assert pending_copies(kit.archiver.archive) == 0
 
 
 async def test_an_archive_out_of_reach_harms_no_poll(kit: Kit, caplog: pytest.LogCaptureFixture) -> None:
@@ -129,7 +129,7 @@ async def test_only_an_upstream_that_says_so_has_no_link_any_more(kit: Kit, kind
     kit.provider.states[ID] = trouble(kind)
     await until(lambda: bool(kit.env.results))
     assert kit.env.results[0].outcome is outcome
-    assert kit.archiver.archive.waiting == (outcome is Outcome.FAILED)
+    assert pending_copies(kit.archiver.archive) == (outcome is Outcome.FAILED)
 
 
 async def test_a_link_from_memory_is_no_fresh_one(kit: Kit) -> None:

@@ -12,7 +12,7 @@ from gateway.tasks.view import Task
 from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind
 from providers.contract.tasks import Phase, TaskState
-from tests.archives import until
+from tests.archives import pending_copies, until
 from tests.gateway.archive.task_archiver.fixtures import ID, REQUEST, START, VIDEO, Kit, WakingClock, has
 from tests.gateway_fixture import ONE, THREE, TWO, managed, pass_through
 from tests.upstream import trouble
@@ -38,7 +38,7 @@ async def test_what_the_upstream_has_lost_is_told_from_the_archive(kit: Kit, sea
     assert (result.width, result.height, result.duration, result.expires_at) == (1280, 720, 5.04, None)
     assert task.state.ended_at == START + 60
     # Nothing is copied from what the archive itself says.
-    assert later.archiver.archive.waiting == 0
+    assert pending_copies(later.archiver.archive) == 0
     assert later.env.results == []
 
 
@@ -198,7 +198,7 @@ async def test_without_the_archive_everything_goes_on_and_nothing_is_called_gone
         assert isinstance(found["scripted-2"], Task)
         # Nobody can say that it is gone.
         gone = found[ID]
-        assert isinstance(gone, Task) and gone.stale and gone.trouble is not None
+        assert isinstance(gone, Task) and gone.stale and gone.query_error is not None
         with pytest.raises(GatewayError) as caught:
             await kit.env.tasks.status(pass_through(ONE), ID)
         assert caught.value.code == "upstream_unavailable"
