@@ -32,7 +32,7 @@ def key_of(locator: TaskLocator, caller: Caller, account: Account, seed: str) ->
     return next(locator.submit_keys(caller, seed).of(account))
 
 
-def test_a_key_is_a_uuid_and_the_same_on_every_replica() -> None:
+def test_submit_key_is_a_uuid_and_the_same_on_every_replica() -> None:
     replica = made_with("secret")
     for caller in (ALICE, PASSING):
         key = key_of(PLACES, caller, ONE, "seed")
@@ -83,7 +83,7 @@ async def test_an_account_keeps_its_tasks_when_it_is_given_a_name() -> None:
     assert ref.account is named
 
 
-def test_a_submit_from_before_the_account_had_a_name_is_looked_for() -> None:
+def test_submit_keys_include_the_one_before_the_account_had_a_name() -> None:
     nameless, named = Account("scripted", "s-1"), Account("scripted", "s-1", name="one")
     before = key_of(PLACES, ALICE, nameless, "x")
     keys = list(PLACES.submit_keys(ALICE, "x").of(named))
@@ -91,7 +91,7 @@ def test_a_submit_from_before_the_account_had_a_name_is_looked_for() -> None:
     assert before in keys
 
 
-def test_a_repeat_that_knows_less_leaves_what_the_submit_left_behind() -> None:
+def test_retry_does_not_overwrite_the_cached_id() -> None:
     locator = made_with("secret")
     locator.signed_id(ALICE, ONE, "scripted-1", VideoRequest("m", duration=5, size="1280x720"), 1)
     locator.signed_id(ALICE, ONE, "scripted-1", VideoRequest("m"), 2)
@@ -100,12 +100,12 @@ def test_a_repeat_that_knows_less_leaves_what_the_submit_left_behind() -> None:
     assert (cached.seconds, cached.size, cached.created) == (5, "1280x720", 1)
 
 
-def test_after_a_rotation_the_older_keys_are_known_still() -> None:
+def test_submit_keys_of_older_secrets_follow_after_a_rotation() -> None:
     before = key_of(made_with("old"), ALICE, ONE, "x")
     rotated = made_with("new", "old")
     assert list(rotated.submit_keys(ALICE, "x").of(ONE))[1] == before
 
 
 @pytest.mark.parametrize("key", ["", "x", "459e5298-8f07-4781-86bc-580c0cde403e", "0" * 32])
-def test_keys_of_others_are_nobodys(key: str) -> None:
+def test_foreign_submit_key_is_not_recognized(key: str) -> None:
     assert not PLACES.is_own_submit_key(ALICE, ONE, key)
