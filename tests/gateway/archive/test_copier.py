@@ -1,4 +1,4 @@
-"""One copy: whole or not at all, whatever the host gives and whenever the process dies."""
+"""One copy: complete or absent, for any response of the host and any interruption."""
 
 import asyncio
 import base64
@@ -60,7 +60,7 @@ def sha256(body: bytes) -> str:
 
 
 async def failing(place: ArchivePlace, link: str) -> ArchiveResult:
-    """The result of a copy that must have left nothing behind."""
+    """The result of a failed copy, which leaves no files."""
     copied = await copy_once(place.open(), Result(link))
     assert copied.outcome is Outcome.FAILED
     assert copied.archived is None
@@ -152,7 +152,7 @@ async def test_chunked_body_is_copied_only_if_complete(place: ArchivePlace, host
 
 @pytest.mark.parametrize(("announced", "cause"), [(10_000_000, "bytes of the"), (5, "longer than")])
 async def test_wrong_content_length_fails(place: ArchivePlace, announced: int, cause: str) -> None:
-    """Where no HTTP library notices, as behind one that has unpacked the body."""
+    """As where the HTTP library does not notice, for example after decompression."""
 
     def answer(request: httpx.Request) -> httpx.Response:
         return httpx.Response(200, headers={"Content-Length": str(announced)}, stream=httpx.ByteStream(VIDEO))
@@ -341,7 +341,7 @@ async def test_cover_of_an_unreachable_host_is_left_out(place: ArchivePlace, hos
 
 
 class Dying(ArchiveStore):
-    """Dies with the `last` of the small files, counted from 1, that it is to write."""
+    """Raises at the write of the small file number `last`, counted from 1."""
 
     last = 0
 
@@ -413,7 +413,7 @@ async def test_concurrent_copies_of_one_task_complete(place: ArchivePlace, host:
 async def test_copy_that_another_replica_completed_is_not_replaced(
     kind: str, host: FileHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The slower one has another file, such as a preview."""
+    """The slower copy has a different file, such as a preview."""
     store = new_place(kind, tmp_path, monkeypatch).open()
     slow = asyncio.create_task(copy_once(store, Result(host.give("preview", video(2000), hold_at=100))))
     await until(lambda: "preview" in host.asked)

@@ -1,4 +1,4 @@
-"""Videos that were seen finished are copied, in turn and again."""
+"""The queue of background copies, and its retries."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""Archived tasks are found, by who holds their account."""
+"""Lookups of archived tasks by their owners."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -89,7 +89,7 @@ async def test_concurrent_copies_leave_a_consistent_record(env: ArchiveFixture) 
     longer = VIDEO + b"x" * 1000
 
     class Late(Counting):
-        """Lets the other one write its video between our video and our record."""
+        """Writes the other copy's video between this copy's video and record."""
 
         async def put_small(self, path: str, data: bytes, media_type: str) -> None:
             if path.endswith(".json"):

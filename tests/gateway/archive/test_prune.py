@@ -1,4 +1,4 @@
-"""What is older goes on request."""
+"""Pruning of old tasks."""
 
 from dataclasses import replace
 

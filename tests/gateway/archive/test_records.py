@@ -1,4 +1,4 @@
-"""What the archive tells of a video: read back as it was written, and never believed."""
+"""Archive records: round trips, and validation of stored data."""
 
 import json
 from typing import Any

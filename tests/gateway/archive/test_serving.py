@@ -1,4 +1,4 @@
-"""Archived files are given again, whole and in parts."""
+"""Archived files are served, whole and in ranges."""
 
 from collections.abc import AsyncGenerator
 

@@ -1,4 +1,4 @@
-"""A folder and a bucket do the same, and neither shows anything before it is whole."""
+"""The archive store over a folder and over a bucket: atomic writes, reads, errors."""
 
 import asyncio
 import builtins

@@ -1,4 +1,4 @@
-"""What a model says one picture, clip or sound may be is checked before anything is sent."""
+"""The model's limits for pictures, clips and sounds are checked before a submit."""
 
 import io
 from collections.abc import AsyncIterator

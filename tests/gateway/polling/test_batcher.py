@@ -1,4 +1,4 @@
-"""Queries of one account: joined, gathered, split, paced, and given up in time."""
+"""The query batcher: coalescing, batches, bisection, rate limit, deadlines."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +18,7 @@ ACCOUNT = Account("scripted", "s-1")
 
 
 class Upstream(ScriptedProvider):
-    """Knows every task. Ids in `poison` spoil the call they are in; calls wait for `gate` while it is closed."""
+    """Has every task. An id in `poison` fails its whole call. Calls wait for `gate`."""
 
     def __init__(self, batch: int = 10) -> None:
         super().__init__()
@@ -180,7 +180,7 @@ class TestBatchErrors:
 
 class TestRateLimit:
     async def test_500_tasks_at_20_queries_a_second(self) -> None:
-        """No second has more than the upstream allows, everybody's turn comes within 30 s, and nobody is refused."""
+        """No second exceeds the upstream's limit, every id is queried within 30 s, and there is no 429."""
         env = BatcherFixture(batch=1, per_second=20)
         ids = names(500)
         assert len(env.enqueue(*ids, wait=False)) <= 2

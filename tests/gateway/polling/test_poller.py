@@ -1,4 +1,4 @@
-"""The state of a task: fresh, asked for, or the last one known."""
+"""Task states: fresh from the cache, queried, or stale."""
 
 import pytest
 
@@ -157,7 +157,7 @@ async def test_rejected_credential_is_returned_as_an_error(poller: Poller, provi
 
 
 class TestNewTasks:
-    """The upstream shows a task only some time after its submit."""
+    """The upstream lists a task only some time after its submit."""
 
     async def test_submitted_task_is_pending_for_a_minute(
         self, poller: Poller, provider: ScriptedProvider, clock: TestClock

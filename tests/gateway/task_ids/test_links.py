@@ -1,4 +1,4 @@
-"""What counts as a fresh result link."""
+"""Renewal of result links."""
 
 import asyncio
 
@@ -20,7 +20,7 @@ ACCOUNT = Account("scripted", "s-secret")
 
 
 class Renewals:
-    """Asks for fresh links of one task, over a scripted upstream that has shown it as finished."""
+    """Renews the links of one finished task of a scripted upstream."""
 
     def __init__(self, per_second: float = 0.0) -> None:
         self.clock, self.provider = TestClock(), ScriptedProvider()

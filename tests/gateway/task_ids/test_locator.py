@@ -17,7 +17,7 @@ from tests.upstream import ScriptedProvider
 
 ONE, TWO = Account("scripted", "s-1"), Account("scripted", "s-2")
 ALICE, BOB = (Caller((ONE, TWO), managed=True, owner=letter * 12) for letter in "ab")
-PASSING = Caller((ONE, TWO))
+PASS_THROUGH = Caller((ONE, TWO))
 REGISTRY = Registry([ScriptedProvider()])
 
 
@@ -25,7 +25,7 @@ def made_with(*secrets: str) -> TaskLocator:
     return TaskLocator(REGISTRY, no_owners(), [derived_key(secret) for secret in secrets])
 
 
-PLACES = made_with("secret")
+LOCATOR = made_with("secret")
 
 
 def key_of(locator: TaskLocator, caller: Caller, account: Account, seed: str) -> str:
@@ -34,8 +34,8 @@ def key_of(locator: TaskLocator, caller: Caller, account: Account, seed: str) ->
 
 def test_submit_key_is_a_uuid_and_the_same_on_every_replica() -> None:
     replica = made_with("secret")
-    for caller in (ALICE, PASSING):
-        key = key_of(PLACES, caller, ONE, "seed")
+    for caller in (ALICE, PASS_THROUGH):
+        key = key_of(LOCATOR, caller, ONE, "seed")
         assert key == key_of(replica, caller, ONE, "seed")
         assert uuid.UUID(key).version == 4
         assert uuid.UUID(key).variant == uuid.RFC_4122
@@ -43,8 +43,8 @@ def test_submit_key_is_a_uuid_and_the_same_on_every_replica() -> None:
 
 def test_submit_key_differs_by_owner_account_and_seed() -> None:
     keys = {
-        key_of(PLACES, caller, account, seed)
-        for caller in (ALICE, BOB, PASSING)
+        key_of(LOCATOR, caller, account, seed)
+        for caller in (ALICE, BOB, PASS_THROUGH)
         for account in (ONE, TWO)
         for seed in ("x", "y")
     }
@@ -53,10 +53,10 @@ def test_submit_key_differs_by_owner_account_and_seed() -> None:
 
 @given(st.text(max_size=80))
 def test_submit_key_is_recognized_by_its_owner_only(seed: str) -> None:
-    key = key_of(PLACES, ALICE, ONE, seed)
-    assert PLACES.is_own_submit_key(ALICE, ONE, key)
-    assert not PLACES.is_own_submit_key(BOB, ONE, key)
-    assert not PLACES.is_own_submit_key(PASSING, ONE, key)
+    key = key_of(LOCATOR, ALICE, ONE, seed)
+    assert LOCATOR.is_own_submit_key(ALICE, ONE, key)
+    assert not LOCATOR.is_own_submit_key(BOB, ONE, key)
+    assert not LOCATOR.is_own_submit_key(PASS_THROUGH, ONE, key)
 
 
 def test_submit_key_of_an_older_secret_is_recognized() -> None:
@@ -68,25 +68,25 @@ def test_submit_key_of_an_older_secret_is_recognized() -> None:
 async def test_a_named_account_keeps_its_tasks_when_its_credential_is_replaced() -> None:
     old, new = Account("scripted", "s-old", name="one"), Account("scripted", "s-new", name="one")
     before, after = (Caller((account,), managed=True, owner="a" * 12) for account in (old, new))
-    id = PLACES.signed_id(before, old, "scripted-1", VideoRequest("m"), 1)
-    ref = await PLACES.find_one(after, id)
+    id = LOCATOR.signed_id(before, old, "scripted-1", VideoRequest("m"), 1)
+    ref = await LOCATOR.find_one(after, id)
     assert ref
     assert ref.account is new
-    assert key_of(PLACES, before, old, "x") == key_of(PLACES, after, new, "x")
+    assert key_of(LOCATOR, before, old, "x") == key_of(LOCATOR, after, new, "x")
 
 
 async def test_an_account_keeps_its_tasks_when_it_is_given_a_name() -> None:
     nameless, named = Account("scripted", "s-1"), Account("scripted", "s-1", name="one")
     before, after = (Caller((account,), managed=True, owner="a" * 12) for account in (nameless, named))
-    ref = await PLACES.find_one(after, PLACES.signed_id(before, nameless, "scripted-1", VideoRequest("m"), 1))
+    ref = await LOCATOR.find_one(after, LOCATOR.signed_id(before, nameless, "scripted-1", VideoRequest("m"), 1))
     assert ref
     assert ref.account is named
 
 
 def test_submit_keys_include_the_one_before_the_account_had_a_name() -> None:
     nameless, named = Account("scripted", "s-1"), Account("scripted", "s-1", name="one")
-    before = key_of(PLACES, ALICE, nameless, "x")
-    keys = list(PLACES.submit_keys(ALICE, "x").of(named))
+    before = key_of(LOCATOR, ALICE, nameless, "x")
+    keys = list(LOCATOR.submit_keys(ALICE, "x").of(named))
     assert keys[0] != before
     assert before in keys
 
@@ -108,4 +108,4 @@ def test_submit_keys_of_older_secrets_follow_after_a_rotation() -> None:
 
 @pytest.mark.parametrize("key", ["", "x", "459e5298-8f07-4781-86bc-580c0cde403e", "0" * 32])
 def test_foreign_submit_key_is_not_recognized(key: str) -> None:
-    assert not PLACES.is_own_submit_key(ALICE, ONE, key)
+    assert not LOCATOR.is_own_submit_key(ALICE, ONE, key)

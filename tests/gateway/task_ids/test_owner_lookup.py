@@ -1,4 +1,4 @@
-"""Several credentials and a native id: whose is it?"""
+"""The owner of an upstream id among several credentials."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ CALLER = pass_through(ONE, TWO, THREE)
 
 
 class SeveralAccounts(ScriptedProvider):
-    """Every account knows its own tasks only."""
+    """Each account has its own tasks only."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Sealed ids: what goes in comes out, and nothing else is ever taken for one."""
+"""Signed ids: round trips, and rejection of everything else."""
 
 import re
 import string

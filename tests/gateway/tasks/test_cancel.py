@@ -38,7 +38,7 @@ CANCELLED = {
 
 
 class Site:
-    """Jimeng with three tasks. A queued one is cancelled, the others are refused."""
+    """Jimeng with three tasks. A queued one can be cancelled, the others cannot."""
 
     def __init__(self) -> None:
         self.records = dict(RECORDS)

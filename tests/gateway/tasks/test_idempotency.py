@@ -1,4 +1,4 @@
-"""The same submit again gives the first task again."""
+"""Idempotency: a repeated submit returns the first task."""
 
 import asyncio
 import contextlib
@@ -31,7 +31,7 @@ def order(caller: str, fingerprint: bytes, **options: Any) -> SubmitOrder:
 
 
 class Upstream:
-    """Counts submits; `errors` are raised first, once the submit was sent unless `early`."""
+    """Counts submits. Raises `errors` first, after sending unless `early`."""
 
     def __init__(self, *errors: Exception) -> None:
         self.errors = list(errors)
@@ -214,7 +214,7 @@ class TestRetriesOfLibraries:
 
 
 class Client:
-    """One who waits for an answer, or has gone."""
+    """A client that is connected or disconnected."""
 
     def __init__(self, store: IdempotencyStore, upstream: Upstream) -> None:
         self._store = store
@@ -226,7 +226,7 @@ class Client:
         self._closed.set()
 
     async def ask(self) -> "asyncio.Task[Submitted]":
-        """Send it, or send it again: on a connection of its own."""
+        """Send or resend the request on a new connection."""
         closed = self._closed = asyncio.Event()
 
         class Connection:
@@ -248,7 +248,7 @@ async def validate() -> None:
 
 
 class TestIdenticalRequests:
-    """Two clients of one caller ask for the same in the same words: each has a video of its own, and pays for one."""
+    """Two clients of one caller send identical requests: each gets its own task, and is charged once."""
 
     @pytest.fixture
     def slow(self) -> Upstream:
@@ -264,7 +264,7 @@ class TestIdenticalRequests:
     async def test_each_retry_finds_its_own_task(
         self, clients: tuple[Client, Client], slow: Upstream, last: bool
     ) -> None:
-        """One of them leaves while both are under way; the other one is answered."""
+        """One client disconnects while both requests run; the other one gets its response."""
         for client in clients:
             await client.ask()
         leaving, staying = reversed(clients) if last else clients
@@ -356,7 +356,7 @@ class TestIdenticalRequests:
         assert len({(await answer).id for answer in again}) == slow.submits == 100
 
     async def test_old_failure_matches_no_retry(self, store: IdempotencyStore, clock: TestClock) -> None:
-        """A library that was refused three times has given up: what is asked for in the same words later is another."""
+        """A library gives up after three failures: a later identical request is a new one."""
         upstream = Upstream(*(GatewayError("rate_limit_exceeded") for _ in range(3)))
         given_up = Client(store, upstream)
         for _ in range(3):
@@ -380,7 +380,7 @@ class TestIdenticalRequests:
         assert upstream.submits == 2
 
     async def test_final_failure_does_not_affect_identical_requests(self, store: IdempotencyStore) -> None:
-        """The repeat of one looks around while what it looks at is refused, and another begins."""
+        """During the search for the record of a retry, one record fails and another one starts."""
         bad = Upstream(GatewayError("content_policy_violation"))
         bad.gate.clear()
         refused, other = Client(store, bad), Client(store, Upstream())
@@ -425,7 +425,7 @@ class TestProcessShutdown:
     async def test_known_outcome_is_returned(
         self, store: IdempotencyStore, options: dict[str, Any], steps: int
     ) -> None:
-        """It ends at any moment around the answer."""
+        """The process ends at any moment around the response."""
 
         class Connection:
             async def is_disconnected(self) -> bool:

@@ -1,4 +1,4 @@
-"""Which model is meant by a name, and where a client names none."""
+"""Resolution of model names, aliases and defaults."""
 
 import asyncio
 from dataclasses import replace
@@ -61,7 +61,7 @@ class TestDefaultModel:
         ],
     )
     async def test_unsupported_parameter_does_not_change_the_default(self, asked: dict[str, Any], param: str) -> None:
-        """The other one may cost many times as much."""
+        """The other model may cost many times as much."""
         usual = replace(card("usual", "text"), durations=(5,), duration=5, max_prompt=10)
         grand = replace(card("grand", "text", MediaRole.VIDEO), durations=(5, 20), duration=5)
         text = ScriptedProvider("text", prefix="t-", cards=[usual, grand])
@@ -84,7 +84,7 @@ def live(name: str, *, regions: str = "cn us", **fields: object) -> ModelCard:
 
 
 class TestLiveModels:
-    """Models that come and go at the sites of two accounts."""
+    """Models that appear and disappear at the sites of two accounts."""
 
     def env(
         self, provider: type[DiscoveringProvider] = DiscoveringProvider, **options: object
@@ -302,7 +302,7 @@ class TestLiveModels:
 
 
 class Remembering(DiscoveringProvider):
-    """One that knows for each account whether it has submitted anything."""
+    """Records for each account whether it has submitted anything."""
 
     async def find(self, submit_key: str, account: Account) -> Submission | None:
         return Submission("scripted-9") if account.credential in {who for who, _, _ in self.submitted} else None

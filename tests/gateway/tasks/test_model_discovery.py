@@ -1,4 +1,4 @@
-"""Live model lists: cached for an hour, refreshed in the background, kept while the upstream is away."""
+"""Live model lists: cached for an hour, refreshed in the background, served stale while the upstream is unavailable."""
 
 import asyncio
 import logging
@@ -30,7 +30,7 @@ class Shop:
         return None if index is None else [card.name for card in index]
 
     async def validated(self, account: Account = ONE) -> list[str] | None:
-        """The names once what was started in the background is done."""
+        """The model names after all background work."""
         await self.names(account)
         for _ in range(10):
             await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""Submit, status, cancel and wait, over upstreams whose answers are scripted."""
+"""Submit, status, cancel and wait, over scripted upstreams."""
 
 import pytest
 
@@ -236,7 +236,7 @@ class TestStatus:
 
 
 class TestTagCollision:
-    """Tags are public and short: somebody could search for a credential that has another's."""
+    """Tags are public and short: a credential with the tag of another one can be found by brute force."""
 
     async def test_cached_task_is_not_shown_to_the_other_account(self) -> None:
         env = GatewayFixture()

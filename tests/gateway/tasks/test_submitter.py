@@ -1,4 +1,4 @@
-"""How a submit reaches an upstream: never twice what may have been accepted."""
+"""Submits: failover, lookups, and no resend of what may have been accepted."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -24,7 +24,7 @@ from tests.upstream import DiscoveringProvider, FindingProvider, UploadingProvid
 
 
 class TestLostResponses:
-    """A submit whose answer was lost is looked up before anything else."""
+    """A submit whose response was lost is looked up first."""
 
     def env(self, finds: Sequence[object], submits: Sequence[object]) -> tuple[GatewayFixture, FindingProvider]:
         provider = FindingProvider(finds)  # type: ignore[arg-type]

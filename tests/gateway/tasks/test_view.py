@@ -1,4 +1,4 @@
-"""Tasks as they are told: when to come back, and what an observation and an id say together."""
+"""Task views: `poll_after_ms`, and the fields from an id and an observation."""
 
 import pytest
 

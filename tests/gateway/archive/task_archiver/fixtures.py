@@ -1,4 +1,4 @@
-"""A gateway's tasks with an archive, over an upstream whose answers are scripted."""
+"""A gateway's tasks with an archive, over a scripted upstream."""
 
 import asyncio
 import json
@@ -26,7 +26,7 @@ VIDEO = video()
 ID = "scripted-1"
 START = TestClock().now()
 INTERVAL = 5.1
-"""Of following, and of the query in it."""
+"""Of following, and of its query."""
 DAY = "2025/09/13"
 BASE_PATH = f"scripted/{DAY}/{ID}"
 REQUEST = VideoRequest("scripted-model", "cat", duration=5, resolution="720p", ratio="16:9")
@@ -44,7 +44,7 @@ CARD = ModelCard(
 
 
 class Provider(ScriptedProvider):
-    """Knows its model by the upstream's key as well, and its tasks may end after so many queries."""
+    """Has its model under the upstream's key too. Its tasks may end after a number of queries."""
 
     queries = 0
     ends_after: int | None = None
@@ -64,7 +64,7 @@ class Provider(ScriptedProvider):
 
 
 class Fragile(ArchiveStore):
-    """A store that fails while it is `down`, and answers nothing while it `hangs`."""
+    """A store that fails while it is `down`, and does not respond while it `hangs`."""
 
     asked = 0
     down = False
@@ -108,7 +108,7 @@ class Kit:
         return self.env.archiver
 
     def again(self, **how: Any) -> "Kit":
-        """Another replica over the same upstream and archive, or this one after a restart, an hour later."""
+        """Another replica with the same upstream and archive, or this one after a restart, an hour later."""
         how = {"clock": WakingClock(self.clock.now() + 3600)} | how
         new = Kit(self.place, self.host, self.env.http, **how)
         new.provider.states = self.provider.states

@@ -1,4 +1,4 @@
-"""What was submitted here is followed to its end, where that is wished."""
+"""Following of submitted tasks, if enabled."""
 
 import pytest
 

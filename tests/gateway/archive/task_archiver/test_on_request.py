@@ -1,4 +1,4 @@
-"""What is to be kept now, and what came of it."""
+"""Archiving on request, and its results."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What is seen finished is kept, with a fresh link where the one at hand is too old."""
+"""Polled finished tasks are archived, with a renewed link if necessary."""
 
 import asyncio
 import json
@@ -131,7 +131,7 @@ async def test_failed_renewal_does_not_count_as_expired(kit: Kit, kind: ErrorKin
 
 
 async def test_cached_link_is_no_renewal(kit: Kit) -> None:
-    """The account may be asked no more for now."""
+    """The rate limit of the account is reached."""
     kit.provider.states[ID] = state = kit.finished(kit.host.url("gone"))
     assert state.result
     await kit.status()

@@ -1,4 +1,4 @@
-"""What is kept is told when nobody else can."""
+"""Tasks restored from the archive after the upstream has lost them."""
 
 import logging
 
@@ -109,7 +109,7 @@ async def test_new_task_does_not_count_as_lost(kit: Kit) -> None:
 
 
 async def test_new_task_of_another_replica_may_be_archived(kit: Kit) -> None:
-    """Another replica, and the upstream has lost everything within a minute."""
+    """Another replica, with an upstream that has lost all tasks within a minute."""
     id = await kit.submitted()
     await kit.archived(id)
     kit.provider.states.clear()
@@ -132,7 +132,7 @@ async def test_archived_task_is_returned_while_the_upstream_is_unavailable(kit: 
 
 
 async def test_rejected_credential_gets_nothing_from_the_archive(kit: Kit) -> None:
-    """Whoever has a credential that only looks like the owner's has nothing else to show."""
+    """The credential has the owner's tag, but the upstream rejects it."""
     await kit.archived()
     for accounts in ((ONE,), (ONE, TWO)):
         later = kit.again()
@@ -145,7 +145,7 @@ async def test_rejected_credential_gets_nothing_from_the_archive(kit: Kit) -> No
 
 
 async def test_account_whose_upstream_shows_the_task_becomes_an_owner(kit: Kit) -> None:
-    """Two keys of one main account see the same tasks."""
+    """Two upstream keys of one main account have the same tasks."""
     await kit.archived()
     later = kit.again()
     async with later.env.background:

@@ -1,4 +1,4 @@
-"""What is public is fetched, within limits of size and time."""
+"""Fetches of public files, within limits of size and time."""
 
 import asyncio
 import threading

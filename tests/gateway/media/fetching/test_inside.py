@@ -1,4 +1,4 @@
-"""Nothing inside is reached, whatever a client writes and a name server says."""
+"""SSRF: the internal network is not reached, for any URL and any DNS response."""
 
 import asyncio
 import socket
