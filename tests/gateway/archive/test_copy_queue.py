@@ -217,8 +217,8 @@ async def test_shutdown_leaves_no_incomplete_copy(tmp_path: Path) -> None:
         assert host.asked == ["v"]
 
 
-@pytest.mark.parametrize(("keep", "kept"), [(True, "a cat"), (False, None)])
-async def test_prompt_is_stored_only_if_enabled(env: ArchiveFixture, keep: bool, kept: str | None) -> None:
-    env.archive = env.new_archive(store_prompts=keep)
+@pytest.mark.parametrize(("enabled", "expected"), [(True, "a cat"), (False, None)])
+async def test_prompt_is_stored_only_if_enabled(env: ArchiveFixture, enabled: bool, expected: str | None) -> None:
+    env.archive = env.new_archive(store_prompts=enabled)
     archived = await env.copied(metadata=replace(METADATA, prompt="a cat"))
-    assert archived.record.prompt == kept
+    assert archived.record.prompt == expected

@@ -26,7 +26,7 @@ async def test_old_tasks_are_deleted_with_all_their_files(env: ArchiveFixture) -
     await env.copied(metadata=young)
     await env.store.put_small("jimeng/2020/01/01/notes.txt.bak/mine", b"x", "text/plain")
     await env.store.put_small("mine/2020/01/01/photo.jpg", b"x", "text/plain")
-    kept = {"jimeng/2020/01/01/notes.txt.bak/mine", "mine/2020/01/01/photo.jpg"}
+    expected = {"jimeng/2020/01/01/notes.txt.bak/mine", "mine/2020/01/01/photo.jpg"}
     before = env.place.visible()
 
     assert await env.archive.prune(30, CREATED + 30 * DAYS, PROVIDERS) == 0
@@ -34,13 +34,13 @@ async def test_old_tasks_are_deleted_with_all_their_files(env: ArchiveFixture) -
     assert await env.archive.prune(30, CREATED + 32 * DAYS, PROVIDERS) == 1
     left = env.place.visible()
     assert left == {path for path in before if ID not in path}
-    assert left > kept
+    assert left > expected
     assert await env.archive.find("jimeng", ID, ACCOUNT) is None
     assert not env.archive.is_archived("jimeng", ID, ACCOUNT.tag)
     assert await env.archive.find("jimeng", "young", ACCOUNT) is not None
     assert await env.archive.prune(30, CREATED + 32 * DAYS, PROVIDERS) == 0
     assert await env.archive.prune(0, CREATED + 99 * DAYS, PROVIDERS) == 1
-    assert env.place.visible() == kept
+    assert env.place.visible() == expected
 
 
 async def test_empty_archive_can_be_pruned(env: ArchiveFixture) -> None:

@@ -204,7 +204,7 @@ async def test_clip_as_a_picture_is_rejected(http: HttpClient) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "expected"),
     [
         (picture("image/webp"), "PNG, JPEG"),
         (picture("image/png", 200, 300), "≥ 240 px"),
@@ -215,11 +215,11 @@ async def test_clip_as_a_picture_is_rejected(http: HttpClient) -> None:
     ],
     ids=["type", "small", "large", "long", "no head", "half"],
 )
-async def test_unsupported_picture_is_rejected(http: HttpClient, content: bytes, told: str) -> None:
+async def test_unsupported_picture_is_rejected(http: HttpClient, content: bytes, expected: str) -> None:
     error = await refused(intake(http), image(content=content, param="first_frame"))
     assert (error.code, error.param, error.shape.status) == ("invalid_value", "first_frame", 400)
-    assert told in error.message("zh")
-    assert told in error.message("en")
+    assert expected in error.message("zh")
+    assert expected in error.message("en")
 
 
 @pytest.mark.parametrize(

@@ -105,9 +105,9 @@ async def test_clip_within_the_limits_is_accepted(http: HttpClient, limits: dict
 
 async def test_sound_length_is_limited(http: HttpClient) -> None:
     card = ModelCard("m", "p", media_files={MediaKind.AUDIO: MediaLimits(max_seconds=2)})
-    heard = Media(MediaKind.AUDIO, "", "audio_url", file=media_file(sound(3.0)))
-    assert (await refused(intake(http), heard, card=card)).param == "audio_url"
-    assert await ready(intake(http), replace(heard, file=media_file(sound(2.2))), card=card)
+    sound_item = Media(MediaKind.AUDIO, "", "audio_url", file=media_file(sound(3.0)))
+    assert (await refused(intake(http), sound_item, card=card)).param == "audio_url"
+    assert await ready(intake(http), replace(sound_item, file=media_file(sound(2.2))), card=card)
 
 
 async def test_clip_of_unknown_length_is_passed_on(http: HttpClient) -> None:

@@ -49,7 +49,7 @@ class BatcherFixture:
         self.upstream = Upstream(batch)
         self.upstream.now = self.clock.now
         self.background = Background()
-        self.heard: list[str] = []
+        self.reported: list[str] = []
         self.urgencies: dict[str, float] = {}
         self.batcher = QueryBatcher(
             self.upstream,
@@ -57,7 +57,7 @@ class BatcherFixture:
             AdaptiveRateLimiter(per_second, self.clock.now()),
             self.clock,
             self.background,
-            lambda account, answers, sent_at: self.heard.extend(answers),
+            lambda account, answers, sent_at: self.reported.extend(answers),
             lambda pending: self.urgencies.get(pending, 0.0),
         )
 
@@ -185,7 +185,7 @@ class TestRateLimit:
         ids = names(500)
         assert len(env.enqueue(*ids, wait=False)) <= 2
         await env.clock.run(28.0)
-        assert sorted(env.heard) == sorted(ids)
+        assert sorted(env.reported) == sorted(ids)
         times = env.upstream.times
         assert max(sum(1 for other in times if 0 <= other - one < 1.0) for one in times) <= 20
 
@@ -194,7 +194,7 @@ class TestRateLimit:
         await asyncio.gather(*env.enqueue("t0"))
         assert env.enqueue("t1", wait=False) == []
         await env.clock.run(1.0)
-        assert env.heard == ["t0", "t1"]
+        assert env.reported == ["t0", "t1"]
 
     async def test_wait_returns_a_future_for_a_later_batch(self) -> None:
         env = BatcherFixture(batch=1, per_second=5)
@@ -224,9 +224,9 @@ class TestRateLimit:
         await asyncio.gather(*env.enqueue("t0"))
         env.enqueue(*names(10)[1:], wait=False)
         await env.clock.run(2.9)
-        assert env.heard == ["t0"]
+        assert env.reported == ["t0"]
         await env.clock.run(5.0)
-        assert len(env.heard) == 10
+        assert len(env.reported) == 10
 
     async def test_round_seconds(self) -> None:
         env = BatcherFixture(batch=1, per_second=20)
@@ -256,7 +256,7 @@ class TestHangingUpstream:
         await env.clock.run(DEADLINE_SECONDS + 1)
         env.upstream.gate.set()
         await validate()
-        assert env.heard == ["t"]
+        assert env.reported == ["t"]
         assert not env.batcher._pending and not env.batcher._calls
 
     async def test_later_polls_do_not_join_a_hanging_query(self) -> None:

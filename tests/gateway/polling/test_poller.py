@@ -39,14 +39,16 @@ async def observe(
     ask: bool = False,
     submitted_at: float | None = None,
 ) -> Observation | ProviderError:
-    seen = await poller.observe(provider, account, {id: None}, submitted_at={id: submitted_at}, force_refresh=ask)
-    return seen[id]
+    observation = await poller.observe(
+        provider, account, {id: None}, submitted_at={id: submitted_at}, force_refresh=ask
+    )
+    return observation[id]
 
 
 async def state(poller: Poller, provider: ScriptedProvider, *, ask: bool = False) -> Observation:
-    seen = await observe(poller, provider, ask=ask)
-    assert isinstance(seen, Observation)
-    return seen
+    observation = await observe(poller, provider, ask=ask)
+    assert isinstance(observation, Observation)
+    return observation
 
 
 async def test_changed_limit_applies_to_existing_limiters(
@@ -103,9 +105,9 @@ async def test_many_ids_of_an_account_are_one_query(poller: Poller, provider: Sc
     ids = ["scripted-1", "scripted-2", "scripted-3"]
     for id in ids[:2]:
         provider.states[id] = finished(id)
-    seen = await poller.observe(provider, ACCOUNT, dict.fromkeys(ids), submitted_at={})
+    observation = await poller.observe(provider, ACCOUNT, dict.fromkeys(ids), submitted_at={})
     assert provider.asked == [("s-1", tuple(ids))]
-    absent = seen["scripted-3"]
+    absent = observation["scripted-3"]
     assert isinstance(absent, ProviderError)
     assert absent.kind is ErrorKind.TASK_NOT_FOUND
 
@@ -118,19 +120,19 @@ async def test_query_error_returns_the_cached_state(
     await state(poller, provider)
     clock.move(2)
     provider.query_trouble = trouble(kind)
-    seen = await state(poller, provider)
-    assert (seen.state.phase, seen.progress) == (Phase.POST_PROCESSING, 80)
-    assert seen.query_error
-    assert seen.query_error.kind is kind
+    observation = await state(poller, provider)
+    assert (observation.state.phase, observation.progress) == (Phase.POST_PROCESSING, 80)
+    assert observation.query_error
+    assert observation.query_error.kind is kind
 
 
 async def test_query_error_without_a_cached_state_is_processing_at_0(
     poller: Poller, provider: ScriptedProvider
 ) -> None:
     provider.query_trouble = trouble(ErrorKind.UNREACHABLE)
-    seen = await state(poller, provider)
-    assert (seen.state.phase, seen.progress) == (Phase.PROCESSING, 0)
-    assert seen.query_error
+    observation = await state(poller, provider)
+    assert (observation.state.phase, observation.progress) == (Phase.PROCESSING, 0)
+    assert observation.query_error
 
 
 async def test_stale_state_is_not_fresh(poller: Poller, provider: ScriptedProvider) -> None:
@@ -145,15 +147,15 @@ async def test_next_poll_after_an_error_succeeds(poller: Poller, provider: Scrip
     await state(poller, provider)
     provider.query_trouble = None
     provider.states[ID] = finished(ID)
-    seen = await state(poller, provider)
-    assert (seen.state.phase, seen.progress, seen.query_error) == (Phase.COMPLETED, 100, None)
+    observation = await state(poller, provider)
+    assert (observation.state.phase, observation.progress, observation.query_error) == (Phase.COMPLETED, 100, None)
 
 
 async def test_rejected_credential_is_returned_as_an_error(poller: Poller, provider: ScriptedProvider) -> None:
     provider.query_trouble = trouble(ErrorKind.INVALID_CREDENTIAL)
-    seen = await observe(poller, provider)
-    assert isinstance(seen, ProviderError)
-    assert seen.kind is ErrorKind.INVALID_CREDENTIAL
+    observation = await observe(poller, provider)
+    assert isinstance(observation, ProviderError)
+    assert observation.kind is ErrorKind.INVALID_CREDENTIAL
 
 
 class TestNewTasks:
@@ -163,8 +165,8 @@ class TestNewTasks:
         self, poller: Poller, provider: ScriptedProvider, clock: TestClock
     ) -> None:
         poller.submitted(ACCOUNT, ID, clock.now())
-        seen = await state(poller, provider)
-        assert (seen.state.phase, seen.progress) == (Phase.QUEUED, 0)
+        observation = await state(poller, provider)
+        assert (observation.state.phase, observation.progress) == (Phase.QUEUED, 0)
         assert len(provider.asked) == 1
         clock.move(GRACE_SECONDS + 1)
         assert isinstance(await observe(poller, provider), ProviderError)
@@ -172,10 +174,10 @@ class TestNewTasks:
     async def test_submit_time_in_the_id_needs_no_cache(
         self, poller: Poller, provider: ScriptedProvider, clock: TestClock
     ) -> None:
-        seen = await observe(poller, provider, submitted_at=clock.now() - 59)
-        assert isinstance(seen, Observation)
+        observation = await observe(poller, provider, submitted_at=clock.now() - 59)
+        assert isinstance(observation, Observation)
         # It may be new, or another credential's.
-        assert (seen.state.phase, seen.state.note) == (Phase.QUEUED, NOT_LISTED_YET)
+        assert (observation.state.phase, observation.state.note) == (Phase.QUEUED, NOT_LISTED_YET)
         assert isinstance(await observe(poller, provider, submitted_at=clock.now() - 61), ProviderError)
 
     async def test_unknown_task_is_not_found(self, poller: Poller, provider: ScriptedProvider) -> None:
@@ -211,12 +213,12 @@ async def test_submit_time_in_the_future_is_not_new(
 
 async def test_progress_is_monotonic(poller: Poller, provider: ScriptedProvider, clock: TestClock) -> None:
     figures = [(Phase.PROCESSING, 50), (Phase.PROCESSING, 30), (Phase.QUEUED, 0), (Phase.POST_PROCESSING, 80)]
-    seen = []
+    observation = []
     for phase, progress in figures:
         provider.states[ID] = TaskState(ID, phase, progress=progress)
-        seen.append((await state(poller, provider)).progress)
+        observation.append((await state(poller, provider)).progress)
         clock.move(2)
-    assert seen == [50, 50, 50, 80]
+    assert observation == [50, 50, 50, 80]
 
 
 async def test_progress_rises_with_time(poller: Poller, provider: ScriptedProvider, clock: TestClock) -> None:

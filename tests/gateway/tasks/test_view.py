@@ -17,8 +17,8 @@ def ref(**known: object) -> TaskRef:
     return TaskRef("public", ScriptedProvider(), ACCOUNT, "upstream", **known)  # type: ignore[arg-type]
 
 
-def observed(state: TaskState, **told: object) -> Observation:
-    return Observation(state, 40, 1000.0, **told)  # type: ignore[arg-type]
+def observed(state: TaskState, **fields: object) -> Observation:
+    return Observation(state, 40, 1000.0, **fields)  # type: ignore[arg-type]
 
 
 class TestPollAfter:

@@ -93,13 +93,13 @@ class WakingClock(TestClock):
 class Kit:
     """A gateway's tasks with an archive, and the host of the upstream's links."""
 
-    def __init__(self, place: ArchivePlace, host: FileHost, http: HttpClient, **how: Any) -> None:
+    def __init__(self, place: ArchivePlace, host: FileHost, http: HttpClient, **options: Any) -> None:
         self.place = place
         self.host = host
         self.store = Fragile.open(place.url)
         self.provider = Provider()
-        how = {"clock": WakingClock()} | how
-        self.env = GatewayFixture(provider=self.provider, http=http, store=self.store, **how)
+        options = {"clock": WakingClock()} | options
+        self.env = GatewayFixture(provider=self.provider, http=http, store=self.store, **options)
         self.clock = self.env.clock
 
     @property
@@ -107,10 +107,10 @@ class Kit:
         assert self.env.archiver is not None
         return self.env.archiver
 
-    def again(self, **how: Any) -> "Kit":
+    def again(self, **options: Any) -> "Kit":
         """Another replica with the same upstream and archive, or this one after a restart, an hour later."""
-        how = {"clock": WakingClock(self.clock.now() + 3600)} | how
-        new = Kit(self.place, self.host, self.env.http, **how)
+        options = {"clock": WakingClock(self.clock.now() + 3600)} | options
+        new = Kit(self.place, self.host, self.env.http, **options)
         new.provider.states = self.provider.states
         return new
 
@@ -142,5 +142,5 @@ class Kit:
         return json.loads((self.place.folder / f"{BASE_PATH}.json").read_text())  # type: ignore[no-any-return]
 
 
-def has(**how: Any) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("kit", [how], indirect=True, ids=[""])
+def has(**options: Any) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("kit", [options], indirect=True, ids=[""])

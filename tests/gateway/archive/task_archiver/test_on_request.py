@@ -34,7 +34,7 @@ async def test_deleted_video_is_copied_again(kit: Kit) -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "kept"),
+    ("state", "expected"),
     [
         (trouble(ErrorKind.TASK_NOT_FOUND), ArchiveResult(Outcome.EXPIRED)),
         (TaskState(ID, Phase.PROCESSING), ArchiveResult(Outcome.UNFINISHED)),
@@ -45,13 +45,13 @@ async def test_deleted_video_is_copied_again(kit: Kit) -> None:
     ],
     ids=["not found", "unfinished", "no video", "refused", "unreachable", "throttled"],
 )
-async def test_failed_copy_has_a_cause(kit: Kit, state: State, kept: ArchiveResult | str) -> None:
+async def test_failed_copy_has_a_cause(kit: Kit, state: State, expected: ArchiveResult | str) -> None:
     kit.provider.states[ID] = state
     found = await kit.archiver.archive_now(kit.ref())
-    if isinstance(kept, ArchiveResult):
-        assert found == kept
+    if isinstance(expected, ArchiveResult):
+        assert found == expected
     else:
-        assert found.outcome == kept
+        assert found.outcome == expected
         assert found.cause
     assert kit.place.visible() == set()
 

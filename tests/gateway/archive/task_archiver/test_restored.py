@@ -186,12 +186,12 @@ async def test_listed_task_is_marked_as_archived(kit: Kit) -> None:
     assert not kit.archiver.is_archived(kit.ref(TWO))
 
 
-@pytest.mark.parametrize("how", ["down", "hangs"])
+@pytest.mark.parametrize("failure", ["down", "hangs"])
 async def test_archive_outage_leaves_polls_working_and_reports_no_loss(
-    kit: Kit, how: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    kit: Kit, failure: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(task_archiver, "TIMEOUT_SECONDS", 0.05)
-    setattr(kit.store, how, True)
+    setattr(kit.store, failure, True)
     kit.provider.states["scripted-2"] = TaskState("scripted-2", Phase.PROCESSING)
     with caplog.at_level(logging.WARNING, "gateway"):
         found = await kit.env.tasks.statuses(pass_through(ONE), [ID, "scripted-2"])
@@ -206,13 +206,13 @@ async def test_archive_outage_leaves_polls_working_and_reports_no_loss(
     assert "the archive is unavailable" in caplog.text
 
 
-@pytest.mark.parametrize("how", ["down", "hangs"])
-async def test_unreadable_file_counts_as_missing(kit: Kit, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("failure", ["down", "hangs"])
+async def test_unreadable_file_counts_as_missing(kit: Kit, failure: str, monkeypatch: pytest.MonkeyPatch) -> None:
     await kit.archived()
     monkeypatch.setattr(task_archiver, "TIMEOUT_SECONDS", 0.05)
-    setattr(kit.store, how, True)
+    setattr(kit.store, failure, True)
     assert await kit.archiver.open(kit.ref(), "video") is None
-    setattr(kit.store, how, False)
+    setattr(kit.store, failure, False)
     opened = await kit.archiver.open(kit.ref(), "video", range="bytes=4-7")
     assert opened
     assert [piece async for piece in opened.pieces] == [b"ftyp"]

@@ -16,7 +16,7 @@ from gateway.media import spool
 from gateway.media.fetcher import Fetcher
 from gateway.media.spool import SPOOL_BYTES
 from gateway.media.url_policy import UrlPolicy
-from tests.gateway.media.fetching.fixtures import GUARD, LIMIT, PUBLIC, Names, World, answer, ok
+from tests.gateway.media.fetching.fixtures import LIMIT, POLICY, PUBLIC, Names, World, answer, ok
 
 
 class TestFetchedFiles:
@@ -69,15 +69,15 @@ class TestFetchedFiles:
 
     async def test_invalid_certificate_fails(self, world: World) -> None:
         world.pages["/a"] = ok(b"picture")
-        await world.unfetchable(world.url("/a", "other.example"), GUARD, Names({"other.example": [[PUBLIC]]}))
+        await world.unfetchable(world.url("/a", "other.example"), POLICY, Names({"other.example": [[PUBLIC]]}))
         await world.unfetchable(world.url("/a"), tls=None)
         assert world.requests == []
 
     async def test_host_lists_apply_to_redirects(self, world: World) -> None:
         world.pages["/a"] = ok(b"picture")
         there = world.url("/a", "more.public.example")
-        only = UrlPolicy(networks=GUARD.networks, hosts=("public.example",))
-        denied = UrlPolicy(networks=GUARD.networks, denied_hosts=(".public.example",))
+        only = UrlPolicy(networks=POLICY.networks, hosts=("public.example",))
+        denied = UrlPolicy(networks=POLICY.networks, denied_hosts=(".public.example",))
         for url_policy in (only, denied):
             assert await world.fetch(world.url("/a"), url_policy) == b"picture"
             await world.unfetchable(world.to(there), url_policy)
@@ -175,7 +175,7 @@ class TestLimits:
                 await asyncio.Event().wait()
                 raise AssertionError
 
-        await world.unfetchable(world.url("/a"), GUARD, Slow({}), connect_seconds=0.05)
+        await world.unfetchable(world.url("/a"), POLICY, Slow({}), connect_seconds=0.05)
 
     @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "GZIP", "identity, gzip", "x"])
     async def test_compressed_body_is_rejected(self, world: World, encoding: str) -> None:

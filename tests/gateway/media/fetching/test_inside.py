@@ -11,7 +11,7 @@ import pytest
 from gateway.core.errors import GatewayError
 from gateway.core.logs import TextFormatter
 from gateway.media.url_policy import UrlPolicy
-from tests.gateway.media.fetching.fixtures import GUARD, INSIDE, PUBLIC, Names, World, answer, ok
+from tests.gateway.media.fetching.fixtures import INSIDE, POLICY, PUBLIC, Names, World, answer, ok
 from tests.gateway.media.fetching.hostile import HOSTILE_URLS
 
 
@@ -31,7 +31,7 @@ class TestInternalNetworkIsNotReached:
         assert (world.hits, connected, names.asked) == (0, [], [])
         # With a network allowed, local names and plain http are looked up and judged by where they lead.
         local = Names({name: [[INSIDE, "::1"]] for name in [*LOCAL_NAMES, "public.example"]})
-        await world.unfetchable(url, GUARD, local)
+        await world.unfetchable(url, POLICY, local)
         assert (world.hits, connected) == (0, [])
 
     @pytest.mark.parametrize("address", [
@@ -44,14 +44,14 @@ class TestInternalNetworkIsNotReached:
     @pytest.mark.parametrize("host", ["127.0.0.1.nip.io", "a.example", "private.public.example"])
     async def test_by_a_host_name(self, world: World, connected: list[str], address: str, host: str) -> None:
         names = Names({host: [[address], [address, address]]})
-        for url_policy in (UrlPolicy(), GUARD):
+        for url_policy in (UrlPolicy(), POLICY):
             await world.unfetchable(world.url("/", host), url_policy, names)
             await world.unfetchable(f"https://{host}/", url_policy, names)
         assert (world.hits, connected) == (0, [])
         assert names.asked == [host] * 4
 
     async def test_by_plain_http_to_a_public_name(self, world: World, connected: list[str]) -> None:
-        await world.unfetchable("http://a.example/", GUARD, Names({"a.example": [["8.8.8.8"]]}))
+        await world.unfetchable("http://a.example/", POLICY, Names({"a.example": [["8.8.8.8"]]}))
         assert connected == []
 
     @pytest.mark.parametrize("inside", [[INSIDE], ["::1", INSIDE], ["10.0.0.1", INSIDE, "::1", "169.254.169.254"]])
@@ -60,7 +60,7 @@ class TestInternalNetworkIsNotReached:
     ) -> None:
         world.pages["/a"] = ok(b"public")
         for found in ([*inside, PUBLIC], [PUBLIC, *inside], [*inside, PUBLIC, *inside]):
-            assert await world.fetch(world.url("/a"), GUARD, Names({"public.example": [found]})) == b"public"
+            assert await world.fetch(world.url("/a"), POLICY, Names({"public.example": [found]})) == b"public"
         assert (world.hits, set(connected)) == (0, {PUBLIC})
 
     async def test_internal_address_is_not_tried_when_the_public_one_is_down(
@@ -69,7 +69,7 @@ class TestInternalNetworkIsNotReached:
         names = Names({"public.example": [[PUBLIC, INSIDE, "::1"]]})
         with socket.socket() as nobody:
             nobody.bind((PUBLIC, 0))
-            await world.unfetchable(f"https://public.example:{nobody.getsockname()[1]}/", GUARD, names)
+            await world.unfetchable(f"https://public.example:{nobody.getsockname()[1]}/", POLICY, names)
         assert (world.hits, set(connected)) == (0, {PUBLIC})
 
     async def test_by_dns_rebinding_between_two_fetches(self, world: World, connected: list[str]) -> None:
@@ -90,7 +90,7 @@ class TestInternalNetworkIsNotReached:
 
     async def test_by_dns_rebinding_during_a_redirect(self, world: World, connected: list[str]) -> None:
         names = Names({"public.example": [[PUBLIC], [INSIDE]]})
-        await world.unfetchable(world.to("/again"), GUARD, names)
+        await world.unfetchable(world.to("/again"), POLICY, names)
         assert (world.hits, connected, names.asked) == (0, [PUBLIC], ["public.example"] * 2)
 
     @pytest.mark.parametrize("url", [url for url in HOSTILE_URLS if url.isprintable() and "://" in url])
@@ -98,7 +98,7 @@ class TestInternalNetworkIsNotReached:
         url = url.format(port=world.port)
         local = {name: [[INSIDE, "::1"]] for name in LOCAL_NAMES}
         names = Names({"public.example": [[PUBLIC], [INSIDE]], **local})
-        await world.unfetchable(world.to(url), GUARD, names)
+        await world.unfetchable(world.to(url), POLICY, names)
         assert (world.hits, connected) == (0, [PUBLIC])
 
     @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ class TestInternalNetworkIsNotReached:
         }
         outside = {"public.example": [[PUBLIC]], "more.public.example": [[PUBLIC]]}
         names = Names({**outside, "inside.example": [[INSIDE, "::1"]], "localhost": [[INSIDE]]})
-        await world.unfetchable(world.to(*(location.format(**places) for location in locations)), GUARD, names)
+        await world.unfetchable(world.to(*(location.format(**places) for location in locations)), POLICY, names)
         assert (world.hits, connected) == (0, [PUBLIC] * len(locations))
 
     async def test_by_the_proxy_of_the_environment(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,7 +194,7 @@ class TestInternalNetworkIsNotReached:
             fetcher.url_policy = UrlPolicy()
             writer.write(answer(302, "Location: /a"))
 
-        fetcher.url_policy = GUARD
+        fetcher.url_policy = POLICY
         world.pages["/"], world.pages["/a"] = close_the_door, ok(b"public")
         with pytest.raises(GatewayError):
             await fetcher.fetch(world.url("/"), max_bytes=10, param="image")
@@ -206,7 +206,7 @@ class TestInternalNetworkIsNotReached:
             nobody.bind((PUBLIC, 0))
             closed = nobody.getsockname()[1]
             refusals = [
-                await world.refusal(url, GUARD, names, connect_seconds=0.1)
+                await world.refusal(url, POLICY, names, connect_seconds=0.1)
                 for url in (
                     world.url("/", "inside.example"),
                     world.url("/", "127.0.0.1"),
