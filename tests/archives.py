@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from gateway.archive.archive import Archive
 from gateway.archive.atomic_files import FOLDER
 from gateway.archive.copier import ArchiveResult, copy_task
 from gateway.archive.records import TaskMetadata
@@ -212,3 +213,8 @@ async def copy_once(store: ArchiveStore, result: Result, metadata: TaskMetadata 
 
 if __name__ == "__main__":
     asyncio.run(copy_once(ArchiveStore.open(sys.argv[1]), Result(sys.argv[2])))
+
+
+def pending_copies(archive: Archive) -> int:
+    """The number of copies that are running, queued or waiting for a retry."""
+    return len(archive._queue._jobs)

@@ -113,11 +113,6 @@ class Archive:
     # --- copying ------------------------------------------------------------------------------------------------
 
     @property
-    def waiting(self) -> int:
-        """Copies that are running, queued or waiting for a retry."""
-        return len(self._queue)
-
-    @property
     def stores_prompts(self) -> bool:
         return self._keep_prompt
 

@@ -68,13 +68,10 @@ class CopyQueue:
         self._closed = False
         self._queue: deque[_Job] = deque()
         self._jobs: dict[Key, _Job] = {}
+        """Copies that are running, queued or waiting for a retry."""
         self._running = 0
         self._given_up: LRUCache[Key, float] = LRUCache(_MAX_GIVEN_UP)
         """Until when a task is not queued again, in unix seconds."""
-
-    def __len__(self) -> int:
-        """Copies that are running, queued or waiting for a retry."""
-        return len(self._jobs)
 
     def accepts(self, key: Key) -> bool:
         """False where a task is queued, was given up recently, or the queue is full or closed."""

@@ -174,8 +174,8 @@ class TaskArchiver:
         if state.phase is Phase.FAILED:
             return ArchiveResult(Outcome.NO_VIDEO, describe(state.error, "en") if state.error else "")
         if state.result is None:
-            if observed.trouble is not None:
-                return ArchiveResult(Outcome.FAILED, describe_query(observed.trouble, "en"))
+            if observed.query_error is not None:
+                return ArchiveResult(Outcome.FAILED, describe_query(observed.query_error, "en"))
             return ArchiveResult(Outcome.UNFINISHED)
         return await self.archive.copy(self.metadata(ref, state), ref.account, state.result, self.renewal(ref))
 

@@ -180,9 +180,9 @@ class Poller:
         """Cache the results of a query, and pass them on. Called even where no caller waits any more."""
         now = self._clock.now()
         for id, answer in answers.items():
-            trouble = answer if isinstance(answer, ProviderError) else answer.error
-            if trouble is not None:
-                clean(trouble, account)
+            error = answer if isinstance(answer, ProviderError) else answer.error
+            if error is not None:
+                clean(error, account)
             if isinstance(answer, TaskState):
                 last = self._cached.get((account.id, id))
                 if last is None:

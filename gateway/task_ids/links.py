@@ -34,8 +34,8 @@ async def fresh_result(poller: Poller, ref: TaskRef, now: float) -> Result | Non
         if observed.kind is ErrorKind.TASK_NOT_FOUND:
             return None
         raise observed
-    if observed.trouble is not None:
-        raise observed.trouble
+    if observed.query_error is not None:
+        raise observed.query_error
     if observed.observed_at < now:
         # The upstream does not list so new a task on every host: the observation is from the cache.
         raise ProviderError(ErrorKind.UPSTREAM_ERROR, detail="the upstream gives no fresh link")

@@ -1,4 +1,4 @@
-"""The recent tasks of a caller, merged over its accounts, newest first and stable from page to page."""
+"""Task list: the recent tasks of a caller, merged over its accounts, newest first, with stable pagination."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -15,22 +15,24 @@ from providers.contract.tasks import ListedTask, TaskState
 from providers.registry import Registry
 
 SKEW_SECONDS = 60.0
-"""An id may carry the gateway's clock rather than the upstream's; they are taken to differ by no more than this."""
-_SPARE = 10
-"""Tasks asked for beyond a page, since some fall within the skew of its beginning."""
-_FACTOR = 4
-_MOST = 1000
-"""How far back a list goes: upstreams list newest first only, and a page is asked for again from there on."""
+"""Assumed maximum difference of the gateway's and the upstream's clocks: an id may have a time of either."""
+_MARGIN = 10
+"""Tasks listed beyond a page, since some are within the skew of its start."""
+_GROWTH_FACTOR = 4
+_MAX_LISTED = 1000
+"""Limit of the tasks listed per account. Upstreams list newest first only, so a later page lists them again."""
 
-_REFUSED = frozenset({ErrorKind.INVALID_CREDENTIAL, ErrorKind.RESTRICTED, ErrorKind.NOT_ENTITLED, ErrorKind.NO_CREDITS})
-"""An account in one of these will not answer soon, and is left out."""
+_ACCOUNT_ERRORS = frozenset(
+    {ErrorKind.INVALID_CREDENTIAL, ErrorKind.RESTRICTED, ErrorKind.NOT_ENTITLED, ErrorKind.NO_CREDITS}
+)
+"""Persistent errors of an account, which is then left out of the list."""
 
 
 _Listed = tuple[TaskRef, TaskState]
 
 
 class Listing:
-    """Asks every account that can list, live."""
+    """Lists the tasks of every account whose provider can list, live."""
 
     def __init__(
         self,
@@ -40,8 +42,8 @@ class Listing:
         sole_owner: bool,
         acquire: Callable[[Provider, Account], None] = lambda provider, account: None,
     ) -> None:
-        """`sole_owner` says that the gateway has at most one key, so that all its accounts' tasks are that key's.
-        `acquire` is told of every call, since lists count against the accounts' budgets."""
+        """`sole_owner` is True where the gateway has at most one key, which then owns all tasks of its accounts.
+        `acquire` is called for every list call, since lists share the accounts' rate limit."""
         self._acquire = acquire
         self._registry = registry
         self._locator = locator
@@ -50,33 +52,35 @@ class Listing:
     async def page(
         self, caller: Caller, *, limit: int, after: TaskRef | None = None, ascending: bool = False
     ) -> tuple[list[_Listed], bool]:
-        """At most `limit` tasks, and whether there are more. `after` is the last task of the page before.
+        """At most `limit` tasks, and whether there are more. `after` is the last task of the previous page.
 
-        Raises GatewayError when an account cannot be asked just now: to leave its tasks out would lose them for
-        whoever pages on. Accounts that are refused are left out.
+        Raises GatewayError where an account is unavailable for now: a client that pages on would miss its tasks.
+        Accounts with a persistent error are left out.
         """
         before = after.created + SKEW_SECONDS if after and after.created and not ascending else None
-        wanted = _MOST if ascending else limit + 1 + _SPARE
+        per_account = _MAX_LISTED if ascending else limit + 1 + _MARGIN
         while True:
-            tasks, frontier = await self._ask_all(caller, before, wanted)
+            tasks, frontier = await self._list_all(caller, before, per_account)
             tasks.sort(key=_order, reverse=not ascending)
             if after is not None:
                 tasks = _following(tasks, after, ascending)
-            if frontier is None or wanted >= _MOST:
+            if frontier is None or per_account >= _MAX_LISTED:
                 return tasks[:limit], len(tasks) > limit
-            sure = [listed for listed in tasks if _order(listed)[0] > frontier]
-            if len(sure) > limit:
-                return sure[:limit], True
-            # Too many of them stand before the page, or are another key's.
-            wanted = min(wanted * _FACTOR, _MOST)
+            complete = [listed for listed in tasks if _order(listed)[0] > frontier]
+            if len(complete) > limit:
+                return complete[:limit], True
+            # Too many of them are before the page, or belong to another key.
+            per_account = min(per_account * _GROWTH_FACTOR, _MAX_LISTED)
 
-    async def _ask_all(self, caller: Caller, before: float | None, wanted: int) -> tuple[list[_Listed], float | None]:
-        """The tasks of all accounts, and the time up to which some account may have more that were not fetched;
-        None when there are no others."""
+    async def _list_all(
+        self, caller: Caller, before: float | None, per_account: int
+    ) -> tuple[list[_Listed], float | None]:
+        """The tasks of all accounts, and the time before which some account may have more tasks; None where all are
+        listed."""
         accounts = [account for account in caller.accounts if isinstance(self._registry[account.provider], CanList)]
-        answers = await asyncio.gather(*(self._ask(account, before, wanted) for account in accounts))
+        answers = await asyncio.gather(*(self._list(account, before, per_account) for account in accounts))
         errors = [answer for answer in answers if isinstance(answer, ProviderError)]
-        transient = next((error for error in errors if error.kind not in _REFUSED), None)
+        transient = next((error for error in errors if error.kind not in _ACCOUNT_ERRORS), None)
         if transient is not None and transient.kind is not ErrorKind.RATE_LIMITED:
             raise from_provider(as_transient(transient))
         if transient is not None or (errors and len(errors) == len(answers)):
@@ -86,30 +90,32 @@ class Listing:
         for account, answer in zip(accounts, answers, strict=True):
             if isinstance(answer, ProviderError):
                 continue
-            if len(answer) >= wanted:
+            if len(answer) >= per_account:
                 frontiers.append(min(task.state.created_at or 0.0 for task in answer))
-            states = [task.state for task in answer if self._may_see(caller, account, task)]
+            states = [task.state for task in answer if self._is_visible(caller, account, task)]
             refs = [self._ref(caller, account, state) for state in states]
             tasks += [(ref, state) for ref, state in zip(refs, states, strict=True) if ref is not None]
         return tasks, max(frontiers, default=None)
 
-    async def _ask(self, account: Account, before: float | None, wanted: int) -> Sequence[ListedTask] | ProviderError:
+    async def _list(
+        self, account: Account, before: float | None, per_account: int
+    ) -> Sequence[ListedTask] | ProviderError:
         provider = self._registry[account.provider]
         if not isinstance(provider, CanList):
             return ()
         self._acquire(provider, account)
         try:
-            return await provider.list(account, before=before, limit=wanted)
+            return await provider.list(account, before=before, limit=per_account)
         except ProviderError as error:
             clean(error, account)
             if error.kind is ErrorKind.UNREACHABLE and account.proxy:
-                # The trouble of its way: one dead proxy is not to keep the others' tasks from being listed.
+                # Its proxy may be down, which must not fail the list of the other accounts.
                 return ProviderError(ErrorKind.RESTRICTED, code=error.code, detail=error.detail)
             return error
 
-    def _may_see(self, caller: Caller, account: Account, task: ListedTask) -> bool:
-        """A gateway key sees its own tasks only. Where several keys share an account, a task is known to be one's own
-        by the mark in its submit key; an upstream that keeps no such key cannot be listed for them."""
+    def _is_visible(self, caller: Caller, account: Account, task: ListedTask) -> bool:
+        """A gateway key sees its own tasks only. Where several keys share an account, the MAC in the submit key
+        identifies the owner. For an upstream that does not store submit keys, they see none."""
         if not caller.managed or self._sole_owner:
             return True
         return self._locator.is_own_submit_key(caller, account, task.submit_key)
@@ -136,7 +142,7 @@ def _order(listed: _Listed) -> tuple[float, str]:
 
 
 def _following(tasks: list[_Listed], after: TaskRef, ascending: bool) -> list[_Listed]:
-    """The tasks behind `after`: behind it in the list where it is there, else beyond its time."""
+    """The tasks after `after`: by its position in the list, else by its time."""
     for index, (ref, _) in enumerate(tasks):
         if (ref.account.id, ref.upstream_id) == (after.account.id, after.upstream_id):
             return tasks[index + 1 :]

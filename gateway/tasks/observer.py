@@ -131,7 +131,7 @@ class TaskObserver:
 
 def _unavailable(ref: TaskRef, error: ProviderError) -> Task:
     """A placeholder for a task whose query failed."""
-    observation = Observation(TaskState(ref.public_id, Phase.PROCESSING), 0, observed_at=0, trouble=error)
+    observation = Observation(TaskState(ref.public_id, Phase.PROCESSING), 0, observed_at=0, query_error=error)
     return replace(view_of(ref, observation, None), unavailable=error)
 
 
@@ -142,7 +142,7 @@ def _ambiguous(id: str, ref: AmbiguousId) -> Task:
     if error is None:
         return Task(id, name, TaskState(id, Phase.QUEUED, created_at=ref.provider.submitted_at(id)))
     unavailable = error if error.kind is ErrorKind.INVALID_CREDENTIAL else None
-    return Task(id, name, TaskState(id, Phase.PROCESSING), trouble=error, unavailable=unavailable, stale=True)
+    return Task(id, name, TaskState(id, Phase.PROCESSING), query_error=error, unavailable=unavailable, stale=True)
 
 
 def _is_available(task: Task | None) -> bool:

@@ -98,45 +98,45 @@ class Tasks:
             waited = self._clock.now() - began >= _CHECK_CLIENT_SECONDS
             if waited and not order.is_repeatable and await order.client.is_disconnected():
                 raise ClientDisconnect
-            card, gone = offer.wanted(request)
+            card, missing = offer.resolve(request)
             provider = self._registry[card.provider]
             if order.idempotency_key is not None or record.unconfirmed:
                 # Look on every account: the site of the task's account may no longer offer the model.
-                made = await self._submitter.find(provider, caller.accounts_of(card.provider), keys)
-                if made is not None:
-                    return self._found_again(caller, *made, card, named=named)
+                existing = await self._submitter.find(provider, caller.accounts_of(card.provider), keys)
+                if existing is not None:
+                    return self._existing(caller, *existing, card, named=named)
             if record.unconfirmed:
                 raise GatewayError("submission_unconfirmed")
-            if gone is not None:
+            if missing is not None:
                 if last:
-                    raise gone
+                    raise missing
                 # A site's list may omit a model once: refresh it and try again.
                 await self.catalog.refresh(offer.live_accounts(card.provider))
                 continue
             validated = offer.validated(card, request, nearest=order.nearest)
             first = next(iter(validated.values()))
-            lacking: list[Account] = []
+            without_model: list[Account] = []
             try:
                 async with self._intake.ready(first.card or card, first, caller.identity) as ready:
                     requests = {account: replace(ready, card=own.card) for account, own in validated.items()}
                     account, submission = await self._submitter.submit(
-                        provider, requests, order, record, keys, lacking=lacking
+                        provider, requests, order, record, keys, without_model=without_model
                     )
             except GatewayError as error:
-                if not lacking or error.code != "model_not_found":
+                if not without_model or error.code != "model_not_found":
                     raise
-                await self.catalog.refresh(lacking)
+                await self.catalog.refresh(without_model)
                 offer = await self.catalog.offer(caller)
                 # Nothing was created. Without a model in the request, the next default model is tried.
-                if named or last or offer.wanted(request)[0].name == card.name:
+                if named or last or offer.resolve(request)[0].name == card.name:
                     offer.add_nearest(error, card)
                     raise
             else:
-                self.catalog.contradicted(lacking)
-                return self._made(caller, account, submission, first, request.prompt)
+                self.catalog.invalidate(without_model)
+                return self._created(caller, account, submission, first, request.prompt)
         raise AssertionError
 
-    def _made(
+    def _created(
         self, caller: Caller, account: Account, submission: Submission, validated: VideoRequest, prompt: str
     ) -> Submitted:
         """Register a new submission with the poller and the archiver."""
@@ -149,7 +149,7 @@ class Tasks:
             self._archiver.submitted(ref, prompt)
         return self._submitted(caller, account, submission.id, validated, created)
 
-    def _found_again(
+    def _existing(
         self, caller: Caller, account: Account, submission: Submission, card: ModelCard, *, named: bool
     ) -> Submitted:
         """The task of an earlier submission, of which only the model is known. Raises GatewayError (409) if the request

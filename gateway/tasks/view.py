@@ -58,8 +58,8 @@ class Submitted:
 class Task:
     """The status of one task. `model` and `created` are None if unknown.
 
-    `seconds` (0: unknown) and `size` ("WIDTHxHEIGHT", "": unknown) are those of the request. `trouble` is the error of
-    the last query: the state may be stale. `stale` is True where the state is older than it should be, for any reason.
+    `seconds` (0: unknown) and `size` ("WIDTHxHEIGHT", "": unknown) are those of the request. `query_error` is the error
+    of the last query, where that failed. `stale` is True where the state is older than it should be, for any reason.
     `unavailable` is the error in place of a status: the upstream rejects the credential or does not respond, and
     `state` is a placeholder. `age` is in seconds. `round_seconds` is the time in which its account sends all pending
     queries. `proxy` is the proxy of its account. `archived` is True where the video is known to be archived,
@@ -74,7 +74,7 @@ class Task:
     created: int | None = None
     seconds: int = 0
     size: str = ""
-    trouble: ProviderError | None = None
+    query_error: ProviderError | None = None
     unavailable: ProviderError | None = None
     age: float = 0.0
     stale: bool = False
@@ -118,9 +118,9 @@ def view_of(
         created=int(created) if created else None,
         seconds=ref.seconds,
         size=ref.size,
-        trouble=observation.trouble,
+        query_error=observation.query_error,
         age=age,
-        stale=late or observation.trouble is not None,
+        stale=late or observation.query_error is not None,
         round_seconds=round_seconds,
         proxy=ref.account.proxy,
         archived=archived,

@@ -29,8 +29,8 @@ def render_task(task: Task, language: Language) -> dict[str, Any]:
             fields["error_code"] = state.error.code
     if task.stale:
         fields["stale"] = True
-    if task.trouble:
-        fields.setdefault("error", describe_query(task.trouble, language))
+    if task.query_error:
+        fields.setdefault("error", describe_query(task.query_error, language))
     fields |= _present(created=task.created, model=task.model, provider=task.provider)
     return fields | ({"data": [{"url": state.result.url}]} if state.result else {})
 

@@ -1,4 +1,4 @@
-"""An archive over a real folder and a real host, on a clock moved by hand."""
+"""An archive over a real folder and a real host, with a test clock."""
 
 import asyncio
 from dataclasses import replace
@@ -34,7 +34,7 @@ STRANGER = replace(ACCOUNT, credential="s-secret-2", name="")
 
 
 class Counting(ArchiveStore):
-    """Counts what is asked, and fails while it is `down`."""
+    """Counts requests, and fails while it is `down`."""
 
     asked = 0
     down = False
@@ -48,7 +48,7 @@ class Counting(ArchiveStore):
 
 
 class ArchiveFixture:
-    """An archive over a real folder and a real host, on a clock moved by hand."""
+    """An archive over a real folder and a real host, with a test clock."""
 
     def __init__(self, place: ArchivePlace, host: FileHost, http: HttpClient, background: Background) -> None:
         self.place = place
@@ -61,7 +61,7 @@ class ArchiveFixture:
         self.archive = self.new_archive()
 
     def new_archive(self, copies: int = 2, *, store_prompts: bool = False, **options: Any) -> Archive:
-        """As another replica has it, or this one after a restart."""
+        """The archive of another replica, or of this one after a restart."""
         return Archive(
             self.store,
             self.http,

@@ -1,4 +1,4 @@
-"""A gateway's tasks with an archive, over an upstream whose answers are scripted."""
+"""A gateway's tasks with an archive, over a scripted upstream."""
 
 import asyncio
 import json
@@ -26,7 +26,7 @@ VIDEO = video()
 ID = "scripted-1"
 START = TestClock().now()
 INTERVAL = 5.1
-"""Of following, and of the query in it."""
+"""Of following, and of its query."""
 DAY = "2025/09/13"
 BASE_PATH = f"scripted/{DAY}/{ID}"
 REQUEST = VideoRequest("scripted-model", "cat", duration=5, resolution="720p", ratio="16:9")
@@ -44,7 +44,7 @@ CARD = ModelCard(
 
 
 class Provider(ScriptedProvider):
-    """Knows its model by the upstream's key as well, and its tasks may end after so many queries."""
+    """Has its model under the upstream's key too. Its tasks may end after a number of queries."""
 
     queries = 0
     ends_after: int | None = None
@@ -64,7 +64,7 @@ class Provider(ScriptedProvider):
 
 
 class Fragile(ArchiveStore):
-    """A store that fails while it is `down`, and answers nothing while it `hangs`."""
+    """A store that fails while it is `down`, and does not respond while it `hangs`."""
 
     asked = 0
     down = False
@@ -93,13 +93,13 @@ class WakingClock(TestClock):
 class Kit:
     """A gateway's tasks with an archive, and the host of the upstream's links."""
 
-    def __init__(self, place: ArchivePlace, host: FileHost, http: HttpClient, **how: Any) -> None:
+    def __init__(self, place: ArchivePlace, host: FileHost, http: HttpClient, **options: Any) -> None:
         self.place = place
         self.host = host
         self.store = Fragile.open(place.url)
         self.provider = Provider()
-        how = {"clock": WakingClock()} | how
-        self.env = GatewayFixture(provider=self.provider, http=http, store=self.store, **how)
+        options = {"clock": WakingClock()} | options
+        self.env = GatewayFixture(provider=self.provider, http=http, store=self.store, **options)
         self.clock = self.env.clock
 
     @property
@@ -107,10 +107,10 @@ class Kit:
         assert self.env.archiver is not None
         return self.env.archiver
 
-    def again(self, **how: Any) -> "Kit":
-        """Another replica over the same upstream and archive, or this one after a restart, an hour later."""
-        how = {"clock": WakingClock(self.clock.now() + 3600)} | how
-        new = Kit(self.place, self.host, self.env.http, **how)
+    def again(self, **options: Any) -> "Kit":
+        """Another replica with the same upstream and archive, or this one after a restart, an hour later."""
+        options = {"clock": WakingClock(self.clock.now() + 3600)} | options
+        new = Kit(self.place, self.host, self.env.http, **options)
         new.provider.states = self.provider.states
         return new
 
@@ -142,5 +142,5 @@ class Kit:
         return json.loads((self.place.folder / f"{BASE_PATH}.json").read_text())  # type: ignore[no-any-return]
 
 
-def has(**how: Any) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("kit", [how], indirect=True, ids=[""])
+def has(**options: Any) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("kit", [options], indirect=True, ids=[""])
