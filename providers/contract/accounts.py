@@ -1,20 +1,20 @@
-"""An account of an upstream, and what it has left to spend."""
+"""An account of an upstream, and its credits."""
 
 import hashlib
 from dataclasses import dataclass, field
 
 _SHORTEST_SECRET = 4
-"""Characters. What is shorter stands in many an innocent text."""
+"""Characters. A shorter secret is not masked: it would match ordinary text."""
 _TAG_DIGITS, _KEY_DIGITS = 12, 32
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One upstream account. Its credential, proxy and cookie are never shown: `tag` stands for it everywhere.
+    """One upstream account. Its credential, proxy and cookie are never shown: `tag` identifies it everywhere.
 
-    `name` is set for accounts that the operator named. `region` is the provider's own word for a site; empty where
-    there is only one. `proxy` is the URL through which every call of this account goes. `cookie` is a whole Cookie
-    header of the account's own, sent as it is in place of a made one.
+    `name` is set for accounts that the operator named. `region` is the provider's name of a site; "" if there is only
+    one. `proxy` is the URL of the proxy for every call of this account. `cookie` is a complete Cookie header, sent
+    unchanged instead of a generated one.
     """
 
     provider: str
@@ -24,12 +24,12 @@ class Account:
     proxy: str | None = field(default=None, repr=False)
     cookie: str | None = field(default=None, repr=False)
     tag: str = field(init=False)
-    """12 hex digits, the same on every replica. A named account keeps its tag when its credential is replaced."""
+    """12 hex digits, the same on every replica. A named account keeps its tag if its credential is replaced."""
     credential_tag: str = field(init=False)
-    """The tag that the account has, or would have, without a name: tasks from before it was named carry it."""
+    """The tag that the account has without a name: tasks from before it was named carry it."""
     key: str = field(init=False, repr=False)
-    """32 hex digits, the first of which are the tag: for what is remembered of an account. Tags are shown to everybody,
-    and short enough that somebody could find a credential for one."""
+    """32 hex digits that start with the tag: the key of cached account data. Tags are public, and short enough that a
+    credential with a given tag could be found."""
 
     def __post_init__(self) -> None:
         digest = self._digest(self._credential_identity)
@@ -41,13 +41,13 @@ class Account:
 
     @property
     def label(self) -> str:
-        """What people call it by."""
+        """The name for people: the operator's, else the tag."""
         return self.name or self.tag
 
     @property
     def principals(self) -> tuple[str, ...]:
-        """Who the account is to the archive, which asks no upstream: 32 hex digits each, of its name where it has
-        one, and of its credential. A tag, which everybody may see, is too short for that."""
+        """The account's identities in the archive, which asks no upstream: 32 hex digits each, of its name if it has
+        one, and of its credential. The public tag is too short for that."""
         names = [f"name:{self.name}"] if self.name else []
         return tuple(self._digest(f"mark:{identity}")[:_KEY_DIGITS] for identity in (*names, self._credential_identity))
 
@@ -59,7 +59,7 @@ class Account:
         return hashlib.sha256(f"{self.provider}\0{identity}".encode("utf-8", "surrogateescape")).hexdigest()
 
     def redact(self, text: str) -> str:
-        """`text` without this account's secrets: foreign text may quote what was sent, or a part of it."""
+        """`text` without this account's secrets: an upstream's text may quote what was sent, or a part of it."""
         if text:
             userinfo = (self.proxy or "").rpartition("@")[0].partition("://")[2]
             values = [pair.partition("=")[2] for pair in (self.cookie or "").split("; ")]
@@ -71,7 +71,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Credits:
-    """What an account has left to spend, in the upstream's own units, by where it came from."""
+    """An account's remaining credits, in the upstream's units, by source."""
 
     gift: int = 0
     purchase: int = 0
