@@ -2,7 +2,7 @@
 
 from gateway.core.messages import filled
 from providers.contract.localized_text import LocalizedText
-from providers.media_files import TYPES, foreign_type_of
+from providers.media_files import TYPES, unsupported_type_of
 
 READABLE = "; ".join(", ".join(names) for names in TYPES.values())
 """The media types that can be used, by kind."""
@@ -22,5 +22,5 @@ def unreadable(head: bytes, readable: str = READABLE) -> LocalizedText:
     """Why a file cannot be used that begins with these bytes, and what to do. `readable` are the types that can be."""
     if not head:
         return _EMPTY
-    kind = foreign_type_of(head)
+    kind = unsupported_type_of(head)
     return filled(_FOREIGN, kind=kind, readable=readable) if kind else filled(_UNKNOWN, readable=readable)

@@ -112,5 +112,5 @@ async def test_a_sound_has_a_length_as_well(http: HttpClient) -> None:
 
 async def test_a_clip_that_tells_nothing_is_left_to_the_upstream(http: HttpClient) -> None:
     unknown = media_file(b"\0\0\0\x18ftypisom" + bytes(12) + b"\0\0\0\x08mdat" + b"\0\0\0\x08moov")
-    assert (unknown.seconds, unknown.width, unknown.whole) == (0.0, 0, True)
+    assert (unknown.seconds, unknown.width, unknown.complete) == (0.0, 0, True)
     assert await ready(intake(http), replace(CLIP, file=unknown), card=clip_card(min_seconds=3, min_side=240))
