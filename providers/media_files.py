@@ -1,7 +1,7 @@
-"""The bytes of one input: a picture, a clip or a sound that a client handed in, or that was fetched for it.
+"""The bytes of one input: an image, video or audio file that a client sent or that was fetched.
 
-They lie in a file that spills from memory to disk, so that a large one costs no memory, and can be read any number of
-times. What they are is told by their content: no name and no Content-Type is believed.
+They are in a spool file, so a large one costs no memory, and can be read any number of times. The type is determined
+by content: file names and Content-Type are ignored.
 """
 
 import asyncio
@@ -19,8 +19,8 @@ from providers.clip_heads import clip_head
 
 PIECE_BYTES = 256 * 1024
 HEAD_BYTES = 64
-_PIXELS_WITHIN = 2 * 1024 * 1024
-"""Where a picture's pixels are looked for: a head of millions of parts would be walked through for minutes."""
+_MAX_IMAGE_HEAD = 2 * 1024 * 1024
+"""Bytes in which an image's size is searched: parsing a head of millions of parts would take minutes."""
 
 
 class MediaKind(StrEnum):
@@ -30,19 +30,19 @@ class MediaKind(StrEnum):
 
 
 class MediaFile:
-    """One input's bytes, with what there is to know of them.
+    """One input's bytes and metadata, created by `inspect`.
 
-    `media_type` is by content, such as `image/png`. `width` and `height` are the pixels of a picture or a clip as they
-    lie in the file, `seconds` the length of a clip or a sound; 0 where they cannot be read, and for anything else.
-    `alpha` is True for a PNG with an alpha channel. `whole` is False where something is missing of a picture or a clip.
-    `sha256` is in hex digits. `client_name` is the name that the client gave the file, "" where it gave none. Made by
-    `inspect`.
+    `media_type` is by content, such as `image/png`. `width` and `height` are the pixels of an image or video as stored
+    in the file, `seconds` the duration of a video or audio; 0 if unreadable or not applicable. `alpha` is True for a
+    PNG with an alpha channel. `complete` is False for a truncated image or video. `sha256` is in hex digits.
+    `client_name` is the client's file name, "" if it gave none.
     """
 
     __slots__ = (
         "_file",
         "alpha",
         "client_name",
+        "complete",
         "crc32",
         "height",
         "kind",
@@ -50,7 +50,6 @@ class MediaFile:
         "seconds",
         "sha256",
         "size",
-        "whole",
         "width",
     )
 
@@ -64,7 +63,7 @@ class MediaFile:
         crc32: int,
         width: int = 0,
         height: int = 0,
-        whole: bool = True,
+        complete: bool = True,
         alpha: bool = False,
         seconds: float = 0.0,
     ) -> None:
@@ -77,7 +76,7 @@ class MediaFile:
         self.crc32 = crc32
         self.width = width
         self.height = height
-        self.whole = whole
+        self.complete = complete
         self.alpha = alpha
         self.seconds = seconds
 
@@ -85,7 +84,7 @@ class MediaFile:
         return f"<MediaFile {self.media_type} {self.size} bytes sha256:{self.sha256}>"
 
     def __str__(self) -> str:
-        """The same for the same content, and for no other: what a fingerprint of a request needs."""
+        """Unique per content, for the fingerprint of a request."""
         return f"sha256:{self.sha256}"
 
     def __eq__(self, other: object) -> bool:
@@ -96,7 +95,7 @@ class MediaFile:
 
     @classmethod
     def inspect(cls, file: IO[bytes]) -> Self | None:
-        """What is in a file; None for what no upstream reads. It reads it all: call it in a thread for a large one."""
+        """Inspect a file; None for a type that no upstream reads. It reads all bytes: use a thread for a large file."""
         file.seek(0)
         head = file.read(HEAD_BYTES)
         media_type = media_type_of(head)
@@ -107,19 +106,19 @@ class MediaFile:
         else:
             seconds, width, height = clip_head(file, media_type)
         size, crc32, digest = 0, 0, hashlib.sha256()
-        end, tail = _ENDS.get(media_type, b""), b""
-        whole = not end
+        end, tail = _END_MARKERS.get(media_type, b""), b""
+        complete = not end
         file.seek(0)
         while piece := file.read(PIECE_BYTES):
             size += len(piece)
             crc32 = zlib.crc32(piece, crc32)
             digest.update(piece)
-            if not whole:
-                whole = end in tail + piece
+            if not complete:
+                complete = end in tail + piece
                 tail = piece[-len(end) :]
-        if media_type in _IN_BOXES:
-            whole = _has_all_boxes(file, size)
-        announced = _announced(media_type, head)
+        if media_type in _BOX_FORMATS:
+            complete = _has_all_boxes(file, size)
+        declared_size = _declared_size(media_type, head)
         return cls(
             file,
             media_type=media_type,
@@ -128,22 +127,22 @@ class MediaFile:
             crc32=crc32,
             width=width,
             height=height,
-            whole=whole and size >= announced,
+            complete=complete and size >= declared_size,
             alpha=media_type == "image/png" and head[_PNG_COLOUR_AT : _PNG_COLOUR_AT + 1] in _PNG_ALPHA,
             seconds=seconds,
         )
 
     @property
     def name(self) -> str:
-        """A file name that tells the type and nothing of the client's own."""
+        """A file name from the content, without the client's own name."""
         return f"{self.sha256[:16]}.{EXTENSIONS[self.media_type]}"
 
     def read(self) -> bytes:
-        """All of it. For pictures: a clip may be larger than memory has room for."""
+        """All bytes. For images: a video may exceed the memory."""
         return b"".join(self._pieces())
 
     async def pieces(self) -> AsyncIterator[bytes]:
-        """All of it from the beginning, in pieces of at most PIECE_BYTES. Several readers do not disturb each other."""
+        """All bytes, in chunks of at most PIECE_BYTES. Concurrent readers are independent."""
         for piece in self._pieces():
             yield piece
             await asyncio.sleep(0)
@@ -159,7 +158,7 @@ class MediaFile:
             yield piece
 
     def close(self) -> None:
-        """Give the space back. Reading is over then."""
+        """Release the space. The file cannot be read afterwards."""
         self._file.close()
 
 
@@ -173,7 +172,7 @@ EXTENSIONS = {
     "audio/mpeg": "mp3",
     "audio/wav": "wav",
 }
-"""What the upstreams read, each with the ending that its files are given."""
+"""Media types that the upstreams read, with their file extension."""
 
 NAMES = {
     "image/png": "PNG",
@@ -185,7 +184,7 @@ NAMES = {
     "audio/mpeg": "MP3",
     "audio/wav": "WAV",
 }
-"""The same as people call it."""
+"""Names of the media types for people."""
 
 TYPES = {
     kind: tuple(name for media_type, name in NAMES.items() if media_type.startswith(f"{kind}/")) for kind in MediaKind
@@ -197,21 +196,21 @@ _SIGNATURES: tuple[tuple[bytes, int, str], ...] = (
     (b"BM", 0, "image/bmp"),
     (b"ID3", 0, "audio/mpeg"),
 )
-"""First bytes, where they stand, and the type they mean."""
+"""Signature, its offset, and the media type."""
 
-_IN_BOXES = frozenset({"video/mp4", "video/quicktime"})
-_OF_A_CLIP = frozenset({b"moov", b"mdat"})
-_MOST_BOXES = 10_000
-"""Of a clip in fragments the first ones have to do."""
+_BOX_FORMATS = frozenset({"video/mp4", "video/quicktime"})
+_REQUIRED_BOXES = frozenset({b"moov", b"mdat"})
+_MAX_BOXES = 10_000
+"""Boxes read of a fragmented video."""
 
-_ENDS = {"image/png": b"IEND\xaeB`\x82", "image/jpeg": b"\xff\xd9"}
-"""What stands at the end of a picture; more may follow."""
+_END_MARKERS = {"image/png": b"IEND\xaeB`\x82", "image/jpeg": b"\xff\xd9"}
+"""End marker of an image; more bytes may follow."""
 
 _PNG_COLOUR_AT = 25
 _PNG_ALPHA = (b"\x04", b"\x06")
-"""The colour types with an alpha channel, grey and colour (RFC 2083, 4.1.1), and where the type stands in IHDR."""
+"""The colour types with an alpha channel, grey and colour (RFC 2083, 4.1.1), and the offset of the type in IHDR."""
 
-_FOREIGN: tuple[tuple[bytes, int, str], ...] = (
+_UNSUPPORTED: tuple[tuple[bytes, int, str], ...] = (
     (b"GIF8", 0, "GIF"),
     (b"II*\x00", 0, "TIFF"),
     (b"MM\x00*", 0, "TIFF"),
@@ -227,71 +226,70 @@ _FOREIGN: tuple[tuple[bytes, int, str], ...] = (
     (b"%PDF", 0, "PDF"),
     (b"<svg", 0, "SVG"),
 )
-"""What people hand in that no upstream reads."""
+"""Common types that no upstream reads."""
 
 _MPEG_AUDIO_SYNC = 0xFFE0
 
 _ATOMS = frozenset({b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"})
-"""With what a QuickTime file begins that is older than `ftyp`."""
+"""First atoms of a QuickTime file older than `ftyp`."""
 
 
 def media_type_of(head: bytes) -> str | None:
-    """The media type by the first bytes (at least 16 of them); None for anything that is not in EXTENSIONS."""
+    """The media type by the first bytes (at least 16); None for a type that is not in EXTENSIONS."""
     for signature, offset, media_type in _SIGNATURES:
         if head[offset : offset + len(signature)] == signature:
             return media_type
     if head[:4] == b"RIFF":
         return {b"WEBP": "image/webp", b"WAVE": "audio/wav"}.get(head[8:12])
     if head[4:8] == b"ftyp":
-        # The pictures of telephones are in the same container.
+        # HEIC and AVIF images use the same container.
         brand = head[8:12]
         if brand in (b"heic", b"heix", b"mif1", b"msf1", b"avif", b"avis", b"M4A ", b"M4B "):
             return None
         return "video/quicktime" if brand == b"qt  " else "video/mp4"
-    # No text begins with the length of an atom.
+    # No text starts with the length of an atom.
     if head[4:8] in _ATOMS and head[0] < 0x20:
         return "video/quicktime"
     return "audio/mpeg" if _starts_mpeg_audio(head) else None
 
 
-def _announced(media_type: str, head: bytes) -> int:
-    """The size that a picture's own head names; 0 where there is none in it."""
+def _declared_size(media_type: str, head: bytes) -> int:
+    """The file size that an image's head declares; 0 if it declares none."""
     if media_type == "image/webp":
         return int.from_bytes(head[4:8], "little") + 8
     return int.from_bytes(head[2:6], "little") if media_type == "image/bmp" else 0
 
 
 def _has_all_boxes(file: IO[bytes], size: int) -> bool:
-    """True where the box that describes a clip and the one that holds it are there, and end where they say. What some
-    telephones write behind them is in no box."""
-    at, there = 0, set[bytes]()
-    for _ in range(_MOST_BOXES):
+    """True if the boxes `moov` and `mdat` of a video are complete. Some phones append data that is in no box."""
+    at, found = 0, set[bytes]()
+    for _ in range(_MAX_BOXES):
         file.seek(at)
         head = file.read(16)
         name, length = head[4:8], int.from_bytes(head[:4])
         if length == 1:
             length = int.from_bytes(head[8:16])
         if length == 0:
-            # To the end, wherever that is.
+            # The box extends to the end of the file.
             length = size - at
         if at + 8 > size or length < 8 or at + length > size:
-            # A clip in fragments ends where its camera stopped.
-            return there >= _OF_A_CLIP and (name not in _OF_A_CLIP or b"moof" in there)
-        there.add(name)
+            # A fragmented video may end anywhere.
+            return found >= _REQUIRED_BOXES and (name not in _REQUIRED_BOXES or b"moof" in found)
+        found.add(name)
         at += length
-    return b"moov" in there
+    return b"moov" in found
 
 
-def foreign_type_of(head: bytes) -> str:
-    """What people call a file that no upstream reads, by its first bytes; "" where nobody knows."""
-    for signature, offset, name in _FOREIGN:
+def unsupported_type_of(head: bytes) -> str:
+    """The name of an unsupported file type by the first bytes; "" if unknown."""
+    for signature, offset, name in _UNSUPPORTED:
         if head[offset : offset + len(signature)] == signature:
             return name
     return ""
 
 
 def _starts_mpeg_audio(head: bytes) -> bool:
-    """A frame of layer III: sync, a version and a bit rate that exist."""
+    """True for a layer III frame: sync, and a valid version, bit rate and sample rate."""
     if len(head) < 4 or int.from_bytes(head[:2]) & _MPEG_AUDIO_SYNC != _MPEG_AUDIO_SYNC:
         return False
     version, layer = head[1] >> 3 & 3, head[1] >> 1 & 3
@@ -299,10 +297,10 @@ def _starts_mpeg_audio(head: bytes) -> bool:
 
 
 def _pixels(file: IO[bytes]) -> tuple[int, int]:
-    """Width and height of a picture; 0 where its head is broken, whatever it breaks in the reader."""
+    """Width and height of an image; 0 if its head is broken, whatever the parser raises."""
     with suppress(Exception):
         file.seek(0)
-        head = io.BytesIO(file.read(_PIXELS_WITHIN))
+        head = io.BytesIO(file.read(_MAX_IMAGE_HEAD))
         info = imagesize.get_info(head, size=True, dpi=False, colors=False, exif_rotation=False)
         if info.width > 0 and info.height > 0:
             return info.width, info.height

@@ -1,4 +1,4 @@
-"""The providers there are, and which of them a model, a credential or an id belongs to."""
+"""The list of providers, and the lookup of a provider by model, credential or id."""
 
 from collections.abc import Iterator, Sequence
 
@@ -14,17 +14,17 @@ PROVIDERS: tuple[AnySpec, ...] = (
     JIMENG,
     DASHSCOPE,
 )
-"""Every provider, one line each. The order is that of the default models where a caller has accounts of several. Read
-it as `registry.PROVIDERS`, so that a test can put a provider of its own there."""
+"""Every provider, one line each. For a caller with accounts of several, the order is that of the default models. Read
+it as `registry.PROVIDERS`, so that a test can replace it."""
 
 
 def find_spec(name: str) -> AnySpec | None:
-    """The spec of a provider, None where there is none of this name."""
+    """The spec of a provider, None for an unknown name."""
     return next((spec for spec in PROVIDERS if spec.name == name), None)
 
 
 def titles() -> str:
-    """`Jimeng and DashScope`: every provider as people call it."""
+    """`Jimeng and DashScope`: the providers' titles."""
     return _joined([spec.title for spec in PROVIDERS], " and ")
 
 
@@ -47,13 +47,13 @@ def _joined(parts: Sequence[str], last: str, comma: str = ", ") -> str:
 
 
 class Registry:
-    """Providers in the order in which they are asked for a model. Whose a credential is does not depend on it."""
+    """Providers in the order of lookup of a model. The owner of a credential does not depend on the order."""
 
     def __init__(self, providers: Sequence[Provider]) -> None:
         self._providers = {provider.name: provider for provider in providers}
         claim_any = {spec.name for spec in PROVIDERS if spec.claims_any_credential}
-        self._by_shape = [provider for provider in providers if provider.name not in claim_any]
-        self._of_the_rest = [provider for provider in providers if provider.name in claim_any]
+        self._with_format = [provider for provider in providers if provider.name not in claim_any]
+        self._without_format = [provider for provider in providers if provider.name in claim_any]
 
     def __iter__(self) -> Iterator[Provider]:
         return iter(self._providers.values())
@@ -66,7 +66,7 @@ class Registry:
         return name in self._providers
 
     def card(self, model: str) -> ModelCard | None:
-        """The card of a model: a table's before one that only passes through. None when no provider knows it."""
+        """The card of a model: that of a table before that of an unlisted model. None if no provider knows it."""
         found: ModelCard | None = None
         for provider in self:
             card = provider.card(model)
@@ -78,27 +78,27 @@ class Registry:
     def account_from(self, credential: str) -> Account | None:
         """The account of a credential as clients send it.
 
-        A provider's name and a colon in front decide. Without, it is the provider whose shape the credential has, and
-        where no shape fits, the provider that claims any. None when no provider takes it, or when it has the shape of
-        several: then the name in front is needed.
+        A prefix of a provider's name and a colon decides. Without it, the provider whose credential format matches, or
+        the provider that claims any credential if none matches. None if no provider takes it, or if several formats
+        match: then the prefix is required.
         """
         text = credential.strip()
         name, colon, rest = text.partition(":")
         if colon and name.lower() in self._providers:
             return self._providers[name.lower()].account_from(rest.strip(), named=True)
-        claimed = _accounts(self._by_shape, text)
+        claimed = _accounts(self._with_format, text)
         if not claimed:
-            # A prefix such as a proxy's may hide the shape from its owner.
-            rest_of = _accounts(self._of_the_rest, text)
-            claimed = [account for account in rest_of if not _accounts(self._by_shape, account.credential)]
+            # A prefix such as a proxy's may hide the format from its owner.
+            candidates = _accounts(self._without_format, text)
+            claimed = [account for account in candidates if not _accounts(self._with_format, account.credential)]
         return claimed[0] if len(claimed) == 1 else None
 
     def owner(self, native_id: str) -> Provider | None:
-        """The provider whose ids have this shape."""
+        """The provider whose ids have this format."""
         return next((provider for provider in self if provider.owns(native_id)), None)
 
 
 def _accounts(providers: Sequence[Provider], credential: str) -> list[Account]:
-    """The account of each provider that takes a credential."""
+    """The accounts of the providers that accept a credential."""
     found = (provider.account_from(credential) for provider in providers)
     return [account for account in found if account is not None]

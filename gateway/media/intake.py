@@ -237,7 +237,7 @@ def _file_problems(param: str, limits: MediaLimits, file: MediaFile) -> list[Fie
     if limits.types and file.media_type not in limits.types:
         allowed = tuple(NAMES[media_type] for media_type in limits.types)
         return [FieldProblem(param, FieldReason.NOT_ALLOWED, allowed, NAMES[file.media_type])]
-    if not file.whole or (file.kind is MediaKind.IMAGE and not file.width):
+    if not file.complete or (file.kind is MediaKind.IMAGE and not file.width):
         return [FieldProblem(param, FieldReason.BROKEN, value=NAMES[file.media_type])]
     found = []
     if limits.no_alpha and file.alpha:

@@ -2,7 +2,7 @@
 
 from gateway.core.messages import format_text
 from providers.contract.localized_text import LocalizedText
-from providers.media_files import TYPES, foreign_type_of
+from providers.media_files import TYPES, unsupported_type_of
 
 READABLE = "; ".join(", ".join(names) for names in TYPES.values())
 """The supported media types, by kind."""
@@ -22,5 +22,5 @@ def unreadable(head: bytes, readable: str = READABLE) -> LocalizedText:
     """Why a file that begins with `head` cannot be used, and what to do. `readable` are the supported types."""
     if not head:
         return _EMPTY
-    kind = foreign_type_of(head)
+    kind = unsupported_type_of(head)
     return format_text(_UNSUPPORTED, kind=kind, readable=readable) if kind else format_text(_UNKNOWN, readable=readable)

@@ -1,4 +1,4 @@
-"""What goes wrong at an upstream: kinds of failure, refused fields, and the error that a provider raises."""
+"""Errors of an upstream: kinds of failure, invalid fields, and the exception that a provider raises."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from providers.contract.localized_text import LocalizedText
 
 
 class Blame(StrEnum):
-    """Whose trouble a failure is. It decides what happens next: back to the caller, on to the next account, or wait."""
+    """Who causes a failure. It decides what follows: an error for the caller, the next account, or a retry."""
 
     CALLER = "caller"
     ACCOUNT = "account"
@@ -26,7 +26,7 @@ class ErrorKind(StrEnum):
     ├─ NOT_CANCELLABLE         ├─ RESTRICTED              └─ ANSWER_LOST
     └─ CANCELLED               └─ NOT_ENTITLED
 
-    On a submit, every kind but ANSWER_LOST means that surely nothing was created and nothing was charged.
+    On a submit, every kind but ANSWER_LOST guarantees that nothing was created or charged.
     """
 
     INVALID_REQUEST = "invalid_request"
@@ -41,19 +41,19 @@ class ErrorKind(StrEnum):
     RATE_LIMITED = "rate_limited"
     TOO_MANY_RUNNING = "too_many_running"
     RESTRICTED = "restricted"
-    """Risk control or punishment. Asking again makes it worse."""
+    """Risk control or a ban. Retries make it worse."""
     NOT_ENTITLED = "not_entitled"
     """This account may not use this model or feature."""
 
     GENERATION_FAILED = "generation_failed"
     UPSTREAM_ERROR = "upstream_error"
-    """The upstream answered, and the answer is a refusal nobody can place, or no answer one can read."""
+    """The upstream responded with an unknown error or an unreadable response."""
     UPLOAD_FAILED = "upload_failed"
-    """An input did not arrive. It can be sent again: uploads are not charged."""
+    """An input was not uploaded. A retry is safe: uploads are not charged."""
     UNREACHABLE = "unreachable"
-    """No connection came about: nothing was sent."""
+    """No connection was established: nothing was sent."""
     ANSWER_LOST = "answer_lost"
-    """Something was sent and no usable answer came: the upstream may or may not have acted on it."""
+    """The request was sent but no usable response arrived: the upstream may have acted on it."""
 
     @property
     def blame(self) -> Blame:
@@ -82,31 +82,31 @@ _BLAME: dict[ErrorKind, Blame] = {
 
 
 class FieldReason(StrEnum):
-    """Why a field was refused."""
+    """Why a field is invalid."""
 
     NOT_ALLOWED = "not_allowed"
     """The value is not one of those in `allowed`."""
     UNSUPPORTED = "unsupported"
-    """The model has no such field; `allowed` names what it has instead, if anything."""
+    """The model does not have this field; `allowed` names alternatives, if any."""
     UNKNOWN = "unknown"
     """There is no such field; `allowed` are those that may be meant."""
     MISSING = "missing"
-    """The model cannot do without it."""
+    """The model requires it."""
     CONFLICT = "conflict"
-    """It contradicts another field; `allowed` names the way out."""
+    """It contradicts another field; `allowed` names what resolves the conflict."""
     TOO_MANY = "too_many"
-    """There are more than the number in `allowed`."""
+    """There are more than `allowed`."""
     BROKEN = "broken"
-    """A file of the type `value` that breaks off or is damaged."""
+    """A file of type `value` that is truncated or damaged."""
     TOO_LONG = "too_long"
-    """A text of `value` characters; `allowed` is how many it may have."""
+    """A text of `value` characters; `allowed` is the limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class FieldProblem:
-    """One refused field of a request, with what the model would take, ready to be shown as it is.
+    """One invalid field of a request, with the values that the model allows, as shown to the client.
 
-    `hint` is a sentence on the way out, where there is more to say than what is allowed.
+    `hint` is an additional sentence on how to fix it.
     """
 
     param: str
@@ -117,11 +117,11 @@ class FieldProblem:
 
 
 class ProviderError(Exception):
-    """What a provider raises, and what `query` gives for an id that has no state.
+    """What a provider raises, and what `query` returns for an id without a state.
 
-    `code` is the upstream's own number or word, kept as text. `message` is the sentence for people where the provider
-    has one of its own for that code; `detail` is the upstream's own text, which may be empty and is never trusted.
-    `retry_after` is in seconds, where the upstream named one.
+    `code` is the upstream's error code as text. `message` is the provider's message for people, None if it has none
+    for that code; `detail` is the upstream's own text, which may be empty and is untrusted. `retry_after` is in
+    seconds, None if the upstream named none.
     """
 
     def __init__(

@@ -1,10 +1,10 @@
-"""One sentence for a person, in every language that the gateway speaks."""
+"""A text for people in the two languages of the gateway."""
 
 from typing import NamedTuple
 
 
 class LocalizedText(NamedTuple):
-    """One sentence for a person, in the two languages the gateway speaks."""
+    """A text for people, in Chinese and English."""
 
     zh: str
     en: str

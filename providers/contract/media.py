@@ -1,4 +1,4 @@
-"""Inputs of a video: what a picture, a clip or a sound is to it, and what one file may be."""
+"""Inputs of a video: roles of images, videos and audio, and limits of a file."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,7 +7,7 @@ from providers.media_files import MediaKind
 
 
 class MediaRole(StrEnum):
-    """What a picture, clip or sound is to the video. The words are those of the `media[]` protocol of DashScope."""
+    """The role of an image, video or audio input. The values are those of DashScope's `media[]` protocol."""
 
     FIRST_FRAME = "first_frame"
     LAST_FRAME = "last_frame"
@@ -17,11 +17,11 @@ class MediaRole(StrEnum):
     DRIVING_AUDIO = "driving_audio"
     FIRST_CLIP = "first_clip"
     VIDEO = "video"
-    """The clip to be edited or brought to life, for models that work on one."""
+    """The video to edit or animate, for models that process one."""
 
     @property
     def kind(self) -> MediaKind:
-        """What plays this role."""
+        """The kind of media with this role."""
         return _KIND_OF.get(self, MediaKind.IMAGE)
 
 
@@ -36,12 +36,11 @@ _KIND_OF = {
 
 @dataclass(frozen=True, slots=True)
 class MediaLimits:
-    """What one input of a kind may be. What is empty or 0 is not limited here: the upstream is the judge.
+    """Limits of one input of a kind. Empty or 0 is unlimited here: the upstream validates it.
 
-    `types` are media types, `max_bytes` the size of the file. Of pictures and clips: `min_side` and `max_side` are the
-    pixels that every side needs and may have, `max_aspect` how many times longer than the short side the long one may
-    be. `no_alpha` refuses pictures with an alpha channel. Of clips and sounds: `min_seconds` and `max_seconds` bound
-    each, `max_total_seconds` all of that kind together.
+    `types` are media types, `max_bytes` the file size. Images and videos: `min_side` and `max_side` bound every side in
+    pixels, `max_aspect` the ratio of the long side to the short one. `no_alpha` rejects images with an alpha channel.
+    Video and audio: `min_seconds` and `max_seconds` bound each file, `max_total_seconds` all of that kind together.
     """
 
     types: tuple[str, ...] = ()

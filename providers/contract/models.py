@@ -1,4 +1,4 @@
-"""What one model can do."""
+"""The capabilities of a model."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,45 +20,45 @@ OPTIONAL_FIELDS = (
 """The fields of a `VideoRequest` that only some models have."""
 
 SOUND_FIELD = "audio_url"
-"""The client's name of `VideoRequest.sound`, which only some models have as well."""
+"""The client's name of `VideoRequest.sound`, which only some models have."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """What one model can do. It settles requests, fills /v1/models and drives forms: said once.
+    """The capabilities of one model, for validation, /v1/models and forms.
 
-    An empty `durations`, `resolutions` or `ratios` means that the model has no such choice, so that naming one is an
-    error. The first of each is not the default: `duration`, `resolution`, `ratio` are.
+    An empty `durations`, `resolutions` or `ratios` means that the model has no such choice: naming one is an error. The
+    defaults are `duration`, `resolution` and `ratio`, not the first of each.
 
-    `sizes` maps resolution and ratio to "WIDTHxHEIGHT" for models that want pixels; without it `size` is only read
-    as a way to say ratio and resolution.
-    `media_sets` are the legal sets of inputs; the empty set in it means that text alone is enough.
-    `media_limits` says how many of a role are taken (1 unless named here), `media_limits_with` the same where an input
-    of another role is there, `media_total` how many in all, `references_total` how many references.
-    `durations_with` are the lengths where an input of such a role is there, in place of `durations`: the empty tuple
-    for a video that is as long as its input. `durations_at` are the lengths at a resolution that allows fewer of them.
-    `nominal_sizes` are sizes in pixels that say a resolution and a ratio, for models that are told these two: what the
-    family writes for 480p, 16:9 is 832x480, which no arithmetic finds.
-    `input_ratios` are those of `ratios` that follow an input: with text alone they say nothing and are refused.
-    `shape_from` are the roles whose picture gives the video its ratio, so that beside them there is none to choose.
-    `always_on` are switches that the model has no say in: true is accepted and left out.
-    `silent_with` are the roles beside which the video has no sound, so that `audio` may not be true.
-    `takes_files` is False for an upstream that reads public addresses only: files, `data:` and `oss://` are refused.
-    `max_prompt` and `max_negative_prompt` are characters, 0 for no limit known; a Chinese one counts as `han_weight`.
-    `words_needed` says that no input stands in for the prompt; `prompt_options` are the options that do.
-    `counted_options` are options that list things which count as inputs of a role.
-    `media_hint` is said to whoever hands in what no set has.
-    `media_files` says what one file of a kind may be; a kind that is missing is not limited here.
-    `fetches_urls` is False for an upstream that reads no addresses: what is given by one is fetched for it, and every
-    input reaches its provider as a file.
+    `sizes` maps resolution and ratio to "WIDTHxHEIGHT" for models that take pixels; without it `size` only gives ratio
+    and resolution.
+    `media_sets` are the allowed sets of inputs; the empty set means that text alone is enough.
+    `media_limits` is the number of inputs of a role (1 unless named), `media_limits_with` the same beside an input of
+    another role, `media_total` the total, `references_total` the number of references.
+    `durations_with` replace `durations` beside an input of a role: the empty tuple for a video that is as long as its
+    input. `durations_at` are the durations at a resolution that allows fewer.
+    `nominal_sizes` maps sizes in pixels to resolution and ratio, for models that take these two: Wan's 480p, 16:9 is
+    832x480, which cannot be computed.
+    `input_ratios` are those of `ratios` that follow an input: with text alone they are rejected.
+    `shape_from` are the roles whose input determines the ratio: beside them none can be chosen.
+    `always_on` are switches that cannot be turned off: true is accepted and not sent.
+    `silent_with` are the roles beside which the video has no sound: `audio` may not be true.
+    `takes_files` is False for an upstream that reads public URLs only: files, `data:` and `oss://` are rejected.
+    `max_prompt` and `max_negative_prompt` are characters, 0 for no known limit; a Chinese one counts as `han_weight`.
+    `words_needed`: no input replaces the prompt; `prompt_options` are the options that do.
+    `prompt_needed`: without inputs the prompt is required.
+    `counted_options` are options that list items which count as inputs of a role.
+    `media_hint` is the hint for an input that no set has.
+    `media_files` are the limits of one file by kind; a missing kind is not limited here.
+    `fetches_urls` is False for an upstream that reads no URLs: the gateway fetches them, and the provider gets files.
     `fields` are those of OPTIONAL_FIELDS that the model has, and SOUND_FIELD.
     `regions` are the sites that have the model; empty means all.
-    `typical_seconds` is how long a generation usually takes: it drives the progress estimate and nothing else.
-    `title` is the upstream's own name of the model for people, which clients may write as well.
-    `available` is False for a model that the upstream lists and does not offer at the moment.
-    `configured` marks a model of the gateway's own configuration: it is offered whatever the upstream lists.
-    `wire` is the provider's own: what its requests say of the model beyond this card.
-    `open` marks a model that no table knows: everything is passed on as it is, and the upstream is the judge.
+    `typical_seconds` is the usual duration of a generation, for the progress estimate only.
+    `title` is the upstream's name of the model for people, which clients may use as well.
+    `available` is False for a model that the upstream lists but currently does not offer.
+    `configured` marks a model of the gateway's configuration: it is offered whatever the upstream lists.
+    `wire` is the provider's own data on the model for its requests.
+    `open` marks an unlisted model: everything is passed through, and the upstream validates it.
     """
 
     name: str
@@ -106,5 +106,5 @@ class ModelCard:
 
     @property
     def roles(self) -> frozenset[MediaRole]:
-        """Every kind of input the model takes in some set."""
+        """Every role in any of the model's sets."""
         return frozenset().union(*self.media_sets)

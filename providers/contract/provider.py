@@ -1,9 +1,9 @@
-"""The protocol of a provider, and what an upstream can do besides.
+"""The protocol of a provider, and of its optional capabilities.
 
 Read this file first. `validation.validate` checks a `VideoRequest` against a `ModelCard`, `Provider.prepare` uploads
-its files with an `Account` and builds what is sent, `Provider.submit` sends that and gives a `Submission`. A poll asks
-`Provider.query` and gets for each id a `TaskState` or a `ProviderError`. Nothing in this package does I/O or knows a
-clock.
+its files with an `Account` and builds the submit, `Provider.submit` sends it and returns a `Submission`. A poll calls
+`Provider.query`, which returns a `TaskState` or a `ProviderError` for each id. Nothing in this package does I/O or
+reads a clock.
 
 Units everywhere: seconds (also for times: unix seconds, UTC), pixels, bytes.
 """
@@ -21,13 +21,13 @@ from providers.contract.tasks import ListedTask, TaskState
 class Provider(Protocol):
     """An upstream. All calls raise ProviderError and nothing else.
 
-    What an upstream can do besides this is said by the protocols below: a provider that cannot, does not define
-    the method, and the gateway says so to the client.
+    Optional capabilities are the protocols below: a provider without one does not define the method, and the gateway
+    answers accordingly.
     """
 
     @property
     def name(self) -> str:
-        """The word in ids, accounts and `provider` fields: `jimeng`, `dashscope`."""
+        """The name in ids, accounts and `provider` fields: `jimeng`, `dashscope`."""
 
     @property
     def query_batch(self) -> int:
@@ -35,69 +35,68 @@ class Provider(Protocol):
 
     @property
     def regions(self) -> frozenset[str]:
-        """The words that `Account.region` may hold."""
+        """The values that `Account.region` may have."""
 
     def account_from(self, credential: str, *, named: bool = False) -> Account | None:
-        """The account of a credential as clients send it; None when it cannot be one of this upstream's.
+        """The account of a credential as clients send it; None if it cannot be one of this upstream's.
 
-        `named` says that the caller wrote this provider's name in front: then the usual prefix is not asked for.
+        With `named` the caller has prefixed this provider's name: then the credential's usual prefix is not required.
         """
 
     def owns(self, native_id: str) -> bool:
-        """True when an id has the shape of this upstream's ids."""
+        """True if an id has the format of this upstream's ids."""
 
     def submitted_at(self, native_id: str) -> float | None:
-        """The time of the submit, where the upstream's ids carry it."""
+        """The time of the submit, None if the upstream's ids do not contain it."""
 
     def models(self) -> Sequence[ModelCard]:
-        """Every model in the table, preferred ones first. A name may stand there several times, for other regions each
-        time."""
+        """Every model in the table, preferred ones first. A name may occur several times, for different regions."""
 
     def card(self, model: str) -> ModelCard | None:
-        """The card of a model by its name or the upstream's key, an open one for an unknown model of a known family,
-        None for a stranger. A model that the table knows and no region has any more has a card, too."""
+        """The card of a model by its name or the upstream's key, that of an unlisted model for a known family, else
+        None. A model in the table that no region has any more still has a card."""
 
     async def prepare(self, request: VideoRequest, account: Account) -> Prepared:
-        """Upload the files of a settled request and build what `submit` sends. Not charged.
+        """Upload the files of a validated request and build what `submit` sends. Not charged.
 
-        It may take minutes. Whatever it raises, nothing was created: it never raises ANSWER_LOST. Without files it
-        makes no call.
+        It may take minutes. If it raises, nothing was created: it never raises ANSWER_LOST. Without files it makes no
+        call.
         """
 
     async def submit(self, prepared: Prepared, account: Account, *, submit_key: str) -> Submission:
         """Start the generation that `prepare` prepared for this account, in one call. **Charged.**
 
         `submit_key` is a UUID chosen by the gateway: for one account, the same key means the same submit. After a lost
-        answer the same `prepared` is sent again with the same key.
-        ANSWER_LOST is raised when the upstream may have accepted it; every other kind means that nothing was created.
+        response the same `prepared` is sent again with the same key.
+        ANSWER_LOST is raised if the upstream may have accepted it; every other kind means that nothing was created.
         """
 
     async def query(self, ids: Sequence[str], account: Account) -> Mapping[str, TaskState | ProviderError]:
         """The state of each id. Not charged.
 
-        An id that the upstream does not know maps to ProviderError(TASK_NOT_FOUND). Raised is what concerns the
-        whole call: the way, the credential, the rate.
+        An id unknown to the upstream maps to ProviderError(TASK_NOT_FOUND). Only errors of the whole call are raised:
+        transport, credential, rate limit.
         """
 
 
 @runtime_checkable
 class CanDiscover(Protocol):
-    """An upstream that tells which models an account's site has now. Absent: the table is all there is."""
+    """An upstream that lists the models of an account's site. Absent: only the table is used."""
 
     async def discover(self, account: Account) -> Sequence[ModelCard]:
         """The models that the account's site lists, in its order, read live. Not charged.
 
-        A model of the table keeps the table's name; any other is called by the upstream's key. The answer is cached by
-        the gateway, and the table counts where a call fails.
+        A model in the table keeps the table's name; any other has the upstream's key as its name. The gateway caches
+        the list, and uses the table if a call fails.
         """
 
 
 @runtime_checkable
 class CanFind(Protocol):
-    """An upstream where a submit can be looked up by its key. Absent: a lost answer stays unconfirmed."""
+    """An upstream where a submit can be looked up by its key. Absent: a lost response stays unconfirmed."""
 
     async def find(self, submit_key: str, account: Account) -> Submission | None:
-        """The submission of a key, None when the upstream does not know it (yet)."""
+        """The submission of a key, None if the upstream does not know it (yet)."""
 
 
 @runtime_checkable
@@ -105,7 +104,7 @@ class CanCancel(Protocol):
     """An upstream that can cancel. Absent: the gateway answers 409 `not_cancellable`."""
 
     async def cancel(self, id: str, account: Account) -> None:
-        """Cancel a task. Raises NOT_CANCELLABLE when it is too late."""
+        """Cancel a task. Raises NOT_CANCELLABLE if it is too late."""
 
 
 @runtime_checkable
@@ -115,34 +114,34 @@ class CanList(Protocol):
     async def list(self, account: Account, *, before: float | None, limit: int) -> Sequence[ListedTask]:
         """Tasks of the account, newest first, that were created at or before `before` (unix seconds, None: now).
 
-        At least `limit` of them where there are so many, in as few calls as the upstream's pages allow. Every state
-        has `created_at`.
+        At least `limit` of them if there are as many, in as few calls as the upstream's pages allow. Every state has
+        `created_at`.
         """
 
 
 @runtime_checkable
 class CanCheck(Protocol):
-    """An upstream that tells whether a login is alive. Absent: only a submit shows it."""
+    """An upstream that can verify a login. Absent: only a submit shows whether it is valid."""
 
     async def check(self, account: Account) -> None:
-        """Return when the login is alive. Raises INVALID_CREDENTIAL when the upstream refuses it. Not charged."""
+        """Return if the login is valid. Raises INVALID_CREDENTIAL if the upstream rejects it. Not charged."""
 
 
 @runtime_checkable
 class CanTellCredits(Protocol):
-    """An upstream that tells what an account has left. Absent: only a refused submit shows that it is nothing.
+    """An upstream that reports an account's credits. Absent: only a rejected submit shows that there are none.
 
-    Asking often is a risk to the account: it is done on request, and once after a submit was refused for want of
+    Frequent calls are a risk to the account: they are made on request, and once after a submit failed for lack of
     credits.
     """
 
     async def credits(self, account: Account) -> Credits:
-        """What is left now. Not charged."""
+        """The remaining credits. Not charged."""
 
 
 @runtime_checkable
 class CanReceiveCredits(Protocol):
-    """An upstream that gives credits away to whoever asks. Absent: there is nothing to receive."""
+    """An upstream with daily credits to claim. Absent: there are none."""
 
     async def receive_credits(self, account: Account) -> int:
-        """Take today's gift and give its size; 0 when it was taken already."""
+        """Claim today's credits and return their number; 0 if already claimed."""

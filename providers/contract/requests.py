@@ -1,4 +1,4 @@
-"""A request for a video as every surface parses it, and what a submit gave."""
+"""A video generation request as every API parses it, and the result of a submit."""
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
@@ -12,20 +12,20 @@ if TYPE_CHECKING:
 
 
 class MediaSource(Protocol):
-    """A file that lies neither at an address nor in the request."""
+    """A file that is neither at a URL nor in the request."""
 
     async def open(self) -> AsyncIterator[bytes]:
-        """Its bytes, piece by piece."""
+        """Its bytes, in chunks."""
 
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """One input besides the prompt: by URL (`https://…`, `oss://…`), or as a `file`, which goes before the URL.
+    """One input besides the prompt: by URL (`https://…`, `oss://…`), or as a `file`, which takes precedence.
 
-    `role` is None where the caller only handed in "an image": the model's card then gives it its place.
-    `param` is the field it came from, for error messages. `name` is the client's file name, "" where there is none.
-    `from_upstream` marks a URL that an upstream gave, as that of
-    an earlier video, to be fetched by the `proxy` of its account: a client's own is fetched from public hosts only.
+    `role` is None if the caller named none: validation assigns one by the model's card. `param` is the field it came
+    from, for error messages. `name` is the client's file name, "" if there is none. `from_upstream` marks a URL from an
+    upstream, such as that of an earlier video, which is fetched through the `proxy` of its account: a client's URL is
+    fetched from public hosts only.
     """
 
     kind: MediaKind
@@ -36,7 +36,7 @@ class Media:
     from_upstream: bool = False
     proxy: str | None = field(default=None, repr=False)
     source: MediaSource | None = field(default=None, repr=False, compare=False)
-    """Opens what the gateway has itself; it goes before everything else."""
+    """Opens a file that the gateway has itself; it takes precedence over `file` and `url`."""
     name: str = field(default="", compare=False)
 
 
@@ -52,12 +52,12 @@ class FieldWarning:
 
 @dataclass(frozen=True, slots=True)
 class VideoRequest:
-    """A video generation request, parsed from any surface. None means: not said, the model's default.
+    """A video generation request, parsed from any API. None means not given: the model's default applies.
 
-    `size` is "WIDTHxHEIGHT". After `providers.validation.validate` the fields that the model knows are filled.
-    `sound` is for the video to be made to: the client's `audio_url`. `shot_type` is `single` or `multi`.
-    `reference_mode` asks for unlabelled media to be references rather than frames.
-    `options` goes into the upstream's own parameters as it is, over everything else.
+    `size` is "WIDTHxHEIGHT". `providers.validation.validate` fills in the fields that the model has.
+    `sound` drives the video: the client's `audio_url`. `shot_type` is `single` or `multi`.
+    `reference_mode` makes unlabelled media references rather than frames.
+    `options` are passed through to the upstream's parameters and override everything else.
     """
 
     model: str
@@ -92,13 +92,13 @@ class VideoRequest:
 
 Prepared: TypeAlias = Any
 """What `Provider.prepare` returns and `Provider.submit` sends: a frozen value of the provider's own type, for one
-account. The gateway does not look into it."""
+account, opaque to the gateway."""
 
 
 class Submission(NamedTuple):
-    """What a submit gave: the upstream's id, exactly as the upstream writes it.
+    """The result of a submit: the upstream's id, exactly as the upstream writes it.
 
-    A submission that was looked up tells its model by the upstream's own name and its time, where they are known.
+    A submission that was looked up has its model, by the upstream's name, and its time if they are known.
     """
 
     id: str

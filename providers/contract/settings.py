@@ -1,4 +1,4 @@
-"""What the configuration says of one provider: the base of every provider's settings, and the types of their fields."""
+"""The base of every provider's settings, and the types of their fields."""
 
 import re
 from typing import Annotated, Any
@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 
 def split_list(value: Any) -> Any:
-    """A comma-separated text as a list; anything else as it is."""
+    """A comma-separated text as a list; any other value unchanged."""
     if isinstance(value, str):
         return [part.strip() for part in value.split(",") if part.strip()]
     return value
@@ -15,13 +15,13 @@ def split_list(value: Any) -> Any:
 
 def _http_url(value: str) -> str:
     if not re.fullmatch(r"https?://[^\s/?#]+[^\s?#]*", value):
-        raise ValueError("an http:// or https:// address without a query is wanted")
+        raise ValueError("must be an http:// or https:// URL without a query")
     return value.rstrip("/")
 
 
 Secrets = Annotated[tuple[SecretStr, ...], BeforeValidator(split_list)]
 BaseUrl = Annotated[str, AfterValidator(_http_url)]
-"""Without a slash at its end."""
+"""Without a trailing slash."""
 
 
 class Section(BaseModel):
@@ -31,8 +31,8 @@ class Section(BaseModel):
 
 
 class ProviderSettings(Section):
-    """A provider's table, `[providers.NAME]`, as far as the gateway itself reads it. A provider adds its own fields and
-    sets its own defaults."""
+    """A provider's table, `[providers.NAME]`: the fields that the gateway reads. A provider adds fields and sets its
+    defaults."""
 
     credentials: Secrets = Field((), description="Managed accounts: a credential each, in a list or with commas.")
     queries_per_second: float = Field(0.0, ge=0, description="Queries a second of one account; 0 = no limit.")

@@ -1,6 +1,6 @@
-"""A provider as the gateway is told of it: everything about it that is needed outside its own folder.
+"""The specification of a provider: everything about it that is needed outside its own folder.
 
-Only `providers/registry.py` lists specs. The gateway loops over that list and names no provider.
+Only `providers/registry.py` lists specs. The gateway iterates over that list and names no provider.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -22,8 +22,8 @@ S = TypeVar("S", bound=ProviderSettings)
 
 
 class DefaultModels(NamedTuple):
-    """Models to use where a client names none, by what is asked for, the preferred ones first: a video of a text, a
-    video of inputs (`image`), a changed video (`edit`), a video that goes on (`extend`)."""
+    """Models for requests without one, preferred ones first: for text, for inputs (`image`), for editing a video
+    (`edit`) and for extending one (`extend`)."""
 
     text: tuple[str, ...] = ()
     image: tuple[str, ...] = ()
@@ -31,12 +31,12 @@ class DefaultModels(NamedTuple):
     extend: tuple[str, ...] = ()
 
     def then(self, other: "DefaultModels") -> "DefaultModels":
-        """These models, and after them those of `other`."""
+        """These models, followed by those of `other`."""
         return DefaultModels(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
 
 
 class QuotaReset(NamedTuple):
-    """The upstream gives new credits every day at midnight in a time zone without summer time."""
+    """The upstream resets credits daily at midnight, in a time zone without daylight saving."""
 
     utc_offset_seconds: int
 
@@ -55,7 +55,7 @@ DAILY_IN_SHANGHAI = QuotaReset(8 * 3600)
 
 
 class DemoVideo(NamedTuple):
-    """The video that `demo` makes with this provider: any credential the sandbox takes, a model and a prompt."""
+    """The video that `demo` generates with this provider: a credential that the sandbox accepts, a model, a prompt."""
 
     credential: str
     model: str
@@ -66,8 +66,8 @@ class DemoVideo(NamedTuple):
 class SandboxPart:
     """A provider's part of the embedded upstream, which serves all providers on one port.
 
-    `routes` makes what is served, once per server. `addresses` maps each key of the provider's settings that holds an
-    address to the path below the server's own address. Each key has an environment variable in the spec.
+    `routes` builds its routes, once per server. `addresses` maps each key of the provider's settings that is a URL to
+    a path on the server. Each key has an environment variable in the spec.
     """
 
     routes: Callable[["SandboxContext"], Sequence["BaseRoute"]]
@@ -79,21 +79,21 @@ class SandboxPart:
 class ProviderSpec(Generic[S]):
     """One provider.
 
-    `name` is the word in ids, accounts, `provider` fields and the configuration; `title` is for people.
+    `name` is used in ids, accounts, `provider` fields and the configuration; `title` is for people.
     `settings` is the model of `[providers.NAME]`.
-    `environment` maps variables to keys of it. Of two variables for one key the first that is set counts.
+    `environment` maps variables to keys of it. Of several variables for one key the first that is set counts.
     `former_keys` maps keys that were at the top level of the file to where they are now: a key of `settings`, or ""
     for a table that became `[providers.NAME]` itself. They are read, and named in one log line.
-    `create` makes the provider of its settings, the HTTP client and a clock (unix seconds).
-    `default_models` gives the defaults, which settings may change.
-    `secret_patterns` are regular expressions of what the log must not show, matched without regard to case. What a
-    group of a pattern matches stays, the rest of the match is masked.
-    `credential_hint` says what its credentials are, such as "an Ark API key".
+    `create` builds the provider from its settings, the HTTP client and a clock (unix seconds).
+    `default_models` returns the defaults, which settings may change.
+    `secret_patterns` are case-insensitive regular expressions of text that is masked in the log, except for what their
+    groups match.
+    `credential_hint` describes its credentials, such as "an Ark API key".
     `account_fields` are the keys of `[[accounts]]` that only some providers take: `cookie`.
-    `result_link_seconds` is how long a result link works where the upstream does not say; None where nobody knows.
-    `quota_reset` is when spent credits come back by themselves; None where they do not.
+    `result_link_seconds` is the lifetime of a result link if the upstream does not name it; None if unknown.
+    `quota_reset` is when credits are reset; None if they are not.
     `sandbox` is required: with `serve --sandbox` nothing may reach a real upstream.
-    `claims_any_credential` marks the one provider that takes credentials that no other provider's shape fits.
+    `claims_any_credential` marks the one provider that takes credentials in no other provider's format.
     """
 
     name: str
@@ -112,7 +112,7 @@ class ProviderSpec(Generic[S]):
     claims_any_credential: bool = False
 
     def variable(self, key: str) -> str:
-        """The environment variable of a key of the settings. Raises KeyError where it has none."""
+        """The environment variable of a key of the settings. Raises KeyError if it has none."""
         for variable, name in self.environment.items():
             if name == key:
                 return variable

@@ -1,4 +1,4 @@
-"""The state of a task as an upstream tells it."""
+"""The state of a task at an upstream."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -9,7 +9,7 @@ from providers.contract.localized_text import LocalizedText
 
 
 class Phase(StrEnum):
-    """Where a task is. Four of them are `processing` to a client; see `status`."""
+    """The phase of a task. Clients see some of them as one `status`."""
 
     QUEUED = "queued"
     PROCESSING = "processing"
@@ -20,7 +20,7 @@ class Phase(StrEnum):
 
     @property
     def status(self) -> str:
-        """The client's word: pending, processing, completed or failed."""
+        """The status for clients: pending, processing, completed or failed."""
         return _STATUS[self]
 
     @property
@@ -40,7 +40,7 @@ _STATUS = {
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """A place in the upstream's queue; None where the upstream does not say."""
+    """A position in the upstream's queue; None for what the upstream does not tell."""
 
     position: int
     length: int | None = None
@@ -49,7 +49,7 @@ class Queue:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The finished video. `expires_at` is when the link stops working, where that is known."""
+    """The finished video. `expires_at` is when the link expires, None if unknown."""
 
     url: str
     cover_url: str | None = None
@@ -61,12 +61,11 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class TaskState:
-    """What the upstream says of one task now.
+    """The current state of a task at the upstream.
 
-    `progress` (0–95) is the figure that the wire facts name for this state; an estimate takes its place where
-    `created_at` or `started_at` allow one. `note` is a sentence that belongs to this state rather than to its phase.
-    `expected_seconds` is the upstream's own forecast of how long this phase lasts.
-    `result` is there exactly when the phase is COMPLETED, `error` exactly when it is FAILED.
+    `progress` (0–95) is a fixed figure for this state; an estimate replaces it if `created_at` or `started_at` allows
+    one. `note` is a message on this state rather than its phase. `expected_seconds` is the upstream's forecast of the
+    duration of this phase. `result` is set exactly if the phase is COMPLETED, `error` exactly if it is FAILED.
     """
 
     id: str
@@ -84,9 +83,9 @@ class TaskState:
 
 
 class ListedTask(NamedTuple):
-    """A task as an upstream's list shows it: no result, but its time and often its model.
+    """A task in an upstream's list: without a result, with its time and often its model.
 
-    `submit_key` is the one it was submitted with, "" where the upstream keeps none.
+    `submit_key` is the one it was submitted with, "" if the upstream stores none.
     """
 
     state: TaskState

@@ -1,8 +1,8 @@
-"""The body of a submit: a settled request becomes path, JSON and headers. Pure: no clock, no I/O.
+"""Build path, JSON body and headers of a submit from a validated request. Pure: no clock, no I/O.
 
-Only what was asked for or settled is sent, so that everything else stays the model's own default. `options` go over
-`parameters` at the end, except those that a family reads from `input` or from its clips, and the object
-`options["input"]`, which goes over `input`.
+Only given or validated fields are sent, so that everything else stays the model's default. `options` override
+`parameters`, except those that a family reads from `input` or from its videos, and the object `options["input"]`, which
+overrides `input`.
 """
 
 import math
@@ -20,13 +20,13 @@ from providers.media_files import MediaKind
 from providers.sizes import parse_size, short_side
 
 RESOLVE_HEADER = "X-DashScope-OssResourceResolve"
-"""Without it an `oss://` URL anywhere in the body is refused as one that cannot be fetched."""
+"""Without it an `oss://` URL anywhere in the body is rejected as not downloadable."""
 
 MODES: dict[str, str] = {"720p": "std", "1080p": "pro", "4k": "4k", "2160p": "4k"}
 """Kling's name for a resolution."""
 
 _FIELDS = ("negative_prompt", "template", "shot_type", "audio", "prompt_extend", "watermark", "seed")
-"""The request's fields that go over under their own name, in this order."""
+"""The request's fields that are sent under their own name, in this order."""
 
 VACE_FUNCTIONS = ("image_reference", "video_repainting", "video_edit", "video_extension", "video_outpainting")
 """The functions of VACE, in `input.function`."""
@@ -35,7 +35,7 @@ _VACE_IMPLIED: tuple[tuple[frozenset[MediaRole], str], ...] = (
     (frozenset({MediaRole.REFERENCE_IMAGE}), "image_reference"),
     (frozenset({MediaRole.FIRST_FRAME, MediaRole.LAST_FRAME, MediaRole.FIRST_CLIP}), "video_extension"),
 )
-"""What inputs of these roles alone can only mean. A video has several readings: `options` must name one."""
+"""The function implied by inputs of these roles alone. A video is ambiguous: `options` must name a function."""
 
 _VACE_SIZED = frozenset({"image_reference", "video_edit"})
 """The functions of VACE that take a `size`; the others keep the size of their input."""
@@ -43,7 +43,7 @@ _VACE_SIZED = frozenset({"image_reference", "video_edit"})
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """One submit: `path` below the base URL, the JSON body, headers besides those of every submit."""
+    """One submit: `path` below the base URL, the JSON body, additional headers."""
 
     path: str
     body: dict[str, Any]
@@ -51,7 +51,7 @@ class Payload:
 
 
 def build(request: VideoRequest, card: ModelCard, protocol: RequestProtocol) -> Payload:
-    """The submit of a settled request that `check_inputs` accepts, with an address in place of every file."""
+    """The submit of a validated request that `check_inputs` accepts, with a URL in place of every file."""
     inputs = _inputs(request, protocol)
     parameters = _parameters(request, protocol)
     for name in _FIELDS:
@@ -63,8 +63,8 @@ def build(request: VideoRequest, card: ModelCard, protocol: RequestProtocol) -> 
 
     options = dict(request.options)
     given = options.pop("input") if isinstance(options.get("input"), Mapping) else {}
-    for name in protocol.on_clips & options.keys():
-        _set_on_clips(inputs, protocol, name, options.pop(name))
+    for name in protocol.on_videos & options.keys():
+        _set_on_videos(inputs, protocol, name, options.pop(name))
     inputs |= {name: options.pop(name) for name in sorted(protocol.in_input & options.keys())}
     inputs |= given
     if any(inputs.get(name) for name in card.prompt_options):
@@ -82,19 +82,19 @@ def build(request: VideoRequest, card: ModelCard, protocol: RequestProtocol) -> 
 
 
 def check_inputs(request: VideoRequest, protocol: RequestProtocol) -> None:
-    """Check what no upload could make right, before any file is uploaded.
+    """Check the inputs before any file is uploaded.
 
-    Raises ProviderError(INVALID_REQUEST) for an input that the model's protocol has no place for, which only the
-    open card of an unknown model lets through, and for a video handed to VACE without a word what to do with it.
+    Raises ProviderError(INVALID_REQUEST) for an input that the model's protocol has no field for, which validation
+    accepts for an unlisted model only, and for a video for VACE without a `function`.
     """
-    taken: set[str] = set()
+    used: set[str] = set()
     for item in request.media if protocol.input_style is InputStyle.NAMED else ():
         name = protocol.inputs.get(item.role) if item.role else None
-        if name is None or (name in taken and name not in LIST_FIELDS):
+        if name is None or (name in used and name not in LIST_FIELDS):
             reason = FieldReason.CONFLICT if name else FieldReason.UNSUPPORTED
             problem = FieldProblem(item.param, reason, tuple(sorted(protocol.inputs)), item.role or "")
             raise ProviderError(ErrorKind.INVALID_REQUEST, fields=(problem,))
-        taken.add(name)
+        used.add(name)
     given = request.options.get("input")
     named = isinstance(given, Mapping) and "function" in given
     if protocol is VACE_PROTOCOL and not named and _implied_function(request) is None:
@@ -122,14 +122,14 @@ def _inputs(request: VideoRequest, protocol: RequestProtocol) -> dict[str, Any]:
         if media:
             inputs["media"] = media
     else:
-        _name_inputs(request, protocol, inputs)
+        _fill_named_inputs(request, protocol, inputs)
     if request.sound is not None and protocol.audio_as is None:
         inputs["audio_url"] = request.sound.url
     return inputs
 
 
-def _name_inputs(request: VideoRequest, protocol: RequestProtocol, inputs: dict[str, Any]) -> None:
-    """Put each input into its field."""
+def _fill_named_inputs(request: VideoRequest, protocol: RequestProtocol, inputs: dict[str, Any]) -> None:
+    """Set the named field of each input."""
     for item in request.media:
         name = protocol.inputs.get(item.role) if item.role else None
         if name in LIST_FIELDS:
@@ -138,17 +138,19 @@ def _name_inputs(request: VideoRequest, protocol: RequestProtocol, inputs: dict[
             inputs[name] = item.url
 
 
-def _set_on_clips(inputs: dict[str, Any], protocol: RequestProtocol, name: str, value: Any) -> None:
-    clips = {protocol.inputs.get(role, role.value) for role in MediaRole if role.kind is MediaKind.VIDEO}
+def _set_on_videos(inputs: dict[str, Any], protocol: RequestProtocol, name: str, value: Any) -> None:
+    videos = {protocol.inputs.get(role, role.value) for role in MediaRole if role.kind is MediaKind.VIDEO}
     for item in inputs.get("media", ()):
-        if item["type"] in clips:
+        if item["type"] in videos:
             item[name] = value
 
 
 def _required(request: VideoRequest, protocol: RequestProtocol) -> dict[str, Any]:
-    """What the family cannot do without, for a model that no card has filled in."""
-    shaped = _takes_shape(request, protocol)
-    return {name: value for name, value in protocol.required.items() if not (shaped and name == "aspect_ratio")}
+    """The parameters that the family requires, for an unlisted model without defaults."""
+    ratio_from_input = _takes_ratio_from_input(request, protocol)
+    return {
+        name: value for name, value in protocol.required.items() if not (ratio_from_input and name == "aspect_ratio")
+    }
 
 
 def _parameters(request: VideoRequest, protocol: RequestProtocol) -> dict[str, Any]:
@@ -161,7 +163,7 @@ def _parameters(request: VideoRequest, protocol: RequestProtocol) -> dict[str, A
             parameters = _size_and_resolution(request, protocol, resolution, ratio)
         case SizeStyle.AS_ASKED:
             parameters = {
-                "size": _starred(request.size),
+                "size": _wire_size(request.size),
                 "resolution": _tier(request.resolution),
                 "ratio": request.ratio,
             }
@@ -173,7 +175,7 @@ def _parameters(request: VideoRequest, protocol: RequestProtocol) -> dict[str, A
         case SizeStyle.RESOLUTION:
             parameters = {"resolution": _tier(resolution)}
             if request.ratio is not None:
-                # Only the open card of an unknown model lets one through.
+                # Only for an unlisted model.
                 parameters["ratio"] = ratio
         case SizeStyle.RATIO:
             parameters = {"resolution": _tier(resolution), "ratio": ratio}
@@ -182,31 +184,31 @@ def _parameters(request: VideoRequest, protocol: RequestProtocol) -> dict[str, A
 
 
 def _size(request: VideoRequest, protocol: RequestProtocol) -> dict[str, str | None]:
-    """Pixels; of an unknown model that was not asked for any, those its family makes of the tier and ratio."""
+    """Pixels; for an unlisted model without `size`, those of the resolution and ratio in its family."""
     if request.size is not None:
-        return {"size": _starred(request.size)}
+        return {"size": _wire_size(request.size)}
     if request.resolution is None and not (request.ratio and protocol.required):
         return {"ratio": request.ratio}
     tier, ratio = (request.resolution or "720p").lower(), request.ratio or "16:9"
     known = protocol.sizes.get((tier, ratio))
     if known is not None:
-        return {"size": _starred(known)}
+        return {"size": _wire_size(known)}
     return {"resolution": _tier(request.resolution), "ratio": request.ratio}
 
 
 def _size_and_resolution(
     request: VideoRequest, protocol: RequestProtocol, resolution: str | None, ratio: str | None
 ) -> dict[str, str | None]:
-    """Both, for a family that ignores pixels without a resolution and knows no ratio."""
+    """Both, for a family that ignores `size` without a resolution and has no ratio."""
     if not any((request.size, resolution, ratio)):
         return {}
     tier = _nearest_tier(protocol.sizes, resolution) if resolution else "720p"
     size = request.size or protocol.sizes.get((tier.lower(), ratio or "16:9"))
-    return {"resolution": _tier(tier), "size": _starred(size)}
+    return {"resolution": _tier(tier), "size": _wire_size(size)}
 
 
 def _nearest_tier(sizes: Sizes, resolution: str) -> str:
-    """The resolution of a table that is nearest to one that some size made; another word stays as it is."""
+    """The resolution in a table that is nearest to one computed from a size; any other text is unchanged."""
     side = short_side(resolution.lower())
     known = {tier: known for tier, _ in sizes if (known := short_side(tier))}
     if side is None or not known:
@@ -215,7 +217,7 @@ def _nearest_tier(sizes: Sizes, resolution: str) -> str:
 
 
 def _tier_and_ratio(request: VideoRequest, protocol: RequestProtocol) -> tuple[str | None, str | None]:
-    """Resolution and ratio, out of `size` where they were not said; no ratio where the model takes that of an input."""
+    """Resolution and ratio, from `size` if not given; no ratio if the model takes that of an input."""
     resolution, ratio = request.resolution, request.ratio
     pixels = parse_size(request.size) if request.size else None
     if pixels is not None:
@@ -226,27 +228,27 @@ def _tier_and_ratio(request: VideoRequest, protocol: RequestProtocol) -> tuple[s
         resolution = resolution or tier[0]
         if protocol.size_style is not SizeStyle.RESOLUTION:
             ratio = ratio or tier[1]
-    return resolution, None if _takes_shape(request, protocol) else ratio
+    return resolution, None if _takes_ratio_from_input(request, protocol) else ratio
 
 
-def _takes_shape(request: VideoRequest, protocol: RequestProtocol) -> bool:
-    """True where an input gives the video its ratio."""
+def _takes_ratio_from_input(request: VideoRequest, protocol: RequestProtocol) -> bool:
+    """True if an input determines the ratio of the video."""
     return any(item.role in protocol.shape_from for item in request.media)
 
 
 def _tier(resolution: str | None) -> str | None:
-    """The wire writes 720P and 2K."""
+    """The wire format is 720P and 2K."""
     return resolution.upper() if resolution else None
 
 
-def _starred(size: str | None) -> str | None:
-    """The wire writes 1280*720. What is no size goes on as it is."""
+def _wire_size(size: str | None) -> str | None:
+    """The wire format is 1280*720. Any other text is unchanged."""
     pixels = parse_size(size) if size else None
     return f"{pixels[0]}*{pixels[1]}" if pixels else size
 
 
 def _names_oss(value: Any) -> bool:
-    """True when an `oss://` address stands anywhere in a body."""
+    """True if a body contains an `oss://` URL."""
     if isinstance(value, str):
         return value.startswith("oss://")
     if isinstance(value, Mapping):

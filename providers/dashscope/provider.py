@@ -21,7 +21,7 @@ from providers.dashscope.errors import code_and_message, error_from, meaning_of,
 from providers.dashscope.models import MODELS, PROVIDER, unlisted_card
 from providers.dashscope.payload import Payload, build, check_inputs
 from providers.dashscope.regions import BASE_URLS, BEIJING
-from providers.dashscope.request_protocols import UNPLACED_PROTOCOL, USER_AGENT, protocol_of
+from providers.dashscope.request_protocols import UNKNOWN_TASK_PROTOCOL, USER_AGENT, protocol_of
 from providers.dashscope.tasks import Page, list_window, parse, parse_page
 from providers.dashscope.uploads import LinkKey, Policy, Uploads, parse_policy
 from providers.transport.client import HttpClient
@@ -116,14 +116,14 @@ class DashScope:
         return self._cards.get(model) or self._cards_any_case.get(model.lower()) or unlisted_card(model)
 
     async def prepare(self, request: VideoRequest, account: Account) -> PreparedSubmit:
-        """Upload the files, see `Uploads.hand_over`, and build the body with their addresses."""
+        """Upload the files, see `Uploads.replace_files`, and build the body with their addresses."""
         card = self.card(request.model)
         if card is None:
             raise ProviderError(ErrorKind.MODEL_NOT_FOUND)
         model = card.key or card.name
-        protocol = protocol_of(model) or UNPLACED_PROTOCOL
+        protocol = protocol_of(model) or UNKNOWN_TASK_PROTOCOL
         check_inputs(request, protocol)
-        addressed = await self._uploads.hand_over(request, protocol, model, account)
+        addressed = await self._uploads.replace_files(request, protocol, model, account)
         return PreparedSubmit(build(addressed, card, protocol), self._uploads.keys(request, model, account))
 
     async def submit(self, prepared: PreparedSubmit, account: Account, *, submit_key: str) -> Submission:

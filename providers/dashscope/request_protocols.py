@@ -1,7 +1,7 @@
 """Request protocols of DashScope's video models: path, protocol and field names, by the model's name.
 
-Rules of families rather than a list of models, so that a model nobody has heard of yet gets a request of the right
-form. Names are matched whatever their case.
+Rules for families rather than a list of models, so that a new model gets a request of the right form. Names are matched
+case-insensitively.
 """
 
 import re
@@ -24,13 +24,13 @@ from providers.dashscope.sizes import (
 
 VIDEO_PATH = "/services/aigc/video-generation/video-synthesis"
 IMAGE2VIDEO_PATH = "/services/aigc/image2video/video-synthesis"
-"""Paths below the base URL. A model sent to the other one's path is refused with "url error"."""
+"""Paths below the base URL. A model sent to the wrong path is rejected with "url error"."""
 
 USER_AGENT = "video-gateway"
 
 
 class InputStyle(StrEnum):
-    """How the inputs besides the prompt are written."""
+    """How inputs besides the prompt are sent."""
 
     NAMED = "named"
     """Up to wan2.6: one field of `input` per input, such as `img_url`."""
@@ -39,7 +39,7 @@ class InputStyle(StrEnum):
 
 
 class SizeStyle(StrEnum):
-    """Which parameters say how large the picture is."""
+    """Which parameters set the size of the video."""
 
     SIZE = "size"
     """`size` in pixels, "1280*720"."""
@@ -50,20 +50,20 @@ class SizeStyle(StrEnum):
     ASPECT = "aspect"
     """`resolution` as "720P" and `aspect_ratio`."""
     BOTH = "both"
-    """`resolution` as "720P" and `size` in pixels, which is ignored where it stands alone."""
+    """`resolution` as "720P" and `size` in pixels, which is ignored without the other."""
     MODE = "mode"
     """`mode` (std, pro, 4k) and `aspect_ratio`."""
     AS_ASKED = "as_asked"
-    """Whichever of `size`, `resolution` and `ratio` was asked for."""
+    """Those of `size`, `resolution` and `ratio` that were given."""
 
 
 class Files(StrEnum):
-    """How a file can stand where an address is asked for."""
+    """How a file can be sent in place of a URL."""
 
     LINKS = "links"
     """As the `oss://` link of a temporary upload."""
     DATA = "data"
-    """The same, and pictures as `data:` URLs as well."""
+    """The same, and images as `data:` URLs as well."""
     NONE = "none"
     """Not at all: these models read `http(s)://` only."""
 
@@ -72,16 +72,16 @@ class Files(StrEnum):
 class RequestProtocol:
     """The request protocol of one model.
 
-    `inputs` gives each role its place: a field of `input` for NAMED (those in `LIST_FIELDS` take several), a `type`
-    for MEDIA. A role that is not in it is not accepted with NAMED and keeps its own name with MEDIA.
-    `in_input` are the request's fields and the options that belong into `input` rather than `parameters`, `on_clips`
-    the options that belong to each clip among the media.
-    `audio_as` makes the sound a media item of that role instead of `input.audio_url`, where no card has placed it.
-    `watermark` is sent when the request names none: for models that watermark by default.
-    `shape_from` are the inputs that give the video its ratio: beside them none is sent.
-    `files` says how inputs that are no addresses get in; DATA only where the model's documentation has it.
-    `sizes` are the pixels of a resolution and a ratio, for SIZE and BOTH; `nominal_sizes` what a size says.
-    `required` are parameters without which the family refuses a submit, for models that no card fills them in for.
+    `inputs` maps each role to a field of `input` for NAMED (those in `LIST_FIELDS` take several), to a `type` for
+    MEDIA. A role without an entry is rejected with NAMED and keeps its name with MEDIA.
+    `in_input` are the fields and options sent in `input` rather than `parameters`, `on_videos` the options sent with
+    each video among the media.
+    `audio_as` sends the sound as a media item of that role instead of `input.audio_url`, unless validation moved it.
+    `watermark` is sent if the request names none: for models that watermark by default.
+    `shape_from` are the inputs that determine the ratio: beside them none is sent.
+    `files` is how files are sent; DATA only if the model's documentation allows it.
+    `sizes` maps resolution and ratio to pixels, for SIZE and BOTH; `nominal_sizes` maps a size back.
+    `required` are the parameters that the family requires, for unlisted models.
     """
 
     input_style: InputStyle
@@ -89,7 +89,7 @@ class RequestProtocol:
     path: str = VIDEO_PATH
     inputs: Mapping[MediaRole, str] = field(default_factory=dict)
     in_input: frozenset[str] = frozenset({"negative_prompt", "template"})
-    on_clips: frozenset[str] = frozenset()
+    on_videos: frozenset[str] = frozenset()
     audio_as: MediaRole | None = None
     watermark: bool | None = None
     shape_from: frozenset[MediaRole] = frozenset()
@@ -148,8 +148,8 @@ VACE_PROTOCOL = RequestProtocol(
         MediaRole.FIRST_CLIP: "first_clip_url",
     },
 )
-UNPLACED_PROTOCOL = RequestProtocol(InputStyle.NAMED, SizeStyle.AS_ASKED, inputs=_IMAGE_INPUTS)
-"""A model of the older protocol whose name does not say what it makes."""
+UNKNOWN_TASK_PROTOCOL = RequestProtocol(InputStyle.NAMED, SizeStyle.AS_ASKED, inputs=_IMAGE_INPUTS)
+"""A model of the older protocol whose name does not tell its task."""
 
 PORTRAIT_PROTOCOL = RequestProtocol(InputStyle.NAMED, SizeStyle.AS_ASKED, IMAGE2VIDEO_PATH, _PORTRAIT_INPUTS)
 ANIMATE_PROTOCOL = RequestProtocol(
@@ -189,7 +189,7 @@ KLING_PROTOCOL = RequestProtocol(
         MediaRole.VIDEO: "base",
     },
     in_input=frozenset({"negative_prompt", "template", "multi_shot", "shot_type", "multi_prompt", "element_list"}),
-    on_clips=frozenset({"keep_original_sound"}),
+    on_videos=frozenset({"keep_original_sound"}),
     shape_from=frozenset({MediaRole.FIRST_FRAME, MediaRole.VIDEO}),
     files=Files.NONE,
     required={"aspect_ratio": "16:9"},
@@ -209,7 +209,7 @@ VIDU_PROTOCOL = RequestProtocol(
     nominal_sizes=NOMINAL_VIDU,
     required={"duration": 5},
 )
-"""Text and references. A `ratio` is unknown here: it is sent as a size."""
+"""Text and references. There is no `ratio` parameter: it is sent as a size."""
 VIDU_FRAMES_PROTOCOL = RequestProtocol(
     InputStyle.MEDIA,
     SizeStyle.RESOLUTION,
@@ -262,7 +262,7 @@ PIXVERSE_OMNI_PROTOCOL = RequestProtocol(
 PIXVERSE_TOOL_PROTOCOL = RequestProtocol(
     InputStyle.MEDIA, SizeStyle.AS_ASKED, inputs=_PIXVERSE_INPUTS, files=Files.NONE
 )
-"""Lip sync, motion control, upscaling: they work on a clip and keep its shape."""
+"""Lip sync, motion control, upscaling: they process a video and keep its size."""
 MINIMAX_PROTOCOL = RequestProtocol(
     InputStyle.MEDIA,
     SizeStyle.RATIO,
@@ -284,7 +284,7 @@ def _rule(pattern: str, protocol: RequestProtocol) -> tuple[re.Pattern[str], Req
     return re.compile(pattern, re.IGNORECASE | re.ASCII), protocol
 
 
-_MEDIA_ERA = r"wanx?(?:2\.(?:[7-9]|\d\d)|(?:[3-9]|\d\d)(?:\.\d+)?)"
+_MEDIA_VERSIONS = r"wanx?(?:2\.(?:[7-9]|\d\d)|(?:[3-9]|\d\d)(?:\.\d+)?)"
 """wan2.7 and everything after it."""
 
 PROTOCOLS: tuple[tuple[re.Pattern[str], RequestProtocol], ...] = (
@@ -305,27 +305,27 @@ PROTOCOLS: tuple[tuple[re.Pattern[str], RequestProtocol], ...] = (
     _rule(r"wan.*-s2v.*", PORTRAIT_PROTOCOL),
     _rule(r"wan.*-animate-.*", ANIMATE_PROTOCOL),
     _rule(r"wan.*kf2v.*", FRAMES_PROTOCOL),
-    _rule(rf"{_MEDIA_ERA}-.*i2v.*", MEDIA_IMAGE_PROTOCOL),
-    _rule(rf"{_MEDIA_ERA}-.*r2v.*", MEDIA_REFERENCES_PROTOCOL),
-    _rule(rf"{_MEDIA_ERA}(?:-.*)?", MEDIA_PROTOCOL),
+    _rule(rf"{_MEDIA_VERSIONS}-.*i2v.*", MEDIA_IMAGE_PROTOCOL),
+    _rule(rf"{_MEDIA_VERSIONS}-.*r2v.*", MEDIA_REFERENCES_PROTOCOL),
+    _rule(rf"{_MEDIA_VERSIONS}(?:-.*)?", MEDIA_PROTOCOL),
     _rule(r"wan.*-vace.*", VACE_PROTOCOL),
     _rule(r"wan.*i2v.*", IMAGE_PROTOCOL),
     _rule(r"wan.*r2v.*", REFERENCES_PROTOCOL),
     _rule(r"wan.*t2v.*", TEXT_PROTOCOL),
-    _rule(r"wan.*", UNPLACED_PROTOCOL),
+    _rule(r"wan.*", UNKNOWN_TASK_PROTOCOL),
 )
-"""The families, the narrower rule before the wider one. A name that none of them matches is no model of ours."""
+"""The families, specific rules first. A name without a match is not a DashScope model."""
 
 _NOT_A_VIDEO = re.compile(
     r".*-(?:detect|template)(?:-.*)?|(?!.*video).*-(?:t2i|i2i|image|imageedit)(?:-.*)?",
     re.IGNORECASE | re.ASCII,
 )
-"""Helpers of the portrait models, which check a face or make a template on paths of their own, and the image models
-of the same families, such as `wan2.5-t2i-preview`."""
+"""Helpers of the portrait models, which check a face or create a template on other paths, and image models of the same
+families, such as `wan2.5-t2i-preview`."""
 
 
 def protocol_of(model: str) -> RequestProtocol | None:
-    """The request protocol of a model, by its name; None for a name of no known family."""
+    """The request protocol of a model by its name, None for an unknown family."""
     if _NOT_A_VIDEO.fullmatch(model):
         return None
     for pattern, protocol in PROTOCOLS:

@@ -1,8 +1,8 @@
-"""The answers of `GET /tasks/{id}` and `GET /tasks` become TaskStates. Pure, and never an exception: a task that
-cannot be read is a ProviderError in place of a state, a row of the list that cannot be read is left out.
+"""Parse the responses of `GET /tasks/{id}` and `GET /tasks` to TaskStates. Pure, never raises: an unreadable task is a
+ProviderError in place of a state, an unreadable row of the list is skipped.
 
-The HTTP status is 200 for every state of a task, an unknown one included. Times of a task, and those that the list is
-asked for, are texts without a zone, in UTC+8; the times in the list's rows are epoch milliseconds.
+The HTTP status is 200 for every state of a task, UNKNOWN included. Times of a task, and of the list's query, are texts
+in UTC+8 without a zone; times in the list's rows are epoch milliseconds.
 """
 
 import math
@@ -29,37 +29,37 @@ STATES: dict[str, tuple[Phase, int]] = {
     "CANCELED": (Phase.FAILED, 0),
     "CANCELLED": (Phase.FAILED, 0),
 }
-"""Phase and progress of each `task_status`. Any other status is a state still under way; see `OTHER`."""
+"""Phase and progress of each `task_status`. Any other status is `OTHER`."""
 
 OTHER = (Phase.PROCESSING, 50)
 
 UNKNOWN = "UNKNOWN"
-"""Said of a task that never existed, is older than 24 hours, or belongs to another main account."""
+"""Status of a task that never existed, is older than 24 hours, or belongs to another main account."""
 
-NO_LINK = LocalizedText("视频生成完成但未获取到URL", "The video was generated, but the upstream gave no link to it")
+NO_LINK = LocalizedText("视频生成完成但未获取到URL", "The video was generated, but the upstream returned no link to it")
 CANCELLED = LocalizedText("任务已取消", "The task was cancelled")
 
 LINK_SECONDS = 24 * 3600
-"""How long a link on Alibaba's own storage holds. Models of other makers keep theirs elsewhere and longer."""
+"""Lifetime of a link on Alibaba's storage. Models of other makers use other storage, with longer lifetimes."""
 
 LIST_SECONDS = 24 * 3600
-"""The longest window that the list takes."""
+"""The longest time window of the list."""
 
 _ZONE = timezone(timedelta(hours=8))
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?")
 _LATEST_MS = 10**14
-"""A row's time beyond this is none: some three thousand years from now."""
+"""Larger times of a row are ignored: this is some three thousand years from now."""
 _UNIX = re.compile(r"[0-9]{9,11}")
 _LINKS = ("video_url", "output_video_url")
 _DURATIONS = ("output_video_duration", "output_seconds", "video_duration", "duration")
-"""Where `usage` says how long the video is. `duration` stands last: it counts the input's seconds as well."""
+"""Fields of `usage` with the duration of the video. `duration` is last: it includes the input's seconds."""
 
 
 def parse(id: str, body: Any, redact: Callable[[str], str] = str) -> TaskState | ProviderError:
-    """The state of the task `id` out of the decoded JSON `body`.
+    """The state of the task `id` from the decoded JSON `body`.
 
-    `redact` goes over the upstream's own texts. Gives ProviderError(TASK_NOT_FOUND) for a task that the upstream
-    does not know, UPSTREAM_ERROR or the error's own kind for a body that holds no state.
+    `redact` is applied to the upstream's texts. Returns ProviderError(TASK_NOT_FOUND) for a task that the upstream does
+    not know, UPSTREAM_ERROR or the error's own kind for a body without a state.
     """
     output = _object(_object(body).get("output"))
     status = text_of(output.get("task_status")).upper()
@@ -94,8 +94,8 @@ def parse(id: str, body: Any, redact: Callable[[str], str] = str) -> TaskState |
 class Page(NamedTuple):
     """One page of the list.
 
-    `states` are the rows that could be read, in the order of the answer; `ids` name every row, so that a page which
-    only repeats can be detected. `pages` is how many there are, None where the answer does not say.
+    `states` are the readable rows, in the order of the response; `ids` are those of every row, so that a repeated page
+    can be detected. `pages` is the number of pages, None if unknown.
     """
 
     states: tuple[TaskState, ...]
@@ -104,13 +104,13 @@ class Page(NamedTuple):
 
     @property
     def newest_first(self) -> bool:
-        """False when the page surely runs the other way."""
+        """False if the page is clearly in the opposite order."""
         times = [state.created_at or 0.0 for state in self.states]
         return not times or times[0] >= times[-1]
 
 
 def parse_page(body: Any, redact: Callable[[str], str] = str) -> Page:
-    """The page in a successful answer; an empty one where there is nothing to read."""
+    """The page in a successful response; empty if there is nothing to read."""
     rows = _object(body).get("data")
     rows = rows if isinstance(rows, list) else []
     states = (parse_row(row, redact) for row in rows)
@@ -123,9 +123,9 @@ def parse_page(body: Any, redact: Callable[[str], str] = str) -> Page:
 
 
 def parse_row(row: Any, redact: Callable[[str], str] = str) -> TaskState | None:
-    """The state that a row of the list tells. A finished task has no result here, a failed one no reason.
+    """The state of a row of the list. A finished task has no result here, a failed one no reason.
 
-    None for a row without an id, a status or a time, and for one that says UNKNOWN.
+    None for a row without an id, a status or a time, and for status UNKNOWN.
     """
     row = _object(row)
     id, status = text_of(row.get("task_id")), text_of(row.get("status")).upper()
@@ -147,7 +147,7 @@ def parse_row(row: Any, redact: Callable[[str], str] = str) -> TaskState | None:
 def list_window(before: float) -> dict[str, str]:
     """The query for the LIST_SECONDS up to `before` (unix seconds).
 
-    It ends with the second of `before` rather than in it: whether the service counts that second in is not said.
+    It ends after the second of `before`: whether the service includes that second is undocumented.
     """
     end = max(int(before), LIST_SECONDS) + 1
     return {"start_time": _wire_time(end - LIST_SECONDS), "end_time": _wire_time(end)}
@@ -173,7 +173,7 @@ def _from_milliseconds(value: Any) -> float | None:
 
 
 def _failure(status: str, source: dict[str, Any], redact: Callable[[str], str]) -> ProviderError:
-    """Why a task ended without a video, by its status and what stands beside it."""
+    """Why a task ended without a video, from its status, code and message."""
     if status == "FAILED":
         return error_from(None, redact(text_of(source.get("code"))), redact(text_of(source.get("message"))))
     return ProviderError(ErrorKind.CANCELLED, code="cancelled", message=CANCELLED)
@@ -183,7 +183,7 @@ def _no_state(body: Any, redact: Callable[[str], str]) -> ProviderError:
     code, message = code_and_message(body)
     if code:
         return error_from(200, redact(code), redact(message))
-    return ProviderError(ErrorKind.UPSTREAM_ERROR, detail="the answer holds no task_status")
+    return ProviderError(ErrorKind.UPSTREAM_ERROR, detail="the response has no task_status")
 
 
 def _result(output: dict[str, Any], usage: dict[str, Any], ended_at: float | None) -> Result | None:
@@ -202,8 +202,8 @@ def _result(output: dict[str, Any], usage: dict[str, Any], ended_at: float | Non
 
 
 def _link(output: dict[str, Any]) -> str | None:
-    """`video_url` of the output, or inside `results`, which is an object for the portrait models; style transfer calls
-    it `output_video_url`."""
+    """`video_url` of the output or inside `results`, which is an object for the portrait models; for style transfer
+    it is `output_video_url`."""
     results = output.get("results")
     first = results[0] if isinstance(results, list) and results else results
     inner = _object(first)
@@ -214,7 +214,7 @@ def _link(output: dict[str, Any]) -> str | None:
 
 
 def _expiry(url: str, ended_at: float | None) -> int | None:
-    """The signature's own `Expires`, else a day after the end for links on Alibaba's storage, else unknown."""
+    """The signature's `Expires`, else a day after the end for links on Alibaba's storage, else None."""
     try:
         parts = urlsplit(url)
         host = parts.hostname or ""
@@ -234,7 +234,7 @@ def _pixels(value: Any) -> tuple[int, int] | None:
 
 
 def _positive(value: Any) -> float | None:
-    """Seconds as int, float or text. The zeros that some answers carry mean that nothing was measured."""
+    """Seconds as int, float or text. 0 means not measured."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:

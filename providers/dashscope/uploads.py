@@ -1,8 +1,8 @@
-"""How a file reaches DashScope: written into the body as a `data:` URL, or as a temporary file of the service's own.
+"""Pass files to DashScope: as a `data:` URL in the body, or as a temporary file of the service.
 
-A temporary file takes two calls: a policy for one model is asked for, and the file goes with it to the object store,
-as a form. Its link, `oss://…`, works for 48 hours, for that model and that main account only. None of this is charged
-and none of it creates a task, so nothing that goes wrong here may count as a lost answer.
+A temporary file takes two calls: a policy for one model, and a form upload to the object store with that policy. Its
+link, `oss://…`, works for 48 hours, for that model and main account only. None of this is charged or creates a task, so
+no failure here counts as ANSWER_LOST.
 """
 
 import asyncio
@@ -26,15 +26,15 @@ from providers.transport.transports import Reply
 from providers.validation import URLS_ONLY, is_public
 
 DATA_URL_BYTES = 4 * 1024 * 1024
-"""What the pictures written into one body may come to before they are encoded: 5.6 million characters after it."""
+"""Total bytes of the images in one body, before base64: 5.6 million characters after it."""
 
 UPLOADS_AT_ONCE = 4
-"""Files of one submit that are uploaded at the same time."""
+"""Concurrent uploads of one submit."""
 
 LINK_SECONDS = 12 * 3600.0
-"""How long the link of a file is used again. It has 48 hours: a task may wait in the queue for one day of them."""
+"""How long a link is reused. It works for 48 hours, and a task may be queued for 24 of them."""
 
-REMEMBERED_LINKS = 4096
+MAX_CACHED_LINKS = 4096
 
 _MEGABYTE = 1024 * 1024
 _ERROR = re.compile(rb"<(Code|Message)>\s*([^<]{1,500})", re.IGNORECASE)
@@ -43,7 +43,7 @@ _EXPIRED = "policy expired"
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The leave to put files of up to `max_bytes` (0: not said) into one folder of the object store, for 5 minutes."""
+    """Permission to upload files of up to `max_bytes` (0: unknown) to one folder of the object store, for 5 minutes."""
 
     host: str
     folder: str
@@ -56,7 +56,7 @@ class Policy:
 
 
 def parse_policy(body: Any) -> Policy | None:
-    """The policy in the decoded answer to `GET /uploads`, below `data`; None when no file can be sent with it."""
+    """The policy in the decoded response of `GET /uploads`, below `data`; None if it is unusable."""
     data = body.get("data") if isinstance(body, dict) else None
     if not isinstance(data, dict):
         return None
@@ -85,10 +85,10 @@ def _bytes_of(megabytes: Any) -> int:
 
 
 def form(policy: Policy, name: str, media_type: str, boundary: str) -> tuple[bytes, bytes]:
-    """What stands before and after the bytes of a file in the form that sends it.
+    """The multipart bytes before and after the file.
 
-    The fields are those of the service's own SDK, in its order; the file comes last, without a type of its own.
-    `name` is the file's in its folder, plain ASCII; `boundary` must be random, so that no text can hold it.
+    The fields are those of the service's SDK, in its order; the file comes last, without a content type. `name` is the
+    file's name in its folder, plain ASCII; `boundary` must be random, so that no content can contain it.
     """
     fields = {
         "OSSAccessKeyId": policy.access_key_id,
@@ -107,18 +107,18 @@ def form(policy: Policy, name: str, media_type: str, boundary: str) -> tuple[byt
 
 
 def parse_error(body: bytes) -> tuple[str, str]:
-    """Code and message of the object store's `<Error><Code>…</Code><Message>…</Message>…`; empty where there are none.
+    """Code and message of the object store's `<Error><Code>…</Code><Message>…</Message>…`; "" if missing.
 
-    The rest of such an answer quotes the signature and what was signed.
+    The rest of such a response contains the signature and the signed text.
     """
-    said = {
+    found = {
         name.lower(): " ".join(text.decode("utf-8", "replace").split()) for name, text in reversed(_ERROR.findall(body))
     }
-    return said.get(b"code", ""), said.get(b"message", "")
+    return found.get(b"code", ""), found.get(b"message", "")
 
 
 async def data_url(file: MediaFile) -> str:
-    """The whole file as `data:{type};base64,…`, encoded piece by piece so that nothing else waits for it."""
+    """The whole file as `data:{type};base64,…`, encoded in chunks so that the event loop is not blocked."""
     encoded = [f"data:{file.media_type};base64,"]
     rest = b""
     async for piece in file.pieces():
@@ -140,72 +140,71 @@ class LinkKey(NamedTuple):
 
 
 class _TooLargeError(Exception):
-    """The service takes files of at most `max_bytes`, 0 where it does not say."""
+    """The service takes files of at most `max_bytes`, 0 if unknown."""
 
     def __init__(self, max_bytes: int = 0) -> None:
         super().__init__(max_bytes)
         self.max_bytes = max_bytes
 
 
-AskPolicy = Callable[[str, Account], Awaitable[Policy]]
-"""Asks for a policy for a model, by its name on the wire. Raises ProviderError."""
+RequestPolicy = Callable[[str, Account], Awaitable[Policy]]
+"""Requests a policy for a model, by its name on the wire. Raises ProviderError."""
 
 
 class Uploads:
-    """Hands files over, and remembers what it sent: the same bytes for the same model and account go once."""
+    """Uploads files and caches their links: the same bytes for the same model and account are uploaded once."""
 
-    def __init__(self, http: HttpClient, ask_policy: AskPolicy, now: Callable[[], float]) -> None:
+    def __init__(self, http: HttpClient, request_policy: RequestPolicy, now: Callable[[], float]) -> None:
         self._http = http
-        self._ask_policy = ask_policy
-        self._links: SingleFlight[LinkKey, str] = SingleFlight(REMEMBERED_LINKS, LINK_SECONDS, now)
+        self._request_policy = request_policy
+        self._links: SingleFlight[LinkKey, str] = SingleFlight(MAX_CACHED_LINKS, LINK_SECONDS, now)
 
-    async def hand_over(
+    async def replace_files(
         self, request: VideoRequest, protocol: RequestProtocol, model: str, account: Account
     ) -> VideoRequest:
-        """The request with an address in place of every file. `model` is the name on the wire.
+        """The request with a URL in place of every file. `model` is the name on the wire.
 
         Raises ProviderError: INVALID_REQUEST for files that the model or the service does not take; the kinds of an
-        account's trouble as a policy is refused for them; MODEL_NOT_FOUND; UNREACHABLE; else UPLOAD_FAILED. Nothing
-        was charged then.
+        account for which a policy is refused; MODEL_NOT_FOUND; UNREACHABLE; else UPLOAD_FAILED. Nothing is charged.
         """
         media = _media_of(request)
-        hopeless = [
+        unsupported = [
             FieldProblem(item.param, FieldReason.UNSUPPORTED, ("https://…",), hint=URLS_ONLY)
             for item in media
             if protocol.files is Files.NONE and not is_public(item)
         ]
-        if hopeless:
-            raise ProviderError(ErrorKind.INVALID_REQUEST, fields=hopeless)
+        if unsupported:
+            raise ProviderError(ErrorKind.INVALID_REQUEST, fields=unsupported)
         if not any(item.file for item in media):
             return request
-        turns = asyncio.Semaphore(UPLOADS_AT_ONCE)
-        left = DATA_URL_BYTES if protocol.files is Files.DATA else 0
-        ways: list[Coroutine[Any, Any, Media]] = []
+        slots = asyncio.Semaphore(UPLOADS_AT_ONCE)
+        data_bytes_left = DATA_URL_BYTES if protocol.files is Files.DATA else 0
+        transfers: list[Coroutine[Any, Any, Media]] = []
         for item in media:
-            if item.file and item.file.kind is MediaKind.IMAGE and item.file.size <= left:
-                left -= item.file.size
-                ways.append(_written_out(item))
+            if item.file and item.file.kind is MediaKind.IMAGE and item.file.size <= data_bytes_left:
+                data_bytes_left -= item.file.size
+                transfers.append(_as_data_url(item))
             else:
-                ways.append(self._uploaded(item, model, account, turns))
-        placed = await all_of(ways)
-        sound = placed.pop() if request.sound else None
-        return replace(request, media=tuple(placed), sound=sound)
+                transfers.append(self._uploaded(item, model, account, slots))
+        replaced = await all_of(transfers)
+        sound = replaced.pop() if request.sound else None
+        return replace(request, media=tuple(replaced), sound=sound)
 
     def keys(self, request: VideoRequest, model: str, account: Account) -> tuple[LinkKey, ...]:
-        """Under which the links of a request's files are cached."""
+        """The cache keys of a request's files."""
         files = [item.file for item in _media_of(request) if item.file]
         return tuple(LinkKey(account.principals[-1], model, file.sha256) for file in files)
 
     def forget(self, keys: Iterable[LinkKey]) -> None:
-        """Upload these files again the next time: their submit was refused, which may be for their links."""
+        """Drop these links from the cache: their submit was rejected, possibly because of them."""
         for key in keys:
             self._links.forget(key)
 
-    async def _uploaded(self, item: Media, model: str, account: Account, turns: asyncio.Semaphore) -> Media:
+    async def _uploaded(self, item: Media, model: str, account: Account, slots: asyncio.Semaphore) -> Media:
         if item.file is None:
             return item
         try:
-            async with turns:
+            async with slots:
                 link = await self._link(item.file, model, account)
         except _TooLargeError as error:
             allowed = (f"≤ {_in_megabytes(error.max_bytes)}",) if error.max_bytes else ()
@@ -218,10 +217,10 @@ class Uploads:
         return await self._links.get(key, lambda: self._upload(file, model, account), route=account.proxy)
 
     async def _upload(self, file: MediaFile, model: str, account: Account) -> str:
-        """Send the file. A policy that expired meanwhile is replaced once."""
+        """Upload the file. A policy that expired meanwhile is replaced once."""
         try:
             for last in (False, True):
-                policy = await self._ask_policy(model, account)
+                policy = await self._request_policy(model, account)
                 if policy.max_bytes and file.size > policy.max_bytes:
                     raise _TooLargeError(policy.max_bytes)
                 reply = await self._post(file, policy, account)
@@ -231,11 +230,11 @@ class Uploads:
                 if code == "EntityTooLarge":
                     raise _TooLargeError(policy.max_bytes if policy.max_bytes < file.size else 0)
                 if last or _EXPIRED not in message.lower():
-                    raise _refused(reply, code, message, policy, account)
+                    raise _store_error(reply, code, message, policy, account)
         except ProviderError as error:
             if error.kind is not ErrorKind.ANSWER_LOST:
                 raise
-            # It may be sent again as often as one likes.
+            # A retry is always safe.
             raise ProviderError(ErrorKind.UPLOAD_FAILED, code=error.code, detail=error.detail) from error
         return f"oss://{policy.folder}/{file.name}"
 
@@ -246,7 +245,7 @@ class Uploads:
             "POST",
             policy.host,
             headers={"Content-Type": f"multipart/form-data; boundary={boundary}", "User-Agent": USER_AGENT},
-            content=_around(head, file, tail),
+            content=_multipart(head, file, tail),
             length=len(head) + file.size + len(tail),
             proxy=account.proxy,
         )
@@ -257,19 +256,19 @@ def _media_of(request: VideoRequest) -> tuple[Media, ...]:
     return (*request.media, request.sound) if request.sound else request.media
 
 
-async def _written_out(item: Media) -> Media:
+async def _as_data_url(item: Media) -> Media:
     return replace(item, url=await data_url(item.file), file=None) if item.file else item
 
 
-async def _around(head: bytes, file: MediaFile, tail: bytes) -> AsyncIterator[bytes]:
+async def _multipart(head: bytes, file: MediaFile, tail: bytes) -> AsyncIterator[bytes]:
     yield head
     async for piece in file.pieces():
         yield piece
     yield tail
 
 
-def _refused(reply: Reply, code: str, message: str, policy: Policy, account: Account) -> ProviderError:
-    """An answer of the object store that is not a success. It has no say on the account or the request."""
+def _store_error(reply: Reply, code: str, message: str, policy: Policy, account: Account) -> ProviderError:
+    """The error of the object store's response. It tells nothing of the account or the request."""
     for secret in (policy.signature, policy.policy):
         message = message.replace(secret, "***")
     return ProviderError(

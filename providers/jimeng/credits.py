@@ -1,4 +1,4 @@
-"""What the site says of an account itself: whether its login is alive, what it has left, what today's gift is. Pure."""
+"""Parse the account calls of the site: login, credits, daily credits. Pure."""
 
 from typing import Any
 
@@ -8,9 +8,9 @@ from providers.jimeng.site.lenient_json import dig, id_text, integer
 
 
 def parse_alive(answer: Envelope) -> bool | None:
-    """Whether a successful answer names a user; None when it names none and nothing says that it is the site's.
+    """Whether a successful response names a user; None if it names none and may not come from the site.
 
-    A bare answer is its own data by the wire reference; the passport's has been seen with a `data` inside as well.
+    A bare response is its own data; that of the passport call has also been seen with `data` inside.
     """
     data = answer.data
     if id_text(dig(data, "user_id")) or (answer.bare and id_text(dig(data, "data", "user_id"))):
@@ -19,7 +19,7 @@ def parse_alive(answer: Envelope) -> bool | None:
 
 
 def parse_credits(data: Any) -> Credits | None:
-    """The credits in a successful answer, 0 for each that is missing or odd; None when it tells of none at all."""
+    """The credits in a successful response, 0 for each that is missing or invalid; None without any."""
     found = dig(data, "credit")
     if not isinstance(found, dict):
         return None
@@ -31,7 +31,7 @@ def parse_credits(data: Any) -> Credits | None:
 
 
 def parse_received(answer: Envelope) -> int | None:
-    """The credits that a successful answer says were received, 0 where it names none; None for a bare answer then."""
+    """The credits received by a successful response, 0 if it names none; None for a bare response without them."""
     if answer.bare and dig(answer.data, "receive_quota") is None:
         return None
     return _amount(dig(answer.data, "receive_quota"))

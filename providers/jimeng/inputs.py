@@ -1,4 +1,4 @@
-"""The inputs of a request, checked and uploaded: each once, several at a time, before anything is charged."""
+"""Check and upload the inputs of a request: each once, several concurrently, before anything is charged."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -21,27 +21,27 @@ from providers.single_flight import SingleFlight, all_of
 UPLOADS_AT_ONCE = 4
 """Of one request."""
 UPLOAD_SECONDS = 1800.0
-"""How long an upload is taken for good. The site says nothing of it; its own pages upload anew."""
+"""How long an upload is reused. The site documents no lifetime; its own pages upload every time."""
 MAX_CACHED_UPLOADS = 4096
 
 _TOLERANCE_MS = 200
-"""A clip that is called 15 seconds long often has a frame or two more."""
+"""A video labelled as 15 seconds often has a frame or two more."""
 
 NO_FILE = LocalizedText(
     "没有收到该输入的文件，请直接上传文件或提供可公开访问的网址",
-    "No file came with this input; upload it, or give an address that is open to the public",
+    "This input has no file; upload one, or give a publicly accessible URL",
 )
 
 NOT_SENT = LocalizedText(
     "请求中没有该标记所指的素材，请一并上传",
-    "The request has no input that this mark means: send it along",
+    "The request has no input for this reference: send it as well",
 )
 
 _FRAMES = (MediaRole.FIRST_FRAME, MediaRole.LAST_FRAME)
 
 
 def with_sound(request: VideoRequest) -> VideoRequest:
-    """The request with its sound among the other inputs: the site has no field of its own for one."""
+    """The request with its sound among the other inputs: the site has no separate field for it."""
     if request.sound is None:
         return request
     sound = replace(request.sound, role=MediaRole.REFERENCE_AUDIO)
@@ -49,9 +49,8 @@ def with_sound(request: VideoRequest) -> VideoRequest:
 
 
 def check_inputs(request: VideoRequest) -> None:
-    """Raises ProviderError(INVALID_REQUEST) for inputs that no upload could make right: one without a file, one that
-    is not what its role needs, a second picture for the same end of the video, one that the prompt names and that is
-    not there."""
+    """Check the inputs before any upload. Raises ProviderError(INVALID_REQUEST) for one without a file, of the wrong
+    kind for its role, a second image for the same frame, and a reference tag in the prompt without an input."""
     problems: list[FieldProblem] = []
     for index, item in enumerate(request.media):
         expected = item.role.kind if item.role else None
@@ -76,8 +75,8 @@ def check_inputs(request: VideoRequest) -> None:
 def check_lengths(
     media: Sequence[Media], uploaded: Sequence[Uploaded], limits: Mapping[MediaKind, MediaLimits]
 ) -> None:
-    """Raises ProviderError(INVALID_REQUEST) for the clip or the sound that is too long, or with which all of them
-    become so, as the site measured them: not every file tells its length before."""
+    """Raises ProviderError(INVALID_REQUEST) for the video or audio that exceeds the limit of its own or of the total
+    duration, as measured by the site: not every file tells its duration before."""
     totals = dict.fromkeys(MediaKind, 0)
     for item, found in zip(media, uploaded, strict=True):
         bounds = limits.get(found.kind, MediaLimits())
@@ -107,22 +106,22 @@ class UploadCache:
     async def upload(
         self, request: VideoRequest, account: Account, region: Region, uploader: Uploader
     ) -> tuple[Uploaded, ...]:
-        """What the site calls each input, in the order of the request's media. The first failure ends the others and
-        is raised: ProviderError."""
-        turns = asyncio.Semaphore(UPLOADS_AT_ONCE)
+        """The uploads of all inputs, in the order of the request's media. Raises the first ProviderError and cancels
+        the others."""
+        slots = asyncio.Semaphore(UPLOADS_AT_ONCE)
 
         async def one(file: MediaFile) -> Uploaded:
-            async with turns:
+            async with slots:
                 return await self._uploads.get(_key(account, region, file), lambda: uploader.upload(file))
 
         return tuple(await all_of([one(item.file) for item in request.media if item.file]))
 
     def keys(self, request: VideoRequest, account: Account, region: Region) -> tuple[UploadKey, ...]:
-        """Under which the uploads of a request's inputs are cached."""
+        """The cache keys of a request's inputs."""
         return tuple(_key(account, region, item.file) for item in request.media if item.file)
 
     def forget(self, keys: Iterable[UploadKey]) -> None:
-        """Upload these inputs again the next time: the site may no longer have them."""
+        """Drop these uploads from the cache: the site may no longer have them."""
         for key in keys:
             self._uploads.forget(key)
 

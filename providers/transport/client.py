@@ -1,10 +1,10 @@
-"""The one outgoing HTTP client: one connection pool per proxy, and a new connection where a call must be made once.
+"""The outgoing HTTP client: one connection pool per proxy, and a new connection for calls that must be made once.
 
-It tells what no general client does: whether a failed call may have reached the upstream. `UNREACHABLE`
-means that nothing was sent, `ANSWER_LOST` that something was. Whoever submits charged work depends on it.
+Unlike general clients it tells whether a failed call may have reached the upstream: `UNREACHABLE` means that nothing
+was sent, `ANSWER_LOST` that something was. Charged submits depend on it.
 
-No cookie is ever kept and no redirect of a call followed: an account's cookies are sent by its provider, and an answer
-that points elsewhere is no answer of an API. A file is another matter: object stores do point elsewhere.
+It stores no cookies and follows no redirects of calls: providers send their accounts' cookies, and an API does not
+redirect. Redirects of files are followed: object stores use them.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ from providers.transport.transports import (
 )
 
 MAX_REDIRECTS = 3
-"""Redirects of a file that are followed; one more counts as a redirect loop."""
+"""Redirects followed for a file; one more counts as a redirect loop."""
 
 MAX_POOLS = 128
 """Connection pools, one for each proxy in use; beyond it the least recently used pool is closed."""
@@ -57,9 +57,9 @@ _TRANSPORT_ERRORS: tuple[type[Exception], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """An answer whose body is still to come, in pieces of at most 64 KiB, as the host sent them.
+    """A response with a streamed body, in chunks of at most 64 KiB, as the host sent them.
 
-    `pieces` can be read once, and raises ProviderError (ANSWER_LOST) when the host breaks off or falls silent.
+    `pieces` can be read once, and raises ProviderError (ANSWER_LOST) if the connection breaks or times out.
     """
 
     status: int
@@ -68,12 +68,12 @@ class Download:
 
     @property
     def retry_after(self) -> float | None:
-        """Seconds, where the host sent a number."""
+        """Seconds, None if the host sent no number."""
         return read_retry_after(self.headers.get("retry-after"))
 
 
 TransportFactory = Callable[[str | None], httpx.AsyncBaseTransport]
-"""Makes the transport for a proxy URL, or for none. Tests hand in a mock; the application leaves it out."""
+"""Creates the transport for a proxy URL or None. Only tests pass one."""
 
 
 class _Closable(Protocol):
@@ -84,7 +84,7 @@ C = TypeVar("C", bound=_Closable)
 
 
 class HttpClient:
-    """Calls upstreams. One pool of kept connections per proxy, so that no two proxies ever share one."""
+    """Calls upstreams. Proxies do not share connection pools."""
 
     def __init__(self, timeouts: Timeouts | None = None, transport: TransportFactory | None = None) -> None:
         self.timeouts = timeouts or Timeouts()
@@ -119,18 +119,18 @@ class HttpClient:
         proxy: str | None = None,
         once: bool = False,
     ) -> Reply:
-        """One call, one answer.
+        """Send one call and return the response.
 
-        `once` is for calls that must not be made twice: it takes a new connection, since a kept one that the
-        upstream has just closed would leave open whether the call arrived.
+        `once` is for calls that must not be repeated: it uses a new connection, since with a pooled one that the
+        upstream has just closed it is unknown whether the call arrived.
 
-        Raises ProviderError: UNREACHABLE when nothing was sent, ANSWER_LOST when the call may have arrived,
-        INVALID_REQUEST when `json` holds what JSON cannot carry.
+        Raises ProviderError: UNREACHABLE if nothing was sent, ANSWER_LOST if the call may have arrived,
+        INVALID_REQUEST if `json` is not serializable.
         """
         try:
             body = b"" if json is None else orjson.dumps(json)
         except TypeError as error:
-            # Whole numbers beyond 64 bits and half characters, which only a client's own fields can hold.
+            # Integers beyond 64 bits and lone surrogates, which only fields from a client can contain.
             raise ProviderError(ErrorKind.INVALID_REQUEST, detail=str(error)) from error
         if params:
             url += "?" + urlencode(params, quote_via=quote)
@@ -143,13 +143,12 @@ class HttpClient:
     async def stream(
         self, method: str, url: str, *, headers: Mapping[str, str], proxy: str | None = None
     ) -> AsyncGenerator[Download, None]:
-        """A file, piece by piece and never decompressed. Leaving the context closes what was not read to its end.
+        """Stream a file without decompressing it. Leaving the context closes an unfinished response.
 
-        The head must be there within the total timeout, redirects included; the body has all the time it needs, as
-        long as no two pieces are further apart than the read timeout. Only while somebody waits for one: a reader
-        that takes its time holds the host up and is not held against it.
+        The headers must arrive within the total timeout, redirects included. The body has no total timeout, but the
+        read timeout between chunks; time in which the reader does not wait for a chunk does not count.
 
-        Raises ProviderError: UNREACHABLE and ANSWER_LOST as in `send`, UPSTREAM_ERROR for a redirect to nowhere.
+        Raises ProviderError: UNREACHABLE and ANSWER_LOST as in `send`, UPSTREAM_ERROR for an invalid redirect.
         """
         client = self._download_client(proxy)
         async with AsyncExitStack() as opened:
@@ -161,7 +160,7 @@ class HttpClient:
             except _TRANSPORT_ERRORS as error:
                 raise failure(error, self.timeouts) from error
             except ValueError as error:
-                # Each library raises a ValueError of its own for an invalid address.
+                # Each library raises its own ValueError for an invalid URL.
                 raise ProviderError(ErrorKind.UNREACHABLE, detail="InvalidURL") from error
             pieces = await opened.enter_async_context(aclosing(_download_pieces(response)))
             yield Download(response.status_code, response.headers, pieces)
@@ -176,10 +175,10 @@ class HttpClient:
         length: int,
         proxy: str | None = None,
     ) -> Reply:
-        """Send a file of `length` bytes piece by piece, and give the answer. Redirects are answers.
+        """Send a file of `length` bytes in chunks and return the response. Redirects are not followed.
 
-        It has as long as SLOWEST_UPLOAD takes, besides the total timeout, and no two pieces may be taken further apart
-        than that. Raises ProviderError: UNREACHABLE when nothing was sent, ANSWER_LOST when something was.
+        The timeout is the total one plus the time at SLOWEST_UPLOAD; between chunks it is the total one. Raises
+        ProviderError: UNREACHABLE if nothing was sent, ANSWER_LOST if something was.
         """
         client = self._download_client(proxy)
         loop, longest = asyncio.get_running_loop(), self.timeouts.total
@@ -188,7 +187,7 @@ class HttpClient:
 
                 async def watched() -> AsyncIterator[bytes]:
                     async for piece in content:
-                        # An answer may be there before the end of what it answers.
+                        # The response may arrive before the end of the request.
                         with suppress(RuntimeError):
                             stalled.reschedule(loop.time() + longest)
                         yield piece
@@ -204,7 +203,7 @@ class HttpClient:
                 finally:
                     await response.aclose()
         except TimeoutError as error:
-            raise ProviderError(ErrorKind.ANSWER_LOST, detail="the upload stood still, or took too long") from error
+            raise ProviderError(ErrorKind.ANSWER_LOST, detail="the upload stalled or took too long") from error
         except Exception as error:
             raise failure(error, self.timeouts) from error
         return Reply(response.status_code, pieces.whole(), read_retry_after(response.headers.get("retry-after")))
@@ -234,8 +233,8 @@ class HttpClient:
         return client
 
     def _use(self, pools: dict[Any, C], key: Any, pool: C, grace: float) -> None:
-        """Mark a pool as most recently used and evict the least recently used ones: callers may bring any number of
-        proxies. Calls in flight over an evicted pool have `grace` seconds to end."""
+        """Mark a pool as most recently used and evict the least recently used ones: the number of proxies is not
+        limited. Calls in flight over an evicted pool have `grace` seconds to finish."""
         pools.pop(key, None)
         pools[key] = pool
         while len(pools) > MAX_POOLS:
@@ -253,7 +252,7 @@ async def _close_later(pool: _Closable, seconds: float) -> None:
 
 
 async def _find(client: httpx.AsyncClient, request: httpx.Request) -> httpx.Response:
-    """The answer at the end of the redirects. A credential in the headers does not travel to another host."""
+    """The response after redirects. Credentials in the headers are not sent to another host."""
     for _ in range(MAX_REDIRECTS + 1):
         response = await client.send(request, stream=True)
         raise_for_proxy_status(response.status_code)
@@ -277,8 +276,8 @@ async def _download_pieces(response: httpx.Response) -> AsyncGenerator[bytes, No
 
 
 class _DownloadTransport(httpx.AsyncBaseTransport):
-    """aiohttp's for files. A link goes out byte for byte: aiohttp left to itself respells the escapes in it (%2F, %7E),
-    which a signature over the address as it was written does not survive."""
+    """aiohttp for files. URLs are sent unchanged: by default aiohttp normalizes escapes (%2F, %7E), which breaks
+    signed URLs."""
 
     def __init__(self, proxy: str | None) -> None:
         self._proxy = proxy
@@ -292,7 +291,7 @@ class _DownloadTransport(httpx.AsyncBaseTransport):
             request.method,
             URL(str(request.url), encoded=True),
             headers=request.headers,
-            # A body that is read piece by piece; aiohttp would take an empty one for one of unknown length.
+            # A streamed body; aiohttp would treat an empty one as one of unknown length.
             data=request.stream if "content-length" in request.headers else None,
             allow_redirects=False,
             auto_decompress=False,
@@ -309,7 +308,7 @@ class _DownloadTransport(httpx.AsyncBaseTransport):
 
 
 class _Body(httpx.AsyncByteStream):
-    """Closed before its end it takes the connection with it, so that the host stops sending."""
+    """If closed before its end, the connection is closed too, so that the host stops sending."""
 
     def __init__(self, answer: aiohttp.ClientResponse) -> None:
         self._answer = answer

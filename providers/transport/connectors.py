@@ -1,4 +1,4 @@
-"""Connections by aiohttp, direct or through any kind of proxy. A failure to connect is reported as UNREACHABLE."""
+"""aiohttp connections, direct or through any kind of proxy. A failure to connect is raised as UNREACHABLE."""
 
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -11,24 +11,23 @@ from providers.transport.proxy_urls import is_socks
 
 
 def session(proxy: str | None, *, once: bool) -> aiohttp.ClientSession:
-    """A pool of connections; with `once` none is kept. Raises ProviderError for an invalid proxy address."""
+    """A connection pool; with `once` no connection is kept alive. Raises ProviderError for an invalid proxy URL."""
     try:
         connector = _connector(proxy, once)
-        # aiohttp keeps cookies of its own unless told otherwise, and would send one account's to the next.
+        # By default aiohttp stores cookies and would send one account's with the calls of another.
         return aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
             proxy=proxy if proxy and not is_socks(proxy) else None,
         )
     except ValueError as error:
-        raise ProviderError(ErrorKind.UNREACHABLE, detail="the address of the proxy cannot be read") from error
+        raise ProviderError(ErrorKind.UNREACHABLE, detail="the proxy URL is invalid") from error
 
 
 def _connector(proxy: str | None, once: bool) -> aiohttp.BaseConnector:
     if proxy is None or not is_socks(proxy):
         return _Connector(limit=0, force_close=once)
-    # Not by aiohttp_socks' own reading of the address: that knows neither socks4a and socks5h nor a name without a
-    # password, which is all that SOCKS4 has.
+    # aiohttp_socks' own URL parser supports neither socks4a and socks5h nor a user without a password, as in SOCKS4.
     parts = urlsplit(proxy)
     if not parts.hostname or not parts.port:
         raise ValueError("no host or no port")
@@ -47,8 +46,8 @@ def _connector(proxy: str | None, once: bool) -> aiohttp.BaseConnector:
 class _Connecting(aiohttp.BaseConnector):
     """Raises UNREACHABLE for any failure before the connection to the upstream is established: nothing was sent.
 
-    Only the connector can tell: the libraries have the same errors for a proxy that hangs up while it is asked for a
-    tunnel and for an upstream that hangs up on a request.
+    Only the connector can tell: the libraries raise the same errors if a proxy closes the connection during CONNECT and
+    if an upstream closes it during a request.
     """
 
     async def connect(self, *args: Any, **options: Any) -> Any:

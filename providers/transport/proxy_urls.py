@@ -1,4 +1,4 @@
-"""Addresses of proxies: what can be one, and which of them speak SOCKS."""
+"""Validation of proxy URLs, and which of them are SOCKS."""
 
 import re
 from ipaddress import AddressValueError, IPv6Address
@@ -12,11 +12,10 @@ _PROXY = re.compile(
 
 
 def is_proxy(url: str) -> bool:
-    """True for an address that can be a proxy's: `scheme://[user:password@]host[:port]` and nothing behind it.
+    """True for a valid proxy URL: `scheme://[user:password@]host[:port]` and nothing after it.
 
-    A SOCKS proxy has no port of its own, so it must name one. In the password an @ may stand as it is; a slash, a
-    backslash, any of ?#[] and what is no printable ASCII is written as an escape (%2F), since it would end or break
-    the address.
+    SOCKS has no default port, so a SOCKS URL must name one. An @ in the password needs no escape; a slash, a backslash,
+    any of ?#[] and non-printable or non-ASCII characters must be escaped (%2F).
     """
     match = _PROXY.fullmatch(url)
     if match is None or len(match["name"] or "") > 253 or (match["ip"] and not _is_ip6(match["ip"])):
@@ -25,9 +24,9 @@ def is_proxy(url: str) -> bool:
 
 
 def is_socks(url: str) -> bool:
-    """True for an address whose scheme is one of SOCKS.
+    """True for a URL with a SOCKS scheme.
 
-    With `socks4` the name of the upstream is looked up here, with the others by the proxy.
+    With `socks4` the upstream's name is resolved locally, with the others by the proxy.
     """
     return url.partition("://")[0].lower() in _SOCKS
 

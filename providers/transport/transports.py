@@ -1,8 +1,8 @@
-"""Network routes: how one call gets to an upstream and its answer back.
+"""Network routes: implementations of one call to an upstream.
 
-DirectRoute   pyreqwest, where there is no proxy: the cheapest by far
+DirectRoute   pyreqwest, without a proxy: by far the cheapest
 ProxyRoute    aiohttp, which supports every kind of proxy
-MockRoute     a transport of httpx, for tests
+MockRoute     an httpx transport, for tests
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -22,7 +22,7 @@ from providers.contract.errors import ErrorKind, ProviderError
 from providers.transport.connectors import session
 
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
-"""A JSON answer larger than this is not one of an API; reading stops there."""
+"""Largest JSON response; reading stops there."""
 
 _CHUNK_BYTES = 256 * 1024
 
@@ -40,14 +40,14 @@ _NOT_SENT_ERRORS = (
     reqwest.BuilderError,
 )
 _CONNECT_FAILURE = "client error (Connect)"
-"""The cause that reqwest names when no connection was established. Its error classes do not tell the two apart: a
-connection that was closed during a request is a ConnectError as well."""
+"""The cause in reqwest's errors if no connection was established. The error class does not tell: a connection closed
+during a request is a ConnectError as well."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds. `connect` until the connection stands, `read` between two pieces of an answer, `total` for a call, or
-    for a file until its body begins."""
+    """Seconds. `connect` until the connection is established, `read` between two chunks of a response, `total` for a
+    call, or for a file until its body starts."""
 
     connect: float = 10.0
     read: float = 45.0
@@ -56,23 +56,22 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer with its whole body, whatever its status. `retry_after` is in seconds, where the upstream sent a
-    number."""
+    """A response of any status with its body. `retry_after` is in seconds, None if the upstream sent no number."""
 
     status: int
     body: bytes
     retry_after: float | None = None
 
     def json(self) -> Any:
-        """The body as JSON, a byte order mark in front allowed. Raises ValueError when it is something else."""
+        """The body as JSON, with an optional byte order mark. Raises ValueError for invalid JSON."""
         return orjson.loads(self.body.removeprefix(b"\xef\xbb\xbf"))
 
 
 class NetworkRoute(Protocol):
     async def call(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
-        """One call, one answer; redirects are answers. Raises ProviderError: UNREACHABLE when nothing was sent,
-        ANSWER_LOST when the call may have arrived. For an invalid address or header each library raises errors of
-        its own."""
+        """Send one call and return the response; redirects are not followed. Raises ProviderError: UNREACHABLE if
+        nothing was sent, ANSWER_LOST if the call may have arrived. For an invalid URL or header each library raises
+        its own errors."""
 
     async def aclose(self) -> None: ...
 
@@ -125,7 +124,7 @@ class ProxyRoute:
     async def call(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
         content: bytes | AsyncIterator[bytes] | None = body or None
         if len(body) > _CHUNK_BYTES:
-            # One write of it would hold up every other request of the process.
+            # A single write would block every other request of the process.
             content, headers = _in_chunks(body), {**headers, "Content-Length": str(len(body))}
         async with self._session.request(
             method,
@@ -146,7 +145,7 @@ class ProxyRoute:
 
 
 class MockRoute:
-    """Over a transport of httpx."""
+    """Over an httpx transport."""
 
     def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
         self._client = client_over(transport, Timeouts())
@@ -160,14 +159,14 @@ class MockRoute:
 
 
 class Pieces:
-    """The body of an answer, collected chunk by chunk up to MAX_ANSWER_BYTES."""
+    """The body of a response, collected in chunks up to MAX_ANSWER_BYTES."""
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
         self._size = 0
 
     def add(self, piece: bytes) -> None:
-        """Raises ProviderError (ANSWER_LOST) when the body exceeds MAX_ANSWER_BYTES."""
+        """Raises ProviderError (ANSWER_LOST) if the body exceeds MAX_ANSWER_BYTES."""
         self._size += len(piece)
         if self._size > MAX_ANSWER_BYTES:
             raise ProviderError(ErrorKind.ANSWER_LOST, detail=f"answer larger than {MAX_ANSWER_BYTES} bytes")
@@ -178,7 +177,7 @@ class Pieces:
 
 
 def client_over(transport: httpx.AsyncBaseTransport, timeouts: Timeouts) -> httpx.AsyncClient:
-    """A client that keeps no cookies, follows no redirects and reads nothing of the environment."""
+    """A client without cookies, redirects and environment variables."""
     return httpx.AsyncClient(
         transport=transport,
         timeout=httpx.Timeout(timeouts.read, connect=timeouts.connect, pool=timeouts.connect),
@@ -189,20 +188,18 @@ def client_over(transport: httpx.AsyncBaseTransport, timeouts: Timeouts) -> http
 
 
 def read_retry_after(value: str | None) -> float | None:
-    """Seconds, where the header is a number."""
+    """Seconds if the header is a number, else None."""
     return float(value) if value and value.isascii() and value.isdigit() and len(value) < 8 else None
 
 
 def raise_for_proxy_status(status: int) -> None:
-    """Raise ProviderError for a 407: the proxy rejected its credentials. It comes as an answer where no tunnel was
-    requested."""
+    """Raise ProviderError for a 407: the proxy rejected its credentials. Without a tunnel it is a plain response."""
     if status == 407:
-        raise ProviderError(ErrorKind.UNREACHABLE, detail="the proxy refused its user or password")
+        raise ProviderError(ErrorKind.UNREACHABLE, detail="the proxy rejected its user or password")
 
 
 def failure(error: Exception, timeouts: Timeouts) -> ProviderError:
-    """The error as UNREACHABLE or ANSWER_LOST. An unknown one counts as ANSWER_LOST: the call may be a charged
-    one that has arrived."""
+    """The error as UNREACHABLE or ANSWER_LOST. An unknown one is ANSWER_LOST: a charged call may have arrived."""
     if isinstance(error, ProviderError):
         return error
     if isinstance(error, _NOT_SENT_ERRORS) or _failed_to_connect(error):

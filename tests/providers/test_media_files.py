@@ -42,7 +42,7 @@ FTYP = (b"ftyp", 32)
 
 
 @pytest.mark.parametrize(
-    ("content", "whole"),
+    ("content", "complete"),
     [
         (clip(), True),
         (clip() + b"\0" * 3, True),
@@ -67,10 +67,10 @@ FTYP = (b"ftyp", 32)
         (boxes(FTYP, MOOV) + b"\0\0\0\1mdat" + (33).to_bytes(8) + b"\0" * 16, False),
     ],
 )
-def test_a_clip_is_whole_where_all_its_boxes_are_there(content: bytes, whole: bool) -> None:
+def test_a_clip_is_whole_where_all_its_boxes_are_there(content: bytes, complete: bool) -> None:
     file = MediaFile.inspect(opened(content))
     assert file is not None
-    assert file.whole is whole
+    assert file.complete is complete
 
 
 @given(st.integers(0, 2**64), st.binary(max_size=64))

@@ -1,4 +1,4 @@
-"""What the cards of several families share."""
+"""Shared parts of the families' cards."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from providers.contract.media import MediaRole
 PROVIDER = "dashscope"
 
 REFERENCES = 5
-"""Reference images and videos together, of the models of Wan that take both."""
+"""Limit of reference images and videos together, for Wan models that take both."""
 
 WIDE_RATIOS = ("16:9", "9:16", "1:1", "4:3", "3:4")
 TWO = ("720p", "1080p")
@@ -27,7 +27,7 @@ NO_REFERENCES = LocalizedText(
 
 
 def any_of(*sets: Sequence[MediaRole]) -> tuple[frozenset[MediaRole], ...]:
-    """Legal sets of inputs."""
+    """Allowed sets of inputs."""
     return tuple(frozenset(roles) for roles in sets)
 
 

@@ -49,7 +49,7 @@ def _text_27(name: str) -> ModelCard:
 
 
 def _image_27(name: str) -> ModelCard:
-    """A sound is one of its inputs, not a field: not every set of them may have one."""
+    """Audio is one of its inputs, not a field: not every set allows it."""
     return ModelCard(
         name,
         PROVIDER,
@@ -88,7 +88,7 @@ def _references_27(name: str) -> ModelCard:
 
 
 def _wan_30(name: str, title: str) -> ModelCard:
-    """Frames or references, not both. A duration of -1 leaves the length to the model."""
+    """Frames or references, not both. With a duration of -1 the model chooses."""
     return ModelCard(
         name,
         PROVIDER,

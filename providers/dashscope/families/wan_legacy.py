@@ -110,7 +110,7 @@ def _references_26(name: str, title: str, fields: frozenset[str], seconds: float
 
 
 def _vace(name: str) -> ModelCard:
-    """What the task is says `input.function`, which references and frames imply and a video leaves to the caller."""
+    """The task is `input.function`, implied by references and frames; for a video the caller must name it."""
     return ModelCard(
         name,
         PROVIDER,

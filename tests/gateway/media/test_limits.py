@@ -112,5 +112,5 @@ async def test_sound_length_is_limited(http: HttpClient) -> None:
 
 async def test_clip_of_unknown_length_is_passed_on(http: HttpClient) -> None:
     unknown = media_file(b"\0\0\0\x18ftypisom" + bytes(12) + b"\0\0\0\x08mdat" + b"\0\0\0\x08moov")
-    assert (unknown.seconds, unknown.width, unknown.whole) == (0.0, 0, True)
+    assert (unknown.seconds, unknown.width, unknown.complete) == (0.0, 0, True)
     assert await ready(intake(http), replace(CLIP, file=unknown), card=clip_card(min_seconds=3, min_side=240))

@@ -9,7 +9,7 @@ from providers.dashscope.models import MODELS, unlisted_card
 from providers.dashscope.payload import build
 from providers.dashscope.regions import BASE_URLS
 from providers.dashscope.request_protocols import (
-    UNPLACED_PROTOCOL,
+    UNKNOWN_TASK_PROTOCOL,
     Files,
     InputStyle,
     SizeStyle,
@@ -59,7 +59,7 @@ def test_a_card_is_consistent(card: ModelCard) -> None:
 def test_a_card_has_a_wire_that_carries_all_it_offers(card: ModelCard) -> None:
     protocol = protocol_of(card.name)
     assert protocol is not None
-    assert protocol is not UNPLACED_PROTOCOL
+    assert protocol is not UNKNOWN_TASK_PROTOCOL
     if card.sizes and protocol.input_style is InputStyle.NAMED:
         assert protocol.size_style is SizeStyle.SIZE
     if protocol.size_style in (SizeStyle.SIZE, SizeStyle.BOTH):

@@ -243,7 +243,7 @@ class TestUploads:
             given_up.set()
             await ended.wait()
         assert caught.value.kind is ErrorKind.ANSWER_LOST
-        assert "stood still" in caught.value.detail
+        assert "stalled" in caught.value.detail
 
     async def test_unreachable_upload_host_means_nothing_was_sent(self) -> None:
         with socket.socket() as taken:
