@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from gateway.archive import archive, task_archiver
-from gateway.archive.archive import CONCURRENT_LOOK_UPS, OUTAGE_SECONDS
+from gateway.archive.archive import CONCURRENT_LOOKUPS, OUTAGE_SECONDS
 from gateway.core.errors import GatewayError
 from gateway.task_ids.signed import derived_key
 from gateway.tasks.view import Task
@@ -164,7 +164,7 @@ async def test_outage_is_logged_once_and_skips_later_lookups(
     kit: Kit, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(task_archiver, "TIMEOUT_SECONDS", 0.05)
-    monkeypatch.setattr(archive, "LOOK_UP_SECONDS", 0.05)
+    monkeypatch.setattr(archive, "LOOKUP_SECONDS", 0.05)
     kit.store.hangs = True
     with caplog.at_level(logging.WARNING, "gateway"):
         for ids in ([f"scripted-{number}" for number in range(50)], ["scripted-51"], ["scripted-52"]):
@@ -172,7 +172,7 @@ async def test_outage_is_logged_once_and_skips_later_lookups(
                 await kit.env.tasks.statuses(pass_through(ONE), ids)
             assert caught.value.code == "upstream_unavailable"
             asked = kit.store.asked
-        assert asked <= CONCURRENT_LOOK_UPS
+        assert asked <= CONCURRENT_LOOKUPS
     assert kit.store.asked == asked
     assert caplog.text.count("archive is unavailable") == 1
     kit.store.hangs = False
