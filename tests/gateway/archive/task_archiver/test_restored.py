@@ -18,10 +18,10 @@ from tests.gateway_fixture import ONE, THREE, TWO, managed, pass_through
 from tests.upstream import trouble
 
 
-@pytest.mark.parametrize("sealed", [True, False], ids=["sealed", "native"])
-async def test_lost_task_is_restored_from_the_archive(kit: Kit, sealed: bool) -> None:
+@pytest.mark.parametrize("signed", [True, False], ids=["signed", "native"])
+async def test_lost_task_is_restored_from_the_archive(kit: Kit, signed: bool) -> None:
     id = await kit.submitted()
-    id = id if sealed else ID
+    id = id if signed else ID
     await kit.archived(id)
     before = await kit.status(id)
     kit.provider.states.clear()
@@ -37,7 +37,7 @@ async def test_lost_task_is_restored_from_the_archive(kit: Kit, sealed: bool) ->
     assert (result.url, result.cover_url) == (f"/v1/videos/{id}/content", f"/v1/videos/{id}/content?variant=thumbnail")
     assert (result.width, result.height, result.duration, result.expires_at) == (1280, 720, 5.04, None)
     assert task.state.ended_at == START + 60
-    # Nothing is copied from what the archive itself says.
+    # A restored task is not copied again.
     assert pending_copies(later.archiver.archive) == 0
     assert later.env.results == []
 
@@ -196,7 +196,7 @@ async def test_archive_outage_leaves_polls_working_and_reports_no_loss(
     with caplog.at_level(logging.WARNING, "gateway"):
         found = await kit.env.tasks.statuses(pass_through(ONE), [ID, "scripted-2"])
         assert isinstance(found["scripted-2"], Task)
-        # Nobody can say that it is gone.
+        # It is unknown whether the task still exists.
         gone = found[ID]
         assert isinstance(gone, Task) and gone.stale and gone.query_error is not None
         with pytest.raises(GatewayError) as caught:
