@@ -35,12 +35,14 @@ class MediaFile:
     `media_type` is by content, such as `image/png`. `width` and `height` are the pixels of a picture or a clip as they
     lie in the file, `seconds` the length of a clip or a sound; 0 where they cannot be read, and for anything else.
     `alpha` is True for a PNG with an alpha channel. `whole` is False where something is missing of a picture or a clip.
-    `sha256` is in hex digits. Made by `inspect`.
+    `sha256` is in hex digits. `client_name` is the name that the client gave the file, "" where it gave none. Made by
+    `inspect`.
     """
 
     __slots__ = (
         "_file",
         "alpha",
+        "client_name",
         "crc32",
         "height",
         "kind",
@@ -67,6 +69,7 @@ class MediaFile:
         seconds: float = 0.0,
     ) -> None:
         self._file = file
+        self.client_name = ""
         self.media_type = media_type
         self.kind = MediaKind(media_type.partition("/")[0])
         self.size = size

@@ -85,7 +85,7 @@ class GatewayFixture:
     def __post_init__(self) -> None:
         seeds = (f"seed-{number}" for number in itertools.count(1))
         registry = Registry([self.provider, *self.others])
-        self.pool = AccountPool(self.clock, self.policy, spread=lambda: 0.0)
+        self.pool = AccountPool(self.clock, self.policy, jitter=lambda: 0.0)
         self.background = Background()
         poller = Poller(self.clock, 1.0, self.background, self.pool.on_results)
         self.locator = TaskLocator(registry, OwnerLookup(self.clock, poller, self.background), self.secrets)

@@ -8,7 +8,7 @@ from providers.contract.media import MediaRole
 from providers.contract.models import ModelCard
 from providers.dashscope.models import MODELS as DASHSCOPE_MODELS
 from providers.jimeng.models import MODELS as JIMENG_MODELS
-from providers.validation import spell_seconds
+from providers.validation import format_seconds
 
 ROOT = Path(__file__).parent.parent
 READMES = {"en": ROOT / "README.md", "zh": ROOT / "README.zh-CN.md"}
@@ -81,7 +81,7 @@ def _dashscope(language: str, *, partners: bool) -> str:
 
 
 def _facts(card: ModelCard, language: str) -> tuple[str, ...]:
-    return _inputs(card, language), ", ".join(spell_seconds(card.durations)), _resolutions(card)
+    return _inputs(card, language), ", ".join(format_seconds(card.durations)), _resolutions(card)
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]], language: str) -> str:

@@ -12,7 +12,7 @@ from providers.dashscope.models import MODELS as DASHSCOPE_MODELS
 from providers.jimeng.models import MODELS as JIMENG_MODELS
 from providers.jimeng.models import PREFERRED, WITHDRAWN
 from providers.registry import PROVIDERS
-from providers.sandbox.outcomes import OUTCOMES
+from providers.sandbox.directives import DIRECTIVES
 from tests.readme_tables import rewritten
 
 ROOT = Path(__file__).parent.parent
@@ -63,7 +63,7 @@ def test_the_routes_it_names_are_there(readme: str) -> None:
 
 @each_language
 def test_the_words_it_names_do_something(readme: str) -> None:
-    known = {row.directive for row in OUTCOMES}
+    known = {row.directive for row in DIRECTIVES}
     for word in re.findall(r"`#([a-z0-9-]+)", readme):
         assert word in known, word
 

@@ -70,7 +70,7 @@ async def stream_content(
         if found.status in EXPIRED_STATUSES:
             fresh = await renew()
             if fresh is None:
-                raise GatewayError("not_found", ERRORS["file_gone"], upstream_code=str(found.status))
+                raise GatewayError("not_found", ERRORS["file_expired"], upstream_code=str(found.status))
             found = await source.open(fresh)
         if found.status not in (200, 206, 416):
             raise _status_error(found)
@@ -264,21 +264,21 @@ def _plain(value: str) -> bool:
 
 def _download_error(error: ProviderError) -> GatewayError:
     if error.kind is ErrorKind.UPSTREAM_ERROR:
-        return GatewayError("upstream_error", ERRORS["file_not_given"], detail=error.detail)
-    return GatewayError("upstream_unavailable", ERRORS["file_not_fetched"], detail=error.detail)
+        return GatewayError("upstream_error", ERRORS["file_download_rejected"], detail=error.detail)
+    return GatewayError("upstream_unavailable", ERRORS["file_unavailable"], detail=error.detail)
 
 
 def _status_error(found: _Found) -> GatewayError:
     """The error for an upstream status without a file."""
     code = str(found.status)
     if found.status in (404, 410):
-        return GatewayError("not_found", ERRORS["file_gone"], upstream_code=code)
+        return GatewayError("not_found", ERRORS["file_expired"], upstream_code=code)
     if found.status in _TRANSIENT_STATUSES:
         return GatewayError(
             "upstream_unavailable",
-            ERRORS["file_not_fetched"],
+            ERRORS["file_unavailable"],
             upstream_code=code,
             detail=f"HTTP {code}",
             retry_after=found.retry_after,
         )
-    return GatewayError("upstream_error", ERRORS["file_not_given"], upstream_code=code, detail=f"HTTP {code}")
+    return GatewayError("upstream_error", ERRORS["file_download_rejected"], upstream_code=code, detail=f"HTTP {code}")

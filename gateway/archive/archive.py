@@ -129,7 +129,7 @@ class Archive:
 
         A failed copy is retried while the link lives. `renew` gets a fresh link for one that expired.
         """
-        if not self.accepts(metadata.provider, metadata.id, account.tag):
+        if not self.accepts(metadata.provider, metadata.id, account.id):
             return
         self._queue.add(self._without_prompt(metadata), account, result, renew)
 
@@ -153,7 +153,7 @@ class Archive:
 
     def _cache(self, archived: ArchivedTask, account: Account) -> None:
         key = (archived.record.provider, archived.record.id)
-        self._archived_for[key] = self._archived_for.get(key, set()) | {account.tag}
+        self._archived_for[key] = self._archived_for.get(key, set()) | {account.id}
         self._missed.pop(key, None)
         self._queue.forget_failure(key)
         found: asyncio.Future[ArchivedTask | None] = asyncio.get_running_loop().create_future()
@@ -185,7 +185,7 @@ class Archive:
         archived = await asyncio.shield(search)
         if archived is None or not set(archived.record.account) & set(account.principals):
             return None
-        self._archived_for[key] = self._archived_for.get(key, set()) | {account.tag}
+        self._archived_for[key] = self._archived_for.get(key, set()) | {account.id}
         return archived
 
     def record_outage(self) -> bool:

@@ -76,13 +76,13 @@ class TaskArchiver:
             return False
         if self.is_archived(ref):
             return True
-        if self.archive.accepts(provider, id, ref.account.tag):
+        if self.archive.accepts(provider, id, ref.account.id):
             self.archive.queue_copy(self.metadata(ref, state), ref.account, state.result, self.renewal(ref))
         return False
 
     def is_archived(self, ref: TaskRef) -> bool:
         """True for a task that is archived, from the cache."""
-        return self.archive.is_archived(ref.provider.name, ref.upstream_id, ref.account.tag)
+        return self.archive.is_archived(ref.provider.name, ref.upstream_id, ref.account.id)
 
     def metadata(self, ref: TaskRef, state: TaskState) -> TaskMetadata:
         """The fields of the archive record of a finished task."""

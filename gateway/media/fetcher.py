@@ -26,7 +26,7 @@ from yarl import URL
 
 from gateway.core.errors import GatewayError
 from gateway.core.logs import GATEWAY
-from gateway.core.messages import ERRORS, spell_bytes
+from gateway.core.messages import ERRORS, format_bytes
 from gateway.media.spool import spool
 from gateway.media.url_policy import DisallowedUrlError, UrlPolicy
 
@@ -103,7 +103,7 @@ class Fetcher:
                     await slots.enter_async_context(own)
                     await slots.enter_async_context(self._slots)
             except TimeoutError as error:
-                raise _error("fetches_busy", param, code="upstream_unavailable") from error
+                raise _error("too_many_downloads", param, code="upstream_unavailable") from error
             return await self._fetch(url, max_bytes, param)
 
     async def _fetch(self, url: str, max_bytes: int, param: str) -> IO[bytes]:
@@ -113,9 +113,9 @@ class Fetcher:
                 return await self._follow(url, max_bytes, param)
         except (DisallowedUrlError, _FetchFailedError) as error:
             _log(url, param, error)
-            raise _error("url_unfetchable", param) from error
+            raise _error("url_not_fetchable", param) from error
         except TimeoutError as error:
-            raise _error("url_too_slow", param, seconds=f"{max_seconds:g}") from error
+            raise _error("url_download_timeout", param, seconds=f"{max_seconds:g}") from error
 
     async def _follow(self, url: str, max_bytes: int, param: str) -> IO[bytes]:
         for _ in range(MAX_REDIRECTS + 1):
@@ -126,7 +126,7 @@ class Fetcher:
                     url = _join(target, location)
                     continue
                 if answer.status != 200:
-                    raise _error("url_not_given", param, status=answer.status)
+                    raise _error("url_http_error", param, status=answer.status)
                 if answer.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
                     raise _error("url_compressed", param)
                 if (answer.content_length or 0) > max_bytes:
@@ -211,7 +211,7 @@ async def _pieces(answer: aiohttp.ClientResponse, param: str) -> AsyncGenerator[
         async for piece in answer.content.iter_any():
             yield piece
     except (aiohttp.ClientError, OSError) as error:
-        raise _error("url_broken_off", param) from error
+        raise _error("url_download_interrupted", param) from error
 
 
 def _join(target: URL, location: str) -> str:
@@ -222,7 +222,7 @@ def _join(target: URL, location: str) -> str:
 
 
 def _too_large(param: str, max_bytes: int) -> GatewayError:
-    return _error("url_too_large", param, code="too_large", limit=spell_bytes(max_bytes))
+    return _error("url_too_large", param, code="too_large", limit=format_bytes(max_bytes))
 
 
 def _log(url: str, param: str, error: Exception) -> None:

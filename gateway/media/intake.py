@@ -16,7 +16,7 @@ from typing import IO, Protocol
 
 from gateway.core.errors import GatewayError, invalid
 from gateway.core.logs import GATEWAY, where
-from gateway.core.messages import ERRORS, spell_bytes
+from gateway.core.messages import ERRORS, format_bytes
 from gateway.media.resize import shrink_to
 from gateway.media.spool import spool
 from gateway.media.unreadable import unreadable
@@ -132,7 +132,7 @@ class MediaIntake:
             try:
                 return await spool(await item.source.open(), max_bytes, partial(too_large, item.param, max_bytes))
             except ProviderError as error:
-                raise GatewayError("upstream_unavailable", ERRORS["file_not_fetched"], detail=error.detail) from error
+                raise GatewayError("upstream_unavailable", ERRORS["file_unavailable"], detail=error.detail) from error
         if item.url.startswith("data:"):
             return await asyncio.to_thread(_decode, item, max_bytes)
         if card.fetches_urls:
@@ -145,10 +145,12 @@ class MediaIntake:
         try:
             async with self.http.stream("GET", item.url, headers={}, proxy=item.proxy) as found:
                 if found.status != 200:
-                    raise GatewayError("upstream_error", ERRORS["file_not_given"], detail=f"HTTP {found.status}")
+                    raise GatewayError(
+                        "upstream_error", ERRORS["file_download_rejected"], detail=f"HTTP {found.status}"
+                    )
                 return await spool(found.pieces, max_bytes, partial(too_large, item.param, max_bytes))
         except ProviderError as error:
-            raise GatewayError("upstream_unavailable", ERRORS["file_not_fetched"], detail=error.detail) from error
+            raise GatewayError("upstream_unavailable", ERRORS["file_unavailable"], detail=error.detail) from error
 
 
 class _FetchQuota:
@@ -167,7 +169,7 @@ class _FetchQuota:
 
 def too_large(param: str, max_bytes: int) -> GatewayError:
     """Build the error (413) for a file of more than `max_bytes` bytes."""
-    values = {"param": param, "limit": spell_bytes(max_bytes)}
+    values = {"param": param, "limit": format_bytes(max_bytes)}
     return GatewayError("too_large", ERRORS["file_too_large"], param=param, values=values)
 
 
@@ -187,7 +189,7 @@ def _decode(item: Media, max_bytes: int) -> IO[bytes]:
         content = _base64(text)
     except (ValueError, binascii.Error):
         raise GatewayError(
-            "invalid_value", ERRORS["broken_data_url"], param=item.param, values={"param": item.param}
+            "invalid_value", ERRORS["invalid_data_url"], param=item.param, values={"param": item.param}
         ) from None
     return io.BytesIO(content)
 

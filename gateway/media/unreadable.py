@@ -1,6 +1,6 @@
 """Unreadable inputs: the message with the reason and the supported types."""
 
-from gateway.core.messages import filled
+from gateway.core.messages import format_text
 from providers.contract.localized_text import LocalizedText
 from providers.media_files import TYPES, foreign_type_of
 
@@ -23,4 +23,4 @@ def unreadable(head: bytes, readable: str = READABLE) -> LocalizedText:
     if not head:
         return _EMPTY
     kind = foreign_type_of(head)
-    return filled(_UNSUPPORTED, kind=kind, readable=readable) if kind else filled(_UNKNOWN, readable=readable)
+    return format_text(_UNSUPPORTED, kind=kind, readable=readable) if kind else format_text(_UNKNOWN, readable=readable)

@@ -81,18 +81,18 @@ class Poller:
     def submitted(self, account: Account, id: str, at: float) -> None:
         """Cache a submitted task as queued. The entry is not fresh, so the first poll queries the upstream. `at` is in
         unix seconds."""
-        self._cached[account.key, id] = CachedTask(TaskState(id, Phase.QUEUED, created_at=at), NEVER, at)
+        self._cached[account.id, id] = CachedTask(TaskState(id, Phase.QUEUED, created_at=at), NEVER, at)
 
     def expire(self, account: Account, id: str) -> None:
         """Invalidate the cached state of a task that was just changed. The next poll waits for the upstream's answer,
         even where the rate limit delays the query."""
-        cached = self._cached.get((account.key, id))
+        cached = self._cached.get((account.id, id))
         if cached is not None:
             cached.observed_at = NEVER
 
     def fresh(self, account: Account, id: str, now: float) -> CachedTask | None:
         """The cached task if it is fresh, else None."""
-        cached = self._cached.get((account.key, id))
+        cached = self._cached.get((account.id, id))
         if cached is None:
             return None
         return cached if cached.is_fresh(now, self.freshness) else None
@@ -129,7 +129,7 @@ class Poller:
         for id, card in cards.items():
             cached = None if force_refresh else self.fresh(account, id, now)
             if cached is None:
-                last = self._cached.get((account.key, id))
+                last = self._cached.get((account.id, id))
                 has_state = last is not None and last.is_observed
                 batcher = self._batcher(provider, account)
                 answer = batcher.enqueue(id, force_refresh=force_refresh, wait=wait or not has_state)
@@ -167,11 +167,11 @@ class Poller:
         batcher = self._batchers.get((provider.name, account))
         # A reload of the configuration replaces the provider object.
         if batcher is None or batcher.provider is not provider:
-            limiter = self._limiters.get((provider.name, account.key))
+            limiter = self._limiters.get((provider.name, account.id))
             if limiter is None:
                 limiter = AdaptiveRateLimiter(self._per_second.get(provider.name, 0.0), self._clock.now())
-                self._limiters[provider.name, account.key] = limiter
-            urgency = partial(self._urgency, account.key)
+                self._limiters[provider.name, account.id] = limiter
+            urgency = partial(self._urgency, account.id)
             batcher = QueryBatcher(provider, account, limiter, self._clock, self._background, self.on_results, urgency)
             self._batchers[provider.name, account] = batcher
         return batcher
@@ -184,12 +184,12 @@ class Poller:
             if error is not None:
                 clean(error, account)
             if isinstance(answer, TaskState):
-                last = self._cached.get((account.key, id))
+                last = self._cached.get((account.id, id))
                 if last is None:
-                    self._cached[account.key, id] = CachedTask(answer, now, sent_at=sent_at)
+                    self._cached[account.id, id] = CachedTask(answer, now, sent_at=sent_at)
                 elif last.sent_at <= sent_at:
                     # A slow response does not replace one of a later query.
-                    self._cached[account.key, id] = CachedTask(answer, now, last.submitted_at, last.floor, sent_at)
+                    self._cached[account.id, id] = CachedTask(answer, now, last.submitted_at, last.floor, sent_at)
         self._notify(account, answers, sent_at)
 
     def _urgency(self, key: str, id: str) -> float:
@@ -204,7 +204,7 @@ class Poller:
     ) -> Observation | ProviderError:
         """Combine the result of a query with the cached task."""
         now = self._clock.now()
-        cached = self._cached.get((account.key, id))
+        cached = self._cached.get((account.id, id))
         if cached is not None and submitted_at is None:
             submitted_at = cached.submitted_at
         if isinstance(answer, TaskState):

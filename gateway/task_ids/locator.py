@@ -17,7 +17,7 @@ from gateway.task_ids.owner_lookup import OwnerLookup, UnknownOwner
 from gateway.task_ids.signed import TaskId
 from gateway.task_ids.submit_keys import MacKeys, SubmitKeys, is_own_submit_key
 from gateway.task_ids.task_ref import AmbiguousId, TaskRef
-from providers.contract.accounts import Account
+from providers.contract.accounts import Account, public_tag
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.provider import Provider
 from providers.contract.requests import VideoRequest
@@ -70,7 +70,7 @@ class TaskLocator:
         id = TaskId(
             provider=account.provider,
             upstream_id=upstream_id,
-            account_tag=account.tag,
+            account_tag=public_tag(account),
             owner_tag=caller.owner,
             model=request.model,
             created=created,
@@ -78,12 +78,12 @@ class TaskLocator:
             size=asked_size(request),
         )
         # A later list must return the id that the submit returned. The id of a retry has fewer fields.
-        self._submitted.setdefault((account.key, upstream_id), id)
+        self._submitted.setdefault((account.id, upstream_id), id)
         return self.sign(caller, account, id)
 
     def cached_id(self, account: Account, upstream_id: str, caller: Caller) -> TaskId | None:
         """The id of a task that this process submitted for the caller, from the cache, else None."""
-        id = self._submitted.get((account.key, upstream_id))
+        id = self._submitted.get((account.id, upstream_id))
         return id if id is not None and id.owner_tag == caller.owner else None
 
     def sign(self, caller: Caller, account: Account, id: TaskId) -> str:
@@ -108,7 +108,7 @@ class TaskLocator:
             provider = None if caller.managed else self._registry.owner(id)
             accounts: Sequence[Account] = caller.accounts_of(provider.name) if provider else ()
             if len(accounts) > 1:
-                accounts = [one for one in accounts if (one.key, id) in self._submitted] or accounts
+                accounts = [one for one in accounts if (one.id, id) in self._submitted] or accounts
             found[id] = self._native(provider, accounts[0], id) if provider and len(accounts) == 1 else None
             if provider and len(accounts) > 1:
                 ambiguous.setdefault(provider.name, []).append(id)
@@ -132,7 +132,7 @@ class TaskLocator:
 
     def submitted_here(self, ref: TaskRef) -> bool:
         """True for a task that this process submitted, from the cache."""
-        return (ref.account.key, ref.upstream_id) in self._submitted
+        return (ref.account.id, ref.upstream_id) in self._submitted
 
     def possible(self, caller: Caller, id: str) -> list[TaskRef]:
         """The references that an upstream id may resolve to for this caller, without a query. Empty for a signed id."""
@@ -142,7 +142,7 @@ class TaskLocator:
 
     def _native(self, provider: Provider, account: Account, id: str) -> TaskRef:
         """The reference of an upstream id, with further fields where this process submitted the task."""
-        submitted = self._submitted.get((account.key, id))
+        submitted = self._submitted.get((account.id, id))
         return TaskRef.of(id, provider, account, submitted) if submitted else TaskRef(id, provider, account, id)
 
     def _resolve_signed(self, caller: Caller, id: str) -> TaskRef | None:

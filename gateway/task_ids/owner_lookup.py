@@ -62,7 +62,8 @@ class OwnerLookup:
         new: list[str] = []
         for id in dict.fromkeys(ids):
             key = (provider.name, caller.identity, id)
-            owner = caller.account(self._owners.get((provider.name, id), ""))
+            owner_id = self._owners.get((provider.name, id))
+            owner = next((account for account in caller.accounts if account.id == owner_id), None)
             if owner is not None:
                 found[id] = owner
             elif key in self._ownerless:
@@ -86,7 +87,7 @@ class OwnerLookup:
             for id in ids:
                 owner = owners.get(id, ProviderError(ErrorKind.UPSTREAM_ERROR))
                 if isinstance(owner, Account):
-                    self._owners[provider.name, id] = owner.tag
+                    self._owners[provider.name, id] = owner.id
                 elif owner is UnknownOwner.NOBODY:
                     self._ownerless[provider.name, caller.identity, id] = None
                 self._searches.pop((provider.name, caller.identity, id)).set_result(owner)

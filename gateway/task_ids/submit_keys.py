@@ -4,11 +4,11 @@ import hashlib
 import hmac
 import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.accounts.callers import Caller
 from gateway.task_ids import signed
-from providers.contract.accounts import Account
+from providers.contract.accounts import Account, public_tag
 
 _HEAD_BYTES = 10
 _MAC_BYTES = 6
@@ -44,7 +44,7 @@ class SubmitKeys:
     def of(self, account: Account) -> Iterator[str]:
         """The keys for an account. The first one is sent. An earlier submit may have sent one of the others, which
         come from older secrets and from the tag of the account before it had a name."""
-        for tag in dict.fromkeys((account.tag, account.credential_tag)):
+        for tag in dict.fromkeys(map(public_tag, (account, replace(account, name="")))):
             head = bytearray(hashlib.sha256(f"{self.caller.owner}\0{tag}\0{self.seed}".encode()).digest()[:_HEAD_BYTES])
             head[6] = head[6] & 0x0F | 0x40
             head[8] = head[8] & 0x3F | 0x80

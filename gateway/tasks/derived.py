@@ -53,14 +53,14 @@ async def _remix(tasks: EarlierTasks, caller: Caller, derivation: Derivation) ->
     prompt = derivation.prompt
     old = await tasks.status(caller, derivation.video_id or "")
     if old.model is None:
-        raise GatewayError("not_supported", ERRORS["model_unknown"])
+        raise GatewayError("not_supported", ERRORS["task_model_unknown"])
     card = (await tasks.catalog.offer(caller)).card(old.model)
     role = next((role for role in (MediaRole.VIDEO, MediaRole.REFERENCE_VIDEO) if role in card.roles), None)
     if role is not None:
         media = _video_of(tasks, caller, old, role)
         return VideoRequest(old.model, prompt, media=(media,))
     if not card.open and frozenset() not in card.media_sets:
-        raise GatewayError("not_supported", ERRORS["no_remix_of_pictures"], values={"model": old.model})
+        raise GatewayError("not_supported", ERRORS["remix_needs_picture"], values={"model": old.model})
     return VideoRequest(old.model, prompt, duration=old.seconds or None, size=old.size or None)
 
 
@@ -73,7 +73,7 @@ def finished(task: Task) -> Result:
         return task.state.result
     if task.query_error is not None:
         raise from_provider(as_transient(task.query_error))
-    raise GatewayError("not_ready", ERRORS["failed_task" if task.state.phase is Phase.FAILED else "not_ready"])
+    raise GatewayError("not_ready", ERRORS["task_failed" if task.state.phase is Phase.FAILED else "not_ready"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ class ArchivedVideo:
         """Its bytes. Raises GatewayError (404) if the archive no longer has them."""
         opened = await self.tasks.open_archived(self.caller, self.id, "video")
         if opened is None:
-            raise GatewayError("not_found", ERRORS["file_gone"])
+            raise GatewayError("not_found", ERRORS["file_expired"])
         return opened.pieces
 
 
@@ -118,7 +118,9 @@ def _unsupported_model(tasks: EarlierTasks, card: ModelCard, defaults: Sequence[
     if not defaults:
         return GatewayError("not_supported")
     able = ", ".join(f"{name} ({tasks.catalog.card(name).provider})" for name in defaults)
-    return GatewayError("not_supported", ERRORS["not_by_this_model"], values={"model": card.name, "able": able})
+    return GatewayError(
+        "not_supported", ERRORS["operation_not_supported_by_model"], values={"model": card.name, "able": able}
+    )
 
 
 async def _on_a_video(

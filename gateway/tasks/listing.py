@@ -8,7 +8,7 @@ from gateway.core.errors import as_transient, clean, from_provider
 from gateway.task_ids.locator import TaskLocator
 from gateway.task_ids.signed import TaskId
 from gateway.task_ids.task_ref import TaskRef
-from providers.contract.accounts import Account
+from providers.contract.accounts import Account, public_tag
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.provider import CanList, Provider
 from providers.contract.tasks import ListedTask, TaskState
@@ -127,7 +127,7 @@ class Listing:
         model = card.name if card else state.model or ""
         created = int(state.created_at or 0)
         id = self._locator.cached_id(account, state.id, caller) or TaskId(
-            account.provider, state.id, account.tag, caller.owner, model, created
+            account.provider, state.id, public_tag(account), caller.owner, model, created
         )
         try:
             public_id = self._locator.sign(caller, account, id)
@@ -144,7 +144,7 @@ def _order(listed: _Listed) -> tuple[float, str]:
 def _following(tasks: list[_Listed], after: TaskRef, ascending: bool) -> list[_Listed]:
     """The tasks after `after`: by its position in the list, else by its time."""
     for index, (ref, _) in enumerate(tasks):
-        if (ref.account.tag, ref.upstream_id) == (after.account.tag, after.upstream_id):
+        if (ref.account.id, ref.upstream_id) == (after.account.id, after.upstream_id):
             return tasks[index + 1 :]
     last = (after.created or 0, after.upstream_id)
     return [listed for listed in tasks if (_order(listed) > last if ascending else _order(listed) < last)]

@@ -8,7 +8,7 @@ from difflib import SequenceMatcher
 
 from gateway.accounts.callers import Caller
 from gateway.core.errors import GatewayError, from_provider, gateway_error, with_detail
-from gateway.core.messages import ERRORS, filled
+from gateway.core.messages import ERRORS, format_text
 from gateway.tasks.model_discovery import Discovery, ModelIndex
 from providers.contract.accounts import Account
 from providers.contract.errors import ProviderError
@@ -225,7 +225,7 @@ class Offer:
 
     def add_nearest(self, error: GatewayError, card: ModelCard) -> None:
         """Add the caller's models that are closest to `card` to the message of an error."""
-        text = filled(error.text, **error.values) if error.values else error.text
+        text = format_text(error.text, **error.values) if error.values else error.text
         reason = LocalizedText(with_detail(text.zh, error.detail, "zh"), with_detail(text.en, error.detail, "en"))
         error.text, error.values, error.detail = self._with_nearest(reason, card), {}, ""
 
@@ -250,7 +250,7 @@ class Offer:
         caller = self._caller
         own = [offered for offered in self._offered if offered.account.provider == card.provider]
         if any(offered.models.live for offered in own) or (own and not card.regions):
-            return self._not_found("model_gone", card)
+            return self._not_found("model_not_offered", card)
         if own:
             return self._not_found("not_in_region", card, regions=", ".join(sorted(card.regions)))
         if caller.managed and not caller.accounts:
@@ -260,7 +260,7 @@ class Offer:
         return gateway_error("no_account_for_provider", provider=card.provider)
 
     def _not_found(self, sentence: str, card: ModelCard, **values: object) -> GatewayError:
-        message = filled(ERRORS[sentence], model=card.name, **values)
+        message = format_text(ERRORS[sentence], model=card.name, **values)
         return GatewayError("model_not_found", self._with_nearest(message, card), param="model")
 
     def _with_nearest(self, message: LocalizedText, card: ModelCard) -> LocalizedText:
@@ -272,7 +272,7 @@ class Offer:
             if card.provider in ("", other.provider) and other.name != card.name
         ]
         nearest = nearest_names(card.name, names)
-        return filled(ERRORS["nearest_models"], reason=message, nearest=", ".join(nearest)) if nearest else message
+        return format_text(ERRORS["nearest_models"], reason=message, nearest=", ".join(nearest)) if nearest else message
 
 
 def nearest_names(name: str, names: Sequence[str]) -> list[str]:

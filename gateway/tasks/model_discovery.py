@@ -157,7 +157,7 @@ class Discovery:
 
     def _entry(self, account: Account) -> _Entry:
         # A named account that moves to another site has the same key, but another list.
-        key = account.key, account.region
+        key = account.id, account.region
         entry = self._entries.get(key)
         if entry is None:
             entry = self._entries[key] = _Entry()

@@ -50,7 +50,7 @@ class TaskObserver:
         found: dict[str, Task | None] = dict.fromkeys(refs)
         for id, ref in refs.items():
             if isinstance(ref, TaskRef):
-                by_account[ref.account.tag].append(ref)
+                by_account[ref.account.id].append(ref)
             elif isinstance(ref, AmbiguousId):
                 found[id] = _ambiguous(id, ref)
         for statuses in await asyncio.gather(
@@ -106,7 +106,7 @@ class TaskObserver:
             try:
                 restored = await self._archiver.restore(ref)
             except StoreError:
-                error = ProviderError(ErrorKind.UNREACHABLE, message=ERRORS["archive_out_of_reach"])
+                error = ProviderError(ErrorKind.UNREACHABLE, message=ERRORS["archive_unavailable"])
                 return _unavailable(ref, error)
             if restored is not None:
                 restored_ref, state = restored

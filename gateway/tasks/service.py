@@ -179,6 +179,7 @@ class Tasks:
             created,
             asked_seconds(validated),
             asked_size(validated),
+            validated.warnings,
         )
 
     # --- status -------------------------------------------------------------------------------------------------
@@ -255,7 +256,7 @@ class Tasks:
                 if task is not None and task.state.error and task.state.error.kind is ErrorKind.CANCELLED:
                     return task
             if error.kind is ErrorKind.ANSWER_LOST:
-                raise GatewayError("upstream_unavailable", ERRORS["cancel_unanswered"]) from error
+                raise GatewayError("upstream_unavailable", ERRORS["cancel_unconfirmed"]) from error
             raise from_provider(error) from error
         return await self.status(caller, id, force_refresh=True)
 

@@ -118,7 +118,7 @@ class Submitter:
                     ):
                         raise from_provider(error, model, _log_fields(account, model)) from error
                     record.on_charge(None)
-                    failures |= {one.tag: error for one in affected}
+                    failures |= {one.id: error for one in affected}
                 else:
                     lease.submitted(submission.id)
                     return account, submission
@@ -130,9 +130,9 @@ class Submitter:
         if not accounts:
             raise gateway_error("accounts_replaced")
         statuses = [
-            self._pool.status(account, model, failures.get(account.tag))
+            self._pool.status(account, model, failures.get(account.id))
             for account in accounts
-            if not _is_model_missing(failures.get(account.tag))
+            if not _is_model_missing(failures.get(account.id))
         ]
         if not statuses:
             raise from_provider(next(iter(failures.values())), model)
@@ -145,22 +145,22 @@ class Submitter:
         self, provider: Provider, accounts: Sequence[Account], model: str, tried: Mapping[str, object]
     ) -> Lease | None:
         """Lease the account of the next attempt; None where none can take the submit now."""
-        expired = [account for account in accounts if self._pool.expired(account)]
-        recheck = self._checks.revive(expired) if expired else None
+        expired = [account for account in accounts if self._pool.is_expired(account)]
+        recheck = self._checks.recheck(expired) if expired else None
         lease = await self._pool.take(accounts, model, tried.keys())
         if lease is not None:
             return lease
         # None is ready: check expired credentials, and whether accounts at their limit have free slots again.
         if recheck is not None:
             await recheck
-        unseen = self._pool.unseen(accounts, _REFRESH_SECONDS, max(provider.query_batch, _REFRESHED_TASKS))
+        unseen = self._pool.tasks_to_poll(accounts, _REFRESH_SECONDS, max(provider.query_batch, _REFRESHED_TASKS))
         await asyncio.gather(*(self._refresh_tasks(provider, account, ids) for account, ids in unseen.items()))
         return await self._pool.take(accounts, model, tried.keys())
 
     def _record_failure(self, lease: Lease, error: ProviderError) -> None:
         clean(error, lease.account)
         if lease.failed(error) and error.kind is ErrorKind.NO_CREDITS:
-            self._checks.read_credits_after_refusal(lease.account)
+            self._checks.refresh_credits(lease.account)
 
     async def find(
         self, provider: Provider, accounts: Sequence[Account], keys: SubmitKeys

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from gateway.polling.task_cache import Observation
 from gateway.task_ids.task_ref import TaskRef
 from providers.contract.errors import ProviderError
+from providers.contract.requests import FieldWarning
 from providers.contract.tasks import Phase, TaskState
 
 _POLL_AFTER_MS = {
@@ -40,6 +41,7 @@ class Submitted:
     created: int
     seconds: int = 0
     size: str = ""
+    warnings: tuple[FieldWarning, ...] = ()
 
     def log_fields(self, id: str) -> dict[str, str]:
         """The fields for the access log. `id` is the one that the client got."""

@@ -88,6 +88,8 @@ class FieldReason(StrEnum):
     """The value is not one of those in `allowed`."""
     UNSUPPORTED = "unsupported"
     """The model has no such field; `allowed` names what it has instead, if anything."""
+    UNKNOWN = "unknown"
+    """There is no such field; `allowed` are those that may be meant."""
     MISSING = "missing"
     """The model cannot do without it."""
     CONFLICT = "conflict"

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias
 
 from providers.contract.media import MediaRole
 from providers.media_files import MediaFile, MediaKind
@@ -23,7 +23,8 @@ class Media:
     """One input besides the prompt: by URL (`https://…`, `oss://…`), or as a `file`, which goes before the URL.
 
     `role` is None where the caller only handed in "an image": the model's card then gives it its place.
-    `param` is the field it came from, for error messages. `from_upstream` marks a URL that an upstream gave, as that of
+    `param` is the field it came from, for error messages. `name` is the client's file name, "" where there is none.
+    `from_upstream` marks a URL that an upstream gave, as that of
     an earlier video, to be fetched by the `proxy` of its account: a client's own is fetched from public hosts only.
     """
 
@@ -36,6 +37,17 @@ class Media:
     proxy: str | None = field(default=None, repr=False)
     source: MediaSource | None = field(default=None, repr=False, compare=False)
     """Opens what the gateway has itself; it goes before everything else."""
+    name: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class FieldWarning:
+    """What is made differs from what a field asked for, and why: `ignored_field`, or `adjusted_value` with the `value`
+    that is used instead."""
+
+    code: Literal["ignored_field", "adjusted_value"]
+    field: str
+    value: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +78,9 @@ class VideoRequest:
     template: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     card: "ModelCard | None" = field(default=None, repr=False, compare=False)
-    """The card that it was settled against: the model as the account's site has it now. None before that."""
+    """The card that it was validated against: the model as the account's site has it now. None before that."""
+    warnings: tuple[FieldWarning, ...] = field(default=(), compare=False)
+    """What is made otherwise than asked, filled by the validation."""
 
     @property
     def has_files(self) -> bool:

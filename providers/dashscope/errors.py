@@ -1,8 +1,8 @@
-"""DashScope's error codes: what each means, whose trouble it is, and the sentence for people.
+"""DashScope's error codes: the kind of error and the message for people of each.
 
 The same codes come as HTTP errors, `{"code", "message", "request_id"}`, and inside a failed task under HTTP 200.
-`refusal` turns either into a ProviderError. A code that the table lacks keeps its own text; its kind then follows the
-HTTP status, or is GENERATION_FAILED for a task.
+`error_from` turns either into a ProviderError. A code without a row keeps its own text; its kind follows the HTTP
+status, or is GENERATION_FAILED for a task.
 """
 
 import re
@@ -13,21 +13,21 @@ from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.localized_text import LocalizedText
 
 MAX_DETAIL = 500
-"""Characters of an upstream's text that are kept."""
+"""Characters kept of an upstream's text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
     """One row of the table.
 
-    `code` is exact, or with `*` at its end the beginning of a code; the longest row that fits wins. `says` narrows
-    the row to messages that contain one of these texts, whatever their case: such a row comes before its namesake.
+    `code` is exact, or a prefix if it ends in `*`; the longest match wins. `phrases` narrows the row to messages that
+    contain one of these texts, whatever the case: such a row takes precedence over one with the same code.
     """
 
     code: str
     kind: ErrorKind
     message: LocalizedText
-    says: tuple[str, ...] = ()
+    phrases: tuple[str, ...] = ()
 
 
 _INVALID = LocalizedText(
@@ -49,7 +49,7 @@ _REFUSED = LocalizedText(
 )
 _COPYRIGHT = LocalizedText(
     "内容违规，输入疑似侵犯知识产权，请修改提示词或更换素材后重试",
-    "The input may infringe somebody's rights: change the prompt or the media, then try again",
+    "The input may infringe a copyright: change the prompt or the inputs, then try again",
 )
 _RULE = LocalizedText(
     "内容违规，命中了该账号自定义的拦截规则，请修改提示词后重试",
@@ -59,9 +59,9 @@ _KEY = LocalizedText(
     "API Key 无效，请检查密钥是否正确、是否属于该地域",
     "The API key is not valid: check that it is complete and belongs to this region",
 )
-_NO_RIGHT = LocalizedText(
+_NO_PERMISSION = LocalizedText(
     "该账号无权使用此模型，请在百炼控制台开通或授权",
-    "This account may not use the model: grant it in the Model Studio console",
+    "This account may not use the model: activate it or grant access in the Model Studio console",
 )
 _NOT_ACTIVATED = LocalizedText(
     "该账号尚未开通百炼服务，请先在控制台开通",
@@ -79,13 +79,13 @@ _FREE_TIER = LocalizedText(
     "免费额度已用完，请在百炼控制台关闭“仅使用免费额度”或充值",
     "The free quota is used up: switch off the free-tier-only mode in the Model Studio console, or top up",
 )
-_QUOTA_GONE = LocalizedText(
+_QUOTA_EXHAUSTED = LocalizedText(
     "额度已用完，请充值或更换账号",
     "The quota is used up: top up, or use another account",
 )
 _BILLING = LocalizedText(
     "账号未购买该服务或账单逾期，请在控制台处理后重试",
-    "The service is not bought or a bill is overdue: settle it in the console, then try again",
+    "The service is not purchased or a bill is overdue: resolve this in the console, then try again",
 )
 _NO_MODEL = LocalizedText(
     "模型不存在或在该地域不可用，请检查模型名称",
@@ -117,10 +117,10 @@ _UNSUPPORTED = LocalizedText(
 )
 _CONFLICT = LocalizedText(
     "与上游已有的资源冲突，请更换名称后重试",
-    "It conflicts with something that exists upstream: use another name, then try again",
+    "It conflicts with an existing resource upstream: use another name, then try again",
 )
 
-_UNREACHABLE_SAID = (
+_DOWNLOAD_PHRASES = (
     "failed to download",
     "unable to download",
     "download failed",
@@ -128,9 +128,9 @@ _UNREACHABLE_SAID = (
     "no connection adapters were found",
     "下载失败",
 )
-"""Of an input that could not be fetched, under codes that say no more than that something is invalid."""
+"""Of an input that could not be downloaded, under codes that only mean invalid."""
 
-_SPENT_SAID = (
+_EXHAUSTED_PHRASES = (
     "exhausted",
     "used up",
     "run out",
@@ -145,9 +145,9 @@ _SPENT_SAID = (
     "用尽",
     "耗尽",
 )
-"""Of a quota that does not come back by waiting a minute. "token-plan 1-week quota has been exhausted" was seen on a
-real account (2026-09-14)."""
-_QUOTA_SPENT_SAID = (
+"""Of a quota that does not recover within a minute. "token-plan 1-week quota has been exhausted" was seen on a real
+account (2026-09-14)."""
+_QUOTA_EXHAUSTED_PHRASES = (
     "quota has been exhausted",
     "quota is exhausted",
     "quota exhausted",
@@ -168,13 +168,13 @@ _QUOTA_SPENT_SAID = (
     "配额已用尽",
     "配额已耗尽",
 )
-"""The same under codes that do not speak of a quota themselves: a model whose capacity is insufficient or exhausted is
-busy, but an account without credits is paused."""
+"""The same under codes that are not about a quota: a model with insufficient or exhausted capacity is busy, but an
+account without credits is paused."""
 
 MEANINGS: tuple[Meaning, ...] = (
-    Meaning("InvalidParameter", ErrorKind.MODEL_NOT_FOUND, _NO_MODEL, says=("model not exist",)),
+    Meaning("InvalidParameter", ErrorKind.MODEL_NOT_FOUND, _NO_MODEL, phrases=("model not exist",)),
     Meaning("InvalidParameter*", ErrorKind.INVALID_REQUEST, _INVALID),
-    Meaning("InvalidParameter*", ErrorKind.INVALID_REQUEST, _MEDIA_UNREACHABLE, says=_UNREACHABLE_SAID),
+    Meaning("InvalidParameter*", ErrorKind.INVALID_REQUEST, _MEDIA_UNREACHABLE, phrases=_DOWNLOAD_PHRASES),
     Meaning("InvalidParameter.DataInspection", ErrorKind.INVALID_REQUEST, _MEDIA_UNREACHABLE),
     Meaning("InvalidParameter.FileDownload", ErrorKind.INVALID_REQUEST, _MEDIA_UNREACHABLE),
     Meaning("DataInspectionFailed", ErrorKind.CONTENT_REFUSED, _REFUSED),
@@ -199,21 +199,21 @@ MEANINGS: tuple[Meaning, ...] = (
     Meaning("invalid_api_key", ErrorKind.INVALID_CREDENTIAL, _KEY),
     Meaning("NOT AUTHORIZED", ErrorKind.NOT_ENTITLED, _WORKSPACE),
     Meaning("WorkSpaceNotFound", ErrorKind.NOT_ENTITLED, _WORKSPACE),
-    Meaning("AccessDenied*", ErrorKind.NOT_ENTITLED, _NO_RIGHT),
-    Meaning("access_denied", ErrorKind.NOT_ENTITLED, _NO_RIGHT),
+    Meaning("AccessDenied*", ErrorKind.NOT_ENTITLED, _NO_PERMISSION),
+    Meaning("access_denied", ErrorKind.NOT_ENTITLED, _NO_PERMISSION),
     Meaning("AccessDenied.Unpurchased", ErrorKind.NOT_ENTITLED, _NOT_ACTIVATED),
-    Meaning("Model.AccessDenied", ErrorKind.NOT_ENTITLED, _NO_RIGHT),
-    Meaning("Workspace.AccessDenied", ErrorKind.NOT_ENTITLED, _NO_RIGHT),
-    Meaning("App.AccessDenied", ErrorKind.NOT_ENTITLED, _NO_RIGHT),
+    Meaning("Model.AccessDenied", ErrorKind.NOT_ENTITLED, _NO_PERMISSION),
+    Meaning("Workspace.AccessDenied", ErrorKind.NOT_ENTITLED, _NO_PERMISSION),
+    Meaning("App.AccessDenied", ErrorKind.NOT_ENTITLED, _NO_PERMISSION),
     Meaning("Arrearage", ErrorKind.NO_CREDITS, _OVERDUE),
     Meaning("AllocationQuota.FreeTierOnly", ErrorKind.NO_CREDITS, _FREE_TIER),
     Meaning("CommodityNotPurchased", ErrorKind.NO_CREDITS, _BILLING),
     Meaning("PrepaidBillOverdue", ErrorKind.NO_CREDITS, _BILLING),
     Meaning("PostpaidBillOverdue", ErrorKind.NO_CREDITS, _BILLING),
-    Meaning("insufficient_quota", ErrorKind.NO_CREDITS, _QUOTA_GONE),
-    Meaning("Throttling.AllocationQuota", ErrorKind.NO_CREDITS, _QUOTA_GONE, says=_SPENT_SAID),
+    Meaning("insufficient_quota", ErrorKind.NO_CREDITS, _QUOTA_EXHAUSTED),
+    Meaning("Throttling.AllocationQuota", ErrorKind.NO_CREDITS, _QUOTA_EXHAUSTED, phrases=_EXHAUSTED_PHRASES),
     Meaning("Throttling.AllocationQuota", ErrorKind.RATE_LIMITED, _QUOTA_RATE),
-    Meaning("Throttling*", ErrorKind.NO_CREDITS, _QUOTA_GONE, says=_QUOTA_SPENT_SAID),
+    Meaning("Throttling*", ErrorKind.NO_CREDITS, _QUOTA_EXHAUSTED, phrases=_QUOTA_EXHAUSTED_PHRASES),
     Meaning("Throttling*", ErrorKind.RATE_LIMITED, _RATE),
     Meaning("LimitRequests", ErrorKind.RATE_LIMITED, _RATE),
     Meaning("limit_requests", ErrorKind.RATE_LIMITED, _RATE),
@@ -232,7 +232,7 @@ MEANINGS: tuple[Meaning, ...] = (
     Meaning("ModelServingError", ErrorKind.UPSTREAM_ERROR, _BUSY),
     Meaning("ModelUnavailable", ErrorKind.UPSTREAM_ERROR, _BUSY),
 )
-"""Every documented code. The words of the compatible mode stand beside those they are aliases of."""
+"""Every documented code, those of the compatible mode beside the codes they are aliases of."""
 
 STATUS_KINDS: dict[int, ErrorKind] = {
     400: ErrorKind.INVALID_REQUEST,
@@ -241,16 +241,16 @@ STATUS_KINDS: dict[int, ErrorKind] = {
     404: ErrorKind.MODEL_NOT_FOUND,
     429: ErrorKind.RATE_LIMITED,
 }
-"""What a status means where the code is not known. Any other 4xx is INVALID_REQUEST, the rest UPSTREAM_ERROR."""
+"""What a status means if the code is unknown. Any other 4xx is INVALID_REQUEST, the rest UPSTREAM_ERROR."""
 
 
 _WRAPPED = re.compile(r"internalerror\.(?:algo\.)?(.+)")
 
 
 def meaning_of(code: str, message: str = "") -> Meaning | None:
-    """The row of a code, None for one that the table lacks. Case does not matter.
+    """The row of a code, None if there is none. Case does not matter.
 
-    Of "InternalError.Algo.DataInspectionFailed" the last part counts, where the table has it.
+    Of "InternalError.Algo.DataInspectionFailed" the last part counts, if the table has it.
     """
     wrapped = _WRAPPED.fullmatch(code.strip().lower())
     inner = _row_of(wrapped[1], message) if wrapped else None
@@ -258,14 +258,14 @@ def meaning_of(code: str, message: str = "") -> Meaning | None:
 
 
 def _row_of(code: str, message: str) -> Meaning | None:
-    said = message.lower()
+    message = message.lower()
     best: Meaning | None = None
     for row in MEANINGS:
         known = row.code.lower()
         prefix = known.endswith("*")
         known = known.removesuffix("*")
-        fits = code.startswith(known) if prefix else code == known
-        if not fits or (row.says and not any(text in said for text in row.says)):
+        matches = code.startswith(known) if prefix else code == known
+        if not matches or (row.phrases and not any(text in message for text in row.phrases)):
             continue
         if best is None or _weight(row) > _weight(best):
             best = row
@@ -273,13 +273,13 @@ def _row_of(code: str, message: str) -> Meaning | None:
 
 
 def _weight(row: Meaning) -> tuple[int, bool, bool]:
-    return len(row.code.removesuffix("*")), not row.code.endswith("*"), bool(row.says)
+    return len(row.code.removesuffix("*")), not row.code.endswith("*"), bool(row.phrases)
 
 
-def refusal(status: int | None, code: str, message: str, retry_after: float | None = None) -> ProviderError:
-    """The error of an HTTP answer with this status, or, with None, of a task that ended as failed.
+def error_from(status: int | None, code: str, message: str, retry_after: float | None = None) -> ProviderError:
+    """The error of an HTTP response with this status, or, with None, of a failed task.
 
-    `retry_after` is in seconds. A code with no row keeps its own text and has no words.
+    `retry_after` is in seconds. A code without a row keeps its own text and has no message.
     """
     row = meaning_of(code, message)
     if row is not None:
@@ -298,7 +298,7 @@ def refusal(status: int | None, code: str, message: str, retry_after: float | No
 
 
 def code_and_message(body: Any) -> tuple[str, str]:
-    """What an error body says, in DashScope's own form or the compatible mode's; empty texts where it says nothing."""
+    """Code and message of an error body, in DashScope's form or the compatible mode's; "" for what is missing."""
     if not isinstance(body, dict):
         return "", ""
     inner = body.get("error")
@@ -308,7 +308,7 @@ def code_and_message(body: Any) -> tuple[str, str]:
 
 
 def text_of(value: Any) -> str:
-    """A text, or a number as text; empty for everything else."""
+    """A string, or a number as text; "" for everything else."""
     if isinstance(value, str):
         return value.strip()
     if isinstance(value, bool) or not isinstance(value, int | float):

@@ -17,7 +17,7 @@ from providers.contract.localized_text import LocalizedText
 from providers.contract.models import ModelCard
 from providers.contract.requests import Submission, VideoRequest
 from providers.contract.tasks import ListedTask, TaskState
-from providers.dashscope.errors import code_and_message, meaning_of, refusal, text_of
+from providers.dashscope.errors import code_and_message, error_from, meaning_of, text_of
 from providers.dashscope.models import MODELS, PROVIDER, unlisted_card
 from providers.dashscope.payload import Payload, build, check_inputs
 from providers.dashscope.regions import BASE_URLS, BEIJING
@@ -359,7 +359,7 @@ def _refused(reply: Reply, account: Account) -> ProviderError:
     code, message = code_and_message(_json(reply))
     if not code and not message:
         message = _unreadable(reply, account).detail
-    return refusal(reply.status, account.redact(code), account.redact(message), reply.retry_after)
+    return error_from(reply.status, account.redact(code), account.redact(message), reply.retry_after)
 
 
 def _unreadable(reply: Reply, account: Account) -> ProviderError:

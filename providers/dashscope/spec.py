@@ -31,7 +31,7 @@ def _default_models(settings: DashScopeSettings) -> DefaultModels:
 def _sandbox(context: "SandboxContext") -> "Sequence[BaseRoute]":
     from providers.sandbox.dashscope.service import DashScope
 
-    return DashScope(context.settings, context.clock, context.books, context.files).routes()
+    return DashScope(context.settings, context.clock, context.ledger, context.files).routes()
 
 
 DASHSCOPE = ProviderSpec(

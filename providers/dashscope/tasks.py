@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.localized_text import LocalizedText
 from providers.contract.tasks import Phase, Result, TaskState
-from providers.dashscope.errors import code_and_message, refusal, text_of
+from providers.dashscope.errors import code_and_message, error_from, text_of
 from providers.sizes import parse_size
 
 STATES: dict[str, tuple[Phase, int]] = {
@@ -175,14 +175,14 @@ def _from_milliseconds(value: Any) -> float | None:
 def _failure(status: str, source: dict[str, Any], redact: Callable[[str], str]) -> ProviderError:
     """Why a task ended without a video, by its status and what stands beside it."""
     if status == "FAILED":
-        return refusal(None, redact(text_of(source.get("code"))), redact(text_of(source.get("message"))))
+        return error_from(None, redact(text_of(source.get("code"))), redact(text_of(source.get("message"))))
     return ProviderError(ErrorKind.CANCELLED, code="cancelled", message=CANCELLED)
 
 
 def _no_state(body: Any, redact: Callable[[str], str]) -> ProviderError:
     code, message = code_and_message(body)
     if code:
-        return refusal(200, redact(code), redact(message))
+        return error_from(200, redact(code), redact(message))
     return ProviderError(ErrorKind.UPSTREAM_ERROR, detail="the answer holds no task_status")
 
 

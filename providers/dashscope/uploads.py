@@ -23,7 +23,7 @@ from providers.media_files import MediaFile, MediaKind
 from providers.single_flight import SingleFlight, all_of
 from providers.transport.client import HttpClient
 from providers.transport.transports import Reply
-from providers.validation import ADDRESS_ONLY, is_public
+from providers.validation import URLS_ONLY, is_public
 
 DATA_URL_BYTES = 4 * 1024 * 1024
 """What the pictures written into one body may come to before they are encoded: 5.6 million characters after it."""
@@ -131,10 +131,10 @@ async def data_url(file: MediaFile) -> str:
 
 
 class LinkKey(NamedTuple):
-    """Whom a link works for, what for, and what it is of. A credential's tag covers its region as well; an account's
-    own would outlive the main account behind its name."""
+    """Whom a link works for, what for, and what it is of. The credential's principal covers its region as well; the
+    account's id outlives the main account behind its name."""
 
-    credential_tag: str
+    principal: str
     model: str
     sha256: str
 
@@ -170,7 +170,7 @@ class Uploads:
         """
         media = _media_of(request)
         hopeless = [
-            FieldProblem(item.param, FieldReason.UNSUPPORTED, ("https://…",), hint=ADDRESS_ONLY)
+            FieldProblem(item.param, FieldReason.UNSUPPORTED, ("https://…",), hint=URLS_ONLY)
             for item in media
             if protocol.files is Files.NONE and not is_public(item)
         ]
@@ -194,7 +194,7 @@ class Uploads:
     def keys(self, request: VideoRequest, model: str, account: Account) -> tuple[LinkKey, ...]:
         """Under which the links of a request's files are cached."""
         files = [item.file for item in _media_of(request) if item.file]
-        return tuple(LinkKey(account.credential_tag, model, file.sha256) for file in files)
+        return tuple(LinkKey(account.principals[-1], model, file.sha256) for file in files)
 
     def forget(self, keys: Iterable[LinkKey]) -> None:
         """Upload these files again the next time: their submit was refused, which may be for their links."""
@@ -214,7 +214,7 @@ class Uploads:
         return replace(item, url=link, file=None)
 
     async def _link(self, file: MediaFile, model: str, account: Account) -> str:
-        key = LinkKey(account.credential_tag, model, file.sha256)
+        key = LinkKey(account.principals[-1], model, file.sha256)
         return await self._links.get(key, lambda: self._upload(file, model, account), route=account.proxy)
 
     async def _upload(self, file: MediaFile, model: str, account: Account) -> str:

@@ -1,8 +1,7 @@
-"""The body of a submit, from a settled request and what its inputs became by their upload. Pure: ids, seed and time
-are arguments.
+"""Build the body of a submit from a validated request and its uploads. Pure: ids, seed and time are arguments.
 
-There are two ways to make a video: by frames, which is from text, a first and a last frame; and by references, which
-are pictures, clips and sounds that the prompt may name. The text of the metrics is made in `submit_metrics`.
+There are two generation modes: frames (text, a first and a last frame) and references (images, videos and audio that
+the prompt may refer to). `submit_metrics` builds the metrics.
 
 Forms as captured on the mainland site 2026-09-18 to 2026-10-09 and on Dreamina in autumn 2026.
 """
@@ -28,15 +27,14 @@ _COMPONENT_MIN_VERSION = "1.0.0"
 _FRAMES_PER_SECOND = 24
 MAX_SEED = 2**32 - 1
 BENEFIT_OPTION = "benefit_type"
-"""The one of `options` that stands elsewhere than among the parameters."""
+"""The one of `options` that is not sent among the parameters."""
 
 NewId = Callable[[], str]
 
 
 @dataclass(frozen=True, slots=True)
 class Mode:
-    """One of the ways to make a video: the least version of the site's page that reads its draft, and the features that
-    this page needs."""
+    """A generation mode: the lowest page version that reads its draft, and the features that this page needs."""
 
     min_version: str
     min_features: tuple[str, ...]
@@ -45,33 +43,32 @@ class Mode:
 FRAMES = Mode("3.0.5", ())
 REFERENCES = Mode("3.3.9", ("AIGC_Video_UnifiedEdit",))
 _DRAFT_MODE = Mode("3.3.28", ("AIGC_Video_Seedance25ResultAction",))
-"""What the cheap preview of a model needs besides. Captured with text alone; that the features of both add up is an
-assumption."""
+"""Additional requirements of a model's low-cost preview. Captured with text alone; that the features of both modes add
+up is an assumption."""
 
 _FRAME_FIELDS = {MediaRole.FIRST_FRAME: "first_frame_image", MediaRole.LAST_FRAME: "end_frame_image"}
 _ENDING_CONTROL = "1.0"
-"""Stands beside a last frame."""
+"""Sent with a last frame."""
 
 
 def mode_of(request: VideoRequest) -> Mode:
-    """References as soon as one input is something else than a frame: a frame beside it is then a reference, too."""
+    """REFERENCES if any input is not a frame; frames beside it then count as references."""
     return FRAMES if all(item.role in _FRAME_FIELDS for item in request.media) else REFERENCES
 
 
 def wire_of(card: ModelCard) -> ModelWire:
-    """What the site's calls say of a model beyond its card."""
+    """The model's wire fields that its card does not have."""
     return card.wire if isinstance(card.wire, ModelWire) else ModelWire(Benefits(""))
 
 
-def has_clip(uploaded: Sequence[Uploaded]) -> bool:
-    """True where a clip is among the inputs: the site charges such a video differently."""
-    return any(found.kind is MediaKind.VIDEO for found in uploaded)
+def has_video(uploaded: Sequence[Uploaded]) -> bool:
+    """True if a video is among the inputs: the site charges differently then."""
+    return any(upload.kind is MediaKind.VIDEO for upload in uploaded)
 
 
 @dataclass(frozen=True, slots=True)
 class SubmitDraft:
-    """Everything of a submit but its id: what the video is charged as, the metrics, and the draft, whose
-    `video_task_extra` is still empty."""
+    """A submit without its id: billing fields, metrics, and the draft, whose `video_task_extra` is still empty."""
 
     commerce: Mapping[str, Any]
     metrics: Mapping[str, Any]
@@ -81,8 +78,8 @@ class SubmitDraft:
     def body(self, submit_id: str) -> dict[str, Any]:
         """The JSON body of /mweb/v1/aigc_draft/generate.
 
-        `submit_id` is the handle by which the task can be looked up later. `draft_content` and `metrics_extra` are
-        JSON texts, not objects: the site refuses objects.
+        The task can later be looked up by `submit_id`. `draft_content` and `metrics_extra` are JSON texts: the site
+        rejects objects.
         """
         metrics = _text({**self.metrics, "originSubmitId": submit_id})
         return {
@@ -105,9 +102,9 @@ def build_draft(
     new_id: NewId,
     draft_version: str = CURRENT.draft_version,
 ) -> SubmitDraft:
-    """The draft of a settled request.
+    """The draft of a validated request.
 
-    `card` is the model as the account's site has it. `uploaded` is what each of the request's media became, in their
+    `card` is the model as the account's site has it. `uploaded` are the uploads of the request's media, in their
     order. `seed` is in [0, 2^32); `now_ms` is in unix milliseconds.
     """
     wire, mode = wire_of(card), mode_of(request)
@@ -133,7 +130,7 @@ def build_draft(
 
 
 def _with_metrics(draft: Mapping[str, Any], metrics: str) -> dict[str, Any]:
-    """A copy of a draft whose one component carries the metrics as a JSON text."""
+    """A copy of a draft whose component carries the metrics as a JSON text."""
     (component,) = draft["component_list"]
     abilities = component["abilities"]
     abilities = {**abilities, "gen_video": {**abilities["gen_video"], "video_task_extra": metrics}}
@@ -141,21 +138,20 @@ def _with_metrics(draft: Mapping[str, Any], metrics: str) -> dict[str, Any]:
 
 
 def _benefit(request: VideoRequest, wire: ModelWire, uploaded: Sequence[Uploaded]) -> dict[str, Any]:
-    """What the video is charged as. `amount` is the length of the video and of all clips among its inputs, in
-    seconds."""
-    charged_as = wire.benefits.of(request.resolution, clip=has_clip(uploaded))
+    """The billing fields. `amount` is the duration of the video plus that of all input videos, in seconds."""
+    charged_as = wire.benefits.of(request.resolution, clip=has_video(uploaded))
     return {
         "resource_sub_type": "aigc",
         "resource_id_type": "str",
         "resource_id": "generate_video",
         "benefit_type": str(request.options.get(BENEFIT_OPTION) or charged_as),
-        "amount": (request.duration or SECONDS) + clip_seconds(uploaded),
+        "amount": (request.duration or SECONDS) + video_seconds(uploaded),
     }
 
 
-def clip_seconds(uploaded: Sequence[Uploaded]) -> int:
-    """The length of all clips together, in whole seconds."""
-    return round(sum(found.milliseconds for found in uploaded if found.kind is MediaKind.VIDEO) / 1000)
+def video_seconds(uploaded: Sequence[Uploaded]) -> int:
+    """The total duration of all input videos, in whole seconds."""
+    return round(sum(upload.milliseconds for upload in uploaded if upload.kind is MediaKind.VIDEO) / 1000)
 
 
 def _draft_mode(mode: Mode, wire: ModelWire) -> Mode:
@@ -186,92 +182,92 @@ def _gen_input(
         "idip_meta_list": [],
     }
     if by_references:
-        materials = [Material(found.kind, item.param) for item, found in zip(request.media, uploaded, strict=True)]
+        materials = [Material(upload.kind, item.param) for item, upload in zip(request.media, uploaded, strict=True)]
         gen_input["unified_edit_input"] = {
             "type": "",
             "id": new_id(),
-            "material_list": [_material(found, new_id) for found in uploaded],
+            "material_list": [_material(upload, new_id) for upload in uploaded],
             "meta_list": [_meta(part, new_id) for part in meta_list(request.prompt, materials)],
         }
         return gen_input
-    for item, found in zip(request.media, uploaded, strict=True):
+    for item, upload in zip(request.media, uploaded, strict=True):
         if item.role:
-            gen_input[_FRAME_FIELDS[item.role]] = _frame(found, new_id)
+            gen_input[_FRAME_FIELDS[item.role]] = _frame(upload, new_id)
         if item.role is MediaRole.LAST_FRAME:
             gen_input["ending_control"] = _ENDING_CONTROL
     return gen_input
 
 
 def _meta(part: dict[str, Any], new_id: NewId) -> dict[str, Any]:
-    """A part of the prompt with what every object of a draft carries."""
-    named = {"material_ref": {"type": "", "id": new_id(), **part["material_ref"]}} if "material_ref" in part else {}
-    return {"type": "", "id": new_id(), **part, **named}
+    """A part of the prompt with the fields that every object of a draft has."""
+    reference = {"material_ref": {"type": "", "id": new_id(), **part["material_ref"]}} if "material_ref" in part else {}
+    return {"type": "", "id": new_id(), **part, **reference}
 
 
-def _frame(found: Uploaded, new_id: NewId) -> dict[str, Any]:
+def _frame(upload: Uploaded, new_id: NewId) -> dict[str, Any]:
     return {
         "type": "image",
         "id": new_id(),
         "source_from": "upload",
         "platform_type": 1,
         "name": "",
-        "image_uri": found.id,
+        "image_uri": upload.id,
         "aigc_image": {"type": "", "id": new_id()},
-        "width": found.width,
-        "height": found.height,
+        "width": upload.width,
+        "height": upload.height,
         "format": "",
-        "uri": found.id,
+        "uri": upload.id,
     }
 
 
-def _material(found: Uploaded, new_id: NewId) -> dict[str, Any]:
+def _material(upload: Uploaded, new_id: NewId) -> dict[str, Any]:
     return {
         "type": "",
         "id": new_id(),
-        "material_type": found.kind.value,
-        f"{found.kind.value}_info": _MATERIAL_INFOS[found.kind](found, new_id),
+        "material_type": upload.kind.value,
+        f"{upload.kind.value}_info": _MATERIAL_INFOS[upload.kind](upload, new_id),
     }
 
 
-def _image_info(found: Uploaded, new_id: NewId) -> dict[str, Any]:
+def _image_info(upload: Uploaded, new_id: NewId) -> dict[str, Any]:
     return {
         "type": "image",
         "id": new_id(),
         "source_from": "upload",
         "platform_type": 1,
         "name": "",
-        "image_uri": found.id,
+        "image_uri": upload.id,
         "aigc_image": {"type": "", "id": new_id()},
-        "width": found.width,
-        "height": found.height,
-        "format": found.format,
+        "width": upload.width,
+        "height": upload.height,
+        "format": upload.format,
         "title": "",
-        "uri": found.id,
+        "uri": upload.id,
     }
 
 
-def _video_info(found: Uploaded, new_id: NewId) -> dict[str, Any]:
+def _video_info(upload: Uploaded, new_id: NewId) -> dict[str, Any]:
     return {
         "type": "video",
         "id": new_id(),
         "source_from": "upload",
         "name": "",
-        "vid": found.id,
+        "vid": upload.id,
         "fps": 0,
-        "width": found.width,
-        "height": found.height,
-        "duration": found.milliseconds,
+        "width": upload.width,
+        "height": upload.height,
+        "duration": upload.milliseconds,
         "cover_image_url": "",
     }
 
 
-def _audio_info(found: Uploaded, new_id: NewId) -> dict[str, Any]:
+def _audio_info(upload: Uploaded, new_id: NewId) -> dict[str, Any]:
     return {
         "type": "audio",
         "id": new_id(),
         "source_from": "upload",
-        "vid": found.id,
-        "duration": found.milliseconds,
+        "vid": upload.id,
+        "duration": upload.milliseconds,
         "name": "",
     }
 

@@ -1,7 +1,7 @@
-"""Answers of Jimeng, parsed: envelopes, submits and the records of tasks. Pure, and never an exception on shape.
+"""Parse Jimeng's responses: envelopes, submits and task records. Pure; no response shape raises an exception.
 
-Two readings of the record's status numbers are in circulation, so the evidence in the record decides before the
-number does: a usable link means finished, whatever the number says.
+Two interpretations of the record's status numbers are in circulation, so the record's content decides before the
+number does: a usable link means finished, whatever the number.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,14 +13,14 @@ from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.localized_text import LocalizedText
 from providers.contract.tasks import ListedTask, Phase, Queue, TaskState
 from providers.jimeng.results import ITEM_ID_PATHS, choose
-from providers.jimeng.site.errors import REFUSED_BY_STATUS, Reason, failure, reason_of
+from providers.jimeng.site.errors import REFUSED_BY_STATUS, Reason, reason_of, task_error
 from providers.jimeng.site.lenient_json import dig, first, id_text, integer, json_text, known_time, number_text, string
 
 EXTRACTING = LocalizedText("视频生成完成,正在提取URL", "The video is generated, its link is being fetched")
 
 
 class StatusMeaning(NamedTuple):
-    """What a status number means where nothing in the record tells more."""
+    """The meaning of a status number if nothing else in the record decides."""
 
     phase: Phase
     progress: int
@@ -40,7 +40,7 @@ STATUSES: dict[int, StatusMeaning] = {
     50: StatusMeaning(Phase.FINALIZING, 95, EXTRACTING),
     100: StatusMeaning(Phase.FAILED, 0, _DELETED),
 }
-"""10 and 50 stand for a record without a link: with one, it is finished before the number is looked at."""
+"""10 and 50 mean a record without a link: with one, it is finished whatever the number."""
 
 UNKNOWN_STATUS = StatusMeaning(Phase.PROCESSING, 30)
 _SUCCESS_OR_REFUSED = 10
@@ -49,14 +49,14 @@ _IMAGE_KEYS = ("high_aes", "text2img", "_img", "image")
 _VIDEO_KEYS = ("video", "seedance")
 _TEXT_TO_IMAGE = 1
 _MOST_ITEMS = 100
-"""Of one record that are looked at. A submit asks for one video."""
+"""Items read of one record. A submit asks for one video."""
 _ITEM_LISTS = ("item_list", "failed_item_list")
 
 
 class Envelope(NamedTuple):
-    """An answer without its wrapping: `ret` is "0" for success, `data` what was asked for.
+    """An unwrapped response: `ret` is "0" for success, `data` the payload.
 
-    `bare` is true for an answer that named no `ret`, so that nothing says that it is one of the site's.
+    `bare` is true for a response without `ret`, which need not come from the site.
     """
 
     ret: str
@@ -71,11 +71,11 @@ class SiteCall(Protocol):
     async def __call__(
         self, account: Account, path: str, body: Any, *, more: Mapping[str, str | int] | None = None
     ) -> Envelope:
-        """`more` comes on top of the query that most calls carry."""
+        """`more` is added to the query that most calls carry."""
 
 
 def open_envelope(body: Any) -> Envelope | None:
-    """The envelope of a JSON body. A body without `ret` is the data itself; None when it is no object at all."""
+    """The envelope of a JSON body. A body without `ret` is the data itself; None if it is no object."""
     if not isinstance(body, dict):
         return None
     if "ret" not in body:
@@ -89,7 +89,7 @@ def open_envelope(body: Any) -> Envelope | None:
 
 
 class NoEnvelopeError(ProviderError):
-    """An UPSTREAM_ERROR: what answered is not the site's API. `status` is the HTTP status."""
+    """An UPSTREAM_ERROR: the response is not from the site's API. `status` is the HTTP status."""
 
     def __init__(self, status: int) -> None:
         super().__init__(ErrorKind.UPSTREAM_ERROR, code=str(status), detail=f"HTTP {status}")
@@ -97,14 +97,14 @@ class NoEnvelopeError(ProviderError):
 
 
 class SubmitAnswer(NamedTuple):
-    """`id` is the history record of the new task, or "" with the reason of a refusal beside it."""
+    """`id` is the history record of the new task, or "" with the `reason` why none was created."""
 
     id: str
     reason: Reason = Reason()
 
 
 def parse_submit(data: Any) -> SubmitAnswer | None:
-    """What a successful envelope of a submit says; None when it says neither yes nor no."""
+    """The outcome in a successful envelope of a submit; None if there is neither an id nor a reason."""
     aigc_data = dig(data, "aigc_data")
     record_id = id_text(dig(aigc_data, "history_record_id"))
     if record_id:
@@ -117,10 +117,10 @@ def parse_submit(data: Any) -> SubmitAnswer | None:
 
 
 def records(data: Any, ids: Sequence[str]) -> dict[str, Mapping[str, Any]] | None:
-    """The record of each id that was asked for and is there; None for what is no answer to the question.
+    """The record of each requested id that exists; None if the data is not a response to this call.
 
-    The answer maps ids to records; some answers hold a list instead, or map by another id of the record. An id that
-    is absent, or whose record is null, is not in the result.
+    The response maps ids to records; some hold a list instead, or map by another id of the record. An id that is
+    absent, or whose record is null, is not in the result.
     """
     if not isinstance(data, dict):
         return None
@@ -139,12 +139,12 @@ def records(data: Any, ids: Sequence[str]) -> dict[str, Mapping[str, Any]] | Non
 
 
 def record_id(record: Mapping[str, Any]) -> str:
-    """The history id of a record that was found by something else; "" when it has none."""
+    """The history id of a record found by another id; "" if it has none."""
     return id_text(record.get("history_record_id")) or id_text(dig(record, "task", "task_id"))
 
 
 def parse_record(id: str, record: Mapping[str, Any]) -> TaskState:
-    """The state that a history record tells."""
+    """The task state of a history record."""
     item = record_item(record)
     created_at = known_time(record.get("created_time"))
     ended_at = known_time(dig(record, "task", "finish_time"))
@@ -170,7 +170,7 @@ def parse_record(id: str, record: Mapping[str, Any]) -> TaskState:
     refused_before_generation = status == _SUCCESS_OR_REFUSED and bool(ended_at)
     if reason.code or meaning.phase is Phase.FAILED or refused_before_generation:
         hint = REFUSED_BY_STATUS.get(status or 0) or REFUSED_BY_STATUS.get(task_status or 0)
-        error = failure(reason, hint)
+        error = task_error(reason, hint)
         if meaning.note and error.kind is ErrorKind.GENERATION_FAILED and not reason.code:
             error.message = meaning.note
         return TaskState(id, Phase.FAILED, created_at=created_at, ended_at=ended_at, model=model, error=error)
@@ -198,8 +198,8 @@ def parse_record(id: str, record: Mapping[str, Any]) -> TaskState:
 class HistoryPage(NamedTuple):
     """One page of the account's history.
 
-    `tasks` are its videos, in the order of the answer; `ids` name every record, so that a page which only repeats
-    can be told. `length` counts what the site counts. `next_offset` is as the site wrote it, None where it did not.
+    `tasks` are its videos, in the order of the response; `ids` are those of every record, so that a repeated page can
+    be detected. `length` counts all rows, as the site does. `next_offset` is as the site wrote it, None if missing.
     """
 
     tasks: tuple[ListedTask, ...]
@@ -210,13 +210,13 @@ class HistoryPage(NamedTuple):
 
     @property
     def newest_first(self) -> bool:
-        """False when the page surely runs the other way."""
+        """False if the page is clearly in the opposite order."""
         times = [task.state.created_at or 0.0 for task in self.tasks]
         return not times or times[0] >= times[-1]
 
 
 def parse_history(data: Any) -> HistoryPage:
-    """The page in a successful answer of the history call; an empty one where there is nothing to read."""
+    """The page in a successful response of the history call; empty if there is nothing to read."""
     found = dig(data, "records_list")
     rows = found if isinstance(found, list) else []
     records = [row for row in rows if isinstance(row, dict)]
@@ -231,9 +231,9 @@ def parse_history(data: Any) -> HistoryPage:
 
 
 def parse_listed(record: Mapping[str, Any]) -> ListedTask | None:
-    """A record as a task of the list. None for an image, and for a record that has no id or no time.
+    """A record as a listed task. None for an image, and for a record without an id or a time.
 
-    The link goes: it is a preview, and a query gives a better one.
+    The link is dropped: it is a preview, and a query returns a better one.
     """
     id = record_id(record)
     if not id or is_image(record):
@@ -246,7 +246,7 @@ def parse_listed(record: Mapping[str, Any]) -> ListedTask | None:
 
 
 def is_image(record: Mapping[str, Any]) -> bool:
-    """True for a record that is clearly one of images. The history holds both, and not every record says which."""
+    """True for a record that is clearly of images. The history holds both, and not every record tells which."""
     item = record_item(record)
     if dig(item, "video") or dig(item, "common_attr", "transcoded_video"):
         return False
@@ -259,7 +259,7 @@ def is_image(record: Mapping[str, Any]) -> bool:
 
 
 def item_id(record: Mapping[str, Any]) -> str:
-    """The id that the best-quality call wants; "" when the record has none."""
+    """The id for the best-quality call; "" if the record has none."""
     item = record_item(record)
     for path in ITEM_ID_PATHS:
         found = number_text(dig(item, *path))
@@ -269,7 +269,7 @@ def item_id(record: Mapping[str, Any]) -> str:
 
 
 def record_item(record: Mapping[str, Any]) -> Any:
-    """The item with the result: the first that has a link, else the first there is, else None."""
+    """The item with the result: the first with a link, else the first, else None."""
     items = record.get("item_list")
     present = [item for item in items[:_MOST_ITEMS] if item] if isinstance(items, list) else []
     if len(present) > 1:
@@ -278,20 +278,20 @@ def record_item(record: Mapping[str, Any]) -> Any:
 
 
 def lacks_queue(record: Mapping[str, Any]) -> bool:
-    """True for a record without the field of the queue; an empty one says that the task is in none."""
+    """True for a record without the queue field; an empty field means that the task is not queued."""
     return "queue_info" not in record
 
 
 def queue_entries(data: Any, ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:
-    """What the queue call tells of each id that is there: `{status, queue_info, forecast_cost_time}`.
+    """The queue call's entry of each id that it has: `{status, queue_info, forecast_cost_time}`.
 
-    Its `status` says nothing (0 beside a finished run, captured 2026-06-10) and is not read.
+    Its `status` is unreliable (0 for a finished task, captured 2026-06-10) and is not read.
     """
     return {id: entry for id in ids if isinstance(entry := dig(data, id), dict)}
 
 
 def with_queue(state: TaskState, entry: Mapping[str, Any]) -> TaskState:
-    """A task that is still to be generated, with the place in the queue that the queue call tells of it."""
+    """The state with the queue position from the queue call, for a task that is not generated yet."""
     queue = _queue(entry)
     if queue is None or state.phase not in (Phase.QUEUED, Phase.PROCESSING):
         return state
@@ -309,14 +309,14 @@ def _queue(holder: Mapping[str, Any]) -> Queue | None:
 
 
 def _queue_seconds(holder: Mapping[str, Any]) -> float | None:
-    """The forecast of the time in the queue: records have it at the top, the queue call below `forecast_cost_time`."""
+    """The forecast of the time in the queue: at the top of a record, below `forecast_cost_time` in the queue call."""
     return known_time(holder.get("forecast_queue_cost")) or known_time(
         dig(holder, "forecast_cost_time", "forecast_queue_cost")
     )
 
 
 def _reason(record: Mapping[str, Any]) -> Reason:
-    """Why a record failed. Texts for programs stand in three places, and only help to tell what the rest means."""
+    """Why a record failed. Texts for programs are in three places, and only help to interpret the other fields."""
     reason = reason_of(record)
     texts = (
         reason.text,
@@ -334,7 +334,7 @@ def _record_ids(record: Any) -> Iterator[str]:
 
 
 def _offset(value: Any) -> int | str | None:
-    """Where the next page begins, a number or a text. The beginning itself is no next page."""
+    """The offset of the next page, a number or a text; None for the start of the list."""
     if isinstance(value, str):
         return value if value.strip() not in ("", "0") else None
     number = integer(value)

@@ -10,7 +10,7 @@ from providers.contract.localized_text import LocalizedText
 from providers.contract.media import MediaLimits, MediaRole
 from providers.contract.requests import Media, VideoRequest
 from providers.jimeng.draft import REFERENCES, mode_of
-from providers.jimeng.references import Material, unmatched_marks
+from providers.jimeng.references import Material, unmatched_tags
 from providers.jimeng.site.regions import Region
 from providers.jimeng.site_model import MEDIA_FILES
 from providers.jimeng.uploads.answers import Uploaded
@@ -66,8 +66,8 @@ def check_inputs(request: VideoRequest) -> None:
         materials = [Material(item.file.kind, item.param) for item in request.media if item.file]
         present = tuple(f"@{name}" for name in dict.fromkeys(item.param for item in request.media) if "_file_" in name)
         problems += [
-            FieldProblem("prompt", FieldReason.NOT_ALLOWED, present, mark, hint=None if present else NOT_SENT)
-            for mark in unmatched_marks(request.prompt, materials)
+            FieldProblem("prompt", FieldReason.NOT_ALLOWED, present, tag, hint=None if present else NOT_SENT)
+            for tag in unmatched_tags(request.prompt, materials)
         ]
     if problems:
         raise ProviderError(ErrorKind.INVALID_REQUEST, fields=problems)
@@ -92,7 +92,7 @@ def check_lengths(
 
 
 UploadKey = tuple[str, str, str]
-"""The tag of a credential, the region of the site, the SHA-256 of a file."""
+"""The principal of a credential, the region of the site, the SHA-256 of a file."""
 
 
 class UploadCache:
@@ -129,4 +129,4 @@ class UploadCache:
 
 def _key(account: Account, region: Region, file: MediaFile) -> UploadKey:
     # By its credential: under another one a named account may be another user of the site.
-    return account.credential_tag, region.code, file.sha256
+    return account.principals[-1], region.code, file.sha256

@@ -13,11 +13,11 @@ from providers.contract.models import ModelCard
 from providers.contract.requests import Submission, VideoRequest
 from providers.contract.tasks import ListedTask, Phase, TaskState
 from providers.jimeng import configuration, draft, history, models, records
-from providers.jimeng.cancel import is_refusal, verdict
+from providers.jimeng.cancel import cancel_error, rejects_cancel
 from providers.jimeng.credits import parse_alive, parse_credits, parse_received
 from providers.jimeng.inputs import UploadCache, UploadKey, check_inputs, check_lengths, with_sound
 from providers.jimeng.site import regions, session
-from providers.jimeng.site.errors import LOGIN_EXPIRED, SIGNATURE_REFUSED, refusal, refused_submit
+from providers.jimeng.site.errors import LOGIN_EXPIRED, SIGNATURE_REFUSED, envelope_error, submit_error
 from providers.jimeng.site_model import SiteModel
 from providers.jimeng.uploads.answers import Uploaded
 from providers.jimeng.uploads.uploader import Uploader
@@ -157,7 +157,7 @@ class Jimeng:
             new_id=self._new_id,
             draft_version=self._versions.draft_version,
         )
-        return PreparedSubmit(built, draft.has_clip(uploaded), self._uploads.keys(request, account, region))
+        return PreparedSubmit(built, draft.has_video(uploaded), self._uploads.keys(request, account, region))
 
     async def submit(self, prepared: PreparedSubmit, account: Account, *, submit_key: str) -> Submission:
         """The site charges for this call. `submit_key` is the `submit_id` by which `find` looks it up."""
@@ -181,7 +181,7 @@ class Jimeng:
         if answer is None:
             raise ProviderError(ErrorKind.ANSWER_LOST, detail="the answer names neither a task nor a reason")
         if not answer.id:
-            raise refused_submit(answer.reason, redact=account.redact)
+            raise submit_error(answer.reason, redact=account.redact)
         return Submission(answer.id)
 
     async def find(self, submit_key: str, account: Account) -> Submission | None:
@@ -205,8 +205,8 @@ class Jimeng:
             id: history.parse_record(id, found[id]) if id in found else ProviderError(ErrorKind.TASK_NOT_FOUND)
             for id in ids
         }
-        states = await records.with_queue_places(self._call, account, states, found)
-        return await records.in_best_quality(self._call, account, states, found)
+        states = await records.with_queue_positions(self._call, account, states, found)
+        return await records.with_best_links(self._call, account, states, found)
 
     async def cancel(self, id: str, account: Account) -> None:
         """Cancel a task that waits in the queue; the site returns its credits.
@@ -217,24 +217,24 @@ class Jimeng:
         Raises ProviderError: NOT_CANCELLABLE with the state of the task, TASK_NOT_FOUND, and what concerns the
         account or the network route.
         """
-        refused, after = await self._try_to_cancel(id, account)
-        if refused is not None and isinstance(after, TaskState) and after.phase is Phase.QUEUED:
+        rejection, after = await self._try_to_cancel(id, account)
+        if rejection is not None and isinstance(after, TaskState) and after.phase is Phase.QUEUED:
             # It waits, and could be cancelled: the site may not have known a task as new as this one.
-            refused, after = await self._try_to_cancel(id, account)
-        reason = verdict(after, refused)
+            rejection, after = await self._try_to_cancel(id, account)
+        reason = cancel_error(after, rejection)
         if reason is not None:
-            raise reason from refused
+            raise reason from rejection
 
     async def _try_to_cancel(self, id: str, account: Account) -> tuple[ProviderError | None, TaskState | ProviderError]:
         """The site's refusal, None where it accepts, and the state of the task read afterwards."""
-        refused: ProviderError | None = None
+        rejection: ProviderError | None = None
         try:
             await self._call(account, CANCEL_PATH, {"history_id": id})
         except ProviderError as error:
-            if not is_refusal(error):
+            if not rejects_cancel(error):
                 raise
-            refused = error
-        return refused, await records.read_after_cancel(self._call, account, id, accepted=refused is None)
+            rejection = error
+        return rejection, await records.read_after_cancel(self._call, account, id, accepted=rejection is None)
 
     async def list(self, account: Account, *, before: float | None, limit: int) -> Sequence[ListedTask]:
         """The account's videos, made here or on the site, with the model by the site's own key.
@@ -271,7 +271,7 @@ class Jimeng:
         if alive is None:
             await self._credit_answer(account)
         elif not alive:
-            raise refusal(LOGIN_EXPIRED, "")
+            raise envelope_error(LOGIN_EXPIRED, "")
 
     async def credits(self, account: Account) -> Credits:
         found = parse_credits((await self._credit_answer(account)).data)
@@ -334,7 +334,7 @@ class Jimeng:
             if envelope.ret == "0":
                 return envelope
             if envelope.ret != SIGNATURE_REFUSED or last:
-                raise refusal(envelope.ret, envelope.errmsg, envelope.data, redact=account.redact)
+                raise envelope_error(envelope.ret, envelope.errmsg, envelope.data, redact=account.redact)
         raise AssertionError
 
 

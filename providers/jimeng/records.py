@@ -1,4 +1,4 @@
-"""The calls that read records of tasks, and those that tell more of the same tasks. None of them is charged."""
+"""Calls that read task records, queue positions and best-quality links. None of them is charged."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -15,28 +15,28 @@ QUEUE_PATH = "/mweb/v1/get_history_queue_info"
 BEST_QUALITY_PATH = "/mweb/v1/get_local_item_list"
 
 CANCEL_READS = (0.0, 1.0, 1.5)
-"""Seconds before each read of a record after a cancel: the site's store lags behind its calls."""
+"""Delays in seconds before each read of a record after a cancel: the site's store lags behind its calls."""
 
 States = dict[str, TaskState | ProviderError]
 Records = Mapping[str, Mapping[str, Any]]
 
 
 async def read_records(call: SiteCall, account: Account, kind: str, ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:
-    """The record of each id that is there. `kind` is `history_ids` or `submit_ids`. Raises ProviderError."""
+    """The record of each id that exists. `kind` is `history_ids` or `submit_ids`. Raises ProviderError."""
     answer = await call(account, STATUS_PATH, {kind: list(ids)})
     found = history.records(answer.data, ids)
     if found is None or (answer.bare and not found):
-        # Not to be read as "there is no such task": a submit might be sent again on its word.
+        # This must not mean "no such task": a submit might be repeated because of it.
         raise ProviderError(ErrorKind.UPSTREAM_ERROR, detail="the answer holds no records")
     return found
 
 
 async def read_after_cancel(call: SiteCall, account: Account, id: str, *, accepted: bool) -> TaskState | ProviderError:
-    """The task as the site tells of it, or why it does not. A record that is not there yet is read again, and after an
-    accepted cancel one that has not ended."""
+    """The state of the task, or why it cannot be read. Reads again while there is no record, and after an accepted
+    cancel while the task has not ended."""
     after: TaskState | ProviderError = ProviderError(ErrorKind.TASK_NOT_FOUND)
-    for pause in CANCEL_READS:
-        await asyncio.sleep(pause)
+    for delay in CANCEL_READS:
+        await asyncio.sleep(delay)
         try:
             record = (await read_records(call, account, "history_ids", [id])).get(id)
         except ProviderError as error:
@@ -50,11 +50,11 @@ async def read_after_cancel(call: SiteCall, account: Account, id: str, *, accept
     return after
 
 
-async def with_queue_places(call: SiteCall, account: Account, states: States, found: Records) -> States:
-    """The same states with the queue call's places for those whose record says nothing of a queue.
+async def with_queue_positions(call: SiteCall, account: Account, states: States, found: Records) -> States:
+    """The states with queue positions from the queue call, for tasks whose record has no queue field.
 
-    The records of the mainland site hold it (raw, 2026-02-11), so that this call is rare. Whatever goes wrong with it,
-    the states stay.
+    The records of the mainland site have it (raw, 2026-02-11), so this call is rare. If it fails, the states stay
+    unchanged.
     """
     waiting = {
         id: state
@@ -73,10 +73,10 @@ async def with_queue_places(call: SiteCall, account: Account, states: States, fo
     return states | {id: history.with_queue(waiting[id], entry) for id, entry in entries.items()}
 
 
-async def in_best_quality(call: SiteCall, account: Account, states: States, found: Records) -> States:
-    """The same states with the better of two links: that of the record, and that of the best-quality call.
+async def with_best_links(call: SiteCall, account: Account, states: States, found: Records) -> States:
+    """The states with the better of two links: the record's, or that of the best-quality call.
 
-    One call for all of them. Whatever goes wrong with it, the links of the records stay.
+    One call for all states. If it fails, the links of the records stay.
     """
     finished = {id: state for id, state in states.items() if isinstance(state, TaskState) and state.result}
     items = {id: item for id in finished if (item := history.item_id(found[id]))}

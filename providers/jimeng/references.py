@@ -1,8 +1,8 @@
-"""A prompt cut at its marks: what stands between them, and which material each of them means. Pure.
+"""Split a prompt at its reference tags into the parts of a draft's `meta_list`. Pure.
 
-A mark is `@`, the name of a kind and a number: `@image_file_1`, `@video_file_1`, `@audio_file_1`, `@图1`, `@视频1`,
-`@音频1`, `@image1`, `@video1`, `@audio1`. Numbers count the materials of a kind from 1, in the order of the request.
-A mark with a field's name means that very field, where the request has it: whoever fills only `image_file_3` writes
+A tag is `@`, the name of a kind and a number: `@image_file_1`, `@video_file_1`, `@audio_file_1`, `@图1`, `@视频1`,
+`@音频1`, `@image1`, `@video1`, `@audio1`. Numbers count the materials of a kind from 1, in the order of the request. A
+tag with a field's name refers to that field if the request has it: with only `image_file_3` sent, the tag is
 `@image_file_3`.
 """
 
@@ -24,10 +24,10 @@ _KINDS: dict[str, MediaKind] = {
     "音频": MediaKind.AUDIO,
     "图": MediaKind.IMAGE,
 }
-_FIELD = "_file_"
+_FIELD_SUFFIX = "_file_"
 _NAMES = "|".join(sorted(map(re.escape, _KINDS), key=len, reverse=True))
-# The whole number counts: @image12 is never the mark @image1 with a 2 behind it.
-_MARK = re.compile(rf"@({_NAMES})([1-9][0-9]?)(?![0-9])", re.IGNORECASE | re.ASCII)
+# The whole number counts: @image12 is never the tag @image1 followed by a 2.
+_TAG = re.compile(rf"@({_NAMES})([1-9][0-9]?)(?![0-9])", re.IGNORECASE | re.ASCII)
 
 
 class Material(NamedTuple):
@@ -38,49 +38,48 @@ class Material(NamedTuple):
 
 
 def meta_list(prompt: str, materials: Sequence[Material]) -> list[dict[str, Any]]:
-    """The parts of a draft's `meta_list`: materials that the prompt does not name lead, then texts and materials in
-    turn, as the prompt names them.
+    """The parts of a draft's `meta_list`: first the materials without a tag, then texts and materials in the order of
+    the prompt.
 
-    A mark with a number that no material of its kind has stays text. A prompt that names none is one text, even an
-    empty one.
+    A tag whose number matches no material stays text. A prompt without tags is one text, even an empty one.
 
-    Witnesses differ on clips without a mark: one capture (mainland, 2026-09-20) leaves their part out, another
-    (Dreamina, autumn 2026) and every other client leads with all materials, which is what is done here.
+    Sources differ on videos without a tag: one capture (mainland, 2026-09-20) omits their part, another (Dreamina,
+    autumn 2026) and every other client puts all materials first, as here.
     """
-    marks = [
-        (mark, index)
-        for mark in _MARK.finditer(prompt)
-        if (index := _material(mark[1].lower(), int(mark[2]), materials)) is not None
+    tags = [
+        (tag, index)
+        for tag in _TAG.finditer(prompt)
+        if (index := _material(tag[1].lower(), int(tag[2]), materials)) is not None
     ]
-    named = {index for _, index in marks}
-    metas = [_part(index, material) for index, material in enumerate(materials) if index not in named]
+    tagged = {index for _, index in tags}
+    metas = [_part(index, material) for index, material in enumerate(materials) if index not in tagged]
     end = 0
-    for mark, index in marks:
-        if mark.start() > end:
-            metas.append(_text(prompt[end : mark.start()]))
+    for tag, index in tags:
+        if tag.start() > end:
+            metas.append(_text(prompt[end : tag.start()]))
         metas.append(_part(index, materials[index]))
-        end = mark.end()
-    if end < len(prompt) or not marks:
+        end = tag.end()
+    if end < len(prompt) or not tags:
         metas.append(_text(prompt[end:]))
     return metas
 
 
-def unmatched_marks(prompt: str, materials: Sequence[Material]) -> list[str]:
-    """The marks with a field's name, such as `@image_file_7`, that no material answers to: they are no words of a
-    prompt, so that somebody has forgotten an input."""
-    marks = [mark for mark in _MARK.finditer(prompt) if mark[1].lower().endswith(_FIELD)]
-    return [mark[0] for mark in marks if _material(mark[1].lower(), int(mark[2]), materials) is None]
+def unmatched_tags(prompt: str, materials: Sequence[Material]) -> list[str]:
+    """Tags with a field's name, such as `@image_file_7`, that match no material. They are never plain text, so an
+    input is missing."""
+    tags = [tag for tag in _TAG.finditer(prompt) if tag[1].lower().endswith(_FIELD_SUFFIX)]
+    return [tag[0] for tag in tags if _material(tag[1].lower(), int(tag[2]), materials) is None]
 
 
 def _material(name: str, number: int, materials: Sequence[Material]) -> int | None:
-    """The index of the material that a mark means."""
+    """The index of the material that a tag refers to."""
     kind = _KINDS[name]
-    ours = [index for index, material in enumerate(materials) if material.kind is kind]
-    if name.endswith(_FIELD):
-        for index in ours:
+    same_kind = [index for index, material in enumerate(materials) if material.kind is kind]
+    if name.endswith(_FIELD_SUFFIX):
+        for index in same_kind:
             if materials[index].param == f"{name}{number}":
                 return index
-    return ours[number - 1] if number <= len(ours) else None
+    return same_kind[number - 1] if number <= len(same_kind) else None
 
 
 def _part(index: int, material: Material) -> dict[str, Any]:

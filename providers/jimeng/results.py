@@ -1,7 +1,7 @@
-"""The result link of an item: one ordered table of the places where the site writes links. Pure.
+"""Choose the best result link of an item, from an ordered table of the fields with links. Pure.
 
-Records and the answer of the best-quality call hold the same items, and the same table reads both. A source higher in
-the table wins; within a source the largest picture wins, then the highest bitrate.
+Records and the response of the best-quality call hold the same items. An earlier source in the table wins; within a
+source the largest frame wins, then the highest bitrate.
 """
 
 import re
@@ -24,7 +24,7 @@ from providers.jimeng.site.lenient_json import (
 )
 
 ITEM_ID_PATHS = (("item_id",), ("id",), ("local_item_id",), ("common_attr", "id"))
-"""Where an item names itself for the best-quality call."""
+"""Fields with the item's id for the best-quality call."""
 
 _COVER_PATHS = (("common_attr", "cover_url"), ("video", "cover_url"))
 _MODEL_PATHS = (("video", "video_model"), ("common_attr", "video_model"))
@@ -33,22 +33,22 @@ _LINK_PATHS = (("video", "play_url"), ("video", "download_url"), ("video", "url"
 _LINK_LIST_PATHS = (("common_attr", "item_urls"), ("item_urls",))
 
 _MOST_LINKS = 100
-"""That are looked at in one place of an item."""
+"""Links read of one field of an item."""
 _MOST_ITEMS = 1000
-"""In one answer; it is asked for as many as a query has ids."""
+"""Items read of one response, which has as many as a query has ids."""
 
 _UNENCRYPTED = ("", "none", "0", "false")
-"""`encryption_method` of a stream that plays as it is; what is encrypted needs a key that the site does not give."""
+"""`encryption_method` of an unencrypted stream. The site does not give the key of an encrypted one."""
 
 _DEFINITIONS = {"origin": 100_000, "4k": 2160, "2k": 1440}
-"""Lines of a picture by the word for it; others, `480p`, name their lines themselves."""
+"""Definition → lines of the frame; others, such as `480p`, contain the number."""
 _LINES = re.compile(r"(\d{3,4})[pi]", re.ASCII | re.IGNORECASE)
 _WIDEST = 16 / 9
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """One link of an item and what stands beside it; 0 and None where the site says nothing."""
+    """A link of an item with its attributes; 0 or None for what the site does not tell."""
 
     url: str
     width: int = 0
@@ -60,7 +60,7 @@ class Link:
 
     @property
     def quality(self) -> tuple[float, float]:
-        """Pixels of the picture, by its definition where it has no size, then bits a second."""
+        """Pixels per frame, estimated from the definition if there is no size, then bits per second."""
         if self.width > 0 and self.height > 0:
             return float(self.width * self.height), self.bitrate
         lines = _DEFINITIONS.get(self.definition.lower()) or _lines(self.definition)
@@ -68,7 +68,7 @@ class Link:
 
 
 def links_of(item: Any) -> Iterator[tuple[int, Link]]:
-    """Every usable link of an item with the rank of its source, 0 being the best."""
+    """Every usable link of an item with the index of its source, 0 being the best."""
     for rank, source in enumerate(_SOURCES):
         for link in source(item):
             yield rank, link
@@ -138,21 +138,21 @@ _SOURCES: tuple[Callable[[Any], Iterator[Link]], ...] = (_streams, _transcoded, 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The best link of an item. `rank` orders choices of the same video: the larger one is the better."""
+    """The best link of an item. `rank` orders choices of the same video: larger is better."""
 
     result: Result
     rank: tuple[int, tuple[float, float]]
 
 
 def choose(item: Any) -> Choice | None:
-    """The best link of an item as a result, None where the item has no usable link."""
+    """The best link of an item as a result, None if the item has no usable link."""
     links = list(links_of(item))
     if not links:
         return None
     source, best = max(links, key=lambda ranked: _rank(*ranked))
     known = [best, *(link for _, link in links)]
-    alike = (link for link in known if link.definition == best.definition)
-    sized = next((link for link in alike if link.width > 0 and link.height > 0), best)
+    same = (link for link in known if link.definition == best.definition)
+    sized = next((link for link in same if link.width > 0 and link.height > 0), best)
     milliseconds = next((link.milliseconds for link in known if link.milliseconds), None)
     milliseconds = milliseconds or known_time(dig(item, "video", "duration_ms"))
     seconds = milliseconds / 1000 if milliseconds else known_time(dig(item, "video", "duration"))
@@ -168,7 +168,7 @@ def choose(item: Any) -> Choice | None:
 
 
 def best_choices(data: Any) -> dict[str, Choice]:
-    """The best link of each item id in the answer of the best-quality call."""
+    """The best link of each item id in the response of the best-quality call."""
     found: dict[str, Choice] = {}
     for name in ("item_list", "local_item_list"):
         items = dig(data, name)
@@ -184,10 +184,10 @@ def best_choices(data: Any) -> dict[str, Choice]:
 
 
 def with_better(state: TaskState, known: Choice | None, better: Choice) -> TaskState:
-    """The state with the link of the best-quality call, unless the record's own is the better one.
+    """The state with the link of the best-quality call, unless the record's own is better.
 
-    Of equals the call's is taken: the link of a record is a preview at a fraction of the bitrate. What the better one
-    does not tell stays as it was.
+    On a tie the call's link wins: that of a record is a preview at a fraction of the bitrate. Attributes that it lacks
+    are kept from the record.
     """
     if state.result is None or (known is not None and known.rank > better.rank):
         return state
@@ -212,7 +212,7 @@ def _lines(definition: str) -> int:
 
 
 def _expiry(link: str) -> int | None:
-    """When a signed link expires, from its own query."""
+    """When a signed link expires, in unix seconds, from its query."""
     try:
         query = parse_qs(urlsplit(link).query)
     except ValueError:

@@ -37,7 +37,7 @@ def _create(settings: JimengSettings, http: "HttpClient", now: Callable[[], floa
 def _sandbox(context: "SandboxContext") -> "Sequence[BaseRoute]":
     from providers.sandbox.jimeng.site import Jimeng
 
-    site = Jimeng(context.settings, context.clock, context.books, context.files)
+    site = Jimeng(context.settings, context.clock, context.ledger, context.files)
     context.state.jimeng_models = site.models
     return site.routes()
 

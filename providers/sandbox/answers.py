@@ -1,4 +1,4 @@
-"""Answers a healthy server never gives, as ASGI applications, and the words that order them."""
+"""Faulty responses as ASGI applications, and the directives that choose them."""
 
 import asyncio
 import contextlib
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from providers.sandbox.outcomes import Directives
+from providers.sandbox.directives import Directives
 
 PAGE = "<!DOCTYPE html><html><head><title>502 Bad Gateway</title></head><body><h1>Bad Gateway</h1></body></html>"
 
@@ -18,7 +18,7 @@ async def _gone(receive: Receive) -> None:
 
 
 async def _pause(receive: Receive, seconds: float) -> None:
-    """Sleep, but not longer than the client stays."""
+    """Sleep until the time is over or the client disconnects."""
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(_gone(receive), seconds)
 
@@ -39,12 +39,12 @@ async def lost(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def hang(scope: Scope, receive: Receive, send: Send) -> None:
-    """Nothing is ever said; ends when the client gives up."""
+    """No response; ends when the client disconnects."""
     await _gone(receive)
 
 
 def delayed(answer: Response, seconds: float) -> ASGIApp:
-    """The same answer, later."""
+    """The response after a delay of `seconds`."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await _pause(receive, seconds)
@@ -54,7 +54,7 @@ def delayed(answer: Response, seconds: float) -> ASGIApp:
 
 
 def drip(answer: Response, seconds: float, steps: int = 20) -> ASGIApp:
-    """The same answer in `steps` pieces over `seconds`."""
+    """The response in `steps` pieces over `seconds`."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         body = bytes(answer.body)
@@ -69,7 +69,7 @@ def drip(answer: Response, seconds: float, steps: int = 20) -> ASGIApp:
 
 
 def cut(answer: Response) -> ASGIApp:
-    """Half of the promised bytes, then the connection closes."""
+    """Half of the announced bytes, then the connection closes."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         body = bytes(answer.body)
@@ -81,16 +81,18 @@ def cut(answer: Response) -> ASGIApp:
 
 
 def half(answer: Response) -> Response:
-    """A complete HTTP answer whose JSON text stops in the middle."""
+    """A complete HTTP response whose JSON text stops in the middle."""
     body = bytes(answer.body)
     return Response(body[: len(body) // 2], answer.status_code, media_type=answer.media_type)
 
 
-def refusal(directives: Directives, refuse: Callable[[str], Response], throttled: str, default: str) -> ASGIApp | None:
-    """What a submit with these words gets instead of being accepted; None = it may be accepted.
+def rejection(
+    directives: Directives, refuse: Callable[[str], Response], throttled: str, default: str
+) -> ASGIApp | None:
+    """The response of a submit that these directives reject; None = it may be accepted.
 
-    `refuse` renders an upstream's own error for a code, `throttled` is its code for "too frequent",
-    `default` its code for a `#refuse` that names none.
+    `refuse` renders an upstream's error for a code, `throttled` is its code for "too frequent", `default` its code for
+    a `#refuse` without one.
     """
     for directive, value in directives.items():
         match directive:
@@ -111,10 +113,10 @@ def refusal(directives: Directives, refuse: Callable[[str], Response], throttled
     return None
 
 
-def troubled(directives: Directives, answer: Response, drip_seconds: float, prefix: str = "") -> ASGIApp:
-    """The answer to an accepted call as the words have it; untouched without any.
+def with_fault(directives: Directives, answer: Response, drip_seconds: float, prefix: str = "") -> ASGIApp:
+    """The response to an accepted call with the fault that the directives choose, unchanged without one.
 
-    `prefix` "poll-" reads the words for status calls.
+    `prefix` "poll-" reads the directives for status calls.
     """
     for directive, value in directives.items():
         if not directive.startswith(prefix):

@@ -14,10 +14,10 @@ from starlette.routing import Route
 from providers import registry
 from providers.sandbox.chat import chat_routes
 from providers.sandbox.context import SandboxContext
+from providers.sandbox.directives import table
 from providers.sandbox.files import Files
-from providers.sandbox.outcomes import table
 from providers.sandbox.settings import SandboxSettings
-from providers.sandbox.state import Books, Recorder
+from providers.sandbox.state import Ledger, Recorder
 
 ABOUT = (
     "video-gateway sandbox: Jimeng (/mweb, /commerce, /passport, /imagex, /vod), DashScope (/api/v1, "
@@ -27,48 +27,48 @@ ABOUT = (
 
 
 def create_sandbox(settings: SandboxSettings | None = None, clock: Callable[[], float] = time.time) -> Starlette:
-    """A fresh upstream with empty state. `app.state.sandbox` is its `Books`, `app.state.jimeng_models` what Jimeng's
+    """A fresh upstream with empty state. `app.state.sandbox` is its `Ledger`, `app.state.jimeng_models` what Jimeng's
     sites have; `clock` gives unix seconds."""
     settings = settings or SandboxSettings()
-    books, files, state = Books(settings.log_size), Files(settings, clock), State()
-    context = SandboxContext(settings, clock, books, files, state)
+    ledger, files, state = Ledger(settings.log_size), Files(settings, clock), State()
+    context = SandboxContext(settings, clock, ledger, files, state)
     app = Starlette(
         routes=[
             *(route for spec in registry.PROVIDERS for route in spec.sandbox.routes(context)),
             *chat_routes(clock),
             *files.routes(),
-            *_own_routes(books),
+            *_own_routes(ledger),
         ],
-        middleware=[Middleware(Recorder, books=books, clock=clock)],
+        middleware=[Middleware(Recorder, ledger=ledger, clock=clock)],
     )
     app.router.redirect_slashes = False
     app.state = state
-    state.sandbox = books
+    state.sandbox = ledger
     return app
 
 
-def _own_routes(books: Books) -> list[Route]:
+def _own_routes(ledger: Ledger) -> list[Route]:
     async def about(request: Request) -> Response:
         return PlainTextResponse(ABOUT)
 
-    async def show_books(request: Request) -> Response:
-        return _json(books.snapshot())
+    async def show_ledger(request: Request) -> Response:
+        return _json(ledger.snapshot())
 
-    async def reset_books(request: Request) -> Response:
-        books.reset()
-        return _json(books.snapshot())
+    async def reset_ledger(request: Request) -> Response:
+        ledger.reset()
+        return _json(ledger.snapshot())
 
     async def log(request: Request) -> Response:
         last = request.query_params.get("last", "")
-        return _json(books.log(int(last) if last.isdigit() else 0))
+        return _json(ledger.log(int(last) if last.isdigit() else 0))
 
     async def outcomes(request: Request) -> Response:
         return _json(table())
 
     return [
         Route("/", about),
-        Route("/_sandbox/books", show_books, methods=["GET"]),
-        Route("/_sandbox/books", reset_books, methods=["DELETE"]),
+        Route("/_sandbox/books", show_ledger, methods=["GET"]),
+        Route("/_sandbox/books", reset_ledger, methods=["DELETE"]),
         Route("/_sandbox/log", log),
         Route("/_sandbox/outcomes", outcomes),
     ]

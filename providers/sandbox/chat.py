@@ -16,8 +16,8 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from providers.sandbox.answers import refusal
-from providers.sandbox.outcomes import credential_word, read_directives
+from providers.sandbox.answers import rejection
+from providers.sandbox.directives import credential_directive, read_directives
 from providers.sandbox.state import bearer_of
 
 Json = dict[str, Any]
@@ -90,7 +90,7 @@ def _routes(service: Service, clock: Callable[[], float]) -> list[Route]:
 
 
 def _check_key(service: Service, key: str) -> None:
-    if key.startswith(service.key) and credential_word(key) != "expired":
+    if key.startswith(service.key) and credential_directive(key) != "expired":
         return
     if service.dialect == "modelscope":
         raise _Refused(401, "", "Authentication failed, please make sure that a valid ModelScope token is supplied.")
@@ -135,7 +135,7 @@ def _chat(service: Service, body: Json, now: float) -> ASGIApp:
         status = 429 if code == "limit_requests" else 400
         return _error(service, status, code, "Requests rate limit exceeded." if status == 429 else f"Refused: {code}")
 
-    if refused := refusal(read_directives(said), refuse, "limit_requests", "invalid_parameter_error"):
+    if refused := rejection(read_directives(said), refuse, "limit_requests", "invalid_parameter_error"):
         return refused
     text = f"You said: {said}"
     prompt_tokens = sum(len(_words(_text(one.get("content")))) for one in messages)

@@ -7,7 +7,7 @@ from starlette.datastructures import State
 
 from providers.sandbox.files import Files
 from providers.sandbox.settings import SandboxSettings
-from providers.sandbox.state import Books
+from providers.sandbox.state import Ledger
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +16,6 @@ class SandboxContext:
 
     settings: SandboxSettings
     clock: Callable[[], float]
-    books: Books
+    ledger: Ledger
     files: Files
     state: State

@@ -28,7 +28,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from providers.sandbox.answers import cut
-from providers.sandbox.outcomes import Directives
+from providers.sandbox.directives import Directives
 from providers.sandbox.settings import SandboxSettings
 
 WIDTH, HEIGHT, FPS, SECONDS = 1280, 720, 24, 5.0
@@ -64,10 +64,8 @@ class Files:
 
     def link(self, base: str, folder: str, name: str, directives: Directives) -> str:
         """A link below `base` (scheme and host the client reached) to `name`, valid for `link_seconds`."""
-        trouble = next(
-            (directive for directive in ("link-404", "link-500", "link-cut") if directive in directives), "ok"
-        )
-        path = f"/files/{trouble}/{folder}/{name}"
+        fault = next((directive for directive in ("link-404", "link-500", "link-cut") if directive in directives), "ok")
+        path = f"/files/{fault}/{folder}/{name}"
         expires = self.expires_at(directives)
         return f"{base}{path}?{urlencode({'Expires': expires, 'Signature': self._sign(path, str(expires))})}"
 
@@ -88,12 +86,12 @@ class Files:
             return denied(403, "SignatureDoesNotMatch", "The request signature does not match.")
         if int(expires) <= self._clock():
             return denied(403, "AccessDenied", "Request has expired.")
-        name, trouble = request.path_params["name"], request.path_params["trouble"]
-        if name not in MEDIA_TYPES or trouble == "link-404":
+        name, fault = request.path_params["name"], request.path_params["trouble"]
+        if name not in MEDIA_TYPES or fault == "link-404":
             return denied(404, "NoSuchKey", "The specified key does not exist.")
-        if trouble == "link-500":
+        if fault == "link-500":
             return denied(500, "InternalError", "Please contact the server administrator.")
-        if trouble == "link-cut" and request.method == "GET":
+        if fault == "link-cut" and request.method == "GET":
             return cut(Response((CLIPS / name).read_bytes(), media_type=MEDIA_TYPES[name]))
         return FileResponse(CLIPS / name, media_type=MEDIA_TYPES[name])
 

@@ -9,8 +9,8 @@ from typing import Literal
 
 import imagesize
 
+from providers.sandbox.directives import Directives, read_file_directives
 from providers.sandbox.mp4 import film_of
-from providers.sandbox.outcomes import Directives, read_marks
 
 HEAD_BYTES = 256 * 1024
 """Kept while a file comes in: a photograph's head may have a preview and colour tables before its size."""
@@ -64,7 +64,7 @@ class Content:
 
     size: int
     media: Media | None
-    marks: Directives
+    directives: Directives
     other: str = ""
 
 
@@ -112,7 +112,7 @@ class Sample:
 def content_of(head: bytes, tail: bytes, size: int) -> Content:
     """What a file of `size` bytes is whose first and last bytes these are."""
     media = _media(head, tail, size)
-    return Content(size, media, read_marks(head), "" if media else _other_format(head))
+    return Content(size, media, read_file_directives(head), "" if media else _other_format(head))
 
 
 def _other_format(head: bytes) -> str:

@@ -17,7 +17,7 @@ from providers.contract.spec import SandboxPart
 from providers.sandbox.app import create_sandbox
 from providers.sandbox.jimeng.catalogue import JimengModels
 from providers.sandbox.settings import SandboxSettings
-from providers.sandbox.state import Books
+from providers.sandbox.state import Ledger
 
 _START_SECONDS = 10.0
 
@@ -115,14 +115,14 @@ class SandboxServer:
         return {key: f"{self.url}{path}" for key, path in part.addresses.items()}
 
     @property
-    def sandbox(self) -> Books:
+    def sandbox(self) -> Ledger:
         """What it has seen."""
-        books: Books = self.app.state.sandbox
-        return books
+        ledger: Ledger = self.app.state.sandbox
+        return ledger
 
     @property
     def jimeng_models(self) -> JimengModels:
-        """The models that Jimeng's sites have: `retire`, `restore`, `config_trouble`."""
+        """The models that Jimeng's sites have: `retire`, `restore`, `set_config_fault`."""
         models: JimengModels = self.app.state.jimeng_models
         return models
 

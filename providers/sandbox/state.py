@@ -1,4 +1,4 @@
-"""What the sandbox has seen: counters and a request log, for tests in-process and over HTTP."""
+"""The sandbox's ledger: request counters, charges and a request log, for tests in-process and over HTTP."""
 
 import hashlib
 import re
@@ -10,7 +10,7 @@ from typing import Any
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from providers.sandbox.outcomes import Upstream
+from providers.sandbox.directives import Upstream
 
 _SESSION = re.compile(r"(?:^|;\s*)sessionid=([^;\s]+)")
 _IDS = (
@@ -18,7 +18,7 @@ _IDS = (
     (re.compile(r"^(/upload/v1/).+"), r"\1{uri}"),
     (re.compile(r"^(/imagex|/vod)/$"), r"\1"),
 )
-"""What in a path is not counted apart, and what stands for it."""
+"""Variable parts of a path, which are not counted separately, and their replacement."""
 
 _SECRET_HEADERS = ("authorization", "cookie", "proxy-authorization", "x-amz-security-token")
 _UPSTREAM_PATHS: tuple[tuple[str, Upstream], ...] = (
@@ -36,25 +36,25 @@ _UPSTREAM_PATHS: tuple[tuple[str, Upstream], ...] = (
 
 
 def tag_of(credential: str) -> str:
-    """Twelve characters that stand for a credential in the books; "" for none. The credential is never kept."""
+    """Twelve characters that identify a credential in the ledger; "" for none. The credential is never stored."""
     return hashlib.sha256(credential.encode()).hexdigest()[:12] if credential else ""
 
 
 def session_of(headers: Headers) -> str:
-    """The value of the cookie `sessionid`, "" when there is none."""
+    """The value of the cookie `sessionid`, "" if there is none."""
     found = _SESSION.search(headers.get("cookie", ""))
     return found[1] if found else ""
 
 
 def bearer_of(headers: Headers) -> str:
-    """The token of `Authorization: Bearer …`, "" when there is none."""
+    """The token of `Authorization: Bearer …`, "" if there is none."""
     scheme, _, token = headers.get("authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
 @dataclass(slots=True)
-class Entry:
-    """One request. `at` is unix time; `body_bytes` counts what was read; `status` 0 = no answer was given."""
+class LoggedRequest:
+    """One request. `at` is unix time; `body_bytes` counts the bytes read; `status` 0 = no response."""
 
     at: float
     upstream: str
@@ -67,10 +67,10 @@ class Entry:
     status: int = 0
 
 
-class Books:
+class Ledger:
     """Counters per upstream ("jimeng", "dashscope", "chat") and credential tag (see `tag_of`).
 
-    Every question takes `upstream` and `credential` (the credential itself) as filters; left out, all count.
+    Every query takes `upstream` and `credential` (the credential itself) as filters; "" counts all.
     """
 
     def __init__(self, log_size: int) -> None:
@@ -80,65 +80,65 @@ class Books:
         self._refunded: Counter[tuple[str, str]] = Counter()
         self._polls: Counter[tuple[str, str]] = Counter()
         self._foreign: Counter[tuple[str, str]] = Counter()
-        self._log: deque[Entry] = deque(maxlen=log_size)
-        self.settlers: list[Callable[[], None]] = []
+        self._log: deque[LoggedRequest] = deque(maxlen=log_size)
+        self.before_read: list[Callable[[], None]] = []
+        """Called before refunds are read, to record those that have become due."""
 
-    def called(self, entry: Entry) -> None:
-        """A request has arrived."""
+    def record_call(self, entry: LoggedRequest) -> None:
+        """Count a request and log it."""
         self._calls[entry.upstream, entry.credential, _path_without_ids(entry.path)] += 1
         self._log.append(entry)
 
-    def accepted(self, upstream: Upstream, credential: str, charge: int = 0) -> None:
-        """A task was made, for `charge` credits."""
+    def record_submit(self, upstream: Upstream, credential: str, charge: int = 0) -> None:
+        """Count a created task and its `charge` in credits."""
         key = (upstream, tag_of(credential))
         self._accepted[key] += 1
         self._charged[key] += charge
 
-    def refunded(self, upstream: Upstream, credential: str, credits: int) -> None:
-        """A failed task gave its credits back."""
+    def record_refund(self, upstream: Upstream, credential: str, credits: int) -> None:
+        """Count the refunded `credits` of a failed task."""
         self._refunded[upstream, tag_of(credential)] += credits
 
-    def polled(self, task_id: str, credential: str, owner: str) -> None:
-        """A task's status was asked. `owner` is whose task it is, "" when nobody's."""
+    def record_poll(self, task_id: str, credential: str, owner: str) -> None:
+        """Count a status query. `owner` is the credential that owns the task, "" for an unknown task."""
         self._polls[task_id, tag_of(credential)] += 1
         if owner and owner != credential:
             self._foreign[task_id, tag_of(credential)] += 1
 
     def calls(self, upstream: str = "", path: str = "", credential: str = "") -> int:
         """Requests; `path` as on the wire with a task id written `{id}`: `/api/v1/tasks/{id}`. Jimeng's upload
-        hosts know no session, so their calls (`/imagex`, `/vod`, `/upload/v1/{uri}`) are nobody's."""
-        wanted = (upstream, tag_of(credential), path)
-        return _total(self._calls, wanted)
+        hosts get no session, so their calls (`/imagex`, `/vod`, `/upload/v1/{uri}`) have no credential."""
+        return _total(self._calls, (upstream, tag_of(credential), path))
 
     def submits(self, upstream: str = "", credential: str = "") -> int:
-        """Submits that made a task (a repeated `submit_id` makes none)."""
+        """Submits that created a task (a repeated `submit_id` creates none)."""
         return _total(self._accepted, (upstream, tag_of(credential)))
 
     def charges(self, upstream: str = "", credential: str = "") -> int:
-        """Credits taken at submit."""
+        """Credits charged at submit."""
         return _total(self._charged, (upstream, tag_of(credential)))
 
     def refunds(self, upstream: str = "", credential: str = "") -> int:
-        """Credits given back for failed tasks, as of now."""
-        self._settle()
+        """Credits refunded for failed tasks, as of now."""
+        self._apply_pending()
         return _total(self._refunded, (upstream, tag_of(credential)))
 
     def polls(self, task_id: str = "", credential: str = "") -> int:
-        """How often a task was asked for; a call that asks for many ids counts once for each."""
+        """Status queries of a task; a call with many ids counts once for each."""
         return _total(self._polls, (task_id, tag_of(credential)))
 
     def foreign_polls(self, task_id: str = "", credential: str = "") -> int:
-        """The same, by credentials that do not own the task."""
+        """Status queries by credentials that do not own the task."""
         return _total(self._foreign, (task_id, tag_of(credential)))
 
     def log(self, last: int = 0) -> list[dict[str, Any]]:
-        """The last requests, oldest first; 0 = all that are kept."""
+        """The last requests, oldest first; 0 = all in the log."""
         entries = list(self._log)
         return [asdict(entry) for entry in entries[-last:]]
 
     def snapshot(self) -> dict[str, Any]:
         """Everything as JSON: `accounts` by upstream and credential tag, `tasks` by task id."""
-        self._settle()
+        self._apply_pending()
         accounts: dict[str, dict[str, dict[str, Any]]] = {}
         for (upstream, tag, path), count in list(self._calls.items()):
             account = accounts.setdefault(upstream, {}).setdefault(tag or "anonymous", {"calls": {}})
@@ -163,32 +163,32 @@ class Books:
         }
 
     def reset(self) -> None:
-        """Forget all counts and the log; tasks and credits stay."""
-        self._settle()
+        """Clear all counters and the log; tasks and credits stay."""
+        self._apply_pending()
         for counter in (self._calls, self._accepted, self._charged, self._refunded, self._polls, self._foreign):
             counter.clear()
         self._log.clear()
 
-    def _settle(self) -> None:
-        for settle in self.settlers:
-            settle()
+    def _apply_pending(self) -> None:
+        for apply in self.before_read:
+            apply()
 
 
-def _total(counter: Counter[Any], wanted: tuple[str, ...]) -> int:
-    """Sum over the keys that agree with `wanted` in every part that is not ""."""
+def _total(counter: Counter[Any], filters: tuple[str, ...]) -> int:
+    """The sum over the keys that match every filter that is not ""."""
     return sum(
         count
         for key, count in list(counter.items())
-        if all(want in ("", have) for want, have in zip(wanted, key, strict=True))
+        if all(filter_value in ("", value) for filter_value, value in zip(filters, key, strict=True))
     )
 
 
 class Recorder:
-    """ASGI middleware: writes every upstream request into the books and takes the slash off DashScope paths."""
+    """ASGI middleware: records every upstream request in the ledger and strips the slash off DashScope paths."""
 
-    def __init__(self, app: ASGIApp, books: Books, clock: Callable[[], float]) -> None:
+    def __init__(self, app: ASGIApp, ledger: Ledger, clock: Callable[[], float]) -> None:
         self._app = app
-        self._books = books
+        self._ledger = ledger
         self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -200,7 +200,7 @@ class Recorder:
             scope = {**scope, "path": scope["path"].rstrip("/")}
         headers = Headers(scope=scope)
         credential = session_of(headers) if upstream == "jimeng" else bearer_of(headers)
-        entry = Entry(
+        entry = LoggedRequest(
             at=self._clock(),
             upstream=upstream,
             credential=tag_of(credential),
@@ -209,7 +209,7 @@ class Recorder:
             query=scope["query_string"].decode("latin-1"),
             headers=_masked(headers, credential),
         )
-        self._books.called(entry)
+        self._ledger.record_call(entry)
 
         async def counting_receive() -> Message:
             message = await receive()
@@ -225,8 +225,8 @@ class Recorder:
 
 
 def _path_without_ids(path: str) -> str:
-    for pattern, stand_in in _IDS:
-        path = pattern.sub(stand_in, path)
+    for pattern, replacement in _IDS:
+        path = pattern.sub(replacement, path)
     return path
 
 

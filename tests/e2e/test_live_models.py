@@ -116,11 +116,11 @@ def test_a_model_of_the_configuration_is_listed_beside_those_of_the_site(client:
     assert "my-model" in listed(client)
 
 
-@pytest.mark.parametrize("trouble", [{"status": 404}, {"status": 500}, {"ret": "1015"}])
+@pytest.mark.parametrize("fault", [{"status": 404}, {"status": 500}, {"ret": "1015"}])
 def test_without_the_configuration_call_the_table_counts(
-    upstream: SandboxServer, client: httpx.Client, trouble: dict[str, Any]
+    upstream: SandboxServer, client: httpx.Client, fault: dict[str, Any]
 ) -> None:
-    upstream.jimeng_models.config_trouble(**trouble)
+    upstream.jimeng_models.set_config_fault(**fault)
     assert submit(client).json()["model"] == FAST
     assert set(listed(client)) >= {FAST, MINI, "jimeng-video-wan-3.0"}
     refused = submit(client, model="jimeng-video-3.0")
@@ -131,6 +131,6 @@ def test_without_the_configuration_call_the_table_counts(
 def test_a_list_that_was_read_outlives_the_configuration_call(upstream: SandboxServer, client: httpx.Client) -> None:
     upstream.jimeng_models.retire(MINI_KEY)
     assert MINI not in listed(client)
-    upstream.jimeng_models.config_trouble(status=500)
+    upstream.jimeng_models.set_config_fault(status=500)
     assert MINI not in listed(client)
     assert submit(client, model=MINI).status_code == 404

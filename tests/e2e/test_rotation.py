@@ -108,13 +108,13 @@ class TestOneOfFive:
         with ThreadPoolExecutor(at_once) as threads:
             answers = list(threads.map(lambda number: submit(client, f"{number} #stuck"), range(40)))
         assert Counter(answer.status_code for answer in answers) == {200: 40}
-        books = upstream.sandbox
-        assert books.submits("jimeng", "x-healthy-1") == 40
+        ledger = upstream.sandbox
+        assert ledger.submits("jimeng", "x-healthy-1") == 40
         for credential, _ in BAD.values():
-            assert books.calls("jimeng", GENERATE, credential) == 1, credential
+            assert ledger.calls("jimeng", GENERATE, credential) == 1, credential
         assert len({answer.json()["task_id"] for answer in answers}) == 40
-        assert books.submits() == 40
-        assert books.charges() == 40 * COST
+        assert ledger.submits() == 40
+        assert ledger.charges() == 40 * COST
 
         shown = client.get("/v1/accounts", headers=ADMIN).json()["data"]
         states = {row["name"]: row["state"] for row in shown}
@@ -139,7 +139,7 @@ class TestOneOfFive:
         assert answer.headers["x-should-retry"] == "true"
         assert 1 <= int(answer.headers["retry-after"]) <= 36
         assert error["message"].startswith(
-            "None of the 5 accounts can accept tasks right now: 2 with as many tasks as may run, "
+            "None of the 5 accounts can accept tasks right now: 2 at the limit of running tasks, "
         )
         for part in ("1 without credits", "1 with an expired login", "1 under risk control"):
             assert part in error["message"]
@@ -245,9 +245,9 @@ def test_no_poll_reaches_an_account_that_does_not_own_the_task(upstream: Sandbox
         assert set(threads.map(poll, [one, two] * 100, ids)) == {"completed"}
         many = one.get("/v1/videos/tasks", params={"ids": ",".join(ids[:100])}).json()["data"]
         assert {task["status"] for task in many} == {"completed"}
-    books = upstream.sandbox
-    assert books.polls() >= 700
-    assert books.foreign_polls() == 0
+    ledger = upstream.sandbox
+    assert ledger.polls() >= 700
+    assert ledger.foreign_polls() == 0
 
 
 def test_older_clients_with_native_ids_and_several_credentials(upstream: SandboxServer) -> None:
@@ -263,9 +263,9 @@ def test_older_clients_with_native_ids_and_several_credentials(upstream: Sandbox
         for _ in range(5):
             answer = client.get(f"/v1/videos/tasks/{id}", headers=bearer(*credentials))
             assert answer.json()["status"] == "completed"
-    books = upstream.sandbox
-    assert (books.polls(id, "n-one"), books.polls(id, "n-three")) == (1, 1)
-    assert books.polls(id, "n-two") == 6
+    ledger = upstream.sandbox
+    assert (ledger.polls(id, "n-one"), ledger.polls(id, "n-three")) == (1, 1)
+    assert ledger.polls(id, "n-two") == 6
 
 
 # --- looking after accounts -------------------------------------------------------------------------------------
@@ -420,9 +420,9 @@ def test_every_call_of_an_account_goes_through_its_own_proxy(upstream: SandboxSe
         assert len(socks.connections) == len(web.connections) == 3
         shown = client.get("/v1/accounts", headers=ADMIN).text
         assert "pw-" not in shown
-    books = upstream.sandbox
-    assert books.submits("jimeng", "r-one") == books.submits("jimeng", "r-two") == 1
-    assert books.foreign_polls() == 0
+    ledger = upstream.sandbox
+    assert ledger.submits("jimeng", "r-one") == ledger.submits("jimeng", "r-two") == 1
+    assert ledger.foreign_polls() == 0
 
 
 def test_a_dead_proxy_is_the_way_and_not_the_account(upstream: SandboxServer) -> None:

@@ -1,4 +1,4 @@
-"""A request against a card: defaults, sizes, roles, and every bad field at once."""
+"""Validate a request against a card: defaults, sizes, roles, and every invalid field at once."""
 
 from dataclasses import replace
 
@@ -13,7 +13,7 @@ from providers.contract.models import SOUND_FIELD, ModelCard
 from providers.contract.requests import Media, VideoRequest
 from providers.media_files import MediaKind
 from providers.sizes import nominal_size, parse_size
-from providers.validation import snap_to_nearest, spell_seconds, validate
+from providers.validation import format_seconds, snap_to_nearest, validate
 
 FIRST, LAST, REFERENCE = MediaRole.FIRST_FRAME, MediaRole.LAST_FRAME, MediaRole.REFERENCE_IMAGE
 
@@ -59,7 +59,7 @@ def problems(card: ModelCard, request: VideoRequest) -> tuple[FieldProblem, ...]
     return caught.value.fields
 
 
-def test_what_was_not_said_becomes_the_default_of_the_card() -> None:
+def test_missing_fields_get_the_cards_defaults() -> None:
     validated = validate(PIXELS, VideoRequest("text", "cat"))
     assert (validated.duration, validated.resolution, validated.ratio, validated.size) == (
         5,
@@ -73,37 +73,37 @@ def test_what_was_not_said_becomes_the_default_of_the_card() -> None:
     ("size", "resolution", "ratio"),
     [("1920x1080", "1080p", "16:9"), ("1920*1080", "1080p", "16:9"), ("720X1280", "720p", "9:16")],
 )
-def test_a_size_says_resolution_and_ratio(size: str, resolution: str, ratio: str) -> None:
+def test_size_gives_resolution_and_ratio(size: str, resolution: str, ratio: str) -> None:
     for card in (TEXT, PIXELS):
         validated = validate(card, VideoRequest("text", "cat", size=size))
         assert (validated.resolution, validated.ratio) == (resolution, ratio)
 
 
-def test_a_size_is_only_a_ratio_where_the_model_has_no_resolutions() -> None:
+def test_size_gives_only_the_ratio_without_resolutions() -> None:
     card = replace(TEXT, resolutions=(), resolution=None)
     validated = validate(card, VideoRequest("text", "cat", size="1920x1080"))
     assert (validated.resolution, validated.ratio) == (None, "16:9")
 
 
 @pytest.mark.parametrize("size", ["big", "1280", "1280x", "1000x1000", "640x360"])
-def test_a_size_the_model_cannot_make_is_refused(size: str) -> None:
+def test_unsupported_size_is_rejected(size: str) -> None:
     for card in (TEXT, PIXELS):
         (problem,) = problems(card, VideoRequest("text", "cat", size=size))
         assert (problem.param, problem.reason) == ("size", FieldReason.NOT_ALLOWED)
         assert problem.allowed
 
 
-def test_a_size_that_contradicts_the_ratio_is_refused() -> None:
+def test_size_that_contradicts_the_ratio_is_rejected() -> None:
     (problem,) = problems(PIXELS, VideoRequest("text", "cat", size="1280x720", ratio="9:16"))
     assert (problem.param, problem.reason) == ("size", FieldReason.CONFLICT)
 
 
-def test_a_ratio_that_has_no_size_in_a_tier_is_refused_with_the_tiers_own() -> None:
+def test_ratio_without_a_size_at_the_resolution_is_rejected() -> None:
     (problem,) = problems(PIXELS, VideoRequest("text", "cat", resolution="1080p", ratio="9:16"))
     assert (problem.param, problem.allowed) == ("ratio", ("16:9",))
 
 
-def test_every_bad_field_is_named_at_once_with_what_is_allowed() -> None:
+def test_every_invalid_field_is_reported_with_allowed_values() -> None:
     request = VideoRequest(
         "text", "", duration=7, ratio="2:1", resolution="4k", watermark=True, shot_type="multi", audio=False
     )
@@ -116,7 +116,7 @@ def test_every_bad_field_is_named_at_once_with_what_is_allowed() -> None:
     assert found["prompt"].reason is FieldReason.MISSING
 
 
-def test_a_choice_the_model_does_not_have_is_unsupported() -> None:
+def test_choice_that_the_model_lacks_is_unsupported() -> None:
     card = replace(TEXT, resolutions=(), resolution=None, ratios=(), ratio=None, durations=(), duration=None)
     request = VideoRequest("text", "cat", duration=5, ratio="16:9", resolution="720p")
     assert {(p.param, p.reason) for p in problems(card, request)} == {
@@ -126,12 +126,12 @@ def test_a_choice_the_model_does_not_have_is_unsupported() -> None:
     }
 
 
-def test_a_size_may_be_of_a_ratio_that_is_not_written_in_lowest_terms() -> None:
+def test_size_matches_a_ratio_not_in_lowest_terms() -> None:
     card = replace(TEXT, ratios=("21:9",), ratio="21:9", resolutions=(), resolution=None)
     assert validate(card, VideoRequest("text", "cat", size="1680x720")).ratio == "21:9"
 
 
-def test_limits_on_seeds_and_on_all_inputs_together() -> None:
+def test_limits_on_seed_and_total_inputs() -> None:
     (problem,) = problems(replace(TEXT, max_seed=7), VideoRequest("text", "cat", seed=8))
     assert (problem.param, problem.allowed) == ("seed", ("0–7",))
     media = tuple(image("images", REFERENCE) for _ in range(3))
@@ -140,12 +140,12 @@ def test_limits_on_seeds_and_on_all_inputs_together() -> None:
 
 
 class TestNearest:
-    @pytest.mark.parametrize(("asked", "given"), [(4, 5), (8, 10), (7, 5), (12, 12), (20, 12), (1, 5)])
-    def test_duration_snaps_to_the_nearest(self, asked: int, given: int) -> None:
-        assert snap_to_nearest(TEXT, VideoRequest("m", "x", duration=asked)).duration == given
+    @pytest.mark.parametrize(("requested", "snapped"), [(4, 5), (8, 10), (7, 5), (12, 12), (20, 12), (1, 5)])
+    def test_duration_snaps_to_the_nearest(self, requested: int, snapped: int) -> None:
+        assert snap_to_nearest(TEXT, VideoRequest("m", "x", duration=requested)).duration == snapped
 
     @pytest.mark.parametrize(
-        ("card", "asked", "ratio", "resolution", "size"),
+        ("card", "requested", "ratio", "resolution", "size"),
         [
             (TEXT, "1024x1792", "9:16", "1080p", None),
             (TEXT, "1280x720", "16:9", "720p", None),
@@ -154,19 +154,19 @@ class TestNearest:
         ],
     )
     def test_size_snaps_to_the_nearest(
-        self, card: ModelCard, asked: str, ratio: str | None, resolution: str | None, size: str | None
+        self, card: ModelCard, requested: str, ratio: str | None, resolution: str | None, size: str | None
     ) -> None:
-        near = snap_to_nearest(card, VideoRequest("m", "x", size=asked))
+        near = snap_to_nearest(card, VideoRequest("m", "x", size=requested))
         assert (near.ratio, near.resolution, near.size) == (ratio, resolution, size)
         assert validate(card, near).duration == 5
 
     @given(st.integers(-5, 100), st.from_regex(r"[1-9][0-9]{1,4}x[1-9][0-9]{1,4}", fullmatch=True))
-    def test_whatever_is_asked_settles(self, seconds: int, size: str) -> None:
+    def test_any_snapped_request_is_valid(self, seconds: int, size: str) -> None:
         for card in (TEXT, PIXELS):
             assert validate(card, snap_to_nearest(card, VideoRequest("m", "x", duration=seconds, size=size)))
 
     @given(st.text(max_size=12))
-    def test_what_is_no_size_is_left_to_be_refused(self, size: str) -> None:
+    def test_unreadable_size_is_left_to_validate(self, size: str) -> None:
         assert snap_to_nearest(TEXT, VideoRequest("m", "x", size=size)).size in (size, None)
 
 
@@ -191,7 +191,7 @@ def test_resolutions_are_compared_without_case() -> None:
     assert validate(TEXT, VideoRequest("text", "cat", resolution="1080P")).resolution == "1080p"
 
 
-def test_an_open_card_checks_nothing() -> None:
+def test_open_card_checks_nothing() -> None:
     request = VideoRequest("open", "", duration=99, ratio="x", size="y", watermark=True)
     assert validate(OPEN, request) == request
 
@@ -201,26 +201,26 @@ class TestMedia:
         validated = validate(FRAMES, VideoRequest("m", "cat", media=(image(), image("image"))))
         assert [item.role for item in validated.media] == [FIRST, LAST]
 
-    def test_a_labelled_frame_keeps_its_place(self) -> None:
+    def test_labelled_frame_keeps_its_role(self) -> None:
         validated = validate(FRAMES, VideoRequest("m", "cat", media=(image("first_frame", FIRST), image())))
         assert [item.role for item in validated.media] == [FIRST, LAST]
 
-    def test_they_become_references_where_that_is_asked_for_or_all_there_is(self) -> None:
+    def test_images_become_references_in_reference_mode_or_without_frames(self) -> None:
         validated = validate(REFERENCES, VideoRequest("m", "cat", media=(image(),), reference_mode=True))
         assert validated.media[0].role is REFERENCE
         only = replace(REFERENCES, media_sets=(frozenset({REFERENCE}),))
         assert validate(only, VideoRequest("m", "cat", media=(image(),))).media[0].role is REFERENCE
 
-    def test_an_open_card_takes_frames(self) -> None:
+    def test_open_card_takes_frames(self) -> None:
         validated = validate(OPEN, VideoRequest("m", "cat", media=(image(), image())))
         assert [item.role for item in validated.media] == [FIRST, LAST]
 
-    def test_a_video_for_a_model_that_works_on_one(self) -> None:
+    def test_video_for_an_editing_model(self) -> None:
         card = replace(TEXT, media_sets=(frozenset({MediaRole.VIDEO}),))
         clip = Media(MediaKind.VIDEO, "https://h/a.mp4", "video_file_1")
         assert validate(card, VideoRequest("m", "cat", media=(clip,))).media[0].role is MediaRole.VIDEO
 
-    def test_a_text_model_refuses_an_image_and_says_the_way_out(self) -> None:
+    def test_text_model_rejects_an_image_with_a_hint(self) -> None:
         card = replace(TEXT, media_hint=LocalizedText("去别处", "go elsewhere"))
         (problem,) = problems(card, VideoRequest("m", "cat", media=(image(),)))
         assert (problem.param, problem.reason, problem.hint) == (
@@ -229,7 +229,7 @@ class TestMedia:
             LocalizedText("去别处", "go elsewhere"),
         )
 
-    def test_references_are_counted_together_and_clips_make_the_video_shorter(self) -> None:
+    def test_references_share_a_limit_and_videos_limit_the_duration(self) -> None:
         card = replace(
             REFERENCES,
             durations=(5, 10, 15),
@@ -249,48 +249,48 @@ class TestMedia:
         near = snap_to_nearest(card, VideoRequest("m", "cat", duration=15, media=(*pictures[:2], clip)))
         assert near.duration == 10
 
-    def test_more_pictures_than_frames_are_too_many(self) -> None:
+    def test_more_images_than_frames_are_too_many(self) -> None:
         (problem,) = problems(FRAMES, VideoRequest("m", "cat", media=(image("images"),) * 4))
         assert (problem.param, problem.reason, problem.allowed) == ("images", FieldReason.TOO_MANY, ("2",))
 
-    def test_a_missing_input_is_named(self) -> None:
+    def test_missing_input_is_named(self) -> None:
         (problem,) = problems(FRAMES, VideoRequest("m", "cat"))
         assert (problem.param, problem.reason) == ("first_frame", FieldReason.MISSING)
 
-    def test_a_last_frame_alone_lacks_the_first(self) -> None:
+    def test_last_frame_alone_lacks_the_first(self) -> None:
         (problem,) = problems(FRAMES, VideoRequest("m", "cat", media=(image("last_frame", LAST),)))
         assert (problem.param, problem.reason) == ("first_frame", FieldReason.MISSING)
 
-    def test_a_set_that_does_not_go_together_is_a_conflict(self) -> None:
+    def test_incompatible_roles_are_a_conflict(self) -> None:
         card = replace(TEXT, media_sets=(frozenset({FIRST}), frozenset({REFERENCE})))
         media = (image("first_frame", FIRST), image("images", REFERENCE))
         (problem,) = problems(card, VideoRequest("m", "cat", media=media))
         assert (problem.param, problem.reason) == ("images", FieldReason.CONFLICT)
 
-    def test_too_many_of_a_kind(self) -> None:
+    def test_too_many_of_a_role(self) -> None:
         media = tuple(image("images", REFERENCE) for _ in range(4))
         (problem,) = problems(REFERENCES, VideoRequest("m", "cat", media=media))
         assert (problem.param, problem.allowed) == ("images", ("reference_image ≤ 3",))
 
-    def test_an_image_stands_in_for_the_prompt(self) -> None:
+    def test_image_replaces_the_prompt(self) -> None:
         assert validate(FRAMES, VideoRequest("m", "", media=(image(),))).prompt == ""
 
 
 @pytest.mark.parametrize(
-    ("seconds", "spelled"),
+    ("seconds", "texts"),
     [((5, 10, 12), ("5", "10", "12")), (range(4, 16), ("4–15",)), ((3, 4), ("3", "4")), ((), ())],
 )
-def test_seconds_are_spelled_as_people_write_them(seconds: tuple[int, ...], spelled: tuple[str, ...]) -> None:
-    assert spell_seconds(seconds) == spelled
+def test_seconds_are_formatted_with_runs_joined(seconds: tuple[int, ...], texts: tuple[str, ...]) -> None:
+    assert format_seconds(seconds) == texts
 
 
 @given(st.integers(10, 99999), st.integers(10, 99999), st.sampled_from("xX*×"))
-def test_sizes_are_read_back(width: int, height: int, joint: str) -> None:
+def test_sizes_are_parsed(width: int, height: int, joint: str) -> None:
     assert parse_size(f"{width}{joint}{height}") == (width, height)
 
 
 @given(st.text(), st.integers(), st.text(), st.text(), st.text())
-def test_settling_ends_in_a_request_or_in_problems(
+def test_validate_returns_a_request_or_reports_problems(
     prompt: str, duration: int, ratio: str, tier: str, size: str
 ) -> None:
     request = VideoRequest("m", prompt, duration=duration, ratio=ratio, resolution=tier, size=size)
@@ -304,7 +304,7 @@ def test_settling_ends_in_a_request_or_in_problems(
         assert fields or validated.duration in card.durations
 
 
-def test_an_open_card_counts_its_inputs_where_it_says_how_many() -> None:
+def test_open_card_with_limits_counts_inputs() -> None:
     card = ModelCard("m", "p", open=True, media_total=3, media_limits={MediaRole.REFERENCE_IMAGE: 2})
 
     def validated(*kinds: MediaKind) -> VideoRequest:
@@ -319,7 +319,7 @@ def test_an_open_card_counts_its_inputs_where_it_says_how_many() -> None:
         assert caught.value.fields
 
 
-def test_frames_and_references_together_say_how_all_become_references() -> None:
+def test_frames_with_references_hint_at_reference_mode() -> None:
     sets: tuple[frozenset[MediaRole], ...] = (
         frozenset(),
         frozenset({MediaRole.FIRST_FRAME}),
@@ -337,7 +337,7 @@ def test_frames_and_references_together_say_how_all_become_references() -> None:
     assert validate(card, VideoRequest("m", "p", media=media, reference_mode=True)).media[0].role == "reference_image"
 
 
-def test_a_sound_is_an_input_where_the_model_has_no_field_for_it() -> None:
+def test_sound_becomes_an_input_without_a_field_for_it() -> None:
     sound = Media(MediaKind.AUDIO, "https://h/a.mp3", "audio_url")
     request = VideoRequest("m", "p", sound=sound)
     with_role = ModelCard("m", "p", media_sets=(frozenset(), frozenset({MediaRole.DRIVING_AUDIO})))

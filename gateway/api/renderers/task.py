@@ -31,7 +31,8 @@ def render_task(task: Task, language: Language) -> dict[str, Any]:
         fields["stale"] = True
     if task.query_error:
         fields.setdefault("error", describe_query(task.query_error, language))
-    return fields | _present(created=task.created, model=task.model, provider=task.provider)
+    fields |= _present(created=task.created, model=task.model, provider=task.provider)
+    return fields | ({"data": [{"url": state.result.url}]} if state.result else {})
 
 
 def _render_result(result: Result) -> dict[str, Any]:

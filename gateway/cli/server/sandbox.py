@@ -7,7 +7,7 @@ from gateway.cli.errors import CommandError, end_on
 from gateway.cli.output import give, give_table, say
 from gateway.cli.server.listening import why_not
 from providers.registry import credential_hints
-from providers.sandbox.outcomes import OUTCOMES
+from providers.sandbox.directives import DIRECTIVES
 from providers.sandbox.server import SandboxServer
 from providers.sandbox.settings import SandboxSettings
 
@@ -22,7 +22,7 @@ def run_sandbox(settings: SandboxSettings, host: str, port: int) -> None:
     with upstream:
         give_table(
             ("in the prompt or key", "what happens", "where"),
-            [(row.pattern, row.does, ", ".join(row.upstreams)) for row in OUTCOMES],
+            [(row.pattern, row.description, ", ".join(row.upstreams)) for row in DIRECTIVES],
         )
         for variable, url in upstream.environment().items():
             give(f"{variable}={url}")

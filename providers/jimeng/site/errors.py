@@ -1,8 +1,7 @@
-"""Errors of the site: tables from its numbers, keys and sentences to `meanings`.
+"""Map the site's error numbers, message keys and messages to `meanings`.
 
-`ret` of an envelope and `fail_code` of a record share most numbers. A number with a row decides, then the key of the
-site's own sentence (`fail_starling_key`), then the sentence: a record of 2026-10-02 has an empty number beside a
-filled key.
+`ret` of an envelope and `fail_code` of a record share most numbers. A number with a row decides, then the message's
+key (`fail_starling_key`), then the message: a record of 2026-10-02 has an empty number beside a filled key.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,20 +17,20 @@ from providers.jimeng.site.meanings import Meaning
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """What the site fills when it refuses or fails: the number, the key of its sentence, the sentence for people and
-    the text for programs. "" for what is empty."""
+    """Why the site rejected a call or a task failed: the number, the message's key, the message for people and the
+    text for programs. "" for an empty field."""
 
     code: str = ""
     key: str = ""
-    sentence: str = ""
+    message: str = ""
     text: str = ""
 
     def __bool__(self) -> bool:
-        return bool(self.code or self.key or self.sentence or self.text)
+        return bool(self.code or self.key or self.message or self.text)
 
 
 def reason_of(holder: Any) -> Reason:
-    """The `fail_*` fields of a record, or of the data of a refusal."""
+    """The `fail_*` fields of a record, or of the data of an error."""
     code = number_text(dig(holder, "fail_code"))
     return Reason(
         "" if code == "0" else code,
@@ -61,55 +60,55 @@ MEANINGS: dict[str, Meaning] = {
     "10020": meanings.TOO_FREQUENT,
     "1010": meanings.TOO_MANY,
     # Captured 2026-04-26: errmsg 因目前处于使用高峰期，暂时无法提交更多任务.
-    "1310": meanings.PEAK,
-    "1018": meanings.PUNISHED,
-    "1019": meanings.RISK,
-    "1021": meanings.RISK,
-    "4013": meanings.RISK,
-    "-4": meanings.RISK,
-    "2035": meanings.RISK,
-    "2043": meanings.RISK,
-    # Writes from outside the page, captured 2026-10-01 on the US site.
-    "-6": meanings.NO_PROOF,
-    "34070104": meanings.NO_PROOF,
+    "1310": meanings.PEAK_HOURS,
+    "1018": meanings.RESTRICTED,
+    "1019": meanings.RISK_CONTROL,
+    "1021": meanings.RISK_CONTROL,
+    "4013": meanings.RISK_CONTROL,
+    "-4": meanings.RISK_CONTROL,
+    "2035": meanings.RISK_CONTROL,
+    "2043": meanings.RISK_CONTROL,
+    # Writes without the parameters that the site's page adds, captured 2026-10-01 on the US site.
+    "-6": meanings.NO_BROWSER_PARAMETERS,
+    "34070104": meanings.NO_BROWSER_PARAMETERS,
     # "region not allow": one report, no capture of the envelope.
     "3000": meanings.REGION,
-    # The site's own names of 2003 to 2005, read 2026-09: picture before, picture after, text before.
+    # The site's names of 2003 to 2005, read 2026-09: image before, image after, text before.
     "2003": meanings.INPUT_REFUSED,
     "2004": meanings.OUTPUT_REFUSED,
-    "2005": meanings.TEXT_REFUSED,
+    "2005": meanings.PROMPT_REFUSED,
     "2038": meanings.REFUSED,
     "2039": meanings.REFUSED,
     "2040": meanings.REFUSED,
     "2041": meanings.REFUSED,
     "2042": meanings.REFUSED,
-    # Forbidden words, reported 2026-02-27 as the fail_code of a record.
-    "2047": meanings.TEXT_REFUSED,
+    # Banned words, reported 2026-02-27 as the fail_code of a record.
+    "2047": meanings.PROMPT_REFUSED,
     "1063": meanings.REFUSED,
     "1159": meanings.COPYRIGHT,
     "2048": meanings.COPYRIGHT,
     "2050": meanings.COPYRIGHT,
-    "1000": meanings.PARAMETERS,
-    "1001": meanings.PARAMETERS,
-    "1002": meanings.PARAMETERS,
-    # The site's own names, read 2026-09.
+    "1000": meanings.INVALID_PARAMETERS,
+    "1001": meanings.INVALID_PARAMETERS,
+    "1002": meanings.INVALID_PARAMETERS,
+    # The site's names, read 2026-09.
     "1161": meanings.MIXED_LANGUAGES,
     "1162": meanings.UNSUPPORTED_LANGUAGE,
-    "1189": meanings.PARAMETERS,
-    "1190": meanings.PARAMETERS,
-    "2203": meanings.PARAMETERS,
-    "2204": meanings.PARAMETERS,
-    "2008": meanings.PARAMETERS,
-    "4002": meanings.PARAMETERS,
+    "1189": meanings.INVALID_PARAMETERS,
+    "1190": meanings.INVALID_PARAMETERS,
+    "2203": meanings.INVALID_PARAMETERS,
+    "2204": meanings.INVALID_PARAMETERS,
+    "2008": meanings.INVALID_PARAMETERS,
+    "4002": meanings.INVALID_PARAMETERS,
     # Live 2026-09-30 on the mainland site: 模型已不可用，请刷新界面后再试试.
-    "2061": meanings.MODEL_GONE,
-    "3018": meanings.NOT_OPEN,
-    "3021": meanings.NOT_OPEN,
-    "4003": meanings.NOT_OPEN,
-    "4010": meanings.NOT_OPEN,
+    "2061": meanings.MODEL_UNAVAILABLE,
+    "3018": meanings.NOT_ENTITLED,
+    "3021": meanings.NOT_ENTITLED,
+    "4003": meanings.NOT_ENTITLED,
+    "4010": meanings.NOT_ENTITLED,
     SIGNATURE_REFUSED: meanings.SIGNATURE,
     # "download file failed" (2026-04-26).
-    "3020": meanings.INPUT_LOST,
+    "3020": meanings.INPUT_UNREADABLE,
     "2002": meanings.FAILED,
     "2036": meanings.FAILED,
     "5001": meanings.FAILED,
@@ -117,18 +116,18 @@ MEANINGS: dict[str, Meaning] = {
 }
 
 KEYS: dict[str, Meaning] = {
-    "web_text_violates_community_guidelines_toast": meanings.TEXT_REFUSED,
+    "web_text_violates_community_guidelines_toast": meanings.PROMPT_REFUSED,
     "web_image_violates_community_guidelines_toast": meanings.INPUT_REFUSED,
     "web_video_violates_community_guidelines_toast": meanings.INPUT_REFUSED,
     "web_fail2generate_copyright_block": meanings.COPYRIGHT,
     "ErrMessage_APP_OutputVideoRisk": meanings.OUTPUT_REFUSED,
-    "web_prompt_violate_guidelines_tip": meanings.TEXT_REFUSED,
-    "character_toast_sensitive_text": meanings.TEXT_REFUSED,
+    "web_prompt_violate_guidelines_tip": meanings.PROMPT_REFUSED,
+    "character_toast_sensitive_text": meanings.PROMPT_REFUSED,
     "web_fail2generate_input_retry": meanings.INPUT_REFUSED,
-    "web_risk_control_message_reject_generation": meanings.RISK,
+    "web_risk_control_message_reject_generation": meanings.RISK_CONTROL,
     "web_dre_m10n_generate_popup_credit_ininsufficient_title": meanings.NO_CREDITS,
-    "exceed_model_parallel_max": meanings.PEAK,
-    "ExceedConcurrencyLimit": meanings.PEAK,
+    "exceed_model_parallel_max": meanings.PEAK_HOURS,
+    "ExceedConcurrencyLimit": meanings.PEAK_HOURS,
 }
 """Keys seen between 2026-03 and 2026-10. The site also writes one into `fail_code` (1310)."""
 
@@ -138,12 +137,12 @@ KEY_PARTS: tuple[tuple[str, Meaning], ...] = (
     ("violate", meanings.REFUSED),
     ("violation", meanings.REFUSED),
     ("sensitive", meanings.REFUSED),
-    ("risk_control", meanings.RISK),
+    ("risk_control", meanings.RISK_CONTROL),
     ("insufficient", meanings.NO_CREDITS),
 )
-"""For keys without a row: what a part of one, in lower case, means. The first match counts."""
+"""For keys without a row, by a part in lower case. The first match counts."""
 
-SENTENCES: tuple[tuple[str, Meaning], ...] = (
+MESSAGE_PARTS: tuple[tuple[str, Meaning], ...] = (
     ("版权", meanings.COPYRIGHT),
     ("copyright", meanings.COPYRIGHT),
     ("视频未通过审核", meanings.OUTPUT_REFUSED),
@@ -156,23 +155,23 @@ SENTENCES: tuple[tuple[str, Meaning], ...] = (
     ("sensitive content", meanings.REFUSED),
     ("积分不足", meanings.NO_CREDITS),
     ("not enough credits", meanings.NO_CREDITS),
-    ("unusual activity", meanings.RISK),
-    ("异常行为", meanings.RISK),
-    ("模型已不可用", meanings.MODEL_GONE),
+    ("unusual activity", meanings.RISK_CONTROL),
+    ("异常行为", meanings.RISK_CONTROL),
+    ("模型已不可用", meanings.MODEL_UNAVAILABLE),
 )
-"""For what has neither a number nor a key with a row: what a part of the sentence, in lower case, means."""
+"""Without a number or key that has a row: by a part of the message, in lower case."""
 
 CANCEL_PARTS = (
     *("取消", "cancel", "キャンセル", "취소", "batal", "annul", "abgebrochen", "storniert", "отмен", "iptal", "hủy"),
     "ยกเลิก",
 )
-"""Parts, in lower case, of the sentence of a cancelled record in the languages of the sites, and of its key."""
+"""Parts, in lower case, of the message and the key of a cancelled record, in the languages of the sites."""
 
 REFUND_PARTS = (
     *("返还", "返還", "退还", "退回", "refund", "return", "返却", "返金", "환불", "반환", "dikembalikan", "rembours"),
     *("erstattet", "reembols", "devuelt", "возвра", "iade", "hoàn", "คืน"),
 )
-"""Likewise of one that says what became of the credits. No other sentence counts as a refund."""
+"""Likewise of a message that reports a refund."""
 _NO_REFUND_PARTS = ("不", "未", " not ", "no refund", "non-refund", "n't ")
 
 TEXT_DECIDES: dict[str, tuple[tuple[str, Meaning], ...]] = {
@@ -182,23 +181,23 @@ TEXT_DECIDES: dict[str, tuple[tuple[str, Meaning], ...]] = {
         *((word, meanings.REFUSED) for word in ("content", "violat", "sensitive", "违规", "敏感", "审核", "policy")),
     ),
     # A wrong benefit type gets the number of missing credits (public report, without a capture).
-    "1006": (("invalid parameter", meanings.PARAMETERS),),
+    "1006": (("invalid parameter", meanings.INVALID_PARAMETERS),),
 }
-"""Numbers with two meanings: the first part, in lower case, that the text beside one holds decides; else MEANINGS."""
+"""Numbers with two meanings: the first part, in lower case, found in the message or text decides; else MEANINGS."""
 
-BESIDE: dict[tuple[str, str], Meaning] = {
-    # Permission denied to a write from outside the page, captured 2026-10-01 on the US site.
-    ("3018", "1017"): meanings.NO_PROOF,
+PAIRS: dict[tuple[str, str], Meaning] = {
+    # Permission denied for such a write, captured 2026-10-01 on the US site.
+    ("3018", "1017"): meanings.NO_BROWSER_PARAMETERS,
 }
-"""`ret` with the `fail_code` in its data, where both together mean something else than `ret` alone."""
+"""`ret` with the `fail_code` in its data, if both together mean something else than `ret` alone."""
 
 _LOGIN_ERROR = "login error"
-"""`errmsg` of a refused login under numbers that differ by host."""
+"""`errmsg` of a rejected login under numbers that differ by host."""
 
 
 def meaning_of(reason: Reason) -> Meaning | None:
-    """What a reason means, None where no table has a row for it."""
-    text = f"{reason.sentence} {reason.text}".lower()
+    """What a reason means, None if no table has a row for it."""
+    text = f"{reason.message} {reason.text}".lower()
     for part, meaning in TEXT_DECIDES.get(reason.code, ()):
         if part in text:
             return meaning
@@ -206,33 +205,33 @@ def meaning_of(reason: Reason) -> Meaning | None:
         MEANINGS.get(reason.code)
         or KEYS.get(reason.key)
         or KEYS.get(reason.code)
-        or _first(KEY_PARTS, reason.key.lower())
-        or _first(SENTENCES, text)
+        or _first_match(KEY_PARTS, reason.key.lower())
+        or _first_match(MESSAGE_PARTS, text)
     )
 
 
-def refusal(ret: str, errmsg: str, data: Any = None, *, redact: Callable[[str], str] = str) -> ProviderError:
+def envelope_error(ret: str, errmsg: str, data: Any = None, *, redact: Callable[[str], str] = str) -> ProviderError:
     """The error of an envelope whose `ret` is not 0. A number without a row is kept and shown.
 
-    `data` is that of the envelope: its `fail_*` fields tell more where `ret` alone tells nothing. `redact` removes the
-    account's secrets from the site's own texts.
+    `data` is the envelope's: its `fail_*` fields decide if `ret` has no row. `redact` removes the account's secrets
+    from the site's texts.
     """
     inner = reason_of(data)
     own = Reason(ret, text=errmsg)
-    meaning = BESIDE.get((ret, inner.code)) or meaning_of(own)
+    meaning = PAIRS.get((ret, inner.code)) or meaning_of(own)
     if meaning is None and _LOGIN_ERROR in errmsg.lower():
         meaning = meanings.EXPIRED
     if meaning is None and inner:
         meaning = meaning_of(inner)
-    return _refused(meaning, redact(ret), redact(inner.sentence or errmsg))
+    return _error(meaning, redact(ret), redact(inner.message or errmsg))
 
 
-def refused_submit(reason: Reason, *, redact: Callable[[str], str] = str) -> ProviderError:
-    """The error of a successful envelope that holds a reason in place of a task: nothing was created."""
-    return _refused(meaning_of(reason), redact(reason.code), redact(reason.sentence or reason.text or reason.key))
+def submit_error(reason: Reason, *, redact: Callable[[str], str] = str) -> ProviderError:
+    """The error of a successful envelope with a reason instead of a task: nothing was created."""
+    return _error(meaning_of(reason), redact(reason.code), redact(reason.message or reason.text or reason.key))
 
 
-def _refused(meaning: Meaning | None, code: str, detail: str) -> ProviderError:
+def _error(meaning: Meaning | None, code: str, detail: str) -> ProviderError:
     if meaning is None:
         message = LocalizedText("上游拒绝了请求", "The upstream refused the request")
         if code:
@@ -241,15 +240,15 @@ def _refused(meaning: Meaning | None, code: str, detail: str) -> ProviderError:
     return ProviderError(meaning.kind, code=code, message=meaning.message, detail=detail)
 
 
-def failure(reason: Reason, hint: Meaning | None = None) -> ProviderError:
+def task_error(reason: Reason, hint: Meaning | None = None) -> ProviderError:
     """The error of a task that failed or was cancelled.
 
-    `hint` is what the record's status means, where the reason has no meaning of its own. The site's sentence for
-    people becomes the detail, which is shown after ours.
+    `hint` is the meaning of the record's status, used if the reason has none. The site's message becomes the detail,
+    which is shown after ours.
     """
     if is_cancelled(reason):
-        cancelled = meanings.REFUNDED if _mentions_refund(reason.sentence.lower()) else meanings.CANCELLED
-        return ProviderError(cancelled.kind, code=CANCELLED_CODE, message=cancelled.message, detail=reason.sentence)
+        cancelled = meanings.REFUNDED if _mentions_refund(reason.message.lower()) else meanings.CANCELLED
+        return ProviderError(cancelled.kind, code=CANCELLED_CODE, message=cancelled.message, detail=reason.message)
     meaning = meaning_of(reason) or hint
     if meaning is None:
         meaning = meanings.FAILED
@@ -257,26 +256,26 @@ def failure(reason: Reason, hint: Meaning | None = None) -> ProviderError:
             code = reason.code
             message = LocalizedText(f"生成失败 (错误码: {code})", f"The generation failed (code {code})")
             meaning = replace(meanings.FAILED, message=message)
-    return ProviderError(meaning.kind, code=reason.code, message=meaning.message, detail=reason.sentence)
+    return ProviderError(meaning.kind, code=reason.code, message=meaning.message, detail=reason.message)
 
 
 def is_cancelled(reason: Reason) -> bool:
-    """True for the reason of a record that its user cancelled. A number or a key that means more than a failed
-    generation goes before the sentence."""
+    """True for the reason of a record that its user cancelled. A number or key that means more than a failed
+    generation takes precedence over the message."""
     known = MEANINGS.get(reason.code) or KEYS.get(reason.key)
     if known is not None and known is not meanings.FAILED:
         return False
-    texts = (reason.key.lower(), reason.sentence.lower())
+    texts = (reason.key.lower(), reason.message.lower())
     return any(part in text for text in texts for part in CANCEL_PARTS)
 
 
-def _mentions_refund(sentence: str) -> bool:
-    return any(part in sentence for part in REFUND_PARTS) and not any(part in sentence for part in _NO_REFUND_PARTS)
+def _mentions_refund(message: str) -> bool:
+    return any(part in message for part in REFUND_PARTS) and not any(part in message for part in _NO_REFUND_PARTS)
 
 
 REFUSED_BY_STATUS: Mapping[int, Meaning] = {10: meanings.INPUT_REFUSED, 40: meanings.OUTPUT_REFUSED}
-"""Status numbers of a record or of the task in it that say where it was refused (live 2026-03-10)."""
+"""Status numbers of a record, or of the task in it, that show what content review rejected (live 2026-03-10)."""
 
 
-def _first(table: tuple[tuple[str, Meaning], ...], text: str) -> Meaning | None:
+def _first_match(table: tuple[tuple[str, Meaning], ...], text: str) -> Meaning | None:
     return next((meaning for part, meaning in table if part in text), None) if text else None

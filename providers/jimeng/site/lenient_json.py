@@ -1,4 +1,4 @@
-"""Lenient reading of upstream JSON: a value where it has the wanted type, never an exception."""
+"""Lenient reading of upstream JSON: a value if it has the expected type, never an exception."""
 
 import base64
 import binascii
@@ -12,7 +12,7 @@ _LINK = re.compile(r"https?://[^/?#\s\x00-\x1f\x7f][^\s\x00-\x1f\x7f]*")
 
 
 def dig(value: Any, *path: str) -> Any:
-    """What lies at the end of the path, None where it does not lead anywhere."""
+    """The value at a path of keys, None if there is none."""
     for name in path:
         if not isinstance(value, dict):
             return None
@@ -21,12 +21,12 @@ def dig(value: Any, *path: str) -> Any:
 
 
 def first(value: Any) -> Any:
-    """The first of a list, None where there is none."""
+    """The first element of a list, None if there is none."""
     return value[0] if isinstance(value, list) and value else None
 
 
 def json_text(value: Any) -> Any:
-    """The value of a JSON text, None for a text that is none; any other value is given as it is."""
+    """The decoded value of a JSON text, None for invalid JSON; a value of another type is returned unchanged."""
     if not isinstance(value, str):
         return value
     try:

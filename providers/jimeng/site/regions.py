@@ -1,4 +1,4 @@
-"""The sites of Jimeng and Dreamina, and how a token names its site and its proxy."""
+"""The sites of Jimeng and Dreamina, and the parsing of credentials with their site prefix and proxy."""
 
 import re
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ PROVIDER = "jimeng"
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """One site: its hosts and the words its web page sends about itself."""
+    """One site: its hosts and the constants that its web page sends."""
 
     code: str
     base_url: str
@@ -27,17 +27,17 @@ class Region:
     lan: str
     loc: str
     imagex_url: str
-    """Base of ImageX, which takes pictures."""
+    """Base of ImageX, which stores images."""
     vod_url: str
-    """Base of VOD, which takes clips and sounds."""
+    """Base of VOD, which stores video and audio."""
     signing_region: str
-    """The region in the signatures for both, where the upload token names none."""
+    """The region in signatures for both, if the upload token names none."""
     short_signing_region: str
-    """The same where the token names its region by a short word, such as `cn` or `sg`."""
+    """The same if the token has a short region name, such as `cn` or `sg`."""
     image_service: str
-    """The ServiceId of ImageX where the upload token names none."""
+    """The ServiceId of ImageX if the upload token names none."""
     cookies: Mapping[str, str] = field(default_factory=dict, hash=False)
-    """What a browser's cookies hold besides the session."""
+    """A browser's cookies besides the session."""
     fixed_imagex: bool = False
     """The operator has set `imagex_url`: the domain of an upload token does not replace it."""
     fixed_vod: bool = False
@@ -63,7 +63,7 @@ REFERERS: dict[str, str] = {
     # One client family; others send /ai-tool/image/generate, and both work.
     "/commerce/v1/benefits/credit_receive": "/ai-tool/home",
 }
-"""Path of a call → path of the page that makes it. The others name the origin of the site alone."""
+"""Path of a call → path of the page that makes it. Other calls send the origin of the site only."""
 
 _CN = Region(
     code="cn",
@@ -124,15 +124,15 @@ ASIA = frozenset({"hk", "jp", "sg"})
 
 _PREFIX = re.compile(r"(us|hk|jp|sg)-")
 _TOKEN = re.compile(r"[\x21-\x7e]{1,4096}")
-_NOT_IN_A_TOKEN = re.compile(r'[;,:"\\]')
-"""What a cookie cannot hold, and the colon, which stands behind the name of a service."""
+_FORBIDDEN_IN_TOKEN = re.compile(r'[;,:"\\]')
+"""Characters that are invalid in a cookie, and the colon, which follows the name of a provider."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hosts:
-    """Addresses that replace those of every region; None keeps the region's own, and for uploads the address that the
-    upload token names. With another base, uploads go where that base's token says, and never to the region's own
-    hosts: whoever replaces the site means all of it."""
+    """Base URLs that replace those of every region; None keeps the region's, or for uploads the upload token's. With
+    another `base_url`, uploads go to the hosts in that site's token and never to the region's own: the whole site is
+    replaced."""
 
     base_url: str | None = None
     commerce_url: str | None = None
@@ -140,8 +140,8 @@ class Hosts:
     vod_url: str | None = None
 
     def of(self, region: Region) -> Region:
-        """The region with these hosts. The commerce host follows the base when only the base is given; the hosts of
-        uploads are "" then."""
+        """The region with these hosts. With only `base_url` given, it is the commerce host too, and the upload hosts
+        are ""."""
         base = (self.base_url or region.base_url).rstrip("/")
         commerce = (self.commerce_url or self.base_url or region.commerce_url).rstrip("/")
         imagex = (self.imagex_url or ("" if self.base_url else region.imagex_url)).rstrip("/")
@@ -158,10 +158,9 @@ class Hosts:
 
 
 def account_from(credential: str) -> Account | None:
-    """The account of `[proxy-url@][us-|hk-|jp-|sg-]sessionid`; None when it cannot be a token.
+    """The account of `[proxy-url@][us-|hk-|jp-|sg-]sessionid`; None if it is invalid.
 
-    A proxy may hold an @ in its password, so the last one parts it from the token. The prefix of the region belongs
-    to the token and does not go into the cookie.
+    A proxy's password may contain an @, so the last one ends the proxy. The region prefix is not part of the cookie.
     """
     text = credential.strip()
     proxy: str | None = None
@@ -173,6 +172,6 @@ def account_from(credential: str) -> Account | None:
         return None
     match = _PREFIX.match(text)
     session_id = text[match.end() :] if match else text
-    if not session_id or _NOT_IN_A_TOKEN.search(session_id):
+    if not session_id or _FORBIDDEN_IN_TOKEN.search(session_id):
         return None
     return Account(PROVIDER, session_id, region=match[1] if match else "cn", proxy=proxy)

@@ -1,4 +1,4 @@
-"""What every Jimeng request carries: cookies that are stable per account, the common query, and the `Sign` header."""
+"""Cookies, headers and query of every Jimeng request. The cookies are stable per account."""
 
 import hashlib
 import re
@@ -13,8 +13,8 @@ from providers.jimeng.site.regions import Region
 
 @dataclass(frozen=True, slots=True)
 class Versions:
-    """The versions that the web page tells of itself, as the site had them in autumn 2026 (captured 2026-09-18 to
-    10-02). `app_version` is `da_version` of every query, `draft_version` the `version` of a draft."""
+    """Versions of the web page, as of autumn 2026 (captured 2026-09-18 to 10-02). `app_version` is `da_version` of
+    every query, `draft_version` the `version` of a draft."""
 
     app_version: str = "3.3.28"
     draft_version: str = "3.3.28"
@@ -43,8 +43,8 @@ _COUNTRY = re.compile(r"[a-z]{2}", re.ASCII)
 
 @lru_cache(maxsize=4096)
 def web_id(account: Account) -> str:
-    """19 digits that name the browser: `_tea_web_id` of the account's own cookie, else made from the token, so that a
-    restart does not look like a new device. A query that differs from its cookie is answered with 4013 (2026-04)."""
+    """The browser's id, 19 digits: `_tea_web_id` of the account's own cookie, else derived from the token, so that a
+    restart does not look like a new device. A query that differs from the cookie gets error 4013 (2026-04)."""
     own = cookie_value(account, "_tea_web_id")
     if _WEB_ID.fullmatch(own):
         return own
@@ -52,7 +52,7 @@ def web_id(account: Account) -> str:
 
 
 def cookie_value(account: Account, name: str) -> str:
-    """A value of the account's own cookie, "" where it has none."""
+    """A value of the account's own cookie, "" if it has none."""
     pairs = (pair.strip().partition("=") for pair in (account.cookie or "").split(";"))
     return next((value.strip() for key, _, value in pairs if key.strip() == name), "")
 
@@ -67,7 +67,7 @@ def _digest(account: Account, purpose: str) -> str:
 
 
 def cookie(account: Account, region: Region, now: int) -> str:
-    """The Cookie header. Only `sessionid` is known to matter; the rest is what a browser would hold beside it."""
+    """The Cookie header. Only `sessionid` is known to matter; the rest is what a browser sends with it."""
     if account.cookie:
         return account.cookie
     session_id = account.credential
@@ -120,7 +120,7 @@ def headers(account: Account, region: Region, path: str, now: int, referer: str)
 
 
 def upload_headers(region: Region) -> dict[str, str]:
-    """What a browser sends to the hosts of uploads. They are other hosts: no cookie goes there."""
+    """The headers that a browser sends to upload hosts. They get no cookie."""
     return {
         "Accept": "*/*",
         "User-Agent": _USER_AGENT,
@@ -130,7 +130,7 @@ def upload_headers(region: Region) -> dict[str, str]:
 
 
 def query(account: Account, region: Region, versions: Versions = CURRENT) -> dict[str, str | int]:
-    """The query that every call but the credits carries."""
+    """The query of every call except those for credits."""
     common: dict[str, str | int] = {"aid": region.aid, "device_platform": "web", "region": region.param}
     if region.domestic:
         common["webId"] = web_id(account)

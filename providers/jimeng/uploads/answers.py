@@ -1,6 +1,6 @@
-"""Answers of an upload's four steps, parsed: the token, the address, the host's own and what became of the file. Pure.
+"""Parse the responses of an upload's four steps: token, address, stored bytes, committed file. Pure.
 
-Whatever an answer looks like, it is read or refused with a ProviderError, and never breaks anything else.
+A response that cannot be read is a ProviderError, never another exception.
 """
 
 import re
@@ -15,10 +15,10 @@ from providers.media_files import MediaKind
 from providers.transport.transports import Reply
 
 MAX_ADDRESSES = 2
-"""Places that one file is tried at: the first, and one to fall back on."""
+"""Addresses tried for one file: the first and one fallback."""
 
 UPLOADED = 2000
-"""`code` of the upload host's answer, `UriStatus` of ImageX: it worked."""
+"""`code` of the upload host's response and `UriStatus` of ImageX: success."""
 
 _LONGEST_MS = 2**31
 _PRINTABLE = re.compile(r"[\x20-\x7e]*[\x21-\x7e]")
@@ -33,10 +33,10 @@ _SHORT_REGION = re.compile(r"[A-Za-z0-9]{2,16}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class UploadToken:
-    """Keys for the uploads of a while, and where they are good. What the answer does not name is "".
+    """Temporary keys for uploads, and where they are valid. "" for what the response does not name.
 
-    `domain` is the host of ImageX or VOD, with a port and a path where it has them; `scheme` is the one that stands in
-    front of it. `region` is the signing region as the site writes it, `cn` or `ap-singapore-1`.
+    `domain` is the host of ImageX or VOD, possibly with a port and a path; `scheme` is that of its URL. `region` is the
+    signing region as the site writes it, `cn` or `ap-singapore-1`.
     """
 
     keys: SigningKeys
@@ -46,16 +46,16 @@ class UploadToken:
     region: str = ""
     scheme: str = ""
 
-    def signing_region(self, named_none: str, named_short: str) -> str:
-        """The region for signatures: the token's own where it is a whole name."""
+    def signing_region(self, default: str, default_for_short: str) -> str:
+        """The region for signatures: the token's if it is a full name, else one of the defaults."""
         if _REGION.fullmatch(self.region):
             return self.region
-        return named_short if _SHORT_REGION.fullmatch(self.region) else named_none
+        return default_for_short if _SHORT_REGION.fullmatch(self.region) else default
 
 
 @dataclass(frozen=True, slots=True)
 class UploadAddress:
-    """Where a file goes, and with what. `host` may have a port and a path."""
+    """The destination of an upload and its credentials. `host` may have a port and a path."""
 
     host: str
     store_uri: str
@@ -65,10 +65,10 @@ class UploadAddress:
 
 @dataclass(frozen=True, slots=True)
 class Uploaded:
-    """An input as the site knows it: `id` is the URI of a picture, the vid of a clip or a sound.
+    """An uploaded input: `id` is the URI of an image, the vid of a video or audio.
 
-    `width` and `height` are in pixels, `format` is the site's word for a picture's; 0 and "" where the site tells
-    nothing. `milliseconds` is the length of a clip or a sound, 0 likewise.
+    `width` and `height` are in pixels, `format` is the site's name of an image format, `milliseconds` the duration of a
+    video or audio; 0 or "" if unknown.
     """
 
     kind: MediaKind
@@ -80,16 +80,16 @@ class Uploaded:
 
 
 class StaleTokenError(ProviderError):
-    """An UPLOAD_FAILED: the keys or the signature were refused, and fresh ones may do."""
+    """An UPLOAD_FAILED: the keys or the signature were rejected; new keys may be accepted."""
 
 
 def unusable(detail: str, code: str = "") -> ProviderError:
-    """The error of an answer that cannot be read, or of a refusal."""
+    """The error of an unreadable response or a failed step."""
     return ProviderError(ErrorKind.UPLOAD_FAILED, code=code, detail=detail)
 
 
 def parse_token(data: Any) -> UploadToken:
-    """The token in a successful answer of get_upload_token. Raises ProviderError when it lacks a key."""
+    """The token in a successful response of get_upload_token. Raises ProviderError if a key is missing."""
     keys = [_printable(dig(data, name)) for name in ("access_key_id", "secret_access_key", "session_token")]
     if not all(keys):
         raise unusable("the upload token has no keys")
@@ -105,10 +105,10 @@ def parse_token(data: Any) -> UploadToken:
 
 
 def open_result(reply: Reply) -> Any:
-    """The `Result` of an answer of ImageX or VOD.
+    """The `Result` of a response of ImageX or VOD.
 
-    Raises StaleTokenError when the keys or the signature are refused, ProviderError (UPLOAD_FAILED) for every other
-    refusal and for what is no answer.
+    Raises StaleTokenError if the keys or the signature are rejected, ProviderError (UPLOAD_FAILED) for every other
+    error and for an unreadable response.
     """
     try:
         body = reply.json()
@@ -117,25 +117,25 @@ def open_result(reply: Reply) -> Any:
     error = dig(body, "ResponseMetadata", "Error")
     if error or reply.status >= 300 or not isinstance(body, dict):
         code = number_text(dig(error, "Code")) or number_text(dig(error, "CodeN")) or str(reply.status)
-        raise _refusal(reply, code, string(dig(error, "Message")) or f"HTTP {reply.status}")
+        raise _error(reply, code, string(dig(error, "Message")) or f"HTTP {reply.status}")
     return body.get("Result")
 
 
 def parse_image_address(result: Any) -> tuple[UploadAddress, ...]:
-    """Where a picture goes, from ImageX: the host to use, then those to fall back on. Raises ProviderError."""
+    """The upload addresses of an image from ImageX, fallbacks last. Raises ProviderError."""
     found = dig(result, "UploadAddress")
     return _addresses([(found, host) for host in _hosts(found)])
 
 
 def parse_media_address(result: Any) -> tuple[UploadAddress, ...]:
-    """Where a clip or a sound goes, from VOD: the node to use, then those to fall back on. Raises ProviderError."""
+    """The upload addresses of a video or audio from VOD, fallbacks last. Raises ProviderError."""
     nodes = dig(result, "InnerUploadAddress", "UploadNodes")
     return _addresses([(node, host) for node in nodes for host in _hosts(node)] if isinstance(nodes, list) else [])
 
 
 def check_stored(reply: Reply) -> None:
-    """Read the answer of the upload host. Raises StaleTokenError when it refuses the authorization, ProviderError
-    (UPLOAD_FAILED) for every other refusal."""
+    """Check the response of the upload host. Raises StaleTokenError if it rejects the authorization, ProviderError
+    (UPLOAD_FAILED) for every other error."""
     try:
         body = reply.json() if reply.body.strip() else {}
     except ValueError:
@@ -143,15 +143,15 @@ def check_stored(reply: Reply) -> None:
     code = integer(dig(body, "code"))
     if reply.status >= 300 or not isinstance(body, dict) or code not in (None, UPLOADED):
         message = string(dig(body, "message")) or string(dig(body, "error", "message")) or f"HTTP {reply.status}"
-        raise _refusal(reply, str(code or reply.status), message)
+        raise _error(reply, str(code or reply.status), message)
 
 
 def parse_image(result: Any, kind: MediaKind) -> Uploaded:
-    """The picture that was uploaded. Raises ProviderError when it was not."""
+    """The uploaded image. Raises ProviderError if it was not stored."""
     found = first(dig(result, "Results"))
     uri, status = string(dig(found, "Uri")), integer(dig(found, "UriStatus"))
     if not uri or status not in (None, UPLOADED):
-        raise unusable("the picture was not stored", number_text(dig(found, "UriStatus")))
+        raise unusable("the image was not stored", number_text(dig(found, "UriStatus")))
     plugin = first(dig(result, "PluginResult"))
     return Uploaded(
         kind,
@@ -163,7 +163,7 @@ def parse_image(result: Any, kind: MediaKind) -> Uploaded:
 
 
 def parse_media(result: Any, kind: MediaKind) -> Uploaded:
-    """The clip or the sound that was uploaded; VOD tells lengths in seconds. Raises ProviderError when it was not."""
+    """The uploaded video or audio; VOD gives durations in seconds. Raises ProviderError if it was not stored."""
     found = first(dig(result, "Results"))
     vid = string(dig(found, "Vid"))
     if not vid:
@@ -186,22 +186,21 @@ def _hosts(holder: Any) -> list[str]:
     return list(dict.fromkeys(host for host in map(_printable, hosts) if host))
 
 
-def _addresses(places: Sequence[tuple[Any, str]]) -> tuple[UploadAddress, ...]:
+def _addresses(candidates: Sequence[tuple[Any, str]]) -> tuple[UploadAddress, ...]:
     found = []
-    for holder, host in places:
+    for holder, host in candidates:
         store = first(dig(holder, "StoreInfos"))
         store_uri, auth = string(dig(store, "StoreUri")), _printable(dig(store, "Auth"))
         session = string(dig(holder, "SessionKey"))
         if _HOST.fullmatch(host) and _STORE_URI.fullmatch(store_uri) and auth and session:
             found.append(UploadAddress(host, store_uri, auth, session))
     if not found:
-        raise unusable("the answer names no place for the upload")
+        raise unusable("the response has no upload address")
     return tuple(found[:MAX_ADDRESSES])
 
 
 def _domain(value: Any) -> tuple[str, str]:
-    """The scheme and the host of an `upload_domain`, which is written with a scheme and without; both "" for what is no
-    host."""
+    """Scheme and host of an `upload_domain`, which may lack the scheme; both "" if it is no host."""
     scheme, separator, host = string(value).strip().rpartition("://")
     host = host.rstrip("/")
     if not _HOST.fullmatch(host) or (separator and scheme not in ("http", "https")):
@@ -209,17 +208,17 @@ def _domain(value: Any) -> tuple[str, str]:
     return scheme, host
 
 
-_STALE_WORDS = ("signature", "token", "expire", "credential", "accesskey")
+_STALE_PHRASES = ("signature", "token", "expire", "credential", "accesskey")
 
 
-def _refusal(reply: Reply, code: str, detail: str) -> ProviderError:
-    stale = reply.status in (401, 403) or any(word in f"{code} {detail}".lower() for word in _STALE_WORDS)
+def _error(reply: Reply, code: str, detail: str) -> ProviderError:
+    stale = reply.status in (401, 403) or any(word in f"{code} {detail}".lower() for word in _STALE_PHRASES)
     kind = StaleTokenError if stale else ProviderError
     return kind(ErrorKind.UPLOAD_FAILED, code=code, detail=detail, retry_after=reply.retry_after)
 
 
 def _printable(value: Any) -> str:
-    """A text that can stand in a header, "" for anything else."""
+    """A text that is valid in a header, "" for anything else."""
     text = string(value)
     return text if _PRINTABLE.fullmatch(text) else ""
 

@@ -1,4 +1,4 @@
-"""The site's checks of uploaded pictures, made before anything is generated from them. Pure."""
+"""The site's safety checks of uploaded images, made before a generation. Pure."""
 
 from typing import Any
 
@@ -11,15 +11,15 @@ AUDIT_PATH = "/mweb/v1/imagex/submit_audit_job"
 
 
 def check_query() -> dict[str, str]:
-    """What the check's query carries besides the usual: where on the site's page the picture was put in, in the page's
-    own words (clients since 2026-02; no client that was read sends others)."""
-    place = {
+    """The additional query of the check: where on the site's page the image was added, in the page's own words (clients
+    since 2026-02; every client read sends these)."""
+    origin = {
         "scenario": "image_video_generation",
         "feature_key": "aigc_to_image",
         "feature_entrance": "to-generate",
         "feature_entrance_detail": "to-generate-algo_proxy",
     }
-    return {"babi_param": orjson.dumps(place).decode()}
+    return {"babi_param": orjson.dumps(origin).decode()}
 
 
 def check_body(uri: str) -> dict[str, Any]:
@@ -33,5 +33,5 @@ def check_body(uri: str) -> dict[str, Any]:
 
 
 def audit_body(uri: str) -> dict[str, Any]:
-    """A successful answer may have an empty `ret`."""
+    """A successful response may have an empty `ret`."""
     return {"uri_list": [uri]}

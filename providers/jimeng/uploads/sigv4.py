@@ -1,7 +1,6 @@
-"""AWS Signature Version 4, as ImageX and VOD want it. Pure: the time is an argument.
+"""AWS Signature Version 4, as ImageX and VOD require it. Pure: the time is an argument.
 
-Other than AWS itself they are signed without the Host header: only what is named in the call and the two headers of
-the signature.
+Unlike AWS they sign no Host header: only the headers passed to `sign` and the two of the signature.
 """
 
 import hashlib
@@ -18,7 +17,7 @@ EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
 
 @dataclass(frozen=True, slots=True)
 class SigningKeys:
-    """Keys that the site lends for a while."""
+    """Temporary keys from the site."""
 
     access_key: str = field(repr=False)
     secret_key: str = field(repr=False)
@@ -39,8 +38,7 @@ def sign(
     """The headers of a signed call, in lower case: those of `headers`, `x-amz-date`, `x-amz-security-token` and
     `authorization`. All but the last are signed.
 
-    `url` is signed as it stands, so it has to be escaped as it will be sent. `at` is in unix seconds, `body_sha256` in
-    hex digits.
+    `url` is signed as given, so it must be escaped as it is sent. `at` is in unix seconds, `body_sha256` in hex digits.
     """
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(at))
     signed = {name.lower(): value for name, value in (headers or {}).items()}

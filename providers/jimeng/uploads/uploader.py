@@ -1,5 +1,5 @@
-"""One file to the site, in four steps: a token from the site, an address from ImageX or VOD, the bytes to the host of
-that address, and word that they are there. None of them is charged.
+"""Upload a file to the site in four steps: a token from the site, an address from ImageX or VOD, the bytes to the host
+of that address, and a commit. None of them is charged.
 """
 
 import asyncio
@@ -27,17 +27,17 @@ from providers.transport.client import HttpClient
 
 TOKEN_PATH = "/mweb/v1/get_upload_token"  # noqa: S105 - a path
 SPACE = "dreamina"
-"""The space of VOD where the upload token names none."""
+"""The space of VOD if the upload token names none."""
 
 _SALT_LENGTH = 11
 _SHORTEST_SECRET = 4
-"""Characters. What is shorter stands in many an innocent text."""
+"""Characters. A shorter secret is not masked: it would match ordinary text."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Store:
-    """One of the two services that take files. `scene` is the site's number for it, `asks` and `tells` are what its
-    first and its last call carry besides what both have. `other` begins the host names of the other service."""
+    """One of the two services that store files. `scene` is the site's number for it, `apply_query` and `commit_body`
+    are additional fields of its first and its last call. Host names of the other service start with `other`."""
 
     scene: int
     service: str
@@ -46,12 +46,12 @@ class _Store:
     commit: str
     base: Callable[[Region], str]
     fixed: Callable[[Region], bool]
-    """True where the operator set the base."""
+    """True if the operator configured the base."""
     parse_addresses: Callable[[Any], tuple[UploadAddress, ...]]
     parse_stored: Callable[[Any, MediaKind], Uploaded]
     other: str
-    asks: Mapping[str, str | int] = field(default_factory=dict)
-    tells: Mapping[str, Any] = field(default_factory=dict)
+    apply_query: Mapping[str, str | int] = field(default_factory=dict)
+    commit_body: Mapping[str, Any] = field(default_factory=dict)
 
 
 _IMAGEX = _Store(
@@ -77,18 +77,18 @@ _VOD = _Store(
     answers.parse_media_address,
     answers.parse_media,
     other="imagex",
-    # A sound goes as a video, too.
-    asks={"FileType": "video", "IsInner": 1},
-    # VOD measures a clip only when it is asked to (autumn 2026), and drafts carry the length. Older clients send [].
-    tells={"Functions": [{"name": "GetMeta"}]},
+    # Audio is sent as video, too.
+    apply_query={"FileType": "video", "IsInner": 1},
+    # VOD measures a video only on request (autumn 2026), and drafts need the duration. Older clients send [].
+    commit_body={"Functions": [{"name": "GetMeta"}]},
 )
 
 
 class Uploader:
-    """Uploads for one account, with one token per service for all of them.
+    """Uploads for one account, with one token per service.
 
-    Raises ProviderError: an account's own kinds as the site said them, CONTENT_REFUSED for a picture that the
-    site's check refuses, else UPLOAD_FAILED or UNREACHABLE. Never ANSWER_LOST: nothing can have been charged.
+    Raises ProviderError: the account's own kinds from the site, CONTENT_REFUSED for an image that the site's check
+    rejects, else UPLOAD_FAILED or UNREACHABLE. Never ANSWER_LOST: nothing can have been charged.
     """
 
     def __init__(
@@ -112,7 +112,7 @@ class Uploader:
         self._secrets: list[str] = []
 
     async def upload(self, file: MediaFile) -> Uploaded:
-        """A file, and what the site calls it. A token that has become stale is replaced once."""
+        """Upload a file. A stale token is replaced once."""
         try:
             return await self._upload(file)
         except ProviderError as error:
@@ -140,35 +140,35 @@ class Uploader:
             return token
 
     async def _store(self, store: _Store, token: UploadToken, file: MediaFile) -> Uploaded:
-        place = {"Version": store.version, **self._place(store, token)}
-        asked = {
+        target = {"Version": store.version, **self._space(store, token)}
+        query = {
             "Action": store.apply,
-            **place,
-            **store.asks,
+            **target,
+            **store.apply_query,
             "FileSize": file.size,
             "s": self._new_id().replace("-", "")[:_SALT_LENGTH],
         }
         if not self._region.domestic:
-            asked["device_platform"] = "web"
-        addresses = store.parse_addresses(await self._signed(store, token, "GET", asked))
+            query["device_platform"] = "web"
+        addresses = store.parse_addresses(await self._signed(store, token, "GET", query))
         self._secrets += [secret for address in addresses for secret in (address.auth, address.session_key)]
-        address = await self._send_to_one_of(store, token, addresses, file)
+        address = await self._send_to_first(store, token, addresses, file)
         done = await self._signed(
             store,
             token,
             "POST",
-            {"Action": store.commit, **place},
-            {"SessionKey": address.session_key, **store.tells},
+            {"Action": store.commit, **target},
+            {"SessionKey": address.session_key, **store.commit_body},
         )
         stored = store.parse_stored(done, file.kind)
-        # The site may leave its own measuring out.
+        # The site may omit its own measurements.
         return stored if stored.width else replace(stored, width=file.width, height=file.height)
 
-    async def _send_to_one_of(
+    async def _send_to_first(
         self, store: _Store, token: UploadToken, addresses: Sequence[UploadAddress], file: MediaFile
     ) -> UploadAddress:
-        """Send the bytes to the first address that takes them, and give that address. A refused authorization is the
-        token's and not of the host."""
+        """Send the bytes to the first address that accepts them and return it. A rejected authorization is the token's
+        fault: no other address is tried."""
         for address in addresses[:-1]:
             try:
                 await self._send(store, token, address, file)
@@ -181,22 +181,23 @@ class Uploader:
         return addresses[-1]
 
     def _base(self, store: _Store, token: UploadToken) -> str:
-        """The address of the service: what the operator set, else the domain that the token names, over the scheme of
-        the site, else that of the site's region. Raises ProviderError where there is none of them.
+        """The base URL of the service: the operator's, else the token's domain with the scheme of the site, else the
+        region's. Raises ProviderError if there is none.
 
-        A domain whose name is that of the other service is not followed: one token may serve both (2026-09-24).
+        A domain of the other service is ignored: one token may serve both (2026-09-24).
         """
         site = urlsplit(self._region.base_url).scheme
-        followed = token.domain and token.scheme in ("", site) and not token.domain.lower().startswith(store.other)
-        if followed and not store.fixed(self._region):
+        usable = token.domain and token.scheme in ("", site) and not token.domain.lower().startswith(store.other)
+        if usable and not store.fixed(self._region):
             return f"{site}://{token.domain}"
         base = store.base(self._region)
         if not base:
             raise answers.unusable("the upload token names no host, and the configuration sets none")
         return base
 
-    def _place(self, store: _Store, token: UploadToken) -> dict[str, str | int]:
-        """Where in the service. The sites abroad write ImageX's into the field that is VOD's at home."""
+    def _space(self, store: _Store, token: UploadToken) -> dict[str, str | int]:
+        """The query parameter of the space. The international sites put ImageX's into the field that is VOD's on the
+        mainland."""
         if store is _VOD:
             return {"SpaceName": token.space or SPACE}
         named = token.service if self._region.domestic else token.space or token.service
@@ -207,12 +208,12 @@ class Uploader:
         store: _Store,
         token: UploadToken,
         method: str,
-        asked: Mapping[str, str | int],
+        query: Mapping[str, str | int],
         body: Mapping[str, Any] | None = None,
     ) -> Any:
-        """The result of a signed call. A body is signed with it, a call without one is signed by its query alone."""
-        url = f"{self._base(store, token)}/?{urlencode(asked, quote_via=quote)}"
-        # The same bytes that HttpClient makes of it.
+        """The result of a signed call. The signature covers the query, and the body if there is one."""
+        url = f"{self._base(store, token)}/?{urlencode(query, quote_via=quote)}"
+        # The same bytes as HttpClient sends.
         digest = EMPTY_SHA256 if body is None else hashlib.sha256(orjson.dumps(body)).hexdigest()
         signed = sign(
             token.keys,
@@ -250,14 +251,14 @@ class Uploader:
         answers.check_stored(reply)
 
     async def _check(self, uri: str) -> None:
-        """Let the site look at a picture. Raises ProviderError when it refuses the content; any other trouble is the
-        check's own."""
-        checks = [self._look(AUDIT_PATH, audit_body(uri))]
+        """Have the site check an image. Raises ProviderError if it rejects the content; any other error of a check is
+        ignored."""
+        checks = [self._run_check(AUDIT_PATH, audit_body(uri))]
         if self._region.domestic:
-            checks.append(self._look(CHECK_PATH, check_body(uri), check_query()))
+            checks.append(self._run_check(CHECK_PATH, check_body(uri), check_query()))
         await all_of(checks)
 
-    async def _look(self, path: str, body: Mapping[str, Any], more: Mapping[str, str] | None = None) -> None:
+    async def _run_check(self, path: str, body: Mapping[str, Any], more: Mapping[str, str] | None = None) -> None:
         try:
             await self._call(self._account, path, body, more=more)
         except ProviderError as error:
@@ -265,8 +266,8 @@ class Uploader:
                 raise
 
     def _upload_error(self, error: ProviderError) -> ProviderError:
-        """The error as an upload's, without the site's temporary credentials. Parameters that the site refuses are
-        those of our calls, not of the client's request."""
+        """The error as one of an upload, without the site's temporary credentials. Parameters that the site rejects
+        are the gateway's, not the client's."""
         ours = error.kind in _UPLOAD_KINDS
         return ProviderError(
             ErrorKind.UPLOAD_FAILED if ours else error.kind,
@@ -292,4 +293,4 @@ _UPLOAD_KINDS = frozenset(
         ErrorKind.UPLOAD_FAILED,
     }
 )
-"""What is neither the account's trouble nor the picture's: nothing can have been charged, and it can be sent again."""
+"""Kinds that are neither the account's nor the image's fault: nothing can have been charged, and a retry is safe."""

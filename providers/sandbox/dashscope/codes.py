@@ -1,4 +1,4 @@
-"""DashScope's error codes: HTTP status, message, and what a key with a word in it meets."""
+"""DashScope's error codes: HTTP status, message, and the errors of keys with a directive."""
 
 
 class Refused(Exception):  # noqa: N818
@@ -80,4 +80,4 @@ CREDENTIAL_CODES = {
     # A key of a token plan, reported on 2026-09-14: same code as a busy model, but no retry helps before the week ends.
     "exhausted": ("Throttling.AllocationQuota", "token-plan 1-week quota has been exhausted"),
 }
-"""The word in a key → (code, message) that its submits are refused with."""
+"""Directive in a key → (code, message) of its submits."""

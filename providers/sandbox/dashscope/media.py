@@ -160,7 +160,7 @@ def check_content(content: Content, kinds: tuple[Kind, ...], model: str) -> None
         raise Refused("InvalidFile.Size", f"The file size must be at most {limits.max_bytes // MEGABYTE} MB.")
     if media is not None:
         _check_media(media, limits)
-    if "unsafe" in content.marks:
+    if "unsafe" in content.directives:
         raise Refused("DataInspectionFailed", MESSAGES["DataInspectionFailed"])
 
 

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from providers.sandbox.answers import refusal, troubled
+from providers.sandbox.answers import rejection, with_fault
 from providers.sandbox.dashscope import tasks as tasks
 from providers.sandbox.dashscope.checks import read_order
 from providers.sandbox.dashscope.codes import CREDENTIAL_CODES, MESSAGES, STATUS, Refused
@@ -25,10 +25,10 @@ from providers.sandbox.dashscope.media import check_media, seconds_in
 from providers.sandbox.dashscope.tasks import Json, Lane, Task
 from providers.sandbox.dashscope.uploads import Uploads
 from providers.sandbox.dashscope.usage import UNSEEN_SECONDS, Inputs
+from providers.sandbox.directives import Directives, credential_directive, read_directives, without
 from providers.sandbox.files import Files, base_of
-from providers.sandbox.outcomes import Directives, credential_word, read_directives, without
 from providers.sandbox.settings import SandboxSettings
-from providers.sandbox.state import Books, bearer_of
+from providers.sandbox.state import Ledger, bearer_of
 
 _DAY = 86_400.0
 _ONLY_SYNC = "current user api does not support asynchronous calls."
@@ -38,17 +38,17 @@ _NOT_PENDING = "Failed to cancel the task, please confirm if the task is in PEND
 class DashScope:
     """The service: its tasks by key (each key is an account of its own) and its calls."""
 
-    def __init__(self, settings: SandboxSettings, clock: Callable[[], float], books: Books, files: Files) -> None:
+    def __init__(self, settings: SandboxSettings, clock: Callable[[], float], ledger: Ledger, files: Files) -> None:
         self._settings = settings
         self._clock = clock
-        self._books = books
+        self._ledger = ledger
         self._files = files
         self._uploads = Uploads(clock)
         self._tasks: dict[str, Task] = {}
         self._owned: dict[str, list[Task]] = {}
         self._lanes: dict[tuple[str, str], Lane] = {}
         self._recent: dict[tuple[str, str], deque[float]] = {}
-        self._tries: Counter[tuple[str, str]] = Counter()
+        self._attempts: Counter[tuple[str, str]] = Counter()
 
     def routes(self) -> list[Route]:
         """All calls, and a 404 with three fields for the rest of `/api/v1`."""
@@ -107,10 +107,10 @@ class DashScope:
         given = _json_object(body)
         order = read_order(request.path_params["path"], request.headers, given)
         self._uploads.check(given["input"], key, order.model_name)
-        if blocked := CREDENTIAL_CODES.get(credential_word(key)):
+        if blocked := CREDENTIAL_CODES.get(credential_directive(key)):
             raise Refused(*blocked)
         directives = self._submit_directives(key, order.prompt)
-        if refused := refusal(directives, self._refuse, "Throttling.RateQuota", "InvalidParameter"):
+        if refused := rejection(directives, self._refuse, "Throttling.RateQuota", "InvalidParameter"):
             return refused
         self._pace(key, f"submit {order.model_name}", self._settings.submits_per_second)
         places = media_places(given["input"], order.model)
@@ -133,21 +133,21 @@ class DashScope:
         self._tasks[task.task_id] = task
         self._owned.setdefault(key, []).append(task)
         self._lane(task).add(task)
-        self._books.accepted("dashscope", key)
+        self._ledger.record_submit("dashscope", key)
         output = {"task_status": "PENDING", "task_id": task.task_id}
         answer = self._answer({"output": output}, request_id=task.request_id)
         if "noid" in directives:
             answer = self._answer({"code": "InternalError", "message": MESSAGES["InternalError"]})
-        return troubled(directives, answer, self._settings.drip_seconds)
+        return with_fault(directives, answer, self._settings.drip_seconds)
 
     def _submit_directives(self, key: str, prompt: str) -> Directives:
         directives = read_directives(prompt)
         if "times" not in directives:
             return directives
-        self._tries[key, prompt] += 1
+        self._attempts[key, prompt] += 1
         return (
             without(directives, "refusal", "answer")
-            if self._tries[key, prompt] > float(directives["times"])
+            if self._attempts[key, prompt] > float(directives["times"])
             else directives
         )
 
@@ -168,18 +168,18 @@ class DashScope:
             raise Refused("AccessDenied", _ONLY_SYNC)
         task_id = request.path_params["task_id"]
         known = self._tasks.get(task_id)
-        self._books.polled(task_id, key, known.owner if known else "")
+        self._ledger.record_poll(task_id, key, known.owner if known else "")
         task = self._found(task_id, key)
         if task is None:
             return self._answer({"output": tasks.unknown(task_id)})
         answer = self._answer(tasks.answer(task, self._clock(), base_of(request), self._files))
         directives = task.directives
-        self._tries[task_id, "poll"] += 1
-        if "poll-times" in directives and self._tries[task_id, "poll"] > float(directives["poll-times"]):
+        self._attempts[task_id, "poll"] += 1
+        if "poll-times" in directives and self._attempts[task_id, "poll"] > float(directives["poll-times"]):
             return answer
         if "poll-refuse" in directives or "poll-429" in directives:
             return self._refuse(directives.get("poll-refuse") or "Throttling.RateQuota")
-        return troubled(directives, answer, self._settings.drip_seconds, "poll-")
+        return with_fault(directives, answer, self._settings.drip_seconds, "poll-")
 
     async def _cancel(self, request: Request, key: str, body: bytes) -> ASGIApp:
         self._pace(key, "cancel", self._settings.queries_per_second)
@@ -221,7 +221,7 @@ def _key(request: Request) -> str:
     key = bearer_of(request.headers)
     if not key:
         raise Refused("InvalidApiKey", "No API-key provided.")
-    if not key.startswith("sk-") or credential_word(key) == "expired":
+    if not key.startswith("sk-") or credential_directive(key) == "expired":
         raise Refused("InvalidApiKey", MESSAGES["InvalidApiKey"])
     return key
 

@@ -8,8 +8,8 @@ from typing import Any
 from providers.sandbox.dashscope.checks import Order
 from providers.sandbox.dashscope.codes import MESSAGES
 from providers.sandbox.dashscope.usage import Inputs, usage
+from providers.sandbox.directives import Directives
 from providers.sandbox.files import Files
-from providers.sandbox.outcomes import Directives
 
 Json = dict[str, Any]
 
@@ -17,7 +17,7 @@ QUEUED = 0.25
 """The share of a task's time before it may run."""
 
 ZONE = timedelta(hours=8)
-FOR_EVER = float("inf")
+FOREVER = float("inf")
 
 
 @dataclass(slots=True)
@@ -32,7 +32,7 @@ class Task:
     created: float
     seconds: float
     inputs: Inputs = field(default_factory=Inputs)
-    starts_at: float = FOR_EVER
+    starts_at: float = FOREVER
     canceled_at: float | None = None
 
     @property
@@ -40,7 +40,7 @@ class Task:
         """When it is finished, failed or cancelled; infinite for one that never ends."""
         if self.canceled_at is not None:
             return self.canceled_at
-        return FOR_EVER if "stuck" in self.directives else self.starts_at + self.seconds * (1 - QUEUED)
+        return FOREVER if "stuck" in self.directives else self.starts_at + self.seconds * (1 - QUEUED)
 
     @property
     def failure(self) -> tuple[str, str] | None:
@@ -69,7 +69,7 @@ class Task:
 class Lane:
     """The tasks of one key and model in order of submission, `cap` of them running at a time, the others PENDING.
 
-    `slots` is a heap of the times at which running places become free. Tasks that wait for ever take none.
+    `slots` is a heap of the times at which slots become free. Tasks that stay pending take none.
     """
 
     cap: int
@@ -77,7 +77,7 @@ class Lane:
     slots: list[float] = field(default_factory=list)
 
     def add(self, task: Task) -> None:
-        """Set the start of a new task: after its time in the queue, and not before a place is free."""
+        """Set the start of a new task: after its time in the queue, when a slot is free."""
         self.tasks.append(task)
         if "pending" in task.directives:
             return

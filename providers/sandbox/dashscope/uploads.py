@@ -1,7 +1,7 @@
 """DashScope's temporary files: a policy for one model, a form sent to the object store, an `oss://` link.
 
-A link works for 48 hours, for the account that asked for the policy and the model it named, and cannot be read back:
-of what was sent, only what it is and how large is kept.
+A link works for 48 hours, for the account and the model of its policy, and cannot be read back: only the type and size
+of a file are kept.
 """
 
 import base64
@@ -24,7 +24,7 @@ from providers.sandbox.dashscope.codes import Refused
 from providers.sandbox.files import denied
 from providers.sandbox.media import Content, Sample
 from providers.sandbox.state import tag_of
-from providers.sandbox.upload_troubles import UploadTroubles
+from providers.sandbox.upload_faults import UploadFaults
 
 POLICY_SECONDS = 300
 LINK_SECONDS = 48 * 3600
@@ -33,7 +33,7 @@ ACCESS_KEY = "LTAIsandbox"
 _PIECE_BYTES = 256 * 1024
 _FORM_BYTES = 16 * 1024
 _FIELDS = ("OSSAccessKeyId", "Signature", "policy", "key", "x-oss-object-acl", "x-oss-forbid-overwrite")
-_NOT_THERE = "Unable to download the media resource during the data inspection process."
+_NOT_FOUND = "Unable to download the media resource during the data inspection process."
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +45,14 @@ class _Stored:
 
 
 class Uploads:
-    """The policies given out and the files sent."""
+    """The policies issued and the files uploaded."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._secret = secrets.token_bytes(16)
         self._folders: dict[str, tuple[str, str]] = {}
         self._files: dict[str, _Stored] = {}
-        self._troubles = UploadTroubles()
+        self._faults = UploadFaults()
 
     def policy(self, key: str, model: str, base: str) -> Json:
         """`data` of `GET /uploads?action=getPolicy&model=…`."""
@@ -104,22 +104,22 @@ class Uploads:
             return denied(409, "FileAlreadyExists", "The object you specified already exists.")
         owner, model = self._folders[folder]
         failure = denied(500, "InternalError", "Please contact the server administrator.")
-        if trouble := self._troubles.ordered(owner, sample, failure):
-            return trouble
+        if fault := self._faults.response_for(owner, sample, failure):
+            return fault
         self._files[fields["key"]] = _Stored(owner, model, self._clock(), sample.content())
         return Response(b"", 200 if fields.get("success_action_status") == "200" else 204)
 
     def check(self, given: object, key: str, model: str) -> None:
-        """Every `oss://` link below `given` was sent by this key for this model. Raises `Refused`."""
+        """Check that every `oss://` link in `given` belongs to this key and model. Raises `Refused`."""
         for link in _links(given):
             stored = self._files.get(link.removeprefix("oss://"))
             if stored is None or (stored.owner, stored.model) != (key, model):
-                raise Refused("InvalidParameter.DataInspection", _NOT_THERE)
+                raise Refused("InvalidParameter.DataInspection", _NOT_FOUND)
             if self._clock() - stored.at > LINK_SECONDS:
-                raise Refused("InvalidParameter.DataInspection", _NOT_THERE)
+                raise Refused("InvalidParameter.DataInspection", _NOT_FOUND)
 
     def content(self, link: str) -> Content:
-        """What was sent under a link that `check` has let pass."""
+        """The content behind a link that `check` has accepted."""
         return self._files[link.removeprefix("oss://")].content
 
 

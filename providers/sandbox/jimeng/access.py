@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
+from providers.sandbox.directives import credential_directive
 from providers.sandbox.jimeng.accounts import Account
 from providers.sandbox.jimeng.errors import (
     COMMERCE_LOGIN,
@@ -19,7 +20,6 @@ from providers.sandbox.jimeng.errors import (
     Refused,
 )
 from providers.sandbox.jimeng.sites import Site, likely_site, site_of
-from providers.sandbox.outcomes import credential_word
 from providers.sandbox.state import session_of
 
 Json = dict[str, Any]
@@ -64,7 +64,7 @@ def let_in(request: Request) -> str:
     """The session of a request that may go on. Raises `Refused`."""
     path, site = request.url.path, likely_site(request)
     session = session_of(request.headers)
-    directive = credential_word(session)
+    directive = credential_directive(session)
     # An account whose home is another cluster gets the number of an expired login (2026-10-01).
     if not session or directive == "expired" or (directive == "elsewhere" and site != HOME):
         raise Refused(LOGIN)

@@ -1,4 +1,4 @@
-"""What the site knows of its sessions and their tasks, and the credits that go with them."""
+"""The site's sessions, their tasks and their credits."""
 
 import hashlib
 import threading
@@ -8,10 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from providers.sandbox.directives import credential_directive
 from providers.sandbox.jimeng.tasks import Task
-from providers.sandbox.outcomes import credential_word
 from providers.sandbox.settings import SandboxSettings
-from providers.sandbox.state import Books
+from providers.sandbox.state import Ledger
 
 Json = dict[str, Any]
 
@@ -21,90 +21,90 @@ GAIN, SPEND = 1, 2
 
 @dataclass(slots=True)
 class Account:
-    """One session. `running` holds the tasks whose end has not been seen yet; `ledger` rows are newest last."""
+    """One session. `running` holds the tasks whose end is not processed yet; `credit_log` rows are newest last."""
 
     session: str
     gift_credit: int
     tasks: list[Task] = field(default_factory=list)
     running: list[Task] = field(default_factory=list)
-    ledger: list[Json] = field(default_factory=list)
+    credit_log: list[Json] = field(default_factory=list)
     received_on: str = ""
 
     @property
     def user_id(self) -> str:
-        """A stable number for the session."""
+        """A stable number of the session's user."""
         return user_id_of(self.session)
 
     @property
     def directive(self) -> str:
-        """The word that its credential carries, "" without one."""
-        return credential_word(self.session)
+        """The directive in its credential, "" without one."""
+        return credential_directive(self.session)
 
 
 def user_id_of(session: str) -> str:
-    """A number that a session's user has for good."""
+    """A stable number of a session's user."""
     return str(int(hashlib.sha256(session.encode()).hexdigest()[:12], 16))
 
 
 class Accounts:
-    """The sessions seen so far, their tasks by history id, submit id and item id, and how often things were tried."""
+    """The sessions seen so far, their tasks by history id, submit id and item id, and the attempts counted."""
 
-    def __init__(self, settings: SandboxSettings, clock: Callable[[], float], books: Books) -> None:
+    def __init__(self, settings: SandboxSettings, clock: Callable[[], float], ledger: Ledger) -> None:
         self._settings = settings
         self._clock = clock
-        self._books = books
+        self._ledger = ledger
         self._by_session: dict[str, Account] = {}
         self.tasks: dict[str, Task] = {}
         self.submits: dict[tuple[str, str], Task] = {}
         self.items: dict[str, Task] = {}
-        self.tries: Counter[tuple[str, str]] = Counter()
-        self._settling = threading.Lock()
-        books.settlers.append(self._settle_all)
+        self.attempts: Counter[tuple[str, str]] = Counter()
+        self._refund_lock = threading.Lock()
+        ledger.before_read.append(self._apply_all_refunds)
 
     def of(self, session: str) -> Account:
-        """The account of a session, with the credits of its failed tasks given back."""
+        """The account of a session, after the refunds of its failed tasks."""
         account = self._by_session.get(session)
         if account is None:
-            credits = 0 if credential_word(session) == "poor" else self._settings.credits
+            credits = 0 if credential_directive(session) == "poor" else self._settings.credits
             account = self._by_session[session] = Account(session, credits)
-        self._settle(account)
+        self._apply_refunds(account)
         return account
 
-    def keep(self, account: Account, task: Task) -> None:
-        """Take a task in, and its credits."""
+    def add(self, account: Account, task: Task) -> None:
+        """Add a task and charge its credits."""
         self.tasks[task.history_id] = task
         self.submits[account.session, task.submit_id] = task
         self.items[task.item_id] = task
         account.tasks.append(task)
         account.running.append(task)
         account.gift_credit -= task.cost
-        account.ledger.append(ledger_row(SPEND, task.cost, task.created, "视频生成", task))
-        self._books.accepted("jimeng", account.session, task.cost)
+        account.credit_log.append(credit_log_row(SPEND, task.cost, task.created, "视频生成", task))
+        self._ledger.record_submit("jimeng", account.session, task.cost)
 
     def cancel(self, account: Account, task: Task) -> None:
-        """End a task now; its credits come back with it."""
+        """End a task now and refund its credits."""
         task.cancelled_at = self._clock()
-        self._settle(account)
+        self._apply_refunds(account)
 
-    def _settle(self, account: Account) -> None:
-        """Give back the credits of the tasks that have failed by now. The lock: books are read from other threads."""
+    def _apply_refunds(self, account: Account) -> None:
+        """Refund the tasks that have failed by now. The lock: the ledger is read from other threads."""
         now = self._clock()
-        with self._settling:
+        with self._refund_lock:
             for task in [task for task in account.running if task.ended(now)]:
                 account.running.remove(task)
                 if task.refunded:
                     title = "取消生成返还" if task.cancelled_at is not None else "生成失败返还"
                     account.gift_credit += task.cost
-                    account.ledger.append(ledger_row(GAIN, task.cost, task.ends_at, title, task))
-                    self._books.refunded("jimeng", account.session, task.cost)
+                    account.credit_log.append(credit_log_row(GAIN, task.cost, task.ends_at, title, task))
+                    self._ledger.record_refund("jimeng", account.session, task.cost)
 
-    def _settle_all(self) -> None:
+    def _apply_all_refunds(self) -> None:
         for account in list(self._by_session.values()):
-            self._settle(account)
+            self._apply_refunds(account)
 
 
-def ledger_row(kind: int, amount: int, at: float, title: str, task: Task | None = None) -> Json:
-    """A row of the credit log; `amount` is above 0 for what was gained and for what was spent, `kind` tells which."""
+def credit_log_row(kind: int, amount: int, at: float, title: str, task: Task | None = None) -> Json:
+    """A row of the credit log. `amount` is positive for gained and for spent credits, `kind` tells which."""
     return {
         "history_id": task.history_id if task else uuid.uuid4().hex,
         "amount": amount,

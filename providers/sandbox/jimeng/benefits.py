@@ -1,4 +1,4 @@
-"""The account's calls: credits, their log, the daily grant, who it is, its workspaces."""
+"""The account's calls: credits, their log, the daily grant, account info, workspaces."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -7,7 +7,7 @@ from typing import Any
 from starlette.types import ASGIApp
 
 from providers.sandbox.jimeng.access import CREDIT, CREDIT_HISTORY, CREDIT_RECEIVE, Call
-from providers.sandbox.jimeng.accounts import GAIN, SPEND, ledger_row
+from providers.sandbox.jimeng.accounts import GAIN, SPEND, credit_log_row
 from providers.sandbox.jimeng.envelopes import Envelopes
 from providers.sandbox.jimeng.errors import PARAMETER, Refused, need
 from providers.sandbox.settings import SandboxSettings
@@ -18,7 +18,7 @@ _DAY_ZONE = timedelta(hours=8)
 
 
 class Benefits:
-    """Answers of one account."""
+    """The account's calls."""
 
     def __init__(self, settings: SandboxSettings, clock: Callable[[], float], envelopes: Envelopes) -> None:
         self._settings = settings
@@ -53,7 +53,7 @@ class Benefits:
             raise Refused(PARAMETER, "count or cursor") from None
         kind = body.get("history_type", 0)
         need(kind in (0, GAIN, SPEND), "history_type")
-        rows = [row for row in call.account.ledger[::-1] if not kind or row["history_type"] == kind]
+        rows = [row for row in call.account.credit_log[::-1] if not kind or row["history_type"] == kind]
         page = rows[start : start + count]
         data = {
             "total_credit": call.account.gift_credit,
@@ -73,7 +73,7 @@ class Benefits:
         if quota:
             account.received_on = today
             account.gift_credit += quota
-            account.ledger.append(ledger_row(GAIN, quota, now, "每日赠送"))
+            account.credit_log.append(credit_log_row(GAIN, quota, now, "每日赠送"))
         data = {
             "receive_quota": quota,
             "cur_total_credits": account.gift_credit,

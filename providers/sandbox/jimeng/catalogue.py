@@ -1,4 +1,4 @@
-"""The models that the sites have now: they can leave and come back while the sandbox runs."""
+"""The models that the sites have now; they can be retired and restored while the sandbox runs."""
 
 import threading
 from typing import Any
@@ -20,10 +20,10 @@ class JimengModels:
     def __init__(self) -> None:
         self._changing = threading.Lock()
         self._listed: dict[Site, tuple[Model, ...]] = dict(MODELS)
-        self.trouble_status: int | None = None
-        """HTTP status that the configuration call answers with, None = it works. 404 comes as an HTML page."""
-        self.trouble_ret = ""
-        """`ret` that the configuration call is refused with, "" = none."""
+        self.fault_status: int | None = None
+        """HTTP status of every configuration call, None = no fault. The response is an HTML page."""
+        self.fault_ret = ""
+        """`ret` of every configuration call, "" = no fault."""
 
     def of(self, site: Site) -> tuple[Model, ...]:
         """The models of a site, in the order of its list."""
@@ -45,7 +45,7 @@ class JimengModels:
                 self._listed[one] = tuple(model for model in self._listed[one] if model.key != key)
 
     def restore(self, key: str, site: Site | None = None) -> None:
-        """Put a model back at its place. With a `site` that never had it, the other site's row is added at the end.
+        """Put a model back at its position. With a `site` that never had it, the other site's row goes to the end.
 
         Raises KeyError for a key that no site ever had.
         """
@@ -54,16 +54,16 @@ class JimengModels:
             for one in _sites(site):
                 if self.find(key, one) is None and (one in rows or site is not None):
                     there = [*self._listed[one], rows.get(one) or next(iter(rows.values()))]
-                    self._listed[one] = tuple(sorted(there, key=lambda model: _place(one, model.key)))
+                    self._listed[one] = tuple(sorted(there, key=lambda model: _position(one, model.key)))
 
-    def config_trouble(self, status: int | None = None, *, ret: str = "") -> None:
-        """Let every configuration call fail with an HTTP status, or with a `ret`; without either it works again.
+    def set_config_fault(self, status: int | None = None, *, ret: str = "") -> None:
+        """Make every configuration call fail with an HTTP status or a `ret`; without either it works again.
 
-        Raises ValueError for a status that is none of 400 to 599.
+        Raises ValueError for a status outside 400 to 599.
         """
         if status is not None and not 400 <= status <= 599:
             raise ValueError("a status from 400 to 599")
-        self.trouble_status, self.trouble_ret = status, ret
+        self.fault_status, self.fault_ret = status, ret
 
     def configuration(self, site: Site) -> Json:
         """`data` of the configuration answer."""
@@ -99,7 +99,7 @@ def _sites(site: Site | None) -> tuple[Site, ...]:
     return SITES if site is None else (site,)
 
 
-def _place(site: Site, key: str) -> int:
-    """Where a key stands in the list that the site began with; the end for one that it never had."""
+def _position(site: Site, key: str) -> int:
+    """The index of a key in the site's initial list; the end for one that it never had."""
     own = [model.key for model in MODELS[site]]
     return own.index(key) if key in own else len(own)

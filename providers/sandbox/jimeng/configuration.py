@@ -1,4 +1,4 @@
-"""The configuration call, and the sandbox's own routes that change what it answers."""
+"""The configuration call, and the sandbox's routes that change its response."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ from providers.sandbox.jimeng.errors import PARAMETER, Refused, need
 from providers.sandbox.jimeng.sites import SITES, Site, likely_site
 
 PATH = "/mweb/v1/video_generate/get_common_config"
-_MODELS, _MODEL, _TROUBLE = (
+_MODELS, _MODEL, _CONFIG_FAULT = (
     "/_sandbox/jimeng/models", "/_sandbox/jimeng/models/{key}", "/_sandbox/jimeng/config-trouble",
 )  # fmt: skip
 
@@ -31,10 +31,10 @@ class Configuration:
 
     async def _answer(self, request: Request) -> Response:
         text = await request.body()
-        if self._models.trouble_status is not None:
-            return HTMLResponse(PAGE, self._models.trouble_status)
-        if self._models.trouble_ret:
-            return self._envelopes.refuse(Refused(self._models.trouble_ret))
+        if self._models.fault_status is not None:
+            return HTMLResponse(PAGE, self._models.fault_status)
+        if self._models.fault_ret:
+            return self._envelopes.refuse(Refused(self._models.fault_ret))
         try:
             _check(text)
         except Refused as refused:
@@ -64,8 +64,8 @@ def control_routes(models: JimengModels) -> list[Route]:
     …/config-trouble?status=404` or `?ret=1015`, and `DELETE` of it. All answer what the sites have now."""
 
     def now(status: int = 200) -> Response:
-        trouble = {"status": models.trouble_status, "ret": models.trouble_ret}
-        return json_response({"models": models.keys(), "config_trouble": trouble}, status)
+        fault = {"status": models.fault_status, "ret": models.fault_ret}
+        return json_response({"models": models.keys(), "config_trouble": fault}, status)
 
     async def listed(request: Request) -> Response:
         return now()
@@ -83,15 +83,15 @@ def control_routes(models: JimengModels) -> list[Route]:
 
         return endpoint
 
-    async def trouble(request: Request) -> Response:
+    async def fault(request: Request) -> Response:
         if request.method == "DELETE":
-            models.config_trouble()
+            models.set_config_fault()
             return now()
         status, ret = request.query_params.get("status", ""), request.query_params.get("ret", "")
         try:
             if not status and not ret:
                 raise ValueError("status or ret")
-            models.config_trouble(int(status) if status else None, ret=ret)
+            models.set_config_fault(int(status) if status else None, ret=ret)
         except ValueError:
             return json_response({"error": "name a status from 400 to 599, or a ret"}, 400)
         return now()
@@ -100,5 +100,5 @@ def control_routes(models: JimengModels) -> list[Route]:
         Route(_MODELS, listed, methods=["GET"]),
         Route(_MODEL, changing(models.retire), methods=["DELETE"]),
         Route(_MODEL, changing(models.restore), methods=["PUT"]),
-        Route(_TROUBLE, trouble, methods=["PUT", "DELETE"]),
+        Route(_CONFIG_FAULT, fault, methods=["PUT", "DELETE"]),
     ]

@@ -62,7 +62,7 @@ after, a text before; 1161 and 1162 are languages there too. The text of 3000 is
 CREDENTIAL_RETS = {
     "poor": NO_CREDITS, "banned": "1018", "shark": SHARK, "limited": "121101", "peak": "1310", "noregion": "3000",
 }  # fmt: skip
-"""The word in a `sessionid` → what its submits are refused with."""
+"""Directive in a `sessionid` → `ret` of its submits."""
 
 _RISK_KEY = "web_risk_control_message_reject_generation"
 _UNUSUAL = "Couldn't generate due to unusual activity in your account. Try again later."

@@ -1,9 +1,9 @@
-"""How tasks fail: the number, the key, the sentence, and the stage at which it happened."""
+"""How tasks fail: the number, the key, the message, and the stage."""
 
 from dataclasses import dataclass
 
+from providers.sandbox.directives import Directives
 from providers.sandbox.jimeng.errors import MESSAGES
-from providers.sandbox.outcomes import Directives
 
 INPUT_REFUSED, BROKEN, OUTPUT_REFUSED = 10, 30, 40
 """`task.status` beside the record's 30: refused before the generation, failed or cancelled, refused after it."""
@@ -60,7 +60,7 @@ class Failure:
 
 
 def failure_of(directives: Directives) -> Failure | None:
-    """The failure that a prompt's words order, None for success."""
+    """The failure that a prompt's directives choose, None for success."""
     if "fail-key" in directives:
         key = directives["fail-key"]
         sentence, stage = SENTENCES.get(key, ("", BROKEN))

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from providers.sandbox.answers import refusal, troubled
+from providers.sandbox.answers import rejection, with_fault
+from providers.sandbox.directives import Directives, read_directives, without
 from providers.sandbox.jimeng import records
 from providers.sandbox.jimeng.access import CANCEL, GENERATE, Call
 from providers.sandbox.jimeng.accounts import Account, Accounts
@@ -26,7 +27,6 @@ from providers.sandbox.jimeng.errors import (
 from providers.sandbox.jimeng.sites import Site
 from providers.sandbox.jimeng.tasks import Task, new_task
 from providers.sandbox.jimeng.uploads import JimengUploads
-from providers.sandbox.outcomes import Directives, read_directives, without
 from providers.sandbox.settings import SandboxSettings
 
 
@@ -68,14 +68,14 @@ class Generation:
         if "retire" in directives:
             self._models.retire(draft.model.key, site)
             raise Refused(GONE)
-        if refused := refusal(directives, self._refuse, TOO_OFTEN, SHARK):
+        if refused := rejection(directives, self._refuse, TOO_OFTEN, SHARK):
             return refused
         task, log_id = self._accounts.submits.get((account.session, draft.submit_id)), self._envelopes.log_id()
         if task is None:
             task = self._accept(account, draft, directives, site, log_id)
         aigc_data = None if "noid" in directives else records.submit_data(task, self._clock())
         answer = self._envelopes.answer({"aigc_data": aigc_data}, log_id=log_id)
-        return troubled(directives, answer, self._settings.drip_seconds)
+        return with_fault(directives, answer, self._settings.drip_seconds)
 
     def _refuse(self, ret: str) -> Response:
         return self._envelopes.refuse(Refused(ret), submit=True)
@@ -84,9 +84,9 @@ class Generation:
         directives = read_directives(prompt)
         if "times" not in directives:
             return directives
-        tries = self._accounts.tries
-        tries[account.session, prompt] += 1
-        spent = tries[account.session, prompt] > float(directives["times"])
+        attempts = self._accounts.attempts
+        attempts[account.session, prompt] += 1
+        spent = attempts[account.session, prompt] > float(directives["times"])
         return without(directives, "refusal", "answer") if spent else directives
 
     def _accept(self, account: Account, draft: Draft, directives: Directives, site: Site, log_id: str) -> Task:
@@ -98,7 +98,7 @@ class Generation:
         task = new_task(draft, directives, account.session, site, now, self._settings, log_id)
         while task.history_id in self._accounts.tasks:
             task = new_task(draft, directives, account.session, site, now, self._settings, log_id)
-        self._accounts.keep(account, task)
+        self._accounts.add(account, task)
         return task
 
     def _cancel(self, call: Call) -> ASGIApp:

@@ -6,7 +6,7 @@ from typing import Any
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from providers.sandbox.answers import troubled
+from providers.sandbox.answers import with_fault
 from providers.sandbox.files import Files, base_of
 from providers.sandbox.jimeng import records, results
 from providers.sandbox.jimeng.access import Call
@@ -15,7 +15,7 @@ from providers.sandbox.jimeng.envelopes import Envelopes
 from providers.sandbox.jimeng.errors import EMPTY, FAILED, PARAMETER, TOO_OFTEN, Refused, need
 from providers.sandbox.jimeng.tasks import Task
 from providers.sandbox.settings import SandboxSettings
-from providers.sandbox.state import Books
+from providers.sandbox.state import Ledger
 
 Json = dict[str, Any]
 
@@ -28,14 +28,14 @@ class History:
         settings: SandboxSettings,
         clock: Callable[[], float],
         accounts: Accounts,
-        books: Books,
+        ledger: Ledger,
         files: Files,
         envelopes: Envelopes,
     ) -> None:
         self._settings = settings
         self._clock = clock
         self._accounts = accounts
-        self._books = books
+        self._ledger = ledger
         self._files = files
         self._envelopes = envelopes
 
@@ -61,24 +61,24 @@ class History:
         now, session = self._clock(), call.account.session
         for one in ids:
             task = self._accounts.submits.get((session, one)) or self._accounts.tasks.get(one)
-            self._books.polled(task.history_id if task else one, session, task.owner if task else "")
+            self._ledger.record_poll(task.history_id if task else one, session, task.owner if task else "")
             if task and task.owner == session and task.visible(now):
                 found[one] = task
         return found
 
     def _polled(self, found: dict[str, Task], answer: Response) -> ASGIApp:
-        """The answer to a status call as the words of the tasks in it have it: one task's trouble is the batch's."""
-        tries = self._accounts.tries
+        """The response to a status call with the faults of its tasks: a fault of one task affects the batch."""
+        attempts = self._accounts.attempts
         for task in found.values():
-            tries[task.history_id, "poll"] += 1
+            attempts[task.history_id, "poll"] += 1
             directives = task.directives
-            if "poll-times" in directives and tries[task.history_id, "poll"] > float(directives["poll-times"]):
+            if "poll-times" in directives and attempts[task.history_id, "poll"] > float(directives["poll-times"]):
                 continue
             if "poll-refuse" in directives or "poll-429" in directives:
                 return self._envelopes.refuse(Refused(directives.get("poll-refuse") or TOO_OFTEN))
-            spoiled = troubled(directives, answer, self._settings.drip_seconds, "poll-")
-            if spoiled is not answer:
-                return spoiled
+            faulty = with_fault(directives, answer, self._settings.drip_seconds, "poll-")
+            if faulty is not answer:
+                return faulty
         return answer
 
     def _record(self, call: Call, task: Task) -> Json:

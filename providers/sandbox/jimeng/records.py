@@ -18,12 +18,12 @@ _COST_FORECAST = 6
 
 def queue_info(task: Task, now: float) -> Json:
     """`queue_idx` counts down to 0 = no longer waiting."""
-    place = task.place(now)
+    queue_position = task.queue_position(now)
     made: Json = {
-        "queue_idx": place,
+        "queue_idx": queue_position,
         "priority": 5,
-        "queue_status": WAITING if place else LEFT if task.ended(now) else WORKING,
-        "queue_length": QUEUE_LENGTH if place else 0,
+        "queue_status": WAITING if queue_position else LEFT if task.ended(now) else WORKING,
+        "queue_length": QUEUE_LENGTH if queue_position else 0,
         "polling_config": {"interval_seconds": 30, "timeout_seconds": 86_400},
         "priority_queue_display_threshold": {"vip_queuing_time_threshold": 300, "waiting_time_threshold": 60},
     }

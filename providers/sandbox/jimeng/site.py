@@ -25,21 +25,21 @@ from providers.sandbox.jimeng.materials import Materials
 from providers.sandbox.jimeng.sites import likely_site
 from providers.sandbox.jimeng.uploads import JimengUploads
 from providers.sandbox.settings import SandboxSettings
-from providers.sandbox.state import Books
+from providers.sandbox.state import Ledger
 
 
 class Jimeng:
     """The site: one class for each group of calls, over the accounts, the models and the uploads they share."""
 
-    def __init__(self, settings: SandboxSettings, clock: Callable[[], float], books: Books, files: Files) -> None:
+    def __init__(self, settings: SandboxSettings, clock: Callable[[], float], ledger: Ledger, files: Files) -> None:
         self.models = JimengModels()
         self._envelopes = envelopes = Envelopes(clock)
         self._uploads = uploads = JimengUploads(settings, clock)
-        self._accounts = accounts = Accounts(settings, clock, books)
+        self._accounts = accounts = Accounts(settings, clock, ledger)
         self._configuration = Configuration(self.models, envelopes)
         self._calls: dict[str, Callable[[Call], ASGIApp]] = {
             **Generation(settings, clock, accounts, self.models, uploads, envelopes).calls(),
-            **History(settings, clock, accounts, books, files, envelopes).calls(),
+            **History(settings, clock, accounts, ledger, files, envelopes).calls(),
             **Materials(self.models, uploads, envelopes).calls(),
             **Benefits(settings, clock, envelopes).calls(),
         }

@@ -1,13 +1,13 @@
-"""A Jimeng task over time: its status number, its place in the queue. Functions of now."""
+"""A Jimeng task over time: its status number and queue position. Functions of now."""
 
 import secrets
 from dataclasses import dataclass
 from typing import Any
 
+from providers.sandbox.directives import Directives
 from providers.sandbox.jimeng.draft import Draft
 from providers.sandbox.jimeng.failures import Failure, failure_of
 from providers.sandbox.jimeng.sites import Site
-from providers.sandbox.outcomes import Directives
 from providers.sandbox.settings import SandboxSettings
 
 Json = dict[str, Any]
@@ -23,7 +23,7 @@ QUEUED, GENERATING, POST = 0.25, 0.75, 0.875
 third, finalizing until the end."""
 
 QUEUE_LENGTH = 8
-FOR_EVER = float("inf")
+FOREVER = float("inf")
 
 
 @dataclass(slots=True, eq=False)
@@ -51,11 +51,11 @@ class Task:
         """When it is finished, failed or cancelled."""
         if self.cancelled_at is not None:
             return self.cancelled_at
-        return FOR_EVER if {"pending", "stuck"} & self.directives.keys() else self.created + self.seconds
+        return FOREVER if {"pending", "stuck"} & self.directives.keys() else self.created + self.seconds
 
     @property
     def refunded(self) -> bool:
-        """Whether its credits are given back at its end."""
+        """Whether its credits are refunded at its end."""
         return self.failure is not None or self.cancelled_at is not None
 
     def ended(self, now: float) -> bool:
@@ -71,7 +71,7 @@ class Task:
         return now >= self.visible_at and not self.vanished(now)
 
     def vanished(self, now: float) -> bool:
-        """Forgotten by the site, as its prompt ordered."""
+        """Forgotten by the site, as `#vanish` orders."""
         return "vanish" in self.directives and self.share(now) >= QUEUED
 
     def has_video(self, now: float) -> bool:
@@ -98,8 +98,8 @@ class Task:
             return int(self.directives["state"])
         return SUBMITTED if share < GENERATING else THINKING if share < POST else PARTIAL
 
-    def place(self, now: float) -> int:
-        """The place in the queue, from `QUEUE_LENGTH` down to 1; 0 = no longer waiting."""
+    def queue_position(self, now: float) -> int:
+        """The queue position, from `QUEUE_LENGTH` down to 1; 0 = no longer waiting."""
         return max(1, round(QUEUE_LENGTH * (1 - self.share(now) / QUEUED))) if self.waiting(now) else 0
 
 

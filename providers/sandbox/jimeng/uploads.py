@@ -1,5 +1,4 @@
-"""Jimeng's uploads: keys from the site, a place from ImageX (pictures) or VOD (films and sounds), the bytes, a commit.
-
+"""Jimeng's uploads: keys from the site, an address from ImageX (images) or VOD (video, audio), the bytes, a commit.
 ImageX and VOD answer `{"ResponseMetadata":{…},"Result":{…}}`, or `ResponseMetadata.Error` with a 4xx status; the
 numbers of the errors are the API gateway's own (https://www.volcengine.com/docs/6369/68677). The host that takes the
 bytes answers `{"code":2000,"message":"Success","data":{"crc32":…}}`. Here all of them are this host, ImageX below
@@ -40,7 +39,7 @@ from providers.sandbox.jimeng.upload_services import (
 from providers.sandbox.media import Content, Media, Sample
 from providers.sandbox.settings import SandboxSettings
 from providers.sandbox.signatures import Keys, SignedRequest, Unsigned, verify
-from providers.sandbox.upload_troubles import UploadTroubles
+from providers.sandbox.upload_faults import UploadFaults
 
 Json = dict[str, Any]
 
@@ -50,7 +49,7 @@ _CRC32 = re.compile(r"[0-9a-fA-F]{8}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """Keys given to a session for a service, and those it opens. `expires` in unix seconds."""
+    """Keys of a session for a service and the services it gives access to. `expires` in unix seconds."""
 
     access_key: str
     secret_key: str
@@ -62,13 +61,13 @@ class Grant:
     expires: float
 
     def spaces(self, service: Service) -> tuple[str, ...]:
-        """Whose room a call to this service may name."""
+        """The spaces that a call to this service may name."""
         return (self.space,) if service is IMAGEX else (FILM_SPACE, self.space)
 
 
 @dataclass(slots=True)
 class Upload:
-    """A place that was applied for. `vid` is "" for a picture; `content` is None until all bytes have come."""
+    """An upload that was applied for. `vid` is "" for an image; `content` is None until all bytes have arrived."""
 
     session: str
     service: Service
@@ -83,19 +82,19 @@ class Upload:
 
 
 class JimengUploads:
-    """The keys given out, the uploads begun, and what became of them."""
+    """The keys issued, the pending uploads, and the committed resources."""
 
     def __init__(self, settings: SandboxSettings, clock: Callable[[], float]) -> None:
         self._settings = settings
         self._clock = clock
         self._grants: dict[str, Grant] = {}
-        self._begun: dict[str, Upload] = {}
+        self._pending: dict[str, Upload] = {}
         self._by_session_key: dict[str, Upload] = {}
         self._resources: dict[tuple[str, str], Resource] = {}
-        self._troubles = UploadTroubles()
+        self._faults = UploadFaults()
 
     def routes(self) -> list[Route]:
-        """ImageX, VOD, and the host that takes the bytes."""
+        """ImageX, VOD, and the host that receives the bytes."""
         return [
             *(
                 Route(path, self._signed(service), methods=["GET", "POST"])
@@ -106,7 +105,7 @@ class JimengUploads:
         ]
 
     def resource(self, session: str, uri: str) -> Resource | None:
-        """What a session may use under this URI or vid."""
+        """The resource of a session with this URI or vid."""
         return Resource() if uri in self._settings.known_uris else self._resources.get((session, uri))
 
     def grant(self, session: str, site: Site, service: Service, host: str, scheme: str) -> Json:
@@ -138,14 +137,14 @@ class JimengUploads:
         }
 
     def _forget(self, now: float) -> None:
-        """Let go of what has expired; both are in the order of their making."""
+        """Drop expired keys and uploads; both are in order of creation."""
         while self._grants and next(iter(self._grants.values())).expires <= now:
             del self._grants[next(iter(self._grants))]
-        while self._begun and next(iter(self._begun.values())).expires <= now:
-            self._drop(next(iter(self._begun.values())))
+        while self._pending and next(iter(self._pending.values())).expires <= now:
+            self._drop(next(iter(self._pending.values())))
 
     def _drop(self, upload: Upload) -> None:
-        del self._begun[upload.uri], self._by_session_key[upload.session_key]
+        del self._pending[upload.uri], self._by_session_key[upload.session_key]
 
     def _signed(self, service: Service) -> Callable[[Request], Any]:
         async def endpoint(request: Request) -> Response:
@@ -250,19 +249,19 @@ class JimengUploads:
             size=size,
             expires=self._clock() + self._settings.upload_seconds,
         )
-        self._begun[upload.uri] = self._by_session_key[upload.session_key] = upload
+        self._pending[upload.uri] = self._by_session_key[upload.session_key] = upload
         return upload
 
     async def _receive(self, request: Request) -> ASGIApp:
-        """The bytes of an upload. They are counted and looked at, and not kept."""
-        upload = self._begun.get(request.path_params["uri"])
+        """The bytes of an upload. They are counted and inspected, not stored."""
+        upload = self._pending.get(request.path_params["uri"])
         if upload is None or upload.expires <= self._clock() or request.headers.get("authorization") != upload.auth:
-            return _not_taken(403, 4003, "invalid or expired authorization")
+            return _rejected(403, 4003, "invalid or expired authorization")
         crc32 = request.headers.get("content-crc32", "")
         if not _CRC32.fullmatch(crc32):
-            return _not_taken(400, 4001, "Content-CRC32 must be eight hex digits")
+            return _rejected(400, 4001, "Content-CRC32 must be eight hex digits")
         if request.headers.get("content-type") != "application/octet-stream":
-            return _not_taken(400, 4001, "Content-Type must be application/octet-stream")
+            return _rejected(400, 4001, "Content-Type must be application/octet-stream")
         sample = Sample()
         failure = Response("Internal Server Error", 500, media_type="text/plain")
         asked = False
@@ -270,19 +269,19 @@ class JimengUploads:
             async for piece in request.stream():
                 sample.add(piece)
                 if sample.size > upload.size:
-                    return _not_taken(400, 4005, "more bytes than applied for")
+                    return _rejected(400, 4005, "more bytes than applied for")
                 if sample.has_head and not asked:
                     asked = True
-                    if trouble := self._troubles.ordered(upload.session, sample, failure):
-                        return trouble
+                    if fault := self._faults.response_for(upload.session, sample, failure):
+                        return fault
         except ClientDisconnect:
             return failure
-        if not asked and (trouble := self._troubles.ordered(upload.session, sample, failure)):
-            return trouble
+        if not asked and (fault := self._faults.response_for(upload.session, sample, failure)):
+            return fault
         if sample.size != upload.size:
-            return _not_taken(400, 4005, "fewer bytes than applied for")
+            return _rejected(400, 4005, "fewer bytes than applied for")
         if sample.crc32 != int(crc32, 16):
-            return _not_taken(400, 4006, "crc32 mismatch")
+            return _rejected(400, 4006, "crc32 mismatch")
         upload.md5, upload.content = sample.md5, sample.content()
         return _json(
             {"code": STORED, "apiversion": "v1", "message": "Success", "data": {"crc32": f"{sample.crc32:08x}"}}
@@ -301,16 +300,16 @@ class JimengUploads:
         self._drop(upload)
         return self._picture(upload, upload.content) if upload.service is IMAGEX else self._film(upload, upload.content)
 
-    def _keep(self, upload: Upload, uri: str, media: Media, content: Content) -> None:
-        marks = content.marks
-        kept = Resource(media.kind, media.seconds, unsafe="unsafe" in marks, shaky="shaky" in marks)
-        self._resources[upload.session, uri] = kept
+    def _store(self, upload: Upload, uri: str, media: Media, content: Content) -> None:
+        directives = content.directives
+        resource = Resource(media.kind, media.seconds, unsafe="unsafe" in directives, shaky="shaky" in directives)
+        self._resources[upload.session, uri] = resource
 
     def _picture(self, upload: Upload, content: Content) -> Json:
         media = content.media
         if media is None or media.kind != "image" or not media.width:
             return {"RequestId": "", "Results": [{"Uri": upload.uri, "UriStatus": NOT_STORED}], "PluginResult": []}
-        self._keep(upload, upload.uri, media, content)
+        self._store(upload, upload.uri, media, content)
         plugin = {
             "FileName": upload.uri.rpartition("/")[2],
             "SourceUri": upload.uri,
@@ -333,7 +332,7 @@ class JimengUploads:
         media = content.media
         if media is None or media.kind == "image":
             raise Denied("InvalidMedia", "The file is no video and no audio.")
-        self._keep(upload, upload.vid, media, content)
+        self._store(upload, upload.vid, media, content)
         # A commit with `Functions` [] and one with GetMeta are both in use; only the latter is sure of a duration. Here
         # the meta comes with both, since a program that sends [] reads it too.
         meta = {
@@ -357,8 +356,8 @@ def _json(body: Json, status: int = 200) -> Response:
     return Response(orjson.dumps(body), status, media_type="application/json")
 
 
-def _not_taken(status: int, code: int, message: str) -> Response:
-    """The host of the bytes says no."""
+def _rejected(status: int, code: int, message: str) -> Response:
+    """An error of the host that receives the bytes."""
     return _json({"code": code, "apiversion": "v1", "message": message}, status)
 
 

@@ -38,11 +38,11 @@ from tests.gateway.archive.fixtures import BOTH, VIDEO, ArchiveFixture
 @BOTH
 async def test_queued_task_is_copied_and_archived(env: ArchiveFixture) -> None:
     env.see(Result(env.host.give("v", VIDEO), cover_url=env.host.give("c", JPEG)))
-    assert not env.archive.is_archived("jimeng", ID, ACCOUNT.tag)
-    assert not env.archive.accepts("jimeng", ID, ACCOUNT.tag)
+    assert not env.archive.is_archived("jimeng", ID, ACCOUNT.id)
+    assert not env.archive.accepts("jimeng", ID, ACCOUNT.id)
     result = await env.done()
     assert result.outcome is Outcome.COPIED
-    assert env.archive.is_archived("jimeng", ID, ACCOUNT.tag)
+    assert env.archive.is_archived("jimeng", ID, ACCOUNT.id)
     assert pending_copies(env.archive) == 0
     assert env.place.visible() == {f"{BASE_PATH}.mp4", f"{BASE_PATH}.jpg", f"{BASE_PATH}.json", INDEX}
 
@@ -64,10 +64,10 @@ async def test_archived_task_causes_no_requests(env: ArchiveFixture) -> None:
 async def test_archived_task_is_found_after_a_restart(env: ArchiveFixture) -> None:
     await env.copied()
     env.archive = env.new_archive()
-    assert not env.archive.is_archived("jimeng", ID, ACCOUNT.tag)
+    assert not env.archive.is_archived("jimeng", ID, ACCOUNT.id)
     env.see(Result(env.host.url("v")))
     assert (await env.done()).outcome is Outcome.ALREADY_THERE
-    assert env.archive.is_archived("jimeng", ID, ACCOUNT.tag)
+    assert env.archive.is_archived("jimeng", ID, ACCOUNT.id)
     assert env.host.asked.count("v") == 1
 
 
@@ -91,10 +91,10 @@ async def test_queue_length_is_limited(env: ArchiveFixture, monkeypatch: pytest.
     for number in range(9):
         env.see(Result(link), replace(METADATA, id=str(number)))
     assert pending_copies(env.archive) == 3
-    assert not env.archive.accepts("jimeng", "8", ACCOUNT.tag)
+    assert not env.archive.accepts("jimeng", "8", ACCOUNT.id)
     env.host.let_go.set()
     await env.done(3)
-    assert env.archive.accepts("jimeng", "8", ACCOUNT.tag)
+    assert env.archive.accepts("jimeng", "8", ACCOUNT.id)
 
 
 async def test_failed_copy_is_retried_with_backoff_while_the_link_lives(env: ArchiveFixture) -> None:
@@ -114,12 +114,12 @@ async def test_failed_copy_is_retried_with_backoff_while_the_link_lives(env: Arc
         assert len(env.results) == attempts
         env.clock.move(1)
     assert at == [0, 30, 90, 210, 450, 930]
-    assert not env.archive.is_archived("jimeng", ID, ACCOUNT.tag)
-    assert not env.archive.accepts("jimeng", ID, ACCOUNT.tag)
+    assert not env.archive.is_archived("jimeng", ID, ACCOUNT.id)
+    assert not env.archive.accepts("jimeng", ID, ACCOUNT.id)
 
     # After the pause the task is accepted again.
     env.clock.move(GIVEN_UP_SECONDS - 1)
-    assert not env.archive.accepts("jimeng", ID, ACCOUNT.tag)
+    assert not env.archive.accepts("jimeng", ID, ACCOUNT.id)
     env.clock.move(1)
     env.host.give("v", VIDEO)
     env.see(Result(env.host.url("v")))
@@ -153,7 +153,7 @@ async def test_expired_copy_is_given_up_at_once(env: ArchiveFixture) -> None:
     env.see(Result(env.host.url("gone")))
     assert (await env.done()).outcome is Outcome.EXPIRED
     assert pending_copies(env.archive) == 0
-    assert not env.archive.accepts("jimeng", ID, ACCOUNT.tag)
+    assert not env.archive.accepts("jimeng", ID, ACCOUNT.id)
 
 
 async def test_expired_link_is_renewed(env: ArchiveFixture) -> None:

@@ -30,7 +30,7 @@ async def test_task_is_found_from_the_store_alone(env: ArchiveFixture) -> None:
     other = env.new_archive()
     assert await other.find("jimeng", ID, ACCOUNT) == archived
     assert await other.find("jimeng", ID, replace(ACCOUNT, name="main")) == archived
-    assert other.is_archived("jimeng", ID, ACCOUNT.tag)
+    assert other.is_archived("jimeng", ID, ACCOUNT.id)
 
 
 async def test_task_is_found_by_its_owner_only(env: ArchiveFixture) -> None:
@@ -67,20 +67,20 @@ async def test_file_that_differs_from_its_record_is_not_found(env: ArchiveFixtur
         await env.store.put_small(archived.video.path, left, "video/mp4")
     other = env.new_archive()
     assert await other.find("jimeng", ID, ACCOUNT) is None
-    assert other.accepts("jimeng", ID, ACCOUNT.tag)
+    assert other.accepts("jimeng", ID, ACCOUNT.id)
 
 
 async def test_task_deleted_by_others_is_no_longer_archived(env: ArchiveFixture) -> None:
     archived = await env.copied()
     await env.store.delete([f"index/jimeng/{ID}"])
     env.clock.move(FOUND_SECONDS)
-    assert env.archive.is_archived("jimeng", ID, ACCOUNT.tag)
+    assert env.archive.is_archived("jimeng", ID, ACCOUNT.id)
     assert await env.archive.find("jimeng", ID, ACCOUNT) is None
-    assert not env.archive.is_archived("jimeng", ID, ACCOUNT.tag)
-    assert env.archive.accepts("jimeng", ID, ACCOUNT.tag)
+    assert not env.archive.is_archived("jimeng", ID, ACCOUNT.id)
+    assert env.archive.accepts("jimeng", ID, ACCOUNT.id)
     await env.copied()
     env.clock.move(ARCHIVED_SECONDS)
-    assert not env.archive.is_archived("jimeng", ID, ACCOUNT.tag)
+    assert not env.archive.is_archived("jimeng", ID, ACCOUNT.id)
     assert archived.record.account == ACCOUNT.principals
 
 

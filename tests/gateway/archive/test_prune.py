@@ -36,7 +36,7 @@ async def test_old_tasks_are_deleted_with_all_their_files(env: ArchiveFixture) -
     assert left == {path for path in before if ID not in path}
     assert left > expected
     assert await env.archive.find("jimeng", ID, ACCOUNT) is None
-    assert not env.archive.is_archived("jimeng", ID, ACCOUNT.tag)
+    assert not env.archive.is_archived("jimeng", ID, ACCOUNT.id)
     assert await env.archive.find("jimeng", "young", ACCOUNT) is not None
     assert await env.archive.prune(30, CREATED + 32 * DAYS, PROVIDERS) == 0
     assert await env.archive.prune(0, CREATED + 99 * DAYS, PROVIDERS) == 1

@@ -87,7 +87,7 @@ async def test_deleted_file_is_no_longer_archived(env: ArchiveFixture, how: str,
     else:
         await env.store.put_small(archived.video.path, VIDEO + b"x", "video/mp4")
     assert await env.archive.open(archived, head=head) is None
-    assert not env.archive.is_archived("jimeng", ID, ACCOUNT.tag)
+    assert not env.archive.is_archived("jimeng", ID, ACCOUNT.id)
     # The next poll copies it again.
     env.see(Result(env.host.url("v")))
     assert (await env.done()).outcome is Outcome.COPIED
@@ -98,7 +98,7 @@ async def test_task_without_a_cover(env: ArchiveFixture) -> None:
     archived = await env.copied(Result(env.host.give("v", VIDEO)))
     assert await env.archive.open(archived, "thumbnail") is None
     assert await env.archive.link(archived, "thumbnail") is None
-    assert env.archive.is_archived("jimeng", ID, ACCOUNT.tag)
+    assert env.archive.is_archived("jimeng", ID, ACCOUNT.id)
 
 
 async def test_interrupted_stream_raises_answer_lost(env: ArchiveFixture, monkeypatch: pytest.MonkeyPatch) -> None:

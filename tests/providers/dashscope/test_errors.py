@@ -3,7 +3,7 @@ import re
 import pytest
 
 from providers.contract.errors import ErrorKind
-from providers.dashscope.errors import MAX_DETAIL, MEANINGS, Meaning, code_and_message, meaning_of, refusal, text_of
+from providers.dashscope.errors import MAX_DETAIL, MEANINGS, Meaning, code_and_message, error_from, meaning_of, text_of
 
 CODES: list[tuple[int, str, ErrorKind]] = [
     (400, "InvalidParameter", ErrorKind.INVALID_REQUEST),
@@ -69,18 +69,18 @@ CODES: list[tuple[int, str, ErrorKind]] = [
 
 
 @pytest.mark.parametrize(("status", "code", "kind"), CODES)
-def test_a_documented_code(status: int, code: str, kind: ErrorKind) -> None:
+def test_documented_code(status: int, code: str, kind: ErrorKind) -> None:
     for given in (status, None):
-        error = refusal(given, code, "message", 3.0)
+        error = error_from(given, code, "message", 3.0)
         assert (error.kind, error.code, error.detail, error.retry_after) == (kind, code, "message", 3.0)
         assert error.message is not None
 
 
-@pytest.mark.parametrize("row", MEANINGS, ids=lambda row: f"{row.code} {' '.join(row.says)}".strip())
-def test_every_row_is_reached_and_speaks_both_languages(row: Meaning) -> None:
+@pytest.mark.parametrize("row", MEANINGS, ids=lambda row: f"{row.code} {' '.join(row.phrases)}".strip())
+def test_every_row_is_reachable_and_has_both_languages(row: Meaning) -> None:
     code = row.code.replace("*", ".Anything")
-    for said in row.says or ("",):
-        assert meaning_of(code.swapcase(), said.upper()) is row
+    for phrase in row.phrases or ("",):
+        assert meaning_of(code.swapcase(), phrase.upper()) is row
     assert re.search(r"[\u4e00-\u9fff]", row.message.zh)
     assert row.message.en.isascii()
     assert not row.message.zh.endswith("。")
@@ -102,14 +102,14 @@ def test_every_row_is_reached_and_speaks_both_languages(row: Meaning) -> None:
         ("配额已用尽", ErrorKind.NO_CREDITS),
     ],
 )
-def test_an_allocation_quota_is_a_rate_or_a_balance(message: str, kind: ErrorKind) -> None:
-    assert refusal(429, "Throttling.AllocationQuota", message).kind is kind
+def test_allocation_quota_is_a_rate_limit_or_a_balance(message: str, kind: ErrorKind) -> None:
+    assert error_from(429, "Throttling.AllocationQuota", message).kind is kind
 
 
 @pytest.mark.parametrize("code", ["Throttling", "Throttling.RateQuota", "Throttling.AllocationQuota"])
-def test_an_exhausted_quota_does_not_come_back_by_waiting(code: str) -> None:
-    assert refusal(429, code, "1-month quota has been exhausted").kind is ErrorKind.NO_CREDITS
-    assert refusal(429, code, "Requests rate limit exceeded, please try again later.").kind is ErrorKind.RATE_LIMITED
+def test_exhausted_quota_is_not_a_rate_limit(code: str) -> None:
+    assert error_from(429, code, "1-month quota has been exhausted").kind is ErrorKind.NO_CREDITS
+    assert error_from(429, code, "Requests rate limit exceeded, please try again later.").kind is ErrorKind.RATE_LIMITED
 
 
 @pytest.mark.parametrize("code", ["Throttling", "Throttling.RateQuota", "Throttling.BurstRate"])
@@ -122,8 +122,8 @@ def test_an_exhausted_quota_does_not_come_back_by_waiting(code: str) -> None:
         "系统资源已耗尽，请稍后重试",
     ],
 )
-def test_a_busy_model_is_no_empty_account(code: str, message: str) -> None:
-    assert refusal(429, code, message).kind is ErrorKind.RATE_LIMITED
+def test_busy_model_is_a_rate_limit(code: str, message: str) -> None:
+    assert error_from(429, code, message).kind is ErrorKind.RATE_LIMITED
 
 
 @pytest.mark.parametrize(
@@ -137,9 +137,9 @@ def test_a_busy_model_is_no_empty_account(code: str, message: str) -> None:
         ("InternalError.Algo.Brand.New", ErrorKind.UPSTREAM_ERROR),
     ],
 )
-def test_the_last_part_of_an_internal_error_counts(code: str, kind: ErrorKind) -> None:
+def test_last_part_of_an_internal_error_decides(code: str, kind: ErrorKind) -> None:
     for status in (400, 500, None):
-        assert refusal(status, code, "").kind is kind
+        assert error_from(status, code, "").kind is kind
 
 
 @pytest.mark.parametrize(
@@ -155,14 +155,14 @@ def test_the_last_part_of_an_internal_error_counts(code: str, kind: ErrorKind) -
         ("InvalidFile.DownloadFailed", ""),
     ],
 )
-def test_an_input_that_cannot_be_fetched_is_told_so(code: str, message: str) -> None:
-    error = refusal(400, code, message)
+def test_input_that_cannot_be_downloaded_has_its_own_message(code: str, message: str) -> None:
+    error = error_from(400, code, message)
     assert error.kind is ErrorKind.INVALID_REQUEST
-    assert error.message == refusal(400, "InvalidURL.Timeout", "").message
+    assert error.message == error_from(400, "InvalidURL.Timeout", "").message
 
 
-def test_a_model_that_does_not_exist_is_not_a_bad_parameter() -> None:
-    assert refusal(400, "InvalidParameter", "Model not exist.").kind is ErrorKind.MODEL_NOT_FOUND
+def test_missing_model_is_not_an_invalid_parameter() -> None:
+    assert error_from(400, "InvalidParameter", "Model not exist.").kind is ErrorKind.MODEL_NOT_FOUND
 
 
 @pytest.mark.parametrize(
@@ -182,23 +182,23 @@ def test_a_model_that_does_not_exist_is_not_a_bad_parameter() -> None:
     ],
 )
 @pytest.mark.parametrize("code", ["Strange.New", ""])
-def test_an_unknown_code_follows_the_status(status: int | None, kind: ErrorKind, code: str) -> None:
-    error = refusal(status, code, "why")
+def test_kind_of_an_unknown_code_follows_the_status(status: int | None, kind: ErrorKind, code: str) -> None:
+    error = error_from(status, code, "why")
     assert (error.kind, error.code, error.message, error.detail) == (kind, code, None, "why")
 
 
-def test_a_prefix_is_no_substring() -> None:
+def test_prefix_matches_only_at_the_start() -> None:
     assert meaning_of("MyThrottling") is None
     assert meaning_of("DataInspectionFailed.Other") is None
 
 
-def test_long_texts_are_cut() -> None:
-    error = refusal(400, "x" * 10_000, "y" * 10_000)
+def test_long_texts_are_truncated() -> None:
+    error = error_from(400, "x" * 10_000, "y" * 10_000)
     assert len(error.code) == len(error.detail) == MAX_DETAIL
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "expected"),
     [
         ({"code": "A", "message": "b", "request_id": "r"}, ("A", "b")),
         ({"error": {"code": "A", "message": "b", "type": "t", "param": None}}, ("A", "b")),
@@ -210,9 +210,9 @@ def test_long_texts_are_cut() -> None:
         ("text", ("", "")),
     ],
 )
-def test_code_and_message(body: object, said: tuple[str, str]) -> None:
-    assert code_and_message(body) == said
+def test_code_and_message(body: object, expected: tuple[str, str]) -> None:
+    assert code_and_message(body) == expected
 
 
-def test_a_number_too_long_to_print_is_no_text() -> None:
+def test_number_too_long_to_convert_is_empty_text() -> None:
     assert text_of(10**5000) == ""

@@ -8,7 +8,7 @@ from providers.contract.errors import FieldReason, ProviderError
 from providers.contract.media import MediaRole
 from providers.contract.requests import Media, VideoRequest
 from providers.media_files import MediaKind
-from providers.validation import ADDRESS_ONLY, snap_to_nearest, validate
+from providers.validation import URLS_ONLY, snap_to_nearest, validate
 from tests.pictures import data_url
 from tests.providers.dashscope.media import media as from_file
 from tests.providers.dashscope.media import picture
@@ -200,7 +200,7 @@ def test_makers_that_read_addresses_only(model: str) -> None:
     )
     for item in handed:
         assert problems(model, media=(item,)) == {"image": FieldReason.UNSUPPORTED}
-        assert hint(model, media=(item,)) is ADDRESS_ONLY
+        assert hint(model, media=(item,)) is URLS_ONLY
     assert sent(model, media=(Media(MediaKind.IMAGE, "http://h/a.png", "image", FF),))
 
 

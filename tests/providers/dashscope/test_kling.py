@@ -8,7 +8,7 @@ from providers.contract.errors import FieldReason, ProviderError
 from providers.contract.media import MediaRole
 from providers.contract.requests import Media, VideoRequest
 from providers.media_files import MediaKind
-from providers.validation import LENGTH_OF_INPUT, SHAPE_OF_INPUT, SILENT, snap_to_nearest, validate
+from providers.validation import DURATION_FROM_INPUT, NO_AUDIO_WITH_VIDEO, RATIO_FROM_INPUT, snap_to_nearest, validate
 from tests.providers.dashscope.submits import CARDS, FF, LF, RI, RV, VI, hint, inputs, parameters, problems, sent
 
 KLING = "kling/kling-v3-video-generation"
@@ -92,7 +92,7 @@ def test_lengths_of_kling_omni() -> None:
     assert problems(OMNI, RV, duration=11) == {"duration": FieldReason.NOT_ALLOWED}
     assert parameters(OMNI, RI, duration=15)["duration"] == 15
     assert problems(OMNI, VI, duration=5) == {"duration": FieldReason.UNSUPPORTED}
-    assert hint(OMNI, VI, duration=5) is LENGTH_OF_INPUT
+    assert hint(OMNI, VI, duration=5) is DURATION_FROM_INPUT
 
 
 def test_lengths_and_shapes_that_cannot_be_chosen_are_left_out_of_the_nearest() -> None:
@@ -106,7 +106,7 @@ def test_lengths_and_shapes_that_cannot_be_chosen_are_left_out_of_the_nearest() 
 @pytest.mark.parametrize("role", [RV, VI])
 def test_no_sound_beside_a_clip(role: MediaRole) -> None:
     assert problems(OMNI, role, audio=True) == {"audio": FieldReason.CONFLICT}
-    assert hint(OMNI, role, audio=True) is SILENT
+    assert hint(OMNI, role, audio=True) is NO_AUDIO_WITH_VIDEO
     assert parameters(OMNI, role, audio=False)["audio"] is False
     assert parameters(OMNI, RI, audio=True)["audio"] is True
 
@@ -114,7 +114,7 @@ def test_no_sound_beside_a_clip(role: MediaRole) -> None:
 @pytest.mark.parametrize(("model", "roles"), [(OMNI, (FF,)), (OMNI, (VI,)), (OMNI, (RV, FF)), ("wan2.7-r2v", (RI, FF))])
 def test_a_ratio_beside_what_gives_one_is_refused(model: str, roles: tuple[MediaRole, ...]) -> None:
     assert problems(model, *roles, ratio="9:16") == {"ratio": FieldReason.UNSUPPORTED}
-    assert hint(model, *roles, ratio="9:16") is SHAPE_OF_INPUT
+    assert hint(model, *roles, ratio="9:16") is RATIO_FROM_INPUT
 
 
 @pytest.mark.parametrize(("resolution", "mode"), [("720p", "std"), ("1080P", "pro"), ("4k", "4k"), (None, "pro")])

@@ -18,14 +18,14 @@ import respx
 from providers.contract.accounts import Account
 from providers.contract.errors import ProviderError
 from providers.contract.tasks import Phase, TaskState
-from providers.dashscope.errors import code_and_message, refusal
+from providers.dashscope.errors import code_and_message, error_from
 from providers.dashscope.provider import DashScope
 from providers.dashscope.tasks import parse, parse_page, parse_row
 from providers.dashscope.uploads import parse_policy
 from tests.providers.dashscope.wire import BASE, ID, SUBMIT, submitted
 
 RECORDED = sorted((Path(__file__).parent / "recorded").glob("*.json"))
-UNREACHABLE = refusal(400, "InvalidURL.Timeout", "").message
+UNREACHABLE = error_from(400, "InvalidURL.Timeout", "").message
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -73,7 +73,7 @@ PARSERS: tuple[Callable[[Any], object], ...] = (
     parse_row,
     parse_policy,
     code_and_message,
-    lambda answer: refusal(400, *code_and_message(answer)),
+    lambda answer: error_from(400, *code_and_message(answer)),
 )
 
 

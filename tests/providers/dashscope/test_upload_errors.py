@@ -12,7 +12,7 @@ from providers.contract.errors import ErrorKind, FieldReason, ProviderError
 from providers.contract.media import MediaRole
 from providers.contract.requests import Media
 from providers.dashscope.provider import DashScope
-from providers.validation import ADDRESS_ONLY
+from providers.validation import URLS_ONLY
 from tests.providers.dashscope.media import clip, heavy_picture, media, picture, tone
 from tests.providers.dashscope.store import DATA, EXPIRED, Store, oss_error
 from tests.providers.dashscope.wire import (
@@ -171,7 +171,7 @@ async def test_models_that_take_addresses_only(provider: DashScope, store: Store
     assert error.kind is ErrorKind.INVALID_REQUEST
     assert [(problem.param, problem.reason) for problem in error.fields] == [("last_frame", FieldReason.UNSUPPORTED)]
     assert error.fields[0].allowed == ("https://…",)
-    assert error.fields[0].hint is ADDRESS_ONLY
+    assert error.fields[0].hint is URLS_ONLY
     assert store.policies.call_count == store.submits.call_count == 0
     await submitted(provider, account, model=model, media=(first,))
 

@@ -16,7 +16,7 @@ from providers.contract.provider import CanCancel
 from providers.contract.requests import VideoRequest
 from providers.contract.tasks import Phase, TaskState
 from providers.jimeng import records
-from providers.jimeng.cancel import REASONS, is_refusal, verdict
+from providers.jimeng.cancel import REASONS, cancel_error, rejects_cancel
 from providers.jimeng.history import NoEnvelopeError
 from providers.jimeng.provider import CANCEL_PATH, Jimeng
 from providers.jimeng.records import STATUS_PATH
@@ -83,7 +83,7 @@ class Site:
         return envelope({ID: self._last} if self._last else {})
 
 
-async def refused(jimeng: Jimeng) -> ProviderError:
+async def rejection(jimeng: Jimeng) -> ProviderError:
     with pytest.raises(ProviderError) as caught:
         await jimeng.cancel(ID, CN)
     assert SECRET not in f"{caught.value}"
@@ -118,7 +118,7 @@ async def test_a_task_that_goes_on_is_not_cancelled_whatever_the_site_answered(
     jimeng: Jimeng, router: respx.MockRouter, record: Any, phase: Phase
 ) -> None:
     site = Site(router, envelope({}), record)
-    error = await refused(jimeng)
+    error = await rejection(jimeng)
     assert (error.kind, error.message) == (ErrorKind.NOT_CANCELLABLE, REASONS[phase])
     assert site.reads.call_count == (1 if phase.ended else len(records.CANCEL_READS))
 
@@ -132,7 +132,7 @@ async def test_a_refusal_tells_its_reason_and_how_the_task_stands(
     jimeng: Jimeng, router: respx.MockRouter, ret: str, record: Any, phase: Phase
 ) -> None:
     site = Site(router, envelope(None, ret, f"cannot cancel {SECRET}"), record)
-    error = await refused(jimeng)
+    error = await rejection(jimeng)
     assert (error.kind, error.code, error.detail) == (ErrorKind.NOT_CANCELLABLE, ret, "cannot cancel ***")
     assert error.message == REASONS[phase]
     # A task that still waits is tried once more: the site may not have known it yet.
@@ -147,14 +147,14 @@ async def test_one_that_is_cancelled_already_stays_so(jimeng: Jimeng, router: re
 
 async def test_a_task_that_the_site_does_not_know(jimeng: Jimeng, router: respx.MockRouter) -> None:
     Site(router, envelope(None, "1000"))
-    assert (await refused(jimeng)).kind is ErrorKind.TASK_NOT_FOUND
+    assert (await rejection(jimeng)).kind is ErrorKind.TASK_NOT_FOUND
 
 
-async def test_a_refused_cancel_of_a_task_that_is_too_new_is_read_again(
+async def test_record_is_read_again_after_a_rejected_cancel_of_a_new_task(
     jimeng: Jimeng, router: respx.MockRouter
 ) -> None:
     site = Site(router, envelope(None, "1000"), None, RUNNING)
-    assert (await refused(jimeng)).message == REASONS[Phase.PROCESSING]
+    assert (await rejection(jimeng)).message == REASONS[Phase.PROCESSING]
     assert (site.cancels.call_count, site.reads.call_count) == (1, 2)
 
 
@@ -178,7 +178,7 @@ async def test_an_accepted_cancel_of_a_task_that_is_too_new_to_be_seen(
 @pytest.mark.parametrize("status", [404, 405])
 async def test_a_site_without_the_call(jimeng: Jimeng, router: respx.MockRouter, status: int) -> None:
     Site(router, httpx.Response(status, text="<html>"), QUEUED)
-    assert (await refused(jimeng)).kind is ErrorKind.NOT_CANCELLABLE
+    assert (await rejection(jimeng)).kind is ErrorKind.NOT_CANCELLABLE
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ async def test_trouble_that_is_not_of_the_task_is_raised_as_it_is(
     jimeng: Jimeng, router: respx.MockRouter, answer: httpx.Response | Exception, kind: ErrorKind
 ) -> None:
     site = Site(router, answer, QUEUED)
-    assert (await refused(jimeng)).kind is kind
+    assert (await rejection(jimeng)).kind is kind
     assert not site.reads.called
 
 
@@ -214,25 +214,25 @@ class TestARecordThatCannotBeRead:
 
     async def test_a_refusal_stays_one(self, jimeng: Jimeng, router: respx.MockRouter) -> None:
         Site(router, envelope(None, "1000", "no"), httpx.Response(500))
-        error = await refused(jimeng)
+        error = await rejection(jimeng)
         assert (error.kind, error.code, error.detail) == (ErrorKind.NOT_CANCELLABLE, "1000", "no")
 
-    async def test_a_login_that_is_refused_meanwhile_is_told(self, jimeng: Jimeng, router: respx.MockRouter) -> None:
+    async def test_login_that_expires_meanwhile_is_reported(self, jimeng: Jimeng, router: respx.MockRouter) -> None:
         Site(router, envelope({}), envelope(None, "1015"))
-        assert (await refused(jimeng)).kind is ErrorKind.INVALID_CREDENTIAL
+        assert (await rejection(jimeng)).kind is ErrorKind.INVALID_CREDENTIAL
 
 
 def test_every_state_has_a_reason() -> None:
     assert set(REASONS) == set(Phase)
     for phase in Phase:
-        error = verdict(TaskState(ID, phase), None)
+        error = cancel_error(TaskState(ID, phase), None)
         assert error
         assert (error.kind, error.message) == (ErrorKind.NOT_CANCELLABLE, REASONS[phase])
 
 
 @pytest.mark.parametrize("kind", ErrorKind)
 def test_what_counts_as_a_refusal_of_the_cancel(kind: ErrorKind) -> None:
-    assert is_refusal(ProviderError(kind, code="7")) is (
+    assert rejects_cancel(ProviderError(kind, code="7")) is (
         kind
         in {
             *(
@@ -245,7 +245,7 @@ def test_what_counts_as_a_refusal_of_the_cancel(kind: ErrorKind) -> None:
             ErrorKind.UPLOAD_FAILED,
         }
     )
-    assert not is_refusal(NoEnvelopeError(500))
+    assert not rejects_cancel(NoEnvelopeError(500))
 
 
 class TestAgainstTheSandbox:

@@ -314,7 +314,7 @@ class TestSubmitAnswers:
     def test_a_refusal_beside_the_data(self) -> None:
         answer = parse_submit({"aigc_data": None, "fail_code": "2003", "fail_starling_message": "不行"})
         assert answer
-        assert answer == SubmitAnswer("", Reason("2003", sentence="不行"))
+        assert answer == SubmitAnswer("", Reason("2003", message="不行"))
 
     @pytest.mark.parametrize("name", ["fail_code", "fail_starling_key", "fail_starling_message", "fail_msg"])
     @pytest.mark.parametrize("inside", [False, True])

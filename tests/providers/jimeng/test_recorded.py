@@ -19,7 +19,7 @@ from providers.jimeng.configuration import parse_configuration
 from providers.jimeng.credits import parse_alive, parse_credits, parse_received
 from providers.jimeng.provider import CANCEL_PATH
 from providers.jimeng.results import best_choices, choose, with_better
-from providers.jimeng.site.errors import refusal
+from providers.jimeng.site.errors import envelope_error
 from providers.jimeng.uploads import answers
 from providers.jimeng.uploads.answers import StaleTokenError, UploadAddress, Uploaded, UploadToken
 from providers.jimeng.uploads.sigv4 import SigningKeys
@@ -87,7 +87,7 @@ PARSERS: list[Callable[[Any], object]] = [
     lambda answer: parse_credits(opened(answer)),
     lambda answer: parse_received(history.Envelope("0", "", opened(answer))),
     lambda answer: parse_alive(history.Envelope("0", "", opened(answer))),
-    lambda answer: refusal("7", "", opened(answer)),
+    lambda answer: envelope_error("7", "", opened(answer)),
     lambda answer: answers.parse_token(opened(answer)),
     lambda answer: answers.open_result(Reply(200, orjson.dumps(answer))),
     lambda answer: answers.check_stored(Reply(200, orjson.dumps(answer))),
@@ -160,7 +160,7 @@ REFUSALS = [
 def test_a_refusal(name: str, ret: str, kind: ErrorKind, part: str) -> None:
     envelope = recorded(name).envelope
     assert (envelope.ret, envelope.bare) == (ret, False)
-    error = refusal(envelope.ret, envelope.errmsg, envelope.data)
+    error = envelope_error(envelope.ret, envelope.errmsg, envelope.data)
     assert (error.kind, error.code) == (kind, ret)
     assert error.message
     assert part in error.message.zh

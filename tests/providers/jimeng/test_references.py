@@ -50,7 +50,7 @@ def test_texts_and_materials_in_turn_behind_those_that_no_mark_means() -> None:
 
 
 @pytest.mark.parametrize(
-    ("mark", "index"),
+    ("tag", "index"),
     [
         ("@image_file_1", 0),
         ("@IMAGE_FILE_1", 0),
@@ -67,8 +67,8 @@ def test_texts_and_materials_in_turn_behind_those_that_no_mark_means() -> None:
         ("@音频1", 3),
     ],
 )
-def test_every_kind_of_mark(mark: str, index: int) -> None:
-    assert short(f"a {mark} b", MIXED) == [*without(index), "a ", index, " b"]
+def test_every_kind_of_mark(tag: str, index: int) -> None:
+    assert short(f"a {tag} b", MIXED) == [*without(index), "a ", index, " b"]
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from providers.jimeng.draft import wire_of
 from providers.jimeng.history import open_envelope, parse_record
 from providers.jimeng.models import MODELS
 from providers.jimeng.results import choose
-from providers.jimeng.site.errors import refusal
+from providers.jimeng.site.errors import envelope_error
 from providers.jimeng.site.regions import REGIONS
 from providers.jimeng.site.session import CURRENT, query
 from providers.jimeng.uploads.safety import check_query
@@ -227,4 +227,4 @@ def test_user_credit_of_the_us() -> None:
     ],
 )
 def test_error_numbers(ret: str, errmsg: str, kind: ErrorKind) -> None:
-    assert refusal(ret, errmsg).kind is kind
+    assert envelope_error(ret, errmsg).kind is kind

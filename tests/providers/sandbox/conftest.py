@@ -9,7 +9,7 @@ from starlette.applications import Starlette
 from providers.sandbox.app import create_sandbox
 from providers.sandbox.server import SandboxServer
 from providers.sandbox.settings import SandboxSettings
-from providers.sandbox.state import Books
+from providers.sandbox.state import Ledger
 from tests.providers.sandbox.clients import Clock, DashScopeClient, JimengClient
 
 FAST = SandboxSettings(task_seconds=0.04, visible_after=0.0, drip_seconds=0.1, queries_per_second=0, max_running=99)
@@ -31,8 +31,8 @@ def app(settings: SandboxSettings, clock: Clock) -> Starlette:
 
 
 @pytest.fixture
-def books(app: Starlette) -> Books:
-    found: Books = app.state.sandbox
+def ledger(app: Starlette) -> Ledger:
+    found: Ledger = app.state.sandbox
     return found
 
 

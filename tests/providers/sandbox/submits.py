@@ -23,7 +23,7 @@ def order(
     return read_order(path, headers, {"model": model, "input": given, "parameters": parameters})
 
 
-def refusal(model: str, given: Json, parameters: Json | None = None, path: str = VIDEO) -> tuple[str, str]:
+def rejection(model: str, given: Json, parameters: Json | None = None, path: str = VIDEO) -> tuple[str, str]:
     """(code, message) of a submit that is refused."""
     with pytest.raises(Refused) as caught:
         order(model, given, parameters, path)

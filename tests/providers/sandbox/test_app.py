@@ -3,8 +3,8 @@
 import httpx
 
 from providers.sandbox.app import create_sandbox
-from providers.sandbox.outcomes import OUTCOMES
-from providers.sandbox.state import Books
+from providers.sandbox.directives import DIRECTIVES
+from providers.sandbox.state import Ledger
 
 
 async def test_the_front_page_says_what_it_is(http: httpx.AsyncClient) -> None:
@@ -14,7 +14,7 @@ async def test_the_front_page_says_what_it_is(http: httpx.AsyncClient) -> None:
 
 
 async def test_the_outcomes_are_served(http: httpx.AsyncClient) -> None:
-    assert len((await http.get("/_sandbox/outcomes")).json()) == len(OUTCOMES)
+    assert len((await http.get("/_sandbox/outcomes")).json()) == len(DIRECTIVES)
 
 
 async def test_what_nobody_serves_is_not_found(http: httpx.AsyncClient) -> None:
@@ -24,5 +24,5 @@ async def test_what_nobody_serves_is_not_found(http: httpx.AsyncClient) -> None:
 
 def test_every_sandbox_has_books_of_its_own() -> None:
     first, second = create_sandbox().state.sandbox, create_sandbox().state.sandbox
-    assert isinstance(first, Books)
+    assert isinstance(first, Ledger)
     assert first is not second

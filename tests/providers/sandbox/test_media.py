@@ -92,8 +92,8 @@ def test_a_piece_larger_than_all_that_is_kept() -> None:
 
 
 def test_the_marks_are_in_the_beginning() -> None:
-    assert content_of(png(text="a #unsafe cat"), b"", 1).marks == {"unsafe": ""}
-    assert content_of(png(), b"", 1).marks == {}
+    assert content_of(png(text="a #unsafe cat"), b"", 1).directives == {"unsafe": ""}
+    assert content_of(png(), b"", 1).directives == {}
 
 
 @pytest.mark.parametrize(

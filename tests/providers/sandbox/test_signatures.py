@@ -38,7 +38,7 @@ def commit_request(body: bytes = b'{"SessionKey":"x"}') -> SignedRequest:
     return SignedRequest("POST", "/", "Action=C", Headers(headers), body)
 
 
-def refusal(request: SignedRequest, keys: Keys = KEYS, signed: tuple[str, ...] = APPLY, now: float = NOW) -> str:
+def rejection(request: SignedRequest, keys: Keys = KEYS, signed: tuple[str, ...] = APPLY, now: float = NOW) -> str:
     with pytest.raises(Unsigned) as caught:
         verify(request, keys, signed, now)
     assert caught.value.message
@@ -86,7 +86,7 @@ def test_a_clock_may_be_a_little_wrong(seconds: float) -> None:
     ],
 )
 def test_what_was_changed_after_the_signing(change: Callable[[SignedRequest], SignedRequest], code: str) -> None:
-    assert refusal(change(apply_request())) == code
+    assert rejection(change(apply_request())) == code
 
 
 def with_header(request: SignedRequest, name: str, value: str) -> SignedRequest:
@@ -103,12 +103,12 @@ def with_header(request: SignedRequest, name: str, value: str) -> SignedRequest:
     ],
 )
 def test_other_keys(keys: Keys, code: str) -> None:
-    assert refusal(apply_request(), keys) == code
+    assert rejection(apply_request(), keys) == code
 
 
 def test_the_time_is_about_now() -> None:
-    assert refusal(apply_request(), now=NOW + 901) == "InvalidTimestamp"
-    assert refusal(apply_request(), now=NOW - 901) == "InvalidTimestamp"
+    assert rejection(apply_request(), now=NOW + 901) == "InvalidTimestamp"
+    assert rejection(apply_request(), now=NOW - 901) == "InvalidTimestamp"
 
 
 def test_any_of_the_regions_will_do() -> None:
@@ -116,19 +116,19 @@ def test_any_of_the_regions_will_do() -> None:
 
 
 def test_the_headers_of_the_call_are_signed_and_more_may_be() -> None:
-    assert refusal(apply_request(), signed=COMMIT) == "InvalidAuthorization"
+    assert rejection(apply_request(), signed=COMMIT) == "InvalidAuthorization"
     verify(commit_request(), KEYS, APPLY, NOW)
     more = {"content-type": "application/json", "host": "h:1"}
     headers = Headers(sign("POST", "http://h:1/?Action=C", TOKEN, NOW, body=b"{}", more=more))
     request = SignedRequest("POST", "/", "Action=C", headers, b"{}")
     assert "SignedHeaders=content-type;host;x-amz-content-sha256" in headers["authorization"]
     verify(request, KEYS, COMMIT, NOW)
-    assert refusal(with_header(request, "host", "h:2"), signed=COMMIT) == "SignatureDoesNotMatch"
-    assert refusal(with_header(request, "content-type", ""), signed=COMMIT) == "MissingRequestInfo"
+    assert rejection(with_header(request, "host", "h:2"), signed=COMMIT) == "SignatureDoesNotMatch"
+    assert rejection(with_header(request, "content-type", ""), signed=COMMIT) == "MissingRequestInfo"
 
 
 def test_the_hash_is_of_the_body() -> None:
-    assert refusal(replace(commit_request(), body=b"{}"), signed=COMMIT) == "SignatureDoesNotMatch"
+    assert rejection(replace(commit_request(), body=b"{}"), signed=COMMIT) == "SignatureDoesNotMatch"
 
 
 def test_the_query_in_its_canonical_form() -> None:

@@ -2,14 +2,14 @@
 
 import httpx
 
-from providers.sandbox.state import Books, tag_of
+from providers.sandbox.state import Ledger, tag_of
 from tests.providers.sandbox.clients import Clock, DashScopeClient, JimengClient
 
 BY_IDS = "/mweb/v1/get_history_by_ids"
 
 
 async def test_calls_are_counted_by_upstream_path_and_credential(
-    jimeng: JimengClient, dashscope: DashScopeClient, http: httpx.AsyncClient, books: Books
+    jimeng: JimengClient, dashscope: DashScopeClient, http: httpx.AsyncClient, ledger: Ledger
 ) -> None:
     first, second = await dashscope.submit(), await dashscope.submit()
     for task in (first, second, second):
@@ -17,13 +17,13 @@ async def test_calls_are_counted_by_upstream_path_and_credential(
     await JimengClient(http, "two").records("1", "2")
     await jimeng.records("1")
     await http.get("/v1/models")
-    assert books.calls("dashscope", "/api/v1/tasks/{id}") == 3
-    assert books.calls("jimeng", BY_IDS) == 2
-    assert books.calls("jimeng", credential="two") == 1
-    assert books.calls("chat") == 1
-    assert books.calls() == 8
-    assert (books.polls(second), books.polls("1"), books.polls(credential="two")) == (2, 2, 2)
-    assert books.foreign_polls() == 0
+    assert ledger.calls("dashscope", "/api/v1/tasks/{id}") == 3
+    assert ledger.calls("jimeng", BY_IDS) == 2
+    assert ledger.calls("jimeng", credential="two") == 1
+    assert ledger.calls("chat") == 1
+    assert ledger.calls() == 8
+    assert (ledger.polls(second), ledger.polls("1"), ledger.polls(credential="two")) == (2, 2, 2)
+    assert ledger.foreign_polls() == 0
 
 
 async def test_the_books_over_http(

@@ -50,6 +50,7 @@ def test_a_completed_task_has_its_result() -> None:
         },
         "archived": True,
         "provider": "jimeng",
+        "data": [{"url": RESULT.url}],
     }
 
 

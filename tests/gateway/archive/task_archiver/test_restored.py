@@ -79,7 +79,7 @@ async def test_other_account_has_no_access(kit: Kit) -> None:
 async def test_account_that_got_a_name_has_access(kit: Kit) -> None:
     await kit.archived()
     named = Account("scripted", ONE.credential, name="studio")
-    assert named.tag != ONE.tag
+    assert named.id != ONE.id
     assert await kit.archiver.restore(kit.ref(named)) is not None
     renamed = Account("scripted", "s-other", name="studio")
     assert await kit.archiver.restore(kit.ref(renamed)) is None

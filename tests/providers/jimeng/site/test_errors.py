@@ -1,4 +1,4 @@
-"""Every number of the site has a kind, and a sentence that a person understands."""
+"""Error numbers, keys and messages of the site: their kinds and the messages for people."""
 
 from typing import Any
 
@@ -12,14 +12,14 @@ from providers.jimeng.site.errors import (
     KEY_PARTS,
     KEYS,
     MEANINGS,
-    SENTENCES,
+    MESSAGE_PARTS,
     TEXT_DECIDES,
     Reason,
-    failure,
+    envelope_error,
     is_cancelled,
     reason_of,
-    refusal,
-    refused_submit,
+    submit_error,
+    task_error,
 )
 
 ROWS: dict[ErrorKind, tuple[str, ...]] = {
@@ -53,8 +53,8 @@ def test_the_table_has_these_rows_and_no_others() -> None:
 
 
 @pytest.mark.parametrize(("code", "kind"), EVERY)
-def test_a_refusal_keeps_its_number_and_says_what_to_do(code: str, kind: ErrorKind) -> None:
-    error = refusal(code, "raw")
+def test_envelope_error_keeps_its_number_and_has_a_message(code: str, kind: ErrorKind) -> None:
+    error = envelope_error(code, "raw")
     assert (error.kind, error.code, error.detail) == (kind, code, "raw")
     assert error.message
     assert error.message.zh
@@ -62,17 +62,17 @@ def test_a_refusal_keeps_its_number_and_says_what_to_do(code: str, kind: ErrorKi
 
 
 @pytest.mark.parametrize(("code", "kind"), EVERY)
-def test_a_failed_task_has_the_same_meaning(code: str, kind: ErrorKind) -> None:
-    error = failure(Reason(code, sentence="网站说明"))
+def test_task_error_has_the_same_kind(code: str, kind: ErrorKind) -> None:
+    error = task_error(Reason(code, message="网站说明"))
     assert (error.kind, error.code, error.detail) == (kind, code, "网站说明")
 
 
 @pytest.mark.parametrize(
-    ("code", "words"),
+    ("code", "text"),
     [("5000", "积分不足"), ("1006", "积分不足"), ("2038", "内容违规"), ("5001", "生成失败"), ("", "生成失败")],
 )
-def test_the_sentences_that_were_asked_for(code: str, words: str) -> None:
-    assert words_of(failure(Reason(code))) == words
+def test_short_messages_are_exact(code: str, text: str) -> None:
+    assert text_of(task_error(Reason(code))) == text
 
 
 @pytest.mark.parametrize(
@@ -92,30 +92,30 @@ def test_the_sentences_that_were_asked_for(code: str, words: str) -> None:
         ("1310", ("高峰期",)),
     ],
 )
-def test_a_number_says_what_it_truly_means(code: str, parts: tuple[str, ...]) -> None:
-    for error in (refusal(code, ""), failure(Reason(code))):
-        assert all(part in words_of(error) for part in parts)
+def test_message_of_a_number(code: str, parts: tuple[str, ...]) -> None:
+    for error in (envelope_error(code, ""), task_error(Reason(code))):
+        assert all(part in text_of(error) for part in parts)
 
 
 @pytest.mark.parametrize("code", ["1000", "1162", "2004", "1159", "3018"])
-def test_a_refusal_says_what_to_do_in_both_languages(code: str) -> None:
-    message = refusal(code, "").message
+def test_message_gives_the_next_step_in_both_languages(code: str) -> None:
+    message = envelope_error(code, "").message
     assert message
     assert "请" in message.zh.replace("请求", "")
     assert ";" in message.en
 
 
-def test_a_model_that_is_gone_is_nobodys_pause() -> None:
-    assert refusal("2061", "模型已不可用，请刷新界面后再试试").kind.blame is Blame.CALLER
+def test_unavailable_model_does_not_pause_the_account() -> None:
+    assert envelope_error("2061", "模型已不可用，请刷新界面后再试试").kind.blame is Blame.CALLER
 
 
-def test_a_number_without_a_meaning_is_shown() -> None:
-    error = failure(Reason("98765"))
+def test_unknown_number_is_shown() -> None:
+    error = task_error(Reason("98765"))
     assert error.kind is ErrorKind.GENERATION_FAILED
-    assert words_of(error) == "生成失败 (错误码: 98765)"
-    for unknown in (refusal("98765", "odd"), refused_submit(Reason("98765", sentence="odd"))):
+    assert text_of(error) == "生成失败 (错误码: 98765)"
+    for unknown in (envelope_error("98765", "odd"), submit_error(Reason("98765", message="odd"))):
         assert (unknown.kind, unknown.code, unknown.detail) == (ErrorKind.UPSTREAM_ERROR, "98765", "odd")
-        assert "98765" in words_of(unknown)
+        assert "98765" in text_of(unknown)
 
 
 @pytest.mark.parametrize(
@@ -131,81 +131,80 @@ def test_a_number_without_a_meaning_is_shown() -> None:
         ("1006", "invalid parameter", ErrorKind.INVALID_REQUEST),
     ],
 )
-def test_a_number_with_two_meanings_means_what_the_text_beside_it_says(code: str, text: str, kind: ErrorKind) -> None:
+def test_text_decides_the_meaning_of_an_ambiguous_number(code: str, text: str, kind: ErrorKind) -> None:
     assert code in TEXT_DECIDES
-    assert refusal(code, text).kind is kind
-    assert failure(Reason(code, sentence=text)).kind is kind
-    assert failure(Reason(code, text=text)).kind is kind
+    assert envelope_error(code, text).kind is kind
+    assert task_error(Reason(code, message=text)).kind is kind
+    assert task_error(Reason(code, text=text)).kind is kind
 
 
 @pytest.mark.parametrize("errmsg", ["login error", "Login Error: expired"])
 @pytest.mark.parametrize("ret", ["777", "34010199"])
-def test_a_login_error_under_an_unknown_number_is_a_refused_login(ret: str, errmsg: str) -> None:
-    assert refusal(ret, errmsg).kind is ErrorKind.INVALID_CREDENTIAL
-    assert refusal(ret, "another error").kind is ErrorKind.UPSTREAM_ERROR
+def test_login_error_under_an_unknown_number_is_an_invalid_credential(ret: str, errmsg: str) -> None:
+    assert envelope_error(ret, errmsg).kind is ErrorKind.INVALID_CREDENTIAL
+    assert envelope_error(ret, "another error").kind is ErrorKind.UPSTREAM_ERROR
 
 
-class TestKeysAndSentences:
+class TestKeysAndMessages:
     @pytest.mark.parametrize("key", KEYS)
-    def test_a_key_decides_without_a_number(self, key: str) -> None:
-        assert failure(Reason(key=key)).kind is KEYS[key].kind
-        assert refused_submit(Reason(key=key)).kind is KEYS[key].kind
+    def test_key_decides_without_a_number(self, key: str) -> None:
+        assert task_error(Reason(key=key)).kind is KEYS[key].kind
+        assert submit_error(Reason(key=key)).kind is KEYS[key].kind
         # The site has been seen to write a key into the field of the number.
-        assert refused_submit(Reason(code=key)).kind is KEYS[key].kind
-        assert refusal("98765", "odd", {"fail_starling_key": key}).kind is KEYS[key].kind
+        assert submit_error(Reason(code=key)).kind is KEYS[key].kind
+        assert envelope_error("98765", "odd", {"fail_starling_key": key}).kind is KEYS[key].kind
 
     @pytest.mark.parametrize(("part", "meaning"), KEY_PARTS)
-    def test_a_part_of_an_unknown_key(self, part: str, meaning: Any) -> None:
-        assert failure(Reason(key=f"web_{part.upper()}_toast")).kind is meaning.kind
+    def test_part_of_an_unknown_key_decides(self, part: str, meaning: Any) -> None:
+        assert task_error(Reason(key=f"web_{part.upper()}_toast")).kind is meaning.kind
 
-    @pytest.mark.parametrize(("part", "meaning"), SENTENCES)
-    def test_a_part_of_a_sentence(self, part: str, meaning: Any) -> None:
-        error = failure(Reason(sentence=f"很抱歉，{part.title()}，请重试"))
+    @pytest.mark.parametrize(("part", "meaning"), MESSAGE_PARTS)
+    def test_part_of_a_message_decides(self, part: str, meaning: Any) -> None:
+        error = task_error(Reason(message=f"很抱歉，{part.title()}，请重试"))
         assert (error.kind, error.code) == (meaning.kind, "")
 
-    def test_the_number_goes_before_the_key_and_the_key_before_the_sentence(self) -> None:
+    def test_number_precedes_key_and_key_precedes_message(self) -> None:
         risk, text = "web_risk_control_message_reject_generation", "内容违规"
-        assert failure(Reason("2002", risk, text)).kind is ErrorKind.GENERATION_FAILED
-        assert failure(Reason("98765", risk, text)).kind is ErrorKind.RESTRICTED
-        assert failure(Reason("98765", "new_key", text)).kind is ErrorKind.CONTENT_REFUSED
+        assert task_error(Reason("2002", risk, text)).kind is ErrorKind.GENERATION_FAILED
+        assert task_error(Reason("98765", risk, text)).kind is ErrorKind.RESTRICTED
+        assert task_error(Reason("98765", "new_key", text)).kind is ErrorKind.CONTENT_REFUSED
 
-    def test_a_key_alone_is_shown(self) -> None:
-        error = refused_submit(Reason(key="web_new_toast"))
+    def test_unknown_key_is_shown(self) -> None:
+        error = submit_error(Reason(key="web_new_toast"))
         assert (error.kind, error.detail) == (ErrorKind.UPSTREAM_ERROR, "web_new_toast")
 
 
-class TestDataOfARefusal:
-    def test_the_sites_own_sentence_is_shown(self) -> None:
+class TestEnvelopeData:
+    def test_message_of_the_site_is_shown(self) -> None:
         data = {"fail_code": "4013", "fail_starling_message": "Couldn't generate due to unusual activity."}
-        error = refusal("-6", "shark not pass reject", data)
+        error = envelope_error("-6", "shark not pass reject", data)
         assert (error.kind, error.code) == (ErrorKind.RESTRICTED, "-6")
         assert error.detail == "Couldn't generate due to unusual activity."
-        assert "X-Bogus" in words_of(error)
+        assert "X-Bogus" in text_of(error)
 
-    def test_permission_denied_for_want_of_browser_proofs_closes_no_model(self) -> None:
-        assert refusal("3018", "permission denied").kind is ErrorKind.NOT_ENTITLED
-        proof = refusal("3018", "permission denied", {"aigc_data": None, "fail_code": "1017"})
+    def test_permission_denied_without_browser_parameters_is_a_restriction(self) -> None:
+        assert envelope_error("3018", "permission denied").kind is ErrorKind.NOT_ENTITLED
+        proof = envelope_error("3018", "permission denied", {"aigc_data": None, "fail_code": "1017"})
         assert (proof.kind, proof.code) == (ErrorKind.RESTRICTED, "3018")
-        assert "X-Bogus" in words_of(proof)
+        assert "X-Bogus" in text_of(proof)
 
-    def test_data_of_a_refusal_explains_an_unknown_number(self) -> None:
-        assert refusal("98765", "x", {"fail_code": "2047"}).kind is ErrorKind.CONTENT_REFUSED
-        # A number with a row needs no help.
-        assert refusal("1000", "x", {"fail_code": "2047"}).kind is ErrorKind.INVALID_REQUEST
+    def test_data_decides_for_an_unknown_number(self) -> None:
+        assert envelope_error("98765", "x", {"fail_code": "2047"}).kind is ErrorKind.CONTENT_REFUSED
+        assert envelope_error("1000", "x", {"fail_code": "2047"}).kind is ErrorKind.INVALID_REQUEST
 
     def test_secrets_are_removed_from_every_text(self) -> None:
         def redact(text: str) -> str:
             return text.replace("secret", "***")
 
-        assert refusal("1", "my secret", redact=redact).detail == "my ***"
-        assert refusal("1", "", {"fail_starling_message": "secret"}, redact=redact).detail == "***"
-        error = refused_submit(Reason("secret", sentence="a secret"), redact=redact)
+        assert envelope_error("1", "my secret", redact=redact).detail == "my ***"
+        assert envelope_error("1", "", {"fail_starling_message": "secret"}, redact=redact).detail == "***"
+        error = submit_error(Reason("secret", message="a secret"), redact=redact)
         assert "secret" not in f"{error} {error.message}"
 
 
 class TestCancelled:
     @pytest.mark.parametrize(
-        ("sentence", "refunded"),
+        ("text", "refunded"),
         [
             ("你已取消生成，积分已返还", True),
             ("You cancelled the generation. Your credits were returned.", True),
@@ -216,32 +215,32 @@ class TestCancelled:
             ("Cancelled. Your credits will not be returned.", False),
         ],
     )
-    def test_credits_are_told_to_be_returned_only_where_the_site_says_so(self, sentence: str, refunded: bool) -> None:
-        message = failure(Reason("", sentence=sentence)).message
+    def test_refund_is_reported_only_if_the_site_reports_it(self, text: str, refunded: bool) -> None:
+        message = task_error(Reason(message=text)).message
         assert message is not None
         assert ("返还" in message.zh, "returned" in message.en) == (refunded, refunded)
 
     @pytest.mark.parametrize("part", CANCEL_PARTS)
-    def test_cancelled_record_is_recognised_by_its_sentence_or_key(self, part: str) -> None:
-        for reason in (Reason(sentence=f"You: {part}!"), Reason(key=f"web_{part}_toast")):
-            error = failure(reason)
+    def test_cancelled_record_is_recognised_by_its_message_or_key(self, part: str) -> None:
+        for reason in (Reason(message=f"You: {part}!"), Reason(key=f"web_{part}_toast")):
+            error = task_error(reason)
             assert (error.kind, error.code) == (ErrorKind.CANCELLED, "cancelled")
 
     @pytest.mark.parametrize("code", ["", "98765", "2002"])
-    def test_cancelled_sentence_overrides_numbers_of_a_plain_failure(self, code: str) -> None:
-        assert is_cancelled(Reason(code, sentence="你已取消生成，积分已返还"))
+    def test_cancelled_message_overrides_numbers_of_a_plain_failure(self, code: str) -> None:
+        assert is_cancelled(Reason(code, message="你已取消生成，积分已返还"))
 
     @pytest.mark.parametrize("reason", [Reason("2038"), Reason(key="ErrMessage_APP_OutputVideoRisk"), Reason("1019")])
-    def test_specific_meaning_overrides_a_cancelled_sentence(self, reason: Reason) -> None:
-        told = Reason(reason.code, reason.key, "已取消")
-        assert not is_cancelled(told)
-        assert failure(told).kind is not ErrorKind.CANCELLED
+    def test_specific_meaning_overrides_a_cancelled_message(self, reason: Reason) -> None:
+        reason = Reason(reason.code, reason.key, "已取消")
+        assert not is_cancelled(reason)
+        assert task_error(reason).kind is not ErrorKind.CANCELLED
 
 
-def test_account_trouble_is_told_from_the_callers() -> None:
-    assert refusal("1019", "").kind.blame is Blame.ACCOUNT
-    assert refusal("2003", "").kind.blame is Blame.CALLER
-    assert refusal("5001", "").kind.blame is Blame.UPSTREAM
+def test_kinds_blame_account_caller_or_upstream() -> None:
+    assert envelope_error("1019", "").kind.blame is Blame.ACCOUNT
+    assert envelope_error("2003", "").kind.blame is Blame.CALLER
+    assert envelope_error("5001", "").kind.blame is Blame.UPSTREAM
 
 
 FIELDS = st.sampled_from(["fail_code", "fail_starling_key", "fail_starling_message", "fail_msg", "other"])
@@ -258,14 +257,14 @@ VALUES = st.recursive(
 
 
 @given(VALUES, st.text(max_size=8) | st.sampled_from(sorted(MEANINGS)), st.text(max_size=20))
-def test_no_shape_of_a_refusal_is_an_exception(data: Any, ret: str, errmsg: str) -> None:
+def test_any_data_makes_an_error(data: Any, ret: str, errmsg: str) -> None:
     reason = reason_of(data)
-    for error in (refusal(ret, errmsg, data), refused_submit(reason), failure(reason)):
+    for error in (envelope_error(ret, errmsg, data), submit_error(reason), task_error(reason)):
         assert isinstance(error, ProviderError)
         assert error.message
         assert isinstance(error.code, str) and isinstance(error.detail, str)
 
 
-def words_of(error: ProviderError) -> str:
+def text_of(error: ProviderError) -> str:
     assert error.message
     return error.message.zh

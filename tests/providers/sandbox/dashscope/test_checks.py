@@ -14,7 +14,7 @@ from providers.sandbox.dashscope.models import MODELS, find_model
 from providers.sandbox.dashscope.rules import IMAGE, VIDEO
 from providers.sandbox.dashscope.usage import Inputs, usage
 from tests.providers.sandbox.clients import Json
-from tests.providers.sandbox.submits import ASYNC, URL, media, order, refusal
+from tests.providers.sandbox.submits import ASYNC, URL, media, order, rejection
 
 RESOLVE = ASYNC | {"x-dashscope-ossresourceresolve": "enable"}
 DATA = "data:image/png;base64,iVBORw0KGgo="
@@ -45,7 +45,7 @@ def test_every_model_is_found_by_its_name() -> None:
     ],
 )
 def test_models_and_paths_belong_together(model: str, path: str, message: str) -> None:
-    code, said = refusal(model, {"prompt": "x"}, path=path)
+    code, said = rejection(model, {"prompt": "x"}, path=path)
     assert code == "InvalidParameter"
     assert message in said
 
@@ -68,7 +68,7 @@ def test_models_and_paths_belong_together(model: str, path: str, message: str) -
     ],
 )
 def test_required_fields(model: str, path: str, given: Json, field: str) -> None:
-    assert refusal(model, given, path=path) == ("InvalidParameter", f"Field required: {field}")
+    assert rejection(model, given, path=path) == ("InvalidParameter", f"Field required: {field}")
 
 
 def test_the_envelope_is_required() -> None:
@@ -110,7 +110,7 @@ def test_what_the_sdk_adds_is_ignored() -> None:
     ],
 )
 def test_values_that_are_refused(model: str, given: Json, parameters: Json) -> None:
-    assert refusal(model, given, parameters)[0] == "InvalidParameter"
+    assert rejection(model, given, parameters)[0] == "InvalidParameter"
 
 
 @pytest.mark.parametrize(
@@ -159,14 +159,14 @@ def test_values_that_are_taken(model: str, given: Json, parameters: Json) -> Non
     ],
 )
 def test_media_that_are_refused(model: str, given: Json) -> None:
-    assert refusal(model, given)[0] == "InvalidParameter"
+    assert rejection(model, given)[0] == "InvalidParameter"
 
 
 def test_an_oss_link_needs_its_header() -> None:
     given = {"img_url": "oss://dashscope-instant/a.png"}
-    assert refusal("wan2.2-i2v-flash", given)[0] == "InvalidParameter.DataInspection"
+    assert rejection("wan2.2-i2v-flash", given)[0] == "InvalidParameter.DataInspection"
     assert order("wan2.2-i2v-flash", given, headers=RESOLVE)
-    assert refusal("wan2.7-i2v", media("first_frame", url="oss://x/a.png"))[0] == "InvalidParameter.DataInspection"
+    assert rejection("wan2.7-i2v", media("first_frame", url="oss://x/a.png"))[0] == "InvalidParameter.DataInspection"
     with pytest.raises(Refused, match="InvalidURL"):
         order("kling/kling-v3-video-generation", media("first_frame", url="oss://x/a.png"), headers=RESOLVE)
 
@@ -174,20 +174,20 @@ def test_an_oss_link_needs_its_header() -> None:
 def test_data_urls_are_for_images_only() -> None:
     assert order("wan2.2-i2v-flash", {"img_url": DATA})
     assert order("wan2.7-i2v", media("first_frame", url=DATA))
-    assert refusal("wan2.6-i2v", {"img_url": URL, "audio_url": DATA})[0] == "InvalidURL"
-    assert refusal("kling/kling-v3-video-generation", media("first_frame", url=DATA))[0] == "InvalidURL"
+    assert rejection("wan2.6-i2v", {"img_url": URL, "audio_url": DATA})[0] == "InvalidURL"
+    assert rejection("kling/kling-v3-video-generation", media("first_frame", url=DATA))[0] == "InvalidURL"
     for broken in ("data:image/png;base64,", "data:image/png;base64,#", "data:text/plain;base64,aGk=", "data:"):
-        assert refusal("wan2.2-i2v-flash", {"img_url": broken})[0] == "InvalidParameter.DataInspection"
+        assert rejection("wan2.2-i2v-flash", {"img_url": broken})[0] == "InvalidParameter.DataInspection"
 
 
 @pytest.mark.parametrize("url", ["a.png", "file:///a.png", "https://", "/tmp/a.png"])
 def test_what_is_no_url_is_refused(url: str) -> None:
-    assert refusal("wan2.2-i2v-flash", {"img_url": url})[0] == "InvalidURL"
+    assert rejection("wan2.2-i2v-flash", {"img_url": url})[0] == "InvalidURL"
 
 
 def test_voices_are_urls_too() -> None:
     given = {"media": [{"type": "reference_image", "url": URL, "reference_voice": "a.mp3"}], "prompt": "x"}
-    assert refusal("wan2.7-r2v", given)[0] == "InvalidURL"
+    assert rejection("wan2.7-r2v", given)[0] == "InvalidURL"
 
 
 def test_ids_of_the_asset_centre_are_for_one_model() -> None:

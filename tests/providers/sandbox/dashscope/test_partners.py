@@ -6,7 +6,7 @@ from providers.sandbox.dashscope.models import MODELS
 from providers.sandbox.dashscope.partners import PARTNERS
 from providers.sandbox.dashscope.rules import MediaSet, Model
 from tests.providers.sandbox.clients import Json
-from tests.providers.sandbox.submits import media, order, refusal
+from tests.providers.sandbox.submits import media, order, rejection
 
 V3, OMNI, TURBO = (f"kling/kling-v3-{kind}video-generation" for kind in ("", "omni-", "turbo-"))
 T2V, I2V, PAIR = "vidu/viduq3-pro_text2video", "vidu/viduq3-pro_img2video", "vidu/viduq3-turbo_start-end2video"
@@ -115,10 +115,10 @@ def test_lipsync_speaks_a_text() -> None:
     ]
     model = "pixverse/pixverse-lipsync"
     assert order(model, {"media": items})
-    assert refusal(model, {"media": items[:2]})[1] == COMBINATION
+    assert rejection(model, {"media": items[:2]})[1] == COMBINATION
     sound = {"type": "audio_url", "url": "https://example.com/a.mp3"}
-    assert refusal(model, {"media": [*items, sound]})[1] == COMBINATION
-    assert refusal(model, {"media": [*items[:2], {"type": "lip_sync_tts_content"}]})[1].endswith("media.content")
+    assert rejection(model, {"media": [*items, sound]})[1] == COMBINATION
+    assert rejection(model, {"media": [*items[:2], {"type": "lip_sync_tts_content"}]})[1].endswith("media.content")
 
 
 REFUSED: list[tuple[str, Json, Json, str]] = [
@@ -213,7 +213,7 @@ REFUSED: list[tuple[str, Json, Json, str]] = [
 
 @pytest.mark.parametrize(("model", "given", "parameters", "message"), REFUSED)
 def test_what_is_refused(model: str, given: Json, parameters: Json, message: str) -> None:
-    code, said = refusal(model, given, parameters)
+    code, said = rejection(model, given, parameters)
     assert code == "InvalidParameter"
     assert message in said
 
@@ -243,7 +243,7 @@ def test_vidu_ignores_a_size_without_a_resolution() -> None:
 def test_none_of_them_takes_anything_but_web_addresses() -> None:
     assert all(model.http_only for model in PARTNERS)
     for url in ("data:image/png;base64,iVBORw0KGgo=", "ark_asset_img_1a"):
-        assert refusal(H3, {**TEXT, **media("image_url", url=url)}, H3_MEDIA)[0] == "InvalidURL"
+        assert rejection(H3, {**TEXT, **media("image_url", url=url)}, H3_MEDIA)[0] == "InvalidURL"
 
 
 def smallest(model: Model, legal: MediaSet) -> tuple[Json, Json]:

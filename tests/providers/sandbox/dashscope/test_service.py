@@ -7,7 +7,7 @@ import pytest
 
 from providers.sandbox.app import create_sandbox
 from providers.sandbox.settings import SandboxSettings
-from providers.sandbox.state import Books
+from providers.sandbox.state import Ledger
 from tests.providers.sandbox.clients import IMAGE, VIDEO, Clock, DashScopeClient, refused
 
 PICTURE = {"img_url": "https://example.com/a.png"}
@@ -69,14 +69,14 @@ async def test_slashes_at_the_end_do_not_matter(dashscope: DashScopeClient) -> N
 
 
 async def test_strange_and_foreign_and_old_ids_are_unknown(
-    dashscope: DashScopeClient, http: httpx.AsyncClient, clock: Clock, books: Books
+    dashscope: DashScopeClient, http: httpx.AsyncClient, clock: Clock, ledger: Ledger
 ) -> None:
     task, other = await dashscope.submit(), DashScopeClient(http, "sk-two")
     strange = str(uuid.uuid4())
     unknown = {"task_id": strange, "task_status": "UNKNOWN"}
     assert (await dashscope.task(strange))["output"] == unknown
     assert (await other.task(task))["output"] == unknown | {"task_id": task}
-    assert (books.foreign_polls(task), books.foreign_polls(task, "sk-two"), books.polls(task)) == (1, 1, 1)
+    assert (ledger.foreign_polls(task), ledger.foreign_polls(task, "sk-two"), ledger.polls(task)) == (1, 1, 1)
     clock.tick(86_401)
     assert (await dashscope.task(task))["output"] == unknown | {"task_id": task}
     assert (await dashscope.get("/tasks?start_time=20260921000000")).json()["total"] == 0
@@ -300,16 +300,16 @@ async def test_credential_words(http: httpx.AsyncClient) -> None:
         refused(await DashScopeClient(http, key).post("wan2.6-t2v", {"prompt": "x"}), status, code)
 
 
-async def test_a_token_plan_can_be_used_up(http: httpx.AsyncClient, books: Books) -> None:
+async def test_a_token_plan_can_be_used_up(http: httpx.AsyncClient, ledger: Ledger) -> None:
     client = DashScopeClient(http, "sk-exhausted-1")
     answer = await client.post("wan2.6-t2v", {"prompt": "x"})
     refused(answer, 429, "Throttling.AllocationQuota", "token-plan 1-week quota has been exhausted")
-    assert books.submits("dashscope") == 0
+    assert ledger.submits("dashscope") == 0
     assert (await client.get("/tasks")).status_code == 200
 
 
-async def test_books_count_accepted_submits(dashscope: DashScopeClient, books: Books) -> None:
+async def test_books_count_accepted_submits(dashscope: DashScopeClient, ledger: Ledger) -> None:
     await dashscope.submit()
     await dashscope.post("wan2.6-t2v", {})
-    assert books.submits("dashscope") == books.submits("dashscope", "sk-one") == 1
-    assert books.calls("dashscope", f"/api/v1{VIDEO}") == 2
+    assert ledger.submits("dashscope") == ledger.submits("dashscope", "sk-one") == 1
+    assert ledger.calls("dashscope", f"/api/v1{VIDEO}") == 2

@@ -8,10 +8,10 @@ from tests.providers.sandbox.jimeng.uploader import Uploader
 
 
 @pytest.fixture
-def pictures(jimeng: JimengClient, clock: Clock) -> Uploader:
+def images(jimeng: JimengClient, clock: Clock) -> Uploader:
     return Uploader(jimeng, clock)
 
 
 @pytest.fixture
-def films(jimeng: JimengClient, clock: Clock) -> Uploader:
+def videos(jimeng: JimengClient, clock: Clock) -> Uploader:
     return Uploader(jimeng, clock, VOD)

@@ -5,7 +5,7 @@ import json
 import httpx
 import pytest
 
-from providers.sandbox.state import Books
+from providers.sandbox.state import Ledger
 from tests.providers.sandbox.clients import Clock, JimengClient, Json
 
 CREDIT = "/commerce/v1/benefits/user_credit"
@@ -45,20 +45,20 @@ async def test_the_credits(jimeng: JimengClient, http: httpx.AsyncClient) -> Non
     assert await poor.credits() == 0
 
 
-async def test_credits_run_out_and_a_failure_gives_them_back(jimeng: JimengClient, clock: Clock, books: Books) -> None:
+async def test_credits_run_out_and_a_failure_refunds_them(jimeng: JimengClient, clock: Clock, ledger: Ledger) -> None:
     for _ in range(5):
         await jimeng.submit()
         clock.tick(8)
     failing = await jimeng.submit("a cat #fail=2003")
     assert await jimeng.credits() == 6
     assert (await jimeng.generate())["ret"] == "1006"
-    assert books.refunds("jimeng") == 0
+    assert ledger.refunds("jimeng") == 0
     clock.tick(8)
-    assert books.refunds("jimeng", "one") == 10
+    assert ledger.refunds("jimeng", "one") == 10
     record = (await jimeng.records(failing))[failing]
     assert (record["status"], record["fail_code"], record["item_list"]) == (30, "2003", [])
     assert await jimeng.credits() == 16
-    assert (books.submits("jimeng", "one"), books.charges("jimeng", "one")) == (6, 60)
+    assert (ledger.submits("jimeng", "one"), ledger.charges("jimeng", "one")) == (6, 60)
     log = (await jimeng.call(HISTORY, {"count": 2, "cursor": "0"}))["data"]
     assert [(row["amount"], row["history_type"]) for row in log["records"]] == [(10, 1), (10, 2)]
     assert {row["history_id"] for row in log["records"]} == {failing}

@@ -237,7 +237,7 @@ async def test_the_configuration_call_can_fail(http: httpx.AsyncClient, status: 
 async def test_the_configuration_call_can_be_refused(http: httpx.AsyncClient, models: JimengModels) -> None:
     assert (await http.put("/_sandbox/jimeng/config-trouble", params={"ret": "1015"})).status_code == 200
     assert (await http.post(PATH, params=CN, json={})).json()["ret"] == "1015"
-    models.config_trouble()
+    models.set_config_fault()
     assert await keys(http)
 
 

@@ -9,7 +9,7 @@ from starlette.applications import Starlette
 
 from providers.sandbox.app import create_sandbox
 from providers.sandbox.settings import SandboxSettings
-from providers.sandbox.state import Books
+from providers.sandbox.state import Ledger
 from tests.providers.sandbox.clients import GENERATE, MODEL, Clock, JimengClient, Json, generate_body
 
 CONFIG = "/mweb/v1/video_generate/get_common_config"
@@ -77,13 +77,13 @@ async def listed(http: httpx.AsyncClient, region: str) -> list[str]:
 
 
 async def test_a_retired_model_is_refused_until_it_is_back(
-    jimeng: JimengClient, http: httpx.AsyncClient, app: Starlette, books: Books
+    jimeng: JimengClient, http: httpx.AsyncClient, app: Starlette, ledger: Ledger
 ) -> None:
     app.state.jimeng_models.retire(MODEL)
     answer = await jimeng.generate()
     assert (answer["ret"], answer["errmsg"]) == ("2061", "模型已不可用，请刷新界面后再试试")
     assert answer["data"]["aigc_data"] is None
-    assert books.submits("jimeng") == 0
+    assert ledger.submits("jimeng") == 0
     app.state.jimeng_models.restore(MODEL)
     assert (await jimeng.generate())["ret"] == "0"
 
@@ -104,12 +104,12 @@ async def test_a_task_of_a_retired_model_goes_on(jimeng: JimengClient, app: Star
     assert (await jimeng.records(task))[task]["status"] == 50
 
 
-async def test_a_waiting_task_is_cancelled_and_paid_back(jimeng: JimengClient, clock: Clock, books: Books) -> None:
+async def test_a_waiting_task_is_cancelled_and_paid_back(jimeng: JimengClient, clock: Clock, ledger: Ledger) -> None:
     task = await jimeng.submit()
     clock.tick(1)
     answer = await jimeng.cancel(task)
     assert answer["ret"] == "0"
-    assert (books.refunds("jimeng", "one"), await jimeng.credits()) == (10, 66)
+    assert (ledger.refunds("jimeng", "one"), await jimeng.credits()) == (10, 66)
     clock.tick(60)
     record = (await jimeng.records(task))[task]
     assert (record["status"], record["task"]["status"], record["queue_info"]["queue_status"]) == (30, 30, 3)
@@ -119,7 +119,7 @@ async def test_a_waiting_task_is_cancelled_and_paid_back(jimeng: JimengClient, c
     rows = (await jimeng.call("/commerce/v1/benefits/user_credit_history", {}))["data"]["records"]
     assert [row["history_type"] for row in rows] == [1, 2]
     assert (await jimeng.cancel(task))["ret"] == "1000"
-    assert books.refunds("jimeng", "one") == 10
+    assert ledger.refunds("jimeng", "one") == 10
 
 
 async def test_a_task_can_be_cancelled_before_its_record_shows(jimeng: JimengClient, clock: Clock) -> None:
@@ -148,15 +148,15 @@ async def test_a_cancelled_task_makes_room_for_another(jimeng: JimengClient, clo
     ("prompt", "seconds"), [("a cat", 3), ("a cat", 60), ("a cat #fail", 60), ("a cat #stuck", 60), ("a #nocancel", 1)]
 )
 async def test_what_no_longer_waits_cannot_be_cancelled(
-    jimeng: JimengClient, clock: Clock, books: Books, prompt: str, seconds: float
+    jimeng: JimengClient, clock: Clock, ledger: Ledger, prompt: str, seconds: float
 ) -> None:
     task = await jimeng.submit(prompt)
     clock.tick(seconds)
     before = (await jimeng.records(task))[task]["status"]
-    refunds = books.refunds("jimeng")
+    refunds = ledger.refunds("jimeng")
     assert (await jimeng.cancel(task))["ret"] == "1000"
     assert (await jimeng.records(task))[task]["status"] == before
-    assert books.refunds("jimeng") == refunds
+    assert ledger.refunds("jimeng") == refunds
 
 
 async def test_a_model_that_offers_no_cancel_cannot_be_cancelled(jimeng: JimengClient, clock: Clock) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from providers.sandbox.app import create_sandbox
 from providers.sandbox.settings import SandboxSettings
-from providers.sandbox.state import Books
+from providers.sandbox.state import Ledger
 from tests.providers.sandbox.clients import MODEL, Clock, JimengClient, Json
 
 BY_IDS = "/mweb/v1/get_history_by_ids"
@@ -111,7 +111,7 @@ async def test_the_queue_call_tells_place_and_forecast(jimeng: JimengClient, clo
 
 
 async def test_another_sessions_task_is_absent(
-    jimeng: JimengClient, http: httpx.AsyncClient, clock: Clock, books: Books
+    jimeng: JimengClient, http: httpx.AsyncClient, clock: Clock, ledger: Ledger
 ) -> None:
     submit_id = str(uuid.uuid4())
     task = await jimeng.submit(submit_id=submit_id)
@@ -122,7 +122,7 @@ async def test_another_sessions_task_is_absent(
     assert await other.records(submit_id, by="submit_ids") == {}
     local = await other.call("/mweb/v1/get_local_item_list", {"item_id_list": [item]})
     assert local["data"]["item_list"] == []
-    assert (books.polls(task), books.foreign_polls(task), books.foreign_polls(credential="two")) == (2, 1, 1)
+    assert (ledger.polls(task), ledger.foreign_polls(task), ledger.foreign_polls(credential="two")) == (2, 1, 1)
 
 
 async def test_the_history_is_paged_and_newest_first(jimeng: JimengClient, clock: Clock) -> None:

@@ -33,12 +33,12 @@ async def checked(
     return str((await client.call(SAFETY, SAFETY_BODY | {"file_list": [{"file_uri": uri}]} | changed))["ret"])
 
 
-async def test_the_safety_check(jimeng: JimengClient, pictures: Uploader, films: Uploader) -> None:
-    uri = (await pictures.upload(png()))[0].uri
+async def test_the_safety_check(jimeng: JimengClient, images: Uploader, videos: Uploader) -> None:
+    uri = (await images.upload(png()))[0].uri
     assert await checked(jimeng, uri) == "0"
     assert await checked(jimeng, "tos/known.png", json.dumps(SITE_WORDS)) == "0"
     assert await checked(jimeng, uri + "x") == "1000"
-    assert await checked(jimeng, (await films.upload(mp4()))[0].vid) == "1000"
+    assert await checked(jimeng, (await videos.upload(mp4()))[0].vid) == "1000"
     wrong: tuple[Json, ...] = (
         {"scene": "x"}, {"req_key": None}, {"options": []}, {"req_params": None}, {"file_list": []},
         {"file_list": [uri]}, {"file_list": {}},
@@ -54,16 +54,16 @@ async def test_the_safety_check_is_the_chinese_sites(http: httpx.AsyncClient, cl
     assert await checked(abroad, (await Uploader(abroad, clock).upload(png()))[0].uri) == "1000"
 
 
-async def test_an_unsafe_picture(jimeng: JimengClient, pictures: Uploader) -> None:
-    uri = (await pictures.upload(png(text="#unsafe")))[0].uri
+async def test_an_unsafe_picture(jimeng: JimengClient, images: Uploader) -> None:
+    uri = (await images.upload(png(text="#unsafe")))[0].uri
     jimeng.query = {**jimeng.query, "babi_param": json.dumps(SITE_WORDS)}
     answer = await jimeng.call(SAFETY, {**SAFETY_BODY, "file_list": [{"file_uri": uri}]})
     assert (answer["ret"], answer["errmsg"]) == ("2003", "risk not pass")
     assert (await jimeng.generate(first_frame_image=image(uri)))["ret"] == "2039"
 
 
-async def test_a_picture_whose_check_fails_can_be_used(jimeng: JimengClient, pictures: Uploader) -> None:
-    uri = (await pictures.upload(png(text="#shaky")))[0].uri
+async def test_a_picture_whose_check_fails_can_be_used(jimeng: JimengClient, images: Uploader) -> None:
+    uri = (await images.upload(png(text="#shaky")))[0].uri
     assert await checked(jimeng, uri) == "2002"
     assert (await jimeng.generate(first_frame_image=image(uri)))["ret"] == "0"
 
@@ -80,10 +80,10 @@ async def test_an_audit_job_takes_pictures_in(http: httpx.AsyncClient, clock: Cl
         assert (await client.call(JOB, body))["ret"] == "1000"
 
 
-async def test_the_audit_before_a_generation(jimeng: JimengClient, pictures: Uploader, films: Uploader) -> None:
-    good = (await pictures.upload(png()))[0].uri
-    bad = (await pictures.upload(png(text="#unsafe")))[0].uri
-    clip, sound = (await films.upload(mp4(3)))[0].vid, (await films.upload(wav()))[0].vid
+async def test_the_audit_before_a_generation(jimeng: JimengClient, images: Uploader, videos: Uploader) -> None:
+    good = (await images.upload(png()))[0].uri
+    bad = (await images.upload(png(text="#unsafe")))[0].uri
+    clip, sound = (await videos.upload(mp4(3)))[0].vid, (await videos.upload(wav()))[0].vid
     body: Json = {
         "scene": 2,
         "model_key": MODEL,

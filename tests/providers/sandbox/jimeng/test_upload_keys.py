@@ -45,21 +45,21 @@ async def test_every_site(
     assert film.token["upload_domain"].endswith("/vod")
 
 
-async def test_clips_are_signed_for_either_region_of_the_mainland(films: Uploader) -> None:
-    await films.keys()
+async def test_clips_are_signed_for_either_region_of_the_mainland(videos: Uploader) -> None:
+    await videos.keys()
     for region in ("cn", "cn-north-1"):
-        assert (await films.apply(10, region=region)).status_code == 200
+        assert (await videos.apply(10, region=region)).status_code == 200
 
 
 async def test_the_keys_of_pictures_open_the_room_of_clips(jimeng: JimengClient, clock: Clock) -> None:
-    films = Uploader(jimeng, clock, VOD)
-    films.token = await jimeng.upload_token(2)
+    videos = Uploader(jimeng, clock, VOD)
+    videos.token = await jimeng.upload_token(2)
     for space in ("dreamina", "tb4s082cfz"):
-        assert (await films.apply(10, {"SpaceName": space})).status_code == 200
+        assert (await videos.apply(10, {"SpaceName": space})).status_code == 200
     data = mp4(3)
-    place = await films.place(len(data))
-    await films.send(place, data)
-    assert (await films.commit(place)).json()["Result"]["Results"][0]["Vid"] == place.vid
+    address = await videos.address(len(data))
+    await videos.send(address, data)
+    assert (await videos.commit(address)).json()["Result"]["Results"][0]["Vid"] == address.vid
 
 
 async def test_the_keys_of_files_are_those_of_clips(jimeng: JimengClient) -> None:
@@ -68,15 +68,15 @@ async def test_the_keys_of_files_are_those_of_clips(jimeng: JimengClient) -> Non
 
 
 @pytest.mark.parametrize("functions", [[], [{"name": "GetMeta"}]])
-async def test_a_commit_signed_over_more_headers(films: Uploader, functions: list[Json]) -> None:
+async def test_a_commit_signed_over_more_headers(videos: Uploader, functions: list[Json]) -> None:
     data = mp4(3)
-    await films.keys()
-    place = await films.place(len(data))
-    await films.send(place, data)
-    query = {"Action": VOD.commit, "Version": VOD.version, "SpaceName": films.space()}
-    body = json.dumps({"SessionKey": place.session_key, "Functions": functions}).encode()
+    await videos.keys()
+    address = await videos.address(len(data))
+    await videos.send(address, data)
+    query = {"Action": VOD.commit, "Version": VOD.version, "SpaceName": videos.space()}
+    body = json.dumps({"SessionKey": address.session_key, "Functions": functions}).encode()
     more = {"content-type": "application/json", "host": "upstream.test:81"}
-    answer = await films.signed("POST", query, body, more=more)
+    answer = await videos.signed("POST", query, body, more=more)
     assert answer.status_code == 200, answer.text
     assert answer.json()["Result"]["Results"][0]["VideoMeta"]["Duration"] == 3.0
 
@@ -91,20 +91,20 @@ async def test_the_keys_are_the_sites_own_call(jimeng: JimengClient, http: httpx
     assert (await jimeng.call(path, {"scene": 2}))["ret"] == "1000"
 
 
-async def test_the_keys_are_temporary_and_for_one_service(pictures: Uploader, films: Uploader, clock: Clock) -> None:
-    await pictures.keys()
-    await films.keys()
+async def test_the_keys_are_temporary_and_for_one_service(images: Uploader, videos: Uploader, clock: Clock) -> None:
+    await images.keys()
+    await videos.keys()
     data = png()
-    place = await pictures.place(len(data))
-    await pictures.send(place, data)
-    denied(await films.apply(10, path="/imagex/"), 404, "InvalidActionOrVersion")
-    denied(await films.apply(10, service="imagex"), 400, "InvalidCredential")
+    address = await images.address(len(data))
+    await images.send(address, data)
+    denied(await videos.apply(10, path="/imagex/"), 404, "InvalidActionOrVersion")
+    denied(await videos.apply(10, service="imagex"), 400, "InvalidCredential")
     query = {"Action": IMAGEX.apply, "Version": IMAGEX.version, "ServiceId": "dreamina", "FileSize": "1"}
-    denied(await films.signed("GET", query, path="/imagex/", service="imagex"), 403, "AccessDenied")
-    denied(await films.signed("GET", query, path="/imagex/"), 400, "InvalidCredential")
+    denied(await videos.signed("GET", query, path="/imagex/", service="imagex"), 403, "AccessDenied")
+    denied(await videos.signed("GET", query, path="/imagex/"), 400, "InvalidCredential")
     clock.tick(3600)
-    for answer in (await pictures.apply(10), await pictures.commit(place)):
+    for answer in (await images.apply(10), await images.commit(address)):
         denied(answer, 401, "InvalidSecretToken")
-    assert (await pictures.send(place, data)).status_code == 403
-    await pictures.keys()
-    denied(await pictures.commit(place), 400, "InvalidSessionKey")
+    assert (await images.send(address, data)).status_code == 403
+    await images.keys()
+    denied(await images.commit(address), 400, "InvalidSessionKey")

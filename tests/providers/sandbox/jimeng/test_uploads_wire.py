@@ -32,35 +32,35 @@ async def test_a_picture_over_a_connection(wired: Uploader) -> None:
 async def test_a_lost_upload(wired: Uploader, server: SandboxServer, padding: int) -> None:
     data = png(text="#lost-upload", padding=padding)
     await wired.keys()
-    place = await wired.place(len(data))
+    address = await wired.address(len(data))
     for _ in range(2):
         with pytest.raises(httpx.TransportError):
-            await wired.send(place, data)
-    denied(await wired.commit(place), 400, "FileNotUploaded")
+            await wired.send(address, data)
+    denied(await wired.commit(address), 400, "FileNotUploaded")
 
 
 @pytest.mark.parametrize("padding", [0, 5_000_000])
 async def test_a_bad_upload_that_goes_through_the_second_time(wired: Uploader, padding: int) -> None:
     data = png(text=f"#bad-upload {padding} #times=1 ", padding=padding)
     await wired.keys()
-    place = await wired.place(len(data))
-    answers = [await wired.send(place, data) for _ in range(2)]
+    address = await wired.address(len(data))
+    answers = [await wired.send(address, data) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [500, 200]
-    assert (await wired.commit(place)).status_code == 200
+    assert (await wired.commit(address)).status_code == 200
 
 
 async def test_a_client_that_goes_away(wired: Uploader) -> None:
     await wired.keys()
-    place = await wired.place(1_000_000)
+    address = await wired.address(1_000_000)
 
     async def half() -> AsyncIterator[bytes]:
         yield bytes(100_000)
         raise ConnectionAbortedError
 
-    headers = {"Authorization": place.auth, "Content-CRC32": "00000000", "Content-Type": "application/octet-stream"}
+    headers = {"Authorization": address.auth, "Content-CRC32": "00000000", "Content-Type": "application/octet-stream"}
     with pytest.raises(ConnectionAbortedError):
-        await wired.client.http.post(f"http://{place.host}/upload/v1/{place.uri}", content=half(), headers=headers)
-    denied(await wired.commit(place), 400, "FileNotUploaded")
+        await wired.client.http.post(f"http://{address.host}/upload/v1/{address.uri}", content=half(), headers=headers)
+    denied(await wired.commit(address), 400, "FileNotUploaded")
 
 
 async def test_a_large_upload_takes_no_memory(clock: Clock) -> None:
@@ -71,18 +71,18 @@ async def test_a_large_upload_takes_no_memory(clock: Clock) -> None:
 
     app = create_sandbox(SandboxSettings(), clock)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE) as http:
-        films = Uploader(JimengClient(http), clock, VOD)
-        await films.keys()
-        place = await films.place(len(piece) * pieces)
+        videos = Uploader(JimengClient(http), clock, VOD)
+        await videos.keys()
+        address = await videos.address(len(piece) * pieces)
 
         async def body() -> AsyncIterator[bytes]:
             for _ in range(pieces):
                 yield piece
 
-        headers = {"Authorization": place.auth, "Content-CRC32": f"{data_crc:08x}"}
+        headers = {"Authorization": address.auth, "Content-CRC32": f"{data_crc:08x}"}
         headers["Content-Type"] = "application/octet-stream"
         tracemalloc.start()
-        answer = await http.post(f"{BASE}/upload/v1/{place.uri}", content=body(), headers=headers)
+        answer = await http.post(f"{BASE}/upload/v1/{address.uri}", content=body(), headers=headers)
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
     assert answer.json()["code"] == 2000

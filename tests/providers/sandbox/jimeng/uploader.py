@@ -17,7 +17,7 @@ SCENES = {IMAGEX.name: 2, VOD.name: 1}
 
 
 @dataclass(frozen=True)
-class TaskRef:
+class UploadAddress:
     """What an Apply answered."""
 
     uri: str
@@ -68,45 +68,45 @@ class Uploader:
         query |= changed or {}
         return await self.signed("GET", {name: value for name, value in query.items() if value}, **how)
 
-    async def place(self, size: int) -> TaskRef:
+    async def address(self, size: int) -> UploadAddress:
         answer = await self.apply(size)
         assert answer.status_code == 200, answer.text
         result = answer.json()["Result"]
         if self.service is VOD:
             node = result["InnerUploadAddress"]["UploadNodes"][0]
             store = node["StoreInfos"][0]
-            return TaskRef(store["StoreUri"], store["Auth"], node["UploadHost"], node["SessionKey"], node["Vid"])
+            return UploadAddress(store["StoreUri"], store["Auth"], node["UploadHost"], node["SessionKey"], node["Vid"])
         address = result["UploadAddress"]
         store, host = address["StoreInfos"][0], address.get("UploadHost") or address["UploadHosts"][0]
-        return TaskRef(store["StoreUri"], store["Auth"], host, address["SessionKey"])
+        return UploadAddress(store["StoreUri"], store["Auth"], host, address["SessionKey"])
 
-    async def send(self, place: TaskRef, data: bytes, **changed: str) -> httpx.Response:
+    async def send(self, address: UploadAddress, data: bytes, **changed: str) -> httpx.Response:
         headers = {
-            "Authorization": place.auth,
+            "Authorization": address.auth,
             "Content-CRC32": f"{zlib.crc32(data):08x}",
             "Content-Type": "application/octet-stream",
         }
         headers |= {name.replace("_", "-"): value for name, value in changed.items()}
-        url = f"http://{place.host}/upload/v1/{place.uri}"
+        url = f"http://{address.host}/upload/v1/{address.uri}"
         return await self.client.http.post(url, content=data, headers=headers)
 
-    async def commit(self, place: TaskRef, changed: dict[str, str] | None = None, **how: Any) -> httpx.Response:
+    async def commit(self, address: UploadAddress, changed: dict[str, str] | None = None, **how: Any) -> httpx.Response:
         service = self.service
         query = {"Action": service.commit, "Version": service.version, service.space: self.space()} | (changed or {})
-        body: Json = {"SessionKey": place.session_key}
+        body: Json = {"SessionKey": address.session_key}
         body |= {"Functions": []} if service is VOD else {}
         return await self.signed("POST", query, json.dumps(body).encode(), **how)
 
-    async def upload(self, data: bytes) -> tuple[TaskRef, Json]:
+    async def upload(self, data: bytes) -> tuple[UploadAddress, Json]:
         """Everything: the place and the commit's `Result`."""
         await self.keys()
-        place = await self.place(len(data))
-        sent = await self.send(place, data)
+        address = await self.address(len(data))
+        sent = await self.send(address, data)
         assert sent.status_code == 200, sent.text
-        answer = await self.commit(place)
+        answer = await self.commit(address)
         assert answer.status_code == 200, answer.text
         result: Json = answer.json()["Result"]
-        return place, result
+        return address, result
 
 
 def denied(answer: httpx.Response, status: int, code: str) -> None:

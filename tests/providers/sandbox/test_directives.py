@@ -6,7 +6,14 @@ from collections.abc import Awaitable, Callable
 import httpx
 import pytest
 
-from providers.sandbox.outcomes import OUTCOMES, credential_word, read_directives, read_marks, table, without
+from providers.sandbox.directives import (
+    DIRECTIVES,
+    credential_directive,
+    read_directives,
+    read_file_directives,
+    table,
+    without,
+)
 from providers.sandbox.server import SandboxServer
 from tests.providers.sandbox.clients import MODEL, DashScopeClient, JimengClient, Json, generate_body
 
@@ -19,7 +26,7 @@ class Sender:
     def __init__(self, wire: httpx.AsyncClient, server: SandboxServer, upstream: str, name: str) -> None:
         self.upstream = upstream
         self.server = server
-        self.books = server.sandbox
+        self.ledger = server.sandbox
         self.credential = name if upstream == "jimeng" else f"sk-{name}"
         self.jimeng = JimengClient(wire, self.credential)
         self.dashscope = DashScopeClient(wire, self.credential)
@@ -50,7 +57,7 @@ class Sender:
 
     @property
     def accepted(self) -> int:
-        return self.books.submits(self.upstream, self.credential)
+        return self.ledger.submits(self.upstream, self.credential)
 
     def code(self, answer: httpx.Response) -> str:
         return str(answer.json()["code" if self.upstream == "dashscope" else "ret"])
@@ -311,7 +318,7 @@ CHECKS: dict[str, tuple[str, Check]] = {
 
 
 def test_every_word_has_a_check() -> None:
-    assert list(CHECKS) == [row.directive for row in OUTCOMES if row.place not in ("credential", "file")]
+    assert list(CHECKS) == [row.directive for row in DIRECTIVES if row.stage not in ("credential", "file")]
 
 
 @pytest.mark.parametrize("directive", CHECKS)
@@ -348,22 +355,22 @@ def test_reading_words() -> None:
 
 
 def test_reading_the_words_of_a_file() -> None:
-    assert read_marks(b"\x89PNG#unsafe\x00#lost-uploads #slow") == {"unsafe": "", "lost-upload": ""}
-    assert read_marks(b"#bad-upload#times=2") == {"bad-upload": "", "times": "2"}
-    assert read_marks(b"#times=2 unsafe") == {}
+    assert read_file_directives(b"\x89PNG#unsafe\x00#lost-uploads #slow") == {"unsafe": "", "lost-upload": ""}
+    assert read_file_directives(b"#bad-upload#times=2") == {"bad-upload": "", "times": "2"}
+    assert read_file_directives(b"#times=2 unsafe") == {}
     assert read_directives("a cat #unsafe #lost-upload") == {}
 
 
 def test_reading_credentials() -> None:
-    assert credential_word("sk-poor-1") == "poor"
-    assert credential_word("sk-poorly") == credential_word("") == ""
-    assert [credential_word(f"x-{word}") for word in ("elsewhere", "relogin", "noproof", "peak", "noregion")] == [
+    assert credential_directive("sk-poor-1") == "poor"
+    assert credential_directive("sk-poorly") == credential_directive("") == ""
+    assert [credential_directive(f"x-{word}") for word in ("elsewhere", "relogin", "noproof", "peak", "noregion")] == [
         "elsewhere", "relogin", "noproof", "peak", "noregion",
     ]  # fmt: skip
 
 
 def test_the_table_can_be_printed() -> None:
     rows = table()
-    assert len({row["pattern"] for row in rows}) == len(rows) == len(OUTCOMES)
+    assert len({row["pattern"] for row in rows}) == len(rows) == len(DIRECTIVES)
     assert {"#fail=CODE", "#status=500", "#times=N", "#lost", "poor"} <= {row["pattern"] for row in rows}
     assert all(row["does"] and row["upstreams"] for row in rows)
