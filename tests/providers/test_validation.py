@@ -337,7 +337,7 @@ def test_frames_with_references_hint_at_reference_mode() -> None:
     assert validate(card, VideoRequest("m", "p", media=media, reference_mode=True)).media[0].role == "reference_image"
 
 
-def test_sound_becomes_an_input_without_a_field_for_it() -> None:
+def test_audio_becomes_an_input_without_a_field_for_it() -> None:
     sound = Media(MediaKind.AUDIO, "https://h/a.mp3", "audio_url")
     request = VideoRequest("m", "p", sound=sound)
     with_role = ModelCard("m", "p", media_sets=(frozenset(), frozenset({MediaRole.DRIVING_AUDIO})))
