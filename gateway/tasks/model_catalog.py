@@ -187,29 +187,29 @@ class Offer:
 
     def validated(self, card: ModelCard, request: VideoRequest, *, nearest: bool) -> dict[Account, VideoRequest]:
         """The request for each account that can make the same video, validated against the account's own card. Defaults
-        come from the card of the first of these accounts.
+        come from the first card that makes what was asked; only where there is none, from one that adjusts it.
 
         `nearest` snaps duration and size to the nearest that the model supports. Raises GatewayError (400) with the
         problems of the first account's card, where no account can make the video.
         """
         request = replace(request, model=card.name)
-        found: dict[Account, VideoRequest] = {}
-        by_card: dict[int, VideoRequest | None] = {}
+        cards = self.cards_of(card)
+        distinct = {id(own): own for own in cards.values()}
+        made: list[VideoRequest] = []
         first_error: ProviderError | None = None
-        for account, own in self.cards_of(card).items():
-            if id(own) not in by_card:
-                base = next(iter(found.values()), None) or (snap_to_nearest(own, request) if nearest else request)
-                try:
-                    by_card[id(own)] = validate(own, base)
-                except ProviderError as error:
-                    first_error, by_card[id(own)] = first_error or error, None
-            made = by_card[id(own)]
-            # A card with other defaults than the first one would make a different video.
-            if made is not None and made == next(iter(found.values()), made):
-                found[account] = made
-        if not found and first_error is not None:
-            raise from_provider(first_error) from first_error
-        return found
+        for own in distinct.values():
+            try:
+                made.append(validate(own, snap_to_nearest(own, request) if nearest else request))
+            except ProviderError as error:
+                first_error = first_error or error
+        if not made:
+            if first_error is not None:
+                raise from_provider(first_error) from first_error
+            return {}
+        best = min(made, key=lambda one: len(one.warnings))
+        # A card with other defaults than the best one would make a different video.
+        same = {key: found for key, own in distinct.items() if (found := _valid(own, best)) == best}
+        return {account: found for account, own in cards.items() if (found := same.get(id(own))) is not None}
 
     def cards(self) -> dict[str, ModelCard]:
         """Every model that the accounts have, aliases included, by the name that clients write."""
@@ -308,3 +308,10 @@ def _takes(card: ModelCard, request: VideoRequest) -> bool:
     except ProviderError:
         return False
     return True
+
+
+def _valid(card: ModelCard, request: VideoRequest) -> VideoRequest | None:
+    try:
+        return validate(card, request)
+    except ProviderError:
+        return None

@@ -169,8 +169,8 @@ class TestLiveModels:
         provider.listed = {"cn": [small], "us": [large]}
         await env.submit(pass_through(CN, US), VideoRequest("video-3.0", "cat", resolution="1080p"))
         assert [credential for credential, _, _ in provider.submitted] == ["s-us"]
-        refusal = await env.refusal(pass_through(CN), VideoRequest("video-3.0", "cat", resolution="1080p"))
-        assert refusal.param == "resolution"
+        submitted = await env.submit(pass_through(CN), VideoRequest("video-3.0", "cat", resolution="1080p"))
+        assert submitted.warnings == (FieldWarning("adjusted_value", "resolution", "720p"),)
 
     async def test_accounts_with_other_defaults_are_left_out(self) -> None:
         env, provider = self.env()
