@@ -17,6 +17,7 @@ from gateway.api.renderers.task import render_task
 from gateway.api.renderers.video import render_video
 from gateway.api.routes import accounts, generations, models, openai_videos, operations, tokens
 from gateway.api.services import RequestServices
+from gateway.api.submit_endpoint import WARNINGS_HEADER
 from gateway.bootstrap import ProcessState, build_process_state, build_services
 from gateway.core.clock import Clock, SystemClock
 from gateway.core.errors import GatewayError
@@ -70,7 +71,7 @@ ROUTES = [
 
 CORS_EXPOSED = [
     *("x-request-id", "x-should-retry", "retry-after", "openai-poll-after-ms", "location", "preference-applied"),
-    *("content-range", "accept-ranges", "content-disposition"),
+    *(WARNINGS_HEADER, "content-range", "accept-ranges", "content-disposition"),
 ]
 """Response headers that CORS exposes to web pages."""
 

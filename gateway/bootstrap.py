@@ -110,9 +110,9 @@ def _archiver(
         clock,
         background,
         copies=settings.archive.copies,
-        keep_prompt=settings.archive.prompt,
+        store_prompts=settings.archive.prompt,
         link_seconds={spec.name: spec.result_link_seconds for spec in provider_registry.PROVIDERS},
-        ended=lambda report: metrics.observe_copy(report.outcome),
+        on_result=lambda result: metrics.observe_copy(result.outcome),
     )
     interval = settings.video_poll_interval / 1000
     return TaskArchiver(archive, poller, clock, background, follow=settings.archive.follow, interval=interval)
@@ -141,7 +141,7 @@ def build_services(settings: Settings, process: ProcessState) -> Services:
         process.locator,
     )
     checks = AccountChecks(registry, pool, clock, process.background)
-    submitter = Submitter(clock, pool, checks, poller.look, max_attempts=settings.rotation.max_attempts)
+    submitter = Submitter(clock, pool, checks, poller.refresh, max_attempts=settings.rotation.max_attempts)
     url_policy = _url_policy(settings)
     intake = MediaIntake(
         process.fetcher.fetch,

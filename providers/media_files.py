@@ -35,11 +35,13 @@ class MediaFile:
     `media_type` is by content, such as `image/png`. `width` and `height` are the pixels of an image or video as stored
     in the file, `seconds` the duration of a video or audio; 0 if unreadable or not applicable. `alpha` is True for a
     PNG with an alpha channel. `complete` is False for a truncated image or video. `sha256` is in hex digits.
+    `client_name` is the client's name of the file, "" without one.
     """
 
     __slots__ = (
         "_file",
         "alpha",
+        "client_name",
         "complete",
         "crc32",
         "height",
@@ -66,6 +68,7 @@ class MediaFile:
         seconds: float = 0.0,
     ) -> None:
         self._file = file
+        self.client_name = ""
         self.media_type = media_type
         self.kind = MediaKind(media_type.partition("/")[0])
         self.size = size

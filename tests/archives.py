@@ -14,9 +14,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from gateway.archive.archive import Archive
 from gateway.archive.atomic_files import FOLDER
-from gateway.archive.copier import Report, copy_task
-from gateway.archive.records import Facts
+from gateway.archive.copier import ArchiveResult, copy_task
+from gateway.archive.records import TaskMetadata
 from gateway.archive.store import ArchiveStore
 from providers.contract.accounts import Account
 from providers.contract.tasks import Result
@@ -27,9 +28,9 @@ ACCOUNT = Account("jimeng", "s-secret-1", name="studio")
 CREATED = 1_757_737_934.0
 DAY = "2025/09/13"
 ID = "7535099487211244578"
-HOME = f"jimeng/{DAY}/{ID}"
+BASE_PATH = f"jimeng/{DAY}/{ID}"
 INDEX = f"index/jimeng/{ID}"
-FACTS = Facts(
+METADATA = TaskMetadata(
     "jimeng", ID, model="jimeng-video-3.0-fast", created=CREATED, ended=CREATED + 60, seconds=5, size="1280x720"
 )
 JPEG = b"\xff\xd8\xff\xe0" + bytes(100)
@@ -205,10 +206,15 @@ async def until(true: Callable[[], bool]) -> None:
             await asyncio.sleep(0.02)
 
 
-async def copy_once(store: ArchiveStore, result: Result, facts: Facts = FACTS) -> Report:
+async def copy_once(store: ArchiveStore, result: Result, metadata: TaskMetadata = METADATA) -> ArchiveResult:
     async with HttpClient() as http:
-        return await copy_task(store, http, facts, ACCOUNT, result, no_other, CREATED + 100)
+        return await copy_task(store, http, metadata, ACCOUNT, result, no_other, CREATED + 100)
 
 
 if __name__ == "__main__":
     asyncio.run(copy_once(ArchiveStore.open(sys.argv[1]), Result(sys.argv[2])))
+
+
+def pending_copies(archive: Archive) -> int:
+    """The number of copies that are running, queued or waiting for a retry."""
+    return len(archive._queue._jobs)

@@ -12,7 +12,7 @@ from gateway.accounts.checks import AccountChecks
 from gateway.accounts.pool import AccountPool
 from gateway.accounts.selection import FillFirst, Policy
 from gateway.archive.archive import Archive
-from gateway.archive.copier import Report
+from gateway.archive.copier import ArchiveResult
 from gateway.archive.store import ArchiveStore
 from gateway.archive.task_archiver import TaskArchiver
 from gateway.core.background_tasks import Background
@@ -79,17 +79,17 @@ class GatewayFixture:
     clock: TestClock = field(default_factory=TestClock)
     http: HttpClient = field(default_factory=HttpClient)
     store: ArchiveStore | None = None
-    keep_prompt: bool = False
+    store_prompts: bool = False
     follow: bool = False
 
     def __post_init__(self) -> None:
         seeds = (f"seed-{number}" for number in itertools.count(1))
         registry = Registry([self.provider, *self.others])
-        self.pool = AccountPool(self.clock, self.policy, spread=lambda: 0.0)
+        self.pool = AccountPool(self.clock, self.policy, jitter=lambda: 0.0)
         self.background = Background()
         poller = Poller(self.clock, 1.0, self.background, self.pool.on_results)
         self.locator = TaskLocator(registry, OwnerLookup(self.clock, poller, self.background), self.secrets)
-        self.reports: list[Report] = []
+        self.results: list[ArchiveResult] = []
         self.archiver = self._archiver(poller)
         checks = AccountChecks(registry, self.pool, self.clock, self.background)
         self.tasks = Tasks(
@@ -99,7 +99,7 @@ class GatewayFixture:
             Listing(registry, self.locator, sole_owner=self.sole_owner),
             poller,
             IdempotencyStore(self.clock, lambda: next(seeds)),
-            Submitter(self.clock, self.pool, checks, poller.look, max_attempts=self.max_attempts),
+            Submitter(self.clock, self.pool, checks, poller.refresh, max_attempts=self.max_attempts),
             MediaIntake(Fetcher(UrlPolicy()).fetch, self.http, max_bytes=1_000_000),
             self.clock,
             archiver=self.archiver,
@@ -114,8 +114,8 @@ class GatewayFixture:
             self.http,
             self.clock,
             self.background,
-            keep_prompt=self.keep_prompt,
-            ended=self.reports.append,
+            store_prompts=self.store_prompts,
+            on_result=self.results.append,
         )
         return TaskArchiver(archive, poller, self.clock, self.background, follow=self.follow, interval=5.0)
 

@@ -34,24 +34,24 @@ class Caller:
     owner: str = NO_OWNER
     name: str = field(default="pass-through")
     identity: str = field(init=False)
-    """A unique id of the caller without credentials: the owner tag, or the keys of the accounts."""
+    """A unique id of the caller without credentials: the owner tag, or the ids of the accounts."""
 
     def __post_init__(self) -> None:
         # The same credential with another proxy or cookie is another caller.
-        keys = (_identity_of(account) for account in self.accounts)
-        object.__setattr__(self, "identity", self.owner if self.managed else ",".join(sorted(keys)))
+        ids = (_identity_of(account) for account in self.accounts)
+        object.__setattr__(self, "identity", self.owner if self.managed else ",".join(sorted(ids)))
 
     def accounts_of(self, provider: str) -> tuple[Account, ...]:
         return tuple(account for account in self.accounts if account.provider == provider)
 
     def account(self, tag: str) -> Account | None:
-        """The account with a tag, or with the tag that it had before it was named."""
-        return next((account for account in self.accounts if tag in (account.tag, account.credential_tag)), None)
+        """The account that answers to a public tag."""
+        return next((account for account in self.accounts if account.answers_to(tag)), None)
 
 
 def _identity_of(account: Account) -> str:
     route = f"{account.proxy or ''}\0{account.cookie or ''}"
-    return account.key if route == "\0" else f"{account.key}-{hashlib.sha256(route.encode()).hexdigest()[:32]}"
+    return account.id if route == "\0" else f"{account.id}-{hashlib.sha256(route.encode()).hexdigest()[:32]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,10 +128,10 @@ class Callers:
             account = self._registry.account_from(credential)
             if account is not None:
                 if account.proxy and not self._proxies:
-                    raise gateway_error("no_proxies")
-                accounts.setdefault(account.key, account)
+                    raise gateway_error("proxy_not_accepted")
+                accounts.setdefault(account.id, account)
         if not accounts:
-            raise gateway_error("unusable_credential", credentials=credential_hints())
+            raise gateway_error("invalid_credential_format", credentials=credential_hints())
         return Caller(tuple(accounts.values()))
 
 

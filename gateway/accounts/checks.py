@@ -1,7 +1,7 @@
 """Account checks: validate the credential, read the credit balance, receive the daily credits.
 
-Upstreams dislike such calls, so they run on request, with two exceptions. Credits are read once after a submit fails
-for lack of them, and a rejected credential is checked again at intervals. None of these calls is charged.
+Upstreams expect few such calls, so they run on request, with two exceptions: credits are read
+once after a submit fails for lack of them, and a rejected credential is checked again at intervals. No call is charged.
 """
 
 import asyncio
@@ -32,8 +32,8 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """`received` is the number of daily credits, 0 where they were received before. `credits` is the balance after
-    it."""
+    """`received` is the number of daily credits, 0 where they were received before. `credits` is the new balance, None
+    where it is unknown."""
 
     received: int
     credits: Credits | None = None
@@ -60,25 +60,25 @@ class AccountChecks:
         """
         provider = self._registry[account.provider]
         if not isinstance(provider, CanCheck):
-            raise GatewayError("not_supported", ERRORS["no_check"])
+            raise GatewayError("not_supported", ERRORS["check_not_supported"])
         try:
-            await self._reported(account, provider.check(account))
-            if self._pool.without_credits(account) and isinstance(provider, CanTellCredits):
+            await self._record_outcome(account, provider.check(account))
+            if self._pool.lacks_credits(account) and isinstance(provider, CanTellCredits):
                 await self._read_credits(provider, account)
         except ProviderError as error:
             if error.kind is ErrorKind.INVALID_CREDENTIAL:
                 return False
             raise from_provider(error) from error
         if not isinstance(provider, CanTellCredits):
-            self._pool.topped_up(account)
+            self._pool.record_top_up(account)
         return True
 
     async def credits(self, account: Account, *, force_refresh: bool = False) -> Credits:
         """The credit balance, cached for CREDITS_SECONDS unless the account lacks credits. Raises GatewayError."""
         provider = self._registry[account.provider]
         if not isinstance(provider, CanTellCredits):
-            raise GatewayError("not_supported", ERRORS["no_credits_told"])
-        cached = None if force_refresh or self._pool.without_credits(account) else self._pool.record(account).credits
+            raise GatewayError("not_supported", ERRORS["credits_not_reported"])
+        cached = None if force_refresh or self._pool.lacks_credits(account) else self._pool.record(account).credits
         if cached is not None and self._clock.now() - cached.at < CREDITS_SECONDS:
             return cached.credits
         try:
@@ -90,19 +90,19 @@ class AccountChecks:
         """Receive today's credits. Raises GatewayError."""
         provider = self._registry[account.provider]
         if not isinstance(provider, CanReceiveCredits):
-            raise GatewayError("not_supported", ERRORS["no_gifts"])
+            raise GatewayError("not_supported", ERRORS["no_daily_credits"])
         try:
-            received = await self._reported(account, provider.receive_credits(account))
+            received = await self._record_outcome(account, provider.receive_credits(account))
         except ProviderError as error:
             raise from_provider(error) from error
         if received:
-            self._pool.topped_up(account)
+            self._pool.record_top_up(account)
         if not isinstance(provider, CanTellCredits):
             return Received(received)
         try:
             return Received(received, await self._read_credits(provider, account))
         except ProviderError:
-            # The credits are received nevertheless.
+            # The credits were received: only the balance is unknown.
             return Received(received)
 
     def has_daily_credits(self, account: Account) -> bool:
@@ -114,10 +114,10 @@ class AccountChecks:
     ) -> list[T | GatewayError]:
         """Call `call` for each account, CONCURRENT_CHECKS at a time with a random delay. A GatewayError is returned in
         its place, in the order of the accounts."""
-        turns = asyncio.Semaphore(CONCURRENT_CHECKS)
+        slots = asyncio.Semaphore(CONCURRENT_CHECKS)
 
         async def one(account: Account) -> T | GatewayError:
-            async with turns:
+            async with slots:
                 if len(accounts) > 1:
                     await self._clock.sleep(random.random() * SPREAD_SECONDS)  # noqa: S311 - no secret
                 try:
@@ -129,64 +129,64 @@ class AccountChecks:
 
     # --- in the background --------------------------------------------------------------------------------------
 
-    def revive(self, accounts: Sequence[Account]) -> "asyncio.Future[list[None]]":
+    def recheck(self, accounts: Sequence[Account]) -> "asyncio.Future[list[None]]":
         """Check rejected credentials again where a check is due. The future resolves when these checks, and those
         already running, have ended. Callers need not await it."""
         for account in accounts:
-            if account.tag not in self._checks and self._pool.due(account):
-                self._checks[account.tag] = self._background.start(self._check_again(account))
-        running = [self._checks[account.tag] for account in accounts if account.tag in self._checks]
+            if account.id not in self._checks and self._pool.claim_check(account):
+                self._checks[account.id] = self._background.start(self._check_again(account))
+        running = [self._checks[account.id] for account in accounts if account.id in self._checks]
         return asyncio.gather(*map(asyncio.shield, running))
 
-    def read_credits_after_refusal(self, account: Account) -> None:
+    def refresh_credits(self, account: Account) -> None:
         """Read the balance in the background, after a submit failed for lack of credits."""
         provider = self._registry[account.provider]
         if isinstance(provider, CanTellCredits):
-            self._background.start(self._read_quietly(provider, account))
+            self._background.start(self._refresh_credits(provider, account))
 
     async def _check_again(self, account: Account) -> None:
         provider = self._registry[account.provider]
         try:
             if isinstance(provider, CanCheck):
                 async with self._slots:
-                    await self._reported(account, provider.check(account))
+                    await self._record_outcome(account, provider.check(account))
             else:
                 # There is no check: let one submit through as a probe.
-                self._pool.logged_in(account, sent_at=self._clock.now())
+                self._pool.record_login(account, sent_at=self._clock.now())
         except ProviderError:
             pass
         finally:
-            del self._checks[account.tag]
+            del self._checks[account.id]
 
-    async def _read_quietly(self, provider: CanTellCredits, account: Account) -> None:
+    async def _refresh_credits(self, provider: CanTellCredits, account: Account) -> None:
         try:
             await self._read_credits(provider, account)
         except ProviderError:
             return
 
     async def _read_credits(self, provider: CanTellCredits, account: Account) -> Credits:
-        credits = await self._reported(account, provider.credits(account))
-        self._pool.saw_credits(account, credits)
+        credits = await self._record_outcome(account, provider.credits(account))
+        self._pool.record_credits(account, credits)
         return credits
 
-    async def _reported(self, account: Account, call: Awaitable[T]) -> T:
-        """Await a call and report its outcome to the pool: success proves the credential, an error may count against
-        it.
+    async def _record_outcome(self, account: Account, call: Awaitable[T]) -> T:
+        """Await a call and report its outcome to the pool: success shows that the credential is valid, an error may
+        count against the account.
 
         Raises ProviderError without secrets. ANSWER_LOST becomes UPSTREAM_ERROR, since these calls are not charged.
         """
         sent_at = self._clock.now()
         try:
-            answer = await call
+            result = await call
         except ProviderError as error:
             clean(error, account)
             if counts_on_any_call(error):
-                self._pool.hold_against(account, error, "", sent_at=sent_at)
+                self._pool.record_failure(account, error, "", sent_at=sent_at)
             if error.kind is ErrorKind.ANSWER_LOST:
-                message = ERRORS["no_answer"]
+                message = ERRORS["no_response"]
                 raise ProviderError(
                     ErrorKind.UPSTREAM_ERROR, code=error.code, message=message, detail=error.detail
                 ) from error
             raise
-        self._pool.logged_in(account, sent_at=sent_at)
-        return answer
+        self._pool.record_login(account, sent_at=sent_at)
+        return result

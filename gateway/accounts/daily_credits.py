@@ -14,7 +14,7 @@ from gateway.core.logs import GATEWAY, where
 from providers.contract.accounts import Account
 from providers.registry import find_spec
 
-LOOK_SECONDS = 60.0
+INTERVAL_SECONDS = 60.0
 RETRY_SECONDS = 3600.0
 _FIRST_MINUTE, _LAST_MINUTE = 5, 24 * 60 - 5
 """Distance from the edges of a day, since clocks differ."""
@@ -24,14 +24,15 @@ _SKIPPED = frozenset({AccountState.EXPIRED, AccountState.RESTRICTED, AccountStat
 def minute_of(account: Account, day: str) -> int:
     """The minute of a day (`2026-11-25`) at which an account receives its credits. Deterministic: the same on every
     replica and after a restart."""
-    digest = hashlib.sha256(f"daily\0{account.tag}\0{day}".encode()).digest()
+    digest = hashlib.sha256(f"daily\0{account.id}\0{day}".encode()).digest()
     return _FIRST_MINUTE + int.from_bytes(digest[:8]) % (_LAST_MINUTE - _FIRST_MINUTE)
 
 
 class DailyCredits:
     """Receives daily credits while it runs, if the configuration enables it.
 
-    An account whose minute passed before the start waits for the next day, since an earlier process has received them.
+    An account whose minute is before the start of the process waits for the next day: an earlier process has received
+    its credits.
     """
 
     def __init__(
@@ -42,51 +43,53 @@ class DailyCredits:
         self._pool = pool
         self._checks = checks
         self._is_enabled = is_enabled
-        self._looked_at = clock.now()
+        self._checked_at = clock.now()
         self._retry_at: dict[str, float] = {}
-        """Retry times by tag, in unix seconds."""
+        """Retry times by account id, in unix seconds."""
 
     async def run(self) -> None:
         """Run until cancelled."""
         while True:
-            await self._clock.sleep(LOOK_SECONDS)
+            await self._clock.sleep(INTERVAL_SECONDS)
             try:
-                await self.take()
+                await self.receive_due()
             except Exception as error:
-                GATEWAY.error("the daily credits were not taken", extra={"fields": {"cause": where(error)}})
+                GATEWAY.error("daily credits failed", extra={"fields": {"cause": where(error)}})
 
-    async def take(self) -> None:
+    async def receive_due(self) -> None:
         """Receive the credits that have become due since the last call."""
-        checks, before, now = self._checks(), self._looked_at, self._clock.now()
-        self._looked_at = now
+        checks, before, now = self._checks(), self._checked_at, self._clock.now()
+        self._checked_at = now
         accounts = [managed.account for managed in self._pool.managed if checks.has_daily_credits(managed.account)]
         due = [
-            account for account in accounts if before < _moment(account, now) <= now or self._is_retry_due(account, now)
+            account
+            for account in accounts
+            if before < _due_time(account, now) <= now or self._is_retry_due(account, now)
         ]
         if due and self._is_enabled():
             # A paused account is skipped, and retried later on the same day.
             skipped = [account for account in due if self._pool.status(account).state in _SKIPPED]
             for account in skipped:
-                self._retry_at[account.tag] = now + RETRY_SECONDS
-            await self._take(checks, [account for account in due if account not in skipped])
+                self._retry_at[account.id] = now + RETRY_SECONDS
+            await self._receive(checks, [account for account in due if account not in skipped])
 
     def _is_retry_due(self, account: Account, now: float) -> bool:
-        return self._retry_at.get(account.tag, math.inf) <= now and now - _moment(account, now) >= 0
+        return self._retry_at.get(account.id, math.inf) <= now and now - _due_time(account, now) >= 0
 
-    async def _take(self, checks: AccountChecks, due: Sequence[Account]) -> None:
-        for account, answer in zip(due, await checks.each(due, checks.receive), strict=True):
+    async def _receive(self, checks: AccountChecks, due: Sequence[Account]) -> None:
+        for account, result in zip(due, await checks.each(due, checks.receive), strict=True):
             fields = {"account": account.label, "provider": account.provider}
-            self._retry_at.pop(account.tag, None)
-            if isinstance(answer, GatewayError):
-                self._retry_at[account.tag] = self._clock.now() + RETRY_SECONDS
+            self._retry_at.pop(account.id, None)
+            if isinstance(result, GatewayError):
+                self._retry_at[account.id] = self._clock.now() + RETRY_SECONDS
                 GATEWAY.warning(
-                    "the daily credits could not be taken", extra={"fields": fields | {"cause": answer.message("en")}}
+                    "daily credits not received", extra={"fields": fields | {"cause": result.message("en")}}
                 )
             else:
-                GATEWAY.info("daily credits", extra={"fields": fields | {"received": answer.received}})
+                GATEWAY.info("daily credits received", extra={"fields": fields | {"received": result.received}})
 
 
-def _moment(account: Account, now: float) -> float:
+def _due_time(account: Account, now: float) -> float:
     """The unix time of an account's minute today. A day begins with the provider's quota reset."""
     spec = find_spec(account.provider)
     reset = spec.quota_reset if spec is not None else None

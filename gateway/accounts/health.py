@@ -1,6 +1,6 @@
 """Account health: a table maps error kinds to pauses (exponential backoff), and `Health` applies it to one account.
 
-Invalid requests, refused content and upstream outages do not affect an account.
+Invalid requests, rejected content and upstream outages do not affect an account.
 """
 
 from collections.abc import Callable
@@ -14,11 +14,11 @@ from providers.contract.spec import QuotaReset
 
 _DAY = 86_400
 _JITTER = 0.2
-_LONGEST_JITTER = 300.0
-_LONGEST_RETRY_AFTER = 86_400.0
-_LEFT_OVER_SECONDS = 60.0
-"""Credits read within this time of a NO_CREDITS error are the balance that was too low for the submit."""
-_MODELS = 50
+_MAX_JITTER = 300.0
+_MAX_RETRY_AFTER = 86_400.0
+_LOW_BALANCE_SECONDS = 60.0
+"""A balance read within this time of a NO_CREDITS error is the one that was too low for the submit."""
+_MAX_MODELS = 50
 """Limit of the not-entitled models cached for one account. Callers may name any model."""
 
 
@@ -45,7 +45,7 @@ class PauseRule(NamedTuple):
     """One row of the table: the account state that an error kind causes, and the length of the pause in seconds.
 
     Consecutive failures double the pause from `first` to `longest`. `until_reset` ends it at the provider's quota
-    reset, where there is one. `upstream_says` gives precedence to the upstream's Retry-After. `any_call` counts the
+    reset, where there is one. `use_retry_after` prefers the upstream's Retry-After. `any_call` counts the
     failures of every call. Otherwise only submits count, since queries have their own rate limits.
     """
 
@@ -53,14 +53,14 @@ class PauseRule(NamedTuple):
     first: float = 0.0
     longest: float = 0.0
     until_reset: bool = False
-    upstream_says: bool = False
+    use_retry_after: bool = False
     any_call: bool = False
 
 
 PAUSE_RULES: dict[ErrorKind, PauseRule] = {
     ErrorKind.INVALID_CREDENTIAL: PauseRule(AccountState.EXPIRED, 600, 600, any_call=True),
     ErrorKind.NO_CREDITS: PauseRule(AccountState.NO_CREDITS, 3600, _DAY, until_reset=True),
-    ErrorKind.RATE_LIMITED: PauseRule(AccountState.RATE_LIMITED, 30, 900, upstream_says=True),
+    ErrorKind.RATE_LIMITED: PauseRule(AccountState.RATE_LIMITED, 30, 900, use_retry_after=True),
     ErrorKind.TOO_MANY_RUNNING: PauseRule(AccountState.FULL, 30, 30),
     ErrorKind.RESTRICTED: PauseRule(AccountState.RESTRICTED, 1800, _DAY, any_call=True),
     ErrorKind.NOT_ENTITLED: PauseRule(AccountState.NOT_ENTITLED, 3600, _DAY),
@@ -70,13 +70,13 @@ PAUSE_RULES: dict[ErrorKind, PauseRule] = {
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """A pause from `began` to `until`, in unix seconds, with the error that caused it. `strike` counts consecutive
+    """A pause from `began` to `until`, in unix seconds, with the error that caused it. `failures` counts consecutive
     errors of the kind, from 1."""
 
     kind: ErrorKind
     began: float
     until: float
-    strike: int = 1
+    failures: int = 1
     code: str = ""
     message: LocalizedText | None = None
     detail: str = ""
@@ -86,7 +86,7 @@ class Pause:
         return PAUSE_RULES[self.kind].state
 
     def error(self, now: float) -> ProviderError:
-        """The error that caused the pause, with the time that is left as Retry-After."""
+        """The error that caused the pause, with the remaining time as Retry-After."""
         return ProviderError(
             self.kind, code=self.code, message=self.message, detail=self.detail, retry_after=max(0.0, self.until - now)
         )
@@ -96,18 +96,18 @@ class Pause:
 class Health:
     """The health of one account. Times are arguments, in unix seconds.
 
-    `spread` returns a random number in [0, 1) for the jitter. `quota_reset` is when the provider renews credits, None
-    where it does not. The last pause of each error kind is kept after it ends, to count consecutive failures.
+    `jitter` returns a random number in [0, 1). `quota_reset` is when the provider renews credits, None where it
+    does not. The last pause of each error kind is kept after it ends, to count consecutive failures.
     """
 
-    spread: Callable[[], float]
+    jitter: Callable[[], float]
     quota_reset: QuotaReset | None = None
-    is_proven: bool = False
-    """False while the account is half-open: the outcome of a submit is unknown, so one probe is sent at a time. A
-    successful submit sets it, a failure clears it."""
+    is_half_open: bool = True
+    """True while the outcome of a submit is unknown, so that one probe is sent at a time: for a new account, and from a
+    failure to the next successful submit."""
     _pauses: dict[ErrorKind, Pause] = field(default_factory=dict)
     _closed_models: dict[str, Pause] = field(default_factory=dict)
-    _credits_when_refused: int | None = None
+    _balance_at_failure: int | None = None
 
     def active_pause(self, now: float) -> Pause | None:
         """The pause in force: that of a rejected credential first, else the longest. The pause of a rejected credential
@@ -120,7 +120,7 @@ class Health:
         pause = self._pauses.get(kind)
         return pause if pause is not None and _is_active(pause, now) else None
 
-    def closed(self, model: str, now: float) -> Pause | None:
+    def model_pause(self, model: str, now: float) -> Pause | None:
         """The pause of one model, if it is in force."""
         pause = self._closed_models.get(model)
         return pause if pause is not None and now < pause.until else None
@@ -135,31 +135,31 @@ class Health:
         if rule is None:
             return None
         if error.kind is ErrorKind.NOT_ENTITLED:
-            return self._close(model, error, now)
-        self.is_proven = False
+            return self._fail_model(model, error, now)
+        self.is_half_open = True
         last = self._pauses.get(error.kind)
         # Errors of concurrent calls, and of calls during the pause, count as one.
         if last is not None and (now < last.until or sent_at <= last.began):
             return None
-        strike = last.strike + 1 if last is not None else 1
-        pause = self._pauses[error.kind] = self._pause(error, rule, strike, now)
+        failures = last.failures + 1 if last is not None else 1
+        pause = self._pauses[error.kind] = self._pause(error, rule, failures, now)
         if error.kind is ErrorKind.NO_CREDITS:
-            self._credits_when_refused = None
-        # A credential that is rejected again was invalid all along.
+            self._balance_at_failure = None
+        # A credential that is rejected again never became valid: this is no new pause.
         return None if last is not None and error.kind is ErrorKind.INVALID_CREDENTIAL else pause
 
     def succeed(self, model: str, *, sent_at: float) -> None:
         """Record an accepted submit. Pauses that began before it was sent end."""
         self._closed_models.pop(model, None)
         self._pauses = {kind: pause for kind, pause in self._pauses.items() if pause.began > sent_at}
-        self.is_proven = not self._pauses
+        self.is_half_open = bool(self._pauses)
 
-    def let_in(self, now: float) -> None:
-        """Record a submit refused for its content. The credential was accepted, so the account is no longer
+    def record_content_refused(self, now: float) -> None:
+        """Record a submit rejected for its content. The upstream accepted the credential, so the account is no longer
         half-open."""
-        self.is_proven = self.active_pause(now) is None
+        self.is_half_open = self.active_pause(now) is not None
 
-    def log_in(self, sent_at: float) -> None:
+    def record_login(self, sent_at: float) -> None:
         """Record that the upstream accepted the credential in a call sent at `sent_at`."""
         pause = self._pauses.get(ErrorKind.INVALID_CREDENTIAL)
         if pause is not None and pause.began <= sent_at:
@@ -169,59 +169,59 @@ class Health:
         """Postpone the next credential check by the pause of the table."""
         pause = self._pauses.get(ErrorKind.INVALID_CREDENTIAL)
         if pause is not None:
-            until = now + _with_jitter(PAUSE_RULES[pause.kind].first, self.spread())
+            until = now + _with_jitter(PAUSE_RULES[pause.kind].first, self.jitter())
             self._pauses[pause.kind] = replace(pause, until=until)
 
     def task_ended(self) -> None:
         """Record that a task of the account ended. This ends the pause for too many running tasks."""
         self._pauses.pop(ErrorKind.TOO_MANY_RUNNING, None)
 
-    def see_credits(self, credits: int, now: float) -> None:
+    def record_credits(self, credits: int, now: float) -> None:
         """Record the credit balance. A balance above that at the NO_CREDITS error ends the pause. The first balance
         read right after the error is the one that was too low."""
         pause = self._pauses.get(ErrorKind.NO_CREDITS)
         if pause is None:
             return
-        if self._credits_when_refused is None and now - pause.began < _LEFT_OVER_SECONDS:
-            self._credits_when_refused = credits
-        elif credits > (self._credits_when_refused or 0):
-            self.top_up()
+        if self._balance_at_failure is None and now - pause.began < _LOW_BALANCE_SECONDS:
+            self._balance_at_failure = credits
+        elif credits > (self._balance_at_failure or 0):
+            self.record_top_up()
 
-    def top_up(self) -> None:
+    def record_top_up(self) -> None:
         """Record new credits. This ends the pause for lack of credits."""
         self._pauses.pop(ErrorKind.NO_CREDITS, None)
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """Clear all pauses. The account is half-open."""
-        self.is_proven = False
+        self.is_half_open = True
         self._pauses.clear()
         self._closed_models.clear()
 
-    def _close(self, model: str, error: ProviderError, now: float) -> Pause | None:
+    def _fail_model(self, model: str, error: ProviderError, now: float) -> Pause | None:
         last = self._closed_models.get(model)
         if last is not None and now < last.until:
             return None
-        pause = self._pause(error, PAUSE_RULES[error.kind], last.strike + 1 if last else 1, now)
+        pause = self._pause(error, PAUSE_RULES[error.kind], last.failures + 1 if last else 1, now)
         self._closed_models.pop(model, None)
         self._closed_models[model] = pause
-        if len(self._closed_models) > _MODELS:
+        if len(self._closed_models) > _MAX_MODELS:
             del self._closed_models[next(iter(self._closed_models))]
         return pause
 
-    def _pause(self, error: ProviderError, rule: PauseRule, strike: int, now: float) -> Pause:
+    def _pause(self, error: ProviderError, rule: PauseRule, failures: int, now: float) -> Pause:
         if rule.until_reset and self.quota_reset is not None:
             seconds = self.quota_reset.seconds_left(now)
-        elif rule.upstream_says and error.retry_after:
-            seconds = min(error.retry_after, _LONGEST_RETRY_AFTER)
+        elif rule.use_retry_after and error.retry_after:
+            seconds = min(error.retry_after, _MAX_RETRY_AFTER)
         else:
-            seconds = min(rule.first * 2 ** min(strike - 1, 30), rule.longest)
-        until = now + _with_jitter(seconds, self.spread())
-        return Pause(error.kind, now, until, strike, error.code, error.message, error.detail)
+            seconds = min(rule.first * 2 ** min(failures - 1, 30), rule.longest)
+        until = now + _with_jitter(seconds, self.jitter())
+        return Pause(error.kind, now, until, failures, error.code, error.message, error.detail)
 
 
-def _with_jitter(seconds: float, spread: float) -> float:
+def _with_jitter(seconds: float, jitter: float) -> float:
     """Jitter only lengthens a pause, so that accounts paused together do not all return at once."""
-    return seconds + min(seconds * _JITTER, _LONGEST_JITTER) * spread
+    return seconds + min(seconds * _JITTER, _MAX_JITTER) * jitter
 
 
 def _is_active(pause: Pause, now: float) -> bool:

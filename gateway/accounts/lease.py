@@ -13,12 +13,12 @@ from providers.contract.errors import Blame, ErrorKind, ProviderError
 RUNNING_SECONDS = 900.0
 """A task counts as running for this long unless a poll of this replica sees it end. Clients may poll another one."""
 
-GUEST = "pass-through"
+UNMANAGED_LABEL = "pass-through"
 MAX_RUNNING = 1000
 """Running tasks that the record of one account lists."""
 
 
-class SeenCredits(NamedTuple):
+class CreditBalance(NamedTuple):
     """The credit balance read at `at`, in unix seconds."""
 
     credits: Credits
@@ -38,7 +38,7 @@ class AccountRecord:
 
     credential: bytes
     health: Health
-    label: str = GUEST
+    label: str = UNMANAGED_LABEL
     weight: int = 1
     max_running: int | None = None
     turn: float = 0.0
@@ -48,11 +48,11 @@ class AccountRecord:
     """The running probe of a half-open account."""
     running: dict[str, float] = field(default_factory=dict)
     """Upstream ids of unfinished tasks with their expiry times in unix seconds, the oldest first."""
-    looked_at: float = 0.0
+    polled_at: float = 0.0
     submitted: int = 0
     failed: int = 0
     last_error: LastError | None = None
-    credits: SeenCredits | None = None
+    credits: CreditBalance | None = None
 
     @property
     def busy(self) -> int:
@@ -83,20 +83,22 @@ class Probe:
         return asyncio.get_running_loop().time() - self._began
 
 
-class LeasedFrom(Protocol):
+class OutcomeRecorder(Protocol):
     """The part of the pool that a lease reports to."""
 
     def now(self) -> float: ...
 
     def proxy_failed(self, account: Account, error: ProviderError) -> None: ...
 
-    def hold_against(self, account: Account, error: ProviderError, model: str, *, sent_at: float) -> bool: ...
+    def record_failure(self, account: Account, error: ProviderError, model: str, *, sent_at: float) -> bool: ...
 
 
 class Lease:
     """An account leased for one submit. A context manager: leaving it releases the account, whatever the outcome."""
 
-    def __init__(self, pool: LeasedFrom, account: Account, record: AccountRecord, model: str, sent_at: float) -> None:
+    def __init__(
+        self, pool: OutcomeRecorder, account: Account, record: AccountRecord, model: str, sent_at: float
+    ) -> None:
         self.account = account
         self._pool = pool
         self._record = record
@@ -107,7 +109,7 @@ class Lease:
 
     def __enter__(self) -> Self:
         self._record.in_flight += 1
-        if not self._record.health.is_proven:
+        if self._record.health.is_half_open:
             self._probe = self._record.probe = Probe()
         return self
 
@@ -134,16 +136,16 @@ class Lease:
         metrics.SUBMITS.labels(record.label, "accepted").inc()
 
     def failed(self, error: ProviderError) -> bool:
-        """Record a failed submit, or one with unknown outcome. True when it pauses the account.
+        """Record a failed submit, or one with unknown outcome. True where it pauses the account.
 
         `error` must not contain secrets.
         """
         metrics.SUBMITS.labels(self._record.label, error.kind).inc()
         if error.kind is ErrorKind.CONTENT_REFUSED and self._record.credential == self._credential:
-            self._record.health.let_in(self._pool.now())
+            self._record.health.record_content_refused(self._pool.now())
         if error.kind is ErrorKind.UNREACHABLE:
             self._pool.proxy_failed(self.account, error)
         if error.kind.blame is not Blame.ACCOUNT:
             return False
         self._record.failed += 1
-        return self._pool.hold_against(self.account, error, self._model, sent_at=self._sent_at)
+        return self._pool.record_failure(self.account, error, self._model, sent_at=self._sent_at)

@@ -1,6 +1,6 @@
 """Account pool: the status of each account, in memory only, for managed accounts and those of pass-through callers.
 
-Accounts are identified by tag. Providers classify errors, the table in `health` maps them to pauses, and a policy
+Accounts are identified by id. Providers classify errors, the table in `health` maps them to pauses, and a policy
 selects the account of the next submit.
 """
 
@@ -16,7 +16,7 @@ from typing import NamedTuple
 from cachetools import LRUCache, TTLCache
 
 from gateway.accounts.health import PAUSE_RULES, AccountState, Health, Pause
-from gateway.accounts.lease import GUEST, AccountRecord, LastError, Lease, Probe, SeenCredits
+from gateway.accounts.lease import UNMANAGED_LABEL, AccountRecord, CreditBalance, LastError, Lease, Probe
 from gateway.accounts.selection import Policy, RoundRobin
 from gateway.core import metrics
 from gateway.core.clock import Clock
@@ -27,15 +27,15 @@ from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.spec import QuotaReset
 from providers.contract.tasks import TaskState
 
-GUESTS = 10_000
+MAX_PASS_THROUGH_RECORDS = 10_000
 """Limit of the cached records of pass-through callers' accounts."""
 PROXY_PAUSE_SECONDS = 60.0
 """A proxy that failed is used only as a last resort for this long."""
-FULL_SECONDS = 15.0
+FULL_RETRY_SECONDS = 15.0
 """Retry after this time where the configured limit of running tasks is reached."""
-PATIENCE = 3.0
+SECOND_PROBE_SECONDS = 3.0
 """Seconds until a second submit may be sent with a half-open account while its probe is running."""
-LONGEST_WAIT = 15.0
+MAX_WAIT_SECONDS = 15.0
 """Seconds that a submit waits for the probes of others."""
 
 _MAX_FAILED_PROXIES = 1000
@@ -68,23 +68,23 @@ class AccountPool:
         clock: Clock,
         policy: Policy | None = None,
         *,
-        spread: Callable[[], float] = random.random,
-        patience: float = PATIENCE,
-        longest_wait: float = LONGEST_WAIT,
+        jitter: Callable[[], float] = random.random,
+        second_probe_after: float = SECOND_PROBE_SECONDS,
+        max_wait: float = MAX_WAIT_SECONDS,
         quota_resets: Mapping[str, QuotaReset | None] = MappingProxyType({}),
     ) -> None:
-        """`spread` returns random numbers in [0, 1) for the jitter of pauses. `quota_resets` is when each provider
+        """`jitter` returns a random number in [0, 1) to lengthen a pause by. `quota_resets` is when each provider
         renews credits."""
         self._quota_resets = quota_resets
-        self._longest_wait = longest_wait
+        self._max_wait = max_wait
         self._clock = clock
         self._policy = policy or RoundRobin()
-        self._spread = spread
-        self._patience = patience
+        self._jitter = jitter
+        self._second_probe_after = second_probe_after
         self._managed: dict[str, ManagedAccount] = {}
         self._removed: set[str] = set()
         self._records: dict[str, AccountRecord] = {}
-        self._guests: LRUCache[str, AccountRecord] = LRUCache(GUESTS)
+        self._pass_through: LRUCache[str, AccountRecord] = LRUCache(MAX_PASS_THROUGH_RECORDS)
         self._failed_proxies: TTLCache[str, AccountStatus] = TTLCache(
             _MAX_FAILED_PROXIES, PROXY_PAUSE_SECONDS, timer=clock.now
         )
@@ -99,26 +99,27 @@ class AccountPool:
         records: dict[str, AccountRecord] = {}
         for managed in accounts:
             account = managed.account
-            record = self._records.get(account.tag) or self._guests.pop(account.tag, None) or self._new_record(account)
+            record = self._records.get(account.id) or self._pass_through.pop(account.id, None)
+            record = record or self._new_record(account)
             if record.credential != _digest(account):
                 record.credential = _digest(account)
-                record.health.forget()
+                record.health.reset()
                 record.credits = record.last_error = None
             record.label = account.label
             record.weight, record.max_running, record.turn = managed.weight, managed.max_running, 0.0
-            records[account.tag] = record
-        for tag, record in self._records.items():
-            if tag not in records:
-                # A later reload may add it again: keep its record.
-                record.label, record.weight, record.max_running, record.paused = GUEST, 1, None, False
-                self._guests[tag] = record
+            records[account.id] = record
+        for id, record in self._records.items():
+            if id not in records:
+                # A later reload may add the account again.
+                record.label, record.weight, record.max_running, record.paused = UNMANAGED_LABEL, 1, None, False
+                self._pass_through[id] = record
         self._records = records
         self._removed = (self._removed | self._managed.keys()) - records.keys()
-        self._managed = {managed.account.tag: managed for managed in accounts}
+        self._managed = {managed.account.id: managed for managed in accounts}
 
     def is_removed(self, account: Account) -> bool:
         """True for an account that a reload removed. An account with a replaced credential is not removed."""
-        return account.tag in self._removed
+        return account.id in self._removed
 
     @property
     def managed(self) -> list[ManagedAccount]:
@@ -127,32 +128,32 @@ class AccountPool:
 
     # --- submits ------------------------------------------------------------------------------------------------
 
-    async def take(self, accounts: Sequence[Account], model: str, passed_over: AbstractSet[str]) -> Lease | None:
+    async def take(self, accounts: Sequence[Account], model: str, tried: AbstractSet[str]) -> Lease | None:
         """Lease an account for the next attempt of a submit, by the policy. None where no account is ready.
 
-        `passed_over` are the tags that were tried before. A new account, or one after a failure, is half-open: one
+        `tried` are the ids of accounts tried before. A new account, or one after a failure, is half-open: one
         submit probes it, while others use other accounts or wait for the probe.
         """
         loop = asyncio.get_running_loop()
-        give_up = loop.time() + self._longest_wait
+        deadline = loop.time() + self._max_wait
         while True:
             now = self._clock.now()
             ready: dict[str, Account] = {}
             probes: list[Probe] = []
             for account in accounts:
                 record = self._record(account)
-                if account.tag in passed_over or self._status(record, model, now).state is not AccountState.READY:
+                if account.id in tried or self._status(record, model, now).state is not AccountState.READY:
                     continue
-                if record.probe is None or record.probe.seconds >= self._patience:
-                    ready[account.tag] = account
+                if record.probe is None or record.probe.seconds >= self._second_probe_after:
+                    ready[account.id] = account
                 else:
                     probes.append(record.probe)
             if ready:
                 return self._choose(ready, model, now)
-            left = give_up - loop.time()
+            left = deadline - loop.time()
             if not probes or left <= 0:
                 return None
-            soonest = min(self._patience - probe.seconds for probe in probes)
+            soonest = min(self._second_probe_after - probe.seconds for probe in probes)
             await asyncio.wait(
                 [probe.ended for probe in probes],
                 timeout=max(0.0, min(left, soonest)),
@@ -161,10 +162,10 @@ class AccountPool:
 
     def _choose(self, ready: Mapping[str, Account], model: str, now: float) -> Lease:
         reachable = [account for account in ready.values() if (account.proxy or "") not in self._failed_proxies]
-        records = {tag: self._record(ready[tag]) for tag in [account.tag for account in reachable or ready.values()]}
+        records = {id: self._record(ready[id]) for id in [account.id for account in reachable or ready.values()]}
         picked = self._policy.pick(list(records.values()))
-        tag = next(tag for tag, record in records.items() if record is picked)
-        return Lease(self, ready[tag], picked, model, now)
+        id = next(id for id, record in records.items() if record is picked)
+        return Lease(self, ready[id], picked, model, now)
 
     def proxy_failed(self, account: Account, error: ProviderError) -> None:
         """Record that the account's proxy cannot reach the upstream. It does not count against the account."""
@@ -173,11 +174,11 @@ class AccountPool:
         if account.proxy not in self._failed_proxies:
             fields = {"account": account.label, "provider": account.provider, "cause": error.detail}
             GATEWAY.warning("proxy unreachable, its accounts are paused", extra={"fields": fields})
-        told = ProviderError(error.kind, message=ERRORS["proxies_lead_nowhere"], detail=error.detail)
+        status_error = ProviderError(error.kind, message=ERRORS["proxy_unreachable"], detail=error.detail)
         until = self._clock.now() + PROXY_PAUSE_SECONDS
-        self._failed_proxies[account.proxy] = AccountStatus(AccountState.UNREACHABLE, until, told)
+        self._failed_proxies[account.proxy] = AccountStatus(AccountState.UNREACHABLE, until, status_error)
 
-    def hold_against(self, account: Account, error: ProviderError, model: str, *, sent_at: float) -> bool:
+    def record_failure(self, account: Account, error: ProviderError, model: str, *, sent_at: float) -> bool:
         """Record an error that counts against the account. True when it starts a pause. `error` must not contain
         secrets."""
         record, now = self._current(account), self._clock.now()
@@ -189,10 +190,10 @@ class AccountPool:
         )
         pause = record.health.fail(error, model, sent_at=sent_at, now=now)
         if pause is not None:
-            self._report(account, record, pause)
+            self._report_pause(account, record, pause)
         return pause is not None
 
-    def _report(self, account: Account, record: AccountRecord, pause: Pause) -> None:
+    def _report_pause(self, account: Account, record: AccountRecord, pause: Pause) -> None:
         metrics.PAUSES.labels(account.provider, pause.state).inc()
         fields = {
             "account": account.label,
@@ -214,57 +215,57 @@ class AccountPool:
     def _status(self, record: AccountRecord, model: str, now: float) -> AccountStatus:
         if record.paused or record.weight <= 0:
             return AccountStatus(AccountState.PAUSED)
-        pause = record.health.active_pause(now) or record.health.closed(model, now)
+        pause = record.health.active_pause(now) or record.health.model_pause(model, now)
         if pause is not None:
             return AccountStatus(pause.state, pause.until, pause.error(now))
         record.prune(now)
-        return (
-            AccountStatus(AccountState.FULL, now + FULL_SECONDS) if record.full else AccountStatus(AccountState.READY)
-        )
+        if record.full:
+            return AccountStatus(AccountState.FULL, now + FULL_RETRY_SECONDS)
+        return AccountStatus(AccountState.READY)
 
     # --- other observations -------------------------------------------------------------------------------------
 
-    def on_results(self, account: Account, answers: Mapping[str, TaskState | ProviderError], sent_at: float) -> None:
+    def on_results(self, account: Account, results: Mapping[str, TaskState | ProviderError], sent_at: float) -> None:
         """Record the results of a query that was sent at `sent_at`, by upstream task id."""
-        known = account.tag in self._records or account.tag in self._guests
-        record = self._current(account) if known else None
-        for id, answer in answers.items():
-            if isinstance(answer, TaskState) or answer.kind is ErrorKind.TASK_NOT_FOUND:
+        has_record = account.id in self._records or account.id in self._pass_through
+        record = self._current(account) if has_record else None
+        for id, result in results.items():
+            if isinstance(result, TaskState) or result.kind is ErrorKind.TASK_NOT_FOUND:
                 if record is None:
                     continue
-                record.health.log_in(sent_at)
-                if isinstance(answer, TaskState) and answer.phase.ended and record.running.pop(id, None) is not None:
+                record.health.record_login(sent_at)
+                if isinstance(result, TaskState) and result.phase.ended and record.running.pop(id, None) is not None:
                     record.health.task_ended()
-            elif counts_on_any_call(answer):
-                self.hold_against(account, answer, "", sent_at=sent_at)
+            elif counts_on_any_call(result):
+                self.record_failure(account, result, "", sent_at=sent_at)
                 return
 
-    def unseen(self, accounts: Sequence[Account], every: float, most: int) -> dict[Account, list[str]]:
-        """The tasks to poll for full accounts, since one of them may have ended. At most the `most` oldest tasks of an
-        account, and each account at most once in `every` seconds."""
+    def tasks_to_poll(self, accounts: Sequence[Account], interval: float, limit: int) -> dict[Account, list[str]]:
+        """The tasks to poll for full accounts, since one of them may have ended: the `limit` oldest tasks of each, at
+        most once in `interval` seconds."""
         now, found = self._clock.now(), dict[Account, list[str]]()
         for account in accounts:
             record = self._record(account)
             if (
                 record.running
-                and now - record.looked_at >= every
+                and now - record.polled_at >= interval
                 and self._status(record, "", now).state is AccountState.FULL
             ):
-                record.looked_at = now
-                found[account] = list(record.running)[:most]
+                record.polled_at = now
+                found[account] = list(record.running)[:limit]
         return found
 
-    def expired(self, account: Account) -> bool:
-        """True while its credential counts as rejected."""
+    def is_expired(self, account: Account) -> bool:
+        """True while the credential counts as rejected."""
         return self._pause_of(account, ErrorKind.INVALID_CREDENTIAL) is not None
 
-    def without_credits(self, account: Account) -> bool:
-        """True while it is paused for lack of credits."""
+    def lacks_credits(self, account: Account) -> bool:
+        """True while the account is paused for lack of credits."""
         return self._pause_of(account, ErrorKind.NO_CREDITS) is not None
 
-    def due(self, account: Account) -> bool:
-        """True where the credential of an account was rejected and the next check is due. Postpones the check after
-        it."""
+    def claim_check(self, account: Account) -> bool:
+        """True where the credential was rejected and a check is due, which the caller then runs. The next one is due an
+        interval later."""
         pause, now = self._pause_of(account, ErrorKind.INVALID_CREDENTIAL), self._clock.now()
         if pause is None or now < pause.until:
             return False
@@ -274,34 +275,34 @@ class AccountPool:
     def _pause_of(self, account: Account, kind: ErrorKind) -> Pause | None:
         return self._record(account).health.pause_of(kind, self._clock.now())
 
-    def logged_in(self, account: Account, *, sent_at: float) -> None:
+    def record_login(self, account: Account, *, sent_at: float) -> None:
         """Record that the upstream accepted the credential in a call sent at `sent_at`."""
         record = self._current(account)
         if record is not None:
-            record.health.log_in(sent_at)
+            record.health.record_login(sent_at)
 
-    def topped_up(self, account: Account) -> None:
-        """Record new credits, or that the operator says so."""
+    def record_top_up(self, account: Account) -> None:
+        """Record new credits. This ends the pause for lack of credits."""
         record = self._current(account)
         if record is not None:
-            record.health.top_up()
+            record.health.record_top_up()
 
-    def saw_credits(self, account: Account, credits: Credits) -> None:
+    def record_credits(self, account: Account, credits: Credits) -> None:
         """Record a credit balance."""
         record = self._current(account)
         if record is not None:
-            record.credits = SeenCredits(credits, self._clock.now())
-            record.health.see_credits(credits.total, self._clock.now())
+            record.credits = CreditBalance(credits, self._clock.now())
+            record.health.record_credits(credits.total, self._clock.now())
 
     def pause(self, account: Account) -> None:
-        """Send no submits to it until `resume`. Its tasks can still be polled."""
+        """Send the account no submits until `resume`. Its tasks can still be polled."""
         self._record(account).paused = True
 
     def resume(self, account: Account) -> None:
-        """End every pause of it."""
+        """End the operator's pause and all others."""
         record = self._record(account)
         record.paused = False
-        record.health.forget()
+        record.health.reset()
 
     def record(self, account: Account) -> AccountRecord:
         """The record of an account, for display."""
@@ -311,12 +312,12 @@ class AccountPool:
 
     def __len__(self) -> int:
         """Number of account records."""
-        return len(self._records) + len(self._guests)
+        return len(self._records) + len(self._pass_through)
 
     def _record(self, account: Account) -> AccountRecord:
-        record = self._records.get(account.tag) or self._guests.get(account.tag)
+        record = self._records.get(account.id) or self._pass_through.get(account.id)
         if record is None:
-            record = self._guests[account.tag] = self._new_record(account)
+            record = self._pass_through[account.id] = self._new_record(account)
         return record
 
     def _current(self, account: Account) -> AccountRecord | None:
@@ -325,7 +326,7 @@ class AccountPool:
         return record if record.credential == _digest(account) else None
 
     def _new_record(self, account: Account) -> AccountRecord:
-        return AccountRecord(_digest(account), Health(self._spread, self._quota_resets.get(account.provider)))
+        return AccountRecord(_digest(account), Health(self._jitter, self._quota_resets.get(account.provider)))
 
 
 def counts_on_any_call(error: ProviderError) -> bool:

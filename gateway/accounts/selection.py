@@ -27,8 +27,8 @@ class Policy(Protocol):
 
 
 class RoundRobin:
-    """Smooth weighted round robin: weights 2 and 1 give a b a, not a a b. An account does not make up for the turns
-    that it missed while paused."""
+    """Smooth weighted round robin: weights 2 and 1 give a b a, not a a b. An account does not make up for turns
+    missed while paused."""
 
     def pick(self, ready: Sequence[C]) -> C:
         total = sum(candidate.weight for candidate in ready)

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from gateway.accounts.health import AccountState
 from gateway.accounts.pool import AccountStatus
 from gateway.core.errors import GatewayError, from_provider
-from gateway.core.messages import ERRORS, filled, spell_time
+from gateway.core.messages import ERRORS, format_duration, format_text
 from providers.contract.errors import ProviderError
 from providers.contract.localized_text import LocalizedText
 
 ACCOUNT_STATES: dict[AccountState, LocalizedText] = {
     AccountState.READY: LocalizedText("{count} 个可用但本次未尝试", "{count} ready and not tried this time"),
-    AccountState.FULL: LocalizedText("{count} 个任务已满", "{count} with as many tasks as may run"),
-    AccountState.RATE_LIMITED: LocalizedText("{count} 个请求过频", "{count} asked too often"),
+    AccountState.FULL: LocalizedText("{count} 个任务已满", "{count} at the limit of running tasks"),
+    AccountState.RATE_LIMITED: LocalizedText("{count} 个请求过频", "{count} rate limited"),
     AccountState.RESTRICTED: LocalizedText("{count} 个被风控限制", "{count} under risk control"),
     AccountState.NO_CREDITS: LocalizedText("{count} 个积分不足", "{count} without credits"),
     AccountState.EXPIRED: LocalizedText("{count} 个登录失效", "{count} with an expired login"),
@@ -47,18 +47,18 @@ def unavailable_error(statuses: Sequence[AccountStatus], *, managed: bool, now: 
     only = statuses[0] if len(statuses) == 1 else None
     # A rejected credential of the gateway's account is not the client's error.
     if only is not None and only.error is not None and not (managed and only.state is AccountState.EXPIRED):
-        return _of_one(only, only.error, managed, now)
+        return _single_error(only, only.error, managed, now)
     states = Counter(status.state for status in statuses)
     if set(states) == {AccountState.UNREACHABLE}:
-        return GatewayError("upstream_unavailable", ERRORS["proxies_lead_nowhere"])
+        return GatewayError("upstream_unavailable", ERRORS["proxy_unreachable"])
     if set(states) == {AccountState.PAUSED}:
-        return GatewayError("insufficient_quota", filled(ERRORS["accounts_paused"], total=len(statuses)))
+        return GatewayError("insufficient_quota", format_text(ERRORS["all_accounts_paused"], total=len(statuses)))
     tally = _tally(states)
     total = len(statuses)
     if set(states) == {AccountState.NOT_ENTITLED}:
-        return GatewayError("account_restricted", filled(ERRORS["accounts_not_entitled"], total=total))
+        return GatewayError("account_restricted", format_text(ERRORS["accounts_not_entitled"], total=total))
     if set(states) == {AccountState.EXPIRED} and not managed:
-        return GatewayError("invalid_api_key", filled(ERRORS["accounts_used_up"], total=total, states=tally))
+        return GatewayError("invalid_api_key", format_text(ERRORS["no_usable_accounts"], total=total, states=tally))
     waits = [
         _DEFAULT_RETRY
         if status.until is None or status.state is AccountState.UNREACHABLE
@@ -67,32 +67,34 @@ def unavailable_error(statuses: Sequence[AccountStatus], *, managed: bool, now: 
         if status.state in _TRANSIENT
     ]
     if waits:
-        message = filled(ERRORS["accounts_resting"], total=total, states=tally, eta=spell_time(min(waits)))
+        message = format_text(
+            ERRORS["accounts_unavailable"], total=total, states=tally, eta=format_duration(min(waits))
+        )
         return GatewayError("rate_limit_exceeded", message, retry_after=min(waits))
-    return GatewayError("insufficient_quota", filled(ERRORS["accounts_used_up"], total=total, states=tally))
+    return GatewayError("insufficient_quota", format_text(ERRORS["no_usable_accounts"], total=total, states=tally))
 
 
-def _of_one(status: AccountStatus, error: ProviderError, managed: bool, now: float) -> GatewayError:
+def _single_error(status: AccountStatus, error: ProviderError, managed: bool, now: float) -> GatewayError:
     if status.state is AccountState.UNREACHABLE:
-        return GatewayError("upstream_unavailable", ERRORS["proxies_lead_nowhere"], detail=error.detail)
+        return GatewayError("upstream_unavailable", ERRORS["proxy_unreachable"], detail=error.detail)
     result = from_provider(error)
     if not result.shape.should_retry:
         result.retry_after = None
     if status.until is None or status.until <= now:
         return result
     if status.state is AccountState.NO_CREDITS:
-        template = ERRORS["account_resting" if managed else "account_without_credits"]
+        template = ERRORS["account_paused" if managed else "account_without_credits"]
     elif status.state in _TRANSIENT:
-        template = ERRORS["account_resting"]
+        template = ERRORS["account_paused"]
         result.retry_after = status.until - now if result.shape.should_retry else None
     else:
         return result
-    result.text = filled(template, reason=result.text, eta=spell_time(status.until - now))
+    result.text = format_text(template, reason=result.text, eta=format_duration(status.until - now))
     result.values = {}
     return result
 
 
 def _tally(states: Counter[AccountState]) -> LocalizedText:
     """Counts by state, the most frequent first: `2 个积分不足，1 个请求过频`."""
-    parts = [filled(ACCOUNT_STATES[state], count=count) for state, count in states.most_common()]
+    parts = [format_text(ACCOUNT_STATES[state], count=count) for state, count in states.most_common()]
     return LocalizedText("，".join(part.zh for part in parts), ", ".join(part.en for part in parts))

@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from gateway.api.error_responses import error_response
-from gateway.archive.archive import Opened
+from gateway.archive.archive import OpenedFile
 from gateway.core.byte_ranges import content_length, parse_range
 from gateway.core.errors import GatewayError
 from gateway.core.messages import ERRORS
@@ -70,7 +70,7 @@ async def stream_content(
         if found.status in EXPIRED_STATUSES:
             fresh = await renew()
             if fresh is None:
-                raise GatewayError("not_found", ERRORS["file_gone"], upstream_code=str(found.status))
+                raise GatewayError("not_found", ERRORS["file_expired"], upstream_code=str(found.status))
             found = await source.open(fresh)
         if found.status not in (200, 206, 416):
             raise _status_error(found)
@@ -87,7 +87,7 @@ async def stream_content(
         return _Relay(found.status, headers, first, found.pieces, opened.pop_all())
 
 
-async def archived_content(request: Request, opened: Opened, *, filename: str, media_type: str) -> Response:
+async def archived_content(request: Request, opened: OpenedFile, *, filename: str, media_type: str) -> Response:
     """The same for a file of the archive, or the part of it that was opened."""
     headers = {
         "accept-ranges": "bytes",
@@ -264,21 +264,21 @@ def _plain(value: str) -> bool:
 
 def _download_error(error: ProviderError) -> GatewayError:
     if error.kind is ErrorKind.UPSTREAM_ERROR:
-        return GatewayError("upstream_error", ERRORS["file_not_given"], detail=error.detail)
-    return GatewayError("upstream_unavailable", ERRORS["file_not_fetched"], detail=error.detail)
+        return GatewayError("upstream_error", ERRORS["file_download_rejected"], detail=error.detail)
+    return GatewayError("upstream_unavailable", ERRORS["file_unavailable"], detail=error.detail)
 
 
 def _status_error(found: _Found) -> GatewayError:
     """The error for an upstream status without a file."""
     code = str(found.status)
     if found.status in (404, 410):
-        return GatewayError("not_found", ERRORS["file_gone"], upstream_code=code)
+        return GatewayError("not_found", ERRORS["file_expired"], upstream_code=code)
     if found.status in _TRANSIENT_STATUSES:
         return GatewayError(
             "upstream_unavailable",
-            ERRORS["file_not_fetched"],
+            ERRORS["file_unavailable"],
             upstream_code=code,
             detail=f"HTTP {code}",
             retry_after=found.retry_after,
         )
-    return GatewayError("upstream_error", ERRORS["file_not_given"], upstream_code=code, detail=f"HTTP {code}")
+    return GatewayError("upstream_error", ERRORS["file_download_rejected"], upstream_code=code, detail=f"HTTP {code}")

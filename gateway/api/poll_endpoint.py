@@ -53,7 +53,7 @@ async def answer_poll(scope: Scope, headers: Mapping[bytes, bytes], id: str, ren
     body = orjson.dumps(renderer(task, choose_language(languages.decode("latin-1"), services.settings.language)))
     response = PollResponse(_encode(poll_headers(task), body), body, caller.name)
     freshness = services.settings.poll_freshness
-    if task.trouble is None and freshness > 0:
+    if task.query_error is None and freshness > 0:
         # An observation older than the freshness waits for a rate-limited query: cache it all the same.
         seconds = freshness - task.age if task.age < freshness else CACHED_SECONDS
         cache.put(key, response, seconds, generation)

@@ -1,7 +1,7 @@
 """Archive: stores finished videos, for when the upstream's link and record have expired.
 
-A poll of a finished task calls `seen`, which does not block. The video is copied in the background. All persistent
-state is in the store; this module only caches it.
+A poll of a finished task calls `queue_copy`, which does not block. The video is copied in the background. All
+persistent state is in the store; this module only caches it.
 """
 
 import asyncio
@@ -13,10 +13,10 @@ from types import MappingProxyType
 
 from cachetools import TTLCache
 
-from gateway.archive.copier import Renew, Report, copy_task, is_whole, look_up
+from gateway.archive.copier import ArchiveResult, Renew, copy_task, is_whole, look_up
 from gateway.archive.copy_queue import CONCURRENT_COPIES, CopyQueue
 from gateway.archive.prune import prune
-from gateway.archive.records import Archived, Facts, StoredFile, Variant
+from gateway.archive.records import ArchivedTask, StoredFile, TaskMetadata, Variant
 from gateway.archive.store import ArchiveStore, StoreError
 from gateway.core.background_tasks import Background
 from gateway.core.byte_ranges import parse_range
@@ -30,8 +30,8 @@ FOUND_SECONDS = 60.0
 """TTL of a found task."""
 MISSED_SECONDS = 5.0
 """TTL of a task that was not found. Another replica may be copying it."""
-KNOWN_SECONDS = 3600.0
-"""TTL of the knowledge that a task is archived. Others may delete it from the store."""
+ARCHIVED_SECONDS = 3600.0
+"""TTL of the cached fact that a task is archived. Others may delete it from the store."""
 CONCURRENT_LOOK_UPS = 16
 LOOK_UP_SECONDS = 5.0
 OUTAGE_SECONDS = 10.0
@@ -46,13 +46,14 @@ _Key = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class OpenedFile:
     """An open file of the archive, or a range of it.
 
     It covers the bytes from `start` to before `stop`. `content_range` is None for a whole file. `pieces` can be read
     once. It streams from the store, and raises ProviderError (ANSWER_LOST) where the stream breaks off.
     """
 
+    archived: ArchivedTask
     file: StoredFile
     start: int
     stop: int
@@ -87,22 +88,22 @@ class Archive:
         background: Background,
         *,
         copies: int = CONCURRENT_COPIES,
-        keep_prompt: bool = False,
+        store_prompts: bool = False,
         link_seconds: Mapping[str, int | None] = MappingProxyType({}),
-        ended: Callable[[Report], object] = lambda report: None,
+        on_result: Callable[[ArchiveResult], object] = lambda result: None,
     ) -> None:
-        """`copies` may run at once. Prompts are only written down with `keep_prompt`. `link_seconds` says by provider
-        how long a link lives that does not tell; LINK_LIFE_SECONDS for others. `ended` hears of every copy that
-        was tried in the background, however it ended."""
+        """`copies` is the number of concurrent background copies. `store_prompts` adds the prompts to the records.
+        `link_seconds` is the lifetime by provider of a link without an expiry time, LINK_LIFE_SECONDS where it is None.
+        `on_result` is called with the result of every background copy."""
         self._store = store
         self._http = http
         self._clock = clock
         self._background = background
-        self._keep_prompt = keep_prompt
-        self._queue = CopyQueue(clock, background, self.copy, copies, link_seconds, ended)
-        self._known: TTLCache[_Key, set[str]] = TTLCache(_MAX_CACHED, KNOWN_SECONDS, timer=clock.now)
-        """By the tags of the accounts that may have it."""
-        self._found: TTLCache[_Key, asyncio.Future[Archived | None]] = TTLCache(
+        self._keep_prompt = store_prompts
+        self._queue = CopyQueue(clock, background, self.copy, copies, link_seconds, on_result)
+        self._archived_for: TTLCache[_Key, set[str]] = TTLCache(_MAX_CACHED, ARCHIVED_SECONDS, timer=clock.now)
+        """The tags of the accounts that own an archived task."""
+        self._found: TTLCache[_Key, asyncio.Future[ArchivedTask | None]] = TTLCache(
             _MAX_CACHED_FINDS, FOUND_SECONDS, timer=clock.now
         )
         self._missed: TTLCache[_Key, None] = TTLCache(_MAX_CACHED_FINDS, MISSED_SECONDS, timer=clock.now)
@@ -112,35 +113,31 @@ class Archive:
     # --- copying ------------------------------------------------------------------------------------------------
 
     @property
-    def waiting(self) -> int:
-        """Copies that are running, queued or waiting for a retry."""
-        return len(self._queue)
-
-    @property
-    def keeps_prompts(self) -> bool:
+    def stores_prompts(self) -> bool:
         return self._keep_prompt
 
-    def known(self, provider: str, id: str, tag: str) -> bool:
+    def is_archived(self, provider: str, id: str, tag: str) -> bool:
         """True for a task that is archived for the account of this tag, from the cache. False may also mean unknown."""
-        return tag in self._known.get((provider, id), ())
+        return tag in self._archived_for.get((provider, id), ())
 
-    def wants(self, provider: str, id: str, tag: str) -> bool:
-        """False where `seen` has no effect: the task is archived, queued, or was given up recently."""
-        return not self.known(provider, id, tag) and self._queue.accepts((provider, id))
+    def accepts(self, provider: str, id: str, tag: str) -> bool:
+        """False where `queue_copy` has no effect: the task is archived, queued, or was given up recently."""
+        return not self.is_archived(provider, id, tag) and self._queue.accepts((provider, id))
 
-    def seen(self, facts: Facts, account: Account, result: Result, renew: Renew) -> None:
-        """A task was seen finished: copy it when its turn comes, unless that is done or under way. It returns at once
-        and raises nothing.
+    def queue_copy(self, metadata: TaskMetadata, account: Account, result: Result, renew: Renew) -> None:
+        """Queue the copy of a finished task, unless it is archived or queued. Does not block, and never raises.
 
-        What fails is tried again for as long as the link lives; `renew` is asked for a fresh one when it is refused.
+        A failed copy is retried while the link lives. `renew` gets a fresh link for one that expired.
         """
-        if not self.wants(facts.provider, facts.id, account.tag):
+        if not self.accepts(metadata.provider, metadata.id, account.id):
             return
-        self._queue.add(self._shown(facts), account, result, renew)
+        self._queue.add(self._without_prompt(metadata), account, result, renew)
 
-    async def copy(self, facts: Facts, account: Account, result: Result, renew: Renew) -> Report:
-        """Copy a task now, unless it is archived. Never raises: errors are in the report."""
-        report = await copy_task(self._store, self._http, self._shown(facts), account, result, renew, self._clock.now())
+    async def copy(self, metadata: TaskMetadata, account: Account, result: Result, renew: Renew) -> ArchiveResult:
+        """Copy a task now, unless it is archived. Never raises: errors are in the result."""
+        report = await copy_task(
+            self._store, self._http, self._without_prompt(metadata), account, result, renew, self._clock.now()
+        )
         if report.archived is not None:
             self._cache(report.archived, account)
         return report
@@ -149,28 +146,28 @@ class Archive:
         """Start no more copies. Running copies end with the background they run in."""
         self._queue.close()
 
-    def _shown(self, facts: Facts) -> Facts:
-        if self._keep_prompt or facts.prompt is None:
-            return facts
-        return replace(facts, prompt=None)
+    def _without_prompt(self, metadata: TaskMetadata) -> TaskMetadata:
+        if self._keep_prompt or metadata.prompt is None:
+            return metadata
+        return replace(metadata, prompt=None)
 
-    def _cache(self, archived: Archived, account: Account) -> None:
+    def _cache(self, archived: ArchivedTask, account: Account) -> None:
         key = (archived.record.provider, archived.record.id)
-        self._known[key] = self._known.get(key, set()) | {account.tag}
+        self._archived_for[key] = self._archived_for.get(key, set()) | {account.id}
         self._missed.pop(key, None)
         self._queue.forget_failure(key)
-        found: asyncio.Future[Archived | None] = asyncio.get_running_loop().create_future()
+        found: asyncio.Future[ArchivedTask | None] = asyncio.get_running_loop().create_future()
         found.set_result(archived)
         self._found[key] = found
 
-    def _forget(self, archived: Archived) -> None:
+    def _forget(self, archived: ArchivedTask) -> None:
         key = (archived.record.provider, archived.record.id)
-        self._known.pop(key, None)
+        self._archived_for.pop(key, None)
         self._found.pop(key, None)
 
     # --- serving ------------------------------------------------------------------------------------------------
 
-    async def find(self, provider: str, id: str, account: Account) -> Archived | None:
+    async def find(self, provider: str, id: str, account: Account) -> ArchivedTask | None:
         """The archived task of an upstream id. None where there is none, or it belongs to another account.
 
         Single-flight cache: concurrent calls share one lookup. Raises StoreError, without a lookup for OUTAGE_SECONDS
@@ -188,17 +185,17 @@ class Archive:
         archived = await asyncio.shield(search)
         if archived is None or not set(archived.record.account) & set(account.principals):
             return None
-        self._known[key] = self._known.get(key, set()) | {account.tag}
+        self._archived_for[key] = self._archived_for.get(key, set()) | {account.id}
         return archived
 
-    def out_of_reach(self) -> bool:
+    def record_outage(self) -> bool:
         """Record an outage of the store. True where it has just begun."""
         now = self._clock.now()
-        news = now >= self._outage_until
+        begins = now >= self._outage_until
         self._outage_until = now + OUTAGE_SECONDS
-        return news
+        return begins
 
-    async def _look_up(self, provider: str, id: str) -> Archived | None:
+    async def _look_up(self, provider: str, id: str) -> ArchivedTask | None:
         async with self._look_ups:
             if self._clock.now() < self._outage_until:
                 raise StoreError(_OUTAGE)
@@ -210,21 +207,27 @@ class Archive:
             except TimeoutError:
                 raise StoreError(f"no answer within {LOOK_UP_SECONDS:g} s") from None
 
-    def _looked_up(self, key: _Key, search: "asyncio.Future[Archived | None]") -> None:
+    def _looked_up(self, key: _Key, search: "asyncio.Future[ArchivedTask | None]") -> None:
         missed = not search.cancelled() and search.exception() is None and search.result() is None
         if missed:
             self._missed[key] = None
-            self._known.pop(key, None)
+            self._archived_for.pop(key, None)
         if (missed or search.cancelled() or search.exception() is not None) and self._found.get(key) is search:
             del self._found[key]
 
     async def open(
-        self, archived: Archived, variant: Variant = "video", *, range: str = "", if_range: str = "", head: bool = False
-    ) -> Opened | None:
+        self,
+        archived: ArchivedTask,
+        variant: Variant = "video",
+        *,
+        range: str = "",
+        if_range: str = "",
+        head: bool = False,
+    ) -> OpenedFile | None:
         """Open a file, or the range of a Range header. None where the file is gone.
 
-        A header that nobody can read, one of several ranges, and one whose `if_range` names another file mean the
-        whole. With `head` there are no pieces. Raises StoreError, and UnsatisfiableRangeError.
+        The whole file is opened for an invalid header, for several ranges, and where `if_range` is the ETag of another
+        file. With `head` there are no pieces. Raises StoreError, and UnsatisfiableRangeError.
         """
         file = archived.file(variant)
         if file is None:
@@ -238,12 +241,16 @@ class Archive:
             found = await self._store.get(file.path, start, stop if part else None)
             size, pieces = (found.size, _counted(found.pieces, stop - start)) if found else (None, _nothing())
         if size != file.bytes:
-            # Deleted, or not the file of the record: it may be copied again.
+            # The file was deleted, or is not the one of the record: accept a new copy.
             self._forget(archived)
             return None
-        return Opened(file, start, stop, f"bytes {start}-{stop - 1}/{file.bytes}" if part else None, pieces)
+        return OpenedFile(
+            archived, file, start, stop, f"bytes {start}-{stop - 1}/{file.bytes}" if part else None, pieces
+        )
 
-    async def link(self, archived: Archived, variant: Variant = "video", seconds: float = SIGNED_SECONDS) -> str | None:
+    async def link(
+        self, archived: ArchivedTask, variant: Variant = "video", seconds: float = SIGNED_SECONDS
+    ) -> str | None:
         """A signed link, valid for `seconds`. None where the store signs none."""
         file = archived.file(variant)
         return await self._store.sign(file.path, seconds) if file is not None else None
@@ -254,7 +261,7 @@ class Archive:
         """Delete tasks older than `keep_days`: see `prune.prune`."""
         pruned = await prune(self._store, keep_days, now, providers)
         if pruned:
-            self._known.clear()
+            self._archived_for.clear()
             self._found.clear()
         return pruned
 

@@ -1,7 +1,7 @@
-"""Files that nobody sees before they are whole: written under another name, then moved in one step.
+"""Atomic writes: a file is written under a temporary name, then renamed in one step.
 
-What a process left behind that was killed in the middle is told by its lock, which ended with the process, and thrown
-away by whoever writes next. Others that are at work at the same moment keep theirs.
+Each writer holds a lock on its temporary file. The lock ends with the process, so the next writer can delete the
+files of killed processes without touching those of running ones.
 """
 
 import asyncio
@@ -16,40 +16,40 @@ from typing import IO
 try:
     import fcntl
 except ImportError:
-    # Windows refuses to delete what is open, which does the same.
+    # Windows does not delete an open file, which has the same effect.
     fcntl = None  # type: ignore[assignment]
 
 FOLDER = ".incoming"
 BUFFER_BYTES = 1024 * 1024
 
-_TRIES = 5
+_ATTEMPTS = 5
 _NAME = re.compile(r"\d+-[0-9a-f]+#\d+", re.ASCII)
-"""Of a process and a number. With such an ending the store lists it under no name."""
+"""Process id and random numbers. The store does not list a name with such an ending."""
 
 
 async def write(root: Path, path: str, pieces: AsyncIterable[bytes]) -> None:
-    """Write a file below `root` from pieces, in the place of what was there. When the pieces end in an error, or the
-    writer is cancelled, everything stays as it was.
+    """Write a file below `root` from pieces, replacing an existing one. Nothing changes where the pieces raise, or the
+    writer is cancelled.
 
-    The disk has it all before it is seen. Raises OSError, and whatever the pieces raise.
+    The file is synced to disk before it is visible. Raises OSError, and what the pieces raise.
     """
-    staged = _Staged(root)
+    staged = _TemporaryFile(root)
     try:
-        await _to_the_end(staged.create)
+        await _in_thread(staged.create)
         buffer = bytearray()
         async for piece in pieces:
             buffer += piece
             if len(buffer) >= BUFFER_BYTES:
-                await _to_the_end(staged.add, bytes(buffer))
+                await _in_thread(staged.add, bytes(buffer))
                 buffer.clear()
-        await _to_the_end(staged.add, bytes(buffer))
-        await _to_the_end(staged.move, root / path)
+        await _in_thread(staged.add, bytes(buffer))
+        await _in_thread(staged.move, root / path)
     finally:
-        await _to_the_end(staged.discard)
+        await _in_thread(staged.discard)
 
 
-class _Staged:
-    """A file on its way. Every method is for a thread."""
+class _TemporaryFile:
+    """A file that is being written. Every method blocks: call it in a thread."""
 
     def __init__(self, root: Path) -> None:
         self._folder = root / FOLDER
@@ -62,21 +62,21 @@ class _Staged:
         return self._file
 
     def create(self) -> None:
-        for _ in range(_TRIES):
+        for _ in range(_ATTEMPTS):
             self._folder.mkdir(parents=True, exist_ok=True)
-            self._sweep()
+            self._delete_abandoned()
             self._path = self._folder / f"{os.getpid()}-{secrets.token_hex(4)}#{secrets.randbits(48)}"
             self._file = self._path.open("xb")
             if fcntl is not None:
                 with suppress(OSError):
                     fcntl.flock(self._file, fcntl.LOCK_EX)
-            # A sweep may have come between the two.
+            # Another process may have deleted the file between the two calls.
             if os.fstat(self._file.fileno()).st_nlink:
                 return
             self._file.close()
-        raise OSError(f"no file can be kept in {FOLDER}")
+        raise OSError(f"cannot create a file in {FOLDER}")
 
-    def _sweep(self) -> None:
+    def _delete_abandoned(self) -> None:
         for left in self._folder.iterdir():
             if not _NAME.fullmatch(left.name):
                 continue
@@ -93,14 +93,14 @@ class _Staged:
         os.fsync(self.file.fileno())
         if fcntl is None:
             self.file.close()
-        for tries_left in reversed(range(_TRIES)):
+        for attempts_left in reversed(range(_ATTEMPTS)):
             target.parent.mkdir(parents=True, exist_ok=True)
             try:
                 (self._path or target).replace(target)
                 break
             except FileNotFoundError:
-                # Somebody has tidied the empty folder away.
-                if not tries_left:
+                # Another process has deleted the empty folder.
+                if not attempts_left:
                     raise
         if fcntl is not None:
             folder = os.open(target.parent, os.O_RDONLY)
@@ -110,7 +110,7 @@ class _Staged:
                 os.close(folder)
 
     def discard(self) -> None:
-        """Also after it was moved."""
+        """Delete the temporary file, if any. Idempotent, also after `move`."""
         if self._file is not None:
             with suppress(OSError):
                 self._file.close()
@@ -118,8 +118,8 @@ class _Staged:
             self._path.unlink(missing_ok=True)
 
 
-async def _to_the_end(work: Callable[..., None], *args: object) -> None:
-    """Work in a thread. It is waited for even by one who is cancelled: nobody closes a file that is being written."""
+async def _in_thread(work: Callable[..., None], *args: object) -> None:
+    """Run `work` in a thread. A cancelled caller still waits for it, so that no file is closed during a write."""
     running = asyncio.ensure_future(asyncio.to_thread(work, *args))
     try:
         await asyncio.shield(running)

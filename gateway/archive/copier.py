@@ -1,7 +1,7 @@
-"""One copy of a finished video: from the upstream's link into the archive, checked while it goes by.
+"""One copy of a finished video: from the upstream's link into the archive, verified while it streams.
 
-What is too short or too long, has another checksum than its host said, or is no video at all, is never stored: the
-check fails before the last piece is handed on, and the store drops what it has of a file whose pieces end in an error.
+A file of the wrong length, with the wrong checksum, or that is no video is never stored: the check raises before the
+last piece is passed on, and the store discards a file whose pieces raise.
 """
 
 import asyncio
@@ -17,12 +17,12 @@ from functools import partial
 
 from gateway.archive.records import (
     VERSION,
-    Archived,
+    ArchivedTask,
     Cover,
-    Facts,
     Record,
-    home_from_index,
-    home_of,
+    TaskMetadata,
+    base_path_from_index,
+    base_path_of,
     index_path,
     read_record,
     segment,
@@ -39,13 +39,13 @@ from providers.contract.tasks import Result
 from providers.media_files import EXTENSIONS, media_type_of
 from providers.transport.client import Download, HttpClient
 
-LONGEST_COPY = 3600.0
-"""Seconds for one try, so that a host that trickles takes no place for ever."""
-LARGEST_COVER = 16 * 1024 * 1024
-"""Bytes. A cover is held in memory."""
+COPY_TIMEOUT_SECONDS = 3600.0
+"""Timeout of one attempt, so that a slow host does not block the queue."""
+MAX_COVER_BYTES = 16 * 1024 * 1024
+"""A cover is held in memory."""
 
 Renew = Callable[[], Awaitable[Result | None]]
-"""Gives the result with fresh links, None where the upstream has none any more. What it raises may pass."""
+"""Returns the result with fresh links, None where the upstream no longer has one. Its errors count as transient."""
 
 _HEAD_BYTES = 64
 _SHA256 = re.compile(r"sha-256=:?([A-Za-z0-9+/]{43}=)", re.IGNORECASE)
@@ -61,120 +61,136 @@ class Outcome(StrEnum):
     COPIED = "copied"
     ALREADY_THERE = "already_there"
     EXPIRED = "expired"
-    """The link is dead, and the upstream gives no other one."""
+    """The link has expired, and the upstream has no fresh one."""
     FAILED = "failed"
-    """It may succeed another time."""
+    """A later attempt may succeed."""
+    UNFINISHED = "unfinished"
+    """The task has not ended."""
+    NO_VIDEO = "no video"
+    """The task has failed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """What came of a copy. `bytes` were stored for the video and its cover; `cause` says in English why it failed.
-    `archived` is there when the video is."""
+class ArchiveResult:
+    """The result of archiving one task. `cause` is the reason of a failure, in English. `bytes` is the size of the
+    copied video and cover. `archived` is None where the video is not in the archive."""
 
-    facts: Facts
     outcome: Outcome
     cause: str = ""
     bytes: int = 0
-    archived: Archived | None = None
+    archived: ArchivedTask | None = None
+
+    @property
+    def path(self) -> str:
+        """The path of the video in the archive, else ""."""
+        return self.archived.video.path if self.archived is not None else ""
 
 
-class _LinkRefusedError(Exception):
-    """The host finds the link too old."""
+class _LinkExpiredError(Exception):
+    """The host responds that the link has expired."""
 
 
-class _MadeMeanwhileError(Exception):
-    """Another copy of the same was completed while this one was made."""
+class _ConcurrentCopyError(Exception):
+    """A concurrent copy of the same task has completed."""
 
-    def __init__(self, archived: Archived) -> None:
+    def __init__(self, archived: ArchivedTask) -> None:
         super().__init__()
         self.archived = archived
 
 
-class _UnusableError(Exception):
-    """The host gives something, but not the whole file. The text says what was wrong."""
+class _InvalidFileError(Exception):
+    """The host does not send the complete video. The text is the reason."""
 
 
 async def copy_task(
-    store: ArchiveStore, http: HttpClient, facts: Facts, account: Account, result: Result, renew: Renew, now: float
-) -> Report:
-    """Copy a video and its cover, unless they are there. It never raises, but for being cancelled.
+    store: ArchiveStore,
+    http: HttpClient,
+    metadata: TaskMetadata,
+    account: Account,
+    result: Result,
+    renew: Renew,
+    now: float,
+) -> ArchiveResult:
+    """Copy a video and its cover, unless they are archived. Raises nothing but CancelledError.
 
-    A link that is refused is renewed once. A cover that cannot be had is left out.
+    An expired link is renewed once. A cover that cannot be copied is left out.
     """
     try:
-        async with asyncio.timeout(LONGEST_COPY):
-            archived = await _there(store, facts, now)
+        async with asyncio.timeout(COPY_TIMEOUT_SECONDS):
+            archived = await _find_existing(store, metadata, now)
             if archived is not None:
-                return Report(facts, Outcome.ALREADY_THERE, archived=await _admit(store, archived, account))
+                return ArchiveResult(Outcome.ALREADY_THERE, archived=await _add_owner(store, archived, account))
             source = _Source(http, account, result, renew)
-            home = home_of(facts, now)
+            base_path = base_path_of(metadata, now)
             try:
-                video = await _copy_video(store, source, f"{home}.mp4", partial(_there, store, facts, now))
-            except _MadeMeanwhileError as made:
-                return Report(facts, Outcome.ALREADY_THERE, archived=await _admit(store, made.archived, account))
+                video = await _copy_video(
+                    store, source, f"{base_path}.mp4", partial(_find_existing, store, metadata, now)
+                )
+            except _ConcurrentCopyError as other:
+                return ArchiveResult(Outcome.ALREADY_THERE, archived=await _add_owner(store, other.archived, account))
             if video is None:
-                return Report(facts, Outcome.EXPIRED)
-            cover = await _copy_cover(store, source, home)
-            record = _record(facts, account, source.result, video, cover, now)
-            archived = Archived(home, record)
-            await store.put_small(f"{home}.json", write_record(record), "application/json")
+                return ArchiveResult(Outcome.EXPIRED)
+            cover = await _copy_cover(store, source, base_path)
+            record = _record(metadata, account, source.result, video, cover, now)
+            archived = ArchivedTask(base_path, record)
+            await store.put_small(f"{base_path}.json", write_record(record), "application/json")
             await _index(store, archived)
             if not await is_whole(store, archived):
-                raise _UnusableError("another copy of it was made at the same moment")
-            return Report(facts, Outcome.COPIED, bytes=video.bytes + (cover.bytes if cover else 0), archived=archived)
+                raise _InvalidFileError("another copy was made at the same moment")
+            return ArchiveResult(Outcome.COPIED, bytes=video.bytes + (cover.bytes if cover else 0), archived=archived)
     except Exception as error:
-        return Report(facts, Outcome.FAILED, account.redact(_cause(error)))
+        return ArchiveResult(Outcome.FAILED, account.redact(_cause(error)))
 
 
-async def look_up(store: ArchiveStore, provider: str, id: str) -> Archived | None:
-    """What the index names, where it is a record of this task. Raises StoreError."""
+async def look_up(store: ArchiveStore, provider: str, id: str) -> ArchivedTask | None:
+    """The archived task that the index refers to, else None. Raises StoreError."""
     entry = await store.get_small(index_path(provider, segment(id)))
-    home = home_from_index(entry, provider, id) if entry is not None else None
-    return await _read(store, home, provider, id) if home is not None else None
+    base_path = base_path_from_index(entry, provider, id) if entry is not None else None
+    return await _read(store, base_path, provider, id) if base_path is not None else None
 
 
-async def is_whole(store: ArchiveStore, archived: Archived) -> bool:
-    """True where the video of a record is there, of the right length. Raises StoreError."""
+async def is_whole(store: ArchiveStore, archived: ArchivedTask) -> bool:
+    """True where the video of a record exists with the right length. Raises StoreError."""
     return await store.size(archived.video.path) == archived.video.bytes
 
 
-async def _there(store: ArchiveStore, facts: Facts, now: float) -> Archived | None:
-    """The task where it is archived already. A copy that ended just before the index knew of it is made known."""
-    archived = await look_up(store, facts.provider, facts.id)
+async def _find_existing(store: ArchiveStore, metadata: TaskMetadata, now: float) -> ArchivedTask | None:
+    """The task if it is archived already, else None. Completes the index where a copy was interrupted before it."""
+    archived = await look_up(store, metadata.provider, metadata.id)
     if archived is not None and await is_whole(store, archived):
         return archived
-    archived = await _read(store, home_of(facts, now), facts.provider, facts.id)
+    archived = await _read(store, base_path_of(metadata, now), metadata.provider, metadata.id)
     if archived is None or not await is_whole(store, archived):
         return None
     await _index(store, archived)
     return archived
 
 
-async def _admit(store: ArchiveStore, archived: Archived, account: Account) -> Archived:
-    """The record with an account among its owners whose own upstream shows it the task."""
+async def _add_owner(store: ArchiveStore, archived: ArchivedTask, account: Account) -> ArchivedTask:
+    """Add an account to the owners of a record: its upstream has just shown it the task."""
     owners = tuple(dict.fromkeys((*archived.record.account, *account.principals)))
     if owners == archived.record.account:
         return archived
-    admitted = Archived(archived.home, archived.record.model_copy(update={"account": owners}))
-    await store.put_small(f"{archived.home}.json", write_record(admitted.record), "application/json")
+    admitted = ArchivedTask(archived.base_path, archived.record.model_copy(update={"account": owners}))
+    await store.put_small(f"{archived.base_path}.json", write_record(admitted.record), "application/json")
     return admitted
 
 
-async def _read(store: ArchiveStore, home: str, provider: str, id: str) -> Archived | None:
-    data = await store.get_small(f"{home}.json")
+async def _read(store: ArchiveStore, base_path: str, provider: str, id: str) -> ArchivedTask | None:
+    data = await store.get_small(f"{base_path}.json")
     record = read_record(data) if data is not None else None
     if record is None or (record.provider, record.id) != (provider, id):
         return None
-    return Archived(home, record)
+    return ArchivedTask(base_path, record)
 
 
-async def _index(store: ArchiveStore, archived: Archived) -> None:
+async def _index(store: ArchiveStore, archived: ArchivedTask) -> None:
     path = index_path(archived.record.provider, segment(archived.record.id))
-    await store.put_small(path, f"{archived.home}.json".encode(), "text/plain")
+    await store.put_small(path, f"{archived.base_path}.json".encode(), "text/plain")
 
 
 class _Source:
-    """Where the files come from. `result` is the newest that is known."""
+    """The links of the files. `result` is the latest one."""
 
     def __init__(self, http: HttpClient, account: Account, result: Result, renew: Renew) -> None:
         self._http = http
@@ -183,7 +199,7 @@ class _Source:
         self.result = result
 
     async def renewed(self) -> bool:
-        """False where there is no fresh link, or this has been asked before."""
+        """Renew the links, once. False where there is no fresh link."""
         if self._renew is None:
             return False
         fresh = await self._renew()
@@ -197,26 +213,26 @@ class _Source:
     async def open(self, link: str) -> AsyncGenerator["_Incoming", None]:
         async with self._http.stream("GET", link, headers={}, proxy=self._account.proxy) as answer:
             if answer.status in EXPIRED_STATUSES:
-                raise _LinkRefusedError
+                raise _LinkExpiredError
             if answer.status != 200:
-                raise _UnusableError(f"HTTP {answer.status}")
+                raise _InvalidFileError(f"HTTP {answer.status}")
             incoming = _Incoming(answer)
             await incoming.begin()
             yield incoming
 
 
 class _Incoming:
-    """A file as it comes in. Its pieces end in an error when it is not what its host said it would be."""
+    """A download. Its pieces raise where it differs from the length or checksum in its headers."""
 
     def __init__(self, answer: Download) -> None:
-        """Raises _UnusableError where nothing would tell that the end is missing."""
+        """Raises _UnusableError where a truncated file could not be detected."""
         self.head = b""
         self.bytes = 0
         self.content_type = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
         self._pieces = answer.pieces
-        self._announced = content_length(answer.headers)
-        if self._announced is None and "transfer-encoding" not in answer.headers:
-            raise _UnusableError("the host says no length")
+        self._length = content_length(answer.headers)
+        if self._length is None and "transfer-encoding" not in answer.headers:
+            raise _InvalidFileError("the host sends no length")
         self._digest = hashlib.sha256()
         self._sha256 = _sha256_of(answer.headers)
         self._md5 = _md5_of(answer.headers)
@@ -227,7 +243,7 @@ class _Incoming:
         return self._digest.hexdigest()
 
     async def begin(self) -> None:
-        """Read enough to tell what it is."""
+        """Read enough to detect the file type."""
         while len(self.head) < _HEAD_BYTES:
             try:
                 self.head += await anext(self._pieces)
@@ -236,30 +252,30 @@ class _Incoming:
 
     async def pieces(self) -> AsyncIterator[bytes]:
         if self.head:
-            self._take(self.head)
+            self._count(self.head)
             yield self.head
         async for piece in self._pieces:
-            self._take(piece)
+            self._count(piece)
             yield piece
         self._check()
 
-    def _take(self, piece: bytes) -> None:
+    def _count(self, piece: bytes) -> None:
         self.bytes += len(piece)
-        if self._announced is not None and self.bytes > self._announced:
-            raise _UnusableError(f"longer than the {self._announced} bytes that were announced")
+        if self._length is not None and self.bytes > self._length:
+            raise _InvalidFileError(f"longer than the {self._length} bytes that were announced")
         self._digest.update(piece)
         if self._md5_digest is not None:
             self._md5_digest.update(piece)
 
     def _check(self) -> None:
         if not self.bytes:
-            raise _UnusableError("an empty file")
-        if self._announced is not None and self.bytes < self._announced:
-            raise _UnusableError(f"{self.bytes} bytes of the {self._announced} that were announced")
+            raise _InvalidFileError("an empty file")
+        if self._length is not None and self.bytes < self._length:
+            raise _InvalidFileError(f"{self.bytes} bytes of the {self._length} that were announced")
         if self._sha256 and self._digest.digest() != self._sha256:
-            raise _UnusableError("the SHA-256 is not the one that the host says")
+            raise _InvalidFileError("the SHA-256 differs from the one that the host sends")
         if self._md5_digest is not None and self._md5_digest.digest() != self._md5:
-            raise _UnusableError("the MD5 is not the one that the host says")
+            raise _InvalidFileError("the MD5 differs from the one that the host sends")
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,34 +286,34 @@ class _Video:
 
 
 async def _copy_video(
-    store: ArchiveStore, source: _Source, path: str, there: Callable[[], Awaitable[Archived | None]]
+    store: ArchiveStore, source: _Source, path: str, existing: Callable[[], Awaitable[ArchivedTask | None]]
 ) -> _Video | None:
-    """None where the link is dead. Raises _MadeMeanwhileError where a whole copy is `there` by the end, which stays: a
-    process that put another file in its place might not live to write down that it did."""
+    """None where the link has expired. Raises _ConcurrentCopyError where `existing` finds a complete copy at the end.
+    That copy stays: a process that replaced it might be killed before it writes the matching record."""
 
-    async def all_unless_there(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    async def unless_archived(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         async for piece in pieces:
             yield piece
-        archived = await there()
+        archived = await existing()
         if archived is not None:
-            raise _MadeMeanwhileError(archived)
+            raise _ConcurrentCopyError(archived)
 
     while True:
         try:
             async with source.open(source.result.url) as incoming:
                 media_type = media_type_of(incoming.head)
                 if not incoming.head:
-                    raise _UnusableError("an empty file")
+                    raise _InvalidFileError("an empty file")
                 if media_type is None or not media_type.startswith("video/"):
-                    raise _UnusableError(f"no video, but {incoming.content_type[:60] or 'something unknown'}")
-                await store.put(path, all_unless_there(incoming.pieces()), media_type)
+                    raise _InvalidFileError(f"no video, but {incoming.content_type[:60] or 'an unknown type'}")
+                await store.put(path, unless_archived(incoming.pieces()), media_type)
                 return _Video(incoming.bytes, media_type, incoming.sha256)
-        except _LinkRefusedError:
+        except _LinkExpiredError:
             if not await source.renewed():
                 return None
 
 
-async def _copy_cover(store: ArchiveStore, source: _Source, home: str) -> Cover | None:
+async def _copy_cover(store: ArchiveStore, source: _Source, base_path: str) -> Cover | None:
     if not source.result.cover_url:
         return None
     try:
@@ -309,9 +325,9 @@ async def _copy_cover(store: ArchiveStore, source: _Source, home: str) -> Cover 
             data = bytearray()
             async for piece in incoming.pieces():
                 data += piece
-                if len(data) > LARGEST_COVER:
+                if len(data) > MAX_COVER_BYTES:
                     return None
-            await store.put_small(f"{home}.{ending}", bytes(data), media_type)
+            await store.put_small(f"{base_path}.{ending}", bytes(data), media_type)
             return Cover(ending=ending, bytes=incoming.bytes, media_type=media_type, sha256=incoming.sha256)
     except StoreError:
         raise
@@ -319,32 +335,34 @@ async def _copy_cover(store: ArchiveStore, source: _Source, home: str) -> Cover 
         return None
 
 
-def _record(facts: Facts, account: Account, result: Result, video: _Video, cover: Cover | None, now: float) -> Record:
+def _record(
+    metadata: TaskMetadata, account: Account, result: Result, video: _Video, cover: Cover | None, now: float
+) -> Record:
     return Record(
         version=VERSION,
-        provider=facts.provider,
-        id=facts.id,
+        provider=metadata.provider,
+        id=metadata.id,
         account=account.principals,
         bytes=video.bytes,
         media_type=video.media_type,
         sha256=video.sha256,
         archived_at=now,
-        model=facts.model,
-        created=facts.created,
-        ended=facts.ended,
-        seconds=facts.seconds,
-        size=facts.size,
+        model=metadata.model,
+        created=metadata.created,
+        ended=metadata.ended,
+        seconds=metadata.seconds,
+        size=metadata.size,
         width=result.width,
         height=result.height,
         duration=result.duration,
         cover=cover,
-        # Half a character, which only a client's own text can hold, is none that can be stored.
-        prompt=facts.prompt.encode("utf-8", "replace").decode() if facts.prompt is not None else None,
+        # A client's text may hold lone surrogates, which JSON in UTF-8 cannot.
+        prompt=metadata.prompt.encode("utf-8", "replace").decode() if metadata.prompt is not None else None,
     )
 
 
 def _sha256_of(headers: Mapping[str, str]) -> bytes | None:
-    """Of RFC 9530, and of RFC 3230 before it."""
+    """The SHA-256 of a header of RFC 9530, or of RFC 3230 before it."""
     for name in ("repr-digest", "content-digest", "digest"):
         found = _SHA256.search(headers.get(name, ""))
         if found:
@@ -357,7 +375,7 @@ def _md5_of(headers: Mapping[str, str]) -> bytes | None:
 
 
 def _decoded(text: str, length: int) -> bytes | None:
-    """None for what is no checksum of so many bytes."""
+    """None for anything but a checksum of `length` bytes."""
     try:
         value = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
@@ -368,14 +386,14 @@ def _decoded(text: str, length: int) -> bytes | None:
 def _cause(error: Exception) -> str:
     match error:
         case TimeoutError():
-            text = f"not done within {LONGEST_COPY:g} s"
+            text = f"not done within {COPY_TIMEOUT_SECONDS:g} s"
         case ProviderError(kind=ErrorKind.ANSWER_LOST):
-            text = f"the host broke off ({error.detail})"
+            text = f"the host closed the connection ({error.detail})"
         case ProviderError(kind=ErrorKind.UNREACHABLE):
             text = f"the host cannot be reached ({error.detail})"
         case ProviderError():
             text = describe(error, "en")
-        case _UnusableError() | StoreError():
+        case _InvalidFileError() | StoreError():
             text = str(error)
         case _:
             text = where(error)

@@ -8,8 +8,8 @@ from functools import partial
 
 from cachetools import LRUCache
 
-from gateway.archive.copier import Outcome, Renew, Report
-from gateway.archive.records import Facts
+from gateway.archive.copier import ArchiveResult, Outcome, Renew
+from gateway.archive.records import TaskMetadata
 from gateway.core.background_tasks import Background
 from gateway.core.clock import Clock, Timer
 from gateway.core.logs import GATEWAY
@@ -31,17 +31,17 @@ _MAX_GIVEN_UP = 50_000
 
 Key = tuple[str, str]
 """Provider and upstream id."""
-Copy = Callable[[Facts, Account, Result, Renew], Awaitable[Report]]
+Copy = Callable[[TaskMetadata, Account, Result, Renew], Awaitable[ArchiveResult]]
 
 
 @dataclass(slots=True)
 class _Job:
-    facts: Facts
+    metadata: TaskMetadata
     account: Account
     result: Result
     renew: Renew
     deadline: float
-    tries: int = 0
+    attempts: int = 0
     timer: Timer | None = field(default=None, repr=False)
 
 
@@ -55,26 +55,23 @@ class CopyQueue:
         copy: Copy,
         max_concurrent: int,
         link_seconds: Mapping[str, int | None],
-        ended: Callable[[Report], object],
+        on_result: Callable[[ArchiveResult], object],
     ) -> None:
-        """`link_seconds` is the lifetime by provider of a link without an expiry time. `ended` is called with the
-        report of every attempt."""
+        """`link_seconds` is the lifetime by provider of a link without an expiry time. `on_result` is called
+        with the result of every attempt."""
         self._clock = clock
         self._background = background
         self._copy = copy
         self._max_concurrent = max_concurrent
         self._link_seconds = link_seconds
-        self._ended = ended
+        self._on_result = on_result
         self._closed = False
         self._queue: deque[_Job] = deque()
         self._jobs: dict[Key, _Job] = {}
+        """Copies that are running, queued or waiting for a retry."""
         self._running = 0
         self._given_up: LRUCache[Key, float] = LRUCache(_MAX_GIVEN_UP)
         """Until when a task is not queued again, in unix seconds."""
-
-    def __len__(self) -> int:
-        """Copies that are running, queued or waiting for a retry."""
-        return len(self._jobs)
 
     def accepts(self, key: Key) -> bool:
         """False where a task is queued, was given up recently, or the queue is full or closed."""
@@ -83,13 +80,13 @@ class CopyQueue:
         until = self._given_up.get(key)
         return until is None or until <= self._clock.now()
 
-    def add(self, facts: Facts, account: Account, result: Result, renew: Renew) -> None:
+    def add(self, metadata: TaskMetadata, account: Account, result: Result, renew: Renew) -> None:
         """Queue a copy. A failed copy is retried while the link lives. `renew` gets a fresh link for one that
         expired."""
-        link_seconds = self._link_seconds.get(facts.provider) or LINK_LIFE_SECONDS
+        link_seconds = self._link_seconds.get(metadata.provider) or LINK_LIFE_SECONDS
         deadline = result.expires_at if result.expires_at is not None else self._clock.now() + link_seconds
-        job = _Job(facts, account, result, renew, deadline)
-        self._jobs[facts.provider, facts.id] = job
+        job = _Job(metadata, account, result, renew, deadline)
+        self._jobs[metadata.provider, metadata.id] = job
         self._enqueue(job)
 
     def forget_failure(self, key: Key) -> None:
@@ -118,44 +115,42 @@ class CopyQueue:
 
     async def _work(self, job: _Job) -> None:
         try:
-            report = await self._copy(job.facts, job.account, job.result, job.renew)
-            self._conclude(job, report)
-            self._ended(report)
+            result = await self._copy(job.metadata, job.account, job.result, job.renew)
+            self._conclude(job, result)
+            self._on_result(result)
         except asyncio.CancelledError:
-            # The application ends, and nothing may start behind its back.
+            # The application is stopping: start no further copy.
             self.close()
             raise
         finally:
             self._running -= 1
             self._start()
 
-    def _conclude(self, job: _Job, report: Report) -> None:
+    def _conclude(self, job: _Job, result: ArchiveResult) -> None:
         if self._closed:
             return
-        key = (job.facts.provider, job.facts.id)
+        key = (job.metadata.provider, job.metadata.id)
         fields = {
-            "provider": job.facts.provider,
-            "upstream_id": job.facts.id,
+            "provider": job.metadata.provider,
+            "upstream_id": job.metadata.id,
             "account": job.account.label,
         }
-        if report.outcome in (Outcome.COPIED, Outcome.ALREADY_THERE):
+        if result.outcome in (Outcome.COPIED, Outcome.ALREADY_THERE):
             self._jobs.pop(key, None)
-            if report.outcome is Outcome.COPIED:
-                GATEWAY.info("archived", extra={"fields": fields | {"bytes": report.bytes}})
+            if result.outcome is Outcome.COPIED:
+                GATEWAY.info("archived", extra={"fields": fields | {"bytes": result.bytes}})
             return
         now = self._clock.now()
-        pause = min(FIRST_RETRY_SECONDS * 2**job.tries, LONGEST_RETRY_SECONDS)
-        job.tries += 1
-        if report.outcome is Outcome.EXPIRED or now + pause > job.deadline:
+        pause = min(FIRST_RETRY_SECONDS * 2**job.attempts, LONGEST_RETRY_SECONDS)
+        job.attempts += 1
+        if result.outcome is Outcome.EXPIRED or now + pause > job.deadline:
             self._jobs.pop(key, None)
             self._given_up[key] = now + GIVEN_UP_SECONDS
-            cause = report.cause or "the link has expired"
-            GATEWAY.warning(
-                "a finished video could not be archived, and is given up", extra={"fields": fields | {"cause": cause}}
-            )
+            cause = result.cause or "the link has expired"
+            GATEWAY.warning("archiving a finished video failed; giving up", extra={"fields": fields | {"cause": cause}})
             return
         job.timer = self._clock.later(pause, partial(self._enqueue, job))
         GATEWAY.warning(
-            "a finished video could not be archived yet",
-            extra={"fields": fields | {"cause": report.cause, "again_in": round(pause)}},
+            "archiving a finished video failed; retrying",
+            extra={"fields": fields | {"cause": result.cause, "retry_in": round(pause)}},
         )

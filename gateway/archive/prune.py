@@ -20,22 +20,22 @@ async def prune(store: ArchiveStore, keep_days: float, now: float, providers: Co
     Only the archive's own files are deleted. The index entry of a task is deleted first, so that no record refers to a
     missing video. After an interruption, the next run deletes the rest. Raises StoreError.
     """
-    first_kept = day_of(max(0.0, now - keep_days * _DAY_SECONDS))
+    first_retained = day_of(max(0.0, now - keep_days * _DAY_SECONDS))
     pruned = 0
     for provider in providers:
         for year in await store.folders(provider):
-            for month in await _folders_before(store, year, first_kept):
-                for day in await _folders_before(store, month, first_kept):
+            for month in await _folders_before(store, year, first_retained):
+                for day in await _folders_before(store, month, first_retained):
                     match = _DAY.fullmatch(day)
-                    if match and match[1] < first_kept:
+                    if match and match[1] < first_retained:
                         pruned += await _prune_day(store, day)
     return pruned
 
 
-async def _folders_before(store: ArchiveStore, folder: str, first_kept: str) -> Sequence[str]:
+async def _folders_before(store: ArchiveStore, folder: str, first_retained: str) -> Sequence[str]:
     """The folders in a year or month; empty where all of them are within the retention time."""
     until = folder.partition("/")[2]
-    return await store.folders(folder) if until <= first_kept[: len(until)] else ()
+    return await store.folders(folder) if until <= first_retained[: len(until)] else ()
 
 
 async def _prune_day(store: ArchiveStore, day: str) -> int:

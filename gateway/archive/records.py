@@ -1,11 +1,11 @@
-"""What the archive tells of a video, and where everything lies. No I/O.
+"""The archive's records, and the paths of its files. No I/O.
 
-{provider}/{yyyy}/{mm}/{dd}/{id}.mp4     the video, under the day (UTC) on which its task was made
-{provider}/{yyyy}/{mm}/{dd}/{id}.jpg     its cover, with the ending of its type
+{provider}/{yyyy}/{mm}/{dd}/{id}.mp4     the video, under the day (UTC) on which its task was created
+{provider}/{yyyy}/{mm}/{dd}/{id}.jpg     its cover, with the extension of its type
 {provider}/{yyyy}/{mm}/{dd}/{id}.json    the record
 index/{provider}/{id}                    the path of the record
 
-They are written in this order. What the index does not name is not there, so that nothing half done is ever seen.
+They are written in this order. A task without an index entry is not archived, so an incomplete copy is never visible.
 """
 
 import hashlib
@@ -25,14 +25,14 @@ Variant = Literal["video", "thumbnail"]
 _PLAIN = re.compile(r"[A-Za-z0-9_-]{1,120}")
 _LONGEST_SEGMENT = 120
 _RECORD_PATH = re.compile(r"[\w-]+/\d{4}/\d\d/\d\d/[A-Za-z0-9_%~-]+\.json", re.ASCII)
-_LAST_MOMENT = 253_402_300_800
+_YEAR_10000 = 253_402_300_800
 """The year 10000."""
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
-    """What is known of a finished task besides its result. Times in unix seconds; `seconds` (0: not known) and `size`
-    ("WIDTHxHEIGHT", "": not known) are those that were asked for."""
+class TaskMetadata:
+    """The fields of a finished task besides its result. Times are in unix seconds. `seconds` (0: unknown) and `size`
+    ("WIDTHxHEIGHT", "": unknown) are those of the request."""
 
     provider: str
     id: str
@@ -49,14 +49,14 @@ _Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 _Seconds = Annotated[float, Field(allow_inf_nan=False)]
 
 
-class _Written(BaseModel):
-    """What a later version adds is passed over."""
+class _StoredModel(BaseModel):
+    """Fields of later versions are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
 
 
-class Cover(_Written):
-    """The cover's file, by its ending."""
+class Cover(_StoredModel):
+    """The cover's file. `ending` is its file name extension."""
 
     ending: Annotated[str, Field(pattern=r"^[a-z0-9]{2,5}$")]
     bytes: _Bytes
@@ -64,10 +64,10 @@ class Cover(_Written):
     sha256: _Sha256
 
 
-class Record(_Written):
-    """One archived task. `bytes`, `media_type` and `sha256` are those of the video as it lies here.
+class Record(_StoredModel):
+    """One archived task. `bytes`, `media_type` and `sha256` are those of the archived video.
 
-    `account` holds the marks of the accounts whose task it is: only who holds one of them may see it.
+    `account` holds the principals of the accounts that own the task. No other account has access.
     """
 
     version: Literal[1]
@@ -91,7 +91,7 @@ class Record(_Written):
 
 
 def read_record(data: bytes) -> Record | None:
-    """None for what is no record that this version can read."""
+    """Parse a record. None where it is invalid or of another version."""
     try:
         return Record.model_validate_json(data)
     except ValidationError:
@@ -99,7 +99,7 @@ def read_record(data: bytes) -> Record | None:
 
 
 def write_record(record: Record) -> bytes:
-    """As it is stored: JSON, for people as well."""
+    """The stored form of a record: indented JSON."""
     return record.model_dump_json(indent=2).encode()
 
 
@@ -114,35 +114,35 @@ class StoredFile:
 
     @property
     def etag(self) -> str:
-        """A strong one, the same in every store."""
+        """A strong ETag, the same in every store."""
         return f'"{self.sha256}"'
 
 
 @dataclass(frozen=True, slots=True)
-class Archived:
-    """A task that is in the archive. `home` is the path of its files without their endings."""
+class ArchivedTask:
+    """An archived task. `base_path` is the path of its files without their extensions."""
 
-    home: str
+    base_path: str
     record: Record
 
     @property
     def video(self) -> StoredFile:
         record = self.record
-        return StoredFile(f"{self.home}.mp4", record.bytes, record.media_type, record.sha256)
+        return StoredFile(f"{self.base_path}.mp4", record.bytes, record.media_type, record.sha256)
 
     @property
     def cover(self) -> StoredFile | None:
         cover = self.record.cover
         if cover is None:
             return None
-        return StoredFile(f"{self.home}.{cover.ending}", cover.bytes, cover.media_type, cover.sha256)
+        return StoredFile(f"{self.base_path}.{cover.ending}", cover.bytes, cover.media_type, cover.sha256)
 
     def file(self, variant: Variant) -> StoredFile | None:
         return self.video if variant == "video" else self.cover
 
 
 def segment(id: str) -> str:
-    """An upstream's id as one part of a path: itself where it is plain, else quoted, and shortened when very long."""
+    """An upstream id as a path segment: quoted where necessary, and shortened with a digest where too long."""
     if _PLAIN.fullmatch(id):
         return id
     quoted = quote(id, safe="", errors="replace").replace(".", "%2E").replace("~", "%7E")
@@ -152,14 +152,14 @@ def segment(id: str) -> str:
     return f"{quoted[:64]}~{digest[:32]}"
 
 
-def home_of(facts: Facts, now: float) -> str:
-    """Where the files of a task belong, without their endings: by its creation, else its end, else `now`."""
-    known = (time for time in (facts.created, facts.ended) if time is not None and 0 < time < _LAST_MOMENT)
-    return f"{facts.provider}/{day_of(next(known, now))}/{segment(facts.id)}"
+def base_path_of(metadata: TaskMetadata, now: float) -> str:
+    """The path of a task's files without extensions, on the day of its creation, else of its end, else `now`."""
+    times = (time for time in (metadata.created, metadata.ended) if time is not None and 0 < time < _YEAR_10000)
+    return f"{metadata.provider}/{day_of(next(times, now))}/{segment(metadata.id)}"
 
 
 def day_of(moment: float) -> str:
-    """`yyyy/mm/dd`, UTC. Days compare as texts do."""
+    """`yyyy/mm/dd`, UTC. The order of the texts is that of the days."""
     return datetime.fromtimestamp(moment, UTC).strftime("%Y/%m/%d")
 
 
@@ -167,10 +167,14 @@ def index_path(provider: str, id_segment: str) -> str:
     return f"{INDEX}/{provider}/{id_segment}"
 
 
-def home_from_index(data: bytes, provider: str, id: str) -> str | None:
-    """The home that an entry of the index names; None where it names none of this task."""
+def base_path_from_index(data: bytes, provider: str, id: str) -> str | None:
+    """The home in an index entry. None where the entry is invalid or of another task."""
     path = data.decode("ascii", "replace").strip()
-    home = path.removesuffix(".json")
-    if not _RECORD_PATH.fullmatch(path) or not home.startswith(f"{provider}/") or not home.endswith(f"/{segment(id)}"):
+    base_path = path.removesuffix(".json")
+    if (
+        not _RECORD_PATH.fullmatch(path)
+        or not base_path.startswith(f"{provider}/")
+        or not base_path.endswith(f"/{segment(id)}")
+    ):
         return None
-    return home
+    return base_path

@@ -1,8 +1,7 @@
-"""Where the archive lies: a folder, or a bucket at a cloud, behind a few calls that are the same for all.
+"""Archive store: a folder, or a bucket of an object store, behind one interface.
 
-An object is there as a whole or not at all, whatever happens to the process that writes it. What such a process leaves
-in a bucket when it is killed, the parts of an upload, is seen by nobody, and is the bucket's own rule to clear away
-(AbortIncompleteMultipartUpload).
+Writes are atomic, even where the writing process is killed. The parts of its unfinished multipart upload stay in the
+bucket, invisible, until the bucket's lifecycle rule deletes them (AbortIncompleteMultipartUpload).
 """
 
 import asyncio
@@ -23,31 +22,31 @@ if TYPE_CHECKING:
 SCHEMES = ("file", "s3", "gs", "az")
 
 PART_BYTES = 5 * 1024 * 1024
-"""The smallest that S3 takes. One is sent while the next one fills."""
+"""The minimum of S3. One part is sent while the next one fills."""
 PIECE_BYTES = 256 * 1024
-"""Of what is read, more or less."""
-LONGEST_SMALL_BYTES = 1024 * 1024
+"""Approximate size of the pieces of a download."""
+MAX_SMALL_BYTES = 1024 * 1024
 
-_LONGEST_REQUEST = timedelta(hours=12)
-"""A reader may take its time; without this it has 30 seconds for a whole file."""
-_SILENCE = timedelta(seconds=120)
-_CONNECT = timedelta(seconds=10)
-_SMALL_REQUEST = timedelta(seconds=8)
+_REQUEST_TIMEOUT = timedelta(hours=12)
+"""For slow readers: the default is 30 seconds for a whole file."""
+_READ_TIMEOUT = timedelta(seconds=120)
+_CONNECT_TIMEOUT = timedelta(seconds=10)
+_SMALL_REQUEST_TIMEOUT = timedelta(seconds=8)
 _RETRIES = 3
 _RETRY_TIME = timedelta(seconds=30)
 
-_MISSING = "the archive needs a package of its own: pip install 'video-gateway[archive]'"
+_NOT_INSTALLED = "the archive needs an optional package: pip install 'video-gateway[archive]'"
 _ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
 _QUERY = re.compile(r"\?\S*")
 _LONGEST_REASON = 300
 
 
 class StoreError(Exception):
-    """The store cannot be used, or not just now. The text says in one line why, without a secret in it."""
+    """The store is misconfigured or unavailable. The text is the reason, one line without secrets."""
 
 
 class Stream(NamedTuple):
-    """An object on its way. `size` is that of all of it. `pieces` raises StoreError when the store breaks off."""
+    """A download. `size` is that of the whole object. `pieces` raises StoreError where the download fails."""
 
     size: int
     pieces: AsyncGenerator[bytes, None]
@@ -57,8 +56,8 @@ class ArchiveStore:
     """Every call raises StoreError. Paths are relative, with `/` between their parts."""
 
     def __init__(self, store: "ObjectStore", folder: Path | None = None, small: "ObjectStore | None" = None) -> None:
-        """`folder` is where a store of files lies, None for a bucket. `small` is the same store with less patience, for
-        what somebody waits for."""
+        """`folder` is the root of a store of files, None for a bucket. `small` is the same store with short timeouts,
+        for requests that a client waits for."""
         self._store = store
         self._small = small or store
         self._folder = folder
@@ -67,43 +66,47 @@ class ArchiveStore:
     def open(cls, url: str) -> Self:
         """The store at `file:///folder`, `s3://bucket/prefix`, `gs://bucket/prefix` or `az://container/prefix`.
 
-        A folder is made where there is none. For the others nothing is asked yet; credentials, the region and the
-        endpoint are those of the environment, by the cloud's own names (`AWS_ACCESS_KEY_ID`, `AWS_ENDPOINT_URL`, …).
+        A missing folder is created. A bucket is not accessed yet; its credentials, region and endpoint come from the
+        cloud's environment variables (`AWS_ACCESS_KEY_ID`, `AWS_ENDPOINT_URL`, …).
         """
         scheme = urlsplit(url).scheme
         if scheme not in SCHEMES:
-            known = ", ".join(f"{name}://" for name in SCHEMES)
-            raise StoreError(f"the archive's address has to begin with one of {known}")
+            schemes = ", ".join(f"{name}://" for name in SCHEMES)
+            raise StoreError(f"the archive's URL must begin with one of {schemes}")
         try:
             from obstore.store import LocalStore, from_url
         except ImportError:
-            raise StoreError(_MISSING) from None
-        with _told():
+            raise StoreError(_NOT_INSTALLED) from None
+        with _store_errors():
             if scheme == "file":
                 folder = Path(unquote(urlsplit(url).path))
                 if folder.exists() and not folder.is_dir():
-                    raise StoreError(f"{folder} is a file, where a folder is wanted")
+                    raise StoreError(f"{folder} is a file, not a folder")
                 local = LocalStore.from_url(url, automatic_cleanup=True, mkdir=True)
                 return cls(local, local.prefix or Path("/"))
-            options: Any = {"timeout": _LONGEST_REQUEST, "read_timeout": _SILENCE, "connect_timeout": _CONNECT}
+            options: Any = {
+                "timeout": _REQUEST_TIMEOUT,
+                "read_timeout": _READ_TIMEOUT,
+                "connect_timeout": _CONNECT_TIMEOUT,
+            }
             endpoint = next((os.environ[name] for name in _ENDPOINTS if os.environ.get(name)), "")
             if scheme == "s3" and endpoint.startswith("http://"):
                 options["allow_http"] = True
             retries: Any = {"max_retries": _RETRIES, "retry_timeout": _RETRY_TIME}
-            small: Any = options | {"timeout": _SMALL_REQUEST, "read_timeout": _SMALL_REQUEST}
+            small: Any = options | {"timeout": _SMALL_REQUEST_TIMEOUT, "read_timeout": _SMALL_REQUEST_TIMEOUT}
             return cls(
                 from_url(url, client_options=options, retry_config=retries),
                 small=from_url(url, client_options=small, retry_config=retries | {"max_retries": 1}),
             )
 
     async def put(self, path: str, pieces: AsyncIterable[bytes], media_type: str) -> None:
-        """Store an object from pieces, in the place of what was there. It takes about two parts of memory.
+        """Store an object from pieces, replacing an existing one. Needs memory for about two parts.
 
-        Nothing is stored when the pieces end in an error, which is passed on, or when the caller is cancelled.
+        Nothing is stored where the pieces raise, or the caller is cancelled. Errors of the pieces propagate.
         """
         if self._folder is not None:
             feed = _Feed(pieces)
-            with _told(feed):
+            with _store_errors(feed):
                 await atomic_files.write(self._folder, path, feed)
             return
         await self._upload(path, _Feed(pieces), media_type)
@@ -123,10 +126,10 @@ class ArchiveStore:
             )
         )
         try:
-            with _told(feed):
+            with _store_errors(feed):
                 await asyncio.shield(sending)
         except asyncio.CancelledError:
-            # Given up from outside the upload would stay in the bucket; ended by its pieces it is called off.
+            # A cancelled upload would leave its parts in the bucket. One whose pieces raise is aborted by obstore.
             feed.stop()
             await asyncio.wait((sending,))
             with suppress(Exception):
@@ -134,8 +137,8 @@ class ArchiveStore:
             raise
 
     async def put_small(self, path: str, data: bytes, media_type: str) -> None:
-        """Store an object at once."""
-        with _told():
+        """Store an object in one request."""
+        with _store_errors():
             if self._folder is not None:
                 await atomic_files.write(self._folder, path, _once(data))
                 return
@@ -146,15 +149,15 @@ class ArchiveStore:
             )
 
     async def get_small(self, path: str) -> bytes | None:
-        """A whole object of at most LONGEST_SMALL_BYTES; None where there is none, or a larger one."""
+        """A whole object of at most MAX_SMALL_BYTES; None where it is missing or larger."""
         found = await self._get(self._small, path, {})
-        if found is None or found.size > LONGEST_SMALL_BYTES:
+        if found is None or found.size > MAX_SMALL_BYTES:
             return None
         return b"".join([piece async for piece in found.pieces])
 
     async def get(self, path: str, start: int = 0, stop: int | None = None) -> Stream | None:
-        """The bytes of an object from `start` to before `stop`, piece by piece as they are asked for; None where there
-        is no such object. `start` has to lie inside of it."""
+        """Stream the bytes of an object from `start` to before `stop`; None where it is missing. `start` must be less
+        than its size."""
         whole = start == 0 and stop is None
         part: Any = {} if whole else {"range": (start, stop) if stop is not None else {"offset": start}}
         return await self._get(self._store, path, part)
@@ -162,41 +165,41 @@ class ArchiveStore:
     async def _get(self, store: "ObjectStore", path: str, options: Any) -> Stream | None:
         import obstore
 
-        with _told(), suppress(FileNotFoundError):
+        with _store_errors(), suppress(FileNotFoundError):
             found = await obstore.get_async(store, path, options=options)
             return Stream(found.meta["size"], _pieces(found))
         return None
 
     async def size(self, path: str) -> int | None:
-        """Bytes; None where there is no such object."""
+        """The size of an object in bytes; None where it is missing."""
         import obstore
 
-        with _told(), suppress(FileNotFoundError):
+        with _store_errors(), suppress(FileNotFoundError):
             return (await obstore.head_async(self._small, path))["size"]
         return None
 
     async def folders(self, path: str = "") -> list[str]:
-        """What lies directly below a path and has something below it, sorted; none of the store's own."""
+        """The folders directly below a path, sorted, without hidden ones."""
         import obstore
 
-        with _told():
+        with _store_errors():
             found = await obstore.list_with_delimiter_async(self._store, path or None)
             return sorted(name for name in found["common_prefixes"] if not name.startswith("."))
 
     async def files(self, path: str) -> list[str]:
-        """Every object below a path, in no order."""
+        """The paths of all objects below a path, unordered."""
         import obstore
 
-        with _told():
+        with _store_errors():
             return [entry["path"] async for entries in obstore.list(self._store, path) for entry in entries]
 
     async def delete(self, paths: Sequence[str]) -> None:
-        """What is gone already is no error."""
+        """Delete objects. Missing ones are ignored."""
         import obstore
 
         if not paths:
             return
-        with _told():
+        with _store_errors():
             try:
                 await obstore.delete_async(self._store, list(paths))
             except FileNotFoundError:
@@ -205,20 +208,20 @@ class ArchiveStore:
                         await obstore.delete_async(self._store, path)
 
     async def sign(self, path: str, seconds: float) -> str | None:
-        """A link to an object for whoever has it, for a while; None where the store, or its credential, has none."""
+        """A signed link to an object, valid for `seconds`; None where the store or its credential cannot sign."""
         import obstore
         from obstore.store import AzureStore, GCSStore, S3Store
 
         if not isinstance(self._store, AzureStore | GCSStore | S3Store):
             return None
-        with suppress(StoreError), _told():
+        with suppress(StoreError), _store_errors():
             return await obstore.sign_async(self._store, "GET", path, timedelta(seconds=seconds))
         return None
 
 
 class _Feed:
-    """Pieces for a store, which asks for each of them in a task of its own. They can be stopped from outside, and what
-    they raise is kept apart from what the store raises."""
+    """Pieces for an upload. The store awaits each of them in a separate asyncio task. `stop` ends them from outside.
+    `error` is what the pieces raised, to tell it from errors of the store."""
 
     def __init__(self, pieces: AsyncIterable[bytes]) -> None:
         self._pieces = aiter(pieces)
@@ -238,7 +241,7 @@ class _Feed:
             return self._next.result()
         except asyncio.CancelledError:
             self._next.cancel()
-            # Who gives the pieces can only clean up once nobody waits for one.
+            # The source of the pieces can clean up only once no call of it is pending.
             await asyncio.wait((self._next,))
             if not self._stopped:
                 raise
@@ -264,14 +267,14 @@ async def _once(data: bytes) -> AsyncIterator[bytes]:
 
 
 async def _pieces(found: Any) -> AsyncGenerator[bytes, None]:
-    with _told():
+    with _store_errors():
         async for piece in found.stream(PIECE_BYTES):
             yield bytes(piece)
 
 
 @contextmanager
-def _told(feed: _Feed | None = None) -> Iterator[None]:
-    """Whatever a store raises as a StoreError, but for what its pieces raised."""
+def _store_errors(feed: _Feed | None = None) -> Iterator[None]:
+    """Convert errors of the store to StoreError. Errors of the pieces of `feed` propagate unchanged."""
     try:
         yield
     except Exception as error:
@@ -283,6 +286,6 @@ def _told(feed: _Feed | None = None) -> Iterator[None]:
 
 
 def _reason(error: Exception) -> str:
-    """The first line; the store's own goes on with the parts of its program. A query may be a signature."""
+    """The first line of an error, without obstore's backtrace. A URL's query is masked: it may be a signature."""
     line = next(iter(str(error).splitlines()), "") or type(error).__name__
     return _QUERY.sub("?…", line)[:_LONGEST_REASON]

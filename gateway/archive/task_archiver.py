@@ -5,13 +5,12 @@ A finished task that is polled is queued for a copy. If enabled, submitted tasks
 
 import asyncio
 from dataclasses import replace
-from typing import NamedTuple
 
 from cachetools import LRUCache
 
-from gateway.archive.archive import SIGNED_SECONDS, Archive, Opened
-from gateway.archive.copier import Outcome, Renew
-from gateway.archive.records import Archived, Facts, Variant
+from gateway.archive.archive import SIGNED_SECONDS, Archive, OpenedFile
+from gateway.archive.copier import ArchiveResult, Outcome, Renew
+from gateway.archive.records import ArchivedTask, TaskMetadata, Variant
 from gateway.archive.store import StoreError
 from gateway.core.background_tasks import Background
 from gateway.core.clock import Clock
@@ -23,7 +22,6 @@ from gateway.task_ids.links import fresh_result
 from gateway.task_ids.task_ref import TaskRef
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.tasks import Phase, Result, TaskState
-from providers.sizes import parse_size
 
 MAX_FOLLOWED = 5000
 """Limit of the followed tasks. Further tasks are archived when a client polls them."""
@@ -35,23 +33,6 @@ TIMEOUT_SECONDS = 5.0
 """Timeout of the archive for a client's request."""
 
 _MAX_CACHED_PROMPTS = 10_000
-
-
-class RestoredTask(NamedTuple):
-    """A task restored from the archive. `ref` has the fields of the archive's record."""
-
-    ref: TaskRef
-    state: TaskState
-
-
-class ArchiveResult(NamedTuple):
-    """The result of archiving one task on request. `outcome` is that of a copy, `unfinished` or `no video`. `path` is
-    the path of the video in the archive."""
-
-    outcome: str
-    cause: str = ""
-    bytes: int = 0
-    path: str = ""
 
 
 class TaskArchiver:
@@ -81,39 +62,39 @@ class TaskArchiver:
 
     def submitted(self, ref: TaskRef, prompt: str) -> None:
         """Record a submitted task, and follow it if enabled."""
-        if prompt and self.archive.keeps_prompts:
+        if prompt and self.archive.stores_prompts:
             self._prompts[ref.provider.name, ref.upstream_id] = prompt
         if self._follow and self._followed < MAX_FOLLOWED:
             self._followed += 1
             self._background.start(self._follow_to_its_end(ref))
 
-    def seen(self, ref: TaskRef, state: TaskState) -> bool:
+    def queue_copy(self, ref: TaskRef, state: TaskState) -> bool:
         """Queue a copy of a finished task. True where it is archived already. Does not block; repeated calls are
         cheap."""
         provider, id = ref.provider.name, ref.upstream_id
         if state.phase is not Phase.COMPLETED or state.result is None:
             return False
-        if self.known(ref):
+        if self.is_archived(ref):
             return True
-        if self.archive.wants(provider, id, ref.account.tag):
-            self.archive.seen(self.facts(ref, state), ref.account, state.result, self.renewal(ref))
+        if self.archive.accepts(provider, id, ref.account.id):
+            self.archive.queue_copy(self.metadata(ref, state), ref.account, state.result, self.renewal(ref))
         return False
 
-    def known(self, ref: TaskRef) -> bool:
+    def is_archived(self, ref: TaskRef) -> bool:
         """True for a task that is archived, from the cache."""
-        return self.archive.known(ref.provider.name, ref.upstream_id, ref.account.tag)
+        return self.archive.is_archived(ref.provider.name, ref.upstream_id, ref.account.id)
 
-    def facts(self, ref: TaskRef, state: TaskState) -> Facts:
+    def metadata(self, ref: TaskRef, state: TaskState) -> TaskMetadata:
         """The fields of the archive record of a finished task."""
         card = ref.provider.card(state.model) if state.model else None
-        return Facts(
+        return TaskMetadata(
             ref.provider.name,
             ref.upstream_id,
             model=ref.model or (card.name if card else state.model),
             created=ref.created or state.created_at,
             ended=state.ended_at,
             seconds=ref.seconds,
-            size=f"{ref.width}x{ref.height}" if ref.width and ref.height else "",
+            size=ref.size,
             prompt=self._prompts.get((ref.provider.name, ref.upstream_id)),
         )
 
@@ -125,38 +106,38 @@ class TaskArchiver:
 
         return renew
 
-    async def find(self, ref: TaskRef) -> Archived | None:
+    async def find(self, ref: TaskRef) -> ArchivedTask | None:
         """The archived task of a reference, else None. Raises StoreError where the archive is unavailable."""
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS):
                 return await self.archive.find(ref.provider.name, ref.upstream_id, ref.account)
         except (StoreError, TimeoutError) as error:
-            self._out_of_reach(error)
+            self._log_outage(error)
             raise StoreError(_cause(error)) from error
 
-    def _out_of_reach(self, error: Exception) -> None:
+    def _log_outage(self, error: Exception) -> None:
         """Log an outage of the archive once."""
-        if self.archive.out_of_reach():
-            GATEWAY.warning("the archive is out of reach", extra={"fields": {"cause": _cause(error)}})
+        if self.archive.record_outage():
+            GATEWAY.warning("the archive is unavailable", extra={"fields": {"cause": _cause(error)}})
 
-    async def restore(self, ref: TaskRef) -> "RestoredTask | None":
-        """Restore a task from the archive, else None. Raises StoreError where the archive is unavailable."""
+    async def restore(self, ref: TaskRef) -> tuple[TaskRef, TaskState] | None:
+        """Restore a task from the archive, else None. The reference has the fields of the archive's record.
+
+        Raises StoreError where the archive is unavailable."""
         archived = await self.find(ref)
         if archived is None:
             return None
         record = archived.record
-        width, height = parse_size(record.size) or (0, 0)
         restored = replace(
             ref,
             model=ref.model or record.model or "",
             created=ref.created or int(record.created or 0) or None,
             seconds=ref.seconds or record.seconds,
-            width=ref.width or width,
-            height=ref.height or height,
+            size=ref.size or record.size,
         )
-        return RestoredTask(restored, await self._state(ref, archived))
+        return restored, await self._state(ref, archived)
 
-    async def _state(self, ref: TaskRef, archived: Archived) -> TaskState:
+    async def _state(self, ref: TaskRef, archived: ArchivedTask) -> TaskState:
         """The state of an archived task: completed, with links to the archive.
 
         Where the store signs no links, they are paths of this gateway without a host.
@@ -184,25 +165,23 @@ class TaskArchiver:
         """Archive a task now, unless it is archived already."""
         opened = await self.open(ref, "video", head=True)
         if opened is not None:
-            return ArchiveResult(Outcome.ALREADY_THERE, path=opened.file.path)
+            return ArchiveResult(Outcome.ALREADY_THERE, archived=opened.archived)
         observed = await self._observe(ref, force_refresh=True)
         if isinstance(observed, ProviderError):
             gone = observed.kind is ErrorKind.TASK_NOT_FOUND
             return ArchiveResult(Outcome.EXPIRED) if gone else ArchiveResult(Outcome.FAILED, describe(observed, "en"))
         state = observed.state
         if state.phase is Phase.FAILED:
-            return ArchiveResult("no video", describe(state.error, "en") if state.error else "")
+            return ArchiveResult(Outcome.NO_VIDEO, describe(state.error, "en") if state.error else "")
         if state.result is None:
-            if observed.trouble is not None:
-                return ArchiveResult(Outcome.FAILED, describe_query(observed.trouble, "en"))
-            return ArchiveResult("unfinished")
-        report = await self.archive.copy(self.facts(ref, state), ref.account, state.result, self.renewal(ref))
-        path = report.archived.video.path if report.archived else ""
-        return ArchiveResult(report.outcome, report.cause, report.bytes, path)
+            if observed.query_error is not None:
+                return ArchiveResult(Outcome.FAILED, describe_query(observed.query_error, "en"))
+            return ArchiveResult(Outcome.UNFINISHED)
+        return await self.archive.copy(self.metadata(ref, state), ref.account, state.result, self.renewal(ref))
 
     async def open(
         self, ref: TaskRef, variant: Variant, *, range: str = "", if_range: str = "", head: bool = False
-    ) -> Opened | None:
+    ) -> OpenedFile | None:
         """Open an archived file. None where it is missing or unreadable. Raises UnsatisfiableRangeError."""
         try:
             archived = await self.find(ref)
@@ -211,10 +190,10 @@ class TaskArchiver:
             async with asyncio.timeout(TIMEOUT_SECONDS):
                 return await self.archive.open(archived, variant, range=range, if_range=if_range, head=head)
         except (StoreError, TimeoutError) as error:
-            self._out_of_reach(error)
+            self._log_outage(error)
             return None
 
-    async def _link(self, archived: Archived, variant: Variant) -> str | None:
+    async def _link(self, archived: ArchivedTask, variant: Variant) -> str | None:
         try:
             return await self.archive.link(archived, variant)
         except StoreError:
@@ -240,7 +219,7 @@ class TaskArchiver:
                 if not isinstance(observed, Observation):
                     return
                 if observed.state.phase.ended:
-                    self.seen(ref, observed.state)
+                    self.queue_copy(ref, observed.state)
                     return
         finally:
             self._followed -= 1

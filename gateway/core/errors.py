@@ -5,10 +5,10 @@ ProviderError       an upstream's error; `from_provider` turns it into a Gateway
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from gateway.core.messages import ERRORS, QUERY_FAILED, Language, describe_problems, say
+from gateway.core.messages import ERRORS, QUERY_FAILED, Language, describe_problems, localize
 from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind, FieldProblem, FieldReason, ProviderError
 from providers.contract.localized_text import LocalizedText
@@ -27,6 +27,7 @@ class Shape:
 SHAPES: dict[str, Shape] = {
     "invalid_value": Shape(400, "invalid_request_error"),
     "unsupported_parameter": Shape(400, "invalid_request_error"),
+    "conflict": Shape(400, "invalid_request_error"),
     "content_policy_violation": Shape(400, "invalid_request_error"),
     "not_ready": Shape(400, "invalid_request_error"),
     "invalid_api_key": Shape(401, "authentication_error"),
@@ -68,17 +69,16 @@ CODES: dict[ErrorKind, str] = {
     ErrorKind.UNREACHABLE: "upstream_unavailable",
     ErrorKind.ANSWER_LOST: "submission_unconfirmed",
 }
-"""The code of a failed submit by kind of failure. A poll returns a stale status for most of them instead."""
+"""The code of a failed submit by error kind. For most of them a poll returns a stale status instead."""
 
 _KIND_MESSAGES: dict[ErrorKind, str] = {
     ErrorKind.INVALID_REQUEST: "invalid_request",
     ErrorKind.CANCELLED: "cancelled",
     ErrorKind.UPLOAD_FAILED: "upload_failed",
 }
-"""Kinds whose message is not that of their code."""
+"""Message keys of the error kinds whose message differs from that of their code."""
 
-
-_LONGEST_RETRY_AFTER = 86_400
+_MAX_RETRY_AFTER = 86_400
 
 
 class GatewayError(Exception):
@@ -108,6 +108,12 @@ class GatewayError(Exception):
         self.values = dict(values or {})
         self._log_fields = dict(log_fields or {})
 
+    def rename_fields(self, names: Mapping[str, str]) -> None:
+        """Name the fields as the client called them. `names` maps our names to the client's."""
+        self.problems = tuple(replace(one, param=names.get(one.param, one.param)) for one in self.problems)
+        if self.param is not None:
+            self.param = names.get(self.param, self.param)
+
     @property
     def shape(self) -> Shape:
         return SHAPES[self.code]
@@ -115,10 +121,10 @@ class GatewayError(Exception):
     def message(self, language: Language) -> str:
         if self.problems:
             return describe_problems(self.problems, language)
-        return with_detail(say(self.text, language, **self.values), self.detail, language)
+        return with_detail(localize(self.text, language, **self.values), self.detail, language)
 
     def body(self, language: Language, request_id: str) -> dict[str, Any]:
-        """`{"error": {…}}` as OpenAI's libraries read it; `upstream_code` only where the upstream gave one."""
+        """OpenAI's error body, `{"error": {…}}`, with `upstream_code` where the upstream gave one."""
         error: dict[str, Any] = {
             "message": self.message(language),
             "type": self.shape.type,
@@ -139,14 +145,14 @@ class GatewayError(Exception):
         headers = {"x-should-retry": "true" if self.shape.should_retry else "false"}
         retry_after = self.retry_after if self.retry_after is not None else self.shape.retry_after
         if retry_after is not None:
-            headers["retry-after"] = str(round(min(max(1, retry_after), _LONGEST_RETRY_AFTER)))
+            headers["retry-after"] = str(round(min(max(1, retry_after), _MAX_RETRY_AFTER)))
         return headers
 
 
-def invalid(problems: Sequence[FieldProblem]) -> GatewayError:
+def invalid(problems: Sequence[FieldProblem], code: str = "") -> GatewayError:
     """Build the error (400) for a request with one or more invalid fields."""
     first = problems[0]
-    code = "unsupported_parameter" if first.reason is FieldReason.UNSUPPORTED else "invalid_value"
+    code = code or ("unsupported_parameter" if first.reason is FieldReason.UNSUPPORTED else "invalid_value")
     return GatewayError(code, ERRORS["invalid_request"], param=first.param, problems=problems)
 
 
@@ -158,8 +164,8 @@ def gateway_error(key: str, *, param: str | None = None, **values: object) -> Ga
 _CODE_OF_MESSAGE = {
     "no_credential": "invalid_api_key",
     "unknown_key": "invalid_api_key",
-    "no_proxies": "invalid_api_key",
-    "unusable_credential": "invalid_api_key",
+    "proxy_not_accepted": "invalid_api_key",
+    "invalid_credential_format": "invalid_api_key",
     "too_many_credentials": "invalid_api_key",
     "stopping": "upstream_unavailable",
     "accounts_replaced": "upstream_unavailable",
@@ -170,23 +176,23 @@ _CODE_OF_MESSAGE = {
     "not_in_region": "model_not_found",
     "invalid_json": "invalid_value",
     "invalid_form": "invalid_value",
+    "not_utf8": "invalid_value",
     "too_many_files": "invalid_value",
-    "unknown_file": "invalid_value",
-    "statuses_wanted": "invalid_value",
+    "invalid_status_filter": "invalid_value",
     "unsupported_media_type": "invalid_value",
-    "ids_needed": "invalid_value",
+    "ids_required": "invalid_value",
     "no_thumbnail": "not_found",
 }
 
 
-_SHOWN_CODE = 64
-_SHOWN_DETAIL = 300
+_MAX_CODE_LENGTH = 64
+_MAX_DETAIL_LENGTH = 300
 
 
 def clean(error: ProviderError, account: Account) -> None:
     """Redact the account's secrets in an upstream's error and truncate it: its text is untrusted."""
-    error.code = account.redact(error.code)[:_SHOWN_CODE]
-    error.detail = account.redact(error.detail)[:_SHOWN_DETAIL]
+    error.code = account.redact(error.code)[:_MAX_CODE_LENGTH]
+    error.detail = account.redact(error.detail)[:_MAX_DETAIL_LENGTH]
 
 
 def from_provider(error: ProviderError, model: str = "", log_fields: Mapping[str, str] | None = None) -> GatewayError:
@@ -195,14 +201,14 @@ def from_provider(error: ProviderError, model: str = "", log_fields: Mapping[str
         return invalid(error.fields)
     code = CODES[error.kind]
     if error.kind is ErrorKind.MODEL_NOT_FOUND:
-        own = error.message
+        message = error.message
         return GatewayError(
             code,
-            LocalizedText(f"{model}：{own.zh}", f"{model}: {own.en}") if own and model else own,
+            LocalizedText(f"{model}：{message.zh}", f"{model}: {message.en}") if message and model else message,
             param="model",
             upstream_code=error.code,
             detail=error.detail,
-            values=None if own else {"model": model},
+            values=None if message else {"model": model},
             log_fields=log_fields,
         )
     return GatewayError(
@@ -216,22 +222,22 @@ def from_provider(error: ProviderError, model: str = "", log_fields: Mapping[str
 
 
 def as_transient(error: ProviderError) -> ProviderError:
-    """A failed query as a transient error, which may be retried. A rejected credential stays as it is."""
+    """Convert a failed query to a transient error. A rejected credential stays INVALID_CREDENTIAL."""
     if error.kind is ErrorKind.INVALID_CREDENTIAL:
         return error
     return ProviderError(ErrorKind.UNREACHABLE, code=error.code, detail=error.detail)
 
 
 def describe(error: ProviderError, language: Language) -> str:
-    """The message of a task's error, followed by the upstream's own text."""
+    """The message of an upstream error, followed by the upstream's own text."""
     return from_provider(error).message(language)
 
 
 def describe_query(error: ProviderError, language: Language) -> str:
-    """The message of a failed status query. Unlike a submit, it is safe to retry."""
-    text = ERRORS["no_answer"] if error.kind is ErrorKind.ANSWER_LOST else None
-    reason = say(text, language) if text else describe(error, language)
-    return say(QUERY_FAILED, language, reason=reason)
+    """The message of a failed status query, which is safe to retry, unlike a submit."""
+    text = ERRORS["no_response"] if error.kind is ErrorKind.ANSWER_LOST else None
+    reason = localize(text, language) if text else describe(error, language)
+    return localize(QUERY_FAILED, language, reason=reason)
 
 
 def with_detail(text: str, detail: str, language: Language) -> str:

@@ -22,18 +22,18 @@ ERRORS: dict[str, LocalizedText] = {  # The HTTP contract fixes the Chinese of t
         "凭证无效：此网关只接受自己签发的密钥，请向网关管理员索取",
         "Invalid key: this gateway accepts only its own keys. Ask its administrator for one",
     ),
-    "no_proxies": LocalizedText(
+    "proxy_not_accepted": LocalizedText(
         "此网关不接受凭证中的代理，请去掉代理前缀",
         "This gateway does not accept a proxy in the credential: remove the proxy prefix",
     ),
-    "unusable_credential": LocalizedText(
+    "invalid_credential_format": LocalizedText(
         "凭证格式无效，应为 {credentials}", "Invalid credential format: use {credentials}"
     ),
     "too_many_credentials": LocalizedText(
         "凭证过多：每个请求最多 {limit} 个", "Too many credentials: at most {limit} per request"
     ),
-    "no_answer": LocalizedText("上游没有响应", "The upstream did not respond"),
-    "cancel_unanswered": LocalizedText(
+    "no_response": LocalizedText("上游没有响应", "The upstream did not respond"),
+    "cancel_unconfirmed": LocalizedText(
         "取消请求已发出，但未收到确认，请查询任务状态或重新取消",
         "The cancel request was sent but not confirmed: check the task status, or cancel again",
     ),
@@ -48,7 +48,7 @@ ERRORS: dict[str, LocalizedText] = {  # The HTTP contract fixes the Chinese of t
     "model_not_found": LocalizedText(
         "模型 {model} 不存在，可用模型见 GET /v1/models", "Model {model} does not exist: see GET /v1/models"
     ),
-    "model_gone": LocalizedText(
+    "model_not_offered": LocalizedText(
         "该账号所属站点目前不提供模型 {model}，可用模型见 GET /v1/models",
         "The account's site does not currently offer model {model}: see GET /v1/models",
     ),
@@ -66,7 +66,7 @@ ERRORS: dict[str, LocalizedText] = {  # The HTTP contract fixes the Chinese of t
     "account_restricted": LocalizedText("账号受限", "The account is restricted"),
     "insufficient_quota": LocalizedText("积分不足", "Not enough credits"),
     "rate_limit_exceeded": LocalizedText("请求过于频繁，请稍后再试", "Too many requests: try again later"),
-    "account_resting": LocalizedText(
+    "account_paused": LocalizedText(
         "{reason}。该账号已暂停接受任务，约 {eta}后恢复，请届时再试",
         "{reason}. The account is paused for about {eta}: try again then",
     ),
@@ -76,19 +76,19 @@ ERRORS: dict[str, LocalizedText] = {  # The HTTP contract fixes the Chinese of t
         "{reason}. The account is paused for about {eta}. After adding credits, call POST /token/points or "
         "/token/check to resume it immediately",
     ),
-    "accounts_resting": LocalizedText(
+    "accounts_unavailable": LocalizedText(
         "{total} 个账号暂时都不能接受任务：{states}。请在约 {eta}后再试",
         "None of the {total} accounts can accept tasks right now: {states}. Try again in about {eta}",
     ),
-    "accounts_used_up": LocalizedText(
+    "no_usable_accounts": LocalizedText(
         "{total} 个账号都不能接受任务：{states}。请充值、领取积分、重新登录或添加账号",
         "None of the {total} accounts can accept tasks: {states}. Top up, claim credits, log in again or add accounts",
     ),
-    "accounts_paused": LocalizedText(
+    "all_accounts_paused": LocalizedText(
         "全部 {total} 个账号都已被管理员暂停，请联系网关管理员恢复",
         "All {total} accounts are paused: ask the gateway's administrator to resume one",
     ),
-    "proxies_lead_nowhere": LocalizedText(
+    "proxy_unreachable": LocalizedText(
         "无法通过账号的代理连接上游，请求未发出，请检查代理后重试",
         "Cannot connect to the upstream through the account's proxy. Nothing was sent: check the proxy, then try again",
     ),
@@ -101,19 +101,19 @@ ERRORS: dict[str, LocalizedText] = {  # The HTTP contract fixes the Chinese of t
         "The gateway has no upstream accounts: ask its administrator to add one",
     ),
     "paused_by_operator": LocalizedText("已由管理员暂停", "Paused by the administrator"),
-    "without_weight": LocalizedText("配置文件中 weight = 0", "weight is 0 in the configuration file"),
-    "as_many_as_may": LocalizedText("运行中的任务已达 max_running", "The account has reached max_running"),
+    "zero_weight": LocalizedText("配置文件中 weight = 0", "weight is 0 in the configuration file"),
+    "max_running_reached": LocalizedText("运行中的任务已达 max_running", "The account has reached max_running"),
     "accounts_not_entitled": LocalizedText(
         "{total} 个账号都无权使用该模型，请选择其他模型，或在官网开通",
         "None of the {total} accounts has access to this model: choose another one, or enable it on the upstream's "
         "site",
     ),
-    "no_check": LocalizedText(
+    "check_not_supported": LocalizedText(
         "该平台不支持检查登录状态，只有提交任务时才能得知",
         "This upstream cannot check a login: only a submit shows whether it is valid",
     ),
-    "no_credits_told": LocalizedText("该平台不支持查询积分", "This upstream does not report credits"),
-    "no_gifts": LocalizedText("该平台没有可领取的积分", "This upstream has no credits to claim"),
+    "credits_not_reported": LocalizedText("该平台不支持查询积分", "This upstream does not report credits"),
+    "no_daily_credits": LocalizedText("该平台没有可领取的积分", "This upstream has no credits to claim"),
     "operator_only": LocalizedText(
         "仅限网关管理员：请使用 GATEWAY_ADMIN_KEY；未设置时只能从本机访问",
         "Administrators only: use GATEWAY_ADMIN_KEY or, if it is not set, send the request from the gateway's own "
@@ -154,16 +154,20 @@ ERRORS: dict[str, LocalizedText] = {  # The HTTP contract fixes the Chinese of t
     ),
     "form_too_large": LocalizedText("表单过大，上限为 {limit}", "The form is too large: the limit is {limit}"),
     "invalid_json": LocalizedText("请求体不是有效的 JSON 对象", "The request body is not a valid JSON object"),
+    "not_utf8": LocalizedText(
+        "请求体必须是 UTF-8 编码；请改用 UTF-8，且不要在 Content-Type 中声明其他 charset",
+        "The request body must be UTF-8: encode it so, and declare no other charset in Content-Type",
+    ),
     "invalid_form": LocalizedText("请求体不是有效的表单", "The request body is not a valid form"),
-    "archive_out_of_reach": LocalizedText(
+    "archive_unavailable": LocalizedText(
         "上游已没有该任务，存档又暂时无法访问，请稍后重试",
         "The upstream no longer has this task, and the archive is temporarily unavailable: try again later",
     ),
-    "unknown_file": LocalizedText(
-        "{name}：该字段不接受文件，可用字段：{fields}",
-        "{name}: this field does not accept a file. Fields that do: {fields}",
+    "unknown_input": LocalizedText(
+        "图片、视频和音频请放入这些字段：{fields}",
+        "Images, clips and sounds go into these fields: {fields}",
     ),
-    "statuses_wanted": LocalizedText(
+    "invalid_status_filter": LocalizedText(
         "status 只支持 unfinished；查询指定任务请用 ids=…", "status must be unfinished; to query given tasks, use ids=…"
     ),
     "too_many_files": LocalizedText("文件过多，最多 {limit} 个", "Too many files: at most {limit}"),
@@ -175,15 +179,15 @@ ERRORS: dict[str, LocalizedText] = {  # The HTTP contract fixes the Chinese of t
         "{param}：文件过大，上限为 {limit}", "{param}: the file is too large: the limit is {limit}"
     ),
     "range_not_satisfiable": LocalizedText("请求的范围超出文件大小", "The requested range is outside the file"),
-    "url_unfetchable": LocalizedText(
+    "url_not_fetchable": LocalizedText(
         "{param}：无法下载该链接，请提供公网可访问的 https:// 链接，或直接上传文件",
         "{param}: the URL cannot be fetched: use a public https:// URL, or upload the file",
     ),
-    "fetches_busy": LocalizedText(
+    "too_many_downloads": LocalizedText(
         "{param}：网关正在下载的文件过多，请稍后重试，或直接上传文件",
         "{param}: the gateway is downloading too many files: try again later, or upload the file",
     ),
-    "url_not_given": LocalizedText(
+    "url_http_error": LocalizedText(
         "{param}：链接的服务器返回 HTTP {status}，请提供无需登录即可下载的 https:// 链接，或直接上传文件",
         "{param}: the URL's server returned HTTP {status}: use an https:// URL that needs no login, or upload the file",
     ),
@@ -192,11 +196,11 @@ ERRORS: dict[str, LocalizedText] = {  # The HTTP contract fixes the Chinese of t
         "{param}: the URL's server returned compressed content (Content-Encoding): use an https:// URL of the "
         "uncompressed file, or upload the file",
     ),
-    "url_broken_off": LocalizedText(
+    "url_download_interrupted": LocalizedText(
         "{param}：链接的服务器中断了下载，请重试，或直接上传文件",
         "{param}: the URL's server closed the connection during the download: try again, or upload the file",
     ),
-    "url_too_slow": LocalizedText(
+    "url_download_timeout": LocalizedText(
         "{param}：{seconds} 秒内未能下载完成，请换用更快的链接或更小的文件，或直接上传文件",
         "{param}: the download took more than {seconds} s: use a faster URL or a smaller file, or upload the file",
     ),
@@ -204,11 +208,11 @@ ERRORS: dict[str, LocalizedText] = {  # The HTTP contract fixes the Chinese of t
         "{param}：链接的文件过大，上限为 {limit}，请换用更小的文件",
         "{param}: the file at the URL is too large: the limit is {limit}. Use a smaller file",
     ),
-    "broken_data_url": LocalizedText(
+    "invalid_data_url": LocalizedText(
         "{param}：data: 链接不是有效的 base64，格式应为 data:image/png;base64,…",
         "{param}: the data: URL is not valid base64. Expected format: data:image/png;base64,…",
     ),
-    "no_enhancement": LocalizedText(
+    "enhancement_not_supported": LocalizedText(
         "enhance_prompt：此版本不支持改写提示词，请直接提供完整提示词",
         "enhance_prompt: this version cannot rewrite prompts: send the final prompt",
     ),
@@ -217,39 +221,39 @@ ERRORS: dict[str, LocalizedText] = {  # The HTTP contract fixes the Chinese of t
         "This Idempotency-Key was already used for a different request: use a new key",
     ),
     "not_ready": LocalizedText("视频尚未生成完成，请稍后再试", "The video is not finished: try again later"),
-    "failed_task": LocalizedText("任务失败，没有可下载的视频", "The task failed: there is no video"),
+    "task_failed": LocalizedText("任务失败，没有可下载的视频", "The task failed: there is no video"),
     "no_thumbnail": LocalizedText("该视频没有封面", "This video has no thumbnail"),
     "not_supported": LocalizedText("不支持该操作", "This operation is not supported"),
-    "file_gone": LocalizedText(
+    "file_expired": LocalizedText(
         "文件已过期，上游不再提供下载", "The file has expired: the upstream no longer provides it"
     ),
-    "file_not_fetched": LocalizedText(
+    "file_unavailable": LocalizedText(
         "暂时无法从上游下载文件，请稍后重试",
         "The file cannot be downloaded from the upstream right now: try again later",
     ),
-    "file_not_given": LocalizedText(
+    "file_download_rejected": LocalizedText(
         "上游拒绝了文件下载，链接可能已过期；请稍后重试，或到上游网站下载",
         "The upstream refused the download; its link may have expired. Try again later, or download the file from "
         "the upstream's site",
     ),
-    "no_remix_of_pictures": LocalizedText(
+    "remix_needs_picture": LocalizedText(
         "模型 {model} 需要图片，而原任务的图片没有保存；请用 POST /v1/videos 重新提交并附上图片",
         "Model {model} needs a picture, and that of the original task was not stored: submit a new task with POST "
         "/v1/videos and attach the picture",
     ),
-    "no_characters": LocalizedText(
+    "characters_not_supported": LocalizedText(
         "没有上游支持角色（characters），请改用参考图", "No upstream supports characters: use reference images instead"
     ),
-    "model_unknown": LocalizedText(
+    "task_model_unknown": LocalizedText(
         "无法确定该任务使用的模型，请用 POST /v1/videos 重新提交",
         "The model of this task is unknown: submit a new task with POST /v1/videos",
     ),
-    "not_by_this_model": LocalizedText(
+    "operation_not_supported_by_model": LocalizedText(
         "模型 {model} 不支持该操作，或没有可用于它的凭证；支持该操作的模型：{able}，请使用相应平台的凭证",
         "Model {model} does not support this operation, or there is no credential for it: use {able}, with a "
         "credential of that provider",
     ),
-    "ids_needed": LocalizedText("请用 ids=… 指定任务，最多 {limit} 个", "Specify tasks with ids=…, at most {limit}"),
+    "ids_required": LocalizedText("请用 ids=… 指定任务，最多 {limit} 个", "Specify tasks with ids=…, at most {limit}"),
 }
 
 _STATES: dict[Phase, LocalizedText] = {
@@ -261,15 +265,15 @@ _STATES: dict[Phase, LocalizedText] = {
     Phase.FAILED: LocalizedText("生成失败", "The generation failed"),
 }
 
-_PLACE = LocalizedText("，第 {place} 位", ", position {place}")
+_POSITION = LocalizedText("，第 {position} 位", ", position {position}")
 _ETA = LocalizedText("，预计 {eta}", ", about {eta} left")
 _HOURS = LocalizedText("{count} 小时", "{count} h")
 _MINUTES = LocalizedText("{count} 分钟", "{count} min")
 _SECONDS = LocalizedText("{count} 秒", "{count} s")
 
-_THIS: dict[Language, str] = {"zh": "该值", "en": "this value"}
-_SHOWN_PROBLEMS = 20
-_SHOWN_VALUE = 60
+_THIS_VALUE: dict[Language, str] = {"zh": "该值", "en": "this value"}
+_MAX_PROBLEMS = 20
+_MAX_VALUE_LENGTH = 60
 
 QUERY_FAILED = LocalizedText("查询失败: {reason}", "Status query failed: {reason}")  # fixed
 
@@ -281,6 +285,10 @@ _PROBLEMS: dict[FieldReason, tuple[LocalizedText, LocalizedText]] = {
     FieldReason.UNSUPPORTED: (
         LocalizedText("{param}：此模型不支持该参数", "{param}: not supported by this model"),
         LocalizedText("，支持：{allowed}", "; supported: {allowed}"),
+    ),
+    FieldReason.UNKNOWN: (
+        LocalizedText("{param}：没有该参数", "{param}: there is no such field"),
+        LocalizedText("，您是否要用：{allowed}", "; did you mean: {allowed}"),
     ),
     FieldReason.MISSING: (
         LocalizedText("{param}：缺少必填参数", "{param}: required"),
@@ -308,36 +316,33 @@ _PROBLEMS: dict[FieldReason, tuple[LocalizedText, LocalizedText]] = {
 }
 
 
-def say(text: LocalizedText, language: Language, **values: object) -> str:
+def localize(text: LocalizedText, language: Language, **values: object) -> str:
     """Localize and format a message. Values that are messages are localized too."""
     template = text.zh if language == "zh" else text.en
-    if not values:
-        return template
-    return template.format(
-        **{name: say(value, language) if isinstance(value, LocalizedText) else value for name, value in values.items()}
-    )
+    shown = {
+        key: localize(value, language) if isinstance(value, LocalizedText) else value for key, value in values.items()
+    }
+    return template.format(**shown) if values else template
 
 
-def filled(text: LocalizedText, **values: object) -> LocalizedText:
-    """Format a message in both languages. Values that are messages are taken in the same language."""
-    zh = {name: value.zh if isinstance(value, LocalizedText) else value for name, value in values.items()}
-    en = {name: value.en if isinstance(value, LocalizedText) else value for name, value in values.items()}
-    return LocalizedText(text.zh.format(**zh), text.en.format(**en))
+def format_text(text: LocalizedText, **values: object) -> LocalizedText:
+    """Format a message in both languages. Values that are messages are localized too."""
+    return LocalizedText(localize(text, "zh", **values), localize(text, "en", **values))
 
 
-def spell_time(seconds: float) -> LocalizedText:
-    """A duration as text, rounded to hours, minutes or seconds."""
+def format_duration(seconds: float) -> LocalizedText:
+    """Format a duration, rounded to hours, minutes or seconds."""
     if seconds >= 5400:
-        return filled(_HOURS, count=round(seconds / 3600))
+        return format_text(_HOURS, count=round(seconds / 3600))
     if seconds >= 90:
-        return filled(_MINUTES, count=round(seconds / 60))
-    return filled(_SECONDS, count=max(1, round(seconds)))
+        return format_text(_MINUTES, count=round(seconds / 60))
+    return format_text(_SECONDS, count=max(1, round(seconds)))
 
 
-def spell_bytes(size: int) -> str:
-    """A size as text, in binary units: 20 MB is 20 × 1024 × 1024 bytes.
+def format_bytes(size: int) -> str:
+    """Format a size in binary units: 20 MB is 20 × 1024 × 1024 bytes.
 
-    >>> spell_bytes(20 * 1024 * 1024)
+    >>> format_bytes(20 * 1024 * 1024)
     '20 MB'
     """
     for unit, bytes in (("GB", 1024**3), ("MB", 1024**2), ("KB", 1024)):
@@ -348,7 +353,7 @@ def spell_bytes(size: int) -> str:
 
 @lru_cache(256)
 def choose_language(accept_language: str, default: Language) -> Language:
-    """Negotiate the language from an Accept-Language header; `default` if it names neither."""
+    """Negotiate the language from an Accept-Language header. `default` where it accepts neither."""
     best: tuple[float, Language] | None = None
     for part in accept_language.split(","):
         name, _, quality = part.strip().partition(";")
@@ -365,35 +370,35 @@ def choose_language(accept_language: str, default: Language) -> Language:
 
 
 def describe_problems(problems: Sequence[FieldProblem], language: Language) -> str:
-    """One message per invalid field, with the allowed values; at most _SHOWN_PROBLEMS of them."""
-    joint = "；" if language == "zh" else "; "
-    return joint.join(_describe_problem(problem, language) for problem in problems[:_SHOWN_PROBLEMS])
+    """Join the messages of the invalid fields, at most _MAX_PROBLEMS, with the allowed values."""
+    separator = "；" if language == "zh" else "; "
+    return separator.join(_describe_problem(problem, language) for problem in problems[:_MAX_PROBLEMS])
 
 
 def _describe_problem(problem: FieldProblem, language: Language) -> str:
     problem_text, allowed_text = _PROBLEMS[problem.reason]
-    value = problem.value[:_SHOWN_VALUE]
-    # Chinese sets foreign words off by a blank, and not its own.
-    shown = f" {value}" if language == "zh" and value and value.isascii() else value or _THIS[language]
-    text = say(problem_text, language, param=problem.param, value=shown)
+    value = problem.value[:_MAX_VALUE_LENGTH]
+    # Chinese typography: a space before Latin text, none before Chinese.
+    shown = f" {value}" if language == "zh" and value and value.isascii() else value or _THIS_VALUE[language]
+    text = localize(problem_text, language, param=problem.param, value=shown)
     if problem.hint:
-        return f"{text}{'。' if language == 'zh' else '. '}{say(problem.hint, language)}"
+        return f"{text}{'。' if language == 'zh' else '. '}{localize(problem.hint, language)}"
     if problem.allowed:
-        text += say(allowed_text, language, allowed=", ".join(problem.allowed))
+        text += localize(allowed_text, language, allowed=", ".join(problem.allowed))
     return text
 
 
 def describe_state(state: TaskState, language: Language) -> str:
-    """The message of a task's state: its note, else its phase with the place in the queue."""
+    """The message of a task: its note, else its phase with the queue position and ETA."""
     if state.note:
-        return say(state.note, language)
-    text = say(_STATES[state.phase], language)
+        return localize(state.note, language)
+    text = localize(_STATES[state.phase], language)
     if state.queue:
-        text += say(_PLACE, language, place=state.queue.position) + _describe_eta(state.queue, language)
+        text += localize(_POSITION, language, position=state.queue.position) + _describe_eta(state.queue, language)
     return text
 
 
 def _describe_eta(queue: Queue, language: Language) -> str:
     if not queue.eta_seconds:
         return ""
-    return say(_ETA, language, eta=say(spell_time(queue.eta_seconds), language))
+    return localize(_ETA, language, eta=localize(format_duration(queue.eta_seconds), language))

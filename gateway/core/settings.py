@@ -109,6 +109,25 @@ class ArchiveSettings(Section):
     )
 
 
+class ApiSettings(Section):
+    """How requests are read and answered."""
+
+    unknown_fields: Literal["check", "ignore", "refuse"] = Field(
+        "check",
+        description="Unknown fields of a submit: check refuses those that decide the video and ignores the others with "
+        "a warning, ignore ignores all, refuse refuses all.",
+    )
+    hold_submits: bool | tuple[str, ...] = Field(
+        False,
+        description="Answer POST /v1/videos/generations when the video is finished, for clients of synchronous "
+        "gateways: true, or the names of the keys that want it. `async: true` in a request turns it off.",
+    )
+
+    def holds_submits(self, key: str) -> bool:
+        """Whether submits of a caller are held who says nothing of it. `key` is the name of the caller's key."""
+        return self.hold_submits if isinstance(self.hold_submits, bool) else key in self.hold_submits
+
+
 class AccountSettings(Section):
     """One managed account, where a list of credentials cannot say enough."""
 
@@ -186,6 +205,7 @@ class Settings(BaseSettings):
 
     accounts: tuple[AccountSettings, ...] = Field((), description="Managed accounts with names, beside those above.")
     rotation: RotationSettings = RotationSettings()
+    api: ApiSettings = ApiSettings()
     aliases: dict[str, str] = Field({}, description="Other names of models: alias = model.")
     providers: Mapping[str, SerializeAsAny[ProviderSettings]] = Field(
         {}, description="A table for each provider, `[providers.NAME]`; each has settings of its own."

@@ -1,10 +1,11 @@
-"""Download the URLs that clients name, without reaching the internal network: `gateway.media.url_policy` decides.
+"""Downloads URLs of clients without access to the internal network (SSRF): `gateway.media.url_policy` decides.
 
-Every address is judged where its socket is made, after the last look-up and before the first packet: no name can
-answer one thing to a check and another to the connection. aiohttp asks for each candidate of a name, and for
-addresses as they are; one that is refused is like one that cannot be reached, so that the next is tried.
+Every address is checked when its socket is created, after DNS and before the first packet, so that DNS rebinding has
+no effect. aiohttp creates a socket for each address of a name. A disallowed one counts as unreachable, so that the
+next one is tried.
 
-No proxy, cookie, credential or kept connection comes into it. Redirects are followed here, each as a URL of its own.
+There are no proxies, cookies, credentials or persistent connections. Redirects are followed here, each checked as a
+new URL.
 """
 
 import asyncio
@@ -25,36 +26,38 @@ from yarl import URL
 
 from gateway.core.errors import GatewayError
 from gateway.core.logs import GATEWAY
-from gateway.core.messages import ERRORS, spell_bytes
+from gateway.core.messages import ERRORS, format_bytes
 from gateway.media.spool import spool
-from gateway.media.url_policy import Refused, UrlPolicy
+from gateway.media.url_policy import DisallowedUrlError, UrlPolicy
 
 MAX_REDIRECTS = 3
-"""How often a file may lie elsewhere before that is taken for a circle."""
 
-LOOK_UPS = 64
-"""Names that are looked up at a time. One whose name server is slow keeps its place long after its fetch has ended."""
+MAX_LOOKUPS = 64
+"""Concurrent DNS lookups. A lookup of a slow name server goes on long after its fetch has ended."""
 
-FETCHES = 64
-"""Files that are fetched at a time, for everybody together. Whoever waits longer for a turn than a fetch may take is
-told to come back."""
+MAX_FETCHES = 64
+"""Concurrent fetches. A caller that waits for a slot longer than `max_seconds` gets an error that may be retried."""
 
-FETCHES_EACH = 16
-"""The same for one caller, whose slow addresses then hold up nobody else."""
+MAX_FETCHES_PER_CALLER = 16
+"""Concurrent fetches of one caller, so that its slow hosts do not block others."""
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _PIECE_BYTES = 64 * 1024
-_SHOWN_HOST = 100
+_MAX_LOGGED_HOST = 100
 _END_OF_HOST = re.compile(r"[/?#\\]")
 _HEADERS = {"Accept-Encoding": "identity", "User-Agent": "video-gateway"}
 
 
-class Fetcher:
-    """Fetches files for clients from where `url_policy` allows.
+class _FetchFailedError(Exception):
+    """A fetch without a usable response. The text is for logs."""
 
-    `max_seconds` bounds a whole fetch with its redirects, `connect_seconds` each look-up and connection together.
-    `tls` replaces the system's certificates, `resolver` its look-ups; who hands one in closes it. `url_policy` and
-    `max_seconds` can be set anew at any time: what is being fetched is judged by the new one from its next hop on.
+
+class Fetcher:
+    """Fetches files for clients where `url_policy` allows it.
+
+    `max_seconds` limits a whole fetch with its redirects, `connect_seconds` each DNS lookup with its connection. `tls`
+    replaces the system's certificates, `resolver` the system's DNS; the caller closes the resolver. `url_policy` and
+    `max_seconds` may be replaced at any time: the policy applies to running fetches from their next hop on.
     """
 
     def __init__(
@@ -73,12 +76,12 @@ class Fetcher:
         self._resolver = resolver or self._own_resolver
         self._tls = tls
         self._sessions: dict[str, aiohttp.ClientSession] = {}
-        self._turns = asyncio.Semaphore(FETCHES)
-        self._turns_each: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
-        """By caller, for as long as anybody holds one."""
+        self._slots = asyncio.Semaphore(MAX_FETCHES)
+        self._slots_by_caller: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+        """By caller, while in use."""
 
     async def aclose(self) -> None:
-        """What is being fetched breaks off, and no more is."""
+        """Abort running fetches, and start no more."""
         sessions, self._sessions = self._sessions, {}
         for session in sessions.values():
             await session.close()
@@ -86,20 +89,21 @@ class Fetcher:
             await self._own_resolver.close()
 
     async def fetch(self, url: str, *, max_bytes: int, param: str, client: str = "") -> IO[bytes]:
-        """The file at a client's URL, at its beginning; who gets it closes it. `client` tells callers apart.
+        """Fetch the file at a client's URL. Returns it at its start; the caller closes it. `client` is the identity of
+        the caller.
 
-        Raises GatewayError with `param`: `too_large` for more than `max_bytes`, else `invalid_value`. An address that
-        is refused, a name that is not found and a host that does not answer are the same to a client: nobody can feel
-        for what there is inside.
+        Raises GatewayError with `param`: `too_large` for more than `max_bytes`, `upstream_unavailable` where no slot
+        gets free, else `invalid_value`. The error is the same for a disallowed address, an unknown name and a host that
+        does not respond, so that a client cannot scan the internal network.
         """
-        own = self._turns_each.setdefault(client, asyncio.Semaphore(FETCHES_EACH))
-        async with AsyncExitStack() as turn:
+        own = self._slots_by_caller.setdefault(client, asyncio.Semaphore(MAX_FETCHES_PER_CALLER))
+        async with AsyncExitStack() as slots:
             try:
                 async with asyncio.timeout(self.max_seconds):
-                    await turn.enter_async_context(own)
-                    await turn.enter_async_context(self._turns)
+                    await slots.enter_async_context(own)
+                    await slots.enter_async_context(self._slots)
             except TimeoutError as error:
-                raise _error("fetches_busy", param, code="upstream_unavailable") from error
+                raise _error("too_many_downloads", param, code="upstream_unavailable") from error
             return await self._fetch(url, max_bytes, param)
 
     async def _fetch(self, url: str, max_bytes: int, param: str) -> IO[bytes]:
@@ -107,11 +111,11 @@ class Fetcher:
         try:
             async with asyncio.timeout(max_seconds):
                 return await self._follow(url, max_bytes, param)
-        except Refused as error:
+        except (DisallowedUrlError, _FetchFailedError) as error:
             _log(url, param, error)
-            raise _error("url_unfetchable", param) from error
+            raise _error("url_not_fetchable", param) from error
         except TimeoutError as error:
-            raise _error("url_too_slow", param, seconds=f"{max_seconds:g}") from error
+            raise _error("url_download_timeout", param, seconds=f"{max_seconds:g}") from error
 
     async def _follow(self, url: str, max_bytes: int, param: str) -> IO[bytes]:
         for _ in range(MAX_REDIRECTS + 1):
@@ -122,29 +126,29 @@ class Fetcher:
                     url = _join(target, location)
                     continue
                 if answer.status != 200:
-                    raise _error("url_not_given", param, status=answer.status)
+                    raise _error("url_http_error", param, status=answer.status)
                 if answer.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
                     raise _error("url_compressed", param)
                 if (answer.content_length or 0) > max_bytes:
                     raise _too_large(param, max_bytes)
                 async with aclosing(_pieces(answer, param)) as pieces:
                     return await spool(pieces, max_bytes, partial(_too_large, param, max_bytes))
-        raise Refused(f"more than {MAX_REDIRECTS} redirects")
+        raise _FetchFailedError(f"more than {MAX_REDIRECTS} redirects")
 
     @asynccontextmanager
     async def _get(self, url: URL) -> AsyncGenerator[aiohttp.ClientResponse, None]:
-        """The head of an answer, its body still to come. Raises Refused where there is none."""
+        """Open a response; its body is not read yet. Raises _FetchFailedError where there is none."""
         try:
             answer = await self._session(url.scheme).get(url, allow_redirects=False)
         except (aiohttp.ClientError, OSError) as error:
-            raise Refused(type(error).__name__) from error
+            raise _FetchFailedError(type(error).__name__) from error
         try:
             yield answer
         finally:
             answer.close()
 
     def _session(self, scheme: str) -> aiohttp.ClientSession:
-        """One for each scheme: where a socket is made, nothing else tells what it is for."""
+        """One session for each scheme: the socket factory gets the scheme from nowhere else."""
         session = self._sessions.get(scheme)
         if session is None:
             session = self._sessions[scheme] = aiohttp.ClientSession(
@@ -166,26 +170,26 @@ class Fetcher:
         return session
 
     def _socket(self, scheme: str, candidate: aiohttp.AddrInfoType) -> socket.socket:
-        """A socket for the one address it is then connected to. Raises PermissionError: of an OSError aiohttp knows
-        that the next candidate is to be tried."""
+        """A socket for one address. Raises PermissionError for a disallowed address: after an OSError aiohttp tries the
+        next one."""
         family, type_, proto, _, address = candidate
         if not self.url_policy.allows(str(address[0]), scheme):
-            raise PermissionError("not an address that may be reached")
+            raise PermissionError("a disallowed address")
         return socket.socket(family, type_, proto)
 
 
 class _Resolver(AbstractResolver):
-    """The system's look-ups, in threads of their own: a client's name server that takes its time would otherwise hold
-    up whatever else runs in the common ones, look-ups of the upstreams among it."""
+    """The system's DNS lookups, in separate threads: in the default executor, lookups of slow name servers would block
+    other work, such as lookups of the upstreams."""
 
     def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(LOOK_UPS, "look-up")
+        self._threads = ThreadPoolExecutor(MAX_LOOKUPS, "dns-lookup")
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        look_up = partial(socket.getaddrinfo, host, port, family, socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
-        found = await asyncio.get_running_loop().run_in_executor(self._threads, look_up)
+        lookup = partial(socket.getaddrinfo, host, port, family, socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
+        found = await asyncio.get_running_loop().run_in_executor(self._threads, lookup)
         return [
             ResolveResult(
                 hostname=host,
@@ -207,25 +211,25 @@ async def _pieces(answer: aiohttp.ClientResponse, param: str) -> AsyncGenerator[
         async for piece in answer.content.iter_any():
             yield piece
     except (aiohttp.ClientError, OSError) as error:
-        raise _error("url_broken_off", param) from error
+        raise _error("url_download_interrupted", param) from error
 
 
 def _join(target: URL, location: str) -> str:
     try:
         return urljoin(str(target), location)
     except ValueError:
-        raise Refused("a redirect to nowhere") from None
+        raise _FetchFailedError("an invalid redirect") from None
 
 
 def _too_large(param: str, max_bytes: int) -> GatewayError:
-    return _error("url_too_large", param, code="too_large", limit=spell_bytes(max_bytes))
+    return _error("url_too_large", param, code="too_large", limit=format_bytes(max_bytes))
 
 
-def _log(url: str, param: str, refused: Refused) -> None:
-    """For the operator, whose lists it may be: the client is not told why. No path or query, which may be signed, and
-    nothing of an address in which a password may stand anywhere."""
-    host = "" if "@" in url else _END_OF_HOST.split(url.partition("://")[2], maxsplit=1)[0][:_SHOWN_HOST]
-    fields = {"param": param, "host": host, "cause": refused.reason}
+def _log(url: str, param: str, error: Exception) -> None:
+    """Log the cause, which the client does not get. The log has no path or query, which may be signed, and no host of a
+    URL that may hold a password."""
+    host = "" if "@" in url else _END_OF_HOST.split(url.partition("://")[2], maxsplit=1)[0][:_MAX_LOGGED_HOST]
+    fields = {"param": param, "host": host, "cause": str(error)}
     GATEWAY.info("media fetch failed", extra={"fields": fields})
 
 

@@ -1,7 +1,7 @@
-"""Media in: what a client handed in becomes what a provider can use, checked against what the model takes.
+"""Media intake: turns a client's media inputs into files for the provider, and validates them against the model.
 
-A file stays a file, a `data:` URL becomes one, and an address is fetched for those upstreams that read none. What is
-only passed on as an address is neither fetched nor checked here: the upstream is its judge.
+A file stays a file, a `data:` URL becomes a file, and a URL is fetched for upstreams that do not fetch URLs. A URL that
+is passed on to the upstream is neither fetched nor validated here.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from typing import IO, Protocol
 
 from gateway.core.errors import GatewayError, invalid
 from gateway.core.logs import GATEWAY, where
-from gateway.core.messages import ERRORS, spell_bytes
+from gateway.core.messages import ERRORS, format_bytes
 from gateway.media.resize import shrink_to
 from gateway.media.spool import spool
 from gateway.media.unreadable import unreadable
@@ -29,11 +29,11 @@ from providers.media_files import HEAD_BYTES, NAMES, TYPES, MediaFile, MediaKind
 from providers.single_flight import all_of
 from providers.transport.client import HttpClient
 
-_AT_ONCE = 4
+_CONCURRENT_INPUTS = 4
 _ESCAPES = {f"%{code:02{form}}".encode(): bytes([code]) for form in "Xx" for code in b"+/=-_ \t\r\n"}
 _NO_LIMITS = MediaLimits()
-_SLACK_SECONDS = 0.5
-"""A clip of 10 s often has some frames more or less, which upstreams that count whole seconds let pass."""
+_TOLERANCE_SECONDS = 0.5
+"""A clip of 10 s often has some frames more or less. Upstreams, which count whole seconds, accept it."""
 NO_ALPHA = LocalizedText(
     "此模型不接受带透明通道的 PNG，请去除透明通道，或改用 JPEG",
     "This model takes no PNG with an alpha channel: remove the channel, or send a JPEG",
@@ -47,11 +47,11 @@ class Fetch(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class MediaIntake:
-    """Makes inputs ready for a submit.
+    """Prepares media inputs for a submit.
 
-    `fetch` gets what clients name by address, `http` what an upstream named. `max_bytes` bounds any file, where the
-    model has no narrower limit, and `max_total_bytes` all that is fetched for one request. With `shrink` a picture that
-    is too large for the model, or of a type it does not read, is made to fit instead of being refused.
+    `fetch` fetches URLs of clients, `http` those of upstreams. `max_bytes` limits every file, where the model has no
+    lower limit, and `max_total_bytes` all fetched files of a request. With `shrink` a picture that is too large for the
+    model, or of an unsupported type, is resized and converted instead of rejected.
     """
 
     fetch: Fetch
@@ -65,30 +65,30 @@ class MediaIntake:
     async def ready(
         self, card: ModelCard, request: VideoRequest, client: str = ""
     ) -> AsyncGenerator[VideoRequest, None]:
-        """The settled request with its inputs as the provider of `card` wants them. What was made for it is closed
-        when the context is left. `client` tells clients apart. Raises GatewayError that names the field.
+        """The validated request with its inputs as the provider of `card` takes them. On exit, the files that were
+        created for it are closed. `client` is the identity of the caller. Raises GatewayError that names the field.
         """
         if not request.media and request.sound is None:
             yield request
             return
-        async with AsyncExitStack() as made:
+        async with AsyncExitStack() as resources:
             try:
-                ready = await self._prepare_all(card, request, client, made)
+                ready = await self._prepare_all(card, request, client, resources)
             except OSError as error:
-                # The disk is full, or there is none: nothing was sent anywhere.
+                # The disk is full or missing: nothing has been sent.
                 GATEWAY.error("inputs could not be stored", extra={"fields": {"cause": where(error)}})
                 raise GatewayError("internal_error") from error
             yield ready
 
     async def _prepare_all(
-        self, card: ModelCard, request: VideoRequest, client: str, made: AsyncExitStack
+        self, card: ModelCard, request: VideoRequest, client: str, resources: AsyncExitStack
     ) -> VideoRequest:
         inputs = [*request.media, *([request.sound] if request.sound else [])]
-        turns, budget = asyncio.Semaphore(_AT_ONCE), _Budget(client, self.max_total_bytes)
+        turns, quota = asyncio.Semaphore(_CONCURRENT_INPUTS), _FetchQuota(client, self.max_total_bytes)
 
         async def prepare(item: Media) -> Media:
             async with turns:
-                return await self._prepare(card, item, made, budget)
+                return await self._prepare(card, item, resources, quota)
 
         ready = await all_of([prepare(item) for item in inputs])
         problems = [problem for item in ready for problem in _problems(card, item)]
@@ -98,104 +98,106 @@ class MediaIntake:
         sound = ready.pop() if request.sound else None
         return replace(request, media=tuple(ready), sound=sound)
 
-    async def _prepare(self, card: ModelCard, item: Media, made: AsyncExitStack, budget: "_Budget") -> Media:
+    async def _prepare(self, card: ModelCard, item: Media, resources: AsyncExitStack, quota: "_FetchQuota") -> Media:
         limits = card.media_files.get(item.kind, _NO_LIMITS)
         file = item.file
         if file is None:
-            got = await self._get(card, item, budget.client, min(self._most(limits, item.kind), budget.left))
+            got = await self._get(card, item, quota.client, min(self._max_bytes(limits, item.kind), quota.left))
             if got is None:
                 return item
-            made.callback(got.close)
+            resources.callback(got.close)
             file = await asyncio.to_thread(_inspect, got, item)
-            budget.spend(file.size, item.param)
+            quota.consume(file.size, item.param)
         if file.kind is not item.kind:
-            raise invalid([_of_another_kind(item, file)])
+            raise invalid([_wrong_kind(item, file)])
         if self.shrink and item.kind is MediaKind.IMAGE and not _fits(limits, file):
             async with self._shrinking:
                 smaller = await asyncio.to_thread(shrink_to, file, limits)
             if smaller is not None:
                 file = smaller
-                made.callback(file.close)
-        most = min(limits.max_bytes or self.max_bytes, self.max_bytes)
-        if file.size > most:
-            raise too_large(item.param, most)
+                resources.callback(file.close)
+        max_bytes = min(limits.max_bytes or self.max_bytes, self.max_bytes)
+        if file.size > max_bytes:
+            raise too_large(item.param, max_bytes)
         return replace(item, file=file, url="")
 
-    def _most(self, limits: MediaLimits, kind: MediaKind) -> int:
-        """How many bytes are taken: of a picture that may be shrunk afterwards, more than the model takes."""
+    def _max_bytes(self, limits: MediaLimits, kind: MediaKind) -> int:
+        """The limit of a download: higher than the model's for a picture that may be shrunk afterwards."""
         shrunk = self.shrink and kind is MediaKind.IMAGE
         return min(self.max_bytes, limits.max_bytes) if limits.max_bytes and not shrunk else self.max_bytes
 
-    async def _get(self, card: ModelCard, item: Media, client: str, most: int) -> IO[bytes] | None:
-        """The bytes behind an input that is no file; None where its address goes to the upstream."""
+    async def _get(self, card: ModelCard, item: Media, client: str, max_bytes: int) -> IO[bytes] | None:
+        """The content of an input that is no file; None where its URL is passed on to the upstream."""
         if item.source is not None:
             try:
-                return await spool(await item.source.open(), most, partial(too_large, item.param, most))
+                return await spool(await item.source.open(), max_bytes, partial(too_large, item.param, max_bytes))
             except ProviderError as error:
-                raise GatewayError("upstream_unavailable", ERRORS["file_not_fetched"], detail=error.detail) from error
+                raise GatewayError("upstream_unavailable", ERRORS["file_unavailable"], detail=error.detail) from error
         if item.url.startswith("data:"):
-            return await asyncio.to_thread(_decode, item, most)
+            return await asyncio.to_thread(_decode, item, max_bytes)
         if card.fetches_urls:
             return None
         if item.from_upstream:
-            return await self._get_from_upstream(item, most)
-        return await self.fetch(item.url, max_bytes=most, param=item.param, client=client)
+            return await self._get_from_upstream(item, max_bytes)
+        return await self.fetch(item.url, max_bytes=max_bytes, param=item.param, client=client)
 
-    async def _get_from_upstream(self, item: Media, most: int) -> IO[bytes]:
+    async def _get_from_upstream(self, item: Media, max_bytes: int) -> IO[bytes]:
         try:
             async with self.http.stream("GET", item.url, headers={}, proxy=item.proxy) as found:
                 if found.status != 200:
-                    raise GatewayError("upstream_error", ERRORS["file_not_given"], detail=f"HTTP {found.status}")
-                return await spool(found.pieces, most, partial(too_large, item.param, most))
+                    raise GatewayError(
+                        "upstream_error", ERRORS["file_download_rejected"], detail=f"HTTP {found.status}"
+                    )
+                return await spool(found.pieces, max_bytes, partial(too_large, item.param, max_bytes))
         except ProviderError as error:
-            raise GatewayError("upstream_unavailable", ERRORS["file_not_fetched"], detail=error.detail) from error
+            raise GatewayError("upstream_unavailable", ERRORS["file_unavailable"], detail=error.detail) from error
 
 
-class _Budget:
-    """The bytes that may still be fetched for one request, and for whom that is."""
+class _FetchQuota:
+    """The bytes that may still be fetched for one request of `client`."""
 
     def __init__(self, client: str, left: int) -> None:
         self.client = client
         self.left = left
 
-    def spend(self, size: int, param: str) -> None:
-        """Raises GatewayError when it is too much for all of them together."""
+    def consume(self, size: int, param: str) -> None:
+        """Raises GatewayError where the files of the request are too large together."""
         self.left -= size
         if self.left < 0:
             raise too_large(param, self.left + size)
 
 
-def too_large(param: str, most: int) -> GatewayError:
-    """Build the error (413) for a file of more than `most` bytes."""
-    values = {"param": param, "limit": spell_bytes(most)}
+def too_large(param: str, max_bytes: int) -> GatewayError:
+    """Build the error (413) for a file of more than `max_bytes` bytes."""
+    values = {"param": param, "limit": format_bytes(max_bytes)}
     return GatewayError("too_large", ERRORS["file_too_large"], param=param, values=values)
 
 
-def _decode(item: Media, most: int) -> IO[bytes]:
+def _decode(item: Media, max_bytes: int) -> IO[bytes]:
     """The bytes of a `data:` URL. Raises GatewayError."""
     head, comma, data = item.url.partition(",")
     text = data.encode("utf-8", "replace")
-    # Three bytes in four characters.
-    if len(text) // 4 * 3 > most + 3:
-        raise too_large(item.param, most)
+    # Base64 has three bytes in four characters.
+    if len(text) // 4 * 3 > max_bytes + 3:
+        raise too_large(item.param, max_bytes)
     try:
         if not comma:
             raise ValueError
         if not head.lower().endswith(";base64"):
-            # Nothing but a picture of a few kilobytes is ever written so.
+            # Percent encoding is only used for pictures of a few kilobytes.
             raise ValueError
         content = _base64(text)
     except (ValueError, binascii.Error):
         raise GatewayError(
-            "invalid_value", ERRORS["broken_data_url"], param=item.param, values={"param": item.param}
+            "invalid_value", ERRORS["invalid_data_url"], param=item.param, values={"param": item.param}
         ) from None
     return io.BytesIO(content)
 
 
 def _base64(text: bytes) -> bytes:
-    """Of either alphabet, with breaks and without padding where a client left it so. A blank was a plus in a form.
+    """Decode base64 of either alphabet, with line breaks, without padding. A space was a plus in a form.
 
-    Only what base64 needs is unescaped: to do it with millions of letters takes seconds and gigabytes.
+    Only the characters that base64 needs are unescaped: unquoting millions of characters takes seconds and gigabytes.
     """
     for escape, plain in _ESCAPES.items():
         text = text.replace(escape, plain)
@@ -212,7 +214,7 @@ def _inspect(content: IO[bytes], item: Media) -> MediaFile:
     return file
 
 
-def _of_another_kind(item: Media, file: MediaFile) -> FieldProblem:
+def _wrong_kind(item: Media, file: MediaFile) -> FieldProblem:
     return FieldProblem(item.param, FieldReason.NOT_ALLOWED, TYPES[item.kind], NAMES[file.media_type])
 
 
@@ -227,7 +229,7 @@ def _problems(card: ModelCard, item: Media) -> list[FieldProblem]:
 
 
 def _file_problems(param: str, limits: MediaLimits, file: MediaFile) -> list[FieldProblem]:
-    """Everything but the bytes. A picture whose pixels cannot be read is none."""
+    """All problems but the size in bytes. A picture of unknown size in pixels is broken."""
 
     def problem(allowed: str, value: str) -> FieldProblem:
         return FieldProblem(param, FieldReason.NOT_ALLOWED, (allowed,), value)
@@ -241,9 +243,9 @@ def _file_problems(param: str, limits: MediaLimits, file: MediaFile) -> list[Fie
     if limits.no_alpha and file.alpha:
         shown = f"{NAMES[file.media_type]} (alpha)"
         found.append(FieldProblem(param, FieldReason.NOT_ALLOWED, value=shown, hint=NO_ALPHA))
-    if limits.min_seconds and 0 < file.seconds < limits.min_seconds - _SLACK_SECONDS:
+    if limits.min_seconds and 0 < file.seconds < limits.min_seconds - _TOLERANCE_SECONDS:
         found.append(problem(f"≥ {limits.min_seconds:g} s", f"{file.seconds:.3g} s"))
-    if limits.max_seconds and file.seconds > limits.max_seconds + _SLACK_SECONDS:
+    if limits.max_seconds and file.seconds > limits.max_seconds + _TOLERANCE_SECONDS:
         found.append(problem(f"≤ {limits.max_seconds:g} s", f"{file.seconds:.3g} s"))
     if not file.width or not file.height:
         return found
@@ -258,10 +260,10 @@ def _file_problems(param: str, limits: MediaLimits, file: MediaFile) -> list[Fie
 
 
 def _total_problems(card: ModelCard, items: Sequence[Media]) -> Iterator[FieldProblem]:
-    """The clips, and the sounds, that are too long together, as far as it is known how long they are."""
+    """The clips or sounds that are too long together, as far as their lengths are known."""
     for kind, limits in card.media_files.items():
         files = [(item.param, item.file.seconds) for item in items if item.kind is kind and item.file]
         total = sum(seconds for _, seconds in files)
-        if limits.max_total_seconds and len(files) > 1 and total > limits.max_total_seconds + _SLACK_SECONDS:
+        if limits.max_total_seconds and len(files) > 1 and total > limits.max_total_seconds + _TOLERANCE_SECONDS:
             allowed = (f"≤ {limits.max_total_seconds:g} s",)
             yield FieldProblem(files[-1][0], FieldReason.NOT_ALLOWED, allowed, f"{total:.3g} s")

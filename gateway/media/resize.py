@@ -1,4 +1,4 @@
-"""Pictures that are too large for a model, made to fit. Needs Pillow, the optional extra `images`."""
+"""Resizes pictures that are too large for a model. Needs Pillow, the optional extra `images`."""
 
 import io
 from importlib.util import find_spec
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 INSTALL = "pip install 'video-gateway[images]'"
 
 MAX_PIXELS = 40_000_000
-"""A picture with more is not opened: it would take hundreds of megabytes."""
+"""A picture with more pixels is not decoded: it would take hundreds of megabytes of memory."""
 
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
 
 _QUALITIES = (92, 85, 75, 60)
-_SMALLER = 0.8
-_SMALLEST_SIDE = 64
+_SHRINK_FACTOR = 0.8
+_MIN_SIDE = 64
 
 
 def can_shrink() -> bool:
@@ -27,8 +27,8 @@ def can_shrink() -> bool:
 
 
 def shrink_to(file: MediaFile, limits: MediaLimits) -> MediaFile | None:
-    """The picture as a JPEG that keeps to the type, the sides and the bytes of `limits`, its ratio kept and turned as
-    its camera was held. None where that cannot be done; the picture is then refused as it is.
+    """Convert a picture to a JPEG within `limits`, with the same ratio and the EXIF orientation applied. None where
+    that is impossible.
 
     It decodes the picture: call it in a thread.
     """
@@ -39,44 +39,43 @@ def shrink_to(file: MediaFile, limits: MediaLimits) -> MediaFile | None:
     try:
         content = _shrunk(io.BytesIO(file.read()), limits)
     except Exception:
-        # A picture that somebody made can break anything in its reader: with its camera's notes alone, what they are
-        # written with.
+        # A crafted picture can raise any exception in Pillow, for example by its EXIF data.
         return None
     return MediaFile.inspect(io.BytesIO(content))
 
 
 def _shrunk(source: IO[bytes], limits: MediaLimits) -> bytes:
-    """Raises what Pillow raises, and ValueError where nothing fits."""
+    """Raises what Pillow raises, and ValueError where no size fits."""
     from PIL import Image, ImageOps
 
     with Image.open(source, formats=_FORMATS) as opened:
         if opened.width * opened.height > MAX_PIXELS:
-            raise ValueError("other pixels than its head says")
+            raise ValueError("more pixels than its header says")
         most = limits.max_side or max(opened.size)
-        # Of a JPEG no more is decoded than is needed.
+        # A JPEG is decoded at a reduced size.
         opened.draft("RGB", (most, most))
         picture: Image.Image = opened if opened.mode in ("RGB", "RGBA", "L", "LA") else opened.convert("RGBA")
-        # Smaller first: what comes after it would take as much memory again.
+        # Shrink first: the next steps copy the picture.
         picture.thumbnail((most, most), Image.Resampling.LANCZOS)
         picture = _without_alpha(ImageOps.exif_transpose(picture))
-    while min(picture.size) >= max(_SMALLEST_SIDE, limits.min_side):
+    while min(picture.size) >= max(_MIN_SIDE, limits.min_side):
         for quality in _QUALITIES:
             target = io.BytesIO()
             picture.save(target, "JPEG", quality=quality, optimize=True)
             if not limits.max_bytes or target.tell() <= limits.max_bytes:
                 return target.getvalue()
         width, height = picture.size
-        picture = picture.resize((int(width * _SMALLER), int(height * _SMALLER)), Image.Resampling.LANCZOS)
-    raise ValueError("no size that is small enough")
+        picture = picture.resize((int(width * _SHRINK_FACTOR), int(height * _SHRINK_FACTOR)), Image.Resampling.LANCZOS)
+    raise ValueError("no size fits")
 
 
 def _without_alpha(picture: "Image.Image") -> "Image.Image":
-    """On white, as a page would show it."""
+    """Flatten on white, as a web page shows it."""
     from PIL import Image
 
     if not picture.has_transparency_data:
         return picture.convert("RGB")
     layered = picture.convert("RGBA")
-    ground = Image.new("RGB", layered.size, "white")
-    ground.paste(layered, mask=layered.getchannel("A"))
-    return ground
+    background = Image.new("RGB", layered.size, "white")
+    background.paste(layered, mask=layered.getchannel("A"))
+    return background

@@ -1,4 +1,4 @@
-"""A bounded spool file for bytes of unknown length: in memory while they are few, on disk beyond that."""
+"""Bounded spool file for a stream of unknown length: in memory up to SPOOL_BYTES, on disk beyond that."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -34,7 +34,7 @@ async def spool(pieces: AsyncIterator[bytes], max_bytes: int, too_large: Callabl
 
 
 async def _in_thread(call: Callable[[], object]) -> None:
-    """Run a call in a thread. Cancelled, it still waits for the thread, so that no file is closed under its writer."""
+    """Run a call in a thread. A cancelled caller still waits for it, so that no file is closed during a write."""
     work = asyncio.get_running_loop().run_in_executor(None, call)
     try:
         await asyncio.shield(work)

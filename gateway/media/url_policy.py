@@ -1,8 +1,8 @@
-"""Which addresses a client may have the gateway fetch. Decisions only: `gateway.media.fetcher` acts on them.
+"""URL policy against SSRF: which URLs and addresses the gateway may fetch for a client. No I/O.
 
-They are made twice. `UrlPolicy.check_url` judges what is written, before anything is looked up; `UrlPolicy.allows`
-judges the address that is about to be connected to, whatever name led there. The second protects the internal
-network; the first refuses early, and refuses whatever different programs parse differently.
+There are two checks. `UrlPolicy.check_url` checks the URL before DNS: it rejects early, and rejects what different
+parsers read differently. `UrlPolicy.allows` checks the resolved address at the connection: it protects the internal
+network.
 """
 
 import re
@@ -15,19 +15,19 @@ from yarl import URL
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
-MAX_URL = 8192
-"""Characters. Signed links of object stores have up to 2000."""
+MAX_URL_CHARACTERS = 8192
+"""Signed links of object stores have up to 2000."""
 
 NOT_PUBLIC: tuple[Network, ...] = tuple(
     ip_network(network)
     for network in (
         "0.0.0.0/8",  # this host
         "10.0.0.0/8",
-        "100.64.0.0/10",  # behind a carrier's NAT; Alibaba's metadata are in it
+        "100.64.0.0/10",  # carrier-grade NAT; has Alibaba's metadata service
         "127.0.0.0/8",
-        "169.254.0.0/16",  # link-local; most clouds' metadata
+        "169.254.0.0/16",  # link-local; most clouds' metadata services
         "172.16.0.0/12",
-        "192.0.0.0/24",  # protocol assignments; Oracle's metadata
+        "192.0.0.0/24",  # protocol assignments; Oracle's metadata service
         "192.0.2.0/24",  # documentation
         "192.88.99.0/24",  # relays of 6to4
         "192.168.0.0/16",
@@ -42,17 +42,17 @@ NOT_PUBLIC: tuple[Network, ...] = tuple(
         "3fff::/20",  # documentation
     )
 )
-"""Of IANA's registries of special-purpose addresses, for v6 only what lies within `GLOBAL_UNICAST`.
+"""From IANA's registries of special-purpose addresses; for v6 only those within `GLOBAL_UNICAST`.
 
-Python's own list follows the registries from one patch release to the next: it is asked as well, not alone.
+`ipaddress.is_global` applies too, but changes from one patch release of Python to the next.
 """
 
 GLOBAL_UNICAST = IPv6Network("2000::/3")
-"""What is outside of it is refused unseen: ::, ::1, ::/96 and ::ffff:0:0/96 (v4 in v6's clothes), 64:ff9b:1::/48
-(a NAT64 of one's own), fc00::/7, fe80::/10, fec0::/10, ff00::/8."""
+"""Addresses outside of it are rejected: ::, ::1, ::/96 and ::ffff:0:0/96 (embedded v4), 64:ff9b:1::/48
+(local NAT64), fc00::/7, fe80::/10, fec0::/10, ff00::/8."""
 
 NAT64 = IPv6Network("64:ff9b::/96")
-"""Hosts that have v6 only see every v4 address in here, in the last 32 bits (RFC 6052): it is judged as that one."""
+"""Hosts with v6 only reach every v4 address in here, in the last 32 bits (RFC 6052): the v4 address is checked."""
 
 METADATA: frozenset[Address] = frozenset(
     ip_address(address)
@@ -66,7 +66,7 @@ METADATA: frozenset[Address] = frozenset(
         "fd20:ce::254",  # Google's
     )
 )
-"""They hand credentials to whoever asks: never reached, whatever `UrlPolicy.networks` says."""
+"""Metadata services, which hand out credentials: never allowed, whatever `UrlPolicy.networks` says."""
 
 METADATA_HOSTS = frozenset(
     {
@@ -78,33 +78,33 @@ METADATA_HOSTS = frozenset(
         "metadata.tencentyun.com",
     }
 )
-"""Names of the same."""
+"""Host names of metadata services."""
 
 LOCAL_DOMAINS = (
     *("localhost", "local", "internal", "home.arpa"),
     *("corp", "home", "intranet", "lan", "localdomain", "private", "svc"),
 )
-"""Names under these mean something only where they are asked: the first by standard, the others by habit."""
+"""Domains of local networks: the first ones by standard, the others by convention."""
 
-REFUSED_PORTS = frozenset(
+DISALLOWED_PORTS = frozenset(
     {1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6379, 6566, 6679, 6697, 10080, 11211}
 ) | frozenset(range(6665, 6670))
-"""Ports from 1024 on at which no HTTP is spoken: those of WHATWG's Fetch standard ("bad port"), Redis, memcached."""
+"""Ports from 1024 on of other protocols: the "bad ports" of WHATWG's Fetch standard, Redis, memcached."""
 
 _PORT_OF = {"https": 443, "http": 80}
 _FIRST_FREE_PORT = 1024
 
-_REST = re.compile(r"(?P<authority>[^/?#]*)(?P<path>/[^?#]*)?(?P<query>\?[^#]*)?(?:#.*)?")
+_AFTER_SCHEME = re.compile(r"(?P<authority>[^/?#]*)(?P<path>/[^?#]*)?(?P<query>\?[^#]*)?(?:#.*)?")
 _AUTHORITY = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::(?P<port>[0-9]{1,5}))?")
 _NAME = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*")
-_LONGEST_NAME = 253
+_MAX_NAME = 253
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _SAFE = "%:/?#[]@!$&'()*+,;="
-"""What may stand in an address beside letters, digits and -._~ (RFC 3986)."""
+"""Characters allowed in a URL beside letters, digits and -._~ (RFC 3986)."""
 
 
-class Refused(Exception):  # noqa: N818
-    """A URL that is not fetched. `reason` is for logs: it tells nothing that the URL does not."""
+class DisallowedUrlError(Exception):
+    """A URL that the policy does not allow. `reason` is for logs: it reveals nothing beyond the URL."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -113,16 +113,15 @@ class Refused(Exception):  # noqa: N818
 
 @dataclass(frozen=True, slots=True)
 class UrlPolicy:
-    """What may be fetched: https from public addresses, and what an operator makes of that.
+    """What may be fetched: https from public addresses, as the operator changes it.
 
-    networks          may be reached although they are not public, and by plain http too
-    denied_networks   may not be reached although they are public
-    hosts             where there are any, nothing else is fetched, redirects included
-    denied_hosts      nothing is fetched from these
+    networks          allowed although not public, also by plain http
+    denied_networks   denied although public
+    hosts             if not empty, the only hosts allowed, also for redirects
+    denied_hosts      never allowed
 
-    A host is a name or an address, or `.example.com` or `*.example.com` for every name below that one. What is denied
-    goes first. A host that is listed still has to lie at an address that may be reached. Raises ValueError for what
-    cannot be a host.
+    A host is a name or an address, or `.example.com` or `*.example.com` for every name below it. Denial takes
+    precedence. The address of an allowed host must be allowed as well. Raises ValueError for an invalid host.
     """
 
     networks: tuple[Network, ...] = ()
@@ -135,35 +134,35 @@ class UrlPolicy:
         object.__setattr__(self, "denied_hosts", tuple(map(_pattern, self.denied_hosts)))
 
     def check_url(self, url: str) -> URL:
-        """The URL as it is to be fetched, its fragment gone and its host in the one plain spelling. Raises Refused.
+        """The URL to fetch, without fragment, its host in canonical form. Raises DisallowedUrlError.
 
-        Its port is 443, 80, or one from 1024 on that is not in REFUSED_PORTS. Its host is in ASCII: a v4 address of
-        four numbers, a v6 address in brackets, or a name without a dot at its end. A name that has one label or is
-        in one of LOCAL_DOMAINS is refused, unless `hosts` has it, or there are `networks`, in which it may lie.
-        Escapes in the path and the query stay byte for byte, as signatures over an address need them.
+        Its port is 443, 80, or one from 1024 on that is not in DISALLOWED_PORTS. Its host is in ASCII: a v4 address of
+        four numbers, a v6 address in brackets, or a name without a trailing dot. A name with one label or in one of
+        LOCAL_DOMAINS is rejected, unless `hosts` has it, or there are `networks`, which may contain it.
+        Escapes in the path and the query stay unchanged byte by byte, since signatures cover them.
         """
-        # Also half characters, the spaces of other scripts, and what has no width.
-        if len(url) > MAX_URL or not url.isprintable() or " " in url or "\\" in url:
-            raise Refused("too long, or characters that no address has")
+        # `isprintable` also rejects lone surrogates, spaces of other scripts, and characters without width.
+        if len(url) > MAX_URL_CHARACTERS or not url.isprintable() or " " in url or "\\" in url:
+            raise DisallowedUrlError("too long, or invalid characters")
         scheme, separator, rest = url.partition("://")
         scheme = scheme.lower()
         if not separator or not (scheme == "https" or (scheme == "http" and self.networks)):
-            raise Refused("not https")
-        parts = _REST.fullmatch(rest)
+            raise DisallowedUrlError("not https")
+        parts = _AFTER_SCHEME.fullmatch(rest)
         authority = _AUTHORITY.fullmatch(parts["authority"]) if parts else None
         if parts is None or authority is None:
-            raise Refused("a user, or no plain host and port")
+            raise DisallowedUrlError("userinfo, or an invalid host or port")
         host = _host(authority["host"])
         port = int(authority["port"] or _PORT_OF[scheme])
-        if not (port in _PORT_OF.values() or _FIRST_FREE_PORT <= port < 65536) or port in REFUSED_PORTS:
-            raise Refused("a port that is not for HTTP")
+        if not (port in _PORT_OF.values() or _FIRST_FREE_PORT <= port < 65536) or port in DISALLOWED_PORTS:
+            raise DisallowedUrlError("a port of another protocol")
         self._check_host(host, scheme)
         literal = f"[{host}]" if ":" in host else host
         path, query = (quote(parts[name] or "", safe=_SAFE) for name in ("path", "query"))
         return URL(f"{scheme}://{literal}:{port}{path or '/'}{query}", encoded=True)
 
     def allows(self, address: str, scheme: str = "https") -> bool:
-        """True if a connection to an address, written as a socket has it, may be made for a URL of that scheme."""
+        """True where a URL of that scheme may connect to an address, which is in the notation of sockets."""
         try:
             ip = ip_address(address)
         except ValueError:
@@ -171,7 +170,7 @@ class UrlPolicy:
         if ip in METADATA or any(ip in network for network in self.denied_networks):
             return False
         if isinstance(ip, IPv6Address):
-            # However wide a network is allowed: they only hide what is judged under its own name.
+            # Rejected even within an allowed network: these forms hide another address.
             if ip.scope_id is not None or ip.ipv4_mapped is not None:
                 return False
             if ip in NAT64:
@@ -180,47 +179,47 @@ class UrlPolicy:
 
     def _check_host(self, host: str, scheme: str) -> None:
         if host in METADATA_HOSTS or _matches(host, self.denied_hosts):
-            raise Refused("a host that is denied")
+            raise DisallowedUrlError("a host that is denied")
         if self.hosts and not _matches(host, self.hosts):
-            raise Refused("a host that is not allowed")
+            raise DisallowedUrlError("a host that is not allowed")
         if _is_address(host):
             if not self.allows(host, scheme):
-                raise Refused("not a public address")
+                raise DisallowedUrlError("not a public address")
         elif _is_local(host) and not self.networks and not self.hosts:
-            raise Refused("a name of a local network")
+            raise DisallowedUrlError("a name of a local network")
 
 
 def is_public(ip: Address) -> bool:
-    """True for addresses of single hosts on the open internet."""
+    """True for a unicast address of the public internet."""
     if isinstance(ip, IPv6Address) and ip not in GLOBAL_UNICAST:
         return False
     return ip.is_global and not any(ip in network for network in NOT_PUBLIC)
 
 
 def _host(text: str) -> str:
-    """A host in its one plain spelling, a v6 address without brackets. Raises Refused."""
+    """The canonical form of a host, a v6 address without brackets. Raises DisallowedUrlError."""
     host = text.lower()
     try:
         if host.startswith("["):
             return str(IPv6Address(host.removeprefix("[").removesuffix("]")))
-        # To resolvers such a name is an address, in octal, hexadecimal, short or all in one.
+        # Resolvers read such a name as an address: in octal or hexadecimal, shortened, or as one number.
         if _NUMBER.fullmatch(host.rpartition(".")[2]):
             return str(IPv4Address(host))
     except ValueError:
-        raise Refused("not the plain spelling of an address") from None
-    if len(host) > _LONGEST_NAME or not _NAME.fullmatch(host):
-        raise Refused("not a host name")
+        raise DisallowedUrlError("not the canonical form of an address") from None
+    if len(host) > _MAX_NAME or not _NAME.fullmatch(host):
+        raise DisallowedUrlError("not a host name")
     return host
 
 
 def _pattern(host: str) -> str:
-    """An entry of a list of hosts, with a dot in front where it means the names below."""
+    """An entry of a list of hosts, with a leading dot where it means the names below."""
     text = host.strip()
     below = text.startswith((".", "*."))
     text = text.removeprefix("*").removeprefix(".")
     try:
         name = _host(f"[{text}]" if text.count(":") > 1 and not text.startswith("[") else text)
-    except Refused as error:
+    except DisallowedUrlError as error:
         raise ValueError(f"{host!r} is no host: {error.reason}") from None
     return f".{name}" if below else name
 

@@ -37,7 +37,7 @@ Urgency = Callable[[str], float]
 
 OVERDUE = ProviderError(ErrorKind.ANSWER_LOST, detail=f"no answer within {DEADLINE_SECONDS:g} s")
 NO_ANSWER = ProviderError(ErrorKind.TASK_NOT_FOUND)
-_REFUSED = frozenset({ErrorKind.INVALID_REQUEST, ErrorKind.UPSTREAM_ERROR})
+_SPLITTABLE = frozenset({ErrorKind.INVALID_REQUEST, ErrorKind.UPSTREAM_ERROR})
 """Errors of a batch that a single id may have caused."""
 
 
@@ -87,10 +87,6 @@ class QueryBatcher:
         self._calls = 0
         self._waking: Timer | None = None
         self._wakes_at = 0.0
-
-    @property
-    def idle(self) -> bool:
-        return not self._pending and not self._calls
 
     @property
     def round_seconds(self) -> float:
@@ -182,7 +178,7 @@ class QueryBatcher:
 
     def _drop_oldest(self) -> None:
         oldest = self._pending.pop(next(iter(self._pending)))
-        oldest.answer(ProviderError(ErrorKind.RATE_LIMITED, detail="too many tasks wait to be asked for"))
+        oldest.answer(ProviderError(ErrorKind.RATE_LIMITED, detail="too many status queries are pending"))
 
     # --- queries ------------------------------------------------------------------------------------------------
 
@@ -252,7 +248,7 @@ class QueryBatcher:
             (a for a in answers.values() if isinstance(a, ProviderError) and a.kind is ErrorKind.RATE_LIMITED), None
         )
         if limited is not None:
-            self.limiter.refused(self._clock.now(), sent_at, limited.retry_after)
+            self.limiter.on_rate_limit_error(self._clock.now(), sent_at, limited.retry_after)
         self._on_results(self.account, answers, sent_at)
         return answers
 
@@ -260,6 +256,6 @@ class QueryBatcher:
 def _error_of_all(answers: Mapping[str, Answer]) -> ProviderError | None:
     """The error of a call that was rejected as a whole, else None."""
     first = next(iter(answers.values()), None)
-    if isinstance(first, ProviderError) and first.kind in _REFUSED and all(a is first for a in answers.values()):
+    if isinstance(first, ProviderError) and first.kind in _SPLITTABLE and all(a is first for a in answers.values()):
         return first
     return None

@@ -1,6 +1,7 @@
 """Task polling: the state of a task from the cache while it is fresh, else from a query to the upstream.
 
-Queries are batched, joined and rate limited for each account. A transient query error falls back to the cached state.
+Queries are batched, coalesced and rate limited for each account. After a transient query error the cached state is
+returned.
 """
 
 import asyncio
@@ -25,10 +26,10 @@ from providers.contract.provider import Provider
 from providers.contract.tasks import Phase, TaskState
 
 MAX_BATCHERS = 4096
-"""Accounts whose query batcher and rate limiter are kept."""
+"""Accounts whose query batcher and rate limiter are in memory."""
 
 UNKNOWN = LocalizedText("暂时无法获取任务状态", "Task status is temporarily unavailable")
-UNSEEN = LocalizedText(
+NOT_LISTED_YET = LocalizedText(
     "此凭证下暂时查不到该任务：如刚刚提交，请稍候；否则请检查任务 ID 和凭证",
     "The task is not visible with this credential yet: if it is new, wait; otherwise check its ID and the credential",
 )
@@ -80,18 +81,18 @@ class Poller:
     def submitted(self, account: Account, id: str, at: float) -> None:
         """Cache a submitted task as queued. The entry is not fresh, so the first poll queries the upstream. `at` is in
         unix seconds."""
-        self._cached[account.key, id] = CachedTask(TaskState(id, Phase.QUEUED, created_at=at), NEVER, at)
+        self._cached[account.id, id] = CachedTask(TaskState(id, Phase.QUEUED, created_at=at), NEVER, at)
 
     def expire(self, account: Account, id: str) -> None:
         """Invalidate the cached state of a task that was just changed. The next poll waits for the upstream's answer,
         even where the rate limit delays the query."""
-        cached = self._cached.get((account.key, id))
+        cached = self._cached.get((account.id, id))
         if cached is not None:
             cached.observed_at = NEVER
 
     def fresh(self, account: Account, id: str, now: float) -> CachedTask | None:
         """The cached task if it is fresh, else None."""
-        cached = self._cached.get((account.key, id))
+        cached = self._cached.get((account.id, id))
         if cached is None:
             return None
         return cached if cached.is_fresh(now, self.freshness) else None
@@ -113,38 +114,39 @@ class Poller:
         *,
         submitted_at: Mapping[str, float | None],
         force_refresh: bool = False,
-        patient: bool = False,
+        wait: bool = False,
     ) -> dict[str, Observation | ProviderError]:
         """Observe the task of each id in `cards`, with as few queries as possible for those that are not fresh.
 
         `cards` maps an id to its model card, where known. `submitted_at` maps an id to its submit
-        time. `force_refresh` queries all ids, fresh or not. `patient` waits for the batch of each id; without it, the
+        time. `force_refresh` queries all ids, fresh or not. `wait` waits for the batch of each id; without it, the
         cached state is returned while the rate limit delays the query. An id maps to TASK_NOT_FOUND where the upstream
         does not know it, and to INVALID_CREDENTIAL where it rejects the account.
         """
         found: dict[str, Observation | ProviderError] = {}
-        asked: dict[str, asyncio.Future[Answer]] = {}
+        pending: dict[str, asyncio.Future[Answer]] = {}
         now = self._clock.now()
         for id, card in cards.items():
             cached = None if force_refresh else self.fresh(account, id, now)
             if cached is None:
-                last = self._cached.get((account.key, id))
-                wait = patient or last is None or not last.is_observed
-                answer = self._batcher(provider, account).enqueue(id, force_refresh=force_refresh, wait=wait)
+                last = self._cached.get((account.id, id))
+                has_state = last is not None and last.is_observed
+                batcher = self._batcher(provider, account)
+                answer = batcher.enqueue(id, force_refresh=force_refresh, wait=wait or not has_state)
                 if answer is not None:
-                    asked[id] = answer
+                    pending[id] = answer
                     continue
                 # The rate limit delays its batch: return the cached state.
                 cached = last
             if cached is not None:
                 metrics.QUERIES_SAVED.inc()
                 found[id] = cached.observe(card, now)
-        for id, future in asked.items():
+        for id, future in pending.items():
             found[id] = self._conclude(account, id, await future, cards[id], submitted_at.get(id))
         return {id: found[id] for id in cards}
 
-    async def look(self, provider: Provider, account: Account, ids: Sequence[str]) -> None:
-        """Poll these tasks of an account for the sake of `on_results`."""
+    async def refresh(self, provider: Provider, account: Account, ids: Sequence[str]) -> None:
+        """Query tasks of an account, unless they are fresh. The results go to `on_results` only."""
         await self.observe(provider, account, dict.fromkeys(ids), submitted_at={})
 
     def acquire(self, provider: Provider, account: Account, calls: int = 1) -> None:
@@ -165,29 +167,29 @@ class Poller:
         batcher = self._batchers.get((provider.name, account))
         # A reload of the configuration replaces the provider object.
         if batcher is None or batcher.provider is not provider:
-            limiter = self._limiters.get((provider.name, account.key))
+            limiter = self._limiters.get((provider.name, account.id))
             if limiter is None:
                 limiter = AdaptiveRateLimiter(self._per_second.get(provider.name, 0.0), self._clock.now())
-                self._limiters[provider.name, account.key] = limiter
-            urgency = partial(self._urgency, account.key)
+                self._limiters[provider.name, account.id] = limiter
+            urgency = partial(self._urgency, account.id)
             batcher = QueryBatcher(provider, account, limiter, self._clock, self._background, self.on_results, urgency)
             self._batchers[provider.name, account] = batcher
         return batcher
 
     def on_results(self, account: Account, answers: Mapping[str, Answer], sent_at: float) -> None:
-        """Cache the results of a query, and pass them on. Runs even where no caller waits any more."""
+        """Cache the results of a query, and pass them on. Called even where no caller waits any more."""
         now = self._clock.now()
         for id, answer in answers.items():
-            trouble = answer if isinstance(answer, ProviderError) else answer.error
-            if trouble is not None:
-                clean(trouble, account)
+            error = answer if isinstance(answer, ProviderError) else answer.error
+            if error is not None:
+                clean(error, account)
             if isinstance(answer, TaskState):
-                last = self._cached.get((account.key, id))
+                last = self._cached.get((account.id, id))
                 if last is None:
-                    self._cached[account.key, id] = CachedTask(answer, now, asked_at=sent_at)
-                elif last.asked_at <= sent_at:
+                    self._cached[account.id, id] = CachedTask(answer, now, sent_at=sent_at)
+                elif last.sent_at <= sent_at:
                     # A slow response does not replace one of a later query.
-                    self._cached[account.key, id] = CachedTask(answer, now, last.submitted_at, last.floor, sent_at)
+                    self._cached[account.id, id] = CachedTask(answer, now, last.submitted_at, last.floor, sent_at)
         self._notify(account, answers, sent_at)
 
     def _urgency(self, key: str, id: str) -> float:
@@ -202,7 +204,7 @@ class Poller:
     ) -> Observation | ProviderError:
         """Combine the result of a query with the cached task."""
         now = self._clock.now()
-        cached = self._cached.get((account.key, id))
+        cached = self._cached.get((account.id, id))
         if cached is not None and submitted_at is None:
             submitted_at = cached.submitted_at
         if isinstance(answer, TaskState):
@@ -212,7 +214,7 @@ class Poller:
             cached = cached or CachedTask(TaskState(id, Phase.PROCESSING, note=UNKNOWN), NEVER)
             return cached.observe(card, now, answer)
         if answer.kind is ErrorKind.TASK_NOT_FOUND and submitted_at is not None and is_new(submitted_at, now):
-            unseen = TaskState(id, Phase.QUEUED, created_at=submitted_at, note=UNSEEN)
-            cached = cached or CachedTask(unseen, NEVER, submitted_at)
+            queued = TaskState(id, Phase.QUEUED, created_at=submitted_at, note=NOT_LISTED_YET)
+            cached = cached or CachedTask(queued, NEVER, submitted_at)
             return cached.observe(card, now)
         return answer

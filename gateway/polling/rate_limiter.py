@@ -3,7 +3,7 @@
 Queries, lists and cancels of one account share a limiter. It does not block: `wait` returns the delay of the next call.
 """
 
-_SHARE = 0.9
+_USED_SHARE = 0.9
 """Share of the upstream's limit that is used, since clocks differ and calls bunch up in transit."""
 _BURST = 0.1
 """Burst after an idle time, as a share of the calls of a second. Burst and rate together stay within the limit."""
@@ -13,7 +13,7 @@ _SLOWEST = 0.05
 """Lower bound of the rate, as a share of the full rate."""
 _MAX_RETRY_AFTER = 60.0
 """Upper bound of Retry-After in seconds."""
-_NEARLY = 1e-4
+_TOLERANCE = 1e-4
 """Tolerance for rounding errors of floats and of unix time."""
 
 
@@ -21,34 +21,34 @@ class AdaptiveRateLimiter:
     """Token bucket of `per_second` calls (0: unlimited), reduced after a 429. Times are arguments, in seconds."""
 
     def __init__(self, per_second: float, now: float) -> None:
-        self._full = per_second * _SHARE
+        self._full = per_second * _USED_SHARE
         self._burst = max(1.0, per_second * _BURST)
         self._rate = self._full
         self._calls = self._burst
         self._at = now
-        self._held_until = 0.0
-        self._refused_at = float("-inf")
+        self._blocked_until = 0.0
+        self._limited_at = float("-inf")
 
     def change_limit(self, per_second: float, now: float) -> None:
-        """Set a new limit. The current reduction of the rate is kept."""
+        """Set a new limit. The current reduction of the rate stays in force."""
         self._advance(now)
         share = self._rate / self._full if self._full > 0 else 1.0
-        self._full = per_second * _SHARE
+        self._full = per_second * _USED_SHARE
         self._burst = max(1.0, per_second * _BURST)
         self._rate = self._full * share
         self._calls = min(self._calls, self._burst)
 
     @property
     def unlimited(self) -> bool:
-        return self._full <= 0 and self._held_until == 0.0
+        return self._full <= 0 and self._blocked_until == 0.0
 
     def wait(self, now: float) -> float:
         """Seconds until the next call may be sent, 0 for none."""
         if self.unlimited:
             return 0.0
         self._advance(now)
-        held = min(max(0.0, self._held_until - now), _MAX_RETRY_AFTER)
-        if self._full <= 0 or self._calls >= 1.0 - _NEARLY:
+        held = min(max(0.0, self._blocked_until - now), _MAX_RETRY_AFTER)
+        if self._full <= 0 or self._calls >= 1.0 - _TOLERANCE:
             return held
         return max(held, (1.0 - self._calls) / self._rate)
 
@@ -58,15 +58,15 @@ class AdaptiveRateLimiter:
             self._advance(now)
             self._calls = max(self._calls - calls, -self._burst - self._full)
 
-    def refused(self, now: float, sent_at: float, retry_after: float | None = None) -> None:
+    def on_rate_limit_error(self, now: float, sent_at: float, retry_after: float | None = None) -> None:
         """Record a rate limit error of a call sent at `sent_at`. Errors of concurrent calls count once."""
-        if sent_at < self._refused_at:
+        if sent_at < self._limited_at:
             return
         self._advance(now)
-        self._refused_at = now
+        self._limited_at = now
         self._rate = max(self._rate / 2, self._full * _SLOWEST)
         self._calls = min(self._calls, 0.0)
-        self._held_until = max(self._held_until, now + min(retry_after or 0.0, _MAX_RETRY_AFTER))
+        self._blocked_until = max(self._blocked_until, now + min(retry_after or 0.0, _MAX_RETRY_AFTER))
 
     def seconds_for(self, calls: float) -> float:
         """Seconds that a number of calls takes."""
@@ -77,5 +77,5 @@ class AdaptiveRateLimiter:
         passed, self._at = max(0.0, now - self._at), now
         self._rate = min(self._full, self._rate + self._full * passed / _RECOVERY)
         self._calls = min(self._burst, self._calls + self._rate * passed)
-        if now >= self._held_until:
-            self._held_until = 0.0
+        if now >= self._blocked_until:
+            self._blocked_until = 0.0

@@ -31,26 +31,26 @@ _NO_CARD = ModelCard(name="", provider="")
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """State and progress (percent) of a task at `observed_at`, in unix seconds. `trouble` is the error of the latest
-    query, where that failed: the state may be stale."""
+    """State and progress (percent) of a task at `observed_at`, in unix seconds. `query_error` is the error of the
+    latest query, where that failed: the state may be stale."""
 
     state: TaskState
     progress: int
     observed_at: float
     submitted_at: float | None = None
-    trouble: ProviderError | None = None
+    query_error: ProviderError | None = None
 
 
 @dataclass(slots=True)
 class CachedTask:
-    """A task in the cache. `floor` is the highest progress reported so far. `asked_at` is when the query was sent that
+    """A task in the cache. `floor` is the highest progress reported so far. `sent_at` is when the query was sent that
     returned the state."""
 
     state: TaskState
     observed_at: float
     submitted_at: float | None = None
     floor: int = 0
-    asked_at: float = NEVER
+    sent_at: float = NEVER
 
     @property
     def is_observed(self) -> bool:
@@ -64,12 +64,12 @@ class CachedTask:
         # An observation from the future was made before the clock was set back.
         return -_SKEW_SECONDS < now - self.observed_at < ttl
 
-    def observe(self, card: ModelCard | None, now: float, trouble: ProviderError | None = None) -> Observation:
+    def observe(self, card: ModelCard | None, now: float, query_error: ProviderError | None = None) -> Observation:
         """The observation of the task at `now`. Progress is monotonic across all callers."""
         progress = estimate(self.state, now, (card or _NO_CARD).typical_seconds) if self.is_observed else 0
         if not self.state.phase.ended:
             progress = self.floor = max(progress, min(self.floor, _HIGHEST_UNFINISHED))
-        return Observation(self.state, progress, self.observed_at, self.submitted_at, trouble)
+        return Observation(self.state, progress, self.observed_at, self.submitted_at, query_error)
 
 
 def new_task_cache(clock: Clock) -> TTLCache[tuple[str, str], CachedTask]:

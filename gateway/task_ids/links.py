@@ -27,15 +27,15 @@ async def fresh_result(poller: Poller, ref: TaskRef, now: float) -> Result | Non
         {id: ref.provider.card(ref.model) if ref.model else None},
         submitted_at={id: ref.created or ref.provider.submitted_at(id)},
         force_refresh=True,
-        patient=True,
+        wait=True,
     )
     observed = found[id]
     if isinstance(observed, ProviderError):
         if observed.kind is ErrorKind.TASK_NOT_FOUND:
             return None
         raise observed
-    if observed.trouble is not None:
-        raise observed.trouble
+    if observed.query_error is not None:
+        raise observed.query_error
     if observed.observed_at < now:
         # The upstream does not list so new a task on every host: the observation is from the cache.
         raise ProviderError(ErrorKind.UPSTREAM_ERROR, detail="the upstream gives no fresh link")

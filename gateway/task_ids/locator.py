@@ -4,7 +4,7 @@ All state is a cache.
 """
 
 import hmac
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from secrets import token_bytes
 
@@ -15,22 +15,22 @@ from gateway.core.errors import as_transient, from_provider
 from gateway.task_ids import signed
 from gateway.task_ids.owner_lookup import OwnerLookup, UnknownOwner
 from gateway.task_ids.signed import TaskId
-from gateway.task_ids.submit_keys import MacKeys, derive_submit_keys, is_own_submit_key
+from gateway.task_ids.submit_keys import MacKeys, SubmitKeys, is_own_submit_key
 from gateway.task_ids.task_ref import AmbiguousId, TaskRef
-from providers.contract.accounts import Account
+from providers.contract.accounts import Account, public_tag
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.provider import Provider
 from providers.contract.requests import VideoRequest
 from providers.registry import Registry
-from providers.sizes import asked_seconds, asked_size, parse_size
+from providers.sizes import asked_seconds, asked_size
 
 _MAX_CACHED = 20_000
 
 
 @dataclass(frozen=True, slots=True)
 class TaskRefCache:
-    """Process state: `process_key` is a random MAC key, `submitted` holds the ids of tasks submitted by this
-    process."""
+    """Process state: `process_key` is a random MAC key, `submitted` holds the ids of the tasks that this process
+    submitted."""
 
     process_key: bytes = field(default_factory=lambda: token_bytes(32), repr=False)
     submitted: LRUCache[tuple[str, str], TaskId] = field(default_factory=lambda: LRUCache(_MAX_CACHED))
@@ -47,13 +47,13 @@ class TaskLocator:
         registry: Registry,
         owners: OwnerLookup,
         secrets: Sequence[bytes] = (),
-        memory: "TaskRefCache | None" = None,
+        cache: "TaskRefCache | None" = None,
     ) -> None:
-        memory = memory or TaskRefCache()
+        cache = cache or TaskRefCache()
         self._registry = registry
         self._owners = owners
-        self._mac_keys = MacKeys(secrets, memory.process_key)
-        self._submitted = memory.submitted
+        self._mac_keys = MacKeys(secrets, cache.process_key)
+        self._submitted = cache.submitted
         self._resolved: LRUCache[tuple[str, str], TaskRef] = LRUCache(_MAX_CACHED)
 
     def needs_signed_id(self, caller: Caller, account: Account, upstream_id: str) -> bool:
@@ -67,36 +67,34 @@ class TaskLocator:
 
         Raises ValueError where the upstream id is too long.
         """
-        width, height = parse_size(asked_size(request)) or (0, 0)
         id = TaskId(
             provider=account.provider,
             upstream_id=upstream_id,
-            account_tag=account.tag,
+            account_tag=public_tag(account),
             owner_tag=caller.owner,
             model=request.model,
             created=created,
             seconds=asked_seconds(request),
-            width=width,
-            height=height,
+            size=asked_size(request),
         )
-        # A later list must return the id that the submit returned. A retry that is found again has fewer fields.
-        self._submitted.setdefault((account.key, upstream_id), id)
+        # A later list must return the id that the submit returned. The id of a retry has fewer fields.
+        self._submitted.setdefault((account.id, upstream_id), id)
         return self.sign(caller, account, id)
 
-    def remembered(self, account: Account, upstream_id: str, caller: Caller) -> TaskId | None:
+    def cached_id(self, account: Account, upstream_id: str, caller: Caller) -> TaskId | None:
         """The id of a task that this process submitted for the caller, from the cache, else None."""
-        id = self._submitted.get((account.key, upstream_id))
+        id = self._submitted.get((account.id, upstream_id))
         return id if id is not None and id.owner_tag == caller.owner else None
 
     def sign(self, caller: Caller, account: Account, id: TaskId) -> str:
         return signed.sign(id, self._mac_keys.of(caller, account)[0])
 
-    def known(self, caller: Caller, id: str) -> TaskRef | None:
+    def cached(self, caller: Caller, id: str) -> TaskRef | None:
         """The reference that an id resolved to for this caller, from the cache, else None."""
         return self._resolved.get((caller.identity, id))
 
     async def find(self, caller: Caller, ids: Sequence[str]) -> dict[str, TaskRef | AmbiguousId | None]:
-        """Resolve public ids for this caller. An id maps to None where it is forged, belongs to another, or to nobody.
+        """Resolve public ids for this caller. An id maps to None where it is forged, of another owner, or unknown.
 
         A signed id names its account. An upstream id belongs to the caller's only credential. With several credentials,
         each account is queried.
@@ -110,16 +108,16 @@ class TaskLocator:
             provider = None if caller.managed else self._registry.owner(id)
             accounts: Sequence[Account] = caller.accounts_of(provider.name) if provider else ()
             if len(accounts) > 1:
-                accounts = [one for one in accounts if (one.key, id) in self._submitted] or accounts
+                accounts = [one for one in accounts if (one.id, id) in self._submitted] or accounts
             found[id] = self._native(provider, accounts[0], id) if provider and len(accounts) == 1 else None
             if provider and len(accounts) > 1:
                 ambiguous.setdefault(provider.name, []).append(id)
-        for name, unclear in ambiguous.items():
+        for name, unresolved in ambiguous.items():
             provider = self._registry[name]
-            for id, owner in (await self._owners.find(caller, provider, unclear)).items():
+            for id, owner in (await self._owners.find(caller, provider, unresolved)).items():
                 if isinstance(owner, Account):
                     found[id] = self._native(provider, owner, id)
-                elif owner is not UnknownOwner.NOBODYS:
+                elif owner is not UnknownOwner.NOBODY:
                     found[id] = AmbiguousId(provider, owner if isinstance(owner, ProviderError) else None)
         self._resolved.update({(caller.identity, id): ref for id, ref in found.items() if isinstance(ref, TaskRef)})
         return found
@@ -133,7 +131,8 @@ class TaskLocator:
         return ref
 
     def submitted_here(self, ref: TaskRef) -> bool:
-        return (ref.account.key, ref.upstream_id) in self._submitted
+        """True for a task that this process submitted, from the cache."""
+        return (ref.account.id, ref.upstream_id) in self._submitted
 
     def possible(self, caller: Caller, id: str) -> list[TaskRef]:
         """The references that an upstream id may resolve to for this caller, without a query. Empty for a signed id."""
@@ -142,11 +141,9 @@ class TaskLocator:
         return [self._native(provider, account, id) for account in accounts] if provider else []
 
     def _native(self, provider: Provider, account: Account, id: str) -> TaskRef:
-        """The place of a task whose id says nothing, with what is known where it was submitted here."""
-        known = self._submitted.get((account.key, id))
-        if known is None:
-            return TaskRef(id, provider, account, id)
-        return TaskRef(id, provider, account, id, known.model, known.created, known.seconds, known.width, known.height)
+        """The reference of an upstream id, with further fields where this process submitted the task."""
+        submitted = self._submitted.get((account.id, id))
+        return TaskRef.of(id, provider, account, submitted) if submitted else TaskRef(id, provider, account, id)
 
     def _resolve_signed(self, caller: Caller, id: str) -> TaskRef | None:
         claimed = signed.peek(id)
@@ -160,21 +157,11 @@ class TaskLocator:
             or not hmac.compare_digest(verified.owner_tag, caller.owner)
         ):
             return None
-        return TaskRef(
-            id,
-            self._registry[account.provider],
-            account,
-            verified.upstream_id,
-            verified.model,
-            verified.created,
-            verified.seconds,
-            verified.width,
-            verified.height,
-        )
+        return TaskRef.of(id, self._registry[account.provider], account, verified)
 
-    def submit_keys(self, caller: Caller, account: Account, seed: str) -> Iterator[str]:
-        """The submit keys of one submit: see `derive_submit_keys`."""
-        return derive_submit_keys(self._mac_keys, caller, account, seed)
+    def submit_keys(self, caller: Caller, seed: str) -> SubmitKeys:
+        """The submit keys of one submit."""
+        return SubmitKeys(self._mac_keys, caller, seed)
 
     def is_own_submit_key(self, caller: Caller, account: Account, submit_key: str) -> bool:
         """True for a submit key that was derived here for this caller."""

@@ -30,11 +30,12 @@ _CONCURRENT_QUERIES = 5
 
 
 class UnknownOwner(Enum):
-    """Why a task has no owner."""
+    """Why no account is known to own a task."""
 
-    NOBODYS = "nobody's"
+    NOBODY = "nobody"
+    """None of the caller's accounts knows the task."""
     TOO_NEW = "too new"
-    """No account lists it yet."""
+    """The task may be too new for its account to list it."""
 
 
 Owner = Account | ProviderError | UnknownOwner
@@ -44,14 +45,14 @@ _Key = tuple[str, str, str]
 
 
 class OwnerLookup:
-    """Finds owners. The cache holds tags and ids, no credentials."""
+    """Finds the owners of upstream ids. The cache holds tags and ids, no credentials."""
 
     def __init__(self, clock: Clock, poller: Poller, background: Background) -> None:
         self._clock = clock
         self._poller = poller
         self._background = background
         self._owners: TTLCache[tuple[str, str], str] = TTLCache(MAX_CACHED_OWNERS, OWNER_SECONDS, timer=clock.now)
-        self._nobodys: TTLCache[_Key, None] = TTLCache(MAX_CACHED_OWNERS, NOBODY_SECONDS, timer=clock.now)
+        self._ownerless: TTLCache[_Key, None] = TTLCache(MAX_CACHED_OWNERS, NOBODY_SECONDS, timer=clock.now)
         self._searches: dict[_Key, asyncio.Future[Owner]] = {}
 
     async def find(self, caller: Caller, provider: Provider, ids: Sequence[str]) -> dict[str, Owner]:
@@ -61,11 +62,12 @@ class OwnerLookup:
         new: list[str] = []
         for id in dict.fromkeys(ids):
             key = (provider.name, caller.identity, id)
-            owner = caller.account(self._owners.get((provider.name, id), ""))
+            owner_id = self._owners.get((provider.name, id))
+            owner = next((account for account in caller.accounts if account.id == owner_id), None)
             if owner is not None:
                 found[id] = owner
-            elif key in self._nobodys:
-                found[id] = UnknownOwner.NOBODYS
+            elif key in self._ownerless:
+                found[id] = UnknownOwner.NOBODY
             else:
                 if key not in self._searches:
                     self._searches[key] = asyncio.get_running_loop().create_future()
@@ -85,25 +87,25 @@ class OwnerLookup:
             for id in ids:
                 owner = owners.get(id, ProviderError(ErrorKind.UPSTREAM_ERROR))
                 if isinstance(owner, Account):
-                    self._owners[provider.name, id] = owner.tag
-                elif owner is UnknownOwner.NOBODYS:
-                    self._nobodys[provider.name, caller.identity, id] = None
+                    self._owners[provider.name, id] = owner.id
+                elif owner is UnknownOwner.NOBODY:
+                    self._ownerless[provider.name, caller.identity, id] = None
                 self._searches.pop((provider.name, caller.identity, id)).set_result(owner)
 
     async def _query_all(self, accounts: Sequence[Account], provider: Provider, ids: Sequence[str]) -> dict[str, Owner]:
         turns = asyncio.Semaphore(_CONCURRENT_QUERIES)
 
-        async def ask(account: Account) -> Mapping[str, TaskState | ProviderError]:
+        async def query(account: Account) -> Mapping[str, TaskState | ProviderError]:
             async with turns:
-                return await self._ask(provider, account, ids)
+                return await self._query(provider, account, ids)
 
-        results = dict(zip(accounts, await asyncio.gather(*map(ask, accounts)), strict=True))
+        results = dict(zip(accounts, await asyncio.gather(*map(query, accounts)), strict=True))
         return {
             id: self._conclude(provider, id, {account: answers.get(id) for account, answers in results.items()})
             for id in ids
         }
 
-    async def _ask(
+    async def _query(
         self, provider: Provider, account: Account, ids: Sequence[str]
     ) -> Mapping[str, TaskState | ProviderError]:
         self._poller.acquire(provider, account, math.ceil(len(ids) / provider.query_batch))
@@ -120,20 +122,20 @@ class OwnerLookup:
     def _conclude(
         self, provider: Provider, id: str, results: Mapping[Account, TaskState | ProviderError | None]
     ) -> Owner:
-        refused: list[ProviderError] = []
+        errors: list[ProviderError] = []
         for account, answer in results.items():
             if isinstance(answer, TaskState):
                 return account
             if answer is not None and answer.kind is not ErrorKind.TASK_NOT_FOUND:
-                refused.append(answer)
-        unsure = [error for error in refused if error.kind.blame is not Blame.ACCOUNT or _is_transient(error)]
-        if unsure:
-            return unsure[0]
-        if len(refused) == len(results):
-            return refused[0]
+                errors.append(answer)
+        uncertain = [error for error in errors if error.kind.blame is not Blame.ACCOUNT or _is_transient(error)]
+        if uncertain:
+            return uncertain[0]
+        if len(errors) == len(results):
+            return errors[0]
         submitted_at = provider.submitted_at(id)
         new = submitted_at is not None and 0 <= self._clock.now() - submitted_at < GRACE_SECONDS
-        return UnknownOwner.TOO_NEW if new else UnknownOwner.NOBODYS
+        return UnknownOwner.TOO_NEW if new else UnknownOwner.NOBODY
 
 
 def _is_transient(error: ProviderError) -> bool:

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from gateway.accounts.callers import NO_OWNER, TAG_BYTES
+from providers.sizes import parse_size
 
 PREFIX = "video_"
 MAX_LENGTH = 160
@@ -35,8 +36,8 @@ _PATTERN = re.compile(r"video_[A-Za-z0-9_-]{20,154}")
 class TaskId:
     """The fields of a signed id.
 
-    `account_tag` and `owner_tag` are 12 hex digits. `created` is in unix seconds. `seconds`, `width` and `height`
-    are those of the requested video, 0 where the request has none.
+    `account_tag` and `owner_tag` are 12 hex digits. `created` is in unix seconds. `seconds` (0: unknown) and `size`
+    ("WIDTHxHEIGHT", "": unknown) are those of the requested video.
     """
 
     provider: str
@@ -46,8 +47,7 @@ class TaskId:
     model: str = ""
     created: int = 0
     seconds: int = 0
-    width: int = 0
-    height: int = 0
+    size: str = ""
 
 
 def derived_key(secret: str) -> bytes:
@@ -112,6 +112,7 @@ def _mac(record: bytes, key: bytes) -> bytes:
 
 def _pack(id: TaskId) -> bytes:
     provider = id.provider.encode("ascii")
+    width, height = parse_size(id.size) or (0, 0)
     return b"".join(
         (
             bytes((_VERSION,)),
@@ -119,8 +120,8 @@ def _pack(id: TaskId) -> bytes:
             bytes.fromhex(id.owner_tag),
             min(max(id.created, 0), 2**40 - 1).to_bytes(5),
             min(max(id.seconds, 0), 255).to_bytes(1),
-            min(id.width, 65535).to_bytes(2),
-            min(id.height, 65535).to_bytes(2),
+            min(width, 65535).to_bytes(2),
+            min(height, 65535).to_bytes(2),
             bytes((len(provider),)),
             provider,
             _pack_upstream_id(id.upstream_id),
@@ -154,6 +155,7 @@ def _unpack(record: bytes) -> TaskId | None:
     if provider_end >= len(record):
         return None
     kind, cursor = record[provider_end], provider_end + 1
+    width, height = int.from_bytes(record[19:21]), int.from_bytes(record[21:23])
     try:
         if kind == _KIND_NUMBER:
             end = cursor + 8
@@ -176,8 +178,7 @@ def _unpack(record: bytes) -> TaskId | None:
             model=record[end:].decode(),
             created=int.from_bytes(record[13:18]),
             seconds=record[18],
-            width=int.from_bytes(record[19:21]),
-            height=int.from_bytes(record[21:23]),
+            size=f"{width}x{height}" if width and height else "",
         )
     except ValueError:
         return None

@@ -4,10 +4,11 @@ import hashlib
 import hmac
 import uuid
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from gateway.accounts.callers import Caller
 from gateway.task_ids import signed
-from providers.contract.accounts import Account
+from providers.contract.accounts import Account, public_tag
 
 _HEAD_BYTES = 10
 _MAC_BYTES = 6
@@ -29,18 +30,26 @@ class MacKeys:
         return (*self._secrets, signed.derived_key(account.credential))
 
 
-def derive_submit_keys(mac_keys: MacKeys, caller: Caller, account: Account, seed: str) -> Iterator[str]:
-    """The UUID of a submit to an account, deterministic in `seed` and the same on every replica. After it come the
-    UUIDs derived from older secrets, and from the account's tag before it had a name.
+@dataclass(frozen=True, slots=True)
+class SubmitKeys:
+    """The submit keys of one submit, a UUID for each account: deterministic in `seed` and the same on every replica.
 
     The last six bytes are a MAC over the owner. They identify the owner where an upstream lists the key.
     """
-    for tag in dict.fromkeys((account.tag, account.credential_tag)):
-        head = bytearray(hashlib.sha256(f"{caller.owner}\0{tag}\0{seed}".encode()).digest()[:_HEAD_BYTES])
-        head[6] = head[6] & 0x0F | 0x40
-        head[8] = head[8] & 0x3F | 0x80
-        for key in mac_keys.of(caller, account):
-            yield str(uuid.UUID(bytes=bytes(head) + _mac(bytes(head), caller, key)))
+
+    mac_keys: MacKeys
+    caller: Caller
+    seed: str
+
+    def of(self, account: Account) -> Iterator[str]:
+        """The keys for an account. The first one is sent. An earlier submit may have sent one of the others, which
+        come from older secrets and from the tag of the account before it had a name."""
+        for tag in dict.fromkeys(map(public_tag, (account, replace(account, name="")))):
+            head = bytearray(hashlib.sha256(f"{self.caller.owner}\0{tag}\0{self.seed}".encode()).digest()[:_HEAD_BYTES])
+            head[6] = head[6] & 0x0F | 0x40
+            head[8] = head[8] & 0x3F | 0x80
+            for key in self.mac_keys.of(self.caller, account):
+                yield str(uuid.UUID(bytes=bytes(head) + _mac(bytes(head), self.caller, key)))
 
 
 def is_own_submit_key(mac_keys: MacKeys, caller: Caller, account: Account, submit_key: str) -> bool:

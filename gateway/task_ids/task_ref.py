@@ -1,8 +1,9 @@
-"""Task reference: where the task of a public id lives."""
+"""Task reference: the account and upstream id that a public task id resolves to."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
+from gateway.task_ids.signed import TaskId
 from providers.contract.accounts import Account
 from providers.contract.errors import ProviderError
 from providers.contract.provider import Provider
@@ -12,7 +13,8 @@ from providers.contract.provider import Provider
 class TaskRef:
     """The provider, account and upstream id of a task, with the other fields of its public id.
 
-    `created` is in unix seconds. `seconds`, `width` and `height` are 0 and `model` is "" where the id lacks them.
+    It differs from `TaskId`, the fields on the wire, in that provider and account are resolved to objects. `created` is
+    in unix seconds. `seconds` is 0, `model` and `size` ("WIDTHxHEIGHT") are "" where the id lacks them.
     """
 
     public_id: str
@@ -22,8 +24,11 @@ class TaskRef:
     model: str = ""
     created: int | None = None
     seconds: int = 0
-    width: int = 0
-    height: int = 0
+    size: str = ""
+
+    @classmethod
+    def of(cls, public_id: str, provider: Provider, account: Account, id: TaskId) -> Self:
+        return cls(public_id, provider, account, id.upstream_id, id.model, id.created, id.seconds, id.size)
 
 
 class AmbiguousId(NamedTuple):

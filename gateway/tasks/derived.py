@@ -1,11 +1,11 @@
-"""Videos made of other videos: what a remix, an edit and an extension ask the providers for."""
+"""Derived requests: the video requests of a remix, an edit and an extension of an earlier video."""
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from gateway.accounts.callers import Caller
-from gateway.archive.archive import Opened
+from gateway.archive.archive import OpenedFile
 from gateway.archive.records import Variant
 from gateway.core.errors import GatewayError, as_transient, from_provider, invalid
 from gateway.core.messages import ERRORS
@@ -21,20 +21,20 @@ from providers.media_files import MediaKind
 
 
 class EarlierTasks(Protocol):
-    """Where earlier tasks are looked up: the `Tasks` of a gateway."""
+    """Access to earlier tasks: `Tasks` implements it."""
 
     catalog: Catalog
 
     async def status(self, caller: Caller, id: str) -> Task: ...
 
-    async def open_archived(self, caller: Caller, id: str, variant: Variant) -> Opened | None: ...
+    async def open_archived(self, caller: Caller, id: str, variant: Variant) -> OpenedFile | None: ...
 
 
 async def derived_request(tasks: EarlierTasks, caller: Caller, derivation: Derivation) -> VideoRequest:
-    """The request for a video that is made of an earlier one.
+    """The request for a video that is derived from an earlier one.
 
-    Raises GatewayError: 404 for no task of the caller's, 400 `not_ready` where the earlier video is needed and is not
-    there, 501 for a model that cannot do it.
+    Raises GatewayError: 404 for a task that is not the caller's, 400 `not_ready` where the earlier video is needed but
+    not finished, 501 for a model without the operation.
     """
     match derivation.operation:
         case "remix":
@@ -46,39 +46,39 @@ async def derived_request(tasks: EarlierTasks, caller: Caller, derivation: Deriv
 
 
 async def _remix(tasks: EarlierTasks, caller: Caller, derivation: Derivation) -> VideoRequest:
-    """The model of a task with a new prompt, and the earlier video as reference where the model takes one.
+    """The model of the earlier task with a new prompt, and the earlier video as reference where the model takes one.
 
-    501 is raised where the model needs a picture that nobody has any more.
+    Raises 501 where the model needs a picture, since the one of the earlier request is not stored.
     """
     prompt = derivation.prompt
     old = await tasks.status(caller, derivation.video_id or "")
     if old.model is None:
-        raise GatewayError("not_supported", ERRORS["model_unknown"])
+        raise GatewayError("not_supported", ERRORS["task_model_unknown"])
     card = (await tasks.catalog.offer(caller)).card(old.model)
     role = next((role for role in (MediaRole.VIDEO, MediaRole.REFERENCE_VIDEO) if role in card.roles), None)
     if role is not None:
         media = _video_of(tasks, caller, old, role)
         return VideoRequest(old.model, prompt, media=(media,))
     if not card.open and frozenset() not in card.media_sets:
-        raise GatewayError("not_supported", ERRORS["no_remix_of_pictures"], values={"model": old.model})
+        raise GatewayError("not_supported", ERRORS["remix_needs_picture"], values={"model": old.model})
     return VideoRequest(old.model, prompt, duration=old.seconds or None, size=old.size or None)
 
 
 def finished(task: Task) -> Result:
     """The result of a task.
 
-    Raises GatewayError: 400 `not_ready` where there is none, 502 where nobody could be asked.
+    Raises GatewayError: 400 `not_ready` where there is none, 502 where the upstream is unavailable.
     """
     if task.state.result is not None:
         return task.state.result
-    if task.trouble is not None:
-        raise from_provider(as_transient(task.trouble))
-    raise GatewayError("not_ready", ERRORS["failed_task" if task.state.phase is Phase.FAILED else "not_ready"])
+    if task.query_error is not None:
+        raise from_provider(as_transient(task.query_error))
+    raise GatewayError("not_ready", ERRORS["task_failed" if task.state.phase is Phase.FAILED else "not_ready"])
 
 
 @dataclass(frozen=True, slots=True)
 class ArchivedVideo:
-    """The video of an earlier task, out of the archive."""
+    """The archived video of an earlier task."""
 
     tasks: EarlierTasks
     caller: Caller
@@ -88,12 +88,12 @@ class ArchivedVideo:
         """Its bytes. Raises GatewayError (404) if the archive no longer has them."""
         opened = await self.tasks.open_archived(self.caller, self.id, "video")
         if opened is None:
-            raise GatewayError("not_found", ERRORS["file_gone"])
+            raise GatewayError("not_found", ERRORS["file_expired"])
         return opened.pieces
 
 
 def _video_of(tasks: EarlierTasks, caller: Caller, task: Task, role: MediaRole) -> Media:
-    """A finished video as an input: by the upstream's link while it gives one, else out of the archive."""
+    """A finished video as an input: by the upstream's link where there is one, else from the archive."""
     url = finished(task).url
     if url.startswith(("https://", "http://")) and not task.restored:
         return Media(MediaKind.VIDEO, url, "video", role, from_upstream=True, proxy=task.proxy)
@@ -101,9 +101,9 @@ def _video_of(tasks: EarlierTasks, caller: Caller, task: Task, role: MediaRole) 
 
 
 def _card_for(tasks: EarlierTasks, offer: Offer, model: str | None, defaults: Sequence[str]) -> ModelCard:
-    """The card of the model that was named; where none was, of the first default that the caller can use.
+    """The card of the named model; without a name, of the first default that the caller can use.
 
-    Raises GatewayError: 404 for a model that nobody knows, 501 where there is no default.
+    Raises GatewayError: 404 for an unknown model, 501 where there is no default.
     """
     if model is not None and model not in FORMER_NAMES:
         return tasks.catalog.card(model)
@@ -113,12 +113,14 @@ def _card_for(tasks: EarlierTasks, offer: Offer, model: str | None, defaults: Se
     return next((card for card in cards if offer.cards_of(card)), cards[0])
 
 
-def _not_by_this_model(tasks: EarlierTasks, card: ModelCard, defaults: Sequence[str]) -> GatewayError:
+def _unsupported_model(tasks: EarlierTasks, card: ModelCard, defaults: Sequence[str]) -> GatewayError:
     """Build the error (501) for a model, naming the models that support the operation."""
     if not defaults:
         return GatewayError("not_supported")
     able = ", ".join(f"{name} ({tasks.catalog.card(name).provider})" for name in defaults)
-    return GatewayError("not_supported", ERRORS["not_by_this_model"], values={"model": card.name, "able": able})
+    return GatewayError(
+        "not_supported", ERRORS["operation_not_supported_by_model"], values={"model": card.name, "able": able}
+    )
 
 
 async def _on_a_video(
@@ -127,10 +129,10 @@ async def _on_a_video(
     offer = await tasks.catalog.offer(caller)
     card = _card_for(tasks, offer, derivation.model, defaults)
     if role not in card.roles and MediaRole.REFERENCE_VIDEO in card.roles and frozenset() in card.media_sets:
-        # A model that does everything by its prompt takes the video as a reference.
+        # A model that edits by its prompt takes the video as a reference.
         role = MediaRole.REFERENCE_VIDEO
     if role not in card.roles or not offer.cards_of(card):
-        raise _not_by_this_model(tasks, card, defaults)
+        raise _unsupported_model(tasks, card, defaults)
     media, seconds = replace(derivation.clip, role=role) if derivation.clip else None, 0
     if derivation.video_id:
         old = await tasks.status(caller, derivation.video_id)
@@ -139,7 +141,7 @@ async def _on_a_video(
         seconds = old.seconds or round(result.duration or 0)
     if media is None:
         raise invalid([FieldProblem("video", FieldReason.MISSING, ("{id}", "https://…"))])
-    # The length of an extension is told with the clip it goes on from.
+    # The duration of an extension includes the clip that it extends.
     added = derivation.seconds
     duration = seconds + added if role is MediaRole.FIRST_CLIP and added else added
     return VideoRequest(card.name, derivation.prompt, duration=duration, media=(media,))

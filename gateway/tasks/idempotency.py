@@ -37,9 +37,9 @@ _UNCONFIRMED = "submission_unconfirmed"
 class SubmitRecord:
     """One submit: running, submitted, failed, or unconfirmed. It holds no error, which may be large, nor the order.
 
-    `seed` is the same for all repeats of one submit; the key that the upstream sees is made of it. `retry_count` is
-    that of the last request for it. `charge` is what the log tells of it once an upstream may have it. `answered` says
-    that a client was there when it ended. `waiting` are the clients that wait for it now.
+    `seed` is the same for all repeats of one submit; the submit keys are derived from it. `retry_count` is that of its
+    latest request. `charge` are the log fields, from the moment the upstream may have the submit. `answered` is True
+    where a client was connected at the end. `waiting` are the clients that wait now.
     """
 
     fingerprint: bytes
@@ -55,7 +55,7 @@ class SubmitRecord:
     waiting: list[ClientPresence] = field(default_factory=list)
 
     def on_charge(self, log_fields: Mapping[str, str] | None) -> None:
-        """Called before anything is sent that may be charged, and with None once that surely came to nothing."""
+        """Called before anything is sent that may be charged, and with None once it is certain that nothing is."""
         self.charge = log_fields
 
     def conclude(self, error: BaseException | None, now: float) -> None:
@@ -64,13 +64,13 @@ class SubmitRecord:
         self.ended_at = now
         if error is None or self.unconfirmed:
             return
-        # An unexpected error says nothing of what was accepted, once anything was sent.
+        # After an unexpected error it is unknown whether the upstream has accepted the submit.
         unexpected = self.charge is not None and not isinstance(error, GatewayError)
         self.unconfirmed = unexpected or (isinstance(error, GatewayError) and error.code == _UNCONFIRMED)
         self.failed = not self.unconfirmed
 
     def interrupted(self) -> BaseException:
-        """The error for a request whose process stops: only what was surely not sent may be sent again."""
+        """The error of a request whose process stops: it may be retried only where nothing was sent."""
         return asyncio.CancelledError() if self.charge is None else GatewayError(_UNCONFIRMED, log_fields=self.charge)
 
     def may_be_retried_as(self, retry_count: int, now: float) -> bool:
@@ -80,13 +80,13 @@ class SubmitRecord:
 
 
 class Create(Protocol):
-    """The submit itself. It reports to the record what may be charged; for an unconfirmed record it looks for the
-    earlier submission and sends nothing."""
+    """The submit itself. It calls `record.on_charge`. For an unconfirmed record it only looks up the earlier
+    submission."""
 
     def __call__(self, order: SubmitOrder, record: SubmitRecord, /) -> Coroutine[Any, Any, Submitted]: ...
 
 
-class _Keep(Protocol):
+class _Save(Protocol):
     def __call__(self, record: SubmitRecord, error: BaseException | None, /) -> None: ...
 
 
@@ -94,26 +94,26 @@ class IdempotencyStore:
     """Submit records by key and by content, bounded in number and age. Single flight: repeats share one submit."""
 
     def __init__(self, clock: Clock, new_seed: Callable[[], str]) -> None:
-        """`new_seed` gives texts that no other process gives."""
+        """`new_seed` returns texts that are unique across processes."""
         self._clock = clock
         self._new_seed = new_seed
         self._by_key: TTLCache[bytes, SubmitRecord] = TTLCache(_MAX_RECORDS, KEY_SECONDS, timer=clock.now)
         self._by_content: TTLCache[bytes, list[SubmitRecord]] = TTLCache(_MAX_RECORDS, RETRY_SECONDS, timer=clock.now)
-        # However long it takes: what is running is not forgotten.
+        # Running submits have no TTL.
         self._running_by_key: dict[bytes, SubmitRecord] = {}
         self._running_by_content: dict[bytes, list[SubmitRecord]] = {}
 
     async def run(self, order: SubmitOrder, create: Create) -> Submitted:
-        """The submission of an order, made by `create` unless an earlier request made it.
+        """The submission of an order, from its record, else created by `create`.
 
-        Raises GatewayError: 409 `idempotency_mismatch` for a key that came with another body, 504
-        `submission_unconfirmed` where the process stops while an upstream may have it.
+        Raises GatewayError: 409 `idempotency_mismatch` for a key with another body, 504 `submission_unconfirmed` where
+        the process stops while the upstream may have accepted the submit.
         """
         identity, fingerprint = order.caller.identity, order.fingerprint
         if order.idempotency_key is not None:
             name = _digest(f"{identity}\0{order.idempotency_key}".encode("utf-8", "surrogateescape"))
-            record = self._of_key(name, fingerprint, f"client:{order.idempotency_key}")
-            return await self._share(record, order, create, partial(self._keep_key, name))
+            record = self._by_client_key(name, fingerprint, f"client:{order.idempotency_key}")
+            return await self._share(record, order, create, partial(self._save_by_key, name))
         retry_count = order.retry_count
         record = SubmitRecord(fingerprint, f"own:{self._new_seed()}", retry_count or 0)
         if retry_count is None:
@@ -126,50 +126,50 @@ class IdempotencyStore:
         if retry_count > 0:
             record = await _retried(identical, retry_count, self._clock.now()) or record
         record.retry_count = max(record.retry_count, retry_count)
-        return await self._share(record, order, create, partial(self._keep_content, name, identical))
+        return await self._share(record, order, create, partial(self._save_by_content, name, identical))
 
-    async def _share(self, record: SubmitRecord, order: SubmitOrder, create: Create, keep: _Keep) -> Submitted:
-        """Wait for the submit of a record, which is started where it does not run."""
+    async def _share(self, record: SubmitRecord, order: SubmitOrder, create: Create, save: _Save) -> Submitted:
+        """Wait for the submit of a record. Starts it where it is not running."""
         client = order.client
         record.waiting.append(client)
         try:
             if record.submitted is not None:
                 return record.submitted
-            return await asyncio.shield(self._start(record, order, create, keep))
+            return await asyncio.shield(self._start(record, order, create, save))
         except asyncio.CancelledError:
             if record.submitted is not None:
                 return record.submitted
             raise record.interrupted() from None
         finally:
-            # Until that is known the client waits: no retry is to take the record for one that was left.
+            # The client counts as waiting until this is known, so that no retry takes the record as abandoned.
             try:
                 record.answered = not await client.is_disconnected() or record.answered
             except asyncio.CancelledError:
-                # The process stops, and the outcome stands.
+                # The process stops: the outcome is final.
                 record.answered = True
             finally:
                 record.waiting.remove(client)
 
     def _start(
-        self, record: SubmitRecord, order: SubmitOrder, create: Create, keep: _Keep
+        self, record: SubmitRecord, order: SubmitOrder, create: Create, save: _Save
     ) -> "asyncio.Task[Submitted]":
-        """Runs apart from the request: the client that began it may go away while another waits for the same."""
+        """Start the submit in its own asyncio task: its first client may disconnect while another one waits."""
         if record.running is None:
             record.running = asyncio.ensure_future(create(order, record))
-            record.running.add_done_callback(partial(self._conclude, record, keep))
-            keep(record, None)
+            record.running.add_done_callback(partial(self._conclude, record, save))
+            save(record, None)
         return record.running
 
-    def _conclude(self, record: SubmitRecord, keep: _Keep, done: "asyncio.Task[Submitted]") -> None:
+    def _conclude(self, record: SubmitRecord, save: _Save, done: "asyncio.Task[Submitted]") -> None:
         error = asyncio.CancelledError() if done.cancelled() else done.exception()
         if error is None:
             record.submitted = done.result()
         record.conclude(error, self._clock.now())
-        keep(record, error)
+        save(record, error)
 
     # --- by key -------------------------------------------------------------------------------------------------
 
-    def _of_key(self, name: bytes, fingerprint: bytes, seed: str) -> SubmitRecord:
+    def _by_client_key(self, name: bytes, fingerprint: bytes, seed: str) -> SubmitRecord:
         known = self._running_by_key.get(name) or self._by_key.get(name)
         if known is None:
             return SubmitRecord(fingerprint, seed)
@@ -177,8 +177,8 @@ class IdempotencyStore:
             raise GatewayError("idempotency_mismatch")
         return known
 
-    def _keep_key(self, name: bytes, record: SubmitRecord, error: BaseException | None) -> None:
-        """Keep it from now on, for as long as keys are kept."""
+    def _save_by_key(self, name: bytes, record: SubmitRecord, error: BaseException | None) -> None:
+        """Store a record for KEY_SECONDS; a failed one is removed."""
         if record.running is not None:
             self._running_by_key[name] = record
         else:
@@ -191,8 +191,8 @@ class IdempotencyStore:
     # --- by content ---------------------------------------------------------------------------------------------
 
     def _identical(self, name: bytes) -> list[SubmitRecord]:
-        """What a caller submitted lately with identical content, the oldest first; of very many, those whose clients
-        may still come back."""
+        """The recent records with identical content, oldest first. Above _MAX_IDENTICAL, those that were answered or
+        failed are dropped."""
         identical = self._running_by_content.get(name, self._by_content.get(name))
         if identical is None:
             return []
@@ -204,11 +204,10 @@ class IdempotencyStore:
             identical[:] = [record for record in identical if record not in dropped]
         return identical
 
-    def _keep_content(
+    def _save_by_content(
         self, name: bytes, identical: list[SubmitRecord], record: SubmitRecord, error: BaseException | None
     ) -> None:
-        """Keep it among the identical ones, for as long as contents are kept; a failed one only where its client may
-        send it again."""
+        """Store a record for RETRY_SECONDS; a failed one only where its error may be retried."""
         retryable = isinstance(error, GatewayError) and error.shape.should_retry
         if record.failed and not retryable:
             identical[:] = [other for other in identical if other is not record]
@@ -224,19 +223,19 @@ class IdempotencyStore:
 async def _retried(identical: list[SubmitRecord], retry_count: int, now: float) -> SubmitRecord | None:
     """The record that a library retries; None to submit again.
 
-    A library retries what got no good response. That is, in this order: one whose clients have gone without a
-    response; one that failed a moment ago with an error that may be retried; one that is running, whose client may
-    have gone unnoticed; the last one, whose response may have got lost on its way.
+    A library retries a request without a successful response. In this order: one whose clients disconnected without a
+    response; one that has just failed with an error that may be retried; one that is running, whose client may have
+    disconnected unnoticed; the last one, whose response may be lost.
     """
-    left: dict[SubmitRecord, list[ClientPresence]] = {}
+    abandoned: dict[SubmitRecord, list[ClientPresence]] = {}
     for record in list(identical):
         waiting = list(record.waiting)
         if not (record.answered or record.failed) and all([await client.is_disconnected() for client in waiting]):
-            left[record] = waiting
+            abandoned[record] = waiting
     for record in list(identical):
-        # Unless it was answered or failed, or another retry took it, meanwhile.
-        still_left = record in left and all(client in left[record] for client in record.waiting)
-        if still_left and not (record.answered or record.failed):
+        # In the meantime it may have been answered, have failed, or been taken by another retry.
+        still_abandoned = record in abandoned and all(client in abandoned[record] for client in record.waiting)
+        if still_abandoned and not (record.answered or record.failed):
             return record
     for record in list(identical):
         if record.may_be_retried_as(retry_count, now):
@@ -248,7 +247,7 @@ async def _retried(identical: list[SubmitRecord], retry_count: int, now: float) 
 
 
 def fingerprint_of(*parts: Any) -> bytes:
-    """What a client asks for: two bodies that are parsed to the same have the same, whatever their form."""
+    """Fingerprint of a request: the same for two bodies with the same parsed content, whatever their format."""
     return _digest(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS, default=str))
 
 

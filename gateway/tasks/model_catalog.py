@@ -1,5 +1,4 @@
-"""Which model a name means for a caller: what the caller's accounts have now, aliases, and what is taken when none is
-named."""
+"""Model catalog: resolves a model name for a caller, from the models of its accounts, aliases and defaults."""
 
 import asyncio
 import re
@@ -9,7 +8,7 @@ from difflib import SequenceMatcher
 
 from gateway.accounts.callers import Caller
 from gateway.core.errors import GatewayError, from_provider, gateway_error, with_detail
-from gateway.core.messages import ERRORS, filled
+from gateway.core.messages import ERRORS, format_text
 from gateway.tasks.model_discovery import Discovery, ModelIndex
 from providers.contract.accounts import Account
 from providers.contract.errors import ProviderError
@@ -22,7 +21,7 @@ from providers.registry import Registry
 from providers.validation import snap_to_nearest, validate
 
 FORMER_NAMES = ("sora-2", "sora-2-pro")
-"""Models of a service that has closed; clients written for it still name them. They mean the default model."""
+"""Models of a closed service that clients still name. They mean the default model."""
 
 _NEAREST = 3
 """How many closest models an error names."""
@@ -30,7 +29,7 @@ _NEAREST = 3
 
 class Catalog:
     """`aliases` are other names of models. `defaults` are the models that are tried in order where a client names none.
-    Without a `discovery` every model is one of the table's."""
+    Without a `discovery` all models come from the built-in table."""
 
     def __init__(
         self,
@@ -47,7 +46,7 @@ class Catalog:
         self._configured: dict[str, ModelIndex] = {}
 
     async def offer(self, caller: Caller) -> "Offer":
-        """What the caller can use now. It waits for an upstream only for the first account of a site."""
+        """The models that the caller can use now. Waits for an upstream only for the first account of a site."""
         offered = await asyncio.gather(*(self._offered_to(account) for account in caller.accounts))
         return Offer(self, caller, offered)
 
@@ -58,25 +57,25 @@ class Catalog:
             reads = (discovery.refresh(self.registry[account.provider], account) for account in accounts)
             await asyncio.gather(*reads)
 
-    def contradicted(self, accounts: Sequence[Account]) -> None:
-        """The same, when the accounts are looked at next."""
+    def invalidate(self, accounts: Sequence[Account]) -> None:
+        """Refresh the model lists of accounts at their next use, without waiting."""
         if self._discovery is not None:
             for account in accounts:
-                self._discovery.contradicted(account)
+                self._discovery.invalidate(account)
 
     def card(self, name: str) -> ModelCard:
-        """The card of a model or of an alias, whoever has it. Raises GatewayError (404)."""
+        """The card of a model or an alias, for any caller. Raises GatewayError (404)."""
         card = self.registry.card(self.aliases.get(name, name))
         if card is None:
             raise GatewayError("model_not_found", values={"model": name})
         return card
 
     def unknown_aliases(self) -> list[str]:
-        """What aliases stand for that is no model."""
+        """The targets of aliases that are no model."""
         return sorted({name for name in self.aliases.values() if self.registry.card(name) is None})
 
     def means_default(self, name: str) -> bool:
-        """True for no name at all, and for the names of a service that has closed."""
+        """True for an empty name, and for the names of a closed service."""
         return not name or (name in FORMER_NAMES and name not in self.aliases and bool(self.defaults.text))
 
     async def _offered_to(self, account: Account) -> "Offered":
@@ -92,7 +91,7 @@ class Catalog:
         return found
 
     def _table(self, provider: Provider, region: str) -> ModelIndex:
-        """The table's models of a site."""
+        """The models of a site in the built-in table."""
         found = self._tables.get((provider.name, region))
         if found is None:
             cards = [card for card in provider.models() if not card.regions or not region or region in card.regions]
@@ -102,7 +101,7 @@ class Catalog:
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """What one account has: the models of the gateway's configuration, then those of its site."""
+    """The models of one account: those of the gateway's configuration, then those of its site."""
 
     account: Account
     configured: ModelIndex
@@ -126,9 +125,9 @@ class Offer:
 
     def card_for(self, request: VideoRequest) -> ModelCard:
         """The card of the model that a request names; without a name, of the first default that the caller can use and
-        that takes the request's inputs. Whatever else a request says, it is the default that refuses it.
+        that takes the request's inputs. The other parameters do not select the default: it may reject them.
 
-        Raises GatewayError: 404 for a name that nobody knows, and for a model that none of the accounts has.
+        Raises GatewayError: 404 for an unknown name, and for a model that none of the accounts has.
         """
         if not self._catalog.means_default(request.model):
             return self.card(request.model)
@@ -136,18 +135,18 @@ class Offer:
         names = (defaults.image if request.media else ()) or defaults.text
         preferred = [card for name in names if (card := self._find(self._meant(name))) is not None]
         others = [card for offered in self._offered for card in offered if self._may_have(card, card.name)]
-        # Another model may cost many times as much: only where no preferred one is there.
+        # Another model may cost many times as much: use it only where no preferred one is available.
         candidates = [card for card in preferred if card.available] or [card for card in others if card.available]
         candidates = candidates or preferred
         if not candidates:
             return self.card(names[0] if names else request.model)
         return next((card for card in candidates if _takes(card, request)), candidates[0])
 
-    def wanted(self, request: VideoRequest) -> tuple[ModelCard, GatewayError | None]:
-        """The card as `card_for` gives it. Where none of the accounts has the model any more, the card that is known of
-        it, and the refusal: an earlier submit of it may still be looked up.
+    def resolve(self, request: VideoRequest) -> tuple[ModelCard, GatewayError | None]:
+        """The card as by `card_for`, and None. Where none of the accounts has the model any more, its card in the
+        registry, and the error: an earlier submit of the model may still be looked up.
 
-        Raises GatewayError (404) for a name that nobody knows.
+        Raises GatewayError (404) for an unknown name.
         """
         try:
             return self.card_for(request), None
@@ -181,35 +180,35 @@ class Offer:
         for offered in self._offered:
             if offered.account.provider == card.provider:
                 own = card if card.open else offered.get(card.name)
-                # A title that another account's site gives to a model may be the name of this one.
+                # Another site may use the name of this model as the title of a different one.
                 if own is not None and _same_model(own, card):
                     found[offered.account] = own
         return found
 
     def validated(self, card: ModelCard, request: VideoRequest, *, nearest: bool) -> dict[Account, VideoRequest]:
-        """The request for each account that can make the very same video, settled against the account's own card. What
-        the request leaves open is filled in by the card of the first account that can make it.
+        """The request for each account that can make the same video, validated against the account's own card. Defaults
+        come from the card of the first of these accounts.
 
-        `nearest` moves duration and size to the nearest that the model can do. Raises GatewayError (400) with what the
-        first account's card refuses, where none of them can make it.
+        `nearest` snaps duration and size to the nearest that the model supports. Raises GatewayError (400) with the
+        problems of the first account's card, where no account can make the video.
         """
         request = replace(request, model=card.name)
         found: dict[Account, VideoRequest] = {}
         by_card: dict[int, VideoRequest | None] = {}
-        refusal: ProviderError | None = None
+        first_error: ProviderError | None = None
         for account, own in self.cards_of(card).items():
             if id(own) not in by_card:
-                wanted = next(iter(found.values()), None) or (snap_to_nearest(own, request) if nearest else request)
+                base = next(iter(found.values()), None) or (snap_to_nearest(own, request) if nearest else request)
                 try:
-                    by_card[id(own)] = validate(own, wanted)
+                    by_card[id(own)] = validate(own, base)
                 except ProviderError as error:
-                    refusal, by_card[id(own)] = refusal or error, None
+                    first_error, by_card[id(own)] = first_error or error, None
             made = by_card[id(own)]
-            # A card that fills in what the first one has no choice of makes another video.
+            # A card with other defaults than the first one would make a different video.
             if made is not None and made == next(iter(found.values()), made):
                 found[account] = made
-        if not found and refusal is not None:
-            raise from_provider(refusal) from refusal
+        if not found and first_error is not None:
+            raise from_provider(first_error) from first_error
         return found
 
     def cards(self) -> dict[str, ModelCard]:
@@ -226,7 +225,7 @@ class Offer:
 
     def add_nearest(self, error: GatewayError, card: ModelCard) -> None:
         """Add the caller's models that are closest to `card` to the message of an error."""
-        text = filled(error.text, **error.values) if error.values else error.text
+        text = format_text(error.text, **error.values) if error.values else error.text
         reason = LocalizedText(with_detail(text.zh, error.detail, "zh"), with_detail(text.en, error.detail, "en"))
         error.text, error.values, error.detail = self._with_nearest(reason, card), {}, ""
 
@@ -234,15 +233,15 @@ class Offer:
         return self._catalog.aliases.get(name, name)
 
     def _find(self, name: str) -> ModelCard | None:
-        """The card of a name for the first account that has it. Sites choose keys and titles as they like: a model that
-        is called so goes before one that answers to it, and no site takes a name that another model has here."""
+        """The card of a name for the first account that has it. Sites choose keys and titles: a match by name takes
+        precedence, and no site can take the name of another model in the registry."""
         found = [
             card for offered in self._offered if (card := offered.get(name)) is not None and self._may_have(card, name)
         ]
         return next((card for card in found if card.name == name), found[0] if found else None)
 
     def _may_have(self, card: ModelCard, name: str) -> bool:
-        """False where the name is that of another model, as the configuration and the providers' tables have it."""
+        """False where the registry has the name for another model."""
         known = self._catalog.registry.card(name)
         return known is None or known.open or card.configured or _same_model(card, known)
 
@@ -251,7 +250,7 @@ class Offer:
         caller = self._caller
         own = [offered for offered in self._offered if offered.account.provider == card.provider]
         if any(offered.models.live for offered in own) or (own and not card.regions):
-            return self._not_found("model_gone", card)
+            return self._not_found("model_not_offered", card)
         if own:
             return self._not_found("not_in_region", card, regions=", ".join(sorted(card.regions)))
         if caller.managed and not caller.accounts:
@@ -261,11 +260,11 @@ class Offer:
         return gateway_error("no_account_for_provider", provider=card.provider)
 
     def _not_found(self, sentence: str, card: ModelCard, **values: object) -> GatewayError:
-        message = filled(ERRORS[sentence], model=card.name, **values)
+        message = format_text(ERRORS[sentence], model=card.name, **values)
         return GatewayError("model_not_found", self._with_nearest(message, card), param="model")
 
     def _with_nearest(self, message: LocalizedText, card: ModelCard) -> LocalizedText:
-        """The sentence with the models that are nearest to one; those of the same provider, where it has one."""
+        """Add the closest models to a message; of the same provider, where the card has one."""
         names = [
             other.name
             for offered in self._offered
@@ -273,12 +272,11 @@ class Offer:
             if card.provider in ("", other.provider) and other.name != card.name
         ]
         nearest = nearest_names(card.name, names)
-        return filled(ERRORS["nearest_models"], reason=message, nearest=", ".join(nearest)) if nearest else message
+        return format_text(ERRORS["nearest_models"], reason=message, nearest=", ".join(nearest)) if nearest else message
 
 
 def nearest_names(name: str, names: Sequence[str]) -> list[str]:
-    """The names most like a name, the nearest first: those that share most of its parts, and of its letters in
-    order."""
+    """The names closest to a name, best first, by common parts and common subsequences of letters."""
     matcher = SequenceMatcher(b=name.casefold(), autojunk=False)
     parts = _parts(name)
 
@@ -295,13 +293,13 @@ def _parts(name: str) -> frozenset[str]:
 
 
 def _same_model(one: ModelCard, other: ModelCard) -> bool:
-    """True for two cards of one model, as two sites have it."""
+    """True where two cards, of two sites, are of the same model."""
     names = {one.name.casefold(), one.key.casefold()} - {""}
     return one.provider == other.provider and not names.isdisjoint((other.name.casefold(), other.key.casefold()))
 
 
 def _takes(card: ModelCard, request: VideoRequest) -> bool:
-    """True for a model that takes the inputs of a request, whatever else it says of them."""
+    """True where a model takes the media inputs of a request."""
     inputs = VideoRequest(
         card.name, "…", media=request.media, sound=request.sound, reference_mode=request.reference_mode
     )

@@ -1,11 +1,11 @@
-"""The models that each account can use now: read live from upstreams that tell them, else from the provider's table.
+"""Model discovery: the models that each account can use now, listed by its upstream, else from the provider's table.
 
-A live list is cached for an hour for each account, refreshed in the background, and kept (stale) while the upstream
-cannot be asked. An account whose list is not read yet is served with that of another account of the same site; the
-first account of a site waits for its list a moment, and gets the table where none comes.
+A live list is cached for an hour for each account, refreshed in the background, and served stale while the upstream is
+unavailable. An account whose list is not read yet uses that of another account of the same site. The first account of
+a site waits up to WAIT_SECONDS for its list, then uses the table.
 
-A proxy may answer for a site whose address is plain HTTP, and callers bring proxies of their own. A list that was read
-through a proxy is therefore lent only to accounts behind that proxy; one that was read without any, to all.
+A proxy can forge the response of a site with plain HTTP, and callers may choose their proxies. A list that was read
+through a proxy is therefore shared only with accounts behind that proxy; one that was read directly, with all.
 """
 
 import asyncio
@@ -26,24 +26,24 @@ from providers.contract.provider import CanDiscover, Provider
 
 FRESH_SECONDS = 3600.0
 RETRY_SECONDS = 300.0
-"""After a call that failed, until the next one."""
+"""Interval after a failed call."""
 REFRESH_SECONDS = 10.0
-"""Between two calls that a refused submit asked for: submits of a model that is gone must not call each time."""
+"""Minimum interval of the calls that rejected submits cause: not every submit of a missing model makes one."""
 WAIT_SECONDS = 3.0
-"""A request waits so long for the first list of a site."""
+"""Time that a request waits for the first list of a site."""
 _CACHED_ACCOUNTS = 4096
-_CACHED_WAYS = 1024
-_CALLS_AT_ONCE = 4
-"""To one site by one way: a proxy that hangs holds up nobody else's calls."""
-_MOST_PENDING = 200
-"""Calls to one site by one way that run or wait their turn. Callers bring any number of credentials: what is beyond is
-read at a later request, and has the site's list or the table until then."""
+_CACHED_SITES = 1024
+_CONCURRENT_CALLS = 4
+"""Concurrent calls to one site through one proxy: a proxy that hangs does not block other calls."""
+_MAX_PENDING = 200
+"""Limit of running and queued calls to one site through one proxy, since callers may send any number of credentials.
+Further lists are read at a later request."""
 
 
 class ModelIndex:
-    """The models of one account or site, by every name that they answer to.
+    """The models of one account or site, by name, key and title.
 
-    `live` says that the upstream listed them; else they are those of the table.
+    `live` is True for models that the upstream listed, False for those of the table.
     """
 
     def __init__(self, cards: Sequence[ModelCard], *, live: bool) -> None:
@@ -69,8 +69,8 @@ def _folded(name: str) -> str:
 
 @dataclass(slots=True)
 class _Entry:
-    """What is known of one account's models. `tried_at` is the last call, `refreshed_at` the last one that a refused
-    submit asked for; in unix seconds, None for never. `proxy` is the way by which the list was read."""
+    """The list of one account. `tried_at` is the time of the last call, `refreshed_at` that of the last one that a
+    rejected submit caused; in unix seconds, None for never. `proxy` is the one through which the list was read."""
 
     index: ModelIndex | None = None
     proxy: str | None = field(default=None, repr=False)
@@ -81,14 +81,14 @@ class _Entry:
 
 
 @dataclass(slots=True)
-class _Site:
-    """A site as one way leads to it, with the last list that was read there. `waited` says that a request has waited
-    for its first one."""
+class _SiteModels:
+    """A site as seen through one proxy, with its last list. `waited` is True once a request has waited for the first
+    list."""
 
     index: ModelIndex | None = None
     waited: bool = False
     pending: int = 0
-    turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_CALLS_AT_ONCE))
+    turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_CONCURRENT_CALLS))
 
 
 class Discovery:
@@ -98,10 +98,10 @@ class Discovery:
         self._clock = clock
         self._background = background
         self._entries: LRUCache[tuple[str, str], _Entry] = LRUCache(_CACHED_ACCOUNTS)
-        self._sites: LRUCache[tuple[str, str, str | None], _Site] = LRUCache(_CACHED_WAYS)
+        self._sites: LRUCache[tuple[str, str, str | None], _SiteModels] = LRUCache(_CACHED_SITES)
 
     async def models(self, provider: Provider, account: Account) -> ModelIndex | None:
-        """The live list of an account; None where the table counts. It never fails, and waits once for a site."""
+        """The live list of an account; None where the table applies. Never raises; waits only once for each site."""
         if not isinstance(provider, CanDiscover):
             return None
         now = self._clock.now()
@@ -110,54 +110,54 @@ class Discovery:
         if entry.reading is None and (entry.tried_at is None or now - entry.tried_at >= pause):
             self._read(provider, account, entry)
         site = self._site(account)
-        known = entry.index or self._lent(account)
+        known = entry.index or self._shared(account)
         if known is None and entry.reading is not None and not site.waited:
             await asyncio.wait([entry.reading], timeout=WAIT_SECONDS)
             site.waited = True
-            known = entry.index or self._lent(account)
+            known = entry.index or self._shared(account)
         return known
 
     async def refresh(self, provider: Provider, account: Account) -> None:
-        """Read the list of an account anew, since the upstream has just contradicted it. A reading that began before
-        does not count."""
+        """Read the list of an account again, since the upstream has just contradicted it. A call that is already
+        running does not count."""
         if not isinstance(provider, CanDiscover):
             return
         entry = self._entry(account)
-        self.contradicted(account)
+        self.invalidate(account)
         for _ in range(2):
             if entry.reading is None and entry.tried_at is None:
                 self._read(provider, account, entry)
             if entry.reading is not None:
                 await asyncio.wait([entry.reading], timeout=WAIT_SECONDS)
 
-    def contradicted(self, account: Account) -> None:
-        """Read the list of an account anew when it is wanted next, as `refresh` does, and wait for nothing."""
+    def invalidate(self, account: Account) -> None:
+        """Have the list of an account read again at its next use, without waiting."""
         entry, now = self._entry(account), self._clock.now()
         if entry.refreshed_at is None or now - entry.refreshed_at >= REFRESH_SECONDS:
             entry.refreshed_at, entry.tried_at = now, None
 
     def expire(self) -> None:
-        """Read every list anew when it is wanted next, and serve the old one meanwhile: hosts may have changed."""
+        """Have every list read again at its next use, and serve the old one meanwhile: hosts may have changed."""
         for site in self._sites.values():
             site.waited = False
         for entry in self._entries.values():
             entry.tried_at = None
 
-    def _site(self, account: Account, *, direct: bool = False) -> _Site:
-        """The account's site by the account's way, or without a proxy."""
-        way = (account.provider, account.region, None if direct else account.proxy)
-        site = self._sites.get(way)
+    def _site(self, account: Account, *, direct: bool = False) -> _SiteModels:
+        """The site of an account, through the account's proxy or directly."""
+        key = (account.provider, account.region, None if direct else account.proxy)
+        site = self._sites.get(key)
         if site is None:
-            site = self._sites[way] = _Site()
+            site = self._sites[key] = _SiteModels()
         return site
 
-    def _lent(self, account: Account) -> ModelIndex | None:
-        """The list of another account of the site."""
+    def _shared(self, account: Account) -> ModelIndex | None:
+        """The last list of the site, from any account."""
         return self._site(account).index or self._site(account, direct=True).index
 
     def _entry(self, account: Account) -> _Entry:
-        # A named account keeps its key when it moves to another site, and has another list there.
-        key = account.key, account.region
+        # A named account that moves to another site has the same key, but another list.
+        key = account.id, account.region
         entry = self._entries.get(key)
         if entry is None:
             entry = self._entries[key] = _Entry()
@@ -165,13 +165,13 @@ class Discovery:
 
     def _read(self, provider: CanDiscover, account: Account, entry: _Entry) -> None:
         site = self._site(account)
-        if site.pending >= _MOST_PENDING:
+        if site.pending >= _MAX_PENDING:
             return
         site.pending += 1
         entry.tried_at = self._clock.now()
         entry.reading = self._background.start(self._discover(provider, account, entry, site))
 
-    async def _discover(self, provider: CanDiscover, account: Account, entry: _Entry, site: _Site) -> None:
+    async def _discover(self, provider: CanDiscover, account: Account, entry: _Entry, site: _SiteModels) -> None:
         began, outcome = time.perf_counter(), "ok"
         try:
             async with site.turns:
@@ -188,9 +188,9 @@ class Discovery:
                 )
             entry.failed = True
         else:
-            # Accounts of one site mostly have the same list: they share it, and what changes for one does for all,
-            # but for what a proxy says: that counts for those behind it.
-            shared, before = self._lent(account), entry.index
+            # Accounts of one site mostly have the same list. They share one object, and a change for one is a change
+            # for all; a list read through a proxy changes only those behind that proxy.
+            shared, before = self._shared(account), entry.index
             entry.index = shared if shared is not None and shared.cards == index.cards else index
             entry.proxy = account.proxy
             for other in self._entries.values() if before is not None and before is not entry.index else ():

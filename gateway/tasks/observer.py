@@ -15,15 +15,12 @@ from gateway.polling.poller import Poller
 from gateway.polling.task_cache import Observation
 from gateway.task_ids.locator import TaskLocator
 from gateway.task_ids.task_ref import AmbiguousId, TaskRef
-from gateway.tasks.view import Task, UnavailableTask, view_of
+from gateway.tasks.view import Task, view_of
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.tasks import Phase, TaskState
 
 _STALE_AFTER_SECONDS = 1.0
 """An unfinished task is stale once its observation is this much older than the poller's freshness."""
-
-TaskStatus = Task | UnavailableTask | None
-"""A task, one whose status is unavailable, or None for an id that no account and no archive knows."""
 
 
 class TaskObserver:
@@ -37,21 +34,23 @@ class TaskObserver:
 
     def cached(self, caller: Caller, id: str) -> Task | None:
         """The task from the cache, without a query; None unless its id is located and its observation is fresh."""
-        ref = self._locator.known(caller, id)
+        ref = self._locator.cached(caller, id)
         if ref is None:
             return None
         card = ref.provider.card(ref.model) if ref.model else None
         observation = self._poller.fresh_observation(ref.account, ref.upstream_id, card)
         return self._view(ref, observation) if observation is not None else None
 
-    async def find(self, caller: Caller, ids: Sequence[str], *, force_refresh: bool) -> dict[str, TaskStatus]:
-        """The status of each id, with one query per account. `force_refresh` bypasses the cache."""
+    async def find(self, caller: Caller, ids: Sequence[str], *, force_refresh: bool) -> dict[str, Task | None]:
+        """The status of each id, with one query per account; None for an id that no account and no archive knows.
+
+        `force_refresh` bypasses the cache."""
         refs = await self._locator.find(caller, ids)
         by_account: defaultdict[str, list[TaskRef]] = defaultdict(list)
-        found: dict[str, TaskStatus] = dict.fromkeys(refs)
+        found: dict[str, Task | None] = dict.fromkeys(refs)
         for id, ref in refs.items():
             if isinstance(ref, TaskRef):
-                by_account[ref.account.tag].append(ref)
+                by_account[ref.account.id].append(ref)
             elif isinstance(ref, AmbiguousId):
                 found[id] = _ambiguous(id, ref)
         for statuses in await asyncio.gather(
@@ -61,11 +60,11 @@ class TaskObserver:
         missing = [id for id, ref in refs.items() if not isinstance(ref, TaskRef) and not _is_unauthorized(found[id])]
         restored = await asyncio.gather(*(self._restore(self._locator.possible(caller, id)) for id in missing))
         for id, status in zip(missing, restored, strict=True):
-            if isinstance(status, Task) or found[id] is None:
+            if _is_available(status) or found[id] is None:
                 found[id] = status
         return found
 
-    async def observe(self, refs: Sequence[TaskRef], *, force_refresh: bool) -> dict[str, TaskStatus]:
+    async def observe(self, refs: Sequence[TaskRef], *, force_refresh: bool) -> dict[str, Task | None]:
         """The status of tasks that all belong to one account, by public id."""
         provider, account = refs[0].provider, refs[0].account
         observed = await self._poller.observe(
@@ -75,7 +74,7 @@ class TaskObserver:
             submitted_at={ref.upstream_id: ref.created or provider.submitted_at(ref.upstream_id) for ref in refs},
             force_refresh=force_refresh,
         )
-        found: dict[str, TaskStatus] = {}
+        found: dict[str, Task | None] = {}
         for ref in refs:
             observation = observed[ref.upstream_id]
             if isinstance(observation, Observation):
@@ -83,11 +82,11 @@ class TaskObserver:
             elif observation.kind is ErrorKind.TASK_NOT_FOUND:
                 found[ref.public_id] = None
             else:
-                found[ref.public_id] = UnavailableTask(ref.public_id, provider.name, observation, ref)
+                found[ref.public_id] = _unavailable(ref, observation)
         missing = [ref for ref in refs if self._may_be_archived(ref, observed[ref.upstream_id])]
         restored = await asyncio.gather(*(self._restore([ref]) for ref in missing))
         for ref, status in zip(missing, restored, strict=True):
-            if isinstance(status, Task) or (status is not None and found[ref.public_id] is None):
+            if _is_available(status) or (status is not None and found[ref.public_id] is None):
                 found[ref.public_id] = status
         return found
 
@@ -98,7 +97,7 @@ class TaskObserver:
             return observation.kind is not ErrorKind.INVALID_CREDENTIAL
         return observation.observed_at <= 0 and not self._locator.submitted_here(ref)
 
-    async def _restore(self, refs: Sequence[TaskRef]) -> TaskStatus:
+    async def _restore(self, refs: Sequence[TaskRef]) -> Task | None:
         """The task from the archive, under the first of the refs that has it. Unavailable where the store fails: the
         task may still be there."""
         if self._archiver is None:
@@ -107,11 +106,12 @@ class TaskObserver:
             try:
                 restored = await self._archiver.restore(ref)
             except StoreError:
-                error = ProviderError(ErrorKind.UNREACHABLE, message=ERRORS["archive_out_of_reach"])
-                return UnavailableTask(ref.public_id, ref.provider.name, error, ref)
+                error = ProviderError(ErrorKind.UNREACHABLE, message=ERRORS["archive_unavailable"])
+                return _unavailable(ref, error)
             if restored is not None:
-                observation = Observation(restored.state, 100, self._clock.now())
-                return replace(self._view(restored.ref, observation), archived=True, restored=True)
+                restored_ref, state = restored
+                observation = Observation(state, 100, self._clock.now())
+                return replace(self._view(restored_ref, observation), archived=True, restored=True)
         return None
 
     def _view(self, ref: TaskRef, observation: Observation) -> Task:
@@ -125,19 +125,31 @@ class TaskObserver:
             metrics.ANSWER_AGES.observe(age)
             late = age > self._poller.freshness + _STALE_AFTER_SECONDS
         round_seconds = self._poller.round_seconds(ref.provider, ref.account)
-        archived = self._archiver.seen(ref, observation.state) if self._archiver is not None else False
+        archived = self._archiver.queue_copy(ref, observation.state) if self._archiver is not None else False
         return view_of(ref, observation, model, age=age, late=late, round_seconds=round_seconds, archived=archived)
 
 
-def _ambiguous(id: str, ref: AmbiguousId) -> Task | UnavailableTask:
-    """The status of an id whose account could not be determined: queued, or the error of the lookup."""
+def _unavailable(ref: TaskRef, error: ProviderError) -> Task:
+    """A placeholder for a task whose query failed."""
+    observation = Observation(TaskState(ref.public_id, Phase.PROCESSING), 0, observed_at=0, query_error=error)
+    return replace(view_of(ref, observation, None), unavailable=error)
+
+
+def _ambiguous(id: str, ref: AmbiguousId) -> Task:
+    """The status of an id whose account could not be determined: queued, or the error of the lookup. Only a rejected
+    credential makes it unavailable."""
     name, error = ref.provider.name, ref.error
     if error is None:
         return Task(id, name, TaskState(id, Phase.QUEUED, created_at=ref.provider.submitted_at(id)))
-    unavailable = UnavailableTask(id, name, error)
-    return unavailable if error.kind is ErrorKind.INVALID_CREDENTIAL else unavailable.task
+    unavailable = error if error.kind is ErrorKind.INVALID_CREDENTIAL else None
+    return Task(id, name, TaskState(id, Phase.PROCESSING), query_error=error, unavailable=unavailable, stale=True)
 
 
-def _is_unauthorized(status: TaskStatus) -> bool:
+def _is_available(task: Task | None) -> bool:
+    return task is not None and task.unavailable is None
+
+
+def _is_unauthorized(task: Task | None) -> bool:
     """True where the upstream rejects the credential: its holder gets nothing from the archive either."""
-    return isinstance(status, UnavailableTask) and status.error.kind is ErrorKind.INVALID_CREDENTIAL
+    error = task.unavailable if task is not None else None
+    return error is not None and error.kind is ErrorKind.INVALID_CREDENTIAL

@@ -1,4 +1,4 @@
-"""What a route orders: a submit with all that the road to the upstream needs, so that no step asks the web request."""
+"""Submit orders: all inputs of a submit, so that no later step needs the HTTP request."""
 
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -8,10 +8,10 @@ from providers.contract.requests import Media, VideoRequest
 
 
 class ClientPresence(Protocol):
-    """The client of a submit, as far as the submit has to know it."""
+    """Whether the client of a submit is still connected."""
 
     async def is_disconnected(self) -> bool:
-        """True once the client is no longer there to receive the response."""
+        """True once the client can no longer receive the response."""
 
 
 class _Connected:
@@ -20,15 +20,15 @@ class _Connected:
 
 
 CONNECTED: ClientPresence = _Connected()
-"""A client that waits however long it takes."""
+"""A client that never disconnects."""
 
 
 @dataclass(frozen=True, slots=True)
 class Derivation:
-    """A video made of an earlier one, which is given by `video_id` or, for an edit and an extension, as `clip`.
+    """A video derived from an earlier one, given by `video_id` or, for an edit and an extension, as `clip`.
 
-    Without a `model`, a remix takes that of the earlier video, the others take the default of their operation.
-    `seconds` is what an extension adds, and the length of what an edit makes.
+    Without a `model`, a remix uses that of the earlier video, the others the default of their operation. `seconds` is
+    the length that an extension adds, or the length of an edited video.
     """
 
     operation: Literal["remix", "edit", "extend"]
@@ -43,9 +43,9 @@ class Derivation:
 class SubmitOrder:
     """One submit of one client.
 
-    `fingerprint` is of what the client wrote, see `idempotency.fingerprint_of`. `idempotency_key` is the client's own,
-    `retry_count` how often its library has sent this before; None where it says nothing. `nearest` moves duration and
-    size to the nearest that the model can do instead of refusing them.
+    `fingerprint` identifies the content of the request, see `idempotency.fingerprint_of`. `idempotency_key` and
+    `retry_count`, the number of retries of the client's library, are None where the client sends none. `nearest` snaps
+    duration and size to the nearest that the model supports instead of rejecting them.
     """
 
     caller: Caller
@@ -58,5 +58,5 @@ class SubmitOrder:
 
     @property
     def is_repeatable(self) -> bool:
-        """True where the client may send it again and gets what was made meanwhile."""
+        """True where the client can repeat the request and get the task of the first one."""
         return self.idempotency_key is not None or self.retry_count is not None

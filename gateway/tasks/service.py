@@ -6,10 +6,10 @@ from dataclasses import replace
 from starlette.requests import ClientDisconnect
 
 from gateway.accounts.callers import Caller
-from gateway.archive.archive import Opened
-from gateway.archive.copier import Outcome
+from gateway.archive.archive import OpenedFile
+from gateway.archive.copier import ArchiveResult, Outcome
 from gateway.archive.records import Variant
-from gateway.archive.task_archiver import ArchiveResult, TaskArchiver
+from gateway.archive.task_archiver import TaskArchiver
 from gateway.core.clock import Clock
 from gateway.core.errors import GatewayError, as_transient, clean, from_provider, invalid
 from gateway.core.messages import ERRORS
@@ -21,21 +21,21 @@ from gateway.task_ids.locator import TaskLocator
 from gateway.task_ids.task_ref import TaskRef
 from gateway.tasks.derived import derived_request
 from gateway.tasks.idempotency import IdempotencyStore, SubmitRecord
-from gateway.tasks.listing import Listed, Listing
+from gateway.tasks.listing import Listing
 from gateway.tasks.model_catalog import Catalog
 from gateway.tasks.observer import TaskObserver
 from gateway.tasks.order import CONNECTED, ClientPresence, SubmitOrder
-from gateway.tasks.submitter import SubmitKeys, Submitter
-from gateway.tasks.view import Submitted, Task, UnavailableTask, view_of
+from gateway.tasks.submitter import Submitter
+from gateway.tasks.view import Submitted, Task, view_of
 from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind, FieldProblem, FieldReason, ProviderError
 from providers.contract.models import ModelCard
-from providers.contract.provider import CanCancel, Provider
+from providers.contract.provider import CanCancel
 from providers.contract.requests import Submission, VideoRequest
 from providers.contract.tasks import Phase, Result, TaskState
 from providers.progress import estimate
 from providers.registry import Registry
-from providers.sizes import asked_seconds, asked_size, parse_size
+from providers.sizes import asked_seconds, asked_size
 
 _CHECK_CLIENT_SECONDS = 0.5
 """After waiting this long for a site's model list, a submit checks whether its client has disconnected."""
@@ -92,62 +92,64 @@ class Tasks:
             request = await derived_request(self, caller, request)
         began = self._clock.now()
         named = not self.catalog.means_default(request.model)
-        keys = SubmitKeys(self._locator, caller, record.seed)
+        keys = self._locator.submit_keys(caller, record.seed)
         for last in (False, True):
             offer = await self.catalog.offer(caller)
             waited = self._clock.now() - began >= _CHECK_CLIENT_SECONDS
             if waited and not order.is_repeatable and await order.client.is_disconnected():
                 raise ClientDisconnect
-            card, gone = offer.wanted(request)
+            card, missing = offer.resolve(request)
             provider = self._registry[card.provider]
             if order.idempotency_key is not None or record.unconfirmed:
                 # Look on every account: the site of the task's account may no longer offer the model.
-                made = await self._submitter.find(provider, caller.accounts_of(card.provider), keys)
-                if made is not None:
-                    return self._found_again(caller, *made, card, named=named)
+                existing = await self._submitter.find(provider, caller.accounts_of(card.provider), keys)
+                if existing is not None:
+                    return self._existing(caller, *existing, card, named=named)
             if record.unconfirmed:
                 raise GatewayError("submission_unconfirmed")
-            if gone is not None:
+            if missing is not None:
                 if last:
-                    raise gone
+                    raise missing
                 # A site's list may omit a model once: refresh it and try again.
                 await self.catalog.refresh(offer.live_accounts(card.provider))
                 continue
             validated = offer.validated(card, request, nearest=order.nearest)
             first = next(iter(validated.values()))
-            lacking: list[Account] = []
+            without_model: list[Account] = []
             try:
                 async with self._intake.ready(first.card or card, first, caller.identity) as ready:
                     requests = {account: replace(ready, card=own.card) for account, own in validated.items()}
                     account, submission = await self._submitter.submit(
-                        provider, requests, order, record, keys, lacking=lacking
+                        provider, requests, order, record, keys, without_model=without_model
                     )
             except GatewayError as error:
-                if not lacking or error.code != "model_not_found":
+                if not without_model or error.code != "model_not_found":
                     raise
-                await self.catalog.refresh(lacking)
+                await self.catalog.refresh(without_model)
                 offer = await self.catalog.offer(caller)
                 # Nothing was created. Without a model in the request, the next default model is tried.
-                if named or last or offer.wanted(request)[0].name == card.name:
+                if named or last or offer.resolve(request)[0].name == card.name:
                     offer.add_nearest(error, card)
                     raise
             else:
-                self.catalog.contradicted(lacking)
-                return self._made(caller, account, submission, first, request.prompt)
+                self.catalog.invalidate(without_model)
+                return self._created(caller, account, submission, first, request.prompt)
         raise AssertionError
 
-    def _made(
+    def _created(
         self, caller: Caller, account: Account, submission: Submission, validated: VideoRequest, prompt: str
     ) -> Submitted:
         """Register a new submission with the poller and the archiver."""
         created = int(self._clock.now())
         self._poller.submitted(account, submission.id, created)
         if self._archiver is not None:
-            ref = _new_ref(self._registry[account.provider], account, submission.id, validated, created)
+            id, provider = submission.id, self._registry[account.provider]
+            seconds, size = asked_seconds(validated), asked_size(validated)
+            ref = TaskRef(id, provider, account, id, validated.model, created, seconds, size)
             self._archiver.submitted(ref, prompt)
         return self._submitted(caller, account, submission.id, validated, created)
 
-    def _found_again(
+    def _existing(
         self, caller: Caller, account: Account, submission: Submission, card: ModelCard, *, named: bool
     ) -> Submitted:
         """The task of an earlier submission, of which only the model is known. Raises GatewayError (409) if the request
@@ -177,6 +179,7 @@ class Tasks:
             created,
             asked_seconds(validated),
             asked_size(validated),
+            validated.warnings,
         )
 
     # --- status -------------------------------------------------------------------------------------------------
@@ -192,8 +195,8 @@ class Tasks:
         found = (await self._observer.find(caller, [id], force_refresh=force_refresh))[id]
         if found is None:
             raise GatewayError("task_not_found")
-        if isinstance(found, UnavailableTask):
-            raise from_provider(found.error) from found.error
+        if found.unavailable is not None:
+            raise from_provider(found.unavailable) from found.unavailable
         return found
 
     async def statuses(
@@ -205,10 +208,11 @@ class Tasks:
         the error.
         """
         found = await self._observer.find(caller, ids, force_refresh=force_refresh)
-        unavailable = [answer for answer in found.values() if isinstance(answer, UnavailableTask)]
-        if unavailable and not any(isinstance(answer, Task) for answer in found.values()):
-            raise from_provider(unavailable[0].error)
-        return {id: answer.task if isinstance(answer, UnavailableTask) else answer for id, answer in found.items()}
+        errors = [task.unavailable for task in found.values() if task is not None]
+        first = next(iter(errors), None)
+        if first is not None and None not in errors:
+            raise from_provider(first)
+        return found
 
     async def wait(
         self, caller: Caller, submitted: Submitted, seconds: float, client: ClientPresence = CONNECTED
@@ -249,10 +253,10 @@ class Tasks:
             clean(error, ref.account)
             if error.kind is ErrorKind.NOT_CANCELLABLE:
                 task = (await self._observer.observe([ref], force_refresh=True))[id]
-                if isinstance(task, Task) and task.state.error and task.state.error.kind is ErrorKind.CANCELLED:
+                if task is not None and task.state.error and task.state.error.kind is ErrorKind.CANCELLED:
                     return task
             if error.kind is ErrorKind.ANSWER_LOST:
-                raise GatewayError("upstream_unavailable", ERRORS["cancel_unanswered"]) from error
+                raise GatewayError("upstream_unavailable", ERRORS["cancel_unconfirmed"]) from error
             raise from_provider(error) from error
         return await self.status(caller, id, force_refresh=True)
 
@@ -271,7 +275,7 @@ class Tasks:
 
     async def open_archived(
         self, caller: Caller, id: str, variant: Variant, *, range: str = "", if_range: str = "", head: bool = False
-    ) -> Opened | None:
+    ) -> OpenedFile | None:
         """Open an archived file of the caller's task; None if it is not archived. Raises UnsatisfiableRangeError."""
         if self._archiver is None:
             return None
@@ -295,13 +299,13 @@ class Tasks:
         for one in possible:
             opened = await self._archiver.open(one, "video", head=True)
             if opened is not None:
-                return ArchiveResult(Outcome.ALREADY_THERE, path=opened.file.path)
+                return ArchiveResult(Outcome.ALREADY_THERE, archived=opened.archived)
         return ArchiveResult(Outcome.EXPIRED)
 
     def _candidates(self, caller: Caller, id: str) -> Sequence[TaskRef]:
         """The cached task ref of an id, else every candidate."""
-        known = self._locator.known(caller, id)
-        return [known] if known is not None else self._locator.possible(caller, id)
+        cached = self._locator.cached(caller, id)
+        return [cached] if cached is not None else self._locator.possible(caller, id)
 
     async def list(
         self, caller: Caller, *, limit: int, after: str | None = None, ascending: bool = False, native: bool = False
@@ -316,24 +320,17 @@ class Tasks:
             raise invalid([FieldProblem("after", FieldReason.NOT_ALLOWED, ("last_id",), after[:60])])
         page, more = await self._listing.page(caller, limit=limit, after=behind, ascending=ascending)
         now = self._clock.now()
-        tasks = [self._listed(listed, now) for listed in page]
+        tasks = [self._listed(ref, state, now) for ref, state in page]
         if native:
-            tasks = [self._with_native_id(caller, listed.ref, task) for listed, task in zip(page, tasks, strict=True)]
+            tasks = [self._with_native_id(caller, ref, task) for (ref, _), task in zip(page, tasks, strict=True)]
         return tasks, more
 
     def _with_native_id(self, caller: Caller, ref: TaskRef, task: Task) -> Task:
         signed = self._locator.needs_signed_id(caller, ref.account, ref.upstream_id)
         return task if signed else replace(task, id=ref.upstream_id)
 
-    def _listed(self, listed: Listed, now: float) -> Task:
-        state = listed.task.state
-        card = listed.ref.provider.card(listed.ref.model) if listed.ref.model else None
+    def _listed(self, ref: TaskRef, state: TaskState, now: float) -> Task:
+        card = ref.provider.card(ref.model) if ref.model else None
         progress = estimate(state, now, card.typical_seconds) if card else state.progress
-        archived = self._archiver is not None and self._archiver.known(listed.ref)
-        return view_of(listed.ref, Observation(state, progress, observed_at=now), listed.ref.model, archived=archived)
-
-
-def _new_ref(provider: Provider, account: Account, id: str, validated: VideoRequest, created: int) -> TaskRef:
-    """The task ref of a new submission."""
-    width, height = parse_size(asked_size(validated)) or (0, 0)
-    return TaskRef(id, provider, account, id, validated.model, created, asked_seconds(validated), width, height)
+        archived = self._archiver is not None and self._archiver.is_archived(ref)
+        return view_of(ref, Observation(state, progress, observed_at=now), ref.model, archived=archived)

@@ -2,12 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from starlette.requests import ClientDisconnect
 
-from gateway.accounts.callers import Caller
 from gateway.accounts.checks import AccountChecks
 from gateway.accounts.lease import Lease
 from gateway.accounts.pool import AccountPool
@@ -15,7 +13,7 @@ from gateway.accounts.unavailable import unavailable_error
 from gateway.core import metrics
 from gateway.core.clock import Clock
 from gateway.core.errors import as_transient, clean, from_provider, gateway_error
-from gateway.task_ids.locator import TaskLocator
+from gateway.task_ids.submit_keys import SubmitKeys
 from gateway.tasks.idempotency import SubmitRecord
 from gateway.tasks.order import SubmitOrder
 from providers.contract.accounts import Account
@@ -24,37 +22,24 @@ from providers.contract.provider import CanFind, Provider
 from providers.contract.requests import Prepared, Submission, VideoRequest
 
 LOOKUP_DELAYS = (1.0, 1.0, 2.0, 3.0)
-"""Seconds before each look-up of a submit whose answer was lost: the store of the upstream lags behind the submit."""
+"""Seconds before each lookup of a submit whose response was lost: the upstream's store lags behind the submit."""
 
 RESEND_WITHIN = 30.0
-"""Seconds after which a submit is not sent again, nor to another account: clients and what stands in front of them give
-up at 60 to 90 s, and would pay for a video that they never hear of. Uploads, which cost nothing, do not count."""
+"""Seconds after which a submit is not resent, nor sent to another account: clients and their proxies time out after 60
+to 90 s, and would pay for a video of which they get no id. Uploads, which cost nothing, do not count."""
 
 MAX_ATTEMPTS = 6
-"""Accounts that one submit is tried with, unless configured."""
+"""Default limit of the accounts that one submit tries."""
 
-_LOOK_EVERY = 5.0
-"""Seconds between two looks at the tasks that keep an account full."""
+_REFRESH_SECONDS = 5.0
+"""Minimum interval of the status queries for an account at its limit of concurrent tasks."""
 
-_LOOK_AT = 5
-"""Tasks of an account that are looked at then, where the upstream takes one id at a time."""
-_FINDS_AT_ONCE = 4
+_REFRESHED_TASKS = 5
+"""Tasks queried then, where the upstream takes one id per query."""
+_CONCURRENT_FINDS = 4
 
-Look = Callable[[Provider, Account, Sequence[str]], Awaitable[None]]
-"""Asks the upstream how tasks of an account stand, so that the pool hears of those that have ended."""
-
-
-@dataclass(frozen=True, slots=True)
-class SubmitKeys:
-    """The submit keys of one order, deterministic per account."""
-
-    locator: TaskLocator
-    caller: Caller
-    seed: str
-
-    def of(self, account: Account) -> Iterator[str]:
-        """The first one is sent; the others are those that it may have been sent with under an older secret."""
-        return self.locator.submit_keys(self.caller, account, self.seed)
+RefreshTasks = Callable[[Provider, Account, Sequence[str]], Awaitable[None]]
+"""Queries tasks of an account, so that the pool learns which have ended."""
 
 
 class Submitter:
@@ -65,14 +50,14 @@ class Submitter:
         clock: Clock,
         pool: AccountPool,
         checks: AccountChecks,
-        look: Look,
+        refresh_tasks: RefreshTasks,
         *,
         max_attempts: int = MAX_ATTEMPTS,
     ) -> None:
         self._clock = clock
         self._pool = pool
         self._checks = checks
-        self._look = look
+        self._refresh_tasks = refresh_tasks
         self._max_attempts = max_attempts
 
     async def submit(
@@ -83,20 +68,20 @@ class Submitter:
         record: SubmitRecord,
         keys: SubmitKeys,
         *,
-        lacking: list[Account],
+        without_model: list[Account],
     ) -> tuple[Account, Submission]:
         """Submit with one of the accounts, of which there is at least one. **Charged.**
 
-        `requests` is the request for each of them: the same, but for the card that the account's site has of the model.
-        The next account is tried only after trouble of an account's own, and for a model that only this account's site
-        no longer has: both surely created nothing. Whatever else goes wrong goes back to the client. With an
-        idempotency key, another replica may run the same submit: then an account that refuses is asked first whether
-        it has it, since it may refuse because it does. An account that a reload removes meanwhile is not charged: its
-        task could not be found again. `record` is told before anything is sent that may be charged. Accounts whose site
-        no longer has the model are added to `lacking`.
+        `requests` has the request for each account: they differ only in the model card of the account's site. The next
+        account is tried only after an error of the account itself, or where only its site lacks the model: neither
+        creates a task. Every other error is raised. With an idempotency key, another replica may run the same submit,
+        and an account may reject it for that reason: it is then searched for that submit before the next account is
+        tried. An account that a reload removes is not charged, since its task could not be found again.
+        `record.on_charge` is called before anything is sent that may be charged. Accounts whose site lacks the model
+        are added to `without_model`.
 
-        Raises GatewayError, and ClientDisconnect where the client has gone before anything was charged, unless it may
-        come back for the result.
+        Raises GatewayError, and ClientDisconnect where the client disconnects before anything is charged, unless it can
+        repeat the request.
         """
         accounts, model = list(requests), next(iter(requests.values())).model
         failures: dict[str, ProviderError] = {}
@@ -124,16 +109,16 @@ class Submitter:
                     record.on_charge(_log_fields(account, model))
                     submission = await self._submit_once(provider, prepared, account, next(keys.of(account)))
                 except ProviderError as error:
-                    self._note(lease, error)
-                    sharing = [one for one in accounts if _shares_trouble(one, account, error)]
+                    self._record_failure(lease, error)
+                    affected = [one for one in accounts if _is_affected(one, account, error)]
                     if error.kind is ErrorKind.MODEL_NOT_FOUND:
-                        lacking.append(account)
+                        without_model.append(account)
                     if not _may_try_another(error, account) or (
-                        error.kind is ErrorKind.MODEL_NOT_FOUND and len(sharing) == len(accounts)
+                        error.kind is ErrorKind.MODEL_NOT_FOUND and len(affected) == len(accounts)
                     ):
                         raise from_provider(error, model, _log_fields(account, model)) from error
                     record.on_charge(None)
-                    failures |= {one.tag: error for one in sharing}
+                    failures |= {one.id: error for one in affected}
                 else:
                     lease.submitted(submission.id)
                     return account, submission
@@ -145,9 +130,9 @@ class Submitter:
         if not accounts:
             raise gateway_error("accounts_replaced")
         statuses = [
-            self._pool.status(account, model, failures.get(account.tag))
+            self._pool.status(account, model, failures.get(account.id))
             for account in accounts
-            if not _lacks_model(failures.get(account.tag))
+            if not _is_model_missing(failures.get(account.id))
         ]
         if not statuses:
             raise from_provider(next(iter(failures.values())), model)
@@ -159,35 +144,35 @@ class Submitter:
     async def _next(
         self, provider: Provider, accounts: Sequence[Account], model: str, tried: Mapping[str, object]
     ) -> Lease | None:
-        """The account for the next try; None when none of them can take the submit now."""
-        expired = [account for account in accounts if self._pool.expired(account)]
-        looking = self._checks.revive(expired) if expired else None
+        """Lease the account of the next attempt; None where none can take the submit now."""
+        expired = [account for account in accounts if self._pool.is_expired(account)]
+        recheck = self._checks.recheck(expired) if expired else None
         lease = await self._pool.take(accounts, model, tried.keys())
         if lease is not None:
             return lease
-        # Nobody is ready: what was refused for its login or is full may be so no longer.
-        if looking is not None:
-            await looking
-        unseen = self._pool.unseen(accounts, _LOOK_EVERY, max(provider.query_batch, _LOOK_AT))
-        await asyncio.gather(*(self._look(provider, account, ids) for account, ids in unseen.items()))
+        # None is ready: check expired credentials, and whether accounts at their limit have free slots again.
+        if recheck is not None:
+            await recheck
+        unseen = self._pool.tasks_to_poll(accounts, _REFRESH_SECONDS, max(provider.query_batch, _REFRESHED_TASKS))
+        await asyncio.gather(*(self._refresh_tasks(provider, account, ids) for account, ids in unseen.items()))
         return await self._pool.take(accounts, model, tried.keys())
 
-    def _note(self, lease: Lease, error: ProviderError) -> None:
+    def _record_failure(self, lease: Lease, error: ProviderError) -> None:
         clean(error, lease.account)
         if lease.failed(error) and error.kind is ErrorKind.NO_CREDITS:
-            self._checks.read_credits_after_refusal(lease.account)
+            self._checks.refresh_credits(lease.account)
 
     async def find(
         self, provider: Provider, accounts: Sequence[Account], keys: SubmitKeys
     ) -> tuple[Account, Submission] | None:
-        """The submission that an earlier request with the same keys made, here or on another replica.
+        """The submission of an earlier request with the same keys, here or on another replica.
 
-        None where there is none, and where the upstream has no look-up. Only an account whose login is refused is
-        passed over; any other trouble is raised as what may be tried again, since to go on might be to submit twice.
+        None where there is none, or the upstream has no lookup. An account with a rejected credential is skipped. Any
+        other error is raised as transient, since the request must not be submitted twice.
         """
         if not isinstance(provider, CanFind):
             return None
-        turns = asyncio.Semaphore(_FINDS_AT_ONCE)
+        turns = asyncio.Semaphore(_CONCURRENT_FINDS)
 
         async def find_with(account: Account) -> Submission | ProviderError | None:
             async with turns:
@@ -201,9 +186,9 @@ class Submitter:
         for account, found in zip(accounts, answers, strict=True):
             if isinstance(found, Submission):
                 return account, found
-        trouble = next((answer for answer in answers if isinstance(answer, ProviderError)), None)
-        if trouble is not None:
-            raise from_provider(as_transient(trouble))
+        error = next((answer for answer in answers if isinstance(answer, ProviderError)), None)
+        if error is not None:
+            raise from_provider(as_transient(error))
         return None
 
     async def _find_with(self, provider: CanFind, account: Account, keys: SubmitKeys) -> Submission | None:
@@ -219,8 +204,8 @@ class Submitter:
         return None
 
     async def _submit_once(self, provider: Provider, prepared: Prepared, account: Account, key: str) -> Submission:
-        """One submit to one account. A lost answer is looked up; only a submit that the upstream does not know is
-        sent again, once, as the same submit, and only while the client is likely to be there still."""
+        """One submit to one account. A submit whose response was lost is looked up. Where the upstream does not know
+        it, it is resent once, with the same key, and only within RESEND_WITHIN."""
         began = self._clock.now()
         try:
             return await _submit(provider, prepared, account, key)
@@ -236,7 +221,7 @@ class Submitter:
         try:
             return await _submit(provider, prepared, account, key)
         except ProviderError as error:
-            # A refused repeat proves nothing: it may be refused because the first one runs.
+            # The upstream may have rejected the resend because the first submit is running.
             found = await self._look_up(provider, key, account, lost=lost)
             if found is None:
                 raise lost from error
@@ -245,8 +230,7 @@ class Submitter:
     async def _look_up(
         self, provider: CanFind, key: str, account: Account, *, lost: ProviderError
     ) -> Submission | None:
-        """The submission of a key, None when the upstream surely does not know it. Raises `lost` when it cannot
-        be told."""
+        """The submission of a key, None where the upstream does not know it. Raises `lost` where that is uncertain."""
         unknown = False
         for delay in LOOKUP_DELAYS:
             await self._clock.sleep(delay)
@@ -269,7 +253,7 @@ def _log_fields(account: Account, model: str) -> dict[str, str]:
 
 
 async def _prepare(provider: Provider, request: VideoRequest, account: Account) -> Prepared:
-    """Prepare a submit; an upload that got lost on its way is sent once more. Calls with files are in the metrics."""
+    """Prepare a submit. A failed upload is retried once. Calls with files are in the metrics."""
     if not request.has_files:
         return await provider.prepare(request, account)
     for last in (False, True):
@@ -297,20 +281,20 @@ async def _submit(provider: Provider, prepared: Prepared, account: Account, key:
 
 
 def _may_try_another(error: ProviderError, account: Account) -> bool:
-    """True for trouble that another account need not have, and that surely created nothing."""
+    """True for an error that is specific to the account and created no task."""
     if error.kind is ErrorKind.UNREACHABLE:
-        # Of an account with a proxy of its own, being out of reach is the trouble of its way.
+        # The proxy of the account may be down.
         return account.proxy is not None
     return error.kind.blame is Blame.ACCOUNT or error.kind is ErrorKind.MODEL_NOT_FOUND
 
 
-def _lacks_model(error: ProviderError | None) -> bool:
+def _is_model_missing(error: ProviderError | None) -> bool:
     return error is not None and error.kind is ErrorKind.MODEL_NOT_FOUND
 
 
-def _shares_trouble(one: Account, failed: Account, error: ProviderError) -> bool:
-    """True for the account that failed, for those that go the same dead way, and for those of a site that no longer has
-    the model."""
+def _is_affected(one: Account, failed: Account, error: ProviderError) -> bool:
+    """True for an account that the error of another one affects too: by the same proxy, or by a site without the
+    model."""
     if error.kind is ErrorKind.MODEL_NOT_FOUND:
         return one.region == failed.region
     return one is failed or (error.kind is ErrorKind.UNREACHABLE and one.proxy == failed.proxy)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from gateway.polling.task_cache import Observation
 from gateway.task_ids.task_ref import TaskRef
 from providers.contract.errors import ProviderError
+from providers.contract.requests import FieldWarning
 from providers.contract.tasks import Phase, TaskState
 
 _POLL_AFTER_MS = {
@@ -17,16 +18,18 @@ _POLL_AFTER_MS = {
 _LONGEST_POLL_AFTER_MS = 15_000
 _LONGEST_ROUND_MS = 60_000
 _QUEUE_POLLS = 5
-"""How many polls a place in a queue is worth until its forecast has passed."""
+"""A queued task is polled about this often until the forecast time of its queue position."""
 
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
     """A task that was accepted. `id` is the public one; `created` is in unix seconds.
 
-    `signed_id` is the public id of the OpenAI surface, which is `id` as well where a sealed one is needed.
-    `upstream_id` and `account`, its name or else its tag, are for the operator alone. `seconds` (0: not known) and
-    `size` ("": not known) are those of the video that was really asked for.
+    `signed_id` is the public id of the OpenAI surface. It is `id` as well where the upstream's own id is not enough.
+    `upstream_id` and `account`, its label, are for the log only. `seconds` (0: unknown) and `size` ("WIDTHxHEIGHT", "":
+    unknown) are those of the validated request.
+
+    It is not a `TaskRef`: the idempotency store caches it for a day, and a `TaskRef` holds the credential.
     """
 
     id: str
@@ -38,6 +41,7 @@ class Submitted:
     created: int
     seconds: int = 0
     size: str = ""
+    warnings: tuple[FieldWarning, ...] = ()
 
     def log_fields(self, id: str) -> dict[str, str]:
         """The fields for the access log. `id` is the one that the client got."""
@@ -54,11 +58,12 @@ class Submitted:
 class Task:
     """The status of one task. `model` and `created` are None if unknown.
 
-    `seconds` (0: not known) and `size` ("": not known) are those that were asked for. `trouble` is why the state may
-    be old: the last query failed on its way. `age` is in seconds; `stale` says that the answer is older than it should
-    be, whatever the reason. `round_seconds` is how long its account takes to ask for every task that waits for it.
-    `proxy` is the way by which the task's account goes out. `archived` says that the video is surely kept,
-    `restored` that nothing but the archive tells of it.
+    `seconds` (0: unknown) and `size` ("WIDTHxHEIGHT", "": unknown) are those of the request. `query_error` is the error
+    of the last query, where that failed. `stale` is True where the state is older than it should be, for any reason.
+    `unavailable` is the error in place of a status: the upstream rejects the credential or does not respond, and
+    `state` is a placeholder. `age` is in seconds. `round_seconds` is the time in which its account sends all pending
+    queries. `proxy` is the proxy of its account. `archived` is True where the video is known to be archived,
+    `restored` where the task comes from the archive only.
     """
 
     id: str
@@ -69,7 +74,8 @@ class Task:
     created: int | None = None
     seconds: int = 0
     size: str = ""
-    trouble: ProviderError | None = None
+    query_error: ProviderError | None = None
+    unavailable: ProviderError | None = None
     age: float = 0.0
     stale: bool = False
     round_seconds: float = 0.0
@@ -79,7 +85,7 @@ class Task:
 
     @property
     def poll_after_ms(self) -> int | None:
-        """When to ask again; None once the task has ended."""
+        """Milliseconds until the next poll; None once the task has ended."""
         if self.state.phase.ended:
             return None
         pause = _POLL_AFTER_MS[self.state.phase]
@@ -88,24 +94,6 @@ class Task:
             pause = max(pause, math.ceil(queue.eta_seconds * 1000 / _QUEUE_POLLS))
         pause = min(pause, _LONGEST_POLL_AFTER_MS)
         return max(pause, min(math.ceil(self.round_seconds * 1000), _LONGEST_ROUND_MS))
-
-
-@dataclass(frozen=True, slots=True)
-class UnavailableTask:
-    """A task without a status: the upstream rejects the credential or does not respond."""
-
-    id: str
-    provider: str
-    error: ProviderError
-    ref: TaskRef | None = None
-
-    @property
-    def task(self) -> Task:
-        """A stale placeholder, for lists of tasks."""
-        state = TaskState(self.id, Phase.PROCESSING)
-        if self.ref is None:
-            return Task(self.id, self.provider, state, trouble=self.error, stale=True)
-        return view_of(self.ref, Observation(state, 0, observed_at=0, trouble=self.error), None)
 
 
 def view_of(
@@ -118,7 +106,7 @@ def view_of(
     round_seconds: float = 0.0,
     archived: bool = False,
 ) -> Task:
-    """Build the view of a task from an observation and its task ref."""
+    """Build the view of a task from an observation and its task ref, whose fields take precedence."""
     state = observation.state
     created = ref.created or state.created_at or observation.submitted_at
     return Task(
@@ -129,10 +117,10 @@ def view_of(
         model=ref.model or model or None,
         created=int(created) if created else None,
         seconds=ref.seconds,
-        size=f"{ref.width}x{ref.height}" if ref.width and ref.height else "",
-        trouble=observation.trouble,
+        size=ref.size,
+        query_error=observation.query_error,
         age=age,
-        stale=late or observation.trouble is not None,
+        stale=late or observation.query_error is not None,
         round_seconds=round_seconds,
         proxy=ref.account.proxy,
         archived=archived,

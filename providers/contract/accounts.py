@@ -1,20 +1,21 @@
-"""An account of an upstream, and its credits."""
+"""An account of an upstream, and its credit balance."""
 
 import hashlib
 from dataclasses import dataclass, field
 
-_SHORTEST_SECRET = 4
-"""Characters. A shorter secret is not masked: it would match ordinary text."""
-_TAG_DIGITS, _KEY_DIGITS = 12, 32
+_MIN_SECRET_LENGTH = 4
+"""In characters. Shorter values occur in ordinary text, so they are not redacted."""
+_TAG_DIGITS, _ID_DIGITS = 12, 32
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One upstream account. Its credential, proxy and cookie are never shown: `tag` identifies it everywhere.
+    """One upstream account. Its credential, proxy and cookie are never shown.
 
-    `name` is set for accounts that the operator named. `region` is the provider's name of a site; "" if there is only
-    one. `proxy` is the URL of the proxy for every call of this account. `cookie` is a complete Cookie header, sent
-    unchanged instead of a generated one.
+    It has three identities: `label` for people, `id` for look-ups and `principals` for the archive. `name` is the
+    operator's, empty where there is none. `region` is the provider's own code of a site, empty where there is only
+    one. Every call of the account goes through the URL `proxy`. `cookie` is a whole Cookie header, sent unchanged in
+    place of a generated one.
     """
 
     provider: str
@@ -23,55 +24,59 @@ class Account:
     region: str = ""
     proxy: str | None = field(default=None, repr=False)
     cookie: str | None = field(default=None, repr=False)
-    tag: str = field(init=False)
-    """12 hex digits, the same on every replica. A named account keeps its tag if its credential is replaced."""
-    credential_tag: str = field(init=False)
-    """The tag that the account has without a name: tasks from before it was named carry it."""
-    key: str = field(init=False, repr=False)
-    """32 hex digits that start with the tag: the key of cached account data. Tags are public, and short enough that a
-    credential with a given tag could be found."""
+    id: str = field(init=False, repr=False)
+    """32 hex digits, the same on every replica. A named account keeps its id when its credential is replaced."""
+    _unnamed_id: str = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        digest = self._digest(self._credential_identity)
-        object.__setattr__(self, "credential_tag", digest[:_TAG_DIGITS])
-        if self.name:
-            digest = self._digest(f"name:{self.name}")
-        object.__setattr__(self, "tag", digest[:_TAG_DIGITS])
-        object.__setattr__(self, "key", digest[:_KEY_DIGITS])
+        unnamed_id = self._digest(self._credential_identity)
+        object.__setattr__(self, "_unnamed_id", unnamed_id)
+        object.__setattr__(self, "id", self._digest(f"name:{self.name}") if self.name else unnamed_id)
 
     @property
     def label(self) -> str:
-        """The name for people: the operator's, else the tag."""
-        return self.name or self.tag
+        """The configured name, else the public tag."""
+        return self.name or public_tag(self)
 
     @property
     def principals(self) -> tuple[str, ...]:
-        """The account's identities in the archive, which asks no upstream: 32 hex digits each, of its name if it has
-        one, and of its credential. The public tag is too short for that."""
+        """The owner ids of archived tasks, 32 hex digits each: of the name where there is one, and last of the
+        credential with its region. One match gives access, since the archive queries no upstream."""
         names = [f"name:{self.name}"] if self.name else []
-        return tuple(self._digest(f"mark:{identity}")[:_KEY_DIGITS] for identity in (*names, self._credential_identity))
+        return tuple(self._digest(f"mark:{identity}") for identity in (*names, self._credential_identity))
+
+    def answers_to(self, tag: str) -> bool:
+        """True for the account's public tag, and for the one of tasks signed before the account was named."""
+        return tag in (public_tag(self), self._unnamed_id[:_TAG_DIGITS])
 
     @property
     def _credential_identity(self) -> str:
         return f"credential:{self.region}:{self.credential}"
 
     def _digest(self, identity: str) -> str:
-        return hashlib.sha256(f"{self.provider}\0{identity}".encode("utf-8", "surrogateescape")).hexdigest()
+        text = f"{self.provider}\0{identity}".encode("utf-8", "surrogateescape")
+        return hashlib.sha256(text).hexdigest()[:_ID_DIGITS]
 
     def redact(self, text: str) -> str:
-        """`text` without this account's secrets: an upstream's text may quote what was sent, or a part of it."""
+        """`text` with this account's secrets replaced: an upstream may quote what was sent, or a part of it."""
         if text:
             userinfo = (self.proxy or "").rpartition("@")[0].partition("://")[2]
             values = [pair.partition("=")[2] for pair in (self.cookie or "").split("; ")]
             for secret in (self.cookie, self.proxy, userinfo, userinfo.partition(":")[2], self.credential, *values):
-                if secret and len(secret) >= _SHORTEST_SECRET:
+                if secret and len(secret) >= _MIN_SECRET_LENGTH:
                     text = text.replace(secret, "***")
         return text
 
 
+def public_tag(account: Account) -> str:
+    """The first 12 hex digits of the id, shown to clients and part of signed ids. It is too short to look anything up
+    by: a credential with the same tag can be found."""
+    return account.id[:_TAG_DIGITS]
+
+
 @dataclass(frozen=True, slots=True)
 class Credits:
-    """An account's remaining credits, in the upstream's units, by source."""
+    """The credit balance of an account by origin, in the upstream's units."""
 
     gift: int = 0
     purchase: int = 0

@@ -88,6 +88,8 @@ class FieldReason(StrEnum):
     """The value is not one of those in `allowed`."""
     UNSUPPORTED = "unsupported"
     """The model does not have this field; `allowed` names alternatives, if any."""
+    UNKNOWN = "unknown"
+    """There is no such field; `allowed` are similar names."""
     MISSING = "missing"
     """The model requires it."""
     CONFLICT = "conflict"

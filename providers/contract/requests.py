@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias
 
 from providers.contract.media import MediaRole
 from providers.media_files import MediaFile, MediaKind
@@ -23,8 +23,9 @@ class Media:
     """One input besides the prompt: by URL (`https://…`, `oss://…`), or as a `file`, which takes precedence.
 
     `role` is None if the caller named none: validation assigns one by the model's card. `param` is the field it came
-    from, for error messages. `from_upstream` marks a URL from an upstream, such as that of an earlier video, which is
-    fetched through the `proxy` of its account: a client's URL is fetched from public hosts only.
+    from, for error messages. `name` is the client's file name, "" without one. `from_upstream` marks a URL from an
+    upstream, such as that of an earlier video, which is fetched through the `proxy` of its account: a client's URL is
+    fetched from public hosts only.
     """
 
     kind: MediaKind
@@ -36,6 +37,16 @@ class Media:
     proxy: str | None = field(default=None, repr=False)
     source: MediaSource | None = field(default=None, repr=False, compare=False)
     """Opens a file that the gateway has itself; it takes precedence over `file` and `url`."""
+    name: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class FieldWarning:
+    """A field without the requested effect: `ignored_field`, or `adjusted_value` with the `value` used instead."""
+
+    code: Literal["ignored_field", "adjusted_value"]
+    field: str
+    value: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +78,8 @@ class VideoRequest:
     options: Mapping[str, Any] = field(default_factory=dict)
     card: "ModelCard | None" = field(default=None, repr=False, compare=False)
     """The card that it was validated against: the model as the account's site has it now. None before that."""
+    warnings: tuple[FieldWarning, ...] = field(default=(), compare=False)
+    """Fields without the requested effect, set by validation."""
 
     @property
     def has_files(self) -> bool:

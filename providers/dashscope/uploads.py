@@ -131,10 +131,10 @@ async def data_url(file: MediaFile) -> str:
 
 
 class LinkKey(NamedTuple):
-    """The account, model and content of a link. The credential's tag covers its region as well; the account's own tag
+    """The account, model and content of a link. The credential's principal covers its region as well; the account's id
     would survive a change of the main account behind its name."""
 
-    credential_tag: str
+    principal: str
     model: str
     sha256: str
 
@@ -193,7 +193,7 @@ class Uploads:
     def keys(self, request: VideoRequest, model: str, account: Account) -> tuple[LinkKey, ...]:
         """The cache keys of a request's files."""
         files = [item.file for item in _media_of(request) if item.file]
-        return tuple(LinkKey(account.credential_tag, model, file.sha256) for file in files)
+        return tuple(LinkKey(account.principals[-1], model, file.sha256) for file in files)
 
     def forget(self, keys: Iterable[LinkKey]) -> None:
         """Drop these links from the cache: their submit was rejected, possibly because of them."""
@@ -213,7 +213,7 @@ class Uploads:
         return replace(item, url=link, file=None)
 
     async def _link(self, file: MediaFile, model: str, account: Account) -> str:
-        key = LinkKey(account.credential_tag, model, file.sha256)
+        key = LinkKey(account.principals[-1], model, file.sha256)
         return await self._links.get(key, lambda: self._upload(file, model, account), route=account.proxy)
 
     async def _upload(self, file: MediaFile, model: str, account: Account) -> str:

@@ -91,7 +91,7 @@ def check_lengths(
 
 
 UploadKey = tuple[str, str, str]
-"""The tag of a credential, the region of the site, the SHA-256 of a file."""
+"""The principal of a credential, the region of the site, the SHA-256 of a file."""
 
 
 class UploadCache:
@@ -128,4 +128,4 @@ class UploadCache:
 
 def _key(account: Account, region: Region, file: MediaFile) -> UploadKey:
     # By credential: with another one a named account may be another user of the site.
-    return account.credential_tag, region.code, file.sha256
+    return account.principals[-1], region.code, file.sha256

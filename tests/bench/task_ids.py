@@ -12,8 +12,7 @@ EXAMPLE = TaskId(
     model="wan2.6-t2v",
     created=1757737934,
     seconds=5,
-    width=1280,
-    height=720,
+    size="1280x720",
 )
 ROUNDS = 20_000
 

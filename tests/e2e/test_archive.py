@@ -132,7 +132,7 @@ def test_the_same_gateway_goes_on_when_the_upstream_has_forgotten(
 
         task = poll(client, made.id, key)
         assert task["result"]["url"] == f"/v1/videos/{made.id}/content"
-        assert {**task, "result": None} == {**made.task, "result": None}
+        assert {**task, "result": None, "data": None} == {**made.task, "result": None, "data": None}
         assert content(client, made.id, key).content == CLIP
         # What somebody has deleted is gone, whatever the record says of it.
         assert error_code(content(client, lost.id, key), 404) == "task_not_found"

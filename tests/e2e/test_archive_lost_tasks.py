@@ -84,7 +84,7 @@ EACH = pytest.mark.parametrize("name", NAMES)
 
 
 def same_task(told: dict[str, Any], made: Video) -> bool:
-    return {**told, "result": None} == {**made.task, "result": None}
+    return {**told, "result": None, "data": None} == {**made.task, "result": None, "data": None}
 
 
 def same_video(told: dict[str, Any], made: Video) -> bool:

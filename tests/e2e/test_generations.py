@@ -37,7 +37,8 @@ class TestTheMainJob:
         assert max(progress[:-1], default=0) < 100
         last = states[-1]
         TaskObject.model_validate(last)
-        assert list(last) == ["task_id", "status", "progress", "result", "created", "model", "provider"]
+        assert list(last) == ["task_id", "status", "progress", "result", "created", "model", "provider", "data"]
+        assert last["data"] == [{"url": last["result"]["url"]}]
         assert (last["progress"], last["model"], last["provider"]) == (100, JIMENG, "jimeng")
         assert list(last["result"]) == ["url", "cover_url", "expires_at", "width", "height", "duration"]
         assert "/best.mp4" in last["result"]["url"]

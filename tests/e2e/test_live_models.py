@@ -116,7 +116,7 @@ def test_a_model_of_the_configuration_is_listed_beside_those_of_the_site(client:
     assert "my-model" in listed(client)
 
 
-@pytest.mark.parametrize("trouble", [{"status": 404}, {"status": 500}, {"ret": "1015"}])
+@pytest.mark.parametrize("fault", [{"status": 404}, {"status": 500}, {"ret": "1015"}])
 def test_without_the_configuration_call_the_table_counts(
     upstream: SandboxServer, client: httpx.Client, fault: dict[str, Any]
 ) -> None:

@@ -100,7 +100,7 @@ def test_an_archive_without_its_package_says_how_to_get_it(monkeypatch: pytest.M
     monkeypatch.setitem(sys.modules, "obstore", None)
     monkeypatch.setitem(sys.modules, "obstore.store", None)
     said = refused_start(archive_url=tmp_path.as_uri())
-    assert said == "ARCHIVE_URL: the archive needs a package of its own: pip install 'video-gateway[archive]'"
+    assert said == "ARCHIVE_URL: the archive needs an optional package: pip install 'video-gateway[archive]'"
     # Without an archive nobody misses it.
     create_app(Settings.model_construct())
 

@@ -55,7 +55,7 @@ class ReloadFixture:
 
     @property
     def names(self) -> list[str]:
-        return [managed.account.name for managed in self.services.pool.managed]
+        return [managed.account.label for managed in self.services.pool.managed]
 
 
 async def test_accounts_come_and_go() -> None:
@@ -68,7 +68,7 @@ async def test_accounts_come_and_go() -> None:
 async def test_what_is_known_of_those_that_stay_is_kept() -> None:
     env = ReloadFixture()
     account = env.services.pool.managed[0].account
-    env.services.pool.hold_against(account, trouble(ErrorKind.RESTRICTED), "", sent_at=0)
+    env.services.pool.record_failure(account, trouble(ErrorKind.RESTRICTED), "", sent_at=0)
     write(("a", "one"), ("c", "three"))
     await env.reloader.reload()
     assert env.services.pool.status(account).state is AccountState.RESTRICTED

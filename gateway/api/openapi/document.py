@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from gateway.api.openapi.operations import OPERATIONS, Answer, ListOf, Operation
-from gateway.api.schemas.media_fields import FILE_MARK
+from gateway.api.schemas.field_schema import FILE_MARK
 from gateway.api.schemas.responses import ErrorBody
 from providers import registry
 

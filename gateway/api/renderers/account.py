@@ -7,8 +7,8 @@ from gateway.accounts.health import AccountState
 from gateway.accounts.lease import AccountRecord
 from gateway.accounts.pool import AccountStatus, ManagedAccount
 from gateway.core.errors import describe
-from gateway.core.messages import ERRORS, Language, say
-from providers.contract.accounts import Credits
+from gateway.core.messages import ERRORS, Language, localize
+from providers.contract.accounts import Credits, public_tag
 
 
 def render_account(
@@ -21,7 +21,7 @@ def render_account(
     account = managed.account
     fields: dict[str, Any] = {
         "name": account.label,
-        "tag": account.tag,
+        "tag": public_tag(account),
         "provider": account.provider,
         "region": account.region or None,
         "proxy": account.proxy is not None,
@@ -68,8 +68,8 @@ def _reason(managed: ManagedAccount, status: AccountStatus, language: Language) 
     if status.error is not None:
         return describe(status.error, language)
     if status.state is AccountState.PAUSED:
-        return say(ERRORS["paused_by_operator" if managed.weight else "without_weight"], language)
-    return say(ERRORS["as_many_as_may"], language) if status.state is AccountState.FULL else None
+        return localize(ERRORS["paused_by_operator" if managed.weight else "zero_weight"], language)
+    return localize(ERRORS["max_running_reached"], language) if status.state is AccountState.FULL else None
 
 
 def _paused_until(status: AccountStatus, now: float) -> int | None:

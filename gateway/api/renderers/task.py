@@ -29,9 +29,10 @@ def render_task(task: Task, language: Language) -> dict[str, Any]:
             fields["error_code"] = state.error.code
     if task.stale:
         fields["stale"] = True
-    if task.trouble:
-        fields.setdefault("error", describe_query(task.trouble, language))
-    return fields | _present(created=task.created, model=task.model, provider=task.provider)
+    if task.query_error:
+        fields.setdefault("error", describe_query(task.query_error, language))
+    fields |= _present(created=task.created, model=task.model, provider=task.provider)
+    return fields | ({"data": [{"url": state.result.url}]} if state.result else {})
 
 
 def _render_result(result: Result) -> dict[str, Any]:

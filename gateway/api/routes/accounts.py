@@ -12,6 +12,7 @@ from gateway.api.admin_auth import require_operator
 from gateway.api.context import forces_refresh, json_response, language_of, services
 from gateway.api.renderers.account import render_account, render_credits
 from gateway.core.errors import GatewayError, gateway_error
+from providers.contract.accounts import public_tag
 
 
 async def accounts(request: Request) -> Response:
@@ -63,7 +64,7 @@ def _account_of_path(request: Request) -> ManagedAccount:
     require_operator(request)
     name = request.path_params["name"]
     for managed in services(request).pool.managed:
-        if name in (managed.account.label, managed.account.tag):
+        if name in (managed.account.label, public_tag(managed.account)):
             return managed
     raise gateway_error("account_not_found", name=name[:64])
 

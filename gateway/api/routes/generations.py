@@ -17,15 +17,11 @@ from gateway.api.context import (
     language_of,
     poll_headers,
     services,
-    submit_order,
 )
 from gateway.api.poll_endpoint import cancel_task
 from gateway.api.renderers.task import render_task
-from gateway.api.schemas.body_parser import read_object
-from gateway.api.schemas.requests import parse_generation
+from gateway.api.submit_endpoint import SubmitOutcome, submit_generation, warning_fields, warning_headers
 from gateway.core.errors import gateway_error
-from gateway.tasks.idempotency import fingerprint_of
-from gateway.tasks.view import Submitted
 from providers.contract.tasks import Phase
 
 MAX_IDS = 100
@@ -36,24 +32,23 @@ _PREFER_WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,9})", re.IGNORECASE)
 async def submit(request: Request) -> Response:
     """POST /v1/videos/generations"""
     caller = caller_of(request)
-    submitted, wait_completion = await _submit(request, caller)
-    add_log_fields(request, submitted.log_fields(submitted.id))
-    seconds = _seconds_to_wait(request, wait_completion, services(request).settings.video_timeout / 1000)
+    outcome = await submit_generation(request, caller, nearest=False)
+    add_log_fields(request, outcome.submitted.log_fields(outcome.submitted.id))
+    seconds = _seconds_to_wait(request, caller, outcome.wait)
     if seconds is None:
-        return _accepted(submitted)
+        return _accepted(outcome)
     try:
-        task = await services(request).tasks.wait(caller, submitted, seconds, ClientConnection(request))
+        task = await services(request).tasks.wait(caller, outcome.submitted, seconds, ClientConnection(request))
     except asyncio.CancelledError:
         # The process ends, the task goes on.
-        return _accepted(submitted, 202)
-    answer = render_task(task, language_of(request))
-    if task.state.result:
-        answer["data"] = [{"url": task.state.result.url}]
-    headers = poll_headers(task) | {"preference-applied": f"wait={seconds:g}"}
+        return _accepted(outcome, 202)
+    answer = render_task(task, language_of(request)) | warning_fields(outcome.warnings)
+    headers = poll_headers(task) | warning_headers(outcome.warnings) | {"preference-applied": f"wait={seconds:g}"}
     return json_response(answer, 200 if task.state.phase.ended else 202, headers)
 
 
-def _accepted(submitted: Submitted, status: int = 200) -> Response:
+def _accepted(outcome: SubmitOutcome, status: int = 200) -> Response:
+    submitted = outcome.submitted
     fields = {
         "created": submitted.created,
         "task_id": submitted.id,
@@ -61,21 +56,13 @@ def _accepted(submitted: Submitted, status: int = 200) -> Response:
         "model": submitted.model,
         "provider": submitted.provider,
     }
-    return json_response(fields, status, headers={"location": f"/v1/videos/tasks/{submitted.id}"})
+    headers = {"location": f"/v1/videos/tasks/{submitted.id}"} | warning_headers(outcome.warnings)
+    return json_response(fields | warning_fields(outcome.warnings), status, headers)
 
 
 async def method_not_allowed(request: Request) -> Response:
     """GET /v1/videos/generations: only POST is allowed."""
     raise HTTPException(405, headers={"Allow": "POST"})
-
-
-async def _submit(request: Request, caller: Caller) -> tuple[Submitted, bool]:
-    """The submission, and whether the client waits for completion. Frees the body, which may be large."""
-    async with read_object(request, services(request).settings.limits.body_bytes) as fields:
-        body = parse_generation(fields)
-        asked = body.video_request()
-        order = submit_order(request, caller, asked, fingerprint_of("video", asked))
-        return await services(request).tasks.submit(order), bool(body.wait_completion)
 
 
 async def statuses(request: Request) -> Response:
@@ -85,10 +72,10 @@ async def statuses(request: Request) -> Response:
     if wanted == "unfinished":
         return await _unfinished(request, caller)
     if wanted:
-        raise gateway_error("statuses_wanted", param="status")
+        raise gateway_error("invalid_status_filter", param="status")
     ids = [id for value in request.query_params.getlist("ids") for id in value.split(",") if id]
     if not ids or len(ids) > MAX_IDS:
-        raise gateway_error("ids_needed", param="ids", limit=MAX_IDS)
+        raise gateway_error("ids_required", param="ids", limit=MAX_IDS)
     found = await services(request).tasks.statuses(caller, ids, force_refresh=forces_refresh(request))
     language = language_of(request)
     data = [
@@ -114,9 +101,12 @@ async def cancel(request: Request) -> Response:
     return json_response(render_task(task, language_of(request)), headers=poll_headers(task))
 
 
-def _seconds_to_wait(request: Request, wait_completion: bool, longest: float) -> float | None:
-    """How long to hold the response, in seconds; None to respond at once."""
+def _seconds_to_wait(request: Request, caller: Caller, wait: bool | None) -> float | None:
+    """How long to hold the response, in seconds; None to respond at once. The `Prefer` header goes before the body's
+    word, and that before the configuration."""
+    settings = services(request).settings
+    longest = settings.video_timeout / 1000
     match = _PREFER_WAIT.search(request.headers.get("prefer", ""))
     if match:
         return min(float(match[1]), longest)
-    return longest if wait_completion else None
+    return longest if (settings.api.holds_submits(caller.name) if wait is None else wait) else None

@@ -1,22 +1,23 @@
 """The OpenAI Videos API, as its client libraries use it. Ids are signed; nothing is stored."""
 
-from typing import Literal
-
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.api.context import add_log_fields, caller_of, json_response, language_of, services, submit_order
+from gateway.api.context import add_log_fields, caller_of, json_response, language_of, services
 from gateway.api.file_responses import archived_content, range_not_satisfiable, stream_content
 from gateway.api.poll_endpoint import cancel_task
 from gateway.api.renderers.video import render_video, video_object
-from gateway.api.schemas.body_parser import read_object
-from gateway.api.schemas.requests import parse_generation, parse_reuse
+from gateway.api.submit_endpoint import (
+    SubmitOutcome,
+    submit_derived,
+    submit_generation,
+    warning_fields,
+    warning_headers,
+)
 from gateway.core.byte_ranges import UnsatisfiableRangeError
 from gateway.core.errors import GatewayError, gateway_error, invalid
 from gateway.core.messages import ERRORS
 from gateway.tasks.derived import finished
-from gateway.tasks.idempotency import fingerprint_of
-from gateway.tasks.order import Derivation, SubmitOrder
 from providers.contract.errors import FieldProblem, FieldReason
 from providers.contract.tasks import Result
 
@@ -26,11 +27,7 @@ DEFAULT_LIMIT, MAX_LIMIT = 20, 100
 async def create(request: Request) -> Response:
     """POST /v1/videos"""
     caller = caller_of(request)
-    async with read_object(request, services(request).settings.limits.body_bytes) as fields:
-        body = parse_generation(fields)
-        asked = body.video_request()
-        order = submit_order(request, caller, asked, fingerprint_of("video", asked), nearest=True)
-        return await _submit(request, order, prompt=body.prompt)
+    return _created(request, await submit_generation(request, caller, nearest=True))
 
 
 async def list_videos(request: Request) -> Response:
@@ -96,7 +93,7 @@ async def content(request: Request) -> Response:
         raise gateway_error("no_thumbnail")
     if not link.startswith(("https://", "http://")):
         # A path of this gateway, which the archive gave a moment ago.
-        raise GatewayError("not_found", ERRORS["file_gone"])
+        raise GatewayError("not_found", ERRORS["file_expired"])
 
     async def renew() -> str | None:
         """A renewed link to the same file."""
@@ -116,48 +113,36 @@ async def content(request: Request) -> Response:
 async def remix(request: Request) -> Response:
     """POST /v1/videos/{id}/remix"""
     caller, id = caller_of(request), request.path_params["id"]
-    async with read_object(request, services(request).settings.limits.body_bytes) as fields:
-        prompt = parse_reuse(fields).prompt
-        asked = Derivation("remix", prompt, video_id=id)
-        order = submit_order(request, caller, asked, fingerprint_of("remix", id, prompt), nearest=True)
-        return await _submit(request, order, prompt=prompt, remixed_from=id)
+    return _created(request, *await submit_derived(request, caller, "remix", id))
 
 
 async def edits(request: Request) -> Response:
     """POST /v1/videos/edits, for models that work on a video."""
-    return await _derive(request, "edit")
+    return _created(request, *await submit_derived(request, caller_of(request), "edit"))
 
 
 async def extensions(request: Request) -> Response:
     """POST /v1/videos/extensions, for models that go on from a clip."""
-    return await _derive(request, "extend")
+    return _created(request, *await submit_derived(request, caller_of(request), "extend"))
 
 
 async def characters(request: Request) -> Response:
     """/v1/videos/characters: no upstream keeps characters."""
     caller_of(request)
-    raise GatewayError("not_supported", ERRORS["no_characters"])
+    raise GatewayError("not_supported", ERRORS["characters_not_supported"])
 
 
-async def _derive(request: Request, operation: Literal["edit", "extend"]) -> Response:
-    caller = caller_of(request)
-    async with read_object(request, services(request).settings.limits.body_bytes) as fields:
-        body = parse_reuse(fields)
-        fingerprint = fingerprint_of(operation, dict(body))
-        order = submit_order(request, caller, body.derivation(operation), fingerprint, nearest=True)
-        return await _submit(request, order, prompt=body.prompt, remixed_from=body.video_id)
-
-
-async def _submit(request: Request, order: SubmitOrder, *, prompt: str, remixed_from: str | None = None) -> Response:
-    """The new video as its response; `prompt` as the client wrote it."""
-    submitted = await services(request).tasks.submit(order)
+def _created(request: Request, outcome: SubmitOutcome, remixed_from: str | None = None) -> Response:
+    """The new video as its response."""
+    submitted = outcome.submitted
     id = submitted.signed_id
     add_log_fields(request, submitted.log_fields(id))
     video = video_object(id, submitted.created, submitted.model, "queued", 0, submitted.seconds, submitted.size)
-    video["prompt"] = prompt
+    video["prompt"] = outcome.prompt
     if remixed_from:
         video["remixed_from_video_id"] = remixed_from
-    return json_response(video | {"provider": submitted.provider}, headers={"location": f"/v1/videos/{id}"})
+    answer = video | {"provider": submitted.provider} | warning_fields(outcome.warnings)
+    return json_response(answer, headers={"location": f"/v1/videos/{id}"} | warning_headers(outcome.warnings))
 
 
 def _link(result: Result | None, variant: str) -> str | None:

@@ -15,7 +15,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from gateway.core.errors import GatewayError, gateway_error
-from gateway.core.messages import ERRORS, spell_bytes
+from gateway.core.messages import ERRORS, format_bytes
 from providers.media_files import HEAD_BYTES, MediaFile
 
 MAX_FIELDS = 1000
@@ -28,6 +28,12 @@ MAX_VALUES = 50_000
 """Of a JSON body, more or less: its commas and brackets, those in texts as well."""
 
 JSON, MULTIPART, URLENCODED = "application/json", "multipart/form-data", "application/x-www-form-urlencoded"
+
+_BOM = b"\xef\xbb\xbf"
+_CHARSET = re.compile(r";\s*charset\s*=\s*[\"']?([^\s\"';]+)", re.IGNORECASE)
+_UTF8_NAMES = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
+_FILE_TYPES = (b"image/", b"video/", b"audio/", b"application/octet-stream")
+"""Media types of form parts that are files whether they have a file name or not."""
 
 _NAME = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])*)")
 _PART = re.compile(r"\[([^\[\]]*)\]")
@@ -50,10 +56,17 @@ def body_kind(headers: Headers) -> str:
     return JSON if is_json else ""
 
 
+def refuse_other_charsets(content_type: str) -> None:
+    """Raises GatewayError (400) for a declared charset that is not UTF-8: nothing is decoded by a client's choice."""
+    declared = _CHARSET.search(content_type)
+    if declared is not None and declared[1].lower() not in _UTF8_NAMES:
+        raise gateway_error("not_utf8")
+
+
 def body_too_large(limit: int, kind: str) -> GatewayError:
     """Build the error (413) for a body of more than `limit` bytes."""
     message = ERRORS["form_too_large" if kind == MULTIPART else "too_large"]
-    return GatewayError("too_large", message, values={"limit": spell_bytes(limit)})
+    return GatewayError("too_large", message, values={"limit": format_bytes(limit)})
 
 
 @asynccontextmanager
@@ -65,6 +78,7 @@ async def read_object(request: Request, limit: int, *, files: bool = True) -> As
     together: those with files are bounded by the application. Without `files` there may be none.
     """
     kind = body_kind(request.headers)
+    refuse_other_charsets(request.headers.get("content-type", ""))
     if kind == MULTIPART:
         async with AsyncExitStack() as opened:
             yield await _read_multipart(request, limit, MAX_FILES if files else 0, opened)
@@ -72,6 +86,7 @@ async def read_object(request: Request, limit: int, *, files: bool = True) -> As
     if not kind:
         raise gateway_error("unsupported_media_type")
     body = await _read(request, limit)
+    body = body.removeprefix(_BOM)
     # curl calls a JSON body a form unless told otherwise: what looks like JSON is read as JSON.
     if kind == URLENCODED and not body.lstrip().startswith(b"{"):
         yield _read_urlencoded(body)
@@ -82,10 +97,18 @@ async def read_object(request: Request, limit: int, *, files: bool = True) -> As
     try:
         parsed = orjson.loads(body)
     except orjson.JSONDecodeError:
-        raise gateway_error("invalid_json") from None
+        raise gateway_error("invalid_json" if _is_utf8(body) else "not_utf8") from None
     if not isinstance(parsed, dict):
         raise gateway_error("invalid_json")
     yield parsed
+
+
+def _is_utf8(body: bytes) -> bool:
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 async def _read(request: Request, limit: int) -> bytes:
@@ -111,6 +134,21 @@ class _FormParser(MultiPartParser):
                 raise body_too_large(self.max_part_size, MULTIPART)
         super().on_part_data(data, start, end)
 
+    def on_headers_finished(self) -> None:
+        part = self._current_part
+        media_type = next((value for name, value in part.item_headers if name == b"content-type"), b"").lower()
+        if media_type.startswith(_FILE_TYPES) and b"filename" not in (part.content_disposition or b"").lower():
+            part.content_disposition = (part.content_disposition or b"") + b'; filename=""'
+        refuse_other_charsets(media_type.decode("latin-1"))
+        super().on_headers_finished()
+
+    def on_part_end(self) -> None:
+        part = self._current_part
+        if part.file is None:
+            self.items.append((part.field_name, bytes(part.data).decode("utf-8")))
+        else:
+            super().on_part_end()
+
 
 async def _read_multipart(request: Request, limit: int, max_files: int, opened: AsyncExitStack) -> dict[str, Any]:
     try:
@@ -124,8 +162,8 @@ async def _read_multipart(request: Request, limit: int, max_files: int, opened: 
         if "Too many files" in error.message:
             raise gateway_error("too_many_files", limit=max_files) from None
         raise gateway_error("invalid_form") from None
-    except (UnicodeError, LookupError):
-        raise gateway_error("invalid_form") from None
+    except UnicodeError:
+        raise gateway_error("not_utf8") from None
     opened.push_async_callback(form.close)
     items: list[tuple[str, Any]] = []
     for name, value in form.multi_items():
@@ -133,6 +171,8 @@ async def _read_multipart(request: Request, limit: int, max_files: int, opened: 
             items.append((name, value))
         elif value.size or value.filename:
             file = await asyncio.to_thread(MediaFile.inspect, value.file)
+            if file is not None:
+                file.client_name = value.filename or ""
             items.append((name, file or UnreadableFile(await _head(value))))
         # Browsers send a file without name and content for a field that was left empty.
     return _fields(items)
@@ -147,7 +187,9 @@ def _read_urlencoded(body: bytes) -> dict[str, Any]:
     if len(body) > MAX_URLENCODED_BYTES:
         raise body_too_large(MAX_URLENCODED_BYTES, URLENCODED)
     try:
-        items = parse_qsl(body.decode(errors="replace"), keep_blank_values=True, max_num_fields=MAX_FIELDS)
+        items = parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
+    except UnicodeDecodeError:
+        raise gateway_error("not_utf8") from None
     except ValueError:
         raise gateway_error("invalid_form") from None
     return _fields(items)

@@ -1,58 +1,31 @@
 """What clients send, as models: they validate it, and the OpenAPI document is made of them."""
 
-import re
 from collections.abc import Iterator, Mapping
-from functools import cache
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
 
 import orjson
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-)
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
 from gateway.api.schemas import shot_prompt
-from gateway.api.schemas.body_parser import UnreadableFile
-from gateway.api.schemas.media_fields import (
-    FILE_MARK,
-    MAX_INPUTS,
-    WANTED,
-    Clip,
-    EarlierVideo,
-    Given,
-    Inputs,
-    Picture,
-    Sound,
-    hint_for,
-    is_address,
-    kind_of,
-    media,
-)
-from gateway.core.errors import GatewayError, gateway_error, invalid
+from gateway.api.schemas.field_aliases import InputField, field_of
+from gateway.api.schemas.field_resolver import ResolvedFields, UnknownFields, refuse_problems, resolve_fields
+from gateway.api.schemas.field_schema import show_fields, show_video
+from gateway.api.schemas.media_fields import InputError, is_address, read_inputs, shown_value
+from gateway.core.errors import GatewayError, invalid
 from gateway.core.messages import ERRORS
 from gateway.task_ids.signed import MAX_MODEL_BYTES
 from gateway.tasks.order import Derivation
 from providers.contract.errors import FieldProblem, FieldReason
-from providers.contract.media import MediaRole
-from providers.contract.requests import Media, VideoRequest
-from providers.media_files import NAMES, MediaFile, MediaKind
+from providers.contract.localized_text import LocalizedText
+from providers.contract.requests import FieldWarning, Media, VideoRequest
+from providers.media_files import MediaKind
 
 MAX_SECONDS = 100_000
 """More are as many. What a model can do is told by its card."""
 MAX_OPTIONS_DEPTH = 16
 _MAX_SEED = 2**32 - 1
-_IMAGE_FIELDS = ("image_url", "image", *(f"image_file_{number}" for number in range(1, 10)))
-_VIDEO_FIELDS = ("video_file_1", "video_file_2", "video_file_3")
-
-
-def _blank_is_absent(value: Any) -> Any:
-    """Forms send an empty text for a field that was left empty."""
-    return None if isinstance(value, str) and not value.strip() else value
 
 
 def _object_in_text(value: Any) -> Any:
@@ -93,81 +66,44 @@ def _fits_an_id(value: str) -> str:
     return value.strip()
 
 
-Text = Annotated[str | None, BeforeValidator(_blank_is_absent)]
-Whole = Annotated[
-    Annotated[int, Field(ge=-1), AfterValidator(lambda seconds: min(seconds, MAX_SECONDS))] | None,
-    BeforeValidator(_blank_is_absent),
-]
-Switch = Annotated[bool | None, BeforeValidator(_blank_is_absent)]
+Text = str | None
+Whole = Annotated[int, Field(ge=-1), AfterValidator(lambda seconds: min(seconds, MAX_SECONDS))] | None
+Switch = bool | None
 Resolution = Annotated[str, AfterValidator(_resolution)]
 ModelName = Annotated[str, AfterValidator(_fits_an_id)]
 
 
-def _media_field(description: str) -> Any:
-    return Field(
-        None,
-        description=f"{description} In a form also a file.",
-        json_schema_extra={"examples": ["https://example.com/cat.png"]},
+class GenerationBody(BaseModel):
+    """A video to make, as JSON or a form. Most fields have other names too; unknown fields that decide nothing are
+    ignored with a warning."""
+
+    model_config = ConfigDict(
+        extra="ignore", populate_by_name=True, title="VideoGenerationRequest", json_schema_extra=show_fields
     )
 
-
-class GenerationBody(BaseModel):
-    """A wish for a video. JSON or a form; unknown fields are ignored."""
-
-    model_config = ConfigDict(extra="ignore", populate_by_name=True, title="VideoGenerationRequest")
-
-    model: Annotated[ModelName | None, BeforeValidator(_blank_is_absent)] = Field(
+    model: ModelName | None = Field(
         None, description="A name of GET /v1/models. Absent: the first model the credential can use."
     )
-    prompt: Annotated[str, BeforeValidator(lambda value: "" if value is None else value)] = Field(
-        "", description="What to show. May be empty only with an image or a shot description."
-    )
+    prompt: str = Field("", description="What to show. May be empty only with an image or a shot description.")
     duration: Whole = Field(None, description="Seconds, whole.")
-    seconds: Whole = Field(None, description="The same as `duration`.")
     ratio: Text = Field(None, description="Width to height, such as 16:9.")
-    aspect_ratio: Text = Field(None, description="The same as `ratio`.")
-    resolution: Annotated[Resolution | None, BeforeValidator(_blank_is_absent)] = Field(
+    resolution: Resolution | None = Field(
         None, description="Such as 480p, 720p, 1080p, 2k or 4k, where the model has a choice."
     )
-    size: Text = Field(None, description="Pixels, 1280x720 or 1280*720; says ratio and resolution in one.")
-
-    image_url: Picture = _media_field("An image: https or data: URL.")
-    image: Picture = _media_field("The same as `image_url`.")
-    input_reference: Inputs = Field(
-        (), description="The same, as OpenAI's libraries call it: a file, an address or `{image_url}`; one or several."
+    size: Text = Field(
+        None, description="Pixels, 1280x720 or 1280*720: ratio and resolution in one. Also takes one of these alone."
     )
-    first_frame: Picture = _media_field("The image that the video starts with.")
-    last_frame: Picture = _media_field("The image that it ends with.")
-    file_paths: Inputs = Field((), description="Images in order: first frame, last frame, or references.")
-    file_paths_camel: Inputs = Field((), alias="filePaths", description="The same as `file_paths`.")
-    images: Inputs = Field((), description="The same as `file_paths`.")
-    image_file_1: Picture = _media_field("Image 1: the same as a place in `images`.")
-    image_file_2: Picture = _media_field("Image 2: the same as a place in `images`.")
-    image_file_3: Picture = _media_field("Image 3: the same as a place in `images`.")
-    image_file_4: Picture = _media_field("Image 4: the same as a place in `images`.")
-    image_file_5: Picture = _media_field("Image 5: the same as a place in `images`.")
-    image_file_6: Picture = _media_field("Image 6: the same as a place in `images`.")
-    image_file_7: Picture = _media_field("Image 7: the same as a place in `images`.")
-    image_file_8: Picture = _media_field("Image 8: the same as a place in `images`.")
-    image_file_9: Picture = _media_field("Image 9: the same as a place in `images`.")
-    video_file_1: Clip = _media_field("Video 1, for models that work on one or take it as reference.")
-    video_file_2: Clip = _media_field("Video 2, for models that work on one or take it as reference.")
-    video_file_3: Clip = _media_field("Video 3, for models that work on one or take it as reference.")
-    function_mode: Annotated[
-        Literal["first_last_frames", "omni_reference"],
-        BeforeValidator(lambda value: "first_last_frames" if _blank_is_absent(value) is None else value),
-    ] = Field(
+    function_mode: Literal["first_last_frames", "omni_reference"] = Field(
         "first_last_frames", alias="functionMode", description="What unlabelled images are: frames or references."
     )
 
     negative_prompt: Text = Field(None, description="What not to show.")
-    seed: Annotated[Annotated[int, Field(ge=0, le=_MAX_SEED)] | None, BeforeValidator(_blank_is_absent)] = Field(
+    seed: Annotated[int, Field(ge=0, le=_MAX_SEED)] | None = Field(
         None, description="The same seed and request give a similar video."
     )
     prompt_extend: Switch = Field(None, description="The model may rewrite the prompt.")
     watermark: Switch = Field(None, description="A mark in the corner.")
     audio: Switch = Field(None, description="With sound.")
-    audio_url: Sound = _media_field("A sound for the video: https or data: URL.")
     template: Text = Field(None, description="A named effect of the model.")
     shot_type: Text = Field(
         None,
@@ -186,12 +122,12 @@ class GenerationBody(BaseModel):
         None, description="Hold the answer until the task ends, at most VIDEO_TIMEOUT; or send `Prefer: wait=N`."
     )
 
-    def video_request(self) -> VideoRequest:
-        """What is wished, in the words of the providers. Raises GatewayError for what this version cannot do."""
+    def video_request(self, media: list[Media]) -> VideoRequest:
+        """The request as the providers take it. Raises GatewayError for what this version cannot do."""
         if self.enhance_prompt:
-            raise GatewayError("unsupported_parameter", ERRORS["no_enhancement"], param="enhance_prompt")
-        self._refuse_contradictions()
+            raise GatewayError("unsupported_parameter", ERRORS["enhancement_not_supported"], param="enhance_prompt")
         shot_type = self.shot_type.lower() if self.shot_type else None
+        sound = _the_sound(media)
         return VideoRequest(
             model=self.model or "",
             prompt=shot_prompt.compose(
@@ -201,88 +137,64 @@ class GenerationBody(BaseModel):
                 self.lighting,
                 self.motion_prompt,
             ),
-            duration=self.duration if self.duration is not None else self.seconds,
-            ratio=self.ratio or self.aspect_ratio,
+            duration=self.duration,
+            ratio=self.ratio,
             resolution=self.resolution,
             size=self.size,
-            media=tuple(self._media()),
+            media=tuple(item for item in media if item is not sound) if sound else tuple(media),
             reference_mode=self.function_mode == "omni_reference",
             negative_prompt=self.negative_prompt,
             seed=self.seed,
             prompt_extend=self.prompt_extend,
             watermark=self.watermark,
             audio=self.audio,
-            sound=media(MediaKind.AUDIO, self.audio_url, "audio_url") if self.audio_url else None,
+            sound=sound,
             shot_type=shot_type if shot_type in shot_prompt.MODEL_SHOT_TYPES else None,
             template=self.template,
             options=self.provider_options or {},
         )
 
-    def _refuse_contradictions(self) -> None:
-        """Two names of one field that say two things."""
-        pairs = (
-            ("seconds", self.seconds, "duration", self.duration),
-            ("aspect_ratio", self.aspect_ratio, "ratio", self.ratio),
-        )
-        problems = [
-            FieldProblem(name, FieldReason.CONFLICT, (f"{other} = {meant}",), str(said))
-            for name, said, other, meant in pairs
-            if said is not None and meant is not None and said != meant
-        ]
-        if problems:
-            raise invalid(problems)
 
-    def _media(self) -> Iterator[Media]:
-        if self.first_frame:
-            yield media(MediaKind.IMAGE, self.first_frame, "first_frame", MediaRole.FIRST_FRAME)
-        if self.last_frame:
-            yield media(MediaKind.IMAGE, self.last_frame, "last_frame", MediaRole.LAST_FRAME)
-        # Clients that are not sure of the field's name send one picture under several. Twice in one list it is meant.
-        seen = {self.first_frame: "first_frame", self.last_frame: "last_frame"}
-        for name, given in self._unlabelled():
-            if given and seen.setdefault(given, name) == name:
-                yield media(MediaKind.IMAGE if name in _IMAGE_FIELDS else kind_of(given), given, name)
-        for name in _VIDEO_FIELDS:
-            if given := getattr(self, name):
-                yield media(MediaKind.VIDEO, given, name)
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """A parsed request for a video. `prompt` is as the client wrote it, `names` are the client's names of our fields,
+    `wait` is None where the client says nothing of waiting."""
 
-    def _unlabelled(self) -> Iterator[tuple[str, Given | None]]:
-        for name in _IMAGE_FIELDS:
-            yield name, getattr(self, name)
-        for name, listed in (
-            ("input_reference", self.input_reference),
-            ("file_paths", self.file_paths),
-            ("filePaths", self.file_paths_camel),
-            ("images", self.images),
-        ):
-            for given in listed:
-                yield name, given
+    request: VideoRequest
+    prompt: str
+    wait: bool | None
+    names: Mapping[str, str]
+    warnings: tuple[FieldWarning, ...] = ()
 
 
 class ReuseBody(BaseModel):
-    """A wish for a video that is made of another one."""
+    """A video to make of another one."""
 
-    model_config = ConfigDict(extra="ignore", title="VideoReuseRequest")
+    model_config = ConfigDict(extra="ignore", title="VideoReuseRequest", json_schema_extra=show_video)
 
     prompt: str = Field(min_length=1, description="What is to change, or how it goes on.")
-    model: Annotated[ModelName | None, BeforeValidator(_blank_is_absent)] = None
-    seconds: Annotated[Annotated[int, Field(ge=1, le=60)] | None, BeforeValidator(_blank_is_absent)] = Field(
-        None, description="Seconds that are added (extensions), or the length of the result (edits)."
+    model: ModelName | None = None
+    duration: Annotated[int, Field(ge=1, le=60)] | None = Field(
+        None,
+        alias="seconds",
+        description="Seconds that are added (extensions), or the length of the result (edits, remixes).",
     )
-    video: EarlierVideo = Field(None, description="`{id}` of a finished video, an https address, or in a form a file.")
 
-    @property
-    def video_id(self) -> str | None:
-        """The id of the video, where it is given by one."""
-        given = self.video.get("id") if isinstance(self.video, dict) else self.video
-        found = given if isinstance(given, str) else None
-        return found if found and not is_address(found) else None
 
-    def derivation(self, operation: Literal["edit", "extend"]) -> Derivation:
-        """The same in the words of `tasks`."""
-        given = self.video.get("url") if isinstance(self.video, dict) else self.video
-        clip = media(MediaKind.VIDEO, given, "video") if isinstance(given, MediaFile) or is_address(given) else None
-        return Derivation(operation, self.prompt, self.model, self.seconds, self.video_id, clip)
+@dataclass(frozen=True, slots=True)
+class Reuse:
+    """A parsed request for a video that is made of another one, which is given by `video_id` or as `clip`."""
+
+    prompt: str
+    model: str | None
+    seconds: int | None
+    video_id: str | None
+    clip: Media | None
+    names: Mapping[str, str]
+    warnings: tuple[FieldWarning, ...] = ()
+
+    def derivation(self, operation: Literal["remix", "edit", "extend"], video_id: str | None = None) -> Derivation:
+        return Derivation(operation, self.prompt, self.model, self.seconds, video_id or self.video_id, self.clip)
 
 
 Body = TypeVar("Body", bound=BaseModel)
@@ -292,65 +204,89 @@ _WANTED: dict[str, str] = {
     "int": "1, 2, 3, …",
     "bool": "true, false",
     "dict": "{…}",
-    "tuple": "[…]",
-    **WANTED,
     "too_many_bytes": f"≤ {MAX_MODEL_BYTES} bytes",
     "depth": f"≤ {MAX_OPTIONS_DEPTH} levels",
     "literal_error": "first_last_frames, omni_reference",
 }
+_RANGES = {"seed": f"0–{_MAX_SEED}", "seconds": "1–60"}
+_REUSED = frozenset({"prompt", "model", "duration"})
+_NOT_REUSED = LocalizedText(
+    "该接口只接受 prompt、model、seconds 和 video", "This operation takes prompt, model, seconds and video only"
+)
 
 
-_RANGES = {
-    "seed": f"0–{_MAX_SEED}",
-    **dict.fromkeys(("images", "file_paths", "filePaths", "input_reference"), f"≤ {MAX_INPUTS}"),
-}
+def parse_generation(body: Mapping[str, Any], unknown: UnknownFields = "check") -> Generation:
+    """Parse a request for a video. Raises GatewayError (400) that names every bad field as the client called it."""
+    found = resolve_fields(body, unknown)
+    media = found.media()
+    parsed = _validated(GenerationBody, found)
+    refuse_problems(found)
+    request = parsed.video_request(media)
+    return Generation(request, parsed.prompt, parsed.wait_completion, found.names, _warnings(found))
 
 
-def _problems(error: ValidationError) -> Iterator[FieldProblem]:
+def parse_reuse(body: Mapping[str, Any], unknown: UnknownFields = "check") -> Reuse:
+    """Parse a request for a video that is made of another one. Raises GatewayError (400) as `parse_generation` does."""
+    found = resolve_fields(body, unknown)
+    video_id, clip = _earlier_video(found)
+    for name in found.scalars.keys() - _REUSED:
+        found.problems.append(FieldProblem(found.names[name], FieldReason.UNKNOWN, hint=_NOT_REUSED))
+    if "duration" in found.scalars:
+        found.scalars["seconds"], found.names["seconds"] = found.scalars["duration"], found.names["duration"]
+    parsed = _validated(ReuseBody, found)
+    refuse_problems(found)
+    names, warnings = found.names, _warnings(found)
+    return Reuse(parsed.prompt, parsed.model, parsed.duration, video_id, clip, names, warnings)
+
+
+def _the_sound(media: list[Media]) -> Media | None:
+    """The sound that the video is made to: the only one among the inputs that came in a field for sounds."""
+    sounds = [item for item in media if item.kind is MediaKind.AUDIO]
+    declared = field_of(sounds[0].param.rpartition(".")[2]) if len(sounds) == 1 else None
+    return sounds[0] if isinstance(declared, InputField) and declared.kind is MediaKind.AUDIO else None
+
+
+def _earlier_video(found: ResolvedFields) -> tuple[str | None, Media | None]:
+    """The earlier video: its id, or an input. Other inputs are problems."""
+    video_id: str | None = None
+    clips: list[Media] = []
+    for declared, path, value in found.inputs:
+        given = value.get("id") if isinstance(value, dict) else value
+        if declared.kind is not MediaKind.VIDEO:
+            found.problems.append(FieldProblem(path, FieldReason.UNKNOWN, ("video",), hint=_NOT_REUSED))
+        elif isinstance(given, str) and not is_address(given.strip()):
+            video_id = given.strip()
+        else:
+            try:
+                clips += read_inputs(declared, path, value)
+            except InputError as error:
+                found.problems.append(error.problem(path))
+    if len(clips) + (video_id is not None) > 1:
+        found.problems.append(FieldProblem("video", FieldReason.TOO_MANY, ("1",)))
+    return video_id, clips[0] if clips else None
+
+
+def _validated(model: type[Body], found: ResolvedFields) -> Body:
+    """The scalars of a request, validated. Raises GatewayError with these problems and those found before."""
+    try:
+        return model.model_validate(found.scalars)
+    except ValidationError as error:
+        raise invalid([*_problems(error, found.names), *found.problems, *found.conflicts]) from None
+
+
+def _problems(error: ValidationError, names: Mapping[str, str]) -> Iterator[FieldProblem]:
     for problem in error.errors(include_url=False):
         kind = problem["type"]
         name = str(problem["loc"][0])
         wanted = _WANTED.get(kind) or _RANGES.get(name) or _WANTED.get(kind.partition("_")[0], "")
-        value = problem["input"]
-        shown = str(value)[:60] if isinstance(value, str | int | float) else type(value).__name__
-        if isinstance(value, MediaFile):
-            shown = NAMES[value.media_type]
-        hint = hint_for(value, kind)
-        if value is None or hint:
-            shown = ""
-        yield FieldProblem(name, FieldReason.NOT_ALLOWED, (wanted,) if wanted else (), shown, hint)
+        param = names.get(name, name)
+        if kind == "missing":
+            yield FieldProblem(param, FieldReason.MISSING)
+        else:
+            yield FieldProblem(
+                param, FieldReason.NOT_ALLOWED, (wanted,) if wanted else (), shown_value(problem["input"])
+            )
 
 
-@cache
-def _file_fields(model: type[BaseModel]) -> tuple[str, ...]:
-    """The fields that take a file, numbered ones once."""
-    told = model.model_json_schema()["properties"]
-    taking = [name for name, schema in told.items() if FILE_MARK in str(schema)]
-    return tuple(re.sub(r"_1$", "_N", name) for name in taking if not re.search(r"_[2-9]$", name))
-
-
-def _refuse_strange_files(model: type[BaseModel], body: Mapping[str, Any]) -> None:
-    """Other fields that nobody knows are ignored. A file was handed in to be used."""
-    known = {name for field, told in model.model_fields.items() for name in (field, told.alias)}
-    for name in body.keys() - known:
-        held = body[name] if isinstance(body[name], list) else [body[name]]
-        if any(isinstance(item, MediaFile | UnreadableFile) for item in held):
-            raise gateway_error("unknown_file", param=name[:64], name=name[:64], fields=", ".join(_file_fields(model)))
-
-
-def parse_generation(body: dict[str, Any]) -> GenerationBody:
-    """The body, validated. Raises GatewayError that names every bad field."""
-    return _parse(GenerationBody, body)
-
-
-def parse_reuse(body: dict[str, Any]) -> ReuseBody:
-    """The body, validated. Raises GatewayError that names every bad field."""
-    return _parse(ReuseBody, body)
-
-
-def _parse(model: type[Body], body: dict[str, Any]) -> Body:
-    _refuse_strange_files(model, body)
-    try:
-        return model.model_validate(body)
-    except ValidationError as error:
-        raise invalid(list(_problems(error))) from None
+def _warnings(found: ResolvedFields) -> tuple[FieldWarning, ...]:
+    return tuple(FieldWarning("ignored_field", name) for name in found.ignored)

@@ -14,6 +14,19 @@ class _Answer(BaseModel):
 Status = Literal["pending", "processing", "completed", "failed"]
 
 
+class FieldWarningObject(_Answer):
+    """What was not done as asked."""
+
+    code: Literal["ignored_field", "adjusted_value"]
+    field: str = Field(description="The field, as the request called it.")
+    value: str | None = Field(None, description="What is used instead.")
+
+
+class VideoLink(_Answer):
+    url: str
+    revised_prompt: str | None = None
+
+
 class TaskAccepted(_Answer):
     """A task that was accepted."""
 
@@ -22,6 +35,7 @@ class TaskAccepted(_Answer):
     status: Literal["pending"]
     model: str = Field(description="The model that is really used.")
     provider: str
+    warnings: list[FieldWarningObject] | None = None
 
 
 class QueuePlace(_Answer):
@@ -48,6 +62,7 @@ class TaskObject(_Answer):
     message: str | None = Field(None, description="What is going on, for a person.")
     queue: QueuePlace | None = None
     result: VideoResult | None = None
+    data: list[VideoLink] | None = Field(None, description="The same link, as synchronous gateways give it.")
     error: str | None = Field(None, description="Why it failed, or with `stale` why the last query did.")
     error_code: str | None = Field(None, description="The upstream's own code of the failure.")
     archived: bool | None = Field(None, description="The gateway keeps the video: `content` gives it for ever.")
@@ -83,6 +98,7 @@ class VideoObject(_Answer):
     archived: bool | None = Field(None, description="The gateway keeps the video: `content` gives it for ever.")
     stale: bool | None = Field(None, description="The last query failed on its way: this is the last known state.")
     provider: str
+    warnings: list[FieldWarningObject] | None = None
 
 
 class VideoList(_Answer):
@@ -99,15 +115,10 @@ class VideoDeleted(_Answer):
     deleted: bool
 
 
-class VideoLink(_Answer):
-    url: str
-    revised_prompt: str | None = None
-
-
 class WaitedTask(TaskObject):
     """The answer of a submit that waited."""
 
-    data: list[VideoLink] | None = None
+    warnings: list[FieldWarningObject] | None = None
 
 
 class UnknownTask(_Answer):

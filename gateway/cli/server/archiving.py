@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.accounts.callers import Caller
-from gateway.archive.copier import Outcome
+from gateway.archive.copier import ArchiveResult, Outcome
 from gateway.archive.store import StoreError
-from gateway.archive.task_archiver import ArchiveResult, TaskArchiver
+from gateway.archive.task_archiver import TaskArchiver
 from gateway.bootstrap import build_process_state, build_services
 from gateway.cli.errors import BAD_USAGE, CommandError, configuration_mistakes
 from gateway.cli.output import give, give_table, say

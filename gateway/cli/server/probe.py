@@ -19,7 +19,7 @@ from gateway.cli.server.probe_report import RecordingClient, probe
 from gateway.core.clock import SystemClock
 from gateway.core.errors import GatewayError
 from gateway.core.settings import Settings
-from providers.contract.accounts import Account
+from providers.contract.accounts import Account, public_tag
 from providers.registry import Registry, credential_hints
 from providers.transport.transports import Timeouts
 
@@ -89,7 +89,7 @@ def _choose(accounts: Sequence[Account], name: str | None) -> Account:
     labels = ", ".join(account.label for account in accounts)
     if name is None and len(accounts) > 1:
         raise CommandError(f"name one account: {labels}", BAD_USAGE)
-    found = next((account for account in accounts if name in (None, account.name, account.tag)), None)
+    found = next((account for account in accounts if name in (None, account.label, public_tag(account))), None)
     if found is None:
         raise CommandError(f"there is no account {name}: {labels}", BAD_USAGE)
     return found

@@ -1,4 +1,4 @@
-"""Looking after accounts: asked for, and in the few cases where the gateway does it of its own accord."""
+"""Account checks, on request and in the background."""
 
 import asyncio
 import random
@@ -19,36 +19,36 @@ from tests.upstream import ScriptedProvider, trouble
 A, B = Account("scripted", "s-secret-a", name="a"), Account("scripted", "s-secret-b", name="b")
 
 
-class CaringProvider(ScriptedProvider):
-    """One whose accounts can be looked after. Every call is noted."""
+class CheckedProvider(ScriptedProvider):
+    """A provider with checks, balances and daily credits. It records its calls."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.dead: ProviderError | None = None
-        self.left: Credits | ProviderError = Credits(gift=5, vip=2)
-        self.gift: int | ProviderError = 60
+        self.check_error: ProviderError | None = None
+        self.balance: Credits | ProviderError = Credits(gift=5, vip=2)
+        self.daily_credits: int | ProviderError = 60
         self.calls: list[tuple[str, str]] = []
-        self.at_once = self.most_at_once = 0
+        self.concurrent = self.max_concurrent = 0
 
     async def check(self, account: Account) -> None:
-        await self._answer("check", account, self.dead)
+        await self._answer("check", account, self.check_error)
 
     async def credits(self, account: Account) -> Credits:
-        left = await self._answer("credits", account, self.left)
-        assert isinstance(left, Credits)
-        return left
+        balance = await self._answer("credits", account, self.balance)
+        assert isinstance(balance, Credits)
+        return balance
 
     async def receive_credits(self, account: Account) -> int:
-        gift = await self._answer("receive", account, self.gift)
-        assert isinstance(gift, int)
-        return gift
+        daily_credits = await self._answer("receive", account, self.daily_credits)
+        assert isinstance(daily_credits, int)
+        return daily_credits
 
     async def _answer(self, what: str, account: Account, answer: object) -> object:
-        self.calls.append((what, account.name))
-        self.at_once += 1
-        self.most_at_once = max(self.most_at_once, self.at_once)
+        self.calls.append((what, account.label))
+        self.concurrent += 1
+        self.max_concurrent = max(self.max_concurrent, self.concurrent)
         await asyncio.sleep(0)
-        self.at_once -= 1
+        self.concurrent -= 1
         if isinstance(answer, ProviderError):
             raise answer
         return answer
@@ -57,47 +57,47 @@ class CaringProvider(ScriptedProvider):
 class ChecksFixture:
     def __init__(self, provider: ScriptedProvider | None = None) -> None:
         self.clock = TestClock()
-        self.provider = CaringProvider()
-        self.pool = AccountPool(self.clock, spread=lambda: 0.0)
+        self.provider = CheckedProvider()
+        self.pool = AccountPool(self.clock, jitter=lambda: 0.0)
         self.background = Background()
         self.checks = AccountChecks(Registry([provider or self.provider]), self.pool, self.clock, self.background)
 
     def fail(self, kind: ErrorKind, account: Account = A) -> None:
-        self.pool.hold_against(account, trouble(kind), "", sent_at=self.clock.now())
+        self.pool.record_failure(account, trouble(kind), "", sent_at=self.clock.now())
 
     def state(self, account: Account = A) -> AccountState:
         return self.pool.status(account).state
 
 
 class TestChecks:
-    async def test_a_login_that_is_alive_brings_its_account_back(self) -> None:
+    async def test_valid_credential_ends_the_pause(self) -> None:
         env = ChecksFixture()
         env.fail(ErrorKind.INVALID_CREDENTIAL)
         assert await env.checks.check(A)
         assert env.state() is AccountState.READY
 
-    async def test_one_that_is_not_sets_it_aside(self) -> None:
+    async def test_rejected_credential_pauses_the_account(self) -> None:
         env = ChecksFixture()
-        env.provider.dead = trouble(ErrorKind.INVALID_CREDENTIAL)
+        env.provider.check_error = trouble(ErrorKind.INVALID_CREDENTIAL)
         assert not await env.checks.check(A)
         assert env.state() is AccountState.EXPIRED
 
-    async def test_it_is_no_pardon_for_risk_control_nor_for_empty_pockets(self) -> None:
+    async def test_valid_credential_ends_no_other_pause(self) -> None:
         for kind in (ErrorKind.RESTRICTED, ErrorKind.NO_CREDITS):
             env = ChecksFixture()
             env.fail(kind)
             await env.checks.check(A)
             assert env.state() is not AccountState.READY
 
-    async def test_pockets_that_were_filled_are_seen(self) -> None:
+    async def test_higher_balance_ends_the_pause_for_lack_of_credits(self) -> None:
         env = ChecksFixture()
         env.fail(ErrorKind.NO_CREDITS)
         await env.checks.check(A)
-        env.provider.left = Credits(gift=70)
+        env.provider.balance = Credits(gift=70)
         await env.checks.check(A)
         assert env.state() is AccountState.READY
 
-    async def test_where_nobody_tells_credits_it_is_one_for_empty_pockets(self) -> None:
+    async def test_without_a_balance_a_check_ends_the_pause_for_lack_of_credits(self) -> None:
         class Checking(ScriptedProvider):
             async def check(self, account: Account) -> None:
                 return
@@ -107,22 +107,22 @@ class TestChecks:
         await env.checks.check(A)
         assert env.state() is AccountState.READY
 
-    async def test_trouble_is_told_and_says_nothing_of_the_login(self) -> None:
+    async def test_other_error_is_raised_without_secrets_and_does_not_pause(self) -> None:
         env = ChecksFixture()
-        env.provider.dead = trouble(ErrorKind.UPSTREAM_ERROR, detail="s-secret-a is odd")
+        env.provider.check_error = trouble(ErrorKind.UPSTREAM_ERROR, detail="s-secret-a is odd")
         with pytest.raises(GatewayError) as caught:
             await env.checks.check(A)
         assert "secret" not in caught.value.message("en")
         assert env.state() is AccountState.READY
 
-    async def test_an_upstream_that_cannot_tell_says_so(self) -> None:
+    async def test_provider_without_checks_is_not_supported(self) -> None:
         with pytest.raises(GatewayError) as caught:
             await ChecksFixture(ScriptedProvider()).checks.check(A)
         assert caught.value.code == "not_supported"
 
-    async def test_a_lost_answer_is_not_taken_for_a_submit_that_may_be_charged(self) -> None:
+    async def test_lost_answer_is_an_upstream_error(self) -> None:
         env = ChecksFixture()
-        env.provider.left = trouble(ErrorKind.ANSWER_LOST)
+        env.provider.balance = trouble(ErrorKind.ANSWER_LOST)
         with pytest.raises(GatewayError) as caught:
             await env.checks.credits(A)
         assert caught.value.code == "upstream_error"
@@ -130,7 +130,7 @@ class TestChecks:
 
 
 class TestCredits:
-    async def test_they_are_read_once_in_a_while_unless_somebody_insists(self) -> None:
+    async def test_balance_is_cached_unless_a_refresh_is_forced(self) -> None:
         env = ChecksFixture()
         for force_refresh in (False, False, True):
             assert (await env.checks.credits(A, force_refresh=force_refresh)).total == 7
@@ -139,109 +139,109 @@ class TestCredits:
         await env.checks.credits(A)
         assert len(env.provider.calls) == 3
 
-    async def test_after_a_refusal_they_are_read_once_and_that_is_no_pardon(self) -> None:
+    async def test_balance_after_a_failed_submit_does_not_end_the_pause(self) -> None:
         env = ChecksFixture()
         env.fail(ErrorKind.NO_CREDITS)
         async with env.background:
-            env.checks.read_credits_after_refusal(A)
+            env.checks.refresh_credits(A)
             await asyncio.sleep(0.01)
         assert env.provider.calls == [("credits", "a")]
         assert env.state() is AccountState.NO_CREDITS
         assert env.pool.record(A).credits
-        # Read anew without anybody insisting: what was known is that there is nothing.
-        env.provider.left = Credits(gift=70)
+        # An account without credits has no cached balance.
+        env.provider.balance = Credits(gift=70)
         await env.checks.credits(A)
         assert env.state() is AccountState.READY
 
-    async def test_a_gift_that_was_taken_is_told_though_the_rest_is_not_known(self) -> None:
+    async def test_received_credits_are_returned_where_the_balance_is_unknown(self) -> None:
         env = ChecksFixture()
-        env.provider.left = trouble(ErrorKind.UNREACHABLE)
+        env.provider.balance = trouble(ErrorKind.UNREACHABLE)
         assert await env.checks.receive(A) == Received(60)
 
-    async def test_a_gift_is_a_pardon(self) -> None:
+    async def test_received_credits_end_the_pause(self) -> None:
         env = ChecksFixture()
         env.fail(ErrorKind.NO_CREDITS)
         assert await env.checks.receive(A) == Received(60, Credits(gift=5, vip=2))
         assert env.state() is AccountState.READY
 
-    async def test_a_gift_that_was_taken_before_is_none(self) -> None:
+    async def test_credits_received_before_do_not_end_the_pause(self) -> None:
         env = ChecksFixture()
-        env.provider.gift, env.provider.left = 0, Credits()
+        env.provider.daily_credits, env.provider.balance = 0, Credits()
         env.fail(ErrorKind.NO_CREDITS)
         assert (await env.checks.receive(A)).received == 0
         assert env.state() is AccountState.NO_CREDITS
 
     @pytest.mark.parametrize("what", ["credits", "receive"])
-    async def test_an_upstream_without_them_says_so(self, what: str) -> None:
+    async def test_provider_without_credits_is_not_supported(self, what: str) -> None:
         with pytest.raises(GatewayError) as caught:
             await getattr(ChecksFixture(ScriptedProvider()).checks, what)(A)
         assert caught.value.code == "not_supported"
 
 
-class TestLookingAgain:
-    """A login that was refused is looked at again now and then, by a call that is not charged."""
+class TestRecheck:
+    """A rejected credential is checked again at intervals, by a call that is not charged."""
 
-    async def test_it_comes_back_when_it_is_alive(self) -> None:
+    async def test_valid_credential_ends_the_pause_when_a_check_is_due(self) -> None:
         env = ChecksFixture()
         env.fail(ErrorKind.INVALID_CREDENTIAL)
         async with env.background:
-            await env.checks.revive([A])
+            await env.checks.recheck([A])
             assert env.provider.calls == []
             env.clock.move(600)
-            await env.checks.revive([A])
+            await env.checks.recheck([A])
         assert env.provider.calls == [("check", "a")]
         assert env.state() is AccountState.READY
 
-    async def test_it_is_looked_at_once_in_ten_minutes_however_many_ask(self) -> None:
+    async def test_one_check_in_ten_minutes_for_any_number_of_callers(self) -> None:
         env = ChecksFixture()
-        env.provider.dead = trouble(ErrorKind.INVALID_CREDENTIAL)
+        env.provider.check_error = trouble(ErrorKind.INVALID_CREDENTIAL)
         env.fail(ErrorKind.INVALID_CREDENTIAL)
         async with env.background:
             for _ in range(3):
                 env.clock.move(600)
-                await asyncio.gather(*(env.checks.revive([A]) for _ in range(5)))
-                await env.checks.revive([A])
+                await asyncio.gather(*(env.checks.recheck([A]) for _ in range(5)))
+                await env.checks.recheck([A])
         assert len(env.provider.calls) == 3
         assert env.state() is AccountState.EXPIRED
 
-    async def test_when_nobody_can_tell_it_stays_as_it_was(self) -> None:
+    async def test_failed_check_keeps_the_pause(self) -> None:
         env = ChecksFixture()
-        env.provider.dead = trouble(ErrorKind.UNREACHABLE)
+        env.provider.check_error = trouble(ErrorKind.UNREACHABLE)
         env.fail(ErrorKind.INVALID_CREDENTIAL)
         env.clock.move(600)
         async with env.background:
-            await env.checks.revive([A])
+            await env.checks.recheck([A])
         assert env.state() is AccountState.EXPIRED
 
-    async def test_where_only_a_submit_can_tell_one_is_let_through(self) -> None:
+    async def test_without_checks_one_submit_is_let_through_as_a_probe(self) -> None:
         env = ChecksFixture(ScriptedProvider())
         env.fail(ErrorKind.INVALID_CREDENTIAL)
         env.clock.move(600)
         async with env.background:
-            await env.checks.revive([A])
+            await env.checks.recheck([A])
         assert env.state() is AccountState.READY
-        assert not env.pool.record(A).health.is_proven
+        assert env.pool.record(A).health.is_half_open
 
 
-async def test_several_accounts_are_looked_after_a_few_at_a_time_and_not_at_one_moment() -> None:
+async def test_checks_of_several_accounts_are_limited_and_spread_over_time() -> None:
     env = ChecksFixture()
     accounts = [Account("scripted", f"s-{number}") for number in range(20)]
-    env.provider.left = Credits(gift=1)
+    env.provider.balance = Credits(gift=1)
     random.seed(1)
     answers = await env.checks.each(accounts, env.checks.credits)
     assert len(answers) == 20
-    assert env.provider.most_at_once <= CONCURRENT_CHECKS
+    assert env.provider.max_concurrent <= CONCURRENT_CHECKS
     assert len(env.clock.slept) == 20
     assert len(set(env.clock.slept)) > 10
 
 
-async def test_one_accounts_trouble_is_not_the_others() -> None:
+async def test_error_of_one_account_does_not_affect_the_others() -> None:
     env = ChecksFixture()
 
     async def call(account: Account) -> str:
         if account is A:
             raise GatewayError("upstream_unavailable")
-        return account.name
+        return account.label
 
     first, second = await env.checks.each([A, B], call)
     assert isinstance(first, GatewayError)

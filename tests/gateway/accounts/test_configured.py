@@ -1,4 +1,4 @@
-"""Accounts of the environment and of the file."""
+"""Managed accounts of the environment and of the file."""
 
 from pathlib import Path
 
@@ -33,7 +33,7 @@ cookie = "sessionid=whole; x=y"
 
 
 @pytest.fixture(autouse=True)
-def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def _in_empty_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
 
@@ -44,7 +44,7 @@ def services_of(file: str) -> Services:
     return services
 
 
-def refusal(file: str) -> str:
+def error_of(file: str) -> str:
     with pytest.raises(SettingsError) as caught:
         services_of(file)
     text = str(caught.value)
@@ -53,7 +53,7 @@ def refusal(file: str) -> str:
     return text
 
 
-def test_the_lists_of_the_environment_come_before_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_accounts_of_the_environment_come_before_those_of_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JIMENG_TOKENS", f"one,hk-two,{SOCKS}@us-three")
     monkeypatch.setenv("DASHSCOPE_API_KEY", "sk-four")
     found = [(managed.account, managed.weight, managed.max_running) for managed in services_of(FILE).pool.managed]
@@ -73,21 +73,21 @@ def test_the_lists_of_the_environment_come_before_the_file(monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize(
-    ("lines", "says"),
+    ("lines", "message"),
     [
         ('name = "a"\ncredential = "x"\nprovider = "sora"', "provider sora is not one of jimeng, dashscope"),
-        ('name = "a"\ncredential = "se cret"', "credential is none of"),
+        ('name = "a"\ncredential = "se cret"', "not a credential of"),
         ('name = "a"\ncredential = "secret"\nregion = "mars"', "region mars is not one of cn, hk, jp, sg, us"),
         ('name = "a"\ncredential = "sk-secret"\nregion = "us"', "region us is not one of ap-southeast-1"),
-        ('name = "a"\ncredential = "x"\nproxy = "ftp://secret@h"', "proxy is no address such as"),
-        ('name = "a"\ncredential = "x"\ncookie = "sessionid=\u4e2d"', "cookie is no Cookie header"),
-        ('name = "a"\ncredential = "sk-x"\ncookie = "a=b"', "a dashscope account takes no cookie"),
+        ('name = "a"\ncredential = "x"\nproxy = "ftp://secret@h"', "proxy must be a URL such as"),
+        ('name = "a"\ncredential = "x"\ncookie = "sessionid=\u4e2d"', "cookie must be a Cookie header"),
+        ('name = "a"\ncredential = "sk-x"\ncookie = "a=b"', "dashscope accounts have no cookie"),
         ('name = ".."\ncredential = "x"', "accounts.entry 1.name"),
         (
             'name = "a"\ncredential = "us-secret"\nregion = "hk"',
-            "region is one thing and what stands in",
+            "region differs from the one in",
         ),
-        ('name = "a"\ncredential = "http://secret@h:1@s"\nproxy = "http://h:2"', "proxy is one thing and what stands"),
+        ('name = "a"\ncredential = "http://secret@h:1@s"\nproxy = "http://h:2"', "proxy differs from the one in"),
         ('name = "a b"\ncredential = "x"', "accounts.entry 1.name"),
         ('name = "a"\ncredential = ""', "accounts.entry 1.credential"),
         ('name = "a"\ncredential = "x"\nweight = -1', "accounts.entry 1.weight"),
@@ -97,28 +97,28 @@ def test_the_lists_of_the_environment_come_before_the_file(monkeypatch: pytest.M
         ('name = "a"\ncredential = "x"\n[rotation]\nmax_attempts = 0', "rotation.max_attempts"),
     ],
 )
-def test_what_cannot_be_an_account_stops_the_start(lines: str, says: str) -> None:
-    assert says in refusal(f"[[accounts]]\n{lines}\n")
+def test_invalid_account_stops_the_start(lines: str, message: str) -> None:
+    assert message in error_of(f"[[accounts]]\n{lines}\n")
 
 
-def test_one_account_twice_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_duplicate_account_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     twice = '[[accounts]]\nname = "a"\ncredential = "secret"\n'
-    assert "entry 2 (a) has the same" in refusal(twice * 2)
-    assert "entry 2 (b) has the same credential as accounts: entry 1 (a)" in refusal(
+    assert "entry 2 (a) has the same" in error_of(twice * 2)
+    assert "entry 2 (b) has the same credential as accounts: entry 1 (a)" in error_of(
         twice + '[[accounts]]\nname = "b"\ncredential = "secret"\n'
     )
     key = '[[accounts]]\nname = "a"\ncredential = "sk-secret"\n'
-    assert "same credential" in refusal(key + key.replace('"a"', '"b"') + 'region = "cn-beijing"\n')
+    assert "same credential" in error_of(key + key.replace('"a"', '"b"') + 'region = "cn-beijing"\n')
     monkeypatch.setenv("JIMENG_TOKENS", "secret")
-    assert "entry 1 (a) has the same credential as JIMENG_TOKENS: entry 1" in refusal(twice)
+    assert "entry 1 (a) has the same credential as JIMENG_TOKENS: entry 1" in error_of(twice)
 
 
-def test_the_same_session_at_two_sites_is_two_accounts() -> None:
+def test_same_session_in_two_regions_is_two_accounts() -> None:
     file = "".join(f'[[accounts]]\nname = "{site}"\ncredential = "{site}-secret"\n' for site in ("us", "hk"))
     assert len(services_of(file).pool.managed) == 2
 
 
-def test_nothing_secret_is_shown_of_them() -> None:
+def test_settings_and_accounts_are_shown_without_secrets() -> None:
     Path("gateway.toml").write_text(FILE, "utf-8")
     shown = f"{load_settings().masked()} {services_of(FILE).pool.managed}"
     for secret in ("file-session", "sk-file-key", "u:p@", "whole"):

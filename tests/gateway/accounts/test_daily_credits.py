@@ -1,11 +1,11 @@
-"""The daily gift: every account once a day, at a minute of its own."""
+"""Daily credits: once a day for every account, at a minute of its own."""
 
 from datetime import datetime, timedelta, timezone
 
 import pytest
 
 from gateway.accounts.checks import AccountChecks
-from gateway.accounts.daily_credits import LOOK_SECONDS, DailyCredits, minute_of
+from gateway.accounts.daily_credits import INTERVAL_SECONDS, DailyCredits, minute_of
 from gateway.accounts.pool import AccountPool, ManagedAccount
 from gateway.core.background_tasks import Background
 from providers.contract.accounts import Account
@@ -18,46 +18,46 @@ ACCOUNTS = [Account("giving", f"s-{number}", name=f"n{number}") for number in ra
 OTHER = Account("scripted", "s-x", name="x")
 
 
-class Giving(ScriptedProvider):
+class DailyCreditsProvider(ScriptedProvider):
     def __init__(self, name: str = "giving") -> None:
         super().__init__(name)
-        self.taken: list[tuple[str, float]] = []
-        self.trouble: ProviderError | None = None
+        self.received: list[tuple[str, float]] = []
+        self.error: ProviderError | None = None
         self.clock = TestClock()
 
     async def receive_credits(self, account: Account) -> int:
-        self.taken.append((account.name, self.clock.now()))
-        if self.trouble:
-            raise self.trouble
+        self.received.append((account.label, self.clock.now()))
+        if self.error:
+            raise self.error
         return 60
 
 
 class DailyCreditsFixture:
-    def __init__(self, *accounts: Account, wanted: bool = True, provider: str = "giving") -> None:
-        self.provider = Giving(provider)
+    def __init__(self, *accounts: Account, is_enabled: bool = True, provider: str = "giving") -> None:
+        self.provider = DailyCreditsProvider(provider)
         self.clock = self.provider.clock
         pool = self.pool = AccountPool(self.clock)
         pool.manage([ManagedAccount(account) for account in (accounts or (*ACCOUNTS, OTHER))])
         registry = Registry([self.provider, ScriptedProvider()])
         checks = AccountChecks(registry, pool, self.clock, Background())
-        self.gifts = DailyCredits(self.clock, pool, lambda: checks, lambda: wanted)
+        self.daily_credits = DailyCredits(self.clock, pool, lambda: checks, lambda: is_enabled)
 
-    async def live(self, seconds: float) -> None:
+    async def run(self, seconds: float) -> None:
         end = self.clock.now() + seconds
         while self.clock.now() < end:
-            self.clock.move(LOOK_SECONDS)
-            await self.gifts.take()
+            self.clock.move(INTERVAL_SECONDS)
+            await self.daily_credits.receive_due()
 
 
 async def test_daily_credits_are_received_once_a_day_for_every_account() -> None:
     env = DailyCreditsFixture()
-    await env.live(3 * 86_400)
-    counted = [sum(1 for name, _ in env.provider.taken if name == account.name) for account in ACCOUNTS]
+    await env.run(3 * 86_400)
+    counted = [sum(1 for name, _ in env.provider.received if name == account.label) for account in ACCOUNTS]
     assert set(counted) <= {2, 3, 4}
     assert sum(counted) == pytest.approx(3 * len(ACCOUNTS), abs=len(ACCOUNTS))
 
 
-async def test_not_all_at_one_time_nor_every_day_at_the_same() -> None:
+async def test_minute_differs_by_account_and_day() -> None:
     minutes = [minute_of(account, "2026-11-25") for account in ACCOUNTS]
     assert len(set(minutes)) > 15
     assert all(0 < minute < 1440 for minute in minutes)
@@ -68,34 +68,34 @@ async def test_not_all_at_one_time_nor_every_day_at_the_same() -> None:
 async def test_day_begins_with_the_quota_reset_of_the_provider(provider: str, hours_ahead: int) -> None:
     account = Account(provider, "s-1", name="one")
     env = DailyCreditsFixture(account, provider=provider)
-    await env.live(2 * 86_400)
-    for _, at in env.provider.taken:
+    await env.run(2 * 86_400)
+    for _, at in env.provider.received:
         local = datetime.fromtimestamp(at, timezone(timedelta(hours=hours_ahead)))
         minute = 60 * local.hour + local.minute
         assert minute_of(account, local.date().isoformat()) in (minute - 1, minute)
-    assert env.provider.taken
+    assert env.provider.received
 
 
 async def test_daily_credits_are_received_only_if_enabled() -> None:
-    env = DailyCreditsFixture(wanted=False)
-    await env.live(2 * 86_400)
-    assert env.provider.taken == []
+    env = DailyCreditsFixture(is_enabled=False)
+    await env.run(2 * 86_400)
+    assert env.provider.received == []
 
 
-async def test_an_account_in_trouble_is_let_alone_until_it_is_over() -> None:
+async def test_paused_account_is_skipped_until_the_pause_ends() -> None:
     env = DailyCreditsFixture()
     account = ACCOUNTS[0]
-    env.pool.hold_against(account, trouble(ErrorKind.RESTRICTED), "", sent_at=env.clock.now())
+    env.pool.record_failure(account, trouble(ErrorKind.RESTRICTED), "", sent_at=env.clock.now())
     until = env.pool.status(account).until
     assert until
-    await env.live(2 * 86_400)
-    assert all(at >= until for name, at in env.provider.taken if name == account.name)
-    assert account.name in {name for name, _ in env.provider.taken}
+    await env.run(2 * 86_400)
+    assert all(at >= until for name, at in env.provider.received if name == account.label)
+    assert account.label in {name for name, _ in env.provider.received}
 
 
-async def test_trouble_with_one_does_not_end_it(caplog: pytest.LogCaptureFixture) -> None:
+async def test_errors_are_logged_and_the_next_accounts_follow(caplog: pytest.LogCaptureFixture) -> None:
     env = DailyCreditsFixture()
-    env.provider.trouble = trouble(ErrorKind.UNREACHABLE)
-    await env.live(2 * 86_400)
-    assert len({name for name, _ in env.provider.taken}) == len(ACCOUNTS)
-    assert "the daily credits could not be taken" in caplog.text
+    env.provider.error = trouble(ErrorKind.UNREACHABLE)
+    await env.run(2 * 86_400)
+    assert len({name for name, _ in env.provider.received}) == len(ACCOUNTS)
+    assert "daily credits not received" in caplog.text

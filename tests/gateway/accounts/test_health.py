@@ -1,4 +1,4 @@
-"""The table of failures, and the pauses that follow from it."""
+"""Account health: the table of pause rules and the circuit breaker."""
 
 from datetime import UTC, datetime
 
@@ -15,8 +15,8 @@ MIDNIGHT_IN_SHANGHAI = datetime(2026, 11, 25, 16, tzinfo=UTC).timestamp()
 HOUR = 3600.0
 
 
-def healthy(spread: float = 0.0) -> Health:
-    return Health(lambda: spread, DAILY_IN_SHANGHAI)
+def healthy(jitter: float = 0.0) -> Health:
+    return Health(lambda: jitter, DAILY_IN_SHANGHAI)
 
 
 def fail(health: Health, kind: ErrorKind, now: float, *, retry_after: float | None = None, model: str = "m") -> Pause:
@@ -26,7 +26,7 @@ def fail(health: Health, kind: ErrorKind, now: float, *, retry_after: float | No
 
 
 def lengths(kind: ErrorKind, count: int) -> list[float]:
-    """The lengths of pauses in a row, each failure right after the pause before."""
+    """The lengths of consecutive pauses: each failure follows the end of the previous pause."""
     health, now, found = healthy(), NOON_IN_SHANGHAI, []
     for _ in range(count):
         pause = fail(health, kind, now)
@@ -35,12 +35,12 @@ def lengths(kind: ErrorKind, count: int) -> list[float]:
     return found
 
 
-def test_every_failure_of_an_account_has_a_row_and_nothing_else_has() -> None:
+def test_pause_rules_cover_exactly_the_account_errors() -> None:
     assert set(PAUSE_RULES) == {kind for kind in ErrorKind if kind.blame is Blame.ACCOUNT}
 
 
 @pytest.mark.parametrize("kind", [kind for kind in ErrorKind if kind.blame is not Blame.ACCOUNT])
-def test_what_is_not_the_accounts_fault_does_nothing_to_it(kind: ErrorKind) -> None:
+def test_other_errors_do_not_pause(kind: ErrorKind) -> None:
     health = healthy()
     assert health.fail(ProviderError(kind), "m", sent_at=0, now=0) is None
     assert health.active_pause(0) is None
@@ -55,18 +55,18 @@ def test_what_is_not_the_accounts_fault_does_nothing_to_it(kind: ErrorKind) -> N
         (ErrorKind.RESTRICTED, [1800, 3600, 7200, 14400, 28800, 57600, 86400, 86400]),
     ],
 )
-def test_failures_in_a_row_double_the_pause_up_to_its_limit(kind: ErrorKind, expected: list[float]) -> None:
+def test_consecutive_failures_double_the_pause_up_to_its_limit(kind: ErrorKind, expected: list[float]) -> None:
     assert lengths(kind, len(expected)) == expected
 
 
-def test_credits_are_back_at_midnight_in_shanghai() -> None:
+def test_no_credits_pauses_until_the_quota_reset() -> None:
     pause = fail(healthy(), ErrorKind.NO_CREDITS, NOON_IN_SHANGHAI)
     assert pause.until == MIDNIGHT_IN_SHANGHAI
     pause = fail(healthy(), ErrorKind.NO_CREDITS, MIDNIGHT_IN_SHANGHAI)
     assert pause.until == MIDNIGHT_IN_SHANGHAI + 24 * HOUR
 
 
-def test_credits_that_no_reset_brings_back_are_tried_again_less_and_less_often() -> None:
+def test_without_a_quota_reset_no_credits_backs_off_exponentially() -> None:
     health, now, found = Health(lambda: 0.0), NOON_IN_SHANGHAI, []
     for _ in range(6):
         pause = fail(health, ErrorKind.NO_CREDITS, now)
@@ -75,7 +75,7 @@ def test_credits_that_no_reset_brings_back_are_tried_again_less_and_less_often()
     assert found == [1, 2, 4, 8, 16, 24]
 
 
-def test_a_time_that_the_upstream_named_counts() -> None:
+def test_retry_after_sets_the_pause_up_to_a_day() -> None:
     assert fail(healthy(), ErrorKind.RATE_LIMITED, 0.0, retry_after=7).until == 7
     assert fail(healthy(), ErrorKind.RATE_LIMITED, 0.0, retry_after=10**7).until == 86_400
 
@@ -86,11 +86,11 @@ def test_a_time_that_the_upstream_named_counts() -> None:
     st.floats(0, 2e9),
     st.one_of(st.none(), st.floats(1, 1e6)),
 )
-def test_jitter_only_makes_it_longer_and_not_by_much(
-    kind: ErrorKind, spread: float, now: float, retry_after: float | None
+def test_jitter_lengthens_a_pause_by_a_limited_amount(
+    kind: ErrorKind, jitter: float, now: float, retry_after: float | None
 ) -> None:
     exact = fail(healthy(), kind, now, retry_after=retry_after)
-    spread_out = fail(healthy(spread), kind, now, retry_after=retry_after)
+    spread_out = fail(healthy(jitter), kind, now, retry_after=retry_after)
     length = exact.until - now
     assert exact.until <= spread_out.until <= exact.until + min(0.2 * length, 300) + 1e-3
 
@@ -102,7 +102,7 @@ def test_pause_ends_at_its_announced_time() -> None:
     assert health.active_pause(pause.until) is None
 
 
-def test_a_success_clears_and_the_next_failure_begins_anew() -> None:
+def test_success_resets_the_backoff() -> None:
     health = healthy()
     fail(health, ErrorKind.RATE_LIMITED, 0.0)
     fail(health, ErrorKind.RATE_LIMITED, 30.0)
@@ -111,7 +111,7 @@ def test_a_success_clears_and_the_next_failure_begins_anew() -> None:
     assert fail(health, ErrorKind.RATE_LIMITED, 200.0).until == 230
 
 
-def test_calls_that_were_under_way_together_fail_as_one() -> None:
+def test_failures_of_concurrent_calls_count_as_one() -> None:
     health = healthy()
     first = fail(health, ErrorKind.RATE_LIMITED, 10.0)
     for _ in range(5):
@@ -120,14 +120,14 @@ def test_calls_that_were_under_way_together_fail_as_one() -> None:
     assert fail(health, ErrorKind.RATE_LIMITED, 50.0).until == 50 + 60
 
 
-def test_an_older_success_does_not_end_a_younger_pause() -> None:
+def test_success_of_an_older_call_does_not_end_the_pause() -> None:
     health = healthy()
     fail(health, ErrorKind.RESTRICTED, 10.0)
     health.succeed("m", sent_at=9.0)
     assert health.active_pause(11.0)
 
 
-def test_the_graver_of_two_pauses_matters() -> None:
+def test_rejected_credential_then_longest_pause_is_in_force() -> None:
     health = healthy()
     restricted = fail(health, ErrorKind.RESTRICTED, 10.0)
     fail(health, ErrorKind.RATE_LIMITED, 11.0)
@@ -137,22 +137,22 @@ def test_the_graver_of_two_pauses_matters() -> None:
     assert health.active_pause(13.0) == expired
 
 
-def test_a_refused_login_holds_on_until_one_is_seen() -> None:
+def test_rejected_credential_pauses_until_a_call_succeeds() -> None:
     health = healthy()
     pause = fail(health, ErrorKind.INVALID_CREDENTIAL, 0.0)
     assert health.active_pause(pause.until + 10 * HOUR) == pause
-    health.log_in(1.0)
+    health.record_login(1.0)
     assert health.active_pause(1.0) is None
 
 
-def test_a_login_that_was_seen_before_the_refusal_is_no_news() -> None:
+def test_login_of_an_older_call_does_not_end_the_pause() -> None:
     health = healthy()
     fail(health, ErrorKind.INVALID_CREDENTIAL, 10.0)
-    health.log_in(9.0)
+    health.record_login(9.0)
     assert health.active_pause(11.0)
 
 
-def test_a_login_that_is_refused_again_has_been_out_all_the_time() -> None:
+def test_credential_rejected_again_extends_the_same_pause() -> None:
     health = healthy()
     fail(health, ErrorKind.INVALID_CREDENTIAL, 0.0)
     assert health.fail(ProviderError(ErrorKind.INVALID_CREDENTIAL), "m", sent_at=600, now=600) is None
@@ -161,39 +161,39 @@ def test_a_login_that_is_refused_again_has_been_out_all_the_time() -> None:
     assert pause.until == 1200
 
 
-def test_a_login_ends_no_other_pause() -> None:
+def test_login_ends_no_other_pause() -> None:
     health = healthy()
     fail(health, ErrorKind.RESTRICTED, 0.0)
-    health.log_in(1.0)
+    health.record_login(1.0)
     assert health.active_pause(1.0)
 
 
-def test_a_task_that_ended_makes_room() -> None:
+def test_ended_task_ends_the_pause_for_too_many_running() -> None:
     health = healthy()
     fail(health, ErrorKind.TOO_MANY_RUNNING, 0.0)
     health.task_ended()
     assert health.active_pause(1.0) is None
 
 
-def test_only_more_credits_than_at_the_refusal_end_its_pause() -> None:
+def test_only_a_balance_above_that_at_the_failure_ends_the_pause() -> None:
     health = healthy()
     fail(health, ErrorKind.NO_CREDITS, NOON_IN_SHANGHAI)
-    for credits, rests in ((5, True), (5, True), (6, False)):
-        health.see_credits(credits, NOON_IN_SHANGHAI + 1)
-        assert (health.active_pause(NOON_IN_SHANGHAI + 1) is not None) is rests
+    for credits, is_paused in ((5, True), (5, True), (6, False)):
+        health.record_credits(credits, NOON_IN_SHANGHAI + 1)
+        assert (health.active_pause(NOON_IN_SHANGHAI + 1) is not None) is is_paused
 
 
-def test_where_nobody_read_them_at_the_refusal_any_credits_do() -> None:
+def test_any_balance_ends_the_pause_where_none_was_read_at_the_failure() -> None:
     health = healthy()
     fail(health, ErrorKind.NO_CREDITS, NOON_IN_SHANGHAI)
-    health.see_credits(0, NOON_IN_SHANGHAI + HOUR)
+    health.record_credits(0, NOON_IN_SHANGHAI + HOUR)
     assert health.active_pause(NOON_IN_SHANGHAI + HOUR)
-    health.see_credits(1, NOON_IN_SHANGHAI + HOUR)
+    health.record_credits(1, NOON_IN_SHANGHAI + HOUR)
     assert health.active_pause(NOON_IN_SHANGHAI + HOUR) is None
 
 
-def test_failures_while_it_rests_are_no_strikes_and_make_it_no_longer() -> None:
-    """Polls of an account under risk control are refused as well, one after the other."""
+def test_failures_during_a_pause_do_not_count() -> None:
+    """Polls of an account under risk control fail as well, one after the other."""
     health = healthy()
     pause = fail(health, ErrorKind.RESTRICTED, 0.0)
     for now in range(3, 1800, 3):
@@ -208,18 +208,18 @@ def test_one_pause_does_not_end_another() -> None:
     restricted = fail(health, ErrorKind.RESTRICTED, NOON_IN_SHANGHAI)
     fail(health, ErrorKind.INVALID_CREDENTIAL, NOON_IN_SHANGHAI + 1)
     fail(health, ErrorKind.NO_CREDITS, NOON_IN_SHANGHAI + 2)
-    health.log_in(NOON_IN_SHANGHAI + 3)
-    health.top_up()
+    health.record_login(NOON_IN_SHANGHAI + 3)
+    health.record_top_up()
     assert health.active_pause(NOON_IN_SHANGHAI + 4) == restricted
 
 
 @pytest.mark.parametrize("kind", sorted(set(PAUSE_RULES) - {ErrorKind.RATE_LIMITED}))
-def test_only_of_the_rate_the_upstream_has_the_last_word(kind: ErrorKind) -> None:
-    plain, told = (fail(healthy(), kind, NOON_IN_SHANGHAI, retry_after=after) for after in (None, 1.0))
-    assert plain.until == told.until
+def test_retry_after_counts_for_rate_limits_only(kind: ErrorKind) -> None:
+    plain, with_retry_after = (fail(healthy(), kind, NOON_IN_SHANGHAI, retry_after=after) for after in (None, 1.0))
+    assert plain.until == with_retry_after.until
 
 
-def test_a_look_at_a_login_puts_off_the_next_one() -> None:
+def test_check_postpones_the_next_check() -> None:
     health = healthy()
     fail(health, ErrorKind.INVALID_CREDENTIAL, 0.0)
     health.postpone_check(700.0)
@@ -229,18 +229,18 @@ def test_a_look_at_a_login_puts_off_the_next_one() -> None:
 
 
 class TestModels:
-    """NOT_ENTITLED concerns one model."""
+    """NOT_ENTITLED affects one model."""
 
-    def test_the_others_stay_open(self) -> None:
+    def test_other_models_stay_available(self) -> None:
         health = healthy()
         pause = fail(health, ErrorKind.NOT_ENTITLED, 0.0, model="pro")
         assert pause.state is AccountState.NOT_ENTITLED
         assert health.active_pause(1.0) is None
-        assert health.closed("pro", 1.0) == pause
-        assert health.closed("lite", 1.0) is None
-        assert health.closed("pro", pause.until) is None
+        assert health.model_pause("pro", 1.0) == pause
+        assert health.model_pause("lite", 1.0) is None
+        assert health.model_pause("pro", pause.until) is None
 
-    def test_it_doubles_to_a_day_and_a_success_forgets_it(self) -> None:
+    def test_pause_doubles_up_to_a_day_and_success_resets_it(self) -> None:
         health, now, found = healthy(), 0.0, []
         for _ in range(6):
             pause = fail(health, ErrorKind.NOT_ENTITLED, now, model="pro")
@@ -250,18 +250,18 @@ class TestModels:
         health.succeed("pro", sent_at=now)
         assert fail(health, ErrorKind.NOT_ENTITLED, now, model="pro").until == now + HOUR
 
-    def test_any_number_of_names_takes_little_room(self) -> None:
+    def test_number_of_cached_models_is_limited(self) -> None:
         health = healthy()
         for number in range(1000):
             fail(health, ErrorKind.NOT_ENTITLED, float(number), model=f"m{number}")
-        assert health.closed("m999", 1000.0)
-        assert health.closed("m900", 1000.0) is None
+        assert health.model_pause("m999", 1000.0)
+        assert health.model_pause("m900", 1000.0) is None
 
 
-def test_a_new_account_is_proven_by_a_submit_and_doubted_after_trouble() -> None:
+def test_account_is_half_open_until_a_submit_succeeds_and_after_a_failure() -> None:
     health = healthy()
-    assert not health.is_proven
+    assert health.is_half_open
     health.succeed("m", sent_at=0.0)
-    assert health.is_proven
+    assert not health.is_half_open
     fail(health, ErrorKind.RATE_LIMITED, 1.0)
-    assert not health.is_proven
+    assert health.is_half_open

@@ -1,67 +1,29 @@
-"""The pool: who takes a submit, and what becomes of an account that failed."""
+"""The account pool: selection, pauses and reloads."""
 
-import asyncio
 import gc
 import logging
-from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
 from gateway.accounts.health import AccountState
-from gateway.accounts.lease import RUNNING_SECONDS
-from gateway.accounts.pool import GUESTS, PROXY_PAUSE_SECONDS, AccountPool, ManagedAccount
-from gateway.accounts.selection import FillFirst, LeastBusy, Policy, RoundRobin
+from gateway.accounts.pool import MAX_PASS_THROUGH_RECORDS, PROXY_PAUSE_SECONDS, ManagedAccount
+from gateway.accounts.selection import RoundRobin
 from providers.contract.accounts import Account, Credits
 from providers.contract.errors import ErrorKind, ProviderError
-from providers.contract.tasks import Phase, TaskState
-from tests.clock import TestClock
+from tests.gateway.accounts.pool_fixture import MODEL, A, B, C, PoolFixture
 from tests.upstream import finished, trouble
 
-A, B, C = (Account("scripted", f"s-secret-{letter}", name=letter) for letter in "abc")
-MODEL = "model"
 
-
-class PoolFixture:
-    def __init__(
-        self,
-        *managed: ManagedAccount | Account,
-        policy: Policy | None = None,
-        patience: float = 0.05,
-        longest_wait: float = 5.0,
-    ) -> None:
-        self.clock = TestClock()
-        self.pool = AccountPool(
-            self.clock, policy or FillFirst(), spread=lambda: 0.0, patience=patience, longest_wait=longest_wait
-        )
-        self.accounts = [one.account if isinstance(one, ManagedAccount) else one for one in managed]
-        self.pool.manage([one if isinstance(one, ManagedAccount) else ManagedAccount(one) for one in managed])
-
-    async def submit(self, outcome: str | ProviderError = "t", *, model: str = MODEL, tried: Sequence[str] = ()) -> str:
-        """The name of the account that took a submit, "" where none did."""
-        lease = await self.pool.take(self.accounts, model, set(tried))
-        if lease is None:
-            return ""
-        with lease:
-            if isinstance(outcome, ProviderError):
-                lease.failed(outcome)
-            else:
-                lease.submitted(outcome)
-        return lease.account.name
-
-    def state(self, account: Account, model: str = MODEL) -> AccountState:
-        return self.pool.status(account, model).state
-
-
-async def test_the_policy_chooses_among_those_that_are_ready() -> None:
+async def test_policy_selects_among_ready_accounts() -> None:
     env = PoolFixture(A, B, policy=None)
     env.pool.manage([ManagedAccount(A), ManagedAccount(B)])
     assert await env.submit() == "a"
-    assert await env.submit(tried=[A.tag]) == "b"
-    assert await env.submit(tried=[A.tag, B.tag]) == ""
+    assert await env.submit(tried=[A.id]) == "b"
+    assert await env.submit(tried=[A.id, B.id]) == ""
 
 
-async def test_what_the_configuration_no_longer_has_is_removed() -> None:
+async def test_account_missing_from_a_new_configuration_is_removed() -> None:
     env = PoolFixture(A, B)
     env.pool.manage([ManagedAccount(replace(B, credential="s-renewed"))])
     assert [env.pool.is_removed(account) for account in (A, B, C)] == [True, False, False]
@@ -80,7 +42,7 @@ async def test_what_the_configuration_no_longer_has_is_removed() -> None:
         (ErrorKind.NOT_ENTITLED, AccountState.NOT_ENTITLED),
     ],
 )
-async def test_a_failure_of_its_own_sets_an_account_aside(kind: ErrorKind, state: AccountState) -> None:
+async def test_account_error_pauses_the_account(kind: ErrorKind, state: AccountState) -> None:
     env = PoolFixture(A, B)
     assert await env.submit(trouble(kind, "7")) == "a"
     assert env.state(A) is state
@@ -97,145 +59,29 @@ async def test_a_failure_of_its_own_sets_an_account_aside(kind: ErrorKind, state
 @pytest.mark.parametrize(
     "kind", [ErrorKind.CONTENT_REFUSED, ErrorKind.INVALID_REQUEST, ErrorKind.UPSTREAM_ERROR, ErrorKind.ANSWER_LOST]
 )
-async def test_what_is_not_its_fault_does_not(kind: ErrorKind) -> None:
+async def test_other_errors_do_not_pause(kind: ErrorKind) -> None:
     env = PoolFixture(A)
     await env.submit(trouble(kind))
     assert env.state(A) is AccountState.READY
     assert env.pool.record(A).failed == 0
 
 
-async def test_a_model_that_is_closed_to_it_leaves_it_the_others() -> None:
+async def test_not_entitled_affects_only_the_requested_model() -> None:
     env = PoolFixture(A)
     await env.submit(trouble(ErrorKind.NOT_ENTITLED))
     assert await env.submit() == ""
     assert await env.submit(model="another") == "a"
 
 
-class TestTrials:
-    """Of an account that is new or was in trouble nobody knows what it will say."""
-
-    async def test_one_submit_finds_out_and_the_others_go_elsewhere(self) -> None:
-        env = PoolFixture(A, B)
-        first = await env.pool.take(env.accounts, MODEL, set())
-        assert first
-        with first:
-            assert await env.submit() == "b"
-            first.submitted("t")
-        assert await env.submit() == "a"
-
-    async def test_where_there_is_no_other_they_wait_for_what_it_finds(self) -> None:
-        env = PoolFixture(A, patience=5)
-        first = await env.pool.take(env.accounts, MODEL, set())
-        assert first
-        with first:
-            others = [asyncio.ensure_future(env.submit()) for _ in range(3)]
-            await asyncio.sleep(0.01)
-            assert not any(other.done() for other in others)
-            first.failed(trouble(ErrorKind.RESTRICTED))
-        assert await asyncio.gather(*others) == ["", "", ""]
-
-    async def test_once_it_is_proven_they_all_go(self) -> None:
-        env = PoolFixture(A, patience=5)
-        await env.submit()
-        leases = [await env.pool.take(env.accounts, MODEL, set()) for _ in range(3)]
-        assert all(leases)
-
-    async def test_after_some_patience_a_second_one_tries_and_the_others_wait_for_that(self) -> None:
-        env = PoolFixture(A, patience=0.02, longest_wait=0.1)
-        first = await env.pool.take(env.accounts, MODEL, set())
-        assert first
-        with first:
-            second = await env.pool.take(env.accounts, MODEL, set())
-            assert second
-            with second:
-                assert env.pool.record(A).busy == 2
-                others = [asyncio.ensure_future(env.submit()) for _ in range(3)]
-                await asyncio.sleep(0.005)
-                assert not any(other.done() for other in others)
-                second.submitted("t")
-        assert await asyncio.gather(*others) == ["a", "a", "a"]
-
-    async def test_nobody_waits_for_ever(self) -> None:
-        env = PoolFixture(A, patience=5, longest_wait=0.02)
-        first = await env.pool.take(env.accounts, MODEL, set())
-        assert first
-        with first:
-            assert await env.submit() == ""
-
-    async def test_a_submit_that_was_cancelled_gives_the_place_back(self) -> None:
-        env = PoolFixture(A, patience=5)
-        lease = await env.pool.take(env.accounts, MODEL, set())
-        assert lease
-        with pytest.raises(asyncio.CancelledError), lease:
-            raise asyncio.CancelledError
-        assert env.pool.record(A).busy == 0
-        assert await env.submit() == "a"
-
-    @pytest.mark.parametrize("kind", [ErrorKind.INVALID_REQUEST, ErrorKind.MODEL_NOT_FOUND])
-    async def test_what_may_never_have_been_sent_proves_nothing(self, kind: ErrorKind) -> None:
-        env = PoolFixture(A)
-        await env.submit(trouble(kind))
-        assert not env.pool.record(A).health.is_proven
-
-    async def test_refused_content_proves_a_login(self) -> None:
-        env = PoolFixture(A)
-        await env.submit(trouble(ErrorKind.CONTENT_REFUSED))
-        assert env.pool.record(A).health.is_proven
-
-
-class TestRunningTasks:
-    async def test_as_many_as_are_allowed(self) -> None:
-        env = PoolFixture(ManagedAccount(A, max_running=2), B)
-        assert [await env.submit(f"t{number}") for number in range(3)] == ["a", "a", "b"]
-        assert env.state(A) is AccountState.FULL
-
-    async def test_a_task_that_ended_makes_room(self) -> None:
-        env = PoolFixture(ManagedAccount(A, max_running=1), B)
-        await env.submit("t1")
-        env.pool.on_results(A, {"t1": TaskState("t1", Phase.PROCESSING)}, env.clock.now())
-        assert env.state(A) is AccountState.FULL
-        env.pool.on_results(A, {"t1": finished("t1")}, env.clock.now())
-        assert await env.submit() == "a"
-
-    async def test_so_does_one_after_the_upstream_said_that_too_many_run(self) -> None:
-        env = PoolFixture(A)
-        await env.submit("t1")
-        await env.submit(trouble(ErrorKind.TOO_MANY_RUNNING))
-        assert await env.submit() == ""
-        env.pool.on_results(A, {"t1": finished("t1")}, env.clock.now())
-        assert await env.submit() == "a"
-
-    async def test_tasks_that_nobody_polls_here_are_forgotten(self) -> None:
-        env = PoolFixture(ManagedAccount(A, max_running=1))
-        await env.submit("t1")
-        env.clock.move(RUNNING_SECONDS)
-        assert await env.submit() == "a"
-
-    async def test_what_fills_an_account_is_looked_at_now_and_then(self) -> None:
-        env = PoolFixture(ManagedAccount(A, max_running=1), B)
-        await env.submit("t1")
-        assert env.pool.unseen(env.accounts, every=5, most=10) == {A: ["t1"]}
-        assert env.pool.unseen(env.accounts, every=5, most=10) == {}
-        env.clock.move(5)
-        assert env.pool.unseen(env.accounts, every=5, most=10) == {A: ["t1"]}
-
-    async def test_the_least_busy_is_told_by_them(self) -> None:
-        env = PoolFixture(A, B, policy=LeastBusy())
-        took = {f"t{number}": await env.submit(f"t{number}") for number in range(4)}
-        assert sorted(took.values()) == ["a", "a", "b", "b"]
-        env.pool.on_results(B, {id: finished(id) for id, name in took.items() if name == "b"}, env.clock.now())
-        assert [await env.submit(f"u{number}") for number in range(2)] == ["b", "b"]
-
-
-class TestWhatQueriesTell:
-    async def test_a_refused_login_sets_the_account_aside_and_an_answer_brings_it_back(self) -> None:
+class TestQueryResults:
+    async def test_rejected_credential_pauses_until_a_query_succeeds(self) -> None:
         env = PoolFixture(A)
         env.pool.on_results(A, {"t": trouble(ErrorKind.INVALID_CREDENTIAL)}, env.clock.now())
         assert env.state(A) is AccountState.EXPIRED
         env.pool.on_results(A, {"t": trouble(ErrorKind.TASK_NOT_FOUND)}, env.clock.now())
         assert env.state(A) is AccountState.READY
 
-    async def test_risk_control_does_and_no_answer_brings_it_back(self) -> None:
+    async def test_restricted_account_stays_paused_after_a_successful_query(self) -> None:
         env = PoolFixture(A)
         env.pool.on_results(A, {"t": trouble(ErrorKind.RESTRICTED)}, env.clock.now())
         env.pool.on_results(A, {"t": finished("t")}, env.clock.now())
@@ -244,32 +90,32 @@ class TestWhatQueriesTell:
     @pytest.mark.parametrize(
         "kind", [ErrorKind.RATE_LIMITED, ErrorKind.UNREACHABLE, ErrorKind.UPSTREAM_ERROR, ErrorKind.ANSWER_LOST]
     )
-    async def test_the_budget_of_queries_is_none_of_the_submits_business(self, kind: ErrorKind) -> None:
+    async def test_query_errors_do_not_pause_submits(self, kind: ErrorKind) -> None:
         env = PoolFixture(A)
         env.pool.on_results(A, {"t": trouble(kind)}, env.clock.now())
         assert env.state(A) is AccountState.READY
 
 
-class TestExpiredLogins:
-    async def test_they_are_due_once_in_ten_minutes(self) -> None:
+class TestRejectedCredentials:
+    async def test_check_is_due_once_in_ten_minutes(self) -> None:
         env = PoolFixture(A)
         await env.submit(trouble(ErrorKind.INVALID_CREDENTIAL))
-        assert env.pool.expired(A)
-        assert not env.pool.due(A)
+        assert env.pool.is_expired(A)
+        assert not env.pool.claim_check(A)
         env.clock.move(600)
-        assert env.pool.due(A)
-        assert not env.pool.due(A)
+        assert env.pool.claim_check(A)
+        assert not env.pool.claim_check(A)
         assert await env.submit() == ""
         env.clock.move(600)
-        assert env.pool.due(A)
+        assert env.pool.claim_check(A)
 
-    async def test_a_login_that_is_alive_is_used_again(self) -> None:
+    async def test_login_ends_the_pause(self) -> None:
         env = PoolFixture(A)
         await env.submit(trouble(ErrorKind.INVALID_CREDENTIAL))
-        env.pool.logged_in(A, sent_at=env.clock.now())
+        env.pool.record_login(A, sent_at=env.clock.now())
         assert await env.submit() == "a"
 
-    async def test_a_new_credential_is_a_new_login_and_keeps_the_counts(self) -> None:
+    async def test_replaced_credential_resets_health_and_keeps_the_counters(self) -> None:
         env = PoolFixture(A)
         await env.submit("t1")
         await env.submit(trouble(ErrorKind.INVALID_CREDENTIAL))
@@ -281,11 +127,11 @@ class TestExpiredLogins:
 
 
 class TestReplacedCredentials:
-    """News of the old credential are no news of the new one."""
+    """Results of calls with the old credential do not count for the new one."""
 
     OLD, NEW = Account("scripted", "s-old", name="a"), Account("scripted", "s-new", name="a")
 
-    async def test_its_refusals_do_not_condemn_the_new_one(self) -> None:
+    async def test_errors_of_the_old_credential_do_not_pause_the_new_one(self) -> None:
         env = PoolFixture(self.OLD)
         lease = await env.pool.take(env.accounts, MODEL, set())
         env.pool.manage([ManagedAccount(self.NEW)])
@@ -295,22 +141,22 @@ class TestReplacedCredentials:
         env.pool.on_results(self.OLD, {"t": trouble(ErrorKind.INVALID_CREDENTIAL)}, env.clock.now())
         assert env.state(self.NEW) is AccountState.READY
 
-    async def test_its_answers_do_not_absolve_the_new_one(self) -> None:
+    async def test_successes_of_the_old_credential_do_not_end_a_pause_of_the_new_one(self) -> None:
         env = PoolFixture(self.NEW)
         await env.submit(trouble(ErrorKind.INVALID_CREDENTIAL))
         env.pool.on_results(self.OLD, {"t": finished("t")}, env.clock.now())
-        env.pool.logged_in(self.OLD, sent_at=env.clock.now())
+        env.pool.record_login(self.OLD, sent_at=env.clock.now())
         assert env.state(self.NEW) is AccountState.EXPIRED
 
-    async def test_a_new_cookie_is_a_new_login(self) -> None:
+    async def test_replaced_cookie_resets_health(self) -> None:
         env = PoolFixture(self.OLD)
         await env.submit(trouble(ErrorKind.INVALID_CREDENTIAL))
         env.pool.manage([ManagedAccount(replace(self.OLD, cookie="sessionid=new"))])
         assert env.state(replace(self.OLD, cookie="sessionid=new")) is AccountState.READY
 
 
-class TestManaging:
-    async def test_an_account_that_comes_back_is_what_it_was(self) -> None:
+class TestManage:
+    async def test_account_added_again_keeps_its_record(self) -> None:
         env = PoolFixture(A, B)
         await env.submit(trouble(ErrorKind.RESTRICTED))
         env.pool.manage([ManagedAccount(B)])
@@ -318,7 +164,7 @@ class TestManaging:
         assert env.state(A) is AccountState.RESTRICTED
         assert env.pool.record(A).label == "a"
 
-    async def test_new_weights_count_at_once(self) -> None:
+    async def test_new_weights_apply_at_once(self) -> None:
         env = PoolFixture(A, B, C)
         env.pool.manage([ManagedAccount(A), ManagedAccount(B, 1000), ManagedAccount(C)], RoundRobin())
         for number in range(50):
@@ -326,14 +172,14 @@ class TestManaging:
         env.pool.manage([ManagedAccount(one) for one in (A, B, C)], RoundRobin())
         assert sorted([await env.submit("u") for _ in range(6)]) == ["a", "a", "b", "b", "c", "c"]
 
-    async def test_what_is_known_of_an_account_outlives_a_new_configuration(self) -> None:
+    async def test_records_are_kept_over_a_new_configuration(self) -> None:
         env = PoolFixture(A, B)
         await env.submit(trouble(ErrorKind.RESTRICTED))
         env.pool.manage([ManagedAccount(B), ManagedAccount(A, weight=3)])
         assert env.state(A) is AccountState.RESTRICTED
         assert env.pool.record(A).weight == 3
 
-    async def test_an_account_without_weight_takes_nothing(self) -> None:
+    async def test_zero_weight_pauses_the_account(self) -> None:
         env = PoolFixture(ManagedAccount(A, weight=0), B)
         assert await env.submit() == "b"
         assert env.state(A) is AccountState.PAUSED
@@ -346,54 +192,54 @@ class TestManaging:
         env.pool.resume(A)
         assert await env.submit() == "a"
 
-    async def test_credits_that_are_seen_end_the_pause(self) -> None:
+    async def test_higher_balance_ends_the_pause(self) -> None:
         env = PoolFixture(A)
         await env.submit(trouble(ErrorKind.NO_CREDITS))
-        env.pool.saw_credits(A, Credits(gift=3))
-        env.pool.saw_credits(A, Credits(gift=3))
+        env.pool.record_credits(A, Credits(gift=3))
+        env.pool.record_credits(A, Credits(gift=3))
         assert env.state(A) is AccountState.NO_CREDITS
-        env.pool.saw_credits(A, Credits(gift=3, vip=60))
+        env.pool.record_credits(A, Credits(gift=3, vip=60))
         assert env.state(A) is AccountState.READY
 
 
-async def test_a_proxy_that_leads_nowhere_is_the_last_choice_and_no_fault_of_the_account() -> None:
+async def test_unreachable_proxy_is_a_last_resort_and_does_not_pause_the_account() -> None:
     by_proxy = Account("scripted", "s-p", name="p", proxy="http://proxy:1")
     env = PoolFixture(by_proxy, B)
     assert await env.submit(trouble(ErrorKind.UNREACHABLE)) == "p"
     assert env.state(by_proxy) is AccountState.UNREACHABLE
     assert env.pool.record(by_proxy).failed == 0
     assert await env.submit() == "b"
-    assert await env.submit(tried=[B.tag]) == "p"
+    assert await env.submit(tried=[B.id]) == "p"
     env.clock.move(PROXY_PAUSE_SECONDS)
     assert await env.submit() == "p"
 
 
-class TestGuests:
-    """Accounts that pass-through callers bring along."""
+class TestPassThroughAccounts:
+    """The accounts of pass-through callers."""
 
-    async def test_they_are_known_when_they_come_back(self) -> None:
+    async def test_record_is_kept_between_requests(self) -> None:
         env = PoolFixture()
         env.accounts = [Account("scripted", "s-guest")]
         await env.submit(trouble(ErrorKind.RESTRICTED))
         assert env.state(Account("scripted", "s-guest")) is AccountState.RESTRICTED
 
-    async def test_any_number_of_them_takes_bounded_room_and_the_managed_ones_stay(self) -> None:
+    async def test_number_of_records_is_limited_and_managed_ones_are_kept(self) -> None:
         env = PoolFixture(A)
         await env.submit(trouble(ErrorKind.RESTRICTED))
-        for number in range(GUESTS + 500):
+        for number in range(MAX_PASS_THROUGH_RECORDS + 500):
             env.pool.on_results(
                 Account("scripted", f"s-{number}"), {"t": trouble(ErrorKind.INVALID_CREDENTIAL)}, env.clock.now()
             )
-        assert len(env.pool) == GUESTS + 1
+        assert len(env.pool) == MAX_PASS_THROUGH_RECORDS + 1
         assert env.state(A) is AccountState.RESTRICTED
 
-    async def test_a_poll_alone_leaves_nothing_behind(self) -> None:
+    async def test_poll_creates_no_record(self) -> None:
         env = PoolFixture()
         env.pool.on_results(Account("scripted", "s-guest"), {"t": finished("t")}, env.clock.now())
         assert len(env.pool) == 0
 
 
-async def test_no_credential_is_kept_or_logged(caplog: pytest.LogCaptureFixture) -> None:
+async def test_records_and_logs_contain_no_credential(caplog: pytest.LogCaptureFixture) -> None:
     env = PoolFixture(A)
     with caplog.at_level(logging.WARNING, "gateway"):
         await env.submit(trouble(ErrorKind.RESTRICTED, "1019"))
@@ -404,7 +250,7 @@ async def test_no_credential_is_kept_or_logged(caplog: pytest.LogCaptureFixture)
     assert "secret" not in f"{fields} {env.pool.record(A)}"
 
 
-async def test_what_is_kept_of_an_error_holds_no_request_alive() -> None:
+async def test_recorded_error_does_not_reference_the_request() -> None:
     class Large:
         pass
 

@@ -1,4 +1,4 @@
-"""A week of the pool's life in a second: accounts that fail at random, on a clock moved by hand."""
+"""Simulation: a week of submits to accounts that fail at random, on a test clock."""
 
 import random
 from collections import Counter
@@ -28,36 +28,36 @@ FAILURES = (
 
 @dataclass
 class Week:
-    """A submit a minute, one in 30 of which fails in some way; logins that were refused are looked at again."""
+    """A submit a minute, one in 30 of which fails. Rejected credentials are checked again."""
 
     policy: PolicyName
-    chance: random.Random
+    random_source: random.Random
     taken: Counter[str] = field(default_factory=Counter)
     share: Counter[str] = field(default_factory=Counter)
-    """What each account's weight would have given it, summed over the submits it was ready for."""
-    last_ready_and_passed_over: dict[str, int] = field(default_factory=dict)
+    """The expected number of submits by weight, summed over the submits that the account was ready for."""
+    skips: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.clock = TestClock()
-        policy = Random(self.chance) if self.policy == "random" else POLICIES[self.policy]()
-        self.pool = AccountPool(self.clock, policy, spread=self.chance.random, patience=0.0)
+        policy = Random(self.random_source) if self.policy == "random" else POLICIES[self.policy]()
+        self.pool = AccountPool(self.clock, policy, jitter=self.random_source.random, second_probe_after=0.0)
         self.accounts = [Account("scripted", f"s-{number}", name=f"n{number}") for number in range(len(WEIGHTS))]
         managed = zip(self.accounts, WEIGHTS, strict=True)
         self.pool.manage([ManagedAccount(account, weight) for account, weight in managed])
 
-    async def live(self) -> None:
+    async def run(self) -> None:
         end = self.clock.now() + WEEK
         number = 0
         while self.clock.now() < end:
             number += 1
-            self.clock.move(STEP * self.chance.uniform(0.5, 1.5))
-            self.look_after_logins()
-            await self.submit(self.chance.choice(MODELS), f"t{number}")
+            self.clock.move(STEP * self.random_source.uniform(0.5, 1.5))
+            self.recheck_credentials()
+            await self.submit(self.random_source.choice(MODELS), f"t{number}")
 
-    def look_after_logins(self) -> None:
+    def recheck_credentials(self) -> None:
         for account in self.accounts:
-            if self.pool.expired(account) and self.pool.due(account) and self.chance.random() < 0.5:
-                self.pool.logged_in(account, sent_at=self.clock.now())
+            if self.pool.is_expired(account) and self.pool.claim_check(account) and self.random_source.random() < 0.5:
+                self.pool.record_login(account, sent_at=self.clock.now())
 
     async def submit(self, model: str, id: str) -> None:
         before = {account: self.pool.status(account, model) for account in self.accounts}
@@ -66,30 +66,30 @@ class Week:
         assert (lease is None) == (not ready)
         if lease is None:
             return
-        assert lease.account in ready, "an account that rests was used"
+        assert lease.account in ready, "a paused account was used"
         self.count(lease.account, ready)
         with lease:
-            if self.chance.random() < 1 / 30:
-                error = trouble(self.chance.choice(FAILURES))
+            if self.random_source.random() < 1 / 30:
+                error = trouble(self.random_source.choice(FAILURES))
                 lease.failed(error)
-                self.check_the_promise(lease.account, model, error)
+                self.check_pause(lease.account, model, error)
             else:
                 lease.submitted(id)
 
     def count(self, used: Account, ready: list[Account]) -> None:
         total = sum(WEIGHTS[self.accounts.index(account)] for account in ready)
         for account in ready:
-            self.share[account.name] += WEIGHTS[self.accounts.index(account)] / total  # type: ignore[assignment]
-            passed_over = self.last_ready_and_passed_over
-            passed_over[account.name] = 0 if account is used else passed_over.get(account.name, 0) + 1
+            self.share[account.label] += WEIGHTS[self.accounts.index(account)] / total  # type: ignore[assignment]
+            skips = self.skips
+            skips[account.label] = 0 if account is used else skips.get(account.label, 0) + 1
             if self.policy == "round_robin":
-                assert passed_over[account.name] <= 4 * sum(WEIGHTS), "an account starves"
+                assert skips[account.label] <= 4 * sum(WEIGHTS), "an account is starved"
         if self.policy == "fill_first":
             assert used is ready[0]
-        self.taken[used.name] += 1
+        self.taken[used.label] += 1
 
-    def check_the_promise(self, account: Account, model: str, error: ProviderError) -> None:
-        """A pause lasts as long as it said, and not a moment longer."""
+    def check_pause(self, account: Account, model: str, error: ProviderError) -> None:
+        """A pause ends exactly at its announced time."""
         status = self.pool.status(account, model)
         if error.kind not in PAUSE_RULES:
             assert status.state is AccountState.READY
@@ -101,7 +101,7 @@ class Week:
         self.clock.move(status.until - now - 0.001)
         assert self.pool.status(account, model).state is status.state
         self.clock.move(0.002)
-        # A refused login only comes up for another look.
+        # A rejected credential is only checked again.
         after = AccountState.EXPIRED if error.kind is ErrorKind.INVALID_CREDENTIAL else AccountState.READY
         assert self.pool.status(account, model).state is after
         self.clock.move(now - self.clock.now())
@@ -109,30 +109,30 @@ class Week:
 
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("seed", range(2))
-async def test_a_week(policy: PolicyName, seed: int) -> None:
+async def test_week_of_random_failures(policy: PolicyName, seed: int) -> None:
     week = Week(policy, random.Random(seed))
-    await week.live()
+    await week.run()
     assert sum(week.taken.values()) > 5000
     if policy in ("round_robin", "random"):
         for name, share in week.share.items():
             assert week.taken[name] == pytest.approx(share, rel=0.05 if policy == "round_robin" else 0.15), name
     for account in week.accounts:
-        assert week.taken[account.name] > 0, f"{account.name} starved"
+        assert week.taken[account.label] > 0, f"{account.label} starved"
         assert size(week.pool.record(account)) < 3 * RUNNING_SECONDS / STEP
 
 
-async def test_pauses_grow_and_shrink_with_luck() -> None:
-    """Failure after failure never rests an account beyond its row of the table."""
-    chance = random.Random(7)
-    week = Week("round_robin", chance)
+async def test_pauses_never_exceed_their_limit() -> None:
+    """Consecutive failures never exceed the longest pause of the table."""
+    random_source = random.Random(7)
+    week = Week("round_robin", random_source)
     for _ in range(2000):
-        account = chance.choice(week.accounts)
-        error = trouble(chance.choice([kind for kind in PAUSE_RULES if kind is not ErrorKind.NOT_ENTITLED]))
-        week.pool.hold_against(account, error, "one", sent_at=week.clock.now())
+        account = random_source.choice(week.accounts)
+        error = trouble(random_source.choice([kind for kind in PAUSE_RULES if kind is not ErrorKind.NOT_ENTITLED]))
+        week.pool.record_failure(account, error, "one", sent_at=week.clock.now())
         until = week.pool.status(account).until
         assert until is not None
         assert until - week.clock.now() <= 86_400 + 300
-        week.clock.move(chance.uniform(0, 3000))
+        week.clock.move(random_source.uniform(0, 3000))
 
 
 def size(record: AccountRecord) -> int:

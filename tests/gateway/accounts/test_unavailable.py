@@ -1,4 +1,4 @@
-"""What a client is told when no account takes its submit."""
+"""The error for a submit that no account can take."""
 
 import pytest
 
@@ -18,75 +18,77 @@ def status(kind: ErrorKind, until: float | None = None) -> AccountStatus:
 
 
 EXPIRED = status(ErrorKind.INVALID_CREDENTIAL, NOW + 600)
-POOR = status(ErrorKind.NO_CREDITS, NOW + 40_000)
-THROTTLED = status(ErrorKind.RATE_LIMITED, NOW + 30)
-RISKY = status(ErrorKind.RESTRICTED, NOW + 1800)
-CLOSED = status(ErrorKind.NOT_ENTITLED, NOW + 3600)
+NO_CREDITS = status(ErrorKind.NO_CREDITS, NOW + 40_000)
+RATE_LIMITED = status(ErrorKind.RATE_LIMITED, NOW + 30)
+RESTRICTED = status(ErrorKind.RESTRICTED, NOW + 1800)
+NOT_ENTITLED = status(ErrorKind.NOT_ENTITLED, NOW + 3600)
 FULL = AccountStatus(AccountState.FULL, NOW + 15)
 PAUSED = AccountStatus(AccountState.PAUSED)
-NO_WAY = AccountStatus(AccountState.UNREACHABLE, None, ProviderError(ErrorKind.UNREACHABLE))
+UNREACHABLE = AccountStatus(AccountState.UNREACHABLE, None, ProviderError(ErrorKind.UNREACHABLE))
 
 
 @pytest.mark.parametrize(
     ("statuses", "code", "retry_after"),
     [
-        ([POOR, EXPIRED, THROTTLED, RISKY], "rate_limit_exceeded", 30),
-        ([POOR, RISKY], "rate_limit_exceeded", 1800),
-        ([RISKY, RISKY], "rate_limit_exceeded", 1800),
-        ([FULL, POOR], "rate_limit_exceeded", 15),
-        ([POOR, POOR], "insufficient_quota", None),
-        ([POOR, EXPIRED, PAUSED], "insufficient_quota", None),
-        ([CLOSED, CLOSED], "account_restricted", None),
-        ([CLOSED, POOR], "insufficient_quota", None),
-        ([NO_WAY, NO_WAY], "upstream_unavailable", None),
-        ([NO_WAY, POOR], "rate_limit_exceeded", 5),
+        ([NO_CREDITS, EXPIRED, RATE_LIMITED, RESTRICTED], "rate_limit_exceeded", 30),
+        ([NO_CREDITS, RESTRICTED], "rate_limit_exceeded", 1800),
+        ([RESTRICTED, RESTRICTED], "rate_limit_exceeded", 1800),
+        ([FULL, NO_CREDITS], "rate_limit_exceeded", 15),
+        ([NO_CREDITS, NO_CREDITS], "insufficient_quota", None),
+        ([NO_CREDITS, EXPIRED, PAUSED], "insufficient_quota", None),
+        ([NOT_ENTITLED, NOT_ENTITLED], "account_restricted", None),
+        ([NOT_ENTITLED, NO_CREDITS], "insufficient_quota", None),
+        ([UNREACHABLE, UNREACHABLE], "upstream_unavailable", None),
+        ([UNREACHABLE, NO_CREDITS], "rate_limit_exceeded", 5),
         ([EXPIRED, EXPIRED], "insufficient_quota", None),
         ([PAUSED], "insufficient_quota", None),
         ([PAUSED, PAUSED], "insufficient_quota", None),
     ],
 )
-def test_of_several(statuses: list[AccountStatus], code: str, retry_after: float | None) -> None:
-    refusal = unavailable_error(statuses, managed=True, now=NOW)
-    assert (refusal.code, refusal.retry_after) == (code, retry_after)
+def test_error_of_several_accounts(statuses: list[AccountStatus], code: str, retry_after: float | None) -> None:
+    error = unavailable_error(statuses, managed=True, now=NOW)
+    assert (error.code, error.retry_after) == (code, retry_after)
 
 
-def test_callers_whose_own_logins_are_all_refused_are_told_so() -> None:
+def test_only_expired_credentials_of_a_pass_through_caller_are_401() -> None:
     assert unavailable_error([EXPIRED, EXPIRED], managed=False, now=NOW).code == "invalid_api_key"
 
 
-def test_clients_of_a_gateway_are_not_sent_to_its_account_tools() -> None:
-    assert "/token" not in unavailable_error([POOR], managed=True, now=NOW).message("en")
+def test_clients_with_a_gateway_key_are_not_referred_to_token_routes() -> None:
+    assert "/token" not in unavailable_error([NO_CREDITS], managed=True, now=NOW).message("en")
 
 
-def test_a_key_of_the_gateway_is_not_blamed_for_a_login_of_its_account() -> None:
+def test_expired_managed_account_is_not_401() -> None:
     assert unavailable_error([EXPIRED], managed=True, now=NOW).code == "insufficient_quota"
 
 
-def test_the_message_counts_and_never_names() -> None:
-    refusal = unavailable_error([POOR, POOR, EXPIRED, THROTTLED, RISKY], managed=True, now=NOW)
-    assert refusal.message("en") == (
+def test_message_counts_accounts_by_state() -> None:
+    error = unavailable_error([NO_CREDITS, NO_CREDITS, EXPIRED, RATE_LIMITED, RESTRICTED], managed=True, now=NOW)
+    assert error.message("en") == (
         "None of the 5 accounts can accept tasks right now: 2 without credits, 1 with an expired login, "
-        "1 asked too often, 1 under risk control. Try again in about 30 s"
+        "1 rate limited, 1 under risk control. Try again in about 30 s"
     )
-    assert "5 个账号" in refusal.message("zh")
-    assert "2 个积分不足" in refusal.message("zh")
+    assert "5 个账号" in error.message("zh")
+    assert "2 个积分不足" in error.message("zh")
 
 
 @pytest.mark.parametrize(
     ("one", "code", "retry_after", "part"),
     [
-        (THROTTLED, "rate_limit_exceeded", 30, "The reason. The account is paused for about 30 s: try again then"),
-        (RISKY, "account_restricted", None, "The reason. The account is paused for about 30 min"),
-        (POOR, "insufficient_quota", None, "about 11 h. After adding credits, call POST /token/points"),
+        (RATE_LIMITED, "rate_limit_exceeded", 30, "The reason. The account is paused for about 30 s: try again then"),
+        (RESTRICTED, "account_restricted", None, "The reason. The account is paused for about 30 min"),
+        (NO_CREDITS, "insufficient_quota", None, "about 11 h. After adding credits, call POST /token/points"),
         (EXPIRED, "invalid_api_key", None, "The reason"),
-        (CLOSED, "account_restricted", None, "The reason"),
-        (NO_WAY, "upstream_unavailable", None, "check the proxy"),
+        (NOT_ENTITLED, "account_restricted", None, "The reason"),
+        (UNREACHABLE, "upstream_unavailable", None, "check the proxy"),
     ],
 )
-def test_of_a_single_one_its_own_refusal(one: AccountStatus, code: str, retry_after: float | None, part: str) -> None:
-    refusal = unavailable_error([one], managed=False, now=NOW)
-    assert (refusal.code, refusal.retry_after) == (code, retry_after)
-    assert part in refusal.message("en")
-    assert ("retry-after" in refusal.headers()) == refusal.shape.should_retry
+def test_single_account_gives_its_own_error(
+    one: AccountStatus, code: str, retry_after: float | None, part: str
+) -> None:
+    error = unavailable_error([one], managed=False, now=NOW)
+    assert (error.code, error.retry_after) == (code, retry_after)
+    assert part in error.message("en")
+    assert ("retry-after" in error.headers()) == error.shape.should_retry
     if one.error and one.error.kind.blame is Blame.ACCOUNT:
-        assert refusal.upstream_code == "7"
+        assert error.upstream_code == "7"

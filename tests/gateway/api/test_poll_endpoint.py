@@ -49,7 +49,7 @@ class ScriptedTasks:
         phase = Phase.FAILED if self.cancelled else Phase.PROCESSING
         error = ProviderError(ErrorKind.CANCELLED) if self.cancelled else None
         await self.script()
-        return Task(id, "dashscope", TaskState(id, phase, error=error), 50, trouble=self.trouble, age=self.age)
+        return Task(id, "dashscope", TaskState(id, phase, error=error), 50, query_error=self.trouble, age=self.age)
 
     async def cancel(self, caller: Caller, id: str) -> Task:
         self.cancelled = True

@@ -1,4 +1,4 @@
-"""Each test has a place and a host of its own."""
+"""Each test has its own archive and host."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

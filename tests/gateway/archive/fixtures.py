@@ -1,4 +1,4 @@
-"""An archive over a real folder and a real host, on a clock moved by hand."""
+"""An archive over a real folder and a real host, with a test clock."""
 
 import asyncio
 from dataclasses import replace
@@ -8,10 +8,10 @@ import pytest
 
 from gateway.archive.archive import (
     Archive,
-    Opened,
+    OpenedFile,
 )
-from gateway.archive.copier import Report
-from gateway.archive.records import Archived, Facts
+from gateway.archive.copier import ArchiveResult
+from gateway.archive.records import ArchivedTask, TaskMetadata
 from gateway.archive.store import ArchiveStore, StoreError, Stream
 from gateway.core.background_tasks import Background
 from providers.contract.tasks import Result
@@ -19,8 +19,8 @@ from providers.transport.client import HttpClient
 from tests.archives import (
     ACCOUNT,
     CREATED,
-    FACTS,
     JPEG,
+    METADATA,
     ArchivePlace,
     FileHost,
     no_other,
@@ -34,7 +34,7 @@ STRANGER = replace(ACCOUNT, credential="s-secret-2", name="")
 
 
 class Counting(ArchiveStore):
-    """Counts what is asked, and fails while it is `down`."""
+    """Counts requests, and fails while it is `down`."""
 
     asked = 0
     down = False
@@ -48,7 +48,7 @@ class Counting(ArchiveStore):
 
 
 class ArchiveFixture:
-    """An archive over a real folder and a real host, on a clock moved by hand."""
+    """An archive over a real folder and a real host, with a test clock."""
 
     def __init__(self, place: ArchivePlace, host: FileHost, http: HttpClient, background: Background) -> None:
         self.place = place
@@ -57,40 +57,40 @@ class ArchiveFixture:
         self.background = background
         self.clock = TestClock(CREATED + 100)
         self.store = Counting.open(place.url)
-        self.reports: list[Report] = []
+        self.results: list[ArchiveResult] = []
         self.archive = self.new_archive()
 
-    def new_archive(self, copies: int = 2, *, keep_prompt: bool = False, **options: Any) -> Archive:
-        """As another replica has it, or this one after a restart."""
+    def new_archive(self, copies: int = 2, *, store_prompts: bool = False, **options: Any) -> Archive:
+        """The archive of another replica, or of this one after a restart."""
         return Archive(
             self.store,
             self.http,
             self.clock,
             self.background,
             copies=copies,
-            keep_prompt=keep_prompt,
-            ended=self.reports.append,
+            store_prompts=store_prompts,
+            on_result=self.results.append,
             **options,
         )
 
-    def see(self, result: Result, facts: Facts = FACTS) -> None:
-        self.archive.seen(facts, ACCOUNT, result, no_other)
+    def see(self, result: Result, metadata: TaskMetadata = METADATA) -> None:
+        self.archive.queue_copy(metadata, ACCOUNT, result, no_other)
 
-    async def done(self, reports: int = 1) -> Report:
-        await until(lambda: len(self.reports) >= reports)
-        return self.reports[-1]
+    async def done(self, results: int = 1) -> ArchiveResult:
+        await until(lambda: len(self.results) >= results)
+        return self.results[-1]
 
-    async def copied(self, result: Result | None = None, facts: Facts = FACTS) -> Archived:
+    async def copied(self, result: Result | None = None, metadata: TaskMetadata = METADATA) -> ArchivedTask:
         result = result or Result(self.host.give("v", VIDEO), cover_url=self.host.give("c", JPEG))
-        report = await self.archive.copy(facts, ACCOUNT, result, no_other)
-        assert report.archived is not None
-        return report.archived
+        copied = await self.archive.copy(metadata, ACCOUNT, result, no_other)
+        assert copied.archived is not None
+        return copied.archived
 
 
 BOTH = pytest.mark.parametrize("env", ["file", "s3"], indirect=True)
 
 
-async def read(opened: Opened | None) -> bytes:
+async def read(opened: OpenedFile | None) -> bytes:
     assert opened is not None
     body = b"".join([piece async for piece in opened.pieces])
     assert len(body) == opened.length

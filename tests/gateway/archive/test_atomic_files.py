@@ -1,4 +1,4 @@
-"""What is being written is seen by nobody, and what the dead have left is cleared away."""
+"""Atomic writes, and cleanup after killed processes."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -15,20 +15,20 @@ async def pieces(*parts: bytes) -> AsyncIterator[bytes]:
 
 
 async def test_file_is_written_atomically(tmp_path: Path) -> None:
-    seen: list[bool] = []
+    visible: list[bool] = []
 
     async def watched() -> AsyncIterator[bytes]:
         yield b"x" * 3_000_000
-        seen.append((tmp_path / "a/b.mp4").exists())
+        visible.append((tmp_path / "a/b.mp4").exists())
         yield b"y"
 
     await write(tmp_path, "a/b.mp4", watched())
-    assert seen == [False]
+    assert visible == [False]
     assert (tmp_path / "a/b.mp4").read_bytes() == b"x" * 3_000_000 + b"y"
     assert list((tmp_path / FOLDER).iterdir()) == []
 
 
-async def test_what_the_dead_left_goes_and_what_is_being_written_stays(tmp_path: Path) -> None:
+async def test_abandoned_files_are_deleted_and_locked_ones_stay(tmp_path: Path) -> None:
     go_on = asyncio.Event()
 
     async def slow() -> AsyncIterator[bytes]:
@@ -49,19 +49,19 @@ async def test_what_the_dead_left_goes_and_what_is_being_written_stays(tmp_path:
     assert list((tmp_path / FOLDER).iterdir()) == []
 
 
-async def test_what_is_somebody_elses_stays(tmp_path: Path) -> None:
+async def test_unrelated_files_stay(tmp_path: Path) -> None:
     (tmp_path / FOLDER).mkdir()
     (tmp_path / FOLDER / "mine.txt").write_bytes(b"x")
     await write(tmp_path, "a", pieces(b"x"))
     assert [path.name for path in (tmp_path / FOLDER).iterdir()] == ["mine.txt"]
 
 
-async def test_a_folder_that_vanishes_meanwhile_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    replace, tries = Path.replace, [0]
+async def test_folder_deleted_during_a_write_is_created_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    replace, attempts = Path.replace, [0]
 
     def tidied(self: Path, target: Path) -> Path:
-        tries[0] += 1
-        if tries[0] == 1:
+        attempts[0] += 1
+        if attempts[0] == 1:
             target.parent.rmdir()
         return replace(self, target)
 
@@ -70,7 +70,7 @@ async def test_a_folder_that_vanishes_meanwhile_is_made_again(tmp_path: Path, mo
     assert (tmp_path / "a/b").read_bytes() == b"x"
 
 
-async def test_many_at_once(tmp_path: Path) -> None:
+async def test_concurrent_writes(tmp_path: Path) -> None:
     await asyncio.gather(*(write(tmp_path, f"a/{number % 5}", pieces(b"x" * 1000)) for number in range(40)))
     assert sorted(path.name for path in (tmp_path / "a").iterdir()) == list("01234")
     assert list((tmp_path / FOLDER).iterdir()) == []

@@ -1,4 +1,4 @@
-"""One copy: whole or not at all, whatever the host gives and whenever the process dies."""
+"""One copy: complete or absent, for any response of the host and any interruption."""
 
 import asyncio
 import base64
@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from gateway.archive import copier
-from gateway.archive.copier import Outcome, Report, copy_task, is_whole, look_up
-from gateway.archive.records import Facts
+from gateway.archive.copier import ArchiveResult, Outcome, copy_task, is_whole, look_up
+from gateway.archive.records import TaskMetadata
 from gateway.archive.store import ArchiveStore, StoreError
 from gateway.task_ids.links import EXPIRED_STATUSES
 from providers.contract.accounts import Account
@@ -21,12 +21,12 @@ from providers.contract.tasks import Result
 from providers.transport.client import HttpClient
 from tests.archives import (
     ACCOUNT,
+    BASE_PATH,
     CREATED,
-    FACTS,
-    HOME,
     ID,
     INDEX,
     JPEG,
+    METADATA,
     ArchivePlace,
     FileHost,
     copy_once,
@@ -59,15 +59,15 @@ def sha256(body: bytes) -> str:
     return base64.b64encode(hashlib.sha256(body).digest()).decode()
 
 
-async def failing(place: ArchivePlace, link: str) -> Report:
-    """The report of a copy that must have left nothing behind."""
-    report = await copy_once(place.open(), Result(link))
-    assert report.outcome is Outcome.FAILED
-    assert report.archived is None
-    assert "secret" not in report.cause
+async def failing(place: ArchivePlace, link: str) -> ArchiveResult:
+    """The result of a failed copy, which leaves no files."""
+    copied = await copy_once(place.open(), Result(link))
+    assert copied.outcome is Outcome.FAILED
+    assert copied.archived is None
+    assert "secret" not in copied.cause
     assert place.visible() == set()
     assert place.unfinished() == 0
-    return report
+    return copied
 
 
 @pytest.mark.parametrize("kind", ["file", "s3"])
@@ -79,11 +79,11 @@ async def test_video_cover_record_and_index(
     result = Result(
         host.give("v", VIDEO), cover_url=host.give("c", JPEG), expires_at=1, width=1280, height=720, duration=5.04
     )
-    report = await copy_once(store, result)
-    assert report.outcome is Outcome.COPIED
-    assert report.bytes == len(VIDEO) + len(JPEG)
-    assert place.visible() == {f"{HOME}.mp4", f"{HOME}.jpg", f"{HOME}.json", INDEX}
-    written = json.loads(await store.get_small(f"{HOME}.json") or b"")
+    copied = await copy_once(store, result)
+    assert copied.outcome is Outcome.COPIED
+    assert copied.bytes == len(VIDEO) + len(JPEG)
+    assert place.visible() == {f"{BASE_PATH}.mp4", f"{BASE_PATH}.jpg", f"{BASE_PATH}.json", INDEX}
+    written = json.loads(await store.get_small(f"{BASE_PATH}.json") or b"")
     assert written == {
         "version": 1,
         "provider": "jimeng",
@@ -109,15 +109,15 @@ async def test_video_cover_record_and_index(
         },
         "prompt": None,
     }
-    assert await look_up(store, "jimeng", ID) == report.archived
+    assert await look_up(store, "jimeng", ID) == copied.archived
     assert await look_up(store, "dashscope", ID) is None
     again = await copy_once(store, result)
-    assert (again.outcome, again.archived) == (Outcome.ALREADY_THERE, report.archived)
+    assert (again.outcome, again.archived) == (Outcome.ALREADY_THERE, copied.archived)
     assert host.asked == ["v", "c"]
 
 
 @pytest.mark.parametrize("kind", ["file", "s3"])
-async def test_killed_in_the_middle_nothing_is_seen_and_the_next_run_completes_it(
+async def test_interrupted_copy_is_invisible_and_completed_by_the_next_run(
     kind: str, host: FileHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place = new_place(kind, tmp_path, monkeypatch)
@@ -128,10 +128,10 @@ async def test_killed_in_the_middle_nothing_is_seen_and_the_next_run_completes_i
     assert place.visible() == set()
     assert await look_up(store, "jimeng", ID) is None
     host.let_go.set()
-    report = await copy_once(store, Result(link))
-    assert report.outcome is Outcome.COPIED
-    assert place.visible() == {f"{HOME}.mp4", f"{HOME}.json", INDEX}
-    assert await store.size(f"{HOME}.mp4") == len(body)
+    copied = await copy_once(store, Result(link))
+    assert copied.outcome is Outcome.COPIED
+    assert place.visible() == {f"{BASE_PATH}.mp4", f"{BASE_PATH}.json", INDEX}
+    assert await store.size(f"{BASE_PATH}.mp4") == len(body)
     if kind == "file":
         # In a bucket the parts of the killed upload are there until the bucket's own rule clears them away.
         assert place.unfinished() == 0
@@ -140,36 +140,36 @@ async def test_killed_in_the_middle_nothing_is_seen_and_the_next_run_completes_i
 # --- what is not stored -----------------------------------------------------------------------------------------
 
 
-async def test_a_body_that_breaks_off(place: ArchivePlace, host: FileHost) -> None:
+async def test_truncated_body_fails(place: ArchivePlace, host: FileHost) -> None:
     await failing(place, host.give("v", VIDEO, announced=len(VIDEO) + 1))
 
 
-async def test_a_chunked_body_is_taken_whole_and_only_whole(place: ArchivePlace, host: FileHost) -> None:
+async def test_chunked_body_is_copied_only_if_complete(place: ArchivePlace, host: FileHost) -> None:
     await failing(place, host.give("v", VIDEO, headers={"Transfer-Encoding": "chunked"}))
-    report = await copy_once(place.open(), Result(host.give("v", VIDEO, announced=None)))
-    assert report.outcome is Outcome.COPIED
+    copied = await copy_once(place.open(), Result(host.give("v", VIDEO, announced=None)))
+    assert copied.outcome is Outcome.COPIED
 
 
 @pytest.mark.parametrize(("announced", "cause"), [(10_000_000, "bytes of the"), (5, "longer than")])
-async def test_a_length_that_is_not_the_bodys(place: ArchivePlace, announced: int, cause: str) -> None:
-    """Where no HTTP library notices, as behind one that has unpacked the body."""
+async def test_wrong_content_length_fails(place: ArchivePlace, announced: int, cause: str) -> None:
+    """As where the HTTP library does not notice, for example after decompression."""
 
     def answer(request: httpx.Request) -> httpx.Response:
         return httpx.Response(200, headers={"Content-Length": str(announced)}, stream=httpx.ByteStream(VIDEO))
 
     async with HttpClient(transport=lambda proxy: httpx.MockTransport(answer)) as http:
-        report = await copy_task(place.open(), http, FACTS, ACCOUNT, Result("https://host/v"), no_other, CREATED)
-    assert (report.outcome, place.visible()) == (Outcome.FAILED, set())
-    assert cause in report.cause
+        copied = await copy_task(place.open(), http, METADATA, ACCOUNT, Result("https://host/v"), no_other, CREATED)
+    assert (copied.outcome, place.visible()) == (Outcome.FAILED, set())
+    assert cause in copied.cause
 
 
-async def test_a_body_of_no_length(place: ArchivePlace) -> None:
+async def test_body_without_a_length_fails(place: ArchivePlace) -> None:
     def answer(request: httpx.Request) -> httpx.Response:
         return httpx.Response(200, stream=httpx.ByteStream(VIDEO))
 
     async with HttpClient(transport=lambda proxy: httpx.MockTransport(answer)) as http:
-        report = await copy_task(place.open(), http, FACTS, ACCOUNT, Result("https://host/v"), no_other, CREATED)
-    assert (report.outcome, report.cause) == (Outcome.FAILED, "the host says no length")
+        copied = await copy_task(place.open(), http, METADATA, ACCOUNT, Result("https://host/v"), no_other, CREATED)
+    assert (copied.outcome, copied.cause) == (Outcome.FAILED, "the host sends no length")
 
 
 @pytest.mark.parametrize(
@@ -181,9 +181,9 @@ async def test_a_body_of_no_length(place: ArchivePlace) -> None:
         {"Content-Digest": f"sha-512=:AAAA:, sha-256=:{sha256(b'another')}:"},
     ],
 )
-async def test_another_checksum(place: ArchivePlace, host: FileHost, header: dict[str, str]) -> None:
-    report = await failing(place, host.give("v", VIDEO, headers=header))
-    assert "is not the one that the host says" in report.cause
+async def test_wrong_checksum_fails(place: ArchivePlace, host: FileHost, header: dict[str, str]) -> None:
+    copied = await failing(place, host.give("v", VIDEO, headers=header))
+    assert "differs from the one that the host sends" in copied.cause
 
 
 @pytest.mark.parametrize(
@@ -195,37 +195,39 @@ async def test_another_checksum(place: ArchivePlace, host: FileHost, header: dic
         {"Content-MD5": "no checksum", "Digest": "sha-256=short", "Repr-Digest": "sha-256=::"},
     ],
 )
-async def test_checksums_that_are_right_or_none(place: ArchivePlace, host: FileHost, header: dict[str, str]) -> None:
-    report = await copy_once(place.open(), Result(host.give("v", VIDEO, headers=header)))
-    assert report.outcome is Outcome.COPIED
+async def test_correct_or_unknown_checksum_is_accepted(
+    place: ArchivePlace, host: FileHost, header: dict[str, str]
+) -> None:
+    copied = await copy_once(place.open(), Result(host.give("v", VIDEO, headers=header)))
+    assert copied.outcome is Outcome.COPIED
 
 
 @pytest.mark.parametrize(
     "body", [b"<!DOCTYPE html><html>" + b" " * 500, JPEG, b"", b"\x00", b"ftyp", b'{"error": "gone"}']
 )
-async def test_what_is_no_video(place: ArchivePlace, host: FileHost, body: bytes) -> None:
-    report = await failing(place, host.give("v", body, headers={"Content-Type": "text/html; charset=utf-8"}))
-    assert report.cause == ("no video, but text/html" if body else "an empty file")
+async def test_file_that_is_no_video_fails(place: ArchivePlace, host: FileHost, body: bytes) -> None:
+    copied = await failing(place, host.give("v", body, headers={"Content-Type": "text/html; charset=utf-8"}))
+    assert copied.cause == ("no video, but text/html" if body else "an empty file")
 
 
 @pytest.mark.parametrize("status", [204, 206, 400, 429, 500, 503])
-async def test_another_answer_than_200(place: ArchivePlace, host: FileHost, status: int) -> None:
-    report = await failing(place, host.give("v", b"" if status == 204 else VIDEO, status=status))
-    assert report.cause == f"HTTP {status}"
+async def test_status_other_than_200_fails(place: ArchivePlace, host: FileHost, status: int) -> None:
+    copied = await failing(place, host.give("v", b"" if status == 204 else VIDEO, status=status))
+    assert copied.cause == f"HTTP {status}"
 
 
-async def test_no_host(place: ArchivePlace) -> None:
+async def test_unreachable_host_fails(place: ArchivePlace) -> None:
     for link in ("http://127.0.0.1:9/v?signature=secret", "nonsense", "", "ftp://x/y"):
         await failing(place, link)
 
 
-async def test_a_copy_that_takes_for_ever(place: ArchivePlace, host: FileHost, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(copier, "LONGEST_COPY", 0.1)
-    report = await failing(place, host.give("v", VIDEO, hold_at=70_000))
-    assert "not done within" in report.cause
+async def test_copy_has_a_timeout(place: ArchivePlace, host: FileHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(copier, "COPY_TIMEOUT_SECONDS", 0.1)
+    copied = await failing(place, host.give("v", VIDEO, hold_at=70_000))
+    assert "not done within" in copied.cause
 
 
-async def test_the_accounts_secrets_are_in_no_cause(place: ArchivePlace) -> None:
+async def test_cause_contains_no_secrets(place: ArchivePlace) -> None:
     async def renew() -> Result | None:
         raise ProviderError(ErrorKind.UPSTREAM_ERROR, detail=f"no {ACCOUNT.credential}")
 
@@ -233,16 +235,16 @@ async def test_the_accounts_secrets_are_in_no_cause(place: ArchivePlace) -> None
         return httpx.Response(403)
 
     async with HttpClient(transport=lambda proxy: httpx.MockTransport(gone)) as http:
-        report = await copy_task(place.open(), http, FACTS, ACCOUNT, Result("https://host/v"), renew, CREATED)
-    assert report.outcome is Outcome.FAILED
-    assert "no ***" in report.cause
+        copied = await copy_task(place.open(), http, METADATA, ACCOUNT, Result("https://host/v"), renew, CREATED)
+    assert copied.outcome is Outcome.FAILED
+    assert "no ***" in copied.cause
 
 
 # --- links ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("status", sorted(EXPIRED_STATUSES))
-async def test_a_refused_link_is_renewed_once(place: ArchivePlace, host: FileHost, status: int) -> None:
+async def test_expired_link_is_renewed_once(place: ArchivePlace, host: FileHost, status: int) -> None:
     fresh = Result(host.give("fresh", VIDEO), cover_url=host.give("cover", JPEG), width=640)
     old = Result(host.give("old", b"", status=status), cover_url=host.url("old-cover"))
     asked: list[str] = []
@@ -252,27 +254,25 @@ async def test_a_refused_link_is_renewed_once(place: ArchivePlace, host: FileHos
         return fresh
 
     async with HttpClient() as http:
-        report = await copy_task(place.open(), http, FACTS, ACCOUNT, old, renew, CREATED)
-    assert report.outcome is Outcome.COPIED
-    assert report.archived is not None and report.archived.cover is not None
-    assert report.archived.record.width == 640
+        copied = await copy_task(place.open(), http, METADATA, ACCOUNT, old, renew, CREATED)
+    assert copied.outcome is Outcome.COPIED
+    assert copied.archived is not None and copied.archived.cover is not None
+    assert copied.archived.record.width == 640
     assert (asked, host.asked) == (["once"], ["old", "fresh", "cover"])
 
 
 @pytest.mark.parametrize("fresh", [None, Result(""), Result("http://127.0.0.1:9/x")])
-async def test_a_link_that_cannot_be_renewed_has_expired(
-    place: ArchivePlace, host: FileHost, fresh: Result | None
-) -> None:
+async def test_link_without_a_renewal_has_expired(place: ArchivePlace, host: FileHost, fresh: Result | None) -> None:
     async def renew() -> Result | None:
         return Result(host.url("gone-too")) if fresh and fresh.url else fresh
 
     async with HttpClient() as http:
-        report = await copy_task(place.open(), http, FACTS, ACCOUNT, Result(host.url("gone")), renew, CREATED)
-    assert report.outcome is Outcome.EXPIRED
+        copied = await copy_task(place.open(), http, METADATA, ACCOUNT, Result(host.url("gone")), renew, CREATED)
+    assert copied.outcome is Outcome.EXPIRED
     assert place.visible() == set()
 
 
-async def test_the_accounts_proxy_is_used(place: ArchivePlace) -> None:
+async def test_account_proxy_is_used(place: ArchivePlace) -> None:
     used: list[str | None] = []
 
     def transport(proxy: str | None) -> httpx.MockTransport:
@@ -281,7 +281,7 @@ async def test_the_accounts_proxy_is_used(place: ArchivePlace) -> None:
 
     account = Account("jimeng", "s-secret-1", proxy="socks5://127.0.0.1:9")
     async with HttpClient(transport=transport) as http:
-        await copy_task(place.open(), http, FACTS, account, Result("https://host/v"), no_other, CREATED)
+        await copy_task(place.open(), http, METADATA, account, Result("https://host/v"), no_other, CREATED)
     assert used == ["socks5://127.0.0.1:9"]
 
 
@@ -297,14 +297,14 @@ async def test_the_accounts_proxy_is_used(place: ArchivePlace) -> None:
         (b"GIF89a" + bytes(50), "image/gif", "gif"),
     ],
 )
-async def test_a_cover_has_the_ending_of_its_type(
+async def test_cover_has_the_extension_of_its_type(
     place: ArchivePlace, host: FileHost, body: bytes, content_type: str, ending: str
 ) -> None:
     link = host.give("c", body, headers={"Content-Type": content_type})
-    report = await copy_once(place.open(), Result(host.give("v", VIDEO), cover_url=link))
-    assert report.archived is not None and report.archived.cover is not None
-    assert report.archived.cover.path == f"{HOME}.{ending}"
-    assert f"{HOME}.{ending}" in place.visible()
+    copied = await copy_once(place.open(), Result(host.give("v", VIDEO), cover_url=link))
+    assert copied.archived is not None and copied.archived.cover is not None
+    assert copied.archived.cover.path == f"{BASE_PATH}.{ending}"
+    assert f"{BASE_PATH}.{ending}" in place.visible()
 
 
 @pytest.mark.parametrize(
@@ -319,29 +319,29 @@ async def test_a_cover_has_the_ending_of_its_type(
         {"body": JPEG + bytes(5000)},
     ],
 )
-async def test_a_cover_that_cannot_be_had_is_left_out(
+async def test_failed_cover_is_left_out(
     place: ArchivePlace, host: FileHost, how: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(copier, "LARGEST_COVER", 5000)
+    monkeypatch.setattr(copier, "MAX_COVER_BYTES", 5000)
     body = how.get("body", JPEG)
     assert isinstance(body, bytes)
     cover = host.give("c", body, **{name: value for name, value in how.items() if name != "body"})
-    report = await copy_once(place.open(), Result(host.give("v", VIDEO), cover_url=cover))
-    assert report.outcome is Outcome.COPIED
-    assert report.archived is not None and report.archived.cover is None
-    assert place.visible() == {f"{HOME}.mp4", f"{HOME}.json", INDEX}
+    copied = await copy_once(place.open(), Result(host.give("v", VIDEO), cover_url=cover))
+    assert copied.outcome is Outcome.COPIED
+    assert copied.archived is not None and copied.archived.cover is None
+    assert place.visible() == {f"{BASE_PATH}.mp4", f"{BASE_PATH}.json", INDEX}
 
 
-async def test_a_cover_nowhere_is_left_out(place: ArchivePlace, host: FileHost) -> None:
-    report = await copy_once(place.open(), Result(host.give("v", VIDEO), cover_url="http://127.0.0.1:9/c"))
-    assert report.outcome is Outcome.COPIED
+async def test_cover_of_an_unreachable_host_is_left_out(place: ArchivePlace, host: FileHost) -> None:
+    copied = await copy_once(place.open(), Result(host.give("v", VIDEO), cover_url="http://127.0.0.1:9/c"))
+    assert copied.outcome is Outcome.COPIED
 
 
 # --- broken off between two writes -------------------------------------------------------------------------------
 
 
 class Dying(ArchiveStore):
-    """Dies with the `last` of the small files, counted from 1, that it is to write."""
+    """Raises at the write of the small file number `last`, counted from 1."""
 
     last = 0
 
@@ -355,20 +355,20 @@ class Dying(ArchiveStore):
 @pytest.mark.parametrize(
     ("last", "left", "downloads"),
     [
-        (1, {f"{HOME}.mp4"}, 2),
-        (2, {f"{HOME}.mp4", f"{HOME}.jpg"}, 2),
-        (3, {f"{HOME}.mp4", f"{HOME}.jpg", f"{HOME}.json"}, 1),
+        (1, {f"{BASE_PATH}.mp4"}, 2),
+        (2, {f"{BASE_PATH}.mp4", f"{BASE_PATH}.jpg"}, 2),
+        (3, {f"{BASE_PATH}.mp4", f"{BASE_PATH}.jpg", f"{BASE_PATH}.json"}, 1),
     ],
     ids=["before the cover", "before the record", "before the index"],
 )
-async def test_what_the_index_does_not_name_is_not_there(
+async def test_task_without_an_index_entry_is_not_archived(
     place: ArchivePlace, host: FileHost, last: int, left: set[str], downloads: int
 ) -> None:
     result = Result(host.give("v", VIDEO), cover_url=host.give("c", JPEG))
     dying = Dying.open(place.url)
     dying.last = last
-    report = await copy_once(dying, result)
-    assert (report.outcome, report.cause) == (Outcome.FAILED, "died")
+    copied = await copy_once(dying, result)
+    assert (copied.outcome, copied.cause) == (Outcome.FAILED, "died")
     assert place.visible() == left
     store = place.open()
     assert await look_up(store, "jimeng", ID) is None
@@ -381,41 +381,39 @@ async def test_what_the_index_does_not_name_is_not_there(
     assert found.cover is not None
 
 
-async def test_a_record_whose_video_was_deleted_is_made_again(place: ArchivePlace, host: FileHost) -> None:
+async def test_record_with_a_deleted_video_is_replaced(place: ArchivePlace, host: FileHost) -> None:
     store, result = place.open(), Result(host.give("v", VIDEO))
     await copy_once(store, result)
-    await store.delete([f"{HOME}.mp4"])
+    await store.delete([f"{BASE_PATH}.mp4"])
     assert (await copy_once(store, result)).outcome is Outcome.COPIED
-    assert f"{HOME}.mp4" in place.visible()
+    assert f"{BASE_PATH}.mp4" in place.visible()
 
 
-@pytest.mark.parametrize("path", [INDEX, f"{HOME}.json"])
+@pytest.mark.parametrize("path", [INDEX, f"{BASE_PATH}.json"])
 @pytest.mark.parametrize("data", [b"", b"{}", b"\xff\xfe", b"../../x.json", b"x" * 2_000_000])
-async def test_what_somebody_else_wrote_is_not_believed(
-    place: ArchivePlace, host: FileHost, path: str, data: bytes
-) -> None:
+async def test_invalid_index_entries_are_ignored(place: ArchivePlace, host: FileHost, path: str, data: bytes) -> None:
     store, result = place.open(), Result(host.give("v", VIDEO))
     await copy_once(store, result)
     await store.put_small(path, data, "text/plain")
     assert await look_up(store, "jimeng", ID) is None
-    report = await copy_once(store, result)
-    assert report.outcome in (Outcome.COPIED, Outcome.ALREADY_THERE)
-    assert await look_up(store, "jimeng", ID) == report.archived
+    copied = await copy_once(store, result)
+    assert copied.outcome in (Outcome.COPIED, Outcome.ALREADY_THERE)
+    assert await look_up(store, "jimeng", ID) == copied.archived
 
 
-async def test_two_that_copy_the_same_at_once_both_complete(place: ArchivePlace, host: FileHost) -> None:
+async def test_concurrent_copies_of_one_task_complete(place: ArchivePlace, host: FileHost) -> None:
     result = Result(host.give("v", video(3_000_000)), cover_url=host.give("c", JPEG))
-    reports = await asyncio.gather(*(copy_once(place.open(), result) for _ in range(4)))
-    assert {report.outcome for report in reports} <= {Outcome.COPIED, Outcome.ALREADY_THERE}
+    results = await asyncio.gather(*(copy_once(place.open(), result) for _ in range(4)))
+    assert {copied.outcome for copied in results} <= {Outcome.COPIED, Outcome.ALREADY_THERE}
     assert len(place.visible()) == 4
     assert (await copy_once(place.open(), result)).outcome is Outcome.ALREADY_THERE
 
 
 @pytest.mark.parametrize("kind", ["file", "s3"])
-async def test_what_another_completed_meanwhile_stays_as_it_is(
+async def test_copy_that_another_replica_completed_is_not_replaced(
     kind: str, host: FileHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The slower one has another file, such as a preview."""
+    """The slower copy has a different file, such as a preview."""
     store = new_place(kind, tmp_path, monkeypatch).open()
     slow = asyncio.create_task(copy_once(store, Result(host.give("preview", video(2000), hold_at=100))))
     await until(lambda: "preview" in host.asked)
@@ -428,11 +426,11 @@ async def test_what_another_completed_meanwhile_stays_as_it_is(
     assert await is_whole(store, first.archived)
 
 
-async def test_a_foreign_id_and_half_a_character_are_kept(place: ArchivePlace, host: FileHost) -> None:
-    facts = Facts("jimeng", "../a/b 猫#1", created=CREATED, prompt="猫 \ud800")
+async def test_unusual_id_and_lone_surrogate_are_archived(place: ArchivePlace, host: FileHost) -> None:
+    metadata = TaskMetadata("jimeng", "../a/b 猫#1", created=CREATED, prompt="猫 \ud800")
     store = place.open()
-    report = await copy_once(store, Result(host.give("v", VIDEO)), facts)
-    assert report.outcome is Outcome.COPIED
-    found = await look_up(store, "jimeng", facts.id)
+    copied = await copy_once(store, Result(host.give("v", VIDEO)), metadata)
+    assert copied.outcome is Outcome.COPIED
+    found = await look_up(store, "jimeng", metadata.id)
     assert found is not None and found.record.prompt == "猫 ?"
     assert all(path.startswith(("jimeng/2025/09/13/", "index/jimeng/")) for path in place.visible())

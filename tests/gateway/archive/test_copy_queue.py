@@ -1,4 +1,4 @@
-"""Videos that were seen finished are copied, in turn and again."""
+"""The queue of background copies, and its retries."""
 
 import asyncio
 import logging
@@ -21,13 +21,14 @@ from providers.contract.tasks import Result
 from providers.transport.client import HttpClient
 from tests.archives import (
     ACCOUNT,
-    FACTS,
-    HOME,
+    BASE_PATH,
     ID,
     INDEX,
     JPEG,
+    METADATA,
     ArchivePlace,
     FileHost,
+    pending_copies,
     until,
     video,
 )
@@ -35,127 +36,127 @@ from tests.gateway.archive.fixtures import BOTH, VIDEO, ArchiveFixture
 
 
 @BOTH
-async def test_what_is_seen_is_copied_and_known(env: ArchiveFixture) -> None:
+async def test_queued_task_is_copied_and_archived(env: ArchiveFixture) -> None:
     env.see(Result(env.host.give("v", VIDEO), cover_url=env.host.give("c", JPEG)))
-    assert not env.archive.known("jimeng", ID, ACCOUNT.tag)
-    assert not env.archive.wants("jimeng", ID, ACCOUNT.tag)
-    report = await env.done()
-    assert report.outcome is Outcome.COPIED
-    assert env.archive.known("jimeng", ID, ACCOUNT.tag)
-    assert env.archive.waiting == 0
-    assert env.place.visible() == {f"{HOME}.mp4", f"{HOME}.jpg", f"{HOME}.json", INDEX}
+    assert not env.archive.is_archived("jimeng", ID, ACCOUNT.id)
+    assert not env.archive.accepts("jimeng", ID, ACCOUNT.id)
+    result = await env.done()
+    assert result.outcome is Outcome.COPIED
+    assert env.archive.is_archived("jimeng", ID, ACCOUNT.id)
+    assert pending_copies(env.archive) == 0
+    assert env.place.visible() == {f"{BASE_PATH}.mp4", f"{BASE_PATH}.jpg", f"{BASE_PATH}.json", INDEX}
 
 
-async def test_what_is_known_costs_nothing(env: ArchiveFixture) -> None:
+async def test_archived_task_causes_no_requests(env: ArchiveFixture) -> None:
     result = Result(env.host.give("v", VIDEO, hold_at=1000))
     for _ in range(1000):
         env.see(result)
-    assert env.archive.waiting == 1
+    assert pending_copies(env.archive) == 1
     env.host.let_go.set()
     await env.done()
     asked = env.store.asked
     for _ in range(1000):
         env.see(result)
-    assert env.archive.waiting == 0
-    assert (len(env.reports), env.store.asked, env.host.asked) == (1, asked, ["v"])
+    assert pending_copies(env.archive) == 0
+    assert (len(env.results), env.store.asked, env.host.asked) == (1, asked, ["v"])
 
 
-async def test_after_a_restart_it_is_found_instead_of_copied(env: ArchiveFixture) -> None:
+async def test_archived_task_is_found_after_a_restart(env: ArchiveFixture) -> None:
     await env.copied()
     env.archive = env.new_archive()
-    assert not env.archive.known("jimeng", ID, ACCOUNT.tag)
+    assert not env.archive.is_archived("jimeng", ID, ACCOUNT.id)
     env.see(Result(env.host.url("v")))
     assert (await env.done()).outcome is Outcome.ALREADY_THERE
-    assert env.archive.known("jimeng", ID, ACCOUNT.tag)
+    assert env.archive.is_archived("jimeng", ID, ACCOUNT.id)
     assert env.host.asked.count("v") == 1
 
 
-async def test_only_so_many_copies_run_at_once(env: ArchiveFixture) -> None:
+async def test_concurrent_copies_are_limited(env: ArchiveFixture) -> None:
     env.archive = env.new_archive(copies=2)
     link = env.host.give("v", VIDEO, hold_at=1000)
     for number in range(6):
-        env.see(Result(link), replace(FACTS, id=str(number)))
+        env.see(Result(link), replace(METADATA, id=str(number)))
     await until(lambda: len(env.host.asked) == 2)
-    assert env.archive.waiting == 6
+    assert pending_copies(env.archive) == 6
     env.host.let_go.set()
     await env.done(6)
     assert env.host.most_at_once == 2
-    assert {report.outcome for report in env.reports} == {Outcome.COPIED}
-    assert env.archive.waiting == 0
+    assert {result.outcome for result in env.results} == {Outcome.COPIED}
+    assert pending_copies(env.archive) == 0
 
 
-async def test_only_so_many_wait(env: ArchiveFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_queue_length_is_limited(env: ArchiveFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(copy_queue, "MAX_WAITING", 3)
     link = env.host.give("v", VIDEO, hold_at=1000)
     for number in range(9):
-        env.see(Result(link), replace(FACTS, id=str(number)))
-    assert env.archive.waiting == 3
-    assert not env.archive.wants("jimeng", "8", ACCOUNT.tag)
+        env.see(Result(link), replace(METADATA, id=str(number)))
+    assert pending_copies(env.archive) == 3
+    assert not env.archive.accepts("jimeng", "8", ACCOUNT.id)
     env.host.let_go.set()
     await env.done(3)
-    assert env.archive.wants("jimeng", "8", ACCOUNT.tag)
+    assert env.archive.accepts("jimeng", "8", ACCOUNT.id)
 
 
-async def test_what_fails_is_tried_again_later_and_later_while_the_link_lives(env: ArchiveFixture) -> None:
+async def test_failed_copy_is_retried_with_backoff_while_the_link_lives(env: ArchiveFixture) -> None:
     now = env.clock.now()
     env.host.give("v", b"", status=500)
     env.see(Result(env.host.url("v"), expires_at=int(now + 1000)))
     at: list[float] = []
-    for tries in range(1, 20):
-        await env.done(tries)
+    for attempts in range(1, 20):
+        await env.done(attempts)
         at.append(env.clock.now() - now)
-        if not env.archive.waiting:
+        if not pending_copies(env.archive):
             break
         env.see(Result(env.host.url("v")))
-        pause = min(FIRST_RETRY_SECONDS * 2 ** (tries - 1), LONGEST_RETRY_SECONDS)
+        pause = min(FIRST_RETRY_SECONDS * 2 ** (attempts - 1), LONGEST_RETRY_SECONDS)
         env.clock.move(pause - 1)
         await asyncio.sleep(0)
-        assert len(env.reports) == tries
+        assert len(env.results) == attempts
         env.clock.move(1)
     assert at == [0, 30, 90, 210, 450, 930]
-    assert not env.archive.known("jimeng", ID, ACCOUNT.tag)
-    assert not env.archive.wants("jimeng", ID, ACCOUNT.tag)
+    assert not env.archive.is_archived("jimeng", ID, ACCOUNT.id)
+    assert not env.archive.accepts("jimeng", ID, ACCOUNT.id)
 
     # Seen again after a pause it is a new one.
     env.clock.move(GIVEN_UP_SECONDS - 1)
-    assert not env.archive.wants("jimeng", ID, ACCOUNT.tag)
+    assert not env.archive.accepts("jimeng", ID, ACCOUNT.id)
     env.clock.move(1)
     env.host.give("v", VIDEO)
     env.see(Result(env.host.url("v")))
     assert (await env.done(len(at) + 1)).outcome is Outcome.COPIED
 
 
-async def test_a_link_without_an_end_is_tried_for_a_day(env: ArchiveFixture) -> None:
+async def test_link_without_expiry_is_retried_for_a_day(env: ArchiveFixture) -> None:
     start = env.clock.now()
     env.see(Result("http://127.0.0.1:9/v"))
-    tries = 0
-    while env.archive.waiting:
-        tries += 1
-        await env.done(tries)
+    attempts = 0
+    while pending_copies(env.archive):
+        attempts += 1
+        await env.done(attempts)
         env.clock.move(LONGEST_RETRY_SECONDS)
     assert LINK_LIFE_SECONDS - LONGEST_RETRY_SECONDS <= env.clock.now() - start <= LINK_LIFE_SECONDS + 7200
-    assert tries > 20
+    assert attempts > 20
 
 
-async def test_a_link_without_an_end_is_tried_for_as_long_as_its_providers_links_live(env: ArchiveFixture) -> None:
-    env.archive = env.new_archive(link_seconds={FACTS.provider: 2 * LONGEST_RETRY_SECONDS})
-    start, tries = env.clock.now(), 0
+async def test_link_without_expiry_is_retried_for_the_providers_link_lifetime(env: ArchiveFixture) -> None:
+    env.archive = env.new_archive(link_seconds={METADATA.provider: 2 * LONGEST_RETRY_SECONDS})
+    start, attempts = env.clock.now(), 0
     env.see(Result("http://127.0.0.1:9/v"))
-    while env.archive.waiting:
-        tries += 1
-        await env.done(tries)
+    while pending_copies(env.archive):
+        attempts += 1
+        await env.done(attempts)
         env.clock.move(LONGEST_RETRY_SECONDS)
     assert env.clock.now() - start <= 4 * LONGEST_RETRY_SECONDS
 
 
-async def test_what_has_expired_is_given_up_at_once(env: ArchiveFixture) -> None:
+async def test_expired_copy_is_given_up_at_once(env: ArchiveFixture) -> None:
     env.see(Result(env.host.url("gone")))
     assert (await env.done()).outcome is Outcome.EXPIRED
-    assert env.archive.waiting == 0
-    assert not env.archive.wants("jimeng", ID, ACCOUNT.tag)
+    assert pending_copies(env.archive) == 0
+    assert not env.archive.accepts("jimeng", ID, ACCOUNT.id)
 
 
-async def test_a_refused_link_is_renewed(env: ArchiveFixture) -> None:
+async def test_expired_link_is_renewed(env: ArchiveFixture) -> None:
     fresh = Result(env.host.give("fresh", VIDEO))
     calls: list[str] = []
 
@@ -165,13 +166,13 @@ async def test_a_refused_link_is_renewed(env: ArchiveFixture) -> None:
             raise ProviderError(ErrorKind.UNREACHABLE)
         return fresh
 
-    env.archive.seen(FACTS, ACCOUNT, Result(env.host.url("gone")), renew)
+    env.archive.queue_copy(METADATA, ACCOUNT, Result(env.host.url("gone")), renew)
     assert (await env.done()).outcome is Outcome.FAILED
     env.clock.move(FIRST_RETRY_SECONDS)
     assert (await env.done(2)).outcome is Outcome.COPIED
 
 
-async def test_a_store_that_is_down_harms_nobody(env: ArchiveFixture, caplog: pytest.LogCaptureFixture) -> None:
+async def test_store_outage_only_delays_copies(env: ArchiveFixture, caplog: pytest.LogCaptureFixture) -> None:
     env.store.down = True
     with caplog.at_level(logging.WARNING, "gateway"):
         env.see(Result(env.host.give("v", VIDEO)))
@@ -182,26 +183,26 @@ async def test_a_store_that_is_down_harms_nobody(env: ArchiveFixture, caplog: py
     assert (await env.done(2)).outcome is Outcome.COPIED
 
 
-async def test_nothing_starts_once_it_is_closed(env: ArchiveFixture) -> None:
+async def test_closed_queue_starts_no_copy(env: ArchiveFixture) -> None:
     env.archive = env.new_archive(copies=1)
     link = env.host.give("v", VIDEO, hold_at=1000)
     env.see(Result(env.host.give("bad", b"", status=500)))
     await env.done()
-    env.see(Result(link), replace(FACTS, id="1"))
-    env.see(Result(link), replace(FACTS, id="2"))
+    env.see(Result(link), replace(METADATA, id="1"))
+    env.see(Result(link), replace(METADATA, id="2"))
     env.archive.close()
-    env.see(Result(link), replace(FACTS, id="3"))
-    assert env.archive.waiting == 0
+    env.see(Result(link), replace(METADATA, id="3"))
+    assert pending_copies(env.archive) == 0
     env.host.let_go.set()
     await env.done(2)
     env.clock.move(LINK_LIFE_SECONDS)
     for _ in range(5):
         await asyncio.sleep(0.01)
-    assert len(env.reports) == 2
+    assert len(env.results) == 2
     assert env.host.asked == ["bad", "v"]
 
 
-async def test_the_end_of_the_application_leaves_nothing_half_done(tmp_path: Path) -> None:
+async def test_shutdown_leaves_no_incomplete_copy(tmp_path: Path) -> None:
     place = ArchivePlace((tmp_path / "archive").as_uri(), folder=tmp_path / "archive")
     async with FileHost().serving() as host, HttpClient() as http:
         async with Background() as background:
@@ -209,15 +210,15 @@ async def test_the_end_of_the_application_leaves_nothing_half_done(tmp_path: Pat
             env.archive = env.new_archive(copies=1)
             link = host.give("v", video(4_000_000), hold_at=3_000_000)
             env.see(Result(link))
-            env.see(Result(link), replace(FACTS, id="2"))
+            env.see(Result(link), replace(METADATA, id="2"))
             await until(lambda: place.unfinished() > 0)
         assert place.visible() == set()
         assert place.unfinished() == 0
         assert host.asked == ["v"]
 
 
-@pytest.mark.parametrize(("keep", "kept"), [(True, "a cat"), (False, None)])
-async def test_a_prompt_is_written_down_only_where_asked(env: ArchiveFixture, keep: bool, kept: str | None) -> None:
-    env.archive = env.new_archive(keep_prompt=keep)
-    archived = await env.copied(facts=replace(FACTS, prompt="a cat"))
-    assert archived.record.prompt == kept
+@pytest.mark.parametrize(("enabled", "expected"), [(True, "a cat"), (False, None)])
+async def test_prompt_is_stored_only_if_enabled(env: ArchiveFixture, enabled: bool, expected: str | None) -> None:
+    env.archive = env.new_archive(store_prompts=enabled)
+    archived = await env.copied(metadata=replace(METADATA, prompt="a cat"))
+    assert archived.record.prompt == expected

@@ -1,4 +1,4 @@
-"""What is older goes on request."""
+"""Pruning of old tasks."""
 
 from dataclasses import replace
 
@@ -7,11 +7,11 @@ import pytest
 from gateway.archive.store import ArchiveStore, StoreError
 from tests.archives import (
     ACCOUNT,
+    BASE_PATH,
     CREATED,
-    FACTS,
-    HOME,
     ID,
     INDEX,
+    METADATA,
 )
 from tests.gateway.archive.fixtures import BOTH, ArchiveFixture
 
@@ -20,13 +20,13 @@ PROVIDERS = ("jimeng", "dashscope")
 
 
 @BOTH
-async def test_what_is_older_goes_with_all_that_belongs_to_it(env: ArchiveFixture) -> None:
+async def test_old_tasks_are_deleted_with_all_their_files(env: ArchiveFixture) -> None:
     await env.copied()
-    young = replace(FACTS, id="young", created=CREATED + 40 * DAYS)
-    await env.copied(facts=young)
+    young = replace(METADATA, id="young", created=CREATED + 40 * DAYS)
+    await env.copied(metadata=young)
     await env.store.put_small("jimeng/2020/01/01/notes.txt.bak/mine", b"x", "text/plain")
     await env.store.put_small("mine/2020/01/01/photo.jpg", b"x", "text/plain")
-    kept = {"jimeng/2020/01/01/notes.txt.bak/mine", "mine/2020/01/01/photo.jpg"}
+    expected = {"jimeng/2020/01/01/notes.txt.bak/mine", "mine/2020/01/01/photo.jpg"}
     before = env.place.visible()
 
     assert await env.archive.prune(30, CREATED + 30 * DAYS, PROVIDERS) == 0
@@ -34,21 +34,21 @@ async def test_what_is_older_goes_with_all_that_belongs_to_it(env: ArchiveFixtur
     assert await env.archive.prune(30, CREATED + 32 * DAYS, PROVIDERS) == 1
     left = env.place.visible()
     assert left == {path for path in before if ID not in path}
-    assert left > kept
+    assert left > expected
     assert await env.archive.find("jimeng", ID, ACCOUNT) is None
-    assert not env.archive.known("jimeng", ID, ACCOUNT.tag)
+    assert not env.archive.is_archived("jimeng", ID, ACCOUNT.id)
     assert await env.archive.find("jimeng", "young", ACCOUNT) is not None
     assert await env.archive.prune(30, CREATED + 32 * DAYS, PROVIDERS) == 0
     assert await env.archive.prune(0, CREATED + 99 * DAYS, PROVIDERS) == 1
-    assert env.place.visible() == kept
+    assert env.place.visible() == expected
 
 
-async def test_an_empty_archive_is_pruned_as_well(env: ArchiveFixture) -> None:
+async def test_empty_archive_can_be_pruned(env: ArchiveFixture) -> None:
     assert await env.archive.prune(1, CREATED, PROVIDERS) == 0
 
 
 @pytest.mark.parametrize("deletes", [0, 1, 2])
-async def test_a_prune_that_breaks_off_leaves_no_record_without_a_video(
+async def test_interrupted_prune_leaves_no_record_without_a_video(
     env: ArchiveFixture, deletes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     archived = await env.copied()
@@ -74,11 +74,11 @@ async def test_a_prune_that_breaks_off_leaves_no_record_without_a_video(
     assert env.place.visible() == set()
 
 
-async def test_what_was_archived_anew_under_another_day_stays_known(env: ArchiveFixture) -> None:
+async def test_task_archived_again_on_another_day_stays(env: ArchiveFixture) -> None:
     await env.copied()
     env.archive = env.new_archive()
     await env.store.delete([INDEX])
-    anew = await env.copied(facts=replace(FACTS, created=CREATED + 20 * DAYS))
+    anew = await env.copied(metadata=replace(METADATA, created=CREATED + 20 * DAYS))
     assert await env.archive.prune(10, CREATED + 15 * DAYS, PROVIDERS) == 1
     assert await env.new_archive().find("jimeng", ID, ACCOUNT) == anew
-    assert f"{HOME}.mp4" not in env.place.visible()
+    assert f"{BASE_PATH}.mp4" not in env.place.visible()

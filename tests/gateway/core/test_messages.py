@@ -1,4 +1,4 @@
-"""Sentences for people, in two languages."""
+"""Client-facing messages in two languages."""
 
 import string
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.messages import ERRORS, choose_language, describe_problems, describe_state, say
+from gateway.core.messages import ERRORS, choose_language, describe_problems, describe_state, localize
 from providers.contract.errors import FieldProblem, FieldReason
 from providers.contract.localized_text import LocalizedText
 from providers.contract.tasks import Phase, Queue, TaskState
@@ -27,27 +27,27 @@ from providers.contract.tasks import Phase, Queue, TaskState
         ("ZH-tw", "zh"),
     ],
 )
-def test_the_client_chooses_the_language(header: str, language: str) -> None:
+def test_language_is_negotiated_from_accept_language(header: str, language: str) -> None:
     assert choose_language(header, "zh") == language
     assert choose_language("fr", "en") == "en"
 
 
 @given(st.text())
-def test_any_header_gives_a_language(header: str) -> None:
+def test_any_header_gives_a_supported_language(header: str) -> None:
     assert choose_language(header, "en") in ("zh", "en")
 
 
 @pytest.mark.parametrize("key", ERRORS)
-def test_every_sentence_is_there_in_both_languages_with_the_same_places(key: str) -> None:
+def test_every_message_has_both_languages_with_the_same_placeholders(key: str) -> None:
     zh, en = ERRORS[key]
-    places = [{name for _, name, _, _ in string.Formatter().parse(text) if name} for text in (zh, en)]
+    placeholders = [{name for _, name, _, _ in string.Formatter().parse(text) if name} for text in (zh, en)]
     assert zh
     assert en
-    assert places[0] == places[1]
+    assert placeholders[0] == placeholders[1]
 
 
-def test_braces_in_a_foreign_sentence_are_no_places() -> None:
-    assert say(LocalizedText("{x}", "{y}"), "en") == "{y}"
+def test_braces_of_a_message_without_values_are_kept() -> None:
+    assert localize(LocalizedText("{x}", "{y}"), "en") == "{y}"
 
 
 @pytest.mark.parametrize(
@@ -69,12 +69,12 @@ def test_braces_in_a_foreign_sentence_are_no_places() -> None:
         (TaskState("1", Phase.FINALIZING, note=LocalizedText("正在提取", "fetching")), "正在提取", "fetching"),
     ],
 )
-def test_states(state: TaskState, zh: str, en: str) -> None:
+def test_message_of_a_task_state(state: TaskState, zh: str, en: str) -> None:
     assert describe_state(state, "zh") == zh
     assert describe_state(state, "en") == en
 
 
-def test_all_problems_in_one_sentence_each_with_what_is_allowed() -> None:
+def test_all_invalid_fields_are_listed_with_their_allowed_values() -> None:
     problems = [
         FieldProblem("duration", FieldReason.NOT_ALLOWED, ("5", "10"), "7"),
         FieldProblem("watermark", FieldReason.UNSUPPORTED),
@@ -92,14 +92,14 @@ def test_all_problems_in_one_sentence_each_with_what_is_allowed() -> None:
 
 
 @pytest.mark.parametrize(("value", "shown"), [("", "不支持该值"), ("5", "不支持 5"), ("横屏", "不支持横屏")])
-def test_chinese_sets_foreign_words_off_and_not_its_own(value: str, shown: str) -> None:
+def test_chinese_messages_set_a_space_before_latin_text_only(value: str, shown: str) -> None:
     problem = FieldProblem("ratio", FieldReason.NOT_ALLOWED, ("16:9",), value)
     assert describe_problems([problem], "zh") == f"ratio：{shown}，可选：16:9"
 
 
 @pytest.mark.parametrize("reason", FieldReason)
 @pytest.mark.parametrize("value", ["", "PNG"])
-def test_every_reason_is_a_whole_sentence(reason: FieldReason, value: str) -> None:
+def test_every_reason_gives_a_complete_message(reason: FieldReason, value: str) -> None:
     for language in ("zh", "en"):
         text = describe_problems([FieldProblem("image", reason, ("1",), value)], language)
         assert text.startswith("image") and text == " ".join(text.split())

@@ -23,7 +23,7 @@ async def test_a_file_within_the_limit_is_returned_at_its_start(sizes: tuple[int
         assert file.read() == b"".join([piece async for piece in pieces(*sizes)])
 
 
-async def test_one_byte_too_many_is_refused_before_it_is_written() -> None:
+async def test_byte_above_the_limit_is_rejected_before_it_is_written() -> None:
     with pytest.raises(TooLargeError):
         await spool(pieces(3, 4), 6, TooLargeError)
 

@@ -1,4 +1,4 @@
-"""Queries of one account: joined, gathered, split, paced, and given up in time."""
+"""The query batcher: coalescing, batches, bisection, rate limit, deadlines."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +18,7 @@ ACCOUNT = Account("scripted", "s-1")
 
 
 class Upstream(ScriptedProvider):
-    """Knows every task. Ids in `poison` spoil the call they are in; calls wait for `gate` while it is closed."""
+    """Has every task. An id in `poison` fails its whole call. Calls wait for `gate`."""
 
     def __init__(self, batch: int = 10) -> None:
         super().__init__()
@@ -49,7 +49,7 @@ class BatcherFixture:
         self.upstream = Upstream(batch)
         self.upstream.now = self.clock.now
         self.background = Background()
-        self.heard: list[str] = []
+        self.reported: list[str] = []
         self.urgencies: dict[str, float] = {}
         self.batcher = QueryBatcher(
             self.upstream,
@@ -57,7 +57,7 @@ class BatcherFixture:
             AdaptiveRateLimiter(per_second, self.clock.now()),
             self.clock,
             self.background,
-            lambda account, answers, sent_at: self.heard.extend(answers),
+            lambda account, answers, sent_at: self.reported.extend(answers),
             lambda pending: self.urgencies.get(pending, 0.0),
         )
 
@@ -75,14 +75,14 @@ def names(count: int) -> list[str]:
     return [f"t{number}" for number in range(count)]
 
 
-async def test_those_who_ask_for_the_same_share_one_query() -> None:
+async def test_concurrent_queries_of_one_id_are_coalesced() -> None:
     env = BatcherFixture()
     answers = await asyncio.gather(*env.enqueue(*["t"] * 50))
     assert {answer.id for answer in answers if isinstance(answer, TaskState)} == {"t"}
     assert env.upstream.batches == [1]
 
 
-async def test_one_that_is_under_way_is_joined_unless_a_new_one_is_wanted() -> None:
+async def test_query_in_flight_is_joined_unless_forced() -> None:
     env = BatcherFixture()
     env.upstream.gate.clear()
     first = env.enqueue("t")
@@ -95,7 +95,7 @@ async def test_one_that_is_under_way_is_joined_unless_a_new_one_is_wanted() -> N
     assert env.upstream.batches == [1, 1]
 
 
-async def test_who_comes_at_the_moment_of_anothers_turn_does_not_wait_for_the_rest() -> None:
+async def test_id_enqueued_during_another_batch_is_not_delayed() -> None:
     env = BatcherFixture(batch=1, per_second=1.0)
     env.urgencies = {"old": 9.0, "new": 1.0}
     await asyncio.gather(*env.enqueue("first"))
@@ -107,7 +107,7 @@ async def test_who_comes_at_the_moment_of_anothers_turn_does_not_wait_for_the_re
     assert [ids for _, ids in env.upstream.asked] == [("first",), ("old",)]
 
 
-async def test_who_comes_at_the_moment_of_its_own_turn_waits_for_it() -> None:
+async def test_id_of_the_next_batch_gets_a_future() -> None:
     env = BatcherFixture(batch=1, per_second=1.0)
     await asyncio.gather(*env.enqueue("first"))
     env.enqueue("t", wait=False)
@@ -116,13 +116,13 @@ async def test_who_comes_at_the_moment_of_its_own_turn_waits_for_it() -> None:
     assert isinstance(answer, TaskState)
 
 
-async def test_ids_are_gathered_into_batches() -> None:
+async def test_ids_are_batched() -> None:
     env = BatcherFixture(batch=10)
     await asyncio.gather(*env.enqueue(*names(25)))
     assert sorted(env.upstream.batches, reverse=True) == [10, 10, 5]
 
 
-async def test_at_most_two_batches_are_under_way() -> None:
+async def test_at_most_two_batches_are_in_flight() -> None:
     env = BatcherFixture(batch=10)
     env.upstream.gate.clear()
     futures = env.enqueue(*names(50))
@@ -133,7 +133,7 @@ async def test_at_most_two_batches_are_under_way() -> None:
     assert env.upstream.batches == [10] * 5
 
 
-async def test_a_client_that_goes_away_takes_nobody_elses_answer_along() -> None:
+async def test_cancelled_caller_does_not_affect_others() -> None:
     env = BatcherFixture()
     env.upstream.gate.clear()
     gone, stays = env.enqueue("t", "t")
@@ -143,17 +143,17 @@ async def test_a_client_that_goes_away_takes_nobody_elses_answer_along() -> None
     assert isinstance(await stays, TaskState)
 
 
-class TestOneBadId:
+class TestBatchErrors:
     @pytest.mark.parametrize("kind", [ErrorKind.INVALID_REQUEST, ErrorKind.UPSTREAM_ERROR])
     @pytest.mark.parametrize("bad", [0, 3, 9])
-    async def test_the_others_are_answered(self, kind: ErrorKind, bad: int) -> None:
+    async def test_invalid_id_does_not_affect_the_others(self, kind: ErrorKind, bad: int) -> None:
         env = BatcherFixture(batch=10)
         env.upstream.poison = {f"t{bad}": trouble(kind)}
         answers = await asyncio.gather(*env.enqueue(*names(10)))
         assert [isinstance(answer, ProviderError) for answer in answers] == [number == bad for number in range(10)]
         assert len(env.upstream.asked) <= 10
 
-    async def test_an_upstream_that_is_down_is_not_asked_for_every_single_one(self) -> None:
+    async def test_outage_does_not_split_down_to_single_ids(self) -> None:
         env = BatcherFixture(batch=10)
         env.upstream.poison = {id: trouble(ErrorKind.UPSTREAM_ERROR) for id in names(10)}
         answers = await asyncio.gather(*env.enqueue(*names(10)))
@@ -163,54 +163,54 @@ class TestOneBadId:
     @pytest.mark.parametrize(
         "kind", [ErrorKind.RATE_LIMITED, ErrorKind.UNREACHABLE, ErrorKind.ANSWER_LOST, ErrorKind.INVALID_CREDENTIAL]
     )
-    async def test_what_is_not_an_ids_fault_is_not_split(self, kind: ErrorKind) -> None:
+    async def test_other_errors_are_not_split(self, kind: ErrorKind) -> None:
         env = BatcherFixture(batch=10)
         env.upstream.poison = {"t0": trouble(kind)}
         answers = await asyncio.gather(*env.enqueue(*names(10)))
         assert {answer.kind for answer in answers if isinstance(answer, ProviderError)} == {kind}
         assert env.upstream.batches == [10]
 
-    async def test_a_bug_in_a_provider_is_an_answer_too(self) -> None:
+    async def test_unexpected_exception_resolves_the_futures(self) -> None:
         env = BatcherFixture()
         env.upstream.poison = {"t": ValueError("x")}  # type: ignore[dict-item]
         (answer,) = await asyncio.gather(*env.enqueue("t"))
         assert isinstance(answer, ProviderError)
-        assert env.batcher.idle
+        assert not env.batcher._pending and not env.batcher._calls
 
 
-class TestPacing:
+class TestRateLimit:
     async def test_500_tasks_at_20_queries_a_second(self) -> None:
-        """No second has more than the upstream allows, everybody's turn comes within 30 s, and nobody is refused."""
+        """No second exceeds the upstream's limit, every id is queried within 30 s, and there is no 429."""
         env = BatcherFixture(batch=1, per_second=20)
         ids = names(500)
         assert len(env.enqueue(*ids, wait=False)) <= 2
         await env.clock.run(28.0)
-        assert sorted(env.heard) == sorted(ids)
+        assert sorted(env.reported) == sorted(ids)
         times = env.upstream.times
         assert max(sum(1 for other in times if 0 <= other - one < 1.0) for one in times) <= 20
 
-    async def test_whoever_is_not_patient_is_not_kept_waiting(self) -> None:
+    async def test_without_wait_there_is_no_future(self) -> None:
         env = BatcherFixture(batch=1, per_second=5)
         await asyncio.gather(*env.enqueue("t0"))
         assert env.enqueue("t1", wait=False) == []
         await env.clock.run(1.0)
-        assert env.heard == ["t0", "t1"]
+        assert env.reported == ["t0", "t1"]
 
-    async def test_whoever_is_waits_for_the_turn(self) -> None:
+    async def test_wait_returns_a_future_for_a_later_batch(self) -> None:
         env = BatcherFixture(batch=1, per_second=5)
         first, second = env.enqueue("t0", "t1")
         await env.clock.run(1.0)
         assert isinstance(await first, TaskState)
         assert isinstance(await second, TaskState)
 
-    async def test_but_not_for_ever(self) -> None:
+    async def test_wait_ends_at_the_deadline(self) -> None:
         env = BatcherFixture(batch=1, per_second=0.01)
         first, second = env.enqueue("t0", "t1")
         await env.clock.run(DEADLINE_SECONDS + 0.1)
         assert isinstance(await first, TaskState)
         assert await second is OVERDUE
 
-    async def test_the_most_urgent_are_asked_for_first(self) -> None:
+    async def test_most_urgent_ids_go_first(self) -> None:
         env = BatcherFixture(batch=2, per_second=5)
         await asyncio.gather(*env.enqueue("first"))
         env.urgencies = {"old": 9.0, "nearly": 8.0, "new": 1.0}
@@ -218,29 +218,29 @@ class TestPacing:
         await env.clock.run(2.0)
         assert [ids for _, ids in env.upstream.asked[1:]] == [("old", "nearly"), ("new",)]
 
-    async def test_a_refusal_slows_the_account_down(self) -> None:
+    async def test_rate_limit_error_slows_the_account_down(self) -> None:
         env = BatcherFixture(batch=1, per_second=20)
         env.upstream.poison = {"t0": ProviderError(ErrorKind.RATE_LIMITED, retry_after=3)}
         await asyncio.gather(*env.enqueue("t0"))
         env.enqueue(*names(10)[1:], wait=False)
         await env.clock.run(2.9)
-        assert env.heard == ["t0"]
+        assert env.reported == ["t0"]
         await env.clock.run(5.0)
-        assert len(env.heard) == 10
+        assert len(env.reported) == 10
 
-    async def test_it_tells_how_long_a_round_takes(self) -> None:
+    async def test_round_seconds(self) -> None:
         env = BatcherFixture(batch=1, per_second=20)
         env.enqueue(*names(100), wait=False)
         assert env.batcher.round_seconds == pytest.approx(100 / 18, rel=0.1)
 
-    async def test_any_number_of_wishes_takes_bounded_room(self) -> None:
+    async def test_pending_queries_are_limited(self) -> None:
         env = BatcherFixture(batch=1, per_second=0.01)
         env.enqueue(*names(MAX_PENDING + 50), wait=False)
         assert len(env.batcher._pending) <= MAX_PENDING
 
 
-class TestAnUpstreamThatHangs:
-    async def test_nobody_waits_longer_than_the_deadline(self) -> None:
+class TestHangingUpstream:
+    async def test_future_resolves_at_the_deadline(self) -> None:
         env = BatcherFixture()
         env.upstream.gate.clear()
         (future,) = env.enqueue("t")
@@ -249,17 +249,17 @@ class TestAnUpstreamThatHangs:
         await env.clock.run(0.2)
         assert await future is OVERDUE
 
-    async def test_what_comes_late_is_heard_all_the_same(self) -> None:
+    async def test_late_result_is_still_reported(self) -> None:
         env = BatcherFixture()
         env.upstream.gate.clear()
         env.enqueue("t")
         await env.clock.run(DEADLINE_SECONDS + 1)
         env.upstream.gate.set()
         await validate()
-        assert env.heard == ["t"]
-        assert env.batcher.idle
+        assert env.reported == ["t"]
+        assert not env.batcher._pending and not env.batcher._calls
 
-    async def test_later_polls_do_not_join_what_hangs(self) -> None:
+    async def test_later_polls_do_not_join_a_hanging_query(self) -> None:
         env = BatcherFixture()
         env.upstream.gate.clear()
         env.enqueue("t")
@@ -269,24 +269,24 @@ class TestAnUpstreamThatHangs:
         assert env.upstream.batches == [1, 1]
 
 
-class TestNobodyWaitsForEver:
-    async def test_a_budget_that_closes_while_a_batch_is_gathered(self) -> None:
+class TestFuturesAlwaysResolve:
+    async def test_rate_limit_reached_during_the_batch_window(self) -> None:
         env = BatcherFixture(batch=10)
         env.upstream.gate.clear()
         env.enqueue("a")
         await validate()
         (waiting,) = env.enqueue("b", wait=False)
-        env.batcher.limiter.refused(env.clock.now(), sent_at=env.clock.now(), retry_after=10**6)
+        env.batcher.limiter.on_rate_limit_error(env.clock.now(), sent_at=env.clock.now(), retry_after=10**6)
         await env.clock.run(DEADLINE_SECONDS + 0.1)
         assert await waiting is OVERDUE
 
-    async def test_a_query_that_is_cancelled(self) -> None:
+    async def test_cancelled_query(self) -> None:
         env = BatcherFixture()
         env.upstream.poison = {"t": asyncio.CancelledError()}  # type: ignore[dict-item]
         (future,) = env.enqueue("t")
         assert await future is OVERDUE
 
-    async def test_those_who_gave_up_leave_nothing_behind(self) -> None:
+    async def test_cancelled_callers_leave_nothing_behind(self) -> None:
         env = BatcherFixture(batch=1, per_second=0.01)
         env.enqueue("first")
         for _ in range(5):
@@ -294,10 +294,10 @@ class TestNobodyWaitsForEver:
             await env.clock.run(DEADLINE_SECONDS + 0.1)
         assert env.batcher._pending["t"].waiting == []
 
-    async def test_a_sooner_turn_is_not_missed_for_a_later_one(self) -> None:
+    async def test_earlier_wake_up_replaces_a_later_one(self) -> None:
         env = BatcherFixture(batch=1)
-        env.batcher.limiter.refused(env.clock.now(), sent_at=env.clock.now(), retry_after=30)
+        env.batcher.limiter.on_rate_limit_error(env.clock.now(), sent_at=env.clock.now(), retry_after=30)
         env.enqueue("t", wait=False)
-        env.batcher.limiter._held_until = 0.0
+        env.batcher.limiter._blocked_until = 0.0
         (future,) = env.enqueue("u")
         assert isinstance(await future, TaskState)

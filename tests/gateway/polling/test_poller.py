@@ -1,9 +1,9 @@
-"""The state of a task: fresh, asked for, or the last one known."""
+"""Task states: fresh from the cache, queried, or stale."""
 
 import pytest
 
 from gateway.core.background_tasks import Background
-from gateway.polling.poller import UNSEEN, Poller
+from gateway.polling.poller import NOT_LISTED_YET, Poller
 from gateway.polling.task_cache import ENDED_SECONDS, GRACE_SECONDS, Observation
 from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind, ProviderError
@@ -39,17 +39,19 @@ async def observe(
     ask: bool = False,
     submitted_at: float | None = None,
 ) -> Observation | ProviderError:
-    seen = await poller.observe(provider, account, {id: None}, submitted_at={id: submitted_at}, force_refresh=ask)
-    return seen[id]
+    observation = await poller.observe(
+        provider, account, {id: None}, submitted_at={id: submitted_at}, force_refresh=ask
+    )
+    return observation[id]
 
 
 async def state(poller: Poller, provider: ScriptedProvider, *, ask: bool = False) -> Observation:
-    seen = await observe(poller, provider, ask=ask)
-    assert isinstance(seen, Observation)
-    return seen
+    observation = await observe(poller, provider, ask=ask)
+    assert isinstance(observation, Observation)
+    return observation
 
 
-async def test_a_changed_limit_applies_to_accounts_that_were_asked_before(
+async def test_changed_limit_applies_to_existing_limiters(
     poller: Poller, provider: ScriptedProvider, clock: TestClock
 ) -> None:
     provider.states[ID] = TaskState(ID, Phase.PROCESSING, progress=50)
@@ -64,7 +66,7 @@ async def test_a_changed_limit_applies_to_accounts_that_were_asked_before(
     assert len(provider.asked) == 2
 
 
-async def test_an_answer_is_used_again_while_it_is_fresh(
+async def test_fresh_state_is_returned_from_the_cache(
     poller: Poller, provider: ScriptedProvider, clock: TestClock
 ) -> None:
     provider.states[ID] = TaskState(ID, Phase.PROCESSING, progress=50)
@@ -77,14 +79,14 @@ async def test_an_answer_is_used_again_while_it_is_fresh(
     assert len(provider.asked) == 2
 
 
-async def test_whoever_insists_is_asked_for(poller: Poller, provider: ScriptedProvider) -> None:
+async def test_force_refresh_queries_a_fresh_task(poller: Poller, provider: ScriptedProvider) -> None:
     provider.states[ID] = TaskState(ID, Phase.PROCESSING)
     await state(poller, provider)
     await state(poller, provider, ask=True)
     assert len(provider.asked) == 2
 
 
-async def test_without_freshness_every_poll_asks(provider: ScriptedProvider, clock: TestClock) -> None:
+async def test_without_freshness_every_poll_queries(provider: ScriptedProvider, clock: TestClock) -> None:
     provider.states[ID] = TaskState(ID, Phase.PROCESSING)
     poller = Poller(clock, 0, Background())
     await state(poller, provider)
@@ -92,7 +94,7 @@ async def test_without_freshness_every_poll_asks(provider: ScriptedProvider, clo
     assert len(provider.asked) == 2
 
 
-async def test_accounts_do_not_share_what_is_known(poller: Poller, provider: ScriptedProvider) -> None:
+async def test_accounts_do_not_share_cached_states(poller: Poller, provider: ScriptedProvider) -> None:
     provider.states[ID] = finished(ID)
     await observe(poller, provider)
     await observe(poller, provider, account=OTHER)
@@ -103,80 +105,82 @@ async def test_many_ids_of_an_account_are_one_query(poller: Poller, provider: Sc
     ids = ["scripted-1", "scripted-2", "scripted-3"]
     for id in ids[:2]:
         provider.states[id] = finished(id)
-    seen = await poller.observe(provider, ACCOUNT, dict.fromkeys(ids), submitted_at={})
+    observation = await poller.observe(provider, ACCOUNT, dict.fromkeys(ids), submitted_at={})
     assert provider.asked == [("s-1", tuple(ids))]
-    absent = seen["scripted-3"]
+    absent = observation["scripted-3"]
     assert isinstance(absent, ProviderError)
     assert absent.kind is ErrorKind.TASK_NOT_FOUND
 
 
 @pytest.mark.parametrize("kind", sorted(set(ErrorKind) - {ErrorKind.INVALID_CREDENTIAL, ErrorKind.TASK_NOT_FOUND}))
-async def test_trouble_on_the_way_leaves_the_last_state(
+async def test_query_error_returns_the_cached_state(
     poller: Poller, provider: ScriptedProvider, clock: TestClock, kind: ErrorKind
 ) -> None:
     provider.states[ID] = TaskState(ID, Phase.POST_PROCESSING, progress=80)
     await state(poller, provider)
     clock.move(2)
     provider.query_trouble = trouble(kind)
-    seen = await state(poller, provider)
-    assert (seen.state.phase, seen.progress) == (Phase.POST_PROCESSING, 80)
-    assert seen.trouble
-    assert seen.trouble.kind is kind
+    observation = await state(poller, provider)
+    assert (observation.state.phase, observation.progress) == (Phase.POST_PROCESSING, 80)
+    assert observation.query_error
+    assert observation.query_error.kind is kind
 
 
-async def test_trouble_with_nothing_known_is_processing_at_0(poller: Poller, provider: ScriptedProvider) -> None:
+async def test_query_error_without_a_cached_state_is_processing_at_0(
+    poller: Poller, provider: ScriptedProvider
+) -> None:
     provider.query_trouble = trouble(ErrorKind.UNREACHABLE)
-    seen = await state(poller, provider)
-    assert (seen.state.phase, seen.progress) == (Phase.PROCESSING, 0)
-    assert seen.trouble
+    observation = await state(poller, provider)
+    assert (observation.state.phase, observation.progress) == (Phase.PROCESSING, 0)
+    assert observation.query_error
 
 
-async def test_a_stale_answer_is_not_fresh(poller: Poller, provider: ScriptedProvider) -> None:
+async def test_stale_state_is_not_fresh(poller: Poller, provider: ScriptedProvider) -> None:
     provider.query_trouble = trouble(ErrorKind.UNREACHABLE)
     await state(poller, provider)
     await state(poller, provider)
     assert len(provider.asked) == 2
 
 
-async def test_trouble_passes(poller: Poller, provider: ScriptedProvider, clock: TestClock) -> None:
+async def test_next_poll_after_an_error_succeeds(poller: Poller, provider: ScriptedProvider, clock: TestClock) -> None:
     provider.query_trouble = trouble(ErrorKind.UNREACHABLE)
     await state(poller, provider)
     provider.query_trouble = None
     provider.states[ID] = finished(ID)
-    seen = await state(poller, provider)
-    assert (seen.state.phase, seen.progress, seen.trouble) == (Phase.COMPLETED, 100, None)
+    observation = await state(poller, provider)
+    assert (observation.state.phase, observation.progress, observation.query_error) == (Phase.COMPLETED, 100, None)
 
 
-async def test_a_refused_credential_is_told(poller: Poller, provider: ScriptedProvider) -> None:
+async def test_rejected_credential_is_returned_as_an_error(poller: Poller, provider: ScriptedProvider) -> None:
     provider.query_trouble = trouble(ErrorKind.INVALID_CREDENTIAL)
-    seen = await observe(poller, provider)
-    assert isinstance(seen, ProviderError)
-    assert seen.kind is ErrorKind.INVALID_CREDENTIAL
+    observation = await observe(poller, provider)
+    assert isinstance(observation, ProviderError)
+    assert observation.kind is ErrorKind.INVALID_CREDENTIAL
 
 
 class TestNewTasks:
-    """The upstream shows a task only some time after its submit."""
+    """The upstream lists a task only some time after its submit."""
 
-    async def test_one_submitted_here_is_pending_for_a_minute(
+    async def test_submitted_task_is_pending_for_a_minute(
         self, poller: Poller, provider: ScriptedProvider, clock: TestClock
     ) -> None:
         poller.submitted(ACCOUNT, ID, clock.now())
-        seen = await state(poller, provider)
-        assert (seen.state.phase, seen.progress) == (Phase.QUEUED, 0)
+        observation = await state(poller, provider)
+        assert (observation.state.phase, observation.progress) == (Phase.QUEUED, 0)
         assert len(provider.asked) == 1
         clock.move(GRACE_SECONDS + 1)
         assert isinstance(await observe(poller, provider), ProviderError)
 
-    async def test_one_whose_id_tells_its_time_needs_no_memory(
+    async def test_submit_time_in_the_id_needs_no_cache(
         self, poller: Poller, provider: ScriptedProvider, clock: TestClock
     ) -> None:
-        seen = await observe(poller, provider, submitted_at=clock.now() - 59)
-        assert isinstance(seen, Observation)
+        observation = await observe(poller, provider, submitted_at=clock.now() - 59)
+        assert isinstance(observation, Observation)
         # It may be new, or another credential's.
-        assert (seen.state.phase, seen.state.note) == (Phase.QUEUED, UNSEEN)
+        assert (observation.state.phase, observation.state.note) == (Phase.QUEUED, NOT_LISTED_YET)
         assert isinstance(await observe(poller, provider, submitted_at=clock.now() - 61), ProviderError)
 
-    async def test_a_stranger_is_not_found(self, poller: Poller, provider: ScriptedProvider) -> None:
+    async def test_unknown_task_is_not_found(self, poller: Poller, provider: ScriptedProvider) -> None:
         assert isinstance(await observe(poller, provider), ProviderError)
 
 
@@ -190,7 +194,7 @@ async def test_a_finished_task_without_its_link_is_not_at_100(
     assert (await state(poller, provider)).progress == 95
 
 
-async def test_a_new_task_that_was_seen_and_is_not_any_more_stays_as_it_was(
+async def test_new_task_missing_after_an_observation_keeps_its_state(
     poller: Poller, provider: ScriptedProvider, clock: TestClock
 ) -> None:
     poller.submitted(ACCOUNT, ID, clock.now())
@@ -201,18 +205,20 @@ async def test_a_new_task_that_was_seen_and_is_not_any_more_stays_as_it_was(
     assert (await state(poller, provider)).progress == 50
 
 
-async def test_a_time_in_the_future_is_no_tasks(poller: Poller, provider: ScriptedProvider, clock: TestClock) -> None:
+async def test_submit_time_in_the_future_is_not_new(
+    poller: Poller, provider: ScriptedProvider, clock: TestClock
+) -> None:
     assert isinstance(await observe(poller, provider, submitted_at=clock.now() + 60), ProviderError)
 
 
-async def test_progress_never_falls(poller: Poller, provider: ScriptedProvider, clock: TestClock) -> None:
+async def test_progress_is_monotonic(poller: Poller, provider: ScriptedProvider, clock: TestClock) -> None:
     figures = [(Phase.PROCESSING, 50), (Phase.PROCESSING, 30), (Phase.QUEUED, 0), (Phase.POST_PROCESSING, 80)]
-    seen = []
+    observation = []
     for phase, progress in figures:
         provider.states[ID] = TaskState(ID, phase, progress=progress)
-        seen.append((await state(poller, provider)).progress)
+        observation.append((await state(poller, provider)).progress)
         clock.move(2)
-    assert seen == [50, 50, 50, 80]
+    assert observation == [50, 50, 50, 80]
 
 
 async def test_progress_rises_with_time(poller: Poller, provider: ScriptedProvider, clock: TestClock) -> None:
@@ -222,7 +228,7 @@ async def test_progress_rises_with_time(poller: Poller, provider: ScriptedProvid
     assert first < (await state(poller, provider)).progress < 100
 
 
-async def test_an_answer_that_took_its_time_does_not_take_the_place_of_a_younger_one(
+async def test_slow_result_does_not_replace_a_newer_one(
     poller: Poller, provider: ScriptedProvider, clock: TestClock
 ) -> None:
     provider.states[ID] = finished(ID)
@@ -233,7 +239,7 @@ async def test_an_answer_that_took_its_time_does_not_take_the_place_of_a_younger
     assert (await state(poller, provider)).state.phase is Phase.COMPLETED
 
 
-async def test_a_clock_that_is_set_back_makes_nothing_fresh_for_long(
+async def test_clock_set_back_does_not_extend_freshness(
     poller: Poller, provider: ScriptedProvider, clock: TestClock
 ) -> None:
     provider.states[ID] = TaskState(ID, Phase.PROCESSING)
@@ -243,9 +249,7 @@ async def test_a_clock_that_is_set_back_makes_nothing_fresh_for_long(
     assert len(provider.asked) == 2
 
 
-async def test_the_same_credential_by_two_ways_does_not_undo_what_is_shared(
-    poller: Poller, provider: ScriptedProvider
-) -> None:
+async def test_same_credential_through_two_proxies_shares_the_cache(poller: Poller, provider: ScriptedProvider) -> None:
     accounts = [Account("scripted", "s-1", proxy=proxy) for proxy in (None, "http://p:1")]
     batchers = [poller._batcher(provider, account) for account in (*accounts, *accounts)]
     assert batchers[0] is batchers[2] is not batchers[1] is batchers[3]

@@ -1,4 +1,4 @@
-"""Several credentials and a native id: whose is it?"""
+"""The owner of an upstream id among several credentials."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ CALLER = pass_through(ONE, TWO, THREE)
 
 
 class SeveralAccounts(ScriptedProvider):
-    """Every account knows its own tasks only."""
+    """Each account has its own tasks only."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ def asked(provider: ScriptedProvider) -> list[str]:
     return [credential for credential, _ in provider.asked]
 
 
-async def test_each_is_asked_once_and_then_the_owner_alone(env: GatewayFixture, provider: SeveralAccounts) -> None:
+async def test_each_account_is_queried_once_then_only_the_owner(env: GatewayFixture, provider: SeveralAccounts) -> None:
     assert (await env.tasks.status(CALLER, TASK)).state.phase is Phase.PROCESSING
     assert sorted(asked(provider)) == sorted([ONE.credential, TWO.credential, THREE.credential])
     provider.asked.clear()
@@ -65,13 +65,13 @@ async def test_each_is_asked_once_and_then_the_owner_alone(env: GatewayFixture, 
     assert asked(provider) == [TWO.credential] * 3
 
 
-async def test_many_ids_are_one_question_to_each(env: GatewayFixture, provider: SeveralAccounts) -> None:
+async def test_many_ids_are_one_query_per_account(env: GatewayFixture, provider: SeveralAccounts) -> None:
     found = await env.tasks.statuses(CALLER, [TASK, "scripted-2", "scripted-9"])
     assert [found[id] is None for id in (TASK, "scripted-2", "scripted-9")] == [False, False, True]
     assert len(provider.asked) == 3
 
 
-async def test_a_question_of_several_calls_takes_as_much_of_the_budget(provider: SeveralAccounts) -> None:
+async def test_lookup_counts_its_calls_against_the_rate_limit(provider: SeveralAccounts) -> None:
     clock, background = TestClock(), Background()
     poller = Poller(clock, 1.0, background, per_second={provider.name: 1.0})
     others = [f"scripted-{number}" for number in range(10, 10 + 2 * provider.query_batch)]
@@ -85,13 +85,13 @@ async def test_a_question_of_several_calls_takes_as_much_of_the_budget(provider:
     assert asked(provider) == [TWO.credential]
 
 
-async def test_those_who_ask_at_the_same_time_ask_once(env: GatewayFixture, provider: SeveralAccounts) -> None:
+async def test_concurrent_lookups_share_one_search(env: GatewayFixture, provider: SeveralAccounts) -> None:
     tasks = await asyncio.gather(*(env.tasks.status(CALLER, TASK) for _ in range(10)))
     assert {task.state.phase for task in tasks} == {Phase.PROCESSING}
     assert len(provider.asked) == 3
 
 
-async def test_what_was_submitted_here_is_known(env: GatewayFixture, provider: SeveralAccounts) -> None:
+async def test_task_submitted_here_needs_no_lookup(env: GatewayFixture, provider: SeveralAccounts) -> None:
     provider.submits = [TASK]
     await env.submit(CALLER)
     env.clock.move(5)
@@ -100,7 +100,7 @@ async def test_what_was_submitted_here_is_known(env: GatewayFixture, provider: S
 
 
 @pytest.mark.parametrize("kind", [ErrorKind.RESTRICTED, ErrorKind.NOT_ENTITLED])
-async def test_an_account_that_is_refused_for_good_counts_as_not_knowing_it(
+async def test_persistent_account_error_counts_as_unknown(
     env: GatewayFixture, provider: SeveralAccounts, kind: ErrorKind
 ) -> None:
     provider.troubles[ONE.credential] = trouble(kind)
@@ -108,9 +108,7 @@ async def test_an_account_that_is_refused_for_good_counts_as_not_knowing_it(
     assert (env.pool.status(ONE).state is AccountState.RESTRICTED) == (kind is ErrorKind.RESTRICTED)
 
 
-async def test_what_nobody_knows_is_404_and_not_asked_for_again_at_once(
-    env: GatewayFixture, provider: SeveralAccounts
-) -> None:
+async def test_unknown_task_is_404_and_cached(env: GatewayFixture, provider: SeveralAccounts) -> None:
     for _ in range(3):
         await env.no_such_task(CALLER, "scripted-9")
     assert len(provider.asked) == 3
@@ -119,20 +117,20 @@ async def test_what_nobody_knows_is_404_and_not_asked_for_again_at_once(
     assert await env.tasks.status(CALLER, "scripted-9")
 
 
-async def test_another_caller_has_to_hold_the_owners_credential(env: GatewayFixture, provider: SeveralAccounts) -> None:
+async def test_other_caller_needs_the_owners_credential(env: GatewayFixture, provider: SeveralAccounts) -> None:
     await env.tasks.status(CALLER, TASK)
     await env.no_such_task(pass_through(ONE, THREE), TASK)
 
 
-async def test_an_owner_that_could_not_be_asked_may_own_it(env: GatewayFixture, provider: SeveralAccounts) -> None:
+async def test_unavailable_account_may_be_the_owner(env: GatewayFixture, provider: SeveralAccounts) -> None:
     provider.troubles[TWO.credential] = trouble(ErrorKind.UNREACHABLE)
     task = await env.tasks.status(CALLER, TASK)
-    assert (task.state.phase, task.trouble is not None, task.provider) == (Phase.PROCESSING, True, "scripted")
+    assert (task.state.phase, task.query_error is not None, task.provider) == (Phase.PROCESSING, True, "scripted")
     provider.troubles.clear()
-    assert (await env.tasks.status(CALLER, TASK)).trouble is None
+    assert (await env.tasks.status(CALLER, TASK)).query_error is None
 
 
-async def test_refused_logins_are_passed_over_unless_all_are(env: GatewayFixture, provider: SeveralAccounts) -> None:
+async def test_rejected_credentials_are_skipped_unless_all_are(env: GatewayFixture, provider: SeveralAccounts) -> None:
     provider.troubles[ONE.credential] = trouble(ErrorKind.INVALID_CREDENTIAL)
     assert await env.tasks.status(CALLER, TASK)
     provider.troubles = dict.fromkeys(
@@ -143,7 +141,7 @@ async def test_refused_logins_are_passed_over_unless_all_are(env: GatewayFixture
     assert caught.value.code == "invalid_api_key"
 
 
-async def test_a_task_that_is_too_new_for_all_of_them_waits(env: GatewayFixture, provider: SeveralAccounts) -> None:
+async def test_task_too_new_for_all_accounts_is_queued(env: GatewayFixture, provider: SeveralAccounts) -> None:
     class Dated(SeveralAccounts):
         def submitted_at(self, native_id: str) -> float | None:
             return env.clock.now() - 5
@@ -156,6 +154,6 @@ async def test_a_task_that_is_too_new_for_all_of_them_waits(env: GatewayFixture,
     assert [asked(new.provider).count(one.credential) for one in (ONE, TWO, THREE)] == [3, 3, 3]
 
 
-async def test_a_gateway_key_has_no_native_ids(env: GatewayFixture, provider: SeveralAccounts) -> None:
+async def test_gateway_key_cannot_use_upstream_ids(env: GatewayFixture, provider: SeveralAccounts) -> None:
     await env.no_such_task(managed(ONE, TWO), TASK)
     assert provider.asked == []

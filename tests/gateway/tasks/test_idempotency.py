@@ -1,4 +1,4 @@
-"""The same submit again gives the first task again."""
+"""Idempotency: a repeated submit returns the first task."""
 
 import asyncio
 import contextlib
@@ -31,7 +31,7 @@ def order(caller: str, fingerprint: bytes, **options: Any) -> SubmitOrder:
 
 
 class Upstream:
-    """Counts submits; `errors` are raised first, once the submit was sent unless `early`."""
+    """Counts submits. Raises `errors` first, after sending unless `early`."""
 
     def __init__(self, *errors: Exception) -> None:
         self.errors = list(errors)
@@ -76,7 +76,7 @@ class TestKeys:
         assert [task.id for task in tasks] == ["task-1"] * 3
         assert upstream.submits == 1
 
-    async def test_another_body_is_refused(self, store: IdempotencyStore) -> None:
+    async def test_other_body_is_a_mismatch(self, store: IdempotencyStore) -> None:
         upstream = Upstream()
         await store.run(order("a", CAT, idempotency_key="k"), upstream.submit)
         with pytest.raises(GatewayError) as caught:
@@ -90,14 +90,14 @@ class TestKeys:
             await store.run(order(who, CAT, idempotency_key=key), upstream.submit)
         assert upstream.submits == 3
 
-    async def test_it_is_forgotten_after_a_day(self, store: IdempotencyStore, clock: TestClock) -> None:
+    async def test_key_expires_after_a_day(self, store: IdempotencyStore, clock: TestClock) -> None:
         upstream = Upstream()
         await store.run(order("a", CAT, idempotency_key="k"), upstream.submit)
         clock.move(KEY_SECONDS + 1)
         await store.run(order("a", CAT, idempotency_key="k"), upstream.submit)
         assert upstream.submits == 2
 
-    async def test_those_under_way_are_shared(self, store: IdempotencyStore) -> None:
+    async def test_running_submit_is_shared(self, store: IdempotencyStore) -> None:
         upstream = Upstream()
         upstream.gate.clear()
         waiting = [
@@ -108,7 +108,7 @@ class TestKeys:
         assert {task.id for task in await asyncio.gather(*waiting)} == {"task-1"}
         assert upstream.submits == 1
 
-    async def test_a_client_that_goes_away_does_not_take_the_submit_with_it(self, store: IdempotencyStore) -> None:
+    async def test_disconnect_does_not_cancel_the_submit(self, store: IdempotencyStore) -> None:
         upstream = Upstream()
         upstream.gate.clear()
         first = asyncio.create_task(store.run(order("a", CAT, idempotency_key="k"), upstream.submit))
@@ -119,13 +119,13 @@ class TestKeys:
         upstream.gate.set()
         assert (await second).id == "task-1"
 
-    async def test_a_refusal_may_be_tried_again(self, store: IdempotencyStore) -> None:
+    async def test_failed_submit_may_be_retried(self, store: IdempotencyStore) -> None:
         upstream = Upstream(GatewayError("rate_limit_exceeded"))
         with pytest.raises(GatewayError):
             await store.run(order("a", CAT, idempotency_key="k"), upstream.submit)
         assert (await store.run(order("a", CAT, idempotency_key="k"), upstream.submit)).id == "task-2"
 
-    async def test_what_is_unconfirmed_is_looked_for_and_never_sent_again(self, store: IdempotencyStore) -> None:
+    async def test_unconfirmed_submit_is_looked_up_and_never_resent(self, store: IdempotencyStore) -> None:
         upstream = Upstream(GatewayError("submission_unconfirmed"))
         for _ in range(3):
             with pytest.raises(GatewayError) as caught:
@@ -136,7 +136,7 @@ class TestKeys:
         assert (await store.run(order("a", CAT, idempotency_key="k"), upstream.submit)).id == "found"
         assert set(upstream.seeds) == {"client:k"}
 
-    async def test_an_unexpected_error_counts_as_unconfirmed(self, store: IdempotencyStore) -> None:
+    async def test_unexpected_error_after_sending_is_unconfirmed(self, store: IdempotencyStore) -> None:
         upstream = Upstream(RuntimeError("a bug"))
         with pytest.raises(RuntimeError):
             await store.run(order("a", CAT, idempotency_key="k"), upstream.submit)
@@ -144,14 +144,14 @@ class TestKeys:
             await store.run(order("a", CAT, idempotency_key="k"), upstream.submit)
         assert upstream.submits == 1
 
-    async def test_an_unexpected_error_before_anything_was_sent_may_be_retried(self, store: IdempotencyStore) -> None:
+    async def test_unexpected_error_before_sending_may_be_retried(self, store: IdempotencyStore) -> None:
         upstream = Upstream(RuntimeError("a bug"))
         upstream.early = True
         with pytest.raises(RuntimeError):
             await store.run(order("a", CAT, idempotency_key="k"), upstream.submit)
         assert (await store.run(order("a", CAT, idempotency_key="k"), upstream.submit)).id == "task-2"
 
-    async def test_a_failure_keeps_nothing_of_its_request(self, store: IdempotencyStore) -> None:
+    async def test_failed_record_holds_no_request(self, store: IdempotencyStore) -> None:
         class Picture:
             pass
 
@@ -172,33 +172,31 @@ class TestKeys:
 
 
 class TestRetriesOfLibraries:
-    async def test_a_repeat_gives_the_first_task(self, store: IdempotencyStore) -> None:
+    async def test_retry_returns_the_first_task(self, store: IdempotencyStore) -> None:
         upstream = Upstream()
         tasks = [await store.run(order("a", CAT, retry_count=tries), upstream.submit) for tries in (0, 1, 2)]
         assert {task.id for task in tasks} == {"task-1"}
 
-    async def test_a_new_request_with_the_same_words_is_a_new_video(self, store: IdempotencyStore) -> None:
+    async def test_identical_new_request_is_a_new_task(self, store: IdempotencyStore) -> None:
         upstream = Upstream()
         tasks = [await store.run(order("a", CAT, retry_count=tries), upstream.submit) for tries in (0, 0, 1)]
         assert [task.id for task in tasks] == ["task-1", "task-2", "task-2"]
 
-    async def test_a_repeat_of_another_request_or_caller_is_none(self, store: IdempotencyStore) -> None:
+    async def test_retry_does_not_match_another_request_or_caller(self, store: IdempotencyStore) -> None:
         upstream = Upstream()
         await store.run(order("a", CAT, retry_count=0), upstream.submit)
         await store.run(order("a", DOG, retry_count=1), upstream.submit)
         await store.run(order("b", CAT, retry_count=1), upstream.submit)
         assert upstream.submits == 3
 
-    async def test_it_is_forgotten_after_ten_minutes(self, store: IdempotencyStore, clock: TestClock) -> None:
+    async def test_record_expires_after_ten_minutes(self, store: IdempotencyStore, clock: TestClock) -> None:
         upstream = Upstream()
         await store.run(order("a", CAT, retry_count=0), upstream.submit)
         clock.move(RETRY_SECONDS + 1)
         await store.run(order("a", CAT, retry_count=1), upstream.submit)
         assert upstream.submits == 2
 
-    async def test_a_repeat_of_a_refusal_is_sent_anew_whatever_else_was_made_in_the_same_words(
-        self, store: IdempotencyStore
-    ) -> None:
+    async def test_retry_of_a_failed_submit_is_sent_despite_identical_ones(self, store: IdempotencyStore) -> None:
         upstream = Upstream()
         await store.run(order("a", CAT, retry_count=0), upstream.submit)
         upstream.errors = [GatewayError("rate_limit_exceeded")]
@@ -208,7 +206,7 @@ class TestRetriesOfLibraries:
         # That one repeat is all that it was owed.
         assert (await store.run(order("a", CAT, retry_count=1), upstream.submit)).id == "task-3"
 
-    async def test_without_a_count_every_request_is_its_own(self, store: IdempotencyStore) -> None:
+    async def test_requests_without_a_retry_count_are_separate(self, store: IdempotencyStore) -> None:
         upstream = Upstream()
         for _ in range(2):
             await store.run(order("a", CAT), upstream.submit)
@@ -216,7 +214,7 @@ class TestRetriesOfLibraries:
 
 
 class Client:
-    """One who waits for an answer, or has gone."""
+    """A client that is connected or disconnected."""
 
     def __init__(self, store: IdempotencyStore, upstream: Upstream) -> None:
         self._store = store
@@ -228,7 +226,7 @@ class Client:
         self._closed.set()
 
     async def ask(self) -> "asyncio.Task[Submitted]":
-        """Send it, or send it again: on a connection of its own."""
+        """Send or resend the request on a new connection."""
         closed = self._closed = asyncio.Event()
 
         class Connection:
@@ -249,8 +247,8 @@ async def validate() -> None:
         await asyncio.sleep(0)
 
 
-class TestSeveralAlike:
-    """Two clients of one caller ask for the same in the same words: each has a video of its own, and pays for one."""
+class TestIdenticalRequests:
+    """Two clients of one caller send identical requests: each gets its own task, and is charged once."""
 
     @pytest.fixture
     def slow(self) -> Upstream:
@@ -263,8 +261,10 @@ class TestSeveralAlike:
         return Client(store, slow), Client(store, slow)
 
     @pytest.mark.parametrize("last", [True, False])
-    async def test_each_repeat_finds_its_own(self, clients: tuple[Client, Client], slow: Upstream, last: bool) -> None:
-        """One of them leaves while both are under way; the other one is answered."""
+    async def test_each_retry_finds_its_own_task(
+        self, clients: tuple[Client, Client], slow: Upstream, last: bool
+    ) -> None:
+        """One client disconnects while both requests run; the other one gets its response."""
         for client in clients:
             await client.ask()
         leaving, staying = reversed(clients) if last else clients
@@ -276,9 +276,7 @@ class TestSeveralAlike:
         assert (await again).id != (await staying.answers[0]).id
         assert slow.submits == 2
 
-    async def test_one_that_left_joins_its_own_that_is_still_under_way(
-        self, clients: tuple[Client, Client], slow: Upstream
-    ) -> None:
+    async def test_retry_joins_its_running_submit(self, clients: tuple[Client, Client], slow: Upstream) -> None:
         for client in clients:
             await client.ask()
         clients[1].leave()
@@ -287,7 +285,9 @@ class TestSeveralAlike:
         assert ((await clients[0].answers[0]).id, (await again).id) == ("task-1", "task-2")
         assert slow.submits == 2
 
-    async def test_two_that_left_have_one_each(self, clients: tuple[Client, Client], slow: Upstream) -> None:
+    async def test_two_abandoned_submits_match_one_retry_each(
+        self, clients: tuple[Client, Client], slow: Upstream
+    ) -> None:
         for client in clients:
             await client.ask()
             client.leave()
@@ -298,7 +298,7 @@ class TestSeveralAlike:
         assert slow.submits == 2
 
     @pytest.mark.parametrize("ended", [True, False])
-    async def test_two_that_come_back_at_once_have_one_each(
+    async def test_concurrent_retries_match_one_submit_each(
         self, clients: tuple[Client, Client], slow: Upstream, ended: bool
     ) -> None:
         for client in clients:
@@ -313,7 +313,7 @@ class TestSeveralAlike:
         assert slow.submits == 2
 
     @pytest.mark.parametrize("refusal", ["rate_limit_exceeded", "content_policy_violation"])
-    async def test_one_that_left_while_the_other_was_refused(
+    async def test_retry_matches_the_abandoned_rather_than_the_failed_submit(
         self, clients: tuple[Client, Client], slow: Upstream, refusal: str
     ) -> None:
         first, second = clients
@@ -331,7 +331,7 @@ class TestSeveralAlike:
             assert refused.submits == 2
 
     @pytest.mark.parametrize("steps", range(8))
-    async def test_one_that_comes_back_while_the_other_is_answered(
+    async def test_retry_during_the_response_of_another(
         self, clients: tuple[Client, Client], slow: Upstream, steps: int
     ) -> None:
         staying, leaving = clients
@@ -345,7 +345,7 @@ class TestSeveralAlike:
         assert ((await staying.answers[0]).id, (await again).id) == ("task-1", "task-2")
         assert slow.submits == 2
 
-    async def test_each_of_very_many_finds_one_of_its_own(self, store: IdempotencyStore, slow: Upstream) -> None:
+    async def test_each_of_many_retries_finds_a_task(self, store: IdempotencyStore, slow: Upstream) -> None:
         many = [Client(store, slow) for _ in range(100)]
         for client in many:
             await client.ask()
@@ -355,8 +355,8 @@ class TestSeveralAlike:
         again = [await client.ask() for client in many]
         assert len({(await answer).id for answer in again}) == slow.submits == 100
 
-    async def test_an_old_refusal_is_nobodys(self, store: IdempotencyStore, clock: TestClock) -> None:
-        """A library that was refused three times has given up: what is asked for in the same words later is another."""
+    async def test_old_failure_matches_no_retry(self, store: IdempotencyStore, clock: TestClock) -> None:
+        """A library gives up after three failures: a later identical request is a new one."""
         upstream = Upstream(*(GatewayError("rate_limit_exceeded") for _ in range(3)))
         given_up = Client(store, upstream)
         for _ in range(3):
@@ -367,7 +367,7 @@ class TestSeveralAlike:
         assert (await (await later.ask())).id == (await first).id
         assert upstream.submits == 4
 
-    async def test_a_refusal_is_owed_a_repeat_for_as_long_as_libraries_wait(
+    async def test_failure_is_retried_within_the_backoff_of_libraries(
         self, store: IdempotencyStore, clock: TestClock
     ) -> None:
         upstream = Upstream(GatewayError("rate_limit_exceeded"))
@@ -379,8 +379,8 @@ class TestSeveralAlike:
         assert (await (await other.ask())).id == (await first).id
         assert upstream.submits == 2
 
-    async def test_one_that_is_refused_for_good_takes_no_other_with_it(self, store: IdempotencyStore) -> None:
-        """The repeat of one looks around while what it looks at is refused, and another begins."""
+    async def test_final_failure_does_not_affect_identical_requests(self, store: IdempotencyStore) -> None:
+        """During the search for the record of a retry, one record fails and another one starts."""
         bad = Upstream(GatewayError("content_policy_violation"))
         bad.gate.clear()
         refused, other = Client(store, bad), Client(store, Upstream())
@@ -397,10 +397,10 @@ class TestSeveralAlike:
             await first
 
 
-class TestAProcessThatEnds:
+class TestProcessShutdown:
     @pytest.mark.parametrize("options", [{}, {"idempotency_key": "k"}, {"retry_count": 0}])
     @pytest.mark.parametrize("early", [True, False])
-    async def test_only_what_was_surely_not_sent_may_be_sent_again(
+    async def test_only_an_unsent_submit_may_be_retried(
         self, store: IdempotencyStore, options: dict[str, Any], early: bool
     ) -> None:
         upstream = Upstream()
@@ -422,8 +422,10 @@ class TestAProcessThatEnds:
 
     @pytest.mark.parametrize("options", [{"idempotency_key": "k"}, {"retry_count": 0}])
     @pytest.mark.parametrize("steps", range(8))
-    async def test_what_came_of_it_stands(self, store: IdempotencyStore, options: dict[str, Any], steps: int) -> None:
-        """It ends at any moment around the answer."""
+    async def test_known_outcome_is_returned(
+        self, store: IdempotencyStore, options: dict[str, Any], steps: int
+    ) -> None:
+        """The process ends at any moment around the response."""
 
         class Connection:
             async def is_disconnected(self) -> bool:
@@ -445,7 +447,7 @@ class TestAProcessThatEnds:
             assert outcome.code == "submission_unconfirmed"
 
 
-def test_a_fingerprint_is_of_all_that_is_asked() -> None:
+def test_fingerprint_covers_all_parts() -> None:
     picture = Media(MediaKind.IMAGE, "https://h/a.png", "image")
     other = Media(MediaKind.IMAGE, "https://h/b.png", "image")
     requests = [
@@ -463,7 +465,7 @@ def test_a_fingerprint_is_of_all_that_is_asked() -> None:
     )
 
 
-async def test_what_takes_longer_than_it_is_remembered_is_one_submit(store: IdempotencyStore, clock: TestClock) -> None:
+async def test_running_submit_does_not_expire(store: IdempotencyStore, clock: TestClock) -> None:
     for options in ({"idempotency_key": "k"}, {"retry_count": 1}):
         upstream = Upstream()
         upstream.gate.clear()

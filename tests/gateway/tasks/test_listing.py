@@ -22,7 +22,7 @@ NOW = 1_757_737_934
 
 
 class ListingProvider(ScriptedProvider):
-    """One that lists what `listed` holds for a credential."""
+    """Lists the tasks in `listed`, by credential."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -60,12 +60,12 @@ class ListingFixture:
         pages, after, more = [], None, True
         while more:
             page, more = await self.listing.page(caller, limit=limit, after=after, ascending=ascending)
-            pages.append([listed.ref.upstream_id for listed in page])
-            after = await self.locator.find_one(caller, page[-1].ref.public_id) if page else None
+            pages.append([ref.upstream_id for ref, _ in page])
+            after = await self.locator.find_one(caller, page[-1][0].public_id) if page else None
         return pages
 
 
-PASSING = Caller((ONE, TWO))
+PASS_THROUGH = Caller((ONE, TWO))
 
 
 async def test_accounts_are_merged_newest_first_and_pages_do_not_overlap() -> None:
@@ -74,130 +74,130 @@ async def test_accounts_are_merged_newest_first_and_pages_do_not_overlap() -> No
         "s-secret-1": [task(number, NOW - 10 * number) for number in (1, 3, 5, 7)],
         "s-secret-2": [task(number, NOW - 10 * number) for number in (2, 4, 6)],
     }
-    assert await env.pages(PASSING, 3) == [
+    assert await env.pages(PASS_THROUGH, 3) == [
         ["scripted-1", "scripted-2", "scripted-3"],
         ["scripted-4", "scripted-5", "scripted-6"],
         ["scripted-7"],
     ]
-    ascending = await env.pages(PASSING, 3, ascending=True)
+    ascending = await env.pages(PASS_THROUGH, 3, ascending=True)
     assert [id for page in ascending for id in page] == [f"scripted-{number}" for number in range(7, 0, -1)]
 
 
 async def test_tasks_of_one_second_keep_their_order_over_pages() -> None:
     env = ListingFixture()
     env.provider.listed = {"s-secret-1": [task(number, NOW + number / 100) for number in range(9)]}
-    ids = [id for page in await env.pages(PASSING, 2) for id in page]
+    ids = [id for page in await env.pages(PASS_THROUGH, 2) for id in page]
     assert sorted(ids) == sorted(f"scripted-{number}" for number in range(9))
     assert len(ids) == 9
 
 
-async def test_a_task_that_comes_in_between_does_not_shift_the_pages() -> None:
+async def test_new_task_does_not_shift_the_pages() -> None:
     env = ListingFixture()
     env.provider.listed = {"s-secret-1": [task(number, NOW - number) for number in range(4)]}
-    page, more = await env.listing.page(PASSING, limit=2)
+    page, more = await env.listing.page(PASS_THROUGH, limit=2)
     assert more
     env.provider.listed["s-secret-1"].append(task(99, NOW + 5))
-    after = await env.locator.find_one(PASSING, page[-1].ref.public_id)
-    following, _ = await env.listing.page(PASSING, limit=2, after=after)
-    assert [listed.ref.upstream_id for listed in following] == ["scripted-2", "scripted-3"]
+    after = await env.locator.find_one(PASS_THROUGH, page[-1][0].public_id)
+    following, _ = await env.listing.page(PASS_THROUGH, limit=2, after=after)
+    assert [ref.upstream_id for ref, _ in following] == ["scripted-2", "scripted-3"]
 
 
-async def test_a_page_goes_on_behind_a_task_that_is_gone() -> None:
+async def test_page_continues_after_a_deleted_task() -> None:
     env = ListingFixture()
     env.provider.listed = {"s-secret-1": [task(number, NOW - number) for number in range(4)]}
-    page, _ = await env.listing.page(PASSING, limit=2)
-    after = await env.locator.find_one(PASSING, page[-1].ref.public_id)
+    page, _ = await env.listing.page(PASS_THROUGH, limit=2)
+    after = await env.locator.find_one(PASS_THROUGH, page[-1][0].public_id)
     del env.provider.listed["s-secret-1"][1]
-    following, _ = await env.listing.page(PASSING, limit=2, after=after)
-    assert [listed.ref.upstream_id for listed in following] == ["scripted-2", "scripted-3"]
+    following, _ = await env.listing.page(PASS_THROUGH, limit=2, after=after)
+    assert [ref.upstream_id for ref, _ in following] == ["scripted-2", "scripted-3"]
 
 
-async def test_ids_of_a_list_lead_back_to_their_account() -> None:
+async def test_listed_id_resolves_to_its_account() -> None:
     env = ListingFixture()
     env.provider.listed = {"s-secret-2": [task(1, NOW)]}
-    page, _ = await env.listing.page(PASSING, limit=5)
-    ref = await env.locator.find_one(PASSING, page[0].ref.public_id)
+    page, _ = await env.listing.page(PASS_THROUGH, limit=5)
+    ref = await env.locator.find_one(PASS_THROUGH, page[0][0].public_id)
     assert ref
     assert (ref.account, ref.upstream_id, ref.model, ref.created) == (TWO, "scripted-1", "scripted-model", NOW)
 
 
-async def test_an_account_in_trouble_leaves_the_others() -> None:
+async def test_account_with_a_persistent_error_is_left_out() -> None:
     env = ListingFixture()
     env.provider.listed = {"s-secret-2": [task(1, NOW)]}
     env.provider.troubles = {"s-secret-1": trouble(ErrorKind.INVALID_CREDENTIAL, "1015", "of s-secret-1")}
-    assert await env.pages(PASSING, 5) == [["scripted-1"]]
+    assert await env.pages(PASS_THROUGH, 5) == [["scripted-1"]]
     env.provider.troubles["s-secret-2"] = trouble(ErrorKind.UNREACHABLE)
     with pytest.raises(GatewayError) as caught:
-        await env.pages(PASSING, 5)
+        await env.pages(PASS_THROUGH, 5)
     assert "s-secret-1" not in caught.value.message("en")
 
 
 @pytest.mark.parametrize("kind", [ErrorKind.UNREACHABLE, ErrorKind.RATE_LIMITED, ErrorKind.ANSWER_LOST])
-async def test_one_that_cannot_be_asked_just_now_is_told_rather_than_left_out(kind: ErrorKind) -> None:
+async def test_transient_account_error_is_raised(kind: ErrorKind) -> None:
     env = ListingFixture()
     env.provider.listed = {"s-secret-2": [task(1, NOW)]}
     env.provider.troubles = {"s-secret-1": trouble(kind)}
     with pytest.raises(GatewayError) as caught:
-        await env.pages(PASSING, 5)
+        await env.pages(PASS_THROUGH, 5)
     assert caught.value.shape.should_retry
 
 
-async def test_a_busy_minute_does_not_end_the_list() -> None:
+async def test_many_tasks_in_one_minute_do_not_end_the_list() -> None:
     env = ListingFixture()
     env.provider.listed = {"s-secret-1": [task(number, NOW + number / 100) for number in range(120)]}
-    ids = [id for page in await env.pages(PASSING, 10) for id in page]
+    ids = [id for page in await env.pages(PASS_THROUGH, 10) for id in page]
     assert len(ids) == len(set(ids)) == 120
 
 
-async def test_an_odd_record_does_not_spoil_the_list() -> None:
+async def test_unusable_task_is_left_out() -> None:
     env = ListingFixture()
     long = ListedTask(TaskState("x" * 300, Phase.PROCESSING, created_at=NOW + 1))
     env.provider.listed = {"s-secret-1": [task(1, NOW), long, task(2, NOW * 1000.0)]}
-    page, _ = await env.listing.page(PASSING, limit=5)
-    assert {listed.ref.upstream_id for listed in page} == {"scripted-1", "scripted-2"}
+    page, _ = await env.listing.page(PASS_THROUGH, limit=5)
+    assert {ref.upstream_id for ref, _ in page} == {"scripted-1", "scripted-2"}
 
 
-async def test_upstreams_that_cannot_list_have_nothing() -> None:
+async def test_provider_without_lists_is_left_out() -> None:
     registry = Registry([ScriptedProvider()])
     listing = Listing(registry, TaskLocator(registry, no_owners()), sole_owner=False)
-    assert await listing.page(PASSING, limit=5) == ([], False)
+    assert await listing.page(PASS_THROUGH, limit=5) == ([], False)
 
 
 class TestManagedKeys:
-    """Keys share accounts; each sees its own tasks."""
+    """Keys share accounts; each lists its own tasks."""
 
     ALICE, BOB = (Caller((ONE,), managed=True, owner=letter * 12) for letter in "ab")
 
-    async def test_each_sees_what_it_submitted(self) -> None:
+    async def test_key_lists_its_own_tasks(self) -> None:
         env = ListingFixture()
         env.provider.listed = {
             "s-secret-1": [
-                task(1, NOW, next(env.locator.submit_keys(self.ALICE, ONE, "x"))),
-                task(2, NOW - 1, next(env.locator.submit_keys(self.BOB, ONE, "x"))),
+                task(1, NOW, next(env.locator.submit_keys(self.ALICE, "x").of(ONE))),
+                task(2, NOW - 1, next(env.locator.submit_keys(self.BOB, "x").of(ONE))),
                 task(3, NOW - 2),
             ]
         }
         assert await env.pages(self.ALICE, 5) == [["scripted-1"]]
         assert await env.pages(self.BOB, 5) == [["scripted-2"]]
 
-    async def test_a_key_that_was_quiet_still_finds_its_own(self) -> None:
+    async def test_key_finds_its_tasks_behind_those_of_others(self) -> None:
         env = ListingFixture()
-        others = [task(n, NOW + n, next(env.locator.submit_keys(self.ALICE, ONE, str(n)))) for n in range(60)]
-        own = [task(100 + n, NOW - n, next(env.locator.submit_keys(self.BOB, ONE, str(n)))) for n in range(5)]
+        others = [task(n, NOW + n, next(env.locator.submit_keys(self.ALICE, str(n)).of(ONE))) for n in range(60)]
+        own = [task(100 + n, NOW - n, next(env.locator.submit_keys(self.BOB, str(n)).of(ONE))) for n in range(5)]
         env.provider.listed = {"s-secret-1": [*others, *own]}
         assert await env.pages(self.BOB, 20) == [[f"scripted-{100 + n}" for n in range(5)]]
 
-    async def test_a_sole_key_sees_all(self) -> None:
+    async def test_sole_key_lists_all_tasks(self) -> None:
         env = ListingFixture(sole_owner=True)
         env.provider.listed = {"s-secret-1": [task(3, NOW)]}
         assert await env.pages(self.ALICE, 5) == [["scripted-3"]]
 
 
-async def test_an_account_behind_a_dead_proxy_is_left_out() -> None:
+async def test_account_with_an_unreachable_proxy_is_left_out() -> None:
     env = ListingFixture()
     behind = Account("scripted", "s-secret-2", proxy="http://proxy:1")
     env.provider.listed = {"s-secret-1": [task(1, NOW)]}
     env.provider.troubles["s-secret-2"] = trouble(ErrorKind.UNREACHABLE)
     page, more = await env.listing.page(Caller((ONE, behind)), limit=5)
-    assert [listed.ref.upstream_id for listed in page] == ["scripted-1"]
+    assert [ref.upstream_id for ref, _ in page] == ["scripted-1"]
     assert not more

@@ -1,4 +1,4 @@
-"""Which model is meant by a name, and where a client names none."""
+"""Resolution of model names, aliases and defaults."""
 
 import asyncio
 from dataclasses import replace
@@ -39,7 +39,7 @@ class TestDefaultModel:
             ("tb", True, "both-image"),
         ],
     )
-    async def test_the_first_that_the_caller_can_use(self, accounts: str, with_image: bool, model: str) -> None:
+    async def test_first_default_that_the_caller_can_use(self, accounts: str, with_image: bool, model: str) -> None:
         names = {"t": Account("text", "t-1"), "b": Account("both", "b-1")}
         media = (Media(MediaKind.IMAGE, "https://h/a.png", "image_url"),) if with_image else ()
         submitted = await self.env().submit(
@@ -47,7 +47,7 @@ class TestDefaultModel:
         )
         assert submitted.model == model
 
-    async def test_an_image_for_nobody_who_takes_one_is_refused_by_the_first(self) -> None:
+    async def test_image_that_no_default_takes_is_rejected_by_the_first(self) -> None:
         media = (Media(MediaKind.IMAGE, "https://h/a.png", "image_url"),)
         refusal = await self.env().refusal(pass_through(Account("text", "t-1")), VideoRequest("", "cat", media=media))
         assert (refusal.code, refusal.param) == ("unsupported_parameter", "image_url")
@@ -60,8 +60,8 @@ class TestDefaultModel:
             ({"media": (Media(MediaKind.VIDEO, "https://h/a.mp4", "video_file_1"),)}, "video_file_1"),
         ],
     )
-    async def test_what_the_default_cannot_do_goes_to_no_other_model(self, asked: dict[str, Any], param: str) -> None:
-        """The other one may cost many times as much."""
+    async def test_unsupported_parameter_does_not_change_the_default(self, asked: dict[str, Any], param: str) -> None:
+        """The other model may cost many times as much."""
         usual = replace(card("usual", "text"), durations=(5,), duration=5, max_prompt=10)
         grand = replace(card("grand", "text", MediaRole.VIDEO), durations=(5, 20), duration=5)
         text = ScriptedProvider("text", prefix="t-", cards=[usual, grand])
@@ -84,7 +84,7 @@ def live(name: str, *, regions: str = "cn us", **fields: object) -> ModelCard:
 
 
 class TestLiveModels:
-    """Models that come and go at the sites of two accounts."""
+    """Models that appear and disappear at the sites of two accounts."""
 
     def env(
         self, provider: type[DiscoveringProvider] = DiscoveringProvider, **options: object
@@ -102,12 +102,12 @@ class TestLiveModels:
         assert (await env.submit(pass_through(US), VideoRequest("", "cat"))).model == "video-3.5"
         assert (await env.submit(pass_through(CN, US), VideoRequest("", "cat"))).model == "video-3.5"
 
-    async def test_without_any_preference_it_is_the_first_model_of_the_site(self) -> None:
+    async def test_default_without_a_preference_is_the_first_model_of_the_site(self) -> None:
         env, provider = self.env()
         provider.listed["cn"] = [card("strange", "scripted"), card("stranger", "scripted")]
         assert (await env.submit(pass_through(CN), VideoRequest("", "cat"))).model == "strange"
 
-    async def test_a_model_that_is_not_offered_is_no_default(self) -> None:
+    async def test_unavailable_model_is_no_default(self) -> None:
         env, provider = self.env()
         provider.listed["cn"] = [replace(card("video-3.0", "scripted"), available=False), card("video-2.0", "scripted")]
         assert (await env.submit(pass_through(CN), VideoRequest("", "cat"))).model == "video-2.0"
@@ -119,13 +119,13 @@ class TestLiveModels:
         media = (Media(MediaKind.IMAGE, "https://h/a.png", "image_url"),)
         assert (await env.submit(pass_through(CN), VideoRequest("", "cat", media=media))).model == "video-2.0"
 
-    async def test_a_new_model_is_there_without_a_release(self) -> None:
+    async def test_new_live_model_can_be_used(self) -> None:
         env, _ = self.env()
         assert (await env.submit(pass_through(CN), VideoRequest("brand-new", "cat"))).model == "brand-new"
         offer = await env.tasks.catalog.offer(pass_through(CN))
         assert list(offer.cards())[:3] == ["video-3.0", "video-2.0", "brand-new"]
 
-    async def test_a_model_of_the_table_that_the_site_lacks_is_told_with_the_nearest(self) -> None:
+    async def test_error_of_a_missing_model_names_the_nearest(self) -> None:
         env, provider = self.env()
         refusal = await env.refusal(pass_through(CN), VideoRequest("video-3.5", "cat"))
         assert (refusal.code, refusal.param) == ("model_not_found", "model")
@@ -134,7 +134,7 @@ class TestLiveModels:
         assert refusal.message("zh").endswith("相近的可用模型：video-3.0, video-2.0, brand-new")
         assert provider.submitted == []
 
-    async def test_a_model_that_one_answer_of_the_site_left_out_is_looked_for_once_more(self) -> None:
+    async def test_missing_model_refreshes_the_list_once(self) -> None:
         env, provider = self.env()
         whole = provider.listed["cn"]
         provider.listed["cn"] = [card("video-2.0", "scripted")]
@@ -160,7 +160,7 @@ class TestLiveModels:
         await env.submit(pass_through(CN, US), VideoRequest("video-3.0", "cat"))
         assert [request.card and request.card.wire for _, _, request in provider.submitted] == ["us", "cn"]
 
-    async def test_accounts_whose_site_cannot_make_the_very_video_are_left_out(self) -> None:
+    async def test_accounts_that_cannot_make_the_same_video_are_left_out(self) -> None:
         env, provider = self.env()
         small, large = (
             replace(card("video-3.0", "scripted"), resolutions=tiers, resolution="720p")
@@ -172,7 +172,7 @@ class TestLiveModels:
         refusal = await env.refusal(pass_through(CN), VideoRequest("video-3.0", "cat", resolution="1080p"))
         assert refusal.param == "resolution"
 
-    async def test_accounts_whose_site_fills_in_what_the_first_one_lacks_are_left_out(self) -> None:
+    async def test_accounts_with_other_defaults_are_left_out(self) -> None:
         env, provider = self.env()
         plain = card("video-3.0", "scripted")
         provider.listed = {"cn": [plain], "us": [replace(plain, resolutions=("720p",), resolution="720p")]}
@@ -180,7 +180,7 @@ class TestLiveModels:
         await env.refusal(pass_through(CN, US), VideoRequest("video-3.0", "cat"))
         assert [(credential, request.resolution) for credential, _, request in provider.submitted] == [("s-cn-1", None)]
 
-    async def test_the_upstreams_word_that_a_model_is_gone_refreshes_the_list_and_names_the_nearest(self) -> None:
+    async def test_model_not_found_refreshes_the_list_and_names_the_nearest(self) -> None:
         env, provider = self.env()
         await env.submit(pass_through(CN), VideoRequest("video-3.0", "cat"))
         provider.listed["cn"] = [card("video-2.0", "scripted"), card("brand-new", "scripted")]
@@ -194,7 +194,7 @@ class TestLiveModels:
         await env.refusal(pass_through(CN), VideoRequest("video-3.0", "cat"))
         assert len(provider.submitted) == 3
 
-    async def test_who_names_no_model_gets_the_next_one_when_the_default_leaves(self) -> None:
+    async def test_next_default_replaces_a_removed_one(self) -> None:
         env, provider = self.env()
         await env.submit(pass_through(CN), VideoRequest("", "cat"))
         provider.listed["cn"] = [card("video-2.0", "scripted")]
@@ -202,14 +202,14 @@ class TestLiveModels:
         assert (await env.submit(pass_through(CN), VideoRequest("", "cat"))).model == "video-2.0"
         assert len(provider.submitted) == 3
 
-    async def test_it_is_tried_no_third_time(self) -> None:
+    async def test_there_is_no_third_attempt(self) -> None:
         env, provider = self.env()
         provider.submits = [trouble(ErrorKind.MODEL_NOT_FOUND, "2061")] * 3
         provider.listed["cn"] = [card("video-3.0", "scripted")]
         assert (await env.refusal(pass_through(CN), VideoRequest("", "cat"))).code == "model_not_found"
         assert len(provider.submitted) == 1
 
-    async def test_a_repeat_finds_its_task_although_its_model_has_left(self) -> None:
+    async def test_repeat_finds_its_task_after_the_model_was_removed(self) -> None:
         provider = FindingProvider(["scripted-7", None])
         env = GatewayFixture(provider)
         gone = replace(card("gone", "scripted"), regions=frozenset({"elsewhere"}))
@@ -220,7 +220,7 @@ class TestLiveModels:
             await env.submit_with_key(pass_through(CN), VideoRequest("gone", "cat"), "t")
         assert caught.value.code == "model_not_found"
 
-    async def test_an_account_of_another_site_takes_what_the_first_ones_site_no_longer_has(self) -> None:
+    async def test_account_of_another_site_serves_a_model_that_the_first_site_lacks(self) -> None:
         env, provider = self.env()
         provider.listed["us"] = [card("video-3.0", "scripted")]
         provider.submits = [trouble(ErrorKind.MODEL_NOT_FOUND, "2061")]
@@ -233,7 +233,7 @@ class TestLiveModels:
         await env.submit(pass_through(CN, OTHER_CN, US), VideoRequest("video-3.0", "cat"))
         assert [credential for credential, _, _ in provider.submitted][2:] == ["s-us"]
 
-    async def test_while_the_site_is_away_the_table_of_the_region_counts(self) -> None:
+    async def test_table_of_the_region_applies_while_the_site_is_unavailable(self) -> None:
         env, provider = self.env()
         provider.listed["cn"] = trouble(ErrorKind.UNREACHABLE)
         provider.cards["abroad"] = live("abroad", regions="us")
@@ -241,18 +241,18 @@ class TestLiveModels:
         refusal = await env.refusal(pass_through(CN), VideoRequest("abroad", "cat"))
         assert "us" in refusal.message("en")
 
-    async def test_a_model_of_the_gateways_configuration_is_offered_whatever_the_site_lists(self) -> None:
+    async def test_configured_model_is_offered_without_being_listed(self) -> None:
         env, provider = self.env()
         provider.cards["mine"] = live("mine", regions="", configured=True)
         assert (await env.submit(pass_through(CN), VideoRequest("mine", "cat"))).model == "mine"
         assert "mine" in (await env.tasks.catalog.offer(pass_through(CN))).cards()
 
-    async def test_an_open_card_passes_although_the_site_does_not_list_it(self) -> None:
+    async def test_unlisted_model_with_an_open_card_is_accepted(self) -> None:
         env, provider = self.env()
         provider.cards["raw_key"] = live("raw_key", regions="", open=True)
         assert (await env.submit(pass_through(CN), VideoRequest("raw_key", "cat"))).model == "raw_key"
 
-    async def test_a_title_takes_no_other_models_name(self) -> None:
+    async def test_title_does_not_override_the_name_of_another_model(self) -> None:
         env, provider = self.env()
         provider.listed["cn"] = [live("impostor", title="video-3.5"), live("odd", title="video-2.0")]
         # By name from the account whose site has it, and not by the title that stands first.
@@ -263,7 +263,7 @@ class TestLiveModels:
         assert refusal.code == "model_not_found"
         assert len(provider.submitted) == 1
 
-    async def test_a_site_takes_no_name_of_another_provider(self) -> None:
+    async def test_site_does_not_override_a_name_of_another_provider(self) -> None:
         table = [live("video-3.5")]
         provider = DiscoveringProvider({"cn": [live("other-model"), live("b", title="other-model")]}, cards=table)
         other = ScriptedProvider("other", prefix="o-")
@@ -274,14 +274,14 @@ class TestLiveModels:
         assert (await env.refusal(pass_through(CN), VideoRequest("other-model", "cat"))).code == "invalid_api_key"
         assert (await env.tasks.catalog.offer(caller)).cards()["other-model"].provider == "other"
 
-    async def test_an_unknown_name_is_told_with_the_nearest(self) -> None:
+    async def test_error_of_an_unknown_name_names_the_nearest(self) -> None:
         env, _ = self.env()
         refusal = await env.refusal(pass_through(CN), VideoRequest("video-3", "cat"))
         assert "video-3.0" in refusal.message("en")
         refusal = await env.refusal(managed(), VideoRequest("video-{3}", "cat"))
         assert "video-{3}" in refusal.message("en")
 
-    async def test_a_repeat_without_a_model_finds_its_task_although_the_default_has_changed(self) -> None:
+    async def test_repeat_without_a_model_finds_its_task_after_the_default_changed(self) -> None:
         provider = FindingProvider([Submission("scripted-7", "former-default")])
         provider.cards["former-default"] = card("former-default", "scripted")
         env = GatewayFixture(provider, defaults=DefaultModels(("scripted-model",), ("scripted-model",)))
@@ -291,7 +291,7 @@ class TestLiveModels:
             await env.submit_with_key(pass_through(CN), VideoRequest("scripted-model", "cat"), "t")
         assert caught.value.code == "idempotency_mismatch"
 
-    async def test_a_repeat_finds_its_task_although_the_accounts_site_has_lost_the_model_since(self) -> None:
+    async def test_repeat_finds_its_task_after_the_site_lost_the_model(self) -> None:
         env, provider = self.env(provider=Remembering)
         provider.listed = {"cn": [card("video-2.0", "scripted")], "us": [card("video-3.0", "scripted")]}
         provider.submits = ["scripted-9"]
@@ -302,7 +302,7 @@ class TestLiveModels:
 
 
 class Remembering(DiscoveringProvider):
-    """One that knows for each account whether it has submitted anything."""
+    """Records for each account whether it has submitted anything."""
 
     async def find(self, submit_key: str, account: Account) -> Submission | None:
         return Submission("scripted-9") if account.credential in {who for who, _, _ in self.submitted} else None

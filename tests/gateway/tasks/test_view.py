@@ -1,10 +1,10 @@
-"""Tasks as they are told: when to come back, and what an observation and an id say together."""
+"""Task views: `poll_after_ms`, and the fields from an id and an observation."""
 
 import pytest
 
 from gateway.polling.task_cache import Observation
 from gateway.task_ids.task_ref import TaskRef
-from gateway.tasks.view import Submitted, Task, UnavailableTask, view_of
+from gateway.tasks.view import Submitted, Task, view_of
 from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.tasks import Phase, Queue, TaskState
@@ -17,8 +17,8 @@ def ref(**known: object) -> TaskRef:
     return TaskRef("public", ScriptedProvider(), ACCOUNT, "upstream", **known)  # type: ignore[arg-type]
 
 
-def observed(state: TaskState, **told: object) -> Observation:
-    return Observation(state, 40, 1000.0, **told)  # type: ignore[arg-type]
+def observed(state: TaskState, **fields: object) -> Observation:
+    return Observation(state, 40, 1000.0, **fields)  # type: ignore[arg-type]
 
 
 class TestPollAfter:
@@ -33,56 +33,51 @@ class TestPollAfter:
             (Phase.FAILED, None),
         ],
     )
-    def test_the_phase_decides(self, phase: Phase, milliseconds: int | None) -> None:
+    def test_poll_after_depends_on_the_phase(self, phase: Phase, milliseconds: int | None) -> None:
         assert Task("one", "scripted", TaskState("one", phase)).poll_after_ms == milliseconds
 
     @pytest.mark.parametrize(("eta", "milliseconds"), [(5, 3000), (40, 8000), (600, 15_000)])
-    def test_a_queue_is_polled_five_times_within_limits(self, eta: int, milliseconds: int) -> None:
+    def test_queued_task_is_polled_five_times_within_limits(self, eta: int, milliseconds: int) -> None:
         state = TaskState("one", Phase.QUEUED, queue=Queue(1, eta_seconds=eta))
         assert Task("one", "scripted", state).poll_after_ms == milliseconds
 
     @pytest.mark.parametrize(("round_seconds", "milliseconds"), [(0.5, 3000), (20.0, 20_000), (600.0, 60_000)])
-    def test_nobody_is_asked_sooner_than_the_account_comes_round(self, round_seconds: float, milliseconds: int) -> None:
+    def test_poll_after_is_at_least_the_round_of_the_account(self, round_seconds: float, milliseconds: int) -> None:
         task = Task("one", "scripted", TaskState("one", Phase.PROCESSING), round_seconds=round_seconds)
         assert task.poll_after_ms == milliseconds
 
 
 class TestViewOf:
-    def test_what_the_id_says_stands_before_what_was_observed(self) -> None:
+    def test_fields_of_the_id_take_precedence(self) -> None:
         state = TaskState("upstream", Phase.PROCESSING, created_at=500.0)
-        known = ref(model="named", created=400, seconds=5, width=1280, height=720)
+        known = ref(model="named", created=400, seconds=5, size="1280x720")
         task = view_of(known, observed(state), "observed", age=1.5, round_seconds=2.0, archived=True)
         assert (task.id, task.provider, task.state, task.progress) == ("public", "scripted", state, 40)
         assert (task.model, task.created, task.seconds, task.size) == ("named", 400, 5, "1280x720")
         assert (task.age, task.round_seconds, task.archived) == (1.5, 2.0, True)
         assert task.proxy == ACCOUNT.proxy
 
-    def test_what_the_id_does_not_say_is_taken_from_the_observation(self) -> None:
+    def test_missing_fields_come_from_the_observation(self) -> None:
         task = view_of(ref(), observed(TaskState("upstream", Phase.PROCESSING, created_at=500.9)), "observed")
         assert (task.model, task.created, task.seconds, task.size) == ("observed", 500, 0, "")
         task = view_of(ref(), observed(TaskState("upstream", Phase.PROCESSING), submitted_at=600.0), "")
         assert (task.model, task.created) == (None, 600)
 
     @pytest.mark.parametrize(
-        ("trouble", "late", "stale"),
+        ("query_error", "late", "stale"),
         [(None, False, False), (None, True, True), (ProviderError(ErrorKind.UNREACHABLE), False, True)],
         ids=["fresh", "late", "the query failed"],
     )
-    def test_when_it_is_stale(self, trouble: ProviderError | None, late: bool, stale: bool) -> None:
-        task = view_of(ref(), observed(TaskState("upstream", Phase.PROCESSING), trouble=trouble), None, late=late)
-        assert (task.stale, task.trouble) == (stale, trouble)
+    def test_stale_after_a_query_error_or_when_late(
+        self, query_error: ProviderError | None, late: bool, stale: bool
+    ) -> None:
+        task = view_of(
+            ref(), observed(TaskState("upstream", Phase.PROCESSING), query_error=query_error), None, late=late
+        )
+        assert (task.stale, task.query_error) == (stale, query_error)
 
 
-class TestATaskOfWhichNothingIsKnown:
-    @pytest.mark.parametrize("known", [None, ref()], ids=["unplaced", "placed"])
-    def test_it_stands_as_processing_and_stale_beside_others(self, known: TaskRef | None) -> None:
-        error = ProviderError(ErrorKind.INVALID_CREDENTIAL)
-        task = UnavailableTask("public", "scripted", error, known).task
-        assert (task.id, task.state.phase, task.progress, task.stale) == ("public", Phase.PROCESSING, 0, True)
-        assert task.trouble is error
-
-
-def test_a_log_line_names_the_id_that_the_client_was_told() -> None:
+def test_log_fields_have_the_id_that_the_client_got() -> None:
     submitted = Submitted("native", "video_1", "upstream", "scripted", "rich", "m", 1000)
     assert submitted.log_fields("video_1") == {
         "task": "video_1",

@@ -1,10 +1,10 @@
 """A managed account on the operator's surface."""
 
 from gateway.accounts.health import AccountState, Health
-from gateway.accounts.lease import AccountRecord, LastError, SeenCredits
+from gateway.accounts.lease import AccountRecord, CreditBalance, LastError
 from gateway.accounts.pool import AccountStatus, ManagedAccount
 from gateway.api.renderers.account import render_account, render_credits, render_points
-from providers.contract.accounts import Account, Credits
+from providers.contract.accounts import Account, Credits, public_tag
 from providers.contract.errors import ErrorKind, ProviderError
 
 NOW = 1_757_737_934.0
@@ -20,7 +20,7 @@ def test_a_ready_account_shows_no_secret() -> None:
     rendered = render_account(ManagedAccount(ACCOUNT, 2, 3), new_record(), AccountStatus(AccountState.READY), NOW, "en")
     assert rendered == {
         "name": "rich",
-        "tag": ACCOUNT.tag,
+        "tag": public_tag(ACCOUNT),
         "provider": "jimeng",
         "region": "cn",
         "proxy": True,
@@ -64,7 +64,7 @@ def test_an_account_without_weight_is_told_from_one_that_the_operator_paused() -
 def test_last_error_closed_models_and_credits_are_shown_with_their_times() -> None:
     record = new_record()
     record.last_error = LastError(ProviderError(ErrorKind.NO_CREDITS, code="5000"), NOW - 5.5)
-    record.credits = SeenCredits(CREDITS, NOW - 60)
+    record.credits = CreditBalance(CREDITS, NOW - 60)
     record.health.fail(ProviderError(ErrorKind.NOT_ENTITLED), "m", sent_at=NOW - 1, now=NOW)
     rendered = render_account(ManagedAccount(ACCOUNT), record, AccountStatus(AccountState.READY), NOW, "en")
     assert (rendered["last_error"]["code"], rendered["last_error"]["at"]) == ("5000", int(NOW - 5.5))

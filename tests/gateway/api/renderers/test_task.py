@@ -50,6 +50,7 @@ def test_a_completed_task_has_its_result() -> None:
         },
         "archived": True,
         "provider": "jimeng",
+        "data": [{"url": RESULT.url}],
     }
 
 
@@ -66,8 +67,8 @@ def test_a_failed_task_has_error_and_code_and_no_progress() -> None:
 
 
 def test_a_failed_query_is_no_failed_task() -> None:
-    trouble = ProviderError(ErrorKind.UNREACHABLE)
-    task = Task("one", "jimeng", TaskState("one", Phase.PROCESSING), 40, trouble=trouble, stale=True)
+    query_error = ProviderError(ErrorKind.UNREACHABLE)
+    task = Task("one", "jimeng", TaskState("one", Phase.PROCESSING), 40, query_error=query_error, stale=True)
     rendered = render_task(task, "zh")
     assert (rendered["status"], rendered["stale"]) == ("processing", True)
     assert rendered["error"].startswith("查询失败")
@@ -77,5 +78,5 @@ def test_a_failed_query_is_no_failed_task() -> None:
 def test_the_error_of_the_task_stands_before_that_of_the_query() -> None:
     error = ProviderError(ErrorKind.NO_CREDITS, message=LocalizedText("积分不足", "No credits"))
     state = TaskState("one", Phase.FAILED, error=error)
-    task = Task("one", "jimeng", state, trouble=ProviderError(ErrorKind.UNREACHABLE), stale=True)
+    task = Task("one", "jimeng", state, query_error=ProviderError(ErrorKind.UNREACHABLE), stale=True)
     assert render_task(task, "zh")["error"] == "积分不足"

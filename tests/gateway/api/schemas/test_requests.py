@@ -21,7 +21,7 @@ OTHER = "https://h/b.png"
 
 
 def request(**body: Any) -> VideoRequest:
-    return parse_generation(body).video_request()
+    return parse_generation(body).request
 
 
 def refusal(**body: Any) -> GatewayError:
@@ -128,7 +128,7 @@ def test_addresses_that_are_taken(url: str) -> None:
         ({"image_url": "file:///etc/passwd"}, "image_url", "https://"),
         ({"image_url": "a.png"}, "image_url", "https://"),
         ({"image_url": 5}, "image_url", "5"),
-        ({"image_url": {"file_id": "f"}}, "image_url", "https://"),
+        ({"image_url": {"file_id": "f"}}, "image_url", "file_id"),
         ({"images": [URL, "x"]}, "images", "https://"),
         ({"images": 5}, "images", "5"),
         ({"audio_url": "x"}, "audio_url", "https://"),
@@ -148,11 +148,22 @@ def test_bad_values_are_named_with_what_is_wanted(body: dict[str, Any], param: s
 
 @pytest.mark.parametrize(
     ("body", "param"),
-    [({"seconds": 8, "duration": 5}, "seconds"), ({"ratio": "16:9", "aspect_ratio": "1:1"}, "aspect_ratio")],
+    [
+        ({"duration": 5, "seconds": 8}, "seconds"),
+        ({"ratio": "16:9", "aspect_ratio": "1:1"}, "aspect_ratio"),
+        ({"size": "1280x720", "width": 720, "height": 1280}, "width"),
+        ({"resolution": "720p", "quality": "1080P"}, "quality"),
+        ({"resolution": "1080p", "size": "720P"}, "size"),
+        ({"audio": True, "generate_audio": False}, "generate_audio"),
+        ({"duration": 5, "parameters": {"duration": 10}}, "parameters.duration"),
+        ({"size": "1280x720", "metadata": {"size": "720x1280"}}, "metadata.size"),
+        ({"first_frame": URL, "first_frame_url": OTHER}, "first_frame_url"),
+        ({"image_tail": URL, "last_frame": OTHER}, "last_frame"),
+    ],
 )
-def test_two_names_of_a_field_that_say_two_things(body: dict[str, Any], param: str) -> None:
+def test_two_names_of_a_field_that_say_two_things_conflict(body: dict[str, Any], param: str) -> None:
     error = refusal(**body)
-    assert (error.code, error.param) == ("invalid_value", param)
+    assert (error.code, error.param) == ("conflict", param)
 
 
 def test_what_this_version_cannot_do_is_said() -> None:
@@ -202,23 +213,30 @@ def test_a_file_that_nobody_reads_says_what_can_be_read(field: str, readable: se
 
 
 @pytest.mark.parametrize("value", [UnreadableFile(b"a text"), media_file(picture()), [media_file(picture())] * 2])
-@pytest.mark.parametrize("name", ["attachment", "img", "input_referense", "image_file_10", "x" * 100])
+@pytest.mark.parametrize("name", ["attachment", "image_file_0", "image_file_51", "x" * 100])
 def test_a_file_in_a_field_that_nobody_knows_is_not_dropped(name: str, value: object) -> None:
     with pytest.raises(GatewayError) as caught:
         parse_generation({"prompt": "p", name: value})
     assert (caught.value.code, caught.value.param) == ("invalid_value", name[:64])
     for language in LANGUAGES:
-        for field in ("image_url", "input_reference", "images", "image_file_N", "video_file_N", "audio_url"):
+        for field in (
+            "image_url",
+            "input_reference",
+            "images",
+            "image_file_N",
+            "video_file_N",
+            "audio_url",
+            "first_frame",
+        ):
             assert field in caught.value.message(language)
     with pytest.raises(GatewayError):
         parse_reuse({"prompt": "p", "video": "video_1", name: value})
-    assert parse_generation({"prompt": "p", name: "a text"}).prompt == "p"
 
 
 @pytest.mark.parametrize(
     ("fields", "given"),
     [
-        ({"image": "https://h/a", "image_url": "https://h/a", "images": ["https://h/a"]}, ["image_url"]),
+        ({"image": "https://h/a", "image_url": "https://h/a", "images": ["https://h/a"]}, ["image"]),
         ({"images": ["https://h/a", "https://h/a", "https://h/b"]}, ["images"] * 3),
         ({"file_paths": ["https://h/a", "https://h/a"], "filePaths": ["https://h/a"]}, ["file_paths"] * 2),
         (
@@ -230,13 +248,13 @@ def test_a_file_in_a_field_that_nobody_knows_is_not_dropped(name: str, value: ob
 def test_one_picture_under_several_names_is_one_and_twice_in_a_list_two(
     fields: dict[str, Any], given: list[str]
 ) -> None:
-    request = parse_generation({"prompt": "p"} | fields).video_request()
+    request = parse_generation({"prompt": "p"} | fields).request
     assert [item.param for item in request.media] == given
 
 
 def test_a_file_under_two_names_is_one() -> None:
     file, same = media_file(picture()), media_file(picture())
-    request = parse_generation({"image": file, "input_reference": [same]}).video_request()
+    request = parse_generation({"image": file, "input_reference": [same]}).request
     assert [(item.kind, item.file, item.url) for item in request.media] == [(MediaKind.IMAGE, file, "")]
 
 
@@ -254,7 +272,7 @@ def test_a_file_under_two_names_is_one() -> None:
     ],
 )
 def test_the_kind_of_an_input_in_a_list_for_any(given: str, kind: MediaKind) -> None:
-    (item,) = parse_generation({"images": [given]}).video_request().media
+    (item,) = parse_generation({"images": [given]}).request.media
     assert item.kind is kind
 
 
@@ -296,5 +314,5 @@ def test_two_files_in_a_field_for_one_say_where_several_go() -> None:
     with pytest.raises(GatewayError) as caught:
         parse_generation({"image": [media_file(picture()), media_file(picture(colour="red"))]})
     assert "images[]" in caught.value.message("en")
-    request = parse_generation({"image": [media_file(picture())]}).video_request()
+    request = parse_generation({"image": [media_file(picture())]}).request
     assert len(request.media) == 1

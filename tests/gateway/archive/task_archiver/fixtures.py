@@ -1,4 +1,4 @@
-"""A gateway's tasks with an archive, over an upstream whose answers are scripted."""
+"""A gateway's tasks with an archive, over a scripted upstream."""
 
 import asyncio
 import json
@@ -26,10 +26,10 @@ VIDEO = video()
 ID = "scripted-1"
 START = TestClock().now()
 INTERVAL = 5.1
-"""Of following, and of the query in it."""
+"""Of following, and of its query."""
 DAY = "2025/09/13"
-HOME = f"scripted/{DAY}/{ID}"
-WISH = VideoRequest("scripted-model", "cat", duration=5, resolution="720p", ratio="16:9")
+BASE_PATH = f"scripted/{DAY}/{ID}"
+REQUEST = VideoRequest("scripted-model", "cat", duration=5, resolution="720p", ratio="16:9")
 CARD = ModelCard(
     name="scripted-model",
     provider="scripted",
@@ -44,7 +44,7 @@ CARD = ModelCard(
 
 
 class Provider(ScriptedProvider):
-    """Knows its model by the upstream's key as well, and its tasks may end after so many queries."""
+    """Has its model under the upstream's key too. Its tasks may end after a number of queries."""
 
     queries = 0
     ends_after: int | None = None
@@ -64,7 +64,7 @@ class Provider(ScriptedProvider):
 
 
 class Fragile(ArchiveStore):
-    """A store that fails while it is `down`, and answers nothing while it `hangs`."""
+    """A store that fails while it is `down`, and does not respond while it `hangs`."""
 
     asked = 0
     down = False
@@ -80,7 +80,7 @@ class Fragile(ArchiveStore):
 
 
 class WakingClock(TestClock):
-    """Those who sleep wait until the time is moved."""
+    """`sleep` waits until the test moves the clock."""
 
     __test__ = False
 
@@ -91,15 +91,15 @@ class WakingClock(TestClock):
 
 
 class Kit:
-    """A gateway's tasks with an archive, and the host to which the upstream's links lead."""
+    """A gateway's tasks with an archive, and the host of the upstream's links."""
 
-    def __init__(self, ref: ArchivePlace, host: FileHost, http: HttpClient, **how: Any) -> None:
-        self.ref = ref
+    def __init__(self, place: ArchivePlace, host: FileHost, http: HttpClient, **options: Any) -> None:
+        self.place = place
         self.host = host
-        self.store = Fragile.open(ref.url)
+        self.store = Fragile.open(place.url)
         self.provider = Provider()
-        how = {"clock": WakingClock()} | how
-        self.env = GatewayFixture(provider=self.provider, http=http, store=self.store, **how)
+        options = {"clock": WakingClock()} | options
+        self.env = GatewayFixture(provider=self.provider, http=http, store=self.store, **options)
         self.clock = self.env.clock
 
     @property
@@ -107,24 +107,24 @@ class Kit:
         assert self.env.archiver is not None
         return self.env.archiver
 
-    def again(self, **how: Any) -> "Kit":
-        """Another replica over the same upstream and archive, or this one after a restart, an hour later."""
-        how = {"clock": WakingClock(self.clock.now() + 3600)} | how
-        new = Kit(self.ref, self.host, self.env.http, **how)
+    def again(self, **options: Any) -> "Kit":
+        """Another replica with the same upstream and archive, or this one after a restart, an hour later."""
+        options = {"clock": WakingClock(self.clock.now() + 3600)} | options
+        new = Kit(self.place, self.host, self.env.http, **options)
         new.provider.states = self.provider.states
         return new
 
     def finished(self, url: str = "") -> TaskState:
-        """How the upstream tells of a finished task, by its own name of the model."""
+        """The upstream's state of a finished task, with the upstream's model name."""
         url = url or self.host.give("v", VIDEO)
         result = Result(url, cover_url=self.host.give("c", JPEG), width=1280, height=720, duration=5.04)
         return TaskState(ID, Phase.COMPLETED, 100, created_at=START, ended_at=START + 60, model=CARD.key, result=result)
 
-    def spot(self, account: Account = ONE, id: str = ID) -> TaskRef:
+    def ref(self, account: Account = ONE, id: str = ID) -> TaskRef:
         return TaskRef(id, self.provider, account, id)
 
     async def submitted(self, *accounts: Account) -> str:
-        return (await self.env.submit(pass_through(*accounts or (ONE,)), WISH)).signed_id
+        return (await self.env.submit(pass_through(*accounts or (ONE,)), REQUEST)).signed_id
 
     async def status(self, id: str = ID, *accounts: Account) -> Task:
         return await self.env.tasks.status(pass_through(*accounts or (ONE,)), id)
@@ -132,15 +132,15 @@ class Kit:
     async def archived(self, id: str = ID) -> None:
         """Poll a finished task, and wait until it is archived."""
         self.provider.states[ID] = self.finished()
-        before = len(self.env.reports)
+        before = len(self.env.results)
         await self.status(id)
-        await until(lambda: len(self.env.reports) > before)
-        assert self.env.reports[-1].outcome is Outcome.COPIED
+        await until(lambda: len(self.env.results) > before)
+        assert self.env.results[-1].outcome is Outcome.COPIED
 
     def record(self) -> dict[str, Any]:
-        assert self.ref.folder is not None
-        return json.loads((self.ref.folder / f"{HOME}.json").read_text())  # type: ignore[no-any-return]
+        assert self.place.folder is not None
+        return json.loads((self.place.folder / f"{BASE_PATH}.json").read_text())  # type: ignore[no-any-return]
 
 
-def has(**how: Any) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("kit", [how], indirect=True, ids=[""])
+def has(**options: Any) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("kit", [options], indirect=True, ids=[""])

@@ -1,4 +1,4 @@
-"""What was submitted here is followed to its end, where that is wished."""
+"""Following of submitted tasks, if enabled."""
 
 import pytest
 
@@ -13,20 +13,20 @@ from tests.upstream import State, trouble
 
 
 @has(follow=True)
-async def test_what_was_submitted_is_archived_though_nobody_asks(kit: Kit) -> None:
+async def test_submitted_task_is_archived_without_a_poll(kit: Kit) -> None:
     kit.provider.states[ID] = TaskState(ID, Phase.PROCESSING)
     kit.provider.end, kit.provider.ends_after = kit.finished(), 3
     await kit.submitted()
     for count in range(4):
         assert kit.provider.queries == count
         await kit.clock.run(INTERVAL)
-    await until(lambda: bool(kit.env.reports))
-    assert kit.env.reports[0].outcome is Outcome.COPIED
+    await until(lambda: bool(kit.env.results))
+    assert kit.env.results[0].outcome is Outcome.COPIED
     await kit.clock.run(3600)
     assert kit.provider.queries == 4
 
 
-async def test_nobody_is_followed_unasked(kit: Kit) -> None:
+async def test_tasks_are_not_followed_by_default(kit: Kit) -> None:
     kit.provider.states[ID] = kit.finished()
     await kit.submitted()
     await kit.clock.run(3600)
@@ -50,23 +50,23 @@ async def test_task_is_followed_until_it_ends(kit: Kit, end: State) -> None:
     await kit.submitted()
     await kit.clock.run(3600)
     assert kit.provider.queries == 14
-    assert kit.env.reports == []
+    assert kit.env.results == []
 
 
 @has(follow=True)
-async def test_trouble_on_the_way_is_no_end(kit: Kit) -> None:
+async def test_transient_error_does_not_end_following(kit: Kit) -> None:
     kit.provider.query_trouble = trouble(ErrorKind.UNREACHABLE)
     await kit.submitted()
     await kit.clock.run(60)
     kit.provider.query_trouble = None
     kit.provider.states[ID] = kit.finished()
     await kit.clock.run(INTERVAL)
-    await until(lambda: bool(kit.env.reports))
-    assert kit.env.reports[0].outcome is Outcome.COPIED
+    await until(lambda: bool(kit.env.results))
+    assert kit.env.results[0].outcome is Outcome.COPIED
 
 
 @has(follow=True)
-async def test_after_a_day_it_is_followed_no_more(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_following_ends_after_a_day(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kit.archiver, "_interval", 3600.0)
     kit.provider.states[ID] = TaskState(ID, Phase.PROCESSING)
     await kit.submitted()
@@ -75,7 +75,7 @@ async def test_after_a_day_it_is_followed_no_more(kit: Kit, monkeypatch: pytest.
 
 
 @has(follow=True)
-async def test_only_so_many_are_followed_at_once(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_followed_tasks_are_limited(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(task_archiver, "MAX_FOLLOWED", 2)
     for number in (1, 2, 3):
         kit.provider.states[f"scripted-{number}"] = TaskState(f"scripted-{number}", Phase.PROCESSING)

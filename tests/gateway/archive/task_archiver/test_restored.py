@@ -1,4 +1,4 @@
-"""What is kept is told when nobody else can."""
+"""Tasks restored from the archive after the upstream has lost them."""
 
 import logging
 
@@ -12,14 +12,14 @@ from gateway.tasks.view import Task
 from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind
 from providers.contract.tasks import Phase, TaskState
-from tests.archives import until
-from tests.gateway.archive.task_archiver.fixtures import ID, START, VIDEO, WISH, Kit, WakingClock, has
+from tests.archives import pending_copies, until
+from tests.gateway.archive.task_archiver.fixtures import ID, REQUEST, START, VIDEO, Kit, WakingClock, has
 from tests.gateway_fixture import ONE, THREE, TWO, managed, pass_through
 from tests.upstream import trouble
 
 
 @pytest.mark.parametrize("sealed", [True, False], ids=["sealed", "native"])
-async def test_what_the_upstream_has_lost_is_told_from_the_archive(kit: Kit, sealed: bool) -> None:
+async def test_lost_task_is_restored_from_the_archive(kit: Kit, sealed: bool) -> None:
     id = await kit.submitted()
     id = id if sealed else ID
     await kit.archived(id)
@@ -38,11 +38,11 @@ async def test_what_the_upstream_has_lost_is_told_from_the_archive(kit: Kit, sea
     assert (result.width, result.height, result.duration, result.expires_at) == (1280, 720, 5.04, None)
     assert task.state.ended_at == START + 60
     # Nothing is copied from what the archive itself says.
-    assert later.archiver.archive.waiting == 0
-    assert later.env.reports == []
+    assert pending_copies(later.archiver.archive) == 0
+    assert later.env.results == []
 
 
-async def test_many_at_once_some_of_which_are_lost(kit: Kit) -> None:
+async def test_batch_poll_restores_the_lost_tasks(kit: Kit) -> None:
     await kit.archived()
     kit.provider.states = {"scripted-2": TaskState("scripted-2", Phase.PROCESSING)}
     later = kit.again()
@@ -53,7 +53,7 @@ async def test_many_at_once_some_of_which_are_lost(kit: Kit) -> None:
 
 
 @pytest.mark.parametrize("accounts", [(TWO, ONE), (ONE, TWO)], ids=["last", "first"])
-async def test_which_of_several_credentials_it_was_is_in_the_archive(kit: Kit, accounts: tuple[Account, ...]) -> None:
+async def test_owner_among_several_credentials_is_found_in_the_archive(kit: Kit, accounts: tuple[Account, ...]) -> None:
     await kit.archived()
     kit.provider.states.clear()
     later = kit.again()
@@ -64,34 +64,34 @@ async def test_which_of_several_credentials_it_was_is_in_the_archive(kit: Kit, a
         assert b"".join([piece async for piece in opened.pieces]) == VIDEO
 
 
-async def test_another_account_gets_nothing(kit: Kit) -> None:
+async def test_other_account_has_no_access(kit: Kit) -> None:
     await kit.archived()
     kit.provider.states.clear()
-    assert await kit.archiver.restore(kit.spot(ONE)) is not None
-    assert await kit.archiver.restore(kit.spot(TWO)) is None
-    assert await kit.archiver.open(kit.spot(TWO), "video") is None
+    assert await kit.archiver.restore(kit.ref(ONE)) is not None
+    assert await kit.archiver.restore(kit.ref(TWO)) is None
+    assert await kit.archiver.open(kit.ref(TWO), "video") is None
     later = kit.again()
     async with later.env.background:
         await later.env.no_such_task(pass_through(TWO), ID)
         assert await later.env.tasks.open_archived(pass_through(TWO), ID, "video") is None
 
 
-async def test_an_account_that_was_named_since_then_is_the_same(kit: Kit) -> None:
+async def test_account_that_got_a_name_has_access(kit: Kit) -> None:
     await kit.archived()
     named = Account("scripted", ONE.credential, name="studio")
-    assert named.tag != ONE.tag
-    assert await kit.archiver.restore(kit.spot(named)) is not None
+    assert named.id != ONE.id
+    assert await kit.archiver.restore(kit.ref(named)) is not None
     renamed = Account("scripted", "s-other", name="studio")
-    assert await kit.archiver.restore(kit.spot(renamed)) is None
+    assert await kit.archiver.restore(kit.ref(renamed)) is None
 
 
 @has(secrets=[derived_key("one secret for all")])
-async def test_a_key_sees_its_own_tasks_only(kit: Kit) -> None:
+async def test_gateway_key_has_access_to_its_own_tasks_only(kit: Kit) -> None:
     mine, other = managed(ONE), managed(ONE, owner="b" * 12)
-    id = (await kit.env.submit(mine, WISH)).id
+    id = (await kit.env.submit(mine, REQUEST)).id
     kit.provider.states[ID] = kit.finished()
     await kit.env.tasks.status(mine, id)
-    await until(lambda: bool(kit.env.reports))
+    await until(lambda: bool(kit.env.results))
     kit.provider.states.clear()
     later = kit.again(secrets=[derived_key("one secret for all")])
     async with later.env.background:
@@ -102,14 +102,14 @@ async def test_a_key_sees_its_own_tasks_only(kit: Kit) -> None:
             assert await later.env.tasks.open_archived(caller, what, "video") is None
 
 
-async def test_what_is_new_is_not_taken_for_lost(kit: Kit) -> None:
+async def test_new_task_does_not_count_as_lost(kit: Kit) -> None:
     id = await kit.submitted()
     assert (await kit.status(id)).state.phase is Phase.QUEUED
     assert kit.store.asked == 0
 
 
-async def test_what_is_new_elsewhere_may_be_archived_already(kit: Kit) -> None:
-    """Another replica, and the upstream has lost everything within a minute."""
+async def test_new_task_of_another_replica_may_be_archived(kit: Kit) -> None:
+    """Another replica, with an upstream that has lost all tasks within a minute."""
     id = await kit.submitted()
     await kit.archived(id)
     kit.provider.states.clear()
@@ -122,7 +122,7 @@ async def test_what_is_new_elsewhere_may_be_archived_already(kit: Kit) -> None:
 
 
 @pytest.mark.parametrize("kind", [ErrorKind.UNREACHABLE, ErrorKind.UPSTREAM_ERROR, ErrorKind.RATE_LIMITED])
-async def test_what_is_archived_is_told_when_the_upstream_tells_nothing(kit: Kit, kind: ErrorKind) -> None:
+async def test_archived_task_is_returned_while_the_upstream_is_unavailable(kit: Kit, kind: ErrorKind) -> None:
     await kit.archived()
     later = kit.again()
     later.provider.query_trouble = trouble(kind)
@@ -131,8 +131,8 @@ async def test_what_is_archived_is_told_when_the_upstream_tells_nothing(kit: Kit
         assert (task.state.phase, task.archived, task.stale) == (Phase.COMPLETED, True, False)
 
 
-async def test_nothing_is_told_to_a_login_that_the_upstream_refuses(kit: Kit) -> None:
-    """Whoever has a credential that only looks like the owner's has nothing else to show."""
+async def test_rejected_credential_gets_nothing_from_the_archive(kit: Kit) -> None:
+    """The credential has the owner's tag, but the upstream rejects it."""
     await kit.archived()
     for accounts in ((ONE,), (ONE, TWO)):
         later = kit.again()
@@ -144,13 +144,13 @@ async def test_nothing_is_told_to_a_login_that_the_upstream_refuses(kit: Kit) ->
             assert later.store.asked == 0
 
 
-async def test_another_account_that_sees_the_task_becomes_an_owner_and_no_other(kit: Kit) -> None:
-    """Two keys of one main account see the same tasks."""
+async def test_account_whose_upstream_shows_the_task_becomes_an_owner(kit: Kit) -> None:
+    """Two upstream keys of one main account have the same tasks."""
     await kit.archived()
     later = kit.again()
     async with later.env.background:
         assert not (await later.status(ID, TWO)).archived
-        await until(lambda: bool(later.env.reports))
+        await until(lambda: bool(later.env.results))
         assert (await later.status(ID, TWO)).archived
     kit.provider.states.clear()
     last = kit.again()
@@ -160,7 +160,7 @@ async def test_another_account_that_sees_the_task_becomes_an_owner_and_no_other(
         await last.env.no_such_task(pass_through(THREE), ID)
 
 
-async def test_an_outage_is_told_once_and_costs_nobody_a_wait_twice(
+async def test_outage_is_logged_once_and_skips_later_lookups(
     kit: Kit, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(task_archiver, "TIMEOUT_SECONDS", 0.05)
@@ -174,47 +174,45 @@ async def test_an_outage_is_told_once_and_costs_nobody_a_wait_twice(
             asked = kit.store.asked
         assert asked <= CONCURRENT_LOOK_UPS
     assert kit.store.asked == asked
-    assert caplog.text.count("out of reach") == 1
+    assert caplog.text.count("archive is unavailable") == 1
     kit.store.hangs = False
     kit.clock.lag(OUTAGE_SECONDS + 1)
     assert await kit.env.tasks.statuses(pass_through(ONE), ["scripted-99"]) == {"scripted-99": None}
 
 
-async def test_what_is_listed_says_that_it_is_kept(kit: Kit) -> None:
+async def test_listed_task_is_marked_as_archived(kit: Kit) -> None:
     await kit.archived()
-    assert kit.archiver.known(kit.spot())
-    assert not kit.archiver.known(kit.spot(TWO))
+    assert kit.archiver.is_archived(kit.ref())
+    assert not kit.archiver.is_archived(kit.ref(TWO))
 
 
-@pytest.mark.parametrize("how", ["down", "hangs"])
-async def test_without_the_archive_everything_goes_on_and_nothing_is_called_gone(
-    kit: Kit, how: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("failure", ["down", "hangs"])
+async def test_archive_outage_leaves_polls_working_and_reports_no_loss(
+    kit: Kit, failure: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(task_archiver, "TIMEOUT_SECONDS", 0.05)
-    setattr(kit.store, how, True)
+    setattr(kit.store, failure, True)
     kit.provider.states["scripted-2"] = TaskState("scripted-2", Phase.PROCESSING)
     with caplog.at_level(logging.WARNING, "gateway"):
         found = await kit.env.tasks.statuses(pass_through(ONE), [ID, "scripted-2"])
         assert isinstance(found["scripted-2"], Task)
         # Nobody can say that it is gone.
         gone = found[ID]
-        assert isinstance(gone, Task) and gone.stale and gone.trouble is not None
+        assert isinstance(gone, Task) and gone.stale and gone.query_error is not None
         with pytest.raises(GatewayError) as caught:
             await kit.env.tasks.status(pass_through(ONE), ID)
         assert caught.value.code == "upstream_unavailable"
         assert await kit.env.tasks.open_archived(pass_through(ONE), ID, "video") is None
-    assert "the archive is out of reach" in caplog.text
+    assert "the archive is unavailable" in caplog.text
 
 
-@pytest.mark.parametrize("how", ["down", "hangs"])
-async def test_a_file_that_cannot_be_read_is_as_if_it_were_not_there(
-    kit: Kit, how: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("failure", ["down", "hangs"])
+async def test_unreadable_file_counts_as_missing(kit: Kit, failure: str, monkeypatch: pytest.MonkeyPatch) -> None:
     await kit.archived()
     monkeypatch.setattr(task_archiver, "TIMEOUT_SECONDS", 0.05)
-    setattr(kit.store, how, True)
-    assert await kit.archiver.open(kit.spot(), "video") is None
-    setattr(kit.store, how, False)
-    opened = await kit.archiver.open(kit.spot(), "video", range="bytes=4-7")
+    setattr(kit.store, failure, True)
+    assert await kit.archiver.open(kit.ref(), "video") is None
+    setattr(kit.store, failure, False)
+    opened = await kit.archiver.open(kit.ref(), "video", range="bytes=4-7")
     assert opened
     assert [piece async for piece in opened.pieces] == [b"ftyp"]

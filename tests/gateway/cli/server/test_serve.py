@@ -120,7 +120,7 @@ def test_the_upstream_alone(tmp_path: Path) -> None:
         process.find(r"(Ready): any credential of the right form will do")
         url = process.find(r"JIMENG_BASE_URL=(http://\S+)\n")
         assert f"DASHSCOPE_BASE_URL={url}/api/v1\n" in process.said
-        assert "#fail=CODE\tends failed with this code" in process.said
+        assert "#fail=CODE\tfails with this code" in process.said
         assert httpx.get(url, timeout=20, trust_env=False).text.startswith("video-gateway sandbox")
         assert process.end(signal.SIGINT) == 0
 

@@ -1,4 +1,4 @@
-"""The world of these tests."""
+"""Fixtures of the fetcher tests."""
 
 import asyncio
 import socket
@@ -17,7 +17,7 @@ from tests.gateway.media.fetching.fixtures import INSIDE, PUBLIC, World
 
 @pytest.fixture(scope="module")
 def certificates() -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """A server's, and a client's that trusts it."""
+    """TLS contexts of a server, and of a client that trusts it."""
     tls, trusted = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     authority = trustme.CA()
     authority.issue_cert("public.example", "*.public.example", PUBLIC, INSIDE, "::1").configure_cert(tls)
@@ -26,7 +26,7 @@ def certificates() -> tuple[ssl.SSLContext, ssl.SSLContext]:
 
 
 async def start(world: World, servers: list[asyncio.Server], tls: ssl.SSLContext | None) -> int:
-    """A public server, and those inside at the same port, which the system has free at one address only."""
+    """A public server, and internal ones on the same port."""
     while True:
         public = await asyncio.start_server(world.serve, PUBLIC, 0, ssl=tls)
         port: int = public.sockets[0].getsockname()[1]
@@ -61,7 +61,7 @@ async def world(certificates: tuple[ssl.SSLContext, ssl.SSLContext]) -> AsyncIte
 
 @pytest.fixture
 def connected(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Every address to which a packet was about to go."""
+    """Every address that was about to be connected to."""
     addresses: list[str] = []
     loop = asyncio.selector_events.BaseSelectorEventLoop
     connect = loop.sock_connect
@@ -76,7 +76,7 @@ def connected(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.fixture
 def files(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[IO[bytes]]]:
-    """The files that were made; at the end they are all closed."""
+    """The spool files; the fixture checks that all are closed at the end."""
     made: list[IO[bytes]] = []
 
     def make(max_size: int) -> IO[bytes]:

@@ -1,4 +1,4 @@
-"""A public server, and whoever is inside on the same ports, for tests of fetching."""
+"""A public server and internal servers on the same ports, for tests of the fetcher."""
 
 import asyncio
 import socket
@@ -18,8 +18,8 @@ from gateway.media.fetcher import Fetcher
 from gateway.media.url_policy import UrlPolicy
 
 PUBLIC, INSIDE = "127.0.0.2", "127.0.0.1"
-GUARD = UrlPolicy(networks=(ip_network(PUBLIC),))
-"""127.0.0.2 plays the internet; everything else is as it is."""
+POLICY = UrlPolicy(networks=(ip_network(PUBLIC),))
+"""Treats 127.0.0.2 as a public address; other addresses as usual."""
 LIMIT = 4 * 1024 * 1024
 
 Page = bytes | Callable[[asyncio.StreamWriter], Awaitable[None]]
@@ -34,7 +34,7 @@ def answer(status: int, *headers: str) -> bytes:
 
 
 class Names(AbstractResolver):
-    """A DNS that changes its answers: each look-up of a name takes the next, the last one over and over."""
+    """A resolver with changing answers: each lookup of a name returns the next one, then the last one repeatedly."""
 
     def __init__(self, names: Mapping[str, Sequence[Sequence[str]]]) -> None:
         self._names = {name: list(answers) for name, answers in names.items()}
@@ -57,8 +57,8 @@ class Names(AbstractResolver):
 
 @dataclass
 class World:
-    """A public server over TLS at 127.0.0.2, plain on another port. Inside, on the same two ports, whoever connects is
-    counted, whatever he says."""
+    """A public server over TLS at 127.0.0.2, plain on another port. Internal servers on the same two ports
+    count every connection."""
 
     trusted: ssl.SSLContext
     port: int = 0
@@ -94,27 +94,29 @@ class World:
         return f"https://{host}:{self.port}{path}"
 
     def to(self, *locations: str) -> str:
-        """A public address that leads to the locations, one after the other."""
+        """A public URL that redirects to the locations in turn."""
         *before, url = locations
         for location in [*reversed(before), ""]:
             assert not location or location.endswith("/to?")
             url = (location or self.url("/to?")) + quote(url, safe="", errors="surrogateescape")
         return url
 
-    def fetcher(self, url_policy: UrlPolicy = GUARD, names: Names | None = None, **options: Any) -> Fetcher:
+    def fetcher(self, url_policy: UrlPolicy = POLICY, names: Names | None = None, **options: Any) -> Fetcher:
         resolver = names or Names({"public.example": [[PUBLIC]], "more.public.example": [[PUBLIC]]})
         fetcher = Fetcher(url_policy, **{"resolver": resolver, "tls": self.trusted, **options})
         self.fetchers.append(fetcher)
         return fetcher
 
-    async def fetch(self, url: str, url_policy: UrlPolicy = GUARD, names: Names | None = None, **options: Any) -> bytes:
+    async def fetch(
+        self, url: str, url_policy: UrlPolicy = POLICY, names: Names | None = None, **options: Any
+    ) -> bytes:
         with await self.fetcher(url_policy, names, **options).fetch(url, max_bytes=LIMIT, param="image") as file:
             return file.read()
 
     async def refusal(
         self,
         url: str,
-        url_policy: UrlPolicy = GUARD,
+        url_policy: UrlPolicy = POLICY,
         names: Names | None = None,
         *,
         max_bytes: int = LIMIT,
@@ -127,7 +129,7 @@ class World:
         return caught.value
 
     async def unfetchable(
-        self, url: str, url_policy: UrlPolicy = GUARD, names: Names | None = None, **options: Any
+        self, url: str, url_policy: UrlPolicy = POLICY, names: Names | None = None, **options: Any
     ) -> None:
         refusal = await self.refusal(url, url_policy, names, **options)
         assert (refusal.code, refusal.shape.status) == ("invalid_value", 400)

@@ -1,5 +1,5 @@
-"""Addresses that lead inside, or that some programs read as if they did. `{port}` is the port of a server on
-127.0.0.1 and ::1 that nobody may reach."""
+"""URLs of internal addresses, or that some parsers read as such. `{port}` is the port of a server on 127.0.0.1 and ::1
+that must not be reached."""
 
 HOSTILE_URLS = [
     # Plain.

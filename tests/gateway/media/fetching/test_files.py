@@ -1,4 +1,4 @@
-"""What is public is fetched, within limits of size and time."""
+"""Fetches of public files, within limits of size and time."""
 
 import asyncio
 import threading
@@ -16,22 +16,22 @@ from gateway.media import spool
 from gateway.media.fetcher import Fetcher
 from gateway.media.spool import SPOOL_BYTES
 from gateway.media.url_policy import UrlPolicy
-from tests.gateway.media.fetching.fixtures import GUARD, LIMIT, PUBLIC, Names, World, answer, ok
+from tests.gateway.media.fetching.fixtures import LIMIT, POLICY, PUBLIC, Names, World, answer, ok
 
 
-class TestHonestFiles:
-    async def test_are_given_from_their_beginning(self, world: World) -> None:
+class TestFetchedFiles:
+    async def test_file_is_returned_at_its_start(self, world: World) -> None:
         for body in (b"", b"picture", b"x" * SPOOL_BYTES, bytes(range(256)) * 8192):
             world.pages["/a.png"] = ok(body)
             assert await world.fetch(world.url("/a.png")) == body
 
-    async def test_by_an_address_as_well_as_by_name(self, world: World) -> None:
+    async def test_by_ip_address_and_by_name(self, world: World) -> None:
         world.pages["/a"] = ok(b"picture")
         assert await world.fetch(f"https://{PUBLIC}:{world.port}/a") == b"picture"
         assert await world.fetch(f"http://{PUBLIC}:{world.plain}/a") == b"picture"
         assert await world.fetch(f"http://public.example:{world.plain}/a") == b"picture"
 
-    async def test_are_asked_for_byte_for_byte_and_with_nothing_of_ours(self, world: World) -> None:
+    async def test_url_is_sent_unchanged_without_credentials(self, world: World) -> None:
         path = "/a%2Fb%7Ec/..//d?sig=%2b+/=&u=https://x"
         world.pages[path] = ok(b"picture", "Set-Cookie: a=b", "Set-Cookie: c=d; Domain=example")
         fetcher = world.fetcher()
@@ -44,14 +44,14 @@ class TestHonestFiles:
         assert f"host: public.example:{world.port}\r\n" in heads[0]
         assert not any(word in heads[0] for word in ("cookie", "authorization", "referer", "aiohttp", "python"))
 
-    async def test_in_chunks_or_until_the_host_hangs_up(self, world: World) -> None:
+    async def test_chunked_body_and_body_until_close(self, world: World) -> None:
         world.pages["/chunks"] = answer(200, "Transfer-Encoding: chunked") + b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
         world.pages["/end"] = answer(200) + b"abcde"
         assert await world.fetch(world.url("/chunks")) == b"abcde"
         assert await world.fetch(world.url("/end")) == b"abcde"
 
     @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-    async def test_at_the_end_of_three_redirects(self, world: World, status: int) -> None:
+    async def test_three_redirects_are_followed(self, world: World, status: int) -> None:
         world.pages["/d/a"] = answer(status, "Location: /d/b", "Content-Length: 0")
         world.pages["/d/b"] = answer(status, "Location: c?x=1", "Content-Length: 4") + b"body"
         world.pages["/d/c?x=1"] = answer(status, f"Location: {world.url('/end#part', 'more.public.example')}")
@@ -59,7 +59,7 @@ class TestHonestFiles:
         assert await world.fetch(world.url("/d/a")) == b"picture"
         assert len(world.requests) == 4
 
-    async def test_but_not_of_four_or_in_a_circle(self, world: World) -> None:
+    async def test_fourth_redirect_and_loops_fail(self, world: World) -> None:
         world.pages["/end"] = ok(b"picture")
         await world.unfetchable(world.to(*[world.url("/to?")] * 3, world.url("/end")))
         assert len(world.requests) == 4
@@ -67,23 +67,23 @@ class TestHonestFiles:
         await world.unfetchable(world.url("/circle"))
         assert len(world.requests) == 8
 
-    async def test_not_from_a_host_that_cannot_prove_its_name(self, world: World) -> None:
+    async def test_invalid_certificate_fails(self, world: World) -> None:
         world.pages["/a"] = ok(b"picture")
-        await world.unfetchable(world.url("/a", "other.example"), GUARD, Names({"other.example": [[PUBLIC]]}))
+        await world.unfetchable(world.url("/a", "other.example"), POLICY, Names({"other.example": [[PUBLIC]]}))
         await world.unfetchable(world.url("/a"), tls=None)
         assert world.requests == []
 
-    async def test_lists_hold_for_redirects_too(self, world: World) -> None:
+    async def test_host_lists_apply_to_redirects(self, world: World) -> None:
         world.pages["/a"] = ok(b"picture")
         there = world.url("/a", "more.public.example")
-        only = UrlPolicy(networks=GUARD.networks, hosts=("public.example",))
-        denied = UrlPolicy(networks=GUARD.networks, denied_hosts=(".public.example",))
+        only = UrlPolicy(networks=POLICY.networks, hosts=("public.example",))
+        denied = UrlPolicy(networks=POLICY.networks, denied_hosts=(".public.example",))
         for url_policy in (only, denied):
             assert await world.fetch(world.url("/a"), url_policy) == b"picture"
             await world.unfetchable(world.to(there), url_policy)
         assert await world.fetch(world.to(there)) == b"picture"
 
-    async def test_side_by_side_and_again_after_a_failure(self, world: World) -> None:
+    async def test_concurrent_fetches_and_fetch_after_a_failure(self, world: World) -> None:
         world.pages["/a"] = ok(b"picture")
         fetcher = world.fetcher()
         urls = [world.url("/a"), world.url("/missing"), world.url("/", "127.0.0.1"), world.url("/a")] * 5
@@ -98,7 +98,7 @@ class TestHonestFiles:
 
 @pytest.mark.usefixtures("files")
 class TestLimits:
-    async def test_of_size_by_what_the_host_announces(self, world: World) -> None:
+    async def test_size_limit_by_content_length(self, world: World) -> None:
         world.pages["/a"] = answer(200, "Content-Length: 1048577")
         refusal = await world.refusal(world.url("/a"), max_bytes=1024 * 1024)
         assert (refusal.code, refusal.shape.status) == ("too_large", 413)
@@ -106,7 +106,7 @@ class TestLimits:
         assert refusal.message("zh").startswith("image：链接的文件过大，上限为 1 MB")
 
     @pytest.mark.parametrize("announced", [(), ("Transfer-Encoding: chunked",)])
-    async def test_of_size_by_what_comes(self, world: World, announced: tuple[str, ...]) -> None:
+    async def test_size_limit_by_received_bytes(self, world: World, announced: tuple[str, ...]) -> None:
         sent = 0
 
         async def endless(writer: asyncio.StreamWriter) -> None:
@@ -122,17 +122,17 @@ class TestLimits:
         assert refusal.code == "too_large"
         assert sent < 64 * 1024 * 1024
 
-    async def test_of_size_are_met_to_the_byte(self, world: World) -> None:
+    async def test_size_limit_is_exact(self, world: World) -> None:
         world.pages["/a"] = answer(200) + b"12345"
         with await world.fetcher().fetch(world.url("/a"), max_bytes=5, param="image") as file:
             assert file.read() == b"12345"
         assert (await world.refusal(world.url("/a"), max_bytes=4)).code == "too_large"
 
-    async def test_more_than_was_announced_is_no_file(self, world: World) -> None:
+    async def test_body_longer_than_content_length_fails(self, world: World) -> None:
         world.pages["/a"] = answer(200, "Content-Length: 3") + b"123456789"
         assert (await world.refusal(world.url("/a"))).code == "invalid_value"
 
-    async def test_less_than_was_announced_is_no_file(self, world: World) -> None:
+    async def test_body_shorter_than_content_length_fails(self, world: World) -> None:
         for page in (answer(200, "Content-Length: 9"), answer(200, "Transfer-Encoding: chunked") + b"9\r\n"):
             world.pages["/a"] = page + b"secret"
             refusal = await world.refusal(world.url("/a"))
@@ -144,7 +144,7 @@ class TestLimits:
     @pytest.mark.parametrize(
         "start", [b"", answer(200), answer(200, "Content-Length: 1000"), b"HTTP/1.1 200 OK\r\nA: "]
     )
-    async def test_of_time_hold_against_a_drip(self, world: World, start: bytes) -> None:
+    async def test_timeout_applies_to_a_slow_body(self, world: World, start: bytes) -> None:
         async def drip(writer: asyncio.StreamWriter) -> None:
             writer.write(start)
             for _ in range(100):
@@ -161,7 +161,7 @@ class TestLimits:
         assert "more than 0.05 s" in refusal.message("en")
         assert "0.05 秒" in refusal.message("zh")
 
-    async def test_of_time_are_for_all_redirects_together(self, world: World) -> None:
+    async def test_timeout_covers_all_redirects(self, world: World) -> None:
         async def slowly(writer: asyncio.StreamWriter) -> None:
             await asyncio.sleep(0.05)
             writer.write(answer(302, "Location: /a"))
@@ -169,16 +169,16 @@ class TestLimits:
         world.pages["/a"] = slowly
         assert "more than 0.08 s" in (await world.refusal(world.url("/a"), max_seconds=0.08)).message("en")
 
-    async def test_of_time_for_a_look_up_are_told_like_a_name_that_is_not_there(self, world: World) -> None:
+    async def test_dns_timeout_has_the_error_of_an_unknown_name(self, world: World) -> None:
         class Slow(Names):
             async def resolve(self, *args: Any, **options: Any) -> list[ResolveResult]:
                 await asyncio.Event().wait()
                 raise AssertionError
 
-        await world.unfetchable(world.url("/a"), GUARD, Slow({}), connect_seconds=0.05)
+        await world.unfetchable(world.url("/a"), POLICY, Slow({}), connect_seconds=0.05)
 
     @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "GZIP", "identity, gzip", "x"])
-    async def test_what_is_compressed_is_refused(self, world: World, encoding: str) -> None:
+    async def test_compressed_body_is_rejected(self, world: World, encoding: str) -> None:
         world.pages["/a"] = ok(b"bomb", f"Content-Encoding: {encoding}")
         refusal = await world.refusal(world.url("/a"))
         assert (refusal.code, "Content-Encoding" in refusal.message("zh")) == ("invalid_value", True)
@@ -186,14 +186,14 @@ class TestLimits:
         assert await world.fetch(world.url("/a")) == b"plain"
 
     @pytest.mark.parametrize("status", [201, 204, 206, 300, 304, 400, 401, 403, 404, 410, 429, 500, 503])
-    async def test_any_status_but_200_is_told(self, world: World, status: int) -> None:
+    async def test_status_other_than_200_is_reported(self, world: World, status: int) -> None:
         bodiless = status in (204, 304)
         world.pages["/a"] = answer(status, "Location: /b", "X: secret") + (b"" if bodiless else b"secret")
         refusal = await world.refusal(world.url("/a"))
         assert (refusal.code, f"HTTP {status}" in refusal.message("en")) == ("invalid_value", True)
         assert f"HTTP {status}" in refusal.message("zh")
 
-    async def test_a_redirect_to_nowhere_is_a_status_too(self, world: World) -> None:
+    async def test_redirect_without_location_is_reported_as_status(self, world: World) -> None:
         world.pages["/a"] = answer(302, "Content-Length: 0")
         assert "HTTP 302" in (await world.refusal(world.url("/a"))).message("en")
 
@@ -219,11 +219,11 @@ class TestLimits:
             answer(302, "Location: " + "x" * 8000),
         ],
     )
-    async def test_garbage_is_no_file(self, world: World, page: bytes) -> None:
+    async def test_invalid_http_fails(self, world: World, page: bytes) -> None:
         world.pages["/a"] = page
         assert (await world.refusal(world.url("/a"))).code == "invalid_value"
 
-    async def test_who_stops_waiting_leaves_nothing_open(
+    async def test_cancelled_fetch_closes_everything(
         self, world: World, files: list[IO[bytes]], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         is_open, make = asyncio.Event(), vars(spool)["SpooledTemporaryFile"]
@@ -247,7 +247,7 @@ class TestLimits:
             await fetch
         assert files[0].closed
 
-    async def test_no_file_is_closed_while_it_is_written(
+    async def test_file_is_not_closed_during_a_write(
         self, world: World, files: list[IO[bytes]], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         in_thread = spool._in_thread
@@ -274,7 +274,7 @@ class TestLimits:
             await fetch
         assert open_at_the_end == [True]
 
-    async def test_a_full_disk_is_not_the_clients_fault(
+    async def test_full_disk_is_no_client_error(
         self, world: World, files: list[IO[bytes]], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         async def full(call: Callable[[], object]) -> None:
@@ -286,16 +286,14 @@ class TestLimits:
             await world.fetch(world.url("/a"))
 
 
-async def test_the_slow_addresses_of_one_caller_hold_up_nobody_else(
-    monkeypatch: pytest.MonkeyPatch, world: World
-) -> None:
+async def test_slow_hosts_of_one_caller_do_not_block_others(monkeypatch: pytest.MonkeyPatch, world: World) -> None:
     asked = asyncio.Semaphore(0)
 
     async def never(writer: asyncio.StreamWriter) -> None:
         asked.release()
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(fetching, "FETCHES_EACH", 2)
+    monkeypatch.setattr(fetching, "MAX_FETCHES_PER_CALLER", 2)
     world.pages |= {"/slow": never, "/a": ok(b"picture")}
     fetcher = world.fetcher()
     slow = [
@@ -315,10 +313,10 @@ async def test_the_slow_addresses_of_one_caller_hold_up_nobody_else(
     await asyncio.gather(*slow, return_exceptions=True)
 
 
-async def test_who_waits_too_long_for_a_turn_is_told_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetching, "FETCHES", 1)
+async def test_wait_for_a_slot_has_a_timeout_and_may_be_retried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetching, "MAX_FETCHES", 1)
     async with aclosing(Fetcher(UrlPolicy(), max_seconds=0.05)) as fetcher:
-        await fetcher._turns.acquire()
+        await fetcher._slots.acquire()
         with pytest.raises(GatewayError) as caught:
             await fetcher.fetch("https://example.com/a.png", max_bytes=10, param="image")
     assert (caught.value.code, caught.value.shape.should_retry) == ("upstream_unavailable", True)

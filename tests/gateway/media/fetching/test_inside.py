@@ -1,4 +1,4 @@
-"""Nothing inside is reached, whatever a client writes and a name server says."""
+"""SSRF: the internal network is not reached, for any URL and any DNS response."""
 
 import asyncio
 import socket
@@ -11,12 +11,12 @@ import pytest
 from gateway.core.errors import GatewayError
 from gateway.core.logs import TextFormatter
 from gateway.media.url_policy import UrlPolicy
-from tests.gateway.media.fetching.fixtures import GUARD, INSIDE, PUBLIC, Names, World, answer, ok
+from tests.gateway.media.fetching.fixtures import INSIDE, POLICY, PUBLIC, Names, World, answer, ok
 from tests.gateway.media.fetching.hostile import HOSTILE_URLS
 
 
-class TestNothingInsideIsReached:
-    async def test_the_servers_count_who_is_not_kept_away(self, world: World, connected: list[str]) -> None:
+class TestInternalNetworkIsNotReached:
+    async def test_test_servers_count_connections(self, world: World, connected: list[str]) -> None:
         everywhere = UrlPolicy(networks=(ip_network("0.0.0.0/0"), ip_network("::/0")))
         await world.unfetchable(f"https://127.0.0.1:{world.port}/", everywhere)
         await world.unfetchable(world.to(f"http://127.0.0.1:{world.plain}/"), everywhere)
@@ -24,14 +24,14 @@ class TestNothingInsideIsReached:
         assert set(connected) == {INSIDE, PUBLIC}
 
     @pytest.mark.parametrize("url", HOSTILE_URLS)
-    async def test_by_an_address(self, world: World, connected: list[str], url: str) -> None:
+    async def test_by_an_ip_address(self, world: World, connected: list[str], url: str) -> None:
         url = url.format(port=world.port)
         names = Names({})
         await world.unfetchable(url, UrlPolicy(), names)
         assert (world.hits, connected, names.asked) == (0, [], [])
         # With a network allowed, local names and plain http are looked up and judged by where they lead.
         local = Names({name: [[INSIDE, "::1"]] for name in [*LOCAL_NAMES, "public.example"]})
-        await world.unfetchable(url, GUARD, local)
+        await world.unfetchable(url, POLICY, local)
         assert (world.hits, connected) == (0, [])
 
     @pytest.mark.parametrize("address", [
@@ -42,35 +42,37 @@ class TestNothingInsideIsReached:
         *["localhost", "127.1", "2130706433", "0x7f.1", "127.0.0.1 ", "", "private.example"],
     ])  # fmt: skip
     @pytest.mark.parametrize("host", ["127.0.0.1.nip.io", "a.example", "private.public.example"])
-    async def test_by_a_name(self, world: World, connected: list[str], address: str, host: str) -> None:
+    async def test_by_a_host_name(self, world: World, connected: list[str], address: str, host: str) -> None:
         names = Names({host: [[address], [address, address]]})
-        for url_policy in (UrlPolicy(), GUARD):
+        for url_policy in (UrlPolicy(), POLICY):
             await world.unfetchable(world.url("/", host), url_policy, names)
             await world.unfetchable(f"https://{host}/", url_policy, names)
         assert (world.hits, connected) == (0, [])
         assert names.asked == [host] * 4
 
-    async def test_by_plain_http_to_a_name_that_lies_outside(self, world: World, connected: list[str]) -> None:
-        await world.unfetchable("http://a.example/", GUARD, Names({"a.example": [["8.8.8.8"]]}))
+    async def test_by_plain_http_to_a_public_name(self, world: World, connected: list[str]) -> None:
+        await world.unfetchable("http://a.example/", POLICY, Names({"a.example": [["8.8.8.8"]]}))
         assert connected == []
 
     @pytest.mark.parametrize("inside", [[INSIDE], ["::1", INSIDE], ["10.0.0.1", INSIDE, "::1", "169.254.169.254"]])
-    async def test_a_name_that_lies_on_both_sides_leads_outside(
+    async def test_name_with_public_and_internal_addresses_uses_the_public_one(
         self, world: World, connected: list[str], inside: list[str]
     ) -> None:
         world.pages["/a"] = ok(b"public")
         for found in ([*inside, PUBLIC], [PUBLIC, *inside], [*inside, PUBLIC, *inside]):
-            assert await world.fetch(world.url("/a"), GUARD, Names({"public.example": [found]})) == b"public"
+            assert await world.fetch(world.url("/a"), POLICY, Names({"public.example": [found]})) == b"public"
         assert (world.hits, set(connected)) == (0, {PUBLIC})
 
-    async def test_nor_when_the_outside_of_it_is_down(self, world: World, connected: list[str]) -> None:
+    async def test_internal_address_is_not_tried_when_the_public_one_is_down(
+        self, world: World, connected: list[str]
+    ) -> None:
         names = Names({"public.example": [[PUBLIC, INSIDE, "::1"]]})
         with socket.socket() as nobody:
             nobody.bind((PUBLIC, 0))
-            await world.unfetchable(f"https://public.example:{nobody.getsockname()[1]}/", GUARD, names)
+            await world.unfetchable(f"https://public.example:{nobody.getsockname()[1]}/", POLICY, names)
         assert (world.hits, set(connected)) == (0, {PUBLIC})
 
-    async def test_by_a_name_that_moves_between_two_fetches(self, world: World, connected: list[str]) -> None:
+    async def test_by_dns_rebinding_between_two_fetches(self, world: World, connected: list[str]) -> None:
         world.pages["/a"] = ok(b"public")
         names = Names({"public.example": [[PUBLIC], [INSIDE], ["::1"], [PUBLIC], [INSIDE]]})
         fetcher = world.fetcher(names=names)
@@ -86,9 +88,9 @@ class TestNothingInsideIsReached:
         assert len(names.asked) == 5
         assert (world.hits, connected) == (0, [PUBLIC, PUBLIC])
 
-    async def test_by_a_name_that_moves_during_a_redirect(self, world: World, connected: list[str]) -> None:
+    async def test_by_dns_rebinding_during_a_redirect(self, world: World, connected: list[str]) -> None:
         names = Names({"public.example": [[PUBLIC], [INSIDE]]})
-        await world.unfetchable(world.to("/again"), GUARD, names)
+        await world.unfetchable(world.to("/again"), POLICY, names)
         assert (world.hits, connected, names.asked) == (0, [PUBLIC], ["public.example"] * 2)
 
     @pytest.mark.parametrize("url", [url for url in HOSTILE_URLS if url.isprintable() and "://" in url])
@@ -96,7 +98,7 @@ class TestNothingInsideIsReached:
         url = url.format(port=world.port)
         local = {name: [[INSIDE, "::1"]] for name in LOCAL_NAMES}
         names = Names({"public.example": [[PUBLIC], [INSIDE]], **local})
-        await world.unfetchable(world.to(url), GUARD, names)
+        await world.unfetchable(world.to(url), POLICY, names)
         assert (world.hits, connected) == (0, [PUBLIC])
 
     @pytest.mark.parametrize(
@@ -136,24 +138,24 @@ class TestNothingInsideIsReached:
         }
         outside = {"public.example": [[PUBLIC]], "more.public.example": [[PUBLIC]]}
         names = Names({**outside, "inside.example": [[INSIDE, "::1"]], "localhost": [[INSIDE]]})
-        await world.unfetchable(world.to(*(location.format(**places) for location in locations)), GUARD, names)
+        await world.unfetchable(world.to(*(location.format(**places) for location in locations)), POLICY, names)
         assert (world.hits, connected) == (0, [PUBLIC] * len(locations))
 
-    async def test_by_the_environments_proxy(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_by_the_proxy_of_the_environment(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
         for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "HTTP_PROXY"):
             monkeypatch.setenv(name, f"http://127.0.0.1:{world.plain}")
         world.pages["/a"] = ok(b"public")
         assert await world.fetch(world.url("/a")) == b"public"
         assert world.hits == 0
 
-    async def test_the_systems_look_ups_are_judged_as_well(
+    async def test_addresses_of_the_system_resolver_are_checked(
         self, world: World, connected: list[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         world.pages["/a"] = ok(b"public")
         found = {"public.example": [PUBLIC], "inside.example": [INSIDE]}
 
         def look_up(host: str, port: int, *args: Any, **options: Any) -> list[Any]:
-            assert threading.current_thread().name.startswith("look-up")
+            assert threading.current_thread().name.startswith("dns-lookup")
             if host not in found:
                 raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
             return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in found[host]]
@@ -164,7 +166,7 @@ class TestNothingInsideIsReached:
         await world.unfetchable(world.url("/a", "nowhere.example"), resolver=None)
         assert (world.hits, connected) == (0, [PUBLIC])
 
-    async def test_by_a_connection_of_an_earlier_fetch(self, world: World, connected: list[str]) -> None:
+    async def test_by_reuse_of_an_earlier_connection(self, world: World, connected: list[str]) -> None:
         over = asyncio.Event()
 
         async def hold(writer: asyncio.StreamWriter) -> None:
@@ -181,7 +183,7 @@ class TestNothingInsideIsReached:
         assert (world.hits, connected) == (0, [PUBLIC, PUBLIC])
         over.set()
 
-    async def test_once_the_guard_is_another(self, world: World, connected: list[str]) -> None:
+    async def test_new_policy_applies_at_once(self, world: World, connected: list[str]) -> None:
         fetcher = world.fetcher()
         fetcher.url_policy = UrlPolicy()
         with pytest.raises(GatewayError):
@@ -192,19 +194,19 @@ class TestNothingInsideIsReached:
             fetcher.url_policy = UrlPolicy()
             writer.write(answer(302, "Location: /a"))
 
-        fetcher.url_policy = GUARD
+        fetcher.url_policy = POLICY
         world.pages["/"], world.pages["/a"] = close_the_door, ok(b"public")
         with pytest.raises(GatewayError):
             await fetcher.fetch(world.url("/"), max_bytes=10, param="image")
         assert connected == [PUBLIC]
 
-    async def test_what_there_is_inside_cannot_be_told_by_the_refusals(self, world: World) -> None:
+    async def test_errors_do_not_reveal_the_internal_network(self, world: World) -> None:
         names = Names({"inside.example": [[INSIDE]], "public.example": [[PUBLIC]]})
         with socket.socket() as nobody:
             nobody.bind((PUBLIC, 0))
             closed = nobody.getsockname()[1]
             refusals = [
-                await world.refusal(url, GUARD, names, connect_seconds=0.1)
+                await world.refusal(url, POLICY, names, connect_seconds=0.1)
                 for url in (
                     world.url("/", "inside.example"),
                     world.url("/", "127.0.0.1"),
@@ -235,7 +237,7 @@ LOCAL_NAMES = [
         ("https:secret@inside.internal/", ""),
     ],
 )
-async def test_the_operator_is_told_why_and_no_password(
+async def test_log_has_the_cause_and_no_password(
     world: World, caplog: pytest.LogCaptureFixture, url: str, host: str
 ) -> None:
     with caplog.at_level("INFO", "gateway"):

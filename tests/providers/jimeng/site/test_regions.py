@@ -166,4 +166,4 @@ def test_same_session_at_another_site_is_another_account() -> None:
     us, jp = account_from("us-abc"), account_from("jp-abc")
     assert us
     assert jp
-    assert us.tag != jp.tag
+    assert us.id != jp.id

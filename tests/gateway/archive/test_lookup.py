@@ -1,4 +1,4 @@
-"""Archived tasks are found, by who holds their account."""
+"""Lookups of archived tasks by their owners."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,18 +7,18 @@ from dataclasses import replace
 import pytest
 
 from gateway.archive.archive import (
+    ARCHIVED_SECONDS,
     FOUND_SECONDS,
-    KNOWN_SECONDS,
     MISSED_SECONDS,
 )
-from gateway.archive.copier import Outcome, Report, copy_task
-from gateway.archive.records import Archived
+from gateway.archive.copier import ArchiveResult, Outcome, copy_task
+from gateway.archive.records import ArchivedTask
 from gateway.archive.store import StoreError
 from providers.contract.tasks import Result
 from tests.archives import (
     ACCOUNT,
-    FACTS,
     ID,
+    METADATA,
     no_other,
 )
 from tests.gateway.archive.fixtures import BOTH, STRANGER, VIDEO, ArchiveFixture, Counting, read
@@ -30,17 +30,17 @@ async def test_task_is_found_from_the_store_alone(env: ArchiveFixture) -> None:
     other = env.new_archive()
     assert await other.find("jimeng", ID, ACCOUNT) == archived
     assert await other.find("jimeng", ID, replace(ACCOUNT, name="main")) == archived
-    assert other.known("jimeng", ID, ACCOUNT.tag)
+    assert other.is_archived("jimeng", ID, ACCOUNT.id)
 
 
-async def test_only_by_who_holds_its_account(env: ArchiveFixture) -> None:
+async def test_task_is_found_by_its_owner_only(env: ArchiveFixture) -> None:
     await env.copied()
     assert await env.archive.find("jimeng", ID, STRANGER) is None
     assert await env.new_archive().find("jimeng", ID, STRANGER) is None
     assert await env.archive.find("jimeng", ID, ACCOUNT) is not None
 
 
-async def test_the_archive_is_not_asked_again_for_a_while(env: ArchiveFixture) -> None:
+async def test_lookup_result_is_cached(env: ArchiveFixture) -> None:
     found = await asyncio.gather(*(env.archive.find("jimeng", ID, ACCOUNT) for _ in range(50)))
     assert set(found) == {None}
     assert env.store.asked == 1
@@ -49,7 +49,7 @@ async def test_the_archive_is_not_asked_again_for_a_while(env: ArchiveFixture) -
     assert env.store.asked == 1
     # Copied here, it is found at once; copied by another, soon.
     other = env.new_archive()
-    await other.copy(FACTS, ACCOUNT, Result(env.host.give("v", VIDEO)), no_other)
+    await other.copy(METADATA, ACCOUNT, Result(env.host.give("v", VIDEO)), no_other)
     assert await other.find("jimeng", ID, ACCOUNT) is not None
     env.clock.move(0.1)
     asked = env.store.asked
@@ -60,36 +60,36 @@ async def test_the_archive_is_not_asked_again_for_a_while(env: ArchiveFixture) -
 
 
 @pytest.mark.parametrize("left", [None, b"another video"])
-async def test_a_file_that_differs_from_its_record_is_not_found(env: ArchiveFixture, left: bytes | None) -> None:
+async def test_file_that_differs_from_its_record_is_not_found(env: ArchiveFixture, left: bytes | None) -> None:
     archived = await env.copied()
     await env.store.delete([archived.video.path])
     if left is not None:
         await env.store.put_small(archived.video.path, left, "video/mp4")
     other = env.new_archive()
     assert await other.find("jimeng", ID, ACCOUNT) is None
-    assert other.wants("jimeng", ID, ACCOUNT.tag)
+    assert other.accepts("jimeng", ID, ACCOUNT.id)
 
 
-async def test_what_others_have_deleted_is_known_no_longer(env: ArchiveFixture) -> None:
+async def test_task_deleted_by_others_is_no_longer_archived(env: ArchiveFixture) -> None:
     archived = await env.copied()
     await env.store.delete([f"index/jimeng/{ID}"])
     env.clock.move(FOUND_SECONDS)
-    assert env.archive.known("jimeng", ID, ACCOUNT.tag)
+    assert env.archive.is_archived("jimeng", ID, ACCOUNT.id)
     assert await env.archive.find("jimeng", ID, ACCOUNT) is None
-    assert not env.archive.known("jimeng", ID, ACCOUNT.tag)
-    assert env.archive.wants("jimeng", ID, ACCOUNT.tag)
+    assert not env.archive.is_archived("jimeng", ID, ACCOUNT.id)
+    assert env.archive.accepts("jimeng", ID, ACCOUNT.id)
     await env.copied()
-    env.clock.move(KNOWN_SECONDS)
-    assert not env.archive.known("jimeng", ID, ACCOUNT.tag)
+    env.clock.move(ARCHIVED_SECONDS)
+    assert not env.archive.is_archived("jimeng", ID, ACCOUNT.id)
     assert archived.record.account == ACCOUNT.principals
 
 
-async def test_two_that_copy_at_once_do_not_leave_a_record_of_another_file(env: ArchiveFixture) -> None:
+async def test_concurrent_copies_leave_a_consistent_record(env: ArchiveFixture) -> None:
     other = env.new_archive()
     longer = VIDEO + b"x" * 1000
 
     class Late(Counting):
-        """Lets the other one write its video between our video and our record."""
+        """Writes the other copy's video between this copy's video and record."""
 
         async def put_small(self, path: str, data: bytes, media_type: str) -> None:
             if path.endswith(".json"):
@@ -97,26 +97,26 @@ async def test_two_that_copy_at_once_do_not_leave_a_record_of_another_file(env: 
             await super().put_small(path, data, media_type)
 
     late = Late.open(env.place.url)
-    report = await copy_task(
-        late, env.http, FACTS, ACCOUNT, Result(env.host.give("v", VIDEO)), no_other, env.clock.now()
+    result = await copy_task(
+        late, env.http, METADATA, ACCOUNT, Result(env.host.give("v", VIDEO)), no_other, env.clock.now()
     )
-    assert report.outcome is Outcome.FAILED
-    assert "same moment" in report.cause
-    again = await other.copy(FACTS, ACCOUNT, Result(env.host.give("v", VIDEO)), no_other)
+    assert result.outcome is Outcome.FAILED
+    assert "same moment" in result.cause
+    again = await other.copy(METADATA, ACCOUNT, Result(env.host.give("v", VIDEO)), no_other)
     assert again.outcome is Outcome.COPIED
-    assert await read(await other.open(_there(again))) == VIDEO
+    assert await read(await other.open(_archived_of(again))) == VIDEO
 
 
-def _there(report: Report) -> Archived:
-    assert report.archived is not None
-    return report.archived
+def _archived_of(result: ArchiveResult) -> ArchivedTask:
+    assert result.archived is not None
+    return result.archived
 
 
 async def _once(data: bytes) -> AsyncIterator[bytes]:
     yield data
 
 
-async def test_trouble_is_told_and_not_remembered(env: ArchiveFixture) -> None:
+async def test_store_error_is_raised_and_not_cached(env: ArchiveFixture) -> None:
     await env.copied()
     other = env.new_archive()
     env.store.down = True
@@ -126,7 +126,7 @@ async def test_trouble_is_told_and_not_remembered(env: ArchiveFixture) -> None:
     assert await other.find("jimeng", ID, ACCOUNT) is not None
 
 
-async def test_one_who_goes_away_does_not_take_the_answer_along(env: ArchiveFixture) -> None:
+async def test_cancelled_caller_does_not_cancel_the_shared_lookup(env: ArchiveFixture) -> None:
     await env.copied()
     other = env.new_archive()
     gone = asyncio.create_task(other.find("jimeng", ID, ACCOUNT))
@@ -137,5 +137,5 @@ async def test_one_who_goes_away_does_not_take_the_answer_along(env: ArchiveFixt
 
 
 @pytest.mark.parametrize("id", ["", "..", "a/../b", "x" * 5000, "猫", "\ud800", "#1", "\0"])
-async def test_any_id_may_be_asked_for(env: ArchiveFixture, id: str) -> None:
+async def test_lookup_of_any_id(env: ArchiveFixture, id: str) -> None:
     assert await env.archive.find("jimeng", id, ACCOUNT) is None

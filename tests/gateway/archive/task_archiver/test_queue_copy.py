@@ -1,4 +1,4 @@
-"""What is seen finished is kept, with a fresh link where the one at hand is too old."""
+"""Polled finished tasks are archived, with a renewed link if necessary."""
 
 import asyncio
 import json
@@ -10,32 +10,35 @@ from gateway.archive.copier import Outcome
 from gateway.polling.batcher import DEADLINE_SECONDS
 from providers.contract.errors import ErrorKind
 from providers.contract.tasks import Phase, TaskState
-from tests.archives import until
-from tests.gateway.archive.task_archiver.fixtures import HOME, ID, START, Kit
+from tests.archives import pending_copies, until
+from tests.gateway.archive.task_archiver.fixtures import BASE_PATH, ID, START, Kit
 from tests.gateway_fixture import ONE, pass_through
 from tests.upstream import trouble
 
 # --- seen -------------------------------------------------------------------------------------------------------
 
 
-async def test_a_finished_task_is_handed_over_once_and_known_from_then_on(kit: Kit) -> None:
+async def test_finished_task_is_queued_once_and_then_archived(kit: Kit) -> None:
     kit.provider.states[ID] = state = kit.finished()
     for _ in range(5):
-        assert kit.archiver.seen(kit.spot(), state) is False
-    assert kit.archiver.archive.waiting == 1
-    await until(lambda: bool(kit.env.reports))
+        assert kit.archiver.queue_copy(kit.ref(), state) is False
+    assert pending_copies(kit.archiver.archive) == 1
+    await until(lambda: bool(kit.env.results))
     asked = kit.store.asked
     for _ in range(5):
-        assert kit.archiver.seen(kit.spot(), state) is True
-    assert [report.outcome for report in kit.env.reports] == [Outcome.COPIED]
+        assert kit.archiver.queue_copy(kit.ref(), state) is True
+    assert [result.outcome for result in kit.env.results] == [Outcome.COPIED]
     assert (kit.host.asked, kit.store.asked) == (["v", "c"], asked)
-    assert kit.ref.visible() == {*(f"{HOME}.{ending}" for ending in ("mp4", "jpg", "json")), f"index/scripted/{ID}"}
+    assert kit.place.visible() == {
+        *(f"{BASE_PATH}.{ending}" for ending in ("mp4", "jpg", "json")),
+        f"index/scripted/{ID}",
+    }
 
 
-async def test_a_poll_is_what_sees_it(kit: Kit) -> None:
+async def test_poll_queues_the_copy(kit: Kit) -> None:
     kit.provider.states[ID] = kit.finished()
     assert (await kit.status()).archived is False
-    await until(lambda: bool(kit.env.reports))
+    await until(lambda: bool(kit.env.results))
     assert (await kit.status()).archived is True
     assert (await kit.env.tasks.statuses(pass_through(ONE), [ID]))[ID].archived is True  # type: ignore[union-attr]
 
@@ -50,26 +53,26 @@ async def test_a_poll_is_what_sees_it(kit: Kit) -> None:
     ],
     ids=["queued", "finalizing", "failed", "no result"],
 )
-async def test_there_is_nothing_to_keep_of_what_has_no_video(kit: Kit, state: TaskState) -> None:
-    assert kit.archiver.seen(kit.spot(), state) is False
-    assert kit.archiver.archive.waiting == 0
+async def test_task_without_a_video_is_not_queued(kit: Kit, state: TaskState) -> None:
+    assert kit.archiver.queue_copy(kit.ref(), state) is False
+    assert pending_copies(kit.archiver.archive) == 0
 
 
-async def test_an_archive_out_of_reach_harms_no_poll(kit: Kit, caplog: pytest.LogCaptureFixture) -> None:
+async def test_archive_outage_does_not_fail_a_poll(kit: Kit, caplog: pytest.LogCaptureFixture) -> None:
     kit.store.down = True
     kit.provider.states[ID] = kit.finished()
     with caplog.at_level(logging.WARNING, "gateway"):
         for _ in range(3):
             task = await kit.status()
             assert (task.state.phase, task.archived, task.stale) == (Phase.COMPLETED, False, False)
-        await until(lambda: bool(kit.env.reports))
-    assert kit.env.reports[0].outcome is Outcome.FAILED
-    assert "could not be archived yet" in caplog.text
+        await until(lambda: bool(kit.env.results))
+    assert kit.env.results[0].outcome is Outcome.FAILED
+    assert "archiving a finished video failed; retrying" in caplog.text
     assert "secret" not in caplog.text
 
 
 @pytest.mark.parametrize("sealed", [True, False], ids=["sealed", "native"])
-async def test_what_is_written_down(kit: Kit, sealed: bool) -> None:
+async def test_fields_of_the_record(kit: Kit, sealed: bool) -> None:
     id = await kit.submitted()
     await kit.archived(id if sealed else ID)
     record = kit.record()
@@ -84,15 +87,13 @@ async def test_what_is_written_down(kit: Kit, sealed: bool) -> None:
 @pytest.mark.parametrize(
     ("kit", "here", "prompt"),
     [
-        ({"keep_prompt": True}, True, "cat"),
-        ({"keep_prompt": True}, False, None),
-        ({"keep_prompt": False}, True, None),
+        ({"store_prompts": True}, True, "cat"),
+        ({"store_prompts": True}, False, None),
+        ({"store_prompts": False}, True, None),
     ],
     indirect=["kit"],
 )
-async def test_a_prompt_is_written_where_that_is_wished_and_it_was_submitted_here(
-    kit: Kit, here: bool, prompt: str | None
-) -> None:
+async def test_prompt_is_stored_if_enabled_and_submitted_here(kit: Kit, here: bool, prompt: str | None) -> None:
     id = await kit.submitted() if here else ID
     await kit.archived(id)
     assert kit.record()["prompt"] == prompt
@@ -101,12 +102,12 @@ async def test_a_prompt_is_written_where_that_is_wished_and_it_was_submitted_her
 # --- fresh links ------------------------------------------------------------------------------------------------
 
 
-async def test_a_link_that_is_too_old_is_asked_for_anew(kit: Kit) -> None:
+async def test_expired_link_is_renewed(kit: Kit) -> None:
     old = kit.finished(kit.host.url("gone"))
     kit.provider.states[ID] = kit.finished()
-    kit.archiver.seen(kit.spot(), old)
-    await until(lambda: bool(kit.env.reports))
-    assert kit.env.reports[0].outcome is Outcome.COPIED
+    kit.archiver.queue_copy(kit.ref(), old)
+    await until(lambda: bool(kit.env.results))
+    assert kit.env.results[0].outcome is Outcome.COPIED
     assert kit.host.asked == ["gone", "v", "c"]
 
 
@@ -119,23 +120,23 @@ async def test_a_link_that_is_too_old_is_asked_for_anew(kit: Kit) -> None:
         (ErrorKind.INVALID_CREDENTIAL, Outcome.FAILED),
     ],
 )
-async def test_only_an_upstream_that_says_so_has_no_link_any_more(kit: Kit, kind: ErrorKind, outcome: Outcome) -> None:
+async def test_failed_renewal_does_not_count_as_expired(kit: Kit, kind: ErrorKind, outcome: Outcome) -> None:
     kit.provider.states[ID] = kit.finished(kit.host.url("gone"))
     await kit.status()
     kit.clock.lag(3600.0)
     kit.provider.states[ID] = trouble(kind)
-    await until(lambda: bool(kit.env.reports))
-    assert kit.env.reports[0].outcome is outcome
-    assert kit.archiver.archive.waiting == (outcome is Outcome.FAILED)
+    await until(lambda: bool(kit.env.results))
+    assert kit.env.results[0].outcome is outcome
+    assert pending_copies(kit.archiver.archive) == (outcome is Outcome.FAILED)
 
 
-async def test_a_link_from_memory_is_no_fresh_one(kit: Kit) -> None:
-    """The account may be asked no more for now."""
+async def test_cached_link_is_no_renewal(kit: Kit) -> None:
+    """The rate limit of the account is reached."""
     kit.provider.states[ID] = state = kit.finished(kit.host.url("gone"))
     assert state.result
     await kit.status()
-    await until(lambda: bool(kit.env.reports))
-    assert kit.env.reports[0].outcome is Outcome.EXPIRED
+    await until(lambda: bool(kit.env.results))
+    assert kit.env.results[0].outcome is Outcome.EXPIRED
 
     later = kit.again()
     later.archiver._poller.per_second = {"scripted": 0.01}
@@ -145,7 +146,7 @@ async def test_a_link_from_memory_is_no_fresh_one(kit: Kit) -> None:
         later.archiver._poller.acquire(later.provider, ONE, 1000)
         copying = asyncio.create_task(
             later.archiver.archive.copy(
-                later.archiver.facts(later.spot(), state), ONE, state.result, later.archiver.renewal(later.spot())
+                later.archiver.metadata(later.ref(), state), ONE, state.result, later.archiver.renewal(later.ref())
             )
         )
         await until(lambda: later.archiver._poller.round_seconds(later.provider, ONE) > 0)

@@ -1,0 +1,67 @@
+"""The fields of `field_aliases` as JSON schema, for the OpenAPI document and its page."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from gateway.api.schemas.field_aliases import INPUTS, SCALARS, InputField, names_of
+
+FILE_MARK = "x-takes-file"
+"""In the schema of a field: in a form it takes a file as well. The document takes the mark out."""
+_EXAMPLE = "https://example.com/cat.png"
+_INPUT: tuple[dict[str, str], ...] = ({"type": "string"}, {"type": "object"})
+_NULL = {"type": "null"}
+
+
+def show_fields(schema: dict[str, Any]) -> None:
+    """Add the inputs to the schema of a submit, and to every field the names it also has."""
+    properties = schema["properties"]
+    for declared in SCALARS:
+        _add_names(properties[declared.name], declared.aliases)
+        for name in declared.shown:
+            properties[name] = _alias_of(declared.name, properties[declared.name])
+    for inputs in INPUTS:
+        properties |= _inputs(inputs)
+
+
+def show_video(schema: dict[str, Any]) -> None:
+    """Add the earlier video to the schema of an edit, an extension and a remix."""
+    schema["properties"]["video"] = _input(
+        "`{id}` of a finished video, an https address, or in a form a file. A remix names it in its path.", many=False
+    )
+
+
+def _inputs(declared: InputField) -> dict[str, Any]:
+    if declared.numbered:
+        return {
+            name: _input(declared.description.format(number=number), many=False)
+            for number, name in enumerate(names_of(declared), 1)
+        }
+    own = _input(declared.description, many=declared.many)
+    _add_names(own, declared.aliases)
+    aliases = {name: _input(f"The same as `{declared.name}`.", many=declared.many) for name in declared.shown}
+    return {declared.name: own} | aliases
+
+
+def _input(description: str, *, many: bool) -> dict[str, Any]:
+    one = [*_INPUT, _NULL]
+    schema: dict[str, Any] = {
+        "anyOf": [{"type": "array", "items": {"anyOf": list(_INPUT), FILE_MARK: True}}, *one] if many else one,
+        "default": None,
+        "description": f"{description} In a form also a file.",
+        "examples": [[_EXAMPLE] if many else _EXAMPLE],
+        FILE_MARK: True,
+    }
+    return schema
+
+
+def _alias_of(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    if name == "size":
+        whole = {"anyOf": [{"type": "integer"}, _NULL], "default": None}
+        return whole | {"description": "Pixels; `width` and `height` together are a `size`."}
+    return {key: value for key, value in schema.items() if key != "title"} | {"description": f"The same as `{name}`."}
+
+
+def _add_names(schema: dict[str, Any], aliases: Iterable[str]) -> None:
+    also = ", ".join(aliases)
+    if also:
+        schema["description"] = f"{schema['description']} Also: {also}."
