@@ -67,7 +67,7 @@ def validate(card: ModelCard, request: VideoRequest) -> VideoRequest:
     """
     request = replace(_assign_roles(card, _sound_as_media(card, request)), card=card)
     problems: list[FieldProblem] = []
-    if card.open:
+    if card.unlisted:
         _check_counts(card, request, problems)
         if problems:
             raise ProviderError(ErrorKind.INVALID_REQUEST, fields=problems)
@@ -103,7 +103,7 @@ def snap_to_nearest(card: ModelCard, request: VideoRequest) -> VideoRequest:
 
     For clients of an API with fixed sizes and durations. An unreadable size is left for `validate` to reject.
     """
-    if card.open:
+    if card.unlisted:
         return request
     placed = _assign_roles(card, request)
     pixels = parse_size(request.size) if request.size else None
@@ -131,7 +131,7 @@ def _sound_as_media(card: ModelCard, request: VideoRequest) -> VideoRequest:
     """Move `sound` to `media` if the model takes audio as an input and has no separate field for it."""
     sound = request.sound
     audio_roles = set(_DEFAULT_ROLES[MediaKind.AUDIO])
-    if sound is None or SOUND_FIELD in card.fields or card.open or not card.roles & audio_roles:
+    if sound is None or SOUND_FIELD in card.fields or card.unlisted or not card.roles & audio_roles:
         return request
     return replace(request, media=(*request.media, sound), sound=None)
 
@@ -142,10 +142,10 @@ def _assign_roles(card: ModelCard, request: VideoRequest) -> VideoRequest:
     if all(item.role for item in request.media):
         return request
     roles = card.roles
-    by_frames = card.open or any(given and given <= set(_FRAMES) for given in card.media_sets)
+    by_frames = card.unlisted or any(given and given <= set(_FRAMES) for given in card.media_sets)
     if by_frames and _edits_video(card, request):
         by_frames = any(given & set(_FRAMES) for given in card.media_sets if MediaRole.VIDEO in given)
-    unused = [role for role in _FRAMES if (card.open or role in roles) and not request.media_in(role)]
+    unused = [role for role in _FRAMES if (card.unlisted or role in roles) and not request.media_in(role)]
     placed: list[Media] = []
     for item in request.media:
         role = item.role
@@ -325,7 +325,7 @@ def _check_counts(card: ModelCard, request: VideoRequest, problems: list[FieldPr
     for role in sorted({item.role for item in request.media if item.role}):
         if role in _REFERENCES and card.references_total is not None:
             continue
-        if not card.open and role not in card.roles:
+        if not card.unlisted and role not in card.roles:
             # Reported as unsupported.
             continue
         items = request.media_in(role)
@@ -344,7 +344,7 @@ def _check_counts(card: ModelCard, request: VideoRequest, problems: list[FieldPr
 
 def _limit(card: ModelCard, request: VideoRequest, role: MediaRole, default: int) -> int:
     """The number of inputs of a role that the model takes beside the others; `default` if its card has no limit."""
-    limit = card.media_limits.get(role, default if card.open or role not in card.roles else 1)
+    limit = card.media_limits.get(role, default if card.unlisted or role not in card.roles else 1)
     beside = [
         limits[role] for other, limits in card.media_limits_with.items() if role in limits and request.media_in(other)
     ]

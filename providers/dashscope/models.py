@@ -103,5 +103,5 @@ def unlisted_card(model: str) -> ModelCard | None:
         media_sets=any_of([], [MediaRole.VIDEO]) if edits else any_of([]),
         prompt_needed=False,
         typical_seconds=240.0,
-        open=True,
+        unlisted=True,
     )

@@ -249,7 +249,7 @@ class TestLiveModels:
 
     async def test_unlisted_model_with_an_open_card_is_accepted(self) -> None:
         env, provider = self.env()
-        provider.cards["raw_key"] = live("raw_key", regions="", open=True)
+        provider.cards["raw_key"] = live("raw_key", regions="", unlisted=True)
         assert (await env.submit(pass_through(CN), VideoRequest("raw_key", "cat"))).model == "raw_key"
 
     async def test_title_does_not_override_the_name_of_another_model(self) -> None:
