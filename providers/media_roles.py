@@ -24,7 +24,7 @@ def place_sound(card: ModelCard, request: VideoRequest) -> VideoRequest:
             return request
         others = tuple(item for item in request.media if item is not sounds[0])
         return replace(request, media=others, sound=sounds[0])
-    if request.sound is None or card.open or not card.roles & set(_DEFAULT_ROLES[MediaKind.AUDIO]):
+    if request.sound is None or card.unlisted or not card.roles & set(_DEFAULT_ROLES[MediaKind.AUDIO]):
         return request
     return replace(request, media=(*request.media, request.sound), sound=None)
 
@@ -35,10 +35,10 @@ def assign_roles(card: ModelCard, request: VideoRequest) -> VideoRequest:
     if all(item.role for item in request.media):
         return request
     roles = card.roles
-    by_frames = card.open or any(given and given <= set(FRAMES) for given in card.media_sets)
+    by_frames = card.unlisted or any(given and given <= set(FRAMES) for given in card.media_sets)
     if by_frames and _edits_video(card, request):
         by_frames = any(given & set(FRAMES) for given in card.media_sets if MediaRole.VIDEO in given)
-    unused = [role for role in FRAMES if (card.open or role in roles) and not request.media_in(role)]
+    unused = [role for role in FRAMES if (card.unlisted or role in roles) and not request.media_in(role)]
     placed: list[Media] = []
     for item in request.media:
         role = item.role

@@ -63,7 +63,7 @@ def validate(card: ModelCard, request: VideoRequest) -> VideoRequest:
     """
     request = replace(assign_roles(card, place_sound(card, request)), card=card)
     problems: list[FieldProblem] = []
-    if card.open:
+    if card.unlisted:
         _check_counts(card, request, problems)
         if problems:
             raise ProviderError(ErrorKind.INVALID_REQUEST, fields=problems)
@@ -100,7 +100,7 @@ def snap_to_nearest(card: ModelCard, request: VideoRequest) -> VideoRequest:
 
     For clients of an API with fixed sizes and durations. An unreadable size is left for `validate` to reject.
     """
-    if card.open:
+    if card.unlisted:
         return request
     placed = assign_roles(card, request)
     pixels = parse_size(request.size) if request.size else None
@@ -295,7 +295,7 @@ def _check_counts(card: ModelCard, request: VideoRequest, problems: list[FieldPr
     for role in sorted({item.role for item in request.media if item.role}):
         if role in _REFERENCES and card.references_total is not None:
             continue
-        if not card.open and role not in card.roles:
+        if not card.unlisted and role not in card.roles:
             # Reported as unsupported.
             continue
         items = request.media_in(role)
@@ -314,7 +314,7 @@ def _check_counts(card: ModelCard, request: VideoRequest, problems: list[FieldPr
 
 def _limit(card: ModelCard, request: VideoRequest, role: MediaRole, default: int) -> int:
     """The number of inputs of a role that the model takes beside the others; `default` if its card has no limit."""
-    limit = card.media_limits.get(role, default if card.open or role not in card.roles else 1)
+    limit = card.media_limits.get(role, default if card.unlisted or role not in card.roles else 1)
     beside = [
         limits[role] for other, limits in card.media_limits_with.items() if role in limits and request.media_in(other)
     ]

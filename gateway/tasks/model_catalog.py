@@ -165,7 +165,7 @@ class Offer:
         known = self._catalog.registry.card(meant)
         if known is None:
             raise self._not_found("model_not_found", ModelCard(name, ""))
-        if known.open and self._caller.accounts_of(known.provider):
+        if known.unlisted and self._caller.accounts_of(known.provider):
             return known
         raise self._no_account(known)
 
@@ -179,7 +179,7 @@ class Offer:
         found: dict[Account, ModelCard] = {}
         for offered in self._offered:
             if offered.account.provider == card.provider:
-                own = card if card.open else offered.get(card.name)
+                own = card if card.unlisted else offered.get(card.name)
                 # Another site may use the name of this model as the title of a different one.
                 if own is not None and _same_model(own, card):
                     found[offered.account] = own
@@ -243,7 +243,7 @@ class Offer:
     def _may_have(self, card: ModelCard, name: str) -> bool:
         """False where the registry has the name for another model."""
         known = self._catalog.registry.card(name)
-        return known is None or known.open or card.configured or _same_model(card, known)
+        return known is None or known.unlisted or card.configured or _same_model(card, known)
 
     def _no_account(self, card: ModelCard) -> GatewayError:
         """Why none of the caller's accounts can serve a model."""

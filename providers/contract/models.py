@@ -59,7 +59,7 @@ class ModelCard:
     `available` is False for a model that the upstream lists but currently does not offer.
     `configured` marks a model of the gateway's configuration: it is offered whatever the upstream lists.
     `wire` is the provider's own data on the model for its requests.
-    `open` marks an unlisted model: everything is passed through, and the upstream validates it.
+    `unlisted` marks a model that no table has: everything is passed through, and the upstream validates it.
     """
 
     name: str
@@ -104,7 +104,7 @@ class ModelCard:
     available: bool = True
     configured: bool = False
     wire: Any = field(default=None, repr=False)
-    open: bool = False
+    unlisted: bool = False
 
     @property
     def roles(self) -> frozenset[MediaRole]:

@@ -1,8 +1,8 @@
-"""The video models of DashScope: what each can do, as far as it is documented, the default one first.
+"""The cards of DashScope's video models, as documented, the default model first.
 
-The cards stand in `families`, one file each. What follows from a name alone is added here: regions, limits of texts and
-files, and the request protocol that `request_protocols` gives the model. A model newer than these files gets a
-request of the right form all the same: it passes with an unlisted card, and the upstream validates it.
+The cards are in `families`, one file each. Everything that follows from the name is added here: regions, limits of
+texts and files, and the request protocol. A newer model still gets a request of the right form: it has an unlisted
+card, and the upstream validates it.
 """
 
 import re
@@ -113,5 +113,5 @@ def unlisted_card(model: str) -> ModelCard | None:
         media_sets=any_of([], [MediaRole.VIDEO]) if edits else any_of([]),
         prompt_needed=False,
         typical_seconds=240.0,
-        open=True,
+        unlisted=True,
     )

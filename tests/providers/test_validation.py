@@ -45,7 +45,7 @@ FRAMES = replace(
 REFERENCES = replace(
     TEXT, media_sets=(frozenset({REFERENCE}), frozenset({FIRST, REFERENCE})), media_limits={REFERENCE: 3}
 )
-OPEN = ModelCard(name="open", provider="x", open=True)
+OPEN = ModelCard(name="open", provider="x", unlisted=True)
 
 
 def image(param: str = "image_url", role: MediaRole | None = None, url: str = "https://h/a.png") -> Media:
@@ -345,7 +345,7 @@ def test_validate_returns_a_request_or_reports_problems(
 
 
 def test_open_card_with_limits_counts_inputs() -> None:
-    card = ModelCard("m", "p", open=True, media_total=3, media_limits={MediaRole.REFERENCE_IMAGE: 2})
+    card = ModelCard("m", "p", unlisted=True, media_total=3, media_limits={MediaRole.REFERENCE_IMAGE: 2})
 
     def validated(*kinds: MediaKind) -> VideoRequest:
         media = tuple(Media(kind, f"https://h/{number}", f"f{number}") for number, kind in enumerate(kinds))

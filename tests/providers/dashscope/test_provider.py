@@ -77,7 +77,7 @@ def test_cards(http: HttpClient) -> None:
     assert provider.card("WAN2.6-T2V") is MODELS[0]
     unknown = provider.card("wan2.6-t2v-next")
     assert unknown is not None
-    assert unknown.open
+    assert unknown.unlisted
     assert provider.card("qwen-vl-plus") is None
 
 

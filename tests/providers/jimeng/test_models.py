@@ -294,7 +294,7 @@ def _problems(card: ModelCard, **fields: Any) -> Any:
 
 def test_raw_key_is_passed_on_unchecked() -> None:
     card = raw_key("dreamina_new")
-    assert card.open
+    assert card.unlisted
     assert card.key == "dreamina_new"
     assert not card.fetches_urls
     assert roles(card, IMAGE, IMAGE) == ["first_frame", "last_frame"]
