@@ -59,7 +59,7 @@ async def _remix(tasks: EarlierTasks, caller: Caller, derivation: Derivation) ->
     if role is not None:
         media = _video_of(tasks, caller, old, role)
         return VideoRequest(old.model, prompt, media=(media,))
-    if not card.open and frozenset() not in card.media_sets:
+    if not card.unlisted and frozenset() not in card.media_sets:
         raise GatewayError("not_supported", ERRORS["remix_needs_picture"], values={"model": old.model})
     return VideoRequest(old.model, prompt, duration=old.seconds or None, size=old.size or None)
 

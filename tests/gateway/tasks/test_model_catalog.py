@@ -12,7 +12,7 @@ from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind
 from providers.contract.media import MediaRole
 from providers.contract.models import ModelCard
-from providers.contract.requests import Media, Submission, VideoRequest
+from providers.contract.requests import FieldWarning, Media, Submission, VideoRequest
 from providers.contract.spec import DefaultModels
 from providers.media_files import MediaKind
 from tests.gateway_fixture import GatewayFixture, managed, pass_through
@@ -169,8 +169,8 @@ class TestLiveModels:
         provider.listed = {"cn": [small], "us": [large]}
         await env.submit(pass_through(CN, US), VideoRequest("video-3.0", "cat", resolution="1080p"))
         assert [credential for credential, _, _ in provider.submitted] == ["s-us"]
-        refusal = await env.refusal(pass_through(CN), VideoRequest("video-3.0", "cat", resolution="1080p"))
-        assert refusal.param == "resolution"
+        submitted = await env.submit(pass_through(CN), VideoRequest("video-3.0", "cat", resolution="1080p"))
+        assert submitted.warnings == (FieldWarning("adjusted_value", "resolution", "720p"),)
 
     async def test_accounts_with_other_defaults_are_left_out(self) -> None:
         env, provider = self.env()
@@ -249,7 +249,7 @@ class TestLiveModels:
 
     async def test_unlisted_model_with_an_open_card_is_accepted(self) -> None:
         env, provider = self.env()
-        provider.cards["raw_key"] = live("raw_key", regions="", open=True)
+        provider.cards["raw_key"] = live("raw_key", regions="", unlisted=True)
         assert (await env.submit(pass_through(CN), VideoRequest("raw_key", "cat"))).model == "raw_key"
 
     async def test_title_does_not_override_the_name_of_another_model(self) -> None:
