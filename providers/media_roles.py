@@ -31,9 +31,10 @@ def place_sound(card: ModelCard, request: VideoRequest) -> VideoRequest:
 
 def assign_roles(card: ModelCard, request: VideoRequest) -> VideoRequest:
     """Assign roles to unlabelled media: frames in order if the model takes frames alone, else the card's first role
-    for the kind, else references. Beside a video to edit that takes no frame, images are references."""
-    if all(item.role for item in request.media):
-        return request
+    for the kind, else references. Beside a video to edit that takes no frame, images are references.
+
+    The frames come first, the last one after the first: some upstreams tell them by their order.
+    """
     roles = card.roles
     by_frames = card.unlisted or any(given and given <= set(FRAMES) for given in card.media_sets)
     if by_frames and _edits_video(card, request):
@@ -48,7 +49,8 @@ def assign_roles(card: ModelCard, request: VideoRequest) -> VideoRequest:
             defaults = _DEFAULT_ROLES[item.kind]
             supported = [] if request.reference_mode else [default for default in defaults if default in roles]
             role = (*supported, defaults[-1])[0]
-        placed.append(replace(item, role=role))
+        placed.append(item if role is item.role else replace(item, role=role))
+    placed.sort(key=lambda item: FRAMES.index(item.role) if item.role in FRAMES else len(FRAMES))
     return replace(request, media=tuple(placed))
 
 
