@@ -91,7 +91,9 @@ class ResolvedFields:
         for items in read:
             for item in items:
                 content = _content(item)
-                known = first.get(content) or (placed.get(content) if item.role is None and not loop else None)
+                known = first.get(content) or (placed.get(content) if item.role is None else None)
+                if loop and item.role is None and known is not None and known.role is MediaRole.LAST_FRAME:
+                    known = None
                 if known is not None and known.param != item.param and (item.role is None or item.role is known.role):
                     continue
                 if item.role in _SINGLE:

@@ -243,8 +243,8 @@ def test_a_file_in_a_field_that_nobody_knows_is_not_dropped(name: str, value: ob
             {"first_frame": "https://h/a", "image": "https://h/a", "last_frame": "https://h/a"},
             ["first_frame", "last_frame"],
         ),
-        ({"image_url": "https://h/a", "last_image_url": "https://h/a"}, ["image_url", "last_image_url"]),
-        ({"images": ["https://h/a", "https://h/b"], "last_frame": "https://h/b"}, ["images", "last_frame"]),
+        ({"image_url": "https://h/a", "last_image_url": "https://h/a"}, ["last_image_url", "image_url"]),
+        ({"images": ["https://h/a", "https://h/b"], "last_frame": "https://h/b"}, ["last_frame", "images"]),
     ],
 )
 def test_one_picture_under_several_names_is_one_and_twice_in_a_list_two(
