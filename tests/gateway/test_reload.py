@@ -15,7 +15,7 @@ from starlette.datastructures import State
 from gateway.accounts.health import AccountState
 from gateway.api.services import Services
 from gateway.app import create_app
-from gateway.bootstrap import ProcessState, build_process_state, build_services
+from gateway.bootstrap import build_process_state, build_services
 from gateway.cli.server.background import BackgroundServer
 from gateway.core.clock import SystemClock
 from gateway.core.settings_loader import load_settings
@@ -39,11 +39,13 @@ def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-class ReloadFixture:
+class Reloadable:
+    """A gateway with the real providers that reads its configuration from a file."""
+
     def __init__(self) -> None:
         self.file = write(("a", "one"), ("b", "two"))
         settings = load_settings()
-        self.process: ProcessState = build_process_state(settings, SystemClock())
+        self.process = build_process_state(settings, SystemClock())
         self.state = State({"services": build_services(settings, self.process)})
         self.reloader = Reloader(self.state, self.process, load_settings, self.file)
 
@@ -59,14 +61,14 @@ class ReloadFixture:
 
 
 async def test_accounts_come_and_go() -> None:
-    env = ReloadFixture()
+    env = Reloadable()
     write(("b", "two"), ("c", "three"))
     await env.reloader.reload()
     assert env.names == ["b", "c"]
 
 
 async def test_what_is_known_of_those_that_stay_is_kept() -> None:
-    env = ReloadFixture()
+    env = Reloadable()
     account = env.services.pool.managed[0].account
     env.services.pool.hold_against(account, trouble(ErrorKind.RESTRICTED), "", sent_at=0)
     write(("a", "one"), ("c", "three"))
@@ -79,7 +81,7 @@ async def test_what_is_known_of_those_that_stay_is_kept() -> None:
     ["rubbish", "unknown = 1\n", '[aliases]\nx = "nobody-has-it"\n', 'keys = ["sk-no"]\n', "[rotation]\npolicy = 7\n"],
 )
 async def test_a_bad_file_is_refused_and_the_one_before_stays(more: str, caplog: pytest.LogCaptureFixture) -> None:
-    env = ReloadFixture()
+    env = Reloadable()
     before = env.services
     write(("z", "secret-of-z"), more=more)
     with caplog.at_level(logging.INFO, "gateway"):
@@ -91,7 +93,7 @@ async def test_a_bad_file_is_refused_and_the_one_before_stays(more: str, caplog:
 
 
 async def test_the_rest_of_the_configuration_is_read_as_well(caplog: pytest.LogCaptureFixture) -> None:
-    env = ReloadFixture()
+    env = Reloadable()
     more = 'keys = ["alice:gw-1"]\nport = 9\npoll_freshness = 7.0\njimeng_qps = 3.0\narchive_url = "s3://bucket"\n'
     more += '[aliases]\nmine = "wan2.6-t2v"\n[archive]\nfollow = true\n'
     write(("a", "one"), more=more)
@@ -106,7 +108,7 @@ async def test_the_rest_of_the_configuration_is_read_as_well(caplog: pytest.LogC
 async def test_what_was_remarked_on_is_said_once_for_as_long_as_it_holds(caplog: pytest.LogCaptureFixture) -> None:
     remark = "no keys to use them"
     with caplog.at_level(logging.INFO, "gateway"):
-        env = ReloadFixture()
+        env = Reloadable()
         for _ in range(2):
             await env.reloader.reload()
         assert caplog.text.count(remark) == 1
@@ -119,7 +121,7 @@ async def test_what_was_remarked_on_is_said_once_for_as_long_as_it_holds(caplog:
 
 
 async def test_a_change_is_seen_once_it_has_come_to_rest() -> None:
-    env = ReloadFixture()
+    env = Reloadable()
     assert not env.reloader.look()
     write(("c", "three"))
     assert [env.reloader.look() for _ in range(2)] == [False, True]
@@ -128,14 +130,14 @@ async def test_a_change_is_seen_once_it_has_come_to_rest() -> None:
 
 
 async def test_a_file_that_is_still_written_is_left_alone() -> None:
-    env = ReloadFixture()
+    env = Reloadable()
     for length in range(1, 5):
         env.file.write_text("#" * length, "utf-8")
         assert not env.reloader.look()
 
 
 async def test_a_file_that_is_gone_is_being_replaced() -> None:
-    env = ReloadFixture()
+    env = Reloadable()
     env.file.unlink()
     assert [env.reloader.look() for _ in range(3)] == [False] * 3
     write(("c", "three"))
@@ -143,7 +145,7 @@ async def test_a_file_that_is_gone_is_being_replaced() -> None:
 
 
 async def test_a_file_that_lost_its_keys_does_not_either(caplog: pytest.LogCaptureFixture) -> None:
-    env = ReloadFixture()
+    env = Reloadable()
     write(("a", "one"), more='keys = ["alice:gw-1"]\n')
     await env.reloader.reload()
     for text in ("", '[[accounts]]\nname = "z"\ncredential = "y"\n'):
@@ -154,7 +156,7 @@ async def test_a_file_that_lost_its_keys_does_not_either(caplog: pytest.LogCaptu
 
 
 async def test_without_its_file_the_gateway_does_not_open_to_everybody(caplog: pytest.LogCaptureFixture) -> None:
-    env = ReloadFixture()
+    env = Reloadable()
     env.file.unlink()
     await env.reloader.reload()
     assert env.names == ["a", "b"]
@@ -162,7 +164,7 @@ async def test_without_its_file_the_gateway_does_not_open_to_everybody(caplog: p
 
 
 async def test_a_signal_reads_it_at_once() -> None:
-    env = ReloadFixture()
+    env = Reloadable()
     running = asyncio.ensure_future(env.reloader.run())
     await asyncio.sleep(0.01)
     write(("c", "three"))

@@ -5,15 +5,12 @@ import random
 
 import pytest
 
-from gateway.accounts.checks import CONCURRENT_CHECKS, CREDITS_SECONDS, AccountChecks, Received
+from gateway.accounts.checks import CONCURRENT_CHECKS, CREDITS_SECONDS, Received
 from gateway.accounts.health import AccountState
-from gateway.accounts.pool import AccountPool
-from gateway.core.background_tasks import Background
 from gateway.core.errors import GatewayError
 from providers.contract.accounts import Account, Credits
 from providers.contract.errors import ErrorKind, ProviderError
-from providers.registry import Registry
-from tests.clock import TestClock
+from tests.gateway_fixture import GatewayFixture
 from tests.upstream import ScriptedProvider, trouble
 
 A, B = Account("scripted", "s-secret-a", name="a"), Account("scripted", "s-secret-b", name="b")
@@ -54,13 +51,11 @@ class CaringProvider(ScriptedProvider):
         return answer
 
 
-class ChecksFixture:
+class ChecksGateway(GatewayFixture):
+    provider: CaringProvider
+
     def __init__(self, provider: ScriptedProvider | None = None) -> None:
-        self.clock = TestClock()
-        self.provider = CaringProvider()
-        self.pool = AccountPool(self.clock, spread=lambda: 0.0)
-        self.background = Background()
-        self.checks = AccountChecks(Registry([provider or self.provider]), self.pool, self.clock, self.background)
+        super().__init__(provider or CaringProvider())
 
     def fail(self, kind: ErrorKind, account: Account = A) -> None:
         self.pool.hold_against(account, trouble(kind), "", sent_at=self.clock.now())
@@ -71,26 +66,26 @@ class ChecksFixture:
 
 class TestChecks:
     async def test_a_login_that_is_alive_brings_its_account_back(self) -> None:
-        env = ChecksFixture()
+        env = ChecksGateway()
         env.fail(ErrorKind.INVALID_CREDENTIAL)
         assert await env.checks.check(A)
         assert env.state() is AccountState.READY
 
     async def test_one_that_is_not_sets_it_aside(self) -> None:
-        env = ChecksFixture()
+        env = ChecksGateway()
         env.provider.dead = trouble(ErrorKind.INVALID_CREDENTIAL)
         assert not await env.checks.check(A)
         assert env.state() is AccountState.EXPIRED
 
     async def test_it_is_no_pardon_for_risk_control_nor_for_empty_pockets(self) -> None:
         for kind in (ErrorKind.RESTRICTED, ErrorKind.NO_CREDITS):
-            env = ChecksFixture()
+            env = ChecksGateway()
             env.fail(kind)
             await env.checks.check(A)
             assert env.state() is not AccountState.READY
 
     async def test_pockets_that_were_filled_are_seen(self) -> None:
-        env = ChecksFixture()
+        env = ChecksGateway()
         env.fail(ErrorKind.NO_CREDITS)
         await env.checks.check(A)
         env.provider.left = Credits(gift=70)
@@ -102,13 +97,13 @@ class TestChecks:
             async def check(self, account: Account) -> None:
                 return
 
-        env = ChecksFixture(Checking())
+        env = ChecksGateway(Checking())
         env.fail(ErrorKind.NO_CREDITS)
         await env.checks.check(A)
         assert env.state() is AccountState.READY
 
     async def test_trouble_is_told_and_says_nothing_of_the_login(self) -> None:
-        env = ChecksFixture()
+        env = ChecksGateway()
         env.provider.dead = trouble(ErrorKind.UPSTREAM_ERROR, detail="s-secret-a is odd")
         with pytest.raises(GatewayError) as caught:
             await env.checks.check(A)
@@ -117,11 +112,11 @@ class TestChecks:
 
     async def test_an_upstream_that_cannot_tell_says_so(self) -> None:
         with pytest.raises(GatewayError) as caught:
-            await ChecksFixture(ScriptedProvider()).checks.check(A)
+            await ChecksGateway(ScriptedProvider()).checks.check(A)
         assert caught.value.code == "not_supported"
 
     async def test_a_lost_answer_is_not_taken_for_a_submit_that_may_be_charged(self) -> None:
-        env = ChecksFixture()
+        env = ChecksGateway()
         env.provider.left = trouble(ErrorKind.ANSWER_LOST)
         with pytest.raises(GatewayError) as caught:
             await env.checks.credits(A)
@@ -131,7 +126,7 @@ class TestChecks:
 
 class TestCredits:
     async def test_they_are_read_once_in_a_while_unless_somebody_insists(self) -> None:
-        env = ChecksFixture()
+        env = ChecksGateway()
         for force_refresh in (False, False, True):
             assert (await env.checks.credits(A, force_refresh=force_refresh)).total == 7
         assert len(env.provider.calls) == 2
@@ -140,7 +135,7 @@ class TestCredits:
         assert len(env.provider.calls) == 3
 
     async def test_after_a_refusal_they_are_read_once_and_that_is_no_pardon(self) -> None:
-        env = ChecksFixture()
+        env = ChecksGateway()
         env.fail(ErrorKind.NO_CREDITS)
         async with env.background:
             env.checks.read_credits_after_refusal(A)
@@ -154,18 +149,18 @@ class TestCredits:
         assert env.state() is AccountState.READY
 
     async def test_a_gift_that_was_taken_is_told_though_the_rest_is_not_known(self) -> None:
-        env = ChecksFixture()
+        env = ChecksGateway()
         env.provider.left = trouble(ErrorKind.UNREACHABLE)
         assert await env.checks.receive(A) == Received(60)
 
     async def test_a_gift_is_a_pardon(self) -> None:
-        env = ChecksFixture()
+        env = ChecksGateway()
         env.fail(ErrorKind.NO_CREDITS)
         assert await env.checks.receive(A) == Received(60, Credits(gift=5, vip=2))
         assert env.state() is AccountState.READY
 
     async def test_a_gift_that_was_taken_before_is_none(self) -> None:
-        env = ChecksFixture()
+        env = ChecksGateway()
         env.provider.gift, env.provider.left = 0, Credits()
         env.fail(ErrorKind.NO_CREDITS)
         assert (await env.checks.receive(A)).received == 0
@@ -174,7 +169,7 @@ class TestCredits:
     @pytest.mark.parametrize("what", ["credits", "receive"])
     async def test_an_upstream_without_them_says_so(self, what: str) -> None:
         with pytest.raises(GatewayError) as caught:
-            await getattr(ChecksFixture(ScriptedProvider()).checks, what)(A)
+            await getattr(ChecksGateway(ScriptedProvider()).checks, what)(A)
         assert caught.value.code == "not_supported"
 
 
@@ -182,7 +177,7 @@ class TestLookingAgain:
     """A login that was refused is looked at again now and then, by a call that is not charged."""
 
     async def test_it_comes_back_when_it_is_alive(self) -> None:
-        env = ChecksFixture()
+        env = ChecksGateway()
         env.fail(ErrorKind.INVALID_CREDENTIAL)
         async with env.background:
             await env.checks.revive([A])
@@ -193,7 +188,7 @@ class TestLookingAgain:
         assert env.state() is AccountState.READY
 
     async def test_it_is_looked_at_once_in_ten_minutes_however_many_ask(self) -> None:
-        env = ChecksFixture()
+        env = ChecksGateway()
         env.provider.dead = trouble(ErrorKind.INVALID_CREDENTIAL)
         env.fail(ErrorKind.INVALID_CREDENTIAL)
         async with env.background:
@@ -205,7 +200,7 @@ class TestLookingAgain:
         assert env.state() is AccountState.EXPIRED
 
     async def test_when_nobody_can_tell_it_stays_as_it_was(self) -> None:
-        env = ChecksFixture()
+        env = ChecksGateway()
         env.provider.dead = trouble(ErrorKind.UNREACHABLE)
         env.fail(ErrorKind.INVALID_CREDENTIAL)
         env.clock.move(600)
@@ -214,7 +209,7 @@ class TestLookingAgain:
         assert env.state() is AccountState.EXPIRED
 
     async def test_where_only_a_submit_can_tell_one_is_let_through(self) -> None:
-        env = ChecksFixture(ScriptedProvider())
+        env = ChecksGateway(ScriptedProvider())
         env.fail(ErrorKind.INVALID_CREDENTIAL)
         env.clock.move(600)
         async with env.background:
@@ -224,7 +219,7 @@ class TestLookingAgain:
 
 
 async def test_several_accounts_are_looked_after_a_few_at_a_time_and_not_at_one_moment() -> None:
-    env = ChecksFixture()
+    env = ChecksGateway()
     accounts = [Account("scripted", f"s-{number}") for number in range(20)]
     env.provider.left = Credits(gift=1)
     random.seed(1)
@@ -236,7 +231,7 @@ async def test_several_accounts_are_looked_after_a_few_at_a_time_and_not_at_one_
 
 
 async def test_one_accounts_trouble_is_not_the_others() -> None:
-    env = ChecksFixture()
+    env = ChecksGateway()
 
     async def call(account: Account) -> str:
         if account is A:

@@ -3,15 +3,14 @@
 from datetime import datetime, timedelta, timezone
 
 import pytest
+from pydantic import SecretStr
 
-from gateway.accounts.checks import AccountChecks
 from gateway.accounts.daily_credits import LOOK_SECONDS, DailyCredits, minute_of
-from gateway.accounts.pool import AccountPool, ManagedAccount
-from gateway.core.background_tasks import Background
+from gateway.core.settings import AccountSettings
 from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind, ProviderError
-from providers.registry import Registry
 from tests.clock import TestClock
+from tests.gateway_fixture import GatewayFixture
 from tests.upstream import ScriptedProvider, trouble
 
 ACCOUNTS = [Account("giving", f"s-{number}", name=f"n{number}") for number in range(20)]
@@ -32,25 +31,27 @@ class Giving(ScriptedProvider):
         return 60
 
 
-class DailyCreditsFixture:
+class DailyCreditsGateway(GatewayFixture):
+    provider: Giving
+
     def __init__(self, *accounts: Account, wanted: bool = True, provider: str = "giving") -> None:
-        self.provider = Giving(provider)
-        self.clock = self.provider.clock
-        pool = self.pool = AccountPool(self.clock)
-        pool.manage([ManagedAccount(account) for account in (accounts or (*ACCOUNTS, OTHER))])
-        registry = Registry([self.provider, ScriptedProvider()])
-        checks = AccountChecks(registry, pool, self.clock, Background())
-        self.gifts = DailyCredits(self.clock, pool, lambda: checks, lambda: wanted)
+        giving = Giving(provider)
+        managed = [
+            AccountSettings(name=account.name, credential=SecretStr(account.credential), provider=account.provider)
+            for account in accounts or (*ACCOUNTS, OTHER)
+        ]
+        super().__init__(giving, others=[ScriptedProvider()], clock=giving.clock, accounts=managed)
+        self.daily_credits = DailyCredits(self.clock, self.pool, lambda: self.checks, lambda: wanted)
 
     async def live(self, seconds: float) -> None:
         end = self.clock.now() + seconds
         while self.clock.now() < end:
             self.clock.move(LOOK_SECONDS)
-            await self.gifts.take()
+            await self.daily_credits.take()
 
 
 async def test_daily_credits_are_received_once_a_day_for_every_account() -> None:
-    env = DailyCreditsFixture()
+    env = DailyCreditsGateway()
     await env.live(3 * 86_400)
     counted = [sum(1 for name, _ in env.provider.taken if name == account.name) for account in ACCOUNTS]
     assert set(counted) <= {2, 3, 4}
@@ -67,7 +68,7 @@ async def test_not_all_at_one_time_nor_every_day_at_the_same() -> None:
 @pytest.mark.parametrize(("provider", "hours_ahead"), [("jimeng", 8), ("giving", 0)])
 async def test_day_begins_with_the_quota_reset_of_the_provider(provider: str, hours_ahead: int) -> None:
     account = Account(provider, "s-1", name="one")
-    env = DailyCreditsFixture(account, provider=provider)
+    env = DailyCreditsGateway(account, provider=provider)
     await env.live(2 * 86_400)
     for _, at in env.provider.taken:
         local = datetime.fromtimestamp(at, timezone(timedelta(hours=hours_ahead)))
@@ -77,13 +78,13 @@ async def test_day_begins_with_the_quota_reset_of_the_provider(provider: str, ho
 
 
 async def test_daily_credits_are_received_only_if_enabled() -> None:
-    env = DailyCreditsFixture(wanted=False)
+    env = DailyCreditsGateway(wanted=False)
     await env.live(2 * 86_400)
     assert env.provider.taken == []
 
 
 async def test_an_account_in_trouble_is_let_alone_until_it_is_over() -> None:
-    env = DailyCreditsFixture()
+    env = DailyCreditsGateway()
     account = ACCOUNTS[0]
     env.pool.hold_against(account, trouble(ErrorKind.RESTRICTED), "", sent_at=env.clock.now())
     until = env.pool.status(account).until
@@ -94,7 +95,7 @@ async def test_an_account_in_trouble_is_let_alone_until_it_is_over() -> None:
 
 
 async def test_trouble_with_one_does_not_end_it(caplog: pytest.LogCaptureFixture) -> None:
-    env = DailyCreditsFixture()
+    env = DailyCreditsGateway()
     env.provider.trouble = trouble(ErrorKind.UNREACHABLE)
     await env.live(2 * 86_400)
     assert len({name for name, _ in env.provider.taken}) == len(ACCOUNTS)

@@ -22,7 +22,10 @@ A, B, C = (Account("scripted", f"s-secret-{letter}", name=letter) for letter in 
 MODEL = "model"
 
 
-class PoolFixture:
+class ManagedPool:
+    """A pool of managed accounts and a clock. No gateway: `bootstrap` takes no `patience` or `longest_wait`, and a pool
+    depends on a clock only."""
+
     def __init__(
         self,
         *managed: ManagedAccount | Account,
@@ -54,7 +57,7 @@ class PoolFixture:
 
 
 async def test_the_policy_chooses_among_those_that_are_ready() -> None:
-    env = PoolFixture(A, B, policy=None)
+    env = ManagedPool(A, B, policy=None)
     env.pool.manage([ManagedAccount(A), ManagedAccount(B)])
     assert await env.submit() == "a"
     assert await env.submit(tried=[A.tag]) == "b"
@@ -62,7 +65,7 @@ async def test_the_policy_chooses_among_those_that_are_ready() -> None:
 
 
 async def test_what_the_configuration_no_longer_has_is_removed() -> None:
-    env = PoolFixture(A, B)
+    env = ManagedPool(A, B)
     env.pool.manage([ManagedAccount(replace(B, credential="s-renewed"))])
     assert [env.pool.is_removed(account) for account in (A, B, C)] == [True, False, False]
     env.pool.manage([ManagedAccount(A)])
@@ -81,7 +84,7 @@ async def test_what_the_configuration_no_longer_has_is_removed() -> None:
     ],
 )
 async def test_a_failure_of_its_own_sets_an_account_aside(kind: ErrorKind, state: AccountState) -> None:
-    env = PoolFixture(A, B)
+    env = ManagedPool(A, B)
     assert await env.submit(trouble(kind, "7")) == "a"
     assert env.state(A) is state
     assert await env.submit() == "b"
@@ -98,14 +101,14 @@ async def test_a_failure_of_its_own_sets_an_account_aside(kind: ErrorKind, state
     "kind", [ErrorKind.CONTENT_REFUSED, ErrorKind.INVALID_REQUEST, ErrorKind.UPSTREAM_ERROR, ErrorKind.ANSWER_LOST]
 )
 async def test_what_is_not_its_fault_does_not(kind: ErrorKind) -> None:
-    env = PoolFixture(A)
+    env = ManagedPool(A)
     await env.submit(trouble(kind))
     assert env.state(A) is AccountState.READY
     assert env.pool.record(A).failed == 0
 
 
 async def test_a_model_that_is_closed_to_it_leaves_it_the_others() -> None:
-    env = PoolFixture(A)
+    env = ManagedPool(A)
     await env.submit(trouble(ErrorKind.NOT_ENTITLED))
     assert await env.submit() == ""
     assert await env.submit(model="another") == "a"
@@ -115,7 +118,7 @@ class TestTrials:
     """Of an account that is new or was in trouble nobody knows what it will say."""
 
     async def test_one_submit_finds_out_and_the_others_go_elsewhere(self) -> None:
-        env = PoolFixture(A, B)
+        env = ManagedPool(A, B)
         first = await env.pool.take(env.accounts, MODEL, set())
         assert first
         with first:
@@ -124,7 +127,7 @@ class TestTrials:
         assert await env.submit() == "a"
 
     async def test_where_there_is_no_other_they_wait_for_what_it_finds(self) -> None:
-        env = PoolFixture(A, patience=5)
+        env = ManagedPool(A, patience=5)
         first = await env.pool.take(env.accounts, MODEL, set())
         assert first
         with first:
@@ -135,13 +138,13 @@ class TestTrials:
         assert await asyncio.gather(*others) == ["", "", ""]
 
     async def test_once_it_is_proven_they_all_go(self) -> None:
-        env = PoolFixture(A, patience=5)
+        env = ManagedPool(A, patience=5)
         await env.submit()
         leases = [await env.pool.take(env.accounts, MODEL, set()) for _ in range(3)]
         assert all(leases)
 
     async def test_after_some_patience_a_second_one_tries_and_the_others_wait_for_that(self) -> None:
-        env = PoolFixture(A, patience=0.02, longest_wait=0.1)
+        env = ManagedPool(A, patience=0.02, longest_wait=0.1)
         first = await env.pool.take(env.accounts, MODEL, set())
         assert first
         with first:
@@ -156,14 +159,14 @@ class TestTrials:
         assert await asyncio.gather(*others) == ["a", "a", "a"]
 
     async def test_nobody_waits_for_ever(self) -> None:
-        env = PoolFixture(A, patience=5, longest_wait=0.02)
+        env = ManagedPool(A, patience=5, longest_wait=0.02)
         first = await env.pool.take(env.accounts, MODEL, set())
         assert first
         with first:
             assert await env.submit() == ""
 
     async def test_a_submit_that_was_cancelled_gives_the_place_back(self) -> None:
-        env = PoolFixture(A, patience=5)
+        env = ManagedPool(A, patience=5)
         lease = await env.pool.take(env.accounts, MODEL, set())
         assert lease
         with pytest.raises(asyncio.CancelledError), lease:
@@ -173,24 +176,24 @@ class TestTrials:
 
     @pytest.mark.parametrize("kind", [ErrorKind.INVALID_REQUEST, ErrorKind.MODEL_NOT_FOUND])
     async def test_what_may_never_have_been_sent_proves_nothing(self, kind: ErrorKind) -> None:
-        env = PoolFixture(A)
+        env = ManagedPool(A)
         await env.submit(trouble(kind))
         assert not env.pool.record(A).health.is_proven
 
     async def test_refused_content_proves_a_login(self) -> None:
-        env = PoolFixture(A)
+        env = ManagedPool(A)
         await env.submit(trouble(ErrorKind.CONTENT_REFUSED))
         assert env.pool.record(A).health.is_proven
 
 
 class TestRunningTasks:
     async def test_as_many_as_are_allowed(self) -> None:
-        env = PoolFixture(ManagedAccount(A, max_running=2), B)
+        env = ManagedPool(ManagedAccount(A, max_running=2), B)
         assert [await env.submit(f"t{number}") for number in range(3)] == ["a", "a", "b"]
         assert env.state(A) is AccountState.FULL
 
     async def test_a_task_that_ended_makes_room(self) -> None:
-        env = PoolFixture(ManagedAccount(A, max_running=1), B)
+        env = ManagedPool(ManagedAccount(A, max_running=1), B)
         await env.submit("t1")
         env.pool.on_results(A, {"t1": TaskState("t1", Phase.PROCESSING)}, env.clock.now())
         assert env.state(A) is AccountState.FULL
@@ -198,7 +201,7 @@ class TestRunningTasks:
         assert await env.submit() == "a"
 
     async def test_so_does_one_after_the_upstream_said_that_too_many_run(self) -> None:
-        env = PoolFixture(A)
+        env = ManagedPool(A)
         await env.submit("t1")
         await env.submit(trouble(ErrorKind.TOO_MANY_RUNNING))
         assert await env.submit() == ""
@@ -206,13 +209,13 @@ class TestRunningTasks:
         assert await env.submit() == "a"
 
     async def test_tasks_that_nobody_polls_here_are_forgotten(self) -> None:
-        env = PoolFixture(ManagedAccount(A, max_running=1))
+        env = ManagedPool(ManagedAccount(A, max_running=1))
         await env.submit("t1")
         env.clock.move(RUNNING_SECONDS)
         assert await env.submit() == "a"
 
     async def test_what_fills_an_account_is_looked_at_now_and_then(self) -> None:
-        env = PoolFixture(ManagedAccount(A, max_running=1), B)
+        env = ManagedPool(ManagedAccount(A, max_running=1), B)
         await env.submit("t1")
         assert env.pool.unseen(env.accounts, every=5, most=10) == {A: ["t1"]}
         assert env.pool.unseen(env.accounts, every=5, most=10) == {}
@@ -220,7 +223,7 @@ class TestRunningTasks:
         assert env.pool.unseen(env.accounts, every=5, most=10) == {A: ["t1"]}
 
     async def test_the_least_busy_is_told_by_them(self) -> None:
-        env = PoolFixture(A, B, policy=LeastBusy())
+        env = ManagedPool(A, B, policy=LeastBusy())
         took = {f"t{number}": await env.submit(f"t{number}") for number in range(4)}
         assert sorted(took.values()) == ["a", "a", "b", "b"]
         env.pool.on_results(B, {id: finished(id) for id, name in took.items() if name == "b"}, env.clock.now())
@@ -229,14 +232,14 @@ class TestRunningTasks:
 
 class TestWhatQueriesTell:
     async def test_a_refused_login_sets_the_account_aside_and_an_answer_brings_it_back(self) -> None:
-        env = PoolFixture(A)
+        env = ManagedPool(A)
         env.pool.on_results(A, {"t": trouble(ErrorKind.INVALID_CREDENTIAL)}, env.clock.now())
         assert env.state(A) is AccountState.EXPIRED
         env.pool.on_results(A, {"t": trouble(ErrorKind.TASK_NOT_FOUND)}, env.clock.now())
         assert env.state(A) is AccountState.READY
 
     async def test_risk_control_does_and_no_answer_brings_it_back(self) -> None:
-        env = PoolFixture(A)
+        env = ManagedPool(A)
         env.pool.on_results(A, {"t": trouble(ErrorKind.RESTRICTED)}, env.clock.now())
         env.pool.on_results(A, {"t": finished("t")}, env.clock.now())
         assert env.state(A) is AccountState.RESTRICTED
@@ -245,14 +248,14 @@ class TestWhatQueriesTell:
         "kind", [ErrorKind.RATE_LIMITED, ErrorKind.UNREACHABLE, ErrorKind.UPSTREAM_ERROR, ErrorKind.ANSWER_LOST]
     )
     async def test_the_budget_of_queries_is_none_of_the_submits_business(self, kind: ErrorKind) -> None:
-        env = PoolFixture(A)
+        env = ManagedPool(A)
         env.pool.on_results(A, {"t": trouble(kind)}, env.clock.now())
         assert env.state(A) is AccountState.READY
 
 
 class TestExpiredLogins:
     async def test_they_are_due_once_in_ten_minutes(self) -> None:
-        env = PoolFixture(A)
+        env = ManagedPool(A)
         await env.submit(trouble(ErrorKind.INVALID_CREDENTIAL))
         assert env.pool.expired(A)
         assert not env.pool.due(A)
@@ -264,13 +267,13 @@ class TestExpiredLogins:
         assert env.pool.due(A)
 
     async def test_a_login_that_is_alive_is_used_again(self) -> None:
-        env = PoolFixture(A)
+        env = ManagedPool(A)
         await env.submit(trouble(ErrorKind.INVALID_CREDENTIAL))
         env.pool.logged_in(A, sent_at=env.clock.now())
         assert await env.submit() == "a"
 
     async def test_a_new_credential_is_a_new_login_and_keeps_the_counts(self) -> None:
-        env = PoolFixture(A)
+        env = ManagedPool(A)
         await env.submit("t1")
         await env.submit(trouble(ErrorKind.INVALID_CREDENTIAL))
         renewed = Account("scripted", "s-another", name="a")
@@ -286,7 +289,7 @@ class TestReplacedCredentials:
     OLD, NEW = Account("scripted", "s-old", name="a"), Account("scripted", "s-new", name="a")
 
     async def test_its_refusals_do_not_condemn_the_new_one(self) -> None:
-        env = PoolFixture(self.OLD)
+        env = ManagedPool(self.OLD)
         lease = await env.pool.take(env.accounts, MODEL, set())
         env.pool.manage([ManagedAccount(self.NEW)])
         assert lease
@@ -296,14 +299,14 @@ class TestReplacedCredentials:
         assert env.state(self.NEW) is AccountState.READY
 
     async def test_its_answers_do_not_absolve_the_new_one(self) -> None:
-        env = PoolFixture(self.NEW)
+        env = ManagedPool(self.NEW)
         await env.submit(trouble(ErrorKind.INVALID_CREDENTIAL))
         env.pool.on_results(self.OLD, {"t": finished("t")}, env.clock.now())
         env.pool.logged_in(self.OLD, sent_at=env.clock.now())
         assert env.state(self.NEW) is AccountState.EXPIRED
 
     async def test_a_new_cookie_is_a_new_login(self) -> None:
-        env = PoolFixture(self.OLD)
+        env = ManagedPool(self.OLD)
         await env.submit(trouble(ErrorKind.INVALID_CREDENTIAL))
         env.pool.manage([ManagedAccount(replace(self.OLD, cookie="sessionid=new"))])
         assert env.state(replace(self.OLD, cookie="sessionid=new")) is AccountState.READY
@@ -311,7 +314,7 @@ class TestReplacedCredentials:
 
 class TestManaging:
     async def test_an_account_that_comes_back_is_what_it_was(self) -> None:
-        env = PoolFixture(A, B)
+        env = ManagedPool(A, B)
         await env.submit(trouble(ErrorKind.RESTRICTED))
         env.pool.manage([ManagedAccount(B)])
         env.pool.manage([ManagedAccount(A), ManagedAccount(B)])
@@ -319,7 +322,7 @@ class TestManaging:
         assert env.pool.record(A).label == "a"
 
     async def test_new_weights_count_at_once(self) -> None:
-        env = PoolFixture(A, B, C)
+        env = ManagedPool(A, B, C)
         env.pool.manage([ManagedAccount(A), ManagedAccount(B, 1000), ManagedAccount(C)], RoundRobin())
         for number in range(50):
             await env.submit(f"t{number}")
@@ -327,19 +330,19 @@ class TestManaging:
         assert sorted([await env.submit("u") for _ in range(6)]) == ["a", "a", "b", "b", "c", "c"]
 
     async def test_what_is_known_of_an_account_outlives_a_new_configuration(self) -> None:
-        env = PoolFixture(A, B)
+        env = ManagedPool(A, B)
         await env.submit(trouble(ErrorKind.RESTRICTED))
         env.pool.manage([ManagedAccount(B), ManagedAccount(A, weight=3)])
         assert env.state(A) is AccountState.RESTRICTED
         assert env.pool.record(A).weight == 3
 
     async def test_an_account_without_weight_takes_nothing(self) -> None:
-        env = PoolFixture(ManagedAccount(A, weight=0), B)
+        env = ManagedPool(ManagedAccount(A, weight=0), B)
         assert await env.submit() == "b"
         assert env.state(A) is AccountState.PAUSED
 
     async def test_pause_and_resume(self) -> None:
-        env = PoolFixture(A)
+        env = ManagedPool(A)
         await env.submit(trouble(ErrorKind.RESTRICTED))
         env.pool.pause(A)
         assert env.state(A) is AccountState.PAUSED
@@ -347,7 +350,7 @@ class TestManaging:
         assert await env.submit() == "a"
 
     async def test_credits_that_are_seen_end_the_pause(self) -> None:
-        env = PoolFixture(A)
+        env = ManagedPool(A)
         await env.submit(trouble(ErrorKind.NO_CREDITS))
         env.pool.saw_credits(A, Credits(gift=3))
         env.pool.saw_credits(A, Credits(gift=3))
@@ -358,7 +361,7 @@ class TestManaging:
 
 async def test_a_proxy_that_leads_nowhere_is_the_last_choice_and_no_fault_of_the_account() -> None:
     by_proxy = Account("scripted", "s-p", name="p", proxy="http://proxy:1")
-    env = PoolFixture(by_proxy, B)
+    env = ManagedPool(by_proxy, B)
     assert await env.submit(trouble(ErrorKind.UNREACHABLE)) == "p"
     assert env.state(by_proxy) is AccountState.UNREACHABLE
     assert env.pool.record(by_proxy).failed == 0
@@ -372,13 +375,13 @@ class TestGuests:
     """Accounts that pass-through callers bring along."""
 
     async def test_they_are_known_when_they_come_back(self) -> None:
-        env = PoolFixture()
+        env = ManagedPool()
         env.accounts = [Account("scripted", "s-guest")]
         await env.submit(trouble(ErrorKind.RESTRICTED))
         assert env.state(Account("scripted", "s-guest")) is AccountState.RESTRICTED
 
     async def test_any_number_of_them_takes_bounded_room_and_the_managed_ones_stay(self) -> None:
-        env = PoolFixture(A)
+        env = ManagedPool(A)
         await env.submit(trouble(ErrorKind.RESTRICTED))
         for number in range(GUESTS + 500):
             env.pool.on_results(
@@ -388,13 +391,13 @@ class TestGuests:
         assert env.state(A) is AccountState.RESTRICTED
 
     async def test_a_poll_alone_leaves_nothing_behind(self) -> None:
-        env = PoolFixture()
+        env = ManagedPool()
         env.pool.on_results(Account("scripted", "s-guest"), {"t": finished("t")}, env.clock.now())
         assert len(env.pool) == 0
 
 
 async def test_no_credential_is_kept_or_logged(caplog: pytest.LogCaptureFixture) -> None:
-    env = PoolFixture(A)
+    env = ManagedPool(A)
     with caplog.at_level(logging.WARNING, "gateway"):
         await env.submit(trouble(ErrorKind.RESTRICTED, "1019"))
     record = caplog.records[-1]
@@ -416,7 +419,7 @@ async def test_what_is_kept_of_an_error_holds_no_request_alive() -> None:
             assert large
             return error
 
-    env = PoolFixture(A)
+    env = ManagedPool(A)
     await env.submit(fail())
     gc.collect()
     assert not [found for found in gc.get_objects() if isinstance(found, Large)]

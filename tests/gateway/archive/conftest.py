@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from gateway.core.background_tasks import Background
 from providers.transport.client import HttpClient
 from tests.archives import (
     FileHost,
@@ -19,5 +18,7 @@ async def env(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[ArchiveFixture]:
     place = new_place(request.param, tmp_path, monkeypatch)
-    async with FileHost().serving() as host, HttpClient() as http, Background() as background:
-        yield ArchiveFixture(place, host, http, background)
+    async with FileHost().serving() as host, HttpClient() as http:
+        made = ArchiveFixture(place, host, http)
+        yield made
+        await made.stop()

@@ -1,4 +1,4 @@
-"""An archive over a real folder and a real host, on a clock moved by hand."""
+"""Archives over a real folder or bucket and a real host, on a clock moved by hand."""
 
 import asyncio
 from dataclasses import replace
@@ -13,7 +13,6 @@ from gateway.archive.archive import (
 from gateway.archive.copier import Report
 from gateway.archive.records import Archived, Facts
 from gateway.archive.store import ArchiveStore, StoreError, Stream
-from gateway.core.background_tasks import Background
 from providers.contract.tasks import Result
 from providers.transport.client import HttpClient
 from tests.archives import (
@@ -28,6 +27,8 @@ from tests.archives import (
     video,
 )
 from tests.clock import TestClock
+from tests.gateway_fixture import GatewayFixture
+from tests.upstream import ScriptedProvider
 
 VIDEO = video()
 STRANGER = replace(ACCOUNT, credential="s-secret-2", name="")
@@ -48,30 +49,33 @@ class Counting(ArchiveStore):
 
 
 class ArchiveFixture:
-    """An archive over a real folder and a real host, on a clock moved by hand."""
+    """The archives of one store, each in a gateway of its own, and a host that serves the videos."""
 
-    def __init__(self, place: ArchivePlace, host: FileHost, http: HttpClient, background: Background) -> None:
+    def __init__(self, place: ArchivePlace, host: FileHost, http: HttpClient, **settings: Any) -> None:
         self.place = place
         self.host = host
         self.http = http
-        self.background = background
         self.clock = TestClock(CREATED + 100)
         self.store = Counting.open(place.url)
-        self.reports: list[Report] = []
-        self.archive = self.new_archive()
+        self.gateways: list[GatewayFixture] = []
+        self.archive = self.new_archive(**settings)
 
-    def new_archive(self, copies: int = 2, *, keep_prompt: bool = False, **options: Any) -> Archive:
-        """As another replica has it, or this one after a restart."""
-        return Archive(
-            self.store,
-            self.http,
-            self.clock,
-            self.background,
-            copies=copies,
-            keep_prompt=keep_prompt,
-            ended=self.reports.append,
-            **options,
-        )
+    def new_archive(self, **options: Any) -> Archive:
+        """The archive of another replica, or of this one after a restart."""
+        provider = ScriptedProvider(ACCOUNT.provider)
+        gateway = GatewayFixture(provider, clock=self.clock, http=self.http, store=self.store, **options)
+        self.gateways.append(gateway)
+        assert gateway.archiver is not None
+        return gateway.archiver.archive
+
+    @property
+    def reports(self) -> list[Report]:
+        return [report for gateway in self.gateways for report in gateway.reports]
+
+    async def stop(self) -> None:
+        for gateway in self.gateways:
+            async with gateway.background:
+                pass
 
     def see(self, result: Result, facts: Facts = FACTS) -> None:
         self.archive.seen(facts, ACCOUNT, result, no_other)

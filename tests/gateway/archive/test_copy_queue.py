@@ -15,7 +15,7 @@ from gateway.archive.copy_queue import (
     LINK_LIFE_SECONDS,
     LONGEST_RETRY_SECONDS,
 )
-from gateway.core.background_tasks import Background
+from gateway.core.settings import ArchiveSettings
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.tasks import Result
 from providers.transport.client import HttpClient
@@ -71,7 +71,7 @@ async def test_after_a_restart_it_is_found_instead_of_copied(env: ArchiveFixture
 
 
 async def test_only_so_many_copies_run_at_once(env: ArchiveFixture) -> None:
-    env.archive = env.new_archive(copies=2)
+    env.archive = env.new_archive(archive=ArchiveSettings(copies=2))
     link = env.host.give("v", VIDEO, hold_at=1000)
     for number in range(6):
         env.see(Result(link), replace(FACTS, id=str(number)))
@@ -138,7 +138,7 @@ async def test_a_link_without_an_end_is_tried_for_a_day(env: ArchiveFixture) -> 
 
 
 async def test_a_link_without_an_end_is_tried_for_as_long_as_its_providers_links_live(env: ArchiveFixture) -> None:
-    env.archive = env.new_archive(link_seconds={FACTS.provider: 2 * LONGEST_RETRY_SECONDS})
+    env.archive = env.new_archive(result_link_seconds=2 * int(LONGEST_RETRY_SECONDS))
     start, tries = env.clock.now(), 0
     env.see(Result("http://127.0.0.1:9/v"))
     while env.archive.waiting:
@@ -183,7 +183,7 @@ async def test_a_store_that_is_down_harms_nobody(env: ArchiveFixture, caplog: py
 
 
 async def test_nothing_starts_once_it_is_closed(env: ArchiveFixture) -> None:
-    env.archive = env.new_archive(copies=1)
+    env.archive = env.new_archive(archive=ArchiveSettings(copies=1))
     link = env.host.give("v", VIDEO, hold_at=1000)
     env.see(Result(env.host.give("bad", b"", status=500)))
     await env.done()
@@ -204,13 +204,12 @@ async def test_nothing_starts_once_it_is_closed(env: ArchiveFixture) -> None:
 async def test_the_end_of_the_application_leaves_nothing_half_done(tmp_path: Path) -> None:
     place = ArchivePlace((tmp_path / "archive").as_uri(), folder=tmp_path / "archive")
     async with FileHost().serving() as host, HttpClient() as http:
-        async with Background() as background:
-            env = ArchiveFixture(place, host, http, background)
-            env.archive = env.new_archive(copies=1)
-            link = host.give("v", video(4_000_000), hold_at=3_000_000)
-            env.see(Result(link))
-            env.see(Result(link), replace(FACTS, id="2"))
-            await until(lambda: place.unfinished() > 0)
+        env = ArchiveFixture(place, host, http, archive=ArchiveSettings(copies=1))
+        link = host.give("v", video(4_000_000), hold_at=3_000_000)
+        env.see(Result(link))
+        env.see(Result(link), replace(FACTS, id="2"))
+        await until(lambda: place.unfinished() > 0)
+        await env.stop()
         assert place.visible() == set()
         assert place.unfinished() == 0
         assert host.asked == ["v"]
@@ -218,6 +217,6 @@ async def test_the_end_of_the_application_leaves_nothing_half_done(tmp_path: Pat
 
 @pytest.mark.parametrize(("keep", "kept"), [(True, "a cat"), (False, None)])
 async def test_a_prompt_is_written_down_only_where_asked(env: ArchiveFixture, keep: bool, kept: str | None) -> None:
-    env.archive = env.new_archive(keep_prompt=keep)
+    env.archive = env.new_archive(archive=ArchiveSettings(prompt=keep))
     archived = await env.copied(facts=replace(FACTS, prompt="a cat"))
     assert archived.record.prompt == kept

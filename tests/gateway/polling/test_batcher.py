@@ -43,7 +43,10 @@ class Upstream(ScriptedProvider):
         return [len(ids) for _, ids in self.asked]
 
 
-class BatcherFixture:
+class ScriptedBatcher:
+    """A batcher over a scripted upstream. No gateway: the poller makes batchers out of reach of a test, and nothing of
+    a gateway takes part in a batch."""
+
     def __init__(self, batch: int = 10, per_second: float = 0.0) -> None:
         self.clock = TestClock()
         self.upstream = Upstream(batch)
@@ -76,14 +79,14 @@ def names(count: int) -> list[str]:
 
 
 async def test_those_who_ask_for_the_same_share_one_query() -> None:
-    env = BatcherFixture()
+    env = ScriptedBatcher()
     answers = await asyncio.gather(*env.enqueue(*["t"] * 50))
     assert {answer.id for answer in answers if isinstance(answer, TaskState)} == {"t"}
     assert env.upstream.batches == [1]
 
 
 async def test_one_that_is_under_way_is_joined_unless_a_new_one_is_wanted() -> None:
-    env = BatcherFixture()
+    env = ScriptedBatcher()
     env.upstream.gate.clear()
     first = env.enqueue("t")
     await validate()
@@ -96,7 +99,7 @@ async def test_one_that_is_under_way_is_joined_unless_a_new_one_is_wanted() -> N
 
 
 async def test_who_comes_at_the_moment_of_anothers_turn_does_not_wait_for_the_rest() -> None:
-    env = BatcherFixture(batch=1, per_second=1.0)
+    env = ScriptedBatcher(batch=1, per_second=1.0)
     env.urgencies = {"old": 9.0, "new": 1.0}
     await asyncio.gather(*env.enqueue("first"))
     assert env.enqueue("old", wait=False) == []
@@ -108,7 +111,7 @@ async def test_who_comes_at_the_moment_of_anothers_turn_does_not_wait_for_the_re
 
 
 async def test_who_comes_at_the_moment_of_its_own_turn_waits_for_it() -> None:
-    env = BatcherFixture(batch=1, per_second=1.0)
+    env = ScriptedBatcher(batch=1, per_second=1.0)
     await asyncio.gather(*env.enqueue("first"))
     env.enqueue("t", wait=False)
     env.clock.lag(10.0)
@@ -117,13 +120,13 @@ async def test_who_comes_at_the_moment_of_its_own_turn_waits_for_it() -> None:
 
 
 async def test_ids_are_gathered_into_batches() -> None:
-    env = BatcherFixture(batch=10)
+    env = ScriptedBatcher(batch=10)
     await asyncio.gather(*env.enqueue(*names(25)))
     assert sorted(env.upstream.batches, reverse=True) == [10, 10, 5]
 
 
 async def test_at_most_two_batches_are_under_way() -> None:
-    env = BatcherFixture(batch=10)
+    env = ScriptedBatcher(batch=10)
     env.upstream.gate.clear()
     futures = env.enqueue(*names(50))
     await validate()
@@ -134,7 +137,7 @@ async def test_at_most_two_batches_are_under_way() -> None:
 
 
 async def test_a_client_that_goes_away_takes_nobody_elses_answer_along() -> None:
-    env = BatcherFixture()
+    env = ScriptedBatcher()
     env.upstream.gate.clear()
     gone, stays = env.enqueue("t", "t")
     await validate()
@@ -147,14 +150,14 @@ class TestOneBadId:
     @pytest.mark.parametrize("kind", [ErrorKind.INVALID_REQUEST, ErrorKind.UPSTREAM_ERROR])
     @pytest.mark.parametrize("bad", [0, 3, 9])
     async def test_the_others_are_answered(self, kind: ErrorKind, bad: int) -> None:
-        env = BatcherFixture(batch=10)
+        env = ScriptedBatcher(batch=10)
         env.upstream.poison = {f"t{bad}": trouble(kind)}
         answers = await asyncio.gather(*env.enqueue(*names(10)))
         assert [isinstance(answer, ProviderError) for answer in answers] == [number == bad for number in range(10)]
         assert len(env.upstream.asked) <= 10
 
     async def test_an_upstream_that_is_down_is_not_asked_for_every_single_one(self) -> None:
-        env = BatcherFixture(batch=10)
+        env = ScriptedBatcher(batch=10)
         env.upstream.poison = {id: trouble(ErrorKind.UPSTREAM_ERROR) for id in names(10)}
         answers = await asyncio.gather(*env.enqueue(*names(10)))
         assert all(isinstance(answer, ProviderError) for answer in answers)
@@ -164,14 +167,14 @@ class TestOneBadId:
         "kind", [ErrorKind.RATE_LIMITED, ErrorKind.UNREACHABLE, ErrorKind.ANSWER_LOST, ErrorKind.INVALID_CREDENTIAL]
     )
     async def test_what_is_not_an_ids_fault_is_not_split(self, kind: ErrorKind) -> None:
-        env = BatcherFixture(batch=10)
+        env = ScriptedBatcher(batch=10)
         env.upstream.poison = {"t0": trouble(kind)}
         answers = await asyncio.gather(*env.enqueue(*names(10)))
         assert {answer.kind for answer in answers if isinstance(answer, ProviderError)} == {kind}
         assert env.upstream.batches == [10]
 
     async def test_a_bug_in_a_provider_is_an_answer_too(self) -> None:
-        env = BatcherFixture()
+        env = ScriptedBatcher()
         env.upstream.poison = {"t": ValueError("x")}  # type: ignore[dict-item]
         (answer,) = await asyncio.gather(*env.enqueue("t"))
         assert isinstance(answer, ProviderError)
@@ -181,7 +184,7 @@ class TestOneBadId:
 class TestPacing:
     async def test_500_tasks_at_20_queries_a_second(self) -> None:
         """No second has more than the upstream allows, everybody's turn comes within 30 s, and nobody is refused."""
-        env = BatcherFixture(batch=1, per_second=20)
+        env = ScriptedBatcher(batch=1, per_second=20)
         ids = names(500)
         assert len(env.enqueue(*ids, wait=False)) <= 2
         await env.clock.run(28.0)
@@ -190,28 +193,28 @@ class TestPacing:
         assert max(sum(1 for other in times if 0 <= other - one < 1.0) for one in times) <= 20
 
     async def test_whoever_is_not_patient_is_not_kept_waiting(self) -> None:
-        env = BatcherFixture(batch=1, per_second=5)
+        env = ScriptedBatcher(batch=1, per_second=5)
         await asyncio.gather(*env.enqueue("t0"))
         assert env.enqueue("t1", wait=False) == []
         await env.clock.run(1.0)
         assert env.heard == ["t0", "t1"]
 
     async def test_whoever_is_waits_for_the_turn(self) -> None:
-        env = BatcherFixture(batch=1, per_second=5)
+        env = ScriptedBatcher(batch=1, per_second=5)
         first, second = env.enqueue("t0", "t1")
         await env.clock.run(1.0)
         assert isinstance(await first, TaskState)
         assert isinstance(await second, TaskState)
 
     async def test_but_not_for_ever(self) -> None:
-        env = BatcherFixture(batch=1, per_second=0.01)
+        env = ScriptedBatcher(batch=1, per_second=0.01)
         first, second = env.enqueue("t0", "t1")
         await env.clock.run(DEADLINE_SECONDS + 0.1)
         assert isinstance(await first, TaskState)
         assert await second is OVERDUE
 
     async def test_the_most_urgent_are_asked_for_first(self) -> None:
-        env = BatcherFixture(batch=2, per_second=5)
+        env = ScriptedBatcher(batch=2, per_second=5)
         await asyncio.gather(*env.enqueue("first"))
         env.urgencies = {"old": 9.0, "nearly": 8.0, "new": 1.0}
         env.enqueue("new", "old", "nearly", wait=False)
@@ -219,7 +222,7 @@ class TestPacing:
         assert [ids for _, ids in env.upstream.asked[1:]] == [("old", "nearly"), ("new",)]
 
     async def test_a_refusal_slows_the_account_down(self) -> None:
-        env = BatcherFixture(batch=1, per_second=20)
+        env = ScriptedBatcher(batch=1, per_second=20)
         env.upstream.poison = {"t0": ProviderError(ErrorKind.RATE_LIMITED, retry_after=3)}
         await asyncio.gather(*env.enqueue("t0"))
         env.enqueue(*names(10)[1:], wait=False)
@@ -229,19 +232,19 @@ class TestPacing:
         assert len(env.heard) == 10
 
     async def test_it_tells_how_long_a_round_takes(self) -> None:
-        env = BatcherFixture(batch=1, per_second=20)
+        env = ScriptedBatcher(batch=1, per_second=20)
         env.enqueue(*names(100), wait=False)
         assert env.batcher.round_seconds == pytest.approx(100 / 18, rel=0.1)
 
     async def test_any_number_of_wishes_takes_bounded_room(self) -> None:
-        env = BatcherFixture(batch=1, per_second=0.01)
+        env = ScriptedBatcher(batch=1, per_second=0.01)
         env.enqueue(*names(MAX_PENDING + 50), wait=False)
         assert len(env.batcher._pending) <= MAX_PENDING
 
 
 class TestAnUpstreamThatHangs:
     async def test_nobody_waits_longer_than_the_deadline(self) -> None:
-        env = BatcherFixture()
+        env = ScriptedBatcher()
         env.upstream.gate.clear()
         (future,) = env.enqueue("t")
         await env.clock.run(DEADLINE_SECONDS - 0.1)
@@ -250,7 +253,7 @@ class TestAnUpstreamThatHangs:
         assert await future is OVERDUE
 
     async def test_what_comes_late_is_heard_all_the_same(self) -> None:
-        env = BatcherFixture()
+        env = ScriptedBatcher()
         env.upstream.gate.clear()
         env.enqueue("t")
         await env.clock.run(DEADLINE_SECONDS + 1)
@@ -260,7 +263,7 @@ class TestAnUpstreamThatHangs:
         assert env.batcher.idle
 
     async def test_later_polls_do_not_join_what_hangs(self) -> None:
-        env = BatcherFixture()
+        env = ScriptedBatcher()
         env.upstream.gate.clear()
         env.enqueue("t")
         await env.clock.run(DEADLINE_SECONDS + 1)
@@ -271,7 +274,7 @@ class TestAnUpstreamThatHangs:
 
 class TestNobodyWaitsForEver:
     async def test_a_budget_that_closes_while_a_batch_is_gathered(self) -> None:
-        env = BatcherFixture(batch=10)
+        env = ScriptedBatcher(batch=10)
         env.upstream.gate.clear()
         env.enqueue("a")
         await validate()
@@ -281,13 +284,13 @@ class TestNobodyWaitsForEver:
         assert await waiting is OVERDUE
 
     async def test_a_query_that_is_cancelled(self) -> None:
-        env = BatcherFixture()
+        env = ScriptedBatcher()
         env.upstream.poison = {"t": asyncio.CancelledError()}  # type: ignore[dict-item]
         (future,) = env.enqueue("t")
         assert await future is OVERDUE
 
     async def test_those_who_gave_up_leave_nothing_behind(self) -> None:
-        env = BatcherFixture(batch=1, per_second=0.01)
+        env = ScriptedBatcher(batch=1, per_second=0.01)
         env.enqueue("first")
         for _ in range(5):
             env.enqueue("t")
@@ -295,7 +298,7 @@ class TestNobodyWaitsForEver:
         assert env.batcher._pending["t"].waiting == []
 
     async def test_a_sooner_turn_is_not_missed_for_a_later_one(self) -> None:
-        env = BatcherFixture(batch=1)
+        env = ScriptedBatcher(batch=1)
         env.batcher.limiter.refused(env.clock.now(), sent_at=env.clock.now(), retry_after=30)
         env.enqueue("t", wait=False)
         env.batcher.limiter._held_until = 0.0

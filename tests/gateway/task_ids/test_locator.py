@@ -8,24 +8,20 @@ from hypothesis import strategies as st
 
 from gateway.accounts.callers import Caller
 from gateway.task_ids.locator import TaskLocator
-from gateway.task_ids.signed import derived_key
 from providers.contract.accounts import Account
 from providers.contract.requests import VideoRequest
-from providers.registry import Registry
-from tests.gateway_fixture import no_owners
-from tests.upstream import ScriptedProvider
+from tests.gateway_fixture import GatewayFixture
 
 ONE, TWO = Account("scripted", "s-1"), Account("scripted", "s-2")
 ALICE, BOB = (Caller((ONE, TWO), managed=True, owner=letter * 12) for letter in "ab")
 PASSING = Caller((ONE, TWO))
-REGISTRY = Registry([ScriptedProvider()])
 
 
-def made_with(*secrets: str) -> TaskLocator:
-    return TaskLocator(REGISTRY, no_owners(), [derived_key(secret) for secret in secrets])
+def locator_of(*secrets: str) -> TaskLocator:
+    return GatewayFixture(secret=secrets).locator
 
 
-PLACES = made_with("secret")
+LOCATOR = locator_of("secret")
 
 
 def key_of(locator: TaskLocator, caller: Caller, account: Account, seed: str) -> str:
@@ -33,9 +29,9 @@ def key_of(locator: TaskLocator, caller: Caller, account: Account, seed: str) ->
 
 
 def test_a_key_is_a_uuid_and_the_same_on_every_replica() -> None:
-    replica = made_with("secret")
+    replica = locator_of("secret")
     for caller in (ALICE, PASSING):
-        key = key_of(PLACES, caller, ONE, "seed")
+        key = key_of(LOCATOR, caller, ONE, "seed")
         assert key == key_of(replica, caller, ONE, "seed")
         assert uuid.UUID(key).version == 4
         assert uuid.UUID(key).variant == uuid.RFC_4122
@@ -43,7 +39,7 @@ def test_a_key_is_a_uuid_and_the_same_on_every_replica() -> None:
 
 def test_submit_key_differs_by_owner_account_and_seed() -> None:
     keys = {
-        key_of(PLACES, caller, account, seed)
+        key_of(LOCATOR, caller, account, seed)
         for caller in (ALICE, BOB, PASSING)
         for account in (ONE, TWO)
         for seed in ("x", "y")
@@ -53,46 +49,46 @@ def test_submit_key_differs_by_owner_account_and_seed() -> None:
 
 @given(st.text(max_size=80))
 def test_submit_key_is_recognized_by_its_owner_only(seed: str) -> None:
-    key = key_of(PLACES, ALICE, ONE, seed)
-    assert PLACES.is_own_submit_key(ALICE, ONE, key)
-    assert not PLACES.is_own_submit_key(BOB, ONE, key)
-    assert not PLACES.is_own_submit_key(PASSING, ONE, key)
+    key = key_of(LOCATOR, ALICE, ONE, seed)
+    assert LOCATOR.is_own_submit_key(ALICE, ONE, key)
+    assert not LOCATOR.is_own_submit_key(BOB, ONE, key)
+    assert not LOCATOR.is_own_submit_key(PASSING, ONE, key)
 
 
 def test_submit_key_of_an_older_secret_is_recognized() -> None:
-    key = key_of(made_with("old"), ALICE, ONE, "x")
-    assert made_with("new", "old").is_own_submit_key(ALICE, ONE, key)
-    assert not made_with("new").is_own_submit_key(ALICE, ONE, key)
+    key = key_of(locator_of("old"), ALICE, ONE, "x")
+    assert locator_of("new", "old").is_own_submit_key(ALICE, ONE, key)
+    assert not locator_of("new").is_own_submit_key(ALICE, ONE, key)
 
 
 async def test_a_named_account_keeps_its_tasks_when_its_credential_is_replaced() -> None:
     old, new = Account("scripted", "s-old", name="one"), Account("scripted", "s-new", name="one")
     before, after = (Caller((account,), managed=True, owner="a" * 12) for account in (old, new))
-    id = PLACES.signed_id(before, old, "scripted-1", VideoRequest("m"), 1)
-    ref = await PLACES.find_one(after, id)
+    id = LOCATOR.signed_id(before, old, "scripted-1", VideoRequest("m"), 1)
+    ref = await LOCATOR.find_one(after, id)
     assert ref
     assert ref.account is new
-    assert key_of(PLACES, before, old, "x") == key_of(PLACES, after, new, "x")
+    assert key_of(LOCATOR, before, old, "x") == key_of(LOCATOR, after, new, "x")
 
 
 async def test_an_account_keeps_its_tasks_when_it_is_given_a_name() -> None:
     nameless, named = Account("scripted", "s-1"), Account("scripted", "s-1", name="one")
     before, after = (Caller((account,), managed=True, owner="a" * 12) for account in (nameless, named))
-    ref = await PLACES.find_one(after, PLACES.signed_id(before, nameless, "scripted-1", VideoRequest("m"), 1))
+    ref = await LOCATOR.find_one(after, LOCATOR.signed_id(before, nameless, "scripted-1", VideoRequest("m"), 1))
     assert ref
     assert ref.account is named
 
 
 def test_a_submit_from_before_the_account_had_a_name_is_looked_for() -> None:
     nameless, named = Account("scripted", "s-1"), Account("scripted", "s-1", name="one")
-    before = key_of(PLACES, ALICE, nameless, "x")
-    keys = list(PLACES.submit_keys(ALICE, named, "x"))
+    before = key_of(LOCATOR, ALICE, nameless, "x")
+    keys = list(LOCATOR.submit_keys(ALICE, named, "x"))
     assert keys[0] != before
     assert before in keys
 
 
 def test_a_repeat_that_knows_less_leaves_what_the_submit_left_behind() -> None:
-    locator = made_with("secret")
+    locator = locator_of("secret")
     locator.signed_id(ALICE, ONE, "scripted-1", VideoRequest("m", duration=5, size="1280x720"), 1)
     locator.signed_id(ALICE, ONE, "scripted-1", VideoRequest("m"), 2)
     remembered = locator.remembered(ONE, "scripted-1", ALICE)
@@ -101,11 +97,11 @@ def test_a_repeat_that_knows_less_leaves_what_the_submit_left_behind() -> None:
 
 
 def test_after_a_rotation_the_older_keys_are_known_still() -> None:
-    before = key_of(made_with("old"), ALICE, ONE, "x")
-    rotated = made_with("new", "old")
+    before = key_of(locator_of("old"), ALICE, ONE, "x")
+    rotated = locator_of("new", "old")
     assert list(rotated.submit_keys(ALICE, ONE, "x"))[1] == before
 
 
 @pytest.mark.parametrize("key", ["", "x", "459e5298-8f07-4781-86bc-580c0cde403e", "0" * 32])
 def test_keys_of_others_are_nobodys(key: str) -> None:
-    assert not PLACES.is_own_submit_key(ALICE, ONE, key)
+    assert not LOCATOR.is_own_submit_key(ALICE, ONE, key)

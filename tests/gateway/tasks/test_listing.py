@@ -2,19 +2,16 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
 from gateway.accounts.callers import Caller
 from gateway.core.errors import GatewayError
-from gateway.task_ids.locator import TaskLocator
-from gateway.task_ids.signed import derived_key
-from gateway.tasks.listing import Listing
 from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.tasks import ListedTask, Phase, TaskState
-from providers.registry import Registry
-from tests.gateway_fixture import no_owners
+from tests.gateway_fixture import KEYS, GatewayFixture
 from tests.upstream import ScriptedProvider, trouble
 
 ONE, TWO = Account("scripted", "s-secret-1"), Account("scripted", "s-secret-2")
@@ -48,12 +45,11 @@ def task(number: int, at: float, submit_key: str = "") -> ListedTask:
     )
 
 
-class ListingFixture:
-    def __init__(self, *, sole_owner: bool = False) -> None:
-        self.provider = ListingProvider()
-        registry = Registry([self.provider])
-        self.locator = TaskLocator(registry, no_owners(), [derived_key("secret")])
-        self.listing = Listing(registry, self.locator, sole_owner=sole_owner)
+class ListingGateway(GatewayFixture):
+    provider: ListingProvider
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(ListingProvider(), secret=["secret"], **settings)
 
     async def pages(self, caller: Caller, limit: int, *, ascending: bool = False) -> list[list[str]]:
         """The upstream ids of every page."""
@@ -69,7 +65,7 @@ PASSING = Caller((ONE, TWO))
 
 
 async def test_accounts_are_merged_newest_first_and_pages_do_not_overlap() -> None:
-    env = ListingFixture()
+    env = ListingGateway()
     env.provider.listed = {
         "s-secret-1": [task(number, NOW - 10 * number) for number in (1, 3, 5, 7)],
         "s-secret-2": [task(number, NOW - 10 * number) for number in (2, 4, 6)],
@@ -84,7 +80,7 @@ async def test_accounts_are_merged_newest_first_and_pages_do_not_overlap() -> No
 
 
 async def test_tasks_of_one_second_keep_their_order_over_pages() -> None:
-    env = ListingFixture()
+    env = ListingGateway()
     env.provider.listed = {"s-secret-1": [task(number, NOW + number / 100) for number in range(9)]}
     ids = [id for page in await env.pages(PASSING, 2) for id in page]
     assert sorted(ids) == sorted(f"scripted-{number}" for number in range(9))
@@ -92,7 +88,7 @@ async def test_tasks_of_one_second_keep_their_order_over_pages() -> None:
 
 
 async def test_a_task_that_comes_in_between_does_not_shift_the_pages() -> None:
-    env = ListingFixture()
+    env = ListingGateway()
     env.provider.listed = {"s-secret-1": [task(number, NOW - number) for number in range(4)]}
     page, more = await env.listing.page(PASSING, limit=2)
     assert more
@@ -103,7 +99,7 @@ async def test_a_task_that_comes_in_between_does_not_shift_the_pages() -> None:
 
 
 async def test_a_page_goes_on_behind_a_task_that_is_gone() -> None:
-    env = ListingFixture()
+    env = ListingGateway()
     env.provider.listed = {"s-secret-1": [task(number, NOW - number) for number in range(4)]}
     page, _ = await env.listing.page(PASSING, limit=2)
     after = await env.locator.find_one(PASSING, page[-1].ref.public_id)
@@ -113,7 +109,7 @@ async def test_a_page_goes_on_behind_a_task_that_is_gone() -> None:
 
 
 async def test_ids_of_a_list_lead_back_to_their_account() -> None:
-    env = ListingFixture()
+    env = ListingGateway()
     env.provider.listed = {"s-secret-2": [task(1, NOW)]}
     page, _ = await env.listing.page(PASSING, limit=5)
     ref = await env.locator.find_one(PASSING, page[0].ref.public_id)
@@ -122,7 +118,7 @@ async def test_ids_of_a_list_lead_back_to_their_account() -> None:
 
 
 async def test_an_account_in_trouble_leaves_the_others() -> None:
-    env = ListingFixture()
+    env = ListingGateway()
     env.provider.listed = {"s-secret-2": [task(1, NOW)]}
     env.provider.troubles = {"s-secret-1": trouble(ErrorKind.INVALID_CREDENTIAL, "1015", "of s-secret-1")}
     assert await env.pages(PASSING, 5) == [["scripted-1"]]
@@ -134,7 +130,7 @@ async def test_an_account_in_trouble_leaves_the_others() -> None:
 
 @pytest.mark.parametrize("kind", [ErrorKind.UNREACHABLE, ErrorKind.RATE_LIMITED, ErrorKind.ANSWER_LOST])
 async def test_one_that_cannot_be_asked_just_now_is_told_rather_than_left_out(kind: ErrorKind) -> None:
-    env = ListingFixture()
+    env = ListingGateway()
     env.provider.listed = {"s-secret-2": [task(1, NOW)]}
     env.provider.troubles = {"s-secret-1": trouble(kind)}
     with pytest.raises(GatewayError) as caught:
@@ -143,14 +139,14 @@ async def test_one_that_cannot_be_asked_just_now_is_told_rather_than_left_out(ki
 
 
 async def test_a_busy_minute_does_not_end_the_list() -> None:
-    env = ListingFixture()
+    env = ListingGateway()
     env.provider.listed = {"s-secret-1": [task(number, NOW + number / 100) for number in range(120)]}
     ids = [id for page in await env.pages(PASSING, 10) for id in page]
     assert len(ids) == len(set(ids)) == 120
 
 
 async def test_an_odd_record_does_not_spoil_the_list() -> None:
-    env = ListingFixture()
+    env = ListingGateway()
     long = ListedTask(TaskState("x" * 300, Phase.PROCESSING, created_at=NOW + 1))
     env.provider.listed = {"s-secret-1": [task(1, NOW), long, task(2, NOW * 1000.0)]}
     page, _ = await env.listing.page(PASSING, limit=5)
@@ -158,9 +154,7 @@ async def test_an_odd_record_does_not_spoil_the_list() -> None:
 
 
 async def test_upstreams_that_cannot_list_have_nothing() -> None:
-    registry = Registry([ScriptedProvider()])
-    listing = Listing(registry, TaskLocator(registry, no_owners()), sole_owner=False)
-    assert await listing.page(PASSING, limit=5) == ([], False)
+    assert await GatewayFixture().listing.page(PASSING, limit=5) == ([], False)
 
 
 class TestManagedKeys:
@@ -169,7 +163,7 @@ class TestManagedKeys:
     ALICE, BOB = (Caller((ONE,), managed=True, owner=letter * 12) for letter in "ab")
 
     async def test_each_sees_what_it_submitted(self) -> None:
-        env = ListingFixture()
+        env = ListingGateway()
         env.provider.listed = {
             "s-secret-1": [
                 task(1, NOW, next(env.locator.submit_keys(self.ALICE, ONE, "x"))),
@@ -181,20 +175,20 @@ class TestManagedKeys:
         assert await env.pages(self.BOB, 5) == [["scripted-2"]]
 
     async def test_a_key_that_was_quiet_still_finds_its_own(self) -> None:
-        env = ListingFixture()
+        env = ListingGateway()
         others = [task(n, NOW + n, next(env.locator.submit_keys(self.ALICE, ONE, str(n)))) for n in range(60)]
         own = [task(100 + n, NOW - n, next(env.locator.submit_keys(self.BOB, ONE, str(n)))) for n in range(5)]
         env.provider.listed = {"s-secret-1": [*others, *own]}
         assert await env.pages(self.BOB, 20) == [[f"scripted-{100 + n}" for n in range(5)]]
 
     async def test_a_sole_key_sees_all(self) -> None:
-        env = ListingFixture(sole_owner=True)
+        env = ListingGateway(keys=KEYS[:1])
         env.provider.listed = {"s-secret-1": [task(3, NOW)]}
         assert await env.pages(self.ALICE, 5) == [["scripted-3"]]
 
 
 async def test_an_account_behind_a_dead_proxy_is_left_out() -> None:
-    env = ListingFixture()
+    env = ListingGateway()
     behind = Account("scripted", "s-secret-2", proxy="http://proxy:1")
     env.provider.listed = {"s-secret-1": [task(1, NOW)]}
     env.provider.troubles["s-secret-2"] = trouble(ErrorKind.UNREACHABLE)

@@ -32,7 +32,7 @@ class TestSubmit:
         assert opened.created == submitted.created
 
     async def test_a_managed_caller_always_does(self) -> None:
-        env = GatewayFixture(secrets=[derived_key("secret")])
+        env = GatewayFixture(secret=["secret"])
         submitted = await env.submit(managed(ONE))
         opened = verify(submitted.id, [derived_key("secret")])
         assert opened
@@ -175,7 +175,7 @@ class TestStatus:
         assert env.provider.asked == []
 
     async def test_managed_tasks_belong_to_the_key_that_made_them(self) -> None:
-        env = GatewayFixture(secrets=[derived_key("new"), derived_key("old")])
+        env = GatewayFixture(secret=["new", "old"])
         submitted = await env.submit(managed(ONE))
         env.provider.states["scripted-1"] = finished("scripted-1")
         assert (await env.tasks.status(managed(TWO, ONE), submitted.id)).state.result
@@ -184,11 +184,11 @@ class TestStatus:
         await env.no_such_task(pass_through(ONE), submitted.id)
 
     async def test_an_older_secret_still_opens(self) -> None:
-        submitted = await GatewayFixture(secrets=[derived_key("old")]).submit(managed(ONE))
-        env = GatewayFixture(secrets=[derived_key("new"), derived_key("old")])
+        submitted = await GatewayFixture(secret=["old"]).submit(managed(ONE))
+        env = GatewayFixture(secret=["new", "old"])
         env.provider.states["scripted-1"] = finished("scripted-1")
         assert await env.tasks.status(managed(ONE), submitted.id)
-        await GatewayFixture(secrets=[derived_key("new")]).no_such_task(managed(ONE), submitted.id)
+        await GatewayFixture(secret=["new"]).no_such_task(managed(ONE), submitted.id)
 
     async def test_without_a_secret_only_managed_ids_end_with_the_process(self) -> None:
         first = GatewayFixture()
@@ -200,17 +200,17 @@ class TestStatus:
 
     async def test_a_managed_caller_cannot_open_with_a_key_made_of_a_credential(self) -> None:
         submitted = await GatewayFixture().submit(pass_through(ONE, TWO))
-        await GatewayFixture(secrets=[derived_key("s")]).no_such_task(managed(ONE, TWO), submitted.id)
+        await GatewayFixture(secret=["s"]).no_such_task(managed(ONE, TWO), submitted.id)
 
     async def test_a_pass_through_id_made_without_a_secret_outlives_one_being_set(self) -> None:
         submitted = await GatewayFixture().submit(pass_through(ONE, TWO))
-        env = GatewayFixture(secrets=[derived_key("s")])
+        env = GatewayFixture(secret=["s"])
         env.provider.states["scripted-1"] = finished("scripted-1")
         assert await env.tasks.status(pass_through(ONE, TWO), submitted.id)
 
     @pytest.mark.parametrize("id", ["", "x", "..", "video_", PREFIX + "A" * 100, "🎬", "a" * 5000, "a\x00b"])
     async def test_strange_ids_are_no_tasks(self, id: str) -> None:
-        env = GatewayFixture(secrets=[derived_key("s")])
+        env = GatewayFixture(secret=["s"])
         for caller in (pass_through(ONE), pass_through(ONE, TWO), managed(ONE)):
             await env.no_such_task(caller, id)
         assert env.provider.asked == []

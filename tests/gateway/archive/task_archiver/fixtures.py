@@ -110,7 +110,7 @@ class Kit:
     def again(self, **how: Any) -> "Kit":
         """Another replica over the same upstream and archive, or this one after a restart, an hour later."""
         how = {"clock": WakingClock(self.clock.now() + 3600)} | how
-        new = Kit(self.ref, self.host, self.env.http, **how)
+        new = Kit(self.ref, self.host, self.env.process.http, **how)
         new.provider.states = self.provider.states
         return new
 

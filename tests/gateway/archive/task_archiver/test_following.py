@@ -5,14 +5,17 @@ import pytest
 from gateway.archive import task_archiver
 from gateway.archive.copier import Outcome
 from gateway.archive.task_archiver import FOLLOWED_SECONDS
+from gateway.core.settings import ArchiveSettings
 from providers.contract.errors import ErrorKind
 from providers.contract.tasks import Phase, TaskState
 from tests.archives import until
 from tests.gateway.archive.task_archiver.fixtures import ID, INTERVAL, Kit, has
 from tests.upstream import State, trouble
 
+FOLLOWED = ArchiveSettings(follow=True)
 
-@has(follow=True)
+
+@has(archive=FOLLOWED)
 async def test_what_was_submitted_is_archived_though_nobody_asks(kit: Kit) -> None:
     kit.provider.states[ID] = TaskState(ID, Phase.PROCESSING)
     kit.provider.end, kit.provider.ends_after = kit.finished(), 3
@@ -33,7 +36,7 @@ async def test_nobody_is_followed_unasked(kit: Kit) -> None:
     assert kit.provider.queries == 0
 
 
-@has(follow=True)
+@has(archive=FOLLOWED)
 @pytest.mark.parametrize(
     "end",
     [
@@ -53,7 +56,7 @@ async def test_task_is_followed_until_it_ends(kit: Kit, end: State) -> None:
     assert kit.env.reports == []
 
 
-@has(follow=True)
+@has(archive=FOLLOWED)
 async def test_trouble_on_the_way_is_no_end(kit: Kit) -> None:
     kit.provider.query_trouble = trouble(ErrorKind.UNREACHABLE)
     await kit.submitted()
@@ -65,7 +68,7 @@ async def test_trouble_on_the_way_is_no_end(kit: Kit) -> None:
     assert kit.env.reports[0].outcome is Outcome.COPIED
 
 
-@has(follow=True)
+@has(archive=FOLLOWED)
 async def test_after_a_day_it_is_followed_no_more(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kit.archiver, "_interval", 3600.0)
     kit.provider.states[ID] = TaskState(ID, Phase.PROCESSING)
@@ -74,7 +77,7 @@ async def test_after_a_day_it_is_followed_no_more(kit: Kit, monkeypatch: pytest.
     assert kit.provider.queries == 24
 
 
-@has(follow=True)
+@has(archive=FOLLOWED)
 async def test_only_so_many_are_followed_at_once(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(task_archiver, "MAX_FOLLOWED", 2)
     for number in (1, 2, 3):

@@ -7,7 +7,6 @@ import pytest
 from gateway.archive import archive, task_archiver
 from gateway.archive.archive import CONCURRENT_LOOK_UPS, OUTAGE_SECONDS
 from gateway.core.errors import GatewayError
-from gateway.task_ids.signed import derived_key
 from gateway.tasks.view import Task
 from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind
@@ -85,7 +84,7 @@ async def test_an_account_that_was_named_since_then_is_the_same(kit: Kit) -> Non
     assert await kit.archiver.restore(kit.spot(renamed)) is None
 
 
-@has(secrets=[derived_key("one secret for all")])
+@has(secret=["one secret for all"])
 async def test_a_key_sees_its_own_tasks_only(kit: Kit) -> None:
     mine, other = managed(ONE), managed(ONE, owner="b" * 12)
     id = (await kit.env.submit(mine, WISH)).id
@@ -93,7 +92,7 @@ async def test_a_key_sees_its_own_tasks_only(kit: Kit) -> None:
     await kit.env.tasks.status(mine, id)
     await until(lambda: bool(kit.env.reports))
     kit.provider.states.clear()
-    later = kit.again(secrets=[derived_key("one secret for all")])
+    later = kit.again(secret=["one secret for all"])
     async with later.env.background:
         assert (await later.env.tasks.status(mine, id)).archived
         assert await later.env.tasks.open_archived(mine, id, "thumbnail")

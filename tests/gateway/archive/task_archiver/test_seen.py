@@ -7,6 +7,7 @@ import logging
 import pytest
 
 from gateway.archive.copier import Outcome
+from gateway.core.settings import ArchiveSettings
 from gateway.polling.batcher import DEADLINE_SECONDS
 from providers.contract.errors import ErrorKind
 from providers.contract.tasks import Phase, TaskState
@@ -84,9 +85,9 @@ async def test_what_is_written_down(kit: Kit, sealed: bool) -> None:
 @pytest.mark.parametrize(
     ("kit", "here", "prompt"),
     [
-        ({"keep_prompt": True}, True, "cat"),
-        ({"keep_prompt": True}, False, None),
-        ({"keep_prompt": False}, True, None),
+        ({"archive": ArchiveSettings(prompt=True)}, True, "cat"),
+        ({"archive": ArchiveSettings(prompt=True)}, False, None),
+        ({"archive": ArchiveSettings(prompt=False)}, True, None),
     ],
     indirect=["kit"],
 )
