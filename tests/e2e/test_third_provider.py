@@ -25,7 +25,7 @@ from providers import registry
 from providers.sandbox.server import SandboxServer
 from providers.transport.client import HttpClient
 from tests.e2e.conftest import UPSTREAM, HastyClock, bearer, follow, settings_for
-from tests.third_provider import ACME, EDIT, TEXT
+from tests.third_provider.provider import ACME, EDIT, TEXT
 
 Out = pytest.CaptureFixture[str]
 _numbers = itertools.count(1)
