@@ -32,11 +32,11 @@ KEYS = ("alice:gw-1", "bob:gw-2")
 NO_DEFAULTS = DefaultModels()
 
 
-def pass_through(*accounts: Account) -> Caller:
+def pass_through_caller(*accounts: Account) -> Caller:
     return Caller(accounts)
 
 
-def managed(*accounts: Account, owner: str = OWNER) -> Caller:
+def managed_caller(*accounts: Account, owner: str = OWNER) -> Caller:
     return Caller(accounts, managed=True, owner=owner)
 
 

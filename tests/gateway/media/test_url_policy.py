@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from gateway.media.url_policy import METADATA, NOT_PUBLIC, REFUSED_PORTS, Refused, UrlPolicy
 from tests.gateway.media.fetching.hostile import HOSTILE_URLS
 
-GUARD = UrlPolicy()
+URL_POLICY = UrlPolicy()
 HOME = UrlPolicy(networks=(ip_network("10.1.0.0/16"), ip_network("fd00:1::/32")))
 WIDE_OPEN = UrlPolicy(networks=(ip_network("0.0.0.0/0"), ip_network("::/0")))
 
@@ -39,27 +39,27 @@ class TestUrls:
         ],
     )
     def test_honest_ones_are_taken(self, url: str, fetched: str) -> None:
-        assert str(GUARD.check_url(url)) == fetched
+        assert str(URL_POLICY.check_url(url)) == fetched
 
     def test_escapes_stay_as_they_are(self) -> None:
-        url = GUARD.check_url("https://h.example/a%2Fb%7ec%20d?sig=%2b%2B+~&x=%E5%9b%be")
+        url = URL_POLICY.check_url("https://h.example/a%2Fb%7ec%20d?sig=%2b%2B+~&x=%E5%9b%be")
         assert url.raw_path_qs == "/a%2Fb%7ec%20d?sig=%2b%2B+~&x=%E5%9b%be"
 
     @pytest.mark.parametrize("url", [url.format(port=8443) for url in HOSTILE_URLS])
     def test_hostile_ones_are_refused(self, url: str) -> None:
-        assert refuses(GUARD, url)
+        assert refuses(URL_POLICY, url)
 
     @pytest.mark.parametrize("port", [0, 1, 22, 25, 444, 1023, 65536, 99999, *sorted(REFUSED_PORTS)])
     def test_ports_that_are_not_for_http_are_refused(self, port: int) -> None:
-        assert refuses(GUARD, f"https://example.com:{port}/")
+        assert refuses(URL_POLICY, f"https://example.com:{port}/")
 
     @pytest.mark.parametrize("port", [80, 443, 1024, 8443, 65535])
     def test_ports_that_may_be_for_http_are_taken(self, port: int) -> None:
-        assert GUARD.check_url(f"https://example.com:{port}/").port == port
+        assert URL_POLICY.check_url(f"https://example.com:{port}/").port == port
 
     def test_no_address_is_longer_than_addresses_are(self) -> None:
-        assert not refuses(GUARD, "https://h.example/" + "a" * 8000)
-        assert refuses(GUARD, "https://h.example/" + "a" * 9000)
+        assert not refuses(URL_POLICY, "https://h.example/" + "a" * 8000)
+        assert refuses(URL_POLICY, "https://h.example/" + "a" * 9000)
 
     @given(
         st.text()
@@ -74,12 +74,12 @@ class TestUrls:
     @example("https://a.example/[\ud800")
     def test_any_text_is_an_address_in_one_spelling_or_refused(self, text: str) -> None:
         try:
-            url = GUARD.check_url(text)
+            url = URL_POLICY.check_url(text)
         except Refused:
             return
         assert (url.scheme, url.user, url.password, url.fragment) == ("https", None, None, "")
         assert url.raw_host is not None and re.fullmatch(r"[0-9a-z._:-]+", url.raw_host)
-        assert str(GUARD.check_url(str(url))) == str(url)
+        assert str(URL_POLICY.check_url(str(url))) == str(url)
 
 
 class TestHosts:
@@ -114,7 +114,7 @@ class TestHosts:
         "host", ["depot", "localhost", "a.local", "a.internal", "a.home.arpa", "a.b.svc", "nas.lan"]
     )
     def test_local_names_need_a_network_or_to_be_listed(self, host: str) -> None:
-        assert refuses(GUARD, f"https://{host}/")
+        assert refuses(URL_POLICY, f"https://{host}/")
         assert not refuses(UrlPolicy(hosts=(host,)), f"https://{host}/")
         assert not refuses(HOME, f"http://{host}/")
 
@@ -147,13 +147,13 @@ PUBLIC_6 = ["2606:4700::1111", "2400:3200::1", "2a00::1", "64:ff9b::808:808", "6
 class TestAddresses:
     @pytest.mark.parametrize("address", FORBIDDEN)
     def test_what_is_not_public_is_forbidden(self, address: str) -> None:
-        assert not GUARD.allows(address)
-        assert not GUARD.allows(address, "http")
+        assert not URL_POLICY.allows(address)
+        assert not URL_POLICY.allows(address, "http")
 
     @pytest.mark.parametrize("address", PUBLIC + PUBLIC_6)
     def test_what_is_public_is_reached_by_https_only(self, address: str) -> None:
-        assert GUARD.allows(address)
-        assert not GUARD.allows(address, "http")
+        assert URL_POLICY.allows(address)
+        assert not URL_POLICY.allows(address, "http")
         assert not HOME.allows(address, "http")
 
     def test_networks_are_reached_by_http_as_well_and_nothing_else_beside_them(self) -> None:
@@ -198,7 +198,7 @@ class TestAddresses:
     @example(ip_address("::ffff:8.8.8.8"))
     @example(ip_address("2001:1::1"))
     def test_what_is_allowed_is_global_and_in_no_forbidden_range(self, ip: IPv4Address | IPv6Address) -> None:
-        if not GUARD.allows(str(ip)):
+        if not URL_POLICY.allows(str(ip)):
             return
         assert ip.is_global and not ip.is_multicast and not ip.is_loopback and ip not in METADATA
         assert not any(ip in network for network in NOT_PUBLIC)
@@ -207,9 +207,9 @@ class TestAddresses:
 
     @given(st.ip_addresses(v=4))
     def test_nat64_is_what_lies_behind_it(self, ip: IPv4Address) -> None:
-        assert GUARD.allows(f"64:ff9b::{ip}") == GUARD.allows(str(ip))
+        assert URL_POLICY.allows(f"64:ff9b::{ip}") == URL_POLICY.allows(str(ip))
 
     @given(st.ip_addresses(v=6, network="2000::/3"))
     def test_most_of_the_internet_can_be_reached(self, ip: IPv6Address) -> None:
         special = [network for network in NOT_PUBLIC if isinstance(network, IPv6Network)]
-        assert GUARD.allows(str(ip)) != any(ip in network for network in special)
+        assert URL_POLICY.allows(str(ip)) != any(ip in network for network in special)

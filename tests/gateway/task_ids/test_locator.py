@@ -14,7 +14,7 @@ from tests.gateway_fixture import GatewayFixture
 
 ONE, TWO = Account("scripted", "s-1"), Account("scripted", "s-2")
 ALICE, BOB = (Caller((ONE, TWO), managed=True, owner=letter * 12) for letter in "ab")
-PASSING = Caller((ONE, TWO))
+PASS_THROUGH = Caller((ONE, TWO))
 
 
 def locator_of(*secrets: str) -> TaskLocator:
@@ -30,7 +30,7 @@ def key_of(locator: TaskLocator, caller: Caller, account: Account, seed: str) ->
 
 def test_a_key_is_a_uuid_and_the_same_on_every_replica() -> None:
     replica = locator_of("secret")
-    for caller in (ALICE, PASSING):
+    for caller in (ALICE, PASS_THROUGH):
         key = key_of(LOCATOR, caller, ONE, "seed")
         assert key == key_of(replica, caller, ONE, "seed")
         assert uuid.UUID(key).version == 4
@@ -40,7 +40,7 @@ def test_a_key_is_a_uuid_and_the_same_on_every_replica() -> None:
 def test_submit_key_differs_by_owner_account_and_seed() -> None:
     keys = {
         key_of(LOCATOR, caller, account, seed)
-        for caller in (ALICE, BOB, PASSING)
+        for caller in (ALICE, BOB, PASS_THROUGH)
         for account in (ONE, TWO)
         for seed in ("x", "y")
     }
@@ -52,7 +52,7 @@ def test_submit_key_is_recognized_by_its_owner_only(seed: str) -> None:
     key = key_of(LOCATOR, ALICE, ONE, seed)
     assert LOCATOR.is_own_submit_key(ALICE, ONE, key)
     assert not LOCATOR.is_own_submit_key(BOB, ONE, key)
-    assert not LOCATOR.is_own_submit_key(PASSING, ONE, key)
+    assert not LOCATOR.is_own_submit_key(PASS_THROUGH, ONE, key)
 
 
 def test_submit_key_of_an_older_secret_is_recognized() -> None:

@@ -14,11 +14,11 @@ from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.tasks import Phase, TaskState
 from tests.clock import TestClock
-from tests.gateway_fixture import ONE, THREE, TWO, GatewayFixture, managed, pass_through
+from tests.gateway_fixture import ONE, THREE, TWO, GatewayFixture, managed_caller, pass_through_caller
 from tests.upstream import ScriptedProvider, State, trouble
 
 TASK = "scripted-1"
-CALLER = pass_through(ONE, TWO, THREE)
+CALLER = pass_through_caller(ONE, TWO, THREE)
 
 
 class SeveralAccounts(ScriptedProvider):
@@ -121,7 +121,7 @@ async def test_what_nobody_knows_is_404_and_not_asked_for_again_at_once(
 
 async def test_another_caller_has_to_hold_the_owners_credential(env: GatewayFixture, provider: SeveralAccounts) -> None:
     await env.tasks.status(CALLER, TASK)
-    await env.no_such_task(pass_through(ONE, THREE), TASK)
+    await env.no_such_task(pass_through_caller(ONE, THREE), TASK)
 
 
 async def test_an_owner_that_could_not_be_asked_may_own_it(env: GatewayFixture, provider: SeveralAccounts) -> None:
@@ -157,5 +157,5 @@ async def test_a_task_that_is_too_new_for_all_of_them_waits(env: GatewayFixture,
 
 
 async def test_a_gateway_key_has_no_native_ids(env: GatewayFixture, provider: SeveralAccounts) -> None:
-    await env.no_such_task(managed(ONE, TWO), TASK)
+    await env.no_such_task(managed_caller(ONE, TWO), TASK)
     assert provider.asked == []

@@ -12,7 +12,7 @@ from providers.contract.requests import Media, VideoRequest
 from providers.contract.spec import DefaultModels
 from providers.contract.tasks import Phase, TaskState
 from providers.media_files import MediaKind
-from tests.gateway_fixture import ONE, TWO, GatewayFixture, pass_through
+from tests.gateway_fixture import ONE, TWO, GatewayFixture, pass_through_caller
 from tests.upstream import ScriptedProvider, card, finished
 
 CARDS = {
@@ -35,7 +35,7 @@ def env() -> GatewayFixture:
 
 async def earlier(env: GatewayFixture, model: str = "words", *, ended: bool = True) -> str:
     """The id of a task of a model."""
-    submitted = await env.submit(pass_through(ONE, TWO), VideoRequest(model, "cat"))
+    submitted = await env.submit(pass_through_caller(ONE, TWO), VideoRequest(model, "cat"))
     id = submitted.upstream_id
     env.provider.states[id] = finished(id) if ended else TaskState(id, Phase.PROCESSING)
     return submitted.id
@@ -44,7 +44,7 @@ async def earlier(env: GatewayFixture, model: str = "words", *, ended: bool = Tr
 async def derived(
     env: GatewayFixture, operation: Literal["remix", "edit", "extend"], prompt: str = "dog", **fields: Any
 ) -> VideoRequest:
-    return await derived_request(env.tasks, pass_through(ONE, TWO), Derivation(operation, prompt, **fields))
+    return await derived_request(env.tasks, pass_through_caller(ONE, TWO), Derivation(operation, prompt, **fields))
 
 
 async def refused(env: GatewayFixture, operation: Literal["remix", "edit", "extend"], **fields: Any) -> str:
@@ -103,5 +103,5 @@ class TestEditsAndExtensions:
 
 async def test_an_archived_video_that_is_gone(env: GatewayFixture) -> None:
     with pytest.raises(GatewayError) as caught:
-        await ArchivedVideo(env.tasks, pass_through(ONE), "scripted-1").open()
+        await ArchivedVideo(env.tasks, pass_through_caller(ONE), "scripted-1").open()
     assert caught.value.code == "not_found"

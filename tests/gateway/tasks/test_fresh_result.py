@@ -7,7 +7,7 @@ import pytest
 from gateway.core.errors import GatewayError
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.tasks import Result
-from tests.gateway_fixture import ONE, GatewayFixture, pass_through
+from tests.gateway_fixture import ONE, GatewayFixture, pass_through_caller
 from tests.upstream import finished
 
 ID = "scripted-1"
@@ -16,7 +16,7 @@ ID = "scripted-1"
 async def gateway_of_a_finished_task() -> GatewayFixture:
     env = GatewayFixture()
     env.provider.states[ID] = finished(ID)
-    await env.tasks.status(pass_through(ONE), ID)
+    await env.tasks.status(pass_through_caller(ONE), ID)
     return env
 
 
@@ -24,15 +24,15 @@ async def test_the_upstream_is_asked_however_fresh_the_task_is() -> None:
     env = await gateway_of_a_finished_task()
     fresh = Result("https://host.example/again.mp4")
     env.provider.states[ID] = replace(finished(ID), result=fresh)
-    assert await env.tasks.fresh_result(pass_through(ONE), ID) == fresh
+    assert await env.tasks.fresh_result(pass_through_caller(ONE), ID) == fresh
     assert len(env.provider.asked) == 2
 
 
 async def test_a_task_that_the_upstream_no_longer_knows_has_none() -> None:
     env = await gateway_of_a_finished_task()
     del env.provider.states[ID]
-    assert await env.tasks.fresh_result(pass_through(ONE), ID) is None
-    assert await env.tasks.fresh_result(pass_through(ONE), "video_forged") is None
+    assert await env.tasks.fresh_result(pass_through_caller(ONE), ID) is None
+    assert await env.tasks.fresh_result(pass_through_caller(ONE), "video_forged") is None
 
 
 @pytest.mark.parametrize(
@@ -47,5 +47,5 @@ async def test_when_nobody_can_be_asked_the_old_link_is_not_given_again(kind: Er
     env = await gateway_of_a_finished_task()
     env.provider.query_trouble = ProviderError(kind)
     with pytest.raises(GatewayError) as caught:
-        await env.tasks.fresh_result(pass_through(ONE), ID)
+        await env.tasks.fresh_result(pass_through_caller(ONE), ID)
     assert caught.value.code == code

@@ -61,7 +61,7 @@ class ListingGateway(GatewayFixture):
         return pages
 
 
-PASSING = Caller((ONE, TWO))
+PASS_THROUGH = Caller((ONE, TWO))
 
 
 async def test_accounts_are_merged_newest_first_and_pages_do_not_overlap() -> None:
@@ -70,19 +70,19 @@ async def test_accounts_are_merged_newest_first_and_pages_do_not_overlap() -> No
         "s-secret-1": [task(number, NOW - 10 * number) for number in (1, 3, 5, 7)],
         "s-secret-2": [task(number, NOW - 10 * number) for number in (2, 4, 6)],
     }
-    assert await env.pages(PASSING, 3) == [
+    assert await env.pages(PASS_THROUGH, 3) == [
         ["scripted-1", "scripted-2", "scripted-3"],
         ["scripted-4", "scripted-5", "scripted-6"],
         ["scripted-7"],
     ]
-    ascending = await env.pages(PASSING, 3, ascending=True)
+    ascending = await env.pages(PASS_THROUGH, 3, ascending=True)
     assert [id for page in ascending for id in page] == [f"scripted-{number}" for number in range(7, 0, -1)]
 
 
 async def test_tasks_of_one_second_keep_their_order_over_pages() -> None:
     env = ListingGateway()
     env.provider.listed = {"s-secret-1": [task(number, NOW + number / 100) for number in range(9)]}
-    ids = [id for page in await env.pages(PASSING, 2) for id in page]
+    ids = [id for page in await env.pages(PASS_THROUGH, 2) for id in page]
     assert sorted(ids) == sorted(f"scripted-{number}" for number in range(9))
     assert len(ids) == 9
 
@@ -90,29 +90,29 @@ async def test_tasks_of_one_second_keep_their_order_over_pages() -> None:
 async def test_a_task_that_comes_in_between_does_not_shift_the_pages() -> None:
     env = ListingGateway()
     env.provider.listed = {"s-secret-1": [task(number, NOW - number) for number in range(4)]}
-    page, more = await env.listing.page(PASSING, limit=2)
+    page, more = await env.listing.page(PASS_THROUGH, limit=2)
     assert more
     env.provider.listed["s-secret-1"].append(task(99, NOW + 5))
-    after = await env.locator.find_one(PASSING, page[-1].ref.public_id)
-    following, _ = await env.listing.page(PASSING, limit=2, after=after)
+    after = await env.locator.find_one(PASS_THROUGH, page[-1].ref.public_id)
+    following, _ = await env.listing.page(PASS_THROUGH, limit=2, after=after)
     assert [listed.ref.upstream_id for listed in following] == ["scripted-2", "scripted-3"]
 
 
 async def test_a_page_goes_on_behind_a_task_that_is_gone() -> None:
     env = ListingGateway()
     env.provider.listed = {"s-secret-1": [task(number, NOW - number) for number in range(4)]}
-    page, _ = await env.listing.page(PASSING, limit=2)
-    after = await env.locator.find_one(PASSING, page[-1].ref.public_id)
+    page, _ = await env.listing.page(PASS_THROUGH, limit=2)
+    after = await env.locator.find_one(PASS_THROUGH, page[-1].ref.public_id)
     del env.provider.listed["s-secret-1"][1]
-    following, _ = await env.listing.page(PASSING, limit=2, after=after)
+    following, _ = await env.listing.page(PASS_THROUGH, limit=2, after=after)
     assert [listed.ref.upstream_id for listed in following] == ["scripted-2", "scripted-3"]
 
 
 async def test_ids_of_a_list_lead_back_to_their_account() -> None:
     env = ListingGateway()
     env.provider.listed = {"s-secret-2": [task(1, NOW)]}
-    page, _ = await env.listing.page(PASSING, limit=5)
-    ref = await env.locator.find_one(PASSING, page[0].ref.public_id)
+    page, _ = await env.listing.page(PASS_THROUGH, limit=5)
+    ref = await env.locator.find_one(PASS_THROUGH, page[0].ref.public_id)
     assert ref
     assert (ref.account, ref.upstream_id, ref.model, ref.created) == (TWO, "scripted-1", "scripted-model", NOW)
 
@@ -121,10 +121,10 @@ async def test_an_account_in_trouble_leaves_the_others() -> None:
     env = ListingGateway()
     env.provider.listed = {"s-secret-2": [task(1, NOW)]}
     env.provider.troubles = {"s-secret-1": trouble(ErrorKind.INVALID_CREDENTIAL, "1015", "of s-secret-1")}
-    assert await env.pages(PASSING, 5) == [["scripted-1"]]
+    assert await env.pages(PASS_THROUGH, 5) == [["scripted-1"]]
     env.provider.troubles["s-secret-2"] = trouble(ErrorKind.UNREACHABLE)
     with pytest.raises(GatewayError) as caught:
-        await env.pages(PASSING, 5)
+        await env.pages(PASS_THROUGH, 5)
     assert "s-secret-1" not in caught.value.message("en")
 
 
@@ -134,14 +134,14 @@ async def test_one_that_cannot_be_asked_just_now_is_told_rather_than_left_out(ki
     env.provider.listed = {"s-secret-2": [task(1, NOW)]}
     env.provider.troubles = {"s-secret-1": trouble(kind)}
     with pytest.raises(GatewayError) as caught:
-        await env.pages(PASSING, 5)
+        await env.pages(PASS_THROUGH, 5)
     assert caught.value.shape.should_retry
 
 
 async def test_a_busy_minute_does_not_end_the_list() -> None:
     env = ListingGateway()
     env.provider.listed = {"s-secret-1": [task(number, NOW + number / 100) for number in range(120)]}
-    ids = [id for page in await env.pages(PASSING, 10) for id in page]
+    ids = [id for page in await env.pages(PASS_THROUGH, 10) for id in page]
     assert len(ids) == len(set(ids)) == 120
 
 
@@ -149,12 +149,12 @@ async def test_an_odd_record_does_not_spoil_the_list() -> None:
     env = ListingGateway()
     long = ListedTask(TaskState("x" * 300, Phase.PROCESSING, created_at=NOW + 1))
     env.provider.listed = {"s-secret-1": [task(1, NOW), long, task(2, NOW * 1000.0)]}
-    page, _ = await env.listing.page(PASSING, limit=5)
+    page, _ = await env.listing.page(PASS_THROUGH, limit=5)
     assert {listed.ref.upstream_id for listed in page} == {"scripted-1", "scripted-2"}
 
 
 async def test_upstreams_that_cannot_list_have_nothing() -> None:
-    assert await GatewayFixture().listing.page(PASSING, limit=5) == ([], False)
+    assert await GatewayFixture().listing.page(PASS_THROUGH, limit=5) == ([], False)
 
 
 class TestManagedKeys:

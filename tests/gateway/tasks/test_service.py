@@ -10,14 +10,14 @@ from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.localized_text import LocalizedText
 from providers.contract.requests import VideoRequest
 from providers.contract.tasks import Phase, Queue, Result, TaskState
-from tests.gateway_fixture import ONE, OWNER, THREE, TWO, GatewayFixture, managed, pass_through
+from tests.gateway_fixture import ONE, OWNER, THREE, TWO, GatewayFixture, managed_caller, pass_through_caller
 from tests.upstream import CancellingProvider, ScriptedProvider, card, finished, trouble
 
 
 class TestSubmit:
     async def test_one_credential_gets_the_upstreams_own_id(self) -> None:
         env = GatewayFixture()
-        submitted = await env.submit(pass_through(ONE))
+        submitted = await env.submit(pass_through_caller(ONE))
         now = int(env.clock.now())
         assert submitted.id == "scripted-1"
         assert submitted.signed_id.startswith(PREFIX)
@@ -25,7 +25,7 @@ class TestSubmit:
 
     async def test_several_credentials_get_a_sealed_id(self) -> None:
         env = GatewayFixture()
-        submitted = await env.submit(pass_through(ONE, TWO), VideoRequest("scripted-model", "cat"))
+        submitted = await env.submit(pass_through_caller(ONE, TWO), VideoRequest("scripted-model", "cat"))
         opened = verify(submitted.id, [derived_key(ONE.credential)])
         assert opened
         assert (opened.upstream_id, opened.account_tag, opened.model) == ("scripted-1", ONE.tag, "scripted-model")
@@ -33,7 +33,7 @@ class TestSubmit:
 
     async def test_a_managed_caller_always_does(self) -> None:
         env = GatewayFixture(secret=["secret"])
-        submitted = await env.submit(managed(ONE))
+        submitted = await env.submit(managed_caller(ONE))
         opened = verify(submitted.id, [derived_key("secret")])
         assert opened
         assert opened.owner_tag == OWNER
@@ -41,30 +41,30 @@ class TestSubmit:
     async def test_an_id_of_an_unexpected_shape_is_sealed_so_that_it_is_found_again(self) -> None:
         env = GatewayFixture()
         env.provider.submits = ["odd/id"]
-        submitted = await env.submit(pass_through(ONE))
+        submitted = await env.submit(pass_through_caller(ONE))
         env.provider.states["odd/id"] = finished("odd/id")
-        assert (await env.tasks.status(pass_through(ONE), submitted.id)).state.result
+        assert (await env.tasks.status(pass_through_caller(ONE), submitted.id)).state.result
 
     async def test_an_id_that_cannot_be_named_is_unconfirmed(self) -> None:
         env = GatewayFixture()
         env.provider.submits = ["x" * 300]
-        assert (await env.refusal(pass_through(ONE))).code == "submission_unconfirmed"
+        assert (await env.refusal(pass_through_caller(ONE))).code == "submission_unconfirmed"
 
     async def test_an_account_whose_own_proxy_is_down_is_passed_over(self) -> None:
         env = GatewayFixture()
         env.provider.submits = [trouble(ErrorKind.UNREACHABLE), "scripted-9"]
         behind = Account("scripted", "s-4", proxy="http://h:1")
-        assert await env.submit(pass_through(behind, TWO))
+        assert await env.submit(pass_through_caller(behind, TWO))
         assert len(env.provider.submitted) == 2
 
     async def test_a_managed_caller_is_told_of_the_model_not_of_credentials(self) -> None:
         env = GatewayFixture(others=[ScriptedProvider("other", prefix="o-")])
-        refusal = await env.refusal(managed(ONE), VideoRequest("other-model", "cat"))
+        refusal = await env.refusal(managed_caller(ONE), VideoRequest("other-model", "cat"))
         assert refusal.code == "model_not_found"
 
     async def test_a_credential_of_another_provider_does_not_count(self) -> None:
         env = GatewayFixture(others=[ScriptedProvider("other", prefix="o-")])
-        submitted = await env.submit(pass_through(ONE, Account("other", "o-1")))
+        submitted = await env.submit(pass_through_caller(ONE, Account("other", "o-1")))
         assert submitted.id == "scripted-1"
 
     @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ class TestSubmit:
     async def test_trouble_of_an_account_leads_to_the_next(self, kind: ErrorKind) -> None:
         env = GatewayFixture()
         env.provider.submits = [trouble(kind), trouble(kind), "scripted-9"]
-        submitted = await env.submit(pass_through(ONE, TWO, THREE))
+        submitted = await env.submit(pass_through_caller(ONE, TWO, THREE))
         assert [credential for credential, _, _ in env.provider.submitted] == [
             account.credential for account in (ONE, TWO, THREE)
         ]
@@ -99,7 +99,7 @@ class TestSubmit:
     async def test_other_trouble_goes_back_at_once(self, kind: ErrorKind, code: str) -> None:
         env = GatewayFixture()
         env.provider.submits = [trouble(kind, "77", "said by s-secret-1")]
-        refusal = await env.refusal(pass_through(ONE, TWO))
+        refusal = await env.refusal(pass_through_caller(ONE, TWO))
         assert (refusal.code, refusal.upstream_code) == (code, "77")
         assert len(env.provider.submitted) == 1
 
@@ -110,43 +110,43 @@ class TestSubmit:
             trouble(ErrorKind.RATE_LIMITED),
             trouble(ErrorKind.NO_CREDITS),
         ]
-        assert (await env.refusal(pass_through(ONE, TWO, THREE))).code == "rate_limit_exceeded"
+        assert (await env.refusal(pass_through_caller(ONE, TWO, THREE))).code == "rate_limit_exceeded"
 
     async def test_a_bad_field_is_refused_before_anything_is_sent(self) -> None:
         env = GatewayFixture()
-        refusal = await env.refusal(pass_through(ONE), VideoRequest("scripted-model", "", watermark=True))
+        refusal = await env.refusal(pass_through_caller(ONE), VideoRequest("scripted-model", "", watermark=True))
         assert (refusal.code, refusal.param) == ("unsupported_parameter", "watermark")
         assert "prompt" in refusal.message("en")
         assert env.provider.submitted == []
 
     async def test_an_unknown_model(self) -> None:
-        refusal = await GatewayFixture().refusal(pass_through(ONE), VideoRequest("gpt-9", "cat"))
+        refusal = await GatewayFixture().refusal(pass_through_caller(ONE), VideoRequest("gpt-9", "cat"))
         assert refusal.code == "model_not_found"
         assert "gpt-9" in refusal.message("en")
 
     async def test_no_credential_for_the_models_provider(self) -> None:
         env = GatewayFixture(others=[ScriptedProvider("other", prefix="o-")])
-        assert (await env.refusal(pass_through(Account("other", "o-1")))).code == "invalid_api_key"
+        assert (await env.refusal(pass_through_caller(Account("other", "o-1")))).code == "invalid_api_key"
 
     async def test_a_model_that_the_accounts_site_does_not_have(self) -> None:
         provider = ScriptedProvider(cards=[card("scripted-model", "scripted", regions=frozenset({"cn"}))])
-        refusal = await GatewayFixture(provider).refusal(pass_through(Account("scripted", "s-1", region="us")))
+        refusal = await GatewayFixture(provider).refusal(pass_through_caller(Account("scripted", "s-1", region="us")))
         assert refusal.code == "model_not_found"
         assert "cn" in refusal.message("en")
 
     async def test_an_alias_is_the_model_it_stands_for(self) -> None:
         env = GatewayFixture(aliases={"sora-2": "scripted-model"})
-        submitted = await env.submit(pass_through(ONE), VideoRequest("sora-2", "cat"))
+        submitted = await env.submit(pass_through_caller(ONE), VideoRequest("sora-2", "cat"))
         assert submitted.model == "scripted-model"
-        assert set((await env.tasks.catalog.offer(pass_through(ONE))).cards()) == {"scripted-model", "sora-2"}
+        assert set((await env.tasks.catalog.offer(pass_through_caller(ONE))).cards()) == {"scripted-model", "sora-2"}
 
 
 class TestStatus:
     async def test_what_a_task_shows(self) -> None:
         env = GatewayFixture()
-        submitted = await env.submit(pass_through(ONE))
+        submitted = await env.submit(pass_through_caller(ONE))
         env.provider.states[submitted.id] = TaskState(submitted.id, Phase.PROCESSING, progress=50)
-        task = await env.tasks.status(pass_through(ONE), submitted.id)
+        task = await env.tasks.status(pass_through_caller(ONE), submitted.id)
         assert (task.id, task.provider, task.progress, task.created) == (
             "scripted-1",
             "scripted",
@@ -155,11 +155,11 @@ class TestStatus:
         )
 
     async def test_a_sealed_id_knows_model_and_time_on_any_replica(self) -> None:
-        submitted = await GatewayFixture().submit(pass_through(ONE, TWO))
+        submitted = await GatewayFixture().submit(pass_through_caller(ONE, TWO))
         replica = GatewayFixture()
         replica.provider.states["scripted-1"] = finished("scripted-1")
         replica.clock.move(3600)
-        task = await replica.tasks.status(pass_through(TWO, ONE), submitted.id)
+        task = await replica.tasks.status(pass_through_caller(TWO, ONE), submitted.id)
         assert (task.model, task.created, task.state.phase) == (
             "scripted-model",
             submitted.created,
@@ -169,68 +169,71 @@ class TestStatus:
 
     async def test_a_poll_goes_only_to_the_account_that_owns_the_task(self) -> None:
         env = GatewayFixture()
-        submitted = await env.submit(pass_through(ONE, TWO))
-        await env.no_such_task(pass_through(TWO), submitted.id)
-        await env.no_such_task(pass_through(TWO, THREE), submitted.id)
+        submitted = await env.submit(pass_through_caller(ONE, TWO))
+        await env.no_such_task(pass_through_caller(TWO), submitted.id)
+        await env.no_such_task(pass_through_caller(TWO, THREE), submitted.id)
         assert env.provider.asked == []
 
     async def test_managed_tasks_belong_to_the_key_that_made_them(self) -> None:
         env = GatewayFixture(secret=["new", "old"])
-        submitted = await env.submit(managed(ONE))
+        submitted = await env.submit(managed_caller(ONE))
         env.provider.states["scripted-1"] = finished("scripted-1")
-        assert (await env.tasks.status(managed(TWO, ONE), submitted.id)).state.result
-        await env.no_such_task(managed(ONE, owner="b" * 12), submitted.id)
-        await env.no_such_task(managed(ONE), "scripted-1")
-        await env.no_such_task(pass_through(ONE), submitted.id)
+        assert (await env.tasks.status(managed_caller(TWO, ONE), submitted.id)).state.result
+        await env.no_such_task(managed_caller(ONE, owner="b" * 12), submitted.id)
+        await env.no_such_task(managed_caller(ONE), "scripted-1")
+        await env.no_such_task(pass_through_caller(ONE), submitted.id)
 
     async def test_an_older_secret_still_opens(self) -> None:
-        submitted = await GatewayFixture(secret=["old"]).submit(managed(ONE))
+        submitted = await GatewayFixture(secret=["old"]).submit(managed_caller(ONE))
         env = GatewayFixture(secret=["new", "old"])
         env.provider.states["scripted-1"] = finished("scripted-1")
-        assert await env.tasks.status(managed(ONE), submitted.id)
-        await GatewayFixture(secret=["new"]).no_such_task(managed(ONE), submitted.id)
+        assert await env.tasks.status(managed_caller(ONE), submitted.id)
+        await GatewayFixture(secret=["new"]).no_such_task(managed_caller(ONE), submitted.id)
 
     async def test_without_a_secret_only_managed_ids_end_with_the_process(self) -> None:
         first = GatewayFixture()
-        passing_id, managed_id = await first.submit(pass_through(ONE, TWO)), await first.submit(managed(ONE))
+        passing_id, managed_id = (
+            await first.submit(pass_through_caller(ONE, TWO)),
+            await first.submit(managed_caller(ONE)),
+        )
         second = GatewayFixture()
         second.provider.states["scripted-1"] = finished("scripted-1")
-        assert (await second.tasks.status(pass_through(ONE, TWO), passing_id.id)).state.result
-        await second.no_such_task(managed(ONE), managed_id.id)
+        assert (await second.tasks.status(pass_through_caller(ONE, TWO), passing_id.id)).state.result
+        await second.no_such_task(managed_caller(ONE), managed_id.id)
 
     async def test_a_managed_caller_cannot_open_with_a_key_made_of_a_credential(self) -> None:
-        submitted = await GatewayFixture().submit(pass_through(ONE, TWO))
-        await GatewayFixture(secret=["s"]).no_such_task(managed(ONE, TWO), submitted.id)
+        submitted = await GatewayFixture().submit(pass_through_caller(ONE, TWO))
+        await GatewayFixture(secret=["s"]).no_such_task(managed_caller(ONE, TWO), submitted.id)
 
     async def test_a_pass_through_id_made_without_a_secret_outlives_one_being_set(self) -> None:
-        submitted = await GatewayFixture().submit(pass_through(ONE, TWO))
+        submitted = await GatewayFixture().submit(pass_through_caller(ONE, TWO))
         env = GatewayFixture(secret=["s"])
         env.provider.states["scripted-1"] = finished("scripted-1")
-        assert await env.tasks.status(pass_through(ONE, TWO), submitted.id)
+        assert await env.tasks.status(pass_through_caller(ONE, TWO), submitted.id)
 
     @pytest.mark.parametrize("id", ["", "x", "..", "video_", PREFIX + "A" * 100, "🎬", "a" * 5000, "a\x00b"])
     async def test_strange_ids_are_no_tasks(self, id: str) -> None:
         env = GatewayFixture(secret=["s"])
-        for caller in (pass_through(ONE), pass_through(ONE, TWO), managed(ONE)):
+        for caller in (pass_through_caller(ONE), pass_through_caller(ONE, TWO), managed_caller(ONE)):
             await env.no_such_task(caller, id)
         assert env.provider.asked == []
 
     async def test_a_native_id_with_several_credentials_is_not_guessed(self) -> None:
         env = GatewayFixture()
-        await env.no_such_task(pass_through(ONE, TWO), "scripted-1")
+        await env.no_such_task(pass_through_caller(ONE, TWO), "scripted-1")
 
     async def test_a_refused_credential_is_401(self) -> None:
         env = GatewayFixture()
         env.provider.query_trouble = trouble(ErrorKind.INVALID_CREDENTIAL, "1015", "of s-secret-1")
         with pytest.raises(GatewayError) as caught:
-            await env.tasks.status(pass_through(ONE), "scripted-1")
+            await env.tasks.status(pass_through_caller(ONE), "scripted-1")
         assert caught.value.shape.status == 401
         assert "secret" not in caught.value.message("en")
 
     async def test_trouble_on_the_way_is_stale_and_shows_no_credential(self) -> None:
         env = GatewayFixture()
         env.provider.query_trouble = trouble(ErrorKind.RATE_LIMITED, "1057", "of s-secret-1")
-        task = await env.tasks.status(pass_through(ONE), "scripted-1")
+        task = await env.tasks.status(pass_through_caller(ONE), "scripted-1")
         assert task.trouble
         assert task.trouble.detail == "of ***"
 
@@ -243,29 +246,29 @@ class TestATagThatTwoShare:
         thief = Account("scripted", "s-thief")
         object.__setattr__(thief, "tag", ONE.tag)
         object.__setattr__(thief, "credential_tag", ONE.tag)
-        submitted = await env.submit(pass_through(ONE))
+        submitted = await env.submit(pass_through_caller(ONE))
         result = Result("https://host/v.mp4?signature=1")
         env.provider.states[submitted.upstream_id] = TaskState(
             submitted.upstream_id, Phase.COMPLETED, 100, result=result
         )
         for id in (submitted.signed_id, submitted.upstream_id):
-            assert (await env.tasks.status(pass_through(ONE), id)).state.result == result
+            assert (await env.tasks.status(pass_through_caller(ONE), id)).state.result == result
         with pytest.raises(GatewayError) as caught:
-            await env.tasks.status(pass_through(thief), submitted.signed_id)
+            await env.tasks.status(pass_through_caller(thief), submitted.signed_id)
         assert caught.value.code == "task_not_found"
         # Its own upstream judges it, by its own credential.
         env.provider.asked.clear()
-        await env.tasks.status(pass_through(thief), submitted.upstream_id)
+        await env.tasks.status(pass_through_caller(thief), submitted.upstream_id)
         assert env.provider.asked == [(thief.credential, (submitted.upstream_id,))]
 
 
 class TestManyAtOnce:
     async def test_one_query_for_each_account(self) -> None:
         env = GatewayFixture()
-        ids = [(await env.submit(pass_through(account, THREE))).id for account in (ONE, TWO, ONE)]
+        ids = [(await env.submit(pass_through_caller(account, THREE))).id for account in (ONE, TWO, ONE)]
         for number in (1, 2, 3):
             env.provider.states[f"scripted-{number}"] = finished(f"scripted-{number}")
-        found = await env.tasks.statuses(pass_through(ONE, TWO, THREE), [*ids, "nobody's"])
+        found = await env.tasks.statuses(pass_through_caller(ONE, TWO, THREE), [*ids, "nobody's"])
         assert list(found) == [*ids, "nobody's"]
         assert found["nobody's"] is None
         assert sorted(env.provider.asked) == [
@@ -276,14 +279,14 @@ class TestManyAtOnce:
     async def test_one_the_upstream_does_not_know_does_not_harm_the_others(self) -> None:
         env = GatewayFixture()
         env.provider.states["scripted-1"] = finished("scripted-1")
-        found = await env.tasks.statuses(pass_through(ONE), ["scripted-1", "scripted-2"])
+        found = await env.tasks.statuses(pass_through_caller(ONE), ["scripted-1", "scripted-2"])
         assert isinstance(found["scripted-1"], Task)
         assert found["scripted-2"] is None
 
     async def test_a_refused_account_is_told_for_its_own_tasks_only(self) -> None:
         other = ScriptedProvider("other", prefix="o-")
         env = GatewayFixture(others=[other])
-        caller = pass_through(ONE, Account("other", "o-1"))
+        caller = pass_through_caller(ONE, Account("other", "o-1"))
         env.provider.query_trouble = trouble(ErrorKind.INVALID_CREDENTIAL)
         other.states["other-1"] = finished("other-1")
         found = await env.tasks.statuses(caller, ["scripted-1", "other-1"])
@@ -297,15 +300,15 @@ class TestManyAtOnce:
         env = GatewayFixture()
         env.provider.query_trouble = trouble(ErrorKind.INVALID_CREDENTIAL)
         with pytest.raises(GatewayError) as caught:
-            await env.tasks.statuses(pass_through(ONE), ["scripted-1", "scripted-2"])
+            await env.tasks.statuses(pass_through_caller(ONE), ["scripted-1", "scripted-2"])
         assert caught.value.shape.status == 401
 
 
 class TestCancel:
     async def test_a_task_that_can_be_cancelled_is_failed_then(self) -> None:
         env = GatewayFixture(CancellingProvider())
-        submitted = await env.submit(pass_through(ONE))
-        task = await env.tasks.cancel(pass_through(ONE), submitted.id)
+        submitted = await env.submit(pass_through_caller(ONE))
+        task = await env.tasks.cancel(pass_through_caller(ONE), submitted.id)
         assert (task.state.phase, task.state.error and task.state.error.code) == (Phase.FAILED, "cancelled")
 
     async def test_the_providers_own_words_are_told(self) -> None:
@@ -316,11 +319,11 @@ class TestCancel:
             message=LocalizedText("已取消，积分已返还", "Cancelled, credits returned"),
         )
         env = GatewayFixture(provider)
-        submitted = await env.submit(pass_through(ONE))
-        task = await env.tasks.cancel(pass_through(ONE), submitted.id)
+        submitted = await env.submit(pass_through_caller(ONE))
+        task = await env.tasks.cancel(pass_through_caller(ONE), submitted.id)
         assert task.state.error
         assert describe(task.state.error, "zh") == "已取消，积分已返还"
-        again = await env.tasks.status(pass_through(ONE), submitted.id)
+        again = await env.tasks.status(pass_through_caller(ONE), submitted.id)
         assert again.state.error is task.state.error
 
     async def test_why_it_is_too_late_is_told(self) -> None:
@@ -328,28 +331,28 @@ class TestCancel:
         words = LocalizedText("任务已开始生成", "The task is being generated")
         provider.cancel_trouble = ProviderError(ErrorKind.NOT_CANCELLABLE, code="1000", message=words, detail="no")
         with pytest.raises(GatewayError) as caught:
-            await GatewayFixture(provider).tasks.cancel(pass_through(ONE), "scripted-1")
+            await GatewayFixture(provider).tasks.cancel(pass_through_caller(ONE), "scripted-1")
         assert (caught.value.message("zh"), caught.value.upstream_code) == ("任务已开始生成：no", "1000")
 
     async def test_a_cancelled_task_makes_room_for_another(self) -> None:
         env = GatewayFixture(CancellingProvider())
-        submitted = await env.submit(pass_through(ONE))
+        submitted = await env.submit(pass_through_caller(ONE))
         assert env.pool.record(ONE).busy == 1
-        await env.tasks.cancel(pass_through(ONE), submitted.id)
+        await env.tasks.cancel(pass_through_caller(ONE), submitted.id)
         assert env.pool.record(ONE).busy == 0
 
     async def test_one_that_is_cancelled_already_stays_so(self) -> None:
         provider = CancellingProvider()
         env = GatewayFixture(provider)
-        submitted = await env.submit(pass_through(ONE))
-        await env.tasks.cancel(pass_through(ONE), submitted.id)
+        submitted = await env.submit(pass_through_caller(ONE))
+        await env.tasks.cancel(pass_through_caller(ONE), submitted.id)
         provider.cancel_trouble = trouble(ErrorKind.NOT_CANCELLABLE)
-        assert (await env.tasks.cancel(pass_through(ONE), submitted.id)).state.phase is Phase.FAILED
+        assert (await env.tasks.cancel(pass_through_caller(ONE), submitted.id)).state.phase is Phase.FAILED
 
     async def test_an_upstream_without_a_cancel_says_so(self) -> None:
         env = GatewayFixture()
         with pytest.raises(GatewayError) as caught:
-            await env.tasks.cancel(pass_through(ONE), "scripted-1")
+            await env.tasks.cancel(pass_through_caller(ONE), "scripted-1")
         assert caught.value.code == "not_cancellable"
 
     @pytest.mark.parametrize(
@@ -365,29 +368,29 @@ class TestCancel:
         provider = CancellingProvider()
         provider.cancel_trouble = trouble(kind)
         with pytest.raises(GatewayError) as caught:
-            await GatewayFixture(provider).tasks.cancel(pass_through(ONE), "scripted-1")
+            await GatewayFixture(provider).tasks.cancel(pass_through_caller(ONE), "scripted-1")
         assert caught.value.code == code
 
     async def test_a_strange_id(self) -> None:
         with pytest.raises(GatewayError) as caught:
-            await GatewayFixture(CancellingProvider()).tasks.cancel(pass_through(ONE), "x")
+            await GatewayFixture(CancellingProvider()).tasks.cancel(pass_through_caller(ONE), "x")
         assert caught.value.code == "task_not_found"
 
 
 class TestWait:
     async def test_until_the_task_ends(self) -> None:
         env = GatewayFixture()
-        submitted = await env.submit(pass_through(ONE))
+        submitted = await env.submit(pass_through_caller(ONE))
         env.provider.states[submitted.id] = finished(submitted.id)
-        task = await env.tasks.wait(pass_through(ONE), submitted, 60)
+        task = await env.tasks.wait(pass_through_caller(ONE), submitted, 60)
         assert (task.state.phase, task.model) == (Phase.COMPLETED, "scripted-model")
         assert env.clock.slept == [5.0]
 
     async def test_at_most_as_long_as_asked(self) -> None:
         env = GatewayFixture()
-        submitted = await env.submit(pass_through(ONE))
+        submitted = await env.submit(pass_through_caller(ONE))
         env.provider.states[submitted.id] = TaskState(submitted.id, Phase.PROCESSING)
-        task = await env.tasks.wait(pass_through(ONE), submitted, 12)
+        task = await env.tasks.wait(pass_through_caller(ONE), submitted, 12)
         assert task.state.phase is Phase.PROCESSING
         assert env.clock.slept == pytest.approx([5.0, 5.0, 2.0], abs=0.02)
 
@@ -397,16 +400,16 @@ class TestWait:
                 return bool(env.clock.slept)
 
         env = GatewayFixture()
-        submitted = await env.submit(pass_through(ONE))
-        task = await env.tasks.wait(pass_through(ONE), submitted, 60, Client())
+        submitted = await env.submit(pass_through_caller(ONE))
+        task = await env.tasks.wait(pass_through_caller(ONE), submitted, 60, Client())
         assert (task.id, task.state.phase) == (submitted.id, Phase.QUEUED)
         assert len(env.clock.slept) == 1
 
     async def test_trouble_never_loses_the_task(self) -> None:
         env = GatewayFixture()
-        submitted = await env.submit(pass_through(ONE))
+        submitted = await env.submit(pass_through_caller(ONE))
         env.provider.query_trouble = trouble(ErrorKind.INVALID_CREDENTIAL)
-        task = await env.tasks.wait(pass_through(ONE), submitted, 60)
+        task = await env.tasks.wait(pass_through_caller(ONE), submitted, 60)
         assert (task.id, task.state.phase) == (submitted.id, Phase.QUEUED)
 
 

@@ -18,7 +18,7 @@ from providers.contract.media import MediaRole
 from providers.contract.models import ModelCard
 from providers.contract.requests import Media, Submission, VideoRequest
 from providers.media_files import MediaKind
-from tests.gateway_fixture import ONE, REQUEST, TWO, GatewayFixture, order, pass_through
+from tests.gateway_fixture import ONE, REQUEST, TWO, GatewayFixture, order, pass_through_caller
 from tests.pictures import media_file, opened, picture
 from tests.upstream import DiscoveringProvider, FindingProvider, UploadingProvider, card, trouble
 
@@ -33,68 +33,68 @@ class TestLostAnswers:
 
     async def test_found_it_is_the_task(self) -> None:
         env, provider = self.env([None, None, "scripted-7"], [trouble(ErrorKind.ANSWER_LOST)])
-        assert (await env.submit(pass_through(ONE))).id == "scripted-7"
+        assert (await env.submit(pass_through_caller(ONE))).id == "scripted-7"
         assert len(provider.submitted) == 1
         assert provider.looked_up == [provider.submitted[0][1]] * 3
         assert env.clock.slept == list(LOOKUP_DELAYS[:3])
 
     async def test_unknown_to_the_upstream_it_is_sent_once_more_as_the_same_submit(self) -> None:
         env, provider = self.env([None], [trouble(ErrorKind.ANSWER_LOST), "scripted-8"])
-        assert (await env.submit(pass_through(ONE))).id == "scripted-8"
+        assert (await env.submit(pass_through_caller(ONE))).id == "scripted-8"
         assert len({key for _, key, _ in provider.submitted}) == 1
         assert len(provider.submitted) == 2
         assert len(provider.looked_up) == len(LOOKUP_DELAYS)
 
     async def test_it_is_sent_once_more_without_being_prepared_again(self) -> None:
         env, provider = self.env([None], [trouble(ErrorKind.ANSWER_LOST), "scripted-8"])
-        await env.submit(pass_through(ONE))
+        await env.submit(pass_through_caller(ONE))
         assert provider.prepared == [ONE.credential]
         (_, _, first), (_, _, second) = provider.submitted
         assert first is second
 
     async def test_lost_twice_it_is_looked_up_twice_and_never_sent_a_third_time(self) -> None:
         env, provider = self.env([None], [trouble(ErrorKind.ANSWER_LOST), trouble(ErrorKind.ANSWER_LOST)])
-        assert (await env.refusal(pass_through(ONE, TWO))).code == "submission_unconfirmed"
+        assert (await env.refusal(pass_through_caller(ONE, TWO))).code == "submission_unconfirmed"
         assert len(provider.submitted) == 2
         assert {credential for credential, _, _ in provider.submitted} == {ONE.credential}
 
     async def test_a_refused_repeat_proves_nothing(self) -> None:
         env, provider = self.env([None], [trouble(ErrorKind.ANSWER_LOST), trouble(ErrorKind.TOO_MANY_RUNNING, "1010")])
-        assert (await env.refusal(pass_through(ONE, TWO))).code == "submission_unconfirmed"
+        assert (await env.refusal(pass_through_caller(ONE, TWO))).code == "submission_unconfirmed"
         assert {credential for credential, _, _ in provider.submitted} == {ONE.credential}
 
     async def test_a_refused_repeat_leads_to_the_first_when_it_shows_up(self) -> None:
         finds: list[object] = [None] * len(LOOKUP_DELAYS) + ["scripted-7"]
         env, provider = self.env(finds, [trouble(ErrorKind.ANSWER_LOST), trouble(ErrorKind.TOO_MANY_RUNNING)])
-        assert (await env.submit(pass_through(ONE, TWO))).id
+        assert (await env.submit(pass_through_caller(ONE, TWO))).id
         assert len(provider.submitted) == 2
 
     async def test_after_a_long_wait_it_is_not_sent_again(self) -> None:
         env, provider = self.env([None], [trouble(ErrorKind.ANSWER_LOST)])
         provider.on_submit = lambda: env.clock.move(RESEND_WITHIN)
-        assert (await env.refusal(pass_through(ONE))).code == "submission_unconfirmed"
+        assert (await env.refusal(pass_through_caller(ONE))).code == "submission_unconfirmed"
         assert len(provider.submitted) == 1
 
     async def test_when_it_cannot_be_looked_up_it_is_not_sent_again(self) -> None:
         env, provider = self.env([trouble(ErrorKind.UNREACHABLE)], [trouble(ErrorKind.ANSWER_LOST)])
-        assert (await env.refusal(pass_through(ONE, TWO))).code == "submission_unconfirmed"
+        assert (await env.refusal(pass_through_caller(ONE, TWO))).code == "submission_unconfirmed"
         assert len(provider.submitted) == 1
 
     async def test_a_look_up_that_fails_last_leaves_it_unconfirmed(self) -> None:
         env, provider = self.env([None, trouble(ErrorKind.UPSTREAM_ERROR)], [trouble(ErrorKind.ANSWER_LOST)])
-        assert (await env.refusal(pass_through(ONE))).code == "submission_unconfirmed"
+        assert (await env.refusal(pass_through_caller(ONE))).code == "submission_unconfirmed"
         assert len(provider.submitted) == 1
 
     async def test_a_look_up_that_failed_in_between_does_not_matter(self) -> None:
         env, _ = self.env([trouble(ErrorKind.UNREACHABLE), "scripted-7"], [trouble(ErrorKind.ANSWER_LOST)])
-        assert (await env.submit(pass_through(ONE))).id == "scripted-7"
+        assert (await env.submit(pass_through_caller(ONE))).id == "scripted-7"
 
 
 class TestRepeatedSubmits:
     """A submit with an idempotency key is looked up before it is sent, on every account."""
 
     async def repeat(self, env: GatewayFixture, key: str = "k") -> Submitted:
-        return await env.submit_with_key(pass_through(ONE, TWO), REQUEST, key)
+        return await env.submit_with_key(pass_through_caller(ONE, TWO), REQUEST, key)
 
     async def test_one_that_is_there_is_given_again(self) -> None:
         env = GatewayFixture(FindingProvider(["scripted-7"]))
@@ -132,7 +132,7 @@ class TestRepeatedSubmits:
     async def test_what_is_only_looked_for_is_never_sent(self) -> None:
         provider = FindingProvider([None, trouble(ErrorKind.UNREACHABLE)])
         provider.submits = [trouble(ErrorKind.ANSWER_LOST)]
-        env, repeated = GatewayFixture(provider), order(pass_through(ONE), idempotency_key="k")
+        env, repeated = GatewayFixture(provider), order(pass_through_caller(ONE), idempotency_key="k")
         for _ in range(2):
             with pytest.raises(GatewayError) as caught:
                 await env.tasks.submit(repeated)
@@ -157,14 +157,14 @@ class TestUploads:
 
     async def test_they_go_to_the_account_that_submits(self) -> None:
         provider = UploadingProvider()
-        await GatewayFixture(provider).submit(pass_through(ONE), self.request())
+        await GatewayFixture(provider).submit(pass_through_caller(ONE), self.request())
         assert provider.uploaded == [ONE.credential]
         assert len(provider.submitted) == 1
 
     async def test_without_files_there_is_nothing_to_hand_over(self) -> None:
         provider = UploadingProvider()
         by_address = Media(MediaKind.IMAGE, "https://h/a.png", "image", MediaRole.FIRST_FRAME)
-        await GatewayFixture(provider).submit(pass_through(ONE), replace(REQUEST, media=(by_address,)))
+        await GatewayFixture(provider).submit(pass_through_caller(ONE), replace(REQUEST, media=(by_address,)))
         assert provider.uploaded == []
 
     async def test_what_a_client_names_is_fetched_as_his(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,35 +178,35 @@ class TestUploads:
         provider = UploadingProvider()
         provider.cards = {name: replace(card, fetches_urls=False) for name, card in provider.cards.items()}
         by_address = Media(MediaKind.IMAGE, "https://h/a.png", "image", MediaRole.FIRST_FRAME)
-        await GatewayFixture(provider).submit(pass_through(ONE), replace(REQUEST, media=(by_address,)))
-        assert (fetched, provider.uploaded) == ([pass_through(ONE).identity], [ONE.credential])
+        await GatewayFixture(provider).submit(pass_through_caller(ONE), replace(REQUEST, media=(by_address,)))
+        assert (fetched, provider.uploaded) == ([pass_through_caller(ONE).identity], [ONE.credential])
 
     async def test_one_that_got_lost_is_sent_once_more(self) -> None:
         provider = UploadingProvider(trouble(ErrorKind.UPLOAD_FAILED))
-        await GatewayFixture(provider).submit(pass_through(ONE), self.request())
+        await GatewayFixture(provider).submit(pass_through_caller(ONE), self.request())
         assert (len(provider.uploaded), len(provider.submitted)) == (2, 1)
 
     async def test_lost_twice_it_may_be_tried_again_and_no_account_is_blamed(self) -> None:
         proxied = replace(ONE, proxy="http://p:1")
         provider = UploadingProvider(trouble(ErrorKind.UPLOAD_FAILED), trouble(ErrorKind.UPLOAD_FAILED))
         env = GatewayFixture(provider)
-        error = await env.refusal(pass_through(proxied, TWO), self.request())
+        error = await env.refusal(pass_through_caller(proxied, TWO), self.request())
         assert (error.code, error.shape.should_retry, provider.submitted) == ("upstream_unavailable", True, [])
-        await env.submit(pass_through(proxied), self.request())
+        await env.submit(pass_through_caller(proxied), self.request())
         assert provider.uploaded[-1] == proxied.credential
 
     @pytest.mark.parametrize("kind", [ErrorKind.INVALID_REQUEST, ErrorKind.CONTENT_REFUSED])
     async def test_a_bad_picture_is_the_callers(self, kind: ErrorKind) -> None:
         provider = UploadingProvider(trouble(kind))
         env = GatewayFixture(provider)
-        assert (await env.refusal(pass_through(ONE, TWO), self.request())).shape.status == 400
+        assert (await env.refusal(pass_through_caller(ONE, TWO), self.request())).shape.status == 400
         assert (provider.uploaded, provider.submitted) == ([ONE.credential], [])
-        await env.submit(pass_through(ONE, TWO), self.request())
+        await env.submit(pass_through_caller(ONE, TWO), self.request())
         assert provider.uploaded[-1] == ONE.credential
 
     async def test_an_account_that_is_refused_them_leads_to_the_next(self) -> None:
         provider = UploadingProvider(trouble(ErrorKind.INVALID_CREDENTIAL))
-        await GatewayFixture(provider).submit(pass_through(ONE, TWO), self.request())
+        await GatewayFixture(provider).submit(pass_through_caller(ONE, TWO), self.request())
         assert provider.uploaded == [ONE.credential, TWO.credential]
         assert [credential for credential, _, _ in provider.submitted] == [TWO.credential]
 
@@ -215,7 +215,7 @@ class TestUploads:
         env = GatewayFixture(provider)
         provider.on_upload = lambda: env.clock.move(10 * RESEND_WITHIN)
         provider.submits = [trouble(ErrorKind.NO_CREDITS)]
-        await env.submit(pass_through(ONE, TWO), self.request())
+        await env.submit(pass_through_caller(ONE, TWO), self.request())
         assert provider.uploaded == [ONE.credential, TWO.credential]
 
     async def test_nothing_is_charged_for_a_client_that_has_gone_meanwhile(self) -> None:
@@ -226,7 +226,7 @@ class TestUploads:
         provider = UploadingProvider()
         env = GatewayFixture(provider)
         with pytest.raises(ClientDisconnect):
-            await env.tasks.submit(order(pass_through(ONE), self.request(), client=Gone()))
+            await env.tasks.submit(order(pass_through_caller(ONE), self.request(), client=Gone()))
         assert (len(provider.uploaded), provider.submitted) == (1, [])
 
     async def test_a_client_that_left_while_the_list_of_models_was_waited_for_pays_nothing(self) -> None:
@@ -244,7 +244,7 @@ class TestUploads:
 
         provider = SlowProvider({"cn": [card("scripted-model", "scripted")]})
         env = GatewayFixture(provider)
-        caller = pass_through(Account("scripted", "s-1", region="cn"))
+        caller = pass_through_caller(Account("scripted", "s-1", region="cn"))
         request = VideoRequest("scripted-model", "cat")
         with pytest.raises(ClientDisconnect):
             await env.tasks.submit(order(caller, request, client=Gone()))

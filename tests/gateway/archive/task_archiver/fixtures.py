@@ -19,7 +19,7 @@ from providers.contract.tasks import Phase, Result, TaskState
 from providers.transport.client import HttpClient
 from tests.archives import JPEG, ArchivePlace, FileHost, until, video
 from tests.clock import TestClock
-from tests.gateway_fixture import ONE, GatewayFixture, pass_through
+from tests.gateway_fixture import ONE, GatewayFixture, pass_through_caller
 from tests.upstream import ScriptedProvider, State
 
 VIDEO = video()
@@ -124,10 +124,10 @@ class Kit:
         return TaskRef(id, self.provider, account, id)
 
     async def submitted(self, *accounts: Account) -> str:
-        return (await self.env.submit(pass_through(*accounts or (ONE,)), WISH)).signed_id
+        return (await self.env.submit(pass_through_caller(*accounts or (ONE,)), WISH)).signed_id
 
     async def status(self, id: str = ID, *accounts: Account) -> Task:
-        return await self.env.tasks.status(pass_through(*accounts or (ONE,)), id)
+        return await self.env.tasks.status(pass_through_caller(*accounts or (ONE,)), id)
 
     async def archived(self, id: str = ID) -> None:
         """Poll a finished task, and wait until it is archived."""

@@ -9,7 +9,7 @@ from providers.contract.errors import ErrorKind
 from providers.contract.tasks import Phase, TaskState
 from tests.archives import JPEG
 from tests.gateway.archive.task_archiver.fixtures import HOME, ID, VIDEO, Kit
-from tests.gateway_fixture import ONE, TWO, GatewayFixture, pass_through
+from tests.gateway_fixture import ONE, TWO, GatewayFixture, pass_through_caller
 from tests.upstream import State, trouble
 
 
@@ -84,7 +84,7 @@ async def test_a_task_that_is_too_new_is_unfinished_rather_than_gone(kit: Kit, m
 
 @pytest.mark.parametrize("accounts", [(ONE,), (ONE, TWO), (TWO, ONE)], ids=["one", "first", "last"])
 async def test_any_number_of_credentials_gives_the_same_outcomes(kit: Kit, accounts: tuple[Account, ...]) -> None:
-    caller = pass_through(*accounts)
+    caller = pass_through_caller(*accounts)
     assert await kit.env.tasks.archive(caller, "scripted-9") == ArchiveResult("expired")
     kit.provider.states[ID] = kit.finished()
     await kit.archiver.archive_now(kit.spot())
@@ -100,5 +100,5 @@ async def test_any_number_of_credentials_gives_the_same_outcomes(kit: Kit, accou
 
 async def test_without_an_archive_there_is_nothing_to_keep_it_in() -> None:
     with pytest.raises(GatewayError):
-        await GatewayFixture().tasks.archive(pass_through(ONE), ID)
-    assert await GatewayFixture().tasks.open_archived(pass_through(ONE), ID, "video") is None
+        await GatewayFixture().tasks.archive(pass_through_caller(ONE), ID)
+    assert await GatewayFixture().tasks.open_archived(pass_through_caller(ONE), ID, "video") is None

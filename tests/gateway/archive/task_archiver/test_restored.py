@@ -13,7 +13,7 @@ from providers.contract.errors import ErrorKind
 from providers.contract.tasks import Phase, TaskState
 from tests.archives import until
 from tests.gateway.archive.task_archiver.fixtures import ID, START, VIDEO, WISH, Kit, WakingClock, has
-from tests.gateway_fixture import ONE, THREE, TWO, managed, pass_through
+from tests.gateway_fixture import ONE, THREE, TWO, managed_caller, pass_through_caller
 from tests.upstream import trouble
 
 
@@ -46,7 +46,7 @@ async def test_many_at_once_some_of_which_are_lost(kit: Kit) -> None:
     kit.provider.states = {"scripted-2": TaskState("scripted-2", Phase.PROCESSING)}
     later = kit.again()
     async with later.env.background:
-        found = await later.env.tasks.statuses(pass_through(ONE), [ID, "scripted-2", "scripted-3"])
+        found = await later.env.tasks.statuses(pass_through_caller(ONE), [ID, "scripted-2", "scripted-3"])
     told = {id: (task.state.phase, task.archived) if task else None for id, task in found.items()}
     assert told == {ID: (Phase.COMPLETED, True), "scripted-2": (Phase.PROCESSING, False), "scripted-3": None}
 
@@ -58,7 +58,7 @@ async def test_which_of_several_credentials_it_was_is_in_the_archive(kit: Kit, a
     later = kit.again()
     async with later.env.background:
         assert (await later.status(ID, *accounts)).archived
-        opened = await later.env.tasks.open_archived(pass_through(*accounts), ID, "video")
+        opened = await later.env.tasks.open_archived(pass_through_caller(*accounts), ID, "video")
         assert opened
         assert b"".join([piece async for piece in opened.pieces]) == VIDEO
 
@@ -71,8 +71,8 @@ async def test_another_account_gets_nothing(kit: Kit) -> None:
     assert await kit.archiver.open(kit.spot(TWO), "video") is None
     later = kit.again()
     async with later.env.background:
-        await later.env.no_such_task(pass_through(TWO), ID)
-        assert await later.env.tasks.open_archived(pass_through(TWO), ID, "video") is None
+        await later.env.no_such_task(pass_through_caller(TWO), ID)
+        assert await later.env.tasks.open_archived(pass_through_caller(TWO), ID, "video") is None
 
 
 async def test_an_account_that_was_named_since_then_is_the_same(kit: Kit) -> None:
@@ -86,7 +86,7 @@ async def test_an_account_that_was_named_since_then_is_the_same(kit: Kit) -> Non
 
 @has(secret=["one secret for all"])
 async def test_a_key_sees_its_own_tasks_only(kit: Kit) -> None:
-    mine, other = managed(ONE), managed(ONE, owner="b" * 12)
+    mine, other = managed_caller(ONE), managed_caller(ONE, owner="b" * 12)
     id = (await kit.env.submit(mine, WISH)).id
     kit.provider.states[ID] = kit.finished()
     await kit.env.tasks.status(mine, id)
@@ -116,7 +116,7 @@ async def test_what_is_new_elsewhere_may_be_archived_already(kit: Kit) -> None:
     async with later.env.background:
         task = await later.status(id)
         assert (task.state.phase, task.archived) == (Phase.COMPLETED, True)
-        unknown = await later.env.tasks.statuses(pass_through(ONE), ["scripted-77"])
+        unknown = await later.env.tasks.statuses(pass_through_caller(ONE), ["scripted-77"])
         assert unknown == {"scripted-77": None}
 
 
@@ -138,7 +138,7 @@ async def test_nothing_is_told_to_a_login_that_the_upstream_refuses(kit: Kit) ->
         later.provider.query_trouble = trouble(ErrorKind.INVALID_CREDENTIAL)
         async with later.env.background:
             with pytest.raises(GatewayError) as caught:
-                await later.env.tasks.status(pass_through(*accounts), ID)
+                await later.env.tasks.status(pass_through_caller(*accounts), ID)
             assert caught.value.code == "invalid_api_key"
             assert later.store.asked == 0
 
@@ -156,7 +156,7 @@ async def test_another_account_that_sees_the_task_becomes_an_owner_and_no_other(
     async with last.env.background:
         for account in (ONE, TWO):
             assert (await last.status(ID, account)).archived
-        await last.env.no_such_task(pass_through(THREE), ID)
+        await last.env.no_such_task(pass_through_caller(THREE), ID)
 
 
 async def test_an_outage_is_told_once_and_costs_nobody_a_wait_twice(
@@ -168,7 +168,7 @@ async def test_an_outage_is_told_once_and_costs_nobody_a_wait_twice(
     with caplog.at_level(logging.WARNING, "gateway"):
         for ids in ([f"scripted-{number}" for number in range(50)], ["scripted-51"], ["scripted-52"]):
             with pytest.raises(GatewayError) as caught:
-                await kit.env.tasks.statuses(pass_through(ONE), ids)
+                await kit.env.tasks.statuses(pass_through_caller(ONE), ids)
             assert caught.value.code == "upstream_unavailable"
             asked = kit.store.asked
         assert asked <= CONCURRENT_LOOK_UPS
@@ -176,7 +176,7 @@ async def test_an_outage_is_told_once_and_costs_nobody_a_wait_twice(
     assert caplog.text.count("out of reach") == 1
     kit.store.hangs = False
     kit.clock.lag(OUTAGE_SECONDS + 1)
-    assert await kit.env.tasks.statuses(pass_through(ONE), ["scripted-99"]) == {"scripted-99": None}
+    assert await kit.env.tasks.statuses(pass_through_caller(ONE), ["scripted-99"]) == {"scripted-99": None}
 
 
 async def test_what_is_listed_says_that_it_is_kept(kit: Kit) -> None:
@@ -193,15 +193,15 @@ async def test_without_the_archive_everything_goes_on_and_nothing_is_called_gone
     setattr(kit.store, how, True)
     kit.provider.states["scripted-2"] = TaskState("scripted-2", Phase.PROCESSING)
     with caplog.at_level(logging.WARNING, "gateway"):
-        found = await kit.env.tasks.statuses(pass_through(ONE), [ID, "scripted-2"])
+        found = await kit.env.tasks.statuses(pass_through_caller(ONE), [ID, "scripted-2"])
         assert isinstance(found["scripted-2"], Task)
         # Nobody can say that it is gone.
         gone = found[ID]
         assert isinstance(gone, Task) and gone.stale and gone.trouble is not None
         with pytest.raises(GatewayError) as caught:
-            await kit.env.tasks.status(pass_through(ONE), ID)
+            await kit.env.tasks.status(pass_through_caller(ONE), ID)
         assert caught.value.code == "upstream_unavailable"
-        assert await kit.env.tasks.open_archived(pass_through(ONE), ID, "video") is None
+        assert await kit.env.tasks.open_archived(pass_through_caller(ONE), ID, "video") is None
     assert "the archive is out of reach" in caplog.text
 
 

@@ -13,7 +13,7 @@ from providers.contract.errors import ErrorKind
 from providers.contract.tasks import Phase, TaskState
 from tests.archives import until
 from tests.gateway.archive.task_archiver.fixtures import HOME, ID, START, Kit
-from tests.gateway_fixture import ONE, pass_through
+from tests.gateway_fixture import ONE, pass_through_caller
 from tests.upstream import trouble
 
 # --- seen -------------------------------------------------------------------------------------------------------
@@ -38,7 +38,7 @@ async def test_a_poll_is_what_sees_it(kit: Kit) -> None:
     assert (await kit.status()).archived is False
     await until(lambda: bool(kit.env.reports))
     assert (await kit.status()).archived is True
-    assert (await kit.env.tasks.statuses(pass_through(ONE), [ID]))[ID].archived is True  # type: ignore[union-attr]
+    assert (await kit.env.tasks.statuses(pass_through_caller(ONE), [ID]))[ID].archived is True  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(

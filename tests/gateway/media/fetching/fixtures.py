@@ -18,7 +18,7 @@ from gateway.media.fetcher import Fetcher
 from gateway.media.url_policy import UrlPolicy
 
 PUBLIC, INSIDE = "127.0.0.2", "127.0.0.1"
-GUARD = UrlPolicy(networks=(ip_network(PUBLIC),))
+URL_POLICY = UrlPolicy(networks=(ip_network(PUBLIC),))
 """127.0.0.2 plays the internet; everything else is as it is."""
 LIMIT = 4 * 1024 * 1024
 
@@ -56,7 +56,7 @@ class Names(AbstractResolver):
 
 
 @dataclass
-class World:
+class Network:
     """A public server over TLS at 127.0.0.2, plain on another port. Inside, on the same two ports, whoever connects is
     counted, whatever he says."""
 
@@ -101,20 +101,22 @@ class World:
             url = (location or self.url("/to?")) + quote(url, safe="", errors="surrogateescape")
         return url
 
-    def fetcher(self, url_policy: UrlPolicy = GUARD, names: Names | None = None, **options: Any) -> Fetcher:
+    def fetcher(self, url_policy: UrlPolicy = URL_POLICY, names: Names | None = None, **options: Any) -> Fetcher:
         resolver = names or Names({"public.example": [[PUBLIC]], "more.public.example": [[PUBLIC]]})
         fetcher = Fetcher(url_policy, **{"resolver": resolver, "tls": self.trusted, **options})
         self.fetchers.append(fetcher)
         return fetcher
 
-    async def fetch(self, url: str, url_policy: UrlPolicy = GUARD, names: Names | None = None, **options: Any) -> bytes:
+    async def fetch(
+        self, url: str, url_policy: UrlPolicy = URL_POLICY, names: Names | None = None, **options: Any
+    ) -> bytes:
         with await self.fetcher(url_policy, names, **options).fetch(url, max_bytes=LIMIT, param="image") as file:
             return file.read()
 
     async def refusal(
         self,
         url: str,
-        url_policy: UrlPolicy = GUARD,
+        url_policy: UrlPolicy = URL_POLICY,
         names: Names | None = None,
         *,
         max_bytes: int = LIMIT,
@@ -127,7 +129,7 @@ class World:
         return caught.value
 
     async def unfetchable(
-        self, url: str, url_policy: UrlPolicy = GUARD, names: Names | None = None, **options: Any
+        self, url: str, url_policy: UrlPolicy = URL_POLICY, names: Names | None = None, **options: Any
     ) -> None:
         refusal = await self.refusal(url, url_policy, names, **options)
         assert (refusal.code, refusal.shape.status) == ("invalid_value", 400)

@@ -16,77 +16,77 @@ from gateway.media import spool
 from gateway.media.fetcher import Fetcher
 from gateway.media.spool import SPOOL_BYTES
 from gateway.media.url_policy import UrlPolicy
-from tests.gateway.media.fetching.fixtures import GUARD, LIMIT, PUBLIC, Names, World, answer, ok
+from tests.gateway.media.fetching.fixtures import LIMIT, PUBLIC, URL_POLICY, Names, Network, answer, ok
 
 
 class TestHonestFiles:
-    async def test_are_given_from_their_beginning(self, world: World) -> None:
+    async def test_are_given_from_their_beginning(self, network: Network) -> None:
         for body in (b"", b"picture", b"x" * SPOOL_BYTES, bytes(range(256)) * 8192):
-            world.pages["/a.png"] = ok(body)
-            assert await world.fetch(world.url("/a.png")) == body
+            network.pages["/a.png"] = ok(body)
+            assert await network.fetch(network.url("/a.png")) == body
 
-    async def test_by_an_address_as_well_as_by_name(self, world: World) -> None:
-        world.pages["/a"] = ok(b"picture")
-        assert await world.fetch(f"https://{PUBLIC}:{world.port}/a") == b"picture"
-        assert await world.fetch(f"http://{PUBLIC}:{world.plain}/a") == b"picture"
-        assert await world.fetch(f"http://public.example:{world.plain}/a") == b"picture"
+    async def test_by_an_address_as_well_as_by_name(self, network: Network) -> None:
+        network.pages["/a"] = ok(b"picture")
+        assert await network.fetch(f"https://{PUBLIC}:{network.port}/a") == b"picture"
+        assert await network.fetch(f"http://{PUBLIC}:{network.plain}/a") == b"picture"
+        assert await network.fetch(f"http://public.example:{network.plain}/a") == b"picture"
 
-    async def test_are_asked_for_byte_for_byte_and_with_nothing_of_ours(self, world: World) -> None:
+    async def test_are_asked_for_byte_for_byte_and_with_nothing_of_ours(self, network: Network) -> None:
         path = "/a%2Fb%7Ec/..//d?sig=%2b+/=&u=https://x"
-        world.pages[path] = ok(b"picture", "Set-Cookie: a=b", "Set-Cookie: c=d; Domain=example")
-        fetcher = world.fetcher()
+        network.pages[path] = ok(b"picture", "Set-Cookie: a=b", "Set-Cookie: c=d; Domain=example")
+        fetcher = network.fetcher()
         for _ in range(2):
-            (await fetcher.fetch(world.url(path) + "#top", max_bytes=10, param="image")).close()
-        heads = [head.decode().lower() for head in world.requests]
-        assert world.requests[0].startswith(f"GET {path} HTTP/1.1\r\n".encode())
+            (await fetcher.fetch(network.url(path) + "#top", max_bytes=10, param="image")).close()
+        heads = [head.decode().lower() for head in network.requests]
+        assert network.requests[0].startswith(f"GET {path} HTTP/1.1\r\n".encode())
         assert heads[0] == heads[1]
         assert "accept-encoding: identity\r\n" in heads[0]
-        assert f"host: public.example:{world.port}\r\n" in heads[0]
+        assert f"host: public.example:{network.port}\r\n" in heads[0]
         assert not any(word in heads[0] for word in ("cookie", "authorization", "referer", "aiohttp", "python"))
 
-    async def test_in_chunks_or_until_the_host_hangs_up(self, world: World) -> None:
-        world.pages["/chunks"] = answer(200, "Transfer-Encoding: chunked") + b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
-        world.pages["/end"] = answer(200) + b"abcde"
-        assert await world.fetch(world.url("/chunks")) == b"abcde"
-        assert await world.fetch(world.url("/end")) == b"abcde"
+    async def test_in_chunks_or_until_the_host_hangs_up(self, network: Network) -> None:
+        network.pages["/chunks"] = answer(200, "Transfer-Encoding: chunked") + b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
+        network.pages["/end"] = answer(200) + b"abcde"
+        assert await network.fetch(network.url("/chunks")) == b"abcde"
+        assert await network.fetch(network.url("/end")) == b"abcde"
 
     @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-    async def test_at_the_end_of_three_redirects(self, world: World, status: int) -> None:
-        world.pages["/d/a"] = answer(status, "Location: /d/b", "Content-Length: 0")
-        world.pages["/d/b"] = answer(status, "Location: c?x=1", "Content-Length: 4") + b"body"
-        world.pages["/d/c?x=1"] = answer(status, f"Location: {world.url('/end#part', 'more.public.example')}")
-        world.pages["/end"] = ok(b"picture")
-        assert await world.fetch(world.url("/d/a")) == b"picture"
-        assert len(world.requests) == 4
+    async def test_at_the_end_of_three_redirects(self, network: Network, status: int) -> None:
+        network.pages["/d/a"] = answer(status, "Location: /d/b", "Content-Length: 0")
+        network.pages["/d/b"] = answer(status, "Location: c?x=1", "Content-Length: 4") + b"body"
+        network.pages["/d/c?x=1"] = answer(status, f"Location: {network.url('/end#part', 'more.public.example')}")
+        network.pages["/end"] = ok(b"picture")
+        assert await network.fetch(network.url("/d/a")) == b"picture"
+        assert len(network.requests) == 4
 
-    async def test_but_not_of_four_or_in_a_circle(self, world: World) -> None:
-        world.pages["/end"] = ok(b"picture")
-        await world.unfetchable(world.to(*[world.url("/to?")] * 3, world.url("/end")))
-        assert len(world.requests) == 4
-        world.pages["/circle"] = answer(302, "Location: /circle")
-        await world.unfetchable(world.url("/circle"))
-        assert len(world.requests) == 8
+    async def test_but_not_of_four_or_in_a_circle(self, network: Network) -> None:
+        network.pages["/end"] = ok(b"picture")
+        await network.unfetchable(network.to(*[network.url("/to?")] * 3, network.url("/end")))
+        assert len(network.requests) == 4
+        network.pages["/circle"] = answer(302, "Location: /circle")
+        await network.unfetchable(network.url("/circle"))
+        assert len(network.requests) == 8
 
-    async def test_not_from_a_host_that_cannot_prove_its_name(self, world: World) -> None:
-        world.pages["/a"] = ok(b"picture")
-        await world.unfetchable(world.url("/a", "other.example"), GUARD, Names({"other.example": [[PUBLIC]]}))
-        await world.unfetchable(world.url("/a"), tls=None)
-        assert world.requests == []
+    async def test_not_from_a_host_that_cannot_prove_its_name(self, network: Network) -> None:
+        network.pages["/a"] = ok(b"picture")
+        await network.unfetchable(network.url("/a", "other.example"), URL_POLICY, Names({"other.example": [[PUBLIC]]}))
+        await network.unfetchable(network.url("/a"), tls=None)
+        assert network.requests == []
 
-    async def test_lists_hold_for_redirects_too(self, world: World) -> None:
-        world.pages["/a"] = ok(b"picture")
-        there = world.url("/a", "more.public.example")
-        only = UrlPolicy(networks=GUARD.networks, hosts=("public.example",))
-        denied = UrlPolicy(networks=GUARD.networks, denied_hosts=(".public.example",))
+    async def test_lists_hold_for_redirects_too(self, network: Network) -> None:
+        network.pages["/a"] = ok(b"picture")
+        there = network.url("/a", "more.public.example")
+        only = UrlPolicy(networks=URL_POLICY.networks, hosts=("public.example",))
+        denied = UrlPolicy(networks=URL_POLICY.networks, denied_hosts=(".public.example",))
         for url_policy in (only, denied):
-            assert await world.fetch(world.url("/a"), url_policy) == b"picture"
-            await world.unfetchable(world.to(there), url_policy)
-        assert await world.fetch(world.to(there)) == b"picture"
+            assert await network.fetch(network.url("/a"), url_policy) == b"picture"
+            await network.unfetchable(network.to(there), url_policy)
+        assert await network.fetch(network.to(there)) == b"picture"
 
-    async def test_side_by_side_and_again_after_a_failure(self, world: World) -> None:
-        world.pages["/a"] = ok(b"picture")
-        fetcher = world.fetcher()
-        urls = [world.url("/a"), world.url("/missing"), world.url("/", "127.0.0.1"), world.url("/a")] * 5
+    async def test_side_by_side_and_again_after_a_failure(self, network: Network) -> None:
+        network.pages["/a"] = ok(b"picture")
+        fetcher = network.fetcher()
+        urls = [network.url("/a"), network.url("/missing"), network.url("/", "127.0.0.1"), network.url("/a")] * 5
         fetches = (fetcher.fetch(url, max_bytes=10, param="image") for url in urls)
         results = await asyncio.gather(*fetches, return_exceptions=True)
         assert [isinstance(result, GatewayError) for result in results] == [False, True, True, False] * 5
@@ -98,15 +98,15 @@ class TestHonestFiles:
 
 @pytest.mark.usefixtures("files")
 class TestLimits:
-    async def test_of_size_by_what_the_host_announces(self, world: World) -> None:
-        world.pages["/a"] = answer(200, "Content-Length: 1048577")
-        refusal = await world.refusal(world.url("/a"), max_bytes=1024 * 1024)
+    async def test_of_size_by_what_the_host_announces(self, network: Network) -> None:
+        network.pages["/a"] = answer(200, "Content-Length: 1048577")
+        refusal = await network.refusal(network.url("/a"), max_bytes=1024 * 1024)
         assert (refusal.code, refusal.shape.status) == ("too_large", 413)
         assert refusal.message("en").startswith("image: the file at the URL is too large: the limit is 1 MB")
         assert refusal.message("zh").startswith("image：链接的文件过大，上限为 1 MB")
 
     @pytest.mark.parametrize("announced", [(), ("Transfer-Encoding: chunked",)])
-    async def test_of_size_by_what_comes(self, world: World, announced: tuple[str, ...]) -> None:
+    async def test_of_size_by_what_comes(self, network: Network, announced: tuple[str, ...]) -> None:
         sent = 0
 
         async def endless(writer: asyncio.StreamWriter) -> None:
@@ -117,25 +117,25 @@ class TestLimits:
                 sent += 0x10000
                 await writer.drain()
 
-        world.pages["/a"] = endless
-        refusal = await world.refusal(world.url("/a"), max_bytes=3 * 1024 * 1024)
+        network.pages["/a"] = endless
+        refusal = await network.refusal(network.url("/a"), max_bytes=3 * 1024 * 1024)
         assert refusal.code == "too_large"
         assert sent < 64 * 1024 * 1024
 
-    async def test_of_size_are_met_to_the_byte(self, world: World) -> None:
-        world.pages["/a"] = answer(200) + b"12345"
-        with await world.fetcher().fetch(world.url("/a"), max_bytes=5, param="image") as file:
+    async def test_of_size_are_met_to_the_byte(self, network: Network) -> None:
+        network.pages["/a"] = answer(200) + b"12345"
+        with await network.fetcher().fetch(network.url("/a"), max_bytes=5, param="image") as file:
             assert file.read() == b"12345"
-        assert (await world.refusal(world.url("/a"), max_bytes=4)).code == "too_large"
+        assert (await network.refusal(network.url("/a"), max_bytes=4)).code == "too_large"
 
-    async def test_more_than_was_announced_is_no_file(self, world: World) -> None:
-        world.pages["/a"] = answer(200, "Content-Length: 3") + b"123456789"
-        assert (await world.refusal(world.url("/a"))).code == "invalid_value"
+    async def test_more_than_was_announced_is_no_file(self, network: Network) -> None:
+        network.pages["/a"] = answer(200, "Content-Length: 3") + b"123456789"
+        assert (await network.refusal(network.url("/a"))).code == "invalid_value"
 
-    async def test_less_than_was_announced_is_no_file(self, world: World) -> None:
+    async def test_less_than_was_announced_is_no_file(self, network: Network) -> None:
         for page in (answer(200, "Content-Length: 9"), answer(200, "Transfer-Encoding: chunked") + b"9\r\n"):
-            world.pages["/a"] = page + b"secret"
-            refusal = await world.refusal(world.url("/a"))
+            network.pages["/a"] = page + b"secret"
+            refusal = await network.refusal(network.url("/a"))
             assert (refusal.code, refusal.message("en")[:44]) == (
                 "invalid_value",
                 "image: the URL's server closed the connectio",
@@ -144,7 +144,7 @@ class TestLimits:
     @pytest.mark.parametrize(
         "start", [b"", answer(200), answer(200, "Content-Length: 1000"), b"HTTP/1.1 200 OK\r\nA: "]
     )
-    async def test_of_time_hold_against_a_drip(self, world: World, start: bytes) -> None:
+    async def test_of_time_hold_against_a_drip(self, network: Network, start: bytes) -> None:
         async def drip(writer: asyncio.StreamWriter) -> None:
             writer.write(start)
             for _ in range(100):
@@ -152,50 +152,50 @@ class TestLimits:
                 await writer.drain()
                 await asyncio.sleep(0.01 if start else 5)
 
-        world.pages["/a"] = drip
+        network.pages["/a"] = drip
         loop = asyncio.get_running_loop()
         begun = loop.time()
-        refusal = await world.refusal(world.url("/a"), max_seconds=0.05)
+        refusal = await network.refusal(network.url("/a"), max_seconds=0.05)
         assert loop.time() - begun < 2
         assert refusal.code == "invalid_value"
         assert "more than 0.05 s" in refusal.message("en")
         assert "0.05 秒" in refusal.message("zh")
 
-    async def test_of_time_are_for_all_redirects_together(self, world: World) -> None:
+    async def test_of_time_are_for_all_redirects_together(self, network: Network) -> None:
         async def slowly(writer: asyncio.StreamWriter) -> None:
             await asyncio.sleep(0.05)
             writer.write(answer(302, "Location: /a"))
 
-        world.pages["/a"] = slowly
-        assert "more than 0.08 s" in (await world.refusal(world.url("/a"), max_seconds=0.08)).message("en")
+        network.pages["/a"] = slowly
+        assert "more than 0.08 s" in (await network.refusal(network.url("/a"), max_seconds=0.08)).message("en")
 
-    async def test_of_time_for_a_look_up_are_told_like_a_name_that_is_not_there(self, world: World) -> None:
+    async def test_of_time_for_a_look_up_are_told_like_a_name_that_is_not_there(self, network: Network) -> None:
         class Slow(Names):
             async def resolve(self, *args: Any, **options: Any) -> list[ResolveResult]:
                 await asyncio.Event().wait()
                 raise AssertionError
 
-        await world.unfetchable(world.url("/a"), GUARD, Slow({}), connect_seconds=0.05)
+        await network.unfetchable(network.url("/a"), URL_POLICY, Slow({}), connect_seconds=0.05)
 
     @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "GZIP", "identity, gzip", "x"])
-    async def test_what_is_compressed_is_refused(self, world: World, encoding: str) -> None:
-        world.pages["/a"] = ok(b"bomb", f"Content-Encoding: {encoding}")
-        refusal = await world.refusal(world.url("/a"))
+    async def test_what_is_compressed_is_refused(self, network: Network, encoding: str) -> None:
+        network.pages["/a"] = ok(b"bomb", f"Content-Encoding: {encoding}")
+        refusal = await network.refusal(network.url("/a"))
         assert (refusal.code, "Content-Encoding" in refusal.message("zh")) == ("invalid_value", True)
-        world.pages["/a"] = ok(b"plain", "Content-Encoding: Identity")
-        assert await world.fetch(world.url("/a")) == b"plain"
+        network.pages["/a"] = ok(b"plain", "Content-Encoding: Identity")
+        assert await network.fetch(network.url("/a")) == b"plain"
 
     @pytest.mark.parametrize("status", [201, 204, 206, 300, 304, 400, 401, 403, 404, 410, 429, 500, 503])
-    async def test_any_status_but_200_is_told(self, world: World, status: int) -> None:
+    async def test_any_status_but_200_is_told(self, network: Network, status: int) -> None:
         bodiless = status in (204, 304)
-        world.pages["/a"] = answer(status, "Location: /b", "X: secret") + (b"" if bodiless else b"secret")
-        refusal = await world.refusal(world.url("/a"))
+        network.pages["/a"] = answer(status, "Location: /b", "X: secret") + (b"" if bodiless else b"secret")
+        refusal = await network.refusal(network.url("/a"))
         assert (refusal.code, f"HTTP {status}" in refusal.message("en")) == ("invalid_value", True)
         assert f"HTTP {status}" in refusal.message("zh")
 
-    async def test_a_redirect_to_nowhere_is_a_status_too(self, world: World) -> None:
-        world.pages["/a"] = answer(302, "Content-Length: 0")
-        assert "HTTP 302" in (await world.refusal(world.url("/a"))).message("en")
+    async def test_a_redirect_to_nowhere_is_a_status_too(self, network: Network) -> None:
+        network.pages["/a"] = answer(302, "Content-Length: 0")
+        assert "HTTP 302" in (await network.refusal(network.url("/a"))).message("en")
 
     @pytest.mark.parametrize(
         "page",
@@ -219,12 +219,12 @@ class TestLimits:
             answer(302, "Location: " + "x" * 8000),
         ],
     )
-    async def test_garbage_is_no_file(self, world: World, page: bytes) -> None:
-        world.pages["/a"] = page
-        assert (await world.refusal(world.url("/a"))).code == "invalid_value"
+    async def test_garbage_is_no_file(self, network: Network, page: bytes) -> None:
+        network.pages["/a"] = page
+        assert (await network.refusal(network.url("/a"))).code == "invalid_value"
 
     async def test_who_stops_waiting_leaves_nothing_open(
-        self, world: World, files: list[IO[bytes]], monkeypatch: pytest.MonkeyPatch
+        self, network: Network, files: list[IO[bytes]], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         is_open, make = asyncio.Event(), vars(spool)["SpooledTemporaryFile"]
 
@@ -239,8 +239,8 @@ class TestLimits:
 
         monkeypatch.setattr(spool, "SpooledTemporaryFile", make_and_tell)
 
-        world.pages["/a"] = stall
-        fetch = asyncio.ensure_future(world.fetcher().fetch(world.url("/a"), max_bytes=LIMIT, param="image"))
+        network.pages["/a"] = stall
+        fetch = asyncio.ensure_future(network.fetcher().fetch(network.url("/a"), max_bytes=LIMIT, param="image"))
         await is_open.wait()
         fetch.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -248,7 +248,7 @@ class TestLimits:
         assert files[0].closed
 
     async def test_no_file_is_closed_while_it_is_written(
-        self, world: World, files: list[IO[bytes]], monkeypatch: pytest.MonkeyPatch
+        self, network: Network, files: list[IO[bytes]], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         in_thread = spool._in_thread
         begun, go_on, open_at_the_end = threading.Event(), threading.Event(), []
@@ -263,8 +263,8 @@ class TestLimits:
             await in_thread(write)
 
         monkeypatch.setattr(spool, "_in_thread", slowly)
-        world.pages["/a"] = ok(b"x" * 2 * SPOOL_BYTES)
-        fetch = asyncio.ensure_future(world.fetcher().fetch(world.url("/a"), max_bytes=LIMIT, param="image"))
+        network.pages["/a"] = ok(b"x" * 2 * SPOOL_BYTES)
+        fetch = asyncio.ensure_future(network.fetcher().fetch(network.url("/a"), max_bytes=LIMIT, param="image"))
         await asyncio.to_thread(partial(begun.wait, 5))
         fetch.cancel()
         await asyncio.sleep(0.01)
@@ -275,19 +275,19 @@ class TestLimits:
         assert open_at_the_end == [True]
 
     async def test_a_full_disk_is_not_the_clients_fault(
-        self, world: World, files: list[IO[bytes]], monkeypatch: pytest.MonkeyPatch
+        self, network: Network, files: list[IO[bytes]], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         async def full(call: Callable[[], object]) -> None:
             raise OSError(28, "No space left on device")
 
         monkeypatch.setattr(spool, "_in_thread", full)
-        world.pages["/a"] = ok(b"x" * 2 * SPOOL_BYTES)
+        network.pages["/a"] = ok(b"x" * 2 * SPOOL_BYTES)
         with pytest.raises(OSError, match="No space"):
-            await world.fetch(world.url("/a"))
+            await network.fetch(network.url("/a"))
 
 
 async def test_the_slow_addresses_of_one_caller_hold_up_nobody_else(
-    monkeypatch: pytest.MonkeyPatch, world: World
+    monkeypatch: pytest.MonkeyPatch, network: Network
 ) -> None:
     asked = asyncio.Semaphore(0)
 
@@ -296,16 +296,16 @@ async def test_the_slow_addresses_of_one_caller_hold_up_nobody_else(
         await asyncio.Event().wait()
 
     monkeypatch.setattr(fetching, "FETCHES_EACH", 2)
-    world.pages |= {"/slow": never, "/a": ok(b"picture")}
-    fetcher = world.fetcher()
+    network.pages |= {"/slow": never, "/a": ok(b"picture")}
+    fetcher = network.fetcher()
     slow = [
-        asyncio.create_task(fetcher.fetch(world.url("/slow"), max_bytes=10, param="image", client="a"))
+        asyncio.create_task(fetcher.fetch(network.url("/slow"), max_bytes=10, param="image", client="a"))
         for _ in range(2)
     ]
     for _ in slow:
         await asked.acquire()
-    waiting = asyncio.create_task(fetcher.fetch(world.url("/a"), max_bytes=10, param="image", client="a"))
-    with await fetcher.fetch(world.url("/a"), max_bytes=10, param="image", client="b") as file:
+    waiting = asyncio.create_task(fetcher.fetch(network.url("/a"), max_bytes=10, param="image", client="a"))
+    with await fetcher.fetch(network.url("/a"), max_bytes=10, param="image", client="b") as file:
         assert file.read() == b"picture"
     assert not waiting.done()
     slow[0].cancel()
