@@ -36,7 +36,7 @@ BOTH_STORES = pytest.mark.parametrize("kind", ["file", "s3"])
 
 
 @BOTH_STORES
-def test_a_finished_video_is_kept(
+def test_finished_video_is_archived(
     kind: str, upstream: SandboxServer, session: str, key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place = new_place(kind, tmp_path, monkeypatch)
@@ -63,7 +63,7 @@ def test_a_finished_video_is_kept(
             assert (record["id"], record["model"], record["prompt"]) == (native, JIMENG, None)
 
 
-def test_without_an_archive_nothing_is_said_of_one(client: httpx.Client, session: str) -> None:
+def test_without_an_archive_responses_do_not_mention_it(client: httpx.Client, session: str) -> None:
     id = submit(client, session)
     task, video = follow(client, id, session)[-1], finish(client, id, session)
     assert "archived" not in task
@@ -71,7 +71,7 @@ def test_without_an_archive_nothing_is_said_of_one(client: httpx.Client, session
     assert video["expires_at"]
 
 
-def test_what_is_submitted_is_kept_though_nobody_asks(
+def test_submitted_task_is_archived_without_a_poll(
     upstream: SandboxServer, session: str, key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place = new_place("file", tmp_path, monkeypatch)
@@ -85,7 +85,7 @@ def test_what_is_submitted_is_kept_though_nobody_asks(
     assert {record["id"]: record["prompt"] for record in records} == dict(zip(ids, ("a cat", "a dog"), strict=True))
 
 
-def test_an_archive_out_of_reach_neither_fails_nor_slows(
+def test_unreachable_archive_neither_fails_nor_delays_requests(
     upstream: SandboxServer, session: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place = new_place("file", tmp_path, monkeypatch)
@@ -118,7 +118,7 @@ def test_an_archive_out_of_reach_neither_fails_nor_slows(
 # --- when the upstream forgets ----------------------------------------------------------------------------------
 
 
-def test_the_same_gateway_goes_on_when_the_upstream_has_forgotten(
+def test_archived_video_is_served_after_the_upstream_forgot_the_task(
     key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place, clock = new_place("file", tmp_path, monkeypatch), Clock()

@@ -106,7 +106,7 @@ FIRST: dict[str, Callable[[httpx.Client, Video], bool]] = {
 class TestLost:
     @ONE_STORE
     @pytest.mark.parametrize("first", FIRST)
-    def test_a_gateway_that_knows_nothing_answers_whatever_comes_first(self, lost: Lost, first: str) -> None:
+    def test_new_gateway_answers_any_first_request_from_the_archive(self, lost: Lost, first: str) -> None:
         with lost.fresh() as client:
             for name in NAMES:
                 assert FIRST[first](client, lost.videos[name]), name
@@ -115,13 +115,13 @@ class TestLost:
                     assert then(client, lost.videos[name]), name
 
     @BUCKET
-    def test_gateway_that_knows_only_a_bucket_answers(self, lost: Lost) -> None:
+    def test_new_gateway_answers_from_a_bucket(self, lost: Lost) -> None:
         with lost.fresh() as client:
             for name in NAMES:
                 assert all(ask(client, lost.videos[name]) for ask in FIRST.values()), name
 
     @ONE_STORE
-    def test_tasks_of_several_upstreams_are_polled_at_once(self, lost: Lost) -> None:
+    def test_tasks_of_several_upstreams_are_polled_in_one_request(self, lost: Lost) -> None:
         made = [lost.videos[name] for name in NAMES]
         secrets = dict.fromkeys(one.secret for one in made)
         with lost.fresh() as client:
@@ -248,13 +248,13 @@ class TestLost:
         assert error_code(answer, 404) == "not_found"
 
     @EITHER_STORE
-    def test_a_remix_by_words_alone_needs_no_video(self, lost: Lost) -> None:
+    def test_remix_by_prompt_alone_needs_no_video(self, lost: Lost) -> None:
         made = lost.videos["Jimeng, native"]
         answer = lost.client.post(f"/v1/videos/{made.id}/remix", json={"prompt": "b"}, headers=bearer(made.secret))
         assert (answer.status_code, answer.json()["model"]) == (200, JIMENG), answer.text
 
     @ONE_STORE
-    def test_a_video_that_only_the_archive_has_is_handed_over_as_a_file(self, lost: Lost) -> None:
+    def test_archived_video_is_sent_to_the_upstream_as_a_file(self, lost: Lost) -> None:
         made = lost.videos["references"]
         for path, body in (
             (f"/v1/videos/{made.id}/remix", {"prompt": "b"}),
@@ -266,7 +266,7 @@ class TestLost:
         assert lost.upstream.sandbox.calls("dashscope", "/oss") > 0
 
     @BUCKET
-    def test_a_video_in_a_bucket_is_handed_over_as_well(self, lost: Lost) -> None:
+    def test_video_in_a_bucket_is_sent_to_the_upstream_as_a_file(self, lost: Lost) -> None:
         made = lost.videos["references"]
         answer = lost.client.post(f"/v1/videos/{made.id}/remix", json={"prompt": "b"}, headers=bearer(made.secret))
         assert (answer.status_code, answer.json()["model"]) == (200, WAN_OF_REFERENCES), answer.text
@@ -281,7 +281,7 @@ class TestLost:
             assert content(lost.client, made.id, made.secret).content == CLIP
 
 
-def test_a_key_finds_its_own_in_the_archive(
+def test_gateway_key_finds_its_own_tasks_in_the_archive(
     session: str, key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place, clock = new_place("file", tmp_path, monkeypatch), Clock(-HOUR)

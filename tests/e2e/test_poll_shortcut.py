@@ -127,7 +127,7 @@ class TestBothWays:
         assert answer.json()["stale"] is True
 
 
-def test_a_clients_own_request_id_is_kept(client: httpx.Client, session: str) -> None:
+def test_request_id_of_the_client_is_kept(client: httpx.Client, session: str) -> None:
     headers = bearer(session) | {"X-Request-ID": "mine-1"}
     assert client.get("/v1/videos/tasks/video_nothing", headers=headers).headers["x-request-id"] == "mine-1"
     ids = {client.get("/v1/videos/tasks/video_x", headers=bearer(session)).headers["x-request-id"] for _ in range(5)}
@@ -165,7 +165,9 @@ def slow() -> Iterator[tuple[SandboxServer, httpx.Client]]:
             yield upstream, made
 
 
-def test_when_the_budget_is_spent_answers_grow_old_instead_of_failing(slow: tuple[SandboxServer, httpx.Client]) -> None:
+def test_polls_over_the_rate_limit_return_older_states_instead_of_errors(
+    slow: tuple[SandboxServer, httpx.Client],
+) -> None:
     upstream, client = slow
     ids = [
         client.post(SUBMIT, json={"model": "wan2.6-t2v", "prompt": f"{number}"}).json()["task_id"]

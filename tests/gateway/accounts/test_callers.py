@@ -28,7 +28,7 @@ def refusal(callers: Callers, authorization: str) -> GatewayError:
 
 
 @pytest.mark.parametrize("proxy", ["http://10.0.0.1:3128", "socks5://u:p@h:1"])
-def test_where_callers_may_name_no_proxy_it_is_refused(proxy: str) -> None:
+def test_proxy_of_a_caller_is_refused_if_disabled(proxy: str) -> None:
     closed = Callers(REGISTRY, proxies=False)
     assert closed.identify("Bearer us-session").accounts[0].region == "us"
     error = refusal(closed, f"Bearer us-session,{proxy}@us-other")
@@ -38,7 +38,7 @@ def test_where_callers_may_name_no_proxy_it_is_refused(proxy: str) -> None:
 
 @pytest.mark.parametrize("authorization", ["", "Bearer", "Bearer  ", "Basic abc", "abc", "bearer"])
 @pytest.mark.parametrize("callers", [OPEN, CLOSED, BOTH])
-def test_no_credential(callers: Callers, authorization: str) -> None:
+def test_missing_credential_is_refused(callers: Callers, authorization: str) -> None:
     assert refusal(callers, authorization).message("zh") == "未提供认证令牌"
 
 
@@ -61,11 +61,11 @@ def test_pass_through_credentials(bearer: str, providers: list[str]) -> None:
 
 
 @pytest.mark.parametrize("bearer", ["ms-abc", ",", "a b", "日本語"])
-def test_what_is_no_upstreams_credential(bearer: str) -> None:
+def test_credential_of_no_provider_is_refused(bearer: str) -> None:
     assert "sk-" in refusal(OPEN, f"Bearer {bearer}").message("en")
 
 
-def test_too_many_credentials_are_refused_and_long_headers_not_remembered() -> None:
+def test_too_many_credentials_are_refused_and_long_headers_are_not_cached() -> None:
     refused = refusal(OPEN, "Bearer " + ",".join(f"session{number}" for number in range(MAX_CREDENTIALS + 1)))
     assert str(MAX_CREDENTIALS) in refused.message("en")
     callers = Callers(REGISTRY)
@@ -73,36 +73,36 @@ def test_too_many_credentials_are_refused_and_long_headers_not_remembered() -> N
     assert not callers._cached
 
 
-def test_a_gateway_key_is_never_taken_for_a_session() -> None:
+def test_gateway_key_is_never_taken_for_a_session() -> None:
     refusal(OPEN, "Bearer gw-unknown")
     refusal(BOTH, "Bearer gw-unknown")
 
 
-def test_a_managed_key_uses_the_gateways_accounts() -> None:
+def test_managed_key_uses_the_gateways_accounts() -> None:
     caller = CLOSED.identify("bearer gw-one")
     assert (caller.accounts, caller.managed, caller.name) == (ACCOUNTS, True, "alice")
     assert caller.owner != CLOSED.identify("Bearer gw-two").owner
 
 
-def test_with_keys_other_credentials_are_refused_unless_told_otherwise() -> None:
+def test_with_keys_other_credentials_are_refused_unless_pass_through() -> None:
     for bearer in ("abc", "sk-abc", "gw-on", "gw-onee", "GW-ONE"):
         refusal(CLOSED, f"Bearer {bearer}")
     assert BOTH.identify("Bearer sk-abc").managed is False
     assert BOTH.identify("Bearer gw-one").managed is True
 
 
-def test_a_named_key_keeps_its_owner_when_it_is_replaced() -> None:
+def test_named_key_keeps_its_owner_when_it_is_replaced() -> None:
     assert parse_key("alice:gw-1").owner == parse_key("alice:gw-2").owner
     assert parse_key("gw-1").owner != parse_key("gw-2").owner
     assert parse_key("bob:gw-1") == GatewayKey("gw-1", "bob")
 
 
-def test_keys_and_callers_do_not_show_what_is_secret() -> None:
+def test_repr_of_keys_and_callers_shows_no_secret() -> None:
     assert "gw-one" not in repr(GatewayKey("gw-one", "alice"))
     assert "s3cret-session" not in repr(OPEN.identify("Bearer s3cret-session"))
 
 
-def test_accounts_are_told_apart_by_provider_and_tag() -> None:
+def test_accounts_differ_by_provider_and_tag() -> None:
     caller = OPEN.identify("Bearer sk-abc,abc,us-def,jp-ghi")
     assert [account.region for account in caller.accounts_of("jimeng")] == ["cn", "us", "jp"]
     assert len(caller.accounts_of("dashscope")) == 1
@@ -111,7 +111,7 @@ def test_accounts_are_told_apart_by_provider_and_tag() -> None:
 
 
 @given(st.text())
-def test_any_header_is_a_caller_or_a_401(authorization: str) -> None:
+def test_any_header_is_a_caller_or_401(authorization: str) -> None:
     for callers in (OPEN, CLOSED, BOTH):
         try:
             assert callers.identify(authorization).accounts

@@ -65,26 +65,26 @@ class ChecksGateway(GatewayFixture):
 
 
 class TestChecks:
-    async def test_a_login_that_is_alive_brings_its_account_back(self) -> None:
+    async def test_accepted_credential_makes_its_account_available_again(self) -> None:
         env = ChecksGateway()
         env.fail(ErrorKind.INVALID_CREDENTIAL)
         assert await env.checks.check(A)
         assert env.state() is AccountState.READY
 
-    async def test_one_that_is_not_sets_it_aside(self) -> None:
+    async def test_rejected_credential_makes_its_account_unavailable(self) -> None:
         env = ChecksGateway()
         env.provider.dead = trouble(ErrorKind.INVALID_CREDENTIAL)
         assert not await env.checks.check(A)
         assert env.state() is AccountState.EXPIRED
 
-    async def test_it_is_no_pardon_for_risk_control_nor_for_empty_pockets(self) -> None:
+    async def test_accepted_credential_ends_neither_a_restriction_nor_a_lack_of_credits(self) -> None:
         for kind in (ErrorKind.RESTRICTED, ErrorKind.NO_CREDITS):
             env = ChecksGateway()
             env.fail(kind)
             await env.checks.check(A)
             assert env.state() is not AccountState.READY
 
-    async def test_pockets_that_were_filled_are_seen(self) -> None:
+    async def test_refilled_credits_make_the_account_available(self) -> None:
         env = ChecksGateway()
         env.fail(ErrorKind.NO_CREDITS)
         await env.checks.check(A)
@@ -92,7 +92,7 @@ class TestChecks:
         await env.checks.check(A)
         assert env.state() is AccountState.READY
 
-    async def test_where_nobody_tells_credits_it_is_one_for_empty_pockets(self) -> None:
+    async def test_without_a_credit_balance_the_check_ends_a_lack_of_credits(self) -> None:
         class Checking(ScriptedProvider):
             async def check(self, account: Account) -> None:
                 return
@@ -102,7 +102,7 @@ class TestChecks:
         await env.checks.check(A)
         assert env.state() is AccountState.READY
 
-    async def test_trouble_is_told_and_says_nothing_of_the_login(self) -> None:
+    async def test_other_error_is_reported_and_does_not_change_the_account(self) -> None:
         env = ChecksGateway()
         env.provider.dead = trouble(ErrorKind.UPSTREAM_ERROR, detail="s-secret-a is odd")
         with pytest.raises(GatewayError) as caught:
@@ -110,12 +110,12 @@ class TestChecks:
         assert "secret" not in caught.value.message("en")
         assert env.state() is AccountState.READY
 
-    async def test_an_upstream_that_cannot_tell_says_so(self) -> None:
+    async def test_provider_without_a_check_is_not_supported(self) -> None:
         with pytest.raises(GatewayError) as caught:
             await ChecksGateway(ScriptedProvider()).checks.check(A)
         assert caught.value.code == "not_supported"
 
-    async def test_a_lost_answer_is_not_taken_for_a_submit_that_may_be_charged(self) -> None:
+    async def test_lost_answer_is_not_reported_as_a_possible_charge(self) -> None:
         env = ChecksGateway()
         env.provider.left = trouble(ErrorKind.ANSWER_LOST)
         with pytest.raises(GatewayError) as caught:
@@ -125,7 +125,7 @@ class TestChecks:
 
 
 class TestCredits:
-    async def test_they_are_read_once_in_a_while_unless_somebody_insists(self) -> None:
+    async def test_credits_are_cached_unless_a_refresh_is_forced(self) -> None:
         env = ChecksGateway()
         for force_refresh in (False, False, True):
             assert (await env.checks.credits(A, force_refresh=force_refresh)).total == 7
@@ -134,7 +134,7 @@ class TestCredits:
         await env.checks.credits(A)
         assert len(env.provider.calls) == 3
 
-    async def test_after_a_refusal_they_are_read_once_and_that_is_no_pardon(self) -> None:
+    async def test_credits_are_read_once_after_a_refusal_without_ending_the_pause(self) -> None:
         env = ChecksGateway()
         env.fail(ErrorKind.NO_CREDITS)
         async with env.background:
@@ -148,18 +148,18 @@ class TestCredits:
         await env.checks.credits(A)
         assert env.state() is AccountState.READY
 
-    async def test_a_gift_that_was_taken_is_told_though_the_rest_is_not_known(self) -> None:
+    async def test_received_credits_are_reported_although_the_balance_is_unknown(self) -> None:
         env = ChecksGateway()
         env.provider.left = trouble(ErrorKind.UNREACHABLE)
         assert await env.checks.receive(A) == Received(60)
 
-    async def test_a_gift_is_a_pardon(self) -> None:
+    async def test_received_credits_make_the_account_available(self) -> None:
         env = ChecksGateway()
         env.fail(ErrorKind.NO_CREDITS)
         assert await env.checks.receive(A) == Received(60, Credits(gift=5, vip=2))
         assert env.state() is AccountState.READY
 
-    async def test_a_gift_that_was_taken_before_is_none(self) -> None:
+    async def test_daily_credits_received_before_are_zero(self) -> None:
         env = ChecksGateway()
         env.provider.gift, env.provider.left = 0, Credits()
         env.fail(ErrorKind.NO_CREDITS)
@@ -167,7 +167,7 @@ class TestCredits:
         assert env.state() is AccountState.NO_CREDITS
 
     @pytest.mark.parametrize("what", ["credits", "receive"])
-    async def test_an_upstream_without_them_says_so(self, what: str) -> None:
+    async def test_provider_without_credits_is_not_supported(self, what: str) -> None:
         with pytest.raises(GatewayError) as caught:
             await getattr(ChecksGateway(ScriptedProvider()).checks, what)(A)
         assert caught.value.code == "not_supported"
@@ -176,7 +176,7 @@ class TestCredits:
 class TestLookingAgain:
     """A login that was refused is looked at again now and then, by a call that is not charged."""
 
-    async def test_it_comes_back_when_it_is_alive(self) -> None:
+    async def test_valid_credential_makes_the_account_available(self) -> None:
         env = ChecksGateway()
         env.fail(ErrorKind.INVALID_CREDENTIAL)
         async with env.background:
@@ -187,7 +187,7 @@ class TestLookingAgain:
         assert env.provider.calls == [("check", "a")]
         assert env.state() is AccountState.READY
 
-    async def test_it_is_looked_at_once_in_ten_minutes_however_many_ask(self) -> None:
+    async def test_check_runs_once_in_ten_minutes_for_any_number_of_callers(self) -> None:
         env = ChecksGateway()
         env.provider.dead = trouble(ErrorKind.INVALID_CREDENTIAL)
         env.fail(ErrorKind.INVALID_CREDENTIAL)
@@ -199,7 +199,7 @@ class TestLookingAgain:
         assert len(env.provider.calls) == 3
         assert env.state() is AccountState.EXPIRED
 
-    async def test_when_nobody_can_tell_it_stays_as_it_was(self) -> None:
+    async def test_inconclusive_check_leaves_the_account_unavailable(self) -> None:
         env = ChecksGateway()
         env.provider.dead = trouble(ErrorKind.UNREACHABLE)
         env.fail(ErrorKind.INVALID_CREDENTIAL)
@@ -208,7 +208,7 @@ class TestLookingAgain:
             await env.checks.revive([A])
         assert env.state() is AccountState.EXPIRED
 
-    async def test_where_only_a_submit_can_tell_one_is_let_through(self) -> None:
+    async def test_without_a_check_one_submit_is_let_through_as_a_probe(self) -> None:
         env = ChecksGateway(ScriptedProvider())
         env.fail(ErrorKind.INVALID_CREDENTIAL)
         env.clock.move(600)
@@ -218,7 +218,7 @@ class TestLookingAgain:
         assert not env.pool.record(A).health.is_proven
 
 
-async def test_several_accounts_are_looked_after_a_few_at_a_time_and_not_at_one_moment() -> None:
+async def test_account_checks_are_limited_in_number_and_spread_over_time() -> None:
     env = ChecksGateway()
     accounts = [Account("scripted", f"s-{number}") for number in range(20)]
     env.provider.left = Credits(gift=1)
@@ -230,7 +230,7 @@ async def test_several_accounts_are_looked_after_a_few_at_a_time_and_not_at_one_
     assert len(set(env.clock.slept)) > 10
 
 
-async def test_one_accounts_trouble_is_not_the_others() -> None:
+async def test_error_of_one_account_does_not_affect_the_others() -> None:
     env = ChecksGateway()
 
     async def call(account: Account) -> str:

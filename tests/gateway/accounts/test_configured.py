@@ -53,7 +53,7 @@ def refusal(file: str) -> str:
     return text
 
 
-def test_the_lists_of_the_environment_come_before_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lists_of_the_environment_come_before_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JIMENG_TOKENS", f"one,hk-two,{SOCKS}@us-three")
     monkeypatch.setenv("DASHSCOPE_API_KEY", "sk-four")
     found = [(managed.account, managed.weight, managed.max_running) for managed in services_of(FILE).pool.managed]
@@ -97,11 +97,11 @@ def test_the_lists_of_the_environment_come_before_the_file(monkeypatch: pytest.M
         ('name = "a"\ncredential = "x"\n[rotation]\nmax_attempts = 0', "rotation.max_attempts"),
     ],
 )
-def test_what_cannot_be_an_account_stops_the_start(lines: str, says: str) -> None:
+def test_invalid_account_stops_the_start(lines: str, says: str) -> None:
     assert says in refusal(f"[[accounts]]\n{lines}\n")
 
 
-def test_one_account_twice_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_duplicate_account_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     twice = '[[accounts]]\nname = "a"\ncredential = "secret"\n'
     assert "entry 2 (a) has the same" in refusal(twice * 2)
     assert "entry 2 (b) has the same credential as accounts: entry 1 (a)" in refusal(
@@ -113,12 +113,12 @@ def test_one_account_twice_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> N
     assert "entry 1 (a) has the same credential as JIMENG_TOKENS: entry 1" in refusal(twice)
 
 
-def test_the_same_session_at_two_sites_is_two_accounts() -> None:
+def test_same_session_at_two_sites_is_two_accounts() -> None:
     file = "".join(f'[[accounts]]\nname = "{site}"\ncredential = "{site}-secret"\n' for site in ("us", "hk"))
     assert len(services_of(file).pool.managed) == 2
 
 
-def test_nothing_secret_is_shown_of_them() -> None:
+def test_repr_shows_no_secret() -> None:
     Path("gateway.toml").write_text(FILE, "utf-8")
     shown = f"{load_settings().masked()} {services_of(FILE).pool.managed}"
     for secret in ("file-session", "sk-file-key", "u:p@", "whole"):

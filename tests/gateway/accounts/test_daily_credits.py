@@ -58,7 +58,7 @@ async def test_daily_credits_are_received_once_a_day_for_every_account() -> None
     assert sum(counted) == pytest.approx(3 * len(ACCOUNTS), abs=len(ACCOUNTS))
 
 
-async def test_not_all_at_one_time_nor_every_day_at_the_same() -> None:
+async def test_minutes_differ_by_account_and_day() -> None:
     minutes = [minute_of(account, "2026-11-25") for account in ACCOUNTS]
     assert len(set(minutes)) > 15
     assert all(0 < minute < 1440 for minute in minutes)
@@ -83,7 +83,7 @@ async def test_daily_credits_are_received_only_if_enabled() -> None:
     assert env.provider.taken == []
 
 
-async def test_an_account_in_trouble_is_let_alone_until_it_is_over() -> None:
+async def test_unavailable_account_is_skipped_until_its_pause_ends() -> None:
     env = DailyCreditsGateway()
     account = ACCOUNTS[0]
     env.pool.hold_against(account, trouble(ErrorKind.RESTRICTED), "", sent_at=env.clock.now())
@@ -94,7 +94,7 @@ async def test_an_account_in_trouble_is_let_alone_until_it_is_over() -> None:
     assert account.name in {name for name, _ in env.provider.taken}
 
 
-async def test_trouble_with_one_does_not_end_it(caplog: pytest.LogCaptureFixture) -> None:
+async def test_error_of_one_account_does_not_stop_the_others(caplog: pytest.LogCaptureFixture) -> None:
     env = DailyCreditsGateway()
     env.provider.trouble = trouble(ErrorKind.UNREACHABLE)
     await env.live(2 * 86_400)

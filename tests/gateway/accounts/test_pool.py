@@ -56,7 +56,7 @@ class ManagedPool:
         return self.pool.status(account, model).state
 
 
-async def test_the_policy_chooses_among_those_that_are_ready() -> None:
+async def test_policy_selects_among_available_accounts() -> None:
     env = ManagedPool(A, B, policy=None)
     env.pool.manage([ManagedAccount(A), ManagedAccount(B)])
     assert await env.submit() == "a"
@@ -64,7 +64,7 @@ async def test_the_policy_chooses_among_those_that_are_ready() -> None:
     assert await env.submit(tried=[A.tag, B.tag]) == ""
 
 
-async def test_what_the_configuration_no_longer_has_is_removed() -> None:
+async def test_accounts_missing_from_the_configuration_are_removed() -> None:
     env = ManagedPool(A, B)
     env.pool.manage([ManagedAccount(replace(B, credential="s-renewed"))])
     assert [env.pool.is_removed(account) for account in (A, B, C)] == [True, False, False]
@@ -83,7 +83,7 @@ async def test_what_the_configuration_no_longer_has_is_removed() -> None:
         (ErrorKind.NOT_ENTITLED, AccountState.NOT_ENTITLED),
     ],
 )
-async def test_a_failure_of_its_own_sets_an_account_aside(kind: ErrorKind, state: AccountState) -> None:
+async def test_failure_of_an_account_makes_it_unavailable(kind: ErrorKind, state: AccountState) -> None:
     env = ManagedPool(A, B)
     assert await env.submit(trouble(kind, "7")) == "a"
     assert env.state(A) is state
@@ -100,14 +100,14 @@ async def test_a_failure_of_its_own_sets_an_account_aside(kind: ErrorKind, state
 @pytest.mark.parametrize(
     "kind", [ErrorKind.CONTENT_REFUSED, ErrorKind.INVALID_REQUEST, ErrorKind.UPSTREAM_ERROR, ErrorKind.ANSWER_LOST]
 )
-async def test_what_is_not_its_fault_does_not(kind: ErrorKind) -> None:
+async def test_other_errors_leave_the_account_available(kind: ErrorKind) -> None:
     env = ManagedPool(A)
     await env.submit(trouble(kind))
     assert env.state(A) is AccountState.READY
     assert env.pool.record(A).failed == 0
 
 
-async def test_a_model_that_is_closed_to_it_leaves_it_the_others() -> None:
+async def test_model_not_open_to_an_account_leaves_it_the_others() -> None:
     env = ManagedPool(A)
     await env.submit(trouble(ErrorKind.NOT_ENTITLED))
     assert await env.submit() == ""
@@ -117,7 +117,7 @@ async def test_a_model_that_is_closed_to_it_leaves_it_the_others() -> None:
 class TestTrials:
     """Of an account that is new or was in trouble nobody knows what it will say."""
 
-    async def test_one_submit_finds_out_and_the_others_go_elsewhere(self) -> None:
+    async def test_one_submit_probes_and_the_others_use_other_accounts(self) -> None:
         env = ManagedPool(A, B)
         first = await env.pool.take(env.accounts, MODEL, set())
         assert first
@@ -126,7 +126,7 @@ class TestTrials:
             first.submitted("t")
         assert await env.submit() == "a"
 
-    async def test_where_there_is_no_other_they_wait_for_what_it_finds(self) -> None:
+    async def test_others_wait_for_the_probe_where_there_is_no_other_account(self) -> None:
         env = ManagedPool(A, patience=5)
         first = await env.pool.take(env.accounts, MODEL, set())
         assert first
@@ -137,13 +137,13 @@ class TestTrials:
             first.failed(trouble(ErrorKind.RESTRICTED))
         assert await asyncio.gather(*others) == ["", "", ""]
 
-    async def test_once_it_is_proven_they_all_go(self) -> None:
+    async def test_proven_account_takes_all_submits(self) -> None:
         env = ManagedPool(A, patience=5)
         await env.submit()
         leases = [await env.pool.take(env.accounts, MODEL, set()) for _ in range(3)]
         assert all(leases)
 
-    async def test_after_some_patience_a_second_one_tries_and_the_others_wait_for_that(self) -> None:
+    async def test_second_probe_starts_after_the_patience(self) -> None:
         env = ManagedPool(A, patience=0.02, longest_wait=0.1)
         first = await env.pool.take(env.accounts, MODEL, set())
         assert first
@@ -158,14 +158,14 @@ class TestTrials:
                 second.submitted("t")
         assert await asyncio.gather(*others) == ["a", "a", "a"]
 
-    async def test_nobody_waits_for_ever(self) -> None:
+    async def test_wait_for_a_probe_is_limited(self) -> None:
         env = ManagedPool(A, patience=5, longest_wait=0.02)
         first = await env.pool.take(env.accounts, MODEL, set())
         assert first
         with first:
             assert await env.submit() == ""
 
-    async def test_a_submit_that_was_cancelled_gives_the_place_back(self) -> None:
+    async def test_cancelled_submit_releases_the_probe(self) -> None:
         env = ManagedPool(A, patience=5)
         lease = await env.pool.take(env.accounts, MODEL, set())
         assert lease
@@ -175,24 +175,24 @@ class TestTrials:
         assert await env.submit() == "a"
 
     @pytest.mark.parametrize("kind", [ErrorKind.INVALID_REQUEST, ErrorKind.MODEL_NOT_FOUND])
-    async def test_what_may_never_have_been_sent_proves_nothing(self, kind: ErrorKind) -> None:
+    async def test_unsent_submit_proves_nothing(self, kind: ErrorKind) -> None:
         env = ManagedPool(A)
         await env.submit(trouble(kind))
         assert not env.pool.record(A).health.is_proven
 
-    async def test_refused_content_proves_a_login(self) -> None:
+    async def test_refused_content_proves_the_account(self) -> None:
         env = ManagedPool(A)
         await env.submit(trouble(ErrorKind.CONTENT_REFUSED))
         assert env.pool.record(A).health.is_proven
 
 
 class TestRunningTasks:
-    async def test_as_many_as_are_allowed(self) -> None:
+    async def test_max_running_limits_the_submits(self) -> None:
         env = ManagedPool(ManagedAccount(A, max_running=2), B)
         assert [await env.submit(f"t{number}") for number in range(3)] == ["a", "a", "b"]
         assert env.state(A) is AccountState.FULL
 
-    async def test_a_task_that_ended_makes_room(self) -> None:
+    async def test_ended_task_frees_a_slot(self) -> None:
         env = ManagedPool(ManagedAccount(A, max_running=1), B)
         await env.submit("t1")
         env.pool.on_results(A, {"t1": TaskState("t1", Phase.PROCESSING)}, env.clock.now())
@@ -200,7 +200,7 @@ class TestRunningTasks:
         env.pool.on_results(A, {"t1": finished("t1")}, env.clock.now())
         assert await env.submit() == "a"
 
-    async def test_so_does_one_after_the_upstream_said_that_too_many_run(self) -> None:
+    async def test_ended_task_frees_a_slot_after_too_many_running(self) -> None:
         env = ManagedPool(A)
         await env.submit("t1")
         await env.submit(trouble(ErrorKind.TOO_MANY_RUNNING))
@@ -208,13 +208,13 @@ class TestRunningTasks:
         env.pool.on_results(A, {"t1": finished("t1")}, env.clock.now())
         assert await env.submit() == "a"
 
-    async def test_tasks_that_nobody_polls_here_are_forgotten(self) -> None:
+    async def test_tasks_that_are_not_polled_here_expire(self) -> None:
         env = ManagedPool(ManagedAccount(A, max_running=1))
         await env.submit("t1")
         env.clock.move(RUNNING_SECONDS)
         assert await env.submit() == "a"
 
-    async def test_what_fills_an_account_is_looked_at_now_and_then(self) -> None:
+    async def test_tasks_that_fill_an_account_are_queried_from_time_to_time(self) -> None:
         env = ManagedPool(ManagedAccount(A, max_running=1), B)
         await env.submit("t1")
         assert env.pool.unseen(env.accounts, every=5, most=10) == {A: ["t1"]}
@@ -222,7 +222,7 @@ class TestRunningTasks:
         env.clock.move(5)
         assert env.pool.unseen(env.accounts, every=5, most=10) == {A: ["t1"]}
 
-    async def test_the_least_busy_is_told_by_them(self) -> None:
+    async def test_least_busy_counts_running_tasks(self) -> None:
         env = ManagedPool(A, B, policy=LeastBusy())
         took = {f"t{number}": await env.submit(f"t{number}") for number in range(4)}
         assert sorted(took.values()) == ["a", "a", "b", "b"]
@@ -231,14 +231,14 @@ class TestRunningTasks:
 
 
 class TestWhatQueriesTell:
-    async def test_a_refused_login_sets_the_account_aside_and_an_answer_brings_it_back(self) -> None:
+    async def test_rejected_credential_in_a_query_pauses_the_account_until_a_query_succeeds(self) -> None:
         env = ManagedPool(A)
         env.pool.on_results(A, {"t": trouble(ErrorKind.INVALID_CREDENTIAL)}, env.clock.now())
         assert env.state(A) is AccountState.EXPIRED
         env.pool.on_results(A, {"t": trouble(ErrorKind.TASK_NOT_FOUND)}, env.clock.now())
         assert env.state(A) is AccountState.READY
 
-    async def test_risk_control_does_and_no_answer_brings_it_back(self) -> None:
+    async def test_restriction_in_a_query_pauses_the_account_and_a_query_does_not_end_it(self) -> None:
         env = ManagedPool(A)
         env.pool.on_results(A, {"t": trouble(ErrorKind.RESTRICTED)}, env.clock.now())
         env.pool.on_results(A, {"t": finished("t")}, env.clock.now())
@@ -247,14 +247,14 @@ class TestWhatQueriesTell:
     @pytest.mark.parametrize(
         "kind", [ErrorKind.RATE_LIMITED, ErrorKind.UNREACHABLE, ErrorKind.UPSTREAM_ERROR, ErrorKind.ANSWER_LOST]
     )
-    async def test_the_budget_of_queries_is_none_of_the_submits_business(self, kind: ErrorKind) -> None:
+    async def test_rate_limit_of_queries_does_not_affect_submits(self, kind: ErrorKind) -> None:
         env = ManagedPool(A)
         env.pool.on_results(A, {"t": trouble(kind)}, env.clock.now())
         assert env.state(A) is AccountState.READY
 
 
 class TestExpiredLogins:
-    async def test_they_are_due_once_in_ten_minutes(self) -> None:
+    async def test_check_is_due_once_in_ten_minutes(self) -> None:
         env = ManagedPool(A)
         await env.submit(trouble(ErrorKind.INVALID_CREDENTIAL))
         assert env.pool.expired(A)
@@ -266,13 +266,13 @@ class TestExpiredLogins:
         env.clock.move(600)
         assert env.pool.due(A)
 
-    async def test_a_login_that_is_alive_is_used_again(self) -> None:
+    async def test_valid_credential_makes_the_account_available(self) -> None:
         env = ManagedPool(A)
         await env.submit(trouble(ErrorKind.INVALID_CREDENTIAL))
         env.pool.logged_in(A, sent_at=env.clock.now())
         assert await env.submit() == "a"
 
-    async def test_a_new_credential_is_a_new_login_and_keeps_the_counts(self) -> None:
+    async def test_new_credential_resets_health_and_keeps_the_counts(self) -> None:
         env = ManagedPool(A)
         await env.submit("t1")
         await env.submit(trouble(ErrorKind.INVALID_CREDENTIAL))
@@ -288,7 +288,7 @@ class TestReplacedCredentials:
 
     OLD, NEW = Account("scripted", "s-old", name="a"), Account("scripted", "s-new", name="a")
 
-    async def test_its_refusals_do_not_condemn_the_new_one(self) -> None:
+    async def test_error_of_the_old_credential_does_not_pause_the_new_one(self) -> None:
         env = ManagedPool(self.OLD)
         lease = await env.pool.take(env.accounts, MODEL, set())
         env.pool.manage([ManagedAccount(self.NEW)])
@@ -298,14 +298,14 @@ class TestReplacedCredentials:
         env.pool.on_results(self.OLD, {"t": trouble(ErrorKind.INVALID_CREDENTIAL)}, env.clock.now())
         assert env.state(self.NEW) is AccountState.READY
 
-    async def test_its_answers_do_not_absolve_the_new_one(self) -> None:
+    async def test_success_of_the_old_credential_does_not_prove_the_new_one(self) -> None:
         env = ManagedPool(self.NEW)
         await env.submit(trouble(ErrorKind.INVALID_CREDENTIAL))
         env.pool.on_results(self.OLD, {"t": finished("t")}, env.clock.now())
         env.pool.logged_in(self.OLD, sent_at=env.clock.now())
         assert env.state(self.NEW) is AccountState.EXPIRED
 
-    async def test_a_new_cookie_is_a_new_login(self) -> None:
+    async def test_new_cookie_resets_health(self) -> None:
         env = ManagedPool(self.OLD)
         await env.submit(trouble(ErrorKind.INVALID_CREDENTIAL))
         env.pool.manage([ManagedAccount(replace(self.OLD, cookie="sessionid=new"))])
@@ -313,7 +313,7 @@ class TestReplacedCredentials:
 
 
 class TestManaging:
-    async def test_an_account_that_comes_back_is_what_it_was(self) -> None:
+    async def test_returning_account_keeps_its_record(self) -> None:
         env = ManagedPool(A, B)
         await env.submit(trouble(ErrorKind.RESTRICTED))
         env.pool.manage([ManagedAccount(B)])
@@ -321,7 +321,7 @@ class TestManaging:
         assert env.state(A) is AccountState.RESTRICTED
         assert env.pool.record(A).label == "a"
 
-    async def test_new_weights_count_at_once(self) -> None:
+    async def test_new_weights_apply_at_once(self) -> None:
         env = ManagedPool(A, B, C)
         env.pool.manage([ManagedAccount(A), ManagedAccount(B, 1000), ManagedAccount(C)], RoundRobin())
         for number in range(50):
@@ -329,14 +329,14 @@ class TestManaging:
         env.pool.manage([ManagedAccount(one) for one in (A, B, C)], RoundRobin())
         assert sorted([await env.submit("u") for _ in range(6)]) == ["a", "a", "b", "b", "c", "c"]
 
-    async def test_what_is_known_of_an_account_outlives_a_new_configuration(self) -> None:
+    async def test_record_of_an_account_survives_a_reload(self) -> None:
         env = ManagedPool(A, B)
         await env.submit(trouble(ErrorKind.RESTRICTED))
         env.pool.manage([ManagedAccount(B), ManagedAccount(A, weight=3)])
         assert env.state(A) is AccountState.RESTRICTED
         assert env.pool.record(A).weight == 3
 
-    async def test_an_account_without_weight_takes_nothing(self) -> None:
+    async def test_account_without_weight_takes_no_submit(self) -> None:
         env = ManagedPool(ManagedAccount(A, weight=0), B)
         assert await env.submit() == "b"
         assert env.state(A) is AccountState.PAUSED
@@ -349,7 +349,7 @@ class TestManaging:
         env.pool.resume(A)
         assert await env.submit() == "a"
 
-    async def test_credits_that_are_seen_end_the_pause(self) -> None:
+    async def test_credits_end_the_pause(self) -> None:
         env = ManagedPool(A)
         await env.submit(trouble(ErrorKind.NO_CREDITS))
         env.pool.saw_credits(A, Credits(gift=3))
@@ -359,7 +359,7 @@ class TestManaging:
         assert env.state(A) is AccountState.READY
 
 
-async def test_a_proxy_that_leads_nowhere_is_the_last_choice_and_no_fault_of_the_account() -> None:
+async def test_failed_proxy_is_a_last_resort_and_does_not_count_against_the_account() -> None:
     by_proxy = Account("scripted", "s-p", name="p", proxy="http://proxy:1")
     env = ManagedPool(by_proxy, B)
     assert await env.submit(trouble(ErrorKind.UNREACHABLE)) == "p"
@@ -374,13 +374,13 @@ async def test_a_proxy_that_leads_nowhere_is_the_last_choice_and_no_fault_of_the
 class TestGuests:
     """Accounts that pass-through callers bring along."""
 
-    async def test_they_are_known_when_they_come_back(self) -> None:
+    async def test_record_of_a_returning_guest_is_kept(self) -> None:
         env = ManagedPool()
         env.accounts = [Account("scripted", "s-guest")]
         await env.submit(trouble(ErrorKind.RESTRICTED))
         assert env.state(Account("scripted", "s-guest")) is AccountState.RESTRICTED
 
-    async def test_any_number_of_them_takes_bounded_room_and_the_managed_ones_stay(self) -> None:
+    async def test_number_of_guest_records_is_limited_and_managed_ones_stay(self) -> None:
         env = ManagedPool(A)
         await env.submit(trouble(ErrorKind.RESTRICTED))
         for number in range(GUESTS + 500):
@@ -390,13 +390,13 @@ class TestGuests:
         assert len(env.pool) == GUESTS + 1
         assert env.state(A) is AccountState.RESTRICTED
 
-    async def test_a_poll_alone_leaves_nothing_behind(self) -> None:
+    async def test_poll_alone_creates_no_record(self) -> None:
         env = ManagedPool()
         env.pool.on_results(Account("scripted", "s-guest"), {"t": finished("t")}, env.clock.now())
         assert len(env.pool) == 0
 
 
-async def test_no_credential_is_kept_or_logged(caplog: pytest.LogCaptureFixture) -> None:
+async def test_no_credential_is_stored_or_logged(caplog: pytest.LogCaptureFixture) -> None:
     env = ManagedPool(A)
     with caplog.at_level(logging.WARNING, "gateway"):
         await env.submit(trouble(ErrorKind.RESTRICTED, "1019"))
@@ -407,7 +407,7 @@ async def test_no_credential_is_kept_or_logged(caplog: pytest.LogCaptureFixture)
     assert "secret" not in f"{fields} {env.pool.record(A)}"
 
 
-async def test_what_is_kept_of_an_error_holds_no_request_alive() -> None:
+async def test_stored_error_keeps_no_request_in_memory() -> None:
     class Large:
         pass
 

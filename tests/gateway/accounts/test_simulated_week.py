@@ -109,7 +109,7 @@ class Week:
 
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("seed", range(2))
-async def test_a_week(policy: PolicyName, seed: int) -> None:
+async def test_submits_follow_the_weights_over_a_week(policy: PolicyName, seed: int) -> None:
     week = Week(policy, random.Random(seed))
     await week.live()
     assert sum(week.taken.values()) > 5000
@@ -121,7 +121,7 @@ async def test_a_week(policy: PolicyName, seed: int) -> None:
         assert size(week.pool.record(account)) < 3 * RUNNING_SECONDS / STEP
 
 
-async def test_pauses_grow_and_shrink_with_luck() -> None:
+async def test_pauses_stay_within_their_rule() -> None:
     """Failure after failure never rests an account beyond its row of the table."""
     chance = random.Random(7)
     week = Week("round_robin", chance)

@@ -45,24 +45,26 @@ NO_WAY = AccountStatus(AccountState.UNREACHABLE, None, ProviderError(ErrorKind.U
         ([PAUSED, PAUSED], "insufficient_quota", None),
     ],
 )
-def test_of_several(statuses: list[AccountStatus], code: str, retry_after: float | None) -> None:
+def test_several_unavailable_accounts_have_one_message(
+    statuses: list[AccountStatus], code: str, retry_after: float | None
+) -> None:
     refusal = unavailable_error(statuses, managed=True, now=NOW)
     assert (refusal.code, refusal.retry_after) == (code, retry_after)
 
 
-def test_callers_whose_own_logins_are_all_refused_are_told_so() -> None:
+def test_rejected_credentials_of_the_caller_are_reported() -> None:
     assert unavailable_error([EXPIRED, EXPIRED], managed=False, now=NOW).code == "invalid_api_key"
 
 
-def test_clients_of_a_gateway_are_not_sent_to_its_account_tools() -> None:
+def test_gateway_keys_are_not_referred_to_the_account_tools() -> None:
     assert "/token" not in unavailable_error([POOR], managed=True, now=NOW).message("en")
 
 
-def test_a_key_of_the_gateway_is_not_blamed_for_a_login_of_its_account() -> None:
+def test_gateway_key_is_not_blamed_for_a_rejected_credential_of_its_account() -> None:
     assert unavailable_error([EXPIRED], managed=True, now=NOW).code == "insufficient_quota"
 
 
-def test_the_message_counts_and_never_names() -> None:
+def test_message_counts_accounts_without_names() -> None:
     refusal = unavailable_error([POOR, POOR, EXPIRED, THROTTLED, RISKY], managed=True, now=NOW)
     assert refusal.message("en") == (
         "None of the 5 accounts can accept tasks right now: 2 without credits, 1 with an expired login, "
@@ -83,7 +85,9 @@ def test_the_message_counts_and_never_names() -> None:
         (NO_WAY, "upstream_unavailable", None, "check the proxy"),
     ],
 )
-def test_of_a_single_one_its_own_refusal(one: AccountStatus, code: str, retry_after: float | None, part: str) -> None:
+def test_single_unavailable_account_reports_its_own_error(
+    one: AccountStatus, code: str, retry_after: float | None, part: str
+) -> None:
     refusal = unavailable_error([one], managed=False, now=NOW)
     assert (refusal.code, refusal.retry_after) == (code, retry_after)
     assert part in refusal.message("en")

@@ -71,7 +71,7 @@ async def failing(place: ArchivePlace, link: str) -> Report:
 
 
 @pytest.mark.parametrize("kind", ["file", "s3"])
-async def test_video_cover_record_and_index(
+async def test_copy_writes_video_cover_record_and_index(
     kind: str, host: FileHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place = new_place(kind, tmp_path, monkeypatch)
@@ -117,7 +117,7 @@ async def test_video_cover_record_and_index(
 
 
 @pytest.mark.parametrize("kind", ["file", "s3"])
-async def test_killed_in_the_middle_nothing_is_seen_and_the_next_run_completes_it(
+async def test_killed_copy_is_invisible_and_completed_by_the_next(
     kind: str, host: FileHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place = new_place(kind, tmp_path, monkeypatch)
@@ -140,18 +140,18 @@ async def test_killed_in_the_middle_nothing_is_seen_and_the_next_run_completes_i
 # --- what is not stored -----------------------------------------------------------------------------------------
 
 
-async def test_a_body_that_breaks_off(place: ArchivePlace, host: FileHost) -> None:
+async def test_truncated_body_fails(place: ArchivePlace, host: FileHost) -> None:
     await failing(place, host.give("v", VIDEO, announced=len(VIDEO) + 1))
 
 
-async def test_a_chunked_body_is_taken_whole_and_only_whole(place: ArchivePlace, host: FileHost) -> None:
+async def test_chunked_body_is_copied_only_if_complete(place: ArchivePlace, host: FileHost) -> None:
     await failing(place, host.give("v", VIDEO, headers={"Transfer-Encoding": "chunked"}))
     report = await copy_once(place.open(), Result(host.give("v", VIDEO, announced=None)))
     assert report.outcome is Outcome.COPIED
 
 
 @pytest.mark.parametrize(("announced", "cause"), [(10_000_000, "bytes of the"), (5, "longer than")])
-async def test_a_length_that_is_not_the_bodys(place: ArchivePlace, announced: int, cause: str) -> None:
+async def test_wrong_content_length_fails(place: ArchivePlace, announced: int, cause: str) -> None:
     """Where no HTTP library notices, as behind one that has unpacked the body."""
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -163,7 +163,7 @@ async def test_a_length_that_is_not_the_bodys(place: ArchivePlace, announced: in
     assert cause in report.cause
 
 
-async def test_a_body_of_no_length(place: ArchivePlace) -> None:
+async def test_empty_body_fails(place: ArchivePlace) -> None:
     def answer(request: httpx.Request) -> httpx.Response:
         return httpx.Response(200, stream=httpx.ByteStream(VIDEO))
 
@@ -181,7 +181,7 @@ async def test_a_body_of_no_length(place: ArchivePlace) -> None:
         {"Content-Digest": f"sha-512=:AAAA:, sha-256=:{sha256(b'another')}:"},
     ],
 )
-async def test_another_checksum(place: ArchivePlace, host: FileHost, header: dict[str, str]) -> None:
+async def test_wrong_checksum_fails(place: ArchivePlace, host: FileHost, header: dict[str, str]) -> None:
     report = await failing(place, host.give("v", VIDEO, headers=header))
     assert "is not the one that the host says" in report.cause
 
@@ -195,7 +195,9 @@ async def test_another_checksum(place: ArchivePlace, host: FileHost, header: dic
         {"Content-MD5": "no checksum", "Digest": "sha-256=short", "Repr-Digest": "sha-256=::"},
     ],
 )
-async def test_checksums_that_are_right_or_none(place: ArchivePlace, host: FileHost, header: dict[str, str]) -> None:
+async def test_correct_and_missing_checksums_are_accepted(
+    place: ArchivePlace, host: FileHost, header: dict[str, str]
+) -> None:
     report = await copy_once(place.open(), Result(host.give("v", VIDEO, headers=header)))
     assert report.outcome is Outcome.COPIED
 
@@ -203,29 +205,31 @@ async def test_checksums_that_are_right_or_none(place: ArchivePlace, host: FileH
 @pytest.mark.parametrize(
     "body", [b"<!DOCTYPE html><html>" + b" " * 500, JPEG, b"", b"\x00", b"ftyp", b'{"error": "gone"}']
 )
-async def test_what_is_no_video(place: ArchivePlace, host: FileHost, body: bytes) -> None:
+async def test_body_that_is_no_video_fails(place: ArchivePlace, host: FileHost, body: bytes) -> None:
     report = await failing(place, host.give("v", body, headers={"Content-Type": "text/html; charset=utf-8"}))
     assert report.cause == ("no video, but text/html" if body else "an empty file")
 
 
 @pytest.mark.parametrize("status", [204, 206, 400, 429, 500, 503])
-async def test_another_answer_than_200(place: ArchivePlace, host: FileHost, status: int) -> None:
+async def test_status_other_than_200_fails(place: ArchivePlace, host: FileHost, status: int) -> None:
     report = await failing(place, host.give("v", b"" if status == 204 else VIDEO, status=status))
     assert report.cause == f"HTTP {status}"
 
 
-async def test_no_host(place: ArchivePlace) -> None:
+async def test_unreachable_host_fails(place: ArchivePlace) -> None:
     for link in ("http://127.0.0.1:9/v?signature=secret", "nonsense", "", "ftp://x/y"):
         await failing(place, link)
 
 
-async def test_a_copy_that_takes_for_ever(place: ArchivePlace, host: FileHost, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_copy_that_takes_too_long_fails(
+    place: ArchivePlace, host: FileHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(copier, "LONGEST_COPY", 0.1)
     report = await failing(place, host.give("v", VIDEO, hold_at=70_000))
     assert "not done within" in report.cause
 
 
-async def test_the_accounts_secrets_are_in_no_cause(place: ArchivePlace) -> None:
+async def test_cause_contains_no_secret_of_the_account(place: ArchivePlace) -> None:
     async def renew() -> Result | None:
         raise ProviderError(ErrorKind.UPSTREAM_ERROR, detail=f"no {ACCOUNT.credential}")
 
@@ -242,7 +246,7 @@ async def test_the_accounts_secrets_are_in_no_cause(place: ArchivePlace) -> None
 
 
 @pytest.mark.parametrize("status", sorted(EXPIRED_STATUSES))
-async def test_a_refused_link_is_renewed_once(place: ArchivePlace, host: FileHost, status: int) -> None:
+async def test_expired_link_is_renewed_once(place: ArchivePlace, host: FileHost, status: int) -> None:
     fresh = Result(host.give("fresh", VIDEO), cover_url=host.give("cover", JPEG), width=640)
     old = Result(host.give("old", b"", status=status), cover_url=host.url("old-cover"))
     asked: list[str] = []
@@ -272,7 +276,7 @@ async def test_a_link_that_cannot_be_renewed_has_expired(
     assert place.visible() == set()
 
 
-async def test_the_accounts_proxy_is_used(place: ArchivePlace) -> None:
+async def test_proxy_of_the_account_is_used(place: ArchivePlace) -> None:
     used: list[str | None] = []
 
     def transport(proxy: str | None) -> httpx.MockTransport:
@@ -297,7 +301,7 @@ async def test_the_accounts_proxy_is_used(place: ArchivePlace) -> None:
         (b"GIF89a" + bytes(50), "image/gif", "gif"),
     ],
 )
-async def test_a_cover_has_the_ending_of_its_type(
+async def test_cover_has_the_extension_of_its_type(
     place: ArchivePlace, host: FileHost, body: bytes, content_type: str, ending: str
 ) -> None:
     link = host.give("c", body, headers={"Content-Type": content_type})
@@ -319,7 +323,7 @@ async def test_a_cover_has_the_ending_of_its_type(
         {"body": JPEG + bytes(5000)},
     ],
 )
-async def test_a_cover_that_cannot_be_had_is_left_out(
+async def test_cover_that_cannot_be_fetched_is_left_out(
     place: ArchivePlace, host: FileHost, how: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(copier, "LARGEST_COVER", 5000)
@@ -332,7 +336,7 @@ async def test_a_cover_that_cannot_be_had_is_left_out(
     assert place.visible() == {f"{HOME}.mp4", f"{HOME}.json", INDEX}
 
 
-async def test_a_cover_nowhere_is_left_out(place: ArchivePlace, host: FileHost) -> None:
+async def test_cover_of_an_unreachable_host_is_left_out(place: ArchivePlace, host: FileHost) -> None:
     report = await copy_once(place.open(), Result(host.give("v", VIDEO), cover_url="http://127.0.0.1:9/c"))
     assert report.outcome is Outcome.COPIED
 
@@ -361,7 +365,7 @@ class Dying(ArchiveStore):
     ],
     ids=["before the cover", "before the record", "before the index"],
 )
-async def test_what_the_index_does_not_name_is_not_there(
+async def test_task_missing_in_the_index_is_not_found(
     place: ArchivePlace, host: FileHost, last: int, left: set[str], downloads: int
 ) -> None:
     result = Result(host.give("v", VIDEO), cover_url=host.give("c", JPEG))
@@ -381,7 +385,7 @@ async def test_what_the_index_does_not_name_is_not_there(
     assert found.cover is not None
 
 
-async def test_a_record_whose_video_was_deleted_is_made_again(place: ArchivePlace, host: FileHost) -> None:
+async def test_record_without_its_video_is_copied_again(place: ArchivePlace, host: FileHost) -> None:
     store, result = place.open(), Result(host.give("v", VIDEO))
     await copy_once(store, result)
     await store.delete([f"{HOME}.mp4"])
@@ -391,9 +395,7 @@ async def test_a_record_whose_video_was_deleted_is_made_again(place: ArchivePlac
 
 @pytest.mark.parametrize("path", [INDEX, f"{HOME}.json"])
 @pytest.mark.parametrize("data", [b"", b"{}", b"\xff\xfe", b"../../x.json", b"x" * 2_000_000])
-async def test_what_somebody_else_wrote_is_not_believed(
-    place: ArchivePlace, host: FileHost, path: str, data: bytes
-) -> None:
+async def test_altered_files_are_not_trusted(place: ArchivePlace, host: FileHost, path: str, data: bytes) -> None:
     store, result = place.open(), Result(host.give("v", VIDEO))
     await copy_once(store, result)
     await store.put_small(path, data, "text/plain")
@@ -403,7 +405,7 @@ async def test_what_somebody_else_wrote_is_not_believed(
     assert await look_up(store, "jimeng", ID) == report.archived
 
 
-async def test_two_that_copy_the_same_at_once_both_complete(place: ArchivePlace, host: FileHost) -> None:
+async def test_concurrent_copies_of_one_task_both_complete(place: ArchivePlace, host: FileHost) -> None:
     result = Result(host.give("v", video(3_000_000)), cover_url=host.give("c", JPEG))
     reports = await asyncio.gather(*(copy_once(place.open(), result) for _ in range(4)))
     assert {report.outcome for report in reports} <= {Outcome.COPIED, Outcome.ALREADY_THERE}
@@ -412,7 +414,7 @@ async def test_two_that_copy_the_same_at_once_both_complete(place: ArchivePlace,
 
 
 @pytest.mark.parametrize("kind", ["file", "s3"])
-async def test_what_another_completed_meanwhile_stays_as_it_is(
+async def test_copy_completed_by_another_process_is_kept(
     kind: str, host: FileHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The slower one has another file, such as a preview."""
@@ -428,7 +430,7 @@ async def test_what_another_completed_meanwhile_stays_as_it_is(
     assert await is_whole(store, first.archived)
 
 
-async def test_a_foreign_id_and_half_a_character_are_kept(place: ArchivePlace, host: FileHost) -> None:
+async def test_unusual_ids_and_broken_characters_are_stored(place: ArchivePlace, host: FileHost) -> None:
     facts = Facts("jimeng", "../a/b 猫#1", created=CREATED, prompt="猫 \ud800")
     store = place.open()
     report = await copy_once(store, Result(host.give("v", VIDEO)), facts)

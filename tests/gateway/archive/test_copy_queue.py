@@ -35,7 +35,7 @@ from tests.gateway.archive.fixtures import BOTH, VIDEO, ArchiveFixture
 
 
 @BOTH
-async def test_what_is_seen_is_copied_and_known(env: ArchiveFixture) -> None:
+async def test_finished_task_is_copied_and_known(env: ArchiveFixture) -> None:
     env.see(Result(env.host.give("v", VIDEO), cover_url=env.host.give("c", JPEG)))
     assert not env.archive.known("jimeng", ID, ACCOUNT.tag)
     assert not env.archive.wants("jimeng", ID, ACCOUNT.tag)
@@ -46,7 +46,7 @@ async def test_what_is_seen_is_copied_and_known(env: ArchiveFixture) -> None:
     assert env.place.visible() == {f"{HOME}.mp4", f"{HOME}.jpg", f"{HOME}.json", INDEX}
 
 
-async def test_what_is_known_costs_nothing(env: ArchiveFixture) -> None:
+async def test_known_task_costs_no_store_access(env: ArchiveFixture) -> None:
     result = Result(env.host.give("v", VIDEO, hold_at=1000))
     for _ in range(1000):
         env.see(result)
@@ -60,7 +60,7 @@ async def test_what_is_known_costs_nothing(env: ArchiveFixture) -> None:
     assert (len(env.reports), env.store.asked, env.host.asked) == (1, asked, ["v"])
 
 
-async def test_after_a_restart_it_is_found_instead_of_copied(env: ArchiveFixture) -> None:
+async def test_after_a_restart_the_copy_is_found(env: ArchiveFixture) -> None:
     await env.copied()
     env.archive = env.new_archive()
     assert not env.archive.known("jimeng", ID, ACCOUNT.tag)
@@ -70,7 +70,7 @@ async def test_after_a_restart_it_is_found_instead_of_copied(env: ArchiveFixture
     assert env.host.asked.count("v") == 1
 
 
-async def test_only_so_many_copies_run_at_once(env: ArchiveFixture) -> None:
+async def test_number_of_concurrent_copies_is_limited(env: ArchiveFixture) -> None:
     env.archive = env.new_archive(archive=ArchiveSettings(copies=2))
     link = env.host.give("v", VIDEO, hold_at=1000)
     for number in range(6):
@@ -84,7 +84,7 @@ async def test_only_so_many_copies_run_at_once(env: ArchiveFixture) -> None:
     assert env.archive.waiting == 0
 
 
-async def test_only_so_many_wait(env: ArchiveFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_number_of_waiting_copies_is_limited(env: ArchiveFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(copy_queue, "MAX_WAITING", 3)
     link = env.host.give("v", VIDEO, hold_at=1000)
     for number in range(9):
@@ -96,7 +96,7 @@ async def test_only_so_many_wait(env: ArchiveFixture, monkeypatch: pytest.Monkey
     assert env.archive.wants("jimeng", "8", ACCOUNT.tag)
 
 
-async def test_what_fails_is_tried_again_later_and_later_while_the_link_lives(env: ArchiveFixture) -> None:
+async def test_failed_copy_is_retried_with_backoff_until_the_link_expires(env: ArchiveFixture) -> None:
     now = env.clock.now()
     env.host.give("v", b"", status=500)
     env.see(Result(env.host.url("v"), expires_at=int(now + 1000)))
@@ -125,7 +125,7 @@ async def test_what_fails_is_tried_again_later_and_later_while_the_link_lives(en
     assert (await env.done(len(at) + 1)).outcome is Outcome.COPIED
 
 
-async def test_a_link_without_an_end_is_tried_for_a_day(env: ArchiveFixture) -> None:
+async def test_link_without_an_expiry_is_retried_for_a_day(env: ArchiveFixture) -> None:
     start = env.clock.now()
     env.see(Result("http://127.0.0.1:9/v"))
     tries = 0
@@ -137,7 +137,7 @@ async def test_a_link_without_an_end_is_tried_for_a_day(env: ArchiveFixture) -> 
     assert tries > 20
 
 
-async def test_a_link_without_an_end_is_tried_for_as_long_as_its_providers_links_live(env: ArchiveFixture) -> None:
+async def test_link_without_an_expiry_is_retried_for_the_link_lifetime_of_its_provider(env: ArchiveFixture) -> None:
     env.archive = env.new_archive(result_link_seconds=2 * int(LONGEST_RETRY_SECONDS))
     start, tries = env.clock.now(), 0
     env.see(Result("http://127.0.0.1:9/v"))
@@ -148,14 +148,14 @@ async def test_a_link_without_an_end_is_tried_for_as_long_as_its_providers_links
     assert env.clock.now() - start <= 4 * LONGEST_RETRY_SECONDS
 
 
-async def test_what_has_expired_is_given_up_at_once(env: ArchiveFixture) -> None:
+async def test_expired_link_is_not_retried(env: ArchiveFixture) -> None:
     env.see(Result(env.host.url("gone")))
     assert (await env.done()).outcome is Outcome.EXPIRED
     assert env.archive.waiting == 0
     assert not env.archive.wants("jimeng", ID, ACCOUNT.tag)
 
 
-async def test_a_refused_link_is_renewed(env: ArchiveFixture) -> None:
+async def test_expired_link_is_renewed(env: ArchiveFixture) -> None:
     fresh = Result(env.host.give("fresh", VIDEO))
     calls: list[str] = []
 
@@ -171,7 +171,7 @@ async def test_a_refused_link_is_renewed(env: ArchiveFixture) -> None:
     assert (await env.done(2)).outcome is Outcome.COPIED
 
 
-async def test_a_store_that_is_down_harms_nobody(env: ArchiveFixture, caplog: pytest.LogCaptureFixture) -> None:
+async def test_unavailable_store_is_retried(env: ArchiveFixture, caplog: pytest.LogCaptureFixture) -> None:
     env.store.down = True
     with caplog.at_level(logging.WARNING, "gateway"):
         env.see(Result(env.host.give("v", VIDEO)))
@@ -182,7 +182,7 @@ async def test_a_store_that_is_down_harms_nobody(env: ArchiveFixture, caplog: py
     assert (await env.done(2)).outcome is Outcome.COPIED
 
 
-async def test_nothing_starts_once_it_is_closed(env: ArchiveFixture) -> None:
+async def test_closed_queue_starts_no_copy(env: ArchiveFixture) -> None:
     env.archive = env.new_archive(archive=ArchiveSettings(copies=1))
     link = env.host.give("v", VIDEO, hold_at=1000)
     env.see(Result(env.host.give("bad", b"", status=500)))
@@ -201,7 +201,7 @@ async def test_nothing_starts_once_it_is_closed(env: ArchiveFixture) -> None:
     assert env.host.asked == ["bad", "v"]
 
 
-async def test_the_end_of_the_application_leaves_nothing_half_done(tmp_path: Path) -> None:
+async def test_stopped_application_leaves_no_partial_files(tmp_path: Path) -> None:
     place = ArchivePlace((tmp_path / "archive").as_uri(), folder=tmp_path / "archive")
     async with FileHost().serving() as host, HttpClient() as http:
         env = ArchiveFixture(place, host, http, archive=ArchiveSettings(copies=1))
@@ -216,7 +216,7 @@ async def test_the_end_of_the_application_leaves_nothing_half_done(tmp_path: Pat
 
 
 @pytest.mark.parametrize(("keep", "kept"), [(True, "a cat"), (False, None)])
-async def test_a_prompt_is_written_down_only_where_asked(env: ArchiveFixture, keep: bool, kept: str | None) -> None:
+async def test_prompt_is_recorded_only_if_enabled(env: ArchiveFixture, keep: bool, kept: str | None) -> None:
     env.archive = env.new_archive(archive=ArchiveSettings(prompt=keep))
     archived = await env.copied(facts=replace(FACTS, prompt="a cat"))
     assert archived.record.prompt == kept

@@ -33,14 +33,14 @@ async def test_task_is_found_from_the_store_alone(env: ArchiveFixture) -> None:
     assert other.known("jimeng", ID, ACCOUNT.tag)
 
 
-async def test_only_by_who_holds_its_account(env: ArchiveFixture) -> None:
+async def test_task_is_found_only_by_holders_of_its_account(env: ArchiveFixture) -> None:
     await env.copied()
     assert await env.archive.find("jimeng", ID, STRANGER) is None
     assert await env.new_archive().find("jimeng", ID, STRANGER) is None
     assert await env.archive.find("jimeng", ID, ACCOUNT) is not None
 
 
-async def test_the_archive_is_not_asked_again_for_a_while(env: ArchiveFixture) -> None:
+async def test_missing_task_is_cached_for_a_while(env: ArchiveFixture) -> None:
     found = await asyncio.gather(*(env.archive.find("jimeng", ID, ACCOUNT) for _ in range(50)))
     assert set(found) == {None}
     assert env.store.asked == 1
@@ -70,7 +70,7 @@ async def test_a_file_that_differs_from_its_record_is_not_found(env: ArchiveFixt
     assert other.wants("jimeng", ID, ACCOUNT.tag)
 
 
-async def test_what_others_have_deleted_is_known_no_longer(env: ArchiveFixture) -> None:
+async def test_task_deleted_by_others_is_not_found(env: ArchiveFixture) -> None:
     archived = await env.copied()
     await env.store.delete([f"index/jimeng/{ID}"])
     env.clock.move(FOUND_SECONDS)
@@ -84,7 +84,7 @@ async def test_what_others_have_deleted_is_known_no_longer(env: ArchiveFixture) 
     assert archived.record.account == ACCOUNT.principals
 
 
-async def test_two_that_copy_at_once_do_not_leave_a_record_of_another_file(env: ArchiveFixture) -> None:
+async def test_concurrent_copies_leave_a_record_that_matches_its_file(env: ArchiveFixture) -> None:
     other = env.new_archive()
     longer = VIDEO + b"x" * 1000
 
@@ -116,7 +116,7 @@ async def _once(data: bytes) -> AsyncIterator[bytes]:
     yield data
 
 
-async def test_trouble_is_told_and_not_remembered(env: ArchiveFixture) -> None:
+async def test_store_error_is_raised_and_not_cached(env: ArchiveFixture) -> None:
     await env.copied()
     other = env.new_archive()
     env.store.down = True
@@ -126,7 +126,7 @@ async def test_trouble_is_told_and_not_remembered(env: ArchiveFixture) -> None:
     assert await other.find("jimeng", ID, ACCOUNT) is not None
 
 
-async def test_one_who_goes_away_does_not_take_the_answer_along(env: ArchiveFixture) -> None:
+async def test_cancelled_find_does_not_cancel_another(env: ArchiveFixture) -> None:
     await env.copied()
     other = env.new_archive()
     gone = asyncio.create_task(other.find("jimeng", ID, ACCOUNT))
@@ -137,5 +137,5 @@ async def test_one_who_goes_away_does_not_take_the_answer_along(env: ArchiveFixt
 
 
 @pytest.mark.parametrize("id", ["", "..", "a/../b", "x" * 5000, "猫", "\ud800", "#1", "\0"])
-async def test_any_id_may_be_asked_for(env: ArchiveFixture, id: str) -> None:
+async def test_any_id_can_be_looked_up(env: ArchiveFixture, id: str) -> None:
     assert await env.archive.find("jimeng", id, ACCOUNT) is None

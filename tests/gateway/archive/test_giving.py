@@ -18,7 +18,7 @@ from tests.gateway.archive.fixtures import BOTH, VIDEO, ArchiveFixture, read
 
 
 @BOTH
-async def test_video_and_cover_are_given(env: ArchiveFixture) -> None:
+async def test_video_and_cover_are_served(env: ArchiveFixture) -> None:
     archived = await env.copied()
     opened = await env.archive.open(archived)
     assert await read(opened) == VIDEO
@@ -42,7 +42,7 @@ async def test_video_and_cover_are_given(env: ArchiveFixture) -> None:
         ("bytes=5-999999", "bytes 5-99999/100000", 5, 100_000),
     ],
 )
-async def test_a_range_is_given(env: ArchiveFixture, header: str, content_range: str, start: int, stop: int) -> None:
+async def test_range_is_served(env: ArchiveFixture, header: str, content_range: str, start: int, stop: int) -> None:
     archived = await env.copied()
     opened = await env.archive.open(archived, range=header)
     assert opened is not None and opened.content_range == content_range
@@ -50,21 +50,21 @@ async def test_a_range_is_given(env: ArchiveFixture, header: str, content_range:
 
 
 @pytest.mark.parametrize("header", ["", "bytes=", "bytes=-", "bytes=5-4", "bytes=0-1,3-4", "items=0-1", "bytes=a-b"])
-async def test_what_is_no_range_is_the_whole(env: ArchiveFixture, header: str) -> None:
+async def test_invalid_range_serves_the_whole_file(env: ArchiveFixture, header: str) -> None:
     opened = await env.archive.open(await env.copied(), range=header)
     assert opened is not None and opened.content_range is None
     assert await read(opened) == VIDEO
 
 
 @pytest.mark.parametrize("header", ["bytes=100000-", "bytes=100000-100001", "bytes=-0", "bytes=9999999999999999999-"])
-async def test_a_range_outside_of_the_file_is_refused(env: ArchiveFixture, header: str) -> None:
+async def test_range_outside_of_the_file_is_unsatisfiable(env: ArchiveFixture, header: str) -> None:
     archived = await env.copied()
     with pytest.raises(UnsatisfiableRangeError) as caught:
         await env.archive.open(archived, range=header)
     assert caught.value.size == len(VIDEO)
 
 
-async def test_a_range_of_another_file_is_the_whole(env: ArchiveFixture) -> None:
+async def test_range_of_another_file_serves_the_whole_file(env: ArchiveFixture) -> None:
     archived = await env.copied()
     etag = archived.video.etag
     for if_range, whole in ((etag, False), ('"other"', True), (f"W/{etag}", True), ("Sat, 13 Sep 2025", True)):
@@ -72,7 +72,7 @@ async def test_a_range_of_another_file_is_the_whole(env: ArchiveFixture) -> None
         assert opened is not None and (opened.content_range is None) is whole
 
 
-async def test_a_head_has_no_pieces(env: ArchiveFixture) -> None:
+async def test_head_has_no_body(env: ArchiveFixture) -> None:
     opened = await env.archive.open(await env.copied(), range="bytes=0-9", head=True)
     assert opened is not None and (opened.length, opened.size) == (10, len(VIDEO))
     assert [piece async for piece in opened.pieces] == []
@@ -80,7 +80,7 @@ async def test_a_head_has_no_pieces(env: ArchiveFixture) -> None:
 
 @pytest.mark.parametrize("head", [True, False])
 @pytest.mark.parametrize("how", ["deleted", "another"])
-async def test_what_was_taken_away_is_no_longer_known(env: ArchiveFixture, how: str, head: bool) -> None:
+async def test_changed_or_deleted_file_is_no_longer_known(env: ArchiveFixture, how: str, head: bool) -> None:
     archived = await env.copied()
     if how == "deleted":
         await env.store.delete([archived.video.path])
@@ -94,14 +94,14 @@ async def test_what_was_taken_away_is_no_longer_known(env: ArchiveFixture, how: 
     assert await read(await env.archive.open(archived)) == VIDEO
 
 
-async def test_there_may_be_no_cover(env: ArchiveFixture) -> None:
+async def test_missing_cover_is_none(env: ArchiveFixture) -> None:
     archived = await env.copied(Result(env.host.give("v", VIDEO)))
     assert await env.archive.open(archived, "thumbnail") is None
     assert await env.archive.link(archived, "thumbnail") is None
     assert env.archive.known("jimeng", ID, ACCOUNT.tag)
 
 
-async def test_what_breaks_off_is_said_as_a_host_would(env: ArchiveFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_interrupted_stream_is_an_answer_lost_error(env: ArchiveFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     archived = await env.copied()
 
     async def pieces(trouble: bool) -> AsyncGenerator[bytes, None]:
@@ -122,6 +122,6 @@ async def test_what_breaks_off_is_said_as_a_host_would(env: ArchiveFixture, monk
 
 
 @BOTH
-async def test_a_link_where_the_store_gives_one(env: ArchiveFixture) -> None:
+async def test_link_is_signed_where_the_store_supports_it(env: ArchiveFixture) -> None:
     link = await env.archive.link(await env.copied())
     assert (link is None) is (env.place.folder is not None)

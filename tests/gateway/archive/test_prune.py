@@ -20,7 +20,7 @@ PROVIDERS = ("jimeng", "dashscope")
 
 
 @BOTH
-async def test_what_is_older_goes_with_all_that_belongs_to_it(env: ArchiveFixture) -> None:
+async def test_older_videos_are_removed_with_all_their_files(env: ArchiveFixture) -> None:
     await env.copied()
     young = replace(FACTS, id="young", created=CREATED + 40 * DAYS)
     await env.copied(facts=young)
@@ -43,12 +43,12 @@ async def test_what_is_older_goes_with_all_that_belongs_to_it(env: ArchiveFixtur
     assert env.place.visible() == kept
 
 
-async def test_an_empty_archive_is_pruned_as_well(env: ArchiveFixture) -> None:
+async def test_empty_archive_is_pruned(env: ArchiveFixture) -> None:
     assert await env.archive.prune(1, CREATED, PROVIDERS) == 0
 
 
 @pytest.mark.parametrize("deletes", [0, 1, 2])
-async def test_a_prune_that_breaks_off_leaves_no_record_without_a_video(
+async def test_interrupted_prune_leaves_no_record_without_a_video(
     env: ArchiveFixture, deletes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     archived = await env.copied()
@@ -74,7 +74,7 @@ async def test_a_prune_that_breaks_off_leaves_no_record_without_a_video(
     assert env.place.visible() == set()
 
 
-async def test_what_was_archived_anew_under_another_day_stays_known(env: ArchiveFixture) -> None:
+async def test_video_archived_again_under_another_day_stays_known(env: ArchiveFixture) -> None:
     await env.copied()
     env.archive = env.new_archive()
     await env.store.delete([INDEX])

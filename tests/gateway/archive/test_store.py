@@ -34,7 +34,7 @@ async def pieces(count: int, trouble: Exception | None = None) -> AsyncIterator[
 
 
 @pytest.mark.parametrize("count", [1, 3 * PART_BYTES // len(PIECE) + 1])
-async def test_what_is_put_is_got_in_small_pieces(place: ArchivePlace, count: int) -> None:
+async def test_object_is_read_in_small_pieces(place: ArchivePlace, count: int) -> None:
     store = place.open()
     await store.put("jimeng/a.mp4", pieces(count), "video/mp4")
     found = await store.get("jimeng/a.mp4")
@@ -46,7 +46,7 @@ async def test_what_is_put_is_got_in_small_pieces(place: ArchivePlace, count: in
     assert place.unfinished() == 0
 
 
-async def test_a_part_of_it(place: ArchivePlace) -> None:
+async def test_range_of_an_object_is_read(place: ArchivePlace) -> None:
     store = place.open()
     await store.put("a", pieces(2), "video/mp4")
     for start, stop in ((0, 1), (65_535, 65_537), (10, None)):
@@ -55,7 +55,7 @@ async def test_a_part_of_it(place: ArchivePlace) -> None:
         assert b"".join([piece async for piece in found.pieces]) == (PIECE * 2)[start:stop]
 
 
-async def test_what_is_not_there(place: ArchivePlace) -> None:
+async def test_missing_object_is_none(place: ArchivePlace) -> None:
     store = place.open()
     assert await store.get("jimeng/none") is None
     assert await store.get_small("jimeng/none") is None
@@ -66,7 +66,7 @@ async def test_what_is_not_there(place: ArchivePlace) -> None:
     await store.delete([])
 
 
-async def test_a_large_object_is_no_small_one(place: ArchivePlace) -> None:
+async def test_get_small_refuses_a_large_object(place: ArchivePlace) -> None:
     store = place.open()
     await store.put("a", pieces(17), "text/plain")
     assert await store.get_small("a") is None
@@ -75,7 +75,7 @@ async def test_a_large_object_is_no_small_one(place: ArchivePlace) -> None:
 
 
 @pytest.mark.parametrize("count", [0, 1, 2 * PART_BYTES // len(PIECE)])
-async def test_pieces_that_break_off_leave_what_was_there(place: ArchivePlace, count: int) -> None:
+async def test_interrupted_put_keeps_the_earlier_object(place: ArchivePlace, count: int) -> None:
     store = place.open()
     await store.put_small("a", b"before", "text/plain")
     with pytest.raises(TroubleError):
@@ -85,7 +85,7 @@ async def test_pieces_that_break_off_leave_what_was_there(place: ArchivePlace, c
     assert place.unfinished() == 0
 
 
-async def test_one_who_is_cancelled_leaves_nothing(place: ArchivePlace) -> None:
+async def test_cancelled_put_leaves_nothing(place: ArchivePlace) -> None:
     store = place.open()
     stuck = asyncio.Event()
 
@@ -107,14 +107,14 @@ async def test_one_who_is_cancelled_leaves_nothing(place: ArchivePlace) -> None:
     assert place.unfinished() == 0
 
 
-async def test_two_who_put_the_same_at_once_both_succeed(place: ArchivePlace) -> None:
+async def test_concurrent_puts_of_one_path_both_succeed(place: ArchivePlace) -> None:
     store, other = place.open(), place.open()
     await asyncio.gather(*(each.put("jimeng/a", pieces(90), "video/mp4") for each in (store, other, store)))
     assert await store.size("jimeng/a") == 90 * len(PIECE)
     assert place.unfinished() == 0
 
 
-async def test_folders_and_files(place: ArchivePlace) -> None:
+async def test_folders_and_files_are_listed(place: ArchivePlace) -> None:
     store = place.open()
     for path in ("jimeng/2025/09/13/1.mp4", "jimeng/2025/09/13/1.json", "jimeng/2025/10/01/2.mp4", "index/jimeng/1"):
         await store.put_small(path, b"x", "text/plain")
@@ -126,14 +126,14 @@ async def test_folders_and_files(place: ArchivePlace) -> None:
     assert await store.folders("jimeng/2025") == ["jimeng/2025/10"]
 
 
-async def test_odd_names_are_kept(place: ArchivePlace) -> None:
+async def test_unusual_names_are_supported(place: ArchivePlace) -> None:
     store = place.open()
     await store.put_small("index/a%2Fb~0", b"x", "text/plain")
     assert await store.get_small("index/a%2Fb~0") == b"x"
     assert place.visible() == {"index/a%2Fb~0"}
 
 
-async def test_a_bucket_signs_links_that_tell_the_type(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_bucket_signs_links_with_the_content_type(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = new_place("s3", tmp_path, monkeypatch).open()
     await store.put("jimeng/a.mp4", pieces(1), "video/mp4")
     link = await store.sign("jimeng/a.mp4", 60)
@@ -143,7 +143,7 @@ async def test_a_bucket_signs_links_that_tell_the_type(tmp_path: Path, monkeypat
     assert (answer.content, answer.headers["content-type"]) == (PIECE, "video/mp4")
 
 
-async def test_a_folder_signs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_folder_signs_no_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert await new_place("file", tmp_path, monkeypatch).open().sign("a", 60) is None
 
 
@@ -151,31 +151,31 @@ async def test_a_folder_signs_nothing(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("url", ["", "videos", "ftp://host/x", "memory:///", "https://bucket.example/x"])
-def test_an_address_of_another_kind_is_refused(url: str) -> None:
+def test_url_with_an_unknown_scheme_is_refused(url: str) -> None:
     with pytest.raises(StoreError, match=r"file://, s3://, gs://, az://"):
         ArchiveStore.open(url)
 
 
 @pytest.mark.parametrize("url", ["file://host/folder", "s3://", "az://container/x"])
-def test_an_address_that_says_too_little_is_refused_in_one_line(url: str) -> None:
+def test_incomplete_url_is_refused_in_one_line(url: str) -> None:
     with pytest.raises(StoreError) as caught:
         ArchiveStore.open(url)
     assert "\n" not in str(caught.value)
 
 
-def test_the_other_clouds_are_opened_without_being_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_buckets_are_opened_without_a_request(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_NAME", "account")
     for url in ("gs://bucket/prefix", "az://container/prefix", "s3://bucket"):
         ArchiveStore.open(url)
 
 
-def test_a_folder_with_spaces_is_made(tmp_path: Path) -> None:
+def test_folder_with_spaces_is_created(tmp_path: Path) -> None:
     folder = tmp_path / "my videos" / "kept"
     ArchiveStore.open(folder.as_uri())
     assert folder.is_dir()
 
 
-def test_without_the_package_it_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_package_says_how_to_install_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     original = builtins.__import__
 
     def missing(name: str, *rest: Any) -> Any:
@@ -188,7 +188,7 @@ def test_without_the_package_it_says_how_to_get_it(tmp_path: Path, monkeypatch: 
         ArchiveStore.open(tmp_path.as_uri())
 
 
-async def test_a_bucket_that_is_not_there_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_missing_bucket_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     new_place("s3", tmp_path, monkeypatch)
     store = ArchiveStore.open("s3://no-such-bucket/x")
     with pytest.raises(StoreError, match=r"not found|does not exist|NoSuchBucket"):
@@ -198,7 +198,7 @@ async def test_a_bucket_that_is_not_there_is_told(tmp_path: Path, monkeypatch: p
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_that_may_not_be_written_is_told(tmp_path: Path) -> None:
+def test_unwritable_folder_is_an_error(tmp_path: Path) -> None:
     store = ArchiveStore.open(tmp_path.as_uri())
     tmp_path.chmod(0o500)
     with pytest.raises(StoreError):
@@ -206,7 +206,7 @@ def test_a_folder_that_may_not_be_written_is_told(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
 
 
-async def test_a_file_in_the_way_is_told(tmp_path: Path) -> None:
+async def test_file_in_place_of_the_folder_is_an_error(tmp_path: Path) -> None:
     store = ArchiveStore.open(tmp_path.as_uri())
     (tmp_path / "jimeng").write_bytes(b"")
     with pytest.raises(StoreError):

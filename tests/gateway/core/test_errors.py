@@ -27,30 +27,30 @@ CONTRACT = {
 
 
 @pytest.mark.parametrize(("code", "row"), CONTRACT.items())
-def test_a_row_of_the_contract(code: str, row: tuple[int, bool]) -> None:
+def test_error_table_matches_the_contract(code: str, row: tuple[int, bool]) -> None:
     assert (SHAPES[code].status, SHAPES[code].should_retry) == row
 
 
 @pytest.mark.parametrize("code", ["rate_limit_exceeded", "upstream_unavailable"])
-def test_what_may_be_sent_again_says_when(code: str) -> None:
+def test_retryable_errors_have_a_retry_after(code: str) -> None:
     assert int(GatewayError(code).headers()["retry-after"]) >= 1
     assert GatewayError(code).headers()["x-should-retry"] == "true"
     assert GatewayError(code, retry_after=7.4).headers()["retry-after"] == "7"
 
 
-def test_what_may_not_does_not() -> None:
+def test_other_errors_have_no_retry_after() -> None:
     assert GatewayError("insufficient_quota").headers() == {"x-should-retry": "false"}
 
 
 @pytest.mark.parametrize("kind", ErrorKind)
-def test_every_kind_of_failure_has_a_code_and_a_sentence(kind: ErrorKind) -> None:
+def test_every_error_kind_has_a_code_and_a_message(kind: ErrorKind) -> None:
     error = from_provider(ProviderError(kind))
     assert error.code in SHAPES
     assert describe(ProviderError(kind), "zh") != describe(ProviderError(kind), "en")
     assert CODES[kind] == error.code
 
 
-def test_the_body_has_the_form_that_openais_libraries_read() -> None:
+def test_body_has_the_form_of_the_openai_libraries() -> None:
     error = from_provider(
         ProviderError(
             ErrorKind.NO_CREDITS,
@@ -72,12 +72,12 @@ def test_the_body_has_the_form_that_openais_libraries_read() -> None:
     assert error.message("en") == "Not enough credits: 额度用完"
 
 
-def test_a_detail_that_says_the_same_is_not_repeated() -> None:
+def test_detail_equal_to_the_message_is_not_repeated() -> None:
     error = ProviderError(ErrorKind.NO_CREDITS, message=LocalizedText("积分不足", "x"), detail="积分不足")
     assert describe(error, "zh") == "积分不足"
 
 
-def test_bad_fields_are_named() -> None:
+def test_invalid_fields_are_named() -> None:
     fields = [
         FieldProblem("duration", FieldReason.NOT_ALLOWED, ("5",), "7"),
         FieldProblem("seed", FieldReason.UNSUPPORTED),
@@ -88,16 +88,16 @@ def test_bad_fields_are_named() -> None:
     assert invalid(fields[1:]).code == "unsupported_parameter"
 
 
-def test_an_unknown_model_is_named() -> None:
+def test_unknown_model_is_named() -> None:
     assert "gpt-9" in from_provider(ProviderError(ErrorKind.MODEL_NOT_FOUND), "gpt-9").message("en")
 
 
 @pytest.mark.parametrize("key", ["no_credential", "unknown_key", "unusable_credential"])
-def test_refusals_of_callers_are_401(key: str) -> None:
+def test_errors_of_callers_are_401(key: str) -> None:
     assert (gateway_error(key).code, gateway_error(key).message("zh")) == ("invalid_api_key", ERRORS[key].zh)
 
 
-def test_the_sentences_that_were_asked_for() -> None:
+def test_messages_match_the_contract() -> None:
     assert gateway_error("no_credential").message("zh") == "未提供认证令牌"
     assert GatewayError("task_not_found").message("zh") == "任务不存在或已过期"
     assert GatewayError("invalid_api_key").message("zh") == "API认证失败，请检查配置"

@@ -56,7 +56,7 @@ def png(mode: str, side: int = 320) -> bytes:
 OPAQUE = ModelCard("m", "p", media_files={MediaKind.IMAGE: MediaLimits(min_side=240, no_alpha=True)})
 
 
-async def test_a_picture_with_an_alpha_channel_is_refused_or_laid_on_white(http: HttpClient) -> None:
+async def test_alpha_channel_is_refused_or_made_white(http: HttpClient) -> None:
     error = await refused(intake(http), image(png("RGBA")), card=OPAQUE)
     assert (error.code, error.param) == ("invalid_value", "image")
     assert [(problem.value, problem.hint) for problem in error.problems] == [("PNG (alpha)", NO_ALPHA)]
@@ -85,7 +85,9 @@ CLIP = Media(MediaKind.VIDEO, "", "video_file_1", MediaRole.REFERENCE_VIDEO, med
         ({"max_total_seconds": 9}, "≤ 9 s"),
     ],
 )
-async def test_a_clip_that_the_model_does_not_take(http: HttpClient, limits: dict[str, Any], allowed: str) -> None:
+async def test_clip_outside_the_limits_of_the_model_is_refused(
+    http: HttpClient, limits: dict[str, Any], allowed: str
+) -> None:
     error = await refused(intake(http), CLIP, replace(CLIP, param="video_file_2"), card=clip_card(**limits))
     assert {problem.allowed for problem in error.problems} == {(allowed,)}
     assert error.problems[-1].param == "video_file_2"
@@ -99,18 +101,18 @@ async def test_a_clip_that_the_model_does_not_take(http: HttpClient, limits: dic
         {"no_alpha": 1},
     ],
 )
-async def test_a_clip_within_its_limits(http: HttpClient, limits: dict[str, Any]) -> None:
+async def test_clip_within_the_limits_is_accepted(http: HttpClient, limits: dict[str, Any]) -> None:
     assert len((await ready(intake(http), CLIP, CLIP, card=clip_card(**limits))).media) == 2
 
 
-async def test_a_sound_has_a_length_as_well(http: HttpClient) -> None:
+async def test_duration_of_a_sound_is_checked(http: HttpClient) -> None:
     card = ModelCard("m", "p", media_files={MediaKind.AUDIO: MediaLimits(max_seconds=2)})
     heard = Media(MediaKind.AUDIO, "", "audio_url", file=media_file(sound(3.0)))
     assert (await refused(intake(http), heard, card=card)).param == "audio_url"
     assert await ready(intake(http), replace(heard, file=media_file(sound(2.2))), card=card)
 
 
-async def test_a_clip_that_tells_nothing_is_left_to_the_upstream(http: HttpClient) -> None:
+async def test_clip_without_metadata_is_left_to_the_upstream(http: HttpClient) -> None:
     unknown = media_file(b"\0\0\0\x18ftypisom" + bytes(12) + b"\0\0\0\x08mdat" + b"\0\0\0\x08moov")
     assert (unknown.seconds, unknown.width, unknown.whole) == (0.0, 0, True)
     assert await ready(intake(http), replace(CLIP, file=unknown), card=clip_card(min_seconds=3, min_side=240))

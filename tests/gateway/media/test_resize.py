@@ -30,7 +30,7 @@ def notes(*entries: tuple[int, int, int, bytes]) -> bytes:
     return b"II*\0" + struct.pack("<IH", 8, len(entries)) + rows + b"\0\0\0\0"
 
 
-def test_it_is_made_to_fit_and_turned() -> None:
+def test_large_picture_is_resized_and_rotated() -> None:
     smaller = shrink_to(media_file(with_notes(notes(ON_ITS_SIDE))), SMALL)
     assert smaller is not None
     assert (smaller.media_type, smaller.width, smaller.height) == ("image/jpeg", 160, 200)
@@ -38,7 +38,7 @@ def test_it_is_made_to_fit_and_turned() -> None:
 
 @pytest.mark.parametrize("tag", [0x0100, 0x0101, 0x0111, 0x8769])
 @pytest.mark.parametrize("kind", [2, 7, 12])
-def test_notes_that_no_camera_writes_break_nothing(tag: int, kind: int) -> None:
+def test_invalid_exif_tags_are_ignored(tag: int, kind: int) -> None:
     broken = media_file(with_notes(notes((tag, kind, 4, b"abc\0"), ON_ITS_SIDE)))
     smaller = shrink_to(broken, SMALL)
     assert smaller is None or max(smaller.width, smaller.height) <= 200
@@ -46,14 +46,14 @@ def test_notes_that_no_camera_writes_break_nothing(tag: int, kind: int) -> None:
 
 @settings(deadline=None)
 @given(st.binary(max_size=120))
-def test_no_notes_are_too_odd(content: bytes) -> None:
+def test_any_exif_data_is_ignored_or_applied(content: bytes) -> None:
     smaller = shrink_to(media_file(with_notes(b"II*\0\x08\0\0\0" + content)), SMALL)
     assert smaller is None or max(smaller.width, smaller.height) <= 200
 
 
 @settings(deadline=None)
 @given(st.integers(4, 30_000), st.binary(min_size=1, max_size=40))
-def test_no_damage_is_too_much(at: int, damage: bytes) -> None:
+def test_any_damaged_picture_is_resized_or_unchanged(at: int, damage: bytes) -> None:
     content = bytearray(noise("image/jpeg", 300, 240))
     content[at : at + len(damage)] = damage
     shrink_to(media_file(bytes(content)), SMALL)

@@ -78,14 +78,14 @@ def names(count: int) -> list[str]:
     return [f"t{number}" for number in range(count)]
 
 
-async def test_those_who_ask_for_the_same_share_one_query() -> None:
+async def test_concurrent_polls_of_one_id_share_one_query() -> None:
     env = ScriptedBatcher()
     answers = await asyncio.gather(*env.enqueue(*["t"] * 50))
     assert {answer.id for answer in answers if isinstance(answer, TaskState)} == {"t"}
     assert env.upstream.batches == [1]
 
 
-async def test_one_that_is_under_way_is_joined_unless_a_new_one_is_wanted() -> None:
+async def test_running_query_is_joined_unless_a_refresh_is_forced() -> None:
     env = ScriptedBatcher()
     env.upstream.gate.clear()
     first = env.enqueue("t")
@@ -98,7 +98,7 @@ async def test_one_that_is_under_way_is_joined_unless_a_new_one_is_wanted() -> N
     assert env.upstream.batches == [1, 1]
 
 
-async def test_who_comes_at_the_moment_of_anothers_turn_does_not_wait_for_the_rest() -> None:
+async def test_poll_during_the_turn_of_another_id_does_not_wait() -> None:
     env = ScriptedBatcher(batch=1, per_second=1.0)
     env.urgencies = {"old": 9.0, "new": 1.0}
     await asyncio.gather(*env.enqueue("first"))
@@ -110,7 +110,7 @@ async def test_who_comes_at_the_moment_of_anothers_turn_does_not_wait_for_the_re
     assert [ids for _, ids in env.upstream.asked] == [("first",), ("old",)]
 
 
-async def test_who_comes_at_the_moment_of_its_own_turn_waits_for_it() -> None:
+async def test_poll_during_the_turn_of_its_own_id_waits_for_it() -> None:
     env = ScriptedBatcher(batch=1, per_second=1.0)
     await asyncio.gather(*env.enqueue("first"))
     env.enqueue("t", wait=False)
@@ -119,13 +119,13 @@ async def test_who_comes_at_the_moment_of_its_own_turn_waits_for_it() -> None:
     assert isinstance(answer, TaskState)
 
 
-async def test_ids_are_gathered_into_batches() -> None:
+async def test_ids_are_collected_into_batches() -> None:
     env = ScriptedBatcher(batch=10)
     await asyncio.gather(*env.enqueue(*names(25)))
     assert sorted(env.upstream.batches, reverse=True) == [10, 10, 5]
 
 
-async def test_at_most_two_batches_are_under_way() -> None:
+async def test_at_most_two_batches_run_at_once() -> None:
     env = ScriptedBatcher(batch=10)
     env.upstream.gate.clear()
     futures = env.enqueue(*names(50))
@@ -136,7 +136,7 @@ async def test_at_most_two_batches_are_under_way() -> None:
     assert env.upstream.batches == [10] * 5
 
 
-async def test_a_client_that_goes_away_takes_nobody_elses_answer_along() -> None:
+async def test_cancelled_client_does_not_cancel_the_query_of_others() -> None:
     env = ScriptedBatcher()
     env.upstream.gate.clear()
     gone, stays = env.enqueue("t", "t")
@@ -149,14 +149,14 @@ async def test_a_client_that_goes_away_takes_nobody_elses_answer_along() -> None
 class TestOneBadId:
     @pytest.mark.parametrize("kind", [ErrorKind.INVALID_REQUEST, ErrorKind.UPSTREAM_ERROR])
     @pytest.mark.parametrize("bad", [0, 3, 9])
-    async def test_the_others_are_answered(self, kind: ErrorKind, bad: int) -> None:
+    async def test_other_ids_of_the_batch_are_answered(self, kind: ErrorKind, bad: int) -> None:
         env = ScriptedBatcher(batch=10)
         env.upstream.poison = {f"t{bad}": trouble(kind)}
         answers = await asyncio.gather(*env.enqueue(*names(10)))
         assert [isinstance(answer, ProviderError) for answer in answers] == [number == bad for number in range(10)]
         assert len(env.upstream.asked) <= 10
 
-    async def test_an_upstream_that_is_down_is_not_asked_for_every_single_one(self) -> None:
+    async def test_failing_upstream_is_not_queried_for_each_id(self) -> None:
         env = ScriptedBatcher(batch=10)
         env.upstream.poison = {id: trouble(ErrorKind.UPSTREAM_ERROR) for id in names(10)}
         answers = await asyncio.gather(*env.enqueue(*names(10)))
@@ -166,14 +166,14 @@ class TestOneBadId:
     @pytest.mark.parametrize(
         "kind", [ErrorKind.RATE_LIMITED, ErrorKind.UNREACHABLE, ErrorKind.ANSWER_LOST, ErrorKind.INVALID_CREDENTIAL]
     )
-    async def test_what_is_not_an_ids_fault_is_not_split(self, kind: ErrorKind) -> None:
+    async def test_error_of_the_whole_call_does_not_split_the_batch(self, kind: ErrorKind) -> None:
         env = ScriptedBatcher(batch=10)
         env.upstream.poison = {"t0": trouble(kind)}
         answers = await asyncio.gather(*env.enqueue(*names(10)))
         assert {answer.kind for answer in answers if isinstance(answer, ProviderError)} == {kind}
         assert env.upstream.batches == [10]
 
-    async def test_a_bug_in_a_provider_is_an_answer_too(self) -> None:
+    async def test_unexpected_exception_of_a_provider_is_an_answer(self) -> None:
         env = ScriptedBatcher()
         env.upstream.poison = {"t": ValueError("x")}  # type: ignore[dict-item]
         (answer,) = await asyncio.gather(*env.enqueue("t"))
@@ -192,28 +192,28 @@ class TestPacing:
         times = env.upstream.times
         assert max(sum(1 for other in times if 0 <= other - one < 1.0) for one in times) <= 20
 
-    async def test_whoever_is_not_patient_is_not_kept_waiting(self) -> None:
+    async def test_poll_without_wait_does_not_wait_for_the_rate_limit(self) -> None:
         env = ScriptedBatcher(batch=1, per_second=5)
         await asyncio.gather(*env.enqueue("t0"))
         assert env.enqueue("t1", wait=False) == []
         await env.clock.run(1.0)
         assert env.heard == ["t0", "t1"]
 
-    async def test_whoever_is_waits_for_the_turn(self) -> None:
+    async def test_poll_with_wait_waits_for_the_rate_limit(self) -> None:
         env = ScriptedBatcher(batch=1, per_second=5)
         first, second = env.enqueue("t0", "t1")
         await env.clock.run(1.0)
         assert isinstance(await first, TaskState)
         assert isinstance(await second, TaskState)
 
-    async def test_but_not_for_ever(self) -> None:
+    async def test_wait_ends_at_the_deadline(self) -> None:
         env = ScriptedBatcher(batch=1, per_second=0.01)
         first, second = env.enqueue("t0", "t1")
         await env.clock.run(DEADLINE_SECONDS + 0.1)
         assert isinstance(await first, TaskState)
         assert await second is OVERDUE
 
-    async def test_the_most_urgent_are_asked_for_first(self) -> None:
+    async def test_most_urgent_ids_are_queried_first(self) -> None:
         env = ScriptedBatcher(batch=2, per_second=5)
         await asyncio.gather(*env.enqueue("first"))
         env.urgencies = {"old": 9.0, "nearly": 8.0, "new": 1.0}
@@ -221,7 +221,7 @@ class TestPacing:
         await env.clock.run(2.0)
         assert [ids for _, ids in env.upstream.asked[1:]] == [("old", "nearly"), ("new",)]
 
-    async def test_a_refusal_slows_the_account_down(self) -> None:
+    async def test_rate_limit_error_slows_the_account_down(self) -> None:
         env = ScriptedBatcher(batch=1, per_second=20)
         env.upstream.poison = {"t0": ProviderError(ErrorKind.RATE_LIMITED, retry_after=3)}
         await asyncio.gather(*env.enqueue("t0"))
@@ -231,19 +231,19 @@ class TestPacing:
         await env.clock.run(5.0)
         assert len(env.heard) == 10
 
-    async def test_it_tells_how_long_a_round_takes(self) -> None:
+    async def test_round_seconds_is_the_time_for_all_pending_ids(self) -> None:
         env = ScriptedBatcher(batch=1, per_second=20)
         env.enqueue(*names(100), wait=False)
         assert env.batcher.round_seconds == pytest.approx(100 / 18, rel=0.1)
 
-    async def test_any_number_of_wishes_takes_bounded_room(self) -> None:
+    async def test_number_of_pending_ids_is_limited(self) -> None:
         env = ScriptedBatcher(batch=1, per_second=0.01)
         env.enqueue(*names(MAX_PENDING + 50), wait=False)
         assert len(env.batcher._pending) <= MAX_PENDING
 
 
 class TestAnUpstreamThatHangs:
-    async def test_nobody_waits_longer_than_the_deadline(self) -> None:
+    async def test_wait_for_a_hanging_query_ends_at_the_deadline(self) -> None:
         env = ScriptedBatcher()
         env.upstream.gate.clear()
         (future,) = env.enqueue("t")
@@ -252,7 +252,7 @@ class TestAnUpstreamThatHangs:
         await env.clock.run(0.2)
         assert await future is OVERDUE
 
-    async def test_what_comes_late_is_heard_all_the_same(self) -> None:
+    async def test_late_answer_is_still_reported(self) -> None:
         env = ScriptedBatcher()
         env.upstream.gate.clear()
         env.enqueue("t")
@@ -262,7 +262,7 @@ class TestAnUpstreamThatHangs:
         assert env.heard == ["t"]
         assert env.batcher.idle
 
-    async def test_later_polls_do_not_join_what_hangs(self) -> None:
+    async def test_later_polls_do_not_join_a_hanging_query(self) -> None:
         env = ScriptedBatcher()
         env.upstream.gate.clear()
         env.enqueue("t")
@@ -273,7 +273,7 @@ class TestAnUpstreamThatHangs:
 
 
 class TestNobodyWaitsForEver:
-    async def test_a_budget_that_closes_while_a_batch_is_gathered(self) -> None:
+    async def test_rate_limit_during_the_collection_of_a_batch_ends_the_wait(self) -> None:
         env = ScriptedBatcher(batch=10)
         env.upstream.gate.clear()
         env.enqueue("a")
@@ -283,13 +283,13 @@ class TestNobodyWaitsForEver:
         await env.clock.run(DEADLINE_SECONDS + 0.1)
         assert await waiting is OVERDUE
 
-    async def test_a_query_that_is_cancelled(self) -> None:
+    async def test_cancelled_query_ends_the_wait(self) -> None:
         env = ScriptedBatcher()
         env.upstream.poison = {"t": asyncio.CancelledError()}  # type: ignore[dict-item]
         (future,) = env.enqueue("t")
         assert await future is OVERDUE
 
-    async def test_those_who_gave_up_leave_nothing_behind(self) -> None:
+    async def test_overdue_polls_leave_nothing_behind(self) -> None:
         env = ScriptedBatcher(batch=1, per_second=0.01)
         env.enqueue("first")
         for _ in range(5):
@@ -297,7 +297,7 @@ class TestNobodyWaitsForEver:
             await env.clock.run(DEADLINE_SECONDS + 0.1)
         assert env.batcher._pending["t"].waiting == []
 
-    async def test_a_sooner_turn_is_not_missed_for_a_later_one(self) -> None:
+    async def test_earlier_turn_replaces_a_later_one(self) -> None:
         env = ScriptedBatcher(batch=1)
         env.batcher.limiter.refused(env.clock.now(), sent_at=env.clock.now(), retry_after=30)
         env.enqueue("t", wait=False)

@@ -49,7 +49,7 @@ async def state(poller: Poller, provider: ScriptedProvider, *, ask: bool = False
     return seen
 
 
-async def test_a_changed_limit_applies_to_accounts_that_were_asked_before(
+async def test_changed_limit_applies_to_known_accounts(
     poller: Poller, provider: ScriptedProvider, clock: TestClock
 ) -> None:
     provider.states[ID] = TaskState(ID, Phase.PROCESSING, progress=50)
@@ -64,7 +64,7 @@ async def test_a_changed_limit_applies_to_accounts_that_were_asked_before(
     assert len(provider.asked) == 2
 
 
-async def test_an_answer_is_used_again_while_it_is_fresh(
+async def test_fresh_state_is_returned_from_the_cache(
     poller: Poller, provider: ScriptedProvider, clock: TestClock
 ) -> None:
     provider.states[ID] = TaskState(ID, Phase.PROCESSING, progress=50)
@@ -77,14 +77,14 @@ async def test_an_answer_is_used_again_while_it_is_fresh(
     assert len(provider.asked) == 2
 
 
-async def test_whoever_insists_is_asked_for(poller: Poller, provider: ScriptedProvider) -> None:
+async def test_force_refresh_queries_the_upstream(poller: Poller, provider: ScriptedProvider) -> None:
     provider.states[ID] = TaskState(ID, Phase.PROCESSING)
     await state(poller, provider)
     await state(poller, provider, ask=True)
     assert len(provider.asked) == 2
 
 
-async def test_without_freshness_every_poll_asks(provider: ScriptedProvider, clock: TestClock) -> None:
+async def test_zero_freshness_queries_at_every_poll(provider: ScriptedProvider, clock: TestClock) -> None:
     provider.states[ID] = TaskState(ID, Phase.PROCESSING)
     poller = Poller(clock, 0, Background())
     await state(poller, provider)
@@ -92,14 +92,14 @@ async def test_without_freshness_every_poll_asks(provider: ScriptedProvider, clo
     assert len(provider.asked) == 2
 
 
-async def test_accounts_do_not_share_what_is_known(poller: Poller, provider: ScriptedProvider) -> None:
+async def test_accounts_do_not_share_cached_states(poller: Poller, provider: ScriptedProvider) -> None:
     provider.states[ID] = finished(ID)
     await observe(poller, provider)
     await observe(poller, provider, account=OTHER)
     assert [credential for credential, _ in provider.asked] == ["s-1", "s-2"]
 
 
-async def test_many_ids_of_an_account_are_one_query(poller: Poller, provider: ScriptedProvider) -> None:
+async def test_ids_of_one_account_are_one_query(poller: Poller, provider: ScriptedProvider) -> None:
     ids = ["scripted-1", "scripted-2", "scripted-3"]
     for id in ids[:2]:
         provider.states[id] = finished(id)
@@ -111,7 +111,7 @@ async def test_many_ids_of_an_account_are_one_query(poller: Poller, provider: Sc
 
 
 @pytest.mark.parametrize("kind", sorted(set(ErrorKind) - {ErrorKind.INVALID_CREDENTIAL, ErrorKind.TASK_NOT_FOUND}))
-async def test_trouble_on_the_way_leaves_the_last_state(
+async def test_failed_query_returns_the_cached_state(
     poller: Poller, provider: ScriptedProvider, clock: TestClock, kind: ErrorKind
 ) -> None:
     provider.states[ID] = TaskState(ID, Phase.POST_PROCESSING, progress=80)
@@ -124,21 +124,25 @@ async def test_trouble_on_the_way_leaves_the_last_state(
     assert seen.trouble.kind is kind
 
 
-async def test_trouble_with_nothing_known_is_processing_at_0(poller: Poller, provider: ScriptedProvider) -> None:
+async def test_failed_query_without_a_cached_state_is_processing_at_0(
+    poller: Poller, provider: ScriptedProvider
+) -> None:
     provider.query_trouble = trouble(ErrorKind.UNREACHABLE)
     seen = await state(poller, provider)
     assert (seen.state.phase, seen.progress) == (Phase.PROCESSING, 0)
     assert seen.trouble
 
 
-async def test_a_stale_answer_is_not_fresh(poller: Poller, provider: ScriptedProvider) -> None:
+async def test_stale_state_is_not_fresh(poller: Poller, provider: ScriptedProvider) -> None:
     provider.query_trouble = trouble(ErrorKind.UNREACHABLE)
     await state(poller, provider)
     await state(poller, provider)
     assert len(provider.asked) == 2
 
 
-async def test_trouble_passes(poller: Poller, provider: ScriptedProvider, clock: TestClock) -> None:
+async def test_state_is_updated_when_the_error_ends(
+    poller: Poller, provider: ScriptedProvider, clock: TestClock
+) -> None:
     provider.query_trouble = trouble(ErrorKind.UNREACHABLE)
     await state(poller, provider)
     provider.query_trouble = None
@@ -147,7 +151,7 @@ async def test_trouble_passes(poller: Poller, provider: ScriptedProvider, clock:
     assert (seen.state.phase, seen.progress, seen.trouble) == (Phase.COMPLETED, 100, None)
 
 
-async def test_a_refused_credential_is_told(poller: Poller, provider: ScriptedProvider) -> None:
+async def test_rejected_credential_is_reported(poller: Poller, provider: ScriptedProvider) -> None:
     provider.query_trouble = trouble(ErrorKind.INVALID_CREDENTIAL)
     seen = await observe(poller, provider)
     assert isinstance(seen, ProviderError)
@@ -157,7 +161,7 @@ async def test_a_refused_credential_is_told(poller: Poller, provider: ScriptedPr
 class TestNewTasks:
     """The upstream shows a task only some time after its submit."""
 
-    async def test_one_submitted_here_is_pending_for_a_minute(
+    async def test_task_submitted_here_is_pending_for_a_minute(
         self, poller: Poller, provider: ScriptedProvider, clock: TestClock
     ) -> None:
         poller.submitted(ACCOUNT, ID, clock.now())
@@ -167,7 +171,7 @@ class TestNewTasks:
         clock.move(GRACE_SECONDS + 1)
         assert isinstance(await observe(poller, provider), ProviderError)
 
-    async def test_one_whose_id_tells_its_time_needs_no_memory(
+    async def test_task_whose_id_contains_its_time_is_pending_on_any_replica(
         self, poller: Poller, provider: ScriptedProvider, clock: TestClock
     ) -> None:
         seen = await observe(poller, provider, submitted_at=clock.now() - 59)
@@ -176,11 +180,11 @@ class TestNewTasks:
         assert (seen.state.phase, seen.state.note) == (Phase.QUEUED, UNSEEN)
         assert isinstance(await observe(poller, provider, submitted_at=clock.now() - 61), ProviderError)
 
-    async def test_a_stranger_is_not_found(self, poller: Poller, provider: ScriptedProvider) -> None:
+    async def test_unknown_task_is_not_found(self, poller: Poller, provider: ScriptedProvider) -> None:
         assert isinstance(await observe(poller, provider), ProviderError)
 
 
-async def test_a_finished_task_without_its_link_is_not_at_100(
+async def test_finished_task_without_its_link_is_not_at_100(
     poller: Poller, provider: ScriptedProvider, clock: TestClock
 ) -> None:
     provider.states[ID] = finished(ID)
@@ -190,7 +194,7 @@ async def test_a_finished_task_without_its_link_is_not_at_100(
     assert (await state(poller, provider)).progress == 95
 
 
-async def test_a_new_task_that_was_seen_and_is_not_any_more_stays_as_it_was(
+async def test_new_task_that_the_upstream_hides_again_keeps_its_state(
     poller: Poller, provider: ScriptedProvider, clock: TestClock
 ) -> None:
     poller.submitted(ACCOUNT, ID, clock.now())
@@ -201,11 +205,13 @@ async def test_a_new_task_that_was_seen_and_is_not_any_more_stays_as_it_was(
     assert (await state(poller, provider)).progress == 50
 
 
-async def test_a_time_in_the_future_is_no_tasks(poller: Poller, provider: ScriptedProvider, clock: TestClock) -> None:
+async def test_submit_time_in_the_future_is_ignored(
+    poller: Poller, provider: ScriptedProvider, clock: TestClock
+) -> None:
     assert isinstance(await observe(poller, provider, submitted_at=clock.now() + 60), ProviderError)
 
 
-async def test_progress_never_falls(poller: Poller, provider: ScriptedProvider, clock: TestClock) -> None:
+async def test_progress_never_decreases(poller: Poller, provider: ScriptedProvider, clock: TestClock) -> None:
     figures = [(Phase.PROCESSING, 50), (Phase.PROCESSING, 30), (Phase.QUEUED, 0), (Phase.POST_PROCESSING, 80)]
     seen = []
     for phase, progress in figures:
@@ -215,14 +221,14 @@ async def test_progress_never_falls(poller: Poller, provider: ScriptedProvider, 
     assert seen == [50, 50, 50, 80]
 
 
-async def test_progress_rises_with_time(poller: Poller, provider: ScriptedProvider, clock: TestClock) -> None:
+async def test_progress_increases_with_time(poller: Poller, provider: ScriptedProvider, clock: TestClock) -> None:
     provider.states[ID] = TaskState(ID, Phase.PROCESSING, progress=50, created_at=clock.now())
     first = (await state(poller, provider)).progress
     clock.move(60)
     assert first < (await state(poller, provider)).progress < 100
 
 
-async def test_an_answer_that_took_its_time_does_not_take_the_place_of_a_younger_one(
+async def test_slow_answer_does_not_replace_a_newer_one(
     poller: Poller, provider: ScriptedProvider, clock: TestClock
 ) -> None:
     provider.states[ID] = finished(ID)
@@ -233,7 +239,7 @@ async def test_an_answer_that_took_its_time_does_not_take_the_place_of_a_younger
     assert (await state(poller, provider)).state.phase is Phase.COMPLETED
 
 
-async def test_a_clock_that_is_set_back_makes_nothing_fresh_for_long(
+async def test_clock_set_back_does_not_keep_states_fresh(
     poller: Poller, provider: ScriptedProvider, clock: TestClock
 ) -> None:
     provider.states[ID] = TaskState(ID, Phase.PROCESSING)
@@ -243,7 +249,7 @@ async def test_a_clock_that_is_set_back_makes_nothing_fresh_for_long(
     assert len(provider.asked) == 2
 
 
-async def test_the_same_credential_by_two_ways_does_not_undo_what_is_shared(
+async def test_one_credential_with_two_proxies_shares_the_rate_limit(
     poller: Poller, provider: ScriptedProvider
 ) -> None:
     accounts = [Account("scripted", "s-1", proxy=proxy) for proxy in (None, "http://p:1")]

@@ -35,7 +35,7 @@ class Renewals:
         return await fresh_result(self.poller, self.ref, self.clock.now())
 
 
-async def test_the_upstream_is_asked_however_fresh_the_state_is() -> None:
+async def test_link_is_queried_even_if_the_state_is_fresh() -> None:
     renewals = Renewals()
     await renewals.poll()
     renewals.provider.states[ID] = finished(ID, "https://host.example/new.mp4")
@@ -54,7 +54,7 @@ async def test_task_without_a_link_has_no_fresh_result(state: TaskState | None) 
 
 
 @pytest.mark.parametrize("kind", [ErrorKind.UNREACHABLE, ErrorKind.RATE_LIMITED, ErrorKind.INVALID_CREDENTIAL])
-async def test_when_the_query_fails_the_old_links_are_not_given_again(kind: ErrorKind) -> None:
+async def test_failed_query_does_not_return_the_old_links(kind: ErrorKind) -> None:
     renewals = Renewals()
     await renewals.poll()
     renewals.provider.query_trouble = ProviderError(kind)
@@ -63,7 +63,7 @@ async def test_when_the_query_fails_the_old_links_are_not_given_again(kind: Erro
     assert caught.value.kind is kind
 
 
-async def test_a_new_task_that_the_upstream_hides_again_has_no_fresh_link() -> None:
+async def test_new_task_that_the_upstream_hides_again_has_no_fresh_link() -> None:
     renewals = Renewals()
     renewals.poller.submitted(ACCOUNT, ID, renewals.clock.now())
     await renewals.poll()
@@ -84,7 +84,7 @@ async def test_link_renewal_waits_for_its_batch() -> None:
     assert await asked == Result("https://host.example/old.mp4")
 
 
-async def test_it_waits_no_longer_than_the_deadline() -> None:
+async def test_link_renewal_ends_at_the_deadline() -> None:
     renewals = Renewals(per_second=0.01)
     await renewals.poll()
     asked = asyncio.create_task(renewals.fresh())

@@ -28,7 +28,7 @@ def key_of(locator: TaskLocator, caller: Caller, account: Account, seed: str) ->
     return next(locator.submit_keys(caller, account, seed))
 
 
-def test_a_key_is_a_uuid_and_the_same_on_every_replica() -> None:
+def test_submit_key_is_a_uuid_and_the_same_on_every_replica() -> None:
     replica = locator_of("secret")
     for caller in (ALICE, PASS_THROUGH):
         key = key_of(LOCATOR, caller, ONE, "seed")
@@ -61,7 +61,7 @@ def test_submit_key_of_an_older_secret_is_recognized() -> None:
     assert not locator_of("new").is_own_submit_key(ALICE, ONE, key)
 
 
-async def test_a_named_account_keeps_its_tasks_when_its_credential_is_replaced() -> None:
+async def test_named_account_keeps_its_tasks_when_its_credential_is_replaced() -> None:
     old, new = Account("scripted", "s-old", name="one"), Account("scripted", "s-new", name="one")
     before, after = (Caller((account,), managed=True, owner="a" * 12) for account in (old, new))
     id = LOCATOR.signed_id(before, old, "scripted-1", VideoRequest("m"), 1)
@@ -71,7 +71,7 @@ async def test_a_named_account_keeps_its_tasks_when_its_credential_is_replaced()
     assert key_of(LOCATOR, before, old, "x") == key_of(LOCATOR, after, new, "x")
 
 
-async def test_an_account_keeps_its_tasks_when_it_is_given_a_name() -> None:
+async def test_account_keeps_its_tasks_when_it_is_named() -> None:
     nameless, named = Account("scripted", "s-1"), Account("scripted", "s-1", name="one")
     before, after = (Caller((account,), managed=True, owner="a" * 12) for account in (nameless, named))
     ref = await LOCATOR.find_one(after, LOCATOR.signed_id(before, nameless, "scripted-1", VideoRequest("m"), 1))
@@ -79,7 +79,7 @@ async def test_an_account_keeps_its_tasks_when_it_is_given_a_name() -> None:
     assert ref.account is named
 
 
-def test_a_submit_from_before_the_account_had_a_name_is_looked_for() -> None:
+def test_submit_keys_include_those_of_the_unnamed_account() -> None:
     nameless, named = Account("scripted", "s-1"), Account("scripted", "s-1", name="one")
     before = key_of(LOCATOR, ALICE, nameless, "x")
     keys = list(LOCATOR.submit_keys(ALICE, named, "x"))
@@ -87,7 +87,7 @@ def test_a_submit_from_before_the_account_had_a_name_is_looked_for() -> None:
     assert before in keys
 
 
-def test_a_repeat_that_knows_less_leaves_what_the_submit_left_behind() -> None:
+def test_repeated_submit_with_fewer_fields_keeps_the_recorded_ones() -> None:
     locator = locator_of("secret")
     locator.signed_id(ALICE, ONE, "scripted-1", VideoRequest("m", duration=5, size="1280x720"), 1)
     locator.signed_id(ALICE, ONE, "scripted-1", VideoRequest("m"), 2)
@@ -96,12 +96,12 @@ def test_a_repeat_that_knows_less_leaves_what_the_submit_left_behind() -> None:
     assert (remembered.seconds, remembered.width, remembered.created) == (5, 1280, 1)
 
 
-def test_after_a_rotation_the_older_keys_are_known_still() -> None:
+def test_submit_keys_include_those_of_older_secrets() -> None:
     before = key_of(locator_of("old"), ALICE, ONE, "x")
     rotated = locator_of("new", "old")
     assert list(rotated.submit_keys(ALICE, ONE, "x"))[1] == before
 
 
 @pytest.mark.parametrize("key", ["", "x", "459e5298-8f07-4781-86bc-580c0cde403e", "0" * 32])
-def test_keys_of_others_are_nobodys(key: str) -> None:
+def test_unrelated_submit_key_is_not_recognized(key: str) -> None:
     assert not LOCATOR.is_own_submit_key(ALICE, ONE, key)

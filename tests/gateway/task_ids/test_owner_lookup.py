@@ -55,7 +55,9 @@ def asked(provider: ScriptedProvider) -> list[str]:
     return [credential for credential, _ in provider.asked]
 
 
-async def test_each_is_asked_once_and_then_the_owner_alone(env: GatewayFixture, provider: SeveralAccounts) -> None:
+async def test_every_account_is_queried_once_and_then_only_the_owner(
+    env: GatewayFixture, provider: SeveralAccounts
+) -> None:
     assert (await env.tasks.status(CALLER, TASK)).state.phase is Phase.PROCESSING
     assert sorted(asked(provider)) == sorted([ONE.credential, TWO.credential, THREE.credential])
     provider.asked.clear()
@@ -65,13 +67,13 @@ async def test_each_is_asked_once_and_then_the_owner_alone(env: GatewayFixture, 
     assert asked(provider) == [TWO.credential] * 3
 
 
-async def test_many_ids_are_one_question_to_each(env: GatewayFixture, provider: SeveralAccounts) -> None:
+async def test_several_ids_are_one_query_of_each_account(env: GatewayFixture, provider: SeveralAccounts) -> None:
     found = await env.tasks.statuses(CALLER, [TASK, "scripted-2", "scripted-9"])
     assert [found[id] is None for id in (TASK, "scripted-2", "scripted-9")] == [False, False, True]
     assert len(provider.asked) == 3
 
 
-async def test_a_question_of_several_calls_takes_as_much_of_the_budget(provider: SeveralAccounts) -> None:
+async def test_lookup_in_several_calls_counts_against_the_rate_limit(provider: SeveralAccounts) -> None:
     clock, background = TestClock(), Background()
     poller = Poller(clock, 1.0, background, per_second={provider.name: 1.0})
     others = [f"scripted-{number}" for number in range(10, 10 + 2 * provider.query_batch)]
@@ -85,13 +87,13 @@ async def test_a_question_of_several_calls_takes_as_much_of_the_budget(provider:
     assert asked(provider) == [TWO.credential]
 
 
-async def test_those_who_ask_at_the_same_time_ask_once(env: GatewayFixture, provider: SeveralAccounts) -> None:
+async def test_concurrent_lookups_share_one_query(env: GatewayFixture, provider: SeveralAccounts) -> None:
     tasks = await asyncio.gather(*(env.tasks.status(CALLER, TASK) for _ in range(10)))
     assert {task.state.phase for task in tasks} == {Phase.PROCESSING}
     assert len(provider.asked) == 3
 
 
-async def test_what_was_submitted_here_is_known(env: GatewayFixture, provider: SeveralAccounts) -> None:
+async def test_owner_of_a_task_submitted_here_is_known(env: GatewayFixture, provider: SeveralAccounts) -> None:
     provider.submits = [TASK]
     await env.submit(CALLER)
     env.clock.move(5)
@@ -100,7 +102,7 @@ async def test_what_was_submitted_here_is_known(env: GatewayFixture, provider: S
 
 
 @pytest.mark.parametrize("kind", [ErrorKind.RESTRICTED, ErrorKind.NOT_ENTITLED])
-async def test_an_account_that_is_refused_for_good_counts_as_not_knowing_it(
+async def test_account_with_a_permanent_error_counts_as_no_owner(
     env: GatewayFixture, provider: SeveralAccounts, kind: ErrorKind
 ) -> None:
     provider.troubles[ONE.credential] = trouble(kind)
@@ -108,9 +110,7 @@ async def test_an_account_that_is_refused_for_good_counts_as_not_knowing_it(
     assert (env.pool.status(ONE).state is AccountState.RESTRICTED) == (kind is ErrorKind.RESTRICTED)
 
 
-async def test_what_nobody_knows_is_404_and_not_asked_for_again_at_once(
-    env: GatewayFixture, provider: SeveralAccounts
-) -> None:
+async def test_unknown_task_is_404_and_cached(env: GatewayFixture, provider: SeveralAccounts) -> None:
     for _ in range(3):
         await env.no_such_task(CALLER, "scripted-9")
     assert len(provider.asked) == 3
@@ -119,12 +119,14 @@ async def test_what_nobody_knows_is_404_and_not_asked_for_again_at_once(
     assert await env.tasks.status(CALLER, "scripted-9")
 
 
-async def test_another_caller_has_to_hold_the_owners_credential(env: GatewayFixture, provider: SeveralAccounts) -> None:
+async def test_cached_owner_is_found_only_by_holders_of_its_credential(
+    env: GatewayFixture, provider: SeveralAccounts
+) -> None:
     await env.tasks.status(CALLER, TASK)
     await env.no_such_task(pass_through_caller(ONE, THREE), TASK)
 
 
-async def test_an_owner_that_could_not_be_asked_may_own_it(env: GatewayFixture, provider: SeveralAccounts) -> None:
+async def test_account_with_a_transient_error_may_be_the_owner(env: GatewayFixture, provider: SeveralAccounts) -> None:
     provider.troubles[TWO.credential] = trouble(ErrorKind.UNREACHABLE)
     task = await env.tasks.status(CALLER, TASK)
     assert (task.state.phase, task.trouble is not None, task.provider) == (Phase.PROCESSING, True, "scripted")
@@ -132,7 +134,9 @@ async def test_an_owner_that_could_not_be_asked_may_own_it(env: GatewayFixture, 
     assert (await env.tasks.status(CALLER, TASK)).trouble is None
 
 
-async def test_refused_logins_are_passed_over_unless_all_are(env: GatewayFixture, provider: SeveralAccounts) -> None:
+async def test_rejected_credentials_are_ignored_unless_all_are_rejected(
+    env: GatewayFixture, provider: SeveralAccounts
+) -> None:
     provider.troubles[ONE.credential] = trouble(ErrorKind.INVALID_CREDENTIAL)
     assert await env.tasks.status(CALLER, TASK)
     provider.troubles = dict.fromkeys(
@@ -143,7 +147,7 @@ async def test_refused_logins_are_passed_over_unless_all_are(env: GatewayFixture
     assert caught.value.code == "invalid_api_key"
 
 
-async def test_a_task_that_is_too_new_for_all_of_them_waits(env: GatewayFixture, provider: SeveralAccounts) -> None:
+async def test_new_task_is_waited_for(env: GatewayFixture, provider: SeveralAccounts) -> None:
     class Dated(SeveralAccounts):
         def submitted_at(self, native_id: str) -> float | None:
             return env.clock.now() - 5
@@ -156,6 +160,6 @@ async def test_a_task_that_is_too_new_for_all_of_them_waits(env: GatewayFixture,
     assert [asked(new.provider).count(one.credential) for one in (ONE, TWO, THREE)] == [3, 3, 3]
 
 
-async def test_a_gateway_key_has_no_native_ids(env: GatewayFixture, provider: SeveralAccounts) -> None:
+async def test_gateway_key_cannot_use_native_ids(env: GatewayFixture, provider: SeveralAccounts) -> None:
     await env.no_such_task(managed_caller(ONE, TWO), TASK)
     assert provider.asked == []

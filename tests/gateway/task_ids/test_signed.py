@@ -51,7 +51,7 @@ task_ids = st.builds(
 
 
 @given(task_ids)
-def test_what_is_sealed_is_opened(id: TaskId) -> None:
+def test_signed_id_round_trips(id: TaskId) -> None:
     text = sign(id, KEY)
     opened = verify(text, [KEY])
     assert opened in (id, replace(id, model=""))
@@ -61,19 +61,19 @@ def test_what_is_sealed_is_opened(id: TaskId) -> None:
 
 
 @given(task_ids.filter(lambda made: len(made.upstream_id) <= 20))
-def test_a_model_of_any_script_is_kept_beside_an_ordinary_id(id: TaskId) -> None:
+def test_model_name_in_any_script_is_kept(id: TaskId) -> None:
     assert verify(sign(id, KEY), [KEY]) == id
 
 
 @given(task_ids, st.integers(0), st.integers(0))
-def test_no_change_of_a_single_character_survives(id: TaskId, ref: int, choice: int) -> None:
+def test_change_of_any_character_is_detected(id: TaskId, ref: int, choice: int) -> None:
     text = sign(id, KEY)
     ref %= len(text)
     others = ALPHABET.replace(text[ref], "")
     assert verify(text[:ref] + others[choice % len(others)] + text[ref + 1 :], [KEY]) is None
 
 
-def test_every_character_in_every_place_of_one_id_matters() -> None:
+def test_change_of_every_character_of_one_id_is_detected() -> None:
     text = sign(EXAMPLE, KEY)
     for position, present in enumerate(text):
         for other in ALPHABET.replace(present, "") + "=+/ %é":
@@ -83,7 +83,7 @@ def test_every_character_in_every_place_of_one_id_matters() -> None:
 @pytest.mark.parametrize(
     "change", [str.lower, str.upper, str.swapcase, lambda text: text[:-1], lambda text: text + "A"]
 )
-def test_folded_cut_and_lengthened_ids_are_refused(change: object) -> None:
+def test_folded_truncated_and_extended_ids_are_refused(change: object) -> None:
     assert callable(change)
     assert verify(change(sign(EXAMPLE, KEY)), [KEY]) is None
 
@@ -94,42 +94,42 @@ def test_any_text_is_an_id_or_none(text: str) -> None:
     peek(text)
 
 
-def test_any_of_the_keys_opens_and_a_strange_one_does_not() -> None:
+def test_id_is_verified_with_any_of_the_keys_and_no_other() -> None:
     text = sign(EXAMPLE, KEY)
     assert verify(text, [OTHER_KEY, KEY]) == EXAMPLE
     assert verify(text, [OTHER_KEY]) is None
     assert verify(text, []) is None
 
 
-def test_an_id_with_the_same_digits_but_leading_zeros_stays_as_it_was() -> None:
+def test_leading_zeros_of_an_id_are_kept() -> None:
     id = replace(EXAMPLE, upstream_id="007")
     opened = verify(sign(id, KEY), [KEY])
     assert opened
     assert opened.upstream_id == "007"
 
 
-def test_the_longest_model_fits_beside_a_uuid() -> None:
+def test_longest_model_name_fits_beside_a_uuid() -> None:
     id = replace(EXAMPLE, model="m" * MAX_MODEL_BYTES, upstream_id=str(uuid.UUID(int=2**128 - 1)))
     assert len(sign(id, KEY)) <= MAX_LENGTH
 
 
-def test_a_model_that_does_not_fit_is_left_out_rather_than_the_task_lost() -> None:
+def test_model_name_that_does_not_fit_is_left_out() -> None:
     id = replace(EXAMPLE, model="m" * 100)
     assert verify(sign(id, KEY), [KEY]) == replace(id, model="")
 
 
 @pytest.mark.parametrize("upstream_id", ["x" * 300, "x" * 100])
-def test_an_upstream_id_that_does_not_fit_is_refused(upstream_id: str) -> None:
+def test_upstream_id_that_does_not_fit_is_refused(upstream_id: str) -> None:
     with pytest.raises(ValueError, match="too long"):
         sign(replace(EXAMPLE, upstream_id=upstream_id), KEY)
 
 
-def test_figures_out_of_range_are_bounded() -> None:
+def test_numbers_out_of_range_are_clamped() -> None:
     opened = verify(sign(replace(EXAMPLE, seconds=9999, width=99999, height=99999), KEY), [KEY])
     assert opened
     assert (opened.seconds, opened.width, opened.height) == (255, 65535, 65535)
 
 
-def test_a_key_is_not_the_secret() -> None:
+def test_key_differs_from_the_secret() -> None:
     assert derived_key("secret") != b"secret"
     assert len(derived_key("secret")) == 32

@@ -91,7 +91,7 @@ def client(url: str) -> Iterator[httpx.Client]:
         yield made
 
 
-def test_a_queued_task_is_cancelled_and_the_refund_is_told(client: httpx.Client) -> None:
+def test_queued_task_is_cancelled_with_its_refund(client: httpx.Client) -> None:
     answer = client.post(f"/v1/videos/tasks/{QUEUED}/cancel")
     assert answer.status_code == 200
     TaskObject.model_validate(answer.json())
@@ -101,7 +101,7 @@ def test_a_queued_task_is_cancelled_and_the_refund_is_told(client: httpx.Client)
     assert english.json()["error"].startswith("The task was cancelled and its credits were returned")
 
 
-def test_the_other_surface_deletes_it(client: httpx.Client, site: Site) -> None:
+def test_openai_delete_cancels_it(client: httpx.Client, site: Site) -> None:
     answer = client.delete(f"/v1/videos/{QUEUED}")
     assert (answer.status_code, answer.json()["deleted"]) == (200, True)
     assert site.cancelled == [QUEUED]
@@ -110,7 +110,7 @@ def test_the_other_surface_deletes_it(client: httpx.Client, site: Site) -> None:
     assert "积分已返还" in video["error"]["message"]
 
 
-def test_a_task_that_was_polled_a_moment_ago_is_told_as_cancelled(client: httpx.Client) -> None:
+def test_recently_polled_task_is_shown_as_cancelled(client: httpx.Client) -> None:
     for _ in range(6):
         # As fast as the account's pace allows, and beyond.
         assert client.get(f"/v1/videos/tasks/{QUEUED}").json()["status"] == "pending"
@@ -135,7 +135,7 @@ surfaces = pytest.mark.parametrize(
     ("id", "message"),
     [(RUNNING, "任务已开始生成，网站只能取消排队中的任务"), (FINISHED, "任务已完成，无法取消")],
 )
-def test_what_cannot_be_cancelled_any_more_is_409(client: httpx.Client, cancel: Cancel, id: str, message: str) -> None:
+def test_task_that_cannot_be_cancelled_is_409(client: httpx.Client, cancel: Cancel, id: str, message: str) -> None:
     answer = cancel(client, id)
     error = answer.json()["error"]
     assert (answer.status_code, error["code"], error["upstream_code"]) == (409, "not_cancellable", "1000")
@@ -144,12 +144,12 @@ def test_what_cannot_be_cancelled_any_more_is_409(client: httpx.Client, cancel: 
 
 
 @surfaces
-def test_a_second_cancel_is_fine(client: httpx.Client, cancel: Cancel) -> None:
+def test_second_cancel_succeeds(client: httpx.Client, cancel: Cancel) -> None:
     assert [cancel(client, QUEUED).status_code for _ in range(2)] == [200, 200]
 
 
 @surfaces
-def test_a_task_that_is_not_there(client: httpx.Client, cancel: Cancel) -> None:
+def test_unknown_task_is_not_found(client: httpx.Client, cancel: Cancel) -> None:
     answer = cancel(client, "9481700000009")
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "task_not_found")
 
@@ -161,19 +161,19 @@ class TestCommandLine:
         monkeypatch.setenv("GATEWAY_KEY", SESSION)
         monkeypatch.setenv("LC_ALL", "C.UTF-8")
 
-    def test_a_queued_task(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_queued_task_is_cancelled(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["cancel", QUEUED]) == 0
         id, status, told = capsys.readouterr().out.rstrip("\n").split("\t")
         assert (id, status) == (QUEUED, "failed")
         assert told.startswith("The task was cancelled and its credits were returned")
 
-    def test_one_that_is_refused_does_not_keep_the_others(self, capsys: pytest.CaptureFixture[str], site: Site) -> None:
+    def test_refused_cancel_does_not_stop_the_others(self, capsys: pytest.CaptureFixture[str], site: Site) -> None:
         assert main(["cancel", RUNNING, QUEUED]) == 1
         out, err = capsys.readouterr()
         assert out.startswith(f"{QUEUED}\tfailed\t")
         assert err.startswith(f"error: {RUNNING}: The task is being generated")
         assert site.cancelled == [RUNNING, QUEUED]
 
-    def test_as_json(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_json_output(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["cancel", QUEUED, "--json"]) == 0
         assert orjson.loads(capsys.readouterr().out)["error_code"] == "cancelled"

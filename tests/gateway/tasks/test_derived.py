@@ -54,11 +54,11 @@ async def refused(env: GatewayFixture, operation: Literal["remix", "edit", "exte
 
 
 class TestRemix:
-    async def test_of_a_model_that_takes_words_alone(self, env: GatewayFixture) -> None:
+    async def test_model_without_references_gets_the_new_prompt_only(self, env: GatewayFixture) -> None:
         request = await derived(env, "remix", video_id=await earlier(env))
         assert (request.model, request.prompt, request.media) == ("words", "dog", ())
 
-    async def test_of_a_model_that_takes_the_earlier_video_as_a_reference(self, env: GatewayFixture) -> None:
+    async def test_model_with_references_gets_the_earlier_video(self, env: GatewayFixture) -> None:
         request = await derived(env, "remix", video_id=await earlier(env, "references"))
         (media,) = request.media
         assert (media.role, media.url, media.from_upstream) == (
@@ -67,10 +67,10 @@ class TestRemix:
             True,
         )
 
-    async def test_of_no_task_of_the_callers(self, env: GatewayFixture) -> None:
+    async def test_unknown_task_is_not_found(self, env: GatewayFixture) -> None:
         assert await refused(env, "remix", video_id="x") == "task_not_found"
 
-    async def test_of_a_video_that_is_needed_and_not_ready(self, env: GatewayFixture) -> None:
+    async def test_required_video_that_is_not_ready_is_an_error(self, env: GatewayFixture) -> None:
         assert await refused(env, "remix", video_id=await earlier(env, "references", ended=False)) == "not_ready"
 
 
@@ -79,29 +79,29 @@ class TestEditsAndExtensions:
         ("operation", "model", "role"),
         [("edit", "editor", MediaRole.VIDEO), ("extend", "extender", MediaRole.FIRST_CLIP)],
     )
-    async def test_the_model_and_the_place_of_the_video(
+    async def test_model_and_input_role_are_those_of_the_operation(
         self, env: GatewayFixture, operation: Literal["edit", "extend"], model: str, role: MediaRole
     ) -> None:
         for given in ({"video_id": await earlier(env)}, {"clip": CLIP}):
             request = await derived(env, operation, **given)
             assert (request.model, request.media[0].role) == (model, role)
 
-    async def test_a_model_that_takes_videos_as_references(self, env: GatewayFixture) -> None:
+    async def test_model_that_takes_videos_as_references_is_accepted(self, env: GatewayFixture) -> None:
         request = await derived(env, "edit", model="references", clip=CLIP)
         assert request.media[0].role is MediaRole.REFERENCE_VIDEO
 
-    async def test_a_model_that_takes_no_video(self, env: GatewayFixture) -> None:
+    async def test_model_without_video_input_is_refused(self, env: GatewayFixture) -> None:
         assert await refused(env, "edit", model="words", clip=CLIP) == "not_supported"
 
-    async def test_no_video_at_all(self, env: GatewayFixture) -> None:
+    async def test_missing_video_is_refused(self, env: GatewayFixture) -> None:
         assert await refused(env, "extend") == "invalid_value"
 
-    async def test_an_extension_is_as_long_as_both_together(self, env: GatewayFixture) -> None:
+    async def test_extension_has_the_total_duration(self, env: GatewayFixture) -> None:
         assert (await derived(env, "extend", clip=CLIP, seconds=4)).duration == 4
         assert (await derived(env, "edit", clip=CLIP, seconds=4)).duration == 4
 
 
-async def test_an_archived_video_that_is_gone(env: GatewayFixture) -> None:
+async def test_archived_video_that_is_gone_is_an_error(env: GatewayFixture) -> None:
     with pytest.raises(GatewayError) as caught:
         await ArchivedVideo(env.tasks, pass_through_caller(ONE), "scripted-1").open()
     assert caught.value.code == "not_found"

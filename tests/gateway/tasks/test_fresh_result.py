@@ -20,7 +20,7 @@ async def gateway_of_a_finished_task() -> GatewayFixture:
     return env
 
 
-async def test_the_upstream_is_asked_however_fresh_the_task_is() -> None:
+async def test_link_is_queried_even_if_the_state_is_fresh() -> None:
     env = await gateway_of_a_finished_task()
     fresh = Result("https://host.example/again.mp4")
     env.provider.states[ID] = replace(finished(ID), result=fresh)
@@ -28,7 +28,7 @@ async def test_the_upstream_is_asked_however_fresh_the_task_is() -> None:
     assert len(env.provider.asked) == 2
 
 
-async def test_a_task_that_the_upstream_no_longer_knows_has_none() -> None:
+async def test_task_unknown_to_the_upstream_has_no_fresh_link() -> None:
     env = await gateway_of_a_finished_task()
     del env.provider.states[ID]
     assert await env.tasks.fresh_result(pass_through_caller(ONE), ID) is None
@@ -43,7 +43,7 @@ async def test_a_task_that_the_upstream_no_longer_knows_has_none() -> None:
         (ErrorKind.INVALID_CREDENTIAL, "invalid_api_key"),
     ],
 )
-async def test_when_nobody_can_be_asked_the_old_link_is_not_given_again(kind: ErrorKind, code: str) -> None:
+async def test_failed_query_does_not_return_the_old_link(kind: ErrorKind, code: str) -> None:
     env = await gateway_of_a_finished_task()
     env.provider.query_trouble = ProviderError(kind)
     with pytest.raises(GatewayError) as caught:

@@ -70,13 +70,13 @@ def store(clock: TestClock) -> IdempotencyStore:
 
 
 class TestKeys:
-    async def test_the_same_key_and_body_is_one_submit(self, store: IdempotencyStore) -> None:
+    async def test_same_key_and_body_is_one_submit(self, store: IdempotencyStore) -> None:
         upstream = Upstream()
         tasks = [await store.run(order("a", CAT, idempotency_key="k"), upstream.submit) for _ in range(3)]
         assert [task.id for task in tasks] == ["task-1"] * 3
         assert upstream.submits == 1
 
-    async def test_another_body_is_refused(self, store: IdempotencyStore) -> None:
+    async def test_same_key_with_another_body_is_refused(self, store: IdempotencyStore) -> None:
         upstream = Upstream()
         await store.run(order("a", CAT, idempotency_key="k"), upstream.submit)
         with pytest.raises(GatewayError) as caught:
@@ -84,20 +84,20 @@ class TestKeys:
         assert (caught.value.code, caught.value.shape.status) == ("idempotency_mismatch", 409)
         assert upstream.submits == 1
 
-    async def test_another_key_or_caller_is_another_submit(self, store: IdempotencyStore) -> None:
+    async def test_other_key_or_caller_is_another_submit(self, store: IdempotencyStore) -> None:
         upstream = Upstream()
         for who, key in (("a", "k"), ("a", "l"), ("b", "k")):
             await store.run(order(who, CAT, idempotency_key=key), upstream.submit)
         assert upstream.submits == 3
 
-    async def test_it_is_forgotten_after_a_day(self, store: IdempotencyStore, clock: TestClock) -> None:
+    async def test_key_expires_after_a_day(self, store: IdempotencyStore, clock: TestClock) -> None:
         upstream = Upstream()
         await store.run(order("a", CAT, idempotency_key="k"), upstream.submit)
         clock.move(KEY_SECONDS + 1)
         await store.run(order("a", CAT, idempotency_key="k"), upstream.submit)
         assert upstream.submits == 2
 
-    async def test_those_under_way_are_shared(self, store: IdempotencyStore) -> None:
+    async def test_concurrent_requests_share_one_submit(self, store: IdempotencyStore) -> None:
         upstream = Upstream()
         upstream.gate.clear()
         waiting = [
@@ -108,7 +108,7 @@ class TestKeys:
         assert {task.id for task in await asyncio.gather(*waiting)} == {"task-1"}
         assert upstream.submits == 1
 
-    async def test_a_client_that_goes_away_does_not_take_the_submit_with_it(self, store: IdempotencyStore) -> None:
+    async def test_disconnected_client_does_not_cancel_the_submit(self, store: IdempotencyStore) -> None:
         upstream = Upstream()
         upstream.gate.clear()
         first = asyncio.create_task(store.run(order("a", CAT, idempotency_key="k"), upstream.submit))
@@ -119,13 +119,13 @@ class TestKeys:
         upstream.gate.set()
         assert (await second).id == "task-1"
 
-    async def test_a_refusal_may_be_tried_again(self, store: IdempotencyStore) -> None:
+    async def test_refused_submit_can_be_retried(self, store: IdempotencyStore) -> None:
         upstream = Upstream(GatewayError("rate_limit_exceeded"))
         with pytest.raises(GatewayError):
             await store.run(order("a", CAT, idempotency_key="k"), upstream.submit)
         assert (await store.run(order("a", CAT, idempotency_key="k"), upstream.submit)).id == "task-2"
 
-    async def test_what_is_unconfirmed_is_looked_for_and_never_sent_again(self, store: IdempotencyStore) -> None:
+    async def test_unconfirmed_submit_is_looked_up_and_never_resent(self, store: IdempotencyStore) -> None:
         upstream = Upstream(GatewayError("submission_unconfirmed"))
         for _ in range(3):
             with pytest.raises(GatewayError) as caught:
@@ -136,7 +136,7 @@ class TestKeys:
         assert (await store.run(order("a", CAT, idempotency_key="k"), upstream.submit)).id == "found"
         assert set(upstream.seeds) == {"client:k"}
 
-    async def test_an_unexpected_error_counts_as_unconfirmed(self, store: IdempotencyStore) -> None:
+    async def test_unexpected_error_is_unconfirmed(self, store: IdempotencyStore) -> None:
         upstream = Upstream(RuntimeError("a bug"))
         with pytest.raises(RuntimeError):
             await store.run(order("a", CAT, idempotency_key="k"), upstream.submit)
@@ -144,14 +144,14 @@ class TestKeys:
             await store.run(order("a", CAT, idempotency_key="k"), upstream.submit)
         assert upstream.submits == 1
 
-    async def test_an_unexpected_error_before_anything_was_sent_may_be_retried(self, store: IdempotencyStore) -> None:
+    async def test_unexpected_error_before_sending_is_retryable(self, store: IdempotencyStore) -> None:
         upstream = Upstream(RuntimeError("a bug"))
         upstream.early = True
         with pytest.raises(RuntimeError):
             await store.run(order("a", CAT, idempotency_key="k"), upstream.submit)
         assert (await store.run(order("a", CAT, idempotency_key="k"), upstream.submit)).id == "task-2"
 
-    async def test_a_failure_keeps_nothing_of_its_request(self, store: IdempotencyStore) -> None:
+    async def test_failed_submit_keeps_nothing_of_its_request(self, store: IdempotencyStore) -> None:
         class Picture:
             pass
 
@@ -172,31 +172,31 @@ class TestKeys:
 
 
 class TestRetriesOfLibraries:
-    async def test_a_repeat_gives_the_first_task(self, store: IdempotencyStore) -> None:
+    async def test_retry_returns_the_first_task(self, store: IdempotencyStore) -> None:
         upstream = Upstream()
         tasks = [await store.run(order("a", CAT, retry_count=tries), upstream.submit) for tries in (0, 1, 2)]
         assert {task.id for task in tasks} == {"task-1"}
 
-    async def test_a_new_request_with_the_same_words_is_a_new_video(self, store: IdempotencyStore) -> None:
+    async def test_new_request_with_the_same_content_is_a_new_task(self, store: IdempotencyStore) -> None:
         upstream = Upstream()
         tasks = [await store.run(order("a", CAT, retry_count=tries), upstream.submit) for tries in (0, 0, 1)]
         assert [task.id for task in tasks] == ["task-1", "task-2", "task-2"]
 
-    async def test_a_repeat_of_another_request_or_caller_is_none(self, store: IdempotencyStore) -> None:
+    async def test_retry_of_another_request_or_caller_is_a_new_submit(self, store: IdempotencyStore) -> None:
         upstream = Upstream()
         await store.run(order("a", CAT, retry_count=0), upstream.submit)
         await store.run(order("a", DOG, retry_count=1), upstream.submit)
         await store.run(order("b", CAT, retry_count=1), upstream.submit)
         assert upstream.submits == 3
 
-    async def test_it_is_forgotten_after_ten_minutes(self, store: IdempotencyStore, clock: TestClock) -> None:
+    async def test_record_expires_after_ten_minutes(self, store: IdempotencyStore, clock: TestClock) -> None:
         upstream = Upstream()
         await store.run(order("a", CAT, retry_count=0), upstream.submit)
         clock.move(RETRY_SECONDS + 1)
         await store.run(order("a", CAT, retry_count=1), upstream.submit)
         assert upstream.submits == 2
 
-    async def test_a_repeat_of_a_refusal_is_sent_anew_whatever_else_was_made_in_the_same_words(
+    async def test_retry_of_a_refused_request_is_sent_once_among_identical_requests(
         self, store: IdempotencyStore
     ) -> None:
         upstream = Upstream()
@@ -208,7 +208,7 @@ class TestRetriesOfLibraries:
         # That one repeat is all that it was owed.
         assert (await store.run(order("a", CAT, retry_count=1), upstream.submit)).id == "task-3"
 
-    async def test_without_a_count_every_request_is_its_own(self, store: IdempotencyStore) -> None:
+    async def test_without_a_retry_count_every_request_is_a_new_task(self, store: IdempotencyStore) -> None:
         upstream = Upstream()
         for _ in range(2):
             await store.run(order("a", CAT), upstream.submit)
@@ -263,7 +263,9 @@ class TestSeveralAlike:
         return Client(store, slow), Client(store, slow)
 
     @pytest.mark.parametrize("last", [True, False])
-    async def test_each_repeat_finds_its_own(self, clients: tuple[Client, Client], slow: Upstream, last: bool) -> None:
+    async def test_each_retry_returns_its_own_task(
+        self, clients: tuple[Client, Client], slow: Upstream, last: bool
+    ) -> None:
         """One of them leaves while both are under way; the other one is answered."""
         for client in clients:
             await client.ask()
@@ -276,7 +278,7 @@ class TestSeveralAlike:
         assert (await again).id != (await staying.answers[0]).id
         assert slow.submits == 2
 
-    async def test_one_that_left_joins_its_own_that_is_still_under_way(
+    async def test_retry_of_a_disconnected_client_joins_its_running_submit(
         self, clients: tuple[Client, Client], slow: Upstream
     ) -> None:
         for client in clients:
@@ -287,7 +289,9 @@ class TestSeveralAlike:
         assert ((await clients[0].answers[0]).id, (await again).id) == ("task-1", "task-2")
         assert slow.submits == 2
 
-    async def test_two_that_left_have_one_each(self, clients: tuple[Client, Client], slow: Upstream) -> None:
+    async def test_two_disconnected_clients_get_one_task_each(
+        self, clients: tuple[Client, Client], slow: Upstream
+    ) -> None:
         for client in clients:
             await client.ask()
             client.leave()
@@ -298,7 +302,7 @@ class TestSeveralAlike:
         assert slow.submits == 2
 
     @pytest.mark.parametrize("ended", [True, False])
-    async def test_two_that_come_back_at_once_have_one_each(
+    async def test_two_concurrent_retries_get_one_task_each(
         self, clients: tuple[Client, Client], slow: Upstream, ended: bool
     ) -> None:
         for client in clients:
@@ -313,7 +317,7 @@ class TestSeveralAlike:
         assert slow.submits == 2
 
     @pytest.mark.parametrize("refusal", ["rate_limit_exceeded", "content_policy_violation"])
-    async def test_one_that_left_while_the_other_was_refused(
+    async def test_disconnected_client_finds_its_task_while_another_was_refused(
         self, clients: tuple[Client, Client], slow: Upstream, refusal: str
     ) -> None:
         first, second = clients
@@ -331,7 +335,7 @@ class TestSeveralAlike:
             assert refused.submits == 2
 
     @pytest.mark.parametrize("steps", range(8))
-    async def test_one_that_comes_back_while_the_other_is_answered(
+    async def test_retry_finds_its_task_while_another_client_is_answered(
         self, clients: tuple[Client, Client], slow: Upstream, steps: int
     ) -> None:
         staying, leaving = clients
@@ -345,7 +349,7 @@ class TestSeveralAlike:
         assert ((await staying.answers[0]).id, (await again).id) == ("task-1", "task-2")
         assert slow.submits == 2
 
-    async def test_each_of_very_many_finds_one_of_its_own(self, store: IdempotencyStore, slow: Upstream) -> None:
+    async def test_each_of_many_retries_gets_its_own_task(self, store: IdempotencyStore, slow: Upstream) -> None:
         many = [Client(store, slow) for _ in range(100)]
         for client in many:
             await client.ask()
@@ -355,7 +359,7 @@ class TestSeveralAlike:
         again = [await client.ask() for client in many]
         assert len({(await answer).id for answer in again}) == slow.submits == 100
 
-    async def test_an_old_refusal_is_nobodys(self, store: IdempotencyStore, clock: TestClock) -> None:
+    async def test_old_refused_request_is_not_matched(self, store: IdempotencyStore, clock: TestClock) -> None:
         """A library that was refused three times has given up: what is asked for in the same words later is another."""
         upstream = Upstream(*(GatewayError("rate_limit_exceeded") for _ in range(3)))
         given_up = Client(store, upstream)
@@ -367,7 +371,7 @@ class TestSeveralAlike:
         assert (await (await later.ask())).id == (await first).id
         assert upstream.submits == 4
 
-    async def test_a_refusal_is_owed_a_repeat_for_as_long_as_libraries_wait(
+    async def test_refused_request_is_matched_while_libraries_retry(
         self, store: IdempotencyStore, clock: TestClock
     ) -> None:
         upstream = Upstream(GatewayError("rate_limit_exceeded"))
@@ -379,7 +383,7 @@ class TestSeveralAlike:
         assert (await (await other.ask())).id == (await first).id
         assert upstream.submits == 2
 
-    async def test_one_that_is_refused_for_good_takes_no_other_with_it(self, store: IdempotencyStore) -> None:
+    async def test_refused_request_does_not_affect_a_concurrent_one(self, store: IdempotencyStore) -> None:
         """The repeat of one looks around while what it looks at is refused, and another begins."""
         bad = Upstream(GatewayError("content_policy_violation"))
         bad.gate.clear()
@@ -400,7 +404,7 @@ class TestSeveralAlike:
 class TestAProcessThatEnds:
     @pytest.mark.parametrize("options", [{}, {"idempotency_key": "k"}, {"retry_count": 0}])
     @pytest.mark.parametrize("early", [True, False])
-    async def test_only_what_was_surely_not_sent_may_be_sent_again(
+    async def test_cancelled_request_is_retryable_only_if_nothing_was_sent(
         self, store: IdempotencyStore, options: dict[str, Any], early: bool
     ) -> None:
         upstream = Upstream()
@@ -422,7 +426,9 @@ class TestAProcessThatEnds:
 
     @pytest.mark.parametrize("options", [{"idempotency_key": "k"}, {"retry_count": 0}])
     @pytest.mark.parametrize("steps", range(8))
-    async def test_what_came_of_it_stands(self, store: IdempotencyStore, options: dict[str, Any], steps: int) -> None:
+    async def test_cancellation_around_the_response_keeps_the_outcome(
+        self, store: IdempotencyStore, options: dict[str, Any], steps: int
+    ) -> None:
         """It ends at any moment around the answer."""
 
         class Connection:
@@ -445,7 +451,7 @@ class TestAProcessThatEnds:
             assert outcome.code == "submission_unconfirmed"
 
 
-def test_a_fingerprint_is_of_all_that_is_asked() -> None:
+def test_fingerprint_covers_every_field() -> None:
     picture = Media(MediaKind.IMAGE, "https://h/a.png", "image")
     other = Media(MediaKind.IMAGE, "https://h/b.png", "image")
     requests = [
@@ -463,7 +469,7 @@ def test_a_fingerprint_is_of_all_that_is_asked() -> None:
     )
 
 
-async def test_what_takes_longer_than_it_is_remembered_is_one_submit(store: IdempotencyStore, clock: TestClock) -> None:
+async def test_submit_that_outlasts_its_ttl_is_sent_once(store: IdempotencyStore, clock: TestClock) -> None:
     for options in ({"idempotency_key": "k"}, {"retry_count": 1}):
         upstream = Upstream()
         upstream.gate.clear()

@@ -87,7 +87,7 @@ async def test_tasks_of_one_second_keep_their_order_over_pages() -> None:
     assert len(ids) == 9
 
 
-async def test_a_task_that_comes_in_between_does_not_shift_the_pages() -> None:
+async def test_new_task_does_not_shift_the_pages() -> None:
     env = ListingGateway()
     env.provider.listed = {"s-secret-1": [task(number, NOW - number) for number in range(4)]}
     page, more = await env.listing.page(PASS_THROUGH, limit=2)
@@ -98,7 +98,7 @@ async def test_a_task_that_comes_in_between_does_not_shift_the_pages() -> None:
     assert [listed.ref.upstream_id for listed in following] == ["scripted-2", "scripted-3"]
 
 
-async def test_a_page_goes_on_behind_a_task_that_is_gone() -> None:
+async def test_page_continues_after_a_deleted_task() -> None:
     env = ListingGateway()
     env.provider.listed = {"s-secret-1": [task(number, NOW - number) for number in range(4)]}
     page, _ = await env.listing.page(PASS_THROUGH, limit=2)
@@ -108,7 +108,7 @@ async def test_a_page_goes_on_behind_a_task_that_is_gone() -> None:
     assert [listed.ref.upstream_id for listed in following] == ["scripted-2", "scripted-3"]
 
 
-async def test_ids_of_a_list_lead_back_to_their_account() -> None:
+async def test_ids_of_a_list_resolve_to_their_account() -> None:
     env = ListingGateway()
     env.provider.listed = {"s-secret-2": [task(1, NOW)]}
     page, _ = await env.listing.page(PASS_THROUGH, limit=5)
@@ -117,7 +117,7 @@ async def test_ids_of_a_list_lead_back_to_their_account() -> None:
     assert (ref.account, ref.upstream_id, ref.model, ref.created) == (TWO, "scripted-1", "scripted-model", NOW)
 
 
-async def test_an_account_in_trouble_leaves_the_others() -> None:
+async def test_rejected_account_is_left_out() -> None:
     env = ListingGateway()
     env.provider.listed = {"s-secret-2": [task(1, NOW)]}
     env.provider.troubles = {"s-secret-1": trouble(ErrorKind.INVALID_CREDENTIAL, "1015", "of s-secret-1")}
@@ -129,7 +129,7 @@ async def test_an_account_in_trouble_leaves_the_others() -> None:
 
 
 @pytest.mark.parametrize("kind", [ErrorKind.UNREACHABLE, ErrorKind.RATE_LIMITED, ErrorKind.ANSWER_LOST])
-async def test_one_that_cannot_be_asked_just_now_is_told_rather_than_left_out(kind: ErrorKind) -> None:
+async def test_transient_error_of_an_account_is_reported(kind: ErrorKind) -> None:
     env = ListingGateway()
     env.provider.listed = {"s-secret-2": [task(1, NOW)]}
     env.provider.troubles = {"s-secret-1": trouble(kind)}
@@ -138,14 +138,14 @@ async def test_one_that_cannot_be_asked_just_now_is_told_rather_than_left_out(ki
     assert caught.value.shape.should_retry
 
 
-async def test_a_busy_minute_does_not_end_the_list() -> None:
+async def test_more_tasks_in_one_minute_than_a_page_are_all_listed() -> None:
     env = ListingGateway()
     env.provider.listed = {"s-secret-1": [task(number, NOW + number / 100) for number in range(120)]}
     ids = [id for page in await env.pages(PASS_THROUGH, 10) for id in page]
     assert len(ids) == len(set(ids)) == 120
 
 
-async def test_an_odd_record_does_not_spoil_the_list() -> None:
+async def test_invalid_record_is_left_out() -> None:
     env = ListingGateway()
     long = ListedTask(TaskState("x" * 300, Phase.PROCESSING, created_at=NOW + 1))
     env.provider.listed = {"s-secret-1": [task(1, NOW), long, task(2, NOW * 1000.0)]}
@@ -153,7 +153,7 @@ async def test_an_odd_record_does_not_spoil_the_list() -> None:
     assert {listed.ref.upstream_id for listed in page} == {"scripted-1", "scripted-2"}
 
 
-async def test_upstreams_that_cannot_list_have_nothing() -> None:
+async def test_provider_without_a_list_has_no_tasks() -> None:
     assert await GatewayFixture().listing.page(PASS_THROUGH, limit=5) == ([], False)
 
 
@@ -162,7 +162,7 @@ class TestManagedKeys:
 
     ALICE, BOB = (Caller((ONE,), managed=True, owner=letter * 12) for letter in "ab")
 
-    async def test_each_sees_what_it_submitted(self) -> None:
+    async def test_each_key_lists_its_own_tasks(self) -> None:
         env = ListingGateway()
         env.provider.listed = {
             "s-secret-1": [
@@ -174,20 +174,20 @@ class TestManagedKeys:
         assert await env.pages(self.ALICE, 5) == [["scripted-1"]]
         assert await env.pages(self.BOB, 5) == [["scripted-2"]]
 
-    async def test_a_key_that_was_quiet_still_finds_its_own(self) -> None:
+    async def test_key_with_older_tasks_still_lists_them(self) -> None:
         env = ListingGateway()
         others = [task(n, NOW + n, next(env.locator.submit_keys(self.ALICE, ONE, str(n)))) for n in range(60)]
         own = [task(100 + n, NOW - n, next(env.locator.submit_keys(self.BOB, ONE, str(n)))) for n in range(5)]
         env.provider.listed = {"s-secret-1": [*others, *own]}
         assert await env.pages(self.BOB, 20) == [[f"scripted-{100 + n}" for n in range(5)]]
 
-    async def test_a_sole_key_sees_all(self) -> None:
+    async def test_sole_key_lists_all_tasks(self) -> None:
         env = ListingGateway(keys=KEYS[:1])
         env.provider.listed = {"s-secret-1": [task(3, NOW)]}
         assert await env.pages(self.ALICE, 5) == [["scripted-3"]]
 
 
-async def test_an_account_behind_a_dead_proxy_is_left_out() -> None:
+async def test_account_behind_a_dead_proxy_is_left_out() -> None:
     env = ListingGateway()
     behind = Account("scripted", "s-secret-2", proxy="http://proxy:1")
     env.provider.listed = {"s-secret-1": [task(1, NOW)]}

@@ -39,7 +39,9 @@ class TestDefaultModel:
             ("tb", True, "both-image"),
         ],
     )
-    async def test_the_first_that_the_caller_can_use(self, accounts: str, with_image: bool, model: str) -> None:
+    async def test_default_is_the_first_model_that_the_caller_can_use(
+        self, accounts: str, with_image: bool, model: str
+    ) -> None:
         names = {"t": Account("text", "t-1"), "b": Account("both", "b-1")}
         media = (Media(MediaKind.IMAGE, "https://h/a.png", "image_url"),) if with_image else ()
         submitted = await self.env().submit(
@@ -47,7 +49,7 @@ class TestDefaultModel:
         )
         assert submitted.model == model
 
-    async def test_an_image_for_nobody_who_takes_one_is_refused_by_the_first(self) -> None:
+    async def test_image_that_no_default_takes_is_refused_by_the_first(self) -> None:
         media = (Media(MediaKind.IMAGE, "https://h/a.png", "image_url"),)
         refusal = await self.env().refusal(
             pass_through_caller(Account("text", "t-1")), VideoRequest("", "cat", media=media)
@@ -62,7 +64,9 @@ class TestDefaultModel:
             ({"media": (Media(MediaKind.VIDEO, "https://h/a.mp4", "video_file_1"),)}, "video_file_1"),
         ],
     )
-    async def test_what_the_default_cannot_do_goes_to_no_other_model(self, asked: dict[str, Any], param: str) -> None:
+    async def test_request_that_the_default_cannot_do_uses_no_other_model(
+        self, asked: dict[str, Any], param: str
+    ) -> None:
         """The other one may cost many times as much."""
         usual = replace(card("usual", "text"), durations=(5,), duration=5, max_prompt=10)
         grand = replace(card("grand", "text", MediaRole.VIDEO), durations=(5, 20), duration=5)
@@ -98,36 +102,36 @@ class TestLiveModels:
         defaults = DefaultModels(names, names)
         return GatewayFixture(playing, defaults=defaults, **options), playing  # type: ignore[arg-type]
 
-    async def test_the_default_is_the_first_preference_that_the_site_has(self) -> None:
+    async def test_default_is_the_first_preference_of_the_site(self) -> None:
         env, _ = self.env()
         assert (await env.submit(pass_through_caller(CN), VideoRequest("", "cat"))).model == "video-3.0"
         assert (await env.submit(pass_through_caller(US), VideoRequest("", "cat"))).model == "video-3.5"
         assert (await env.submit(pass_through_caller(CN, US), VideoRequest("", "cat"))).model == "video-3.5"
 
-    async def test_without_any_preference_it_is_the_first_model_of_the_site(self) -> None:
+    async def test_without_a_preference_the_default_is_the_first_model_of_the_site(self) -> None:
         env, provider = self.env()
         provider.listed["cn"] = [card("strange", "scripted"), card("stranger", "scripted")]
         assert (await env.submit(pass_through_caller(CN), VideoRequest("", "cat"))).model == "strange"
 
-    async def test_a_model_that_is_not_offered_is_no_default(self) -> None:
+    async def test_model_that_is_not_offered_is_no_default(self) -> None:
         env, provider = self.env()
         provider.listed["cn"] = [replace(card("video-3.0", "scripted"), available=False), card("video-2.0", "scripted")]
         assert (await env.submit(pass_through_caller(CN), VideoRequest("", "cat"))).model == "video-2.0"
         assert (await env.submit(pass_through_caller(CN), VideoRequest("video-3.0", "cat"))).model == "video-3.0"
 
-    async def test_the_default_takes_the_requests_inputs(self) -> None:
+    async def test_default_supports_the_inputs_of_the_request(self) -> None:
         env, provider = self.env()
         provider.listed["cn"] = [card("video-3.0", "scripted"), card("video-2.0", "scripted", *ROLES)]
         media = (Media(MediaKind.IMAGE, "https://h/a.png", "image_url"),)
         assert (await env.submit(pass_through_caller(CN), VideoRequest("", "cat", media=media))).model == "video-2.0"
 
-    async def test_a_new_model_is_there_without_a_release(self) -> None:
+    async def test_new_model_of_the_site_is_available(self) -> None:
         env, _ = self.env()
         assert (await env.submit(pass_through_caller(CN), VideoRequest("brand-new", "cat"))).model == "brand-new"
         offer = await env.tasks.catalog.offer(pass_through_caller(CN))
         assert list(offer.cards())[:3] == ["video-3.0", "video-2.0", "brand-new"]
 
-    async def test_a_model_of_the_table_that_the_site_lacks_is_told_with_the_nearest(self) -> None:
+    async def test_model_missing_at_the_site_is_refused_with_the_nearest(self) -> None:
         env, provider = self.env()
         refusal = await env.refusal(pass_through_caller(CN), VideoRequest("video-3.5", "cat"))
         assert (refusal.code, refusal.param) == ("model_not_found", "model")
@@ -136,7 +140,7 @@ class TestLiveModels:
         assert refusal.message("zh").endswith("相近的可用模型：video-3.0, video-2.0, brand-new")
         assert provider.submitted == []
 
-    async def test_a_model_that_one_answer_of_the_site_left_out_is_looked_for_once_more(self) -> None:
+    async def test_model_missing_in_one_answer_is_queried_once_more(self) -> None:
         env, provider = self.env()
         whole = provider.listed["cn"]
         provider.listed["cn"] = [card("video-2.0", "scripted")]
@@ -158,7 +162,7 @@ class TestLiveModels:
         await env.submit(pass_through_caller(CN, US), VideoRequest("video-3.5", "cat"))
         assert [credential for credential, _, _ in provider.submitted] == ["s-us"]
 
-    async def test_a_request_carries_the_card_of_the_accounts_own_site(self) -> None:
+    async def test_request_has_the_card_of_the_accounts_site(self) -> None:
         env, provider = self.env()
         theirs, ours = (replace(card("video-3.0", "scripted"), wire=wire) for wire in ("us", "cn"))
         provider.listed = {"us": [theirs], "cn": [ours]}
@@ -166,7 +170,7 @@ class TestLiveModels:
         await env.submit(pass_through_caller(CN, US), VideoRequest("video-3.0", "cat"))
         assert [request.card and request.card.wire for _, _, request in provider.submitted] == ["us", "cn"]
 
-    async def test_accounts_whose_site_cannot_make_the_very_video_are_left_out(self) -> None:
+    async def test_accounts_whose_site_cannot_make_the_same_video_are_left_out(self) -> None:
         env, provider = self.env()
         small, large = (
             replace(card("video-3.0", "scripted"), resolutions=tiers, resolution="720p")
@@ -178,7 +182,7 @@ class TestLiveModels:
         refusal = await env.refusal(pass_through_caller(CN), VideoRequest("video-3.0", "cat", resolution="1080p"))
         assert refusal.param == "resolution"
 
-    async def test_accounts_whose_site_fills_in_what_the_first_one_lacks_are_left_out(self) -> None:
+    async def test_accounts_whose_site_has_other_defaults_are_left_out(self) -> None:
         env, provider = self.env()
         plain = card("video-3.0", "scripted")
         provider.listed = {"cn": [plain], "us": [replace(plain, resolutions=("720p",), resolution="720p")]}
@@ -186,7 +190,7 @@ class TestLiveModels:
         await env.refusal(pass_through_caller(CN, US), VideoRequest("video-3.0", "cat"))
         assert [(credential, request.resolution) for credential, _, request in provider.submitted] == [("s-cn-1", None)]
 
-    async def test_the_upstreams_word_that_a_model_is_gone_refreshes_the_list_and_names_the_nearest(self) -> None:
+    async def test_model_error_of_the_upstream_refreshes_the_list_and_names_the_nearest(self) -> None:
         env, provider = self.env()
         await env.submit(pass_through_caller(CN), VideoRequest("video-3.0", "cat"))
         provider.listed["cn"] = [card("video-2.0", "scripted"), card("brand-new", "scripted")]
@@ -200,7 +204,7 @@ class TestLiveModels:
         await env.refusal(pass_through_caller(CN), VideoRequest("video-3.0", "cat"))
         assert len(provider.submitted) == 3
 
-    async def test_who_names_no_model_gets_the_next_one_when_the_default_leaves(self) -> None:
+    async def test_submit_without_a_model_uses_the_next_default(self) -> None:
         env, provider = self.env()
         await env.submit(pass_through_caller(CN), VideoRequest("", "cat"))
         provider.listed["cn"] = [card("video-2.0", "scripted")]
@@ -208,14 +212,14 @@ class TestLiveModels:
         assert (await env.submit(pass_through_caller(CN), VideoRequest("", "cat"))).model == "video-2.0"
         assert len(provider.submitted) == 3
 
-    async def test_it_is_tried_no_third_time(self) -> None:
+    async def test_there_is_no_third_attempt(self) -> None:
         env, provider = self.env()
         provider.submits = [trouble(ErrorKind.MODEL_NOT_FOUND, "2061")] * 3
         provider.listed["cn"] = [card("video-3.0", "scripted")]
         assert (await env.refusal(pass_through_caller(CN), VideoRequest("", "cat"))).code == "model_not_found"
         assert len(provider.submitted) == 1
 
-    async def test_a_repeat_finds_its_task_although_its_model_has_left(self) -> None:
+    async def test_retry_finds_its_task_although_the_model_has_left(self) -> None:
         provider = FindingProvider(["scripted-7", None])
         env = GatewayFixture(provider)
         gone = replace(card("gone", "scripted"), regions=frozenset({"elsewhere"}))
@@ -226,7 +230,7 @@ class TestLiveModels:
             await env.submit_with_key(pass_through_caller(CN), VideoRequest("gone", "cat"), "t")
         assert caught.value.code == "model_not_found"
 
-    async def test_an_account_of_another_site_takes_what_the_first_ones_site_no_longer_has(self) -> None:
+    async def test_account_of_another_site_takes_a_model_that_left_the_first(self) -> None:
         env, provider = self.env()
         provider.listed["us"] = [card("video-3.0", "scripted")]
         provider.submits = [trouble(ErrorKind.MODEL_NOT_FOUND, "2061")]
@@ -239,7 +243,7 @@ class TestLiveModels:
         await env.submit(pass_through_caller(CN, OTHER_CN, US), VideoRequest("video-3.0", "cat"))
         assert [credential for credential, _, _ in provider.submitted][2:] == ["s-us"]
 
-    async def test_while_the_site_is_away_the_table_of_the_region_counts(self) -> None:
+    async def test_unreachable_site_uses_the_table_of_its_region(self) -> None:
         env, provider = self.env()
         provider.listed["cn"] = trouble(ErrorKind.UNREACHABLE)
         provider.cards["abroad"] = live("abroad", regions="us")
@@ -247,18 +251,18 @@ class TestLiveModels:
         refusal = await env.refusal(pass_through_caller(CN), VideoRequest("abroad", "cat"))
         assert "us" in refusal.message("en")
 
-    async def test_a_model_of_the_gateways_configuration_is_offered_whatever_the_site_lists(self) -> None:
+    async def test_configured_model_is_offered_whatever_the_site_lists(self) -> None:
         env, provider = self.env()
         provider.cards["mine"] = live("mine", regions="", configured=True)
         assert (await env.submit(pass_through_caller(CN), VideoRequest("mine", "cat"))).model == "mine"
         assert "mine" in (await env.tasks.catalog.offer(pass_through_caller(CN))).cards()
 
-    async def test_an_open_card_passes_although_the_site_does_not_list_it(self) -> None:
+    async def test_unlisted_model_is_passed_on(self) -> None:
         env, provider = self.env()
         provider.cards["raw_key"] = live("raw_key", regions="", open=True)
         assert (await env.submit(pass_through_caller(CN), VideoRequest("raw_key", "cat"))).model == "raw_key"
 
-    async def test_a_title_takes_no_other_models_name(self) -> None:
+    async def test_title_does_not_hide_the_name_of_another_model(self) -> None:
         env, provider = self.env()
         provider.listed["cn"] = [live("impostor", title="video-3.5"), live("odd", title="video-2.0")]
         # By name from the account whose site has it, and not by the title that stands first.
@@ -269,7 +273,7 @@ class TestLiveModels:
         assert refusal.code == "model_not_found"
         assert len(provider.submitted) == 1
 
-    async def test_a_site_takes_no_name_of_another_provider(self) -> None:
+    async def test_site_does_not_hide_the_name_of_another_provider(self) -> None:
         table = [live("video-3.5")]
         provider = DiscoveringProvider({"cn": [live("other-model"), live("b", title="other-model")]}, cards=table)
         other = ScriptedProvider("other", prefix="o-")
@@ -282,14 +286,14 @@ class TestLiveModels:
         ).code == "invalid_api_key"
         assert (await env.tasks.catalog.offer(caller)).cards()["other-model"].provider == "other"
 
-    async def test_an_unknown_name_is_told_with_the_nearest(self) -> None:
+    async def test_unknown_name_is_refused_with_the_nearest(self) -> None:
         env, _ = self.env()
         refusal = await env.refusal(pass_through_caller(CN), VideoRequest("video-3", "cat"))
         assert "video-3.0" in refusal.message("en")
         refusal = await env.refusal(managed_caller(), VideoRequest("video-{3}", "cat"))
         assert "video-{3}" in refusal.message("en")
 
-    async def test_a_repeat_without_a_model_finds_its_task_although_the_default_has_changed(self) -> None:
+    async def test_retry_without_a_model_finds_its_task_although_the_default_has_changed(self) -> None:
         provider = FindingProvider([Submission("scripted-7", "former-default")])
         provider.cards["former-default"] = card("former-default", "scripted")
         env = GatewayFixture(provider, defaults=DefaultModels(("scripted-model",), ("scripted-model",)))
@@ -299,7 +303,7 @@ class TestLiveModels:
             await env.submit_with_key(pass_through_caller(CN), VideoRequest("scripted-model", "cat"), "t")
         assert caught.value.code == "idempotency_mismatch"
 
-    async def test_a_repeat_finds_its_task_although_the_accounts_site_has_lost_the_model_since(self) -> None:
+    async def test_retry_finds_its_task_although_the_accounts_site_has_lost_the_model(self) -> None:
         env, provider = self.env(provider=Remembering)
         provider.listed = {"cn": [card("video-2.0", "scripted")], "us": [card("video-3.0", "scripted")]}
         provider.submits = ["scripted-9"]
@@ -316,7 +320,7 @@ class Remembering(DiscoveringProvider):
         return Submission("scripted-9") if account.credential in {who for who, _, _ in self.submitted} else None
 
 
-def test_nearest_names() -> None:
+def test_nearest_names_are_suggested() -> None:
     names = ["jimeng-video-3.0-fast", "jimeng-video-3.0-pro", "jimeng-video-seedance-2.0", "wan2.7-t2v"]
     assert nearest_names("jimeng-video-3.0", names)[:2] == ["jimeng-video-3.0-pro", "jimeng-video-3.0-fast"]
     assert nearest_names("Seedance-2.0", names)[0] == "jimeng-video-seedance-2.0"

@@ -42,16 +42,16 @@ def shop() -> Shop:
     return Shop()
 
 
-async def test_an_upstream_without_a_list_has_its_table(shop: Shop) -> None:
+async def test_provider_without_a_list_uses_its_table(shop: Shop) -> None:
     assert await shop.discovery.models(ScriptedProvider(), ONE) is None
 
 
-async def test_the_first_account_of_a_site_waits_for_its_list(shop: Shop) -> None:
+async def test_first_account_of_a_site_waits_for_its_list(shop: Shop) -> None:
     assert await shop.names() == ["old"]
     assert shop.provider.discovered == ["s-1"]
 
 
-async def test_a_list_is_read_once_an_hour(shop: Shop) -> None:
+async def test_list_is_cached_for_an_hour(shop: Shop) -> None:
     await shop.names()
     shop.clock.move(FRESH_SECONDS - 1)
     await shop.validated()
@@ -64,11 +64,11 @@ async def test_a_list_is_read_once_an_hour(shop: Shop) -> None:
     assert len(shop.provider.discovered) == 2
 
 
-async def test_sites_have_lists_of_their_own(shop: Shop) -> None:
+async def test_sites_have_separate_lists(shop: Shop) -> None:
     assert [await shop.names(ONE), await shop.names(ABROAD)] == [["old"], ["new"]]
 
 
-async def test_another_account_of_the_site_is_served_at_once_and_read_in_the_background(shop: Shop) -> None:
+async def test_another_account_of_the_site_uses_the_cache_and_refreshes_in_the_background(shop: Shop) -> None:
     await shop.names(ONE)
     shop.provider.gate.clear()
     assert await shop.names(TWO) == ["old"]
@@ -78,7 +78,7 @@ async def test_another_account_of_the_site_is_served_at_once_and_read_in_the_bac
     assert await shop.names(ONE) == ["old"]
 
 
-async def test_a_list_read_through_a_proxy_is_lent_to_accounts_behind_it_alone(shop: Shop) -> None:
+async def test_list_read_through_a_proxy_is_used_for_accounts_behind_it_only(shop: Shop) -> None:
     proxied, beside, elsewhere = (
         Account("scripted", f"p-{number}", region="cn", proxy=f"http://{host}:1080")
         for number, host in enumerate(("evil", "evil", "other"))
@@ -96,7 +96,7 @@ async def test_a_list_read_through_a_proxy_is_lent_to_accounts_behind_it_alone(s
     assert await shop.names(TWO) == ["old"]
 
 
-async def test_what_a_proxy_says_later_counts_for_accounts_behind_it_alone(shop: Shop) -> None:
+async def test_refresh_through_a_proxy_applies_to_accounts_behind_it_only(shop: Shop) -> None:
     proxied, beside = (Account("scripted", f"p-{number}", region="cn", proxy="http://evil:1080") for number in (1, 2))
     # All of them have the same list, and share it.
     for account in (ONE, proxied, beside):
@@ -107,7 +107,7 @@ async def test_what_a_proxy_says_later_counts_for_accounts_behind_it_alone(shop:
     assert [await shop.names(account) for account in (proxied, beside, ONE)] == [["new"], ["new"], ["old"]]
 
 
-async def test_a_proxy_that_hangs_holds_up_no_other_list(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_hanging_proxy_does_not_delay_other_lists(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(model_discovery, "WAIT_SECONDS", 0.01)
     shop.provider.gate.clear()
     for number in range(10):
@@ -120,7 +120,7 @@ async def test_a_proxy_that_hangs_holds_up_no_other_list(shop: Shop, monkeypatch
     assert await waiting == ["old"]
 
 
-async def test_credentials_without_end_do_not_queue_without_end(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_number_of_waiting_accounts_is_limited(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(model_discovery, "WAIT_SECONDS", 0.01)
     monkeypatch.setattr(model_discovery, "_MOST_PENDING", 5)
     shop.provider.gate.clear()
@@ -133,12 +133,12 @@ async def test_credentials_without_end_do_not_queue_without_end(shop: Shop, monk
     assert shop.provider.discovered[-1] == "s-1"
 
 
-async def test_many_at_once_read_it_once(shop: Shop) -> None:
+async def test_concurrent_requests_read_the_list_once(shop: Shop) -> None:
     assert await asyncio.gather(*(shop.names() for _ in range(20))) == [["old"]] * 20
     assert len(shop.provider.discovered) == 1
 
 
-async def test_a_list_is_kept_while_the_site_is_away_and_the_trouble_is_logged_once(
+async def test_list_is_kept_while_the_site_is_unreachable_and_the_error_is_logged_once(
     shop: Shop, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "gateway")
@@ -152,7 +152,7 @@ async def test_a_list_is_kept_while_the_site_is_away_and_the_trouble_is_logged_o
     ]
 
 
-async def test_without_a_list_the_table_counts_and_the_site_is_asked_again_later(shop: Shop) -> None:
+async def test_without_a_list_the_table_is_used_and_the_site_is_retried_later(shop: Shop) -> None:
     shop.provider.listed["cn"] = trouble(ErrorKind.UPSTREAM_ERROR, "404")
     assert await shop.validated() is None
     shop.clock.move(RETRY_SECONDS - 1)
@@ -163,7 +163,7 @@ async def test_without_a_list_the_table_counts_and_the_site_is_asked_again_later
     assert await shop.validated() == ["old"]
 
 
-async def test_a_site_that_hangs_is_waited_for_once(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_hanging_site_is_waited_for_once(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(model_discovery, "WAIT_SECONDS", 0.01)
     shop.provider.gate.clear()
     assert await shop.names() is None
@@ -173,7 +173,7 @@ async def test_a_site_that_hangs_is_waited_for_once(shop: Shop, monkeypatch: pyt
     assert await shop.validated() == ["old"]
 
 
-async def test_a_refusal_reads_it_anew_but_not_at_every_submit(shop: Shop) -> None:
+async def test_model_error_refreshes_the_list_but_not_at_every_submit(shop: Shop) -> None:
     await shop.names()
     shop.provider.listed["cn"] = [NEW]
     await shop.discovery.refresh(shop.provider, ONE)
@@ -186,7 +186,7 @@ async def test_a_refusal_reads_it_anew_but_not_at_every_submit(shop: Shop) -> No
     assert len(shop.provider.discovered) == 3
 
 
-async def test_a_new_configuration_reads_it_anew_and_serves_the_old_one_meanwhile(shop: Shop) -> None:
+async def test_reload_refreshes_the_list_and_serves_the_old_one_meanwhile(shop: Shop) -> None:
     await shop.names()
     shop.discovery.expire()
     shop.provider.listed["cn"] = [NEW]
@@ -194,14 +194,14 @@ async def test_a_new_configuration_reads_it_anew_and_serves_the_old_one_meanwhil
     assert await shop.validated() == ["new"]
 
 
-async def test_a_named_account_that_moves_to_another_site_has_that_sites_list(shop: Shop) -> None:
+async def test_named_account_that_changes_its_site_uses_that_sites_list(shop: Shop) -> None:
     before, after = (Account("scripted", "s-4", name="main", region=region) for region in ("cn", "us"))
     assert await shop.names(before) == ["old"]
     shop.discovery.expire()
     assert await shop.names(after) == ["new"]
 
 
-def test_a_model_answers_to_its_name_its_key_and_its_title_in_any_case() -> None:
+def test_model_is_found_by_name_key_and_title_in_any_case() -> None:
     model = ModelCard("jimeng-video-seedance-2.5", "jimeng", key="dreamina_45", title="即梦 Seedance 2.5")
     index = ModelIndex([model], live=True)
     for name in (model.name, model.key, model.title, "Jimeng-Video-Seedance-2.5", "即梦  SEEDANCE 2.5 "):
@@ -209,12 +209,12 @@ def test_a_model_answers_to_its_name_its_key_and_its_title_in_any_case() -> None
     assert index.get("") is None
 
 
-def test_a_name_goes_before_the_title_of_another_model() -> None:
+def test_name_takes_precedence_over_the_title_of_another_model() -> None:
     one, other = ModelCard("a", "jimeng", title="b"), ModelCard("b", "jimeng")
     assert ModelIndex([one, other], live=True).get("b") is other
 
 
-async def test_what_one_account_learns_counts_for_all_that_had_the_same_list(shop: Shop) -> None:
+async def test_refresh_of_one_account_applies_to_all_with_the_same_list(shop: Shop) -> None:
     own = Account("scripted", "s-own", region="cn")
     for account in (ONE, TWO):
         await shop.validated(account)
@@ -228,7 +228,7 @@ async def test_what_one_account_learns_counts_for_all_that_had_the_same_list(sho
     assert shop.provider.discovered.count("s-2") == 1
 
 
-async def test_a_reading_that_began_before_the_refusal_does_not_count(shop: Shop) -> None:
+async def test_refresh_begun_before_the_model_error_does_not_count(shop: Shop) -> None:
     shop.provider.gate.clear()
     before = asyncio.create_task(shop.names())
     await asyncio.sleep(0)

@@ -15,7 +15,7 @@ from tests.upstream import CancellingProvider, ScriptedProvider, card, finished,
 
 
 class TestSubmit:
-    async def test_one_credential_gets_the_upstreams_own_id(self) -> None:
+    async def test_single_credential_gets_the_upstream_id(self) -> None:
         env = GatewayFixture()
         submitted = await env.submit(pass_through_caller(ONE))
         now = int(env.clock.now())
@@ -23,7 +23,7 @@ class TestSubmit:
         assert submitted.signed_id.startswith(PREFIX)
         assert (submitted.provider, submitted.model, submitted.created) == ("scripted", "scripted-model", now)
 
-    async def test_several_credentials_get_a_sealed_id(self) -> None:
+    async def test_several_credentials_get_a_signed_id(self) -> None:
         env = GatewayFixture()
         submitted = await env.submit(pass_through_caller(ONE, TWO), VideoRequest("scripted-model", "cat"))
         opened = verify(submitted.id, [derived_key(ONE.credential)])
@@ -31,38 +31,38 @@ class TestSubmit:
         assert (opened.upstream_id, opened.account_tag, opened.model) == ("scripted-1", ONE.tag, "scripted-model")
         assert opened.created == submitted.created
 
-    async def test_a_managed_caller_always_does(self) -> None:
+    async def test_managed_caller_gets_a_signed_id(self) -> None:
         env = GatewayFixture(secret=["secret"])
         submitted = await env.submit(managed_caller(ONE))
         opened = verify(submitted.id, [derived_key("secret")])
         assert opened
         assert opened.owner_tag == OWNER
 
-    async def test_an_id_of_an_unexpected_shape_is_sealed_so_that_it_is_found_again(self) -> None:
+    async def test_id_of_an_unexpected_shape_is_signed(self) -> None:
         env = GatewayFixture()
         env.provider.submits = ["odd/id"]
         submitted = await env.submit(pass_through_caller(ONE))
         env.provider.states["odd/id"] = finished("odd/id")
         assert (await env.tasks.status(pass_through_caller(ONE), submitted.id)).state.result
 
-    async def test_an_id_that_cannot_be_named_is_unconfirmed(self) -> None:
+    async def test_id_that_cannot_be_signed_is_unconfirmed(self) -> None:
         env = GatewayFixture()
         env.provider.submits = ["x" * 300]
         assert (await env.refusal(pass_through_caller(ONE))).code == "submission_unconfirmed"
 
-    async def test_an_account_whose_own_proxy_is_down_is_passed_over(self) -> None:
+    async def test_account_with_a_dead_proxy_is_skipped(self) -> None:
         env = GatewayFixture()
         env.provider.submits = [trouble(ErrorKind.UNREACHABLE), "scripted-9"]
         behind = Account("scripted", "s-4", proxy="http://h:1")
         assert await env.submit(pass_through_caller(behind, TWO))
         assert len(env.provider.submitted) == 2
 
-    async def test_a_managed_caller_is_told_of_the_model_not_of_credentials(self) -> None:
+    async def test_message_to_a_managed_caller_names_the_model_and_no_credentials(self) -> None:
         env = GatewayFixture(others=[ScriptedProvider("other", prefix="o-")])
         refusal = await env.refusal(managed_caller(ONE), VideoRequest("other-model", "cat"))
         assert refusal.code == "model_not_found"
 
-    async def test_a_credential_of_another_provider_does_not_count(self) -> None:
+    async def test_credential_of_another_provider_is_not_used(self) -> None:
         env = GatewayFixture(others=[ScriptedProvider("other", prefix="o-")])
         submitted = await env.submit(pass_through_caller(ONE, Account("other", "o-1")))
         assert submitted.id == "scripted-1"
@@ -74,7 +74,7 @@ class TestSubmit:
             *(ErrorKind.TOO_MANY_RUNNING, ErrorKind.RESTRICTED, ErrorKind.NOT_ENTITLED),
         ],
     )
-    async def test_trouble_of_an_account_leads_to_the_next(self, kind: ErrorKind) -> None:
+    async def test_account_error_leads_to_the_next_account(self, kind: ErrorKind) -> None:
         env = GatewayFixture()
         env.provider.submits = [trouble(kind), trouble(kind), "scripted-9"]
         submitted = await env.submit(pass_through_caller(ONE, TWO, THREE))
@@ -96,14 +96,14 @@ class TestSubmit:
             (ErrorKind.ANSWER_LOST, "submission_unconfirmed"),
         ],
     )
-    async def test_other_trouble_goes_back_at_once(self, kind: ErrorKind, code: str) -> None:
+    async def test_other_error_is_returned_at_once(self, kind: ErrorKind, code: str) -> None:
         env = GatewayFixture()
         env.provider.submits = [trouble(kind, "77", "said by s-secret-1")]
         refusal = await env.refusal(pass_through_caller(ONE, TWO))
         assert (refusal.code, refusal.upstream_code) == (code, "77")
         assert len(env.provider.submitted) == 1
 
-    async def test_when_all_accounts_fail_the_soonest_to_pass_is_told(self) -> None:
+    async def test_when_all_accounts_fail_the_shortest_pause_is_reported(self) -> None:
         env = GatewayFixture()
         env.provider.submits = [
             trouble(ErrorKind.INVALID_CREDENTIAL),
@@ -112,29 +112,29 @@ class TestSubmit:
         ]
         assert (await env.refusal(pass_through_caller(ONE, TWO, THREE))).code == "rate_limit_exceeded"
 
-    async def test_a_bad_field_is_refused_before_anything_is_sent(self) -> None:
+    async def test_invalid_field_is_refused_before_anything_is_sent(self) -> None:
         env = GatewayFixture()
         refusal = await env.refusal(pass_through_caller(ONE), VideoRequest("scripted-model", "", watermark=True))
         assert (refusal.code, refusal.param) == ("unsupported_parameter", "watermark")
         assert "prompt" in refusal.message("en")
         assert env.provider.submitted == []
 
-    async def test_an_unknown_model(self) -> None:
+    async def test_unknown_model_is_refused(self) -> None:
         refusal = await GatewayFixture().refusal(pass_through_caller(ONE), VideoRequest("gpt-9", "cat"))
         assert refusal.code == "model_not_found"
         assert "gpt-9" in refusal.message("en")
 
-    async def test_no_credential_for_the_models_provider(self) -> None:
+    async def test_missing_credential_for_the_models_provider_is_refused(self) -> None:
         env = GatewayFixture(others=[ScriptedProvider("other", prefix="o-")])
         assert (await env.refusal(pass_through_caller(Account("other", "o-1")))).code == "invalid_api_key"
 
-    async def test_a_model_that_the_accounts_site_does_not_have(self) -> None:
+    async def test_model_missing_at_the_accounts_site_is_refused(self) -> None:
         provider = ScriptedProvider(cards=[card("scripted-model", "scripted", regions=frozenset({"cn"}))])
         refusal = await GatewayFixture(provider).refusal(pass_through_caller(Account("scripted", "s-1", region="us")))
         assert refusal.code == "model_not_found"
         assert "cn" in refusal.message("en")
 
-    async def test_an_alias_is_the_model_it_stands_for(self) -> None:
+    async def test_alias_resolves_to_its_model(self) -> None:
         env = GatewayFixture(aliases={"sora-2": "scripted-model"})
         submitted = await env.submit(pass_through_caller(ONE), VideoRequest("sora-2", "cat"))
         assert submitted.model == "scripted-model"
@@ -142,7 +142,7 @@ class TestSubmit:
 
 
 class TestStatus:
-    async def test_what_a_task_shows(self) -> None:
+    async def test_status_has_the_fields_of_the_task(self) -> None:
         env = GatewayFixture()
         submitted = await env.submit(pass_through_caller(ONE))
         env.provider.states[submitted.id] = TaskState(submitted.id, Phase.PROCESSING, progress=50)
@@ -154,7 +154,7 @@ class TestStatus:
             submitted.created,
         )
 
-    async def test_a_sealed_id_knows_model_and_time_on_any_replica(self) -> None:
+    async def test_signed_id_contains_model_and_time_for_any_replica(self) -> None:
         submitted = await GatewayFixture().submit(pass_through_caller(ONE, TWO))
         replica = GatewayFixture()
         replica.provider.states["scripted-1"] = finished("scripted-1")
@@ -167,14 +167,14 @@ class TestStatus:
         )
         assert replica.provider.asked == [(ONE.credential, ("scripted-1",))]
 
-    async def test_a_poll_goes_only_to_the_account_that_owns_the_task(self) -> None:
+    async def test_poll_queries_only_the_owner_of_the_task(self) -> None:
         env = GatewayFixture()
         submitted = await env.submit(pass_through_caller(ONE, TWO))
         await env.no_such_task(pass_through_caller(TWO), submitted.id)
         await env.no_such_task(pass_through_caller(TWO, THREE), submitted.id)
         assert env.provider.asked == []
 
-    async def test_managed_tasks_belong_to_the_key_that_made_them(self) -> None:
+    async def test_managed_tasks_belong_to_the_key_that_submitted_them(self) -> None:
         env = GatewayFixture(secret=["new", "old"])
         submitted = await env.submit(managed_caller(ONE))
         env.provider.states["scripted-1"] = finished("scripted-1")
@@ -183,7 +183,7 @@ class TestStatus:
         await env.no_such_task(managed_caller(ONE), "scripted-1")
         await env.no_such_task(pass_through_caller(ONE), submitted.id)
 
-    async def test_an_older_secret_still_opens(self) -> None:
+    async def test_id_signed_with_an_older_secret_is_valid(self) -> None:
         submitted = await GatewayFixture(secret=["old"]).submit(managed_caller(ONE))
         env = GatewayFixture(secret=["new", "old"])
         env.provider.states["scripted-1"] = finished("scripted-1")
@@ -201,28 +201,28 @@ class TestStatus:
         assert (await second.tasks.status(pass_through_caller(ONE, TWO), passing_id.id)).state.result
         await second.no_such_task(managed_caller(ONE), managed_id.id)
 
-    async def test_a_managed_caller_cannot_open_with_a_key_made_of_a_credential(self) -> None:
+    async def test_managed_caller_cannot_use_an_id_signed_with_a_credential(self) -> None:
         submitted = await GatewayFixture().submit(pass_through_caller(ONE, TWO))
         await GatewayFixture(secret=["s"]).no_such_task(managed_caller(ONE, TWO), submitted.id)
 
-    async def test_a_pass_through_id_made_without_a_secret_outlives_one_being_set(self) -> None:
+    async def test_pass_through_id_survives_a_new_secret(self) -> None:
         submitted = await GatewayFixture().submit(pass_through_caller(ONE, TWO))
         env = GatewayFixture(secret=["s"])
         env.provider.states["scripted-1"] = finished("scripted-1")
         assert await env.tasks.status(pass_through_caller(ONE, TWO), submitted.id)
 
     @pytest.mark.parametrize("id", ["", "x", "..", "video_", PREFIX + "A" * 100, "🎬", "a" * 5000, "a\x00b"])
-    async def test_strange_ids_are_no_tasks(self, id: str) -> None:
+    async def test_invalid_ids_are_not_found(self, id: str) -> None:
         env = GatewayFixture(secret=["s"])
         for caller in (pass_through_caller(ONE), pass_through_caller(ONE, TWO), managed_caller(ONE)):
             await env.no_such_task(caller, id)
         assert env.provider.asked == []
 
-    async def test_a_native_id_with_several_credentials_is_not_guessed(self) -> None:
+    async def test_native_id_with_several_unknown_credentials_is_not_found(self) -> None:
         env = GatewayFixture()
         await env.no_such_task(pass_through_caller(ONE, TWO), "scripted-1")
 
-    async def test_a_refused_credential_is_401(self) -> None:
+    async def test_rejected_credential_is_401(self) -> None:
         env = GatewayFixture()
         env.provider.query_trouble = trouble(ErrorKind.INVALID_CREDENTIAL, "1015", "of s-secret-1")
         with pytest.raises(GatewayError) as caught:
@@ -230,7 +230,7 @@ class TestStatus:
         assert caught.value.shape.status == 401
         assert "secret" not in caught.value.message("en")
 
-    async def test_trouble_on_the_way_is_stale_and_shows_no_credential(self) -> None:
+    async def test_failed_query_is_stale_and_shows_no_credential(self) -> None:
         env = GatewayFixture()
         env.provider.query_trouble = trouble(ErrorKind.RATE_LIMITED, "1057", "of s-secret-1")
         task = await env.tasks.status(pass_through_caller(ONE), "scripted-1")
@@ -241,7 +241,7 @@ class TestStatus:
 class TestATagThatTwoShare:
     """Tags are public and short: somebody could search for a credential that has another's."""
 
-    async def test_nothing_remembered_of_one_is_told_to_the_other(self) -> None:
+    async def test_accounts_with_the_same_tag_do_not_share_cached_states(self) -> None:
         env = GatewayFixture()
         thief = Account("scripted", "s-thief")
         object.__setattr__(thief, "tag", ONE.tag)
@@ -263,7 +263,7 @@ class TestATagThatTwoShare:
 
 
 class TestManyAtOnce:
-    async def test_one_query_for_each_account(self) -> None:
+    async def test_each_account_is_queried_once(self) -> None:
         env = GatewayFixture()
         ids = [(await env.submit(pass_through_caller(account, THREE))).id for account in (ONE, TWO, ONE)]
         for number in (1, 2, 3):
@@ -276,14 +276,14 @@ class TestManyAtOnce:
             (TWO.credential, ("scripted-2",)),
         ]
 
-    async def test_one_the_upstream_does_not_know_does_not_harm_the_others(self) -> None:
+    async def test_unknown_task_does_not_affect_the_others(self) -> None:
         env = GatewayFixture()
         env.provider.states["scripted-1"] = finished("scripted-1")
         found = await env.tasks.statuses(pass_through_caller(ONE), ["scripted-1", "scripted-2"])
         assert isinstance(found["scripted-1"], Task)
         assert found["scripted-2"] is None
 
-    async def test_a_refused_account_is_told_for_its_own_tasks_only(self) -> None:
+    async def test_rejected_account_affects_its_own_tasks_only(self) -> None:
         other = ScriptedProvider("other", prefix="o-")
         env = GatewayFixture(others=[other])
         caller = pass_through_caller(ONE, Account("other", "o-1"))
@@ -296,7 +296,7 @@ class TestManyAtOnce:
         assert refused.trouble
         assert (refused.state.phase, fine.state.phase) == (Phase.PROCESSING, Phase.COMPLETED)
 
-    async def test_a_credential_that_is_refused_for_all_of_them_is_401(self) -> None:
+    async def test_credential_rejected_for_all_tasks_is_401(self) -> None:
         env = GatewayFixture()
         env.provider.query_trouble = trouble(ErrorKind.INVALID_CREDENTIAL)
         with pytest.raises(GatewayError) as caught:
@@ -305,13 +305,13 @@ class TestManyAtOnce:
 
 
 class TestCancel:
-    async def test_a_task_that_can_be_cancelled_is_failed_then(self) -> None:
+    async def test_cancelled_task_is_failed(self) -> None:
         env = GatewayFixture(CancellingProvider())
         submitted = await env.submit(pass_through_caller(ONE))
         task = await env.tasks.cancel(pass_through_caller(ONE), submitted.id)
         assert (task.state.phase, task.state.error and task.state.error.code) == (Phase.FAILED, "cancelled")
 
-    async def test_the_providers_own_words_are_told(self) -> None:
+    async def test_message_of_the_provider_is_shown(self) -> None:
         provider = CancellingProvider()
         provider.cancelled = ProviderError(
             ErrorKind.CANCELLED,
@@ -326,7 +326,7 @@ class TestCancel:
         again = await env.tasks.status(pass_through_caller(ONE), submitted.id)
         assert again.state.error is task.state.error
 
-    async def test_why_it_is_too_late_is_told(self) -> None:
+    async def test_refused_cancel_has_its_reason(self) -> None:
         provider = CancellingProvider()
         words = LocalizedText("任务已开始生成", "The task is being generated")
         provider.cancel_trouble = ProviderError(ErrorKind.NOT_CANCELLABLE, code="1000", message=words, detail="no")
@@ -334,14 +334,14 @@ class TestCancel:
             await GatewayFixture(provider).tasks.cancel(pass_through_caller(ONE), "scripted-1")
         assert (caught.value.message("zh"), caught.value.upstream_code) == ("任务已开始生成：no", "1000")
 
-    async def test_a_cancelled_task_makes_room_for_another(self) -> None:
+    async def test_cancelled_task_frees_a_slot(self) -> None:
         env = GatewayFixture(CancellingProvider())
         submitted = await env.submit(pass_through_caller(ONE))
         assert env.pool.record(ONE).busy == 1
         await env.tasks.cancel(pass_through_caller(ONE), submitted.id)
         assert env.pool.record(ONE).busy == 0
 
-    async def test_one_that_is_cancelled_already_stays_so(self) -> None:
+    async def test_second_cancel_returns_the_cancelled_task(self) -> None:
         provider = CancellingProvider()
         env = GatewayFixture(provider)
         submitted = await env.submit(pass_through_caller(ONE))
@@ -349,7 +349,7 @@ class TestCancel:
         provider.cancel_trouble = trouble(ErrorKind.NOT_CANCELLABLE)
         assert (await env.tasks.cancel(pass_through_caller(ONE), submitted.id)).state.phase is Phase.FAILED
 
-    async def test_an_upstream_without_a_cancel_says_so(self) -> None:
+    async def test_provider_without_cancel_is_not_cancellable(self) -> None:
         env = GatewayFixture()
         with pytest.raises(GatewayError) as caught:
             await env.tasks.cancel(pass_through_caller(ONE), "scripted-1")
@@ -364,21 +364,21 @@ class TestCancel:
             (ErrorKind.RATE_LIMITED, "rate_limit_exceeded"),
         ],
     )
-    async def test_what_goes_wrong_is_told(self, kind: ErrorKind, code: str) -> None:
+    async def test_error_of_a_cancel_is_returned(self, kind: ErrorKind, code: str) -> None:
         provider = CancellingProvider()
         provider.cancel_trouble = trouble(kind)
         with pytest.raises(GatewayError) as caught:
             await GatewayFixture(provider).tasks.cancel(pass_through_caller(ONE), "scripted-1")
         assert caught.value.code == code
 
-    async def test_a_strange_id(self) -> None:
+    async def test_invalid_id_is_not_found(self) -> None:
         with pytest.raises(GatewayError) as caught:
             await GatewayFixture(CancellingProvider()).tasks.cancel(pass_through_caller(ONE), "x")
         assert caught.value.code == "task_not_found"
 
 
 class TestWait:
-    async def test_until_the_task_ends(self) -> None:
+    async def test_wait_ends_with_the_task(self) -> None:
         env = GatewayFixture()
         submitted = await env.submit(pass_through_caller(ONE))
         env.provider.states[submitted.id] = finished(submitted.id)
@@ -386,7 +386,7 @@ class TestWait:
         assert (task.state.phase, task.model) == (Phase.COMPLETED, "scripted-model")
         assert env.clock.slept == [5.0]
 
-    async def test_at_most_as_long_as_asked(self) -> None:
+    async def test_wait_is_limited(self) -> None:
         env = GatewayFixture()
         submitted = await env.submit(pass_through_caller(ONE))
         env.provider.states[submitted.id] = TaskState(submitted.id, Phase.PROCESSING)
@@ -394,7 +394,7 @@ class TestWait:
         assert task.state.phase is Phase.PROCESSING
         assert env.clock.slept == pytest.approx([5.0, 5.0, 2.0], abs=0.02)
 
-    async def test_no_longer_than_the_client_stays(self) -> None:
+    async def test_wait_ends_when_the_client_disconnects(self) -> None:
         class Client:
             async def is_disconnected(self) -> bool:
                 return bool(env.clock.slept)
@@ -405,7 +405,7 @@ class TestWait:
         assert (task.id, task.state.phase) == (submitted.id, Phase.QUEUED)
         assert len(env.clock.slept) == 1
 
-    async def test_trouble_never_loses_the_task(self) -> None:
+    async def test_failed_query_never_loses_the_task(self) -> None:
         env = GatewayFixture()
         submitted = await env.submit(pass_through_caller(ONE))
         env.provider.query_trouble = trouble(ErrorKind.INVALID_CREDENTIAL)
@@ -427,5 +427,5 @@ class TestWait:
         (TaskState("1", Phase.FAILED), None),
     ],
 )
-def test_when_to_come_back(state: TaskState, pause: int | None) -> None:
+def test_poll_after_depends_on_the_state(state: TaskState, pause: int | None) -> None:
     assert Task("1", "scripted", state).poll_after_ms == pause

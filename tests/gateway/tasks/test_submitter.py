@@ -31,61 +31,61 @@ class TestLostAnswers:
         provider.submits = list(submits)  # type: ignore[arg-type]
         return GatewayFixture(provider), provider
 
-    async def test_found_it_is_the_task(self) -> None:
+    async def test_found_submission_is_the_task(self) -> None:
         env, provider = self.env([None, None, "scripted-7"], [trouble(ErrorKind.ANSWER_LOST)])
         assert (await env.submit(pass_through_caller(ONE))).id == "scripted-7"
         assert len(provider.submitted) == 1
         assert provider.looked_up == [provider.submitted[0][1]] * 3
         assert env.clock.slept == list(LOOKUP_DELAYS[:3])
 
-    async def test_unknown_to_the_upstream_it_is_sent_once_more_as_the_same_submit(self) -> None:
+    async def test_submission_unknown_to_the_upstream_is_resent_with_the_same_key(self) -> None:
         env, provider = self.env([None], [trouble(ErrorKind.ANSWER_LOST), "scripted-8"])
         assert (await env.submit(pass_through_caller(ONE))).id == "scripted-8"
         assert len({key for _, key, _ in provider.submitted}) == 1
         assert len(provider.submitted) == 2
         assert len(provider.looked_up) == len(LOOKUP_DELAYS)
 
-    async def test_it_is_sent_once_more_without_being_prepared_again(self) -> None:
+    async def test_resend_does_not_prepare_again(self) -> None:
         env, provider = self.env([None], [trouble(ErrorKind.ANSWER_LOST), "scripted-8"])
         await env.submit(pass_through_caller(ONE))
         assert provider.prepared == [ONE.credential]
         (_, _, first), (_, _, second) = provider.submitted
         assert first is second
 
-    async def test_lost_twice_it_is_looked_up_twice_and_never_sent_a_third_time(self) -> None:
+    async def test_second_lost_answer_is_looked_up_and_not_resent(self) -> None:
         env, provider = self.env([None], [trouble(ErrorKind.ANSWER_LOST), trouble(ErrorKind.ANSWER_LOST)])
         assert (await env.refusal(pass_through_caller(ONE, TWO))).code == "submission_unconfirmed"
         assert len(provider.submitted) == 2
         assert {credential for credential, _, _ in provider.submitted} == {ONE.credential}
 
-    async def test_a_refused_repeat_proves_nothing(self) -> None:
+    async def test_refused_resend_leaves_it_unconfirmed(self) -> None:
         env, provider = self.env([None], [trouble(ErrorKind.ANSWER_LOST), trouble(ErrorKind.TOO_MANY_RUNNING, "1010")])
         assert (await env.refusal(pass_through_caller(ONE, TWO))).code == "submission_unconfirmed"
         assert {credential for credential, _, _ in provider.submitted} == {ONE.credential}
 
-    async def test_a_refused_repeat_leads_to_the_first_when_it_shows_up(self) -> None:
+    async def test_refused_resend_returns_the_first_task_when_it_is_found(self) -> None:
         finds: list[object] = [None] * len(LOOKUP_DELAYS) + ["scripted-7"]
         env, provider = self.env(finds, [trouble(ErrorKind.ANSWER_LOST), trouble(ErrorKind.TOO_MANY_RUNNING)])
         assert (await env.submit(pass_through_caller(ONE, TWO))).id
         assert len(provider.submitted) == 2
 
-    async def test_after_a_long_wait_it_is_not_sent_again(self) -> None:
+    async def test_submit_is_not_resent_after_a_long_wait(self) -> None:
         env, provider = self.env([None], [trouble(ErrorKind.ANSWER_LOST)])
         provider.on_submit = lambda: env.clock.move(RESEND_WITHIN)
         assert (await env.refusal(pass_through_caller(ONE))).code == "submission_unconfirmed"
         assert len(provider.submitted) == 1
 
-    async def test_when_it_cannot_be_looked_up_it_is_not_sent_again(self) -> None:
+    async def test_submit_is_not_resent_if_the_look_up_fails(self) -> None:
         env, provider = self.env([trouble(ErrorKind.UNREACHABLE)], [trouble(ErrorKind.ANSWER_LOST)])
         assert (await env.refusal(pass_through_caller(ONE, TWO))).code == "submission_unconfirmed"
         assert len(provider.submitted) == 1
 
-    async def test_a_look_up_that_fails_last_leaves_it_unconfirmed(self) -> None:
+    async def test_failed_last_look_up_leaves_it_unconfirmed(self) -> None:
         env, provider = self.env([None, trouble(ErrorKind.UPSTREAM_ERROR)], [trouble(ErrorKind.ANSWER_LOST)])
         assert (await env.refusal(pass_through_caller(ONE))).code == "submission_unconfirmed"
         assert len(provider.submitted) == 1
 
-    async def test_a_look_up_that_failed_in_between_does_not_matter(self) -> None:
+    async def test_failed_look_up_before_a_successful_one_has_no_effect(self) -> None:
         env, _ = self.env([trouble(ErrorKind.UNREACHABLE), "scripted-7"], [trouble(ErrorKind.ANSWER_LOST)])
         assert (await env.submit(pass_through_caller(ONE))).id == "scripted-7"
 
@@ -96,7 +96,7 @@ class TestRepeatedSubmits:
     async def repeat(self, env: GatewayFixture, key: str = "k") -> Submitted:
         return await env.submit_with_key(pass_through_caller(ONE, TWO), REQUEST, key)
 
-    async def test_one_that_is_there_is_given_again(self) -> None:
+    async def test_existing_submission_is_returned(self) -> None:
         env = GatewayFixture(FindingProvider(["scripted-7"]))
         again = await self.repeat(env)
         opened = verify(again.signed_id, [derived_key(ONE.credential)])
@@ -105,7 +105,7 @@ class TestRepeatedSubmits:
         assert (opened.seconds, opened.width) == (0, 0)
         assert env.provider.submitted == []
 
-    async def test_one_of_another_model_is_a_mismatch(self) -> None:
+    async def test_submission_of_another_model_is_a_mismatch(self) -> None:
         env = GatewayFixture(FindingProvider([Submission("scripted-7", "another-model")]))
         env.provider.cards["another-model"] = card("another-model", "scripted")
         with pytest.raises(GatewayError) as caught:
@@ -115,21 +115,21 @@ class TestRepeatedSubmits:
     @pytest.mark.parametrize(
         "kind", [ErrorKind.RATE_LIMITED, ErrorKind.RESTRICTED, ErrorKind.UNREACHABLE, ErrorKind.UPSTREAM_ERROR]
     )
-    async def test_when_an_account_cannot_be_asked_nothing_is_sent(self, kind: ErrorKind) -> None:
+    async def test_nothing_is_sent_if_an_account_cannot_be_queried(self, kind: ErrorKind) -> None:
         env = GatewayFixture(FindingProvider([trouble(kind)]))
         with pytest.raises(GatewayError) as caught:
             await self.repeat(env)
         assert caught.value.shape.should_retry
         assert env.provider.submitted == []
 
-    async def test_an_account_that_refuses_may_refuse_because_it_has_it(self) -> None:
+    async def test_rejected_account_may_have_the_submission(self) -> None:
         env = GatewayFixture(FindingProvider([None, None, "scripted-7"]))
         env.provider.submits = [trouble(ErrorKind.TOO_MANY_RUNNING)]
         again = await self.repeat(env)
         assert verify(again.signed_id, [derived_key(ONE.credential)])
         assert len(env.provider.submitted) == 1
 
-    async def test_what_is_only_looked_for_is_never_sent(self) -> None:
+    async def test_unconfirmed_submit_is_looked_up_and_never_sent(self) -> None:
         provider = FindingProvider([None, trouble(ErrorKind.UNREACHABLE)])
         provider.submits = [trouble(ErrorKind.ANSWER_LOST)]
         env, repeated = GatewayFixture(provider), order(pass_through_caller(ONE), idempotency_key="k")
@@ -140,7 +140,7 @@ class TestRepeatedSubmits:
             provider.finds = [None]
         assert len(provider.submitted) == 1
 
-    async def test_the_same_key_is_the_same_submit_on_every_replica(self) -> None:
+    async def test_submit_key_is_the_same_on_every_replica(self) -> None:
         provider = FindingProvider([None])
         for key in ("k", "k", "l"):
             await self.repeat(GatewayFixture(provider), key)
@@ -155,19 +155,19 @@ class TestUploads:
         media = Media(MediaKind.IMAGE, "", "image", MediaRole.FIRST_FRAME, media_file(picture()))
         return replace(REQUEST, media=(media,))
 
-    async def test_they_go_to_the_account_that_submits(self) -> None:
+    async def test_files_are_uploaded_to_the_account_that_submits(self) -> None:
         provider = UploadingProvider()
         await GatewayFixture(provider).submit(pass_through_caller(ONE), self.request())
         assert provider.uploaded == [ONE.credential]
         assert len(provider.submitted) == 1
 
-    async def test_without_files_there_is_nothing_to_hand_over(self) -> None:
+    async def test_request_without_files_uploads_nothing(self) -> None:
         provider = UploadingProvider()
         by_address = Media(MediaKind.IMAGE, "https://h/a.png", "image", MediaRole.FIRST_FRAME)
         await GatewayFixture(provider).submit(pass_through_caller(ONE), replace(REQUEST, media=(by_address,)))
         assert provider.uploaded == []
 
-    async def test_what_a_client_names_is_fetched_as_his(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_url_is_fetched_in_the_name_of_the_client(self, monkeypatch: pytest.MonkeyPatch) -> None:
         fetched: list[str] = []
 
         async def fetch(self: Fetcher, url: str, *, max_bytes: int, param: str, client: str) -> IO[bytes]:
@@ -181,12 +181,12 @@ class TestUploads:
         await GatewayFixture(provider).submit(pass_through_caller(ONE), replace(REQUEST, media=(by_address,)))
         assert (fetched, provider.uploaded) == ([pass_through_caller(ONE).identity], [ONE.credential])
 
-    async def test_one_that_got_lost_is_sent_once_more(self) -> None:
+    async def test_failed_upload_is_retried_once(self) -> None:
         provider = UploadingProvider(trouble(ErrorKind.UPLOAD_FAILED))
         await GatewayFixture(provider).submit(pass_through_caller(ONE), self.request())
         assert (len(provider.uploaded), len(provider.submitted)) == (2, 1)
 
-    async def test_lost_twice_it_may_be_tried_again_and_no_account_is_blamed(self) -> None:
+    async def test_second_failed_upload_is_retryable_and_no_account_is_blamed(self) -> None:
         proxied = replace(ONE, proxy="http://p:1")
         provider = UploadingProvider(trouble(ErrorKind.UPLOAD_FAILED), trouble(ErrorKind.UPLOAD_FAILED))
         env = GatewayFixture(provider)
@@ -196,7 +196,7 @@ class TestUploads:
         assert provider.uploaded[-1] == proxied.credential
 
     @pytest.mark.parametrize("kind", [ErrorKind.INVALID_REQUEST, ErrorKind.CONTENT_REFUSED])
-    async def test_a_bad_picture_is_the_callers(self, kind: ErrorKind) -> None:
+    async def test_invalid_picture_is_a_client_error(self, kind: ErrorKind) -> None:
         provider = UploadingProvider(trouble(kind))
         env = GatewayFixture(provider)
         assert (await env.refusal(pass_through_caller(ONE, TWO), self.request())).shape.status == 400
@@ -204,13 +204,13 @@ class TestUploads:
         await env.submit(pass_through_caller(ONE, TWO), self.request())
         assert provider.uploaded[-1] == ONE.credential
 
-    async def test_an_account_that_is_refused_them_leads_to_the_next(self) -> None:
+    async def test_account_that_rejects_uploads_leads_to_the_next(self) -> None:
         provider = UploadingProvider(trouble(ErrorKind.INVALID_CREDENTIAL))
         await GatewayFixture(provider).submit(pass_through_caller(ONE, TWO), self.request())
         assert provider.uploaded == [ONE.credential, TWO.credential]
         assert [credential for credential, _, _ in provider.submitted] == [TWO.credential]
 
-    async def test_their_time_does_not_count(self) -> None:
+    async def test_upload_time_does_not_count(self) -> None:
         provider = UploadingProvider()
         env = GatewayFixture(provider)
         provider.on_upload = lambda: env.clock.move(10 * RESEND_WITHIN)
@@ -218,7 +218,7 @@ class TestUploads:
         await env.submit(pass_through_caller(ONE, TWO), self.request())
         assert provider.uploaded == [ONE.credential, TWO.credential]
 
-    async def test_nothing_is_charged_for_a_client_that_has_gone_meanwhile(self) -> None:
+    async def test_disconnected_client_is_not_charged_after_an_upload(self) -> None:
         class Gone:
             async def is_disconnected(self) -> bool:
                 return True
@@ -229,7 +229,7 @@ class TestUploads:
             await env.tasks.submit(order(pass_through_caller(ONE), self.request(), client=Gone()))
         assert (len(provider.uploaded), provider.submitted) == (1, [])
 
-    async def test_a_client_that_left_while_the_list_of_models_was_waited_for_pays_nothing(self) -> None:
+    async def test_disconnected_client_is_not_charged_after_waiting_for_the_model_list(self) -> None:
         class Gone:
             asked = 0
 

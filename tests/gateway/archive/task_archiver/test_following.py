@@ -16,7 +16,7 @@ FOLLOWED = ArchiveSettings(follow=True)
 
 
 @has(archive=FOLLOWED)
-async def test_what_was_submitted_is_archived_though_nobody_asks(kit: Kit) -> None:
+async def test_submitted_task_is_archived_without_a_poll(kit: Kit) -> None:
     kit.provider.states[ID] = TaskState(ID, Phase.PROCESSING)
     kit.provider.end, kit.provider.ends_after = kit.finished(), 3
     await kit.submitted()
@@ -29,7 +29,7 @@ async def test_what_was_submitted_is_archived_though_nobody_asks(kit: Kit) -> No
     assert kit.provider.queries == 4
 
 
-async def test_nobody_is_followed_unasked(kit: Kit) -> None:
+async def test_task_is_not_followed_unless_enabled(kit: Kit) -> None:
     kit.provider.states[ID] = kit.finished()
     await kit.submitted()
     await kit.clock.run(3600)
@@ -57,7 +57,7 @@ async def test_task_is_followed_until_it_ends(kit: Kit, end: State) -> None:
 
 
 @has(archive=FOLLOWED)
-async def test_trouble_on_the_way_is_no_end(kit: Kit) -> None:
+async def test_failed_query_does_not_end_the_following(kit: Kit) -> None:
     kit.provider.query_trouble = trouble(ErrorKind.UNREACHABLE)
     await kit.submitted()
     await kit.clock.run(60)
@@ -69,7 +69,7 @@ async def test_trouble_on_the_way_is_no_end(kit: Kit) -> None:
 
 
 @has(archive=FOLLOWED)
-async def test_after_a_day_it_is_followed_no_more(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_following_ends_after_a_day(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kit.archiver, "_interval", 3600.0)
     kit.provider.states[ID] = TaskState(ID, Phase.PROCESSING)
     await kit.submitted()
@@ -78,7 +78,7 @@ async def test_after_a_day_it_is_followed_no_more(kit: Kit, monkeypatch: pytest.
 
 
 @has(archive=FOLLOWED)
-async def test_only_so_many_are_followed_at_once(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_number_of_followed_tasks_is_limited(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(task_archiver, "MAX_FOLLOWED", 2)
     for number in (1, 2, 3):
         kit.provider.states[f"scripted-{number}"] = TaskState(f"scripted-{number}", Phase.PROCESSING)

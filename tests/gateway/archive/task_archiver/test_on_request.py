@@ -24,7 +24,7 @@ async def test_task_is_archived_once_on_request(kit: Kit) -> None:
     assert kit.host.asked == asked
 
 
-async def test_what_was_deleted_by_hand_is_copied_again(kit: Kit) -> None:
+async def test_deleted_video_is_copied_again(kit: Kit) -> None:
     kit.provider.states[ID] = kit.finished()
     await kit.archiver.archive_now(kit.spot())
     assert kit.ref.folder
@@ -44,7 +44,7 @@ async def test_what_was_deleted_by_hand_is_copied_again(kit: Kit) -> None:
     ],
     ids=["not found", "unfinished", "no video", "refused", "unreachable", "throttled"],
 )
-async def test_what_cannot_be_copied_says_why(kit: Kit, state: State, kept: ArchiveResult | str) -> None:
+async def test_uncopied_task_has_its_reason(kit: Kit, state: State, kept: ArchiveResult | str) -> None:
     kit.provider.states[ID] = state
     found = await kit.archiver.archive_now(kit.spot())
     if isinstance(kept, ArchiveResult):
@@ -55,7 +55,7 @@ async def test_what_cannot_be_copied_says_why(kit: Kit, state: State, kept: Arch
     assert kit.ref.visible() == set()
 
 
-async def test_a_dead_link_has_expired_and_a_broken_host_has_failed(kit: Kit) -> None:
+async def test_dead_link_is_expired_and_failing_host_is_failed(kit: Kit) -> None:
     kit.provider.states[ID] = kit.finished(kit.host.url("gone"))
     assert await kit.archiver.archive_now(kit.spot()) == ArchiveResult("expired")
     kit.host.give("broken", b"", status=500)
@@ -63,7 +63,7 @@ async def test_a_dead_link_has_expired_and_a_broken_host_has_failed(kit: Kit) ->
     assert await kit.archiver.archive_now(kit.spot()) == ArchiveResult("failed", "HTTP 500")
 
 
-async def test_a_dead_link_for_which_no_other_can_be_asked_has_failed(kit: Kit) -> None:
+async def test_dead_link_is_failed_if_it_cannot_be_renewed_now(kit: Kit) -> None:
     kit.provider.states[ID] = kit.finished(kit.host.url("gone"))
     kit.provider.end, kit.provider.ends_after = trouble(ErrorKind.UNREACHABLE, detail="no route"), 1
     assert await kit.archiver.archive_now(kit.spot()) == ArchiveResult(
@@ -71,19 +71,19 @@ async def test_a_dead_link_for_which_no_other_can_be_asked_has_failed(kit: Kit) 
     )
 
 
-async def test_an_archive_out_of_reach_is_a_failure(kit: Kit) -> None:
+async def test_unreachable_archive_is_a_failure(kit: Kit) -> None:
     kit.store.down = True
     kit.provider.states[ID] = kit.finished()
     assert await kit.archiver.archive_now(kit.spot()) == ArchiveResult("failed", "no route to it")
 
 
-async def test_a_task_that_is_too_new_is_unfinished_rather_than_gone(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_new_task_is_unfinished_and_not_missing(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kit.provider, "submitted_at", lambda native_id: kit.clock.now() - 1)
     assert await kit.archiver.archive_now(kit.spot()) == ArchiveResult("unfinished")
 
 
 @pytest.mark.parametrize("accounts", [(ONE,), (ONE, TWO), (TWO, ONE)], ids=["one", "first", "last"])
-async def test_any_number_of_credentials_gives_the_same_outcomes(kit: Kit, accounts: tuple[Account, ...]) -> None:
+async def test_number_of_credentials_does_not_change_the_outcome(kit: Kit, accounts: tuple[Account, ...]) -> None:
     caller = pass_through_caller(*accounts)
     assert await kit.env.tasks.archive(caller, "scripted-9") == ArchiveResult("expired")
     kit.provider.states[ID] = kit.finished()
@@ -98,7 +98,7 @@ async def test_any_number_of_credentials_gives_the_same_outcomes(kit: Kit, accou
             assert caught.value.code == "task_not_found"
 
 
-async def test_without_an_archive_there_is_nothing_to_keep_it_in() -> None:
+async def test_without_an_archive_nothing_can_be_archived() -> None:
     with pytest.raises(GatewayError):
         await GatewayFixture().tasks.archive(pass_through_caller(ONE), ID)
     assert await GatewayFixture().tasks.open_archived(pass_through_caller(ONE), ID, "video") is None

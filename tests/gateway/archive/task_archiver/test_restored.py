@@ -18,7 +18,7 @@ from tests.upstream import trouble
 
 
 @pytest.mark.parametrize("sealed", [True, False], ids=["sealed", "native"])
-async def test_what_the_upstream_has_lost_is_told_from_the_archive(kit: Kit, sealed: bool) -> None:
+async def test_task_lost_by_the_upstream_is_restored_from_the_archive(kit: Kit, sealed: bool) -> None:
     id = await kit.submitted()
     id = id if sealed else ID
     await kit.archived(id)
@@ -41,7 +41,7 @@ async def test_what_the_upstream_has_lost_is_told_from_the_archive(kit: Kit, sea
     assert later.env.reports == []
 
 
-async def test_many_at_once_some_of_which_are_lost(kit: Kit) -> None:
+async def test_some_of_many_tasks_are_restored(kit: Kit) -> None:
     await kit.archived()
     kit.provider.states = {"scripted-2": TaskState("scripted-2", Phase.PROCESSING)}
     later = kit.again()
@@ -52,7 +52,7 @@ async def test_many_at_once_some_of_which_are_lost(kit: Kit) -> None:
 
 
 @pytest.mark.parametrize("accounts", [(TWO, ONE), (ONE, TWO)], ids=["last", "first"])
-async def test_which_of_several_credentials_it_was_is_in_the_archive(kit: Kit, accounts: tuple[Account, ...]) -> None:
+async def test_archive_determines_the_account_of_several_credentials(kit: Kit, accounts: tuple[Account, ...]) -> None:
     await kit.archived()
     kit.provider.states.clear()
     later = kit.again()
@@ -63,7 +63,7 @@ async def test_which_of_several_credentials_it_was_is_in_the_archive(kit: Kit, a
         assert b"".join([piece async for piece in opened.pieces]) == VIDEO
 
 
-async def test_another_account_gets_nothing(kit: Kit) -> None:
+async def test_other_account_finds_nothing(kit: Kit) -> None:
     await kit.archived()
     kit.provider.states.clear()
     assert await kit.archiver.restore(kit.spot(ONE)) is not None
@@ -75,7 +75,7 @@ async def test_another_account_gets_nothing(kit: Kit) -> None:
         assert await later.env.tasks.open_archived(pass_through_caller(TWO), ID, "video") is None
 
 
-async def test_an_account_that_was_named_since_then_is_the_same(kit: Kit) -> None:
+async def test_account_named_after_archiving_is_the_same(kit: Kit) -> None:
     await kit.archived()
     named = Account("scripted", ONE.credential, name="studio")
     assert named.tag != ONE.tag
@@ -85,7 +85,7 @@ async def test_an_account_that_was_named_since_then_is_the_same(kit: Kit) -> Non
 
 
 @has(secret=["one secret for all"])
-async def test_a_key_sees_its_own_tasks_only(kit: Kit) -> None:
+async def test_gateway_key_sees_its_own_tasks_only(kit: Kit) -> None:
     mine, other = managed_caller(ONE), managed_caller(ONE, owner="b" * 12)
     id = (await kit.env.submit(mine, WISH)).id
     kit.provider.states[ID] = kit.finished()
@@ -101,13 +101,13 @@ async def test_a_key_sees_its_own_tasks_only(kit: Kit) -> None:
             assert await later.env.tasks.open_archived(caller, what, "video") is None
 
 
-async def test_what_is_new_is_not_taken_for_lost(kit: Kit) -> None:
+async def test_new_task_is_not_looked_up_in_the_archive(kit: Kit) -> None:
     id = await kit.submitted()
     assert (await kit.status(id)).state.phase is Phase.QUEUED
     assert kit.store.asked == 0
 
 
-async def test_what_is_new_elsewhere_may_be_archived_already(kit: Kit) -> None:
+async def test_new_task_of_another_replica_is_restored(kit: Kit) -> None:
     """Another replica, and the upstream has lost everything within a minute."""
     id = await kit.submitted()
     await kit.archived(id)
@@ -121,7 +121,7 @@ async def test_what_is_new_elsewhere_may_be_archived_already(kit: Kit) -> None:
 
 
 @pytest.mark.parametrize("kind", [ErrorKind.UNREACHABLE, ErrorKind.UPSTREAM_ERROR, ErrorKind.RATE_LIMITED])
-async def test_what_is_archived_is_told_when_the_upstream_tells_nothing(kit: Kit, kind: ErrorKind) -> None:
+async def test_archived_task_is_returned_when_the_upstream_fails(kit: Kit, kind: ErrorKind) -> None:
     await kit.archived()
     later = kit.again()
     later.provider.query_trouble = trouble(kind)
@@ -130,7 +130,7 @@ async def test_what_is_archived_is_told_when_the_upstream_tells_nothing(kit: Kit
         assert (task.state.phase, task.archived, task.stale) == (Phase.COMPLETED, True, False)
 
 
-async def test_nothing_is_told_to_a_login_that_the_upstream_refuses(kit: Kit) -> None:
+async def test_rejected_credential_gets_no_archived_task(kit: Kit) -> None:
     """Whoever has a credential that only looks like the owner's has nothing else to show."""
     await kit.archived()
     for accounts in ((ONE,), (ONE, TWO)):
@@ -143,7 +143,7 @@ async def test_nothing_is_told_to_a_login_that_the_upstream_refuses(kit: Kit) ->
             assert later.store.asked == 0
 
 
-async def test_another_account_that_sees_the_task_becomes_an_owner_and_no_other(kit: Kit) -> None:
+async def test_other_account_that_sees_the_task_becomes_an_owner(kit: Kit) -> None:
     """Two keys of one main account see the same tasks."""
     await kit.archived()
     later = kit.again()
@@ -159,7 +159,7 @@ async def test_another_account_that_sees_the_task_becomes_an_owner_and_no_other(
         await last.env.no_such_task(pass_through_caller(THREE), ID)
 
 
-async def test_an_outage_is_told_once_and_costs_nobody_a_wait_twice(
+async def test_outage_of_the_archive_is_logged_once_and_delays_once(
     kit: Kit, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(task_archiver, "TIMEOUT_SECONDS", 0.05)
@@ -179,14 +179,14 @@ async def test_an_outage_is_told_once_and_costs_nobody_a_wait_twice(
     assert await kit.env.tasks.statuses(pass_through_caller(ONE), ["scripted-99"]) == {"scripted-99": None}
 
 
-async def test_what_is_listed_says_that_it_is_kept(kit: Kit) -> None:
+async def test_listed_tasks_are_marked_as_archived(kit: Kit) -> None:
     await kit.archived()
     assert kit.archiver.known(kit.spot())
     assert not kit.archiver.known(kit.spot(TWO))
 
 
 @pytest.mark.parametrize("how", ["down", "hangs"])
-async def test_without_the_archive_everything_goes_on_and_nothing_is_called_gone(
+async def test_outage_of_the_archive_leaves_other_tasks_and_makes_none_missing(
     kit: Kit, how: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(task_archiver, "TIMEOUT_SECONDS", 0.05)
@@ -206,9 +206,7 @@ async def test_without_the_archive_everything_goes_on_and_nothing_is_called_gone
 
 
 @pytest.mark.parametrize("how", ["down", "hangs"])
-async def test_a_file_that_cannot_be_read_is_as_if_it_were_not_there(
-    kit: Kit, how: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_unreadable_file_is_as_if_it_were_missing(kit: Kit, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
     await kit.archived()
     monkeypatch.setattr(task_archiver, "TIMEOUT_SECONDS", 0.05)
     setattr(kit.store, how, True)

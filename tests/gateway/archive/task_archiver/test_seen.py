@@ -19,7 +19,7 @@ from tests.upstream import trouble
 # --- seen -------------------------------------------------------------------------------------------------------
 
 
-async def test_a_finished_task_is_handed_over_once_and_known_from_then_on(kit: Kit) -> None:
+async def test_finished_task_is_queued_once_and_known_afterwards(kit: Kit) -> None:
     kit.provider.states[ID] = state = kit.finished()
     for _ in range(5):
         assert kit.archiver.seen(kit.spot(), state) is False
@@ -33,7 +33,7 @@ async def test_a_finished_task_is_handed_over_once_and_known_from_then_on(kit: K
     assert kit.ref.visible() == {*(f"{HOME}.{ending}" for ending in ("mp4", "jpg", "json")), f"index/scripted/{ID}"}
 
 
-async def test_a_poll_is_what_sees_it(kit: Kit) -> None:
+async def test_poll_archives_a_finished_task(kit: Kit) -> None:
     kit.provider.states[ID] = kit.finished()
     assert (await kit.status()).archived is False
     await until(lambda: bool(kit.env.reports))
@@ -51,12 +51,12 @@ async def test_a_poll_is_what_sees_it(kit: Kit) -> None:
     ],
     ids=["queued", "finalizing", "failed", "no result"],
 )
-async def test_there_is_nothing_to_keep_of_what_has_no_video(kit: Kit, state: TaskState) -> None:
+async def test_task_without_a_video_is_not_archived(kit: Kit, state: TaskState) -> None:
     assert kit.archiver.seen(kit.spot(), state) is False
     assert kit.archiver.archive.waiting == 0
 
 
-async def test_an_archive_out_of_reach_harms_no_poll(kit: Kit, caplog: pytest.LogCaptureFixture) -> None:
+async def test_unreachable_archive_does_not_fail_a_poll(kit: Kit, caplog: pytest.LogCaptureFixture) -> None:
     kit.store.down = True
     kit.provider.states[ID] = kit.finished()
     with caplog.at_level(logging.WARNING, "gateway"):
@@ -70,7 +70,7 @@ async def test_an_archive_out_of_reach_harms_no_poll(kit: Kit, caplog: pytest.Lo
 
 
 @pytest.mark.parametrize("sealed", [True, False], ids=["sealed", "native"])
-async def test_what_is_written_down(kit: Kit, sealed: bool) -> None:
+async def test_archive_record_has_the_fields_of_the_task(kit: Kit, sealed: bool) -> None:
     id = await kit.submitted()
     await kit.archived(id if sealed else ID)
     record = kit.record()
@@ -91,9 +91,7 @@ async def test_what_is_written_down(kit: Kit, sealed: bool) -> None:
     ],
     indirect=["kit"],
 )
-async def test_a_prompt_is_written_where_that_is_wished_and_it_was_submitted_here(
-    kit: Kit, here: bool, prompt: str | None
-) -> None:
+async def test_prompt_is_recorded_if_enabled_and_submitted_here(kit: Kit, here: bool, prompt: str | None) -> None:
     id = await kit.submitted() if here else ID
     await kit.archived(id)
     assert kit.record()["prompt"] == prompt
@@ -102,7 +100,7 @@ async def test_a_prompt_is_written_where_that_is_wished_and_it_was_submitted_her
 # --- fresh links ------------------------------------------------------------------------------------------------
 
 
-async def test_a_link_that_is_too_old_is_asked_for_anew(kit: Kit) -> None:
+async def test_expired_link_is_renewed(kit: Kit) -> None:
     old = kit.finished(kit.host.url("gone"))
     kit.provider.states[ID] = kit.finished()
     kit.archiver.seen(kit.spot(), old)
@@ -120,7 +118,9 @@ async def test_a_link_that_is_too_old_is_asked_for_anew(kit: Kit) -> None:
         (ErrorKind.INVALID_CREDENTIAL, Outcome.FAILED),
     ],
 )
-async def test_only_an_upstream_that_says_so_has_no_link_any_more(kit: Kit, kind: ErrorKind, outcome: Outcome) -> None:
+async def test_copy_expires_only_if_the_upstream_knows_the_task_no_longer(
+    kit: Kit, kind: ErrorKind, outcome: Outcome
+) -> None:
     kit.provider.states[ID] = kit.finished(kit.host.url("gone"))
     await kit.status()
     kit.clock.lag(3600.0)
@@ -130,7 +130,7 @@ async def test_only_an_upstream_that_says_so_has_no_link_any_more(kit: Kit, kind
     assert kit.archiver.archive.waiting == (outcome is Outcome.FAILED)
 
 
-async def test_a_link_from_memory_is_no_fresh_one(kit: Kit) -> None:
+async def test_cached_link_does_not_count_as_renewed(kit: Kit) -> None:
     """The account may be asked no more for now."""
     kit.provider.states[ID] = state = kit.finished(kit.host.url("gone"))
     assert state.result

@@ -26,7 +26,7 @@ from tests.gateway.cli.client.download_host import (
 )
 
 
-def test_a_broken_connection_is_continued(place: TaskRef, capsys: Out) -> None:
+def test_broken_connection_is_resumed(place: TaskRef, capsys: Out) -> None:
     place.host.steps = [cut_after(100_000), cut_after(50_000)]
     assert main(["download", "7", "-o", "cat.mp4"]) == 0
     assert files() == {"cat.mp4": VIDEO}
@@ -37,7 +37,7 @@ def test_a_broken_connection_is_continued(place: TaskRef, capsys: Out) -> None:
     assert place.pauses == [0.5, 0.5]
 
 
-def test_a_gateway_that_is_away_for_a_while(place: TaskRef, capsys: Out) -> None:
+def test_unavailable_gateway_is_retried(place: TaskRef, capsys: Out) -> None:
     place.host.steps = [cut_after(100_000), refused(503), refused(502), cut_after(0)]
     assert main(["download", "7"]) == 0
     assert files() == {NAME: VIDEO}
@@ -45,7 +45,7 @@ def test_a_gateway_that_is_away_for_a_while(place: TaskRef, capsys: Out) -> None
     assert "that is it (request without id); trying again" in capsys.readouterr().err
 
 
-def test_it_gives_up_and_the_same_command_goes_on(place: TaskRef, capsys: Out) -> None:
+def test_download_gives_up_and_the_next_run_resumes(place: TaskRef, capsys: Out) -> None:
     place.host.steps = [cut_after(100_000), *[cut_after(0)] * 4]
     assert main(["download", "7", "-o", "cat.mp4"]) == 1
     assert files() == {"cat.mp4.part": VIDEO[:100_000], "cat.mp4.part.etag": b'"one"'}
@@ -58,14 +58,14 @@ def test_it_gives_up_and_the_same_command_goes_on(place: TaskRef, capsys: Out) -
     assert place.host.ranges == [("bytes=100000-", '"one"')]
 
 
-def test_every_try_that_brings_something_gives_new_ones(place: TaskRef) -> None:
+def test_progress_resets_the_retry_count(place: TaskRef) -> None:
     place.host.steps = [cut_after(PIECE) for _ in range(20)]
     assert main(["download", "7"]) == 0
     assert files() == {NAME: VIDEO}
     assert set(place.pauses) == {0.5}
 
 
-def test_a_refusal_on_the_way_keeps_what_is_there(place: TaskRef, capsys: Out) -> None:
+def test_error_during_the_download_keeps_the_part(place: TaskRef, capsys: Out) -> None:
     place.host.steps = [cut_after(100_000), refused(404)]
     assert main(["download", "7", "-o", "cat.mp4"]) == 1
     assert capsys.readouterr().err.splitlines()[-1] == "error: that is it (request without id)"
@@ -73,7 +73,7 @@ def test_a_refusal_on_the_way_keeps_what_is_there(place: TaskRef, capsys: Out) -
 
 
 @pytest.mark.parametrize("out", [[], ["-o", NAME], ["-o", "./", "--force"]])
-def test_the_part_of_an_earlier_run_is_continued(out: list[str], place: TaskRef) -> None:
+def test_part_of_an_earlier_run_is_resumed(out: list[str], place: TaskRef) -> None:
     place.part(NAME, VIDEO[:123_456])
     assert main(["download", "7", *out]) == 0
     assert files() == {NAME: VIDEO}
@@ -82,13 +82,13 @@ def test_the_part_of_an_earlier_run_is_continued(out: list[str], place: TaskRef)
 
 @pytest.mark.parametrize("out", [[], ["-o", NAME]])
 @pytest.mark.parametrize("etag", [None, "", '"two"', "ünreadable"])
-def test_a_part_of_another_file_is_not(out: list[str], etag: str | None, place: TaskRef) -> None:
+def test_part_of_another_file_is_not_resumed(out: list[str], etag: str | None, place: TaskRef) -> None:
     place.part(NAME, OTHER, etag)
     assert main(["download", "7", *out]) == 0
     assert files() == {NAME: VIDEO}
 
 
-def test_a_file_that_changes_on_the_way_is_taken_anew(place: TaskRef) -> None:
+def test_file_that_changes_during_the_download_is_restarted(place: TaskRef) -> None:
     def changed(request: Request, host: Host) -> Response:
         host.content, host.etag = OTHER, '"two"'
         return cut_after(150_000)(request, host)
@@ -99,14 +99,14 @@ def test_a_file_that_changes_on_the_way_is_taken_anew(place: TaskRef) -> None:
     assert place.host.ranges == [(None, None), ("bytes=100000-", '"one"'), ("bytes=150000-", '"two"')]
 
 
-def test_a_host_without_ranges_gives_all_of_it_again(place: TaskRef) -> None:
+def test_host_without_ranges_restarts_the_download(place: TaskRef) -> None:
     place.host.steps = [cut_after(100_000), lambda request, host: Response(VIDEO, 200, headers_of(host))]
     assert main(["download", "7"]) == 0
     assert files() == {NAME: VIDEO}
 
 
 @pytest.mark.parametrize("etag", ["", 'W/"one"'])
-def test_without_an_etag_that_says_the_same_bytes_nothing_is_continued(etag: str, place: TaskRef, capsys: Out) -> None:
+def test_nothing_is_resumed_without_a_strong_etag(etag: str, place: TaskRef, capsys: Out) -> None:
     place.host.etag = etag
     place.host.steps = [cut_after(100_000), *[cut_after(0)] * 4]
     assert main(["download", "7"]) == 1
@@ -148,7 +148,7 @@ def _beyond_what(request: Request, host: Host) -> Response:
 
 
 @pytest.mark.parametrize("answer", [_elsewhere, _unnamed, _of_another, _compressed, _beyond, _beyond_what])
-def test_an_answer_that_is_no_continuation_is_not_added(answer: Step, place: TaskRef) -> None:
+def test_response_with_another_range_is_not_appended(answer: Step, place: TaskRef) -> None:
     place.part(NAME, VIDEO[:100_000])
     place.host.steps = [answer]
     assert main(["download", "7", "-o", NAME]) == 0
@@ -157,21 +157,21 @@ def test_an_answer_that_is_no_continuation_is_not_added(answer: Step, place: Tas
 
 
 @pytest.mark.parametrize("answer", [_elsewhere, _beyond])
-def test_an_unwished_part_is_no_file(answer: Step, place: TaskRef, capsys: Out) -> None:
+def test_unrequested_partial_response_is_refused(answer: Step, place: TaskRef, capsys: Out) -> None:
     place.host.steps = [answer]
     assert main(["download", "7", "-o", "cat.mp4"]) == 1
     assert "gives a part of the file only, and all was asked for" in capsys.readouterr().err
     assert files() == {}
 
 
-def test_a_part_that_is_whole_only_gets_its_name(place: TaskRef) -> None:
+def test_complete_part_is_only_renamed(place: TaskRef) -> None:
     place.part(NAME, VIDEO)
     assert main(["download", "7", "-o", NAME]) == 0
     assert files() == {NAME: VIDEO}
     assert place.host.ranges == [("bytes=300000-", '"one"')]
 
 
-def test_a_host_that_gives_less_than_asked_is_asked_for_the_rest(place: TaskRef) -> None:
+def test_shorter_range_than_requested_is_continued(place: TaskRef) -> None:
     place.part(NAME, VIDEO[:100_000])
     place.host.steps = [lambda request, host: well(request, host, 200_000)]
     assert main(["download", "7", "-o", NAME]) == 0
@@ -179,7 +179,7 @@ def test_a_host_that_gives_less_than_asked_is_asked_for_the_rest(place: TaskRef)
     assert place.host.ranges == [("bytes=100000-", '"one"'), ("bytes=200000-", '"one"')]
 
 
-def test_a_short_file_never_gets_its_name(place: TaskRef, capsys: Out) -> None:
+def test_truncated_file_is_never_renamed(place: TaskRef, capsys: Out) -> None:
     place.part(NAME, VIDEO[:100_000])
 
     def nothing(request: Request, host: Host) -> Response:
@@ -192,7 +192,7 @@ def test_a_short_file_never_gets_its_name(place: TaskRef, capsys: Out) -> None:
     assert set(files()) == {f"{NAME}.part", f"{NAME}.part.etag"}
 
 
-def test_a_length_that_nobody_tells(place: TaskRef, capsys: Out) -> None:
+def test_file_of_unknown_length_is_downloaded(place: TaskRef, capsys: Out) -> None:
     async def pieces() -> AsyncIterator[bytes]:
         yield VIDEO
 
@@ -201,7 +201,7 @@ def test_a_length_that_nobody_tells(place: TaskRef, capsys: Out) -> None:
     assert files() == {NAME: VIDEO}
 
 
-def test_a_file_that_comes_compressed_is_kept_as_it_is_and_not_continued(place: TaskRef) -> None:
+def test_compressed_file_is_stored_as_it_is_and_not_resumed(place: TaskRef) -> None:
     packed = gzip.compress(VIDEO)
 
     def compressed(request: Request, host: Host) -> Response:

@@ -99,7 +99,9 @@ def told(capsys: Out) -> tuple[dict[str, tuple[str, str, str]], str]:
     return {task: (outcome, size, cause) for task, outcome, size, _, cause in lines}, err
 
 
-def test_what_came_of_each(gateway: httpx.Client, place: ArchivePlace, session: str, key: str, capsys: Out) -> None:
+def test_outcome_of_each_task_is_shown(
+    gateway: httpx.Client, place: ArchivePlace, session: str, key: str, capsys: Out
+) -> None:
     jimeng = submit(gateway, session, model=JIMENG)
     wan, stuck, failed, dead, broken, cut = (
         submit(gateway, key, f"a {word}")
@@ -128,7 +130,7 @@ def test_what_came_of_each(gateway: httpx.Client, place: ArchivePlace, session: 
     assert sum(path.endswith(".mp4") for path in place.visible()) == 2
 
 
-def test_what_its_upstream_has_forgotten_is_there_all_the_same(
+def test_task_forgotten_by_the_upstream_is_already_archived(
     gateway: httpx.Client, place: ArchivePlace, key: str, monkeypatch: pytest.MonkeyPatch, capsys: Out
 ) -> None:
     id = submit(gateway, key)
@@ -141,7 +143,7 @@ def test_what_its_upstream_has_forgotten_is_there_all_the_same(
             assert {task: row[0] for task, row in told(capsys)[0].items()} == {id: "already there", UNKNOWN: "expired"}
 
 
-def test_a_dead_link_of_one_of_several_keys_has_expired(
+def test_dead_link_with_several_keys_is_expired(
     gateway: httpx.Client, place: ArchivePlace, key: str, capsys: Out
 ) -> None:
     id = submit(gateway, key, "a #link-expired")
@@ -149,7 +151,7 @@ def test_a_dead_link_of_one_of_several_keys_has_expired(
     assert told(capsys)[0][id] == ("expired", "", "")
 
 
-def test_an_id_that_leads_nowhere_and_a_key_that_is_refused(place: ArchivePlace, key: str, capsys: Out) -> None:
+def test_unknown_id_and_rejected_key_are_failures(place: ArchivePlace, key: str, capsys: Out) -> None:
     assert main(["archive", "nonsense", "video_forged", "--key", key]) == 1
     table, err = told(capsys)
     assert [outcome for outcome, _, _ in table.values()] == ["failed", "failed"]
@@ -175,7 +177,7 @@ def test_json_is_one_line_for_each(gateway: httpx.Client, place: ArchivePlace, k
     assert err == "1 copied, 0 already there, 1 expired, 1 failed\n"
 
 
-def test_what_the_upstreams_list(
+def test_recent_archives_the_listed_tasks(
     gateway: httpx.Client, place: ArchivePlace, session: str, key: str, capsys: Out
 ) -> None:
     for number in range(3):
@@ -198,13 +200,13 @@ def test_what_the_upstreams_list(
     assert err == "1 copied, 7 already there, 0 expired, 0 failed\n"
 
 
-def test_nothing_is_recent(place: ArchivePlace, key: str, capsys: Out) -> None:
+def test_recent_without_tasks_archives_nothing(place: ArchivePlace, key: str, capsys: Out) -> None:
     assert main(["archive", "--recent", "--key", key]) == 0
     assert capsys.readouterr() == ("", "0 copied, 0 already there, 0 expired, 0 failed\n")
 
 
 @pytest.mark.parametrize("by", ["file", "standard input"])
-def test_ids_from_a_file(
+def test_ids_are_read_from_a_file(
     gateway: httpx.Client,
     place: ArchivePlace,
     key: str,
@@ -223,13 +225,13 @@ def test_ids_from_a_file(
     assert {outcome for outcome, _, _ in table.values()} == {"copied"}
 
 
-def test_a_file_without_ids_is_no_mistake(place: ArchivePlace, tmp_path: Path, capsys: Out) -> None:
+def test_file_without_ids_is_no_error(place: ArchivePlace, tmp_path: Path, capsys: Out) -> None:
     (tmp_path / "ids").write_text("# none today\n")
     assert main(["archive", "--from-file", "ids", "--key", "sk-x"]) == 0
     assert capsys.readouterr() == ("", "0 copied, 0 already there, 0 expired, 0 failed\n")
 
 
-def test_a_key_of_the_gateway_stands_for_its_accounts(
+def test_gateway_key_selects_the_managed_accounts(
     upstream: SandboxServer, place: ArchivePlace, key: str, monkeypatch: pytest.MonkeyPatch, capsys: Out
 ) -> None:
     settings = Settings.model_construct(
@@ -255,7 +257,7 @@ def test_a_key_of_the_gateway_stands_for_its_accounts(
     assert err.count("\n") == 1
 
 
-def test_a_bar_on_a_terminal_and_the_table_alone_on_standard_output(
+def test_terminal_shows_a_progress_bar_and_standard_output_only_the_table(
     gateway: httpx.Client, place: ArchivePlace, key: str, monkeypatch: pytest.MonkeyPatch, capsys: Out
 ) -> None:
     ids = [submit(gateway, key, f"{number}") for number in range(2)]
@@ -292,7 +294,7 @@ class Held(FileResponse):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT], ids=["killed", "interrupted"])
-def test_a_run_that_was_ended_is_completed_by_the_next(
+def test_interrupted_run_is_completed_by_the_next(
     gateway: httpx.Client,
     upstream: SandboxServer,
     place: ArchivePlace,
@@ -326,7 +328,7 @@ def test_a_run_that_was_ended_is_completed_by_the_next(
 # --- deleting ---------------------------------------------------------------------------------------------------
 
 
-def test_what_is_old_goes_on_request(
+def test_prune_removes_old_videos(
     gateway: httpx.Client, place: ArchivePlace, key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Out
 ) -> None:
     new = submit(gateway, key)
@@ -382,14 +384,14 @@ def test_wrong_usage_is_one_line_and_exit_code_2(argv: list[str], said: str, pla
     assert err.count("\n") == 1
 
 
-def test_without_a_key(place: ArchivePlace, capsys: Out) -> None:
+def test_missing_key_is_an_error(place: ArchivePlace, capsys: Out) -> None:
     assert main(["archive", UNKNOWN]) == 2
     assert capsys.readouterr().err.startswith("error: a key is needed: give --key or set GATEWAY_KEY")
 
 
 @pytest.mark.parametrize("argv", [["x"], ["--recent"], ["--prune", "--keep-days", "3"]], ids=" ".join)
 @pytest.mark.parametrize("value", [None, "", " "], ids=["unset", "empty", "blank"])
-def test_without_an_archive(
+def test_missing_archive_is_an_error(
     argv: list[str], value: str | None, place: ArchivePlace, monkeypatch: pytest.MonkeyPatch, capsys: Out
 ) -> None:
     if value is None:
@@ -404,7 +406,7 @@ def test_without_an_archive(
 
 @pytest.mark.parametrize("argv", [["x"], ["--prune", "--keep-days", "3"]], ids=" ".join)
 @pytest.mark.parametrize("below", ["", "/videos"], ids=["a file", "below a file"])
-def test_a_folder_that_cannot_be_made(
+def test_folder_that_cannot_be_created_is_an_error(
     argv: list[str], below: str, place: ArchivePlace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Out
 ) -> None:
     (tmp_path / "taken").write_text("")
@@ -416,7 +418,7 @@ def test_a_folder_that_cannot_be_made(
     assert err.count("\n") == 1
 
 
-def test_it_has_help(capsys: Out) -> None:
+def test_help_is_shown(capsys: Out) -> None:
     assert main(["archive", "--help"]) == 0
     shown = capsys.readouterr().out
     for option in ("--recent", "--from-file", "--prune", "--keep-days", "--json"):

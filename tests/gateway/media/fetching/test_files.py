@@ -20,18 +20,18 @@ from tests.gateway.media.fetching.fixtures import LIMIT, PUBLIC, URL_POLICY, Nam
 
 
 class TestHonestFiles:
-    async def test_are_given_from_their_beginning(self, network: Network) -> None:
+    async def test_file_is_returned_at_its_start(self, network: Network) -> None:
         for body in (b"", b"picture", b"x" * SPOOL_BYTES, bytes(range(256)) * 8192):
             network.pages["/a.png"] = ok(body)
             assert await network.fetch(network.url("/a.png")) == body
 
-    async def test_by_an_address_as_well_as_by_name(self, network: Network) -> None:
+    async def test_ip_address_is_fetched_like_a_name(self, network: Network) -> None:
         network.pages["/a"] = ok(b"picture")
         assert await network.fetch(f"https://{PUBLIC}:{network.port}/a") == b"picture"
         assert await network.fetch(f"http://{PUBLIC}:{network.plain}/a") == b"picture"
         assert await network.fetch(f"http://public.example:{network.plain}/a") == b"picture"
 
-    async def test_are_asked_for_byte_for_byte_and_with_nothing_of_ours(self, network: Network) -> None:
+    async def test_request_is_sent_unchanged_and_without_credentials(self, network: Network) -> None:
         path = "/a%2Fb%7Ec/..//d?sig=%2b+/=&u=https://x"
         network.pages[path] = ok(b"picture", "Set-Cookie: a=b", "Set-Cookie: c=d; Domain=example")
         fetcher = network.fetcher()
@@ -44,14 +44,14 @@ class TestHonestFiles:
         assert f"host: public.example:{network.port}\r\n" in heads[0]
         assert not any(word in heads[0] for word in ("cookie", "authorization", "referer", "aiohttp", "python"))
 
-    async def test_in_chunks_or_until_the_host_hangs_up(self, network: Network) -> None:
+    async def test_chunked_and_unbounded_bodies_are_read(self, network: Network) -> None:
         network.pages["/chunks"] = answer(200, "Transfer-Encoding: chunked") + b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
         network.pages["/end"] = answer(200) + b"abcde"
         assert await network.fetch(network.url("/chunks")) == b"abcde"
         assert await network.fetch(network.url("/end")) == b"abcde"
 
     @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-    async def test_at_the_end_of_three_redirects(self, network: Network, status: int) -> None:
+    async def test_three_redirects_are_followed(self, network: Network, status: int) -> None:
         network.pages["/d/a"] = answer(status, "Location: /d/b", "Content-Length: 0")
         network.pages["/d/b"] = answer(status, "Location: c?x=1", "Content-Length: 4") + b"body"
         network.pages["/d/c?x=1"] = answer(status, f"Location: {network.url('/end#part', 'more.public.example')}")
@@ -59,7 +59,7 @@ class TestHonestFiles:
         assert await network.fetch(network.url("/d/a")) == b"picture"
         assert len(network.requests) == 4
 
-    async def test_but_not_of_four_or_in_a_circle(self, network: Network) -> None:
+    async def test_four_redirects_and_loops_are_refused(self, network: Network) -> None:
         network.pages["/end"] = ok(b"picture")
         await network.unfetchable(network.to(*[network.url("/to?")] * 3, network.url("/end")))
         assert len(network.requests) == 4
@@ -67,13 +67,13 @@ class TestHonestFiles:
         await network.unfetchable(network.url("/circle"))
         assert len(network.requests) == 8
 
-    async def test_not_from_a_host_that_cannot_prove_its_name(self, network: Network) -> None:
+    async def test_invalid_certificate_is_refused(self, network: Network) -> None:
         network.pages["/a"] = ok(b"picture")
         await network.unfetchable(network.url("/a", "other.example"), URL_POLICY, Names({"other.example": [[PUBLIC]]}))
         await network.unfetchable(network.url("/a"), tls=None)
         assert network.requests == []
 
-    async def test_lists_hold_for_redirects_too(self, network: Network) -> None:
+    async def test_host_lists_apply_to_redirects(self, network: Network) -> None:
         network.pages["/a"] = ok(b"picture")
         there = network.url("/a", "more.public.example")
         only = UrlPolicy(networks=URL_POLICY.networks, hosts=("public.example",))
@@ -83,7 +83,7 @@ class TestHonestFiles:
             await network.unfetchable(network.to(there), url_policy)
         assert await network.fetch(network.to(there)) == b"picture"
 
-    async def test_side_by_side_and_again_after_a_failure(self, network: Network) -> None:
+    async def test_concurrent_fetches_and_a_fetch_after_a_failure_work(self, network: Network) -> None:
         network.pages["/a"] = ok(b"picture")
         fetcher = network.fetcher()
         urls = [network.url("/a"), network.url("/missing"), network.url("/", "127.0.0.1"), network.url("/a")] * 5
@@ -98,7 +98,7 @@ class TestHonestFiles:
 
 @pytest.mark.usefixtures("files")
 class TestLimits:
-    async def test_of_size_by_what_the_host_announces(self, network: Network) -> None:
+    async def test_announced_size_over_the_limit_is_refused(self, network: Network) -> None:
         network.pages["/a"] = answer(200, "Content-Length: 1048577")
         refusal = await network.refusal(network.url("/a"), max_bytes=1024 * 1024)
         assert (refusal.code, refusal.shape.status) == ("too_large", 413)
@@ -106,7 +106,7 @@ class TestLimits:
         assert refusal.message("zh").startswith("image：链接的文件过大，上限为 1 MB")
 
     @pytest.mark.parametrize("announced", [(), ("Transfer-Encoding: chunked",)])
-    async def test_of_size_by_what_comes(self, network: Network, announced: tuple[str, ...]) -> None:
+    async def test_actual_size_over_the_limit_is_refused(self, network: Network, announced: tuple[str, ...]) -> None:
         sent = 0
 
         async def endless(writer: asyncio.StreamWriter) -> None:
@@ -122,17 +122,17 @@ class TestLimits:
         assert refusal.code == "too_large"
         assert sent < 64 * 1024 * 1024
 
-    async def test_of_size_are_met_to_the_byte(self, network: Network) -> None:
+    async def test_file_of_exactly_the_limit_is_accepted(self, network: Network) -> None:
         network.pages["/a"] = answer(200) + b"12345"
         with await network.fetcher().fetch(network.url("/a"), max_bytes=5, param="image") as file:
             assert file.read() == b"12345"
         assert (await network.refusal(network.url("/a"), max_bytes=4)).code == "too_large"
 
-    async def test_more_than_was_announced_is_no_file(self, network: Network) -> None:
+    async def test_longer_body_than_announced_is_refused(self, network: Network) -> None:
         network.pages["/a"] = answer(200, "Content-Length: 3") + b"123456789"
         assert (await network.refusal(network.url("/a"))).code == "invalid_value"
 
-    async def test_less_than_was_announced_is_no_file(self, network: Network) -> None:
+    async def test_shorter_body_than_announced_is_refused(self, network: Network) -> None:
         for page in (answer(200, "Content-Length: 9"), answer(200, "Transfer-Encoding: chunked") + b"9\r\n"):
             network.pages["/a"] = page + b"secret"
             refusal = await network.refusal(network.url("/a"))
@@ -144,7 +144,7 @@ class TestLimits:
     @pytest.mark.parametrize(
         "start", [b"", answer(200), answer(200, "Content-Length: 1000"), b"HTTP/1.1 200 OK\r\nA: "]
     )
-    async def test_of_time_hold_against_a_drip(self, network: Network, start: bytes) -> None:
+    async def test_time_limit_holds_for_a_slow_body(self, network: Network, start: bytes) -> None:
         async def drip(writer: asyncio.StreamWriter) -> None:
             writer.write(start)
             for _ in range(100):
@@ -161,7 +161,7 @@ class TestLimits:
         assert "more than 0.05 s" in refusal.message("en")
         assert "0.05 秒" in refusal.message("zh")
 
-    async def test_of_time_are_for_all_redirects_together(self, network: Network) -> None:
+    async def test_time_limit_covers_all_redirects(self, network: Network) -> None:
         async def slowly(writer: asyncio.StreamWriter) -> None:
             await asyncio.sleep(0.05)
             writer.write(answer(302, "Location: /a"))
@@ -169,7 +169,7 @@ class TestLimits:
         network.pages["/a"] = slowly
         assert "more than 0.08 s" in (await network.refusal(network.url("/a"), max_seconds=0.08)).message("en")
 
-    async def test_of_time_for_a_look_up_are_told_like_a_name_that_is_not_there(self, network: Network) -> None:
+    async def test_slow_name_lookup_is_reported_like_an_unknown_name(self, network: Network) -> None:
         class Slow(Names):
             async def resolve(self, *args: Any, **options: Any) -> list[ResolveResult]:
                 await asyncio.Event().wait()
@@ -178,7 +178,7 @@ class TestLimits:
         await network.unfetchable(network.url("/a"), URL_POLICY, Slow({}), connect_seconds=0.05)
 
     @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "GZIP", "identity, gzip", "x"])
-    async def test_what_is_compressed_is_refused(self, network: Network, encoding: str) -> None:
+    async def test_compressed_body_is_refused(self, network: Network, encoding: str) -> None:
         network.pages["/a"] = ok(b"bomb", f"Content-Encoding: {encoding}")
         refusal = await network.refusal(network.url("/a"))
         assert (refusal.code, "Content-Encoding" in refusal.message("zh")) == ("invalid_value", True)
@@ -186,14 +186,14 @@ class TestLimits:
         assert await network.fetch(network.url("/a")) == b"plain"
 
     @pytest.mark.parametrize("status", [201, 204, 206, 300, 304, 400, 401, 403, 404, 410, 429, 500, 503])
-    async def test_any_status_but_200_is_told(self, network: Network, status: int) -> None:
+    async def test_status_other_than_200_is_reported(self, network: Network, status: int) -> None:
         bodiless = status in (204, 304)
         network.pages["/a"] = answer(status, "Location: /b", "X: secret") + (b"" if bodiless else b"secret")
         refusal = await network.refusal(network.url("/a"))
         assert (refusal.code, f"HTTP {status}" in refusal.message("en")) == ("invalid_value", True)
         assert f"HTTP {status}" in refusal.message("zh")
 
-    async def test_a_redirect_to_nowhere_is_a_status_too(self, network: Network) -> None:
+    async def test_redirect_without_a_location_is_reported_as_its_status(self, network: Network) -> None:
         network.pages["/a"] = answer(302, "Content-Length: 0")
         assert "HTTP 302" in (await network.refusal(network.url("/a"))).message("en")
 
@@ -219,11 +219,11 @@ class TestLimits:
             answer(302, "Location: " + "x" * 8000),
         ],
     )
-    async def test_garbage_is_no_file(self, network: Network, page: bytes) -> None:
+    async def test_invalid_http_is_refused(self, network: Network, page: bytes) -> None:
         network.pages["/a"] = page
         assert (await network.refusal(network.url("/a"))).code == "invalid_value"
 
-    async def test_who_stops_waiting_leaves_nothing_open(
+    async def test_cancelled_fetch_leaves_no_connection_open(
         self, network: Network, files: list[IO[bytes]], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         is_open, make = asyncio.Event(), vars(spool)["SpooledTemporaryFile"]
@@ -247,7 +247,7 @@ class TestLimits:
             await fetch
         assert files[0].closed
 
-    async def test_no_file_is_closed_while_it_is_written(
+    async def test_file_is_not_closed_while_it_is_written(
         self, network: Network, files: list[IO[bytes]], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         in_thread = spool._in_thread
@@ -274,7 +274,7 @@ class TestLimits:
             await fetch
         assert open_at_the_end == [True]
 
-    async def test_a_full_disk_is_not_the_clients_fault(
+    async def test_full_disk_is_not_a_client_error(
         self, network: Network, files: list[IO[bytes]], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         async def full(call: Callable[[], object]) -> None:
@@ -286,9 +286,7 @@ class TestLimits:
             await network.fetch(network.url("/a"))
 
 
-async def test_the_slow_addresses_of_one_caller_hold_up_nobody_else(
-    monkeypatch: pytest.MonkeyPatch, network: Network
-) -> None:
+async def test_slow_urls_of_one_caller_do_not_delay_others(monkeypatch: pytest.MonkeyPatch, network: Network) -> None:
     asked = asyncio.Semaphore(0)
 
     async def never(writer: asyncio.StreamWriter) -> None:
@@ -315,7 +313,7 @@ async def test_the_slow_addresses_of_one_caller_hold_up_nobody_else(
     await asyncio.gather(*slow, return_exceptions=True)
 
 
-async def test_who_waits_too_long_for_a_turn_is_told_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_long_wait_for_a_slot_is_answered_with_retry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fetching, "FETCHES", 1)
     async with aclosing(Fetcher(UrlPolicy(), max_seconds=0.05)) as fetcher:
         await fetcher._turns.acquire()

@@ -16,7 +16,9 @@ from tests.gateway.media.fetching.hostile import HOSTILE_URLS
 
 
 class TestNothingInsideIsReached:
-    async def test_the_servers_count_who_is_not_kept_away(self, network: Network, connected: list[str]) -> None:
+    async def test_servers_count_connections_of_a_permissive_policy(
+        self, network: Network, connected: list[str]
+    ) -> None:
         everywhere = UrlPolicy(networks=(ip_network("0.0.0.0/0"), ip_network("::/0")))
         await network.unfetchable(f"https://127.0.0.1:{network.port}/", everywhere)
         await network.unfetchable(network.to(f"http://127.0.0.1:{network.plain}/"), everywhere)
@@ -24,7 +26,7 @@ class TestNothingInsideIsReached:
         assert set(connected) == {INSIDE, PUBLIC}
 
     @pytest.mark.parametrize("url", HOSTILE_URLS)
-    async def test_by_an_address(self, network: Network, connected: list[str], url: str) -> None:
+    async def test_internal_address_is_not_fetched(self, network: Network, connected: list[str], url: str) -> None:
         url = url.format(port=network.port)
         names = Names({})
         await network.unfetchable(url, UrlPolicy(), names)
@@ -42,7 +44,9 @@ class TestNothingInsideIsReached:
         *["localhost", "127.1", "2130706433", "0x7f.1", "127.0.0.1 ", "", "private.example"],
     ])  # fmt: skip
     @pytest.mark.parametrize("host", ["127.0.0.1.nip.io", "a.example", "private.public.example"])
-    async def test_by_a_name(self, network: Network, connected: list[str], address: str, host: str) -> None:
+    async def test_name_of_an_internal_address_is_not_fetched(
+        self, network: Network, connected: list[str], address: str, host: str
+    ) -> None:
         names = Names({host: [[address], [address, address]]})
         for url_policy in (UrlPolicy(), URL_POLICY):
             await network.unfetchable(network.url("/", host), url_policy, names)
@@ -50,12 +54,12 @@ class TestNothingInsideIsReached:
         assert (network.hits, connected) == (0, [])
         assert names.asked == [host] * 4
 
-    async def test_by_plain_http_to_a_name_that_lies_outside(self, network: Network, connected: list[str]) -> None:
+    async def test_plain_http_to_a_public_name_is_not_fetched(self, network: Network, connected: list[str]) -> None:
         await network.unfetchable("http://a.example/", URL_POLICY, Names({"a.example": [["8.8.8.8"]]}))
         assert connected == []
 
     @pytest.mark.parametrize("inside", [[INSIDE], ["::1", INSIDE], ["10.0.0.1", INSIDE, "::1", "169.254.169.254"]])
-    async def test_a_name_that_lies_on_both_sides_leads_outside(
+    async def test_name_with_public_and_internal_addresses_uses_the_public_one(
         self, network: Network, connected: list[str], inside: list[str]
     ) -> None:
         network.pages["/a"] = ok(b"public")
@@ -63,14 +67,18 @@ class TestNothingInsideIsReached:
             assert await network.fetch(network.url("/a"), URL_POLICY, Names({"public.example": [found]})) == b"public"
         assert (network.hits, set(connected)) == (0, {PUBLIC})
 
-    async def test_nor_when_the_outside_of_it_is_down(self, network: Network, connected: list[str]) -> None:
+    async def test_internal_address_is_not_a_fallback_for_an_unreachable_public_one(
+        self, network: Network, connected: list[str]
+    ) -> None:
         names = Names({"public.example": [[PUBLIC, INSIDE, "::1"]]})
         with socket.socket() as nobody:
             nobody.bind((PUBLIC, 0))
             await network.unfetchable(f"https://public.example:{nobody.getsockname()[1]}/", URL_POLICY, names)
         assert (network.hits, set(connected)) == (0, {PUBLIC})
 
-    async def test_by_a_name_that_moves_between_two_fetches(self, network: Network, connected: list[str]) -> None:
+    async def test_name_rebound_between_two_fetches_is_not_fetched(
+        self, network: Network, connected: list[str]
+    ) -> None:
         network.pages["/a"] = ok(b"public")
         names = Names({"public.example": [[PUBLIC], [INSIDE], ["::1"], [PUBLIC], [INSIDE]]})
         fetcher = network.fetcher(names=names)
@@ -86,13 +94,15 @@ class TestNothingInsideIsReached:
         assert len(names.asked) == 5
         assert (network.hits, connected) == (0, [PUBLIC, PUBLIC])
 
-    async def test_by_a_name_that_moves_during_a_redirect(self, network: Network, connected: list[str]) -> None:
+    async def test_name_rebound_during_a_redirect_is_not_fetched(self, network: Network, connected: list[str]) -> None:
         names = Names({"public.example": [[PUBLIC], [INSIDE]]})
         await network.unfetchable(network.to("/again"), URL_POLICY, names)
         assert (network.hits, connected, names.asked) == (0, [PUBLIC], ["public.example"] * 2)
 
     @pytest.mark.parametrize("url", [url for url in HOSTILE_URLS if url.isprintable() and "://" in url])
-    async def test_by_a_redirect(self, network: Network, connected: list[str], url: str) -> None:
+    async def test_redirect_to_an_internal_address_is_not_followed(
+        self, network: Network, connected: list[str], url: str
+    ) -> None:
         url = url.format(port=network.port)
         local = {name: [[INSIDE, "::1"]] for name in LOCAL_NAMES}
         names = Names({"public.example": [[PUBLIC], [INSIDE]], **local})
@@ -126,7 +136,9 @@ class TestNothingInsideIsReached:
             ["{public}/to?", "file:///etc/passwd"],
         ],
     )
-    async def test_by_a_chain_of_redirects(self, network: Network, connected: list[str], locations: list[str]) -> None:
+    async def test_chain_of_redirects_to_an_internal_address_is_not_followed(
+        self, network: Network, connected: list[str], locations: list[str]
+    ) -> None:
         places = {
             "port": network.port,
             "plain": network.plain,
@@ -139,14 +151,16 @@ class TestNothingInsideIsReached:
         await network.unfetchable(network.to(*(location.format(**places) for location in locations)), URL_POLICY, names)
         assert (network.hits, connected) == (0, [PUBLIC] * len(locations))
 
-    async def test_by_the_environments_proxy(self, network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_proxy_of_the_environment_is_not_used(
+        self, network: Network, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "HTTP_PROXY"):
             monkeypatch.setenv(name, f"http://127.0.0.1:{network.plain}")
         network.pages["/a"] = ok(b"public")
         assert await network.fetch(network.url("/a")) == b"public"
         assert network.hits == 0
 
-    async def test_the_systems_look_ups_are_judged_as_well(
+    async def test_system_resolver_results_are_checked(
         self, network: Network, connected: list[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         network.pages["/a"] = ok(b"public")
@@ -164,7 +178,7 @@ class TestNothingInsideIsReached:
         await network.unfetchable(network.url("/a", "nowhere.example"), resolver=None)
         assert (network.hits, connected) == (0, [PUBLIC])
 
-    async def test_by_a_connection_of_an_earlier_fetch(self, network: Network, connected: list[str]) -> None:
+    async def test_connection_of_an_earlier_fetch_is_not_reused(self, network: Network, connected: list[str]) -> None:
         over = asyncio.Event()
 
         async def hold(writer: asyncio.StreamWriter) -> None:
@@ -181,7 +195,9 @@ class TestNothingInsideIsReached:
         assert (network.hits, connected) == (0, [PUBLIC, PUBLIC])
         over.set()
 
-    async def test_once_the_guard_is_another(self, network: Network, connected: list[str]) -> None:
+    async def test_changed_url_policy_applies_to_the_next_connection(
+        self, network: Network, connected: list[str]
+    ) -> None:
         fetcher = network.fetcher()
         fetcher.url_policy = UrlPolicy()
         with pytest.raises(GatewayError):
@@ -198,7 +214,7 @@ class TestNothingInsideIsReached:
             await fetcher.fetch(network.url("/"), max_bytes=10, param="image")
         assert connected == [PUBLIC]
 
-    async def test_what_there_is_inside_cannot_be_told_by_the_refusals(self, network: Network) -> None:
+    async def test_errors_do_not_reveal_internal_hosts(self, network: Network) -> None:
         names = Names({"inside.example": [[INSIDE]], "public.example": [[PUBLIC]]})
         with socket.socket() as nobody:
             nobody.bind((PUBLIC, 0))
@@ -235,7 +251,7 @@ LOCAL_NAMES = [
         ("https:secret@inside.internal/", ""),
     ],
 )
-async def test_the_operator_is_told_why_and_no_password(
+async def test_log_gives_the_reason_without_passwords(
     network: Network, caplog: pytest.LogCaptureFixture, url: str, host: str
 ) -> None:
     with caplog.at_level("INFO", "gateway"):
