@@ -41,7 +41,7 @@ def managed_caller(*accounts: Account, owner: str = OWNER) -> Caller:
 
 
 def order(caller: Caller, request: VideoRequest | Derivation = REQUEST, **options: Any) -> SubmitOrder:
-    """What a route orders for a request."""
+    """The order of a route for a request."""
     return SubmitOrder(caller, request, fingerprint_of(str(request)), **options)
 
 

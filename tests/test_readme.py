@@ -1,4 +1,4 @@
-"""The READMEs, in both languages, tell the truth of today."""
+"""The READMEs, in both languages, match the code."""
 
 import re
 from pathlib import Path

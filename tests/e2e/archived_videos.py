@@ -1,4 +1,4 @@
-"""Gateways with an archive, and videos that one of them has archived."""
+"""Gateways with an archive, and archived videos."""
 
 import asyncio
 import hashlib
@@ -19,7 +19,7 @@ from gateway.polling.batcher import DEADLINE_SECONDS
 from gateway.task_ids.signed import PREFIX, peek
 from providers.sandbox.files import CLIPS
 from providers.sandbox.server import SandboxServer
-from tests.archives import ArchivePlace
+from tests.archives import ArchiveLocation
 from tests.e2e.conftest import UPSTREAM, HastyClock, bearer, follow, settings_for
 
 CLIP, COVER = (CLIPS / "best.mp4").read_bytes(), (CLIPS / "cover.jpg").read_bytes()
@@ -44,7 +44,7 @@ class Clock(HastyClock):
 
 @dataclass(frozen=True)
 class Video:
-    """One that was made and archived, as both surfaces told of it before everything was lost."""
+    """An archived video, as both surfaces showed it before the upstream lost it."""
 
     id: str
     secret: str
@@ -70,10 +70,10 @@ class Video:
 
 @contextmanager
 def serving(
-    upstream: SandboxServer, place: ArchivePlace, clock: Clock | None = None, **more: Any
+    upstream: SandboxServer, location: ArchiveLocation, clock: Clock | None = None, **more: Any
 ) -> Iterator[httpx.Client]:
-    """A gateway that has seen nothing yet."""
-    settings = settings_for(upstream, archive_url=place.url, **{"timeouts": TimeoutSettings(), **more})
+    """A gateway without state."""
+    settings = settings_for(upstream, archive_url=location.url, **{"timeouts": TimeoutSettings(), **more})
     with (
         BackgroundServer(create_app(settings, clock=clock or Clock())) as server,
         httpx.Client(base_url=server.url, timeout=10) as client,
@@ -121,7 +121,7 @@ def content(client: httpx.Client, id: str, *secrets: str, variant: str = "video"
 
 
 def etag(file: bytes) -> str:
-    """What only the archive says."""
+    """The ETag, which only archived files have."""
     return f'"{hashlib.sha256(file).hexdigest()}"'
 
 

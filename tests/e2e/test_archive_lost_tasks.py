@@ -1,4 +1,4 @@
-"""Archived videos of an upstream that has never heard of them, at gateways that know nothing."""
+"""Archived videos of an upstream that has lost them, at gateways without state."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from providers.sandbox.server import SandboxServer
-from tests.archives import ArchivePlace, new_place
+from tests.archives import ArchiveLocation, new_location
 from tests.e2e.archived_videos import (
     CLIP,
     COVER,
@@ -41,9 +41,9 @@ from tests.e2e.test_poll_shortcut import same
 
 @dataclass(frozen=True)
 class Lost:
-    """An archive, and an upstream that has never heard of what is in it."""
+    """An archive, and an upstream that has lost its tasks."""
 
-    place: ArchivePlace
+    location: ArchiveLocation
     upstream: SandboxServer
     videos: dict[str, Video]
     client: httpx.Client
@@ -51,7 +51,7 @@ class Lost:
 
     @contextmanager
     def fresh(self) -> Iterator[httpx.Client]:
-        with serving(self.upstream, self.place) as client:
+        with serving(self.upstream, self.location) as client:
             yield client
 
 
@@ -62,8 +62,8 @@ def lost(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     # An hour ago, since what was submitted just now would be taken for too new to be seen.
     clock = Clock(-HOUR)
     with pytest.MonkeyPatch.context() as monkeypatch:
-        place = new_place(kind, tmp_path_factory.mktemp("lost"), monkeypatch)
-        with SandboxServer(PROMPT_UPSTREAM, clock=clock.now) as before, serving(before, place, clock) as client:
+        location = new_location(kind, tmp_path_factory.mktemp("lost"), monkeypatch)
+        with SandboxServer(PROMPT_UPSTREAM, clock=clock.now) as before, serving(before, location, clock) as client:
             ids = {
                 "Jimeng, sealed": (submit(client, session, sealed=True), session),
                 "Jimeng, native": (submit(client, session), session),
@@ -72,8 +72,8 @@ def lost(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
                 "references": (submit(client, key, WAN_OF_REFERENCES, sealed=True), key),
             }
             videos = {name: kept(client, id, secret) for name, (id, secret) in ids.items()}
-        with SandboxServer(PROMPT_UPSTREAM) as upstream, serving(upstream, place) as client:
-            yield Lost(place, upstream, videos, client)
+        with SandboxServer(PROMPT_UPSTREAM) as upstream, serving(upstream, location) as client:
+            yield Lost(location, upstream, videos, client)
 
 
 ONE_STORE = pytest.mark.parametrize("lost", ["file"], indirect=True)
@@ -103,7 +103,7 @@ FIRST: dict[str, Callable[[httpx.Client, Video], bool]] = {
 }
 
 
-class TestLost:
+class TestRestored:
     @ONE_STORE
     @pytest.mark.parametrize("first", FIRST)
     def test_new_gateway_answers_any_first_request_from_the_archive(self, lost: Lost, first: str) -> None:
@@ -284,17 +284,20 @@ class TestLost:
 def test_gateway_key_finds_its_own_tasks_in_the_archive(
     session: str, key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place, clock = new_place("file", tmp_path, monkeypatch), Clock(-HOUR)
+    location, clock = new_location("file", tmp_path, monkeypatch), Clock(-HOUR)
     managed: dict[str, Any] = {
         "keys": (SecretStr("alice:gw-alice"), SecretStr("bob:gw-bob")),
         "secret": (SecretStr("a long random text"),),
         "jimeng": {"credentials": (SecretStr(session),)},
         "dashscope": {"credentials": (SecretStr(key),)},
     }
-    with SandboxServer(PROMPT_UPSTREAM, clock=clock.now) as before, serving(before, place, clock, **managed) as client:
+    with (
+        SandboxServer(PROMPT_UPSTREAM, clock=clock.now) as before,
+        serving(before, location, clock, **managed) as client,
+    ):
         ids = [submit(client, "gw-alice"), submit(client, "gw-alice", WAN, sealed=True)]
         videos = [kept(client, id, "gw-alice") for id in ids]
-    with SandboxServer(PROMPT_UPSTREAM) as empty, serving(empty, place, **managed) as client:
+    with SandboxServer(PROMPT_UPSTREAM) as empty, serving(empty, location, **managed) as client:
         for made in videos:
             for ask in FIRST.values():
                 assert ask(client, made)

@@ -1,4 +1,4 @@
-"""`demo` as people run it: two videos over HTTP, two files, nothing left behind."""
+"""`demo`: two videos over HTTP, two files, no other files left."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""`download` from a real gateway with the embedded upstream behind it."""
+"""`download` from a real gateway with the sandbox."""
 
 import time
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ def gateway() -> Iterator[str]:
 
 @pytest.fixture
 def real(gateway: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """In an empty directory, and with hardly a pause between tries."""
+    """In an empty directory, with short pauses between attempts."""
     monkeypatch.setenv("GATEWAY_URL", gateway)
     monkeypatch.setenv("GATEWAY_KEY", "sk-one")
     monkeypatch.setenv("LC_ALL", "C.UTF-8")

@@ -23,7 +23,7 @@ from tests.e2e.generations import JIMENG, PNG, SUBMIT, WAN, error_of, submit
 from tests.pictures import data_url
 
 
-class TestTheMainJob:
+class TestSubmitToFile:
     def test_jimeng_video_from_submit_to_file(self, client: httpx.Client, session: str) -> None:
         accepted = submit(client, {"model": JIMENG, "prompt": "一只猫", "duration": "5"}, session)
         assert list(accepted) == ["created", "task_id", "status", "model", "provider"]

@@ -15,7 +15,7 @@ from tests.e2e.generations import JIMENG, SUBMIT, WAN, error_of
 from tests.pictures import data_url
 
 
-class TestRefusals:
+class TestErrors:
     def test_missing_credential_is_refused(self, client: httpx.Client) -> None:
         for method, path in (("POST", SUBMIT), ("GET", "/v1/videos/tasks/1"), ("GET", "/v1/models")):
             error = error_of(client.request(method, path), 401, "invalid_api_key")

@@ -1,4 +1,4 @@
-"""A picture in whatever form a client has it reaches both upstreams, by both surfaces."""
+"""Pictures in every form reach both upstreams, by both surfaces."""
 
 import base64
 import itertools

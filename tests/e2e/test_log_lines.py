@@ -1,4 +1,4 @@
-"""What an operator finds in the log when somebody asks about a task."""
+"""Log lines of submits and their fields."""
 
 import logging
 import time
@@ -98,7 +98,7 @@ def test_refused_submit_logs_the_reason(
 def test_unconfirmed_or_refused_submit_logs_its_account(
     managed: httpx.Client, caplog: pytest.LogCaptureFixture, word: str, code: str
 ) -> None:
-    """Whoever is told to look on the console has to know on whose."""
+    """The operator needs the account to check its console."""
     body = {"model": "wan2.6-t2v", "prompt": f"x #{word}"}
     with caplog.at_level(logging.INFO, "gateway"):
         line = line_of(caplog, managed.post("/v1/videos/generations", json=body))

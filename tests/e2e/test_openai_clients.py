@@ -39,12 +39,12 @@ ERRORS = {
 def boxes(data: bytes) -> dict[bytes, bytes]:
     """The top-level boxes of an MP4 file. Their sizes must add up to the file."""
     found: dict[bytes, bytes] = {}
-    place = 0
-    while place < len(data):
-        size = int.from_bytes(data[place : place + 4])
-        assert 8 <= size <= len(data) - place, "a box reaches beyond the file"
-        found[data[place + 4 : place + 8]] = data[place + 8 : place + size]
-        place += size
+    offset = 0
+    while offset < len(data):
+        size = int.from_bytes(data[offset : offset + 4])
+        assert 8 <= size <= len(data) - offset, "a box reaches beyond the file"
+        found[data[offset + 4 : offset + 8]] = data[offset + 8 : offset + size]
+        offset += size
     return found
 
 
@@ -134,7 +134,7 @@ async def test_the_asynchronous_library(url: str, session: str, key: str, tmp_pa
         assert (picture.status, picture.model) == ("completed", "wan2.6-i2v")
 
 
-class TestTrouble:
+class TestFailures:
     """The libraries repeat what fails; the upstream must see one accepted submit at most."""
 
     def client(self, url: str, key: str) -> openai.OpenAI:

@@ -65,7 +65,7 @@ class TestObjects:
         assert client.get("/v1/videos", headers=bearer(key)).json()["data"][0]["seconds"] != "-1"
 
     def test_prompt_of_a_new_video_is_shown_as_written(self, client: httpx.Client, session: str) -> None:
-        """What is submitted has the camera in it."""
+        """The submitted prompt also contains the camera."""
         video = create(client, session, model=JIMENG, prompt="a cat", camera_movement="pan left")
         assert video["prompt"] == "a cat"
 
@@ -150,7 +150,7 @@ class TestContent:
         assert error_code(answer, 404) == "not_found"
 
     def test_video_is_not_called_unfinished_when_no_upstream_answers(self, session: str) -> None:
-        """Of a task that its upstream shows at once: one that it does not is taken for new."""
+        """For a task that its upstream shows at once; one that it hides is taken for new."""
         with SandboxServer(replace(UPSTREAM, visible_after=0.0)) as upstream:
             first, replica = (BackgroundServer(create_app(settings_for(upstream))) for _ in range(2))
             with first, replica, httpx.Client(base_url=first.url) as client:
@@ -165,7 +165,7 @@ class TestContent:
         assert client.get(f"/v1/videos/{id}/content", headers=bearer(session)).status_code == 404
 
     def test_expired_link_is_renewed(self, session: str) -> None:
-        """The gateway remembers the finished state; its link has ended when the client comes."""
+        """The cached state is finished, and its link has expired since."""
         character = SandboxSettings(task_seconds=0.05, visible_after=0.0, link_seconds=1)
         with (
             SandboxServer(character) as short,

@@ -1,4 +1,4 @@
-"""Many accounts as one: over real HTTP, with the books of the embedded upstream as the judge."""
+"""Account rotation over real HTTP, checked against the ledger of the sandbox."""
 
 import os
 import signal
@@ -84,7 +84,7 @@ ACCOUNTS = [
 
 
 class TestOneOfFive:
-    """Without credits, with an expired session, at its concurrency limit, under risk control, and healthy."""
+    """Five accounts: without credits, expired, at its concurrency limit, restricted, and healthy."""
 
     @pytest.fixture(params=["one after the other", "all at once"])
     def at_once(self, request: pytest.FixtureRequest) -> int:
@@ -184,7 +184,7 @@ def test_submit_tries_no_more_accounts_than_max_attempts(upstream: SandboxServer
 
 
 def test_slot_freed_on_another_replica_is_detected(upstream: SandboxServer) -> None:
-    """A task that ended is looked at before an account is said to be full."""
+    """Running tasks are queried before an account counts as full."""
     clock = LaterClock()
     with (
         gateway(upstream, account("only", "w-one", max_running=1), clock=clock) as server,

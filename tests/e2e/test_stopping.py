@@ -1,4 +1,4 @@
-"""What requests are told that outlast the stop of their process: nothing that may be charged invites a repeat."""
+"""Responses of requests that outlast the stop of their process: none that may be charged is retryable."""
 
 import time
 from collections.abc import Callable
@@ -22,7 +22,7 @@ PATIENT = TimeoutSettings(connect=5, read=30, total=30)
 
 
 def while_it_stops(upstream: SandboxServer, under_way: Callable[[], bool], ask: Callable[[str], T]) -> T:
-    """What a request to a gateway comes to, which is stopped as soon as it is under way."""
+    """The response of a request during which the gateway is stopped."""
     app = create_app(settings_for(upstream, timeouts=PATIENT, video_poll_interval=20))
     with ThreadPoolExecutor(1) as thread:
         with BackgroundServer(app, grace_seconds=0.05) as server:

@@ -1,4 +1,4 @@
-"""Everything that can go wrong on the way: nothing is lost, nothing is sent twice, no credential is shown."""
+"""Failures of the upstream: no task is lost, nothing is sent twice, no credential is shown."""
 
 import logging
 import socket
@@ -36,7 +36,7 @@ def submit(client: httpx.Client, model: str, prompt: str, credential: str) -> ht
 
 
 class TestSubmitsOnJimeng:
-    """A submit can be looked up by an id of our own making."""
+    """A submit can be looked up by its submit key."""
 
     @pytest.mark.parametrize("word", ACCEPTED_BUT_LOST)
     def test_accepted_submit_is_found_and_never_sent_again(
@@ -73,7 +73,7 @@ class TestSubmitsOnJimeng:
 
 
 class TestSubmitsOnDashScope:
-    """A lost answer cannot be looked up: it is told, and never sent again."""
+    """A submit with a lost answer cannot be looked up: it is reported, and never resent."""
 
     @pytest.mark.parametrize("word", ACCEPTED_BUT_LOST)
     def test_accepted_submit_with_a_lost_answer_is_unconfirmed(
@@ -124,7 +124,7 @@ POLL_WORDS = ["500", "429", "html", "empty", "halfjson", "lost", "drip", "hang",
 
 
 class TestPolls:
-    """A poll is never a verdict on a task unless the upstream gave one."""
+    """A poll fails a task only if the upstream says so."""
 
     @pytest.mark.parametrize("word", POLL_WORDS)
     @pytest.mark.parametrize("model", [JIMENG, WAN])
@@ -172,7 +172,7 @@ def test_no_credential_is_ever_logged(
 
 
 class TestRawRequests:
-    """What no client library would send."""
+    """Requests that no client library sends."""
 
     def exchange(self, url: str, head: bytes, body: bytes = b"") -> bytes:
         host, port = url.removeprefix("http://").split(":")

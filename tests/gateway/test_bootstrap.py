@@ -1,4 +1,4 @@
-"""A configuration that cannot be used stops the start with one line; one that can needs nobody to be there."""
+"""An invalid configuration stops the start with one line; a valid one starts without the network."""
 
 import logging
 import sys

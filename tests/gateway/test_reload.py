@@ -1,4 +1,4 @@
-"""A new configuration takes the place of the old one without dropping a request; a bad one does not."""
+"""A reload replaces the configuration without dropping a request; an invalid file changes nothing."""
 
 import asyncio
 import logging

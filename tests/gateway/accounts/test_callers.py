@@ -1,4 +1,4 @@
-"""Who is calling, in both modes."""
+"""Authentication of callers: gateway keys and pass-through credentials."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Looking after accounts: asked for, and in the few cases where the gateway does it of its own accord."""
+"""Account checks: on request, and the few that the gateway starts itself."""
 
 import asyncio
 import random
@@ -16,8 +16,8 @@ from tests.upstream import ScriptedProvider, trouble
 A, B = Account("scripted", "s-secret-a", name="a"), Account("scripted", "s-secret-b", name="b")
 
 
-class CaringProvider(ScriptedProvider):
-    """One whose accounts can be looked after. Every call is noted."""
+class CheckableProvider(ScriptedProvider):
+    """Supports every account check, and records its calls."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -52,10 +52,10 @@ class CaringProvider(ScriptedProvider):
 
 
 class ChecksGateway(GatewayFixture):
-    provider: CaringProvider
+    provider: CheckableProvider
 
     def __init__(self, provider: ScriptedProvider | None = None) -> None:
-        super().__init__(provider or CaringProvider())
+        super().__init__(provider or CheckableProvider())
 
     def fail(self, kind: ErrorKind, account: Account = A) -> None:
         self.pool.hold_against(account, trouble(kind), "", sent_at=self.clock.now())
@@ -173,8 +173,8 @@ class TestCredits:
         assert caught.value.code == "not_supported"
 
 
-class TestLookingAgain:
-    """A login that was refused is looked at again now and then, by a call that is not charged."""
+class TestRepeatedChecks:
+    """A rejected credential is checked again at intervals, by a call that is not charged."""
 
     async def test_valid_credential_makes_the_account_available(self) -> None:
         env = ChecksGateway()

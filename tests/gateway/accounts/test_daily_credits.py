@@ -1,4 +1,4 @@
-"""The daily gift: every account once a day, at a minute of its own."""
+"""Daily credits: received for every account once a day, at its own minute."""
 
 from datetime import datetime, timedelta, timezone
 
@@ -17,7 +17,7 @@ ACCOUNTS = [Account("giving", f"s-{number}", name=f"n{number}") for number in ra
 OTHER = Account("scripted", "s-x", name="x")
 
 
-class Giving(ScriptedProvider):
+class CreditsProvider(ScriptedProvider):
     def __init__(self, name: str = "giving") -> None:
         super().__init__(name)
         self.taken: list[tuple[str, float]] = []
@@ -32,10 +32,10 @@ class Giving(ScriptedProvider):
 
 
 class DailyCreditsGateway(GatewayFixture):
-    provider: Giving
+    provider: CreditsProvider
 
     def __init__(self, *accounts: Account, wanted: bool = True, provider: str = "giving") -> None:
-        giving = Giving(provider)
+        giving = CreditsProvider(provider)
         managed = [
             AccountSettings(name=account.name, credential=SecretStr(account.credential), provider=account.provider)
             for account in accounts or (*ACCOUNTS, OTHER)

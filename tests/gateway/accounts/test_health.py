@@ -1,4 +1,4 @@
-"""The table of failures, and the pauses that follow from it."""
+"""Pause rules: which error pauses an account, and for how long."""
 
 from datetime import UTC, datetime
 
@@ -26,7 +26,7 @@ def fail(health: Health, kind: ErrorKind, now: float, *, retry_after: float | No
 
 
 def lengths(kind: ErrorKind, count: int) -> list[float]:
-    """The lengths of pauses in a row, each failure right after the pause before."""
+    """The lengths of consecutive pauses, with a failure right after each one."""
     health, now, found = healthy(), NOON_IN_SHANGHAI, []
     for _ in range(count):
         pause = fail(health, kind, now)
@@ -193,7 +193,7 @@ def test_any_credits_end_the_pause_where_none_were_read_at_the_refusal() -> None
 
 
 def test_failures_during_a_pause_do_not_lengthen_it() -> None:
-    """Polls of an account under risk control are refused as well, one after the other."""
+    """Polls of a restricted account fail too, one after the other."""
     health = healthy()
     pause = fail(health, ErrorKind.RESTRICTED, 0.0)
     for now in range(3, 1800, 3):

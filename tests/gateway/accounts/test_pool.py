@@ -1,4 +1,4 @@
-"""The pool: who takes a submit, and what becomes of an account that failed."""
+"""Account pool: which account takes a submit, and the status of an account after a failure."""
 
 import asyncio
 import gc
@@ -114,8 +114,8 @@ async def test_model_not_open_to_an_account_leaves_it_the_others() -> None:
     assert await env.submit(model="another") == "a"
 
 
-class TestTrials:
-    """Of an account that is new or was in trouble nobody knows what it will say."""
+class TestProbes:
+    """An account that is new or has failed is half-open: one submit probes it."""
 
     async def test_one_submit_probes_and_the_others_use_other_accounts(self) -> None:
         env = ManagedPool(A, B)
@@ -230,7 +230,7 @@ class TestRunningTasks:
         assert [await env.submit(f"u{number}") for number in range(2)] == ["b", "b"]
 
 
-class TestWhatQueriesTell:
+class TestQueryResults:
     async def test_rejected_credential_in_a_query_pauses_the_account_until_a_query_succeeds(self) -> None:
         env = ManagedPool(A)
         env.pool.on_results(A, {"t": trouble(ErrorKind.INVALID_CREDENTIAL)}, env.clock.now())
@@ -253,7 +253,7 @@ class TestWhatQueriesTell:
         assert env.state(A) is AccountState.READY
 
 
-class TestExpiredLogins:
+class TestRejectedCredentials:
     async def test_check_is_due_once_in_ten_minutes(self) -> None:
         env = ManagedPool(A)
         await env.submit(trouble(ErrorKind.INVALID_CREDENTIAL))
@@ -284,7 +284,7 @@ class TestExpiredLogins:
 
 
 class TestReplacedCredentials:
-    """News of the old credential are no news of the new one."""
+    """Late results of the old credential do not count for the new one."""
 
     OLD, NEW = Account("scripted", "s-old", name="a"), Account("scripted", "s-new", name="a")
 
@@ -312,7 +312,7 @@ class TestReplacedCredentials:
         assert env.state(replace(self.OLD, cookie="sessionid=new")) is AccountState.READY
 
 
-class TestManaging:
+class TestReload:
     async def test_returning_account_keeps_its_record(self) -> None:
         env = ManagedPool(A, B)
         await env.submit(trouble(ErrorKind.RESTRICTED))
@@ -372,7 +372,7 @@ async def test_failed_proxy_is_a_last_resort_and_does_not_count_against_the_acco
 
 
 class TestGuests:
-    """Accounts that pass-through callers bring along."""
+    """Accounts of pass-through callers."""
 
     async def test_record_of_a_returning_guest_is_kept(self) -> None:
         env = ManagedPool()

@@ -1,4 +1,4 @@
-"""Who is next: each policy over a few candidates."""
+"""Selection policies: each over a few candidates."""
 
 import random
 from collections import Counter

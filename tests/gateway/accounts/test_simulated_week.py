@@ -1,4 +1,4 @@
-"""A week of the pool's life in a second: accounts that fail at random, on a clock moved by hand."""
+"""A simulated week of the pool: accounts that fail at random, on a clock moved by hand."""
 
 import random
 from collections import Counter
@@ -28,7 +28,7 @@ FAILURES = (
 
 @dataclass
 class Week:
-    """A submit a minute, one in 30 of which fails in some way; logins that were refused are looked at again."""
+    """A submit a minute, one in 30 of which fails at random; rejected credentials are checked again."""
 
     policy: PolicyName
     chance: random.Random
@@ -89,7 +89,7 @@ class Week:
         self.taken[used.name] += 1
 
     def check_the_promise(self, account: Account, model: str, error: ProviderError) -> None:
-        """A pause lasts as long as it said, and not a moment longer."""
+        """A pause lasts exactly as long as announced."""
         status = self.pool.status(account, model)
         if error.kind not in PAUSE_RULES:
             assert status.state is AccountState.READY
@@ -122,7 +122,7 @@ async def test_submits_follow_the_weights_over_a_week(policy: PolicyName, seed: 
 
 
 async def test_pauses_stay_within_their_rule() -> None:
-    """Failure after failure never rests an account beyond its row of the table."""
+    """Repeated failures never pause an account for longer than its pause rule."""
     chance = random.Random(7)
     week = Week("round_robin", chance)
     for _ in range(2000):

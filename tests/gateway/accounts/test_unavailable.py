@@ -1,4 +1,4 @@
-"""What a client is told when no account takes its submit."""
+"""The error of a submit that no account can take."""
 
 import pytest
 

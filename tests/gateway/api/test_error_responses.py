@@ -1,4 +1,4 @@
-"""Every error response is made in one place."""
+"""Error responses: status, headers, body and log fields."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""What is around every request, where the request is ended from outside."""
+"""Middleware, for requests that the server cancels."""
 
 import asyncio
 from types import SimpleNamespace

@@ -1,4 +1,4 @@
-"""A poll, by the shortcut and by the route: one function answers both."""
+"""A poll through the shortcut and through the route: one function answers both."""
 
 import asyncio
 import logging
@@ -36,7 +36,7 @@ async def nothing() -> None:
 
 @dataclass
 class ScriptedTasks:
-    """Stands for `Tasks`: notes each look at a task, and what comes first is up to `script`."""
+    """A fake of `Tasks`: records each status call, after what `script` does."""
 
     script: Callable[[], Awaitable[None]] = nothing
     trouble: ProviderError | None = None
@@ -83,7 +83,7 @@ def polls() -> Polls:
 
 
 async def until_stopped(app: Starlette, headers: dict[str, str]) -> list[Message]:
-    """What a poll is sent that is cancelled from outside, as the server does with what outlasts its stop."""
+    """The response of a poll that the server cancels when it stops."""
     sent: list[Message] = []
 
     async def receive() -> Message:
@@ -108,7 +108,7 @@ async def until_stopped(app: Starlette, headers: dict[str, str]) -> list[Message
 
 
 @BOTH
-class TestBothCallers:
+class TestShortcutAndRoute:
     @pytest.mark.parametrize("path", PATHS)
     async def test_a_poll_is_rendered_for_its_surface(self, polls: Polls, headers: dict[str, str], path: str) -> None:
         answer = await polls.get(path.format(id="one"), **headers)
@@ -183,7 +183,7 @@ class TestBothCallers:
         assert "a secret" not in caplog.text
 
 
-class TestTheResponseCache:
+class TestResponseCache:
     @BOTH
     async def test_repeated_poll_is_answered_from_the_response_cache(
         self, polls: Polls, headers: dict[str, str]
@@ -270,7 +270,7 @@ async def test_shortcut_answers_a_poll_before_the_middleware(polls: Polls, path:
     assert (answer.status_code, behind) == (200, [])
 
 
-class TestPathsThatAreNoPolls:
+class TestOtherPaths:
     @pytest.mark.parametrize(
         ("method", "path", "status"),
         [

@@ -32,7 +32,7 @@ async def test_request_keeps_its_services() -> None:
 
 
 async def test_lifespan_scope_has_no_services() -> None:
-    """The lifespan begins before there are any."""
+    """The lifespan begins before the services exist."""
     seen: list[Scope] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,4 +1,4 @@
-"""Each test has a place and a host of its own."""
+"""Each test has its own archive and host."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from providers.transport.client import HttpClient
 from tests.archives import (
     FileHost,
-    new_place,
+    new_location,
 )
 from tests.gateway.archive.fixtures import ArchiveFixture
 
@@ -17,8 +17,8 @@ from tests.gateway.archive.fixtures import ArchiveFixture
 async def env(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[ArchiveFixture]:
-    place = new_place(request.param, tmp_path, monkeypatch)
+    location = new_location(request.param, tmp_path, monkeypatch)
     async with FileHost().serving() as host, HttpClient() as http:
-        made = ArchiveFixture(place, host, http)
+        made = ArchiveFixture(location, host, http)
         yield made
         await made.stop()

@@ -20,7 +20,7 @@ from tests.archives import (
     CREATED,
     FACTS,
     JPEG,
-    ArchivePlace,
+    ArchiveLocation,
     FileHost,
     no_other,
     until,
@@ -35,7 +35,7 @@ STRANGER = replace(ACCOUNT, credential="s-secret-2", name="")
 
 
 class Counting(ArchiveStore):
-    """Counts what is asked, and fails while it is `down`."""
+    """A store that counts reads, and fails while it is `down`."""
 
     asked = 0
     down = False
@@ -51,12 +51,12 @@ class Counting(ArchiveStore):
 class ArchiveFixture:
     """The archives of one store, each in a gateway of its own, and a host that serves the videos."""
 
-    def __init__(self, place: ArchivePlace, host: FileHost, http: HttpClient, **settings: Any) -> None:
-        self.place = place
+    def __init__(self, location: ArchiveLocation, host: FileHost, http: HttpClient, **settings: Any) -> None:
+        self.location = location
         self.host = host
         self.http = http
         self.clock = TestClock(CREATED + 100)
-        self.store = Counting.open(place.url)
+        self.store = Counting.open(location.url)
         self.gateways: list[GatewayFixture] = []
         self.archive = self.new_archive(**settings)
 

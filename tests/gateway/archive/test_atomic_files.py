@@ -1,4 +1,4 @@
-"""What is being written is seen by nobody, and what the dead have left is cleared away."""
+"""Atomic writes: partial files are invisible, and those of dead processes are removed."""
 
 import asyncio
 from collections.abc import AsyncIterator

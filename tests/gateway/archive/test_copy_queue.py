@@ -1,4 +1,4 @@
-"""Videos that were seen finished are copied, in turn and again."""
+"""The copy queue: order, limits and retries."""
 
 import asyncio
 import logging
@@ -26,7 +26,7 @@ from tests.archives import (
     ID,
     INDEX,
     JPEG,
-    ArchivePlace,
+    ArchiveLocation,
     FileHost,
     until,
     video,
@@ -43,7 +43,7 @@ async def test_finished_task_is_copied_and_known(env: ArchiveFixture) -> None:
     assert report.outcome is Outcome.COPIED
     assert env.archive.known("jimeng", ID, ACCOUNT.tag)
     assert env.archive.waiting == 0
-    assert env.place.visible() == {f"{HOME}.mp4", f"{HOME}.jpg", f"{HOME}.json", INDEX}
+    assert env.location.visible() == {f"{HOME}.mp4", f"{HOME}.jpg", f"{HOME}.json", INDEX}
 
 
 async def test_known_task_costs_no_store_access(env: ArchiveFixture) -> None:
@@ -202,16 +202,16 @@ async def test_closed_queue_starts_no_copy(env: ArchiveFixture) -> None:
 
 
 async def test_stopped_application_leaves_no_partial_files(tmp_path: Path) -> None:
-    place = ArchivePlace((tmp_path / "archive").as_uri(), folder=tmp_path / "archive")
+    location = ArchiveLocation((tmp_path / "archive").as_uri(), folder=tmp_path / "archive")
     async with FileHost().serving() as host, HttpClient() as http:
-        env = ArchiveFixture(place, host, http, archive=ArchiveSettings(copies=1))
+        env = ArchiveFixture(location, host, http, archive=ArchiveSettings(copies=1))
         link = host.give("v", video(4_000_000), hold_at=3_000_000)
         env.see(Result(link))
         env.see(Result(link), replace(FACTS, id="2"))
-        await until(lambda: place.unfinished() > 0)
+        await until(lambda: location.unfinished() > 0)
         await env.stop()
-        assert place.visible() == set()
-        assert place.unfinished() == 0
+        assert location.visible() == set()
+        assert location.unfinished() == 0
         assert host.asked == ["v"]
 
 

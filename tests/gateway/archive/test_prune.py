@@ -1,4 +1,4 @@
-"""What is older goes on request."""
+"""Pruning removes older videos."""
 
 from dataclasses import replace
 
@@ -27,12 +27,12 @@ async def test_older_videos_are_removed_with_all_their_files(env: ArchiveFixture
     await env.store.put_small("jimeng/2020/01/01/notes.txt.bak/mine", b"x", "text/plain")
     await env.store.put_small("mine/2020/01/01/photo.jpg", b"x", "text/plain")
     kept = {"jimeng/2020/01/01/notes.txt.bak/mine", "mine/2020/01/01/photo.jpg"}
-    before = env.place.visible()
+    before = env.location.visible()
 
     assert await env.archive.prune(30, CREATED + 30 * DAYS, PROVIDERS) == 0
-    assert env.place.visible() == before
+    assert env.location.visible() == before
     assert await env.archive.prune(30, CREATED + 32 * DAYS, PROVIDERS) == 1
-    left = env.place.visible()
+    left = env.location.visible()
     assert left == {path for path in before if ID not in path}
     assert left > kept
     assert await env.archive.find("jimeng", ID, ACCOUNT) is None
@@ -40,7 +40,7 @@ async def test_older_videos_are_removed_with_all_their_files(env: ArchiveFixture
     assert await env.archive.find("jimeng", "young", ACCOUNT) is not None
     assert await env.archive.prune(30, CREATED + 32 * DAYS, PROVIDERS) == 0
     assert await env.archive.prune(0, CREATED + 99 * DAYS, PROVIDERS) == 1
-    assert env.place.visible() == kept
+    assert env.location.visible() == kept
 
 
 async def test_empty_archive_is_pruned(env: ArchiveFixture) -> None:
@@ -69,9 +69,9 @@ async def test_interrupted_prune_leaves_no_record_without_a_video(
     other = env.new_archive()
     found = await other.find("jimeng", ID, ACCOUNT)
     assert (found is not None) is (deletes == 0)
-    assert archived.video.path in env.place.visible()
+    assert archived.video.path in env.location.visible()
     assert await other.prune(1, CREATED + 10 * DAYS, PROVIDERS) == 1
-    assert env.place.visible() == set()
+    assert env.location.visible() == set()
 
 
 async def test_video_archived_again_under_another_day_stays_known(env: ArchiveFixture) -> None:
@@ -81,4 +81,4 @@ async def test_video_archived_again_under_another_day_stays_known(env: ArchiveFi
     anew = await env.copied(facts=replace(FACTS, created=CREATED + 20 * DAYS))
     assert await env.archive.prune(10, CREATED + 15 * DAYS, PROVIDERS) == 1
     assert await env.new_archive().find("jimeng", ID, ACCOUNT) == anew
-    assert f"{HOME}.mp4" not in env.place.visible()
+    assert f"{HOME}.mp4" not in env.location.visible()

@@ -1,4 +1,4 @@
-"""What the archive tells of a video: read back as it was written, and never believed."""
+"""Archive records: round trip, and validation of what is read."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""The command line itself: usage, exit codes, the configuration as it is shown."""
+"""The command line: usage, exit codes and the printed configuration."""
 
 import importlib.metadata
 import json
@@ -172,7 +172,7 @@ def test_configuration_is_printed_without_secrets(
 
 
 def _without_nothing(table: dict[str, Any]) -> dict[str, Any]:
-    """What is not set stands as a remark in TOML."""
+    """Unset values are comments in TOML."""
     kept = {name: value for name, value in table.items() if value is not None}
     return {name: _without_nothing(value) if isinstance(value, dict) else value for name, value in kept.items()}
 

@@ -1,4 +1,4 @@
-"""Results and words, where they cannot be written."""
+"""Output that cannot be written."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The Range header: what is read, what is ignored, and what lies outside of the file."""
+"""The Range header: valid, ignored and unsatisfiable ranges."""
 
 import pytest
 from hypothesis import given

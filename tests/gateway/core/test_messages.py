@@ -1,4 +1,4 @@
-"""Sentences for people, in two languages."""
+"""Messages in two languages."""
 
 import string
 

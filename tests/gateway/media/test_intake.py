@@ -1,4 +1,4 @@
-"""What a client hands in becomes what a provider can use, or is refused with what the model takes."""
+"""Media inputs become files or URLs for the provider, or are refused with what the model accepts."""
 
 import base64
 import io
@@ -31,7 +31,7 @@ ADDRESS = "https://pictures.example/cat.png"
 
 
 class Host:
-    """Gives what lies at ADDRESS, and remembers what it gave."""
+    """Serves the file at ADDRESS, and records what it served."""
 
     def __init__(self, content: bytes = b"") -> None:
         self.content = content

@@ -1,4 +1,4 @@
-"""What a model says one picture, clip or sound may be is checked before anything is sent."""
+"""The limits of a model for a picture, clip or sound are checked before anything is sent."""
 
 import io
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""A picture that cannot be made to fit is left as it is, whatever is wrong with it."""
+"""Resizing: a picture that cannot be resized is unchanged."""
 
 import io
 import struct
@@ -17,7 +17,7 @@ ON_ITS_SIDE = (0x0112, 3, 1, struct.pack("<HH", 6, 0))
 
 
 def with_notes(notes: bytes) -> bytes:
-    """A JPEG of 300 x 240 with what a camera notes down."""
+    """A JPEG of 300 x 240 with EXIF data."""
     target = io.BytesIO()
     Image.new("RGB", (300, 240), "red").save(target, "JPEG")
     exif = b"Exif\0\0" + notes
@@ -25,7 +25,7 @@ def with_notes(notes: bytes) -> bytes:
 
 
 def notes(*entries: tuple[int, int, int, bytes]) -> bytes:
-    """Tag, type, count and four bytes of value each."""
+    """EXIF entries: tag, type, count and four bytes of value each."""
     rows = b"".join(struct.pack("<HHI", tag, kind, count) + value for tag, kind, count, value in entries)
     return b"II*\0" + struct.pack("<IH", 8, len(entries)) + rows + b"\0\0\0\0"
 

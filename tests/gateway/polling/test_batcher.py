@@ -1,4 +1,4 @@
-"""Queries of one account: joined, gathered, split, paced, and given up in time."""
+"""The query batcher of one account: coalescing, batches, splitting, rate limit and deadlines."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +18,7 @@ ACCOUNT = Account("scripted", "s-1")
 
 
 class Upstream(ScriptedProvider):
-    """Knows every task. Ids in `poison` spoil the call they are in; calls wait for `gate` while it is closed."""
+    """Knows every task. An id in `poison` fails its whole call; calls wait for `gate`."""
 
     def __init__(self, batch: int = 10) -> None:
         super().__init__()
@@ -69,7 +69,7 @@ class ScriptedBatcher:
         return [future for future in found if future is not None]
 
 
-async def validate() -> None:
+async def let_tasks_run() -> None:
     for _ in range(10):
         await asyncio.sleep(0)
 
@@ -89,9 +89,9 @@ async def test_running_query_is_joined_unless_a_refresh_is_forced() -> None:
     env = ScriptedBatcher()
     env.upstream.gate.clear()
     first = env.enqueue("t")
-    await validate()
+    await let_tasks_run()
     joined, force_refresh = env.enqueue("t"), env.enqueue("t", force_refresh=True)
-    await validate()
+    await let_tasks_run()
     assert env.upstream.batches == [1, 1]
     env.upstream.gate.set()
     await asyncio.gather(*first, *joined, *force_refresh)
@@ -106,7 +106,7 @@ async def test_poll_during_the_turn_of_another_id_does_not_wait() -> None:
     env.clock.lag(10.0)
     # The pace allows the next call, and nobody has woken up for it yet.
     assert env.enqueue("new", wait=False) == []
-    await validate()
+    await let_tasks_run()
     assert [ids for _, ids in env.upstream.asked] == [("first",), ("old",)]
 
 
@@ -129,7 +129,7 @@ async def test_at_most_two_batches_run_at_once() -> None:
     env = ScriptedBatcher(batch=10)
     env.upstream.gate.clear()
     futures = env.enqueue(*names(50))
-    await validate()
+    await let_tasks_run()
     assert env.upstream.batches == [10, 10]
     env.upstream.gate.set()
     await asyncio.gather(*futures)
@@ -140,13 +140,13 @@ async def test_cancelled_client_does_not_cancel_the_query_of_others() -> None:
     env = ScriptedBatcher()
     env.upstream.gate.clear()
     gone, stays = env.enqueue("t", "t")
-    await validate()
+    await let_tasks_run()
     gone.cancel()
     env.upstream.gate.set()
     assert isinstance(await stays, TaskState)
 
 
-class TestOneBadId:
+class TestSplitBatches:
     @pytest.mark.parametrize("kind", [ErrorKind.INVALID_REQUEST, ErrorKind.UPSTREAM_ERROR])
     @pytest.mark.parametrize("bad", [0, 3, 9])
     async def test_other_ids_of_the_batch_are_answered(self, kind: ErrorKind, bad: int) -> None:
@@ -181,9 +181,9 @@ class TestOneBadId:
         assert env.batcher.idle
 
 
-class TestPacing:
+class TestRateLimit:
     async def test_500_tasks_at_20_queries_a_second(self) -> None:
-        """No second has more than the upstream allows, everybody's turn comes within 30 s, and nobody is refused."""
+        """The rate limit is never exceeded, each task is queried within 30 s, and no call is refused."""
         env = ScriptedBatcher(batch=1, per_second=20)
         ids = names(500)
         assert len(env.enqueue(*ids, wait=False)) <= 2
@@ -242,7 +242,7 @@ class TestPacing:
         assert len(env.batcher._pending) <= MAX_PENDING
 
 
-class TestAnUpstreamThatHangs:
+class TestHangingUpstream:
     async def test_wait_for_a_hanging_query_ends_at_the_deadline(self) -> None:
         env = ScriptedBatcher()
         env.upstream.gate.clear()
@@ -258,7 +258,7 @@ class TestAnUpstreamThatHangs:
         env.enqueue("t")
         await env.clock.run(DEADLINE_SECONDS + 1)
         env.upstream.gate.set()
-        await validate()
+        await let_tasks_run()
         assert env.heard == ["t"]
         assert env.batcher.idle
 
@@ -268,16 +268,16 @@ class TestAnUpstreamThatHangs:
         env.enqueue("t")
         await env.clock.run(DEADLINE_SECONDS + 1)
         env.enqueue("t")
-        await validate()
+        await let_tasks_run()
         assert env.upstream.batches == [1, 1]
 
 
-class TestNobodyWaitsForEver:
+class TestDeadlines:
     async def test_rate_limit_during_the_collection_of_a_batch_ends_the_wait(self) -> None:
         env = ScriptedBatcher(batch=10)
         env.upstream.gate.clear()
         env.enqueue("a")
-        await validate()
+        await let_tasks_run()
         (waiting,) = env.enqueue("b", wait=False)
         env.batcher.limiter.refused(env.clock.now(), sent_at=env.clock.now(), retry_after=10**6)
         await env.clock.run(DEADLINE_SECONDS + 0.1)

@@ -1,4 +1,4 @@
-"""The state of a task: fresh, asked for, or the last one known."""
+"""The poller: fresh, queried and cached states."""
 
 import pytest
 

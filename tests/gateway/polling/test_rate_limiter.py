@@ -1,4 +1,4 @@
-"""The budget of an account: no second has more calls than the upstream allows, and a refusal slows it down."""
+"""The rate limiter: the limit is never exceeded, and a rate-limit error slows it down."""
 
 import pytest
 from hypothesis import given
@@ -8,7 +8,7 @@ from gateway.polling.rate_limiter import AdaptiveRateLimiter
 
 
 def spend_all(limiter: AdaptiveRateLimiter, start: float, seconds: float, step: float = 0.001) -> list[float]:
-    """The times of the calls of somebody who calls whenever it is allowed."""
+    """The times of calls that are made as soon as they are allowed."""
     calls, now = [], start
     while now < start + seconds:
         wait = limiter.wait(now)

@@ -1,4 +1,4 @@
-"""Marks in submit keys: they tell whose task it is, and are the same on every replica."""
+"""Submit keys: they identify the owner of a task, and are the same on every replica."""
 
 import uuid
 

@@ -1,4 +1,4 @@
-"""Several credentials and a native id: whose is it?"""
+"""The owner of a native id among several credentials."""
 
 import asyncio
 from collections.abc import Mapping, Sequence

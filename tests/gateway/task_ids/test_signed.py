@@ -1,4 +1,4 @@
-"""Sealed ids: what goes in comes out, and nothing else is ever taken for one."""
+"""Signed ids: round trip, and detection of every change."""
 
 import re
 import string

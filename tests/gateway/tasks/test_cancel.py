@@ -1,4 +1,4 @@
-"""Cancelling a Jimeng task through the whole gateway, on both surfaces and from the command line."""
+"""Cancelling a Jimeng task through the gateway, on both surfaces and the command line."""
 
 from collections.abc import Callable, Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a remix, an edit and an extension ask the provider for."""
+"""The requests of a remix, an edit and an extension."""
 
 from typing import Any, Literal
 

@@ -1,4 +1,4 @@
-"""The same submit again gives the first task again."""
+"""Idempotency: a repeated submit returns the first task."""
 
 import asyncio
 import contextlib
@@ -171,7 +171,7 @@ class TestKeys:
         assert left() is None
 
 
-class TestRetriesOfLibraries:
+class TestLibraryRetries:
     async def test_retry_returns_the_first_task(self, store: IdempotencyStore) -> None:
         upstream = Upstream()
         tasks = [await store.run(order("a", CAT, retry_count=tries), upstream.submit) for tries in (0, 1, 2)]
@@ -216,7 +216,7 @@ class TestRetriesOfLibraries:
 
 
 class Client:
-    """One who waits for an answer, or has gone."""
+    """A client that waits for a response or has disconnected."""
 
     def __init__(self, store: IdempotencyStore, upstream: Upstream) -> None:
         self._store = store
@@ -228,7 +228,7 @@ class Client:
         self._closed.set()
 
     async def ask(self) -> "asyncio.Task[Submitted]":
-        """Send it, or send it again: on a connection of its own."""
+        """Send the request, or its retry, on a new connection."""
         closed = self._closed = asyncio.Event()
 
         class Connection:
@@ -240,17 +240,17 @@ class Client:
             order("a", CAT, retry_count=len(self.answers), client=Connection()), self.upstream.submit
         )
         self.answers.append(asyncio.create_task(once))
-        await validate()
+        await let_tasks_run()
         return self.answers[-1]
 
 
-async def validate() -> None:
+async def let_tasks_run() -> None:
     for _ in range(20):
         await asyncio.sleep(0)
 
 
-class TestSeveralAlike:
-    """Two clients of one caller ask for the same in the same words: each has a video of its own, and pays for one."""
+class TestIdenticalRequests:
+    """Two clients of one caller send identical requests: each gets its own task and is charged once."""
 
     @pytest.fixture
     def slow(self) -> Upstream:
@@ -266,13 +266,13 @@ class TestSeveralAlike:
     async def test_each_retry_returns_its_own_task(
         self, clients: tuple[Client, Client], slow: Upstream, last: bool
     ) -> None:
-        """One of them leaves while both are under way; the other one is answered."""
+        """One client disconnects while both submits run; the other gets its response."""
         for client in clients:
             await client.ask()
         leaving, staying = reversed(clients) if last else clients
         leaving.leave()
         slow.gate.set()
-        await validate()
+        await let_tasks_run()
         again = await leaving.ask()
         assert (await again).id == (await leaving.answers[0]).id
         assert (await again).id != (await staying.answers[0]).id
@@ -296,7 +296,7 @@ class TestSeveralAlike:
             await client.ask()
             client.leave()
         slow.gate.set()
-        await validate()
+        await let_tasks_run()
         again = [await client.ask() for client in clients]
         assert {(await answer).id for answer in again} == {"task-1", "task-2"}
         assert slow.submits == 2
@@ -310,7 +310,7 @@ class TestSeveralAlike:
             client.leave()
         if ended:
             slow.gate.set()
-            await validate()
+            await let_tasks_run()
         again = await asyncio.gather(*(client.ask() for client in clients))
         slow.gate.set()
         assert {(await answer).id for answer in again} == {"task-1", "task-2"}
@@ -327,7 +327,7 @@ class TestSeveralAlike:
             await (await second.ask())
         first.leave()
         slow.gate.set()
-        await validate()
+        await let_tasks_run()
         assert (await (await first.ask())).id == "task-1"
         assert (slow.submits, refused.submits) == (1, 1)
         if refusal == "rate_limit_exceeded":
@@ -355,12 +355,12 @@ class TestSeveralAlike:
             await client.ask()
             client.leave()
         slow.gate.set()
-        await validate()
+        await let_tasks_run()
         again = [await client.ask() for client in many]
         assert len({(await answer).id for answer in again}) == slow.submits == 100
 
     async def test_old_refused_request_is_not_matched(self, store: IdempotencyStore, clock: TestClock) -> None:
-        """A library that was refused three times has given up: what is asked for in the same words later is another."""
+        """A library stops after three attempts: a later identical request is a new one."""
         upstream = Upstream(*(GatewayError("rate_limit_exceeded") for _ in range(3)))
         given_up = Client(store, upstream)
         for _ in range(3):
@@ -384,7 +384,7 @@ class TestSeveralAlike:
         assert upstream.submits == 2
 
     async def test_refused_request_does_not_affect_a_concurrent_one(self, store: IdempotencyStore) -> None:
-        """The repeat of one looks around while what it looks at is refused, and another begins."""
+        """A retry checks a record while that record is refused and another request begins."""
         bad = Upstream(GatewayError("content_policy_violation"))
         bad.gate.clear()
         refused, other = Client(store, bad), Client(store, Upstream())
@@ -394,14 +394,14 @@ class TestSeveralAlike:
         bad.gate.set()
         accepted = await other.ask()
         await looking
-        await validate()
+        await let_tasks_run()
         assert (await (await other.ask())).id == (await accepted).id
         assert other.upstream.submits == 1
         with pytest.raises(GatewayError):
             await first
 
 
-class TestAProcessThatEnds:
+class TestCancelledRequests:
     @pytest.mark.parametrize("options", [{}, {"idempotency_key": "k"}, {"retry_count": 0}])
     @pytest.mark.parametrize("early", [True, False])
     async def test_cancelled_request_is_retryable_only_if_nothing_was_sent(
@@ -411,7 +411,7 @@ class TestAProcessThatEnds:
         upstream.early = early
         upstream.gate.clear()
         request = asyncio.create_task(store.run(order("a", CAT, **options), upstream.submit))
-        await validate()
+        await let_tasks_run()
         request.cancel()
         if early:
             with pytest.raises(asyncio.CancelledError):
@@ -422,14 +422,14 @@ class TestAProcessThatEnds:
             assert (caught.value.code, caught.value.shape.should_retry) == ("submission_unconfirmed", False)
             assert caught.value.log_fields() == {"code": "submission_unconfirmed", "account": "main"}
         upstream.gate.set()
-        await validate()
+        await let_tasks_run()
 
     @pytest.mark.parametrize("options", [{"idempotency_key": "k"}, {"retry_count": 0}])
     @pytest.mark.parametrize("steps", range(8))
     async def test_cancellation_around_the_response_keeps_the_outcome(
         self, store: IdempotencyStore, options: dict[str, Any], steps: int
     ) -> None:
-        """It ends at any moment around the answer."""
+        """The cancellation comes at any step around the response."""
 
         class Connection:
             async def is_disconnected(self) -> bool:
@@ -440,7 +440,7 @@ class TestAProcessThatEnds:
         upstream = Upstream()
         upstream.gate.clear()
         request = asyncio.create_task(store.run(order("a", CAT, client=Connection(), **options), upstream.submit))
-        await validate()
+        await let_tasks_run()
         upstream.gate.set()
         for _ in range(steps):
             await asyncio.sleep(0)

@@ -19,7 +19,7 @@ NOW = 1_757_737_934
 
 
 class ListingProvider(ScriptedProvider):
-    """One that lists what `listed` holds for a credential."""
+    """Lists the tasks in `listed` of a credential."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Which model is meant by a name, and where a client names none."""
+"""The model of a name, and the default model."""
 
 import asyncio
 from dataclasses import replace
@@ -67,7 +67,7 @@ class TestDefaultModel:
     async def test_request_that_the_default_cannot_do_uses_no_other_model(
         self, asked: dict[str, Any], param: str
     ) -> None:
-        """The other one may cost many times as much."""
+        """Another model may cost many times as much."""
         usual = replace(card("usual", "text"), durations=(5,), duration=5, max_prompt=10)
         grand = replace(card("grand", "text", MediaRole.VIDEO), durations=(5, 20), duration=5)
         text = ScriptedProvider("text", prefix="t-", cards=[usual, grand])
@@ -314,7 +314,7 @@ class TestLiveModels:
 
 
 class Remembering(DiscoveringProvider):
-    """One that knows for each account whether it has submitted anything."""
+    """Records for each account whether it has submitted anything."""
 
     async def find(self, submit_key: str, account: Account) -> Submission | None:
         return Submission("scripted-9") if account.credential in {who for who, _, _ in self.submitted} else None

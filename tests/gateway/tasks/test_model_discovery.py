@@ -30,7 +30,7 @@ class Shop:
         return None if index is None else [card.name for card in index]
 
     async def validated(self, account: Account = ONE) -> list[str] | None:
-        """The names once what was started in the background is done."""
+        """The names after the background work is done."""
         await self.names(account)
         for _ in range(10):
             await asyncio.sleep(0)

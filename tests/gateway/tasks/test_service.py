@@ -238,8 +238,8 @@ class TestStatus:
         assert task.trouble.detail == "of ***"
 
 
-class TestATagThatTwoShare:
-    """Tags are public and short: somebody could search for a credential that has another's."""
+class TestSharedTag:
+    """Tags are public and short: a credential with the same tag as another can be found by search."""
 
     async def test_accounts_with_the_same_tag_do_not_share_cached_states(self) -> None:
         env = GatewayFixture()
@@ -262,7 +262,7 @@ class TestATagThatTwoShare:
         assert env.provider.asked == [(thief.credential, (submitted.upstream_id,))]
 
 
-class TestManyAtOnce:
+class TestSeveralIds:
     async def test_each_account_is_queried_once(self) -> None:
         env = GatewayFixture()
         ids = [(await env.submit(pass_through_caller(account, THREE))).id for account in (ONE, TWO, ONE)]

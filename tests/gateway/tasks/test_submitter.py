@@ -1,4 +1,4 @@
-"""How a submit reaches an upstream: never twice what may have been accepted."""
+"""Sending a submit: one that may have been accepted is never sent twice."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Tasks as they are told: when to come back, and what an observation and an id say together."""
+"""The view of a task: `poll_after_ms`, and the fields of its observation and its id."""
 
 import pytest
 
@@ -75,7 +75,7 @@ class TestViewOf:
         assert (task.stale, task.trouble) == (stale, trouble)
 
 
-class TestATaskOfWhichNothingIsKnown:
+class TestUnavailableTask:
     @pytest.mark.parametrize("known", [None, ref()], ids=["unplaced", "placed"])
     def test_unavailable_task_is_processing_and_stale(self, known: TaskRef | None) -> None:
         error = ProviderError(ErrorKind.INVALID_CREDENTIAL)

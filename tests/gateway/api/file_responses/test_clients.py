@@ -1,4 +1,4 @@
-"""Clients that leave, stall or are slow; and the file names that all of them can read."""
+"""Clients that disconnect, stall or are slow, and file names in headers."""
 
 import asyncio
 import logging
@@ -10,7 +10,7 @@ from gateway.api.file_responses import MAX_NAME, safe_name
 from tests.gateway.api.file_responses.host import READ_TIMEOUT, Gateway, Host, connected, endless, running
 
 
-class TestClientsOfTheirOwnKind:
+class TestClients:
     @pytest.mark.parametrize("pause", [0.01, 0.15], ids=["dripping host", "nearly silent host"])
     async def test_client_that_leaves_ends_the_fetch(
         self, gateway: Gateway, caplog: pytest.LogCaptureFixture, pause: float

@@ -1,4 +1,4 @@
-"""A managed account on the operator's surface."""
+"""A managed account on /v1/accounts."""
 
 from gateway.accounts.health import AccountState, Health
 from gateway.accounts.lease import AccountRecord, LastError, SeenCredits

@@ -1,4 +1,4 @@
-"""What /v1/models says of a model: all that a client needs to know before it submits, in the words of the document."""
+"""The limits of a model on /v1/models, in the terms of the documentation."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The generations surface: what the routes order, and how they answer."""
+"""The generations surface: the orders of the routes and their responses."""
 
 import pytest
 

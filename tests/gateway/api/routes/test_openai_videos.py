@@ -1,4 +1,4 @@
-"""The OpenAI Videos API: what the routes order, and how they answer."""
+"""The OpenAI Videos API: the orders of the routes and their responses."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The account tools of whoever holds the credentials."""
+"""The account tools of callers with their own credentials."""
 
 import pytest
 

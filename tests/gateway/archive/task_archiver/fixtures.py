@@ -17,7 +17,7 @@ from providers.contract.models import ModelCard
 from providers.contract.requests import VideoRequest
 from providers.contract.tasks import Phase, Result, TaskState
 from providers.transport.client import HttpClient
-from tests.archives import JPEG, ArchivePlace, FileHost, until, video
+from tests.archives import JPEG, ArchiveLocation, FileHost, until, video
 from tests.clock import TestClock
 from tests.gateway_fixture import ONE, GatewayFixture, pass_through_caller
 from tests.upstream import ScriptedProvider, State
@@ -44,7 +44,7 @@ CARD = ModelCard(
 
 
 class Provider(ScriptedProvider):
-    """Knows its model by the upstream's key as well, and its tasks may end after so many queries."""
+    """Knows its model by the upstream's key too. Its tasks can end after a number of queries."""
 
     queries = 0
     ends_after: int | None = None
@@ -80,7 +80,7 @@ class Fragile(ArchiveStore):
 
 
 class WakingClock(TestClock):
-    """Those who sleep wait until the time is moved."""
+    """`sleep` waits until the time is moved."""
 
     __test__ = False
 
@@ -90,13 +90,13 @@ class WakingClock(TestClock):
         await woken.wait()
 
 
-class Kit:
+class ArchiverFixture:
     """A gateway's tasks with an archive, and the host to which the upstream's links lead."""
 
-    def __init__(self, ref: ArchivePlace, host: FileHost, http: HttpClient, **how: Any) -> None:
-        self.ref = ref
+    def __init__(self, location: ArchiveLocation, host: FileHost, http: HttpClient, **how: Any) -> None:
+        self.location = location
         self.host = host
-        self.store = Fragile.open(ref.url)
+        self.store = Fragile.open(location.url)
         self.provider = Provider()
         how = {"clock": WakingClock()} | how
         self.env = GatewayFixture(provider=self.provider, http=http, store=self.store, **how)
@@ -107,20 +107,20 @@ class Kit:
         assert self.env.archiver is not None
         return self.env.archiver
 
-    def again(self, **how: Any) -> "Kit":
+    def again(self, **how: Any) -> "ArchiverFixture":
         """Another replica over the same upstream and archive, or this one after a restart, an hour later."""
         how = {"clock": WakingClock(self.clock.now() + 3600)} | how
-        new = Kit(self.ref, self.host, self.env.process.http, **how)
+        new = ArchiverFixture(self.location, self.host, self.env.process.http, **how)
         new.provider.states = self.provider.states
         return new
 
     def finished(self, url: str = "") -> TaskState:
-        """How the upstream tells of a finished task, by its own name of the model."""
+        """The upstream's state of a finished task, with its own model name."""
         url = url or self.host.give("v", VIDEO)
         result = Result(url, cover_url=self.host.give("c", JPEG), width=1280, height=720, duration=5.04)
         return TaskState(ID, Phase.COMPLETED, 100, created_at=START, ended_at=START + 60, model=CARD.key, result=result)
 
-    def spot(self, account: Account = ONE, id: str = ID) -> TaskRef:
+    def ref_of(self, account: Account = ONE, id: str = ID) -> TaskRef:
         return TaskRef(id, self.provider, account, id)
 
     async def submitted(self, *accounts: Account) -> str:
@@ -138,8 +138,8 @@ class Kit:
         assert self.env.reports[-1].outcome is Outcome.COPIED
 
     def record(self) -> dict[str, Any]:
-        assert self.ref.folder is not None
-        return json.loads((self.ref.folder / f"{HOME}.json").read_text())  # type: ignore[no-any-return]
+        assert self.location.folder is not None
+        return json.loads((self.location.folder / f"{HOME}.json").read_text())  # type: ignore[no-any-return]
 
 
 def has(**how: Any) -> pytest.MarkDecorator:

@@ -1,4 +1,4 @@
-"""What was submitted here is followed to its end, where that is wished."""
+"""Submitted tasks are polled to their end, if enabled."""
 
 import pytest
 
@@ -9,14 +9,14 @@ from gateway.core.settings import ArchiveSettings
 from providers.contract.errors import ErrorKind
 from providers.contract.tasks import Phase, TaskState
 from tests.archives import until
-from tests.gateway.archive.task_archiver.fixtures import ID, INTERVAL, Kit, has
+from tests.gateway.archive.task_archiver.fixtures import ID, INTERVAL, ArchiverFixture, has
 from tests.upstream import State, trouble
 
 FOLLOWED = ArchiveSettings(follow=True)
 
 
 @has(archive=FOLLOWED)
-async def test_submitted_task_is_archived_without_a_poll(kit: Kit) -> None:
+async def test_submitted_task_is_archived_without_a_poll(kit: ArchiverFixture) -> None:
     kit.provider.states[ID] = TaskState(ID, Phase.PROCESSING)
     kit.provider.end, kit.provider.ends_after = kit.finished(), 3
     await kit.submitted()
@@ -29,7 +29,7 @@ async def test_submitted_task_is_archived_without_a_poll(kit: Kit) -> None:
     assert kit.provider.queries == 4
 
 
-async def test_task_is_not_followed_unless_enabled(kit: Kit) -> None:
+async def test_task_is_not_followed_unless_enabled(kit: ArchiverFixture) -> None:
     kit.provider.states[ID] = kit.finished()
     await kit.submitted()
     await kit.clock.run(3600)
@@ -46,7 +46,7 @@ async def test_task_is_not_followed_unless_enabled(kit: Kit) -> None:
     ],
     ids=["failed", "not found", "refused"],
 )
-async def test_task_is_followed_until_it_ends(kit: Kit, end: State) -> None:
+async def test_task_is_followed_until_it_ends(kit: ArchiverFixture, end: State) -> None:
     kit.provider.states[ID] = TaskState(ID, Phase.PROCESSING)
     # A task that is missing a moment after its submit is only not there yet.
     kit.provider.end, kit.provider.ends_after = end, 13
@@ -57,7 +57,7 @@ async def test_task_is_followed_until_it_ends(kit: Kit, end: State) -> None:
 
 
 @has(archive=FOLLOWED)
-async def test_failed_query_does_not_end_the_following(kit: Kit) -> None:
+async def test_failed_query_does_not_end_the_following(kit: ArchiverFixture) -> None:
     kit.provider.query_trouble = trouble(ErrorKind.UNREACHABLE)
     await kit.submitted()
     await kit.clock.run(60)
@@ -69,7 +69,7 @@ async def test_failed_query_does_not_end_the_following(kit: Kit) -> None:
 
 
 @has(archive=FOLLOWED)
-async def test_following_ends_after_a_day(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_following_ends_after_a_day(kit: ArchiverFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kit.archiver, "_interval", 3600.0)
     kit.provider.states[ID] = TaskState(ID, Phase.PROCESSING)
     await kit.submitted()
@@ -78,7 +78,7 @@ async def test_following_ends_after_a_day(kit: Kit, monkeypatch: pytest.MonkeyPa
 
 
 @has(archive=FOLLOWED)
-async def test_number_of_followed_tasks_is_limited(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_number_of_followed_tasks_is_limited(kit: ArchiverFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(task_archiver, "MAX_FOLLOWED", 2)
     for number in (1, 2, 3):
         kit.provider.states[f"scripted-{number}"] = TaskState(f"scripted-{number}", Phase.PROCESSING)

@@ -1,4 +1,4 @@
-"""What is to be kept now, and what came of it."""
+"""Archiving on request, and its outcomes."""
 
 import pytest
 
@@ -8,28 +8,28 @@ from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind
 from providers.contract.tasks import Phase, TaskState
 from tests.archives import JPEG
-from tests.gateway.archive.task_archiver.fixtures import HOME, ID, VIDEO, Kit
+from tests.gateway.archive.task_archiver.fixtures import HOME, ID, VIDEO, ArchiverFixture
 from tests.gateway_fixture import ONE, TWO, GatewayFixture, pass_through_caller
 from tests.upstream import State, trouble
 
 
-async def test_task_is_archived_once_on_request(kit: Kit) -> None:
+async def test_task_is_archived_once_on_request(kit: ArchiverFixture) -> None:
     kit.provider.states[ID] = kit.finished()
-    assert (await kit.archiver.archive_now(kit.spot()))[:3] == ("copied", "", len(VIDEO) + len(JPEG))
+    assert (await kit.archiver.archive_now(kit.ref_of()))[:3] == ("copied", "", len(VIDEO) + len(JPEG))
     asked = list(kit.host.asked)
-    assert (await kit.archiver.archive_now(kit.spot())).outcome == "already_there"
-    assert (await kit.again().archiver.archive_now(kit.spot())).outcome == "already_there"
+    assert (await kit.archiver.archive_now(kit.ref_of())).outcome == "already_there"
+    assert (await kit.again().archiver.archive_now(kit.ref_of())).outcome == "already_there"
     kit.provider.states.clear()
-    assert (await kit.again().archiver.archive_now(kit.spot())).outcome == "already_there"
+    assert (await kit.again().archiver.archive_now(kit.ref_of())).outcome == "already_there"
     assert kit.host.asked == asked
 
 
-async def test_deleted_video_is_copied_again(kit: Kit) -> None:
+async def test_deleted_video_is_copied_again(kit: ArchiverFixture) -> None:
     kit.provider.states[ID] = kit.finished()
-    await kit.archiver.archive_now(kit.spot())
-    assert kit.ref.folder
-    (kit.ref.folder / f"{HOME}.mp4").unlink()
-    assert (await kit.archiver.archive_now(kit.spot())).outcome == "copied"
+    await kit.archiver.archive_now(kit.ref_of())
+    assert kit.location.folder
+    (kit.location.folder / f"{HOME}.mp4").unlink()
+    assert (await kit.archiver.archive_now(kit.ref_of())).outcome == "copied"
 
 
 @pytest.mark.parametrize(
@@ -44,50 +44,52 @@ async def test_deleted_video_is_copied_again(kit: Kit) -> None:
     ],
     ids=["not found", "unfinished", "no video", "refused", "unreachable", "throttled"],
 )
-async def test_uncopied_task_has_its_reason(kit: Kit, state: State, kept: ArchiveResult | str) -> None:
+async def test_uncopied_task_has_its_reason(kit: ArchiverFixture, state: State, kept: ArchiveResult | str) -> None:
     kit.provider.states[ID] = state
-    found = await kit.archiver.archive_now(kit.spot())
+    found = await kit.archiver.archive_now(kit.ref_of())
     if isinstance(kept, ArchiveResult):
         assert found == kept
     else:
         assert found.outcome == kept
         assert found.cause
-    assert kit.ref.visible() == set()
+    assert kit.location.visible() == set()
 
 
-async def test_dead_link_is_expired_and_failing_host_is_failed(kit: Kit) -> None:
+async def test_dead_link_is_expired_and_failing_host_is_failed(kit: ArchiverFixture) -> None:
     kit.provider.states[ID] = kit.finished(kit.host.url("gone"))
-    assert await kit.archiver.archive_now(kit.spot()) == ArchiveResult("expired")
+    assert await kit.archiver.archive_now(kit.ref_of()) == ArchiveResult("expired")
     kit.host.give("broken", b"", status=500)
     kit.provider.states[ID] = kit.finished(kit.host.url("broken"))
-    assert await kit.archiver.archive_now(kit.spot()) == ArchiveResult("failed", "HTTP 500")
+    assert await kit.archiver.archive_now(kit.ref_of()) == ArchiveResult("failed", "HTTP 500")
 
 
-async def test_dead_link_is_failed_if_it_cannot_be_renewed_now(kit: Kit) -> None:
+async def test_dead_link_is_failed_if_it_cannot_be_renewed_now(kit: ArchiverFixture) -> None:
     kit.provider.states[ID] = kit.finished(kit.host.url("gone"))
     kit.provider.end, kit.provider.ends_after = trouble(ErrorKind.UNREACHABLE, detail="no route"), 1
-    assert await kit.archiver.archive_now(kit.spot()) == ArchiveResult(
+    assert await kit.archiver.archive_now(kit.ref_of()) == ArchiveResult(
         "failed", "the host cannot be reached (no route)"
     )
 
 
-async def test_unreachable_archive_is_a_failure(kit: Kit) -> None:
+async def test_unreachable_archive_is_a_failure(kit: ArchiverFixture) -> None:
     kit.store.down = True
     kit.provider.states[ID] = kit.finished()
-    assert await kit.archiver.archive_now(kit.spot()) == ArchiveResult("failed", "no route to it")
+    assert await kit.archiver.archive_now(kit.ref_of()) == ArchiveResult("failed", "no route to it")
 
 
-async def test_new_task_is_unfinished_and_not_missing(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_new_task_is_unfinished_and_not_missing(kit: ArchiverFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kit.provider, "submitted_at", lambda native_id: kit.clock.now() - 1)
-    assert await kit.archiver.archive_now(kit.spot()) == ArchiveResult("unfinished")
+    assert await kit.archiver.archive_now(kit.ref_of()) == ArchiveResult("unfinished")
 
 
 @pytest.mark.parametrize("accounts", [(ONE,), (ONE, TWO), (TWO, ONE)], ids=["one", "first", "last"])
-async def test_number_of_credentials_does_not_change_the_outcome(kit: Kit, accounts: tuple[Account, ...]) -> None:
+async def test_number_of_credentials_does_not_change_the_outcome(
+    kit: ArchiverFixture, accounts: tuple[Account, ...]
+) -> None:
     caller = pass_through_caller(*accounts)
     assert await kit.env.tasks.archive(caller, "scripted-9") == ArchiveResult("expired")
     kit.provider.states[ID] = kit.finished()
-    await kit.archiver.archive_now(kit.spot())
+    await kit.archiver.archive_now(kit.ref_of())
     kit.provider.states.clear()
     later = kit.again()
     async with later.env.background:

@@ -1,4 +1,4 @@
-"""What is kept is told when nobody else can."""
+"""Tasks restored from the archive, when the upstream has lost them or fails."""
 
 import logging
 
@@ -12,13 +12,13 @@ from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind
 from providers.contract.tasks import Phase, TaskState
 from tests.archives import until
-from tests.gateway.archive.task_archiver.fixtures import ID, START, VIDEO, WISH, Kit, WakingClock, has
+from tests.gateway.archive.task_archiver.fixtures import ID, START, VIDEO, WISH, ArchiverFixture, WakingClock, has
 from tests.gateway_fixture import ONE, THREE, TWO, managed_caller, pass_through_caller
 from tests.upstream import trouble
 
 
 @pytest.mark.parametrize("sealed", [True, False], ids=["sealed", "native"])
-async def test_task_lost_by_the_upstream_is_restored_from_the_archive(kit: Kit, sealed: bool) -> None:
+async def test_task_lost_by_the_upstream_is_restored_from_the_archive(kit: ArchiverFixture, sealed: bool) -> None:
     id = await kit.submitted()
     id = id if sealed else ID
     await kit.archived(id)
@@ -41,7 +41,7 @@ async def test_task_lost_by_the_upstream_is_restored_from_the_archive(kit: Kit, 
     assert later.env.reports == []
 
 
-async def test_some_of_many_tasks_are_restored(kit: Kit) -> None:
+async def test_some_of_many_tasks_are_restored(kit: ArchiverFixture) -> None:
     await kit.archived()
     kit.provider.states = {"scripted-2": TaskState("scripted-2", Phase.PROCESSING)}
     later = kit.again()
@@ -52,7 +52,9 @@ async def test_some_of_many_tasks_are_restored(kit: Kit) -> None:
 
 
 @pytest.mark.parametrize("accounts", [(TWO, ONE), (ONE, TWO)], ids=["last", "first"])
-async def test_archive_determines_the_account_of_several_credentials(kit: Kit, accounts: tuple[Account, ...]) -> None:
+async def test_archive_determines_the_account_of_several_credentials(
+    kit: ArchiverFixture, accounts: tuple[Account, ...]
+) -> None:
     await kit.archived()
     kit.provider.states.clear()
     later = kit.again()
@@ -63,29 +65,29 @@ async def test_archive_determines_the_account_of_several_credentials(kit: Kit, a
         assert b"".join([piece async for piece in opened.pieces]) == VIDEO
 
 
-async def test_other_account_finds_nothing(kit: Kit) -> None:
+async def test_other_account_finds_nothing(kit: ArchiverFixture) -> None:
     await kit.archived()
     kit.provider.states.clear()
-    assert await kit.archiver.restore(kit.spot(ONE)) is not None
-    assert await kit.archiver.restore(kit.spot(TWO)) is None
-    assert await kit.archiver.open(kit.spot(TWO), "video") is None
+    assert await kit.archiver.restore(kit.ref_of(ONE)) is not None
+    assert await kit.archiver.restore(kit.ref_of(TWO)) is None
+    assert await kit.archiver.open(kit.ref_of(TWO), "video") is None
     later = kit.again()
     async with later.env.background:
         await later.env.no_such_task(pass_through_caller(TWO), ID)
         assert await later.env.tasks.open_archived(pass_through_caller(TWO), ID, "video") is None
 
 
-async def test_account_named_after_archiving_is_the_same(kit: Kit) -> None:
+async def test_account_named_after_archiving_is_the_same(kit: ArchiverFixture) -> None:
     await kit.archived()
     named = Account("scripted", ONE.credential, name="studio")
     assert named.tag != ONE.tag
-    assert await kit.archiver.restore(kit.spot(named)) is not None
+    assert await kit.archiver.restore(kit.ref_of(named)) is not None
     renamed = Account("scripted", "s-other", name="studio")
-    assert await kit.archiver.restore(kit.spot(renamed)) is None
+    assert await kit.archiver.restore(kit.ref_of(renamed)) is None
 
 
 @has(secret=["one secret for all"])
-async def test_gateway_key_sees_its_own_tasks_only(kit: Kit) -> None:
+async def test_gateway_key_sees_its_own_tasks_only(kit: ArchiverFixture) -> None:
     mine, other = managed_caller(ONE), managed_caller(ONE, owner="b" * 12)
     id = (await kit.env.submit(mine, WISH)).id
     kit.provider.states[ID] = kit.finished()
@@ -101,14 +103,14 @@ async def test_gateway_key_sees_its_own_tasks_only(kit: Kit) -> None:
             assert await later.env.tasks.open_archived(caller, what, "video") is None
 
 
-async def test_new_task_is_not_looked_up_in_the_archive(kit: Kit) -> None:
+async def test_new_task_is_not_looked_up_in_the_archive(kit: ArchiverFixture) -> None:
     id = await kit.submitted()
     assert (await kit.status(id)).state.phase is Phase.QUEUED
     assert kit.store.asked == 0
 
 
-async def test_new_task_of_another_replica_is_restored(kit: Kit) -> None:
-    """Another replica, and the upstream has lost everything within a minute."""
+async def test_new_task_of_another_replica_is_restored(kit: ArchiverFixture) -> None:
+    """On another replica, within a minute after the submit."""
     id = await kit.submitted()
     await kit.archived(id)
     kit.provider.states.clear()
@@ -121,7 +123,7 @@ async def test_new_task_of_another_replica_is_restored(kit: Kit) -> None:
 
 
 @pytest.mark.parametrize("kind", [ErrorKind.UNREACHABLE, ErrorKind.UPSTREAM_ERROR, ErrorKind.RATE_LIMITED])
-async def test_archived_task_is_returned_when_the_upstream_fails(kit: Kit, kind: ErrorKind) -> None:
+async def test_archived_task_is_returned_when_the_upstream_fails(kit: ArchiverFixture, kind: ErrorKind) -> None:
     await kit.archived()
     later = kit.again()
     later.provider.query_trouble = trouble(kind)
@@ -130,8 +132,8 @@ async def test_archived_task_is_returned_when_the_upstream_fails(kit: Kit, kind:
         assert (task.state.phase, task.archived, task.stale) == (Phase.COMPLETED, True, False)
 
 
-async def test_rejected_credential_gets_no_archived_task(kit: Kit) -> None:
-    """Whoever has a credential that only looks like the owner's has nothing else to show."""
+async def test_rejected_credential_gets_no_archived_task(kit: ArchiverFixture) -> None:
+    """A caller with a credential of the same tag is not authenticated by it."""
     await kit.archived()
     for accounts in ((ONE,), (ONE, TWO)):
         later = kit.again()
@@ -143,7 +145,7 @@ async def test_rejected_credential_gets_no_archived_task(kit: Kit) -> None:
             assert later.store.asked == 0
 
 
-async def test_other_account_that_sees_the_task_becomes_an_owner(kit: Kit) -> None:
+async def test_other_account_that_sees_the_task_becomes_an_owner(kit: ArchiverFixture) -> None:
     """Two keys of one main account see the same tasks."""
     await kit.archived()
     later = kit.again()
@@ -160,7 +162,7 @@ async def test_other_account_that_sees_the_task_becomes_an_owner(kit: Kit) -> No
 
 
 async def test_outage_of_the_archive_is_logged_once_and_delays_once(
-    kit: Kit, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    kit: ArchiverFixture, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(task_archiver, "TIMEOUT_SECONDS", 0.05)
     monkeypatch.setattr(archive, "LOOK_UP_SECONDS", 0.05)
@@ -179,15 +181,15 @@ async def test_outage_of_the_archive_is_logged_once_and_delays_once(
     assert await kit.env.tasks.statuses(pass_through_caller(ONE), ["scripted-99"]) == {"scripted-99": None}
 
 
-async def test_listed_tasks_are_marked_as_archived(kit: Kit) -> None:
+async def test_listed_tasks_are_marked_as_archived(kit: ArchiverFixture) -> None:
     await kit.archived()
-    assert kit.archiver.known(kit.spot())
-    assert not kit.archiver.known(kit.spot(TWO))
+    assert kit.archiver.known(kit.ref_of())
+    assert not kit.archiver.known(kit.ref_of(TWO))
 
 
 @pytest.mark.parametrize("how", ["down", "hangs"])
 async def test_outage_of_the_archive_leaves_other_tasks_and_makes_none_missing(
-    kit: Kit, how: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    kit: ArchiverFixture, how: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(task_archiver, "TIMEOUT_SECONDS", 0.05)
     setattr(kit.store, how, True)
@@ -206,12 +208,14 @@ async def test_outage_of_the_archive_leaves_other_tasks_and_makes_none_missing(
 
 
 @pytest.mark.parametrize("how", ["down", "hangs"])
-async def test_unreadable_file_is_as_if_it_were_missing(kit: Kit, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_unreadable_file_is_as_if_it_were_missing(
+    kit: ArchiverFixture, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await kit.archived()
     monkeypatch.setattr(task_archiver, "TIMEOUT_SECONDS", 0.05)
     setattr(kit.store, how, True)
-    assert await kit.archiver.open(kit.spot(), "video") is None
+    assert await kit.archiver.open(kit.ref_of(), "video") is None
     setattr(kit.store, how, False)
-    opened = await kit.archiver.open(kit.spot(), "video", range="bytes=4-7")
+    opened = await kit.archiver.open(kit.ref_of(), "video", range="bytes=4-7")
     assert opened
     assert [piece async for piece in opened.pieces] == [b"ftyp"]

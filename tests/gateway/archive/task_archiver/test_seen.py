@@ -1,4 +1,4 @@
-"""What is seen finished is kept, with a fresh link where the one at hand is too old."""
+"""Finished tasks are archived, with a renewed link if the known one has expired."""
 
 import asyncio
 import json
@@ -12,28 +12,31 @@ from gateway.polling.batcher import DEADLINE_SECONDS
 from providers.contract.errors import ErrorKind
 from providers.contract.tasks import Phase, TaskState
 from tests.archives import until
-from tests.gateway.archive.task_archiver.fixtures import HOME, ID, START, Kit
+from tests.gateway.archive.task_archiver.fixtures import HOME, ID, START, ArchiverFixture
 from tests.gateway_fixture import ONE, pass_through_caller
 from tests.upstream import trouble
 
 # --- seen -------------------------------------------------------------------------------------------------------
 
 
-async def test_finished_task_is_queued_once_and_known_afterwards(kit: Kit) -> None:
+async def test_finished_task_is_queued_once_and_known_afterwards(kit: ArchiverFixture) -> None:
     kit.provider.states[ID] = state = kit.finished()
     for _ in range(5):
-        assert kit.archiver.seen(kit.spot(), state) is False
+        assert kit.archiver.seen(kit.ref_of(), state) is False
     assert kit.archiver.archive.waiting == 1
     await until(lambda: bool(kit.env.reports))
     asked = kit.store.asked
     for _ in range(5):
-        assert kit.archiver.seen(kit.spot(), state) is True
+        assert kit.archiver.seen(kit.ref_of(), state) is True
     assert [report.outcome for report in kit.env.reports] == [Outcome.COPIED]
     assert (kit.host.asked, kit.store.asked) == (["v", "c"], asked)
-    assert kit.ref.visible() == {*(f"{HOME}.{ending}" for ending in ("mp4", "jpg", "json")), f"index/scripted/{ID}"}
+    assert kit.location.visible() == {
+        *(f"{HOME}.{ending}" for ending in ("mp4", "jpg", "json")),
+        f"index/scripted/{ID}",
+    }
 
 
-async def test_poll_archives_a_finished_task(kit: Kit) -> None:
+async def test_poll_archives_a_finished_task(kit: ArchiverFixture) -> None:
     kit.provider.states[ID] = kit.finished()
     assert (await kit.status()).archived is False
     await until(lambda: bool(kit.env.reports))
@@ -51,12 +54,12 @@ async def test_poll_archives_a_finished_task(kit: Kit) -> None:
     ],
     ids=["queued", "finalizing", "failed", "no result"],
 )
-async def test_task_without_a_video_is_not_archived(kit: Kit, state: TaskState) -> None:
-    assert kit.archiver.seen(kit.spot(), state) is False
+async def test_task_without_a_video_is_not_archived(kit: ArchiverFixture, state: TaskState) -> None:
+    assert kit.archiver.seen(kit.ref_of(), state) is False
     assert kit.archiver.archive.waiting == 0
 
 
-async def test_unreachable_archive_does_not_fail_a_poll(kit: Kit, caplog: pytest.LogCaptureFixture) -> None:
+async def test_unreachable_archive_does_not_fail_a_poll(kit: ArchiverFixture, caplog: pytest.LogCaptureFixture) -> None:
     kit.store.down = True
     kit.provider.states[ID] = kit.finished()
     with caplog.at_level(logging.WARNING, "gateway"):
@@ -70,7 +73,7 @@ async def test_unreachable_archive_does_not_fail_a_poll(kit: Kit, caplog: pytest
 
 
 @pytest.mark.parametrize("sealed", [True, False], ids=["sealed", "native"])
-async def test_archive_record_has_the_fields_of_the_task(kit: Kit, sealed: bool) -> None:
+async def test_archive_record_has_the_fields_of_the_task(kit: ArchiverFixture, sealed: bool) -> None:
     id = await kit.submitted()
     await kit.archived(id if sealed else ID)
     record = kit.record()
@@ -91,7 +94,9 @@ async def test_archive_record_has_the_fields_of_the_task(kit: Kit, sealed: bool)
     ],
     indirect=["kit"],
 )
-async def test_prompt_is_recorded_if_enabled_and_submitted_here(kit: Kit, here: bool, prompt: str | None) -> None:
+async def test_prompt_is_recorded_if_enabled_and_submitted_here(
+    kit: ArchiverFixture, here: bool, prompt: str | None
+) -> None:
     id = await kit.submitted() if here else ID
     await kit.archived(id)
     assert kit.record()["prompt"] == prompt
@@ -100,10 +105,10 @@ async def test_prompt_is_recorded_if_enabled_and_submitted_here(kit: Kit, here: 
 # --- fresh links ------------------------------------------------------------------------------------------------
 
 
-async def test_expired_link_is_renewed(kit: Kit) -> None:
+async def test_expired_link_is_renewed(kit: ArchiverFixture) -> None:
     old = kit.finished(kit.host.url("gone"))
     kit.provider.states[ID] = kit.finished()
-    kit.archiver.seen(kit.spot(), old)
+    kit.archiver.seen(kit.ref_of(), old)
     await until(lambda: bool(kit.env.reports))
     assert kit.env.reports[0].outcome is Outcome.COPIED
     assert kit.host.asked == ["gone", "v", "c"]
@@ -119,7 +124,7 @@ async def test_expired_link_is_renewed(kit: Kit) -> None:
     ],
 )
 async def test_copy_expires_only_if_the_upstream_knows_the_task_no_longer(
-    kit: Kit, kind: ErrorKind, outcome: Outcome
+    kit: ArchiverFixture, kind: ErrorKind, outcome: Outcome
 ) -> None:
     kit.provider.states[ID] = kit.finished(kit.host.url("gone"))
     await kit.status()
@@ -130,8 +135,8 @@ async def test_copy_expires_only_if_the_upstream_knows_the_task_no_longer(
     assert kit.archiver.archive.waiting == (outcome is Outcome.FAILED)
 
 
-async def test_cached_link_does_not_count_as_renewed(kit: Kit) -> None:
-    """The account may be asked no more for now."""
+async def test_cached_link_does_not_count_as_renewed(kit: ArchiverFixture) -> None:
+    """The rate limit of the account allows no query now."""
     kit.provider.states[ID] = state = kit.finished(kit.host.url("gone"))
     assert state.result
     await kit.status()
@@ -146,7 +151,7 @@ async def test_cached_link_does_not_count_as_renewed(kit: Kit) -> None:
         later.archiver._poller.acquire(later.provider, ONE, 1000)
         copying = asyncio.create_task(
             later.archiver.archive.copy(
-                later.archiver.facts(later.spot(), state), ONE, state.result, later.archiver.renewal(later.spot())
+                later.archiver.facts(later.ref_of(), state), ONE, state.result, later.archiver.renewal(later.ref_of())
             )
         )
         await until(lambda: later.archiver._poller.round_seconds(later.provider, ONE) > 0)

@@ -1,4 +1,4 @@
-"""The operator's commands against a real gateway with accounts of its own and the embedded upstream behind it."""
+"""The operator's commands against a real gateway with managed accounts and the sandbox."""
 
 import itertools
 import json

@@ -1,4 +1,4 @@
-"""`submit` with files of this machine: the form as a server reads it, and a real gateway."""
+"""`submit` with local files: the form as a server parses it, and a real gateway."""
 
 import json
 import os
@@ -30,7 +30,7 @@ URL = "https://a/1.png"
 
 @dataclass
 class Reader:
-    """What the last request held: a form's parts in their order, a file as its name, type and content; or JSON."""
+    """The last request: the parts of a form in order, a file as name, type and content; or JSON."""
 
     parts: list[tuple[str, Any]] = field(default_factory=list)
     json: Any = None

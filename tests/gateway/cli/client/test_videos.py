@@ -1,4 +1,4 @@
-"""The client commands against a real gateway with the embedded upstream behind it."""
+"""The client commands against a real gateway with the sandbox."""
 
 import json
 import socket
@@ -235,7 +235,7 @@ def test_link_into_the_gateway_is_shown_whole(link: str, shown: str) -> None:
 
 
 class _Script:
-    """A client whose status calls go as written down."""
+    """A client with scripted status calls."""
 
     def __init__(self, *steps: Exception | str) -> None:
         self.steps = list(steps)

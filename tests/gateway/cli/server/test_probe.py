@@ -1,4 +1,4 @@
-"""`probe` against the embedded upstream: no gateway runs."""
+"""`probe` against the sandbox, without a gateway."""
 
 import json
 from collections.abc import Iterator

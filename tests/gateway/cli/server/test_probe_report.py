@@ -1,4 +1,4 @@
-"""A probe's report: the shape of what an upstream answers, and nothing of the account's holder."""
+"""A probe's report: the structure of the upstream's responses without personal data."""
 
 import json
 import re
@@ -202,7 +202,7 @@ def test_any_response_gives_json_without_secrets(value: Any) -> None:
 
 
 class ProbedProvider(DiscoveringProvider):
-    """One that can all that a probe asks for."""
+    """Supports every call of a probe."""
 
     login: ProviderError | None = None
 

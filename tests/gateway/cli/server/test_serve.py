@@ -1,4 +1,4 @@
-"""`serve` and `sandbox` as processes: they come up, say where, and end as they are told."""
+"""`serve` and `sandbox` as processes: start, printed URLs and stop."""
 
 import contextlib
 import re

@@ -17,7 +17,7 @@ from tests.gateway.media.fetching.fixtures import INSIDE, PUBLIC, Network
 
 @pytest.fixture(scope="module")
 def certificates() -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """A server's, and a client's that trusts it."""
+    """TLS contexts of a server, and of a client that trusts it."""
     tls, trusted = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     authority = trustme.CA()
     authority.issue_cert("public.example", "*.public.example", PUBLIC, INSIDE, "::1").configure_cert(tls)
@@ -26,7 +26,7 @@ def certificates() -> tuple[ssl.SSLContext, ssl.SSLContext]:
 
 
 async def start(network: Network, servers: list[asyncio.Server], tls: ssl.SSLContext | None) -> int:
-    """A public server, and those inside at the same port, which the system has free at one address only."""
+    """A public server and internal ones on the same port."""
     while True:
         public = await asyncio.start_server(network.serve, PUBLIC, 0, ssl=tls)
         port: int = public.sockets[0].getsockname()[1]
@@ -61,7 +61,7 @@ async def network(certificates: tuple[ssl.SSLContext, ssl.SSLContext]) -> AsyncI
 
 @pytest.fixture
 def connected(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Every address to which a packet was about to go."""
+    """Every address to which a connection was attempted."""
     addresses: list[str] = []
     loop = asyncio.selector_events.BaseSelectorEventLoop
     connect = loop.sock_connect
@@ -76,7 +76,7 @@ def connected(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.fixture
 def files(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[IO[bytes]]]:
-    """The files that were made; at the end they are all closed."""
+    """The files that were created; at the end all are closed."""
     made: list[IO[bytes]] = []
 
     def make(max_size: int) -> IO[bytes]:

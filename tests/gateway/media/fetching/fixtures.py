@@ -1,4 +1,4 @@
-"""A public server, and whoever is inside on the same ports, for tests of fetching."""
+"""A public server and internal ones on the same ports, for tests of fetching."""
 
 import asyncio
 import socket
@@ -34,7 +34,7 @@ def answer(status: int, *headers: str) -> bytes:
 
 
 class Names(AbstractResolver):
-    """A DNS that changes its answers: each look-up of a name takes the next, the last one over and over."""
+    """A resolver with scripted answers: each lookup of a name takes the next one, the last one repeats."""
 
     def __init__(self, names: Mapping[str, Sequence[Sequence[str]]]) -> None:
         self._names = {name: list(answers) for name, answers in names.items()}
@@ -94,7 +94,7 @@ class Network:
         return f"https://{host}:{self.port}{path}"
 
     def to(self, *locations: str) -> str:
-        """A public address that leads to the locations, one after the other."""
+        """A public URL that redirects to the locations, one after the other."""
         *before, url = locations
         for location in [*reversed(before), ""]:
             assert not location or location.endswith("/to?")

@@ -1,4 +1,4 @@
-"""What is public is fetched, within limits of size and time."""
+"""Public URLs are fetched, within limits of size and time."""
 
 import asyncio
 import threading
@@ -19,7 +19,7 @@ from gateway.media.url_policy import UrlPolicy
 from tests.gateway.media.fetching.fixtures import LIMIT, PUBLIC, URL_POLICY, Names, Network, answer, ok
 
 
-class TestHonestFiles:
+class TestFetch:
     async def test_file_is_returned_at_its_start(self, network: Network) -> None:
         for body in (b"", b"picture", b"x" * SPOOL_BYTES, bytes(range(256)) * 8192):
             network.pages["/a.png"] = ok(body)

@@ -1,4 +1,4 @@
-"""Nothing inside is reached, whatever a client writes and a name server says."""
+"""Internal addresses are never reached, whatever URL or DNS answer is given."""
 
 import asyncio
 import socket
@@ -15,7 +15,7 @@ from tests.gateway.media.fetching.fixtures import INSIDE, PUBLIC, URL_POLICY, Na
 from tests.gateway.media.fetching.hostile import HOSTILE_URLS
 
 
-class TestNothingInsideIsReached:
+class TestInternalAddresses:
     async def test_servers_count_connections_of_a_permissive_policy(
         self, network: Network, connected: list[str]
     ) -> None:

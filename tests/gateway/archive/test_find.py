@@ -1,4 +1,4 @@
-"""Archived tasks are found, by who holds their account."""
+"""Looking up archived tasks: only holders of their account find them."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -89,14 +89,14 @@ async def test_concurrent_copies_leave_a_record_that_matches_its_file(env: Archi
     longer = VIDEO + b"x" * 1000
 
     class Late(Counting):
-        """Lets the other one write its video between our video and our record."""
+        """Lets a concurrent copy write its video between this video and its record."""
 
         async def put_small(self, path: str, data: bytes, media_type: str) -> None:
             if path.endswith(".json"):
                 await env.store.put(path.replace(".json", ".mp4"), _once(longer), "video/mp4")
             await super().put_small(path, data, media_type)
 
-    late = Late.open(env.place.url)
+    late = Late.open(env.location.url)
     report = await copy_task(
         late, env.http, FACTS, ACCOUNT, Result(env.host.give("v", VIDEO)), no_other, env.clock.now()
     )

@@ -1,4 +1,4 @@
-"""Archived files are given again, whole and in parts."""
+"""Reading archived files, whole and in ranges."""
 
 from collections.abc import AsyncGenerator
 
@@ -124,4 +124,4 @@ async def test_interrupted_stream_is_an_answer_lost_error(env: ArchiveFixture, m
 @BOTH
 async def test_link_is_signed_where_the_store_supports_it(env: ArchiveFixture) -> None:
     link = await env.archive.link(await env.copied())
-    assert (link is None) is (env.place.folder is not None)
+    assert (link is None) is (env.location.folder is not None)
