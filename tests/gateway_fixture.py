@@ -107,7 +107,7 @@ class GatewayFixture:
         """A submit with an idempotency key."""
         return await self.tasks.submit(order(caller, request, idempotency_key=key))
 
-    async def refusal(self, caller: Caller, request: VideoRequest = REQUEST) -> GatewayError:
+    async def submit_error(self, caller: Caller, request: VideoRequest = REQUEST) -> GatewayError:
         with pytest.raises(GatewayError) as caught:
             await self.tasks.submit(order(caller, request))
         assert "secret" not in caught.value.message("zh")

@@ -151,7 +151,7 @@ def finished(id: str, url: str = "https://h/v.mp4") -> TaskState:
     return TaskState(id, Phase.COMPLETED, progress=100, result=Result(url))
 
 
-def trouble(kind: ErrorKind, code: str = "", detail: str = "") -> ProviderError:
+def provider_error(kind: ErrorKind, code: str = "", detail: str = "") -> ProviderError:
     return ProviderError(kind, code=code, detail=detail)
 
 

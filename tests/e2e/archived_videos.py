@@ -57,8 +57,8 @@ class Video:
 
     @property
     def home(self) -> str:
-        sealed = peek(self.id) if self.id.startswith(PREFIX) else None
-        upstream_id = sealed.upstream_id if sealed else self.id
+        signed = peek(self.id) if self.id.startswith(PREFIX) else None
+        upstream_id = signed.upstream_id if signed else self.id
         return f"{self.provider}/{day_of(self.task['created'])}/{upstream_id}"
 
     @property
@@ -81,14 +81,14 @@ def serving(
         yield client
 
 
-def submit(client: httpx.Client, secret: str, model: str = JIMENG, *, sealed: bool = False, prompt: str = "a") -> str:
-    path = "/v1/videos" if sealed else "/v1/videos/generations"
+def submit(client: httpx.Client, secret: str, model: str = JIMENG, *, signed: bool = False, prompt: str = "a") -> str:
+    path = "/v1/videos" if signed else "/v1/videos/generations"
     answer = client.post(path, json={"model": model, "prompt": prompt}, headers=bearer(secret))
     assert answer.status_code == 200, answer.text
-    return str(answer.json()["id" if sealed else "task_id"])
+    return str(answer.json()["id" if signed else "task_id"])
 
 
-def kept(client: httpx.Client, id: str, secret: str) -> Video:
+def until_archived(client: httpx.Client, id: str, secret: str) -> Video:
     """A task followed until it is archived."""
     follow(client, id, secret)
     give_up = time.monotonic() + 8

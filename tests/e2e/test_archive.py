@@ -21,10 +21,10 @@ from tests.e2e.archived_videos import (
     Clock,
     content,
     etag,
-    kept,
     poll,
     serving,
     submit,
+    until_archived,
 )
 from tests.e2e.conftest import bearer, follow
 from tests.e2e.test_openai_videos import error_code, finish
@@ -41,10 +41,10 @@ def test_finished_video_is_archived(
 ) -> None:
     location = new_location(kind, tmp_path, monkeypatch)
     with serving(upstream, location) as client:
-        native, sealed = submit(client, session), submit(client, key, WAN, sealed=True)
+        native, signed = submit(client, session), submit(client, key, WAN, signed=True)
         failing = submit(client, session, prompt="a #fail=2038")
         assert location.visible() == set()
-        videos = [kept(client, native, session), kept(client, sealed, key)]
+        videos = [until_archived(client, native, session), until_archived(client, signed, key)]
         assert location.visible() == videos[0].paths | videos[1].paths
         for made in videos:
             fields = list(made.task)
@@ -112,7 +112,7 @@ def test_unreachable_archive_neither_fails_nor_delays_requests(
 
         # It is kept once that is possible.
         location.folder.unlink()
-        kept(client, id, session)
+        until_archived(client, id, session)
 
 
 # --- when the upstream forgets ----------------------------------------------------------------------------------
@@ -123,8 +123,8 @@ def test_archived_video_is_served_after_the_upstream_forgot_the_task(
 ) -> None:
     location, clock = new_location("file", tmp_path, monkeypatch), Clock()
     with SandboxServer(PROMPT_UPSTREAM, clock=clock.now) as upstream, serving(upstream, location, clock) as client:
-        made = kept(client, submit(client, key, WAN, sealed=True), key)
-        lost = kept(client, submit(client, key, WAN), key)
+        made = until_archived(client, submit(client, key, WAN, signed=True), key)
+        lost = until_archived(client, submit(client, key, WAN), key)
         assert location.folder
         (location.folder / f"{lost.home}.mp4").unlink()
         clock.by = 25 * HOUR

@@ -25,12 +25,12 @@ from tests.e2e.archived_videos import (
     Video,
     content,
     etag,
-    kept,
     listed,
     poll,
     retrieve,
     serving,
     submit,
+    until_archived,
 )
 from tests.e2e.conftest import bearer
 from tests.e2e.test_openai_videos import error_code, finish
@@ -65,13 +65,13 @@ def lost(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         location = new_location(kind, tmp_path_factory.mktemp("lost"), monkeypatch)
         with SandboxServer(PROMPT_UPSTREAM, clock=clock.now) as before, serving(before, location, clock) as client:
             ids = {
-                "Jimeng, sealed": (submit(client, session, sealed=True), session),
+                "Jimeng, signed": (submit(client, session, signed=True), session),
                 "Jimeng, native": (submit(client, session), session),
-                "DashScope, sealed": (submit(client, key, WAN, sealed=True), key),
+                "DashScope, signed": (submit(client, key, WAN, signed=True), key),
                 "DashScope, native": (submit(client, key, WAN), key),
-                "references": (submit(client, key, WAN_OF_REFERENCES, sealed=True), key),
+                "references": (submit(client, key, WAN_OF_REFERENCES, signed=True), key),
             }
-            videos = {name: kept(client, id, secret) for name, (id, secret) in ids.items()}
+            videos = {name: until_archived(client, id, secret) for name, (id, secret) in ids.items()}
         with SandboxServer(PROMPT_UPSTREAM) as upstream, serving(upstream, location) as client:
             yield Lost(location, upstream, videos, client)
 
@@ -79,7 +79,7 @@ def lost(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 ONE_STORE = pytest.mark.parametrize("lost", ["file"], indirect=True)
 BUCKET = pytest.mark.parametrize("lost", ["s3"], indirect=True)
 EITHER_STORE = pytest.mark.parametrize("lost", ["file", "s3"], indirect=True)
-NAMES = ("Jimeng, sealed", "Jimeng, native", "DashScope, sealed", "DashScope, native")
+NAMES = ("Jimeng, signed", "Jimeng, native", "DashScope, signed", "DashScope, native")
 EACH = pytest.mark.parametrize("name", NAMES)
 
 
@@ -165,7 +165,7 @@ class TestRestored:
 
     @ONE_STORE
     def test_links_are_paths_of_the_gateway_that_lead_to_the_files(self, lost: Lost) -> None:
-        made = lost.videos["Jimeng, sealed"]
+        made = lost.videos["Jimeng, signed"]
         result = poll(lost.client, made.id, made.secret)["result"]
         assert lost.client.get(result["url"], headers=bearer(made.secret)).content == CLIP
         assert lost.client.get(result["cover_url"], headers=bearer(made.secret)).content == COVER
@@ -295,8 +295,8 @@ def test_gateway_key_finds_its_own_tasks_in_the_archive(
         SandboxServer(PROMPT_UPSTREAM, clock=clock.now) as before,
         serving(before, location, clock, **managed) as client,
     ):
-        ids = [submit(client, "gw-alice"), submit(client, "gw-alice", WAN, sealed=True)]
-        videos = [kept(client, id, "gw-alice") for id in ids]
+        ids = [submit(client, "gw-alice"), submit(client, "gw-alice", WAN, signed=True)]
+        videos = [until_archived(client, id, "gw-alice") for id in ids]
     with SandboxServer(PROMPT_UPSTREAM) as empty, serving(empty, location, **managed) as client:
         for made in videos:
             for ask in FIRST.values():

@@ -91,9 +91,9 @@ class TestObjects:
         assert (video["seconds"], video["size"]) == (given_seconds, given_size)
 
     def test_both_surfaces_accept_both_kinds_of_ids(self, client: httpx.Client, session: str) -> None:
-        sealed = create(client, session, model=JIMENG)["id"]
-        task = client.get(f"/v1/videos/tasks/{sealed}", headers=bearer(session)).json()
-        assert (task["task_id"], task["model"]) == (sealed, JIMENG)
+        signed = create(client, session, model=JIMENG)["id"]
+        task = client.get(f"/v1/videos/tasks/{signed}", headers=bearer(session)).json()
+        assert (task["task_id"], task["model"]) == (signed, JIMENG)
         body = {"model": JIMENG, "prompt": "x"}
         native = client.post("/v1/videos/generations", json=body, headers=bearer(session)).json()["task_id"]
         assert finish(client, native, session)["id"] == native
@@ -377,8 +377,8 @@ class TestRepeats:
         headers = bearer(key) | {"idempotency-key": "order-1"}
         body = {"prompt": "x", "model": WAN}
         native = client.post("/v1/videos/generations", json=body, headers=headers).json()["task_id"]
-        sealed = client.post("/v1/videos", json=body, headers=headers).json()["id"]
-        assert sealed.startswith("video_")
+        signed = client.post("/v1/videos", json=body, headers=headers).json()["id"]
+        assert signed.startswith("video_")
         assert client.get(f"/v1/videos/tasks/{native}", headers=bearer(key)).status_code == 200
         assert upstream.sandbox.submits("dashscope", key) == 1
         other = client.post("/v1/videos", json=body | {"prompt": "y"}, headers=headers)

@@ -22,14 +22,14 @@ def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def refused_start(**fields: Any) -> str:
+def start_error(**fields: Any) -> str:
     with pytest.raises(SettingsError) as caught:
         create_app(Settings.model_construct(**fields))
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
 
-def refused_settings() -> str:
+def settings_error() -> str:
     with pytest.raises(SettingsError) as caught:
         load_settings()
     assert "\n" not in str(caught.value)
@@ -45,7 +45,7 @@ def refused_settings() -> str:
 )
 def test_invalid_archive_url_is_refused(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ARCHIVE_URL", value)
-    said = refused_settings()
+    said = settings_error()
     assert said.startswith("ARCHIVE_URL: file:///folder (three slashes")
     assert all(f"{scheme}://" in said for scheme in SCHEMES)
     assert said.endswith(" is wanted")
@@ -72,7 +72,7 @@ def test_empty_archive_url_means_no_archive(value: str, monkeypatch: pytest.Monk
 )
 def test_invalid_archive_table_is_refused(line: str, where: str, tmp_path: Path) -> None:
     (tmp_path / "gateway.toml").write_text(f"[archive]\n{line}\n")
-    assert refused_settings().startswith(where)
+    assert settings_error().startswith(where)
 
 
 def test_archive_is_configured_in_the_file(tmp_path: Path) -> None:
@@ -88,18 +88,18 @@ def test_archive_is_configured_in_the_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize("below", ["", "/videos", "/a/b/c"], ids=["a file", "below a file", "deep below a file"])
 def test_archive_folder_that_cannot_be_created_is_refused(below: str, tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("")
-    assert refused_start(archive_url=(tmp_path / "taken").as_uri() + below).startswith("ARCHIVE_URL: ")
+    assert start_error(archive_url=(tmp_path / "taken").as_uri() + below).startswith("ARCHIVE_URL: ")
 
 
 @pytest.mark.parametrize("url", ["file://relative/folder", "s3:///no-bucket", "gs://", "az://container/no-account"])
 def test_archive_url_without_a_bucket_is_refused(url: str) -> None:
-    assert refused_start(archive_url=url).startswith("ARCHIVE_URL: ")
+    assert start_error(archive_url=url).startswith("ARCHIVE_URL: ")
 
 
 def test_archive_without_its_package_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "obstore", None)
     monkeypatch.setitem(sys.modules, "obstore.store", None)
-    said = refused_start(archive_url=tmp_path.as_uri())
+    said = start_error(archive_url=tmp_path.as_uri())
     assert said == "ARCHIVE_URL: the archive needs a package of its own: pip install 'video-gateway[archive]'"
     # Without an archive nobody misses it.
     create_app(Settings.model_construct())
@@ -133,7 +133,7 @@ def test_serve_reports_the_error_in_one_line(tmp_path: Path) -> None:
 
 def test_shrink_without_its_library_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "PIL", None)
-    said = refused_start(media=MediaSettings(shrink=True))
+    said = start_error(media=MediaSettings(shrink=True))
     assert said == "media.shrink needs Pillow: pip install 'video-gateway[images]'"
     create_app(Settings.model_construct(media=MediaSettings()))
 
@@ -141,7 +141,7 @@ def test_shrink_without_its_library_says_how_to_install_it(monkeypatch: pytest.M
 @pytest.mark.parametrize("field", ["hosts", "denied_hosts"])
 @pytest.mark.parametrize("host", ["", "*", "a b", "https://example.com", "example.com/path", "1.2.3", "*.*.com"])
 def test_invalid_media_host_is_refused(field: str, host: str) -> None:
-    said = refused_start(media=MediaSettings.model_validate({field: ("example.com", host)}))
+    said = start_error(media=MediaSettings.model_validate({field: ("example.com", host)}))
     assert said.startswith("media.hosts or media.denied_hosts: ")
     assert repr(host) in said
 
@@ -154,7 +154,7 @@ def test_valid_media_host_is_accepted(host: str) -> None:
 @pytest.mark.parametrize("field", ["networks", "denied_networks"])
 def test_invalid_media_network_is_refused(field: str, tmp_path: Path) -> None:
     (tmp_path / "gateway.toml").write_text(f'[media]\n{field} = ["10.0.0.0/8", "10.0.0.0/99"]\n')
-    assert refused_settings().startswith(f"media.{field}.entry 2: ")
+    assert settings_error().startswith(f"media.{field}.entry 2: ")
 
 
 def test_former_setting_names_are_logged_in_one_line(caplog: pytest.LogCaptureFixture) -> None:

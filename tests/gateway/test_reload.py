@@ -21,7 +21,7 @@ from gateway.core.clock import SystemClock
 from gateway.core.settings_loader import load_settings
 from gateway.reload import Reloader
 from providers.contract.errors import ErrorKind
-from tests.upstream import trouble
+from tests.upstream import provider_error
 
 ACCOUNT = '[[accounts]]\nname = "{name}"\ncredential = "{credential}"\n'
 
@@ -70,7 +70,7 @@ async def test_reload_adds_and_removes_accounts() -> None:
 async def test_reload_keeps_the_records_of_remaining_accounts() -> None:
     env = Reloadable()
     account = env.services.pool.managed[0].account
-    env.services.pool.hold_against(account, trouble(ErrorKind.RESTRICTED), "", sent_at=0)
+    env.services.pool.hold_against(account, provider_error(ErrorKind.RESTRICTED), "", sent_at=0)
     write(("a", "one"), ("c", "three"))
     await env.reloader.reload()
     assert env.services.pool.status(account).state is AccountState.RESTRICTED

@@ -20,7 +20,7 @@ CLOSED = Callers(REGISTRY, keys=[GatewayKey("gw-one", "alice"), GatewayKey("gw-t
 BOTH = Callers(REGISTRY, keys=[GatewayKey("gw-one", "alice")], accounts=ACCOUNTS, pass_through=True)
 
 
-def refusal(callers: Callers, authorization: str) -> GatewayError:
+def error_of(callers: Callers, authorization: str) -> GatewayError:
     with pytest.raises(GatewayError) as caught:
         callers.identify(authorization)
     assert caught.value.shape.status == 401
@@ -31,7 +31,7 @@ def refusal(callers: Callers, authorization: str) -> GatewayError:
 def test_proxy_of_a_caller_is_refused_if_disabled(proxy: str) -> None:
     closed = Callers(REGISTRY, proxies=False)
     assert closed.identify("Bearer us-session").accounts[0].region == "us"
-    error = refusal(closed, f"Bearer us-session,{proxy}@us-other")
+    error = error_of(closed, f"Bearer us-session,{proxy}@us-other")
     assert (error.code, "prefix" in error.message("en")) == ("invalid_api_key", True)
     assert OPEN.identify(f"Bearer {proxy}@us-other").accounts[0].proxy == proxy
 
@@ -39,7 +39,7 @@ def test_proxy_of_a_caller_is_refused_if_disabled(proxy: str) -> None:
 @pytest.mark.parametrize("authorization", ["", "Bearer", "Bearer  ", "Basic abc", "abc", "bearer"])
 @pytest.mark.parametrize("callers", [OPEN, CLOSED, BOTH])
 def test_missing_credential_is_refused(callers: Callers, authorization: str) -> None:
-    assert refusal(callers, authorization).message("zh") == "未提供认证令牌"
+    assert error_of(callers, authorization).message("zh") == "未提供认证令牌"
 
 
 @pytest.mark.parametrize(
@@ -62,11 +62,11 @@ def test_pass_through_credentials(bearer: str, providers: list[str]) -> None:
 
 @pytest.mark.parametrize("bearer", ["ms-abc", ",", "a b", "日本語"])
 def test_credential_of_no_provider_is_refused(bearer: str) -> None:
-    assert "sk-" in refusal(OPEN, f"Bearer {bearer}").message("en")
+    assert "sk-" in error_of(OPEN, f"Bearer {bearer}").message("en")
 
 
 def test_too_many_credentials_are_refused_and_long_headers_are_not_cached() -> None:
-    refused = refusal(OPEN, "Bearer " + ",".join(f"session{number}" for number in range(MAX_CREDENTIALS + 1)))
+    refused = error_of(OPEN, "Bearer " + ",".join(f"session{number}" for number in range(MAX_CREDENTIALS + 1)))
     assert str(MAX_CREDENTIALS) in refused.message("en")
     callers = Callers(REGISTRY)
     callers.identify("Bearer " + "a" * 4000 + "," + "b" * 4000)
@@ -74,8 +74,8 @@ def test_too_many_credentials_are_refused_and_long_headers_are_not_cached() -> N
 
 
 def test_gateway_key_is_never_taken_for_a_session() -> None:
-    refusal(OPEN, "Bearer gw-unknown")
-    refusal(BOTH, "Bearer gw-unknown")
+    error_of(OPEN, "Bearer gw-unknown")
+    error_of(BOTH, "Bearer gw-unknown")
 
 
 def test_managed_key_uses_the_gateways_accounts() -> None:
@@ -86,7 +86,7 @@ def test_managed_key_uses_the_gateways_accounts() -> None:
 
 def test_with_keys_other_credentials_are_refused_unless_pass_through() -> None:
     for bearer in ("abc", "sk-abc", "gw-on", "gw-onee", "GW-ONE"):
-        refusal(CLOSED, f"Bearer {bearer}")
+        error_of(CLOSED, f"Bearer {bearer}")
     assert BOTH.identify("Bearer sk-abc").managed is False
     assert BOTH.identify("Bearer gw-one").managed is True
 

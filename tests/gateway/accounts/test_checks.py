@@ -11,7 +11,7 @@ from gateway.core.errors import GatewayError
 from providers.contract.accounts import Account, Credits
 from providers.contract.errors import ErrorKind, ProviderError
 from tests.gateway_fixture import GatewayFixture
-from tests.upstream import ScriptedProvider, trouble
+from tests.upstream import ScriptedProvider, provider_error
 
 A, B = Account("scripted", "s-secret-a", name="a"), Account("scripted", "s-secret-b", name="b")
 
@@ -58,7 +58,7 @@ class ChecksGateway(GatewayFixture):
         super().__init__(provider or CheckableProvider())
 
     def fail(self, kind: ErrorKind, account: Account = A) -> None:
-        self.pool.hold_against(account, trouble(kind), "", sent_at=self.clock.now())
+        self.pool.hold_against(account, provider_error(kind), "", sent_at=self.clock.now())
 
     def state(self, account: Account = A) -> AccountState:
         return self.pool.status(account).state
@@ -73,7 +73,7 @@ class TestChecks:
 
     async def test_rejected_credential_makes_its_account_unavailable(self) -> None:
         env = ChecksGateway()
-        env.provider.dead = trouble(ErrorKind.INVALID_CREDENTIAL)
+        env.provider.dead = provider_error(ErrorKind.INVALID_CREDENTIAL)
         assert not await env.checks.check(A)
         assert env.state() is AccountState.EXPIRED
 
@@ -104,7 +104,7 @@ class TestChecks:
 
     async def test_other_error_is_reported_and_does_not_change_the_account(self) -> None:
         env = ChecksGateway()
-        env.provider.dead = trouble(ErrorKind.UPSTREAM_ERROR, detail="s-secret-a is odd")
+        env.provider.dead = provider_error(ErrorKind.UPSTREAM_ERROR, detail="s-secret-a is odd")
         with pytest.raises(GatewayError) as caught:
             await env.checks.check(A)
         assert "secret" not in caught.value.message("en")
@@ -117,7 +117,7 @@ class TestChecks:
 
     async def test_lost_answer_is_not_reported_as_a_possible_charge(self) -> None:
         env = ChecksGateway()
-        env.provider.left = trouble(ErrorKind.ANSWER_LOST)
+        env.provider.left = provider_error(ErrorKind.ANSWER_LOST)
         with pytest.raises(GatewayError) as caught:
             await env.checks.credits(A)
         assert caught.value.code == "upstream_error"
@@ -150,7 +150,7 @@ class TestCredits:
 
     async def test_received_credits_are_reported_although_the_balance_is_unknown(self) -> None:
         env = ChecksGateway()
-        env.provider.left = trouble(ErrorKind.UNREACHABLE)
+        env.provider.left = provider_error(ErrorKind.UNREACHABLE)
         assert await env.checks.receive(A) == Received(60)
 
     async def test_received_credits_make_the_account_available(self) -> None:
@@ -189,7 +189,7 @@ class TestRepeatedChecks:
 
     async def test_check_runs_once_in_ten_minutes_for_any_number_of_callers(self) -> None:
         env = ChecksGateway()
-        env.provider.dead = trouble(ErrorKind.INVALID_CREDENTIAL)
+        env.provider.dead = provider_error(ErrorKind.INVALID_CREDENTIAL)
         env.fail(ErrorKind.INVALID_CREDENTIAL)
         async with env.background:
             for _ in range(3):
@@ -201,7 +201,7 @@ class TestRepeatedChecks:
 
     async def test_inconclusive_check_leaves_the_account_unavailable(self) -> None:
         env = ChecksGateway()
-        env.provider.dead = trouble(ErrorKind.UNREACHABLE)
+        env.provider.dead = provider_error(ErrorKind.UNREACHABLE)
         env.fail(ErrorKind.INVALID_CREDENTIAL)
         env.clock.move(600)
         async with env.background:

@@ -44,7 +44,7 @@ def services_of(file: str) -> Services:
     return services
 
 
-def refusal(file: str) -> str:
+def settings_error(file: str) -> str:
     with pytest.raises(SettingsError) as caught:
         services_of(file)
     text = str(caught.value)
@@ -98,19 +98,19 @@ def test_lists_of_the_environment_come_before_the_file(monkeypatch: pytest.Monke
     ],
 )
 def test_invalid_account_stops_the_start(lines: str, says: str) -> None:
-    assert says in refusal(f"[[accounts]]\n{lines}\n")
+    assert says in settings_error(f"[[accounts]]\n{lines}\n")
 
 
 def test_duplicate_account_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     twice = '[[accounts]]\nname = "a"\ncredential = "secret"\n'
-    assert "entry 2 (a) has the same" in refusal(twice * 2)
-    assert "entry 2 (b) has the same credential as accounts: entry 1 (a)" in refusal(
+    assert "entry 2 (a) has the same" in settings_error(twice * 2)
+    assert "entry 2 (b) has the same credential as accounts: entry 1 (a)" in settings_error(
         twice + '[[accounts]]\nname = "b"\ncredential = "secret"\n'
     )
     key = '[[accounts]]\nname = "a"\ncredential = "sk-secret"\n'
-    assert "same credential" in refusal(key + key.replace('"a"', '"b"') + 'region = "cn-beijing"\n')
+    assert "same credential" in settings_error(key + key.replace('"a"', '"b"') + 'region = "cn-beijing"\n')
     monkeypatch.setenv("JIMENG_TOKENS", "secret")
-    assert "entry 1 (a) has the same credential as JIMENG_TOKENS: entry 1" in refusal(twice)
+    assert "entry 1 (a) has the same credential as JIMENG_TOKENS: entry 1" in settings_error(twice)
 
 
 def test_same_session_at_two_sites_is_two_accounts() -> None:

@@ -11,7 +11,7 @@ from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind, ProviderError
 from tests.clock import TestClock
 from tests.gateway_fixture import GatewayFixture
-from tests.upstream import ScriptedProvider, trouble
+from tests.upstream import ScriptedProvider, provider_error
 
 ACCOUNTS = [Account("giving", f"s-{number}", name=f"n{number}") for number in range(20)]
 OTHER = Account("scripted", "s-x", name="x")
@@ -86,7 +86,7 @@ async def test_daily_credits_are_received_only_if_enabled() -> None:
 async def test_unavailable_account_is_skipped_until_its_pause_ends() -> None:
     env = DailyCreditsGateway()
     account = ACCOUNTS[0]
-    env.pool.hold_against(account, trouble(ErrorKind.RESTRICTED), "", sent_at=env.clock.now())
+    env.pool.hold_against(account, provider_error(ErrorKind.RESTRICTED), "", sent_at=env.clock.now())
     until = env.pool.status(account).until
     assert until
     await env.live(2 * 86_400)
@@ -96,7 +96,7 @@ async def test_unavailable_account_is_skipped_until_its_pause_ends() -> None:
 
 async def test_error_of_one_account_does_not_stop_the_others(caplog: pytest.LogCaptureFixture) -> None:
     env = DailyCreditsGateway()
-    env.provider.trouble = trouble(ErrorKind.UNREACHABLE)
+    env.provider.trouble = provider_error(ErrorKind.UNREACHABLE)
     await env.live(2 * 86_400)
     assert len({name for name, _ in env.provider.taken}) == len(ACCOUNTS)
     assert "the daily credits could not be taken" in caplog.text

@@ -16,7 +16,7 @@ from providers.contract.accounts import Account, Credits
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.tasks import Phase, TaskState
 from tests.clock import TestClock
-from tests.upstream import finished, trouble
+from tests.upstream import finished, provider_error
 
 A, B, C = (Account("scripted", f"s-secret-{letter}", name=letter) for letter in "abc")
 MODEL = "model"
@@ -85,7 +85,7 @@ async def test_accounts_missing_from_the_configuration_are_removed() -> None:
 )
 async def test_failure_of_an_account_makes_it_unavailable(kind: ErrorKind, state: AccountState) -> None:
     env = ManagedPool(A, B)
-    assert await env.submit(trouble(kind, "7")) == "a"
+    assert await env.submit(provider_error(kind, "7")) == "a"
     assert env.state(A) is state
     assert await env.submit() == "b"
     status = env.pool.status(A, MODEL)
@@ -102,14 +102,14 @@ async def test_failure_of_an_account_makes_it_unavailable(kind: ErrorKind, state
 )
 async def test_other_errors_leave_the_account_available(kind: ErrorKind) -> None:
     env = ManagedPool(A)
-    await env.submit(trouble(kind))
+    await env.submit(provider_error(kind))
     assert env.state(A) is AccountState.READY
     assert env.pool.record(A).failed == 0
 
 
 async def test_model_not_open_to_an_account_leaves_it_the_others() -> None:
     env = ManagedPool(A)
-    await env.submit(trouble(ErrorKind.NOT_ENTITLED))
+    await env.submit(provider_error(ErrorKind.NOT_ENTITLED))
     assert await env.submit() == ""
     assert await env.submit(model="another") == "a"
 
@@ -134,7 +134,7 @@ class TestProbes:
             others = [asyncio.ensure_future(env.submit()) for _ in range(3)]
             await asyncio.sleep(0.01)
             assert not any(other.done() for other in others)
-            first.failed(trouble(ErrorKind.RESTRICTED))
+            first.failed(provider_error(ErrorKind.RESTRICTED))
         assert await asyncio.gather(*others) == ["", "", ""]
 
     async def test_proven_account_takes_all_submits(self) -> None:
@@ -177,12 +177,12 @@ class TestProbes:
     @pytest.mark.parametrize("kind", [ErrorKind.INVALID_REQUEST, ErrorKind.MODEL_NOT_FOUND])
     async def test_unsent_submit_proves_nothing(self, kind: ErrorKind) -> None:
         env = ManagedPool(A)
-        await env.submit(trouble(kind))
+        await env.submit(provider_error(kind))
         assert not env.pool.record(A).health.is_proven
 
     async def test_refused_content_proves_the_account(self) -> None:
         env = ManagedPool(A)
-        await env.submit(trouble(ErrorKind.CONTENT_REFUSED))
+        await env.submit(provider_error(ErrorKind.CONTENT_REFUSED))
         assert env.pool.record(A).health.is_proven
 
 
@@ -203,7 +203,7 @@ class TestRunningTasks:
     async def test_ended_task_frees_a_slot_after_too_many_running(self) -> None:
         env = ManagedPool(A)
         await env.submit("t1")
-        await env.submit(trouble(ErrorKind.TOO_MANY_RUNNING))
+        await env.submit(provider_error(ErrorKind.TOO_MANY_RUNNING))
         assert await env.submit() == ""
         env.pool.on_results(A, {"t1": finished("t1")}, env.clock.now())
         assert await env.submit() == "a"
@@ -233,14 +233,14 @@ class TestRunningTasks:
 class TestQueryResults:
     async def test_rejected_credential_in_a_query_pauses_the_account_until_a_query_succeeds(self) -> None:
         env = ManagedPool(A)
-        env.pool.on_results(A, {"t": trouble(ErrorKind.INVALID_CREDENTIAL)}, env.clock.now())
+        env.pool.on_results(A, {"t": provider_error(ErrorKind.INVALID_CREDENTIAL)}, env.clock.now())
         assert env.state(A) is AccountState.EXPIRED
-        env.pool.on_results(A, {"t": trouble(ErrorKind.TASK_NOT_FOUND)}, env.clock.now())
+        env.pool.on_results(A, {"t": provider_error(ErrorKind.TASK_NOT_FOUND)}, env.clock.now())
         assert env.state(A) is AccountState.READY
 
     async def test_restriction_in_a_query_pauses_the_account_and_a_query_does_not_end_it(self) -> None:
         env = ManagedPool(A)
-        env.pool.on_results(A, {"t": trouble(ErrorKind.RESTRICTED)}, env.clock.now())
+        env.pool.on_results(A, {"t": provider_error(ErrorKind.RESTRICTED)}, env.clock.now())
         env.pool.on_results(A, {"t": finished("t")}, env.clock.now())
         assert env.state(A) is AccountState.RESTRICTED
 
@@ -249,14 +249,14 @@ class TestQueryResults:
     )
     async def test_rate_limit_of_queries_does_not_affect_submits(self, kind: ErrorKind) -> None:
         env = ManagedPool(A)
-        env.pool.on_results(A, {"t": trouble(kind)}, env.clock.now())
+        env.pool.on_results(A, {"t": provider_error(kind)}, env.clock.now())
         assert env.state(A) is AccountState.READY
 
 
 class TestRejectedCredentials:
     async def test_check_is_due_once_in_ten_minutes(self) -> None:
         env = ManagedPool(A)
-        await env.submit(trouble(ErrorKind.INVALID_CREDENTIAL))
+        await env.submit(provider_error(ErrorKind.INVALID_CREDENTIAL))
         assert env.pool.expired(A)
         assert not env.pool.due(A)
         env.clock.move(600)
@@ -268,14 +268,14 @@ class TestRejectedCredentials:
 
     async def test_valid_credential_makes_the_account_available(self) -> None:
         env = ManagedPool(A)
-        await env.submit(trouble(ErrorKind.INVALID_CREDENTIAL))
+        await env.submit(provider_error(ErrorKind.INVALID_CREDENTIAL))
         env.pool.logged_in(A, sent_at=env.clock.now())
         assert await env.submit() == "a"
 
     async def test_new_credential_resets_health_and_keeps_the_counts(self) -> None:
         env = ManagedPool(A)
         await env.submit("t1")
-        await env.submit(trouble(ErrorKind.INVALID_CREDENTIAL))
+        await env.submit(provider_error(ErrorKind.INVALID_CREDENTIAL))
         renewed = Account("scripted", "s-another", name="a")
         env.pool.manage([ManagedAccount(renewed)])
         env.accounts = [renewed]
@@ -294,20 +294,20 @@ class TestReplacedCredentials:
         env.pool.manage([ManagedAccount(self.NEW)])
         assert lease
         with lease:
-            lease.failed(trouble(ErrorKind.INVALID_CREDENTIAL))
-        env.pool.on_results(self.OLD, {"t": trouble(ErrorKind.INVALID_CREDENTIAL)}, env.clock.now())
+            lease.failed(provider_error(ErrorKind.INVALID_CREDENTIAL))
+        env.pool.on_results(self.OLD, {"t": provider_error(ErrorKind.INVALID_CREDENTIAL)}, env.clock.now())
         assert env.state(self.NEW) is AccountState.READY
 
     async def test_success_of_the_old_credential_does_not_prove_the_new_one(self) -> None:
         env = ManagedPool(self.NEW)
-        await env.submit(trouble(ErrorKind.INVALID_CREDENTIAL))
+        await env.submit(provider_error(ErrorKind.INVALID_CREDENTIAL))
         env.pool.on_results(self.OLD, {"t": finished("t")}, env.clock.now())
         env.pool.logged_in(self.OLD, sent_at=env.clock.now())
         assert env.state(self.NEW) is AccountState.EXPIRED
 
     async def test_new_cookie_resets_health(self) -> None:
         env = ManagedPool(self.OLD)
-        await env.submit(trouble(ErrorKind.INVALID_CREDENTIAL))
+        await env.submit(provider_error(ErrorKind.INVALID_CREDENTIAL))
         env.pool.manage([ManagedAccount(replace(self.OLD, cookie="sessionid=new"))])
         assert env.state(replace(self.OLD, cookie="sessionid=new")) is AccountState.READY
 
@@ -315,7 +315,7 @@ class TestReplacedCredentials:
 class TestReload:
     async def test_returning_account_keeps_its_record(self) -> None:
         env = ManagedPool(A, B)
-        await env.submit(trouble(ErrorKind.RESTRICTED))
+        await env.submit(provider_error(ErrorKind.RESTRICTED))
         env.pool.manage([ManagedAccount(B)])
         env.pool.manage([ManagedAccount(A), ManagedAccount(B)])
         assert env.state(A) is AccountState.RESTRICTED
@@ -331,7 +331,7 @@ class TestReload:
 
     async def test_record_of_an_account_survives_a_reload(self) -> None:
         env = ManagedPool(A, B)
-        await env.submit(trouble(ErrorKind.RESTRICTED))
+        await env.submit(provider_error(ErrorKind.RESTRICTED))
         env.pool.manage([ManagedAccount(B), ManagedAccount(A, weight=3)])
         assert env.state(A) is AccountState.RESTRICTED
         assert env.pool.record(A).weight == 3
@@ -343,7 +343,7 @@ class TestReload:
 
     async def test_pause_and_resume(self) -> None:
         env = ManagedPool(A)
-        await env.submit(trouble(ErrorKind.RESTRICTED))
+        await env.submit(provider_error(ErrorKind.RESTRICTED))
         env.pool.pause(A)
         assert env.state(A) is AccountState.PAUSED
         env.pool.resume(A)
@@ -351,7 +351,7 @@ class TestReload:
 
     async def test_credits_end_the_pause(self) -> None:
         env = ManagedPool(A)
-        await env.submit(trouble(ErrorKind.NO_CREDITS))
+        await env.submit(provider_error(ErrorKind.NO_CREDITS))
         env.pool.saw_credits(A, Credits(gift=3))
         env.pool.saw_credits(A, Credits(gift=3))
         assert env.state(A) is AccountState.NO_CREDITS
@@ -362,7 +362,7 @@ class TestReload:
 async def test_failed_proxy_is_a_last_resort_and_does_not_count_against_the_account() -> None:
     by_proxy = Account("scripted", "s-p", name="p", proxy="http://proxy:1")
     env = ManagedPool(by_proxy, B)
-    assert await env.submit(trouble(ErrorKind.UNREACHABLE)) == "p"
+    assert await env.submit(provider_error(ErrorKind.UNREACHABLE)) == "p"
     assert env.state(by_proxy) is AccountState.UNREACHABLE
     assert env.pool.record(by_proxy).failed == 0
     assert await env.submit() == "b"
@@ -377,15 +377,15 @@ class TestGuests:
     async def test_record_of_a_returning_guest_is_kept(self) -> None:
         env = ManagedPool()
         env.accounts = [Account("scripted", "s-guest")]
-        await env.submit(trouble(ErrorKind.RESTRICTED))
+        await env.submit(provider_error(ErrorKind.RESTRICTED))
         assert env.state(Account("scripted", "s-guest")) is AccountState.RESTRICTED
 
     async def test_number_of_guest_records_is_limited_and_managed_ones_stay(self) -> None:
         env = ManagedPool(A)
-        await env.submit(trouble(ErrorKind.RESTRICTED))
+        await env.submit(provider_error(ErrorKind.RESTRICTED))
         for number in range(GUESTS + 500):
             env.pool.on_results(
-                Account("scripted", f"s-{number}"), {"t": trouble(ErrorKind.INVALID_CREDENTIAL)}, env.clock.now()
+                Account("scripted", f"s-{number}"), {"t": provider_error(ErrorKind.INVALID_CREDENTIAL)}, env.clock.now()
             )
         assert len(env.pool) == GUESTS + 1
         assert env.state(A) is AccountState.RESTRICTED
@@ -399,7 +399,7 @@ class TestGuests:
 async def test_no_credential_is_stored_or_logged(caplog: pytest.LogCaptureFixture) -> None:
     env = ManagedPool(A)
     with caplog.at_level(logging.WARNING, "gateway"):
-        await env.submit(trouble(ErrorKind.RESTRICTED, "1019"))
+        await env.submit(provider_error(ErrorKind.RESTRICTED, "1019"))
     record = caplog.records[-1]
     assert record.getMessage() == "account paused"
     fields = getattr(record, "fields", {})
@@ -414,7 +414,7 @@ async def test_stored_error_keeps_no_request_in_memory() -> None:
     def fail() -> ProviderError:
         large = Large()
         try:
-            raise trouble(ErrorKind.RESTRICTED)
+            raise provider_error(ErrorKind.RESTRICTED)
         except ProviderError as error:
             assert large
             return error

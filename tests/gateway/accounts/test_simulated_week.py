@@ -14,7 +14,7 @@ from gateway.core.settings import PolicyName
 from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind, ProviderError
 from tests.clock import TestClock
-from tests.upstream import trouble
+from tests.upstream import provider_error
 
 WEEK = 7 * 86_400.0
 STEP = 60.0
@@ -70,7 +70,7 @@ class Week:
         self.count(lease.account, ready)
         with lease:
             if self.chance.random() < 1 / 30:
-                error = trouble(self.chance.choice(FAILURES))
+                error = provider_error(self.chance.choice(FAILURES))
                 lease.failed(error)
                 self.check_the_promise(lease.account, model, error)
             else:
@@ -127,7 +127,7 @@ async def test_pauses_stay_within_their_rule() -> None:
     week = Week("round_robin", chance)
     for _ in range(2000):
         account = chance.choice(week.accounts)
-        error = trouble(chance.choice([kind for kind in PAUSE_RULES if kind is not ErrorKind.NOT_ENTITLED]))
+        error = provider_error(chance.choice([kind for kind in PAUSE_RULES if kind is not ErrorKind.NOT_ENTITLED]))
         week.pool.hold_against(account, error, "one", sent_at=week.clock.now())
         until = week.pool.status(account).until
         assert until is not None

@@ -31,7 +31,7 @@ from tests.gateway_fixture import GatewayFixture
 from tests.upstream import ScriptedProvider
 
 VIDEO = video()
-STRANGER = replace(ACCOUNT, credential="s-secret-2", name="")
+OTHER_ACCOUNT = replace(ACCOUNT, credential="s-secret-2", name="")
 
 
 class Counting(ArchiveStore):

@@ -21,7 +21,7 @@ from tests.archives import (
     ID,
     no_other,
 )
-from tests.gateway.archive.fixtures import BOTH, STRANGER, VIDEO, ArchiveFixture, Counting, read
+from tests.gateway.archive.fixtures import BOTH, OTHER_ACCOUNT, VIDEO, ArchiveFixture, Counting, read
 
 
 @BOTH
@@ -35,8 +35,8 @@ async def test_task_is_found_from_the_store_alone(env: ArchiveFixture) -> None:
 
 async def test_task_is_found_only_by_holders_of_its_account(env: ArchiveFixture) -> None:
     await env.copied()
-    assert await env.archive.find("jimeng", ID, STRANGER) is None
-    assert await env.new_archive().find("jimeng", ID, STRANGER) is None
+    assert await env.archive.find("jimeng", ID, OTHER_ACCOUNT) is None
+    assert await env.new_archive().find("jimeng", ID, OTHER_ACCOUNT) is None
     assert await env.archive.find("jimeng", ID, ACCOUNT) is not None
 
 

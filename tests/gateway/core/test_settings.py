@@ -61,7 +61,7 @@ def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def refused(config: str | None = None) -> str:
+def settings_error(config: str | None = None) -> str:
     with pytest.raises(SettingsError) as caught:
         load_settings(config)
     text = str(caught.value)
@@ -146,7 +146,7 @@ def test_former_name_in_the_file_is_read(
 )
 def test_error_under_a_former_name_uses_that_name(tmp_path: Path, text: str, named: str) -> None:
     (tmp_path / "gateway.toml").write_text(text)
-    assert named in refused()
+    assert named in settings_error()
 
 
 def test_variable_takes_precedence_over_former_name_and_table(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ def test_variables_of_former_tables_are_read(monkeypatch: pytest.MonkeyPatch) ->
     jimeng = load_settings().provider(JIMENG)
     assert (jimeng.models[0].key, jimeng.app_version) == ("k", "9.9.9")
     monkeypatch.setenv("GATEWAY_MODELS", "[not json")
-    assert refused() == "GATEWAY_MODELS is not JSON"
+    assert settings_error() == "GATEWAY_MODELS is not JSON"
 
 
 def test_providers_can_be_set_in_one_variable(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -239,26 +239,26 @@ def test_tables_of_the_file_are_read(tmp_path: Path) -> None:
 )
 def test_invalid_value_stops_the_start_with_one_line(tmp_path: Path, text: str, named: str) -> None:
     (tmp_path / "gateway.toml").write_text(text)
-    assert named in refused()
+    assert named in settings_error()
 
 
 def test_table_variable_that_is_no_json_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GATEWAY_ALIASES", "notjson")
-    assert "aliases" in refused()
+    assert "aliases" in settings_error()
 
 
 def test_file_that_is_no_text_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "gateway.toml").write_bytes(b"\xff\xfe\x00")
-    assert "gateway.toml" in refused()
+    assert "gateway.toml" in settings_error()
 
 
 def test_missing_named_file_is_an_error() -> None:
-    assert "nowhere.toml does not exist" in refused("nowhere.toml")
+    assert "nowhere.toml does not exist" in settings_error("nowhere.toml")
 
 
 def test_invalid_value_is_not_printed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DASHSCOPE_BASE_URL", "sk-put-here-by-mistake")
-    assert "sk-put-here" not in refused()
+    assert "sk-put-here" not in settings_error()
 
 
 @pytest.mark.parametrize("userinfo", ["user:pw", "user:p/w"])
@@ -269,7 +269,7 @@ def test_password_in_a_url_is_masked(userinfo: str) -> None:
 
 def test_misspelt_variable_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GATEWAY_PROT", "1")
-    assert refused() == "GATEWAY_PROT: unknown variable"
+    assert settings_error() == "GATEWAY_PROT: unknown variable"
 
 
 def test_similar_variables_of_other_programs_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:

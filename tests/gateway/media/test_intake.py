@@ -74,7 +74,7 @@ async def ready(intake: MediaIntake, *items: Media, card: ModelCard = CARD, soun
         return request
 
 
-async def refused(intake: MediaIntake, *items: Media, card: ModelCard = CARD) -> GatewayError:
+async def error_of(intake: MediaIntake, *items: Media, card: ModelCard = CARD) -> GatewayError:
     with pytest.raises(GatewayError) as caught:
         await ready(intake, *items, card=card)
     return caught.value
@@ -120,7 +120,7 @@ async def test_data_url_becomes_a_file_of_its_content_type(http: HttpClient, url
     ids=["no base64", "a part of a byte", "no comma", "letters escaped", "not in base64"],
 )
 async def test_invalid_data_url_is_refused(http: HttpClient, url: str) -> None:
-    error = await refused(intake(http), image(url, param="image_url"))
+    error = await error_of(intake(http), image(url, param="image_url"))
     assert (error.code, error.param) == ("invalid_value", "image_url")
     assert "base64" in error.message("en")
 
@@ -161,7 +161,7 @@ async def test_url_that_the_upstream_lost_is_an_error(
 ) -> None:
     router.get("http://10.0.0.1/v.mp4").respond(status)
     item = Media(MediaKind.VIDEO, "http://10.0.0.1/v.mp4", "video", MediaRole.VIDEO, from_upstream=True)
-    assert (await refused(intake(http), item)).code == code
+    assert (await error_of(intake(http), item)).code == code
 
 
 async def test_sound_is_an_input_like_the_others(http: HttpClient) -> None:
@@ -192,13 +192,13 @@ async def test_created_files_are_closed_and_given_files_are_not(http: HttpClient
 )
 async def test_file_that_is_no_picture_is_refused_whatever_its_name(http: HttpClient, content: bytes) -> None:
     for item in (image(data_url(content)), image(ADDRESS)):
-        error = await refused(intake(http, Host(content)), item)
+        error = await error_of(intake(http, Host(content)), item)
         assert (error.code, error.param, error.shape.status) == ("invalid_value", "image", 400)
         assert "PNG" in error.message("en")
 
 
 async def test_clip_is_refused_as_a_picture(http: HttpClient) -> None:
-    error = await refused(intake(http), image(data_url(clip())))
+    error = await error_of(intake(http), image(data_url(clip())))
     assert (error.code, error.param) == ("invalid_value", "image")
     assert "MP4" in error.message("en")
 
@@ -218,7 +218,7 @@ async def test_clip_is_refused_as_a_picture(http: HttpClient) -> None:
 async def test_picture_type_that_the_model_does_not_accept_is_refused(
     http: HttpClient, content: bytes, told: str
 ) -> None:
-    error = await refused(intake(http), image(content=content, param="first_frame"))
+    error = await error_of(intake(http), image(content=content, param="first_frame"))
     assert (error.code, error.param, error.shape.status) == ("invalid_value", "first_frame", 400)
     assert told in error.message("zh")
     assert told in error.message("en")
@@ -235,14 +235,16 @@ async def test_picture_type_that_the_model_does_not_accept_is_refused(
     ids=["picture, head only", "picture, half", "clip, nearly whole", "clip, a tenth"],
 )
 async def test_interrupted_fetch_is_retryable(http: HttpClient, kind: MediaKind, content: bytes) -> None:
-    error = await refused(intake(http), Media(kind, "", "file", file=media_file(content)))
+    error = await error_of(intake(http), Media(kind, "", "file", file=media_file(content)))
     assert (error.code, error.param, error.shape.status) == ("invalid_value", "file", 400)
     assert "is incomplete or damaged: send it again" in error.message("en")
 
 
 async def test_every_invalid_picture_is_named(http: HttpClient) -> None:
     bad = picture("image/png", 100, 100)
-    error = await refused(intake(http), image(content=bad, param="first_frame"), image(content=bad, param="last_frame"))
+    error = await error_of(
+        intake(http), image(content=bad, param="first_frame"), image(content=bad, param="last_frame")
+    )
     assert "first_frame" in error.message("en")
     assert "last_frame" in error.message("en")
 
@@ -251,14 +253,14 @@ async def test_too_many_bytes_are_refused_in_every_form(http: HttpClient) -> Non
     content = noise("image/png", 400, 400)
     assert len(content) > LIMITS.max_bytes
     for item in (image(content=content), image(data_url(content))):
-        error = await refused(intake(http), item)
+        error = await error_of(intake(http), item)
         assert (error.code, error.shape.status) == ("too_large", 413)
         assert "195.3 KB" in error.message("en")
 
 
 async def test_size_limit_of_the_gateway_applies_to_form_files(http: HttpClient) -> None:
     item = Media(MediaKind.VIDEO, "", "video_file_1", MediaRole.VIDEO, media_file(clip()))
-    assert (await refused(intake(http, max_bytes=1000), item)).shape.status == 413
+    assert (await error_of(intake(http, max_bytes=1000), item)).shape.status == 413
 
 
 async def test_total_size_of_fetched_files_is_limited(http: HttpClient) -> None:
@@ -267,7 +269,7 @@ async def test_total_size_of_fetched_files_is_limited(http: HttpClient) -> None:
     enough = len(picture()) * 9
     await ready(intake(http, host, max_total_bytes=enough), *items)
     assert len(host.asked) == 9
-    assert (await refused(intake(http, Host(picture()), max_total_bytes=enough - 1), *items)).code == "too_large"
+    assert (await error_of(intake(http, Host(picture()), max_total_bytes=enough - 1), *items)).code == "too_large"
     assert all(file.closed for file in host.given)
 
 
@@ -291,7 +293,7 @@ async def test_full_disk_fails_the_submit_without_blaming_it(http: HttpClient) -
     async def full(url: str, *, max_bytes: int, param: str, client: str) -> IO[bytes]:
         raise OSError(28, "No space left on device")
 
-    error = await refused(MediaIntake(full, http, max_bytes=1000), image(ADDRESS))
+    error = await error_of(MediaIntake(full, http, max_bytes=1000), image(ADDRESS))
     assert (error.code, error.shape.status) == ("internal_error", 500)
 
 
@@ -300,12 +302,12 @@ async def test_size_limit_of_the_gateway_applies_without_one_of_the_model(http: 
     item = Media(MediaKind.VIDEO, "https://clips.example/a.mp4", "video_file_1", MediaRole.VIDEO)
     await ready(intake(http, host, max_bytes=1_000_000), item)
     assert host.asked[0][1] == 1_000_000
-    error = await refused(intake(http, max_bytes=1000), Media(MediaKind.VIDEO, data_url(clip()), "video_file_1"))
+    error = await error_of(intake(http, max_bytes=1000), Media(MediaKind.VIDEO, data_url(clip()), "video_file_1"))
     assert error.code == "too_large"
 
 
 async def test_first_failure_cancels_the_others(http: HttpClient) -> None:
-    error = await refused(
+    error = await error_of(
         intake(http, Host(b"no picture")), *(image(ADDRESS, param=f"image_file_{n}") for n in range(8))
     )
     assert error.code == "invalid_value"
@@ -342,7 +344,7 @@ async def test_picture_within_the_limits_is_unchanged(http: HttpClient) -> None:
 
 async def test_picture_that_resizing_cannot_fix_is_refused(http: HttpClient) -> None:
     for content in (picture("image/png", 100, 100), picture("image/png", 1200, 300)):
-        assert (await refused(intake(http, shrink=True), image(content=content))).code == "invalid_value"
+        assert (await error_of(intake(http, shrink=True), image(content=content))).code == "invalid_value"
 
 
 async def test_transparency_becomes_white_and_rotation_is_applied(http: HttpClient) -> None:
@@ -365,7 +367,7 @@ async def test_transparency_becomes_white_and_rotation_is_applied(http: HttpClie
 async def test_decompression_bomb_is_not_opened(http: HttpClient) -> None:
     content = picture("image/png", 300, 300)
     bomb = content[:16] + (60_000).to_bytes(4) * 2 + content[24:]
-    assert (await refused(intake(http, shrink=True), image(content=bomb))).code == "invalid_value"
+    assert (await error_of(intake(http, shrink=True), image(content=bomb))).code == "invalid_value"
 
 
 @given(st.binary(max_size=300))
@@ -378,7 +380,7 @@ def test_base64_variants_are_decoded(content: bytes) -> None:
 @given(st.text(max_size=60))
 async def test_any_data_url_is_a_file_or_an_error(text: str) -> None:
     async with HttpClient() as http:
-        error = await refused(intake(http), image(f"data:{text}"))
+        error = await error_of(intake(http), image(f"data:{text}"))
     assert error.shape.status in (400, 413)
 
 
@@ -401,8 +403,8 @@ async def test_archived_video_takes_precedence_over_its_url(http: HttpClient) ->
         (found,) = (await ready(intake(http, host), item, card=card)).media
         assert found.file == media_file(clip())
     assert host.asked == []
-    assert (await refused(intake(http), replace(item, source=Gone()))).code == "not_found"
-    assert (await refused(intake(http, max_bytes=1000), item)).code == "too_large"
+    assert (await error_of(intake(http), replace(item, source=Gone()))).code == "not_found"
+    assert (await error_of(intake(http, max_bytes=1000), item)).code == "too_large"
 
 
 async def test_second_header_in_a_picture_has_no_effect(http: HttpClient) -> None:
@@ -412,4 +414,4 @@ async def test_second_header_in_a_picture_has_no_effect(http: HttpClient) -> Non
     header[8:16] = (60_000).to_bytes(4) * 2
     header[-4:] = zlib.crc32(header[4:-4]).to_bytes(4)
     bomb = content[:33] + bytes(header) + content[33:]
-    assert (await refused(intake(http, shrink=True), image(content=bomb))).code == "invalid_value"
+    assert (await error_of(intake(http, shrink=True), image(content=bomb))).code == "invalid_value"

@@ -37,7 +37,7 @@ async def ready(intake: MediaIntake, *items: Media, card: ModelCard) -> VideoReq
         return request
 
 
-async def refused(intake: MediaIntake, *items: Media, card: ModelCard) -> GatewayError:
+async def error_of(intake: MediaIntake, *items: Media, card: ModelCard) -> GatewayError:
     with pytest.raises(GatewayError) as caught:
         await ready(intake, *items, card=card)
     return caught.value
@@ -57,7 +57,7 @@ OPAQUE = ModelCard("m", "p", media_files={MediaKind.IMAGE: MediaLimits(min_side=
 
 
 async def test_alpha_channel_is_refused_or_made_white(http: HttpClient) -> None:
-    error = await refused(intake(http), image(png("RGBA")), card=OPAQUE)
+    error = await error_of(intake(http), image(png("RGBA")), card=OPAQUE)
     assert (error.code, error.param) == ("invalid_value", "image")
     assert [(problem.value, problem.hint) for problem in error.problems] == [("PNG (alpha)", NO_ALPHA)]
     (found,) = (await ready(intake(http, shrink=True), image(png("RGBA")), card=OPAQUE)).media
@@ -88,7 +88,7 @@ CLIP = Media(MediaKind.VIDEO, "", "video_file_1", MediaRole.REFERENCE_VIDEO, med
 async def test_clip_outside_the_limits_of_the_model_is_refused(
     http: HttpClient, limits: dict[str, Any], allowed: str
 ) -> None:
-    error = await refused(intake(http), CLIP, replace(CLIP, param="video_file_2"), card=clip_card(**limits))
+    error = await error_of(intake(http), CLIP, replace(CLIP, param="video_file_2"), card=clip_card(**limits))
     assert {problem.allowed for problem in error.problems} == {(allowed,)}
     assert error.problems[-1].param == "video_file_2"
 
@@ -107,9 +107,9 @@ async def test_clip_within_the_limits_is_accepted(http: HttpClient, limits: dict
 
 async def test_duration_of_a_sound_is_checked(http: HttpClient) -> None:
     card = ModelCard("m", "p", media_files={MediaKind.AUDIO: MediaLimits(max_seconds=2)})
-    heard = Media(MediaKind.AUDIO, "", "audio_url", file=media_file(sound(3.0)))
-    assert (await refused(intake(http), heard, card=card)).param == "audio_url"
-    assert await ready(intake(http), replace(heard, file=media_file(sound(2.2))), card=card)
+    audio = Media(MediaKind.AUDIO, "", "audio_url", file=media_file(sound(3.0)))
+    assert (await error_of(intake(http), audio, card=card)).param == "audio_url"
+    assert await ready(intake(http), replace(audio, file=media_file(sound(2.2))), card=card)
 
 
 async def test_clip_without_metadata_is_left_to_the_upstream(http: HttpClient) -> None:

@@ -12,7 +12,7 @@ from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.tasks import Phase, TaskState
 from tests.clock import TestClock
-from tests.upstream import ScriptedProvider, State, trouble
+from tests.upstream import ScriptedProvider, State, provider_error
 
 ACCOUNT = Account("scripted", "s-1")
 
@@ -52,7 +52,7 @@ class ScriptedBatcher:
         self.upstream = Upstream(batch)
         self.upstream.now = self.clock.now
         self.background = Background()
-        self.heard: list[str] = []
+        self.reported: list[str] = []
         self.urgencies: dict[str, float] = {}
         self.batcher = QueryBatcher(
             self.upstream,
@@ -60,7 +60,7 @@ class ScriptedBatcher:
             AdaptiveRateLimiter(per_second, self.clock.now()),
             self.clock,
             self.background,
-            lambda account, answers, sent_at: self.heard.extend(answers),
+            lambda account, answers, sent_at: self.reported.extend(answers),
             lambda pending: self.urgencies.get(pending, 0.0),
         )
 
@@ -151,14 +151,14 @@ class TestSplitBatches:
     @pytest.mark.parametrize("bad", [0, 3, 9])
     async def test_other_ids_of_the_batch_are_answered(self, kind: ErrorKind, bad: int) -> None:
         env = ScriptedBatcher(batch=10)
-        env.upstream.poison = {f"t{bad}": trouble(kind)}
+        env.upstream.poison = {f"t{bad}": provider_error(kind)}
         answers = await asyncio.gather(*env.enqueue(*names(10)))
         assert [isinstance(answer, ProviderError) for answer in answers] == [number == bad for number in range(10)]
         assert len(env.upstream.asked) <= 10
 
     async def test_failing_upstream_is_not_queried_for_each_id(self) -> None:
         env = ScriptedBatcher(batch=10)
-        env.upstream.poison = {id: trouble(ErrorKind.UPSTREAM_ERROR) for id in names(10)}
+        env.upstream.poison = {id: provider_error(ErrorKind.UPSTREAM_ERROR) for id in names(10)}
         answers = await asyncio.gather(*env.enqueue(*names(10)))
         assert all(isinstance(answer, ProviderError) for answer in answers)
         assert env.upstream.batches == [10, 5, 5]
@@ -168,7 +168,7 @@ class TestSplitBatches:
     )
     async def test_error_of_the_whole_call_does_not_split_the_batch(self, kind: ErrorKind) -> None:
         env = ScriptedBatcher(batch=10)
-        env.upstream.poison = {"t0": trouble(kind)}
+        env.upstream.poison = {"t0": provider_error(kind)}
         answers = await asyncio.gather(*env.enqueue(*names(10)))
         assert {answer.kind for answer in answers if isinstance(answer, ProviderError)} == {kind}
         assert env.upstream.batches == [10]
@@ -188,7 +188,7 @@ class TestRateLimit:
         ids = names(500)
         assert len(env.enqueue(*ids, wait=False)) <= 2
         await env.clock.run(28.0)
-        assert sorted(env.heard) == sorted(ids)
+        assert sorted(env.reported) == sorted(ids)
         times = env.upstream.times
         assert max(sum(1 for other in times if 0 <= other - one < 1.0) for one in times) <= 20
 
@@ -197,7 +197,7 @@ class TestRateLimit:
         await asyncio.gather(*env.enqueue("t0"))
         assert env.enqueue("t1", wait=False) == []
         await env.clock.run(1.0)
-        assert env.heard == ["t0", "t1"]
+        assert env.reported == ["t0", "t1"]
 
     async def test_poll_with_wait_waits_for_the_rate_limit(self) -> None:
         env = ScriptedBatcher(batch=1, per_second=5)
@@ -227,9 +227,9 @@ class TestRateLimit:
         await asyncio.gather(*env.enqueue("t0"))
         env.enqueue(*names(10)[1:], wait=False)
         await env.clock.run(2.9)
-        assert env.heard == ["t0"]
+        assert env.reported == ["t0"]
         await env.clock.run(5.0)
-        assert len(env.heard) == 10
+        assert len(env.reported) == 10
 
     async def test_round_seconds_is_the_time_for_all_pending_ids(self) -> None:
         env = ScriptedBatcher(batch=1, per_second=20)
@@ -259,7 +259,7 @@ class TestHangingUpstream:
         await env.clock.run(DEADLINE_SECONDS + 1)
         env.upstream.gate.set()
         await let_tasks_run()
-        assert env.heard == ["t"]
+        assert env.reported == ["t"]
         assert env.batcher.idle
 
     async def test_later_polls_do_not_join_a_hanging_query(self) -> None:

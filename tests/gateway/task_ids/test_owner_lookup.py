@@ -15,7 +15,7 @@ from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.tasks import Phase, TaskState
 from tests.clock import TestClock
 from tests.gateway_fixture import ONE, THREE, TWO, GatewayFixture, managed_caller, pass_through_caller
-from tests.upstream import ScriptedProvider, State, trouble
+from tests.upstream import ScriptedProvider, State, provider_error
 
 TASK = "scripted-1"
 CALLER = pass_through_caller(ONE, TWO, THREE)
@@ -105,7 +105,7 @@ async def test_owner_of_a_task_submitted_here_is_known(env: GatewayFixture, prov
 async def test_account_with_a_permanent_error_counts_as_no_owner(
     env: GatewayFixture, provider: SeveralAccounts, kind: ErrorKind
 ) -> None:
-    provider.troubles[ONE.credential] = trouble(kind)
+    provider.troubles[ONE.credential] = provider_error(kind)
     await env.no_such_task(CALLER, "scripted-9")
     assert (env.pool.status(ONE).state is AccountState.RESTRICTED) == (kind is ErrorKind.RESTRICTED)
 
@@ -127,7 +127,7 @@ async def test_cached_owner_is_found_only_by_holders_of_its_credential(
 
 
 async def test_account_with_a_transient_error_may_be_the_owner(env: GatewayFixture, provider: SeveralAccounts) -> None:
-    provider.troubles[TWO.credential] = trouble(ErrorKind.UNREACHABLE)
+    provider.troubles[TWO.credential] = provider_error(ErrorKind.UNREACHABLE)
     task = await env.tasks.status(CALLER, TASK)
     assert (task.state.phase, task.trouble is not None, task.provider) == (Phase.PROCESSING, True, "scripted")
     provider.troubles.clear()
@@ -137,10 +137,10 @@ async def test_account_with_a_transient_error_may_be_the_owner(env: GatewayFixtu
 async def test_rejected_credentials_are_ignored_unless_all_are_rejected(
     env: GatewayFixture, provider: SeveralAccounts
 ) -> None:
-    provider.troubles[ONE.credential] = trouble(ErrorKind.INVALID_CREDENTIAL)
+    provider.troubles[ONE.credential] = provider_error(ErrorKind.INVALID_CREDENTIAL)
     assert await env.tasks.status(CALLER, TASK)
     provider.troubles = dict.fromkeys(
-        (ONE.credential, TWO.credential, THREE.credential), trouble(ErrorKind.INVALID_CREDENTIAL)
+        (ONE.credential, TWO.credential, THREE.credential), provider_error(ErrorKind.INVALID_CREDENTIAL)
     )
     with pytest.raises(GatewayError) as caught:
         await GatewayFixture(provider).tasks.status(CALLER, TASK)

@@ -16,7 +16,7 @@ from providers.contract.requests import Media, Submission, VideoRequest
 from providers.contract.spec import DefaultModels
 from providers.media_files import MediaKind
 from tests.gateway_fixture import GatewayFixture, managed_caller, pass_through_caller
-from tests.upstream import DiscoveringProvider, FindingProvider, ScriptedProvider, card, trouble
+from tests.upstream import DiscoveringProvider, FindingProvider, ScriptedProvider, card, provider_error
 
 
 class TestDefaultModel:
@@ -51,10 +51,10 @@ class TestDefaultModel:
 
     async def test_image_that_no_default_takes_is_refused_by_the_first(self) -> None:
         media = (Media(MediaKind.IMAGE, "https://h/a.png", "image_url"),)
-        refusal = await self.env().refusal(
+        error = await self.env().submit_error(
             pass_through_caller(Account("text", "t-1")), VideoRequest("", "cat", media=media)
         )
-        assert (refusal.code, refusal.param) == ("unsupported_parameter", "image_url")
+        assert (error.code, error.param) == ("unsupported_parameter", "image_url")
 
     @pytest.mark.parametrize(
         ("asked", "param"),
@@ -72,10 +72,10 @@ class TestDefaultModel:
         grand = replace(card("grand", "text", MediaRole.VIDEO), durations=(5, 20), duration=5)
         text = ScriptedProvider("text", prefix="t-", cards=[usual, grand])
         env = GatewayFixture(text, defaults=DefaultModels(("usual",), ("usual",)))
-        refusal = await env.refusal(
+        error = await env.submit_error(
             pass_through_caller(Account("text", "t-1")), VideoRequest("", **{"prompt": "cat", **asked})
         )
-        assert refusal.param == param
+        assert error.param == param
         assert text.submitted == []
 
 
@@ -133,11 +133,11 @@ class TestLiveModels:
 
     async def test_model_missing_at_the_site_is_refused_with_the_nearest(self) -> None:
         env, provider = self.env()
-        refusal = await env.refusal(pass_through_caller(CN), VideoRequest("video-3.5", "cat"))
-        assert (refusal.code, refusal.param) == ("model_not_found", "model")
-        assert "video-3.5" in refusal.message("en")
-        assert refusal.message("en").endswith("closest models: video-3.0, video-2.0, brand-new")
-        assert refusal.message("zh").endswith("相近的可用模型：video-3.0, video-2.0, brand-new")
+        error = await env.submit_error(pass_through_caller(CN), VideoRequest("video-3.5", "cat"))
+        assert (error.code, error.param) == ("model_not_found", "model")
+        assert "video-3.5" in error.message("en")
+        assert error.message("en").endswith("closest models: video-3.0, video-2.0, brand-new")
+        assert error.message("zh").endswith("相近的可用模型：video-3.0, video-2.0, brand-new")
         assert provider.submitted == []
 
     async def test_model_missing_in_one_answer_is_queried_once_more(self) -> None:
@@ -154,7 +154,7 @@ class TestLiveModels:
         # Not at every request for a model that is really gone.
         calls = len(provider.discovered)
         for _ in range(3):
-            await env.refusal(pass_through_caller(CN, OTHER_CN), VideoRequest("video-3.5", "cat"))
+            await env.submit_error(pass_through_caller(CN, OTHER_CN), VideoRequest("video-3.5", "cat"))
         assert len(provider.discovered) <= calls + 1
 
     async def test_only_accounts_whose_site_has_the_model_are_tried(self) -> None:
@@ -179,44 +179,44 @@ class TestLiveModels:
         provider.listed = {"cn": [small], "us": [large]}
         await env.submit(pass_through_caller(CN, US), VideoRequest("video-3.0", "cat", resolution="1080p"))
         assert [credential for credential, _, _ in provider.submitted] == ["s-us"]
-        refusal = await env.refusal(pass_through_caller(CN), VideoRequest("video-3.0", "cat", resolution="1080p"))
-        assert refusal.param == "resolution"
+        error = await env.submit_error(pass_through_caller(CN), VideoRequest("video-3.0", "cat", resolution="1080p"))
+        assert error.param == "resolution"
 
     async def test_accounts_whose_site_has_other_defaults_are_left_out(self) -> None:
         env, provider = self.env()
         plain = card("video-3.0", "scripted")
         provider.listed = {"cn": [plain], "us": [replace(plain, resolutions=("720p",), resolution="720p")]}
-        provider.submits = [trouble(ErrorKind.RATE_LIMITED)]
-        await env.refusal(pass_through_caller(CN, US), VideoRequest("video-3.0", "cat"))
+        provider.submits = [provider_error(ErrorKind.RATE_LIMITED)]
+        await env.submit_error(pass_through_caller(CN, US), VideoRequest("video-3.0", "cat"))
         assert [(credential, request.resolution) for credential, _, request in provider.submitted] == [("s-cn-1", None)]
 
     async def test_model_error_of_the_upstream_refreshes_the_list_and_names_the_nearest(self) -> None:
         env, provider = self.env()
         await env.submit(pass_through_caller(CN), VideoRequest("video-3.0", "cat"))
         provider.listed["cn"] = [card("video-2.0", "scripted"), card("brand-new", "scripted")]
-        provider.submits = [trouble(ErrorKind.MODEL_NOT_FOUND, "2061")]
-        refusal = await env.refusal(pass_through_caller(CN, OTHER_CN), VideoRequest("video-3.0", "cat"))
-        assert (refusal.code, refusal.upstream_code) == ("model_not_found", "2061")
-        assert "video-2.0, brand-new" in refusal.message("en")
+        provider.submits = [provider_error(ErrorKind.MODEL_NOT_FOUND, "2061")]
+        error = await env.submit_error(pass_through_caller(CN, OTHER_CN), VideoRequest("video-3.0", "cat"))
+        assert (error.code, error.upstream_code) == ("model_not_found", "2061")
+        assert "video-2.0, brand-new" in error.message("en")
         # Neither account is paused, no other account of the site was asked, and the next submit is not sent at all.
         assert len(provider.submitted) == 2
         assert (await env.submit(pass_through_caller(CN), VideoRequest("", "cat"))).model == "video-2.0"
-        await env.refusal(pass_through_caller(CN), VideoRequest("video-3.0", "cat"))
+        await env.submit_error(pass_through_caller(CN), VideoRequest("video-3.0", "cat"))
         assert len(provider.submitted) == 3
 
     async def test_submit_without_a_model_uses_the_next_default(self) -> None:
         env, provider = self.env()
         await env.submit(pass_through_caller(CN), VideoRequest("", "cat"))
         provider.listed["cn"] = [card("video-2.0", "scripted")]
-        provider.submits = [trouble(ErrorKind.MODEL_NOT_FOUND, "2061")]
+        provider.submits = [provider_error(ErrorKind.MODEL_NOT_FOUND, "2061")]
         assert (await env.submit(pass_through_caller(CN), VideoRequest("", "cat"))).model == "video-2.0"
         assert len(provider.submitted) == 3
 
     async def test_there_is_no_third_attempt(self) -> None:
         env, provider = self.env()
-        provider.submits = [trouble(ErrorKind.MODEL_NOT_FOUND, "2061")] * 3
+        provider.submits = [provider_error(ErrorKind.MODEL_NOT_FOUND, "2061")] * 3
         provider.listed["cn"] = [card("video-3.0", "scripted")]
-        assert (await env.refusal(pass_through_caller(CN), VideoRequest("", "cat"))).code == "model_not_found"
+        assert (await env.submit_error(pass_through_caller(CN), VideoRequest("", "cat"))).code == "model_not_found"
         assert len(provider.submitted) == 1
 
     async def test_retry_finds_its_task_although_the_model_has_left(self) -> None:
@@ -233,7 +233,7 @@ class TestLiveModels:
     async def test_account_of_another_site_takes_a_model_that_left_the_first(self) -> None:
         env, provider = self.env()
         provider.listed["us"] = [card("video-3.0", "scripted")]
-        provider.submits = [trouble(ErrorKind.MODEL_NOT_FOUND, "2061")]
+        provider.submits = [provider_error(ErrorKind.MODEL_NOT_FOUND, "2061")]
         await env.submit(pass_through_caller(CN, OTHER_CN, US), VideoRequest("video-3.0", "cat"))
         assert [credential for credential, _, _ in provider.submitted] == ["s-cn-1", "s-us"]
         # And the list of the first one's site is read anew.
@@ -245,11 +245,11 @@ class TestLiveModels:
 
     async def test_unreachable_site_uses_the_table_of_its_region(self) -> None:
         env, provider = self.env()
-        provider.listed["cn"] = trouble(ErrorKind.UNREACHABLE)
+        provider.listed["cn"] = provider_error(ErrorKind.UNREACHABLE)
         provider.cards["abroad"] = live("abroad", regions="us")
         assert (await env.submit(pass_through_caller(CN), VideoRequest("video-3.5", "cat"))).model == "video-3.5"
-        refusal = await env.refusal(pass_through_caller(CN), VideoRequest("abroad", "cat"))
-        assert "us" in refusal.message("en")
+        error = await env.submit_error(pass_through_caller(CN), VideoRequest("abroad", "cat"))
+        assert "us" in error.message("en")
 
     async def test_configured_model_is_offered_whatever_the_site_lists(self) -> None:
         env, provider = self.env()
@@ -269,8 +269,8 @@ class TestLiveModels:
         submitted = await env.submit(pass_through_caller(CN, US), VideoRequest("video-3.5", "cat"))
         assert (submitted.model, provider.submitted[0][0]) == ("video-3.5", "s-us")
         # The table knows the name, and no site of the caller's has the model.
-        refusal = await env.refusal(pass_through_caller(CN), VideoRequest("video-2.0", "cat"))
-        assert refusal.code == "model_not_found"
+        error = await env.submit_error(pass_through_caller(CN), VideoRequest("video-2.0", "cat"))
+        assert error.code == "model_not_found"
         assert len(provider.submitted) == 1
 
     async def test_site_does_not_hide_the_name_of_another_provider(self) -> None:
@@ -282,16 +282,16 @@ class TestLiveModels:
         await env.submit(caller, VideoRequest("other-model", "cat"))
         assert (provider.submitted, len(other.submitted)) == ([], 1)
         assert (
-            await env.refusal(pass_through_caller(CN), VideoRequest("other-model", "cat"))
+            await env.submit_error(pass_through_caller(CN), VideoRequest("other-model", "cat"))
         ).code == "invalid_api_key"
         assert (await env.tasks.catalog.offer(caller)).cards()["other-model"].provider == "other"
 
     async def test_unknown_name_is_refused_with_the_nearest(self) -> None:
         env, _ = self.env()
-        refusal = await env.refusal(pass_through_caller(CN), VideoRequest("video-3", "cat"))
-        assert "video-3.0" in refusal.message("en")
-        refusal = await env.refusal(managed_caller(), VideoRequest("video-{3}", "cat"))
-        assert "video-{3}" in refusal.message("en")
+        error = await env.submit_error(pass_through_caller(CN), VideoRequest("video-3", "cat"))
+        assert "video-3.0" in error.message("en")
+        error = await env.submit_error(managed_caller(), VideoRequest("video-{3}", "cat"))
+        assert "video-{3}" in error.message("en")
 
     async def test_retry_without_a_model_finds_its_task_although_the_default_has_changed(self) -> None:
         provider = FindingProvider([Submission("scripted-7", "former-default")])

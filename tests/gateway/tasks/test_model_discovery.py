@@ -12,7 +12,7 @@ from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind
 from providers.contract.models import ModelCard
 from tests.clock import TestClock
-from tests.upstream import DiscoveringProvider, ScriptedProvider, card, trouble
+from tests.upstream import DiscoveringProvider, ScriptedProvider, card, provider_error
 
 ONE, TWO = (Account("scripted", f"s-{number}", region="cn") for number in (1, 2))
 ABROAD = Account("scripted", "s-3", region="us")
@@ -143,7 +143,7 @@ async def test_list_is_kept_while_the_site_is_unreachable_and_the_error_is_logge
 ) -> None:
     caplog.set_level(logging.INFO, "gateway")
     await shop.names()
-    shop.provider.listed["cn"] = trouble(ErrorKind.UNREACHABLE, detail="s-1 is away")
+    shop.provider.listed["cn"] = provider_error(ErrorKind.UNREACHABLE, detail="s-1 is away")
     for _ in range(3):
         shop.clock.move(FRESH_SECONDS)
         assert await shop.validated() == ["old"]
@@ -153,7 +153,7 @@ async def test_list_is_kept_while_the_site_is_unreachable_and_the_error_is_logge
 
 
 async def test_without_a_list_the_table_is_used_and_the_site_is_retried_later(shop: Shop) -> None:
-    shop.provider.listed["cn"] = trouble(ErrorKind.UPSTREAM_ERROR, "404")
+    shop.provider.listed["cn"] = provider_error(ErrorKind.UPSTREAM_ERROR, "404")
     assert await shop.validated() is None
     shop.clock.move(RETRY_SECONDS - 1)
     assert await shop.validated() is None

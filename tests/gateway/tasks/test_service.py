@@ -11,7 +11,7 @@ from providers.contract.localized_text import LocalizedText
 from providers.contract.requests import VideoRequest
 from providers.contract.tasks import Phase, Queue, Result, TaskState
 from tests.gateway_fixture import ONE, OWNER, THREE, TWO, GatewayFixture, managed_caller, pass_through_caller
-from tests.upstream import CancellingProvider, ScriptedProvider, card, finished, trouble
+from tests.upstream import CancellingProvider, ScriptedProvider, card, finished, provider_error
 
 
 class TestSubmit:
@@ -48,19 +48,19 @@ class TestSubmit:
     async def test_id_that_cannot_be_signed_is_unconfirmed(self) -> None:
         env = GatewayFixture()
         env.provider.submits = ["x" * 300]
-        assert (await env.refusal(pass_through_caller(ONE))).code == "submission_unconfirmed"
+        assert (await env.submit_error(pass_through_caller(ONE))).code == "submission_unconfirmed"
 
     async def test_account_with_a_dead_proxy_is_skipped(self) -> None:
         env = GatewayFixture()
-        env.provider.submits = [trouble(ErrorKind.UNREACHABLE), "scripted-9"]
+        env.provider.submits = [provider_error(ErrorKind.UNREACHABLE), "scripted-9"]
         behind = Account("scripted", "s-4", proxy="http://h:1")
         assert await env.submit(pass_through_caller(behind, TWO))
         assert len(env.provider.submitted) == 2
 
     async def test_message_to_a_managed_caller_names_the_model_and_no_credentials(self) -> None:
         env = GatewayFixture(others=[ScriptedProvider("other", prefix="o-")])
-        refusal = await env.refusal(managed_caller(ONE), VideoRequest("other-model", "cat"))
-        assert refusal.code == "model_not_found"
+        error = await env.submit_error(managed_caller(ONE), VideoRequest("other-model", "cat"))
+        assert error.code == "model_not_found"
 
     async def test_credential_of_another_provider_is_not_used(self) -> None:
         env = GatewayFixture(others=[ScriptedProvider("other", prefix="o-")])
@@ -76,7 +76,7 @@ class TestSubmit:
     )
     async def test_account_error_leads_to_the_next_account(self, kind: ErrorKind) -> None:
         env = GatewayFixture()
-        env.provider.submits = [trouble(kind), trouble(kind), "scripted-9"]
+        env.provider.submits = [provider_error(kind), provider_error(kind), "scripted-9"]
         submitted = await env.submit(pass_through_caller(ONE, TWO, THREE))
         assert [credential for credential, _, _ in env.provider.submitted] == [
             account.credential for account in (ONE, TWO, THREE)
@@ -98,41 +98,43 @@ class TestSubmit:
     )
     async def test_other_error_is_returned_at_once(self, kind: ErrorKind, code: str) -> None:
         env = GatewayFixture()
-        env.provider.submits = [trouble(kind, "77", "said by s-secret-1")]
-        refusal = await env.refusal(pass_through_caller(ONE, TWO))
-        assert (refusal.code, refusal.upstream_code) == (code, "77")
+        env.provider.submits = [provider_error(kind, "77", "said by s-secret-1")]
+        error = await env.submit_error(pass_through_caller(ONE, TWO))
+        assert (error.code, error.upstream_code) == (code, "77")
         assert len(env.provider.submitted) == 1
 
     async def test_when_all_accounts_fail_the_shortest_pause_is_reported(self) -> None:
         env = GatewayFixture()
         env.provider.submits = [
-            trouble(ErrorKind.INVALID_CREDENTIAL),
-            trouble(ErrorKind.RATE_LIMITED),
-            trouble(ErrorKind.NO_CREDITS),
+            provider_error(ErrorKind.INVALID_CREDENTIAL),
+            provider_error(ErrorKind.RATE_LIMITED),
+            provider_error(ErrorKind.NO_CREDITS),
         ]
-        assert (await env.refusal(pass_through_caller(ONE, TWO, THREE))).code == "rate_limit_exceeded"
+        assert (await env.submit_error(pass_through_caller(ONE, TWO, THREE))).code == "rate_limit_exceeded"
 
     async def test_invalid_field_is_refused_before_anything_is_sent(self) -> None:
         env = GatewayFixture()
-        refusal = await env.refusal(pass_through_caller(ONE), VideoRequest("scripted-model", "", watermark=True))
-        assert (refusal.code, refusal.param) == ("unsupported_parameter", "watermark")
-        assert "prompt" in refusal.message("en")
+        error = await env.submit_error(pass_through_caller(ONE), VideoRequest("scripted-model", "", watermark=True))
+        assert (error.code, error.param) == ("unsupported_parameter", "watermark")
+        assert "prompt" in error.message("en")
         assert env.provider.submitted == []
 
     async def test_unknown_model_is_refused(self) -> None:
-        refusal = await GatewayFixture().refusal(pass_through_caller(ONE), VideoRequest("gpt-9", "cat"))
-        assert refusal.code == "model_not_found"
-        assert "gpt-9" in refusal.message("en")
+        error = await GatewayFixture().submit_error(pass_through_caller(ONE), VideoRequest("gpt-9", "cat"))
+        assert error.code == "model_not_found"
+        assert "gpt-9" in error.message("en")
 
     async def test_missing_credential_for_the_models_provider_is_refused(self) -> None:
         env = GatewayFixture(others=[ScriptedProvider("other", prefix="o-")])
-        assert (await env.refusal(pass_through_caller(Account("other", "o-1")))).code == "invalid_api_key"
+        assert (await env.submit_error(pass_through_caller(Account("other", "o-1")))).code == "invalid_api_key"
 
     async def test_model_missing_at_the_accounts_site_is_refused(self) -> None:
         provider = ScriptedProvider(cards=[card("scripted-model", "scripted", regions=frozenset({"cn"}))])
-        refusal = await GatewayFixture(provider).refusal(pass_through_caller(Account("scripted", "s-1", region="us")))
-        assert refusal.code == "model_not_found"
-        assert "cn" in refusal.message("en")
+        error = await GatewayFixture(provider).submit_error(
+            pass_through_caller(Account("scripted", "s-1", region="us"))
+        )
+        assert error.code == "model_not_found"
+        assert "cn" in error.message("en")
 
     async def test_alias_resolves_to_its_model(self) -> None:
         env = GatewayFixture(aliases={"sora-2": "scripted-model"})
@@ -224,7 +226,7 @@ class TestStatus:
 
     async def test_rejected_credential_is_401(self) -> None:
         env = GatewayFixture()
-        env.provider.query_trouble = trouble(ErrorKind.INVALID_CREDENTIAL, "1015", "of s-secret-1")
+        env.provider.query_trouble = provider_error(ErrorKind.INVALID_CREDENTIAL, "1015", "of s-secret-1")
         with pytest.raises(GatewayError) as caught:
             await env.tasks.status(pass_through_caller(ONE), "scripted-1")
         assert caught.value.shape.status == 401
@@ -232,7 +234,7 @@ class TestStatus:
 
     async def test_failed_query_is_stale_and_shows_no_credential(self) -> None:
         env = GatewayFixture()
-        env.provider.query_trouble = trouble(ErrorKind.RATE_LIMITED, "1057", "of s-secret-1")
+        env.provider.query_trouble = provider_error(ErrorKind.RATE_LIMITED, "1057", "of s-secret-1")
         task = await env.tasks.status(pass_through_caller(ONE), "scripted-1")
         assert task.trouble
         assert task.trouble.detail == "of ***"
@@ -287,7 +289,7 @@ class TestSeveralIds:
         other = ScriptedProvider("other", prefix="o-")
         env = GatewayFixture(others=[other])
         caller = pass_through_caller(ONE, Account("other", "o-1"))
-        env.provider.query_trouble = trouble(ErrorKind.INVALID_CREDENTIAL)
+        env.provider.query_trouble = provider_error(ErrorKind.INVALID_CREDENTIAL)
         other.states["other-1"] = finished("other-1")
         found = await env.tasks.statuses(caller, ["scripted-1", "other-1"])
         refused, fine = found["scripted-1"], found["other-1"]
@@ -298,7 +300,7 @@ class TestSeveralIds:
 
     async def test_credential_rejected_for_all_tasks_is_401(self) -> None:
         env = GatewayFixture()
-        env.provider.query_trouble = trouble(ErrorKind.INVALID_CREDENTIAL)
+        env.provider.query_trouble = provider_error(ErrorKind.INVALID_CREDENTIAL)
         with pytest.raises(GatewayError) as caught:
             await env.tasks.statuses(pass_through_caller(ONE), ["scripted-1", "scripted-2"])
         assert caught.value.shape.status == 401
@@ -346,7 +348,7 @@ class TestCancel:
         env = GatewayFixture(provider)
         submitted = await env.submit(pass_through_caller(ONE))
         await env.tasks.cancel(pass_through_caller(ONE), submitted.id)
-        provider.cancel_trouble = trouble(ErrorKind.NOT_CANCELLABLE)
+        provider.cancel_trouble = provider_error(ErrorKind.NOT_CANCELLABLE)
         assert (await env.tasks.cancel(pass_through_caller(ONE), submitted.id)).state.phase is Phase.FAILED
 
     async def test_provider_without_cancel_is_not_cancellable(self) -> None:
@@ -366,7 +368,7 @@ class TestCancel:
     )
     async def test_error_of_a_cancel_is_returned(self, kind: ErrorKind, code: str) -> None:
         provider = CancellingProvider()
-        provider.cancel_trouble = trouble(kind)
+        provider.cancel_trouble = provider_error(kind)
         with pytest.raises(GatewayError) as caught:
             await GatewayFixture(provider).tasks.cancel(pass_through_caller(ONE), "scripted-1")
         assert caught.value.code == code
@@ -408,7 +410,7 @@ class TestWait:
     async def test_failed_query_never_loses_the_task(self) -> None:
         env = GatewayFixture()
         submitted = await env.submit(pass_through_caller(ONE))
-        env.provider.query_trouble = trouble(ErrorKind.INVALID_CREDENTIAL)
+        env.provider.query_trouble = provider_error(ErrorKind.INVALID_CREDENTIAL)
         task = await env.tasks.wait(pass_through_caller(ONE), submitted, 60)
         assert (task.id, task.state.phase) == (submitted.id, Phase.QUEUED)
 

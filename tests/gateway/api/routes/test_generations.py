@@ -63,10 +63,10 @@ class TestWaiting:
         assert "data" not in answer.json()
         assert answer.headers["retry-after"] == "3"
 
-    @pytest.mark.parametrize("wish", [{"prefer": "wait=999999"}, {}])
-    async def test_wait_is_limited_by_the_settings(self, api: Api, wish: dict[str, str]) -> None:
+    @pytest.mark.parametrize("options", [{"prefer": "wait=999999"}, {}])
+    async def test_wait_is_limited_by_the_settings(self, api: Api, options: dict[str, str]) -> None:
         api.tasks.found["native"] = task("native")
-        await api.post(PATH, BODY | ({} if wish else {"wait_completion": True}), **wish)
+        await api.post(PATH, BODY | ({} if options else {"wait_completion": True}), **options)
         settings = api.app.state.services.settings
         assert api.tasks.waited == [settings.video_timeout / 1000]
 

@@ -24,7 +24,7 @@ def request(**body: Any) -> VideoRequest:
     return parse_generation(body).video_request()
 
 
-def refusal(**body: Any) -> GatewayError:
+def error_of(**body: Any) -> GatewayError:
     with pytest.raises(GatewayError) as caught:
         request(**body)
     return caught.value
@@ -141,7 +141,7 @@ def test_supported_urls_are_accepted(url: str) -> None:
     ],
 )
 def test_invalid_values_are_named_with_the_allowed_ones(body: dict[str, Any], param: str, named: str) -> None:
-    error = refusal(**body)
+    error = error_of(**body)
     assert (error.code, error.param) == ("invalid_value", param)
     assert named in error.message("en")
 
@@ -151,12 +151,12 @@ def test_invalid_values_are_named_with_the_allowed_ones(body: dict[str, Any], pa
     [({"seconds": 8, "duration": 5}, "seconds"), ({"ratio": "16:9", "aspect_ratio": "1:1"}, "aspect_ratio")],
 )
 def test_contradictory_names_of_a_field_are_refused(body: dict[str, Any], param: str) -> None:
-    error = refusal(**body)
+    error = error_of(**body)
     assert (error.code, error.param) == ("invalid_value", param)
 
 
 def test_unsupported_fields_say_so() -> None:
-    error = refusal(enhance_prompt=True)
+    error = error_of(enhance_prompt=True)
     assert (error.code, error.param) == ("unsupported_parameter", "enhance_prompt")
 
 

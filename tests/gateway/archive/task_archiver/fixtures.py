@@ -29,7 +29,7 @@ INTERVAL = 5.1
 """Of following, and of the query in it."""
 DAY = "2025/09/13"
 HOME = f"scripted/{DAY}/{ID}"
-WISH = VideoRequest("scripted-model", "cat", duration=5, resolution="720p", ratio="16:9")
+REQUEST = VideoRequest("scripted-model", "cat", duration=5, resolution="720p", ratio="16:9")
 CARD = ModelCard(
     name="scripted-model",
     provider="scripted",
@@ -124,7 +124,7 @@ class ArchiverFixture:
         return TaskRef(id, self.provider, account, id)
 
     async def submitted(self, *accounts: Account) -> str:
-        return (await self.env.submit(pass_through_caller(*accounts or (ONE,)), WISH)).signed_id
+        return (await self.env.submit(pass_through_caller(*accounts or (ONE,)), REQUEST)).signed_id
 
     async def status(self, id: str = ID, *accounts: Account) -> Task:
         return await self.env.tasks.status(pass_through_caller(*accounts or (ONE,)), id)

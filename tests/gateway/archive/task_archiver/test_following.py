@@ -10,7 +10,7 @@ from providers.contract.errors import ErrorKind
 from providers.contract.tasks import Phase, TaskState
 from tests.archives import until
 from tests.gateway.archive.task_archiver.fixtures import ID, INTERVAL, ArchiverFixture, has
-from tests.upstream import State, trouble
+from tests.upstream import State, provider_error
 
 FOLLOWED = ArchiveSettings(follow=True)
 
@@ -40,9 +40,9 @@ async def test_task_is_not_followed_unless_enabled(kit: ArchiverFixture) -> None
 @pytest.mark.parametrize(
     "end",
     [
-        TaskState(ID, Phase.FAILED, error=trouble(ErrorKind.CONTENT_REFUSED)),
-        trouble(ErrorKind.TASK_NOT_FOUND),
-        trouble(ErrorKind.INVALID_CREDENTIAL),
+        TaskState(ID, Phase.FAILED, error=provider_error(ErrorKind.CONTENT_REFUSED)),
+        provider_error(ErrorKind.TASK_NOT_FOUND),
+        provider_error(ErrorKind.INVALID_CREDENTIAL),
     ],
     ids=["failed", "not found", "refused"],
 )
@@ -58,7 +58,7 @@ async def test_task_is_followed_until_it_ends(kit: ArchiverFixture, end: State) 
 
 @has(archive=FOLLOWED)
 async def test_failed_query_does_not_end_the_following(kit: ArchiverFixture) -> None:
-    kit.provider.query_trouble = trouble(ErrorKind.UNREACHABLE)
+    kit.provider.query_trouble = provider_error(ErrorKind.UNREACHABLE)
     await kit.submitted()
     await kit.clock.run(60)
     kit.provider.query_trouble = None
@@ -87,7 +87,7 @@ async def test_number_of_followed_tasks_is_limited(kit: ArchiverFixture, monkeyp
     assert {id for _, ids in kit.provider.asked for id in ids} == {"scripted-1", "scripted-2"}
 
     # The end of one makes room for the next submit.
-    kit.provider.states["scripted-1"] = TaskState(ID, Phase.FAILED, error=trouble(ErrorKind.CONTENT_REFUSED))
+    kit.provider.states["scripted-1"] = TaskState(ID, Phase.FAILED, error=provider_error(ErrorKind.CONTENT_REFUSED))
     await kit.clock.run(INTERVAL)
     kit.provider.states["scripted-4"] = TaskState("scripted-4", Phase.PROCESSING)
     await kit.submitted()

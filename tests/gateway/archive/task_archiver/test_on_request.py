@@ -10,7 +10,7 @@ from providers.contract.tasks import Phase, TaskState
 from tests.archives import JPEG
 from tests.gateway.archive.task_archiver.fixtures import HOME, ID, VIDEO, ArchiverFixture
 from tests.gateway_fixture import ONE, TWO, GatewayFixture, pass_through_caller
-from tests.upstream import State, trouble
+from tests.upstream import State, provider_error
 
 
 async def test_task_is_archived_once_on_request(kit: ArchiverFixture) -> None:
@@ -35,12 +35,12 @@ async def test_deleted_video_is_copied_again(kit: ArchiverFixture) -> None:
 @pytest.mark.parametrize(
     ("state", "kept"),
     [
-        (trouble(ErrorKind.TASK_NOT_FOUND), ArchiveResult("expired")),
+        (provider_error(ErrorKind.TASK_NOT_FOUND), ArchiveResult("expired")),
         (TaskState(ID, Phase.PROCESSING), ArchiveResult("unfinished")),
-        (TaskState(ID, Phase.FAILED, error=trouble(ErrorKind.CONTENT_REFUSED)), "no video"),
-        (trouble(ErrorKind.INVALID_CREDENTIAL), "failed"),
-        (trouble(ErrorKind.UNREACHABLE, detail="no route"), "failed"),
-        (trouble(ErrorKind.RATE_LIMITED), "failed"),
+        (TaskState(ID, Phase.FAILED, error=provider_error(ErrorKind.CONTENT_REFUSED)), "no video"),
+        (provider_error(ErrorKind.INVALID_CREDENTIAL), "failed"),
+        (provider_error(ErrorKind.UNREACHABLE, detail="no route"), "failed"),
+        (provider_error(ErrorKind.RATE_LIMITED), "failed"),
     ],
     ids=["not found", "unfinished", "no video", "refused", "unreachable", "throttled"],
 )
@@ -65,7 +65,7 @@ async def test_dead_link_is_expired_and_failing_host_is_failed(kit: ArchiverFixt
 
 async def test_dead_link_is_failed_if_it_cannot_be_renewed_now(kit: ArchiverFixture) -> None:
     kit.provider.states[ID] = kit.finished(kit.host.url("gone"))
-    kit.provider.end, kit.provider.ends_after = trouble(ErrorKind.UNREACHABLE, detail="no route"), 1
+    kit.provider.end, kit.provider.ends_after = provider_error(ErrorKind.UNREACHABLE, detail="no route"), 1
     assert await kit.archiver.archive_now(kit.ref_of()) == ArchiveResult(
         "failed", "the host cannot be reached (no route)"
     )

@@ -12,15 +12,15 @@ from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind
 from providers.contract.tasks import Phase, TaskState
 from tests.archives import until
-from tests.gateway.archive.task_archiver.fixtures import ID, START, VIDEO, WISH, ArchiverFixture, WakingClock, has
+from tests.gateway.archive.task_archiver.fixtures import ID, REQUEST, START, VIDEO, ArchiverFixture, WakingClock, has
 from tests.gateway_fixture import ONE, THREE, TWO, managed_caller, pass_through_caller
-from tests.upstream import trouble
+from tests.upstream import provider_error
 
 
-@pytest.mark.parametrize("sealed", [True, False], ids=["sealed", "native"])
-async def test_task_lost_by_the_upstream_is_restored_from_the_archive(kit: ArchiverFixture, sealed: bool) -> None:
+@pytest.mark.parametrize("signed", [True, False], ids=["signed", "native"])
+async def test_task_lost_by_the_upstream_is_restored_from_the_archive(kit: ArchiverFixture, signed: bool) -> None:
     id = await kit.submitted()
-    id = id if sealed else ID
+    id = id if signed else ID
     await kit.archived(id)
     before = await kit.status(id)
     kit.provider.states.clear()
@@ -89,7 +89,7 @@ async def test_account_named_after_archiving_is_the_same(kit: ArchiverFixture) -
 @has(secret=["one secret for all"])
 async def test_gateway_key_sees_its_own_tasks_only(kit: ArchiverFixture) -> None:
     mine, other = managed_caller(ONE), managed_caller(ONE, owner="b" * 12)
-    id = (await kit.env.submit(mine, WISH)).id
+    id = (await kit.env.submit(mine, REQUEST)).id
     kit.provider.states[ID] = kit.finished()
     await kit.env.tasks.status(mine, id)
     await until(lambda: bool(kit.env.reports))
@@ -126,7 +126,7 @@ async def test_new_task_of_another_replica_is_restored(kit: ArchiverFixture) -> 
 async def test_archived_task_is_returned_when_the_upstream_fails(kit: ArchiverFixture, kind: ErrorKind) -> None:
     await kit.archived()
     later = kit.again()
-    later.provider.query_trouble = trouble(kind)
+    later.provider.query_trouble = provider_error(kind)
     async with later.env.background:
         task = await later.status()
         assert (task.state.phase, task.archived, task.stale) == (Phase.COMPLETED, True, False)
@@ -137,7 +137,7 @@ async def test_rejected_credential_gets_no_archived_task(kit: ArchiverFixture) -
     await kit.archived()
     for accounts in ((ONE,), (ONE, TWO)):
         later = kit.again()
-        later.provider.query_trouble = trouble(ErrorKind.INVALID_CREDENTIAL)
+        later.provider.query_trouble = provider_error(ErrorKind.INVALID_CREDENTIAL)
         async with later.env.background:
             with pytest.raises(GatewayError) as caught:
                 await later.env.tasks.status(pass_through_caller(*accounts), ID)

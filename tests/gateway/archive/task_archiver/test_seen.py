@@ -14,7 +14,7 @@ from providers.contract.tasks import Phase, TaskState
 from tests.archives import until
 from tests.gateway.archive.task_archiver.fixtures import HOME, ID, START, ArchiverFixture
 from tests.gateway_fixture import ONE, pass_through_caller
-from tests.upstream import trouble
+from tests.upstream import provider_error
 
 # --- seen -------------------------------------------------------------------------------------------------------
 
@@ -49,7 +49,7 @@ async def test_poll_archives_a_finished_task(kit: ArchiverFixture) -> None:
     [
         TaskState(ID, Phase.QUEUED),
         TaskState(ID, Phase.FINALIZING, 95),
-        TaskState(ID, Phase.FAILED, error=trouble(ErrorKind.CONTENT_REFUSED)),
+        TaskState(ID, Phase.FAILED, error=provider_error(ErrorKind.CONTENT_REFUSED)),
         TaskState(ID, Phase.COMPLETED, 100),
     ],
     ids=["queued", "finalizing", "failed", "no result"],
@@ -72,10 +72,10 @@ async def test_unreachable_archive_does_not_fail_a_poll(kit: ArchiverFixture, ca
     assert "secret" not in caplog.text
 
 
-@pytest.mark.parametrize("sealed", [True, False], ids=["sealed", "native"])
-async def test_archive_record_has_the_fields_of_the_task(kit: ArchiverFixture, sealed: bool) -> None:
+@pytest.mark.parametrize("signed", [True, False], ids=["signed", "native"])
+async def test_archive_record_has_the_fields_of_the_task(kit: ArchiverFixture, signed: bool) -> None:
     id = await kit.submitted()
-    await kit.archived(id if sealed else ID)
+    await kit.archived(id if signed else ID)
     record = kit.record()
     assert (record["provider"], record["id"], record["model"]) == ("scripted", ID, "scripted-model")
     assert (record["created"], record["ended"]) == (START, START + 60)
@@ -129,7 +129,7 @@ async def test_copy_expires_only_if_the_upstream_knows_the_task_no_longer(
     kit.provider.states[ID] = kit.finished(kit.host.url("gone"))
     await kit.status()
     kit.clock.lag(3600.0)
-    kit.provider.states[ID] = trouble(kind)
+    kit.provider.states[ID] = provider_error(kind)
     await until(lambda: bool(kit.env.reports))
     assert kit.env.reports[0].outcome is outcome
     assert kit.archiver.archive.waiting == (outcome is Outcome.FAILED)

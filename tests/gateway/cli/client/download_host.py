@@ -57,12 +57,12 @@ def well(request: Request, host: Host, end: int | None = None) -> Response:
     if not start and end is None:
         return Response(host.content, 200, headers)
     if start >= total:
-        return refusal(416, headers={"content-range": f"bytes */{total}"})
+        return error_response(416, headers={"content-range": f"bytes */{total}"})
     part = host.content[start:end]
     return Response(part, 206, headers | {"content-range": f"bytes {start}-{start + len(part) - 1}/{total}"})
 
 
-def refusal(status: int, code: str = "error", headers: Mapping[str, str] | None = None) -> Response:
+def error_response(status: int, code: str = "error", headers: Mapping[str, str] | None = None) -> Response:
     return JSONResponse({"error": {"message": "that is it", "code": code}}, status, dict(headers or {}))
 
 
@@ -83,8 +83,8 @@ def cut_after(count: int) -> Step:
     return step
 
 
-def refused(status: int, code: str = "error") -> Step:
-    return lambda request, host: refusal(status, code)
+def error_step(status: int, code: str = "error") -> Step:
+    return lambda request, host: error_response(status, code)
 
 
 @dataclass

@@ -18,10 +18,10 @@ from tests.gateway.cli.client.download_host import (
     Out,
     Step,
     cut_after,
+    error_response,
+    error_step,
     files,
     headers_of,
-    refusal,
-    refused,
     well,
 )
 
@@ -38,7 +38,7 @@ def test_broken_connection_is_resumed(env: DownloadFixture, capsys: Out) -> None
 
 
 def test_unavailable_gateway_is_retried(env: DownloadFixture, capsys: Out) -> None:
-    env.host.steps = [cut_after(100_000), refused(503), refused(502), cut_after(0)]
+    env.host.steps = [cut_after(100_000), error_step(503), error_step(502), cut_after(0)]
     assert main(["download", "7"]) == 0
     assert files() == {NAME: VIDEO}
     assert env.pauses == [0.5, 1.0, 2.0, 4.0]
@@ -66,7 +66,7 @@ def test_progress_resets_the_retry_count(env: DownloadFixture) -> None:
 
 
 def test_error_during_the_download_keeps_the_part(env: DownloadFixture, capsys: Out) -> None:
-    env.host.steps = [cut_after(100_000), refused(404)]
+    env.host.steps = [cut_after(100_000), error_step(404)]
     assert main(["download", "7", "-o", "cat.mp4"]) == 1
     assert capsys.readouterr().err.splitlines()[-1] == "error: that is it (request without id)"
     assert set(files()) == {"cat.mp4.part", "cat.mp4.part.etag"}
@@ -140,11 +140,11 @@ def _compressed(request: Request, host: Host) -> Response:
 
 
 def _beyond(request: Request, host: Host) -> Response:
-    return refusal(416, headers={"content-range": "bytes */99"})
+    return error_response(416, headers={"content-range": "bytes */99"})
 
 
 def _beyond_what(request: Request, host: Host) -> Response:
-    return refusal(416)
+    return error_response(416)
 
 
 @pytest.mark.parametrize("answer", [_elsewhere, _unnamed, _of_another, _compressed, _beyond, _beyond_what])

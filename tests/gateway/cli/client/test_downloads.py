@@ -25,9 +25,9 @@ from tests.gateway.cli.client.download_host import (
     Host,
     Out,
     cut_after,
+    error_step,
     files,
     headers_of,
-    refused,
     well,
 )
 
@@ -237,7 +237,7 @@ def test_html_page_is_no_video(env: DownloadFixture, capsys: Out) -> None:
 
 @pytest.mark.parametrize("status", [401, 404, 502])
 def test_client_error_is_not_retried(status: int, env: DownloadFixture, capsys: Out) -> None:
-    env.host.steps = [refused(status)]
+    env.host.steps = [error_step(status)]
     assert main(["download", "7"]) == 1
     assert capsys.readouterr().err == "error: that is it (request without id)\n"
     assert env.pauses == []

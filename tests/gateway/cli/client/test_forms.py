@@ -179,7 +179,7 @@ def test_gateway_accepts_the_files(reader: Reader, monkeypatch: pytest.MonkeyPat
         settings = Settings.model_construct(providers=upstream.settings(), poll_freshness=0.0)
         with BackgroundServer(create_app(settings)) as server:
             monkeypatch.setenv("GATEWAY_URL", server.url)
-            wish = ["submit", "a cat", "--model", "wan2.6-i2v", "--image", str(picture), "--json"]
-            assert main(wish) == 0
+            options = ["submit", "a cat", "--model", "wan2.6-i2v", "--image", str(picture), "--json"]
+            assert main(options) == 0
             assert json.loads(capsys.readouterr().out)["provider"] == "dashscope"
             assert upstream.sandbox.submits("dashscope") == 1

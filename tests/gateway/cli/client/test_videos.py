@@ -68,7 +68,7 @@ def test_submit_prints_only_the_id(url: str, capsys: Out) -> None:
 
 def test_request_options_reach_the_gateway() -> None:
     assert CreateOptions("a cat").body() == {"prompt": "a cat"}
-    wish = CreateOptions(
+    options = CreateOptions(
         "a cat",
         duration=5,
         seed=0,
@@ -76,7 +76,7 @@ def test_request_options_reach_the_gateway() -> None:
         fields=["negative_prompt=rain", "audio=false"],
         options=["watermark=true", "note=a=b", 'list=["x"]'],
     )
-    assert wish.body() == {
+    assert options.body() == {
         "prompt": "a cat",
         "duration": 5,
         "seed": 0,

@@ -89,7 +89,7 @@ def submit(gateway: httpx.Client, credential: str, prompt: str = "a cat", model:
     return str(answer.json()["task_id"])
 
 
-def told(capsys: Out) -> tuple[dict[str, tuple[str, str, str]], str]:
+def printed(capsys: Out) -> tuple[dict[str, tuple[str, str, str]], str]:
     """The rows of the table by task, and standard error. Only archived tasks have a path."""
     out, err = capsys.readouterr()
     header, *lines = (line.split("\t") for line in out.splitlines())
@@ -109,7 +109,7 @@ def test_outcome_of_each_task_is_shown(
     )
     both = f"{session},{key}"
     assert main(["archive", jimeng, wan, stuck, failed, dead, UNKNOWN, "--key", both]) == 0
-    table, err = told(capsys)
+    table, err = printed(capsys)
     assert list(table) == [jimeng, wan, stuck, failed, dead, UNKNOWN]
     assert table[jimeng] == ("copied", f"{CLIP_BYTES + COVER_BYTES:,}", "")
     assert table[wan] == ("copied", f"{CLIP_BYTES:,}", "")
@@ -121,7 +121,7 @@ def test_outcome_of_each_task_is_shown(
     assert sum(path.endswith(".mp4") for path in location.visible()) == 2
 
     assert main(["archive", jimeng, broken, cut, wan, wan, "--key", both]) == 1
-    table, err = told(capsys)
+    table, err = printed(capsys)
     assert table[jimeng] == table[wan] == ("already there", "", "")
     assert table[broken] == ("failed", "", "HTTP 500")
     assert table[cut][0] == "failed"
@@ -140,7 +140,10 @@ def test_task_forgotten_by_the_upstream_is_already_archived(
         capsys.readouterr()
         for credentials in (key, f"sk-other-{key},{key}"):
             assert main(["archive", id, UNKNOWN, "--key", credentials]) == 0
-            assert {task: row[0] for task, row in told(capsys)[0].items()} == {id: "already there", UNKNOWN: "expired"}
+            assert {task: row[0] for task, row in printed(capsys)[0].items()} == {
+                id: "already there",
+                UNKNOWN: "expired",
+            }
 
 
 def test_dead_link_with_several_keys_is_expired(
@@ -148,16 +151,16 @@ def test_dead_link_with_several_keys_is_expired(
 ) -> None:
     id = submit(gateway, key, "a #link-expired")
     assert main(["archive", id, "--key", f"sk-other-{key},{key}"]) == 0
-    assert told(capsys)[0][id] == ("expired", "", "")
+    assert printed(capsys)[0][id] == ("expired", "", "")
 
 
 def test_unknown_id_and_rejected_key_are_failures(location: ArchiveLocation, key: str, capsys: Out) -> None:
     assert main(["archive", "nonsense", "video_forged", "--key", key]) == 1
-    table, err = told(capsys)
+    table, err = printed(capsys)
     assert [outcome for outcome, _, _ in table.values()] == ["failed", "failed"]
     assert all("task" in cause.lower() for _, _, cause in table.values())
     assert main(["archive", UNKNOWN, "--key", f"{key}-expired"]) == 1
-    table, err = told(capsys)
+    table, err = printed(capsys)
     assert table[UNKNOWN][0] == "failed"
     assert "key" in table[UNKNOWN][2].lower()
     assert key not in str(table) + err
@@ -187,14 +190,14 @@ def test_recent_archives_the_listed_tasks(
     submit(gateway, key, "a #fail=InternalError")
     both = f"{session},{key}"
     assert main(["archive", "--recent", "--key", both]) == 0
-    table, err = told(capsys)
+    table, err = printed(capsys)
     assert [outcome for outcome, _, _ in table.values()] == ["copied"] * 6
     assert all(id.startswith("video_") for id in table)
     assert err == "6 copied, 0 already there, 0 expired, 0 failed\n"
 
     late = submit(gateway, key, "late")
     assert main(["archive", late, "--recent", "--key", both]) == 0
-    table, err = told(capsys)
+    table, err = printed(capsys)
     assert table[late][0] == "copied"
     assert {outcome for id, (outcome, _, _) in table.items() if id != late} <= {"copied", "already there"}
     assert err == "1 copied, 7 already there, 0 expired, 0 failed\n"
@@ -220,7 +223,7 @@ def test_ids_are_read_from_a_file(
     (tmp_path / "ids").write_bytes(text.encode())
     monkeypatch.setattr(sys, "stdin", io.StringIO(text))
     assert main(["archive", ids[2], "--from-file", "ids" if by == "file" else "-", "--key", key]) == 0
-    table, _ = told(capsys)
+    table, _ = printed(capsys)
     assert list(table) == [ids[2], ids[0], ids[1]]
     assert {outcome for outcome, _, _ in table.values()} == {"copied"}
 
@@ -247,9 +250,9 @@ def test_gateway_key_selects_the_managed_accounts(
     monkeypatch.setenv("DASHSCOPE_API_KEY", key)
     monkeypatch.setenv("GATEWAY_KEY", "gw-alice")
     assert main(["archive", id]) == 0
-    assert told(capsys)[0][id][0] == "copied"
+    assert printed(capsys)[0][id][0] == "copied"
     assert main(["archive", "--recent"]) == 0
-    assert [outcome for outcome, _, _ in told(capsys)[0].values()] == ["already there"]
+    assert [outcome for outcome, _, _ in printed(capsys)[0].values()] == ["already there"]
     assert main(["archive", id, "--key", "gw-nobody"]) == 1
     out, err = capsys.readouterr()
     assert out == ""
@@ -265,7 +268,7 @@ def test_terminal_shows_a_progress_bar_and_standard_output_only_the_table(
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "120")
     assert main(["archive", *ids, "--key", key]) == 0
-    table, err = told(capsys)
+    table, err = printed(capsys)
     assert list(table) == ids
     assert "2/2" in err
     assert err.splitlines()[-1].endswith("2 copied, 0 already there, 0 expired, 0 failed")
@@ -319,7 +322,7 @@ def test_interrupted_run_is_completed_by_the_next(
     assert [path.rpartition(".")[2] for path in sorted(location.visible()) if "index" not in path] == ["json", "mp4"]
 
     assert main(["archive", *ids, "--key", key]) == 0
-    table, _ = told(capsys)
+    table, _ = printed(capsys)
     assert sorted(outcome for outcome, _, _ in table.values()) == ["already there", "copied", "copied", "copied"]
     assert location.folder
     assert list((location.folder / FOLDER).iterdir()) == []

@@ -13,7 +13,7 @@ from providers.contract.accounts import Account, Credits
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.tasks import ListedTask, Phase, Result, TaskState
 from providers.transport.transports import Reply
-from tests.upstream import DiscoveringProvider, ScriptedProvider, card, trouble
+from tests.upstream import DiscoveringProvider, ScriptedProvider, card, provider_error
 
 SECRET = "5e55101d0123456789abcdef"
 ACCOUNT = Account("scripted", SECRET, region="cn", cookie=f"sessionid={SECRET}; odin=o-secret-7")
@@ -241,7 +241,7 @@ async def test_probe_makes_every_uncharged_call_and_no_submit() -> None:
 
 async def test_failed_call_is_reported() -> None:
     provider = probed_provider()
-    provider.login = trouble(ErrorKind.INVALID_CREDENTIAL, "1015", f"login error of {SECRET}")
+    provider.login = provider_error(ErrorKind.INVALID_CREDENTIAL, "1015", f"login error of {SECRET}")
     async with RecordingClient() as http:
         report = await probe(provider, ACCOUNT, http)
     first = report["calls"][0]
@@ -252,7 +252,7 @@ async def test_failed_call_is_reported() -> None:
 
 async def test_parsed_values_are_redacted_and_nothing_breaks_a_report() -> None:
     provider = probed_provider()
-    provider.login = trouble(ErrorKind.UPSTREAM_ERROR, "a cat on the moon", "clear \x1b[2J")
+    provider.login = provider_error(ErrorKind.UPSTREAM_ERROR, "a cat on the moon", "clear \x1b[2J")
     provider.states = {"t-1": TaskState("t-1", Phase.PROCESSING, model="a cat on the moon")}
     provider.listed["cn"] = [card("a cat on the moon", "scripted")]
 

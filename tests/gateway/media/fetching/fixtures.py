@@ -113,7 +113,7 @@ class Network:
         with await self.fetcher(url_policy, names, **options).fetch(url, max_bytes=LIMIT, param="image") as file:
             return file.read()
 
-    async def refusal(
+    async def fetch_error(
         self,
         url: str,
         url_policy: UrlPolicy = URL_POLICY,
@@ -131,10 +131,10 @@ class Network:
     async def unfetchable(
         self, url: str, url_policy: UrlPolicy = URL_POLICY, names: Names | None = None, **options: Any
     ) -> None:
-        refusal = await self.refusal(url, url_policy, names, **options)
-        assert (refusal.code, refusal.shape.status) == ("invalid_value", 400)
-        assert refusal.message("en") == UNFETCHABLE
-        assert refusal.message("zh").startswith("image：无法下载该链接，请")
+        error = await self.fetch_error(url, url_policy, names, **options)
+        assert (error.code, error.shape.status) == ("invalid_value", 400)
+        assert error.message("en") == UNFETCHABLE
+        assert error.message("zh").startswith("image：无法下载该链接，请")
 
 
 UNFETCHABLE = "image: the URL cannot be fetched: use a public https:// URL, or upload the file"

@@ -100,10 +100,10 @@ class TestFetch:
 class TestLimits:
     async def test_announced_size_over_the_limit_is_refused(self, network: Network) -> None:
         network.pages["/a"] = answer(200, "Content-Length: 1048577")
-        refusal = await network.refusal(network.url("/a"), max_bytes=1024 * 1024)
-        assert (refusal.code, refusal.shape.status) == ("too_large", 413)
-        assert refusal.message("en").startswith("image: the file at the URL is too large: the limit is 1 MB")
-        assert refusal.message("zh").startswith("image：链接的文件过大，上限为 1 MB")
+        error = await network.fetch_error(network.url("/a"), max_bytes=1024 * 1024)
+        assert (error.code, error.shape.status) == ("too_large", 413)
+        assert error.message("en").startswith("image: the file at the URL is too large: the limit is 1 MB")
+        assert error.message("zh").startswith("image：链接的文件过大，上限为 1 MB")
 
     @pytest.mark.parametrize("announced", [(), ("Transfer-Encoding: chunked",)])
     async def test_actual_size_over_the_limit_is_refused(self, network: Network, announced: tuple[str, ...]) -> None:
@@ -118,25 +118,25 @@ class TestLimits:
                 await writer.drain()
 
         network.pages["/a"] = endless
-        refusal = await network.refusal(network.url("/a"), max_bytes=3 * 1024 * 1024)
-        assert refusal.code == "too_large"
+        error = await network.fetch_error(network.url("/a"), max_bytes=3 * 1024 * 1024)
+        assert error.code == "too_large"
         assert sent < 64 * 1024 * 1024
 
     async def test_file_of_exactly_the_limit_is_accepted(self, network: Network) -> None:
         network.pages["/a"] = answer(200) + b"12345"
         with await network.fetcher().fetch(network.url("/a"), max_bytes=5, param="image") as file:
             assert file.read() == b"12345"
-        assert (await network.refusal(network.url("/a"), max_bytes=4)).code == "too_large"
+        assert (await network.fetch_error(network.url("/a"), max_bytes=4)).code == "too_large"
 
     async def test_longer_body_than_announced_is_refused(self, network: Network) -> None:
         network.pages["/a"] = answer(200, "Content-Length: 3") + b"123456789"
-        assert (await network.refusal(network.url("/a"))).code == "invalid_value"
+        assert (await network.fetch_error(network.url("/a"))).code == "invalid_value"
 
     async def test_shorter_body_than_announced_is_refused(self, network: Network) -> None:
         for page in (answer(200, "Content-Length: 9"), answer(200, "Transfer-Encoding: chunked") + b"9\r\n"):
             network.pages["/a"] = page + b"secret"
-            refusal = await network.refusal(network.url("/a"))
-            assert (refusal.code, refusal.message("en")[:44]) == (
+            error = await network.fetch_error(network.url("/a"))
+            assert (error.code, error.message("en")[:44]) == (
                 "invalid_value",
                 "image: the URL's server closed the connectio",
             )
@@ -155,11 +155,11 @@ class TestLimits:
         network.pages["/a"] = drip
         loop = asyncio.get_running_loop()
         begun = loop.time()
-        refusal = await network.refusal(network.url("/a"), max_seconds=0.05)
+        error = await network.fetch_error(network.url("/a"), max_seconds=0.05)
         assert loop.time() - begun < 2
-        assert refusal.code == "invalid_value"
-        assert "more than 0.05 s" in refusal.message("en")
-        assert "0.05 秒" in refusal.message("zh")
+        assert error.code == "invalid_value"
+        assert "more than 0.05 s" in error.message("en")
+        assert "0.05 秒" in error.message("zh")
 
     async def test_time_limit_covers_all_redirects(self, network: Network) -> None:
         async def slowly(writer: asyncio.StreamWriter) -> None:
@@ -167,7 +167,7 @@ class TestLimits:
             writer.write(answer(302, "Location: /a"))
 
         network.pages["/a"] = slowly
-        assert "more than 0.08 s" in (await network.refusal(network.url("/a"), max_seconds=0.08)).message("en")
+        assert "more than 0.08 s" in (await network.fetch_error(network.url("/a"), max_seconds=0.08)).message("en")
 
     async def test_slow_name_lookup_is_reported_like_an_unknown_name(self, network: Network) -> None:
         class Slow(Names):
@@ -180,8 +180,8 @@ class TestLimits:
     @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "GZIP", "identity, gzip", "x"])
     async def test_compressed_body_is_refused(self, network: Network, encoding: str) -> None:
         network.pages["/a"] = ok(b"bomb", f"Content-Encoding: {encoding}")
-        refusal = await network.refusal(network.url("/a"))
-        assert (refusal.code, "Content-Encoding" in refusal.message("zh")) == ("invalid_value", True)
+        error = await network.fetch_error(network.url("/a"))
+        assert (error.code, "Content-Encoding" in error.message("zh")) == ("invalid_value", True)
         network.pages["/a"] = ok(b"plain", "Content-Encoding: Identity")
         assert await network.fetch(network.url("/a")) == b"plain"
 
@@ -189,13 +189,13 @@ class TestLimits:
     async def test_status_other_than_200_is_reported(self, network: Network, status: int) -> None:
         bodiless = status in (204, 304)
         network.pages["/a"] = answer(status, "Location: /b", "X: secret") + (b"" if bodiless else b"secret")
-        refusal = await network.refusal(network.url("/a"))
-        assert (refusal.code, f"HTTP {status}" in refusal.message("en")) == ("invalid_value", True)
-        assert f"HTTP {status}" in refusal.message("zh")
+        error = await network.fetch_error(network.url("/a"))
+        assert (error.code, f"HTTP {status}" in error.message("en")) == ("invalid_value", True)
+        assert f"HTTP {status}" in error.message("zh")
 
     async def test_redirect_without_a_location_is_reported_as_its_status(self, network: Network) -> None:
         network.pages["/a"] = answer(302, "Content-Length: 0")
-        assert "HTTP 302" in (await network.refusal(network.url("/a"))).message("en")
+        assert "HTTP 302" in (await network.fetch_error(network.url("/a"))).message("en")
 
     @pytest.mark.parametrize(
         "page",
@@ -221,7 +221,7 @@ class TestLimits:
     )
     async def test_invalid_http_is_refused(self, network: Network, page: bytes) -> None:
         network.pages["/a"] = page
-        assert (await network.refusal(network.url("/a"))).code == "invalid_value"
+        assert (await network.fetch_error(network.url("/a"))).code == "invalid_value"
 
     async def test_cancelled_fetch_leaves_no_connection_open(
         self, network: Network, files: list[IO[bytes]], monkeypatch: pytest.MonkeyPatch

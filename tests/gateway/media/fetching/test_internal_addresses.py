@@ -219,8 +219,8 @@ class TestInternalAddresses:
         with socket.socket() as nobody:
             nobody.bind((PUBLIC, 0))
             closed = nobody.getsockname()[1]
-            refusals = [
-                await network.refusal(url, URL_POLICY, names, connect_seconds=0.1)
+            errors = [
+                await network.fetch_error(url, URL_POLICY, names, connect_seconds=0.1)
                 for url in (
                     network.url("/", "inside.example"),
                     network.url("/", "127.0.0.1"),
@@ -231,7 +231,7 @@ class TestInternalAddresses:
                     network.to(network.url("/", "nowhere.example")),
                 )
             ]
-        bodies = [refusal.body(language, "r") for language in ("zh", "en") for refusal in refusals]
+        bodies = [error.body(language, "r") for language in ("zh", "en") for error in errors]
         assert len({str(body) for body in bodies}) == 2
 
 
