@@ -28,7 +28,7 @@ class ScriptedProvider:
         self.cards = {card.name: card for card in cards or (ModelCard(name=f"{name}-model", provider=name),)}
         self.submits: list[SubmitAnswer] = []
         self.states: dict[str, State] = {}
-        self.query_trouble: ProviderError | None = None
+        self.query_error: ProviderError | None = None
         self.asked: list[tuple[str, tuple[str, ...]]] = []
         self.prepared: list[str] = []
         self.submitted: list[tuple[str, str, VideoRequest]] = []
@@ -63,8 +63,8 @@ class ScriptedProvider:
 
     async def query(self, ids: Sequence[str], account: Account) -> Mapping[str, State]:
         self.asked.append((account.credential, tuple(ids)))
-        if self.query_trouble:
-            raise self.query_trouble
+        if self.query_error:
+            raise self.query_error
         return {id: self.states.get(id, ProviderError(ErrorKind.TASK_NOT_FOUND)) for id in ids}
 
 
@@ -125,14 +125,14 @@ class DiscoveringProvider(ScriptedProvider):
 
 
 class CancellingProvider(ScriptedProvider):
-    """Can cancel: the task then fails with `cancelled`, unless `cancel_trouble` is set."""
+    """Can cancel: the task then fails with `cancelled`, unless `cancel_error` is set."""
 
-    cancel_trouble: ProviderError | None = None
+    cancel_error: ProviderError | None = None
     cancelled = ProviderError(ErrorKind.CANCELLED, code="cancelled")
 
     async def cancel(self, id: str, account: Account) -> None:
-        if self.cancel_trouble:
-            raise self.cancel_trouble
+        if self.cancel_error:
+            raise self.cancel_error
         self.states[id] = TaskState(id, Phase.FAILED, error=self.cancelled)
 
 

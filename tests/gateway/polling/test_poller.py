@@ -117,7 +117,7 @@ async def test_failed_query_returns_the_cached_state(
     provider.states[ID] = TaskState(ID, Phase.POST_PROCESSING, progress=80)
     await state(poller, provider)
     clock.move(2)
-    provider.query_trouble = provider_error(kind)
+    provider.query_error = provider_error(kind)
     seen = await state(poller, provider)
     assert (seen.state.phase, seen.progress) == (Phase.POST_PROCESSING, 80)
     assert seen.trouble
@@ -127,14 +127,14 @@ async def test_failed_query_returns_the_cached_state(
 async def test_failed_query_without_a_cached_state_is_processing_at_0(
     poller: Poller, provider: ScriptedProvider
 ) -> None:
-    provider.query_trouble = provider_error(ErrorKind.UNREACHABLE)
+    provider.query_error = provider_error(ErrorKind.UNREACHABLE)
     seen = await state(poller, provider)
     assert (seen.state.phase, seen.progress) == (Phase.PROCESSING, 0)
     assert seen.trouble
 
 
 async def test_stale_state_is_not_fresh(poller: Poller, provider: ScriptedProvider) -> None:
-    provider.query_trouble = provider_error(ErrorKind.UNREACHABLE)
+    provider.query_error = provider_error(ErrorKind.UNREACHABLE)
     await state(poller, provider)
     await state(poller, provider)
     assert len(provider.asked) == 2
@@ -143,16 +143,16 @@ async def test_stale_state_is_not_fresh(poller: Poller, provider: ScriptedProvid
 async def test_state_is_updated_when_the_error_ends(
     poller: Poller, provider: ScriptedProvider, clock: TestClock
 ) -> None:
-    provider.query_trouble = provider_error(ErrorKind.UNREACHABLE)
+    provider.query_error = provider_error(ErrorKind.UNREACHABLE)
     await state(poller, provider)
-    provider.query_trouble = None
+    provider.query_error = None
     provider.states[ID] = finished(ID)
     seen = await state(poller, provider)
     assert (seen.state.phase, seen.progress, seen.trouble) == (Phase.COMPLETED, 100, None)
 
 
 async def test_rejected_credential_is_reported(poller: Poller, provider: ScriptedProvider) -> None:
-    provider.query_trouble = provider_error(ErrorKind.INVALID_CREDENTIAL)
+    provider.query_error = provider_error(ErrorKind.INVALID_CREDENTIAL)
     seen = await observe(poller, provider)
     assert isinstance(seen, ProviderError)
     assert seen.kind is ErrorKind.INVALID_CREDENTIAL

@@ -57,7 +57,7 @@ async def test_task_without_a_link_has_no_fresh_result(state: TaskState | None) 
 async def test_failed_query_does_not_return_the_old_links(kind: ErrorKind) -> None:
     renewals = Renewals()
     await renewals.poll()
-    renewals.provider.query_trouble = ProviderError(kind)
+    renewals.provider.query_error = ProviderError(kind)
     with pytest.raises(ProviderError) as caught:
         await renewals.fresh()
     assert caught.value.kind is kind

@@ -27,12 +27,12 @@ class SeveralAccounts(ScriptedProvider):
     def __init__(self) -> None:
         super().__init__()
         self.tasks: dict[str, set[str]] = {}
-        self.troubles: dict[str, ProviderError] = {}
+        self.errors: dict[str, ProviderError] = {}
 
     async def query(self, ids: Sequence[str], account: Account) -> Mapping[str, State]:
         self.asked.append((account.credential, tuple(ids)))
-        if account.credential in self.troubles:
-            raise self.troubles[account.credential]
+        if account.credential in self.errors:
+            raise self.errors[account.credential]
         own = self.tasks.get(account.credential, set())
         return {
             id: TaskState(id, Phase.PROCESSING) if id in own else ProviderError(ErrorKind.TASK_NOT_FOUND) for id in ids
@@ -105,7 +105,7 @@ async def test_owner_of_a_task_submitted_here_is_known(env: GatewayFixture, prov
 async def test_account_with_a_permanent_error_counts_as_no_owner(
     env: GatewayFixture, provider: SeveralAccounts, kind: ErrorKind
 ) -> None:
-    provider.troubles[ONE.credential] = provider_error(kind)
+    provider.errors[ONE.credential] = provider_error(kind)
     await env.no_such_task(CALLER, "scripted-9")
     assert (env.pool.status(ONE).state is AccountState.RESTRICTED) == (kind is ErrorKind.RESTRICTED)
 
@@ -127,19 +127,19 @@ async def test_cached_owner_is_found_only_by_holders_of_its_credential(
 
 
 async def test_account_with_a_transient_error_may_be_the_owner(env: GatewayFixture, provider: SeveralAccounts) -> None:
-    provider.troubles[TWO.credential] = provider_error(ErrorKind.UNREACHABLE)
+    provider.errors[TWO.credential] = provider_error(ErrorKind.UNREACHABLE)
     task = await env.tasks.status(CALLER, TASK)
     assert (task.state.phase, task.trouble is not None, task.provider) == (Phase.PROCESSING, True, "scripted")
-    provider.troubles.clear()
+    provider.errors.clear()
     assert (await env.tasks.status(CALLER, TASK)).trouble is None
 
 
 async def test_rejected_credentials_are_ignored_unless_all_are_rejected(
     env: GatewayFixture, provider: SeveralAccounts
 ) -> None:
-    provider.troubles[ONE.credential] = provider_error(ErrorKind.INVALID_CREDENTIAL)
+    provider.errors[ONE.credential] = provider_error(ErrorKind.INVALID_CREDENTIAL)
     assert await env.tasks.status(CALLER, TASK)
-    provider.troubles = dict.fromkeys(
+    provider.errors = dict.fromkeys(
         (ONE.credential, TWO.credential, THREE.credential), provider_error(ErrorKind.INVALID_CREDENTIAL)
     )
     with pytest.raises(GatewayError) as caught:

@@ -45,7 +45,7 @@ async def test_task_unknown_to_the_upstream_has_no_fresh_link() -> None:
 )
 async def test_failed_query_does_not_return_the_old_link(kind: ErrorKind, code: str) -> None:
     env = await gateway_of_a_finished_task()
-    env.provider.query_trouble = ProviderError(kind)
+    env.provider.query_error = ProviderError(kind)
     with pytest.raises(GatewayError) as caught:
         await env.tasks.fresh_result(pass_through_caller(ONE), ID)
     assert caught.value.code == code

@@ -24,13 +24,13 @@ class ListingProvider(ScriptedProvider):
     def __init__(self) -> None:
         super().__init__()
         self.listed: dict[str, list[ListedTask]] = {}
-        self.troubles: dict[str, ProviderError] = {}
+        self.errors: dict[str, ProviderError] = {}
         self.calls: list[tuple[float | None, int]] = []
 
     async def list(self, account: Account, *, before: float | None, limit: int) -> Sequence[ListedTask]:
         self.calls.append((before, limit))
-        if account.credential in self.troubles:
-            raise self.troubles[account.credential]
+        if account.credential in self.errors:
+            raise self.errors[account.credential]
         tasks = [
             task
             for task in self.listed.get(account.credential, ())
@@ -120,9 +120,9 @@ async def test_ids_of_a_list_resolve_to_their_account() -> None:
 async def test_rejected_account_is_left_out() -> None:
     env = ListingGateway()
     env.provider.listed = {"s-secret-2": [task(1, NOW)]}
-    env.provider.troubles = {"s-secret-1": provider_error(ErrorKind.INVALID_CREDENTIAL, "1015", "of s-secret-1")}
+    env.provider.errors = {"s-secret-1": provider_error(ErrorKind.INVALID_CREDENTIAL, "1015", "of s-secret-1")}
     assert await env.pages(PASS_THROUGH, 5) == [["scripted-1"]]
-    env.provider.troubles["s-secret-2"] = provider_error(ErrorKind.UNREACHABLE)
+    env.provider.errors["s-secret-2"] = provider_error(ErrorKind.UNREACHABLE)
     with pytest.raises(GatewayError) as caught:
         await env.pages(PASS_THROUGH, 5)
     assert "s-secret-1" not in caught.value.message("en")
@@ -132,7 +132,7 @@ async def test_rejected_account_is_left_out() -> None:
 async def test_transient_error_of_an_account_is_reported(kind: ErrorKind) -> None:
     env = ListingGateway()
     env.provider.listed = {"s-secret-2": [task(1, NOW)]}
-    env.provider.troubles = {"s-secret-1": provider_error(kind)}
+    env.provider.errors = {"s-secret-1": provider_error(kind)}
     with pytest.raises(GatewayError) as caught:
         await env.pages(PASS_THROUGH, 5)
     assert caught.value.shape.should_retry
@@ -191,7 +191,7 @@ async def test_account_behind_a_dead_proxy_is_left_out() -> None:
     env = ListingGateway()
     behind = Account("scripted", "s-secret-2", proxy="http://proxy:1")
     env.provider.listed = {"s-secret-1": [task(1, NOW)]}
-    env.provider.troubles["s-secret-2"] = provider_error(ErrorKind.UNREACHABLE)
+    env.provider.errors["s-secret-2"] = provider_error(ErrorKind.UNREACHABLE)
     page, more = await env.listing.page(Caller((ONE, behind)), limit=5)
     assert [listed.ref.upstream_id for listed in page] == ["scripted-1"]
     assert not more

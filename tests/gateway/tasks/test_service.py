@@ -226,7 +226,7 @@ class TestStatus:
 
     async def test_rejected_credential_is_401(self) -> None:
         env = GatewayFixture()
-        env.provider.query_trouble = provider_error(ErrorKind.INVALID_CREDENTIAL, "1015", "of s-secret-1")
+        env.provider.query_error = provider_error(ErrorKind.INVALID_CREDENTIAL, "1015", "of s-secret-1")
         with pytest.raises(GatewayError) as caught:
             await env.tasks.status(pass_through_caller(ONE), "scripted-1")
         assert caught.value.shape.status == 401
@@ -234,7 +234,7 @@ class TestStatus:
 
     async def test_failed_query_is_stale_and_shows_no_credential(self) -> None:
         env = GatewayFixture()
-        env.provider.query_trouble = provider_error(ErrorKind.RATE_LIMITED, "1057", "of s-secret-1")
+        env.provider.query_error = provider_error(ErrorKind.RATE_LIMITED, "1057", "of s-secret-1")
         task = await env.tasks.status(pass_through_caller(ONE), "scripted-1")
         assert task.trouble
         assert task.trouble.detail == "of ***"
@@ -289,7 +289,7 @@ class TestSeveralIds:
         other = ScriptedProvider("other", prefix="o-")
         env = GatewayFixture(others=[other])
         caller = pass_through_caller(ONE, Account("other", "o-1"))
-        env.provider.query_trouble = provider_error(ErrorKind.INVALID_CREDENTIAL)
+        env.provider.query_error = provider_error(ErrorKind.INVALID_CREDENTIAL)
         other.states["other-1"] = finished("other-1")
         found = await env.tasks.statuses(caller, ["scripted-1", "other-1"])
         refused, fine = found["scripted-1"], found["other-1"]
@@ -300,7 +300,7 @@ class TestSeveralIds:
 
     async def test_credential_rejected_for_all_tasks_is_401(self) -> None:
         env = GatewayFixture()
-        env.provider.query_trouble = provider_error(ErrorKind.INVALID_CREDENTIAL)
+        env.provider.query_error = provider_error(ErrorKind.INVALID_CREDENTIAL)
         with pytest.raises(GatewayError) as caught:
             await env.tasks.statuses(pass_through_caller(ONE), ["scripted-1", "scripted-2"])
         assert caught.value.shape.status == 401
@@ -331,7 +331,7 @@ class TestCancel:
     async def test_refused_cancel_has_its_reason(self) -> None:
         provider = CancellingProvider()
         words = LocalizedText("任务已开始生成", "The task is being generated")
-        provider.cancel_trouble = ProviderError(ErrorKind.NOT_CANCELLABLE, code="1000", message=words, detail="no")
+        provider.cancel_error = ProviderError(ErrorKind.NOT_CANCELLABLE, code="1000", message=words, detail="no")
         with pytest.raises(GatewayError) as caught:
             await GatewayFixture(provider).tasks.cancel(pass_through_caller(ONE), "scripted-1")
         assert (caught.value.message("zh"), caught.value.upstream_code) == ("任务已开始生成：no", "1000")
@@ -348,7 +348,7 @@ class TestCancel:
         env = GatewayFixture(provider)
         submitted = await env.submit(pass_through_caller(ONE))
         await env.tasks.cancel(pass_through_caller(ONE), submitted.id)
-        provider.cancel_trouble = provider_error(ErrorKind.NOT_CANCELLABLE)
+        provider.cancel_error = provider_error(ErrorKind.NOT_CANCELLABLE)
         assert (await env.tasks.cancel(pass_through_caller(ONE), submitted.id)).state.phase is Phase.FAILED
 
     async def test_provider_without_cancel_is_not_cancellable(self) -> None:
@@ -368,7 +368,7 @@ class TestCancel:
     )
     async def test_error_of_a_cancel_is_returned(self, kind: ErrorKind, code: str) -> None:
         provider = CancellingProvider()
-        provider.cancel_trouble = provider_error(kind)
+        provider.cancel_error = provider_error(kind)
         with pytest.raises(GatewayError) as caught:
             await GatewayFixture(provider).tasks.cancel(pass_through_caller(ONE), "scripted-1")
         assert caught.value.code == code
@@ -410,7 +410,7 @@ class TestWait:
     async def test_failed_query_never_loses_the_task(self) -> None:
         env = GatewayFixture()
         submitted = await env.submit(pass_through_caller(ONE))
-        env.provider.query_trouble = provider_error(ErrorKind.INVALID_CREDENTIAL)
+        env.provider.query_error = provider_error(ErrorKind.INVALID_CREDENTIAL)
         task = await env.tasks.wait(pass_through_caller(ONE), submitted, 60)
         assert (task.id, task.state.phase) == (submitted.id, Phase.QUEUED)
 

@@ -58,10 +58,10 @@ async def test_task_is_followed_until_it_ends(kit: ArchiverFixture, end: State) 
 
 @has(archive=FOLLOWED)
 async def test_failed_query_does_not_end_the_following(kit: ArchiverFixture) -> None:
-    kit.provider.query_trouble = provider_error(ErrorKind.UNREACHABLE)
+    kit.provider.query_error = provider_error(ErrorKind.UNREACHABLE)
     await kit.submitted()
     await kit.clock.run(60)
-    kit.provider.query_trouble = None
+    kit.provider.query_error = None
     kit.provider.states[ID] = kit.finished()
     await kit.clock.run(INTERVAL)
     await until(lambda: bool(kit.env.reports))

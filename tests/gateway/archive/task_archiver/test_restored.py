@@ -126,7 +126,7 @@ async def test_new_task_of_another_replica_is_restored(kit: ArchiverFixture) -> 
 async def test_archived_task_is_returned_when_the_upstream_fails(kit: ArchiverFixture, kind: ErrorKind) -> None:
     await kit.archived()
     later = kit.again()
-    later.provider.query_trouble = provider_error(kind)
+    later.provider.query_error = provider_error(kind)
     async with later.env.background:
         task = await later.status()
         assert (task.state.phase, task.archived, task.stale) == (Phase.COMPLETED, True, False)
@@ -137,7 +137,7 @@ async def test_rejected_credential_gets_no_archived_task(kit: ArchiverFixture) -
     await kit.archived()
     for accounts in ((ONE,), (ONE, TWO)):
         later = kit.again()
-        later.provider.query_trouble = provider_error(ErrorKind.INVALID_CREDENTIAL)
+        later.provider.query_error = provider_error(ErrorKind.INVALID_CREDENTIAL)
         async with later.env.background:
             with pytest.raises(GatewayError) as caught:
                 await later.env.tasks.status(pass_through_caller(*accounts), ID)
