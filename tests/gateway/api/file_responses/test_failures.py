@@ -9,7 +9,7 @@ import pytest
 from tests.gateway.api.file_responses.host import Gateway, Host, collect, http, running, says, until
 
 
-class TestTroubleBeforeTheFirstByte:
+class TestFailureBeforeTheFirstByte:
     @pytest.mark.parametrize(
         ("said", "status", "code"),
         [
@@ -46,7 +46,7 @@ class TestTroubleBeforeTheFirstByte:
         assert (await gateway.ask(link)).status_code == 502
 
 
-class TestTroubleInTheMiddle:
+class TestFailureInTheMiddle:
     @pytest.mark.parametrize(
         "start",
         [

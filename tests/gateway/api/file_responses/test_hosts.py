@@ -1,11 +1,11 @@
-"""Hosts of every kind, every one of them a real server or a real socket."""
+"""File hosts of every kind, each a real server or socket."""
 
 import pytest
 
 from tests.gateway.api.file_responses.host import VIDEO, Gateway, Link, http, running, says
 
 
-class TestHostsOfTheirOwnKind:
+class TestHosts:
     async def test_host_without_ranges_gives_the_whole_file(self, gateway: Gateway) -> None:
         async with running(says(http("200 OK", b"whole"))) as host:
             answer = await gateway.ask(host.url, headers={"Range": "bytes=1-2"})

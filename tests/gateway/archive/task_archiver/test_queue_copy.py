@@ -7,40 +7,41 @@ import logging
 import pytest
 
 from gateway.archive.copier import Outcome
+from gateway.core.settings import ArchiveSettings
 from gateway.polling.batcher import DEADLINE_SECONDS
 from providers.contract.errors import ErrorKind
 from providers.contract.tasks import Phase, TaskState
 from tests.archives import pending_copies, until
-from tests.gateway.archive.task_archiver.fixtures import BASE_PATH, ID, START, Kit
-from tests.gateway_fixture import ONE, pass_through
-from tests.upstream import trouble
+from tests.gateway.archive.task_archiver.fixtures import BASE_PATH, ID, START, ArchiverFixture
+from tests.gateway_fixture import ONE, pass_through_caller
+from tests.upstream import provider_error
 
 # --- seen -------------------------------------------------------------------------------------------------------
 
 
-async def test_finished_task_is_queued_once_and_then_archived(kit: Kit) -> None:
+async def test_finished_task_is_queued_once_and_known_afterwards(kit: ArchiverFixture) -> None:
     kit.provider.states[ID] = state = kit.finished()
     for _ in range(5):
-        assert kit.archiver.queue_copy(kit.ref(), state) is False
+        assert kit.archiver.queue_copy(kit.ref_of(), state) is False
     assert pending_copies(kit.archiver.archive) == 1
     await until(lambda: bool(kit.env.results))
     asked = kit.store.asked
     for _ in range(5):
-        assert kit.archiver.queue_copy(kit.ref(), state) is True
+        assert kit.archiver.queue_copy(kit.ref_of(), state) is True
     assert [result.outcome for result in kit.env.results] == [Outcome.COPIED]
     assert (kit.host.asked, kit.store.asked) == (["v", "c"], asked)
-    assert kit.place.visible() == {
+    assert kit.location.visible() == {
         *(f"{BASE_PATH}.{ending}" for ending in ("mp4", "jpg", "json")),
         f"index/scripted/{ID}",
     }
 
 
-async def test_poll_queues_the_copy(kit: Kit) -> None:
+async def test_poll_archives_a_finished_task(kit: ArchiverFixture) -> None:
     kit.provider.states[ID] = kit.finished()
     assert (await kit.status()).archived is False
     await until(lambda: bool(kit.env.results))
     assert (await kit.status()).archived is True
-    assert (await kit.env.tasks.statuses(pass_through(ONE), [ID]))[ID].archived is True  # type: ignore[union-attr]
+    assert (await kit.env.tasks.statuses(pass_through_caller(ONE), [ID]))[ID].archived is True  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(
@@ -48,17 +49,17 @@ async def test_poll_queues_the_copy(kit: Kit) -> None:
     [
         TaskState(ID, Phase.QUEUED),
         TaskState(ID, Phase.FINALIZING, 95),
-        TaskState(ID, Phase.FAILED, error=trouble(ErrorKind.CONTENT_REFUSED)),
+        TaskState(ID, Phase.FAILED, error=provider_error(ErrorKind.CONTENT_REFUSED)),
         TaskState(ID, Phase.COMPLETED, 100),
     ],
     ids=["queued", "finalizing", "failed", "no result"],
 )
-async def test_task_without_a_video_is_not_queued(kit: Kit, state: TaskState) -> None:
-    assert kit.archiver.queue_copy(kit.ref(), state) is False
+async def test_task_without_a_video_is_not_archived(kit: ArchiverFixture, state: TaskState) -> None:
+    assert kit.archiver.queue_copy(kit.ref_of(), state) is False
     assert pending_copies(kit.archiver.archive) == 0
 
 
-async def test_archive_outage_does_not_fail_a_poll(kit: Kit, caplog: pytest.LogCaptureFixture) -> None:
+async def test_unreachable_archive_does_not_fail_a_poll(kit: ArchiverFixture, caplog: pytest.LogCaptureFixture) -> None:
     kit.store.down = True
     kit.provider.states[ID] = kit.finished()
     with caplog.at_level(logging.WARNING, "gateway"):
@@ -71,10 +72,10 @@ async def test_archive_outage_does_not_fail_a_poll(kit: Kit, caplog: pytest.LogC
     assert "secret" not in caplog.text
 
 
-@pytest.mark.parametrize("sealed", [True, False], ids=["sealed", "native"])
-async def test_fields_of_the_record(kit: Kit, sealed: bool) -> None:
+@pytest.mark.parametrize("signed", [True, False], ids=["signed", "native"])
+async def test_archive_record_has_the_fields_of_the_task(kit: ArchiverFixture, signed: bool) -> None:
     id = await kit.submitted()
-    await kit.archived(id if sealed else ID)
+    await kit.archived(id if signed else ID)
     record = kit.record()
     assert (record["provider"], record["id"], record["model"]) == ("scripted", ID, "scripted-model")
     assert (record["created"], record["ended"]) == (START, START + 60)
@@ -87,13 +88,15 @@ async def test_fields_of_the_record(kit: Kit, sealed: bool) -> None:
 @pytest.mark.parametrize(
     ("kit", "here", "prompt"),
     [
-        ({"store_prompts": True}, True, "cat"),
-        ({"store_prompts": True}, False, None),
-        ({"store_prompts": False}, True, None),
+        ({"archive": ArchiveSettings(prompt=True)}, True, "cat"),
+        ({"archive": ArchiveSettings(prompt=True)}, False, None),
+        ({"archive": ArchiveSettings(prompt=False)}, True, None),
     ],
     indirect=["kit"],
 )
-async def test_prompt_is_stored_if_enabled_and_submitted_here(kit: Kit, here: bool, prompt: str | None) -> None:
+async def test_prompt_is_recorded_if_enabled_and_submitted_here(
+    kit: ArchiverFixture, here: bool, prompt: str | None
+) -> None:
     id = await kit.submitted() if here else ID
     await kit.archived(id)
     assert kit.record()["prompt"] == prompt
@@ -102,10 +105,10 @@ async def test_prompt_is_stored_if_enabled_and_submitted_here(kit: Kit, here: bo
 # --- fresh links ------------------------------------------------------------------------------------------------
 
 
-async def test_expired_link_is_renewed(kit: Kit) -> None:
+async def test_expired_link_is_renewed(kit: ArchiverFixture) -> None:
     old = kit.finished(kit.host.url("gone"))
     kit.provider.states[ID] = kit.finished()
-    kit.archiver.queue_copy(kit.ref(), old)
+    kit.archiver.queue_copy(kit.ref_of(), old)
     await until(lambda: bool(kit.env.results))
     assert kit.env.results[0].outcome is Outcome.COPIED
     assert kit.host.asked == ["gone", "v", "c"]
@@ -120,17 +123,19 @@ async def test_expired_link_is_renewed(kit: Kit) -> None:
         (ErrorKind.INVALID_CREDENTIAL, Outcome.FAILED),
     ],
 )
-async def test_failed_renewal_does_not_count_as_expired(kit: Kit, kind: ErrorKind, outcome: Outcome) -> None:
+async def test_copy_expires_only_if_the_upstream_knows_the_task_no_longer(
+    kit: ArchiverFixture, kind: ErrorKind, outcome: Outcome
+) -> None:
     kit.provider.states[ID] = kit.finished(kit.host.url("gone"))
     await kit.status()
     kit.clock.lag(3600.0)
-    kit.provider.states[ID] = trouble(kind)
+    kit.provider.states[ID] = provider_error(kind)
     await until(lambda: bool(kit.env.results))
     assert kit.env.results[0].outcome is outcome
     assert pending_copies(kit.archiver.archive) == (outcome is Outcome.FAILED)
 
 
-async def test_cached_link_is_no_renewal(kit: Kit) -> None:
+async def test_cached_link_does_not_count_as_renewed(kit: ArchiverFixture) -> None:
     """The rate limit of the account is reached."""
     kit.provider.states[ID] = state = kit.finished(kit.host.url("gone"))
     assert state.result
@@ -146,7 +151,10 @@ async def test_cached_link_is_no_renewal(kit: Kit) -> None:
         later.archiver._poller.acquire(later.provider, ONE, 1000)
         copying = asyncio.create_task(
             later.archiver.archive.copy(
-                later.archiver.metadata(later.ref(), state), ONE, state.result, later.archiver.renewal(later.ref())
+                later.archiver.metadata(later.ref_of(), state),
+                ONE,
+                state.result,
+                later.archiver.renewal(later.ref_of()),
             )
         )
         await until(lambda: later.archiver._poller.round_seconds(later.provider, ONE) > 0)

@@ -7,21 +7,20 @@ import pytest
 from gateway.archive import archive, task_archiver
 from gateway.archive.archive import CONCURRENT_LOOK_UPS, OUTAGE_SECONDS
 from gateway.core.errors import GatewayError
-from gateway.task_ids.signed import derived_key
 from gateway.tasks.view import Task
 from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind
 from providers.contract.tasks import Phase, TaskState
 from tests.archives import pending_copies, until
-from tests.gateway.archive.task_archiver.fixtures import ID, REQUEST, START, VIDEO, Kit, WakingClock, has
-from tests.gateway_fixture import ONE, THREE, TWO, managed, pass_through
-from tests.upstream import trouble
+from tests.gateway.archive.task_archiver.fixtures import ID, REQUEST, START, VIDEO, ArchiverFixture, WakingClock, has
+from tests.gateway_fixture import ONE, THREE, TWO, managed_caller, pass_through_caller
+from tests.upstream import provider_error
 
 
-@pytest.mark.parametrize("sealed", [True, False], ids=["sealed", "native"])
-async def test_lost_task_is_restored_from_the_archive(kit: Kit, sealed: bool) -> None:
+@pytest.mark.parametrize("signed", [True, False], ids=["signed", "native"])
+async def test_task_lost_by_the_upstream_is_restored_from_the_archive(kit: ArchiverFixture, signed: bool) -> None:
     id = await kit.submitted()
-    id = id if sealed else ID
+    id = id if signed else ID
     await kit.archived(id)
     before = await kit.status(id)
     kit.provider.states.clear()
@@ -42,58 +41,60 @@ async def test_lost_task_is_restored_from_the_archive(kit: Kit, sealed: bool) ->
     assert later.env.results == []
 
 
-async def test_batch_poll_restores_the_lost_tasks(kit: Kit) -> None:
+async def test_some_of_many_tasks_are_restored(kit: ArchiverFixture) -> None:
     await kit.archived()
     kit.provider.states = {"scripted-2": TaskState("scripted-2", Phase.PROCESSING)}
     later = kit.again()
     async with later.env.background:
-        found = await later.env.tasks.statuses(pass_through(ONE), [ID, "scripted-2", "scripted-3"])
+        found = await later.env.tasks.statuses(pass_through_caller(ONE), [ID, "scripted-2", "scripted-3"])
     told = {id: (task.state.phase, task.archived) if task else None for id, task in found.items()}
     assert told == {ID: (Phase.COMPLETED, True), "scripted-2": (Phase.PROCESSING, False), "scripted-3": None}
 
 
 @pytest.mark.parametrize("accounts", [(TWO, ONE), (ONE, TWO)], ids=["last", "first"])
-async def test_owner_among_several_credentials_is_found_in_the_archive(kit: Kit, accounts: tuple[Account, ...]) -> None:
+async def test_archive_determines_the_account_of_several_credentials(
+    kit: ArchiverFixture, accounts: tuple[Account, ...]
+) -> None:
     await kit.archived()
     kit.provider.states.clear()
     later = kit.again()
     async with later.env.background:
         assert (await later.status(ID, *accounts)).archived
-        opened = await later.env.tasks.open_archived(pass_through(*accounts), ID, "video")
+        opened = await later.env.tasks.open_archived(pass_through_caller(*accounts), ID, "video")
         assert opened
         assert b"".join([piece async for piece in opened.pieces]) == VIDEO
 
 
-async def test_other_account_has_no_access(kit: Kit) -> None:
+async def test_other_account_finds_nothing(kit: ArchiverFixture) -> None:
     await kit.archived()
     kit.provider.states.clear()
-    assert await kit.archiver.restore(kit.ref(ONE)) is not None
-    assert await kit.archiver.restore(kit.ref(TWO)) is None
-    assert await kit.archiver.open(kit.ref(TWO), "video") is None
+    assert await kit.archiver.restore(kit.ref_of(ONE)) is not None
+    assert await kit.archiver.restore(kit.ref_of(TWO)) is None
+    assert await kit.archiver.open(kit.ref_of(TWO), "video") is None
     later = kit.again()
     async with later.env.background:
-        await later.env.no_such_task(pass_through(TWO), ID)
-        assert await later.env.tasks.open_archived(pass_through(TWO), ID, "video") is None
+        await later.env.no_such_task(pass_through_caller(TWO), ID)
+        assert await later.env.tasks.open_archived(pass_through_caller(TWO), ID, "video") is None
 
 
-async def test_account_that_got_a_name_has_access(kit: Kit) -> None:
+async def test_account_named_after_archiving_is_the_same(kit: ArchiverFixture) -> None:
     await kit.archived()
     named = Account("scripted", ONE.credential, name="studio")
     assert named.id != ONE.id
-    assert await kit.archiver.restore(kit.ref(named)) is not None
+    assert await kit.archiver.restore(kit.ref_of(named)) is not None
     renamed = Account("scripted", "s-other", name="studio")
-    assert await kit.archiver.restore(kit.ref(renamed)) is None
+    assert await kit.archiver.restore(kit.ref_of(renamed)) is None
 
 
-@has(secrets=[derived_key("one secret for all")])
-async def test_gateway_key_has_access_to_its_own_tasks_only(kit: Kit) -> None:
-    mine, other = managed(ONE), managed(ONE, owner="b" * 12)
+@has(secret=["one secret for all"])
+async def test_gateway_key_sees_its_own_tasks_only(kit: ArchiverFixture) -> None:
+    mine, other = managed_caller(ONE), managed_caller(ONE, owner="b" * 12)
     id = (await kit.env.submit(mine, REQUEST)).id
     kit.provider.states[ID] = kit.finished()
     await kit.env.tasks.status(mine, id)
     await until(lambda: bool(kit.env.results))
     kit.provider.states.clear()
-    later = kit.again(secrets=[derived_key("one secret for all")])
+    later = kit.again(secret=["one secret for all"])
     async with later.env.background:
         assert (await later.env.tasks.status(mine, id)).archived
         assert await later.env.tasks.open_archived(mine, id, "thumbnail")
@@ -102,13 +103,13 @@ async def test_gateway_key_has_access_to_its_own_tasks_only(kit: Kit) -> None:
             assert await later.env.tasks.open_archived(caller, what, "video") is None
 
 
-async def test_new_task_does_not_count_as_lost(kit: Kit) -> None:
+async def test_new_task_is_not_looked_up_in_the_archive(kit: ArchiverFixture) -> None:
     id = await kit.submitted()
     assert (await kit.status(id)).state.phase is Phase.QUEUED
     assert kit.store.asked == 0
 
 
-async def test_new_task_of_another_replica_may_be_archived(kit: Kit) -> None:
+async def test_new_task_of_another_replica_is_restored(kit: ArchiverFixture) -> None:
     """Another replica, with an upstream that has lost all tasks within a minute."""
     id = await kit.submitted()
     await kit.archived(id)
@@ -117,34 +118,34 @@ async def test_new_task_of_another_replica_may_be_archived(kit: Kit) -> None:
     async with later.env.background:
         task = await later.status(id)
         assert (task.state.phase, task.archived) == (Phase.COMPLETED, True)
-        unknown = await later.env.tasks.statuses(pass_through(ONE), ["scripted-77"])
+        unknown = await later.env.tasks.statuses(pass_through_caller(ONE), ["scripted-77"])
         assert unknown == {"scripted-77": None}
 
 
 @pytest.mark.parametrize("kind", [ErrorKind.UNREACHABLE, ErrorKind.UPSTREAM_ERROR, ErrorKind.RATE_LIMITED])
-async def test_archived_task_is_returned_while_the_upstream_is_unavailable(kit: Kit, kind: ErrorKind) -> None:
+async def test_archived_task_is_returned_when_the_upstream_fails(kit: ArchiverFixture, kind: ErrorKind) -> None:
     await kit.archived()
     later = kit.again()
-    later.provider.query_trouble = trouble(kind)
+    later.provider.query_error = provider_error(kind)
     async with later.env.background:
         task = await later.status()
         assert (task.state.phase, task.archived, task.stale) == (Phase.COMPLETED, True, False)
 
 
-async def test_rejected_credential_gets_nothing_from_the_archive(kit: Kit) -> None:
+async def test_rejected_credential_gets_no_archived_task(kit: ArchiverFixture) -> None:
     """The credential has the owner's tag, but the upstream rejects it."""
     await kit.archived()
     for accounts in ((ONE,), (ONE, TWO)):
         later = kit.again()
-        later.provider.query_trouble = trouble(ErrorKind.INVALID_CREDENTIAL)
+        later.provider.query_error = provider_error(ErrorKind.INVALID_CREDENTIAL)
         async with later.env.background:
             with pytest.raises(GatewayError) as caught:
-                await later.env.tasks.status(pass_through(*accounts), ID)
+                await later.env.tasks.status(pass_through_caller(*accounts), ID)
             assert caught.value.code == "invalid_api_key"
             assert later.store.asked == 0
 
 
-async def test_account_whose_upstream_shows_the_task_becomes_an_owner(kit: Kit) -> None:
+async def test_other_account_that_sees_the_task_becomes_an_owner(kit: ArchiverFixture) -> None:
     """Two upstream keys of one main account have the same tasks."""
     await kit.archived()
     later = kit.again()
@@ -157,11 +158,11 @@ async def test_account_whose_upstream_shows_the_task_becomes_an_owner(kit: Kit) 
     async with last.env.background:
         for account in (ONE, TWO):
             assert (await last.status(ID, account)).archived
-        await last.env.no_such_task(pass_through(THREE), ID)
+        await last.env.no_such_task(pass_through_caller(THREE), ID)
 
 
-async def test_outage_is_logged_once_and_skips_later_lookups(
-    kit: Kit, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+async def test_outage_of_the_archive_is_logged_once_and_delays_once(
+    kit: ArchiverFixture, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(task_archiver, "TIMEOUT_SECONDS", 0.05)
     monkeypatch.setattr(archive, "LOOK_UP_SECONDS", 0.05)
@@ -169,7 +170,7 @@ async def test_outage_is_logged_once_and_skips_later_lookups(
     with caplog.at_level(logging.WARNING, "gateway"):
         for ids in ([f"scripted-{number}" for number in range(50)], ["scripted-51"], ["scripted-52"]):
             with pytest.raises(GatewayError) as caught:
-                await kit.env.tasks.statuses(pass_through(ONE), ids)
+                await kit.env.tasks.statuses(pass_through_caller(ONE), ids)
             assert caught.value.code == "upstream_unavailable"
             asked = kit.store.asked
         assert asked <= CONCURRENT_LOOK_UPS
@@ -177,42 +178,44 @@ async def test_outage_is_logged_once_and_skips_later_lookups(
     assert caplog.text.count("archive is unavailable") == 1
     kit.store.hangs = False
     kit.clock.lag(OUTAGE_SECONDS + 1)
-    assert await kit.env.tasks.statuses(pass_through(ONE), ["scripted-99"]) == {"scripted-99": None}
+    assert await kit.env.tasks.statuses(pass_through_caller(ONE), ["scripted-99"]) == {"scripted-99": None}
 
 
-async def test_listed_task_is_marked_as_archived(kit: Kit) -> None:
+async def test_listed_tasks_are_marked_as_archived(kit: ArchiverFixture) -> None:
     await kit.archived()
-    assert kit.archiver.is_archived(kit.ref())
-    assert not kit.archiver.is_archived(kit.ref(TWO))
+    assert kit.archiver.is_archived(kit.ref_of())
+    assert not kit.archiver.is_archived(kit.ref_of(TWO))
 
 
 @pytest.mark.parametrize("failure", ["down", "hangs"])
-async def test_archive_outage_leaves_polls_working_and_reports_no_loss(
-    kit: Kit, failure: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+async def test_outage_of_the_archive_leaves_other_tasks_and_makes_none_missing(
+    kit: ArchiverFixture, failure: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(task_archiver, "TIMEOUT_SECONDS", 0.05)
     setattr(kit.store, failure, True)
     kit.provider.states["scripted-2"] = TaskState("scripted-2", Phase.PROCESSING)
     with caplog.at_level(logging.WARNING, "gateway"):
-        found = await kit.env.tasks.statuses(pass_through(ONE), [ID, "scripted-2"])
+        found = await kit.env.tasks.statuses(pass_through_caller(ONE), [ID, "scripted-2"])
         assert isinstance(found["scripted-2"], Task)
         # Nobody can say that it is gone.
         gone = found[ID]
         assert isinstance(gone, Task) and gone.stale and gone.query_error is not None
         with pytest.raises(GatewayError) as caught:
-            await kit.env.tasks.status(pass_through(ONE), ID)
+            await kit.env.tasks.status(pass_through_caller(ONE), ID)
         assert caught.value.code == "upstream_unavailable"
-        assert await kit.env.tasks.open_archived(pass_through(ONE), ID, "video") is None
+        assert await kit.env.tasks.open_archived(pass_through_caller(ONE), ID, "video") is None
     assert "the archive is unavailable" in caplog.text
 
 
 @pytest.mark.parametrize("failure", ["down", "hangs"])
-async def test_unreadable_file_counts_as_missing(kit: Kit, failure: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_unreadable_file_is_as_if_it_were_missing(
+    kit: ArchiverFixture, failure: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await kit.archived()
     monkeypatch.setattr(task_archiver, "TIMEOUT_SECONDS", 0.05)
     setattr(kit.store, failure, True)
-    assert await kit.archiver.open(kit.ref(), "video") is None
+    assert await kit.archiver.open(kit.ref_of(), "video") is None
     setattr(kit.store, failure, False)
-    opened = await kit.archiver.open(kit.ref(), "video", range="bytes=4-7")
+    opened = await kit.archiver.open(kit.ref_of(), "video", range="bytes=4-7")
     assert opened
     assert [piece async for piece in opened.pieces] == [b"ftyp"]
