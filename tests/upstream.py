@@ -98,9 +98,9 @@ class UploadingProvider(ScriptedProvider):
         if request.has_files:
             self.uploaded.append(account.credential)
             self.on_upload()
-            trouble = self.uploads.pop(0) if self.uploads else None
-            if trouble is not None:
-                raise trouble
+            error = self.uploads.pop(0) if self.uploads else None
+            if error is not None:
+                raise error
         return await super().prepare(request, account)
 
 

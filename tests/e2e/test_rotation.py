@@ -481,7 +481,7 @@ def test_reload_adds_accounts_without_dropping_a_request(upstream: SandboxServer
                 assert answer.status_code == 200
                 # Not more at once than the one account may have.
                 time.sleep(0.02)
-            assert upstream.sandbox.submits("jimeng", "k-two"), process.said
+            assert upstream.sandbox.submits("jimeng", "k-two"), process.output
             assert set(polls[0].result()) == {200}
         assert process.end() == 0
-        assert "k-one" not in process.said
+        assert "k-one" not in process.output

@@ -45,10 +45,10 @@ def settings_error() -> str:
 )
 def test_invalid_archive_url_is_refused(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ARCHIVE_URL", value)
-    said = settings_error()
-    assert said.startswith("ARCHIVE_URL: file:///folder (three slashes")
-    assert all(f"{scheme}://" in said for scheme in SCHEMES)
-    assert said.endswith(" is wanted")
+    message = settings_error()
+    assert message.startswith("ARCHIVE_URL: file:///folder (three slashes")
+    assert all(f"{scheme}://" in message for scheme in SCHEMES)
+    assert message.endswith(" is wanted")
 
 
 @pytest.mark.parametrize("value", ["", "  "])
@@ -99,8 +99,8 @@ def test_archive_url_without_a_bucket_is_refused(url: str) -> None:
 def test_archive_without_its_package_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "obstore", None)
     monkeypatch.setitem(sys.modules, "obstore.store", None)
-    said = start_error(archive_url=tmp_path.as_uri())
-    assert said == "ARCHIVE_URL: the archive needs an optional package: pip install 'video-gateway[archive]'"
+    message = start_error(archive_url=tmp_path.as_uri())
+    assert message == "ARCHIVE_URL: the archive needs an optional package: pip install 'video-gateway[archive]'"
     # Without an archive nobody misses it.
     create_app(Settings.model_construct())
 
@@ -124,8 +124,8 @@ def test_serve_reports_the_error_in_one_line(tmp_path: Path) -> None:
     url = (tmp_path / "taken").as_uri() + "/videos"
     with running(tmp_path, "serve", "--port", "0", ARCHIVE_URL=url) as process:
         assert process.wait() == 2
-        assert process.said.startswith("error: configuration: ARCHIVE_URL: ")
-        assert process.said.count("\n") == 1
+        assert process.output.startswith("error: configuration: ARCHIVE_URL: ")
+        assert process.output.count("\n") == 1
 
 
 # --- what is fetched --------------------------------------------------------------------------------------------
@@ -133,17 +133,17 @@ def test_serve_reports_the_error_in_one_line(tmp_path: Path) -> None:
 
 def test_shrink_without_its_library_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "PIL", None)
-    said = start_error(media=MediaSettings(shrink=True))
-    assert said == "media.shrink needs Pillow: pip install 'video-gateway[images]'"
+    message = start_error(media=MediaSettings(shrink=True))
+    assert message == "media.shrink needs Pillow: pip install 'video-gateway[images]'"
     create_app(Settings.model_construct(media=MediaSettings()))
 
 
 @pytest.mark.parametrize("field", ["hosts", "denied_hosts"])
 @pytest.mark.parametrize("host", ["", "*", "a b", "https://example.com", "example.com/path", "1.2.3", "*.*.com"])
 def test_invalid_media_host_is_refused(field: str, host: str) -> None:
-    said = start_error(media=MediaSettings.model_validate({field: ("example.com", host)}))
-    assert said.startswith("media.hosts or media.denied_hosts: ")
-    assert repr(host) in said
+    message = start_error(media=MediaSettings.model_validate({field: ("example.com", host)}))
+    assert message.startswith("media.hosts or media.denied_hosts: ")
+    assert repr(host) in message
 
 
 @pytest.mark.parametrize("host", ["example.com", "*.example.com", ".example.com", "192.0.2.1", "2001:db8::1", "[::1]"])

@@ -41,10 +41,14 @@ def test_error_response_has_status_headers_body_and_log_fields() -> None:
     assert response.headers["content-type"] == "application/json"
     assert (response.headers["x-should-retry"], response.headers["retry-after"]) == ("true", "7")
     assert response.headers["accept-ranges"] == "bytes"
-    told = error_of(response.body)
-    assert told["message"].isascii()
-    assert (told["code"], told["param"], told["upstream_code"]) == ("rate_limit_exceeded", "model", "1057")
-    assert told["request_id"] == "req_1"
+    body_error = error_of(response.body)
+    assert body_error["message"].isascii()
+    assert (body_error["code"], body_error["param"], body_error["upstream_code"]) == (
+        "rate_limit_exceeded",
+        "model",
+        "1057",
+    )
+    assert body_error["request_id"] == "req_1"
     assert request.scope["gateway.log_fields"] == {
         "code": "rate_limit_exceeded",
         "param": "model",

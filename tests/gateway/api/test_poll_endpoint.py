@@ -39,7 +39,7 @@ class ScriptedTasks:
     """A fake of `Tasks`: records each status call, after what `script` does."""
 
     script: Callable[[], Awaitable[None]] = nothing
-    trouble: ProviderError | None = None
+    query_error: ProviderError | None = None
     age: float = 0.0
     looks: list[tuple[str, str, bool]] = field(default_factory=list)
     cancelled: bool = False
@@ -49,7 +49,7 @@ class ScriptedTasks:
         phase = Phase.FAILED if self.cancelled else Phase.PROCESSING
         error = ProviderError(ErrorKind.CANCELLED) if self.cancelled else None
         await self.script()
-        return Task(id, "dashscope", TaskState(id, phase, error=error), 50, query_error=self.trouble, age=self.age)
+        return Task(id, "dashscope", TaskState(id, phase, error=error), 50, query_error=self.query_error, age=self.age)
 
     async def cancel(self, caller: Caller, id: str) -> Task:
         self.cancelled = True
@@ -162,11 +162,11 @@ class TestShortcutAndRoute:
 
         polls.tasks.script = hang
         start, body, *_ = await until_stopped(polls.app, headers)
-        told = dict(start["headers"])
-        assert (start["status"], told[b"x-should-retry"]) == (502, b"true")
-        assert int(told[b"retry-after"]) >= 1
+        sent_headers = dict(start["headers"])
+        assert (start["status"], sent_headers[b"x-should-retry"]) == (502, b"true")
+        assert int(sent_headers[b"retry-after"]) >= 1
         error = orjson.loads(body["body"])["error"]
-        assert (error["code"], error["request_id"]) == ("upstream_unavailable", told[b"x-request-id"].decode())
+        assert (error["code"], error["request_id"]) == ("upstream_unavailable", sent_headers[b"x-request-id"].decode())
 
     async def test_unexpected_error_queries_once_and_is_logged_without_its_text(
         self, polls: Polls, headers: dict[str, str], caplog: pytest.LogCaptureFixture
@@ -216,7 +216,7 @@ class TestResponseCache:
         assert len(polls.tasks.looks) == 2
 
     async def test_failed_query_is_not_cached(self, polls: Polls) -> None:
-        polls.tasks.trouble = ProviderError(ErrorKind.UNREACHABLE)
+        polls.tasks.query_error = ProviderError(ErrorKind.UNREACHABLE)
         for _ in range(2):
             await polls.get()
         assert len(polls.tasks.looks) == 2

@@ -104,15 +104,15 @@ async def test_missing_cover_is_none(env: ArchiveFixture) -> None:
 async def test_interrupted_stream_is_an_answer_lost_error(env: ArchiveFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     archived = await env.copied()
 
-    async def pieces(trouble: bool) -> AsyncGenerator[bytes, None]:
+    async def pieces(fails: bool) -> AsyncGenerator[bytes, None]:
         yield b"x"
-        if trouble:
+        if fails:
             raise StoreError("gone")
 
-    for trouble in (True, False):
+    for fails in (True, False):
 
-        async def broken(path: str, start: int, stop: int | None, trouble: bool = trouble) -> Stream:
-            return Stream(len(VIDEO), pieces(trouble))
+        async def broken(path: str, start: int, stop: int | None, fails: bool = fails) -> Stream:
+            return Stream(len(VIDEO), pieces(fails))
 
         monkeypatch.setattr(env.store, "get", broken)
         opened = await env.archive.open(archived)

@@ -26,11 +26,11 @@ class TroubleError(Exception):
     pass
 
 
-async def pieces(count: int, trouble: Exception | None = None) -> AsyncIterator[bytes]:
+async def pieces(count: int, error: Exception | None = None) -> AsyncIterator[bytes]:
     for _ in range(count):
         yield PIECE
-    if trouble is not None:
-        raise trouble
+    if error is not None:
+        raise error
 
 
 @pytest.mark.parametrize("count", [1, 3 * PART_BYTES // len(PIECE) + 1])

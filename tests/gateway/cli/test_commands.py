@@ -69,7 +69,7 @@ def test_help_of_every_command_names_every_option(command: str, capsys: pytest.C
 
 
 @pytest.mark.parametrize(
-    ("argv", "said"),
+    ("argv", "message"),
     [
         (["sreve"], "no such command 'sreve'. Did you mean 'serve'? (see video-gateway --help)"),
         (["xyz"], "no such command 'xyz' (see video-gateway --help)"),
@@ -105,18 +105,18 @@ def test_help_of_every_command_names_every_option(command: str, capsys: pytest.C
     ],
 )
 def test_wrong_usage_is_one_line_and_exit_code_2(
-    argv: list[str], said: str, capsys: pytest.CaptureFixture[str]
+    argv: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(argv) == 2
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith("error: ")
     assert err.count("\n") == 1
-    assert said in err
+    assert message in err
 
 
 @pytest.mark.parametrize(
-    ("file", "said"),
+    ("file", "message"),
     [
         (b"prot = 5", "prot: unknown key"),
         (b"port = 'x'", "port: "),
@@ -125,14 +125,14 @@ def test_wrong_usage_is_one_line_and_exit_code_2(
     ],
 )
 def test_invalid_file_is_one_line_and_exit_code_2(
-    file: bytes, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    file: bytes, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "gateway.toml").write_bytes(file)
     assert main(["config"]) == 2
     err = capsys.readouterr().err
     assert err.startswith("error: configuration: ")
     assert err.count("\n") == 1
-    assert said in err
+    assert message in err
 
 
 def test_invalid_environment_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -173,8 +173,8 @@ def test_configuration_is_printed_without_secrets(
 
 def _without_nothing(table: dict[str, Any]) -> dict[str, Any]:
     """Unset values are comments in TOML."""
-    kept = {name: value for name, value in table.items() if value is not None}
-    return {name: _without_nothing(value) if isinstance(value, dict) else value for name, value in kept.items()}
+    present = {name: value for name, value in table.items() if value is not None}
+    return {name: _without_nothing(value) if isinstance(value, dict) else value for name, value in present.items()}
 
 
 def test_toml_keys_are_quoted_where_necessary() -> None:

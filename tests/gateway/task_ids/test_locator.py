@@ -21,10 +21,10 @@ async def test_named_account_keeps_its_tasks_when_its_credential_is_replaced() -
 
 
 async def test_account_keeps_its_tasks_when_it_is_named() -> None:
-    nameless, named = Account("scripted", "s-1"), Account("scripted", "s-1", name="one")
-    before, after = (Caller((account,), managed=True, owner="a" * 12) for account in (nameless, named))
+    unnamed, named = Account("scripted", "s-1"), Account("scripted", "s-1", name="one")
+    before, after = (Caller((account,), managed=True, owner="a" * 12) for account in (unnamed, named))
     locator = new_locator()
-    ref = await locator.find_one(after, locator.signed_id(before, nameless, "scripted-1", VideoRequest("m"), 1))
+    ref = await locator.find_one(after, locator.signed_id(before, unnamed, "scripted-1", VideoRequest("m"), 1))
     assert ref
     assert ref.account is named
 

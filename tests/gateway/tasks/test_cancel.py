@@ -163,9 +163,9 @@ class TestCommandLine:
 
     def test_queued_task_is_cancelled(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["cancel", QUEUED]) == 0
-        id, status, told = capsys.readouterr().out.rstrip("\n").split("\t")
+        id, status, message = capsys.readouterr().out.rstrip("\n").split("\t")
         assert (id, status) == (QUEUED, "failed")
-        assert told.startswith("The task was cancelled and its credits were returned")
+        assert message.startswith("The task was cancelled and its credits were returned")
 
     def test_refused_cancel_does_not_stop_the_others(self, capsys: pytest.CaptureFixture[str], site: Site) -> None:
         assert main(["cancel", RUNNING, QUEUED]) == 1

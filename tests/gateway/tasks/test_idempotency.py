@@ -316,13 +316,13 @@ class TestIdenticalRequests:
         assert {(await answer).id for answer in again} == {"task-1", "task-2"}
         assert slow.submits == 2
 
-    @pytest.mark.parametrize("refusal", ["rate_limit_exceeded", "content_policy_violation"])
+    @pytest.mark.parametrize("code", ["rate_limit_exceeded", "content_policy_violation"])
     async def test_disconnected_client_finds_its_task_while_another_was_refused(
-        self, clients: tuple[Client, Client], slow: Upstream, refusal: str
+        self, clients: tuple[Client, Client], slow: Upstream, code: str
     ) -> None:
         first, second = clients
         await first.ask()
-        refused = second.upstream = Upstream(GatewayError(refusal))
+        refused = second.upstream = Upstream(GatewayError(code))
         with pytest.raises(GatewayError):
             await (await second.ask())
         first.leave()
@@ -330,7 +330,7 @@ class TestIdenticalRequests:
         await let_tasks_run()
         assert (await (await first.ask())).id == "task-1"
         assert (slow.submits, refused.submits) == (1, 1)
-        if refusal == "rate_limit_exceeded":
+        if code == "rate_limit_exceeded":
             assert (await (await second.ask())).id == "task-2"
             assert refused.submits == 2
 

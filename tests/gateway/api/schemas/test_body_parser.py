@@ -80,9 +80,9 @@ async def _echo(request: Request) -> JSONResponse:
     async with read_object(request, limit=10_000) as fields:
         held = [value for value in _flat(fields) if isinstance(value, MediaFile)]
         answer = {"fields": fields, "read": [hashlib.sha256(file.read()).hexdigest() for file in held]}
-        told = orjson.loads(orjson.dumps(answer, default=_shown))
+        shown = orjson.loads(orjson.dumps(answer, default=_shown))
     _LEFT.extend(held)
-    return JSONResponse(told)
+    return JSONResponse(shown)
 
 
 def _shown(value: Any) -> str:

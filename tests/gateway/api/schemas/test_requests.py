@@ -291,7 +291,7 @@ def test_file_of_another_kind_is_named(content: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("head", "told"),
+    ("head", "types"),
     [
         (b"", "empty"),
         (b"GIF89a", "GIF"),
@@ -303,10 +303,10 @@ def test_file_of_another_kind_is_named(content: bytes) -> None:
         (b"anything", "PNG"),
     ],
 )
-def test_file_types_that_are_not_supported_are_named(head: bytes, told: str) -> None:
+def test_file_types_that_are_not_supported_are_named(head: bytes, types: str) -> None:
     with pytest.raises(GatewayError) as caught:
         parse_generation({"image": UnreadableFile(head)})
-    assert told in caught.value.message("en")
+    assert types in caught.value.message("en")
     assert caught.value.message("zh") != caught.value.message("en")
 
 

@@ -11,7 +11,7 @@ from tests.gateway.archive.task_archiver.fixtures import ArchiverFixture
 
 
 @pytest.fixture
-async def kit(
+async def harness(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[ArchiverFixture]:
     location = new_location("file", tmp_path, monkeypatch)

@@ -143,4 +143,4 @@ class ArchiverFixture:
 
 
 def has(**options: Any) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("kit", [options], indirect=True, ids=[""])
+    return pytest.mark.parametrize("harness", [options], indirect=True, ids=[""])

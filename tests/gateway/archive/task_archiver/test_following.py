@@ -16,24 +16,24 @@ FOLLOWED = ArchiveSettings(follow=True)
 
 
 @has(archive=FOLLOWED)
-async def test_submitted_task_is_archived_without_a_poll(kit: ArchiverFixture) -> None:
-    kit.provider.states[ID] = TaskState(ID, Phase.PROCESSING)
-    kit.provider.end, kit.provider.ends_after = kit.finished(), 3
-    await kit.submitted()
+async def test_submitted_task_is_archived_without_a_poll(harness: ArchiverFixture) -> None:
+    harness.provider.states[ID] = TaskState(ID, Phase.PROCESSING)
+    harness.provider.end, harness.provider.ends_after = harness.finished(), 3
+    await harness.submitted()
     for count in range(4):
-        assert kit.provider.queries == count
-        await kit.clock.run(INTERVAL)
-    await until(lambda: bool(kit.env.results))
-    assert kit.env.results[0].outcome is Outcome.COPIED
-    await kit.clock.run(3600)
-    assert kit.provider.queries == 4
+        assert harness.provider.queries == count
+        await harness.clock.run(INTERVAL)
+    await until(lambda: bool(harness.env.results))
+    assert harness.env.results[0].outcome is Outcome.COPIED
+    await harness.clock.run(3600)
+    assert harness.provider.queries == 4
 
 
-async def test_task_is_not_followed_unless_enabled(kit: ArchiverFixture) -> None:
-    kit.provider.states[ID] = kit.finished()
-    await kit.submitted()
-    await kit.clock.run(3600)
-    assert kit.provider.queries == 0
+async def test_task_is_not_followed_unless_enabled(harness: ArchiverFixture) -> None:
+    harness.provider.states[ID] = harness.finished()
+    await harness.submitted()
+    await harness.clock.run(3600)
+    assert harness.provider.queries == 0
 
 
 @has(archive=FOLLOWED)
@@ -46,51 +46,51 @@ async def test_task_is_not_followed_unless_enabled(kit: ArchiverFixture) -> None
     ],
     ids=["failed", "not found", "refused"],
 )
-async def test_task_is_followed_until_it_ends(kit: ArchiverFixture, end: State) -> None:
-    kit.provider.states[ID] = TaskState(ID, Phase.PROCESSING)
+async def test_task_is_followed_until_it_ends(harness: ArchiverFixture, end: State) -> None:
+    harness.provider.states[ID] = TaskState(ID, Phase.PROCESSING)
     # A task that is missing a moment after its submit is only not there yet.
-    kit.provider.end, kit.provider.ends_after = end, 13
-    await kit.submitted()
-    await kit.clock.run(3600)
-    assert kit.provider.queries == 14
-    assert kit.env.results == []
+    harness.provider.end, harness.provider.ends_after = end, 13
+    await harness.submitted()
+    await harness.clock.run(3600)
+    assert harness.provider.queries == 14
+    assert harness.env.results == []
 
 
 @has(archive=FOLLOWED)
-async def test_failed_query_does_not_end_the_following(kit: ArchiverFixture) -> None:
-    kit.provider.query_error = provider_error(ErrorKind.UNREACHABLE)
-    await kit.submitted()
-    await kit.clock.run(60)
-    kit.provider.query_error = None
-    kit.provider.states[ID] = kit.finished()
-    await kit.clock.run(INTERVAL)
-    await until(lambda: bool(kit.env.results))
-    assert kit.env.results[0].outcome is Outcome.COPIED
+async def test_failed_query_does_not_end_the_following(harness: ArchiverFixture) -> None:
+    harness.provider.query_error = provider_error(ErrorKind.UNREACHABLE)
+    await harness.submitted()
+    await harness.clock.run(60)
+    harness.provider.query_error = None
+    harness.provider.states[ID] = harness.finished()
+    await harness.clock.run(INTERVAL)
+    await until(lambda: bool(harness.env.results))
+    assert harness.env.results[0].outcome is Outcome.COPIED
 
 
 @has(archive=FOLLOWED)
-async def test_following_ends_after_a_day(kit: ArchiverFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kit.archiver, "_interval", 3600.0)
-    kit.provider.states[ID] = TaskState(ID, Phase.PROCESSING)
-    await kit.submitted()
-    await kit.clock.run(3 * FOLLOWED_SECONDS)
-    assert kit.provider.queries == 24
+async def test_following_ends_after_a_day(harness: ArchiverFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(harness.archiver, "_interval", 3600.0)
+    harness.provider.states[ID] = TaskState(ID, Phase.PROCESSING)
+    await harness.submitted()
+    await harness.clock.run(3 * FOLLOWED_SECONDS)
+    assert harness.provider.queries == 24
 
 
 @has(archive=FOLLOWED)
-async def test_number_of_followed_tasks_is_limited(kit: ArchiverFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_number_of_followed_tasks_is_limited(harness: ArchiverFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(task_archiver, "MAX_FOLLOWED", 2)
     for number in (1, 2, 3):
-        kit.provider.states[f"scripted-{number}"] = TaskState(f"scripted-{number}", Phase.PROCESSING)
-        await kit.submitted()
-    await kit.clock.run(INTERVAL)
-    assert {id for _, ids in kit.provider.asked for id in ids} == {"scripted-1", "scripted-2"}
+        harness.provider.states[f"scripted-{number}"] = TaskState(f"scripted-{number}", Phase.PROCESSING)
+        await harness.submitted()
+    await harness.clock.run(INTERVAL)
+    assert {id for _, ids in harness.provider.asked for id in ids} == {"scripted-1", "scripted-2"}
 
     # The end of one makes room for the next submit.
-    kit.provider.states["scripted-1"] = TaskState(ID, Phase.FAILED, error=provider_error(ErrorKind.CONTENT_REFUSED))
-    await kit.clock.run(INTERVAL)
-    kit.provider.states["scripted-4"] = TaskState("scripted-4", Phase.PROCESSING)
-    await kit.submitted()
-    kit.provider.asked.clear()
-    await kit.clock.run(INTERVAL)
-    assert {id for _, ids in kit.provider.asked for id in ids} == {"scripted-2", "scripted-4"}
+    harness.provider.states["scripted-1"] = TaskState(ID, Phase.FAILED, error=provider_error(ErrorKind.CONTENT_REFUSED))
+    await harness.clock.run(INTERVAL)
+    harness.provider.states["scripted-4"] = TaskState("scripted-4", Phase.PROCESSING)
+    await harness.submitted()
+    harness.provider.asked.clear()
+    await harness.clock.run(INTERVAL)
+    assert {id for _, ids in harness.provider.asked for id in ids} == {"scripted-2", "scripted-4"}

@@ -13,24 +13,24 @@ from tests.gateway_fixture import ONE, TWO, GatewayFixture, pass_through_caller
 from tests.upstream import State, provider_error
 
 
-async def test_task_is_archived_once_on_request(kit: ArchiverFixture) -> None:
-    kit.provider.states[ID] = kit.finished()
-    result = await kit.archiver.archive_now(kit.ref_of())
+async def test_task_is_archived_once_on_request(harness: ArchiverFixture) -> None:
+    harness.provider.states[ID] = harness.finished()
+    result = await harness.archiver.archive_now(harness.ref_of())
     assert (result.outcome, result.cause, result.bytes) == (Outcome.COPIED, "", len(VIDEO) + len(JPEG))
-    asked = list(kit.host.asked)
-    assert (await kit.archiver.archive_now(kit.ref_of())).outcome == "already_there"
-    assert (await kit.again().archiver.archive_now(kit.ref_of())).outcome == "already_there"
-    kit.provider.states.clear()
-    assert (await kit.again().archiver.archive_now(kit.ref_of())).outcome == "already_there"
-    assert kit.host.asked == asked
+    asked = list(harness.host.asked)
+    assert (await harness.archiver.archive_now(harness.ref_of())).outcome == "already_there"
+    assert (await harness.again().archiver.archive_now(harness.ref_of())).outcome == "already_there"
+    harness.provider.states.clear()
+    assert (await harness.again().archiver.archive_now(harness.ref_of())).outcome == "already_there"
+    assert harness.host.asked == asked
 
 
-async def test_deleted_video_is_copied_again(kit: ArchiverFixture) -> None:
-    kit.provider.states[ID] = kit.finished()
-    await kit.archiver.archive_now(kit.ref_of())
-    assert kit.location.folder
-    (kit.location.folder / f"{BASE_PATH}.mp4").unlink()
-    assert (await kit.archiver.archive_now(kit.ref_of())).outcome == "copied"
+async def test_deleted_video_is_copied_again(harness: ArchiverFixture) -> None:
+    harness.provider.states[ID] = harness.finished()
+    await harness.archiver.archive_now(harness.ref_of())
+    assert harness.location.folder
+    (harness.location.folder / f"{BASE_PATH}.mp4").unlink()
+    assert (await harness.archiver.archive_now(harness.ref_of())).outcome == "copied"
 
 
 @pytest.mark.parametrize(
@@ -45,54 +45,58 @@ async def test_deleted_video_is_copied_again(kit: ArchiverFixture) -> None:
     ],
     ids=["not found", "unfinished", "no video", "refused", "unreachable", "throttled"],
 )
-async def test_uncopied_task_has_its_reason(kit: ArchiverFixture, state: State, expected: ArchiveResult | str) -> None:
-    kit.provider.states[ID] = state
-    found = await kit.archiver.archive_now(kit.ref_of())
+async def test_uncopied_task_has_its_reason(
+    harness: ArchiverFixture, state: State, expected: ArchiveResult | str
+) -> None:
+    harness.provider.states[ID] = state
+    found = await harness.archiver.archive_now(harness.ref_of())
     if isinstance(expected, ArchiveResult):
         assert found == expected
     else:
         assert found.outcome == expected
         assert found.cause
-    assert kit.location.visible() == set()
+    assert harness.location.visible() == set()
 
 
-async def test_dead_link_is_expired_and_failing_host_is_failed(kit: ArchiverFixture) -> None:
-    kit.provider.states[ID] = kit.finished(kit.host.url("gone"))
-    assert await kit.archiver.archive_now(kit.ref_of()) == ArchiveResult(Outcome.EXPIRED)
-    kit.host.give("broken", b"", status=500)
-    kit.provider.states[ID] = kit.finished(kit.host.url("broken"))
-    assert await kit.archiver.archive_now(kit.ref_of()) == ArchiveResult(Outcome.FAILED, "HTTP 500")
+async def test_dead_link_is_expired_and_failing_host_is_failed(harness: ArchiverFixture) -> None:
+    harness.provider.states[ID] = harness.finished(harness.host.url("gone"))
+    assert await harness.archiver.archive_now(harness.ref_of()) == ArchiveResult(Outcome.EXPIRED)
+    harness.host.give("broken", b"", status=500)
+    harness.provider.states[ID] = harness.finished(harness.host.url("broken"))
+    assert await harness.archiver.archive_now(harness.ref_of()) == ArchiveResult(Outcome.FAILED, "HTTP 500")
 
 
-async def test_dead_link_is_failed_if_it_cannot_be_renewed_now(kit: ArchiverFixture) -> None:
-    kit.provider.states[ID] = kit.finished(kit.host.url("gone"))
-    kit.provider.end, kit.provider.ends_after = provider_error(ErrorKind.UNREACHABLE, detail="no route"), 1
-    assert await kit.archiver.archive_now(kit.ref_of()) == ArchiveResult(
+async def test_dead_link_is_failed_if_it_cannot_be_renewed_now(harness: ArchiverFixture) -> None:
+    harness.provider.states[ID] = harness.finished(harness.host.url("gone"))
+    harness.provider.end, harness.provider.ends_after = provider_error(ErrorKind.UNREACHABLE, detail="no route"), 1
+    assert await harness.archiver.archive_now(harness.ref_of()) == ArchiveResult(
         Outcome.FAILED, "the host cannot be reached (no route)"
     )
 
 
-async def test_unreachable_archive_is_a_failure(kit: ArchiverFixture) -> None:
-    kit.store.down = True
-    kit.provider.states[ID] = kit.finished()
-    assert await kit.archiver.archive_now(kit.ref_of()) == ArchiveResult(Outcome.FAILED, "no route to it")
+async def test_unreachable_archive_is_a_failure(harness: ArchiverFixture) -> None:
+    harness.store.down = True
+    harness.provider.states[ID] = harness.finished()
+    assert await harness.archiver.archive_now(harness.ref_of()) == ArchiveResult(Outcome.FAILED, "no route to it")
 
 
-async def test_new_task_is_unfinished_and_not_missing(kit: ArchiverFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kit.provider, "submitted_at", lambda native_id: kit.clock.now() - 1)
-    assert await kit.archiver.archive_now(kit.ref_of()) == ArchiveResult(Outcome.UNFINISHED)
+async def test_new_task_is_unfinished_and_not_missing(
+    harness: ArchiverFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(harness.provider, "submitted_at", lambda native_id: harness.clock.now() - 1)
+    assert await harness.archiver.archive_now(harness.ref_of()) == ArchiveResult(Outcome.UNFINISHED)
 
 
 @pytest.mark.parametrize("accounts", [(ONE,), (ONE, TWO), (TWO, ONE)], ids=["one", "first", "last"])
 async def test_number_of_credentials_does_not_change_the_outcome(
-    kit: ArchiverFixture, accounts: tuple[Account, ...]
+    harness: ArchiverFixture, accounts: tuple[Account, ...]
 ) -> None:
     caller = pass_through_caller(*accounts)
-    assert await kit.env.tasks.archive(caller, "scripted-9") == ArchiveResult(Outcome.EXPIRED)
-    kit.provider.states[ID] = kit.finished()
-    await kit.archiver.archive_now(kit.ref_of())
-    kit.provider.states.clear()
-    later = kit.again()
+    assert await harness.env.tasks.archive(caller, "scripted-9") == ArchiveResult(Outcome.EXPIRED)
+    harness.provider.states[ID] = harness.finished()
+    await harness.archiver.archive_now(harness.ref_of())
+    harness.provider.states.clear()
+    later = harness.again()
     async with later.env.background:
         assert (await later.env.tasks.archive(caller, ID)).outcome == "already_there"
         for id in ("nonsense", "video_forged"):

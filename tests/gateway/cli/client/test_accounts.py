@@ -125,10 +125,10 @@ def test_check_lists_valid_credentials_and_fails_for_the_others(url: str, capsys
     out, err = capsys.readouterr()
     header, *lines = (line.split("\t") for line in out.splitlines())
     assert header == ["name", "provider", "login", "state", "message"]
-    told = {name: (provider, login, state) for name, provider, login, state, _ in lines}
-    assert told["good"] == ("jimeng", "alive", "ready")
-    assert told["expired"] == ("jimeng", "refused", "expired")
-    assert told["wan"] == ("dashscope", "alive", "ready")
+    states = {name: (provider, login, state) for name, provider, login, state, _ in lines}
+    assert states["good"] == ("jimeng", "alive", "ready")
+    assert states["expired"] == ("jimeng", "refused", "expired")
+    assert states["wan"] == ("dashscope", "alive", "ready")
     messages = {line[0]: line[-1] for line in lines}
     assert "login has expired" in messages["expired"]
     assert messages["good"] == ""
@@ -136,10 +136,10 @@ def test_check_lists_valid_credentials_and_fails_for_the_others(url: str, capsys
 
 
 @pytest.mark.parametrize(
-    ("word", "said"), [("points", "does not report credits"), ("receive", "has no credits to claim")]
+    ("word", "message"), [("points", "does not report credits"), ("receive", "has no credits to claim")]
 )
 def test_unsupported_command_fails_only_for_a_named_account(
-    word: str, said: str, upstream: SandboxServer, monkeypatch: pytest.MonkeyPatch, capsys: Out
+    word: str, message: str, upstream: SandboxServer, monkeypatch: pytest.MonkeyPatch, capsys: Out
 ) -> None:
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
     accounts = [AccountSettings(name=name, credential=SecretStr(name)) for name in ("session-x", "sk-x")]
@@ -148,8 +148,8 @@ def test_unsupported_command_fails_only_for_a_named_account(
         assert main(["accounts", word]) == 0
         for_all = rows(capsys)[-1]["message"]
         assert main(["accounts", word, "sk-x"]) == 1
-        assert for_all.endswith(said)
-        assert said in rows(capsys)[-1]["message"]
+        assert for_all.endswith(message)
+        assert message in rows(capsys)[-1]["message"]
 
 
 def test_points_and_daily_credits_are_shown(url: str, capsys: Out) -> None:
@@ -282,7 +282,7 @@ def test_response_of_another_server_is_one_line(upstream: SandboxServer, capsys:
 
 
 @pytest.mark.parametrize(
-    ("argv", "said"),
+    ("argv", "message"),
     [
         (["chekc"], "no such command 'chekc'. Did you mean 'check'? (see video-gateway accounts --help)"),
         (["--url", "http://x", "check"], "unexpected extra argument"),
@@ -290,11 +290,11 @@ def test_response_of_another_server_is_one_line(upstream: SandboxServer, capsys:
         (["list", "--key", "“x”"], "the key has characters that no key has"),
     ],
 )
-def test_wrong_usage_is_one_line_and_exit_code_2(argv: list[str], said: str, capsys: Out) -> None:
+def test_wrong_usage_is_one_line_and_exit_code_2(argv: list[str], message: str, capsys: Out) -> None:
     assert main(["accounts", *argv]) == 2
     out, err = capsys.readouterr()
     assert out == ""
-    assert said in err
+    assert message in err
     assert err.count("\n") == 1
 
 

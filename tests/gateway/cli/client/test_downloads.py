@@ -162,14 +162,14 @@ def test_interrupt_says_how_to_resume(env: DownloadFixture, monkeypatch: pytest.
     with monkeypatch.context() as patched:
         patched.setattr(Silence, "show", interrupt)
         assert main(["download", "7", "-o", "cat.mp4"]) == 130
-    said, interrupted = capsys.readouterr().err.splitlines()
-    assert said.startswith("cat.mp4.part keeps ")
-    assert said.endswith(" bytes: the same command goes on from there")
+    message, interrupted = capsys.readouterr().err.splitlines()
+    assert message.startswith("cat.mp4.part keeps ")
+    assert message.endswith(" bytes: the same command goes on from there")
     assert interrupted == "interrupted"
-    kept = files()["cat.mp4.part"]
-    assert kept and VIDEO.startswith(kept)
+    partial = files()["cat.mp4.part"]
+    assert partial and VIDEO.startswith(partial)
     assert main(["download", "7", "-o", "cat.mp4"]) == 0
-    assert env.host.ranges[-1] == (f"bytes={len(kept)}-", '"one"')
+    assert env.host.ranges[-1] == (f"bytes={len(partial)}-", '"one"')
     assert files() == {"cat.mp4": VIDEO}
 
 

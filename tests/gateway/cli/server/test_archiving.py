@@ -316,7 +316,7 @@ def test_interrupted_run_is_completed_by_the_next(
         while (Held.given < 3 or len(location.visible()) < 3) and time.monotonic() < give_up:
             time.sleep(0.02)
         code = process.end(number)
-        assert "Traceback" not in process.said
+        assert "Traceback" not in process.output
     assert code == (130 if number == signal.SIGINT else -signal.SIGKILL)
     Held.let_go.set()
     assert [path.rpartition(".")[2] for path in sorted(location.visible()) if "index" not in path] == ["json", "mp4"]
@@ -341,7 +341,7 @@ def test_prune_removes_old_videos(
 ) -> None:
     new = submit(gateway, key)
     assert main(["archive", new, "--key", key]) == 0
-    kept = location.visible()
+    files = location.visible()
     with SandboxServer(CHARACTER, clock=lambda: time.time() - 3 * DAY) as then:
         monkeypatch.setenv("DASHSCOPE_BASE_URL", then.dashscope_url)
         headers = {"authorization": f"Bearer {key}", "x-dashscope-async": "enable"}
@@ -350,7 +350,7 @@ def test_prune_removes_old_videos(
         made = httpx.post(then.dashscope_url + path, json=body, headers=headers, trust_env=False)
         assert main(["archive", made.json()["output"]["task_id"], "--key", key]) == 0
     everything = location.visible()
-    assert len(everything) == 2 * len(kept)
+    assert len(everything) == 2 * len(files)
     capsys.readouterr()
 
     assert main(["archive", "--prune", "--keep-days", "4"]) == 0
@@ -360,7 +360,7 @@ def test_prune_removes_old_videos(
     config.write_text("[archive]\nkeep_days = 1.5\n")
     assert main(["archive", "--prune", "--config", str(config)]) == 0
     assert capsys.readouterr().out == "1 deleted of days that ended more than 1.5 days ago\n"
-    assert location.visible() == kept
+    assert location.visible() == files
     assert main(["archive", "--prune", "--config", str(config)]) == 0
     assert capsys.readouterr() == ("0 deleted of days that ended more than 1.5 days ago\n", "")
 
@@ -369,7 +369,7 @@ def test_prune_removes_old_videos(
 
 
 @pytest.mark.parametrize(
-    ("argv", "said"),
+    ("argv", "message"),
     [
         ([], "name tasks by their ids, by --from-file, or with --recent"),
         (["x", "--keep-days", "3"], "--keep-days belongs to --prune"),
@@ -385,12 +385,12 @@ def test_prune_removes_old_videos(
     ids=" ".join,
 )
 def test_wrong_usage_is_one_line_and_exit_code_2(
-    argv: list[str], said: str, location: ArchiveLocation, capsys: Out
+    argv: list[str], message: str, location: ArchiveLocation, capsys: Out
 ) -> None:
     assert main(["archive", *argv, "--key", "sk-x"]) == 2
     out, err = capsys.readouterr()
     assert out == ""
-    assert said in err
+    assert message in err
     assert err.count("\n") == 1
 
 

@@ -74,9 +74,9 @@ def test_account_of_the_configuration_is_selected_by_name(
     monkeypatch.setenv("JIMENG_TOKENS", SESSION)
     monkeypatch.setenv("DASHSCOPE_API_KEY", KEY)
     assert main(["probe"]) == 2
-    told = capsys.readouterr().err
-    assert "name one account" in told
-    name = told.rpartition(" ")[2].strip()
+    error = capsys.readouterr().err
+    assert "name one account" in error
+    name = error.rpartition(" ")[2].strip()
     out = tmp_path / "report.json"
     assert main(["probe", name, "--out", str(out)]) == 0
     assert json.loads(out.read_text("utf-8"))["provider"] == "dashscope"

@@ -51,13 +51,13 @@ def test_field_names_and_enum_values_are_kept(value: Any) -> None:
 
 
 def test_messages_of_the_upstream_are_kept() -> None:
-    told = {
+    report = {
         "errmsg": "模型已不可用，请刷新界面后再试试",
         "fail_starling_message": "你已取消生成，积分已返还",
         "message": "Requests rate limit exceeded",
         "model_name": "即梦 Seedance 2.5",
     }
-    assert redacted(told) == told
+    assert redacted(report) == report
 
 
 @pytest.mark.parametrize(
@@ -140,14 +140,14 @@ AWKWARD = Account(
 )
 def test_personal_data_is_redacted_at_any_depth(answer: Any, private: str) -> None:
     exchange = Exchange("POST", "https://h/x", {}, Reply(200, json.dumps(answer).encode()))
-    told = Redaction(AWKWARD).exchange(exchange)["answer"]
-    assert private not in json.dumps(told, ensure_ascii=False)
+    report = Redaction(AWKWARD).exchange(exchange)["answer"]
+    assert private not in json.dumps(report, ensure_ascii=False)
 
 
 def test_endless_object_is_truncated() -> None:
-    told = redacted({f"field_{number}": 1 for number in range(1000)})
-    assert len(told) == 201
-    assert told["<more>"] == 800
+    report = redacted({f"field_{number}": 1 for number in range(1000)})
+    assert len(report) == 201
+    assert report["<more>"] == 800
 
 
 def test_link_shows_its_host_and_the_names_of_its_query() -> None:
@@ -168,23 +168,23 @@ def test_ids_as_keys_are_redacted() -> None:
 
 
 def test_exchange_shows_its_path_without_ids_and_query_names() -> None:
-    told = exchanged({"ret": "0"}, f"https://h/api/v1/tasks/0385dc79-5ff8-4d82-bcb6-0123456789ab?token={SECRET}&aid=")
-    assert told == {
+    report = exchanged({"ret": "0"}, f"https://h/api/v1/tasks/0385dc79-5ff8-4d82-bcb6-0123456789ab?token={SECRET}&aid=")
+    assert report == {
         "method": "POST",
-        "path": told["path"],
+        "path": report["path"],
         "query": ["token", "aid"],
         "body": {},
         "status": 200,
         "answer": {"ret": "0"},
     }
-    assert told["path"].startswith("/api/v1/tasks/<id>")
-    assert told["path"] == "/api/v1/tasks/<id>"
+    assert report["path"].startswith("/api/v1/tasks/<id>")
+    assert report["path"] == "/api/v1/tasks/<id>"
 
 
 def test_response_that_is_no_json_is_counted() -> None:
     reply = Reply(404, b"<html>secret</html>")
-    told = Redaction(ACCOUNT).exchange(Exchange("POST", "https://h/x", None, reply))
-    assert told["answer"] == "<19 bytes that are no JSON>"
+    report = Redaction(ACCOUNT).exchange(Exchange("POST", "https://h/x", None, reply))
+    assert report["answer"] == "<19 bytes that are no JSON>"
 
 
 anything = st.recursive(

@@ -31,7 +31,7 @@ def test_serve_runs_until_it_is_stopped(tmp_path: Path, number: int) -> None:
         assert "date" in answer.headers
         assert process.end(number) == 0
         assert [line for line in process.lines if "request" not in line] == process.lines[:1]
-        assert "Traceback" not in process.said
+        assert "Traceback" not in process.output
 
 
 def test_serve_with_the_sandbox_makes_videos(tmp_path: Path) -> None:
@@ -40,7 +40,9 @@ def test_serve_with_the_sandbox_makes_videos(tmp_path: Path) -> None:
     leading_out = {"JIMENG_BASE_URL": "http://192.0.2.1", "JIMENG_COMMERCE_URL": "http://192.0.2.1"}
     with running(tmp_path, "serve", "--port", "0", *sandbox, **leading_out, VIDEO_POLL_INTERVAL="100") as process:
         url = process.find(r"try: curl (http://127\.0\.0\.1:\d+)/v1/videos/generations")
-        assert "any credential of the right form will do: a Jimeng sessionid or a DashScope key (sk-…)" in process.said
+        assert (
+            "any credential of the right form will do: a Jimeng sessionid or a DashScope key (sk-…)" in process.output
+        )
         body = {"prompt": "a cat", "wait_completion": True}
         made = httpx.post(f"{url}/v1/videos/generations", json=body, headers=KEY, timeout=10, trust_env=False)
         assert made.json()["status"] == "completed"
@@ -66,7 +68,7 @@ def test_stop_waits_for_running_requests(tmp_path: Path) -> None:
             time.sleep(0.2)
             assert process.end() == 0
             assert made.result() == "completed"
-        assert "stopping: running requests have" in process.said
+        assert "stopping: running requests have" in process.output
 
 
 def test_workers_share_a_port_and_a_secret(tmp_path: Path) -> None:
@@ -80,9 +82,9 @@ def test_workers_share_a_port_and_a_secret(tmp_path: Path) -> None:
             assert task.startswith("video_")
             assert {client.get(f"/v1/videos/tasks/{task}").status_code for _ in range(12)} == {200}
         assert process.end() == 0
-        assert "Traceback" not in process.said
+        assert "Traceback" not in process.output
         for remark in ("GATEWAY_SECRET is not set", "GATEWAY_ADMIN_KEY is not set"):
-            assert process.said.count(remark) == 1
+            assert process.output.count(remark) == 1
 
 
 def test_configuration_file_reaches_the_workers(tmp_path: Path) -> None:
@@ -101,7 +103,7 @@ def test_port_in_use_is_one_line(tmp_path: Path, command: str) -> None:
         port = taken.getsockname()[1]
         with running(tmp_path, command, "--port", str(port)) as process:
             assert process.wait() == 1
-            assert process.said == (
+            assert process.output == (
                 f"error: port {port} on 127.0.0.1 is already in use: stop what listens there, "
                 "or choose another with --port\n"
             )
@@ -112,15 +114,15 @@ def test_invalid_account_stops_the_start(tmp_path: Path, workers: str) -> None:
     environment = {"JIMENG_TOKENS": "good,bad;one", "GATEWAY_KEYS": "gw-123456", "GATEWAY_SECRET": "x" * 32}
     with running(tmp_path, "serve", "--port", "0", "--workers", workers, **environment) as process:
         assert process.wait() == 2
-        assert process.said == "error: configuration: JIMENG_TOKENS: entry 2 is not a credential of jimeng\n"
+        assert process.output == "error: configuration: JIMENG_TOKENS: entry 2 is not a credential of jimeng\n"
 
 
 def test_sandbox_runs_alone(tmp_path: Path) -> None:
     with running(tmp_path, "sandbox", "--port", "0", "--task-seconds", "0.1", "--credits", "5") as process:
         process.find(r"(Ready): any credential of the right form will do")
         url = process.find(r"JIMENG_BASE_URL=(http://\S+)\n")
-        assert f"DASHSCOPE_BASE_URL={url}/api/v1\n" in process.said
-        assert "#fail=CODE\tfails with this code" in process.said
+        assert f"DASHSCOPE_BASE_URL={url}/api/v1\n" in process.output
+        assert "#fail=CODE\tfails with this code" in process.output
         assert httpx.get(url, timeout=20, trust_env=False).text.startswith("video-gateway sandbox")
         assert process.end(signal.SIGINT) == 0
 

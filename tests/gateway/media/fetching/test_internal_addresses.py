@@ -139,7 +139,7 @@ class TestInternalAddresses:
     async def test_chain_of_redirects_to_an_internal_address_is_not_followed(
         self, network: Network, connected: list[str], locations: list[str]
     ) -> None:
-        places = {
+        fields = {
             "port": network.port,
             "plain": network.plain,
             "public": network.url(""),
@@ -148,7 +148,7 @@ class TestInternalAddresses:
         }
         outside = {"public.example": [[PUBLIC]], "more.public.example": [[PUBLIC]]}
         names = Names({**outside, "inside.example": [[INSIDE, "::1"]], "localhost": [[INSIDE]]})
-        await network.unfetchable(network.to(*(location.format(**places) for location in locations)), URL_POLICY, names)
+        await network.unfetchable(network.to(*(location.format(**fields) for location in locations)), URL_POLICY, names)
         assert (network.hits, connected) == (0, [PUBLIC] * len(locations))
 
     async def test_proxy_of_the_environment_is_not_used(
