@@ -200,7 +200,8 @@ def test_recent_archives_the_listed_tasks(
     table, err = printed(capsys)
     assert table[late][0] == "copied"
     assert {outcome for id, (outcome, _, _) in table.items() if id != late} <= {"copied", "already there"}
-    assert err == "1 copied, 7 already there, 0 expired, 0 failed\n"
+    # The late task is listed too, under its signed id: it may be copied for both at the same time.
+    assert err in {f"{copied} copied, {8 - copied} already there, 0 expired, 0 failed\n" for copied in (1, 2)}
 
 
 def test_recent_without_tasks_archives_nothing(location: ArchiveLocation, key: str, capsys: Out) -> None:
