@@ -157,7 +157,7 @@ def seen(sandbox: SandboxServer, folder: Path) -> Json:
     return journey(sandbox.url, cases | ENDED_BADLY, folder)
 
 
-def test_it_gets_its_videos(seen: Json, folder: Path) -> None:
+def test_videos_are_generated_and_downloaded(seen: Json, folder: Path) -> None:
     for name, (_, told) in VIDEOS.items():
         one = seen[name]
         assert "error" not in one, one
@@ -167,24 +167,24 @@ def test_it_gets_its_videos(seen: Json, folder: Path) -> None:
         assert is_film(folder / f"{name}.mp4")
 
 
-def test_it_reads_every_refusal(seen: Json, sandbox: SandboxServer) -> None:
+def test_every_error_response_is_parsed(seen: Json, sandbox: SandboxServer) -> None:
     told = {name: refusal(one) for name, one in errors(seen).items() if name in REFUSED}
     assert told == {name: expected for name, (_, expected) in REFUSED.items()}
     assert sandbox.sandbox.submits("dashscope") == len(VIDEOS) + len(ENDED_BADLY)
 
 
-def test_it_reads_why_a_task_failed(seen: Json) -> None:
+def test_failure_reason_of_a_task_is_read(seen: Json) -> None:
     ended = seen["unsafe"]["ended"]
     assert (ended["status"], ended["error"]["code"]) == ("failed", "DataInspectionFailed")
 
 
-def test_it_cannot_read_the_usage_of_lipsync(seen: Json) -> None:
+def test_usage_of_lipsync_is_not_parsed(seen: Json) -> None:
     """`SR` is "" there, and it wants a number: the video is made and its user never sees it."""
     error = seen["lipsync"]["error"]
     assert (error["status"], "usage.SR" in error["message"]) == (502, True)
 
 
-def test_a_query_as_if_it_were_a_submit_may_be_refused(tmp_path: Path) -> None:
+def test_status_query_may_be_refused_as_an_asynchronous_call(tmp_path: Path) -> None:
     """It sends `X-DashScope-Async` with every status query too."""
     strict = SandboxSettings(task_seconds=0.05, queries_per_second=0, refuse_async_queries=True)
     with SandboxServer(strict) as sandbox:
@@ -200,7 +200,7 @@ def openai_case(model: str, key: str, **more: Any) -> Json:
     return {"model": f"openai/{model}", "key": key, "how": "sync", "options": {}, **more}
 
 
-def test_the_gateway_as_an_openai_of_its_own(url: str, session: str, key: str, tmp_path: Path) -> None:
+def test_gateway_works_as_a_custom_openai_provider(url: str, session: str, key: str, tmp_path: Path) -> None:
     videos = {
         "text": openai_case("wan2.6-t2v", key, options={"size": "720x1280", "seconds": "5"}, then=["list"]),
         "file": openai_case("wan2.6-i2v", key, options={"input_reference": "file"}),
