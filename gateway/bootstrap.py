@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from gateway.accounts.callers import Callers, GatewayKey, parse_key
+from gateway.accounts.callers import Caller, Callers, GatewayKey, parse_key
 from gateway.accounts.checks import AccountChecks
 from gateway.accounts.configured import managed_accounts
 from gateway.accounts.pool import AccountPool
@@ -246,6 +246,13 @@ def _log_warnings(logged_warnings: set[str], warnings: Iterable[tuple[int, str]]
     logged_warnings.update(found)
 
 
+def _unknown_names(settings: Settings) -> list[str]:
+    """The names in `hold_submits` that no caller has."""
+    held = settings.api.hold_submits
+    names = {parse_key(key.get_secret_value()).name for key in settings.keys} | {Caller(()).name}
+    return [] if isinstance(held, bool) else [name for name in held if name not in names]
+
+
 def _warnings(settings: Settings, accounts: int) -> Iterator[tuple[int, str]]:
     """Warnings about a valid configuration: log level and text."""
     if settings.renamed:
@@ -262,6 +269,9 @@ def _warnings(settings: Settings, accounts: int) -> Iterator[tuple[int, str]]:
             f"keys are configured but no accounts: set {provider_registry.credential_variables()}, or add "
             "[[accounts]] to the configuration file",
         )
+    unknown = _unknown_names(settings)
+    if unknown:
+        yield logging.WARNING, f"[api] hold_submits names keys that are not configured: {', '.join(unknown)}"
     if accounts and not settings.keys:
         yield logging.WARNING, "accounts are configured but no keys to use them: set GATEWAY_KEYS=name:gw-…"
     if accounts and settings.admin_key is None:

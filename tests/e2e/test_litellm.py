@@ -15,6 +15,7 @@ from providers.sandbox.files import PICTURES
 from providers.sandbox.server import SandboxServer
 from providers.sandbox.settings import SandboxSettings
 from tests.e2e.client_programs import JOURNEYS, Json, errors, is_film, run
+from tests.pictures import data_url, picture
 
 pytestmark = [
     pytest.mark.clients,
@@ -230,3 +231,40 @@ def test_gateway_works_as_a_custom_openai_provider(url: str, session: str, key: 
         "no money": (429, "insufficient_quota"),
         "content": (400, "content_policy_violation"),
     }
+
+
+PORTRAIT = {"width": 720, "height": 1280}
+
+
+@pytest.mark.parametrize("provider", ["openai", "hosted_vllm"])
+def test_fields_of_other_apis_reach_the_upstream(
+    url: str, upstream: SandboxServer, key: str, tmp_path: Path, provider: str
+) -> None:
+    """Its `hosted_vllm/…` models send a form, in which objects are JSON text."""
+    videos = {
+        "sides": {"model": "wan2.6-t2v", "options": {"extra_body": PORTRAIT}},
+        "ratio": {"model": "wan2.6-t2v", "options": {"extra_body": {"aspectRatio": "9:16", "resolution": "720p"}}},
+        "first frame": {"model": "wan2.6-i2v", "options": {"extra_body": {"first_frame_image": data_url()}}},
+        "reference": {"model": "wan2.6-r2v", "options": {"extra_body": {"image_reference": {"image_url": data_url()}}}},
+        "file": {"model": "wan2.6-i2v", "options": {"input_reference": "file", "seconds": "5"}},
+        "two frames": {
+            "model": "wan2.7-i2v",
+            "options": {"extra_body": {"image_url": data_url(), "last_image_url": data_url(picture(colour="#000"))}},
+        },
+        "ignored": {"model": "wan2.6-t2v", "options": {"extra_body": {"fps": 24, "guidance_scale": 4.5, **PORTRAIT}}},
+    }
+    refused = {"length": {"model": "wan2.6-t2v", "options": {"extra_body": {"num_frames": 81}}}}
+    cases = {
+        name: {**one, "model": f"{provider}/{one['model']}", "key": key, "how": "sync"}
+        for name, one in (videos | refused).items()
+    }
+    seen = journey(f"{url}/v1", cases, tmp_path)
+    for name in videos:
+        assert "error" not in seen[name], seen[name]
+        assert seen[name]["ended"]["status"] == "completed", name
+        assert is_film(tmp_path / f"{name}.mp4")
+    for name in ("sides", "ratio", "ignored"):
+        assert seen[name]["ended"]["size"] == "720x1280", name
+    told = {name: (one["status"], body_of(one)["error"]["param"]) for name, one in errors(seen).items()}
+    assert told == {"length": (400, "num_frames")}
+    assert upstream.sandbox.submits("dashscope", key) == len(videos)

@@ -65,6 +65,10 @@ def check(seen: dict[str, Any], folder: Path) -> None:
     assert polled["expires_at"] > polled["created_at"]
     assert seen["retrieved"]["status"] == "completed"
     assert (seen["with_file"]["status"], seen["with_file"]["model"]) == ("completed", "wan2.6-i2v")
+    assert seen["with_sides"]["size"] == "720x1280"
+    assert seen["with_sides"]["warnings"] == [{"code": "ignored_field", "field": "fps"}]
+    assert (seen["with_frames"]["status"], seen["with_frames"]["model"]) == ("completed", "wan2.7-i2v")
+    assert seen["unknown_field"] == "num_frames"
     video = boxes((folder / "video.mp4").read_bytes())
     assert {b"ftyp", b"moov", b"mdat"} <= set(video)
     assert b"avc1" in video[b"moov"]

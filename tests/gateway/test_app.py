@@ -6,7 +6,7 @@ import pytest
 from pydantic import SecretStr
 
 from gateway.app import create_app
-from gateway.core.settings import Settings, SettingsError
+from gateway.core.settings import ApiSettings, Settings, SettingsError
 from providers.contract.settings import ProviderSettings
 from providers.dashscope.settings import DashScopeSettings
 from providers.jimeng.settings import ExtraModel, JimengSettings
@@ -42,6 +42,14 @@ def test_keys_without_accounts_and_short_secrets_give_warnings(caplog: pytest.Lo
     create_app(Settings.model_construct(keys=(SecretStr("gw-one"),), secret=(SecretStr("short"),)))
     assert "no account" in caplog.text
     assert "shorter than" in caplog.text
+
+
+def test_held_keys_that_do_not_exist_are_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING)
+    secret, keys = (SecretStr("a long random text"),), (SecretStr("alice:gw-one"),)
+    api = ApiSettings(hold_submits=("alice", "pass-through", "bob"))
+    create_app(Settings.model_construct(keys=keys, secret=secret, providers=sessions("abc"), api=api))
+    assert "names keys that are not configured: bob" in caplog.text
 
 
 @pytest.mark.parametrize("key", ["alice:one", "gw-abc:def", "one"])

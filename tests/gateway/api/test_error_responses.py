@@ -21,6 +21,8 @@ def request_of(method: str = "GET", **headers: str) -> Request:
         {
             "type": "http",
             "method": method,
+            "path": "/nothing/like/it",
+            "app": SimpleNamespace(routes=()),
             "gateway.services": services,
             "headers": [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()],
             "gateway.request_id": "req_1",

@@ -13,6 +13,7 @@ from starlette.applications import Starlette
 from starlette.types import Message, Receive, Scope, Send
 
 from gateway.accounts.callers import Caller
+from gateway.api.paths import STATUS, NormalizePath, all_paths
 from gateway.api.poll_endpoint import PollShortcut
 from gateway.api.response_cache import ResponseCache
 from gateway.app import ROUTES, create_app
@@ -27,7 +28,8 @@ from providers.contract.tasks import Phase, TaskState
 PAGE = {"Origin": "https://page.example"}
 """What a web page sends. Its response needs CORS headers, so that it goes by the route."""
 BOTH = pytest.mark.parametrize("headers", [{}, PAGE], ids=["shortcut", "route"])
-PATHS = ["/v1/videos/tasks/{id}", "/v1/videos/{id}", "/videos/{id}"]
+OPENAI = ["/v1/videos/{id}", "/videos/{id}", "/v1/v1/videos/{id}/"]
+PATHS = [*OPENAI, *all_paths(STATUS), "/v1/videos/tasks/{id}/", "//v1/videos/generations/{id}"]
 
 
 async def nothing() -> None:
@@ -116,7 +118,7 @@ class TestShortcutAndRoute:
         assert answer.headers["content-type"] == "application/json"
         assert answer.headers["cache-control"] == "no-store"
         assert answer.headers["openai-poll-after-ms"] == "3000"
-        surface = ("task_id", "processing") if "tasks" in path else ("id", "in_progress")
+        surface = ("id", "in_progress") if path in OPENAI else ("task_id", "processing")
         assert (answer.json()[surface[0]], answer.json()["status"]) == ("one", surface[1])
 
     async def test_no_cache_forces_a_query(self, polls: Polls, headers: dict[str, str]) -> None:
@@ -261,7 +263,7 @@ async def test_shortcut_answers_a_poll_before_the_middleware(polls: Polls, path:
         behind.append(scope["path"])
 
     async def shortcut(scope: Scope, receive: Receive, send: Send) -> None:
-        await PollShortcut(app, ROUTES)(
+        await NormalizePath(PollShortcut(app, ROUTES))(
             {**scope, "app": polls.app, "gateway.services": polls.app.state.services}, receive, send
         )
 
@@ -276,7 +278,8 @@ class TestOtherPaths:
         [
             ("GET", "/v1/videos/generations", 405),
             ("GET", "/v1/videos/tasks", 400),
-            ("GET", "/v1/videos/", 404),
+            ("GET", "/v1/videos/generations/async", 405),
+            ("GET", "/videos/tasks", 400),
             ("GET", "/v1/videos/tasks/one/more", 404),
             ("POST", "/v1/videos/tasks/one", 405),
         ],

@@ -221,6 +221,15 @@ def test_tables_of_the_file_are_read(tmp_path: Path) -> None:
     assert (model.key, model.durations) == ("dreamina_n", (6,))
 
 
+@pytest.mark.parametrize(("written", "held"), [("true", True), ('["alice", "bob"]', ("alice", "bob"))])
+def test_submits_are_held_for_all_or_for_named_keys(tmp_path: Path, written: str, held: object) -> None:
+    (tmp_path / "gateway.toml").write_text(f'[api]\nhold_submits = {written}\nunknown_fields = "refuse"\n')
+    api = load_settings().api
+    assert (api.hold_submits, api.unknown_fields) == (held, "refuse")
+    assert api.holds_submits("alice")
+    assert api.holds_submits("carol") is (held is True)
+
+
 @pytest.mark.parametrize(
     ("text", "named"),
     [
@@ -231,6 +240,8 @@ def test_tables_of_the_file_are_read(tmp_path: Path) -> None:
         ("port = ", "gateway.toml"),
         ('language = "fr"', "language"),
         ('jimeng_base_url = "not an address"', "jimeng_base_url: "),
+        ('[api]\nunknown_fields = "drop"', "api.unknown_fields"),
+        ("[api]\nhold_submits = 7", "api.hold_submits"),
         ("[providers.nobody]", "providers.nobody: unknown key"),
         ("[providers.jimeng]\nquery = 1", "providers.jimeng.query: unknown key"),
         ("providers = 1", "providers: a table"),

@@ -28,6 +28,21 @@ async def test_body_without_a_token_uses_the_bearer(api: Api, body: object) -> N
 async def test_points_have_the_fields_of_existing_clients(api: Api) -> None:
     (row,) = (await api.post("/token/points")).json()
     assert row["points"] == {"giftCredit": 1, "purchaseCredit": 20, "vipCredit": 300, "totalCredit": 321}
+    assert (row["index"], row["credits"]) == (0, row["points"])
+
+
+@pytest.mark.parametrize("operation", ["check", "points", "receive"])
+async def test_rows_have_the_index_of_their_credential(api: Api, operation: str) -> None:
+    api.checks.errors["sk-two"] = GatewayError("not_supported")
+    rows = (await api.post(f"/token/{operation}", authorization="Bearer sk-one,sk-two,sk-three")).json()
+    assert [row["index"] for row in rows] == [0, 1, 2]
+
+
+async def test_received_credits_are_told_flat_and_as_an_object(api: Api) -> None:
+    (row,) = (await api.post("/token/receive")).json()
+    credits = {"giftCredit": 66, "purchaseCredit": 0, "vipCredit": 0, "totalCredit": 66}
+    assert row["credits"] == credits
+    assert credits.items() <= row.items()
 
 
 async def test_error_is_in_the_row_of_its_account(api: Api) -> None:

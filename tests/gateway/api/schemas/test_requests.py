@@ -243,6 +243,8 @@ def test_file_in_an_unknown_field_is_refused(name: str, value: object) -> None:
             {"first_frame": "https://h/a", "image": "https://h/a", "last_frame": "https://h/a"},
             ["first_frame", "last_frame"],
         ),
+        ({"image_url": "https://h/a", "last_image_url": "https://h/a"}, ["last_image_url", "image_url"]),
+        ({"images": ["https://h/a", "https://h/b"], "last_frame": "https://h/b"}, ["last_frame", "images"]),
     ],
 )
 def test_same_picture_under_several_names_is_one_and_twice_in_a_list_two(
