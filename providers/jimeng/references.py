@@ -62,11 +62,11 @@ class Material(NamedTuple):
 
 
 class Reference(NamedTuple):
-    """A reference from `start` to `end` of a prompt, and the index of its material; None where it names none."""
+    """A reference from `start` to `end` of a prompt, and the place of its material from 0; None where it names none."""
 
     start: int
     end: int
-    index: int | None
+    material: int | None
 
 
 def find_references(prompt: str, materials: Sequence[Material]) -> list[Reference]:
@@ -95,7 +95,7 @@ def meta_list(prompt: str, materials: Sequence[Material]) -> list[dict[str, Any]
     Sources differ on videos without a reference: one capture (mainland, 2026-09-20) omits their part, another
     (Dreamina, autumn 2026) and every other client puts all materials first, as here.
     """
-    references = [(one, one.index) for one in find_references(prompt, materials) if one.index is not None]
+    references = [(one, one.material) for one in find_references(prompt, materials) if one.material is not None]
     referenced = {index for _, index in references}
     metas = [_part(index, material) for index, material in enumerate(materials) if index not in referenced]
     end = 0
@@ -115,15 +115,15 @@ def plain_prompt(prompt: str, materials: Sequence[Material]) -> str:
     chinese = _HAN.search(prompt) is not None
     pieces, end = [], 0
     for reference in find_references(prompt, materials):
-        if reference.index is not None:
-            pieces += [prompt[end : reference.start], _word(reference.index, materials, chinese)]
+        if reference.material is not None:
+            pieces += [prompt[end : reference.start], _word(reference.material, materials, chinese)]
             end = reference.end
     return "".join((*pieces, prompt[end:]))
 
 
 def unmatched_references(prompt: str, materials: Sequence[Material]) -> list[str]:
     """References that name no material: an input is missing, or its name is wrong."""
-    return [prompt[one.start : one.end] for one in find_references(prompt, materials) if one.index is None]
+    return [prompt[one.start : one.end] for one in find_references(prompt, materials) if one.material is None]
 
 
 def possible_references(materials: Sequence[Material]) -> tuple[str, ...]:

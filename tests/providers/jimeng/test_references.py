@@ -219,14 +219,14 @@ def test_nothing_of_any_prompt_is_lost(prompt: str, given: list[Material]) -> No
 
 def _spells(prompt: str, metas: list[dict[str, Any]], given: list[Material]) -> bool:
     """True where the parts are the prompt from its beginning to its end."""
-    tags = iter([one for one in find_references(prompt, given) if one.index is not None])
+    tags = iter([one for one in find_references(prompt, given) if one.material is not None])
     spelled = ""
     for meta in metas:
         if meta["meta_type"] == "text":
             spelled += meta["text"]
             continue
         tag = next(tags, None)
-        if tag is None or tag.index != meta["material_ref"]["material_idx"] or tag.start != len(spelled):
+        if tag is None or tag.material != meta["material_ref"]["material_idx"] or tag.start != len(spelled):
             return False
         spelled += prompt[tag.start : tag.end]
     return bool(metas) and spelled == prompt and next(tags, None) is None
