@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -303,6 +304,12 @@ REFERENCE_MEDIA = (
     reference(picture(colour="blue"), "image_file_3"),
     reference(sound(), "audio_url"),
 )
+
+
+def test_prompt_of_frames_has_a_word_for_each_reference() -> None:
+    frame = replace(first_frame(), name="cat.png")
+    _, gen_input, _, _ = opened(build(VideoRequest(SEEDANCE, "@cat.png 走向镜头", media=(frame,)), uploaded=(IMAGE,)))
+    assert gen_input["prompt"] == "图片 走向镜头"
 
 
 def test_references_are_materials_and_the_prompt_is_split_at_its_tags() -> None:
