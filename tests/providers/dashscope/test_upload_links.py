@@ -63,7 +63,7 @@ async def test_a_link_is_not_used_for_ever(http: HttpClient, store: Store, accou
         ("InvalidParameter", True),
         ("DataInspectionFailed", False),
         ("Throttling", False),
-        ("InternalError", False),
+        ("InternalError", True),
     ],
 )
 async def test_a_refused_submit_forgets_its_links(
