@@ -32,8 +32,8 @@ MISSED_SECONDS = 5.0
 """TTL of a task that was not found. Another replica may be copying it."""
 ARCHIVED_SECONDS = 3600.0
 """TTL of the cached fact that a task is archived. Others may delete it from the store."""
-CONCURRENT_LOOK_UPS = 16
-LOOK_UP_SECONDS = 5.0
+CONCURRENT_LOOKUPS = 16
+LOOKUP_SECONDS = 5.0
 OUTAGE_SECONDS = 10.0
 """After a failure, the store is not accessed for this long (circuit breaker)."""
 SIGNED_SECONDS = 24 * 3600.0
@@ -99,7 +99,7 @@ class Archive:
         self._http = http
         self._clock = clock
         self._background = background
-        self._keep_prompt = store_prompts
+        self._store_prompts = store_prompts
         self._queue = CopyQueue(clock, background, self.copy, copies, link_seconds, on_result)
         self._archived_for: TTLCache[_Key, set[str]] = TTLCache(_MAX_CACHED, ARCHIVED_SECONDS, timer=clock.now)
         """The tags of the accounts that own an archived task."""
@@ -107,14 +107,14 @@ class Archive:
             _MAX_CACHED_FINDS, FOUND_SECONDS, timer=clock.now
         )
         self._missed: TTLCache[_Key, None] = TTLCache(_MAX_CACHED_FINDS, MISSED_SECONDS, timer=clock.now)
-        self._look_ups = asyncio.Semaphore(CONCURRENT_LOOK_UPS)
+        self._look_ups = asyncio.Semaphore(CONCURRENT_LOOKUPS)
         self._outage_until = 0.0
 
     # --- copying ------------------------------------------------------------------------------------------------
 
     @property
     def stores_prompts(self) -> bool:
-        return self._keep_prompt
+        return self._store_prompts
 
     def is_archived(self, provider: str, id: str, tag: str) -> bool:
         """True for a task that is archived for the account of this tag, from the cache. False may also mean unknown."""
@@ -135,19 +135,19 @@ class Archive:
 
     async def copy(self, metadata: TaskMetadata, account: Account, result: Result, renew: Renew) -> ArchiveResult:
         """Copy a task now, unless it is archived. Never raises: errors are in the result."""
-        report = await copy_task(
+        copied = await copy_task(
             self._store, self._http, self._without_prompt(metadata), account, result, renew, self._clock.now()
         )
-        if report.archived is not None:
-            self._cache(report.archived, account)
-        return report
+        if copied.archived is not None:
+            self._cache(copied.archived, account)
+        return copied
 
     def close(self) -> None:
         """Start no more copies. Running copies end with the background they run in."""
         self._queue.close()
 
     def _without_prompt(self, metadata: TaskMetadata) -> TaskMetadata:
-        if self._keep_prompt or metadata.prompt is None:
+        if self._store_prompts or metadata.prompt is None:
             return metadata
         return replace(metadata, prompt=None)
 
@@ -200,12 +200,12 @@ class Archive:
             if self._clock.now() < self._outage_until:
                 raise StoreError(_OUTAGE)
             try:
-                async with asyncio.timeout(LOOK_UP_SECONDS):
+                async with asyncio.timeout(LOOKUP_SECONDS):
                     archived = await look_up(self._store, provider, id)
                     # A file that differs from its record counts as not found.
                     return archived if archived is not None and await is_whole(self._store, archived) else None
             except TimeoutError:
-                raise StoreError(f"no answer within {LOOK_UP_SECONDS:g} s") from None
+                raise StoreError(f"no answer within {LOOKUP_SECONDS:g} s") from None
 
     def _looked_up(self, key: _Key, search: "asyncio.Future[ArchivedTask | None]") -> None:
         missed = not search.cancelled() and search.exception() is None and search.result() is None

@@ -168,8 +168,10 @@ class TaskArchiver:
             return ArchiveResult(Outcome.ALREADY_THERE, archived=opened.archived)
         observed = await self._observe(ref, force_refresh=True)
         if isinstance(observed, ProviderError):
-            gone = observed.kind is ErrorKind.TASK_NOT_FOUND
-            return ArchiveResult(Outcome.EXPIRED) if gone else ArchiveResult(Outcome.FAILED, describe(observed, "en"))
+            expired = observed.kind is ErrorKind.TASK_NOT_FOUND
+            return (
+                ArchiveResult(Outcome.EXPIRED) if expired else ArchiveResult(Outcome.FAILED, describe(observed, "en"))
+            )
         state = observed.state
         if state.phase is Phase.FAILED:
             return ArchiveResult(Outcome.NO_VIDEO, describe(state.error, "en") if state.error else "")

@@ -18,7 +18,7 @@ CACHE_BYTES = 32 * 1024 * 1024
 """Approximate limit of the cache's memory."""
 CACHE_SECONDS = 3600.0
 ENDED_SECONDS = 60.0
-"""TTL of a task that has ended. Its state no longer changes, but its link is signed anew."""
+"""TTL of a task that has ended. Its state no longer changes, but its link is renewed."""
 GRACE_SECONDS = 60.0
 """Within this time of its submit, a task that the upstream does not know is too new. After it, the task is gone. One
 that the upstream did know keeps its last state for this time after the first query that missed it."""

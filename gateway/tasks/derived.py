@@ -54,14 +54,16 @@ async def _remix(tasks: EarlierTasks, caller: Caller, derivation: Derivation) ->
     old = await tasks.status(caller, derivation.video_id or "")
     if old.model is None:
         raise GatewayError("not_supported", ERRORS["task_model_unknown"])
-    card = (await tasks.catalog.offer(caller)).card(old.model)
+    model = derivation.model or old.model
+    card = (await tasks.catalog.offer(caller)).card(model)
     role = next((role for role in (MediaRole.VIDEO, MediaRole.REFERENCE_VIDEO) if role in card.roles), None)
     if role is not None:
         media = _video_of(tasks, caller, old, role)
-        return VideoRequest(old.model, prompt, media=(media,))
-    if not card.open and frozenset() not in card.media_sets:
-        raise GatewayError("not_supported", ERRORS["remix_needs_picture"], values={"model": old.model})
-    return VideoRequest(old.model, prompt, duration=old.seconds or None, size=old.size or None)
+        return VideoRequest(model, prompt, duration=derivation.seconds, media=(media,))
+    if not card.unlisted and frozenset() not in card.media_sets:
+        raise GatewayError("not_supported", ERRORS["remix_needs_picture"], values={"model": model})
+    duration = derivation.seconds or old.seconds or None
+    return VideoRequest(model, prompt, duration=duration, size=old.size or None)
 
 
 def finished(task: Task) -> Result:

@@ -173,7 +173,7 @@ class Offer:
         if found is not None:
             return found
         known = self.known_card(name)
-        if known.open and self._caller.accounts_of(known.provider):
+        if known.unlisted and self._caller.accounts_of(known.provider):
             return known
         raise self._no_account(known)
 
@@ -195,7 +195,7 @@ class Offer:
         found: dict[Account, ModelCard] = {}
         for offered in self._offered:
             if offered.account.provider == card.provider:
-                own = card if card.open else offered.get(card.name)
+                own = card if card.unlisted else offered.get(card.name)
                 # Another site may use the name of this model as the title of a different one.
                 if own is not None and _same_model(own, card):
                     found[offered.account] = own
@@ -203,29 +203,29 @@ class Offer:
 
     def validated(self, card: ModelCard, request: VideoRequest, *, nearest: bool) -> dict[Account, VideoRequest]:
         """The request for each account that can make the same video, validated against the account's own card. Defaults
-        come from the card of the first of these accounts.
+        come from the first card that makes what was asked; only where there is none, from one that adjusts it.
 
         `nearest` snaps duration and size to the nearest that the model supports. Raises GatewayError (400) with the
         problems of the first account's card, where no account can make the video.
         """
         request = replace(request, model=card.name)
-        found: dict[Account, VideoRequest] = {}
-        by_card: dict[int, VideoRequest | None] = {}
+        cards = self.cards_of(card)
+        distinct = {id(own): own for own in cards.values()}
+        made: list[VideoRequest] = []
         first_error: ProviderError | None = None
-        for account, own in self.cards_of(card).items():
-            if id(own) not in by_card:
-                base = next(iter(found.values()), None) or (snap_to_nearest(own, request) if nearest else request)
-                try:
-                    by_card[id(own)] = validate(own, base)
-                except ProviderError as error:
-                    first_error, by_card[id(own)] = first_error or error, None
-            made = by_card[id(own)]
-            # A card with other defaults than the first one would make a different video.
-            if made is not None and made == next(iter(found.values()), made):
-                found[account] = made
-        if not found and first_error is not None:
-            raise from_provider(first_error) from first_error
-        return found
+        for own in distinct.values():
+            try:
+                made.append(validate(own, snap_to_nearest(own, request) if nearest else request))
+            except ProviderError as error:
+                first_error = first_error or error
+        if not made:
+            if first_error is not None:
+                raise from_provider(first_error) from first_error
+            return {}
+        best = min(made, key=lambda one: len(one.warnings))
+        # A card with other defaults than the best one would make a different video.
+        same = {key: found for key, own in distinct.items() if (found := _valid(own, best)) == best}
+        return {account: found for account, own in cards.items() if (found := same.get(id(own))) is not None}
 
     def cards(self) -> dict[str, ModelCard]:
         """Every model that the accounts have, aliases included, by the name that clients write."""
@@ -257,7 +257,7 @@ class Offer:
     def _may_have(self, card: ModelCard, name: str) -> bool:
         """False where the registry has the name for another model."""
         known = self._catalog.registry.card(name)
-        return known is None or known.open or card.configured or _same_model(card, known)
+        return known is None or known.unlisted or card.configured or _same_model(card, known)
 
     def _no_account(self, card: ModelCard) -> GatewayError:
         """Why none of the caller's accounts can serve a model."""
@@ -328,3 +328,10 @@ def _takes(card: ModelCard, request: VideoRequest) -> bool:
     except ProviderError:
         return False
     return True
+
+
+def _valid(card: ModelCard, request: VideoRequest) -> VideoRequest | None:
+    try:
+        return validate(card, request)
+    except ProviderError:
+        return None

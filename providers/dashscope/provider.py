@@ -1,6 +1,6 @@
-"""DashScope as a provider: submit, query, cancel and list over its asynchronous task interface.
+"""The provider `dashscope`: submit, query, cancel and list over the asynchronous task API.
 
-Every failure is raised as a ProviderError, and none of its texts holds the credential.
+Every failure is raised as a ProviderError without the credential in its texts.
 """
 
 import asyncio
@@ -29,11 +29,11 @@ from providers.transport.transports import Reply
 
 BASE_URL = BASE_URLS[BEIJING]
 QUERIES_AT_ONCE = 5
-"""How many tasks of one `query` are asked for at the same time: the wire asks for one per call."""
+"""Concurrent calls of one `query`: the API takes one id per call."""
 LIST_PAGE = 50
-"""Rows asked for in one call of the list. The service does not say how many it gives at most."""
+"""Rows per call of the list. The service documents no maximum."""
 LIST_CALLS = 20
-"""The most calls that one `list` makes, whatever the service says of further pages."""
+"""Maximum calls of one `list`."""
 
 TOO_LATE = LocalizedText(
     "任务已开始处理或已结束，只有排队中的任务可以取消",
@@ -46,16 +46,16 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _ONLY_DOTS = re.compile(r"\.*")
 
 _SNIPPET = 300
-"""Bytes of an unreadable answer that are shown."""
+"""Bytes of an unreadable response in the error's detail."""
 
 _TRANSIENT_KINDS = frozenset({ErrorKind.RATE_LIMITED, ErrorKind.UNREACHABLE, ErrorKind.ANSWER_LOST})
-"""Troubles that say nothing of a task: when they meet every id of a query, they are the query's."""
+"""Errors that tell nothing of a task: if every id of a query has one, the query raises it."""
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedSubmit:
-    """What one submit sends. `links` are the uploads that it uses or could have used, to be made anew should the
-    service refuse them."""
+    """A prepared submit. `links` are the uploads that it uses or could have used, dropped from the cache if the service
+    rejects them."""
 
     payload: Payload
     links: tuple[LinkKey, ...]
@@ -64,9 +64,9 @@ class PreparedSubmit:
 class DashScope:
     """The provider `dashscope`.
 
-    `base_url` ends in `/api/v1`. Accounts without a region use it; one that is not BASE_URL is used for all of them,
-    whatever their region. `cards` add models to the table or take the place of one of the same name; a card's `key`,
-    where set, is the model's name on the wire.
+    `base_url` ends in `/api/v1`. Accounts without a region use it; if it is not BASE_URL, accounts of every region do.
+    `cards` add models to the table or replace one of the same name; a card's `key`, if set, is the model's name on the
+    wire.
     """
 
     def __init__(
@@ -98,9 +98,9 @@ class DashScope:
         return frozenset(BASE_URLS)
 
     def account_from(self, credential: str, *, named: bool = False) -> Account | None:
-        """The account of an `sk-…` key; with `named` of any printable ASCII text. A key does not tell its region."""
-        size_style = _PRINTABLE if named else _KEY
-        return Account(PROVIDER, credential) if size_style.fullmatch(credential) else None
+        """The account of an `sk-…` key; with `named`, of any printable ASCII text. A key has no region."""
+        pattern = _PRINTABLE if named else _KEY
+        return Account(PROVIDER, credential) if pattern.fullmatch(credential) else None
 
     def owns(self, native_id: str) -> bool:
         return _UUID.fullmatch(native_id) is not None
@@ -116,22 +116,21 @@ class DashScope:
         return self._cards.get(model) or self._cards_any_case.get(model.lower()) or unlisted_card(model)
 
     async def prepare(self, request: VideoRequest, account: Account) -> PreparedSubmit:
-        """Upload the files, see `Uploads.replace_files`, and build the body with their addresses."""
+        """Upload the files, see `Uploads.replace_files`, and build the body with their URLs."""
         card = self.card(request.model)
         if card is None:
             raise ProviderError(ErrorKind.MODEL_NOT_FOUND)
         model = card.key or card.name
         protocol = protocol_of(model) or UNKNOWN_TASK_PROTOCOL
         check_inputs(request, protocol)
-        addressed = await self._uploads.replace_files(request, protocol, model, account)
-        return PreparedSubmit(build(addressed, card, protocol), self._uploads.keys(request, model, account))
+        with_urls = await self._uploads.replace_files(request, protocol, model, account)
+        return PreparedSubmit(build(with_urls, card, protocol), self._uploads.keys(request, model, account))
 
     async def submit(self, prepared: PreparedSubmit, account: Account, *, submit_key: str) -> Submission:
         """Create the task. **Charged.**
 
-        `submit_key` has no use here: the wire knows no key that would make a repeat the same submit. A 5xx, and under
-        a 2xx a code that tells of trouble inside the service, count as ANSWER_LOST, since the task may have been
-        created all the same; a 4xx is a refusal.
+        `submit_key` is unused: the API has no idempotency key. A 5xx, or a 2xx with the code of an internal error, is
+        ANSWER_LOST, since the task may have been created; with a 4xx it was not.
         """
         payload = prepared.payload
         headers = {"Content-Type": "application/json", "X-DashScope-Async": "enable", **payload.headers}
@@ -145,20 +144,20 @@ class DashScope:
         raise error
 
     async def query(self, ids: Sequence[str], account: Account) -> Mapping[str, TaskState | ProviderError]:
-        """The state of each id, one call per id, a few at a time; after a transient error the rest are not queried.
+        """The state of each id, one call per id, a few concurrently; after a transient error the rest are not queried.
 
-        Raises INVALID_CREDENTIAL when any answer says so, and RATE_LIMITED, UNREACHABLE or ANSWER_LOST when
-        no id got past them; met by some ids only, they are given for those.
+        Raises INVALID_CREDENTIAL if any response has it, and RATE_LIMITED, UNREACHABLE or ANSWER_LOST if every id has
+        one; otherwise these are returned for the ids that have them.
         """
         if len(ids) == 1:
             return await self._query_single(ids[0], account)
-        turns = asyncio.Semaphore(QUERIES_AT_ONCE)
+        slots = asyncio.Semaphore(QUERIES_AT_ONCE)
         unique_ids = tuple(dict.fromkeys(ids))
 
         stopped_by: list[ProviderError] = []
 
         async def query_one(id: str) -> TaskState | ProviderError:
-            async with turns:
+            async with slots:
                 if stopped_by:
                     return stopped_by[0]
                 state = await self._query_one(id, account)
@@ -168,15 +167,15 @@ class DashScope:
 
         states = dict(zip(unique_ids, await asyncio.gather(*map(query_one, unique_ids)), strict=True))
         errors = [state for state in states.values() if isinstance(state, ProviderError)]
-        refused = next((error for error in errors if error.kind is ErrorKind.INVALID_CREDENTIAL), None)
-        if refused is not None:
-            raise refused
+        rejected = next((error for error in errors if error.kind is ErrorKind.INVALID_CREDENTIAL), None)
+        if rejected is not None:
+            raise rejected
         if errors and len(errors) == len(states) and all(error.kind in _TRANSIENT_KINDS for error in errors):
             raise max(errors, key=lambda error: error.retry_after or 0.0)
         return states
 
     async def _query_single(self, id: str, account: Account) -> Mapping[str, TaskState | ProviderError]:
-        """The same for one id, which nearly all queries are."""
+        """The same for one id, as in nearly all queries."""
         state = await self._query_one(id, account)
         if isinstance(state, ProviderError) and (
             state.kind in _TRANSIENT_KINDS or state.kind is ErrorKind.INVALID_CREDENTIAL
@@ -185,7 +184,7 @@ class DashScope:
         return {id: state}
 
     async def cancel(self, id: str, account: Account) -> None:
-        """Cancel a task that still waits. Raises NOT_CANCELLABLE for one that has started or ended."""
+        """Cancel a queued task. Raises NOT_CANCELLABLE for one that has started or ended."""
         path = _task_path(id)
         if path is None:
             raise ProviderError(ErrorKind.TASK_NOT_FOUND)
@@ -194,7 +193,7 @@ class DashScope:
         code, _ = code_and_message(body)
         if _succeeded(reply) and not code and (isinstance(body, dict) or not reply.body.strip()):
             return
-        error = _refused(reply, account)
+        error = _error_of(reply, account)
         if code == "UnsupportedOperation":
             raise ProviderError(ErrorKind.NOT_CANCELLABLE, code=error.code, message=TOO_LATE, detail=error.detail)
         if reply.status == 404:
@@ -204,8 +203,8 @@ class DashScope:
     async def list(self, account: Account, *, before: float | None, limit: int) -> Sequence[ListedTask]:
         """The video tasks of the account in the 24 hours up to `before`, and no earlier ones.
 
-        The service takes no longer window, and forgets a task a day after its submit. The tasks are those of the
-        whole main account, whatever key made them, with the model by its name on the wire and without `submit_key`.
+        The service allows no longer window, and forgets a task a day after its submit. The tasks are those of the main
+        account, of any of its keys, with the model's name on the wire and without `submit_key`.
         """
         window: dict[str, str] = {}
         if before is not None and before < self._now():
@@ -226,7 +225,7 @@ class DashScope:
         return [ListedTask(state) for state in sorted(found.values(), key=_time_of, reverse=True)]
 
     async def check(self, account: Account) -> None:
-        """One of an account that is out of money is alive: only its new tasks are refused."""
+        """The login of an account without credits is valid: only its submits are rejected."""
         try:
             await self._list_page(account, {"page_no": 1, "page_size": 1})
         except ProviderError as error:
@@ -239,13 +238,13 @@ class DashScope:
         code, _ = code_and_message(body)
         if _succeeded(reply) and isinstance(body, dict) and (not code or isinstance(body.get("data"), list)):
             return parse_page(body, account.redact)
-        error = _refused(reply, account)
+        error = _error_of(reply, account)
         if error.kind is ErrorKind.MODEL_NOT_FOUND:
             raise ProviderError(ErrorKind.UPSTREAM_ERROR, code=error.code, detail=error.detail)
         raise error
 
     def _makes_video(self, model: str | None) -> bool:
-        """Whether the name on the wire is one of a video model. The list shows the account's other tasks as well."""
+        """Whether the name on the wire is that of a video model. The list has the account's other tasks as well."""
         return model is not None and (model in self._keys or self.card(model) is not None)
 
     async def _query_one(self, id: str, account: Account) -> TaskState | ProviderError:
@@ -254,25 +253,25 @@ class DashScope:
             return ProviderError(ErrorKind.TASK_NOT_FOUND)
         try:
             reply = await self._send("GET", path, account)
-        except ProviderError as trouble:
-            return trouble
+        except ProviderError as failure:
+            return failure
         if _succeeded(reply):
             body = _json(reply)
             return parse(id, body, account.redact) if isinstance(body, dict) else _unreadable(reply, account)
-        error = _refused(reply, account)
+        error = _error_of(reply, account)
         if error.kind is ErrorKind.MODEL_NOT_FOUND:
-            # The service says 200 of a task it does not know: a 404 comes from something in front of it.
+            # The service answers 200 for an unknown task: a 404 comes from a proxy in front of it.
             return ProviderError(ErrorKind.UPSTREAM_ERROR, code=error.code, detail=error.detail)
         return error
 
     async def _upload_policy(self, model: str, account: Account) -> Policy:
-        """Leave to send files for a model. Of refusals the account's own keep their kinds, so that the next account is
-        tried, and so does that of the model; the caller has no part in any other."""
+        """Request an upload policy for a model. Errors of the account and MODEL_NOT_FOUND keep their kind, so that the
+        next account is tried; any other is UPLOAD_FAILED, since the caller did not cause it."""
         reply = await self._send("GET", "/uploads", account, params={"action": "getPolicy", "model": model})
         policy = parse_policy(_json(reply)) if _succeeded(reply) else None
         if policy is not None:
             return policy
-        error = _refused(reply, account)
+        error = _error_of(reply, account)
         row = meaning_of(error.code, error.detail)
         if error.kind.blame is not Blame.ACCOUNT and (row is None or row.kind is not ErrorKind.MODEL_NOT_FOUND):
             error.kind, error.message = ErrorKind.UPLOAD_FAILED, None
@@ -295,7 +294,7 @@ class DashScope:
         once: bool = False,
     ) -> Reply:
         if not _PRINTABLE.fullmatch(account.credential):
-            # No header could carry it, and the attempt would quote it.
+            # It is invalid in a header, and the library's error would quote it.
             raise ProviderError(ErrorKind.INVALID_CREDENTIAL)
         return await self._http.send(
             method,
@@ -318,7 +317,7 @@ def _time_of(state: TaskState) -> float:
 
 
 def _task_path(id: str) -> str | None:
-    """The path of a task; None for an id that a URL would read as a way upwards, or not at all."""
+    """The path of a task; None for an id that a URL would read as a parent directory or ignore."""
     if _ONLY_DOTS.fullmatch(id):
         return None
     return f"/tasks/{quote(id, safe='', errors='replace')}"
@@ -329,7 +328,7 @@ def _succeeded(reply: Reply) -> bool:
 
 
 def _json(reply: Reply) -> Any:
-    """The decoded body, None when it is no JSON."""
+    """The decoded body, None if it is not JSON."""
     try:
         return reply.json()
     except ValueError:
@@ -337,25 +336,25 @@ def _json(reply: Reply) -> Any:
 
 
 def _task_id(reply: Reply) -> str:
-    """The id in the answer to a submit; empty when there is none, which no status rules out."""
+    """The id in the response to a submit; "" if there is none, which can happen with any status."""
     body = _json(reply)
     output = body.get("output") if isinstance(body, dict) else None
     return text_of(output.get("task_id")) if isinstance(output, dict) else ""
 
 
 def _not_submitted(reply: Reply, account: Account) -> ProviderError:
-    """Why an answer to a submit holds no id, and whether that means that nothing was created."""
-    error = _refused(reply, account)
+    """The error of a submit without an id: ANSWER_LOST if a task may have been created."""
+    error = _error_of(reply, account)
     lost = reply.status == 408 or reply.status >= 500 or (_succeeded(reply) and not error.code)
     row = meaning_of(error.code, error.detail)
-    troubled = row is not None and row.kind.blame is Blame.UPSTREAM
-    if lost or (troubled and not 400 <= reply.status < 500):
+    upstream_fault = row is not None and row.kind.blame is Blame.UPSTREAM
+    if lost or (upstream_fault and not 400 <= reply.status < 500):
         return ProviderError(ErrorKind.ANSWER_LOST, code=error.code, detail=error.detail, retry_after=error.retry_after)
     return error
 
 
-def _refused(reply: Reply, account: Account) -> ProviderError:
-    """The error in an answer, by its code, else by its status."""
+def _error_of(reply: Reply, account: Account) -> ProviderError:
+    """The error in a response, by its code, else by its status."""
     code, message = code_and_message(_json(reply))
     if not code and not message:
         message = _unreadable(reply, account).detail
@@ -363,7 +362,7 @@ def _refused(reply: Reply, account: Account) -> ProviderError:
 
 
 def _unreadable(reply: Reply, account: Account) -> ProviderError:
-    """An answer that is none of an API: some of its text, unless that is the markup of a page."""
+    """The error of a response that is not from the API, with the start of its text unless it is HTML."""
     text = " ".join(reply.body[:_SNIPPET].decode("utf-8", "replace").split())
     detail = f"HTTP {reply.status}"
     if text and not text.startswith("<"):

@@ -350,5 +350,5 @@ def raw_key(key: str) -> ModelCard:
         fetches_urls=False,
         fields=frozenset({"seed"}),
         wire=ModelWire(Benefits(_BASIC), by_reference=True),
-        open=True,
+        unlisted=True,
     )

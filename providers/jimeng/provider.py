@@ -1,4 +1,4 @@
-"""Jimeng (即梦) and Dreamina, by the web API of the site and an account's own session."""
+"""The provider `jimeng`: Jimeng (即梦) and Dreamina, over the web API of the site with an account's session."""
 
 import random
 import time
@@ -32,19 +32,19 @@ RECEIVE_PATH = "/commerce/v1/benefits/credit_receive"
 CANCEL_PATH = "/mweb/v1/aigc_draft/cancel_generate"
 
 TIME_ZONE = "Asia/Shanghai"
-"""Where the day of the daily gift begins and ends, on every site."""
+"""The time zone of the daily credits, on every site."""
 
 LIST_PAGE = 50
-"""Records asked for in one call of the history."""
+"""Records per call of the history."""
 LIST_CALLS = 20
-"""The most calls that one `list` makes, whatever the site says of further pages."""
+"""Maximum calls of one `list`."""
 
-_SURELY_NOT_THE_INPUTS = frozenset({ErrorKind.ANSWER_LOST, ErrorKind.UNREACHABLE})
-"""What a submit can fail of without its uploads being to blame. Of other trouble, but an account's own, it may be that
-the site does not have them any more."""
+_NOT_INPUT_KINDS = frozenset({ErrorKind.ANSWER_LOST, ErrorKind.UNREACHABLE})
+"""Errors of a submit that its uploads cannot cause. Any other error, except the account's own, may mean that the site
+no longer has them."""
 
-_WITH_CLIP = {"commerce_with_input_video": 1}
-"""Stands in the query of a submit that has a clip among its inputs."""
+_VIDEO_INPUT_QUERY = {"commerce_with_input_video": 1}
+"""Query of a submit with a video among its inputs."""
 
 _API_KEY_PREFIXES = ("sk-", "ms-", "gw-")
 _SECONDS_PER_ID = 2**32
@@ -53,16 +53,16 @@ _FIRST_ID_TIME = 1_600_000_000
 
 @dataclass(frozen=True, slots=True)
 class PreparedSubmit:
-    """What one submit sends but for its id. `uploads` are the inputs that it uses, to be uploaded again should the site
-    no longer have them."""
+    """A prepared submit without its id. `uploads` are its inputs, dropped from the cache if the site may no longer have
+    them."""
 
     draft: draft.SubmitDraft
-    with_clip: bool
+    with_video: bool
     uploads: tuple[UploadKey, ...]
 
 
 class Jimeng:
-    """The provider. Submits are looked up by the `submit_id` that we chose; a status call takes many ids at once."""
+    """The provider. Submits are looked up by the gateway's `submit_id`; a status call takes many ids."""
 
     name = regions.PROVIDER
 
@@ -95,7 +95,7 @@ class Jimeng:
         self._uploads = UploadCache(now)
 
     def account_from(self, credential: str, *, named: bool = False) -> Account | None:
-        """Any token is taken but one with the prefix of an API key, which no sessionid has."""
+        """Any token is accepted except one with the prefix of an API key, which no sessionid has."""
         account = regions.account_from(credential)
         if account is not None and not named and account.credential.startswith(_API_KEY_PREFIXES):
             return None
@@ -106,7 +106,7 @@ class Jimeng:
         return native_id.isascii() and native_id.isdigit() and 12 <= len(native_id) <= 20
 
     def submitted_at(self, native_id: str) -> float | None:
-        """The upper half of a 19-digit id is the unix second of its making; None where that gives no likely time."""
+        """The upper half of a 19-digit id is its creation time in unix seconds; None if that is no plausible time."""
         if not self.owns(native_id):
             return None
         seconds = int(native_id) // _SECONDS_PER_ID
@@ -163,24 +163,24 @@ class Jimeng:
     async def submit(self, prepared: PreparedSubmit, account: Account, *, submit_key: str) -> Submission:
         """The site charges for this call. `submit_key` is the `submit_id` by which `find` looks it up."""
         try:
-            return await self._generate(account, prepared.draft.body(submit_key), with_clip=prepared.with_clip)
+            return await self._generate(account, prepared.draft.body(submit_key), with_video=prepared.with_video)
         except ProviderError as error:
-            if error.kind not in _SURELY_NOT_THE_INPUTS and error.kind.blame is not Blame.ACCOUNT:
+            if error.kind not in _NOT_INPUT_KINDS and error.kind.blame is not Blame.ACCOUNT:
                 self._uploads.forget(prepared.uploads)
             raise
 
     def _card_of(self, request: VideoRequest) -> ModelCard:
-        """The card that a request was settled against, else that of the table. Raises ProviderError."""
+        """The card that the request was validated against, else that of the table. Raises ProviderError."""
         card = request.card or self.card(request.model)
         if card is None:
             raise ProviderError(ErrorKind.MODEL_NOT_FOUND, code=request.model)
         return card
 
-    async def _generate(self, account: Account, body: Mapping[str, Any], *, with_clip: bool) -> Submission:
-        more = _WITH_CLIP if with_clip else None
+    async def _generate(self, account: Account, body: Mapping[str, Any], *, with_video: bool) -> Submission:
+        more = _VIDEO_INPUT_QUERY if with_video else None
         answer = history.parse_submit((await self._call(account, SUBMIT_PATH, body, more=more, charged=True)).data)
         if answer is None:
-            raise ProviderError(ErrorKind.ANSWER_LOST, detail="the answer names neither a task nor a reason")
+            raise ProviderError(ErrorKind.ANSWER_LOST, detail="the response has neither a task nor a reason")
         if not answer.id:
             raise submit_error(answer.reason, redact=account.redact)
         return Submission(answer.id)
@@ -210,24 +210,24 @@ class Jimeng:
         return await records.with_best_links(self._call, account, states, found)
 
     async def cancel(self, id: str, account: Account) -> None:
-        """Cancel a task that waits in the queue; the site returns its credits.
+        """Cancel a queued task; the site refunds its credits. Idempotent.
 
-        The site answers an accepted cancel with ret 0, and what it answers to one that it refuses is not known: the
-        record, read afterwards, decides. One that is cancelled already stays so.
+        The site answers an accepted cancel with ret 0; its response to a rejected one is unknown, so the record, read
+        afterwards, decides.
 
-        Raises ProviderError: NOT_CANCELLABLE with the state of the task, TASK_NOT_FOUND, and what concerns the
-        account or the network route.
+        Raises ProviderError: NOT_CANCELLABLE with the state of the task, TASK_NOT_FOUND, and errors of the account or
+        the network route.
         """
-        rejection, after = await self._try_to_cancel(id, account)
+        rejection, after = await self._send_cancel(id, account)
         if rejection is not None and isinstance(after, TaskState) and after.phase is Phase.QUEUED:
-            # It waits, and could be cancelled: the site may not have known a task as new as this one.
-            rejection, after = await self._try_to_cancel(id, account)
+            # It is queued and could be cancelled: the site may not have known such a new task yet.
+            rejection, after = await self._send_cancel(id, account)
         reason = cancel_error(after, rejection)
         if reason is not None:
             raise reason from rejection
 
-    async def _try_to_cancel(self, id: str, account: Account) -> tuple[ProviderError | None, TaskState | ProviderError]:
-        """The site's refusal, None where it accepts, and the state of the task read afterwards."""
+    async def _send_cancel(self, id: str, account: Account) -> tuple[ProviderError | None, TaskState | ProviderError]:
+        """The site's error, None if it accepts the cancel, and the state of the task read afterwards."""
         rejection: ProviderError | None = None
         try:
             await self._call(account, CANCEL_PATH, {"history_id": id})
@@ -238,10 +238,10 @@ class Jimeng:
         return rejection, await records.read_after_cancel(self._call, account, id, accepted=rejection is None)
 
     async def list(self, account: Account, *, before: float | None, limit: int) -> Sequence[ListedTask]:
-        """The account's videos, made here or on the site, with the model by the site's own key.
+        """The account's videos, created by the gateway or on the site, with the site's key of the model.
 
-        The history can only be read from its newest record on, so an earlier `before` costs more calls; what lies
-        deeper than LIST_CALLS pages is not reached.
+        The history can only be read from its newest record, so an earlier `before` costs more calls; records beyond
+        LIST_CALLS pages are not reached.
         """
         found: dict[str, ListedTask] = {}
         seen: frozenset[str] = frozenset()
@@ -261,8 +261,8 @@ class Jimeng:
         return sorted(found.values(), key=_time_of, reverse=True)
 
     async def check(self, account: Account) -> None:
-        """Where the passport is none of the site's API, as on the sites abroad (HTTP 404, 2026-11), the credits tell:
-        a login that may read them is alive."""
+        """Verify the login by the passport call, or by the credit call on sites without a passport, such as the
+        international ones (HTTP 404, 2026-11)."""
         try:
             alive = parse_alive(await self._call(account, LOGIN_PATH, {}, more={"account_sdk_source": "web"}))
         except history.NoEnvelopeError as error:
@@ -270,31 +270,31 @@ class Jimeng:
                 raise
             alive = None
         if alive is None:
-            await self._credit_answer(account)
+            await self._credit_response(account)
         elif not alive:
             raise envelope_error(LOGIN_EXPIRED, "")
 
     async def credits(self, account: Account) -> Credits:
-        found = parse_credits((await self._credit_answer(account)).data)
+        found = parse_credits((await self._credit_response(account)).data)
         if found is None:
-            raise ProviderError(ErrorKind.UPSTREAM_ERROR, detail="the answer holds no credits")
+            raise ProviderError(ErrorKind.UPSTREAM_ERROR, detail="the response has no credits")
         return found
 
-    async def _credit_answer(self, account: Account) -> history.Envelope:
-        """A successful answer of the credit call. Raises ProviderError, also for one that nothing shows to be the
-        site's: without `ret` and without credits."""
+    async def _credit_response(self, account: Account) -> history.Envelope:
+        """A successful response of the credit call. Raises ProviderError, also for a response without `ret` and without
+        credits, which may not come from the site."""
         commerce = self._region(account).commerce_url
         answer = await self._call(account, CREDITS_PATH, {}, host=commerce, query={})
         if answer.bare and parse_credits(answer.data) is None:
-            raise ProviderError(ErrorKind.UPSTREAM_ERROR, detail="the answer holds no credits")
+            raise ProviderError(ErrorKind.UPSTREAM_ERROR, detail="the response has no credits")
         return answer
 
     async def receive_credits(self, account: Account) -> int:
-        """Take today's gift. A refusal is raised as what its number means: none is known for a gift already taken."""
+        """Claim today's credits. No error number is known for credits that are already claimed."""
         commerce = self._region(account).commerce_url
         received = parse_received(await self._call(account, RECEIVE_PATH, {"time_zone": TIME_ZONE}, host=commerce))
         if received is None:
-            raise ProviderError(ErrorKind.UPSTREAM_ERROR, detail="the answer tells of no credits")
+            raise ProviderError(ErrorKind.UPSTREAM_ERROR, detail="the response has no received credits")
         return received
 
     def _region(self, account: Account) -> regions.Region:
@@ -311,13 +311,12 @@ class Jimeng:
         more: Mapping[str, str | int] | None = None,
         charged: bool = False,
     ) -> history.Envelope:
-        """A successful answer.
+        """Call the site and return the envelope of a successful response.
 
-        `host` stands in for the base of the account's site, `query` for what most calls carry, and `more` comes on top
-        of that.
+        `host` replaces the base of the account's site, `query` the common query; `more` is added to the query.
 
-        Raises ProviderError. A refused signature is answered with a second try under a fresh time, since the site
-        did nothing and the cause is nearly always a second that passed in between.
+        Raises ProviderError. A rejected signature is retried once with a new time: the site did nothing, and the cause
+        is nearly always a second that passed in between.
         """
         region = self._region(account)
         params = dict(session.query(account, region, self._versions) if query is None else query) | dict(more or {})
@@ -331,7 +330,7 @@ class Jimeng:
                 proxy=account.proxy,
                 once=charged,
             )
-            envelope = _read(reply, charged)
+            envelope = _read_envelope(reply, charged)
             if envelope.ret == "0":
                 return envelope
             if envelope.ret != SIGNATURE_REFUSED or last:
@@ -343,15 +342,15 @@ def _time_of(task: ListedTask) -> float:
     return task.state.created_at or 0.0
 
 
-def _read(reply: Reply, charged: bool) -> history.Envelope:
-    """The envelope of an answer, a refusal included.
+def _read_envelope(reply: Reply, charged: bool) -> history.Envelope:
+    """The envelope of a response, including one with an error.
 
-    Raises ProviderError for what is no envelope. It leaves open whether a charged call was acted upon, unless the
-    site pointed elsewhere or said by its status that it took nothing.
+    Raises ProviderError for any other response: ANSWER_LOST for a charged call that may have been accepted, which only
+    a 3xx or 4xx rules out.
     """
     detail = f"HTTP {reply.status}"
     if charged and (reply.status >= 500 or reply.status == 408):
-        # Whatever it says: what stands in front of the site may have given up waiting for it.
+        # Whatever the body: a proxy in front of the site may have timed out.
         raise ProviderError(ErrorKind.ANSWER_LOST, code=str(reply.status), detail=detail)
     try:
         envelope = history.open_envelope(reply.json())
@@ -361,7 +360,7 @@ def _read(reply: Reply, charged: bool) -> history.Envelope:
         return envelope
     if reply.status == 429:
         raise ProviderError(ErrorKind.RATE_LIMITED, code="429", detail=detail, retry_after=reply.retry_after)
-    took_nothing = 300 <= reply.status < 500
-    if charged and not took_nothing:
+    not_accepted = 300 <= reply.status < 500
+    if charged and not not_accepted:
         raise ProviderError(ErrorKind.ANSWER_LOST, code=str(reply.status), detail=detail)
     raise history.NoEnvelopeError(reply.status)

@@ -27,7 +27,7 @@ async def read_records(call: SiteCall, account: Account, kind: str, ids: Sequenc
     found = history.records(answer.data, ids)
     if found is None or (answer.bare and not found):
         # This must not mean "no such task": a submit might be repeated because of it.
-        raise ProviderError(ErrorKind.UPSTREAM_ERROR, detail="the answer holds no records")
+        raise ProviderError(ErrorKind.UPSTREAM_ERROR, detail="the response has no records")
     return found
 
 

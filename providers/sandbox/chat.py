@@ -163,7 +163,7 @@ def _words(text: str) -> list[str]:
 async def _chunks(head: Json, text: str, usage: Json | None) -> AsyncIterator[bytes]:
     """The role first, then a word at a time, the reason, the usage when asked for, and `[DONE]`."""
     deltas: list[tuple[Json, str | None]] = [({"role": "assistant", "content": ""}, None)]
-    deltas += [({"content": directive}, None) for directive in _words(text)]
+    deltas += [({"content": word}, None) for word in _words(text)]
     deltas.append(({"content": ""}, "stop"))
     for delta, reason in deltas:
         choice = {"index": 0, "delta": delta, "finish_reason": reason, "logprobs": None}

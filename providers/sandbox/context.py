@@ -1,4 +1,4 @@
-"""What the parts of the embedded upstream share."""
+"""Shared state of the parts of the embedded upstream."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The results: two real videos and a cover behind signed links that expire. And pictures to begin with, for all.
+"""Result files: two real videos and a cover behind signed links that expire, and public sample images.
 
 The clip is H.264 (yuv420p), 1280x720, 24 frames a second, 5 s, no sound, index in front. It was made once with
 
@@ -11,7 +11,7 @@ The clip is H.264 (yuv420p), 1280x720, 24 frames a second, 5 s, no sound, index 
       -fflags +bitexact -flags:v +bitexact preview.mp4
     ffmpeg -ss 2 -i best.mp4 -frames:v 1 -vf scale=640:-1 -q:v 6 -bitexact cover.jpg
 
-The pictures are 640x480 gradients with a cat's head, the same in three formats.
+The images are 640x480 gradients with a cat's head, the same in three formats.
 """
 
 import hashlib
@@ -55,7 +55,7 @@ def denied(status: int, code: str, message: str) -> Response:
 
 
 class Files:
-    """Makes links and serves what they lead to. The signature covers the path and the expiry."""
+    """Creates links and serves their files. The signature covers the path and the expiry."""
 
     def __init__(self, settings: SandboxSettings, clock: Callable[[], float]) -> None:
         self._settings = settings

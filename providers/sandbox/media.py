@@ -1,4 +1,4 @@
-"""What a file is, told by its content alone: its type, pixels, length, and the marks somebody left in it."""
+"""Inspect a file by its content: type, pixels, duration, and directives in it."""
 
 import hashlib
 import io
@@ -13,10 +13,10 @@ from providers.sandbox.directives import Directives, read_file_directives
 from providers.sandbox.mp4 import film_of
 
 HEAD_BYTES = 256 * 1024
-"""Kept while a file comes in: a photograph's head may have a preview and colour tables before its size."""
+"""Kept while a file arrives: a photograph's head may have a preview and colour tables before its size."""
 
 TAIL_BYTES = 64 * 1024
-"""Kept too, since cameras write a film's index last."""
+"""Kept too, since cameras write a video's index last."""
 
 Kind = Literal["image", "video", "audio"]
 
@@ -31,7 +31,7 @@ _OTHERS: tuple[tuple[int, tuple[bytes, ...], str], ...] = (
     (0, (b"\x1a\x45\xdf\xa3",), "webm"),
     (0, (b"\xff\xf1", b"\xff\xf9"), "aac"),
 )
-"""Formats that are known by name alone: where their signature is, what it may be."""
+"""Formats that are recognized only: offset of the signature, its values, name."""
 
 OTHER_KINDS: dict[str, Kind] = {"heic": "image", "m4a": "audio", "avi": "video", "webm": "video", "aac": "audio"}
 _MPEG1_KBITS = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 0)
@@ -40,11 +40,10 @@ _MPEG2_KBITS = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160, 0)
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """A picture (`png`, `jpeg`, `webp`, `bmp`), a film (`mp4`, `mov`) or a sound (`mp3`, `wav`).
+    """An image (`png`, `jpeg`, `webp`, `bmp`), a video (`mp4`, `mov`) or audio (`mp3`, `wav`).
 
-    `width` and `height` in pixels, 0 for a sound and where the file does not tell; `seconds` 0 for a picture. The
-    length of a film or sound that does not tell is what one of its size usually has. `alpha`: a PNG that may be
-    transparent.
+    `width` and `height` in pixels, 0 for audio and if unreadable; `seconds` 0 for an image, estimated from the file
+    size if unreadable. `alpha`: a PNG that may be transparent.
     """
 
     kind: Kind
@@ -57,7 +56,7 @@ class Media:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What is kept of a file: its bytes counted, what it is (None for anything strange), the marks in it.
+    """What is kept of a file: size, media (None for an unknown format), directives.
 
     `other`: the name of a format in `OTHER_KINDS`, which only some services take and which is not looked into.
     """
@@ -69,7 +68,7 @@ class Content:
 
 
 class Sample:
-    """A file on its way in: counted and summed, its beginning and its end kept, the rest let go."""
+    """An incoming file: counted and hashed, with its head and tail kept."""
 
     def __init__(self) -> None:
         self.size = 0
@@ -91,12 +90,12 @@ class Sample:
 
     @property
     def has_head(self) -> bool:
-        """Whether the beginning is complete already."""
+        """Whether the head is complete."""
         return len(self._head) == HEAD_BYTES
 
     @property
     def head(self) -> bytes:
-        """The beginning, as far as it has come."""
+        """The head, as far as it has arrived."""
         return bytes(self._head)
 
     @property
@@ -105,12 +104,12 @@ class Sample:
         return self._md5.hexdigest()
 
     def content(self) -> Content:
-        """What the file is, if it ends here."""
+        """The content, if the file ends here."""
         return content_of(self.head, bytes(self._tail), self.size)
 
 
 def content_of(head: bytes, tail: bytes, size: int) -> Content:
-    """What a file of `size` bytes is whose first and last bytes these are."""
+    """The content of a file of `size` bytes with this head and tail."""
     media = _media(head, tail, size)
     return Content(size, media, read_file_directives(head), "" if media else _other_format(head))
 
@@ -136,7 +135,7 @@ def _media(head: bytes, tail: bytes, size: int) -> Media | None:
 
 
 def _picture(head: bytes, name: str) -> Media:
-    """The pixels as they lie in the file, without regard to a camera's rotation."""
+    """The pixels as stored in the file, without a camera's rotation."""
     with suppress(Exception):
         info = imagesize.get_info(io.BytesIO(head), size=True, dpi=False, colors=False, exif_rotation=False)
         if info.width > 0 and info.height > 0:
@@ -162,7 +161,7 @@ def _wav_seconds(head: bytes, size: int) -> float:
 
 
 def _mp3(head: bytes, size: int) -> Media | None:
-    """Layer III with or without a tag in front; the length follows from the first frame's bit rate."""
+    """Layer III with or without an ID3 tag; the duration follows from the first frame's bit rate."""
     at = 0
     if head[:3] == b"ID3" and len(head) >= 10:
         at = 10 + sum((byte & 127) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))
@@ -173,7 +172,7 @@ def _mp3(head: bytes, size: int) -> Media | None:
 
 
 def _mp3_rate(frame: bytes) -> int:
-    """Bytes a second by a frame's four bytes; 0 when they are none of layer III."""
+    """Bytes per second from a frame's header; 0 if it is not layer III."""
     if len(frame) < 4 or frame[0] != 0xFF or frame[1] & 0xE0 != 0xE0:
         return 0
     version, layer = frame[1] >> 3 & 3, frame[1] >> 1 & 3

@@ -1,4 +1,4 @@
-"""What an MP4 or QuickTime film says of itself in its `moov` box: how long it is, how large its picture."""
+"""Duration and frame size in the `moov` box of an MP4 or QuickTime file."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ _UNKNOWN = {4: 2**32 - 1, 8: 2**64 - 1}
 
 @dataclass(frozen=True, slots=True)
 class Film:
-    """`seconds` of the whole; `width` and `height` in pixels of the first track that has a picture, 0 without one."""
+    """`seconds` of the whole; `width` and `height` in pixels of the first video track, 0 without one."""
 
     seconds: float
     width: int
@@ -16,10 +16,10 @@ class Film:
 
 
 def film_of(head: bytes, tail: bytes = b"") -> Film | None:
-    """The film whose first and last bytes these are; None when neither holds a `moov` box with a length.
+    """The film with these first and last bytes; None if neither has a `moov` box with a duration.
 
-    Players' files have the box in front, cameras' files at the end, in a place that only the whole file would tell:
-    there it is found by its name.
+    Encoded files have the box in front, cameras' files at the end, at an offset that only the whole file would tell:
+    there it is searched by name.
     """
     if film := _film(head):
         return film
@@ -35,7 +35,7 @@ def _film(data: bytes) -> Film | None:
 
 
 def _boxes(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """(kind, first byte, last byte + 1) of every box; a length that goes beyond `end` is cut there."""
+    """(kind, first byte, last byte + 1) of every box; one that exceeds `end` is truncated."""
     while start + 8 <= end:
         size, kind, payload = int.from_bytes(data[start : start + 4]), data[start + 4 : start + 8], start + 8
         if size == 1:
@@ -59,7 +59,7 @@ def _movie(data: bytes, start: int, end: int) -> Film | None:
 
 
 def _seconds(mvhd: bytes) -> float:
-    """Version 1 has eight bytes for times and length, version 0 four; a length of all ones is unknown."""
+    """Seconds. Version 1 has eight bytes for times and duration, version 0 four; all ones is unknown."""
     wide = 8 if mvhd[:1] == b"\x01" else 4
     scale_at = 4 + 2 * wide
     scale = int.from_bytes(mvhd[scale_at : scale_at + 4])

@@ -1,4 +1,4 @@
-"""How long sealing and opening an id takes: python -m tests.bench.task_ids"""
+"""How long signing and verifying an id takes: python -m tests.bench.task_ids"""
 
 import timeit
 
@@ -20,7 +20,7 @@ ROUNDS = 20_000
 def main() -> None:
     key = derived_key("secret")
     text = sign(EXAMPLE, key)
-    for name, work in (("seal", lambda: sign(EXAMPLE, key)), ("open", lambda: verify(text, [key]))):
+    for name, work in (("sign", lambda: sign(EXAMPLE, key)), ("verify", lambda: verify(text, [key]))):
         best = min(timeit.repeat(work, number=ROUNDS, repeat=5)) / ROUNDS
         print(f"{name}: {best * 1e6:.1f} µs")
 

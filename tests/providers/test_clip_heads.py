@@ -49,7 +49,7 @@ MDAT = box(b"mdat", bytes(100))
         (b"", (0.0, 0, 0)),
     ],
 )
-def test_a_film_tells_its_length_and_its_pixels(content: bytes, expected: tuple[float, int, int]) -> None:
+def test_video_has_duration_and_pixels(content: bytes, expected: tuple[float, int, int]) -> None:
     assert read(content) == expected
     assert read(content, "video/quicktime") == expected
 
@@ -59,7 +59,7 @@ def test_real_files() -> None:
     assert read(sound(2.5), "audio/wav") == (2.5, 0, 0)
 
 
-def test_a_sound_whose_length_was_never_filled_in_goes_on_to_the_end() -> None:
+def test_audio_whose_length_was_never_filled_in_goes_on_to_the_end() -> None:
     written = bytearray(sound(2.0))
     at = written.index(b"data") + 4
     for length in (0, 2**32 - 1):
@@ -86,6 +86,6 @@ def test_millions_of_empty_boxes_cost_little_time() -> None:
     assert time.process_time() - began < 0.2
 
 
-def test_a_sound_that_breaks_off_in_the_head_of_its_data_has_no_length() -> None:
+def test_audio_that_breaks_off_in_the_head_of_its_data_has_no_length() -> None:
     content = b"RIFF\0\0\0\0WAVEfmt " + struct.pack("<IHHIIHH", 16, 1, 1, 8000, 16_000, 2, 16) + b"data\x01"
     assert read(content, "audio/wav") == ClipHead()

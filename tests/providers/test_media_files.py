@@ -15,18 +15,18 @@ from tests.pictures import FORMATS, clip, media_file, noise, opened, picture, so
 
 
 @pytest.mark.parametrize("media_type", FORMATS)
-def test_a_picture_tells_its_type_and_pixels(media_type: str) -> None:
+def test_image_tells_its_type_and_pixels(media_type: str) -> None:
     file = media_file(picture(media_type, 321, 123))
     assert (file.kind, file.media_type, file.width, file.height) == (MediaKind.IMAGE, media_type, 321, 123)
 
 
-def test_clips_and_sounds_tell_how_long_they_are() -> None:
+def test_videos_and_audio_tell_how_long_they_are() -> None:
     known = [(file.media_type, file.seconds, file.width, file.height) for file in map(media_file, (clip(), sound(3.0)))]
     assert known == [("video/mp4", 5.0, 1280, 720), ("audio/wav", 3.0, 0, 0)]
 
 
 @pytest.mark.parametrize(("mode", "alpha"), [("RGB", False), ("RGBA", True), ("LA", True), ("L", False), ("P", False)])
-def test_an_alpha_channel_is_seen(mode: str, alpha: bool) -> None:
+def test_alpha_channel_is_seen(mode: str, alpha: bool) -> None:
     target = io.BytesIO()
     Image.new(mode, (64, 64)).save(target, "PNG")
     assert media_file(target.getvalue()).alpha is alpha
@@ -67,14 +67,14 @@ FTYP = (b"ftyp", 32)
         (boxes(FTYP, MOOV) + b"\0\0\0\1mdat" + (33).to_bytes(8) + b"\0" * 16, False),
     ],
 )
-def test_a_clip_is_whole_where_all_its_boxes_are_there(content: bytes, complete: bool) -> None:
+def test_video_is_complete_with_all_its_boxes(content: bytes, complete: bool) -> None:
     file = MediaFile.inspect(opened(content))
     assert file is not None
     assert file.complete is complete
 
 
 @given(st.integers(0, 2**64), st.binary(max_size=64))
-def test_no_box_is_too_odd(length: int, rest: bytes) -> None:
+def test_any_boxes_are_parsed(length: int, rest: bytes) -> None:
     for content in (
         boxes(FTYP) + (length % 2**32).to_bytes(4) + b"moov" + rest,
         boxes(FTYP) + b"\0\0\0\1moov" + (length % 2**64).to_bytes(8) + rest,
@@ -83,7 +83,7 @@ def test_no_box_is_too_odd(length: int, rest: bytes) -> None:
         assert file is not None and file.kind is MediaKind.VIDEO
 
 
-def test_a_head_without_an_end_is_not_walked_through() -> None:
+def test_endless_image_head_is_not_parsed() -> None:
     endless = b"\xff\xd8\xff\xe0" + b"\0\2\xff\xe0" * 1_000_000
     after = b"\xff\xc0\0\x11\x08\0\x64\0\xc8\3" + b"\0" * 20
     file = MediaFile.inspect(opened(endless + after))
@@ -126,12 +126,12 @@ def test_what_is_counted_and_summed_is_the_whole_content() -> None:
         (b"", None),
     ],
 )
-def test_the_first_bytes_decide(head: bytes, media_type: str | None) -> None:
+def test_first_bytes_decide(head: bytes, media_type: str | None) -> None:
     assert media_type_of(head) == media_type
 
 
 @pytest.mark.parametrize("media_type", FORMATS)
-def test_a_picture_that_is_cut_off_has_no_pixels_or_its_own(media_type: str) -> None:
+def test_image_that_is_cut_off_has_no_pixels_or_its_own(media_type: str) -> None:
     content = picture(media_type, 321, 123)
     for length in range(16, min(len(content), 200)):
         file = MediaFile.inspect(opened(content[:length]))
@@ -141,7 +141,7 @@ def test_a_picture_that_is_cut_off_has_no_pixels_or_its_own(media_type: str) -> 
 @given(
     st.binary(max_size=200), st.sampled_from([b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF\0\0\0\0WEBP", b"BM"])
 )
-def test_any_content_is_something_or_nothing(content: bytes, head: bytes) -> None:
+def test_any_content_can_be_inspected(content: bytes, head: bytes) -> None:
     file = MediaFile.inspect(opened(head + content))
     assert file is None or (file.media_type in EXTENSIONS and file.width >= 0 and file.size == len(head + content))
 

@@ -17,7 +17,7 @@ def test_without_times_the_figure_of_the_state_stands(phase: Phase) -> None:
 
 
 @pytest.mark.parametrize("phase", RUNNING)
-def test_the_band_begins_at_the_start_and_ends_at_the_typical_time(phase: Phase) -> None:
+def test_band_begins_at_the_start_and_ends_at_the_typical_time(phase: Phase) -> None:
     first, last = BANDS[phase]
     state = TaskState("1", phase, created_at=1000)
     assert estimate(state, 1000, 60) == first
@@ -30,11 +30,11 @@ def test_half_of_the_typical_time_is_half_of_the_band() -> None:
     assert estimate(TaskState("1", Phase.PROCESSING, created_at=0, started_at=1000), 1030, 60) == 10 + 34
 
 
-def test_the_upstreams_forecast_takes_the_place_of_the_typical_time() -> None:
+def test_upstreams_forecast_takes_the_place_of_the_typical_time() -> None:
     assert estimate(TaskState("1", Phase.QUEUED, created_at=1000, expected_seconds=200), 1100, 60) == 5
 
 
-def test_a_note_keeps_the_figure_it_belongs_to() -> None:
+def test_note_keeps_the_progress_of_its_state() -> None:
     state = TaskState("1", Phase.FINALIZING, progress=95, created_at=1000, note=LocalizedText("x", "x"))
     assert estimate(state, 1001, 60) == 95
 

@@ -31,7 +31,7 @@ def registry() -> Registry:
         ("jimeng:sk-abc", "jimeng"),
     ],
 )
-def test_a_credential_finds_its_provider(registry: Registry, credential: str, provider: str) -> None:
+def test_credential_finds_its_provider(registry: Registry, credential: str, provider: str) -> None:
     account = registry.account_from(credential)
     assert account is not None
     assert account.provider == provider
@@ -44,7 +44,7 @@ def test_a_credential_finds_its_provider(registry: Registry, credential: str, pr
         *("modelscope:ms-abc", "openai:sk-abc", "alice:gw-abc", "http://h:1@sk-abc", "http://h:1@ms-abc", "us-sk-abc"),
     ],
 )
-def test_a_text_that_is_no_credential_of_theirs_finds_none(registry: Registry, credential: str) -> None:
+def test_text_that_is_no_credential_of_theirs_finds_none(registry: Registry, credential: str) -> None:
     assert registry.account_from(credential) is None
 
 
@@ -58,14 +58,14 @@ def test_a_text_that_is_no_credential_of_theirs_finds_none(registry: Registry, c
         ("wan9.9-t2v", "dashscope", True),
     ],
 )
-def test_a_model_finds_its_card(registry: Registry, model: str, provider: str, unlisted_card: bool) -> None:
+def test_model_finds_its_card(registry: Registry, model: str, provider: str, unlisted_card: bool) -> None:
     card = registry.card(model)
     assert card is not None
-    assert (card.provider, card.open) == (provider, unlisted_card)
+    assert (card.provider, card.unlisted) == (provider, unlisted_card)
 
 
 @pytest.mark.parametrize("model", ["", "gpt-5", "jimeng-video-99", "qwen-vl-plus"])
-def test_a_stranger_finds_none(registry: Registry, model: str) -> None:
+def test_unknown_model_has_no_card(registry: Registry, model: str) -> None:
     assert registry.card(model) is None
 
 
@@ -78,12 +78,12 @@ def test_a_stranger_finds_none(registry: Registry, model: str) -> None:
         ("x", None),
     ],
 )
-def test_an_id_finds_its_owner(registry: Registry, id: str, provider: str | None) -> None:
+def test_id_finds_its_owner(registry: Registry, id: str, provider: str | None) -> None:
     owner = registry.owner(id)
     assert (owner.name if owner else None) == provider
 
 
-def test_a_credential_of_two_shapes_needs_a_name_in_front() -> None:
+def test_ambiguous_credential_needs_a_provider_prefix() -> None:
     registry = Registry([ScriptedProvider("one", prefix="k-"), ScriptedProvider("two", prefix="k-")])
     assert registry.account_from("k-secret") is None
     account = registry.account_from("two:k-secret")
@@ -92,7 +92,7 @@ def test_a_credential_of_two_shapes_needs_a_name_in_front() -> None:
 
 
 @pytest.mark.parametrize("reverse", [False, True])
-def test_a_shape_goes_before_the_provider_that_claims_any_credential(reverse: bool) -> None:
+def test_format_precedes_the_provider_that_claims_any_credential(reverse: bool) -> None:
     http = HttpClient()
     providers: list[Provider] = [Jimeng(http), ScriptedProvider("one", prefix="k-")]
     registry = Registry(providers[::-1] if reverse else providers)

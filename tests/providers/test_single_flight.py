@@ -50,7 +50,7 @@ async def test_concurrent_and_later_callers_share_one_computation(shared: Single
     assert make.made == 1
 
 
-async def test_a_value_is_computed_anew_after_its_ttl_and_when_forgotten(
+async def test_value_is_computed_anew_after_its_ttl_and_when_forgotten(
     shared: SingleFlight[str, int], now: list[float]
 ) -> None:
     make = Maker()
@@ -63,7 +63,7 @@ async def test_a_value_is_computed_anew_after_its_ttl_and_when_forgotten(
     assert await shared.get("k", make) == 3
 
 
-async def test_only_so_many_are_remembered(shared: SingleFlight[str, int]) -> None:
+async def test_cache_size_is_limited(shared: SingleFlight[str, int]) -> None:
     make = Maker()
     make.go.set()
     for key in ("a", "b", "c", "a"):
@@ -71,7 +71,7 @@ async def test_only_so_many_are_remembered(shared: SingleFlight[str, int]) -> No
     assert make.made == 4
 
 
-async def test_an_error_is_shared_and_not_cached(shared: SingleFlight[str, int]) -> None:
+async def test_error_is_shared_and_not_cached(shared: SingleFlight[str, int]) -> None:
     make = Maker()
     make.error = OSError("no")
     tasks = await started(shared, make, 1, 1)
@@ -89,7 +89,7 @@ async def test_another_route_does_not_wait_for_the_first(shared: SingleFlight[st
     assert sorted(await asyncio.gather(*tasks)) == [1, 2]
 
 
-async def test_the_next_caller_computes_when_the_first_is_cancelled(shared: SingleFlight[str, int]) -> None:
+async def test_next_caller_computes_when_the_first_is_cancelled(shared: SingleFlight[str, int]) -> None:
     make = Maker()
     first, second = await started(shared, make, 1, 1)
     first.cancel()

@@ -53,7 +53,7 @@ def read(model: str, size: str) -> tuple[str | None, str | None] | None:
         ("pixverse/pixverse-v6-it2v", "1664x1248", "1080p", None),
     ],
 )
-def test_a_size_says(model: str, size: str, resolution: str, ratio: str | None) -> None:
+def test_size_says(model: str, size: str, resolution: str, ratio: str | None) -> None:
     assert read(model, size) == (resolution, ratio)
 
 
@@ -73,7 +73,7 @@ def test_a_size_says(model: str, size: str, resolution: str, ratio: str | None) 
         ("vidu/viduq2_text2video", "720x720"),
     ],
 )
-def test_a_size_that_says_nothing_the_model_has(model: str, size: str) -> None:
+def test_size_that_says_nothing_the_model_has(model: str, size: str) -> None:
     assert read(model, size) is None
 
 
@@ -114,7 +114,7 @@ def test_every_size_that_is_offered_is_read(card: ModelCard) -> None:
         assert said[1] in card.ratios if card.ratios else said[1] is None
 
 
-def test_the_sizes_offered_are_as_the_family_writes_them() -> None:
+def test_sizes_offered_are_as_the_family_writes_them() -> None:
     offered = sizes_of(CARDS["wan3.0-video"], CARDS["wan3.0-video"].ratios)
     assert {"832x480", "624x624", "960x960", "1088x832"} <= set(offered)
     assert "854x480" not in offered
@@ -132,12 +132,12 @@ def test_the_sizes_offered_are_as_the_family_writes_them() -> None:
         ("wan2.7-i2v", "1080p", None, "1920x1080"),
     ],
 )
-def test_the_pixels_of_a_resolution_and_a_ratio(model: str, resolution: str, ratio: str | None, size: str) -> None:
+def test_pixels_of_a_resolution_and_a_ratio(model: str, resolution: str, ratio: str | None, size: str) -> None:
     assert size_of(CARDS[model], resolution, ratio) == size
 
 
 @given(MODEL_NAMES, st.integers(10, 9999), st.integers(10, 9999))
-def test_any_size_comes_near_one_that_the_model_has(model: str, width: int, height: int) -> None:
+def test_any_size_snaps_to_one_of_the_model(model: str, width: int, height: int) -> None:
     card = CARDS[model]
     resolution, ratio = nearest_size(card, card.ratios, width, height)
     assert resolution in card.resolutions
@@ -160,7 +160,7 @@ def test_any_size_comes_near_one_that_the_model_has(model: str, width: int, heig
         ("kling/kling-v3-video-generation", None, ""),
     ],
 )
-def test_a_video_with_the_shape_of_its_picture_is_called_what_was_asked_for(
+def test_nominal_size_is_the_requested_one_if_the_ratio_follows_an_image(
     model: str, asked: str | None, size: str
 ) -> None:
     """Never a landscape of which nobody knows: the shape that was asked for, or nothing."""
@@ -169,7 +169,7 @@ def test_a_video_with_the_shape_of_its_picture_is_called_what_was_asked_for(
     assert asked_size(validate(CARDS[model], snap_to_nearest(CARDS[model], wished))) == size
 
 
-def test_a_video_with_the_shape_of_its_clip_is_called_nothing() -> None:
+def test_nominal_size_is_empty_if_the_ratio_follows_a_video() -> None:
     clip = Media(MediaKind.VIDEO, "https://h/a.mp4", "video_file_1")
     for model in ("wan2.7-i2v", "happyhorse-1.0-video-edit", "kling/kling-v3-omni-video-generation"):
         wished = VideoRequest(model, "a cat", size="720x1280", media=(clip,))

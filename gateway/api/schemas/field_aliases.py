@@ -112,7 +112,7 @@ INPUTS: tuple[InputField, ...] = (
         many=True,
         aliases=(
             *("image_urls", "image_list", "img_urls", "input_images", "input_image_urls", "input_references"),
-            *("files", "file", "file_urls", "media", "frame_images", "frames", "pictures", "photos"),
+            *("files", "file", "file_urls", "media", "frame_images", "pictures", "photos"),
         ),
         shown=("file_paths", "filePaths"),
     ),

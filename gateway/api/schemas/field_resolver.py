@@ -419,5 +419,8 @@ def refuse_problems(found: ResolvedFields) -> None:
         raise invalid(found.conflicts, code="conflict")
 
 
-def _conflict(path: str, value: str, other: str, said: str) -> FieldProblem:
-    return FieldProblem(path, FieldReason.CONFLICT, (f"{other} = {said}" if said else other,), value)
+def _conflict(path: str, value: str, other: str, other_value: str) -> FieldProblem:
+    """Two names of one field with different values."""
+    meant = f"{other} = {other_value}" if other_value else other
+    hint = LocalizedText(f"与 {meant} 含义相同而值不同，请只保留一个", f"It means the same as {meant}: send only one")
+    return FieldProblem(path, FieldReason.CONFLICT, (meant,), value, hint)

@@ -1,4 +1,4 @@
-"""What DashScope looks at in a submit. Pure: path, headers and body in, an order or a refusal out."""
+"""Validate a DashScope submit. Pure: returns an order or raises `Refused`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

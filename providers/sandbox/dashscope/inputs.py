@@ -1,4 +1,4 @@
-"""What DashScope looks at in `input`: media sets, addresses, shots. Pure."""
+"""Validate `input` of a DashScope submit: media sets, URLs, shots. Pure."""
 
 import base64
 import binascii
@@ -20,7 +20,7 @@ _DATA_FIELDS = {"img_url", "image_url", "first_frame_url", "last_frame_url", "ma
 _DATA_FIELDS |= {"first_frame", "last_frame", "reference_image"}
 _ASSET_PREFIXES = {"reference_image": "ark_asset_img_", "video": "ark_asset_vid_"}
 _TEXT_MEDIA = {"lip_sync_tts_speaker_id": "id", "lip_sync_tts_content": "content"}
-"""Media types that are no file → the field that has what they are."""
+"""Media types that are not files → the field with their value."""
 
 _VACE_NEEDS: dict[str, tuple[str, ...]] = {
     "image_reference": ("ref_images_url",),
@@ -45,7 +45,7 @@ def given_fields(given: Json) -> Json:
 
 
 def check_fields(model: Model, fields: Json, parameters: Json) -> None:
-    """Fields that the model cannot do without. Raises `Refused`."""
+    """Check the required fields. Raises `Refused`."""
     if model.shots and fields.get("multi_shot"):
         _check_shots(fields, parameters)
     else:

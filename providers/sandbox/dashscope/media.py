@@ -1,7 +1,6 @@
-"""What DashScope looks at in the media themselves: whether they can be had, and whether they are what they should be.
+"""Validate the media of a DashScope submit: whether they can be downloaded, and whether they are within the limits.
 
-Of the addresses in a submit, those on this machine are really fetched. No other host can be reached from a sandbox:
-what lies there is taken as good.
+Only URLs on this machine are downloaded. Other hosts cannot be reached from a sandbox: their files count as valid.
 """
 
 import asyncio
@@ -24,7 +23,7 @@ _MAX_REDIRECTS = 5
 _TOLERANCE = 0.1
 """Seconds that a file may be longer or shorter: encoders cut at frames."""
 
-_NOT_HAD = "Unable to download the media resource during the data inspection process."
+_NOT_DOWNLOADABLE = "Unable to download the media resource during the data inspection process."
 
 
 async def check_media(
@@ -125,7 +124,7 @@ async def download(url: str, seconds: float) -> Content | None:
         raise Refused("InvalidURL.ConnectionRefused", "The connection to the media resource was refused.") from None
     except httpx.HTTPError:
         raise Refused("InvalidFile.DownloadFailed", "Download the media resource failed.") from None
-    raise Refused("InvalidParameter.DataInspection", _NOT_HAD)
+    raise Refused("InvalidParameter.DataInspection", _NOT_DOWNLOADABLE)
 
 
 async def _get(client: httpx.AsyncClient, url: str) -> Content | str:
@@ -139,7 +138,7 @@ async def _get(client: httpx.AsyncClient, url: str) -> Content | str:
         if answer.next_request is not None:
             return str(answer.next_request.url)
         if answer.status_code != httpx.codes.OK:
-            raise Refused("InvalidParameter.DataInspection", _NOT_HAD)
+            raise Refused("InvalidParameter.DataInspection", _NOT_DOWNLOADABLE)
         async for piece in answer.aiter_bytes():
             sample.add(piece)
             if sample.size > MAX_DOWNLOAD_BYTES:

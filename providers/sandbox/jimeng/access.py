@@ -1,4 +1,4 @@
-"""Who may call: the session, the cluster it is at home on, the signature of a request, the page it comes from."""
+"""Access control: session, home cluster, signature and referer of a request."""
 
 import hashlib
 from dataclasses import dataclass
@@ -31,21 +31,21 @@ CREDIT_HISTORY = "/commerce/v1/benefits/user_credit_history"
 CREDIT_RECEIVE = "/commerce/v1/benefits/credit_receive"
 
 WRITES = frozenset({GENERATE, CANCEL, CREDIT_RECEIVE})
-"""Calls that change something: abroad they need `Sign` (2026-10-01), reads do not."""
+"""Calls that change state: on the international sites they need `Sign` (2026-10-01), reads do not."""
 
 HOME: Site = "asia"
-"""The cluster of an account whose credential says `elsewhere`."""
+"""The cluster of an account with the directive `elsewhere`."""
 
 REFERERS: dict[str, frozenset[str]] = {
     CREDIT: frozenset({"/ai-tool/image/generate"}),
     CREDIT_RECEIVE: frozenset({"/ai-tool/home", "/ai-tool/image/generate"}),
 }
-"""Call → the paths of `Referer` that a program in use sends. user_credit with another is refused (2026-09-30)."""
+"""Call → the `Referer` paths that known clients send. user_credit with another is rejected (2026-09-30)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request that was let in, with its JSON body. `site` is a guess where the query names none."""
+    """An accepted request with its JSON body. `site` is a guess if the query names none."""
 
     request: Request
     account: Account
@@ -53,15 +53,15 @@ class Call:
     site: Site
 
     def named_site(self) -> Site:
-        """The site that the query names. Raises `Refused` where it names none."""
+        """The site in the query. Raises `Refused` if there is none."""
         site = site_of(self.request)
         if site is None:
             raise Refused(PARAMETER, "region or aid")
         return site
 
 
-def let_in(request: Request) -> str:
-    """The session of a request that may go on. Raises `Refused`."""
+def authenticate(request: Request) -> str:
+    """Authenticate a request and return its session. Raises `Refused`."""
     path, site = request.url.path, likely_site(request)
     session = session_of(request.headers)
     directive = credential_directive(session)
@@ -82,7 +82,7 @@ def let_in(request: Request) -> str:
 def _check_sign(request: Request, site: Site) -> None:
     """`Sign` is the md5 of "9e2c|", the path's last seven characters, Pf, Appvr and Device-Time, "||11ac".
 
-    A request without it passes on the mainland (2026-09-18), and abroad where it reads; one that is wrong never does.
+    A request without it is accepted on the mainland (2026-09-18), and for reads elsewhere; a wrong one never is.
     """
     headers, path = request.headers, request.url.path
     given = headers.get("sign")

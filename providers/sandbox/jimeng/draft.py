@@ -1,6 +1,6 @@
-"""What Jimeng's generate call looks at in a request's body. Pure: a body and a site in, a draft or a refusal out.
+"""Validate the body of Jimeng's generate call. Pure: returns a draft or raises `Refused`.
 
-The rules are those of submits captured on the three sites from 2026-09-18 to 2026-10-02; what a capture shows passes.
+The rules are those of submits captured on the three sites from 2026-09-18 to 2026-10-02; what a capture shows is valid.
 """
 
 import uuid
@@ -100,8 +100,8 @@ def read_draft(
     ratio = params.get("video_aspect_ratio")
     need(has_frame or ratio in model.ratios, "video_aspect_ratio")
     check_billing(extend, model, str(resolution), site, with_clip="video" in kinds)
-    told = {"modelReqKey": key, "resolution": resolution, "videoDuration": seconds}
-    check_metrics(metrics, modes, kinds, told)
+    expected = {"modelReqKey": key, "resolution": resolution, "videoDuration": seconds}
+    check_metrics(metrics, modes, kinds, expected)
     return Draft(
         submit_id=str(submit_id),
         model=model,

@@ -1,5 +1,5 @@
-"""`metrics_extra`: what the page says of a submit beside the draft. What it says must agree with the draft; all of it
-may be absent, and more may be there."""
+"""`metrics_extra`: the page's metrics of a submit. They must agree with the draft; every field is optional, and unknown
+fields are accepted."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,10 +15,10 @@ MATERIAL_TYPES: dict[Kind, int] = {"image": 1, "video": 2, "audio": 3}
 """Kind of a material → its number in `materialTypes`."""
 
 
-def check_metrics(metrics: Json, modes: frozenset[str], kinds: Sequence[Kind], told: Json) -> None:
-    """Raises `Refused` where the metrics contradict the draft.
+def check_metrics(metrics: Json, modes: frozenset[str], kinds: Sequence[Kind], expected: Json) -> None:
+    """Raises `Refused` if the metrics contradict the draft.
 
-    `modes`: what `functionMode` may be. `kinds`: the draft's materials. `told`: `modelReqKey`, `resolution` and
+    `modes`: what `functionMode` may be. `kinds`: the draft's materials. `expected`: `modelReqKey`, `resolution` and
     `videoDuration` as the draft has them.
     """
     mode = metrics.get("functionMode")
@@ -27,7 +27,7 @@ def check_metrics(metrics: Json, modes: frozenset[str], kinds: Sequence[Kind], t
     if "sceneOptions" not in metrics:
         return
     scene = first_of(from_text(metrics["sceneOptions"], "sceneOptions"), "sceneOptions")
-    for name, value in told.items():
+    for name, value in expected.items():
         need(name not in scene or scene[name] == value, f"{name} of the scene is not the draft's")
     _check_materials(scene, kinds)
 

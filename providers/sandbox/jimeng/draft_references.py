@@ -1,4 +1,4 @@
-"""The reference mode of a draft: materials, and a prompt in parts that name them."""
+"""The reference mode of a draft: materials, and a prompt in parts that refer to them."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ from providers.sandbox.media import Kind
 Json = dict[str, Any]
 
 UNREFERENCED: frozenset[Kind] = frozenset({"video"})
-"""Kinds that need no part of their own in `meta_list`: a capture of 2026-09-18 shows clips without one, pictures and
-sounds before the text. A single text beside a picture is last seen in February 2026."""
+"""Kinds that need no part in `meta_list`: a capture of 2026-09-18 shows videos without one, images and audio before the
+text. A single text with an image was last seen in February 2026."""
 
 Use = tuple[Kind, float]
 """A material's kind, and its seconds."""
@@ -30,7 +30,7 @@ class References:
 
 
 def check_references(unified: Json, model: Model, resources: Resources) -> References:
-    """Raises `Refused` for materials that the model does not take, and for parts that do not name them all."""
+    """Raises `Refused` for materials that the model does not take, and if the parts do not refer to all of them."""
     allowed = model.materials
     if allowed is None:
         raise Refused(PARAMETER, "unified_edit_input: this model takes no references")

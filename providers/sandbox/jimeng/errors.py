@@ -1,4 +1,4 @@
-"""Jimeng's error numbers: what the sandbox refuses with, and the fields that stand beside each number."""
+"""Jimeng's error numbers and the fields of their responses."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ GONE, NO_CREDITS, TOO_MANY, TOO_OFTEN, DENIED = "2061", "1006", "1010", "1057", 
 UNSAFE, RISK, FAILED = "2039", "2003", "2002"
 SHARK, SHARK_ABROAD, SHARK_ACTION, COMMERCE_LOGIN = "1019", "-6", "34070104", "34010105"
 NOT_CANCELLED = "1000"
-"""`ret` of a cancel that comes too late or names a task that is not there. No capture shows the real number."""
+"""`ret` of a cancel that is too late or of an unknown task. No capture shows the real number."""
 
 MESSAGES: dict[str, str] = {
     "0": "success",
@@ -96,7 +96,7 @@ def need(condition: object, detail: str, ret: str = PARAMETER) -> None:
 
 
 def refused_data(ret: str, *, submit: bool) -> Json | None:
-    """`data` of a refusal: a submit's names the reason again, most other calls have none."""
+    """`data` of an error: a submit's repeats the reason, most other calls have none."""
     if ret in _OTHER_DATA:
         return _OTHER_DATA[ret]
     if not submit:

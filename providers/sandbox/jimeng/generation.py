@@ -1,4 +1,4 @@
-"""The two calls that cost or save credits: submit and cancel."""
+"""The calls that change credits: submit and cancel."""
 
 from collections.abc import Callable
 
@@ -31,7 +31,7 @@ from providers.sandbox.settings import SandboxSettings
 
 
 class Generation:
-    """Takes drafts in and makes tasks of them; ends those that still wait."""
+    """Creates tasks from drafts and cancels queued ones."""
 
     def __init__(
         self,
@@ -73,6 +73,7 @@ class Generation:
         task, log_id = self._accounts.submits.get((account.session, draft.submit_id)), self._envelopes.log_id()
         if task is None:
             task = self._accept(account, draft, directives, site, log_id)
+            self._accounts.record_body(account, call.body)
         aigc_data = None if "noid" in directives else records.submit_data(task, self._clock())
         answer = self._envelopes.answer({"aigc_data": aigc_data}, log_id=log_id)
         return with_fault(directives, answer, self._settings.drip_seconds)
@@ -102,7 +103,7 @@ class Generation:
         return task
 
     def _cancel(self, call: Call) -> ASGIApp:
-        """Ends a task that waits, of a model that offers it. What a refusal looks like is in no capture."""
+        """Cancels a queued task of a model that allows it. A rejected cancel is in no capture."""
         given = call.body.get("history_id")
         need(isinstance(given, str) and given, "history_id")
         task = self._accounts.tasks.get(str(given))

@@ -1,4 +1,4 @@
-"""The site's own calls around an upload: the keys for it, and the checks of what was uploaded."""
+"""The site's calls around an upload: its keys, and the checks of uploaded files."""
 
 from collections.abc import Callable
 from typing import Any
@@ -29,7 +29,7 @@ _AUDIT_KINDS: dict[int, tuple[str, Kind | None]] = {
 
 
 class Materials:
-    """Answers of one account's uploads."""
+    """The upload calls of an account."""
 
     def __init__(self, models: JimengModels, uploads: JimengUploads, envelopes: Envelopes) -> None:
         self._models = models
@@ -62,17 +62,17 @@ class Materials:
         return self._envelopes.answer(data)
 
     def _safety_check(self, call: Call) -> ASGIApp:
-        """Of pictures that were uploaded, before they are used; the mainland site alone has it. The words of
-        `babi_param` are not looked at: programs send several."""
+        """The safety check of uploaded images, on the mainland site only. The content of `babi_param` is not checked:
+        clients differ."""
         need(call.named_site() == "cn", "no such algorithm on this site")
         body = call.body
         try:
             babi = orjson.loads(call.request.query_params.get("babi_param", ""))
         except orjson.JSONDecodeError:
             babi = None
-        asked = (body.get("scene"), body.get("req_key")) == (_SAFETY_SCENE, _SAFETY_KEY)
+        known = (body.get("scene"), body.get("req_key")) == (_SAFETY_SCENE, _SAFETY_KEY)
         whole = all(isinstance(one, dict) for one in (babi, body.get("options"), body.get("req_params")))
-        need(asked and whole, "scene, req_key, options, req_params or babi_param")
+        need(known and whole, "scene, req_key, options, req_params or babi_param")
         files = body.get("file_list")
         if not isinstance(files, list) or not files or not all(isinstance(one, dict) for one in files):
             raise Refused(PARAMETER, "file_list")
@@ -83,8 +83,8 @@ class Materials:
         return self._envelopes.answer({"algo_result": {}, "resp_data": "{}"})
 
     def _audit_job(self, call: Call) -> ASGIApp:
-        """Takes pictures in for an audit whose outcome this call does not tell. Its answer's body is not captured; in
-        Singapore `ret` was empty."""
+        """Accepts images for an audit, without a verdict. The response's body is not captured; in Singapore `ret` was
+        empty."""
         uris = call.body.get("uri_list")
         if not isinstance(uris, list) or not uris:
             raise Refused(PARAMETER, "uri_list")

@@ -54,12 +54,12 @@ def _option(key: str, kind: str, field: str, value: Json, *, hidden: bool = Fals
 
 
 def _enum(key: str, values: tuple[str, ...] | tuple[int, ...], default: int = 0, *, hidden: bool = False) -> Json:
-    directives = bool(values) and isinstance(values[0], str)
+    textual = bool(values) and isinstance(values[0], str)
     value = {
-        "enum_type": "string" if directives else "int",
-        "string_value": list(values) if directives else None,
+        "enum_type": "string" if textual else "int",
+        "string_value": list(values) if textual else None,
         "double_value": None,
-        "int_value": None if directives else list(values),
+        "int_value": None if textual else list(values),
         "default_val_idx": default,
     }
     return _option(key, "enum", "enum_val", value, hidden=hidden)

@@ -1,4 +1,4 @@
-"""What a session has uploaded, as the calls that use it see it."""
+"""The uploaded resources of a session."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ from providers.sandbox.media import Kind
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """A committed upload. `kind` and `seconds` are None for one that the settings name: it counts as what is asked
-    for, and as long as the caller says."""
+    """A committed upload. `kind` and `seconds` are None for one named in the settings: any kind matches, and the
+    caller's duration is used."""
 
     kind: Kind | None = None
     seconds: float | None = None
@@ -19,11 +19,11 @@ class Resource:
 
 
 Resources = Callable[[str], Resource | None]
-"""A session's resource by its URI or vid; None for what it never uploaded, or never committed."""
+"""A session's resource by its URI or vid; None if it was never uploaded or never committed."""
 
 
 def uploaded(uri: object, kind: Kind, resources: Resources) -> Resource:
-    """The resource of a material. Raises `Refused` for a strange one, one of another kind, and one that is unsafe."""
+    """The resource of a material. Raises `Refused` for an unknown one, one of another kind, and an unsafe one."""
     found = resources(uri) if isinstance(uri, str) else None
     if found is None:
         raise Refused(PARAMETER, "resource was not uploaded")

@@ -12,7 +12,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from providers.sandbox.files import Files
-from providers.sandbox.jimeng.access import GENERATE, Call, let_in
+from providers.sandbox.jimeng.access import GENERATE, Call, authenticate
 from providers.sandbox.jimeng.accounts import Accounts
 from providers.sandbox.jimeng.benefits import Benefits
 from providers.sandbox.jimeng.catalogue import JimengModels
@@ -29,7 +29,7 @@ from providers.sandbox.state import Ledger
 
 
 class Jimeng:
-    """The site: one class for each group of calls, over the accounts, the models and the uploads they share."""
+    """The site: a class per group of calls, with shared accounts, models and uploads."""
 
     def __init__(self, settings: SandboxSettings, clock: Callable[[], float], ledger: Ledger, files: Files) -> None:
         self.models = JimengModels()
@@ -45,7 +45,7 @@ class Jimeng:
         }
 
     def routes(self) -> list[Route]:
-        """All calls. The site's own ask for a session, the configuration for nothing, the uploads for their keys."""
+        """All calls. The site's own need a session, the uploads their keys, the configuration nothing."""
         own = [Route(path, self._guarded(call), methods=["POST"]) for path, call in self._calls.items()]
         return own + self._configuration.routes() + self._uploads.routes()
 
@@ -53,7 +53,7 @@ class Jimeng:
         async def endpoint(request: Request) -> ASGIApp:
             text = await request.body()
             try:
-                session = let_in(request)
+                session = authenticate(request)
                 return answer(Call(request, self._accounts.of(session), _object(text), likely_site(request)))
             except Refused as refused:
                 return self._envelopes.refuse(refused, submit=request.url.path == GENERATE)

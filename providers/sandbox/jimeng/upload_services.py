@@ -1,4 +1,4 @@
-"""The two services behind Jimeng's uploads: ImageX for pictures, VOD for clips and sounds. Data, and their errors."""
+"""The two services behind Jimeng's uploads: ImageX for images, VOD for video and audio. Data and errors."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,7 +8,7 @@ from providers.sandbox.jimeng.sites import Site
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One of the two. `space` is the query parameter that says whose room it is, `max_bytes` the largest file."""
+    """One of the two. `space` is the query parameter of the space, `max_bytes` the largest file."""
 
     name: Literal["imagex", "vod"]
     version: str
@@ -22,10 +22,10 @@ IMAGEX = Service("imagex", "2018-08-01", "ApplyImageUpload", "CommitImageUpload"
 VOD = Service("vod", "2020-11-19", "ApplyUploadInner", "CommitUploadInner", "SpaceName", 500_000_000)
 
 SCENES = {1: VOD, 2: IMAGEX, 3: VOD}
-"""`scene` of the site's `get_upload_token` → the service its keys are for; 3 is for files and sounds."""
+"""`scene` of the site's `get_upload_token` → the service of its keys; 3 is for files and audio."""
 
 OPENS = {IMAGEX: (IMAGEX, VOD), VOD: (VOD,)}
-"""Service that keys are for → the services they open: those of pictures did for clips too (2026-09-18)."""
+"""Service of the keys → services that accept them: keys of ImageX worked for VOD too (2026-09-18)."""
 
 TOKEN_REGIONS: dict[Site, str] = {"cn": "cn", "us": "us-east-1", "asia": "sg"}
 """`region` of the keys. A short one is not what a signature names."""
@@ -38,13 +38,13 @@ SIGNED_REGIONS: dict[tuple[str, Site], tuple[str, ...]] = {
     ("vod", "us"): ("us-east-1",),
     ("vod", "asia"): ("ap-southeast-1", "ap-singapore-1"),
 }
-"""Service and site → the regions that a signature may name: programs in use differ, and all are let in."""
+"""Service and site → the regions that a signature may name: clients differ, and all are accepted."""
 
 APPLY_SIGNED = ("x-amz-date", "x-amz-security-token")
 COMMIT_SIGNED = ("x-amz-content-sha256", *APPLY_SIGNED)
 
 STORED, NOT_STORED = 2000, 2001
-"""`UriStatus`: the picture can be used, or it is none."""
+"""`UriStatus`: the image is usable, or it is not an image."""
 
 PICTURE_SPACES: dict[Site, str] = {"cn": "tb4s082cfz", "us": "wopfjsm1ax", "asia": "wopfjsm1ax"}
 FILM_SPACE = "dreamina"
@@ -70,7 +70,7 @@ ERRORS: dict[str, tuple[int, int]] = {
 
 
 class Denied(Exception):  # noqa: N818
-    """A service refuses the call with this code."""
+    """A service rejects the call with this code."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(f"{code}: {message}")

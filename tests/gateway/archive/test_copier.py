@@ -133,11 +133,11 @@ async def test_interrupted_copy_is_invisible_and_completed_by_the_next_run(
     assert place.visible() == {f"{BASE_PATH}.mp4", f"{BASE_PATH}.json", INDEX}
     assert await store.size(f"{BASE_PATH}.mp4") == len(body)
     if kind == "file":
-        # In a bucket the parts of the killed upload are there until the bucket's own rule clears them away.
+        # In a bucket the parts of the killed upload stay until the bucket's lifecycle rule deletes them.
         assert place.unfinished() == 0
 
 
-# --- what is not stored -----------------------------------------------------------------------------------------
+# --- rejected files -----------------------------------------------------------------------------------------
 
 
 async def test_truncated_body_fails(place: ArchivePlace, host: FileHost) -> None:
@@ -337,7 +337,7 @@ async def test_cover_of_an_unreachable_host_is_left_out(place: ArchivePlace, hos
     assert copied.outcome is Outcome.COPIED
 
 
-# --- broken off between two writes -------------------------------------------------------------------------------
+# --- interrupted between two writes -------------------------------------------------------------------------------
 
 
 class Dying(ArchiveStore):

@@ -117,7 +117,7 @@ async def test_failed_copy_is_retried_with_backoff_while_the_link_lives(env: Arc
     assert not env.archive.is_archived("jimeng", ID, ACCOUNT.id)
     assert not env.archive.accepts("jimeng", ID, ACCOUNT.id)
 
-    # Seen again after a pause it is a new one.
+    # After the pause the task is accepted again.
     env.clock.move(GIVEN_UP_SECONDS - 1)
     assert not env.archive.accepts("jimeng", ID, ACCOUNT.id)
     env.clock.move(1)

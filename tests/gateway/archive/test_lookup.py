@@ -47,7 +47,7 @@ async def test_lookup_result_is_cached(env: ArchiveFixture) -> None:
     env.clock.move(MISSED_SECONDS - 0.1)
     await env.archive.find("jimeng", ID, ACCOUNT)
     assert env.store.asked == 1
-    # Copied here, it is found at once; copied by another, soon.
+    # A copy of this replica is found at once, one of another after the TTL.
     other = env.new_archive()
     await other.copy(METADATA, ACCOUNT, Result(env.host.give("v", VIDEO)), no_other)
     assert await other.find("jimeng", ID, ACCOUNT) is not None

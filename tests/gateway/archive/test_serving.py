@@ -88,7 +88,7 @@ async def test_deleted_file_is_no_longer_archived(env: ArchiveFixture, how: str,
         await env.store.put_small(archived.video.path, VIDEO + b"x", "video/mp4")
     assert await env.archive.open(archived, head=head) is None
     assert not env.archive.is_archived("jimeng", ID, ACCOUNT.id)
-    # And is copied again when it is seen again.
+    # The next poll copies it again.
     env.see(Result(env.host.url("v")))
     assert (await env.done()).outcome is Outcome.COPIED
     assert await read(await env.archive.open(archived)) == VIDEO

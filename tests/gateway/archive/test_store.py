@@ -101,7 +101,7 @@ async def test_cancelled_put_leaves_nothing(place: ArchivePlace) -> None:
     putting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await putting
-    # Nobody waits for a piece any more.
+    # No read of a piece is pending.
     await source.aclose()
     assert place.visible() == set()
     assert place.unfinished() == 0

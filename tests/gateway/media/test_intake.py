@@ -113,7 +113,7 @@ async def test_data_url_becomes_a_file_with_detected_type(http: HttpClient, url:
         "data:image/png;base64,%%%",
         "data:image/png;base64,A",
         "data:image/png;base64",
-        # Millions of letters in escapes would take seconds and gigabytes.
+        # Unquoting millions of characters would take seconds and gigabytes.
         "data:image/png;base64," + "".join(f"%{ord(letter):02X}" for letter in data_url(picture())[22:]),
         "data:image/png," + "".join(f"%{byte:02X}" for byte in picture()),
     ],
@@ -184,7 +184,7 @@ async def test_created_files_are_closed_and_given_files_are_not(http: HttpClient
         files[1].read()
 
 
-# --- refusals -----------------------------------------------------------------------------------------------------
+# --- rejections -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

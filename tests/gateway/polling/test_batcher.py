@@ -101,7 +101,7 @@ async def test_id_enqueued_during_another_batch_is_not_delayed() -> None:
     await asyncio.gather(*env.enqueue("first"))
     assert env.enqueue("old", wait=False) == []
     env.clock.lag(10.0)
-    # The pace allows the next call, and nobody has woken up for it yet.
+    # The rate limit allows the next call, but its wake-up has not run yet.
     assert env.enqueue("new", wait=False) == []
     await validate()
     assert [ids for _, ids in env.upstream.asked] == [("first",), ("old",)]

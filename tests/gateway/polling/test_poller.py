@@ -179,7 +179,7 @@ class TestNewTasks:
     ) -> None:
         observation = await observe(poller, provider, submitted_at=clock.now() - 59)
         assert isinstance(observation, Observation)
-        # It may be new, or another credential's.
+        # It may be new, or belong to another credential.
         assert (observation.state.phase, observation.state.note) == (Phase.QUEUED, NOT_LISTED_YET)
         assert isinstance(await observe(poller, provider, submitted_at=clock.now() - 61), ProviderError)
 

@@ -150,7 +150,7 @@ async def test_task_too_new_for_all_accounts_is_queued(env: GatewayFixture, prov
     for _ in range(3):
         assert (await new.tasks.status(CALLER, TASK)).state.phase is Phase.QUEUED
         new.clock.move(2)
-    # No account is asked for it as if it were its own.
+    # No account is queried for it.
     assert [asked(new.provider).count(one.credential) for one in (ONE, TWO, THREE)] == [3, 3, 3]
 
 

@@ -112,7 +112,7 @@ def test_openai_delete_cancels_the_task(client: httpx.Client, site: Site) -> Non
 
 def test_recently_polled_task_is_shown_as_cancelled(client: httpx.Client) -> None:
     for _ in range(6):
-        # As fast as the account's pace allows, and beyond.
+        # At the account's rate limit, and beyond.
         assert client.get(f"/v1/videos/tasks/{QUEUED}").json()["status"] == "pending"
     answer = client.post(f"/v1/videos/tasks/{QUEUED}/cancel")
     assert (answer.json()["status"], answer.json()["error_code"]) == ("failed", "cancelled")

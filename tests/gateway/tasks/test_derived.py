@@ -67,6 +67,10 @@ class TestRemix:
             True,
         )
 
+    async def test_remix_by_another_model_and_length(self, env: GatewayFixture) -> None:
+        request = await derived(env, "remix", video_id=await earlier(env), model="references", seconds=10)
+        assert (request.model, request.duration, len(request.media)) == ("references", 10, 1)
+
     async def test_remix_of_an_unknown_task(self, env: GatewayFixture) -> None:
         assert await refused(env, "remix", video_id="x") == "task_not_found"
 

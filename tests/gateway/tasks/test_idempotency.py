@@ -203,7 +203,7 @@ class TestRetriesOfLibraries:
         with pytest.raises(GatewayError):
             await store.run(order("a", CAT, retry_count=0), upstream.submit)
         assert (await store.run(order("a", CAT, retry_count=1), upstream.submit)).id == "task-3"
-        # That one repeat is all that it was owed.
+        # Only one retry matches it.
         assert (await store.run(order("a", CAT, retry_count=1), upstream.submit)).id == "task-3"
 
     async def test_requests_without_a_retry_count_are_separate(self, store: IdempotencyStore) -> None:
@@ -476,7 +476,7 @@ async def test_running_submit_does_not_expire(store: IdempotencyStore, clock: Te
         await asyncio.sleep(0)
         upstream.gate.set()
         assert (await first).id == (await again).id
-        # It is remembered from its end on.
+        # Its TTL starts at its end.
         clock.move(RETRY_SECONDS - 1)
         assert (await store.run(order("a", CAT, **options), upstream.submit)).id == (await first).id
         assert upstream.submits == 1

@@ -12,7 +12,7 @@ from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind
 from providers.contract.media import MediaRole
 from providers.contract.models import ModelCard
-from providers.contract.requests import Media, Submission, VideoRequest
+from providers.contract.requests import FieldWarning, Media, Submission, VideoRequest
 from providers.contract.spec import DefaultModels
 from providers.media_files import MediaKind
 from tests.gateway_fixture import GatewayFixture, managed, pass_through
@@ -187,7 +187,7 @@ class TestLiveModels:
         assert (await env.submit(pass_through(CN, OTHER_CN), VideoRequest("video-2.0", "cat"))).model == "video-2.0"
         provider.listed["cn"] = whole
         assert (await env.submit(pass_through(CN, OTHER_CN), VideoRequest("video-3.0", "cat"))).model == "video-3.0"
-        # Not at every request for a model that is really gone.
+        # Not at every request for a removed model.
         calls = len(provider.discovered)
         for _ in range(3):
             await env.refusal(pass_through(CN, OTHER_CN), VideoRequest("video-3.5", "cat"))
@@ -215,8 +215,8 @@ class TestLiveModels:
         provider.listed = {"cn": [small], "us": [large]}
         await env.submit(pass_through(CN, US), VideoRequest("video-3.0", "cat", resolution="1080p"))
         assert [credential for credential, _, _ in provider.submitted] == ["s-us"]
-        refusal = await env.refusal(pass_through(CN), VideoRequest("video-3.0", "cat", resolution="1080p"))
-        assert refusal.param == "resolution"
+        submitted = await env.submit(pass_through(CN), VideoRequest("video-3.0", "cat", resolution="1080p"))
+        assert submitted.warnings == (FieldWarning("adjusted_value", "resolution", "720p"),)
 
     async def test_accounts_with_other_defaults_are_left_out(self) -> None:
         env, provider = self.env()
@@ -234,7 +234,7 @@ class TestLiveModels:
         refusal = await env.refusal(pass_through(CN, OTHER_CN), VideoRequest("video-3.0", "cat"))
         assert (refusal.code, refusal.upstream_code) == ("model_not_found", "2061")
         assert "video-2.0, brand-new" in refusal.message("en")
-        # Neither account is paused, no other account of the site was asked, and the next submit is not sent at all.
+        # Neither account is paused, no other account of the site was queried, and the next submit is not sent at all.
         assert len(provider.submitted) == 2
         assert (await env.submit(pass_through(CN), VideoRequest("", "cat"))).model == "video-2.0"
         await env.refusal(pass_through(CN), VideoRequest("video-3.0", "cat"))
@@ -272,7 +272,7 @@ class TestLiveModels:
         provider.submits = [trouble(ErrorKind.MODEL_NOT_FOUND, "2061")]
         await env.submit(pass_through(CN, OTHER_CN, US), VideoRequest("video-3.0", "cat"))
         assert [credential for credential, _, _ in provider.submitted] == ["s-cn-1", "s-us"]
-        # And the list of the first one's site is read anew.
+        # The list of the first account's site is refreshed.
         provider.listed["cn"] = [card("video-2.0", "scripted")]
         await env.tasks.catalog.offer(pass_through(CN, OTHER_CN, US))
         await asyncio.sleep(0)
@@ -295,16 +295,16 @@ class TestLiveModels:
 
     async def test_unlisted_model_with_an_open_card_is_accepted(self) -> None:
         env, provider = self.env()
-        provider.cards["raw_key"] = live("raw_key", regions="", open=True)
+        provider.cards["raw_key"] = live("raw_key", regions="", unlisted=True)
         assert (await env.submit(pass_through(CN), VideoRequest("raw_key", "cat"))).model == "raw_key"
 
     async def test_title_does_not_override_the_name_of_another_model(self) -> None:
         env, provider = self.env()
         provider.listed["cn"] = [live("impostor", title="video-3.5"), live("odd", title="video-2.0")]
-        # By name from the account whose site has it, and not by the title that stands first.
+        # By name from the account whose site has it, not by the title, which comes first.
         submitted = await env.submit(pass_through(CN, US), VideoRequest("video-3.5", "cat"))
         assert (submitted.model, provider.submitted[0][0]) == ("video-3.5", "s-us")
-        # The table knows the name, and no site of the caller's has the model.
+        # The table has the name, but no site of the caller has the model.
         refusal = await env.refusal(pass_through(CN), VideoRequest("video-2.0", "cat"))
         assert refusal.code == "model_not_found"
         assert len(provider.submitted) == 1

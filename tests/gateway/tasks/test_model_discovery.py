@@ -58,7 +58,7 @@ async def test_list_is_cached_for_an_hour(shop: Shop) -> None:
     assert len(shop.provider.discovered) == 1
     shop.clock.move(1)
     shop.provider.listed["cn"] = [NEW]
-    # Whoever comes first then has the old list at once, the next one the new.
+    # The first request then gets the old list at once, the next one the new list.
     assert await shop.names() == ["old"]
     assert await shop.validated() == ["new"]
     assert len(shop.provider.discovered) == 2
@@ -90,7 +90,7 @@ async def test_list_read_through_a_proxy_is_shared_behind_it_only(shop: Shop) ->
     shop.provider.listed["cn"] = [OLD]
     shop.provider.gate.set()
     assert await shop.names(ONE) == ["old"]
-    # What was read without any proxy is the site's own word.
+    # A list that was read without a proxy is trusted.
     shop.provider.gate.clear()
     assert await shop.names(elsewhere) == ["old"]
     assert await shop.names(TWO) == ["old"]
@@ -98,7 +98,7 @@ async def test_list_read_through_a_proxy_is_shared_behind_it_only(shop: Shop) ->
 
 async def test_update_through_a_proxy_applies_behind_it_only(shop: Shop) -> None:
     proxied, beside = (Account("scripted", f"p-{number}", region="cn", proxy="http://evil:1080") for number in (1, 2))
-    # All of them have the same list, and share it.
+    # All of them share the same list.
     for account in (ONE, proxied, beside):
         assert await shop.validated(account) == ["old"]
     shop.provider.listed["cn"] = [NEW]
@@ -221,7 +221,7 @@ async def test_update_of_one_account_applies_to_all_with_the_same_list(shop: Sho
     shop.provider.listed["cn"] = [NEW]
     await shop.discovery.refresh(shop.provider, ONE)
     assert [await shop.names(account) for account in (ONE, TWO)] == [["new"], ["new"]]
-    # A list of an account's own stays its own.
+    # A different list of an account is not changed.
     assert await shop.names(own) == ["old", "new"]
     assert shop.provider.discovered.count("s-2") == 1
 

@@ -253,7 +253,7 @@ class TestTagCollision:
         with pytest.raises(GatewayError) as caught:
             await env.tasks.status(pass_through(thief), submitted.signed_id)
         assert caught.value.code == "task_not_found"
-        # Its own upstream judges it, by its own credential.
+        # It is queried with its own credential.
         env.provider.asked.clear()
         await env.tasks.status(pass_through(thief), submitted.upstream_id)
         assert env.provider.asked == [(thief.credential, (submitted.upstream_id,))]

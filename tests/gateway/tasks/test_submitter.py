@@ -249,7 +249,7 @@ class TestUploads:
         with pytest.raises(ClientDisconnect):
             await env.tasks.submit(order(caller, request, client=Gone()))
         assert provider.submitted == []
-        # The list is there now: nothing is waited for, and nobody asked.
+        # The list is cached now: no wait, and no check of the client.
         client = Gone()
         await env.tasks.submit(order(caller, replace(request, prompt="dog"), client=client))
         assert (len(provider.submitted), client.asked) == (1, 0)

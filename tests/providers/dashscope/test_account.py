@@ -67,7 +67,7 @@ async def test_every_call_goes_to_the_host_of_the_region(
     assert [route.call_count for route in routes] == [1, 1, 1, 2]
 
 
-async def test_an_account_without_a_region_takes_the_base_url(
+async def test_account_without_a_region_takes_the_base_url(
     http: HttpClient, router: respx.MockRouter, provider: DashScope
 ) -> None:
     account = Account("dashscope", KEY)
@@ -79,7 +79,7 @@ async def test_an_account_without_a_region_takes_the_base_url(
 
 
 @pytest.mark.parametrize("region", HOSTS)
-async def test_a_replaced_base_url_counts_for_every_region(
+async def test_replaced_base_url_counts_for_every_region(
     http: HttpClient, router: respx.MockRouter, region: str
 ) -> None:
     routes = everything(router, "http://here/api/v1")
@@ -87,7 +87,7 @@ async def test_a_replaced_base_url_counts_for_every_region(
     assert [route.call_count for route in routes] == [1, 1, 1, 2]
 
 
-async def test_the_same_base_url_spelt_otherwise_is_not_replaced(http: HttpClient, router: respx.MockRouter) -> None:
+async def test_same_base_url_spelt_otherwise_is_not_replaced(http: HttpClient, router: respx.MockRouter) -> None:
     route = router.get(f"{HOSTS['us-east-1']}/api/v1/tasks").respond(json=EMPTY)
     assert await is_alive(DashScope(http, BASE_URL + "/"), Account("dashscope", KEY, region="us-east-1"))
     assert route.called
@@ -96,7 +96,7 @@ async def test_the_same_base_url_spelt_otherwise_is_not_replaced(http: HttpClien
 # --- check --------------------------------------------------------------------------------------------------------
 
 
-async def test_a_check_on_the_wire(router: respx.MockRouter) -> None:
+async def test_check_on_the_wire(router: respx.MockRouter) -> None:
     proxies: list[str | None] = []
 
     def transport(proxy: str | None) -> httpx.AsyncBaseTransport:
@@ -147,7 +147,7 @@ async def test_whether_the_key_is_alive(
         (httpx.ConnectError("x"), ErrorKind.UNREACHABLE),
     ],
 )
-async def test_other_trouble_is_raised(
+async def test_other_errors_are_raised(
     provider: DashScope,
     router: respx.MockRouter,
     account: Account,
@@ -160,7 +160,7 @@ async def test_other_trouble_is_raised(
     assert without_key(caught.value).kind is kind
 
 
-async def test_a_key_that_no_header_can_carry_is_not_alive(provider: DashScope, router: respx.MockRouter) -> None:
+async def test_key_invalid_in_a_header_fails_the_check(provider: DashScope, router: respx.MockRouter) -> None:
     route = router.get(f"{BASE}/tasks").respond(json=EMPTY)
     assert await is_alive(provider, Account("dashscope", "sk-a\nb")) is False
     assert not route.called

@@ -27,7 +27,7 @@ PIXVERSE_OMNI = "pixverse/pixverse-v6-r2v-omni"
     ("model", "roles"),
     [("wan2.7-i2v", (FF,)), ("wan2.7-r2v", (RI,)), ("wan2.7-videoedit", (VI,)), ("wan2.7-t2v", ())],
 )
-def test_a_negative_prompt_goes_with_every_model_of_wan_27(model: str, roles: tuple[MediaRole, ...]) -> None:
+def test_negative_prompt_goes_with_every_model_of_wan_27(model: str, roles: tuple[MediaRole, ...]) -> None:
     assert sent(model, *roles, negative_prompt="blur")["input"]["negative_prompt"] == "blur"
     assert problems(model, *roles, negative_prompt="x" * 501) == {"negative_prompt": FieldReason.TOO_LONG}
 
@@ -110,7 +110,7 @@ def test_references_of_vidu() -> None:
         ),
     ],
 )
-def test_three_ways_to_speak_to_pixverse(
+def test_three_protocols_of_pixverse(
     model: str, roles: tuple[MediaRole, ...], said: dict[str, Any], expected: dict[str, Any]
 ) -> None:
     assert parameters(f"pixverse/pixverse-{model}", *roles, **said) == expected
@@ -177,7 +177,7 @@ def test_what_minimax_does_not_take(roles: tuple[MediaRole, ...], fields: dict[s
 
 
 @pytest.mark.parametrize("roles", [(FF,), (LF,), (FF, LF)])
-def test_the_ratio_of_a_frame_may_be_said(roles: tuple[MediaRole, ...]) -> None:
+def test_ratio_of_a_frame_may_be_said(roles: tuple[MediaRole, ...]) -> None:
     """It is what happens anyway, and another one is refused."""
     assert "ratio" not in parameters(MINIMAX, *roles, ratio="adaptive")
     assert problems(MINIMAX, *roles, ratio="16:9") == {"ratio": FieldReason.UNSUPPORTED}
@@ -192,7 +192,7 @@ def test_media_words_of_minimax() -> None:
 
 
 @pytest.mark.parametrize("model", [KLING, MINIMAX, "vidu/viduq3-pro_img2video", "pixverse/pixverse-v6-it2v"])
-def test_makers_that_read_addresses_only(model: str) -> None:
+def test_families_that_read_urls_only(model: str) -> None:
     handed = (
         from_file(picture(), FF),
         Media(MediaKind.IMAGE, data_url(), "image", FF),
@@ -217,7 +217,7 @@ def test_makers_that_read_addresses_only(model: str) -> None:
         ("wan2.7-t2v", "x" * 5001, False),
     ],
 )
-def test_a_prompt_that_would_be_cut_is_refused(model: str, prompt: str, fits: bool) -> None:
+def test_prompt_that_would_be_truncated_is_rejected(model: str, prompt: str, fits: bool) -> None:
     if fits:
         assert sent(model, prompt=prompt)["input"]["prompt"] == prompt
         return
@@ -244,7 +244,7 @@ def test_references_do_not_stand_in_for_words(model: str) -> None:
         ("wan2.7-r2v", RI, -1, 2),
     ],
 )
-def test_a_length_that_is_left_to_the_model_is_no_short_one(
+def test_duration_chosen_by_the_model_is_not_the_shortest(
     model: str, role: MediaRole, asked: int, sent_as: int
 ) -> None:
     """The nearest length is for those that the model does not know."""
@@ -253,7 +253,7 @@ def test_a_length_that_is_left_to_the_model_is_no_short_one(
 
 
 @pytest.mark.parametrize("name", ["kling/kling-v3-turbo-video-generation", "vidu/viduq3-drama_reference2video"])
-def test_sound_that_is_always_on_may_be_asked_for_and_is_left_out(name: str) -> None:
+def test_audio_that_is_always_on_may_be_asked_for_and_is_left_out(name: str) -> None:
     card = CARDS[name]
     image = Media(MediaKind.IMAGE, "https://h/a.png", "image", MediaRole.REFERENCE_IMAGE)
     media = () if frozenset() in card.media_sets else (image,)

@@ -31,7 +31,7 @@ WORDS = {FF: "first_frame", LF: "last_frame", RI: "refer", RV: "feature", VI: "b
 
 
 @pytest.mark.parametrize("roles", LEGAL_OF_OMNI)
-def test_a_legal_set_of_kling_omni(roles: tuple[MediaRole, ...]) -> None:
+def test_legal_set_of_kling_omni(roles: tuple[MediaRole, ...]) -> None:
     body = sent(OMNI, *roles)
     assert [item["type"] for item in body["input"].get("media", [])] == [WORDS[role] for role in roles]
     assert body["parameters"]["mode"] == "pro"
@@ -57,7 +57,7 @@ def test_a_legal_set_of_kling_omni(roles: tuple[MediaRole, ...]) -> None:
         (VI, VI),
     ],
 )
-def test_an_illegal_set_of_kling_omni(roles: tuple[MediaRole, ...]) -> None:
+def test_illegal_set_of_kling_omni(roles: tuple[MediaRole, ...]) -> None:
     assert problems(OMNI, *roles)
 
 
@@ -104,7 +104,7 @@ def test_lengths_and_shapes_that_cannot_be_chosen_are_left_out_of_the_nearest() 
 
 
 @pytest.mark.parametrize("role", [RV, VI])
-def test_no_sound_beside_a_clip(role: MediaRole) -> None:
+def test_no_audio_beside_a_video(role: MediaRole) -> None:
     assert problems(OMNI, role, audio=True) == {"audio": FieldReason.CONFLICT}
     assert hint(OMNI, role, audio=True) is NO_AUDIO_WITH_VIDEO
     assert parameters(OMNI, role, audio=False)["audio"] is False
@@ -112,7 +112,7 @@ def test_no_sound_beside_a_clip(role: MediaRole) -> None:
 
 
 @pytest.mark.parametrize(("model", "roles"), [(OMNI, (FF,)), (OMNI, (VI,)), (OMNI, (RV, FF)), ("wan2.7-r2v", (RI, FF))])
-def test_a_ratio_beside_what_gives_one_is_refused(model: str, roles: tuple[MediaRole, ...]) -> None:
+def test_ratio_beside_what_gives_one_is_refused(model: str, roles: tuple[MediaRole, ...]) -> None:
     assert problems(model, *roles, ratio="9:16") == {"ratio": FieldReason.UNSUPPORTED}
     assert hint(model, *roles, ratio="9:16") is RATIO_FROM_INPUT
 
@@ -163,13 +163,13 @@ def test_without_shots_the_prompt_is_needed() -> None:
     assert problems(KLING, prompt="", options={"multi_prompt": []}) == {"prompt": FieldReason.MISSING}
 
 
-def test_the_sound_of_a_clip_is_kept_on_the_clip() -> None:
+def test_audio_of_a_video_is_kept_on_the_video() -> None:
     body = sent(OMNI, VI, RI, options={"keep_original_sound": "yes"})
     assert body["input"]["media"][0] == {"type": "base", "url": "https://h/0", "keep_original_sound": "yes"}
     assert "keep_original_sound" not in body["input"]["media"][1] | body["parameters"]
 
 
-def test_pictures_beside_a_clip_to_edit_are_references() -> None:
+def test_images_beside_a_video_to_edit_are_references() -> None:
     """Kling's `base` with `refer` (a sample of its page): it takes frames as well, but not beside a clip to edit."""
     card = CARDS[OMNI]
     clip = Media(MediaKind.VIDEO, "https://h/a.mp4", "video_file_1")
@@ -181,7 +181,7 @@ def test_pictures_beside_a_clip_to_edit_are_references() -> None:
     assert {item.role for item in validated.media} == {RI, RV}
 
 
-def test_pictures_that_no_set_has_are_named_once() -> None:
+def test_images_that_no_set_has_are_named_once() -> None:
     pictures = tuple(Media(MediaKind.IMAGE, f"https://h/{number}.png", "images") for number in range(2))
     with pytest.raises(ProviderError) as caught:
         validate(CARDS[TURBO], VideoRequest(TURBO, "a cat", media=pictures))

@@ -41,7 +41,7 @@ def list_of(rows: list[Any], at_most: int = LIST_PAGE) -> Callable[[httpx.Reques
     return answer
 
 
-async def test_a_list_on_the_wire(provider: DashScope, router: respx.MockRouter, account: Account) -> None:
+async def test_list_on_the_wire(provider: DashScope, router: respx.MockRouter, account: Account) -> None:
     rows = [row(1, status="SUCCEEDED", end_time=NOW * 1000), row(2)]
     route = router.get(url__startswith=f"{BASE}/tasks").mock(side_effect=list_of(rows))
     first, second = await provider.list(account, before=None, limit=20)
@@ -57,7 +57,7 @@ async def test_a_list_on_the_wire(provider: DashScope, router: respx.MockRouter,
     assert route.call_count == 1
 
 
-async def test_a_list_of_an_earlier_day_on_the_wire(
+async def test_list_of_an_earlier_day_on_the_wire(
     provider: DashScope, router: respx.MockRouter, account: Account
 ) -> None:
     route = router.get(url__startswith=f"{BASE}/tasks").mock(side_effect=list_of([row(0), row(8), row(9), row(10)]))
@@ -70,7 +70,7 @@ async def test_a_list_of_an_earlier_day_on_the_wire(
     }
 
 
-async def test_before_counts_its_whole_second_in(
+async def test_before_includes_its_whole_second(
     provider: DashScope, router: respx.MockRouter, account: Account
 ) -> None:
     rows = [row(8), row(9, gmt_create=(NOW - 9) * 1000 + 999), row(10)]
@@ -79,7 +79,7 @@ async def test_before_counts_its_whole_second_in(
     assert numbers(await provider.list(account, before=NOW - 9.5, limit=20)) == [10]
 
 
-async def test_a_time_that_has_not_come_is_now(provider: DashScope, router: respx.MockRouter, account: Account) -> None:
+async def test_time_that_has_not_come_is_now(provider: DashScope, router: respx.MockRouter, account: Account) -> None:
     route = router.get(url__startswith=f"{BASE}/tasks").mock(side_effect=list_of([row(0)]))
     assert numbers(await provider.list(account, before=NOW + 1e12, limit=20)) == [0]
     assert "end_time" not in route.calls.last.request.url.params
@@ -100,7 +100,7 @@ async def test_smaller_pages_than_asked_for(provider: DashScope, router: respx.M
     assert numbers(await provider.list(account, before=None, limit=30)) == list(range(25))
 
 
-async def test_a_list_that_runs_the_other_way_is_read_to_its_end(
+async def test_ascending_list_is_read_to_its_end(
     provider: DashScope, router: respx.MockRouter, account: Account
 ) -> None:
     rows = [row(number) for number in reversed(range(9))]
@@ -117,16 +117,14 @@ async def test_only_videos_are_listed(http: HttpClient, router: respx.MockRouter
     assert [task.state.model for task in found] == ["wan2.6-t2v", "wan9.0-video", "house-model"]
 
 
-async def test_a_page_that_brings_nothing_new_is_the_last(
-    provider: DashScope, router: respx.MockRouter, account: Account
-) -> None:
+async def test_repeated_page_is_the_last(provider: DashScope, router: respx.MockRouter, account: Account) -> None:
     answer = {"data": [row(1), None, {}, row(2, status="UNKNOWN"), row(3, gmt_create=None)]}
     route = router.get(url__startswith=f"{BASE}/tasks").respond(200, json=answer)
     assert numbers(await provider.list(account, before=None, limit=20)) == [1]
     assert route.call_count == 2
 
 
-async def test_a_list_without_an_end_is_left(provider: DashScope, router: respx.MockRouter, account: Account) -> None:
+async def test_endless_list_is_limited(provider: DashScope, router: respx.MockRouter, account: Account) -> None:
     route = router.get(url__startswith=f"{BASE}/tasks")
     route.mock(side_effect=lambda _: httpx.Response(200, json={"data": [row(route.call_count)], "total_page": 10**9}))
     assert len(await provider.list(account, before=None, limit=1000)) == LIST_CALLS
@@ -134,7 +132,7 @@ async def test_a_list_without_an_end_is_left(provider: DashScope, router: respx.
 
 
 @pytest.mark.parametrize("answer", [{}, {"data": None, "total": 0}, {"data": [], "total_page": 0}, {"data": {"a": 1}}])
-async def test_an_empty_list(
+async def test_empty_list(
     provider: DashScope, router: respx.MockRouter, account: Account, answer: dict[str, Any]
 ) -> None:
     route = router.get(url__startswith=f"{BASE}/tasks").respond(200, json=answer)
@@ -158,7 +156,7 @@ async def test_an_empty_list(
         (httpx.ReadTimeout("x"), ErrorKind.ANSWER_LOST),
     ],
 )
-async def test_trouble_on_any_page_of_a_list_is_raised(
+async def test_error_on_any_page_of_a_list_is_raised(
     provider: DashScope, router: respx.MockRouter, account: Account, trouble: Any, kind: ErrorKind
 ) -> None:
     page = httpx.Response(200, json={"data": [row(1)], "total_page": 2})
@@ -168,7 +166,7 @@ async def test_trouble_on_any_page_of_a_list_is_raised(
     assert without_key(caught.value).kind is kind
 
 
-async def test_a_list_of_the_sandbox(account: Account) -> None:
+async def test_list_of_the_sandbox(account: Account) -> None:
     count = LIST_PAGE + 5
     settings = SandboxSettings(task_seconds=0.001, queries_per_second=0)
     with SandboxServer(settings) as upstream:

@@ -22,7 +22,7 @@ from providers.validation import validate
 every_card = pytest.mark.parametrize("card", MODELS, ids=lambda card: card.name)
 
 
-def test_the_default_model_comes_first() -> None:
+def test_default_model_comes_first() -> None:
     assert MODELS[0].name == "wan2.6-t2v"
 
 
@@ -31,9 +31,9 @@ def test_names_are_unique() -> None:
 
 
 @every_card
-def test_a_card_is_consistent(card: ModelCard) -> None:
+def test_card_is_consistent(card: ModelCard) -> None:
     assert card.provider == "dashscope"
-    assert not card.open
+    assert not card.unlisted
     assert card.title
     assert card.duration is None or card.duration in card.durations
     assert card.resolution in card.resolutions
@@ -56,7 +56,7 @@ def test_a_card_is_consistent(card: ModelCard) -> None:
 
 
 @every_card
-def test_a_card_has_a_wire_that_carries_all_it_offers(card: ModelCard) -> None:
+def test_protocol_of_a_card_supports_all_its_inputs(card: ModelCard) -> None:
     protocol = protocol_of(card.name)
     assert protocol is not None
     assert protocol is not UNKNOWN_TASK_PROTOCOL
@@ -71,7 +71,7 @@ def test_a_card_has_a_wire_that_carries_all_it_offers(card: ModelCard) -> None:
 
 
 @every_card
-def test_a_request_that_says_nothing_settles(card: ModelCard) -> None:
+def test_empty_request_is_valid(card: ModelCard) -> None:
     for roles in card.media_sets:
         media = tuple(Media(_kind(role), "https://h/x", role, role) for role in sorted(roles))
         validated = validate(card, VideoRequest(card.name, "a cat", media=media))
@@ -87,7 +87,7 @@ def test_a_request_that_says_nothing_settles(card: ModelCard) -> None:
 
 
 @every_card
-def test_what_a_family_cannot_do_without_is_always_sent(card: ModelCard) -> None:
+def test_required_parameters_are_always_sent(card: ModelCard) -> None:
     protocol = protocol_of(card.name)
     assert protocol is not None
     for roles in card.media_sets:
@@ -138,7 +138,7 @@ def test_limits(
     assert (card.durations, card.duration) == (durations, duration)
 
 
-def test_480p_knows_three_ratios() -> None:
+def test_480p_has_three_ratios() -> None:
     card = next(card for card in MODELS if card.name == "wan2.5-t2v-preview")
     assert {ratio for tier, ratio in card.sizes if tier == "480p"} == {"16:9", "9:16", "1:1"}
     assert len(card.sizes) == 13
@@ -218,7 +218,7 @@ def test_what_a_file_may_be(name: str, kind: MediaKind, limits: MediaLimits) -> 
     assert next(card for card in MODELS if card.name == name).media_files[kind] == limits
 
 
-def test_an_open_card_limits_no_files() -> None:
+def test_open_card_limits_no_files() -> None:
     card = unlisted_card("wan2.9-i2v")
     assert card is not None
     assert card.media_files == {}
@@ -289,12 +289,12 @@ def test_how_long_texts_may_be(name: str, prompt: int, negative: int, han_weight
 
 
 @every_card
-def test_a_region_is_one_that_an_account_can_be_in(card: ModelCard) -> None:
+def test_region_is_one_that_an_account_can_be_in(card: ModelCard) -> None:
     assert card.regions <= set(BASE_URLS)
 
 
 @pytest.mark.parametrize("model", ["wan2.8-videoedit", "videoretalk", "wan2.2-animate-mix", "kling/kling-v4-omni"])
-def test_an_unlabelled_video_of_a_model_that_edits_is_the_video(model: str) -> None:
+def test_unlabelled_video_of_a_model_that_edits_is_the_video(model: str) -> None:
     card = unlisted_card(model)
     assert card is not None
     request = VideoRequest(model, media=(Media(MediaKind.VIDEO, "https://h/v.mp4", "video"),))

@@ -61,7 +61,7 @@ def test_options_win_over_everything() -> None:
     assert options["input"] == {"prompt": "theirs", "x": None}
 
 
-def test_an_input_that_is_no_object_is_a_parameter_like_others() -> None:
+def test_input_that_is_no_object_is_a_parameter_like_others() -> None:
     body = built("wan2.6-t2v", options={"input": "x"}).body
     assert body["parameters"]["input"] == "x"
 
@@ -70,7 +70,7 @@ def test_options_cannot_name_another_model() -> None:
     assert built("wan2.6-t2v", options={"model": "other"}).body["model"] == "wan2.6-t2v"
 
 
-def test_the_key_of_a_card_is_the_name_on_the_wire() -> None:
+def test_key_of_a_card_is_the_name_on_the_wire() -> None:
     card = ModelCard("fast", "dashscope", key="wan2.2-i2v-flash")
     protocol = protocol_of(card.key)
     assert protocol is not None
@@ -86,7 +86,7 @@ def test_the_key_of_a_card_is_the_name_on_the_wire() -> None:
         ("wan2.6-t2v", {"options": {"input": {"deep": [{"url": "oss://x"}]}}}),
     ],
 )
-def test_an_oss_link_anywhere_asks_for_resolving(model: str, fields: dict[str, Any]) -> None:
+def test_oss_link_anywhere_asks_for_resolving(model: str, fields: dict[str, Any]) -> None:
     assert built(model, **fields).headers == {RESOLVE_HEADER: "enable"}
 
 
@@ -98,7 +98,7 @@ def test_an_oss_link_anywhere_asks_for_resolving(model: str, fields: dict[str, A
         ("emo-v1", (image(), image(role=MediaRole.REFERENCE_IMAGE)), FieldReason.CONFLICT),
     ],
 )
-def test_an_input_without_a_place_is_refused(model: str, media: tuple[Media, ...], reason: FieldReason) -> None:
+def test_input_without_a_place_is_refused(model: str, media: tuple[Media, ...], reason: FieldReason) -> None:
     with pytest.raises(ProviderError) as caught:
         built(model, media=media)
     assert caught.value.kind is ErrorKind.INVALID_REQUEST
@@ -123,7 +123,7 @@ def test_vace_with_a_video_needs_a_function() -> None:
         ("wan2.6-r2v", (image(),), "audio"),
     ],
 )
-def test_a_sound_that_does_not_go_with_the_rest(model: str, media: tuple[Media, ...], param: str) -> None:
+def test_audio_that_does_not_go_with_the_rest(model: str, media: tuple[Media, ...], param: str) -> None:
     with pytest.raises(ProviderError) as caught:
         built(model, media=media, sound=sound())
     assert [problem.param for problem in caught.value.fields] == [param]

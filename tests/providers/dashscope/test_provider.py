@@ -53,7 +53,7 @@ def test_other_shapes_need_the_name(provider: DashScope, text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["sk-a b", "sk-a\n", "sk-\x00", "sk-密钥", " sk-a", "sk-a\x7f", "sk-\u00e9"])
-def test_what_no_header_can_carry_is_no_account(provider: DashScope, text: str) -> None:
+def test_credential_invalid_in_a_header_is_no_account(provider: DashScope, text: str) -> None:
     assert provider.account_from(text) is None
     assert provider.account_from(text, named=True) is None
 
@@ -77,7 +77,7 @@ def test_cards(http: HttpClient) -> None:
     assert provider.card("WAN2.6-T2V") is MODELS[0]
     unknown = provider.card("wan2.6-t2v-next")
     assert unknown is not None
-    assert unknown.open
+    assert unknown.unlisted
     assert provider.card("qwen-vl-plus") is None
 
 
@@ -145,7 +145,7 @@ CAPTURES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("task", "fields", "body"), CAPTURES)
-async def test_the_request_on_the_wire(
+async def test_request_on_the_wire(
     provider: DashScope,
     router: respx.MockRouter,
     account: Account,
@@ -167,14 +167,14 @@ async def test_the_request_on_the_wire(
     assert "x-dashscope-ossresourceresolve" not in sent.headers
 
 
-async def test_an_oss_link_is_resolved(provider: DashScope, router: respx.MockRouter, account: Account) -> None:
+async def test_oss_link_is_resolved(provider: DashScope, router: respx.MockRouter, account: Account) -> None:
     route = router.post(SUBMIT).respond(200, json=ACCEPTED)
     media = (Media(MediaKind.IMAGE, "oss://dashscope-instant/abc/loc.png", "image"),)
     await submitted(provider, account, model="wan2.5-i2v-preview", media=media, resolution="480P")
     assert route.calls.last.request.headers["x-dashscope-ossresourceresolve"] == "enable"
 
 
-async def test_the_base_url_and_the_proxy_are_the_accounts_way(router: respx.MockRouter) -> None:
+async def test_base_url_and_the_proxy_are_the_accounts_way(router: respx.MockRouter) -> None:
     proxies: list[str | None] = []
 
     def transport(proxy: str | None) -> httpx.AsyncBaseTransport:
@@ -189,7 +189,7 @@ async def test_the_base_url_and_the_proxy_are_the_accounts_way(router: respx.Moc
     assert proxies == ["http://proxy:3128"]
 
 
-async def test_an_extra_card_of_a_strange_name_is_spoken_to(router: respx.MockRouter, http: HttpClient) -> None:
+async def test_configured_card_of_unknown_family_has_a_protocol(router: respx.MockRouter, http: HttpClient) -> None:
     provider = DashScope(http, cards=[ModelCard("atelier", "dashscope", durations=(5,), duration=5)])
     route = router.post(SUBMIT).respond(200, json=ACCEPTED)
     await submitted(provider, Account("dashscope", KEY), model="atelier")
@@ -200,14 +200,14 @@ async def test_an_extra_card_of_a_strange_name_is_spoken_to(router: respx.MockRo
     }
 
 
-async def test_a_stranger_is_not_submitted(provider: DashScope, account: Account) -> None:
+async def test_unknown_model_is_not_submitted(provider: DashScope, account: Account) -> None:
     with pytest.raises(ProviderError) as caught:
         await submit(provider, VideoRequest("qwen-vl-plus", "p"), account)
     assert caught.value.kind is ErrorKind.MODEL_NOT_FOUND
 
 
 @pytest.mark.parametrize("credential", ["sk-\n", "sk-密钥", ""])
-async def test_a_credential_no_header_can_carry(provider: DashScope, credential: str) -> None:
+async def test_credential_invalid_in_a_header(provider: DashScope, credential: str) -> None:
     with pytest.raises(ProviderError) as caught:
         await submitted(provider, Account("dashscope", credential))
     assert caught.value.kind is ErrorKind.INVALID_CREDENTIAL
@@ -216,14 +216,14 @@ async def test_a_credential_no_header_can_carry(provider: DashScope, credential:
 @pytest.mark.parametrize(
     ("output", "id"), [({"task_id": ID}, ID), ({"task_id": 42}, "42"), ({"task_id": f" {ID} ", "task_status": 1}, ID)]
 )
-async def test_the_id_is_all_that_counts(
+async def test_only_the_id_matters(
     provider: DashScope, router: respx.MockRouter, account: Account, output: dict[str, Any], id: str
 ) -> None:
     router.post(SUBMIT).respond(200, json={"output": output})
     assert await submitted(provider, account) == id
 
 
-async def test_a_byte_order_mark_is_no_trouble(provider: DashScope, router: respx.MockRouter, account: Account) -> None:
+async def test_byte_order_mark_is_ignored(provider: DashScope, router: respx.MockRouter, account: Account) -> None:
     router.post(SUBMIT).respond(200, content=b"\xef\xbb\xbf" + orjson.dumps(ACCEPTED))
     assert await submitted(provider, account) == ID
 
@@ -325,7 +325,7 @@ async def test_unreadable_answers(
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
-async def test_a_redirect_is_not_followed(
+async def test_redirect_is_not_followed(
     provider: DashScope, router: respx.MockRouter, account: Account, status: int
 ) -> None:
     route = router.route().respond(status, headers={"location": f"{BASE}/elsewhere"})
@@ -342,7 +342,7 @@ async def test_a_redirect_is_not_followed(
         (httpx.RemoteProtocolError("closed"), ErrorKind.ANSWER_LOST),
     ],
 )
-async def test_trouble_on_the_way(
+async def test_transport_errors(
     provider: DashScope, router: respx.MockRouter, account: Account, trouble: Exception, kind: ErrorKind
 ) -> None:
     route = router.route().mock(side_effect=trouble)
@@ -360,7 +360,7 @@ async def test_retry_after_is_kept(provider: DashScope, router: respx.MockRouter
 
 
 @pytest.mark.parametrize("status", [200, 400, 401, 500])
-async def test_an_answer_that_quotes_the_key(
+async def test_answer_that_quotes_the_key(
     provider: DashScope, router: respx.MockRouter, account: Account, status: int
 ) -> None:
     for content in (orjson.dumps(error_body(f"Odd {KEY}", f"you sent {KEY}")), f"you sent {KEY}".encode()):

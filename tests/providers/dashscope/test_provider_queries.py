@@ -25,7 +25,7 @@ from tests.providers.dashscope.wire import (
 # --- query --------------------------------------------------------------------------------------------------------
 
 
-async def test_a_query_on_the_wire(provider: DashScope, router: respx.MockRouter, account: Account) -> None:
+async def test_query_on_the_wire(provider: DashScope, router: respx.MockRouter, account: Account) -> None:
     route = router.get(f"{BASE}/tasks/{ID}").respond(200, json=RUNNING)
     states = await provider.query([ID, ID], account)
     assert states == {ID: TaskState(ID, Phase.PROCESSING, 50)}
@@ -60,7 +60,7 @@ async def test_no_ids_no_calls(provider: DashScope, router: respx.MockRouter, ac
         (400, orjson.dumps(error_body("Arrearage")), ErrorKind.NO_CREDITS),
     ],
 )
-async def test_an_id_without_a_state(
+async def test_id_without_a_state(
     provider: DashScope,
     router: respx.MockRouter,
     account: Account,
@@ -74,7 +74,7 @@ async def test_an_id_without_a_state(
     assert answer.kind is kind
 
 
-async def test_a_refused_key_concerns_the_whole_call(
+async def test_invalid_key_is_raised_for_the_whole_call(
     provider: DashScope, router: respx.MockRouter, account: Account
 ) -> None:
     router.get(f"{BASE}/tasks/{ID}").respond(200, json=RUNNING)
@@ -84,7 +84,7 @@ async def test_a_refused_key_concerns_the_whole_call(
     assert caught.value.kind is ErrorKind.INVALID_CREDENTIAL
 
 
-async def test_a_limit_met_by_every_id_is_the_calls(
+async def test_rate_limit_of_every_id_is_raised(
     provider: DashScope, router: respx.MockRouter, account: Account
 ) -> None:
     route = router.get(url__startswith=f"{BASE}/tasks/")
@@ -104,7 +104,7 @@ async def test_a_limit_met_by_every_id_is_the_calls(
         (httpx.Response(429, json=error_body("Throttling")), ErrorKind.RATE_LIMITED),
     ],
 )
-async def test_trouble_met_by_some_ids_is_theirs(
+async def test_errors_of_some_ids_are_returned_for_them(
     provider: DashScope, router: respx.MockRouter, account: Account, trouble: Any, kind: ErrorKind
 ) -> None:
     router.get(f"{BASE}/tasks/{ID}").respond(200, json=RUNNING)
@@ -155,7 +155,7 @@ async def test_ids_stay_inside_their_place(
 
 
 @pytest.mark.parametrize("id", ["", ".", ".."])
-async def test_an_id_that_is_no_name_is_not_asked_for(
+async def test_invalid_id_is_not_queried(
     provider: DashScope, router: respx.MockRouter, account: Account, id: str
 ) -> None:
     answer = (await provider.query([id], account))[id]
@@ -171,7 +171,7 @@ async def test_an_id_that_is_no_name_is_not_asked_for(
 
 
 @pytest.mark.parametrize("content", [b'{"request_id":"r"}', b""])
-async def test_a_cancel_on_the_wire(
+async def test_cancel_on_the_wire(
     provider: DashScope, router: respx.MockRouter, account: Account, content: bytes
 ) -> None:
     route = router.post(f"{BASE}/tasks/{ID}/cancel").respond(200, content=content)
@@ -195,7 +195,7 @@ async def test_a_cancel_on_the_wire(
         (500, HTML.encode(), ErrorKind.UPSTREAM_ERROR),
     ],
 )
-async def test_a_cancel_that_did_not_work(
+async def test_cancel_that_did_not_work(
     provider: DashScope,
     router: respx.MockRouter,
     account: Account,

@@ -51,7 +51,7 @@ def unix(value: str | float | None) -> float | None:
 
 
 @pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
-def test_a_record_tells_where_it_comes_from_and_is_small(path: Path) -> None:
+def test_recording_has_a_source_and_is_small(path: Path) -> None:
     record = load(path)
     assert set(record) == {"source", "date", "kind", "status", "answer", "reading"}
     assert record["source"]
@@ -78,7 +78,7 @@ PARSERS: tuple[Callable[[Any], object], ...] = (
 
 
 @pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
-def test_no_answer_harms_any_parser(path: Path) -> None:
+def test_no_response_breaks_a_parser(path: Path) -> None:
     answer = load(path)["answer"]
     parts = [answer, *answer.values(), *(answer["data"] if isinstance(answer.get("data"), list) else ())]
     for parser in PARSERS:

@@ -67,14 +67,14 @@ async def test_files_become_a_video(real: DashScope, account: Account, model: st
     assert state.phase is Phase.COMPLETED
 
 
-async def test_a_link_used_again_is_taken_again(real: DashScope, account: Account) -> None:
+async def test_link_used_again_is_taken_again(real: DashScope, account: Account) -> None:
     assert await submitted(real, account, sound=sound_of()) != await submitted(real, account, sound=sound_of())
 
 
 @pytest.mark.parametrize(
     ("mark", "kind"), [(b"#lost-upload", ErrorKind.UPLOAD_FAILED), (b"#bad-upload", ErrorKind.UPLOAD_FAILED)]
 )
-async def test_an_upload_in_trouble_creates_nothing(
+async def test_failed_upload_creates_nothing(
     sandbox: SandboxServer, real: DashScope, account: Account, mark: bytes, kind: ErrorKind
 ) -> None:
     before = sandbox.sandbox.submits("dashscope")
@@ -83,12 +83,12 @@ async def test_an_upload_in_trouble_creates_nothing(
     await submitted(real, account, sound=sound_of(mark + b" #times=1 "))
 
 
-async def test_a_refused_key_sends_nothing(real: DashScope) -> None:
+async def test_refused_key_sends_nothing(real: DashScope) -> None:
     with pytest.raises(ProviderError) as caught:
         await submitted(real, Account("dashscope", "no-key"), sound=sound_of())
     assert caught.value.kind is ErrorKind.INVALID_CREDENTIAL
 
 
-async def test_a_model_of_another_maker_takes_no_file(real: DashScope, account: Account) -> None:
+async def test_model_of_another_maker_takes_no_file(real: DashScope, account: Account) -> None:
     error = await refused(real, account, model="kling/kling-v3-video-generation", media=(media(FIRST),))
     assert error.kind is ErrorKind.INVALID_REQUEST

@@ -84,7 +84,7 @@ def test_every_row_of_the_table_is_tested() -> None:
     }
 
 
-def test_a_captured_running_task() -> None:
+def test_captured_running_task() -> None:
     answer = {
         "request_id": "e5d70b02-ebd3-98ce-9fe8-759d7d7b107d",
         "output": {
@@ -104,7 +104,7 @@ def test_unknown_is_not_found() -> None:
     assert refused(answer).kind is ErrorKind.TASK_NOT_FOUND
 
 
-def test_a_failed_task_has_code_and_message() -> None:
+def test_failed_task_has_code_and_message() -> None:
     error = state(body("FAILED", code="DataInspectionFailed", message="Output data may …")).error
     assert error is not None
     assert (error.kind, error.code, error.detail) == (
@@ -115,19 +115,19 @@ def test_a_failed_task_has_code_and_message() -> None:
 
 
 @pytest.mark.parametrize("said", [{}, {"code": None, "message": None}, {"code": {}, "message": []}])
-def test_a_task_that_failed_without_a_word(said: dict[str, Any]) -> None:
+def test_task_that_failed_without_a_reason(said: dict[str, Any]) -> None:
     error = state(body("FAILED", **said)).error
     assert error is not None
     assert (error.kind, error.code, error.detail, error.message) == (ErrorKind.GENERATION_FAILED, "", "", None)
 
 
-def test_a_failed_task_with_a_strange_code() -> None:
+def test_failed_task_with_a_strange_code() -> None:
     error = state(body("FAILED", code=1234, message="odd")).error
     assert error is not None
     assert (error.kind, error.code, error.message) == (ErrorKind.GENERATION_FAILED, "1234", None)
 
 
-def test_a_cancelled_task() -> None:
+def test_cancelled_task() -> None:
     error = state(body("CANCELED")).error
     assert error is not None
     assert (error.kind, error.code, error.message) == (ErrorKind.CANCELLED, "cancelled", CANCELLED)
@@ -247,11 +247,11 @@ def test_times(text: Any, seconds: float | None) -> None:
         {"output": {"task_status": True}},
     ],
 )
-def test_a_body_without_a_state(answer: Any) -> None:
+def test_body_without_a_state(answer: Any) -> None:
     assert refused(answer).kind is ErrorKind.UPSTREAM_ERROR
 
 
-def test_an_error_under_http_200() -> None:
+def test_error_under_http_200() -> None:
     error = refused({"code": "Throttling.RateQuota", "message": "slow down", "request_id": "r"})
     assert (error.kind, error.code, error.detail) == (ErrorKind.RATE_LIMITED, "Throttling.RateQuota", "slow down")
     assert refused({"code": "Odd", "message": "x"}).kind is ErrorKind.UPSTREAM_ERROR
@@ -347,7 +347,7 @@ def test_when_a_row_was_made(times: dict[str, Any], created_at: float) -> None:
     assert listed(**times).created_at == created_at
 
 
-def test_a_row_that_tells_little() -> None:
+def test_row_with_missing_fields() -> None:
     row = {"task_id": ID, "status": "NEW_WORD", "start_time": 1709285905000, "model_name": None, "end_time": None}
     assert parse_row(row) == TaskState(ID, Phase.PROCESSING, 50, created_at=SCHEDULED)
 
@@ -380,12 +380,12 @@ def test_a_page() -> None:
 
 
 @pytest.mark.parametrize("answer", [None, [], {}, {"data": None, "total_page": 0}, {"data": {}, "total_page": None}])
-def test_a_page_with_nothing_to_read(answer: Any) -> None:
+def test_page_with_nothing_to_read(answer: Any) -> None:
     page = parse_page(answer)
     assert (page.states, page.ids, page.pages, page.newest_first) == ((), frozenset(), None, True)
 
 
-def test_the_window_of_the_list() -> None:
+def test_window_of_the_list() -> None:
     # Its end is one second on, so that the second of `before` is in it either way.
     assert list_window(SUBMITTED) == {"start_time": "20240229173825", "end_time": "20240301173825"}
     assert list_window(-1e18) == {"start_time": "19700101080001", "end_time": "19700102080001"}

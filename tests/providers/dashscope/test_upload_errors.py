@@ -39,7 +39,7 @@ TROUBLES: list[tuple[Exception, ErrorKind]] = [
 
 @pytest.mark.parametrize(("trouble", "kind"), TROUBLES)
 @pytest.mark.parametrize("where", ["policies", "files"])
-async def test_trouble_on_the_way_is_never_a_lost_answer(
+async def test_transport_error_of_an_upload_is_never_a_lost_answer(
     provider: DashScope, store: Store, account: Account, where: str, trouble: Exception, kind: ErrorKind
 ) -> None:
     getattr(store, where).mock(side_effect=trouble)
@@ -74,7 +74,7 @@ async def test_trouble_on_the_way_is_never_a_lost_answer(
         (302, {}, ErrorKind.UPLOAD_FAILED, ""),
     ],
 )
-async def test_a_refused_policy(
+async def test_refused_policy(
     provider: DashScope, store: Store, account: Account, status: int, body: Any, kind: ErrorKind, code: str
 ) -> None:
     store.policies.respond(status, content=orjson.dumps(body))
@@ -97,7 +97,7 @@ async def test_a_refused_policy(
         (301, "", ErrorKind.UPLOAD_FAILED, ""),
     ],
 )
-async def test_a_refused_file(
+async def test_refused_file(
     provider: DashScope, store: Store, account: Account, status: int, text: str, kind: ErrorKind, code: str
 ) -> None:
     store.files.respond(status, text=text)
@@ -108,7 +108,7 @@ async def test_a_refused_file(
     assert (store.files.call_count, store.submits.call_count) == (1, 0)
 
 
-async def test_an_expired_policy_is_replaced_once(provider: DashScope, store: Store, account: Account) -> None:
+async def test_expired_policy_is_replaced_once(provider: DashScope, store: Store, account: Account) -> None:
     store.files.mock(side_effect=[httpx.Response(403, text=EXPIRED), httpx.Response(200)])
     file = tone()
     await submitted(provider, account, sound=media(file))
@@ -116,7 +116,7 @@ async def test_an_expired_policy_is_replaced_once(provider: DashScope, store: St
     assert file.read() in store.files.calls.last.request.content
 
 
-async def test_a_policy_that_is_always_expired(provider: DashScope, store: Store, account: Account) -> None:
+async def test_policy_that_is_always_expired(provider: DashScope, store: Store, account: Account) -> None:
     store.files.respond(403, text=EXPIRED)
     error = await refused(provider, account, sound=media(tone()))
     assert (error.kind, error.code) == (ErrorKind.UPLOAD_FAILED, "AccessDenied")
@@ -124,7 +124,7 @@ async def test_a_policy_that_is_always_expired(provider: DashScope, store: Store
 
 
 @pytest.mark.parametrize(("megabytes", "allowed", "uploads"), [(1, ("≤ 1 MB",), 0), (8, (), 1), (None, (), 1)])
-async def test_a_file_larger_than_the_service_takes(
+async def test_file_larger_than_the_service_takes(
     provider: DashScope, store: Store, account: Account, megabytes: Any, allowed: tuple[str, ...], uploads: int
 ) -> None:
     store.policies.respond(200, json={"data": DATA | {"max_file_size_mb": megabytes}})
@@ -198,9 +198,7 @@ async def test_one_bad_file_ends_the_others(provider: DashScope, store: Store, a
 
 
 @pytest.mark.parametrize("where", ["policies", "files"])
-async def test_an_answer_that_quotes_what_is_secret(
-    provider: DashScope, store: Store, account: Account, where: str
-) -> None:
+async def test_response_that_quotes_a_secret(provider: DashScope, store: Store, account: Account, where: str) -> None:
     said = f"you sent {KEY} {DATA['signature']} {DATA['policy']}"
     answer = orjson.dumps(error_body("Odd", said)) if where == "policies" else oss_error("Odd", said).encode()
     getattr(store, where).respond(400, content=answer)
@@ -210,14 +208,14 @@ async def test_an_answer_that_quotes_what_is_secret(
         assert error.detail == "you sent *** *** ***"
 
 
-async def test_a_file_that_cannot_be_read(provider: DashScope, store: Store, account: Account) -> None:
+async def test_file_that_cannot_be_read(provider: DashScope, store: Store, account: Account) -> None:
     file = tone()
     file.close()
     assert (await refused(provider, account, sound=media(file))).kind is ErrorKind.UPLOAD_FAILED
     assert store.submits.call_count == 0
 
 
-async def test_a_credential_no_header_can_carry_sends_no_file(provider: DashScope, store: Store) -> None:
+async def test_credential_invalid_in_a_header_sends_no_file(provider: DashScope, store: Store) -> None:
     with pytest.raises(ProviderError) as caught:
         await submitted(provider, Account("dashscope", "sk-\n"), sound=media(tone()))
     assert caught.value.kind is ErrorKind.INVALID_CREDENTIAL

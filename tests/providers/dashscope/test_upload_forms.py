@@ -44,7 +44,7 @@ def test_a_policy() -> None:
         *((size, 0) for size in (0, -1, None, "x", True, float("nan"), float("inf"), 1e308, 10**400)),
     ],
 )
-def test_the_largest_file(megabytes: Any, size: int) -> None:
+def test_largest_file(megabytes: Any, size: int) -> None:
     policy = parse_policy({"data": DATA | {"max_file_size_mb": megabytes}})
     assert policy is not None
     assert policy.max_bytes == size
@@ -52,12 +52,12 @@ def test_the_largest_file(megabytes: Any, size: int) -> None:
 
 @pytest.mark.parametrize("name", ["policy", "signature", "upload_dir", "upload_host", "oss_access_key_id"])
 @pytest.mark.parametrize("value", [None, "", " ", [], {}, True])
-def test_a_policy_that_lacks_what_it_needs(name: str, value: Any) -> None:
+def test_policy_that_lacks_what_it_needs(name: str, value: Any) -> None:
     assert parse_policy({"data": DATA | {name: value}}) is None
 
 
 @pytest.mark.parametrize("host", ["ftp://h", "h", "//h", "file:///x"])
-def test_a_policy_for_what_is_no_web_address(host: str) -> None:
+def test_policy_for_what_is_no_web_address(host: str) -> None:
     assert parse_policy({"data": DATA | {"upload_host": host}}) is None
 
 
@@ -68,7 +68,7 @@ def test_anything_can_be_read_as_a_policy_or_not(body: Any, name: str, value: An
         assert policy is None or (policy.host and policy.folder and policy.signature and policy.max_bytes >= 0)
 
 
-def test_the_form_is_the_sdks() -> None:
+def test_form_is_the_sdks() -> None:
     head, tail = form(POLICY, "loc.png", "image/png", BOUNDARY)
     names = [line.split(b'name="')[1].split(b'"')[0] for line in head.split(b"\r\n") if b"Content-Disposition" in line]
     assert names == [
@@ -119,7 +119,7 @@ def test_half_characters_do_not_break_the_form() -> None:
     assert b"?/x.png" in head
 
 
-def test_the_object_stores_errors() -> None:
+def test_object_stores_errors() -> None:
     assert parse_error(EXPIRED.encode()) == ("AccessDenied", "Invalid according to Policy: Policy expired.")
     assert parse_error(b"<code> A </code>  <Code>B</Code>") == ("A", "")
     assert parse_error(HTML.encode()) == ("", "")
@@ -133,10 +133,10 @@ def test_anything_can_be_read_as_an_error(body: bytes) -> None:
 
 @settings(max_examples=20)
 @given(st.integers(0, 3), st.integers(-4, 4))
-def test_a_data_url_is_the_whole_file(pieces: int, more: int) -> None:
+def test_data_url_is_the_whole_file(pieces: int, more: int) -> None:
     file = media_file(b"\x89PNG\r\n\x1a\n" + bytes(max(0, pieces * PIECE_BYTES + more)))
     assert asyncio.run(data_url(file)) == inline(file)
 
 
-def test_the_largest_data_url_stays_below_ten_megabytes() -> None:
+def test_largest_data_url_stays_below_ten_megabytes() -> None:
     assert DATA_URL_BYTES * 4 / 3 < 10_000_000

@@ -28,7 +28,7 @@ from tests.providers.dashscope.wire import (
 # --- links that are used again ------------------------------------------------------------------------------------
 
 
-async def test_a_link_is_used_again_for_its_model_and_account_only(
+async def test_link_is_used_again_for_its_model_and_account_only(
     provider: DashScope, store: Store, account: Account
 ) -> None:
     async def send(account: Account, model: str = "wan2.6-t2v") -> int:
@@ -45,7 +45,7 @@ async def test_a_link_is_used_again_for_its_model_and_account_only(
     assert [await send(account), store.submits.call_count] == [6, 8]
 
 
-async def test_a_link_is_not_used_for_ever(http: HttpClient, store: Store, account: Account) -> None:
+async def test_cached_link_expires(http: HttpClient, store: Store, account: Account) -> None:
     now = float(NOW)
     provider = DashScope(http, now=lambda: now)
     for later, uploads in ((0.0, 1), (LINK_SECONDS - 1, 1), (2.0, 2)):
@@ -66,7 +66,7 @@ async def test_a_link_is_not_used_for_ever(http: HttpClient, store: Store, accou
         ("InternalError", True),
     ],
 )
-async def test_a_refused_submit_forgets_its_links(
+async def test_refused_submit_forgets_its_links(
     provider: DashScope, store: Store, account: Account, code: str, again: bool
 ) -> None:
     store.submits.respond(400, json=error_body(code))
@@ -76,12 +76,12 @@ async def test_a_refused_submit_forgets_its_links(
     assert store.files.call_count == 1 + again
 
 
-async def test_the_same_bytes_at_the_same_time_go_once(provider: DashScope, store: Store, account: Account) -> None:
+async def test_same_bytes_at_the_same_time_go_once(provider: DashScope, store: Store, account: Account) -> None:
     await asyncio.gather(*(submitted(provider, account, sound=media(tone())) for _ in range(20)))
     assert (store.policies.call_count, store.files.call_count, store.submits.call_count) == (1, 1, 20)
 
 
-async def test_who_waited_shares_the_trouble(provider: DashScope, store: Store, account: Account) -> None:
+async def test_waiters_share_the_error(provider: DashScope, store: Store, account: Account) -> None:
     store.files.respond(403, text=oss_error("SignatureDoesNotMatch", "no"))
     errors = await asyncio.gather(*(refused(provider, account, sound=media(tone())) for _ in range(5)))
     assert {error.code for error in errors} == {"SignatureDoesNotMatch"}
@@ -90,7 +90,7 @@ async def test_who_waited_shares_the_trouble(provider: DashScope, store: Store, 
     assert await submitted(provider, account, sound=media(tone())) == ID
 
 
-async def test_nobody_waits_for_one_who_goes_another_way(router: respx.MockRouter, store: Store) -> None:
+async def test_callers_with_another_route_do_not_wait(router: respx.MockRouter, store: Store) -> None:
     def transport(proxy: str | None) -> httpx.AsyncBaseTransport:
         def dead(request: httpx.Request) -> httpx.Response:
             raise httpx.ProxyError("dead")
@@ -106,7 +106,7 @@ async def test_nobody_waits_for_one_who_goes_another_way(router: respx.MockRoute
     assert (error.kind, id) == (ErrorKind.UNREACHABLE, ID)
 
 
-async def test_who_waited_for_one_that_gave_up_goes_on_alone(
+async def test_waiter_computes_itself_if_the_first_caller_gives_up(
     provider: DashScope, store: Store, account: Account
 ) -> None:
     reached = asyncio.Event()

@@ -47,7 +47,7 @@ from tests.providers.dashscope.wire import (
         ("wan2.9-i2v", lambda body: body["media"][0]["url"]),
     ],
 )
-async def test_a_picture_goes_into_the_body(
+async def test_image_goes_into_the_body(
     provider: DashScope, store: Store, account: Account, media_type: str, model: str, place: Any
 ) -> None:
     file = picture(media_type)
@@ -64,7 +64,7 @@ async def test_first_and_last_frame(provider: DashScope, store: Store, account: 
     assert store.body["input"] == {"prompt": "a cat", "first_frame_url": inline(first), "last_frame_url": inline(last)}
 
 
-async def test_an_address_beside_a_file_stays(provider: DashScope, store: Store, account: Account) -> None:
+async def test_address_beside_a_file_stays(provider: DashScope, store: Store, account: Account) -> None:
     file = picture()
     sent = (media(file), Media(file.kind, "https://h/l.png", "image"))
     await submitted(provider, account, model="wan2.7-i2v", media=sent)
@@ -74,7 +74,7 @@ async def test_an_address_beside_a_file_stays(provider: DashScope, store: Store,
     ]
 
 
-async def test_a_body_holds_only_so_much(provider: DashScope, store: Store, account: Account) -> None:
+async def test_body_size_is_limited(provider: DashScope, store: Store, account: Account) -> None:
     """What does not fit beside what is there already is uploaded; a smaller one after it may fit again."""
     files = [heavy_picture(3), heavy_picture(3, seed=2), picture()]
     sent = tuple(media(file, MediaRole.REFERENCE_IMAGE) for file in files)
@@ -87,7 +87,7 @@ async def test_a_body_holds_only_so_much(provider: DashScope, store: Store, acco
 # --- temporary files ----------------------------------------------------------------------------------------------
 
 
-async def test_an_upload_on_the_wire(provider: DashScope, store: Store, account: Account) -> None:
+async def test_upload_on_the_wire(provider: DashScope, store: Store, account: Account) -> None:
     file = heavy_picture(8)
     assert await submitted(provider, account, model="wan2.6-i2v", media=(media(file),)) == ID
     assert (store.policies.call_count, store.files.call_count, store.submits.call_count) == (1, 1, 1)
@@ -192,20 +192,20 @@ async def test_files_find_their_places(
     assert store.submits.calls.last.request.headers["x-dashscope-ossresourceresolve"] == "enable"
 
 
-async def test_the_model_is_asked_for_by_its_name_on_the_wire(http: HttpClient, store: Store, account: Account) -> None:
-    provider = DashScope(http, cards=[ModelCard("house-model", "dashscope", key="wan2.2-s2v", open=True)])
+async def test_model_is_asked_for_by_its_name_on_the_wire(http: HttpClient, store: Store, account: Account) -> None:
+    provider = DashScope(http, cards=[ModelCard("house-model", "dashscope", key="wan2.2-s2v", unlisted=True)])
     await submitted(provider, account, model="house-model", sound=media(tone()))
     assert store.policies.calls.last.request.url.params["model"] == store.body["model"] == "wan2.2-s2v"
 
 
-async def test_a_file_in_two_places_goes_once(provider: DashScope, store: Store, account: Account) -> None:
+async def test_same_file_twice_is_uploaded_once(provider: DashScope, store: Store, account: Account) -> None:
     sent = (media(picture()), media(picture()), media(clip()))
     await submitted(provider, account, model="wan2.6-r2v", media=sent)
     assert store.body["input"]["reference_urls"] == [link(PICTURE), link(PICTURE), link(CLIP)]
     assert store.files.call_count == 2
 
 
-async def test_every_call_goes_the_accounts_way(router: respx.MockRouter, store: Store) -> None:
+async def test_every_call_uses_the_accounts_proxy(router: respx.MockRouter, store: Store) -> None:
     proxies: list[str | None] = []
 
     def transport(proxy: str | None) -> httpx.AsyncBaseTransport:
@@ -219,7 +219,7 @@ async def test_every_call_goes_the_accounts_way(router: respx.MockRouter, store:
     assert set(proxies) == {"http://proxy:3128"}
 
 
-async def test_an_accounts_region_is_asked(router: respx.MockRouter, store: Store, provider: DashScope) -> None:
+async def test_accounts_region_is_asked(router: respx.MockRouter, store: Store, provider: DashScope) -> None:
     there = "https://dashscope-intl.aliyuncs.com/api/v1"
     asked = router.get(f"{there}/uploads").respond(200, json={"data": DATA})
     await submitted(provider, Account("dashscope", KEY, region="ap-southeast-1"), sound=media(tone()))
@@ -244,7 +244,7 @@ async def test_few_uploads_at_a_time(provider: DashScope, store: Store, account:
     assert 1 < most <= UPLOADS_AT_ONCE
 
 
-async def test_a_submit_encodes_its_pictures_and_builds_its_body_once(
+async def test_submit_encodes_its_images_and_builds_its_body_once(
     provider: DashScope, store: Store, account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also one that is sent again after a lost answer."""

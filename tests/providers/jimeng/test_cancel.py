@@ -105,7 +105,7 @@ async def test_on_the_wire(jimeng: Jimeng, router: respx.MockRouter) -> None:
     assert (site.cancels.call_count, site.reads.call_count) == (1, 1)
 
 
-async def test_a_store_that_lags_behind_is_read_again(jimeng: Jimeng, router: respx.MockRouter) -> None:
+async def test_store_that_lags_behind_is_read_again(jimeng: Jimeng, router: respx.MockRouter) -> None:
     site = Site(router, envelope({}), None, QUEUED, CANCELLED)
     await jimeng.cancel(ID, CN)
     assert site.reads.call_count == 3
@@ -114,7 +114,7 @@ async def test_a_store_that_lags_behind_is_read_again(jimeng: Jimeng, router: re
 @pytest.mark.parametrize(
     ("record", "phase"), [(QUEUED, Phase.QUEUED), (RUNNING, Phase.PROCESSING), (FINISHED, Phase.COMPLETED)]
 )
-async def test_a_task_that_goes_on_is_not_cancelled_whatever_the_site_answered(
+async def test_running_task_is_not_cancelled_whatever_the_response(
     jimeng: Jimeng, router: respx.MockRouter, record: Any, phase: Phase
 ) -> None:
     site = Site(router, envelope({}), record)
@@ -128,7 +128,7 @@ async def test_a_task_that_goes_on_is_not_cancelled_whatever_the_site_answered(
     ("record", "phase"),
     [(RUNNING, Phase.PROCESSING), (FINISHED, Phase.COMPLETED), (FAILED, Phase.FAILED), (QUEUED, Phase.QUEUED)],
 )
-async def test_a_refusal_tells_its_reason_and_how_the_task_stands(
+async def test_rejected_cancel_reports_reason_and_task_state(
     jimeng: Jimeng, router: respx.MockRouter, ret: str, record: Any, phase: Phase
 ) -> None:
     site = Site(router, envelope(None, ret, f"cannot cancel {SECRET}"), record)
@@ -140,12 +140,12 @@ async def test_a_refusal_tells_its_reason_and_how_the_task_stands(
     assert (site.cancels.call_count, site.reads.call_count) == (tries, tries)
 
 
-async def test_one_that_is_cancelled_already_stays_so(jimeng: Jimeng, router: respx.MockRouter) -> None:
+async def test_cancel_is_idempotent(jimeng: Jimeng, router: respx.MockRouter) -> None:
     Site(router, envelope(None, "1000", "invalid parameter"), CANCELLED)
     await jimeng.cancel(ID, CN)
 
 
-async def test_a_task_that_the_site_does_not_know(jimeng: Jimeng, router: respx.MockRouter) -> None:
+async def test_task_that_the_site_does_not_know(jimeng: Jimeng, router: respx.MockRouter) -> None:
     Site(router, envelope(None, "1000"))
     assert (await rejection(jimeng)).kind is ErrorKind.TASK_NOT_FOUND
 
@@ -158,25 +158,21 @@ async def test_record_is_read_again_after_a_rejected_cancel_of_a_new_task(
     assert (site.cancels.call_count, site.reads.call_count) == (1, 2)
 
 
-async def test_a_task_that_was_too_new_for_the_first_try_is_cancelled_by_the_second(
-    jimeng: Jimeng, router: respx.MockRouter
-) -> None:
+async def test_new_task_is_cancelled_by_the_second_attempt(jimeng: Jimeng, router: respx.MockRouter) -> None:
     site = Site(router, envelope(None, "1000"), None, QUEUED, CANCELLED)
     site.cancels.side_effect = [envelope(None, "1000"), envelope({})]
     await jimeng.cancel(ID, CN)
     assert (site.cancels.call_count, site.reads.call_count) == (2, 3)
 
 
-async def test_an_accepted_cancel_of_a_task_that_is_too_new_to_be_seen(
-    jimeng: Jimeng, router: respx.MockRouter
-) -> None:
+async def test_accepted_cancel_of_a_task_that_is_too_new_to_be_seen(jimeng: Jimeng, router: respx.MockRouter) -> None:
     site = Site(router, envelope({}))
     await jimeng.cancel(ID, CN)
     assert site.reads.call_count == len(records.CANCEL_READS)
 
 
 @pytest.mark.parametrize("status", [404, 405])
-async def test_a_site_without_the_call(jimeng: Jimeng, router: respx.MockRouter, status: int) -> None:
+async def test_site_without_the_call(jimeng: Jimeng, router: respx.MockRouter, status: int) -> None:
     Site(router, httpx.Response(status, text="<html>"), QUEUED)
     assert (await rejection(jimeng)).kind is ErrorKind.NOT_CANCELLABLE
 
@@ -196,7 +192,7 @@ async def test_a_site_without_the_call(jimeng: Jimeng, router: respx.MockRouter,
         (httpx.ConnectError("x"), ErrorKind.UNREACHABLE),
     ],
 )
-async def test_trouble_that_is_not_of_the_task_is_raised_as_it_is(
+async def test_error_unrelated_to_the_task_is_raised_unchanged(
     jimeng: Jimeng, router: respx.MockRouter, answer: httpx.Response | Exception, kind: ErrorKind
 ) -> None:
     site = Site(router, answer, QUEUED)
@@ -204,15 +200,15 @@ async def test_trouble_that_is_not_of_the_task_is_raised_as_it_is(
     assert not site.reads.called
 
 
-class TestARecordThatCannotBeRead:
+class TestUnreadableRecord:
     @pytest.mark.parametrize("trouble", [httpx.Response(500), httpx.ReadTimeout("x")])
-    async def test_the_sites_word_stays(
+    async def test_sites_word_stays(
         self, jimeng: Jimeng, router: respx.MockRouter, trouble: httpx.Response | Exception
     ) -> None:
         Site(router, envelope({}), trouble)
         await jimeng.cancel(ID, CN)
 
-    async def test_a_refusal_stays_one(self, jimeng: Jimeng, router: respx.MockRouter) -> None:
+    async def test_rejection_is_not_a_lost_answer(self, jimeng: Jimeng, router: respx.MockRouter) -> None:
         Site(router, envelope(None, "1000", "no"), httpx.Response(500))
         error = await rejection(jimeng)
         assert (error.kind, error.code, error.detail) == (ErrorKind.NOT_CANCELLABLE, "1000", "no")
@@ -265,7 +261,7 @@ class TestAgainstTheSandbox:
         request = validate(card, VideoRequest(model, prompt))
         return (await jimeng.submit(await jimeng.prepare(request, CN), CN, submit_key=str(uuid.uuid4()))).id
 
-    async def test_a_queued_task_is_cancelled_once_and_paid_back(self, sandbox: Jimeng) -> None:
+    async def test_queued_task_is_cancelled_once_and_refunded(self, sandbox: Jimeng) -> None:
         before = (await sandbox.credits(CN)).total
         id = await self.submitted(sandbox, "猫 #pending")
         assert (await sandbox.credits(CN)).total < before

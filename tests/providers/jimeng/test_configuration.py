@@ -45,13 +45,13 @@ def test_models_come_in_the_order_of_the_site() -> None:
 
 
 @pytest.mark.parametrize("model", MAINLAND.values(), ids=lambda model: model.key)
-def test_the_table_says_of_the_mainland_what_its_configuration_said(model: SiteModel) -> None:
+def test_table_says_of_the_mainland_what_its_configuration_said(model: SiteModel) -> None:
     told = _told(model.card(name_of(model.key)))
     assert told == _told(next(card for card in MODELS if card.key == model.key and "cn" in card.regions))
 
 
 @pytest.mark.parametrize("model", ABROAD.values(), ids=lambda model: model.key)
-def test_the_table_says_of_the_sites_abroad_what_their_configuration_said(model: SiteModel) -> None:
+def test_table_says_of_the_sites_abroad_what_their_configuration_said(model: SiteModel) -> None:
     told = _told(model.card(name_of(model.key)))
     assert told == _told(next(card for card in MODELS if card.key == model.key and "sg" in card.regions))
 
@@ -148,7 +148,7 @@ def entry(**changes: Any) -> dict[str, Any]:
     return {"model_req_key": "dreamina_new", "commercial_config": {"default": {"benefit_type": "b"}}} | changes
 
 
-def test_the_least_entry_is_a_model_from_text_to_nothing() -> None:
+def test_least_entry_is_a_model_from_text_to_nothing() -> None:
     (model,) = parse_configuration({"model_list": [entry()]})
     assert (model.key, model.seconds, model.resolutions, model.inputs) == ("dreamina_new", (), (), frozenset())
 
@@ -165,18 +165,18 @@ def test_the_least_entry_is_a_model_from_text_to_nothing() -> None:
         [],
     ],
 )
-def test_an_entry_without_key_or_price_is_left_out(odd: Any) -> None:
+def test_entry_without_key_or_price_is_left_out(odd: Any) -> None:
     assert [model.key for model in parse_configuration({"model_list": [odd, entry()]})] == ["dreamina_new"]
 
 
-def test_a_model_that_the_site_does_not_offer_is_marked() -> None:
+def test_model_that_the_site_does_not_offer_is_marked() -> None:
     (model,) = parse_configuration({"model_list": [entry(model_status=1)]})
     assert not model.offered
     assert not model.card().available
 
 
 @pytest.mark.parametrize("options", [[], [{"key": "input_media_type", "enum_val": {"string_value": ["edit"]}}]])
-def test_a_model_that_is_made_in_no_known_way_is_refused_by_name_and_never_a_default(options: list[Any]) -> None:
+def test_model_without_supported_mode_is_rejected_and_no_default(options: list[Any]) -> None:
     (model,) = parse_configuration({"model_list": [entry(options=options)]})
     card = model.card()
     assert not card.available
@@ -185,7 +185,7 @@ def test_a_model_that_is_made_in_no_known_way_is_refused_by_name_and_never_a_def
     assert [problem.param for problem in caught.value.fields] == ["model"]
 
 
-def test_a_draft_model_is_marked() -> None:
+def test_draft_model_is_marked() -> None:
     (model,) = parse_configuration({"model_list": [entry(extra={"is_draft_mode": True})]})
     assert wire_of(model.card()).draft_mode
 
@@ -209,7 +209,7 @@ def _spoiled(value: Any, draw: Any) -> Any:
 
 
 @given(st.data())
-def test_a_spoiled_configuration_gives_models_that_can_be_used_or_none(data: st.DataObject) -> None:
+def test_spoiled_configuration_gives_models_that_can_be_used_or_none(data: st.DataObject) -> None:
     whole = json.loads((RECORDED / "configuration_abroad.json").read_text("utf-8"))["answer"]["data"]
     for model in parse_configuration(_spoiled(whole, data.draw)):
         card = model.card(name_of(model.key))
@@ -232,7 +232,7 @@ def slider(high: int) -> dict[str, Any]:
     return {"key": "duration_ms", "duration_val": {"min": 1, "max": high, "step": 1}}
 
 
-def test_a_list_without_end_costs_little_time_and_memory() -> None:
+def test_list_without_end_costs_little_time_and_memory() -> None:
     words = [f"r{number}" for number in range(100_000)]
     options = [enum("resolution", words), enum("input_media_type", words), slider(2**62)]
     began = time.process_time()
@@ -243,13 +243,13 @@ def test_a_list_without_end_costs_little_time_and_memory() -> None:
     assert len(model.title) == 100
 
 
-def test_a_ratio_has_two_sides() -> None:
+def test_ratio_has_two_sides() -> None:
     (model,) = parse_configuration(
         {"model_list": [entry(options=[enum("video_aspect_ratio", ["0:0", "5:0", "٣:٤", "16:9"])])]}
     )
     assert model.ratios == ("16:9",)
 
 
-def test_a_title_is_a_line_that_can_be_shown() -> None:
+def test_title_is_a_line_that_can_be_shown() -> None:
     (model,) = parse_configuration({"model_list": [entry(model_name=" Seed\x1b[2J\u202edance\n2.5\x00 ")]})
     assert model.title == "Seed[2Jdance 2.5"

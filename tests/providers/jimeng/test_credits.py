@@ -137,7 +137,7 @@ async def test_on_the_wire(
     )
 
 
-def test_the_paths_are_those_of_the_reference() -> None:
+def test_paths_are_those_of_the_reference() -> None:
     assert LOGIN_PATH == "/passport/account/info/v2"
     assert CREDITS_PATH == "/commerce/v1/benefits/user_credit"
     assert RECEIVE_PATH == "/commerce/v1/benefits/credit_receive"
@@ -154,7 +154,7 @@ async def test_replaced_hosts(http: HttpClient, router: respx.MockRouter) -> Non
 
 
 @every_call
-async def test_a_refused_signature_is_tried_once_more(
+async def test_rejected_signature_is_retried_once(
     jimeng: Jimeng,
     router: respx.MockRouter,
     method: str,
@@ -193,7 +193,7 @@ async def test_whether_the_login_is_alive(jimeng: Jimeng, router: respx.MockRout
     assert await is_alive(jimeng, account()) is alive
 
 
-class TestAPassportThatSaysNothing:
+class TestPassportWithoutUser:
     """The credits tell whether the login is alive."""
 
     NOTHING = (
@@ -223,7 +223,7 @@ class TestAPassportThatSaysNothing:
 
     @nothing
     @pytest.mark.parametrize("ret", ["1015", "34010105"])
-    async def test_a_refused_login_is_dead(
+    async def test_rejected_login_is_invalid(
         self, jimeng: Jimeng, routes: tuple[respx.Route, respx.Route], passport: httpx.Response, ret: str
     ) -> None:
         routes[0].side_effect, routes[1].side_effect = [passport], [answer(None, ret)]
@@ -238,7 +238,7 @@ class TestAPassportThatSaysNothing:
             (httpx.ReadTimeout("x"), ErrorKind.ANSWER_LOST),
         ],
     )
-    async def test_any_other_answer_says_nothing_of_the_login(
+    async def test_any_other_response_does_not_decide_on_the_login(
         self,
         jimeng: Jimeng,
         routes: tuple[respx.Route, respx.Route],
@@ -251,7 +251,7 @@ class TestAPassportThatSaysNothing:
         assert caught.value.kind is kind
 
     @pytest.mark.parametrize("passport", [httpx.Response(500), httpx.Response(503, text="<html>")])
-    async def test_a_passport_that_is_away_is_not_passed_over(
+    async def test_passport_error_is_raised(
         self, jimeng: Jimeng, routes: tuple[respx.Route, respx.Route], passport: httpx.Response
     ) -> None:
         routes[0].side_effect = [passport]
@@ -283,7 +283,7 @@ TROUBLES = [
 
 @pytest.mark.parametrize("method", ["check", "credits", "receive_credits"])
 @pytest.mark.parametrize(("trouble", "kind"), TROUBLES)
-async def test_other_trouble_is_raised(
+async def test_other_errors_are_raised(
     jimeng: Jimeng, router: respx.MockRouter, method: str, trouble: httpx.Response | Exception, kind: ErrorKind
 ) -> None:
     # Of a check it may be the passport's, and then the credits are asked.
@@ -295,7 +295,7 @@ async def test_other_trouble_is_raised(
 
 
 @pytest.mark.parametrize("method", ["credits", "receive_credits"])
-async def test_a_dead_login_has_no_credits_to_tell(jimeng: Jimeng, router: respx.MockRouter, method: str) -> None:
+async def test_expired_login_has_no_credits(jimeng: Jimeng, router: respx.MockRouter, method: str) -> None:
     router.post(url__startswith=BASES["cn"]).mock(return_value=answer(None, 1015))
     with pytest.raises(ProviderError) as caught:
         await getattr(jimeng, method)(account())
@@ -303,7 +303,7 @@ async def test_a_dead_login_has_no_credits_to_tell(jimeng: Jimeng, router: respx
 
 
 @pytest.mark.parametrize("data", [None, [], "x", {}, {"credit": None}, {"credit": []}, {"gift_credit": 5}])
-async def test_an_answer_without_credits_is_not_read_as_none_left(
+async def test_answer_without_credits_is_not_read_as_none_left(
     jimeng: Jimeng, router: respx.MockRouter, data: object
 ) -> None:
     router.post(url__startswith=BASES["cn"]).mock(return_value=answer(data))
@@ -342,7 +342,7 @@ def test_what_was_received(data: object, received: int) -> None:
     assert parse_received(Envelope("0", "", data)) == received
 
 
-def test_a_bare_answer_must_say_what_was_received() -> None:
+def test_bare_response_must_name_the_received_credits() -> None:
     assert parse_received(Envelope("0", "", {"receive_quota": 5}, bare=True)) == 5
     assert parse_received(Envelope("0", "", {"message": "busy"}, bare=True)) is None
 
@@ -356,7 +356,7 @@ FOREIGN = st.recursive(
 
 
 @given(FOREIGN)
-def test_whatever_comes_credits_are_whole_numbers_and_never_negative(data: Any) -> None:
+def test_credits_are_non_negative_integers(data: Any) -> None:
     found = parse_credits(data)
     assert (found is None) == (not isinstance(data, dict) or not isinstance(data.get("credit"), dict))
     if found is not None:
@@ -366,14 +366,14 @@ def test_whatever_comes_credits_are_whole_numbers_and_never_negative(data: Any) 
 
 
 @given(FOREIGN, st.booleans())
-def test_whatever_comes_a_gift_is_a_whole_number_and_never_negative(data: Any, bare: bool) -> None:
+def test_received_credits_are_a_non_negative_integer(data: Any, bare: bool) -> None:
     received = parse_received(Envelope("0", "", data, bare=bare))
     assert received is None or (type(received) is int and received >= 0)
     assert bare or received is not None
 
 
 @given(FOREIGN, st.booleans())
-def test_whatever_comes_a_login_is_alive_only_with_a_user(data: Any, bare: bool) -> None:
+def test_login_is_valid_only_with_a_user(data: Any, bare: bool) -> None:
     alive = parse_alive(Envelope("0", "", data, bare=bare))
     if alive:
         assert "user_id" in data or "user_id" in data["data"]

@@ -90,9 +90,7 @@ async def test_no_list_is_an_error_and_not_an_empty_site(
     assert caught.value.kind is kind
 
 
-async def test_a_model_that_takes_nothing_the_gateway_can_give_is_left_out(
-    jimeng: Jimeng, router: respx.MockRouter
-) -> None:
+async def test_model_without_supported_inputs_is_skipped(jimeng: Jimeng, router: respx.MockRouter) -> None:
     answer = json.loads(json.dumps(ANSWER))
     for option in answer["data"]["model_list"][0]["options"]:
         if option["key"] == "input_media_type":
@@ -111,15 +109,15 @@ def test_models_of_the_configuration_stand_in_the_table_and_replace_its_own() ->
     assert jimeng.card(same.name) is same
 
 
-def test_a_withdrawn_model_is_known_and_not_listed() -> None:
+def test_withdrawn_model_is_known_and_not_listed() -> None:
     jimeng = Jimeng(HttpClient())
     card = jimeng.card("jimeng-video-3.0")
     assert card is not None
-    assert not card.open
+    assert not card.unlisted
     assert card.name not in {listed.name for listed in jimeng.models()}
 
 
-def test_a_key_of_the_table_keeps_the_tables_name_beside_a_model_of_the_configuration() -> None:
+def test_key_of_the_table_keeps_the_tables_name_beside_a_model_of_the_configuration() -> None:
     mine = extra_model("my-model", "dreamina_minimax_h3", "other_benefit", (5,))
     jimeng = Jimeng(HttpClient(), extra_models=[mine])
     by_key = jimeng.card("dreamina_minimax_h3")

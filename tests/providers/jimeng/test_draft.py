@@ -82,7 +82,7 @@ def without_ids(value: Any) -> Any:
     return value
 
 
-def test_the_whole_body_from_text_with_seedance_2_5() -> None:
+def test_whole_body_from_text_with_seedance_2_5() -> None:
     body = build(VideoRequest(SEEDANCE_2_5, "a cat", ratio="16:9"))
     benefit = price("seedance_25_720p_no_input_video_output", 5)
     draft, _, metrics, scene = opened(body)
@@ -199,7 +199,7 @@ def test_every_model_sends_its_key_its_resolution_and_what_it_is_charged_as(card
         assert gen_input["duration_ms"] == (card.duration or 0) * 1000
 
 
-def test_a_model_without_the_reference_mode_names_the_other_form() -> None:
+def test_model_without_the_reference_mode_names_the_other_form() -> None:
     _, _, metrics, _ = opened(build(VideoRequest(FAST_3, "x")))
     assert (metrics["functionMode"], metrics["generatorFeature"]) == ("first_last_frames", "firstLastFrames")
 
@@ -209,7 +209,7 @@ def test_third_parties_spell_their_resolution_in_capitals() -> None:
     assert gen_input["resolution"] == "2K"
 
 
-def test_the_preview_of_seedance_2_5_is_a_draft_of_its_own() -> None:
+def test_preview_of_seedance_2_5_is_a_draft_of_its_own() -> None:
     body = build(VideoRequest("jimeng-video-seedance-2.5-draft", "x"))
     draft, gen_input, metrics, _ = opened(body)
     assert body["extend"]["m_video_commerce_info"] == price("seedance_25_draft_480p_no_input_video_output", 5)
@@ -223,23 +223,23 @@ def test_only_the_fast_vip_model_asks_for_the_free_trial() -> None:
     assert asking == {"jimeng-video-seedance-2.0-fast-vip"}
 
 
-def test_the_draft_version_can_be_raised() -> None:
+def test_draft_version_can_be_raised() -> None:
     draft, gen_input, _, _ = opened(build(VideoRequest(FAST_3, "x"), draft_version="3.4.1"))
     assert (draft["version"], draft["min_version"], gen_input["min_version"]) == ("3.4.1", "3.0.5", "3.0.5")
 
 
-def test_the_text_fields_are_texts() -> None:
+def test_text_fields_are_texts() -> None:
     body = build(VideoRequest(FAST_3, "x"))
     assert isinstance(body["draft_content"], str)
     assert isinstance(body["metrics_extra"], str)
 
 
-def test_the_international_sites_have_their_own_aid() -> None:
+def test_international_sites_have_their_own_aid() -> None:
     body = build(VideoRequest(FAST_3, "x"), region="us")
     assert body["http_common_info"] == {"aid": 513641}
 
 
-def test_a_raw_key_may_bring_its_own_benefit_type() -> None:
+def test_raw_key_may_bring_its_own_benefit_type() -> None:
     request = VideoRequest("dreamina_new", "x", options={"benefit_type": "seedance_25"})
     body = build(request, raw_key("dreamina_new"))
     assert body["extend"]["root_model"] == "dreamina_new"
@@ -290,7 +290,7 @@ def test_one_frame_alone_has_no_ending() -> None:
     assert not {"end_frame_image", "ending_control", "unified_edit_input"} & gen_input.keys()
 
 
-def test_the_last_frame_may_come_first() -> None:
+def test_last_frame_may_come_first() -> None:
     request = VideoRequest(FAST_3, media=(last_frame(), first_frame()))
     _, gen_input, _, _ = opened(build(request, uploaded=(IMAGE, OTHER_IMAGE)))
     assert gen_input["end_frame_image"]["uri"] == IMAGE.id
@@ -305,7 +305,7 @@ REFERENCE_MEDIA = (
 )
 
 
-def test_references_are_materials_and_the_prompt_is_cut_at_its_marks() -> None:
+def test_references_are_materials_and_the_prompt_is_split_at_its_tags() -> None:
     request = VideoRequest(SEEDANCE, "@image_file_3像@视频1", duration=5, media=REFERENCE_MEDIA)
     body = build(request, uploaded=(IMAGE, CLIP, OTHER_IMAGE, SOUND))
     draft, gen_input, metrics, scene = opened(body)
@@ -381,7 +381,7 @@ def test_references_are_materials_and_the_prompt_is_cut_at_its_marks() -> None:
     assert len(set(ids)) == len(ids)
 
 
-def test_references_without_a_mark_lead_the_text() -> None:
+def test_references_without_a_tag_lead_the_text() -> None:
     request = VideoRequest(SEEDANCE, "let the person sing", media=REFERENCE_MEDIA)
     _, gen_input, _, _ = opened(build(request, uploaded=(IMAGE, CLIP, OTHER_IMAGE, SOUND)))
     metas = gen_input["unified_edit_input"]["meta_list"]
@@ -399,7 +399,7 @@ def test_references_without_a_mark_lead_the_text() -> None:
         (SEEDANCE_2_5, "1080p", "seedance_25_1080p_no_input_video_output", "seedance_25_1080p_output"),
     ],
 )
-def test_only_a_clip_is_charged_as_one(name: str, resolution: str | None, plain: str, with_clip: str) -> None:
+def test_only_a_video_is_charged_as_one(name: str, resolution: str | None, plain: str, with_clip: str) -> None:
     def charged(*media: Media, uploaded: tuple[Uploaded, ...] = (), options: dict[str, Any] | None = None) -> str:
         request = VideoRequest(name, "x", resolution=resolution, media=media, options=options or {})
         return str(build(request, uploaded=uploaded)["extend"]["m_video_commerce_info"]["benefit_type"])
@@ -418,7 +418,7 @@ def test_sites_abroad_price_seedance_2_0_by_resolution() -> None:
     assert body["extend"]["m_video_commerce_info"]["benefit_type"] == "seedance_20_pro_1080p_output"
 
 
-def test_a_preview_from_references_needs_the_features_of_both() -> None:
+def test_preview_from_references_needs_the_features_of_both() -> None:
     request = VideoRequest("jimeng-video-seedance-2.5-draft", "x", media=REFERENCE_MEDIA[:1])
     draft, _, _, _ = opened(build(request, uploaded=(IMAGE,)))
     assert draft["min_features"] == ["AIGC_Video_UnifiedEdit", "AIGC_Video_Seedance25ResultAction"]

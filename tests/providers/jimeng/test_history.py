@@ -59,7 +59,7 @@ class TestStatusNumbers:
         assert state.error
         assert state.error.message
 
-    def test_the_tasks_own_number_stands_in(self) -> None:
+    def test_tasks_own_number_stands_in(self) -> None:
         assert parse_record(ID, {"task": {"status": 42}}).phase is Phase.POST_PROCESSING
 
 
@@ -68,7 +68,7 @@ class TestEvidence:
 
     @pytest.mark.parametrize("path", VIDEO_PATHS, ids=lambda path: ".".join(path))
     @pytest.mark.parametrize("status", [0, 10, 20, 30, 40, 42, 45, 50, 100, None])
-    def test_a_link_means_finished_whatever_the_number_says(self, path: tuple[str, ...], status: object) -> None:
+    def test_link_means_finished_whatever_the_number_says(self, path: tuple[str, ...], status: object) -> None:
         state = parse_record(ID, {"status": status, "item_list": [item_with(*path)]})
         assert state.phase is Phase.COMPLETED
         assert state.result
@@ -86,7 +86,7 @@ class TestEvidence:
 
     @pytest.mark.parametrize("status", [0, 10, 20, 42, 45, 50, 60])
     @pytest.mark.parametrize("code", ["2038", 2038])
-    def test_a_fail_code_means_failed_whatever_the_number_says(self, status: int, code: object) -> None:
+    def test_fail_code_means_failed_whatever_the_number_says(self, status: int, code: object) -> None:
         state = parse_record(ID, {"status": status, "fail_code": code})
         assert state.phase is Phase.FAILED
         assert state.error
@@ -96,13 +96,13 @@ class TestEvidence:
     def test_no_fail_code_is_no_failure(self, code: object) -> None:
         assert parse_record(ID, {"status": 20, "fail_code": code}).phase is Phase.PROCESSING
 
-    def test_10_without_a_link_and_with_an_end_was_refused(self) -> None:
+    def test_status_10_without_link_and_with_end_is_refused(self) -> None:
         assert parse_record(ID, {"status": 10, "task": {"finish_time": 1757737934}}).phase is Phase.FAILED
         assert parse_record(ID, {"status": 10, "task": {"finish_time": 0}}).phase is Phase.FINALIZING
         assert parse_record(ID, {"status": 50, "task": {"finish_time": 1757737934}}).phase is Phase.FINALIZING
 
     @pytest.mark.parametrize("status", [0, 20, 42, 45, 60])
-    def test_an_item_means_nearly_finished(self, status: int) -> None:
+    def test_item_means_nearly_finished(self, status: int) -> None:
         state = parse_record(ID, {"status": status, "item_list": [{"id": "1"}]})
         assert (state.phase, state.progress) == (Phase.FINALIZING, 90)
 
@@ -139,7 +139,7 @@ class TestEvidence:
             ("生成をキャンセルしました", False),
         ],
     )
-    def test_a_cancelled_task_is_told_as_such_with_its_refund(self, sentence: str, refunded: bool) -> None:
+    def test_cancelled_task_is_reported_with_its_refund(self, sentence: str, refunded: bool) -> None:
         record = {
             "status": 30,
             "task": {"status": 30},
@@ -153,7 +153,7 @@ class TestEvidence:
         assert ("积分已返还" in error.message.zh) is refunded
 
     @pytest.mark.parametrize("code", ["2038", "4013", "5000"])
-    def test_a_number_with_a_meaning_goes_before_a_cancel_in_the_sentence(self, code: str) -> None:
+    def test_number_takes_precedence_over_a_cancel_message(self, code: str) -> None:
         error = parse_record(ID, {"status": 30, "fail_code": code, "fail_starling_message": "已取消"}).error
         assert error
         assert error.kind is not ErrorKind.CANCELLED
@@ -162,13 +162,13 @@ class TestEvidence:
     def test_only_a_record_that_failed_can_be_a_cancelled_one(self, status: int) -> None:
         assert parse_record(ID, {"status": status, "fail_starling_message": "已取消"}).error is None
 
-    def test_the_sites_own_sentence_is_kept(self) -> None:
+    def test_message_of_the_site_is_kept(self) -> None:
         state = parse_record(ID, {"status": 30, "fail_code": "5000", "fail_starling_message": "额度用完"})
         assert state.error
         assert (state.error.message and state.error.message.zh, state.error.detail) == ("积分不足", "额度用完")
 
     @pytest.mark.parametrize("status", [0, 20, 42, 60])
-    def test_a_place_in_the_queue_is_pending(self, status: int) -> None:
+    def test_queue_position_means_pending(self, status: int) -> None:
         record = {
             "status": status,
             "queue_info": {"queue_idx": 3, "queue_length": 40},
@@ -187,7 +187,7 @@ class TestEvidence:
     @pytest.mark.parametrize(
         "forecast", [{"forecast_queue_cost": 120}, {"forecast_cost_time": {"forecast_queue_cost": 120}}]
     )
-    def test_the_forecast_stands_in_one_of_two_places(self, forecast: dict[str, Any]) -> None:
+    def test_forecast_stands_in_one_of_two_places(self, forecast: dict[str, Any]) -> None:
         state = parse_record(ID, {"status": 20, "queue_info": {"queue_idx": 3, "queue_length": 40}, **forecast})
         assert (state.queue, state.expected_seconds) == (Queue(3, 40, 120), 120)
 
@@ -203,11 +203,11 @@ class TestEvidence:
         running = TaskState(ID, Phase.PROCESSING)
         assert with_queue(running, {"status": 0, "queue_info": {"queue_idx": 0}}) is running
 
-    def test_a_queue_that_tells_little(self) -> None:
+    def test_queue_with_missing_fields(self) -> None:
         assert parse_record(ID, {"status": 20, "queue_info": {"queue_idx": "7"}}).queue == Queue(7)
 
 
-def test_all_that_a_finished_record_tells() -> None:
+def test_all_fields_of_a_finished_record() -> None:
     record = {
         "status": 50,
         "created_time": 1757737934,
@@ -252,12 +252,12 @@ class TestRecords:
     def test_answer_without_records_is_none(self, data: object) -> None:
         assert records(data, [ID]) is None
 
-    def test_a_record_may_stand_under_another_of_its_ids(self) -> None:
+    def test_record_is_found_by_another_of_its_ids(self) -> None:
         record = {"submit_id": "s-1", "history_record_id": ID}
         assert records({ID: record}, ["s-1"]) == {"s-1": record}
         assert records({"records_list": [record]}, ["s-1"]) == {"s-1": record}
 
-    def test_the_id_of_a_record_that_was_found_by_its_submit(self) -> None:
+    def test_id_of_a_record_that_was_found_by_its_submit(self) -> None:
         assert record_id({"history_record_id": int(ID)}) == ID
         assert record_id({"task": {"task_id": ID}}) == ID
         assert record_id({}) == ""
@@ -277,7 +277,7 @@ class TestEnvelopes:
         assert envelope
         assert (envelope.ret, envelope.errmsg) == ("1015", "")
 
-    def test_the_data_may_be_text_in_another_field(self) -> None:
+    def test_data_may_be_text_in_another_field(self) -> None:
         envelope = open_envelope({"ret": "0", "errmsg": "success", "response": '{"credit": {"gift_credit": 5}}'})
         assert envelope
         assert envelope.data == {"credit": {"gift_credit": 5}}
@@ -286,7 +286,7 @@ class TestEnvelopes:
         assert both.data == {"a": 1}
 
     @pytest.mark.parametrize("response", ["", "no json", None, 5])
-    def test_a_text_that_is_no_data_is_none(self, response: object) -> None:
+    def test_text_that_is_no_data_is_none(self, response: object) -> None:
         envelope = open_envelope({"ret": "0", "response": response})
         assert envelope
         assert envelope.data in (None, 5)
@@ -294,7 +294,7 @@ class TestEnvelopes:
     def test_negative_ret_is_read(self) -> None:
         assert open_envelope({"ret": -4}).ret == "-4"  # type: ignore[union-attr]
 
-    def test_a_body_without_ret_is_the_data(self) -> None:
+    def test_body_without_ret_is_the_data(self) -> None:
         envelope = open_envelope({"aigc_data": {}})
         assert envelope
         assert envelope.data == {"aigc_data": {}}
@@ -306,12 +306,12 @@ class TestEnvelopes:
 
 class TestSubmitAnswers:
     @pytest.mark.parametrize("written", [ID, int(ID)])
-    def test_an_id_as_text_or_number(self, written: object) -> None:
+    def test_id_as_text_or_number(self, written: object) -> None:
         answer = parse_submit({"aigc_data": {"history_record_id": written}})
         assert answer
         assert answer.id == ID
 
-    def test_a_refusal_beside_the_data(self) -> None:
+    def test_error_beside_the_data(self) -> None:
         answer = parse_submit({"aigc_data": None, "fail_code": "2003", "fail_starling_message": "不行"})
         assert answer
         assert answer == SubmitAnswer("", Reason("2003", message="不行"))
@@ -327,7 +327,7 @@ class TestSubmitAnswers:
         assert answer.reason
 
     @pytest.mark.parametrize("code", ["0", 0, ""])
-    def test_empty_reasons_say_nothing(self, code: object) -> None:
+    def test_empty_reasons_are_ignored(self, code: object) -> None:
         assert parse_submit({"aigc_data": None, "fail_code": code, "fail_starling_key": ""}) is None
 
     @pytest.mark.parametrize(
@@ -347,7 +347,7 @@ class TestSubmitAnswers:
 
 
 @given(record_like)
-def test_a_record_of_any_shape_is_a_state(value: Any) -> None:
+def test_record_of_any_shape_is_a_state(value: Any) -> None:
     record = value if isinstance(value, dict) else {"status": value, "item_list": value, "task": value}
     state = parse_record(ID, record)
     assert isinstance(state, TaskState)

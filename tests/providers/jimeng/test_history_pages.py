@@ -38,7 +38,7 @@ class TestHistory:
         records = [{"history_record_id": id, "created_time": id} for id in (1, 2)]
         assert not parse_history({"records_list": records}).newest_first
 
-    def test_a_finished_one_has_no_link_here(self) -> None:
+    def test_finished_one_has_no_link_here(self) -> None:
         item = item_with("video", "play_url")
         task = parse_listed({"history_record_id": ID, "created_time": 5, "submit_id": None, "item_list": [item]})
         assert task

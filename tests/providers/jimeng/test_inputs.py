@@ -74,7 +74,7 @@ class TestChecks:
         assert "image/png" in error.fields[1].allowed
         assert error.fields[3].allowed == ("first_frame ≤ 1",)
 
-    def test_a_mark_whose_field_was_left_out_is_named(self) -> None:
+    def test_tag_without_its_field_is_reported(self) -> None:
         inputs = (reference(picture(), "image_file_1"), reference(clip(), "video_file_2"))
         for prompt in ("@image_file_1 走向 @video_file_2", "@图1 @图7 @image9", "@image_file_1 @video_file_1"):
             check_inputs(replace(request(*inputs), prompt=prompt))
@@ -91,7 +91,7 @@ class TestChecks:
         ]
         check_inputs(replace(request(), prompt="@image1 and @图1 are words of any prompt"))
 
-    def test_a_sound_goes_among_the_others(self) -> None:
+    def test_audio_is_sent_among_the_inputs(self) -> None:
         heard = Media(MediaKind.AUDIO, "", "audio_url", file=sound())
         validated = with_sound(replace(request(reference(picture(), "image_url")), sound=heard))
         assert [item.role for item in validated.media] == ["reference_image", "reference_audio"]
@@ -119,7 +119,7 @@ class TestLengths:
     @pytest.mark.parametrize(
         ("seconds", "param"), [((16,), "video_file_1"), ((8, 8), "video_file_2"), ((5, 6, 5), "video_file_3")]
     )
-    def test_clip_beyond_the_total_length_is_named(self, seconds: tuple[float, ...], param: str) -> None:
+    def test_video_beyond_the_total_length_is_named(self, seconds: tuple[float, ...], param: str) -> None:
         (problem,) = refused(lambda: self.check(*seconds)).fields
         assert (problem.param, problem.reason, problem.allowed) == (param, FieldReason.NOT_ALLOWED, ("≤ 15.4 s",))
 
@@ -129,12 +129,12 @@ class TestLengths:
         check_lengths(items, lengths, limits_of("jimeng-video-seedance-2.5"))
         check_lengths(items, lengths, {})
 
-    def test_only_videos_count_towards_the_length_of_clips(self) -> None:
+    def test_only_videos_count_towards_the_length_of_videos(self) -> None:
         items = [reference(clip(), "video_file_1"), reference(sound(), "audio_url")]
         lengths = [Uploaded(MediaKind.VIDEO, "v", milliseconds=9000), Uploaded(MediaKind.AUDIO, "a", milliseconds=9000)]
         check_lengths(items, lengths, LIMITS)
 
-    def test_a_sound_has_a_length_of_its_own(self) -> None:
+    def test_audio_has_a_length_of_its_own(self) -> None:
         items = [reference(clip(), "video_file_1"), reference(sound(), "audio_url")]
         lengths = [Uploaded(MediaKind.VIDEO, "v"), Uploaded(MediaKind.AUDIO, "a", milliseconds=16_000)]
         (problem,) = refused(lambda: check_lengths(items, lengths, LIMITS)).fields
@@ -194,7 +194,7 @@ class TestUploads:
         assert [item.id for item in found] == ["u1", "u2", "u1"]
         assert len(uploader.seen) == 2
 
-    async def test_the_same_bytes_go_to_an_account_once(self, memory: UploadCache, uploader: ScriptedUploader) -> None:
+    async def test_same_bytes_go_to_an_account_once(self, memory: UploadCache, uploader: ScriptedUploader) -> None:
         assert (await memory.upload(of(RED), ONE, CN, uploader))[0].id == "u1"
         assert (await memory.upload(of(picture()), ONE, CN, uploader))[0].id == "u1"
         assert (await memory.upload(of(RED), TWO, CN, uploader))[0].id == "u2"
@@ -259,7 +259,7 @@ class TestUploads:
         uploader.trouble.clear()
         assert (await memory.upload(of(RED), ONE, CN, uploader))[0].id == "u1"
 
-    async def test_the_first_failure_ends_the_others(self, memory: UploadCache, uploader: ScriptedUploader) -> None:
+    async def test_first_failure_ends_the_others(self, memory: UploadCache, uploader: ScriptedUploader) -> None:
         uploader.gate.clear()
         uploader.trouble[BLUE.sha256] = ProviderError(ErrorKind.CONTENT_REFUSED)
         with pytest.raises(ProviderError) as caught:

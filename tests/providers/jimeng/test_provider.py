@@ -182,14 +182,14 @@ class TestAnswersToASubmit:
         error = await failed_submit(jimeng)
         assert (error.kind, error.code) == (ErrorKind.MODEL_NOT_FOUND, "2061")
 
-    async def test_a_refused_signature_is_tried_once_more(self, jimeng: Jimeng, router: respx.MockRouter) -> None:
+    async def test_rejected_signature_is_retried_once(self, jimeng: Jimeng, router: respx.MockRouter) -> None:
         route = router.post(url__startswith=BASE)
         route.side_effect = [envelope(None, "1014"), httpx.Response(200, json=ACCEPTED)]
         assert await submit(jimeng) == ID
         assert route.call_count == 2
         assert sent(route, 0).content == sent(route, 1).content
 
-    async def test_a_signature_refused_twice_is_an_error(self, jimeng: Jimeng, router: respx.MockRouter) -> None:
+    async def test_signature_refused_twice_is_an_error(self, jimeng: Jimeng, router: respx.MockRouter) -> None:
         route = router.post(url__startswith=BASE).mock(return_value=envelope(None, 1014))
         assert (await failed_submit(jimeng)).code == "1014"
         assert route.call_count == 2
@@ -219,7 +219,7 @@ class TestAnswersToASubmit:
             (httpx.ConnectError("x"), ErrorKind.UNREACHABLE),
         ],
     )
-    async def test_what_may_have_been_accepted_is_told_from_what_was_not(
+    async def test_only_possibly_accepted_submits_are_lost_answers(
         self, jimeng: Jimeng, router: respx.MockRouter, answer: httpx.Response | Exception, kind: ErrorKind
     ) -> None:
         route = router.post(url__startswith=BASE)
@@ -228,7 +228,7 @@ class TestAnswersToASubmit:
         assert error.kind is kind
         assert route.call_count == 1
 
-    async def test_a_rate_limit_keeps_its_pause(self, jimeng: Jimeng, router: respx.MockRouter) -> None:
+    async def test_rate_limit_keeps_retry_after(self, jimeng: Jimeng, router: respx.MockRouter) -> None:
         router.post(url__startswith=BASE).respond(429, headers={"retry-after": "7"})
         assert (await failed_submit(jimeng)).retry_after == 7
 
@@ -253,7 +253,7 @@ def test_its_ids_are_digits(id: str, owned: bool) -> None:
     assert Jimeng(HttpClient()).owns(id) is owned
 
 
-def test_a_long_id_tells_its_time_and_a_short_one_does_not() -> None:
+def test_long_id_tells_its_time_and_a_short_one_does_not() -> None:
     jimeng = Jimeng(HttpClient())
     assert jimeng.submitted_at(str(NOW << 32 | 12345)) == NOW
     assert jimeng.submitted_at("123456789012") is None

@@ -105,7 +105,7 @@ class TestInputs:
         assert sent(submits).url.params["commerce_with_input_video"] == "1"
         assert sorted(orjson.loads(call.request.content)["scene"] for call in site.token.calls) == [1, 2]
 
-    async def test_the_sound_of_an_unknown_model(self, jimeng: Jimeng, site: UploadSite, submits: respx.Route) -> None:
+    async def test_audio_of_an_unknown_model(self, jimeng: Jimeng, site: UploadSite, submits: respx.Route) -> None:
         heard = Media(MediaKind.AUDIO, "", "audio_url", file=sound())
         model = "dreamina_seedance_45_pro"
         await submit_media(jimeng, image(RED), model=model, sound=heard, reference_mode=True)
@@ -151,7 +151,7 @@ class TestInputs:
             (httpx.Response(200, json={"ret": "1000"}), ErrorKind.UPLOAD_FAILED),
         ],
     )
-    async def test_trouble_with_an_upload_leaves_no_submit_open(
+    async def test_upload_error_leaves_no_submit_pending(
         self,
         jimeng: Jimeng,
         site: UploadSite,
@@ -163,16 +163,12 @@ class TestInputs:
         assert (await failed_media(jimeng, image(RED))).kind is kind
         assert not submits.called
 
-    async def test_a_picture_that_the_site_refuses(
-        self, jimeng: Jimeng, site: UploadSite, submits: respx.Route
-    ) -> None:
+    async def test_image_that_the_site_refuses(self, jimeng: Jimeng, site: UploadSite, submits: respx.Route) -> None:
         site.check.side_effect = [envelope(None, "2003", "risk not pass")]
         assert (await failed_media(jimeng, image(RED))).kind is ErrorKind.CONTENT_REFUSED
         assert not submits.called
 
-    async def test_an_upload_serves_the_next_submit(
-        self, jimeng: Jimeng, site: UploadSite, submits: respx.Route
-    ) -> None:
+    async def test_upload_serves_the_next_submit(self, jimeng: Jimeng, site: UploadSite, submits: respx.Route) -> None:
         for _ in range(2):
             await submit_media(jimeng, image(RED))
         assert (site.uploads, site.check.call_count, submits.call_count) == (1, 1, 2)
@@ -189,7 +185,7 @@ class TestInputs:
             (httpx.ConnectError("x"), 1),
         ],
     )
-    async def test_a_refused_submit_may_mean_that_the_site_has_it_no_more(
+    async def test_rejected_submit_drops_cached_uploads(
         self,
         jimeng: Jimeng,
         site: UploadSite,
@@ -223,7 +219,7 @@ class TestInputs:
         assert len(set(ids)) == 3
 
 
-async def test_a_submit_that_is_sent_again_has_the_same_draft(
+async def test_submit_that_is_sent_again_has_the_same_draft(
     jimeng: Jimeng, router: respx.MockRouter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Built once, with one set of ids, one seed and one time; only the id of the submit comes with each call."""

@@ -85,7 +85,7 @@ class TestLists:
         assert numbers(found) == list(range(2 * LIST_PAGE))
         assert route.call_count == 3
 
-    async def test_before_counts_its_whole_second_in(self, jimeng: Jimeng, router: respx.MockRouter) -> None:
+    async def test_before_includes_its_whole_second(self, jimeng: Jimeng, router: respx.MockRouter) -> None:
         records = [record(0), record(9, created_time=NOW - 8.001), record(10), record(11)]
         router.post(url__startswith=BASE).mock(side_effect=history_of(records))
         assert numbers(await jimeng.list(CN, before=NOW - 9, limit=9)) == [9, 10, 11]
@@ -102,20 +102,18 @@ class TestLists:
         router.post(url__startswith=BASE).mock(side_effect=history_of([*images, record(60)]))
         assert numbers(await jimeng.list(CN, before=None, limit=1)) == [60]
 
-    async def test_a_history_that_runs_the_other_way_is_read_to_its_end(
-        self, jimeng: Jimeng, router: respx.MockRouter
-    ) -> None:
+    async def test_ascending_history_is_read_to_its_end(self, jimeng: Jimeng, router: respx.MockRouter) -> None:
         records = [record(n) for n in reversed(range(9))]
         router.post(url__startswith=BASE).mock(side_effect=history_of(records, at_most=3))
         assert numbers(await jimeng.list(CN, before=None, limit=2)) == list(range(9))
 
-    async def test_a_page_that_brings_nothing_new_is_the_last(self, jimeng: Jimeng, router: respx.MockRouter) -> None:
+    async def test_repeated_page_is_the_last(self, jimeng: Jimeng, router: respx.MockRouter) -> None:
         page = {"records_list": [record(1), None, {}], "has_more": True, "next_offset": 3}
         route = router.post(url__startswith=BASE).mock(return_value=envelope(page))
         assert numbers(await jimeng.list(CN, before=None, limit=9)) == [1]
         assert route.call_count == 2
 
-    async def test_a_history_without_an_end_is_left(self, jimeng: Jimeng, router: respx.MockRouter) -> None:
+    async def test_endless_history_is_limited(self, jimeng: Jimeng, router: respx.MockRouter) -> None:
         route = router.post(url__startswith=BASE)
         route.mock(side_effect=lambda _: envelope({"records_list": [record(route.call_count)], "has_more": True}))
         assert len(await jimeng.list(CN, before=None, limit=1000)) == LIST_CALLS
@@ -138,7 +136,7 @@ class TestLists:
             (httpx.ReadTimeout("x"), ErrorKind.ANSWER_LOST),
         ],
     )
-    async def test_trouble_on_any_page_is_raised(
+    async def test_error_on_any_page_is_raised(
         self, jimeng: Jimeng, router: respx.MockRouter, answer: httpx.Response | Exception, kind: ErrorKind
     ) -> None:
         page = envelope({"records_list": [record(1)], "has_more": True, "next_offset": 1})

@@ -17,7 +17,7 @@ from tests.providers.jimeng.upload_site import envelope
 from tests.providers.jimeng.wire import BASE, CN, ID, sent
 
 
-class TestQueuePlaces:
+class TestQueuePositions:
     """Records that say nothing of a queue are asked for in the queue call."""
 
     @pytest.fixture
@@ -68,7 +68,7 @@ class TestQueuePlaces:
 
 
 class TestAnswersToAQuery:
-    async def test_an_id_that_is_absent_is_not_found(self, jimeng: Jimeng, router: respx.MockRouter) -> None:
+    async def test_id_that_is_absent_is_not_found(self, jimeng: Jimeng, router: respx.MockRouter) -> None:
         router.post(url__startswith=BASE).mock(return_value=envelope({ID: {"status": 20}}))
         states = await jimeng.query([ID, "7535099487211244579"], CN)
         state, absent = states[ID], states["7535099487211244579"]
@@ -88,7 +88,7 @@ class TestAnswersToAQuery:
             (httpx.ConnectError("x"), ErrorKind.UNREACHABLE),
         ],
     )
-    async def test_what_concerns_the_whole_call_is_raised(
+    async def test_error_of_the_whole_call_is_raised(
         self, jimeng: Jimeng, router: respx.MockRouter, answer: httpx.Response | Exception, kind: ErrorKind
     ) -> None:
         router.post(url__startswith=BASE).mock(side_effect=[answer])
@@ -100,7 +100,7 @@ class TestAnswersToAQuery:
         "body",
         [{}, {"code": 10000, "message": "busy"}, {"ret": None}, {"ret": "0", "data": None}, {"ret": "0", "data": "x"}],
     )
-    async def test_an_answer_without_records_is_not_read_as_their_absence(
+    async def test_answer_without_records_is_not_read_as_their_absence(
         self, jimeng: Jimeng, router: respx.MockRouter, body: object
     ) -> None:
         router.post(url__startswith=BASE).respond(json=body)
@@ -109,7 +109,7 @@ class TestAnswersToAQuery:
                 await ask
             assert caught.value.kind is ErrorKind.UPSTREAM_ERROR
 
-    async def test_a_record_without_an_id_proves_that_there_is_a_task(
+    async def test_record_without_an_id_proves_that_there_is_a_task(
         self, jimeng: Jimeng, router: respx.MockRouter
     ) -> None:
         router.post(url__startswith=BASE).mock(return_value=envelope({"k": {"status": 20}}))

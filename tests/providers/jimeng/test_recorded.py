@@ -64,7 +64,7 @@ def state_of(name: str) -> TaskState:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_recording_says_where_it_is_from_and_is_small(name: str) -> None:
+def test_recording_has_a_source_and_is_small(name: str) -> None:
     recording = recorded(name)
     assert recording.source
     assert recording.site in ("cn", "us", "sg")
@@ -120,7 +120,7 @@ def test_every_parser_reads_or_refuses_every_answer(name: str, parse: Callable[[
 # --- submits and refusals -----------------------------------------------------------------------------------------
 
 
-def test_an_accepted_submit() -> None:
+def test_accepted_submit() -> None:
     envelope = recorded("submit_accepted").envelope
     assert envelope.ret == "0"
     answer = history.parse_submit(envelope.data)
@@ -128,7 +128,7 @@ def test_an_accepted_submit() -> None:
     assert (answer.id, bool(answer.reason)) == (ID, False)
 
 
-def test_a_submit_that_is_refused_with_a_key_alone() -> None:
+def test_submit_rejected_with_a_key_only() -> None:
     envelope = recorded("submit_refused_key_only").envelope
     answer = history.parse_submit(envelope.data)
     assert answer
@@ -157,7 +157,7 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize(("name", "ret", "kind", "part"), REFUSALS)
-def test_a_refusal(name: str, ret: str, kind: ErrorKind, part: str) -> None:
+def test_error_response(name: str, ret: str, kind: ErrorKind, part: str) -> None:
     envelope = recorded(name).envelope
     assert (envelope.ret, envelope.bare) == (ret, False)
     error = envelope_error(envelope.ret, envelope.errmsg, envelope.data)
@@ -175,7 +175,7 @@ def test_all_refusals_are_here() -> None:
 # --- records ------------------------------------------------------------------------------------------------------
 
 
-def test_a_queued_task() -> None:
+def test_queued_task() -> None:
     state = state_of("record_queued")
     assert (state.phase, state.queue) == (Phase.QUEUED, Queue(47460, 47460, 34023))
     assert (state.model, state.created_at) == ("dreamina_seedance_40_pro", 1770799601.029)
@@ -184,12 +184,12 @@ def test_a_queued_task() -> None:
     assert history.record_id(found[SUBMIT_ID]) == ID
 
 
-def test_a_running_task() -> None:
+def test_running_task() -> None:
     state = state_of("record_running")
     assert (state.phase, state.progress, state.queue) == (Phase.PROCESSING, 50, None)
 
 
-def test_a_finished_task() -> None:
+def test_finished_task() -> None:
     state = state_of("record_finished")
     assert (state.phase, state.ended_at) == (Phase.COMPLETED, 1770800200)
     assert state.result == Result(
@@ -197,14 +197,14 @@ def test_a_finished_task() -> None:
     )
 
 
-def test_a_finished_task_with_several_rates() -> None:
+def test_finished_task_with_several_rates() -> None:
     result = state_of("record_finished_rates").result
     assert result
     assert (result.url, result.width, result.height) == ("https://v.example/720.mp4", 1280, 720)
 
 
 @pytest.mark.parametrize("name", ["record_finished", "record_finished_rates"])
-def test_the_best_quality_of_a_finished_task(name: str) -> None:
+def test_best_quality_of_a_finished_task(name: str) -> None:
     best = best_choices(recorded("best_quality").envelope.data)
     found = history.records(recorded(name).envelope.data, [ID])
     assert found
@@ -235,19 +235,19 @@ def test_refused_content(name: str, code: str, part: str) -> None:
     assert part in state.error.message.zh
 
 
-def test_a_cancelled_task() -> None:
+def test_cancelled_task() -> None:
     error = state_of("record_cancelled").error
     assert error
     assert (error.kind, error.code) == (ErrorKind.CANCELLED, "cancelled")
     assert error.detail == "你已取消生成，积分已返还"
 
 
-def test_an_accepted_cancel() -> None:
+def test_accepted_cancel() -> None:
     recording = recorded("cancel_accepted")
     assert (recording.call, recording.envelope.ret) == (CANCEL_PATH, "0")
 
 
-def test_a_place_in_the_queue() -> None:
+def test_queue_position() -> None:
     entries = history.queue_entries(recorded("queue_info").envelope.data, [ID])
     state = history.with_queue(TaskState(ID, Phase.PROCESSING), entries[ID])
     assert (state.phase, state.queue) == (Phase.QUEUED, Queue(47460, 47460, 120))
@@ -262,16 +262,16 @@ def test_credits(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["credit_history", "credit_history_as_text"])
-def test_the_data_of_the_credit_log_is_the_same_on_every_site(name: str) -> None:
+def test_data_of_the_credit_log_is_the_same_on_every_site(name: str) -> None:
     assert recorded(name).envelope.data["records"][0]["amount"] == 5
 
 
-def test_the_daily_credits() -> None:
+def test_daily_credits() -> None:
     assert parse_received(recorded("credits_received").envelope) == 66
 
 
 @pytest.mark.parametrize("name", ["passport", "passport_bare"])
-def test_a_login_that_is_alive(name: str) -> None:
+def test_login_that_is_alive(name: str) -> None:
     assert parse_alive(recorded(name).envelope) is True
 
 
@@ -287,13 +287,13 @@ def test_upload_tokens() -> None:
 
 
 @pytest.mark.parametrize("name", ["apply_image", "apply_image_one_host"])
-def test_where_a_picture_goes(name: str) -> None:
+def test_where_a_image_goes(name: str) -> None:
     auth = "SpaceKey/x/1/:version:v2:auth"
     expected = UploadAddress("tos-a.example.com", "tos-cn-i-x/a", auth, "session-key")
     assert answers.parse_image_address(recorded(name).result) == (expected,)
 
 
-def test_where_a_clip_goes() -> None:
+def test_where_a_video_goes() -> None:
     found = answers.parse_media_address(recorded("apply_media").result)
     assert [(address.host, address.session_key) for address in found] == [
         ("tos-1.example.com", "session-key-1"),
@@ -301,7 +301,7 @@ def test_where_a_clip_goes() -> None:
     ]
 
 
-def test_bytes_that_were_taken() -> None:
+def test_stored_bytes() -> None:
     answers.check_stored(Reply(200, orjson.dumps(recorded("bytes_stored").answer)))
 
 
@@ -318,7 +318,7 @@ def test_refused_keys_may_be_stale() -> None:
     assert caught.value.code == "InvalidCredential"
 
 
-def test_a_submitted_audit_is_a_success_without_a_number() -> None:
+def test_submitted_audit_is_a_success_without_a_number() -> None:
     envelope = recorded("audit_submitted").envelope
     assert (envelope.ret, envelope.bare) == ("0", True)
 

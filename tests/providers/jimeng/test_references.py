@@ -37,7 +37,7 @@ def without(*named: int) -> list[int]:
     return [index for index in range(len(MIXED)) if index not in named]
 
 
-def test_texts_and_materials_in_turn_behind_those_that_no_mark_means() -> None:
+def test_untagged_materials_precede_texts_and_tagged_materials() -> None:
     assert meta_list("让@图1跳舞，像@video_file_1那样", MIXED) == [
         material("image", 2),
         material("audio", 3),
@@ -67,7 +67,7 @@ def test_texts_and_materials_in_turn_behind_those_that_no_mark_means() -> None:
         ("@音频1", 3),
     ],
 )
-def test_every_kind_of_mark(tag: str, index: int) -> None:
+def test_every_kind_of_tag(tag: str, index: int) -> None:
     assert short(f"a {tag} b", MIXED) == [*without(index), "a ", index, " b"]
 
 
@@ -93,18 +93,18 @@ def test_what_names_no_material_stays_text_behind_all_of_them(prompt: str) -> No
     assert short(prompt, MIXED) == [*without(), prompt]
 
 
-def test_the_whole_number_counts() -> None:
+def test_whole_number_counts() -> None:
     twelve = [Material(IMAGE, f"image_file_{number}") for number in range(1, 13)]
     assert short("@image_file_1@image_file_12", twelve) == [*range(1, 11), 0, 11]
     assert short("@image_file_1@image_file_12", twelve[:9]) == [*range(1, 9), 0, "@image_file_12"]
 
 
-def test_a_fields_own_name_goes_before_its_place() -> None:
+def test_field_name_takes_precedence_over_position() -> None:
     third = [Material(IMAGE, "image_file_3"), Material(IMAGE, "image_file_1")]
     assert short("@image_file_3 @image_file_1 @image_file_2 @image1 @图2", third) == [0, " ", 1, " ", 1, " ", 0, " ", 1]
 
 
-def test_the_same_material_may_be_named_twice_and_others_not_at_all() -> None:
+def test_same_material_may_be_named_twice_and_others_not_at_all() -> None:
     assert short("@image2@image2", MIXED) == [*without(2), 2, 2]
 
 
@@ -160,5 +160,5 @@ def _spells(prompt: str, metas: list[dict[str, Any]], given: list[Material]) -> 
 
 
 @given(st.text(max_size=40))
-def test_a_prompt_without_materials_is_one_text(prompt: str) -> None:
+def test_prompt_without_materials_is_one_text(prompt: str) -> None:
     assert meta_list(prompt, []) == [text(prompt)]

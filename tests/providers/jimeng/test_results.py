@@ -37,7 +37,7 @@ def url_of(item: Any) -> str:
 
 class TestStreams:
     @pytest.mark.parametrize("text", [True, False])
-    def test_the_largest_picture_wins_then_the_bitrate(self, text: bool) -> None:
+    def test_largest_image_wins_then_the_bitrate(self, text: bool) -> None:
         streams = [
             stream("small", 640, 360, bitrate=9_000_000),
             stream("low", 1280, 720, bitrate=1_000_000),
@@ -53,13 +53,13 @@ class TestStreams:
         assert choice
         assert choice.result == Result("https://cdn/a", "https://c/1.jpg", 1770886600, 1280, 720, 5.017)
 
-    def test_the_expiry_may_stand_at_the_top(self) -> None:
+    def test_expiry_may_stand_at_the_top(self) -> None:
         choice = choose(with_streams(stream("a"), url_expire=1770886600))
         assert choice
         assert choice.result.expires_at == 1770886600
 
     @pytest.mark.parametrize("method", ["cenc-aes-ctr", "private", 1])
-    def test_an_encrypted_stream_is_passed_over(self, method: object) -> None:
+    def test_encrypted_stream_is_passed_over(self, method: object) -> None:
         item = with_streams(stream("locked", 3840, 2160, encryption_method=method), stream("open", 640, 360))
         assert url_of(item) == "https://cdn/open"
 
@@ -68,7 +68,7 @@ class TestStreams:
         assert url_of(with_streams(stream("a", encryption_method=method))) == "https://cdn/a"
 
     @pytest.mark.parametrize("main", ["", None, "!!", encoded("ftp://x"), encoded("https://a b"), 5])
-    def test_the_backup_stands_in(self, main: object) -> None:
+    def test_backup_stands_in(self, main: object) -> None:
         assert url_of(with_streams(stream("a", main_url=main))) == "https://backup/a"
 
     @pytest.mark.parametrize(
@@ -80,12 +80,12 @@ class TestStreams:
             encoded("https://cdn/a?b=>>>???&c=1", urlsafe=True),
         ],
     )
-    def test_a_link_may_be_plain_or_in_any_base64(self, written: str) -> None:
+    def test_link_may_be_plain_or_in_any_base64(self, written: str) -> None:
         assert url_of(with_streams(stream("a", main_url=written))) == "https://cdn/a?b=>>>???&c=1"
 
 
 class TestTranscoded:
-    def test_the_widest_key_is_taken(self) -> None:
+    def test_widest_key_is_taken(self) -> None:
         streams = {
             "360p": {"video_url": "https://h/360", "width": 640, "height": 360},
             "720p": {"video_url": "https://h/720", "width": 1280, "height": 720},
@@ -110,7 +110,7 @@ class TestTranscoded:
         streams = {key: {"video_url": f"https://h/{key}"} for key in keys}
         assert url_of({"video": {"transcoded_video": streams}}) == f"https://h/{best}"
 
-    def test_a_key_without_a_link_is_none(self) -> None:
+    def test_key_without_a_link_is_none(self) -> None:
         streams = {"1080p": {"video_url": ""}, "360p": {"video_url": "https://h/360"}}
         assert url_of({"video": {"transcoded_video": streams}}) == "https://h/360"
 
@@ -135,16 +135,16 @@ def test_sources_are_taken_in_order(first: int) -> None:
 
 
 @pytest.mark.parametrize("path", VIDEO_PATHS, ids=lambda path: ".".join(path))
-def test_every_place_of_a_link(path: tuple[str, ...]) -> None:
+def test_every_field_with_a_link(path: tuple[str, ...]) -> None:
     assert url_of(item_with(*path)) == URL
 
 
 @pytest.mark.parametrize("item", [None, [], {}, {"common_attr": {"item_urls": [""]}}, {"video": {"video_model": "{"}}])
-def test_an_item_without_a_link(item: object) -> None:
+def test_item_without_a_link(item: object) -> None:
     assert choose(item) is None
 
 
-def test_a_size_of_another_definition_is_not_told_for_the_link() -> None:
+def test_size_of_another_definition_is_not_told_for_the_link() -> None:
     item = with_streams(stream("a", 0, 0, definition="1080p"))
     item["video"]["transcoded_video"] = {"360p": {"video_url": "https://h/360", "width": 640, "height": 360}}
     choice = choose(item)
@@ -175,16 +175,16 @@ def better_url(known: dict[str, Any], better: dict[str, Any]) -> str:
     return result.url
 
 
-class TestTheBetterOfTwo:
+class TestBetterLink:
     def test_best_quality_result_wins_over_an_equal_one(self) -> None:
         path = VIDEO_PATHS[1]
         assert better_url(item_with(*path), item_with(*path, url="https://best/1")) == "https://best/1"
 
-    def test_the_records_own_wins_where_its_source_or_its_picture_is_better(self) -> None:
+    def test_records_own_wins_where_its_source_or_its_image_is_better(self) -> None:
         assert better_url(with_streams(stream("own")), item_with("video", "play_url")) == "https://cdn/own"
         assert better_url(with_streams(stream("own")), with_streams(stream("small", 320, 180))) == "https://cdn/own"
 
-    def test_a_better_source_wins(self) -> None:
+    def test_better_source_wins(self) -> None:
         assert better_url(item_with(*VIDEO_PATHS[1]), with_streams(stream("best"))) == "https://cdn/best"
 
     def test_fields_missing_in_the_better_result_are_kept(self) -> None:

@@ -117,7 +117,7 @@ def test_ending_control(way: str, ending: str | None) -> None:
     assert inputs_of(body).get("ending_control") == ending
 
 
-def test_meta_list_without_a_mark() -> None:
+def test_meta_list_without_a_tag() -> None:
     body = built("cn", card_of("cn", "dreamina_seedance_45_pro"), WAYS["clip-picture-sound"], None)
     metas = inputs_of(body)["unified_edit_input"]["meta_list"]
     assert [meta["meta_type"] for meta in metas] == ["video", "image", "audio", "text"]
@@ -125,7 +125,7 @@ def test_meta_list_without_a_mark() -> None:
 
 
 @pytest.mark.parametrize(("site", "key"), [(site, key) for site in REGIONS for key in prices_of(site)])
-def test_benefit_of_pictures_alone_is_the_plain_one(site: str, key: str) -> None:
+def test_benefit_of_images_alone_is_the_plain_one(site: str, key: str) -> None:
     card = card_of(site, key)
     body = built(site, card, WAYS["picture"], prices_of(site)[key][0].resolution)
     assert (body is None) == (key in WITHOUT_REFERENCES)
@@ -133,7 +133,7 @@ def test_benefit_of_pictures_alone_is_the_plain_one(site: str, key: str) -> None
         assert benefit_of(body) == prices_of(site)[key][0].plain
 
 
-def test_benefit_of_seedance_2_0_with_a_clip() -> None:
+def test_benefit_of_seedance_2_0_with_a_video() -> None:
     body = built("cn", card_of("cn", "dreamina_seedance_40_pro"), WAYS["clip-picture-sound"], None)
     assert benefit_of(body) == "dreamina_video_seedance_20_video_add"
 
@@ -195,7 +195,7 @@ def test_result_url_by_any_key_of_transcoded_video(names: Sequence[str], best: s
     assert choice.result.url == f"https://v.example/{best}.mp4"
 
 
-def test_best_quality_is_the_stream_without_a_mark() -> None:
+def test_best_quality_is_the_stream_without_a_tag() -> None:
     # "https://v.example/clean.mp4"
     streams = {"video_1": {"main_url": "aHR0cHM6Ly92LmV4YW1wbGUvY2xlYW4ubXA0", "vwidth": 640, "vheight": 360}}
     item = {

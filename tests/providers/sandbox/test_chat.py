@@ -96,7 +96,7 @@ async def test_models_and_strange_paths(http: httpx.AsyncClient, prefix: str, ke
 
 
 @both
-async def test_words(http: httpx.AsyncClient, prefix: str, key: str, model: str) -> None:
+async def test_directive(http: httpx.AsyncClient, prefix: str, key: str, model: str) -> None:
     path = f"{prefix}/chat/completions"
     for directive, status in (("#throttle", 429), ("#status=503", 503), ("#refuse=DataInspectionFailed", 400)):
         assert (await post(http, path, key, say(model, f"hi {directive}"))).status_code == status

@@ -326,17 +326,17 @@ CHECKS: dict[str, tuple[str, Check]] = {
 }
 
 
-def test_every_word_has_a_check() -> None:
+def test_every_directive_has_a_check() -> None:
     assert list(CHECKS) == [row.directive for row in DIRECTIVES if row.stage not in ("credential", "file")]
 
 
 @pytest.mark.parametrize("directive", CHECKS)
-async def test_words(sender: Sender, directive: str) -> None:
+async def test_directive(sender: Sender, directive: str) -> None:
     written, check = CHECKS[directive]
     await check(sender, written)
 
 
-async def test_one_tasks_trouble_is_the_whole_batchs(wire: httpx.AsyncClient) -> None:
+async def test_fault_of_one_task_affects_the_batch(wire: httpx.AsyncClient) -> None:
     client = JimengClient(wire, "batch")
     tasks = [await client.submit("a cat"), await client.submit("a cat #poll-500")]
     assert (await client.post(IDS, {"history_ids": tasks})).status_code == 500
@@ -345,7 +345,7 @@ async def test_one_tasks_trouble_is_the_whole_batchs(wire: httpx.AsyncClient) ->
     assert (await client.post(queue, {"history_ids": tasks})).status_code == 500
 
 
-async def test_words_add_up(wire: httpx.AsyncClient) -> None:
+async def test_directives_combine(wire: httpx.AsyncClient) -> None:
     client = DashScopeClient(wire, "sk-sum")
     with pytest.raises(httpx.RemoteProtocolError):
         await client.submit("a cat #lost #fail=InternalError.Timeout, please")
@@ -355,7 +355,7 @@ async def test_words_add_up(wire: httpx.AsyncClient) -> None:
     assert (await client.task(row["task_id"]))["output"]["code"] == "InternalError.Timeout"
 
 
-def test_reading_words() -> None:
+def test_reading_directives() -> None:
     assert read_directives("a #cat, #slow. #fail=-4! #status=200 #status=x #delay #seconds=1.5 #state") == {
         "slow": "", "fail": "-4", "seconds": "1.5", "state": "SUSPENDED",
     }  # fmt: skip
@@ -363,7 +363,7 @@ def test_reading_words() -> None:
     assert without({"lost": "", "slow": "", "status": "500"}, "refusal", "answer") == {"slow": ""}
 
 
-def test_reading_the_words_of_a_file() -> None:
+def test_reading_the_directives_of_a_file() -> None:
     assert read_file_directives(b"\x89PNG#unsafe\x00#lost-uploads #slow") == {"unsafe": "", "lost-upload": ""}
     assert read_file_directives(b"#bad-upload#times=2") == {"bad-upload": "", "times": "2"}
     assert read_file_directives(b"#times=2 unsafe") == {}
@@ -378,7 +378,7 @@ def test_reading_credentials() -> None:
     ]  # fmt: skip
 
 
-def test_the_table_can_be_printed() -> None:
+def test_table_can_be_printed() -> None:
     rows = table()
     assert len({row["pattern"] for row in rows}) == len(rows) == len(DIRECTIVES)
     assert {"#fail=CODE", "#status=500", "#times=N", "#lost", "poor"} <= {row["pattern"] for row in rows}

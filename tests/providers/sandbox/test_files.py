@@ -17,7 +17,7 @@ async def link(dashscope: DashScopeClient, clock: Clock) -> str:
     return str((await dashscope.task(task))["output"]["video_url"])
 
 
-def test_the_clips_are_small_mp4_with_the_index_in_front() -> None:
+def test_videos_are_small_mp4_with_the_index_in_front() -> None:
     assert sum(size_of(name) for name in MEDIA_TYPES) < 200_000
     for name in ("best.mp4", "preview.mp4"):
         data = (CLIPS / name).read_bytes()
@@ -27,7 +27,7 @@ def test_the_clips_are_small_mp4_with_the_index_in_front() -> None:
     assert (CLIPS / "cover.jpg").read_bytes()[:3] == b"\xff\xd8\xff"
 
 
-async def test_a_link_gives_the_whole_file(http: httpx.AsyncClient, link: str) -> None:
+async def test_link_gives_the_whole_file(http: httpx.AsyncClient, link: str) -> None:
     answer = await http.get(link)
     assert (answer.status_code, answer.headers["content-type"]) == (200, "video/mp4")
     assert answer.content == BEST
@@ -49,7 +49,7 @@ async def test_ranges(http: httpx.AsyncClient, link: str) -> None:
     assert (await http.get(link, headers=same)).status_code == 206
 
 
-async def test_a_link_expires(http: httpx.AsyncClient, link: str, clock: Clock) -> None:
+async def test_link_expires(http: httpx.AsyncClient, link: str, clock: Clock) -> None:
     clock.tick(86_399)
     assert (await http.get(link)).status_code == 200
     clock.tick(1)
@@ -58,7 +58,7 @@ async def test_a_link_expires(http: httpx.AsyncClient, link: str, clock: Clock) 
     assert "<Code>AccessDenied</Code>" in answer.text
 
 
-async def test_a_link_cannot_be_changed(http: httpx.AsyncClient, link: str) -> None:
+async def test_link_cannot_be_changed(http: httpx.AsyncClient, link: str) -> None:
     for changed in (
         link.replace("best.mp4", "preview.mp4"), link.replace("Expires=1", "Expires=2"), link + "x",
         link.replace("Signature=", "Signature=%C3%A4"),
@@ -68,7 +68,7 @@ async def test_a_link_cannot_be_changed(http: httpx.AsyncClient, link: str) -> N
     assert (await http.get(link.partition("?")[0])).status_code == 403
 
 
-async def test_a_new_query_gives_a_fresh_link(dashscope: DashScopeClient, clock: Clock) -> None:
+async def test_new_query_gives_a_fresh_link(dashscope: DashScopeClient, clock: Clock) -> None:
     task = await dashscope.submit()
     clock.tick(8)
     first = (await dashscope.task(task))["output"]["video_url"]
@@ -77,7 +77,7 @@ async def test_a_new_query_gives_a_fresh_link(dashscope: DashScopeClient, clock:
 
 
 @pytest.mark.parametrize("name", PICTURE_TYPES)
-async def test_the_sample_pictures_are_real_and_small_and_for_all(http: httpx.AsyncClient, name: str) -> None:
+async def test_sample_images_are_real_and_small_and_for_all(http: httpx.AsyncClient, name: str) -> None:
     answer = await http.get(f"/files/pictures/{name}")
     assert (answer.status_code, answer.headers["content-type"]) == (200, PICTURE_TYPES[name])
     assert answer.content == (PICTURES / name).read_bytes()
@@ -89,5 +89,5 @@ async def test_the_sample_pictures_are_real_and_small_and_for_all(http: httpx.As
     assert (head.status_code, head.headers["content-length"]) == (200, str(len(answer.content)))
 
 
-async def test_no_other_file_is_among_the_pictures(http: httpx.AsyncClient) -> None:
+async def test_no_other_file_is_among_the_images(http: httpx.AsyncClient) -> None:
     assert (await http.get("/files/pictures/dog.png")).status_code == 404

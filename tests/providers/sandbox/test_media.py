@@ -59,14 +59,14 @@ def test_files_by_their_content(data: bytes, media: Media | None) -> None:
 @settings(deadline=None)
 @given(st.sampled_from([b"", png()[:16], b"\xff\xd8\xff", b"BM", b"RIFF0000WEBP", b"RIFF0000WAVEfmt ", b"ID3", mp4()]),
        st.binary(max_size=200))  # fmt: skip
-def test_any_bytes_are_looked_at_without_trouble(start: bytes, data: bytes) -> None:
+def test_any_bytes_can_be_inspected(start: bytes, data: bytes) -> None:
     media = media_of(start + data)
     assert media is None or (media.width >= 0 and media.height >= 0 and media.seconds >= 0)
 
 
 @settings(deadline=None)
 @given(st.lists(st.binary(max_size=200), max_size=20))
-def test_a_sample_counts_and_sums_what_passes(pieces: list[bytes]) -> None:
+def test_sample_counts_and_sums_what_passes(pieces: list[bytes]) -> None:
     sample, whole = Sample(), b"".join(pieces)
     for piece in pieces:
         sample.add(piece)
@@ -75,7 +75,7 @@ def test_a_sample_counts_and_sums_what_passes(pieces: list[bytes]) -> None:
     assert not sample.has_head
 
 
-def test_a_sample_keeps_the_ends_alone() -> None:
+def test_sample_keeps_the_ends_alone() -> None:
     film, sample = mp4(4, data=3_000_000, index_last=True), Sample()
     for at in range(0, len(film), 65_536):
         sample.add(film[at : at + 65_536])
@@ -85,13 +85,13 @@ def test_a_sample_keeps_the_ends_alone() -> None:
     assert (content.size, content.media) == (len(film), Media("video", "mp4", 1280, 720, 4.0))
 
 
-def test_a_piece_larger_than_all_that_is_kept() -> None:
+def test_piece_larger_than_all_that_is_kept() -> None:
     film, sample = mp4(4, data=3_000_000, index_last=True), Sample()
     sample.add(film)
     assert sample.content().media == Media("video", "mp4", 1280, 720, 4.0)
 
 
-def test_the_marks_are_in_the_beginning() -> None:
+def test_file_directives_are_in_the_head() -> None:
     assert content_of(png(text="a #unsafe cat"), b"", 1).directives == {"unsafe": ""}
     assert content_of(png(), b"", 1).directives == {}
 

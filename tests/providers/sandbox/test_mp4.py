@@ -13,7 +13,7 @@ from tests.providers.sandbox.samples import box, moov, mp4
 FTYP = box(b"ftyp", b"isom", bytes(4))
 
 
-def test_a_real_film() -> None:
+def test_real_video() -> None:
     assert film_of((CLIPS / "best.mp4").read_bytes()[:4096]) == Film(SECONDS, WIDTH, HEIGHT)
 
 
@@ -22,7 +22,7 @@ def test_both_versions_of_the_boxes(version: int) -> None:
     assert film_of(FTYP + moov(12.345, 640, 360, version)) == Film(12.345, 640, 360)
 
 
-def test_a_film_with_its_index_last_is_told_by_its_end() -> None:
+def test_video_with_its_index_last_is_told_by_its_end() -> None:
     film = mp4(3.5, data=10_000, index_last=True)
     assert film_of(film[:1000]) is None
     assert film_of(film[:1000], film[-500:]) == Film(3.5, 1280, 720)
@@ -40,7 +40,7 @@ def test_boxes_of_odd_lengths() -> None:
     assert film_of(FTYP + struct.pack(">I", 7) + b"free" + moov(2)) is None
 
 
-def test_a_film_that_does_not_tell_its_length() -> None:
+def test_video_that_does_not_tell_its_length() -> None:
     index = moov(5)
     scale_and_units = struct.pack(">II", 1000, 5000)
     assert scale_and_units in index
@@ -50,20 +50,20 @@ def test_a_film_that_does_not_tell_its_length() -> None:
     assert film_of(FTYP + box(b"moov")) is None
 
 
-def test_a_film_without_a_picture() -> None:
+def test_video_without_a_image() -> None:
     assert film_of(FTYP + moov(5, 0, 0)) == Film(5, 0, 0)
 
 
 @settings(deadline=None)
 @given(st.binary(max_size=300), st.binary(max_size=300))
-def test_any_bytes_are_read_without_trouble(head: bytes, tail: bytes) -> None:
+def test_any_bytes_can_be_parsed(head: bytes, tail: bytes) -> None:
     film = film_of(FTYP + head, tail)
     assert film is None or film.seconds > 0
 
 
 @settings(deadline=None)
 @given(st.data(), st.sampled_from([0, 1]))
-def test_a_damaged_index_is_read_without_trouble(data: st.DataObject, version: int) -> None:
+def test_damaged_index_raises_nothing(data: st.DataObject, version: int) -> None:
     whole = bytearray(FTYP + moov(5, version=version))
     for _ in range(data.draw(st.integers(1, 8))):
         whole[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))

@@ -61,7 +61,7 @@ def test_two_servers_live_side_by_side() -> None:
         assert (first.sandbox.calls(), second.sandbox.calls()) == (1, 0)
 
 
-def test_a_server_that_never_started_can_be_stopped() -> None:
+def test_server_that_never_started_can_be_stopped() -> None:
     server = SandboxServer()
     server.stop()
     port = urlsplit(server.url).port
@@ -70,7 +70,7 @@ def test_a_server_that_never_started_can_be_stopped() -> None:
         pass
 
 
-def test_a_given_port_is_used() -> None:
+def test_given_port_is_used() -> None:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     with SandboxServer(port=port) as server:

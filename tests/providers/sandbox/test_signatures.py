@@ -61,7 +61,7 @@ def test_any_query_and_body_that_botocore_signs_are_accepted(params: dict[str, s
 
 
 @pytest.mark.parametrize("seconds", [-900, 899])
-def test_a_clock_may_be_a_little_wrong(seconds: float) -> None:
+def test_clock_may_be_a_little_wrong(seconds: float) -> None:
     verify(apply_request(now=NOW + seconds), KEYS, APPLY, NOW)
 
 
@@ -106,7 +106,7 @@ def test_other_keys(keys: Keys, code: str) -> None:
     assert rejection(apply_request(), keys) == code
 
 
-def test_the_time_is_about_now() -> None:
+def test_time_is_about_now() -> None:
     assert rejection(apply_request(), now=NOW + 901) == "InvalidTimestamp"
     assert rejection(apply_request(), now=NOW - 901) == "InvalidTimestamp"
 
@@ -115,7 +115,7 @@ def test_any_of_the_regions_will_do() -> None:
     verify(apply_request(region="cn"), KEYS, APPLY, NOW)
 
 
-def test_the_headers_of_the_call_are_signed_and_more_may_be() -> None:
+def test_headers_of_the_call_are_signed_and_more_may_be() -> None:
     assert rejection(apply_request(), signed=COMMIT) == "InvalidAuthorization"
     verify(commit_request(), KEYS, APPLY, NOW)
     more = {"content-type": "application/json", "host": "h:1"}
@@ -127,11 +127,11 @@ def test_the_headers_of_the_call_are_signed_and_more_may_be() -> None:
     assert rejection(with_header(request, "content-type", ""), signed=COMMIT) == "MissingRequestInfo"
 
 
-def test_the_hash_is_of_the_body() -> None:
+def test_hash_is_of_the_body() -> None:
     assert rejection(replace(commit_request(), body=b"{}"), signed=COMMIT) == "SignatureDoesNotMatch"
 
 
-def test_the_query_in_its_canonical_form() -> None:
+def test_query_in_its_canonical_form() -> None:
     assert canonical_query("b=2&a=%7e*&a=1&c&=&d=a+b%20c%2f") == "=&a=1&a=~%2A&b=2&c=&d=a%2Bb%20c%2F"
     assert canonical_query("") == ""
 
@@ -142,7 +142,7 @@ HEX = st.text("0123456789abcdef", min_size=64, max_size=64)
 
 @settings(deadline=None)
 @given(WORD, WORD, WORD, WORD, HEX, st.sampled_from([", ", ",", " , "]))
-def test_a_header_is_read_as_it_was_written(
+def test_header_is_read_as_it_was_written(
     key: str, date: str, region: str, service: str, signature: str, comma: str
 ) -> None:
     text = f"{ALGORITHM} Credential={key}/{date}/{region}/{service}/aws4_request"
@@ -163,7 +163,7 @@ NO_CREDENTIALS = ["a/b/c/d/e", "a/b/c/aws4_request", "a//c/d/aws4_request", "a/b
 
 
 @pytest.mark.parametrize("credential", NO_CREDENTIALS)
-def test_a_credential_has_five_parts(credential: str) -> None:
+def test_credential_has_five_parts(credential: str) -> None:
     text = f"{ALGORITHM} Credential={credential}, SignedHeaders=host, Signature={'0' * 64}"
     with pytest.raises(Unsigned, match="InvalidCredential"):
         read_authorization(text)

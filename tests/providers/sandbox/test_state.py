@@ -26,7 +26,7 @@ async def test_calls_are_counted_by_upstream_path_and_credential(
     assert ledger.foreign_polls() == 0
 
 
-async def test_the_books_over_http(
+async def test_ledger_over_http(
     jimeng: JimengClient, dashscope: DashScopeClient, http: httpx.AsyncClient, clock: Clock
 ) -> None:
     task = await jimeng.submit("a cat #fail=2003")
@@ -46,9 +46,7 @@ async def test_the_books_over_http(
     assert await jimeng.credits() == 66
 
 
-async def test_the_log_masks_credentials(
-    jimeng: JimengClient, dashscope: DashScopeClient, http: httpx.AsyncClient
-) -> None:
+async def test_log_masks_credentials(jimeng: JimengClient, dashscope: DashScopeClient, http: httpx.AsyncClient) -> None:
     await http.get("/_sandbox/books")
     await JimengClient(http, "secret-session").records("1")
     await DashScopeClient(http, "sk-secret").post("wan2.6-t2v", {"prompt": "x"})

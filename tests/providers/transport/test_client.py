@@ -21,20 +21,20 @@ async def failure(url: str, timeouts: Timeouts | None = None, *, once: bool = Fa
 
 
 @pytest.mark.parametrize("once", [False, True])
-async def test_a_refused_connection_sent_nothing(once: bool) -> None:
+async def test_refused_connection_is_unreachable(once: bool) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{taken.getsockname()[1]}/"
         assert await failure(url, once=once) is ErrorKind.UNREACHABLE
 
 
-async def test_an_unknown_host_or_a_broken_address_sent_nothing() -> None:
+async def test_unknown_host_or_a_broken_address_sent_nothing() -> None:
     assert await failure("http://no-such-host.invalid/") is ErrorKind.UNREACHABLE
     assert await failure("ftp://127.0.0.1/") is ErrorKind.UNREACHABLE
 
 
 @pytest.mark.parametrize("once", [False, True])
-async def test_a_connection_closed_without_an_answer_may_have_been_heard(once: bool) -> None:
+async def test_connection_closed_without_response_is_a_lost_answer(once: bool) -> None:
     async def hang_up(head: bytes, writer: asyncio.StreamWriter) -> None:
         writer.close()
 
@@ -42,7 +42,7 @@ async def test_a_connection_closed_without_an_answer_may_have_been_heard(once: b
         assert await failure(url, once=once) is ErrorKind.ANSWER_LOST
 
 
-async def test_a_body_cut_short_may_have_been_heard() -> None:
+async def test_truncated_body_is_a_lost_answer() -> None:
     async def half(head: bytes, writer: asyncio.StreamWriter) -> None:
         writer.write(b'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"ret"')
         await writer.drain()
@@ -52,7 +52,7 @@ async def test_a_body_cut_short_may_have_been_heard() -> None:
         assert await failure(url) is ErrorKind.ANSWER_LOST
 
 
-async def test_what_is_not_http_may_have_been_heard() -> None:
+async def test_non_http_response_is_a_lost_answer() -> None:
     async def nonsense(head: bytes, writer: asyncio.StreamWriter) -> None:
         writer.write(b"\x00\x01nonsense\r\n\r\n")
 
@@ -60,7 +60,7 @@ async def test_what_is_not_http_may_have_been_heard() -> None:
         assert await failure(url) is ErrorKind.ANSWER_LOST
 
 
-async def test_silence_ends_with_the_read_timeout() -> None:
+async def test_read_timeout() -> None:
     async def silence(head: bytes, writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(0)
 
@@ -68,7 +68,7 @@ async def test_silence_ends_with_the_read_timeout() -> None:
         assert await failure(url, Timeouts(read=0.05)) is ErrorKind.ANSWER_LOST
 
 
-async def test_a_slow_drip_ends_with_the_total_timeout() -> None:
+async def test_slow_response_ends_with_the_total_timeout() -> None:
     async def drip(head: bytes, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
         for _ in range(100):
@@ -80,7 +80,7 @@ async def test_a_slow_drip_ends_with_the_total_timeout() -> None:
         assert await failure(url, Timeouts(read=5, total=0.2)) is ErrorKind.ANSWER_LOST
 
 
-async def test_an_endless_answer_is_cut() -> None:
+async def test_endless_response_is_limited() -> None:
     async def flood(head: bytes, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (MAX_ANSWER_BYTES * 2))
         for _ in range(MAX_ANSWER_BYTES // 65536 + 2):
@@ -91,7 +91,7 @@ async def test_an_endless_answer_is_cut() -> None:
         assert await failure(url) is ErrorKind.ANSWER_LOST
 
 
-async def test_a_large_body_goes_in_pieces_with_its_length_announced() -> None:
+async def test_large_body_is_sent_in_chunks_with_content_length() -> None:
     received = bytearray()
     heads: list[bytes] = []
 
@@ -116,7 +116,7 @@ async def test_a_large_body_goes_in_pieces_with_its_length_announced() -> None:
     assert b"chunked" not in heads[0].lower()
 
 
-async def test_a_redirect_is_an_answer_and_not_followed() -> None:
+async def test_redirect_is_an_answer_and_not_followed() -> None:
     async def elsewhere(head: bytes, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n")
 
@@ -125,7 +125,7 @@ async def test_a_redirect_is_an_answer_and_not_followed() -> None:
     assert reply.status == 302
 
 
-async def test_a_cookie_of_one_account_is_never_sent_for_the_next() -> None:
+async def test_cookies_are_not_shared_between_accounts() -> None:
     heads: list[bytes] = []
 
     async def set_cookie(head: bytes, writer: asyncio.StreamWriter) -> None:
@@ -192,7 +192,7 @@ async def test_each_proxy_has_a_pool_of_its_own() -> None:
     assert made == [None, "http://a:1", "http://b:1"]
 
 
-async def test_an_http_proxy_is_spoken_to() -> None:
+async def test_http_proxy_is_used() -> None:
     heads: list[bytes] = []
 
     async def proxy(head: bytes, writer: asyncio.StreamWriter) -> None:
@@ -206,7 +206,7 @@ async def test_an_http_proxy_is_spoken_to() -> None:
     assert b"Proxy-Authorization: Basic" in heads[0]
 
 
-async def test_a_proxy_that_is_not_there_sent_nothing() -> None:
+async def test_missing_proxy_is_unreachable() -> None:
     for proxy in ("http://127.0.0.1:1", "socks5://127.0.0.1:1"):
         async with HttpClient() as http:
             with pytest.raises(ProviderError) as caught:
@@ -215,7 +215,7 @@ async def test_a_proxy_that_is_not_there_sent_nothing() -> None:
 
 
 @pytest.mark.parametrize("json", [{"seed": 2**70}, {"prompt": "\ud800"}, {"x": {1, 2}}])
-async def test_what_json_cannot_carry_is_refused_before_anything_is_sent(json: object) -> None:
+async def test_unserializable_json_is_rejected_before_sending(json: object) -> None:
     async with HttpClient() as http:
         with pytest.raises(ProviderError) as caught:
             await http.send("POST", "http://127.0.0.1:1/", headers={}, json=json)
@@ -227,7 +227,7 @@ def test_retry_after_is_read_where_it_is_a_number(text: str, seconds: float | No
     assert read_retry_after(text) == seconds
 
 
-def test_a_byte_order_mark_does_not_break_json() -> None:
+def test_byte_order_tag_does_not_break_json() -> None:
     assert Reply(200, b'\xef\xbb\xbf{"a":1}').json() == {"a": 1}
 
 
@@ -239,7 +239,7 @@ async def test_pools_of_proxies_that_come_and_go_are_dropped() -> None:
         assert (f"http://p{MAX_POOLS + 19}:1", False) in http._routes
 
 
-async def test_what_no_library_announces_counts_as_what_may_have_arrived() -> None:
+async def test_unknown_transport_error_is_a_lost_answer() -> None:
     def broken(request: httpx.Request) -> httpx.Response:
         raise RuntimeError("a bug of a library")
 

@@ -32,7 +32,7 @@ def redirect(location: str, status: int = 302) -> bytes:
     return f"HTTP/1.1 {status} Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n".encode()
 
 
-async def test_a_link_goes_out_as_it_is_written_and_the_bytes_come_as_they_are() -> None:
+async def test_url_and_bytes_are_unchanged() -> None:
     heads: list[bytes] = []
 
     async def compressed(head: bytes, writer: asyncio.StreamWriter) -> None:
@@ -46,7 +46,7 @@ async def test_a_link_goes_out_as_it_is_written_and_the_bytes_come_as_they_are()
     assert b"accept-encoding: identity\r\n" in heads[0].lower()
 
 
-async def test_a_file_may_take_longer_than_the_total_timeout() -> None:
+async def test_file_may_take_longer_than_the_total_timeout() -> None:
     async def drip(head: bytes, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n")
         for _ in range(20):
@@ -58,7 +58,7 @@ async def test_a_file_may_take_longer_than_the_total_timeout() -> None:
         assert await fetch(http, url) == (200, b"x" * 20)
 
 
-async def test_a_head_that_drips_ends_with_the_total_timeout() -> None:
+async def test_slow_headers_end_with_the_total_timeout() -> None:
     async def drip(head: bytes, writer: asyncio.StreamWriter) -> None:
         for letter in b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n":
             writer.write(bytes([letter]))
@@ -71,7 +71,7 @@ async def test_a_head_that_drips_ends_with_the_total_timeout() -> None:
 
 @pytest.mark.parametrize("start", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\nx"])
 @pytest.mark.parametrize("way", ["silence", "close"])
-async def test_a_file_that_does_not_come_or_breaks_off(start: bytes, way: str) -> None:
+async def test_missing_or_truncated_file(start: bytes, way: str) -> None:
     async def part(head: bytes, writer: asyncio.StreamWriter) -> None:
         writer.write(start)
         await writer.drain()
@@ -86,11 +86,11 @@ async def test_a_file_that_does_not_come_or_breaks_off(start: bytes, way: str) -
     "url",
     ["http://127.0.0.1:1/", "http://no-such-host.invalid/", "ftp://h/", "", "http://h:99999/", "http://.../"],
 )
-async def test_a_link_that_leads_nowhere(url: str) -> None:
+async def test_redirect_without_location(url: str) -> None:
     assert (await failed_fetch(url)).kind is ErrorKind.UNREACHABLE
 
 
-async def test_a_connection_that_does_not_come_about_in_time() -> None:
+async def test_connect_timeout_is_unreachable() -> None:
     with socket.socket() as full:
         full.bind(("127.0.0.1", 0))
         full.listen(0)
@@ -106,7 +106,7 @@ async def test_a_connection_that_does_not_come_about_in_time() -> None:
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-async def test_a_file_that_lies_elsewhere_is_fetched_there_without_a_credential(status: int) -> None:
+async def test_redirect_of_a_file_gets_no_credential(status: int) -> None:
     heads: list[bytes] = []
 
     async def here(head: bytes, writer: asyncio.StreamWriter) -> None:
@@ -137,7 +137,7 @@ async def test_three_redirects_are_followed_and_a_fourth_is_not() -> None:
 
 
 @pytest.mark.parametrize("location", ["file://127.0.0.1/etc/passwd", "ftp://127.0.0.1/x"])
-async def test_a_redirect_to_no_web_address_is_refused(location: str) -> None:
+async def test_redirect_to_no_web_address_is_refused(location: str) -> None:
     async def elsewhere(head: bytes, writer: asyncio.StreamWriter) -> None:
         writer.write(redirect(location))
 
@@ -196,7 +196,7 @@ class TestUploads:
         for size in sizes:
             yield b"x" * size
 
-    async def test_the_host_gets_it_all_and_its_answer_is_not_compressed(self) -> None:
+    async def test_host_gets_it_all_and_its_answer_is_not_compressed(self) -> None:
         heads: list[bytes] = []
 
         async def host(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -219,7 +219,7 @@ class TestUploads:
         assert b"\r\nx-own: 1\r\n" in head
         assert b"transfer-encoding" not in head
 
-    async def test_a_host_that_takes_nothing_is_given_up(self) -> None:
+    async def test_stalled_upload_is_aborted(self) -> None:
         ended = asyncio.Event()
 
         async def host(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -93,7 +93,7 @@ def test_what_cannot_be_a_proxy(url: str) -> None:
         ("", False),
     ],
 )
-def test_which_speak_socks(url: str, socks: bool) -> None:
+def test_socks_schemes(url: str, socks: bool) -> None:
     assert is_socks(url) is socks
 
 
@@ -105,7 +105,7 @@ def test_which_speak_socks(url: str, socks: bool) -> None:
 )
 @example(scheme="http", user="u:\\", host="h", port=1)
 @example(scheme="http", user="u", host="p@h", port=1)
-def test_an_address_is_read_by_every_library_as_it_was_meant(scheme: str, user: str, host: str, port: int) -> None:
+def test_address_is_read_by_every_library_as_it_was_meant(scheme: str, user: str, host: str, port: int) -> None:
     url = f"{scheme}://{user}@{host}:{port}"
     if is_proxy(url):
         parts, address = urlsplit(url), URL(url)
@@ -234,7 +234,7 @@ class TestEveryKind:
 
     @every_kind
     @over_tls
-    async def test_proxy_that_refuses_the_user_passes_nothing_on(
+    async def test_proxy_that_rejects_the_user_is_unreachable(
         self, http: HttpClient, proxies: Start, secure: ssl.SSLContext, scheme: str, tls: bool
     ) -> None:
         proxy = proxies(scheme)
@@ -300,9 +300,7 @@ class TestEveryKind:
         assert caught.value.kind is ErrorKind.ANSWER_LOST
 
     @every_kind_with_a_tunnel
-    async def test_an_upstream_that_is_not_there(
-        self, http: HttpClient, proxies: Start, scheme: str, tls: bool
-    ) -> None:
+    async def test_unreachable_upstream(self, http: HttpClient, proxies: Start, scheme: str, tls: bool) -> None:
         proxy = proxies(scheme)
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))
@@ -311,7 +309,7 @@ class TestEveryKind:
 
 
 @pytest.mark.parametrize("scheme", ["http", "socks5", "socks4"])
-async def test_an_upstream_that_is_not_who_it_says_has_heard_nothing(
+async def test_tls_failure_is_unreachable(
     http: HttpClient, proxies: Start, secure: ssl.SSLContext, scheme: str
 ) -> None:
     proxy = proxies(scheme)
@@ -330,7 +328,7 @@ async def test_an_upstream_that_is_not_who_it_says_has_heard_nothing(
         ("socks4", "127.0.0.1"),
     ],
 )
-async def test_who_looks_the_name_up(http: HttpClient, proxies: Start, scheme: str, host: str) -> None:
+async def test_where_the_name_is_resolved(http: HttpClient, proxies: Start, scheme: str, host: str) -> None:
     proxy = proxies(scheme)
     async with upstream(ok) as url:
         port = urlsplit(url).port
@@ -340,7 +338,7 @@ async def test_who_looks_the_name_up(http: HttpClient, proxies: Start, scheme: s
 
 @pytest.mark.parametrize("answer", [b"", b"nonsense\r\n\r\n", b"HTTP/1.1 503 Busy\r\n\r\n", b"\x05"])
 @pytest.mark.parametrize("scheme", ["http", "socks5", "socks4"])
-async def test_one_that_hangs_up_instead_of_a_tunnel_passed_nothing_on(
+async def test_proxy_that_closes_instead_of_a_tunnel_is_unreachable(
     http: HttpClient, scheme: str, answer: bytes
 ) -> None:
     async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -355,7 +353,7 @@ async def test_one_that_hangs_up_instead_of_a_tunnel_passed_nothing_on(
 
 
 @pytest.mark.parametrize("scheme", ["http", "socks5", "socks4a"])
-async def test_one_that_never_answers_passed_nothing_on(scheme: str) -> None:
+async def test_proxy_that_never_answers_is_unreachable(scheme: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         proxy = f"{scheme}://127.0.0.1:{silent.getsockname()[1]}"
         async with HttpClient(Timeouts(connect=0.1)) as http:
@@ -363,5 +361,5 @@ async def test_one_that_never_answers_passed_nothing_on(scheme: str) -> None:
 
 
 @pytest.mark.parametrize("proxy", ["socks5://h", "socks5://[h:1", "http://[h:1", "http://h:x", "socks4://:1"])
-async def test_an_address_that_cannot_be_read_sent_nothing(http: HttpClient, proxy: str) -> None:
+async def test_address_that_cannot_be_read_sent_nothing(http: HttpClient, proxy: str) -> None:
     assert await failures(http, "https://upstream.invalid/", proxy) == UNREACHABLE

@@ -255,3 +255,83 @@ def test_a_body_of_very_many_values_is_refused_before_it_is_gone_through(large: 
         assert time.perf_counter() - began < 2
     many = orjson.dumps({"prompt": "a, b, c" * 5000, "image": "data:image/png;base64," + "A" * 1_000_000})
     assert large.post("/", content=many, headers={"content-type": "application/json"}).status_code == 200
+
+
+# --- encodings ----------------------------------------------------------------------------------------------------
+
+CAT = "一只猫"
+_JSON = "application/json"
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [_JSON, "application/json; charset=utf-8", 'application/json; charset="UTF-8"', "application/json;charset=utf8"],
+)
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_utf_8_is_read_with_and_without_a_byte_order_mark(large: TestClient, kind: str, mark: bytes) -> None:
+    body = mark + orjson.dumps({"prompt": CAT})
+    assert large.post("/", content=body, headers={"content-type": kind}).json() == {"prompt": CAT}
+
+
+@pytest.mark.parametrize("charset", ["gbk", "latin-1", "utf-16", "utf-7", "punycode", "unknown", "idna"])
+@pytest.mark.parametrize(
+    "kind", [_JSON, "multipart/form-data; boundary=x", "application/x-www-form-urlencoded", "text/plain"]
+)
+def test_any_other_declared_charset_is_refused(large: TestClient, kind: str, charset: str) -> None:
+    answer = large.post("/", content=b'{"a": "b"}', headers={"content-type": f"{kind}; charset={charset}"})
+    assert answer.status_code == 400
+    assert "UTF-8" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        ('{"prompt": "中文"}'.encode("gbk"), _JSON),
+        (f'{{"prompt": "{CAT}"}}'.encode("utf-16"), _JSON),
+        ('{"prompt": "é"}'.encode("latin-1"), _JSON),
+        (b"prompt=\xd6\xd0", "application/x-www-form-urlencoded"),
+        (b"prompt=%D6%D0", "application/x-www-form-urlencoded"),
+        (
+            b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n\xd6\xd0\r\n--x--\r\n',
+            "multipart/form-data; boundary=x",
+        ),
+        (
+            b'--x\r\nContent-Disposition: form-data; name="a"\r\nContent-Type: text/plain; charset=gbk'
+            b"\r\n\r\na\r\n--x--\r\n",
+            "multipart/form-data; boundary=x",
+        ),
+    ],
+)
+def test_bytes_of_another_encoding_are_refused_with_the_reason(large: TestClient, body: bytes, kind: str) -> None:
+    answer = large.post("/", content=body, headers={"content-type": kind})
+    assert answer.status_code == 400
+    assert "UTF-8" in answer.json()["error"]["message"]
+
+
+def test_broken_json_in_utf_8_is_not_called_an_encoding_error(large: TestClient) -> None:
+    answer = large.post("/", content=f'{{"prompt": "{CAT}"'.encode(), headers={"content-type": _JSON})
+    assert "JSON" in answer.json()["error"]["message"]
+
+
+def test_long_form_in_a_slow_charset_is_refused_at_once(large: TestClient) -> None:
+    body = b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n' + b"x-" * 40_000 + b"\r\n--x--\r\n"
+    began = time.perf_counter()
+    headers = {"content-type": "multipart/form-data; boundary=x; charset=punycode"}
+    assert large.post("/", content=body, headers=headers).status_code == 400
+    assert time.perf_counter() - began < 0.5
+
+
+@pytest.mark.parametrize("media_type", ["image/png", "IMAGE/PNG", "application/octet-stream"])
+def test_part_with_a_media_type_is_a_file_without_a_file_name(form: TestClient, media_type: str) -> None:
+    head = f'--x\r\nContent-Disposition: form-data; name="image"\r\nContent-Type: {media_type}\r\n\r\n'.encode()
+    body = head + picture() + b"\r\n--x--\r\n"
+    answer = form.post("/", content=body, headers={"content-type": "multipart/form-data; boundary=x"})
+    assert answer.json()["read"] == [digest(picture())]
+
+
+def test_file_keeps_the_name_that_the_client_gave_it(form: TestClient) -> None:
+    _LEFT.clear()
+    form.post(
+        "/", files=[("images[]", ("舞者.png", picture())), ("images[]", ("", picture("image/png", 8, 8), "image/png"))]
+    )
+    assert [file.client_name for file in _LEFT] == ["舞者.png", ""]

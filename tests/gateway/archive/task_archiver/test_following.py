@@ -42,7 +42,7 @@ async def test_tasks_are_not_followed_by_default(kit: Kit) -> None:
         (trouble(ErrorKind.TASK_NOT_FOUND), 14 + 12),
         (trouble(ErrorKind.INVALID_CREDENTIAL), 14),
     ],
-    ids=["failed", "not found", "refused"],
+    ids=["failed", "not found", "rejected"],
 )
 async def test_task_is_followed_until_it_ends(kit: Kit, end: State, queries: int) -> None:
     kit.provider.states[ID] = TaskState(ID, Phase.PROCESSING)
@@ -83,7 +83,7 @@ async def test_followed_tasks_are_limited(kit: Kit, monkeypatch: pytest.MonkeyPa
     await kit.clock.run(INTERVAL)
     assert {id for _, ids in kit.provider.asked for id in ids} == {"scripted-1", "scripted-2"}
 
-    # The end of one makes room for the next submit.
+    # The end of one frees a slot for the next submit.
     kit.provider.states["scripted-1"] = TaskState(ID, Phase.FAILED, error=trouble(ErrorKind.CONTENT_REFUSED))
     await kit.clock.run(INTERVAL)
     kit.provider.states["scripted-4"] = TaskState("scripted-4", Phase.PROCESSING)

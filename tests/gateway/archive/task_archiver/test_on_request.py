@@ -43,7 +43,7 @@ async def test_deleted_video_is_copied_again(kit: Kit) -> None:
         (trouble(ErrorKind.UNREACHABLE, detail="no route"), "failed"),
         (trouble(ErrorKind.RATE_LIMITED), "failed"),
     ],
-    ids=["not found", "unfinished", "no video", "refused", "unreachable", "throttled"],
+    ids=["not found", "unfinished", "no video", "rejected", "unreachable", "rate limited"],
 )
 async def test_failed_copy_has_a_cause(kit: Kit, state: State, expected: ArchiveResult | str) -> None:
     kit.provider.states[ID] = state

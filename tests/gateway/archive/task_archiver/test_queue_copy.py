@@ -15,7 +15,7 @@ from tests.gateway.archive.task_archiver.fixtures import BASE_PATH, ID, START, K
 from tests.gateway_fixture import ONE, pass_through
 from tests.upstream import trouble
 
-# --- seen -------------------------------------------------------------------------------------------------------
+# --- poll -------------------------------------------------------------------------------------------------------
 
 
 async def test_finished_task_is_queued_once_and_then_archived(kit: Kit) -> None:
@@ -71,10 +71,10 @@ async def test_archive_outage_does_not_fail_a_poll(kit: Kit, caplog: pytest.LogC
     assert "secret" not in caplog.text
 
 
-@pytest.mark.parametrize("sealed", [True, False], ids=["sealed", "native"])
-async def test_fields_of_the_record(kit: Kit, sealed: bool) -> None:
+@pytest.mark.parametrize("signed", [True, False], ids=["signed", "native"])
+async def test_fields_of_the_record(kit: Kit, signed: bool) -> None:
     id = await kit.submitted()
-    await kit.archived(id if sealed else ID)
+    await kit.archived(id if signed else ID)
     record = kit.record()
     assert (record["provider"], record["id"], record["model"]) == ("scripted", ID, "scripted-model")
     assert (record["created"], record["ended"]) == (START, START + 60)

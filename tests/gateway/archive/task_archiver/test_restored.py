@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from gateway.archive import archive, task_archiver
-from gateway.archive.archive import CONCURRENT_LOOK_UPS, OUTAGE_SECONDS
+from gateway.archive.archive import CONCURRENT_LOOKUPS, OUTAGE_SECONDS
 from gateway.core.errors import GatewayError
 from gateway.task_ids.signed import derived_key
 from gateway.tasks.view import Task
@@ -18,10 +18,10 @@ from tests.gateway_fixture import ONE, THREE, TWO, managed, pass_through
 from tests.upstream import trouble
 
 
-@pytest.mark.parametrize("sealed", [True, False], ids=["sealed", "native"])
-async def test_lost_task_is_restored_from_the_archive(kit: Kit, sealed: bool) -> None:
+@pytest.mark.parametrize("signed", [True, False], ids=["signed", "native"])
+async def test_lost_task_is_restored_from_the_archive(kit: Kit, signed: bool) -> None:
     id = await kit.submitted()
-    id = id if sealed else ID
+    id = id if signed else ID
     await kit.archived(id)
     before = await kit.status(id)
     kit.provider.states.clear()
@@ -37,7 +37,7 @@ async def test_lost_task_is_restored_from_the_archive(kit: Kit, sealed: bool) ->
     assert (result.url, result.cover_url) == (f"/v1/videos/{id}/content", f"/v1/videos/{id}/content?variant=thumbnail")
     assert (result.width, result.height, result.duration, result.expires_at) == (1280, 720, 5.04, None)
     assert task.state.ended_at == START + 60
-    # Nothing is copied from what the archive itself says.
+    # A restored task is not copied again.
     assert pending_copies(later.archiver.archive) == 0
     assert later.env.results == []
 
@@ -164,7 +164,7 @@ async def test_outage_is_logged_once_and_skips_later_lookups(
     kit: Kit, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(task_archiver, "TIMEOUT_SECONDS", 0.05)
-    monkeypatch.setattr(archive, "LOOK_UP_SECONDS", 0.05)
+    monkeypatch.setattr(archive, "LOOKUP_SECONDS", 0.05)
     kit.store.hangs = True
     with caplog.at_level(logging.WARNING, "gateway"):
         for ids in ([f"scripted-{number}" for number in range(50)], ["scripted-51"], ["scripted-52"]):
@@ -172,7 +172,7 @@ async def test_outage_is_logged_once_and_skips_later_lookups(
                 await kit.env.tasks.statuses(pass_through(ONE), ids)
             assert caught.value.code == "upstream_unavailable"
             asked = kit.store.asked
-        assert asked <= CONCURRENT_LOOK_UPS
+        assert asked <= CONCURRENT_LOOKUPS
     assert kit.store.asked == asked
     assert caplog.text.count("archive is unavailable") == 1
     kit.store.hangs = False
@@ -196,7 +196,7 @@ async def test_archive_outage_leaves_polls_working_and_reports_no_loss(
     with caplog.at_level(logging.WARNING, "gateway"):
         found = await kit.env.tasks.statuses(pass_through(ONE), [ID, "scripted-2"])
         assert isinstance(found["scripted-2"], Task)
-        # Nobody can say that it is gone.
+        # It is unknown whether the task still exists.
         gone = found[ID]
         assert isinstance(gone, Task) and gone.stale and gone.query_error is not None
         with pytest.raises(GatewayError) as caught:

@@ -36,7 +36,7 @@ async def start(world: World, servers: list[asyncio.Server], tls: ssl.SSLContext
             public.close()
             continue
         servers.append(public)
-        # Not every machine has v6.
+        # Some machines have no v6.
         with suppress(OSError):
             servers.append(await asyncio.start_server(world.count, "::1", port))
         return port

@@ -24,7 +24,7 @@ HOSTILE_URLS = [
     "https://metadata.google.internal/computeMetadata/v1/",
     "https://METADATA.google.internal/",
     "https://metadata/",
-    # Other spellings of 127.0.0.1 in v4.
+    # Other notations of 127.0.0.1 in v4.
     "https://2130706433:{port}/",
     "https://017700000001:{port}/",
     "https://0x7f000001:{port}/",
@@ -67,7 +67,7 @@ HOSTILE_URLS = [
     "https://[::1:{port}/",
     "https://::1:{port}/",
     "https://[v1.1]:{port}/",
-    # Users, and what is read as one.
+    # Userinfo, and what is parsed as such.
     "https://public.example@127.0.0.1:{port}/",
     "https://public.example:{port}@127.0.0.1:{port}/",
     "https://127.0.0.1:{port}@public.example/",
@@ -81,7 +81,7 @@ HOSTILE_URLS = [
     "https://public.example\\@127.0.0.1:{port}/",
     "https://public.example\\.127.0.0.1/",
     "https://a@b@127.0.0.1:{port}/",
-    # Escapes, other scripts, what has no width.
+    # Escapes, other scripts, characters without width.
     "https://%31%32%37.0.0.1:{port}/",
     "https://127%2e0%2e0%2e1:{port}/",
     "https://127.0.0.1%00.public.example:{port}/",
@@ -117,7 +117,7 @@ HOSTILE_URLS = [
     "https://",
     "https://:{port}/",
     "https://?127.0.0.1",
-    # Names that mean something inside.
+    # Names of the internal network.
     "https://localhost:{port}/",
     "https://LOCALHOST:{port}/",
     "https://localhost.:{port}/",

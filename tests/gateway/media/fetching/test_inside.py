@@ -29,7 +29,7 @@ class TestInternalNetworkIsNotReached:
         names = Names({})
         await world.unfetchable(url, UrlPolicy(), names)
         assert (world.hits, connected, names.asked) == (0, [], [])
-        # With a network allowed, local names and plain http are looked up and judged by where they lead.
+        # With an allowed network, local names and plain http are resolved, and their addresses checked.
         local = Names({name: [[INSIDE, "::1"]] for name in [*LOCAL_NAMES, "public.example"]})
         await world.unfetchable(url, POLICY, local)
         assert (world.hits, connected) == (0, [])
@@ -38,7 +38,7 @@ class TestInternalNetworkIsNotReached:
         *["127.0.0.1", "127.0.0.3", "::1", "::", "0.0.0.0", "10.0.0.1", "169.254.169.254", "100.100.100.200"],
         *["168.63.129.16", "192.168.0.1", "::ffff:127.0.0.1", "::ffff:127.0.0.2", "64:ff9b::7f00:1", "2002:7f00:1::"],
         *["fe80::1", "fe80::1%lo", "::1%lo", "fd00:ec2::254", "224.0.0.1", "255.255.255.255"],
-        # What no resolver should answer, and sockets would look up once more.
+        # Answers that are no addresses, which sockets would resolve again.
         *["localhost", "127.1", "2130706433", "0x7f.1", "127.0.0.1 ", "", "private.example"],
     ])  # fmt: skip
     @pytest.mark.parametrize("host", ["127.0.0.1.nip.io", "a.example", "private.public.example"])
@@ -84,7 +84,7 @@ class TestInternalNetworkIsNotReached:
             except GatewayError as error:
                 results.append(error.code)
         assert results == [b"public", "invalid_value", "invalid_value", b"public", "invalid_value"]
-        # One look-up for each connection: there is no check before it for an answer to change after.
+        # One lookup for each connection: no earlier check uses another answer.
         assert len(names.asked) == 5
         assert (world.hits, connected) == (0, [PUBLIC, PUBLIC])
 

@@ -48,7 +48,7 @@ ROWS: dict[ErrorKind, tuple[str, ...]] = {
 EVERY = [(code, kind) for kind, codes in ROWS.items() for code in codes]
 
 
-def test_the_table_has_these_rows_and_no_others() -> None:
+def test_table_has_these_rows_and_no_others() -> None:
     assert {code: meaning.kind for code, meaning in MEANINGS.items()} == dict(EVERY)
 
 

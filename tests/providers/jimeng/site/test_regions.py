@@ -26,7 +26,7 @@ from providers.jimeng.site.regions import REGIONS, Hosts, Region, account_from
         ("abc%7Cdef", "abc%7Cdef", "cn", None),
     ],
 )
-def test_a_token_is_taken_apart(token: str, session: str, region: str, proxy: str | None) -> None:
+def test_token_is_parsed(token: str, session: str, region: str, proxy: str | None) -> None:
     account = account_from(token)
     assert account is not None
     assert (account.credential, account.region, account.proxy) == (session, region, proxy)
@@ -70,7 +70,7 @@ def test_any_text_is_an_account_or_none(text: str) -> None:
     assert account is None or (account.region in REGIONS and account.credential.isascii())
 
 
-def test_each_site_has_its_own_words() -> None:
+def test_each_site_has_its_own_constants() -> None:
     assert {code: (region.aid, region.param, region.lan, region.loc) for code, region in REGIONS.items()} == {
         "cn": (513695, "cn", "zh-Hans", "cn"),
         "us": (513641, "US", "en", "us"),
@@ -130,7 +130,7 @@ def test_replaced_upload_hosts_count_for_every_site_and_follow_nothing() -> None
         assert (based.imagex_url, based.vod_url) == ("", "")
 
 
-def test_the_operators_upload_hosts_are_told_from_the_regions_own() -> None:
+def test_operators_upload_hosts_are_told_from_the_regions_own() -> None:
     for region in REGIONS.values():
         assert (region.fixed_imagex, region.fixed_vod) == (False, False)
         based = Hosts("http://a", "http://b").of(region)
@@ -140,7 +140,7 @@ def test_the_operators_upload_hosts_are_told_from_the_regions_own() -> None:
 
 
 @pytest.mark.parametrize("region", REGIONS.values(), ids=lambda region: region.code)
-def test_the_page_that_makes_a_call(region: Region) -> None:
+def test_page_that_makes_a_call(region: Region) -> None:
     page = "https://jimeng.jianying.com" if region.domestic else "https://dreamina.capcut.com"
     pages = {
         "/commerce/v1/benefits/user_credit": f"{page}/ai-tool/image/generate",
@@ -158,11 +158,11 @@ def test_the_page_that_makes_a_call(region: Region) -> None:
     ("code", "short"),
     [("cn", "cn-north-1"), ("us", "us-east-1"), *((code, "ap-singapore-1") for code in ("hk", "jp", "sg"))],
 )
-def test_the_region_of_signatures_for_a_short_word(code: str, short: str) -> None:
+def test_region_of_signatures_for_a_short_word(code: str, short: str) -> None:
     assert REGIONS[code].short_signing_region == short
 
 
-def test_the_same_session_at_another_site_is_another_account() -> None:
+def test_same_session_at_another_site_is_another_account() -> None:
     us, jp = account_from("us-abc"), account_from("jp-abc")
     assert us
     assert jp

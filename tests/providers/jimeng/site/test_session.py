@@ -19,19 +19,19 @@ NOW = 1757737934
 abroad = pytest.mark.parametrize("region", [region for code, region in REGIONS.items() if code != "cn"])
 
 
-def test_the_signature_is_that_of_the_published_vector() -> None:
+def test_signature_is_that_of_the_published_vector() -> None:
     expected = hashlib.md5(b"9e2c|_by_ids|7|8.4.0|1757737934||11ac").hexdigest()
     assert session.sign("/mweb/v1/get_history_by_ids", NOW) == expected
 
 
-def test_the_signature_and_the_device_time_name_the_same_second() -> None:
+def test_signature_and_the_device_time_name_the_same_second() -> None:
     headers = session.headers(ACCOUNT, CN, "/mweb/v1/get_history_by_ids", NOW, CN.origin)
     assert headers["Device-Time"] == str(NOW)
     assert headers["Sign"] == session.sign("/mweb/v1/get_history_by_ids", NOW)
 
 
 @pytest.mark.parametrize("region", REGIONS.values(), ids=lambda region: region.code)
-def test_the_headers_of_each_site(region: Region) -> None:
+def test_headers_of_each_site(region: Region) -> None:
     headers = session.headers(ACCOUNT, region, "/x", NOW, "https://r/")
     assert headers["Origin"] == region.base_url
     assert headers["Referer"] == "https://r/"
@@ -43,7 +43,7 @@ def test_the_headers_of_each_site(region: Region) -> None:
     assert headers["User-Agent"].startswith("Mozilla/5.0")
 
 
-def test_the_common_query() -> None:
+def test_common_query() -> None:
     assert session.query(ACCOUNT, US) == {
         "aid": 513641,
         "device_platform": "web",
@@ -61,7 +61,7 @@ def test_only_the_domestic_site_is_told_the_browser() -> None:
     assert "webId" not in session.query(ACCOUNT, US)
 
 
-def test_the_cookie_holds_the_session_under_all_its_names() -> None:
+def test_cookie_holds_the_session_under_all_its_names() -> None:
     cookie = SimpleCookie(session.cookie(ACCOUNT, CN, NOW))
     values = {name: morsel.value for name, morsel in cookie.items()}
     assert set(values) == {
@@ -76,7 +76,7 @@ def test_the_cookie_holds_the_session_under_all_its_names() -> None:
     assert (values["store-region"], values["store-region-src"]) == ("cn-gd", "uid")
 
 
-def test_the_date_in_the_cookie_has_the_form_of_the_sites_own() -> None:
+def test_date_in_the_cookie_has_the_form_of_the_sites_own() -> None:
     values = SimpleCookie(session.cookie(ACCOUNT, CN, 1_804_573_926 - 5_184_000))
     session_id, made, seconds, expiry = unquote_plus(values["sid_guard"].value).split("|")
     assert (session_id, int(made) + int(seconds)) == ("5e55101d", 1_804_573_926)
@@ -88,7 +88,7 @@ def formatted(at: int) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%a, %d-%b-%Y %H:%M:%S GMT")
 
 
-def test_the_form_of_a_captured_date() -> None:
+def test_form_of_a_captured_date() -> None:
     assert session._cookie_date(1820557926) == quote_plus("Fri, 10-Sep-2027 06:32:06 GMT")
 
 
@@ -99,7 +99,7 @@ def test_abroad_there_is_no_mainland_region_in_the_cookie(region: Region) -> Non
     assert "store-region" not in SimpleCookie(session.cookie(ACCOUNT, region, NOW))
 
 
-def test_a_device_is_the_same_after_a_restart_and_another_for_another_account() -> None:
+def test_device_is_the_same_after_a_restart_and_another_for_another_account() -> None:
     again = Account("jimeng", "5e55101d", region="cn")
     other = Account("jimeng", "0ther", region="cn")
     assert session.web_id(ACCOUNT) == session.web_id(again) != session.web_id(other)
@@ -107,7 +107,7 @@ def test_a_device_is_the_same_after_a_restart_and_another_for_another_account() 
     assert session.web_id(ACCOUNT).isdigit()
 
 
-def test_a_cookie_of_the_accounts_own_is_sent_as_it_is() -> None:
+def test_own_cookie_is_sent_unchanged() -> None:
     account = Account("jimeng", "x", cookie="sessionid=x; a=b")
     assert session.cookie(account, CN, NOW) == "sessionid=x; a=b"
 
@@ -124,18 +124,18 @@ def test_a_cookie_of_the_accounts_own_is_sent_as_it_is() -> None:
         ("sessionid=x; not_tea_web_id=7412345678901234567", ""),
     ],
 )
-def test_the_query_and_the_cookie_of_an_account_name_the_same_browser(cookie: str, expected: str) -> None:
+def test_query_and_the_cookie_of_an_account_name_the_same_browser(cookie: str, expected: str) -> None:
     account = Account("jimeng", "x", region="cn", cookie=cookie)
     made = session.web_id(Account("jimeng", "x", region="cn"))
     assert session.query(account, CN)["webId"] == (expected or made)
 
 
-def test_a_made_cookie_names_the_browser_of_the_query() -> None:
+def test_generated_cookie_has_the_web_id_of_the_query() -> None:
     values = SimpleCookie(session.cookie(ACCOUNT, CN, NOW))
     assert values["_tea_web_id"].value == session.query(ACCOUNT, CN)["webId"]
 
 
-def test_the_version_in_the_query_is_that_of_the_configuration() -> None:
+def test_version_in_the_query_is_that_of_the_configuration() -> None:
     versions = session.Versions(app_version="3.4.1", draft_version="3.4.0")
     assert session.query(ACCOUNT, CN, versions)["da_version"] == "3.4.1"
     assert (session.Versions().app_version, session.Versions().draft_version) == ("3.3.28", "3.3.28")
@@ -144,7 +144,7 @@ def test_the_version_in_the_query_is_that_of_the_configuration() -> None:
 @pytest.mark.parametrize(
     "region", [region for region in REGIONS.values() if not region.domestic], ids=lambda region: region.code
 )
-def test_abroad_the_headers_name_the_country_of_the_account(region: Region) -> None:
+def test_international_headers_have_the_accounts_country(region: Region) -> None:
     headers = session.headers(ACCOUNT, region, "/x", NOW, "")
     assert (headers["Store-Country-Code"], headers["Store-Country-Code-Src"]) == (region.loc, "uid")
     own = Account("jimeng", "x", region=region.code, cookie="sessionid=x; store-country-code=th")
@@ -154,12 +154,12 @@ def test_abroad_the_headers_name_the_country_of_the_account(region: Region) -> N
     assert session.headers(odd, region, "/x", NOW, "")["Loc"] == region.loc
 
 
-def test_the_mainland_site_is_told_no_country() -> None:
+def test_mainland_site_is_told_no_country() -> None:
     assert "Store-Country-Code" not in session.headers(ACCOUNT, CN, "/x", NOW, "")
 
 
 @pytest.mark.parametrize("region", REGIONS.values(), ids=lambda region: region.code)
-def test_the_hosts_of_uploads_are_sent_no_cookie(region: Region) -> None:
+def test_hosts_of_uploads_are_sent_no_cookie(region: Region) -> None:
     headers = session.upload_headers(region)
     assert headers["Origin"] == region.origin
     assert headers["Referer"] == f"{region.origin}/"

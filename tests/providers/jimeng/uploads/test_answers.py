@@ -105,14 +105,14 @@ class TestTokens:
 
 
 class TestAddresses:
-    def test_address_of_a_picture_is_parsed(self) -> None:
+    def test_address_of_a_image_is_parsed(self) -> None:
         expected = UploadAddress("h.example", "tos-cn-i-x/1", "auth", "s")
         assert answers.parse_image_address(image_address()) == (expected,)
         assert answers.parse_image_address(image_address(UploadHosts=[], UploadHost="h.example")) == (expected,)
         assert answers.parse_image_address(image_address(UploadHost="h.example")) == (expected,)
         assert "auth" not in repr(expected)
 
-    def test_address_of_a_clip_is_parsed(self) -> None:
+    def test_address_of_a_video_is_parsed(self) -> None:
         node = {"UploadHost": "h.example:8080", "Vid": "v1", "SessionKey": "s", "StoreInfos": [STORE]}
         found = answers.parse_media_address({"InnerUploadAddress": {"UploadNodes": [node]}})
         assert found == (UploadAddress("h.example:8080", "tos-cn-i-x/1", "auth", "s"),)
@@ -148,7 +148,7 @@ class TestResults:
     def test_result_is_parsed(self) -> None:
         assert answers.open_result(reply({"ResponseMetadata": {"Error": None}, "Result": {"a": 1}})) == {"a": 1}
 
-    def test_a_refusal_keeps_its_word(self) -> None:
+    def test_error_keeps_its_code(self) -> None:
         error = {"Code": "QuotaExceeded", "Message": "too much"}
         caught = refused(lambda: answers.open_result(reply({"ResponseMetadata": {"Error": error}})))
         assert (caught.code, caught.detail) == ("QuotaExceeded", "too much")
@@ -165,7 +165,7 @@ class TestResults:
             (b"<html>", 403),
         ],
     )
-    def test_refused_keys_are_told_from_the_rest(self, body: Any, status: int) -> None:
+    def test_rejected_keys_are_detected(self, body: Any, status: int) -> None:
         assert isinstance(refused(lambda: answers.open_result(reply(body, status))), StaleTokenError)
 
     @pytest.mark.parametrize(
@@ -196,34 +196,34 @@ class TestStored:
         assert caught.code == code
         assert not isinstance(caught, StaleTokenError)
 
-    def test_a_refused_authorization_is_a_stale_one(self) -> None:
+    def test_refused_authorization_is_a_stale_one(self) -> None:
         assert isinstance(refused(lambda: answers.check_stored(reply({"code": 4003}, 403))), StaleTokenError)
 
 
 class TestUploads:
-    def test_uploaded_picture_is_parsed(self) -> None:
+    def test_uploaded_image_is_parsed(self) -> None:
         plugin = {"ImageWidth": 8, "ImageHeight": "6", "ImageFormat": "png"}
         found = answers.parse_image({"Results": [{"Uri": "u", "UriStatus": 2000}], "PluginResult": [plugin]}, IMAGE)
         assert found == Uploaded(IMAGE, "u", 8, 6, "png")
 
-    def test_a_picture_of_which_nothing_is_told(self) -> None:
+    def test_image_without_metadata(self) -> None:
         assert answers.parse_image({"Results": [{"Uri": "u"}]}, IMAGE) == Uploaded(IMAGE, "u")
 
     @pytest.mark.parametrize("row", [{"Uri": "u", "UriStatus": 2001}, {"UriStatus": 2000}, {"Uri": ""}, None])
-    def test_a_picture_that_was_not_stored(self, row: Any) -> None:
+    def test_image_that_was_not_stored(self, row: Any) -> None:
         refused(lambda: answers.parse_image({"Results": [row]}, IMAGE))
 
-    def test_a_clip_tells_seconds(self) -> None:
+    def test_video_has_a_duration(self) -> None:
         meta = {"Width": 1280, "Height": 720, "Duration": 5.0417, "Size": 9}
         found = answers.parse_media({"Results": [{"Vid": "v", "VideoMeta": meta}]}, MediaKind.VIDEO)
         assert found == Uploaded(MediaKind.VIDEO, "v", 1280, 720, milliseconds=5042)
 
     @pytest.mark.parametrize("seconds", [None, -1, "x", float("nan"), [], 1e300])
-    def test_an_odd_length_is_none(self, seconds: Any) -> None:
+    def test_odd_length_is_none(self, seconds: Any) -> None:
         result = {"Results": [{"Vid": "v", "VideoMeta": {"Duration": seconds}}]}
         assert answers.parse_media(result, MediaKind.AUDIO) == Uploaded(MediaKind.AUDIO, "v")
 
-    def test_a_clip_that_was_not_stored(self) -> None:
+    def test_video_that_was_not_stored(self) -> None:
         refused(lambda: answers.parse_media({"Results": [{"Vid": None}]}, MediaKind.VIDEO))
 
 

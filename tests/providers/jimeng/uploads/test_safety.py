@@ -19,7 +19,7 @@ from tests.providers.jimeng.upload_site import (
 from tests.providers.jimeng.uploads.uploader_fixture import CN, JP, SECRET, US, UploaderFixture, asked, sent
 
 
-class TestTheSafetyCheck:
+class TestSafetyCheck:
     async def test_safety_check_request(self, router: respx.MockRouter) -> None:
         site = UploadSite(router)
         await UploaderFixture(router).upload()
@@ -62,7 +62,7 @@ class TestTheSafetyCheck:
         assert (await UploaderFixture(router).upload()).id == "tos-cn-i-x/1"
 
 
-class TestTheAudit:
+class TestAudit:
     @pytest.mark.parametrize("region", [CN, US, JP], ids=lambda region: region.code)
     async def test_audit_request(self, router: respx.MockRouter, region: Region) -> None:
         site = UploadSite(router, region)

@@ -59,7 +59,7 @@ def ours(
     return sign(keys, method, url, region=region, service=service, at=at, headers=headers, body_sha256=digest)
 
 
-def test_an_application_is_signed_over_the_date_and_the_token() -> None:
+def test_application_is_signed_over_the_date_and_the_token() -> None:
     url = "https://imagex.bytedanceapi.com/?Action=ApplyImageUpload&Version=2018-08-01&ServiceId=tb4s082cfz"
     call: dict[str, Any] = {"region": "cn-north-1", "service": "imagex", "at": AT, "body": None}
     signed = ours(KEYS, "GET", url, **call)
@@ -71,7 +71,7 @@ def test_an_application_is_signed_over_the_date_and_the_token() -> None:
     assert signed["authorization"] == botocores(KEYS, "GET", url, **call)
 
 
-def test_a_commit_is_signed_over_its_body_too() -> None:
+def test_commit_is_signed_over_its_body_too() -> None:
     url = "https://vod.bytedanceapi.com/?Action=CommitUploadInner&Version=2020-11-19&SpaceName=dreamina"
     call: dict[str, Any] = {"region": "us-east-1", "service": "vod", "at": AT, "body": b'{"SessionKey":"k"}'}
     signed = ours(KEYS, "POST", url, **call)
@@ -81,7 +81,7 @@ def test_a_commit_is_signed_over_its_body_too() -> None:
 
 
 @pytest.mark.parametrize("path", ["", "/", "/imagex/", "/a/b~c/", "/a%20b/"])
-def test_the_path_is_that_of_the_url(path: str) -> None:
+def test_path_is_that_of_the_url(path: str) -> None:
     call: dict[str, Any] = {"region": "cn-north-1", "service": "imagex", "at": AT, "body": None}
     url = f"http://localhost:8080{path}?s=1&b"
     assert ours(KEYS, "GET", url, **call)["authorization"] == botocores(KEYS, "GET", url, **call)

@@ -46,8 +46,8 @@ from tests.providers.jimeng.uploads.uploader_fixture import (
 )
 
 
-class TestPictures:
-    async def test_picture_upload_requests(self, router: respx.MockRouter) -> None:
+class TestImages:
+    async def test_image_upload_requests(self, router: respx.MockRouter) -> None:
         site = UploadSite(router)
         file = picture()
         found = await UploaderFixture(router).upload(file)
@@ -87,13 +87,13 @@ class TestPictures:
         assert request.headers["content-type"] == "application/json"
 
     @pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP", "BMP"])
-    async def test_every_picture_format_is_uploaded(self, router: respx.MockRouter, format: str) -> None:
+    async def test_every_image_format_is_uploaded(self, router: respx.MockRouter, format: str) -> None:
         site = UploadSite(router)
         file = picture(format)
         assert (await UploaderFixture(router).upload(file)).kind is MediaKind.IMAGE
         assert sent(site.bytes).content == file.read()
 
-    async def test_picture_upload_on_an_international_site(self, router: respx.MockRouter) -> None:
+    async def test_image_upload_on_an_international_site(self, router: respx.MockRouter) -> None:
         site = UploadSite(router, US)
         await UploaderFixture(router, US).upload()
         assert ("ServiceId", "space") in asked(site.apply_image)
@@ -115,7 +115,7 @@ class TestPictures:
             (JP, {}, "wopfjsm1ax"),
         ],
     )
-    async def test_picture_upload_names_its_service(
+    async def test_image_upload_names_its_service(
         self, router: respx.MockRouter, region: Region, token: dict[str, str], service: str
     ) -> None:
         site = UploadSite(router, region)
@@ -125,9 +125,9 @@ class TestPictures:
         assert ("ServiceId", service) in asked(site.apply_image)
 
 
-class TestClipsAndSounds:
+class TestVideoAndAudio:
     @pytest.mark.parametrize(("file", "kind"), [(clip(), MediaKind.VIDEO), (sound(), MediaKind.AUDIO)])
-    async def test_clip_upload_requests(self, router: respx.MockRouter, file: MediaFile, kind: MediaKind) -> None:
+    async def test_video_upload_requests(self, router: respx.MockRouter, file: MediaFile, kind: MediaKind) -> None:
         site = UploadSite(router)
         assert await UploaderFixture(router).upload(file) == Uploaded(kind, "v1", 1280, 720, milliseconds=5000)
         assert orjson.loads(sent(site.token).content) == {"scene": 1}
@@ -158,20 +158,20 @@ class TestClipsAndSounds:
         assert not site.check.called
         assert not site.audit.called
 
-    async def test_clip_upload_on_an_international_site(self, router: respx.MockRouter) -> None:
+    async def test_video_upload_on_an_international_site(self, router: respx.MockRouter) -> None:
         site = UploadSite(router, JP)
         await UploaderFixture(router, JP).upload(clip())
         assert ("device_platform", "web") in asked(site.apply_media)
         assert ("device_platform", "web") not in asked(site.commit_media)
 
-    async def test_a_space_that_the_token_does_not_name(self, router: respx.MockRouter) -> None:
+    async def test_space_that_the_token_does_not_name(self, router: respx.MockRouter) -> None:
         site = UploadSite(router)
         site.token.side_effect = [envelope(TOKEN | {"space_name": ""})]
         await UploaderFixture(router).upload(clip())
         assert ("SpaceName", SPACE) in asked(site.apply_media)
 
 
-class TestTrouble:
+class TestErrors:
     @pytest.mark.parametrize("step", ["token", "apply_image", "bytes", "commit_image"])
     @pytest.mark.parametrize(
         ("answer", "kind"),
@@ -222,7 +222,7 @@ class TestTrouble:
 
 
 @pytest.mark.parametrize("code", REGIONS)
-async def test_the_sandbox_names_its_hosts_in_the_token(code: str) -> None:
+async def test_sandbox_names_its_hosts_in_the_token(code: str) -> None:
     film = MediaFile.inspect(BytesIO(BEST.read_bytes()))
     assert film
     with SandboxServer(SandboxSettings()) as upstream:

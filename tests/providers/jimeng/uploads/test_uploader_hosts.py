@@ -23,7 +23,7 @@ from tests.providers.jimeng.uploads.uploader_fixture import CN, JP, PROXY, US, U
 
 
 class TestHosts:
-    async def test_a_base_with_http_and_a_path(self, router: respx.MockRouter) -> None:
+    async def test_base_with_http_and_a_path(self, router: respx.MockRouter) -> None:
         region = Hosts(None, None, "http://here:1/imagex/", "http://here:1/vod").of(CN)
         site = UploadSite(router, region, "here:1")
         env = UploaderFixture(router, region)
@@ -35,7 +35,7 @@ class TestHosts:
         assert str(sent(site.commit_media).url).startswith("http://here:1/vod/?Action=CommitUploadInner&")
 
     @pytest.mark.parametrize("written", ["{}", "https://{}", "https://{}/"])
-    async def test_the_token_names_the_host(self, router: respx.MockRouter, written: str) -> None:
+    async def test_token_names_the_host(self, router: respx.MockRouter, written: str) -> None:
         other = replace(JP, imagex_url="https://imagex-a.example", vod_url="https://vod-b.example")
         site = UploadSite(router, other)
         named = {2: "imagex-a.example", 1: "vod-b.example"}
@@ -64,14 +64,14 @@ class TestHosts:
         assert sent(site.apply_image).url.host == "imagex.bytedanceapi.com"
         assert sent(site.apply_media).url.host == "vod.bytedanceapi.com"
 
-    async def test_the_host_of_the_other_service_is_not_followed(self, router: respx.MockRouter) -> None:
+    async def test_host_of_the_other_service_is_not_followed(self, router: respx.MockRouter) -> None:
         site = UploadSite(router)
         site.token.side_effect = lambda request: envelope(TOKEN | {"upload_domain": "imagex.bytedanceapi.com"})
         await UploaderFixture(router).upload(clip())
         assert sent(site.apply_media).url.host == "vod.bytedanceapi.com"
 
     @pytest.mark.parametrize(("site", "other"), [("https", "http"), ("http", "https")])
-    async def test_a_domain_over_another_scheme_than_the_sites_is_not_followed(
+    async def test_domain_over_another_scheme_than_the_sites_is_not_followed(
         self, router: respx.MockRouter, site: str, other: str
     ) -> None:
         region = replace(CN, base_url=f"{site}://site.example", imagex_url=f"{site}://own.example")
@@ -90,7 +90,7 @@ class TestHosts:
         assert str(sent(site.commit_image).url).startswith("https://mirror.example/i/?")
         assert str(sent(site.commit_media).url).startswith("https://mirror.example/v/?")
 
-    async def test_a_replaced_site_whose_token_names_no_host_is_trouble_and_never_the_regions_own_host(
+    async def test_replaced_site_whose_token_names_no_host_is_trouble_and_never_the_regions_own_host(
         self, router: respx.MockRouter
     ) -> None:
         region = Hosts("http://site.example").of(CN)
@@ -104,7 +104,7 @@ class TestHosts:
         assert not site.apply_image.called
         assert not site.apply_media.called
 
-    async def test_the_scheme_is_that_of_the_site(self, router: respx.MockRouter) -> None:
+    async def test_scheme_is_that_of_the_site(self, router: respx.MockRouter) -> None:
         region = Hosts("http://site.example").of(CN)
         site = UploadSite(router, replace(region, imagex_url="http://imagex.example:1/imagex"), "imagex.example:1")
         site.token.side_effect = lambda request: envelope(TOKEN | {"upload_domain": "imagex.example:1/imagex"})
@@ -127,7 +127,7 @@ class TestHosts:
             (JP, "a/b-1", "ap-southeast-1"),
         ],
     )
-    async def test_the_token_names_the_region_of_the_signatures(
+    async def test_token_names_the_region_of_the_signatures(
         self, router: respx.MockRouter, region: Region, told: object, signed_for: str
     ) -> None:
         site = UploadSite(router, region)
@@ -148,7 +148,7 @@ class TestHosts:
         assert set(env.proxies) == {PROXY}
 
 
-class TestPlacesToFallBackOn:
+class TestFallbackAddresses:
     """A second node, or a second host, takes the file where the first one does not."""
 
     NODES = (("first.example", "v1"), ("second.example", "v2"), ("third.example", "v3"))

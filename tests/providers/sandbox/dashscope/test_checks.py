@@ -71,7 +71,7 @@ def test_required_fields(model: str, path: str, given: Json, field: str) -> None
     assert rejection(model, given, path=path) == ("InvalidParameter", f"Field required: {field}")
 
 
-def test_the_envelope_is_required() -> None:
+def test_envelope_is_required() -> None:
     bodies: list[Json] = [{"input": {}}, {"model": "wan2.6-t2v"}]
     bodies.append({"model": "wan2.6-t2v", "input": {"prompt": "x"}, "parameters": [1]})
     for body in bodies:
@@ -162,7 +162,7 @@ def test_media_that_are_refused(model: str, given: Json) -> None:
     assert rejection(model, given)[0] == "InvalidParameter"
 
 
-def test_an_oss_link_needs_its_header() -> None:
+def test_oss_link_needs_its_header() -> None:
     given = {"img_url": "oss://dashscope-instant/a.png"}
     assert rejection("wan2.2-i2v-flash", given)[0] == "InvalidParameter.DataInspection"
     assert order("wan2.2-i2v-flash", given, headers=RESOLVE)

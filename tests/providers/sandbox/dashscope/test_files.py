@@ -128,7 +128,7 @@ def test_some_models_take_formats_that_others_refuse(data: bytes, kind: str, mod
     assert code_of(data, "audio" if kind != "audio" else "video", model) == "InvalidFile.Format"
 
 
-def test_a_length_that_is_a_guess_refuses_nothing() -> None:
+def test_length_that_is_a_guess_refuses_nothing() -> None:
     """A film cut before its index does not tell its length."""
     assert code_of(mp4()[:16] + bytes(1000), "video", "wan2.7-videoedit") == ""
 
@@ -172,7 +172,7 @@ def test_every_kind_of_media_is_looked_at() -> None:
     assert {kind for model in MODELS for kind in model.media_types} <= PLACES.keys() | directives
 
 
-def test_pictures_of_other_makers_may_be_larger_or_smaller() -> None:
+def test_images_of_other_makers_may_be_larger_or_smaller() -> None:
     for model, megabytes in ((OMNI, 10), (CLIPS, 50), (H3, 30), ("pixverse/pixverse-v6-it2v", 20)):
         data = png(400, 400)
         assert code_of(data, "image", model, megabytes * MEGABYTE) == ""
@@ -181,7 +181,7 @@ def test_pictures_of_other_makers_may_be_larger_or_smaller() -> None:
     assert code_of(mp4(), "video", OMNI, 200 * MEGABYTE + 1) == "InvalidFile.Size"
 
 
-def test_films_and_sounds_may_be_so_large() -> None:
+def test_videos_and_audio_may_be_so_large() -> None:
     assert code_of(mp4(), "video", size=100 * MEGABYTE) == ""
     assert code_of(mp4(), "video", size=100 * MEGABYTE + 1) == "InvalidFile.Size"
     assert code_of(wav(), "audio", size=15 * MEGABYTE + 1) == "InvalidFile.Size"

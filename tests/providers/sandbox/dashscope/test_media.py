@@ -28,7 +28,7 @@ def data_url(data: bytes) -> str:
 @pytest.mark.parametrize(
     "data", [png(), picture("JPEG"), picture("WEBP"), picture("BMP"), png(240, 8000), png(8000, 240)]
 )
-async def test_a_picture_in_the_submit(dashscope: DashScopeClient, data: bytes) -> None:
+async def test_image_in_the_submit(dashscope: DashScopeClient, data: bytes) -> None:
     assert (await dashscope.post(I2V, {"img_url": data_url(data)})).status_code == 200
 
 
@@ -47,11 +47,11 @@ async def test_a_picture_in_the_submit(dashscope: DashScopeClient, data: bytes) 
     ],
     ids=range(9),
 )
-async def test_what_is_no_good_picture_in_the_submit(dashscope: DashScopeClient, data: bytes, code: str) -> None:
+async def test_what_is_no_good_image_in_the_submit(dashscope: DashScopeClient, data: bytes, code: str) -> None:
     refused(await dashscope.post(I2V, {"img_url": data_url(data)}), 400, code)
 
 
-async def test_older_models_take_smaller_pictures(dashscope: DashScopeClient) -> None:
+async def test_older_models_take_smaller_images(dashscope: DashScopeClient) -> None:
     large = data_url(png(padding=10 * MEGABYTE))
     assert (await dashscope.post("wan2.5-i2v-preview", {"img_url": large})).status_code == 200
     for model in ("wan2.2-i2v-flash", "wanx2.1-i2v-turbo", "wan2.1-i2v-turbo"):
@@ -60,7 +60,7 @@ async def test_older_models_take_smaller_pictures(dashscope: DashScopeClient) ->
     refused(answer, 400, "InvalidFile.Size")
 
 
-async def test_pictures_in_every_protocol(dashscope: DashScopeClient) -> None:
+async def test_images_in_every_protocol(dashscope: DashScopeClient) -> None:
     small = data_url(png(100, 100))
     frames: Json = {"first_frame_url": data_url(png()), "last_frame_url": small}
     refused(await dashscope.post("wan2.2-kf2v-flash", frames, path=clients.IMAGE), 400, "InvalidFile.Resolution")
@@ -145,7 +145,7 @@ async def quick(clock: Clock) -> AsyncIterator[DashScopeClient]:
     ],
     ids=range(9),
 )
-async def test_an_address_on_this_machine_is_fetched(dashscope: DashScopeClient, answer: bytes, code: str) -> None:
+async def test_address_on_this_machine_is_fetched(dashscope: DashScopeClient, answer: bytes, code: str) -> None:
     async with site(answer) as url:
         given = await dashscope.post(I2V, {"img_url": url})
     if code:
@@ -154,7 +154,7 @@ async def test_an_address_on_this_machine_is_fetched(dashscope: DashScopeClient,
         assert given.status_code == 200
 
 
-async def test_an_address_that_does_not_answer(quick: DashScopeClient) -> None:
+async def test_address_that_does_not_answer(quick: DashScopeClient) -> None:
     async with site(None) as url:
         refused(await quick.post(I2V, {"img_url": url}), 400, "InvalidURL.Timeout")
     refused(await quick.post(I2V, {"img_url": url}), 400, "InvalidURL.ConnectionRefused")
@@ -162,7 +162,7 @@ async def test_an_address_that_does_not_answer(quick: DashScopeClient) -> None:
     refused(await quick.post(I2V, {"img_url": "http://127.0.0.1:99999/a.png"}), 400, "InvalidURL")
 
 
-async def test_a_download_has_an_end(dashscope: DashScopeClient, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_download_has_an_end(dashscope: DashScopeClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("providers.sandbox.dashscope.media.MAX_DOWNLOAD_BYTES", 1000)
     async with site(ok(png(padding=10_000))) as url:
         refused(await dashscope.post(I2V, {"img_url": url}), 400, "InvalidFile.Size")
@@ -173,7 +173,7 @@ async def test_what_is_elsewhere_is_taken_as_good(dashscope: DashScopeClient) ->
     assert (await dashscope.post("wan2.6-r2v", given)).status_code == 200
 
 
-async def test_a_film_and_a_sound_on_this_machine(dashscope: DashScopeClient) -> None:
+async def test_video_and_a_audio_on_this_machine(dashscope: DashScopeClient) -> None:
     async with site(ok(mp4())) as film, site(ok(wav())) as sound:
         given: Json = {"prompt": "x", "reference_urls": [film]}
         assert (await dashscope.post("wan2.6-r2v", given)).status_code == 200
@@ -188,7 +188,7 @@ async def test_a_film_and_a_sound_on_this_machine(dashscope: DashScopeClient) ->
     assert IMAGE in clients.IMAGE
 
 
-async def test_the_sandboxs_own_pictures_can_be_used(server: SandboxServer, wire: httpx.AsyncClient) -> None:
+async def test_sandboxs_own_images_can_be_used(server: SandboxServer, wire: httpx.AsyncClient) -> None:
     client = DashScopeClient(wire, "sk-own-pictures")
     for name in ("cat.png", "cat.jpg", "cat.webp"):
         await client.submit(model=I2V, given={"img_url": f"{server.url}/files/pictures/{name}"})

@@ -227,7 +227,7 @@ def test_what_is_refused(model: str, given: Json, parameters: Json, message: str
         (f"{PV56}-t2v", TEXT, {"size": "960*960", "duration": 5}),
     ],
 )
-def test_a_size_outside_the_table_fails_the_task(model: str, given: Json, parameters: Json) -> None:
+def test_size_outside_the_table_fails_the_task(model: str, given: Json, parameters: Json) -> None:
     fails = order(model, given, parameters).fails
     assert fails is not None
     assert (fails[0], fails[1].startswith("The size is not match")) == ("InvalidParameter", True)

@@ -23,18 +23,18 @@ PICTURE = {"img_url": "https://example.com/a.png"}
         ("Bearer sk-expired", "Invalid API-key provided."),
     ],
 )
-async def test_a_call_without_a_key_is_refused(http: httpx.AsyncClient, authorization: str, message: str) -> None:
+async def test_call_without_a_key_is_refused(http: httpx.AsyncClient, authorization: str, message: str) -> None:
     headers = {"Authorization": authorization} if authorization else {}
     for method, path in (("POST", VIDEO), ("GET", "/tasks"), ("GET", "/tasks/1"), ("POST", "/tasks/1/cancel")):
         refused(await http.request(method, f"/api/v1{path}", headers=headers), 401, "InvalidApiKey", message)
 
 
-async def test_a_submit_must_be_asynchronous(dashscope: DashScopeClient) -> None:
+async def test_submit_must_be_asynchronous(dashscope: DashScopeClient) -> None:
     answer = await dashscope.post("wan2.6-t2v", {"prompt": "x"}, headers={"X-DashScope-Async": "disable"})
     refused(answer, 403, "AccessDenied", "does not support synchronous calls")
 
 
-async def test_a_task_lives_from_pending_to_the_video(dashscope: DashScopeClient, clock: Clock) -> None:
+async def test_task_lives_from_pending_to_the_video(dashscope: DashScopeClient, clock: Clock) -> None:
     task = await dashscope.submit("a cat")
     seen = []
     for _ in range(10):
@@ -82,7 +82,7 @@ async def test_strange_and_foreign_and_old_ids_are_unknown(
     assert (await dashscope.get("/tasks?start_time=20260921000000")).json()["total"] == 0
 
 
-async def test_a_failure_is_told_with_status_200(dashscope: DashScopeClient, clock: Clock) -> None:
+async def test_failure_is_told_with_status_200(dashscope: DashScopeClient, clock: Clock) -> None:
     task = await dashscope.submit("a cat #fail=DataInspectionFailed")
     clock.tick(8)
     body = await dashscope.task(task)
@@ -98,7 +98,7 @@ async def test_a_failure_is_told_with_status_200(dashscope: DashScopeClient, clo
     assert "usage" not in body
 
 
-async def test_a_wrong_size_fails_later(dashscope: DashScopeClient, clock: Clock) -> None:
+async def test_wrong_size_fails_later(dashscope: DashScopeClient, clock: Clock) -> None:
     task = await dashscope.submit("x", parameters={"size": "1:1"})
     clock.tick(8)
     output = (await dashscope.task(task))["output"]
@@ -156,7 +156,7 @@ async def test_further_tasks_wait_for_a_free_place(
     assert await states() == ["SUCCEEDED"] * 7
 
 
-async def test_a_cancel_lets_the_next_one_move_up(dashscope: DashScopeClient, clock: Clock) -> None:
+async def test_cancel_lets_the_next_one_move_up(dashscope: DashScopeClient, clock: Clock) -> None:
     tasks = [await dashscope.submit("x #stuck") for _ in range(4)]
     tasks += [await dashscope.submit() for _ in range(3)]
     waiting_for_ever = await dashscope.submit("x #pending")
@@ -177,9 +177,7 @@ async def test_older_models_run_two_at_a_time(dashscope: DashScopeClient, clock:
     assert states == ["RUNNING", "RUNNING", "PENDING"]
 
 
-async def test_the_list_has_pages_and_filters(
-    dashscope: DashScopeClient, http: httpx.AsyncClient, clock: Clock
-) -> None:
+async def test_list_has_pages_and_filters(dashscope: DashScopeClient, http: httpx.AsyncClient, clock: Clock) -> None:
     first = await dashscope.submit()
     clock.tick(10)
     second = await dashscope.submit(model="wan2.6-i2v", given=PICTURE)
@@ -230,7 +228,7 @@ async def test_how_long_a_page_may_be_is_a_setting(clock: Clock, most: int) -> N
 
 
 @pytest.mark.parametrize("strict", [False, True])
-async def test_a_query_with_the_header_of_submits(clock: Clock, strict: bool) -> None:
+async def test_query_with_the_header_of_submits(clock: Clock, strict: bool) -> None:
     app = create_sandbox(SandboxSettings(refuse_async_queries=strict), clock)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://x") as http:
         client = DashScopeClient(http)
@@ -274,13 +272,13 @@ async def test_unknown_paths_have_three_fields_too(dashscope: DashScopeClient) -
     refused(await dashscope.get("/videos"), 404, "NotFound")
 
 
-async def test_a_body_must_be_a_json_object(dashscope: DashScopeClient) -> None:
+async def test_body_must_be_a_json_object(dashscope: DashScopeClient) -> None:
     for content in (b"", b"{", b"[]"):
         answer = await dashscope.http.post(f"/api/v1{VIDEO}", content=content, headers=dashscope.headers)
         refused(answer, 400, "InvalidParameter")
 
 
-async def test_the_url_of_portraits_is_in_results(dashscope: DashScopeClient, clock: Clock) -> None:
+async def test_url_of_portraits_is_in_results(dashscope: DashScopeClient, clock: Clock) -> None:
     given = {"image_url": "https://example.com/a.png", "audio_url": "https://example.com/a.mp3"}
     task = await dashscope.submit(model="wan2.2-s2v", given=given, path=IMAGE)
     clock.tick(8)
@@ -290,7 +288,7 @@ async def test_the_url_of_portraits_is_in_results(dashscope: DashScopeClient, cl
     assert body["usage"]["SR"] == 480
 
 
-async def test_credential_words(http: httpx.AsyncClient) -> None:
+async def test_credential_directives(http: httpx.AsyncClient) -> None:
     for key, status, code in (
         ("sk-poor-1", 400, "Arrearage"),
         ("sk-banned", 403, "AccessDenied.Unpurchased"),
@@ -300,7 +298,7 @@ async def test_credential_words(http: httpx.AsyncClient) -> None:
         refused(await DashScopeClient(http, key).post("wan2.6-t2v", {"prompt": "x"}), status, code)
 
 
-async def test_a_token_plan_can_be_used_up(http: httpx.AsyncClient, ledger: Ledger) -> None:
+async def test_token_plan_can_be_used_up(http: httpx.AsyncClient, ledger: Ledger) -> None:
     client = DashScopeClient(http, "sk-exhausted-1")
     answer = await client.post("wan2.6-t2v", {"prompt": "x"})
     refused(answer, 429, "Throttling.AllocationQuota", "token-plan 1-week quota has been exhausted")
@@ -308,7 +306,7 @@ async def test_a_token_plan_can_be_used_up(http: httpx.AsyncClient, ledger: Ledg
     assert (await client.get("/tasks")).status_code == 200
 
 
-async def test_books_count_accepted_submits(dashscope: DashScopeClient, ledger: Ledger) -> None:
+async def test_ledger_counts_accepted_submits(dashscope: DashScopeClient, ledger: Ledger) -> None:
     await dashscope.submit()
     await dashscope.post("wan2.6-t2v", {})
     assert ledger.submits("dashscope") == ledger.submits("dashscope", "sk-one") == 1

@@ -38,7 +38,7 @@ async def send(http: httpx.AsyncClient, data: Json, file: bytes = b"", **changed
     return await http.post(data["upload_host"], data=form(data, **changed), files={"file": ("a.png", file)})
 
 
-async def test_a_sent_file_can_be_used(dashscope: DashScopeClient, http: httpx.AsyncClient, clock: Clock) -> None:
+async def test_sent_file_can_be_used(dashscope: DashScopeClient, http: httpx.AsyncClient, clock: Clock) -> None:
     data = await policy(dashscope)
     assert (data["expire_in_seconds"], data["upload_host"]) == (300, "http://upstream.test:81/oss")
     answer = await send(http, data)
@@ -71,7 +71,7 @@ async def test_forms_that_are_refused(
     assert (answer.status_code, f"<Code>{code}</Code>" in answer.text) == (status, True)
 
 
-async def test_a_policy_expires_and_a_file_is_sent_once(
+async def test_policy_expires_and_a_file_is_sent_once(
     dashscope: DashScopeClient, http: httpx.AsyncClient, clock: Clock
 ) -> None:
     data = await policy(dashscope)
@@ -82,14 +82,14 @@ async def test_a_policy_expires_and_a_file_is_sent_once(
     assert (answer.status_code, "Policy expired." in answer.text) == (403, True)
 
 
-async def test_the_file_is_the_last_field(dashscope: DashScopeClient, http: httpx.AsyncClient) -> None:
+async def test_file_is_the_last_field(dashscope: DashScopeClient, http: httpx.AsyncClient) -> None:
     data = await policy(dashscope)
     assert (await http.post("/oss", data=form(data))).status_code == 400
     fields: list[Any] = [("file", ("a.png", b"png")), *((name, (None, value)) for name, value in form(data).items())]
     assert (await http.post("/oss", files=fields)).status_code == 400
 
 
-async def test_a_policy_names_its_model(dashscope: DashScopeClient) -> None:
+async def test_policy_names_its_model(dashscope: DashScopeClient) -> None:
     refused(await dashscope.get("/uploads?action=getPolicy"), 400, "InvalidParameter")
     refused(await dashscope.get("/uploads?model=x"), 400, "InvalidParameter")
 
@@ -105,7 +105,7 @@ async def test_a_policy_names_its_model(dashscope: DashScopeClient) -> None:
         (png()[:20], "InvalidParameter.DataInspection"),
     ],
 )
-async def test_a_sent_file_is_looked_at_when_it_is_used(
+async def test_sent_file_is_looked_at_when_it_is_used(
     dashscope: DashScopeClient, http: httpx.AsyncClient, file: bytes, code: str
 ) -> None:
     data = await policy(dashscope)
@@ -114,7 +114,7 @@ async def test_a_sent_file_is_looked_at_when_it_is_used(
     refused(await dashscope.post(MODEL, given, headers=RESOLVE), 400, code)
 
 
-async def test_a_file_that_is_too_large_is_refused(dashscope: DashScopeClient, http: httpx.AsyncClient) -> None:
+async def test_file_that_is_too_large_is_refused(dashscope: DashScopeClient, http: httpx.AsyncClient) -> None:
     data = await policy(dashscope)
     request = http.build_request("POST", data["upload_host"], data=form(data), files={"file": ("a.png", png())})
     request.headers["content-length"] = str(101 * 1024 * 1024)
@@ -122,7 +122,7 @@ async def test_a_file_that_is_too_large_is_refused(dashscope: DashScopeClient, h
     assert (answer.status_code, "<Code>EntityTooLarge</Code>" in answer.text) == (400, True)
 
 
-async def test_a_file_orders_the_trouble_of_its_upload(wire: httpx.AsyncClient, server: SandboxServer) -> None:
+async def test_directives_of_a_file_choose_its_upload_fault(wire: httpx.AsyncClient, server: SandboxServer) -> None:
     client = DashScopeClient(wire, "sk-file-troubles")
     data = await policy(client)
     with pytest.raises(httpx.TransportError):

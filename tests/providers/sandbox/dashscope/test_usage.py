@@ -184,7 +184,7 @@ def test_what_is_not_asked_for_is_not_billed() -> None:
     assert "ratio" not in usage(order("wan2.7-videoedit", media("video")), Inputs((2.0,)))
 
 
-async def test_a_finished_task_is_billed_for_what_came(dashscope: DashScopeClient, clock: Clock) -> None:
+async def test_finished_task_is_billed_for_what_came(dashscope: DashScopeClient, clock: Clock) -> None:
     """Of a video that lies elsewhere nobody here knows the length."""
     given = {"media": [{"type": "video", "url": "https://example.com/a.mp4"}], "prompt": "x"}
     task = await dashscope.submit(model="happyhorse-1.0-video-edit", given=given)

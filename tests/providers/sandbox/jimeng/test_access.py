@@ -15,7 +15,7 @@ RECEIVE = "/commerce/v1/benefits/credit_receive"
 ZONE = {"time_zone": "Asia/Shanghai"}
 
 
-async def test_a_call_without_a_session_is_refused(http: httpx.AsyncClient) -> None:
+async def test_call_without_a_session_is_refused(http: httpx.AsyncClient) -> None:
     stranger = JimengClient(http, session="")
     answer = await stranger.generate()
     assert (answer["ret"], answer["errmsg"]) == ("1015", "login error")
@@ -36,14 +36,14 @@ async def test_a_call_without_a_session_is_refused(http: httpx.AsyncClient) -> N
     ],
 )
 @pytest.mark.parametrize("region", ["cn", "US"])
-async def test_a_wrong_sign_is_refused(http: httpx.AsyncClient, headers: dict[str, str], region: str) -> None:
+async def test_wrong_sign_is_refused(http: httpx.AsyncClient, headers: dict[str, str], region: str) -> None:
     client = JimengClient(http, region=region)
     answer = await client.post(BY_IDS, {"history_ids": ["1"]}, **headers)
     assert (answer.status_code, answer.json()["ret"], answer.json()["errmsg"][:10]) == (200, "1014", "sign error")
     assert (await client.post(GENERATE, generate_body(), **headers)).json()["ret"] == "1014"
 
 
-async def test_the_sign_is_of_the_path_before_the_query(jimeng: JimengClient) -> None:
+async def test_sign_is_of_the_path_before_the_query(jimeng: JimengClient) -> None:
     signed = jimeng.headers(BY_IDS, "1757737934")
     text = "9e2c|_by_ids|7|8.4.0|1757737934||11ac"
     assert signed["Sign"] == hashlib.md5(text.encode()).hexdigest()
@@ -76,16 +76,16 @@ async def test_abroad_what_changes_something_needs_one(http: httpx.AsyncClient) 
 
 
 @pytest.mark.parametrize("body", [[1], "text"])
-async def test_a_body_that_is_no_object_is_a_parameter_error(jimeng: JimengClient, body: object) -> None:
+async def test_body_that_is_no_object_is_a_parameter_error(jimeng: JimengClient, body: object) -> None:
     assert (await jimeng.call(BY_IDS, body))["ret"] == "1000"
 
 
-async def test_a_body_that_is_no_json_is_a_parameter_error(jimeng: JimengClient) -> None:
+async def test_body_that_is_no_json_is_a_parameter_error(jimeng: JimengClient) -> None:
     answer = await jimeng.http.post(BY_IDS, content=b"{", headers=jimeng.headers(BY_IDS))
     assert answer.json()["ret"] == "1000"
 
 
-async def test_a_refused_submit_names_its_reason_fields(jimeng: JimengClient) -> None:
+async def test_refused_submit_names_its_reason_fields(jimeng: JimengClient) -> None:
     answer = await jimeng.generate(seconds=99)
     assert answer["ret"] == "1000"
     assert answer["errmsg"].startswith("invalid parameter")
@@ -122,12 +122,12 @@ async def test_without_a_referer_credits_are_busy(jimeng: JimengClient) -> None:
 
 
 @pytest.mark.parametrize("query", [{"region": "mars"}, {"region": "cn", "aid": "513641"}, {}])
-async def test_a_submit_that_names_no_site_is_refused(jimeng: JimengClient, query: dict[str, str]) -> None:
+async def test_submit_that_names_no_site_is_refused(jimeng: JimengClient, query: dict[str, str]) -> None:
     jimeng.query = {"aid": "513695", **query} if query else {}
     assert (await jimeng.generate())["ret"] == "1000"
 
 
-async def test_the_site_is_told_by_the_aid_alone(jimeng: JimengClient) -> None:
+async def test_site_is_told_by_the_aid_alone(jimeng: JimengClient) -> None:
     jimeng.query = {"aid": "513695"}
     assert (await jimeng.generate())["ret"] == "0"
 
@@ -171,7 +171,7 @@ NO_CREDITS: Json = {
         ("relogin", "cn", {"ret": "0"}),
     ],
 )
-async def test_the_words_of_a_session(http: httpx.AsyncClient, session: str, region: str, expected: Json) -> None:
+async def test_directives_of_a_session(http: httpx.AsyncClient, session: str, region: str, expected: Json) -> None:
     answer = await JimengClient(http, session=session, region=region).generate()
     assert answer | expected == answer
 
@@ -182,7 +182,7 @@ async def test_peak_time_says_so_in_its_code(http: httpx.AsyncClient) -> None:
     assert answer["data"]["fail_code"] == answer["data"]["fail_starling_key"] == "exceed_model_parallel_max"
 
 
-async def test_the_shark_of_the_mainland_is_a_number_and_nothing_else(http: httpx.AsyncClient) -> None:
+async def test_shark_of_the_mainland_is_a_number_and_nothing_else(http: httpx.AsyncClient) -> None:
     answer = await JimengClient(http, session="shark").generate()
     assert answer == {"ret": 1019, "errmsg": "shark not pass"}
 

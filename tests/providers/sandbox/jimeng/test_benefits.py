@@ -68,7 +68,7 @@ async def test_credits_run_out_and_a_failure_refunds_them(jimeng: JimengClient, 
     assert (len(rest["records"]), rest["has_more"]) == (5, False)
 
 
-async def test_the_log_shows_one_kind_of_rows(http: httpx.AsyncClient, clock: Clock) -> None:
+async def test_log_shows_one_kind_of_rows(http: httpx.AsyncClient, clock: Clock) -> None:
     client = JimengClient(http, region="US")
     await client.submit()
     await client.call(RECEIVE, ZONE)
@@ -84,7 +84,7 @@ async def test_the_log_shows_one_kind_of_rows(http: httpx.AsyncClient, clock: Cl
     assert (await client.call(HISTORY, {"count": "x"}))["ret"] == "1000"
 
 
-async def test_the_daily_grant_comes_once_a_day(jimeng: JimengClient, clock: Clock) -> None:
+async def test_daily_grant_comes_once_a_day(jimeng: JimengClient, clock: Clock) -> None:
     assert (await jimeng.call(RECEIVE, ZONE))["data"] == {
         "receive_quota": 66, "cur_total_credits": 132, "is_first_receive": True,
     }  # fmt: skip
@@ -98,11 +98,11 @@ async def test_the_daily_grant_comes_once_a_day(jimeng: JimengClient, clock: Clo
     assert (await jimeng.call(RECEIVE, {}))["ret"] == "1000"
 
 
-async def test_the_session_is_alive(jimeng: JimengClient) -> None:
+async def test_session_is_alive(jimeng: JimengClient) -> None:
     assert (await jimeng.call("/passport/account/info/v2", {}))["data"]["user_id"]
 
 
-async def test_an_account_has_a_workspace(jimeng: JimengClient, http: httpx.AsyncClient) -> None:
+async def test_account_has_a_workspace(jimeng: JimengClient, http: httpx.AsyncClient) -> None:
     path = "/mweb/v1/workspace/list"
     (mine,) = (await jimeng.call(path, {}))["data"]["workspaces"]
     assert mine.keys() == {"workspace_id", "name"}

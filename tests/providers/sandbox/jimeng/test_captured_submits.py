@@ -187,7 +187,7 @@ async def test_text_alone(jimeng: JimengClient) -> None:
     assert await ret(jimeng, submit({"prompt": "a cat"})) == "0"
 
 
-async def test_text_alone_billed_as_with_a_clip(jimeng: JimengClient) -> None:
+async def test_text_alone_billed_as_with_a_video(jimeng: JimengClient) -> None:
     """The query says 3.3.28, the draft 3.3.9."""
     body = submit({"prompt": "a cat"}, benefit="seedance_25_720p_output", written="3.3.9", amount=None)
     assert await ret(jimeng, body, da_version="3.3.28") == "0"
@@ -214,14 +214,14 @@ async def test_references_of_each_kind(jimeng: JimengClient) -> None:
     assert await ret(jimeng, body) == "0"
 
 
-async def test_pictures_alone(jimeng: JimengClient) -> None:
+async def test_images_alone(jimeng: JimengClient) -> None:
     given = omni([image_material(), image_material()], [part("image", 0), part("image", 1), text()])
     how: Json = {"since": "3.3.9", "features": (UNIFIED,)}
     body = submit(given, key=PRO, benefit="dreamina_video_seedance_20_pro", types=(1,), **how)
     assert await ret(jimeng, body) == "0"
 
 
-async def test_a_draft_run(jimeng: JimengClient) -> None:
+async def test_draft_run(jimeng: JimengClient) -> None:
     body = submit(
         {"prompt": "a cat", "is_draft_mode": True},
         key="dreamina_seedance_45_pro_draft",
@@ -234,7 +234,7 @@ async def test_a_draft_run(jimeng: JimengClient) -> None:
     assert await ret(jimeng, body) == "0"
 
 
-async def test_the_model_that_has_one_resolution(jimeng: JimengClient) -> None:
+async def test_model_that_has_one_resolution(jimeng: JimengClient) -> None:
     how: Json = {"key": PRO_30, "benefit": "basic_video_operation_vgfm_v_three_pro", "mode": "first_last_frames"}
     assert await ret(jimeng, submit({"prompt": "a cat"}, resolution="1080p", **how)) == "0"
 
@@ -246,7 +246,7 @@ async def test_in_singapore_references_without_commerce_and_feature(http: httpx.
     assert await ret(client, body) == "0"
 
 
-async def test_in_america_with_a_workspace_and_the_pages_own_query(http: httpx.AsyncClient) -> None:
+async def test_us_submit_with_a_workspace_and_the_pages_query(http: httpx.AsyncClient) -> None:
     client = JimengClient(http, region="US")
     body = submit({"prompt": "a cat"}, key=MINI, benefit="seedance_20_mini_720p_output_8s", aid=513641)
     body["extend"]["workspace_id"] = "7000000000001"
@@ -266,7 +266,7 @@ async def test_abroad_the_model_that_left_the_mainland(http: httpx.AsyncClient, 
     assert await ret(client, submit({"prompt": "a cat"}, **how)) == "0"
 
 
-async def test_the_submit_of_february_is_no_longer_taken(jimeng: JimengClient) -> None:
+async def test_submit_of_february_is_no_longer_taken(jimeng: JimengClient) -> None:
     """A picture that no part names, and no resolution: captured on 2026-02-11, and in nothing younger."""
     body = submit(omni([image_material()], [text()]), key=PRO, benefit="dreamina_video_seedance_20_video_add",
                   since="3.3.9", features=(UNIFIED,), written="3.3.9", types=(1,))  # fmt: skip

@@ -54,7 +54,7 @@ def option(model: Json, key: str) -> Json:
     ],
 )
 @pytest.mark.parametrize("region", ["cn", "US", "SG"])
-async def test_a_guest_reads_it_with_every_body_seen_working(http: httpx.AsyncClient, body: Json, region: str) -> None:
+async def test_guest_reads_it_with_every_body_seen_working(http: httpx.AsyncClient, body: Json, region: str) -> None:
     query = {"aid": "513695" if region == "cn" else "513641", "region": region}
     assert (await configuration(http, query, body))["model_list"]
 
@@ -66,7 +66,7 @@ async def test_other_bodies_are_refused(http: httpx.AsyncClient, body: bytes) ->
     assert (await http.post(PATH, params=CN, content=body)).json()["ret"] == "1000"
 
 
-async def test_the_mainland_site_has_the_twelve_models_of_autumn(http: httpx.AsyncClient) -> None:
+async def test_mainland_site_has_the_twelve_models_of_autumn(http: httpx.AsyncClient) -> None:
     assert set(await keys(http)) == {
         SEEDANCE_25, "dreamina_seedance_45_pro_draft", "dreamina_seedance_40_pro", "dreamina_seedance_40",
         "dreamina_seedance_40_pro_vision", "dreamina_seedance_40_vision", "dreamina_seedance_40_mini",
@@ -83,7 +83,7 @@ async def test_dreamina_has_its_seven(http: httpx.AsyncClient, region: str) -> N
     }  # fmt: skip
 
 
-async def test_the_answer_around_the_list(http: httpx.AsyncClient) -> None:
+async def test_answer_around_the_list(http: httpx.AsyncClient) -> None:
     mainland, abroad = await configuration(http), await configuration(http, {"aid": "513641", "region": "US"})
     assert (mainland["default_model_idx"], abroad["default_model_idx"]) == (1, 6)
     assert (mainland["feature_conf"], bool(abroad["feature_conf"])) == ({}, True)
@@ -92,7 +92,7 @@ async def test_the_answer_around_the_list(http: httpx.AsyncClient) -> None:
     assert {"forbidden_display", "model_req_key_empty_replace", "remember_me", "tag"} <= mainland.keys()
 
 
-async def test_the_entry_of_seedance_25(http: httpx.AsyncClient) -> None:
+async def test_entry_of_seedance_25(http: httpx.AsyncClient) -> None:
     (model,) = [
         one for one in (await configuration(http))["model_list"] if one["model_req_key"] == SEEDANCE_25
     ]  # fmt: skip
@@ -131,7 +131,7 @@ async def test_the_entry_of_seedance_25(http: httpx.AsyncClient) -> None:
     assert (model["model_status"], model["pre_audit_policy"]) == (0, "video_generate_seedance25_policy")
 
 
-async def test_the_other_forms_of_an_entry(http: httpx.AsyncClient) -> None:
+async def test_other_forms_of_an_entry(http: httpx.AsyncClient) -> None:
     found = {one["model_req_key"]: one for one in (await configuration(http))["model_list"]}
     pro = found[VGFM + "vgfm_3.0_pro"]
     assert "resolution_price_configs" not in pro["commercial_config"]
@@ -179,7 +179,7 @@ def test_every_entry_has_every_field_of_an_entry() -> None:
             assert all({"value_type", "forbidden_display", "lens_motion_val"} <= one.keys() for one in made["options"])
 
 
-async def test_a_model_leaves_one_site_or_all_and_comes_back(http: httpx.AsyncClient, models: JimengModels) -> None:
+async def test_model_leaves_one_site_or_all_and_comes_back(http: httpx.AsyncClient, models: JimengModels) -> None:
     before = await keys(http)
     models.retire(SEEDANCE_25, "cn")
     assert SEEDANCE_25 not in await keys(http)
@@ -191,7 +191,7 @@ async def test_a_model_leaves_one_site_or_all_and_comes_back(http: httpx.AsyncCl
     assert SEEDANCE_25 in await keys(http, aid="513641", region="SG")
 
 
-async def test_the_default_index_follows_the_list(http: httpx.AsyncClient, models: JimengModels) -> None:
+async def test_default_index_follows_the_list(http: httpx.AsyncClient, models: JimengModels) -> None:
     models.retire(SEEDANCE_25)
     assert (await configuration(http))["default_model_idx"] == 0
     assert (await keys(http))[0] == DEFAULTS["cn"]
@@ -199,7 +199,7 @@ async def test_the_default_index_follows_the_list(http: httpx.AsyncClient, model
     assert (await configuration(http))["default_model_idx"] == 0
 
 
-async def test_a_site_can_get_a_model_that_only_another_had(http: httpx.AsyncClient, models: JimengModels) -> None:
+async def test_site_can_get_a_model_that_only_another_had(http: httpx.AsyncClient, models: JimengModels) -> None:
     key = VGFM + "vgfm_3.5_pro"
     models.restore(key)
     assert key not in await keys(http)
@@ -226,7 +226,7 @@ async def test_models_change_over_http(http: httpx.AsyncClient) -> None:
 
 
 @pytest.mark.parametrize("status", [404, 500, 503])
-async def test_the_configuration_call_can_fail(http: httpx.AsyncClient, status: int) -> None:
+async def test_configuration_call_can_fail(http: httpx.AsyncClient, status: int) -> None:
     assert (await http.put("/_sandbox/jimeng/config-trouble", params={"status": status})).status_code == 200
     answer = await http.post(PATH, params=CN, json={})
     assert (answer.status_code, answer.headers["content-type"][:9]) == (status, "text/html")
@@ -234,7 +234,7 @@ async def test_the_configuration_call_can_fail(http: httpx.AsyncClient, status: 
     assert await keys(http)
 
 
-async def test_the_configuration_call_can_be_refused(http: httpx.AsyncClient, models: JimengModels) -> None:
+async def test_configuration_call_can_be_refused(http: httpx.AsyncClient, models: JimengModels) -> None:
     assert (await http.put("/_sandbox/jimeng/config-trouble", params={"ret": "1015"})).status_code == 200
     assert (await http.post(PATH, params=CN, json={})).json()["ret"] == "1015"
     models.set_config_fault()
@@ -242,17 +242,17 @@ async def test_the_configuration_call_can_be_refused(http: httpx.AsyncClient, mo
 
 
 @pytest.mark.parametrize("query", [{}, {"status": "200"}, {"status": "x"}])
-async def test_a_trouble_needs_a_status_of_an_error(http: httpx.AsyncClient, query: dict[str, str]) -> None:
+async def test_fault_needs_an_error_status(http: httpx.AsyncClient, query: dict[str, str]) -> None:
     assert (await http.put("/_sandbox/jimeng/config-trouble", params=query)).status_code == 400
 
 
-async def test_a_running_server_has_the_same_switches() -> None:
+async def test_running_server_has_the_same_switches() -> None:
     with SandboxServer() as server:
         server.jimeng_models.retire(SEEDANCE_25)
         async with httpx.AsyncClient(base_url=server.url) as http:
             assert SEEDANCE_25 not in await keys(http)
 
 
-async def test_the_call_works_with_a_session_too(jimeng: JimengClient) -> None:
+async def test_call_works_with_a_session_too(jimeng: JimengClient) -> None:
     envelope = await jimeng.call(PATH, {"scene": "video_generate", "params": {}})
     assert (envelope["ret"], bool(envelope["data"]["model_list"])) == ("0", True)

@@ -61,7 +61,7 @@ def changed(body: Json, change: Callable[[Json, Json, Json], object]) -> Json:
     return body | {"draft_content": json.dumps(content)}
 
 
-def test_a_good_body_is_read() -> None:
+def test_good_body_is_read() -> None:
     found = read(generate_body("a cat", seconds=10), {"da_version": "3.3.28"})
     assert (found.prompt, found.seconds, found.ratio, found.resolution) == ("a cat", 10, "16:9", "720p")
     assert (found.model.key, found.version, found.features, found.kinds) == (MODEL, "3.3.28", (), ())
@@ -129,7 +129,7 @@ def test_drafts_that_are_refused(change: Json) -> None:
         ("3.3.28", "3.2.99", "1002"),
     ],
 )
-def test_the_versions_of_query_and_draft_stand_apart(query: str, written: str, ret: str) -> None:
+def test_versions_of_query_and_draft_stand_apart(query: str, written: str, ret: str) -> None:
     body = changed(generate_body(), lambda content, *_: content.update(version=written))
     assert ret_of(body, {"da_version": query}) == ret
 
@@ -195,7 +195,7 @@ def pro(**more: Any) -> Json:
     return generate_body(key=VGFM + "vgfm_3.0_pro", benefit=PRO, resolution="1080p", **more)
 
 
-def test_a_model_takes_the_frames_that_its_entry_offers() -> None:
+def test_model_takes_the_frames_that_its_entry_offers() -> None:
     assert ret_of(pro()) == "0"
     assert ret_of(pro(first_frame_image=image("tos/known.png"))) == "0"
     assert ret_of(pro(**END, ending_control="1.0")) == "1000"
@@ -226,7 +226,7 @@ def test_each_model_has_seconds_of_its_own(
     assert {ret(seconds) for seconds in refused} == {"1000"}
 
 
-def test_the_ratio_is_the_models_and_matters_without_a_frame_only() -> None:
+def test_ratio_is_the_models_and_matters_without_a_frame_only() -> None:
     happy: Json = {"key": "dreamina_happyhorse_v1_1", "benefit": "happyhorse_11_720p_output", "resolution": "720P"}
     assert ret_of(generate_body(ratio="3:2")) == "1000"
     assert ret_of(generate_body(ratio="9:21")) == "1000"
@@ -249,19 +249,19 @@ def test_the_ratio_is_the_models_and_matters_without_a_frame_only() -> None:
         ("dreamina_sora2_generate_video", "us"),
     ],
 )
-def test_a_model_that_the_site_does_not_have_is_gone(key: str, site: Site) -> None:
+def test_model_that_the_site_does_not_have_is_gone(key: str, site: Site) -> None:
     aid = 513695 if site == "cn" else 513641
     assert ret_of(generate_body(key=key, benefit="x", aid=aid), site=site) == "2061"
 
 
-def test_the_model_is_the_same_in_both_places() -> None:
+def test_model_is_the_same_in_both_places() -> None:
     body = generate_body()
     assert ret_of(body | {"extend": body["extend"] | {"root_model": SEEDANCE_25}}) == "1000"
     assert ret_of(changed(body, lambda _content, params, _given: params.update(model_req_key=7))) == "1000"
 
 
 @pytest.mark.parametrize("seed", [-1, 2**32, "7", True])
-def test_a_seed_has_thirty_two_bits(seed: object) -> None:
+def test_seed_has_thirty_two_bits(seed: object) -> None:
     assert ret_of(changed(generate_body(), lambda _content, params, _given: params.update(seed=seed))) == "1000"
 
 
@@ -272,7 +272,7 @@ def draft_run(since: str = "3.3.28", features: tuple[str, ...] = (DRAFT_FEATURE,
     return wrap(content, key=SEEDANCE_25_DRAFT, benefit=DRAFT_BENEFIT, metrics=metrics)
 
 
-def test_a_draft_run_of_seedance_25() -> None:
+def test_draft_run_of_seedance_25() -> None:
     assert ret_of(draft_run()) == "0"
     assert ret_of(draft_run(is_draft_mode=False)) == "1000"
     assert ret_of(draft_run(resolution="720p")) == "1000"

@@ -117,7 +117,7 @@ def info(**changed: Any) -> Json:
         (with_extend(workspace_id="7001"), "0"),
     ],
 )
-def test_the_commerce_information(body: Json, ret: str) -> None:
+def test_commerce_information(body: Json, ret: str) -> None:
     assert ret_of(body) == ret
 
 

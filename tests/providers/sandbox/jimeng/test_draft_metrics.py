@@ -60,12 +60,12 @@ def test_text_alone_is_of_either_mode(mode: str, fields: Json, ret: str) -> None
     assert ret_of(generate_body(metrics={"functionMode": mode}, **fields)) == ret
 
 
-def test_the_metrics_may_be_empty() -> None:
+def test_metrics_may_be_empty() -> None:
     assert ret_of(generate_body() | {"metrics_extra": "{}"}) == "0"
 
 
 @pytest.mark.parametrize(("text", "ret"), [("the same", "0"), ('{"functionMode": "omni_reference"}', "1000")])
-def test_the_draft_repeats_the_metrics(text: str, ret: str) -> None:
+def test_draft_repeats_the_metrics(text: str, ret: str) -> None:
     body = generate_body()
     content = json.loads(body["draft_content"])
     generation = content["component_list"][0]["abilities"]["gen_video"]

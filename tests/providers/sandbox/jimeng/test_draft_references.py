@@ -114,7 +114,7 @@ def test_parts_name_the_materials(materials: list[Json], metas: list[Json], ret:
         ([material("image", image_uri=7)], "1000"),
     ],
 )
-def test_a_material_is_what_the_site_knows_it_is(materials: list[Json], ret: str) -> None:
+def test_material_is_what_the_site_knows_it_is(materials: list[Json], ret: str) -> None:
     assert ret_of(reference_body(materials, lead(materials))) == ret
 
 
@@ -151,7 +151,7 @@ def test_each_model_has_limits_of_its_own(materials: list[Json], model: Json, re
     assert ret_of(reference_body(materials, lead(materials), **model)) == ret
 
 
-def test_a_model_without_references_takes_none() -> None:
+def test_model_without_references_takes_none() -> None:
     how: Json = {
         "key": "dreamina_ic_generate_video_model_vgfm_3.0_pro",
         "benefit": "basic_video_operation_vgfm_v_three_pro",
@@ -171,7 +171,7 @@ def test_in_singapore_they_pass_without_either() -> None:
     assert (ret_of(body, "asia"), ret_of(body, "us")) == ("0", "1002")
 
 
-def test_the_words_of_all_parts_are_the_prompt() -> None:
+def test_words_of_all_parts_are_the_prompt() -> None:
     metas = [TEXT, part("image"), {"meta_type": "text", "text": "#slow"}]
     found = read(reference_body([IMAGE], metas))
     assert (found.prompt, found.kinds, found.model.key) == ("like #slow", ("image",), MODEL)

@@ -16,7 +16,7 @@ CONFIG = "/mweb/v1/video_generate/get_common_config"
 VGFM = "dreamina_ic_generate_video_model_"
 
 
-async def test_the_submit_answer_names_the_task(jimeng: JimengClient, clock: Clock) -> None:
+async def test_submit_answer_names_the_task(jimeng: JimengClient, clock: Clock) -> None:
     submit_id = str(uuid.uuid4())
     body = generate_body(submit_id=submit_id)
     answer = await jimeng.call(GENERATE, body)
@@ -45,7 +45,7 @@ async def test_the_submit_answer_names_the_task(jimeng: JimengClient, clock: Clo
     assert len(data["pre_gen_item_ids"]) == 1
 
 
-async def test_the_same_submit_id_finds_the_first_task(jimeng: JimengClient, http: httpx.AsyncClient) -> None:
+async def test_same_submit_id_finds_the_first_task(jimeng: JimengClient, http: httpx.AsyncClient) -> None:
     submit_id = str(uuid.uuid4())
     first = await jimeng.submit(submit_id=submit_id)
     assert await jimeng.submit(submit_id=submit_id) == first
@@ -53,7 +53,7 @@ async def test_the_same_submit_id_finds_the_first_task(jimeng: JimengClient, htt
     assert await JimengClient(http, session="two").submit(submit_id=submit_id) != first
 
 
-async def test_a_third_running_task_is_refused(jimeng: JimengClient, http: httpx.AsyncClient, clock: Clock) -> None:
+async def test_third_running_task_is_refused(jimeng: JimengClient, http: httpx.AsyncClient, clock: Clock) -> None:
     await jimeng.submit()
     await jimeng.submit()
     assert (await jimeng.generate())["ret"] == "1010"
@@ -76,7 +76,7 @@ async def listed(http: httpx.AsyncClient, region: str) -> list[str]:
     return [one["model_req_key"] for one in answer.json()["data"]["model_list"]]
 
 
-async def test_a_retired_model_is_refused_until_it_is_back(
+async def test_retired_model_is_refused_until_it_is_back(
     jimeng: JimengClient, http: httpx.AsyncClient, app: Starlette, ledger: Ledger
 ) -> None:
     app.state.jimeng_models.retire(MODEL)
@@ -88,7 +88,7 @@ async def test_a_retired_model_is_refused_until_it_is_back(
     assert (await jimeng.generate())["ret"] == "0"
 
 
-async def test_the_word_retire_takes_the_model_off_its_site(jimeng: JimengClient, http: httpx.AsyncClient) -> None:
+async def test_retire_directive_removes_the_model_from_its_site(jimeng: JimengClient, http: httpx.AsyncClient) -> None:
     assert MODEL in await listed(http, "cn")
     assert (await jimeng.generate("a cat #retire"))["ret"] == "2061"
     assert MODEL not in await listed(http, "cn")
@@ -97,14 +97,14 @@ async def test_the_word_retire_takes_the_model_off_its_site(jimeng: JimengClient
     assert (await JimengClient(http, region="US").generate("a cat"))["ret"] == "0"
 
 
-async def test_a_task_of_a_retired_model_goes_on(jimeng: JimengClient, app: Starlette, clock: Clock) -> None:
+async def test_task_of_a_retired_model_goes_on(jimeng: JimengClient, app: Starlette, clock: Clock) -> None:
     task = await jimeng.submit()
     app.state.jimeng_models.retire(MODEL)
     clock.tick(9)
     assert (await jimeng.records(task))[task]["status"] == 50
 
 
-async def test_a_waiting_task_is_cancelled_and_paid_back(jimeng: JimengClient, clock: Clock, ledger: Ledger) -> None:
+async def test_waiting_task_is_cancelled_and_refunded(jimeng: JimengClient, clock: Clock, ledger: Ledger) -> None:
     task = await jimeng.submit()
     clock.tick(1)
     answer = await jimeng.cancel(task)
@@ -122,7 +122,7 @@ async def test_a_waiting_task_is_cancelled_and_paid_back(jimeng: JimengClient, c
     assert ledger.refunds("jimeng", "one") == 10
 
 
-async def test_a_task_can_be_cancelled_before_its_record_shows(jimeng: JimengClient, clock: Clock) -> None:
+async def test_task_can_be_cancelled_before_its_record_shows(jimeng: JimengClient, clock: Clock) -> None:
     task = await jimeng.submit("a cat #lag")
     assert await jimeng.records(task) == {}
     assert (await jimeng.cancel(task))["ret"] == "0"
@@ -130,13 +130,13 @@ async def test_a_task_can_be_cancelled_before_its_record_shows(jimeng: JimengCli
     assert (await jimeng.records(task))[task]["status"] == 30
 
 
-async def test_a_forgotten_task_cannot_be_cancelled(jimeng: JimengClient, clock: Clock) -> None:
+async def test_forgotten_task_cannot_be_cancelled(jimeng: JimengClient, clock: Clock) -> None:
     task = await jimeng.submit("a cat #vanish")
     clock.tick(3)
     assert (await jimeng.cancel(task))["ret"] == "1000"
 
 
-async def test_a_cancelled_task_makes_room_for_another(jimeng: JimengClient, clock: Clock) -> None:
+async def test_cancelled_task_makes_room_for_another(jimeng: JimengClient, clock: Clock) -> None:
     first, _ = await jimeng.submit("a #pending"), await jimeng.submit("b #pending")
     clock.tick(20)
     assert (await jimeng.generate())["ret"] == "1010"
@@ -159,7 +159,7 @@ async def test_what_no_longer_waits_cannot_be_cancelled(
     assert ledger.refunds("jimeng") == refunds
 
 
-async def test_a_model_that_offers_no_cancel_cannot_be_cancelled(jimeng: JimengClient, clock: Clock) -> None:
+async def test_model_that_offers_no_cancel_cannot_be_cancelled(jimeng: JimengClient, clock: Clock) -> None:
     benefit = "basic_video_operation_vgfm_v_three_pro"
     task = await jimeng.submit(key=VGFM + "vgfm_3.0_pro", benefit=benefit, resolution="1080p")
     clock.tick(1)

@@ -15,7 +15,7 @@ BY_IDS = "/mweb/v1/get_history_by_ids"
 QUEUE = "/mweb/v1/get_history_queue_info"
 
 
-async def test_a_task_lives_from_the_queue_to_the_video(jimeng: JimengClient, clock: Clock) -> None:
+async def test_task_lives_from_the_queue_to_the_video(jimeng: JimengClient, clock: Clock) -> None:
     task = await jimeng.submit("a cat")
     assert await jimeng.records(task) == {}
     seen = []
@@ -52,7 +52,7 @@ async def test_a_task_lives_from_the_queue_to_the_video(jimeng: JimengClient, cl
         ("#fail-key=web_something_new", "", "web_something_new", "", 30),
     ],
 )
-async def test_the_ways_to_fail(
+async def test_ways_to_fail(
     jimeng: JimengClient, clock: Clock, directives: str, code: object, key: str, sentence: str, stage: int
 ) -> None:
     task = await jimeng.submit(f"a cat {directives}")
@@ -83,7 +83,7 @@ async def test_too_many_or_no_ids_are_refused(jimeng: JimengClient) -> None:
         assert (await jimeng.call(QUEUE, {"history_ids": ids}))["ret"] == "1000"
 
 
-async def test_the_older_call_gives_the_same_records_in_a_list(jimeng: JimengClient, clock: Clock) -> None:
+async def test_older_call_gives_the_same_records_in_a_list(jimeng: JimengClient, clock: Clock) -> None:
     first, second = await jimeng.submit(), await jimeng.submit()
     clock.tick(2)
     body = {"history_record_ids": [second, first, "7"]}
@@ -92,7 +92,7 @@ async def test_the_older_call_gives_the_same_records_in_a_list(jimeng: JimengCli
     assert listed[0] == (await jimeng.records(second))[second]
 
 
-async def test_the_queue_call_tells_place_and_forecast(jimeng: JimengClient, clock: Clock) -> None:
+async def test_queue_call_tells_place_and_forecast(jimeng: JimengClient, clock: Clock) -> None:
     task = await jimeng.submit("a cat #slow")
     clock.tick(1)
     places = []
@@ -125,7 +125,7 @@ async def test_another_sessions_task_is_absent(
     assert (ledger.polls(task), ledger.foreign_polls(task), ledger.foreign_polls(credential="two")) == (2, 1, 1)
 
 
-async def test_the_history_is_paged_and_newest_first(jimeng: JimengClient, clock: Clock) -> None:
+async def test_history_is_paged_and_newest_first(jimeng: JimengClient, clock: Clock) -> None:
     tasks = []
     for _ in range(3):
         tasks.append(await jimeng.submit())

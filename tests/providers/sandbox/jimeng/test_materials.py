@@ -33,7 +33,7 @@ async def checked(
     return str((await client.call(SAFETY, SAFETY_BODY | {"file_list": [{"file_uri": uri}]} | changed))["ret"])
 
 
-async def test_the_safety_check(jimeng: JimengClient, images: Uploader, videos: Uploader) -> None:
+async def test_safety_check(jimeng: JimengClient, images: Uploader, videos: Uploader) -> None:
     uri = (await images.upload(png()))[0].uri
     assert await checked(jimeng, uri) == "0"
     assert await checked(jimeng, "tos/known.png", json.dumps(SITE_WORDS)) == "0"
@@ -49,12 +49,12 @@ async def test_the_safety_check(jimeng: JimengClient, images: Uploader, videos: 
         assert await checked(jimeng, uri, babi) == "1000"
 
 
-async def test_the_safety_check_is_the_chinese_sites(http: httpx.AsyncClient, clock: Clock) -> None:
+async def test_safety_check_is_the_chinese_sites(http: httpx.AsyncClient, clock: Clock) -> None:
     abroad = JimengClient(http, region="US")
     assert await checked(abroad, (await Uploader(abroad, clock).upload(png()))[0].uri) == "1000"
 
 
-async def test_an_unsafe_picture(jimeng: JimengClient, images: Uploader) -> None:
+async def test_unsafe_image(jimeng: JimengClient, images: Uploader) -> None:
     uri = (await images.upload(png(text="#unsafe")))[0].uri
     jimeng.query = {**jimeng.query, "babi_param": json.dumps(SITE_WORDS)}
     answer = await jimeng.call(SAFETY, {**SAFETY_BODY, "file_list": [{"file_uri": uri}]})
@@ -62,14 +62,14 @@ async def test_an_unsafe_picture(jimeng: JimengClient, images: Uploader) -> None
     assert (await jimeng.generate(first_frame_image=image(uri)))["ret"] == "2039"
 
 
-async def test_a_picture_whose_check_fails_can_be_used(jimeng: JimengClient, images: Uploader) -> None:
+async def test_image_whose_check_fails_can_be_used(jimeng: JimengClient, images: Uploader) -> None:
     uri = (await images.upload(png(text="#shaky")))[0].uri
     assert await checked(jimeng, uri) == "2002"
     assert (await jimeng.generate(first_frame_image=image(uri)))["ret"] == "0"
 
 
 @pytest.mark.parametrize(("region", "ret"), [("cn", "0"), ("SG", "")])
-async def test_an_audit_job_takes_pictures_in(http: httpx.AsyncClient, clock: Clock, region: str, ret: str) -> None:
+async def test_audit_job_takes_images_in(http: httpx.AsyncClient, clock: Clock, region: str, ret: str) -> None:
     client = JimengClient(http, region=region)
     uri = (await Uploader(client, clock).upload(png()))[0].uri
     assert (await client.call(JOB, {"uri_list": [uri, "tos/known.png"]}))["ret"] == ret
@@ -80,7 +80,7 @@ async def test_an_audit_job_takes_pictures_in(http: httpx.AsyncClient, clock: Cl
         assert (await client.call(JOB, body))["ret"] == "1000"
 
 
-async def test_the_audit_before_a_generation(jimeng: JimengClient, images: Uploader, videos: Uploader) -> None:
+async def test_audit_before_a_generation(jimeng: JimengClient, images: Uploader, videos: Uploader) -> None:
     good = (await images.upload(png()))[0].uri
     bad = (await images.upload(png(text="#unsafe")))[0].uri
     clip, sound = (await videos.upload(mp4(3)))[0].vid, (await videos.upload(wav()))[0].vid

@@ -42,7 +42,7 @@ async def bytes_of(jimeng: JimengClient, url: str) -> int:
     return len((await jimeng.http.get(url)).content)
 
 
-async def test_the_item_of_a_record(jimeng: JimengClient, clock: Clock) -> None:
+async def test_item_of_a_record(jimeng: JimengClient, clock: Clock) -> None:
     item = await finished(jimeng, clock)
     assert item["common_attr"] | {
         "effect_type": 53, "status": 144, "item_urls": [""], "cover_width": 1280, "cover_height": 720,
@@ -73,13 +73,13 @@ async def test_by_default_the_model_leads_to_the_best_and_the_transcoded_to_prev
     assert {await bytes_of(jimeng, one["video_url"]) for one in transcoded.values()} == {PREVIEW}
 
 
-async def test_the_form_of_two_sizes(jimeng: JimengClient, clock: Clock) -> None:
+async def test_form_of_two_sizes(jimeng: JimengClient, clock: Clock) -> None:
     video = (await finished(jimeng, clock, "#form=transcoded"))["video"]
     assert (video["video_model"], video["transcoded_video"].keys()) == ("", {"360p", "720p"})
 
 
 @pytest.mark.parametrize("directive", ["#form", "#form=origin"])
-async def test_the_older_form(jimeng: JimengClient, clock: Clock, directive: str) -> None:
+async def test_older_form(jimeng: JimengClient, clock: Clock, directive: str) -> None:
     video = (await finished(jimeng, clock, directive))["video"]
     assert (video["video_model"], video["transcoded_video"].keys()) == ("", {"origin"})
     origin = video["transcoded_video"]["origin"]
@@ -87,7 +87,7 @@ async def test_the_older_form(jimeng: JimengClient, clock: Clock, directive: str
 
 
 @pytest.mark.parametrize("directives", ["", "#form=transcoded", "#form=origin"])
-async def test_the_best_quality_call_gives_the_best_file(jimeng: JimengClient, clock: Clock, directives: str) -> None:
+async def test_best_quality_call_gives_the_best_file(jimeng: JimengClient, clock: Clock, directives: str) -> None:
     item = await finished(jimeng, clock, directives)
     video = (await best_quality(jimeng, item))["video"]
     assert await bytes_of(jimeng, video["transcoded_video"]["origin"]["video_url"]) == BEST
@@ -98,26 +98,26 @@ async def test_the_best_quality_call_gives_the_best_file(jimeng: JimengClient, c
     assert (await best_quality(jimeng, item, download=False))["video"] == item["video"]
 
 
-async def test_the_best_quality_call_wants_ids(jimeng: JimengClient) -> None:
+async def test_best_quality_call_wants_ids(jimeng: JimengClient) -> None:
     wrong: tuple[object, ...] = ([], None, "1")
     for ids in wrong:
         assert (await jimeng.call(LOCAL, {"item_id_list": ids}))["ret"] == "1000"
 
 
-async def test_a_result_without_any_address(jimeng: JimengClient, clock: Clock) -> None:
+async def test_result_without_any_address(jimeng: JimengClient, clock: Clock) -> None:
     video: dict[str, Any] = (await finished(jimeng, clock, "#nourl"))["video"]
     assert video["video_model"] == ""
     assert {one["video_url"] for one in video["transcoded_video"].values()} == {""}
 
 
-async def test_a_result_without_a_best_file(jimeng: JimengClient, clock: Clock) -> None:
+async def test_result_without_a_best_file(jimeng: JimengClient, clock: Clock) -> None:
     item = await finished(jimeng, clock, "#nohd")
     assert item["video"]["video_model"] == ""
     assert await bytes_of(jimeng, item["video"]["transcoded_video"]["720p"]["video_url"]) == PREVIEW
     assert (await jimeng.call(LOCAL, {"item_id_list": [item["common_attr"]["id"]]}))["ret"] == "2002"
 
 
-async def test_an_expired_link_says_so(jimeng: JimengClient, clock: Clock) -> None:
+async def test_expired_link_says_so(jimeng: JimengClient, clock: Clock) -> None:
     video = (await finished(jimeng, clock, "#link-expired"))["video"]
     assert json.loads(video["video_model"])["url_expire"] < clock.now
     assert (await jimeng.http.get(addresses(video)["origin"])).status_code == 403

@@ -26,7 +26,7 @@ def request(query: str, headers: dict[str, str] | None = None) -> Request:
         ("", None),
     ],
 )
-def test_the_query_names_it(query: str, site: str | None) -> None:
+def test_query_names_it(query: str, site: str | None) -> None:
     assert site_of(request(query)) == site
 
 
@@ -44,5 +44,5 @@ def test_the_query_names_it(query: str, site: str | None) -> None:
         ("region=us", {"loc": "sg"}, "us"),
     ],
 )
-def test_a_call_that_need_not_name_it(query: str, headers: dict[str, str], site: str) -> None:
+def test_call_that_need_not_name_it(query: str, headers: dict[str, str], site: str) -> None:
     assert likely_site(request(query, headers)) == site

@@ -45,13 +45,13 @@ async def test_every_site(
     assert film.token["upload_domain"].endswith("/vod")
 
 
-async def test_clips_are_signed_for_either_region_of_the_mainland(videos: Uploader) -> None:
+async def test_videos_are_signed_for_either_region_of_the_mainland(videos: Uploader) -> None:
     await videos.keys()
     for region in ("cn", "cn-north-1"):
         assert (await videos.apply(10, region=region)).status_code == 200
 
 
-async def test_the_keys_of_pictures_open_the_room_of_clips(jimeng: JimengClient, clock: Clock) -> None:
+async def test_keys_of_images_open_the_room_of_videos(jimeng: JimengClient, clock: Clock) -> None:
     videos = Uploader(jimeng, clock, VOD)
     videos.token = await jimeng.upload_token(2)
     for space in ("dreamina", "tb4s082cfz"):
@@ -62,13 +62,13 @@ async def test_the_keys_of_pictures_open_the_room_of_clips(jimeng: JimengClient,
     assert (await videos.commit(address)).json()["Result"]["Results"][0]["Vid"] == address.vid
 
 
-async def test_the_keys_of_files_are_those_of_clips(jimeng: JimengClient) -> None:
+async def test_keys_of_files_are_those_of_videos(jimeng: JimengClient) -> None:
     token = await jimeng.upload_token(3)
     assert (token["space_name"], token["upload_domain"].rpartition("/")[2]) == ("dreamina", "vod")
 
 
 @pytest.mark.parametrize("functions", [[], [{"name": "GetMeta"}]])
-async def test_a_commit_signed_over_more_headers(videos: Uploader, functions: list[Json]) -> None:
+async def test_commit_signed_over_more_headers(videos: Uploader, functions: list[Json]) -> None:
     data = mp4(3)
     await videos.keys()
     address = await videos.address(len(data))
@@ -81,7 +81,7 @@ async def test_a_commit_signed_over_more_headers(videos: Uploader, functions: li
     assert answer.json()["Result"]["Results"][0]["VideoMeta"]["Duration"] == 3.0
 
 
-async def test_the_keys_are_the_sites_own_call(jimeng: JimengClient, http: httpx.AsyncClient) -> None:
+async def test_keys_are_the_sites_own_call(jimeng: JimengClient, http: httpx.AsyncClient) -> None:
     path = "/mweb/v1/get_upload_token"
     for body in ({}, {"scene": 4}, {"scene": "2"}, {"scene": True}, {"scene": None}, {"scene": [1]}):
         assert (await jimeng.call(path, body))["ret"] == "1000"
@@ -91,7 +91,7 @@ async def test_the_keys_are_the_sites_own_call(jimeng: JimengClient, http: httpx
     assert (await jimeng.call(path, {"scene": 2}))["ret"] == "1000"
 
 
-async def test_the_keys_are_temporary_and_for_one_service(images: Uploader, videos: Uploader, clock: Clock) -> None:
+async def test_keys_are_temporary_and_for_one_service(images: Uploader, videos: Uploader, clock: Clock) -> None:
     await images.keys()
     await videos.keys()
     data = png()

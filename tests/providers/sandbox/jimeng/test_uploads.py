@@ -13,7 +13,7 @@ from tests.providers.sandbox.jimeng.uploader import UploadAddress, Uploader, den
 from tests.providers.sandbox.samples import mp3, mp4, picture, png, wav
 
 
-async def test_a_picture_from_the_keys_to_the_draft(images: Uploader, jimeng: JimengClient) -> None:
+async def test_image_from_the_keys_to_the_draft(images: Uploader, jimeng: JimengClient) -> None:
     data = png(400, 300)
     address, result = await images.upload(data)
     assert address.uri.startswith("tos-cn-i-tb4s082cfz/")
@@ -28,13 +28,13 @@ async def test_a_picture_from_the_keys_to_the_draft(images: Uploader, jimeng: Ji
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "WEBP", "BMP"])
-async def test_other_pictures(images: Uploader, kind: str) -> None:
+async def test_other_images(images: Uploader, kind: str) -> None:
     found = (await images.upload(picture(kind, 500, 250)))[1]["PluginResult"][0]
     assert (found["ImageWidth"], found["ImageHeight"], found["ImageFormat"]) == (500, 250, kind.lower())
 
 
 @pytest.mark.parametrize("data", [b"no picture", mp4(), picture("GIF"), png()[:20]])
-async def test_what_is_no_picture_is_not_stored(images: Uploader, jimeng: JimengClient, data: bytes) -> None:
+async def test_what_is_no_image_is_not_stored(images: Uploader, jimeng: JimengClient, data: bytes) -> None:
     address, result = await images.upload(data)
     assert result["Results"] == [{"Uri": address.uri, "UriStatus": 2001}]
     assert result["PluginResult"] == []
@@ -50,7 +50,7 @@ async def test_what_is_no_picture_is_not_stored(images: Uploader, jimeng: Jimeng
         (mp3(3), {"Width": 0, "Height": 0, "Duration": 3.0, "Format": "mp3", "FileType": "audio"}),
     ],
 )
-async def test_a_film_or_a_sound(videos: Uploader, data: bytes, meta: Json) -> None:
+async def test_video_or_a_audio(videos: Uploader, data: bytes, meta: Json) -> None:
     address, result = await videos.upload(data)
     (stored,) = result["Results"]
     assert stored["Vid"] == address.vid
@@ -60,7 +60,7 @@ async def test_a_film_or_a_sound(videos: Uploader, data: bytes, meta: Json) -> N
 
 
 @pytest.mark.parametrize("data", [b"no film", png()])
-async def test_what_is_no_film_is_refused(videos: Uploader, data: bytes) -> None:
+async def test_what_is_no_video_is_refused(videos: Uploader, data: bytes) -> None:
     await videos.keys()
     address = await videos.address(len(data))
     await videos.send(address, data)
@@ -93,11 +93,11 @@ async def test_materials_are_what_they_were_uploaded_as(
     assert await ret(("video", film.uri)) == "1000"
 
 
-async def test_the_same_bytes_twice_are_two_pictures(images: Uploader) -> None:
+async def test_same_bytes_twice_are_two_images(images: Uploader) -> None:
     assert (await images.upload(png()))[0].uri != (await images.upload(png()))[0].uri
 
 
-async def test_a_picture_belongs_to_its_session_and_is_there_once_committed(
+async def test_image_belongs_to_its_session_and_is_there_once_committed(
     images: Uploader, jimeng: JimengClient, http: httpx.AsyncClient
 ) -> None:
     data = png()
@@ -145,12 +145,12 @@ async def test_applications_that_are_refused(
         ("10", {"SpaceName": "another"}, "AccessDenied"),
     ],
 )
-async def test_applications_for_a_film(videos: Uploader, size: str, changed: dict[str, str], code: str) -> None:
+async def test_applications_for_a_video(videos: Uploader, size: str, changed: dict[str, str], code: str) -> None:
     await videos.keys()
     denied(await videos.apply(size, changed), 403 if code == "AccessDenied" else 400, code)
 
 
-async def test_the_signature_is_checked(images: Uploader, clock: Clock) -> None:
+async def test_signature_is_checked(images: Uploader, clock: Clock) -> None:
     await images.keys()
     address = await images.address(10)
     assert (await images.apply(10, path="/imagex")).status_code == 200
@@ -166,7 +166,7 @@ async def test_the_signature_is_checked(images: Uploader, clock: Clock) -> None:
     denied(await images.apply(10), 403, "InvalidTimestamp")
 
 
-async def test_the_bytes_are_checked(images: Uploader) -> None:
+async def test_bytes_are_checked(images: Uploader) -> None:
     data = png()
     await images.keys()
     address = await images.address(len(data))
@@ -193,7 +193,7 @@ async def test_the_bytes_are_checked(images: Uploader) -> None:
     assert (await images.send(unknown, data)).status_code == 403
 
 
-async def test_a_commit_is_made_once_by_whom_it_belongs_to(
+async def test_commit_is_made_once_by_whom_it_belongs_to(
     images: Uploader, videos: Uploader, http: httpx.AsyncClient, clock: Clock
 ) -> None:
     data = png()
@@ -221,7 +221,7 @@ async def test_commits_whose_body_is_wrong(videos: Uploader, body: bytes) -> Non
     denied(await videos.signed("POST", query, body), 400, "InvalidParameter")
 
 
-async def test_uploads_are_in_the_books(images: Uploader, http: httpx.AsyncClient, ledger: Ledger) -> None:
+async def test_uploads_are_in_the_ledger(images: Uploader, http: httpx.AsyncClient, ledger: Ledger) -> None:
     data = png()
     await images.upload(data)
     await images.apply(10, path="/imagex")

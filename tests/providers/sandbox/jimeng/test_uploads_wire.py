@@ -24,12 +24,12 @@ def wired(wire: httpx.AsyncClient) -> Uploader:
     return Uploader(JimengClient(wire, "wired"), time.time)
 
 
-async def test_a_picture_over_a_connection(wired: Uploader) -> None:
+async def test_image_over_a_connection(wired: Uploader) -> None:
     assert (await wired.upload(png(padding=700_000)))[1]["Results"][0]["UriStatus"] == 2000
 
 
 @pytest.mark.parametrize("padding", [0, 5_000_000])
-async def test_a_lost_upload(wired: Uploader, server: SandboxServer, padding: int) -> None:
+async def test_lost_upload(wired: Uploader, server: SandboxServer, padding: int) -> None:
     data = png(text="#lost-upload", padding=padding)
     await wired.keys()
     address = await wired.address(len(data))
@@ -40,7 +40,7 @@ async def test_a_lost_upload(wired: Uploader, server: SandboxServer, padding: in
 
 
 @pytest.mark.parametrize("padding", [0, 5_000_000])
-async def test_a_bad_upload_that_goes_through_the_second_time(wired: Uploader, padding: int) -> None:
+async def test_failed_upload_succeeds_the_second_time(wired: Uploader, padding: int) -> None:
     data = png(text=f"#bad-upload {padding} #times=1 ", padding=padding)
     await wired.keys()
     address = await wired.address(len(data))
@@ -49,7 +49,7 @@ async def test_a_bad_upload_that_goes_through_the_second_time(wired: Uploader, p
     assert (await wired.commit(address)).status_code == 200
 
 
-async def test_a_client_that_goes_away(wired: Uploader) -> None:
+async def test_client_that_goes_away(wired: Uploader) -> None:
     await wired.keys()
     address = await wired.address(1_000_000)
 
@@ -63,7 +63,7 @@ async def test_a_client_that_goes_away(wired: Uploader) -> None:
     denied(await wired.commit(address), 400, "FileNotUploaded")
 
 
-async def test_a_large_upload_takes_no_memory(clock: Clock) -> None:
+async def test_large_upload_takes_no_memory(clock: Clock) -> None:
     piece, pieces = bytes(1_000_000), 60
     data_crc = 0
     for _ in range(pieces):
