@@ -9,7 +9,7 @@ from gateway.archive.archive import OpenedFile
 from gateway.archive.records import Variant
 from gateway.core.errors import GatewayError, as_transient, from_provider, invalid
 from gateway.core.messages import ERRORS
-from gateway.tasks.model_catalog import FORMER_NAMES, Catalog, Offer
+from gateway.tasks.model_catalog import Catalog, Offer
 from gateway.tasks.order import Derivation
 from gateway.tasks.view import Task
 from providers.contract.errors import FieldProblem, FieldReason
@@ -107,8 +107,8 @@ def _card_for(tasks: EarlierTasks, offer: Offer, model: str | None, defaults: Se
 
     Raises GatewayError: 404 for an unknown model, 501 where there is no default.
     """
-    if model is not None and model not in FORMER_NAMES:
-        return tasks.catalog.card(model)
+    if model is not None and not tasks.catalog.means_default(model):
+        return offer.known_card(model)
     cards = [tasks.catalog.card(name) for name in defaults]
     if not cards:
         raise GatewayError("not_supported")

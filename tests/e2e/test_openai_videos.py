@@ -106,6 +106,9 @@ class TestObjects:
     def test_former_model_names_mean_the_default(self, client: httpx.Client, session: str, key: str) -> None:
         assert create(client, session, model="sora-2")["model"] == "jimeng-video-seedance-2.0-fast"
         assert create(client, key, model="sora-2-pro")["model"] == WAN
+        for name in ("Sora-2", "sora-2-2025-10-06", "sora-2-pro-2025-10-06", "SORA-2-2025-12-08"):
+            assert create(client, key, model=name)["model"] == WAN
+            assert client.get(f"/v1/models/{name}", headers=bearer(key)).json()["alias_of"] == WAN
         models = client.get("/v1/models", headers=bearer(key)).json()["data"]
         assert {"sora-2", "sora-2-pro"} <= {row["id"] for row in models}
 

@@ -67,12 +67,13 @@ class Task:
         return not self.ended(now) and self.share(now) < QUEUED
 
     def visible(self, now: float) -> bool:
-        """Whether status calls know it: not at once, and not after it vanished."""
+        """Whether status calls know it: not at once, and not while it has vanished."""
         return now >= self.visible_at and not self.vanished(now)
 
     def vanished(self, now: float) -> bool:
-        """Forgotten by the site, as `#vanish` orders."""
-        return "vanish" in self.directives and self.share(now) >= QUEUED
+        """Not found once it would run, as `#vanish` orders, or until its end, as `#lapse` does."""
+        lapsed = "lapse" in self.directives and not self.ended(now)
+        return ("vanish" in self.directives or lapsed) and self.share(now) >= QUEUED
 
     def has_video(self, now: float) -> bool:
         """Finished with a result."""
@@ -106,13 +107,13 @@ class Task:
 def new_task(
     draft: Draft, directives: Directives, owner: str, site: Site, now: float, settings: SandboxSettings, log_id: str
 ) -> Task:
-    """A task of now. Its id is a 64-bit number whose upper half is the second of its making."""
+    """A task of now."""
     seconds = float(directives["seconds"]) if "seconds" in directives else settings.task_seconds
     lag = settings.visible_after * (10 if "lag" in directives else 1)
     return Task(
-        history_id=str((int(now) << 32) | secrets.randbits(32)),
+        history_id=str(10**13 + secrets.randbelow(9 * 10**13)) if "short-id" in directives else _id(now),
         submit_id=draft.submit_id,
-        item_id=str((int(now) << 32) | secrets.randbits(32)),
+        item_id=_id(now),
         owner=owner,
         site=site,
         draft=draft,
@@ -124,3 +125,8 @@ def new_task(
         failure=failure_of(directives),
         generate_id=log_id,
     )
+
+
+def _id(now: float) -> str:
+    """A 64-bit number whose upper half is the second of its making."""
+    return str((int(now) << 32) | secrets.randbits(32))

@@ -1,5 +1,8 @@
 """Task states: fresh from the cache, queried, or stale."""
 
+import asyncio
+from collections.abc import Mapping, Sequence
+
 import pytest
 
 from gateway.core.background_tasks import Background
@@ -207,7 +210,108 @@ async def test_new_task_that_the_upstream_hides_again_keeps_its_state(
     assert (await state(poller, provider)).progress == 50
 
 
-async def test_submit_time_in_the_future_is_ignored(
+class TestMissingTasks:
+    """A task that the upstream has shown and then no longer finds."""
+
+    async def see_and_lose(self, poller: Poller, provider: ScriptedProvider, clock: TestClock) -> None:
+        provider.states[ID] = TaskState(ID, Phase.POST_PROCESSING, progress=89)
+        await state(poller, provider)
+        clock.move(2)
+        del provider.states[ID]
+
+    async def test_last_state_is_kept_for_a_minute_with_the_error_beside_it(
+        self, poller: Poller, provider: ScriptedProvider, clock: TestClock
+    ) -> None:
+        await self.see_and_lose(poller, provider, clock)
+        for _ in range(1100):
+            observation = await state(poller, provider)
+            assert (observation.state.phase, observation.progress) == (Phase.POST_PROCESSING, 89)
+            assert observation.query_error
+            assert observation.query_error.kind is ErrorKind.TASK_NOT_FOUND
+            clock.move(0.05)
+
+    async def test_after_a_minute_it_is_not_found_steadily(
+        self, poller: Poller, provider: ScriptedProvider, clock: TestClock
+    ) -> None:
+        await self.see_and_lose(poller, provider, clock)
+        await state(poller, provider)
+        clock.move(GRACE_SECONDS)
+        for number in range(400):
+            if number % 7 == 3:
+                provider.query_error = provider_error(ErrorKind.UNREACHABLE)
+            observation = await observe(poller, provider, ask=number % 5 == 0)
+            assert isinstance(observation, ProviderError)
+            assert observation.kind is ErrorKind.TASK_NOT_FOUND
+            assert poller.fresh_observation(ACCOUNT, ID, None) is None
+            provider.query_error = None
+            clock.move(0.05)
+
+    async def test_rate_limited_poll_agrees_with_the_others(self, provider: ScriptedProvider, clock: TestClock) -> None:
+        poller = Poller(clock, 1.0, Background(), per_second={"scripted": 0.5})
+        await self.see_and_lose(poller, provider, clock)
+        found = []
+        for _ in range(350):
+            observation, _ = await asyncio.gather(observe(poller, provider), clock.run(0.2))
+            found.append(isinstance(observation, Observation))
+        assert found == sorted(found, reverse=True)
+        assert (found[0], found[-1]) == (True, False)
+
+    async def test_task_that_is_found_again_is_fresh(
+        self, poller: Poller, provider: ScriptedProvider, clock: TestClock
+    ) -> None:
+        for gap in (30, 90):
+            await self.see_and_lose(poller, provider, clock)
+            await state(poller, provider)
+            clock.move(gap)
+            await observe(poller, provider)
+            provider.states[ID] = TaskState(ID, Phase.FINALIZING, progress=95)
+            clock.move(2)
+            observation = await state(poller, provider)
+            assert (observation.state.phase, observation.query_error) == (Phase.FINALIZING, None)
+
+    async def test_late_answer_of_an_earlier_query_does_not_bring_it_back(
+        self, poller: Poller, provider: ScriptedProvider, clock: TestClock
+    ) -> None:
+        await self.see_and_lose(poller, provider, clock)
+        sent_at = clock.now() - 1
+        await state(poller, provider)
+        poller.on_results(ACCOUNT, {ID: TaskState(ID, Phase.PROCESSING)}, sent_at)
+        assert (await state(poller, provider)).query_error
+
+    async def test_miss_of_an_earlier_query_does_not_count(
+        self, poller: Poller, provider: ScriptedProvider, clock: TestClock
+    ) -> None:
+        sent_at = clock.now()
+        clock.move(1)
+        provider.states[ID] = TaskState(ID, Phase.PROCESSING)
+        await state(poller, provider)
+        poller.on_results(ACCOUNT, {ID: provider_error(ErrorKind.TASK_NOT_FOUND)}, sent_at)
+        assert (await state(poller, provider)).query_error is None
+
+    async def test_one_miss_per_freshness_is_queried(
+        self, poller: Poller, provider: ScriptedProvider, clock: TestClock
+    ) -> None:
+        await self.see_and_lose(poller, provider, clock)
+        asked = len(provider.asked)
+        for _ in range(20):
+            await state(poller, provider)
+            clock.move(0.1)
+        assert len(provider.asked) - asked == 2
+
+    async def test_id_that_a_batch_leaves_out_is_missing(
+        self, poller: Poller, provider: ScriptedProvider, clock: TestClock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async def nothing(ids: Sequence[str], account: Account) -> Mapping[str, TaskState | ProviderError]:
+            return {}
+
+        await self.see_and_lose(poller, provider, clock)
+        monkeypatch.setattr(provider, "query", nothing)
+        await state(poller, provider)
+        clock.move(GRACE_SECONDS)
+        assert isinstance(await observe(poller, provider), ProviderError)
+
+
+async def test_submit_time_in_the_future_is_not_new(
     poller: Poller, provider: ScriptedProvider, clock: TestClock
 ) -> None:
     assert isinstance(await observe(poller, provider, submitted_at=clock.now() + 60), ProviderError)

@@ -7,6 +7,7 @@ import pytest
 from gateway.core.background_tasks import Background
 from gateway.polling.batcher import DEADLINE_SECONDS
 from gateway.polling.poller import Poller
+from gateway.polling.task_cache import GRACE_SECONDS
 from gateway.task_ids.links import fresh_result
 from gateway.task_ids.task_ref import TaskRef
 from providers.contract.accounts import Account
@@ -48,6 +49,9 @@ async def test_task_without_a_link_has_no_fresh_result(state: TaskState | None) 
     await renewals.poll()
     if state is None:
         del renewals.provider.states[ID]
+        with pytest.raises(ProviderError):
+            await renewals.fresh()
+        renewals.clock.move(GRACE_SECONDS)
     else:
         renewals.provider.states[ID] = state
     assert await renewals.fresh() is None

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.core.errors import GatewayError
+from gateway.polling.task_cache import GRACE_SECONDS
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.tasks import Result
 from tests.gateway_fixture import ONE, GatewayFixture, pass_through_caller
@@ -31,6 +32,10 @@ async def test_link_is_queried_even_if_the_state_is_fresh() -> None:
 async def test_task_unknown_to_the_upstream_has_no_fresh_link() -> None:
     env = await gateway_of_a_finished_task()
     del env.provider.states[ID]
+    with pytest.raises(GatewayError) as caught:
+        await env.tasks.fresh_result(pass_through_caller(ONE), ID)
+    assert caught.value.code == "upstream_unavailable"
+    env.clock.move(GRACE_SECONDS)
     assert await env.tasks.fresh_result(pass_through_caller(ONE), ID) is None
     assert await env.tasks.fresh_result(pass_through_caller(ONE), "video_forged") is None
 

@@ -79,6 +79,52 @@ class TestDefaultModel:
         assert text.submitted == []
 
 
+class TestNames:
+    """A name is known in any case, and the snapshots of a former model mean what the model means."""
+
+    def env(self, **options: Any) -> GatewayFixture:
+        provider = ScriptedProvider(cards=[card("scripted-model", "scripted"), card("other-model", "scripted")])
+        defaults = DefaultModels(("scripted-model",), ("scripted-model",))
+        return GatewayFixture(provider, **{"defaults": defaults, "aliases": {"My-Model": "other-model"}} | options)
+
+    @pytest.mark.parametrize(
+        ("name", "model"),
+        [
+            ("SCRIPTED-Model", "scripted-model"),
+            ("other-MODEL", "other-model"),
+            ("my-model", "other-model"),
+            ("MY-MODEL", "other-model"),
+            ("Sora-2", "scripted-model"),
+            ("SORA-2-PRO", "scripted-model"),
+            ("sora-2-2025-10-06", "scripted-model"),
+            ("sora-2-pro-2025-10-06", "scripted-model"),
+            ("Sora-2-2025-12-08", "scripted-model"),
+        ],
+    )
+    async def test_name_is_known_in_any_case(self, name: str, model: str) -> None:
+        env, caller = self.env(), pass_through_caller(Account("scripted", "s-1"))
+        offer = await env.tasks.catalog.offer(caller)
+        assert offer.card(name).name == model
+        assert (await env.submit(caller, VideoRequest(name, "cat"))).model == model
+
+    @pytest.mark.parametrize("name", ["sora-2", "SORA-2", "sora-2-2025-10-06"])
+    async def test_alias_of_a_former_name_covers_its_snapshots(self, name: str) -> None:
+        env = self.env(aliases={"sora-2": "other-model"})
+        assert (await env.submit(pass_through_caller(Account("scripted", "s-1")), VideoRequest(name, "cat"))).model == (
+            "other-model"
+        )
+
+    @pytest.mark.parametrize("name", ["sora-3", "sora-2-max", "sora-2-latest", "sora-2-2025-10-06-x"])
+    async def test_other_names_of_the_kind_are_unknown(self, name: str) -> None:
+        refusal = await self.env().refusal(pass_through_caller(Account("scripted", "s-1")), VideoRequest(name, "cat"))
+        assert refusal.code == "model_not_found"
+        assert "other-model" in refusal.message("en")
+
+    async def test_list_of_models_has_no_snapshots(self) -> None:
+        offer = await self.env().tasks.catalog.offer(pass_through_caller(Account("scripted", "s-1")))
+        assert set(offer.cards()) == {"scripted-model", "other-model", "sora-2", "sora-2-pro", "My-Model"}
+
+
 CN, OTHER_CN = (Account("scripted", f"s-cn-{number}", region="cn") for number in (1, 2))
 US = Account("scripted", "s-us", region="us")
 ROLES = (MediaRole.FIRST_FRAME,)

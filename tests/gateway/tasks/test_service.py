@@ -407,7 +407,27 @@ class TestWait:
         assert (task.id, task.state.phase) == (submitted.id, Phase.QUEUED)
         assert len(env.clock.slept) == 1
 
-    async def test_failed_query_never_loses_the_task(self) -> None:
+    async def test_wait_goes_on_while_the_task_is_missing(self) -> None:
+        env = GatewayFixture()
+        submitted = await env.submit(pass_through_caller(ONE))
+        env.provider.states[submitted.id] = TaskState(submitted.id, Phase.PROCESSING, progress=89)
+        await env.tasks.status(pass_through_caller(ONE), submitted.id)
+        del env.provider.states[submitted.id]
+        env.clock.later(68, lambda: env.provider.states.update({submitted.id: finished(submitted.id)}))
+        task = await env.tasks.wait(pass_through_caller(ONE), submitted, 110)
+        assert (task.state.phase, task.stale) == (Phase.COMPLETED, False)
+
+    async def test_wait_for_a_task_that_is_gone_returns_its_last_status(self) -> None:
+        env = GatewayFixture()
+        submitted = await env.submit(pass_through_caller(ONE))
+        env.provider.states[submitted.id] = TaskState(submitted.id, Phase.PROCESSING, progress=89)
+        await env.tasks.status(pass_through_caller(ONE), submitted.id)
+        del env.provider.states[submitted.id]
+        task = await env.tasks.wait(pass_through_caller(ONE), submitted, 110)
+        assert (task.state.phase, task.progress, task.stale) == (Phase.PROCESSING, 89, True)
+        assert sum(env.clock.slept) == pytest.approx(110, abs=0.5)
+
+    async def test_poll_error_ends_the_wait_with_the_last_status(self) -> None:
         env = GatewayFixture()
         submitted = await env.submit(pass_through_caller(ONE))
         env.provider.query_error = provider_error(ErrorKind.INVALID_CREDENTIAL)

@@ -176,6 +176,14 @@ async def reports_a_state(sender: Sender, directive: str) -> None:
     assert await sender.ended(await sender.submit(f"a cat #stuck #{directive}={state}")) == state
 
 
+async def lapses(sender: Sender, directive: str) -> None:
+    task = await sender.submit(f"a cat #{directive}")
+    await asyncio.sleep(0.12)
+    assert await sender.state(task) == by(sender, None, "UNKNOWN")
+    await asyncio.sleep(0.1)
+    assert await sender.state(task) == by(sender, 50, "SUCCEEDED")
+
+
 async def has_no_url(sender: Sender, directive: str) -> None:
     task = await sender.submit(f"a cat #{directive}")
     assert await sender.ended(task) == by(sender, 50, "SUCCEEDED")
@@ -297,6 +305,7 @@ CHECKS: dict[str, tuple[str, Check]] = {
     "nohd": ("nohd", has_no_best_quality),
     "lag": ("lag", appears_later),
     "vanish": ("vanish", stays(None, "UNKNOWN")),
+    "lapse": ("lapse #seconds=0.2", lapses),
     "nocancel": ("nocancel", cannot_be_cancelled),
     "poll-status": ("poll-status=503", polled(status(503))),
     "poll-500": ("poll-500", polled(status(500))),
