@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from gateway.api.paths import ALIASES, STATUS, SUBMIT
-from gateway.api.schemas.field_aliases import INPUTS, SCALARS
+from gateway.api.schemas.field_aliases import INPUTS, SCALARS, Field
 from providers.contract.media import MediaRole
 from providers.contract.models import ModelCard
 from providers.dashscope.models import MODELS as DASHSCOPE_MODELS
@@ -70,7 +70,8 @@ def rewritten(readme: str, language: str) -> str:
 def _field_names(language: str) -> str:
     """Every field that has other names; of numbered ones the first."""
     rows = []
-    for declared in (*SCALARS, *INPUTS):
+    fields: tuple[Field, ...] = (*SCALARS, *INPUTS)
+    for declared in fields:
         names = (*declared.shown, *declared.aliases)
         if names:
             rows.append((f"`{declared.name}`", ", ".join(f"`{name}`" for name in names)))
