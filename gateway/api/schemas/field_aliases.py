@@ -107,7 +107,7 @@ INPUTS: tuple[InputField, ...] = (
     ),
     InputField(
         "images",
-        "Images in order: first frame, last frame, or references. Clips and sounds are told by their content. An "
+        "Images in order: first frame, last frame, or references. Clips and sounds are recognized by their content. An "
         "element may say its role: `{type: first_frame, url}`.",
         many=True,
         aliases=(

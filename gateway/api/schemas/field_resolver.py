@@ -390,7 +390,7 @@ def _decides(name: str, value: Any) -> bool:
 def _deciding(name: str) -> frozenset[str]:
     """The fields that the words of a name speak of."""
     words = aliases.words_of(name)
-    return frozenset(own for own, told in aliases.DECIDING_WORDS.items() if not words.isdisjoint(told))
+    return frozenset(own for own, listed in aliases.DECIDING_WORDS.items() if not words.isdisjoint(listed))
 
 
 @lru_cache(1024)
@@ -403,8 +403,8 @@ def _alike(name: str) -> tuple[str, ...]:
 def nearest_fields(name: str) -> tuple[str, ...]:
     """The fields that an unknown name may mean, the likeliest first; at most three."""
     alike = _alike(name[:_SHOWN_NAME])
-    told = tuple(own for own in aliases.DECIDING_WORDS if own in _deciding(name[:_SHOWN_NAME]))
-    return tuple(dict.fromkeys((*alike, *told)))[:_NEAREST]
+    by_words = tuple(own for own in aliases.DECIDING_WORDS if own in _deciding(name[:_SHOWN_NAME]))
+    return tuple(dict.fromkeys((*alike, *by_words)))[:_NEAREST]
 
 
 def _shown(declared: Field, found: str) -> str:
