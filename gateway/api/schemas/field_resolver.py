@@ -211,6 +211,11 @@ class _Resolver:
 
     def _set(self, own: str, value: Any, path: str) -> None:
         found = self._found
+        if own not in _TEXTS and is_address(value):
+            # A model that has no use for the field would drop the input.
+            hint = format_text(ERRORS["unknown_input"], fields=", ".join(input_names()))
+            found.problems.append(FieldProblem(path, FieldReason.NOT_ALLOWED, hint=hint))
+            return
         if own in found.scalars:
             said = found.scalars[own]
             if _comparable(own, said) != _comparable(own, value):
@@ -272,6 +277,9 @@ class _Resolver:
             hint = format_text(ERRORS["unknown_input"], fields=fields)
         self._found.problems.append(FieldProblem(path[:_SHOWN_NAME], FieldReason.UNKNOWN, nearest, hint=hint))
 
+
+_TEXTS = frozenset({"prompt", "negative_prompt", "motion_prompt", "camera_movement", "lighting", "provider_options"})
+"""Scalars in which an address is a text like any other."""
 
 _SWITCHES = frozenset({"audio", "watermark", "prompt_extend"})
 _TRANSLATED = _SWITCHES | {"size", "resolution", "wait_completion", "ratio"}

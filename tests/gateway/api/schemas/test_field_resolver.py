@@ -195,6 +195,19 @@ def test_binary_is_never_quoted() -> None:
 # --- policies -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("name", ["resolution", "ratio", "size", "model", "template", "shot_type"])
+def test_address_in_a_field_that_takes_none_is_refused(name: str) -> None:
+    for value in (DATA, URL):
+        error = refused({name: value})
+        assert error.param == name
+        assert "image_url" in error.message("en")
+
+
+def test_address_in_a_prompt_is_text() -> None:
+    parsed = parse_generation({"prompt": f"{URL} in the style of", "negative_prompt": URL})
+    assert (parsed.request.prompt, parsed.request.negative_prompt) == (f"{URL} in the style of", URL)
+
+
 def test_policy_ignore_names_what_it_ignores() -> None:
     parsed = parse_generation({"prompt": "p", "attachment": DATA, "orientation": "x"}, "ignore")
     assert [warning.field for warning in parsed.warnings] == ["attachment", "orientation"]
