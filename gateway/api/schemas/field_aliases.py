@@ -215,7 +215,7 @@ WEBHOOKS = frozenset({"webhook_url", "callback_url", "webhook", "callback", "not
 """Fields that hold an address of the client's own, which is no input."""
 
 IGNORED = frozenset({"quality", "fps", "frame_rate", "framerate", "style", "mode"})
-"""Fields that are ignored with a warning, whatever their value, where the model has no such thing."""
+"""Fields that are ignored with a warning where the model has no such thing, unless their value holds an input."""
 
 DECIDING_WORDS: Mapping[str, tuple[str, ...]] = {
     "size": ("size", "width", "height", "dimension", "dimensions", "pixels", "orientation", "shape"),

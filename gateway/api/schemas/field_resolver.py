@@ -141,6 +141,10 @@ class _Resolver:
             self._add_other(name, value, path)
         elif isinstance(declared, InputField):
             self._add_input(declared, value, path)
+        elif _holds_misplaced_inputs(declared.name, value):
+            # A model that has no use for the field would drop the input.
+            hint = format_text(ERRORS["unknown_input"], fields=", ".join(input_names()))
+            self._found.problems.append(FieldProblem(path, FieldReason.NOT_ALLOWED, hint=hint))
         elif declared.name in _TRANSLATED:
             self._add_scalar(declared, name, value, path)
         else:
@@ -211,11 +215,6 @@ class _Resolver:
 
     def _set(self, own: str, value: Any, path: str) -> None:
         found = self._found
-        if own not in _TEXTS and is_address(value):
-            # A model that has no use for the field would drop the input.
-            hint = format_text(ERRORS["unknown_input"], fields=", ".join(input_names()))
-            found.problems.append(FieldProblem(path, FieldReason.NOT_ALLOWED, hint=hint))
-            return
         if own in found.scalars:
             said = found.scalars[own]
             if _comparable(own, said) != _comparable(own, value):
@@ -278,8 +277,10 @@ class _Resolver:
         self._found.problems.append(FieldProblem(path[:_SHOWN_NAME], FieldReason.UNKNOWN, nearest, hint=hint))
 
 
-_TEXTS = frozenset({"prompt", "negative_prompt", "motion_prompt", "camera_movement", "lighting", "provider_options"})
-"""Scalars in which an address is a text like any other."""
+_TEXTS = frozenset(
+    {"prompt", "negative_prompt", "motion_prompt", "camera_movement", "lighting", "provider_options", "audio"}
+)
+"""Scalars in which an address is a text like any other, or an input."""
 
 _SWITCHES = frozenset({"audio", "watermark", "prompt_extend"})
 _TRANSLATED = _SWITCHES | {"size", "resolution", "wait_completion", "ratio"}
@@ -304,6 +305,13 @@ def _is_blank(value: Any) -> bool:
     if isinstance(value, str):
         return not value or value.isspace()
     return value is None or value == [] or value == {}
+
+
+def _holds_misplaced_inputs(own: str, value: Any) -> bool:
+    """True for a value of a scalar field that is or holds an input, where the field takes none."""
+    if isinstance(value, str):
+        return ":" in value and own not in _TEXTS and is_address(value.lstrip())
+    return isinstance(value, dict | list) and own not in _TEXTS and holds_inputs(value)
 
 
 def _object(value: Any) -> Mapping[str, Any] | None:
@@ -385,11 +393,11 @@ def _holds_media(value: Any) -> bool:
 
 def _decides(name: str, value: Any) -> bool:
     """True for an unknown field that decides the video or its price, by what it holds or by its name."""
-    if name.lower() in aliases.WEBHOOKS or name.lower() in aliases.IGNORED:
+    if name.lower() in aliases.WEBHOOKS:
         return False
     if holds_inputs(value):
         return True
-    if value is False:
+    if value is False or name.lower() in aliases.IGNORED:
         return False
     return not _deciding(name).isdisjoint(aliases.DECIDING_WORDS) or bool(_alike(name))
 

@@ -195,9 +195,9 @@ def test_binary_is_never_quoted() -> None:
 # --- policies -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["resolution", "ratio", "size", "model", "template", "shot_type"])
+@pytest.mark.parametrize("name", ["resolution", "quality", "ratio", "size", "model", "template", "style", "fps"])
 def test_address_in_a_field_that_takes_none_is_refused(name: str) -> None:
-    for value in (DATA, URL):
+    for value in (DATA, URL, {"url": URL}):
         error = refused({name: value})
         assert error.param == name
         assert "image_url" in error.message("en")
