@@ -192,11 +192,10 @@ class TestManage:
         env.pool.resume(A)
         assert await env.submit() == "a"
 
-    async def test_higher_balance_ends_the_pause(self) -> None:
+    async def test_balance_ends_the_pause(self) -> None:
         env = PoolFixture(A)
         await env.submit(trouble(ErrorKind.NO_CREDITS))
-        env.pool.record_credits(A, Credits(gift=3))
-        env.pool.record_credits(A, Credits(gift=3))
+        env.pool.record_credits(A, Credits())
         assert env.state(A) is AccountState.NO_CREDITS
         env.pool.record_credits(A, Credits(gift=3, vip=60))
         assert env.state(A) is AccountState.READY
