@@ -35,7 +35,7 @@ class MediaFile:
     `media_type` is by content, such as `image/png`. `width` and `height` are the pixels of an image or video as stored
     in the file, `seconds` the duration of a video or audio; 0 if unreadable or not applicable. `alpha` is True for a
     PNG with an alpha channel. `complete` is False for a truncated image or video. `sha256` is in hex digits.
-    `client_name` is the client's file name, "" if it gave none.
+    `client_name` is the client's name of the file, "" without one.
     """
 
     __slots__ = (

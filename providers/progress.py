@@ -8,18 +8,17 @@ BANDS: dict[Phase, tuple[int, int]] = {
     Phase.POST_PROCESSING: (80, 89),
     Phase.FINALIZING: (90, 95),
 }
-"""First and last percentage of each phase. 100 is only ever said of a task whose result is there."""
+"""First and last percentage of each phase. 100 is only for a task with a result."""
 
 QUEUE_SHARE = 0.5
-"""How much of the typical time a place in a queue is taken to last, where nothing better is known."""
+"""Assumed time in the queue as a share of the typical time, without a forecast."""
 
 
 def estimate(state: TaskState, now: float, typical_seconds: float) -> int:
     """Percentage of a task at `now`, in [0, 100].
 
-    Where the upstream tells no times, the figure of the state itself. Else it rises inside the phase's band by
-    elapsed over typical time; the upstream's own forecast for the phase, where there is one, takes its place.
-    A failed task keeps 0: nobody knows how far it got.
+    Without times from the upstream it is the state's own figure. Otherwise it rises within the phase's band by elapsed
+    over typical time, or over the upstream's forecast for the phase. A failed task has 0.
     """
     if state.phase is Phase.COMPLETED:
         return 100

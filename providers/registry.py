@@ -70,7 +70,7 @@ class Registry:
         found: ModelCard | None = None
         for provider in self:
             card = provider.card(model)
-            if card is not None and not card.open:
+            if card is not None and not card.unlisted:
                 return card
             found = found or card
         return found

@@ -1,7 +1,7 @@
-"""Sizes in pixels and what they say: a resolution (720p, 2k) and a ratio (16:9); what a request asks for.
+"""Convert between sizes in pixels and resolution (720p, 2k) with ratio (16:9), and find a request's size and duration.
 
-Arithmetic alone does not tell: what a family calls 480p and 1:1 is 624x624, and 1024x1024 is 540p elsewhere. A card's
-tables go first, arithmetic after them.
+Arithmetic is not enough: 480p at 1:1 is 624x624 in one family, and 1024x1024 is 540p in another. A card's tables take
+precedence over arithmetic.
 """
 
 import math
@@ -12,7 +12,7 @@ from providers.contract.models import ModelCard
 from providers.contract.requests import VideoRequest
 
 Tier = tuple[str | None, str | None]
-"""Resolution and ratio; None for what a size does not say."""
+"""Resolution and ratio; None for what a size does not determine."""
 
 _SIZE = re.compile(r"(\d{2,5})\s*[xX*×]\s*(\d{2,5})")
 _SHORT_SIDES = {"2k": 1440, "4k": 2160}
@@ -95,15 +95,15 @@ def size_of(card: ModelCard, resolution: str | None, ratio: str | None) -> str:
 
 
 def oriented_size(card: ModelCard, resolution: str, width: int, height: int) -> str:
-    """The pixels of a resolution in the shape that comes nearest to a size, for a model that is told no ratio."""
+    """The pixels of a resolution in the ratio nearest to a size, for a model without a ratio parameter."""
     shapes = {ratio for tier, ratio in card.nominal_sizes.values() if tier == resolution} or {"16:9", "9:16", "1:1"}
     shape = math.log(width / height)
     return size_of(card, resolution, min(sorted(shapes), key=lambda name: _distance(shape, 0, name.replace(":", "x"))))
 
 
 def asked_size(request: VideoRequest) -> str:
-    """The pixels that a settled request asks for; "" where nobody can tell: a video without a length of its own takes
-    after its clip, one without a ratio after its picture."""
+    """The pixels that a validated request asks for; "" if unknown: without a duration the video follows its input
+    video, without a ratio its image."""
     if request.size or not request.duration:
         return request.size or ""
     if request.card is not None and request.media and request.ratio is None:
@@ -114,7 +114,7 @@ def asked_size(request: VideoRequest) -> str:
 
 
 def asked_seconds(request: VideoRequest) -> int:
-    """The length that a settled request asks for; 0 where it is left to the model or to a clip."""
+    """The duration that a validated request asks for, in seconds; 0 if it follows the model or an input video."""
     return max(request.duration or 0, 0)
 
 

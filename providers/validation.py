@@ -8,19 +8,15 @@ from providers.contract.errors import ErrorKind, FieldProblem, FieldReason, Prov
 from providers.contract.localized_text import LocalizedText
 from providers.contract.media import MediaRole
 from providers.contract.models import OPTIONAL_FIELDS, SOUND_FIELD, ModelCard
-from providers.contract.requests import Media, VideoRequest
-from providers.media_files import MediaKind
+from providers.contract.requests import FieldWarning, Media, VideoRequest
+from providers.media_roles import FRAMES, assign_roles, place_sound
 from providers.sizes import nearest_size, oriented_size, parse_size, read_size, sizes_of
 
+AUTO = "auto"
+"""A ratio that leaves the choice to the model, where the model has no such ratio of its own."""
+
 _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
-_FRAMES = (MediaRole.FIRST_FRAME, MediaRole.LAST_FRAME)
 _REFERENCES = frozenset({MediaRole.REFERENCE_IMAGE, MediaRole.REFERENCE_VIDEO, MediaRole.REFERENCE_AUDIO})
-_DEFAULT_ROLES: dict[MediaKind, tuple[MediaRole, ...]] = {
-    MediaKind.IMAGE: (MediaRole.REFERENCE_IMAGE,),
-    MediaKind.VIDEO: (MediaRole.VIDEO, MediaRole.FIRST_CLIP, MediaRole.REFERENCE_VIDEO),
-    MediaKind.AUDIO: (MediaRole.DRIVING_AUDIO, MediaRole.REFERENCE_AUDIO),
-}
-"""Roles of unlabelled media besides frames: the first that the model's card has, else the last, a reference."""
 
 AS_REFERENCES = LocalizedText(
     "画面帧与参考素材不能同时使用；若要全部作为参考，请加上 functionMode=omni_reference",
@@ -65,15 +61,16 @@ def validate(card: ModelCard, request: VideoRequest) -> VideoRequest:
     Raises ProviderError(INVALID_REQUEST) whose `fields` name every invalid field and what the model allows. For an
     unlisted model only the number of inputs is checked, if its card limits it: the upstream validates the rest.
     """
-    request = replace(_assign_roles(card, _sound_as_media(card, request)), card=card)
+    request = replace(assign_roles(card, place_sound(card, request)), card=card)
     problems: list[FieldProblem] = []
-    if card.open:
+    if card.unlisted:
         _check_counts(card, request, problems)
         if problems:
             raise ProviderError(ErrorKind.INVALID_REQUEST, fields=problems)
         return request
     _check_addresses(card, request, problems)
-    request = _drop_always_on(card, request)
+    request = _drop_granted(card, request)
+    request = _take_only_resolution(card, request)
     request = _resolve_size(card, request, problems)
     request = _apply_defaults(card, request, problems)
     _check_optional_fields(card, request, problems)
@@ -103,9 +100,9 @@ def snap_to_nearest(card: ModelCard, request: VideoRequest) -> VideoRequest:
 
     For clients of an API with fixed sizes and durations. An unreadable size is left for `validate` to reject.
     """
-    if card.open:
+    if card.unlisted:
         return request
-    placed = _assign_roles(card, request)
+    placed = assign_roles(card, request)
     pixels = parse_size(request.size) if request.size else None
     if pixels is not None:
         resolution, ratio = nearest_size(card, _ratios(card, placed), *pixels)
@@ -125,48 +122,6 @@ def snap_to_nearest(card: ModelCard, request: VideoRequest) -> VideoRequest:
         nearest = min(allowed, key=lambda allowed: (abs(allowed - seconds), -allowed), default=None)
         request = replace(request, duration=nearest)
     return request
-
-
-def _sound_as_media(card: ModelCard, request: VideoRequest) -> VideoRequest:
-    """Move `sound` to `media` if the model takes audio as an input and has no separate field for it."""
-    sound = request.sound
-    audio_roles = set(_DEFAULT_ROLES[MediaKind.AUDIO])
-    if sound is None or SOUND_FIELD in card.fields or card.open or not card.roles & audio_roles:
-        return request
-    return replace(request, media=(*request.media, sound), sound=None)
-
-
-def _assign_roles(card: ModelCard, request: VideoRequest) -> VideoRequest:
-    """Assign roles to unlabelled media: frames in order if the model takes frames alone, else the card's first role
-    for the kind, else references. Beside a video to edit that takes no frame, images are references."""
-    if all(item.role for item in request.media):
-        return request
-    roles = card.roles
-    by_frames = card.open or any(given and given <= set(_FRAMES) for given in card.media_sets)
-    if by_frames and _edits_video(card, request):
-        by_frames = any(given & set(_FRAMES) for given in card.media_sets if MediaRole.VIDEO in given)
-    unused = [role for role in _FRAMES if (card.open or role in roles) and not request.media_in(role)]
-    placed: list[Media] = []
-    for item in request.media:
-        role = item.role
-        if role is None and item.kind is MediaKind.IMAGE and by_frames and unused and not request.reference_mode:
-            role = unused.pop(0)
-        elif role is None:
-            defaults = _DEFAULT_ROLES[item.kind]
-            supported = [] if request.reference_mode else [default for default in defaults if default in roles]
-            role = (*supported, defaults[-1])[0]
-        placed.append(replace(item, role=role))
-    return replace(request, media=tuple(placed))
-
-
-def _edits_video(card: ModelCard, request: VideoRequest) -> bool:
-    """True if a video of the request is to be edited."""
-    if MediaRole.VIDEO not in card.roles:
-        return False
-    unlabelled = not request.reference_mode and any(
-        item.kind is MediaKind.VIDEO and item.role is None for item in request.media
-    )
-    return unlabelled or bool(request.media_in(MediaRole.VIDEO))
 
 
 def _resolve_size(card: ModelCard, request: VideoRequest, problems: list[FieldProblem]) -> VideoRequest:
@@ -199,6 +154,18 @@ def _apply_size(
     return replace(request, resolution=resolution or request.resolution, ratio=ratio or request.ratio, size=size)
 
 
+def _take_only_resolution(card: ModelCard, request: VideoRequest) -> VideoRequest:
+    """The request with the only resolution that the model has, and a warning where another one was asked for: clients
+    of some families send 720p with every model. A model with a choice rejects what it does not have."""
+    asked, only = request.resolution, next(iter(card.resolutions), card.resolution)
+    if asked is None or len(card.resolutions) > 1 or asked.lower() == only:
+        return request
+    warning = (
+        FieldWarning("adjusted_value", "resolution", only) if only else FieldWarning("ignored_field", "resolution")
+    )
+    return replace(request, resolution=only, warnings=(*request.warnings, warning))
+
+
 def _apply_defaults(card: ModelCard, request: VideoRequest, problems: list[FieldProblem]) -> VideoRequest:
     """Check duration, resolution and ratio against the card and fill in its defaults."""
     duration, durations = request.duration, _durations(card, request)
@@ -221,6 +188,8 @@ def _apply_defaults(card: ModelCard, request: VideoRequest, problems: list[Field
             problems.append(FieldProblem("resolution", reason, card.resolutions, request.resolution or ""))
 
     ratio, ratios = request.ratio, _ratios(card, request)
+    if ratio == AUTO and ratio not in card.ratios:
+        ratio = None
     if ratio in card.input_ratios and not ratios:
         # The model's behaviour without a ratio.
         ratio = None
@@ -268,10 +237,11 @@ def is_public(item: Media) -> bool:
     return item.file is None and item.url[:8].lower().startswith(("https://", "http://"))
 
 
-def _drop_always_on(card: ModelCard, request: VideoRequest) -> VideoRequest:
-    """The request without switches that are always on for this model."""
-    redundant = {name: None for name in card.always_on if getattr(request, name) is True}
-    return replace(request, **redundant) if redundant else request  # type: ignore[arg-type]
+def _drop_granted(card: ModelCard, request: VideoRequest) -> VideoRequest:
+    """The request without the switches that the model cannot set and that ask for what it does anyway."""
+    granted: dict[str, None] = {name: None for name in card.always_on if getattr(request, name) is True}
+    granted |= {name: None for name in card.always_off if getattr(request, name) is False}
+    return replace(request, **granted) if granted else request  # type: ignore[arg-type]
 
 
 def _check_optional_fields(card: ModelCard, request: VideoRequest, problems: list[FieldProblem]) -> None:
@@ -294,7 +264,7 @@ def _check_media(card: ModelCard, request: VideoRequest, problems: list[FieldPro
         unsupported = [item for item in request.media if item.role not in card.roles]
         excess = _excess_frames(card, request, unsupported)
         if excess:
-            frames = len(card.roles & set(_FRAMES))
+            frames = len(card.roles & set(FRAMES))
             problems.append(FieldProblem(excess[0].param, FieldReason.TOO_MANY, (str(frames),)))
         for item in unsupported:
             if item in excess:
@@ -308,7 +278,7 @@ def _check_media(card: ModelCard, request: VideoRequest, problems: list[FieldPro
 
 def _excess_frames(card: ModelCard, request: VideoRequest, unsupported: list[Media]) -> list[Media]:
     """Unlabelled images beyond the model's frames."""
-    frames = card.roles & set(_FRAMES)
+    frames = card.roles & set(FRAMES)
     if request.reference_mode or not frames or not all(request.media_in(role) for role in frames):
         return []
     return [item for item in unsupported if item.role is MediaRole.REFERENCE_IMAGE]
@@ -325,7 +295,7 @@ def _check_counts(card: ModelCard, request: VideoRequest, problems: list[FieldPr
     for role in sorted({item.role for item in request.media if item.role}):
         if role in _REFERENCES and card.references_total is not None:
             continue
-        if not card.open and role not in card.roles:
+        if not card.unlisted and role not in card.roles:
             # Reported as unsupported.
             continue
         items = request.media_in(role)
@@ -344,7 +314,7 @@ def _check_counts(card: ModelCard, request: VideoRequest, problems: list[FieldPr
 
 def _limit(card: ModelCard, request: VideoRequest, role: MediaRole, default: int) -> int:
     """The number of inputs of a role that the model takes beside the others; `default` if its card has no limit."""
-    limit = card.media_limits.get(role, default if card.open or role not in card.roles else 1)
+    limit = card.media_limits.get(role, default if card.unlisted or role not in card.roles else 1)
     beside = [
         limits[role] for other, limits in card.media_limits_with.items() if role in limits and request.media_in(other)
     ]
@@ -391,5 +361,5 @@ def _media_set_problem(card: ModelCard, request: VideoRequest, given: frozenset[
     if not request.media:
         return FieldProblem("model", FieldReason.UNSUPPORTED, allowed, card.name, NO_SUPPORTED_MODE)
     references = MediaRole.REFERENCE_IMAGE in card.roles or MediaRole.REFERENCE_VIDEO in card.roles
-    hint = AS_REFERENCES if references and given & set(_FRAMES) and not request.reference_mode else None
+    hint = AS_REFERENCES if references and given & set(FRAMES) and not request.reference_mode else None
     return FieldProblem(request.media[-1].param, FieldReason.CONFLICT, allowed, hint=hint)

@@ -11,10 +11,11 @@ from gateway.accounts.callers import Caller
 from gateway.api.context import services, submit_order
 from gateway.api.schemas.body_parser import read_object
 from gateway.api.schemas.requests import parse_generation, parse_reuse
-from gateway.core.errors import GatewayError
+from gateway.core.errors import GatewayError, invalid
 from gateway.tasks.idempotency import fingerprint_of
 from gateway.tasks.order import SubmitOrder
 from gateway.tasks.view import Submitted
+from providers.contract.errors import FieldProblem, FieldReason
 from providers.contract.requests import FieldWarning
 
 WARNINGS_HEADER = "x-gateway-warnings"
@@ -49,6 +50,8 @@ async def submit_derived(
     video comes with the outcome. Raises GatewayError."""
     async with read_object(request, services(request).settings.limits.body_bytes) as fields:
         parsed = parse_reuse(fields, services(request).settings.api.unknown_fields)
+        if video_id is not None and (parsed.clip or parsed.video_id not in (None, video_id)):
+            raise invalid([FieldProblem("video", FieldReason.CONFLICT, (video_id,))], code="conflict")
         derivation = parsed.derivation(operation, video_id)
         fingerprint = fingerprint_of(operation, derivation)
         order = submit_order(request, caller, derivation, fingerprint, nearest=True)

@@ -199,7 +199,7 @@ class QueryBatcher:
             for pending in batch:
                 if self._in_flight.get(pending.id) is pending:
                     del self._in_flight[pending.id]
-                pending.answer(answers.get(pending.id) or (NO_ANSWER if answers else OVERDUE))
+                pending.answer(answers.get(pending.id, OVERDUE))
         self._send()
 
     async def _query(self, ids: Sequence[str]) -> Mapping[str, Answer]:
@@ -238,7 +238,8 @@ class QueryBatcher:
         metrics.QUERIES_UNDER_WAY.inc()
         answers: Mapping[str, Answer]
         try:
-            answers, outcome = await self.provider.query(ids, self.account), "ok"
+            found, outcome = await self.provider.query(ids, self.account), "ok"
+            answers = {id: found.get(id, NO_ANSWER) for id in ids}
         except ProviderError as error:
             answers, outcome = dict.fromkeys(ids, error), error.kind.value
         finally:

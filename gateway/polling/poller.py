@@ -17,7 +17,7 @@ from gateway.core.clock import Clock
 from gateway.core.errors import clean
 from gateway.polling.batcher import Answer, OnResults, QueryBatcher
 from gateway.polling.rate_limiter import AdaptiveRateLimiter
-from gateway.polling.task_cache import NEVER, CachedTask, Observation, is_new, new_task_cache
+from gateway.polling.task_cache import MISSING, NEVER, CachedTask, Observation, is_new, new_task_cache
 from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.localized_text import LocalizedText
@@ -88,7 +88,7 @@ class Poller:
         even where the rate limit delays the query."""
         cached = self._cached.get((account.id, id))
         if cached is not None:
-            cached.observed_at = NEVER
+            cached.answered_at = NEVER
 
     def fresh(self, account: Account, id: str, now: float) -> CachedTask | None:
         """The cached task if it is fresh, else None."""
@@ -98,10 +98,10 @@ class Poller:
         return cached if cached.is_fresh(now, self.freshness) else None
 
     def fresh_observation(self, account: Account, id: str, card: ModelCard | None) -> Observation | None:
-        """The observation of a fresh cached task, else None."""
+        """The observation of a fresh cached task, else None; None as well for one that is gone."""
         now = self._clock.now()
         cached = self.fresh(account, id, now)
-        if cached is None:
+        if cached is None or cached.is_gone(now):
             return None
         metrics.QUERIES_SAVED.inc()
         return cached.observe(card, now)
@@ -121,7 +121,9 @@ class Poller:
         `cards` maps an id to its model card, where known. `submitted_at` maps an id to its submit
         time. `force_refresh` queries all ids, fresh or not. `wait` waits for the batch of each id; without it, the
         cached state is returned while the rate limit delays the query. An id maps to TASK_NOT_FOUND where the upstream
-        does not know it, and to INVALID_CREDENTIAL where it rejects the account.
+        does not know it, and to INVALID_CREDENTIAL where it rejects the account. A task that the upstream has shown and
+        then misses keeps its state for GRACE_SECONDS, with that error beside it; after that it maps to TASK_NOT_FOUND
+        until a query finds it again.
         """
         found: dict[str, Observation | ProviderError] = {}
         pending: dict[str, asyncio.Future[Answer]] = {}
@@ -130,7 +132,7 @@ class Poller:
             cached = None if force_refresh else self.fresh(account, id, now)
             if cached is None:
                 last = self._cached.get((account.id, id))
-                has_state = last is not None and last.is_observed
+                has_state = last is not None and last.answered_at != NEVER
                 batcher = self._batcher(provider, account)
                 answer = batcher.enqueue(id, force_refresh=force_refresh, wait=wait or not has_state)
                 if answer is not None:
@@ -140,7 +142,7 @@ class Poller:
                 cached = last
             if cached is not None:
                 metrics.QUERIES_SAVED.inc()
-                found[id] = cached.observe(card, now)
+                found[id] = _observation_of(cached, card, now)
         for id, future in pending.items():
             found[id] = self._conclude(account, id, await future, cards[id], submitted_at.get(id))
         return {id: found[id] for id in cards}
@@ -186,10 +188,14 @@ class Poller:
             if isinstance(answer, TaskState):
                 last = self._cached.get((account.id, id))
                 if last is None:
-                    self._cached[account.id, id] = CachedTask(answer, now, sent_at=sent_at)
+                    self._cached[account.id, id] = CachedTask(answer, now, sent_at=sent_at, answered_at=now)
                 elif last.sent_at <= sent_at:
                     # A slow response does not replace one of a later query.
-                    self._cached[account.id, id] = CachedTask(answer, now, last.submitted_at, last.floor, sent_at)
+                    self._cached[account.id, id] = CachedTask(answer, now, last.submitted_at, last.floor, sent_at, now)
+            elif answer.kind is ErrorKind.TASK_NOT_FOUND:
+                last = self._cached.get((account.id, id))
+                if last is not None and last.is_observed and last.sent_at <= sent_at:
+                    last.miss(now, sent_at)
         self._notify(account, answers, sent_at)
 
     def _urgency(self, key: str, id: str) -> float:
@@ -197,7 +203,7 @@ class Poller:
         if cached is None or not cached.is_observed:
             return math.inf
         nearly = _NEARLY_FINISHED_URGENCY if cached.floor >= _NEARLY_FINISHED else 1.0
-        return (self._clock.now() - cached.observed_at) * nearly
+        return (self._clock.now() - cached.answered_at) * nearly
 
     def _conclude(
         self, account: Account, id: str, answer: Answer, card: ModelCard | None, submitted_at: float | None
@@ -209,12 +215,22 @@ class Poller:
             submitted_at = cached.submitted_at
         if isinstance(answer, TaskState):
             cached = cached if cached is not None and cached.is_observed else CachedTask(answer, now, submitted_at)
-            return cached.observe(card, now)
+            return _observation_of(cached, card, now)
         if answer.kind in _TRANSIENT:
             cached = cached or CachedTask(TaskState(id, Phase.PROCESSING, note=UNKNOWN), NEVER)
-            return cached.observe(card, now, answer)
-        if answer.kind is ErrorKind.TASK_NOT_FOUND and submitted_at is not None and is_new(submitted_at, now):
-            queued = TaskState(id, Phase.QUEUED, created_at=submitted_at, note=NOT_LISTED_YET)
-            cached = cached or CachedTask(queued, NEVER, submitted_at)
-            return cached.observe(card, now)
+            return _observation_of(cached, card, now, answer)
+        if answer.kind is ErrorKind.TASK_NOT_FOUND:
+            if cached is not None and cached.is_observed:
+                return _observation_of(cached, card, now)
+            if submitted_at is not None and is_new(submitted_at, now):
+                queued = TaskState(id, Phase.QUEUED, created_at=submitted_at, note=NOT_LISTED_YET)
+                cached = cached or CachedTask(queued, NEVER, submitted_at)
+                return cached.observe(card, now)
         return answer
+
+
+def _observation_of(
+    cached: CachedTask, card: ModelCard | None, now: float, query_error: ProviderError | None = None
+) -> Observation | ProviderError:
+    """The observation of a cached task; TASK_NOT_FOUND for one that is gone."""
+    return MISSING if cached.is_gone(now) else cached.observe(card, now, query_error)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from cachetools import TTLCache
 
 from gateway.core.clock import Clock
-from providers.contract.errors import ProviderError
+from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.models import ModelCard
 from providers.contract.tasks import TaskState
 from providers.progress import estimate
@@ -20,7 +20,10 @@ CACHE_SECONDS = 3600.0
 ENDED_SECONDS = 60.0
 """TTL of a task that has ended. Its state no longer changes, but its link is renewed."""
 GRACE_SECONDS = 60.0
-"""Within this time of its submit, a task that the upstream does not know is too new. After it, the task is gone."""
+"""Within this time of its submit, a task that the upstream does not know is too new. After it, the task is gone. One
+that the upstream did know keeps its last state for this time after the first query that missed it."""
+MISSING = ProviderError(ErrorKind.TASK_NOT_FOUND)
+"""The query error of a task that is missing, but not gone yet."""
 NEVER = float("-inf")
 
 _SKEW_SECONDS = 5.0
@@ -32,7 +35,7 @@ _NO_CARD = ModelCard(name="", provider="")
 @dataclass(frozen=True, slots=True)
 class Observation:
     """State and progress (percent) of a task at `observed_at`, in unix seconds. `query_error` is the error of the
-    latest query, where that failed: the state may be stale."""
+    latest query, where that failed or did not find the task: the state may be stale."""
 
     state: TaskState
     progress: int
@@ -43,32 +46,48 @@ class Observation:
 
 @dataclass(slots=True)
 class CachedTask:
-    """A task in the cache. `floor` is the highest progress reported so far. `sent_at` is when the query was sent that
-    returned the state."""
+    """A task in the cache. `floor` is the highest progress reported so far. `sent_at` is when the latest query was sent
+    that found the task or missed it, `answered_at` when that was answered, NEVER for a state that is to be queried
+    again. `missing_since` is when the first of the latest queries in a row missed the task, None if they found it."""
 
     state: TaskState
     observed_at: float
     submitted_at: float | None = None
     floor: int = 0
     sent_at: float = NEVER
+    answered_at: float = NEVER
+    missing_since: float | None = None
 
     @property
     def is_observed(self) -> bool:
-        """False for a task that was submitted here and has not been queried yet, or whose state has expired."""
+        """False for a task that was submitted here and that the upstream has not shown yet."""
         return self.observed_at != NEVER
+
+    def is_gone(self, now: float) -> bool:
+        """True for a task that the upstream has not found for GRACE_SECONDS, until a query finds it again."""
+        return self.missing_since is not None and now - self.missing_since >= GRACE_SECONDS
+
+    def miss(self, now: float, sent_at: float) -> None:
+        """Note that a query which was sent at `sent_at` did not find the task."""
+        self.sent_at, self.answered_at = sent_at, now
+        if self.missing_since is None:
+            self.missing_since = now
 
     def is_fresh(self, now: float, freshness: float) -> bool:
         """True where the cached state may be returned without a query. `freshness` is the TTL in seconds of the state
         of an unfinished task, 0 for no caching."""
-        ttl = ENDED_SECONDS if self.state.phase.ended and freshness > 0 else freshness
-        # An observation from the future was made before the clock was set back.
-        return -_SKEW_SECONDS < now - self.observed_at < ttl
+        ended = self.state.phase.ended and self.missing_since is None
+        ttl = ENDED_SECONDS if ended and freshness > 0 else freshness
+        # An answer from the future was read before the clock was set back.
+        return -_SKEW_SECONDS < now - self.answered_at < ttl
 
     def observe(self, card: ModelCard | None, now: float, query_error: ProviderError | None = None) -> Observation:
         """The observation of the task at `now`. Progress is monotonic across all callers."""
         progress = estimate(self.state, now, (card or _NO_CARD).typical_seconds) if self.is_observed else 0
         if not self.state.phase.ended:
             progress = self.floor = max(progress, min(self.floor, _HIGHEST_UNFINISHED))
+        if query_error is None and self.missing_since is not None:
+            query_error = MISSING
         return Observation(self.state, progress, self.observed_at, self.submitted_at, query_error)
 
 

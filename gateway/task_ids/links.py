@@ -34,9 +34,10 @@ async def fresh_result(poller: Poller, ref: TaskRef, now: float) -> Result | Non
         if observed.kind is ErrorKind.TASK_NOT_FOUND:
             return None
         raise observed
-    if observed.query_error is not None:
+    missing = observed.query_error is not None and observed.query_error.kind is ErrorKind.TASK_NOT_FOUND
+    if observed.query_error is not None and not missing:
         raise observed.query_error
-    if observed.observed_at < now:
-        # The upstream does not list so new a task on every host: the observation is from the cache.
+    if missing or observed.observed_at < now:
+        # The upstream does not list the task right now: the observation is from the cache.
         raise ProviderError(ErrorKind.UPSTREAM_ERROR, detail="the upstream gives no fresh link")
     return observed.state.result

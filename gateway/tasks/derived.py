@@ -9,7 +9,7 @@ from gateway.archive.archive import OpenedFile
 from gateway.archive.records import Variant
 from gateway.core.errors import GatewayError, as_transient, from_provider, invalid
 from gateway.core.messages import ERRORS
-from gateway.tasks.model_catalog import FORMER_NAMES, Catalog, Offer
+from gateway.tasks.model_catalog import Catalog, Offer
 from gateway.tasks.order import Derivation
 from gateway.tasks.view import Task
 from providers.contract.errors import FieldProblem, FieldReason
@@ -54,14 +54,16 @@ async def _remix(tasks: EarlierTasks, caller: Caller, derivation: Derivation) ->
     old = await tasks.status(caller, derivation.video_id or "")
     if old.model is None:
         raise GatewayError("not_supported", ERRORS["task_model_unknown"])
-    card = (await tasks.catalog.offer(caller)).card(old.model)
+    model = derivation.model or old.model
+    card = (await tasks.catalog.offer(caller)).card(model)
     role = next((role for role in (MediaRole.VIDEO, MediaRole.REFERENCE_VIDEO) if role in card.roles), None)
     if role is not None:
         media = _video_of(tasks, caller, old, role)
-        return VideoRequest(old.model, prompt, media=(media,))
-    if not card.open and frozenset() not in card.media_sets:
-        raise GatewayError("not_supported", ERRORS["remix_needs_picture"], values={"model": old.model})
-    return VideoRequest(old.model, prompt, duration=old.seconds or None, size=old.size or None)
+        return VideoRequest(model, prompt, duration=derivation.seconds, media=(media,))
+    if not card.unlisted and frozenset() not in card.media_sets:
+        raise GatewayError("not_supported", ERRORS["remix_needs_picture"], values={"model": model})
+    duration = derivation.seconds or old.seconds or None
+    return VideoRequest(model, prompt, duration=duration, size=old.size or None)
 
 
 def finished(task: Task) -> Result:
@@ -105,8 +107,8 @@ def _card_for(tasks: EarlierTasks, offer: Offer, model: str | None, defaults: Se
 
     Raises GatewayError: 404 for an unknown model, 501 where there is no default.
     """
-    if model is not None and model not in FORMER_NAMES:
-        return tasks.catalog.card(model)
+    if model is not None and not tasks.catalog.means_default(model):
+        return offer.known_card(model)
     cards = [tasks.catalog.card(name) for name in defaults]
     if not cards:
         raise GatewayError("not_supported")

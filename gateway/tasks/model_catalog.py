@@ -9,7 +9,7 @@ from difflib import SequenceMatcher
 from gateway.accounts.callers import Caller
 from gateway.core.errors import GatewayError, from_provider, gateway_error, with_detail
 from gateway.core.messages import ERRORS, format_text
-from gateway.tasks.model_discovery import Discovery, ModelIndex
+from gateway.tasks.model_discovery import Discovery, ModelIndex, fold_name
 from providers.contract.accounts import Account
 from providers.contract.errors import ProviderError
 from providers.contract.localized_text import LocalizedText
@@ -21,15 +21,17 @@ from providers.registry import Registry
 from providers.validation import snap_to_nearest, validate
 
 FORMER_NAMES = ("sora-2", "sora-2-pro")
-"""Models of a closed service that clients still name. They mean the default model."""
+"""Models of a closed service that clients still name, also by dated snapshots: `sora-2-2025-10-06`. They mean the
+default model."""
+_SNAPSHOT = re.compile(rf"({'|'.join(FORMER_NAMES)})-\d{{4}}-\d{{2}}-\d{{2}}", re.ASCII)
 
 _NEAREST = 3
 """How many closest models an error names."""
 
 
 class Catalog:
-    """`aliases` are other names of models. `defaults` are the models that are tried in order where a client names none.
-    Without a `discovery` all models come from the built-in table."""
+    """`aliases` are other names of models, in any case. `defaults` are the models that are tried in order where a
+    client names none. Without a `discovery` all models come from the built-in table."""
 
     def __init__(
         self,
@@ -40,6 +42,7 @@ class Catalog:
     ) -> None:
         self.registry = registry
         self.aliases = dict(aliases or {})
+        self._aliases = {fold_name(alias): name for alias, name in self.aliases.items()}
         self.defaults = defaults or DefaultModels()
         self._discovery = discovery
         self._tables: dict[tuple[str, str], ModelIndex] = {}
@@ -65,7 +68,7 @@ class Catalog:
 
     def card(self, name: str) -> ModelCard:
         """The card of a model or an alias, for any caller. Raises GatewayError (404)."""
-        card = self.registry.card(self.aliases.get(name, name))
+        card = self.registry.card(self.meant(name))
         if card is None:
             raise GatewayError("model_not_found", values={"model": name})
         return card
@@ -74,9 +77,15 @@ class Catalog:
         """The targets of aliases that are no model."""
         return sorted({name for name in self.aliases.values() if self.registry.card(name) is None})
 
+    def meant(self, name: str) -> str:
+        """The model that a name is an alias of, else the name. A snapshot is an alias of what its model is one of."""
+        folded = fold_name(name)
+        return self._aliases.get(folded) or self._aliases.get(_undated(folded)) or name
+
     def means_default(self, name: str) -> bool:
-        """True for an empty name, and for the names of a closed service."""
-        return not name or (name in FORMER_NAMES and name not in self.aliases and bool(self.defaults.text))
+        """True for an empty name, and for the names of a closed service, unless they are aliases."""
+        former = _undated(fold_name(name)) in FORMER_NAMES
+        return not name or (former and self.meant(name) == name and bool(self.defaults.text))
 
     async def _offered_to(self, account: Account) -> "Offered":
         provider = self.registry[account.provider]
@@ -133,7 +142,7 @@ class Offer:
             return self.card(request.model)
         defaults = self._catalog.defaults
         names = (defaults.image if request.media else ()) or defaults.text
-        preferred = [card for name in names if (card := self._find(self._meant(name))) is not None]
+        preferred = [card for name in names if (card := self._find(self._catalog.meant(name))) is not None]
         others = [card for offered in self._offered for card in offered if self._may_have(card, card.name)]
         # Another model may cost many times as much: use it only where no preferred one is available.
         candidates = [card for card in preferred if card.available] or [card for card in others if card.available]
@@ -151,14 +160,16 @@ class Offer:
         try:
             return self.card_for(request), None
         except GatewayError as error:
-            known = self._catalog.registry.card(self._meant(request.model))
+            known = self._catalog.registry.card(self._catalog.meant(request.model))
             if known is None or not self._caller.accounts_of(known.provider):
                 raise
             return known, error
 
     def card(self, name: str) -> ModelCard:
-        """The card of a model or an alias. Raises GatewayError (404) as `card_for` does."""
-        meant = self._meant(name)
+        """The card of a model, an alias or a former name. Raises GatewayError (404) as `card_for` does."""
+        if name and self._catalog.means_default(name):
+            return self.card_for(VideoRequest(name))
+        meant = self._catalog.meant(name)
         found = self._find(meant)
         raw = self._catalog.registry.raw_card(meant)
         # The table does not overrule a key of the upstream's own; what the site lists and what is configured does.
@@ -166,12 +177,18 @@ class Offer:
             return raw
         if found is not None:
             return found
-        known = self._catalog.registry.card(meant)
-        if known is None:
-            raise self._not_found("model_not_found", ModelCard(name, ""))
-        if known.open and self._caller.accounts_of(known.provider):
+        known = self.known_card(name)
+        if known.unlisted and self._caller.accounts_of(known.provider):
             return known
         raise self._no_account(known)
+
+    def known_card(self, name: str) -> ModelCard:
+        """The card of a model or an alias, whether or not one of the accounts has it. Raises GatewayError (404)."""
+        meant = self._catalog.meant(name)
+        known = self._find(meant) or self._catalog.registry.card(meant)
+        if known is None:
+            raise self._not_found("model_not_found", ModelCard(name, ""))
+        return known
 
     def live_accounts(self, provider: str) -> list[Account]:
         """One account for each site of a provider whose models are read live."""
@@ -183,7 +200,7 @@ class Offer:
         found: dict[Account, ModelCard] = {}
         for offered in self._offered:
             if offered.account.provider == card.provider:
-                own = card if card.open else offered.get(card.name)
+                own = card if card.unlisted else offered.get(card.name)
                 # Another site may use the name of this model as the title of a different one.
                 if own is not None and _same_model(own, card):
                     found[offered.account] = own
@@ -191,29 +208,29 @@ class Offer:
 
     def validated(self, card: ModelCard, request: VideoRequest, *, nearest: bool) -> dict[Account, VideoRequest]:
         """The request for each account that can make the same video, validated against the account's own card. Defaults
-        come from the card of the first of these accounts.
+        come from the first card that makes what was asked; only where there is none, from one that adjusts it.
 
         `nearest` snaps duration and size to the nearest that the model supports. Raises GatewayError (400) with the
         problems of the first account's card, where no account can make the video.
         """
         request = replace(request, model=card.name)
-        found: dict[Account, VideoRequest] = {}
-        by_card: dict[int, VideoRequest | None] = {}
+        cards = self.cards_of(card)
+        distinct = {id(own): own for own in cards.values()}
+        made: list[VideoRequest] = []
         first_error: ProviderError | None = None
-        for account, own in self.cards_of(card).items():
-            if id(own) not in by_card:
-                base = next(iter(found.values()), None) or (snap_to_nearest(own, request) if nearest else request)
-                try:
-                    by_card[id(own)] = validate(own, base)
-                except ProviderError as error:
-                    first_error, by_card[id(own)] = first_error or error, None
-            made = by_card[id(own)]
-            # A card with other defaults than the first one would make a different video.
-            if made is not None and made == next(iter(found.values()), made):
-                found[account] = made
-        if not found and first_error is not None:
-            raise from_provider(first_error) from first_error
-        return found
+        for own in distinct.values():
+            try:
+                made.append(validate(own, snap_to_nearest(own, request) if nearest else request))
+            except ProviderError as error:
+                first_error = first_error or error
+        if not made:
+            if first_error is not None:
+                raise from_provider(first_error) from first_error
+            return {}
+        best = min(made, key=lambda one: len(one.warnings))
+        # A card with other defaults than the best one would make a different video.
+        same = {key: found for key, own in distinct.items() if (found := _valid(own, best)) == best}
+        return {account: found for account, own in cards.items() if (found := same.get(id(own))) is not None}
 
     def cards(self) -> dict[str, ModelCard]:
         """Every model that the accounts have, aliases included, by the name that clients write."""
@@ -233,16 +250,14 @@ class Offer:
         reason = LocalizedText(with_detail(text.zh, error.detail, "zh"), with_detail(text.en, error.detail, "en"))
         error.text, error.values, error.detail = self._with_nearest(reason, card), {}, ""
 
-    def _meant(self, name: str) -> str:
-        return self._catalog.aliases.get(name, name)
-
     def _find(self, name: str) -> ModelCard | None:
         """The card of a name for the first account that has it. Sites choose keys and titles: a match by name takes
         precedence, and no site can take the name of another model in the registry."""
         found = [
             card for offered in self._offered if (card := offered.get(name)) is not None and self._may_have(card, name)
         ]
-        return next((card for card in found if card.name == name), found[0] if found else None)
+        folded = fold_name(name)
+        return next((card for card in found if fold_name(card.name) == folded), found[0] if found else None)
 
     def _lists(self, card: ModelCard | None) -> bool:
         """True for a card of the configuration, and for one that a site lists now."""
@@ -252,7 +267,7 @@ class Offer:
     def _may_have(self, card: ModelCard, name: str) -> bool:
         """False where the registry has the name for another model."""
         known = self._catalog.registry.card(name)
-        return known is None or known.open or card.configured or _same_model(card, known)
+        return known is None or known.unlisted or card.configured or _same_model(card, known)
 
     def _no_account(self, card: ModelCard) -> GatewayError:
         """Why none of the caller's accounts can serve a model."""
@@ -297,6 +312,12 @@ def nearest_names(name: str, names: Sequence[str]) -> list[str]:
     return sorted(dict.fromkeys(names), key=likeness, reverse=True)[:_NEAREST]
 
 
+def _undated(name: str) -> str:
+    """The model of a folded name that is a dated snapshot of a former model, else the name."""
+    snapshot = _SNAPSHOT.fullmatch(name)
+    return snapshot[1] if snapshot else name
+
+
 def _parts(name: str) -> frozenset[str]:
     return frozenset(re.split(r"[-_/ ]+", name.casefold()))
 
@@ -317,3 +338,10 @@ def _takes(card: ModelCard, request: VideoRequest) -> bool:
     except ProviderError:
         return False
     return True
+
+
+def _valid(card: ModelCard, request: VideoRequest) -> VideoRequest | None:
+    try:
+        return validate(card, request)
+    except ProviderError:
+        return None

@@ -52,18 +52,19 @@ class ModelIndex:
         self._by_name: dict[str, ModelCard] = {}
         for kind in ("name", "key", "title"):
             for card in self.cards:
-                if name := _folded(getattr(card, kind)):
+                if name := fold_name(getattr(card, kind)):
                     self._by_name.setdefault(name, card)
 
     def get(self, name: str) -> ModelCard | None:
         """The card of a model by its public name, the upstream's key or the upstream's title, in any case."""
-        return self._by_name.get(_folded(name))
+        return self._by_name.get(fold_name(name))
 
     def __iter__(self) -> Iterator[ModelCard]:
         return iter(self.cards)
 
 
-def _folded(name: str) -> str:
+def fold_name(name: str) -> str:
+    """A name of a model as it is compared: without regard to case and extra spaces."""
     return " ".join(name.split()).casefold()
 
 

@@ -91,10 +91,12 @@ class TaskObserver:
         return found
 
     def _may_be_archived(self, ref: TaskRef, observation: Observation | ProviderError) -> bool:
-        """True where the upstream has no status of the task, unless it rejects the credential. A task that the upstream
-        does not list yet counts too, unless this process submitted it."""
+        """True where the upstream has no status of the task, unless it rejects the credential. A task that it has lost
+        counts too, and one that it does not list yet, unless this process submitted it."""
         if isinstance(observation, ProviderError):
             return observation.kind is not ErrorKind.INVALID_CREDENTIAL
+        if observation.query_error is not None and observation.query_error.kind is ErrorKind.TASK_NOT_FOUND:
+            return True
         return observation.observed_at <= 0 and not self._locator.submitted_here(ref)
 
     async def _restore(self, refs: Sequence[TaskRef]) -> Task | None:

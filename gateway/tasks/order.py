@@ -28,7 +28,7 @@ class Derivation:
     """A video derived from an earlier one, given by `video_id` or, for an edit and an extension, as `clip`.
 
     Without a `model`, a remix uses that of the earlier video, the others the default of their operation. `seconds` is
-    the length that an extension adds, or the length of an edited video.
+    the length that an extension adds, or the length of an edited or remixed video.
     """
 
     operation: Literal["remix", "edit", "extend"]

@@ -217,8 +217,8 @@ class Tasks:
     async def wait(
         self, caller: Caller, submitted: Submitted, seconds: float, client: ClientPresence = CONNECTED
     ) -> Task:
-        """Poll a task until it ends, for at most `seconds` or until the client disconnects. Returns the last status; a
-        failed poll ends the wait without an error."""
+        """Poll a task until it ends, for at most `seconds` or until the client disconnects. Returns the last status,
+        which is stale where later polls found none. A rejected credential ends the wait without an error."""
         deadline = self._clock.now() + seconds
         state = TaskState(submitted.id, Phase.QUEUED, created_at=submitted.created)
         task = Task(submitted.id, submitted.provider, state, model=submitted.model, created=submitted.created)
@@ -229,8 +229,11 @@ class Tasks:
             await self._clock.sleep(min(self._poll_interval, left))
             try:
                 task = replace(await self.status(caller, submitted.id), model=submitted.model)
-            except GatewayError:
-                break
+            except GatewayError as error:
+                if error.code == "invalid_api_key":
+                    break
+                # The task may be found again.
+                task = replace(task, stale=True)
         return task
 
     async def cancel(self, caller: Caller, id: str) -> Task:

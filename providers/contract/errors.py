@@ -96,7 +96,7 @@ class FieldReason(StrEnum):
     UNSUPPORTED = "unsupported"
     """The model does not have this field; `allowed` names alternatives, if any."""
     UNKNOWN = "unknown"
-    """There is no such field; `allowed` are those that may be meant."""
+    """There is no such field; `allowed` are similar names."""
     MISSING = "missing"
     """The model requires it."""
     CONFLICT = "conflict"

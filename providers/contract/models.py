@@ -41,7 +41,8 @@ class ModelCard:
     832x480, which cannot be computed.
     `input_ratios` are those of `ratios` that follow an input: with text alone they are rejected.
     `shape_from` are the roles whose input determines the ratio: beside them none can be chosen.
-    `always_on` are switches that cannot be turned off: true is accepted and not sent.
+    `always_on` are switches that cannot be turned off: true is accepted and not sent. `always_off` are those that
+    cannot be turned on: false is accepted and not sent.
     `silent_with` are the roles beside which the video has no sound: `audio` may not be true.
     `takes_files` is False for an upstream that reads public URLs only: files, `data:` and `oss://` are rejected.
     `max_prompt` and `max_negative_prompt` are characters, 0 for no known limit; a Chinese one counts as `han_weight`.
@@ -58,7 +59,7 @@ class ModelCard:
     `available` is False for a model that the upstream lists but currently does not offer.
     `configured` marks a model of the gateway's configuration: it is offered whatever the upstream lists.
     `wire` is the provider's own data on the model for its requests.
-    `open` marks an unlisted model: everything is passed through, and the upstream validates it.
+    `unlisted` marks a model that no table has: everything is passed through, and the upstream validates it.
     """
 
     name: str
@@ -83,6 +84,7 @@ class ModelCard:
     input_ratios: frozenset[str] = frozenset()
     shape_from: frozenset[MediaRole] = frozenset()
     always_on: frozenset[str] = frozenset()
+    always_off: frozenset[str] = frozenset()
     silent_with: frozenset[MediaRole] = frozenset()
     takes_files: bool = True
     max_prompt: int = 0
@@ -102,7 +104,7 @@ class ModelCard:
     available: bool = True
     configured: bool = False
     wire: Any = field(default=None, repr=False)
-    open: bool = False
+    unlisted: bool = False
 
     @property
     def roles(self) -> frozenset[MediaRole]:

@@ -23,7 +23,7 @@ class Media:
     """One input besides the prompt: by URL (`https://…`, `oss://…`), or as a `file`, which takes precedence.
 
     `role` is None if the caller named none: validation assigns one by the model's card. `param` is the field it came
-    from, for error messages. `name` is the client's file name, "" if there is none. `from_upstream` marks a URL from an
+    from, for error messages. `name` is the client's file name, "" without one. `from_upstream` marks a URL from an
     upstream, such as that of an earlier video, which is fetched through the `proxy` of its account: a client's URL is
     fetched from public hosts only.
     """
@@ -42,8 +42,7 @@ class Media:
 
 @dataclass(frozen=True, slots=True)
 class FieldWarning:
-    """What is made differs from what a field asked for, and why: `ignored_field`, or `adjusted_value` with the `value`
-    that is used instead."""
+    """A field without the requested effect: `ignored_field`, or `adjusted_value` with the `value` used instead."""
 
     code: Literal["ignored_field", "adjusted_value"]
     field: str
@@ -80,7 +79,7 @@ class VideoRequest:
     card: "ModelCard | None" = field(default=None, repr=False, compare=False)
     """The card that it was validated against: the model as the account's site has it now. None before that."""
     warnings: tuple[FieldWarning, ...] = field(default=(), compare=False)
-    """What is made otherwise than asked, filled by the validation."""
+    """Fields without the requested effect, set by validation."""
 
     @property
     def has_files(self) -> bool:

@@ -2,14 +2,14 @@
 
 The same codes come as HTTP errors, `{"code", "message", "request_id"}`, and inside a failed task under HTTP 200.
 `error_from` turns either into a ProviderError. A code without a row keeps its own text; its kind follows the HTTP
-status, or is GENERATION_FAILED for a task.
+status, or is GENERATION_FAILED for a task. So does the kind of a 4xx whose code speaks of trouble inside the service.
 """
 
 import re
 from dataclasses import dataclass
 from typing import Any
 
-from providers.contract.errors import ErrorKind, ProviderError
+from providers.contract.errors import Blame, ErrorKind, ProviderError
 from providers.contract.localized_text import LocalizedText
 
 MAX_DETAIL = 500
@@ -128,7 +128,7 @@ _DOWNLOAD_PHRASES = (
     "no connection adapters were found",
     "下载失败",
 )
-"""Of an input that could not be downloaded, under codes that only mean invalid."""
+"""Of an input that could not be downloaded, under any code but those of the account."""
 
 _EXHAUSTED_PHRASES = (
     "exhausted",
@@ -174,7 +174,6 @@ account without credits is paused."""
 MEANINGS: tuple[Meaning, ...] = (
     Meaning("InvalidParameter", ErrorKind.MODEL_NOT_FOUND, _NO_MODEL, phrases=("model not exist",)),
     Meaning("InvalidParameter*", ErrorKind.INVALID_REQUEST, _INVALID),
-    Meaning("InvalidParameter*", ErrorKind.INVALID_REQUEST, _MEDIA_UNREACHABLE, phrases=_DOWNLOAD_PHRASES),
     Meaning("InvalidParameter.DataInspection", ErrorKind.INVALID_REQUEST, _MEDIA_UNREACHABLE),
     Meaning("InvalidParameter.FileDownload", ErrorKind.INVALID_REQUEST, _MEDIA_UNREACHABLE),
     Meaning("DataInspectionFailed", ErrorKind.CONTENT_REFUSED, _REFUSED),
@@ -243,18 +242,39 @@ STATUS_KINDS: dict[int, ErrorKind] = {
 }
 """What a status means if the code is unknown. Any other 4xx is INVALID_REQUEST, the rest UPSTREAM_ERROR."""
 
+_NO_VERDICT = frozenset({408, 413, 425, 499})
+"""The 4xx of a server in front of the service: they say nothing of the request's fields."""
 
-_WRAPPED = re.compile(r"internalerror\.(?:algo\.)?(.+)")
+_UNREACHABLE = Meaning("", ErrorKind.INVALID_REQUEST, _MEDIA_UNREACHABLE, phrases=_DOWNLOAD_PHRASES)
+
+_WRAPPER = "internalerror."
+_QUOTED = re.compile(r"\s*<\d{3}>\s*(internalerror\.[\w.]*\w)", re.ASCII)
+"""A message that begins with another code: "<400> InternalError.Algo.InvalidParameter: Failed to download …"."""
 
 
 def meaning_of(code: str, message: str = "") -> Meaning | None:
     """The row of a code, None if there is none. Case does not matter.
 
-    Of "InternalError.Algo.DataInspectionFailed" the last part counts, if the table has it.
+    Of "InternalError.Algo.DataInspectionFailed" the last part counts, if the table has it, whether it is the code or
+    stands at the beginning of the message.
     """
-    wrapped = _WRAPPED.fullmatch(code.strip().lower())
-    inner = _row_of(wrapped[1], message) if wrapped else None
-    return inner or _row_of(code.strip().lower(), message)
+    row = _unwrapped(code.strip().lower(), message)
+    quoted = _QUOTED.match(message.lower())
+    inner = _unwrapped(quoted[1], message) if quoted else None
+    if inner is not None and inner.kind.blame is Blame.CALLER and (row is None or row.kind.blame is not Blame.ACCOUNT):
+        return inner
+    return row
+
+
+def _unwrapped(code: str, message: str) -> Meaning | None:
+    """The row of the longest end of a wrapped code that has one, else that of the whole code."""
+    end = code.removeprefix(_WRAPPER) if code.startswith(_WRAPPER) else ""
+    while end:
+        row = _row_of(end, message)
+        if row is not None:
+            return row
+        end = end.partition(".")[2]
+    return _row_of(code, message)
 
 
 def _row_of(code: str, message: str) -> Meaning | None:
@@ -279,9 +299,15 @@ def _weight(row: Meaning) -> tuple[int, bool, bool]:
 def error_from(status: int | None, code: str, message: str, retry_after: float | None = None) -> ProviderError:
     """The error of an HTTP response with this status, or, with None, of a failed task.
 
-    `retry_after` is in seconds. A code without a row keeps its own text and has no message.
+    `retry_after` is in seconds. A code without a row keeps its own text and has no message. A 4xx is a refusal, even
+    where its code is one of the service's own trouble.
     """
     row = meaning_of(code, message)
+    rejected = status is not None and 400 <= status < 500 and status not in _NO_VERDICT
+    if rejected and row is not None and row.kind.blame is Blame.UPSTREAM:
+        row = None
+    if (rejected or status is None) and _is_download_failure(status, row, message):
+        row = _UNREACHABLE
     if row is not None:
         kind = row.kind
     elif status is None:
@@ -295,6 +321,13 @@ def error_from(status: int | None, code: str, message: str, retry_after: float |
         detail=message[:MAX_DETAIL],
         retry_after=retry_after,
     )
+
+
+def _is_download_failure(status: int | None, row: Meaning | None, message: str) -> bool:
+    """True where the service could not download an input, unless the account's credential or quota is the error."""
+    kind = row.kind if row else STATUS_KINDS.get(status or 400, ErrorKind.INVALID_REQUEST)
+    text = message.lower()
+    return kind.blame is not Blame.ACCOUNT and any(phrase in text for phrase in _DOWNLOAD_PHRASES)
 
 
 def code_and_message(body: Any) -> tuple[str, str]:

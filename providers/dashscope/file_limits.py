@@ -1,4 +1,4 @@
-"""What one picture, clip or sound may be, by the model: a table of families, as the pages of the models tell it."""
+"""Limits of one image, video or audio file by model: a table of families, from the pages of the models."""
 
 from collections.abc import Mapping
 from dataclasses import replace

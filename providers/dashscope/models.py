@@ -1,10 +1,11 @@
-"""The video models of DashScope: what each can do, as far as it is documented, the default one first.
+"""The cards of DashScope's video models, as documented, the default model first.
 
-The cards stand in `families`, one file each. What follows from a name alone is added here: regions, limits of texts and
-files, and the request protocol that `request_protocols` gives the model. A model newer than these files gets a
-request of the right form all the same: it passes with an unlisted card, and the upstream validates it.
+The cards are in `families`, one file each. Everything that follows from the name is added here: regions, limits of
+texts and files, and the request protocol. A newer model still gets a request of the right form: it has an unlisted
+card, and the upstream validates it.
 """
 
+import re
 from dataclasses import replace
 
 from providers.contract.media import MediaRole
@@ -65,16 +66,25 @@ def _regions_of(model: str) -> frozenset[str]:
     return next((regions for prefix, regions in _REGIONS if model.startswith(prefix)), frozenset())
 
 
+_WITH_SOUND = re.compile(r"wan2\.[567]-(?:t2v|i2v|r2v).*|happyhorse-.+-[tir]2v")
+_SILENT = re.compile(r"wanx?2\.[12]-.+")
+"""Models that always make a sound, unless they have a switch for it, and models that never do (model matrix of the
+documentation)."""
+
+
 def _complete(card: ModelCard) -> ModelCard:
     """The card with what its name says."""
     protocol = protocol_of(card.name)
     if protocol is None:
         raise ValueError(f"{card.name} has no wire")
     texts = text_limits(card.name)
+    sound = frozenset({"audio"}) - card.fields
     negative = texts.negative_prompt if "negative_prompt" in card.fields else 0
     return replace(
         card,
         max_seed=MAX_SEED,
+        always_on=card.always_on | sound if _WITH_SOUND.fullmatch(card.name) else card.always_on,
+        always_off=card.always_off | sound if _SILENT.fullmatch(card.name) else card.always_off,
         regions=_regions_of(card.name),
         media_files=file_limits(card),
         takes_files=protocol.files is not Files.NONE,
@@ -103,5 +113,5 @@ def unlisted_card(model: str) -> ModelCard | None:
         media_sets=any_of([], [MediaRole.VIDEO]) if edits else any_of([]),
         prompt_needed=False,
         typical_seconds=240.0,
-        open=True,
+        unlisted=True,
     )

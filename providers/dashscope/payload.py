@@ -72,7 +72,7 @@ def build(request: VideoRequest, card: ModelCard, protocol: RequestProtocol) -> 
     if protocol is VACE_PROTOCOL and inputs.get("function") not in _VACE_SIZED:
         parameters.pop("size", None)
     parameters |= options
-    if card.open:
+    if card.unlisted:
         parameters = {**_required(request, protocol), **parameters}
 
     body: dict[str, Any] = {"model": card.key or card.name, "input": inputs}

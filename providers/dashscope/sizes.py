@@ -1,4 +1,4 @@
-"""The pixels that each family makes of a resolution and a ratio, as the model pages of Alibaba Cloud list them.
+"""The pixels of each family's resolutions and ratios, from the model pages of Alibaba Cloud.
 
 A short side does not tell the resolution: 1024x1024 is Vidu's 540p, 960x960 is PixVerse's and Wan's 720p.
 """

@@ -1,4 +1,4 @@
-"""How long a prompt may be, by the model: a table of families, as the pages of the models tell it.
+"""Limits of a prompt by model: a table of families, from the pages of the models.
 
 Most of them cut what is longer without a word and charge all the same; Kling and MiniMax refuse it.
 """

@@ -131,8 +131,8 @@ async def data_url(file: MediaFile) -> str:
 
 
 class LinkKey(NamedTuple):
-    """Whom a link works for, what for, and what it is of. The credential's principal covers its region as well; the
-    account's id outlives the main account behind its name."""
+    """The account, model and content of a link. The credential's principal covers its region as well; the account's id
+    would survive a change of the main account behind its name."""
 
     principal: str
     model: str

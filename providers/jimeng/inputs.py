@@ -125,5 +125,5 @@ class UploadCache:
 
 
 def _key(account: Account, region: Region, file: MediaFile) -> UploadKey:
-    # By its credential: under another one a named account may be another user of the site.
+    # By credential: with another one a named account may be another user of the site.
     return account.principals[-1], region.code, file.sha256

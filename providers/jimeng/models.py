@@ -367,5 +367,5 @@ def raw_key(key: str) -> ModelCard:
         fetches_urls=False,
         fields=frozenset({"seed"}),
         wire=ModelWire(benefits, by_reference=True),
-        open=True,
+        unlisted=True,
     )

@@ -87,8 +87,8 @@ class Jimeng:
         self._table = (*(card for card in models.MODELS if card.name not in named), *extra_models)
         table = (*models.MODELS, *models.WITHDRAWN)
         # A key of the table has the table's name, whatever the configuration calls it besides.
-        self._by_key = {card.key: card for card in reversed((*table, *extra_models))}
-        self._by_name = {card.name: card for card in reversed((*extra_models, *table))}
+        self._by_key = {card.key.casefold(): card for card in reversed((*table, *extra_models))}
+        self._by_name = {card.name.casefold(): card for card in reversed((*extra_models, *table))}
         self._versions = versions
         self._now = now
         self._seed = seed
@@ -117,11 +117,11 @@ class Jimeng:
         return self._table
 
     def card(self, model: str) -> ModelCard | None:
-        found = self._by_name.get(model) or self._by_key.get(model)
-        return found or self.raw_card(model)
+        name = model.casefold()
+        return self._by_name.get(name) or self._by_key.get(name) or self.raw_card(name)
 
     def raw_card(self, key: str) -> ModelCard | None:
-        return models.raw_key(key) if key.startswith("dreamina_") else None
+        return models.raw_key(key.casefold()) if key.casefold().startswith("dreamina_") else None
 
     async def discover(self, account: Account) -> Sequence[ModelCard]:
         """The models of the site's configuration, without those that take nothing the gateway can give."""
@@ -134,7 +134,7 @@ class Jimeng:
 
     def _live_card(self, model: SiteModel) -> ModelCard:
         """A card of what the site lists, with what only the table knows."""
-        known = self._by_key.get(model.key)
+        known = self._by_key.get(model.key.casefold())
         usual = known.typical_seconds if known else model.typical_seconds
         return replace(model, typical_seconds=usual).card(models.name_of(model.key))
 

@@ -1,7 +1,7 @@
-"""The metrics of a submit: what the site's page tells of the form that its user filled in. Pure.
+"""The metrics of a submit: what the site's page reports of its form. Pure.
 
-They decide nothing that is known, and stand in two places of a submit: `metrics_extra` and the draft's
-`video_task_extra`. Forms as captured on the mainland site, 2026-09-20.
+They have no known effect, and are sent twice: in `metrics_extra` and in the draft's `video_task_extra`. Forms as
+captured on the mainland site, 2026-09-20.
 """
 
 from collections.abc import Sequence

@@ -58,6 +58,9 @@ def _own_routes(ledger: Ledger) -> list[Route]:
         ledger.reset()
         return _json(ledger.snapshot())
 
+    async def submits(request: Request) -> Response:
+        return _json(ledger.bodies())
+
     async def log(request: Request) -> Response:
         last = request.query_params.get("last", "")
         return _json(ledger.log(int(last) if last.isdigit() else 0))
@@ -70,6 +73,7 @@ def _own_routes(ledger: Ledger) -> list[Route]:
         Route("/_sandbox/books", show_ledger, methods=["GET"]),
         Route("/_sandbox/books", reset_ledger, methods=["DELETE"]),
         Route("/_sandbox/log", log),
+        Route("/_sandbox/submits", submits),
         Route("/_sandbox/outcomes", outcomes),
     ]
 

@@ -101,6 +101,7 @@ DIRECTIVES: tuple[Directive, ...] = (
     Directive("short-id", "its id has 14 digits, which do not tell its time", "task", upstreams=JIMENG),
     Directive("lag", "becomes visible ten times later", "task", upstreams=JIMENG),
     Directive("vanish", "is forgotten by the upstream once processing starts", "task"),
+    Directive("lapse", "is not found while it is processed, and found again at its end", "task"),
     Directive("nocancel", "a cancel is refused although the task is still queued", "task"),
     Directive("poll-status", "status calls answered with this HTTP status", "poll", "status"),
     Directive("poll-500", "status calls answered 500", "poll"),

@@ -35,9 +35,22 @@ _UPSTREAM_PATHS: tuple[tuple[str, Upstream], ...] = (
 )
 
 
+MAX_BODIES = 1000
+"""Bodies of submits in the log."""
+_SHOWN_DATA = 60
+
+
 def tag_of(credential: str) -> str:
     """Twelve characters that identify a credential in the ledger; "" for none. The credential is never stored."""
     return hashlib.sha256(credential.encode()).hexdigest()[:12] if credential else ""
+
+
+def _without_data(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_data(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_without_data(item) for item in value]
+    return f"{value[:_SHOWN_DATA]}…" if isinstance(value, str) and value.startswith("data:") else value
 
 
 def session_of(headers: Headers) -> str:
@@ -81,6 +94,7 @@ class Ledger:
         self._polls: Counter[tuple[str, str]] = Counter()
         self._foreign: Counter[tuple[str, str]] = Counter()
         self._log: deque[LoggedRequest] = deque(maxlen=log_size)
+        self._bodies: deque[tuple[str, str, Any]] = deque(maxlen=MAX_BODIES)
         self.before_read: list[Callable[[], None]] = []
         """Called before refunds are read, to record those that have become due."""
 
@@ -94,6 +108,10 @@ class Ledger:
         key = (upstream, tag_of(credential))
         self._accepted[key] += 1
         self._charged[key] += charge
+
+    def record_body(self, upstream: Upstream, credential: str, body: Any) -> None:
+        """Log the body of an accepted submit, `data:` URLs cut short."""
+        self._bodies.append((upstream, tag_of(credential), _without_data(body)))
 
     def record_refund(self, upstream: Upstream, credential: str, credits: int) -> None:
         """Count the refunded `credits` of a failed task."""
@@ -113,6 +131,15 @@ class Ledger:
     def submits(self, upstream: str = "", credential: str = "") -> int:
         """Submits that created a task (a repeated `submit_id` creates none)."""
         return _total(self._accepted, (upstream, tag_of(credential)))
+
+    def bodies(self, upstream: str = "", credential: str = "") -> list[Any]:
+        """The bodies of the last accepted submits, oldest first."""
+        wanted = (upstream, tag_of(credential))
+        return [
+            body
+            for *key, body in self._bodies
+            if all(not one or one == found for one, found in zip(wanted, key, strict=True))
+        ]
 
     def charges(self, upstream: str = "", credential: str = "") -> int:
         """Credits charged at submit."""
@@ -168,6 +195,7 @@ class Ledger:
         for counter in (self._calls, self._accepted, self._charged, self._refunded, self._polls, self._foreign):
             counter.clear()
         self._log.clear()
+        self._bodies.clear()
 
     def _apply_pending(self) -> None:
         for apply in self.before_read:

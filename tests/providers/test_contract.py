@@ -8,7 +8,7 @@ from providers.contract.tasks import Phase
 SECRET = "s3cr3t-session"
 
 
-def test_account_shows_no_secret() -> None:
+def test_an_account_never_shows_what_is_secret() -> None:
     account = Account("jimeng", SECRET, proxy="http://u:pw@h:1", cookie="sessionid=abcd")
     shown = f"{account!r} {account}"
     assert SECRET not in shown
@@ -16,7 +16,7 @@ def test_account_shows_no_secret() -> None:
     assert "abcd" not in shown
 
 
-def test_redact_removes_secrets() -> None:
+def test_foreign_text_is_rid_of_them() -> None:
     account = Account("jimeng", SECRET, proxy="http://u:pw@h:1")
     assert account.redact(f"session {SECRET} through http://u:pw@h:1 refused") == "session *** through *** refused"
 
@@ -48,7 +48,7 @@ def test_named_account_answers_to_its_tag_from_before_it_was_named() -> None:
     assert not unnamed.answers_to(public_tag(named))
 
 
-def test_every_kind_has_a_blame() -> None:
+def test_every_kind_has_someone_to_blame() -> None:
     assert {kind.blame for kind in ErrorKind} == set(Blame)
 
 
@@ -56,9 +56,9 @@ def test_clients_see_four_states() -> None:
     assert {phase.status for phase in Phase} == {"pending", "processing", "completed", "failed"}
 
 
-def test_error_reads_as_one_line() -> None:
+def test_an_error_reads_as_one_line() -> None:
     assert str(ProviderError(ErrorKind.NO_CREDITS, code="5000", detail="poor")) == "no_credits 5000 poor"
 
 
-def test_card_knows_all_its_roles() -> None:
+def test_a_card_knows_all_its_roles() -> None:
     assert ModelCard(name="m", provider="x").roles == frozenset()

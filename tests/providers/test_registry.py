@@ -61,7 +61,7 @@ def test_text_that_is_no_credential_of_theirs_finds_none(registry: Registry, cre
 def test_model_finds_its_card(registry: Registry, model: str, provider: str, unlisted_card: bool) -> None:
     card = registry.card(model)
     assert card is not None
-    assert (card.provider, card.open) == (provider, unlisted_card)
+    assert (card.provider, card.unlisted) == (provider, unlisted_card)
 
 
 @pytest.mark.parametrize("model", ["", "gpt-5", "jimeng-video-99", "qwen-vl-plus"])

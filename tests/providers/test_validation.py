@@ -10,7 +10,7 @@ from providers.contract.errors import ErrorKind, FieldProblem, FieldReason, Prov
 from providers.contract.localized_text import LocalizedText
 from providers.contract.media import MediaRole
 from providers.contract.models import SOUND_FIELD, ModelCard
-from providers.contract.requests import Media, VideoRequest
+from providers.contract.requests import FieldWarning, Media, VideoRequest
 from providers.media_files import MediaKind
 from providers.sizes import nominal_size, parse_size
 from providers.validation import format_seconds, snap_to_nearest, validate
@@ -45,7 +45,7 @@ FRAMES = replace(
 REFERENCES = replace(
     TEXT, media_sets=(frozenset({REFERENCE}), frozenset({FIRST, REFERENCE})), media_limits={REFERENCE: 3}
 )
-OPEN = ModelCard(name="open", provider="x", open=True)
+OPEN = ModelCard(name="open", provider="x", unlisted=True)
 
 
 def image(param: str = "image_url", role: MediaRole | None = None, url: str = "https://h/a.png") -> Media:
@@ -118,12 +118,52 @@ def test_every_invalid_field_is_reported_with_allowed_values() -> None:
 
 def test_choice_that_the_model_lacks_is_unsupported() -> None:
     card = replace(TEXT, resolutions=(), resolution=None, ratios=(), ratio=None, durations=(), duration=None)
-    request = VideoRequest("text", "cat", duration=5, ratio="16:9", resolution="720p")
+    request = VideoRequest("text", "cat", duration=5, ratio="16:9")
     assert {(p.param, p.reason) for p in problems(card, request)} == {
         ("duration", FieldReason.UNSUPPORTED),
         ("ratio", FieldReason.UNSUPPORTED),
-        ("resolution", FieldReason.UNSUPPORTED),
     }
+
+
+@pytest.mark.parametrize(
+    ("resolutions", "asked", "made", "warnings"),
+    [
+        (("720p",), "720P", "720p", ()),
+        (("720p",), "1080p", "720p", (FieldWarning("adjusted_value", "resolution", "720p"),)),
+        ((), "720p", None, (FieldWarning("ignored_field", "resolution"),)),
+    ],
+)
+def test_model_with_one_resolution_takes_any_and_warns_of_another(
+    resolutions: tuple[str, ...], asked: str, made: str | None, warnings: tuple[FieldWarning, ...]
+) -> None:
+    card = replace(TEXT, resolutions=resolutions, resolution=next(iter(resolutions), None))
+    validated = validate(card, VideoRequest("text", "cat", resolution=asked))
+    assert (validated.resolution, validated.warnings) == (made, warnings)
+
+
+@pytest.mark.parametrize(
+    ("card", "asked", "problem"),
+    [
+        (replace(TEXT, always_on=frozenset({"audio"})), True, None),
+        (replace(TEXT, always_on=frozenset({"audio"})), False, FieldReason.UNSUPPORTED),
+        (replace(TEXT, always_off=frozenset({"audio"})), False, None),
+        (replace(TEXT, always_off=frozenset({"audio"})), True, FieldReason.UNSUPPORTED),
+    ],
+)
+def test_switch_that_asks_for_what_the_model_does_anyway_is_accepted(
+    card: ModelCard, asked: bool, problem: FieldReason | None
+) -> None:
+    request = VideoRequest("text", "cat", audio=asked)
+    if problem is None:
+        assert validate(card, request).audio is None
+    else:
+        assert [(found.param, found.reason) for found in problems(card, request)] == [("audio", problem)]
+
+
+def test_ratio_auto_is_the_default_where_the_model_has_no_such_ratio() -> None:
+    assert validate(TEXT, VideoRequest("text", "cat", ratio="auto")).ratio == TEXT.ratio
+    own = replace(TEXT, ratios=(*TEXT.ratios, "auto"))
+    assert validate(own, VideoRequest("text", "cat", ratio="auto")).ratio == "auto"
 
 
 def test_size_matches_a_ratio_not_in_lowest_terms() -> None:
@@ -305,7 +345,7 @@ def test_validate_returns_a_request_or_reports_problems(
 
 
 def test_open_card_with_limits_counts_inputs() -> None:
-    card = ModelCard("m", "p", open=True, media_total=3, media_limits={MediaRole.REFERENCE_IMAGE: 2})
+    card = ModelCard("m", "p", unlisted=True, media_total=3, media_limits={MediaRole.REFERENCE_IMAGE: 2})
 
     def validated(*kinds: MediaKind) -> VideoRequest:
         media = tuple(Media(kind, f"https://h/{number}", f"f{number}") for number, kind in enumerate(kinds))

@@ -16,4 +16,4 @@ async def models(request: Request) -> Response:
 async def model(request: Request) -> Response:
     """GET /v1/models/{id}"""
     name, offer = request.path_params["id"], await services(request).tasks.catalog.offer(caller_of(request))
-    return json_response(render_model(name, offer.cards().get(name) or offer.card(name)))
+    return json_response(render_model(name, offer.card(name)))

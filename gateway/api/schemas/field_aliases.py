@@ -59,7 +59,7 @@ SCALARS: tuple[ScalarField, ...] = (
     ScalarField("seed"),
     ScalarField("prompt_extend"),
     ScalarField("watermark"),
-    ScalarField("audio", ("generate_audio", "with_audio", "enable_audio")),
+    ScalarField("audio", ("generate_audio", "with_audio", "enable_audio", "generate_sound")),
     ScalarField("template"),
     ScalarField("shot_type"),
     ScalarField("camera_movement"),
@@ -112,7 +112,7 @@ INPUTS: tuple[InputField, ...] = (
         many=True,
         aliases=(
             *("image_urls", "image_list", "img_urls", "input_images", "input_image_urls", "input_references"),
-            *("files", "file", "file_urls", "media", "frame_images", "frames", "pictures", "photos"),
+            *("files", "file", "file_urls", "media", "frame_images", "pictures", "photos"),
         ),
         shown=("file_paths", "filePaths"),
     ),

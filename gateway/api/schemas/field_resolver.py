@@ -30,6 +30,7 @@ from gateway.core.errors import invalid
 from gateway.core.messages import ERRORS, format_text
 from providers.contract.errors import FieldProblem, FieldReason
 from providers.contract.localized_text import LocalizedText
+from providers.contract.media import MediaRole
 from providers.contract.requests import Media
 from providers.media_files import MediaFile, MediaKind
 
@@ -84,10 +85,15 @@ class ResolvedFields:
         kept: list[Media] = []
         first: dict[Any, Media] = {}
         single: dict[Any, Media] = {}
+        roles = [item.role for items in read for item in items]
+        # A video that ends as it begins: the unlabelled image is the first frame, not the last one a second time.
+        loop = roles.count(None) == 1 and MediaRole.LAST_FRAME in roles and MediaRole.FIRST_FRAME not in roles
         for items in read:
             for item in items:
                 content = _content(item)
                 known = first.get(content) or (placed.get(content) if item.role is None else None)
+                if loop and item.role is None and known is not None and known.role is MediaRole.LAST_FRAME:
+                    known = None
                 if known is not None and known.param != item.param and (item.role is None or item.role is known.role):
                     continue
                 if item.role in _SINGLE:
@@ -419,5 +425,8 @@ def refuse_problems(found: ResolvedFields) -> None:
         raise invalid(found.conflicts, code="conflict")
 
 
-def _conflict(path: str, value: str, other: str, said: str) -> FieldProblem:
-    return FieldProblem(path, FieldReason.CONFLICT, (f"{other} = {said}" if said else other,), value)
+def _conflict(path: str, value: str, other: str, other_value: str) -> FieldProblem:
+    """Two names of one field with different values."""
+    meant = f"{other} = {other_value}" if other_value else other
+    hint = LocalizedText(f"与 {meant} 含义相同而值不同，请只保留一个", f"It means the same as {meant}: send only one")
+    return FieldProblem(path, FieldReason.CONFLICT, (meant,), value, hint)

@@ -9,7 +9,6 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import PydanticCustomError
 
 from gateway.api.schemas import shot_prompt
-from gateway.api.schemas.field_aliases import InputField, field_of
 from gateway.api.schemas.field_resolver import ResolvedFields, UnknownFields, refuse_problems, resolve_fields
 from gateway.api.schemas.field_schema import show_fields, show_video
 from gateway.api.schemas.media_fields import InputError, is_address, read_inputs, shown_value
@@ -122,12 +121,11 @@ class GenerationBody(BaseModel):
         None, description="Hold the answer until the task ends, at most VIDEO_TIMEOUT; or send `Prefer: wait=N`."
     )
 
-    def video_request(self, media: list[Media]) -> VideoRequest:
+    def video_request(self, media: list[Media], sound: Media | None) -> VideoRequest:
         """The request as the providers take it. Raises GatewayError for what this version cannot do."""
         if self.enhance_prompt:
             raise GatewayError("unsupported_parameter", ERRORS["enhancement_not_supported"], param="enhance_prompt")
         shot_type = self.shot_type.lower() if self.shot_type else None
-        sound = _the_sound(media)
         return VideoRequest(
             model=self.model or "",
             prompt=shot_prompt.compose(
@@ -221,7 +219,7 @@ def parse_generation(body: Mapping[str, Any], unknown: UnknownFields = "check") 
     media = found.media()
     parsed = _validated(GenerationBody, found)
     refuse_problems(found)
-    request = parsed.video_request(media)
+    request = parsed.video_request(media, _the_sound(found, media))
     return Generation(request, parsed.prompt, parsed.wait_completion, found.names, _warnings(found))
 
 
@@ -239,11 +237,11 @@ def parse_reuse(body: Mapping[str, Any], unknown: UnknownFields = "check") -> Re
     return Reuse(parsed.prompt, parsed.model, parsed.duration, video_id, clip, names, warnings)
 
 
-def _the_sound(media: list[Media]) -> Media | None:
+def _the_sound(found: ResolvedFields, media: list[Media]) -> Media | None:
     """The sound that the video is made to: the only one among the inputs that came in a field for sounds."""
     sounds = [item for item in media if item.kind is MediaKind.AUDIO]
-    declared = field_of(sounds[0].param.rpartition(".")[2]) if len(sounds) == 1 else None
-    return sounds[0] if isinstance(declared, InputField) and declared.kind is MediaKind.AUDIO else None
+    own = {path for declared, path, _ in found.inputs if declared.kind is MediaKind.AUDIO}
+    return sounds[0] if len(sounds) == 1 and sounds[0].param in own else None
 
 
 def _earlier_video(found: ResolvedFields) -> tuple[str | None, Media | None]:

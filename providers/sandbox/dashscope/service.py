@@ -134,6 +134,7 @@ class DashScope:
         self._owned.setdefault(key, []).append(task)
         self._lane(task).add(task)
         self._ledger.record_submit("dashscope", key)
+        self._ledger.record_body("dashscope", key, given)
         output = {"task_status": "PENDING", "task_id": task.task_id}
         answer = self._answer({"output": output}, request_id=task.request_id)
         if "noid" in directives:

@@ -61,8 +61,9 @@ class Task:
         return "FAILED" if self.failure else "SUCCEEDED"
 
     def vanished(self, now: float) -> bool:
-        """Forgotten, as `#vanish` orders, once it would run."""
-        return "vanish" in self.directives and now >= self.starts_at
+        """Not found once it would run, as `#vanish` orders, or until its end, as `#lapse` does."""
+        lapsed = "lapse" in self.directives and now < self.ends_at
+        return ("vanish" in self.directives or lapsed) and now >= self.starts_at
 
 
 @dataclass(slots=True)

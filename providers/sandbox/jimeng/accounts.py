@@ -4,9 +4,11 @@ import hashlib
 import threading
 import uuid
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+import orjson
 
 from providers.sandbox.directives import credential_directive
 from providers.sandbox.jimeng.tasks import Task
@@ -80,6 +82,11 @@ class Accounts:
         account.gift_credit -= task.cost
         account.credit_log.append(credit_log_row(SPEND, task.cost, task.created, "视频生成", task))
         self._ledger.record_submit("jimeng", account.session, task.cost)
+
+    def record_body(self, account: Account, body: Mapping[str, Any]) -> None:
+        """Log the body of an accepted submit, its draft as an object."""
+        draft = orjson.loads(body["draft_content"])
+        self._ledger.record_body("jimeng", account.session, {**body, "draft_content": draft})
 
     def cancel(self, account: Account, task: Task) -> None:
         """End a task now and refund its credits."""

@@ -80,6 +80,7 @@ class Generation:
         task, log_id = self._accounts.submits.get((account.session, draft.submit_id)), self._envelopes.log_id()
         if task is None:
             task = self._accept(account, draft, directives, site, log_id)
+            self._accounts.record_body(account, call.body)
         aigc_data = None if "noid" in directives else records.submit_data(task, self._clock())
         answer = self._envelopes.answer({"aigc_data": aigc_data}, log_id=log_id)
         return with_fault(directives, answer, self._settings.drip_seconds)

@@ -67,12 +67,13 @@ class Task:
         return not self.ended(now) and self.share(now) < QUEUED
 
     def visible(self, now: float) -> bool:
-        """Whether status calls know it: not at once, and not after it vanished."""
+        """Whether status calls know it: not at once, and not while it has vanished."""
         return now >= self.visible_at and not self.vanished(now)
 
     def vanished(self, now: float) -> bool:
-        """Forgotten by the site, as `#vanish` orders."""
-        return "vanish" in self.directives and self.share(now) >= QUEUED
+        """Not found once it would run, as `#vanish` orders, or until its end, as `#lapse` does."""
+        lapsed = "lapse" in self.directives and not self.ended(now)
+        return ("vanish" in self.directives or lapsed) and self.share(now) >= QUEUED
 
     def has_video(self, now: float) -> bool:
         """Finished with a result."""

@@ -2,19 +2,17 @@
 
 from gateway.accounts.callers import Caller
 from gateway.task_ids.locator import TaskLocator
-from gateway.task_ids.signed import derived_key
 from providers.contract.accounts import Account
 from providers.contract.requests import VideoRequest
-from providers.registry import Registry
-from tests.gateway_fixture import no_owners
+from tests.gateway_fixture import GatewayFixture
 from tests.upstream import ScriptedProvider
 
 
 def new_locator() -> TaskLocator:
-    return TaskLocator(Registry([ScriptedProvider()]), no_owners(), [derived_key("secret")])
+    return GatewayFixture(secret=("secret",)).locator
 
 
-async def test_a_named_account_keeps_its_tasks_when_its_credential_is_replaced() -> None:
+async def test_named_account_keeps_its_tasks_when_its_credential_is_replaced() -> None:
     old, new = Account("scripted", "s-old", name="one"), Account("scripted", "s-new", name="one")
     before, after = (Caller((account,), managed=True, owner="a" * 12) for account in (old, new))
     locator = new_locator()
@@ -23,11 +21,11 @@ async def test_a_named_account_keeps_its_tasks_when_its_credential_is_replaced()
     assert ref.account is new
 
 
-async def test_an_account_keeps_its_tasks_when_it_is_given_a_name() -> None:
-    nameless, named = Account("scripted", "s-1"), Account("scripted", "s-1", name="one")
-    before, after = (Caller((account,), managed=True, owner="a" * 12) for account in (nameless, named))
+async def test_account_keeps_its_tasks_when_it_is_named() -> None:
+    unnamed, named = Account("scripted", "s-1"), Account("scripted", "s-1", name="one")
+    before, after = (Caller((account,), managed=True, owner="a" * 12) for account in (unnamed, named))
     locator = new_locator()
-    ref = await locator.find_one(after, locator.signed_id(before, nameless, "scripted-1", VideoRequest("m"), 1))
+    ref = await locator.find_one(after, locator.signed_id(before, unnamed, "scripted-1", VideoRequest("m"), 1))
     assert ref
     assert ref.account is named
 
@@ -54,7 +52,7 @@ class LateProvider(ScriptedProvider):
 def test_id_without_a_time_is_signed_where_the_upstream_lists_late() -> None:
     account = Account("scripted", "s-1")
     caller = Caller((account,))
-    late = TaskLocator(Registry([LateProvider()]), no_owners())
+    late = GatewayFixture(LateProvider()).locator
     assert late.needs_signed_id(caller, account, "scripted-short")
     assert not late.needs_signed_id(caller, account, "scripted-1")
     assert not new_locator().needs_signed_id(caller, account, "scripted-short")

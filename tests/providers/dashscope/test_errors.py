@@ -3,7 +3,16 @@ import re
 import pytest
 
 from providers.contract.errors import ErrorKind
-from providers.dashscope.errors import MAX_DETAIL, MEANINGS, Meaning, code_and_message, error_from, meaning_of, text_of
+from providers.dashscope.errors import (
+    MAX_DETAIL,
+    MEANINGS,
+    STATUS_KINDS,
+    Meaning,
+    code_and_message,
+    error_from,
+    meaning_of,
+    text_of,
+)
 
 CODES: list[tuple[int, str, ErrorKind]] = [
     (400, "InvalidParameter", ErrorKind.INVALID_REQUEST),
@@ -132,14 +141,40 @@ def test_busy_model_is_a_rate_limit(code: str, message: str) -> None:
         ("InternalError.Algo.InvalidParameter", ErrorKind.INVALID_REQUEST),
         ("InternalError.Algo.DataInspectionFailed", ErrorKind.CONTENT_REFUSED),
         ("InternalError.DataInspectionFailed", ErrorKind.CONTENT_REFUSED),
-        ("InternalError.Algo.Timeout", ErrorKind.UPSTREAM_ERROR),
-        ("InternalError.Timeout", ErrorKind.GENERATION_FAILED),
-        ("InternalError.Algo.Brand.New", ErrorKind.UPSTREAM_ERROR),
+        ("InternalError.Algo.Video.DataInspectionFailed", ErrorKind.CONTENT_REFUSED),
+        ("InternalError.Algo.InvalidFile.Duration", ErrorKind.INVALID_REQUEST),
     ],
 )
 def test_last_part_of_an_internal_error_decides(code: str, kind: ErrorKind) -> None:
     for status in (400, 500, None):
         assert error_from(status, code, "").kind is kind
+    for outer in ("InternalError", "InvalidParameter", "SystemError", ""):
+        assert error_from(None, outer, f"<400> {code}: something").kind is kind
+
+
+@pytest.mark.parametrize(
+    ("code", "failed"),
+    [
+        ("InternalError", ErrorKind.UPSTREAM_ERROR),
+        ("InternalError.Algo", ErrorKind.UPSTREAM_ERROR),
+        ("InternalError.Algo.Timeout", ErrorKind.UPSTREAM_ERROR),
+        ("InternalError.Timeout", ErrorKind.GENERATION_FAILED),
+        ("InternalError.Algo.Brand.New", ErrorKind.UPSTREAM_ERROR),
+        ("SystemError", ErrorKind.UPSTREAM_ERROR),
+        ("ModelServingError", ErrorKind.UPSTREAM_ERROR),
+    ],
+)
+def test_client_error_is_a_refusal_whatever_its_code(code: str, failed: ErrorKind) -> None:
+    for status in (None, 408, 413, 425, 499, 500, 503):
+        assert error_from(status, code, "why").kind is failed
+    for status, kind in [(400, ErrorKind.INVALID_REQUEST), (422, ErrorKind.INVALID_REQUEST), *STATUS_KINDS.items()]:
+        error = error_from(status, code, "why")
+        assert (error.kind, error.code, error.message, error.detail) == (kind, code, None, "why")
+
+
+def test_error_of_the_account_outweighs_a_code_in_the_message() -> None:
+    error = error_from(400, "Arrearage", "<400> InternalError.Algo.InvalidParameter: Failed to download")
+    assert error.kind is ErrorKind.NO_CREDITS
 
 
 @pytest.mark.parametrize(
@@ -153,12 +188,26 @@ def test_last_part_of_an_internal_error_decides(code: str, kind: ErrorKind) -> N
         ),
         ("InvalidParameter", "No connection adapters were found for 'oss://dashscope-instant/a/b.png'"),
         ("InvalidFile.DownloadFailed", ""),
+        ("InvalidURL", "Failed to download file https://h/a.png"),
+        ("BadRequest.IllegalInput", "Download failed: 403"),
+        ("InternalError.Algo", "Failed to download multimodal content"),
+        ("InternalError", "<400> InternalError.Algo: Failed to download multimodal content"),
+        ("Brand.New", "Failed to download multimodal content"),
+        ("", "素材下载失败"),
     ],
 )
 def test_input_that_cannot_be_downloaded_has_its_own_message(code: str, message: str) -> None:
-    error = error_from(400, code, message)
-    assert error.kind is ErrorKind.INVALID_REQUEST
-    assert error.message == error_from(400, "InvalidURL.Timeout", "").message
+    for status in (400, None):
+        error = error_from(status, code, message)
+        assert error.kind is ErrorKind.INVALID_REQUEST
+        assert error.message == error_from(400, "InvalidURL.Timeout", "").message
+
+
+@pytest.mark.parametrize("status", [403, 408, 413, 429, 500, 503])
+def test_download_phrase_does_not_outweigh_another_status(status: int) -> None:
+    plain = error_from(status, "SystemError", "why")
+    error = error_from(status, "SystemError", "Failed to download multimodal content")
+    assert (error.kind, error.message) == (plain.kind, plain.message)
 
 
 def test_missing_model_is_not_an_invalid_parameter() -> None:

@@ -33,7 +33,7 @@ def test_names_are_unique() -> None:
 @every_card
 def test_card_is_consistent(card: ModelCard) -> None:
     assert card.provider == "dashscope"
-    assert not card.open
+    assert not card.unlisted
     assert card.title
     assert card.duration is None or card.duration in card.durations
     assert card.resolution in card.resolutions

@@ -77,7 +77,7 @@ def test_cards(http: HttpClient) -> None:
     assert provider.card("WAN2.6-T2V") is MODELS[0]
     unknown = provider.card("wan2.6-t2v-next")
     assert unknown is not None
-    assert unknown.open
+    assert unknown.unlisted
     assert provider.card("qwen-vl-plus") is None
 
 
@@ -248,7 +248,20 @@ async def test_byte_order_mark_is_ignored(provider: DashScope, router: respx.Moc
         (200, error_body("Brand.New"), ErrorKind.UPSTREAM_ERROR, "Brand.New"),
         (200, {**error_body("Arrearage"), "output": {}}, ErrorKind.NO_CREDITS, "Arrearage"),
         (200, error_body("InternalError"), ErrorKind.ANSWER_LOST, "InternalError"),
-        (400, error_body("InternalError.Algo"), ErrorKind.UPSTREAM_ERROR, "InternalError.Algo"),
+        (400, error_body("InternalError.Algo"), ErrorKind.INVALID_REQUEST, "InternalError.Algo"),
+        (400, error_body("InternalError.Algo.Brand.New"), ErrorKind.INVALID_REQUEST, "InternalError.Algo.Brand.New"),
+        (400, error_body("SystemError"), ErrorKind.INVALID_REQUEST, "SystemError"),
+        (422, error_body("ModelServingError"), ErrorKind.INVALID_REQUEST, "ModelServingError"),
+        (429, error_body("ModelServingError"), ErrorKind.RATE_LIMITED, "ModelServingError"),
+        (413, error_body("SystemError"), ErrorKind.UPSTREAM_ERROR, "SystemError"),
+        (499, error_body("SystemError"), ErrorKind.UPSTREAM_ERROR, "SystemError"),
+        (425, error_body("SystemError"), ErrorKind.UPSTREAM_ERROR, "SystemError"),
+        (
+            500,
+            error_body("InternalError.Algo.InvalidParameter"),
+            ErrorKind.ANSWER_LOST,
+            "InternalError.Algo.InvalidParameter",
+        ),
         (
             400,
             error_body("InternalError.Algo.InvalidParameter"),

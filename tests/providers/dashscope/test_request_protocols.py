@@ -90,7 +90,7 @@ def test_wire_of_a_name(model: str, protocol: RequestProtocol) -> None:
     assert protocol_of(model) is protocol
     card = unlisted_card(model)
     assert card is not None
-    assert card.open
+    assert card.unlisted
     assert card.name == model
 
 

@@ -63,7 +63,7 @@ async def test_cached_link_expires(http: HttpClient, store: Store, account: Acco
         ("InvalidParameter", True),
         ("DataInspectionFailed", False),
         ("Throttling", False),
-        ("InternalError", False),
+        ("InternalError", True),
     ],
 )
 async def test_refused_submit_forgets_its_links(

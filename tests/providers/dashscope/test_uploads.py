@@ -193,7 +193,7 @@ async def test_files_find_their_places(
 
 
 async def test_model_is_asked_for_by_its_name_on_the_wire(http: HttpClient, store: Store, account: Account) -> None:
-    provider = DashScope(http, cards=[ModelCard("house-model", "dashscope", key="wan2.2-s2v", open=True)])
+    provider = DashScope(http, cards=[ModelCard("house-model", "dashscope", key="wan2.2-s2v", unlisted=True)])
     await submitted(provider, account, model="house-model", sound=media(tone()))
     assert store.policies.calls.last.request.url.params["model"] == store.body["model"] == "wan2.2-s2v"
 

@@ -113,7 +113,7 @@ def test_withdrawn_model_is_known_and_not_listed() -> None:
     jimeng = Jimeng(HttpClient())
     card = jimeng.card("jimeng-video-3.0")
     assert card is not None
-    assert not card.open
+    assert not card.unlisted
     assert card.name not in {listed.name for listed in jimeng.models()}
 
 

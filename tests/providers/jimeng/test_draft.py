@@ -291,11 +291,11 @@ def test_one_frame_alone_has_no_ending() -> None:
     assert not {"end_frame_image", "ending_control", "unified_edit_input"} & gen_input.keys()
 
 
-def test_last_frame_may_come_first() -> None:
+def test_first_frame_goes_before_a_last_frame_that_came_first() -> None:
     request = VideoRequest(FAST_3, media=(last_frame(), first_frame()))
     _, gen_input, _, _ = opened(build(request, uploaded=(IMAGE, OTHER_IMAGE)))
-    assert gen_input["end_frame_image"]["uri"] == IMAGE.id
-    assert gen_input["first_frame_image"]["uri"] == OTHER_IMAGE.id
+    assert gen_input["first_frame_image"]["uri"] == IMAGE.id
+    assert gen_input["end_frame_image"]["uri"] == OTHER_IMAGE.id
 
 
 REFERENCE_MEDIA = (

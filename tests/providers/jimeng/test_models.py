@@ -7,7 +7,7 @@ import pytest
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.media import MediaRole
 from providers.contract.models import ModelCard
-from providers.contract.requests import Media, VideoRequest
+from providers.contract.requests import FieldWarning, Media, VideoRequest
 from providers.jimeng.draft import wire_of
 from providers.jimeng.models import MODELS, NAMES, PREFERRED, WITHDRAWN, extra_model, name_of, raw_key
 from providers.jimeng.site_model import FIRST_FRAME_ONLY, REFERENCES_ELSEWHERE
@@ -281,20 +281,17 @@ def test_seedance_2_5_takes_more_references_and_a_audio_alone() -> None:
     refused(card, *[IMAGE] * 31, reference_mode=True)
 
 
-def test_only_resolution_may_be_named() -> None:
+def test_model_with_one_resolution_takes_any() -> None:
     card = on_site("jimeng-video-seedance-2.0", "cn")
     assert validate(card, VideoRequest(card.name, "x", resolution="720P")).resolution == "720p"
-    problem = next(iter(_problems(card, resolution="1080p")))
-    assert (problem.param, problem.allowed) == ("resolution", ("720p",))
-
-
-def _problems(card: ModelCard, **fields: Any) -> Any:
-    return refused(card, **fields).fields
+    validated = validate(card, VideoRequest(card.name, "x", resolution="1080p"))
+    assert validated.resolution == "720p"
+    assert validated.warnings == (FieldWarning("adjusted_value", "resolution", "720p"),)
 
 
 def test_raw_key_is_passed_on_unchecked() -> None:
     card = raw_key("dreamina_new")
-    assert card.open
+    assert card.unlisted
     assert card.key == "dreamina_new"
     assert not card.fetches_urls
     assert roles(card, IMAGE, IMAGE) == ["first_frame", "last_frame"]
@@ -318,7 +315,7 @@ def test_raw_key_is_passed_on_unchecked() -> None:
 )
 def test_raw_key_is_charged_as_its_row_or_its_family(key: str, resolution: str | None, benefit: str) -> None:
     card = raw_key(key)
-    assert (card.open, card.regions) == (True, frozenset())
+    assert (card.unlisted, card.regions) == (True, frozenset())
     assert wire_of(card).benefits.of(resolution, clip=False) == benefit
 
 

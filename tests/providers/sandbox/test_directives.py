@@ -201,6 +201,14 @@ async def reports_a_state(sender: Sender, directive: str) -> None:
     assert await sender.ended(await sender.submit(f"a cat #stuck #{directive}={state}")) == state
 
 
+async def lapses(sender: Sender, directive: str) -> None:
+    task = await sender.submit(f"a cat #{directive}")
+    await asyncio.sleep(0.12)
+    assert await sender.state(task) == by(sender, None, "UNKNOWN")
+    await asyncio.sleep(0.1)
+    assert await sender.state(task) == by(sender, 50, "SUCCEEDED")
+
+
 async def has_no_url(sender: Sender, directive: str) -> None:
     task = await sender.submit(f"a cat #{directive}")
     assert await sender.ended(task) == by(sender, 50, "SUCCEEDED")
@@ -327,6 +335,7 @@ CHECKS: dict[str, tuple[str, Check]] = {
     "short-id": ("short-id", has_a_short_id),
     "lag": ("lag", appears_later),
     "vanish": ("vanish", stays(None, "UNKNOWN")),
+    "lapse": ("lapse #seconds=0.2", lapses),
     "nocancel": ("nocancel", cannot_be_cancelled),
     "poll-status": ("poll-status=503", polled(status(503))),
     "poll-500": ("poll-500", polled(status(500))),

@@ -1,0 +1,308 @@
+"""Names of fields: what each means, what is refused, and that nothing is dropped."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.api.schemas.body_parser import UnreadableFile
+from gateway.api.schemas.field_aliases import (
+    CONTAINERS,
+    INPUTS,
+    LABELS,
+    MAX_INPUTS,
+    MEANINGLESS,
+    SCALARS,
+    WEBHOOKS,
+    Field,
+    all_names,
+    field_of,
+    fold,
+    names_of,
+)
+from gateway.api.schemas.field_resolver import MAX_WARNINGS, nearest_fields
+from gateway.api.schemas.media_fields import is_address
+from gateway.api.schemas.requests import Generation, parse_generation, parse_reuse
+from gateway.core.errors import GatewayError
+from providers.contract.media import MediaRole
+from providers.media_files import MediaKind
+
+URL, OTHER = "https://h/a.png", "https://h/b.png"
+DATA = "data:image/png;base64,iVBORw0KGgo="
+
+
+def refused(body: dict[str, Any], **options: Any) -> GatewayError:
+    with pytest.raises(GatewayError) as caught:
+        parse_generation({"prompt": "p"} | body, **options)
+    return caught.value
+
+
+# --- the table ----------------------------------------------------------------------------------------------------
+
+
+def test_each_name_means_one_field() -> None:
+    fields: tuple[Field, ...] = (*SCALARS, *INPUTS)
+    names = [name for declared in fields for name in names_of(declared)]
+    assert len({fold(name) for name in names}) == len(names) - 1  # file_paths and filePaths
+    assert not {name for name in names if name in MEANINGLESS | WEBHOOKS | set(CONTAINERS)}
+
+
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [
+        ("aspectRatio", "ratio"),
+        ("Aspect-Ratio", "ratio"),
+        ("imageURL", "image_url"),
+        ("images[]", "images"),
+        ("first_frame_URL", "first_frame"),
+        ("image_file_50", "image_file_"),
+        ("Image_File_2", "image_file_"),
+        ("function_mode", "functionMode"),
+        ("firstFrameImage", "first_frame"),
+    ],
+)
+def test_names_match_without_case_and_separators(name: str, field: str) -> None:
+    found = field_of(name)
+    assert found is not None and found.name == field
+
+
+@pytest.mark.parametrize("name", ["image_file_0", f"image_file_{MAX_INPUTS + 1}", "image_file_x", "images[0]", "", "_"])
+def test_other_names_are_unknown(name: str) -> None:
+    assert field_of(name) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("durations", "duration"),
+        ("reference_imgs", "reference_images"),
+        ("frist_frame", "first_frame"),
+        ("background_music", "audio_url"),
+        ("output_size", "size"),
+        ("video_quality", "resolution"),
+    ],
+)
+def test_unknown_name_has_a_nearest_field(name: str, nearest: str) -> None:
+    assert nearest in nearest_fields(name)
+
+
+# --- values -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "asked"),
+    [
+        ({"width": 720, "height": 1280}, {"size": "720x1280"}),
+        ({"width": 0, "height": 0}, {"size": None}),
+        ({"width": "720", "height": 1280.0}, {"size": "720x1280"}),
+        ({"size": "1080P"}, {"resolution": "1080p", "size": None}),
+        ({"size": "2K"}, {"resolution": "2k"}),
+        ({"size": "9:16"}, {"ratio": "9:16", "size": None}),
+        ({"size": "auto", "ratio": "1:1"}, {"size": None, "ratio": "1:1"}),
+        ({"quality": "1080P"}, {"resolution": "1080p"}),
+        ({"quality": "hd"}, {"resolution": None}),
+        ({"mode": "std"}, {"resolution": "720p"}),
+        ({"mode": "4k"}, {"resolution": "4k"}),
+        ({"generateAudio": "on"}, {"audio": True}),
+        ({"enable_audio": 0}, {"audio": False}),
+        ({"sound": "off"}, {"audio": False}),
+        ({"audio": URL}, {"audio": None}),
+        ({"aspect_ratio": "16/9"}, {"ratio": "16:9"}),
+        ({"extra_body": {"size": "1280x720"}}, {"size": "1280x720"}),
+    ],
+)
+def test_values_mean_fields(body: dict[str, Any], asked: dict[str, Any]) -> None:
+    request = parse_generation({"prompt": "p"} | body).request
+    assert {name: getattr(request, name) for name in asked} == asked
+
+
+@pytest.mark.parametrize(
+    ("body", "wait"),
+    [
+        ({}, None),
+        ({"async": False}, True),
+        ({"async": "true"}, False),
+        ({"sync": True}, True),
+        ({"wait_completion": "false"}, False),
+    ],
+)
+def test_waiting_under_its_names(body: dict[str, Any], wait: bool | None) -> None:
+    assert parse_generation({"prompt": "p"} | body).wait is wait
+
+
+def test_audio_that_is_an_input_is_the_sound() -> None:
+    sound = parse_generation({"prompt": "p", "audio": "https://h/a.mp3"}).request.sound
+    assert sound is not None and (sound.url, sound.param) == ("https://h/a.mp3", "audio")
+
+
+def test_several_sounds_are_inputs_in_their_order() -> None:
+    request = parse_generation(
+        {"prompt": "p", "audio_file_2": "https://h/2.mp3", "audio_file_1": "https://h/1.mp3"}
+    ).request
+    assert request.sound is None
+    assert [(item.param, item.kind) for item in request.media] == [
+        ("audio_file_1", MediaKind.AUDIO),
+        ("audio_file_2", MediaKind.AUDIO),
+    ]
+
+
+def test_numbered_inputs_come_by_their_numbers() -> None:
+    body = {"image_file_10": OTHER, "image_file_2": URL, "prompt": "p"}
+    assert [item.param for item in parse_generation(body).request.media] == ["image_file_2", "image_file_10"]
+
+
+def test_words_of_an_input_give_its_role() -> None:
+    media = [
+        {"type": "first_frame", "url": URL},
+        {"role": "last_frame", "image_url": {"url": OTHER}},
+        {"type": "image_url", "image_url": {"url": "https://h/c.png"}},
+        {"type": "reference", "url": "https://h/d.mp4"},
+        {"type": "image/png", "url": "https://h/e.png"},
+    ]
+    request = parse_generation({"prompt": "p", "media": media}).request
+    assert [item.role for item in request.media] == [
+        MediaRole.FIRST_FRAME,
+        MediaRole.LAST_FRAME,
+        None,
+        MediaRole.REFERENCE_VIDEO,
+        None,
+    ]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"type": "first_picture", "url": URL},
+        {"url": URL, "thumbnail": OTHER},
+        {"url": URL, "image_url": OTHER},
+        {"nothing": URL},
+        [[[[[[URL]]]]]],
+        "{not json",
+    ],
+)
+def test_input_that_holds_more_or_less_than_one_is_refused(value: object) -> None:
+    assert refused({"images": [value]}).param == "images"
+
+
+def test_binary_is_never_quoted() -> None:
+    message = refused({"image": "\x89PNG\r\n\x1a\n\0IHDR"}).message("en")
+    assert message.isprintable()
+    assert "PNG" not in message.partition("allowed")[0]
+
+
+# --- policies -----------------------------------------------------------------------------------------------------
+
+
+def test_policy_ignore_names_what_it_ignores() -> None:
+    parsed = parse_generation({"prompt": "p", "attachment": DATA, "orientation": "x"}, "ignore")
+    assert [warning.field for warning in parsed.warnings] == ["attachment", "orientation"]
+
+
+def test_policy_refuse_refuses_every_unknown_field_but_those_that_mean_nothing() -> None:
+    assert refused({"fps": 24}, unknown="refuse").param == "fps"
+    assert not parse_generation({"prompt": "p", "n": 1, "user": "u", "metadata": {"a": "b"}}, "refuse").warnings
+
+
+def test_every_bad_field_is_named_at_once() -> None:
+    error = refused({"attachment": DATA, "durations": 5, "seed": -1, "image": 5})
+    assert {problem.param for problem in error.problems} == {"attachment", "durations", "seed", "image"}
+
+
+def test_warnings_are_bounded() -> None:
+    parsed = parse_generation({"prompt": "p"} | {f"x{number}y": 1 for number in range(100)})
+    assert len(parsed.warnings) == MAX_WARNINGS
+
+
+def test_file_of_nobody_in_an_unknown_field_is_refused() -> None:
+    assert refused({"attachment": UnreadableFile(b"x")}).param == "attachment"
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [({"size": "1280x720"}, "size"), ({"image": URL}, "image"), ({"attachment": DATA}, "attachment")],
+)
+def test_what_a_derived_video_does_not_take_is_refused(body: dict[str, Any], param: str) -> None:
+    with pytest.raises(GatewayError) as caught:
+        parse_reuse({"prompt": "p", "video": "video_1"} | body)
+    assert caught.value.param == param
+
+
+@pytest.mark.parametrize("name", ["video", "video_url", "videoUrl", "input_video"])
+def test_earlier_video_under_its_names(name: str) -> None:
+    assert parse_reuse({"prompt": "p", name: "video_1"}).video_id == "video_1"
+    clip = parse_reuse({"prompt": "p", name: "https://h/a.mp4"}).clip
+    assert clip is not None and clip.url == "https://h/a.mp4"
+
+
+# --- whatever comes -----------------------------------------------------------------------------------------------
+
+addresses = st.builds(
+    lambda kind, number: f"https://h/{number}.{kind}", st.sampled_from(["png", "mp4", "mp3", "x"]), st.integers(0, 9)
+) | st.sampled_from([DATA, "data:video/mp4;base64,AAAA", "oss://b/k.png"])
+scalars = st.none() | st.booleans() | st.integers(-9, 9999) | st.sampled_from(["", "720p", "16:9", "on", "text"])
+values = st.recursive(
+    addresses | scalars,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["url", "image_url", "type", "role", "x"]), inner, max_size=3)
+    ),
+    max_leaves=5,
+)
+names = st.sampled_from(sorted(all_names())) | st.text("abcdefgimnoprstuvz_", min_size=1, max_size=12)
+bodies = st.dictionaries(names, values, max_size=4) | st.builds(
+    lambda outer, name, inner: outer | {name: inner},
+    st.dictionaries(names, values, max_size=2),
+    st.sampled_from(CONTAINERS),
+    st.dictionaries(names, values, max_size=3),
+)
+
+
+def addresses_in(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for item in value.values():
+            yield from addresses_in(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from addresses_in(item)
+    elif is_address(value):
+        yield value
+
+
+def addresses_asked(parsed: Generation) -> set[str]:
+    request = parsed.request
+    media = [*request.media, *([request.sound] if request.sound else [])]
+    texts = [request.model, request.prompt, request.negative_prompt, request.template, request.ratio, request.size]
+    return {item.url for item in media} | set(addresses_in(dict(request.options))) | {text for text in texts if text}
+
+
+_IN_THE_PROMPT = ("shot_type", "camera_movement", "lighting", "motion_prompt")
+
+
+def written_fields(body: dict[str, Any]) -> Iterator[tuple[str, str, Any]]:
+    """Name, path and value of every field, those in containers as well."""
+    for name, value in body.items():
+        if name in CONTAINERS and isinstance(value, dict):
+            yield from ((key, f"{name}.{key}", item) for key, item in value.items())
+        else:
+            yield name, name, value
+
+
+@given(bodies)
+def test_nothing_is_dropped_without_a_word(body: dict[str, Any]) -> None:
+    try:
+        parsed = parse_generation({"prompt": "p"} | body)
+    except GatewayError as error:
+        refused_field = error.param
+    else:
+        refused_field = None
+        asked, warned = addresses_asked(parsed), {warning.field for warning in parsed.warnings}
+        for name, path, value in written_fields(body):
+            if name in MEANINGLESS or name == LABELS or value in (None, "", [], {}):
+                continue
+            if name not in _IN_THE_PROMPT:
+                assert set(addresses_in(value)) <= asked
+            if field_of(name) is None and name not in CONTAINERS:
+                assert path in warned
+    assert refused_field != ""
