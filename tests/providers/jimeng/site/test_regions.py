@@ -15,6 +15,7 @@ _VOD_IN_ASIA = "vod-ap-singapore-1.bytevcloudapi.com"
         ("abc123", "abc123", "cn", None),
         ("us-abc123", "abc123", "us", None),
         ("hk-abc123", "abc123", "hk", None),
+        ("SG-abc123", "abc123", "sg", None),
         ("jp-abc123", "abc123", "jp", None),
         ("sg-abc123", "abc123", "sg", None),
         ("sessionid=abc123", "abc123", "cn", None),
