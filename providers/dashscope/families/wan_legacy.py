@@ -122,6 +122,8 @@ def _vace(name: str) -> ModelCard:
         ratio="16:9",
         sizes=of(SIZES, ("720p",)),
         media_sets=any_of([_RI], [_VI], [_RI, _VI], [_FF], [_FF, _LF], [_LF], [_FC], [_FC, _LF], [_FF, _VI]),
+        # All functions but those of references and masks keep the size of their input.
+        ratio_ignored_with=frozenset({_FF, _LF, _FC, _VI}),
         words_needed=True,
         media_limits={_RI: 3},
         fields=_COMMON,
