@@ -12,6 +12,7 @@ from starlette.routing import Route
 from gateway.accounts.daily_credits import DailyCredits
 from gateway.api.error_responses import handle_gateway_error, handle_http_exception
 from gateway.api.middleware import BodyLimit, Failures, RequestContext
+from gateway.api.paths import STATUS, SUBMIT, NormalizePath, all_paths
 from gateway.api.poll_endpoint import PollRoute, PollShortcut
 from gateway.api.renderers.task import render_task
 from gateway.api.renderers.video import render_video
@@ -45,12 +46,28 @@ def _openai(prefix: str) -> list[Route]:
     ]
 
 
+def _generations() -> list[Route]:
+    """The generations API with its aliases, which the OpenAPI document names beside the path that they stand for."""
+    return [
+        *(Route(path, generations.submit, methods=["POST"], include_in_schema=path == SUBMIT) for path in _SUBMITS),
+        # A GET would else be a poll of a task of this name.
+        *(Route(path, generations.method_not_allowed, methods=["GET"], include_in_schema=False) for path in _SUBMITS),
+        *(
+            Route(f"{prefix}/videos/tasks", generations.statuses, methods=["GET"], include_in_schema=bool(prefix))
+            for prefix in ("/v1", "")
+        ),
+        *(PollRoute(path, render_task, include_in_schema=path == STATUS) for path in all_paths(STATUS)),
+        *(
+            Route(f"{path}/cancel", generations.cancel, methods=["POST"], include_in_schema=path == STATUS)
+            for path in (STATUS, STATUS.removeprefix("/v1"))
+        ),
+    ]
+
+
+_SUBMITS = all_paths(SUBMIT)
+
 ROUTES = [
-    Route("/v1/videos/generations", generations.submit, methods=["POST"]),
-    Route("/v1/videos/generations", generations.method_not_allowed, methods=["GET"], include_in_schema=False),
-    Route("/v1/videos/tasks", generations.statuses, methods=["GET"]),
-    PollRoute("/v1/videos/tasks/{id}", render_task),
-    Route("/v1/videos/tasks/{id}/cancel", generations.cancel, methods=["POST"]),
+    *_generations(),
     *_openai("/v1"),
     *_openai(""),
     Route("/token/check", tokens.check, methods=["POST"]),
@@ -104,6 +121,7 @@ def create_app(
     app = Starlette(
         routes=ROUTES,
         middleware=[
+            Middleware(NormalizePath),
             Middleware(RequestServices),
             Middleware(PollShortcut, routes=ROUTES),
             Middleware(RequestContext),

@@ -5,17 +5,19 @@ An invalid configuration stops the start. A reload builds new services and keeps
 
 import itertools
 import logging
+import random
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from gateway.accounts.callers import Callers, GatewayKey, parse_key
+from gateway.accounts.callers import Caller, Callers, GatewayKey, parse_key
 from gateway.accounts.checks import AccountChecks
 from gateway.accounts.configured import managed_accounts
 from gateway.accounts.pool import AccountPool
 from gateway.accounts.selection import POLICIES
 from gateway.api.services import Services
 from gateway.archive.archive import Archive
+from gateway.archive.copier import ArchiveResult
 from gateway.archive.store import ArchiveStore, StoreError
 from gateway.archive.task_archiver import TaskArchiver
 from gateway.core import metrics
@@ -65,14 +67,45 @@ class ProcessState:
     logged_warnings: set[str] = field(default_factory=set)
 
 
-def build_process_state(settings: Settings, clock: Clock, http: HttpClient | None = None) -> ProcessState:
-    """Build the initial process state. Raises SettingsError if the archive cannot be opened."""
+def _count_copy(result: ArchiveResult) -> None:
+    metrics.observe_copy(result.outcome)
+
+
+def build_process_state(
+    settings: Settings,
+    clock: Clock,
+    http: HttpClient | None = None,
+    *,
+    store: ArchiveStore | None = None,
+    jitter: Callable[[], float] = random.random,
+    on_copy: Callable[[ArchiveResult], object] = _count_copy,
+) -> ProcessState:
+    """Build the initial process state. Raises SettingsError if the archive cannot be opened.
+
+    `store` is the archive's store, by default that of the settings. `jitter` returns random numbers in [0, 1) for the
+    jitter of pauses. `on_copy` is called with the result of each copy to the archive.
+    """
     resets = {spec.name: spec.quota_reset for spec in provider_registry.PROVIDERS}
-    pool, background = AccountPool(clock, quota_resets=resets), Background()
+    pool, background = AccountPool(clock, jitter=jitter, quota_resets=resets), Background()
     if http is None:
         timeouts = settings.timeouts
         http = HttpClient(Timeouts(timeouts.connect, timeouts.read, timeouts.total))
     poller = Poller(clock, settings.poll_freshness, background, pool.on_results)
+    store = store or open_archive(settings)
+    archiver = None
+    if store is not None:
+        archive = Archive(
+            store,
+            http,
+            clock,
+            background,
+            copies=settings.archive.copies,
+            store_prompts=settings.archive.prompt,
+            link_seconds={spec.name: spec.result_link_seconds for spec in provider_registry.PROVIDERS},
+            on_result=on_copy,
+        )
+        interval = settings.video_poll_interval / 1000
+        archiver = TaskArchiver(archive, poller, clock, background, follow=settings.archive.follow, interval=interval)
     return ProcessState(
         clock,
         http,
@@ -84,7 +117,7 @@ def build_process_state(settings: Settings, clock: Clock, http: HttpClient | Non
         OwnerLookup(clock, poller, background),
         TaskRefCache(),
         IdempotencyStore(clock, _seeds().__next__),
-        _archiver(settings, http, poller, clock, background),
+        archiver,
     )
 
 
@@ -96,26 +129,6 @@ def open_archive(settings: Settings) -> ArchiveStore | None:
         return ArchiveStore.open(settings.archive_url)
     except StoreError as error:
         raise SettingsError(f"ARCHIVE_URL: {error}") from None
-
-
-def _archiver(
-    settings: Settings, http: HttpClient, poller: Poller, clock: Clock, background: Background
-) -> TaskArchiver | None:
-    store = open_archive(settings)
-    if store is None:
-        return None
-    archive = Archive(
-        store,
-        http,
-        clock,
-        background,
-        copies=settings.archive.copies,
-        store_prompts=settings.archive.prompt,
-        link_seconds={spec.name: spec.result_link_seconds for spec in provider_registry.PROVIDERS},
-        on_result=lambda result: metrics.observe_copy(result.outcome),
-    )
-    interval = settings.video_poll_interval / 1000
-    return TaskArchiver(archive, poller, clock, background, follow=settings.archive.follow, interval=interval)
 
 
 def _seeds() -> Iterator[str]:
@@ -233,6 +246,13 @@ def _log_warnings(logged_warnings: set[str], warnings: Iterable[tuple[int, str]]
     logged_warnings.update(found)
 
 
+def _unknown_names(settings: Settings) -> list[str]:
+    """The names in `hold_submits` that no caller has."""
+    held = settings.api.hold_submits
+    names = {parse_key(key.get_secret_value()).name for key in settings.keys} | {Caller(()).name}
+    return [] if isinstance(held, bool) else [name for name in held if name not in names]
+
+
 def _warnings(settings: Settings, accounts: int) -> Iterator[tuple[int, str]]:
     """Warnings about a valid configuration: log level and text."""
     if settings.renamed:
@@ -249,6 +269,9 @@ def _warnings(settings: Settings, accounts: int) -> Iterator[tuple[int, str]]:
             f"keys are configured but no accounts: set {provider_registry.credential_variables()}, or add "
             "[[accounts]] to the configuration file",
         )
+    unknown = _unknown_names(settings)
+    if unknown:
+        yield logging.WARNING, f"[api] hold_submits names keys that are not configured: {', '.join(unknown)}"
     if accounts and not settings.keys:
         yield logging.WARNING, "accounts are configured but no keys to use them: set GATEWAY_KEYS=name:gw-…"
     if accounts and settings.admin_key is None:

@@ -33,7 +33,7 @@ def assign_roles(card: ModelCard, request: VideoRequest) -> VideoRequest:
     """Assign roles to unlabelled media: frames in order if the model takes frames alone, else the card's first role
     for the kind, else references. Beside a video to edit that takes no frame, images are references.
 
-    The frames come first, the last one after the first: some upstreams tell them by their order.
+    The last frame comes after the first: some upstreams tell them by their order.
     """
     roles = card.roles
     by_frames = card.unlisted or any(given and given <= set(FRAMES) for given in card.media_sets)
@@ -50,8 +50,14 @@ def assign_roles(card: ModelCard, request: VideoRequest) -> VideoRequest:
             supported = [] if request.reference_mode else [default for default in defaults if default in roles]
             role = (*supported, defaults[-1])[0]
         placed.append(item if role is item.role else replace(item, role=role))
-    placed.sort(key=lambda item: FRAMES.index(item.role) if item.role in FRAMES else len(FRAMES))
-    return replace(request, media=tuple(placed))
+    return replace(request, media=tuple(_frames_in_order(placed)))
+
+
+def _frames_in_order(media: list[Media]) -> list[Media]:
+    roles = [item.role for item in media]
+    if set(FRAMES) <= set(roles) and roles.index(MediaRole.LAST_FRAME) < roles.index(MediaRole.FIRST_FRAME):
+        media.insert(roles.index(MediaRole.LAST_FRAME), media.pop(roles.index(MediaRole.FIRST_FRAME)))
+    return media
 
 
 def _edits_video(card: ModelCard, request: VideoRequest) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from providers.contract.accounts import Account
 from providers.contract.localized_text import LocalizedText
 from providers.contract.models import ModelCard
-from providers.contract.provider import Provider
+from providers.contract.provider import Provider, TakesRawKeys
 from providers.contract.spec import AnySpec
 from providers.dashscope.spec import DASHSCOPE
 from providers.jimeng.spec import JIMENG
@@ -74,6 +74,11 @@ class Registry:
                 return card
             found = found or card
         return found
+
+    def raw_card(self, key: str) -> ModelCard | None:
+        """The open card of a model by an upstream's own key, where an upstream takes keys unchecked."""
+        cards = (provider.raw_card(key) for provider in self if isinstance(provider, TakesRawKeys))
+        return next((card for card in cards if card is not None), None)
 
     def account_from(self, credential: str) -> Account | None:
         """The account of a credential as clients send it.

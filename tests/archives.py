@@ -1,4 +1,4 @@
-"""What tests of the archive need: a place to keep files, a host that gives them, and a process that is killed."""
+"""Helpers for tests of the archive: a location, a file host, and a process that is killed."""
 
 import asyncio
 import atexit
@@ -39,7 +39,7 @@ PATIENCE_SECONDS = 20.0
 
 
 def video(size: int = 100_000) -> bytes:
-    """As many bytes, that begin as a video does."""
+    """This many bytes with the header of a video."""
     head = b"\x00\x00\x00\x20ftypisom\x00\x00\x02\x00isomiso2avc1mp41"
     return (head + bytes(range(251)) * (size // 251 + 1))[:size]
 
@@ -53,7 +53,7 @@ async def no_other() -> Result | None:
 
 @cache
 def s3_endpoint() -> str:
-    """An S3 of this process's own, which takes a second to start."""
+    """An S3 server of this process. It takes a second to start."""
     from moto.server import ThreadedMotoServer
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
@@ -65,8 +65,8 @@ def s3_endpoint() -> str:
 
 
 @dataclass
-class ArchivePlace:
-    """An empty place for an archive. What it holds is looked at from outside, not through the archive's own store."""
+class ArchiveLocation:
+    """An empty location for an archive. Tests inspect it from outside, not through the archive's store."""
 
     url: str
     folder: Path | None = None
@@ -76,14 +76,14 @@ class ArchivePlace:
         return ArchiveStore.open(self.url)
 
     def visible(self) -> set[str]:
-        """The paths that anybody sees who looks into it."""
+        """The paths that are visible in it."""
         if self.folder is not None:
             return {path for path in self._files() if not path.startswith(FOLDER)}
         listed = self._ask("?list-type=2")
         return {part.partition("</Key>")[0].removeprefix("pre/") for part in listed.split("<Key>")[1:]}
 
     def unfinished(self) -> int:
-        """Files that somebody has begun to write."""
+        """The number of partial files."""
         if self.folder is not None:
             return sum(1 for path in self._files() if path.startswith(FOLDER) and (self.folder / path).stat().st_size)
         return self._ask("?uploads").count("<Upload>")
@@ -96,17 +96,17 @@ class ArchivePlace:
         return httpx.get(f"{s3_endpoint()}/{self.bucket}{query}", trust_env=False).text
 
 
-def new_place(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ArchivePlace:
+def new_location(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ArchiveLocation:
     """A `file` or an `s3` one."""
     if kind == "file":
         folder = tmp_path / "archive"
-        return ArchivePlace(folder.as_uri(), folder=folder)
+        return ArchiveLocation(folder.as_uri(), folder=folder)
     bucket = f"b-{uuid.uuid4().hex}"
     httpx.put(f"{s3_endpoint()}/{bucket}", trust_env=False).raise_for_status()
     monkeypatch.setenv("AWS_ENDPOINT_URL", s3_endpoint())
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-a-secret")
-    return ArchivePlace(f"s3://{bucket}/pre", bucket=bucket)
+    return ArchiveLocation(f"s3://{bucket}/pre", bucket=bucket)
 
 
 # --- where files come from --------------------------------------------------------------------------------------
@@ -114,7 +114,7 @@ def new_place(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Arc
 
 @dataclass
 class Given:
-    """One answer of a host. `announced` is the Content-Length it says, None for none and the body in chunks. After
+    """One response of a host. `announced` is its Content-Length, None for a chunked body. After
     `hold_at` bytes it waits until the host lets go."""
 
     body: bytes = b""
@@ -125,7 +125,7 @@ class Given:
 
 
 class FileHost:
-    """Gives files under `http://…/name`, and 404 for others. `asked` counts the requests."""
+    """Serves files under `http://…/name`, and 404 for others. `asked` lists the requests."""
 
     def __init__(self) -> None:
         self.files: dict[str, Given] = {}
@@ -190,14 +190,14 @@ class FileHost:
 # --- a process --------------------------------------------------------------------------------------------------
 
 
-async def killed_copy(place: ArchivePlace, link: str) -> None:
+async def killed_copy(location: ArchiveLocation, link: str) -> None:
     """Start a copy in a process of its own and kill it once it has written something."""
-    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "tests.archives", place.url, link, cwd=ROOT)
-    await until(lambda: process.returncode is not None or place.unfinished() > 0)
+    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "tests.archives", location.url, link, cwd=ROOT)
+    await until(lambda: process.returncode is not None or location.unfinished() > 0)
     assert process.returncode is None
     process.kill()
     await process.wait()
-    assert place.unfinished() == 1
+    assert location.unfinished() == 1
 
 
 async def until(true: Callable[[], bool]) -> None:

@@ -36,20 +36,20 @@ class Process:
             self.lines.append(line)
 
     @property
-    def said(self) -> str:
+    def output(self) -> str:
         return "".join(self.lines)
 
     def find(self, pattern: str) -> str:
-        """The first group of the pattern, as soon as the process has said it."""
+        """The first group of the pattern, as soon as the process prints it."""
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
-            found = re.search(pattern, self.said)
+            found = re.search(pattern, self.output)
             if found:
                 return found[1]
             if self.process.poll() is not None and not self._reader.is_alive():
                 break
             time.sleep(0.01)
-        raise AssertionError(f"{pattern} was not said, but: {self.said}")
+        raise AssertionError(f"{pattern} was not printed, but: {self.output}")
 
     def end(self, number: int = signal.SIGTERM) -> int:
         self.process.send_signal(number)

@@ -1,4 +1,4 @@
-"""The READMEs, in both languages, tell the truth of today."""
+"""The READMEs, in both languages, match the code."""
 
 import re
 from pathlib import Path
@@ -22,7 +22,7 @@ each_language = pytest.mark.parametrize("readme", [ENGLISH, CHINESE], ids=["en",
 
 
 @pytest.mark.parametrize(("language", "readme"), [("en", ENGLISH), ("zh", CHINESE)])
-def test_its_model_tables_are_those_of_the_cards(language: str, readme: str) -> None:
+def test_model_tables_match_the_cards(language: str, readme: str) -> None:
     assert rewritten(readme, language) == readme, "run: python -m tests.readme_tables"
 
 
@@ -33,7 +33,7 @@ def test_every_model_of_the_tables_is_named(readme: str) -> None:
 
 
 @each_language
-def test_it_names_the_models_that_are_tried_by_default(readme: str) -> None:
+def test_default_models_are_named(readme: str) -> None:
     for name in PREFERRED[:5]:
         assert f"`{name}`" in readme or f"`…{name.removeprefix('jimeng-video')}`" in readme
 
@@ -55,27 +55,27 @@ def test_every_setting_of_a_provider_is_named(readme: str, spec: AnySpec) -> Non
 
 
 @each_language
-def test_the_routes_it_names_are_there(readme: str) -> None:
+def test_named_routes_exist(readme: str) -> None:
     paths = {re.sub(r"\{.*?\}", "{id}", route.path) for route in ROUTES}
     for path in re.findall(r"`(?:GET|POST) (/[^`?]*)", readme):
         assert re.sub(r"\{.*?\}", "{id}", path) in paths, path
 
 
 @each_language
-def test_the_words_it_names_do_something(readme: str) -> None:
+def test_named_directives_exist(readme: str) -> None:
     known = {row.directive for row in DIRECTIVES}
     for word in re.findall(r"`#([a-z0-9-]+)", readme):
         assert word in known, word
 
 
-def test_both_languages_show_the_same_code() -> None:
+def test_both_languages_have_the_same_code() -> None:
     def blocks(readme: str) -> list[str]:
         return re.findall(r"^```.*?^```", readme, re.MULTILINE | re.DOTALL)
 
     assert blocks(ENGLISH) == blocks(CHINESE)
 
 
-def test_the_wire_watch_names_places_that_are_there() -> None:
+def test_wire_watch_names_existing_files() -> None:
     text = (ROOT / "providers" / "README.md").read_text("utf-8")
     for path in re.findall(r"`((?:jimeng|dashscope|sandbox)/[\w./]*)`", text):
         assert (ROOT / "providers" / path).exists(), path
@@ -86,7 +86,7 @@ def test_the_wire_watch_names_places_that_are_there() -> None:
 
 
 @each_language
-def test_the_files_and_names_of_the_development_chapter_are_there(readme: str) -> None:
+def test_files_and_names_of_the_development_chapter_exist(readme: str) -> None:
     """Paths are relative to the repository, to `gateway/`, to the row's folder, or stand beside a path of the line."""
     _, chapter = re.split(r"^## (?:Development|开发)$", readme, flags=re.MULTILINE)
     code = "\n".join(path.read_text("utf-8") for path in ROOT.glob("*/**/*.py") if ".venv" not in path.parts)

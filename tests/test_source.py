@@ -21,12 +21,12 @@ ROOT = Path(__file__).parent.parent
     ],
     ids=["lint", "format", "types", "imports"],
 )
-def test_it_passes(command: list[str]) -> None:
+def test_source_passes_lint_format_and_types(command: list[str]) -> None:
     done = subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_gateway_names_no_provider() -> None:
+def test_gateway_names_no_provider() -> None:
     names = {"modelscope", *(name for spec in PROVIDERS for name in (spec.name, spec.title.lower()))}
     found = [
         f"{path.relative_to(ROOT)}:{number}: {line.strip()}"

@@ -1,4 +1,4 @@
-"""A provider for tests whose answers are set by hand, and which notes what it was asked."""
+"""Scripted providers: their answers are set by tests, and their calls are recorded."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +17,7 @@ SubmitAnswer = str | ProviderError
 
 
 class ScriptedProvider:
-    """Plays one upstream. Each submit takes the next of `submits`; each query looks into `states`."""
+    """One upstream. Each submit takes the next of `submits`; each query reads `states`."""
 
     query_batch = 10
     regions: frozenset[str] = frozenset()
@@ -28,7 +28,7 @@ class ScriptedProvider:
         self.cards = {card.name: card for card in cards or (ModelCard(name=f"{name}-model", provider=name),)}
         self.submits: list[SubmitAnswer] = []
         self.states: dict[str, State] = {}
-        self.query_trouble: ProviderError | None = None
+        self.query_error: ProviderError | None = None
         self.asked: list[tuple[str, tuple[str, ...]]] = []
         self.prepared: list[str] = []
         self.submitted: list[tuple[str, str, VideoRequest]] = []
@@ -63,13 +63,13 @@ class ScriptedProvider:
 
     async def query(self, ids: Sequence[str], account: Account) -> Mapping[str, State]:
         self.asked.append((account.credential, tuple(ids)))
-        if self.query_trouble:
-            raise self.query_trouble
+        if self.query_error:
+            raise self.query_error
         return {id: self.states.get(id, ProviderError(ErrorKind.TASK_NOT_FOUND)) for id in ids}
 
 
 class FindingProvider(ScriptedProvider):
-    """One that can look a submit up: each look-up takes the next of `finds`, the last one over and over."""
+    """Can look up a submit: each look-up takes the next of `finds`, the last one repeats."""
 
     def __init__(self, finds: Sequence[SubmitAnswer | Submission | None], name: str = "scripted") -> None:
         super().__init__(name)
@@ -85,7 +85,7 @@ class FindingProvider(ScriptedProvider):
 
 
 class UploadingProvider(ScriptedProvider):
-    """One to which files go ahead of the submit: each upload takes the next of `uploads`, None for one that works."""
+    """Uploads files before the submit: each upload takes the next of `uploads`, None for success."""
 
     def __init__(self, *uploads: ProviderError | None) -> None:
         card = ModelCard("scripted-model", "scripted", media_sets=(frozenset({MediaRole.FIRST_FRAME}),))
@@ -98,14 +98,14 @@ class UploadingProvider(ScriptedProvider):
         if request.has_files:
             self.uploaded.append(account.credential)
             self.on_upload()
-            trouble = self.uploads.pop(0) if self.uploads else None
-            if trouble is not None:
-                raise trouble
+            error = self.uploads.pop(0) if self.uploads else None
+            if error is not None:
+                raise error
         return await super().prepare(request, account)
 
 
 class DiscoveringProvider(ScriptedProvider):
-    """One that tells its models live: those of `listed` by region, or the trouble that stands there."""
+    """Lists its models live: those of `listed` by region, or raises the error in their place."""
 
     def __init__(self, listed: Mapping[str, Sequence[ModelCard] | ProviderError], **options: Any) -> None:
         super().__init__(**options)
@@ -125,19 +125,19 @@ class DiscoveringProvider(ScriptedProvider):
 
 
 class CancellingProvider(ScriptedProvider):
-    """One that can cancel: the task then has failed with `cancelled`, unless `cancel_trouble` is set."""
+    """Can cancel: the task then fails with `cancelled`, unless `cancel_error` is set."""
 
-    cancel_trouble: ProviderError | None = None
+    cancel_error: ProviderError | None = None
     cancelled = ProviderError(ErrorKind.CANCELLED, code="cancelled")
 
     async def cancel(self, id: str, account: Account) -> None:
-        if self.cancel_trouble:
-            raise self.cancel_trouble
+        if self.cancel_error:
+            raise self.cancel_error
         self.states[id] = TaskState(id, Phase.FAILED, error=self.cancelled)
 
 
 async def alive(provider: CanCheck, account: Account) -> bool:
-    """What a check says of a login; any other trouble is raised."""
+    """The result of a credential check; any other error is raised."""
     try:
         await provider.check(account)
     except ProviderError as error:
@@ -151,7 +151,7 @@ def finished(id: str, url: str = "https://h/v.mp4") -> TaskState:
     return TaskState(id, Phase.COMPLETED, progress=100, result=Result(url))
 
 
-def trouble(kind: ErrorKind, code: str = "", detail: str = "") -> ProviderError:
+def provider_error(kind: ErrorKind, code: str = "", detail: str = "") -> ProviderError:
     return ProviderError(kind, code=code, detail=detail)
 
 

@@ -24,6 +24,8 @@ CONCURRENT_CHECKS = 4
 """Concurrent account checks."""
 SPREAD_SECONDS = 0.5
 """Upper bound of the random delay before each of several calls, so that they do not arrive together."""
+BALANCE_WAIT = 5.0
+"""Seconds that a submit waits for a balance that decides whether an account can take it."""
 CREDITS_SECONDS = 120.0
 """TTL of a credit balance, unless a refresh is forced."""
 
@@ -48,6 +50,7 @@ class AccountChecks:
         self._clock = clock
         self._background = background
         self._checks: dict[str, asyncio.Task[None]] = {}
+        self._balance_reads: dict[str, asyncio.Task[None]] = {}
         self._slots = asyncio.Semaphore(CONCURRENT_CHECKS)
 
     # --- on request ---------------------------------------------------------------------------------------------
@@ -141,8 +144,14 @@ class AccountChecks:
     def refresh_credits(self, account: Account) -> None:
         """Read the balance in the background, after a submit failed for lack of credits."""
         provider = self._registry[account.provider]
-        if isinstance(provider, CanTellCredits):
-            self._background.start(self._refresh_credits(provider, account))
+        if isinstance(provider, CanTellCredits) and account.id not in self._balance_reads:
+            self._balance_reads[account.id] = self._background.start(self._refresh_credits(provider, account))
+
+    async def balances_read(self, accounts: Sequence[Account]) -> None:
+        """Wait, at most BALANCE_WAIT seconds, for the balances that are being read after failed submits."""
+        reads = [self._balance_reads[account.id] for account in accounts if account.id in self._balance_reads]
+        if reads:
+            await asyncio.wait(reads, timeout=BALANCE_WAIT)
 
     async def _check_again(self, account: Account) -> None:
         provider = self._registry[account.provider]
@@ -163,6 +172,8 @@ class AccountChecks:
             await self._read_credits(provider, account)
         except ProviderError:
             return
+        finally:
+            del self._balance_reads[account.id]
 
     async def _read_credits(self, provider: CanTellCredits, account: Account) -> Credits:
         credits = await self._record_outcome(account, provider.credits(account))

@@ -19,7 +19,11 @@ _MAX_RETRY_AFTER = 86_400.0
 _LOW_BALANCE_SECONDS = 60.0
 """A balance read within this time of a NO_CREDITS error is the one that was too low for the submit."""
 _MAX_MODELS = 50
-"""Limit of the not-entitled models cached for one account. Callers may name any model."""
+"""Limit of the not-entitled models, and of the prices, cached for one account. Callers may name any model."""
+_DOUBT_SECONDS = (60.0, 900.0)
+"""The first and the longest time after an unknown refusal during which other accounts are preferred."""
+_PRICE_SECONDS = (600.0, 3600.0)
+"""The first and the longest time that a price above the balance is closed."""
 
 
 class AccountState(StrEnum):
@@ -31,6 +35,10 @@ class AccountState(StrEnum):
     RATE_LIMITED = "rate_limited"
     RESTRICTED = "restricted"
     NO_CREDITS = "no_credits"
+    LOW_CREDITS = "low_credits"
+    """Its credits are not enough for the requested video. It takes cheaper ones."""
+    DAILY_LIMIT = "daily_limit"
+    """It takes no more submits today."""
     EXPIRED = "expired"
     """The upstream rejects its credential."""
     NOT_ENTITLED = "not_entitled"
@@ -64,8 +72,31 @@ PAUSE_RULES: dict[ErrorKind, PauseRule] = {
     ErrorKind.TOO_MANY_RUNNING: PauseRule(AccountState.FULL, 30, 30),
     ErrorKind.RESTRICTED: PauseRule(AccountState.RESTRICTED, 1800, _DAY, any_call=True),
     ErrorKind.NOT_ENTITLED: PauseRule(AccountState.NOT_ENTITLED, 3600, _DAY),
+    ErrorKind.DAILY_LIMIT: PauseRule(AccountState.DAILY_LIMIT, 3600, _DAY, until_reset=True),
 }
 """All error kinds that count against an account. NOT_ENTITLED affects only the requested model."""
+
+
+class Price(NamedTuple):
+    """What decides the price of a video. `duration` is in seconds."""
+
+    model: str
+    duration: int | None = None
+    resolution: str | None = None
+
+    def at_least(self, other: "Price") -> bool:
+        """True where this price is not below the other one: the same, or that of a longer video."""
+        alike = (self.model, self.resolution) == (other.model, other.resolution)
+        return alike and (self.duration or 0) >= (other.duration or 0)
+
+
+class ClosedPrice(NamedTuple):
+    """A price that was above the balance of `credits`, closed until `until`, in unix seconds. `failures` counts from
+    1."""
+
+    until: float
+    credits: int
+    failures: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +138,11 @@ class Health:
     failure to the next successful submit."""
     _pauses: dict[ErrorKind, Pause] = field(default_factory=dict)
     _closed_models: dict[str, Pause] = field(default_factory=dict)
-    _balance_at_failure: int | None = None
+    _closed_prices: dict[Price, ClosedPrice] = field(default_factory=dict)
+    _price_at_failure: Price | None = None
+    """The price of the last NO_CREDITS error, None once a balance was read."""
+    _doubts: int = 0
+    _doubtful_until: float = 0.0
 
     def active_pause(self, now: float) -> Pause | None:
         """The pause in force: that of a rejected credential first, else the longest. The pause of a rejected credential
@@ -129,8 +164,29 @@ class Health:
         """The cached models that the account may not use."""
         return {model: pause for model, pause in self._closed_models.items() if now < pause.until}
 
-    def fail(self, error: ProviderError, model: str, *, sent_at: float, now: float) -> Pause | None:
-        """Record an error of a call that was sent at `sent_at`. Returns the pause that it started, if any."""
+    def closed_price(self, price: Price, now: float) -> ClosedPrice | None:
+        """The closed price that a price is not below, if any is in force."""
+        closed = (one for other, one in self._closed_prices.items() if now < one.until and price.at_least(other))
+        return max(closed, default=None)
+
+    def has_closed_prices(self, now: float) -> bool:
+        """True while any price is closed."""
+        return any(now < closed.until for closed in self._closed_prices.values())
+
+    def is_doubtful(self, now: float) -> bool:
+        """True for a while after an unknown refusal: other accounts are preferred."""
+        return now < self._doubtful_until
+
+    def fail(
+        self, error: ProviderError, model: str, *, sent_at: float, now: float, price: Price | None = None
+    ) -> Pause | None:
+        """Record an error of a call that was sent at `sent_at`. Returns the pause that it started, if any. `price` is
+        that of the submit."""
+        if error.kind is ErrorKind.UNKNOWN_REFUSAL:
+            first, longest = _DOUBT_SECONDS
+            self._doubtful_until = now + min(first * 2 ** min(self._doubts, 30), longest)
+            self._doubts += 1
+            return None
         rule = PAUSE_RULES.get(error.kind)
         if rule is None:
             return None
@@ -144,13 +200,16 @@ class Health:
         failures = last.failures + 1 if last is not None else 1
         pause = self._pauses[error.kind] = self._pause(error, rule, failures, now)
         if error.kind is ErrorKind.NO_CREDITS:
-            self._balance_at_failure = None
+            self._price_at_failure = price
         # A credential that is rejected again never became valid: this is no new pause.
         return None if last is not None and error.kind is ErrorKind.INVALID_CREDENTIAL else pause
 
-    def succeed(self, model: str, *, sent_at: float) -> None:
+    def succeed(self, model: str, *, sent_at: float, price: Price | None = None) -> None:
         """Record an accepted submit. Pauses that began before it was sent end."""
         self._closed_models.pop(model, None)
+        if price is not None:
+            self._closed_prices.pop(price, None)
+        self._doubts, self._doubtful_until = 0, 0.0
         self._pauses = {kind: pause for kind, pause in self._pauses.items() if pause.began > sent_at}
         self.is_half_open = bool(self._pauses)
 
@@ -177,25 +236,38 @@ class Health:
         self._pauses.pop(ErrorKind.TOO_MANY_RUNNING, None)
 
     def record_credits(self, credits: int, now: float) -> None:
-        """Record the credit balance. A balance above that at the NO_CREDITS error ends the pause. The first balance
-        read right after the error is the one that was too low."""
-        pause = self._pauses.get(ErrorKind.NO_CREDITS)
-        if pause is None:
+        """Record the credit balance. Credits end the pause for lack of credits. The first balance read right after the
+        NO_CREDITS error is the one that was too low: if there are credits, only the price of that submit is closed. A
+        higher balance opens it again."""
+        self._closed_prices = {price: one for price, one in self._closed_prices.items() if one.credits >= credits}
+        pause, price = self._pauses.get(ErrorKind.NO_CREDITS), self._price_at_failure
+        self._price_at_failure = None
+        if pause is None or credits <= 0:
             return
-        if self._balance_at_failure is None and now - pause.began < _LOW_BALANCE_SECONDS:
-            self._balance_at_failure = credits
-        elif credits > (self._balance_at_failure or 0):
-            self.record_top_up()
+        del self._pauses[ErrorKind.NO_CREDITS]
+        if price is not None and now - pause.began < _LOW_BALANCE_SECONDS:
+            self._close_price(price, credits, now)
+
+    def _close_price(self, price: Price, credits: int, now: float) -> None:
+        last, (first, longest) = self._closed_prices.pop(price, None), _PRICE_SECONDS
+        failures = last.failures + 1 if last is not None else 1
+        until = now + min(first * 2 ** min(failures - 1, 30), longest)
+        self._closed_prices[price] = ClosedPrice(until, credits, failures)
+        if len(self._closed_prices) > _MAX_MODELS:
+            del self._closed_prices[next(iter(self._closed_prices))]
 
     def record_top_up(self) -> None:
-        """Record new credits. This ends the pause for lack of credits."""
+        """Record new credits. This ends the pause for lack of credits, and opens all prices."""
         self._pauses.pop(ErrorKind.NO_CREDITS, None)
+        self._closed_prices.clear()
 
     def reset(self) -> None:
         """Clear all pauses. The account is half-open."""
         self.is_half_open = True
         self._pauses.clear()
         self._closed_models.clear()
+        self._closed_prices.clear()
+        self._doubts, self._doubtful_until = 0, 0.0
 
     def _fail_model(self, model: str, error: ProviderError, now: float) -> Pause | None:
         last = self._closed_models.get(model)

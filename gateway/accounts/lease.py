@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import NamedTuple, Protocol, Self
 
-from gateway.accounts.health import Health
+from gateway.accounts.health import Health, Price
 from gateway.core import metrics
 from providers.contract.accounts import Account, Credits
 from providers.contract.errors import Blame, ErrorKind, ProviderError
@@ -90,19 +90,28 @@ class OutcomeRecorder(Protocol):
 
     def proxy_failed(self, account: Account, error: ProviderError) -> None: ...
 
-    def record_failure(self, account: Account, error: ProviderError, model: str, *, sent_at: float) -> bool: ...
+    def record_failure(
+        self, account: Account, error: ProviderError, model: str, *, sent_at: float, price: Price | None = None
+    ) -> bool: ...
 
 
 class Lease:
     """An account leased for one submit. A context manager: leaving it releases the account, whatever the outcome."""
 
     def __init__(
-        self, pool: OutcomeRecorder, account: Account, record: AccountRecord, model: str, sent_at: float
+        self,
+        pool: OutcomeRecorder,
+        account: Account,
+        record: AccountRecord,
+        model: str,
+        sent_at: float,
+        price: Price | None = None,
     ) -> None:
         self.account = account
         self._pool = pool
         self._record = record
         self._model = model
+        self._price = price
         self._sent_at = sent_at
         self._credential = record.credential
         self._probe: Probe | None = None
@@ -132,7 +141,7 @@ class Lease:
         record.submitted += 1
         record.running[id] = self._pool.now() + RUNNING_SECONDS
         if record.credential == self._credential:
-            record.health.succeed(self._model, sent_at=self._sent_at)
+            record.health.succeed(self._model, sent_at=self._sent_at, price=self._price)
         metrics.SUBMITS.labels(record.label, "accepted").inc()
 
     def failed(self, error: ProviderError) -> bool:
@@ -145,7 +154,7 @@ class Lease:
             self._record.health.record_content_refused(self._pool.now())
         if error.kind is ErrorKind.UNREACHABLE:
             self._pool.proxy_failed(self.account, error)
-        if error.kind.blame is not Blame.ACCOUNT:
+        if error.kind.blame is not Blame.ACCOUNT and error.kind is not ErrorKind.UNKNOWN_REFUSAL:
             return False
         self._record.failed += 1
-        return self._pool.record_failure(self.account, error, self._model, sent_at=self._sent_at)
+        return self._pool.record_failure(self.account, error, self._model, sent_at=self._sent_at, price=self._price)

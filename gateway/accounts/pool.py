@@ -15,15 +15,16 @@ from typing import NamedTuple
 
 from cachetools import LRUCache, TTLCache
 
-from gateway.accounts.health import PAUSE_RULES, AccountState, Health, Pause
+from gateway.accounts.health import PAUSE_RULES, AccountState, Health, Pause, Price
 from gateway.accounts.lease import UNMANAGED_LABEL, AccountRecord, CreditBalance, LastError, Lease, Probe
 from gateway.accounts.selection import Policy, RoundRobin
 from gateway.core import metrics
 from gateway.core.clock import Clock
 from gateway.core.logs import GATEWAY, utc
-from gateway.core.messages import ERRORS
+from gateway.core.messages import ERRORS, format_text
 from providers.contract.accounts import Account, Credits
 from providers.contract.errors import ErrorKind, ProviderError
+from providers.contract.localized_text import LocalizedText
 from providers.contract.spec import QuotaReset
 from providers.contract.tasks import TaskState
 
@@ -37,6 +38,12 @@ SECOND_PROBE_SECONDS = 3.0
 """Seconds until a second submit may be sent with a half-open account while its probe is running."""
 MAX_WAIT_SECONDS = 15.0
 """Seconds that a submit waits for the probes of others."""
+
+NOT_ENOUGH_FOR_VIDEO = LocalizedText(
+    "积分不足以生成该视频（剩余 {credits}）；更便宜的视频仍可提交：请缩短时长、降低分辨率、更换模型或充值",
+    "Not enough credits for this video ({credits} left). Cheaper ones are accepted: choose a shorter duration, a lower "
+    "resolution or another model, or add credits",
+)
 
 _MAX_FAILED_PROXIES = 1000
 
@@ -128,11 +135,13 @@ class AccountPool:
 
     # --- submits ------------------------------------------------------------------------------------------------
 
-    async def take(self, accounts: Sequence[Account], model: str, tried: AbstractSet[str]) -> Lease | None:
+    async def take(
+        self, accounts: Sequence[Account], model: str, tried: AbstractSet[str], price: Price | None = None
+    ) -> Lease | None:
         """Lease an account for the next attempt of a submit, by the policy. None where no account is ready.
 
-        `tried` are the ids of accounts tried before. A new account, or one after a failure, is half-open: one
-        submit probes it, while others use other accounts or wait for the probe.
+        `tried` are the ids of accounts tried before, `price` is that of the submit. A new account, or
+        one after a failure, is half-open: one submit probes it, while others use other accounts or wait for the probe.
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._max_wait
@@ -142,14 +151,14 @@ class AccountPool:
             probes: list[Probe] = []
             for account in accounts:
                 record = self._record(account)
-                if account.id in tried or self._status(record, model, now).state is not AccountState.READY:
+                if account.id in tried or self._status(record, model, now, price).state is not AccountState.READY:
                     continue
                 if record.probe is None or record.probe.seconds >= self._second_probe_after:
                     ready[account.id] = account
                 else:
                     probes.append(record.probe)
             if ready:
-                return self._choose(ready, model, now)
+                return self._choose(ready, model, now, price)
             left = deadline - loop.time()
             if not probes or left <= 0:
                 return None
@@ -160,12 +169,15 @@ class AccountPool:
                 return_when=asyncio.FIRST_COMPLETED,
             )
 
-    def _choose(self, ready: Mapping[str, Account], model: str, now: float) -> Lease:
+    def _choose(self, ready: Mapping[str, Account], model: str, now: float, price: Price | None) -> Lease:
         reachable = [account for account in ready.values() if (account.proxy or "") not in self._failed_proxies]
-        records = {id: self._record(ready[id]) for id in [account.id for account in reachable or ready.values()]}
+        usable = reachable or list(ready.values())
+        # An unknown refusal may be the request's fault: the account is used again where there is no other.
+        trusted = [account for account in usable if not self._record(account).health.is_doubtful(now)]
+        records = {account.id: self._record(account) for account in trusted or usable}
         picked = self._policy.pick(list(records.values()))
         id = next(id for id, record in records.items() if record is picked)
-        return Lease(self, ready[id], picked, model, now)
+        return Lease(self, ready[id], picked, model, now, price)
 
     def proxy_failed(self, account: Account, error: ProviderError) -> None:
         """Record that the account's proxy cannot reach the upstream. It does not count against the account."""
@@ -178,7 +190,9 @@ class AccountPool:
         until = self._clock.now() + PROXY_PAUSE_SECONDS
         self._failed_proxies[account.proxy] = AccountStatus(AccountState.UNREACHABLE, until, status_error)
 
-    def record_failure(self, account: Account, error: ProviderError, model: str, *, sent_at: float) -> bool:
+    def record_failure(
+        self, account: Account, error: ProviderError, model: str, *, sent_at: float, price: Price | None = None
+    ) -> bool:
         """Record an error that counts against the account. True when it starts a pause. `error` must not contain
         secrets."""
         record, now = self._current(account), self._clock.now()
@@ -188,7 +202,7 @@ class AccountPool:
         record.last_error = LastError(
             ProviderError(error.kind, code=error.code, message=error.message, detail=error.detail), now
         )
-        pause = record.health.fail(error, model, sent_at=sent_at, now=now)
+        pause = record.health.fail(error, model, sent_at=sent_at, now=now, price=price)
         if pause is not None:
             self._report_pause(account, record, pause)
         return pause is not None
@@ -204,20 +218,32 @@ class AccountPool:
         }
         GATEWAY.warning("account paused", extra={"fields": fields})
 
-    def status(self, account: Account, model: str = "", failure: ProviderError | None = None) -> AccountStatus:
-        """The status of an account for a model. `failure` is the error of an attempt that just failed."""
-        status = self._status(self._record(account), model, self._clock.now())
+    def status(
+        self,
+        account: Account,
+        model: str = "",
+        failure: ProviderError | None = None,
+        price: Price | None = None,
+    ) -> AccountStatus:
+        """The status of an account for a model at a price. `failure` is the error of an attempt that just failed."""
+        status = self._status(self._record(account), model, self._clock.now(), price)
         failed_proxy = self._failed_proxies.get(account.proxy or "")
         if status.state is AccountState.READY and failed_proxy is not None:
             return failed_proxy
         return status if status.error or failure is None else status._replace(error=failure)
 
-    def _status(self, record: AccountRecord, model: str, now: float) -> AccountStatus:
+    def _status(self, record: AccountRecord, model: str, now: float, price: Price | None = None) -> AccountStatus:
         if record.paused or record.weight <= 0:
             return AccountStatus(AccountState.PAUSED)
         pause = record.health.active_pause(now) or record.health.model_pause(model, now)
         if pause is not None:
             return AccountStatus(pause.state, pause.until, pause.error(now))
+        closed = record.health.closed_price(price, now) if price is not None else None
+        if closed is not None:
+            message = format_text(NOT_ENOUGH_FOR_VIDEO, credits=closed.credits)
+            return AccountStatus(
+                AccountState.LOW_CREDITS, closed.until, ProviderError(ErrorKind.NO_CREDITS, message=message)
+            )
         record.prune(now)
         if record.full:
             return AccountStatus(AccountState.FULL, now + FULL_RETRY_SECONDS)
@@ -260,8 +286,9 @@ class AccountPool:
         return self._pause_of(account, ErrorKind.INVALID_CREDENTIAL) is not None
 
     def lacks_credits(self, account: Account) -> bool:
-        """True while the account is paused for lack of credits."""
-        return self._pause_of(account, ErrorKind.NO_CREDITS) is not None
+        """True while the account is paused for lack of credits, or has too few of them for a video."""
+        paused = self._pause_of(account, ErrorKind.NO_CREDITS) is not None
+        return paused or self._record(account).health.has_closed_prices(self._clock.now())
 
     def claim_check(self, account: Account) -> bool:
         """True where the credential was rejected and a check is due, which the caller then runs. The next one is due an

@@ -16,6 +16,10 @@ ACCOUNT_STATES: dict[AccountState, LocalizedText] = {
     AccountState.RATE_LIMITED: LocalizedText("{count} 个请求过频", "{count} rate limited"),
     AccountState.RESTRICTED: LocalizedText("{count} 个被风控限制", "{count} under risk control"),
     AccountState.NO_CREDITS: LocalizedText("{count} 个积分不足", "{count} without credits"),
+    AccountState.LOW_CREDITS: LocalizedText(
+        "{count} 个积分不足以生成该视频", "{count} with too few credits for this video"
+    ),
+    AccountState.DAILY_LIMIT: LocalizedText("{count} 个已达今日上限", "{count} at the daily limit"),
     AccountState.EXPIRED: LocalizedText("{count} 个登录失效", "{count} with an expired login"),
     AccountState.NOT_ENTITLED: LocalizedText("{count} 个无权使用该模型", "{count} without this model"),
     AccountState.UNREACHABLE: LocalizedText("{count} 个代理不通", "{count} behind an unreachable proxy"),
@@ -84,7 +88,7 @@ def _single_error(status: AccountStatus, error: ProviderError, managed: bool, no
         return result
     if status.state is AccountState.NO_CREDITS:
         template = ERRORS["account_paused" if managed else "account_without_credits"]
-    elif status.state in _TRANSIENT:
+    elif status.state in _TRANSIENT or status.state is AccountState.DAILY_LIMIT:
         template = ERRORS["account_paused"]
         result.retry_after = status.until - now if result.shape.should_retry else None
     else:

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.api.context import add_log_fields, json_response, language_of, request_id
+from gateway.api.paths import path_error
 from gateway.core.errors import GatewayError, gateway_error
 from gateway.core.logs import GATEWAY, where
 
@@ -45,8 +46,12 @@ async def handle_gateway_error(request: Request, error: Exception) -> Response:
 
 
 async def handle_http_exception(request: Request, error: Exception) -> Response:
-    """Starlette's handler of what the framework itself raises: no such path, or not with this method."""
+    """Starlette's handler of what the framework itself raises: no such path, or not with this method. For a near
+    miss the error names the right path."""
     http_error = cast(HTTPException, error)
+    near = path_error(request.method, request.scope["path"], request.app.routes, exists=http_error.status_code == 405)
+    if near is not None:
+        return error_response(request, near)
     if http_error.status_code == 405:
         response_error = GatewayError("method_not_allowed", values={"method": request.method})
     else:

@@ -77,7 +77,7 @@ async def cancel_task(request: Request) -> Task:
 class PollRoute(Route):
     """The route of a poll. Its path ends in `/{id}`."""
 
-    def __init__(self, path: str, renderer: Renderer) -> None:
+    def __init__(self, path: str, renderer: Renderer, *, include_in_schema: bool = True) -> None:
         async def poll(request: Request) -> Response:
             scope = request.scope
             answer = await answer_poll(scope, read_headers(scope), request.path_params["id"], renderer)
@@ -85,7 +85,7 @@ class PollRoute(Route):
             response.raw_headers = list(answer.headers)
             return response
 
-        super().__init__(path, poll, methods=["GET"])
+        super().__init__(path, poll, methods=["GET"], include_in_schema=include_in_schema)
         self.renderer = renderer
 
 

@@ -19,7 +19,7 @@ from gateway.task_ids.submit_keys import MacKeys, SubmitKeys, is_own_submit_key
 from gateway.task_ids.task_ref import AmbiguousId, TaskRef
 from providers.contract.accounts import Account, public_tag
 from providers.contract.errors import ErrorKind, ProviderError
-from providers.contract.provider import Provider
+from providers.contract.provider import ListsLate, Provider
 from providers.contract.requests import VideoRequest
 from providers.registry import Registry
 from providers.sizes import asked_seconds, asked_size
@@ -57,9 +57,12 @@ class TaskLocator:
         self._resolved: LRUCache[tuple[str, str], TaskRef] = LRUCache(_MAX_CACHED)
 
     def needs_signed_id(self, caller: Caller, account: Account, upstream_id: str) -> bool:
-        """False where the upstream id and the caller's only credential are enough to resolve the task."""
-        own = self._registry.owner(upstream_id) is self._registry[account.provider]
-        return caller.managed or not own or len(caller.accounts_of(account.provider)) != 1
+        """False where the upstream id and the caller's only credential are enough to resolve the task, and to tell one
+        that is not listed yet from one that is gone."""
+        provider = self._registry[account.provider]
+        own = self._registry.owner(upstream_id) is provider
+        late = isinstance(provider, ListsLate) and provider.lists_late and provider.submitted_at(upstream_id) is None
+        return caller.managed or not own or late or len(caller.accounts_of(account.provider)) != 1
 
     def signed_id(self, caller: Caller, account: Account, upstream_id: str, request: VideoRequest, created: int) -> str:
         """The signed id of a task. `request` is the validated request, or its known fields. `created` is in unix

@@ -169,7 +169,12 @@ class Offer:
         """The card of a model, an alias or a former name. Raises GatewayError (404) as `card_for` does."""
         if name and self._catalog.means_default(name):
             return self.card_for(VideoRequest(name))
-        found = self._find(self._catalog.meant(name))
+        meant = self._catalog.meant(name)
+        found = self._find(meant)
+        raw = self._catalog.registry.raw_card(meant)
+        # The table does not overrule a key of the upstream's own; what the site lists and what is configured does.
+        if raw is not None and not self._lists(found) and self._caller.accounts_of(raw.provider):
+            return raw
         if found is not None:
             return found
         known = self.known_card(name)
@@ -253,6 +258,11 @@ class Offer:
         ]
         folded = fold_name(name)
         return next((card for card in found if fold_name(card.name) == folded), found[0] if found else None)
+
+    def _lists(self, card: ModelCard | None) -> bool:
+        """True for a card of the configuration, and for one that a site lists now."""
+        live = (offered.models for offered in self._offered if offered.models.live)
+        return card is not None and (card.configured or any(card is models.get(card.name) for models in live))
 
     def _may_have(self, card: ModelCard, name: str) -> bool:
         """False where the registry has the name for another model."""

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from starlette.requests import ClientDisconnect
 
 from gateway.accounts.checks import AccountChecks
+from gateway.accounts.health import Price
 from gateway.accounts.lease import Lease
 from gateway.accounts.pool import AccountPool
 from gateway.accounts.unavailable import unavailable_error
@@ -30,6 +31,9 @@ to 90 s, and would pay for a video of which they get no id. Uploads, which cost 
 
 MAX_ATTEMPTS = 6
 """Default limit of the accounts that one submit tries."""
+
+MAX_UNKNOWN_REFUSALS = 2
+"""Accounts that are asked where an upstream refuses for an unknown reason: it may be the request's."""
 
 _REFRESH_SECONDS = 5.0
 """Minimum interval of the status queries for an account at its limit of concurrent tasks."""
@@ -73,23 +77,24 @@ class Submitter:
         """Submit with one of the accounts, of which there is at least one. **Charged.**
 
         `requests` has the request for each account: they differ only in the model card of the account's site. The next
-        account is tried only after an error of the account itself, or where only its site lacks the model: neither
-        creates a task. Every other error is raised. With an idempotency key, another replica may run the same submit,
-        and an account may reject it for that reason: it is then searched for that submit before the next account is
-        tried. An account that a reload removes is not charged, since its task could not be found again.
-        `record.on_charge` is called before anything is sent that may be charged. Accounts whose site lacks the model
-        are added to `without_model`.
+        account is tried only after an error of the account itself, where only its site lacks the model, or after the
+        first refusal for an unknown reason: none of these creates a task. Every other error is raised. With an
+        idempotency key, another replica may run the same submit, and an account may reject it for that reason: it is
+        then searched for that submit before the next account is tried. An account that a reload removes is not charged,
+        since its task could not be found again. `record.on_charge` is called before anything is sent that may be
+        charged. Accounts whose site lacks the model are added to `without_model`.
 
         Raises GatewayError, and ClientDisconnect where the client disconnects before anything is charged, unless it can
         repeat the request.
         """
         accounts, model = list(requests), next(iter(requests.values())).model
+        price = _price_of(next(iter(requests.values())))
         failures: dict[str, ProviderError] = {}
         began, attempts, uploading = self._clock.now(), 0, 0.0
         while attempts < self._max_attempts and self._clock.now() - began - uploading <= RESEND_WITHIN:
             attempts += 1
             accounts = [account for account in accounts if not self._is_removed(order, account)]
-            lease = await self._next(provider, accounts, model, failures) if accounts else None
+            lease = await self._next(provider, accounts, price, failures) if accounts else None
             if lease is None:
                 break
             account = lease.account
@@ -113,7 +118,7 @@ class Submitter:
                     affected = [one for one in accounts if _is_affected(one, account, error)]
                     if error.kind is ErrorKind.MODEL_NOT_FOUND:
                         without_model.append(account)
-                    if not _may_try_another(error, account) or (
+                    if not _may_try_another(error, account, failures) or (
                         error.kind is ErrorKind.MODEL_NOT_FOUND and len(affected) == len(accounts)
                     ):
                         raise from_provider(error, model, _log_fields(account, model)) from error
@@ -129,8 +134,11 @@ class Submitter:
                     return found
         if not accounts:
             raise gateway_error("accounts_replaced")
+        refusals = _unknown_refusals(failures)
+        if refusals:
+            raise from_provider(refusals[0], model)
         statuses = [
-            self._pool.status(account, model, failures.get(account.id))
+            self._pool.status(account, model, failures.get(account.id), price)
             for account in accounts
             if not _is_model_missing(failures.get(account.id))
         ]
@@ -142,20 +150,22 @@ class Submitter:
         return order.caller.managed and self._pool.is_removed(account)
 
     async def _next(
-        self, provider: Provider, accounts: Sequence[Account], model: str, tried: Mapping[str, object]
+        self, provider: Provider, accounts: Sequence[Account], price: Price, tried: Mapping[str, object]
     ) -> Lease | None:
         """Lease the account of the next attempt; None where none can take the submit now."""
         expired = [account for account in accounts if self._pool.is_expired(account)]
         recheck = self._checks.recheck(expired) if expired else None
-        lease = await self._pool.take(accounts, model, tried.keys())
+        lease = await self._pool.take(accounts, price.model, tried.keys(), price)
         if lease is not None:
             return lease
-        # None is ready: check expired credentials, and whether accounts at their limit have free slots again.
+        # None is ready: check expired credentials, whether an account that lacks credits has some for this video, and
+        # whether accounts at their limit have free slots again.
         if recheck is not None:
             await recheck
+        await self._checks.balances_read(accounts)
         unseen = self._pool.tasks_to_poll(accounts, _REFRESH_SECONDS, max(provider.query_batch, _REFRESHED_TASKS))
         await asyncio.gather(*(self._refresh_tasks(provider, account, ids) for account, ids in unseen.items()))
-        return await self._pool.take(accounts, model, tried.keys())
+        return await self._pool.take(accounts, price.model, tried.keys(), price)
 
     def _record_failure(self, lease: Lease, error: ProviderError) -> None:
         clean(error, lease.account)
@@ -280,8 +290,18 @@ async def _submit(provider: Provider, prepared: Prepared, account: Account, key:
         metrics.observe_call(provider.name, "submit", outcome, time.perf_counter() - began)
 
 
-def _may_try_another(error: ProviderError, account: Account) -> bool:
-    """True for an error that is specific to the account and created no task."""
+def _price_of(request: VideoRequest) -> Price:
+    return Price(request.model, request.duration, request.resolution)
+
+
+def _unknown_refusals(failures: Mapping[str, ProviderError]) -> list[ProviderError]:
+    return [error for error in failures.values() if error.kind is ErrorKind.UNKNOWN_REFUSAL]
+
+
+def _may_try_another(error: ProviderError, account: Account, failures: Mapping[str, ProviderError]) -> bool:
+    """True for an error that may be specific to the account and created no task. `failures` are those before it."""
+    if error.kind is ErrorKind.UNKNOWN_REFUSAL:
+        return len(_unknown_refusals(failures)) + 1 < MAX_UNKNOWN_REFUSALS
     if error.kind is ErrorKind.UNREACHABLE:
         # The proxy of the account may be down.
         return account.proxy is not None

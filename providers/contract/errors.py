@@ -24,7 +24,8 @@ class ErrorKind(StrEnum):
     ├─ MODEL_NOT_FOUND         ├─ RATE_LIMITED            ├─ UPLOAD_FAILED
     ├─ TASK_NOT_FOUND          ├─ TOO_MANY_RUNNING        ├─ UNREACHABLE
     ├─ NOT_CANCELLABLE         ├─ RESTRICTED              └─ ANSWER_LOST
-    └─ CANCELLED               └─ NOT_ENTITLED
+    └─ CANCELLED               ├─ NOT_ENTITLED            (UNKNOWN_REFUSAL: blame unknown,
+                               └─ DAILY_LIMIT              counted as UPSTREAM)
 
     On a submit, every kind but ANSWER_LOST guarantees that nothing was created or charged.
     """
@@ -44,10 +45,14 @@ class ErrorKind(StrEnum):
     """Risk control or a ban. Retries make it worse."""
     NOT_ENTITLED = "not_entitled"
     """This account may not use this model or feature."""
+    DAILY_LIMIT = "daily_limit"
+    """No more videos today, whatever the credits are."""
 
     GENERATION_FAILED = "generation_failed"
     UPSTREAM_ERROR = "upstream_error"
     """The upstream responded with an unknown error or an unreadable response."""
+    UNKNOWN_REFUSAL = "unknown_refusal"
+    """A definite refusal for a reason that no table knows: nothing was created. Another account may be accepted."""
     UPLOAD_FAILED = "upload_failed"
     """An input was not uploaded. A retry is safe: uploads are not charged."""
     UNREACHABLE = "unreachable"
@@ -73,8 +78,10 @@ _BLAME: dict[ErrorKind, Blame] = {
     ErrorKind.TOO_MANY_RUNNING: Blame.ACCOUNT,
     ErrorKind.RESTRICTED: Blame.ACCOUNT,
     ErrorKind.NOT_ENTITLED: Blame.ACCOUNT,
+    ErrorKind.DAILY_LIMIT: Blame.ACCOUNT,
     ErrorKind.GENERATION_FAILED: Blame.UPSTREAM,
     ErrorKind.UPSTREAM_ERROR: Blame.UPSTREAM,
+    ErrorKind.UNKNOWN_REFUSAL: Blame.UPSTREAM,
     ErrorKind.UPLOAD_FAILED: Blame.UPSTREAM,
     ErrorKind.UNREACHABLE: Blame.UPSTREAM,
     ErrorKind.ANSWER_LOST: Blame.UPSTREAM,

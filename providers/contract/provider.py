@@ -92,6 +92,24 @@ class CanDiscover(Protocol):
 
 
 @runtime_checkable
+class ListsLate(Protocol):
+    """An upstream that lists a task only seconds after its submit, so that a poll has to know the time of the submit.
+    Absent: it lists a task at once."""
+
+    lists_late: bool
+    """True: an id whose time `submitted_at` does not tell is given signed, since the signed one does."""
+
+
+@runtime_checkable
+class TakesRawKeys(Protocol):
+    """An upstream whose own model keys are passed on unchecked, on every site. Absent: a key means the table's
+    model."""
+
+    def raw_card(self, key: str) -> ModelCard | None:
+        """The open card of a model by the upstream's own key; None for a text that is no key."""
+
+
+@runtime_checkable
 class CanFind(Protocol):
     """An upstream where a submit can be looked up by its key. Absent: a lost response stays unconfirmed."""
 

@@ -15,7 +15,7 @@ import orjson
 from providers.contract.media import MediaRole
 from providers.contract.models import ModelCard
 from providers.contract.requests import VideoRequest
-from providers.jimeng.references import Material, meta_list
+from providers.jimeng.references import Material, meta_list, plain_prompt
 from providers.jimeng.site.regions import Region
 from providers.jimeng.site.session import CURRENT
 from providers.jimeng.site_model import RATIO, SECONDS, Benefits, ModelWire
@@ -169,11 +169,14 @@ def _gen_input(
     new_id: NewId,
 ) -> dict[str, Any]:
     by_references = mode is REFERENCES
+    materials = [
+        Material(upload.kind, item.param, item.name) for item, upload in zip(request.media, uploaded, strict=True)
+    ]
     gen_input: dict[str, Any] = {
         "type": "",
         "id": new_id(),
         "min_version": _draft_mode(mode, wire).min_version,
-        "prompt": "" if by_references else request.prompt,
+        "prompt": "" if by_references else plain_prompt(request.prompt, materials),
         "video_mode": 2,
         "fps": _FRAMES_PER_SECOND,
         "duration_ms": (request.duration or SECONDS) * 1000,
@@ -182,7 +185,6 @@ def _gen_input(
         "idip_meta_list": [],
     }
     if by_references:
-        materials = [Material(upload.kind, item.param) for item, upload in zip(request.media, uploaded, strict=True)]
         gen_input["unified_edit_input"] = {
             "type": "",
             "id": new_id(),

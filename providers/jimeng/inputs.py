@@ -9,8 +9,7 @@ from providers.contract.errors import ErrorKind, FieldProblem, FieldReason, Prov
 from providers.contract.localized_text import LocalizedText
 from providers.contract.media import MediaLimits, MediaRole
 from providers.contract.requests import Media, VideoRequest
-from providers.jimeng.draft import REFERENCES, mode_of
-from providers.jimeng.references import Material, unmatched_tags
+from providers.jimeng.references import Material, possible_references, unmatched_references
 from providers.jimeng.site.regions import Region
 from providers.jimeng.site_model import MEDIA_FILES
 from providers.jimeng.uploads.answers import Uploaded
@@ -50,7 +49,7 @@ def with_sound(request: VideoRequest) -> VideoRequest:
 
 def check_inputs(request: VideoRequest) -> None:
     """Check the inputs before any upload. Raises ProviderError(INVALID_REQUEST) for one without a file, of the wrong
-    kind for its role, a second image for the same frame, and a reference tag in the prompt without an input."""
+    kind for its role, a second image for the same frame, and a reference in the prompt to no input."""
     problems: list[FieldProblem] = []
     for index, item in enumerate(request.media):
         expected = item.role.kind if item.role else None
@@ -61,13 +60,12 @@ def check_inputs(request: VideoRequest) -> None:
             problems.append(FieldProblem(item.param, FieldReason.NOT_ALLOWED, types, item.file.media_type))
         if item.role in _FRAMES and any(other.role is item.role for other in request.media[:index]):
             problems.append(FieldProblem(item.param, FieldReason.NOT_ALLOWED, (f"{item.role} ≤ 1",)))
-    if mode_of(request) is REFERENCES or not request.media:
-        materials = [Material(item.file.kind, item.param) for item in request.media if item.file]
-        present = tuple(f"@{name}" for name in dict.fromkeys(item.param for item in request.media) if "_file_" in name)
-        problems += [
-            FieldProblem("prompt", FieldReason.NOT_ALLOWED, present, tag, hint=None if present else NOT_SENT)
-            for tag in unmatched_tags(request.prompt, materials)
-        ]
+    materials = [Material(item.file.kind, item.param, item.name) for item in request.media if item.file]
+    present = possible_references(materials)
+    problems += [
+        FieldProblem("prompt", FieldReason.NOT_ALLOWED, present, reference, hint=None if present else NOT_SENT)
+        for reference in dict.fromkeys(unmatched_references(request.prompt, materials))
+    ]
     if problems:
         raise ProviderError(ErrorKind.INVALID_REQUEST, fields=problems)
 

@@ -213,6 +213,18 @@ _3_0_FAST = SiteModel(
     typical_seconds=60.0,
 )
 
+_FAMILIES: Mapping[str, Benefits] = {
+    "dreamina_seedance_45_": _SEEDANCE_2_5.benefits,
+    "dreamina_seedance_40_pro_": Benefits(
+        "seedance_20_pro_720p_output", _outputs("seedance_20_pro", "480p", "720p", "1080p", "4k")
+    ),
+    "dreamina_seedance_40_mini_": _SEEDANCE_2_0_MINI.benefits,
+    "dreamina_seedance_40_": Benefits(
+        "seedance_20_fast_720p_output", _outputs("seedance_20_fast", "480p", "720p", "1080p")
+    ),
+}
+"""Beginnings of the keys of a family, the longest first → the benefits of its models that no site lists here."""
+
 _OFFERED: tuple[tuple[frozenset[str], SiteModel], ...] = (
     (_ABROAD, _3_5_PRO),
     (_CN, _SEEDANCE_2_0_FAST),
@@ -244,9 +256,7 @@ _OFFERED: tuple[tuple[frozenset[str], SiteModel], ...] = (
             key="dreamina_seedance_40_pro_vision",
             title="Seedance 2.0 VIP",
             resolutions=("720p", "1080p", "4k"),
-            benefits=Benefits(
-                "seedance_20_pro_720p_output", _outputs("seedance_20_pro", "480p", "720p", "1080p", "4k")
-            ),
+            benefits=_FAMILIES["dreamina_seedance_40_pro_"],
         ),
     ),
     (
@@ -255,7 +265,7 @@ _OFFERED: tuple[tuple[frozenset[str], SiteModel], ...] = (
             _SEEDANCE_2_0,
             key="dreamina_seedance_40_vision",
             title="Seedance 2.0 Fast VIP",
-            benefits=Benefits("seedance_20_fast_720p_output", _outputs("seedance_20_fast", "480p", "720p", "1080p")),
+            benefits=_FAMILIES["dreamina_seedance_40_"],
             typical_seconds=180.0,
         ),
     ),
@@ -311,6 +321,11 @@ _WITHDRAWN = (
     SiteModel("dreamina_sora2_generate_video", Benefits("generate_video_sora2"), title="Sora 2", seconds=(4, 8, 12)),
 )
 
+_BENEFITS: Mapping[str, Benefits] = {
+    model.key: model.benefits for model in reversed((*(model for _, model in _OFFERED), *_WITHDRAWN))
+}
+"""The site's key of a model → its benefits, those of the mainland site where sites differ."""
+
 MODELS: tuple[ModelCard, ...] = tuple(model.card(NAMES[model.key], regions) for regions, model in _OFFERED)
 """What the sites offer, the preferred models first."""
 
@@ -335,9 +350,11 @@ def extra_model(
 
 
 def raw_key(key: str) -> ModelCard:
-    """A model that neither the table nor the site's configuration has, by the key the site itself uses: nothing is
-    checked, the site is the judge of frames and of references."""
-    model = SiteModel(key, Benefits(_BASIC), inputs=_WITH_MATERIALS, materials=_MATERIALS_2_5)
+    """A model by the key that the site itself uses, on any site, with the benefits of the table or of its family:
+    nothing is checked, the site is the judge of frames and of references."""
+    family = next((benefits for start, benefits in _FAMILIES.items() if key.startswith(start)), Benefits(_BASIC))
+    benefits = _BENEFITS.get(key, family)
+    model = SiteModel(key, benefits, inputs=_WITH_MATERIALS, materials=_MATERIALS_2_5)
     card = model.card()
     return ModelCard(
         name=key,
@@ -349,6 +366,6 @@ def raw_key(key: str) -> ModelCard:
         media_files=MEDIA_FILES,
         fetches_urls=False,
         fields=frozenset({"seed"}),
-        wire=ModelWire(Benefits(_BASIC), by_reference=True),
+        wire=ModelWire(benefits, by_reference=True),
         unlisted=True,
     )

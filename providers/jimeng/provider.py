@@ -65,6 +65,7 @@ class Jimeng:
     """The provider. Submits are looked up by the gateway's `submit_id`; a status call takes many ids."""
 
     name = regions.PROVIDER
+    lists_late = True
 
     def __init__(
         self,
@@ -117,10 +118,10 @@ class Jimeng:
 
     def card(self, model: str) -> ModelCard | None:
         name = model.casefold()
-        found = self._by_name.get(name) or self._by_key.get(name)
-        if found is None and name.startswith("dreamina_"):
-            return models.raw_key(name)
-        return found
+        return self._by_name.get(name) or self._by_key.get(name) or self.raw_card(name)
+
+    def raw_card(self, key: str) -> ModelCard | None:
+        return models.raw_key(key.casefold()) if key.casefold().startswith("dreamina_") else None
 
     async def discover(self, account: Account) -> Sequence[ModelCard]:
         """The models of the site's configuration, without those that take nothing the gateway can give."""
@@ -334,7 +335,10 @@ class Jimeng:
             if envelope.ret == "0":
                 return envelope
             if envelope.ret != SIGNATURE_REFUSED or last:
-                raise envelope_error(envelope.ret, envelope.errmsg, envelope.data, redact=account.redact)
+                unknown = ErrorKind.UNKNOWN_REFUSAL if charged else ErrorKind.UPSTREAM_ERROR
+                raise envelope_error(
+                    envelope.ret, envelope.errmsg, envelope.data, redact=account.redact, unknown=unknown
+                )
         raise AssertionError
 
 

@@ -8,7 +8,7 @@ from providers.contract.provider import Provider
 from providers.contract.spec import DAILY_IN_SHANGHAI, DefaultModels, DemoVideo, ProviderSpec, SandboxPart
 from providers.jimeng.models import PREFERRED, extra_model
 from providers.jimeng.settings import JimengSettings
-from providers.jimeng.site.regions import PROVIDER, Hosts
+from providers.jimeng.site.regions import PREFIXES, PROVIDER, Hosts
 from providers.jimeng.site.session import Versions
 
 if TYPE_CHECKING:
@@ -68,7 +68,10 @@ JIMENG = ProviderSpec(
     },
     create=_create,
     default_models=lambda settings: DefaultModels(text=PREFERRED, image=PREFERRED),
-    credential_hint=LocalizedText("Jimeng sessionid", "a Jimeng sessionid"),
+    credential_hint=LocalizedText(
+        f"Jimeng sessionid（国际站加前缀 {'、'.join(PREFIXES)}）",
+        f"a Jimeng sessionid (with {', '.join(PREFIXES)} in front for a site abroad)",
+    ),
     secret_patterns=(r"((?:sessionid(?:_ss)?|sid_tt|sid_guard)=)[^\s;,&\"']+",),
     account_fields=frozenset({"cookie"}),
     result_link_seconds=24 * 3600,

@@ -47,6 +47,18 @@ DIRECTIVES: tuple[Directive, ...] = (
     Directive(
         "throttle", "submit refused: too frequent (ret 1057, 429 Throttling.RateQuota)", "refusal", upstreams=ALL
     ),
+    Directive(
+        "refuse-inside", "submit answered ret 0 without a task, with this fail_code", "refusal", "code", "2047", JIMENG
+    ),
+    Directive(
+        "refuse-key",
+        "the same with this fail_starling_key and no code or sentence",
+        "refusal",
+        "code",
+        "web_text_violates_community_guidelines_toast",
+        JIMENG,
+    ),
+    Directive("refuse-sentence", "the same with a sentence alone", "refusal", upstreams=JIMENG),
     Directive("status", "submit answered with this HTTP status, not accepted", "refusal", "status", upstreams=ALL),
     Directive(
         "retire", "the model leaves its site: refused with ret 2061, no longer listed", "refusal", upstreams=JIMENG
@@ -85,6 +97,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         "form", "result in an older form: transcoded (360p, 720p keys) or origin", "task", "code", "origin", JIMENG
     ),
     Directive("nohd", "the best-quality call fails", "task", upstreams=JIMENG),
+    Directive("short-id", "its id has 14 digits, which do not tell its time", "task", upstreams=JIMENG),
     Directive("lag", "becomes visible ten times later", "task", upstreams=JIMENG),
     Directive("vanish", "is forgotten by the upstream once processing starts", "task"),
     Directive("lapse", "is not found while it is processed, and found again at its end", "task"),
@@ -121,6 +134,15 @@ DIRECTIVES: tuple[Directive, ...] = (
         upstreams=DASHSCOPE,
     ),
     Directive("peak", "submits refused at peak time (ret 1310)", "credential", upstreams=JIMENG),
+    Directive("strange", "submits refused with a ret that is in no table (9527)", "credential", upstreams=JIMENG),
+    Directive("signedout", "submits refused: login error (ret 34010105)", "credential", upstreams=JIMENG),
+    Directive(
+        "tight",
+        "credits for videos of up to 5 seconds: longer ones refused with ret 1006",
+        "credential",
+        upstreams=JIMENG,
+    ),
+    Directive("badkeys", "the upload services refuse the keys that the site issues", "credential", upstreams=JIMENG),
     Directive("noregion", "submits refused in this region (ret 3000)", "credential", upstreams=JIMENG),
     Directive("elsewhere", "the account belongs to Singapore: ret 1015 on other sites", "credential", upstreams=JIMENG),
     Directive("relogin", "credit calls require a new login (ret 34010105)", "credential", upstreams=JIMENG),

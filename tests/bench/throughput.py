@@ -43,23 +43,23 @@ def live_polls(stand: Stand) -> list[Row]:
 
 
 def repeated_polls(stand: Stand) -> list[Row]:
-    """A hundred running tasks, asked for in turn; then by sealed ids, of tasks that a gateway key has submitted."""
+    """A hundred running tasks, asked for in turn; then by signed ids, of tasks that a gateway key has submitted."""
     with stand.gateway() as gateway, stand.gateway(_MANAGED) as managed:
         submit = replace(SUBMIT, paths=("/v1/videos",), headers=bearer(_GATEWAY_KEY))
         ids = stand.submit(managed.port, submit, REPEATED_IDS, "id")
-        by_sealed = Requests(tuple(f"/v1/videos/{id}" for id in ids), bearer(_GATEWAY_KEY))
+        by_signed = Requests(tuple(f"/v1/videos/{id}" for id in ids), bearer(_GATEWAY_KEY))
         at_nginx = tuple(wire.TASKS_PATH + wire.running_id() for _ in range(REPEATED_IDS))
-        sealed = Contender(f"{GATEWAY}, sealed ids", managed, by_sealed, b'"in_progress"', known=True)
+        signed = Contender(f"{GATEWAY}, signed ids", managed, by_signed, b'"in_progress"', known=True)
         contenders = [
             *_nginx(stand, Requests(at_nginx, bearer(KEY)), b'"RUNNING"'),
             Contender(GATEWAY, gateway, repeated(), _RUNNING, known=True),
             *_litellm_polls(stand),
         ]
-        found = race(stand, [*contenders, sealed])
+        found = race(stand, [*contenders, signed])
         target = Target(nginx=0.25, aim=0.4)
         return [
             *rows("b", "repeated polls", contenders, found, target),
-            *rows("b2", "repeated polls", [sealed], found, target),
+            *rows("b2", "repeated polls", [signed], found, target),
         ]
 
 

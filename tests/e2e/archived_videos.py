@@ -1,4 +1,4 @@
-"""Gateways with an archive, and videos that one of them has archived."""
+"""Gateways with an archive, and archived videos."""
 
 import asyncio
 import hashlib
@@ -19,7 +19,7 @@ from gateway.polling.batcher import DEADLINE_SECONDS
 from gateway.task_ids.signed import PREFIX, peek
 from providers.sandbox.files import CLIPS
 from providers.sandbox.server import SandboxServer
-from tests.archives import ArchivePlace
+from tests.archives import ArchiveLocation
 from tests.e2e.conftest import UPSTREAM, HastyClock, bearer, follow, settings_for
 
 CLIP, COVER = (CLIPS / "best.mp4").read_bytes(), (CLIPS / "cover.jpg").read_bytes()
@@ -44,7 +44,7 @@ class Clock(HastyClock):
 
 @dataclass(frozen=True)
 class Video:
-    """One that was made and archived, as both surfaces told of it before everything was lost."""
+    """An archived video, as both surfaces showed it before the upstream lost it."""
 
     id: str
     secret: str
@@ -57,8 +57,8 @@ class Video:
 
     @property
     def home(self) -> str:
-        sealed = peek(self.id) if self.id.startswith(PREFIX) else None
-        upstream_id = sealed.upstream_id if sealed else self.id
+        signed = peek(self.id) if self.id.startswith(PREFIX) else None
+        upstream_id = signed.upstream_id if signed else self.id
         return f"{self.provider}/{day_of(self.task['created'])}/{upstream_id}"
 
     @property
@@ -70,10 +70,10 @@ class Video:
 
 @contextmanager
 def serving(
-    upstream: SandboxServer, place: ArchivePlace, clock: Clock | None = None, **more: Any
+    upstream: SandboxServer, location: ArchiveLocation, clock: Clock | None = None, **more: Any
 ) -> Iterator[httpx.Client]:
-    """A gateway that has seen nothing yet."""
-    settings = settings_for(upstream, archive_url=place.url, **{"timeouts": TimeoutSettings(), **more})
+    """A gateway without state."""
+    settings = settings_for(upstream, archive_url=location.url, **{"timeouts": TimeoutSettings(), **more})
     with (
         BackgroundServer(create_app(settings, clock=clock or Clock())) as server,
         httpx.Client(base_url=server.url, timeout=10) as client,
@@ -81,14 +81,14 @@ def serving(
         yield client
 
 
-def submit(client: httpx.Client, secret: str, model: str = JIMENG, *, sealed: bool = False, prompt: str = "a") -> str:
-    path = "/v1/videos" if sealed else "/v1/videos/generations"
+def submit(client: httpx.Client, secret: str, model: str = JIMENG, *, signed: bool = False, prompt: str = "a") -> str:
+    path = "/v1/videos" if signed else "/v1/videos/generations"
     answer = client.post(path, json={"model": model, "prompt": prompt}, headers=bearer(secret))
     assert answer.status_code == 200, answer.text
-    return str(answer.json()["id" if sealed else "task_id"])
+    return str(answer.json()["id" if signed else "task_id"])
 
 
-def kept(client: httpx.Client, id: str, secret: str) -> Video:
+def until_archived(client: httpx.Client, id: str, secret: str) -> Video:
     """A task followed until it is archived."""
     follow(client, id, secret)
     give_up = time.monotonic() + 8
@@ -121,7 +121,7 @@ def content(client: httpx.Client, id: str, *secrets: str, variant: str = "video"
 
 
 def etag(file: bytes) -> str:
-    """What only the archive says."""
+    """The ETag, which only archived files have."""
     return f'"{hashlib.sha256(file).hexdigest()}"'
 
 

@@ -15,7 +15,7 @@ JOURNEYS = Path(journeys.__file__).parent
 
 
 def run(command: list[str], cases: Json, **environment: str) -> Json:
-    """What a journey prints about each case, of the JSON object that it reads."""
+    """The output of a journey for each case of its JSON input."""
     env = bare(os.environ) | {"NO_PROXY": "*"} | environment
     done = subprocess.run(
         command, input=json.dumps(cases), capture_output=True, text=True, check=False, timeout=110, env=env
@@ -27,10 +27,10 @@ def run(command: list[str], cases: Json, **environment: str) -> Json:
 
 
 def errors(seen: Json) -> Json:
-    """The cases that did not end well, with what was said."""
+    """The failed cases with their errors."""
     return {name: one["error"] for name, one in seen.items() if "error" in one}
 
 
 def is_film(path: Path) -> bool:
-    """Whether a file is there and begins as an MP4 does."""
+    """True for a file with the header of an MP4."""
     return path.is_file() and path.read_bytes()[4:8] == b"ftyp"

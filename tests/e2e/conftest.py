@@ -1,4 +1,4 @@
-"""A gateway on a port with the embedded upstream behind it, quick enough for tests."""
+"""A gateway on a port with the sandbox behind it, fast enough for tests."""
 
 import asyncio
 import itertools
@@ -38,7 +38,7 @@ class HastyClock:
 
 
 def settings_for(upstream: SandboxServer, **more: Any) -> Settings:
-    """Settings that lead to the embedded upstream and read nothing of the environment. What stands under a
+    """Settings for the sandbox that read nothing from the environment. What stands under a
     provider's name is for its settings: `dashscope={"queries_per_second": 2}`."""
     names = [spec.name for spec in registry.PROVIDERS]
     own = {name: {"queries_per_second": 0.0} | more.pop(name, {}) for name in names}

@@ -68,7 +68,7 @@ VIDEOS: dict[str, tuple[Json, Json]] = {
 """Case → what it sends, and part of what it is told about the finished video."""
 
 
-def test_it_gets_its_videos(sandbox: SandboxServer, tmp_path: Path) -> None:
+def test_videos_are_generated_and_downloaded(sandbox: SandboxServer, tmp_path: Path) -> None:
     seen = journey(sandbox, {name: sent for name, (sent, _) in VIDEOS.items()}, tmp_path)
     assert errors(seen) == {}
     for name, (_, usage) in VIDEOS.items():
@@ -110,7 +110,7 @@ REFUSED: dict[str, tuple[Json, tuple[int, str, str]]] = {
 }
 
 
-def test_it_reads_every_refusal(sandbox: SandboxServer, tmp_path: Path) -> None:
+def test_every_error_response_is_parsed(sandbox: SandboxServer, tmp_path: Path) -> None:
     before = sandbox.sandbox.submits("dashscope")
     seen = errors(journey(sandbox, {name: sent for name, (sent, _) in REFUSED.items()}, tmp_path))
     told = {name: (one["status"], one["body"]["code"], one["message"]) for name, one in seen.items()}
@@ -118,7 +118,7 @@ def test_it_reads_every_refusal(sandbox: SandboxServer, tmp_path: Path) -> None:
     assert sandbox.sandbox.submits("dashscope") == before
 
 
-def test_it_reads_why_a_task_failed(sandbox: SandboxServer, tmp_path: Path) -> None:
+def test_failure_reason_of_a_task_is_read(sandbox: SandboxServer, tmp_path: Path) -> None:
     cases = {
         "unsafe": case("wan2.6-t2v", prompt="a cat #fail=DataInspectionFailed"),
         "two-modes": case("wan3.0-video", own=media("first_frame", "reference_image")),
@@ -131,7 +131,7 @@ def test_it_reads_why_a_task_failed(sandbox: SandboxServer, tmp_path: Path) -> N
     assert "The size is not match" in seen["size"]["message"]
 
 
-def test_it_cannot_read_the_usage_of_other_makers_models(sandbox: SandboxServer, tmp_path: Path) -> None:
+def test_usage_of_models_of_other_makers_is_not_parsed(sandbox: SandboxServer, tmp_path: Path) -> None:
     """Their `SR` is a text, and it wants a number: the video is made and its user never sees it."""
     pixverse = case("pixverse/pixverse-v6-t2v", options={"resolution": "1280x720", "duration": 5})
     one = journey(sandbox, {"pixverse": pixverse}, tmp_path)["pixverse"]["error"]

@@ -1,4 +1,4 @@
-"""Finished videos are kept: they are had from the archive, at last by gateways that know nothing but the archive."""
+"""Finished videos are archived and served from there, also by gateways without any other state."""
 
 import json
 import statistics
@@ -10,7 +10,7 @@ import pytest
 
 from gateway.core.settings import ArchiveSettings
 from providers.sandbox.server import SandboxServer
-from tests.archives import new_place
+from tests.archives import new_location
 from tests.e2e.archived_videos import (
     CLIP,
     COVER,
@@ -21,10 +21,10 @@ from tests.e2e.archived_videos import (
     Clock,
     content,
     etag,
-    kept,
     poll,
     serving,
     submit,
+    until_archived,
 )
 from tests.e2e.conftest import bearer, follow
 from tests.e2e.test_openai_videos import error_code, finish
@@ -36,16 +36,16 @@ BOTH_STORES = pytest.mark.parametrize("kind", ["file", "s3"])
 
 
 @BOTH_STORES
-def test_a_finished_video_is_kept(
+def test_finished_video_is_archived(
     kind: str, upstream: SandboxServer, session: str, key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place = new_place(kind, tmp_path, monkeypatch)
-    with serving(upstream, place) as client:
-        native, sealed = submit(client, session), submit(client, key, WAN, sealed=True)
+    location = new_location(kind, tmp_path, monkeypatch)
+    with serving(upstream, location) as client:
+        native, signed = submit(client, session), submit(client, key, WAN, signed=True)
         failing = submit(client, session, prompt="a #fail=2038")
-        assert place.visible() == set()
-        videos = [kept(client, native, session), kept(client, sealed, key)]
-        assert place.visible() == videos[0].paths | videos[1].paths
+        assert location.visible() == set()
+        videos = [until_archived(client, native, session), until_archived(client, signed, key)]
+        assert location.visible() == videos[0].paths | videos[1].paths
         for made in videos:
             fields = list(made.task)
             assert fields[fields.index("result") + 1] == "archived"
@@ -56,14 +56,14 @@ def test_a_finished_video_is_kept(
             assert (answer.status_code, answer.headers["etag"], answer.content) == (200, etag(CLIP), CLIP)
         assert "archived" not in follow(client, failing, session)[-1]
         assert 'gateway_archive_copies_total{outcome="copied"}' in client.get("/metrics").text
-        if place.folder:
-            assert (place.folder / f"{videos[0].home}.mp4").read_bytes() == CLIP
-            assert (place.folder / f"{videos[0].home}.jpg").read_bytes() == COVER
-            record = json.loads((place.folder / f"{videos[0].home}.json").read_text())
+        if location.folder:
+            assert (location.folder / f"{videos[0].home}.mp4").read_bytes() == CLIP
+            assert (location.folder / f"{videos[0].home}.jpg").read_bytes() == COVER
+            record = json.loads((location.folder / f"{videos[0].home}.json").read_text())
             assert (record["id"], record["model"], record["prompt"]) == (native, JIMENG, None)
 
 
-def test_without_an_archive_nothing_is_said_of_one(client: httpx.Client, session: str) -> None:
+def test_without_an_archive_responses_do_not_mention_it(client: httpx.Client, session: str) -> None:
     id = submit(client, session)
     task, video = follow(client, id, session)[-1], finish(client, id, session)
     assert "archived" not in task
@@ -71,29 +71,29 @@ def test_without_an_archive_nothing_is_said_of_one(client: httpx.Client, session
     assert video["expires_at"]
 
 
-def test_what_is_submitted_is_kept_though_nobody_asks(
+def test_submitted_task_is_archived_without_a_poll(
     upstream: SandboxServer, session: str, key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place = new_place("file", tmp_path, monkeypatch)
-    assert place.folder
-    with serving(upstream, place, archive=ArchiveSettings(follow=True, prompt=True)) as client:
+    location = new_location("file", tmp_path, monkeypatch)
+    assert location.folder
+    with serving(upstream, location, archive=ArchiveSettings(follow=True, prompt=True)) as client:
         ids = [submit(client, session, prompt="a cat"), submit(client, key, WAN, prompt="a dog")]
         give_up = time.monotonic() + 8
-        while sum(path.startswith("index/") for path in place.visible()) < 2 and time.monotonic() < give_up:
+        while sum(path.startswith("index/") for path in location.visible()) < 2 and time.monotonic() < give_up:
             time.sleep(0.02)
-    records = [json.loads(file.read_text()) for file in place.folder.rglob("*.json")]
+    records = [json.loads(file.read_text()) for file in location.folder.rglob("*.json")]
     assert {record["id"]: record["prompt"] for record in records} == dict(zip(ids, ("a cat", "a dog"), strict=True))
 
 
-def test_an_archive_out_of_reach_neither_fails_nor_slows(
+def test_unreachable_archive_neither_fails_nor_delays_requests(
     upstream: SandboxServer, session: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place = new_place("file", tmp_path, monkeypatch)
-    assert place.folder
-    with serving(upstream, place) as client:
+    location = new_location("file", tmp_path, monkeypatch)
+    assert location.folder
+    with serving(upstream, location) as client:
         # Nobody can write below what is no folder, not even root.
-        place.folder.rmdir()
-        place.folder.write_bytes(b"")
+        location.folder.rmdir()
+        location.folder.write_bytes(b"")
         id = submit(client, session)
         follow(client, id, session)
         took = []
@@ -111,22 +111,22 @@ def test_an_archive_out_of_reach_neither_fails_nor_slows(
         assert answer.headers["x-should-retry"] == "true"
 
         # It is kept once that is possible.
-        place.folder.unlink()
-        kept(client, id, session)
+        location.folder.unlink()
+        until_archived(client, id, session)
 
 
 # --- when the upstream forgets ----------------------------------------------------------------------------------
 
 
-def test_the_same_gateway_goes_on_when_the_upstream_has_forgotten(
+def test_archived_video_is_served_after_the_upstream_forgot_the_task(
     key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place, clock = new_place("file", tmp_path, monkeypatch), Clock()
-    with SandboxServer(PROMPT_UPSTREAM, clock=clock.now) as upstream, serving(upstream, place, clock) as client:
-        made = kept(client, submit(client, key, WAN, sealed=True), key)
-        lost = kept(client, submit(client, key, WAN), key)
-        assert place.folder
-        (place.folder / f"{lost.home}.mp4").unlink()
+    location, clock = new_location("file", tmp_path, monkeypatch), Clock()
+    with SandboxServer(PROMPT_UPSTREAM, clock=clock.now) as upstream, serving(upstream, location, clock) as client:
+        made = until_archived(client, submit(client, key, WAN, signed=True), key)
+        lost = until_archived(client, submit(client, key, WAN), key)
+        assert location.folder
+        (location.folder / f"{lost.home}.mp4").unlink()
         clock.by = 25 * HOUR
         assert httpx.get(made.task["result"]["url"]).status_code == 403
 

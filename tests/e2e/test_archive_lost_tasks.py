@@ -1,4 +1,4 @@
-"""Archived videos of an upstream that has never heard of them, at gateways that know nothing."""
+"""Archived videos of an upstream that has lost them, at gateways without state."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from providers.sandbox.server import SandboxServer
-from tests.archives import ArchivePlace, new_place
+from tests.archives import ArchiveLocation, new_location
 from tests.e2e.archived_videos import (
     CLIP,
     COVER,
@@ -25,12 +25,12 @@ from tests.e2e.archived_videos import (
     Video,
     content,
     etag,
-    kept,
     listed,
     poll,
     retrieve,
     serving,
     submit,
+    until_archived,
 )
 from tests.e2e.conftest import bearer
 from tests.e2e.test_openai_videos import error_code, finish
@@ -41,9 +41,9 @@ from tests.e2e.test_poll_shortcut import same
 
 @dataclass(frozen=True)
 class Lost:
-    """An archive, and an upstream that has never heard of what is in it."""
+    """An archive, and an upstream that has lost its tasks."""
 
-    place: ArchivePlace
+    location: ArchiveLocation
     upstream: SandboxServer
     videos: dict[str, Video]
     client: httpx.Client
@@ -51,7 +51,7 @@ class Lost:
 
     @contextmanager
     def fresh(self) -> Iterator[httpx.Client]:
-        with serving(self.upstream, self.place) as client:
+        with serving(self.upstream, self.location) as client:
             yield client
 
 
@@ -62,24 +62,24 @@ def lost(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     # An hour ago, since what was submitted just now would be taken for too new to be seen.
     clock = Clock(-HOUR)
     with pytest.MonkeyPatch.context() as monkeypatch:
-        place = new_place(kind, tmp_path_factory.mktemp("lost"), monkeypatch)
-        with SandboxServer(PROMPT_UPSTREAM, clock=clock.now) as before, serving(before, place, clock) as client:
+        location = new_location(kind, tmp_path_factory.mktemp("lost"), monkeypatch)
+        with SandboxServer(PROMPT_UPSTREAM, clock=clock.now) as before, serving(before, location, clock) as client:
             ids = {
-                "Jimeng, sealed": (submit(client, session, sealed=True), session),
+                "Jimeng, signed": (submit(client, session, signed=True), session),
                 "Jimeng, native": (submit(client, session), session),
-                "DashScope, sealed": (submit(client, key, WAN, sealed=True), key),
+                "DashScope, signed": (submit(client, key, WAN, signed=True), key),
                 "DashScope, native": (submit(client, key, WAN), key),
-                "references": (submit(client, key, WAN_OF_REFERENCES, sealed=True), key),
+                "references": (submit(client, key, WAN_OF_REFERENCES, signed=True), key),
             }
-            videos = {name: kept(client, id, secret) for name, (id, secret) in ids.items()}
-        with SandboxServer(PROMPT_UPSTREAM) as upstream, serving(upstream, place) as client:
-            yield Lost(place, upstream, videos, client)
+            videos = {name: until_archived(client, id, secret) for name, (id, secret) in ids.items()}
+        with SandboxServer(PROMPT_UPSTREAM) as upstream, serving(upstream, location) as client:
+            yield Lost(location, upstream, videos, client)
 
 
 ONE_STORE = pytest.mark.parametrize("lost", ["file"], indirect=True)
 BUCKET = pytest.mark.parametrize("lost", ["s3"], indirect=True)
 EITHER_STORE = pytest.mark.parametrize("lost", ["file", "s3"], indirect=True)
-NAMES = ("Jimeng, sealed", "Jimeng, native", "DashScope, sealed", "DashScope, native")
+NAMES = ("Jimeng, signed", "Jimeng, native", "DashScope, signed", "DashScope, native")
 EACH = pytest.mark.parametrize("name", NAMES)
 
 
@@ -103,10 +103,10 @@ FIRST: dict[str, Callable[[httpx.Client, Video], bool]] = {
 }
 
 
-class TestLost:
+class TestRestored:
     @ONE_STORE
     @pytest.mark.parametrize("first", FIRST)
-    def test_a_gateway_that_knows_nothing_answers_whatever_comes_first(self, lost: Lost, first: str) -> None:
+    def test_new_gateway_answers_any_first_request_from_the_archive(self, lost: Lost, first: str) -> None:
         with lost.fresh() as client:
             for name in NAMES:
                 assert FIRST[first](client, lost.videos[name]), name
@@ -115,13 +115,13 @@ class TestLost:
                     assert then(client, lost.videos[name]), name
 
     @BUCKET
-    def test_gateway_that_knows_only_a_bucket_answers(self, lost: Lost) -> None:
+    def test_new_gateway_answers_from_a_bucket(self, lost: Lost) -> None:
         with lost.fresh() as client:
             for name in NAMES:
                 assert all(ask(client, lost.videos[name]) for ask in FIRST.values()), name
 
     @ONE_STORE
-    def test_tasks_of_several_upstreams_are_polled_at_once(self, lost: Lost) -> None:
+    def test_tasks_of_several_upstreams_are_polled_in_one_request(self, lost: Lost) -> None:
         made = [lost.videos[name] for name in NAMES]
         secrets = dict.fromkeys(one.secret for one in made)
         with lost.fresh() as client:
@@ -165,7 +165,7 @@ class TestLost:
 
     @ONE_STORE
     def test_links_are_paths_of_the_gateway_that_lead_to_the_files(self, lost: Lost) -> None:
-        made = lost.videos["Jimeng, sealed"]
+        made = lost.videos["Jimeng, signed"]
         result = poll(lost.client, made.id, made.secret)["result"]
         assert lost.client.get(result["url"], headers=bearer(made.secret)).content == CLIP
         assert lost.client.get(result["cover_url"], headers=bearer(made.secret)).content == COVER
@@ -248,13 +248,13 @@ class TestLost:
         assert error_code(answer, 404) == "not_found"
 
     @EITHER_STORE
-    def test_a_remix_by_words_alone_needs_no_video(self, lost: Lost) -> None:
+    def test_remix_by_prompt_alone_needs_no_video(self, lost: Lost) -> None:
         made = lost.videos["Jimeng, native"]
         answer = lost.client.post(f"/v1/videos/{made.id}/remix", json={"prompt": "b"}, headers=bearer(made.secret))
         assert (answer.status_code, answer.json()["model"]) == (200, JIMENG), answer.text
 
     @ONE_STORE
-    def test_a_video_that_only_the_archive_has_is_handed_over_as_a_file(self, lost: Lost) -> None:
+    def test_archived_video_is_sent_to_the_upstream_as_a_file(self, lost: Lost) -> None:
         made = lost.videos["references"]
         for path, body in (
             (f"/v1/videos/{made.id}/remix", {"prompt": "b"}),
@@ -266,7 +266,7 @@ class TestLost:
         assert lost.upstream.sandbox.calls("dashscope", "/oss") > 0
 
     @BUCKET
-    def test_a_video_in_a_bucket_is_handed_over_as_well(self, lost: Lost) -> None:
+    def test_video_in_a_bucket_is_sent_to_the_upstream_as_a_file(self, lost: Lost) -> None:
         made = lost.videos["references"]
         answer = lost.client.post(f"/v1/videos/{made.id}/remix", json={"prompt": "b"}, headers=bearer(made.secret))
         assert (answer.status_code, answer.json()["model"]) == (200, WAN_OF_REFERENCES), answer.text
@@ -281,20 +281,23 @@ class TestLost:
             assert content(lost.client, made.id, made.secret).content == CLIP
 
 
-def test_a_key_finds_its_own_in_the_archive(
+def test_gateway_key_finds_its_own_tasks_in_the_archive(
     session: str, key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place, clock = new_place("file", tmp_path, monkeypatch), Clock(-HOUR)
+    location, clock = new_location("file", tmp_path, monkeypatch), Clock(-HOUR)
     managed: dict[str, Any] = {
         "keys": (SecretStr("alice:gw-alice"), SecretStr("bob:gw-bob")),
         "secret": (SecretStr("a long random text"),),
         "jimeng": {"credentials": (SecretStr(session),)},
         "dashscope": {"credentials": (SecretStr(key),)},
     }
-    with SandboxServer(PROMPT_UPSTREAM, clock=clock.now) as before, serving(before, place, clock, **managed) as client:
-        ids = [submit(client, "gw-alice"), submit(client, "gw-alice", WAN, sealed=True)]
-        videos = [kept(client, id, "gw-alice") for id in ids]
-    with SandboxServer(PROMPT_UPSTREAM) as empty, serving(empty, place, **managed) as client:
+    with (
+        SandboxServer(PROMPT_UPSTREAM, clock=clock.now) as before,
+        serving(before, location, clock, **managed) as client,
+    ):
+        ids = [submit(client, "gw-alice"), submit(client, "gw-alice", WAN, signed=True)]
+        videos = [until_archived(client, id, "gw-alice") for id in ids]
+    with SandboxServer(PROMPT_UPSTREAM) as empty, serving(empty, location, **managed) as client:
         for made in videos:
             for ask in FIRST.values():
                 assert ask(client, made)

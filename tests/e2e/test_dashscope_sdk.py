@@ -152,7 +152,7 @@ def test_list() -> None:
     assert [row["task_id"] for row in found["data"]] == [task.output.task_id]
 
 
-def test_failures_and_refusals_are_read() -> None:
+def test_failures_and_error_responses_are_raised() -> None:
     failed = VideoSynthesis.call(model="wan2.6-t2v", prompt="a cat #fail=DataInspectionFailed")
     assert (failed.status_code, failed.output.task_status) == (200, "FAILED")
     assert failed.output.code == "DataInspectionFailed"
@@ -170,7 +170,7 @@ def picture(tmp_path: Path) -> str:
     return path.as_uri()
 
 
-def test_a_local_file_is_sent_first(picture: str, client: Any) -> None:
+def test_local_file_is_uploaded_first(picture: str, client: Any) -> None:
     answer = VideoSynthesis.call(model="wan2.6-i2v", prompt="a cat", img_url=picture)
     assert answer.output.task_status == "SUCCEEDED", answer
     assert client.videos.generate(model="wan2.7-i2v", image_url=picture).succeeded
@@ -202,7 +202,7 @@ def test_v2_jobs(client: Any) -> None:
     assert client.videos.jobs.wait("no-such-task").status == "UNKNOWN"
 
 
-def test_v2_raises_what_it_should(client: Any, server: SandboxServer) -> None:
+def test_v2_raises_on_errors(client: Any, server: SandboxServer) -> None:
     with pytest.raises(errors.ContentFilterError):
         client.videos.generate(model="wan2.6-t2v", prompt="a cat #fail=DataInspectionFailed")
     with pytest.raises(errors.BadRequestError) as caught:
@@ -214,7 +214,7 @@ def test_v2_raises_what_it_should(client: Any, server: SandboxServer) -> None:
         client.videos.jobs.create(model="wan2.6-t2v", prompt="a cat", api_key="other")
 
 
-def test_the_sdk_tells_nothing_about_itself(server: SandboxServer) -> None:
+def test_sdk_sends_no_identification(server: SandboxServer) -> None:
     VideoSynthesis.fetch("no-such-task", api_key="sk-quiet")
     entry = server.sandbox.log(1)[0]
     assert not any(name.startswith("x-dashscope-sdk") for name in entry["headers"])

@@ -1,4 +1,4 @@
-"""`demo` as people run it: two videos over HTTP, two files, nothing left behind."""
+"""`demo`: two videos over HTTP, two files, no other files left."""
 
 import os
 import re
@@ -28,7 +28,7 @@ def environment() -> dict[str, str]:
     }
 
 
-def test_it_makes_two_videos(tmp_path: Path) -> None:
+def test_demo_writes_two_videos(tmp_path: Path) -> None:
     out = tmp_path / "new" / "videos"
     done = subprocess.run(
         [*COMMAND, "--task-seconds", "0.2", "--out", str(out)],
@@ -55,7 +55,7 @@ def test_it_makes_two_videos(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["SIGINT", "SIGTERM"])
 @pytest.mark.parametrize("moment", ["A gateway listens", "dashscope: task", "%"])
-def test_an_interrupt_leaves_nothing_behind(tmp_path: Path, number: int, code: int, moment: str) -> None:
+def test_interrupt_leaves_no_files(tmp_path: Path, number: int, code: int, moment: str) -> None:
     with subprocess.Popen(
         [*COMMAND, "--task-seconds", "60", "--out", str(tmp_path)],
         stdout=subprocess.PIPE,
@@ -76,7 +76,7 @@ def test_an_interrupt_leaves_nothing_behind(tmp_path: Path, number: int, code: i
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_place_that_is_no_directory(tmp_path: Path) -> None:
+def test_path_that_is_no_directory_is_an_error(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()
     done = subprocess.run([*COMMAND, "--out", str(file)], capture_output=True, text=True, timeout=20, check=False)
@@ -85,7 +85,7 @@ def test_a_place_that_is_no_directory(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("path", "said"), [("cut", "the download of x.mp4 failed"), ("gone", "404")])
-def test_a_download_is_whole_or_not_there(path: str, said: str, tmp_path: Path) -> None:
+def test_interrupted_download_leaves_no_file(path: str, said: str, tmp_path: Path) -> None:
     async def half(scope: Scope, receive: Receive, send: Send) -> None:
         status = 200 if scope["path"] == "/cut" else 404
         await send({"type": "http.response.start", "status": status, "headers": [(b"content-length", b"10")]})
@@ -96,12 +96,12 @@ def test_a_download_is_whole_or_not_there(path: str, said: str, tmp_path: Path) 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_download_that_cannot_be_written(tmp_path: Path) -> None:
+def test_unwritable_download_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(CommandError, match="cannot be written"):
         download("http://127.0.0.1:1/", tmp_path / "file" / "x.mp4")
 
 
 @pytest.mark.parametrize("id", ["7535099487211244578", "../../etc/x", "a\\b:c\0", "x" * 900])
-def test_names_of_files_are_safe(id: str) -> None:
+def test_file_names_are_safe(id: str) -> None:
     assert re.fullmatch(r"jimeng-[A-Za-z0-9_-]{1,160}\.mp4", file_name("jimeng", id))

@@ -1,4 +1,4 @@
-"""`download` from a real gateway with the embedded upstream behind it."""
+"""`download` from a real gateway with the sandbox."""
 
 import time
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ def gateway() -> Iterator[str]:
 
 @pytest.fixture
 def real(gateway: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """In an empty directory, and with hardly a pause between tries."""
+    """In an empty directory, with short pauses between attempts."""
     monkeypatch.setenv("GATEWAY_URL", gateway)
     monkeypatch.setenv("GATEWAY_KEY", "sk-one")
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
@@ -45,7 +45,7 @@ def submitted(capsys: Out, prompt: str, *argv: str) -> str:
     return capsys.readouterr().out.strip()
 
 
-def test_a_video_and_its_cover_from_a_real_gateway(real: str, capsys: Out) -> None:
+def test_video_and_cover_are_downloaded(real: str, capsys: Out) -> None:
     assert main(["submit", "a cat", "--key", "session-file"]) == 0
     task = capsys.readouterr().out.strip()
     assert main(["download", task, "--key", "session-file", "--wait"]) == 0
@@ -68,7 +68,7 @@ def test_a_video_and_its_cover_from_a_real_gateway(real: str, capsys: Out) -> No
     assert Path(name).read_bytes() == video
 
 
-def test_a_video_that_is_still_to_come(real: str, capsys: Out) -> None:
+def test_download_waits_for_an_unfinished_video(real: str, capsys: Out) -> None:
     task = submitted(capsys, "a cat #pending")
     assert main(["download", task]) == 1
     err = capsys.readouterr().err
@@ -77,7 +77,7 @@ def test_a_video_that_is_still_to_come(real: str, capsys: Out) -> None:
     assert files() == {}
 
 
-def test_a_video_that_never_comes(real: str, capsys: Out) -> None:
+def test_download_of_a_failed_video_is_an_error(real: str, capsys: Out) -> None:
     task = submitted(capsys, "a cat #fail=InternalError")
     Path("cat.mp4.part").write_bytes(BEGUN)
     Path("cat.mp4.part.etag").write_text('"one"')
@@ -93,7 +93,7 @@ def test_a_video_that_never_comes(real: str, capsys: Out) -> None:
 
 
 @pytest.mark.parametrize(("word", "said"), [("link-404", "no longer"), ("link-500", "500")])
-def test_a_file_that_the_upstream_does_not_give(word: str, said: str, real: str, capsys: Out) -> None:
+def test_file_that_the_upstream_does_not_serve_is_an_error(word: str, said: str, real: str, capsys: Out) -> None:
     task = submitted(capsys, f"a cat #{word}")
     assert main(["download", task, "--wait"]) == 1
     assert files() == {}
@@ -102,7 +102,7 @@ def test_a_file_that_the_upstream_does_not_give(word: str, said: str, real: str,
     assert "(request req_" in last
 
 
-def test_an_upstream_that_cuts_every_file(real: str, capsys: Out) -> None:
+def test_truncated_files_are_an_error(real: str, capsys: Out) -> None:
     task = submitted(capsys, "a cat #link-cut")
     assert main(["download", task, "--wait", "-o", "cat.mp4"]) == 1
     assert capsys.readouterr().err.splitlines()[-1].startswith("error: cat.mp4 broke off at ")

@@ -23,8 +23,8 @@ from tests.e2e.generations import JIMENG, PNG, SUBMIT, WAN, error_of, submit
 from tests.pictures import data_url
 
 
-class TestTheMainJob:
-    def test_a_jimeng_video_from_submit_to_file(self, client: httpx.Client, session: str) -> None:
+class TestSubmitToFile:
+    def test_jimeng_video_from_submit_to_file(self, client: httpx.Client, session: str) -> None:
         accepted = submit(client, {"model": JIMENG, "prompt": "一只猫", "duration": "5"}, session)
         assert list(accepted) == ["created", "task_id", "status", "model", "provider"]
         assert accepted["status"] == "pending"
@@ -47,7 +47,7 @@ class TestTheMainJob:
         part = httpx.get(last["result"]["url"], headers={"range": "bytes=4-7"})
         assert (part.status_code, part.content) == (206, b"ftyp")
 
-    def test_a_dashscope_video_from_submit_to_file(self, client: httpx.Client, key: str) -> None:
+    def test_dashscope_video_from_submit_to_file(self, client: httpx.Client, key: str) -> None:
         accepted = submit(client, {"model": WAN, "prompt": "a cat", "size": "1280*720", "seconds": 5}, key)
         assert re.fullmatch(r"[0-9a-f-]{36}", accepted["task_id"])
         last = follow(client, accepted["task_id"], key)[-1]
@@ -67,7 +67,7 @@ class TestTheMainJob:
             {"model": "happyhorse-1.1-t2v", "prompt": "x"},
         ],
     )
-    def test_image_by_url_and_both_protocols_of_dashscope(
+    def test_image_url_works_with_both_protocols_of_dashscope(
         self, client: httpx.Client, key: str, body: dict[str, Any]
     ) -> None:
         accepted = submit(client, body, key)
@@ -75,7 +75,7 @@ class TestTheMainJob:
         if "model" not in body:
             assert accepted["model"] == "wan2.6-i2v"
 
-    def test_a_task_in_the_queue_tells_its_place(self, client: httpx.Client, session: str) -> None:
+    def test_queued_task_shows_its_queue_position(self, client: httpx.Client, session: str) -> None:
         id = submit(client, {"model": JIMENG, "prompt": "x #pending"}, session)["task_id"]
         time.sleep(0.05)
         answer = client.get(f"/v1/videos/tasks/{id}", headers=bearer(session))
@@ -92,7 +92,7 @@ class TestTheMainJob:
         ("code", "message"),
         [("5000", "积分不足"), ("2038", "内容违规"), ("5001", "生成失败"), ("77777", "生成失败 (错误码: 77777)")],
     )
-    def test_a_failed_task_says_why(self, client: httpx.Client, session: str, code: str, message: str) -> None:
+    def test_failed_task_shows_the_reason(self, client: httpx.Client, session: str, code: str, message: str) -> None:
         id = submit(client, {"model": JIMENG, "prompt": f"x #fail={code}"}, session)["task_id"]
         last = follow(client, id, session)[-1]
         TaskObject.model_validate(last)
@@ -100,13 +100,13 @@ class TestTheMainJob:
         assert last["error"].startswith(message)
         assert last["error_code"] == code
 
-    def test_a_failed_dashscope_task_says_why(self, client: httpx.Client, key: str) -> None:
+    def test_failed_dashscope_task_shows_the_reason(self, client: httpx.Client, key: str) -> None:
         id = submit(client, {"model": WAN, "prompt": "x #fail=DataInspectionFailed"}, key)["task_id"]
         last = follow(client, id, key)[-1]
         assert last["error"].startswith("内容违规")
         assert last["error_code"] == "DataInspectionFailed"
 
-    def test_finished_without_a_link(self, client: httpx.Client, session: str, key: str) -> None:
+    def test_completed_task_without_a_link(self, client: httpx.Client, session: str, key: str) -> None:
         id = submit(client, {"model": WAN, "prompt": "x #nourl"}, key)["task_id"]
         last = follow(client, id, key)[-1]
         assert (last["status"], last["error"]) == ("failed", "视频生成完成但未获取到URL")
@@ -115,7 +115,7 @@ class TestTheMainJob:
         state = client.get(f"/v1/videos/tasks/{id}", headers=bearer(session)).json()
         assert (state["status"], state["progress"], state["message"]) == ("processing", 95, "视频生成完成,正在提取URL")
 
-    def test_the_shot_description_reaches_the_upstream(
+    def test_shot_description_reaches_the_upstream(
         self, client: httpx.Client, upstream: SandboxServer, key: str
     ) -> None:
         body = {
@@ -158,14 +158,14 @@ class TestForms:
         answer = client.post(SUBMIT, files=files, headers=bearer(key))
         assert answer.json()["model"] == "wan2.6-i2v"
 
-    def test_curl_without_a_content_type(self, client: httpx.Client, key: str) -> None:
+    def test_body_without_a_content_type_is_read(self, client: httpx.Client, key: str) -> None:
         headers = bearer(key) | {"content-type": "application/x-www-form-urlencoded"}
         answer = client.post(SUBMIT, content=b'{"model":"wan2.6-t2v","prompt":"x"}', headers=headers)
         assert answer.status_code == 200
         answer = client.post(SUBMIT, content=b"model=wan2.6-t2v&prompt=x", headers=headers)
         assert answer.status_code == 200
 
-    def test_a_picture_is_known_by_its_content(self, client: httpx.Client, key: str) -> None:
+    def test_picture_type_is_detected_from_its_content(self, client: httpx.Client, key: str) -> None:
         files = [("prompt", (None, b"x")), ("image", ("a.txt", PNG))]
         answer = client.post(SUBMIT, files=files, headers=bearer(key))
         assert (answer.status_code, answer.json()["model"]) == (200, "wan2.6-i2v")
@@ -173,7 +173,7 @@ class TestForms:
         error = error_of(client.post(SUBMIT, files=files, headers=bearer(key)), 400, "invalid_value")
         assert (error["param"], "PNG" in error["message"]) == ("image", True)
 
-    def test_pictures_with_numbers_are_not_lost(self, client: httpx.Client, key: str) -> None:
+    def test_numbered_picture_fields_are_read(self, client: httpx.Client, key: str) -> None:
         files = {"images[0]": (None, "https://h/a.png"), "prompt": (None, "x"), "model": (None, "wan2.6-t2v")}
         error = error_of(client.post(SUBMIT, files=files, headers=bearer(key)), 400, "unsupported_parameter")
         assert error["param"] == "images"
@@ -194,7 +194,7 @@ class TestWaiting:
         assert answer.json()["data"] == [{"url": answer.json()["result"]["url"]}]
         assert answer.json()["created"]
 
-    def test_prefer_wait_bounds_it_and_loses_nothing(self, client: httpx.Client, session: str) -> None:
+    def test_prefer_wait_limits_the_wait_and_keeps_the_task(self, client: httpx.Client, session: str) -> None:
         headers = bearer(session) | {"prefer": "wait=1"}
         answer = client.post(SUBMIT, json={"model": JIMENG, "prompt": "x #stuck"}, headers=headers)
         assert answer.status_code == 202
@@ -204,7 +204,7 @@ class TestWaiting:
 
 
 class TestIds:
-    def test_several_credentials_get_a_sealed_id_that_any_replica_opens(
+    def test_task_of_several_credentials_has_a_signed_id_valid_on_any_replica(
         self, client: httpx.Client, upstream: SandboxServer, session: str, key: str
     ) -> None:
         credentials = (f"{session}a", f"{session}b", key)
@@ -251,11 +251,11 @@ class TestIds:
             if "%2F" not in id:
                 assert error_of(answer, 404, "task_not_found")["message"] == "任务不存在或已过期"
 
-    def test_a_new_task_is_pending_before_the_upstream_knows_it(self, client: httpx.Client, session: str) -> None:
+    def test_new_task_is_pending_before_the_upstream_shows_it(self, client: httpx.Client, session: str) -> None:
         id = submit(client, {"model": JIMENG, "prompt": "x #lag"}, session)["task_id"]
         assert follow(client, id, session)[0]["status"] == "pending"
 
-    def test_many_ids_are_polled_at_once(self, client: httpx.Client, session: str, key: str) -> None:
+    def test_several_ids_are_polled_in_one_request(self, client: httpx.Client, session: str, key: str) -> None:
         ids = [submit(client, {"model": JIMENG, "prompt": "x"}, session)["task_id"] for _ in range(3)]
         answer = client.get(f"/v1/videos/tasks?ids={','.join(ids)},1234567890123", headers=bearer(session))
         TaskList.model_validate(answer.json())
@@ -304,7 +304,7 @@ class TestManaged:
         ):
             yield client
 
-    def test_clients_never_see_the_accounts(self, managed: httpx.Client, session: str) -> None:
+    def test_responses_never_name_the_accounts(self, managed: httpx.Client, session: str) -> None:
         accepted = submit(managed, {"prompt": "x"}, "gw-alice")
         assert accepted["task_id"].startswith("video_")
         last = follow(managed, accepted["task_id"], "gw-alice")[-1]
@@ -312,7 +312,7 @@ class TestManaged:
         assert last["model"] == "jimeng-video-seedance-2.0-fast"
         assert session not in str(last)
 
-    def test_tasks_belong_to_the_key_that_made_them(self, managed: httpx.Client) -> None:
+    def test_tasks_belong_to_the_key_that_submitted_them(self, managed: httpx.Client) -> None:
         id = submit(managed, {"model": WAN, "prompt": "x"}, "gw-alice")["task_id"]
         error_of(managed.get(f"/v1/videos/tasks/{id}", headers=bearer("gw-bob")), 404, "task_not_found")
 
@@ -335,14 +335,14 @@ class TestCancel:
         answer = client.post(f"/v1/videos/tasks/{id}/cancel", headers=bearer(key))
         error_of(answer, 409, "not_cancellable")
 
-    def test_a_queued_one_of_jimeng_tells_of_the_refund(self, client: httpx.Client, session: str) -> None:
+    def test_cancel_of_a_queued_jimeng_task_mentions_the_refund(self, client: httpx.Client, session: str) -> None:
         id = submit(client, {"model": "jimeng-video-seedance-2.0", "prompt": "x #pending"}, session)["task_id"]
         answer = client.post(f"/v1/videos/tasks/{id}/cancel", headers=bearer(session))
         assert answer.status_code == 200, answer.text
         assert (answer.json()["status"], answer.json()["error_code"]) == ("failed", "cancelled")
         assert "积分已返还" in answer.json()["error"]
 
-    def test_a_model_of_jimeng_without_a_cancel_says_so(self, client: httpx.Client, session: str) -> None:
+    def test_jimeng_model_without_cancel_is_not_cancellable(self, client: httpx.Client, session: str) -> None:
         id = submit(client, {"model": JIMENG, "prompt": "x #pending"}, session)["task_id"]
         answer = client.post(f"/v1/videos/tasks/{id}/cancel", headers=bearer(session))
         error_of(answer, 409, "not_cancellable")
@@ -373,7 +373,7 @@ class TestOperations:
         assert client.get("/healthz").json()["status"] == "ok"
         assert client.get("/ping").text == "pong"
 
-    def test_the_docs_need_nothing_from_elsewhere(self, client: httpx.Client) -> None:
+    def test_docs_page_loads_nothing_from_other_hosts(self, client: httpx.Client) -> None:
         page = client.get("/docs")
         assert page.headers["content-type"].startswith("text/html")
         assert not re.findall(r"(?:src|href)=[\"']?(?:https?:)?//", page.text)

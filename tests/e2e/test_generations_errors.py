@@ -15,7 +15,7 @@ from tests.e2e.generations import JIMENG, SUBMIT, WAN, error_of
 from tests.pictures import data_url
 
 
-class TestRefusals:
+class TestErrors:
     def test_missing_credential_is_refused(self, client: httpx.Client) -> None:
         for method, path in (("POST", SUBMIT), ("GET", "/v1/videos/tasks/1"), ("GET", "/v1/models")):
             error = error_of(client.request(method, path), 401, "invalid_api_key")
@@ -24,7 +24,7 @@ class TestRefusals:
     @pytest.mark.parametrize(
         "content", [b"", b"{", b"[]", b'"x"', b"null", b'{"prompt": NaN}', b"\xff\xfe", b'{"a":' * 2000]
     )
-    def test_a_body_that_is_no_json_object(self, client: httpx.Client, session: str, content: bytes) -> None:
+    def test_body_that_is_no_json_object_is_refused(self, client: httpx.Client, session: str, content: bytes) -> None:
         headers = bearer(session) | {"content-type": "application/json"}
         error_of(client.post(SUBMIT, content=content, headers=headers), 400, "invalid_value")
 
@@ -43,7 +43,9 @@ class TestRefusals:
         for part in ("5–10", "16:9", "720p, 1080p", "watermark"):
             assert part in error["message"]
 
-    def test_references_on_a_jimeng_model_without_them_say_what_to_do(self, client: httpx.Client, session: str) -> None:
+    def test_references_on_a_jimeng_model_without_them_name_the_alternative(
+        self, client: httpx.Client, session: str
+    ) -> None:
         body = {"model": JIMENG, "prompt": "x", "image_url": data_url(), "functionMode": "omni_reference"}
         error = error_of(client.post(SUBMIT, json=body, headers=bearer(session)), 400, "unsupported_parameter")
         assert error["param"] == "image_url"
@@ -65,7 +67,7 @@ class TestRefusals:
             ("redirect", 502, "upstream_error", "false"),
         ],
     )
-    def test_refusals_of_jimeng(
+    def test_jimeng_errors_are_mapped(
         self, client: httpx.Client, session: str, word: str, status: int, code: str, retry: str
     ) -> None:
         answer = client.post(SUBMIT, json={"model": JIMENG, "prompt": f"x #{word}"}, headers=bearer(session))
@@ -84,11 +86,13 @@ class TestRefusals:
             ("throttle", 429, "rate_limit_exceeded"),
         ],
     )
-    def test_refusals_of_dashscope(self, client: httpx.Client, key: str, word: str, status: int, code: str) -> None:
+    def test_dashscope_errors_are_mapped(
+        self, client: httpx.Client, key: str, word: str, status: int, code: str
+    ) -> None:
         answer = client.post(SUBMIT, json={"model": WAN, "prompt": f"x #{word}"}, headers=bearer(key))
         error_of(answer, status, code)
 
-    def test_messages_follow_the_client(self, client: httpx.Client) -> None:
+    def test_error_messages_follow_the_clients_language(self, client: httpx.Client) -> None:
         answer = client.get("/v1/models", headers={"accept-language": "en-GB,en;q=0.9"})
         assert answer.json()["error"]["message"].startswith("Missing credential")
 

@@ -1,4 +1,4 @@
-"""A picture in whatever form a client has it reaches both upstreams, by both surfaces."""
+"""Pictures in every form reach both upstreams, by both surfaces."""
 
 import base64
 import itertools
@@ -113,7 +113,7 @@ def with_fields(sent: Sent, fields: dict[str, str]) -> Sent:
 
 
 @pytest.mark.parametrize(("form", "surface", "model", "media_type"), CASES + EVERY_TYPE)
-def test_a_picture_reaches_the_upstream(
+def test_picture_reaches_the_upstream_in_every_form(
     gateway: httpx.Client,
     upstream: SandboxServer,
     credential: Callable[[str], str],
@@ -132,7 +132,9 @@ def test_a_picture_reaches_the_upstream(
 
 @pytest.mark.parametrize("surface", SURFACES)
 @pytest.mark.parametrize("model", MODELS)
-def test_a_video_comes_of_it(gateway: httpx.Client, credential: Callable[[str], str], surface: str, model: str) -> None:
+def test_video_is_generated_from_a_picture(
+    gateway: httpx.Client, credential: Callable[[str], str], surface: str, model: str
+) -> None:
     secret = credential(model)
     answer = gateway.post(surface, headers=bearer(secret), data={"model": model}, files={"image": picture()}).json()
     id = answer.get("task_id") or answer["id"]
@@ -142,7 +144,7 @@ def test_a_video_comes_of_it(gateway: httpx.Client, credential: Callable[[str], 
 @pytest.mark.parametrize("surface", SURFACES)
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("as_file", [True, False])
-def test_a_text_that_is_called_png_is_refused(
+def test_text_file_named_png_is_refused(
     gateway: httpx.Client,
     upstream: SandboxServer,
     credential: Callable[[str], str],
@@ -207,7 +209,7 @@ def test_references_with_marks(gateway: httpx.Client, upstream: SandboxServer, s
         ("happyhorse-1.0-video-edit", {"video_file_1": "clip"}),
     ],
 )
-def test_what_else_dashscope_takes_as_files(
+def test_other_dashscope_inputs_are_accepted_as_files(
     gateway: httpx.Client, upstream: SandboxServer, key: str, model: str, files: dict[str, str]
 ) -> None:
     contents = {"image": picture("image/png", 640, 640), "clip": clip(), "sound": sound(4.0)}
@@ -221,7 +223,7 @@ def test_what_else_dashscope_takes_as_files(
     assert upstream.sandbox.submits(credential=key) == 1
 
 
-def test_a_clip_can_be_edited_that_comes_as_a_file(gateway: httpx.Client, key: str) -> None:
+def test_uploaded_clip_can_be_edited(gateway: httpx.Client, key: str) -> None:
     answer = gateway.post(
         "/v1/videos/edits", headers=bearer(key), data={"prompt": "in winter"}, files={"video": ("a.mp4", clip())}
     )
@@ -230,7 +232,7 @@ def test_a_clip_can_be_edited_that_comes_as_a_file(gateway: httpx.Client, key: s
 
 
 @pytest.mark.filterwarnings("ignore:The Sora API:DeprecationWarning")
-def test_openais_library_sends_files_of_every_kind(gateway: httpx.Client, session: str, key: str) -> None:
+def test_openai_library_uploads_files_of_every_kind(gateway: httpx.Client, session: str, key: str) -> None:
     base = f"{gateway.base_url}/v1"
     for secret, model in ((session, "jimeng-video-3.0-fast"), (key, "wan2.6-i2v")):
         client = OpenAI(base_url=base, api_key=secret, max_retries=0)
@@ -243,14 +245,14 @@ def test_openais_library_sends_files_of_every_kind(gateway: httpx.Client, sessio
 
 
 @pytest.mark.parametrize("surface", SURFACES)
-def test_more_pictures_than_the_model_takes(gateway: httpx.Client, session: str, surface: str) -> None:
+def test_too_many_pictures_for_the_model_are_refused(gateway: httpx.Client, session: str, surface: str) -> None:
     files = [("images[]", picture("image/png", 300 + number, 300)) for number in range(3)]
     answer = gateway.post(surface, headers=bearer(session), data={"model": "jimeng-video-3.0-fast"}, files=files)
     assert answer.status_code == 400
     assert answer.json()["error"]["param"] == "images"
 
 
-def test_a_picture_that_is_too_small_for_the_model_says_what_is_allowed(gateway: httpx.Client, key: str) -> None:
+def test_too_small_picture_is_refused_with_the_allowed_size(gateway: httpx.Client, key: str) -> None:
     headers = bearer(key) | {"Accept-Language": "en"}
     answer = gateway.post(
         "/v1/videos", headers=headers, data={"model": "wan2.6-i2v"}, files={"image": picture("image/png", 100, 300)}
@@ -259,7 +261,7 @@ def test_a_picture_that_is_too_small_for_the_model_says_what_is_allowed(gateway:
     assert "≥ 240 px" in answer.json()["error"]["message"]
 
 
-def test_a_picture_that_is_too_large_for_the_model_is_413(gateway: httpx.Client, key: str) -> None:
+def test_too_large_picture_for_the_model_is_413(gateway: httpx.Client, key: str) -> None:
     large = noise("image/bmp", 2100, 1700)
     assert len(large) > 10 * 1024 * 1024
     answer = gateway.post("/v1/videos", headers=bearer(key), data={"model": "wan2.2-i2v-flash"}, files={"image": large})
@@ -267,7 +269,7 @@ def test_a_picture_that_is_too_large_for_the_model_is_413(gateway: httpx.Client,
     assert "10 MB" in answer.json()["error"]["message"]
 
 
-def test_one_that_is_large_and_fits_goes_as_an_upload(gateway: httpx.Client, upstream: SandboxServer, key: str) -> None:
+def test_large_picture_within_the_limit_is_uploaded(gateway: httpx.Client, upstream: SandboxServer, key: str) -> None:
     before = upstream.sandbox.calls("dashscope", "/oss")
     answer = gateway.post(
         "/v1/videos", headers=bearer(key), data={"model": "wan2.6-i2v"}, files={"image": noise("image/bmp", 2100, 1700)}
@@ -276,7 +278,7 @@ def test_one_that_is_large_and_fits_goes_as_an_upload(gateway: httpx.Client, ups
     assert upstream.sandbox.calls("dashscope", "/oss") > before
 
 
-def test_with_shrinking_it_is_made_to_fit(upstream: SandboxServer, key: str, session: str) -> None:
+def test_large_picture_is_resized_if_enabled(upstream: SandboxServer, key: str, session: str) -> None:
     settings = settings_for(upstream, media=MediaSettings(shrink=True), timeouts=TimeoutSettings())
     with BackgroundServer(create_app(settings, clock=HastyClock())) as server:
         for secret, model in ((key, "wan2.2-i2v-flash"), (session, "jimeng-video-3.0-fast")):
@@ -295,7 +297,9 @@ def test_with_shrinking_it_is_made_to_fit(upstream: SandboxServer, key: str, ses
     "address",
     ["http://127.0.0.1/cat.png", "https://127.0.0.1:1/cat.png", "https://2130706433/cat.png", "https://[::1]/cat.png"],
 )
-def test_an_address_inside_is_not_fetched(client: httpx.Client, session: str, surface: str, address: str) -> None:
+def test_url_into_the_private_network_is_not_fetched(
+    client: httpx.Client, session: str, surface: str, address: str
+) -> None:
     body = {"model": "jimeng-video-3.0-fast", "image": address}
     answer = client.post(surface, headers=bearer(session), json=body)
     assert answer.status_code == 400
@@ -309,7 +313,7 @@ def test_an_address_inside_is_not_fetched(client: httpx.Client, session: str, su
     ("mark", "status", "code"),
     [(b"#unsafe", 400, "content_policy_violation"), (b"#shaky", 200, None), (b"#lost-upload", 502, None)],
 )
-def test_what_the_site_says_of_a_picture(
+def test_picture_error_of_the_site_is_reported(
     gateway: httpx.Client, upstream: SandboxServer, session: str, mark: bytes, status: int, code: str | None
 ) -> None:
     answer = gateway.post(
@@ -324,7 +328,7 @@ def test_what_the_site_says_of_a_picture(
     assert upstream.sandbox.submits(credential=session) == (1 if status == 200 else 0)
 
 
-def test_an_upload_that_fails_is_never_charged_and_another_try_is(
+def test_failed_upload_is_not_charged_and_can_be_retried(
     gateway: httpx.Client, upstream: SandboxServer, session: str
 ) -> None:
     sent: Sent = {"data": {"model": "jimeng-video-3.0-fast"}, "files": {"image": picture() + b"#bad-upload"}}
@@ -336,7 +340,7 @@ def test_an_upload_that_fails_is_never_charged_and_another_try_is(
     assert upstream.sandbox.submits(credential=session) == 1
 
 
-def test_the_same_picture_twice_is_uploaded_once(gateway: httpx.Client, upstream: SandboxServer, session: str) -> None:
+def test_repeated_picture_is_uploaded_once(gateway: httpx.Client, upstream: SandboxServer, session: str) -> None:
     sent: Sent = {"data": {"model": "jimeng-video-3.0-fast"}, "files": {"image": picture(colour="#123456")}}
     before = upstream.sandbox.calls("jimeng", "/mweb/v1/get_upload_token", session)
     for _ in range(2):
@@ -344,7 +348,7 @@ def test_the_same_picture_twice_is_uploaded_once(gateway: httpx.Client, upstream
     assert upstream.sandbox.calls("jimeng", "/mweb/v1/get_upload_token", session) == before + 1
 
 
-def test_a_repeat_of_the_same_form_is_one_video(gateway: httpx.Client, upstream: SandboxServer, session: str) -> None:
+def test_retry_of_the_same_form_is_one_video(gateway: httpx.Client, upstream: SandboxServer, session: str) -> None:
     sent: Sent = {"data": {"model": "jimeng-video-3.0-fast", "prompt": "p"}, "files": {"image": picture()}}
     headers = bearer(session) | {"Idempotency-Key": "one"}
     first, again = (gateway.post("/v1/videos", headers=headers, **sent) for _ in range(2))
@@ -354,7 +358,7 @@ def test_a_repeat_of_the_same_form_is_one_video(gateway: httpx.Client, upstream:
     assert upstream.sandbox.submits(credential=session) == 1
 
 
-def test_a_remix_of_a_video_with_references_hands_the_old_one_in(
+def test_remix_of_a_video_with_references_sends_the_earlier_video(
     gateway: httpx.Client, upstream: SandboxServer, session: str
 ) -> None:
     body = {"model": "jimeng-video-seedance-2.0", "prompt": "a cat"}

@@ -15,6 +15,7 @@ from providers.sandbox.files import PICTURES
 from providers.sandbox.server import SandboxServer
 from providers.sandbox.settings import SandboxSettings
 from tests.e2e.client_programs import JOURNEYS, Json, errors, is_film, run
+from tests.pictures import data_url, picture
 
 pytestmark = [
     pytest.mark.clients,
@@ -156,7 +157,7 @@ def seen(sandbox: SandboxServer, folder: Path) -> Json:
     return journey(sandbox.url, cases | ENDED_BADLY, folder)
 
 
-def test_it_gets_its_videos(seen: Json, folder: Path) -> None:
+def test_videos_are_generated_and_downloaded(seen: Json, folder: Path) -> None:
     for name, (_, told) in VIDEOS.items():
         one = seen[name]
         assert "error" not in one, one
@@ -166,24 +167,24 @@ def test_it_gets_its_videos(seen: Json, folder: Path) -> None:
         assert is_film(folder / f"{name}.mp4")
 
 
-def test_it_reads_every_refusal(seen: Json, sandbox: SandboxServer) -> None:
+def test_every_error_response_is_parsed(seen: Json, sandbox: SandboxServer) -> None:
     told = {name: refusal(one) for name, one in errors(seen).items() if name in REFUSED}
     assert told == {name: expected for name, (_, expected) in REFUSED.items()}
     assert sandbox.sandbox.submits("dashscope") == len(VIDEOS) + len(ENDED_BADLY)
 
 
-def test_it_reads_why_a_task_failed(seen: Json) -> None:
+def test_failure_reason_of_a_task_is_read(seen: Json) -> None:
     ended = seen["unsafe"]["ended"]
     assert (ended["status"], ended["error"]["code"]) == ("failed", "DataInspectionFailed")
 
 
-def test_it_cannot_read_the_usage_of_lipsync(seen: Json) -> None:
+def test_usage_of_lipsync_is_not_parsed(seen: Json) -> None:
     """`SR` is "" there, and it wants a number: the video is made and its user never sees it."""
     error = seen["lipsync"]["error"]
     assert (error["status"], "usage.SR" in error["message"]) == (502, True)
 
 
-def test_a_query_as_if_it_were_a_submit_may_be_refused(tmp_path: Path) -> None:
+def test_status_query_may_be_refused_as_an_asynchronous_call(tmp_path: Path) -> None:
     """It sends `X-DashScope-Async` with every status query too."""
     strict = SandboxSettings(task_seconds=0.05, queries_per_second=0, refuse_async_queries=True)
     with SandboxServer(strict) as sandbox:
@@ -199,7 +200,7 @@ def openai_case(model: str, key: str, **more: Any) -> Json:
     return {"model": f"openai/{model}", "key": key, "how": "sync", "options": {}, **more}
 
 
-def test_the_gateway_as_an_openai_of_its_own(url: str, session: str, key: str, tmp_path: Path) -> None:
+def test_gateway_works_as_a_custom_openai_provider(url: str, session: str, key: str, tmp_path: Path) -> None:
     videos = {
         "text": openai_case("wan2.6-t2v", key, options={"size": "720x1280", "seconds": "5"}, then=["list"]),
         "file": openai_case("wan2.6-i2v", key, options={"input_reference": "file"}),
@@ -230,3 +231,40 @@ def test_the_gateway_as_an_openai_of_its_own(url: str, session: str, key: str, t
         "no money": (429, "insufficient_quota"),
         "content": (400, "content_policy_violation"),
     }
+
+
+PORTRAIT = {"width": 720, "height": 1280}
+
+
+@pytest.mark.parametrize("provider", ["openai", "hosted_vllm"])
+def test_fields_of_other_apis_reach_the_upstream(
+    url: str, upstream: SandboxServer, key: str, tmp_path: Path, provider: str
+) -> None:
+    """Its `hosted_vllm/…` models send a form, in which objects are JSON text."""
+    videos = {
+        "sides": {"model": "wan2.6-t2v", "options": {"extra_body": PORTRAIT}},
+        "ratio": {"model": "wan2.6-t2v", "options": {"extra_body": {"aspectRatio": "9:16", "resolution": "720p"}}},
+        "first frame": {"model": "wan2.6-i2v", "options": {"extra_body": {"first_frame_image": data_url()}}},
+        "reference": {"model": "wan2.6-r2v", "options": {"extra_body": {"image_reference": {"image_url": data_url()}}}},
+        "file": {"model": "wan2.6-i2v", "options": {"input_reference": "file", "seconds": "5"}},
+        "two frames": {
+            "model": "wan2.7-i2v",
+            "options": {"extra_body": {"image_url": data_url(), "last_image_url": data_url(picture(colour="#000"))}},
+        },
+        "ignored": {"model": "wan2.6-t2v", "options": {"extra_body": {"fps": 24, "guidance_scale": 4.5, **PORTRAIT}}},
+    }
+    refused = {"length": {"model": "wan2.6-t2v", "options": {"extra_body": {"num_frames": 81}}}}
+    cases = {
+        name: {**one, "model": f"{provider}/{one['model']}", "key": key, "how": "sync"}
+        for name, one in (videos | refused).items()
+    }
+    seen = journey(f"{url}/v1", cases, tmp_path)
+    for name in videos:
+        assert "error" not in seen[name], seen[name]
+        assert seen[name]["ended"]["status"] == "completed", name
+        assert is_film(tmp_path / f"{name}.mp4")
+    for name in ("sides", "ratio", "ignored"):
+        assert seen[name]["ended"]["size"] == "720x1280", name
+    told = {name: (one["status"], body_of(one)["error"]["param"]) for name, one in errors(seen).items()}
+    assert told == {"length": (400, "num_frames")}
+    assert upstream.sandbox.submits("dashscope", key) == len(videos)

@@ -47,9 +47,7 @@ def listed(client: httpx.Client, session: str = SESSION) -> dict[str, dict[str, 
     return {row["id"]: row for row in answer.json()["data"]}
 
 
-def test_when_the_default_model_leaves_the_site_the_next_one_takes_its_place(
-    upstream: SandboxServer, client: httpx.Client
-) -> None:
+def test_next_default_model_replaces_one_that_left_the_site(upstream: SandboxServer, client: httpx.Client) -> None:
     assert submit(client).json()["model"] == FAST
     upstream.jimeng_models.retire(FAST_KEY)
 
@@ -74,7 +72,7 @@ def test_when_the_default_model_leaves_the_site_the_next_one_takes_its_place(
     assert upstream.sandbox.calls("jimeng", "/mweb/v1/aigc_draft/generate") == calls
 
 
-def test_who_names_no_model_gets_the_next_one_in_the_same_request(
+def test_submit_without_a_model_uses_the_next_default_in_the_same_request(
     upstream: SandboxServer, client: httpx.Client
 ) -> None:
     submit(client)
@@ -83,7 +81,7 @@ def test_who_names_no_model_gets_the_next_one_in_the_same_request(
     assert upstream.sandbox.submits() == 2
 
 
-def test_sites_differ_and_names_of_the_site_are_understood(client: httpx.Client) -> None:
+def test_model_names_of_each_site_are_understood(client: httpx.Client) -> None:
     mainland, abroad = listed(client), listed(client, f"sg-{SESSION}")
     assert "jimeng-video-minimax-h3" in mainland
     assert "jimeng-video-minimax-h3" not in abroad
@@ -97,7 +95,7 @@ def test_sites_differ_and_names_of_the_site_are_understood(client: httpx.Client)
     assert mainland[MINI]["status"] == "available"
 
 
-def test_every_model_of_every_site_is_made_as_it_is_listed(client: httpx.Client) -> None:
+def test_every_listed_model_of_every_site_can_be_generated(client: httpx.Client) -> None:
     """Each listed resolution of each model passes the site's own checks of draft and benefit."""
     for prefix in ("", "us-", "sg-"):
         rows = listed(client, prefix + SESSION)
@@ -117,7 +115,7 @@ def test_a_model_of_the_configuration_is_listed_beside_those_of_the_site(client:
 
 
 @pytest.mark.parametrize("fault", [{"status": 404}, {"status": 500}, {"ret": "1015"}])
-def test_without_the_configuration_call_the_table_counts(
+def test_without_the_configuration_call_the_built_in_table_is_used(
     upstream: SandboxServer, client: httpx.Client, fault: dict[str, Any]
 ) -> None:
     upstream.jimeng_models.set_config_fault(**fault)
@@ -128,7 +126,7 @@ def test_without_the_configuration_call_the_table_counts(
     assert "closest" in refused.json()["error"]["message"]
 
 
-def test_a_list_that_was_read_outlives_the_configuration_call(upstream: SandboxServer, client: httpx.Client) -> None:
+def test_cached_model_list_survives_a_failed_configuration_call(upstream: SandboxServer, client: httpx.Client) -> None:
     upstream.jimeng_models.retire(MINI_KEY)
     assert MINI not in listed(client)
     upstream.jimeng_models.set_config_fault(status=500)

@@ -1,4 +1,4 @@
-"""What an operator finds in the log when somebody asks about a task."""
+"""Log lines of submits and their fields."""
 
 import logging
 import time
@@ -54,7 +54,7 @@ def line_of(caplog: pytest.LogCaptureFixture, answer: httpx.Response) -> dict[st
 
 @either_surface
 @either_model
-def test_a_submit_names_its_task_and_who_made_it(
+def test_submit_logs_task_and_caller(
     managed: httpx.Client, upstream: SandboxServer, caplog: pytest.LogCaptureFixture, surface: str, model: str
 ) -> None:
     with caplog.at_level(logging.INFO, "gateway"):
@@ -70,7 +70,7 @@ def test_a_submit_names_its_task_and_who_made_it(
 
 
 @either_surface
-def test_a_callers_own_account_is_named_by_its_tag(
+def test_account_of_a_pass_through_caller_is_logged_by_its_tag(
     client: httpx.Client, session: str, caplog: pytest.LogCaptureFixture, surface: str
 ) -> None:
     with caplog.at_level(logging.INFO, "gateway"):
@@ -82,7 +82,7 @@ def test_a_callers_own_account_is_named_by_its_tag(
 
 
 @either_surface
-def test_one_that_is_refused_says_why(
+def test_refused_submit_logs_the_reason(
     client: httpx.Client, session: str, caplog: pytest.LogCaptureFixture, surface: str
 ) -> None:
     with caplog.at_level(logging.INFO, "gateway"):
@@ -95,10 +95,10 @@ def test_one_that_is_refused_says_why(
 @pytest.mark.parametrize(
     ("word", "code"), [("lost", "submission_unconfirmed"), ("refuse=DataInspectionFailed", "content_policy_violation")]
 )
-def test_one_that_may_be_charged_or_was_refused_names_its_account(
+def test_unconfirmed_or_refused_submit_logs_its_account(
     managed: httpx.Client, caplog: pytest.LogCaptureFixture, word: str, code: str
 ) -> None:
-    """Whoever is told to look on the console has to know on whose."""
+    """The operator needs the account to check its console."""
     body = {"model": "wan2.6-t2v", "prompt": f"x #{word}"}
     with caplog.at_level(logging.INFO, "gateway"):
         line = line_of(caplog, managed.post("/v1/videos/generations", json=body))
@@ -106,9 +106,7 @@ def test_one_that_may_be_charged_or_was_refused_names_its_account(
     assert (line["model"], line["provider"], line["account"]) == ("wan2.6-t2v", "dashscope", "second")
 
 
-def test_one_that_is_waited_for_names_its_task(
-    client: httpx.Client, session: str, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_waiting_submit_logs_its_task(client: httpx.Client, session: str, caplog: pytest.LogCaptureFixture) -> None:
     headers = bearer(session) | {"Prefer": "wait=5"}
     with caplog.at_level(logging.INFO, "gateway"):
         answer = client.post("/v1/videos/generations", json={"prompt": "x"}, headers=headers)

@@ -84,7 +84,7 @@ def wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:
     raise AssertionError("nginx did not start with the sample")
 
 
-def test_a_video_through_the_proxy_and_over_both_gateways(proxied: str, session: str, key: str) -> None:
+def test_video_is_generated_through_the_proxy_and_both_gateways(proxied: str, session: str, key: str) -> None:
     with httpx.Client(base_url=proxied, timeout=10) as client:
         for model, credential in (("jimeng-video-3.0-fast", session), ("wan2.6-t2v", key)):
             body = {"model": model, "prompt": "x"}
@@ -94,7 +94,7 @@ def test_a_video_through_the_proxy_and_over_both_gateways(proxied: str, session:
             assert states[-1]["status"] == "completed"
 
 
-def test_a_large_picture_passes_and_a_larger_one_is_refused(proxied: str, key: str) -> None:
+def test_body_size_limit_of_the_proxy(proxied: str, key: str) -> None:
     with httpx.Client(base_url=proxied, timeout=10) as client:
         for megabytes, status in ((12, 200), (25, 413)):
             image = data_url(picture().ljust(megabytes * 1024 * 1024))
@@ -103,12 +103,12 @@ def test_a_large_picture_passes_and_a_larger_one_is_refused(proxied: str, key: s
             assert answer.status_code == status
 
 
-def test_a_form_may_be_larger_than_json(proxied: str, key: str) -> None:
+def test_form_may_be_larger_than_json(proxied: str, key: str) -> None:
     with httpx.Client(base_url=proxied, timeout=20) as client:
         files = {"video_file_1": clip().ljust(40 * 1024 * 1024)}
         answer = client.post("/v1/videos", data={"model": "wan2.7-i2v"}, files=files, headers=bearer(key))
         assert answer.status_code == 200, answer.text
 
 
-def test_the_request_id_is_one_all_the_way(proxied: str) -> None:
+def test_request_id_is_the_same_in_proxy_and_gateway(proxied: str) -> None:
     assert len(httpx.get(f"{proxied}/healthz").headers["x-request-id"]) == 32

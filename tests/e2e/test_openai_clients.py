@@ -39,12 +39,12 @@ ERRORS = {
 def boxes(data: bytes) -> dict[bytes, bytes]:
     """The top-level boxes of an MP4 file. Their sizes must add up to the file."""
     found: dict[bytes, bytes] = {}
-    place = 0
-    while place < len(data):
-        size = int.from_bytes(data[place : place + 4])
-        assert 8 <= size <= len(data) - place, "a box reaches beyond the file"
-        found[data[place + 4 : place + 8]] = data[place + 8 : place + size]
-        place += size
+    offset = 0
+    while offset < len(data):
+        size = int.from_bytes(data[offset : offset + 4])
+        assert 8 <= size <= len(data) - offset, "a box reaches beyond the file"
+        found[data[offset + 4 : offset + 8]] = data[offset + 8 : offset + size]
+        offset += size
     return found
 
 
@@ -65,6 +65,10 @@ def check(seen: dict[str, Any], folder: Path) -> None:
     assert polled["expires_at"] > polled["created_at"]
     assert seen["retrieved"]["status"] == "completed"
     assert (seen["with_file"]["status"], seen["with_file"]["model"]) == ("completed", "wan2.6-i2v")
+    assert seen["with_sides"]["size"] == "720x1280"
+    assert seen["with_sides"]["warnings"] == [{"code": "ignored_field", "field": "fps"}]
+    assert (seen["with_frames"]["status"], seen["with_frames"]["model"]) == ("completed", "wan2.7-i2v")
+    assert seen["unknown_field"] == "num_frames"
     video = boxes((folder / "video.mp4").read_bytes())
     assert {b"ftyp", b"moov", b"mdat"} <= set(video)
     assert b"avc1" in video[b"moov"]
@@ -134,7 +138,7 @@ async def test_the_asynchronous_library(url: str, session: str, key: str, tmp_pa
         assert (picture.status, picture.model) == ("completed", "wan2.6-i2v")
 
 
-class TestTrouble:
+class TestFailures:
     """The libraries repeat what fails; the upstream must see one accepted submit at most."""
 
     def client(self, url: str, key: str) -> openai.OpenAI:
@@ -143,7 +147,7 @@ class TestTrouble:
     @pytest.mark.parametrize(
         ("word", "code"), [("fail=5001", "generation_failed"), ("fail=2038", "content_policy_violation")]
     )
-    def test_a_task_that_fails_is_a_status(
+    def test_failed_task_is_a_status_and_not_an_exception(
         self, url: str, upstream: SandboxServer, session: str, word: str, code: str
     ) -> None:
         video = self.client(url, session).videos.create_and_poll(prompt=f"x #{word}", poll_interval_ms=20)
@@ -156,7 +160,7 @@ class TestTrouble:
         ("word", "error"),
         [("refuse=2003", openai.BadRequestError), ("refuse=5000", openai.RateLimitError)],
     )
-    def test_a_refusal_is_an_exception_and_not_repeated(
+    def test_client_error_is_raised_and_not_retried(
         self, url: str, upstream: SandboxServer, session: str, word: str, error: type[openai.APIStatusError]
     ) -> None:
         with pytest.raises(error):
@@ -165,7 +169,7 @@ class TestTrouble:
         assert upstream.sandbox.calls("jimeng", "/mweb/v1/aigc_draft/generate", session) == 1
 
     @pytest.mark.parametrize("word", ["status=500 #times=1", "status-after=500", "lost", "status-after=500 #times=3"])
-    def test_an_upstream_that_answers_500_or_nothing_has_one_task(
+    def test_upstream_500_or_lost_answer_leaves_one_task(
         self, url: str, upstream: SandboxServer, session: str, word: str
     ) -> None:
         video = self.client(url, session).videos.create_and_poll(prompt=f"x #{word}", poll_interval_ms=20)
@@ -190,13 +194,13 @@ class TestTrouble:
         assert upstream.sandbox.submits("dashscope", key) == 1
         assert upstream.sandbox.calls("dashscope", credential=key) == 1
 
-    def test_a_poll_that_meets_500_goes_on(self, url: str, session: str) -> None:
+    def test_poll_continues_after_a_500(self, url: str, session: str) -> None:
         video = self.client(url, session).videos.create_and_poll(
             prompt="x #poll-500 #poll-times=3", poll_interval_ms=20
         )
         assert video.status == "completed"
 
-    def test_a_client_that_times_out_and_repeats_gets_the_first_task(
+    def test_retry_after_a_client_timeout_returns_the_first_task(
         self, url: str, upstream: SandboxServer, key: str
     ) -> None:
         """The library's read timeout ends while the upstream is still answering; its repeat joins the first."""

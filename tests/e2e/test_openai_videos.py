@@ -58,14 +58,14 @@ class TestObjects:
         ]
         assert (video["seconds"], video["size"], video["provider"]) == ("5", "720x1280", "jimeng")
 
-    def test_a_length_that_is_left_to_the_model_is_told_when_it_is_known(self, client: httpx.Client, key: str) -> None:
+    def test_seconds_chosen_by_the_model_appear_when_known(self, client: httpx.Client, key: str) -> None:
         video = create(client, key, model="wan3.0-video", seconds="-1")
         assert video["seconds"] == "0"
         assert finish(client, video["id"], key)["seconds"] == "5"
         assert client.get("/v1/videos", headers=bearer(key)).json()["data"][0]["seconds"] != "-1"
 
-    def test_the_prompt_of_a_new_video_is_told_as_it_was_written(self, client: httpx.Client, session: str) -> None:
-        """What is submitted has the camera in it."""
+    def test_prompt_of_a_new_video_is_shown_as_written(self, client: httpx.Client, session: str) -> None:
+        """The submitted prompt also contains the camera."""
         video = create(client, session, model=JIMENG, prompt="a cat", camera_movement="pan left")
         assert video["prompt"] == "a cat"
 
@@ -77,7 +77,7 @@ class TestObjects:
             ("jimeng-video-3.0-fast", "12", "1792x1024", "10", "1920x1080"),
         ],
     )
-    def test_sizes_and_seconds_go_to_the_nearest_and_are_told(
+    def test_size_and_seconds_are_snapped_to_the_nearest_and_shown(
         self,
         client: httpx.Client,
         session: str,
@@ -90,20 +90,20 @@ class TestObjects:
         video = create(client, session, model=model, seconds=seconds, size=size)
         assert (video["seconds"], video["size"]) == (given_seconds, given_size)
 
-    def test_both_surfaces_know_both_kinds_of_ids(self, client: httpx.Client, session: str) -> None:
-        sealed = create(client, session, model=JIMENG)["id"]
-        task = client.get(f"/v1/videos/tasks/{sealed}", headers=bearer(session)).json()
-        assert (task["task_id"], task["model"]) == (sealed, JIMENG)
+    def test_both_surfaces_accept_both_kinds_of_ids(self, client: httpx.Client, session: str) -> None:
+        signed = create(client, session, model=JIMENG)["id"]
+        task = client.get(f"/v1/videos/tasks/{signed}", headers=bearer(session)).json()
+        assert (task["task_id"], task["model"]) == (signed, JIMENG)
         body = {"model": JIMENG, "prompt": "x"}
         native = client.post("/v1/videos/generations", json=body, headers=bearer(session)).json()["task_id"]
         assert finish(client, native, session)["id"] == native
 
-    def test_without_the_version_in_the_path(self, client: httpx.Client, session: str) -> None:
+    def test_paths_without_the_version_work(self, client: httpx.Client, session: str) -> None:
         id = create(client, session, prefix="", model=JIMENG)["id"]
         assert client.get(f"/videos/{id}", headers=bearer(session)).json()["id"] == id
         assert client.get("/videos", headers=bearer(session)).json()["object"] == "list"
 
-    def test_former_names_mean_the_default(self, client: httpx.Client, session: str, key: str) -> None:
+    def test_former_model_names_mean_the_default(self, client: httpx.Client, session: str, key: str) -> None:
         assert create(client, session, model="sora-2")["model"] == "jimeng-video-seedance-2.0-fast"
         assert create(client, key, model="sora-2-pro")["model"] == WAN
         for name in ("Sora-2", "sora-2-2025-10-06", "sora-2-pro-2025-10-06", "SORA-2-2025-12-08"):
@@ -112,7 +112,7 @@ class TestObjects:
         models = client.get("/v1/models", headers=bearer(key)).json()["data"]
         assert {"sora-2", "sora-2-pro"} <= {row["id"] for row in models}
 
-    def test_a_failed_video(self, client: httpx.Client, session: str) -> None:
+    def test_failed_video_has_an_error(self, client: httpx.Client, session: str) -> None:
         video = finish(client, create(client, session, model=JIMENG, prompt="x #fail=2038")["id"], session)
         assert video["status"] == "failed"
         assert (video["error"]["code"], video["error"]["upstream_code"]) == ("content_policy_violation", "2038")
@@ -152,8 +152,8 @@ class TestContent:
         answer = client.get(f"/v1/videos/{plain}/content?variant=thumbnail", headers=bearer(key))
         assert error_code(answer, 404) == "not_found"
 
-    def test_when_nobody_can_be_asked_it_is_not_called_unfinished(self, session: str) -> None:
-        """Of a task that its upstream shows at once: one that it does not is taken for new."""
+    def test_video_is_not_called_unfinished_when_no_upstream_answers(self, session: str) -> None:
+        """For a task that its upstream shows at once; one that it hides is taken for new."""
         with SandboxServer(replace(UPSTREAM, visible_after=0.0)) as upstream:
             first, replica = (BackgroundServer(create_app(settings_for(upstream))) for _ in range(2))
             with first, replica, httpx.Client(base_url=first.url) as client:
@@ -167,8 +167,8 @@ class TestContent:
         finish(client, id, session)
         assert client.get(f"/v1/videos/{id}/content", headers=bearer(session)).status_code == 404
 
-    def test_a_link_that_expired_is_asked_for_anew(self, session: str) -> None:
-        """The gateway remembers the finished state; its link has ended when the client comes."""
+    def test_expired_link_is_renewed(self, session: str) -> None:
+        """The cached state is finished, and its link has expired since."""
         character = SandboxSettings(task_seconds=0.05, visible_after=0.0, link_seconds=1)
         with (
             SandboxServer(character) as short,
@@ -187,14 +187,16 @@ class TestContent:
 
 
 class TestReuse:
-    def test_a_remix_without_references_is_the_model_with_new_words(self, client: httpx.Client, session: str) -> None:
+    def test_remix_without_references_submits_the_model_with_the_new_prompt(
+        self, client: httpx.Client, session: str
+    ) -> None:
         id = create(client, session, model=JIMENG, seconds=10, size="720x1280")["id"]
         answer = client.post(f"/v1/videos/{id}/remix", json={"prompt": "y"}, headers=bearer(session))
         video = answer.json()
         assert (video["model"], video["seconds"], video["size"]) == (JIMENG, "10", "720x1280")
         assert video["remixed_from_video_id"] == id
 
-    def test_a_remix_with_the_old_video_as_reference(self, client: httpx.Client, key: str) -> None:
+    def test_remix_sends_the_earlier_video_as_a_reference(self, client: httpx.Client, key: str) -> None:
         id = create(client, key, model="wan3.0-video")["id"]
         answer = client.post(f"/v1/videos/{id}/remix", json={"prompt": "y"}, headers=bearer(key))
         assert error_code(answer, 400) == "not_ready"
@@ -202,7 +204,7 @@ class TestReuse:
         answer = client.post(f"/v1/videos/{id}/remix", json={"prompt": "y"}, headers=bearer(key))
         assert (answer.status_code, answer.json()["model"]) == (200, "wan3.0-video")
 
-    def test_edits_and_extensions_by_models_that_can(self, client: httpx.Client, key: str) -> None:
+    def test_edits_and_extensions_use_models_that_support_them(self, client: httpx.Client, key: str) -> None:
         id = create(client, key, model=WAN, seconds=5)["id"]
         finish(client, id, key)
         files = {"prompt": (None, "y"), "video[id]": (None, id)}
@@ -214,7 +216,7 @@ class TestReuse:
         assert finish(client, extended.json()["id"], key)["status"] == "completed"
 
     @pytest.mark.parametrize("path", ["edits", "extensions"])
-    def test_a_model_that_does_everything_takes_the_video_as_reference(
+    def test_model_with_every_operation_takes_the_video_as_a_reference(
         self, client: httpx.Client, key: str, path: str
     ) -> None:
         id = create(client, key, model=WAN, seconds=5)["id"]
@@ -227,7 +229,7 @@ class TestReuse:
         answer = client.post(f"/v1/videos/{path}", json=body, headers=bearer(key))
         assert error_code(answer, 501) == "not_supported"
 
-    def test_a_file_that_is_no_video_is_refused(self, client: httpx.Client, key: str) -> None:
+    def test_file_that_is_no_video_is_refused(self, client: httpx.Client, key: str) -> None:
         for content, param in ((b"no video at all", "video"), (picture(), "video")):
             files = {"prompt": (None, b"y"), "video": ("a.mp4", content)}
             answer = client.post("/v1/videos/edits", files=files, headers=bearer(key))
@@ -235,13 +237,13 @@ class TestReuse:
             assert answer.json()["error"]["param"] == param
             assert "MP4" in answer.json()["error"]["message"]
 
-    def test_a_remix_of_a_picture_that_nobody_has_any_more(self, client: httpx.Client, key: str) -> None:
+    def test_remix_of_a_picture_that_is_gone_is_refused(self, client: httpx.Client, key: str) -> None:
         id = create(client, key, model="wan2.6-i2v", image_url="https://h/a.png")["id"]
         finish(client, id, key)
         answer = client.post(f"/v1/videos/{id}/remix", json={"prompt": "y"}, headers=bearer(key))
         assert error_code(answer, 501) == "not_supported"
 
-    def test_a_second_delete_is_fine(self, client: httpx.Client, key: str) -> None:
+    def test_second_delete_succeeds(self, client: httpx.Client, key: str) -> None:
         id = create(client, key, model=WAN, prompt="x #pending")["id"]
         for _ in range(2):
             assert client.delete(f"/v1/videos/{id}", headers=bearer(key)).json()["deleted"] is True
@@ -251,7 +253,7 @@ class TestReuse:
         answer = client.post("/v1/videos", json={"prompt": "x", "size": size}, headers=bearer(session))
         assert error_code(answer, 400) == "invalid_value"
 
-    def test_a_count_of_thousands_of_digits(self, client: httpx.Client, session: str) -> None:
+    def test_count_of_thousands_of_digits_is_refused(self, client: httpx.Client, session: str) -> None:
         headers = bearer(session) | {"x-stainless-retry-count": "9" * 5000}
         assert client.post("/v1/videos", json={"prompt": "x"}, headers=headers).status_code == 200
         answer = client.get(f"/v1/videos?limit={'9' * 5000}", headers=bearer(session))
@@ -263,7 +265,7 @@ class TestReuse:
     def test_empty_fields_count_as_absent(self, client: httpx.Client, session: str, empty: dict[str, Any]) -> None:
         assert create(client, session, model=JIMENG, **empty)
 
-    def test_the_upstreams_own_parameters_keep_their_types_in_a_form(self, client: httpx.Client, key: str) -> None:
+    def test_upstream_parameters_in_a_form_keep_their_types(self, client: httpx.Client, key: str) -> None:
         files = {"prompt": (None, "x"), "model": (None, WAN), "provider_options[prompt_extend]": (None, "false")}
         assert client.post("/v1/videos", files=files, headers=bearer(key)).status_code == 200
 
@@ -286,7 +288,7 @@ class TestReuse:
 
 
 class TestLists:
-    def test_pages_over_two_upstreams(self, client: httpx.Client, session: str, key: str) -> None:
+    def test_pages_cover_two_upstreams(self, client: httpx.Client, session: str, key: str) -> None:
         both = f"{session},{key}"
         made = {create(client, both, model=model)["id"] for model in (JIMENG, WAN, JIMENG, WAN)}
         assert len(made) == 4
@@ -308,7 +310,7 @@ class TestLists:
         for row in rows:
             assert client.get(f"/v1/videos/{row['id']}", headers=bearer(session, key)).status_code == 200
 
-    def test_a_list_gives_the_id_of_the_submit(self, client: httpx.Client, session: str, key: str) -> None:
+    def test_list_returns_the_id_of_the_submit(self, client: httpx.Client, session: str, key: str) -> None:
         for credential, model in ((session, JIMENG), (key, WAN)):
             video = create(client, credential, model=model, seconds=5, size="1280x720")
             time.sleep(0.1)
@@ -323,7 +325,7 @@ class TestLists:
         (row,) = client.get("/v1/videos", headers=bearer(session)).json()["data"]
         assert (row["id"], row["status"] in ("queued", "in_progress")) == (id, True)
 
-    def test_a_busy_minute_is_listed_whole(self, client: httpx.Client, key: str) -> None:
+    def test_more_tasks_in_one_minute_than_a_page_are_all_listed(self, client: httpx.Client, key: str) -> None:
         made = {create(client, key, model=WAN)["id"] for _ in range(70)}
         seen, after = [], None
         while True:
@@ -378,14 +380,14 @@ class TestRepeats:
         headers = bearer(key) | {"idempotency-key": "order-1"}
         body = {"prompt": "x", "model": WAN}
         native = client.post("/v1/videos/generations", json=body, headers=headers).json()["task_id"]
-        sealed = client.post("/v1/videos", json=body, headers=headers).json()["id"]
-        assert sealed.startswith("video_")
+        signed = client.post("/v1/videos", json=body, headers=headers).json()["id"]
+        assert signed.startswith("video_")
         assert client.get(f"/v1/videos/tasks/{native}", headers=bearer(key)).status_code == 200
         assert upstream.sandbox.submits("dashscope", key) == 1
         other = client.post("/v1/videos", json=body | {"prompt": "y"}, headers=headers)
         assert error_code(other, 409) == "idempotency_mismatch"
 
-    def test_what_is_made_of_another_video_is_repeated_by_what_was_asked(
+    def test_idempotency_key_of_a_derived_video_ignores_the_signed_link(
         self, client: httpx.Client, upstream: SandboxServer, key: str
     ) -> None:
         """Its link is signed anew at each query, so the link is not what tells two requests apart."""
@@ -404,7 +406,7 @@ class TestRepeats:
             assert answer.status_code == 200
         assert upstream.sandbox.submits("dashscope", key) == 3
 
-    def test_another_model_under_the_same_key_on_another_replica_is_a_mismatch(
+    def test_another_model_with_the_same_key_on_another_replica_is_a_mismatch(
         self, client: httpx.Client, upstream: SandboxServer, session: str
     ) -> None:
         headers = bearer(session) | {"idempotency-key": "order-1"}
@@ -416,7 +418,7 @@ class TestRepeats:
             assert error_code(other.post("/v1/videos", json=body, headers=headers), 409) == "idempotency_mismatch"
         assert upstream.sandbox.charges("jimeng", session) == 10
 
-    def test_after_a_rotation_of_the_secret_the_key_still_holds(self, upstream: SandboxServer, session: str) -> None:
+    def test_idempotency_key_survives_a_rotation_of_the_secret(self, upstream: SandboxServer, session: str) -> None:
         headers = bearer(session) | {"idempotency-key": "order-1"}
         for secret in (("the older long secret",), ("the newer long secret", "the older long secret")):
             settings = settings_for(upstream, secret=tuple(SecretStr(text) for text in secret))
@@ -427,7 +429,9 @@ class TestRepeats:
             time.sleep(0.1)
         assert upstream.sandbox.charges("jimeng", session) == 10
 
-    def test_the_retry_of_a_library(self, client: httpx.Client, upstream: SandboxServer, key: str) -> None:
+    def test_retry_of_a_library_returns_the_first_task(
+        self, client: httpx.Client, upstream: SandboxServer, key: str
+    ) -> None:
         ids = []
         for tries in ("0", "1", "2"):
             headers = bearer(key) | {"x-stainless-retry-count": tries}
@@ -438,7 +442,7 @@ class TestRepeats:
 
 
 class TestBrowsers:
-    def test_a_page_of_another_origin_may_call(self, client: httpx.Client) -> None:
+    def test_page_of_another_origin_may_call(self, client: httpx.Client) -> None:
         preflight = client.options(
             "/v1/videos",
             headers={
@@ -454,7 +458,7 @@ class TestBrowsers:
         assert answer.headers["access-control-allow-origin"] == "*"
         assert "openai-poll-after-ms" in answer.headers["access-control-expose-headers"]
 
-    def test_origins_can_be_named(self, upstream: SandboxServer) -> None:
+    def test_allowed_origins_are_configurable(self, upstream: SandboxServer) -> None:
         settings = settings_for(upstream, cors_origins=("https://app.example",))
         with BackgroundServer(create_app(settings)) as server:
             allowed = httpx.get(f"{server.url}/ping", headers={"origin": "https://app.example"})

@@ -1,4 +1,4 @@
-"""The short way of a poll and the ordinary one give the same answers."""
+"""The poll shortcut and the route give the same responses."""
 
 import asyncio
 import time
@@ -22,7 +22,7 @@ SUBMIT = "/v1/videos/generations"
 
 
 class StoppableClock(HastyClock):
-    """The real time, which stands still between the two answers that are compared: what they tell depends on it."""
+    """The real time, stopped between the two responses that are compared, since they depend on it."""
 
     def __init__(self) -> None:
         self._stopped_at: float | None = None
@@ -46,7 +46,7 @@ def clock() -> StoppableClock:
 
 @pytest.fixture(scope="module")
 def url(upstream: SandboxServer, clock: StoppableClock) -> Iterator[str]:
-    """A gateway that asks once for both answers: the upstream signs a link anew for each query."""
+    """A gateway that queries once for both responses, since the upstream signs a new link for each query."""
     with BackgroundServer(create_app(settings_for(upstream, poll_freshness=0.02), clock=clock)) as gateway:
         yield gateway.url
 
@@ -80,7 +80,7 @@ AskBothWays = Callable[[str, dict[str, str]], httpx.Response]
 
 @pytest.fixture
 def ask(client: httpx.Client, clock: StoppableClock, surface: str, language: str) -> AskBothWays:
-    """Polls a task both ways in one moment; the answers have to be the same."""
+    """Poll a task both ways at one moment; the responses are equal."""
 
     def answer(id: str, headers: dict[str, str]) -> httpx.Response:
         with clock.stopped():
@@ -91,7 +91,7 @@ def ask(client: httpx.Client, clock: StoppableClock, surface: str, language: str
 
 @pytest.mark.parametrize("surface", ["/v1/videos/tasks/{id}", "/v1/videos/{id}", "/videos/{id}"])
 @pytest.mark.parametrize("language", ["zh", "en"])
-class TestBothWays:
+class TestShortcutAndRoute:
     def test_finished_task_is_answered_the_same(self, client: httpx.Client, ask: AskBothWays, session: str) -> None:
         id = client.post("/v1/videos", json={"prompt": "x"}, headers=bearer(session)).json()["id"]
         follow(client, id, session)
@@ -127,7 +127,7 @@ class TestBothWays:
         assert answer.json()["stale"] is True
 
 
-def test_a_clients_own_request_id_is_kept(client: httpx.Client, session: str) -> None:
+def test_request_id_of_the_client_is_kept(client: httpx.Client, session: str) -> None:
     headers = bearer(session) | {"X-Request-ID": "mine-1"}
     assert client.get("/v1/videos/tasks/video_nothing", headers=headers).headers["x-request-id"] == "mine-1"
     ids = {client.get("/v1/videos/tasks/video_x", headers=bearer(session)).headers["x-request-id"] for _ in range(5)}
@@ -154,7 +154,7 @@ class FastClock:
 
 @pytest.fixture
 def slow() -> Iterator[tuple[SandboxServer, httpx.Client]]:
-    """A gateway that may ask one account twice a second, on a clock that both of them live by."""
+    """A gateway with a rate limit of two queries a second, on the same clock as its upstream."""
     clock = FastClock()
     with SandboxServer(SandboxSettings(task_seconds=60, queries_per_second=2), clock=clock.now) as upstream:
         settings = settings_for(upstream, dashscope={"queries_per_second": 2.0}, poll_freshness=1.0)
@@ -165,7 +165,9 @@ def slow() -> Iterator[tuple[SandboxServer, httpx.Client]]:
             yield upstream, made
 
 
-def test_when_the_budget_is_spent_answers_grow_old_instead_of_failing(slow: tuple[SandboxServer, httpx.Client]) -> None:
+def test_polls_over_the_rate_limit_return_older_states_instead_of_errors(
+    slow: tuple[SandboxServer, httpx.Client],
+) -> None:
     upstream, client = slow
     ids = [
         client.post(SUBMIT, json={"model": "wan2.6-t2v", "prompt": f"{number}"}).json()["task_id"]

@@ -68,7 +68,7 @@ def gateway(
         yield made
 
 
-def test_a_request_keeps_the_configuration_that_it_began_with(gateway: ReloadingGateway) -> None:
+def test_request_keeps_the_configuration_of_its_start(gateway: ReloadingGateway) -> None:
     answer = gateway.submit_while(*gateway.credentials, alias="other")
     assert answer.status_code == 200, answer.text
     assert answer.json()["model"] == "wan2.6-t2v"
@@ -76,9 +76,7 @@ def test_a_request_keeps_the_configuration_that_it_began_with(gateway: Reloading
     assert gateway.get("/v1/models/mine").status_code == 404
 
 
-def test_an_account_that_is_removed_meanwhile_is_not_charged(
-    gateway: ReloadingGateway, upstream: SandboxServer
-) -> None:
+def test_account_removed_during_a_request_is_not_charged(gateway: ReloadingGateway, upstream: SandboxServer) -> None:
     removed, left = gateway.credentials
     answer = gateway.submit_while(left)
     assert answer.status_code == 200, answer.text

@@ -1,4 +1,4 @@
-"""Many accounts as one: over real HTTP, with the books of the embedded upstream as the judge."""
+"""Account rotation over real HTTP, checked against the ledger of the sandbox."""
 
 import os
 import signal
@@ -84,7 +84,7 @@ ACCOUNTS = [
 
 
 class TestOneOfFive:
-    """Without credits, with an expired session, at its concurrency limit, under risk control, and healthy."""
+    """Five accounts: without credits, expired, at its concurrency limit, restricted, and healthy."""
 
     @pytest.fixture(params=["one after the other", "all at once"])
     def at_once(self, request: pytest.FixtureRequest) -> int:
@@ -102,7 +102,7 @@ class TestOneOfFive:
             server = stack.enter_context(gateway(upstream, *ACCOUNTS))
             yield stack.enter_context(httpx.Client(base_url=server.url, timeout=20))
 
-    def test_every_submit_lands_on_the_healthy_one(
+    def test_every_submit_goes_to_the_healthy_account(
         self, client: httpx.Client, upstream: SandboxServer, at_once: int
     ) -> None:
         with ThreadPoolExecutor(at_once) as threads:
@@ -146,7 +146,7 @@ class TestOneOfFive:
         assert not any(name in error["message"] for name in BAD)
         assert upstream.sandbox.calls("jimeng", GENERATE) == FULL_AT + 5
 
-    def test_pass_through_callers_have_the_same_pool(self, upstream: SandboxServer) -> None:
+    def test_pass_through_callers_use_the_same_pool(self, upstream: SandboxServer) -> None:
         credentials = ("y-poor-1", "y-expired-1", "y-shark-1", "y-healthy-1")
         with (
             BackgroundServer(create_app(settings_for(upstream), clock=HastyClock())) as server,
@@ -167,7 +167,7 @@ class TestOneOfFive:
         assert "x-healthy" not in text
 
 
-def test_no_more_accounts_are_tried_than_allowed(upstream: SandboxServer) -> None:
+def test_submit_tries_no_more_accounts_than_max_attempts(upstream: SandboxServer) -> None:
     poor = [account(f"p{number}", f"z-poor-{number}") for number in range(8)]
     with (
         gateway(upstream, *poor, rotation=RotationSettings(max_attempts=3)) as server,
@@ -183,8 +183,8 @@ def test_no_more_accounts_are_tried_than_allowed(upstream: SandboxServer) -> Non
         assert upstream.sandbox.calls("jimeng", GENERATE) == 8
 
 
-def test_room_that_another_replica_saw_come_free_is_found(upstream: SandboxServer) -> None:
-    """A task that ended is looked at before an account is said to be full."""
+def test_slot_freed_on_another_replica_is_detected(upstream: SandboxServer) -> None:
+    """Running tasks are queried before an account counts as full."""
     clock = LaterClock()
     with (
         gateway(upstream, account("only", "w-one", max_running=1), clock=clock) as server,
@@ -201,7 +201,7 @@ def test_room_that_another_replica_saw_come_free_is_found(upstream: SandboxServe
 # --- ownership --------------------------------------------------------------------------------------------------
 
 
-def test_no_poll_reaches_an_account_that_does_not_own_the_task(upstream: SandboxServer, tmp_path: Path) -> None:
+def test_poll_reaches_only_the_account_that_owns_the_task(upstream: SandboxServer, tmp_path: Path) -> None:
     """200 tasks over 8 accounts, polled through two gateway processes, one of which starts anew in the middle."""
     credentials = [f"owner-{number}" for number in range(8)]
     environment = {
@@ -250,7 +250,7 @@ def test_no_poll_reaches_an_account_that_does_not_own_the_task(upstream: Sandbox
     assert ledger.foreign_polls() == 0
 
 
-def test_older_clients_with_native_ids_and_several_credentials(upstream: SandboxServer) -> None:
+def test_native_ids_with_several_credentials_still_work(upstream: SandboxServer) -> None:
     credentials = ("n-one", "n-two", "n-three")
     settings = settings_for(upstream)
     with BackgroundServer(create_app(settings)) as other, httpx.Client(base_url=other.url) as client:
@@ -282,14 +282,14 @@ class TestAccountTools:
         ):
             yield client
 
-    def test_check_says_whether_a_login_is_alive(self, client: httpx.Client) -> None:
+    def test_check_reports_whether_the_credential_is_valid(self, client: httpx.Client) -> None:
         for token, live in (("t-one", True), ("t-expired-2", False), ("sk-t-one", True), ("sk-expired-2", False)):
             assert client.post("/token/check", json={"token": token}).json() == {"live": live}
             assert client.post("/token/check", headers=bearer(token)).json() == {"live": live}
         rows = client.post("/token/check", headers=bearer("t-one", "t-expired-2")).json()
         assert [row["live"] for row in rows] == [True, False]
 
-    def test_points_as_existing_clients_read_them(self, client: httpx.Client, upstream: SandboxServer) -> None:
+    def test_points_have_the_fields_of_existing_clients(self, client: httpx.Client, upstream: SandboxServer) -> None:
         rows = client.post("/token/points", headers=bearer("t-one", "t-poor-2", "t-expired-2", "sk-t-one")).json()
         points = {"giftCredit": 10_000, "purchaseCredit": 0, "vipCredit": 0, "totalCredit": 10_000}
         assert rows[0]["points"] == points
@@ -303,7 +303,7 @@ class TestAccountTools:
         client.post("/token/points", headers=bearer("t-one") | {"Cache-Control": "no-cache"})
         assert upstream.sandbox.calls("jimeng", "/commerce/v1/benefits/user_credit") == calls + 1
 
-    def test_todays_credits_bring_an_account_back(self, client: httpx.Client) -> None:
+    def test_daily_credits_make_an_account_available_again(self, client: httpx.Client) -> None:
         poor = bearer("t-poor-3")
         # The word refuses every submit, so only what the pool thinks can be seen.
         assert submit(client, "x", poor).json()["error"]["code"] == "insufficient_quota"
@@ -311,11 +311,11 @@ class TestAccountTools:
         assert (first["success"], first["received"], first["totalCredit"]) == (True, 10_000, 10_000)
         assert (second["success"], second["received"]) == (True, 0)
 
-    def test_the_operators_key_means_all_accounts_and_names_them(self, client: httpx.Client) -> None:
+    def test_admin_key_selects_all_accounts_and_names_them(self, client: httpx.Client) -> None:
         rows = client.post("/token/points", headers=ADMIN).json()
         assert [row["token"] for row in rows] == ["rich", "poor", "gone", "wan"]
 
-    def test_clients_of_the_gateway_cannot_use_the_account_tools(self, client: httpx.Client) -> None:
+    def test_gateway_keys_cannot_use_the_account_tools(self, client: httpx.Client) -> None:
         for path in ("/token/check", "/token/points", "/token/receive"):
             answer = client.post(path, headers=KEY)
             assert (answer.status_code, answer.json()["error"]["code"]) == (401, "invalid_api_key")
@@ -345,7 +345,7 @@ class TestAccountTools:
         assert (answer.status_code, answer.json()["error"]["code"]) == (501, "not_supported")
         assert "no credits to claim" in answer.json()["error"]["message"]
 
-    def test_a_paused_account_answers_for_its_tasks(self, client: httpx.Client, upstream: SandboxServer) -> None:
+    def test_paused_account_still_answers_for_its_tasks(self, client: httpx.Client, upstream: SandboxServer) -> None:
         for name in ("poor", "gone"):
             client.post(f"/v1/accounts/{name}/pause", headers=ADMIN)
         id = submit(client, "x").json()["task_id"]
@@ -363,7 +363,7 @@ class TestAccountTools:
         ):
             assert (answer.status_code, answer.json()["error"]["code"]) == (401, "invalid_api_key")
 
-    def test_nothing_secret_is_in_any_answer(self, client: httpx.Client) -> None:
+    def test_responses_contain_no_secret(self, client: httpx.Client) -> None:
         text = "".join(
             client.request(method, path, headers=headers).text
             for method, path in (("GET", "/v1/accounts"), ("POST", "/token/points"), ("POST", "/token/receive"))
@@ -373,7 +373,7 @@ class TestAccountTools:
             assert secret not in text
 
 
-def test_a_login_that_was_refused_is_looked_at_again_without_a_charged_call(upstream: SandboxServer) -> None:
+def test_rejected_credential_is_checked_again_without_a_charged_call(upstream: SandboxServer) -> None:
     clock = LaterClock()
     settings = settings_for(upstream)
     with (
@@ -394,7 +394,7 @@ def test_a_login_that_was_refused_is_looked_at_again_without_a_charged_call(upst
 # --- proxies ----------------------------------------------------------------------------------------------------
 
 
-def test_every_call_of_an_account_goes_through_its_own_proxy(upstream: SandboxServer) -> None:
+def test_calls_of_an_account_use_its_own_proxy(upstream: SandboxServer) -> None:
     port = upstream.url.rpartition(":")[2]
     with (
         RunningProxy("socks5", username="u", password="pw-socks") as socks,
@@ -425,7 +425,7 @@ def test_every_call_of_an_account_goes_through_its_own_proxy(upstream: SandboxSe
     assert ledger.foreign_polls() == 0
 
 
-def test_a_dead_proxy_is_the_way_and_not_the_account(upstream: SandboxServer) -> None:
+def test_dead_proxy_does_not_count_against_the_account(upstream: SandboxServer) -> None:
     with RunningProxy("http") as dead:
         nowhere = dead.url
     with (
@@ -454,9 +454,7 @@ secret = ["the same for ever and ever"]
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_running_gateway_takes_new_accounts_without_dropping_a_request(
-    upstream: SandboxServer, tmp_path: Path, workers: int
-) -> None:
+def test_reload_adds_accounts_without_dropping_a_request(upstream: SandboxServer, tmp_path: Path, workers: int) -> None:
     def write(*names: str) -> None:
         rows = "".join(f'[[accounts]]\nname = "{name}"\ncredential = "k-{name}"\n' for name in names)
         (tmp_path / "new.toml").write_text(CONFIGURATION.format(accounts=rows), "utf-8")
@@ -483,7 +481,7 @@ def test_a_running_gateway_takes_new_accounts_without_dropping_a_request(
                 assert answer.status_code == 200
                 # Not more at once than the one account may have.
                 time.sleep(0.02)
-            assert upstream.sandbox.submits("jimeng", "k-two"), process.said
+            assert upstream.sandbox.submits("jimeng", "k-two"), process.output
             assert set(polls[0].result()) == {200}
         assert process.end() == 0
-        assert "k-one" not in process.said
+        assert "k-one" not in process.output

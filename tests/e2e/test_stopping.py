@@ -1,4 +1,4 @@
-"""What requests are told that outlast the stop of their process: nothing that may be charged invites a repeat."""
+"""Responses of requests that outlast the stop of their process: none that may be charged is retryable."""
 
 import time
 from collections.abc import Callable
@@ -22,7 +22,7 @@ PATIENT = TimeoutSettings(connect=5, read=30, total=30)
 
 
 def while_it_stops(upstream: SandboxServer, under_way: Callable[[], bool], ask: Callable[[str], T]) -> T:
-    """What a request to a gateway comes to, which is stopped as soon as it is under way."""
+    """The response of a request during which the gateway is stopped."""
     app = create_app(settings_for(upstream, timeouts=PATIENT, video_poll_interval=20))
     with ThreadPoolExecutor(1) as thread:
         with BackgroundServer(app, grace_seconds=0.05) as server:
@@ -37,7 +37,7 @@ def while_it_stops(upstream: SandboxServer, under_way: Callable[[], bool], ask: 
 @pytest.mark.parametrize("headers", [{}, {"Idempotency-Key": "once"}, {"X-Stainless-Retry-Count": "0"}])
 @pytest.mark.parametrize("path", [SUBMIT, "/v1/videos"])
 @pytest.mark.parametrize("model", [JIMENG, WAN])
-def test_a_submit_that_was_sent_may_be_charged(
+def test_submit_cut_off_after_sending_is_unconfirmed(
     upstream: SandboxServer, session: str, key: str, model: str, path: str, headers: dict[str, str]
 ) -> None:
     provider, credential = ("jimeng", session) if model == JIMENG else ("dashscope", key)
@@ -53,7 +53,7 @@ def test_a_submit_that_was_sent_may_be_charged(
 
 
 @pytest.mark.filterwarnings("ignore:The Sora API is scheduled:DeprecationWarning")
-def test_openais_library_does_not_repeat_it(upstream: SandboxServer, key: str) -> None:
+def test_openai_library_does_not_retry_it(upstream: SandboxServer, key: str) -> None:
     def ask(url: str) -> str:
         with openai.OpenAI(base_url=f"{url}/v1", api_key=key, max_retries=2) as client:
             try:
@@ -66,7 +66,7 @@ def test_openais_library_does_not_repeat_it(upstream: SandboxServer, key: str) -
     assert upstream.sandbox.calls("dashscope", credential=key) == 1
 
 
-def test_a_task_that_is_waited_for_is_named(upstream: SandboxServer, client: httpx.Client, session: str) -> None:
+def test_cut_off_wait_names_its_task(upstream: SandboxServer, client: httpx.Client, session: str) -> None:
     def ask(url: str) -> httpx.Response:
         headers = bearer(session) | {"Prefer": "wait=60"}
         return httpx.post(f"{url}{SUBMIT}", json={"model": JIMENG, "prompt": "x #stuck"}, headers=headers, timeout=20)
@@ -82,7 +82,7 @@ def test_a_task_that_is_waited_for_is_named(upstream: SandboxServer, client: htt
 
 @pytest.mark.parametrize("headers", [{}, {"Origin": "https://page.example"}], ids=["program", "page"])
 @pytest.mark.parametrize("path", ["/v1/videos/tasks/{id}", "/v1/videos/{id}"])
-def test_a_poll_is_told_to_come_back(
+def test_cut_off_poll_is_answered_with_retry(
     upstream: SandboxServer, client: httpx.Client, session: str, path: str, headers: dict[str, str]
 ) -> None:
     body = {"model": JIMENG, "prompt": "x #poll-hang"}

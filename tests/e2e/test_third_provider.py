@@ -25,7 +25,7 @@ from providers import registry
 from providers.sandbox.server import SandboxServer
 from providers.transport.client import HttpClient
 from tests.e2e.conftest import UPSTREAM, HastyClock, bearer, follow, settings_for
-from tests.third_provider import ACME, EDIT, TEXT
+from tests.third_provider.provider import ACME, EDIT, TEXT
 
 Out = pytest.CaptureFixture[str]
 _numbers = itertools.count(1)
@@ -112,7 +112,7 @@ class TestRequests:
         assert answer.json()["error"]["code"] == "insufficient_quota"
         assert ak not in answer.text
 
-    def test_a_credential_of_no_provider_is_answered_with_what_its_credentials_are(self, client: httpx.Client) -> None:
+    def test_unknown_credential_is_refused_with_the_credential_hints(self, client: httpx.Client) -> None:
         answer = client.get("/v1/models", headers=bearer("ms-x") | {"Accept-Language": "en"})
         assert answer.status_code == 401
         said = "a Jimeng sessionid, a DashScope key (sk-…) or an Acme key (ak-…)"
@@ -132,7 +132,7 @@ class TestRequests:
         assert [account["provider"] for account in accounts] == ["acme", "acme"]
         assert accounts[1]["name"] == "named"
 
-    def test_documentation_names_it(self, client: httpx.Client) -> None:
+    def test_documentation_names_the_provider(self, client: httpx.Client) -> None:
         assert "Jimeng, DashScope and Acme" in client.get("/openapi.json").json()["info"]["description"]
         assert "Jimeng, DashScope and Acme" in client.get("/docs").text
 
@@ -144,7 +144,7 @@ class TestRequests:
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
-def test_whose_a_credential_is_does_not_depend_on_the_order(
+def test_owner_of_a_credential_does_not_depend_on_the_order(
     monkeypatch: pytest.MonkeyPatch, order: tuple[int, ...]
 ) -> None:
     monkeypatch.setattr(registry, "PROVIDERS", tuple(registry.PROVIDERS[index] for index in order))
@@ -201,7 +201,7 @@ class TestCommandLine:
         assert main(["download", id, "--out", str(tmp_path / "v.mp4"), *to]) == 0
         assert (tmp_path / "v.mp4").read_bytes()[4:8] == b"ftyp"
 
-    def test_demo_makes_a_video_with_it_too(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Out) -> None:
+    def test_demo_includes_the_provider(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Out) -> None:
         monkeypatch.setattr("gateway.cli.server.demo.end_on", lambda *signals, exit_code: None)
         handlers = logging.getLogger().handlers
         try:
@@ -210,10 +210,10 @@ class TestCommandLine:
             logging.getLogger().handlers = handlers
         assert sorted(path.name.partition("-")[0] for path in tmp_path.iterdir()) == ["acme", "dashscope", "jimeng"]
 
-    def test_sandbox_tells_the_variables_that_lead_to_it(self, sandbox: SandboxServer) -> None:
+    def test_sandbox_prints_its_variables(self, sandbox: SandboxServer) -> None:
         assert sandbox.environment()["ACME_BASE_URL"] == f"{sandbox.url}/acme"
 
-    def test_archive_copies_its_videos_and_prunes_its_folder_and_no_other(
+    def test_archive_copies_its_videos_and_prunes_only_its_folder(
         self, client: httpx.Client, sandbox: SandboxServer, ak: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
         monkeypatch.chdir(tmp_path)

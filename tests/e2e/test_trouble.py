@@ -1,4 +1,4 @@
-"""Everything that can go wrong on the way: nothing is lost, nothing is sent twice, no credential is shown."""
+"""Failures of the upstream: no task is lost, nothing is sent twice, no credential is shown."""
 
 import logging
 import socket
@@ -36,7 +36,7 @@ def submit(client: httpx.Client, model: str, prompt: str, credential: str) -> ht
 
 
 class TestSubmitsOnJimeng:
-    """A submit can be looked up by an id of our own making."""
+    """A submit can be looked up by its submit key."""
 
     @pytest.mark.parametrize("word", ACCEPTED_BUT_LOST)
     def test_accepted_submit_is_found_and_never_sent_again(
@@ -64,7 +64,7 @@ class TestSubmitsOnJimeng:
         assert answer.json()["error"]["code"] == "submission_unconfirmed"
         assert upstream.sandbox.submits("jimeng", session) == 0
 
-    def test_a_record_that_shows_up_late_is_waited_for(
+    def test_submission_that_appears_late_is_waited_for(
         self, client: httpx.Client, upstream: SandboxServer, session: str
     ) -> None:
         answer = submit(client, JIMENG, "x #lost #seconds=1", session)
@@ -73,7 +73,7 @@ class TestSubmitsOnJimeng:
 
 
 class TestSubmitsOnDashScope:
-    """A lost answer cannot be looked up: it is told, and never sent again."""
+    """A submit with a lost answer cannot be looked up: it is reported, and never resent."""
 
     @pytest.mark.parametrize("word", ACCEPTED_BUT_LOST)
     def test_accepted_submit_with_a_lost_answer_is_unconfirmed(
@@ -93,13 +93,13 @@ class TestSubmitsOnDashScope:
         assert answer.status_code == 504
         assert upstream.sandbox.calls("dashscope", credential=key) == 1
 
-    def test_a_redirect_is_not_followed(self, client: httpx.Client, upstream: SandboxServer, key: str) -> None:
+    def test_redirect_is_not_followed(self, client: httpx.Client, upstream: SandboxServer, key: str) -> None:
         answer = submit(client, WAN, "x #redirect", key)
         assert (answer.status_code, answer.json()["error"]["code"]) == (502, "upstream_error")
         assert upstream.sandbox.calls("dashscope", credential=key) == 1
 
 
-def test_an_upstream_that_is_not_there_got_nothing(upstream: SandboxServer, session: str) -> None:
+def test_unreachable_upstream_is_retryable_and_a_poll_is_stale(upstream: SandboxServer, session: str) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         nowhere = f"http://127.0.0.1:{taken.getsockname()[1]}"
@@ -124,11 +124,11 @@ POLL_WORDS = ["500", "429", "html", "empty", "halfjson", "lost", "drip", "hang",
 
 
 class TestPolls:
-    """A poll is never a verdict on a task unless the upstream gave one."""
+    """A poll fails a task only if the upstream says so."""
 
     @pytest.mark.parametrize("word", POLL_WORDS)
     @pytest.mark.parametrize("model", [JIMENG, WAN])
-    def test_trouble_leaves_the_last_state_and_passes(
+    def test_failed_poll_returns_the_last_state_until_it_recovers(
         self, client: httpx.Client, session: str, key: str, model: str, word: str
     ) -> None:
         credential = session if model == JIMENG else key
@@ -146,14 +146,14 @@ class TestPolls:
         later = [client.get(f"/v1/videos/tasks/{id}", headers=bearer(credential)).json() for _ in range(times)]
         assert "stale" not in later[-1]
 
-    def test_a_refused_credential_is_not_stale(self, client: httpx.Client, session: str) -> None:
+    def test_rejected_credential_is_an_error_and_not_stale(self, client: httpx.Client, session: str) -> None:
         id = submit(client, JIMENG, "x #poll-refuse=1015", session).json()["task_id"]
         time.sleep(0.05)
         answer = client.get(f"/v1/videos/tasks/{id}", headers=bearer(session) | {"cache-control": "no-cache"})
         assert (answer.status_code, answer.json()["error"]["code"]) == (401, "invalid_api_key")
 
 
-def test_no_credential_ever_reaches_a_log(
+def test_no_credential_is_ever_logged(
     client: httpx.Client, upstream: SandboxServer, caplog: pytest.LogCaptureFixture, session: str, key: str
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -172,7 +172,7 @@ def test_no_credential_ever_reaches_a_log(
 
 
 class TestRawRequests:
-    """What no client library would send."""
+    """Requests that no client library sends."""
 
     def exchange(self, url: str, head: bytes, body: bytes = b"") -> bytes:
         host, port = url.removeprefix("http://").split(":")
@@ -196,20 +196,20 @@ class TestRawRequests:
             b"x-request-id: a\x01b",
         ],
     )
-    def test_headers_with_control_characters(self, url: str, header: bytes) -> None:
+    def test_headers_with_control_characters_are_refused(self, url: str, header: bytes) -> None:
         answer = self.exchange(
             url, b"GET /v1/models HTTP/1.1\r\nHost: h\r\nConnection: close\r\n" + header + b"\r\n\r\n"
         )
         assert answer.startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 401 "))
         assert b"Traceback" not in answer
 
-    def test_a_body_shorter_than_announced(self, url: str) -> None:
+    def test_body_shorter_than_announced_leaves_the_gateway_running(self, url: str) -> None:
         head = b"POST /v1/videos/generations HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer abcdef\r\n"
         self.exchange(url, head + b"Content-Length: 500\r\n\r\n", b'{"prompt":')
         assert httpx.get(f"{url}/ping").text == "pong"
 
 
-def test_a_failure_of_the_gateway_itself_is_an_answer(
+def test_internal_error_is_an_error_response(
     upstream: SandboxServer, monkeypatch: pytest.MonkeyPatch, session: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     app = create_app(settings_for(upstream), clock=HastyClock())

@@ -1,4 +1,4 @@
-"""A configuration that cannot be used stops the start with one line; one that can needs nobody to be there."""
+"""An invalid configuration stops the start with one line; a valid one starts without the network."""
 
 import logging
 import sys
@@ -22,14 +22,14 @@ def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def refused_start(**fields: Any) -> str:
+def start_error(**fields: Any) -> str:
     with pytest.raises(SettingsError) as caught:
         create_app(Settings.model_construct(**fields))
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
 
-def refused_settings() -> str:
+def settings_error() -> str:
     with pytest.raises(SettingsError) as caught:
         load_settings()
     assert "\n" not in str(caught.value)
@@ -43,16 +43,16 @@ def refused_settings() -> str:
     "value",
     ["/srv/videos", "file:/srv/videos", "file://", "s3:bucket", "s3://", "ftp://h/x", "https://b.s3.example/p", "x"],
 )
-def test_an_address_that_is_none_of_an_archive(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_archive_url_is_refused(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ARCHIVE_URL", value)
-    said = refused_settings()
-    assert said.startswith("ARCHIVE_URL: file:///folder (three slashes")
-    assert all(f"{scheme}://" in said for scheme in SCHEMES)
-    assert said.endswith(" is wanted")
+    message = settings_error()
+    assert message.startswith("ARCHIVE_URL: file:///folder (three slashes")
+    assert all(f"{scheme}://" in message for scheme in SCHEMES)
+    assert message.endswith(" is wanted")
 
 
 @pytest.mark.parametrize("value", ["", "  "])
-def test_an_empty_address_is_no_archive(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_empty_archive_url_means_no_archive(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ARCHIVE_URL", value)
     settings = load_settings()
     assert settings.archive_url is None
@@ -70,12 +70,12 @@ def test_an_empty_address_is_no_archive(value: str, monkeypatch: pytest.MonkeyPa
         ("folow = true", "archive.folow: unknown key"),
     ],
 )
-def test_a_table_of_the_archive_with_a_mistake(line: str, where: str, tmp_path: Path) -> None:
+def test_invalid_archive_table_is_refused(line: str, where: str, tmp_path: Path) -> None:
     (tmp_path / "gateway.toml").write_text(f"[archive]\n{line}\n")
-    assert refused_settings().startswith(where)
+    assert settings_error().startswith(where)
 
 
-def test_the_archive_in_the_file(tmp_path: Path) -> None:
+def test_archive_is_configured_in_the_file(tmp_path: Path) -> None:
     lines = ('archive_url = "s3://bucket/videos"', "[archive]", "follow = true", "keep_days = 30")
     (tmp_path / "gateway.toml").write_text("\n".join(lines))
     settings = load_settings()
@@ -86,26 +86,26 @@ def test_the_archive_in_the_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("below", ["", "/videos", "/a/b/c"], ids=["a file", "below a file", "deep below a file"])
-def test_a_folder_that_cannot_be_made(below: str, tmp_path: Path) -> None:
+def test_archive_folder_that_cannot_be_created_is_refused(below: str, tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("")
-    assert refused_start(archive_url=(tmp_path / "taken").as_uri() + below).startswith("ARCHIVE_URL: ")
+    assert start_error(archive_url=(tmp_path / "taken").as_uri() + below).startswith("ARCHIVE_URL: ")
 
 
 @pytest.mark.parametrize("url", ["file://relative/folder", "s3:///no-bucket", "gs://", "az://container/no-account"])
-def test_an_address_that_its_store_cannot_use(url: str) -> None:
-    assert refused_start(archive_url=url).startswith("ARCHIVE_URL: ")
+def test_archive_url_without_a_bucket_is_refused(url: str) -> None:
+    assert start_error(archive_url=url).startswith("ARCHIVE_URL: ")
 
 
-def test_an_archive_without_its_package_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_archive_without_its_package_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "obstore", None)
     monkeypatch.setitem(sys.modules, "obstore.store", None)
-    said = refused_start(archive_url=tmp_path.as_uri())
-    assert said == "ARCHIVE_URL: the archive needs an optional package: pip install 'video-gateway[archive]'"
+    message = start_error(archive_url=tmp_path.as_uri())
+    assert message == "ARCHIVE_URL: the archive needs an optional package: pip install 'video-gateway[archive]'"
     # Without an archive nobody misses it.
     create_app(Settings.model_construct())
 
 
-def test_nobody_is_asked_before_there_is_something_to_keep(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_archive_is_not_accessed_at_the_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     create_app(Settings.model_construct(archive_url="s3://bucket/videos"))
     folder = tmp_path / "a" / "b c"
@@ -113,51 +113,51 @@ def test_nobody_is_asked_before_there_is_something_to_keep(monkeypatch: pytest.M
     assert list(folder.iterdir()) == []
 
 
-def test_a_password_in_its_address_is_not_shown() -> None:
+def test_password_in_the_archive_url_is_masked() -> None:
     shown = Settings.model_construct(archive_url="s3://name:secret@bucket/videos").masked()
     assert shown["archive_url"] == "s3://***@bucket/videos"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")
-def test_serve_says_it_in_one_line(tmp_path: Path) -> None:
+def test_serve_reports_the_error_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("")
     url = (tmp_path / "taken").as_uri() + "/videos"
     with running(tmp_path, "serve", "--port", "0", ARCHIVE_URL=url) as process:
         assert process.wait() == 2
-        assert process.said.startswith("error: configuration: ARCHIVE_URL: ")
-        assert process.said.count("\n") == 1
+        assert process.output.startswith("error: configuration: ARCHIVE_URL: ")
+        assert process.output.count("\n") == 1
 
 
 # --- what is fetched --------------------------------------------------------------------------------------------
 
 
-def test_shrinking_without_its_library_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_shrink_without_its_library_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "PIL", None)
-    said = refused_start(media=MediaSettings(shrink=True))
-    assert said == "media.shrink needs Pillow: pip install 'video-gateway[images]'"
+    message = start_error(media=MediaSettings(shrink=True))
+    assert message == "media.shrink needs Pillow: pip install 'video-gateway[images]'"
     create_app(Settings.model_construct(media=MediaSettings()))
 
 
 @pytest.mark.parametrize("field", ["hosts", "denied_hosts"])
 @pytest.mark.parametrize("host", ["", "*", "a b", "https://example.com", "example.com/path", "1.2.3", "*.*.com"])
-def test_a_host_that_can_be_none(field: str, host: str) -> None:
-    said = refused_start(media=MediaSettings.model_validate({field: ("example.com", host)}))
-    assert said.startswith("media.hosts or media.denied_hosts: ")
-    assert repr(host) in said
+def test_invalid_media_host_is_refused(field: str, host: str) -> None:
+    message = start_error(media=MediaSettings.model_validate({field: ("example.com", host)}))
+    assert message.startswith("media.hosts or media.denied_hosts: ")
+    assert repr(host) in message
 
 
 @pytest.mark.parametrize("host", ["example.com", "*.example.com", ".example.com", "192.0.2.1", "2001:db8::1", "[::1]"])
-def test_a_host_that_can_be_one(host: str) -> None:
+def test_valid_media_host_is_accepted(host: str) -> None:
     create_app(Settings.model_construct(media=MediaSettings(hosts=(host,), denied_hosts=(host,))))
 
 
 @pytest.mark.parametrize("field", ["networks", "denied_networks"])
-def test_a_network_that_is_none(field: str, tmp_path: Path) -> None:
+def test_invalid_media_network_is_refused(field: str, tmp_path: Path) -> None:
     (tmp_path / "gateway.toml").write_text(f'[media]\n{field} = ["10.0.0.0/8", "10.0.0.0/99"]\n')
-    assert refused_settings().startswith(f"media.{field}.entry 2: ")
+    assert settings_error().startswith(f"media.{field}.entry 2: ")
 
 
-def test_former_names_of_settings_are_told_in_one_line(caplog: pytest.LogCaptureFixture) -> None:
+def test_former_setting_names_are_logged_in_one_line(caplog: pytest.LogCaptureFixture) -> None:
     Path("gateway.toml").write_text('jimeng_qps = 3\ndashscope_base_url = "http://h"\n')
     caplog.set_level(logging.WARNING)
     settings, process = load_settings(), build_process_state(Settings.model_construct(), TestClock())
@@ -168,7 +168,7 @@ def test_former_names_of_settings_are_told_in_one_line(caplog: pytest.LogCapture
     assert "dashscope_base_url is [providers.dashscope] base_url" in line
 
 
-def test_rate_limits_are_those_of_the_providers_settings() -> None:
+def test_rate_limits_are_those_of_the_settings() -> None:
     process = build_process_state(Settings.model_construct(), TestClock())
     build_services(Settings.model_construct(), process)
     assert process.poller.per_second == {"jimeng": 5.0, "dashscope": 20.0}

@@ -1,4 +1,4 @@
-"""A new configuration takes the place of the old one without dropping a request; a bad one does not."""
+"""A reload replaces the configuration without dropping a request; an invalid file changes nothing."""
 
 import asyncio
 import logging
@@ -15,13 +15,13 @@ from starlette.datastructures import State
 from gateway.accounts.health import AccountState
 from gateway.api.services import Services
 from gateway.app import create_app
-from gateway.bootstrap import ProcessState, build_process_state, build_services
+from gateway.bootstrap import build_process_state, build_services
 from gateway.cli.server.background import BackgroundServer
 from gateway.core.clock import SystemClock
 from gateway.core.settings_loader import load_settings
 from gateway.reload import Reloader
 from providers.contract.errors import ErrorKind
-from tests.upstream import trouble
+from tests.upstream import provider_error
 
 ACCOUNT = '[[accounts]]\nname = "{name}"\ncredential = "{credential}"\n'
 
@@ -39,11 +39,13 @@ def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-class ReloadFixture:
+class Reloadable:
+    """A gateway with the real providers that reads its configuration from a file."""
+
     def __init__(self) -> None:
         self.file = write(("a", "one"), ("b", "two"))
         settings = load_settings()
-        self.process: ProcessState = build_process_state(settings, SystemClock())
+        self.process = build_process_state(settings, SystemClock())
         self.state = State({"services": build_services(settings, self.process)})
         self.reloader = Reloader(self.state, self.process, load_settings, self.file)
 
@@ -58,17 +60,17 @@ class ReloadFixture:
         return [managed.account.label for managed in self.services.pool.managed]
 
 
-async def test_accounts_come_and_go() -> None:
-    env = ReloadFixture()
+async def test_reload_adds_and_removes_accounts() -> None:
+    env = Reloadable()
     write(("b", "two"), ("c", "three"))
     await env.reloader.reload()
     assert env.names == ["b", "c"]
 
 
-async def test_what_is_known_of_those_that_stay_is_kept() -> None:
-    env = ReloadFixture()
+async def test_reload_keeps_the_records_of_remaining_accounts() -> None:
+    env = Reloadable()
     account = env.services.pool.managed[0].account
-    env.services.pool.record_failure(account, trouble(ErrorKind.RESTRICTED), "", sent_at=0)
+    env.services.pool.record_failure(account, provider_error(ErrorKind.RESTRICTED), "", sent_at=0)
     write(("a", "one"), ("c", "three"))
     await env.reloader.reload()
     assert env.services.pool.status(account).state is AccountState.RESTRICTED
@@ -78,8 +80,8 @@ async def test_what_is_known_of_those_that_stay_is_kept() -> None:
     "more",
     ["rubbish", "unknown = 1\n", '[aliases]\nx = "nobody-has-it"\n', 'keys = ["sk-no"]\n', "[rotation]\npolicy = 7\n"],
 )
-async def test_a_bad_file_is_refused_and_the_one_before_stays(more: str, caplog: pytest.LogCaptureFixture) -> None:
-    env = ReloadFixture()
+async def test_invalid_file_is_refused_and_the_configuration_stays(more: str, caplog: pytest.LogCaptureFixture) -> None:
+    env = Reloadable()
     before = env.services
     write(("z", "secret-of-z"), more=more)
     with caplog.at_level(logging.INFO, "gateway"):
@@ -90,8 +92,8 @@ async def test_a_bad_file_is_refused_and_the_one_before_stays(more: str, caplog:
     assert "secret" not in caplog.text
 
 
-async def test_the_rest_of_the_configuration_is_read_as_well(caplog: pytest.LogCaptureFixture) -> None:
-    env = ReloadFixture()
+async def test_reload_applies_other_settings(caplog: pytest.LogCaptureFixture) -> None:
+    env = Reloadable()
     more = 'keys = ["alice:gw-1"]\nport = 9\npoll_freshness = 7.0\njimeng_qps = 3.0\narchive_url = "s3://bucket"\n'
     more += '[aliases]\nmine = "wan2.6-t2v"\n[archive]\nfollow = true\n'
     write(("a", "one"), more=more)
@@ -103,10 +105,10 @@ async def test_the_rest_of_the_configuration_is_read_as_well(caplog: pytest.LogC
     assert "take effect after a restart: archive, archive_url, port" in caplog.text
 
 
-async def test_what_was_remarked_on_is_said_once_for_as_long_as_it_holds(caplog: pytest.LogCaptureFixture) -> None:
+async def test_warning_is_logged_once_while_it_applies(caplog: pytest.LogCaptureFixture) -> None:
     remark = "no keys to use them"
     with caplog.at_level(logging.INFO, "gateway"):
-        env = ReloadFixture()
+        env = Reloadable()
         for _ in range(2):
             await env.reloader.reload()
         assert caplog.text.count(remark) == 1
@@ -118,8 +120,8 @@ async def test_what_was_remarked_on_is_said_once_for_as_long_as_it_holds(caplog:
     assert caplog.text.count("GATEWAY_ADMIN_KEY is not set") == 1
 
 
-async def test_a_change_is_seen_once_it_has_come_to_rest() -> None:
-    env = ReloadFixture()
+async def test_change_is_detected_once_the_file_is_stable() -> None:
+    env = Reloadable()
     assert not env.reloader.look()
     write(("c", "three"))
     assert [env.reloader.look() for _ in range(2)] == [False, True]
@@ -127,23 +129,23 @@ async def test_a_change_is_seen_once_it_has_come_to_rest() -> None:
     assert [env.reloader.look() for _ in range(3)] == [False] * 3
 
 
-async def test_a_file_that_is_still_written_is_left_alone() -> None:
-    env = ReloadFixture()
+async def test_file_that_keeps_changing_is_not_read() -> None:
+    env = Reloadable()
     for length in range(1, 5):
         env.file.write_text("#" * length, "utf-8")
         assert not env.reloader.look()
 
 
-async def test_a_file_that_is_gone_is_being_replaced() -> None:
-    env = ReloadFixture()
+async def test_missing_file_is_waited_for() -> None:
+    env = Reloadable()
     env.file.unlink()
     assert [env.reloader.look() for _ in range(3)] == [False] * 3
     write(("c", "three"))
     assert [env.reloader.look() for _ in range(2)] == [False, True]
 
 
-async def test_a_file_that_lost_its_keys_does_not_either(caplog: pytest.LogCaptureFixture) -> None:
-    env = ReloadFixture()
+async def test_file_without_its_keys_is_refused(caplog: pytest.LogCaptureFixture) -> None:
+    env = Reloadable()
     write(("a", "one"), more='keys = ["alice:gw-1"]\n')
     await env.reloader.reload()
     for text in ("", '[[accounts]]\nname = "z"\ncredential = "y"\n'):
@@ -153,16 +155,16 @@ async def test_a_file_that_lost_its_keys_does_not_either(caplog: pytest.LogCaptu
     assert "opens the gateway to everybody" in caplog.text
 
 
-async def test_without_its_file_the_gateway_does_not_open_to_everybody(caplog: pytest.LogCaptureFixture) -> None:
-    env = ReloadFixture()
+async def test_missing_file_does_not_open_the_gateway_to_everyone(caplog: pytest.LogCaptureFixture) -> None:
+    env = Reloadable()
     env.file.unlink()
     await env.reloader.reload()
     assert env.names == ["a", "b"]
     assert "is gone" in caplog.text
 
 
-async def test_a_signal_reads_it_at_once() -> None:
-    env = ReloadFixture()
+async def test_signal_reloads_at_once() -> None:
+    env = Reloadable()
     running = asyncio.ensure_future(env.reloader.run())
     await asyncio.sleep(0.01)
     write(("c", "three"))
@@ -185,7 +187,7 @@ def url(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         yield server.url
 
 
-def test_a_running_gateway_sees_its_file_change(url: str) -> None:
+def test_running_gateway_reloads_a_changed_file(url: str) -> None:
     with httpx.Client(base_url=url, headers={"Authorization": "Bearer gw-2"}) as client:
         assert client.get("/v1/models").status_code == 401
         write(("a", "one"), more='keys = ["alice:gw-1", "bob:gw-2"]\nsecret = ["a long enough secret"]\n')

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from gateway.api.openapi.operations import OPERATIONS, Answer, ListOf, Operation
+from gateway.api.paths import ALIASES
 from gateway.api.schemas.field_schema import FILE_MARK
 from gateway.api.schemas.responses import ErrorBody
 from providers import registry
@@ -101,6 +102,10 @@ def _models() -> list[type[BaseModel]]:
 
 def _describe(operation: Operation) -> dict[str, Any]:
     described: dict[str, Any] = {"operationId": operation.id, "summary": operation.summary}
+    aliases = ALIASES.get(operation.path)
+    if aliases:
+        paths = ", ".join(f"`{path}`" for path in aliases)
+        described["description"] = f"Other paths of the same operation: {paths}; each also without `/v1`."
     if operation.authorized:
         described["security"] = [{"bearer": []}]
     if operation.parameters:

@@ -41,6 +41,8 @@ def _operation(method: str, path: str, operation: Mapping[str, Any], document: M
         f"<section id={escape(operation['operationId'])}><h2><span class=method>{method}</span> "
         f"<code>{escape(path)}</code></h2><p>{_prose(operation['summary'])}"
     ]
+    if "description" in operation:
+        parts.append(f"<p>{_prose(operation['description'])}")
     if "security" in operation:
         parts.append("<p>Needs <code>Authorization: Bearer …</code>")
     rows = [

@@ -48,7 +48,9 @@ async def points(request: Request) -> Response:
         return await checks.credits(account, force_refresh=force_refresh)
 
     answers = await checks.each(accounts, read)
-    return json_response(_rows(request, accounts, answers, lambda left: {"points": render_points(left)}))
+    return json_response(
+        _rows(request, accounts, answers, lambda left: {"points": render_points(left), "credits": render_points(left)})
+    )
 
 
 async def receive(request: Request) -> Response:
@@ -58,8 +60,11 @@ async def receive(request: Request) -> Response:
     answers = await checks.each(accounts, checks.receive)
 
     def render(received: Received) -> dict[str, Any]:
-        row = {"success": True, "received": received.received}
-        return row | (render_points(received.credits) if received.credits else {})
+        row: dict[str, Any] = {"success": True, "received": received.received}
+        if received.credits is not None:
+            flat = render_points(received.credits)
+            row |= {"credits": flat, **flat}
+        return row
 
     return json_response(_rows(request, accounts, answers, render, {"success": False}))
 
@@ -101,8 +106,8 @@ def _rows(
     """One row per account: its rendered answer, or `failed` and the error."""
     language = language_of(request)
     rows = []
-    for account, answer in zip(accounts, answers, strict=True):
-        row: dict[str, Any] = {"token": account.label, "provider": account.provider}
+    for index, (account, answer) in enumerate(zip(accounts, answers, strict=True)):
+        row: dict[str, Any] = {"index": index, "token": account.label, "provider": account.provider}
         if isinstance(answer, GatewayError):
             row |= {**(failed or {}), "error": answer.message(language), "error_code": answer.code}
         else:

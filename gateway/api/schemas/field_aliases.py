@@ -59,7 +59,7 @@ SCALARS: tuple[ScalarField, ...] = (
     ScalarField("seed"),
     ScalarField("prompt_extend"),
     ScalarField("watermark"),
-    ScalarField("audio", ("generate_audio", "with_audio", "enable_audio")),
+    ScalarField("audio", ("generate_audio", "with_audio", "enable_audio", "generate_sound")),
     ScalarField("template"),
     ScalarField("shot_type"),
     ScalarField("camera_movement"),

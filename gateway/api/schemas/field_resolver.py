@@ -30,6 +30,7 @@ from gateway.core.errors import invalid
 from gateway.core.messages import ERRORS, format_text
 from providers.contract.errors import FieldProblem, FieldReason
 from providers.contract.localized_text import LocalizedText
+from providers.contract.media import MediaRole
 from providers.contract.requests import Media
 from providers.media_files import MediaFile, MediaKind
 
@@ -84,10 +85,15 @@ class ResolvedFields:
         kept: list[Media] = []
         first: dict[Any, Media] = {}
         single: dict[Any, Media] = {}
+        roles = [item.role for items in read for item in items]
+        # A video that ends as it begins: the unlabelled image is the first frame, not the last one a second time.
+        loop = roles.count(None) == 1 and MediaRole.LAST_FRAME in roles and MediaRole.FIRST_FRAME not in roles
         for items in read:
             for item in items:
                 content = _content(item)
                 known = first.get(content) or (placed.get(content) if item.role is None else None)
+                if loop and item.role is None and known is not None and known.role is MediaRole.LAST_FRAME:
+                    known = None
                 if known is not None and known.param != item.param and (item.role is None or item.role is known.role):
                     continue
                 if item.role in _SINGLE:

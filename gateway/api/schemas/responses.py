@@ -273,6 +273,7 @@ class TokenLive(_Answer):
 
 
 class _TokenRow(_Answer):
+    index: int = Field(description="The place of the credential in the bearer, from 0.")
     token: str = Field(description="The account's name or tag; a credential is never repeated.")
     provider: str
     error: str | None = Field(None, description="Why the other fields are left out.")
@@ -298,6 +299,7 @@ class TokenPoints(_TokenRow):
     """What one credential has left."""
 
     points: Points | None = None
+    credits: Points | None = Field(None, description="The same as `points`, as other clients read it.")
 
 
 class TokenReceived(_TokenRow):
@@ -305,6 +307,7 @@ class TokenReceived(_TokenRow):
 
     success: bool
     received: int | None = Field(None, description="Today's credits; 0 when they were taken before.")
+    credits: Points | None = Field(None, description="What the credential has now.")
     gift: int | None = Field(None, alias="giftCredit")
     purchase: int | None = Field(None, alias="purchaseCredit")
     vip: int | None = Field(None, alias="vipCredit")

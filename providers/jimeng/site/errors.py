@@ -32,11 +32,24 @@ class Reason:
 def reason_of(holder: Any) -> Reason:
     """The `fail_*` fields of a record, or of the data of an error."""
     code = number_text(dig(holder, "fail_code"))
-    return Reason(
+    known = Reason(
         "" if code == "0" else code,
         string(dig(holder, "fail_starling_key")).strip(),
         string(dig(holder, "fail_starling_message")).strip(),
         string(dig(holder, "fail_msg")).strip(),
+    )
+    return known or Reason(text=_other_text(holder))
+
+
+def _other_text(holder: Any) -> str:
+    """The first text of another `fail_*` field: the site adds some."""
+    fields = holder.items() if isinstance(holder, Mapping) else ()
+    return next((text.strip() for name, text in fields if _is_fail_text(name, text)), "")
+
+
+def _is_fail_text(name: object, text: object) -> bool:
+    return (
+        isinstance(name, str) and name.startswith("fail_") and isinstance(text, str) and text.strip() not in ("", "0")
     )
 
 
@@ -49,6 +62,7 @@ MEANINGS: dict[str, Meaning] = {
     LOGIN_EXPIRED: meanings.EXPIRED,
     # Of the commerce host, errmsg "login error" (2026).
     "34010105": meanings.EXPIRED,
+    "34010100": meanings.EXPIRED,
     "1006": meanings.NO_CREDITS,
     "5000": meanings.NO_CREDITS,
     "4001": meanings.NO_CREDITS,
@@ -134,11 +148,16 @@ KEYS: dict[str, Meaning] = {
 KEY_PARTS: tuple[tuple[str, Meaning], ...] = (
     ("copyright", meanings.COPYRIGHT),
     ("outputvideorisk", meanings.OUTPUT_REFUSED),
+    ("community_guidelines", meanings.REFUSED),
     ("violate", meanings.REFUSED),
     ("violation", meanings.REFUSED),
     ("sensitive", meanings.REFUSED),
+    ("not_pass", meanings.REFUSED),
+    ("audit", meanings.REFUSED),
     ("risk_control", meanings.RISK_CONTROL),
     ("insufficient", meanings.NO_CREDITS),
+    ("parallel", meanings.PEAK_HOURS),
+    ("concurrency", meanings.PEAK_HOURS),
 )
 """For keys without a row, by a part in lower case. The first match counts."""
 
@@ -148,6 +167,9 @@ MESSAGE_PARTS: tuple[tuple[str, Meaning], ...] = (
     ("视频未通过审核", meanings.OUTPUT_REFUSED),
     ("不符合平台规则", meanings.REFUSED),
     ("未通过审核", meanings.REFUSED),
+    ("审核未通过", meanings.REFUSED),
+    ("社区规范", meanings.REFUSED),
+    ("社区准则", meanings.REFUSED),
     ("违规", meanings.REFUSED),
     ("敏感", meanings.REFUSED),
     ("community guidelines", meanings.REFUSED),
@@ -157,6 +179,9 @@ MESSAGE_PARTS: tuple[tuple[str, Meaning], ...] = (
     ("not enough credits", meanings.NO_CREDITS),
     ("unusual activity", meanings.RISK_CONTROL),
     ("异常行为", meanings.RISK_CONTROL),
+    ("region not allow", meanings.REGION),
+    ("login error", meanings.EXPIRED),
+    ("not login", meanings.EXPIRED),
     ("模型已不可用", meanings.MODEL_UNAVAILABLE),
 )
 """Without a number or key that has a row: by a part of the message, in lower case."""
@@ -191,9 +216,6 @@ PAIRS: dict[tuple[str, str], Meaning] = {
 }
 """`ret` with the `fail_code` in its data, if both together mean something else than `ret` alone."""
 
-_LOGIN_ERROR = "login error"
-"""`errmsg` of a rejected login under numbers that differ by host."""
-
 
 def meaning_of(reason: Reason) -> Meaning | None:
     """What a reason means, None if no table has a row for it."""
@@ -210,8 +232,16 @@ def meaning_of(reason: Reason) -> Meaning | None:
     )
 
 
-def envelope_error(ret: str, errmsg: str, data: Any = None, *, redact: Callable[[str], str] = str) -> ProviderError:
-    """The error of an envelope whose `ret` is not 0. A number without a row is kept and shown.
+def envelope_error(
+    ret: str,
+    errmsg: str,
+    data: Any = None,
+    *,
+    redact: Callable[[str], str] = str,
+    unknown: ErrorKind = ErrorKind.UPSTREAM_ERROR,
+) -> ProviderError:
+    """The error of an envelope whose `ret` is not 0. A number without a row is kept and shown, as an error of the kind
+    `unknown`.
 
     `data` is the envelope's: its `fail_*` fields decide if `ret` has no row. `redact` removes the account's secrets
     from the site's texts.
@@ -219,24 +249,23 @@ def envelope_error(ret: str, errmsg: str, data: Any = None, *, redact: Callable[
     inner = reason_of(data)
     own = Reason(ret, text=errmsg)
     meaning = PAIRS.get((ret, inner.code)) or meaning_of(own)
-    if meaning is None and _LOGIN_ERROR in errmsg.lower():
-        meaning = meanings.EXPIRED
     if meaning is None and inner:
         meaning = meaning_of(inner)
-    return _error(meaning, redact(ret), redact(inner.message or errmsg))
+    return _error(meaning, redact(ret), redact(inner.message or errmsg), unknown)
 
 
 def submit_error(reason: Reason, *, redact: Callable[[str], str] = str) -> ProviderError:
     """The error of a successful envelope with a reason instead of a task: nothing was created."""
-    return _error(meaning_of(reason), redact(reason.code), redact(reason.message or reason.text or reason.key))
+    detail = redact(reason.message or reason.text or reason.key)
+    return _error(meaning_of(reason), redact(reason.code), detail, ErrorKind.UNKNOWN_REFUSAL)
 
 
-def _error(meaning: Meaning | None, code: str, detail: str) -> ProviderError:
+def _error(meaning: Meaning | None, code: str, detail: str, unknown: ErrorKind) -> ProviderError:
     if meaning is None:
         message = LocalizedText("上游拒绝了请求", "The upstream refused the request")
         if code:
             message = LocalizedText(f"{message.zh} (错误码: {code})", f"{message.en} (code {code})")
-        return ProviderError(ErrorKind.UPSTREAM_ERROR, code=code, message=message, detail=detail)
+        return ProviderError(unknown, code=code, message=message, detail=detail)
     return ProviderError(meaning.kind, code=code, message=meaning.message, detail=detail)
 
 

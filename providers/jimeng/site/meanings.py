@@ -22,7 +22,7 @@ EXPIRED = Meaning(
 )
 NO_CREDITS = Meaning(ErrorKind.NO_CREDITS, LocalizedText("积分不足", "Not enough credits"))
 DAILY_LIMIT = Meaning(
-    ErrorKind.NO_CREDITS,
+    ErrorKind.DAILY_LIMIT,
     LocalizedText("今日生成次数已达上限，请明天再试", "The daily limit is reached; try again tomorrow (Asia/Shanghai)"),
 )
 TOO_FREQUENT = Meaning(
@@ -125,6 +125,14 @@ NOT_ENTITLED = Meaning(
 SIGNATURE = Meaning(
     ErrorKind.UPSTREAM_ERROR,
     LocalizedText("签名校验失败，请检查服务器时间", "The site refused the signature; check the clock of the server"),
+)
+KEYS_REFUSED = Meaning(
+    ErrorKind.UNKNOWN_REFUSAL,
+    LocalizedText(
+        "存储服务拒绝了网站签发的上传密钥；请检查账号的站点前缀，或设置上传主机（imagex_url、vod_url）",
+        "The storage service refuses the upload keys that the site issued; check the site prefix of the account, or "
+        "set the upload hosts (imagex_url, vod_url)",
+    ),
 )
 INPUT_UNREADABLE = Meaning(
     ErrorKind.UPLOAD_FAILED,

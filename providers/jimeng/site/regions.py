@@ -94,7 +94,8 @@ _US = Region(
     lan="en",
     loc="us",
     imagex_url="https://imagex16-normal-us-ttp.capcutapi.us",
-    vod_url="https://vod.bytedanceapi.com",
+    # By the pattern of the other clusters, without a capture; the upload token mostly names one itself.
+    vod_url="https://vod-us-east-1.bytevcloudapi.com",
     signing_region="us-east-1",
     short_signing_region="us-east-1",
     image_service="wopfjsm1ax",
@@ -108,6 +109,8 @@ _HK = replace(
     param="HK",
     loc="hk",
     imagex_url="https://imagex-normal-sg.capcutapi.com",
+    # The host that programs of CapCut's Singapore cluster use; the upload token mostly names one itself.
+    vod_url="https://vod-ap-singapore-1.bytevcloudapi.com",
     # Accepted by ImageX in 2026-02; the page of autumn 2026 signs for ap-singapore-1 where the token is short.
     signing_region="ap-southeast-1",
     short_signing_region="ap-singapore-1",
@@ -126,6 +129,11 @@ _PREFIX = re.compile(r"(us|hk|jp|sg)-")
 _TOKEN = re.compile(r"[\x21-\x7e]{1,4096}")
 _FORBIDDEN_IN_TOKEN = re.compile(r'[;,:"\\]')
 """Characters that are invalid in a cookie, and the colon, which follows the name of a provider."""
+# Those of API keys are refused by the provider unless the credential names it.
+_OTHER_PREFIX = re.compile(r"(?!sk|ms|gw)[A-Za-z]{2}-")
+_COOKIE = re.compile(r"[\x20-\x7e]{1,16384}")
+_SESSION_COOKIES = ("sessionid", "sessionid_ss", "sid_tt")
+"""Cookies that hold the session, the best first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,21 +165,50 @@ class Hosts:
         )
 
 
+PREFIXES = tuple(f"{code}-" for code in REGIONS if code != "cn")
+"""Prefixes of the sites abroad."""
+
+
 def account_from(credential: str) -> Account | None:
     """The account of `[proxy-url@][us-|hk-|jp-|sg-]sessionid`; None if it is invalid.
 
     A proxy's password may contain an @, so the last one ends the proxy. The region prefix is not part of the cookie.
+    Any other prefix of two letters and a dash is invalid: no sessionid has a dash. In place of the sessionid there may
+    be a browser's cookies, `sessionid=…; …`: more than the session among them is sent as it is.
     """
     text = credential.strip()
     proxy: str | None = None
-    if "://" in text:
+    scheme = text.partition("://")[0]
+    if "://" in text and "=" not in scheme:
         proxy, at, text = text.rpartition("@")
         if not at or not is_proxy(proxy):
             return None
-    if not _TOKEN.fullmatch(text):
+    text, region = _without_prefix(text)
+    cookie: str | None = None
+    if "=" in text:
+        session_id, cookie = _session_of(text)
+        session_id, inner = _without_prefix(session_id)
+        region = inner if region == "cn" else region
+    else:
+        session_id = text
+    if not _TOKEN.fullmatch(session_id) or _FORBIDDEN_IN_TOKEN.search(session_id) or _OTHER_PREFIX.match(session_id):
         return None
+    return Account(PROVIDER, session_id, region=region, proxy=proxy, cookie=cookie)
+
+
+def _without_prefix(text: str) -> tuple[str, str]:
+    """A credential without the prefix of a site, and the site's code."""
     match = _PREFIX.match(text)
-    session_id = text[match.end() :] if match else text
-    if not session_id or _FORBIDDEN_IN_TOKEN.search(session_id):
-        return None
-    return Account(PROVIDER, session_id, region=match[1] if match else "cn", proxy=proxy)
+    return (text[match.end() :], match[1]) if match else (text, "cn")
+
+
+def _session_of(cookies: str) -> tuple[str, str | None]:
+    """The session in a Cookie header, and the header itself if it holds more; ("", None) without a session. A text
+    that names none of the session's cookies is a session of its own, which may hold an =."""
+    pairs = [pair.strip().partition("=") for pair in cookies.split(";")]
+    values = {name: value.strip() for name, _, value in reversed(pairs)}
+    names = [name for name in _SESSION_COOKIES if values.get(name)]
+    if not names:
+        return ("", None) if values.keys() & set(_SESSION_COOKIES) else (cookies, None)
+    whole = "; ".join(f"{name}={value.strip()}" for name, _, value in pairs if name)
+    return values[names[0]], whole if len(values) > 1 and _COOKIE.fullmatch(whole) else None

@@ -15,6 +15,7 @@ import orjson
 from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.jimeng.history import SiteCall
+from providers.jimeng.site.meanings import KEYS_REFUSED
 from providers.jimeng.site.regions import Region
 from providers.jimeng.site.session import upload_headers
 from providers.jimeng.uploads import answers as answers
@@ -29,6 +30,8 @@ TOKEN_PATH = "/mweb/v1/get_upload_token"  # noqa: S105 - a path
 SPACE = "dreamina"
 """The space of VOD if the upload token names none."""
 
+_FRESH_SECONDS = 30.0
+"""A token refused within this time of its issue has not expired."""
 _SALT_LENGTH = 11
 _SHORTEST_SECRET = 4
 """Characters. A shorter secret is not masked: it would match ordinary text."""
@@ -88,7 +91,8 @@ class Uploader:
     """Uploads for one account, with one token per service.
 
     Raises ProviderError: the account's own kinds from the site, CONTENT_REFUSED for an image that the site's check
-    rejects, else UPLOAD_FAILED or UNREACHABLE. Never ANSWER_LOST: nothing can have been charged.
+    rejects, UNKNOWN_REFUSAL if the keys are refused, else UPLOAD_FAILED or UNREACHABLE. Never ANSWER_LOST: nothing
+    can have been charged.
     """
 
     def __init__(
@@ -108,13 +112,21 @@ class Uploader:
         self._now = now
         self._new_id = new_id
         self._tokens: dict[int, UploadToken] = {}
+        self._issued: dict[int, float] = {}
         self._token_locks: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._secrets: list[str] = []
 
     async def upload(self, file: MediaFile) -> Uploaded:
-        """Upload a file. A stale token is replaced once."""
+        """Upload a file. A token that is refused is replaced once if it may have expired since it was issued; other
+        keys of the same site would be refused like it."""
         try:
             return await self._upload(file)
+        except StaleTokenError as error:
+            message = KEYS_REFUSED.message
+            detail = self._clean(error.detail)
+            upload_error = ProviderError(
+                KEYS_REFUSED.kind, code=self._clean(error.code), message=message, detail=detail
+            )
         except ProviderError as error:
             upload_error = self._upload_error(error)
         raise upload_error
@@ -125,6 +137,8 @@ class Uploader:
         try:
             found = await self._store(store, token, file)
         except StaleTokenError:
+            if self._now() - self._issued.get(store.scene, 0.0) < _FRESH_SECONDS:
+                raise
             found = await self._store(store, await self._token(store, stale=token), file)
         if found.kind is MediaKind.IMAGE:
             await self._check(found.id)
@@ -135,7 +149,7 @@ class Uploader:
             token = self._tokens.get(store.scene)
             if token is None or token is stale:
                 token = answers.parse_token((await self._call(self._account, TOKEN_PATH, {"scene": store.scene})).data)
-                self._tokens[store.scene] = token
+                self._tokens[store.scene], self._issued[store.scene] = token, self._now()
                 self._secrets += [token.keys.access_key, token.keys.secret_key, token.keys.session_token]
             return token
 

@@ -4,8 +4,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from starlette.responses import HTMLResponse
 from starlette.types import ASGIApp
 
+from providers.sandbox.answers import PAGE
 from providers.sandbox.jimeng.access import CREDIT, CREDIT_HISTORY, CREDIT_RECEIVE, Call
 from providers.sandbox.jimeng.accounts import GAIN, SPEND, credit_log_row
 from providers.sandbox.jimeng.envelopes import Envelopes
@@ -82,6 +84,9 @@ class Benefits:
         return self._envelopes.commerce(data, call.site)
 
     def _account_info(self, call: Call) -> ASGIApp:
+        """The sites abroad have no passport below this host (2026-11): their gateway answers 404 with a page."""
+        if call.site != "cn":
+            return HTMLResponse(PAGE, 404)
         user_id = call.account.user_id
         data = {"user_id": int(user_id), "user_id_str": user_id, "name": f"user{user_id[:6]}"}
         return self._envelopes.answer(data)

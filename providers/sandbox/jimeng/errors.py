@@ -61,6 +61,7 @@ after, a text before; 1161 and 1162 are languages there too. The text of 3000 is
 
 CREDENTIAL_RETS = {
     "poor": NO_CREDITS, "banned": "1018", "shark": SHARK, "limited": "121101", "peak": "1310", "noregion": "3000",
+    "strange": "9527", "signedout": COMMERCE_LOGIN,
 }  # fmt: skip
 """Directive in a `sessionid` → `ret` of its submits."""
 

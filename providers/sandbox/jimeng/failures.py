@@ -73,3 +73,16 @@ def failure_of(directives: Directives) -> Failure | None:
     sentence, stage = SENTENCES.get(key, ("", BROKEN))
     number = directive == "fail-number" and code.isdigit()
     return Failure(int(code) if number else code, key, sentence, stage, MESSAGES.get(code, "generate failed"))
+
+
+def refusal_of(directives: Directives) -> dict[str, str] | None:
+    """The `fail_*` fields of a submit that is answered without a task, None for one that is not."""
+    if "refuse-inside" in directives:
+        code = directives["refuse-inside"]
+        sentence, _ = SENTENCES.get(KEYS.get(code, ""), ("", BROKEN))
+        return {"fail_code": code, "fail_starling_key": KEYS.get(code, ""), "fail_starling_message": sentence}
+    if "refuse-key" in directives:
+        return {"fail_code": "", "fail_starling_key": directives["refuse-key"], "fail_starling_message": ""}
+    if "refuse-sentence" in directives:
+        return {"fail_code": "", "fail_starling_key": "", "fail_starling_message": _TEXT}
+    return None

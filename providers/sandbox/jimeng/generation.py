@@ -7,7 +7,7 @@ from starlette.types import ASGIApp
 
 from providers.sandbox.answers import rejection, with_fault
 from providers.sandbox.directives import Directives, read_directives, without
-from providers.sandbox.jimeng import records
+from providers.sandbox.jimeng import failures, records
 from providers.sandbox.jimeng.access import CANCEL, GENERATE, Call
 from providers.sandbox.jimeng.accounts import Account, Accounts
 from providers.sandbox.jimeng.catalogue import JimengModels
@@ -28,6 +28,9 @@ from providers.sandbox.jimeng.sites import Site
 from providers.sandbox.jimeng.tasks import Task, new_task
 from providers.sandbox.jimeng.uploads import JimengUploads
 from providers.sandbox.settings import SandboxSettings
+
+TIGHT_SECONDS = 5
+"""The longest video that the credits of a `tight` session are enough for."""
 
 
 class Generation:
@@ -68,6 +71,8 @@ class Generation:
         if "retire" in directives:
             self._models.retire(draft.model.key, site)
             raise Refused(GONE)
+        if inside := failures.refusal_of(directives):
+            return self._envelopes.answer({"aigc_data": None, **inside})
         if refused := rejection(directives, self._refuse, TOO_OFTEN, SHARK):
             return refused
         task, log_id = self._accounts.submits.get((account.session, draft.submit_id)), self._envelopes.log_id()
@@ -93,7 +98,8 @@ class Generation:
     def _accept(self, account: Account, draft: Draft, directives: Directives, site: Site, log_id: str) -> Task:
         if len(account.running) >= self._settings.max_running:
             raise Refused(TOO_MANY)
-        if account.gift_credit < self._settings.cost:
+        too_long = account.directive == "tight" and draft.seconds > TIGHT_SECONDS
+        if too_long or account.gift_credit < self._settings.cost:
             raise Refused(NO_CREDITS)
         now = self._clock()
         task = new_task(draft, directives, account.session, site, now, self._settings, log_id)

@@ -107,13 +107,13 @@ class Task:
 def new_task(
     draft: Draft, directives: Directives, owner: str, site: Site, now: float, settings: SandboxSettings, log_id: str
 ) -> Task:
-    """A task of now. Its id is a 64-bit number whose upper half is the second of its making."""
+    """A task of now."""
     seconds = float(directives["seconds"]) if "seconds" in directives else settings.task_seconds
     lag = settings.visible_after * (10 if "lag" in directives else 1)
     return Task(
-        history_id=str((int(now) << 32) | secrets.randbits(32)),
+        history_id=str(10**13 + secrets.randbelow(9 * 10**13)) if "short-id" in directives else _id(now),
         submit_id=draft.submit_id,
-        item_id=str((int(now) << 32) | secrets.randbits(32)),
+        item_id=_id(now),
         owner=owner,
         site=site,
         draft=draft,
@@ -125,3 +125,8 @@ def new_task(
         failure=failure_of(directives),
         generate_id=log_id,
     )
+
+
+def _id(now: float) -> str:
+    """A 64-bit number whose upper half is the second of its making."""
+    return str((int(now) << 32) | secrets.randbits(32))

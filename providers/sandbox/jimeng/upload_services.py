@@ -55,6 +55,7 @@ ERRORS: dict[str, tuple[int, int]] = {
     "InvalidTimestamp": (100006, 403),
     "InvalidActionOrVersion": (100008, 404),
     "InvalidAccessKey": (100009, 401),
+    "CheckAuthenticationError": (100009, 401),
     "SignatureDoesNotMatch": (100010, 401),
     "AccessDenied": (100013, 403),
     "InvalidAuthorization": (100024, 400),

@@ -18,6 +18,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from providers.sandbox.directives import credential_directive
 from providers.sandbox.jimeng.resources import Resource
 from providers.sandbox.jimeng.sites import Site
 from providers.sandbox.jimeng.upload_services import (
@@ -200,6 +201,8 @@ class JimengUploads:
         now = self._clock()
         if granted is None or granted.expires <= now:
             raise Denied("InvalidSecretToken", "Invalid secret token, msg: unknown or expired.")
+        if credential_directive(granted.session) == "badkeys":
+            raise Denied("CheckAuthenticationError", "check authentication failed: access key is not of this region")
         keys = Keys(granted.access_key, granted.secret_key, SIGNED_REGIONS[service.name, granted.site], service.name)
         verify(_as_signed(request, body), keys, signed_headers, now)
         if service not in OPENS[granted.service]:

@@ -47,6 +47,21 @@ seen.with_text = await wan.videos.create({
   input_reference: "https://example.com/a.png",
 });
 
+seen.with_sides = await wan.videos.create({ prompt: "x", model: "wan2.6-t2v", width: 720, height: 1280, fps: 24 });
+const withFrames = await wan.videos.create({
+  prompt: "x",
+  model: "wan2.7-i2v",
+  first_frame_image: "https://example.com/first.png",
+  end_image_url: "https://example.com/last.png",
+  generate_audio: true,
+});
+seen.with_frames = await follow(wan, withFrames.id);
+try {
+  await wan.videos.create({ prompt: "x", model: "wan2.6-t2v", num_frames: 81 }, { maxRetries: 0 });
+} catch (error) {
+  seen.unknown_field = error.param;
+}
+
 const save = async (response, name) =>
   writeFile(join(folder, name), Buffer.from(await response.arrayBuffer()));
 await save(await jimeng.videos.downloadContent(created.id), "video.mp4");

@@ -14,6 +14,7 @@ from typing import Any
 import openai
 
 PNG = (Path(__file__).parents[3] / "providers" / "sandbox" / "pictures" / "cat.png").read_bytes()
+FIRST, LAST = "https://example.com/first.png", "https://example.com/last.png"
 
 
 def main(base_url: str, session: str, key: str, folder: str) -> dict[str, Any]:
@@ -37,6 +38,19 @@ def main(base_url: str, session: str, key: str, folder: str) -> dict[str, Any]:
     seen["as_json"] = wan.videos.create(
         prompt="x", model="wan2.6-t2v", extra_headers={"Content-Type": "application/json"}
     ).to_dict()
+
+    seen["with_sides"] = wan.videos.create(
+        prompt="x", model="wan2.6-t2v", extra_body={"width": 720, "height": 1280, "fps": 24}
+    ).to_dict()
+    frames = {"first_frame_image": FIRST, "end_image_url": LAST, "generate_audio": True}
+    seen["with_frames"] = wan.videos.create_and_poll(
+        prompt="x", model="wan2.7-i2v", extra_body=frames, poll_interval_ms=20
+    ).to_dict()
+    wrong = wan.with_options(max_retries=0).videos
+    try:
+        wrong.create(prompt="x", model="wan2.6-t2v", extra_body={"num_frames": 81})
+    except openai.BadRequestError as error:
+        seen["unknown_field"] = error.param
 
     video, thumbnail = Path(folder, "video.mp4"), Path(folder, "thumbnail.jpg")
     jimeng.videos.download_content(created.id).write_to_file(video)

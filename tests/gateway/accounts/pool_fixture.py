@@ -14,6 +14,9 @@ MODEL = "model"
 
 
 class PoolFixture:
+    """A pool of managed accounts and a clock. No gateway: `bootstrap` takes no `second_probe_after` or `max_wait`, and
+    a pool depends on a clock only."""
+
     def __init__(
         self,
         *managed: ManagedAccount | Account,

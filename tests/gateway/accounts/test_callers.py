@@ -20,7 +20,7 @@ CLOSED = Callers(REGISTRY, keys=[GatewayKey("gw-one", "alice"), GatewayKey("gw-t
 BOTH = Callers(REGISTRY, keys=[GatewayKey("gw-one", "alice")], accounts=ACCOUNTS, pass_through=True)
 
 
-def rejected(callers: Callers, authorization: str) -> GatewayError:
+def error_of(callers: Callers, authorization: str) -> GatewayError:
     with pytest.raises(GatewayError) as caught:
         callers.identify(authorization)
     assert caught.value.shape.status == 401
@@ -28,18 +28,18 @@ def rejected(callers: Callers, authorization: str) -> GatewayError:
 
 
 @pytest.mark.parametrize("proxy", ["http://10.0.0.1:3128", "socks5://u:p@h:1"])
-def test_proxy_in_a_credential_is_rejected_where_not_allowed(proxy: str) -> None:
+def test_proxy_of_a_caller_is_refused_if_disabled(proxy: str) -> None:
     closed = Callers(REGISTRY, proxies=False)
     assert closed.identify("Bearer us-session").accounts[0].region == "us"
-    error = rejected(closed, f"Bearer us-session,{proxy}@us-other")
+    error = error_of(closed, f"Bearer us-session,{proxy}@us-other")
     assert (error.code, "prefix" in error.message("en")) == ("invalid_api_key", True)
     assert OPEN.identify(f"Bearer {proxy}@us-other").accounts[0].proxy == proxy
 
 
 @pytest.mark.parametrize("authorization", ["", "Bearer", "Bearer  ", "Basic abc", "abc", "bearer"])
 @pytest.mark.parametrize("callers", [OPEN, CLOSED, BOTH])
-def test_missing_or_malformed_header_is_401(callers: Callers, authorization: str) -> None:
-    assert rejected(callers, authorization).message("zh") == "未提供认证令牌"
+def test_missing_credential_is_refused(callers: Callers, authorization: str) -> None:
+    assert error_of(callers, authorization).message("zh") == "未提供认证令牌"
 
 
 @pytest.mark.parametrize(
@@ -61,48 +61,48 @@ def test_pass_through_credentials(bearer: str, providers: list[str]) -> None:
 
 
 @pytest.mark.parametrize("bearer", ["ms-abc", ",", "a b", "日本語"])
-def test_credential_of_no_provider_is_401(bearer: str) -> None:
-    assert "sk-" in rejected(OPEN, f"Bearer {bearer}").message("en")
+def test_credential_of_no_provider_is_refused(bearer: str) -> None:
+    assert "sk-" in error_of(OPEN, f"Bearer {bearer}").message("en")
 
 
-def test_too_many_credentials_are_rejected_and_long_headers_not_cached() -> None:
-    error = rejected(OPEN, "Bearer " + ",".join(f"session{number}" for number in range(MAX_CREDENTIALS + 1)))
+def test_too_many_credentials_are_refused_and_long_headers_are_not_cached() -> None:
+    error = error_of(OPEN, "Bearer " + ",".join(f"session{number}" for number in range(MAX_CREDENTIALS + 1)))
     assert str(MAX_CREDENTIALS) in error.message("en")
     callers = Callers(REGISTRY)
     callers.identify("Bearer " + "a" * 4000 + "," + "b" * 4000)
     assert not callers._cached
 
 
-def test_unknown_gateway_key_is_not_passed_through() -> None:
-    rejected(OPEN, "Bearer gw-unknown")
-    rejected(BOTH, "Bearer gw-unknown")
+def test_gateway_key_is_never_taken_for_a_session() -> None:
+    error_of(OPEN, "Bearer gw-unknown")
+    error_of(BOTH, "Bearer gw-unknown")
 
 
-def test_gateway_key_uses_the_managed_accounts() -> None:
+def test_managed_key_uses_the_gateways_accounts() -> None:
     caller = CLOSED.identify("bearer gw-one")
     assert (caller.accounts, caller.managed, caller.name) == (ACCOUNTS, True, "alice")
     assert caller.owner != CLOSED.identify("Bearer gw-two").owner
 
 
-def test_with_keys_other_credentials_are_rejected_unless_pass_through_is_set() -> None:
+def test_with_keys_other_credentials_are_refused_unless_pass_through() -> None:
     for bearer in ("abc", "sk-abc", "gw-on", "gw-onee", "GW-ONE"):
-        rejected(CLOSED, f"Bearer {bearer}")
+        error_of(CLOSED, f"Bearer {bearer}")
     assert BOTH.identify("Bearer sk-abc").managed is False
     assert BOTH.identify("Bearer gw-one").managed is True
 
 
-def test_named_key_keeps_its_owner_when_its_secret_is_replaced() -> None:
+def test_named_key_keeps_its_owner_when_it_is_replaced() -> None:
     assert parse_key("alice:gw-1").owner == parse_key("alice:gw-2").owner
     assert parse_key("gw-1").owner != parse_key("gw-2").owner
     assert parse_key("bob:gw-1") == GatewayKey("gw-1", "bob")
 
 
-def test_repr_of_keys_and_callers_contains_no_secret() -> None:
+def test_repr_of_keys_and_callers_shows_no_secret() -> None:
     assert "gw-one" not in repr(GatewayKey("gw-one", "alice"))
     assert "s3cret-session" not in repr(OPEN.identify("Bearer s3cret-session"))
 
 
-def test_accounts_are_found_by_provider_and_tag() -> None:
+def test_accounts_differ_by_provider_and_tag() -> None:
     caller = OPEN.identify("Bearer sk-abc,abc,us-def,jp-ghi")
     assert [account.region for account in caller.accounts_of("jimeng")] == ["cn", "us", "jp"]
     assert len(caller.accounts_of("dashscope")) == 1
@@ -111,7 +111,7 @@ def test_accounts_are_found_by_provider_and_tag() -> None:
 
 
 @given(st.text())
-def test_any_header_gives_a_caller_or_401(authorization: str) -> None:
+def test_any_header_is_a_caller_or_401(authorization: str) -> None:
     for callers in (OPEN, CLOSED, BOTH):
         try:
             assert callers.identify(authorization).accounts

@@ -5,21 +5,18 @@ import random
 
 import pytest
 
-from gateway.accounts.checks import CONCURRENT_CHECKS, CREDITS_SECONDS, AccountChecks, Received
+from gateway.accounts.checks import CONCURRENT_CHECKS, CREDITS_SECONDS, Received
 from gateway.accounts.health import AccountState
-from gateway.accounts.pool import AccountPool
-from gateway.core.background_tasks import Background
 from gateway.core.errors import GatewayError
 from providers.contract.accounts import Account, Credits
 from providers.contract.errors import ErrorKind, ProviderError
-from providers.registry import Registry
-from tests.clock import TestClock
-from tests.upstream import ScriptedProvider, trouble
+from tests.gateway_fixture import GatewayFixture
+from tests.upstream import ScriptedProvider, provider_error
 
 A, B = Account("scripted", "s-secret-a", name="a"), Account("scripted", "s-secret-b", name="b")
 
 
-class CheckedProvider(ScriptedProvider):
+class CheckableProvider(ScriptedProvider):
     """A provider with checks, balances and daily credits. It records its calls."""
 
     def __init__(self) -> None:
@@ -54,75 +51,73 @@ class CheckedProvider(ScriptedProvider):
         return answer
 
 
-class ChecksFixture:
+class ChecksGateway(GatewayFixture):
+    provider: CheckableProvider
+
     def __init__(self, provider: ScriptedProvider | None = None) -> None:
-        self.clock = TestClock()
-        self.provider = CheckedProvider()
-        self.pool = AccountPool(self.clock, jitter=lambda: 0.0)
-        self.background = Background()
-        self.checks = AccountChecks(Registry([provider or self.provider]), self.pool, self.clock, self.background)
+        super().__init__(provider or CheckableProvider())
 
     def fail(self, kind: ErrorKind, account: Account = A) -> None:
-        self.pool.record_failure(account, trouble(kind), "", sent_at=self.clock.now())
+        self.pool.record_failure(account, provider_error(kind), "", sent_at=self.clock.now())
 
     def state(self, account: Account = A) -> AccountState:
         return self.pool.status(account).state
 
 
 class TestChecks:
-    async def test_valid_credential_ends_the_pause(self) -> None:
-        env = ChecksFixture()
+    async def test_accepted_credential_makes_its_account_available_again(self) -> None:
+        env = ChecksGateway()
         env.fail(ErrorKind.INVALID_CREDENTIAL)
         assert await env.checks.check(A)
         assert env.state() is AccountState.READY
 
-    async def test_rejected_credential_pauses_the_account(self) -> None:
-        env = ChecksFixture()
-        env.provider.check_error = trouble(ErrorKind.INVALID_CREDENTIAL)
+    async def test_rejected_credential_makes_its_account_unavailable(self) -> None:
+        env = ChecksGateway()
+        env.provider.check_error = provider_error(ErrorKind.INVALID_CREDENTIAL)
         assert not await env.checks.check(A)
         assert env.state() is AccountState.EXPIRED
 
-    async def test_valid_credential_ends_no_other_pause(self) -> None:
+    async def test_accepted_credential_ends_neither_a_restriction_nor_a_lack_of_credits(self) -> None:
         for kind in (ErrorKind.RESTRICTED, ErrorKind.NO_CREDITS):
-            env = ChecksFixture()
+            env = ChecksGateway()
             env.fail(kind)
             await env.checks.check(A)
             assert env.state() is not AccountState.READY
 
-    async def test_higher_balance_ends_the_pause_for_lack_of_credits(self) -> None:
-        env = ChecksFixture()
+    async def test_refilled_credits_make_the_account_available(self) -> None:
+        env = ChecksGateway()
         env.fail(ErrorKind.NO_CREDITS)
         await env.checks.check(A)
         env.provider.balance = Credits(gift=70)
         await env.checks.check(A)
         assert env.state() is AccountState.READY
 
-    async def test_without_a_balance_a_check_ends_the_pause_for_lack_of_credits(self) -> None:
+    async def test_without_a_credit_balance_the_check_ends_a_lack_of_credits(self) -> None:
         class Checking(ScriptedProvider):
             async def check(self, account: Account) -> None:
                 return
 
-        env = ChecksFixture(Checking())
+        env = ChecksGateway(Checking())
         env.fail(ErrorKind.NO_CREDITS)
         await env.checks.check(A)
         assert env.state() is AccountState.READY
 
-    async def test_other_error_is_raised_without_secrets_and_does_not_pause(self) -> None:
-        env = ChecksFixture()
-        env.provider.check_error = trouble(ErrorKind.UPSTREAM_ERROR, detail="s-secret-a is odd")
+    async def test_other_error_is_reported_and_does_not_change_the_account(self) -> None:
+        env = ChecksGateway()
+        env.provider.check_error = provider_error(ErrorKind.UPSTREAM_ERROR, detail="s-secret-a is odd")
         with pytest.raises(GatewayError) as caught:
             await env.checks.check(A)
         assert "secret" not in caught.value.message("en")
         assert env.state() is AccountState.READY
 
-    async def test_provider_without_checks_is_not_supported(self) -> None:
+    async def test_provider_without_a_check_is_not_supported(self) -> None:
         with pytest.raises(GatewayError) as caught:
-            await ChecksFixture(ScriptedProvider()).checks.check(A)
+            await ChecksGateway(ScriptedProvider()).checks.check(A)
         assert caught.value.code == "not_supported"
 
-    async def test_lost_answer_is_an_upstream_error(self) -> None:
-        env = ChecksFixture()
-        env.provider.balance = trouble(ErrorKind.ANSWER_LOST)
+    async def test_lost_answer_is_not_reported_as_a_possible_charge(self) -> None:
+        env = ChecksGateway()
+        env.provider.balance = provider_error(ErrorKind.ANSWER_LOST)
         with pytest.raises(GatewayError) as caught:
             await env.checks.credits(A)
         assert caught.value.code == "upstream_error"
@@ -130,8 +125,8 @@ class TestChecks:
 
 
 class TestCredits:
-    async def test_balance_is_cached_unless_a_refresh_is_forced(self) -> None:
-        env = ChecksFixture()
+    async def test_credits_are_cached_unless_a_refresh_is_forced(self) -> None:
+        env = ChecksGateway()
         for force_refresh in (False, False, True):
             assert (await env.checks.credits(A, force_refresh=force_refresh)).total == 7
         assert len(env.provider.calls) == 2
@@ -139,8 +134,8 @@ class TestCredits:
         await env.checks.credits(A)
         assert len(env.provider.calls) == 3
 
-    async def test_balance_after_a_failed_submit_does_not_end_the_pause(self) -> None:
-        env = ChecksFixture()
+    async def test_credits_are_read_once_after_a_refusal_without_ending_the_pause(self) -> None:
+        env = ChecksGateway()
         env.fail(ErrorKind.NO_CREDITS)
         async with env.background:
             env.checks.refresh_credits(A)
@@ -153,19 +148,19 @@ class TestCredits:
         await env.checks.credits(A)
         assert env.state() is AccountState.READY
 
-    async def test_received_credits_are_returned_where_the_balance_is_unknown(self) -> None:
-        env = ChecksFixture()
-        env.provider.balance = trouble(ErrorKind.UNREACHABLE)
+    async def test_received_credits_are_reported_although_the_balance_is_unknown(self) -> None:
+        env = ChecksGateway()
+        env.provider.balance = provider_error(ErrorKind.UNREACHABLE)
         assert await env.checks.receive(A) == Received(60)
 
-    async def test_received_credits_end_the_pause(self) -> None:
-        env = ChecksFixture()
+    async def test_received_credits_make_the_account_available(self) -> None:
+        env = ChecksGateway()
         env.fail(ErrorKind.NO_CREDITS)
         assert await env.checks.receive(A) == Received(60, Credits(gift=5, vip=2))
         assert env.state() is AccountState.READY
 
-    async def test_credits_received_before_do_not_end_the_pause(self) -> None:
-        env = ChecksFixture()
+    async def test_daily_credits_received_before_are_zero(self) -> None:
+        env = ChecksGateway()
         env.provider.daily_credits, env.provider.balance = 0, Credits()
         env.fail(ErrorKind.NO_CREDITS)
         assert (await env.checks.receive(A)).received == 0
@@ -174,15 +169,15 @@ class TestCredits:
     @pytest.mark.parametrize("what", ["credits", "receive"])
     async def test_provider_without_credits_is_not_supported(self, what: str) -> None:
         with pytest.raises(GatewayError) as caught:
-            await getattr(ChecksFixture(ScriptedProvider()).checks, what)(A)
+            await getattr(ChecksGateway(ScriptedProvider()).checks, what)(A)
         assert caught.value.code == "not_supported"
 
 
-class TestRecheck:
+class TestRepeatedChecks:
     """A rejected credential is checked again at intervals, by a call that is not charged."""
 
-    async def test_valid_credential_ends_the_pause_when_a_check_is_due(self) -> None:
-        env = ChecksFixture()
+    async def test_valid_credential_makes_the_account_available(self) -> None:
+        env = ChecksGateway()
         env.fail(ErrorKind.INVALID_CREDENTIAL)
         async with env.background:
             await env.checks.recheck([A])
@@ -192,9 +187,9 @@ class TestRecheck:
         assert env.provider.calls == [("check", "a")]
         assert env.state() is AccountState.READY
 
-    async def test_one_check_in_ten_minutes_for_any_number_of_callers(self) -> None:
-        env = ChecksFixture()
-        env.provider.check_error = trouble(ErrorKind.INVALID_CREDENTIAL)
+    async def test_check_runs_once_in_ten_minutes_for_any_number_of_callers(self) -> None:
+        env = ChecksGateway()
+        env.provider.check_error = provider_error(ErrorKind.INVALID_CREDENTIAL)
         env.fail(ErrorKind.INVALID_CREDENTIAL)
         async with env.background:
             for _ in range(3):
@@ -204,17 +199,17 @@ class TestRecheck:
         assert len(env.provider.calls) == 3
         assert env.state() is AccountState.EXPIRED
 
-    async def test_failed_check_keeps_the_pause(self) -> None:
-        env = ChecksFixture()
-        env.provider.check_error = trouble(ErrorKind.UNREACHABLE)
+    async def test_inconclusive_check_leaves_the_account_unavailable(self) -> None:
+        env = ChecksGateway()
+        env.provider.check_error = provider_error(ErrorKind.UNREACHABLE)
         env.fail(ErrorKind.INVALID_CREDENTIAL)
         env.clock.move(600)
         async with env.background:
             await env.checks.recheck([A])
         assert env.state() is AccountState.EXPIRED
 
-    async def test_without_checks_one_submit_is_let_through_as_a_probe(self) -> None:
-        env = ChecksFixture(ScriptedProvider())
+    async def test_without_a_check_one_submit_is_let_through_as_a_probe(self) -> None:
+        env = ChecksGateway(ScriptedProvider())
         env.fail(ErrorKind.INVALID_CREDENTIAL)
         env.clock.move(600)
         async with env.background:
@@ -223,8 +218,8 @@ class TestRecheck:
         assert env.pool.record(A).health.is_half_open
 
 
-async def test_checks_of_several_accounts_are_limited_and_spread_over_time() -> None:
-    env = ChecksFixture()
+async def test_account_checks_are_limited_in_number_and_spread_over_time() -> None:
+    env = ChecksGateway()
     accounts = [Account("scripted", f"s-{number}") for number in range(20)]
     env.provider.balance = Credits(gift=1)
     random.seed(1)
@@ -236,7 +231,7 @@ async def test_checks_of_several_accounts_are_limited_and_spread_over_time() -> 
 
 
 async def test_error_of_one_account_does_not_affect_the_others() -> None:
-    env = ChecksFixture()
+    env = ChecksGateway()
 
     async def call(account: Account) -> str:
         if account is A:

@@ -44,7 +44,7 @@ def services_of(file: str) -> Services:
     return services
 
 
-def error_of(file: str) -> str:
+def settings_error(file: str) -> str:
     with pytest.raises(SettingsError) as caught:
         services_of(file)
     text = str(caught.value)
@@ -53,7 +53,7 @@ def error_of(file: str) -> str:
     return text
 
 
-def test_accounts_of_the_environment_come_before_those_of_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lists_of_the_environment_come_before_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JIMENG_TOKENS", f"one,hk-two,{SOCKS}@us-three")
     monkeypatch.setenv("DASHSCOPE_API_KEY", "sk-four")
     found = [(managed.account, managed.weight, managed.max_running) for managed in services_of(FILE).pool.managed]
@@ -98,27 +98,27 @@ def test_accounts_of_the_environment_come_before_those_of_the_file(monkeypatch: 
     ],
 )
 def test_invalid_account_stops_the_start(lines: str, message: str) -> None:
-    assert message in error_of(f"[[accounts]]\n{lines}\n")
+    assert message in settings_error(f"[[accounts]]\n{lines}\n")
 
 
 def test_duplicate_account_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     twice = '[[accounts]]\nname = "a"\ncredential = "secret"\n'
-    assert "entry 2 (a) has the same" in error_of(twice * 2)
-    assert "entry 2 (b) has the same credential as accounts: entry 1 (a)" in error_of(
+    assert "entry 2 (a) has the same" in settings_error(twice * 2)
+    assert "entry 2 (b) has the same credential as accounts: entry 1 (a)" in settings_error(
         twice + '[[accounts]]\nname = "b"\ncredential = "secret"\n'
     )
     key = '[[accounts]]\nname = "a"\ncredential = "sk-secret"\n'
-    assert "same credential" in error_of(key + key.replace('"a"', '"b"') + 'region = "cn-beijing"\n')
+    assert "same credential" in settings_error(key + key.replace('"a"', '"b"') + 'region = "cn-beijing"\n')
     monkeypatch.setenv("JIMENG_TOKENS", "secret")
-    assert "entry 1 (a) has the same credential as JIMENG_TOKENS: entry 1" in error_of(twice)
+    assert "entry 1 (a) has the same credential as JIMENG_TOKENS: entry 1" in settings_error(twice)
 
 
-def test_same_session_in_two_regions_is_two_accounts() -> None:
+def test_same_session_at_two_sites_is_two_accounts() -> None:
     file = "".join(f'[[accounts]]\nname = "{site}"\ncredential = "{site}-secret"\n' for site in ("us", "hk"))
     assert len(services_of(file).pool.managed) == 2
 
 
-def test_settings_and_accounts_are_shown_without_secrets() -> None:
+def test_repr_shows_no_secret() -> None:
     Path("gateway.toml").write_text(FILE, "utf-8")
     shown = f"{load_settings().masked()} {services_of(FILE).pool.managed}"
     for secret in ("file-session", "sk-file-key", "u:p@", "whole"):

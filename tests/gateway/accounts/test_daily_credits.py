@@ -3,22 +3,21 @@
 from datetime import datetime, timedelta, timezone
 
 import pytest
+from pydantic import SecretStr
 
-from gateway.accounts.checks import AccountChecks
 from gateway.accounts.daily_credits import INTERVAL_SECONDS, DailyCredits, minute_of
-from gateway.accounts.pool import AccountPool, ManagedAccount
-from gateway.core.background_tasks import Background
+from gateway.core.settings import AccountSettings
 from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind, ProviderError
-from providers.registry import Registry
 from tests.clock import TestClock
-from tests.upstream import ScriptedProvider, trouble
+from tests.gateway_fixture import GatewayFixture
+from tests.upstream import ScriptedProvider, provider_error
 
 ACCOUNTS = [Account("giving", f"s-{number}", name=f"n{number}") for number in range(20)]
 OTHER = Account("scripted", "s-x", name="x")
 
 
-class DailyCreditsProvider(ScriptedProvider):
+class CreditsProvider(ScriptedProvider):
     def __init__(self, name: str = "giving") -> None:
         super().__init__(name)
         self.received: list[tuple[str, float]] = []
@@ -32,15 +31,17 @@ class DailyCreditsProvider(ScriptedProvider):
         return 60
 
 
-class DailyCreditsFixture:
+class DailyCreditsGateway(GatewayFixture):
+    provider: CreditsProvider
+
     def __init__(self, *accounts: Account, is_enabled: bool = True, provider: str = "giving") -> None:
-        self.provider = DailyCreditsProvider(provider)
-        self.clock = self.provider.clock
-        pool = self.pool = AccountPool(self.clock)
-        pool.manage([ManagedAccount(account) for account in (accounts or (*ACCOUNTS, OTHER))])
-        registry = Registry([self.provider, ScriptedProvider()])
-        checks = AccountChecks(registry, pool, self.clock, Background())
-        self.daily_credits = DailyCredits(self.clock, pool, lambda: checks, lambda: is_enabled)
+        giving = CreditsProvider(provider)
+        managed = [
+            AccountSettings(name=account.name, credential=SecretStr(account.credential), provider=account.provider)
+            for account in accounts or (*ACCOUNTS, OTHER)
+        ]
+        super().__init__(giving, others=[ScriptedProvider()], clock=giving.clock, accounts=managed)
+        self.daily_credits = DailyCredits(self.clock, self.pool, lambda: self.checks, lambda: is_enabled)
 
     async def run(self, seconds: float) -> None:
         end = self.clock.now() + seconds
@@ -50,14 +51,14 @@ class DailyCreditsFixture:
 
 
 async def test_daily_credits_are_received_once_a_day_for_every_account() -> None:
-    env = DailyCreditsFixture()
+    env = DailyCreditsGateway()
     await env.run(3 * 86_400)
     counted = [sum(1 for name, _ in env.provider.received if name == account.label) for account in ACCOUNTS]
     assert set(counted) <= {2, 3, 4}
     assert sum(counted) == pytest.approx(3 * len(ACCOUNTS), abs=len(ACCOUNTS))
 
 
-async def test_minute_differs_by_account_and_day() -> None:
+async def test_minutes_differ_by_account_and_day() -> None:
     minutes = [minute_of(account, "2026-11-25") for account in ACCOUNTS]
     assert len(set(minutes)) > 15
     assert all(0 < minute < 1440 for minute in minutes)
@@ -67,7 +68,7 @@ async def test_minute_differs_by_account_and_day() -> None:
 @pytest.mark.parametrize(("provider", "hours_ahead"), [("jimeng", 8), ("giving", 0)])
 async def test_day_begins_with_the_quota_reset_of_the_provider(provider: str, hours_ahead: int) -> None:
     account = Account(provider, "s-1", name="one")
-    env = DailyCreditsFixture(account, provider=provider)
+    env = DailyCreditsGateway(account, provider=provider)
     await env.run(2 * 86_400)
     for _, at in env.provider.received:
         local = datetime.fromtimestamp(at, timezone(timedelta(hours=hours_ahead)))
@@ -77,15 +78,15 @@ async def test_day_begins_with_the_quota_reset_of_the_provider(provider: str, ho
 
 
 async def test_daily_credits_are_received_only_if_enabled() -> None:
-    env = DailyCreditsFixture(is_enabled=False)
+    env = DailyCreditsGateway(is_enabled=False)
     await env.run(2 * 86_400)
     assert env.provider.received == []
 
 
-async def test_paused_account_is_skipped_until_the_pause_ends() -> None:
-    env = DailyCreditsFixture()
+async def test_unavailable_account_is_skipped_until_its_pause_ends() -> None:
+    env = DailyCreditsGateway()
     account = ACCOUNTS[0]
-    env.pool.record_failure(account, trouble(ErrorKind.RESTRICTED), "", sent_at=env.clock.now())
+    env.pool.record_failure(account, provider_error(ErrorKind.RESTRICTED), "", sent_at=env.clock.now())
     until = env.pool.status(account).until
     assert until
     await env.run(2 * 86_400)
@@ -93,9 +94,9 @@ async def test_paused_account_is_skipped_until_the_pause_ends() -> None:
     assert account.label in {name for name, _ in env.provider.received}
 
 
-async def test_errors_are_logged_and_the_next_accounts_follow(caplog: pytest.LogCaptureFixture) -> None:
-    env = DailyCreditsFixture()
-    env.provider.error = trouble(ErrorKind.UNREACHABLE)
+async def test_error_of_one_account_does_not_stop_the_others(caplog: pytest.LogCaptureFixture) -> None:
+    env = DailyCreditsGateway()
+    env.provider.error = provider_error(ErrorKind.UNREACHABLE)
     await env.run(2 * 86_400)
     assert len({name for name, _ in env.provider.received}) == len(ACCOUNTS)
     assert "daily credits not received" in caplog.text

@@ -35,12 +35,12 @@ def lengths(kind: ErrorKind, count: int) -> list[float]:
     return found
 
 
-def test_pause_rules_cover_exactly_the_account_errors() -> None:
+def test_every_account_failure_has_a_pause_rule() -> None:
     assert set(PAUSE_RULES) == {kind for kind in ErrorKind if kind.blame is Blame.ACCOUNT}
 
 
 @pytest.mark.parametrize("kind", [kind for kind in ErrorKind if kind.blame is not Blame.ACCOUNT])
-def test_other_errors_do_not_pause(kind: ErrorKind) -> None:
+def test_error_that_is_not_the_accounts_fault_changes_nothing(kind: ErrorKind) -> None:
     health = healthy()
     assert health.fail(ProviderError(kind), "m", sent_at=0, now=0) is None
     assert health.active_pause(0) is None
@@ -59,14 +59,14 @@ def test_consecutive_failures_double_the_pause_up_to_its_limit(kind: ErrorKind, 
     assert lengths(kind, len(expected)) == expected
 
 
-def test_no_credits_pauses_until_the_quota_reset() -> None:
+def test_credits_return_at_midnight_in_shanghai() -> None:
     pause = fail(healthy(), ErrorKind.NO_CREDITS, NOON_IN_SHANGHAI)
     assert pause.until == MIDNIGHT_IN_SHANGHAI
     pause = fail(healthy(), ErrorKind.NO_CREDITS, MIDNIGHT_IN_SHANGHAI)
     assert pause.until == MIDNIGHT_IN_SHANGHAI + 24 * HOUR
 
 
-def test_without_a_quota_reset_no_credits_backs_off_exponentially() -> None:
+def test_pause_grows_where_no_reset_renews_credits() -> None:
     health, now, found = Health(lambda: 0.0), NOON_IN_SHANGHAI, []
     for _ in range(6):
         pause = fail(health, ErrorKind.NO_CREDITS, now)
@@ -75,7 +75,7 @@ def test_without_a_quota_reset_no_credits_backs_off_exponentially() -> None:
     assert found == [1, 2, 4, 8, 16, 24]
 
 
-def test_retry_after_sets_the_pause_up_to_a_day() -> None:
+def test_retry_time_of_the_upstream_counts() -> None:
     assert fail(healthy(), ErrorKind.RATE_LIMITED, 0.0, retry_after=7).until == 7
     assert fail(healthy(), ErrorKind.RATE_LIMITED, 0.0, retry_after=10**7).until == 86_400
 
@@ -86,7 +86,7 @@ def test_retry_after_sets_the_pause_up_to_a_day() -> None:
     st.floats(0, 2e9),
     st.one_of(st.none(), st.floats(1, 1e6)),
 )
-def test_jitter_lengthens_a_pause_by_a_limited_amount(
+def test_jitter_lengthens_a_pause_within_bounds(
     kind: ErrorKind, jitter: float, now: float, retry_after: float | None
 ) -> None:
     exact = fail(healthy(), kind, now, retry_after=retry_after)
@@ -102,7 +102,7 @@ def test_pause_ends_at_its_announced_time() -> None:
     assert health.active_pause(pause.until) is None
 
 
-def test_success_resets_the_backoff() -> None:
+def test_success_resets_the_failure_count() -> None:
     health = healthy()
     fail(health, ErrorKind.RATE_LIMITED, 0.0)
     fail(health, ErrorKind.RATE_LIMITED, 30.0)
@@ -111,7 +111,7 @@ def test_success_resets_the_backoff() -> None:
     assert fail(health, ErrorKind.RATE_LIMITED, 200.0).until == 230
 
 
-def test_failures_of_concurrent_calls_count_as_one() -> None:
+def test_concurrent_calls_that_fail_count_as_one_failure() -> None:
     health = healthy()
     first = fail(health, ErrorKind.RATE_LIMITED, 10.0)
     for _ in range(5):
@@ -120,14 +120,14 @@ def test_failures_of_concurrent_calls_count_as_one() -> None:
     assert fail(health, ErrorKind.RATE_LIMITED, 50.0).until == 50 + 60
 
 
-def test_success_of_an_older_call_does_not_end_the_pause() -> None:
+def test_older_success_does_not_end_a_newer_pause() -> None:
     health = healthy()
     fail(health, ErrorKind.RESTRICTED, 10.0)
     health.succeed("m", sent_at=9.0)
     assert health.active_pause(11.0)
 
 
-def test_rejected_credential_then_longest_pause_is_in_force() -> None:
+def test_more_severe_of_two_pauses_counts() -> None:
     health = healthy()
     restricted = fail(health, ErrorKind.RESTRICTED, 10.0)
     fail(health, ErrorKind.RATE_LIMITED, 11.0)
@@ -137,7 +137,7 @@ def test_rejected_credential_then_longest_pause_is_in_force() -> None:
     assert health.active_pause(13.0) == expired
 
 
-def test_rejected_credential_pauses_until_a_call_succeeds() -> None:
+def test_rejected_credential_stays_unavailable_until_a_login_succeeds() -> None:
     health = healthy()
     pause = fail(health, ErrorKind.INVALID_CREDENTIAL, 0.0)
     assert health.active_pause(pause.until + 10 * HOUR) == pause
@@ -145,14 +145,14 @@ def test_rejected_credential_pauses_until_a_call_succeeds() -> None:
     assert health.active_pause(1.0) is None
 
 
-def test_login_of_an_older_call_does_not_end_the_pause() -> None:
+def test_login_before_the_rejection_does_not_end_the_pause() -> None:
     health = healthy()
     fail(health, ErrorKind.INVALID_CREDENTIAL, 10.0)
     health.record_login(9.0)
     assert health.active_pause(11.0)
 
 
-def test_credential_rejected_again_extends_the_same_pause() -> None:
+def test_repeated_rejection_extends_the_pause_without_a_new_report() -> None:
     health = healthy()
     fail(health, ErrorKind.INVALID_CREDENTIAL, 0.0)
     assert health.fail(ProviderError(ErrorKind.INVALID_CREDENTIAL), "m", sent_at=600, now=600) is None
@@ -168,7 +168,7 @@ def test_login_ends_no_other_pause() -> None:
     assert health.active_pause(1.0)
 
 
-def test_ended_task_ends_the_pause_for_too_many_running() -> None:
+def test_ended_task_frees_a_slot() -> None:
     health = healthy()
     fail(health, ErrorKind.TOO_MANY_RUNNING, 0.0)
     health.task_ended()
@@ -183,7 +183,7 @@ def test_only_a_balance_above_that_at_the_failure_ends_the_pause() -> None:
         assert (health.active_pause(NOON_IN_SHANGHAI + 1) is not None) is is_paused
 
 
-def test_any_balance_ends_the_pause_where_none_was_read_at_the_failure() -> None:
+def test_any_credits_end_the_pause_where_none_were_read_at_the_refusal() -> None:
     health = healthy()
     fail(health, ErrorKind.NO_CREDITS, NOON_IN_SHANGHAI)
     health.record_credits(0, NOON_IN_SHANGHAI + HOUR)
@@ -192,7 +192,7 @@ def test_any_balance_ends_the_pause_where_none_was_read_at_the_failure() -> None
     assert health.active_pause(NOON_IN_SHANGHAI + HOUR) is None
 
 
-def test_failures_during_a_pause_do_not_count() -> None:
+def test_failures_during_a_pause_do_not_lengthen_it() -> None:
     """Polls of an account under risk control fail as well, one after the other."""
     health = healthy()
     pause = fail(health, ErrorKind.RESTRICTED, 0.0)
@@ -214,12 +214,12 @@ def test_one_pause_does_not_end_another() -> None:
 
 
 @pytest.mark.parametrize("kind", sorted(set(PAUSE_RULES) - {ErrorKind.RATE_LIMITED}))
-def test_retry_after_counts_for_rate_limits_only(kind: ErrorKind) -> None:
+def test_retry_time_of_the_upstream_overrides_the_rule_for_rate_limits_only(kind: ErrorKind) -> None:
     plain, with_retry_after = (fail(healthy(), kind, NOON_IN_SHANGHAI, retry_after=after) for after in (None, 1.0))
     assert plain.until == with_retry_after.until
 
 
-def test_check_postpones_the_next_check() -> None:
+def test_check_of_a_credential_delays_the_next_one() -> None:
     health = healthy()
     fail(health, ErrorKind.INVALID_CREDENTIAL, 0.0)
     health.postpone_check(700.0)
@@ -240,7 +240,7 @@ class TestModels:
         assert health.model_pause("lite", 1.0) is None
         assert health.model_pause("pro", pause.until) is None
 
-    def test_pause_doubles_up_to_a_day_and_success_resets_it(self) -> None:
+    def test_pause_of_a_model_doubles_to_a_day_and_a_success_resets_it(self) -> None:
         health, now, found = healthy(), 0.0, []
         for _ in range(6):
             pause = fail(health, ErrorKind.NOT_ENTITLED, now, model="pro")
@@ -250,7 +250,7 @@ class TestModels:
         health.succeed("pro", sent_at=now)
         assert fail(health, ErrorKind.NOT_ENTITLED, now, model="pro").until == now + HOUR
 
-    def test_number_of_cached_models_is_limited(self) -> None:
+    def test_number_of_recorded_models_is_limited(self) -> None:
         health = healthy()
         for number in range(1000):
             fail(health, ErrorKind.NOT_ENTITLED, float(number), model=f"m{number}")
@@ -258,7 +258,7 @@ class TestModels:
         assert health.model_pause("m900", 1000.0) is None
 
 
-def test_account_is_half_open_until_a_submit_succeeds_and_after_a_failure() -> None:
+def test_submit_proves_a_new_account_and_a_failure_makes_it_half_open() -> None:
     health = healthy()
     assert health.is_half_open
     health.succeed("m", sent_at=0.0)

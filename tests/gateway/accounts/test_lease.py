@@ -11,7 +11,7 @@ from gateway.accounts.selection import LeastBusy
 from providers.contract.errors import ErrorKind
 from providers.contract.tasks import Phase, TaskState
 from tests.gateway.accounts.pool_fixture import MODEL, A, B, PoolFixture
-from tests.upstream import finished, trouble
+from tests.upstream import finished, provider_error
 
 
 class TestProbes:
@@ -34,7 +34,7 @@ class TestProbes:
             others = [asyncio.ensure_future(env.submit()) for _ in range(3)]
             await asyncio.sleep(0.01)
             assert not any(other.done() for other in others)
-            first.failed(trouble(ErrorKind.RESTRICTED))
+            first.failed(provider_error(ErrorKind.RESTRICTED))
         assert await asyncio.gather(*others) == ["", "", ""]
 
     async def test_after_a_success_submits_are_concurrent(self) -> None:
@@ -77,12 +77,12 @@ class TestProbes:
     @pytest.mark.parametrize("kind", [ErrorKind.INVALID_REQUEST, ErrorKind.MODEL_NOT_FOUND])
     async def test_invalid_request_keeps_the_account_half_open(self, kind: ErrorKind) -> None:
         env = PoolFixture(A)
-        await env.submit(trouble(kind))
+        await env.submit(provider_error(kind))
         assert env.pool.record(A).health.is_half_open
 
     async def test_rejected_content_closes_the_half_open_state(self) -> None:
         env = PoolFixture(A)
-        await env.submit(trouble(ErrorKind.CONTENT_REFUSED))
+        await env.submit(provider_error(ErrorKind.CONTENT_REFUSED))
         assert not env.pool.record(A).health.is_half_open
 
 
@@ -103,7 +103,7 @@ class TestRunningTasks:
     async def test_ended_task_ends_the_pause_for_too_many_running(self) -> None:
         env = PoolFixture(A)
         await env.submit("t1")
-        await env.submit(trouble(ErrorKind.TOO_MANY_RUNNING))
+        await env.submit(provider_error(ErrorKind.TOO_MANY_RUNNING))
         assert await env.submit() == ""
         env.pool.on_results(A, {"t1": finished("t1")}, env.clock.now())
         assert await env.submit() == "a"

@@ -12,7 +12,7 @@ from gateway.accounts.selection import RoundRobin
 from providers.contract.accounts import Account, Credits
 from providers.contract.errors import ErrorKind, ProviderError
 from tests.gateway.accounts.pool_fixture import MODEL, A, B, C, PoolFixture
-from tests.upstream import finished, trouble
+from tests.upstream import finished, provider_error
 
 
 async def test_policy_selects_among_ready_accounts() -> None:
@@ -23,7 +23,7 @@ async def test_policy_selects_among_ready_accounts() -> None:
     assert await env.submit(tried=[A.id, B.id]) == ""
 
 
-async def test_account_missing_from_a_new_configuration_is_removed() -> None:
+async def test_accounts_missing_from_the_configuration_are_removed() -> None:
     env = PoolFixture(A, B)
     env.pool.manage([ManagedAccount(replace(B, credential="s-renewed"))])
     assert [env.pool.is_removed(account) for account in (A, B, C)] == [True, False, False]
@@ -42,9 +42,9 @@ async def test_account_missing_from_a_new_configuration_is_removed() -> None:
         (ErrorKind.NOT_ENTITLED, AccountState.NOT_ENTITLED),
     ],
 )
-async def test_account_error_pauses_the_account(kind: ErrorKind, state: AccountState) -> None:
+async def test_failure_of_an_account_makes_it_unavailable(kind: ErrorKind, state: AccountState) -> None:
     env = PoolFixture(A, B)
-    assert await env.submit(trouble(kind, "7")) == "a"
+    assert await env.submit(provider_error(kind, "7")) == "a"
     assert env.state(A) is state
     assert await env.submit() == "b"
     status = env.pool.status(A, MODEL)
@@ -59,16 +59,16 @@ async def test_account_error_pauses_the_account(kind: ErrorKind, state: AccountS
 @pytest.mark.parametrize(
     "kind", [ErrorKind.CONTENT_REFUSED, ErrorKind.INVALID_REQUEST, ErrorKind.UPSTREAM_ERROR, ErrorKind.ANSWER_LOST]
 )
-async def test_other_errors_do_not_pause(kind: ErrorKind) -> None:
+async def test_other_errors_leave_the_account_available(kind: ErrorKind) -> None:
     env = PoolFixture(A)
-    await env.submit(trouble(kind))
+    await env.submit(provider_error(kind))
     assert env.state(A) is AccountState.READY
     assert env.pool.record(A).failed == 0
 
 
-async def test_not_entitled_affects_only_the_requested_model() -> None:
+async def test_model_not_open_to_an_account_leaves_it_the_others() -> None:
     env = PoolFixture(A)
-    await env.submit(trouble(ErrorKind.NOT_ENTITLED))
+    await env.submit(provider_error(ErrorKind.NOT_ENTITLED))
     assert await env.submit() == ""
     assert await env.submit(model="another") == "a"
 
@@ -76,30 +76,30 @@ async def test_not_entitled_affects_only_the_requested_model() -> None:
 class TestQueryResults:
     async def test_rejected_credential_pauses_until_a_query_succeeds(self) -> None:
         env = PoolFixture(A)
-        env.pool.on_results(A, {"t": trouble(ErrorKind.INVALID_CREDENTIAL)}, env.clock.now())
+        env.pool.on_results(A, {"t": provider_error(ErrorKind.INVALID_CREDENTIAL)}, env.clock.now())
         assert env.state(A) is AccountState.EXPIRED
-        env.pool.on_results(A, {"t": trouble(ErrorKind.TASK_NOT_FOUND)}, env.clock.now())
+        env.pool.on_results(A, {"t": provider_error(ErrorKind.TASK_NOT_FOUND)}, env.clock.now())
         assert env.state(A) is AccountState.READY
 
-    async def test_restricted_account_stays_paused_after_a_successful_query(self) -> None:
+    async def test_restriction_in_a_query_pauses_the_account_and_a_query_does_not_end_it(self) -> None:
         env = PoolFixture(A)
-        env.pool.on_results(A, {"t": trouble(ErrorKind.RESTRICTED)}, env.clock.now())
+        env.pool.on_results(A, {"t": provider_error(ErrorKind.RESTRICTED)}, env.clock.now())
         env.pool.on_results(A, {"t": finished("t")}, env.clock.now())
         assert env.state(A) is AccountState.RESTRICTED
 
     @pytest.mark.parametrize(
         "kind", [ErrorKind.RATE_LIMITED, ErrorKind.UNREACHABLE, ErrorKind.UPSTREAM_ERROR, ErrorKind.ANSWER_LOST]
     )
-    async def test_query_errors_do_not_pause_submits(self, kind: ErrorKind) -> None:
+    async def test_rate_limit_of_queries_does_not_affect_submits(self, kind: ErrorKind) -> None:
         env = PoolFixture(A)
-        env.pool.on_results(A, {"t": trouble(kind)}, env.clock.now())
+        env.pool.on_results(A, {"t": provider_error(kind)}, env.clock.now())
         assert env.state(A) is AccountState.READY
 
 
 class TestRejectedCredentials:
     async def test_check_is_due_once_in_ten_minutes(self) -> None:
         env = PoolFixture(A)
-        await env.submit(trouble(ErrorKind.INVALID_CREDENTIAL))
+        await env.submit(provider_error(ErrorKind.INVALID_CREDENTIAL))
         assert env.pool.is_expired(A)
         assert not env.pool.claim_check(A)
         env.clock.move(600)
@@ -109,16 +109,16 @@ class TestRejectedCredentials:
         env.clock.move(600)
         assert env.pool.claim_check(A)
 
-    async def test_login_ends_the_pause(self) -> None:
+    async def test_valid_credential_makes_the_account_available(self) -> None:
         env = PoolFixture(A)
-        await env.submit(trouble(ErrorKind.INVALID_CREDENTIAL))
+        await env.submit(provider_error(ErrorKind.INVALID_CREDENTIAL))
         env.pool.record_login(A, sent_at=env.clock.now())
         assert await env.submit() == "a"
 
-    async def test_replaced_credential_resets_health_and_keeps_the_counters(self) -> None:
+    async def test_new_credential_resets_health_and_keeps_the_counts(self) -> None:
         env = PoolFixture(A)
         await env.submit("t1")
-        await env.submit(trouble(ErrorKind.INVALID_CREDENTIAL))
+        await env.submit(provider_error(ErrorKind.INVALID_CREDENTIAL))
         renewed = Account("scripted", "s-another", name="a")
         env.pool.manage([ManagedAccount(renewed)])
         env.accounts = [renewed]
@@ -131,34 +131,34 @@ class TestReplacedCredentials:
 
     OLD, NEW = Account("scripted", "s-old", name="a"), Account("scripted", "s-new", name="a")
 
-    async def test_errors_of_the_old_credential_do_not_pause_the_new_one(self) -> None:
+    async def test_error_of_the_old_credential_does_not_pause_the_new_one(self) -> None:
         env = PoolFixture(self.OLD)
         lease = await env.pool.take(env.accounts, MODEL, set())
         env.pool.manage([ManagedAccount(self.NEW)])
         assert lease
         with lease:
-            lease.failed(trouble(ErrorKind.INVALID_CREDENTIAL))
-        env.pool.on_results(self.OLD, {"t": trouble(ErrorKind.INVALID_CREDENTIAL)}, env.clock.now())
+            lease.failed(provider_error(ErrorKind.INVALID_CREDENTIAL))
+        env.pool.on_results(self.OLD, {"t": provider_error(ErrorKind.INVALID_CREDENTIAL)}, env.clock.now())
         assert env.state(self.NEW) is AccountState.READY
 
-    async def test_successes_of_the_old_credential_do_not_end_a_pause_of_the_new_one(self) -> None:
+    async def test_success_of_the_old_credential_does_not_prove_the_new_one(self) -> None:
         env = PoolFixture(self.NEW)
-        await env.submit(trouble(ErrorKind.INVALID_CREDENTIAL))
+        await env.submit(provider_error(ErrorKind.INVALID_CREDENTIAL))
         env.pool.on_results(self.OLD, {"t": finished("t")}, env.clock.now())
         env.pool.record_login(self.OLD, sent_at=env.clock.now())
         assert env.state(self.NEW) is AccountState.EXPIRED
 
-    async def test_replaced_cookie_resets_health(self) -> None:
+    async def test_new_cookie_resets_health(self) -> None:
         env = PoolFixture(self.OLD)
-        await env.submit(trouble(ErrorKind.INVALID_CREDENTIAL))
+        await env.submit(provider_error(ErrorKind.INVALID_CREDENTIAL))
         env.pool.manage([ManagedAccount(replace(self.OLD, cookie="sessionid=new"))])
         assert env.state(replace(self.OLD, cookie="sessionid=new")) is AccountState.READY
 
 
-class TestManage:
-    async def test_account_added_again_keeps_its_record(self) -> None:
+class TestReload:
+    async def test_returning_account_keeps_its_record(self) -> None:
         env = PoolFixture(A, B)
-        await env.submit(trouble(ErrorKind.RESTRICTED))
+        await env.submit(provider_error(ErrorKind.RESTRICTED))
         env.pool.manage([ManagedAccount(B)])
         env.pool.manage([ManagedAccount(A), ManagedAccount(B)])
         assert env.state(A) is AccountState.RESTRICTED
@@ -172,29 +172,29 @@ class TestManage:
         env.pool.manage([ManagedAccount(one) for one in (A, B, C)], RoundRobin())
         assert sorted([await env.submit("u") for _ in range(6)]) == ["a", "a", "b", "b", "c", "c"]
 
-    async def test_records_are_kept_over_a_new_configuration(self) -> None:
+    async def test_record_of_an_account_survives_a_reload(self) -> None:
         env = PoolFixture(A, B)
-        await env.submit(trouble(ErrorKind.RESTRICTED))
+        await env.submit(provider_error(ErrorKind.RESTRICTED))
         env.pool.manage([ManagedAccount(B), ManagedAccount(A, weight=3)])
         assert env.state(A) is AccountState.RESTRICTED
         assert env.pool.record(A).weight == 3
 
-    async def test_zero_weight_pauses_the_account(self) -> None:
+    async def test_account_without_weight_takes_no_submit(self) -> None:
         env = PoolFixture(ManagedAccount(A, weight=0), B)
         assert await env.submit() == "b"
         assert env.state(A) is AccountState.PAUSED
 
     async def test_pause_and_resume(self) -> None:
         env = PoolFixture(A)
-        await env.submit(trouble(ErrorKind.RESTRICTED))
+        await env.submit(provider_error(ErrorKind.RESTRICTED))
         env.pool.pause(A)
         assert env.state(A) is AccountState.PAUSED
         env.pool.resume(A)
         assert await env.submit() == "a"
 
-    async def test_higher_balance_ends_the_pause(self) -> None:
+    async def test_credits_end_the_pause(self) -> None:
         env = PoolFixture(A)
-        await env.submit(trouble(ErrorKind.NO_CREDITS))
+        await env.submit(provider_error(ErrorKind.NO_CREDITS))
         env.pool.record_credits(A, Credits(gift=3))
         env.pool.record_credits(A, Credits(gift=3))
         assert env.state(A) is AccountState.NO_CREDITS
@@ -202,10 +202,10 @@ class TestManage:
         assert env.state(A) is AccountState.READY
 
 
-async def test_unreachable_proxy_is_a_last_resort_and_does_not_pause_the_account() -> None:
+async def test_failed_proxy_is_a_last_resort_and_does_not_count_against_the_account() -> None:
     by_proxy = Account("scripted", "s-p", name="p", proxy="http://proxy:1")
     env = PoolFixture(by_proxy, B)
-    assert await env.submit(trouble(ErrorKind.UNREACHABLE)) == "p"
+    assert await env.submit(provider_error(ErrorKind.UNREACHABLE)) == "p"
     assert env.state(by_proxy) is AccountState.UNREACHABLE
     assert env.pool.record(by_proxy).failed == 0
     assert await env.submit() == "b"
@@ -217,32 +217,32 @@ async def test_unreachable_proxy_is_a_last_resort_and_does_not_pause_the_account
 class TestPassThroughAccounts:
     """The accounts of pass-through callers."""
 
-    async def test_record_is_kept_between_requests(self) -> None:
+    async def test_record_of_a_returning_guest_is_kept(self) -> None:
         env = PoolFixture()
         env.accounts = [Account("scripted", "s-guest")]
-        await env.submit(trouble(ErrorKind.RESTRICTED))
+        await env.submit(provider_error(ErrorKind.RESTRICTED))
         assert env.state(Account("scripted", "s-guest")) is AccountState.RESTRICTED
 
-    async def test_number_of_records_is_limited_and_managed_ones_are_kept(self) -> None:
+    async def test_number_of_guest_records_is_limited_and_managed_ones_stay(self) -> None:
         env = PoolFixture(A)
-        await env.submit(trouble(ErrorKind.RESTRICTED))
+        await env.submit(provider_error(ErrorKind.RESTRICTED))
         for number in range(MAX_PASS_THROUGH_RECORDS + 500):
             env.pool.on_results(
-                Account("scripted", f"s-{number}"), {"t": trouble(ErrorKind.INVALID_CREDENTIAL)}, env.clock.now()
+                Account("scripted", f"s-{number}"), {"t": provider_error(ErrorKind.INVALID_CREDENTIAL)}, env.clock.now()
             )
         assert len(env.pool) == MAX_PASS_THROUGH_RECORDS + 1
         assert env.state(A) is AccountState.RESTRICTED
 
-    async def test_poll_creates_no_record(self) -> None:
+    async def test_poll_alone_creates_no_record(self) -> None:
         env = PoolFixture()
         env.pool.on_results(Account("scripted", "s-guest"), {"t": finished("t")}, env.clock.now())
         assert len(env.pool) == 0
 
 
-async def test_records_and_logs_contain_no_credential(caplog: pytest.LogCaptureFixture) -> None:
+async def test_no_credential_is_stored_or_logged(caplog: pytest.LogCaptureFixture) -> None:
     env = PoolFixture(A)
     with caplog.at_level(logging.WARNING, "gateway"):
-        await env.submit(trouble(ErrorKind.RESTRICTED, "1019"))
+        await env.submit(provider_error(ErrorKind.RESTRICTED, "1019"))
     record = caplog.records[-1]
     assert record.getMessage() == "account paused"
     fields = getattr(record, "fields", {})
@@ -250,14 +250,14 @@ async def test_records_and_logs_contain_no_credential(caplog: pytest.LogCaptureF
     assert "secret" not in f"{fields} {env.pool.record(A)}"
 
 
-async def test_recorded_error_does_not_reference_the_request() -> None:
+async def test_stored_error_keeps_no_request_in_memory() -> None:
     class Large:
         pass
 
     def fail() -> ProviderError:
         large = Large()
         try:
-            raise trouble(ErrorKind.RESTRICTED)
+            raise provider_error(ErrorKind.RESTRICTED)
         except ProviderError as error:
             assert large
             return error

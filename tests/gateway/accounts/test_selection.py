@@ -32,36 +32,36 @@ def test_round_robin_spreads_turns_evenly_by_weight() -> None:
     assert picks(RoundRobin(), [Candidate("a", 2), Candidate("b", 1)], 6) == "abaaba"
 
 
-def test_absent_account_does_not_make_up_for_missed_turns() -> None:
+def test_returning_candidate_does_not_catch_up_on_missed_turns() -> None:
     policy, a, b = RoundRobin(), Candidate("a"), Candidate("b")
     picks(policy, [a, b], 4)
     assert picks(policy, [a], 100) == "a" * 100
     assert picks(policy, [a, b], 6).count("b") == 3
 
 
-def test_turns_stay_even_when_a_heavy_account_is_paused() -> None:
+def test_light_candidates_wait_little_while_a_heavy_one_is_away() -> None:
     policy, a, heavy, c = RoundRobin(), Candidate("a"), Candidate("b", 1000), Candidate("c")
     picks(policy, [a, heavy, c], 700)
     assert sorted(picks(policy, [a, c], 8)[4:]) == ["a", "a", "c", "c"]
 
 
 @given(st.lists(st.integers(1, 20), min_size=1, max_size=8), st.integers(1, 5))
-def test_whole_rounds_match_the_weights(weights: list[int], rounds: int) -> None:
+def test_whole_rounds_match_the_weights_exactly(weights: list[int], rounds: int) -> None:
     candidates = [Candidate(chr(97 + number), weight) for number, weight in enumerate(weights)]
     counted = Counter(picks(RoundRobin(), candidates, rounds * sum(weights)))
     assert counted == {candidate.name: rounds * candidate.weight for candidate in candidates}
 
 
-def test_least_busy_divides_by_weight() -> None:
+def test_least_busy_counts_running_tasks_per_weight() -> None:
     assert picks(LeastBusy(), [Candidate("a", busy=2), Candidate("b", busy=1)], 1) == "b"
     assert picks(LeastBusy(), [Candidate("a", 4, busy=2), Candidate("b", busy=1)], 1) == "a"
 
 
-def test_equally_busy_accounts_alternate() -> None:
+def test_equally_busy_candidates_take_turns() -> None:
     assert picks(LeastBusy(), [Candidate("a"), Candidate("b")], 4) == "abab"
 
 
-def test_random_follows_the_weights() -> None:
+def test_random_selects_by_weight() -> None:
     counted = Counter(picks(Random(random.Random(1)), [Candidate("a", 3), Candidate("b", 1)], 4000))
     assert counted["a"] / 4000 == pytest.approx(0.75, abs=0.03)
 

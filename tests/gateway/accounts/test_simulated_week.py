@@ -14,7 +14,7 @@ from gateway.core.settings import PolicyName
 from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind, ProviderError
 from tests.clock import TestClock
-from tests.upstream import trouble
+from tests.upstream import provider_error
 
 WEEK = 7 * 86_400.0
 STEP = 60.0
@@ -70,7 +70,7 @@ class Week:
         self.count(lease.account, ready)
         with lease:
             if self.random_source.random() < 1 / 30:
-                error = trouble(self.random_source.choice(FAILURES))
+                error = provider_error(self.random_source.choice(FAILURES))
                 lease.failed(error)
                 self.check_pause(lease.account, model, error)
             else:
@@ -109,7 +109,7 @@ class Week:
 
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("seed", range(2))
-async def test_week_of_random_failures(policy: PolicyName, seed: int) -> None:
+async def test_submits_follow_the_weights_over_a_week(policy: PolicyName, seed: int) -> None:
     week = Week(policy, random.Random(seed))
     await week.run()
     assert sum(week.taken.values()) > 5000
@@ -121,13 +121,15 @@ async def test_week_of_random_failures(policy: PolicyName, seed: int) -> None:
         assert size(week.pool.record(account)) < 3 * RUNNING_SECONDS / STEP
 
 
-async def test_pauses_never_exceed_their_limit() -> None:
+async def test_pauses_stay_within_their_rule() -> None:
     """Consecutive failures never exceed the longest pause of the table."""
     random_source = random.Random(7)
     week = Week("round_robin", random_source)
     for _ in range(2000):
         account = random_source.choice(week.accounts)
-        error = trouble(random_source.choice([kind for kind in PAUSE_RULES if kind is not ErrorKind.NOT_ENTITLED]))
+        error = provider_error(
+            random_source.choice([kind for kind in PAUSE_RULES if kind is not ErrorKind.NOT_ENTITLED])
+        )
         week.pool.record_failure(account, error, "one", sent_at=week.clock.now())
         until = week.pool.status(account).until
         assert until is not None

@@ -45,24 +45,26 @@ UNREACHABLE = AccountStatus(AccountState.UNREACHABLE, None, ProviderError(ErrorK
         ([PAUSED, PAUSED], "insufficient_quota", None),
     ],
 )
-def test_error_of_several_accounts(statuses: list[AccountStatus], code: str, retry_after: float | None) -> None:
+def test_several_unavailable_accounts_have_one_message(
+    statuses: list[AccountStatus], code: str, retry_after: float | None
+) -> None:
     error = unavailable_error(statuses, managed=True, now=NOW)
     assert (error.code, error.retry_after) == (code, retry_after)
 
 
-def test_only_expired_credentials_of_a_pass_through_caller_are_401() -> None:
+def test_rejected_credentials_of_the_caller_are_reported() -> None:
     assert unavailable_error([EXPIRED, EXPIRED], managed=False, now=NOW).code == "invalid_api_key"
 
 
-def test_clients_with_a_gateway_key_are_not_referred_to_token_routes() -> None:
+def test_gateway_keys_are_not_referred_to_the_account_tools() -> None:
     assert "/token" not in unavailable_error([NO_CREDITS], managed=True, now=NOW).message("en")
 
 
-def test_expired_managed_account_is_not_401() -> None:
+def test_gateway_key_is_not_blamed_for_a_rejected_credential_of_its_account() -> None:
     assert unavailable_error([EXPIRED], managed=True, now=NOW).code == "insufficient_quota"
 
 
-def test_message_counts_accounts_by_state() -> None:
+def test_message_counts_accounts_without_names() -> None:
     error = unavailable_error([NO_CREDITS, NO_CREDITS, EXPIRED, RATE_LIMITED, RESTRICTED], managed=True, now=NOW)
     assert error.message("en") == (
         "None of the 5 accounts can accept tasks right now: 2 without credits, 1 with an expired login, "
@@ -83,7 +85,7 @@ def test_message_counts_accounts_by_state() -> None:
         (UNREACHABLE, "upstream_unavailable", None, "check the proxy"),
     ],
 )
-def test_single_account_gives_its_own_error(
+def test_single_unavailable_account_reports_its_own_error(
     one: AccountStatus, code: str, retry_after: float | None, part: str
 ) -> None:
     error = unavailable_error([one], managed=False, now=NOW)

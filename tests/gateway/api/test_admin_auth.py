@@ -1,4 +1,4 @@
-"""Who may see and steer the gateway itself."""
+"""Access to the operator's routes."""
 
 from pathlib import Path
 

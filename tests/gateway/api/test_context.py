@@ -1,4 +1,4 @@
-"""What a request's headers say: the submit that it orders."""
+"""The submit order of a request: caller, idempotency key, retry count and client presence."""
 
 import pytest
 from starlette.requests import Request
@@ -12,7 +12,7 @@ CALLER = Caller(())
 
 
 def request(**headers: str) -> Request:
-    """One with these headers, whose client sends nothing and stays."""
+    """A request with these headers, whose client stays connected."""
     raw = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
     return Request({"type": "http", "method": "POST", "path": "/", "headers": raw})
 

@@ -1,4 +1,4 @@
-"""Every error response is made in one place."""
+"""Error responses: status, headers, body and log fields."""
 
 import asyncio
 import logging
@@ -21,6 +21,8 @@ def request_of(method: str = "GET", **headers: str) -> Request:
         {
             "type": "http",
             "method": method,
+            "path": "/nothing/like/it",
+            "app": SimpleNamespace(routes=()),
             "gateway.services": services,
             "headers": [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()],
             "gateway.request_id": "req_1",
@@ -33,7 +35,7 @@ def error_of(body: Any) -> dict[str, Any]:
     return error
 
 
-def test_it_has_status_headers_body_and_log_fields() -> None:
+def test_error_response_has_status_headers_body_and_log_fields() -> None:
     request = request_of(accept_language="en")
     error = GatewayError("rate_limit_exceeded", param="model", upstream_code="1057", retry_after=7)
     response = error_response(request, error, {"accept-ranges": "bytes"})
@@ -41,10 +43,14 @@ def test_it_has_status_headers_body_and_log_fields() -> None:
     assert response.headers["content-type"] == "application/json"
     assert (response.headers["x-should-retry"], response.headers["retry-after"]) == ("true", "7")
     assert response.headers["accept-ranges"] == "bytes"
-    told = error_of(response.body)
-    assert told["message"].isascii()
-    assert (told["code"], told["param"], told["upstream_code"]) == ("rate_limit_exceeded", "model", "1057")
-    assert told["request_id"] == "req_1"
+    body_error = error_of(response.body)
+    assert body_error["message"].isascii()
+    assert (body_error["code"], body_error["param"], body_error["upstream_code"]) == (
+        "rate_limit_exceeded",
+        "model",
+        "1057",
+    )
+    assert body_error["request_id"] == "req_1"
     assert request.scope["gateway.log_fields"] == {
         "code": "rate_limit_exceeded",
         "param": "model",
@@ -52,27 +58,27 @@ def test_it_has_status_headers_body_and_log_fields() -> None:
     }
 
 
-def test_without_a_language_of_the_client_the_configured_one_is_used() -> None:
+def test_configured_language_is_used_if_the_client_names_none() -> None:
     assert not error_of(error_response(request_of(), GatewayError("not_found")).body)["message"].isascii()
 
 
-def test_its_log_fields_join_those_of_the_request() -> None:
+def test_log_fields_are_added_to_those_of_the_request() -> None:
     request = request_of()
     request.scope["gateway.log_fields"] = {"task": "one"}
     error_response(request, GatewayError("not_ready"))
     assert request.scope["gateway.log_fields"] == {"task": "one", "code": "not_ready"}
 
 
-def test_a_cancelled_request_is_told_to_come_back() -> None:
+def test_cancelled_request_is_answered_with_retry() -> None:
     response = failure_response(request_of(), asyncio.CancelledError())
     assert (response.status_code, response.headers["x-should-retry"]) == (502, "true")
 
 
-def test_a_gateway_error_is_told_as_it_is() -> None:
+def test_gateway_error_is_returned_unchanged() -> None:
     assert failure_response(request_of(), GatewayError("not_ready")).status_code == 400
 
 
-def test_an_unexpected_error_is_logged_by_its_place(caplog: pytest.LogCaptureFixture) -> None:
+def test_unexpected_error_is_logged_by_its_place(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.ERROR):
         response = failure_response(request_of(), RuntimeError("a secret"))
     assert (response.status_code, error_of(response.body)["code"]) == (500, "internal_error")
@@ -82,7 +88,7 @@ def test_an_unexpected_error_is_logged_by_its_place(caplog: pytest.LogCaptureFix
 
 
 @pytest.mark.parametrize(("status", "code"), [(404, "not_found"), (405, "method_not_allowed")])
-async def test_what_the_framework_refuses_has_the_same_form(status: int, code: str) -> None:
+async def test_error_of_the_framework_has_the_same_form(status: int, code: str) -> None:
     response = await handle_http_exception(request_of("PATCH"), HTTPException(status, headers={"Allow": "POST"}))
     assert (response.status_code, error_of(response.body)["code"]) == (status, code)
     assert response.headers["allow"] == "POST"

@@ -1,4 +1,4 @@
-"""What is around every request, where the request is ended from outside."""
+"""Middleware, for requests that the server cancels."""
 
 import asyncio
 from types import SimpleNamespace
@@ -42,7 +42,7 @@ async def run(*, begun: bool) -> list[Message]:
     return sent
 
 
-async def test_a_request_that_outlasts_the_stop_is_told_to_come_back() -> None:
+async def test_request_that_outlasts_the_stop_is_answered_with_retry() -> None:
     start, body = await run(begun=False)
     headers = dict(start["headers"])
     assert (start["status"], headers[b"x-should-retry"]) == (502, b"true")
@@ -52,6 +52,6 @@ async def test_a_request_that_outlasts_the_stop_is_told_to_come_back() -> None:
     assert "is shutting down" in error["message"]
 
 
-async def test_an_answer_that_has_begun_breaks_off() -> None:
+async def test_response_that_has_begun_is_aborted() -> None:
     with pytest.raises(asyncio.CancelledError):
         await run(begun=True)

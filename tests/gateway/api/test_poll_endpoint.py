@@ -1,4 +1,4 @@
-"""A poll, by the shortcut and by the route: one function answers both."""
+"""A poll through the shortcut and through the route: one function answers both."""
 
 import asyncio
 import logging
@@ -13,6 +13,7 @@ from starlette.applications import Starlette
 from starlette.types import Message, Receive, Scope, Send
 
 from gateway.accounts.callers import Caller
+from gateway.api.paths import STATUS, NormalizePath, all_paths
 from gateway.api.poll_endpoint import PollShortcut
 from gateway.api.response_cache import ResponseCache
 from gateway.app import ROUTES, create_app
@@ -27,7 +28,8 @@ from providers.contract.tasks import Phase, TaskState
 PAGE = {"Origin": "https://page.example"}
 """What a web page sends. Its response needs CORS headers, so that it goes by the route."""
 BOTH = pytest.mark.parametrize("headers", [{}, PAGE], ids=["shortcut", "route"])
-PATHS = ["/v1/videos/tasks/{id}", "/v1/videos/{id}", "/videos/{id}"]
+OPENAI = ["/v1/videos/{id}", "/videos/{id}", "/v1/v1/videos/{id}/"]
+PATHS = [*OPENAI, *all_paths(STATUS), "/v1/videos/tasks/{id}/", "//v1/videos/generations/{id}"]
 
 
 async def nothing() -> None:
@@ -36,10 +38,10 @@ async def nothing() -> None:
 
 @dataclass
 class ScriptedTasks:
-    """Stands for `Tasks`: notes each look at a task, and what comes first is up to `script`."""
+    """A fake of `Tasks`: records each status call, after what `script` does."""
 
     script: Callable[[], Awaitable[None]] = nothing
-    trouble: ProviderError | None = None
+    query_error: ProviderError | None = None
     age: float = 0.0
     looks: list[tuple[str, str, bool]] = field(default_factory=list)
     cancelled: bool = False
@@ -49,7 +51,7 @@ class ScriptedTasks:
         phase = Phase.FAILED if self.cancelled else Phase.PROCESSING
         error = ProviderError(ErrorKind.CANCELLED) if self.cancelled else None
         await self.script()
-        return Task(id, "dashscope", TaskState(id, phase, error=error), 50, query_error=self.trouble, age=self.age)
+        return Task(id, "dashscope", TaskState(id, phase, error=error), 50, query_error=self.query_error, age=self.age)
 
     async def cancel(self, caller: Caller, id: str) -> Task:
         self.cancelled = True
@@ -83,7 +85,7 @@ def polls() -> Polls:
 
 
 async def until_stopped(app: Starlette, headers: dict[str, str]) -> list[Message]:
-    """What a poll is sent that is cancelled from outside, as the server does with what outlasts its stop."""
+    """The response of a poll that the server cancels when it stops."""
     sent: list[Message] = []
 
     async def receive() -> Message:
@@ -108,7 +110,7 @@ async def until_stopped(app: Starlette, headers: dict[str, str]) -> list[Message
 
 
 @BOTH
-class TestBothCallers:
+class TestShortcutAndRoute:
     @pytest.mark.parametrize("path", PATHS)
     async def test_a_poll_is_rendered_for_its_surface(self, polls: Polls, headers: dict[str, str], path: str) -> None:
         answer = await polls.get(path.format(id="one"), **headers)
@@ -116,7 +118,7 @@ class TestBothCallers:
         assert answer.headers["content-type"] == "application/json"
         assert answer.headers["cache-control"] == "no-store"
         assert answer.headers["openai-poll-after-ms"] == "3000"
-        surface = ("task_id", "processing") if "tasks" in path else ("id", "in_progress")
+        surface = ("id", "in_progress") if path in OPENAI else ("task_id", "processing")
         assert (answer.json()[surface[0]], answer.json()["status"]) == ("one", surface[1])
 
     async def test_no_cache_forces_a_query(self, polls: Polls, headers: dict[str, str]) -> None:
@@ -130,7 +132,7 @@ class TestBothCallers:
         assert zh.json()["message"] != en.json()["message"]
         assert en.json()["message"].isascii()
 
-    async def test_an_error_is_told_with_the_request_id(self, polls: Polls, headers: dict[str, str]) -> None:
+    async def test_error_contains_the_request_id(self, polls: Polls, headers: dict[str, str]) -> None:
         async def refuse() -> None:
             raise GatewayError("task_not_found")
 
@@ -154,7 +156,7 @@ class TestBothCallers:
             (404, "pass-through", "task_not_found", "mine-1")
         ]
 
-    async def test_a_poll_that_outlasts_the_stop_is_told_to_come_back(
+    async def test_poll_that_outlasts_the_stop_is_answered_with_retry(
         self, polls: Polls, headers: dict[str, str]
     ) -> None:
         async def hang() -> None:
@@ -162,13 +164,13 @@ class TestBothCallers:
 
         polls.tasks.script = hang
         start, body, *_ = await until_stopped(polls.app, headers)
-        told = dict(start["headers"])
-        assert (start["status"], told[b"x-should-retry"]) == (502, b"true")
-        assert int(told[b"retry-after"]) >= 1
+        sent_headers = dict(start["headers"])
+        assert (start["status"], sent_headers[b"x-should-retry"]) == (502, b"true")
+        assert int(sent_headers[b"retry-after"]) >= 1
         error = orjson.loads(body["body"])["error"]
-        assert (error["code"], error["request_id"]) == ("upstream_unavailable", told[b"x-request-id"].decode())
+        assert (error["code"], error["request_id"]) == ("upstream_unavailable", sent_headers[b"x-request-id"].decode())
 
-    async def test_an_unexpected_error_looks_once_and_is_logged_without_its_text(
+    async def test_unexpected_error_queries_once_and_is_logged_without_its_text(
         self, polls: Polls, headers: dict[str, str], caplog: pytest.LogCaptureFixture
     ) -> None:
         async def fail() -> None:
@@ -183,7 +185,7 @@ class TestBothCallers:
         assert "a secret" not in caplog.text
 
 
-class TestTheResponseCache:
+class TestResponseCache:
     @BOTH
     async def test_repeated_poll_is_answered_from_the_response_cache(
         self, polls: Polls, headers: dict[str, str]
@@ -215,8 +217,8 @@ class TestTheResponseCache:
             await polls.get(path.format(id="one"))
         assert len(polls.tasks.looks) == 2
 
-    async def test_a_failed_query_is_not_cached(self, polls: Polls) -> None:
-        polls.tasks.trouble = ProviderError(ErrorKind.UNREACHABLE)
+    async def test_failed_query_is_not_cached(self, polls: Polls) -> None:
+        polls.tasks.query_error = ProviderError(ErrorKind.UNREACHABLE)
         for _ in range(2):
             await polls.get()
         assert len(polls.tasks.looks) == 2
@@ -236,12 +238,12 @@ class TestTheResponseCache:
     @pytest.mark.parametrize(
         ("method", "path"), [("POST", "/v1/videos/tasks/one/cancel"), ("DELETE", "/v1/videos/one")]
     )
-    async def test_a_cancelled_task_is_told_as_such_at_once(self, polls: Polls, method: str, path: str) -> None:
+    async def test_cancelled_task_is_shown_as_cancelled_at_once(self, polls: Polls, method: str, path: str) -> None:
         await polls.get()
         await polls.client.request(method, path, headers={"Authorization": "Bearer sk-1"})
         assert (await polls.get()).json()["status"] == "failed"
 
-    async def test_what_was_seen_before_a_cancel_is_not_cached_after_it(self, polls: Polls) -> None:
+    async def test_state_observed_before_a_cancel_is_not_cached_after_it(self, polls: Polls) -> None:
         seen = asyncio.Event()
         polls.tasks.script = lambda: cast(Awaitable[None], seen.wait())
         early = asyncio.create_task(polls.get())
@@ -254,14 +256,14 @@ class TestTheResponseCache:
 
 
 @pytest.mark.parametrize("path", PATHS)
-async def test_no_other_layer_sees_the_poll_of_a_program(polls: Polls, path: str) -> None:
+async def test_shortcut_answers_a_poll_before_the_middleware(polls: Polls, path: str) -> None:
     behind: list[str] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         behind.append(scope["path"])
 
     async def shortcut(scope: Scope, receive: Receive, send: Send) -> None:
-        await PollShortcut(app, ROUTES)(
+        await NormalizePath(PollShortcut(app, ROUTES))(
             {**scope, "app": polls.app, "gateway.services": polls.app.state.services}, receive, send
         )
 
@@ -270,18 +272,19 @@ async def test_no_other_layer_sees_the_poll_of_a_program(polls: Polls, path: str
     assert (answer.status_code, behind) == (200, [])
 
 
-class TestPathsThatAreNoPolls:
+class TestOtherPaths:
     @pytest.mark.parametrize(
         ("method", "path", "status"),
         [
             ("GET", "/v1/videos/generations", 405),
             ("GET", "/v1/videos/tasks", 400),
-            ("GET", "/v1/videos/", 404),
+            ("GET", "/v1/videos/generations/async", 405),
+            ("GET", "/videos/tasks", 400),
             ("GET", "/v1/videos/tasks/one/more", 404),
             ("POST", "/v1/videos/tasks/one", 405),
         ],
     )
-    async def test_other_paths_go_to_their_own_routes(self, polls: Polls, method: str, path: str, status: int) -> None:
+    async def test_other_paths_reach_their_own_routes(self, polls: Polls, method: str, path: str, status: int) -> None:
         answer = await polls.client.request(method, path, headers={"Authorization": "Bearer sk-1"})
         assert answer.status_code == status
         assert polls.tasks.looks == []
@@ -291,7 +294,7 @@ class TestPathsThatAreNoPolls:
         assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
 
 
-async def test_the_first_of_two_headers_counts(polls: Polls) -> None:
+async def test_first_of_two_equal_headers_counts(polls: Polls) -> None:
     async def poll(headers: Iterable[tuple[str, str]]) -> httpx.Response:
         return await polls.client.get("/v1/videos/tasks/one", headers=list(headers))
 

@@ -6,7 +6,7 @@ from tests.clock import TestClock
 RESPONSE = PollResponse([(b"age", b"0")], b"{}", "someone")
 
 
-def test_a_response_is_given_for_as_long_as_it_may() -> None:
+def test_response_is_cached_for_its_ttl() -> None:
     clock = TestClock()
     cache = ResponseCache(clock.now)
     cache.put("long", RESPONSE, 60.0, cache.generation)
@@ -18,7 +18,7 @@ def test_a_response_is_given_for_as_long_as_it_may() -> None:
     assert cache.get("long") is None
 
 
-def test_what_was_begun_before_a_clear_is_not_cached() -> None:
+def test_response_begun_before_a_clear_is_not_cached() -> None:
     cache = ResponseCache()
     generation = cache.generation
     cache.put("one", RESPONSE, 1.0, generation)
@@ -27,7 +27,7 @@ def test_what_was_begun_before_a_clear_is_not_cached() -> None:
     assert (cache.get("one"), cache.get("two")) == (None, None)
 
 
-def test_it_holds_a_limited_number() -> None:
+def test_cache_size_is_limited() -> None:
     cache = ResponseCache()
     for number in range(MAX_RESPONSES + 1):
         cache.put(number, RESPONSE, 1.0, cache.generation)

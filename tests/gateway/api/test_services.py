@@ -16,7 +16,7 @@ async def send(message: Message) -> None:
     pass
 
 
-async def test_a_request_keeps_its_services() -> None:
+async def test_request_keeps_its_services() -> None:
     state = SimpleNamespace(services="old")
     seen: list[Any] = []
 
@@ -31,8 +31,8 @@ async def test_a_request_keeps_its_services() -> None:
     assert seen == ["old", "old", "new", "new"]
 
 
-async def test_what_is_no_request_passes() -> None:
-    """The lifespan begins before there are any."""
+async def test_lifespan_scope_has_no_services() -> None:
+    """The lifespan begins before the services exist."""
     seen: list[Scope] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:

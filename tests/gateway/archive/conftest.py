@@ -5,11 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from gateway.core.background_tasks import Background
 from providers.transport.client import HttpClient
 from tests.archives import (
     FileHost,
-    new_place,
+    new_location,
 )
 from tests.gateway.archive.fixtures import ArchiveFixture
 
@@ -18,6 +17,8 @@ from tests.gateway.archive.fixtures import ArchiveFixture
 async def env(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[ArchiveFixture]:
-    place = new_place(request.param, tmp_path, monkeypatch)
-    async with FileHost().serving() as host, HttpClient() as http, Background() as background:
-        yield ArchiveFixture(place, host, http, background)
+    location = new_location(request.param, tmp_path, monkeypatch)
+    async with FileHost().serving() as host, HttpClient() as http:
+        made = ArchiveFixture(location, host, http)
+        yield made
+        await made.stop()

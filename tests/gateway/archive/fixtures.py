@@ -13,7 +13,6 @@ from gateway.archive.archive import (
 from gateway.archive.copier import ArchiveResult
 from gateway.archive.records import ArchivedTask, TaskMetadata
 from gateway.archive.store import ArchiveStore, StoreError, Stream
-from gateway.core.background_tasks import Background
 from providers.contract.tasks import Result
 from providers.transport.client import HttpClient
 from tests.archives import (
@@ -21,16 +20,18 @@ from tests.archives import (
     CREATED,
     JPEG,
     METADATA,
-    ArchivePlace,
+    ArchiveLocation,
     FileHost,
     no_other,
     until,
     video,
 )
 from tests.clock import TestClock
+from tests.gateway_fixture import GatewayFixture
+from tests.upstream import ScriptedProvider
 
 VIDEO = video()
-STRANGER = replace(ACCOUNT, credential="s-secret-2", name="")
+OTHER_ACCOUNT = replace(ACCOUNT, credential="s-secret-2", name="")
 
 
 class Counting(ArchiveStore):
@@ -50,28 +51,31 @@ class Counting(ArchiveStore):
 class ArchiveFixture:
     """An archive over a real folder and a real host, with a test clock."""
 
-    def __init__(self, place: ArchivePlace, host: FileHost, http: HttpClient, background: Background) -> None:
-        self.place = place
+    def __init__(self, location: ArchiveLocation, host: FileHost, http: HttpClient, **settings: Any) -> None:
+        self.location = location
         self.host = host
         self.http = http
-        self.background = background
         self.clock = TestClock(CREATED + 100)
-        self.store = Counting.open(place.url)
-        self.results: list[ArchiveResult] = []
-        self.archive = self.new_archive()
+        self.store = Counting.open(location.url)
+        self.gateways: list[GatewayFixture] = []
+        self.archive = self.new_archive(**settings)
 
-    def new_archive(self, copies: int = 2, *, store_prompts: bool = False, **options: Any) -> Archive:
+    def new_archive(self, **options: Any) -> Archive:
         """The archive of another replica, or of this one after a restart."""
-        return Archive(
-            self.store,
-            self.http,
-            self.clock,
-            self.background,
-            copies=copies,
-            store_prompts=store_prompts,
-            on_result=self.results.append,
-            **options,
-        )
+        provider = ScriptedProvider(ACCOUNT.provider)
+        gateway = GatewayFixture(provider, clock=self.clock, http=self.http, store=self.store, **options)
+        self.gateways.append(gateway)
+        assert gateway.archiver is not None
+        return gateway.archiver.archive
+
+    @property
+    def results(self) -> list[ArchiveResult]:
+        return [result for gateway in self.gateways for result in gateway.results]
+
+    async def stop(self) -> None:
+        for gateway in self.gateways:
+            async with gateway.background:
+                pass
 
     def see(self, result: Result, metadata: TaskMetadata = METADATA) -> None:
         self.archive.queue_copy(metadata, ACCOUNT, result, no_other)

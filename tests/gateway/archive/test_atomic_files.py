@@ -28,7 +28,7 @@ async def test_file_is_written_atomically(tmp_path: Path) -> None:
     assert list((tmp_path / FOLDER).iterdir()) == []
 
 
-async def test_abandoned_files_are_deleted_and_locked_ones_stay(tmp_path: Path) -> None:
+async def test_files_of_dead_processes_are_removed_and_open_ones_kept(tmp_path: Path) -> None:
     go_on = asyncio.Event()
 
     async def slow() -> AsyncIterator[bytes]:
@@ -49,14 +49,14 @@ async def test_abandoned_files_are_deleted_and_locked_ones_stay(tmp_path: Path) 
     assert list((tmp_path / FOLDER).iterdir()) == []
 
 
-async def test_unrelated_files_stay(tmp_path: Path) -> None:
+async def test_files_of_others_are_kept(tmp_path: Path) -> None:
     (tmp_path / FOLDER).mkdir()
     (tmp_path / FOLDER / "mine.txt").write_bytes(b"x")
     await write(tmp_path, "a", pieces(b"x"))
     assert [path.name for path in (tmp_path / FOLDER).iterdir()] == ["mine.txt"]
 
 
-async def test_folder_deleted_during_a_write_is_created_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_removed_folder_is_created_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     replace, attempts = Path.replace, [0]
 
     def tidied(self: Path, target: Path) -> Path:
@@ -70,7 +70,7 @@ async def test_folder_deleted_during_a_write_is_created_again(tmp_path: Path, mo
     assert (tmp_path / "a/b").read_bytes() == b"x"
 
 
-async def test_concurrent_writes(tmp_path: Path) -> None:
+async def test_concurrent_writes_all_succeed(tmp_path: Path) -> None:
     await asyncio.gather(*(write(tmp_path, f"a/{number % 5}", pieces(b"x" * 1000)) for number in range(40)))
     assert sorted(path.name for path in (tmp_path / "a").iterdir()) == list("01234")
     assert list((tmp_path / FOLDER).iterdir()) == []

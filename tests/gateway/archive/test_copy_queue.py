@@ -15,7 +15,7 @@ from gateway.archive.copy_queue import (
     LINK_LIFE_SECONDS,
     LONGEST_RETRY_SECONDS,
 )
-from gateway.core.background_tasks import Background
+from gateway.core.settings import ArchiveSettings
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.tasks import Result
 from providers.transport.client import HttpClient
@@ -26,7 +26,7 @@ from tests.archives import (
     INDEX,
     JPEG,
     METADATA,
-    ArchivePlace,
+    ArchiveLocation,
     FileHost,
     pending_copies,
     until,
@@ -36,7 +36,7 @@ from tests.gateway.archive.fixtures import BOTH, VIDEO, ArchiveFixture
 
 
 @BOTH
-async def test_queued_task_is_copied_and_archived(env: ArchiveFixture) -> None:
+async def test_finished_task_is_copied_and_known(env: ArchiveFixture) -> None:
     env.see(Result(env.host.give("v", VIDEO), cover_url=env.host.give("c", JPEG)))
     assert not env.archive.is_archived("jimeng", ID, ACCOUNT.id)
     assert not env.archive.accepts("jimeng", ID, ACCOUNT.id)
@@ -44,10 +44,10 @@ async def test_queued_task_is_copied_and_archived(env: ArchiveFixture) -> None:
     assert result.outcome is Outcome.COPIED
     assert env.archive.is_archived("jimeng", ID, ACCOUNT.id)
     assert pending_copies(env.archive) == 0
-    assert env.place.visible() == {f"{BASE_PATH}.mp4", f"{BASE_PATH}.jpg", f"{BASE_PATH}.json", INDEX}
+    assert env.location.visible() == {f"{BASE_PATH}.mp4", f"{BASE_PATH}.jpg", f"{BASE_PATH}.json", INDEX}
 
 
-async def test_archived_task_causes_no_requests(env: ArchiveFixture) -> None:
+async def test_known_task_costs_no_store_access(env: ArchiveFixture) -> None:
     result = Result(env.host.give("v", VIDEO, hold_at=1000))
     for _ in range(1000):
         env.see(result)
@@ -61,7 +61,7 @@ async def test_archived_task_causes_no_requests(env: ArchiveFixture) -> None:
     assert (len(env.results), env.store.asked, env.host.asked) == (1, asked, ["v"])
 
 
-async def test_archived_task_is_found_after_a_restart(env: ArchiveFixture) -> None:
+async def test_after_a_restart_the_copy_is_found(env: ArchiveFixture) -> None:
     await env.copied()
     env.archive = env.new_archive()
     assert not env.archive.is_archived("jimeng", ID, ACCOUNT.id)
@@ -71,8 +71,8 @@ async def test_archived_task_is_found_after_a_restart(env: ArchiveFixture) -> No
     assert env.host.asked.count("v") == 1
 
 
-async def test_concurrent_copies_are_limited(env: ArchiveFixture) -> None:
-    env.archive = env.new_archive(copies=2)
+async def test_number_of_concurrent_copies_is_limited(env: ArchiveFixture) -> None:
+    env.archive = env.new_archive(archive=ArchiveSettings(copies=2))
     link = env.host.give("v", VIDEO, hold_at=1000)
     for number in range(6):
         env.see(Result(link), replace(METADATA, id=str(number)))
@@ -85,7 +85,7 @@ async def test_concurrent_copies_are_limited(env: ArchiveFixture) -> None:
     assert pending_copies(env.archive) == 0
 
 
-async def test_queue_length_is_limited(env: ArchiveFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_number_of_waiting_copies_is_limited(env: ArchiveFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(copy_queue, "MAX_WAITING", 3)
     link = env.host.give("v", VIDEO, hold_at=1000)
     for number in range(9):
@@ -97,7 +97,7 @@ async def test_queue_length_is_limited(env: ArchiveFixture, monkeypatch: pytest.
     assert env.archive.accepts("jimeng", "8", ACCOUNT.id)
 
 
-async def test_failed_copy_is_retried_with_backoff_while_the_link_lives(env: ArchiveFixture) -> None:
+async def test_failed_copy_is_retried_with_backoff_until_the_link_expires(env: ArchiveFixture) -> None:
     now = env.clock.now()
     env.host.give("v", b"", status=500)
     env.see(Result(env.host.url("v"), expires_at=int(now + 1000)))
@@ -126,7 +126,7 @@ async def test_failed_copy_is_retried_with_backoff_while_the_link_lives(env: Arc
     assert (await env.done(len(at) + 1)).outcome is Outcome.COPIED
 
 
-async def test_link_without_expiry_is_retried_for_a_day(env: ArchiveFixture) -> None:
+async def test_link_without_an_expiry_is_retried_for_a_day(env: ArchiveFixture) -> None:
     start = env.clock.now()
     env.see(Result("http://127.0.0.1:9/v"))
     attempts = 0
@@ -138,8 +138,8 @@ async def test_link_without_expiry_is_retried_for_a_day(env: ArchiveFixture) -> 
     assert attempts > 20
 
 
-async def test_link_without_expiry_is_retried_for_the_providers_link_lifetime(env: ArchiveFixture) -> None:
-    env.archive = env.new_archive(link_seconds={METADATA.provider: 2 * LONGEST_RETRY_SECONDS})
+async def test_link_without_an_expiry_is_retried_for_the_link_lifetime_of_its_provider(env: ArchiveFixture) -> None:
+    env.archive = env.new_archive(result_link_seconds=2 * int(LONGEST_RETRY_SECONDS))
     start, attempts = env.clock.now(), 0
     env.see(Result("http://127.0.0.1:9/v"))
     while pending_copies(env.archive):
@@ -149,7 +149,7 @@ async def test_link_without_expiry_is_retried_for_the_providers_link_lifetime(en
     assert env.clock.now() - start <= 4 * LONGEST_RETRY_SECONDS
 
 
-async def test_expired_copy_is_given_up_at_once(env: ArchiveFixture) -> None:
+async def test_expired_link_is_not_retried(env: ArchiveFixture) -> None:
     env.see(Result(env.host.url("gone")))
     assert (await env.done()).outcome is Outcome.EXPIRED
     assert pending_copies(env.archive) == 0
@@ -172,7 +172,7 @@ async def test_expired_link_is_renewed(env: ArchiveFixture) -> None:
     assert (await env.done(2)).outcome is Outcome.COPIED
 
 
-async def test_store_outage_only_delays_copies(env: ArchiveFixture, caplog: pytest.LogCaptureFixture) -> None:
+async def test_unavailable_store_is_retried(env: ArchiveFixture, caplog: pytest.LogCaptureFixture) -> None:
     env.store.down = True
     with caplog.at_level(logging.WARNING, "gateway"):
         env.see(Result(env.host.give("v", VIDEO)))
@@ -184,7 +184,7 @@ async def test_store_outage_only_delays_copies(env: ArchiveFixture, caplog: pyte
 
 
 async def test_closed_queue_starts_no_copy(env: ArchiveFixture) -> None:
-    env.archive = env.new_archive(copies=1)
+    env.archive = env.new_archive(archive=ArchiveSettings(copies=1))
     link = env.host.give("v", VIDEO, hold_at=1000)
     env.see(Result(env.host.give("bad", b"", status=500)))
     await env.done()
@@ -202,23 +202,22 @@ async def test_closed_queue_starts_no_copy(env: ArchiveFixture) -> None:
     assert env.host.asked == ["bad", "v"]
 
 
-async def test_shutdown_leaves_no_incomplete_copy(tmp_path: Path) -> None:
-    place = ArchivePlace((tmp_path / "archive").as_uri(), folder=tmp_path / "archive")
+async def test_stopped_application_leaves_no_partial_files(tmp_path: Path) -> None:
+    location = ArchiveLocation((tmp_path / "archive").as_uri(), folder=tmp_path / "archive")
     async with FileHost().serving() as host, HttpClient() as http:
-        async with Background() as background:
-            env = ArchiveFixture(place, host, http, background)
-            env.archive = env.new_archive(copies=1)
-            link = host.give("v", video(4_000_000), hold_at=3_000_000)
-            env.see(Result(link))
-            env.see(Result(link), replace(METADATA, id="2"))
-            await until(lambda: place.unfinished() > 0)
-        assert place.visible() == set()
-        assert place.unfinished() == 0
+        env = ArchiveFixture(location, host, http, archive=ArchiveSettings(copies=1))
+        link = host.give("v", video(4_000_000), hold_at=3_000_000)
+        env.see(Result(link))
+        env.see(Result(link), replace(METADATA, id="2"))
+        await until(lambda: location.unfinished() > 0)
+        await env.stop()
+        assert location.visible() == set()
+        assert location.unfinished() == 0
         assert host.asked == ["v"]
 
 
 @pytest.mark.parametrize(("enabled", "expected"), [(True, "a cat"), (False, None)])
-async def test_prompt_is_stored_only_if_enabled(env: ArchiveFixture, enabled: bool, expected: str | None) -> None:
-    env.archive = env.new_archive(store_prompts=enabled)
+async def test_prompt_is_recorded_only_if_enabled(env: ArchiveFixture, enabled: bool, expected: str | None) -> None:
+    env.archive = env.new_archive(archive=ArchiveSettings(prompt=enabled))
     archived = await env.copied(metadata=replace(METADATA, prompt="a cat"))
     assert archived.record.prompt == expected

@@ -20,19 +20,19 @@ PROVIDERS = ("jimeng", "dashscope")
 
 
 @BOTH
-async def test_old_tasks_are_deleted_with_all_their_files(env: ArchiveFixture) -> None:
+async def test_older_videos_are_removed_with_all_their_files(env: ArchiveFixture) -> None:
     await env.copied()
     young = replace(METADATA, id="young", created=CREATED + 40 * DAYS)
     await env.copied(metadata=young)
     await env.store.put_small("jimeng/2020/01/01/notes.txt.bak/mine", b"x", "text/plain")
     await env.store.put_small("mine/2020/01/01/photo.jpg", b"x", "text/plain")
     expected = {"jimeng/2020/01/01/notes.txt.bak/mine", "mine/2020/01/01/photo.jpg"}
-    before = env.place.visible()
+    before = env.location.visible()
 
     assert await env.archive.prune(30, CREATED + 30 * DAYS, PROVIDERS) == 0
-    assert env.place.visible() == before
+    assert env.location.visible() == before
     assert await env.archive.prune(30, CREATED + 32 * DAYS, PROVIDERS) == 1
-    left = env.place.visible()
+    left = env.location.visible()
     assert left == {path for path in before if ID not in path}
     assert left > expected
     assert await env.archive.find("jimeng", ID, ACCOUNT) is None
@@ -40,10 +40,10 @@ async def test_old_tasks_are_deleted_with_all_their_files(env: ArchiveFixture) -
     assert await env.archive.find("jimeng", "young", ACCOUNT) is not None
     assert await env.archive.prune(30, CREATED + 32 * DAYS, PROVIDERS) == 0
     assert await env.archive.prune(0, CREATED + 99 * DAYS, PROVIDERS) == 1
-    assert env.place.visible() == expected
+    assert env.location.visible() == expected
 
 
-async def test_empty_archive_can_be_pruned(env: ArchiveFixture) -> None:
+async def test_empty_archive_is_pruned(env: ArchiveFixture) -> None:
     assert await env.archive.prune(1, CREATED, PROVIDERS) == 0
 
 
@@ -69,16 +69,16 @@ async def test_interrupted_prune_leaves_no_record_without_a_video(
     other = env.new_archive()
     found = await other.find("jimeng", ID, ACCOUNT)
     assert (found is not None) is (deletes == 0)
-    assert archived.video.path in env.place.visible()
+    assert archived.video.path in env.location.visible()
     assert await other.prune(1, CREATED + 10 * DAYS, PROVIDERS) == 1
-    assert env.place.visible() == set()
+    assert env.location.visible() == set()
 
 
-async def test_task_archived_again_on_another_day_stays(env: ArchiveFixture) -> None:
+async def test_video_archived_again_under_another_day_stays_known(env: ArchiveFixture) -> None:
     await env.copied()
     env.archive = env.new_archive()
     await env.store.delete([INDEX])
     anew = await env.copied(metadata=replace(METADATA, created=CREATED + 20 * DAYS))
     assert await env.archive.prune(10, CREATED + 15 * DAYS, PROVIDERS) == 1
     assert await env.new_archive().find("jimeng", ID, ACCOUNT) == anew
-    assert f"{BASE_PATH}.mp4" not in env.place.visible()
+    assert f"{BASE_PATH}.mp4" not in env.location.visible()

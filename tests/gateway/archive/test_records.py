@@ -45,12 +45,12 @@ SOMETHING = st.recursive(
 )
 
 
-def test_record_round_trip() -> None:
+def test_record_round_trips() -> None:
     assert read_record(write_record(RECORD)) == RECORD
     assert json.loads(write_record(RECORD))["cover"]["ending"] == "webp"
 
 
-def test_unknown_field_is_ignored_and_unknown_version_is_rejected() -> None:
+def test_unknown_fields_are_ignored_and_a_later_version_is_not_read() -> None:
     written = json.loads(write_record(RECORD))
     assert read_record(json.dumps(written | {"colour": "red"}).encode()) == RECORD
     assert read_record(json.dumps(written | {"version": 2}).encode()) is None
@@ -62,7 +62,7 @@ def test_invalid_json_is_no_record(data: bytes) -> None:
 
 
 @given(st.sampled_from(sorted(Record.model_fields)), SOMETHING)
-def test_record_with_arbitrary_field_value_is_usable_or_none(name: str, value: Any) -> None:
+def test_any_field_value_gives_a_usable_record_or_none(name: str, value: Any) -> None:
     record = read_record(json.dumps(json.loads(write_record(RECORD)) | {name: value}).encode())
     if record is not None:
         archived = ArchivedTask("jimeng/2025/09/13/75", record)
@@ -72,11 +72,11 @@ def test_record_with_arbitrary_field_value_is_usable_or_none(name: str, value: A
 
 
 @pytest.mark.parametrize("deep", [b"[" * 100_000, b'{"version":' * 100_000, b"9" * 100_000, b'"\\ud800"'])
-def test_malformed_values_are_no_record(deep: bytes) -> None:
+def test_invalid_record_is_none(deep: bytes) -> None:
     assert read_record(deep) is None
 
 
-def test_base_path_has_the_day_of_creation_or_end_or_now() -> None:
+def test_folder_is_the_day_of_the_creation_or_the_end_or_now() -> None:
     late = 1_757_807_999.0
     assert base_path_of(TaskMetadata("jimeng", "75", created=late, ended=late + 2), late + 99) == "jimeng/2025/09/13/75"
     assert base_path_of(TaskMetadata("jimeng", "75", ended=late + 2), late + 200_000) == "jimeng/2025/09/14/75"
@@ -84,17 +84,17 @@ def test_base_path_has_the_day_of_creation_or_end_or_now() -> None:
 
 
 @pytest.mark.parametrize("nonsense", [-1.0, 0.0, 1e18, float("inf"), float("nan")])
-def test_invalid_creation_time_is_ignored(nonsense: float) -> None:
+def test_invalid_creation_time_is_none(nonsense: float) -> None:
     assert base_path_of(TaskMetadata("jimeng", "75", created=nonsense), 1_757_737_934) == "jimeng/2025/09/13/75"
 
 
-def test_plain_id_is_its_own_segment() -> None:
+def test_plain_ids_are_unchanged_in_paths() -> None:
     for id in ("7535099487211244578", "0385dc79-5ff8-4d82-bcb6-cfd3a5b4e1f1"):
         assert segment(id) == id
 
 
 @given(st.text())
-def test_any_id_becomes_one_path_segment(id: str) -> None:
+def test_any_id_is_one_path_segment(id: str) -> None:
     made = segment(id)
     assert made not in ("", ".", "..")
     assert "/" not in made and "\\" not in made and "#" not in made
@@ -103,12 +103,12 @@ def test_any_id_becomes_one_path_segment(id: str) -> None:
 
 
 @given(st.lists(st.text(max_size=300), min_size=2, max_size=2, unique=True))
-def test_different_ids_have_different_segments(ids: list[str]) -> None:
+def test_different_ids_have_different_paths(ids: list[str]) -> None:
     assert segment(ids[0]) != segment(ids[1])
 
 
 @given(st.binary())
-def test_arbitrary_index_entry_has_no_base_path(data: bytes) -> None:
+def test_invalid_index_entry_is_none(data: bytes) -> None:
     assert base_path_from_index(data, "jimeng", "75") is None
 
 

@@ -1,4 +1,4 @@
-"""The command line itself: usage, exit codes, the configuration as it is shown."""
+"""The command line: usage, exit codes and the printed configuration."""
 
 import importlib.metadata
 import json
@@ -28,17 +28,17 @@ def _bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterat
     os.environ.update(before)
 
 
-def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
+def test_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"video-gateway {VERSION}\n"
 
 
-def test_the_module_is_the_command() -> None:
+def test_module_is_the_command() -> None:
     done = subprocess.run([sys.executable, "-m", "gateway", "--version"], capture_output=True, text=True, check=True)
     assert done.stdout == f"video-gateway {VERSION}\n"
 
 
-def test_without_a_command_it_shows_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_a_command_the_help_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 0
     shown = capsys.readouterr().out
     for command in (
@@ -61,7 +61,7 @@ def test_without_a_command_it_shows_what_there_is(capsys: pytest.CaptureFixture[
     "command",
     ["serve", "demo", "sandbox", "submit", "status", "watch", "cancel", "download", "models", "accounts", "config"],
 )
-def test_every_command_has_help_for_all_it_takes(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_of_every_command_names_every_option(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([command, "--help"]) == 0
     shown = capsys.readouterr().out
     assert shown.startswith(f"Usage: video-gateway {command}")
@@ -69,7 +69,7 @@ def test_every_command_has_help_for_all_it_takes(command: str, capsys: pytest.Ca
 
 
 @pytest.mark.parametrize(
-    ("argv", "said"),
+    ("argv", "message"),
     [
         (["sreve"], "no such command 'sreve'. Did you mean 'serve'? (see video-gateway --help)"),
         (["xyz"], "no such command 'xyz' (see video-gateway --help)"),
@@ -105,18 +105,18 @@ def test_every_command_has_help_for_all_it_takes(command: str, capsys: pytest.Ca
     ],
 )
 def test_wrong_usage_is_one_line_and_exit_code_2(
-    argv: list[str], said: str, capsys: pytest.CaptureFixture[str]
+    argv: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(argv) == 2
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith("error: ")
     assert err.count("\n") == 1
-    assert said in err
+    assert message in err
 
 
 @pytest.mark.parametrize(
-    ("file", "said"),
+    ("file", "message"),
     [
         (b"prot = 5", "prot: unknown key"),
         (b"port = 'x'", "port: "),
@@ -124,26 +124,24 @@ def test_wrong_usage_is_one_line_and_exit_code_2(
         (b"port = '\xff'", "not UTF-8"),
     ],
 )
-def test_a_bad_file_is_one_line_and_exit_code_2(
-    file: bytes, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_invalid_file_is_one_line_and_exit_code_2(
+    file: bytes, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "gateway.toml").write_bytes(file)
     assert main(["config"]) == 2
     err = capsys.readouterr().err
     assert err.startswith("error: configuration: ")
     assert err.count("\n") == 1
-    assert said in err
+    assert message in err
 
 
-def test_an_environment_that_cannot_be_read_is_one_line(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_invalid_environment_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("GATEWAY_ALIASES", "no json")
     assert main(["config"]) == 2
     assert capsys.readouterr().err.startswith("error: configuration: ")
 
 
-def test_the_configuration_is_shown_without_its_secrets(
+def test_configuration_is_printed_without_secrets(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "mine.toml"
@@ -174,12 +172,12 @@ def test_the_configuration_is_shown_without_its_secrets(
 
 
 def _without_nothing(table: dict[str, Any]) -> dict[str, Any]:
-    """What is not set stands as a remark in TOML."""
-    kept = {name: value for name, value in table.items() if value is not None}
-    return {name: _without_nothing(value) if isinstance(value, dict) else value for name, value in kept.items()}
+    """Unset values are comments in TOML."""
+    present = {name: value for name, value in table.items() if value is not None}
+    return {name: _without_nothing(value) if isinstance(value, dict) else value for name, value in present.items()}
 
 
-def test_keys_of_toml_are_quoted_where_they_must() -> None:
+def test_toml_keys_are_quoted_where_necessary() -> None:
     table = {"a.b": {"c d": {"e": "“q”\n"}}, "empty": {}, "list": [{"x": None, "y-1": 2}]}
     lines = list(toml_lines(table))
     assert tomllib.loads("\n".join(lines)) == {
@@ -189,7 +187,7 @@ def test_keys_of_toml_are_quoted_where_they_must() -> None:
     }
 
 
-def test_an_interrupt_is_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_interrupt_exits_with_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     def interrupted(*args: object, **more: object) -> None:
         raise KeyboardInterrupt
 
@@ -198,7 +196,7 @@ def test_an_interrupt_is_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
     assert capsys.readouterr().err == "interrupted\n"
 
 
-def test_commands_load_only_what_they_need() -> None:
+def test_commands_import_only_what_they_need() -> None:
     code = (
         "import sys; from gateway.cli import main; main(['--version'])\n"
         "print(*sorted({'rich', 'httpx', 'uvicorn', 'aiohttp', 'pydantic'} & set(sys.modules)))"

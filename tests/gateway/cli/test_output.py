@@ -1,4 +1,4 @@
-"""Results and words, where they cannot be written."""
+"""Output that cannot be written."""
 
 import subprocess
 import sys
@@ -11,7 +11,7 @@ FULL = Path("/dev/full")
 pytestmark = pytest.mark.skipif(not FULL.exists(), reason="there is no device that is always full")
 
 
-def test_a_result_that_cannot_be_written_is_told_in_one_line(tmp_path: Path) -> None:
+def test_failed_output_is_one_line(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "gateway", "config"]
     with FULL.open("w") as full:
         done = subprocess.run(command, cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
@@ -19,14 +19,14 @@ def test_a_result_that_cannot_be_written_is_told_in_one_line(tmp_path: Path) -> 
     assert done.returncode == 1
 
 
-def test_a_closed_standard_output_is_told(tmp_path: Path) -> None:
+def test_closed_standard_output_is_reported(tmp_path: Path) -> None:
     command = f'exec "{sys.executable}" -m gateway config >&-'
     done = subprocess.run(["/bin/sh", "-c", command], cwd=tmp_path, stderr=subprocess.PIPE, text=True, check=False)
     assert done.stderr == "error: standard output is closed\n"
     assert done.returncode == 1
 
 
-def test_words_for_people_need_nobody_to_read_them(tmp_path: Path) -> None:
+def test_failed_messages_are_ignored(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "gateway", "config", "--config", "missing.toml"]
     with FULL.open("w") as full:
         done = subprocess.run(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=full, text=True, check=False)

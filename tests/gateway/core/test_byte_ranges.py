@@ -1,4 +1,4 @@
-"""The Range header: what is read, what is ignored, and what lies outside of the file."""
+"""The Range header: valid, ignored and unsatisfiable ranges."""
 
 import pytest
 from hypothesis import given
@@ -17,7 +17,7 @@ from gateway.core.byte_ranges import ByteRange, UnsatisfiableRangeError, content
         ("bytes=0-3, 100-103,-1", [(0, 3), (100, 103), (None, 1)]),
     ],
 )
-def test_every_form_of_a_range_is_read(header: str, ranges: list[tuple[int | None, int | None]]) -> None:
+def test_every_form_of_a_range_is_parsed(header: str, ranges: list[tuple[int | None, int | None]]) -> None:
     assert parse_range(header) == tuple(ByteRange(*pair) for pair in ranges)
 
 
@@ -35,7 +35,7 @@ def test_every_form_of_a_range_is_read(header: str, ranges: list[tuple[int | Non
         "bytes=" + "0-1," * 65,
     ],
 )
-def test_a_header_that_cannot_be_read_is_ignored(header: str) -> None:
+def test_invalid_range_header_is_ignored(header: str) -> None:
     assert parse_range(header) == ()
 
 
@@ -48,14 +48,14 @@ def test_a_range_is_cut_to_the_file(header: str, part: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize("header", ["bytes=100-", "bytes=100-101", "bytes=-0", "bytes=9999999999999999999-"])
-def test_a_range_outside_of_the_file_is_unsatisfiable(header: str) -> None:
+def test_range_outside_of_the_file_is_unsatisfiable(header: str) -> None:
     with pytest.raises(UnsatisfiableRangeError) as caught:
         parse_range(header)[0].within(100)
     assert caught.value.size == 100
 
 
 @given(st.text() | st.from_regex(r"bytes=\d{0,21}-\d{0,21}(,\d{0,3}-\d{0,3})?"), st.integers(0, 2**62))
-def test_any_header_names_parts_that_are_in_the_file(header: str, size: int) -> None:
+def test_any_header_gives_ranges_inside_the_file(header: str, size: int) -> None:
     for part in parse_range(header):
         try:
             start, stop = part.within(size)
@@ -76,5 +76,5 @@ def test_any_header_names_parts_that_are_in_the_file(header: str, size: int) -> 
         ({"content-length": "12", "transfer-encoding": "chunked"}, None),
     ],
 )
-def test_the_length_of_a_body_is_read_from_its_headers(headers: dict[str, str], length: int | None) -> None:
+def test_body_length_is_parsed_from_the_headers(headers: dict[str, str], length: int | None) -> None:
     assert content_length(headers) == length

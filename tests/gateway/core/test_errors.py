@@ -27,12 +27,12 @@ CONTRACT = {
 
 
 @pytest.mark.parametrize(("code", "row"), CONTRACT.items())
-def test_status_and_should_retry_match_the_contract(code: str, row: tuple[int, bool]) -> None:
+def test_error_table_matches_the_contract(code: str, row: tuple[int, bool]) -> None:
     assert (SHAPES[code].status, SHAPES[code].should_retry) == row
 
 
 @pytest.mark.parametrize("code", ["rate_limit_exceeded", "upstream_unavailable"])
-def test_retryable_errors_have_retry_after(code: str) -> None:
+def test_retryable_errors_have_a_retry_after(code: str) -> None:
     assert int(GatewayError(code).headers()["retry-after"]) >= 1
     assert GatewayError(code).headers()["x-should-retry"] == "true"
     assert GatewayError(code, retry_after=7.4).headers()["retry-after"] == "7"
@@ -50,7 +50,7 @@ def test_every_error_kind_has_a_code_and_a_message(kind: ErrorKind) -> None:
     assert CODES[kind] == error.code
 
 
-def test_body_is_an_openai_error() -> None:
+def test_body_has_the_form_of_the_openai_libraries() -> None:
     error = from_provider(
         ProviderError(
             ErrorKind.NO_CREDITS,
@@ -77,7 +77,7 @@ def test_detail_equal_to_the_message_is_not_repeated() -> None:
     assert describe(error, "zh") == "积分不足"
 
 
-def test_message_names_every_invalid_field() -> None:
+def test_invalid_fields_are_named() -> None:
     fields = [
         FieldProblem("duration", FieldReason.NOT_ALLOWED, ("5",), "7"),
         FieldProblem("seed", FieldReason.UNSUPPORTED),
@@ -88,16 +88,16 @@ def test_message_names_every_invalid_field() -> None:
     assert invalid(fields[1:]).code == "unsupported_parameter"
 
 
-def test_message_names_the_unknown_model() -> None:
+def test_unknown_model_is_named() -> None:
     assert "gpt-9" in from_provider(ProviderError(ErrorKind.MODEL_NOT_FOUND), "gpt-9").message("en")
 
 
 @pytest.mark.parametrize("key", ["no_credential", "unknown_key", "invalid_credential_format"])
-def test_authentication_errors_are_401(key: str) -> None:
+def test_errors_of_callers_are_401(key: str) -> None:
     assert (gateway_error(key).code, gateway_error(key).message("zh")) == ("invalid_api_key", ERRORS[key].zh)
 
 
-def test_messages_fixed_by_the_contract() -> None:
+def test_messages_match_the_contract() -> None:
     assert gateway_error("no_credential").message("zh") == "未提供认证令牌"
     assert GatewayError("task_not_found").message("zh") == "任务不存在或已过期"
     assert GatewayError("invalid_api_key").message("zh") == "API认证失败，请检查配置"

@@ -20,7 +20,7 @@ from gateway.core.logs import JsonFormatter, TextFormatter, mask
         ("task-abcdefgh risk-abcdefgh", "task-abcdefgh risk-abcdefgh"),
     ],
 )
-def test_what_looks_like_a_credential_is_masked(text: str, masked: str) -> None:
+def test_credentials_are_masked(text: str, masked: str) -> None:
     assert mask(text) == masked
 
 
@@ -32,7 +32,7 @@ def record(message: str, **fields: object) -> logging.LogRecord:
     return made
 
 
-def test_a_line_of_text() -> None:
+def test_text_line_has_its_fields() -> None:
     line = TextFormatter().format(record("request", path="/v1", status=200))
     assert line == "1970-01-01T00:00:00.000Z info    request path=/v1 status=200"
 
@@ -50,20 +50,20 @@ def test_a_line_of_text() -> None:
         (7, "7"),
     ],
 )
-def test_a_value_never_passes_for_more_than_one(value: object, shown: str) -> None:
+def test_value_cannot_look_like_several_fields(value: object, shown: str) -> None:
     assert TextFormatter().format(record("request", model=value)).endswith(f" request model={shown}")
 
 
-def test_a_message_of_several_lines_stays_one() -> None:
+def test_multiline_message_is_one_line() -> None:
     assert "\n" not in TextFormatter().format(record("a\nb"))
 
 
-def test_a_message_that_quotes_an_upstream_does_not_act_on_a_terminal() -> None:
+def test_control_characters_of_a_message_are_escaped() -> None:
     line = TextFormatter().format(record("cannot be read (99 \x1b[2J\r\x9b2J\u202e\u2028x)"))
     assert line.isprintable()
 
 
-def test_a_line_of_json() -> None:
+def test_json_line_has_its_fields() -> None:
     line = orjson.loads(JsonFormatter().format(record("request", path="/v1", status=200)))
     assert line == {
         "time": "1970-01-01T00:00:00.000Z",
@@ -75,7 +75,7 @@ def test_a_line_of_json() -> None:
     }
 
 
-def test_a_trace_is_never_written() -> None:
+def test_stack_trace_is_never_written() -> None:
     made = record("it broke")
     try:
         raise RuntimeError("secret detail")

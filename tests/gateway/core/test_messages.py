@@ -27,7 +27,7 @@ from providers.contract.tasks import Phase, Queue, TaskState
         ("ZH-tw", "zh"),
     ],
 )
-def test_language_is_negotiated_from_accept_language(header: str, language: str) -> None:
+def test_language_of_the_client_is_used(header: str, language: str) -> None:
     assert choose_language(header, "zh") == language
     assert choose_language("fr", "en") == "en"
 
@@ -46,7 +46,7 @@ def test_every_message_has_both_languages_with_the_same_placeholders(key: str) -
     assert placeholders[0] == placeholders[1]
 
 
-def test_braces_of_a_message_without_values_are_kept() -> None:
+def test_braces_in_an_upstream_message_are_no_placeholders() -> None:
     assert localize(LocalizedText("{x}", "{y}"), "en") == "{y}"
 
 
@@ -69,12 +69,12 @@ def test_braces_of_a_message_without_values_are_kept() -> None:
         (TaskState("1", Phase.FINALIZING, note=LocalizedText("正在提取", "fetching")), "正在提取", "fetching"),
     ],
 )
-def test_message_of_a_task_state(state: TaskState, zh: str, en: str) -> None:
+def test_state_messages(state: TaskState, zh: str, en: str) -> None:
     assert describe_state(state, "zh") == zh
     assert describe_state(state, "en") == en
 
 
-def test_all_invalid_fields_are_listed_with_their_allowed_values() -> None:
+def test_all_problems_are_listed_with_the_allowed_values() -> None:
     problems = [
         FieldProblem("duration", FieldReason.NOT_ALLOWED, ("5", "10"), "7"),
         FieldProblem("watermark", FieldReason.UNSUPPORTED),
@@ -92,14 +92,14 @@ def test_all_invalid_fields_are_listed_with_their_allowed_values() -> None:
 
 
 @pytest.mark.parametrize(("value", "shown"), [("", "不支持该值"), ("5", "不支持 5"), ("横屏", "不支持横屏")])
-def test_chinese_messages_set_a_space_before_latin_text_only(value: str, shown: str) -> None:
+def test_chinese_messages_space_foreign_words(value: str, shown: str) -> None:
     problem = FieldProblem("ratio", FieldReason.NOT_ALLOWED, ("16:9",), value)
     assert describe_problems([problem], "zh") == f"ratio：{shown}，可选：16:9"
 
 
 @pytest.mark.parametrize("reason", FieldReason)
 @pytest.mark.parametrize("value", ["", "PNG"])
-def test_every_reason_gives_a_complete_message(reason: FieldReason, value: str) -> None:
+def test_every_reason_is_a_full_sentence(reason: FieldReason, value: str) -> None:
     for language in ("zh", "en"):
         text = describe_problems([FieldProblem("image", reason, ("1",), value)], language)
         assert text.startswith("image") and text == " ".join(text.split())

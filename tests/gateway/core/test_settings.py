@@ -61,7 +61,7 @@ def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def refused(config: str | None = None) -> str:
+def settings_error(config: str | None = None) -> str:
     with pytest.raises(SettingsError) as caught:
         load_settings(config)
     text = str(caught.value)
@@ -70,18 +70,18 @@ def refused(config: str | None = None) -> str:
 
 
 @pytest.mark.parametrize("name", Settings.model_fields)
-def test_no_test_is_configured_from_outside(name: str) -> None:
+def test_tests_run_without_gateway_variables(name: str) -> None:
     alias = Settings.model_fields[name].validation_alias
     names = alias.choices if isinstance(alias, AliasChoices) else [alias or f"GATEWAY_{name.upper()}"]
     assert bare({str(each): "x" for each in names}) == {}
 
 
 @pytest.mark.parametrize("variable", [variable for spec in PROVIDERS for variable in spec.environment])
-def test_no_test_has_a_provider_configured_from_outside(variable: str) -> None:
+def test_tests_run_without_provider_variables(variable: str) -> None:
     assert bare({variable: "x"}) == {}
 
 
-def test_the_defaults() -> None:
+def test_defaults_apply() -> None:
     settings = load_settings()
     assert (settings.host, settings.port, settings.workers) == ("127.0.0.1", 5100, 1)
     assert (settings.language, settings.video_poll_interval, settings.video_timeout) == ("zh", 5000, 600_000)
@@ -92,13 +92,15 @@ def test_the_defaults() -> None:
 
 
 @pytest.mark.parametrize(("variable", "text", "field", "value"), ENVIRONMENT)
-def test_a_variable(monkeypatch: pytest.MonkeyPatch, variable: str, text: str, field: str, value: object) -> None:
+def test_variable_sets_a_field(
+    monkeypatch: pytest.MonkeyPatch, variable: str, text: str, field: str, value: object
+) -> None:
     monkeypatch.setenv(variable, text)
     assert getattr(load_settings(), field) == value
 
 
 @pytest.mark.parametrize(("variable", "text", "provider", "key", "value"), OF_PROVIDERS)
-def test_a_variable_of_a_provider(
+def test_variable_sets_a_provider_field(
     monkeypatch: pytest.MonkeyPatch, variable: str, text: str, provider: str, key: str, value: object
 ) -> None:
     monkeypatch.setenv(variable, text)
@@ -106,7 +108,7 @@ def test_a_variable_of_a_provider(
 
 
 @pytest.mark.parametrize(("variable", "provider"), CREDENTIALS)
-def test_a_list_of_credentials(monkeypatch: pytest.MonkeyPatch, variable: str, provider: str) -> None:
+def test_list_of_credentials_is_split(monkeypatch: pytest.MonkeyPatch, variable: str, provider: str) -> None:
     monkeypatch.setenv(variable, " one-secret , two-secret,")
     settings = load_settings()
     credentials = settings.providers[provider].credentials
@@ -115,14 +117,14 @@ def test_a_list_of_credentials(monkeypatch: pytest.MonkeyPatch, variable: str, p
     assert settings.masked()["providers"][provider]["credentials"] == ["***", "***"]
 
 
-def test_the_newer_of_two_variables_for_one_setting_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_newer_of_two_variables_takes_precedence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QWEN_BASE_URL", "http://old")
     monkeypatch.setenv("DASHSCOPE_BASE_URL", "http://new")
     assert load_settings().provider(DASHSCOPE).base_url == "http://new"
 
 
 @pytest.mark.parametrize(("text", "provider", "key", "value", "name"), FORMER)
-def test_a_former_name_in_the_file_is_read(
+def test_former_name_in_the_file_is_read(
     tmp_path: Path, text: str, provider: str, key: str, value: object, name: str
 ) -> None:
     (tmp_path / "gateway.toml").write_text(text)
@@ -142,14 +144,12 @@ def test_a_former_name_in_the_file_is_read(
         ("jimeng_qps = 1\n[providers.jimeng]\nqueries_per_second = 2", "given twice"),
     ],
 )
-def test_a_mistake_under_a_former_name_is_told_by_that_name(tmp_path: Path, text: str, named: str) -> None:
+def test_error_under_a_former_name_uses_that_name(tmp_path: Path, text: str, named: str) -> None:
     (tmp_path / "gateway.toml").write_text(text)
-    assert named in refused()
+    assert named in settings_error()
 
 
-def test_a_variable_stands_above_a_former_name_and_above_the_table(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_variable_takes_precedence_over_former_name_and_table(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("JIMENG_QPS", "3")
     monkeypatch.setenv("DASHSCOPE_QPS", "4")
     (tmp_path / "gateway.toml").write_text(
@@ -160,27 +160,27 @@ def test_a_variable_stands_above_a_former_name_and_above_the_table(
     assert settings.provider(DASHSCOPE).queries_per_second == 4
 
 
-def test_former_tables_in_variables_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_variables_of_former_tables_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GATEWAY_MODELS", '[{"name": "n", "key": "k", "benefit_type": "b"}]')
     monkeypatch.setenv("GATEWAY_JIMENG", '{"app_version": "9.9.9"}')
     jimeng = load_settings().provider(JIMENG)
     assert (jimeng.models[0].key, jimeng.app_version) == ("k", "9.9.9")
     monkeypatch.setenv("GATEWAY_MODELS", "[not json")
-    assert refused() == "GATEWAY_MODELS is not JSON"
+    assert settings_error() == "GATEWAY_MODELS is not JSON"
 
 
-def test_providers_in_one_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_providers_can_be_set_in_one_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GATEWAY_PROVIDERS", '{"jimeng": {"query_batch": 3}}')
     assert load_settings().provider(JIMENG).query_batch == 3
 
 
-def test_settings_can_be_handed_to_another_process(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_can_be_sent_to_another_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JIMENG_QPS", "3")
     assert pickle.loads(pickle.dumps(load_settings())).provider(JIMENG).queries_per_second == 3
 
 
 @pytest.mark.parametrize(("variable", "field"), SECRETS)
-def test_a_list_of_secrets(monkeypatch: pytest.MonkeyPatch, variable: str, field: str) -> None:
+def test_list_of_secrets_is_split(monkeypatch: pytest.MonkeyPatch, variable: str, field: str) -> None:
     monkeypatch.setenv(variable, " one-secret , two-secret,")
     settings = load_settings()
     assert [secret.get_secret_value() for secret in getattr(settings, field)] == ["one-secret", "two-secret"]
@@ -190,19 +190,19 @@ def test_a_list_of_secrets(monkeypatch: pytest.MonkeyPatch, variable: str, field
 
 
 @pytest.mark.parametrize("variable", ["HOST", "PORT", "KEYS", "SECRET", "MODELS", "PROVIDERS"])
-def test_names_of_others_are_not_read(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+def test_variables_without_the_prefix_are_ignored(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
     monkeypatch.setenv(variable, "99")
     assert load_settings().masked() == Settings.model_construct().masked()
 
 
-def test_a_file_stands_below_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_environment_takes_precedence_over_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "gateway.toml").write_text('port = 1\nhost = "::"\n[aliases]\n"sora-2" = "wan2.6-t2v"\n')
     monkeypatch.setenv("GATEWAY_PORT", "2")
     settings = load_settings()
     assert (settings.port, settings.host, settings.aliases) == (2, "::", {"sora-2": "wan2.6-t2v"})
 
 
-def test_a_named_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_named_file_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "a.toml").write_text("port = 11")
     (tmp_path / "b.toml").write_text("port = 12")
     monkeypatch.setenv("GATEWAY_CONFIG", str(tmp_path / "a.toml"))
@@ -210,7 +210,7 @@ def test_a_named_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert load_settings(str(tmp_path / "b.toml")).port == 12
 
 
-def test_parts_of_the_file(tmp_path: Path) -> None:
+def test_tables_of_the_file_are_read(tmp_path: Path) -> None:
     (tmp_path / "gateway.toml").write_text(
         "[timeouts]\nread = 5\n[limits]\nbody_bytes = 2048\n"
         '[[models]]\nname = "n"\nkey = "dreamina_n"\nbenefit_type = "b"\ndurations = [6]\n'
@@ -219,6 +219,15 @@ def test_parts_of_the_file(tmp_path: Path) -> None:
     assert (settings.timeouts.read, settings.timeouts.connect, settings.limits.body_bytes) == (5, 10, 2048)
     model = settings.provider(JIMENG).models[0]
     assert (model.key, model.durations) == ("dreamina_n", (6,))
+
+
+@pytest.mark.parametrize(("written", "held"), [("true", True), ('["alice", "bob"]', ("alice", "bob"))])
+def test_submits_are_held_for_all_or_for_named_keys(tmp_path: Path, written: str, held: object) -> None:
+    (tmp_path / "gateway.toml").write_text(f'[api]\nhold_submits = {written}\nunknown_fields = "refuse"\n')
+    api = load_settings().api
+    assert (api.hold_submits, api.unknown_fields) == (held, "refuse")
+    assert api.holds_submits("alice")
+    assert api.holds_submits("carol") is (held is True)
 
 
 @pytest.mark.parametrize(
@@ -231,48 +240,50 @@ def test_parts_of_the_file(tmp_path: Path) -> None:
         ("port = ", "gateway.toml"),
         ('language = "fr"', "language"),
         ('jimeng_base_url = "not an address"', "jimeng_base_url: "),
+        ('[api]\nunknown_fields = "drop"', "api.unknown_fields"),
+        ("[api]\nhold_submits = 7", "api.hold_submits"),
         ("[providers.nobody]", "providers.nobody: unknown key"),
         ("[providers.jimeng]\nquery = 1", "providers.jimeng.query: unknown key"),
         ("providers = 1", "providers: a table"),
         ('[[models]]\nname = "n"', "models.entry 1.key"),
     ],
 )
-def test_what_cannot_be_used_stops_with_one_line(tmp_path: Path, text: str, named: str) -> None:
+def test_invalid_value_stops_the_start_with_one_line(tmp_path: Path, text: str, named: str) -> None:
     (tmp_path / "gateway.toml").write_text(text)
-    assert named in refused()
+    assert named in settings_error()
 
 
-def test_a_table_in_a_variable_that_is_no_json(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_table_variable_that_is_no_json_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GATEWAY_ALIASES", "notjson")
-    assert "aliases" in refused()
+    assert "aliases" in settings_error()
 
 
-def test_a_file_that_is_no_text(tmp_path: Path) -> None:
+def test_file_that_is_no_text_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "gateway.toml").write_bytes(b"\xff\xfe\x00")
-    assert "gateway.toml" in refused()
+    assert "gateway.toml" in settings_error()
 
 
-def test_a_named_file_that_is_not_there() -> None:
-    assert "nowhere.toml does not exist" in refused("nowhere.toml")
+def test_missing_named_file_is_an_error() -> None:
+    assert "nowhere.toml does not exist" in settings_error("nowhere.toml")
 
 
-def test_a_bad_value_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_value_is_not_printed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DASHSCOPE_BASE_URL", "sk-put-here-by-mistake")
-    assert "sk-put-here" not in refused()
+    assert "sk-put-here" not in settings_error()
 
 
 @pytest.mark.parametrize("userinfo", ["user:pw", "user:p/w"])
-def test_a_password_in_an_address_is_masked(userinfo: str) -> None:
+def test_password_in_a_url_is_masked(userinfo: str) -> None:
     settings = Settings.model_construct(providers={"jimeng": JimengSettings(base_url=f"http://{userinfo}@h:1")})
     assert settings.masked()["providers"]["jimeng"]["base_url"] == "http://***@h:1"
 
 
-def test_a_misspelt_variable_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_misspelt_variable_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GATEWAY_PROT", "1")
-    assert refused() == "GATEWAY_PROT: unknown variable"
+    assert settings_error() == "GATEWAY_PROT: unknown variable"
 
 
-def test_variables_of_others_that_look_alike_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_similar_variables_of_other_programs_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("GATEWAY_URL", "GATEWAY_KEY", "GATEWAY_SERVICE_HOST", "GATEWAY_PORT_80_TCP_ADDR"):
         monkeypatch.setenv(name, "x")
     assert load_settings().port == 5100

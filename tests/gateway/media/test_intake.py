@@ -74,7 +74,7 @@ async def ready(intake: MediaIntake, *items: Media, card: ModelCard = CARD, soun
         return request
 
 
-async def refused(intake: MediaIntake, *items: Media, card: ModelCard = CARD) -> GatewayError:
+async def error_of(intake: MediaIntake, *items: Media, card: ModelCard = CARD) -> GatewayError:
     with pytest.raises(GatewayError) as caught:
         await ready(intake, *items, card=card)
     return caught.value
@@ -83,7 +83,7 @@ async def refused(intake: MediaIntake, *items: Media, card: ModelCard = CARD) ->
 # --- forms --------------------------------------------------------------------------------------------------------
 
 
-async def test_file_stays_unchanged(http: HttpClient) -> None:
+async def test_file_is_unchanged(http: HttpClient) -> None:
     given = image(content=picture())
     assert await ready(intake(http), given) == VideoRequest("m", "p", media=(given,))
 
@@ -101,7 +101,7 @@ async def test_file_stays_unchanged(http: HttpClient) -> None:
     ],
     ids=["plain", "unpadded", "of a false type", "of no type", "url alphabet", "escaped", "blanks for pluses"],
 )
-async def test_data_url_becomes_a_file_with_detected_type(http: HttpClient, url: str) -> None:
+async def test_data_url_becomes_a_file_of_its_content_type(http: HttpClient, url: str) -> None:
     (item,) = (await ready(intake(http), image(url), card=READS_ADDRESSES_OF_ANY_SIZE)).media
     assert item.url == ""
     assert item.file in (media_file(picture()), media_file(noise()))
@@ -119,13 +119,13 @@ async def test_data_url_becomes_a_file_with_detected_type(http: HttpClient, url:
     ],
     ids=["no base64", "a part of a byte", "no comma", "letters escaped", "not in base64"],
 )
-async def test_invalid_data_url_is_rejected(http: HttpClient, url: str) -> None:
-    error = await refused(intake(http), image(url, param="image_url"))
+async def test_invalid_data_url_is_refused(http: HttpClient, url: str) -> None:
+    error = await error_of(intake(http), image(url, param="image_url"))
     assert (error.code, error.param) == ("invalid_value", "image_url")
     assert "base64" in error.message("en")
 
 
-async def test_url_is_fetched_for_an_upstream_that_does_not_fetch(http: HttpClient) -> None:
+async def test_url_is_fetched_for_a_provider_that_fetches_none(http: HttpClient) -> None:
     host = Host(picture())
     (item,) = (await ready(intake(http, host), image(ADDRESS))).media
     assert host.asked == [(ADDRESS, LIMITS.max_bytes, "image")]
@@ -133,20 +133,20 @@ async def test_url_is_fetched_for_an_upstream_that_does_not_fetch(http: HttpClie
     assert host.given[0].closed
 
 
-async def test_fetch_gets_the_caller_identity(http: HttpClient) -> None:
+async def test_fetch_is_attributed_to_its_client(http: HttpClient) -> None:
     host = Host(picture())
     async with intake(http, host).ready(CARD, VideoRequest("m", "p", media=(image(ADDRESS),)), "alice"):
         assert host.callers == ["alice"]
 
 
-async def test_url_is_passed_on_to_an_upstream_that_fetches(http: HttpClient) -> None:
+async def test_url_is_passed_on_to_a_provider_that_fetches_it(http: HttpClient) -> None:
     host = Host(picture())
     given = image(ADDRESS)
     assert (await ready(intake(http, host), given, card=READS_ADDRESSES)).media == (given,)
     assert host.asked == []
 
 
-async def test_upstream_link_is_fetched_directly(http: HttpClient, router: respx.MockRouter) -> None:
+async def test_url_of_an_upstream_is_fetched_from_the_upstream(http: HttpClient, router: respx.MockRouter) -> None:
     router.get("http://10.0.0.1/v.mp4").respond(content=clip())
     host = Host()
     item = Media(MediaKind.VIDEO, "http://10.0.0.1/v.mp4", "video", MediaRole.VIDEO, from_upstream=True)
@@ -156,15 +156,15 @@ async def test_upstream_link_is_fetched_directly(http: HttpClient, router: respx
 
 
 @pytest.mark.parametrize(("status", "code"), [(404, "upstream_error"), (500, "upstream_error")])
-async def test_expired_upstream_link_is_an_error(
+async def test_url_that_the_upstream_lost_is_an_error(
     http: HttpClient, router: respx.MockRouter, status: int, code: str
 ) -> None:
     router.get("http://10.0.0.1/v.mp4").respond(status)
     item = Media(MediaKind.VIDEO, "http://10.0.0.1/v.mp4", "video", MediaRole.VIDEO, from_upstream=True)
-    assert (await refused(intake(http), item)).code == code
+    assert (await error_of(intake(http), item)).code == code
 
 
-async def test_sound_is_prepared_like_other_inputs(http: HttpClient) -> None:
+async def test_sound_is_an_input_like_the_others(http: HttpClient) -> None:
     given = Media(MediaKind.AUDIO, data_url(sound(), "audio/wav"), "audio_url")
     request = await ready(intake(http), image(content=picture()), card=READS_ADDRESSES, sound=given)
     assert request.sound is not None
@@ -190,15 +190,15 @@ async def test_created_files_are_closed_and_given_files_are_not(http: HttpClient
 @pytest.mark.parametrize(
     "content", [b"just a text", b"GIF89a" + b"\0" * 40, b"<svg/>", b"\x00\x00\x00\x18ftypheic\0\0\0\0"]
 )
-async def test_file_that_is_no_picture_is_rejected_by_content(http: HttpClient, content: bytes) -> None:
+async def test_file_that_is_no_picture_is_refused_whatever_its_name(http: HttpClient, content: bytes) -> None:
     for item in (image(data_url(content)), image(ADDRESS)):
-        error = await refused(intake(http, Host(content)), item)
+        error = await error_of(intake(http, Host(content)), item)
         assert (error.code, error.param, error.shape.status) == ("invalid_value", "image", 400)
         assert "PNG" in error.message("en")
 
 
-async def test_clip_as_a_picture_is_rejected(http: HttpClient) -> None:
-    error = await refused(intake(http), image(data_url(clip())))
+async def test_clip_is_refused_as_a_picture(http: HttpClient) -> None:
+    error = await error_of(intake(http), image(data_url(clip())))
     assert (error.code, error.param) == ("invalid_value", "image")
     assert "MP4" in error.message("en")
 
@@ -215,8 +215,10 @@ async def test_clip_as_a_picture_is_rejected(http: HttpClient) -> None:
     ],
     ids=["type", "small", "large", "long", "no head", "half"],
 )
-async def test_unsupported_picture_is_rejected(http: HttpClient, content: bytes, expected: str) -> None:
-    error = await refused(intake(http), image(content=content, param="first_frame"))
+async def test_picture_type_that_the_model_does_not_accept_is_refused(
+    http: HttpClient, content: bytes, expected: str
+) -> None:
+    error = await error_of(intake(http), image(content=content, param="first_frame"))
     assert (error.code, error.param, error.shape.status) == ("invalid_value", "first_frame", 400)
     assert expected in error.message("zh")
     assert expected in error.message("en")
@@ -232,44 +234,46 @@ async def test_unsupported_picture_is_rejected(http: HttpClient, content: bytes,
     ],
     ids=["picture, head only", "picture, half", "clip, nearly whole", "clip, a tenth"],
 )
-async def test_truncated_file_is_rejected(http: HttpClient, kind: MediaKind, content: bytes) -> None:
-    error = await refused(intake(http), Media(kind, "", "file", file=media_file(content)))
+async def test_interrupted_fetch_is_retryable(http: HttpClient, kind: MediaKind, content: bytes) -> None:
+    error = await error_of(intake(http), Media(kind, "", "file", file=media_file(content)))
     assert (error.code, error.param, error.shape.status) == ("invalid_value", "file", 400)
     assert "is incomplete or damaged: send it again" in error.message("en")
 
 
-async def test_every_invalid_picture_is_reported(http: HttpClient) -> None:
+async def test_every_invalid_picture_is_named(http: HttpClient) -> None:
     bad = picture("image/png", 100, 100)
-    error = await refused(intake(http), image(content=bad, param="first_frame"), image(content=bad, param="last_frame"))
+    error = await error_of(
+        intake(http), image(content=bad, param="first_frame"), image(content=bad, param="last_frame")
+    )
     assert "first_frame" in error.message("en")
     assert "last_frame" in error.message("en")
 
 
-async def test_size_limit_applies_to_every_form_of_input(http: HttpClient) -> None:
+async def test_too_many_bytes_are_refused_in_every_form(http: HttpClient) -> None:
     content = noise("image/png", 400, 400)
     assert len(content) > LIMITS.max_bytes
     for item in (image(content=content), image(data_url(content))):
-        error = await refused(intake(http), item)
+        error = await error_of(intake(http), item)
         assert (error.code, error.shape.status) == ("too_large", 413)
         assert "195.3 KB" in error.message("en")
 
 
-async def test_gateway_limit_applies_to_uploaded_files(http: HttpClient) -> None:
+async def test_size_limit_of_the_gateway_applies_to_form_files(http: HttpClient) -> None:
     item = Media(MediaKind.VIDEO, "", "video_file_1", MediaRole.VIDEO, media_file(clip()))
-    assert (await refused(intake(http, max_bytes=1000), item)).shape.status == 413
+    assert (await error_of(intake(http, max_bytes=1000), item)).shape.status == 413
 
 
-async def test_total_fetched_bytes_of_a_request_are_limited(http: HttpClient) -> None:
+async def test_total_size_of_fetched_files_is_limited(http: HttpClient) -> None:
     host = Host(picture())
     items = [image(f"{ADDRESS}?{number}", param=f"image_file_{number}") for number in range(1, 10)]
     enough = len(picture()) * 9
     await ready(intake(http, host, max_total_bytes=enough), *items)
     assert len(host.asked) == 9
-    assert (await refused(intake(http, Host(picture()), max_total_bytes=enough - 1), *items)).code == "too_large"
+    assert (await error_of(intake(http, Host(picture()), max_total_bytes=enough - 1), *items)).code == "too_large"
     assert all(file.closed for file in host.given)
 
 
-async def test_upstream_link_is_fetched_through_the_account_proxy(router: respx.MockRouter) -> None:
+async def test_url_of_an_upstream_is_fetched_through_the_accounts_proxy(router: respx.MockRouter) -> None:
     router.get("https://v.example/v.mp4").respond(content=clip())
     ways: list[str | None] = []
 
@@ -285,25 +289,25 @@ async def test_upstream_link_is_fetched_through_the_account_proxy(router: respx.
     assert ways == ["http://p:1"]
 
 
-async def test_full_disk_is_an_internal_error(http: HttpClient) -> None:
+async def test_full_disk_fails_the_submit_without_blaming_it(http: HttpClient) -> None:
     async def full(url: str, *, max_bytes: int, param: str, client: str) -> IO[bytes]:
         raise OSError(28, "No space left on device")
 
-    error = await refused(MediaIntake(full, http, max_bytes=1000), image(ADDRESS))
+    error = await error_of(MediaIntake(full, http, max_bytes=1000), image(ADDRESS))
     assert (error.code, error.shape.status) == ("internal_error", 500)
 
 
-async def test_gateway_limit_applies_without_a_model_limit(http: HttpClient) -> None:
+async def test_size_limit_of_the_gateway_applies_without_one_of_the_model(http: HttpClient) -> None:
     host = Host(clip())
     item = Media(MediaKind.VIDEO, "https://clips.example/a.mp4", "video_file_1", MediaRole.VIDEO)
     await ready(intake(http, host, max_bytes=1_000_000), item)
     assert host.asked[0][1] == 1_000_000
-    error = await refused(intake(http, max_bytes=1000), Media(MediaKind.VIDEO, data_url(clip()), "video_file_1"))
+    error = await error_of(intake(http, max_bytes=1000), Media(MediaKind.VIDEO, data_url(clip()), "video_file_1"))
     assert error.code == "too_large"
 
 
 async def test_first_failure_cancels_the_others(http: HttpClient) -> None:
-    error = await refused(
+    error = await error_of(
         intake(http, Host(b"no picture")), *(image(ADDRESS, param=f"image_file_{n}") for n in range(8))
     )
     assert error.code == "invalid_value"
@@ -321,7 +325,7 @@ async def test_first_failure_cancels_the_others(http: HttpClient) -> None:
     ],
     ids=["of another type and too wide", "too many bytes", "everything"],
 )
-async def test_large_picture_is_shrunk(http: HttpClient, content: bytes) -> None:
+async def test_large_picture_is_resized(http: HttpClient, content: bytes) -> None:
     given = media_file(content)
     async with intake(http, shrink=True).ready(CARD, VideoRequest("m", media=(image(content=content),))) as request:
         file = request.media[0].file
@@ -333,17 +337,17 @@ async def test_large_picture_is_shrunk(http: HttpClient, content: bytes) -> None
         assert file.width / file.height == pytest.approx(given.width / given.height, rel=0.01)
 
 
-async def test_fitting_picture_stays_unchanged(http: HttpClient) -> None:
+async def test_picture_within_the_limits_is_unchanged(http: HttpClient) -> None:
     given = image(content=picture())
     assert (await ready(intake(http, shrink=True), given)).media[0].file is given.file
 
 
-async def test_picture_that_shrinking_cannot_fix_is_rejected(http: HttpClient) -> None:
+async def test_picture_that_resizing_cannot_fix_is_refused(http: HttpClient) -> None:
     for content in (picture("image/png", 100, 100), picture("image/png", 1200, 300)):
-        assert (await refused(intake(http, shrink=True), image(content=content))).code == "invalid_value"
+        assert (await error_of(intake(http, shrink=True), image(content=content))).code == "invalid_value"
 
 
-async def test_alpha_is_flattened_and_orientation_applied(http: HttpClient) -> None:
+async def test_transparency_becomes_white_and_rotation_is_applied(http: HttpClient) -> None:
     target = io.BytesIO()
     layered = Image.new("RGBA", (1200, 600), (0, 0, 0, 0))
     layered.save(target, "PNG")
@@ -360,10 +364,10 @@ async def test_alpha_is_flattened_and_orientation_applied(http: HttpClient) -> N
         assert upright.height > upright.width
 
 
-async def test_decompression_bomb_is_not_decoded(http: HttpClient) -> None:
+async def test_decompression_bomb_is_not_opened(http: HttpClient) -> None:
     content = picture("image/png", 300, 300)
     bomb = content[:16] + (60_000).to_bytes(4) * 2 + content[24:]
-    assert (await refused(intake(http, shrink=True), image(content=bomb))).code == "invalid_value"
+    assert (await error_of(intake(http, shrink=True), image(content=bomb))).code == "invalid_value"
 
 
 @given(st.binary(max_size=300))
@@ -374,13 +378,13 @@ def test_base64_variants_are_decoded(content: bytes) -> None:
 
 
 @given(st.text(max_size=60))
-async def test_any_data_url_is_decoded_or_rejected(text: str) -> None:
+async def test_any_data_url_is_a_file_or_an_error(text: str) -> None:
     async with HttpClient() as http:
-        error = await refused(intake(http), image(f"data:{text}"))
+        error = await error_of(intake(http), image(f"data:{text}"))
     assert error.shape.status in (400, 413)
 
 
-async def test_archived_source_takes_precedence(http: HttpClient) -> None:
+async def test_archived_video_takes_precedence_over_its_url(http: HttpClient) -> None:
     async def pieces() -> AsyncIterator[bytes]:
         yield clip()[:1000]
         yield clip()[1000:]
@@ -399,15 +403,15 @@ async def test_archived_source_takes_precedence(http: HttpClient) -> None:
         (found,) = (await ready(intake(http, host), item, card=card)).media
         assert found.file == media_file(clip())
     assert host.asked == []
-    assert (await refused(intake(http), replace(item, source=Gone()))).code == "not_found"
-    assert (await refused(intake(http, max_bytes=1000), item)).code == "too_large"
+    assert (await error_of(intake(http), replace(item, source=Gone()))).code == "not_found"
+    assert (await error_of(intake(http, max_bytes=1000), item)).code == "too_large"
 
 
-async def test_second_header_in_a_picture_is_harmless(http: HttpClient) -> None:
+async def test_second_header_in_a_picture_has_no_effect(http: HttpClient) -> None:
     """Pillow takes the last of several sizes in a PNG."""
     content = picture("image/png", 2000, 1000)
     header = bytearray(content[8:33])
     header[8:16] = (60_000).to_bytes(4) * 2
     header[-4:] = zlib.crc32(header[4:-4]).to_bytes(4)
     bomb = content[:33] + bytes(header) + content[33:]
-    assert (await refused(intake(http, shrink=True), image(content=bomb))).code == "invalid_value"
+    assert (await error_of(intake(http, shrink=True), image(content=bomb))).code == "invalid_value"

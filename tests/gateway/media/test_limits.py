@@ -37,7 +37,7 @@ async def ready(intake: MediaIntake, *items: Media, card: ModelCard) -> VideoReq
         return request
 
 
-async def refused(intake: MediaIntake, *items: Media, card: ModelCard) -> GatewayError:
+async def error_of(intake: MediaIntake, *items: Media, card: ModelCard) -> GatewayError:
     with pytest.raises(GatewayError) as caught:
         await ready(intake, *items, card=card)
     return caught.value
@@ -56,8 +56,8 @@ def png(mode: str, side: int = 320) -> bytes:
 OPAQUE = ModelCard("m", "p", media_files={MediaKind.IMAGE: MediaLimits(min_side=240, no_alpha=True)})
 
 
-async def test_alpha_channel_is_rejected_or_flattened(http: HttpClient) -> None:
-    error = await refused(intake(http), image(png("RGBA")), card=OPAQUE)
+async def test_alpha_channel_is_refused_or_made_white(http: HttpClient) -> None:
+    error = await error_of(intake(http), image(png("RGBA")), card=OPAQUE)
     assert (error.code, error.param) == ("invalid_value", "image")
     assert [(problem.value, problem.hint) for problem in error.problems] == [("PNG (alpha)", NO_ALPHA)]
     (found,) = (await ready(intake(http, shrink=True), image(png("RGBA")), card=OPAQUE)).media
@@ -85,8 +85,10 @@ CLIP = Media(MediaKind.VIDEO, "", "video_file_1", MediaRole.REFERENCE_VIDEO, med
         ({"max_total_seconds": 9}, "≤ 9 s"),
     ],
 )
-async def test_clip_outside_of_the_limits_is_rejected(http: HttpClient, limits: dict[str, Any], allowed: str) -> None:
-    error = await refused(intake(http), CLIP, replace(CLIP, param="video_file_2"), card=clip_card(**limits))
+async def test_clip_outside_the_limits_of_the_model_is_refused(
+    http: HttpClient, limits: dict[str, Any], allowed: str
+) -> None:
+    error = await error_of(intake(http), CLIP, replace(CLIP, param="video_file_2"), card=clip_card(**limits))
     assert {problem.allowed for problem in error.problems} == {(allowed,)}
     assert error.problems[-1].param == "video_file_2"
 
@@ -103,14 +105,14 @@ async def test_clip_within_the_limits_is_accepted(http: HttpClient, limits: dict
     assert len((await ready(intake(http), CLIP, CLIP, card=clip_card(**limits))).media) == 2
 
 
-async def test_sound_length_is_limited(http: HttpClient) -> None:
+async def test_duration_of_a_sound_is_checked(http: HttpClient) -> None:
     card = ModelCard("m", "p", media_files={MediaKind.AUDIO: MediaLimits(max_seconds=2)})
-    sound_item = Media(MediaKind.AUDIO, "", "audio_url", file=media_file(sound(3.0)))
-    assert (await refused(intake(http), sound_item, card=card)).param == "audio_url"
-    assert await ready(intake(http), replace(sound_item, file=media_file(sound(2.2))), card=card)
+    audio = Media(MediaKind.AUDIO, "", "audio_url", file=media_file(sound(3.0)))
+    assert (await error_of(intake(http), audio, card=card)).param == "audio_url"
+    assert await ready(intake(http), replace(audio, file=media_file(sound(2.2))), card=card)
 
 
-async def test_clip_of_unknown_length_is_passed_on(http: HttpClient) -> None:
+async def test_clip_without_metadata_is_left_to_the_upstream(http: HttpClient) -> None:
     unknown = media_file(b"\0\0\0\x18ftypisom" + bytes(12) + b"\0\0\0\x08mdat" + b"\0\0\0\x08moov")
     assert (unknown.seconds, unknown.width, unknown.complete) == (0.0, 0, True)
     assert await ready(intake(http), replace(CLIP, file=unknown), card=clip_card(min_seconds=3, min_side=240))

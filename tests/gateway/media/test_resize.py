@@ -25,12 +25,12 @@ def with_notes(notes: bytes) -> bytes:
 
 
 def notes(*entries: tuple[int, int, int, bytes]) -> bytes:
-    """Tag, type, count and four bytes of value each."""
+    """EXIF entries: tag, type, count and four bytes of value each."""
     rows = b"".join(struct.pack("<HHI", tag, kind, count) + value for tag, kind, count, value in entries)
     return b"II*\0" + struct.pack("<IH", 8, len(entries)) + rows + b"\0\0\0\0"
 
 
-def test_picture_is_shrunk_and_rotated() -> None:
+def test_large_picture_is_resized_and_rotated() -> None:
     smaller = shrink_to(media_file(with_notes(notes(ON_ITS_SIDE))), SMALL)
     assert smaller is not None
     assert (smaller.media_type, smaller.width, smaller.height) == ("image/jpeg", 160, 200)
@@ -38,7 +38,7 @@ def test_picture_is_shrunk_and_rotated() -> None:
 
 @pytest.mark.parametrize("tag", [0x0100, 0x0101, 0x0111, 0x8769])
 @pytest.mark.parametrize("kind", [2, 7, 12])
-def test_invalid_exif_is_harmless(tag: int, kind: int) -> None:
+def test_invalid_exif_tags_are_ignored(tag: int, kind: int) -> None:
     broken = media_file(with_notes(notes((tag, kind, 4, b"abc\0"), ON_ITS_SIDE)))
     smaller = shrink_to(broken, SMALL)
     assert smaller is None or max(smaller.width, smaller.height) <= 200
@@ -46,14 +46,14 @@ def test_invalid_exif_is_harmless(tag: int, kind: int) -> None:
 
 @settings(deadline=None)
 @given(st.binary(max_size=120))
-def test_arbitrary_exif_is_harmless(content: bytes) -> None:
+def test_any_exif_data_is_ignored_or_applied(content: bytes) -> None:
     smaller = shrink_to(media_file(with_notes(b"II*\0\x08\0\0\0" + content)), SMALL)
     assert smaller is None or max(smaller.width, smaller.height) <= 200
 
 
 @settings(deadline=None)
 @given(st.integers(4, 30_000), st.binary(min_size=1, max_size=40))
-def test_arbitrary_corruption_is_harmless(at: int, damage: bytes) -> None:
+def test_any_damaged_picture_is_resized_or_unchanged(at: int, damage: bytes) -> None:
     content = bytearray(noise("image/jpeg", 300, 240))
     content[at : at + len(damage)] = damage
     shrink_to(media_file(bytes(content)), SMALL)

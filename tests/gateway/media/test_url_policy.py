@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from gateway.media.url_policy import DISALLOWED_PORTS, METADATA, NOT_PUBLIC, DisallowedUrlError, UrlPolicy
 from tests.gateway.media.fetching.hostile import HOSTILE_URLS
 
-POLICY = UrlPolicy()
+URL_POLICY = UrlPolicy()
 HOME = UrlPolicy(networks=(ip_network("10.1.0.0/16"), ip_network("fd00:1::/32")))
 WIDE_OPEN = UrlPolicy(networks=(ip_network("0.0.0.0/0"), ip_network("::/0")))
 
@@ -38,28 +38,28 @@ class TestUrls:
             ("https://h.example/a?u=https://x@10.0.0.1/&v=%", "https://h.example/a?u=https://x@10.0.0.1/&v=%"),
         ],
     )
-    def test_valid_urls_are_allowed(self, url: str, fetched: str) -> None:
-        assert str(POLICY.check_url(url)) == fetched
+    def test_ordinary_urls_are_accepted(self, url: str, fetched: str) -> None:
+        assert str(URL_POLICY.check_url(url)) == fetched
 
-    def test_escapes_stay_as_they_are(self) -> None:
-        url = POLICY.check_url("https://h.example/a%2Fb%7ec%20d?sig=%2b%2B+~&x=%E5%9b%be")
+    def test_escapes_are_unchanged(self) -> None:
+        url = URL_POLICY.check_url("https://h.example/a%2Fb%7ec%20d?sig=%2b%2B+~&x=%E5%9b%be")
         assert url.raw_path_qs == "/a%2Fb%7ec%20d?sig=%2b%2B+~&x=%E5%9b%be"
 
     @pytest.mark.parametrize("url", [url.format(port=8443) for url in HOSTILE_URLS])
-    def test_hostile_urls_are_rejected(self, url: str) -> None:
-        assert refuses(POLICY, url)
+    def test_malformed_urls_are_refused(self, url: str) -> None:
+        assert refuses(URL_POLICY, url)
 
     @pytest.mark.parametrize("port", [0, 1, 22, 25, 444, 1023, 65536, 99999, *sorted(DISALLOWED_PORTS)])
-    def test_ports_of_other_protocols_are_rejected(self, port: int) -> None:
-        assert refuses(POLICY, f"https://example.com:{port}/")
+    def test_ports_of_other_protocols_are_refused(self, port: int) -> None:
+        assert refuses(URL_POLICY, f"https://example.com:{port}/")
 
     @pytest.mark.parametrize("port", [80, 443, 1024, 8443, 65535])
-    def test_http_ports_are_allowed(self, port: int) -> None:
-        assert POLICY.check_url(f"https://example.com:{port}/").port == port
+    def test_ports_for_http_are_accepted(self, port: int) -> None:
+        assert URL_POLICY.check_url(f"https://example.com:{port}/").port == port
 
     def test_url_length_is_limited(self) -> None:
-        assert not refuses(POLICY, "https://h.example/" + "a" * 8000)
-        assert refuses(POLICY, "https://h.example/" + "a" * 9000)
+        assert not refuses(URL_POLICY, "https://h.example/" + "a" * 8000)
+        assert refuses(URL_POLICY, "https://h.example/" + "a" * 9000)
 
     @given(
         st.text()
@@ -72,18 +72,18 @@ class TestUrls:
     @example("https://[::1]]/")
     @example("https://.../")
     @example("https://a.example/[\ud800")
-    def test_any_text_is_a_canonical_url_or_rejected(self, text: str) -> None:
+    def test_any_text_is_a_normalized_url_or_refused(self, text: str) -> None:
         try:
-            url = POLICY.check_url(text)
+            url = URL_POLICY.check_url(text)
         except DisallowedUrlError:
             return
         assert (url.scheme, url.user, url.password, url.fragment) == ("https", None, None, "")
         assert url.raw_host is not None and re.fullmatch(r"[0-9a-z._:-]+", url.raw_host)
-        assert str(POLICY.check_url(str(url))) == str(url)
+        assert str(URL_POLICY.check_url(str(url))) == str(url)
 
 
 class TestHosts:
-    def test_only_allowed_hosts(self) -> None:
+    def test_only_allowed_hosts_are_accepted(self) -> None:
         url_policy = UrlPolicy(
             hosts=("Pictures.Example", "*.cdn.example", ".oss.example", "8.8.8.8", "2606:4700::1111", "depot")
         )
@@ -100,28 +100,28 @@ class TestHosts:
         ):
             assert refuses(url_policy, f"https://{host}/")
 
-    def test_denied_hosts_take_precedence(self) -> None:
+    def test_denied_hosts_are_refused_even_if_allowed(self) -> None:
         url_policy = UrlPolicy(hosts=("*.example",), denied_hosts=("bad.example", ".bad.example"))
         assert not refuses(url_policy, "https://good.example/")
         assert refuses(url_policy, "https://BAD.example/") and refuses(url_policy, "https://a.bad.example/")
         assert refuses(UrlPolicy(denied_hosts=("8.8.8.8",)), "https://8.8.8.8/")
 
-    def test_allowed_host_does_not_allow_an_internal_address(self) -> None:
+    def test_allowed_host_does_not_allow_internal_addresses(self) -> None:
         assert refuses(UrlPolicy(hosts=("127.0.0.1",)), "https://127.0.0.1/")
         assert refuses(UrlPolicy(hosts=("metadata.google.internal",)), "https://metadata.google.internal/")
 
     @pytest.mark.parametrize(
         "host", ["depot", "localhost", "a.local", "a.internal", "a.home.arpa", "a.b.svc", "nas.lan"]
     )
-    def test_local_names_need_a_network_or_an_allowed_host(self, host: str) -> None:
-        assert refuses(POLICY, f"https://{host}/")
+    def test_local_names_need_an_allowed_network_or_host(self, host: str) -> None:
+        assert refuses(URL_POLICY, f"https://{host}/")
         assert not refuses(UrlPolicy(hosts=(host,)), f"https://{host}/")
         assert not refuses(HOME, f"http://{host}/")
 
     @pytest.mark.parametrize(
         "host", ["", "*", "*.", "a b", "https://a.example", "0x7f.1", "a.example:443", "a..b", "例子"]
     )
-    def test_invalid_host_entry_is_rejected(self, host: str) -> None:
+    def test_invalid_host_cannot_be_listed(self, host: str) -> None:
         with pytest.raises(ValueError, match="is no host"):
             UrlPolicy(hosts=(host,))
         with pytest.raises(ValueError, match="is no host"):
@@ -146,24 +146,24 @@ PUBLIC_6 = ["2606:4700::1111", "2400:3200::1", "2a00::1", "64:ff9b::808:808", "6
 
 class TestAddresses:
     @pytest.mark.parametrize("address", FORBIDDEN)
-    def test_non_public_addresses_are_denied(self, address: str) -> None:
-        assert not POLICY.allows(address)
-        assert not POLICY.allows(address, "http")
+    def test_non_public_addresses_are_refused(self, address: str) -> None:
+        assert not URL_POLICY.allows(address)
+        assert not URL_POLICY.allows(address, "http")
 
     @pytest.mark.parametrize("address", PUBLIC + PUBLIC_6)
-    def test_public_addresses_need_https(self, address: str) -> None:
-        assert POLICY.allows(address)
-        assert not POLICY.allows(address, "http")
+    def test_public_addresses_are_allowed_by_https_only(self, address: str) -> None:
+        assert URL_POLICY.allows(address)
+        assert not URL_POLICY.allows(address, "http")
         assert not HOME.allows(address, "http")
 
-    def test_networks_allow_http_for_their_addresses_only(self) -> None:
+    def test_allowed_networks_are_allowed_by_http_and_nothing_else_is(self) -> None:
         for address in ("10.1.2.3", "fd00:1::5"):
             assert HOME.allows(address) and HOME.allows(address, "http")
         for address in ("10.2.0.1", "fd00:2::1", "127.0.0.1", "::ffff:10.1.2.3", "::10.1.2.3"):
             assert not HOME.allows(address) and not HOME.allows(address, "http")
         assert HOME.allows("8.8.8.8")
 
-    def test_networks_apply_to_literal_addresses(self) -> None:
+    def test_allowed_networks_apply_to_ip_addresses_in_urls(self) -> None:
         assert str(HOME.check_url("http://10.1.2.3:8080/a")) == "http://10.1.2.3:8080/a"
         assert str(HOME.check_url("https://[FD00:1::5]/a")) == "https://[fd00:1::5]/a"
         for url in (
@@ -178,7 +178,7 @@ class TestAddresses:
     @pytest.mark.parametrize(
         "address", [*sorted(map(str, METADATA)), "::ffff:169.254.169.254", "64:ff9b::169.254.169.254"]
     )
-    def test_metadata_services_are_never_allowed(self, address: str) -> None:
+    def test_metadata_addresses_are_refused_in_any_allowed_network(self, address: str) -> None:
         assert not WIDE_OPEN.allows(address)
         assert not WIDE_OPEN.allows(address, "http")
         assert WIDE_OPEN.allows("127.0.0.1", "http")
@@ -197,8 +197,8 @@ class TestAddresses:
     @example(ip_address("64:ff9b::7f00:1"))
     @example(ip_address("::ffff:8.8.8.8"))
     @example(ip_address("2001:1::1"))
-    def test_allowed_address_is_global_and_in_no_denied_range(self, ip: IPv4Address | IPv6Address) -> None:
-        if not POLICY.allows(str(ip)):
+    def test_allowed_addresses_are_global_and_in_no_forbidden_range(self, ip: IPv4Address | IPv6Address) -> None:
+        if not URL_POLICY.allows(str(ip)):
             return
         assert ip.is_global and not ip.is_multicast and not ip.is_loopback and ip not in METADATA
         assert not any(ip in network for network in NOT_PUBLIC)
@@ -206,10 +206,10 @@ class TestAddresses:
             assert (ip.ipv4_mapped, ip.sixtofour, ip.teredo, ip.is_site_local) == (None, None, None, False)
 
     @given(st.ip_addresses(v=4))
-    def test_nat64_is_checked_as_its_v4_address(self, ip: IPv4Address) -> None:
-        assert POLICY.allows(f"64:ff9b::{ip}") == POLICY.allows(str(ip))
+    def test_nat64_address_is_judged_by_its_ipv4_address(self, ip: IPv4Address) -> None:
+        assert URL_POLICY.allows(f"64:ff9b::{ip}") == URL_POLICY.allows(str(ip))
 
     @given(st.ip_addresses(v=6, network="2000::/3"))
     def test_most_public_addresses_are_allowed(self, ip: IPv6Address) -> None:
         special = [network for network in NOT_PUBLIC if isinstance(network, IPv6Network)]
-        assert POLICY.allows(str(ip)) != any(ip in network for network in special)
+        assert URL_POLICY.allows(str(ip)) != any(ip in network for network in special)

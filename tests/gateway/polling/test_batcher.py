@@ -12,7 +12,7 @@ from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.tasks import Phase, TaskState
 from tests.clock import TestClock
-from tests.upstream import ScriptedProvider, State, trouble
+from tests.upstream import ScriptedProvider, State, provider_error
 
 ACCOUNT = Account("scripted", "s-1")
 
@@ -43,7 +43,10 @@ class Upstream(ScriptedProvider):
         return [len(ids) for _, ids in self.asked]
 
 
-class BatcherFixture:
+class ScriptedBatcher:
+    """A batcher over a scripted upstream. No gateway: the poller makes batchers out of reach of a test, and nothing of
+    a gateway takes part in a batch."""
+
     def __init__(self, batch: int = 10, per_second: float = 0.0) -> None:
         self.clock = TestClock()
         self.upstream = Upstream(batch)
@@ -66,7 +69,7 @@ class BatcherFixture:
         return [future for future in found if future is not None]
 
 
-async def validate() -> None:
+async def let_tasks_run() -> None:
     for _ in range(10):
         await asyncio.sleep(0)
 
@@ -75,40 +78,40 @@ def names(count: int) -> list[str]:
     return [f"t{number}" for number in range(count)]
 
 
-async def test_concurrent_queries_of_one_id_are_coalesced() -> None:
-    env = BatcherFixture()
+async def test_concurrent_polls_of_one_id_share_one_query() -> None:
+    env = ScriptedBatcher()
     answers = await asyncio.gather(*env.enqueue(*["t"] * 50))
     assert {answer.id for answer in answers if isinstance(answer, TaskState)} == {"t"}
     assert env.upstream.batches == [1]
 
 
-async def test_query_in_flight_is_joined_unless_forced() -> None:
-    env = BatcherFixture()
+async def test_running_query_is_joined_unless_a_refresh_is_forced() -> None:
+    env = ScriptedBatcher()
     env.upstream.gate.clear()
     first = env.enqueue("t")
-    await validate()
+    await let_tasks_run()
     joined, force_refresh = env.enqueue("t"), env.enqueue("t", force_refresh=True)
-    await validate()
+    await let_tasks_run()
     assert env.upstream.batches == [1, 1]
     env.upstream.gate.set()
     await asyncio.gather(*first, *joined, *force_refresh)
     assert env.upstream.batches == [1, 1]
 
 
-async def test_id_enqueued_during_another_batch_is_not_delayed() -> None:
-    env = BatcherFixture(batch=1, per_second=1.0)
+async def test_poll_during_the_turn_of_another_id_does_not_wait() -> None:
+    env = ScriptedBatcher(batch=1, per_second=1.0)
     env.urgencies = {"old": 9.0, "new": 1.0}
     await asyncio.gather(*env.enqueue("first"))
     assert env.enqueue("old", wait=False) == []
     env.clock.lag(10.0)
     # The rate limit allows the next call, but its wake-up has not run yet.
     assert env.enqueue("new", wait=False) == []
-    await validate()
+    await let_tasks_run()
     assert [ids for _, ids in env.upstream.asked] == [("first",), ("old",)]
 
 
-async def test_id_of_the_next_batch_gets_a_future() -> None:
-    env = BatcherFixture(batch=1, per_second=1.0)
+async def test_poll_during_the_turn_of_its_own_id_waits_for_it() -> None:
+    env = ScriptedBatcher(batch=1, per_second=1.0)
     await asyncio.gather(*env.enqueue("first"))
     env.enqueue("t", wait=False)
     env.clock.lag(10.0)
@@ -116,46 +119,46 @@ async def test_id_of_the_next_batch_gets_a_future() -> None:
     assert isinstance(answer, TaskState)
 
 
-async def test_ids_are_batched() -> None:
-    env = BatcherFixture(batch=10)
+async def test_ids_are_collected_into_batches() -> None:
+    env = ScriptedBatcher(batch=10)
     await asyncio.gather(*env.enqueue(*names(25)))
     assert sorted(env.upstream.batches, reverse=True) == [10, 10, 5]
 
 
-async def test_at_most_two_batches_are_in_flight() -> None:
-    env = BatcherFixture(batch=10)
+async def test_at_most_two_batches_run_at_once() -> None:
+    env = ScriptedBatcher(batch=10)
     env.upstream.gate.clear()
     futures = env.enqueue(*names(50))
-    await validate()
+    await let_tasks_run()
     assert env.upstream.batches == [10, 10]
     env.upstream.gate.set()
     await asyncio.gather(*futures)
     assert env.upstream.batches == [10] * 5
 
 
-async def test_cancelled_caller_does_not_affect_others() -> None:
-    env = BatcherFixture()
+async def test_cancelled_client_does_not_cancel_the_query_of_others() -> None:
+    env = ScriptedBatcher()
     env.upstream.gate.clear()
     gone, stays = env.enqueue("t", "t")
-    await validate()
+    await let_tasks_run()
     gone.cancel()
     env.upstream.gate.set()
     assert isinstance(await stays, TaskState)
 
 
-class TestBatchErrors:
+class TestSplitBatches:
     @pytest.mark.parametrize("kind", [ErrorKind.INVALID_REQUEST, ErrorKind.UPSTREAM_ERROR])
     @pytest.mark.parametrize("bad", [0, 3, 9])
-    async def test_invalid_id_does_not_affect_the_others(self, kind: ErrorKind, bad: int) -> None:
-        env = BatcherFixture(batch=10)
-        env.upstream.poison = {f"t{bad}": trouble(kind)}
+    async def test_other_ids_of_the_batch_are_answered(self, kind: ErrorKind, bad: int) -> None:
+        env = ScriptedBatcher(batch=10)
+        env.upstream.poison = {f"t{bad}": provider_error(kind)}
         answers = await asyncio.gather(*env.enqueue(*names(10)))
         assert [isinstance(answer, ProviderError) for answer in answers] == [number == bad for number in range(10)]
         assert len(env.upstream.asked) <= 10
 
-    async def test_outage_does_not_split_down_to_single_ids(self) -> None:
-        env = BatcherFixture(batch=10)
-        env.upstream.poison = {id: trouble(ErrorKind.UPSTREAM_ERROR) for id in names(10)}
+    async def test_failing_upstream_is_not_queried_for_each_id(self) -> None:
+        env = ScriptedBatcher(batch=10)
+        env.upstream.poison = {id: provider_error(ErrorKind.UPSTREAM_ERROR) for id in names(10)}
         answers = await asyncio.gather(*env.enqueue(*names(10)))
         assert all(isinstance(answer, ProviderError) for answer in answers)
         assert env.upstream.batches == [10, 5, 5]
@@ -163,15 +166,15 @@ class TestBatchErrors:
     @pytest.mark.parametrize(
         "kind", [ErrorKind.RATE_LIMITED, ErrorKind.UNREACHABLE, ErrorKind.ANSWER_LOST, ErrorKind.INVALID_CREDENTIAL]
     )
-    async def test_other_errors_are_not_split(self, kind: ErrorKind) -> None:
-        env = BatcherFixture(batch=10)
-        env.upstream.poison = {"t0": trouble(kind)}
+    async def test_error_of_the_whole_call_does_not_split_the_batch(self, kind: ErrorKind) -> None:
+        env = ScriptedBatcher(batch=10)
+        env.upstream.poison = {"t0": provider_error(kind)}
         answers = await asyncio.gather(*env.enqueue(*names(10)))
         assert {answer.kind for answer in answers if isinstance(answer, ProviderError)} == {kind}
         assert env.upstream.batches == [10]
 
-    async def test_unexpected_exception_resolves_the_futures(self) -> None:
-        env = BatcherFixture()
+    async def test_unexpected_exception_of_a_provider_is_an_answer(self) -> None:
+        env = ScriptedBatcher()
         env.upstream.poison = {"t": ValueError("x")}  # type: ignore[dict-item]
         (answer,) = await asyncio.gather(*env.enqueue("t"))
         assert isinstance(answer, ProviderError)
@@ -181,7 +184,7 @@ class TestBatchErrors:
 class TestRateLimit:
     async def test_500_tasks_at_20_queries_a_second(self) -> None:
         """No second exceeds the upstream's limit, every id is queried within 30 s, and there is no 429."""
-        env = BatcherFixture(batch=1, per_second=20)
+        env = ScriptedBatcher(batch=1, per_second=20)
         ids = names(500)
         assert len(env.enqueue(*ids, wait=False)) <= 2
         await env.clock.run(28.0)
@@ -189,29 +192,29 @@ class TestRateLimit:
         times = env.upstream.times
         assert max(sum(1 for other in times if 0 <= other - one < 1.0) for one in times) <= 20
 
-    async def test_without_wait_there_is_no_future(self) -> None:
-        env = BatcherFixture(batch=1, per_second=5)
+    async def test_poll_without_wait_does_not_wait_for_the_rate_limit(self) -> None:
+        env = ScriptedBatcher(batch=1, per_second=5)
         await asyncio.gather(*env.enqueue("t0"))
         assert env.enqueue("t1", wait=False) == []
         await env.clock.run(1.0)
         assert env.reported == ["t0", "t1"]
 
-    async def test_wait_returns_a_future_for_a_later_batch(self) -> None:
-        env = BatcherFixture(batch=1, per_second=5)
+    async def test_poll_with_wait_waits_for_the_rate_limit(self) -> None:
+        env = ScriptedBatcher(batch=1, per_second=5)
         first, second = env.enqueue("t0", "t1")
         await env.clock.run(1.0)
         assert isinstance(await first, TaskState)
         assert isinstance(await second, TaskState)
 
     async def test_wait_ends_at_the_deadline(self) -> None:
-        env = BatcherFixture(batch=1, per_second=0.01)
+        env = ScriptedBatcher(batch=1, per_second=0.01)
         first, second = env.enqueue("t0", "t1")
         await env.clock.run(DEADLINE_SECONDS + 0.1)
         assert isinstance(await first, TaskState)
         assert await second is OVERDUE
 
-    async def test_most_urgent_ids_go_first(self) -> None:
-        env = BatcherFixture(batch=2, per_second=5)
+    async def test_most_urgent_ids_are_queried_first(self) -> None:
+        env = ScriptedBatcher(batch=2, per_second=5)
         await asyncio.gather(*env.enqueue("first"))
         env.urgencies = {"old": 9.0, "nearly": 8.0, "new": 1.0}
         env.enqueue("new", "old", "nearly", wait=False)
@@ -219,7 +222,7 @@ class TestRateLimit:
         assert [ids for _, ids in env.upstream.asked[1:]] == [("old", "nearly"), ("new",)]
 
     async def test_rate_limit_error_slows_the_account_down(self) -> None:
-        env = BatcherFixture(batch=1, per_second=20)
+        env = ScriptedBatcher(batch=1, per_second=20)
         env.upstream.poison = {"t0": ProviderError(ErrorKind.RATE_LIMITED, retry_after=3)}
         await asyncio.gather(*env.enqueue("t0"))
         env.enqueue(*names(10)[1:], wait=False)
@@ -228,20 +231,20 @@ class TestRateLimit:
         await env.clock.run(5.0)
         assert len(env.reported) == 10
 
-    async def test_round_seconds(self) -> None:
-        env = BatcherFixture(batch=1, per_second=20)
+    async def test_round_seconds_is_the_time_for_all_pending_ids(self) -> None:
+        env = ScriptedBatcher(batch=1, per_second=20)
         env.enqueue(*names(100), wait=False)
         assert env.batcher.round_seconds == pytest.approx(100 / 18, rel=0.1)
 
-    async def test_pending_queries_are_limited(self) -> None:
-        env = BatcherFixture(batch=1, per_second=0.01)
+    async def test_number_of_pending_ids_is_limited(self) -> None:
+        env = ScriptedBatcher(batch=1, per_second=0.01)
         env.enqueue(*names(MAX_PENDING + 50), wait=False)
         assert len(env.batcher._pending) <= MAX_PENDING
 
 
 class TestHangingUpstream:
-    async def test_future_resolves_at_the_deadline(self) -> None:
-        env = BatcherFixture()
+    async def test_wait_for_a_hanging_query_ends_at_the_deadline(self) -> None:
+        env = ScriptedBatcher()
         env.upstream.gate.clear()
         (future,) = env.enqueue("t")
         await env.clock.run(DEADLINE_SECONDS - 0.1)
@@ -249,53 +252,53 @@ class TestHangingUpstream:
         await env.clock.run(0.2)
         assert await future is OVERDUE
 
-    async def test_late_result_is_still_reported(self) -> None:
-        env = BatcherFixture()
+    async def test_late_answer_is_still_reported(self) -> None:
+        env = ScriptedBatcher()
         env.upstream.gate.clear()
         env.enqueue("t")
         await env.clock.run(DEADLINE_SECONDS + 1)
         env.upstream.gate.set()
-        await validate()
+        await let_tasks_run()
         assert env.reported == ["t"]
         assert not env.batcher._pending and not env.batcher._calls
 
     async def test_later_polls_do_not_join_a_hanging_query(self) -> None:
-        env = BatcherFixture()
+        env = ScriptedBatcher()
         env.upstream.gate.clear()
         env.enqueue("t")
         await env.clock.run(DEADLINE_SECONDS + 1)
         env.enqueue("t")
-        await validate()
+        await let_tasks_run()
         assert env.upstream.batches == [1, 1]
 
 
-class TestFuturesAlwaysResolve:
-    async def test_rate_limit_reached_during_the_batch_window(self) -> None:
-        env = BatcherFixture(batch=10)
+class TestDeadlines:
+    async def test_rate_limit_during_the_collection_of_a_batch_ends_the_wait(self) -> None:
+        env = ScriptedBatcher(batch=10)
         env.upstream.gate.clear()
         env.enqueue("a")
-        await validate()
+        await let_tasks_run()
         (waiting,) = env.enqueue("b", wait=False)
         env.batcher.limiter.on_rate_limit_error(env.clock.now(), sent_at=env.clock.now(), retry_after=10**6)
         await env.clock.run(DEADLINE_SECONDS + 0.1)
         assert await waiting is OVERDUE
 
-    async def test_cancelled_query(self) -> None:
-        env = BatcherFixture()
+    async def test_cancelled_query_ends_the_wait(self) -> None:
+        env = ScriptedBatcher()
         env.upstream.poison = {"t": asyncio.CancelledError()}  # type: ignore[dict-item]
         (future,) = env.enqueue("t")
         assert await future is OVERDUE
 
-    async def test_cancelled_callers_leave_nothing_behind(self) -> None:
-        env = BatcherFixture(batch=1, per_second=0.01)
+    async def test_overdue_polls_leave_nothing_behind(self) -> None:
+        env = ScriptedBatcher(batch=1, per_second=0.01)
         env.enqueue("first")
         for _ in range(5):
             env.enqueue("t")
             await env.clock.run(DEADLINE_SECONDS + 0.1)
         assert env.batcher._pending["t"].waiting == []
 
-    async def test_earlier_wake_up_replaces_a_later_one(self) -> None:
-        env = BatcherFixture(batch=1)
+    async def test_earlier_turn_replaces_a_later_one(self) -> None:
+        env = ScriptedBatcher(batch=1)
         env.batcher.limiter.on_rate_limit_error(env.clock.now(), sent_at=env.clock.now(), retry_after=30)
         env.enqueue("t", wait=False)
         env.batcher.limiter._blocked_until = 0.0

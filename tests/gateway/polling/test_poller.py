@@ -12,7 +12,7 @@ from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.tasks import Phase, TaskState
 from tests.clock import TestClock
-from tests.upstream import ScriptedProvider, finished, trouble
+from tests.upstream import ScriptedProvider, finished, provider_error
 
 ACCOUNT, OTHER = Account("scripted", "s-1"), Account("scripted", "s-2")
 ID = "scripted-1"
@@ -54,7 +54,7 @@ async def state(poller: Poller, provider: ScriptedProvider, *, ask: bool = False
     return observation
 
 
-async def test_changed_limit_applies_to_existing_limiters(
+async def test_changed_limit_applies_to_known_accounts(
     poller: Poller, provider: ScriptedProvider, clock: TestClock
 ) -> None:
     provider.states[ID] = TaskState(ID, Phase.PROCESSING, progress=50)
@@ -82,14 +82,14 @@ async def test_fresh_state_is_returned_from_the_cache(
     assert len(provider.asked) == 2
 
 
-async def test_force_refresh_queries_a_fresh_task(poller: Poller, provider: ScriptedProvider) -> None:
+async def test_force_refresh_queries_the_upstream(poller: Poller, provider: ScriptedProvider) -> None:
     provider.states[ID] = TaskState(ID, Phase.PROCESSING)
     await state(poller, provider)
     await state(poller, provider, ask=True)
     assert len(provider.asked) == 2
 
 
-async def test_without_freshness_every_poll_queries(provider: ScriptedProvider, clock: TestClock) -> None:
+async def test_zero_freshness_queries_at_every_poll(provider: ScriptedProvider, clock: TestClock) -> None:
     provider.states[ID] = TaskState(ID, Phase.PROCESSING)
     poller = Poller(clock, 0, Background())
     await state(poller, provider)
@@ -104,7 +104,7 @@ async def test_accounts_do_not_share_cached_states(poller: Poller, provider: Scr
     assert [credential for credential, _ in provider.asked] == ["s-1", "s-2"]
 
 
-async def test_many_ids_of_an_account_are_one_query(poller: Poller, provider: ScriptedProvider) -> None:
+async def test_ids_of_one_account_are_one_query(poller: Poller, provider: ScriptedProvider) -> None:
     ids = ["scripted-1", "scripted-2", "scripted-3"]
     for id in ids[:2]:
         provider.states[id] = finished(id)
@@ -116,46 +116,48 @@ async def test_many_ids_of_an_account_are_one_query(poller: Poller, provider: Sc
 
 
 @pytest.mark.parametrize("kind", sorted(set(ErrorKind) - {ErrorKind.INVALID_CREDENTIAL, ErrorKind.TASK_NOT_FOUND}))
-async def test_query_error_returns_the_cached_state(
+async def test_failed_query_returns_the_cached_state(
     poller: Poller, provider: ScriptedProvider, clock: TestClock, kind: ErrorKind
 ) -> None:
     provider.states[ID] = TaskState(ID, Phase.POST_PROCESSING, progress=80)
     await state(poller, provider)
     clock.move(2)
-    provider.query_trouble = trouble(kind)
+    provider.query_error = provider_error(kind)
     observation = await state(poller, provider)
     assert (observation.state.phase, observation.progress) == (Phase.POST_PROCESSING, 80)
     assert observation.query_error
     assert observation.query_error.kind is kind
 
 
-async def test_query_error_without_a_cached_state_is_processing_at_0(
+async def test_failed_query_without_a_cached_state_is_processing_at_0(
     poller: Poller, provider: ScriptedProvider
 ) -> None:
-    provider.query_trouble = trouble(ErrorKind.UNREACHABLE)
+    provider.query_error = provider_error(ErrorKind.UNREACHABLE)
     observation = await state(poller, provider)
     assert (observation.state.phase, observation.progress) == (Phase.PROCESSING, 0)
     assert observation.query_error
 
 
 async def test_stale_state_is_not_fresh(poller: Poller, provider: ScriptedProvider) -> None:
-    provider.query_trouble = trouble(ErrorKind.UNREACHABLE)
+    provider.query_error = provider_error(ErrorKind.UNREACHABLE)
     await state(poller, provider)
     await state(poller, provider)
     assert len(provider.asked) == 2
 
 
-async def test_next_poll_after_an_error_succeeds(poller: Poller, provider: ScriptedProvider, clock: TestClock) -> None:
-    provider.query_trouble = trouble(ErrorKind.UNREACHABLE)
+async def test_state_is_updated_when_the_error_ends(
+    poller: Poller, provider: ScriptedProvider, clock: TestClock
+) -> None:
+    provider.query_error = provider_error(ErrorKind.UNREACHABLE)
     await state(poller, provider)
-    provider.query_trouble = None
+    provider.query_error = None
     provider.states[ID] = finished(ID)
     observation = await state(poller, provider)
     assert (observation.state.phase, observation.progress, observation.query_error) == (Phase.COMPLETED, 100, None)
 
 
-async def test_rejected_credential_is_returned_as_an_error(poller: Poller, provider: ScriptedProvider) -> None:
-    provider.query_trouble = trouble(ErrorKind.INVALID_CREDENTIAL)
+async def test_rejected_credential_is_reported(poller: Poller, provider: ScriptedProvider) -> None:
+    provider.query_error = provider_error(ErrorKind.INVALID_CREDENTIAL)
     observation = await observe(poller, provider)
     assert isinstance(observation, ProviderError)
     assert observation.kind is ErrorKind.INVALID_CREDENTIAL
@@ -164,7 +166,7 @@ async def test_rejected_credential_is_returned_as_an_error(poller: Poller, provi
 class TestNewTasks:
     """The upstream lists a task only some time after its submit."""
 
-    async def test_submitted_task_is_pending_for_a_minute(
+    async def test_task_submitted_here_is_pending_for_a_minute(
         self, poller: Poller, provider: ScriptedProvider, clock: TestClock
     ) -> None:
         poller.submitted(ACCOUNT, ID, clock.now())
@@ -174,7 +176,7 @@ class TestNewTasks:
         clock.move(GRACE_SECONDS + 1)
         assert isinstance(await observe(poller, provider), ProviderError)
 
-    async def test_submit_time_in_the_id_needs_no_cache(
+    async def test_task_whose_id_contains_its_time_is_pending_on_any_replica(
         self, poller: Poller, provider: ScriptedProvider, clock: TestClock
     ) -> None:
         observation = await observe(poller, provider, submitted_at=clock.now() - 59)
@@ -187,7 +189,7 @@ class TestNewTasks:
         assert isinstance(await observe(poller, provider), ProviderError)
 
 
-async def test_a_finished_task_without_its_link_is_not_at_100(
+async def test_finished_task_without_its_link_is_not_at_100(
     poller: Poller, provider: ScriptedProvider, clock: TestClock
 ) -> None:
     provider.states[ID] = finished(ID)
@@ -197,7 +199,7 @@ async def test_a_finished_task_without_its_link_is_not_at_100(
     assert (await state(poller, provider)).progress == 95
 
 
-async def test_new_task_missing_after_an_observation_keeps_its_state(
+async def test_new_task_that_the_upstream_hides_again_keeps_its_state(
     poller: Poller, provider: ScriptedProvider, clock: TestClock
 ) -> None:
     poller.submitted(ACCOUNT, ID, clock.now())
@@ -236,12 +238,12 @@ class TestMissingTasks:
         clock.move(GRACE_SECONDS)
         for number in range(400):
             if number % 7 == 3:
-                provider.query_trouble = trouble(ErrorKind.UNREACHABLE)
+                provider.query_error = provider_error(ErrorKind.UNREACHABLE)
             observation = await observe(poller, provider, ask=number % 5 == 0)
             assert isinstance(observation, ProviderError)
             assert observation.kind is ErrorKind.TASK_NOT_FOUND
             assert poller.fresh_observation(ACCOUNT, ID, None) is None
-            provider.query_trouble = None
+            provider.query_error = None
             clock.move(0.05)
 
     async def test_rate_limited_poll_agrees_with_the_others(self, provider: ScriptedProvider, clock: TestClock) -> None:
@@ -283,7 +285,7 @@ class TestMissingTasks:
         clock.move(1)
         provider.states[ID] = TaskState(ID, Phase.PROCESSING)
         await state(poller, provider)
-        poller.on_results(ACCOUNT, {ID: trouble(ErrorKind.TASK_NOT_FOUND)}, sent_at)
+        poller.on_results(ACCOUNT, {ID: provider_error(ErrorKind.TASK_NOT_FOUND)}, sent_at)
         assert (await state(poller, provider)).query_error is None
 
     async def test_one_miss_per_freshness_is_queried(
@@ -315,7 +317,7 @@ async def test_submit_time_in_the_future_is_not_new(
     assert isinstance(await observe(poller, provider, submitted_at=clock.now() + 60), ProviderError)
 
 
-async def test_progress_is_monotonic(poller: Poller, provider: ScriptedProvider, clock: TestClock) -> None:
+async def test_progress_never_decreases(poller: Poller, provider: ScriptedProvider, clock: TestClock) -> None:
     figures = [(Phase.PROCESSING, 50), (Phase.PROCESSING, 30), (Phase.QUEUED, 0), (Phase.POST_PROCESSING, 80)]
     observation = []
     for phase, progress in figures:
@@ -325,14 +327,14 @@ async def test_progress_is_monotonic(poller: Poller, provider: ScriptedProvider,
     assert observation == [50, 50, 50, 80]
 
 
-async def test_progress_rises_with_time(poller: Poller, provider: ScriptedProvider, clock: TestClock) -> None:
+async def test_progress_increases_with_time(poller: Poller, provider: ScriptedProvider, clock: TestClock) -> None:
     provider.states[ID] = TaskState(ID, Phase.PROCESSING, progress=50, created_at=clock.now())
     first = (await state(poller, provider)).progress
     clock.move(60)
     assert first < (await state(poller, provider)).progress < 100
 
 
-async def test_slow_result_does_not_replace_a_newer_one(
+async def test_slow_answer_does_not_replace_a_newer_one(
     poller: Poller, provider: ScriptedProvider, clock: TestClock
 ) -> None:
     provider.states[ID] = finished(ID)
@@ -343,7 +345,7 @@ async def test_slow_result_does_not_replace_a_newer_one(
     assert (await state(poller, provider)).state.phase is Phase.COMPLETED
 
 
-async def test_clock_set_back_does_not_extend_freshness(
+async def test_clock_set_back_does_not_keep_states_fresh(
     poller: Poller, provider: ScriptedProvider, clock: TestClock
 ) -> None:
     provider.states[ID] = TaskState(ID, Phase.PROCESSING)
@@ -353,7 +355,9 @@ async def test_clock_set_back_does_not_extend_freshness(
     assert len(provider.asked) == 2
 
 
-async def test_same_credential_through_two_proxies_shares_the_cache(poller: Poller, provider: ScriptedProvider) -> None:
+async def test_one_credential_with_two_proxies_shares_the_rate_limit(
+    poller: Poller, provider: ScriptedProvider
+) -> None:
     accounts = [Account("scripted", "s-1", proxy=proxy) for proxy in (None, "http://p:1")]
     batchers = [poller._batcher(provider, account) for account in (*accounts, *accounts)]
     assert batchers[0] is batchers[2] is not batchers[1] is batchers[3]

@@ -25,18 +25,18 @@ def most_in_a_second(calls: list[float]) -> int:
 
 
 @pytest.mark.parametrize("limit", [1, 5, 20, 100])
-def test_rate_stays_below_the_limit_and_near_it(limit: int) -> None:
+def test_rate_limit_is_never_exceeded_and_mostly_used(limit: int) -> None:
     calls = spend_all(AdaptiveRateLimiter(limit, 0.0), 0.0, 20.0)
     assert most_in_a_second(calls) <= limit
     assert len(calls) >= 0.85 * limit * 20
 
 
-def test_idle_time_does_not_accumulate_calls() -> None:
+def test_idle_time_allows_no_burst() -> None:
     limiter = AdaptiveRateLimiter(20, 0.0)
     assert most_in_a_second(spend_all(limiter, 1000.0, 5.0)) <= 20
 
 
-def test_no_wait_without_a_limit() -> None:
+def test_without_a_limit_there_is_no_wait() -> None:
     limiter = AdaptiveRateLimiter(0, 0.0)
     for _ in range(1000):
         limiter.acquire(0.0)
@@ -44,28 +44,28 @@ def test_no_wait_without_a_limit() -> None:
     assert limiter.seconds_for(1000) == 0
 
 
-def test_early_calls_delay_later_ones() -> None:
+def test_calls_made_without_waiting_delay_later_ones() -> None:
     limiter = AdaptiveRateLimiter(10, 0.0)
     for _ in range(5):
         limiter.acquire(0.0)
     assert limiter.wait(0.0) == pytest.approx(5 / 9, rel=0.01)
 
 
-def test_rate_limit_error_halves_the_rate_which_recovers() -> None:
+def test_rate_limit_error_halves_the_rate_which_recovers_slowly() -> None:
     limiter = AdaptiveRateLimiter(20, 0.0)
     limiter.on_rate_limit_error(0.0, sent_at=0.0)
     assert len(spend_all(limiter, 0.0, 5.0)) == pytest.approx(5 * 9 + 5, abs=8)
     assert len(spend_all(limiter, 60.0, 5.0)) == pytest.approx(5 * 18, abs=8)
 
 
-def test_errors_of_concurrent_calls_count_once() -> None:
+def test_concurrent_rate_limit_errors_count_as_one() -> None:
     limiter = AdaptiveRateLimiter(20, 0.0)
     for _ in range(10):
         limiter.on_rate_limit_error(1.0, sent_at=0.5)
     assert limiter.seconds_for(9) == pytest.approx(1.0, rel=0.05)
 
 
-def test_retry_after_is_respected() -> None:
+def test_retry_after_of_the_upstream_is_respected() -> None:
     for limit in (0, 20):
         limiter = AdaptiveRateLimiter(limit, 0.0)
         limiter.on_rate_limit_error(0.0, sent_at=0.0, retry_after=7)
@@ -73,7 +73,7 @@ def test_retry_after_is_respected() -> None:
         assert limiter.wait(8.0) == 0
 
 
-def test_rate_has_a_lower_bound() -> None:
+def test_rate_never_falls_to_zero() -> None:
     limiter = AdaptiveRateLimiter(20, 0.0)
     for second in range(100):
         limiter.on_rate_limit_error(second / 10, sent_at=second / 10)
@@ -84,7 +84,7 @@ def test_rate_has_a_lower_bound() -> None:
     st.one_of(st.just(0.0), st.floats(0.1, 1000)),
     st.lists(st.tuples(st.sampled_from(["spend", "refused", "wait"]), st.floats(0, 10)), max_size=60),
 )
-def test_wait_is_always_bounded(limit: float, steps: list[tuple[str, float]]) -> None:
+def test_wait_is_always_finite(limit: float, steps: list[tuple[str, float]]) -> None:
     limiter, now = AdaptiveRateLimiter(limit, 0.0), 0.0
     for what, passed in steps:
         now += passed
@@ -96,7 +96,7 @@ def test_wait_is_always_bounded(limit: float, steps: list[tuple[str, float]]) ->
         assert 0 <= wait < 10_000
 
 
-def test_retry_after_has_an_upper_bound() -> None:
+def test_retry_after_is_limited() -> None:
     limiter = AdaptiveRateLimiter(20, 0.0)
     limiter.on_rate_limit_error(0.0, sent_at=0.0, retry_after=10**7)
     assert limiter.wait(0.0) <= 60
@@ -124,7 +124,7 @@ def test_changed_limit_applies_from_then_on(old: int, new: int) -> None:
     assert len(calls) >= 0.85 * new * 20
 
 
-def test_changed_limit_does_not_reset_the_reduction() -> None:
+def test_changed_limit_keeps_the_slowdown_after_an_error() -> None:
     limiter = AdaptiveRateLimiter(20, 0.0)
     limiter.on_rate_limit_error(0.0, sent_at=0.0)
     limiter.change_limit(40, 0.0)

@@ -36,7 +36,7 @@ class Renewals:
         return await fresh_result(self.poller, self.ref, self.clock.now())
 
 
-async def test_renewal_queries_even_a_fresh_state() -> None:
+async def test_link_is_queried_even_if_the_state_is_fresh() -> None:
     renewals = Renewals()
     await renewals.poll()
     renewals.provider.states[ID] = finished(ID, "https://host.example/new.mp4")
@@ -58,16 +58,16 @@ async def test_task_without_a_link_has_no_fresh_result(state: TaskState | None) 
 
 
 @pytest.mark.parametrize("kind", [ErrorKind.UNREACHABLE, ErrorKind.RATE_LIMITED, ErrorKind.INVALID_CREDENTIAL])
-async def test_old_links_are_not_returned_after_a_query_error(kind: ErrorKind) -> None:
+async def test_failed_query_does_not_return_the_old_links(kind: ErrorKind) -> None:
     renewals = Renewals()
     await renewals.poll()
-    renewals.provider.query_trouble = ProviderError(kind)
+    renewals.provider.query_error = ProviderError(kind)
     with pytest.raises(ProviderError) as caught:
         await renewals.fresh()
     assert caught.value.kind is kind
 
 
-async def test_unlisted_new_task_has_no_fresh_link() -> None:
+async def test_new_task_that_the_upstream_hides_again_has_no_fresh_link() -> None:
     renewals = Renewals()
     renewals.poller.submitted(ACCOUNT, ID, renewals.clock.now())
     await renewals.poll()
@@ -88,7 +88,7 @@ async def test_link_renewal_waits_for_its_batch() -> None:
     assert await asked == Result("https://host.example/old.mp4")
 
 
-async def test_renewal_has_a_deadline() -> None:
+async def test_link_renewal_ends_at_the_deadline() -> None:
     renewals = Renewals(per_second=0.01)
     await renewals.poll()
     asked = asyncio.create_task(renewals.fresh())

@@ -2,19 +2,16 @@
 
 from gateway.accounts.callers import Caller
 from gateway.task_ids.locator import TaskLocator
-from gateway.task_ids.signed import derived_key
 from providers.contract.accounts import Account
 from providers.contract.requests import VideoRequest
-from providers.registry import Registry
-from tests.gateway_fixture import no_owners
-from tests.upstream import ScriptedProvider
+from tests.gateway_fixture import GatewayFixture
 
 
 def new_locator() -> TaskLocator:
-    return TaskLocator(Registry([ScriptedProvider()]), no_owners(), [derived_key("secret")])
+    return GatewayFixture(secret=("secret",)).locator
 
 
-async def test_a_named_account_keeps_its_tasks_when_its_credential_is_replaced() -> None:
+async def test_named_account_keeps_its_tasks_when_its_credential_is_replaced() -> None:
     old, new = Account("scripted", "s-old", name="one"), Account("scripted", "s-new", name="one")
     before, after = (Caller((account,), managed=True, owner="a" * 12) for account in (old, new))
     locator = new_locator()
@@ -23,11 +20,11 @@ async def test_a_named_account_keeps_its_tasks_when_its_credential_is_replaced()
     assert ref.account is new
 
 
-async def test_an_account_keeps_its_tasks_when_it_is_given_a_name() -> None:
-    nameless, named = Account("scripted", "s-1"), Account("scripted", "s-1", name="one")
-    before, after = (Caller((account,), managed=True, owner="a" * 12) for account in (nameless, named))
+async def test_account_keeps_its_tasks_when_it_is_named() -> None:
+    unnamed, named = Account("scripted", "s-1"), Account("scripted", "s-1", name="one")
+    before, after = (Caller((account,), managed=True, owner="a" * 12) for account in (unnamed, named))
     locator = new_locator()
-    ref = await locator.find_one(after, locator.signed_id(before, nameless, "scripted-1", VideoRequest("m"), 1))
+    ref = await locator.find_one(after, locator.signed_id(before, unnamed, "scripted-1", VideoRequest("m"), 1))
     assert ref
     assert ref.account is named
 

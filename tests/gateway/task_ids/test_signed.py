@@ -49,7 +49,7 @@ task_ids = st.builds(
 
 
 @given(task_ids)
-def test_sign_and_verify_round_trip(id: TaskId) -> None:
+def test_signed_id_round_trips(id: TaskId) -> None:
     text = sign(id, KEY)
     opened = verify(text, [KEY])
     assert opened in (id, replace(id, model=""))
@@ -59,19 +59,19 @@ def test_sign_and_verify_round_trip(id: TaskId) -> None:
 
 
 @given(task_ids.filter(lambda made: len(made.upstream_id) <= 20))
-def test_model_of_any_script_fits_beside_an_ordinary_id(id: TaskId) -> None:
+def test_model_name_in_any_script_is_kept(id: TaskId) -> None:
     assert verify(sign(id, KEY), [KEY]) == id
 
 
 @given(task_ids, st.integers(0), st.integers(0))
-def test_single_character_change_is_rejected(id: TaskId, ref: int, choice: int) -> None:
+def test_change_of_any_character_is_detected(id: TaskId, ref: int, choice: int) -> None:
     text = sign(id, KEY)
     ref %= len(text)
     others = ALPHABET.replace(text[ref], "")
     assert verify(text[:ref] + others[choice % len(others)] + text[ref + 1 :], [KEY]) is None
 
 
-def test_every_character_at_every_position_is_verified() -> None:
+def test_change_of_every_character_of_one_id_is_detected() -> None:
     text = sign(EXAMPLE, KEY)
     for position, present in enumerate(text):
         for other in ALPHABET.replace(present, "") + "=+/ %é":
@@ -81,7 +81,7 @@ def test_every_character_at_every_position_is_verified() -> None:
 @pytest.mark.parametrize(
     "change", [str.lower, str.upper, str.swapcase, lambda text: text[:-1], lambda text: text + "A"]
 )
-def test_lowercased_cut_and_lengthened_ids_are_rejected(change: object) -> None:
+def test_folded_truncated_and_extended_ids_are_refused(change: object) -> None:
     assert callable(change)
     assert verify(change(sign(EXAMPLE, KEY)), [KEY]) is None
 
@@ -92,32 +92,32 @@ def test_any_text_is_an_id_or_none(text: str) -> None:
     peek(text)
 
 
-def test_any_of_the_keys_verifies_and_an_unknown_one_does_not() -> None:
+def test_id_is_verified_with_any_of_the_keys_and_no_other() -> None:
     text = sign(EXAMPLE, KEY)
     assert verify(text, [OTHER_KEY, KEY]) == EXAMPLE
     assert verify(text, [OTHER_KEY]) is None
     assert verify(text, []) is None
 
 
-def test_leading_zeros_of_an_upstream_id_are_preserved() -> None:
+def test_leading_zeros_of_an_id_are_kept() -> None:
     id = replace(EXAMPLE, upstream_id="007")
     opened = verify(sign(id, KEY), [KEY])
     assert opened
     assert opened.upstream_id == "007"
 
 
-def test_the_longest_model_fits_beside_a_uuid() -> None:
+def test_longest_model_name_fits_beside_a_uuid() -> None:
     id = replace(EXAMPLE, model="m" * MAX_MODEL_BYTES, upstream_id=str(uuid.UUID(int=2**128 - 1)))
     assert len(sign(id, KEY)) <= MAX_LENGTH
 
 
-def test_model_that_does_not_fit_is_left_out() -> None:
+def test_model_name_that_does_not_fit_is_left_out() -> None:
     id = replace(EXAMPLE, model="m" * 100)
     assert verify(sign(id, KEY), [KEY]) == replace(id, model="")
 
 
 @pytest.mark.parametrize("upstream_id", ["x" * 300, "x" * 100])
-def test_upstream_id_that_does_not_fit_is_an_error(upstream_id: str) -> None:
+def test_upstream_id_that_does_not_fit_is_refused(upstream_id: str) -> None:
     with pytest.raises(ValueError, match="too long"):
         sign(replace(EXAMPLE, upstream_id=upstream_id), KEY)
 
@@ -128,6 +128,6 @@ def test_numbers_out_of_range_are_clamped() -> None:
     assert (opened.seconds, opened.size) == (255, "65535x65535")
 
 
-def test_derived_key_differs_from_the_secret() -> None:
+def test_key_differs_from_the_secret() -> None:
     assert derived_key("secret") != b"secret"
     assert len(derived_key("secret")) == 32

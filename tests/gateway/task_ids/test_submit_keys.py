@@ -70,8 +70,8 @@ def test_submit_key_of_a_named_account_stays_when_its_credential_is_replaced() -
 
 
 def test_submit_keys_include_the_one_before_the_account_had_a_name() -> None:
-    nameless, named = Account("scripted", "s-1"), Account("scripted", "s-1", name="one")
-    before = key_of(KEYS, ALICE, nameless, "x")
+    unnamed, named = Account("scripted", "s-1"), Account("scripted", "s-1", name="one")
+    before = key_of(KEYS, ALICE, unnamed, "x")
     keys = list(SubmitKeys(KEYS, ALICE, "x").of(named))
     assert keys[0] != before
     assert before in keys

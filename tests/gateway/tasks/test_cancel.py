@@ -1,4 +1,4 @@
-"""Cancelling a Jimeng task through the whole gateway, on both surfaces and from the command line."""
+"""Cancelling a Jimeng task through the gateway, on both surfaces and the command line."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -91,7 +91,7 @@ def client(url: str) -> Iterator[httpx.Client]:
         yield made
 
 
-def test_queued_task_is_cancelled_and_the_refund_is_shown(client: httpx.Client) -> None:
+def test_queued_task_is_cancelled_with_its_refund(client: httpx.Client) -> None:
     answer = client.post(f"/v1/videos/tasks/{QUEUED}/cancel")
     assert answer.status_code == 200
     TaskObject.model_validate(answer.json())
@@ -101,7 +101,7 @@ def test_queued_task_is_cancelled_and_the_refund_is_shown(client: httpx.Client) 
     assert english.json()["error"].startswith("The task was cancelled and its credits were returned")
 
 
-def test_openai_delete_cancels_the_task(client: httpx.Client, site: Site) -> None:
+def test_openai_delete_cancels_it(client: httpx.Client, site: Site) -> None:
     answer = client.delete(f"/v1/videos/{QUEUED}")
     assert (answer.status_code, answer.json()["deleted"]) == (200, True)
     assert site.cancelled == [QUEUED]
@@ -135,7 +135,7 @@ surfaces = pytest.mark.parametrize(
     ("id", "message"),
     [(RUNNING, "任务已开始生成，网站只能取消排队中的任务"), (FINISHED, "任务已完成，无法取消")],
 )
-def test_late_cancel_is_409(client: httpx.Client, cancel: Cancel, id: str, message: str) -> None:
+def test_task_that_cannot_be_cancelled_is_409(client: httpx.Client, cancel: Cancel, id: str, message: str) -> None:
     answer = cancel(client, id)
     error = answer.json()["error"]
     assert (answer.status_code, error["code"], error["upstream_code"]) == (409, "not_cancellable", "1000")
@@ -149,7 +149,7 @@ def test_second_cancel_succeeds(client: httpx.Client, cancel: Cancel) -> None:
 
 
 @surfaces
-def test_cancel_of_a_missing_task(client: httpx.Client, cancel: Cancel) -> None:
+def test_unknown_task_is_not_found(client: httpx.Client, cancel: Cancel) -> None:
     answer = cancel(client, "9481700000009")
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "task_not_found")
 
@@ -161,19 +161,19 @@ class TestCommandLine:
         monkeypatch.setenv("GATEWAY_KEY", SESSION)
         monkeypatch.setenv("LC_ALL", "C.UTF-8")
 
-    def test_a_queued_task(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_queued_task_is_cancelled(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["cancel", QUEUED]) == 0
-        id, status, told = capsys.readouterr().out.rstrip("\n").split("\t")
+        id, status, message = capsys.readouterr().out.rstrip("\n").split("\t")
         assert (id, status) == (QUEUED, "failed")
-        assert told.startswith("The task was cancelled and its credits were returned")
+        assert message.startswith("The task was cancelled and its credits were returned")
 
-    def test_failed_cancel_does_not_stop_the_others(self, capsys: pytest.CaptureFixture[str], site: Site) -> None:
+    def test_refused_cancel_does_not_stop_the_others(self, capsys: pytest.CaptureFixture[str], site: Site) -> None:
         assert main(["cancel", RUNNING, QUEUED]) == 1
         out, err = capsys.readouterr()
         assert out.startswith(f"{QUEUED}\tfailed\t")
         assert err.startswith(f"error: {RUNNING}: The task is being generated")
         assert site.cancelled == [RUNNING, QUEUED]
 
-    def test_as_json(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_json_output(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["cancel", QUEUED, "--json"]) == 0
         assert orjson.loads(capsys.readouterr().out)["error_code"] == "cancelled"

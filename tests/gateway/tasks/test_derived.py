@@ -12,7 +12,7 @@ from providers.contract.requests import Media, VideoRequest
 from providers.contract.spec import DefaultModels
 from providers.contract.tasks import Phase, TaskState
 from providers.media_files import MediaKind
-from tests.gateway_fixture import ONE, TWO, GatewayFixture, pass_through
+from tests.gateway_fixture import ONE, TWO, GatewayFixture, pass_through_caller
 from tests.upstream import ScriptedProvider, card, finished
 
 CARDS = {
@@ -35,7 +35,7 @@ def env() -> GatewayFixture:
 
 async def earlier(env: GatewayFixture, model: str = "words", *, ended: bool = True) -> str:
     """The id of a task of a model."""
-    submitted = await env.submit(pass_through(ONE, TWO), VideoRequest(model, "cat"))
+    submitted = await env.submit(pass_through_caller(ONE, TWO), VideoRequest(model, "cat"))
     id = submitted.upstream_id
     env.provider.states[id] = finished(id) if ended else TaskState(id, Phase.PROCESSING)
     return submitted.id
@@ -44,7 +44,7 @@ async def earlier(env: GatewayFixture, model: str = "words", *, ended: bool = Tr
 async def derived(
     env: GatewayFixture, operation: Literal["remix", "edit", "extend"], prompt: str = "dog", **fields: Any
 ) -> VideoRequest:
-    return await derived_request(env.tasks, pass_through(ONE, TWO), Derivation(operation, prompt, **fields))
+    return await derived_request(env.tasks, pass_through_caller(ONE, TWO), Derivation(operation, prompt, **fields))
 
 
 async def refused(env: GatewayFixture, operation: Literal["remix", "edit", "extend"], **fields: Any) -> str:
@@ -54,11 +54,11 @@ async def refused(env: GatewayFixture, operation: Literal["remix", "edit", "exte
 
 
 class TestRemix:
-    async def test_remix_of_a_text_only_model(self, env: GatewayFixture) -> None:
+    async def test_model_without_references_gets_the_new_prompt_only(self, env: GatewayFixture) -> None:
         request = await derived(env, "remix", video_id=await earlier(env))
         assert (request.model, request.prompt, request.media) == ("words", "dog", ())
 
-    async def test_remix_with_the_earlier_video_as_reference(self, env: GatewayFixture) -> None:
+    async def test_model_with_references_gets_the_earlier_video(self, env: GatewayFixture) -> None:
         request = await derived(env, "remix", video_id=await earlier(env, "references"))
         (media,) = request.media
         assert (media.role, media.url, media.from_upstream) == (
@@ -71,10 +71,10 @@ class TestRemix:
         request = await derived(env, "remix", video_id=await earlier(env), model="references", seconds=10)
         assert (request.model, request.duration, len(request.media)) == ("references", 10, 1)
 
-    async def test_remix_of_an_unknown_task(self, env: GatewayFixture) -> None:
+    async def test_unknown_task_is_not_found(self, env: GatewayFixture) -> None:
         assert await refused(env, "remix", video_id="x") == "task_not_found"
 
-    async def test_remix_of_an_unfinished_video(self, env: GatewayFixture) -> None:
+    async def test_required_video_that_is_not_ready_is_an_error(self, env: GatewayFixture) -> None:
         assert await refused(env, "remix", video_id=await earlier(env, "references", ended=False)) == "not_ready"
 
 
@@ -83,29 +83,29 @@ class TestEditsAndExtensions:
         ("operation", "model", "role"),
         [("edit", "editor", MediaRole.VIDEO), ("extend", "extender", MediaRole.FIRST_CLIP)],
     )
-    async def test_model_and_role_of_the_video(
+    async def test_model_and_input_role_are_those_of_the_operation(
         self, env: GatewayFixture, operation: Literal["edit", "extend"], model: str, role: MediaRole
     ) -> None:
         for given in ({"video_id": await earlier(env)}, {"clip": CLIP}):
             request = await derived(env, operation, **given)
             assert (request.model, request.media[0].role) == (model, role)
 
-    async def test_model_with_reference_videos(self, env: GatewayFixture) -> None:
+    async def test_model_that_takes_videos_as_references_is_accepted(self, env: GatewayFixture) -> None:
         request = await derived(env, "edit", model="references", clip=CLIP)
         assert request.media[0].role is MediaRole.REFERENCE_VIDEO
 
-    async def test_model_without_video_input(self, env: GatewayFixture) -> None:
+    async def test_model_without_video_input_is_refused(self, env: GatewayFixture) -> None:
         assert await refused(env, "edit", model="words", clip=CLIP) == "not_supported"
 
-    async def test_missing_video(self, env: GatewayFixture) -> None:
+    async def test_missing_video_is_refused(self, env: GatewayFixture) -> None:
         assert await refused(env, "extend") == "invalid_value"
 
-    async def test_extension_duration_includes_the_clip(self, env: GatewayFixture) -> None:
+    async def test_extension_has_the_total_duration(self, env: GatewayFixture) -> None:
         assert (await derived(env, "extend", clip=CLIP, seconds=4)).duration == 4
         assert (await derived(env, "edit", clip=CLIP, seconds=4)).duration == 4
 
 
-async def test_deleted_archived_video(env: GatewayFixture) -> None:
+async def test_archived_video_that_is_gone_is_an_error(env: GatewayFixture) -> None:
     with pytest.raises(GatewayError) as caught:
-        await ArchivedVideo(env.tasks, pass_through(ONE), "scripted-1").open()
+        await ArchivedVideo(env.tasks, pass_through_caller(ONE), "scripted-1").open()
     assert caught.value.code == "not_found"

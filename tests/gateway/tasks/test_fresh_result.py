@@ -8,7 +8,7 @@ from gateway.core.errors import GatewayError
 from gateway.polling.task_cache import GRACE_SECONDS
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.tasks import Result
-from tests.gateway_fixture import ONE, GatewayFixture, pass_through
+from tests.gateway_fixture import ONE, GatewayFixture, pass_through_caller
 from tests.upstream import finished
 
 ID = "scripted-1"
@@ -17,27 +17,27 @@ ID = "scripted-1"
 async def gateway_of_a_finished_task() -> GatewayFixture:
     env = GatewayFixture()
     env.provider.states[ID] = finished(ID)
-    await env.tasks.status(pass_through(ONE), ID)
+    await env.tasks.status(pass_through_caller(ONE), ID)
     return env
 
 
-async def test_renewal_queries_even_a_fresh_task() -> None:
+async def test_link_is_queried_even_if_the_state_is_fresh() -> None:
     env = await gateway_of_a_finished_task()
     fresh = Result("https://host.example/again.mp4")
     env.provider.states[ID] = replace(finished(ID), result=fresh)
-    assert await env.tasks.fresh_result(pass_through(ONE), ID) == fresh
+    assert await env.tasks.fresh_result(pass_through_caller(ONE), ID) == fresh
     assert len(env.provider.asked) == 2
 
 
-async def test_unknown_task_has_no_fresh_result() -> None:
+async def test_task_unknown_to_the_upstream_has_no_fresh_link() -> None:
     env = await gateway_of_a_finished_task()
     del env.provider.states[ID]
     with pytest.raises(GatewayError) as caught:
-        await env.tasks.fresh_result(pass_through(ONE), ID)
+        await env.tasks.fresh_result(pass_through_caller(ONE), ID)
     assert caught.value.code == "upstream_unavailable"
     env.clock.move(GRACE_SECONDS)
-    assert await env.tasks.fresh_result(pass_through(ONE), ID) is None
-    assert await env.tasks.fresh_result(pass_through(ONE), "video_forged") is None
+    assert await env.tasks.fresh_result(pass_through_caller(ONE), ID) is None
+    assert await env.tasks.fresh_result(pass_through_caller(ONE), "video_forged") is None
 
 
 @pytest.mark.parametrize(
@@ -48,9 +48,9 @@ async def test_unknown_task_has_no_fresh_result() -> None:
         (ErrorKind.INVALID_CREDENTIAL, "invalid_api_key"),
     ],
 )
-async def test_old_link_is_not_returned_after_a_query_error(kind: ErrorKind, code: str) -> None:
+async def test_failed_query_does_not_return_the_old_link(kind: ErrorKind, code: str) -> None:
     env = await gateway_of_a_finished_task()
-    env.provider.query_trouble = ProviderError(kind)
+    env.provider.query_error = ProviderError(kind)
     with pytest.raises(GatewayError) as caught:
-        await env.tasks.fresh_result(pass_through(ONE), ID)
+        await env.tasks.fresh_result(pass_through_caller(ONE), ID)
     assert caught.value.code == code

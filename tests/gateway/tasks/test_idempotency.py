@@ -70,13 +70,13 @@ def store(clock: TestClock) -> IdempotencyStore:
 
 
 class TestKeys:
-    async def test_the_same_key_and_body_is_one_submit(self, store: IdempotencyStore) -> None:
+    async def test_same_key_and_body_is_one_submit(self, store: IdempotencyStore) -> None:
         upstream = Upstream()
         tasks = [await store.run(order("a", CAT, idempotency_key="k"), upstream.submit) for _ in range(3)]
         assert [task.id for task in tasks] == ["task-1"] * 3
         assert upstream.submits == 1
 
-    async def test_other_body_is_a_mismatch(self, store: IdempotencyStore) -> None:
+    async def test_same_key_with_another_body_is_refused(self, store: IdempotencyStore) -> None:
         upstream = Upstream()
         await store.run(order("a", CAT, idempotency_key="k"), upstream.submit)
         with pytest.raises(GatewayError) as caught:
@@ -84,7 +84,7 @@ class TestKeys:
         assert (caught.value.code, caught.value.shape.status) == ("idempotency_mismatch", 409)
         assert upstream.submits == 1
 
-    async def test_another_key_or_caller_is_another_submit(self, store: IdempotencyStore) -> None:
+    async def test_other_key_or_caller_is_another_submit(self, store: IdempotencyStore) -> None:
         upstream = Upstream()
         for who, key in (("a", "k"), ("a", "l"), ("b", "k")):
             await store.run(order(who, CAT, idempotency_key=key), upstream.submit)
@@ -97,7 +97,7 @@ class TestKeys:
         await store.run(order("a", CAT, idempotency_key="k"), upstream.submit)
         assert upstream.submits == 2
 
-    async def test_running_submit_is_shared(self, store: IdempotencyStore) -> None:
+    async def test_concurrent_requests_share_one_submit(self, store: IdempotencyStore) -> None:
         upstream = Upstream()
         upstream.gate.clear()
         waiting = [
@@ -108,7 +108,7 @@ class TestKeys:
         assert {task.id for task in await asyncio.gather(*waiting)} == {"task-1"}
         assert upstream.submits == 1
 
-    async def test_disconnect_does_not_cancel_the_submit(self, store: IdempotencyStore) -> None:
+    async def test_disconnected_client_does_not_cancel_the_submit(self, store: IdempotencyStore) -> None:
         upstream = Upstream()
         upstream.gate.clear()
         first = asyncio.create_task(store.run(order("a", CAT, idempotency_key="k"), upstream.submit))
@@ -119,7 +119,7 @@ class TestKeys:
         upstream.gate.set()
         assert (await second).id == "task-1"
 
-    async def test_failed_submit_may_be_retried(self, store: IdempotencyStore) -> None:
+    async def test_refused_submit_can_be_retried(self, store: IdempotencyStore) -> None:
         upstream = Upstream(GatewayError("rate_limit_exceeded"))
         with pytest.raises(GatewayError):
             await store.run(order("a", CAT, idempotency_key="k"), upstream.submit)
@@ -136,7 +136,7 @@ class TestKeys:
         assert (await store.run(order("a", CAT, idempotency_key="k"), upstream.submit)).id == "found"
         assert set(upstream.seeds) == {"client:k"}
 
-    async def test_unexpected_error_after_sending_is_unconfirmed(self, store: IdempotencyStore) -> None:
+    async def test_unexpected_error_is_unconfirmed(self, store: IdempotencyStore) -> None:
         upstream = Upstream(RuntimeError("a bug"))
         with pytest.raises(RuntimeError):
             await store.run(order("a", CAT, idempotency_key="k"), upstream.submit)
@@ -144,14 +144,14 @@ class TestKeys:
             await store.run(order("a", CAT, idempotency_key="k"), upstream.submit)
         assert upstream.submits == 1
 
-    async def test_unexpected_error_before_sending_may_be_retried(self, store: IdempotencyStore) -> None:
+    async def test_unexpected_error_before_sending_is_retryable(self, store: IdempotencyStore) -> None:
         upstream = Upstream(RuntimeError("a bug"))
         upstream.early = True
         with pytest.raises(RuntimeError):
             await store.run(order("a", CAT, idempotency_key="k"), upstream.submit)
         assert (await store.run(order("a", CAT, idempotency_key="k"), upstream.submit)).id == "task-2"
 
-    async def test_failed_record_holds_no_request(self, store: IdempotencyStore) -> None:
+    async def test_failed_submit_keeps_nothing_of_its_request(self, store: IdempotencyStore) -> None:
         class Picture:
             pass
 
@@ -171,18 +171,18 @@ class TestKeys:
         assert left() is None
 
 
-class TestRetriesOfLibraries:
+class TestLibraryRetries:
     async def test_retry_returns_the_first_task(self, store: IdempotencyStore) -> None:
         upstream = Upstream()
         tasks = [await store.run(order("a", CAT, retry_count=tries), upstream.submit) for tries in (0, 1, 2)]
         assert {task.id for task in tasks} == {"task-1"}
 
-    async def test_identical_new_request_is_a_new_task(self, store: IdempotencyStore) -> None:
+    async def test_new_request_with_the_same_content_is_a_new_task(self, store: IdempotencyStore) -> None:
         upstream = Upstream()
         tasks = [await store.run(order("a", CAT, retry_count=tries), upstream.submit) for tries in (0, 0, 1)]
         assert [task.id for task in tasks] == ["task-1", "task-2", "task-2"]
 
-    async def test_retry_does_not_match_another_request_or_caller(self, store: IdempotencyStore) -> None:
+    async def test_retry_of_another_request_or_caller_is_a_new_submit(self, store: IdempotencyStore) -> None:
         upstream = Upstream()
         await store.run(order("a", CAT, retry_count=0), upstream.submit)
         await store.run(order("a", DOG, retry_count=1), upstream.submit)
@@ -196,7 +196,9 @@ class TestRetriesOfLibraries:
         await store.run(order("a", CAT, retry_count=1), upstream.submit)
         assert upstream.submits == 2
 
-    async def test_retry_of_a_failed_submit_is_sent_despite_identical_ones(self, store: IdempotencyStore) -> None:
+    async def test_retry_of_a_refused_request_is_sent_once_among_identical_requests(
+        self, store: IdempotencyStore
+    ) -> None:
         upstream = Upstream()
         await store.run(order("a", CAT, retry_count=0), upstream.submit)
         upstream.errors = [GatewayError("rate_limit_exceeded")]
@@ -206,7 +208,7 @@ class TestRetriesOfLibraries:
         # Only one retry matches it.
         assert (await store.run(order("a", CAT, retry_count=1), upstream.submit)).id == "task-3"
 
-    async def test_requests_without_a_retry_count_are_separate(self, store: IdempotencyStore) -> None:
+    async def test_without_a_retry_count_every_request_is_a_new_task(self, store: IdempotencyStore) -> None:
         upstream = Upstream()
         for _ in range(2):
             await store.run(order("a", CAT), upstream.submit)
@@ -238,11 +240,11 @@ class Client:
             order("a", CAT, retry_count=len(self.answers), client=Connection()), self.upstream.submit
         )
         self.answers.append(asyncio.create_task(once))
-        await validate()
+        await let_tasks_run()
         return self.answers[-1]
 
 
-async def validate() -> None:
+async def let_tasks_run() -> None:
     for _ in range(20):
         await asyncio.sleep(0)
 
@@ -261,7 +263,7 @@ class TestIdenticalRequests:
         return Client(store, slow), Client(store, slow)
 
     @pytest.mark.parametrize("last", [True, False])
-    async def test_each_retry_finds_its_own_task(
+    async def test_each_retry_returns_its_own_task(
         self, clients: tuple[Client, Client], slow: Upstream, last: bool
     ) -> None:
         """One client disconnects while both requests run; the other one gets its response."""
@@ -270,13 +272,15 @@ class TestIdenticalRequests:
         leaving, staying = reversed(clients) if last else clients
         leaving.leave()
         slow.gate.set()
-        await validate()
+        await let_tasks_run()
         again = await leaving.ask()
         assert (await again).id == (await leaving.answers[0]).id
         assert (await again).id != (await staying.answers[0]).id
         assert slow.submits == 2
 
-    async def test_retry_joins_its_running_submit(self, clients: tuple[Client, Client], slow: Upstream) -> None:
+    async def test_retry_of_a_disconnected_client_joins_its_running_submit(
+        self, clients: tuple[Client, Client], slow: Upstream
+    ) -> None:
         for client in clients:
             await client.ask()
         clients[1].leave()
@@ -285,20 +289,20 @@ class TestIdenticalRequests:
         assert ((await clients[0].answers[0]).id, (await again).id) == ("task-1", "task-2")
         assert slow.submits == 2
 
-    async def test_two_abandoned_submits_match_one_retry_each(
+    async def test_two_disconnected_clients_get_one_task_each(
         self, clients: tuple[Client, Client], slow: Upstream
     ) -> None:
         for client in clients:
             await client.ask()
             client.leave()
         slow.gate.set()
-        await validate()
+        await let_tasks_run()
         again = [await client.ask() for client in clients]
         assert {(await answer).id for answer in again} == {"task-1", "task-2"}
         assert slow.submits == 2
 
     @pytest.mark.parametrize("ended", [True, False])
-    async def test_concurrent_retries_match_one_submit_each(
+    async def test_two_concurrent_retries_get_one_task_each(
         self, clients: tuple[Client, Client], slow: Upstream, ended: bool
     ) -> None:
         for client in clients:
@@ -306,32 +310,32 @@ class TestIdenticalRequests:
             client.leave()
         if ended:
             slow.gate.set()
-            await validate()
+            await let_tasks_run()
         again = await asyncio.gather(*(client.ask() for client in clients))
         slow.gate.set()
         assert {(await answer).id for answer in again} == {"task-1", "task-2"}
         assert slow.submits == 2
 
-    @pytest.mark.parametrize("refusal", ["rate_limit_exceeded", "content_policy_violation"])
-    async def test_retry_matches_the_abandoned_rather_than_the_failed_submit(
-        self, clients: tuple[Client, Client], slow: Upstream, refusal: str
+    @pytest.mark.parametrize("code", ["rate_limit_exceeded", "content_policy_violation"])
+    async def test_disconnected_client_finds_its_task_while_another_was_refused(
+        self, clients: tuple[Client, Client], slow: Upstream, code: str
     ) -> None:
         first, second = clients
         await first.ask()
-        refused = second.upstream = Upstream(GatewayError(refusal))
+        refused = second.upstream = Upstream(GatewayError(code))
         with pytest.raises(GatewayError):
             await (await second.ask())
         first.leave()
         slow.gate.set()
-        await validate()
+        await let_tasks_run()
         assert (await (await first.ask())).id == "task-1"
         assert (slow.submits, refused.submits) == (1, 1)
-        if refusal == "rate_limit_exceeded":
+        if code == "rate_limit_exceeded":
             assert (await (await second.ask())).id == "task-2"
             assert refused.submits == 2
 
     @pytest.mark.parametrize("steps", range(8))
-    async def test_retry_during_the_response_of_another(
+    async def test_retry_finds_its_task_while_another_client_is_answered(
         self, clients: tuple[Client, Client], slow: Upstream, steps: int
     ) -> None:
         staying, leaving = clients
@@ -345,17 +349,17 @@ class TestIdenticalRequests:
         assert ((await staying.answers[0]).id, (await again).id) == ("task-1", "task-2")
         assert slow.submits == 2
 
-    async def test_each_of_many_retries_finds_a_task(self, store: IdempotencyStore, slow: Upstream) -> None:
+    async def test_each_of_many_retries_gets_its_own_task(self, store: IdempotencyStore, slow: Upstream) -> None:
         many = [Client(store, slow) for _ in range(100)]
         for client in many:
             await client.ask()
             client.leave()
         slow.gate.set()
-        await validate()
+        await let_tasks_run()
         again = [await client.ask() for client in many]
         assert len({(await answer).id for answer in again}) == slow.submits == 100
 
-    async def test_old_failure_matches_no_retry(self, store: IdempotencyStore, clock: TestClock) -> None:
+    async def test_old_refused_request_is_not_matched(self, store: IdempotencyStore, clock: TestClock) -> None:
         """A library gives up after three failures: a later identical request is a new one."""
         upstream = Upstream(*(GatewayError("rate_limit_exceeded") for _ in range(3)))
         given_up = Client(store, upstream)
@@ -367,7 +371,7 @@ class TestIdenticalRequests:
         assert (await (await later.ask())).id == (await first).id
         assert upstream.submits == 4
 
-    async def test_failure_is_retried_within_the_backoff_of_libraries(
+    async def test_refused_request_is_matched_while_libraries_retry(
         self, store: IdempotencyStore, clock: TestClock
     ) -> None:
         upstream = Upstream(GatewayError("rate_limit_exceeded"))
@@ -379,7 +383,7 @@ class TestIdenticalRequests:
         assert (await (await other.ask())).id == (await first).id
         assert upstream.submits == 2
 
-    async def test_final_failure_does_not_affect_identical_requests(self, store: IdempotencyStore) -> None:
+    async def test_refused_request_does_not_affect_a_concurrent_one(self, store: IdempotencyStore) -> None:
         """During the search for the record of a retry, one record fails and another one starts."""
         bad = Upstream(GatewayError("content_policy_violation"))
         bad.gate.clear()
@@ -390,24 +394,24 @@ class TestIdenticalRequests:
         bad.gate.set()
         accepted = await other.ask()
         await looking
-        await validate()
+        await let_tasks_run()
         assert (await (await other.ask())).id == (await accepted).id
         assert other.upstream.submits == 1
         with pytest.raises(GatewayError):
             await first
 
 
-class TestProcessShutdown:
+class TestCancelledRequests:
     @pytest.mark.parametrize("options", [{}, {"idempotency_key": "k"}, {"retry_count": 0}])
     @pytest.mark.parametrize("early", [True, False])
-    async def test_only_an_unsent_submit_may_be_retried(
+    async def test_cancelled_request_is_retryable_only_if_nothing_was_sent(
         self, store: IdempotencyStore, options: dict[str, Any], early: bool
     ) -> None:
         upstream = Upstream()
         upstream.early = early
         upstream.gate.clear()
         request = asyncio.create_task(store.run(order("a", CAT, **options), upstream.submit))
-        await validate()
+        await let_tasks_run()
         request.cancel()
         if early:
             with pytest.raises(asyncio.CancelledError):
@@ -418,11 +422,11 @@ class TestProcessShutdown:
             assert (caught.value.code, caught.value.shape.should_retry) == ("submission_unconfirmed", False)
             assert caught.value.log_fields() == {"code": "submission_unconfirmed", "account": "main"}
         upstream.gate.set()
-        await validate()
+        await let_tasks_run()
 
     @pytest.mark.parametrize("options", [{"idempotency_key": "k"}, {"retry_count": 0}])
     @pytest.mark.parametrize("steps", range(8))
-    async def test_known_outcome_is_returned(
+    async def test_cancellation_around_the_response_keeps_the_outcome(
         self, store: IdempotencyStore, options: dict[str, Any], steps: int
     ) -> None:
         """The process ends at any moment around the response."""
@@ -436,7 +440,7 @@ class TestProcessShutdown:
         upstream = Upstream()
         upstream.gate.clear()
         request = asyncio.create_task(store.run(order("a", CAT, client=Connection(), **options), upstream.submit))
-        await validate()
+        await let_tasks_run()
         upstream.gate.set()
         for _ in range(steps):
             await asyncio.sleep(0)
@@ -447,7 +451,7 @@ class TestProcessShutdown:
             assert outcome.code == "submission_unconfirmed"
 
 
-def test_fingerprint_covers_all_parts() -> None:
+def test_fingerprint_covers_every_field() -> None:
     picture = Media(MediaKind.IMAGE, "https://h/a.png", "image")
     other = Media(MediaKind.IMAGE, "https://h/b.png", "image")
     requests = [
@@ -465,7 +469,7 @@ def test_fingerprint_covers_all_parts() -> None:
     )
 
 
-async def test_running_submit_does_not_expire(store: IdempotencyStore, clock: TestClock) -> None:
+async def test_submit_that_outlasts_its_ttl_is_sent_once(store: IdempotencyStore, clock: TestClock) -> None:
     for options in ({"idempotency_key": "k"}, {"retry_count": 1}):
         upstream = Upstream()
         upstream.gate.clear()

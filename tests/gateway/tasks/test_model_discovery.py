@@ -12,7 +12,7 @@ from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind
 from providers.contract.models import ModelCard
 from tests.clock import TestClock
-from tests.upstream import DiscoveringProvider, ScriptedProvider, card, trouble
+from tests.upstream import DiscoveringProvider, ScriptedProvider, card, provider_error
 
 ONE, TWO = (Account("scripted", f"s-{number}", region="cn") for number in (1, 2))
 ABROAD = Account("scripted", "s-3", region="us")
@@ -42,11 +42,11 @@ def shop() -> Shop:
     return Shop()
 
 
-async def test_provider_without_discovery_uses_its_table(shop: Shop) -> None:
+async def test_provider_without_a_list_uses_its_table(shop: Shop) -> None:
     assert await shop.discovery.models(ScriptedProvider(), ONE) is None
 
 
-async def test_the_first_account_of_a_site_waits_for_its_list(shop: Shop) -> None:
+async def test_first_account_of_a_site_waits_for_its_list(shop: Shop) -> None:
     assert await shop.names() == ["old"]
     assert shop.provider.discovered == ["s-1"]
 
@@ -64,11 +64,11 @@ async def test_list_is_cached_for_an_hour(shop: Shop) -> None:
     assert len(shop.provider.discovered) == 2
 
 
-async def test_each_site_has_its_own_list(shop: Shop) -> None:
+async def test_sites_have_separate_lists(shop: Shop) -> None:
     assert [await shop.names(ONE), await shop.names(ABROAD)] == [["old"], ["new"]]
 
 
-async def test_other_account_of_the_site_uses_the_shared_list_meanwhile(shop: Shop) -> None:
+async def test_another_account_of_the_site_uses_the_cache_and_refreshes_in_the_background(shop: Shop) -> None:
     await shop.names(ONE)
     shop.provider.gate.clear()
     assert await shop.names(TWO) == ["old"]
@@ -78,7 +78,7 @@ async def test_other_account_of_the_site_uses_the_shared_list_meanwhile(shop: Sh
     assert await shop.names(ONE) == ["old"]
 
 
-async def test_list_read_through_a_proxy_is_shared_behind_it_only(shop: Shop) -> None:
+async def test_list_read_through_a_proxy_is_used_for_accounts_behind_it_only(shop: Shop) -> None:
     proxied, beside, elsewhere = (
         Account("scripted", f"p-{number}", region="cn", proxy=f"http://{host}:1080")
         for number, host in enumerate(("evil", "evil", "other"))
@@ -96,7 +96,7 @@ async def test_list_read_through_a_proxy_is_shared_behind_it_only(shop: Shop) ->
     assert await shop.names(TWO) == ["old"]
 
 
-async def test_update_through_a_proxy_applies_behind_it_only(shop: Shop) -> None:
+async def test_refresh_through_a_proxy_applies_to_accounts_behind_it_only(shop: Shop) -> None:
     proxied, beside = (Account("scripted", f"p-{number}", region="cn", proxy="http://evil:1080") for number in (1, 2))
     # All of them share the same list.
     for account in (ONE, proxied, beside):
@@ -107,7 +107,7 @@ async def test_update_through_a_proxy_applies_behind_it_only(shop: Shop) -> None
     assert [await shop.names(account) for account in (proxied, beside, ONE)] == [["new"], ["new"], ["old"]]
 
 
-async def test_hanging_proxy_does_not_block_other_lists(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_hanging_proxy_does_not_delay_other_lists(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(model_discovery, "WAIT_SECONDS", 0.01)
     shop.provider.gate.clear()
     for number in range(10):
@@ -120,7 +120,7 @@ async def test_hanging_proxy_does_not_block_other_lists(shop: Shop, monkeypatch:
     assert await waiting == ["old"]
 
 
-async def test_pending_calls_are_limited(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_number_of_waiting_accounts_is_limited(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(model_discovery, "WAIT_SECONDS", 0.01)
     monkeypatch.setattr(model_discovery, "_MAX_PENDING", 5)
     shop.provider.gate.clear()
@@ -133,15 +133,17 @@ async def test_pending_calls_are_limited(shop: Shop, monkeypatch: pytest.MonkeyP
     assert shop.provider.discovered[-1] == "s-1"
 
 
-async def test_concurrent_requests_share_one_call(shop: Shop) -> None:
+async def test_concurrent_requests_read_the_list_once(shop: Shop) -> None:
     assert await asyncio.gather(*(shop.names() for _ in range(20))) == [["old"]] * 20
     assert len(shop.provider.discovered) == 1
 
 
-async def test_stale_list_is_served_during_an_outage_logged_once(shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
+async def test_list_is_kept_while_the_site_is_unreachable_and_the_error_is_logged_once(
+    shop: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.INFO, "gateway")
     await shop.names()
-    shop.provider.listed["cn"] = trouble(ErrorKind.UNREACHABLE, detail="s-1 is away")
+    shop.provider.listed["cn"] = provider_error(ErrorKind.UNREACHABLE, detail="s-1 is away")
     for _ in range(3):
         shop.clock.move(FRESH_SECONDS)
         assert await shop.validated() == ["old"]
@@ -150,8 +152,8 @@ async def test_stale_list_is_served_during_an_outage_logged_once(shop: Shop, cap
     ]
 
 
-async def test_table_applies_until_a_retry_succeeds(shop: Shop) -> None:
-    shop.provider.listed["cn"] = trouble(ErrorKind.UPSTREAM_ERROR, "404")
+async def test_without_a_list_the_table_is_used_and_the_site_is_retried_later(shop: Shop) -> None:
+    shop.provider.listed["cn"] = provider_error(ErrorKind.UPSTREAM_ERROR, "404")
     assert await shop.validated() is None
     shop.clock.move(RETRY_SECONDS - 1)
     assert await shop.validated() is None
@@ -161,7 +163,7 @@ async def test_table_applies_until_a_retry_succeeds(shop: Shop) -> None:
     assert await shop.validated() == ["old"]
 
 
-async def test_hanging_site_is_awaited_once(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_hanging_site_is_waited_for_once(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(model_discovery, "WAIT_SECONDS", 0.01)
     shop.provider.gate.clear()
     assert await shop.names() is None
@@ -171,7 +173,7 @@ async def test_hanging_site_is_awaited_once(shop: Shop, monkeypatch: pytest.Monk
     assert await shop.validated() == ["old"]
 
 
-async def test_rejected_submit_refreshes_the_list_at_a_limited_rate(shop: Shop) -> None:
+async def test_model_error_refreshes_the_list_but_not_at_every_submit(shop: Shop) -> None:
     await shop.names()
     shop.provider.listed["cn"] = [NEW]
     await shop.discovery.refresh(shop.provider, ONE)
@@ -184,7 +186,7 @@ async def test_rejected_submit_refreshes_the_list_at_a_limited_rate(shop: Shop) 
     assert len(shop.provider.discovered) == 3
 
 
-async def test_reload_refreshes_lists_and_serves_stale_ones_meanwhile(shop: Shop) -> None:
+async def test_reload_refreshes_the_list_and_serves_the_old_one_meanwhile(shop: Shop) -> None:
     await shop.names()
     shop.discovery.expire()
     shop.provider.listed["cn"] = [NEW]
@@ -192,7 +194,7 @@ async def test_reload_refreshes_lists_and_serves_stale_ones_meanwhile(shop: Shop
     assert await shop.validated() == ["new"]
 
 
-async def test_named_account_that_moves_uses_the_list_of_the_new_site(shop: Shop) -> None:
+async def test_named_account_that_changes_its_site_uses_that_sites_list(shop: Shop) -> None:
     before, after = (Account("scripted", "s-4", name="main", region=region) for region in ("cn", "us"))
     assert await shop.names(before) == ["old"]
     shop.discovery.expire()
@@ -207,12 +209,12 @@ def test_model_is_found_by_name_key_and_title_in_any_case() -> None:
     assert index.get("") is None
 
 
-def test_name_takes_precedence_over_a_title() -> None:
+def test_name_takes_precedence_over_the_title_of_another_model() -> None:
     one, other = ModelCard("a", "jimeng", title="b"), ModelCard("b", "jimeng")
     assert ModelIndex([one, other], live=True).get("b") is other
 
 
-async def test_update_of_one_account_applies_to_all_with_the_same_list(shop: Shop) -> None:
+async def test_refresh_of_one_account_applies_to_all_with_the_same_list(shop: Shop) -> None:
     own = Account("scripted", "s-own", region="cn")
     for account in (ONE, TWO):
         await shop.validated(account)
@@ -226,7 +228,7 @@ async def test_update_of_one_account_applies_to_all_with_the_same_list(shop: Sho
     assert shop.provider.discovered.count("s-2") == 1
 
 
-async def test_call_that_started_before_the_rejection_does_not_count(shop: Shop) -> None:
+async def test_refresh_begun_before_the_model_error_does_not_count(shop: Shop) -> None:
     shop.provider.gate.clear()
     before = asyncio.create_task(shop.names())
     await asyncio.sleep(0)

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -290,11 +291,11 @@ def test_one_frame_alone_has_no_ending() -> None:
     assert not {"end_frame_image", "ending_control", "unified_edit_input"} & gen_input.keys()
 
 
-def test_last_frame_may_come_first() -> None:
+def test_first_frame_goes_before_a_last_frame_that_came_first() -> None:
     request = VideoRequest(FAST_3, media=(last_frame(), first_frame()))
     _, gen_input, _, _ = opened(build(request, uploaded=(IMAGE, OTHER_IMAGE)))
-    assert gen_input["end_frame_image"]["uri"] == IMAGE.id
-    assert gen_input["first_frame_image"]["uri"] == OTHER_IMAGE.id
+    assert gen_input["first_frame_image"]["uri"] == IMAGE.id
+    assert gen_input["end_frame_image"]["uri"] == OTHER_IMAGE.id
 
 
 REFERENCE_MEDIA = (
@@ -303,6 +304,12 @@ REFERENCE_MEDIA = (
     reference(picture(colour="blue"), "image_file_3"),
     reference(sound(), "audio_url"),
 )
+
+
+def test_prompt_of_frames_has_a_word_for_each_reference() -> None:
+    frame = replace(first_frame(), name="cat.png")
+    _, gen_input, _, _ = opened(build(VideoRequest(SEEDANCE, "@cat.png 走向镜头", media=(frame,)), uploaded=(IMAGE,)))
+    assert gen_input["prompt"] == "图片 走向镜头"
 
 
 def test_references_are_materials_and_the_prompt_is_split_at_its_tags() -> None:

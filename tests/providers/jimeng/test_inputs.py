@@ -74,22 +74,28 @@ class TestChecks:
         assert "image/png" in error.fields[1].allowed
         assert error.fields[3].allowed == ("first_frame ≤ 1",)
 
-    def test_tag_without_its_field_is_reported(self) -> None:
+    def test_reference_to_no_input_is_refused_with_those_that_there_are(self) -> None:
         inputs = (reference(picture(), "image_file_1"), reference(clip(), "video_file_2"))
-        for prompt in ("@image_file_1 走向 @video_file_2", "@图1 @图7 @image9", "@image_file_1 @video_file_1"):
+        for prompt in ("@image_file_1 走向 @video_file_2", "@图1 @1", "@image_file_1 @video_file_1", "@someone"):
             check_inputs(replace(request(*inputs), prompt=prompt))
-        error = refused(lambda: check_inputs(replace(request(*inputs), prompt="@image_file_7 and @audio_file_1")))
+        error = refused(lambda: check_inputs(replace(request(*inputs), prompt="@image_file_7 and @a.png, @a.png")))
         assert [(problem.param, problem.value) for problem in error.fields] == [
             ("prompt", "@image_file_7"),
-            ("prompt", "@audio_file_1"),
+            ("prompt", "@a.png"),
         ]
         assert error.fields[0].allowed == ("@image_file_1", "@video_file_2")
-        check_inputs(replace(request(first_frame()), prompt="@image_file_7"))
+
+    def test_one_rule_for_references_with_frames_and_without_inputs(self) -> None:
+        check_inputs(replace(request(first_frame()), prompt="@image_file_1 @图 @1"))
+        framed = refused(lambda: check_inputs(replace(request(first_frame()), prompt="@image_file_7")))
+        assert [(problem.value, problem.allowed) for problem in framed.fields] == [
+            ("@image_file_7", ("@image_file_1",))
+        ]
         nothing = refused(lambda: check_inputs(replace(request(), prompt="@image_file_1 walks")))
         assert [(problem.param, problem.value, problem.hint) for problem in nothing.fields] == [
             ("prompt", "@image_file_1", NOT_SENT)
         ]
-        check_inputs(replace(request(), prompt="@image1 and @图1 are words of any prompt"))
+        check_inputs(replace(request(), prompt="@image and @someone are words of any prompt"))
 
     def test_audio_is_sent_among_the_inputs(self) -> None:
         heard = Media(MediaKind.AUDIO, "", "audio_url", file=sound())

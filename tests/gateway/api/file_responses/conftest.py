@@ -84,7 +84,7 @@ def _log_everything(caplog: pytest.LogCaptureFixture) -> None:
 
 @pytest.fixture(scope="module")
 def store() -> Iterator[Callable[..., str]]:
-    """Makes links into an object store: they are signed, honour ranges, and expire."""
+    """Links into an object store: signed, with ranges, and with an expiry."""
     files = Files(SandboxSettings(), time.time)
     with BackgroundServer(Starlette(routes=files.routes())) as server:
 

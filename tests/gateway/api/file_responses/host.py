@@ -19,7 +19,7 @@ READ_TIMEOUT = 0.2
 
 @dataclass
 class Host:
-    """A file host that answers as `answer` says, and knows what it was asked and who is still connected."""
+    """A file host that answers as `answer` says, and records requests and open connections."""
 
     url: str = ""
     heads: list[bytes] = field(default_factory=list)

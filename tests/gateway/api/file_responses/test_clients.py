@@ -1,4 +1,4 @@
-"""Clients that leave, stall or are slow; and the file names that all of them can read."""
+"""Clients that disconnect, stall or are slow, and file names in headers."""
 
 import asyncio
 import logging
@@ -10,7 +10,7 @@ from gateway.api.file_responses import MAX_NAME, safe_name
 from tests.gateway.api.file_responses.host import READ_TIMEOUT, Gateway, Host, connected, endless, running
 
 
-class TestClientsOfTheirOwnKind:
+class TestClients:
     @pytest.mark.parametrize("pause", [0.01, 0.15], ids=["dripping host", "nearly silent host"])
     async def test_client_that_leaves_ends_the_fetch(
         self, gateway: Gateway, caplog: pytest.LogCaptureFixture, pause: float
@@ -36,7 +36,7 @@ class TestClientsOfTheirOwnKind:
             writer.transport.abort()
             assert await host.until_left() < 0.4
 
-    async def test_slow_client_holds_the_host_up_and_gets_everything(self, gateway: Gateway) -> None:
+    async def test_slow_client_slows_the_host_and_gets_everything(self, gateway: Gateway) -> None:
         size = 48 * 1024 * 1024
 
         async def send(host: Host, head: bytes, writer: asyncio.StreamWriter) -> None:
@@ -80,6 +80,6 @@ class TestClientsOfTheirOwnKind:
         ("x." + "y" * 200, "x." + "y" * 62),
     ],
 )
-def test_names_are_short_and_need_no_quoting(given: str, safe: str) -> None:
+def test_file_names_are_short_and_need_no_quoting(given: str, safe: str) -> None:
     assert safe_name(given) == safe
     assert len(safe_name(given)) <= MAX_NAME

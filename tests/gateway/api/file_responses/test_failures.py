@@ -9,9 +9,9 @@ import pytest
 from tests.gateway.api.file_responses.host import Gateway, Host, collect, http, running, says, until
 
 
-class TestTroubleBeforeTheFirstByte:
+class TestFailureBeforeTheFirstByte:
     @pytest.mark.parametrize(
-        ("said", "status", "code"),
+        ("response", "status", "code"),
         [
             (http("500 Internal Server Error", b"<Error/>"), 502, "upstream_unavailable"),
             (http("503 Slow Down", b"", "Retry-After: 9"), 502, "upstream_unavailable"),
@@ -25,14 +25,14 @@ class TestTroubleBeforeTheFirstByte:
         ids=["500", "503", "400", "204", "302", "nonsense", "silence", "head only"],
     )
     async def test_failure_before_the_first_byte_is_an_error_response(
-        self, gateway: Gateway, said: bytes, status: int, code: str
+        self, gateway: Gateway, response: bytes, status: int, code: str
     ) -> None:
-        async with running(says(said)) as host:
+        async with running(says(response)) as host:
             answer = await gateway.ask(host.url)
         assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
         assert answer.headers["x-should-retry"] == ("true" if code == "upstream_unavailable" else "false")
         assert answer.headers.get("retry-after") == {b"HTTP/1.1 503": "9"}.get(
-            said[:12], "5" if code == "upstream_unavailable" else None
+            response[:12], "5" if code == "upstream_unavailable" else None
         )
         assert host.url not in answer.text
 
@@ -46,7 +46,7 @@ class TestTroubleBeforeTheFirstByte:
         assert (await gateway.ask(link)).status_code == 502
 
 
-class TestTroubleInTheMiddle:
+class TestFailureInTheMiddle:
     @pytest.mark.parametrize(
         "start",
         [
@@ -78,8 +78,10 @@ class TestTroubleInTheMiddle:
         assert bytes(received) == b"x" * 100
         # The thread of the server writes its line just after the connection is closed.
         await until(lambda: any(record.name == "gateway.access" for record in caplog.records))
-        told = [record for record in caplog.records if record.levelno >= logging.WARNING and record.name == "gateway"]
-        assert len(told) == 1
-        assert told[0].getMessage() == "file download interrupted"
+        warnings = [
+            record for record in caplog.records if record.levelno >= logging.WARNING and record.name == "gateway"
+        ]
+        assert len(warnings) == 1
+        assert warnings[0].getMessage() == "file download interrupted"
         assert not any(record.exc_info for record in caplog.records)
         assert host.url not in caplog.text

@@ -1,11 +1,11 @@
-"""Hosts of every kind, every one of them a real server or a real socket."""
+"""File hosts of every kind, each a real server or socket."""
 
 import pytest
 
 from tests.gateway.api.file_responses.host import VIDEO, Gateway, Link, http, running, says
 
 
-class TestHostsOfTheirOwnKind:
+class TestHosts:
     async def test_host_without_ranges_gives_the_whole_file(self, gateway: Gateway) -> None:
         async with running(says(http("200 OK", b"whole"))) as host:
             answer = await gateway.ask(host.url, headers={"Range": "bytes=1-2"})
@@ -14,7 +14,7 @@ class TestHostsOfTheirOwnKind:
         assert "content-range" not in answer.headers
         assert "accept-ranges" not in answer.headers
 
-    @pytest.mark.parametrize("refusal", ["405 Method Not Allowed", "403 Forbidden", "501 Not Implemented"])
+    @pytest.mark.parametrize("status", ["405 Method Not Allowed", "403 Forbidden", "501 Not Implemented"])
     @pytest.mark.parametrize(
         ("first_byte", "length"),
         [
@@ -25,9 +25,9 @@ class TestHostsOfTheirOwnKind:
         ],
     )
     async def test_host_that_refuses_head_is_asked_with_get(
-        self, gateway: Gateway, refusal: str, first_byte: bytes, length: str | None
+        self, gateway: Gateway, status: str, first_byte: bytes, length: str | None
     ) -> None:
-        async with running(says(f"HTTP/1.1 {refusal}\r\nContent-Length: 3\r\n\r\n".encode(), first_byte)) as host:
+        async with running(says(f"HTTP/1.1 {status}\r\nContent-Length: 3\r\n\r\n".encode(), first_byte)) as host:
             answer = await gateway.ask(host.url, method="HEAD", headers={"Range": "bytes=5-6"})
             assert host.methods == [b"HEAD", b"GET"]
             assert b"range: bytes=0-0\r\n" in host.heads[1].lower()
@@ -67,7 +67,7 @@ class TestHostsOfTheirOwnKind:
         assert (answer.status_code, answer.headers["content-length"]) == (200, "0")
 
     @pytest.mark.parametrize(
-        ("given", "wanted", "told"),
+        ("given", "wanted", "expected"),
         [
             ("binary/octet-stream", "video/mp4", "video/mp4"),
             ("image/webp", "video/mp4", "video/mp4"),
@@ -76,11 +76,11 @@ class TestHostsOfTheirOwnKind:
         ],
     )
     async def test_content_type_is_that_of_the_host_or_the_expected_one(
-        self, gateway: Gateway, given: str, wanted: str, told: str
+        self, gateway: Gateway, given: str, wanted: str, expected: str
     ) -> None:
         async with running(says(http("200 OK", b"x", f"Content-Type: {given}"))) as host:
             answer = await gateway.ask(host.url, type=wanted)
-        assert answer.headers["content-type"] == told
+        assert answer.headers["content-type"] == expected
 
     async def test_headers_that_cannot_be_passed_on_are_left_out(self, gateway: Gateway) -> None:
         odd = http("200 OK", b"x", 'ETag: "视频"', "Set-Cookie: a=b", "Access-Control-Allow-Origin: *", "Server: s")

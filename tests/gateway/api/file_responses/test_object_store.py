@@ -7,7 +7,7 @@ from providers.sandbox.files import CLIPS
 from tests.gateway.api.file_responses.host import VIDEO, Gateway, Link, http, running, says
 
 
-class TestAFileOfAnObjectStore:
+class TestObjectStore:
     async def test_file_is_passed_on_whole(self, gateway: Gateway, store: Link) -> None:
         answer = await gateway.ask(store())
         assert (answer.status_code, answer.content) == (200, VIDEO)
@@ -50,7 +50,7 @@ class TestAFileOfAnObjectStore:
         assert (other.status_code, other.content) == (200, VIDEO)
 
     @pytest.mark.parametrize("wanted", ["seconds=1-2", "bytes=a-b", "bytes=" + "0-1," * 200])
-    async def test_a_range_nobody_can_read_is_the_whole(self, gateway: Gateway, store: Link, wanted: str) -> None:
+    async def test_unreadable_range_returns_the_whole_file(self, gateway: Gateway, store: Link, wanted: str) -> None:
         answer = await gateway.ask(store(), headers={"Range": wanted})
         assert (answer.status_code, answer.content) == (200, VIDEO)
 
@@ -66,7 +66,7 @@ class TestAFileOfAnObjectStore:
         assert answer.content == (CLIPS / "cover.jpg").read_bytes()
 
 
-class TestAnExpiredLink:
+class TestExpiredLink:
     @pytest.mark.parametrize("method", ["GET", "HEAD"])
     async def test_expired_link_is_renewed_once(self, gateway: Gateway, store: Link, method: str) -> None:
         fresh = store()

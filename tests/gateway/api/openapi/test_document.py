@@ -16,7 +16,7 @@ PREFIXES = ("/v1", "/token", "/healthz", "/ping", "/metrics", "/openapi", "/docs
 """Of the paths that are described; OpenAI's are served without the /v1 as well."""
 
 
-def test_every_route_is_described_and_every_description_is_a_route() -> None:
+def test_routes_and_descriptions_match() -> None:
     served = {
         (method, CONVERTOR.sub("}", route.path))
         for route in ROUTES
@@ -35,7 +35,7 @@ def references(value: Any) -> set[str]:
     return set()
 
 
-def test_it_is_openapi_3_1_and_every_reference_leads_somewhere() -> None:
+def test_document_is_openapi_3_1_and_every_reference_resolves() -> None:
     described = document()
     assert described["openapi"].startswith("3.1")
     for reference in references(described):
@@ -44,7 +44,7 @@ def test_it_is_openapi_3_1_and_every_reference_leads_somewhere() -> None:
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.id)
-def test_the_refusals_are_statuses_that_exist(operation: Any) -> None:
+def test_error_statuses_exist(operation: Any) -> None:
     assert set(operation.error_statuses) <= {shape.status for shape in SHAPES.values()}
 
 
@@ -62,7 +62,7 @@ def test_the_page_shows_every_operation_and_every_schema() -> None:
         assert f"id={name}" in page
 
 
-def test_the_page_shows_lists_and_words_and_what_may_be_left_out() -> None:
+def test_page_shows_lists_formats_and_optional_fields() -> None:
     page = docs_page(document())
     assert "<td>TokenLive | list of TokenChecked<td>" in page
     assert "<code>ready | full | rate_limited" in page

@@ -1,4 +1,4 @@
-"""A managed account on the operator's surface."""
+"""A managed account on /v1/accounts."""
 
 from gateway.accounts.health import AccountState, Health
 from gateway.accounts.lease import AccountRecord, CreditBalance, LastError
@@ -47,12 +47,12 @@ def test_a_paused_account_says_why_and_until_when() -> None:
     assert rendered["reason"]
 
 
-def test_a_pause_that_is_over_has_no_end() -> None:
+def test_ended_pause_has_no_end_time() -> None:
     status = AccountStatus(AccountState.EXPIRED, NOW - 1, ProviderError(ErrorKind.INVALID_CREDENTIAL))
     assert render_account(ManagedAccount(ACCOUNT), new_record(), status, NOW, "en")["rests_until"] is None
 
 
-def test_an_account_without_weight_is_told_from_one_that_the_operator_paused() -> None:
+def test_account_without_weight_differs_from_a_paused_one() -> None:
     paused = AccountStatus(AccountState.PAUSED)
     reasons = [
         render_account(ManagedAccount(ACCOUNT, weight), new_record(), paused, NOW, "en")["reason"] for weight in (0, 1)

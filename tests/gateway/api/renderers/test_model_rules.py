@@ -1,4 +1,4 @@
-"""What /v1/models says of a model: all that a client needs to know before it submits, in the words of the document."""
+"""The limits of a model on /v1/models, in the terms of the documentation."""
 
 import json
 
@@ -21,12 +21,12 @@ def test_every_model_is_described_as_the_document_says(card: ModelCard) -> None:
     assert described.keys() <= ModelObject.model_fields.keys()
 
 
-def test_a_model_that_reads_addresses_only() -> None:
+def test_model_that_accepts_urls_only() -> None:
     assert render_model("m", CARDS["kling/kling-v3-video-generation"])["takes_files"] is False
     assert render_model("m", CARDS["wan2.7-i2v"])["takes_files"] is True
 
 
-def test_lengths_of_texts() -> None:
+def test_prompt_length_limits_are_shown() -> None:
     horse = render_model("m", CARDS["happyhorse-1.1-t2v"])
     assert (horse["max_prompt"], horse["han_weight"]) == (5000, 2)
     wan = render_model("m", CARDS["wan2.7-t2v"])
@@ -34,7 +34,7 @@ def test_lengths_of_texts() -> None:
     assert "han_weight" not in wan
 
 
-def test_what_inputs_and_resolutions_change() -> None:
+def test_limits_that_depend_on_inputs_and_resolution_are_shown() -> None:
     omni = render_model("m", CARDS["kling/kling-v3-omni-video-generation"])
     assert omni["input_counts"]["reference_image"] == 7
     assert omni["input_counts_with"]["reference_video"] == {"reference_image": 4}
@@ -46,6 +46,6 @@ def test_what_inputs_and_resolutions_change() -> None:
     assert render_model("m", CARDS["wan2.7-r2v"])["max_references"] == 5
 
 
-def test_rules_that_change_nothing_are_left_out() -> None:
+def test_rules_without_effect_are_left_out() -> None:
     described = render_model("m", CARDS["wan2.6-t2v"])
     assert not described.keys() & {"durations_with", "durations_at", "ratio_from", "silent_with", "max_inputs"}

@@ -66,7 +66,7 @@ def test_a_failed_task_has_error_and_code_and_no_progress() -> None:
     }
 
 
-def test_a_failed_query_is_no_failed_task() -> None:
+def test_failed_query_is_not_a_failed_task() -> None:
     query_error = ProviderError(ErrorKind.UNREACHABLE)
     task = Task("one", "jimeng", TaskState("one", Phase.PROCESSING), 40, query_error=query_error, stale=True)
     rendered = render_task(task, "zh")
@@ -75,7 +75,7 @@ def test_a_failed_query_is_no_failed_task() -> None:
     assert "error_code" not in rendered
 
 
-def test_the_error_of_the_task_stands_before_that_of_the_query() -> None:
+def test_error_of_the_task_precedes_that_of_the_query() -> None:
     error = ProviderError(ErrorKind.NO_CREDITS, message=LocalizedText("积分不足", "No credits"))
     state = TaskState("one", Phase.FAILED, error=error)
     task = Task("one", "jimeng", state, query_error=ProviderError(ErrorKind.UNREACHABLE), stale=True)

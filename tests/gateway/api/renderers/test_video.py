@@ -49,12 +49,12 @@ def test_an_unfinished_video_has_one_of_two_statuses(phase: Phase, status: str) 
     assert "url" not in rendered
 
 
-def test_the_result_says_size_and_the_id_says_seconds() -> None:
+def test_result_gives_the_size_and_the_id_gives_the_seconds() -> None:
     rendered = completed(Result(URL, width=1280, height=720, duration=4.6), seconds=5, size="16x9")
     assert (rendered["size"], rendered["seconds"], rendered["url"]) == ("1280x720", "5", URL)
 
 
-def test_what_the_result_does_not_say_comes_from_the_request() -> None:
+def test_size_missing_in_the_result_comes_from_the_request() -> None:
     rendered = completed(Result(URL, duration=4.6), size="1280x720")
     assert (rendered["size"], rendered["seconds"]) == ("1280x720", "5")
 
@@ -69,7 +69,9 @@ def test_what_the_result_does_not_say_comes_from_the_request() -> None:
     ],
     ids=["as the upstream says", "a day after the end", "unknown", "archived"],
 )
-def test_when_a_link_expires(expires_at: int | None, ended_at: float | None, archived: bool, shown: int | None) -> None:
+def test_expires_at_is_the_expiry_of_the_link(
+    expires_at: int | None, ended_at: float | None, archived: bool, shown: int | None
+) -> None:
     rendered = completed(Result(URL, expires_at=expires_at), ended_at=ended_at, archived=archived)
     assert rendered["expires_at"] == shown
     assert rendered["completed_at"] == (1000 if ended_at else None)

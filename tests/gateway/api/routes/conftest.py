@@ -34,7 +34,7 @@ def completed(id: str = "one", url: str = "https://files.example/v.mp4", **field
 
 @dataclass
 class ScriptedTasks:
-    """Stands for `Tasks`: notes what the routes ask for and answers with what the test put there."""
+    """A fake of `Tasks`: records the calls of the routes and returns what the test has set."""
 
     found: dict[str, Task | None] = field(default_factory=dict)
     orders: list[SubmitOrder] = field(default_factory=list)
@@ -73,7 +73,7 @@ class ScriptedTasks:
 
 @dataclass
 class ScriptedChecks:
-    """Stands for `AccountChecks`. An account maps to the error that each call of it raises."""
+    """A fake of `AccountChecks`. An account maps to the error that each call for it raises."""
 
     errors: dict[str, GatewayError] = field(default_factory=dict)
     refreshes: list[bool] = field(default_factory=list)
@@ -107,7 +107,7 @@ class ScriptedChecks:
 
 @dataclass
 class Api:
-    """An application, what stands behind its routes, and a client with a DashScope key of its own."""
+    """An application, the fakes behind its routes, and a client with its own DashScope key."""
 
     app: Starlette
     tasks: ScriptedTasks
@@ -136,7 +136,7 @@ def api_of(settings: Settings) -> Api:
 
 @pytest.fixture
 def api() -> Api:
-    """A gateway that passes callers' own credentials through."""
+    """A gateway for pass-through callers."""
     return api_of(Settings.model_construct())
 
 

@@ -33,12 +33,12 @@ async def test_points_are_read_again_for_no_cache(managed_api: Api) -> None:
     assert managed_api.checks.refreshes == [True, False]
 
 
-async def test_received_credits_are_told(managed_api: Api) -> None:
+async def test_received_credits_are_returned(managed_api: Api) -> None:
     assert (await managed_api.post("/v1/accounts/first/receive")).json()["received"] == 66
 
 
 @pytest.mark.parametrize("operation", ["points", "receive"])
-async def test_a_refused_login_of_an_account_is_not_a_401_of_the_operator(managed_api: Api, operation: str) -> None:
+async def test_rejected_credential_of_an_account_is_not_401(managed_api: Api, operation: str) -> None:
     managed_api.checks.errors["sk-first"] = GatewayError("invalid_api_key", upstream_code="1015")
     answer = await managed_api.post(f"/v1/accounts/first/{operation}")
     assert answer.json()["error"]["code"] == "account_restricted"
@@ -46,7 +46,7 @@ async def test_a_refused_login_of_an_account_is_not_a_401_of_the_operator(manage
     assert answer.status_code != 401
 
 
-async def test_other_errors_stay_as_they_are(managed_api: Api) -> None:
+async def test_other_errors_are_unchanged(managed_api: Api) -> None:
     managed_api.checks.errors["sk-first"] = GatewayError("not_supported")
     answer = await managed_api.post("/v1/accounts/first/points")
     assert answer.json()["error"]["code"] == "not_supported"
@@ -61,7 +61,7 @@ async def test_a_paused_account_is_resumed(managed_api: Api) -> None:
 
 
 @pytest.mark.parametrize("operation", ["check", "points", "receive", "pause", "resume"])
-async def test_a_web_page_is_not_the_operator(managed_api: Api, operation: str) -> None:
+async def test_request_of_a_web_page_is_not_from_the_operator(managed_api: Api, operation: str) -> None:
     answer = await managed_api.post(f"/v1/accounts/first/{operation}", origin="https://page.example")
     assert answer.status_code == 401
     assert [account["state"] for account in (await managed_api.get("/v1/accounts")).json()["data"]] == ["ready"] * 2

@@ -1,4 +1,4 @@
-"""The generations surface: what the routes order, and how they answer."""
+"""The generations surface: the orders of the routes and their responses."""
 
 import pytest
 
@@ -10,7 +10,7 @@ PATH = "/v1/videos/generations"
 BODY = {"model": "wan2.6-t2v", "prompt": "a cat", "duration": 5}
 
 
-async def test_a_submit_is_answered_with_its_task_at_once(api: Api) -> None:
+async def test_submit_returns_its_task_at_once(api: Api) -> None:
     answer = await api.post(PATH, BODY)
     assert answer.status_code == 200
     assert answer.headers["location"] == "/v1/videos/tasks/native"
@@ -24,7 +24,7 @@ async def test_a_submit_is_answered_with_its_task_at_once(api: Api) -> None:
     assert api.tasks.waited == []
 
 
-async def test_an_order_holds_what_the_client_sent(api: Api) -> None:
+async def test_order_contains_the_request_of_the_client(api: Api) -> None:
     await api.post(PATH, BODY, idempotency_key="key-1", x_stainless_retry_count="2")
     (order,) = api.tasks.orders
     assert isinstance(order.request, VideoRequest)
@@ -33,7 +33,7 @@ async def test_an_order_holds_what_the_client_sent(api: Api) -> None:
     assert [account.credential for account in order.caller.accounts] == ["sk-one"]
 
 
-async def test_fingerprints_differ_where_requests_do(api: Api) -> None:
+async def test_fingerprints_differ_with_the_request(api: Api) -> None:
     for prompt in ("a cat", "a cat", "a dog"):
         await api.post(PATH, BODY | {"prompt": prompt})
     first, same, other = (order.fingerprint for order in api.tasks.orders)
@@ -41,14 +41,14 @@ async def test_fingerprints_differ_where_requests_do(api: Api) -> None:
 
 
 @pytest.mark.parametrize("count", ["", "-1", "two", "1000", "٣"])
-async def test_a_retry_count_that_is_no_number_is_none(api: Api, count: str) -> None:
+async def test_invalid_retry_count_is_none(api: Api, count: str) -> None:
     headers = {b"x-stainless-retry-count": count.encode()}
     await api.client.post(PATH, json=BODY, headers=headers)
     assert api.tasks.orders[0].retry_count is None
 
 
 class TestWaiting:
-    async def test_a_task_that_ended_is_answered_with_its_video(self, api: Api) -> None:
+    async def test_ended_task_is_returned_with_its_video(self, api: Api) -> None:
         api.tasks.found["native"] = completed("native", url="https://files.example/v.mp4")
         answer = await api.post(PATH, BODY, prefer="wait=3")
         assert (answer.status_code, answer.json()["status"]) == (200, "completed")
@@ -56,17 +56,17 @@ class TestWaiting:
         assert answer.headers["preference-applied"] == "wait=3"
         assert api.tasks.waited == [3]
 
-    async def test_a_task_that_still_runs_is_accepted(self, api: Api) -> None:
+    async def test_running_task_is_202(self, api: Api) -> None:
         api.tasks.found["native"] = task("native")
         answer = await api.post(PATH, BODY, prefer="respond-async, wait=3")
         assert (answer.status_code, answer.json()["status"]) == (202, "processing")
         assert "data" not in answer.json()
         assert answer.headers["retry-after"] == "3"
 
-    @pytest.mark.parametrize("wish", [{"prefer": "wait=999999"}, {}])
-    async def test_nobody_waits_for_longer_than_the_settings_allow(self, api: Api, wish: dict[str, str]) -> None:
+    @pytest.mark.parametrize("options", [{"prefer": "wait=999999"}, {}])
+    async def test_wait_is_limited_by_the_settings(self, api: Api, options: dict[str, str]) -> None:
         api.tasks.found["native"] = task("native")
-        await api.post(PATH, BODY | ({} if wish else {"wait_completion": True}), **wish)
+        await api.post(PATH, BODY | ({} if options else {"wait_completion": True}), **options)
         settings = api.app.state.services.settings
         assert api.tasks.waited == [settings.video_timeout / 1000]
 
@@ -82,12 +82,12 @@ class TestStatuses:
             ("three", "not_found"),
         ]
 
-    async def test_the_next_poll_is_that_of_the_task_that_is_due_first(self, api: Api) -> None:
+    async def test_poll_after_is_that_of_the_earliest_task(self, api: Api) -> None:
         api.tasks.found = {"one": task("one", Phase.FINALIZING), "two": task("two"), "three": completed("three")}
         answer = await api.get("/v1/videos/tasks?ids=one,two,three")
         assert answer.headers["openai-poll-after-ms"] == "1000"
 
-    async def test_when_all_have_ended_nothing_is_said_of_a_next_poll(self, api: Api) -> None:
+    async def test_poll_after_is_missing_when_all_tasks_have_ended(self, api: Api) -> None:
         api.tasks.found = {"one": completed("one")}
         answer = await api.get("/v1/videos/tasks?ids=one")
         assert "openai-poll-after-ms" not in answer.headers
@@ -114,13 +114,13 @@ class TestStatuses:
         assert (answer.status_code, answer.json()["error"]["param"]) == (400, "status")
 
 
-async def test_a_cancel_answers_with_the_task(api: Api) -> None:
+async def test_cancel_returns_the_task(api: Api) -> None:
     api.tasks.found["one"] = task("one", Phase.FAILED)
     answer = await api.post("/v1/videos/tasks/one/cancel")
     assert (answer.json()["task_id"], answer.json()["status"]) == ("one", "failed")
     assert api.tasks.cancelled == ["one"]
 
 
-async def test_the_path_of_submits_opened_in_a_browser_says_post(api: Api) -> None:
+async def test_get_of_the_submit_path_says_to_use_post(api: Api) -> None:
     answer = await api.get(PATH)
     assert (answer.status_code, answer.headers["allow"]) == (405, "POST")

@@ -1,4 +1,4 @@
-"""The OpenAI Videos API: what the routes order, and how they answer."""
+"""The OpenAI Videos API: the orders of the routes and their responses."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ async def test_create_answers_with_a_video_under_its_signed_id(api: Api, prefix:
     assert answer.headers["location"] == "/v1/videos/signed"
 
 
-async def test_create_moves_lengths_and_sizes_to_the_nearest_of_the_model(api: Api) -> None:
+async def test_create_snaps_seconds_and_size_to_the_nearest_of_the_model(api: Api) -> None:
     await api.post("/v1/videos", BODY)
     assert api.tasks.orders[0].nearest is True
 
@@ -103,7 +103,7 @@ async def test_delete_cancels_and_repeats_the_id(api: Api) -> None:
 
 
 @pytest.mark.parametrize("path", ["/v1/videos/characters", "/v1/videos/characters/one"])
-async def test_no_upstream_keeps_characters(api: Api, path: str) -> None:
+async def test_characters_are_not_supported(api: Api, path: str) -> None:
     call: Any = api.get if path.endswith("one") else api.post
     answer = await call(path)
     assert (answer.status_code, answer.json()["error"]["code"]) == (501, "not_supported")

@@ -1,4 +1,4 @@
-"""The account tools of whoever holds the credentials."""
+"""The account tools of callers with their own credentials."""
 
 import pytest
 
@@ -16,21 +16,36 @@ async def test_several_credentials_are_answered_in_their_order(api: Api) -> None
     assert "sk-" not in answer.text
 
 
-async def test_the_body_comes_before_the_bearer(api: Api) -> None:
+async def test_body_takes_precedence_over_the_bearer(api: Api) -> None:
     assert (await api.post("/token/check", {"token": "sk-dead"})).json() == {"live": False}
 
 
 @pytest.mark.parametrize("body", [{}, {"token": ""}, {"token": 3}, {"other": "sk-dead"}])
-async def test_a_body_without_a_token_leaves_the_bearer(api: Api, body: object) -> None:
+async def test_body_without_a_token_uses_the_bearer(api: Api, body: object) -> None:
     assert (await api.post("/token/check", body)).json() == {"live": True}
 
 
-async def test_points_have_the_names_of_existing_clients(api: Api) -> None:
+async def test_points_have_the_fields_of_existing_clients(api: Api) -> None:
     (row,) = (await api.post("/token/points")).json()
     assert row["points"] == {"giftCredit": 1, "purchaseCredit": 20, "vipCredit": 300, "totalCredit": 321}
+    assert (row["index"], row["credits"]) == (0, row["points"])
 
 
-async def test_an_error_stands_in_the_row_of_its_account(api: Api) -> None:
+@pytest.mark.parametrize("operation", ["check", "points", "receive"])
+async def test_rows_have_the_index_of_their_credential(api: Api, operation: str) -> None:
+    api.checks.errors["sk-two"] = GatewayError("not_supported")
+    rows = (await api.post(f"/token/{operation}", authorization="Bearer sk-one,sk-two,sk-three")).json()
+    assert [row["index"] for row in rows] == [0, 1, 2]
+
+
+async def test_received_credits_are_told_flat_and_as_an_object(api: Api) -> None:
+    (row,) = (await api.post("/token/receive")).json()
+    credits = {"giftCredit": 66, "purchaseCredit": 0, "vipCredit": 0, "totalCredit": 66}
+    assert row["credits"] == credits
+    assert credits.items() <= row.items()
+
+
+async def test_error_is_in_the_row_of_its_account(api: Api) -> None:
     api.checks.errors["sk-two"] = GatewayError("not_supported")
     rows = (await api.post("/token/receive", authorization="Bearer sk-one,sk-two")).json()
     assert (rows[0]["success"], rows[0]["received"], rows[0]["totalCredit"]) == (True, 66, 66)
@@ -39,12 +54,12 @@ async def test_an_error_stands_in_the_row_of_its_account(api: Api) -> None:
 
 
 @pytest.mark.parametrize("operation", ["check", "points", "receive"])
-async def test_clients_of_the_gateway_never_see_its_accounts(managed_api: Api, operation: str) -> None:
+async def test_gateway_keys_never_see_the_accounts(managed_api: Api, operation: str) -> None:
     answer = await managed_api.post(f"/token/{operation}", authorization="Bearer gw-one")
     assert (answer.status_code, answer.json()["error"]["code"]) == (401, "invalid_api_key")
     assert "Administrators only" in answer.json()["error"]["message"]
 
 
-async def test_a_refused_check_of_one_credential_is_an_error(api: Api) -> None:
+async def test_failed_check_of_one_credential_is_an_error(api: Api) -> None:
     api.checks.errors["sk-one"] = GatewayError("not_supported")
     assert (await api.post("/token/check")).json()["error"]["code"] == "not_supported"

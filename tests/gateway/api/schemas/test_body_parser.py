@@ -44,7 +44,7 @@ from tests.pictures import clip, noise, picture, sound
         ([("a[0][u]", "1"), ("a[1][u]", "2")], {"a": [{"u": "1"}, {"u": "2"}]}),
     ],
 )
-def test_bracketed_names(items: list[tuple[str, str]], nested: dict[str, Any]) -> None:
+def test_bracketed_names_become_objects_and_lists(items: list[tuple[str, str]], nested: dict[str, Any]) -> None:
     assert nest(items) == nested
 
 
@@ -58,14 +58,14 @@ def test_bracketed_names(items: list[tuple[str, str]], nested: dict[str, Any]) -
         [("a" + "[b]" * MAX_DEPTH, "1")],
     ],
 )
-def test_names_that_contradict_each_other_or_go_too_deep(items: list[tuple[str, str]]) -> None:
+def test_contradictory_or_deep_names_are_refused(items: list[tuple[str, str]]) -> None:
     with pytest.raises(GatewayError) as caught:
         nest(items)
     assert caught.value.shape.status == 400
 
 
 @given(st.lists(st.tuples(st.text("ab[]", max_size=12), st.text(max_size=3)), max_size=6))
-def test_any_names_are_an_object_or_a_refusal(items: list[tuple[str, str]]) -> None:
+def test_any_field_names_are_an_object_or_an_error(items: list[tuple[str, str]]) -> None:
     try:
         nested = nest(items)
     except GatewayError as error:
@@ -80,9 +80,9 @@ async def _echo(request: Request) -> JSONResponse:
     async with read_object(request, limit=10_000) as fields:
         held = [value for value in _flat(fields) if isinstance(value, MediaFile)]
         answer = {"fields": fields, "read": [hashlib.sha256(file.read()).hexdigest() for file in held]}
-        told = orjson.loads(orjson.dumps(answer, default=_shown))
+        shown = orjson.loads(orjson.dumps(answer, default=_shown))
     _LEFT.extend(held)
-    return JSONResponse(told)
+    return JSONResponse(shown)
 
 
 def _shown(value: Any) -> str:
@@ -139,7 +139,7 @@ def digest(content: bytes) -> str:
 
 
 @pytest.mark.parametrize("name", ["image", "input_reference", "images[]", "images[0]", "meta[a]"])
-def test_a_file_is_read_and_closed_in_the_end(form: TestClient, name: str) -> None:
+def test_file_is_read_and_closed_afterwards(form: TestClient, name: str) -> None:
     _LEFT.clear()
     answer = form.post("/", data={"prompt": "猫"}, files={name: ("cat.png", picture(), "text/plain")}).json()
     assert answer["read"] == [digest(picture())]
@@ -153,13 +153,13 @@ def test_several_files_of_one_name_are_a_list_in_order(form: TestClient) -> None
     assert form.post("/", files=files).json()["read"] == [digest(picture()), digest(clip()), digest(sound())]
 
 
-def test_one_larger_than_memory_has_room_for_comes_through_whole(form: TestClient) -> None:
+def test_file_larger_than_memory_is_spooled_whole(form: TestClient) -> None:
     content = noise("image/bmp", 900, 900)
     assert len(content) > 2 * 1024 * 1024
     assert form.post("/", files={"image": content}).json()["read"] == [digest(content)]
 
 
-def test_a_field_that_was_left_empty_in_a_browser_is_absent(form: TestClient) -> None:
+def test_empty_file_field_is_absent(form: TestClient) -> None:
     body = (
         b'--x\r\nContent-Disposition: form-data; name="prompt"\r\n\r\np\r\n'
         b'--x\r\nContent-Disposition: form-data; name="image"; filename=""\r\n'
@@ -169,35 +169,35 @@ def test_a_field_that_was_left_empty_in_a_browser_is_absent(form: TestClient) ->
     assert answer.json()["fields"] == {"prompt": "p"}
 
 
-def test_a_file_without_content_is_not_taken_for_none(form: TestClient) -> None:
+def test_file_without_content_is_not_absent(form: TestClient) -> None:
     assert form.post("/", files={"image": ("cat.png", b"")}).json()["fields"] == {"image": {"head": ""}}
 
 
 @pytest.mark.parametrize("content", [b"a text", b"GIF89a....", b"%PDF-1.7", b"\x89PN"])
-def test_a_file_that_nobody_reads_is_for_its_field_to_refuse(form: TestClient, content: bytes) -> None:
+def test_unread_file_is_left_to_its_field(form: TestClient, content: bytes) -> None:
     answer = form.post("/", files={"image": ("cat.png", content, "image/png")})
     assert answer.json()["fields"] == {"image": {"head": content.hex()}}
 
 
-def test_the_limit_of_a_form_is_another_one(form: TestClient) -> None:
+def test_form_has_its_own_size_limit(form: TestClient) -> None:
     assert form.post("/", json={"prompt": "p" * 1000}).status_code == 413
     assert form.post("/", files={"image": noise("image/bmp", 1200, 900)}).status_code == 413
 
 
-def test_the_texts_of_a_form_are_bounded_together(form: TestClient) -> None:
+def test_total_size_of_text_fields_is_limited(form: TestClient) -> None:
     texts = {f"field{number}": "x" * 900 for number in range(12)}
     assert form.post("/", data=texts, files={"image": picture()}).status_code == 413
     assert form.post("/", data={"a": texts["field0"]}, files={"image": picture()}).status_code == 200
 
 
-def test_a_file_among_the_upstreams_own_parameters_is_none(form: TestClient) -> None:
+def test_file_among_upstream_parameters_is_refused(form: TestClient) -> None:
     assert form.post("/", files={"provider_options[seed]": picture()}).status_code == 400
 
 
 @pytest.mark.parametrize(
     "body", [b"", b"--x", b"--x\r\n\r\n", b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n1']
 )
-def test_a_form_that_breaks_off_is_refused(form: TestClient, body: bytes) -> None:
+def test_truncated_form_is_refused(form: TestClient, body: bytes) -> None:
     headers = {"content-type": "multipart/form-data; boundary=x"}
     assert form.post("/", content=body, headers=headers).status_code in (200, 400)
     assert form.post("/", content=body, headers={"content-type": "multipart/form-data"}).status_code == 400
@@ -211,11 +211,11 @@ def test_too_many_files_are_refused(form: TestClient) -> None:
 
 
 @pytest.mark.parametrize("kind", ["multipart/form-dataX; boundary=x", "multipart/mixed; boundary=x", "image/png", "x"])
-def test_only_what_is_read_as_a_form_may_be_as_large_as_one(form: TestClient, kind: str) -> None:
+def test_form_limit_applies_to_forms_only(form: TestClient, kind: str) -> None:
     assert form.post("/", content=b" " * 2_000_000, headers={"content-type": kind}).status_code == 400
 
 
-def test_what_nobody_reads_is_refused_unread() -> None:
+def test_unsupported_content_type_is_refused_unread() -> None:
     async def endless() -> Message:
         raise AssertionError("read")
 
@@ -230,13 +230,13 @@ async def _enter(request: Request) -> None:
         pass
 
 
-def test_where_no_files_belong_the_first_one_ends_the_reading(form: TestClient) -> None:
+def test_first_file_where_none_is_allowed_ends_the_reading(form: TestClient) -> None:
     assert form.post("/plain", files={"image": picture()}).status_code == 400
     assert form.post("/plain", files={"token": (None, "x")}).json() == {"token": "x"}
     assert form.post("/plain", json={"token": "x" * 900}).status_code == 413
 
 
-def test_a_form_in_an_address_is_small(large: TestClient) -> None:
+def test_urlencoded_form_has_the_small_limit(large: TestClient) -> None:
     headers = {"content-type": "application/x-www-form-urlencoded"}
     assert large.post("/", content=b"a=%E7%8C%AB&b[]=1&b[]=2&c=1+2", headers=headers).json() == {
         "a": "猫",
@@ -248,7 +248,7 @@ def test_a_form_in_an_address_is_small(large: TestClient) -> None:
     assert large.post("/", content=b'{"a": "b"}', headers=headers).json() == {"a": "b"}
 
 
-def test_a_body_of_very_many_values_is_refused_before_it_is_gone_through(large: TestClient) -> None:
+def test_body_with_too_many_values_is_refused_before_parsing(large: TestClient) -> None:
     for body in (b'{"provider_options":{"x":[' + b",".join([b"[]"] * 60_000) + b"]}}", b'{"a":' + b"[" * 60_000):
         began = time.perf_counter()
         assert large.post("/", content=body, headers={"content-type": "application/json"}).status_code == 400

@@ -24,13 +24,13 @@ def request(**body: Any) -> VideoRequest:
     return parse_generation(body).request
 
 
-def refusal(**body: Any) -> GatewayError:
+def error_of(**body: Any) -> GatewayError:
     with pytest.raises(GatewayError) as caught:
         request(**body)
     return caught.value
 
 
-def test_nothing_said_is_nothing_asked() -> None:
+def test_empty_body_sets_no_fields() -> None:
     assert request() == VideoRequest(model="", prompt="")
 
 
@@ -72,7 +72,7 @@ def test_nothing_said_is_nothing_asked() -> None:
         ({"prompt": "x", "shot_type": "close_up", "camera_movement": "static"}, "prompt", "镜头静止，特写镜头，x"),
     ],
 )
-def test_fields_in_all_their_shapes(body: dict[str, Any], field: str, value: object) -> None:
+def test_fields_are_accepted_in_every_form(body: dict[str, Any], field: str, value: object) -> None:
     assert getattr(request(**body), field) == value
 
 
@@ -80,18 +80,18 @@ def test_fields_in_all_their_shapes(body: dict[str, Any], field: str, value: obj
 @pytest.mark.parametrize(
     "shape", [URL, {"url": URL}, {"image_url": URL}, {"image_url": {"url": URL}}, f" {URL} "], ids=repr
 )
-def test_an_image_in_all_its_shapes(name: str, shape: object) -> None:
+def test_image_is_accepted_in_every_form(name: str, shape: object) -> None:
     (item,) = request(**{name: shape}).media
     assert (item.kind, item.url, item.param, item.role) == (MediaKind.IMAGE, URL, name, None)
 
 
 @pytest.mark.parametrize("name", ["file_paths", "filePaths", "images"])
 @pytest.mark.parametrize("shape", [[URL, OTHER], [{"url": URL}, OTHER], [URL, "", None, OTHER]], ids=repr)
-def test_several_images(name: str, shape: object) -> None:
+def test_several_images_are_accepted(name: str, shape: object) -> None:
     assert [(item.url, item.param) for item in request(**{name: shape}).media] == [(URL, name), (OTHER, name)]
 
 
-def test_one_image_in_place_of_a_list() -> None:
+def test_single_image_is_accepted_in_place_of_a_list() -> None:
     assert [item.url for item in request(images=URL).media] == [URL]
 
 
@@ -100,17 +100,17 @@ def test_frames_have_their_roles() -> None:
     assert [item.role for item in media] == [MediaRole.FIRST_FRAME, MediaRole.LAST_FRAME]
 
 
-def test_the_same_image_under_several_names_is_one() -> None:
+def test_same_image_under_several_names_is_one() -> None:
     assert len(request(image=URL, image_url=URL, images=[URL, OTHER]).media) == 2
 
 
-def test_videos() -> None:
+def test_videos_are_accepted() -> None:
     (item,) = request(video_file_2="https://h/v.mp4").media
     assert (item.kind, item.param) == (MediaKind.VIDEO, "video_file_2")
 
 
 @pytest.mark.parametrize("url", ["data:image/png;base64,iVBORw0KGgo=", "http://h/a.png", "oss://bucket/a.png"])
-def test_addresses_that_are_taken(url: str) -> None:
+def test_supported_urls_are_accepted(url: str) -> None:
     assert request(image_url=url).media[0].url == url
 
 
@@ -140,8 +140,8 @@ def test_addresses_that_are_taken(url: str) -> None:
         ({"model": 5}, "model", "5"),
     ],
 )
-def test_bad_values_are_named_with_what_is_wanted(body: dict[str, Any], param: str, named: str) -> None:
-    error = refusal(**body)
+def test_invalid_values_are_named_with_the_allowed_ones(body: dict[str, Any], param: str, named: str) -> None:
+    error = error_of(**body)
     assert (error.code, error.param) == ("invalid_value", param)
     assert named in error.message("en")
 
@@ -161,13 +161,13 @@ def test_bad_values_are_named_with_what_is_wanted(body: dict[str, Any], param: s
         ({"image_tail": URL, "last_frame": OTHER}, "last_frame"),
     ],
 )
-def test_two_names_of_a_field_that_say_two_things_conflict(body: dict[str, Any], param: str) -> None:
-    error = refusal(**body)
+def test_contradictory_names_of_a_field_are_refused(body: dict[str, Any], param: str) -> None:
+    error = error_of(**body)
     assert (error.code, error.param) == ("conflict", param)
 
 
-def test_what_this_version_cannot_do_is_said() -> None:
-    error = refusal(enhance_prompt=True)
+def test_unsupported_fields_say_so() -> None:
+    error = error_of(enhance_prompt=True)
     assert (error.code, error.param) == ("unsupported_parameter", "enhance_prompt")
 
 
@@ -185,7 +185,7 @@ fields = st.sampled_from(
 
 
 @given(st.dictionaries(fields, json_values, max_size=6))
-def test_any_object_is_a_request_or_a_refusal(body: dict[str, Any]) -> None:
+def test_any_object_is_a_request_or_an_error(body: dict[str, Any]) -> None:
     try:
         made: object = request(**body)
     except GatewayError as error:
@@ -203,7 +203,7 @@ def test_any_object_is_a_request_or_a_refusal(body: dict[str, Any]) -> None:
         ("input_reference", {"JPEG", "MP4", "MP3"}),
     ],
 )
-def test_a_file_that_nobody_reads_says_what_can_be_read(field: str, readable: set[str]) -> None:
+def test_unsupported_file_type_names_the_supported_ones(field: str, readable: set[str]) -> None:
     with pytest.raises(GatewayError) as caught:
         parse_generation({"prompt": "p", field: UnreadableFile(b"a text")})
     assert caught.value.problems[0].param == field
@@ -214,7 +214,7 @@ def test_a_file_that_nobody_reads_says_what_can_be_read(field: str, readable: se
 
 @pytest.mark.parametrize("value", [UnreadableFile(b"a text"), media_file(picture()), [media_file(picture())] * 2])
 @pytest.mark.parametrize("name", ["attachment", "image_file_0", "image_file_51", "x" * 100])
-def test_a_file_in_a_field_that_nobody_knows_is_not_dropped(name: str, value: object) -> None:
+def test_file_in_an_unknown_field_is_refused(name: str, value: object) -> None:
     with pytest.raises(GatewayError) as caught:
         parse_generation({"prompt": "p", name: value})
     assert (caught.value.code, caught.value.param) == ("invalid_value", name[:64])
@@ -243,16 +243,18 @@ def test_a_file_in_a_field_that_nobody_knows_is_not_dropped(name: str, value: ob
             {"first_frame": "https://h/a", "image": "https://h/a", "last_frame": "https://h/a"},
             ["first_frame", "last_frame"],
         ),
+        ({"image_url": "https://h/a", "last_image_url": "https://h/a"}, ["last_image_url", "image_url"]),
+        ({"images": ["https://h/a", "https://h/b"], "last_frame": "https://h/b"}, ["last_frame", "images"]),
     ],
 )
-def test_one_picture_under_several_names_is_one_and_twice_in_a_list_two(
+def test_same_picture_under_several_names_is_one_and_twice_in_a_list_two(
     fields: dict[str, Any], given: list[str]
 ) -> None:
     request = parse_generation({"prompt": "p"} | fields).request
     assert [item.param for item in request.media] == given
 
 
-def test_a_file_under_two_names_is_one() -> None:
+def test_same_file_under_two_names_is_one() -> None:
     file, same = media_file(picture()), media_file(picture())
     request = parse_generation({"image": file, "input_reference": [same]}).request
     assert [(item.kind, item.file, item.url) for item in request.media] == [(MediaKind.IMAGE, file, "")]
@@ -271,19 +273,19 @@ def test_a_file_under_two_names_is_one() -> None:
         ("data:,", MediaKind.IMAGE),
     ],
 )
-def test_the_kind_of_an_input_in_a_list_for_any(given: str, kind: MediaKind) -> None:
+def test_kind_of_an_input_in_a_mixed_list_is_detected(given: str, kind: MediaKind) -> None:
     (item,) = parse_generation({"images": [given]}).request.media
     assert item.kind is kind
 
 
-def test_too_many_inputs_say_how_many_are_taken() -> None:
+def test_too_many_inputs_name_the_limit() -> None:
     with pytest.raises(GatewayError) as caught:
         parse_generation({"images": ["https://h/a"] * 51})
     assert "≤ 50" in caught.value.message("en")
 
 
 @pytest.mark.parametrize("content", [clip(), sound()])
-def test_a_file_of_another_kind_is_named(content: bytes) -> None:
+def test_file_of_another_kind_is_named(content: bytes) -> None:
     with pytest.raises(GatewayError) as caught:
         parse_generation({"image": media_file(content)})
     assert NAMES[media_file(content).media_type] in caught.value.message("en")
@@ -291,7 +293,7 @@ def test_a_file_of_another_kind_is_named(content: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("head", "told"),
+    ("head", "types"),
     [
         (b"", "empty"),
         (b"GIF89a", "GIF"),
@@ -303,14 +305,14 @@ def test_a_file_of_another_kind_is_named(content: bytes) -> None:
         (b"anything", "PNG"),
     ],
 )
-def test_what_people_hand_in_that_nobody_reads_is_named(head: bytes, told: str) -> None:
+def test_file_types_that_are_not_supported_are_named(head: bytes, types: str) -> None:
     with pytest.raises(GatewayError) as caught:
         parse_generation({"image": UnreadableFile(head)})
-    assert told in caught.value.message("en")
+    assert types in caught.value.message("en")
     assert caught.value.message("zh") != caught.value.message("en")
 
 
-def test_two_files_in_a_field_for_one_say_where_several_go() -> None:
+def test_two_files_in_a_single_field_name_the_list_field() -> None:
     with pytest.raises(GatewayError) as caught:
         parse_generation({"image": [media_file(picture()), media_file(picture(colour="red"))]})
     assert "images[]" in caught.value.message("en")

@@ -31,11 +31,11 @@ LIGHT = {
 }
 
 
-def test_the_tables_are_these() -> None:
+def test_tables_are_those_of_the_contract() -> None:
     assert (CAMERA_MOVEMENTS, SHOT_TYPES, LIGHTING) == (CAMERA, SHOT, LIGHT)
 
 
-def test_the_parts_come_in_order_in_front_of_the_prompt() -> None:
+def test_parts_precede_the_prompt_in_order() -> None:
     composed = compose("一只猫", "push_forward", "close_up", "soft", "慢慢走来")
     assert composed == "镜头向前推进，特写镜头，柔和光线，慢慢走来，一只猫"
 
@@ -54,5 +54,5 @@ def test_the_parts_come_in_order_in_front_of_the_prompt() -> None:
         (("",), ""),
     ],
 )
-def test_unknown_words_stay_and_absent_parts_leave_no_comma(parts: tuple[str, ...], composed: str) -> None:
+def test_unknown_words_are_kept_and_missing_parts_leave_no_comma(parts: tuple[str, ...], composed: str) -> None:
     assert compose(*parts) == composed

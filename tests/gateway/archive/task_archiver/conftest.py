@@ -6,14 +6,16 @@ from pathlib import Path
 import pytest
 
 from providers.transport.client import HttpClient
-from tests.archives import FileHost, new_place
-from tests.gateway.archive.task_archiver.fixtures import Kit
+from tests.archives import FileHost, new_location
+from tests.gateway.archive.task_archiver.fixtures import ArchiverFixture
 
 
 @pytest.fixture
-async def kit(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Kit]:
-    ref = new_place("file", tmp_path, monkeypatch)
+async def harness(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[ArchiverFixture]:
+    location = new_location("file", tmp_path, monkeypatch)
     async with FileHost().serving() as host, HttpClient() as http:
-        made = Kit(ref, host, http, **getattr(request, "param", {}))
+        made = ArchiverFixture(location, host, http, **getattr(request, "param", {}))
         async with made.env.background:
             yield made

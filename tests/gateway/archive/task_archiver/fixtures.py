@@ -17,9 +17,9 @@ from providers.contract.models import ModelCard
 from providers.contract.requests import VideoRequest
 from providers.contract.tasks import Phase, Result, TaskState
 from providers.transport.client import HttpClient
-from tests.archives import JPEG, ArchivePlace, FileHost, until, video
+from tests.archives import JPEG, ArchiveLocation, FileHost, until, video
 from tests.clock import TestClock
-from tests.gateway_fixture import ONE, GatewayFixture, pass_through
+from tests.gateway_fixture import ONE, GatewayFixture, pass_through_caller
 from tests.upstream import ScriptedProvider, State
 
 VIDEO = video()
@@ -90,13 +90,13 @@ class WakingClock(TestClock):
         await woken.wait()
 
 
-class Kit:
+class ArchiverFixture:
     """A gateway's tasks with an archive, and the host of the upstream's links."""
 
-    def __init__(self, place: ArchivePlace, host: FileHost, http: HttpClient, **options: Any) -> None:
-        self.place = place
+    def __init__(self, location: ArchiveLocation, host: FileHost, http: HttpClient, **options: Any) -> None:
+        self.location = location
         self.host = host
-        self.store = Fragile.open(place.url)
+        self.store = Fragile.open(location.url)
         self.provider = Provider()
         options = {"clock": WakingClock()} | options
         self.env = GatewayFixture(provider=self.provider, http=http, store=self.store, **options)
@@ -107,10 +107,10 @@ class Kit:
         assert self.env.archiver is not None
         return self.env.archiver
 
-    def again(self, **options: Any) -> "Kit":
+    def again(self, **options: Any) -> "ArchiverFixture":
         """Another replica with the same upstream and archive, or this one after a restart, an hour later."""
         options = {"clock": WakingClock(self.clock.now() + 3600)} | options
-        new = Kit(self.place, self.host, self.env.http, **options)
+        new = ArchiverFixture(self.location, self.host, self.env.process.http, **options)
         new.provider.states = self.provider.states
         return new
 
@@ -120,14 +120,14 @@ class Kit:
         result = Result(url, cover_url=self.host.give("c", JPEG), width=1280, height=720, duration=5.04)
         return TaskState(ID, Phase.COMPLETED, 100, created_at=START, ended_at=START + 60, model=CARD.key, result=result)
 
-    def ref(self, account: Account = ONE, id: str = ID) -> TaskRef:
+    def ref_of(self, account: Account = ONE, id: str = ID) -> TaskRef:
         return TaskRef(id, self.provider, account, id)
 
     async def submitted(self, *accounts: Account) -> str:
-        return (await self.env.submit(pass_through(*accounts or (ONE,)), REQUEST)).signed_id
+        return (await self.env.submit(pass_through_caller(*accounts or (ONE,)), REQUEST)).signed_id
 
     async def status(self, id: str = ID, *accounts: Account) -> Task:
-        return await self.env.tasks.status(pass_through(*accounts or (ONE,)), id)
+        return await self.env.tasks.status(pass_through_caller(*accounts or (ONE,)), id)
 
     async def archived(self, id: str = ID) -> None:
         """Poll a finished task, and wait until it is archived."""
@@ -138,9 +138,9 @@ class Kit:
         assert self.env.results[-1].outcome is Outcome.COPIED
 
     def record(self) -> dict[str, Any]:
-        assert self.place.folder is not None
-        return json.loads((self.place.folder / f"{BASE_PATH}.json").read_text())  # type: ignore[no-any-return]
+        assert self.location.folder is not None
+        return json.loads((self.location.folder / f"{BASE_PATH}.json").read_text())  # type: ignore[no-any-return]
 
 
 def has(**options: Any) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("kit", [options], indirect=True, ids=[""])
+    return pytest.mark.parametrize("harness", [options], indirect=True, ids=[""])

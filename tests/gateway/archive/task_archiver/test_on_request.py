@@ -8,89 +8,95 @@ from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind
 from providers.contract.tasks import Phase, TaskState
 from tests.archives import JPEG
-from tests.gateway.archive.task_archiver.fixtures import BASE_PATH, ID, VIDEO, Kit
-from tests.gateway_fixture import ONE, TWO, GatewayFixture, pass_through
-from tests.upstream import State, trouble
+from tests.gateway.archive.task_archiver.fixtures import BASE_PATH, ID, VIDEO, ArchiverFixture
+from tests.gateway_fixture import ONE, TWO, GatewayFixture, pass_through_caller
+from tests.upstream import State, provider_error
 
 
-async def test_task_is_archived_once_on_request(kit: Kit) -> None:
-    kit.provider.states[ID] = kit.finished()
-    result = await kit.archiver.archive_now(kit.ref())
+async def test_task_is_archived_once_on_request(harness: ArchiverFixture) -> None:
+    harness.provider.states[ID] = harness.finished()
+    result = await harness.archiver.archive_now(harness.ref_of())
     assert (result.outcome, result.cause, result.bytes) == (Outcome.COPIED, "", len(VIDEO) + len(JPEG))
-    asked = list(kit.host.asked)
-    assert (await kit.archiver.archive_now(kit.ref())).outcome == "already_there"
-    assert (await kit.again().archiver.archive_now(kit.ref())).outcome == "already_there"
-    kit.provider.states.clear()
-    assert (await kit.again().archiver.archive_now(kit.ref())).outcome == "already_there"
-    assert kit.host.asked == asked
+    asked = list(harness.host.asked)
+    assert (await harness.archiver.archive_now(harness.ref_of())).outcome == "already_there"
+    assert (await harness.again().archiver.archive_now(harness.ref_of())).outcome == "already_there"
+    harness.provider.states.clear()
+    assert (await harness.again().archiver.archive_now(harness.ref_of())).outcome == "already_there"
+    assert harness.host.asked == asked
 
 
-async def test_deleted_video_is_copied_again(kit: Kit) -> None:
-    kit.provider.states[ID] = kit.finished()
-    await kit.archiver.archive_now(kit.ref())
-    assert kit.place.folder
-    (kit.place.folder / f"{BASE_PATH}.mp4").unlink()
-    assert (await kit.archiver.archive_now(kit.ref())).outcome == "copied"
+async def test_deleted_video_is_copied_again(harness: ArchiverFixture) -> None:
+    harness.provider.states[ID] = harness.finished()
+    await harness.archiver.archive_now(harness.ref_of())
+    assert harness.location.folder
+    (harness.location.folder / f"{BASE_PATH}.mp4").unlink()
+    assert (await harness.archiver.archive_now(harness.ref_of())).outcome == "copied"
 
 
 @pytest.mark.parametrize(
     ("state", "expected"),
     [
-        (trouble(ErrorKind.TASK_NOT_FOUND), ArchiveResult(Outcome.EXPIRED)),
+        (provider_error(ErrorKind.TASK_NOT_FOUND), ArchiveResult(Outcome.EXPIRED)),
         (TaskState(ID, Phase.PROCESSING), ArchiveResult(Outcome.UNFINISHED)),
-        (TaskState(ID, Phase.FAILED, error=trouble(ErrorKind.CONTENT_REFUSED)), "no video"),
-        (trouble(ErrorKind.INVALID_CREDENTIAL), "failed"),
-        (trouble(ErrorKind.UNREACHABLE, detail="no route"), "failed"),
-        (trouble(ErrorKind.RATE_LIMITED), "failed"),
+        (TaskState(ID, Phase.FAILED, error=provider_error(ErrorKind.CONTENT_REFUSED)), "no video"),
+        (provider_error(ErrorKind.INVALID_CREDENTIAL), "failed"),
+        (provider_error(ErrorKind.UNREACHABLE, detail="no route"), "failed"),
+        (provider_error(ErrorKind.RATE_LIMITED), "failed"),
     ],
     ids=["not found", "unfinished", "no video", "rejected", "unreachable", "rate limited"],
 )
-async def test_failed_copy_has_a_cause(kit: Kit, state: State, expected: ArchiveResult | str) -> None:
-    kit.provider.states[ID] = state
-    found = await kit.archiver.archive_now(kit.ref())
+async def test_uncopied_task_has_its_reason(
+    harness: ArchiverFixture, state: State, expected: ArchiveResult | str
+) -> None:
+    harness.provider.states[ID] = state
+    found = await harness.archiver.archive_now(harness.ref_of())
     if isinstance(expected, ArchiveResult):
         assert found == expected
     else:
         assert found.outcome == expected
         assert found.cause
-    assert kit.place.visible() == set()
+    assert harness.location.visible() == set()
 
 
-async def test_expired_link_and_host_error_have_different_outcomes(kit: Kit) -> None:
-    kit.provider.states[ID] = kit.finished(kit.host.url("gone"))
-    assert await kit.archiver.archive_now(kit.ref()) == ArchiveResult(Outcome.EXPIRED)
-    kit.host.give("broken", b"", status=500)
-    kit.provider.states[ID] = kit.finished(kit.host.url("broken"))
-    assert await kit.archiver.archive_now(kit.ref()) == ArchiveResult(Outcome.FAILED, "HTTP 500")
+async def test_dead_link_is_expired_and_failing_host_is_failed(harness: ArchiverFixture) -> None:
+    harness.provider.states[ID] = harness.finished(harness.host.url("gone"))
+    assert await harness.archiver.archive_now(harness.ref_of()) == ArchiveResult(Outcome.EXPIRED)
+    harness.host.give("broken", b"", status=500)
+    harness.provider.states[ID] = harness.finished(harness.host.url("broken"))
+    assert await harness.archiver.archive_now(harness.ref_of()) == ArchiveResult(Outcome.FAILED, "HTTP 500")
 
 
-async def test_failed_link_renewal_is_a_failure(kit: Kit) -> None:
-    kit.provider.states[ID] = kit.finished(kit.host.url("gone"))
-    kit.provider.end, kit.provider.ends_after = trouble(ErrorKind.UNREACHABLE, detail="no route"), 1
-    assert await kit.archiver.archive_now(kit.ref()) == ArchiveResult(
+async def test_dead_link_is_failed_if_it_cannot_be_renewed_now(harness: ArchiverFixture) -> None:
+    harness.provider.states[ID] = harness.finished(harness.host.url("gone"))
+    harness.provider.end, harness.provider.ends_after = provider_error(ErrorKind.UNREACHABLE, detail="no route"), 1
+    assert await harness.archiver.archive_now(harness.ref_of()) == ArchiveResult(
         Outcome.FAILED, "the host cannot be reached (no route)"
     )
 
 
-async def test_archive_outage_is_a_failure(kit: Kit) -> None:
-    kit.store.down = True
-    kit.provider.states[ID] = kit.finished()
-    assert await kit.archiver.archive_now(kit.ref()) == ArchiveResult(Outcome.FAILED, "no route to it")
+async def test_unreachable_archive_is_a_failure(harness: ArchiverFixture) -> None:
+    harness.store.down = True
+    harness.provider.states[ID] = harness.finished()
+    assert await harness.archiver.archive_now(harness.ref_of()) == ArchiveResult(Outcome.FAILED, "no route to it")
 
 
-async def test_new_task_is_unfinished_rather_than_expired(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kit.provider, "submitted_at", lambda native_id: kit.clock.now() - 1)
-    assert await kit.archiver.archive_now(kit.ref()) == ArchiveResult(Outcome.UNFINISHED)
+async def test_new_task_is_unfinished_and_not_missing(
+    harness: ArchiverFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(harness.provider, "submitted_at", lambda native_id: harness.clock.now() - 1)
+    assert await harness.archiver.archive_now(harness.ref_of()) == ArchiveResult(Outcome.UNFINISHED)
 
 
 @pytest.mark.parametrize("accounts", [(ONE,), (ONE, TWO), (TWO, ONE)], ids=["one", "first", "last"])
-async def test_outcome_does_not_depend_on_the_number_of_credentials(kit: Kit, accounts: tuple[Account, ...]) -> None:
-    caller = pass_through(*accounts)
-    assert await kit.env.tasks.archive(caller, "scripted-9") == ArchiveResult(Outcome.EXPIRED)
-    kit.provider.states[ID] = kit.finished()
-    await kit.archiver.archive_now(kit.ref())
-    kit.provider.states.clear()
-    later = kit.again()
+async def test_number_of_credentials_does_not_change_the_outcome(
+    harness: ArchiverFixture, accounts: tuple[Account, ...]
+) -> None:
+    caller = pass_through_caller(*accounts)
+    assert await harness.env.tasks.archive(caller, "scripted-9") == ArchiveResult(Outcome.EXPIRED)
+    harness.provider.states[ID] = harness.finished()
+    await harness.archiver.archive_now(harness.ref_of())
+    harness.provider.states.clear()
+    later = harness.again()
     async with later.env.background:
         assert (await later.env.tasks.archive(caller, ID)).outcome == "already_there"
         for id in ("nonsense", "video_forged"):
@@ -99,7 +105,7 @@ async def test_outcome_does_not_depend_on_the_number_of_credentials(kit: Kit, ac
             assert caught.value.code == "task_not_found"
 
 
-async def test_archive_request_without_an_archive_is_an_error() -> None:
+async def test_without_an_archive_nothing_can_be_archived() -> None:
     with pytest.raises(GatewayError):
-        await GatewayFixture().tasks.archive(pass_through(ONE), ID)
-    assert await GatewayFixture().tasks.open_archived(pass_through(ONE), ID, "video") is None
+        await GatewayFixture().tasks.archive(pass_through_caller(ONE), ID)
+    assert await GatewayFixture().tasks.open_archived(pass_through_caller(ONE), ID, "video") is None

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from gateway.cli.server.background import BackgroundServer
-from tests.gateway.cli.client.download_host import Host, TaskRef
+from tests.gateway.cli.client.download_host import DownloadFixture, Host
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def server() -> Iterator[tuple[str, list[Host]]]:
 
 
 @pytest.fixture
-def place(server: tuple[str, list[Host]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TaskRef:
+def env(server: tuple[str, list[Host]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DownloadFixture:
     url, hosts = server
     hosts.append(Host())
     pauses: list[float] = []
@@ -42,4 +42,4 @@ def place(server: tuple[str, list[Host]], tmp_path: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr("gateway.cli.client.downloads.time.sleep", short)
     monkeypatch.chdir(tmp_path)
-    return TaskRef(hosts[-1], url, pauses)
+    return DownloadFixture(hosts[-1], url, pauses)

@@ -1,4 +1,4 @@
-"""A host of one file that answers as a test tells it."""
+"""A host of one file that answers as a test sets it."""
 
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -21,7 +21,7 @@ KEY = {"authorization": "Bearer session-file"}
 
 @dataclass
 class Host:
-    """A gateway as far as files go. `steps` answer the first requests, afterwards all goes well."""
+    """The file routes of a gateway. `steps` answer the first requests; later ones succeed."""
 
     content: bytes = VIDEO
     etag: str = '"one"'
@@ -46,7 +46,7 @@ def headers_of(host: Host) -> dict[str, str]:
 
 
 def first_byte(request: Request, host: Host) -> int:
-    """Where the answer begins: at the wanted byte, unless the file is another one meanwhile."""
+    """The first byte of the response: the requested one, unless the file has changed."""
     wanted = request.headers.get("range", "")
     return int(wanted[6:-1]) if wanted and request.headers.get("if-range") == host.etag else 0
 
@@ -57,12 +57,12 @@ def well(request: Request, host: Host, end: int | None = None) -> Response:
     if not start and end is None:
         return Response(host.content, 200, headers)
     if start >= total:
-        return refusal(416, headers={"content-range": f"bytes */{total}"})
+        return error_response(416, headers={"content-range": f"bytes */{total}"})
     part = host.content[start:end]
     return Response(part, 206, headers | {"content-range": f"bytes {start}-{start + len(part) - 1}/{total}"})
 
 
-def refusal(status: int, code: str = "error", headers: Mapping[str, str] | None = None) -> Response:
+def error_response(status: int, code: str = "error", headers: Mapping[str, str] | None = None) -> Response:
     return JSONResponse({"error": {"message": "that is it", "code": code}}, status, dict(headers or {}))
 
 
@@ -83,13 +83,13 @@ def cut_after(count: int) -> Step:
     return step
 
 
-def refused(status: int, code: str = "error") -> Step:
-    return lambda request, host: refusal(status, code)
+def error_step(status: int, code: str = "error") -> Step:
+    return lambda request, host: error_response(status, code)
 
 
 @dataclass
-class TaskRef:
-    """Where a test downloads: the host it asks, and the pauses that were made between tries."""
+class DownloadFixture:
+    """A download host, and the pauses between attempts."""
 
     host: Host
     url: str

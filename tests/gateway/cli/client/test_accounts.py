@@ -1,4 +1,4 @@
-"""The operator's commands against a real gateway with accounts of its own and the embedded upstream behind it."""
+"""The operator's commands against a real gateway with managed accounts and the sandbox."""
 
 import itertools
 import json
@@ -99,7 +99,7 @@ def test_accounts_are_listed_without_a_key_on_the_gateways_own_machine(argv: lis
     assert (listed[-1]["provider"], listed[-1]["running"]) == ("dashscope", "0")
 
 
-def test_a_list_tells_what_became_of_submits(url: str, capsys: Out) -> None:
+def test_list_shows_the_outcome_of_submits(url: str, capsys: Out) -> None:
     assert submit(url, "jimeng-video-3.0-fast") == 200
     assert main(["accounts"]) == 0
     by_name = {row["name"]: row for row in rows(capsys)}
@@ -120,15 +120,15 @@ def test_a_list_tells_what_became_of_submits(url: str, capsys: Out) -> None:
     assert capsys.readouterr().out == "poor\tready\n"
 
 
-def test_check_says_which_logins_are_alive_and_fails_for_the_others(url: str, capsys: Out) -> None:
+def test_check_lists_valid_credentials_and_fails_for_the_others(url: str, capsys: Out) -> None:
     assert main(["accounts", "check"]) == 1
     out, err = capsys.readouterr()
     header, *lines = (line.split("\t") for line in out.splitlines())
     assert header == ["name", "provider", "login", "state", "message"]
-    told = {name: (provider, login, state) for name, provider, login, state, _ in lines}
-    assert told["good"] == ("jimeng", "alive", "ready")
-    assert told["expired"] == ("jimeng", "refused", "expired")
-    assert told["wan"] == ("dashscope", "alive", "ready")
+    states = {name: (provider, login, state) for name, provider, login, state, _ in lines}
+    assert states["good"] == ("jimeng", "alive", "ready")
+    assert states["expired"] == ("jimeng", "refused", "expired")
+    assert states["wan"] == ("dashscope", "alive", "ready")
     messages = {line[0]: line[-1] for line in lines}
     assert "login has expired" in messages["expired"]
     assert messages["good"] == ""
@@ -136,10 +136,10 @@ def test_check_says_which_logins_are_alive_and_fails_for_the_others(url: str, ca
 
 
 @pytest.mark.parametrize(
-    ("word", "said"), [("points", "does not report credits"), ("receive", "has no credits to claim")]
+    ("word", "message"), [("points", "does not report credits"), ("receive", "has no credits to claim")]
 )
-def test_what_an_upstream_does_not_offer_is_a_failure_only_where_it_was_named(
-    word: str, said: str, upstream: SandboxServer, monkeypatch: pytest.MonkeyPatch, capsys: Out
+def test_unsupported_command_fails_only_for_a_named_account(
+    word: str, message: str, upstream: SandboxServer, monkeypatch: pytest.MonkeyPatch, capsys: Out
 ) -> None:
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
     accounts = [AccountSettings(name=name, credential=SecretStr(name)) for name in ("session-x", "sk-x")]
@@ -148,11 +148,11 @@ def test_what_an_upstream_does_not_offer_is_a_failure_only_where_it_was_named(
         assert main(["accounts", word]) == 0
         for_all = rows(capsys)[-1]["message"]
         assert main(["accounts", word, "sk-x"]) == 1
-        assert for_all.endswith(said)
-        assert said in rows(capsys)[-1]["message"]
+        assert for_all.endswith(message)
+        assert message in rows(capsys)[-1]["message"]
 
 
-def test_points_and_daily_credits(url: str, capsys: Out) -> None:
+def test_points_and_daily_credits_are_shown(url: str, capsys: Out) -> None:
     assert main(["accounts", "points", "good", "poor"]) == 0
     before = {row["name"]: row for row in rows(capsys)}
     assert list(before["good"]) == ["name", "provider", "total", "gift", "purchase", "vip", "message"]
@@ -168,7 +168,7 @@ def test_points_and_daily_credits(url: str, capsys: Out) -> None:
     assert {row["name"]: row["credits"] for row in rows(capsys)}["poor"] == "66"
 
 
-def test_one_account_in_trouble_does_not_keep_the_others(url: str, capsys: Out) -> None:
+def test_error_of_one_account_does_not_stop_the_others(url: str, capsys: Out) -> None:
     assert main(["accounts", "points"]) == 1
     by_name = {row["name"]: row for row in rows(capsys)}
     assert int(by_name["good"]["total"]) > 0
@@ -177,7 +177,7 @@ def test_one_account_in_trouble_does_not_keep_the_others(url: str, capsys: Out) 
     assert "does not report credits" in by_name["wan"]["message"]
 
 
-def test_an_account_is_known_by_its_tag_and_by_any_name(url: str, capsys: Out) -> None:
+def test_account_is_found_by_its_tag_and_by_any_name(url: str, capsys: Out) -> None:
     assert main(["accounts", "--json"]) == 0
     listed = AccountList.model_validate_json(capsys.readouterr().out)
     assert main(["accounts", "pause", listed.data[0].tag]) == 0
@@ -186,7 +186,7 @@ def test_an_account_is_known_by_its_tag_and_by_any_name(url: str, capsys: Out) -
 
 
 @pytest.mark.parametrize("name", ["nobody", "no body?#", ".."])
-def test_a_name_that_no_account_has(name: str, url: str, capsys: Out) -> None:
+def test_unknown_account_name_is_an_error(name: str, url: str, capsys: Out) -> None:
     assert main(["accounts", "pause", name]) == 1
     assert capsys.readouterr().err.startswith(
         f"error: Account {name} does not exist: see GET /v1/accounts (request req_"
@@ -198,7 +198,7 @@ def test_a_name_that_no_account_has(name: str, url: str, capsys: Out) -> None:
     assert unknown["message"].startswith(f"Account {name} does not exist")
 
 
-def test_json_is_the_gateways_own(url: str, capsys: Out) -> None:
+def test_json_output_is_the_response_of_the_gateway(url: str, capsys: Out) -> None:
     for word, model in (("check", AccountChecked), ("points", AccountCredits), ("receive", AccountReceived)):
         assert main(["accounts", word, "good", "nobody", "--json"]) == 1
         done, failed = map(json.loads, capsys.readouterr().out.splitlines())
@@ -212,7 +212,7 @@ def test_json_is_the_gateways_own(url: str, capsys: Out) -> None:
     AccountList.model_validate_json(capsys.readouterr().out)
 
 
-def test_a_table_and_a_bar_on_a_terminal(url: str, monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:
+def test_terminal_shows_a_table_and_a_progress_bar(url: str, monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     monkeypatch.setenv("COLUMNS", "160")
@@ -255,7 +255,7 @@ class TestWithAnAdminKey:
         assert [row["name"] for row in rows(capsys)] == ["good"]
 
 
-def test_a_gateway_without_accounts(upstream: SandboxServer, capsys: Out) -> None:
+def test_gateway_without_accounts_says_so(upstream: SandboxServer, capsys: Out) -> None:
     with BackgroundServer(create_app(settings_for(upstream))) as server:
         for word in ("list", "check"):
             assert main(["accounts", word, "--url", server.url]) == 0
@@ -266,7 +266,7 @@ def test_a_gateway_without_accounts(upstream: SandboxServer, capsys: Out) -> Non
 
 
 @pytest.mark.parametrize("argv", [[], ["check"], ["pause", "good"]], ids=["list", "check", "pause"])
-def test_nobody_listens(argv: list[str], capsys: Out) -> None:
+def test_refused_connection_is_one_line(argv: list[str], capsys: Out) -> None:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     assert main(["accounts", *argv, "--url", f"127.0.0.1:{port}"]) == 1
@@ -276,13 +276,13 @@ def test_nobody_listens(argv: list[str], capsys: Out) -> None:
     )
 
 
-def test_something_else_listens(upstream: SandboxServer, capsys: Out) -> None:
+def test_response_of_another_server_is_one_line(upstream: SandboxServer, capsys: Out) -> None:
     assert main(["accounts", "--url", upstream.url]) == 1
     assert "is it the gateway?" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
-    ("argv", "said"),
+    ("argv", "message"),
     [
         (["chekc"], "no such command 'chekc'. Did you mean 'check'? (see video-gateway accounts --help)"),
         (["--url", "http://x", "check"], "unexpected extra argument"),
@@ -290,11 +290,11 @@ def test_something_else_listens(upstream: SandboxServer, capsys: Out) -> None:
         (["list", "--key", "“x”"], "the key has characters that no key has"),
     ],
 )
-def test_wrong_usage_is_one_line_and_exit_code_2(argv: list[str], said: str, capsys: Out) -> None:
+def test_wrong_usage_is_one_line_and_exit_code_2(argv: list[str], message: str, capsys: Out) -> None:
     assert main(["accounts", *argv]) == 2
     out, err = capsys.readouterr()
     assert out == ""
-    assert said in err
+    assert message in err
     assert err.count("\n") == 1
 
 
@@ -307,7 +307,7 @@ def test_every_command_has_help(capsys: Out) -> None:
         assert capsys.readouterr().out.startswith(f"Usage: video-gateway accounts {word}")
 
 
-def test_times_are_local_and_have_a_date_where_it_is_another_day() -> None:
+def test_times_are_local_with_a_date_on_another_day() -> None:
     noon = time.mktime((2026, 11, 25, 12, 0, 0, 0, 0, -1))
     assert clock_time(noon + 300, noon) == "12:05"
     assert clock_time(noon + 86_400, noon) == "11-26 12:00"

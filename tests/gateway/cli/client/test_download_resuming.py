@@ -1,4 +1,4 @@
-"""`download` after a broken connection or an earlier run: which bytes are continued, and which are not."""
+"""`download` after a broken connection or an earlier run: which bytes are resumed."""
 
 import gzip
 from collections.abc import AsyncIterator
@@ -13,102 +13,102 @@ from tests.gateway.cli.client.download_host import (
     OTHER,
     PIECE,
     VIDEO,
+    DownloadFixture,
     Host,
     Out,
     Step,
-    TaskRef,
     cut_after,
+    error_response,
+    error_step,
     files,
     headers_of,
-    refusal,
-    refused,
     well,
 )
 
 
-def test_a_broken_connection_is_continued(place: TaskRef, capsys: Out) -> None:
-    place.host.steps = [cut_after(100_000), cut_after(50_000)]
+def test_broken_connection_is_resumed(env: DownloadFixture, capsys: Out) -> None:
+    env.host.steps = [cut_after(100_000), cut_after(50_000)]
     assert main(["download", "7", "-o", "cat.mp4"]) == 0
     assert files() == {"cat.mp4": VIDEO}
-    assert place.host.ranges == [(None, None), ("bytes=100000-", '"one"'), ("bytes=150000-", '"one"')]
+    assert env.host.ranges == [(None, None), ("bytes=100000-", '"one"'), ("bytes=150000-", '"one"')]
     out, err = capsys.readouterr()
     assert out == "cat.mp4\t300,000 bytes\n"
     assert [line.endswith("the file is not whole; trying again") for line in err.splitlines()] == [True, True]
-    assert place.pauses == [0.5, 0.5]
+    assert env.pauses == [0.5, 0.5]
 
 
-def test_a_gateway_that_is_away_for_a_while(place: TaskRef, capsys: Out) -> None:
-    place.host.steps = [cut_after(100_000), refused(503), refused(502), cut_after(0)]
+def test_unavailable_gateway_is_retried(env: DownloadFixture, capsys: Out) -> None:
+    env.host.steps = [cut_after(100_000), error_step(503), error_step(502), cut_after(0)]
     assert main(["download", "7"]) == 0
     assert files() == {NAME: VIDEO}
-    assert place.pauses == [0.5, 1.0, 2.0, 4.0]
+    assert env.pauses == [0.5, 1.0, 2.0, 4.0]
     assert "that is it (request without id); trying again" in capsys.readouterr().err
 
 
-def test_it_gives_up_and_the_same_command_goes_on(place: TaskRef, capsys: Out) -> None:
-    place.host.steps = [cut_after(100_000), *[cut_after(0)] * 4]
+def test_download_gives_up_and_the_next_run_resumes(env: DownloadFixture, capsys: Out) -> None:
+    env.host.steps = [cut_after(100_000), *[cut_after(0)] * 4]
     assert main(["download", "7", "-o", "cat.mp4"]) == 1
     assert files() == {"cat.mp4.part": VIDEO[:100_000], "cat.mp4.part.etag": b'"one"'}
     last = capsys.readouterr().err.splitlines()[-1]
     assert last.startswith("error: cat.mp4 broke off at 100,000 of 300,000 bytes (the answer of ")
     assert last.endswith(": the same command goes on from there")
-    place.host.seen.clear()
+    env.host.seen.clear()
     assert main(["download", "7", "-o", "cat.mp4"]) == 0
     assert files() == {"cat.mp4": VIDEO}
-    assert place.host.ranges == [("bytes=100000-", '"one"')]
+    assert env.host.ranges == [("bytes=100000-", '"one"')]
 
 
-def test_every_try_that_brings_something_gives_new_ones(place: TaskRef) -> None:
-    place.host.steps = [cut_after(PIECE) for _ in range(20)]
+def test_progress_resets_the_retry_count(env: DownloadFixture) -> None:
+    env.host.steps = [cut_after(PIECE) for _ in range(20)]
     assert main(["download", "7"]) == 0
     assert files() == {NAME: VIDEO}
-    assert set(place.pauses) == {0.5}
+    assert set(env.pauses) == {0.5}
 
 
-def test_a_refusal_on_the_way_keeps_what_is_there(place: TaskRef, capsys: Out) -> None:
-    place.host.steps = [cut_after(100_000), refused(404)]
+def test_error_during_the_download_keeps_the_part(env: DownloadFixture, capsys: Out) -> None:
+    env.host.steps = [cut_after(100_000), error_step(404)]
     assert main(["download", "7", "-o", "cat.mp4"]) == 1
     assert capsys.readouterr().err.splitlines()[-1] == "error: that is it (request without id)"
     assert set(files()) == {"cat.mp4.part", "cat.mp4.part.etag"}
 
 
 @pytest.mark.parametrize("out", [[], ["-o", NAME], ["-o", "./", "--force"]])
-def test_the_part_of_an_earlier_run_is_continued(out: list[str], place: TaskRef) -> None:
-    place.part(NAME, VIDEO[:123_456])
+def test_part_of_an_earlier_run_is_resumed(out: list[str], env: DownloadFixture) -> None:
+    env.part(NAME, VIDEO[:123_456])
     assert main(["download", "7", *out]) == 0
     assert files() == {NAME: VIDEO}
-    assert place.host.ranges[-1] == ("bytes=123456-", '"one"')
+    assert env.host.ranges[-1] == ("bytes=123456-", '"one"')
 
 
 @pytest.mark.parametrize("out", [[], ["-o", NAME]])
 @pytest.mark.parametrize("etag", [None, "", '"two"', "ünreadable"])
-def test_a_part_of_another_file_is_not(out: list[str], etag: str | None, place: TaskRef) -> None:
-    place.part(NAME, OTHER, etag)
+def test_part_of_another_file_is_not_resumed(out: list[str], etag: str | None, env: DownloadFixture) -> None:
+    env.part(NAME, OTHER, etag)
     assert main(["download", "7", *out]) == 0
     assert files() == {NAME: VIDEO}
 
 
-def test_a_file_that_changes_on_the_way_is_taken_anew(place: TaskRef) -> None:
+def test_file_that_changes_during_the_download_is_restarted(env: DownloadFixture) -> None:
     def changed(request: Request, host: Host) -> Response:
         host.content, host.etag = OTHER, '"two"'
         return cut_after(150_000)(request, host)
 
-    place.host.steps = [cut_after(100_000), changed]
+    env.host.steps = [cut_after(100_000), changed]
     assert main(["download", "7"]) == 0
     assert files() == {NAME: OTHER}
-    assert place.host.ranges == [(None, None), ("bytes=100000-", '"one"'), ("bytes=150000-", '"two"')]
+    assert env.host.ranges == [(None, None), ("bytes=100000-", '"one"'), ("bytes=150000-", '"two"')]
 
 
-def test_a_host_without_ranges_gives_all_of_it_again(place: TaskRef) -> None:
-    place.host.steps = [cut_after(100_000), lambda request, host: Response(VIDEO, 200, headers_of(host))]
+def test_host_without_ranges_restarts_the_download(env: DownloadFixture) -> None:
+    env.host.steps = [cut_after(100_000), lambda request, host: Response(VIDEO, 200, headers_of(host))]
     assert main(["download", "7"]) == 0
     assert files() == {NAME: VIDEO}
 
 
 @pytest.mark.parametrize("etag", ["", 'W/"one"'])
-def test_without_an_etag_that_says_the_same_bytes_nothing_is_continued(etag: str, place: TaskRef, capsys: Out) -> None:
-    place.host.etag = etag
-    place.host.steps = [cut_after(100_000), *[cut_after(0)] * 4]
+def test_nothing_is_resumed_without_a_strong_etag(etag: str, env: DownloadFixture, capsys: Out) -> None:
+    env.host.etag = etag
+    env.host.steps = [cut_after(100_000), *[cut_after(0)] * 4]
     assert main(["download", "7"]) == 1
     assert capsys.readouterr().err.endswith(
         "(RemoteProtocolError): the file is not whole): the same command starts anew\n"
@@ -116,7 +116,7 @@ def test_without_an_etag_that_says_the_same_bytes_nothing_is_continued(etag: str
     assert set(files()) == {f"{NAME}.part"}
     assert main(["download", "7"]) == 0
     assert files() == {NAME: VIDEO}
-    assert set(place.host.ranges) == {(None, None)}
+    assert set(env.host.ranges) == {(None, None)}
 
 
 def _elsewhere(request: Request, host: Host) -> Response:
@@ -140,68 +140,68 @@ def _compressed(request: Request, host: Host) -> Response:
 
 
 def _beyond(request: Request, host: Host) -> Response:
-    return refusal(416, headers={"content-range": "bytes */99"})
+    return error_response(416, headers={"content-range": "bytes */99"})
 
 
 def _beyond_what(request: Request, host: Host) -> Response:
-    return refusal(416)
+    return error_response(416)
 
 
 @pytest.mark.parametrize("answer", [_elsewhere, _unnamed, _of_another, _compressed, _beyond, _beyond_what])
-def test_an_answer_that_is_no_continuation_is_not_added(answer: Step, place: TaskRef) -> None:
-    place.part(NAME, VIDEO[:100_000])
-    place.host.steps = [answer]
+def test_response_with_another_range_is_not_appended(answer: Step, env: DownloadFixture) -> None:
+    env.part(NAME, VIDEO[:100_000])
+    env.host.steps = [answer]
     assert main(["download", "7", "-o", NAME]) == 0
     assert files() == {NAME: VIDEO}
-    assert place.host.ranges == [("bytes=100000-", '"one"'), (None, None)]
+    assert env.host.ranges == [("bytes=100000-", '"one"'), (None, None)]
 
 
 @pytest.mark.parametrize("answer", [_elsewhere, _beyond])
-def test_an_unwished_part_is_no_file(answer: Step, place: TaskRef, capsys: Out) -> None:
-    place.host.steps = [answer]
+def test_unrequested_partial_response_is_refused(answer: Step, env: DownloadFixture, capsys: Out) -> None:
+    env.host.steps = [answer]
     assert main(["download", "7", "-o", "cat.mp4"]) == 1
     assert "gives a part of the file only, and all was asked for" in capsys.readouterr().err
     assert files() == {}
 
 
-def test_a_part_that_is_whole_only_gets_its_name(place: TaskRef) -> None:
-    place.part(NAME, VIDEO)
+def test_complete_part_is_only_renamed(env: DownloadFixture) -> None:
+    env.part(NAME, VIDEO)
     assert main(["download", "7", "-o", NAME]) == 0
     assert files() == {NAME: VIDEO}
-    assert place.host.ranges == [("bytes=300000-", '"one"')]
+    assert env.host.ranges == [("bytes=300000-", '"one"')]
 
 
-def test_a_host_that_gives_less_than_asked_is_asked_for_the_rest(place: TaskRef) -> None:
-    place.part(NAME, VIDEO[:100_000])
-    place.host.steps = [lambda request, host: well(request, host, 200_000)]
+def test_shorter_range_than_requested_is_continued(env: DownloadFixture) -> None:
+    env.part(NAME, VIDEO[:100_000])
+    env.host.steps = [lambda request, host: well(request, host, 200_000)]
     assert main(["download", "7", "-o", NAME]) == 0
     assert files() == {NAME: VIDEO}
-    assert place.host.ranges == [("bytes=100000-", '"one"'), ("bytes=200000-", '"one"')]
+    assert env.host.ranges == [("bytes=100000-", '"one"'), ("bytes=200000-", '"one"')]
 
 
-def test_a_short_file_never_gets_its_name(place: TaskRef, capsys: Out) -> None:
-    place.part(NAME, VIDEO[:100_000])
+def test_truncated_file_is_never_renamed(env: DownloadFixture, capsys: Out) -> None:
+    env.part(NAME, VIDEO[:100_000])
 
     def nothing(request: Request, host: Host) -> Response:
         part = {"content-range": "bytes 100000-100000/300000"}
         return Response(b"", 206, headers_of(host) | part)
 
-    place.host.steps = [nothing] * 6
+    env.host.steps = [nothing] * 6
     assert main(["download", "7", "-o", NAME]) == 1
     assert "is not whole yet: 100,000 of 300,000 bytes" in capsys.readouterr().err
     assert set(files()) == {f"{NAME}.part", f"{NAME}.part.etag"}
 
 
-def test_a_length_that_nobody_tells(place: TaskRef, capsys: Out) -> None:
+def test_file_of_unknown_length_is_downloaded(env: DownloadFixture, capsys: Out) -> None:
     async def pieces() -> AsyncIterator[bytes]:
         yield VIDEO
 
-    place.host.steps = [lambda request, host: StreamingResponse(pieces(), 200, headers_of(host))]
+    env.host.steps = [lambda request, host: StreamingResponse(pieces(), 200, headers_of(host))]
     assert main(["download", "7"]) == 0
     assert files() == {NAME: VIDEO}
 
 
-def test_a_file_that_comes_compressed_is_kept_as_it_is_and_not_continued(place: TaskRef) -> None:
+def test_compressed_file_is_stored_as_it_is_and_not_resumed(env: DownloadFixture) -> None:
     packed = gzip.compress(VIDEO)
 
     def compressed(request: Request, host: Host) -> Response:
@@ -215,7 +215,7 @@ def test_a_file_that_comes_compressed_is_kept_as_it_is_and_not_continued(place: 
 
         return StreamingResponse(half(), 200, dict(answer.headers))
 
-    place.host.steps = [compressed, compressed]
+    env.host.steps = [compressed, compressed]
     assert main(["download", "7"]) == 0
     assert files() == {NAME: VIDEO}
-    assert place.host.ranges == [(None, None), (None, None)]
+    assert env.host.ranges == [(None, None), (None, None)]

@@ -21,24 +21,24 @@ from tests.gateway.cli.client.download_host import (
     NAME,
     OTHER,
     VIDEO,
+    DownloadFixture,
     Host,
     Out,
-    TaskRef,
     cut_after,
+    error_step,
     files,
     headers_of,
-    refused,
     well,
 )
 
 
-def test_the_gateway_names_the_file(place: TaskRef, capsys: Out) -> None:
+def test_file_name_is_that_of_the_gateway(env: DownloadFixture, capsys: Out) -> None:
     assert main(["download", "7"]) == 0
     assert files() == {NAME: VIDEO}
     assert capsys.readouterr() == (f"{NAME}\t300,000 bytes\n", "")
-    assert place.host.ranges == [(None, None)]
-    assert place.host.seen[0]["accept-encoding"] == "identity"
-    assert place.host.seen[0]["authorization"] == "Bearer sk-one"
+    assert env.host.ranges == [(None, None)]
+    assert env.host.seen[0]["accept-encoding"] == "identity"
+    assert env.host.seen[0]["authorization"] == "Bearer sk-one"
 
 
 @pytest.mark.parametrize(
@@ -50,8 +50,8 @@ def test_the_gateway_names_the_file(place: TaskRef, capsys: Out) -> None:
         ("inline", "no_such_task.mp4"),
     ],
 )
-def test_a_name_never_leads_out_of_the_directory(given: str, name: str, place: TaskRef, capsys: Out) -> None:
-    place.host.steps = [lambda request, host: Response(VIDEO, 200, headers_of(host) | {"content-disposition": given})]
+def test_file_name_cannot_leave_the_directory(given: str, name: str, env: DownloadFixture, capsys: Out) -> None:
+    env.host.steps = [lambda request, host: Response(VIDEO, 200, headers_of(host) | {"content-disposition": given})]
     assert main(["download", "no/such task"]) == 0
     assert files() == {name: VIDEO}
 
@@ -59,41 +59,39 @@ def test_a_name_never_leads_out_of_the_directory(given: str, name: str, place: T
 @pytest.mark.parametrize(
     ("out", "path"), [("cat.mp4", "cat.mp4"), ("new/deep/", f"new/deep/{NAME}"), ("there", f"there/{NAME}")]
 )
-def test_a_file_or_a_directory_can_be_named(out: str, path: str, place: TaskRef, capsys: Out) -> None:
+def test_output_can_be_a_file_or_a_directory(out: str, path: str, env: DownloadFixture, capsys: Out) -> None:
     Path("there").mkdir()
     assert main(["download", "7", "-o", out]) == 0
     assert files() == {path: VIDEO}
     assert capsys.readouterr().out == f"{path}\t300,000 bytes\n"
 
 
-def test_the_cover_picture(place: TaskRef) -> None:
+def test_cover_is_downloaded(env: DownloadFixture) -> None:
     def asked(request: Request, host: Host) -> Response:
         assert request.scope["raw_path"] == b"/v1/videos/a%2Fb/content"
         assert request.query_params["variant"] == "thumbnail"
         return Response(b"jpeg", 200, {"content-type": "image/jpeg"})
 
-    place.host.steps = [asked]
+    env.host.steps = [asked]
     assert main(["download", "a/b", "--thumbnail"]) == 0
     assert files() == {"a_b.jpg": b"jpeg"}
 
 
-def test_standard_output_takes_the_file_and_nothing_else(
-    place: TaskRef, capfdbinary: pytest.CaptureFixture[bytes]
-) -> None:
+def test_standard_output_gets_only_the_file(env: DownloadFixture, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     assert main(["download", "7", "-o", "-"]) == 0
     assert capfdbinary.readouterr() == (VIDEO, b"standard output: 300,000 bytes\n")
     assert files() == {}
 
 
-def test_a_terminal_is_no_place_for_a_video(place: TaskRef, monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:
+def test_video_is_not_written_to_a_terminal(env: DownloadFixture, monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     assert main(["download", "7", "-o", "-"]) == 2
     assert capsys.readouterr().err.startswith("error: a video is nothing to read")
-    assert place.host.seen == []
+    assert env.host.seen == []
 
 
 @pytest.mark.parametrize("out", [[], ["-o", NAME], ["-o", "./"]])
-def test_a_file_is_only_replaced_when_that_is_wished(out: list[str], place: TaskRef, capsys: Out) -> None:
+def test_existing_file_is_replaced_only_with_force(out: list[str], env: DownloadFixture, capsys: Out) -> None:
     Path(NAME).write_bytes(b"mine")
     assert main(["download", "7", *out]) == 2
     assert capsys.readouterr().err == (
@@ -104,20 +102,22 @@ def test_a_file_is_only_replaced_when_that_is_wished(out: list[str], place: Task
     assert files() == {NAME: VIDEO}
 
 
-def test_standard_output_is_continued(place: TaskRef, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
-    place.host.steps = [cut_after(100_000)]
+def test_download_to_standard_output_is_resumed(
+    env: DownloadFixture, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    env.host.steps = [cut_after(100_000)]
     assert main(["download", "7", "-o", "-"]) == 0
     assert capfdbinary.readouterr().out == VIDEO
 
 
-def test_what_was_written_to_standard_output_is_not_taken_back(
-    place: TaskRef, capfdbinary: pytest.CaptureFixture[bytes]
+def test_download_to_standard_output_is_not_restarted(
+    env: DownloadFixture, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
     def changed(request: Request, host: Host) -> Response:
         host.content, host.etag = OTHER, '"two"'
         return well(request, host)
 
-    place.host.steps = [cut_after(100_000), changed]
+    env.host.steps = [cut_after(100_000), changed]
     assert main(["download", "7", "-o", "-"]) == 1
     out, err = capfdbinary.readouterr()
     assert out == VIDEO[:100_000]
@@ -126,8 +126,8 @@ def test_what_was_written_to_standard_output_is_not_taken_back(
     )
 
 
-def test_a_reader_that_has_enough_ends_it_in_one_line(place: TaskRef) -> None:
-    place.host.content = VIDEO * 20
+def test_closed_pipe_ends_the_download_in_one_line(env: DownloadFixture) -> None:
+    env.host.content = VIDEO * 20
     command = [sys.executable, "-m", "gateway", "download", "7", "-o", "-"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
         assert running.stdout is not None and running.stderr is not None
@@ -138,7 +138,7 @@ def test_a_reader_that_has_enough_ends_it_in_one_line(place: TaskRef) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is always full")
-def test_a_full_device_ends_it_in_one_line(place: TaskRef) -> None:
+def test_full_device_ends_the_download_in_one_line(env: DownloadFixture) -> None:
     command = [sys.executable, "-m", "gateway", "download", "7", "-o", "-"]
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False)
@@ -146,15 +146,15 @@ def test_a_full_device_ends_it_in_one_line(place: TaskRef) -> None:
     assert done.returncode == 1
 
 
-def test_only_small_pieces_are_held(place: TaskRef, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_use_is_limited_to_small_pieces(env: DownloadFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     steps: list[int] = []
     monkeypatch.setattr(Silence, "show", lambda self, name, done, total: steps.append(done))
-    place.host.content = VIDEO * 10
+    env.host.content = VIDEO * 10
     assert main(["download", "7"]) == 0
     assert max(later - earlier for earlier, later in pairwise(steps)) <= 256 * 1024
 
 
-def test_an_interrupt_says_how_to_go_on(place: TaskRef, monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:
+def test_interrupt_says_how_to_resume(env: DownloadFixture, monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:
     def interrupt(self: object, name: str, done: int, total: int) -> None:
         if done:
             raise KeyboardInterrupt
@@ -162,19 +162,19 @@ def test_an_interrupt_says_how_to_go_on(place: TaskRef, monkeypatch: pytest.Monk
     with monkeypatch.context() as patched:
         patched.setattr(Silence, "show", interrupt)
         assert main(["download", "7", "-o", "cat.mp4"]) == 130
-    said, interrupted = capsys.readouterr().err.splitlines()
-    assert said.startswith("cat.mp4.part keeps ")
-    assert said.endswith(" bytes: the same command goes on from there")
+    message, interrupted = capsys.readouterr().err.splitlines()
+    assert message.startswith("cat.mp4.part keeps ")
+    assert message.endswith(" bytes: the same command goes on from there")
     assert interrupted == "interrupted"
-    kept = files()["cat.mp4.part"]
-    assert kept and VIDEO.startswith(kept)
+    partial = files()["cat.mp4.part"]
+    assert partial and VIDEO.startswith(partial)
     assert main(["download", "7", "-o", "cat.mp4"]) == 0
-    assert place.host.ranges[-1] == (f"bytes={len(kept)}-", '"one"')
+    assert env.host.ranges[-1] == (f"bytes={len(partial)}-", '"one"')
     assert files() == {"cat.mp4": VIDEO}
 
 
-def test_two_downloads_never_write_one_file(place: TaskRef, capsys: Out) -> None:
-    place.part(NAME, VIDEO[:100_000])
+def test_concurrent_downloads_do_not_write_the_same_file(env: DownloadFixture, capsys: Out) -> None:
+    env.part(NAME, VIDEO[:100_000])
     with Path(f"{NAME}.part").open("r+b") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         for out in ([], ["-o", NAME]):
@@ -184,7 +184,7 @@ def test_two_downloads_never_write_one_file(place: TaskRef, capsys: Out) -> None
     assert files() == {NAME: VIDEO}
 
 
-def test_a_disk_that_is_full(place: TaskRef, monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:
+def test_full_disk_is_an_error(env: DownloadFixture, monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:
     def full(number: int) -> None:
         raise OSError(28, "No space left on device")
 
@@ -196,13 +196,13 @@ def test_a_disk_that_is_full(place: TaskRef, monkeypatch: pytest.MonkeyPatch, ca
     assert files() == {"cat.mp4": VIDEO}
 
 
-def test_a_directory_that_cannot_be_made(place: TaskRef, capsys: Out) -> None:
+def test_directory_that_cannot_be_created_is_an_error(env: DownloadFixture, capsys: Out) -> None:
     Path("taken").write_bytes(b"")
     assert main(["download", "7", "-o", "taken/"]) == 1
     assert capsys.readouterr().err == "error: taken cannot be written: File exists\n"
 
 
-def test_bytes_run_along_a_bar_on_a_terminal(place: TaskRef, monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:
+def test_terminal_shows_a_progress_bar(env: DownloadFixture, monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:
     def changed(request: Request, host: Host) -> Response:
         host.etag = '"two"'
         return well(request, host)
@@ -210,7 +210,7 @@ def test_bytes_run_along_a_bar_on_a_terminal(place: TaskRef, monkeypatch: pytest
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     monkeypatch.setenv("COLUMNS", "120")
     monkeypatch.setenv("TERM", "xterm")
-    place.host.steps = [cut_after(100_000), changed]
+    env.host.steps = [cut_after(100_000), changed]
     assert main(["download", "7", "-o", "[b]cat.mp4"]) == 0
     out, err = capsys.readouterr()
     assert out == "[b]cat.mp4\t300,000 bytes\n"
@@ -220,38 +220,38 @@ def test_bytes_run_along_a_bar_on_a_terminal(place: TaskRef, monkeypatch: pytest
     assert "trying again" in err
 
 
-def test_no_other_host_is_followed_to(place: TaskRef, capsys: Out) -> None:
+def test_redirect_to_another_host_is_not_followed(env: DownloadFixture, capsys: Out) -> None:
     with BackgroundServer(Starlette(routes=[Route("/{path:path}", lambda request: Response(VIDEO))])) as other:
-        place.host.steps = [lambda request, host: RedirectResponse(f"{other.url}/cat.mp4")]
+        env.host.steps = [lambda request, host: RedirectResponse(f"{other.url}/cat.mp4")]
         assert main(["download", "7"]) == 1
     assert "answered 307 with something else than JSON: is it the gateway?" in capsys.readouterr().err
     assert files() == {}
 
 
-def test_a_page_is_no_video(place: TaskRef, capsys: Out) -> None:
-    place.host.steps = [lambda request, host: Response("<p>Log in", media_type="text/html")]
+def test_html_page_is_no_video(env: DownloadFixture, capsys: Out) -> None:
+    env.host.steps = [lambda request, host: Response("<p>Log in", media_type="text/html")]
     assert main(["download", "7", "-o", "cat.mp4"]) == 1
     assert "answered with something else than a file: is it the gateway?" in capsys.readouterr().err
     assert files() == {}
 
 
 @pytest.mark.parametrize("status", [401, 404, 502])
-def test_what_is_refused_at_once_is_not_tried_again(status: int, place: TaskRef, capsys: Out) -> None:
-    place.host.steps = [refused(status)]
+def test_client_error_is_not_retried(status: int, env: DownloadFixture, capsys: Out) -> None:
+    env.host.steps = [error_step(status)]
     assert main(["download", "7"]) == 1
     assert capsys.readouterr().err == "error: that is it (request without id)\n"
-    assert place.pauses == []
+    assert env.pauses == []
 
 
-def test_nobody_listens(place: TaskRef, capsys: Out) -> None:
+def test_refused_connection_is_one_line(env: DownloadFixture, capsys: Out) -> None:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     assert main(["download", "7", "--url", f"127.0.0.1:{port}"]) == 1
     assert capsys.readouterr().err.startswith("error: no gateway answers at ")
-    assert place.pauses == []
+    assert env.pauses == []
 
 
-def test_an_answer_that_never_begins(place: TaskRef, capsys: Out) -> None:
+def test_missing_response_is_a_timeout(env: DownloadFixture, capsys: Out) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closing:
 
         def hang_up() -> None:
@@ -264,5 +264,5 @@ def test_an_answer_that_never_begins(place: TaskRef, capsys: Out) -> None:
         thread.start()
         assert main(["download", "7", "--url", f"127.0.0.1:{closing.getsockname()[1]}"]) == 1
         thread.join(10)
-    assert place.pauses == [0.5, 1.0, 2.0, 4.0]
+    assert env.pauses == [0.5, 1.0, 2.0, 4.0]
     assert "did not arrive" in capsys.readouterr().err.splitlines()[-1]

@@ -1,4 +1,4 @@
-"""`submit` with files of this machine: the form as a server reads it, and a real gateway."""
+"""`submit` with local files: the form as a server parses it, and a real gateway."""
 
 import json
 import os
@@ -30,7 +30,7 @@ URL = "https://a/1.png"
 
 @dataclass
 class Reader:
-    """What the last request held: a form's parts in their order, a file as its name, type and content; or JSON."""
+    """The last request: the parts of a form in order, a file as name, type and content; or JSON."""
 
     parts: list[tuple[str, Any]] = field(default_factory=list)
     json: Any = None
@@ -75,7 +75,7 @@ def file(name: str, content: bytes) -> tuple[str, str, bytes]:
     return name, "application/octet-stream", content
 
 
-def test_a_picture_from_a_file(reader: Reader, capsys: Out) -> None:
+def test_picture_file_is_sent_as_a_form(reader: Reader, capsys: Out) -> None:
     assert main(["submit", "a “cat”", "--image", "cat.png", "--duration", "5", "--option", "watermark=true"]) == 0
     assert capsys.readouterr().out == "7\n"
     assert reader.parts == [
@@ -87,7 +87,7 @@ def test_a_picture_from_a_file(reader: Reader, capsys: Out) -> None:
     assert reader.length is not None
 
 
-def test_pictures_keep_their_order_whatever_they_are(reader: Reader) -> None:
+def test_pictures_keep_their_order_as_files_and_urls(reader: Reader) -> None:
     pictures = ["--image", "dog.png", "--image", URL, "--image", str(Path("cat.png").absolute())]
     assert main(["submit", "a cat", *pictures, "--references"]) == 0
     assert reader.parts == [
@@ -99,7 +99,7 @@ def test_pictures_keep_their_order_whatever_they_are(reader: Reader) -> None:
     ]
 
 
-def test_an_end_and_videos(reader: Reader) -> None:
+def test_last_frame_and_videos_are_sent(reader: Reader) -> None:
     videos = ["--video", "clip.mp4", "--video", "oss://a/clip.mp4"]
     assert main(["submit", "", "--image", URL, "--last-frame", "dog.png", *videos]) == 0
     assert reader.parts == [
@@ -111,7 +111,7 @@ def test_an_end_and_videos(reader: Reader) -> None:
     ]
 
 
-def test_addresses_alone_stay_json(reader: Reader) -> None:
+def test_urls_alone_are_sent_as_json(reader: Reader) -> None:
     data = "DATA:image/png;base64,iVBOR"
     assert main(["submit", "a cat", "--image", URL, "--last-frame", data, "--video", "http://a/v", "--references"]) == 0
     assert reader.json == {
@@ -123,7 +123,7 @@ def test_addresses_alone_stay_json(reader: Reader) -> None:
     }
 
 
-def test_fields_of_every_kind_have_a_place_in_a_form(reader: Reader) -> None:
+def test_every_field_can_be_sent_in_a_form(reader: Reader) -> None:
     more = ["audio=false", "seed=null", 'file_paths=["https://a", "https://b"]', 'x={"ü": [1]}']
     assert main(["submit", "a cat", "--image", "cat.png", *(text for one in more for text in ("--field", one))]) == 0
     assert reader.parts[2:] == [
@@ -135,19 +135,19 @@ def test_fields_of_every_kind_have_a_place_in_a_form(reader: Reader) -> None:
     ]
 
 
-def test_a_name_in_no_encoding(reader: Reader) -> None:
+def test_file_name_with_invalid_encoding_is_sent(reader: Reader) -> None:
     name = os.fsdecode(b'c\xff"t.png')
     Path(name).write_bytes(CAT)
     assert main(["submit", "a cat", "--image", name]) == 0
     assert reader["image"][2] == CAT
 
 
-def test_a_prompt_in_no_encoding(reader: Reader, capsys: Out) -> None:
+def test_prompt_with_invalid_encoding_is_refused(reader: Reader, capsys: Out) -> None:
     assert main(["submit", "a \udcff cat", "--image", "cat.png"]) == 2
     assert "not readable text" in capsys.readouterr().err
 
 
-def test_a_file_is_read_while_it_is_sent() -> None:
+def test_file_is_read_while_it_is_sent() -> None:
     body = {"image": Path(__file__), "images": [URL, Path(__file__)]}
     assert holds_files(body)
     assert not holds_files({"image": str(Path(__file__)), "images": [URL]})
@@ -157,13 +157,13 @@ def test_a_file_is_read_while_it_is_sent() -> None:
     assert all(handle.closed for handle in handles)
 
 
-def test_an_empty_file_is_not_left_out_in_silence(reader: Reader, capsys: Out) -> None:
+def test_empty_file_is_reported(reader: Reader, capsys: Out) -> None:
     Path("empty.png").touch()
     assert main(["submit", "a cat", "--image", "empty.png"]) == 2
     assert capsys.readouterr().err == "error: --image empty.png: the file is empty\n"
 
 
-def test_a_file_that_may_not_be_read(reader: Reader, monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:
+def test_unreadable_file_is_an_error(reader: Reader, monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:
     def forbidden(path: Path, mode: str) -> object:
         raise PermissionError(13, "Permission denied", str(path))
 
@@ -172,14 +172,14 @@ def test_a_file_that_may_not_be_read(reader: Reader, monkeypatch: pytest.MonkeyP
     assert capsys.readouterr().err == "error: cat.png cannot be read: Permission denied\n"
 
 
-def test_a_real_gateway_takes_them(reader: Reader, monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:
+def test_gateway_accepts_the_files(reader: Reader, monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:
     picture = next(path for path in sorted(PICTURES.iterdir()) if path.suffix == ".png")
     character = SandboxSettings(task_seconds=0.04, visible_after=0.0, queries_per_second=0)
     with SandboxServer(character) as upstream:
         settings = Settings.model_construct(providers=upstream.settings(), poll_freshness=0.0)
         with BackgroundServer(create_app(settings)) as server:
             monkeypatch.setenv("GATEWAY_URL", server.url)
-            wish = ["submit", "a cat", "--model", "wan2.6-i2v", "--image", str(picture), "--json"]
-            assert main(wish) == 0
+            options = ["submit", "a cat", "--model", "wan2.6-i2v", "--image", str(picture), "--json"]
+            assert main(options) == 0
             assert json.loads(capsys.readouterr().out)["provider"] == "dashscope"
             assert upstream.sandbox.submits("dashscope") == 1

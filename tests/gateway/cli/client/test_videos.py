@@ -1,4 +1,4 @@
-"""The client commands against a real gateway with the embedded upstream behind it."""
+"""The client commands against a real gateway with the sandbox."""
 
 import json
 import socket
@@ -58,7 +58,7 @@ def submitted(capsys: Out, *argv: str) -> str:
     return capsys.readouterr().out.strip()
 
 
-def test_submit_prints_the_id_and_nothing_else(url: str, capsys: Out) -> None:
+def test_submit_prints_only_the_id(url: str, capsys: Out) -> None:
     assert main(["submit", "a cat", *DASHSCOPE, "--duration", "5", "--seed", "7", "--option", "watermark=true"]) == 0
     out, err = capsys.readouterr()
     task = out.removesuffix("\n")
@@ -66,9 +66,9 @@ def test_submit_prints_the_id_and_nothing_else(url: str, capsys: Out) -> None:
     assert err == f"next: video-gateway watch --url {url} {task}\n"
 
 
-def test_a_wish_as_the_gateway_reads_it() -> None:
+def test_request_options_reach_the_gateway() -> None:
     assert CreateOptions("a cat").body() == {"prompt": "a cat"}
-    wish = CreateOptions(
+    options = CreateOptions(
         "a cat",
         duration=5,
         seed=0,
@@ -76,7 +76,7 @@ def test_a_wish_as_the_gateway_reads_it() -> None:
         fields=["negative_prompt=rain", "audio=false"],
         options=["watermark=true", "note=a=b", 'list=["x"]'],
     )
-    assert wish.body() == {
+    assert options.body() == {
         "prompt": "a cat",
         "duration": 5,
         "seed": 0,
@@ -91,7 +91,7 @@ def test_a_wish_as_the_gateway_reads_it() -> None:
     ]
 
 
-def test_what_the_gateway_says_is_printed_unchanged(capsys: Out) -> None:
+def test_response_of_the_gateway_is_printed_unchanged(capsys: Out) -> None:
     assert main(["submit", "a cat", *DASHSCOPE, "--json"]) == 0
     accepted = capsys.readouterr().out
     assert json.loads(accepted)["status"] == "pending"
@@ -115,7 +115,7 @@ def test_fields_of_every_kind_reach_the_gateway(capsys: Out) -> None:
     assert "seed" in capsys.readouterr().err
 
 
-def test_status_of_one_and_of_many(capsys: Out) -> None:
+def test_status_of_one_and_of_several_tasks(capsys: Out) -> None:
     task = submitted(capsys, "a cat #pending", *DASHSCOPE)
     assert main(["status", task]) == 0
     assert capsys.readouterr().out == f"{task}\tpending\t0%\tQueued\n"
@@ -124,7 +124,7 @@ def test_status_of_one_and_of_many(capsys: Out) -> None:
     assert capsys.readouterr().out.splitlines() == [f"{task}\tpending\t0%\tQueued", f"{unknown}\tnot_found"]
 
 
-def test_a_task_that_does_not_exist_is_an_error_of_the_gateway(capsys: Out) -> None:
+def test_unknown_task_is_an_error_of_the_gateway(capsys: Out) -> None:
     assert main(["status", "no?such#task"]) == 1
     err = capsys.readouterr().err
     assert err.startswith("error: The task does not exist")
@@ -132,14 +132,14 @@ def test_a_task_that_does_not_exist_is_an_error_of_the_gateway(capsys: Out) -> N
     assert err.count("\n") == 1
 
 
-def test_messages_come_in_the_language_of_the_terminal(monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:
+def test_messages_are_in_the_language_of_the_terminal(monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:
     monkeypatch.setenv("LC_ALL", "")
     monkeypatch.setenv("LC_MESSAGES", "zh_CN.UTF-8")
     assert main(["status", "7"]) == 1
     assert "任务不存在或已过期" in capsys.readouterr().err
 
 
-def test_watch_follows_to_the_end_and_tells_of_failures(capsys: Out) -> None:
+def test_watch_follows_to_the_end_and_reports_failures(capsys: Out) -> None:
     good = submitted(capsys, "a cat", *DASHSCOPE)
     bad = submitted(capsys, "a cat #fail=InternalError", *DASHSCOPE)
     assert main(["watch", good]) == 0
@@ -153,13 +153,13 @@ def test_watch_follows_to_the_end_and_tells_of_failures(capsys: Out) -> None:
     assert short(bad) in err
 
 
-def test_watch_gives_the_last_answer_as_json(capsys: Out) -> None:
+def test_watch_prints_the_last_response_as_json(capsys: Out) -> None:
     good = submitted(capsys, "a cat", *DASHSCOPE)
     assert main(["watch", good, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["result"]["url"].startswith("http://")
 
 
-def test_models_are_tab_separated_where_a_program_reads(capsys: Out) -> None:
+def test_models_are_tab_separated_in_a_pipe(capsys: Out) -> None:
     assert main(["models", "--key", "session,sk-one"]) == 0
     header, *rows = capsys.readouterr().out.splitlines()
     assert header.split("\t")[:3] == ["model", "provider", "seconds"]
@@ -177,7 +177,7 @@ def test_models_are_a_table_on_a_terminal(monkeypatch: pytest.MonkeyPatch, capsy
     assert "│ wan2.6-t2v" in capsys.readouterr().out
 
 
-def test_bars_on_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:
+def test_terminal_shows_progress_bars(monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     monkeypatch.setenv("COLUMNS", "120")
     monkeypatch.setenv("TERM", "xterm")
@@ -189,7 +189,7 @@ def test_bars_on_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys: Out) -> Non
     assert "completed" in err
 
 
-def test_a_refusal_is_one_line_with_the_request_id(capsys: Out) -> None:
+def test_error_response_is_one_line_with_the_request_id(capsys: Out) -> None:
     assert main(["submit", "a cat", "--model", "no-such-model"]) == 1
     out, err = capsys.readouterr()
     assert out == ""
@@ -198,7 +198,7 @@ def test_a_refusal_is_one_line_with_the_request_id(capsys: Out) -> None:
     assert err.count("\n") == 1
 
 
-def test_nobody_listens(capsys: Out) -> None:
+def test_refused_connection_is_one_line(capsys: Out) -> None:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     assert main(["models", "--url", f"127.0.0.1:{port}/v1/"]) == 1
@@ -208,17 +208,17 @@ def test_nobody_listens(capsys: Out) -> None:
     )
 
 
-def test_the_address_as_openai_clients_write_it_will_do(url: str, capsys: Out) -> None:
+def test_url_with_v1_is_accepted(url: str, capsys: Out) -> None:
     assert main(["models", "--url", f"{url}/v1"]) == 0
     assert "wan2.6-t2v" in capsys.readouterr().out
 
 
-def test_something_else_listens(upstream: SandboxServer, capsys: Out) -> None:
+def test_response_of_another_server_is_one_line(upstream: SandboxServer, capsys: Out) -> None:
     assert main(["status", "7", "--url", upstream.url]) == 1
     assert "is it the gateway?" in capsys.readouterr().err
 
 
-def test_long_names_are_told_apart_by_their_ends() -> None:
+def test_long_names_are_shortened_in_the_middle() -> None:
     names = [f"video_{'x' * 90}{number}" for number in range(10, 13)]
     assert all(len(short(name)) <= 24 for name in names)
     assert all(one != other for one, other in pairwise(map(short, names)))
@@ -228,14 +228,14 @@ def test_long_names_are_told_apart_by_their_ends() -> None:
     ("link", "shown"),
     [("/v1/videos/7/content", "http://h:5100/v1/videos/7/content"), ("https://cdn/v.mp4?s=1", "https://cdn/v.mp4?s=1")],
 )
-def test_a_link_into_the_gateway_is_shown_whole(link: str, shown: str) -> None:
+def test_link_into_the_gateway_is_shown_whole(link: str, shown: str) -> None:
     body = {"task_id": "7", "status": "completed", "result": {"url": link}}
     (task,) = Answer("", body, 0.0, "http://h:5100").tasks
     assert task.outcome == shown
 
 
 class _Script:
-    """A client whose status calls go as written down."""
+    """A client with scripted status calls."""
 
     def __init__(self, *steps: Exception | str) -> None:
         self.steps = list(steps)
@@ -258,7 +258,7 @@ class _Notes:
         self.lines.append(text)
 
 
-def test_following_outlives_a_restart_of_the_gateway() -> None:
+def test_following_survives_a_restart_of_the_gateway() -> None:
     away, busy = UnreachableError("http://x"), RefusedError("busy", 503)
     notes = _Notes()
     answer = follow(_Script("pending", away, busy, "completed"), ["1"], notes)  # type: ignore[arg-type]
@@ -272,12 +272,12 @@ def test_following_outlives_a_restart_of_the_gateway() -> None:
 @pytest.mark.parametrize(
     "steps", [(UnreachableError("http://x"),), ("pending", RefusedError("no such task", 404))], ids=["first", "final"]
 )
-def test_following_ends_when_there_is_nothing_to_wait_for(steps: tuple[Exception | str, ...]) -> None:
+def test_following_ends_without_unfinished_tasks(steps: tuple[Exception | str, ...]) -> None:
     with pytest.raises((UnreachableError, RefusedError)):
         follow(_Script(*steps), ["1"], _Notes())  # type: ignore[arg-type]
 
 
-def test_following_gives_up_on_a_gateway_that_stays_away(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_following_gives_up_on_an_unreachable_gateway(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.cli.client.following._PATIENCE_SECONDS", 0.0)
     away = UnreachableError("http://x")
     with pytest.raises(UnreachableError):

@@ -1,4 +1,4 @@
-"""`probe` against the embedded upstream: no gateway runs."""
+"""`probe` against the sandbox, without a gateway."""
 
 import json
 from collections.abc import Iterator
@@ -51,7 +51,7 @@ def submit(upstream: SandboxServer, credential: str, model: str) -> str:
         (KEY, "wan2.6-t2v", ["check", "list", "query"]),
     ],
 )
-def test_a_report_of_one_account_is_whole_and_redacted(
+def test_report_of_one_account_is_complete_and_redacted(
     upstream: SandboxServer, capsys: Out, credential: str, model: str, calls: list[str]
 ) -> None:
     id = submit(upstream, credential, model)
@@ -68,13 +68,15 @@ def test_a_report_of_one_account_is_whole_and_redacted(
     assert "nothing was submitted" in err
 
 
-def test_an_account_of_the_configuration_is_named(tmp_path: Path, capsys: Out, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_account_of_the_configuration_is_selected_by_name(
+    tmp_path: Path, capsys: Out, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("JIMENG_TOKENS", SESSION)
     monkeypatch.setenv("DASHSCOPE_API_KEY", KEY)
     assert main(["probe"]) == 2
-    told = capsys.readouterr().err
-    assert "name one account" in told
-    name = told.rpartition(" ")[2].strip()
+    error = capsys.readouterr().err
+    assert "name one account" in error
+    name = error.rpartition(" ")[2].strip()
     out = tmp_path / "report.json"
     assert main(["probe", name, "--out", str(out)]) == 0
     assert json.loads(out.read_text("utf-8"))["provider"] == "dashscope"
@@ -82,12 +84,12 @@ def test_an_account_of_the_configuration_is_named(tmp_path: Path, capsys: Out, m
     assert main(["probe", "nobody"]) == 2
 
 
-def test_without_any_account_it_says_what_to_do(capsys: Out) -> None:
+def test_without_accounts_it_says_what_to_do(capsys: Out) -> None:
     assert main(["probe"]) == 2
     assert "GATEWAY_KEY" in capsys.readouterr().err
 
 
-def test_a_login_that_has_ended_is_a_finding(capsys: Out) -> None:
+def test_expired_credential_is_reported(capsys: Out) -> None:
     assert main(["probe", "--key", f"{SESSION}-expired"]) == 1
     report = json.loads(capsys.readouterr().out)
     assert report["calls"][0]["read"]["error"] == "invalid_credential"

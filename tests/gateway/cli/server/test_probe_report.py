@@ -1,4 +1,4 @@
-"""A probe's report: the shape of what an upstream answers, and nothing of the account's holder."""
+"""A probe's report: the structure of the upstream's responses without personal data."""
 
 import json
 import re
@@ -13,7 +13,7 @@ from providers.contract.accounts import Account, Credits
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.tasks import ListedTask, Phase, Result, TaskState
 from providers.transport.transports import Reply
-from tests.upstream import DiscoveringProvider, ScriptedProvider, card, trouble
+from tests.upstream import DiscoveringProvider, ScriptedProvider, card, provider_error
 
 SECRET = "5e55101d0123456789abcdef"
 ACCOUNT = Account("scripted", SECRET, region="cn", cookie=f"sessionid={SECRET}; odin=o-secret-7")
@@ -46,18 +46,18 @@ def exchanged(value: Any, url: str = "https://h/x") -> dict[str, Any]:
         4000,
     ],
 )
-def test_words_of_the_wire_stay(value: Any) -> None:
+def test_field_names_and_enum_values_are_kept(value: Any) -> None:
     assert redacted({"x": value}) == {"x": value}
 
 
-def test_sentences_of_the_upstream_stay() -> None:
-    told = {
+def test_messages_of_the_upstream_are_kept() -> None:
+    report = {
         "errmsg": "模型已不可用，请刷新界面后再试试",
         "fail_starling_message": "你已取消生成，积分已返还",
         "message": "Requests rate limit exceeded",
         "model_name": "即梦 Seedance 2.5",
     }
-    assert redacted(told) == told
+    assert redacted(report) == report
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_sentences_of_the_upstream_stay() -> None:
         ("x", "-o-secret-7-"),
     ],
 )
-def test_what_is_the_holders_goes(field: str, value: Any) -> None:
+def test_personal_data_is_redacted(field: str, value: Any) -> None:
     text = json.dumps(redacted({field: value}), ensure_ascii=False)
     assert str(value) not in text
     assert SECRET not in text
@@ -138,53 +138,53 @@ AWKWARD = Account(
         ({"errmsg": "clear \x1b[2J\x9b2J the screen"}, "\x9b"),
     ],
 )
-def test_what_is_the_holders_goes_wherever_it_stands(answer: Any, private: str) -> None:
+def test_personal_data_is_redacted_at_any_depth(answer: Any, private: str) -> None:
     exchange = Exchange("POST", "https://h/x", {}, Reply(200, json.dumps(answer).encode()))
-    told = Redaction(AWKWARD).exchange(exchange)["answer"]
-    assert private not in json.dumps(told, ensure_ascii=False)
+    report = Redaction(AWKWARD).exchange(exchange)["answer"]
+    assert private not in json.dumps(report, ensure_ascii=False)
 
 
-def test_an_object_without_end_is_cut() -> None:
-    told = redacted({f"field_{number}": 1 for number in range(1000)})
-    assert len(told) == 201
-    assert told["<more>"] == 800
+def test_endless_object_is_truncated() -> None:
+    report = redacted({f"field_{number}": 1 for number in range(1000)})
+    assert len(report) == 201
+    assert report["<more>"] == 800
 
 
-def test_a_link_shows_its_host_and_what_its_query_is_called() -> None:
+def test_link_shows_its_host_and_the_names_of_its_query() -> None:
     link = "https://v3.example.com/1/2/a.mp4?x-expires=1788036238&x-signature=abc%2F"
     assert redacted({"video_url": link}) == {"video_url": "<link v3.example.com ?x-expires,x-signature>"}
     assert redacted({"uri": "tos-cn-i-x/0123456789abcdef0123"}) == {"uri": "<text of 31>"}
 
 
-def test_json_in_a_text_is_opened_and_redacted_as_well() -> None:
+def test_json_inside_a_text_is_parsed_and_redacted() -> None:
     inside = json.dumps({"video_list": {"video_1": {"main_url": "a" * 60}}, "status": 10})
     assert redacted({"video_model": inside}) == {
         "video_model": {"<JSON text>": {"video_list": {"video_1": {"main_url": "<text of 60>"}}, "status": 10}}
     }
 
 
-def test_answers_that_are_keyed_by_ids_do_not_show_them() -> None:
+def test_ids_as_keys_are_redacted() -> None:
     assert redacted({"9481700000001": {"status": 20}}) == {"<id>": {"status": 20}}
 
 
-def test_an_exchange_shows_its_path_without_ids_and_its_query_by_name() -> None:
-    told = exchanged({"ret": "0"}, f"https://h/api/v1/tasks/0385dc79-5ff8-4d82-bcb6-0123456789ab?token={SECRET}&aid=")
-    assert told == {
+def test_exchange_shows_its_path_without_ids_and_query_names() -> None:
+    report = exchanged({"ret": "0"}, f"https://h/api/v1/tasks/0385dc79-5ff8-4d82-bcb6-0123456789ab?token={SECRET}&aid=")
+    assert report == {
         "method": "POST",
-        "path": told["path"],
+        "path": report["path"],
         "query": ["token", "aid"],
         "body": {},
         "status": 200,
         "answer": {"ret": "0"},
     }
-    assert told["path"].startswith("/api/v1/tasks/<id>")
-    assert told["path"] == "/api/v1/tasks/<id>"
+    assert report["path"].startswith("/api/v1/tasks/<id>")
+    assert report["path"] == "/api/v1/tasks/<id>"
 
 
-def test_an_answer_that_is_no_json_is_counted() -> None:
+def test_response_that_is_no_json_is_counted() -> None:
     reply = Reply(404, b"<html>secret</html>")
-    told = Redaction(ACCOUNT).exchange(Exchange("POST", "https://h/x", None, reply))
-    assert told["answer"] == "<19 bytes that are no JSON>"
+    report = Redaction(ACCOUNT).exchange(Exchange("POST", "https://h/x", None, reply))
+    assert report["answer"] == "<19 bytes that are no JSON>"
 
 
 anything = st.recursive(
@@ -195,14 +195,14 @@ anything = st.recursive(
 
 
 @given(anything)
-def test_whatever_comes_is_json_again_and_holds_no_secret(value: Any) -> None:
+def test_any_response_gives_json_without_secrets(value: Any) -> None:
     text = json.dumps(redacted(value))
     assert SECRET not in text
     assert not re.search(r"(?<![\d.])\d{17}", text)
 
 
 class ProbedProvider(DiscoveringProvider):
-    """One that can all that a probe asks for."""
+    """Supports every call of a probe."""
 
     login: ProviderError | None = None
 
@@ -223,7 +223,7 @@ def probed_provider() -> ProbedProvider:
     return provider
 
 
-async def test_it_makes_every_uncharged_call_and_no_submit() -> None:
+async def test_probe_makes_every_uncharged_call_and_no_submit() -> None:
     provider = probed_provider()
     async with RecordingClient() as http:
         report = await probe(provider, ACCOUNT, http)
@@ -239,9 +239,9 @@ async def test_it_makes_every_uncharged_call_and_no_submit() -> None:
     assert SECRET not in json.dumps(report)
 
 
-async def test_a_call_that_fails_is_a_finding() -> None:
+async def test_failed_call_is_reported() -> None:
     provider = probed_provider()
-    provider.login = trouble(ErrorKind.INVALID_CREDENTIAL, "1015", f"login error of {SECRET}")
+    provider.login = provider_error(ErrorKind.INVALID_CREDENTIAL, "1015", f"login error of {SECRET}")
     async with RecordingClient() as http:
         report = await probe(provider, ACCOUNT, http)
     first = report["calls"][0]
@@ -250,9 +250,9 @@ async def test_a_call_that_fails_is_a_finding() -> None:
     assert len(report["calls"]) == 5
 
 
-async def test_what_the_gateway_read_is_redacted_as_well_and_nothing_breaks_a_report() -> None:
+async def test_parsed_values_are_redacted_and_nothing_breaks_a_report() -> None:
     provider = probed_provider()
-    provider.login = trouble(ErrorKind.UPSTREAM_ERROR, "a cat on the moon", "clear \x1b[2J")
+    provider.login = provider_error(ErrorKind.UPSTREAM_ERROR, "a cat on the moon", "clear \x1b[2J")
     provider.states = {"t-1": TaskState("t-1", Phase.PROCESSING, model="a cat on the moon")}
     provider.listed["cn"] = [card("a cat on the moon", "scripted")]
 
@@ -268,12 +268,12 @@ async def test_what_the_gateway_read_is_redacted_as_well_and_nothing_breaks_a_re
     assert len(report["calls"]) == 5
 
 
-async def test_an_upstream_without_such_calls_has_an_empty_report() -> None:
+async def test_provider_without_such_calls_has_an_empty_report() -> None:
     async with RecordingClient() as http:
         assert (await probe(ScriptedProvider(), ACCOUNT, http))["calls"] == []
 
 
-async def test_a_call_that_may_be_charged_is_never_sent() -> None:
+async def test_charged_call_is_never_sent() -> None:
     async with RecordingClient() as http:
         with pytest.raises(AssertionError):
             await http.send("POST", "http://127.0.0.1:9/x", headers={}, once=True)

@@ -1,4 +1,4 @@
-"""`serve` and `sandbox` as processes: they come up, say where, and end as they are told."""
+"""`serve` and `sandbox` as processes: start, printed URLs and stop."""
 
 import contextlib
 import re
@@ -22,7 +22,7 @@ KEY = {"authorization": "Bearer session-one"}
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
-def test_it_serves_until_it_is_told_to_end(tmp_path: Path, number: int) -> None:
+def test_serve_runs_until_it_is_stopped(tmp_path: Path, number: int) -> None:
     with running(tmp_path, "serve", "--port", "0") as process:
         url = process.find(r"listening on (http://127\.0\.0\.1:\d+), documentation at http://127\.0\.0\.1:\d+/docs")
         answer = httpx.get(f"{url}/healthz", timeout=20, trust_env=False)
@@ -31,23 +31,25 @@ def test_it_serves_until_it_is_told_to_end(tmp_path: Path, number: int) -> None:
         assert "date" in answer.headers
         assert process.end(number) == 0
         assert [line for line in process.lines if "request" not in line] == process.lines[:1]
-        assert "Traceback" not in process.said
+        assert "Traceback" not in process.output
 
 
-def test_the_embedded_upstream_makes_videos(tmp_path: Path) -> None:
+def test_serve_with_the_sandbox_makes_videos(tmp_path: Path) -> None:
     sandbox = ("--sandbox", "--task-seconds", "0.1")
     # What would lead to the real services gives way.
     leading_out = {"JIMENG_BASE_URL": "http://192.0.2.1", "JIMENG_COMMERCE_URL": "http://192.0.2.1"}
     with running(tmp_path, "serve", "--port", "0", *sandbox, **leading_out, VIDEO_POLL_INTERVAL="100") as process:
         url = process.find(r"try: curl (http://127\.0\.0\.1:\d+)/v1/videos/generations")
-        assert "any credential of the right form will do: a Jimeng sessionid or a DashScope key (sk-…)" in process.said
+        assert (
+            "any credential of the right form will do: a Jimeng sessionid or a DashScope key (sk-…)" in process.output
+        )
         body = {"prompt": "a cat", "wait_completion": True}
         made = httpx.post(f"{url}/v1/videos/generations", json=body, headers=KEY, timeout=10, trust_env=False)
         assert made.json()["status"] == "completed"
         assert process.end() == 0
 
 
-def test_running_requests_end_before_the_process_does(tmp_path: Path) -> None:
+def test_stop_waits_for_running_requests(tmp_path: Path) -> None:
     sandbox = ("--sandbox", "--task-seconds", "0.5")
     with running(tmp_path, "serve", "--port", "0", *sandbox, VIDEO_POLL_INTERVAL="100") as process:
         url = process.find(r"listening on (http://\S+),")
@@ -66,7 +68,7 @@ def test_running_requests_end_before_the_process_does(tmp_path: Path) -> None:
             time.sleep(0.2)
             assert process.end() == 0
             assert made.result() == "completed"
-        assert "stopping: running requests have" in process.said
+        assert "stopping: running requests have" in process.output
 
 
 def test_workers_share_a_port_and_a_secret(tmp_path: Path) -> None:
@@ -80,12 +82,12 @@ def test_workers_share_a_port_and_a_secret(tmp_path: Path) -> None:
             assert task.startswith("video_")
             assert {client.get(f"/v1/videos/tasks/{task}").status_code for _ in range(12)} == {200}
         assert process.end() == 0
-        assert "Traceback" not in process.said
+        assert "Traceback" not in process.output
         for remark in ("GATEWAY_SECRET is not set", "GATEWAY_ADMIN_KEY is not set"):
-            assert process.said.count(remark) == 1
+            assert process.output.count(remark) == 1
 
 
-def test_a_configuration_file_reaches_the_workers(tmp_path: Path) -> None:
+def test_configuration_file_reaches_the_workers(tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
     file.write_text('log_format = "json"\nlanguage = "en"\nport = 0\nworkers = 2\n')
     with running(tmp_path, "serve", "--config", str(file)) as process:
@@ -96,36 +98,36 @@ def test_a_configuration_file_reaches_the_workers(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("command", ["serve", "sandbox"])
-def test_a_port_in_use_is_one_line(tmp_path: Path, command: str) -> None:
+def test_port_in_use_is_one_line(tmp_path: Path, command: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with running(tmp_path, command, "--port", str(port)) as process:
             assert process.wait() == 1
-            assert process.said == (
+            assert process.output == (
                 f"error: port {port} on 127.0.0.1 is already in use: stop what listens there, "
                 "or choose another with --port\n"
             )
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_an_account_that_is_none_stops_the_start(tmp_path: Path, workers: str) -> None:
+def test_invalid_account_stops_the_start(tmp_path: Path, workers: str) -> None:
     environment = {"JIMENG_TOKENS": "good,bad;one", "GATEWAY_KEYS": "gw-123456", "GATEWAY_SECRET": "x" * 32}
     with running(tmp_path, "serve", "--port", "0", "--workers", workers, **environment) as process:
         assert process.wait() == 2
-        assert process.said == "error: configuration: JIMENG_TOKENS: entry 2 is not a credential of jimeng\n"
+        assert process.output == "error: configuration: JIMENG_TOKENS: entry 2 is not a credential of jimeng\n"
 
 
-def test_the_upstream_alone(tmp_path: Path) -> None:
+def test_sandbox_runs_alone(tmp_path: Path) -> None:
     with running(tmp_path, "sandbox", "--port", "0", "--task-seconds", "0.1", "--credits", "5") as process:
         process.find(r"(Ready): any credential of the right form will do")
         url = process.find(r"JIMENG_BASE_URL=(http://\S+)\n")
-        assert f"DASHSCOPE_BASE_URL={url}/api/v1\n" in process.said
-        assert "#fail=CODE\tfails with this code" in process.said
+        assert f"DASHSCOPE_BASE_URL={url}/api/v1\n" in process.output
+        assert "#fail=CODE\tfails with this code" in process.output
         assert httpx.get(url, timeout=20, trust_env=False).text.startswith("video-gateway sandbox")
         assert process.end(signal.SIGINT) == 0
 
 
-def test_addresses_that_people_can_open() -> None:
+def test_printed_urls_can_be_opened() -> None:
     with listen("0.0.0.0", 0) as everywhere:
         assert address(everywhere) == f"http://127.0.0.1:{everywhere.getsockname()[1]}"
     if socket.has_ipv6:
@@ -134,12 +136,12 @@ def test_addresses_that_people_can_open() -> None:
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "no host"])
-def test_an_address_of_another_machine_cannot_be_taken(host: str) -> None:
+def test_address_of_another_machine_cannot_be_bound(host: str) -> None:
     with pytest.raises(CommandError, match=re.escape(f"cannot listen on {host}, port 0 (")):
         listen(host, 0)
 
 
-def test_figures_of_all_workers_are_added_up(tmp_path: Path) -> None:
+def test_metrics_of_all_workers_are_summed(tmp_path: Path) -> None:
     with running(tmp_path, "serve", "--sandbox", "--port", "0", "--workers", "2") as process:
         url = process.find(r"listening on (http://\S+),")
         for _ in range(40):

@@ -12,7 +12,7 @@ import pytest
 import trustme
 
 from gateway.media import spool
-from tests.gateway.media.fetching.fixtures import INSIDE, PUBLIC, World
+from tests.gateway.media.fetching.fixtures import INSIDE, PUBLIC, Network
 
 
 @pytest.fixture(scope="module")
@@ -25,34 +25,34 @@ def certificates() -> tuple[ssl.SSLContext, ssl.SSLContext]:
     return tls, trusted
 
 
-async def start(world: World, servers: list[asyncio.Server], tls: ssl.SSLContext | None) -> int:
+async def start(network: Network, servers: list[asyncio.Server], tls: ssl.SSLContext | None) -> int:
     """A public server, and internal ones on the same port."""
     while True:
-        public = await asyncio.start_server(world.serve, PUBLIC, 0, ssl=tls)
+        public = await asyncio.start_server(network.serve, PUBLIC, 0, ssl=tls)
         port: int = public.sockets[0].getsockname()[1]
         try:
-            servers.append(await asyncio.start_server(world.count, INSIDE, port))
+            servers.append(await asyncio.start_server(network.count, INSIDE, port))
         except OSError:
             public.close()
             continue
         servers.append(public)
         # Some machines have no v6.
         with suppress(OSError):
-            servers.append(await asyncio.start_server(world.count, "::1", port))
+            servers.append(await asyncio.start_server(network.count, "::1", port))
         return port
 
 
 @pytest.fixture
-async def world(certificates: tuple[ssl.SSLContext, ssl.SSLContext]) -> AsyncIterator[World]:
+async def network(certificates: tuple[ssl.SSLContext, ssl.SSLContext]) -> AsyncIterator[Network]:
     tls, trusted = certificates
-    world = World(trusted)
+    network = Network(trusted)
     servers: list[asyncio.Server] = []
-    world.port = await start(world, servers, tls)
-    world.plain = await start(world, servers, None)
-    yield world
-    for fetcher in world.fetchers:
+    network.port = await start(network, servers, tls)
+    network.plain = await start(network, servers, None)
+    yield network
+    for fetcher in network.fetchers:
         await fetcher.aclose()
-    for writer in world.writers:
+    for writer in network.writers:
         writer.transport.abort()
     for server in servers:
         server.close()

@@ -18,7 +18,7 @@ from gateway.media.fetcher import Fetcher
 from gateway.media.url_policy import UrlPolicy
 
 PUBLIC, INSIDE = "127.0.0.2", "127.0.0.1"
-POLICY = UrlPolicy(networks=(ip_network(PUBLIC),))
+URL_POLICY = UrlPolicy(networks=(ip_network(PUBLIC),))
 """Treats 127.0.0.2 as a public address; other addresses as usual."""
 LIMIT = 4 * 1024 * 1024
 
@@ -56,7 +56,7 @@ class Names(AbstractResolver):
 
 
 @dataclass
-class World:
+class Network:
     """A public server over TLS at 127.0.0.2, plain on another port. Internal servers on the same two ports
     count every connection."""
 
@@ -101,22 +101,22 @@ class World:
             url = (location or self.url("/to?")) + quote(url, safe="", errors="surrogateescape")
         return url
 
-    def fetcher(self, url_policy: UrlPolicy = POLICY, names: Names | None = None, **options: Any) -> Fetcher:
+    def fetcher(self, url_policy: UrlPolicy = URL_POLICY, names: Names | None = None, **options: Any) -> Fetcher:
         resolver = names or Names({"public.example": [[PUBLIC]], "more.public.example": [[PUBLIC]]})
         fetcher = Fetcher(url_policy, **{"resolver": resolver, "tls": self.trusted, **options})
         self.fetchers.append(fetcher)
         return fetcher
 
     async def fetch(
-        self, url: str, url_policy: UrlPolicy = POLICY, names: Names | None = None, **options: Any
+        self, url: str, url_policy: UrlPolicy = URL_POLICY, names: Names | None = None, **options: Any
     ) -> bytes:
         with await self.fetcher(url_policy, names, **options).fetch(url, max_bytes=LIMIT, param="image") as file:
             return file.read()
 
-    async def refusal(
+    async def fetch_error(
         self,
         url: str,
-        url_policy: UrlPolicy = POLICY,
+        url_policy: UrlPolicy = URL_POLICY,
         names: Names | None = None,
         *,
         max_bytes: int = LIMIT,
@@ -129,12 +129,12 @@ class World:
         return caught.value
 
     async def unfetchable(
-        self, url: str, url_policy: UrlPolicy = POLICY, names: Names | None = None, **options: Any
+        self, url: str, url_policy: UrlPolicy = URL_POLICY, names: Names | None = None, **options: Any
     ) -> None:
-        refusal = await self.refusal(url, url_policy, names, **options)
-        assert (refusal.code, refusal.shape.status) == ("invalid_value", 400)
-        assert refusal.message("en") == UNFETCHABLE
-        assert refusal.message("zh").startswith("image：无法下载该链接，请")
+        error = await self.fetch_error(url, url_policy, names, **options)
+        assert (error.code, error.shape.status) == ("invalid_value", 400)
+        assert error.message("en") == UNFETCHABLE
+        assert error.message("zh").startswith("image：无法下载该链接，请")
 
 
 UNFETCHABLE = "image: the URL cannot be fetched: use a public https:// URL, or upload the file"

@@ -11,28 +11,30 @@ import pytest
 from gateway.core.errors import GatewayError
 from gateway.core.logs import TextFormatter
 from gateway.media.url_policy import UrlPolicy
-from tests.gateway.media.fetching.fixtures import INSIDE, POLICY, PUBLIC, Names, World, answer, ok
+from tests.gateway.media.fetching.fixtures import INSIDE, PUBLIC, URL_POLICY, Names, Network, answer, ok
 from tests.gateway.media.fetching.hostile import HOSTILE_URLS
 
 
-class TestInternalNetworkIsNotReached:
-    async def test_test_servers_count_connections(self, world: World, connected: list[str]) -> None:
+class TestInternalAddresses:
+    async def test_servers_count_connections_of_a_permissive_policy(
+        self, network: Network, connected: list[str]
+    ) -> None:
         everywhere = UrlPolicy(networks=(ip_network("0.0.0.0/0"), ip_network("::/0")))
-        await world.unfetchable(f"https://127.0.0.1:{world.port}/", everywhere)
-        await world.unfetchable(world.to(f"http://127.0.0.1:{world.plain}/"), everywhere)
-        assert world.hits >= 2
+        await network.unfetchable(f"https://127.0.0.1:{network.port}/", everywhere)
+        await network.unfetchable(network.to(f"http://127.0.0.1:{network.plain}/"), everywhere)
+        assert network.hits >= 2
         assert set(connected) == {INSIDE, PUBLIC}
 
     @pytest.mark.parametrize("url", HOSTILE_URLS)
-    async def test_by_an_ip_address(self, world: World, connected: list[str], url: str) -> None:
-        url = url.format(port=world.port)
+    async def test_internal_address_is_not_fetched(self, network: Network, connected: list[str], url: str) -> None:
+        url = url.format(port=network.port)
         names = Names({})
-        await world.unfetchable(url, UrlPolicy(), names)
-        assert (world.hits, connected, names.asked) == (0, [], [])
-        # With an allowed network, local names and plain http are resolved, and their addresses checked.
+        await network.unfetchable(url, UrlPolicy(), names)
+        assert (network.hits, connected, names.asked) == (0, [], [])
+        # With a network allowed, local names and plain http are looked up and judged by where they lead.
         local = Names({name: [[INSIDE, "::1"]] for name in [*LOCAL_NAMES, "public.example"]})
-        await world.unfetchable(url, POLICY, local)
-        assert (world.hits, connected) == (0, [])
+        await network.unfetchable(url, URL_POLICY, local)
+        assert (network.hits, connected) == (0, [])
 
     @pytest.mark.parametrize("address", [
         *["127.0.0.1", "127.0.0.3", "::1", "::", "0.0.0.0", "10.0.0.1", "169.254.169.254", "100.100.100.200"],
@@ -42,64 +44,70 @@ class TestInternalNetworkIsNotReached:
         *["localhost", "127.1", "2130706433", "0x7f.1", "127.0.0.1 ", "", "private.example"],
     ])  # fmt: skip
     @pytest.mark.parametrize("host", ["127.0.0.1.nip.io", "a.example", "private.public.example"])
-    async def test_by_a_host_name(self, world: World, connected: list[str], address: str, host: str) -> None:
+    async def test_name_of_an_internal_address_is_not_fetched(
+        self, network: Network, connected: list[str], address: str, host: str
+    ) -> None:
         names = Names({host: [[address], [address, address]]})
-        for url_policy in (UrlPolicy(), POLICY):
-            await world.unfetchable(world.url("/", host), url_policy, names)
-            await world.unfetchable(f"https://{host}/", url_policy, names)
-        assert (world.hits, connected) == (0, [])
+        for url_policy in (UrlPolicy(), URL_POLICY):
+            await network.unfetchable(network.url("/", host), url_policy, names)
+            await network.unfetchable(f"https://{host}/", url_policy, names)
+        assert (network.hits, connected) == (0, [])
         assert names.asked == [host] * 4
 
-    async def test_by_plain_http_to_a_public_name(self, world: World, connected: list[str]) -> None:
-        await world.unfetchable("http://a.example/", POLICY, Names({"a.example": [["8.8.8.8"]]}))
+    async def test_plain_http_to_a_public_name_is_not_fetched(self, network: Network, connected: list[str]) -> None:
+        await network.unfetchable("http://a.example/", URL_POLICY, Names({"a.example": [["8.8.8.8"]]}))
         assert connected == []
 
     @pytest.mark.parametrize("inside", [[INSIDE], ["::1", INSIDE], ["10.0.0.1", INSIDE, "::1", "169.254.169.254"]])
     async def test_name_with_public_and_internal_addresses_uses_the_public_one(
-        self, world: World, connected: list[str], inside: list[str]
+        self, network: Network, connected: list[str], inside: list[str]
     ) -> None:
-        world.pages["/a"] = ok(b"public")
+        network.pages["/a"] = ok(b"public")
         for found in ([*inside, PUBLIC], [PUBLIC, *inside], [*inside, PUBLIC, *inside]):
-            assert await world.fetch(world.url("/a"), POLICY, Names({"public.example": [found]})) == b"public"
-        assert (world.hits, set(connected)) == (0, {PUBLIC})
+            assert await network.fetch(network.url("/a"), URL_POLICY, Names({"public.example": [found]})) == b"public"
+        assert (network.hits, set(connected)) == (0, {PUBLIC})
 
-    async def test_internal_address_is_not_tried_when_the_public_one_is_down(
-        self, world: World, connected: list[str]
+    async def test_internal_address_is_not_a_fallback_for_an_unreachable_public_one(
+        self, network: Network, connected: list[str]
     ) -> None:
         names = Names({"public.example": [[PUBLIC, INSIDE, "::1"]]})
         with socket.socket() as nobody:
             nobody.bind((PUBLIC, 0))
-            await world.unfetchable(f"https://public.example:{nobody.getsockname()[1]}/", POLICY, names)
-        assert (world.hits, set(connected)) == (0, {PUBLIC})
+            await network.unfetchable(f"https://public.example:{nobody.getsockname()[1]}/", URL_POLICY, names)
+        assert (network.hits, set(connected)) == (0, {PUBLIC})
 
-    async def test_by_dns_rebinding_between_two_fetches(self, world: World, connected: list[str]) -> None:
-        world.pages["/a"] = ok(b"public")
+    async def test_name_rebound_between_two_fetches_is_not_fetched(
+        self, network: Network, connected: list[str]
+    ) -> None:
+        network.pages["/a"] = ok(b"public")
         names = Names({"public.example": [[PUBLIC], [INSIDE], ["::1"], [PUBLIC], [INSIDE]]})
-        fetcher = world.fetcher(names=names)
+        fetcher = network.fetcher(names=names)
         results: list[bytes | str] = []
         for _ in range(5):
             try:
-                with await fetcher.fetch(world.url("/a"), max_bytes=10, param="image") as file:
+                with await fetcher.fetch(network.url("/a"), max_bytes=10, param="image") as file:
                     results.append(file.read())
             except GatewayError as error:
                 results.append(error.code)
         assert results == [b"public", "invalid_value", "invalid_value", b"public", "invalid_value"]
         # One lookup for each connection: no earlier check uses another answer.
         assert len(names.asked) == 5
-        assert (world.hits, connected) == (0, [PUBLIC, PUBLIC])
+        assert (network.hits, connected) == (0, [PUBLIC, PUBLIC])
 
-    async def test_by_dns_rebinding_during_a_redirect(self, world: World, connected: list[str]) -> None:
+    async def test_name_rebound_during_a_redirect_is_not_fetched(self, network: Network, connected: list[str]) -> None:
         names = Names({"public.example": [[PUBLIC], [INSIDE]]})
-        await world.unfetchable(world.to("/again"), POLICY, names)
-        assert (world.hits, connected, names.asked) == (0, [PUBLIC], ["public.example"] * 2)
+        await network.unfetchable(network.to("/again"), URL_POLICY, names)
+        assert (network.hits, connected, names.asked) == (0, [PUBLIC], ["public.example"] * 2)
 
     @pytest.mark.parametrize("url", [url for url in HOSTILE_URLS if url.isprintable() and "://" in url])
-    async def test_by_a_redirect(self, world: World, connected: list[str], url: str) -> None:
-        url = url.format(port=world.port)
+    async def test_redirect_to_an_internal_address_is_not_followed(
+        self, network: Network, connected: list[str], url: str
+    ) -> None:
+        url = url.format(port=network.port)
         local = {name: [[INSIDE, "::1"]] for name in LOCAL_NAMES}
         names = Names({"public.example": [[PUBLIC], [INSIDE]], **local})
-        await world.unfetchable(world.to(url), POLICY, names)
-        assert (world.hits, connected) == (0, [PUBLIC])
+        await network.unfetchable(network.to(url), URL_POLICY, names)
+        assert (network.hits, connected) == (0, [PUBLIC])
 
     @pytest.mark.parametrize(
         "locations",
@@ -128,30 +136,34 @@ class TestInternalNetworkIsNotReached:
             ["{public}/to?", "file:///etc/passwd"],
         ],
     )
-    async def test_by_a_chain_of_redirects(self, world: World, connected: list[str], locations: list[str]) -> None:
-        places = {
-            "port": world.port,
-            "plain": world.plain,
-            "public": world.url(""),
-            "more": world.url("", "more.public.example"),
-            "plainly": f"http://public.example:{world.plain}",
+    async def test_chain_of_redirects_to_an_internal_address_is_not_followed(
+        self, network: Network, connected: list[str], locations: list[str]
+    ) -> None:
+        fields = {
+            "port": network.port,
+            "plain": network.plain,
+            "public": network.url(""),
+            "more": network.url("", "more.public.example"),
+            "plainly": f"http://public.example:{network.plain}",
         }
         outside = {"public.example": [[PUBLIC]], "more.public.example": [[PUBLIC]]}
         names = Names({**outside, "inside.example": [[INSIDE, "::1"]], "localhost": [[INSIDE]]})
-        await world.unfetchable(world.to(*(location.format(**places) for location in locations)), POLICY, names)
-        assert (world.hits, connected) == (0, [PUBLIC] * len(locations))
+        await network.unfetchable(network.to(*(location.format(**fields) for location in locations)), URL_POLICY, names)
+        assert (network.hits, connected) == (0, [PUBLIC] * len(locations))
 
-    async def test_by_the_proxy_of_the_environment(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-        for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "HTTP_PROXY"):
-            monkeypatch.setenv(name, f"http://127.0.0.1:{world.plain}")
-        world.pages["/a"] = ok(b"public")
-        assert await world.fetch(world.url("/a")) == b"public"
-        assert world.hits == 0
-
-    async def test_addresses_of_the_system_resolver_are_checked(
-        self, world: World, connected: list[str], monkeypatch: pytest.MonkeyPatch
+    async def test_proxy_of_the_environment_is_not_used(
+        self, network: Network, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        world.pages["/a"] = ok(b"public")
+        for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "HTTP_PROXY"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{network.plain}")
+        network.pages["/a"] = ok(b"public")
+        assert await network.fetch(network.url("/a")) == b"public"
+        assert network.hits == 0
+
+    async def test_system_resolver_results_are_checked(
+        self, network: Network, connected: list[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        network.pages["/a"] = ok(b"public")
         found = {"public.example": [PUBLIC], "inside.example": [INSIDE]}
 
         def look_up(host: str, port: int, *args: Any, **options: Any) -> list[Any]:
@@ -161,12 +173,12 @@ class TestInternalNetworkIsNotReached:
             return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in found[host]]
 
         monkeypatch.setattr(socket, "getaddrinfo", look_up)
-        assert await world.fetch(world.url("/a"), resolver=None) == b"public"
-        await world.unfetchable(world.url("/a", "inside.example"), resolver=None)
-        await world.unfetchable(world.url("/a", "nowhere.example"), resolver=None)
-        assert (world.hits, connected) == (0, [PUBLIC])
+        assert await network.fetch(network.url("/a"), resolver=None) == b"public"
+        await network.unfetchable(network.url("/a", "inside.example"), resolver=None)
+        await network.unfetchable(network.url("/a", "nowhere.example"), resolver=None)
+        assert (network.hits, connected) == (0, [PUBLIC])
 
-    async def test_by_reuse_of_an_earlier_connection(self, world: World, connected: list[str]) -> None:
+    async def test_connection_of_an_earlier_fetch_is_not_reused(self, network: Network, connected: list[str]) -> None:
         over = asyncio.Event()
 
         async def hold(writer: asyncio.StreamWriter) -> None:
@@ -174,50 +186,52 @@ class TestInternalNetworkIsNotReached:
             await writer.drain()
             await over.wait()
 
-        world.pages["/a"] = hold
-        fetcher = world.fetcher(names=Names({"public.example": [[PUBLIC], [PUBLIC], [INSIDE]]}))
+        network.pages["/a"] = hold
+        fetcher = network.fetcher(names=Names({"public.example": [[PUBLIC], [PUBLIC], [INSIDE]]}))
         for _ in range(2):
-            (await fetcher.fetch(world.url("/a"), max_bytes=10, param="image")).close()
+            (await fetcher.fetch(network.url("/a"), max_bytes=10, param="image")).close()
         with pytest.raises(GatewayError):
-            await fetcher.fetch(world.url("/a"), max_bytes=10, param="image")
-        assert (world.hits, connected) == (0, [PUBLIC, PUBLIC])
+            await fetcher.fetch(network.url("/a"), max_bytes=10, param="image")
+        assert (network.hits, connected) == (0, [PUBLIC, PUBLIC])
         over.set()
 
-    async def test_new_policy_applies_at_once(self, world: World, connected: list[str]) -> None:
-        fetcher = world.fetcher()
+    async def test_changed_url_policy_applies_to_the_next_connection(
+        self, network: Network, connected: list[str]
+    ) -> None:
+        fetcher = network.fetcher()
         fetcher.url_policy = UrlPolicy()
         with pytest.raises(GatewayError):
-            await fetcher.fetch(world.url("/"), max_bytes=10, param="image")
+            await fetcher.fetch(network.url("/"), max_bytes=10, param="image")
         assert connected == []
 
         async def close_the_door(writer: asyncio.StreamWriter) -> None:
             fetcher.url_policy = UrlPolicy()
             writer.write(answer(302, "Location: /a"))
 
-        fetcher.url_policy = POLICY
-        world.pages["/"], world.pages["/a"] = close_the_door, ok(b"public")
+        fetcher.url_policy = URL_POLICY
+        network.pages["/"], network.pages["/a"] = close_the_door, ok(b"public")
         with pytest.raises(GatewayError):
-            await fetcher.fetch(world.url("/"), max_bytes=10, param="image")
+            await fetcher.fetch(network.url("/"), max_bytes=10, param="image")
         assert connected == [PUBLIC]
 
-    async def test_errors_do_not_reveal_the_internal_network(self, world: World) -> None:
+    async def test_errors_do_not_reveal_internal_hosts(self, network: Network) -> None:
         names = Names({"inside.example": [[INSIDE]], "public.example": [[PUBLIC]]})
         with socket.socket() as nobody:
             nobody.bind((PUBLIC, 0))
             closed = nobody.getsockname()[1]
-            refusals = [
-                await world.refusal(url, POLICY, names, connect_seconds=0.1)
+            errors = [
+                await network.fetch_error(url, URL_POLICY, names, connect_seconds=0.1)
                 for url in (
-                    world.url("/", "inside.example"),
-                    world.url("/", "127.0.0.1"),
-                    world.url("/", "nowhere.example"),
+                    network.url("/", "inside.example"),
+                    network.url("/", "127.0.0.1"),
+                    network.url("/", "nowhere.example"),
                     f"https://public.example:{closed}/",
-                    f"https://public.example:{world.plain}/",
-                    world.to(world.url("/", "inside.example")),
-                    world.to(world.url("/", "nowhere.example")),
+                    f"https://public.example:{network.plain}/",
+                    network.to(network.url("/", "inside.example")),
+                    network.to(network.url("/", "nowhere.example")),
                 )
             ]
-        bodies = [refusal.body(language, "r") for language in ("zh", "en") for refusal in refusals]
+        bodies = [error.body(language, "r") for language in ("zh", "en") for error in errors]
         assert len({str(body) for body in bodies}) == 2
 
 
@@ -237,11 +251,11 @@ LOCAL_NAMES = [
         ("https:secret@inside.internal/", ""),
     ],
 )
-async def test_log_has_the_cause_and_no_password(
-    world: World, caplog: pytest.LogCaptureFixture, url: str, host: str
+async def test_log_gives_the_reason_without_passwords(
+    network: Network, caplog: pytest.LogCaptureFixture, url: str, host: str
 ) -> None:
     with caplog.at_level("INFO", "gateway"):
-        await world.unfetchable(url)
+        await network.unfetchable(url)
     (line,) = (TextFormatter().format(record) for record in caplog.records if record.name == "gateway")
     assert f"param=image host={host} cause=" in line
     assert not any(part in line for part in ("sec", "ret", "alice"))

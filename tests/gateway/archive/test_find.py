@@ -21,7 +21,7 @@ from tests.archives import (
     METADATA,
     no_other,
 )
-from tests.gateway.archive.fixtures import BOTH, STRANGER, VIDEO, ArchiveFixture, Counting, read
+from tests.gateway.archive.fixtures import BOTH, OTHER_ACCOUNT, VIDEO, ArchiveFixture, Counting, read
 
 
 @BOTH
@@ -33,14 +33,14 @@ async def test_task_is_found_from_the_store_alone(env: ArchiveFixture) -> None:
     assert other.is_archived("jimeng", ID, ACCOUNT.id)
 
 
-async def test_task_is_found_by_its_owner_only(env: ArchiveFixture) -> None:
+async def test_task_is_found_only_by_holders_of_its_account(env: ArchiveFixture) -> None:
     await env.copied()
-    assert await env.archive.find("jimeng", ID, STRANGER) is None
-    assert await env.new_archive().find("jimeng", ID, STRANGER) is None
+    assert await env.archive.find("jimeng", ID, OTHER_ACCOUNT) is None
+    assert await env.new_archive().find("jimeng", ID, OTHER_ACCOUNT) is None
     assert await env.archive.find("jimeng", ID, ACCOUNT) is not None
 
 
-async def test_lookup_result_is_cached(env: ArchiveFixture) -> None:
+async def test_missing_task_is_cached_for_a_while(env: ArchiveFixture) -> None:
     found = await asyncio.gather(*(env.archive.find("jimeng", ID, ACCOUNT) for _ in range(50)))
     assert set(found) == {None}
     assert env.store.asked == 1
@@ -70,7 +70,7 @@ async def test_file_that_differs_from_its_record_is_not_found(env: ArchiveFixtur
     assert other.accepts("jimeng", ID, ACCOUNT.id)
 
 
-async def test_task_deleted_by_others_is_no_longer_archived(env: ArchiveFixture) -> None:
+async def test_task_deleted_by_others_is_not_found(env: ArchiveFixture) -> None:
     archived = await env.copied()
     await env.store.delete([f"index/jimeng/{ID}"])
     env.clock.move(FOUND_SECONDS)
@@ -84,7 +84,7 @@ async def test_task_deleted_by_others_is_no_longer_archived(env: ArchiveFixture)
     assert archived.record.account == ACCOUNT.principals
 
 
-async def test_concurrent_copies_leave_a_consistent_record(env: ArchiveFixture) -> None:
+async def test_concurrent_copies_leave_a_record_that_matches_its_file(env: ArchiveFixture) -> None:
     other = env.new_archive()
     longer = VIDEO + b"x" * 1000
 
@@ -96,7 +96,7 @@ async def test_concurrent_copies_leave_a_consistent_record(env: ArchiveFixture) 
                 await env.store.put(path.replace(".json", ".mp4"), _once(longer), "video/mp4")
             await super().put_small(path, data, media_type)
 
-    late = Late.open(env.place.url)
+    late = Late.open(env.location.url)
     result = await copy_task(
         late, env.http, METADATA, ACCOUNT, Result(env.host.give("v", VIDEO)), no_other, env.clock.now()
     )
@@ -126,7 +126,7 @@ async def test_store_error_is_raised_and_not_cached(env: ArchiveFixture) -> None
     assert await other.find("jimeng", ID, ACCOUNT) is not None
 
 
-async def test_cancelled_caller_does_not_cancel_the_shared_lookup(env: ArchiveFixture) -> None:
+async def test_cancelled_find_does_not_cancel_another(env: ArchiveFixture) -> None:
     await env.copied()
     other = env.new_archive()
     gone = asyncio.create_task(other.find("jimeng", ID, ACCOUNT))
@@ -137,5 +137,5 @@ async def test_cancelled_caller_does_not_cancel_the_shared_lookup(env: ArchiveFi
 
 
 @pytest.mark.parametrize("id", ["", "..", "a/../b", "x" * 5000, "猫", "\ud800", "#1", "\0"])
-async def test_lookup_of_any_id(env: ArchiveFixture, id: str) -> None:
+async def test_any_id_can_be_looked_up(env: ArchiveFixture, id: str) -> None:
     assert await env.archive.find("jimeng", id, ACCOUNT) is None

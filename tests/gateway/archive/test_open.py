@@ -57,14 +57,14 @@ async def test_invalid_range_serves_the_whole_file(env: ArchiveFixture, header: 
 
 
 @pytest.mark.parametrize("header", ["bytes=100000-", "bytes=100000-100001", "bytes=-0", "bytes=9999999999999999999-"])
-async def test_unsatisfiable_range_is_an_error(env: ArchiveFixture, header: str) -> None:
+async def test_range_outside_of_the_file_is_unsatisfiable(env: ArchiveFixture, header: str) -> None:
     archived = await env.copied()
     with pytest.raises(UnsatisfiableRangeError) as caught:
         await env.archive.open(archived, range=header)
     assert caught.value.size == len(VIDEO)
 
 
-async def test_if_range_of_another_file_serves_the_whole_file(env: ArchiveFixture) -> None:
+async def test_range_of_another_file_serves_the_whole_file(env: ArchiveFixture) -> None:
     archived = await env.copied()
     etag = archived.video.etag
     for if_range, whole in ((etag, False), ('"other"', True), (f"W/{etag}", True), ("Sat, 13 Sep 2025", True)):
@@ -72,7 +72,7 @@ async def test_if_range_of_another_file_serves_the_whole_file(env: ArchiveFixtur
         assert opened is not None and (opened.content_range is None) is whole
 
 
-async def test_head_has_no_pieces(env: ArchiveFixture) -> None:
+async def test_head_has_no_body(env: ArchiveFixture) -> None:
     opened = await env.archive.open(await env.copied(), range="bytes=0-9", head=True)
     assert opened is not None and (opened.length, opened.size) == (10, len(VIDEO))
     assert [piece async for piece in opened.pieces] == []
@@ -80,7 +80,7 @@ async def test_head_has_no_pieces(env: ArchiveFixture) -> None:
 
 @pytest.mark.parametrize("head", [True, False])
 @pytest.mark.parametrize("how", ["deleted", "another"])
-async def test_deleted_file_is_no_longer_archived(env: ArchiveFixture, how: str, head: bool) -> None:
+async def test_changed_or_deleted_file_is_no_longer_known(env: ArchiveFixture, how: str, head: bool) -> None:
     archived = await env.copied()
     if how == "deleted":
         await env.store.delete([archived.video.path])
@@ -94,25 +94,25 @@ async def test_deleted_file_is_no_longer_archived(env: ArchiveFixture, how: str,
     assert await read(await env.archive.open(archived)) == VIDEO
 
 
-async def test_task_without_a_cover(env: ArchiveFixture) -> None:
+async def test_missing_cover_is_none(env: ArchiveFixture) -> None:
     archived = await env.copied(Result(env.host.give("v", VIDEO)))
     assert await env.archive.open(archived, "thumbnail") is None
     assert await env.archive.link(archived, "thumbnail") is None
     assert env.archive.is_archived("jimeng", ID, ACCOUNT.id)
 
 
-async def test_interrupted_stream_raises_answer_lost(env: ArchiveFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_interrupted_stream_is_an_answer_lost_error(env: ArchiveFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     archived = await env.copied()
 
-    async def pieces(trouble: bool) -> AsyncGenerator[bytes, None]:
+    async def pieces(fails: bool) -> AsyncGenerator[bytes, None]:
         yield b"x"
-        if trouble:
+        if fails:
             raise StoreError("gone")
 
-    for trouble in (True, False):
+    for fails in (True, False):
 
-        async def broken(path: str, start: int, stop: int | None, trouble: bool = trouble) -> Stream:
-            return Stream(len(VIDEO), pieces(trouble))
+        async def broken(path: str, start: int, stop: int | None, fails: bool = fails) -> Stream:
+            return Stream(len(VIDEO), pieces(fails))
 
         monkeypatch.setattr(env.store, "get", broken)
         opened = await env.archive.open(archived)
@@ -122,6 +122,6 @@ async def test_interrupted_stream_raises_answer_lost(env: ArchiveFixture, monkey
 
 
 @BOTH
-async def test_signed_link_if_the_store_signs(env: ArchiveFixture) -> None:
+async def test_link_is_signed_where_the_store_supports_it(env: ArchiveFixture) -> None:
     link = await env.archive.link(await env.copied())
-    assert (link is None) is (env.place.folder is not None)
+    assert (link is None) is (env.location.folder is not None)
