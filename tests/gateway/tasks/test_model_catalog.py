@@ -116,7 +116,9 @@ class TestNames:
 
     @pytest.mark.parametrize("name", ["sora-3", "sora-2-max", "sora-2-latest", "sora-2-2025-10-06-x"])
     async def test_other_names_of_the_kind_are_unknown(self, name: str) -> None:
-        refusal = await self.env().refusal(pass_through_caller(Account("scripted", "s-1")), VideoRequest(name, "cat"))
+        refusal = await self.env().submit_error(
+            pass_through_caller(Account("scripted", "s-1")), VideoRequest(name, "cat")
+        )
         assert refusal.code == "model_not_found"
         assert "other-model" in refusal.message("en")
 
