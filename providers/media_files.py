@@ -34,7 +34,8 @@ class MediaFile:
 
     `media_type` is by content, such as `image/png`. `width` and `height` are the pixels of an image or video as stored
     in the file, `seconds` the duration of a video or audio; 0 if unreadable or not applicable. `alpha` is True for a
-    PNG with an alpha channel. `complete` is False for a truncated image or video. `sha256` is in hex digits.
+    PNG with an alpha channel. `is_turned` is True for a picture whose EXIF data turns it by a quarter: not every
+    upstream does so. `complete` is False for a truncated image or video. `sha256` is in hex digits.
     `client_name` is the client's name of the file, "" without one.
     """
 
@@ -45,6 +46,7 @@ class MediaFile:
         "complete",
         "crc32",
         "height",
+        "is_turned",
         "kind",
         "media_type",
         "seconds",
@@ -65,6 +67,7 @@ class MediaFile:
         height: int = 0,
         complete: bool = True,
         alpha: bool = False,
+        is_turned: bool = False,
         seconds: float = 0.0,
     ) -> None:
         self._file = file
@@ -78,6 +81,7 @@ class MediaFile:
         self.height = height
         self.complete = complete
         self.alpha = alpha
+        self.is_turned = is_turned
         self.seconds = seconds
 
     def __repr__(self) -> str:
@@ -102,9 +106,10 @@ class MediaFile:
         if media_type is None:
             return None
         if media_type.startswith("image/"):
-            (width, height), seconds = _pixels(file), 0.0
+            (width, height, is_turned), seconds = _pixels(file), 0.0
         else:
             seconds, width, height = clip_head(file, media_type)
+            is_turned = False
         size, crc32, digest = 0, 0, hashlib.sha256()
         end, tail = _END_MARKERS.get(media_type, b""), b""
         complete = not end
@@ -129,6 +134,7 @@ class MediaFile:
             height=height,
             complete=complete and size >= declared_size,
             alpha=media_type == "image/png" and head[_PNG_COLOUR_AT : _PNG_COLOUR_AT + 1] in _PNG_ALPHA,
+            is_turned=is_turned,
             seconds=seconds,
         )
 
@@ -205,6 +211,9 @@ _MAX_BOXES = 10_000
 
 _END_MARKERS = {"image/png": b"IEND\xaeB`\x82", "image/jpeg": b"\xff\xd9"}
 """End marker of an image; more bytes may follow."""
+
+_TURNED = frozenset({5, 6, 7, 8})
+"""The EXIF orientations that swap width and height."""
 
 _PNG_COLOUR_AT = 25
 _PNG_ALPHA = (b"\x04", b"\x06")
@@ -296,12 +305,13 @@ def _starts_mpeg_audio(head: bytes) -> bool:
     return version != 1 and layer == 1 and head[2] >> 4 not in (0, 15) and head[2] >> 2 & 3 != 3
 
 
-def _pixels(file: IO[bytes]) -> tuple[int, int]:
-    """Width and height of an image; 0 if its head is broken, whatever the parser raises."""
+def _pixels(file: IO[bytes]) -> tuple[int, int, bool]:
+    """Width and height of an image as stored, and whether its EXIF data turns it by a quarter; 0 if its head is broken,
+    whatever the parser raises."""
     with suppress(Exception):
         file.seek(0)
         head = io.BytesIO(file.read(_MAX_IMAGE_HEAD))
         info = imagesize.get_info(head, size=True, dpi=False, colors=False, exif_rotation=False)
         if info.width > 0 and info.height > 0:
-            return info.width, info.height
-    return 0, 0
+            return info.width, info.height, info.rotation in _TURNED
+    return 0, 0, False

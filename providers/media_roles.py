@@ -31,7 +31,8 @@ def place_sound(card: ModelCard, request: VideoRequest) -> VideoRequest:
 
 def assign_roles(card: ModelCard, request: VideoRequest) -> VideoRequest:
     """Assign roles to unlabelled media: frames in order if the model takes frames alone, else the card's first role
-    for the kind, else references. Beside a video to edit that takes no frame, images are references.
+    for the kind, else references. Beside a video to edit that takes no frame, images are references. Beside a first
+    clip, which the video starts with, an image is the last frame.
 
     The last frame comes after the first: some upstreams tell them by their order.
     """
@@ -39,7 +40,8 @@ def assign_roles(card: ModelCard, request: VideoRequest) -> VideoRequest:
     by_frames = card.unlisted or any(given and given <= set(FRAMES) for given in card.media_sets)
     if by_frames and _edits_video(card, request):
         by_frames = any(given & set(FRAMES) for given in card.media_sets if MediaRole.VIDEO in given)
-    unused = [role for role in FRAMES if (card.unlisted or role in roles) and not request.media_in(role)]
+    frames = FRAMES[1:] if request.media_in(MediaRole.FIRST_CLIP) else FRAMES
+    unused = [role for role in frames if (card.unlisted or role in roles) and not request.media_in(role)]
     placed: list[Media] = []
     for item in request.media:
         role = item.role

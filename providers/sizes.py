@@ -8,8 +8,10 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 
+from providers.contract.media import MediaRole
 from providers.contract.models import ModelCard
 from providers.contract.requests import VideoRequest
+from providers.media_files import MediaFile
 
 Tier = tuple[str | None, str | None]
 """Resolution and ratio; None for what a size does not determine."""
@@ -102,20 +104,81 @@ def oriented_size(card: ModelCard, resolution: str, width: int, height: int) -> 
 
 
 def asked_size(request: VideoRequest) -> str:
-    """The pixels that a validated request asks for; "" if unknown: without a duration the video follows its input
-    video, without a ratio its image."""
+    """The pixels that a validated request asks for, "" if they are unknown.
+
+    A video that takes its shape from a first frame has that of the file, if the gateway has it; of a picture at a URL
+    only the size that the client sent is known. Without a duration or a ratio the video follows its input video.
+    """
+    card = request.card
+    if _options_decide(request):
+        return ""
+    if card is None or card.unlisted:
+        return _given_size(request)
+    ignored = any(request.media_in(role) for role in card.ratio_ignored_with)
+    if request.media and (ignored or not _is_ratio(request.ratio)):
+        frame = next(iter(request.media_in(MediaRole.FIRST_FRAME)), None)
+        if frame is None or any(request.media_in(role) for role in _CLIPS):
+            return ""
+        if frame.file is None:
+            return "" if ignored else request.size or ""
+        return _framed_size(card, request.resolution, frame.file)
     if request.size or not request.duration:
         return request.size or ""
-    if request.card is not None and request.media and request.ratio is None:
+    if card.ratios and not _is_ratio(request.ratio):
         return ""
-    if request.card is None:
-        return nominal_size(request.resolution, request.ratio)
-    return size_of(request.card, request.resolution, request.ratio)
+    return size_of(card, request.resolution, request.ratio)
 
 
 def asked_seconds(request: VideoRequest) -> int:
-    """The duration that a validated request asks for, in seconds; 0 if it follows the model or an input video."""
-    return max(request.duration or 0, 0)
+    """The duration that a validated request asks for, in seconds; 0 if it follows the model or an input video, or if
+    it is an option that is no number."""
+    seconds = request.options.get("duration", request.duration)
+    return max(seconds, 0) if isinstance(seconds, int) and not isinstance(seconds, bool) else 0
+
+
+_CLIPS = (MediaRole.VIDEO, MediaRole.FIRST_CLIP)
+_SHAPE_OPTIONS = frozenset({"size", "resolution", "ratio", "aspect_ratio", "mode", "width", "height"})
+"""Upstream parameters that decide the pixels. As options they override the fields of the request."""
+
+
+def _options_decide(request: VideoRequest) -> bool:
+    """True if the options may change the shape of the video: by a parameter, or by an input of their own."""
+    inputs = request.options.get("input")
+    names = inputs.keys() if isinstance(inputs, Mapping) else ()
+    return not _SHAPE_OPTIONS.isdisjoint(request.options) or any("url" in name or name == "media" for name in names)
+
+
+def _given_size(request: VideoRequest) -> str:
+    """The size that the client sent, or that of its resolution and ratio."""
+    if request.size or request.resolution is None or not _is_ratio(request.ratio):
+        return request.size or ""
+    return nominal_size(request.resolution, request.ratio)
+
+
+def _is_ratio(ratio: str | None) -> bool:
+    """False for "adaptive" and the like, which follow an input or the model."""
+    return ratio is not None and ":" in ratio
+
+
+def _framed_size(card: ModelCard, resolution: str | None, frame: MediaFile) -> str:
+    """The pixels of a video in the shape of its first frame; "" where neither a known size of the resolution has
+    exactly this shape nor the family tells how it fits a frame."""
+    width, height = frame.width, frame.height
+    if not width or not height or (frame.is_turned and width != height):
+        return ""
+    known = [size for size, (tier, _) in card.nominal_sizes.items() if tier == resolution]
+    known += [size_of(card, resolution, ratio) for ratio in ("16:9", "9:16")]
+    for size in known:
+        across, down = parse_size(size) or (0, 0)
+        if across * height == down * width:
+            return size
+    area = parse_size(size_of(card, resolution, "16:9"))
+    if not card.frame_step or area is None or not _is_shape("16:9", *area):
+        return ""
+    pixels = area[0] * area[1]
+    sides = (math.isqrt(pixels * width // height), math.isqrt(pixels * height // width))
+    across, down = (side // card.frame_step * card.frame_step for side in sides)
+    return f"{across}x{down}" if across and down else ""
 
 
 def nearest_size(card: ModelCard, ratios: Iterable[str], width: int, height: int) -> Tier:

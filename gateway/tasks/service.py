@@ -122,6 +122,7 @@ class Tasks:
                     account, submission = await self._submitter.submit(
                         provider, requests, order, record, keys, without_model=without_model
                     )
+                    sent = ready
             except GatewayError as error:
                 if not without_model or error.code != "model_not_found":
                     raise
@@ -133,7 +134,7 @@ class Tasks:
                     raise
             else:
                 self.catalog.invalidate(without_model)
-                return self._created(caller, account, submission, first, request.prompt)
+                return self._created(caller, account, submission, sent, request.prompt)
         raise AssertionError
 
     def _created(

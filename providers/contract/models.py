@@ -40,7 +40,10 @@ class ModelCard:
     `nominal_sizes` maps sizes in pixels to resolution and ratio, for models that take these two: Wan's 480p, 16:9 is
     832x480, which cannot be computed.
     `input_ratios` are those of `ratios` that follow an input: with text alone they are rejected.
-    `shape_from` are the roles whose input determines the ratio: beside them none can be chosen.
+    `shape_from` are the roles whose input determines the ratio: beside them none can be chosen. Beside those of
+    `ratio_ignored_with` one is accepted and has no effect.
+    `frame_step`: a video has the area of its resolution in the ratio of its first frame, both sides rounded down to
+    multiples of this, in pixels; 0 where the family's documentation does not say so.
     `always_on` are switches that cannot be turned off: true is accepted and not sent. `always_off` are those that
     cannot be turned on: false is accepted and not sent.
     `silent_with` are the roles beside which the video has no sound: `audio` may not be true.
@@ -83,6 +86,8 @@ class ModelCard:
     nominal_sizes: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     input_ratios: frozenset[str] = frozenset()
     shape_from: frozenset[MediaRole] = frozenset()
+    ratio_ignored_with: frozenset[MediaRole] = frozenset()
+    frame_step: int = 0
     always_on: frozenset[str] = frozenset()
     always_off: frozenset[str] = frozenset()
     silent_with: frozenset[MediaRole] = frozenset()

@@ -91,6 +91,7 @@ def _complete(card: ModelCard) -> ModelCard:
         shape_from=protocol.shape_from & card.roles if card.ratios else frozenset(),
         # Those who are told pixels are told exactly these.
         nominal_sizes={} if protocol.input_style is InputStyle.NAMED and card.sizes else protocol.nominal_sizes,
+        frame_step=protocol.frame_step,
         max_prompt=texts.prompt,
         max_negative_prompt=negative,
         han_weight=texts.han_weight,

@@ -31,11 +31,8 @@ _FIELDS = ("negative_prompt", "template", "shot_type", "audio", "prompt_extend",
 VACE_FUNCTIONS = ("image_reference", "video_repainting", "video_edit", "video_extension", "video_outpainting")
 """The functions of VACE, in `input.function`."""
 
-_VACE_IMPLIED: tuple[tuple[frozenset[MediaRole], str], ...] = (
-    (frozenset({MediaRole.REFERENCE_IMAGE}), "image_reference"),
-    (frozenset({MediaRole.FIRST_FRAME, MediaRole.LAST_FRAME, MediaRole.FIRST_CLIP}), "video_extension"),
-)
-"""The function implied by inputs of these roles alone. A video is ambiguous: `options` must name a function."""
+_EXTENDED = frozenset({MediaRole.FIRST_FRAME, MediaRole.LAST_FRAME, MediaRole.FIRST_CLIP})
+"""Inputs that only `video_extension` takes."""
 
 _VACE_SIZED = frozenset({"image_reference", "video_edit"})
 """The functions of VACE that take a `size`; the others keep the size of their input."""
@@ -103,8 +100,11 @@ def check_inputs(request: VideoRequest, protocol: RequestProtocol) -> None:
 
 
 def _implied_function(request: VideoRequest) -> str | None:
+    """The function that the inputs imply. A video alone or with a reference is ambiguous: `options` must name one."""
     roles = {item.role for item in request.media}
-    return next((function for known, function in _VACE_IMPLIED if roles and roles <= known), None)
+    if roles & _EXTENDED:
+        return "video_extension"
+    return "image_reference" if roles == {MediaRole.REFERENCE_IMAGE} else None
 
 
 def _inputs(request: VideoRequest, protocol: RequestProtocol) -> dict[str, Any]:

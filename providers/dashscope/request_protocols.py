@@ -81,6 +81,7 @@ class RequestProtocol:
     `shape_from` are the inputs that determine the ratio: beside them none is sent.
     `files` is how files are sent; DATA only if the model's documentation allows it.
     `sizes` maps resolution and ratio to pixels, for SIZE and BOTH; `nominal_sizes` maps a size back.
+    `frame_step` is that of `ModelCard`.
     `required` are the parameters that the family requires, for unlisted models.
     """
 
@@ -96,8 +97,13 @@ class RequestProtocol:
     files: Files = Files.LINKS
     sizes: Sizes = field(default_factory=lambda: SIZES)
     nominal_sizes: Mapping[str, tuple[str, str]] = field(default_factory=lambda: NOMINAL)
+    frame_step: int = 0
     required: Mapping[str, Any] = field(default_factory=dict)
 
+
+_WAN_FRAME_STEP = 16
+"""The pages of Wan's image to video and first and last frame: the total of pixels comes near that of the resolution,
+both sides can be divided by 16, and 750x1000 at 720P gives 816x1104."""
 
 LIST_FIELDS = frozenset({"reference_urls", "ref_images_url"})
 
@@ -118,13 +124,16 @@ _PORTRAIT_INPUTS = {
 }
 
 TEXT_PROTOCOL = RequestProtocol(InputStyle.NAMED, SizeStyle.SIZE, inputs=_IMAGE_INPUTS)
-IMAGE_PROTOCOL = RequestProtocol(InputStyle.NAMED, SizeStyle.RESOLUTION, inputs=_IMAGE_INPUTS, files=Files.DATA)
+IMAGE_PROTOCOL = RequestProtocol(
+    InputStyle.NAMED, SizeStyle.RESOLUTION, inputs=_IMAGE_INPUTS, files=Files.DATA, frame_step=_WAN_FRAME_STEP
+)
 FRAMES_PROTOCOL = RequestProtocol(
     InputStyle.NAMED,
     SizeStyle.RESOLUTION,
     IMAGE2VIDEO_PATH,
     {MediaRole.FIRST_FRAME: "first_frame_url", MediaRole.LAST_FRAME: "last_frame_url"},
     files=Files.DATA,
+    frame_step=_WAN_FRAME_STEP,
 )
 REFERENCES_PROTOCOL = RequestProtocol(
     InputStyle.NAMED,
@@ -173,7 +182,11 @@ STYLE_PROTOCOL = RequestProtocol(InputStyle.NAMED, SizeStyle.AS_ASKED, VIDEO_PAT
 
 MEDIA_PROTOCOL = RequestProtocol(InputStyle.MEDIA, SizeStyle.RATIO, files=Files.DATA)
 MEDIA_IMAGE_PROTOCOL = RequestProtocol(
-    InputStyle.MEDIA, SizeStyle.RESOLUTION, audio_as=MediaRole.DRIVING_AUDIO, files=Files.DATA
+    InputStyle.MEDIA,
+    SizeStyle.RESOLUTION,
+    audio_as=MediaRole.DRIVING_AUDIO,
+    files=Files.DATA,
+    frame_step=_WAN_FRAME_STEP,
 )
 MEDIA_REFERENCES_PROTOCOL = RequestProtocol(
     InputStyle.MEDIA, SizeStyle.RATIO, shape_from=frozenset({MediaRole.FIRST_FRAME, MediaRole.VIDEO}), files=Files.DATA

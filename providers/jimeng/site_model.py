@@ -147,6 +147,7 @@ class SiteModel:
             resolution=_default(RESOLUTION, resolutions, (self.site_resolution or "").lower() or None),
             ratios=self.ratios,
             ratio=_default(RATIO, self.ratios, None),
+            ratio_ignored_with=frozenset({MediaRole.FIRST_FRAME}),
             media_sets=sets,
             media_limits={_REFERENCE_OF[kind]: limit.count for kind, limit in materials.kinds.items()}
             if materials

@@ -110,7 +110,9 @@ def _references_26(name: str, title: str, fields: frozenset[str], seconds: float
 
 
 def _vace(name: str) -> ModelCard:
-    """The task is `input.function`, implied by references and frames; for a video the caller must name it."""
+    """The task is `input.function`. References imply it, and so do frames and a first clip, which only an extension
+    takes, perhaps with a video that guides it. For a video alone or with a reference the caller must name it."""
+    extended = ([_FF], [_FF, _LF], [_LF], [_FC], [_FC, _LF])
     return ModelCard(
         name,
         PROVIDER,
@@ -121,9 +123,14 @@ def _vace(name: str) -> ModelCard:
         ratios=WIDE_RATIOS,
         ratio="16:9",
         sizes=of(SIZES, ("720p",)),
-        media_sets=any_of([_RI], [_VI], [_RI, _VI], [_FF], [_FF, _LF], [_LF], [_FC], [_FC, _LF], [_FF, _VI]),
+        media_sets=any_of(
+            *([_RI], [_VI], [_RI, _VI], [_RV], [_RI, _RV]), *extended, *([*roles, _VI] for roles in extended)
+        ),
+        # All functions but those of references and masks keep the size of their input.
+        ratio_ignored_with=frozenset({_FF, _LF, _FC, _VI, _RV}),
         words_needed=True,
         media_limits={_RI: 3},
+        media_limits_with={_VI: {_RI: 1}, _RV: {_RI: 1}},
         fields=_COMMON,
         typical_seconds=300.0,
     )

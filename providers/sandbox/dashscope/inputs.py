@@ -26,7 +26,7 @@ _VACE_NEEDS: dict[str, tuple[str, ...]] = {
     "image_reference": ("ref_images_url",),
     "video_repainting": ("video_url",),
     "video_edit": ("video_url",),
-    "video_extension": (),
+    "video_extension": ("first_frame_url|last_frame_url|first_clip_url|last_clip_url",),
     "video_outpainting": ("video_url",),
 }
 _MAX_SHOTS = 6
@@ -55,7 +55,7 @@ def check_fields(model: Model, fields: Json, parameters: Json) -> None:
         function = fields["function"]
         need(function in list(_VACE_NEEDS), f"function must be in {list(_VACE_NEEDS)}")
         for needed in _VACE_NEEDS[function]:
-            need(needed in fields, f"Field required: input.{needed}")
+            need(any(one in fields for one in needed.split("|")), f"Field required: input.{needed.split('|')[0]}")
 
 
 def _check_shots(fields: Json, parameters: Json) -> None:

@@ -102,6 +102,52 @@ LEGACY: list[tuple[str, dict[str, Any], str, dict[str, Any], dict[str, Any]]] = 
     ),
     (
         "wanx2.1-vace-plus",
+        {"media": (video(role=MediaRole.FIRST_CLIP),)},
+        VIDEO_PATH,
+        {"prompt": "p", "function": "video_extension", "first_clip_url": "https://h/v.mp4"},
+        {},
+    ),
+    (
+        "wanx2.1-vace-plus",
+        {"media": (image(), video(role=MediaRole.FIRST_CLIP))},
+        VIDEO_PATH,
+        {
+            "prompt": "p",
+            "function": "video_extension",
+            "last_frame_url": "https://h/i.png",
+            "first_clip_url": "https://h/v.mp4",
+        },
+        {},
+    ),
+    (
+        "wanx2.1-vace-plus",
+        {"media": (image(role=MediaRole.FIRST_FRAME), video(role=MediaRole.VIDEO)), "options": {"strength": 0.5}},
+        VIDEO_PATH,
+        {
+            "prompt": "p",
+            "function": "video_extension",
+            "first_frame_url": "https://h/i.png",
+            "video_url": "https://h/v.mp4",
+        },
+        {"strength": 0.5},
+    ),
+    (
+        "wanx2.1-vace-plus",
+        {
+            "media": (image(role=MediaRole.REFERENCE_IMAGE), video(role=MediaRole.REFERENCE_VIDEO)),
+            "options": {"input": {"function": "video_repainting"}},
+        },
+        VIDEO_PATH,
+        {
+            "prompt": "p",
+            "function": "video_repainting",
+            "ref_images_url": ["https://h/i.png"],
+            "video_url": "https://h/v.mp4",
+        },
+        {},
+    ),
+    (
+        "wanx2.1-vace-plus",
         {"media": (video(),), "options": VACE_VIDEO},
         VIDEO_PATH,
         {"prompt": "p", "function": "video_edit", "video_url": "https://h/v.mp4", "mask_image_url": "https://h/m.png"},

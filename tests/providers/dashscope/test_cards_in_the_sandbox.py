@@ -17,6 +17,7 @@ from providers.sandbox.dashscope.checks import Order, read_order
 from providers.validation import validate
 from tests.providers.dashscope.submits import inputs
 
+_EXTENDED = {MediaRole.FIRST_FRAME, MediaRole.LAST_FRAME, MediaRole.FIRST_CLIP}
 _RATIO_SENT = (SizeStyle.RATIO, SizeStyle.MODE, SizeStyle.ASPECT)
 
 
@@ -24,8 +25,8 @@ def order_of(card: ModelCard, roles: frozenset[MediaRole], **fields: Any) -> Ord
     """What the sandbox makes of a request. Raises what it refuses it with."""
     protocol = protocol_of(card.name)
     assert protocol is not None
-    if card.name.endswith("vace-plus") and {MediaRole.REFERENCE_IMAGE} != set(roles):
-        fields["options"] = {"input": {"function": "video_edit" if MediaRole.VIDEO in roles else "video_extension"}}
+    if card.name.endswith("vace-plus") and not roles & _EXTENDED and roles != {MediaRole.REFERENCE_IMAGE}:
+        fields["options"] = {"input": {"function": "video_edit"}}
     wished = VideoRequest(card.name, "a cat", media=inputs(*sorted(roles)), **fields)
     payload = build(validate(card, wished), card, protocol)
     path = payload.path.removeprefix("/services/aigc/")
