@@ -29,7 +29,7 @@ class TestErrors:
         error_of(client.post(SUBMIT, content=content, headers=headers), 400, "invalid_value")
 
     def test_every_invalid_field_is_named_at_once(self, client: httpx.Client, session: str) -> None:
-        body = {"prompt": 5, "duration": "long", "watermark": "maybe", "image_url": "file:///etc/passwd", "seed": -1}
+        body = {"prompt": 5, "duration": "long", "watermark": "maybe", "image_url": "file:///etc/passwd", "seed": -2}
         error = error_of(client.post(SUBMIT, json=body, headers=bearer(session)), 400, "invalid_value")
         assert error["param"] == "prompt"
         for name in body:
