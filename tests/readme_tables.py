@@ -1,9 +1,12 @@
-"""The model tables of both READMEs, made from the fallback cards: `python -m tests.readme_tables` writes them anew."""
+"""The tables of both READMEs that the code knows: models from the fallback cards, other names of fields and paths.
+`python -m tests.readme_tables` writes them anew."""
 
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from gateway.api.paths import ALIASES, STATUS, SUBMIT
+from gateway.api.schemas.field_aliases import INPUTS, SCALARS, Field
 from providers.contract.media import MediaRole
 from providers.contract.models import ModelCard
 from providers.dashscope.models import MODELS as DASHSCOPE_MODELS
@@ -14,6 +17,9 @@ ROOT = Path(__file__).parent.parent
 READMES = {"en": ROOT / "README.md", "zh": ROOT / "README.zh-CN.md"}
 
 _WORDS = {
+    "field": ("field", "字段"),
+    "path": ("path", "路径"),
+    "also": ("also", "其他写法"),
     "model": ("model", "模型"),
     "site": ("sites", "站点"),
     "inputs": ("inputs", "输入"),
@@ -47,6 +53,8 @@ def tables(language: str) -> dict[str, str]:
         "jimeng-models": _jimeng(language),
         "dashscope-models": _dashscope(language, partners=False),
         "partner-models": _dashscope(language, partners=True),
+        "field-names": _field_names(language),
+        "path-names": _path_names(language),
     }
 
 
@@ -57,6 +65,25 @@ def rewritten(readme: str, language: str) -> str:
         assert marker.search(readme), name
         readme = marker.sub(lambda found, table=table: f"{found[1]}{table}{found[2]}", readme)  # type: ignore[misc]
     return readme
+
+
+def _field_names(language: str) -> str:
+    """Every field that has other names; of numbered ones the first."""
+    rows = []
+    fields: tuple[Field, ...] = (*SCALARS, *INPUTS)
+    for declared in fields:
+        names = (*declared.shown, *declared.aliases)
+        if names:
+            rows.append((f"`{declared.name}`", ", ".join(f"`{name}`" for name in names)))
+    return _table(("field", "also"), rows, language)
+
+
+def _path_names(language: str) -> str:
+    methods = {SUBMIT: "POST", STATUS: "GET"}
+    rows = [
+        (f"`{methods[path]} {path}`", ", ".join(f"`{alias}`" for alias in aliases)) for path, aliases in ALIASES.items()
+    ]
+    return _table(("path", "also"), rows, language)
 
 
 def _jimeng(language: str) -> str:

@@ -91,12 +91,13 @@ class Price(NamedTuple):
 
 
 class ClosedPrice(NamedTuple):
-    """A price that was above the balance of `credits`, closed until `until`, in unix seconds. `failures` counts from
-    1."""
+    """A price that was above the balance of `credits`, closed until `until`, in unix seconds. `failures` counts from 1,
+    `code` is that of the error."""
 
     until: float
     credits: int
     failures: int
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,13 +247,13 @@ class Health:
             return
         del self._pauses[ErrorKind.NO_CREDITS]
         if price is not None and now - pause.began < _LOW_BALANCE_SECONDS:
-            self._close_price(price, credits, now)
+            self._close_price(price, credits, pause.code, now)
 
-    def _close_price(self, price: Price, credits: int, now: float) -> None:
+    def _close_price(self, price: Price, credits: int, code: str, now: float) -> None:
         last, (first, longest) = self._closed_prices.pop(price, None), _PRICE_SECONDS
         failures = last.failures + 1 if last is not None else 1
         until = now + min(first * 2 ** min(failures - 1, 30), longest)
-        self._closed_prices[price] = ClosedPrice(until, credits, failures)
+        self._closed_prices[price] = ClosedPrice(until, credits, failures, code)
         if len(self._closed_prices) > _MAX_MODELS:
             del self._closed_prices[next(iter(self._closed_prices))]
 

@@ -241,9 +241,8 @@ class AccountPool:
         closed = record.health.closed_price(price, now) if price is not None else None
         if closed is not None:
             message = format_text(NOT_ENOUGH_FOR_VIDEO, credits=closed.credits)
-            return AccountStatus(
-                AccountState.LOW_CREDITS, closed.until, ProviderError(ErrorKind.NO_CREDITS, message=message)
-            )
+            error = ProviderError(ErrorKind.NO_CREDITS, code=closed.code, message=message)
+            return AccountStatus(AccountState.LOW_CREDITS, closed.until, error)
         record.prune(now)
         if record.full:
             return AccountStatus(AccountState.FULL, now + FULL_RETRY_SECONDS)

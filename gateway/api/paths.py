@@ -1,7 +1,7 @@
 """Paths of clients that were written for other gateways: aliases, normalisation, and what a path not found may mean.
 
-Sources of the aliases: new-api (`/v1/video/generations`), the Jimeng proxies (`/v1/videos/generations/async`) and the
-base URLs that users set with a slash or a `/v1` too many.
+Sources of the aliases: new-api (`/v1/video/generations`), proxies of one upstream (`/v1/videos/generations/async`) and
+the base URLs that users set with a slash or a `/v1` too many.
 """
 
 import re
@@ -44,6 +44,7 @@ _MEANT = {alias: path for path, aliases in ALIASES.items() for alias in aliases}
 _METHODS = {SUBMIT: "POST", STATUS: "GET"}
 _PREFIX = re.compile(r"/*(?:api/)?(?:v\d/)*")
 _SURPLUS = re.compile(r"/+((?:v1/+)*)")
+_OPERATOR = ("/metrics", "/v1/accounts")
 _DOUBLED = ("//", "/v1//", "/v1/v1/")
 _ALIKE, _PARAMETER = 0.7, 0.1
 """How much alike two segments are at least, of 1, and what a parameter of a route counts."""
@@ -70,14 +71,18 @@ def all_paths(path: str) -> tuple[str, ...]:
 def normalized(path: str) -> str:
     """A path without a slash at its end, a doubled slash or a doubled `/v1` at its beginning.
 
+    The operator's paths have one spelling, so that the rules of a proxy that closes them hold.
+
     >>> normalized("/v1/v1/videos/"), normalized("//v1/videos"), normalized("/")
     ('/v1/videos', '/v1/videos', '/')
     """
+    found = path
     if path.startswith(_DOUBLED):
         surplus = _SURPLUS.match(path)
         if surplus is not None:
-            path = ("/v1/" if surplus[1] else "/") + path[surplus.end() :]
-    return path.rstrip("/") or "/"
+            found = ("/v1/" if surplus[1] else "/") + path[surplus.end() :]
+    found = found.rstrip("/") or "/"
+    return path if found.startswith(_OPERATOR) else found
 
 
 class NormalizePath:

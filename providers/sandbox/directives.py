@@ -59,6 +59,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         JIMENG,
     ),
     Directive("refuse-sentence", "the same with a sentence alone", "refusal", upstreams=JIMENG),
+    Directive("refuse-benefit", "submit refused: invalid parameter, under ret 1006", "refusal", upstreams=JIMENG),
     Directive("status", "submit answered with this HTTP status, not accepted", "refusal", "status", upstreams=ALL),
     Directive(
         "retire", "the model leaves its site: refused with ret 2061, no longer listed", "refusal", upstreams=JIMENG

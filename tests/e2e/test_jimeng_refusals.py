@@ -6,9 +6,11 @@ from typing import Any
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
 from gateway.app import create_app
 from gateway.cli.server.background import BackgroundServer
+from gateway.core.settings import AccountSettings
 from providers.sandbox.server import SandboxServer
 from providers.sandbox.settings import SandboxSettings
 from tests.e2e.conftest import HastyClock, bearer, follow, settings_for
@@ -122,7 +124,7 @@ class TestLowCredits:
     def test_invalid_parameter_under_the_number_of_credits_pauses_nothing(
         self, client: httpx.Client, session: str
     ) -> None:
-        assert submit(client, session, prompt="a cat #refuse=1000").status_code == 400
+        assert submit(client, session, prompt="a cat #refuse-benefit").status_code == 400
         assert submit(client, session).status_code == 200
 
     def test_daily_limit_stays_whatever_the_balance_is(
@@ -155,6 +157,11 @@ def _running(upstream: SandboxServer) -> Iterator[httpx.Client]:
         yield client
 
 
+def _state(client: httpx.Client, admin: dict[str, str]) -> str:
+    (row,) = client.get("/v1/accounts", headers=admin).json()["data"]
+    return str(row["state"])
+
+
 class TestLoginsAbroad:
     """The passport abroad answers 404 with a page; the credits tell."""
 
@@ -165,6 +172,23 @@ class TestLoginsAbroad:
     def test_token_check(self, client: httpx.Client, session: str, credential: str, live: bool) -> None:
         answer = client.post("/token/check", json={"token": credential.format(session)})
         assert (answer.status_code, answer.json()["live"]) == (200, live)
+
+    def test_account_check_ends_an_expired_state(self, upstream: SandboxServer, session: str) -> None:
+        admin = {"Authorization": "Bearer the-admin-key"}
+        settings = settings_for(
+            upstream,
+            accounts=(AccountSettings(name="abroad", credential=f"sg-{session}"),),
+            keys=(SecretStr("gw-client"),),
+            secret=(SecretStr("a secret for tests"),),
+            admin_key=SecretStr("the-admin-key"),
+        )
+        server = BackgroundServer(create_app(settings, clock=HastyClock()))
+        with server as gateway, httpx.Client(base_url=gateway.url, timeout=10) as client:
+            assert submit(client, "gw-client", prompt="a cat #refuse=34010105").status_code == 429
+            assert _state(client, admin) == "expired"
+            assert client.post("/v1/accounts/abroad/check", headers=admin).status_code == 200
+            assert _state(client, admin) == "ready"
+            assert submit(client, "gw-client").status_code == 200
 
 
 class TestCredentials:

@@ -45,7 +45,7 @@ class QueuePlace(_Answer):
 
 
 class VideoResult(_Answer):
-    url: str = Field(description="The finished video. The link expires.")
+    url: str = Field(description="The finished video. The link expires. Fetch it without `Authorization`.")
     cover_url: str | None = None
     expires_at: int | None = Field(None, description="Unix seconds.")
     width: int | None = None
@@ -94,7 +94,7 @@ class VideoObject(_Answer):
     remixed_from_video_id: str | None
     error: VideoError | None
     prompt: str | None = None
-    url: str | None = Field(None, description="The finished video.")
+    url: str | None = Field(None, description="The finished video. Fetch it without `Authorization`.")
     archived: bool | None = Field(None, description="The gateway keeps the video: `content` gives it for ever.")
     stale: bool | None = Field(None, description="The last query failed on its way: this is the last known state.")
     provider: str

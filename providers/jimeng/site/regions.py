@@ -125,7 +125,7 @@ REGIONS: dict[str, Region] = {
 }
 ASIA = frozenset({"hk", "jp", "sg"})
 
-_PREFIX = re.compile(r"(us|hk|jp|sg)-")
+_PREFIX = re.compile(r"(us|hk|jp|sg)-", re.IGNORECASE)
 _TOKEN = re.compile(r"[\x21-\x7e]{1,4096}")
 _FORBIDDEN_IN_TOKEN = re.compile(r'[;,:"\\]')
 """Characters that are invalid in a cookie, and the colon, which follows the name of a provider."""
@@ -199,7 +199,7 @@ def account_from(credential: str) -> Account | None:
 def _without_prefix(text: str) -> tuple[str, str]:
     """A credential without the prefix of a site, and the site's code."""
     match = _PREFIX.match(text)
-    return (text[match.end() :], match[1]) if match else (text, "cn")
+    return (text[match.end() :], match[1].lower()) if match else (text, "cn")
 
 
 def _session_of(cookies: str) -> tuple[str, str | None]:

@@ -73,6 +73,8 @@ class Generation:
             raise Refused(GONE)
         if inside := failures.refusal_of(directives):
             return self._envelopes.answer({"aigc_data": None, **inside})
+        if "refuse-benefit" in directives:
+            raise Refused(NO_CREDITS, message="invalid parameter")
         if refused := rejection(directives, self._refuse, TOO_OFTEN, SHARK):
             return refused
         task, log_id = self._accounts.submits.get((account.session, draft.submit_id)), self._envelopes.log_id()

@@ -77,17 +77,19 @@ class TestChecks:
         assert not await env.checks.check(A)
         assert env.state() is AccountState.EXPIRED
 
-    async def test_accepted_credential_ends_neither_a_restriction_nor_a_lack_of_credits(self) -> None:
-        for kind in (ErrorKind.RESTRICTED, ErrorKind.NO_CREDITS):
+    async def test_valid_credential_ends_no_other_pause(self) -> None:
+        for kind in (ErrorKind.RESTRICTED, ErrorKind.DAILY_LIMIT):
             env = ChecksGateway()
             env.fail(kind)
             await env.checks.check(A)
             assert env.state() is not AccountState.READY
 
-    async def test_refilled_credits_make_the_account_available(self) -> None:
+    async def test_balance_ends_the_pause_for_lack_of_credits(self) -> None:
         env = ChecksGateway()
         env.fail(ErrorKind.NO_CREDITS)
+        env.provider.balance = Credits()
         await env.checks.check(A)
+        assert env.state() is AccountState.NO_CREDITS
         env.provider.balance = Credits(gift=70)
         await env.checks.check(A)
         assert env.state() is AccountState.READY
@@ -134,12 +136,14 @@ class TestCredits:
         await env.checks.credits(A)
         assert len(env.provider.calls) == 3
 
-    async def test_credits_are_read_once_after_a_refusal_without_ending_the_pause(self) -> None:
+    async def test_empty_balance_after_a_failed_submit_does_not_end_the_pause(self) -> None:
         env = ChecksGateway()
+        env.provider.balance = Credits()
         env.fail(ErrorKind.NO_CREDITS)
         async with env.background:
             env.checks.refresh_credits(A)
-            await asyncio.sleep(0.01)
+            env.checks.refresh_credits(A)
+            await env.checks.balances_read([A])
         assert env.provider.calls == [("credits", "a")]
         assert env.state() is AccountState.NO_CREDITS
         assert env.pool.record(A).credits

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.accounts.health import PAUSE_RULES, AccountState, Health, Pause
+from gateway.accounts.health import PAUSE_RULES, AccountState, Health, Pause, Price
 from providers.contract.errors import Blame, ErrorKind, ProviderError
 from providers.contract.spec import DAILY_IN_SHANGHAI
 
@@ -175,12 +175,101 @@ def test_ended_task_frees_a_slot() -> None:
     assert health.active_pause(1.0) is None
 
 
-def test_only_a_balance_above_that_at_the_failure_ends_the_pause() -> None:
+PRICE = Price("seedance", 15, "720p")
+
+
+def short_of_credits(price: Price = PRICE, now: float = NOON_IN_SHANGHAI, health: Health | None = None) -> Health:
+    """A health after a submit that failed for lack of credits."""
+    health = health or healthy()
+    assert health.fail(ProviderError(ErrorKind.NO_CREDITS), price.model, sent_at=now, now=now, price=price)
+    return health
+
+
+@pytest.mark.parametrize("later", [1, HOUR])
+def test_empty_balance_keeps_the_pause_and_any_later_credits_end_it(later: float) -> None:
+    health, now = short_of_credits(), NOON_IN_SHANGHAI + 1
+    health.record_credits(0, now)
+    assert health.active_pause(now)
+    health.record_credits(1, now + later)
+    assert health.active_pause(now + later) is None
+    assert health.closed_price(PRICE, now + later) is None
+
+
+def test_credits_left_at_the_failure_close_only_the_price_for_a_while() -> None:
+    health, now = short_of_credits(), NOON_IN_SHANGHAI + 1
+    health.record_credits(120, now)
+    assert health.active_pause(now) is None
+    closed = health.closed_price(PRICE, now)
+    assert closed
+    assert (closed.credits, closed.until) == (120, now + 600)
+    assert health.closed_price(PRICE._replace(duration=20), now)
+    for cheaper in (PRICE._replace(duration=5), PRICE._replace(resolution="480p"), Price("fast", 15, "720p")):
+        assert health.closed_price(cheaper, now) is None
+    assert health.closed_price(PRICE, now + 600) is None
+    assert not health.has_closed_prices(now + 600)
+
+
+def test_price_that_stays_above_the_balance_is_closed_longer() -> None:
+    health, now, lengths = healthy(), NOON_IN_SHANGHAI, []
+    for _ in range(5):
+        short_of_credits(now=now, health=health)
+        health.record_credits(120, now)
+        closed = health.closed_price(PRICE, now)
+        assert closed
+        lengths.append(closed.until - now)
+        now = closed.until
+    assert lengths == [600, 1200, 2400, 3600, 3600]
+
+
+@pytest.mark.parametrize("event", ["higher balance", "accepted submit", "top-up", "reset"])
+def test_events_that_open_a_price(event: str) -> None:
+    health, now = short_of_credits(), NOON_IN_SHANGHAI
+    for _ in range(2):
+        health.record_credits(120, now)
+        assert health.closed_price(PRICE, now)
+    match event:
+        case "higher balance":
+            health.record_credits(121, now)
+        case "accepted submit":
+            health.succeed("seedance", sent_at=now, price=PRICE)
+        case "top-up":
+            health.record_top_up()
+        case "reset":
+            health.reset()
+    assert health.closed_price(PRICE, now) is None
+
+
+def test_number_of_closed_prices_is_limited() -> None:
     health = healthy()
-    fail(health, ErrorKind.NO_CREDITS, NOON_IN_SHANGHAI)
-    for credits, is_paused in ((5, True), (5, True), (6, False)):
-        health.record_credits(credits, NOON_IN_SHANGHAI + 1)
-        assert (health.active_pause(NOON_IN_SHANGHAI + 1) is not None) is is_paused
+    for number in range(200):
+        short_of_credits(Price(f"model-{number}"), health=health)
+        health.record_credits(1, NOON_IN_SHANGHAI)
+    assert health.closed_price(Price("model-199"), NOON_IN_SHANGHAI)
+    assert len(health._closed_prices) == 50
+
+
+def test_balance_does_not_end_the_daily_limit() -> None:
+    health = healthy()
+    fail(health, ErrorKind.DAILY_LIMIT, NOON_IN_SHANGHAI)
+    health.record_credits(100, NOON_IN_SHANGHAI + 1)
+    health.record_top_up()
+    pause = health.active_pause(NOON_IN_SHANGHAI + 1)
+    assert pause
+    assert (pause.state, pause.until) == (AccountState.DAILY_LIMIT, MIDNIGHT_IN_SHANGHAI)
+
+
+def test_unknown_refusal_makes_an_account_doubtful_and_pauses_nothing() -> None:
+    health, now, found = healthy(), 0.0, []
+    for _ in range(6):
+        assert health.fail(ProviderError(ErrorKind.UNKNOWN_REFUSAL), "m", sent_at=now, now=now) is None
+        assert health.active_pause(now) is None
+        seconds = next(seconds for seconds in (60, 120, 240, 480, 900, 901) if not health.is_doubtful(now + seconds))
+        found.append(seconds)
+        now += seconds
+    assert found == [60, 120, 240, 480, 900, 900]
+    health.fail(ProviderError(ErrorKind.UNKNOWN_REFUSAL), "m", sent_at=now, now=now)
+    health.succeed("m", sent_at=now)
+    assert not health.is_doubtful(now)
 
 
 def test_any_credits_end_the_pause_where_none_were_read_at_the_refusal() -> None:

@@ -192,11 +192,10 @@ class TestReload:
         env.pool.resume(A)
         assert await env.submit() == "a"
 
-    async def test_credits_end_the_pause(self) -> None:
+    async def test_balance_ends_the_pause(self) -> None:
         env = PoolFixture(A)
         await env.submit(provider_error(ErrorKind.NO_CREDITS))
-        env.pool.record_credits(A, Credits(gift=3))
-        env.pool.record_credits(A, Credits(gift=3))
+        env.pool.record_credits(A, Credits())
         assert env.state(A) is AccountState.NO_CREDITS
         env.pool.record_credits(A, Credits(gift=3, vip=60))
         assert env.state(A) is AccountState.READY

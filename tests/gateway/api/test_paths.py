@@ -37,6 +37,10 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
         ("//videos/x", "/videos/x"),
         ("/v1/v1beta/videos", "/v1/v1beta/videos"),
         ("/v1/models/v1/v1/x", "/v1/models/v1/v1/x"),
+        ("//metrics", "//metrics"),
+        ("/metrics/", "/metrics/"),
+        ("/v1/v1/accounts", "/v1/v1/accounts"),
+        ("/v1/accounts/main/pause/", "/v1/accounts/main/pause/"),
     ],
 )
 def test_path_is_normalized(path: str, expected: str) -> None:

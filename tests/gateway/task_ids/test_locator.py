@@ -5,6 +5,7 @@ from gateway.task_ids.locator import TaskLocator
 from providers.contract.accounts import Account
 from providers.contract.requests import VideoRequest
 from tests.gateway_fixture import GatewayFixture
+from tests.upstream import ScriptedProvider
 
 
 def new_locator() -> TaskLocator:
@@ -37,3 +38,21 @@ def test_retry_does_not_overwrite_the_cached_id() -> None:
     cached = locator.cached_id(account, "scripted-1", caller)
     assert cached
     assert (cached.seconds, cached.size, cached.created) == (5, "1280x720", 1)
+
+
+class LateProvider(ScriptedProvider):
+    """One that lists a task late, and whose ids tell their time unless they are short."""
+
+    lists_late = True
+
+    def submitted_at(self, native_id: str) -> float | None:
+        return None if native_id.endswith("-short") else 1000.0
+
+
+def test_id_without_a_time_is_signed_where_the_upstream_lists_late() -> None:
+    account = Account("scripted", "s-1")
+    caller = Caller((account,))
+    late = GatewayFixture(LateProvider()).locator
+    assert late.needs_signed_id(caller, account, "scripted-short")
+    assert not late.needs_signed_id(caller, account, "scripted-1")
+    assert not new_locator().needs_signed_id(caller, account, "scripted-short")

@@ -291,6 +291,19 @@ class TestLiveModels:
         await env.submit(pass_through_caller(CN, OTHER_CN, US), VideoRequest("video-3.0", "cat"))
         assert [credential for credential, _, _ in provider.submitted][2:] == ["s-us"]
 
+    async def test_raw_key_passes_unchecked_unless_the_site_lists_it(self) -> None:
+        class TakingKeys(DiscoveringProvider):
+            def raw_card(self, key: str) -> ModelCard | None:
+                return live(key, regions="", unlisted=True) if key.startswith("key-") else None
+
+        env, provider = self.env(TakingKeys)
+        provider.cards["tabled"] = replace(live("tabled", regions="us"), key="key-tabled")
+        submitted = await env.submit(pass_through_caller(CN), VideoRequest("key-tabled", "cat", resolution="9k"))
+        assert submitted.model == "key-tabled"
+        provider.listed["cn"] = [replace(card("listed", "scripted"), key="key-listed")]
+        await env.tasks.catalog.refresh([CN])
+        assert (await env.submit(pass_through_caller(CN), VideoRequest("key-listed", "cat"))).model == "listed"
+
     async def test_unreachable_site_uses_the_table_of_its_region(self) -> None:
         env, provider = self.env()
         provider.listed["cn"] = provider_error(ErrorKind.UNREACHABLE)

@@ -72,7 +72,7 @@ class TestSubmit:
         "kind",
         [
             *(ErrorKind.INVALID_CREDENTIAL, ErrorKind.NO_CREDITS, ErrorKind.RATE_LIMITED),
-            *(ErrorKind.TOO_MANY_RUNNING, ErrorKind.RESTRICTED, ErrorKind.NOT_ENTITLED),
+            *(ErrorKind.TOO_MANY_RUNNING, ErrorKind.RESTRICTED, ErrorKind.NOT_ENTITLED, ErrorKind.DAILY_LIMIT),
         ],
     )
     async def test_account_error_leads_to_the_next_account(self, kind: ErrorKind) -> None:
@@ -85,6 +85,34 @@ class TestSubmit:
         opened = verify(submitted.id, [derived_key(THREE.credential)])
         assert opened
         assert opened.account_tag == public_tag(THREE)
+
+    async def test_unknown_refusal_tries_one_other_account(self) -> None:
+        env = GatewayFixture()
+        env.provider.submits = [provider_error(ErrorKind.UNKNOWN_REFUSAL), "scripted-9"]
+        await env.submit(pass_through_caller(ONE, TWO, THREE))
+        assert len(env.provider.submitted) == 2
+        # The account that refused is used last, and is not paused.
+        for _ in range(3):
+            await env.submit(pass_through_caller(ONE, TWO))
+        assert [credential for credential, _, _ in env.provider.submitted[2:]] == [TWO.credential] * 3
+        await env.submit(pass_through_caller(ONE))
+        assert len(env.provider.submitted) == 6
+
+    async def test_two_unknown_refusals_are_the_requests(self) -> None:
+        env = GatewayFixture()
+        env.provider.submits = [
+            provider_error(ErrorKind.UNKNOWN_REFUSAL, "77"),
+            provider_error(ErrorKind.UNKNOWN_REFUSAL, "77"),
+        ]
+        refusal = await env.submit_error(pass_through_caller(ONE, TWO, THREE))
+        assert (refusal.code, refusal.upstream_code) == ("upstream_error", "77")
+        assert len(env.provider.submitted) == 2
+
+    async def test_unknown_refusal_is_raised_where_no_other_account_is_ready(self) -> None:
+        env = GatewayFixture()
+        env.provider.submits = [provider_error(ErrorKind.RESTRICTED), provider_error(ErrorKind.UNKNOWN_REFUSAL, "77")]
+        refusal = await env.submit_error(pass_through_caller(ONE, TWO))
+        assert (refusal.code, refusal.upstream_code) == ("upstream_error", "77")
 
     @pytest.mark.parametrize(
         ("kind", "code"),

@@ -238,7 +238,7 @@ def test_what_counts_as_a_refusal_of_the_cancel(kind: ErrorKind) -> None:
                 ErrorKind.TASK_NOT_FOUND,
             ),
             *(ErrorKind.NOT_CANCELLABLE, ErrorKind.CANCELLED, ErrorKind.GENERATION_FAILED, ErrorKind.UPSTREAM_ERROR),
-            ErrorKind.UPLOAD_FAILED,
+            *(ErrorKind.UNKNOWN_REFUSAL, ErrorKind.UPLOAD_FAILED),
         }
     )
     assert not rejects_cancel(NoEnvelopeError(500))

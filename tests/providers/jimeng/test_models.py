@@ -299,6 +299,26 @@ def test_raw_key_is_passed_on_unchecked() -> None:
     assert roles(card, IMAGE, VIDEO, AUDIO, reference_mode=True) == expected
 
 
+@pytest.mark.parametrize(
+    ("key", "resolution", "benefit"),
+    [
+        ("dreamina_seedance_40_pro_vision", None, "seedance_20_pro_720p_output"),
+        ("dreamina_seedance_40_pro_vision", "1080p", "seedance_20_pro_1080p_output"),
+        ("dreamina_seedance_40_pro_next", None, "seedance_20_pro_720p_output"),
+        ("dreamina_seedance_40_vision", None, "seedance_20_fast_720p_output"),
+        ("dreamina_seedance_40_next", None, "seedance_20_fast_720p_output"),
+        ("dreamina_seedance_40_mini_next", None, "seedance_20_mini_720p_output"),
+        ("dreamina_seedance_40_pro", None, "dreamina_video_seedance_20_pro"),
+        ("dreamina_seedance_45_next", "480p", "seedance_25_480p_no_input_video_output"),
+        ("dreamina_new", None, "basic_video_operation_vgfm_v_three"),
+    ],
+)
+def test_raw_key_is_charged_as_its_row_or_its_family(key: str, resolution: str | None, benefit: str) -> None:
+    card = raw_key(key)
+    assert (card.unlisted, card.regions) == (True, frozenset())
+    assert wire_of(card).benefits.of(resolution, clip=False) == benefit
+
+
 def test_model_from_the_configuration_is_offered_everywhere() -> None:
     card = extra_model("jimeng-video-next", "dreamina_next", "next_benefit", (6, 12), ("720p",))
     assert (card.duration, card.resolution, card.configured, card.regions) == (6, "720p", True, frozenset())

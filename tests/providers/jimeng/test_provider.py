@@ -155,8 +155,9 @@ class TestAnswersToASubmit:
             ({"fail_starling_message": "你输入的文字不符合平台规则，请修改后重试"}, ErrorKind.CONTENT_REFUSED),
             ({"fail_code": 2047}, ErrorKind.CONTENT_REFUSED),
             ({"fail_code": "2040"}, ErrorKind.CONTENT_REFUSED),
-            ({"fail_starling_key": "a_new_key"}, ErrorKind.UPSTREAM_ERROR),
-            ({"fail_starling_message": "a new sentence"}, ErrorKind.UPSTREAM_ERROR),
+            ({"fail_starling_key": "a_new_key"}, ErrorKind.UNKNOWN_REFUSAL),
+            ({"fail_starling_message": "a new sentence"}, ErrorKind.UNKNOWN_REFUSAL),
+            ({"fail_reason": "a new field"}, ErrorKind.UNKNOWN_REFUSAL),
         ],
     )
     async def test_any_reason_in_place_of_a_task_is_a_definite_refusal(

@@ -136,6 +136,31 @@ def refused(jimeng: str, dashscope: str) -> Check:
     return run
 
 
+def refused_without_a_task(code: str, key: str) -> Check:
+    async def run(sender: Sender, directive: str) -> None:
+        if sender.upstream == "dashscope":
+            return
+        body = (await sender.send(f"a cat #{directive}")).json()
+        assert (body["ret"], body["data"]["aigc_data"]) == ("0", None)
+        assert (body["data"]["fail_code"], body["data"]["fail_starling_key"]) == (code, key)
+        assert body["data"]["fail_starling_message"] or key == "a_new_key"
+        assert sender.accepted == 0
+
+    return run
+
+
+async def refused_for_its_benefit(sender: Sender, directive: str) -> None:
+    if sender.upstream == "dashscope":
+        return
+    body = (await sender.send(f"a cat #{directive}")).json()
+    assert (body["ret"], body["errmsg"], sender.accepted) == ("1006", "invalid parameter", 0)
+
+
+async def has_a_short_id(sender: Sender, directive: str) -> None:
+    if sender.upstream == "jimeng":
+        assert len(await sender.submit(f"a cat #{directive}")) == 14
+
+
 def polled(check: Callable[[Awaitable[httpx.Response]], Awaitable[None]]) -> Check:
     async def run(sender: Sender, directive: str) -> None:
         task = await sender.submit(f"a cat #{directive}")
@@ -276,6 +301,10 @@ async def once_polled(sender: Sender, directive: str) -> None:
 CHECKS: dict[str, tuple[str, Check]] = {
     "refuse": ("refuse=Arrearage", refused("Arrearage", "Arrearage")),
     "throttle": ("throttle", refused("1057", "Throttling.RateQuota")),
+    "refuse-inside": ("refuse-inside=2048", refused_without_a_task("2048", "web_fail2generate_copyright_block")),
+    "refuse-key": ("refuse-key=a_new_key", refused_without_a_task("", "a_new_key")),
+    "refuse-sentence": ("refuse-sentence", refused_without_a_task("", "")),
+    "refuse-benefit": ("refuse-benefit", refused_for_its_benefit),
     "status": ("status=502", accepted_and(status(502), 0)),
     "retire": ("retire", takes_the_model_away),
     "redirect": ("redirect", accepted_and(status(302), 0)),
@@ -303,6 +332,7 @@ CHECKS: dict[str, tuple[str, Check]] = {
     "nourl": ("nourl", has_no_url),
     "form": ("form=transcoded", has_the_older_form),
     "nohd": ("nohd", has_no_best_quality),
+    "short-id": ("short-id", has_a_short_id),
     "lag": ("lag", appears_later),
     "vanish": ("vanish", stays(None, "UNKNOWN")),
     "lapse": ("lapse #seconds=0.2", lapses),

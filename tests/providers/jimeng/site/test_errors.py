@@ -23,8 +23,9 @@ from providers.jimeng.site.errors import (
 )
 
 ROWS: dict[ErrorKind, tuple[str, ...]] = {
-    ErrorKind.INVALID_CREDENTIAL: ("1015", "34010105"),
-    ErrorKind.NO_CREDITS: ("1006", "5000", "4001", "121101"),
+    ErrorKind.INVALID_CREDENTIAL: ("1015", "34010105", "34010100"),
+    ErrorKind.NO_CREDITS: ("1006", "5000", "4001"),
+    ErrorKind.DAILY_LIMIT: ("121101",),
     ErrorKind.RATE_LIMITED: ("1", "1057", "2014", "2020", "10020"),
     ErrorKind.TOO_MANY_RUNNING: ("1010", "1310"),
     ErrorKind.RESTRICTED: (
@@ -113,8 +114,13 @@ def test_unknown_number_is_shown() -> None:
     error = task_error(Reason("98765"))
     assert error.kind is ErrorKind.GENERATION_FAILED
     assert text_of(error) == "生成失败 (错误码: 98765)"
-    for unknown in (envelope_error("98765", "odd"), submit_error(Reason("98765", message="odd"))):
-        assert (unknown.kind, unknown.code, unknown.detail) == (ErrorKind.UPSTREAM_ERROR, "98765", "odd")
+    refusal = ErrorKind.UNKNOWN_REFUSAL
+    for kind, unknown in (
+        (ErrorKind.UPSTREAM_ERROR, envelope_error("98765", "odd")),
+        (refusal, envelope_error("98765", "odd", unknown=refusal)),
+        (refusal, submit_error(Reason("98765", message="odd"))),
+    ):
+        assert (unknown.kind, unknown.code, unknown.detail) == (kind, "98765", "odd")
         assert "98765" in text_of(unknown)
 
 
@@ -171,7 +177,39 @@ class TestKeysAndMessages:
 
     def test_unknown_key_is_shown(self) -> None:
         error = submit_error(Reason(key="web_new_toast"))
-        assert (error.kind, error.detail) == (ErrorKind.UPSTREAM_ERROR, "web_new_toast")
+        assert (error.kind, error.detail) == (ErrorKind.UNKNOWN_REFUSAL, "web_new_toast")
+
+    @pytest.mark.parametrize(
+        ("key", "message", "kind"),
+        [
+            ("web_new_community_guidelines_toast", "", ErrorKind.CONTENT_REFUSED),
+            ("web_new_copyright_toast", "", ErrorKind.CONTENT_REFUSED),
+            ("web_image_not_pass_toast", "", ErrorKind.CONTENT_REFUSED),
+            ("", "你输入的文字不符合平台规则", ErrorKind.CONTENT_REFUSED),
+            ("", "内容审核未通过，请修改", ErrorKind.CONTENT_REFUSED),
+            ("", "可能涉及版权", ErrorKind.CONTENT_REFUSED),
+            ("model_parallel_limit", "", ErrorKind.TOO_MANY_RUNNING),
+            ("", "Region not allow", ErrorKind.RESTRICTED),
+        ],
+    )
+    def test_key_comes_before_the_sentence_at_the_submit_and_in_a_record(
+        self, key: str, message: str, kind: ErrorKind
+    ) -> None:
+        reason = reason_of({"fail_code": "", "fail_starling_key": key, "fail_starling_message": message})
+        assert submit_error(reason).kind is kind
+        assert task_error(reason).kind is kind
+
+    def test_number_comes_before_the_key_and_the_sentence(self) -> None:
+        reason = Reason("2047", key="exceed_model_parallel_max", message="积分不足")
+        assert submit_error(reason).kind is ErrorKind.CONTENT_REFUSED
+
+    @pytest.mark.parametrize("errmsg", ["login error", "Login Error: expired", "not login"])
+    def test_login_error_under_any_number_is_an_expired_login(self, errmsg: str) -> None:
+        assert envelope_error("34999999", errmsg).kind is ErrorKind.INVALID_CREDENTIAL
+
+    def test_other_fail_fields_are_a_reason_too(self) -> None:
+        assert reason_of({"fail_code": 0, "fail_reason": "a new one"}) == Reason(text="a new one")
+        assert not reason_of({"fail_code": "0", "fail_reason": "", "fail_count": 3})
 
 
 class TestEnvelopeData:

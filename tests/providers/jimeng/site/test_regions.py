@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 
 from providers.jimeng.site.regions import REGIONS, Hosts, Region, account_from
 
+_VOD_IN_ASIA = "vod-ap-singapore-1.bytevcloudapi.com"
+
 
 @pytest.mark.parametrize(
     ("token", "session", "region", "proxy"),
@@ -13,9 +15,14 @@ from providers.jimeng.site.regions import REGIONS, Hosts, Region, account_from
         ("abc123", "abc123", "cn", None),
         ("us-abc123", "abc123", "us", None),
         ("hk-abc123", "abc123", "hk", None),
+        ("SG-abc123", "abc123", "sg", None),
         ("jp-abc123", "abc123", "jp", None),
         ("sg-abc123", "abc123", "sg", None),
-        ("de-abc123", "de-abc123", "cn", None),
+        ("sessionid=abc123", "abc123", "cn", None),
+        ("sg-sessionid=abc123", "abc123", "sg", None),
+        ("sessionid=sg-abc123", "abc123", "sg", None),
+        ("http://u:p@h:8080@us-sessionid=abc", "abc", "us", "http://u:p@h:8080"),
+        ("abc=123", "abc=123", "cn", None),
         ("http://u:p@h:8080@us-abc", "abc", "us", "http://u:p@h:8080"),
         ("http://h:8080@abc", "abc", "cn", "http://h:8080"),
         ("socks5://u:p@w@h:1@jp-abc", "abc", "jp", "socks5://u:p@w@h:1"),
@@ -37,6 +44,14 @@ def test_token_is_parsed(token: str, session: str, region: str, proxy: str | Non
     [
         "",
         "us-",
+        "de-abc123",
+        "it-abc123",
+        "VN-abc123",
+        "us-de-abc",
+        "sessionid=",
+        "sessionid=it-abc",
+        "sessionid=a b",
+        "sid_guard=abc; x=y",
         "a b",
         "a;b",
         'a"b',
@@ -62,6 +77,16 @@ def test_token_is_parsed(token: str, session: str, region: str, proxy: str | Non
 )
 def test_what_cannot_be_a_token_is_none(token: str) -> None:
     assert account_from(token) is None
+
+
+def test_cookies_are_read_for_their_session_and_sent_whole() -> None:
+    account = account_from("sid_tt=old; sessionid=abc123;  _tea_web_id=7123456789012345678")
+    assert account
+    assert account.credential == "abc123"
+    assert account.cookie == "sid_tt=old; sessionid=abc123; _tea_web_id=7123456789012345678"
+    other = account_from("sessionid_ss=abc123; x=y")
+    assert other
+    assert (other.credential, other.id) == ("abc123", account.id)
 
 
 @given(st.text(max_size=60))
@@ -106,19 +131,18 @@ def test_replaced_hosts_count_for_every_site_and_commerce_follows_the_base() -> 
 
 
 @pytest.mark.parametrize(
-    ("code", "imagex", "signed_for", "service"),
+    ("code", "imagex", "vod", "signed_for"),
     [
-        ("cn", "https://imagex.bytedanceapi.com", "cn-north-1", "tb4s082cfz"),
-        ("us", "https://imagex16-normal-us-ttp.capcutapi.us", "us-east-1", "wopfjsm1ax"),
-        ("hk", "https://imagex-normal-sg.capcutapi.com", "ap-southeast-1", "wopfjsm1ax"),
-        ("jp", "https://imagex-normal-sg.capcutapi.com", "ap-southeast-1", "wopfjsm1ax"),
-        ("sg", "https://imagex-normal-sg.capcutapi.com", "ap-southeast-1", "wopfjsm1ax"),
+        ("cn", "imagex.bytedanceapi.com", "vod.bytedanceapi.com", "cn-north-1"),
+        ("us", "imagex16-normal-us-ttp.capcutapi.us", "vod-us-east-1.bytevcloudapi.com", "us-east-1"),
+        *((code, "imagex-normal-sg.capcutapi.com", _VOD_IN_ASIA, "ap-southeast-1") for code in ("hk", "jp", "sg")),
     ],
 )
-def test_where_the_sites_take_uploads(code: str, imagex: str, signed_for: str, service: str) -> None:
+def test_where_the_sites_take_uploads(code: str, imagex: str, vod: str, signed_for: str) -> None:
     region = Hosts().of(REGIONS[code])
-    assert (region.imagex_url, region.signing_region, region.image_service) == (imagex, signed_for, service)
-    assert region.vod_url == "https://vod.bytedanceapi.com"
+    assert (region.imagex_url, region.vod_url) == (f"https://{imagex}", f"https://{vod}")
+    service = "tb4s082cfz" if code == "cn" else "wopfjsm1ax"
+    assert (region.signing_region, region.image_service) == (signed_for, service)
 
 
 def test_replaced_upload_hosts_count_for_every_site_and_follow_nothing() -> None:

@@ -210,7 +210,13 @@ class TestFallbackAddresses:
     async def test_refused_authorization_replaces_the_token(
         self, router: respx.MockRouter, site: UploadSite, hosts: list[respx.Route]
     ) -> None:
-        hosts[0].side_effect = [httpx.Response(403), httpx.Response(200, json={"code": 2000})]
-        assert (await UploaderFixture(router).upload(clip())).id == "v1"
+        env = UploaderFixture(router)
+
+        def stale_at_first(request: httpx.Request) -> httpx.Response:
+            env.now += 60
+            return httpx.Response(403) if site.token.call_count == 1 else httpx.Response(200, json={"code": 2000})
+
+        hosts[0].side_effect = stale_at_first
+        assert (await env.upload(clip())).id == "v1"
         assert site.token.call_count == 2
         assert not hosts[1].called

@@ -27,25 +27,38 @@ class TestTokens:
 
     @pytest.mark.parametrize("step", ["apply_image", "bytes", "commit_image"])
     async def test_stale_token_is_replaced_once(self, router: respx.MockRouter, step: str) -> None:
-        site = UploadSite(router)
+        site, env = UploadSite(router), UploaderFixture(router)
         route: respx.Route = getattr(site, step)
         works = {"apply_image": site.image_address, "bytes": stored, "commit_image": site.image}[step]
 
         def stale_at_first(request: httpx.Request) -> httpx.Response:
+            env.now += 60
             return refusal("InvalidSecurityToken", status=403) if site.token.call_count == 1 else works(request)
 
         route.side_effect = stale_at_first
-        assert (await UploaderFixture(router).upload()).id
+        assert (await env.upload()).id
         assert site.token.call_count == 2
         assert route.call_count == 2
 
-    async def test_token_refused_twice_is_an_error(self, router: respx.MockRouter) -> None:
+    async def test_token_refused_at_once_is_not_tried_again(self, router: respx.MockRouter) -> None:
         site = UploadSite(router)
         site.apply_image.side_effect = lambda request: refusal("SignatureDoesNotMatch", f"key {SECRET_KEY} is wrong")
         error = await UploaderFixture(router).failed()
-        assert (error.kind, error.code) == (ErrorKind.UPLOAD_FAILED, "SignatureDoesNotMatch")
+        assert (error.kind, error.code) == (ErrorKind.UNKNOWN_REFUSAL, "SignatureDoesNotMatch")
         assert error.detail == "key *** is wrong"
-        assert site.apply_image.call_count == 2
+        assert error.message is not None
+        assert (site.token.call_count, site.apply_image.call_count) == (1, 1)
+
+    async def test_stale_token_refused_again_is_an_error(self, router: respx.MockRouter) -> None:
+        site, env = UploadSite(router), UploaderFixture(router)
+
+        def refused(request: httpx.Request) -> httpx.Response:
+            env.now += 60
+            return refusal("CheckAuthenticationError", status=401)
+
+        site.apply_image.side_effect = refused
+        assert (await env.failed()).kind is ErrorKind.UNKNOWN_REFUSAL
+        assert (site.token.call_count, site.apply_image.call_count) == (2, 2)
 
     @pytest.mark.parametrize(
         ("ret", "kind"),

@@ -41,11 +41,12 @@ class UploaderFixture:
 
     def __init__(self, router: respx.MockRouter, region: Region = CN, proxy: str | None = None) -> None:
         self.proxies: list[str | None] = []
+        self.now = NOW
         account = Account("jimeng", SECRET, region=region.code, proxy=proxy)
         http = HttpClient(transport=lambda proxy: self._transport(router, proxy))
         jimeng = Jimeng(http, hosts=Hosts(region.base_url, region.commerce_url), now=lambda: NOW)
         ids = (f"0000-{number}-abcdefghijk" for number in itertools.count(1))
-        self.uploader = Uploader(http, jimeng._call, account, region, now=lambda: NOW, new_id=lambda: next(ids))
+        self.uploader = Uploader(http, jimeng._call, account, region, now=lambda: self.now, new_id=lambda: next(ids))
 
     def _transport(self, router: respx.MockRouter, proxy: str | None) -> httpx.AsyncBaseTransport:
         self.proxies.append(proxy)

@@ -162,6 +162,9 @@ NO_CREDITS: Json = {
         ("a-limited", "cn", {"ret": "121101"}),
         ("peak", "cn", {"ret": "1310"}),
         ("noregion-2", "cn", {"ret": "3000"}),
+        ("strange", "cn", {"ret": "9527"}),
+        ("signedout", "cn", {"ret": "34010105", "errmsg": "login error"}),
+        ("tight", "cn", {"ret": "0"}),
         ("noproof", "cn", {"ret": "0"}),
         ("noproof", "US", SHARK_ABROAD),
         ("noproof", "SG", SHARK_ABROAD),
@@ -200,3 +203,9 @@ async def test_credit_calls_can_want_a_new_login(http: httpx.AsyncClient, path: 
     answer: dict[str, Any] = await client.call(path, ZONE)
     assert (answer["ret"], answer["errmsg"], answer["data"]) == ("34010105", "login error", {"is_vip": False})
     assert (await client.call("/passport/account/info/v2", {}))["ret"] == "0"
+
+
+@pytest.mark.parametrize("region", ["US", "SG"])
+async def test_passport_abroad_is_a_404_with_a_page(http: httpx.AsyncClient, region: str) -> None:
+    answer = await JimengClient(http, region=region).post("/passport/account/info/v2", {})
+    assert (answer.status_code, answer.text[:9]) == (404, "<!DOCTYPE")

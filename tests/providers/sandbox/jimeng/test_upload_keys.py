@@ -108,3 +108,9 @@ async def test_keys_are_temporary_and_for_one_service(images: Uploader, videos: 
     assert (await images.send(address, data)).status_code == 403
     await images.keys()
     denied(await images.commit(address), 400, "InvalidSessionKey")
+
+
+async def test_services_may_refuse_the_keys_of_the_site(http: httpx.AsyncClient, clock: Clock) -> None:
+    uploader = Uploader(JimengClient(http, session="badkeys"), clock)
+    await uploader.keys()
+    denied(await uploader.apply(10), 401, "CheckAuthenticationError")
