@@ -85,4 +85,5 @@ def test_happy_horse_makes_480p(
 ) -> None:
     answer = client.post(path, json={"model": "happyhorse-1.1-t2v", "prompt": "x"} | body, headers=bearer(key))
     assert answer.status_code == 200, answer.text
-    assert upstream.sandbox.submits("dashscope", key) == 1
+    [sent] = upstream.sandbox.bodies("dashscope", key)
+    assert sent["parameters"]["resolution"] == "480P"
