@@ -31,9 +31,9 @@ def titles() -> str:
 def credential_hints() -> LocalizedText:
     """`a Jimeng sessionid or a DashScope key (sk-…)`: what callers may send as a credential."""
     hints = [spec.credential_hint for spec in PROVIDERS]
-    return LocalizedText(
-        _joined([hint.zh for hint in hints], " 或 ", "、"), _joined([hint.en for hint in hints], " or ")
-    )
+    # Chinese sets no blank beside its own brackets.
+    chinese = _joined([hint.zh for hint in hints], " 或 ", "、").replace("） ", "）")
+    return LocalizedText(chinese, _joined([hint.en for hint in hints], " or "))
 
 
 def credential_variables() -> str:

@@ -1,7 +1,7 @@
 """Paths of clients that were written for other gateways: aliases, normalisation, and what a path not found may mean.
 
-Sources of the aliases: new-api (`/v1/video/generations`), the Jimeng proxies (`/v1/videos/generations/async`) and the
-base URLs that users set with a slash or a `/v1` too many.
+Sources of the aliases: new-api (`/v1/video/generations`), proxies of one upstream (`/v1/videos/generations/async`) and
+the base URLs that users set with a slash or a `/v1` too many.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Every submit of every surface: the body is read and parsed, submitted, and what was not done as asked is told."""
+"""Every submit of every surface: read and parse the body, submit it, report what was not done as asked."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -81,5 +81,5 @@ def warning_fields(warnings: Iterable[FieldWarning]) -> dict[str, Any]:
 
 def warning_headers(warnings: Iterable[FieldWarning]) -> dict[str, str]:
     """The same as a header, for clients with strict schemas: `ignored_field fps, adjusted_value resolution=720p`."""
-    told = [f"{one.code} {quote(one.field)}" + (f"={quote(one.value)}" if one.value else "") for one in warnings]
-    return {WARNINGS_HEADER: ", ".join(told)} if told else {}
+    texts = [f"{one.code} {quote(one.field)}" + (f"={quote(one.value)}" if one.value else "") for one in warnings]
+    return {WARNINGS_HEADER: ", ".join(texts)} if texts else {}

@@ -115,7 +115,7 @@ class TestRequests:
     def test_unknown_credential_is_refused_with_the_credential_hints(self, client: httpx.Client) -> None:
         answer = client.get("/v1/models", headers=bearer("ms-x") | {"Accept-Language": "en"})
         assert answer.status_code == 401
-        said = "a Jimeng sessionid, a DashScope key (sk-…) or an Acme key (ak-…)"
+        said = "a DashScope key (sk-…) or an Acme key (ak-…)"
         assert said in answer.json()["error"]["message"]
 
     def test_managed_accounts_come_from_its_list_and_from_the_file(self, sandbox: SandboxServer, ak: str) -> None:

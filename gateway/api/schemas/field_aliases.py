@@ -48,7 +48,7 @@ class InputField:
 
 
 SCALARS: tuple[ScalarField, ...] = (
-    ScalarField("model"),
+    ScalarField("model", ("model_name", "model_id")),
     ScalarField("prompt"),
     ScalarField("duration", shown=("seconds",)),
     ScalarField("ratio", ("video_aspect_ratio",), shown=("aspect_ratio",)),
@@ -57,7 +57,7 @@ SCALARS: tuple[ScalarField, ...] = (
     ScalarField("functionMode"),
     ScalarField("negative_prompt"),
     ScalarField("seed"),
-    ScalarField("prompt_extend"),
+    ScalarField("prompt_extend", ("prompt_optimizer", "prompt_upsampling", "enable_prompt_expansion")),
     ScalarField("watermark"),
     ScalarField("audio", ("generate_audio", "with_audio", "enable_audio", "generate_sound")),
     ScalarField("template"),
@@ -107,7 +107,7 @@ INPUTS: tuple[InputField, ...] = (
     ),
     InputField(
         "images",
-        "Images in order: first frame, last frame, or references. Clips and sounds are told by their content. An "
+        "Images in order: first frame, last frame, or references. Clips and sounds are recognized by their content. An "
         "element may say its role: `{type: first_frame, url}`.",
         many=True,
         aliases=(
@@ -218,6 +218,9 @@ IGNORED = frozenset({"quality", "fps", "frame_rate", "framerate", "style", "mode
 """Fields that are ignored with a warning, whatever their value, where the model has no such thing."""
 
 DECIDING_WORDS: Mapping[str, tuple[str, ...]] = {
+    "model": ("model", "engine"),
+    "prompt": ("prompt", "prompts"),
+    "negative_prompt": ("negative",),
     "size": ("size", "width", "height", "dimension", "dimensions", "pixels", "orientation", "shape"),
     "ratio": ("ratio", "aspect"),
     "resolution": ("resolution", "quality", "definition"),

@@ -5,27 +5,35 @@ Unknown fields that decide nothing are collected for the answer's `warnings`; th
 the client may have meant. The names are those of `field_aliases`.
 """
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
-from functools import lru_cache
 from typing import Any, Literal
-
-import orjson
 
 from gateway.api.schemas import field_aliases as aliases
 from gateway.api.schemas.body_parser import UnreadableFile
-from gateway.api.schemas.field_aliases import Field, InputField, ScalarField, field_of
+from gateway.api.schemas.field_aliases import InputField, ScalarField, field_of
+from gateway.api.schemas.field_values import (
+    PIXELS,
+    RATIO,
+    TIER,
+    comparable,
+    is_blank,
+    is_random_seed,
+    is_read_of_metadata,
+    object_of,
+    switch_of,
+    tier_of,
+    whole_number,
+)
 from gateway.api.schemas.media_fields import (
     Given,
     InputError,
     holds_inputs,
     is_address,
-    kind_by_address,
     read_inputs,
     shown_value,
 )
+from gateway.api.schemas.unknown_fields import decides, holds_media, input_names, nearest_fields
 from gateway.core.errors import invalid
 from gateway.core.messages import ERRORS, format_text
 from providers.contract.errors import FieldProblem, FieldReason
@@ -38,17 +46,8 @@ UnknownFields = Literal["check", "ignore", "refuse"]
 """What becomes of unknown fields: refused where they decide the video, ignored with a warning, or refused."""
 
 MAX_WARNINGS = 20
-_NEAREST = 3
-_LIKENESS = 0.8
 _SHOWN_NAME = 64
 
-_TIER = re.compile(r"\d{3,4}p|\dk", re.IGNORECASE | re.ASCII)
-_BARE_TIER = re.compile(r"\d{3,4}p?|\dk", re.IGNORECASE | re.ASCII)
-_RATIO = re.compile(r"(\d{1,2})[:/](\d{1,2})", re.ASCII)
-_PIXELS = re.compile(r"\d{2,5}[x*×]\d{2,5}", re.IGNORECASE | re.ASCII)
-_NUMBER = re.compile(r"\d{1,6}(?:\.0+)?", re.ASCII)
-_KLING_MODES = {"std": "720p", "pro": "1080p"}
-_ON, _OFF = frozenset({"true", "1", "on", "yes", "y", "t"}), frozenset({"false", "0", "off", "no", "n", "f"})
 _INPUT_ORDER = {declared.name: index for index, declared in enumerate(aliases.INPUTS)}
 
 
@@ -134,7 +133,7 @@ class _Resolver:
 
     def add(self, name: str, value: Any, path: str) -> None:
         """Add a field. `path` is its name with the objects it stands in: `parameters.size`."""
-        if _is_blank(value):
+        if is_blank(value):
             return
         declared = field_of(name)
         if declared is None:
@@ -147,58 +146,62 @@ class _Resolver:
             self._set(declared.name, value, path)
 
     def _add_input(self, declared: InputField, value: Any, path: str) -> None:
-        if declared.kind is MediaKind.AUDIO and _switch(value) is not None:
-            self._set("audio", _switch(value), path)
+        if declared.kind is MediaKind.AUDIO and switch_of(value) is not None:
+            self._set("audio", switch_of(value), path)
         else:
             self._found.inputs.append((declared, path, value))
 
     def _add_scalar(self, declared: ScalarField, name: str, value: Any, path: str) -> None:
-        own = declared.name
-        if own == "size":
-            self._add_size(name.lower(), value, path)
-        elif own == "resolution" and name.lower() in ("quality", "mode"):
-            tier = _tier(value)
+        own, alias = declared.name, name.lower()
+        if alias in _SIDES:
+            self._sides[alias] = path, value
+        elif alias in _TIERS:
+            tier = tier_of(value)
             if tier is not None:
                 self._set(own, tier, path)
+            elif holds_inputs(value):
+                self._refuse(name, value, path)
             else:
                 self._ignore(path)
+        elif own in _SHAPES:
+            self._add_shape(own, value, path)
+        elif own == "seed" and is_random_seed(value):
+            pass
         elif own == "audio" and (isinstance(value, dict | list | MediaFile | UnreadableFile) or is_address(value)):
             self._found.inputs.append((_AUDIO, path, value))
-        elif own == "wait_completion" and name.lower() == "async":
-            switch = _switch(value)
+        elif own == "wait_completion" and alias == "async":
+            switch = switch_of(value)
             self._set(own, value if switch is None else not switch, path)
-        elif own == "ratio":
-            self._set(own, _ratio(value) if isinstance(value, str) else value, path)
         else:
-            switch = _switch(value) if own in _SWITCHES else None
+            switch = switch_of(value) if own in _SWITCHES else None
             self._set(own, value if switch is None else switch, path)
 
-    def _add_size(self, name: str, value: Any, path: str) -> None:
-        if name in ("width", "height"):
-            self._sides[name] = path, value
-            return
+    def _add_shape(self, own: str, value: Any, path: str) -> None:
+        """Add a size, a ratio or a resolution: the value tells which of them it is, whatever the field is called."""
+        if isinstance(value, int) and not isinstance(value, bool):
+            value = str(value)
         text = value.strip().lower() if isinstance(value, str) else ""
-        if text == "auto":
-            return
-        if _TIER.fullmatch(text):
+        if ratio := RATIO.fullmatch(text):
+            self._set("ratio", f"{ratio[1]}:{ratio[2]}", path)
+        elif TIER.fullmatch(text):
             self._set("resolution", value, path)
-        elif _RATIO.fullmatch(text):
-            self._set("ratio", _ratio(text), path)
-        else:
+        elif PIXELS.fullmatch(text):
             self._set("size", value, path)
+        elif own != "size" or text != "auto":
+            self._set(own, value, path)
 
     def _join_sides(self) -> None:
         """`width` and `height` are a size; 0 in both is none."""
         if not self._sides:
             return
-        for name in ("width", "height"):
+        for name in _SIDES:
             if name not in self._sides:
                 [(path, value)] = self._sides.values()
                 hint = _SIDE_MISSING
                 self._found.problems.append(FieldProblem(path, FieldReason.CONFLICT, (), shown_value(value), hint))
                 return
         (path, width), (other_path, height) = self._sides["width"], self._sides["height"]
-        across, down = _whole(width), _whole(height)
+        across, down = whole_number(width), whole_number(height)
         if across == 0 and down == 0:
             return
         for side, side_path, value in ((across, path, width), (down, other_path, height)):
@@ -213,7 +216,7 @@ class _Resolver:
         found = self._found
         if own in found.scalars:
             said = found.scalars[own]
-            if _comparable(own, said) != _comparable(own, value):
+            if comparable(own, said) != comparable(own, value):
                 found.conflicts.append(_conflict(path, shown_value(value), found.names[own], shown_value(said)))
             return
         found.scalars[own] = value
@@ -223,16 +226,16 @@ class _Resolver:
 
     def _add_other(self, name: str, value: Any, path: str) -> None:
         folded = name.lower()
-        if folded in aliases.CONTAINERS and (inner := _object(value)) is not None:
+        if folded in aliases.CONTAINERS and (inner := object_of(value)) is not None:
             for key, item in inner.items():
                 self.add(key, item, f"{path}.{key}")
         elif folded == aliases.LABELS:
-            self._add_labels(_object(value) or {}, path)
-        elif folded == "n" and _whole(value) != 1:
+            self._add_labels(object_of(value) or {}, path)
+        elif folded == "n" and whole_number(value) != 1:
             self._found.problems.append(
                 FieldProblem(path, FieldReason.NOT_ALLOWED, ("1",), shown_value(value), _ONE_VIDEO)
             )
-        elif folded in aliases.MEANINGLESS and not (folded == "stream" and _switch(value) is not False):
+        elif folded in aliases.MEANINGLESS and not (folded == "stream" and switch_of(value) is not False):
             pass
         else:
             self._add_unknown(name, value, path)
@@ -241,20 +244,20 @@ class _Resolver:
         """`metadata` holds labels of the client's own, and with some clients fields of the request."""
         for name, value in labels.items():
             own_path, declared = f"{path}.{name}", field_of(name)
-            if _is_blank(value):
+            if is_blank(value):
                 continue
-            if name.lower() in aliases.CONTAINERS and (inner := _object(value)) is not None:
+            if name.lower() in aliases.CONTAINERS and (inner := object_of(value)) is not None:
                 for key, item in inner.items():
                     self.add(key, item, f"{own_path}.{key}")
             elif isinstance(declared, InputField) and holds_inputs(value):
                 self._found.inputs.append((declared, own_path, value))
-            elif isinstance(declared, ScalarField) and _is_read_of_metadata(name, value):
+            elif isinstance(declared, ScalarField) and is_read_of_metadata(name, value):
                 self._add_scalar(declared, name, value, own_path)
-            elif _holds_media(value):
+            elif holds_media(value):
                 self._refuse(name, value, own_path)
 
     def _add_unknown(self, name: str, value: Any, path: str) -> None:
-        refused = self._unknown == "refuse" or (self._unknown == "check" and _decides(name, value))
+        refused = self._unknown == "refuse" or (self._unknown == "check" and decides(name, value))
         if refused:
             self._refuse(name, value, path)
         else:
@@ -274,7 +277,10 @@ class _Resolver:
 
 
 _SWITCHES = frozenset({"audio", "watermark", "prompt_extend"})
-_TRANSLATED = _SWITCHES | {"size", "resolution", "wait_completion", "ratio"}
+_SHAPES = frozenset({"size", "ratio", "resolution"})
+_SIDES = ("width", "height")
+_TIERS = ("quality", "mode")
+_TRANSLATED = _SWITCHES | _SHAPES | {"wait_completion", "seed"}
 """Fields whose aliases or values say more than the field's own."""
 
 _AUDIO = next(declared for declared in aliases.INPUTS if declared.name == "audio_url")
@@ -289,132 +295,6 @@ def _place_of(given: tuple[InputField, str, Any]) -> tuple[int, int]:
     declared, path, _ = given
     number = path.rpartition("_")[2] if declared.numbered else ""
     return _INPUT_ORDER[declared.name], int(number) if number.isdigit() else 0
-
-
-def _is_blank(value: Any) -> bool:
-    """Forms send an empty text, and some clients null, for a field that was left empty."""
-    if isinstance(value, str):
-        return not value or value.isspace()
-    return value is None or value == [] or value == {}
-
-
-def _object(value: Any) -> Mapping[str, Any] | None:
-    """An object, or the JSON text of one as forms carry it."""
-    if isinstance(value, str) and value.lstrip().startswith("{"):
-        try:
-            value = orjson.loads(value)
-        except orjson.JSONDecodeError:
-            return None
-    return value if isinstance(value, dict) else None
-
-
-def _switch(value: Any) -> bool | None:
-    """True or false where a value is one or says so; None otherwise."""
-    text = str(value).strip().lower() if isinstance(value, bool | int | str) else ""
-    return True if text in _ON else False if text in _OFF else None
-
-
-def _whole(value: Any) -> int | None:
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    text = str(value).strip()
-    return int(float(text)) if _NUMBER.fullmatch(text) else None
-
-
-def _tier(value: Any) -> str | None:
-    """The resolution that `quality` or Kling's `mode` names."""
-    text = value.strip().lower() if isinstance(value, str) else ""
-    return _KLING_MODES.get(text) or (text if _TIER.fullmatch(text) else None)
-
-
-def _ratio(value: str) -> str:
-    """A ratio with a colon: some clients write 16/9."""
-    match = _RATIO.fullmatch(value.strip())
-    return f"{match[1]}:{match[2]}" if match else value
-
-
-def _comparable(own: str, value: Any) -> Any:
-    """What two values of a field are compared by: 5 and "5.0" are one length, 720 and 720P one resolution."""
-    text = str(value).strip().lower()
-    if own in ("duration", "seed"):
-        number = _NUMBER.fullmatch(text)
-        return float(text) if number else text
-    if own == "resolution":
-        return f"{text}p" if text.isdigit() else text
-    if own == "size":
-        return re.sub(r"[*×]", "x", text)
-    switch = _switch(value)
-    return text if switch is None else switch
-
-
-def _is_read_of_metadata(name: str, value: Any) -> bool:
-    """True for what `metadata` says of the video: a value that cannot be read as its field is a label."""
-    text = str(value).strip() if isinstance(value, str | int | float) else ""
-    match name:
-        case "mode":
-            return _tier(value) is not None
-        case "aspect_ratio":
-            return bool(_RATIO.fullmatch(text))
-        case "resolution":
-            return bool(_BARE_TIER.fullmatch(text))
-        case "size":
-            return bool(_PIXELS.fullmatch(text) or _TIER.fullmatch(text) or _RATIO.fullmatch(text))
-        case "duration":
-            return bool(_NUMBER.fullmatch(text))
-    return False
-
-
-def _holds_media(value: Any) -> bool:
-    """True for a label that holds a file, a `data:` URL or the address of a picture, a clip or a sound."""
-    if isinstance(value, dict):
-        return any(map(_holds_media, value.values()))
-    if isinstance(value, list):
-        return any(map(_holds_media, value))
-    if isinstance(value, str):
-        return is_address(value.lstrip()) and kind_by_address(value.strip()) is not None
-    return isinstance(value, MediaFile | UnreadableFile)
-
-
-def _decides(name: str, value: Any) -> bool:
-    """True for an unknown field that decides the video or its price, by what it holds or by its name."""
-    if name.lower() in aliases.WEBHOOKS or name.lower() in aliases.IGNORED:
-        return False
-    if holds_inputs(value):
-        return True
-    if value is False:
-        return False
-    return not _deciding(name).isdisjoint(aliases.DECIDING_WORDS) or bool(_alike(name))
-
-
-@lru_cache(1024)
-def _deciding(name: str) -> frozenset[str]:
-    """The fields that the words of a name speak of."""
-    words = aliases.words_of(name)
-    return frozenset(own for own, told in aliases.DECIDING_WORDS.items() if not words.isdisjoint(told))
-
-
-@lru_cache(1024)
-def _alike(name: str) -> tuple[str, ...]:
-    """Our names of the fields that a name is almost one of."""
-    close = get_close_matches(name[:_SHOWN_NAME].lower(), aliases.all_names(), _NEAREST, _LIKENESS)
-    return tuple(dict.fromkeys(_shown(aliases.all_names()[found], found) for found in close))
-
-
-def nearest_fields(name: str) -> tuple[str, ...]:
-    """The fields that an unknown name may mean, the likeliest first; at most three."""
-    alike = _alike(name[:_SHOWN_NAME])
-    told = tuple(own for own in aliases.DECIDING_WORDS if own in _deciding(name[:_SHOWN_NAME]))
-    return tuple(dict.fromkeys((*alike, *told)))[:_NEAREST]
-
-
-def _shown(declared: Field, found: str) -> str:
-    return found if isinstance(declared, InputField) and declared.numbered else declared.name
-
-
-def input_names() -> Iterator[str]:
-    """The names of the fields that take inputs, as error messages show them."""
-    for declared in aliases.INPUTS:
-        yield f"{declared.name}N" if declared.numbered else declared.name
 
 
 def refuse_problems(found: ResolvedFields) -> None:

@@ -22,7 +22,7 @@ from providers.contract.requests import FieldWarning, Media, VideoRequest
 from providers.media_files import MediaKind
 
 MAX_SECONDS = 100_000
-"""More are as many. What a model can do is told by its card."""
+"""Longer durations are capped to this. The model card has the durations that a model supports."""
 MAX_OPTIONS_DEPTH = 16
 _MAX_SEED = 2**32 - 1
 

@@ -22,9 +22,10 @@ from gateway.api.schemas.field_aliases import (
     fold,
     names_of,
 )
-from gateway.api.schemas.field_resolver import MAX_WARNINGS, nearest_fields
+from gateway.api.schemas.field_resolver import MAX_WARNINGS
 from gateway.api.schemas.media_fields import is_address
 from gateway.api.schemas.requests import Generation, parse_generation, parse_reuse
+from gateway.api.schemas.unknown_fields import nearest_fields
 from gateway.core.errors import GatewayError
 from providers.contract.media import MediaRole
 from providers.media_files import MediaKind
@@ -110,6 +111,14 @@ def test_unknown_name_has_a_nearest_field(name: str, nearest: str) -> None:
         ({"sound": "off"}, {"audio": False}),
         ({"audio": URL}, {"audio": None}),
         ({"aspect_ratio": "16/9"}, {"ratio": "16:9"}),
+        ({"ratio": "9x16"}, {"ratio": "9:16"}),
+        ({"ratio": "720x1280"}, {"size": "720x1280", "ratio": None}),
+        ({"resolution": "1280x720"}, {"size": "1280x720", "resolution": None}),
+        ({"resolution": "16:9"}, {"ratio": "16:9", "resolution": None}),
+        ({"resolution": 720}, {"resolution": "720p"}),
+        ({"model_name": "m"}, {"model": "m"}),
+        ({"seed": -1}, {"seed": None}),
+        ({"prompt_optimizer": False}, {"prompt_extend": False}),
         ({"extra_body": {"size": "1280x720"}}, {"size": "1280x720"}),
     ],
 )
@@ -206,7 +215,7 @@ def test_policy_refuse_refuses_every_unknown_field_but_those_that_mean_nothing()
 
 
 def test_every_bad_field_is_named_at_once() -> None:
-    error = refused({"attachment": DATA, "durations": 5, "seed": -1, "image": 5})
+    error = refused({"attachment": DATA, "durations": 5, "seed": -2, "image": 5})
     assert {problem.param for problem in error.problems} == {"attachment", "durations", "seed", "image"}
 
 

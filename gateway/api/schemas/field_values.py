@@ -1,0 +1,87 @@
+"""Values of fields in the forms that clients write them: switches, whole numbers, resolutions, ratios, sizes."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+TIER = re.compile(r"\d{3,4}p|\dk", re.IGNORECASE | re.ASCII)
+_BARE_TIER = re.compile(r"\d{3,4}p?|\dk", re.IGNORECASE | re.ASCII)
+RATIO = re.compile(r"(\d{1,2})[:/xX×](\d{1,2})", re.ASCII)
+PIXELS = re.compile(r"\d{2,5}[x*×]\d{2,5}", re.IGNORECASE | re.ASCII)
+_NUMBER = re.compile(r"\d{1,6}(?:\.0+)?", re.ASCII)
+_KLING_MODES = {"std": "720p", "pro": "1080p"}
+_ON, _OFF = frozenset({"true", "1", "on", "yes", "y", "t"}), frozenset({"false", "0", "off", "no", "n", "f"})
+
+
+def is_blank(value: Any) -> bool:
+    """Forms send an empty text, and some clients null, for a field that was left empty."""
+    if isinstance(value, str):
+        return not value or value.isspace()
+    return value is None or value == [] or value == {}
+
+
+def object_of(value: Any) -> Mapping[str, Any] | None:
+    """An object, or the JSON text of one as forms carry it."""
+    if isinstance(value, str) and value.lstrip().startswith("{"):
+        try:
+            value = orjson.loads(value)
+        except orjson.JSONDecodeError:
+            return None
+    return value if isinstance(value, dict) else None
+
+
+def switch_of(value: Any) -> bool | None:
+    """True or false where a value is one or says so; None otherwise."""
+    text = str(value).strip().lower() if isinstance(value, bool | int | str) else ""
+    return True if text in _ON else False if text in _OFF else None
+
+
+def whole_number(value: Any) -> int | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    text = str(value).strip()
+    return int(float(text)) if _NUMBER.fullmatch(text) else None
+
+
+def tier_of(value: Any) -> str | None:
+    """The resolution that `quality` or Kling's `mode` names."""
+    text = value.strip().lower() if isinstance(value, str) else ""
+    return _KLING_MODES.get(text) or (text if TIER.fullmatch(text) else None)
+
+
+def is_random_seed(value: Any) -> bool:
+    """True for the seed -1, with which clients of several upstreams ask for a random one."""
+    return not isinstance(value, bool) and str(value).strip() == "-1"
+
+
+def comparable(own: str, value: Any) -> Any:
+    """What two values of a field are compared by: 5 and "5.0" are one length, 720 and 720P one resolution."""
+    text = str(value).strip().lower()
+    if own in ("duration", "seed"):
+        number = _NUMBER.fullmatch(text)
+        return float(text) if number else text
+    if own == "resolution":
+        return f"{text}p" if text.isdigit() else text
+    if own == "size":
+        return re.sub(r"[*×]", "x", text)
+    switch = switch_of(value)
+    return text if switch is None else switch
+
+
+def is_read_of_metadata(name: str, value: Any) -> bool:
+    """True for what `metadata` says of the video: a value that cannot be read as its field is a label."""
+    text = str(value).strip() if isinstance(value, str | int | float) else ""
+    match name:
+        case "mode":
+            return tier_of(value) is not None
+        case "aspect_ratio":
+            return bool(RATIO.fullmatch(text))
+        case "resolution":
+            return bool(_BARE_TIER.fullmatch(text))
+        case "size":
+            return bool(PIXELS.fullmatch(text) or TIER.fullmatch(text) or RATIO.fullmatch(text))
+        case "duration":
+            return bool(_NUMBER.fullmatch(text))
+    return False

@@ -1,0 +1,69 @@
+"""Unknown fields: which of them decide the video or its price, and which field the client may have meant."""
+
+from collections.abc import Iterator
+from difflib import get_close_matches
+from functools import lru_cache
+from typing import Any
+
+from gateway.api.schemas import field_aliases as aliases
+from gateway.api.schemas.body_parser import UnreadableFile
+from gateway.api.schemas.field_aliases import Field, InputField
+from gateway.api.schemas.media_fields import holds_inputs, is_address, kind_by_address
+from providers.media_files import MediaFile
+
+_NEAREST = 3
+_LIKENESS = 0.8
+_SHOWN_NAME = 64
+
+
+def holds_media(value: Any) -> bool:
+    """True for a label that holds a file, a `data:` URL or the address of a picture, a clip or a sound."""
+    if isinstance(value, dict):
+        return any(map(holds_media, value.values()))
+    if isinstance(value, list):
+        return any(map(holds_media, value))
+    if isinstance(value, str):
+        return is_address(value.lstrip()) and kind_by_address(value.strip()) is not None
+    return isinstance(value, MediaFile | UnreadableFile)
+
+
+def decides(name: str, value: Any) -> bool:
+    """True for an unknown field that decides the video or its price, by what it holds or by its name."""
+    if name.lower() in aliases.WEBHOOKS or name.lower() in aliases.IGNORED:
+        return False
+    if holds_inputs(value):
+        return True
+    if value is False:
+        return False
+    return not _deciding(name).isdisjoint(aliases.DECIDING_WORDS) or bool(_alike(name))
+
+
+@lru_cache(1024)
+def _deciding(name: str) -> frozenset[str]:
+    """The fields that the words of a name speak of."""
+    words = aliases.words_of(name)
+    return frozenset(own for own, listed in aliases.DECIDING_WORDS.items() if not words.isdisjoint(listed))
+
+
+@lru_cache(1024)
+def _alike(name: str) -> tuple[str, ...]:
+    """Our names of the fields that a name is almost one of."""
+    close = get_close_matches(name[:_SHOWN_NAME].lower(), aliases.all_names(), _NEAREST, _LIKENESS)
+    return tuple(dict.fromkeys(_shown(aliases.all_names()[found], found) for found in close))
+
+
+def nearest_fields(name: str) -> tuple[str, ...]:
+    """The fields that an unknown name may mean, the likeliest first; at most three."""
+    alike = _alike(name[:_SHOWN_NAME])
+    by_words = tuple(own for own in aliases.DECIDING_WORDS if own in _deciding(name[:_SHOWN_NAME]))
+    return tuple(dict.fromkeys((*alike, *by_words)))[:_NEAREST]
+
+
+def _shown(declared: Field, found: str) -> str:
+    return found if isinstance(declared, InputField) and declared.numbered else declared.name
+
+
+def input_names() -> Iterator[str]:
+    """The names of the fields that take inputs, as error messages show them."""
+    for declared in aliases.INPUTS:
+        yield f"{declared.name}N" if declared.numbered else declared.name
