@@ -70,7 +70,7 @@ JIMENG = ProviderSpec(
     default_models=lambda settings: DefaultModels(text=PREFERRED, image=PREFERRED),
     credential_hint=LocalizedText(
         f"Jimeng sessionid（国际站加前缀 {'、'.join(PREFIXES)}）",
-        f"a Jimeng sessionid (abroad with {', '.join(PREFIXES)} in front)",
+        f"a Jimeng sessionid (with {', '.join(PREFIXES)} in front for a site abroad)",
     ),
     secret_patterns=(r"((?:sessionid(?:_ss)?|sid_tt|sid_guard)=)[^\s;,&\"']+",),
     account_fields=frozenset({"cookie"}),

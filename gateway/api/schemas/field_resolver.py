@@ -183,7 +183,9 @@ class _Resolver:
         if isinstance(value, int) and not isinstance(value, bool):
             value = str(value)
         text = value.strip().lower() if isinstance(value, str) else ""
-        if ratio := RATIO.fullmatch(text):
+        ratio = RATIO.fullmatch(text)
+        # 1x1 is a ratio where one is asked for, and a size that no model has where a size is.
+        if ratio and (own != "size" or not any(sign in text for sign in "x×")):
             self._set("ratio", f"{ratio[1]}:{ratio[2]}", path)
         elif TIER.fullmatch(text):
             self._set("resolution", value, path)

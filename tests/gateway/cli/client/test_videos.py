@@ -111,7 +111,7 @@ def test_submit_can_wait_for_the_video(capsys: Out) -> None:
 
 
 def test_fields_of_every_kind_reach_the_gateway(capsys: Out) -> None:
-    assert main(["submit", "a cat", "--key", "s", "--field", "camera_movement=static", "--field", "seed=-1"]) == 1
+    assert main(["submit", "a cat", "--key", "s", "--field", "camera_movement=static", "--field", "seed=-2"]) == 1
     assert "seed" in capsys.readouterr().err
 
 
