@@ -39,7 +39,9 @@ SHAPES: dict[str, Shape] = {
     "not_cancellable": Shape(409, "invalid_request_error"),
     "idempotency_mismatch": Shape(409, "invalid_request_error"),
     "too_large": Shape(413, "invalid_request_error"),
+    "request_timeout": Shape(408, "invalid_request_error"),
     "range_not_satisfiable": Shape(416, "invalid_request_error"),
+    "headers_too_large": Shape(431, "invalid_request_error"),
     "insufficient_quota": Shape(429, "insufficient_quota"),
     "rate_limit_exceeded": Shape(429, "rate_limit_error", should_retry=True, retry_after=30),
     "internal_error": Shape(500, "server_error"),
@@ -47,6 +49,7 @@ SHAPES: dict[str, Shape] = {
     "generation_failed": Shape(502, "server_error"),
     "upstream_error": Shape(502, "server_error"),
     "upstream_unavailable": Shape(502, "server_error", should_retry=True, retry_after=5),
+    "too_many_connections": Shape(503, "server_error", should_retry=True, retry_after=5),
     "submission_unconfirmed": Shape(504, "server_error"),
 }
 

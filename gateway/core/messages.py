@@ -154,6 +154,18 @@ ERRORS: dict[str, LocalizedText] = {  # The HTTP contract fixes the Chinese of t
     ),
     "form_too_large": LocalizedText("表单过大，上限为 {limit}", "The form is too large: the limit is {limit}"),
     "invalid_json": LocalizedText("请求体不是有效的 JSON 对象", "The request body is not a valid JSON object"),
+    "headers_too_large": LocalizedText(
+        "请求行和请求头过大或过多，请减少请求头",
+        "The request line and headers are too large or too many: send fewer headers",
+    ),
+    "request_timeout": LocalizedText(
+        "请求发送得太慢，连接已关闭，请重试",
+        "The request arrived too slowly and the connection is closed: try again",
+    ),
+    "too_many_connections": LocalizedText(
+        "连接数已达上限，请稍后重试",
+        "All connections are in use: try again later",
+    ),
     "not_utf8": LocalizedText(
         "请求体必须是 UTF-8 编码；请改用 UTF-8，且不要在 Content-Type 中声明其他 charset",
         "The request body must be UTF-8: encode it so, and declare no other charset in Content-Type",

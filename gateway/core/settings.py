@@ -70,6 +70,22 @@ class LimitSettings(Section):
     upload_bytes: int = Field(
         256 * 1024 * 1024, ge=1024, description="The same for a form with files, which lie on disk and not in memory."
     )
+    head_bytes: int = Field(
+        64 * 1024, ge=1024, description="Size of a request line with its headers in bytes; larger ones get 431."
+    )
+    headers: int = Field(100, ge=10, description="Headers of a request; more get 431.")
+    head_seconds: float = Field(
+        60.0, gt=0, description="Seconds until the first byte of a request's body, or its end; a slower one gets 408."
+    )
+    body_bytes_per_second: int = Field(
+        1024, ge=0, description="Slowest rate of a request body, measured over 10 s; a slower one gets 408."
+    )
+    connections: int = Field(
+        0, ge=0, description="Open connections of a process; 0: as many as its descriptors allow. More get 503."
+    )
+    connections_per_address: int = Field(
+        0, ge=0, description="Open connections of one client address, which is that of a proxy in front; 0: no limit."
+    )
 
 
 class MediaSettings(Section):

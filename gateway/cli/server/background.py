@@ -1,5 +1,6 @@
 """An application on a free loopback port, in a thread of this process."""
 
+import asyncio
 import socket
 import threading
 import time
@@ -18,10 +19,12 @@ class BackgroundServer:
     Requests that run then have `grace_seconds` to end.
     """
 
-    def __init__(self, app: ASGIApp, grace_seconds: float = 1.0) -> None:
+    def __init__(
+        self, app: ASGIApp, grace_seconds: float = 1.0, protocol: type[asyncio.Protocol] | str = "auto"
+    ) -> None:
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
-        config = uvicorn.Config(app, log_config=None, access_log=False)
+        config = uvicorn.Config(app, http=protocol, log_config=None, access_log=False)
         # Declared as whole seconds, used as what they are.
         config.timeout_graceful_shutdown = grace_seconds  # type: ignore[assignment]
         self._server = uvicorn.Server(config)

@@ -1,5 +1,6 @@
 """`serve`: the gateway on a port, as one process or several, with the embedded upstream in front of it if wished."""
 
+import asyncio
 import contextlib
 import gc
 import logging
@@ -84,7 +85,7 @@ def serve(options: ServeOptions) -> None:
         _announce(settings, taken, options.sandbox)
         spare_the_collector()
         if settings.workers == 1:
-            _serve_here(app, taken)
+            _serve_here(settings, app, taken)
         else:
             _serve_with_workers(settings, taken)
 
@@ -114,6 +115,7 @@ class WorkerApp:
             app = create_app(self.settings, reload=True)
         finally:
             logging.disable(logging.NOTSET)
+        _limited(self.settings)
         spare_the_collector()
         return app
 
@@ -183,7 +185,15 @@ def _announce(settings: Settings, taken: socket.socket, sandbox: bool) -> None:
         )
 
 
-def _serve_here(app: ASGIApp, taken: socket.socket) -> None:
+def _limited(settings: Settings) -> type[asyncio.Protocol]:
+    """The HTTP protocol with the limits of this process."""
+    from gateway.cli.server.http_protocol import ConnectionLimits, LimitedProtocol
+
+    LimitedProtocol.limits = ConnectionLimits.of(settings)
+    return LimitedProtocol
+
+
+def _serve_here(settings: Settings, app: ASGIApp, taken: socket.socket) -> None:
     import uvicorn
 
     class Server(uvicorn.Server):
@@ -192,7 +202,7 @@ def _serve_here(app: ASGIApp, taken: socket.socket) -> None:
                 logs.GATEWAY.info(f"stopping: running requests have {GRACE_SECONDS} s to end, Ctrl-C ends them now")
             await super().shutdown(sockets)
 
-    Server(uvicorn.Config(app, **_UVICORN)).run(sockets=[taken])
+    Server(uvicorn.Config(app, http=_limited(settings), **_UVICORN)).run(sockets=[taken])
 
 
 def _serve_with_workers(settings: Settings, taken: socket.socket) -> None:
@@ -219,7 +229,7 @@ def _serve_with_workers(settings: Settings, taken: socket.socket) -> None:
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(process.pid, signal.SIGHUP)
 
-    config = uvicorn.Config(worker_app, factory=True, workers=settings.workers, **_UVICORN)
+    config = uvicorn.Config(worker_app, factory=True, http=_limited(settings), workers=settings.workers, **_UVICORN)
     supervisor = Supervisor(config, sockets=[taken])
     supervisor.run()
     if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):

@@ -1,0 +1,228 @@
+"""The HTTP protocol of the server: uvicorn's, with limits on what a connection may cost before a caller is known."""
+
+import asyncio
+import resource
+import time
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import orjson
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from gateway.core.errors import GatewayError
+from gateway.core.messages import Language
+from gateway.core.settings import Settings
+
+_RATE_SECONDS = 10.0
+"""Interval at which the rate of a body is checked."""
+_MAX_DESCRIPTORS = 65_536
+_OTHER_DESCRIPTORS = 64
+"""Descriptors that are left for upstream connections and files."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLimits:
+    """Limits of connections and requests.
+
+    `head_seconds` bounds a request up to the first byte of its body, or to its end without a body. A body slower than
+    `body_bytes_per_second` ends its request. `connections` are those of the process, `connections_per_address` those
+    of one client address, which is that of the proxy where there is one. `language` is that of the error responses.
+    """
+
+    head_bytes: int = 64 * 1024
+    headers: int = 100
+    head_seconds: float = 60.0
+    body_bytes_per_second: int = 1024
+    connections: int = 1024
+    connections_per_address: int = 1024
+    language: Language = "zh"
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """The limits of a configuration. Without a number of connections, the descriptors of the process decide."""
+        limits = settings.limits
+        connections = limits.connections or _connections_by_descriptors()
+        return cls(
+            limits.head_bytes,
+            limits.headers,
+            limits.head_seconds,
+            limits.body_bytes_per_second,
+            connections,
+            limits.connections_per_address or connections,
+            settings.language,
+        )
+
+
+def _connections_by_descriptors() -> int:
+    """Raise the soft limit of descriptors as far as allowed; the connections that it leaves room for."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MAX_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _MAX_DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        soft = wanted
+    descriptors = wanted if soft == resource.RLIM_INFINITY else soft
+    return max(16, descriptors * 3 // 4 - _OTHER_DESCRIPTORS)
+
+
+class LimitedProtocol(HttpToolsProtocol):
+    """One connection. A request that exceeds a limit gets 431 or 408, and the connection is closed.
+
+    Where all connections are taken, the one that has been without a complete request head for the longest time makes
+    room; only where there is none the new one gets 503.
+    """
+
+    limits: ClassVar[ConnectionLimits] = ConnectionLimits()
+    """Of the process: set before the server starts."""
+    _by_address: ClassVar[Counter[str]] = Counter()
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._in_head = True
+        self._is_complete = False
+        self._head_bytes = 0
+        self._body_bytes = 0
+        self._rejected = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._address = ""
+        self.waits_since = 0.0
+
+    # --- connections ---------------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._address = self.client[0] if self.client else ""
+        self._by_address[self._address] += 1
+        self.waits_since = time.monotonic()
+        if self._is_full() and not self._make_room():
+            self._reject("too_many_connections")
+            return
+        self._start_timer(self.limits.head_seconds, self._time_out)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._by_address[self._address] -= 1
+        if not self._by_address[self._address]:
+            del self._by_address[self._address]
+        self._stop_timer()
+        super().connection_lost(exc)
+
+    def _is_full(self) -> bool:
+        limits = self.limits
+        return (
+            len(self.connections) > limits.connections
+            or self._by_address[self._address] > limits.connections_per_address
+        )
+
+    def _make_room(self) -> bool:
+        """Close the connection that waits for the longest time: any where all are taken, else one of this address."""
+        any_address = len(self.connections) > self.limits.connections
+        waiting = [
+            one
+            for one in self.connections
+            if isinstance(one, LimitedProtocol)
+            and one is not self
+            and one._in_head
+            and (any_address or one._address == self._address)
+        ]
+        if not waiting:
+            return False
+        min(waiting, key=lambda one: one.waits_since)._reject("too_many_connections")
+        return True
+
+    # --- requests ------------------------------------------------------------------------------------------------
+
+    def data_received(self, data: bytes) -> None:
+        if self._rejected:
+            return
+        if self._in_head:
+            room = self.limits.head_bytes - self._head_bytes
+            piece, data = data[:room], data[room:]
+            self._head_bytes += len(piece)
+            super().data_received(piece)
+            if self._in_head and self._head_bytes >= self.limits.head_bytes:
+                self._reject("headers_too_large")
+            if not data or self._rejected:
+                return
+        super().data_received(data)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._in_head = True
+        self.waits_since = time.monotonic()
+        self._start_timer(self.limits.head_seconds, self._time_out)
+
+    def on_headers_complete(self) -> None:
+        self._in_head, self._is_complete, self._head_bytes, self._body_bytes = False, False, 0, 0
+        if len(self.headers) > self.limits.headers:
+            self._reject("headers_too_large")
+        else:
+            super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        if self._rejected:
+            return
+        if not self._body_bytes:
+            self._start_timer(_RATE_SECONDS, self._check_rate)
+        self._body_bytes += len(body)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._stop_timer()
+        self._is_complete = True
+        if not self._rejected:
+            super().on_message_complete()
+            self._wait_for_next()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._wait_for_next()
+
+    def _wait_for_next(self) -> None:
+        """Between two requests a connection waits as well. A response may end before the body of its request."""
+        if self._is_complete and self.cycle.response_complete:
+            self._in_head, self.waits_since = True, time.monotonic()
+
+    # --- time ----------------------------------------------------------------------------------------------------
+
+    def _start_timer(self, seconds: float, call: Any) -> None:
+        self._stop_timer()
+        self._timer = self.loop.call_later(seconds, call)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _time_out(self) -> None:
+        self._reject("request_timeout")
+
+    def _check_rate(self) -> None:
+        # While reading is paused, it is the application that is slow.
+        if self._body_bytes <= self.limits.body_bytes_per_second * _RATE_SECONDS and not self.flow.read_paused:
+            self._reject("request_timeout")
+            return
+        self._body_bytes = 1
+        self._start_timer(_RATE_SECONDS, self._check_rate)
+
+    def _reject(self, code: str) -> None:
+        """Answer with an error, unless an answer has begun, and close the connection."""
+        self._rejected = True
+        self._stop_timer()
+        cycle = self.cycle
+        running = cycle is not None and not cycle.response_complete
+        if running:
+            # The application sees a client that has gone.
+            cycle.disconnected = True
+            cycle.message_event.set()
+        if not self.transport.is_closing():
+            if not (running and cycle.response_started):
+                self.transport.write(_response(code, self.limits.language))
+            self.transport.close()
+
+
+def _response(code: str, language: Language) -> bytes:
+    error = GatewayError(code)
+    body = orjson.dumps(error.body(language, ""))
+    headers = {"content-type": "application/json", "content-length": str(len(body)), "connection": "close"}
+    lines = "".join(f"{name}: {value}\r\n" for name, value in (headers | error.headers()).items())
+    return STATUS_LINE[error.shape.status] + lines.encode() + b"\r\n" + body

@@ -1,0 +1,210 @@
+"""Limits of connections and requests before a caller is known, on a real server."""
+
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import orjson
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from gateway.cli.server import http_protocol
+from gateway.cli.server.background import BackgroundServer
+from gateway.cli.server.http_protocol import ConnectionLimits, LimitedProtocol
+from gateway.core.settings import LimitSettings, Settings
+
+Start = Callable[..., tuple[str, int]]
+
+
+async def _echo(request: Request) -> Response:
+    return PlainTextResponse(str(len(await request.body())))
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    with ExitStack() as stack:
+
+        def run(**limits: float) -> tuple[str, int]:
+            class Own(LimitedProtocol):
+                pass
+
+            Own.limits = ConnectionLimits(**limits)  # type: ignore[arg-type]
+            app = Starlette(routes=[Route("/", _echo, methods=["GET", "POST"])])
+            host, port = stack.enter_context(BackgroundServer(app, protocol=Own)).url.removeprefix("http://").split(":")
+            return host, int(port)
+
+        yield run
+
+
+@pytest.fixture
+def connect() -> Iterator[Callable[[tuple[str, int]], socket.socket]]:
+    with ExitStack() as stack:
+
+        def made(place: tuple[str, int]) -> socket.socket:
+            return stack.enter_context(socket.create_connection(place, timeout=5))
+
+        yield made
+
+
+Connect = Callable[[tuple[str, int]], socket.socket]
+
+
+def answer(connection: socket.socket) -> tuple[int, bytes]:
+    """Status and body of the answer; (0, b"") where the connection ends without one."""
+    received = b""
+    while b"\r\n\r\n" not in received:
+        piece = connection.recv(65536)
+        if not piece:
+            return 0, b""
+        received += piece
+    head, _, body = received.partition(b"\r\n\r\n")
+    lengths = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
+    while lengths and len(body) < int(lengths[0].partition(b":")[2]):
+        piece = connection.recv(65536)
+        if not piece:
+            break
+        body += piece
+    return int(head.split(b" ")[1]), body
+
+
+def ends(connection: socket.socket) -> bool:
+    try:
+        return connection.recv(1) == b""
+    except ConnectionError:
+        return True
+
+
+GET = b"GET / HTTP/1.1\r\nHost: h\r\n"
+
+
+def test_ordinary_requests_share_a_connection(start: Start, connect: Connect) -> None:
+    connection = connect(start(head_bytes=200, headers=5))
+    for _ in range(20):
+        connection.sendall(GET + b"\r\n")
+        assert answer(connection) == (200, b"0")
+        connection.sendall(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc")
+        assert answer(connection) == (200, b"3")
+
+
+def test_large_body_in_the_same_packet_does_not_count_as_head(start: Start, connect: Connect) -> None:
+    connection = connect(start(head_bytes=200))
+    connection.sendall(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 50000\r\n\r\n" + b"x" * 50_000)
+    assert answer(connection) == (200, b"50000")
+    connection.sendall(GET + b"\r\n")
+    assert answer(connection)[0] == 200
+
+
+def test_response_before_the_end_of_a_body_leaves_the_rest_a_body(start: Start, connect: Connect) -> None:
+    connection = connect(start(head_bytes=200))
+    connection.sendall(b"PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n" + b"x" * 1000)
+    assert answer(connection)[0] == 405
+    connection.sendall(b"x" * 99_000 + GET + b"\r\n")
+    assert answer(connection)[0] == 200
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET /" + b"a" * 5000 + b" HTTP/1.1\r\nHost: h\r\n\r\n",
+        GET + b"X: " + b"a" * 5000 + b"\r\n\r\n",
+        GET + b"X: " + b"a" * 500_000,
+        GET + b"".join(b"X%d: 1\r\n" % number for number in range(200)) + b"\r\n",
+        GET + b"".join(b"X%d: 1\r\n" % number for number in range(60)) + b"\r\n",
+    ],
+    ids=["long path", "long header", "endless header", "many bytes of headers", "many headers"],
+)
+def test_head_over_a_limit_is_431_and_closes(start: Start, connect: Connect, head: bytes) -> None:
+    connection = connect(start(head_bytes=1024, headers=50))
+    try:
+        connection.sendall(head)
+    except ConnectionError:
+        return
+    status, body = answer(connection)
+    assert (status, orjson.loads(body)["error"]["code"]) == (431, "headers_too_large")
+    assert ends(connection)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [b"", b"GET / HT", GET, b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n"],
+    ids=["nothing", "half a line", "half a head", "no body"],
+)
+def test_request_that_does_not_arrive_is_408(start: Start, connect: Connect, sent: bytes) -> None:
+    connection = connect(start(head_seconds=0.1))
+    connection.sendall(sent)
+    status, body = answer(connection)
+    assert (status, orjson.loads(body)["error"]["code"]) == (408, "request_timeout")
+    assert ends(connection)
+
+
+def test_second_request_of_a_connection_has_a_time_of_its_own(start: Start, connect: Connect) -> None:
+    connection = connect(start(head_seconds=0.2))
+    for _ in range(3):
+        connection.sendall(GET + b"\r\n")
+        assert answer(connection)[0] == 200
+        time.sleep(0.15)
+    connection.sendall(b"GET /")
+    assert answer(connection)[0] == 408
+
+
+def test_body_slower_than_the_floor_is_408(start: Start, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_protocol, "_RATE_SECONDS", 0.1)
+    connection = connect(start(body_bytes_per_second=1000))
+    connection.sendall(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\nabc")
+    assert answer(connection)[0] == 408
+
+
+def test_body_faster_than_the_floor_arrives(start: Start, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_protocol, "_RATE_SECONDS", 0.1)
+    connection = connect(start(body_bytes_per_second=100))
+    connection.sendall(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 600\r\n\r\n")
+    for _ in range(6):
+        connection.sendall(b"x" * 100)
+        time.sleep(0.06)
+    assert answer(connection) == (200, b"600")
+
+
+def test_connection_that_waits_longest_makes_room(start: Start, connect: Connect) -> None:
+    place = start(connections=5)
+    halves = [connect(place) for _ in range(5)]
+    for half in halves:
+        half.sendall(b"GET / HT")
+    for _ in range(3):
+        connection = connect(place)
+        connection.sendall(GET + b"\r\n")
+        assert answer(connection)[0] == 200
+    assert [answer(half)[0] for half in halves[:3]] == [503] * 3
+
+
+def test_new_connection_is_503_where_all_are_busy(start: Start, connect: Connect) -> None:
+    place = start(connections=2)
+    busy = [connect(place) for _ in range(2)]
+    for one in busy:
+        one.sendall(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\na")
+    time.sleep(0.1)
+    connection = connect(place)
+    status, body = answer(connection)
+    assert (status, orjson.loads(body)["error"]["code"]) == (503, "too_many_connections")
+    for one in busy:
+        one.sendall(b"bc")
+        assert answer(one) == (200, b"3")
+
+
+def test_connections_of_one_address_are_limited(start: Start, connect: Connect) -> None:
+    place = start(connections_per_address=1)
+    busy = connect(place)
+    busy.sendall(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\na")
+    time.sleep(0.1)
+    assert answer(connect(place))[0] == 503
+    busy.sendall(b"bc")
+    assert answer(busy) == (200, b"3")
+
+
+def test_limits_follow_the_settings_and_the_descriptors() -> None:
+    limits = ConnectionLimits.of(Settings.model_construct(limits=LimitSettings(headers=20), language="en"))
+    assert (limits.headers, limits.language) == (20, "en")
+    assert 16 <= limits.connections == limits.connections_per_address
