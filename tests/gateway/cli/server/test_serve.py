@@ -40,7 +40,7 @@ def test_serve_with_the_sandbox_makes_videos(tmp_path: Path) -> None:
     leading_out = {"JIMENG_BASE_URL": "http://192.0.2.1", "JIMENG_COMMERCE_URL": "http://192.0.2.1"}
     with running(tmp_path, "serve", "--port", "0", *sandbox, **leading_out, VIDEO_POLL_INTERVAL="100") as process:
         url = process.find(r"try: curl (http://127\.0\.0\.1:\d+)/v1/videos/generations")
-        assert "any credential of the right form will do: a Jimeng sessionid (abroad" in process.output
+        assert "any credential of the right form will do: a Jimeng sessionid (with us-" in process.output
         body = {"prompt": "a cat", "wait_completion": True}
         made = httpx.post(f"{url}/v1/videos/generations", json=body, headers=KEY, timeout=10, trust_env=False)
         assert made.json()["status"] == "completed"
