@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from gateway.accounts.daily_credits import DailyCredits
 from gateway.api.error_responses import handle_gateway_error, handle_http_exception
-from gateway.api.middleware import BodyLimit, Failures, RequestContext
+from gateway.api.middleware import BodyLimit, RequestContext, UnhandledErrors
 from gateway.api.paths import STATUS, SUBMIT, NormalizePath, all_paths
 from gateway.api.poll_endpoint import PollRoute, PollShortcut
 from gateway.api.renderers.task import render_task
@@ -133,7 +133,7 @@ def create_app(
                 expose_headers=CORS_EXPOSED,
                 max_age=86_400,
             ),
-            Middleware(Failures),
+            Middleware(UnhandledErrors),
             Middleware(BodyLimit, limit=settings.limits.body_bytes, upload_limit=settings.limits.upload_bytes),
         ],
         exception_handlers={GatewayError: handle_gateway_error, HTTPException: handle_http_exception},

@@ -22,7 +22,7 @@ def request_id_of(given: str) -> str:
 
 
 def report(scope: Scope, route: str, status: int, seconds: float, *, routine: bool = False) -> None:
-    """Log and count a finished request. Method, path, caller, log fields and id come from its scope.
+    """Log and count a finished request. Its method, path, caller, log fields and id are in its scope.
 
     `route` is the path template, `seconds` the duration. A successful `routine` request is logged at debug level.
     """

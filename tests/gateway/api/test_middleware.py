@@ -7,7 +7,7 @@ import orjson
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from gateway.api.middleware import Failures
+from gateway.api.middleware import UnhandledErrors
 from gateway.core.settings import Settings
 
 SERVICES = SimpleNamespace(settings=Settings.model_construct(language="zh"))
@@ -34,7 +34,7 @@ async def run(*, begun: bool) -> list[Message]:
     async def send(message: Message) -> None:
         sent.append(message)
 
-    request = asyncio.create_task(Failures(app)(dict(SCOPE), receive, send))
+    request = asyncio.create_task(UnhandledErrors(app)(dict(SCOPE), receive, send))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     request.cancel()

@@ -66,7 +66,7 @@ def test_page_shows_lists_formats_and_optional_fields() -> None:
     page = docs_page(document())
     assert "<td>TokenLive | list of TokenChecked<td>" in page
     assert "<code>ready | full | rate_limited" in page
-    assert page.count("(may be left out)") == 1
+    assert page.count("(optional)") == 1
     assert "{&quot;token&quot;: &quot;&lt;credential&gt;&quot;}" in page
 
 
