@@ -56,7 +56,7 @@ ACCOUNTS = Gauge(
     multiprocess_mode="mostrecent",
 )
 COPIES = Counter("gateway_archive_copies", "Attempts to archive a finished video, by outcome.", ("outcome",))
-_shown: set[tuple[str, str]] = set()
+_exposed: set[tuple[str, str]] = set()
 
 
 @cache
@@ -88,8 +88,8 @@ def observe_copy(outcome: str) -> None:
 
 def exposition(accounts: Mapping[tuple[str, str], int]) -> bytes:
     """The metrics in the Prometheus text format. `accounts` is the current number of accounts by provider and state."""
-    _shown.update(accounts)
-    for provider, state in _shown:
+    _exposed.update(accounts)
+    for provider, state in _exposed:
         ACCOUNTS.labels(provider, state).set(accounts.get((provider, state), 0))
     if FOLDER_VARIABLE not in os.environ:
         return generate_latest(REGISTRY)

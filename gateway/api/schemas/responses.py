@@ -179,9 +179,7 @@ class ModelObject(_Answer):
         None, description="By the role of an input: seconds allowed with it; empty if it determines the duration."
     )
     durations_at: dict[str, list[int]] | None = Field(None, description="By resolution: seconds allowed with it.")
-    ratio_from: list[str] | None = Field(
-        None, description="Inputs that determine the ratio: none is chosen then."
-    )
+    ratio_from: list[str] | None = Field(None, description="Inputs that determine the ratio: none is chosen then.")
     silent_with: list[str] | None = Field(None, description="Inputs with which `audio` cannot be true.")
     takes_files: bool = Field(description="False if inputs can only be public https URLs, not files or data URLs.")
     files: dict[str, FileLimits] = Field(description="Limits of one input file, by kind: image, video, audio.")
