@@ -244,7 +244,7 @@ def test_submits_are_held_for_all_or_for_named_keys(tmp_path: Path, written: str
         ("[api]\nhold_submits = 7", "api.hold_submits"),
         ("[providers.nobody]", "providers.nobody: unknown key"),
         ("[providers.jimeng]\nquery = 1", "providers.jimeng.query: unknown key"),
-        ("providers = 1", "providers: a table"),
+        ("providers = 1", "providers: must have a table"),
         ('[[models]]\nname = "n"', "models.entry 1.key"),
     ],
 )
