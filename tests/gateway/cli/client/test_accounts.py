@@ -262,7 +262,7 @@ def test_gateway_without_accounts_says_so(upstream: SandboxServer, capsys: Out) 
             out, err = capsys.readouterr()
             assert out.startswith("name\tprovider\t")
             assert out.count("\n") == 1
-            assert err.startswith("this gateway has no accounts of its own: configure JIMENG_TOKENS")
+            assert err.startswith("this gateway has no accounts: configure JIMENG_TOKENS")
 
 
 @pytest.mark.parametrize("argv", [[], ["check"], ["pause", "good"]], ids=["list", "check", "pause"])
@@ -271,8 +271,8 @@ def test_refused_connection_is_one_line(argv: list[str], capsys: Out) -> None:
         port = probe.getsockname()[1]
     assert main(["accounts", *argv, "--url", f"127.0.0.1:{port}"]) == 1
     assert capsys.readouterr().err == (
-        f"error: no gateway answers at http://127.0.0.1:{port}: start one with `video-gateway serve`, "
-        "or name another by --url\n"
+        f"error: no gateway responds at http://127.0.0.1:{port}: start one with `video-gateway serve`, "
+        "or set another --url\n"
     )
 
 
