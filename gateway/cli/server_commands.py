@@ -103,7 +103,7 @@ def probe(
     config: Config = None,
     key: Key = "",
 ) -> None:
-    """Make all free calls with one account and write a redacted report for a bug report.
+    """Write a redacted report on the free calls of one account, for a bug report.
 
     It never submits."""
     from gateway.cli.server.probe import run_probe
