@@ -1,4 +1,4 @@
-"""Middleware, for requests that the server cancels."""
+"""Error responses to requests that the server cancels."""
 
 import asyncio
 from types import SimpleNamespace
@@ -20,7 +20,7 @@ SCOPE = {
 
 
 async def run(*, begun: bool) -> list[Message]:
-    """What is sent for a request that is cancelled, before or after its answer has begun."""
+    """The messages of a request that is cancelled before or after its response has started."""
     sent: list[Message] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:

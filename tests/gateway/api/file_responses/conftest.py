@@ -1,4 +1,4 @@
-"""A gateway that passes files on, and an object store."""
+"""A gateway that streams files, and an object store."""
 
 import logging
 import time

@@ -275,7 +275,7 @@ def test_terminal_shows_a_progress_bar_and_standard_output_only_the_table(
     assert err.splitlines()[-1].endswith("2 copied, 0 already there, 0 expired, 0 failed")
 
 
-# --- runs that are ended ----------------------------------------------------------------------------------------
+# --- interrupted runs ----------------------------------------------------------------------------------------
 
 
 class Held(FileResponse):
@@ -329,7 +329,7 @@ def test_interrupted_run_is_completed_by_the_next(
     assert list((location.folder / FOLDER).iterdir()) == []
 
 
-# --- deleting ---------------------------------------------------------------------------------------------------
+# --- prune ---------------------------------------------------------------------------------------------------
 
 
 def test_prune_removes_old_videos(
@@ -366,7 +366,7 @@ def test_prune_removes_old_videos(
     assert capsys.readouterr() == ("deleted: 0, of days that ended more than 1.5 days ago\n", "")
 
 
-# --- what a person has to mend ----------------------------------------------------------------------------------
+# --- wrong usage ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def test_serve_runs_until_it_is_stopped(tmp_path: Path, number: int) -> None:
 
 def test_serve_with_the_sandbox_makes_videos(tmp_path: Path) -> None:
     sandbox = ("--sandbox", "--task-seconds", "0.1")
-    # What would lead to the real services gives way.
+    # Variables of the real services are replaced.
     leading_out = {"JIMENG_BASE_URL": "http://192.0.2.1", "JIMENG_COMMERCE_URL": "http://192.0.2.1"}
     with running(tmp_path, "serve", "--port", "0", *sandbox, **leading_out, VIDEO_POLL_INTERVAL="100") as process:
         url = process.find(r"try: curl (http://127\.0\.0\.1:\d+)/v1/videos/generations")
