@@ -18,7 +18,7 @@ from gateway.api.services import Services
 from gateway.bootstrap import ProcessState, build_services
 from gateway.core.logs import GATEWAY, where
 from gateway.core.settings import Settings, SettingsError
-from gateway.core.settings_loader import stamp_of
+from gateway.core.settings_loader import file_version
 
 CHECK_SECONDS = 1.0
 """Poll interval of the file. It is loaded once two polls agree, so that a half-written file is never loaded."""
@@ -40,7 +40,7 @@ class Reloader:
         self._process = process
         self._load = load
         self._file = file
-        self._loaded = self._latest = state.services.settings.stamp
+        self._loaded = self._latest = state.services.settings.file_version
         self._requested = asyncio.Event()
 
     def request_reload(self) -> None:
@@ -62,17 +62,17 @@ class Reloader:
 
     def has_changed(self) -> bool:
         """True once for each change of the file. A missing file is assumed to be in replacement."""
-        stamp, before = stamp_of(self._file), self._latest
-        self._latest = stamp
-        return stamp is not None and stamp == before and stamp != self._loaded
+        version, before = file_version(self._file), self._latest
+        self._latest = version
+        return version is not None and version == before and version != self._loaded
 
     async def reload(self) -> None:
         """Load and apply the configuration, or log why it is rejected."""
-        self._loaded = self._latest = stamp_of(self._file)
+        self._loaded = self._latest = file_version(self._file)
         old = self._process.pool.managed
         try:
             settings = await asyncio.to_thread(self._load)
-            if settings.stamp is None and self._state.services.settings.stamp is not None:
+            if settings.file_version is None and self._state.services.settings.file_version is not None:
                 # Without its keys the gateway would be open to everybody: keep the current configuration.
                 raise SettingsError(f"{self._file} is gone")
             if self._state.services.settings.keys and not settings.keys:

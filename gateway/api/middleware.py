@@ -7,7 +7,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.api.access_log import report, request_id_of
+from gateway.api.access_log import log_request, request_id_of
 from gateway.api.error_responses import failure_response, log_failure
 from gateway.api.file_responses import DownloadInterruptedError
 from gateway.api.poll_endpoint import PollRoute
@@ -88,7 +88,7 @@ class RequestContext:
             route = scope.get("route")
             path = getattr(route, "path", "unmatched")
             routine = path in _MONITORING_PATHS or isinstance(route, PollRoute)
-            report(scope, path, status or _CLIENT_DISCONNECTED, time.perf_counter() - started, routine=routine)
+            log_request(scope, path, status or _CLIENT_DISCONNECTED, time.perf_counter() - started, routine=routine)
 
 
 class UnhandledErrors:

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.api.access_log import report, request_id_of
+from gateway.api.access_log import log_request, request_id_of
 from gateway.api.context import caller_of, has_no_cache, poll_headers, services
 from gateway.api.error_responses import failure_response
 from gateway.api.response_cache import CACHED_SECONDS, PollResponse
@@ -128,7 +128,7 @@ async def _respond(
     head = [*head, (b"x-request-id", request_id.encode())]
     await send({"type": "http.response.start", "status": status, "headers": head})
     await send({"type": "http.response.body", "body": body})
-    report(scope, route.path, status, time.perf_counter() - started, routine=True)
+    log_request(scope, route.path, status, time.perf_counter() - started, routine=True)
 
 
 def _encode(headers: Mapping[str, str], body: bytes) -> list[tuple[bytes, bytes]]:

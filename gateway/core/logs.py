@@ -39,13 +39,13 @@ def mask(text: str) -> str:
 
 class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        fields = " ".join(f"{name}={_quoted(value)}" for name, value in _fields(record).items())
+        fields = " ".join(f"{name}={_quote_if_needed(value)}" for name, value in _fields(record).items())
         text = f"{_time(record)} {record.levelname.lower():7} {record.getMessage()} {fields}".rstrip()
         # A message may quote an upstream: it must not add lines or control a terminal.
         return mask("".join(character if character.isprintable() else " " for character in text))
 
 
-def _quoted(value: object) -> str:
+def _quote_if_needed(value: object) -> str:
     """A value of a text line, quoted if it would look like several or control a terminal."""
     text = str(value)
     if text.isprintable() and not set(text) & set(' "='):

@@ -22,7 +22,8 @@ REQUESTS = Histogram(
 )
 UPSTREAM = Histogram(
     "gateway_upstream_seconds",
-    "Upstream call duration in seconds, by provider, call (query, submit) and outcome (ok, or the kind of failure).",
+    "Upstream call duration in seconds, by provider, call (query, submit, upload, discover) and outcome (`ok` "
+    "or an error kind).",
     ("provider", "call", "outcome"),
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
 )
@@ -44,7 +45,7 @@ QUERIES_UNDER_WAY = Gauge(
 )
 SUBMITS = Counter(
     "gateway_submits",
-    "Submit attempts, by account and outcome (`accepted`, or the kind of failure). All accounts of pass-through "
+    "Submit attempts, by account and outcome (`accepted` or an error kind). All accounts of pass-through "
     "callers share one label.",
     ("account", "outcome"),
 )

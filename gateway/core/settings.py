@@ -26,7 +26,7 @@ _USERINFO = re.compile(r"://[^@\s]+@")
 PolicyName = Literal["round_robin", "least_busy", "random", "fill_first"]
 """How submits are spread over accounts."""
 
-Stamp = tuple[int, int, int]
+FileVersion = tuple[int, int, int]
 """Identifies a version of a file: modification time in ns, size in bytes, inode."""
 
 
@@ -232,13 +232,13 @@ class Settings(BaseSettings):
     limits: LimitSettings = LimitSettings()
     media: MediaSettings = MediaSettings()
 
-    _stamp: Stamp | None = PrivateAttr(None)
+    _file_version: FileVersion | None = PrivateAttr(None)
     _renamed: dict[str, str] = PrivateAttr(default_factory=dict)
 
     @property
-    def stamp(self) -> Stamp | None:
+    def file_version(self) -> FileVersion | None:
         """The version of the configuration file; None without a file."""
-        return self._stamp
+        return self._file_version
 
     @property
     def renamed(self) -> dict[str, str]:

@@ -17,7 +17,7 @@ import pydantic_settings
 from pydantic import ValidationError, create_model
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
-from gateway.core.settings import Settings, SettingsError, Stamp
+from gateway.core.settings import FileVersion, Settings, SettingsError
 from providers import registry
 from providers.contract.settings import Section
 from providers.contract.spec import AnySpec
@@ -35,7 +35,7 @@ def settings_file(config: str | None = None) -> Path:
     return Path(config or os.environ.get("GATEWAY_CONFIG") or DEFAULT_FILE)
 
 
-def stamp_of(file: Path) -> Stamp | None:
+def file_version(file: Path) -> FileVersion | None:
     """The current version of a file, None if it does not exist."""
     try:
         found = file.stat()
@@ -54,7 +54,7 @@ def load_settings(config: str | None = None) -> Settings:
         raise SettingsError(f"{path} does not exist")
     names = _Names()
     # Taken before the file is read, so that a change in between is detected.
-    stamp = stamp_of(path)
+    version = file_version(path)
     try:
         _refuse_unknown_variables()
         found = _settings_class(path, names)()
@@ -72,7 +72,7 @@ def load_settings(config: str | None = None) -> Settings:
     # An instance of the plain class, which can be pickled for other processes.
     values = {name: value for name, value in found}  # noqa: C416 - `keys` is a field, which would mislead `dict`
     settings = Settings.model_construct(**values | {"providers": dict(found.providers)})
-    settings._stamp, settings._renamed = stamp, names.renamed
+    settings._file_version, settings._renamed = version, names.renamed
     return settings
 
 

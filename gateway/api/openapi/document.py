@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from gateway.api.openapi.operations import OPERATIONS, Answer, ListOf, Operation
+from gateway.api.openapi.operations import OPERATIONS, ListOf, Operation, ResponseModel
 from gateway.api.paths import ALIASES
 from gateway.api.schemas.field_schema import FILE_MARK
 from gateway.api.schemas.responses import ErrorBody
@@ -133,17 +133,17 @@ def _describe(operation: Operation) -> dict[str, Any]:
     return described
 
 
-def _each(answer: Answer | tuple[Answer, ...] | str) -> tuple[Answer, ...]:
+def _each(answer: ResponseModel | tuple[ResponseModel, ...] | str) -> tuple[ResponseModel, ...]:
     """The models that a response may have."""
     if isinstance(answer, str):
         return ()
     return answer if isinstance(answer, tuple) else (answer,)
 
 
-def _model(answer: Answer) -> type[BaseModel]:
+def _model(answer: ResponseModel) -> type[BaseModel]:
     return answer.model if isinstance(answer, ListOf) else answer
 
 
-def _schema(answer: Answer, *, form: bool = False) -> dict[str, Any]:
+def _schema(answer: ResponseModel, *, form: bool = False) -> dict[str, Any]:
     reference = {"$ref": _REF.format(model=_model(answer).__name__ + (_FORM_SUFFIX if form else ""))}
     return {"type": "array", "items": reference} if isinstance(answer, ListOf) else reference

@@ -47,7 +47,7 @@ class ListOf:
     model: type[BaseModel]
 
 
-Answer = type[BaseModel] | ListOf
+ResponseModel = type[BaseModel] | ListOf
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Operation:
     path: str
     id: str
     summary: str
-    answers: Mapping[int, Answer | tuple[Answer, ...] | str]
+    answers: Mapping[int, ResponseModel | tuple[ResponseModel, ...] | str]
     body: type[BaseModel] | None = None
     body_required: bool = True
     parameters: tuple[dict[str, Any], ...] = ()

@@ -7,14 +7,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from gateway.accounts.health import AccountState
 
 
-class _Answer(BaseModel):
+class _ResponseModel(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
 Status = Literal["pending", "processing", "completed", "failed"]
 
 
-class FieldWarningObject(_Answer):
+class FieldWarningObject(_ResponseModel):
     """A field that was ignored or adjusted."""
 
     code: Literal["ignored_field", "adjusted_value"]
@@ -22,12 +22,12 @@ class FieldWarningObject(_Answer):
     value: str | None = Field(None, description="The value that is used instead.")
 
 
-class VideoLink(_Answer):
+class VideoLink(_ResponseModel):
     url: str
     revised_prompt: str | None = None
 
 
-class TaskAccepted(_Answer):
+class TaskAccepted(_ResponseModel):
     """The new task."""
 
     created: int = Field(description="Unix seconds.")
@@ -38,13 +38,13 @@ class TaskAccepted(_Answer):
     warnings: list[FieldWarningObject] | None = None
 
 
-class QueuePlace(_Answer):
+class QueuePosition(_ResponseModel):
     position: int
     length: int | None = None
     eta_seconds: int | None = None
 
 
-class VideoResult(_Answer):
+class VideoResult(_ResponseModel):
     url: str = Field(description="The finished video. The link expires.")
     cover_url: str | None = None
     expires_at: int | None = Field(None, description="Unix seconds.")
@@ -53,14 +53,14 @@ class VideoResult(_Answer):
     duration: float | None = Field(None, description="Seconds.")
 
 
-class TaskObject(_Answer):
+class TaskObject(_ResponseModel):
     """The status of a task. Unknown fields are absent."""
 
     task_id: str
     status: Status
     progress: int | None = Field(None, ge=0, le=100, description="Estimated percentage; 100 only with a result.")
     message: str | None = Field(None, description="The status as text for people.")
-    queue: QueuePlace | None = None
+    queue: QueuePosition | None = None
     result: VideoResult | None = None
     data: list[VideoLink] | None = Field(None, description="The same link, for clients of synchronous gateways.")
     error: str | None = Field(None, description="Why the task failed or, with `stale`, why the last query failed.")
@@ -72,13 +72,13 @@ class TaskObject(_Answer):
     provider: str
 
 
-class VideoError(_Answer):
+class VideoError(_ResponseModel):
     code: str
     message: str
     upstream_code: str | None = None
 
 
-class VideoObject(_Answer):
+class VideoObject(_ResponseModel):
     """The status of a video, in the form of OpenAI's libraries."""
 
     id: str
@@ -101,7 +101,7 @@ class VideoObject(_Answer):
     warnings: list[FieldWarningObject] | None = None
 
 
-class VideoList(_Answer):
+class VideoList(_ResponseModel):
     object: Literal["list"]
     data: list[VideoObject]
     first_id: str | None
@@ -109,7 +109,7 @@ class VideoList(_Answer):
     has_more: bool
 
 
-class VideoDeleted(_Answer):
+class VideoDeleted(_ResponseModel):
     id: str
     object: Literal["video.deleted"]
     deleted: bool
@@ -121,17 +121,17 @@ class WaitedTask(TaskObject):
     warnings: list[FieldWarningObject] | None = None
 
 
-class UnknownTask(_Answer):
+class UnknownTask(_ResponseModel):
     task_id: str
     status: Literal["not_found"]
 
 
-class TaskList(_Answer):
+class TaskList(_ResponseModel):
     object: Literal["list"]
     data: list[TaskObject | UnknownTask]
 
 
-class FileLimits(_Answer):
+class FileLimits(_ResponseModel):
     """Limits of one input file; the gateway does not limit what is absent."""
 
     types: list[str] | None = Field(None, description="Media types.")
@@ -145,7 +145,7 @@ class FileLimits(_Answer):
     max_total_seconds: float | None = Field(None, description="Of all video, or all audio files of a request.")
 
 
-class ModelObject(_Answer):
+class ModelObject(_ResponseModel):
     """A model with its capabilities. An empty list means that there is no choice."""
 
     id: str
@@ -186,12 +186,12 @@ class ModelObject(_Answer):
     parameters: list[str] = Field(description="Further request fields that the model supports.")
 
 
-class ModelList(_Answer):
+class ModelList(_ResponseModel):
     object: Literal["list"]
     data: list[ModelObject]
 
 
-class Credits(_Answer):
+class Credits(_ResponseModel):
     """The credits of an account, in the upstream's units."""
 
     total: int
@@ -206,7 +206,7 @@ class SeenCredits(Credits):
     seen_at: int = Field(description="Unix seconds.")
 
 
-class AccountError(_Answer):
+class AccountError(_ResponseModel):
     """The last failure caused by the account."""
 
     code: str | None = Field(description="The upstream's error code.")
@@ -214,7 +214,7 @@ class AccountError(_Answer):
     at: int = Field(description="Unix seconds.")
 
 
-class AccountObject(_Answer):
+class AccountObject(_ResponseModel):
     """A managed account, without its secrets."""
 
     name: str = Field(description="Its name in the configuration, else its tag.")
@@ -235,12 +235,12 @@ class AccountObject(_Answer):
     credits: SeenCredits | None
 
 
-class AccountList(_Answer):
+class AccountList(_ResponseModel):
     object: Literal["list"]
     data: list[AccountObject]
 
 
-class AccountAction(_Answer):
+class AccountAction(_ResponseModel):
     """The current status of the account."""
 
     account: AccountObject
@@ -264,13 +264,13 @@ class AccountReceived(AccountAction):
     received: int = Field(description="The daily credits; 0 if they were received before.")
 
 
-class TokenLive(_Answer):
+class TokenLive(_ResponseModel):
     """Whether the login is valid."""
 
     live: bool
 
 
-class _TokenRow(_Answer):
+class _TokenRow(_ResponseModel):
     index: int = Field(description="The position of the credential in the bearer, from 0.")
     token: str = Field(description="The account's name or tag; a credential is never repeated.")
     provider: str
@@ -284,7 +284,7 @@ class TokenChecked(_TokenRow):
     live: bool | None = None
 
 
-class Points(_Answer):
+class Points(_ResponseModel):
     """Credits, with the field names that existing clients read."""
 
     gift: int = Field(alias="giftCredit")
@@ -312,7 +312,7 @@ class TokenReceived(_TokenRow):
     total: int | None = Field(None, alias="totalCredit")
 
 
-class ErrorDetail(_Answer):
+class ErrorDetail(_ResponseModel):
     message: str = Field(description="What happened, why, and what to do now, in the client's language.")
     type: str
     code: str = Field(description="A stable error code.")
@@ -321,10 +321,10 @@ class ErrorDetail(_Answer):
     upstream_code: str | None = Field(None, description="The upstream's error code.")
 
 
-class ErrorBody(_Answer):
+class ErrorBody(_ResponseModel):
     error: ErrorDetail
 
 
-class Health(_Answer):
+class Health(_ResponseModel):
     status: Literal["ok"]
     version: str

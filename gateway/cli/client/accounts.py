@@ -162,12 +162,12 @@ def _row(account: Mapping[str, Any], now: float) -> tuple[str, ...]:
         account["provider"],
         account["region"] or "",
         account["state"],
-        clock_time(until, now) if until is not None and until > now else "",
+        format_time(until, now) if until is not None and until > now else "",
         str(account["running"]) if most is None else f"{account['running']}/{most}",
         str(account["submitted"]),
         str(account["failed"]),
         _credits(account),
-        _one_line(f"{clock_time(last_error['at'], now)} {last_error['message']}") if last_error else "",
+        _one_line(f"{format_time(last_error['at'], now)} {last_error['message']}") if last_error else "",
     )
 
 
@@ -175,7 +175,7 @@ def _credits(account: Mapping[str, Any]) -> str:
     return str(account["credits"]["total"]) if account["credits"] else ""
 
 
-def clock_time(at: float, now: float) -> str:
+def format_time(at: float, now: float) -> str:
     """A unix time as local time, without the date if it is today."""
     there, here = time.localtime(at), time.localtime(now)
     return time.strftime("%H:%M" if there[:3] == here[:3] else "%m-%d %H:%M", there)

@@ -82,7 +82,7 @@ class GatewayResponse:
         """The tasks of a status response, of one or many. Raises CommandError."""
         found = self.body["data"] if self.body.get("object") == "list" else [self.body]
         try:
-            return [_view(task, self.base) for task in found]
+            return [_task_view(task, self.base) for task in found]
         except (KeyError, TypeError, ValueError):
             raise CommandError("the response is no task: is it the gateway?") from None
 
@@ -254,7 +254,7 @@ def _poll_after(response: httpx.Response) -> float:
     return int(delay_ms) / 1000 if delay_ms.isascii() and delay_ms.isdigit() else _DEFAULT_POLL_SECONDS
 
 
-def _view(task: Mapping[str, Any], base: str) -> TaskView:
+def _task_view(task: Mapping[str, Any], base: str) -> TaskView:
     status = str(task["status"])
     url = str((task.get("result") or {}).get("url") or "")
     return TaskView(

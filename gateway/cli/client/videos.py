@@ -14,7 +14,7 @@ from gateway.cli.progress import task_progress
 
 _MAX_VIDEOS = 3
 _MAX_SHOWN = 200
-_ADDRESSES = ("https://", "http://", "oss://", "data:")
+_URL_PREFIXES = ("https://", "http://", "oss://", "data:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +43,8 @@ class SubmitOptions:
         """The request body, a `Path` for each file. Raises CommandError for an invalid pair or file."""
         if len(self.videos) > _MAX_VIDEOS:
             raise CommandError(f"--video: at most {_MAX_VIDEOS} are allowed", BAD_USAGE)
-        images = [_medium("--image", text) for text in self.images]
-        videos = [_medium("--video", text) for text in self.videos]
+        images = [_file_or_url("--image", text) for text in self.images]
+        videos = [_file_or_url("--video", text) for text in self.videos]
         named = {
             "prompt": self.prompt,
             "model": self.model,
@@ -53,13 +53,14 @@ class SubmitOptions:
             "resolution": self.resolution,
             "size": self.size,
             "seed": self.seed,
-            **_pictures(images),
-            "last_frame": None if self.last_frame is None else _medium("--last-frame", self.last_frame),
+            **_image_fields(images),
+            "last_frame": None if self.last_frame is None else _file_or_url("--last-frame", self.last_frame),
             **{f"video_file_{number}": video for number, video in enumerate(videos, 1)},
             "functionMode": "omni_reference" if self.references else None,
-            "provider_options": _pairs("--option", self.options) or None,
+            "provider_options": _parse_pairs("--option", self.options) or None,
         }
-        return {name: value for name, value in named.items() if value is not None} | _pairs("--field", self.fields)
+        fields = {name: value for name, value in named.items() if value is not None}
+        return fields | _parse_pairs("--field", self.fields)
 
 
 def submit(client: GatewayClient, options: SubmitOptions, *, wait: bool, as_json: bool, url_option: str) -> int:
@@ -138,13 +139,13 @@ def _model_row(model: Mapping[str, Any]) -> tuple[str, ...]:
         name,
         str(model.get("owned_by", "")),
         _seconds(model.get("durations", []), model.get("default_duration")),
-        _choice(model.get("resolutions", []), model.get("default_resolution")),
-        _choice(model.get("ratios", []), model.get("default_ratio")),
+        _mark_default(model.get("resolutions", []), model.get("default_resolution")),
+        _mark_default(model.get("ratios", []), model.get("default_ratio")),
         ", ".join(inputs),
     )
 
 
-def _choice(values: Iterable[object], default: object) -> str:
+def _mark_default(values: Iterable[object], default: object) -> str:
     """The allowed values, the default marked."""
     return " ".join(f"{value}*" if value == default else str(value) for value in values)
 
@@ -153,18 +154,18 @@ def _seconds(values: Sequence[int], default: int | None) -> str:
     """The durations, a long range without gaps by its ends."""
     if len(values) > 3 and list(values) == list(range(values[0], values[-1] + 1)):
         return f"{values[0]}–{values[-1]}" + (f", {default}*" if default is not None else "")
-    return _choice(values, default)
+    return _mark_default(values, default)
 
 
-def _pictures(images: list[str | Path]) -> dict[str, Any]:
+def _image_fields(images: list[str | Path]) -> dict[str, Any]:
     if len(images) > 1:
         return {"images": images}
     return {"image" if isinstance(image, Path) else "image_url": image for image in images}
 
 
-def _medium(option: str, text: str) -> str | Path:
+def _file_or_url(option: str, text: str) -> str | Path:
     """A URL unchanged, anything else as a file. Raises CommandError if there is no such file."""
-    if text.lower().startswith(_ADDRESSES):
+    if text.lower().startswith(_URL_PREFIXES):
         return text
     path = Path(text)
     shown = text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…"
@@ -179,7 +180,7 @@ def _medium(option: str, text: str) -> str | Path:
     return path
 
 
-def _pairs(option: str, texts: Iterable[str]) -> dict[str, Any]:
+def _parse_pairs(option: str, texts: Iterable[str]) -> dict[str, Any]:
     """`name=value` texts as a mapping; JSON values are parsed."""
     found: dict[str, Any] = {}
     for text in texts:

@@ -24,14 +24,14 @@ from providers.sandbox.server import SandboxServer
 from providers.sandbox.settings import SandboxSettings
 
 _POLL_SECONDS = 0.4
-_SPARE_SECONDS = 20.0
+_EXTRA_SECONDS = 20.0
 """Added to twice the duration of a task as timeout."""
 
 _TERMINATED = 143
 
 
 @dataclass(frozen=True, slots=True)
-class _Running:
+class _DemoTask:
     provider: str
     client: GatewayClient
     id: str
@@ -53,7 +53,7 @@ def run_demo(out: Path, task_seconds: float = 8.0) -> None:
             _start(spec.name, spec.sandbox.demo, stack.enter_context(GatewayClient(url, spec.sandbox.demo.credential)))
             for spec in registry.PROVIDERS
         ]
-        for video, task in zip(running, _follow(running, 2 * task_seconds + _SPARE_SECONDS), strict=True):
+        for video, task in zip(running, _follow(running, 2 * task_seconds + _EXTRA_SECONDS), strict=True):
             path = download(task.url, out / file_name(video.provider, task.id))
             print_result(f"{path}  {path.stat().st_size:,} bytes")
     print_message(
@@ -80,14 +80,14 @@ def _gateway(task_seconds: float) -> Iterator[str]:
             yield server.url
 
 
-def _start(provider: str, video: DemoVideo, client: GatewayClient) -> _Running:
+def _start(provider: str, video: DemoVideo, client: GatewayClient) -> _DemoTask:
     answer = client.submit({"model": video.model, "prompt": video.prompt})
     task = answer.tasks[0]
     print_message(f"{provider}: task {task.id}, {video.model}, “{video.prompt}”")
-    return _Running(provider, client, task.id)
+    return _DemoTask(provider, client, task.id)
 
 
-def _follow(running: Sequence[_Running], timeout: float) -> list[TaskView]:
+def _follow(running: Sequence[_DemoTask], timeout: float) -> list[TaskView]:
     """The finished tasks, in the order given, within `timeout` seconds."""
     give_up = time.monotonic() + timeout
     with task_progress() as progress:

@@ -203,14 +203,14 @@ _PRIVATE = re.compile(
 _QUOTED = re.compile(r"(?i)prompt|nick|screen|mobile|phone|mail|title|desc|caption")
 """Those of them that a message of the upstream may quote."""
 _FIELD = re.compile(r"[A-Za-z0-9_.:$<>-]{1,64}")
-_WORD = re.compile(r"[A-Za-z0-9_.:{}/-]{0,80}")
+_IDENTIFIER = re.compile(r"[A-Za-z0-9_.:{}/-]{0,80}")
 _ID = re.compile(
     r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|\d(?:[ -]?\d){7,}|[0-9a-fA-F]{16,}|[A-Za-z0-9+=_-]{40,}"
     r"|[^\s@]+@[^\s@]+|\d{1,3}(?:\.\d{1,3}){3}"
 )
 _OPAQUE = re.compile(r"(?=[^\s]*[a-z])(?=[^\s]*[A-Z])(?=[^\s]*\d)[A-Za-z0-9+/=_-]{12,}")
 """Lower case, upper case and digits in one run: keys, tokens and base64."""
-_ADDRESS = re.compile(r"(?i)[a-z][a-z0-9+.-]*://|^//|^[\w-]+(?:\.[\w-]+)+/")
+_URL = re.compile(r"(?i)[a-z][a-z0-9+.-]*://|^//|^[\w-]+(?:\.[\w-]+)+/")
 _QUERY_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,30}")
 _MAX_NUMBER = 10_000_000
 _MAX_ITEMS = 40
@@ -292,7 +292,7 @@ class Redaction:
 
     def identifier(self, text: str) -> str:
         """A name or code of the upstream, or the length of a text that may be private."""
-        hidden = _ID.search(text) or _OPAQUE.search(text) or not _WORD.fullmatch(text) or _is_encoded_text(text)
+        hidden = _ID.search(text) or _OPAQUE.search(text) or not _IDENTIFIER.fullmatch(text) or _is_encoded_text(text)
         return f"<text of {len(text)}>" if hidden or self._without_secrets(text) != text else text
 
     def _without_secrets(self, text: str) -> str:
@@ -311,7 +311,7 @@ class Redaction:
             return {"<JSON text>": self.value(inside, field, depth + 1)}
         if _PRIVATE.search(field):
             return f"<text of {len(text)}>"
-        if _ADDRESS.search(text):
+        if _URL.search(text):
             return self._link(text)
         return self.text(text) if _SENTENCE_FIELD.search(field) else self.identifier(text)
 

@@ -21,7 +21,7 @@ from gateway.api.schemas.responses import (
 )
 from gateway.app import create_app
 from gateway.cli import main
-from gateway.cli.client.accounts import clock_time
+from gateway.cli.client.accounts import format_time
 from gateway.cli.server.background import BackgroundServer
 from gateway.core.settings import AccountSettings, Settings
 from providers.sandbox.server import SandboxServer
@@ -309,5 +309,5 @@ def test_every_command_has_help(capsys: Out) -> None:
 
 def test_times_are_local_with_a_date_on_another_day() -> None:
     noon = time.mktime((2026, 11, 25, 12, 0, 0, 0, 0, -1))
-    assert clock_time(noon + 300, noon) == "12:05"
-    assert clock_time(noon + 86_400, noon) == "11-26 12:00"
+    assert format_time(noon + 300, noon) == "12:05"
+    assert format_time(noon + 86_400, noon) == "11-26 12:00"
