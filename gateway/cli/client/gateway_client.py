@@ -200,13 +200,11 @@ class GatewayClient:
             message = f"{self.url} responded {response.status_code} without JSON: is it the gateway?"
             return ResponseError(message, response.status_code)
         error = body.get("error")
-        known = error if isinstance(error, dict) and error.get("message") else {}
-        return ResponseError(self._complaint(known, response), response.status_code, known)
-
-    def _complaint(self, error: Mapping[str, Any], response: httpx.Response) -> str:
-        if not error:
-            return f"{self.url} responded {response.status_code} without the gateway's error object: is it the gateway?"
-        return f"{error['message']} (request {response.headers.get('x-request-id', 'without id')})"
+        if not isinstance(error, dict) or not error.get("message"):
+            message = f"{self.url} responded {response.status_code} without an error object: is it the gateway?"
+            return ResponseError(message, response.status_code)
+        message = f"{error['message']} (request {response.headers.get('x-request-id', 'without id')})"
+        return ResponseError(message, response.status_code, error)
 
 
 def _normalize_url(url: str) -> str:
