@@ -38,7 +38,7 @@ class TaskAccepted(_ResponseModel):
     warnings: list[FieldWarningObject] | None = None
 
 
-class QueuePosition(_ResponseModel):
+class QueuePlace(_ResponseModel):
     position: int
     length: int | None = None
     eta_seconds: int | None = None
@@ -60,7 +60,7 @@ class TaskObject(_ResponseModel):
     status: Status
     progress: int | None = Field(None, ge=0, le=100, description="Estimated percentage; 100 only with a result.")
     message: str | None = Field(None, description="The status as text for people.")
-    queue: QueuePosition | None = None
+    queue: QueuePlace | None = None
     result: VideoResult | None = None
     data: list[VideoLink] | None = Field(None, description="The same link, for clients of synchronous gateways.")
     error: str | None = Field(None, description="Why the task failed or, with `stale`, why the last query failed.")
