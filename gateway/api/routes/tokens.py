@@ -1,8 +1,7 @@
-"""Account tools for whoever holds the credentials, under the paths that existing clients call.
+"""The token API: account operations for owners of credentials, under the paths that existing clients call.
 
-The bearer holds one credential or several; the answers stand in their order. A credential is never repeated: the
-account's tag, or the name that its operator gave it, stands in its place. The operator's key means all managed
-accounts.
+The bearer has one or more credentials, and the response one row each in their order. A row has the account's name or
+tag, never its credential. The admin key means all managed accounts.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +12,7 @@ from starlette.responses import Response
 
 from gateway.accounts.callers import Caller
 from gateway.accounts.checks import Received
-from gateway.api.admin_auth import shows_admin_key
+from gateway.api.admin_auth import has_admin_key
 from gateway.api.context import caller_of, forces_refresh, json_response, language_of, services
 from gateway.api.renderers.account import render_points
 from gateway.api.schemas.body_parser import read_object
@@ -27,9 +26,9 @@ MAX_BODY_BYTES = 64 * 1024
 
 
 async def check(request: Request) -> Response:
-    """POST /token/check: `{"live": true}`, or a list of such for several credentials.
+    """POST /token/check: `{"live": true}`, or a list of rows for several credentials.
 
-    The credential stands in the body's `token`, or in the bearer.
+    The credentials are in the body's `token`, else in the bearer.
     """
     checks = services(request).checks
     accounts = await _accounts_of_body(request) or _accounts_of_bearer(request)
@@ -54,7 +53,7 @@ async def points(request: Request) -> Response:
 
 
 async def receive(request: Request) -> Response:
-    """POST /token/receive: take today's credits. `received` is their number, 0 when they were taken before."""
+    """POST /token/receive: receive the daily credits. `received` is their number, 0 if they were received before."""
     checks = services(request).checks
     accounts = _accounts_of_bearer(request)
     answers = await checks.each(accounts, checks.receive)
@@ -72,13 +71,13 @@ async def receive(request: Request) -> Response:
 def _accounts_of_bearer(request: Request) -> Sequence[Account]:
     """Raises GatewayError (401)."""
     authorization = request.headers.get("authorization", "")
-    if shows_admin_key(request, authorization):
+    if has_admin_key(request, authorization):
         return [managed.account for managed in services(request).pool.managed]
     return _accounts_of(caller_of(request))
 
 
 async def _accounts_of_body(request: Request) -> Sequence[Account]:
-    """Those of the field `token`, where there is one. Raises GatewayError."""
+    """The accounts of the field `token`, if it is set. Raises GatewayError."""
     headers = request.headers
     if headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers:
         return ()

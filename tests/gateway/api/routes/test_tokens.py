@@ -1,4 +1,4 @@
-"""The account tools of callers with their own credentials."""
+"""The token API of callers with their own credentials."""
 
 import pytest
 
@@ -38,7 +38,7 @@ async def test_rows_have_the_index_of_their_credential(api: Api, operation: str)
     assert [row["index"] for row in rows] == [0, 1, 2]
 
 
-async def test_received_credits_are_told_flat_and_as_an_object(api: Api) -> None:
+async def test_received_credits_have_flat_and_nested_fields(api: Api) -> None:
     (row,) = (await api.post("/token/receive")).json()
     credits = {"giftCredit": 66, "purchaseCredit": 0, "vipCredit": 0, "totalCredit": 66}
     assert row["credits"] == credits
