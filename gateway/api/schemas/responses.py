@@ -272,8 +272,10 @@ class TokenLive(_ResponseModel):
 
 class _TokenRow(_ResponseModel):
     index: int = Field(description="The position of the credential in the bearer, from 0.")
-    token: str = Field(description="The account's name or tag; a credential is never repeated.")
-    provider: str
+    token: str | None = Field(
+        None, description="The account's name or tag; absent for a credential of an invalid format."
+    )
+    provider: str | None = None
     error: str | None = Field(None, description="Why the other fields are absent.")
     error_code: str | None = Field(None, description="A stable error code, as in an error body.")
 

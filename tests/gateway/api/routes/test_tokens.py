@@ -63,3 +63,13 @@ async def test_gateway_keys_never_see_the_accounts(managed_api: Api, operation: 
 async def test_failed_check_of_one_credential_is_an_error(api: Api) -> None:
     api.checks.errors["sk-one"] = GatewayError("not_supported")
     assert (await api.post("/token/check")).json()["error"]["code"] == "not_supported"
+
+
+@pytest.mark.parametrize("operation", ["check", "points", "receive"])
+async def test_every_credential_has_a_row_also_a_malformed_or_repeated_one(api: Api, operation: str) -> None:
+    answer = await api.post(f"/token/{operation}", authorization="Bearer it-012345,sess1,sess1")
+    rows = answer.json()
+    assert [row["index"] for row in rows] == [0, 1, 2]
+    assert rows[0]["error_code"] == "invalid_api_key"
+    assert "token" not in rows[0]
+    assert rows[1]["token"] == rows[2]["token"]
