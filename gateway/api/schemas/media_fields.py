@@ -37,8 +37,8 @@ _REFERENCES = {
     MediaKind.VIDEO: MediaRole.REFERENCE_VIDEO,
     MediaKind.AUDIO: MediaRole.REFERENCE_AUDIO,
 }
-# A data: URL has a comma of its own, which no scheme follows.
-_BETWEEN_ADDRESSES = re.compile(r"[,;\s]\s*(?=(?:https?|oss)://|data:)", re.IGNORECASE)
+# A data: URL has a comma of its own, which no scheme follows. Each run of blanks is gone through once.
+_BETWEEN_ADDRESSES = re.compile(r"(?:[,;]|(?<!\s)\s)\s*+(?=(?:https?|oss)://|data:)", re.IGNORECASE)
 
 _WANTED_ADDRESS = "https://…, data:image/…;base64,…"
 _ONE_ONLY = LocalizedText(

@@ -54,6 +54,13 @@ def _shallow(value: dict[str, Any]) -> dict[str, Any]:
     raise PydanticCustomError("depth", "nested too deeply")
 
 
+def _no_switch(value: Any) -> Any:
+    """Refuses true and false, which Python takes for 1 and 0."""
+    if isinstance(value, bool):
+        raise PydanticCustomError("int_type", "a number")
+    return value
+
+
 def _resolution(value: str) -> str:
     text = value.strip().lower()
     return f"{text}p" if text.isdigit() else text
@@ -66,7 +73,8 @@ def _fits_an_id(value: str) -> str:
 
 
 Text = str | None
-Whole = Annotated[int, Field(ge=-1), AfterValidator(lambda seconds: min(seconds, MAX_SECONDS))] | None
+Number = Annotated[int, BeforeValidator(_no_switch)]
+Whole = Annotated[Number, Field(ge=-1), AfterValidator(lambda seconds: min(seconds, MAX_SECONDS))] | None
 Switch = bool | None
 Resolution = Annotated[str, AfterValidator(_resolution)]
 ModelName = Annotated[str, AfterValidator(_fits_an_id)]
@@ -97,7 +105,7 @@ class GenerationBody(BaseModel):
     )
 
     negative_prompt: Text = Field(None, description="What not to show.")
-    seed: Annotated[int, Field(ge=0, le=_MAX_SEED)] | None = Field(
+    seed: Annotated[Number, Field(ge=0, le=_MAX_SEED)] | None = Field(
         None, description="The same seed and request give a similar video."
     )
     prompt_extend: Switch = Field(None, description="The model may rewrite the prompt.")
@@ -172,7 +180,7 @@ class ReuseBody(BaseModel):
 
     prompt: str = Field(min_length=1, description="What is to change, or how it goes on.")
     model: ModelName | None = None
-    duration: Annotated[int, Field(ge=1, le=60)] | None = Field(
+    duration: Annotated[Number, Field(ge=1, le=60)] | None = Field(
         None,
         alias="seconds",
         description="Seconds that are added (extensions), or the length of the result (edits, remixes).",

@@ -318,3 +318,11 @@ def test_two_files_in_a_single_field_name_the_list_field() -> None:
     assert "images[]" in caught.value.message("en")
     request = parse_generation({"image": [media_file(picture())]}).request
     assert len(request.media) == 1
+
+
+@pytest.mark.parametrize("name", ["seed", "duration", "seconds"])
+@pytest.mark.parametrize("value", [True, False])
+def test_true_and_false_are_no_numbers(name: str, value: bool) -> None:
+    with pytest.raises(GatewayError) as caught:
+        parse_generation({"prompt": "p", name: value})
+    assert caught.value.param == name
