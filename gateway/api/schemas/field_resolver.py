@@ -74,11 +74,19 @@ class ResolvedFields:
         """The inputs, read. An input under several names is one; twice in one field it is meant. What is wrong with
         them is added to `problems`, two inputs for one place to `conflicts`."""
         read: list[list[Media]] = []
+        alone: dict[str, Media] = {}
         for declared, path, value in self.inputs:
             try:
-                read.append(read_inputs(declared, path, value))
+                items = read_inputs(declared, path, value)
             except InputError as error:
                 self.problems.append(error.problem(path))
+                continue
+            if items and items[0].role is None and not declared.many and not declared.numbered:
+                other = alone.setdefault(declared.name, items[0])
+                if _content(other) != _content(items[0]):
+                    self.conflicts.append(_conflict(path, "", other.param, ""))
+                    continue
+            read.append(items)
         return self._without_repeats(read) if len(read) > 1 else read[0] if read else []
 
     def _without_repeats(self, read: list[list[Media]]) -> list[Media]:

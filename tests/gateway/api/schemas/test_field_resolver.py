@@ -421,3 +421,20 @@ def test_options_that_differ_in_case_are_a_conflict() -> None:
 
 def test_names_in_metadata_are_folded() -> None:
     assert parse_generation({"prompt": "p", "metadata": {"aspectRatio": "9:16"}}).request.ratio == "9:16"
+
+
+@pytest.mark.parametrize("names", [("image_url", "img_url"), ("image", "imageUrl"), ("image_url", "input.img_url")])
+def test_two_pictures_under_names_of_one_single_field_are_a_conflict(names: tuple[str, str]) -> None:
+    body: dict[str, Any] = {}
+    for name, address in zip(names, (URL, OTHER), strict=True):
+        holder, _, own = name.rpartition(".")
+        (body.setdefault(holder, {}) if holder else body)[own] = address
+    assert refused(body).code == "conflict"
+
+
+@pytest.mark.parametrize(
+    "value", ['["https://h/a.png"]', '{"url": "https://h/a.png"}', '[{"url": " data:image/png;base64,AA"}]']
+)
+def test_json_texts_in_metadata_are_inputs_as_well(value: str) -> None:
+    assert len(parse_generation({"prompt": "p", "metadata": {"images": value}}).request.media) == 1
+    assert refused({"zq": [value]}).param == "zq"
