@@ -326,3 +326,17 @@ def test_true_and_false_are_no_numbers(name: str, value: bool) -> None:
     with pytest.raises(GatewayError) as caught:
         parse_generation({"prompt": "p", name: value})
     assert caught.value.param == name
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"video": "video_a", "video_url": "video_b"},
+        {"video": {"id": "video_a", "url": "https://h/v.mp4"}},
+        {"video": "video_a", "input": {"video": {"id": "video_b"}}},
+    ],
+)
+def test_two_earlier_videos_are_refused(body: dict[str, Any]) -> None:
+    with pytest.raises(GatewayError) as caught:
+        parse_reuse({"prompt": "p"} | body)
+    assert caught.value.param == "video"
