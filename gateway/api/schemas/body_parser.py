@@ -35,6 +35,7 @@ _UTF8_NAMES = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
 _FILE_TYPES = (b"image/", b"video/", b"audio/", b"application/octet-stream")
 """Media types of form parts that are files, with or without a file name."""
 
+_FILE_NAME = re.compile(rb";\s*filename\s*=", re.IGNORECASE)
 _NAME = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])*)")
 _PART = re.compile(r"\[([^\[\]]*)\]")
 
@@ -57,8 +58,7 @@ def body_kind(headers: Headers) -> str:
 
 def require_utf8_charset(content_type: str) -> None:
     """Raises GatewayError (400) for a declared charset that is not UTF-8: clients do not choose the decoder."""
-    declared = _CHARSET.search(content_type)
-    if declared is not None and declared[1].lower() not in _UTF8_NAMES:
+    if any(declared.lower() not in _UTF8_NAMES for declared in _CHARSET.findall(content_type)):
         raise gateway_error("not_utf8")
 
 
@@ -125,6 +125,12 @@ class _FormParser(MultiPartParser):
     """Spools files to disk as they arrive; text fields stay in memory, and their total size is limited."""
 
     text_bytes = 0
+    is_complete = True
+    """False from the first part to the last boundary: a form that ends between them lacks a part."""
+
+    def on_part_begin(self) -> None:
+        self.is_complete = False
+        super().on_part_begin()
 
     def on_part_data(self, data: bytes, start: int, end: int) -> None:
         if self._current_part.file is None:
@@ -136,7 +142,7 @@ class _FormParser(MultiPartParser):
     def on_headers_finished(self) -> None:
         part = self._current_part
         media_type = next((value for name, value in part.item_headers if name == b"content-type"), b"").lower()
-        if media_type.startswith(_FILE_TYPES) and b"filename" not in (part.content_disposition or b"").lower():
+        if media_type.startswith(_FILE_TYPES) and not _FILE_NAME.search(part.content_disposition or b""):
             part.content_disposition = (part.content_disposition or b"") + b'; filename=""'
         require_utf8_charset(media_type.decode("latin-1"))
         super().on_headers_finished()
@@ -148,6 +154,9 @@ class _FormParser(MultiPartParser):
         else:
             super().on_part_end()
 
+    def on_end(self) -> None:
+        self.is_complete = True
+
 
 async def _read_multipart(request: Request, limit: int, max_files: int, opened: AsyncExitStack) -> dict[str, Any]:
     try:
@@ -156,6 +165,7 @@ async def _read_multipart(request: Request, limit: int, max_files: int, opened: 
                 request.headers, stream, max_files=max_files, max_fields=MAX_FIELDS, max_part_size=limit
             )
             form = await parser.parse()
+            opened.push_async_callback(form.close)
     except MultiPartException as error:
         # Only the message tells the cases apart.
         if "Too many files" in error.message:
@@ -163,7 +173,8 @@ async def _read_multipart(request: Request, limit: int, max_files: int, opened: 
         raise gateway_error("invalid_form") from None
     except UnicodeError:
         raise gateway_error("not_utf8") from None
-    opened.push_async_callback(form.close)
+    if not parser.is_complete:
+        raise gateway_error("invalid_form")
     items: list[tuple[str, Any]] = []
     for name, value in form.multi_items():
         if isinstance(value, str):

@@ -5,13 +5,14 @@ Unknown fields that decide nothing are collected for the answer's `warnings`; th
 the client may have meant. The names are those of `field_aliases`.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from gateway.api.schemas import field_aliases as aliases
 from gateway.api.schemas.body_parser import UnreadableFile
-from gateway.api.schemas.field_aliases import InputField, ScalarField, field_of
+from gateway.api.schemas.field_aliases import InputField, ScalarField, field_of, fold
 from gateway.api.schemas.field_values import (
     PIXELS,
     RATIO,
@@ -54,6 +55,9 @@ UnknownFields = Literal["check", "ignore", "refuse"]
 """What becomes of unknown fields: refused where they decide the video, ignored with a warning, or refused."""
 
 MAX_WARNINGS = 20
+MAX_FIELDS = 1000
+"""Fields of one body, those in objects as well. To say what an unknown one may mean takes time."""
+_MAX_NESTING = 4
 _SHOWN_NAME = 64
 
 _INPUT_ORDER = {declared.name: index for index, declared in enumerate(aliases.INPUTS)}
@@ -78,11 +82,19 @@ class ResolvedFields:
         """The inputs, read. An input under several names is one; twice in one field it is meant. What is wrong with
         them is added to `problems`, two inputs for one place to `conflicts`."""
         read: list[list[Media]] = []
+        alone: dict[str, Media] = {}
         for declared, path, value in self.inputs:
             try:
-                read.append(read_inputs(declared, path, value))
+                items = read_inputs(declared, path, value)
             except InputError as error:
                 self.problems.append(error.problem(path))
+                continue
+            if items and items[0].role is None and not declared.many and not declared.numbered:
+                other = alone.setdefault(declared.name, items[0])
+                if _content(other) != _content(items[0]):
+                    self.conflicts.append(_conflict(path, "", other.param, ""))
+                    continue
+            read.append(items)
         return self._without_repeats(read) if len(read) > 1 else read[0] if read else []
 
     def _without_repeats(self, read: list[list[Media]]) -> list[Media]:
@@ -134,6 +146,7 @@ class _Resolver:
         self._found = ResolvedFields()
         self._sides: dict[str, tuple[str, Any]] = {}
         self._options: dict[str, Any] = {}
+        self._added = 0
 
     def result(self) -> ResolvedFields:
         self._join_sides()
@@ -145,6 +158,11 @@ class _Resolver:
         """Add a field. `path` is its name with the objects it stands in, `parameters.size`, and `container` the last of
         these objects."""
         if is_blank(value):
+            return
+        self._added += 1
+        if self._added > MAX_FIELDS:
+            if self._added == MAX_FIELDS + 1:
+                self._found.problems.append(FieldProblem(path[:_SHOWN_NAME], FieldReason.UNKNOWN, hint=_TOO_MANY))
             return
         declared = field_of(name)
         if declared is None:
@@ -167,9 +185,9 @@ class _Resolver:
             self._found.inputs.append((declared, path, value))
 
     def _add_scalar(self, declared: ScalarField, name: str, value: Any, path: str, container: str = "") -> None:
-        own, alias = declared.name, name.lower()
+        own, alias = declared.name, fold(name)
         if alias in _SIDES:
-            self._sides[alias] = path, value
+            self._add_side(alias, value, path)
         elif alias in _TIERS:
             tier = tier_of(value)
             if tier is not None:
@@ -206,6 +224,11 @@ class _Resolver:
             self._set("size", value, path)
         elif own != "size" or text != "auto":
             self._set(own, value, path)
+
+    def _add_side(self, side: str, value: Any, path: str) -> None:
+        other_path, said = self._sides.setdefault(side, (path, value))
+        if comparable("duration", said) != comparable("duration", value):
+            self._found.conflicts.append(_conflict(path, shown_value(value), other_path, shown_value(said)))
 
     def _join_sides(self) -> None:
         """`width` and `height` are a size; 0 in both is none."""
@@ -244,18 +267,22 @@ class _Resolver:
     def _add_other(self, name: str, value: Any, path: str, container: str) -> None:
         folded = name.lower()
         if folded in aliases.CONTAINERS and (inner := object_of(value)) is not None:
+            if path.count(".") >= _MAX_NESTING:
+                self._found.problems.append(FieldProblem(path[:_SHOWN_NAME], FieldReason.UNKNOWN))
+                return
             for key, item in inner.items():
                 self.add(key, item, f"{path}.{key}", folded)
         elif container in aliases.UPSTREAM_CONTAINERS:
             self._add_option(container, name, value, path)
-        elif folded == aliases.LABELS:
-            self._add_labels(object_of(value) or {}, path)
+        elif folded == aliases.LABELS and (labels := object_of(value)) is not None:
+            self._add_labels(labels, path)
         elif folded == "n" and whole_number(value) != 1:
             self._found.problems.append(
                 FieldProblem(path, FieldReason.NOT_ALLOWED, ("1",), shown_value(value), _ONE_VIDEO)
             )
         elif folded in aliases.MEANINGLESS and not (folded == "stream" and switch_of(value) is not False):
-            pass
+            if holds_media(value) if isinstance(value, str) else holds_inputs(value):
+                self._refuse(name, value, path)
         else:
             self._add_unknown(name, value, path)
 
@@ -328,13 +355,15 @@ _SIDE_MISSING = LocalizedText(
     "width 与 height 需同时给出，或改用 size（如 1280x720）",
     "width and height go together; or send size, such as 1280x720",
 )
+_TOO_MANY = LocalizedText(f"字段过多，最多 {MAX_FIELDS} 个", f"There are too many fields: send at most {MAX_FIELDS}")
+_LAST_NUMBER = re.compile(r"(\d+)(?:\[\])?$", re.ASCII)
 _ONE_VIDEO = LocalizedText("一个任务只生成一个视频，多个请多次提交", "One task makes one video: submit once for each")
 
 
 def _place_of(given: tuple[InputField, str, Any]) -> tuple[int, int]:
     declared, path, _ = given
-    number = path.rpartition("_")[2] if declared.numbered else ""
-    return _INPUT_ORDER[declared.name], int(number) if number.isdigit() else 0
+    number = _LAST_NUMBER.search(path) if declared.numbered else None
+    return _INPUT_ORDER[declared.name], int(number[1]) if number else 0
 
 
 def refuse_problems(found: ResolvedFields) -> None:
