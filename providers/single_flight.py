@@ -33,7 +33,11 @@ class SingleFlight(Generic[K, V]):
                 return await self._lead(key, make, route)
             await asyncio.wait([running])
             if not running.cancelled():
-                return running.result()
+                try:
+                    return running.result()
+                finally:
+                    # An error's traceback would hold this frame, and the frame the error.
+                    del running
 
     def forget(self, key: K) -> None:
         self._cache.pop(key, None)
@@ -55,6 +59,8 @@ class SingleFlight(Generic[K, V]):
         finally:
             del self._running[key, route]
             outcome.cancel()
+            # As in `get`.
+            del outcome
 
 
 async def all_of(calls: Sequence[Coroutine[Any, Any, V]]) -> list[V]:
@@ -67,3 +73,5 @@ async def all_of(calls: Sequence[Coroutine[Any, Any, V]]) -> list[V]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        # As in `SingleFlight.get`.
+        tasks.clear()

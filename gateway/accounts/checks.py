@@ -5,6 +5,7 @@ once after a submit fails for lack of them, and a rejected credential is checked
 """
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,9 @@ SPREAD_SECONDS = 0.5
 """Upper bound of the random delay before each of several calls, so that they do not arrive together."""
 BALANCE_WAIT = 5.0
 """Seconds that a submit waits for a balance that decides whether an account can take it."""
+BALANCE_RETRIES = (10.0, 60.0, 600.0)
+"""Seconds between further reads of a balance that could not be read after a failed submit: without it the account stays
+paused, whatever it has."""
 CREDITS_SECONDS = 120.0
 """TTL of a credit balance, unless a refresh is forced."""
 
@@ -171,9 +175,18 @@ class AccountChecks:
         try:
             await self._read_credits(provider, account)
         except ProviderError:
-            return
+            self._background.start(self._read_credits_later(provider, account))
         finally:
             del self._balance_reads[account.id]
+
+    async def _read_credits_later(self, provider: CanTellCredits, account: Account) -> None:
+        for seconds in BALANCE_RETRIES:
+            await self._clock.sleep(seconds)
+            if not self._pool.lacks_credits(account) or self._pool.is_expired(account):
+                return
+            with contextlib.suppress(ProviderError):
+                await self._read_credits(provider, account)
+                return
 
     async def _read_credits(self, provider: CanTellCredits, account: Account) -> Credits:
         credits = await self._record_outcome(account, provider.credits(account))

@@ -198,10 +198,7 @@ class AccountPool:
         record, now = self._current(account), self._clock.now()
         if record is None:
             return False
-        # A copy: the traceback of the original keeps the request alive.
-        record.last_error = LastError(
-            ProviderError(error.kind, code=error.code, message=error.message, detail=error.detail), now
-        )
+        record.last_error = LastError(error.without_traceback(), now)
         pause = record.health.fail(error, model, sent_at=sent_at, now=now, price=price)
         if pause is not None:
             self._report_pause(account, record, pause)

@@ -1,6 +1,7 @@
-"""Every error response of the gateway: its body, status, headers, language, request id and log fields."""
+"""Error responses of the gateway: body, status, headers, language, request id and log fields."""
 
 import asyncio
+import traceback
 from collections.abc import Mapping
 from typing import cast
 
@@ -17,8 +18,22 @@ from gateway.core.logs import GATEWAY, where
 def error_response(request: Request, error: GatewayError, headers: Mapping[str, str] | None = None) -> Response:
     """The response to an error. Its log fields join those of the request. `headers` are added to the error's own."""
     add_log_fields(request, error.log_fields())
+    release_frames(error)
     body = error.body(language_of(request), request_id(request))
     return json_response(body, error.shape.status, {**error.headers(), **(headers or {})})
+
+
+def release_frames(error: BaseException) -> None:
+    """Clear the frames of an error and of those that led to it. A traceback and a frame that holds its error are a
+    cycle: it would keep the request and its body until the garbage collector runs."""
+    pending: list[BaseException | None] = [error]
+    known: set[int] = set()
+    while pending:
+        one = pending.pop()
+        if one is not None and id(one) not in known:
+            known.add(id(one))
+            traceback.clear_frames(one.__traceback__)
+            pending += (one.__cause__, one.__context__)
 
 
 def failure_response(request: Request, error: Exception | asyncio.CancelledError) -> Response:
@@ -36,7 +51,7 @@ def failure_response(request: Request, error: Exception | asyncio.CancelledError
 
 
 def log_failure(request_id: str, error: Exception) -> None:
-    """Log where an exception comes from."""
+    """Log the location of an exception."""
     GATEWAY.error("internal error", extra={"fields": {"request_id": request_id, "cause": where(error)}})
 
 
@@ -46,12 +61,12 @@ async def handle_gateway_error(request: Request, error: Exception) -> Response:
 
 
 async def handle_http_exception(request: Request, error: Exception) -> Response:
-    """Starlette's handler of what the framework itself raises: no such path, or not with this method. For a near
-    miss the error names the right path."""
+    """Starlette's handler of HTTPException: an unknown path or method. The error names the path that was meant, if it
+    is known."""
     http_error = cast(HTTPException, error)
-    near = path_error(request.method, request.scope["path"], request.app.routes, exists=http_error.status_code == 405)
-    if near is not None:
-        return error_response(request, near)
+    hint = path_error(request.method, request.scope["path"], request.app.routes, exists=http_error.status_code == 405)
+    if hint is not None:
+        return error_response(request, hint)
     if http_error.status_code == 405:
         response_error = GatewayError("method_not_allowed", values={"method": request.method})
     else:

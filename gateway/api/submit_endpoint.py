@@ -19,6 +19,8 @@ from providers.contract.errors import FieldProblem, FieldReason
 from providers.contract.requests import FieldWarning
 
 WARNINGS_HEADER = "x-gateway-warnings"
+_MAX_HEADER = 1500
+"""Characters: proxies refuse an answer whose headers together exceed 4 KB. The body has every warning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,4 +84,6 @@ def warning_fields(warnings: Iterable[FieldWarning]) -> dict[str, Any]:
 def warning_headers(warnings: Iterable[FieldWarning]) -> dict[str, str]:
     """The same as a header, for clients with strict schemas: `ignored_field fps, adjusted_value resolution=720p`."""
     texts = [f"{one.code} {quote(one.field)}" + (f"={quote(one.value)}" if one.value else "") for one in warnings]
-    return {WARNINGS_HEADER: ", ".join(texts)} if texts else {}
+    while len(joined := ", ".join(texts)) > _MAX_HEADER:
+        texts.pop()
+    return {WARNINGS_HEADER: joined} if joined else {}

@@ -123,7 +123,7 @@ class Submitter:
                     ):
                         raise from_provider(error, model, _log_fields(account, model)) from error
                     record.on_charge(None)
-                    failures |= {one.id: error for one in affected}
+                    failures |= {one.id: error.without_traceback() for one in affected}
                 else:
                     lease.submitted(submission.id)
                     return account, submission
@@ -222,7 +222,7 @@ class Submitter:
         except ProviderError as error:
             if error.kind is not ErrorKind.ANSWER_LOST or not isinstance(provider, CanFind):
                 raise
-            lost = error
+            lost = error.without_traceback()
         found = await self._look_up(provider, key, account, lost=lost)
         if found is not None:
             return found

@@ -149,5 +149,16 @@ class ProviderError(Exception):
         self.fields = tuple(fields)
         self.retry_after = retry_after
 
+    def without_traceback(self) -> "ProviderError":
+        """A copy to keep: the traceback of the original holds the frames of a request, and all that they hold."""
+        return ProviderError(
+            self.kind,
+            code=self.code,
+            message=self.message,
+            detail=self.detail,
+            fields=self.fields,
+            retry_after=self.retry_after,
+        )
+
     def __str__(self) -> str:
         return " ".join(part for part in (self.kind, self.code, self.detail) if part)

@@ -136,6 +136,8 @@ class HttpClient:
             url += "?" + urlencode(params, quote_via=quote)
         try:
             return await self._route(proxy, once).call(method, url, headers, body)
+        except ProviderError:
+            raise
         except Exception as error:
             raise failure(error, self.timeouts) from error
 
@@ -204,6 +206,8 @@ class HttpClient:
                     await response.aclose()
         except TimeoutError as error:
             raise ProviderError(ErrorKind.ANSWER_LOST, detail="the upload stalled or took too long") from error
+        except ProviderError:
+            raise
         except Exception as error:
             raise failure(error, self.timeouts) from error
         return Reply(response.status_code, pieces.whole(), read_retry_after(response.headers.get("retry-after")))

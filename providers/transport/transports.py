@@ -200,8 +200,6 @@ def raise_for_proxy_status(status: int) -> None:
 
 def failure(error: Exception, timeouts: Timeouts) -> ProviderError:
     """The error as UNREACHABLE or ANSWER_LOST. An unknown one is ANSWER_LOST: a charged call may have arrived."""
-    if isinstance(error, ProviderError):
-        return error
     if isinstance(error, _NOT_SENT_ERRORS) or _failed_to_connect(error):
         return ProviderError(ErrorKind.UNREACHABLE, detail=type(error).__name__)
     if isinstance(error, TimeoutError):

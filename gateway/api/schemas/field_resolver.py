@@ -5,13 +5,14 @@ Unknown fields that decide nothing are collected for the answer's `warnings`; th
 the client may have meant. The names are those of `field_aliases`.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from gateway.api.schemas import field_aliases as aliases
 from gateway.api.schemas.body_parser import UnreadableFile
-from gateway.api.schemas.field_aliases import InputField, ScalarField, field_of
+from gateway.api.schemas.field_aliases import InputField, ScalarField, field_of, fold
 from gateway.api.schemas.field_values import (
     PIXELS,
     RATIO,
@@ -33,7 +34,15 @@ from gateway.api.schemas.media_fields import (
     read_inputs,
     shown_value,
 )
-from gateway.api.schemas.unknown_fields import decides, holds_media, holds_misplaced_inputs, input_names, nearest_fields
+from gateway.api.schemas.unknown_fields import (
+    decides,
+    holds_files,
+    holds_media,
+    holds_misplaced_inputs,
+    input_names,
+    is_misspelled,
+    nearest_fields,
+)
 from gateway.core.errors import invalid
 from gateway.core.messages import ERRORS, format_text
 from providers.contract.errors import FieldProblem, FieldReason
@@ -46,6 +55,9 @@ UnknownFields = Literal["check", "ignore", "refuse"]
 """What becomes of unknown fields: refused where they decide the video, ignored with a warning, or refused."""
 
 MAX_WARNINGS = 20
+MAX_FIELDS = 1000
+"""Fields of one body, those in objects as well. To say what an unknown one may mean takes time."""
+_MAX_NESTING = 4
 _SHOWN_NAME = 64
 
 _INPUT_ORDER = {declared.name: index for index, declared in enumerate(aliases.INPUTS)}
@@ -70,11 +82,19 @@ class ResolvedFields:
         """The inputs, read. An input under several names is one; twice in one field it is meant. What is wrong with
         them is added to `problems`, two inputs for one place to `conflicts`."""
         read: list[list[Media]] = []
+        alone: dict[str, Media] = {}
         for declared, path, value in self.inputs:
             try:
-                read.append(read_inputs(declared, path, value))
+                items = read_inputs(declared, path, value)
             except InputError as error:
                 self.problems.append(error.problem(path))
+                continue
+            if items and items[0].role is None and not declared.many and not declared.numbered:
+                other = alone.setdefault(declared.name, items[0])
+                if _content(other) != _content(items[0]):
+                    self.conflicts.append(_conflict(path, "", other.param, ""))
+                    continue
+            read.append(items)
         return self._without_repeats(read) if len(read) > 1 else read[0] if read else []
 
     def _without_repeats(self, read: list[list[Media]]) -> list[Media]:
@@ -125,19 +145,28 @@ class _Resolver:
         self._unknown = unknown
         self._found = ResolvedFields()
         self._sides: dict[str, tuple[str, Any]] = {}
+        self._options: dict[str, Any] = {}
+        self._added = 0
 
     def result(self) -> ResolvedFields:
         self._join_sides()
+        self._join_options()
         self._found.inputs.sort(key=_place_of)
         return self._found
 
-    def add(self, name: str, value: Any, path: str) -> None:
-        """Add a field. `path` is its name with the objects it stands in: `parameters.size`."""
+    def add(self, name: str, value: Any, path: str, container: str = "") -> None:
+        """Add a field. `path` is its name with the objects it stands in, `parameters.size`, and `container` the last of
+        these objects."""
         if is_blank(value):
+            return
+        self._added += 1
+        if self._added > MAX_FIELDS:
+            if self._added == MAX_FIELDS + 1:
+                self._found.problems.append(FieldProblem(path[:_SHOWN_NAME], FieldReason.UNKNOWN, hint=_TOO_MANY))
             return
         declared = field_of(name)
         if declared is None:
-            self._add_other(name, value, path)
+            self._add_other(name, value, path, container)
         elif isinstance(declared, InputField):
             self._add_input(declared, value, path)
         elif holds_misplaced_inputs(declared.name, value):
@@ -145,7 +174,7 @@ class _Resolver:
             hint = format_text(ERRORS["unknown_input"], fields=", ".join(input_names()))
             self._found.problems.append(FieldProblem(path, FieldReason.NOT_ALLOWED, hint=hint))
         elif declared.name in _TRANSLATED:
-            self._add_scalar(declared, name, value, path)
+            self._add_scalar(declared, name, value, path, container)
         else:
             self._set(declared.name, value, path)
 
@@ -155,14 +184,16 @@ class _Resolver:
         else:
             self._found.inputs.append((declared, path, value))
 
-    def _add_scalar(self, declared: ScalarField, name: str, value: Any, path: str) -> None:
-        own, alias = declared.name, name.lower()
+    def _add_scalar(self, declared: ScalarField, name: str, value: Any, path: str, container: str = "") -> None:
+        own, alias = declared.name, fold(name)
         if alias in _SIDES:
-            self._sides[alias] = path, value
+            self._add_side(alias, value, path)
         elif alias in _TIERS:
             tier = tier_of(value)
             if tier is not None:
                 self._set(own, tier, path)
+            elif container in aliases.UPSTREAM_CONTAINERS:
+                self._add_option(container, name, value, path)
             else:
                 self._ignore(path)
         elif own in _SHAPES:
@@ -194,15 +225,20 @@ class _Resolver:
         elif own != "size" or text != "auto":
             self._set(own, value, path)
 
+    def _add_side(self, side: str, value: Any, path: str) -> None:
+        other_path, said = self._sides.setdefault(side, (path, value))
+        if comparable("duration", said) != comparable("duration", value):
+            self._found.conflicts.append(_conflict(path, shown_value(value), other_path, shown_value(said)))
+
     def _join_sides(self) -> None:
         """`width` and `height` are a size; 0 in both is none."""
         if not self._sides:
             return
         for name in _SIDES:
             if name not in self._sides:
-                [(path, value)] = self._sides.values()
-                hint = _SIDE_MISSING
-                self._found.problems.append(FieldProblem(path, FieldReason.CONFLICT, (), shown_value(value), hint))
+                [(path, _)] = self._sides.values()
+                other = f"{path.rpartition('.')[0]}.{name}".lstrip(".")
+                self._found.problems.append(FieldProblem(other, FieldReason.MISSING, hint=_SIDE_MISSING))
                 return
         (path, width), (other_path, height) = self._sides["width"], self._sides["height"]
         across, down = whole_number(width), whole_number(height)
@@ -228,19 +264,25 @@ class _Resolver:
 
     # --- other names -------------------------------------------------------------------------------------------------
 
-    def _add_other(self, name: str, value: Any, path: str) -> None:
+    def _add_other(self, name: str, value: Any, path: str, container: str) -> None:
         folded = name.lower()
         if folded in aliases.CONTAINERS and (inner := object_of(value)) is not None:
+            if path.count(".") >= _MAX_NESTING:
+                self._found.problems.append(FieldProblem(path[:_SHOWN_NAME], FieldReason.UNKNOWN))
+                return
             for key, item in inner.items():
-                self.add(key, item, f"{path}.{key}")
-        elif folded == aliases.LABELS:
-            self._add_labels(object_of(value) or {}, path)
+                self.add(key, item, f"{path}.{key}", folded)
+        elif container in aliases.UPSTREAM_CONTAINERS:
+            self._add_option(container, name, value, path)
+        elif folded == aliases.LABELS and (labels := object_of(value)) is not None:
+            self._add_labels(labels, path)
         elif folded == "n" and whole_number(value) != 1:
             self._found.problems.append(
                 FieldProblem(path, FieldReason.NOT_ALLOWED, ("1",), shown_value(value), _ONE_VIDEO)
             )
         elif folded in aliases.MEANINGLESS and not (folded == "stream" and switch_of(value) is not False):
-            pass
+            if holds_media(value) if isinstance(value, str) else holds_inputs(value):
+                self._refuse(name, value, path)
         else:
             self._add_unknown(name, value, path)
 
@@ -252,13 +294,34 @@ class _Resolver:
                 continue
             if name.lower() in aliases.CONTAINERS and (inner := object_of(value)) is not None:
                 for key, item in inner.items():
-                    self.add(key, item, f"{own_path}.{key}")
+                    self.add(key, item, f"{own_path}.{key}", name.lower())
             elif isinstance(declared, InputField) and holds_inputs(value):
                 self._found.inputs.append((declared, own_path, value))
-            elif isinstance(declared, ScalarField) and is_read_of_metadata(name, value):
+            elif isinstance(declared, ScalarField) and is_read_of_metadata(declared.name, name, value):
                 self._add_scalar(declared, name, value, own_path)
             elif holds_media(value):
                 self._refuse(name, value, own_path)
+
+    def _add_option(self, container: str, name: str, value: Any, path: str) -> None:
+        """Add a field of the upstream's own protocol to its options, unless it is a misspelled field of ours."""
+        if self._unknown == "refuse" or holds_files(value) or (self._unknown == "check" and is_misspelled(name)):
+            self._refuse(name, value, path)
+        elif container == "input":
+            self._options.setdefault("input", {})[name] = value
+        else:
+            self._options[name] = value
+
+    def _join_options(self) -> None:
+        """The options of the upstream's own protocol, under those that `provider_options` names."""
+        if not self._options:
+            return
+        named = object_of(self._found.scalars.get("provider_options", {}))
+        if named is not None:
+            joined = {**self._options, **named}
+            if isinstance(named.get("input"), dict) and "input" in self._options:
+                joined["input"] = {**self._options["input"], **named["input"]}
+            self._found.scalars["provider_options"] = joined
+            self._found.names.setdefault("provider_options", "parameters")
 
     def _add_unknown(self, name: str, value: Any, path: str) -> None:
         refused = self._unknown == "refuse" or (self._unknown == "check" and decides(name, value))
@@ -292,13 +355,15 @@ _SIDE_MISSING = LocalizedText(
     "width 与 height 需同时给出，或改用 size（如 1280x720）",
     "width and height go together; or send size, such as 1280x720",
 )
+_TOO_MANY = LocalizedText(f"字段过多，最多 {MAX_FIELDS} 个", f"There are too many fields: send at most {MAX_FIELDS}")
+_LAST_NUMBER = re.compile(r"(\d+)(?:\[\])?$", re.ASCII)
 _ONE_VIDEO = LocalizedText("一个任务只生成一个视频，多个请多次提交", "One task makes one video: submit once for each")
 
 
 def _place_of(given: tuple[InputField, str, Any]) -> tuple[int, int]:
     declared, path, _ = given
-    number = path.rpartition("_")[2] if declared.numbered else ""
-    return _INPUT_ORDER[declared.name], int(number) if number.isdigit() else 0
+    number = _LAST_NUMBER.search(path) if declared.numbered else None
+    return _INPUT_ORDER[declared.name], int(number[1]) if number else 0
 
 
 def refuse_problems(found: ResolvedFields) -> None:

@@ -6,6 +6,8 @@ from typing import Any
 
 import orjson
 
+from gateway.api.schemas.field_aliases import fold
+
 TIER = re.compile(r"\d{3,4}p|\dk", re.IGNORECASE | re.ASCII)
 _BARE_TIER = re.compile(r"\d{3,4}p?|\dk", re.IGNORECASE | re.ASCII)
 RATIO = re.compile(r"(\d{1,2})[:/xX×](\d{1,2})", re.ASCII)
@@ -58,6 +60,8 @@ def is_random_seed(value: Any) -> bool:
 
 def comparable(own: str, value: Any) -> Any:
     """What two values of a field are compared by: 5 and "5.0" are one length, 720 and 720P one resolution."""
+    if own == "provider_options":
+        return object_of(value)
     text = str(value).strip().lower()
     if own in ("duration", "seed"):
         number = _NUMBER.fullmatch(text)
@@ -70,18 +74,21 @@ def comparable(own: str, value: Any) -> Any:
     return text if switch is None else switch
 
 
-def is_read_of_metadata(name: str, value: Any) -> bool:
-    """True for what `metadata` says of the video: a value that cannot be read as its field is a label."""
+def is_read_of_metadata(own: str, name: str, value: Any) -> bool:
+    """True for what `metadata` says of the shape and the length of the video: a value that cannot be read as its field
+    is a label. `own` is our name of the field, `name` the client's."""
     text = str(value).strip() if isinstance(value, str | int | float) else ""
-    match name:
-        case "mode":
+    match own:
+        case "resolution" if fold(name) in ("mode", "quality"):
             return tier_of(value) is not None
-        case "aspect_ratio":
-            return bool(RATIO.fullmatch(text))
         case "resolution":
             return bool(_BARE_TIER.fullmatch(text))
+        case "size" if fold(name) in ("width", "height"):
+            return bool(whole_number(value))
         case "size":
             return bool(PIXELS.fullmatch(text) or TIER.fullmatch(text) or RATIO.fullmatch(text))
+        case "ratio":
+            return bool(RATIO.fullmatch(text))
         case "duration":
             return bool(_NUMBER.fullmatch(text))
     return False

@@ -1,5 +1,6 @@
 """Inputs of a request: in whatever form a client gives pictures, clips and sounds, `Media` comes out."""
 
+import contextlib
 import re
 from typing import Any, TypeGuard
 from urllib.parse import unquote, urlsplit
@@ -37,8 +38,8 @@ _REFERENCES = {
     MediaKind.VIDEO: MediaRole.REFERENCE_VIDEO,
     MediaKind.AUDIO: MediaRole.REFERENCE_AUDIO,
 }
-# A data: URL has a comma of its own, which no scheme follows.
-_BETWEEN_ADDRESSES = re.compile(r"[,;\s]\s*(?=(?:https?|oss)://|data:)", re.IGNORECASE)
+# A data: URL has a comma of its own, which no scheme follows. Each run of blanks is gone through once.
+_BETWEEN_ADDRESSES = re.compile(r"(?:[,;]|(?<!\s)\s)\s*+(?=(?:https?|oss)://|data:)", re.IGNORECASE)
 
 _WANTED_ADDRESS = "https://…, data:image/…;base64,…"
 _ONE_ONLY = LocalizedText(
@@ -120,15 +121,21 @@ def media(kind: MediaKind, given: Given, param: str, role: MediaRole | None = No
 
 
 def holds_inputs(value: Any) -> bool:
-    """True if a JSON value holds a file, or at any depth a text that is an address or a `data:` URL."""
+    """True if a JSON value holds a file, or at any depth a text that is an address or a `data:` URL, in JSON texts as
+    well."""
     level: list[Any] = [value]
     while level:
         item = level.pop()
-        if is_address(item.lstrip() if isinstance(item, str) else item):
+        if isinstance(item, str):
+            text = item.lstrip()
+            if is_address(text):
+                return True
+            if text[:1] in ("[", "{") and ":" in text:
+                with contextlib.suppress(orjson.JSONDecodeError):
+                    level.append(orjson.loads(text))
+        elif isinstance(item, MediaFile | UnreadableFile):
             return True
-        if isinstance(item, MediaFile | UnreadableFile):
-            return True
-        if isinstance(item, dict):
+        elif isinstance(item, dict):
             level += item.values()
         elif isinstance(item, list):
             level += item
@@ -139,7 +146,8 @@ def _elements(value: Any, depth: int = 0) -> list[Any]:
     if isinstance(value, str):
         text = value.strip()
         if is_address(text):
-            return _BETWEEN_ADDRESSES.split(text)
+            # A data: URL of megabytes has no other colon.
+            return _BETWEEN_ADDRESSES.split(text) if text.find(":", len("https:")) >= 0 else [text]
         if text[:1] not in ("[", "{"):
             return [text]
         try:

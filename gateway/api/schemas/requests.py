@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 from gateway.api.schemas import shot_prompt
 from gateway.api.schemas.field_resolver import ResolvedFields, UnknownFields, refuse_problems, resolve_fields
 from gateway.api.schemas.field_schema import show_fields, show_video
-from gateway.api.schemas.media_fields import InputError, is_address, read_inputs, shown_value
+from gateway.api.schemas.media_fields import InputError, holds_inputs, is_address, read_inputs, shown_value
 from gateway.core.errors import GatewayError, invalid
 from gateway.core.messages import ERRORS
 from gateway.task_ids.signed import MAX_MODEL_BYTES
@@ -54,6 +54,13 @@ def _shallow(value: dict[str, Any]) -> dict[str, Any]:
     raise PydanticCustomError("depth", "nested too deeply")
 
 
+def _no_switch(value: Any) -> Any:
+    """Refuses true and false, which Python takes for 1 and 0."""
+    if isinstance(value, bool):
+        raise PydanticCustomError("int_type", "a number")
+    return value
+
+
 def _resolution(value: str) -> str:
     text = value.strip().lower()
     return f"{text}p" if text.isdigit() else text
@@ -66,7 +73,8 @@ def _fits_an_id(value: str) -> str:
 
 
 Text = str | None
-Whole = Annotated[int, Field(ge=-1), AfterValidator(lambda seconds: min(seconds, MAX_SECONDS))] | None
+Number = Annotated[int, BeforeValidator(_no_switch)]
+Whole = Annotated[Number, Field(ge=-1), AfterValidator(lambda seconds: min(seconds, MAX_SECONDS))] | None
 Switch = bool | None
 Resolution = Annotated[str, AfterValidator(_resolution)]
 ModelName = Annotated[str, AfterValidator(_fits_an_id)]
@@ -97,7 +105,7 @@ class GenerationBody(BaseModel):
     )
 
     negative_prompt: Text = Field(None, description="What not to show.")
-    seed: Annotated[int, Field(ge=0, le=_MAX_SEED)] | None = Field(
+    seed: Annotated[Number, Field(ge=0, le=_MAX_SEED)] | None = Field(
         None, description="The same seed and request give a similar video."
     )
     prompt_extend: Switch = Field(None, description="The model may rewrite the prompt.")
@@ -172,7 +180,7 @@ class ReuseBody(BaseModel):
 
     prompt: str = Field(min_length=1, description="What is to change, or how it goes on.")
     model: ModelName | None = None
-    duration: Annotated[int, Field(ge=1, le=60)] | None = Field(
+    duration: Annotated[Number, Field(ge=1, le=60)] | None = Field(
         None,
         alias="seconds",
         description="Seconds that are added (extensions), or the length of the result (edits, remixes).",
@@ -246,22 +254,24 @@ def _the_sound(found: ResolvedFields, media: list[Media]) -> Media | None:
 
 def _earlier_video(found: ResolvedFields) -> tuple[str | None, Media | None]:
     """The earlier video: its id, or an input. Other inputs are problems."""
-    video_id: str | None = None
+    ids: set[str] = set()
     clips: list[Media] = []
     for declared, path, value in found.inputs:
         given = value.get("id") if isinstance(value, dict) else value
         if declared.kind is not MediaKind.VIDEO:
             found.problems.append(FieldProblem(path, FieldReason.UNKNOWN, ("video",), hint=_NOT_REUSED))
         elif isinstance(given, str) and not is_address(given.strip()):
-            video_id = given.strip()
+            ids.add(given.strip())
+            if isinstance(value, dict) and holds_inputs(value):
+                found.problems.append(FieldProblem(path, FieldReason.TOO_MANY, ("1",)))
         else:
             try:
                 clips += read_inputs(declared, path, value)
             except InputError as error:
                 found.problems.append(error.problem(path))
-    if len(clips) + (video_id is not None) > 1:
+    if len(clips) + len(ids) > 1:
         found.problems.append(FieldProblem("video", FieldReason.TOO_MANY, ("1",)))
-    return video_id, clips[0] if clips else None
+    return next(iter(ids), None), clips[0] if clips else None
 
 
 def _validated(model: type[Body], found: ResolvedFields) -> Body:

@@ -14,9 +14,8 @@ _START_SECONDS = 10.0
 
 
 class BackgroundServer:
-    """A context manager: inside it the application answers at `url`, after it the thread is gone.
-
-    Requests that run then have `grace_seconds` to end.
+    """A context manager that serves the application at `url` in a thread. On exit, running requests have
+    `grace_seconds` to end.
     """
 
     def __init__(
@@ -25,7 +24,7 @@ class BackgroundServer:
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         config = uvicorn.Config(app, http=protocol, log_config=None, access_log=False)
-        # Declared as whole seconds, used as what they are.
+        # Declared as int, but used as a float.
         config.timeout_graceful_shutdown = grace_seconds  # type: ignore[assignment]
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(
@@ -33,7 +32,7 @@ class BackgroundServer:
         )
 
     def __enter__(self) -> Self:
-        """Raises RuntimeError when it does not come up."""
+        """Raises RuntimeError if the server does not start."""
         self._thread.start()
         deadline = time.monotonic() + _START_SECONDS
         while not self._server.started:

@@ -152,6 +152,19 @@ class TestCredits:
         await env.checks.credits(A)
         assert env.state() is AccountState.READY
 
+    async def test_balance_that_could_not_be_read_after_a_failed_submit_is_read_again(self) -> None:
+        env = ChecksGateway()
+        env.provider.balance = provider_error(ErrorKind.UPSTREAM_ERROR)
+        env.fail(ErrorKind.NO_CREDITS)
+        async with env.background:
+            env.checks.refresh_credits(A)
+            await env.checks.balances_read([A])
+            assert env.state() is AccountState.NO_CREDITS
+            env.provider.balance = Credits(gift=70)
+            for _ in range(20):
+                await asyncio.sleep(0)
+        assert env.state() is AccountState.READY
+
     async def test_received_credits_are_reported_although_the_balance_is_unknown(self) -> None:
         env = ChecksGateway()
         env.provider.balance = provider_error(ErrorKind.UNREACHABLE)

@@ -1,4 +1,4 @@
-"""JSON and forms become the same object."""
+"""Request bodies: JSON and forms become the same object."""
 
 import asyncio
 import hashlib
@@ -174,7 +174,7 @@ def test_file_without_content_is_not_absent(form: TestClient) -> None:
 
 
 @pytest.mark.parametrize("content", [b"a text", b"GIF89a....", b"%PDF-1.7", b"\x89PN"])
-def test_unread_file_is_left_to_its_field(form: TestClient, content: bytes) -> None:
+def test_unreadable_file_is_left_to_its_field(form: TestClient, content: bytes) -> None:
     answer = form.post("/", files={"image": ("cat.png", content, "image/png")})
     assert answer.json()["fields"] == {"image": {"head": content.hex()}}
 
@@ -335,3 +335,34 @@ def test_file_keeps_the_name_that_the_client_gave_it(form: TestClient) -> None:
         "/", files=[("images[]", ("舞者.png", picture())), ("images[]", ("", picture("image/png", 8, 8), "image/png"))]
     )
     assert [file.client_name for file in _LEFT] == ["舞者.png", ""]
+
+
+_PART = b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\nb\r\n'
+
+
+@pytest.mark.parametrize("charsets", ["charset=utf-8; charset=utf-7", 'x="; charset=utf-8"; charset=utf-7'])
+def test_every_declared_charset_has_to_be_utf_8(large: TestClient, charsets: str) -> None:
+    body = b'--x\r\nContent-Disposition: form-data; name="a+AGE-"\r\n\r\nb\r\n--x--\r\n'
+    answer = large.post("/", content=body, headers={"content-type": f"multipart/form-data; boundary=x; {charsets}"})
+    assert answer.status_code == 400
+    assert "UTF-8" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("end", [b"--x--\r\n", b"--x--"])
+def test_form_ends_with_its_boundary(large: TestClient, end: bytes) -> None:
+    headers = {"content-type": "multipart/form-data; boundary=x"}
+    assert large.post("/", content=_PART + end, headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize("end", [b"", b"--x", _PART, _PART[:-4], b"--x\r\n"])
+def test_form_whose_last_part_is_cut_off_is_refused(large: TestClient, end: bytes) -> None:
+    headers = {"content-type": "multipart/form-data; boundary=x"}
+    assert large.post("/", content=_PART + end, headers=headers).status_code == 400
+
+
+@pytest.mark.parametrize("disposition", ["name=\"image\"; filename*=UTF-8''a%20b.png", 'name="my_filename"'])
+def test_picture_part_without_a_plain_file_name_is_a_file(form: TestClient, disposition: str) -> None:
+    head = f"--x\r\nContent-Disposition: form-data; {disposition}\r\nContent-Type: image/png\r\n\r\n".encode()
+    body = head + picture() + b"\r\n--x--\r\n"
+    answer = form.post("/", content=body, headers={"content-type": "multipart/form-data; boundary=x"})
+    assert answer.json()["read"] == [digest(picture())]

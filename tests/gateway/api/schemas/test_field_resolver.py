@@ -1,5 +1,6 @@
 """Names of fields: what each means, what is refused, and that nothing is dropped."""
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -25,7 +26,7 @@ from gateway.api.schemas.field_aliases import (
 from gateway.api.schemas.field_resolver import MAX_WARNINGS
 from gateway.api.schemas.media_fields import is_address
 from gateway.api.schemas.requests import Generation, parse_generation, parse_reuse
-from gateway.api.schemas.unknown_fields import nearest_fields
+from gateway.api.schemas.unknown_fields import _deciding, nearest_fields
 from gateway.core.errors import GatewayError
 from providers.contract.media import MediaRole
 from providers.media_files import MediaKind
@@ -311,6 +312,12 @@ def written_fields(body: dict[str, Any]) -> Iterator[tuple[str, str, Any]]:
             yield name, name, value
 
 
+def _as_option(parsed: Generation, path: str) -> Any:
+    """What goes to the upstream among its own options for a field in `parameters` or `input`."""
+    options, (container, _, name) = parsed.request.options, path.partition(".")
+    return options.get("input", {}).get(name) if container == "input" else options.get(name)
+
+
 @given(bodies)
 def test_nothing_is_dropped_without_a_word(body: dict[str, Any]) -> None:
     try:
@@ -326,5 +333,114 @@ def test_nothing_is_dropped_without_a_word(body: dict[str, Any]) -> None:
             if name not in _IN_THE_PROMPT:
                 assert set(addresses_in(value)) <= asked
             if field_of(name) is None and name not in CONTAINERS:
-                assert path in warned
+                assert path in warned or _as_option(parsed, path) == value
     assert refused_field != ""
+
+
+# --- hostile bodies ----------------------------------------------------------------------------------------------
+
+
+def nested(name: str, value: Any, depth: int = 900) -> Any:
+    for _ in range(depth):
+        value = {name: value}
+    return value
+
+
+def test_objects_within_objects_are_read_to_a_depth() -> None:
+    assert parse_generation({"prompt": "p", "input": {"parameters": {"duration": 5}}}).request.duration == 5
+    assert "parameters" in (refused({"input": nested("parameters", {"duration": 5})}).param or "")
+
+
+def test_deep_labels_are_looked_through() -> None:
+    assert not parse_generation({"prompt": "p", "metadata": {"a": nested("b", 1)}}).warnings
+    assert refused({"metadata": {"a": nested("b", URL)}}).param == "metadata.a"
+
+
+def test_long_runs_of_blanks_between_addresses_take_no_time() -> None:
+    began = time.process_time()
+    parsed = parse_generation({"prompt": "p", "images": URL + " " * 100_000 + "x"})
+    assert len(parsed.request.media) == 1
+    assert time.process_time() - began < 0.3
+
+
+def test_addresses_in_one_text_may_have_blanks_between_them() -> None:
+    media = parse_generation({"prompt": "p", "images": f"{URL} , {OTHER}\n\n{DATA}"}).request.media
+    assert [item.url for item in media] == [URL, OTHER, DATA]
+
+
+def test_thousands_of_unknown_fields_are_refused() -> None:
+    assert parse_generation({"prompt": "p"} | {f"zq{number}": 1 for number in range(900)}).warnings
+    assert "1000" in refused({f"zq{number}": 1 for number in range(40_000)}).message("en")
+
+
+def test_words_of_a_huge_name_are_not_kept() -> None:
+    before = _deciding.cache_info().currsize
+    for _ in range(3):
+        parse_generation({"prompt": "p", "A" * 100_000 + "b" * 100_000: 1})
+    assert _deciding.cache_info().currsize <= before + 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"metadata": DATA},
+        {"metadata": [{"img_url": "https://h/no-ending"}]},
+        {"metadata": UnreadableFile()},
+        {"user": {"image": DATA}},
+        {"user": URL},
+        {"response_format": [URL]},
+    ],
+)
+def test_inputs_in_fields_that_mean_nothing_are_refused(body: dict[str, Any]) -> None:
+    assert refused(body).param == next(iter(body))
+
+
+def test_user_may_be_an_address_of_no_picture() -> None:
+    assert not parse_generation({"prompt": "p", "user": "https://id.example.com/u/1"}).request.media
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"width": 720, "Width": 1280, "height": 1280},
+        {"width": 720, "height": 1280, "parameters": {"height": 720}},
+    ],
+)
+def test_two_widths_or_heights_are_a_conflict(body: dict[str, Any]) -> None:
+    assert refused(body).code == "conflict"
+
+
+def test_the_same_width_twice_is_none() -> None:
+    body = {"prompt": "p", "width": 720, "Width": "720", "height": 1280}
+    assert parse_generation(body).request.size == "720x1280"
+
+
+def test_numbers_at_the_end_of_folded_names_give_the_order() -> None:
+    body = {"prompt": "p", "imageFile2": OTHER, "image_file_3": DATA, "imageFile1": URL}
+    assert [item.url for item in parse_generation(body).request.media] == [URL, OTHER, DATA]
+
+
+def test_options_that_differ_in_case_are_a_conflict() -> None:
+    body = {"provider_options": {"a": "X"}, "parameters": {"provider_options": {"a": "x"}}}
+    assert refused(body).code == "conflict"
+
+
+def test_names_in_metadata_are_folded() -> None:
+    assert parse_generation({"prompt": "p", "metadata": {"aspectRatio": "9:16"}}).request.ratio == "9:16"
+
+
+@pytest.mark.parametrize("names", [("image_url", "img_url"), ("image", "imageUrl"), ("image_url", "input.img_url")])
+def test_two_pictures_under_names_of_one_single_field_are_a_conflict(names: tuple[str, str]) -> None:
+    body: dict[str, Any] = {}
+    for name, address in zip(names, (URL, OTHER), strict=True):
+        holder, _, own = name.rpartition(".")
+        (body.setdefault(holder, {}) if holder else body)[own] = address
+    assert refused(body).code == "conflict"
+
+
+@pytest.mark.parametrize(
+    "value", ['["https://h/a.png"]', '{"url": "https://h/a.png"}', '[{"url": " data:image/png;base64,AA"}]']
+)
+def test_json_texts_in_metadata_are_inputs_as_well(value: str) -> None:
+    assert len(parse_generation({"prompt": "p", "metadata": {"images": value}}).request.media) == 1
+    assert refused({"zq": [value]}).param == "zq"

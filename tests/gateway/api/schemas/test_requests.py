@@ -318,3 +318,25 @@ def test_two_files_in_a_single_field_name_the_list_field() -> None:
     assert "images[]" in caught.value.message("en")
     request = parse_generation({"image": [media_file(picture())]}).request
     assert len(request.media) == 1
+
+
+@pytest.mark.parametrize("name", ["seed", "duration", "seconds"])
+@pytest.mark.parametrize("value", [True, False])
+def test_true_and_false_are_no_numbers(name: str, value: bool) -> None:
+    with pytest.raises(GatewayError) as caught:
+        parse_generation({"prompt": "p", name: value})
+    assert caught.value.param == name
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"video": "video_a", "video_url": "video_b"},
+        {"video": {"id": "video_a", "url": "https://h/v.mp4"}},
+        {"video": "video_a", "input": {"video": {"id": "video_b"}}},
+    ],
+)
+def test_two_earlier_videos_are_refused(body: dict[str, Any]) -> None:
+    with pytest.raises(GatewayError) as caught:
+        parse_reuse({"prompt": "p"} | body)
+    assert caught.value.param == "video"
