@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from gateway.accounts.daily_credits import DailyCredits
 from gateway.api.error_responses import handle_gateway_error, handle_http_exception
-from gateway.api.middleware import BodyLimit, Failures, RequestContext
+from gateway.api.middleware import BodyLimit, RequestContext, UnhandledErrors
 from gateway.api.paths import STATUS, SUBMIT, NormalizePath, all_paths
 from gateway.api.poll_endpoint import PollRoute, PollShortcut
 from gateway.api.renderers.task import render_task
@@ -47,10 +47,10 @@ def _openai(prefix: str) -> list[Route]:
 
 
 def _generations() -> list[Route]:
-    """The generations API with its aliases, which the OpenAPI document names beside the path that they stand for."""
+    """The generations API with its alias paths, which the OpenAPI document lists with the main path."""
     return [
         *(Route(path, generations.submit, methods=["POST"], include_in_schema=path == SUBMIT) for path in _SUBMITS),
-        # A GET would else be a poll of a task of this name.
+        # Otherwise a GET would be a poll of a task with this name.
         *(Route(path, generations.method_not_allowed, methods=["GET"], include_in_schema=False) for path in _SUBMITS),
         *(
             Route(f"{prefix}/videos/tasks", generations.statuses, methods=["GET"], include_in_schema=bool(prefix))
@@ -133,13 +133,13 @@ def create_app(
                 expose_headers=CORS_EXPOSED,
                 max_age=86_400,
             ),
-            Middleware(Failures),
+            Middleware(UnhandledErrors),
             Middleware(BodyLimit, limit=settings.limits.body_bytes, upload_limit=settings.limits.upload_bytes),
         ],
         exception_handlers={GatewayError: handle_gateway_error, HTTPException: handle_http_exception},
         lifespan=lifespan,
     )
-    # A redirect would be built from the client's own Host header, and its bearer would follow it.
+    # A redirect would use the client's Host header, and clients would send their bearer there.
     app.router.redirect_slashes = False
     app.state.services = services
     return app

@@ -45,7 +45,7 @@ from providers.registry import Registry
 from providers.transport.client import HttpClient
 from providers.transport.transports import Timeouts
 
-_SHORTEST_SECRET = 16
+_MIN_SECRET_LENGTH = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,10 +258,10 @@ def _warnings(settings: Settings, accounts: int) -> Iterator[tuple[int, str]]:
     if settings.renamed:
         names = ", ".join(f"{former} is {name}" for former, name in settings.renamed.items())
         yield logging.WARNING, f"the configuration file uses deprecated setting names, still accepted for now: {names}"
-    if any(len(secret.get_secret_value()) < _SHORTEST_SECRET for secret in settings.secret):
+    if any(len(secret.get_secret_value()) < _MIN_SECRET_LENGTH for secret in settings.secret):
         yield (
             logging.WARNING,
-            f"GATEWAY_SECRET is shorter than {_SHORTEST_SECRET} characters: set it to a long random text",
+            f"GATEWAY_SECRET is shorter than {_MIN_SECRET_LENGTH} characters: set it to a long random text",
         )
     if settings.keys and not accounts:
         yield (

@@ -18,12 +18,12 @@ from gateway.api.services import Services
 from gateway.bootstrap import ProcessState, build_services
 from gateway.core.logs import GATEWAY, where
 from gateway.core.settings import Settings, SettingsError
-from gateway.core.settings_loader import stamp_of
+from gateway.core.settings_loader import file_version
 
-LOOK_SECONDS = 1.0
+CHECK_SECONDS = 1.0
 """Poll interval of the file. It is loaded once two polls agree, so that a half-written file is never loaded."""
 
-AT_START_ONLY = frozenset(
+RESTART_ONLY = frozenset(
     {
         *("host", "port", "workers", "cors_origins", "log_level", "log_format", "timeouts", "limits"),
         *("archive", "archive_url"),
@@ -40,39 +40,39 @@ class Reloader:
         self._process = process
         self._load = load
         self._file = file
-        self._read = self._latest = state.services.settings.stamp
-        self._wanted = asyncio.Event()
+        self._loaded = self._latest = state.services.settings.file_version
+        self._requested = asyncio.Event()
 
-    def want(self) -> None:
+    def request_reload(self) -> None:
         """Request a reload, whether the file has changed or not."""
-        self._wanted.set()
+        self._requested.set()
 
     async def run(self) -> None:
         """Watch and reload until cancelled."""
-        with _on_hangup(self.want):
+        with _on_hangup(self.request_reload):
             while True:
                 try:
-                    async with asyncio.timeout(LOOK_SECONDS):
-                        await self._wanted.wait()
+                    async with asyncio.timeout(CHECK_SECONDS):
+                        await self._requested.wait()
                 except TimeoutError:
-                    if not self.look():
+                    if not self.has_changed():
                         continue
-                self._wanted.clear()
+                self._requested.clear()
                 await self.reload()
 
-    def look(self) -> bool:
-        """True once for each change of the file. A missing file is one that is being replaced."""
-        stamp, before = stamp_of(self._file), self._latest
-        self._latest = stamp
-        return stamp is not None and stamp == before and stamp != self._read
+    def has_changed(self) -> bool:
+        """True once for each change of the file. A missing file is assumed to be in replacement."""
+        version, before = file_version(self._file), self._latest
+        self._latest = version
+        return version is not None and version == before and version != self._loaded
 
     async def reload(self) -> None:
         """Load and apply the configuration, or log why it is rejected."""
-        self._read = self._latest = stamp_of(self._file)
+        self._loaded = self._latest = file_version(self._file)
         old = self._process.pool.managed
         try:
             settings = await asyncio.to_thread(self._load)
-            if settings.stamp is None and self._state.services.settings.stamp is not None:
+            if settings.file_version is None and self._state.services.settings.file_version is not None:
                 # Without its keys the gateway would be open to everybody: keep the current configuration.
                 raise SettingsError(f"{self._file} is gone")
             if self._state.services.settings.keys and not settings.keys:
@@ -87,18 +87,18 @@ class Reloader:
             GATEWAY.error("configuration could not be loaded", extra={"fields": {"cause": where(error)}})
             return
         before, self._state.services = self._state.services, services
-        self._announce(before, old, services)
+        self._log(before, old, services)
 
     @staticmethod
-    def _announce(before: Services, old: Sequence[ManagedAccount], now: Services) -> None:
+    def _log(before: Services, old: Sequence[ManagedAccount], now: Services) -> None:
         known, named = ([m.account.label for m in accounts] for accounts in (old, now.pool.managed))
         fields: dict[str, object] = {"accounts": len(named)}
-        fields |= {"came": ",".join(name for name in named if name not in known) or "-"}
-        fields |= {"went": ",".join(name for name in known if name not in named) or "-"}
+        fields |= {"added": ",".join(name for name in named if name not in known) or "-"}
+        fields |= {"removed": ",".join(name for name in known if name not in named) or "-"}
         GATEWAY.info("configuration reloaded", extra={"fields": fields})
-        late = sorted(name for name in AT_START_ONLY if getattr(before.settings, name) != getattr(now.settings, name))
-        if late:
-            GATEWAY.warning(f"changed settings take effect after a restart: {', '.join(late)}")
+        pending = sorted(name for name in RESTART_ONLY if getattr(before.settings, name) != getattr(now.settings, name))
+        if pending:
+            GATEWAY.warning(f"changed settings take effect after a restart: {', '.join(pending)}")
 
 
 @contextlib.contextmanager

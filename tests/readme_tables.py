@@ -34,9 +34,9 @@ _WORDS = {
     "video": ("videos", "视频"),
     "audio": ("sounds", "音频"),
     "references": ("references: ", "参考："),
-    "clip": ("a clip to go on from", "待续写视频"),
-    "edit": ("a video to change", "待编辑视频"),
-    "driving": ("a sound to move to", "驱动音频"),
+    "clip": ("a clip to extend", "待续写视频"),
+    "edit": ("a video to edit", "待编辑视频"),
+    "driving": ("a sound that drives the motion", "驱动音频"),
 }
 _REFERENCE_KINDS = {
     MediaRole.REFERENCE_IMAGE: "image",

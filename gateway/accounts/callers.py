@@ -26,6 +26,9 @@ _MAX_CACHED_HEADER = 4096
 class Caller:
     """An authenticated client. `owner` is the owner tag of a gateway key: 12 hex digits, the same on every replica.
 
+    `accounts` has each account once. `credentials` has an entry for each credential of the header in its order, None
+    for one of an invalid format.
+
     A pass-through caller owns the tasks of its credentials, and its owner tag is NO_OWNER.
     """
 
@@ -33,6 +36,7 @@ class Caller:
     managed: bool = False
     owner: str = NO_OWNER
     name: str = field(default="pass-through")
+    credentials: tuple[Account | None, ...] = field(default=(), compare=False)
     identity: str = field(init=False)
     """A unique id of the caller without credentials: the owner tag, or the ids of the accounts."""
 
@@ -122,17 +126,15 @@ class Callers:
         credentials = value.split(",", MAX_CREDENTIALS)
         if len(credentials) > MAX_CREDENTIALS:
             raise gateway_error("too_many_credentials", limit=MAX_CREDENTIALS)
-        for credential in credentials:
-            if not credential.strip():
-                continue
-            account = self._registry.account_from(credential)
+        found = [self._registry.account_from(credential) for credential in credentials if credential.strip()]
+        for account in found:
             if account is not None:
                 if account.proxy and not self._proxies:
                     raise gateway_error("proxy_not_accepted")
                 accounts.setdefault(account.id, account)
         if not accounts:
             raise gateway_error("invalid_credential_format", credentials=credential_hints())
-        return Caller(tuple(accounts.values()))
+        return Caller(tuple(accounts.values()), credentials=tuple(found))
 
 
 def _digest(text: str) -> bytes:

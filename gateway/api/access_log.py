@@ -21,8 +21,8 @@ def request_id_of(given: str) -> str:
     return given if given and _USABLE_ID.fullmatch(given) else f"req_{_PROCESS}{next(_numbers):08x}"
 
 
-def report(scope: Scope, route: str, status: int, seconds: float, *, routine: bool = False) -> None:
-    """Log and count a finished request. Method, path, caller, log fields and id come from its scope.
+def log_request(scope: Scope, route: str, status: int, seconds: float, *, routine: bool = False) -> None:
+    """Log and count a finished request. Its method, path, caller, log fields and id are in its scope.
 
     `route` is the path template, `seconds` the duration. A successful `routine` request is logged at debug level.
     """

@@ -1,4 +1,4 @@
-"""What every route needs: the services of the request, its language, its caller, its submit order, JSON responses."""
+"""Request helpers of the routes: services, language, caller, submit order, log fields, JSON responses."""
 
 import math
 from collections.abc import Mapping
@@ -35,7 +35,7 @@ def caller_of(request: Request) -> Caller:
 
 
 class ClientConnection:
-    """The client of a request, as a submit sees it."""
+    """Tells a submit whether the client is still connected."""
 
     __slots__ = ("_request",)
 
@@ -49,17 +49,17 @@ class ClientConnection:
 def submit_order(
     request: Request,
     caller: Caller,
-    asked: VideoRequest | Derivation,
+    content: VideoRequest | Derivation,
     fingerprint: bytes,
     *,
     nearest: bool = False,
 ) -> SubmitOrder:
-    """The submit order of a request, with the idempotency key and retry count of its headers. `fingerprint` is of the
-    request as the client sent it."""
+    """The submit order of a request, with the idempotency key and retry count of its headers. `fingerprint` is the
+    digest of the request as the client sent it."""
     count = request.headers.get("x-stainless-retry-count", "")
     return SubmitOrder(
         caller,
-        asked,
+        content,
         fingerprint,
         idempotency_key=request.headers.get("idempotency-key") or None,
         retry_count=int(count) if count.isascii() and count.isdigit() and len(count) < 4 else None,
@@ -69,7 +69,7 @@ def submit_order(
 
 
 def add_log_fields(request: Request, fields: Mapping[str, str]) -> None:
-    """Add fields to the access log's line of a request."""
+    """Add fields to the access log line of a request."""
     request.scope["gateway.log_fields"] = {**request.scope.get("gateway.log_fields", {}), **fields}
 
 
@@ -83,20 +83,20 @@ def json_response(content: Any, status: int = 200, headers: Mapping[str, str] | 
 
 def forces_refresh(request: Request) -> bool:
     """True if the client asks to bypass the cache with `Cache-Control: no-cache`."""
-    return wants_fresh(request.headers.get("cache-control", ""))
+    return has_no_cache(request.headers.get("cache-control", ""))
 
 
-def wants_fresh(cache_control: str) -> bool:
+def has_no_cache(cache_control: str) -> bool:
     return bool(cache_control) and "no-cache" in cache_control.lower()
 
 
 def poll_headers(task: Task | None) -> dict[str, str]:
-    """The age of the status and, unless the task has ended, when to poll again."""
+    """Headers of a poll response: the age of the status and, until the task ends, when to poll again."""
     headers = {"cache-control": "no-store"}
     if task is not None:
         headers["age"] = str(int(task.age))
-    pause = task.poll_after_ms if task else None
-    if pause is not None:
-        headers["retry-after"] = str(math.ceil(pause / 1000))
-        headers["openai-poll-after-ms"] = str(pause)
+    delay_ms = task.poll_after_ms if task else None
+    if delay_ms is not None:
+        headers["retry-after"] = str(math.ceil(delay_ms / 1000))
+        headers["openai-poll-after-ms"] = str(delay_ms)
     return headers

@@ -1,4 +1,4 @@
-"""Every error response of the gateway: its body, status, headers, language, request id and log fields."""
+"""Error responses of the gateway: body, status, headers, language, request id and log fields."""
 
 import asyncio
 from collections.abc import Mapping
@@ -36,7 +36,7 @@ def failure_response(request: Request, error: Exception | asyncio.CancelledError
 
 
 def log_failure(request_id: str, error: Exception) -> None:
-    """Log where an exception comes from."""
+    """Log the location of an exception."""
     GATEWAY.error("internal error", extra={"fields": {"request_id": request_id, "cause": where(error)}})
 
 
@@ -46,12 +46,12 @@ async def handle_gateway_error(request: Request, error: Exception) -> Response:
 
 
 async def handle_http_exception(request: Request, error: Exception) -> Response:
-    """Starlette's handler of what the framework itself raises: no such path, or not with this method. For a near
-    miss the error names the right path."""
+    """Starlette's handler of HTTPException: an unknown path or method. The error names the path that was meant, if it
+    is known."""
     http_error = cast(HTTPException, error)
-    near = path_error(request.method, request.scope["path"], request.app.routes, exists=http_error.status_code == 405)
-    if near is not None:
-        return error_response(request, near)
+    hint = path_error(request.method, request.scope["path"], request.app.routes, exists=http_error.status_code == 405)
+    if hint is not None:
+        return error_response(request, hint)
     if http_error.status_code == 405:
         response_error = GatewayError("method_not_allowed", values={"method": request.method})
     else:

@@ -1,8 +1,8 @@
-"""A finished file from the upstream's link to the client, in constant memory.
+"""Streams a finished video from the upstream's link, or from the archive, to the client in constant memory.
 
-The link's host may want no HEAD, know no ranges, compress unasked, point elsewhere, or find its link too old. A
-failure before the first byte is an ordinary error response. After it the client's connection is closed early, so that
-the client sees an incomplete file.
+The link's host may reject HEAD, ignore ranges, compress unasked, redirect, or find the link expired. A failure before
+the first byte is an ordinary error response; after it the client's connection is closed, so that the client sees an
+incomplete file.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ from providers.contract.errors import ErrorKind, ProviderError
 from providers.transport.client import Download, HttpClient
 
 CACHE_CONTROL = "private, max-age=3600"
-"""A video never changes, but only its owner may cache it."""
+"""A video is immutable, but only its owner may cache it."""
 
 MAX_NAME = 64
 
@@ -41,7 +41,7 @@ _IMAGE = re.compile(r"image/[a-z0-9.+-]{1,64}")
 _MULTIPART = re.compile(r"multipart/byteranges;\s*boundary=[!-~]{1,80}", re.IGNORECASE)
 
 
-class BrokenOff(Exception):  # noqa: N818
+class DownloadInterruptedError(Exception):
     """The host failed in the middle of a file. Raised to the server, which then closes the client's connection."""
 
 
@@ -57,15 +57,15 @@ async def stream_content(
 ) -> Response:
     """Respond to a GET or HEAD of the file at `link`: 200, 206 or 416, with the client's ranges passed through.
 
-    `renew` gives a fresh link, or None where there is none; it is asked at most once, when the host finds `link` too
-    old, and what it raises is passed on. `media_type` is what the client is told, except for a picture, whose host
-    knows better. `filename` is cut to what every client can store.
+    `renew` returns a renewed link, or None if there is none; it is called at most once, when the host reports `link`
+    expired, and its errors propagate. `media_type` is the Content-Type of the response, except for an image, whose type
+    the host knows. `filename` is cut to MAX_NAME characters.
 
-    Raises GatewayError: 404 when the file is gone, 502 when the host cannot be reached or will not give it.
+    Raises GatewayError: 404 if the file is gone, 502 if the host is unreachable or rejects the download.
     """
     head_only = request.method == "HEAD"
     async with AsyncExitStack() as opened:
-        source = _Source(fetch, request.method, _asked(request), proxy, opened)
+        source = _Source(fetch, request.method, _range_headers(request), proxy, opened)
         found = await source.open(link)
         if found.status in EXPIRED_STATUSES:
             fresh = await renew()
@@ -80,7 +80,7 @@ async def stream_content(
         if head_only:
             return _Relay(found.status, headers)
         try:
-            # Trouble before the first piece can still be told, so nothing is answered until it is there.
+            # A failure before the first piece is still an error response, so the response starts with that piece.
             first = await anext(found.pieces, b"")
         except ProviderError as error:
             raise _download_error(error) from error
@@ -88,7 +88,7 @@ async def stream_content(
 
 
 async def archived_content(request: Request, opened: OpenedFile, *, filename: str, media_type: str) -> Response:
-    """The same for a file of the archive, or the part of it that was opened."""
+    """Respond to a GET or HEAD with a file of the archive, or with the range of it that was opened."""
     headers = {
         "accept-ranges": "bytes",
         "content-length": str(opened.length),
@@ -113,14 +113,14 @@ async def archived_content(request: Request, opened: OpenedFile, *, filename: st
 
 
 def range_not_satisfiable(request: Request, size: int) -> Response:
-    """The response (416) to a range that lies outside of a file of `size` bytes."""
+    """The response (416) to a range outside of a file of `size` bytes."""
     headers = {"accept-ranges": "bytes", "content-range": f"bytes */{size}"}
     return error_response(request, GatewayError("range_not_satisfiable"), headers)
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
-    """What a host said to a link. `length` is None where it did not say."""
+class _HostResponse:
+    """A host's response to a link. `length` is its body's length in bytes, None if unknown."""
 
     status: int
     headers: httpx.Headers
@@ -131,23 +131,23 @@ class _Found:
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """Asks hosts what the client asked. `opened` holds the one connection that is in use."""
+    """Sends the client's request to hosts. `opened` holds the one connection that is in use."""
 
     fetch: HttpClient
     method: str
-    asked: dict[str, str]
+    range_headers: dict[str, str]
     proxy: str | None
     opened: AsyncExitStack
 
-    async def open(self, link: str) -> _Found:
-        """Raises GatewayError when no answer comes."""
+    async def open(self, link: str) -> _HostResponse:
+        """Raises GatewayError if no response arrives."""
         try:
-            answer = await self._send(self.method, link, self.asked)
+            answer = await self._send(self.method, link, self.range_headers)
             if self.method == "HEAD" and answer.status in _NO_HEAD:
-                return _head_of(await self._send("GET", link, {"Range": "bytes=0-0"}))
+                return _as_head(await self._send("GET", link, {"Range": "bytes=0-0"}))
         except ProviderError as error:
             raise _download_error(error) from error
-        return _found(answer, answer.status, content_length(answer.headers))
+        return _host_response(answer, answer.status, content_length(answer.headers))
 
     async def _send(self, method: str, link: str, headers: dict[str, str]) -> Download:
         await self.opened.aclose()
@@ -155,7 +155,7 @@ class _Source:
 
 
 class _Relay(Response):
-    """Head, then piece by piece; a piece is only asked for when the client has taken the one before."""
+    """Sends the headers, then the body piece by piece. A piece is read once the client has taken the one before."""
 
     def __init__(
         self,
@@ -175,7 +175,7 @@ class _Relay(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async with self._opened:
             sending = asyncio.create_task(self._send(send))
-            watching = asyncio.create_task(_gone(receive))
+            watching = asyncio.create_task(_wait_for_disconnect(receive))
             try:
                 await asyncio.wait((sending, watching), return_when=asyncio.FIRST_COMPLETED)
             finally:
@@ -193,39 +193,39 @@ class _Relay(Response):
                 async for piece in self._pieces:
                     await send({"type": "http.response.body", "body": piece, "more_body": True})
             except ProviderError as error:
-                raise BrokenOff(str(error)) from None
+                raise DownloadInterruptedError(str(error)) from None
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-async def _gone(receive: Receive) -> None:
+async def _wait_for_disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
-def _asked(request: Request) -> dict[str, str]:
-    """The client's range. One that nobody can read is left out, as HTTP wants it: the whole file is the answer."""
-    wanted, condition = request.headers.get("range", ""), request.headers.get("if-range", "")
-    if not parse_range(wanted) or not _plain(condition):
+def _range_headers(request: Request) -> dict[str, str]:
+    """The client's range headers. An invalid range is ignored, as RFC 9110 demands: the response is the whole file."""
+    byte_range, condition = request.headers.get("range", ""), request.headers.get("if-range", "")
+    if not parse_range(byte_range) or not _is_safe(condition):
         return {}
-    return {"Range": wanted, "If-Range": condition} if condition else {"Range": wanted}
+    return {"Range": byte_range, "If-Range": condition} if condition else {"Range": byte_range}
 
 
-def _found(answer: Download, status: int, length: int | None) -> _Found:
-    return _Found(status, answer.headers, length, answer.pieces, answer.retry_after)
+def _host_response(answer: Download, status: int, length: int | None) -> _HostResponse:
+    return _HostResponse(status, answer.headers, length, answer.pieces, answer.retry_after)
 
 
-def _head_of(answer: Download) -> _Found:
-    """What a HEAD would have said, read off the answer to a GET of the first byte."""
+def _as_head(answer: Download) -> _HostResponse:
+    """The response to a HEAD, derived from that to a GET of the first byte."""
     total = _CONTENT_RANGE.fullmatch(answer.headers.get("content-range", "").strip())
     length = int(total[1]) if total else None
     if answer.status == 206 or (answer.status == 416 and length == 0):
         answer.headers.pop("content-range", None)
-        return _found(answer, 200, length)
-    return _found(answer, answer.status, content_length(answer.headers))
+        return _host_response(answer, 200, length)
+    return _host_response(answer, answer.status, content_length(answer.headers))
 
 
-def _headers(found: _Found, filename: str, media_type: str) -> dict[str, str]:
-    forwarded = {name: value for name in _FORWARDED_HEADERS if (value := found.headers.get(name)) and _plain(value)}
+def _headers(found: _HostResponse, filename: str, media_type: str) -> dict[str, str]:
+    forwarded = {name: value for name in _FORWARDED_HEADERS if (value := found.headers.get(name)) and _is_safe(value)}
     if found.status != 200:
         forwarded["accept-ranges"] = "bytes"
     if found.status == 416:
@@ -240,8 +240,8 @@ def _headers(found: _Found, filename: str, media_type: str) -> dict[str, str]:
 
 
 def _content_type(given: str, media_type: str) -> str:
-    """Ours, for hosts call a video a stream of octets. Several ranges at once are in parts that only the host's own
-    type tells how to separate."""
+    """The Content-Type of the response: `media_type`, since hosts send videos as application/octet-stream. Of several
+    ranges at once, only the host's own type has the boundary of the parts."""
     if _MULTIPART.fullmatch(given):
         return given
     image = given.partition(";")[0].strip().lower()
@@ -249,7 +249,7 @@ def _content_type(given: str, media_type: str) -> str:
 
 
 def safe_name(filename: str) -> str:
-    """At most MAX_NAME characters that need no quoting anywhere, the extension kept; `file` where nothing is left."""
+    """A file name of at most MAX_NAME characters that needs no quoting, with its extension; `file` if none is left."""
     stem, dot, extension = re.sub(r"[^A-Za-z0-9._-]+", "_", filename).strip("._-").rpartition(".")
     if not stem or len(extension) > 8:
         stem, dot, extension = f"{stem}{dot}{extension}", "", ""
@@ -257,8 +257,8 @@ def safe_name(filename: str) -> str:
     return f"{stem[: MAX_NAME - len(ending)]}{ending}" or "file"
 
 
-def _plain(value: str) -> bool:
-    """Whether a foreign value may stand in a header: visible ASCII and spaces."""
+def _is_safe(value: str) -> bool:
+    """True if a foreign value may be sent in a header: visible ASCII and spaces."""
     return value.isascii() and value.isprintable() and len(value) <= 1024
 
 
@@ -268,7 +268,7 @@ def _download_error(error: ProviderError) -> GatewayError:
     return GatewayError("upstream_unavailable", ERRORS["file_unavailable"], detail=error.detail)
 
 
-def _status_error(found: _Found) -> GatewayError:
+def _status_error(found: _HostResponse) -> GatewayError:
     """The error for an upstream status without a file."""
     code = str(found.status)
     if found.status in (404, 410):

@@ -1,4 +1,4 @@
-"""Around every request: its id, its log line, its metric, and an answer when something breaks. Plain ASGI."""
+"""Middleware of every request: request id, access log, metrics, error responses, body limit. Plain ASGI."""
 
 import asyncio
 import time
@@ -7,28 +7,28 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.api.access_log import report, request_id_of
+from gateway.api.access_log import log_request, request_id_of
 from gateway.api.error_responses import failure_response, log_failure
-from gateway.api.file_responses import BrokenOff
+from gateway.api.file_responses import DownloadInterruptedError
 from gateway.api.poll_endpoint import PollRoute
 from gateway.api.schemas.body_parser import MULTIPART, body_kind, body_too_large
 from gateway.core.byte_ranges import content_length
 from gateway.core.logs import GATEWAY
 
-_CLIENT_GONE = 499
+_CLIENT_DISCONNECTED = 499
 """In logs and metrics only: the client disconnected before the response."""
 
-_ROUTINE = frozenset({"/healthz", "/ping", "/metrics"})
-"""Polled by monitors."""
+_MONITORING_PATHS = frozenset({"/healthz", "/ping", "/metrics"})
+"""Polled by monitors: a successful request is logged at debug level."""
 
-_WITH_A_BODY = frozenset({"POST", "PUT", "PATCH"})
+_BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
 
 
 class BodyLimit:
-    """Rejects a body that is larger than `limit` bytes, by its announced length or as soon as too much has come; a form
-    with files, which do not stay in memory, than `upload_limit`.
+    """Rejects a body of more than `limit` bytes, by its Content-Length or once more has been received. For forms with
+    files, which are spooled to disk, the limit is `upload_limit`.
 
-    The refusal is raised to whoever reads the body, so that it is answered like every other one.
+    The error is raised where the body is read, so that it becomes an ordinary error response.
     """
 
     def __init__(self, app: ASGIApp, limit: int, upload_limit: int) -> None:
@@ -37,7 +37,7 @@ class BodyLimit:
         self._upload_limit = upload_limit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] not in _WITH_A_BODY:
+        if scope["type"] != "http" or scope["method"] not in _BODY_METHODS:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
@@ -60,7 +60,7 @@ class BodyLimit:
 
 
 class RequestContext:
-    """Gives each request an id, the client's own where it is usable, and writes one line when it is done."""
+    """Gives each request an id, the client's own if it is valid, and writes its access log line when it ends."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -87,11 +87,11 @@ class RequestContext:
         finally:
             route = scope.get("route")
             path = getattr(route, "path", "unmatched")
-            routine = path in _ROUTINE or isinstance(route, PollRoute)
-            report(scope, path, status or _CLIENT_GONE, time.perf_counter() - started, routine=routine)
+            routine = path in _MONITORING_PATHS or isinstance(route, PollRoute)
+            log_request(scope, path, status or _CLIENT_DISCONNECTED, time.perf_counter() - started, routine=routine)
 
 
-class Failures:
+class UnhandledErrors:
     """Turns unhandled exceptions into error responses and logs their location, never their text."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -101,29 +101,29 @@ class Failures:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        answered = False
+        response_started = False
 
-        async def note_answer(message: Message) -> None:
-            nonlocal answered
-            answered = True
+        async def send_and_record(message: Message) -> None:
+            nonlocal response_started
+            response_started = True
             await send(message)
 
         request_id = scope["gateway.request_id"]
         try:
-            await self._app(scope, receive, note_answer)
+            await self._app(scope, receive, send_and_record)
         except ClientDisconnect:
             pass
         except asyncio.CancelledError as error:
-            # The server gives up on what outlasts its stop. Whatever may have been charged says so itself.
-            if answered:
+            # The grace period of a stop is over. A submit that may have been charged has an error of its own.
+            if response_started:
                 raise
             await failure_response(Request(scope), error)(scope, receive, send)
-        except BrokenOff as error:
+        except DownloadInterruptedError as error:
             GATEWAY.warning(
                 "file download interrupted", extra={"fields": {"request_id": request_id, "cause": str(error)}}
             )
         except Exception as error:
-            if answered:
+            if response_started:
                 log_failure(request_id, error)
             else:
                 await failure_response(Request(scope), error)(scope, receive, send)

@@ -1,8 +1,8 @@
-"""Polls of one task: nearly all of the traffic, so they take a short path.
+"""Polls of one task: most of the traffic, so they bypass the middleware.
 
-`answer_poll` answers every one of them. It has two callers. `PollShortcut` stands in front of the middleware, whose
-layers would cost more than the answer; `PollRoute` is the route behind it, for polls that need those layers: a page's,
-whose response gets CORS headers, and HEAD.
+`answer_poll` answers every poll. It has two callers. `PollShortcut` runs before the middleware, which would cost more
+than the response; `PollRoute` is the route behind it, for polls that need the middleware: those of web pages, whose
+responses get CORS headers, and HEAD.
 """
 
 import asyncio
@@ -16,8 +16,8 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.api.access_log import report, request_id_of
-from gateway.api.context import caller_of, poll_headers, services, wants_fresh
+from gateway.api.access_log import log_request, request_id_of
+from gateway.api.context import caller_of, has_no_cache, poll_headers, services
 from gateway.api.error_responses import failure_response
 from gateway.api.response_cache import CACHED_SECONDS, PollResponse
 from gateway.api.services import services_of
@@ -26,9 +26,9 @@ from gateway.core.metrics import QUERIES_SAVED
 from gateway.tasks.view import Task
 
 Renderer = Callable[[Task, Language], dict[str, Any]]
-"""Makes the JSON of one surface."""
+"""Renders a task as the JSON of one API."""
 
-_READ = frozenset({b"authorization", b"accept-language", b"cache-control", b"x-request-id", b"origin"})
+_POLL_HEADERS = frozenset({b"authorization", b"accept-language", b"cache-control", b"x-request-id", b"origin"})
 
 
 async def answer_poll(scope: Scope, headers: Mapping[bytes, bytes], id: str, renderer: Renderer) -> PollResponse:
@@ -40,7 +40,7 @@ async def answer_poll(scope: Scope, headers: Mapping[bytes, bytes], id: str, ren
     cache = services.poll_responses
     authorization, languages = headers.get(b"authorization", b""), headers.get(b"accept-language", b"")
     key = (id, renderer, authorization, languages)
-    force_refresh = b"cache-control" in headers and wants_fresh(headers[b"cache-control"].decode("latin-1"))
+    force_refresh = b"cache-control" in headers and has_no_cache(headers[b"cache-control"].decode("latin-1"))
     cached = None if force_refresh else cache.get(key)
     if cached is not None:
         QUERIES_SAVED.inc()
@@ -54,7 +54,7 @@ async def answer_poll(scope: Scope, headers: Mapping[bytes, bytes], id: str, ren
     response = PollResponse(_encode(poll_headers(task), body), body, caller.name)
     freshness = services.settings.poll_freshness
     if task.query_error is None and freshness > 0:
-        # An observation older than the freshness waits for a rate-limited query: cache it all the same.
+        # A status older than the freshness waits for a rate-limited query: it is cached nevertheless.
         seconds = freshness - task.age if task.age < freshness else CACHED_SECONDS
         cache.put(key, response, seconds, generation)
     return response
@@ -62,7 +62,7 @@ async def answer_poll(scope: Scope, headers: Mapping[bytes, bytes], id: str, ren
 
 def read_headers(scope: Scope) -> dict[bytes, bytes]:
     """The first value of each header that a poll reads."""
-    return {name: value for name, value in reversed(scope["headers"]) if name in _READ}
+    return {name: value for name, value in reversed(scope["headers"]) if name in _POLL_HEADERS}
 
 
 async def cancel_task(request: Request) -> Task:
@@ -80,9 +80,9 @@ class PollRoute(Route):
     def __init__(self, path: str, renderer: Renderer, *, include_in_schema: bool = True) -> None:
         async def poll(request: Request) -> Response:
             scope = request.scope
-            answer = await answer_poll(scope, read_headers(scope), request.path_params["id"], renderer)
-            response = Response(answer.body)
-            response.raw_headers = list(answer.headers)
+            rendered = await answer_poll(scope, read_headers(scope), request.path_params["id"], renderer)
+            response = Response(rendered.body)
+            response.raw_headers = list(rendered.headers)
             return response
 
         super().__init__(path, poll, methods=["GET"], include_in_schema=include_in_schema)
@@ -90,11 +90,11 @@ class PollRoute(Route):
 
 
 class PollShortcut:
-    """Answers polls before any other layer sees them. Plain ASGI, the outermost layer of the application."""
+    """Answers polls before the rest of the middleware. Plain ASGI."""
 
     def __init__(self, app: ASGIApp, routes: Iterable[BaseRoute]) -> None:
-        """Of `routes`, the polls are answered here. A path that is another route's own name, such as
-        `/v1/videos/tasks`, is no poll."""
+        """Answers the polls among `routes`. A path that another route has literally, such as `/v1/videos/tasks`, is no
+        poll."""
         self._app = app
         known = [route for route in routes if isinstance(route, Route)]
         self._polls = {route.path.removesuffix("/{id}"): route for route in known if isinstance(route, PollRoute)}
@@ -108,27 +108,27 @@ class PollShortcut:
             if route is not None and id and path not in self._others:
                 headers = read_headers(scope)
                 if b"origin" not in headers:
-                    await _answer(scope, receive, send, route, headers, id)
+                    await _respond(scope, receive, send, route, headers, id)
                     return
         await self._app(scope, receive, send)
 
 
-async def _answer(
+async def _respond(
     scope: Scope, receive: Receive, send: Send, route: PollRoute, headers: Mapping[bytes, bytes], id: str
 ) -> None:
     started = time.perf_counter()
     request_id = request_id_of(headers.get(b"x-request-id", b"").decode("latin-1"))
     scope["gateway.request_id"] = request_id
     try:
-        answer = await answer_poll(scope, headers, id, route.renderer)
-        status, head, body = 200, answer.headers, answer.body
+        response = await answer_poll(scope, headers, id, route.renderer)
+        status, head, body = 200, response.headers, response.body
     except (Exception, asyncio.CancelledError) as error:
         failed = failure_response(Request(scope, receive), error)
         status, head, body = failed.status_code, failed.raw_headers, bytes(failed.body)
     head = [*head, (b"x-request-id", request_id.encode())]
     await send({"type": "http.response.start", "status": status, "headers": head})
     await send({"type": "http.response.body", "body": body})
-    report(scope, route.path, status, time.perf_counter() - started, routine=True)
+    log_request(scope, route.path, status, time.perf_counter() - started, routine=True)
 
 
 def _encode(headers: Mapping[str, str], body: bytes) -> list[tuple[bytes, bytes]]:

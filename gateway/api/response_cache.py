@@ -1,6 +1,6 @@
 """Response cache of encoded poll responses, with a TTL of at most a quarter of a second.
 
-Caching never makes a status older than the configured freshness allows.
+A cached status is never older than the configured freshness.
 """
 
 import time
@@ -13,7 +13,7 @@ MAX_RESPONSES = 4096
 
 
 class PollResponse(NamedTuple):
-    """A response (200) that is ready to be sent. `caller` is the name of its caller in the log."""
+    """A response (200) that is ready to be sent. `caller` is the caller's name in the access log."""
 
     headers: list[tuple[bytes, bytes]]
     body: bytes
@@ -41,8 +41,8 @@ class ResponseCache:
         return entry.response if entry is not None and entry.until > self._timer() else None
 
     def put(self, key: Hashable, response: PollResponse, seconds: float, generation: int) -> None:
-        """Cache a response for at most `seconds`, and at most CACHED_SECONDS. `generation` is the one in which the
-        task was looked at."""
+        """Cache a response for at most `seconds`, and at most CACHED_SECONDS. `generation` is that in which
+        the status was read."""
         if generation != self.generation:
             return
         if len(self._entries) >= MAX_RESPONSES:

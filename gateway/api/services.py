@@ -1,4 +1,4 @@
-"""What one configuration makes, and how each request keeps to the configuration that it began with."""
+"""The services of one configuration. A request keeps the services that it began with."""
 
 from dataclasses import dataclass, field
 from typing import cast
@@ -18,7 +18,7 @@ _KEY = "gateway.services"
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The services of one configuration. A reload makes new ones; those of before serve the requests that began with
+    """The services of one configuration. A reload builds new ones; the old ones serve the requests that began with
     them."""
 
     settings: Settings
@@ -31,8 +31,8 @@ class Services:
 
 
 class RequestServices:
-    """Puts the services in force into the scope of each request when it begins, so that a reload changes nothing for a
-    request that is already running. Plain ASGI, around all other layers."""
+    """Puts the current services into the scope of each request, so that a reload does not affect a running request.
+    Plain ASGI."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -1,4 +1,4 @@
-"""The command line. Worker processes import this package too, so what it needs is imported by `main` alone."""
+"""The command line. Worker processes import this package too, so only `main` imports its dependencies."""
 
 import logging
 import os
@@ -7,22 +7,22 @@ from collections.abc import Sequence
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and give its exit code: 0 done, 1 failed, 2 wrong usage or configuration, 130 interrupted."""
+    """Run one command. Returns its exit code: 0 success, 1 failure, 2 wrong usage or configuration, 130 interrupted."""
     try:
         from gateway.cli.commands import run
 
         code = run(argv)
     except KeyboardInterrupt:
-        # Outside of the command itself: while it is loaded, or on its way out.
+        # Outside of the command itself: while it is loaded or exits.
         code = 130
     if argv is None and "obstore" in sys.modules:
-        _leave(code)
+        _exit(code)
     return code
 
 
-def _leave(code: int) -> None:
-    """End the process without taking Python down first. The threads of the archive's library, which nothing can wait
-    for, may still let go of something, and the process would die of that in one case of many."""
+def _exit(code: int) -> None:
+    """Exit without finalizing Python. The threads of obstore cannot be joined, and one that releases an object during
+    the finalization can crash the process."""
     logging.shutdown()
     for stream in (sys.stdout, sys.stderr):
         stream.flush()

@@ -1,4 +1,4 @@
-"""The operator's commands about the accounts of a gateway, each with its options. What it needs is imported late."""
+"""The operator's commands for managed accounts. Each imports its dependencies when it runs."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 accounts = typer.Typer(
     name="accounts",
     cls=ListsByDefault,
-    help="For the operator: the gateway's own accounts.",
-    epilog="Without a command: list.",
+    help="For the operator: manage the gateway's accounts.",
+    epilog="The default command is list.",
     rich_markup_mode=None,
     context_settings={"help_option_names": list(HELP_OPTIONS)},
 )
@@ -32,7 +32,7 @@ accounts = typer.Typer(
 
 @accounts.command("list")
 def list_accounts(as_json: Json = False, url: Url = DEFAULT_URL, key: AdminKey = "") -> None:
-    """Print how the accounts stand."""
+    """List the accounts and their status."""
     from gateway.cli.client.accounts import list_accounts
     from gateway.cli.client.gateway_client import GatewayClient
 
@@ -43,7 +43,7 @@ def list_accounts(as_json: Json = False, url: Url = DEFAULT_URL, key: AdminKey =
 
 @accounts.command()
 def check(names: Names = None, as_json: AccountsJson = False, url: Url = DEFAULT_URL, key: AdminKey = "") -> None:
-    """Ask whether logins are alive; exit code 1 when one is not."""
+    """Check logins; exit code 1 if one is rejected."""
     from gateway.cli.client.accounts import CHECK
 
     raise typer.Exit(_run_on_each(CHECK, names, as_json, url, key))
@@ -51,7 +51,7 @@ def check(names: Names = None, as_json: AccountsJson = False, url: Url = DEFAULT
 
 @accounts.command()
 def points(names: Names = None, as_json: AccountsJson = False, url: Url = DEFAULT_URL, key: AdminKey = "") -> None:
-    """Print what is left to spend."""
+    """Show the remaining credits."""
     from gateway.cli.client.accounts import POINTS
 
     raise typer.Exit(_run_on_each(POINTS, names, as_json, url, key))
@@ -59,7 +59,7 @@ def points(names: Names = None, as_json: AccountsJson = False, url: Url = DEFAUL
 
 @accounts.command()
 def receive(names: Names = None, as_json: AccountsJson = False, url: Url = DEFAULT_URL, key: AdminKey = "") -> None:
-    """Take today's credits."""
+    """Receive the daily credits."""
     from gateway.cli.client.accounts import RECEIVE
 
     raise typer.Exit(_run_on_each(RECEIVE, names, as_json, url, key))
@@ -67,15 +67,15 @@ def receive(names: Names = None, as_json: AccountsJson = False, url: Url = DEFAU
 
 @accounts.command()
 def pause(name: Name, as_json: Json = False, url: Url = DEFAULT_URL, key: AdminKey = "") -> None:
-    """Submit nothing more with an account until it is resumed.
+    """Submit nothing with an account until it is resumed.
 
-    The gateway forgets it when it starts anew."""
+    A restart of the gateway ends the pause."""
     raise typer.Exit(_set_state("pause", name, as_json, url, key))
 
 
 @accounts.command()
 def resume(name: Name, as_json: Json = False, url: Url = DEFAULT_URL, key: AdminKey = "") -> None:
-    """Hold nothing against an account any more."""
+    """End an account's pause and clear its failures."""
     raise typer.Exit(_set_state("resume", name, as_json, url, key))
 
 

@@ -1,4 +1,4 @@
-"""Commands of a client of a running gateway, each with its options. What it needs is imported when it runs."""
+"""Commands that call a running gateway. Each imports its dependencies when it runs."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,41 +17,41 @@ if TYPE_CHECKING:
 
 
 def submit(
-    prompt: Annotated[str, typer.Argument(metavar="PROMPT", show_default=False, help="What to show.")],
-    model: Annotated[str | None, typer.Option(help="A name that `models` lists.")] = None,
+    prompt: Annotated[str, typer.Argument(metavar="PROMPT", show_default=False, help="What the video shows.")],
+    model: Annotated[str | None, typer.Option(help="A model listed by `models`.")] = None,
     duration: Annotated[int | None, typer.Option(help="Seconds.")] = None,
     ratio: Annotated[str | None, typer.Option(help="Such as 16:9.")] = None,
     resolution: Annotated[str | None, typer.Option(help="Such as 480p, 720p, 1080p, 2k or 4k.")] = None,
     size: Annotated[str | None, typer.Option(help="Pixels, such as 1280x720.")] = None,
     image: Annotated[
-        list[str] | None, typer.Option(metavar="FILE|URL", help="A picture to start from; repeatable.")
+        list[str] | None, typer.Option(metavar="FILE|URL", help="An image to start from; repeatable.")
     ] = None,
     last_frame: Annotated[
-        str | None, typer.Option("--last-frame", metavar="FILE|URL", help="A picture to end with.")
+        str | None, typer.Option("--last-frame", metavar="FILE|URL", help="An image to end with.")
     ] = None,
     video: Annotated[
-        list[str] | None, typer.Option(metavar="FILE|URL", help="A video to work on or to refer to; repeatable.")
+        list[str] | None, typer.Option(metavar="FILE|URL", help="A video to edit or to use as reference; repeatable.")
     ] = None,
     references: Annotated[
-        bool, typer.Option("--references", help="The pictures are what it is about, not its first and last frame.")
+        bool, typer.Option("--references", help="Use the images as references, not as first and last frame.")
     ] = False,
     seed: Annotated[int | None, typer.Option(help="The same seed gives a similar video.")] = None,
     field: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=VALUE", help="Any further field of the request; repeatable.")
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="Another field of the request; repeatable.")
     ] = None,
     option: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="A parameter of the upstream's own (provider_options); repeatable."),
+        typer.Option(metavar="NAME=VALUE", help="A parameter of the upstream (provider_options); repeatable."),
     ] = None,
-    wait: Annotated[bool, typer.Option("--wait", help="Follow the task to its end.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until the task ends.")] = False,
     as_json: Json = False,
     url: Url = DEFAULT_URL,
     key: Key = "",
 ) -> None:
-    """Start a video and print its task id. This is charged."""
+    """Submit a video and print its task id. This is charged."""
     from gateway.cli.client import videos
 
-    options = videos.CreateOptions(
+    options = videos.SubmitOptions(
         prompt,
         model,
         duration,
@@ -67,12 +67,12 @@ def submit(
         options=option or (),
     )
     with _client(url, key) as client:
-        code = videos.submit(client, options, wait=wait, as_json=as_json, again=_again(url))
+        code = videos.submit(client, options, wait=wait, as_json=as_json, url_option=_url_option(url))
     raise typer.Exit(code)
 
 
 def status(ids: Ids, as_json: Json = False, url: Url = DEFAULT_URL, key: Key = "") -> None:
-    """Print how tasks stand."""
+    """Print the status of tasks."""
     from gateway.cli.client import videos
 
     with _client(url, key) as client:
@@ -81,7 +81,7 @@ def status(ids: Ids, as_json: Json = False, url: Url = DEFAULT_URL, key: Key = "
 
 
 def watch(ids: Ids, as_json: Json = False, url: Url = DEFAULT_URL, key: Key = "") -> None:
-    """Follow tasks to their end; exit code 1 when one fails."""
+    """Follow tasks until they end; exit code 1 if one fails."""
     from gateway.cli.client import videos
 
     with _client(url, key) as client:
@@ -90,7 +90,7 @@ def watch(ids: Ids, as_json: Json = False, url: Url = DEFAULT_URL, key: Key = ""
 
 
 def cancel(ids: Ids, as_json: Json = False, url: Url = DEFAULT_URL, key: Key = "") -> None:
-    """Cancel tasks that still wait in the queue, and say which credits come back."""
+    """Cancel queued tasks and print which credits are refunded."""
     from gateway.cli.client import videos
 
     with _client(url, key) as client:
@@ -106,21 +106,21 @@ def download(
             "--out",
             "-o",
             metavar="FILE",
-            help="Where it goes, or DIR/; - is standard output. Else the name that the gateway gives.",
+            help="Output file, or DIR/; - is standard output. Default: the name from the gateway.",
         ),
     ] = None,
-    thumbnail: Annotated[bool, typer.Option("--thumbnail", help="The cover picture instead.")] = False,
-    force: Annotated[bool, typer.Option("--force", "-f", help="Replace a file that is there.")] = False,
-    wait: Annotated[bool, typer.Option("--wait", help="Follow the task to its end first.")] = False,
+    thumbnail: Annotated[bool, typer.Option("--thumbnail", help="Download the cover image instead.")] = False,
+    force: Annotated[bool, typer.Option("--force", "-f", help="Replace an existing file.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until the task ends first.")] = False,
     url: Url = DEFAULT_URL,
     key: Key = "",
 ) -> None:
-    """Fetch a finished video; one that broke off is continued."""
+    """Download a finished video; an interrupted download is resumed."""
     from gateway.cli.client import downloads
 
-    order = downloads.Order(id, out, thumbnail=thumbnail, force=force)
+    options = downloads.DownloadOptions(id, out, thumbnail=thumbnail, force=force)
     with _client(url, key) as client:
-        code = downloads.download(client, order, wait=wait, again=_again(url))
+        code = downloads.download(client, options, wait=wait, url_option=_url_option(url))
     raise typer.Exit(code)
 
 
@@ -133,8 +133,8 @@ def models(as_json: Json = False, url: Url = DEFAULT_URL, key: Key = "") -> None
     raise typer.Exit(code)
 
 
-def _again(url: str) -> str:
-    """The options that lead to the same gateway once more."""
+def _url_option(url: str) -> str:
+    """The --url option for commands that are suggested to the user, empty for the default."""
     return f" --url {url}" if url != DEFAULT_URL else ""
 
 

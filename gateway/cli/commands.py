@@ -1,4 +1,4 @@
-"""The program and its commands. Each command imports what it needs when it runs, so that every one starts fast."""
+"""The program and its commands. Each command imports its dependencies when it runs, so that it starts fast."""
 
 import sys
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ import typer
 from gateway.cli import account_commands, client_commands, server_commands
 from gateway.cli.errors import BAD_USAGE, INTERRUPTED, CommandError
 from gateway.cli.options import HELP_OPTIONS
-from gateway.cli.output import give, never_fail_to_print, say
+from gateway.cli.output import print_message, print_result, replace_unprintable
 
 PROGRAM = "video-gateway"
 
@@ -27,12 +27,12 @@ COMMANDS = (
     server_commands.probe,
     server_commands.config,
 )
-"""In the order of the help."""
+"""In the order of the help text."""
 
 app = typer.Typer(
     name=PROGRAM,
-    help="One OpenAI-compatible endpoint for video models.",
-    epilog=f"Try it without any account: {PROGRAM} demo",
+    help="One OpenAI-compatible API for video models.",
+    epilog=f"Try it without an account: {PROGRAM} demo",
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -44,35 +44,35 @@ app.add_typer(account_commands.accounts)
 
 
 def run(argv: Sequence[str] | None = None) -> int:
-    """Run the command of `argv`, by default the process's own arguments, and give the exit code."""
-    never_fail_to_print()
+    """Run the command of `argv`, by default the process's arguments. Returns the exit code."""
+    replace_unprintable()
     try:
         result = app(list(sys.argv[1:] if argv is None else argv), prog_name=PROGRAM, standalone_mode=False)
-    except CommandError as failure:
-        say(f"error: {failure}")
-        return failure.exit_code
-    except typer.TyperException as mistake:
-        say(_one_line(mistake))
+    except CommandError as error:
+        print_message(f"error: {error}")
+        return error.exit_code
+    except typer.TyperException as error:
+        print_message(_one_line(error))
         return BAD_USAGE
     except KeyboardInterrupt:
         result = INTERRUPTED
     if result == INTERRUPTED:
-        say("interrupted")
+        print_message("interrupted")
     return result if isinstance(result, int) else 0
 
 
-def _one_line(mistake: typer.TyperException) -> str:
-    context = getattr(mistake, "ctx", None)
+def _one_line(error: typer.TyperException) -> str:
+    context = getattr(error, "ctx", None)
     command = context.command_path if context else PROGRAM
-    text = " ".join(mistake.format_message().split()).rstrip(".")
+    text = " ".join(error.format_message().split()).rstrip(".")
     return f"error: {text[:1].lower()}{text[1:]} (see {command} --help)"
 
 
-def _show_version(wanted: bool) -> None:
-    if wanted:
+def _show_version(requested: bool) -> None:
+    if requested:
         from importlib.metadata import version
 
-        give(f"{PROGRAM} {version('video-gateway')}")
+        print_result(f"{PROGRAM} {version('video-gateway')}")
         raise typer.Exit
 
 
@@ -80,8 +80,8 @@ def _show_version(wanted: bool) -> None:
 def top(
     context: typer.Context,
     show_version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and end.")
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     if context.invoked_subcommand is None:
-        give(context.get_help())
+        print_result(context.get_help())

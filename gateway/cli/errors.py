@@ -1,9 +1,9 @@
-"""What ends a command early.
+"""Errors of commands.
 
-CommandError           one line for the person, and the exit code
-├── UnreachableError   nothing listens at the address
-├── BrokenAnswerError  it listens, but its answer did not arrive
-└── RefusedError       it answered with an error
+CommandError             a message of one line and an exit code
+├── UnreachableError     the gateway cannot be reached
+├── BrokenResponseError  its response did not arrive completely
+└── ResponseError        its response is an error
 """
 
 import contextlib
@@ -12,14 +12,14 @@ from collections.abc import Iterator
 from types import FrameType
 
 BAD_USAGE = 2
-"""Exit code for what the person can mend: options and configuration."""
+"""Exit code for wrong options or configuration."""
 
 INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells count it."""
+"""Exit code after Ctrl-C, by the convention of shells."""
 
 
 class CommandError(Exception):
-    """The command cannot go on; the text says in one line what happened and what to do."""
+    """The command fails; the message says in one line what happened and what to do."""
 
     def __init__(self, message: str, exit_code: int = 1) -> None:
         super().__init__(" ".join(message.split()))
@@ -27,8 +27,8 @@ class CommandError(Exception):
 
 
 @contextlib.contextmanager
-def configuration_mistakes() -> Iterator[None]:
-    """Turns a configuration that cannot be used into a failed command."""
+def configuration_errors() -> Iterator[None]:
+    """Turns SettingsError into CommandError."""
     from gateway.core.settings import SettingsError
 
     try:
@@ -37,8 +37,8 @@ def configuration_mistakes() -> Iterator[None]:
         raise CommandError(f"configuration: {error}", BAD_USAGE) from None
 
 
-def end_on(*signals: signal.Signals, exit_code: int) -> None:
-    """Let these signals unwind the process, so that whatever is open is closed, and end it with `exit_code`."""
+def exit_on(*signals: signal.Signals, exit_code: int) -> None:
+    """Exit with `exit_code` on these signals, by an exception, so that contexts are closed."""
 
     def end(number: int, frame: FrameType | None) -> None:
         raise SystemExit(exit_code)

@@ -1,4 +1,4 @@
-"""What several commands share: options, arguments, and the group that lists by default."""
+"""Options and arguments shared by commands, and the command group whose default is `list`."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,9 +11,9 @@ HELP_OPTIONS = ("-h", "--help")
 
 Config = Annotated[
     Path | None,
-    typer.Option("--config", metavar="FILE", help="TOML file; else GATEWAY_CONFIG, else gateway.toml if there is one."),
+    typer.Option("--config", metavar="FILE", help="TOML file. Default: GATEWAY_CONFIG, else gateway.toml."),
 ]
-Url = Annotated[str, typer.Option("--url", envvar="GATEWAY_URL", show_envvar=True, help="The running gateway.")]
+Url = Annotated[str, typer.Option("--url", envvar="GATEWAY_URL", show_envvar=True, help="URL of the running gateway.")]
 Key = Annotated[
     str,
     typer.Option(
@@ -21,7 +21,7 @@ Key = Annotated[
         envvar="GATEWAY_KEY",
         show_envvar=True,
         show_default=False,
-        help="A key of the gateway, or an upstream credential of your own.",
+        help="A gateway key or an upstream credential.",
     ),
 ]
 AdminKey = Annotated[
@@ -31,22 +31,22 @@ AdminKey = Annotated[
         envvar="GATEWAY_ADMIN_KEY",
         show_envvar=True,
         show_default=False,
-        help="The gateway's admin key; where it has none, its own machine needs none.",
+        help="The admin key. If the gateway has none, only its own machine has access.",
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print the gateway's JSON as it is.")]
-AccountsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one line for each account.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the JSON of the gateway unchanged.")]
+AccountsJson = Annotated[bool, typer.Option("--json", help="Print one line of JSON per account.")]
 Ids = Annotated[list[str], typer.Argument(metavar="ID...", show_default=False, help="Task ids.")]
 Names = Annotated[
-    list[str] | None, typer.Argument(metavar="NAME", show_default=False, help="Names or tags of accounts; none: all.")
+    list[str] | None, typer.Argument(metavar="NAME", show_default=False, help="Account names or tags. Default: all.")
 ]
-Name = Annotated[str, typer.Argument(metavar="NAME", show_default=False, help="An account's name, or its tag.")]
-TaskSeconds = Annotated[float, typer.Option("--task-seconds", min=0.0, help="How long a video takes.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", show_default=False, help="An account's name or tag.")]
+TaskSeconds = Annotated[float, typer.Option("--task-seconds", min=0.0, help="Seconds that a video takes.")]
 HiddenTaskSeconds = Annotated[float, typer.Option("--task-seconds", min=0.0, hidden=True)]
 
 
 class ListsByDefault(TyperGroup):
-    """A group that lists what it is about when no subcommand is named; options are then those of `list`."""
+    """A command group whose default command is `list`, also for options without a command."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         named = bool(args) and (args[0] in HELP_OPTIONS or not args[0].startswith("-"))

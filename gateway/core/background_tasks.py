@@ -6,7 +6,7 @@ from typing import Any, Self
 
 
 class Background:
-    """A context: leaving it cancels what still runs. Started work handles its own errors."""
+    """A context manager that cancels its running tasks on exit. The tasks handle their own errors."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()

@@ -1,4 +1,4 @@
-"""Lengths and ranges of a body in HTTP headers (RFC 9110, 8.6 and 14.1.2), for every file that is streamed."""
+"""Content-Length and Range headers (RFC 9110, 8.6 and 14.1.2) of streamed files."""
 
 import re
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 _UNIT = "bytes="
 _RANGE = re.compile(r"[ \t]*(\d{0,19})[ \t]*-[ \t]*(\d{0,19})[ \t]*", re.ASCII)
 _MAX_LENGTH = 256
-"""Characters that are read behind the unit. A client that asks for more gets the whole file."""
+"""Characters after the unit. A longer header is ignored."""
 
 
 class UnsatisfiableRangeError(Exception):
@@ -20,14 +20,13 @@ class UnsatisfiableRangeError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ByteRange:
-    """The bytes from `first` to `last`, both included. Without `last` up to the end; without `first` the `last` bytes
-    of the file."""
+    """The bytes from `first` to `last`, inclusive. Without `last` to the end, without `first` the last `last` bytes."""
 
     first: int | None
     last: int | None
 
     def within(self, size: int) -> tuple[int, int]:
-        """The first byte, and the one behind the last, in a file of `size` bytes. Raises UnsatisfiableRangeError."""
+        """The range as [start, stop) in a file of `size` bytes. Raises UnsatisfiableRangeError."""
         first, last = self.first, self.last
         if first is None:
             if not last or not size:
@@ -39,13 +38,13 @@ class ByteRange:
 
 
 def content_length(headers: Mapping[str, str]) -> int | None:
-    """The bytes of a body by its headers, whose names are case-insensitive. None where they do not say it."""
+    """The length of a body in bytes by its headers, whose names are case-insensitive. None if unknown."""
     value = headers.get("content-length", "")
     return int(value) if value.isascii() and value.isdigit() and "transfer-encoding" not in headers else None
 
 
 def parse_range(header: str) -> tuple[ByteRange, ...]:
-    """The ranges of a Range header; empty where it cannot be read: HTTP wants such a header ignored."""
+    """The ranges of a Range header; empty if it is invalid, since RFC 9110 has such a header ignored."""
     header = header.strip()
     if len(header) > len(_UNIT) + _MAX_LENGTH or not header.lower().startswith(_UNIT):
         return ()

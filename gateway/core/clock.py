@@ -1,4 +1,4 @@
-"""Time, as an object, so that tests need no sleeping."""
+"""The clock as an object, so that tests need not sleep."""
 
 import asyncio
 import time
@@ -17,7 +17,7 @@ class Clock(Protocol):
     async def sleep(self, seconds: float) -> None: ...
 
     def later(self, seconds: float, call: Callable[[], object]) -> Timer:
-        """Call a function after a while, from the event loop."""
+        """Call a function from the event loop after `seconds`."""
 
 
 class SystemClock:

@@ -1,4 +1,4 @@
-"""Log lines: one for each request, as text or JSON, with anything that looks like a credential masked."""
+"""Logging: text and JSON formatters that mask credentials, and the configuration of the loggers."""
 
 import json
 import logging
@@ -20,10 +20,10 @@ _SECRETS = (
     r"(bearer\s+)[^\s\"']+",
     r"(token=)[^\s;,&\"']+",
     r"(://)[^/@\s]+(?=@)",
-    # The gateway's own keys, and a kind of key that clients have beside their others.
+    # Gateway keys, and ms- keys, which clients have beside their others.
     r"\b(?:gw|ms)-[\w-]{6,}",
 )
-"""What is never shown, whatever the provider. What a group matches stays; see `ProviderSpec.secret_patterns`."""
+"""Masked for every provider, except for what a group matches; see `ProviderSpec.secret_patterns`."""
 
 
 @lru_cache(2)
@@ -32,21 +32,21 @@ def _secrets(patterns: tuple[str, ...]) -> re.Pattern[str]:
 
 
 def mask(text: str) -> str:
-    """`text` with what looks like a credential replaced."""
+    """`text` with everything masked that looks like a credential."""
     patterns = (*_SECRETS, *(pattern for spec in registry.PROVIDERS for pattern in spec.secret_patterns))
     return _secrets(patterns).sub(lambda match: f"{match[match.lastindex] if match.lastindex else ''}***", text)
 
 
 class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        fields = " ".join(f"{name}={_quoted(value)}" for name, value in _fields(record).items())
+        fields = " ".join(f"{name}={_quote_if_needed(value)}" for name, value in _fields(record).items())
         text = f"{_time(record)} {record.levelname.lower():7} {record.getMessage()} {fields}".rstrip()
-        # A message may quote an upstream: it makes no lines of its own, and does not act on a terminal.
+        # A message may quote an upstream: it must not add lines or control a terminal.
         return mask("".join(character if character.isprintable() else " " for character in text))
 
 
-def _quoted(value: object) -> str:
-    """A value on a line of text, in quotes where it would pass for several or act on a terminal."""
+def _quote_if_needed(value: object) -> str:
+    """A value of a text line, quoted if it would look like several or control a terminal."""
     text = str(value)
     if text.isprintable() and not set(text) & set(' "='):
         return text
@@ -65,10 +65,10 @@ class JsonFormatter(logging.Formatter):
         return mask(orjson.dumps(line, default=str).decode())
 
 
-def configure(level: str, form: str) -> None:
-    """Send the lines of the gateway and of its server to standard error. A trace is never among them."""
+def configure(level: str, log_format: str) -> None:
+    """Log the gateway and its server to standard error, without stack traces."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
+    handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.WARNING)
@@ -78,19 +78,19 @@ def configure(level: str, form: str) -> None:
         logger.propagate = True
         logger.setLevel(level.upper())
     logging.getLogger("uvicorn.access").disabled = True
-    # It remarks on every form that breaks off, which has a line of ours.
+    # It warns of every truncated form, which the access log shows already.
     logging.getLogger("python_multipart").setLevel(logging.ERROR)
 
 
 def where(error: Exception) -> str:
-    """The kind of an error and the line it came from. Its text may quote a request, so it stays out."""
+    """The type and location of an error, without its message, which may quote a request."""
     frames = traceback.extract_tb(error.__traceback__)
     place = f" at {frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno}" if frames else ""
     return f"{type(error).__name__}{place}"
 
 
 def utc(seconds: float) -> str:
-    """A unix time as people and programs read it."""
+    """A unix time in ISO 8601, UTC, with milliseconds."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

@@ -22,7 +22,8 @@ REQUESTS = Histogram(
 )
 UPSTREAM = Histogram(
     "gateway_upstream_seconds",
-    "Upstream call duration in seconds, by provider, call (query, submit) and outcome (ok, or the kind of failure).",
+    "Upstream call duration in seconds, by provider, call (query, submit, upload, discover) and outcome (`ok` "
+    "or an error kind).",
     ("provider", "call", "outcome"),
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
 )
@@ -44,7 +45,7 @@ QUERIES_UNDER_WAY = Gauge(
 )
 SUBMITS = Counter(
     "gateway_submits",
-    "Submit attempts, by account and outcome (`accepted`, or the kind of failure). All accounts of pass-through "
+    "Submit attempts, by account and outcome (`accepted` or an error kind). All accounts of pass-through "
     "callers share one label.",
     ("account", "outcome"),
 )
@@ -56,7 +57,7 @@ ACCOUNTS = Gauge(
     multiprocess_mode="mostrecent",
 )
 COPIES = Counter("gateway_archive_copies", "Attempts to archive a finished video, by outcome.", ("outcome",))
-_shown: set[tuple[str, str]] = set()
+_exposed: set[tuple[str, str]] = set()
 
 
 @cache
@@ -88,8 +89,8 @@ def observe_copy(outcome: str) -> None:
 
 def exposition(accounts: Mapping[tuple[str, str], int]) -> bytes:
     """The metrics in the Prometheus text format. `accounts` is the current number of accounts by provider and state."""
-    _shown.update(accounts)
-    for provider, state in _shown:
+    _exposed.update(accounts)
+    for provider, state in _exposed:
         ACCOUNTS.labels(provider, state).set(accounts.get((provider, state), 0))
     if FOLDER_VARIABLE not in os.environ:
         return generate_latest(REGISTRY)

@@ -1,7 +1,7 @@
-"""The loader of the configuration: the environment first, then one TOML file.
+"""Loads the configuration from the environment, which takes precedence, and one TOML file.
 
-The settings of providers come from the variables that their specs name, and from the tables `[providers.NAME]`. Keys
-that were at the top level of the file before are read as well.
+The settings of providers come from the variables of their specs and from the tables `[providers.NAME]`. Their former
+keys at the top level of the file are still accepted.
 """
 
 import json
@@ -17,7 +17,7 @@ import pydantic_settings
 from pydantic import ValidationError, create_model
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
-from gateway.core.settings import Settings, SettingsError, Stamp
+from gateway.core.settings import FileVersion, Settings, SettingsError
 from providers import registry
 from providers.contract.settings import Section
 from providers.contract.spec import AnySpec
@@ -25,18 +25,18 @@ from providers.contract.spec import AnySpec
 DEFAULT_FILE = "gateway.toml"
 
 _OTHER_VARIABLES = {"GATEWAY_CONFIG", "GATEWAY_URL", "GATEWAY_KEY"}
-"""Those of the loader and of the client commands."""
+"""Variables of the loader and of the client commands."""
 _SERVICE_LINK = re.compile(r"GATEWAY_(?:SERVICE|PORT)_")
-"""Kubernetes sets such variables for a service that is called gateway."""
+"""Kubernetes sets such variables for a service named gateway."""
 
 
 def settings_file(config: str | None = None) -> Path:
-    """The file that is read: `config`, else GATEWAY_CONFIG, else gateway.toml in the working directory."""
+    """The configuration file: `config`, else GATEWAY_CONFIG, else gateway.toml in the working directory."""
     return Path(config or os.environ.get("GATEWAY_CONFIG") or DEFAULT_FILE)
 
 
-def stamp_of(file: Path) -> Stamp | None:
-    """The version of a file as it lies there now, None while there is none."""
+def file_version(file: Path) -> FileVersion | None:
+    """The current version of a file, None if it does not exist."""
     try:
         found = file.stat()
     except OSError:
@@ -45,7 +45,7 @@ def stamp_of(file: Path) -> Stamp | None:
 
 
 def load_settings(config: str | None = None) -> Settings:
-    """The settings from the environment, then the file, which has to be there only where one was named.
+    """The settings from the environment and the file, which must exist only if it is named.
 
     Raises SettingsError.
     """
@@ -53,8 +53,8 @@ def load_settings(config: str | None = None) -> Settings:
     if (config or os.environ.get("GATEWAY_CONFIG")) and not path.is_file():
         raise SettingsError(f"{path} does not exist")
     names = _Names()
-    # Before it is read: a change in between is then seen as one.
-    stamp = stamp_of(path)
+    # Taken before the file is read, so that a change in between is detected.
+    version = file_version(path)
     try:
         _refuse_unknown_variables()
         found = _settings_class(path, names)()
@@ -69,16 +69,16 @@ def load_settings(config: str | None = None) -> Settings:
         raise SettingsError(str(error)) from None
     except ValidationError as error:
         raise SettingsError(_one_line(error, names)) from None
-    # Of the plain class, which other processes can be handed.
+    # An instance of the plain class, which can be pickled for other processes.
     values = {name: value for name, value in found}  # noqa: C416 - `keys` is a field, which would mislead `dict`
     settings = Settings.model_construct(**values | {"providers": dict(found.providers)})
-    settings._stamp, settings._renamed = stamp, names.renamed
+    settings._file_version, settings._renamed = version, names.renamed
     return settings
 
 
 @dataclass(slots=True)
 class _Names:
-    """How the operator wrote what now stands under other keys: by the path of the key, and for the log."""
+    """The names that the operator wrote: `written` by the path of the current key, `renamed` for the log."""
 
     written: dict[tuple[str, ...], str] = field(default_factory=dict)
     renamed: dict[str, str] = field(default_factory=dict)
@@ -106,18 +106,18 @@ def _settings_class(path: Path, names: _Names) -> type[Settings]:
 
 
 class _ProviderVariables(PydanticBaseSettingsSource):
-    """The environment variables that the specs name, and the GATEWAY_ form of former tables."""
+    """The environment variables of the specs, and the GATEWAY_ variables of former tables."""
 
     def __init__(self, settings_cls: type[BaseSettings], names: _Names) -> None:
         super().__init__(settings_cls)
         self._names = names
 
     def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
-        """Not used: all of it is read at once."""
+        """Unused: all fields are read at once."""
         return None, field_name, False
 
     def __call__(self) -> dict[str, Any]:
-        # Without regard to case, as for the other variables.
+        # Case-insensitive, like the other variables.
         environment = {name.upper(): text for name, text in os.environ.items()}
         found: dict[str, Any] = {}
         for spec in registry.PROVIDERS:
@@ -135,7 +135,7 @@ class _ProviderVariables(PydanticBaseSettingsSource):
 
 
 class _File(TomlConfigSettingsSource):
-    """The file, with former keys under their names of today."""
+    """The file, with former keys under their current names."""
 
     def __init__(self, settings_cls: type[BaseSettings], names: _Names) -> None:
         super().__init__(settings_cls)
@@ -144,7 +144,7 @@ class _File(TomlConfigSettingsSource):
     def __call__(self) -> dict[str, Any]:
         content = dict(super().__call__())
         if not isinstance(content.setdefault("providers", {}), Mapping):
-            raise SettingsError("providers: a table for each provider is wanted")
+            raise SettingsError("providers: must have a table for each provider")
         for spec in registry.PROVIDERS:
             for former, key in spec.former_keys.items():
                 if former in content:
@@ -152,7 +152,7 @@ class _File(TomlConfigSettingsSource):
                     tables = content["providers"] = dict(content["providers"])
                     table = tables.get(spec.name, {})
                     if not isinstance(table, Mapping):
-                        raise SettingsError(f"providers.{spec.name}: a table is wanted")
+                        raise SettingsError(f"providers.{spec.name}: must be a table")
                     table = tables[spec.name] = dict(table)
                     _put(table, key, value, former)
                     path = ("providers", spec.name, *filter(None, [key]))
@@ -162,19 +162,19 @@ class _File(TomlConfigSettingsSource):
 
 
 def _put(table: dict[str, Any], key: str, value: Any, written: str) -> None:
-    """Put a value under a key of a provider's table, or into the table itself. Raises SettingsError for what is there
-    by its name of today as well."""
+    """Put a value under a key of a provider's table, or into the table itself. Raises SettingsError if the current name
+    is set as well."""
     values = {key: value} if key else value
     if not isinstance(values, Mapping):
-        raise SettingsError(f"{written}: a table is wanted")
+        raise SettingsError(f"{written}: must be a table")
     for name in values:
         if name in table:
-            raise SettingsError(f"{written}: {name} is given twice, here and by its name of today")
+            raise SettingsError(f"{written}: {name} is set twice, here and under its current name")
     table |= values
 
 
 def _json_variables(spec: AnySpec) -> dict[str, str]:
-    """The variables of former keys that have none of their own: such tables are JSON, as in `GATEWAY_MODELS`."""
+    """The variables of former tables, whose values are JSON, such as `GATEWAY_MODELS`."""
     own = set(spec.environment.values())
     return {f"GATEWAY_{former.upper()}": key for former, key in spec.former_keys.items() if key not in own}
 
@@ -188,7 +188,7 @@ def _json(variable: str, text: str) -> Any:
 
 
 def _refuse_unknown_variables() -> None:
-    """A misspelt variable would be a setting that silently does nothing. Raises SettingsError."""
+    """Raises SettingsError for an unknown variable: a misspelt one would silently do nothing."""
     known = {f"GATEWAY_{name.upper()}" for name in Settings.model_fields} | _OTHER_VARIABLES
     known |= {name for spec in registry.PROVIDERS for name in _json_variables(spec)}
     for name in sorted(os.environ):
@@ -197,7 +197,7 @@ def _refuse_unknown_variables() -> None:
 
 
 def _one_line(error: ValidationError, names: _Names) -> str:
-    """Every problem, each with the key it stands under; values are not shown, they may be secrets."""
+    """All problems, each with its key; without values, which may be secrets."""
     problems = []
     for problem in error.errors(include_input=False, include_url=False):
         where = _spelled(problem["loc"], names) or "configuration"
@@ -208,7 +208,7 @@ def _one_line(error: ValidationError, names: _Names) -> str:
 
 
 def _spelled(path: tuple[str | int, ...], names: _Names) -> str:
-    """A key as the operator wrote it. People count from one."""
+    """A key as the operator wrote it. Entries are numbered from 1."""
     for length in range(len(path), 0, -1):
         written = names.written.get(tuple(str(part) for part in path[:length]))
         if written:

@@ -73,7 +73,7 @@ def test_download_waits_for_an_unfinished_video(real: str, capsys: Out) -> None:
     assert main(["download", task]) == 1
     err = capsys.readouterr().err
     assert err.startswith("error: The video is not finished")
-    assert err.endswith(f": give --wait, or follow it with `video-gateway watch --url {real} {task}`\n")
+    assert err.endswith(f": use --wait, or follow it with `video-gateway watch --url {real} {task}`\n")
     assert files() == {}
 
 
@@ -82,7 +82,7 @@ def test_download_of_a_failed_video_is_an_error(real: str, capsys: Out) -> None:
     Path("cat.mp4.part").write_bytes(BEGUN)
     Path("cat.mp4.part.etag").write_text('"one"')
     assert main(["download", task, "--wait", "-o", "cat.mp4"]) == 1
-    assert capsys.readouterr().err.splitlines()[-1].startswith(f"error: there is no video of {task}: ")
+    assert capsys.readouterr().err.splitlines()[-1].startswith(f"error: task {task} has no video: ")
     assert files()["cat.mp4.part"] == BEGUN
     assert main(["download", task]) == 1
     err = capsys.readouterr().err
@@ -105,5 +105,5 @@ def test_file_that_the_upstream_does_not_serve_is_an_error(word: str, said: str,
 def test_truncated_files_are_an_error(real: str, capsys: Out) -> None:
     task = submitted(capsys, "a cat #link-cut")
     assert main(["download", task, "--wait", "-o", "cat.mp4"]) == 1
-    assert capsys.readouterr().err.splitlines()[-1].startswith("error: cat.mp4 broke off at ")
+    assert capsys.readouterr().err.splitlines()[-1].startswith("error: the download of cat.mp4 failed at ")
     assert set(files()) == {"cat.mp4.part"}

@@ -60,7 +60,7 @@ def gateway(
     upstream: SandboxServer, key: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Iterator[ReloadingGateway]:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("gateway.reload.LOOK_SECONDS", 0.02)
+    monkeypatch.setattr("gateway.reload.CHECK_SECONDS", 0.02)
     made = ReloadingGateway(upstream, key)
     made.configure(*made.credentials)
     with BackgroundServer(create_app(load_settings(), reload=True)) as server:

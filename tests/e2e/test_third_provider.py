@@ -202,7 +202,7 @@ class TestCommandLine:
         assert (tmp_path / "v.mp4").read_bytes()[4:8] == b"ftyp"
 
     def test_demo_includes_the_provider(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Out) -> None:
-        monkeypatch.setattr("gateway.cli.server.demo.end_on", lambda *signals, exit_code: None)
+        monkeypatch.setattr("gateway.cli.server.demo.exit_on", lambda *signals, exit_code: None)
         handlers = logging.getLogger().handlers
         try:
             run_demo(tmp_path, 0.2)

@@ -1,4 +1,4 @@
-"""Making the application from settings."""
+"""Building the application from settings."""
 
 import logging
 
@@ -44,7 +44,7 @@ def test_keys_without_accounts_and_short_secrets_give_warnings(caplog: pytest.Lo
     assert "shorter than" in caplog.text
 
 
-def test_held_keys_that_do_not_exist_are_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+def test_unknown_keys_in_hold_submits_give_a_warning(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
     secret, keys = (SecretStr("a long random text"),), (SecretStr("alice:gw-one"),)
     api = ApiSettings(hold_submits=("alice", "pass-through", "bob"))

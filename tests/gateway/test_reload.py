@@ -122,26 +122,26 @@ async def test_warning_is_logged_once_while_it_applies(caplog: pytest.LogCapture
 
 async def test_change_is_detected_once_the_file_is_stable() -> None:
     env = Reloadable()
-    assert not env.reloader.look()
+    assert not env.reloader.has_changed()
     write(("c", "three"))
-    assert [env.reloader.look() for _ in range(2)] == [False, True]
+    assert [env.reloader.has_changed() for _ in range(2)] == [False, True]
     await env.reloader.reload()
-    assert [env.reloader.look() for _ in range(3)] == [False] * 3
+    assert [env.reloader.has_changed() for _ in range(3)] == [False] * 3
 
 
 async def test_file_that_keeps_changing_is_not_read() -> None:
     env = Reloadable()
     for length in range(1, 5):
         env.file.write_text("#" * length, "utf-8")
-        assert not env.reloader.look()
+        assert not env.reloader.has_changed()
 
 
 async def test_missing_file_is_waited_for() -> None:
     env = Reloadable()
     env.file.unlink()
-    assert [env.reloader.look() for _ in range(3)] == [False] * 3
+    assert [env.reloader.has_changed() for _ in range(3)] == [False] * 3
     write(("c", "three"))
-    assert [env.reloader.look() for _ in range(2)] == [False, True]
+    assert [env.reloader.has_changed() for _ in range(2)] == [False, True]
 
 
 async def test_file_without_its_keys_is_refused(caplog: pytest.LogCaptureFixture) -> None:
@@ -181,7 +181,7 @@ async def test_signal_reloads_at_once() -> None:
 
 @pytest.fixture
 def url(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    monkeypatch.setattr("gateway.reload.LOOK_SECONDS", 0.02)
+    monkeypatch.setattr("gateway.reload.CHECK_SECONDS", 0.02)
     write(more='keys = ["alice:gw-1"]\nsecret = ["a long enough secret"]\n')
     with BackgroundServer(create_app(load_settings(), reload=True)) as server:
         yield server.url

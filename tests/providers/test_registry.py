@@ -133,7 +133,7 @@ def test_default_models_are_there() -> None:
 
 def test_texts_list_every_provider(monkeypatch: pytest.MonkeyPatch) -> None:
     assert titles() == "Jimeng and DashScope"
-    abroad = "a Jimeng sessionid (abroad with us-, hk-, jp-, sg- in front)"
+    abroad = "a Jimeng sessionid (with us-, hk-, jp-, sg- in front for a site abroad)"
     assert credential_hints().en == f"{abroad} or a DashScope key (sk-…)"
     assert credential_hints().zh == "Jimeng sessionid（国际站加前缀 us-、hk-、jp-、sg-）或 DashScope sk- 密钥"
     monkeypatch.setattr("providers.registry.PROVIDERS", PROVIDERS[:1])

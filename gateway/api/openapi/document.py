@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, made from the models that validate."""
+"""The OpenAPI 3.1 document, generated from the validation models and the table of operations."""
 
 from functools import cache
 from importlib.metadata import version
@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from gateway.api.openapi.operations import OPERATIONS, Answer, ListOf, Operation
+from gateway.api.openapi.operations import OPERATIONS, ListOf, Operation, ResponseModel
 from gateway.api.paths import ALIASES
 from gateway.api.schemas.field_schema import FILE_MARK
 from gateway.api.schemas.responses import ErrorBody
@@ -18,18 +18,18 @@ _JSON, _FORM, _URLENCODED = "application/json", "multipart/form-data", "applicat
 _FORM_SUFFIX = "Form"
 _FILE = {"type": "string", "format": "binary", "contentMediaType": "application/octet-stream"}
 
-_REFUSALS = {
-    400: "A field is bad, or the model cannot do that: `param` names it, the message lists what is allowed.",
-    401: "No credential, or one that is refused.",
-    403: "The account is restricted, or may not use the model.",
-    404: "No such model, task, account or path.",
-    409: "The task cannot be cancelled, or the Idempotency-Key came with another body.",
+_ERROR_DESCRIPTIONS = {
+    400: "A field is invalid: `param` names it, the message lists the allowed values.",
+    401: "The credential is missing or rejected.",
+    403: "The account is restricted or has no access to the model.",
+    404: "Unknown model, task, account or path.",
+    409: "The task can no longer be cancelled, or the Idempotency-Key was used with another body.",
     413: "The body is too large.",
-    416: "The range lies outside of the video.",
-    429: "No credits, or too many requests: `x-should-retry` and `Retry-After` tell which.",
-    501: "The model cannot do that, or no upstream can.",
-    502: "The upstream cannot be reached or gave an answer nobody can read; nothing was created.",
-    504: "Submitted, but the answer was lost: it may have been charged.",
+    416: "The range lies outside of the file.",
+    429: "Out of credits, or rate limited: `x-should-retry` and `Retry-After` say whether and when to retry.",
+    501: "The model or the upstream does not support the operation.",
+    502: "The upstream is unreachable or its response is invalid; nothing was created.",
+    504: "The response to the submit was lost: it may have been charged.",
 }
 
 
@@ -50,7 +50,7 @@ def _document(providers: str) -> dict[str, Any]:
         "info": {
             "title": "video-gateway",
             "version": version("video-gateway"),
-            "description": f"One endpoint for {providers} video: submit, get a task id at once, poll, get the link.",
+            "description": f"One API for {providers} video models: submit, poll the task id, get the link.",
         },
         "paths": paths,
         "components": {
@@ -59,8 +59,8 @@ def _document(providers: str) -> dict[str, Any]:
                 "bearer": {
                     "type": "http",
                     "scheme": "bearer",
-                    "description": "A gateway key, or one or several upstream credentials with commas between them; "
-                    "for the operator, the admin key.",
+                    "description": "A gateway key, or upstream credentials separated by commas; for the operator, the "
+                    "admin key.",
                 }
             },
         },
@@ -68,8 +68,7 @@ def _document(providers: str) -> dict[str, Any]:
 
 
 def _with_forms(schemas: dict[str, Any]) -> dict[str, Any]:
-    """The schemas, and of every body one more for forms, whose fields take files. The marks that tell which are taken
-    out."""
+    """The schemas, without FILE_MARK, and a form variant of each request body, whose marked fields accept files."""
     found = dict(schemas)
     for operation in OPERATIONS:
         if operation.body is not None:
@@ -113,7 +112,7 @@ def _describe(operation: Operation) -> dict[str, Any]:
     if operation.body:
         schema, form = _schema(operation.body), _schema(operation.body, form=True)
         described["requestBody"] = {
-            "required": operation.body_needed,
+            "required": operation.body_required,
             "content": {_JSON: {"schema": schema}, _FORM: {"schema": form}, _URLENCODED: {"schema": schema}},
         }
     responses: dict[str, Any] = {}
@@ -127,24 +126,24 @@ def _describe(operation: Operation) -> dict[str, Any]:
             responses[str(status)] = {"description": text, "content": {"application/json": {"schema": schema}}}
     for status in operation.error_statuses:
         responses[str(status)] = {
-            "description": _REFUSALS[status],
+            "description": _ERROR_DESCRIPTIONS[status],
             "content": {"application/json": {"schema": _schema(ErrorBody)}},
         }
     described["responses"] = responses
     return described
 
 
-def _each(answer: Answer | tuple[Answer, ...] | str) -> tuple[Answer, ...]:
-    """The kinds of JSON that an answer may be."""
+def _each(answer: ResponseModel | tuple[ResponseModel, ...] | str) -> tuple[ResponseModel, ...]:
+    """The models that a response may have."""
     if isinstance(answer, str):
         return ()
     return answer if isinstance(answer, tuple) else (answer,)
 
 
-def _model(answer: Answer) -> type[BaseModel]:
+def _model(answer: ResponseModel) -> type[BaseModel]:
     return answer.model if isinstance(answer, ListOf) else answer
 
 
-def _schema(answer: Answer, *, form: bool = False) -> dict[str, Any]:
+def _schema(answer: ResponseModel, *, form: bool = False) -> dict[str, Any]:
     reference = {"$ref": _REF.format(model=_model(answer).__name__ + (_FORM_SUFFIX if form else ""))}
     return {"type": "array", "items": reference} if isinstance(answer, ListOf) else reference

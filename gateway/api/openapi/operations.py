@@ -1,4 +1,4 @@
-"""The API as a table: one row for each operation. The OpenAPI document is made of it."""
+"""The operations of the API, one row each. The OpenAPI document is generated from them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,22 +22,22 @@ def _query(name: str, description: str) -> dict[str, Any]:
     return {"name": name, "in": "query", "schema": {"type": "string"}, "description": description}
 
 
-_TASK_ID = _path("id", "A task id as a submit gave it.", maxLength=160)
-_ACCOUNT = _path("name", "An account's name or tag, as GET /v1/accounts shows them.")
-_NO_CACHE = _header("Cache-Control", "`no-cache` forces a query to the upstream.")
+_TASK_ID = _path("id", "A task id, as returned by a submit.", maxLength=160)
+_ACCOUNT = _path("name", "An account's name or tag, as listed by GET /v1/accounts.")
+_NO_CACHE = _header("Cache-Control", "`no-cache` forces a query of the upstream.")
 _LANGUAGE = _header("Accept-Language", "`zh` or `en`: the language of messages.")
-_PREFER = _header("Prefer", "`wait=N`: hold the answer until the task ends, at most N seconds.")
+_PREFER = _header("Prefer", "`wait=N`: hold the response until the task ends, at most N seconds.")
 _IDEMPOTENCY_KEY = _header(
-    "Idempotency-Key", "The same key and body give the first task again, the same key with another body is 409."
+    "Idempotency-Key", "The same key and body return the first task; the same key with another body is a 409."
 )
 
 
 class TokenBody(BaseModel):
-    """What /token/check reads of its body."""
+    """The request body of /token/check."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"token": "<credential>"}]})
 
-    token: str | None = Field(None, description="One credential or several, in place of those of the bearer.")
+    token: str | None = Field(None, description="One or more credentials, in place of those of the bearer.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,24 +47,23 @@ class ListOf:
     model: type[BaseModel]
 
 
-Answer = type[BaseModel] | ListOf
+ResponseModel = type[BaseModel] | ListOf
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One row of the API: what it takes, what it gives, and which error_statuses are its own.
+    """An operation: its parameters, request body, responses and error statuses.
 
-    An answer is a model or a list of one, several of them where it may be either, or a media type. `body_needed` says
-    whether the body may be left out.
+    `answers` has the response by status: a model, a list of one, a tuple of alternatives, or a media type.
     """
 
     method: str
     path: str
     id: str
     summary: str
-    answers: Mapping[int, Answer | tuple[Answer, ...] | str]
+    answers: Mapping[int, ResponseModel | tuple[ResponseModel, ...] | str]
     body: type[BaseModel] | None = None
-    body_needed: bool = True
+    body_required: bool = True
     parameters: tuple[dict[str, Any], ...] = ()
     error_statuses: tuple[int, ...] = field(default=())
     authorized: bool = True
@@ -75,7 +74,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "post",
         "/v1/videos/generations",
         "submitVideo",
-        "Submit a video; the answer is its task id, at once",
+        "Submit a video; returns its task id at once",
         {200: (responses.TaskAccepted, responses.WaitedTask), 202: responses.WaitedTask},
         body=requests.GenerationBody,
         parameters=(_PREFER, _IDEMPOTENCY_KEY, _LANGUAGE),
@@ -85,7 +84,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "get",
         "/v1/videos/tasks/{id}",
         "getTask",
-        "How a task stands, asked of the upstream now",
+        "The current status of a task",
         {200: responses.TaskObject},
         parameters=(_TASK_ID, _NO_CACHE, _LANGUAGE),
         error_statuses=(401, 404, 502),
@@ -94,11 +93,11 @@ OPERATIONS: tuple[Operation, ...] = (
         "get",
         "/v1/videos/tasks",
         "getTasks",
-        "Many tasks at once, by their ids, or those that have not ended",
+        "The status of several tasks by their ids, or of the unfinished ones",
         {200: responses.TaskList},
         parameters=(
-            _query("ids", "Task ids with commas between them, at most 100."),
-            _query("status", "`unfinished` in place of ids: recent tasks that have not ended."),
+            _query("ids", "Task ids, separated by commas, at most 100."),
+            _query("status", "`unfinished`, in place of `ids`: recent tasks that have not ended."),
             _NO_CACHE,
             _LANGUAGE,
         ),
@@ -108,7 +107,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "post",
         "/v1/videos/tasks/{id}/cancel",
         "cancelTask",
-        "Cancel a task that still waits in the upstream's queue; what it cost is returned",
+        "Cancel a task that is still in the upstream's queue; its cost is refunded",
         {200: responses.TaskObject},
         parameters=(_TASK_ID, _LANGUAGE),
         error_statuses=(401, 404, 409, 429, 502),
@@ -117,7 +116,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "post",
         "/v1/videos",
         "createVideo",
-        "Submit a video, as OpenAI's libraries do; duration and size go to the nearest the model can do",
+        "Submit a video, as OpenAI's libraries do; duration and size snap to the nearest that the model supports",
         {200: responses.VideoObject},
         body=requests.GenerationBody,
         parameters=(_IDEMPOTENCY_KEY, _LANGUAGE),
@@ -127,12 +126,12 @@ OPERATIONS: tuple[Operation, ...] = (
         "get",
         "/v1/videos",
         "listVideos",
-        "Recent videos of the credential's accounts, read live from the upstreams",
+        "Recent videos of the credential's accounts, as the upstreams list them now",
         {200: responses.VideoList},
         parameters=(
-            _query("limit", "How many, 1 to 100; 20 unless said."),
-            _query("after", "The `last_id` of the page before."),
-            _query("order", "`desc`, the newest first, or `asc`."),
+            _query("limit", "Number of videos, 1 to 100, by default 20."),
+            _query("after", "The `last_id` of the previous page."),
+            _query("order", "`desc` (the default, newest first) or `asc`."),
         ),
         error_statuses=(400, 401, 429, 502),
     ),
@@ -140,7 +139,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "get",
         "/v1/videos/{id}",
         "retrieveVideo",
-        "How a video stands",
+        "The current status of a video",
         {200: responses.VideoObject},
         parameters=(_TASK_ID, _NO_CACHE, _LANGUAGE),
         error_statuses=(401, 404, 502),
@@ -149,7 +148,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "delete",
         "/v1/videos/{id}",
         "deleteVideo",
-        "Cancel a video that still waits, as cancelTask does; what cannot be deleted upstream is refused",
+        "Cancel a queued video, as cancelTask does; one that can no longer be cancelled is a 409",
         {200: responses.VideoDeleted},
         parameters=(_TASK_ID, _LANGUAGE),
         error_statuses=(401, 404, 409, 429, 502),
@@ -158,16 +157,16 @@ OPERATIONS: tuple[Operation, ...] = (
         "get",
         "/v1/videos/{id}/content",
         "downloadVideo",
-        "The finished video itself, ranges included; also HEAD",
+        "Download the finished video; supports ranges and HEAD",
         {200: "video/mp4", 206: "video/mp4"},
-        parameters=(_TASK_ID, _query("variant", "`video`, or `thumbnail` for the cover.")),
+        parameters=(_TASK_ID, _query("variant", "`video` (the default), or `thumbnail` for the cover image.")),
         error_statuses=(400, 401, 404, 416, 502),
     ),
     Operation(
         "post",
         "/v1/videos/{id}/remix",
         "remixVideo",
-        "The model of a video with a new prompt, the old video as reference where the model can",
+        "Submit a new prompt for a video: with its model, and with it as reference if the model supports that",
         {200: responses.VideoObject},
         body=requests.ReuseBody,
         parameters=(_TASK_ID, _IDEMPOTENCY_KEY, _LANGUAGE),
@@ -177,7 +176,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "post",
         "/v1/videos/edits",
         "editVideo",
-        "Change a video, with a model that works on one",
+        "Edit a video, with a model that supports editing",
         {200: responses.VideoObject},
         body=requests.ReuseBody,
         parameters=(_IDEMPOTENCY_KEY, _LANGUAGE),
@@ -187,7 +186,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "post",
         "/v1/videos/extensions",
         "extendVideo",
-        "Go on from a video, with a model that takes a first clip",
+        "Extend a video, with a model that accepts a first clip",
         {200: responses.VideoObject},
         body=requests.ReuseBody,
         parameters=(_IDEMPOTENCY_KEY, _LANGUAGE),
@@ -197,7 +196,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "post",
         "/v1/videos/characters",
         "createCharacter",
-        "Not supported: no upstream keeps characters",
+        "Not supported: no upstream has characters",
         {},
         error_statuses=(401, 501),
     ),
@@ -205,7 +204,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "get",
         "/v1/videos/characters/{id}",
         "getCharacter",
-        "Not supported: no upstream keeps characters",
+        "Not supported: no upstream has characters",
         {},
         parameters=(_TASK_ID,),
         error_statuses=(401, 501),
@@ -214,7 +213,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "get",
         "/v1/models",
         "listModels",
-        "Every model the credential can use, with what each can do",
+        "The models that the credential can use, with their capabilities",
         {200: responses.ModelList},
         error_statuses=(401,),
     ),
@@ -222,19 +221,19 @@ OPERATIONS: tuple[Operation, ...] = (
         "get",
         "/v1/models/{id}",
         "getModel",
-        "One model",
+        "A model with its capabilities",
         {200: responses.ModelObject},
-        parameters=(_path("id", "A name that GET /v1/models lists."),),
+        parameters=(_path("id", "A model name, as listed by GET /v1/models."),),
         error_statuses=(401, 404),
     ),
     Operation(
         "post",
         "/token/check",
         "checkToken",
-        "Is the login of the bearer's credential alive? Of several, a row for each; the admin key means all accounts",
+        "Check the login of the bearer's credential, of several one row each; the admin key means all accounts",
         {200: (responses.TokenLive, ListOf(responses.TokenChecked))},
         body=TokenBody,
-        body_needed=False,
+        body_required=False,
         parameters=(_LANGUAGE,),
         error_statuses=(400, 401, 403, 413, 429, 502),
     ),
@@ -242,7 +241,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "post",
         "/token/points",
         "readTokenPoints",
-        "What each of the bearer's credentials has left, read within the last two minutes",
+        "The credits of each of the bearer's credentials, at most two minutes old",
         {200: ListOf(responses.TokenPoints)},
         parameters=(_NO_CACHE, _LANGUAGE),
         error_statuses=(401,),
@@ -251,7 +250,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "post",
         "/token/receive",
         "receiveTokenCredits",
-        "Take today's credits for each of the bearer's credentials",
+        "Receive the daily credits of each of the bearer's credentials",
         {200: ListOf(responses.TokenReceived)},
         parameters=(_LANGUAGE,),
         error_statuses=(401,),
@@ -260,7 +259,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "get",
         "/v1/accounts",
         "listAccounts",
-        "For the operator, with the admin key or, where none is set, from the machine itself: how the accounts stand",
+        "For the operator, with the admin key or, if none is set, from loopback: the status of the managed accounts",
         {200: responses.AccountList},
         parameters=(_LANGUAGE,),
         error_statuses=(401,),
@@ -269,7 +268,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "post",
         "/v1/accounts/{name}/check",
         "checkAccount",
-        "For the operator: is an account's login alive?",
+        "For the operator: check the login of an account",
         {200: responses.AccountChecked},
         parameters=(_ACCOUNT, _LANGUAGE),
         error_statuses=(401, 403, 404, 429, 501, 502),
@@ -278,7 +277,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "post",
         "/v1/accounts/{name}/points",
         "readAccountCredits",
-        "For the operator: what an account has left, read within the last two minutes",
+        "For the operator: the credits of an account, at most two minutes old",
         {200: responses.AccountCredits},
         parameters=(_ACCOUNT, _NO_CACHE, _LANGUAGE),
         error_statuses=(401, 403, 404, 429, 501, 502),
@@ -287,7 +286,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "post",
         "/v1/accounts/{name}/receive",
         "receiveAccountCredits",
-        "For the operator: take an account's credits of today",
+        "For the operator: receive the daily credits of an account",
         {200: responses.AccountReceived},
         parameters=(_ACCOUNT, _LANGUAGE),
         error_statuses=(401, 403, 404, 429, 501, 502),
@@ -296,7 +295,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "post",
         "/v1/accounts/{name}/pause",
         "pauseAccount",
-        "For the operator: no more submits with an account until it is resumed or the gateway starts anew",
+        "For the operator: pause an account: no submits until it is resumed or the gateway restarts",
         {200: responses.AccountAction},
         parameters=(_ACCOUNT, _LANGUAGE),
         error_statuses=(401, 404),
@@ -305,22 +304,22 @@ OPERATIONS: tuple[Operation, ...] = (
         "post",
         "/v1/accounts/{name}/resume",
         "resumeAccount",
-        "For the operator: hold nothing against an account any more",
+        "For the operator: end the pause of an account and clear its failures",
         {200: responses.AccountAction},
         parameters=(_ACCOUNT, _LANGUAGE),
         error_statuses=(401, 404),
     ),
-    Operation("get", "/healthz", "getHealth", "The process is alive", {200: responses.Health}, authorized=False),
-    Operation("get", "/ping", "ping", "The word pong", {200: "text/plain"}, authorized=False),
+    Operation("get", "/healthz", "getHealth", "Liveness check", {200: responses.Health}, authorized=False),
+    Operation("get", "/ping", "ping", "Liveness check: responds with `pong`", {200: "text/plain"}, authorized=False),
     Operation(
         "get",
         "/metrics",
         "getMetrics",
-        "Figures for Prometheus, for loopback or the admin key",
+        "Metrics for Prometheus, for loopback or the admin key",
         {200: "text/plain"},
         error_statuses=(401,),
         authorized=False,
     ),
     Operation("get", "/openapi.json", "getOpenapi", "This document", {200: "application/json"}, authorized=False),
-    Operation("get", "/docs", "getDocs", "This document for people", {200: "text/html"}, authorized=False),
+    Operation("get", "/docs", "getDocs", "This document as a web page", {200: "text/html"}, authorized=False),
 )

@@ -1,4 +1,4 @@
-"""The API for people: one page made of the OpenAPI document, with nothing fetched from anywhere."""
+"""The API documentation: one HTML page made of the OpenAPI document, without external resources."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -54,7 +54,7 @@ def _operation(method: str, path: str, operation: Mapping[str, Any], document: M
     if "requestBody" in operation:
         content = operation["requestBody"]["content"]
         schema = _resolve(next(iter(content.values()))["schema"], document)
-        needed = "" if operation["requestBody"]["required"] else " (may be left out)"
+        needed = "" if operation["requestBody"]["required"] else " (optional)"
         parts.append(f"<p>Body: {', '.join(escape(kind) for kind in content)}{needed}")
         parts.append(_table(("field", "type", "meaning"), _fields(schema)))
         parts.append(_example(method, path, schema.get("examples", ())))
@@ -80,7 +80,7 @@ def _example(method: str, path: str, examples: Sequence[Mapping[str, Any]]) -> s
 
 
 def _submit() -> dict[str, Any]:
-    """The body of a submit, with the model that is tried first where a client names none."""
+    """An example submit, with the default model that is tried first."""
     defaults = (model for spec in registry.PROVIDERS for model in spec.default_models(spec.settings()).text)
     return {"model": next(defaults, ""), "prompt": "a cat on a skateboard", "duration": 5}
 
@@ -89,7 +89,7 @@ def _fields(schema: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     for name, field in schema.get("properties", {}).items():
         meaning = field.get("description", "")
         if name in schema.get("required", ()):
-            meaning = f"{meaning} (always)".strip()
+            meaning = f"{meaning} (required)".strip()
         yield name, _type(field), meaning
 
 
@@ -118,7 +118,7 @@ def _table(head: tuple[str, ...], rows: Any) -> str:
 
 
 def _prose(text: str) -> str:
-    """Escaped text in which backticks make code."""
+    """Escaped text, with `code` in backticks as HTML code."""
     parts = escape(text).split("`")
     return "".join(f"<code>{part}</code>" if index % 2 else part for index, part in enumerate(parts))
 

@@ -1,4 +1,4 @@
-"""A managed account on the operator's surface, and credits on both surfaces that show them."""
+"""JSON of managed accounts, and of credits in the operator API and the token API."""
 
 import math
 from typing import Any
@@ -14,9 +14,9 @@ from providers.contract.accounts import Credits, public_tag
 def render_account(
     managed: ManagedAccount, record: AccountRecord, status: AccountStatus, now: float, language: Language
 ) -> dict[str, Any]:
-    """An account without anything secret; `now` and all times are in unix seconds.
+    """An account without its secrets. `now` and all times are in unix seconds.
 
-    `record` is what the pool knows of the account, `status` how the account stands for the next submit.
+    `record` is the account record of the pool, `status` the account status for the next submit.
     """
     account = managed.account
     fields: dict[str, Any] = {
@@ -50,12 +50,12 @@ def render_account(
 
 
 def render_credits(credits: Credits) -> dict[str, int]:
-    """What is left on an account, on the operator's surface."""
+    """The credits of an account, in the operator API."""
     return {"total": credits.total, "gift": credits.gift, "purchase": credits.purchase, "vip": credits.vip}
 
 
 def render_points(credits: Credits) -> dict[str, int]:
-    """What is left on an account, under the names that existing clients of the points surface read."""
+    """The credits of an account, with the field names that existing clients of the token API read."""
     return {
         "giftCredit": credits.gift,
         "purchaseCredit": credits.purchase,
@@ -73,6 +73,6 @@ def _reason(managed: ManagedAccount, status: AccountStatus, language: Language) 
 
 
 def _paused_until(status: AccountStatus, now: float) -> int | None:
-    """When a pause ends; a refused login that may be checked again has no such time."""
-    ahead = status.error is not None and status.until is not None and status.until > now
-    return math.ceil(status.until) if ahead and status.until is not None else None
+    """When the pause ends, in unix seconds; None if it has ended, as for a rejected login that may be checked again."""
+    until = status.until
+    return math.ceil(until) if status.error is not None and until is not None and until > now else None

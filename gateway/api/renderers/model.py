@@ -1,4 +1,4 @@
-"""A model on `/v1/models`: what it can do."""
+"""JSON of a model of `/v1/models` with its capabilities."""
 
 from dataclasses import fields as dataclass_fields
 from typing import Any
@@ -7,11 +7,11 @@ from providers.contract.media import MediaLimits
 from providers.contract.models import ModelCard
 
 _CREATED = 1735689600
-"""OpenAI's model objects have a creation time; upstreams give none. 2025-01-01."""
+"""2025-01-01. OpenAI's model objects have a creation time, which upstreams do not give."""
 
 
 def render_model(name: str, card: ModelCard) -> dict[str, Any]:
-    """A model object; `name` is what clients write, which may be an alias."""
+    """A model object. `name` is the name for clients, which may be an alias."""
     fields: dict[str, Any] = {"id": name, "object": "model", "created": _CREATED, "owned_by": card.provider}
     if name != card.name:
         fields["alias_of"] = card.name
@@ -47,7 +47,7 @@ def render_model(name: str, card: ModelCard) -> dict[str, Any]:
 
 
 def _render_rules(card: ModelCard) -> dict[str, Any]:
-    """What an input or a resolution changes for the rest; what changes nothing is left out."""
+    """Limits that depend on an input or a resolution; those without effect are left out."""
     rules: dict[str, Any] = {
         "max_inputs": card.media_total,
         "max_references": card.references_total,
@@ -65,5 +65,5 @@ def _render_rules(card: ModelCard) -> dict[str, Any]:
 
 
 def _render_limits(limits: MediaLimits) -> dict[str, Any]:
-    """What one file may be; what is not limited is left out."""
+    """Limits of one input file; an absent field is not limited."""
     return {field.name: value for field in dataclass_fields(limits) if (value := getattr(limits, field.name))}

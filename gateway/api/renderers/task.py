@@ -1,4 +1,4 @@
-"""A task on the generations surface: the status object."""
+"""JSON of a task in the generations API: the status object."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from providers.contract.tasks import Phase, Result
 
 
 def render_task(task: Task, language: Language) -> dict[str, Any]:
-    """The status object, its fields in the order of the contract, absent ones left out."""
+    """The status object, its fields in the order of the contract, without absent ones."""
     state = task.state
     fields: dict[str, Any] = {"task_id": task.id, "status": state.phase.status}
     if state.phase is not Phase.FAILED:

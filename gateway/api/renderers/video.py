@@ -1,4 +1,4 @@
-"""A task on the OpenAI surface: the video object."""
+"""JSON of a task in the OpenAI Videos API: the video object."""
 
 import math
 from typing import Any
@@ -14,7 +14,7 @@ _STATUS = {"pending": "queued", "processing": "in_progress", "completed": "compl
 
 
 def render_video(task: Task, language: Language) -> dict[str, Any]:
-    """A video object: only the four statuses, whole numbers, `seconds` as text."""
+    """A video object: one of four statuses, integers, `seconds` as a string."""
     state = task.state
     size, seconds = task.size, task.seconds
     if state.result:
@@ -40,7 +40,7 @@ def render_video(task: Task, language: Language) -> dict[str, Any]:
 def video_object(
     id: str, created: int, model: str, status: str, progress: int, seconds: int, size: str
 ) -> dict[str, Any]:
-    """The fields that every video object has. `created` is in unix seconds, `size` WxH."""
+    """The fields of every video object. `created` is in unix seconds, `size` is WxH."""
     return {
         "id": id,
         "object": "video",
@@ -58,8 +58,8 @@ def video_object(
 
 
 def _error(error: ProviderError, language: Language) -> dict[str, Any]:
-    answer = {"code": CODES[error.kind], "message": describe(error, language)}
-    return answer | {"upstream_code": error.code} if error.code else answer
+    fields = {"code": CODES[error.kind], "message": describe(error, language)}
+    return fields | {"upstream_code": error.code} if error.code else fields
 
 
 def _expiry(provider: str, result: Result, ended_at: float | None) -> int | None:

@@ -23,7 +23,7 @@ async def accounts(request: Request) -> Response:
 
 
 async def check(request: Request) -> Response:
-    """POST /v1/accounts/{name}/check: is its login alive?"""
+    """POST /v1/accounts/{name}/check: check its login."""
     managed = _account_of_path(request)
     alive = await services(request).checks.check(managed.account)
     return _answer(request, managed, live=alive)
@@ -38,7 +38,7 @@ async def points(request: Request) -> Response:
 
 
 async def receive(request: Request) -> Response:
-    """POST /v1/accounts/{name}/receive: take today's credits."""
+    """POST /v1/accounts/{name}/receive: receive its daily credits."""
     managed = _account_of_path(request)
     with _credential_errors_as_restricted():
         received = await services(request).checks.receive(managed.account)
@@ -71,7 +71,7 @@ def _account_of_path(request: Request) -> ManagedAccount:
 
 @contextlib.contextmanager
 def _credential_errors_as_restricted() -> Iterator[None]:
-    """Map a rejected account credential to 403: a 401 would blame the operator's own key."""
+    """Map a rejected account credential to 403: a 401 would refer to the operator's own key."""
     try:
         yield
     except GatewayError as error:

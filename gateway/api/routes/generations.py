@@ -40,11 +40,11 @@ async def submit(request: Request) -> Response:
     try:
         task = await services(request).tasks.wait(caller, outcome.submitted, seconds, ClientConnection(request))
     except asyncio.CancelledError:
-        # The process ends, the task goes on.
+        # The process stops; the task continues.
         return _accepted(outcome, 202)
-    answer = render_task(task, language_of(request)) | warning_fields(outcome.warnings)
+    fields = render_task(task, language_of(request)) | warning_fields(outcome.warnings)
     headers = poll_headers(task) | warning_headers(outcome.warnings) | {"preference-applied": f"wait={seconds:g}"}
-    return json_response(answer, 200 if task.state.phase.ended else 202, headers)
+    return json_response(fields, 200 if task.state.phase.ended else 202, headers)
 
 
 def _accepted(outcome: SubmitOutcome, status: int = 200) -> Response:
@@ -68,10 +68,10 @@ async def method_not_allowed(request: Request) -> Response:
 async def statuses(request: Request) -> Response:
     """GET /v1/videos/tasks?ids=a,b,c, or ?status=unfinished"""
     caller = caller_of(request)
-    wanted = request.query_params.get("status")
-    if wanted == "unfinished":
+    status_filter = request.query_params.get("status")
+    if status_filter == "unfinished":
         return await _unfinished(request, caller)
-    if wanted:
+    if status_filter:
         raise gateway_error("invalid_status_filter", param="status")
     ids = [id for value in request.query_params.getlist("ids") for id in value.split(",") if id]
     if not ids or len(ids) > MAX_IDS:
@@ -102,8 +102,8 @@ async def cancel(request: Request) -> Response:
 
 
 def _seconds_to_wait(request: Request, caller: Caller, wait: bool | None) -> float | None:
-    """How long to hold the response, in seconds; None to respond at once. The `Prefer` header goes before the body's
-    word, and that before the configuration."""
+    """How long to hold the response, in seconds; None to respond at once. The `Prefer` header takes precedence over the
+    body, and the body over the configuration."""
     settings = services(request).settings
     longest = settings.video_timeout / 1000
     match = _PREFER_WAIT.search(request.headers.get("prefer", ""))

@@ -1,4 +1,4 @@
-"""The models that a caller can use, with what each can do."""
+"""The models that a caller can use, with their capabilities."""
 
 from starlette.requests import Request
 from starlette.responses import Response

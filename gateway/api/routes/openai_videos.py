@@ -59,7 +59,7 @@ async def list_videos(request: Request) -> Response:
 
 
 async def delete(request: Request) -> Response:
-    """DELETE /v1/videos/{id}: cancels a task that still can be cancelled; else 409."""
+    """DELETE /v1/videos/{id}: cancels the task, or 409 if it can no longer be cancelled."""
     await cancel_task(request)
     return json_response({"id": request.path_params["id"], "object": "video.deleted", "deleted": True})
 
@@ -92,7 +92,7 @@ async def content(request: Request) -> Response:
     if link is None:
         raise gateway_error("no_thumbnail")
     if not link.startswith(("https://", "http://")):
-        # A path of this gateway, which the archive gave a moment ago.
+        # A path of this gateway: the archived file is gone since the status was read.
         raise GatewayError("not_found", ERRORS["file_expired"])
 
     async def renew() -> str | None:
@@ -117,23 +117,23 @@ async def remix(request: Request) -> Response:
 
 
 async def edits(request: Request) -> Response:
-    """POST /v1/videos/edits, for models that work on a video."""
+    """POST /v1/videos/edits, for models that edit a video."""
     return _created(request, *await submit_derived(request, caller_of(request), "edit"))
 
 
 async def extensions(request: Request) -> Response:
-    """POST /v1/videos/extensions, for models that go on from a clip."""
+    """POST /v1/videos/extensions, for models that extend a clip."""
     return _created(request, *await submit_derived(request, caller_of(request), "extend"))
 
 
 async def characters(request: Request) -> Response:
-    """/v1/videos/characters: no upstream keeps characters."""
+    """/v1/videos/characters: no upstream has characters."""
     caller_of(request)
     raise GatewayError("not_supported", ERRORS["characters_not_supported"])
 
 
 def _created(request: Request, outcome: SubmitOutcome, remixed_from: str | None = None) -> Response:
-    """The new video as its response."""
+    """The response for a new video."""
     submitted = outcome.submitted
     id = submitted.signed_id
     add_log_fields(request, submitted.log_fields(id))
@@ -141,8 +141,8 @@ def _created(request: Request, outcome: SubmitOutcome, remixed_from: str | None 
     video["prompt"] = outcome.prompt
     if remixed_from:
         video["remixed_from_video_id"] = remixed_from
-    answer = video | {"provider": submitted.provider} | warning_fields(outcome.warnings)
-    return json_response(answer, headers={"location": f"/v1/videos/{id}"} | warning_headers(outcome.warnings))
+    fields = video | {"provider": submitted.provider} | warning_fields(outcome.warnings)
+    return json_response(fields, headers={"location": f"/v1/videos/{id}"} | warning_headers(outcome.warnings))
 
 
 def _link(result: Result | None, variant: str) -> str | None:

@@ -1,4 +1,4 @@
-"""For operators and people: is it alive, what does it speak, what has it counted."""
+"""Health checks, the API documentation and the metrics."""
 
 from collections import Counter
 from importlib.metadata import version
@@ -17,7 +17,7 @@ VERSION = version("video-gateway")
 
 
 async def healthz(request: Request) -> Response:
-    """GET /healthz: the process answers. It asks no upstream."""
+    """GET /healthz: liveness. It queries no upstream."""
     return json_response({"status": "ok", "version": VERSION})
 
 
@@ -32,7 +32,7 @@ async def openapi(request: Request) -> Response:
 
 
 async def docs(request: Request) -> Response:
-    """GET /docs: the same document for people, without anything from elsewhere."""
+    """GET /docs: the document as a web page."""
     return HTMLResponse(docs_page(document()))
 
 

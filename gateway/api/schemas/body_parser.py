@@ -22,10 +22,10 @@ MAX_FIELDS = 1000
 MAX_FILES = 20
 MAX_DEPTH = 8
 MAX_URLENCODED_BYTES = 1024 * 1024
-"""Taking such a form apart costs far more time than its size would tell, and pictures have better ways."""
+"""Parsing such a form is slow for its size, and images have better ways."""
 
 MAX_VALUES = 50_000
-"""Of a JSON body, more or less: its commas and brackets, those in texts as well."""
+"""Approximate values of a JSON body: its commas and opening brackets, including those inside of strings."""
 
 JSON, MULTIPART, URLENCODED = "application/json", "multipart/form-data", "application/x-www-form-urlencoded"
 
@@ -33,7 +33,7 @@ _BOM = b"\xef\xbb\xbf"
 _CHARSET = re.compile(r";\s*charset\s*=\s*[\"']?([^\s\"';]+)", re.IGNORECASE)
 _UTF8_NAMES = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
 _FILE_TYPES = (b"image/", b"video/", b"audio/", b"application/octet-stream")
-"""Media types of form parts that are files whether they have a file name or not."""
+"""Media types of form parts that are files, with or without a file name."""
 
 _FILE_NAME = re.compile(rb";\s*filename\s*=", re.IGNORECASE)
 _NAME = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])*)")
@@ -42,14 +42,13 @@ _PART = re.compile(r"\[([^\[\]]*)\]")
 
 @dataclass(frozen=True, slots=True)
 class UnreadableFile:
-    """A file in a form that is no picture, clip or sound, with its first bytes. The field that it was meant for refuses
-    it."""
+    """A file of a form that is no image, video or audio, with its first bytes. Its field rejects it."""
 
     head: bytes = b""
 
 
 def body_kind(headers: Headers) -> str:
-    """JSON, MULTIPART, URLENCODED, or "" for what is none of them, by the Content-Type."""
+    """JSON, MULTIPART, URLENCODED, or "" for anything else, by the Content-Type."""
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind in (MULTIPART, URLENCODED):
         return kind
@@ -57,8 +56,8 @@ def body_kind(headers: Headers) -> str:
     return JSON if is_json else ""
 
 
-def refuse_other_charsets(content_type: str) -> None:
-    """Raises GatewayError (400) for a declared charset that is not UTF-8: nothing is decoded by a client's choice."""
+def require_utf8_charset(content_type: str) -> None:
+    """Raises GatewayError (400) for a declared charset that is not UTF-8: clients do not choose the decoder."""
     if any(declared.lower() not in _UTF8_NAMES for declared in _CHARSET.findall(content_type)):
         raise gateway_error("not_utf8")
 
@@ -74,11 +73,11 @@ async def read_object(request: Request, limit: int, *, files: bool = True) -> As
     """The body as an object, whatever its Content-Type. Raises GatewayError.
 
     In forms, `name[a][b]` nests, `name[]` and repeated names make lists, and a file is a `MediaFile`, which is open
-    until the context is left, or an `UnreadableFile`. `limit` bounds the body in bytes, of a form with files its texts
-    together: those with files are bounded by the application. Without `files` there may be none.
+    inside of the context, or an `UnreadableFile`. `limit` is the maximum size of the body in bytes; of a multipart form
+    it is that of its text fields together, and `BodyLimit` limits the rest. Without `files`, a file is an error.
     """
     kind = body_kind(request.headers)
-    refuse_other_charsets(request.headers.get("content-type", ""))
+    require_utf8_charset(request.headers.get("content-type", ""))
     if kind == MULTIPART:
         async with AsyncExitStack() as opened:
             yield await _read_multipart(request, limit, MAX_FILES if files else 0, opened)
@@ -87,11 +86,11 @@ async def read_object(request: Request, limit: int, *, files: bool = True) -> As
         raise gateway_error("unsupported_media_type")
     body = await _read(request, limit)
     body = body.removeprefix(_BOM)
-    # curl calls a JSON body a form unless told otherwise: what looks like JSON is read as JSON.
+    # curl sends JSON as a form unless told otherwise: what looks like JSON is read as JSON.
     if kind == URLENCODED and not body.lstrip().startswith(b"{"):
         yield _read_urlencoded(body)
         return
-    # A data: URL has one comma: a body of very many values is none of ours, and would take long to be gone through.
+    # A data: URL has one comma: a body of so many values is no request, and would take long to validate.
     if sum(map(body.count, (b",", b"[", b"{"))) > MAX_VALUES:
         raise gateway_error("invalid_json")
     try:
@@ -112,7 +111,7 @@ def _is_utf8(body: bytes) -> bool:
 
 
 async def _read(request: Request, limit: int) -> bytes:
-    """The body at once. It is not kept in the request, whose answer may be long in coming."""
+    """The whole body. `request` does not keep it, since its response may take long."""
     body = bytearray()
     async with aclosing(request.stream()) as stream:
         async for piece in stream:
@@ -123,7 +122,7 @@ async def _read(request: Request, limit: int) -> bytes:
 
 
 class _FormParser(MultiPartParser):
-    """Files go to disk as they come; what is in memory, the texts, is bounded for all of them together."""
+    """Spools files to disk as they arrive; text fields stay in memory, and their total size is limited."""
 
     text_bytes = 0
     is_complete = True
@@ -145,7 +144,7 @@ class _FormParser(MultiPartParser):
         media_type = next((value for name, value in part.item_headers if name == b"content-type"), b"").lower()
         if media_type.startswith(_FILE_TYPES) and not _FILE_NAME.search(part.content_disposition or b""):
             part.content_disposition = (part.content_disposition or b"") + b'; filename=""'
-        refuse_other_charsets(media_type.decode("latin-1"))
+        require_utf8_charset(media_type.decode("latin-1"))
         super().on_headers_finished()
 
     def on_part_end(self) -> None:
@@ -168,7 +167,7 @@ async def _read_multipart(request: Request, limit: int, max_files: int, opened: 
             form = await parser.parse()
             opened.push_async_callback(form.close)
     except MultiPartException as error:
-        # Only the text tells them apart.
+        # Only the message tells the cases apart.
         if "Too many files" in error.message:
             raise gateway_error("too_many_files", limit=max_files) from None
         raise gateway_error("invalid_form") from None
@@ -185,7 +184,7 @@ async def _read_multipart(request: Request, limit: int, max_files: int, opened: 
             if file is not None:
                 file.client_name = value.filename or ""
             items.append((name, file or UnreadableFile(await _head(value))))
-        # Browsers send a file without name and content for a field that was left empty.
+        # Browsers send a file without name and content for an empty file field.
     return _fields(items)
 
 
@@ -208,7 +207,7 @@ def _read_urlencoded(body: bytes) -> dict[str, Any]:
 
 def _fields(items: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     fields = nest(items)
-    # A form has texts only, and the upstream's own parameters have types.
+    # Form values are strings, but the upstream's parameters have types.
     if isinstance(fields.get("provider_options"), dict):
         fields["provider_options"] = _typed(fields["provider_options"])
     return fields
@@ -229,7 +228,7 @@ def _typed(value: Any) -> Any:
 
 
 def nest(items: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    """Form fields as one nested object. Raises GatewayError when names contradict each other.
+    """Form fields as one nested object. Raises GatewayError for contradictory names.
 
     >>> nest([("a", "1"), ("b[]", "2"), ("b[]", "3"), ("c[d][e]", "4")])
     {'a': '1', 'b': ['2', '3'], 'c': {'d': {'e': '4'}}}
@@ -261,7 +260,7 @@ def nest(items: Iterable[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _next_element(elements: dict[str, Any], name: str) -> Any:
-    """Of `images[][url]`, the object that `url` belongs to: a new one where the last one has it already."""
+    """The element that `url` of `images[][url]` belongs to: the last one, or a new one if the last one has `url`."""
     last = elements.get(str(len(elements) - 1))
     if not isinstance(last, dict) or name in last:
         last = elements[str(len(elements))] = {}
@@ -269,7 +268,7 @@ def _next_element(elements: dict[str, Any], name: str) -> Any:
 
 
 def _numbered_as_list(value: Any) -> Any:
-    """`images[0]`, `images[1]` are a list as well."""
+    """`images[0]`, `images[1]` as a list."""
     if not isinstance(value, dict):
         return value
     inner = {name: _numbered_as_list(item) for name, item in value.items()}

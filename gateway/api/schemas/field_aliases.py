@@ -204,9 +204,11 @@ CONTAINERS = ("input", "parameters", "extra_body")
 """Objects whose fields are read as if they stood beside them: the two halves of an upstream's own request, and what
 clients of OpenAI's library mean to be spread out."""
 
+UPSTREAM_CONTAINERS = frozenset({"input", "parameters"})
+"""Those of an upstream's own request: what they hold besides goes to the upstream, as `provider_options` do."""
+
 LABELS = "metadata"
-METADATA_SCALARS = frozenset({"mode", "aspect_ratio", "resolution", "size", "duration"})
-"""What is read of `metadata` besides inputs and CONTAINERS: everything else there is a label of the client's own."""
+"""Inputs, size, ratio, resolution, duration and CONTAINERS are read of it. The rest are the client's own labels."""
 
 MEANINGLESS = frozenset({"user", "response_format", "metadata", "stream", "n"})
 """Fields of OpenAI's APIs that say nothing about a video. `n` above 1 is refused: one task makes one video."""

@@ -34,7 +34,15 @@ from gateway.api.schemas.media_fields import (
     read_inputs,
     shown_value,
 )
-from gateway.api.schemas.unknown_fields import decides, holds_media, holds_misplaced_inputs, input_names, nearest_fields
+from gateway.api.schemas.unknown_fields import (
+    decides,
+    holds_files,
+    holds_media,
+    holds_misplaced_inputs,
+    input_names,
+    is_misspelled,
+    nearest_fields,
+)
 from gateway.core.errors import invalid
 from gateway.core.messages import ERRORS, format_text
 from providers.contract.errors import FieldProblem, FieldReason
@@ -137,15 +145,18 @@ class _Resolver:
         self._unknown = unknown
         self._found = ResolvedFields()
         self._sides: dict[str, tuple[str, Any]] = {}
+        self._options: dict[str, Any] = {}
         self._added = 0
 
     def result(self) -> ResolvedFields:
         self._join_sides()
+        self._join_options()
         self._found.inputs.sort(key=_place_of)
         return self._found
 
-    def add(self, name: str, value: Any, path: str) -> None:
-        """Add a field. `path` is its name with the objects it stands in: `parameters.size`."""
+    def add(self, name: str, value: Any, path: str, container: str = "") -> None:
+        """Add a field. `path` is its name with the objects it stands in, `parameters.size`, and `container` the last of
+        these objects."""
         if is_blank(value):
             return
         self._added += 1
@@ -155,7 +166,7 @@ class _Resolver:
             return
         declared = field_of(name)
         if declared is None:
-            self._add_other(name, value, path)
+            self._add_other(name, value, path, container)
         elif isinstance(declared, InputField):
             self._add_input(declared, value, path)
         elif holds_misplaced_inputs(declared.name, value):
@@ -163,7 +174,7 @@ class _Resolver:
             hint = format_text(ERRORS["unknown_input"], fields=", ".join(input_names()))
             self._found.problems.append(FieldProblem(path, FieldReason.NOT_ALLOWED, hint=hint))
         elif declared.name in _TRANSLATED:
-            self._add_scalar(declared, name, value, path)
+            self._add_scalar(declared, name, value, path, container)
         else:
             self._set(declared.name, value, path)
 
@@ -173,7 +184,7 @@ class _Resolver:
         else:
             self._found.inputs.append((declared, path, value))
 
-    def _add_scalar(self, declared: ScalarField, name: str, value: Any, path: str) -> None:
+    def _add_scalar(self, declared: ScalarField, name: str, value: Any, path: str, container: str = "") -> None:
         own, alias = declared.name, fold(name)
         if alias in _SIDES:
             self._add_side(alias, value, path)
@@ -181,6 +192,8 @@ class _Resolver:
             tier = tier_of(value)
             if tier is not None:
                 self._set(own, tier, path)
+            elif container in aliases.UPSTREAM_CONTAINERS:
+                self._add_option(container, name, value, path)
             else:
                 self._ignore(path)
         elif own in _SHAPES:
@@ -223,9 +236,9 @@ class _Resolver:
             return
         for name in _SIDES:
             if name not in self._sides:
-                [(path, value)] = self._sides.values()
-                hint = _SIDE_MISSING
-                self._found.problems.append(FieldProblem(path, FieldReason.CONFLICT, (), shown_value(value), hint))
+                [(path, _)] = self._sides.values()
+                other = f"{path.rpartition('.')[0]}.{name}".lstrip(".")
+                self._found.problems.append(FieldProblem(other, FieldReason.MISSING, hint=_SIDE_MISSING))
                 return
         (path, width), (other_path, height) = self._sides["width"], self._sides["height"]
         across, down = whole_number(width), whole_number(height)
@@ -251,14 +264,16 @@ class _Resolver:
 
     # --- other names -------------------------------------------------------------------------------------------------
 
-    def _add_other(self, name: str, value: Any, path: str) -> None:
+    def _add_other(self, name: str, value: Any, path: str, container: str) -> None:
         folded = name.lower()
         if folded in aliases.CONTAINERS and (inner := object_of(value)) is not None:
             if path.count(".") >= _MAX_NESTING:
                 self._found.problems.append(FieldProblem(path[:_SHOWN_NAME], FieldReason.UNKNOWN))
                 return
             for key, item in inner.items():
-                self.add(key, item, f"{path}.{key}")
+                self.add(key, item, f"{path}.{key}", folded)
+        elif container in aliases.UPSTREAM_CONTAINERS:
+            self._add_option(container, name, value, path)
         elif folded == aliases.LABELS and (labels := object_of(value)) is not None:
             self._add_labels(labels, path)
         elif folded == "n" and whole_number(value) != 1:
@@ -279,13 +294,34 @@ class _Resolver:
                 continue
             if name.lower() in aliases.CONTAINERS and (inner := object_of(value)) is not None:
                 for key, item in inner.items():
-                    self.add(key, item, f"{own_path}.{key}")
+                    self.add(key, item, f"{own_path}.{key}", name.lower())
             elif isinstance(declared, InputField) and holds_inputs(value):
                 self._found.inputs.append((declared, own_path, value))
-            elif isinstance(declared, ScalarField) and is_read_of_metadata(name, value):
+            elif isinstance(declared, ScalarField) and is_read_of_metadata(declared.name, name, value):
                 self._add_scalar(declared, name, value, own_path)
             elif holds_media(value):
                 self._refuse(name, value, own_path)
+
+    def _add_option(self, container: str, name: str, value: Any, path: str) -> None:
+        """Add a field of the upstream's own protocol to its options, unless it is a misspelled field of ours."""
+        if self._unknown == "refuse" or holds_files(value) or (self._unknown == "check" and is_misspelled(name)):
+            self._refuse(name, value, path)
+        elif container == "input":
+            self._options.setdefault("input", {})[name] = value
+        else:
+            self._options[name] = value
+
+    def _join_options(self) -> None:
+        """The options of the upstream's own protocol, under those that `provider_options` names."""
+        if not self._options:
+            return
+        named = object_of(self._found.scalars.get("provider_options", {}))
+        if named is not None:
+            joined = {**self._options, **named}
+            if isinstance(named.get("input"), dict) and "input" in self._options:
+                joined["input"] = {**self._options["input"], **named["input"]}
+            self._found.scalars["provider_options"] = joined
+            self._found.names.setdefault("provider_options", "parameters")
 
     def _add_unknown(self, name: str, value: Any, path: str) -> None:
         refused = self._unknown == "refuse" or (self._unknown == "check" and decides(name, value))

@@ -74,18 +74,21 @@ def comparable(own: str, value: Any) -> Any:
     return text if switch is None else switch
 
 
-def is_read_of_metadata(name: str, value: Any) -> bool:
-    """True for what `metadata` says of the video: a value that cannot be read as its field is a label."""
+def is_read_of_metadata(own: str, name: str, value: Any) -> bool:
+    """True for what `metadata` says of the shape and the length of the video: a value that cannot be read as its field
+    is a label. `own` is our name of the field, `name` the client's."""
     text = str(value).strip() if isinstance(value, str | int | float) else ""
-    match fold(name):
-        case "mode":
+    match own:
+        case "resolution" if fold(name) in ("mode", "quality"):
             return tier_of(value) is not None
-        case "aspectratio":
-            return bool(RATIO.fullmatch(text))
         case "resolution":
             return bool(_BARE_TIER.fullmatch(text))
+        case "size" if fold(name) in ("width", "height"):
+            return bool(whole_number(value))
         case "size":
             return bool(PIXELS.fullmatch(text) or TIER.fullmatch(text) or RATIO.fullmatch(text))
+        case "ratio":
+            return bool(RATIO.fullmatch(text))
         case "duration":
             return bool(_NUMBER.fullmatch(text))
     return False

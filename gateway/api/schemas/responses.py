@@ -1,4 +1,4 @@
-"""What clients are sent, as models: the OpenAPI document is made of them, and tests hold the answers against them."""
+"""Models of the responses. The OpenAPI document is generated from them; tests validate responses with them."""
 
 from typing import Literal
 
@@ -7,44 +7,44 @@ from pydantic import BaseModel, ConfigDict, Field
 from gateway.accounts.health import AccountState
 
 
-class _Answer(BaseModel):
+class _ResponseModel(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
 Status = Literal["pending", "processing", "completed", "failed"]
 
 
-class FieldWarningObject(_Answer):
-    """What was not done as asked."""
+class FieldWarningObject(_ResponseModel):
+    """A field that was ignored or adjusted."""
 
     code: Literal["ignored_field", "adjusted_value"]
-    field: str = Field(description="The field, as the request called it.")
-    value: str | None = Field(None, description="What is used instead.")
+    field: str = Field(description="The field's name in the request.")
+    value: str | None = Field(None, description="The value that is used instead.")
 
 
-class VideoLink(_Answer):
+class VideoLink(_ResponseModel):
     url: str
     revised_prompt: str | None = None
 
 
-class TaskAccepted(_Answer):
-    """A task that was accepted."""
+class TaskAccepted(_ResponseModel):
+    """The new task."""
 
     created: int = Field(description="Unix seconds.")
-    task_id: str = Field(description="Ask GET /v1/videos/tasks/{id} with it.")
+    task_id: str = Field(description="Poll GET /v1/videos/tasks/{id} with it.")
     status: Literal["pending"]
-    model: str = Field(description="The model that is really used.")
+    model: str = Field(description="The model that is used.")
     provider: str
     warnings: list[FieldWarningObject] | None = None
 
 
-class QueuePlace(_Answer):
+class QueuePlace(_ResponseModel):
     position: int
     length: int | None = None
     eta_seconds: int | None = None
 
 
-class VideoResult(_Answer):
+class VideoResult(_ResponseModel):
     url: str = Field(description="The finished video. The link expires. Fetch it without `Authorization`.")
     cover_url: str | None = None
     expires_at: int | None = Field(None, description="Unix seconds.")
@@ -53,33 +53,33 @@ class VideoResult(_Answer):
     duration: float | None = Field(None, description="Seconds.")
 
 
-class TaskObject(_Answer):
-    """A task as it stands. Absent fields are left out."""
+class TaskObject(_ResponseModel):
+    """The status of a task. Unknown fields are absent."""
 
     task_id: str
     status: Status
     progress: int | None = Field(None, ge=0, le=100, description="Estimated percentage; 100 only with a result.")
-    message: str | None = Field(None, description="What is going on, for a person.")
+    message: str | None = Field(None, description="The status as text for people.")
     queue: QueuePlace | None = None
     result: VideoResult | None = None
-    data: list[VideoLink] | None = Field(None, description="The same link, as synchronous gateways give it.")
-    error: str | None = Field(None, description="Why it failed, or with `stale` why the last query did.")
-    error_code: str | None = Field(None, description="The upstream's own code of the failure.")
-    archived: bool | None = Field(None, description="The gateway keeps the video: `content` gives it for ever.")
-    stale: bool | None = Field(None, description="The last query failed on its way: this is the last known state.")
+    data: list[VideoLink] | None = Field(None, description="The same link, for clients of synchronous gateways.")
+    error: str | None = Field(None, description="Why the task failed or, with `stale`, why the last query failed.")
+    error_code: str | None = Field(None, description="The upstream's error code.")
+    archived: bool | None = Field(None, description="The video is archived: `content` serves it without an expiry.")
+    stale: bool | None = Field(None, description="The last query failed: this is the last known status.")
     created: int | None = Field(None, description="Unix seconds.")
     model: str | None = None
     provider: str
 
 
-class VideoError(_Answer):
+class VideoError(_ResponseModel):
     code: str
     message: str
     upstream_code: str | None = None
 
 
-class VideoObject(_Answer):
-    """A video as OpenAI's libraries know it."""
+class VideoObject(_ResponseModel):
+    """The status of a video, in the form of OpenAI's libraries."""
 
     id: str
     object: Literal["video"]
@@ -90,18 +90,18 @@ class VideoObject(_Answer):
     seconds: str
     size: str = Field(description="Pixels, WIDTHxHEIGHT.")
     completed_at: int | None
-    expires_at: int | None = Field(description="When the link ends, unix seconds.")
+    expires_at: int | None = Field(description="When the link expires, unix seconds.")
     remixed_from_video_id: str | None
     error: VideoError | None
     prompt: str | None = None
     url: str | None = Field(None, description="The finished video. Fetch it without `Authorization`.")
-    archived: bool | None = Field(None, description="The gateway keeps the video: `content` gives it for ever.")
-    stale: bool | None = Field(None, description="The last query failed on its way: this is the last known state.")
+    archived: bool | None = Field(None, description="The video is archived: `content` serves it without an expiry.")
+    stale: bool | None = Field(None, description="The last query failed: this is the last known status.")
     provider: str
     warnings: list[FieldWarningObject] | None = None
 
 
-class VideoList(_Answer):
+class VideoList(_ResponseModel):
     object: Literal["list"]
     data: list[VideoObject]
     first_id: str | None
@@ -109,58 +109,58 @@ class VideoList(_Answer):
     has_more: bool
 
 
-class VideoDeleted(_Answer):
+class VideoDeleted(_ResponseModel):
     id: str
     object: Literal["video.deleted"]
     deleted: bool
 
 
 class WaitedTask(TaskObject):
-    """The answer of a submit that waited."""
+    """The status of a task whose submit was held."""
 
     warnings: list[FieldWarningObject] | None = None
 
 
-class UnknownTask(_Answer):
+class UnknownTask(_ResponseModel):
     task_id: str
     status: Literal["not_found"]
 
 
-class TaskList(_Answer):
+class TaskList(_ResponseModel):
     object: Literal["list"]
     data: list[TaskObject | UnknownTask]
 
 
-class FileLimits(_Answer):
-    """What one file may be; what is absent is not limited by the gateway."""
+class FileLimits(_ResponseModel):
+    """Limits of one input file; the gateway does not limit what is absent."""
 
     types: list[str] | None = Field(None, description="Media types.")
     max_bytes: int | None = None
-    min_side: int | None = Field(None, description="Pixels that every side of a picture or clip needs.")
-    max_side: int | None = Field(None, description="Pixels that a side may have.")
-    max_aspect: float | None = Field(None, description="How many times longer than the short side the long one may be.")
-    no_alpha: bool | None = Field(None, description="Pictures with an alpha channel are refused.")
-    min_seconds: float | None = Field(None, description="Of a clip or a sound.")
-    max_seconds: float | None = Field(None, description="Of a clip or a sound.")
-    max_total_seconds: float | None = Field(None, description="Of all clips, or all sounds, of a request together.")
+    min_side: int | None = Field(None, description="Minimum pixels of each side of an image or video.")
+    max_side: int | None = Field(None, description="Maximum pixels of each side.")
+    max_aspect: float | None = Field(None, description="Maximum ratio of the long side to the short side.")
+    no_alpha: bool | None = Field(None, description="Images with an alpha channel are rejected.")
+    min_seconds: float | None = Field(None, description="Of a video or audio file.")
+    max_seconds: float | None = Field(None, description="Of a video or audio file.")
+    max_total_seconds: float | None = Field(None, description="Of all video, or all audio files of a request.")
 
 
-class ModelObject(_Answer):
-    """A model with what it can do. An empty list means that there is nothing to choose."""
+class ModelObject(_ResponseModel):
+    """A model with its capabilities. An empty list means that there is no choice."""
 
     id: str
     object: Literal["model"]
     created: int
     owned_by: str
     alias_of: str | None = None
-    title: str | None = Field(None, description="The upstream's own name of the model for people.")
-    upstream_model: str | None = Field(None, description="The upstream's key of the model, where it is another word.")
-    status: Literal["available", "unavailable"] = Field(description="Whether the upstream offers it at the moment.")
-    max_prompt: int | None = Field(None, description="Characters of the prompt.")
+    title: str | None = Field(None, description="The upstream's display name of the model.")
+    upstream_model: str | None = Field(None, description="The upstream's key of the model, if it differs from `id`.")
+    status: Literal["available", "unavailable"] = Field(description="Whether the upstream currently offers it.")
+    max_prompt: int | None = Field(None, description="Maximum characters of the prompt.")
     han_weight: int | None = Field(
-        None, description="As how many of them a Chinese character counts, where not as one."
+        None, description="Number of characters that a Chinese character counts as, if not 1."
     )
-    max_negative_prompt: int | None = Field(None, description="Characters of the negative prompt.")
+    max_negative_prompt: int | None = Field(None, description="Maximum characters of the negative prompt.")
     durations: list[int] = Field(description="Seconds.")
     default_duration: int | None = None
     resolutions: list[str]
@@ -168,33 +168,31 @@ class ModelObject(_Answer):
     ratios: list[str]
     default_ratio: str | None = None
     sizes: list[str] = Field(description="Pixels.")
-    inputs: list[list[str]] = Field(description="Sets of inputs that go together; an empty set is text alone.")
-    input_counts: dict[str, int] = Field(description="How many inputs of a role are taken.")
-    max_inputs: int | None = Field(None, description="How many inputs are taken in all.")
-    max_references: int | None = Field(None, description="How many references are taken in all.")
+    inputs: list[list[str]] = Field(description="Allowed combinations of inputs; an empty one is text only.")
+    input_counts: dict[str, int] = Field(description="Maximum inputs by role.")
+    max_inputs: int | None = Field(None, description="Maximum inputs in total.")
+    max_references: int | None = Field(None, description="Maximum references in total.")
     input_counts_with: dict[str, dict[str, int]] | None = Field(
-        None, description="By the role of another input: how many of a role are taken beside it."
+        None, description="By the role of another input: maximum inputs by role in combination with it."
     )
     durations_with: dict[str, list[int]] | None = Field(
-        None, description="By the role of an input: the seconds beside it; an empty list where it gives the length."
+        None, description="By the role of an input: seconds allowed with it; empty if it determines the duration."
     )
-    durations_at: dict[str, list[int]] | None = Field(
-        None, description="By the resolution: the seconds that it allows."
-    )
-    ratio_from: list[str] | None = Field(None, description="Inputs that give the video its ratio: none is chosen then.")
-    silent_with: list[str] | None = Field(None, description="Inputs beside which `audio` may not be true.")
-    takes_files: bool = Field(description="False where inputs are public https addresses only, no files and no data.")
-    files: dict[str, FileLimits] = Field(description="What one input may be, by its kind: image, video, audio.")
-    parameters: list[str] = Field(description="Further fields of a request that the model has.")
+    durations_at: dict[str, list[int]] | None = Field(None, description="By resolution: seconds allowed with it.")
+    ratio_from: list[str] | None = Field(None, description="Inputs that determine the ratio: none is chosen then.")
+    silent_with: list[str] | None = Field(None, description="Inputs with which `audio` cannot be true.")
+    takes_files: bool = Field(description="False if inputs can only be public https URLs, not files or data URLs.")
+    files: dict[str, FileLimits] = Field(description="Limits of one input file, by kind: image, video, audio.")
+    parameters: list[str] = Field(description="Further request fields that the model supports.")
 
 
-class ModelList(_Answer):
+class ModelList(_ResponseModel):
     object: Literal["list"]
     data: list[ModelObject]
 
 
-class Credits(_Answer):
-    """What an account has left, in the upstream's own units."""
+class Credits(_ResponseModel):
+    """The credits of an account, in the upstream's units."""
 
     total: int
     gift: int
@@ -203,81 +201,83 @@ class Credits(_Answer):
 
 
 class SeenCredits(Credits):
-    """Credits as they were read last."""
+    """The credits that were read last."""
 
     seen_at: int = Field(description="Unix seconds.")
 
 
-class AccountError(_Answer):
-    """The last failure that was the account's own."""
+class AccountError(_ResponseModel):
+    """The last failure caused by the account."""
 
-    code: str | None = Field(description="The upstream's own number or word.")
+    code: str | None = Field(description="The upstream's error code.")
     message: str
     at: int = Field(description="Unix seconds.")
 
 
-class AccountObject(_Answer):
-    """One of the gateway's own accounts, without anything secret."""
+class AccountObject(_ResponseModel):
+    """A managed account, without its secrets."""
 
-    name: str = Field(description="As the configuration calls it, else its tag.")
-    tag: str = Field(description="12 hex digits that stand for the account.")
+    name: str = Field(description="Its name in the configuration, else its tag.")
+    tag: str = Field(description="12 hex digits that identify the account.")
     provider: str
     region: str | None
-    proxy: bool = Field(description="Its calls go through a proxy.")
-    weight: int = Field(description="Its share of the submits; 0 takes none.")
-    max_running: int | None = Field(description="Unfinished tasks it may have; null: as many as the upstream takes.")
+    proxy: bool = Field(description="Whether its calls go through a proxy.")
+    weight: int = Field(description="Its share of the submits; 0 means no submits.")
+    max_running: int | None = Field(description="Maximum unfinished tasks; null: the upstream's limit.")
     state: AccountState
-    reason: str | None = Field(description="Why the account takes no submits now, and what to do.")
-    rests_until: int | None = Field(description="Unix seconds.")
-    closed_models: dict[str, int] = Field(description="Models it may not use, each until a time in unix seconds.")
-    running: int = Field(description="Its unfinished tasks, as far as this process knows them.")
-    submitted: int = Field(description="Submits that were taken since this process started.")
-    failed: int = Field(description="Submits refused for the account's own sake since this process started.")
+    reason: str | None = Field(description="Why the account currently takes no submits, and what to do.")
+    rests_until: int | None = Field(description="When its pause ends, unix seconds.")
+    closed_models: dict[str, int] = Field(description="Models that it cannot use, each until a time in unix seconds.")
+    running: int = Field(description="Unfinished tasks that this process knows.")
+    submitted: int = Field(description="Submits accepted since this process started.")
+    failed: int = Field(description="Submits that failed because of the account since this process started.")
     last_error: AccountError | None
     credits: SeenCredits | None
 
 
-class AccountList(_Answer):
+class AccountList(_ResponseModel):
     object: Literal["list"]
     data: list[AccountObject]
 
 
-class AccountAction(_Answer):
-    """The account as it stands now."""
+class AccountAction(_ResponseModel):
+    """The current status of the account."""
 
     account: AccountObject
 
 
 class AccountChecked(AccountAction):
-    """Whether the upstream knows the login, and the account as it stands now."""
+    """Whether the login is valid, and the current status of the account."""
 
     live: bool
 
 
 class AccountCredits(AccountAction):
-    """What is left, and the account as it stands now."""
+    """The credits and the current status of the account."""
 
     credits: Credits
 
 
 class AccountReceived(AccountAction):
-    """What was received, and the account as it stands now."""
+    """The received credits and the current status of the account."""
 
-    received: int = Field(description="Today's credits; 0 when they were taken before.")
+    received: int = Field(description="The daily credits; 0 if they were received before.")
 
 
-class TokenLive(_Answer):
-    """Whether the upstream knows the login."""
+class TokenLive(_ResponseModel):
+    """Whether the login is valid."""
 
     live: bool
 
 
-class _TokenRow(_Answer):
-    index: int = Field(description="The place of the credential in the bearer, from 0.")
-    token: str = Field(description="The account's name or tag; a credential is never repeated.")
-    provider: str
-    error: str | None = Field(None, description="Why the other fields are left out.")
-    error_code: str | None = Field(None, description="A stable word, as in an error body.")
+class _TokenRow(_ResponseModel):
+    index: int = Field(description="The position of the credential in the bearer, from 0.")
+    token: str | None = Field(
+        None, description="The account's name or tag; absent for a credential of an invalid format."
+    )
+    provider: str | None = None
+    error: str | None = Field(None, description="Why the other fields are absent.")
+    error_code: str | None = Field(None, description="A stable error code, as in an error body.")
 
 
 class TokenChecked(_TokenRow):
@@ -286,8 +286,8 @@ class TokenChecked(_TokenRow):
     live: bool | None = None
 
 
-class Points(_Answer):
-    """Credits, by the names that existing clients read."""
+class Points(_ResponseModel):
+    """Credits, with the field names that existing clients read."""
 
     gift: int = Field(alias="giftCredit")
     purchase: int = Field(alias="purchaseCredit")
@@ -296,37 +296,37 @@ class Points(_Answer):
 
 
 class TokenPoints(_TokenRow):
-    """What one credential has left."""
+    """The credits of one credential."""
 
     points: Points | None = None
-    credits: Points | None = Field(None, description="The same as `points`, as other clients read it.")
+    credits: Points | None = Field(None, description="The same as `points`, for other clients.")
 
 
 class TokenReceived(_TokenRow):
-    """What one credential received, and what it has now."""
+    """The credits that one credential received, and its current credits."""
 
     success: bool
-    received: int | None = Field(None, description="Today's credits; 0 when they were taken before.")
-    credits: Points | None = Field(None, description="What the credential has now.")
+    received: int | None = Field(None, description="The daily credits; 0 if they were received before.")
+    credits: Points | None = Field(None, description="The current credits of the credential.")
     gift: int | None = Field(None, alias="giftCredit")
     purchase: int | None = Field(None, alias="purchaseCredit")
     vip: int | None = Field(None, alias="vipCredit")
     total: int | None = Field(None, alias="totalCredit")
 
 
-class ErrorDetail(_Answer):
+class ErrorDetail(_ResponseModel):
     message: str = Field(description="What happened, why, and what to do now, in the client's language.")
     type: str
-    code: str = Field(description="A stable word.")
-    param: str | None = Field(description="The field that was refused.")
+    code: str = Field(description="A stable error code.")
+    param: str | None = Field(description="The invalid field.")
     request_id: str
-    upstream_code: str | None = Field(None, description="The upstream's own number or word.")
+    upstream_code: str | None = Field(None, description="The upstream's error code.")
 
 
-class ErrorBody(_Answer):
+class ErrorBody(_ResponseModel):
     error: ErrorDetail
 
 
-class Health(_Answer):
+class Health(_ResponseModel):
     status: Literal["ok"]
     version: str

@@ -1,4 +1,4 @@
-"""The shot description: English words of film become the Chinese phrases that the models understand best."""
+"""Shot descriptions: English film terms become the Chinese phrases that the models understand best."""
 
 CAMERA_MOVEMENTS = {
     "push_forward": "镜头向前推进",
@@ -26,10 +26,10 @@ LIGHTING = {
     "golden_hour": "黄金时段光线",
 }
 MODEL_SHOT_TYPES = frozenset({"single", "multi"})
-"""These go to the model as they are: they say how many shots, not which."""
+"""Sent to the model unchanged: the number of shots, not their type."""
 
 _LIGHT_SUFFIX = "光线"
-_JOINT = "，"
+_SEPARATOR = "，"
 
 
 def compose(
@@ -39,7 +39,7 @@ def compose(
     lighting: str | None = None,
     motion_prompt: str | None = None,
 ) -> str:
-    """The prompt with the shot in front of it: camera, shot, light, motion, prompt. Unknown words stay as they are."""
+    """The prompt after its shot description: camera, shot, light, motion, prompt. Unknown terms are kept."""
     if shot_type and shot_type.lower() in MODEL_SHOT_TYPES:
         shot_type = None
     parts = (
@@ -49,4 +49,4 @@ def compose(
         motion_prompt or "",
         prompt,
     )
-    return _JOINT.join(stripped for part in parts if (stripped := part.strip()))
+    return _SEPARATOR.join(stripped for part in parts if (stripped := part.strip()))

@@ -18,6 +18,7 @@ _TEXTS = frozenset(
 
 _NEAREST = 3
 _LIKENESS = 0.8
+_MISSPELLED = 0.85
 _SHOWN_NAME = 64
 _LONGEST_NAME = 256
 """Characters of a name that are looked at: names are in the caches below."""
@@ -45,6 +46,21 @@ def holds_misplaced_inputs(own: str, value: Any) -> bool:
     if isinstance(value, str):
         return ":" in value and own not in _TEXTS and is_address(value.lstrip())
     return isinstance(value, dict | list) and own not in _TEXTS and holds_inputs(value)
+
+
+def holds_files(value: Any) -> bool:
+    """True for a file of a form, or a list or an object that holds one."""
+    if isinstance(value, dict):
+        return any(map(holds_files, value.values()))
+    if isinstance(value, list):
+        return any(map(holds_files, value))
+    return isinstance(value, MediaFile | UnreadableFile)
+
+
+@lru_cache(1024)
+def is_misspelled(name: str) -> bool:
+    """True for a name that differs from one of ours by a letter or two."""
+    return bool(get_close_matches(name[:_SHOWN_NAME].lower(), aliases.all_names(), 1, _MISSPELLED))
 
 
 def decides(name: str, value: Any) -> bool:

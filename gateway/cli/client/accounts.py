@@ -1,4 +1,4 @@
-"""`accounts`: what the gateway's operator does with its accounts, from a shell."""
+"""`accounts`: the operator's commands for managed accounts."""
 
 import contextlib
 import json
@@ -8,18 +8,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, TypeVar
 
-from gateway.cli.client.gateway_client import BrokenAnswerError, GatewayClient, RefusedError
+from gateway.cli.client.gateway_client import BrokenResponseError, GatewayClient, ResponseError
 from gateway.cli.errors import CommandError
-from gateway.cli.output import give, give_table, say
+from gateway.cli.output import print_message, print_result, print_table
 
 _COLUMNS = (
     *("name", "provider", "region", "state", "paused until"),
     *("running", "submitted", "failed", "credits", "last error"),
 )
-_NOT_OFFERED = "not_supported"
-"""What the gateway answers where an upstream has no such thing."""
-
-
+_NOT_SUPPORTED = "not_supported"
+"""The error code for an operation that the upstream does not support."""
 _CONCURRENCY = 4
 
 T = TypeVar("T")
@@ -34,9 +32,9 @@ class ActionResult(NamedTuple):
 
 
 class Action(NamedTuple):
-    """An operation on an account: its name in the path, its columns and the parser of its answer.
+    """An operation on an account: its name in the path, its columns and the parser of its response.
 
-    `unknown` stands in the first column for an account whose call failed.
+    `unknown` is the first cell of an account whose call failed.
     """
 
     name: str
@@ -46,14 +44,14 @@ class Action(NamedTuple):
 
 
 def list_accounts(client: GatewayClient, *, as_json: bool) -> int:
-    """Print the status of the accounts. Gives the exit code."""
+    """Print the status of the accounts. Returns the exit code."""
     answer = client.accounts()
     if as_json:
-        give(answer.text)
+        print_result(answer.text)
         return 0
-    with _valid_answer():
+    with _valid_response():
         rows = [_row(account, time.time()) for account in answer.body["data"]]
-    give_table(_COLUMNS, rows, whole=True)
+    print_table(_COLUMNS, rows, cut_last=True)
     if not rows:
         _say_no_accounts()
     return 0
@@ -62,12 +60,12 @@ def list_accounts(client: GatewayClient, *, as_json: bool) -> int:
 def run_on_each(client: GatewayClient, action: Action, names: Sequence[str], *, as_json: bool) -> int:
     """Run an action on the named accounts, without names on all of them, and print the results.
 
-    Gives the exit code: 1 when one fails. Where an upstream has no such thing, that is a failure only of an account
-    that was named. With `as_json` each account is one line, the gateway's answer with the name in front.
+    Returns the exit code: 1 if one fails. An operation that the upstream does not support is a failure only for an
+    account that was named. With `as_json` each account is one line: the gateway's response with the name added.
     """
     # Checks the admin key before any account is touched.
     listed = client.accounts().body
-    with _valid_answer():
+    with _valid_response():
         providers = {account[field]: account["provider"] for account in listed["data"] for field in ("name", "tag")}
         selected = names or [account["name"] for account in listed["data"]]
     rows, failed = [], False
@@ -76,43 +74,43 @@ def run_on_each(client: GatewayClient, action: Action, names: Sequence[str], *, 
     ):
         failed = failed or result.failed
         if as_json:
-            give(json.dumps({"name": name, **body}, ensure_ascii=False))
+            print_result(json.dumps({"name": name, **body}, ensure_ascii=False))
         rows.append((name, providers.get(name, ""), *result.cells, _one_line(result.message)))
     if not as_json:
-        give_table(("name", "provider", *action.columns, "message"), rows, whole=True)
+        print_table(("name", "provider", *action.columns, "message"), rows, cut_last=True)
     if not selected:
         _say_no_accounts()
     return int(failed)
 
 
 def set_state(client: GatewayClient, name: str, action: str, *, as_json: bool) -> int:
-    """`pause` or `resume` an account and print its name and its state. Gives the exit code."""
-    answer = client.on_account(name, action)
+    """`pause` or `resume` an account and print its name and state. Returns the exit code."""
+    answer = client.account_action(name, action)
     if as_json:
-        give(answer.text)
+        print_result(answer.text)
         return 0
-    with _valid_answer():
-        give("\t".join((answer.body["account"]["name"], answer.body["account"]["state"])))
+    with _valid_response():
+        print_result("\t".join((answer.body["account"]["name"], answer.body["account"]["state"])))
     return 0
 
 
 def _run(client: GatewayClient, action: Action, name: str, *, named: bool) -> tuple[ActionResult, Mapping[str, Any]]:
     """The result of an action for one account, and the gateway's JSON."""
     try:
-        body = client.on_account(name, action.name).body
-    except (RefusedError, BrokenAnswerError) as failure:
-        error = failure.error if isinstance(failure, RefusedError) else {}
-        lacking = _not_offered(error)
+        body = client.account_action(name, action.name).body
+    except (ResponseError, BrokenResponseError) as failure:
+        error = failure.error if isinstance(failure, ResponseError) else {}
+        unsupported = _is_unsupported(error)
         cells = (action.unknown, *[""] * (len(action.columns) - 1))
-        result = ActionResult(cells, named or not lacking, error["message"] if lacking else str(failure))
+        result = ActionResult(cells, named or not unsupported, error["message"] if unsupported else str(failure))
         return result, {"error": error or {"message": str(failure)}}
-    with _valid_answer():
+    with _valid_response():
         return action.parse(body), body
 
 
-def _not_offered(error: Mapping[str, Any]) -> bool:
-    """True when the upstream has no such thing, rather than that it refused it."""
-    return error.get("code") == _NOT_OFFERED and "upstream_code" not in error
+def _is_unsupported(error: Mapping[str, Any]) -> bool:
+    """True if the upstream does not support the operation, rather than rejects it."""
+    return error.get("code") == _NOT_SUPPORTED and "upstream_code" not in error
 
 
 def _parse_check(body: Mapping[str, Any]) -> ActionResult:
@@ -136,7 +134,7 @@ RECEIVE = Action("receive", ("received", "credits"), _parse_received)
 
 
 def _run_concurrently(what: str, names: Sequence[str], call: Callable[[str], T]) -> Iterator[tuple[str, T]]:
-    """Each name with its answer, in the order given; on a terminal with a bar, since it takes its time."""
+    """Each name with its result, in the order given; on a terminal with a progress bar."""
     with ThreadPoolExecutor(_CONCURRENCY) as threads:
         answers: Iterable[T] = threads.map(call, names)
         if len(names) > 1 and sys.stderr.isatty():
@@ -148,12 +146,12 @@ def _run_concurrently(what: str, names: Sequence[str], call: Callable[[str], T])
 
 
 @contextlib.contextmanager
-def _valid_answer() -> Iterator[None]:
-    """Raises CommandError where an answer is read that is not the gateway's."""
+def _valid_response() -> Iterator[None]:
+    """Raises CommandError if a response is not the gateway's."""
     try:
         yield
     except (KeyError, TypeError, AttributeError):
-        raise CommandError("the answer tells of no account: is it the gateway that listens there?") from None
+        raise CommandError("the response has no accounts: is it the gateway?") from None
 
 
 def _row(account: Mapping[str, Any], now: float) -> tuple[str, ...]:
@@ -164,12 +162,12 @@ def _row(account: Mapping[str, Any], now: float) -> tuple[str, ...]:
         account["provider"],
         account["region"] or "",
         account["state"],
-        clock_time(until, now) if until is not None and until > now else "",
+        format_time(until, now) if until is not None and until > now else "",
         str(account["running"]) if most is None else f"{account['running']}/{most}",
         str(account["submitted"]),
         str(account["failed"]),
         _credits(account),
-        _one_line(f"{clock_time(last_error['at'], now)} {last_error['message']}") if last_error else "",
+        _one_line(f"{format_time(last_error['at'], now)} {last_error['message']}") if last_error else "",
     )
 
 
@@ -177,8 +175,8 @@ def _credits(account: Mapping[str, Any]) -> str:
     return str(account["credits"]["total"]) if account["credits"] else ""
 
 
-def clock_time(at: float, now: float) -> str:
-    """A time in unix seconds for a person, in local time: without the date where that is today's."""
+def format_time(at: float, now: float) -> str:
+    """A unix time as local time, without the date if it is today."""
     there, here = time.localtime(at), time.localtime(now)
     return time.strftime("%H:%M" if there[:3] == here[:3] else "%m-%d %H:%M", there)
 
@@ -190,4 +188,4 @@ def _one_line(text: str) -> str:
 def _say_no_accounts() -> None:
     from providers.registry import credential_variables
 
-    say(f"this gateway has no accounts of its own: configure {credential_variables()}, or [[accounts]]")
+    print_message(f"this gateway has no accounts: configure {credential_variables()}, or [[accounts]]")

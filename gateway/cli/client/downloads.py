@@ -1,4 +1,4 @@
-"""`download`: the file of a finished video, whole or not at all, and continued where it broke off."""
+"""`download`: the file of a finished video, written completely or not at all; interrupted downloads are resumed."""
 
 import os
 import re
@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from gateway.cli.client.following import TRANSIENT_STATUSES, follow
-from gateway.cli.client.gateway_client import BrokenAnswerError, GatewayClient, RefusedError, UnreachableError
+from gateway.cli.client.gateway_client import BrokenResponseError, GatewayClient, ResponseError, UnreachableError
 from gateway.cli.errors import BAD_USAGE, CommandError
-from gateway.cli.meters import Meter, meter
-from gateway.cli.output import forget_output, give, say, writing
-from gateway.cli.progress import board
+from gateway.cli.output import discard_output, output_errors, print_message, print_result
+from gateway.cli.progress import DownloadProgress, download_progress, task_progress
 from gateway.core.byte_ranges import content_length
 
 STANDARD_OUTPUT = "-"
@@ -28,9 +27,9 @@ _CONTENT_RANGE = re.compile(r"bytes\s+(?:(\d+)-\d+|\*)/(\d+|\*)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """What to download, as given on the command line. `out` is a file, a directory or `-` for standard output;
-    None is the name that the gateway gives, in this directory."""
+class DownloadOptions:
+    """What to download, as given on the command line. `out` is a file, a directory or `-` for standard output; None is
+    a file in the working directory, named by the gateway."""
 
     id: str
     out: str | None = None
@@ -38,69 +37,69 @@ class Order:
     force: bool = False
 
 
-def download(client: GatewayClient, order: Order, *, wait: bool, again: str) -> int:
-    """Fetch the file; with `wait` follow the task to its end first. Gives the exit code. `again` are the options that
-    lead to the same gateway.
+def download(client: GatewayClient, options: DownloadOptions, *, wait: bool, url_option: str) -> int:
+    """Download the file; with `wait` follow the task until it ends first. Returns the exit code. `url_option` is the
+    --url option of the suggested command.
 
-    Raises CommandError. What came so far is kept then, and after an interrupt, for the same command to go on from.
+    Raises CommandError. Then, and after an interrupt, the same command resumes the download.
     """
     try:
-        into = _place(order)
+        sink = _sink_of(options)
     except OSError as error:
-        raise CommandError(f"-o {order.out}: {error.strerror or error}", BAD_USAGE) from None
-    fetch = _Fetch(client, order, into)
+        raise CommandError(f"-o {options.out}: {error.strerror or error}", BAD_USAGE) from None
+    transfer = _Transfer(client, options, sink)
     try:
         if wait:
-            _wait(client, order.id)
-        with meter() as shown:
-            done = fetch.run(shown)
-    except RefusedError as refusal:
-        raise _not_ready(client, order.id, refusal, again) from None
+            _wait(client, options.id)
+        with download_progress() as progress:
+            done = transfer.run(progress)
+    except ResponseError as error:
+        raise _with_wait_hint(client, options.id, error, url_option) from None
     except BrokenPipeError:
-        forget_output()
-        raise CommandError("whoever reads standard output has closed it") from None
+        discard_output()
+        raise CommandError("standard output was closed by its reader") from None
     except OSError as error:
-        name = error.filename or (fetch.into.name if fetch.into else "the file")
+        name = error.filename or (transfer.sink.name if transfer.sink else "the file")
         raise CommandError(f"{name} cannot be written: {error.strerror or error}") from None
     except KeyboardInterrupt:
-        if fetch.into and fetch.into.kept:
-            say(f"{fetch.into.kept}: the same command goes on from there")
+        if transfer.sink and transfer.sink.partial:
+            print_message(f"{transfer.sink.partial}: the same command resumes the download")
         raise
     finally:
-        if fetch.into:
-            fetch.into.close()
-    done.tell()
+        if transfer.sink:
+            transfer.sink.close()
+    done.report()
     return 0
 
 
 class _Sink(Protocol):
-    """Where a file is written. `size` counts the bytes written so far; `etag` identifies their file, and is empty where
-    it is unknown and the download cannot be resumed."""
+    """The output of a download. `size` is the number of bytes written; `etag` identifies their file. It is empty if it
+    is unknown, so that the download cannot be resumed."""
 
     name: str
     size: int
     etag: str
 
     @property
-    def kept(self) -> str:
-        """What an interrupted download leaves to go on from; empty when it leaves nothing."""
+    def partial(self) -> str:
+        """Describes the bytes that a later command can resume from; empty if there are none."""
 
-    def take_from(self, at: int, etag: str) -> None:
-        """Keep the first `at` bytes; what is written next belongs behind them."""
+    def truncate(self, at: int, etag: str) -> None:
+        """Keep the first `at` bytes and write the next ones after them."""
 
     def write(self, piece: bytes) -> None: ...
 
     def finish(self) -> None:
-        """Nothing more comes, all is there."""
+        """The file is complete."""
 
-    def tell(self) -> None:
-        """The last line."""
+    def report(self) -> None:
+        """Print the last line."""
 
     def close(self) -> None: ...
 
 
-class _Part:
-    """`FILE.part`, which becomes FILE when it is whole; beside it `FILE.part.etag`, of what it is a part."""
+class _PartFile:
+    """`FILE.part`, renamed to FILE when it is complete, and `FILE.part.etag` with the ETag of its file."""
 
     def __init__(self, target: Path) -> None:
         self.name = str(target)
@@ -108,19 +107,20 @@ class _Part:
         self._part = target.with_name(f"{target.name}.part")
         self._etag_file = target.with_name(f"{target.name}.part.etag")
         self._file: IO[bytes] | None = None
-        self.etag = _strong(self._etag_file.read_text("ascii", "replace").strip()) if self._etag_file.is_file() else ""
+        etag = self._etag_file.read_text("ascii", "replace") if self._etag_file.is_file() else ""
+        self.etag = _strong_etag(etag.strip())
         self.size = self._opened().seek(0, os.SEEK_END) if self.etag and self._part.is_file() else 0
 
     @property
-    def kept(self) -> str:
-        return f"{self._part} keeps {self.size:,} bytes" if self.size and self.etag else ""
+    def partial(self) -> str:
+        return f"{self._part} has {self.size:,} bytes" if self.size and self.etag else ""
 
-    def take_from(self, at: int, etag: str) -> None:
+    def truncate(self, at: int, etag: str) -> None:
         file = self._opened()
         file.seek(at)
         file.truncate()
         self.size = at
-        # Written after the old bytes are gone, so that it never speaks for bytes of another file.
+        # Written after the old bytes are gone, so that it never identifies bytes of another file.
         if etag:
             self._etag_file.write_text(etag, "ascii")
         else:
@@ -136,15 +136,15 @@ class _Part:
         file.flush()
         os.fsync(file.fileno())
         if os.name == "nt":
-            # Nothing that is open can be moved there.
+            # Windows cannot rename an open file.
             self.close()
-        # Elsewhere the lock is held until nobody finds the part any more.
+        # Elsewhere the lock is held until the part is renamed.
         self._part.replace(self._target)
         self.close()
         self._etag_file.unlink(missing_ok=True)
 
-    def tell(self) -> None:
-        give(f"{self.name}\t{self.size:,} bytes")
+    def report(self) -> None:
+        print_result(f"{self.name}\t{self.size:,} bytes")
 
     def close(self) -> None:
         if self._file is not None:
@@ -161,23 +161,23 @@ class _Part:
         return self._file
 
 
-class _Output:
-    """Standard output: what is written there cannot be taken back."""
+class _StandardOutput:
+    """Standard output, which cannot be truncated."""
 
     name = "standard output"
-    kept = ""
+    partial = ""
 
     def __init__(self) -> None:
         self.size = 0
         self.etag = ""
 
-    def take_from(self, at: int, etag: str) -> None:
+    def truncate(self, at: int, etag: str) -> None:
         if at != self.size:
-            raise CommandError(f"the file cannot be continued: what was written, {self.size:,} bytes, is not whole")
+            raise CommandError(f"the file is incomplete after {self.size:,} bytes and cannot be resumed")
         self.etag = etag
 
     def write(self, piece: bytes) -> None:
-        with writing():
+        with output_errors():
             sys.stdout.buffer.write(piece)
             sys.stdout.buffer.flush()
         self.size += len(piece)
@@ -185,102 +185,103 @@ class _Output:
     def finish(self) -> None:
         pass
 
-    def tell(self) -> None:
-        say(f"{self.name}: {self.size:,} bytes")
+    def report(self) -> None:
+        print_message(f"{self.name}: {self.size:,} bytes")
 
     def close(self) -> None:
         pass
 
 
 class _IncompleteError(CommandError):
-    """The answer ended early, without a connection error."""
+    """The response ended early, without a connection error."""
 
 
-class _Fetch:
-    """A download in progress. `into` is None until the gateway has named the file."""
+class _Transfer:
+    """A download in progress. `sink` is None until the gateway has named the file."""
 
-    def __init__(self, client: GatewayClient, order: Order, into: _Sink | None) -> None:
-        self.into = into
+    def __init__(self, client: GatewayClient, options: DownloadOptions, sink: _Sink | None) -> None:
+        self.sink = sink
         self._client = client
-        self._order = order
-        self._answered = False
+        self._options = options
+        self._has_response = False
         self._total: int | None = None
 
-    def run(self, shown: Meter) -> _Sink:
-        """Where the whole file is now. Raises CommandError and OSError."""
+    def run(self, progress: DownloadProgress) -> _Sink:
+        """Download the complete file. Raises CommandError and OSError."""
         furthest = retries = 0
         while True:
             try:
-                if done := self._request(shown):
+                if done := self._request(progress):
                     return done
                 continue
-            except (UnreachableError, BrokenAnswerError, RefusedError, _IncompleteError) as error:
+            except (UnreachableError, BrokenResponseError, ResponseError, _IncompleteError) as error:
                 if not self._is_transient(error):
                     raise
-                trouble = error
-            size = self.into.size if self.into else 0
+                failure = error
+            size = self.sink.size if self.sink else 0
             if size > furthest:
                 furthest, retries = size, 0
             if retries == len(_RETRY_PAUSES):
-                raise self._given_up(trouble)
-            shown.note(f"{trouble}; trying again")
+                raise self._gave_up(failure)
+            progress.note(f"{failure}; retrying")
             time.sleep(_RETRY_PAUSES[retries])
             retries += 1
 
-    def _request(self, shown: Meter) -> _Sink | None:
-        """One request. None when it has to be repeated with another range."""
-        at = self.into.size if self.into and self.into.etag else 0
-        only = {"range": f"bytes={at}-", "if-range": self.into.etag} if self.into and at else {}
-        with self._client.content(self._order.id, thumbnail=self._order.thumbnail, only=only) as answer:
-            self._answered = True
+    def _request(self, progress: DownloadProgress) -> _Sink | None:
+        """One request. None if it must be repeated with another range."""
+        at = self.sink.size if self.sink and self.sink.etag else 0
+        range_headers = {"range": f"bytes={at}-", "if-range": self.sink.etag} if self.sink and at else {}
+        id, thumbnail = self._options.id, self._options.thumbnail
+        with self._client.content(id, thumbnail=thumbnail, range_headers=range_headers) as answer:
+            self._has_response = True
             headers = answer.headers
-            etag = _strong(headers.get("etag", ""))
-            if self.into is None:
-                self.into = _Part(_server_named(self._order, headers))
-                if self.into.size and self.into.etag == etag:
+            etag = _strong_etag(headers.get("etag", ""))
+            if self.sink is None:
+                self.sink = _PartFile(_path_from_server(self._options, headers))
+                if self.sink.size and self.sink.etag == etag:
                     return None
-            into = self.into
-            # Compressed although not requested: its lengths and ranges do not count the bytes that are written here.
+            sink = self.sink
+            # Compressed although not requested: its lengths and ranges are not those of the written bytes.
             plain = headers.get("content-encoding", "identity") == "identity"
             if answer.status_code == 200:
                 self._total = content_length(headers) if plain else None
-                into.take_from(0, etag if plain else "")
+                sink.truncate(0, etag if plain else "")
             else:
-                start, self._total = _range(headers)
-                whole = answer.status_code == 416 and self._total == at
-                fits = answer.status_code == 206 and plain and start == at and etag in ("", into.etag)
+                start, self._total = _content_range(headers)
+                is_complete = answer.status_code == 416 and self._total == at
+                continues = answer.status_code == 206 and plain and start == at and etag in ("", sink.etag)
                 if not at:
-                    raise CommandError(f"{self._client.url} gives a part of the file only, and all was asked for")
-                if not (whole or fits):
-                    into.take_from(0, "")
+                    raise CommandError(f"{self._client.url} sent only a part of the file without a range request")
+                if not (is_complete or continues):
+                    sink.truncate(0, "")
                     return None
-                into.take_from(at, into.etag)
-            shown.show(into.name, into.size, self._total)
+                sink.truncate(at, sink.etag)
+            progress.show(sink.name, sink.size, self._total)
             if answer.status_code != 416:
                 for piece in answer.iter_bytes():
-                    into.write(piece)
-                    shown.show(into.name, into.size, self._total)
-        if self._total is not None and into.size != self._total:
-            raise _IncompleteError(f"{into.name} is not whole yet: {into.size:,} of {self._total:,} bytes")
-        into.finish()
-        return into
+                    sink.write(piece)
+                    progress.show(sink.name, sink.size, self._total)
+        if self._total is not None and sink.size != self._total:
+            raise _IncompleteError(f"{sink.name} is incomplete: {sink.size:,} of {self._total:,} bytes")
+        sink.finish()
+        return sink
 
-    def _is_transient(self, trouble: CommandError) -> bool:
-        """Whether a retry may help: not when the first request is refused, or nothing listens."""
-        if isinstance(trouble, RefusedError):
-            return self._answered and trouble.status in TRANSIENT_STATUSES
-        return self._answered or not isinstance(trouble, UnreachableError)
+    def _is_transient(self, failure: CommandError) -> bool:
+        """True if a retry may help: not if the first request gets an error or no connection."""
+        if isinstance(failure, ResponseError):
+            return self._has_response and failure.status in TRANSIENT_STATUSES
+        return self._has_response or not isinstance(failure, UnreachableError)
 
-    def _given_up(self, trouble: CommandError) -> CommandError:
-        if self.into is None:
-            return trouble
-        size = f"{self.into.size:,}" + ("" if self._total is None else f" of {self._total:,}")
-        rest = "the same command goes on from there" if self.into.kept else "the same command starts anew"
-        return CommandError(f"{self.into.name} broke off at {size} bytes ({trouble}): {rest}")
+    def _gave_up(self, failure: CommandError) -> CommandError:
+        if self.sink is None:
+            return failure
+        size = f"{self.sink.size:,}" + ("" if self._total is None else f" of {self._total:,}")
+        rest = "the same command resumes it" if self.sink.partial else "the same command restarts it"
+        return CommandError(f"the download of {self.sink.name} failed at {size} bytes ({failure}): {rest}")
 
 
 def _lock(file: IO[bytes], path: Path) -> None:
-    """Keeps other downloads off the file while it is open, where files can be locked. Raises CommandError."""
+    """Locks the file against other downloads while it is open; not on Windows. Raises CommandError."""
     if sys.platform != "win32":
         import fcntl
 
@@ -288,72 +289,72 @@ def _lock(file: IO[bytes], path: Path) -> None:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.close()
-            raise CommandError(f"another download is at work on {path}: let it end, or name another file") from None
+            raise CommandError(f"another download is writing {path}: wait for it, or name another file") from None
 
 
-def _place(order: Order) -> _Sink | None:
-    """Where the file goes, None where the gateway names it. Raises CommandError for a place that will not do."""
-    if order.out == STANDARD_OUTPUT:
+def _sink_of(options: DownloadOptions) -> _Sink | None:
+    """The output, None if the gateway names it. Raises CommandError for an invalid one."""
+    if options.out == STANDARD_OUTPUT:
         if sys.stdout.isatty():
-            raise CommandError("a video is nothing to read: give -o FILE, or lead standard output elsewhere", BAD_USAGE)
-        return _Output()
-    if order.out is None or _is_directory(order.out):
+            raise CommandError("a terminal cannot show a video: use -o FILE, or redirect standard output", BAD_USAGE)
+        return _StandardOutput()
+    if options.out is None or _is_directory(options.out):
         return None
-    target = Path(order.out)
+    target = Path(options.out)
     if not target.parent.is_dir():
-        raise CommandError(f"-o {target}: there is no directory {target.parent}", BAD_USAGE)
-    return _Part(_free(target, order.force))
+        raise CommandError(f"-o {target}: no such directory: {target.parent}", BAD_USAGE)
+    return _PartFile(_check_replaceable(target, options.force))
 
 
 def _is_directory(out: str) -> bool:
     return out.endswith(("/", os.sep)) or Path(out).is_dir()
 
 
-def _server_named(order: Order, headers: Mapping[str, str]) -> Path:
-    """The file by the gateway's name, in the requested directory, which is created. Raises CommandError and OSError."""
-    directory = Path(order.out or "")
+def _path_from_server(options: DownloadOptions, headers: Mapping[str, str]) -> Path:
+    """The file with the gateway's name in the requested directory, which is created. Raises CommandError, OSError."""
+    directory = Path(options.out or "")
     directory.mkdir(parents=True, exist_ok=True)
     message = Message()
     message["content-disposition"] = headers.get("content-disposition", "")
     given = (message.get_filename() or "").replace("\\", "/").rpartition("/")[2]
-    fallback = f"{order.id[-_MAX_NAME:]}.{'jpg' if order.thumbnail else 'mp4'}"
-    return _free(directory / (_safe(given) or _safe(fallback)), order.force)
+    fallback = f"{options.id[-_MAX_NAME:]}.{'jpg' if options.thumbnail else 'mp4'}"
+    return _check_replaceable(directory / (_safe_name(given) or _safe_name(fallback)), options.force)
 
 
-def _safe(name: str) -> str:
+def _safe_name(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "_", name).lstrip(".-")[-2 * _MAX_NAME :]
 
 
-def _free(target: Path, force: bool) -> Path:
-    """The target, where nothing is in its way. Raises CommandError."""
+def _check_replaceable(target: Path, force: bool) -> Path:
+    """The target. Raises CommandError if it exists and cannot or must not be replaced."""
     if target.exists() and not target.is_file():
-        raise CommandError(f"{target} is no file that could be replaced: for a pipe there is -o -", BAD_USAGE)
+        raise CommandError(f"{target} is not a regular file: to write to a pipe, use -o -", BAD_USAGE)
     if target.exists() and not force:
-        raise CommandError(f"{target} is there already: replace it with --force, or name another with -o", BAD_USAGE)
+        raise CommandError(f"{target} already exists: replace it with --force, or name another with -o", BAD_USAGE)
     return target
 
 
 def _wait(client: GatewayClient, id: str) -> None:
-    with board() as shown:
-        task = follow(client, [id], shown).tasks[0]
+    with task_progress() as progress:
+        task = follow(client, [id], progress).tasks[0]
     if task.failed:
-        raise CommandError(f"there is no video of {id}: {task.message or task.status}")
+        raise CommandError(f"task {id} has no video: {task.message or task.status}")
 
 
-def _not_ready(client: GatewayClient, id: str, refusal: RefusedError, again: str) -> CommandError:
-    """The refusal, and for a video that still is to come also how to wait for it."""
-    if refusal.error.get("code") != "not_ready" or client.status([id]).tasks[0].ended:
-        return refusal
-    return CommandError(f"{refusal}: give --wait, or follow it with `video-gateway watch{again} {id}`")
+def _with_wait_hint(client: GatewayClient, id: str, error: ResponseError, url_option: str) -> CommandError:
+    """The error; for an unfinished video also how to wait for it."""
+    if error.error.get("code") != "not_ready" or client.status([id]).tasks[0].ended:
+        return error
+    return CommandError(f"{error}: use --wait, or follow it with `video-gateway watch{url_option} {id}`")
 
 
-def _strong(etag: str) -> str:
-    """The ETag, empty where it does not promise the same bytes."""
+def _strong_etag(etag: str) -> str:
+    """The ETag if it is strong, that is, promises the same bytes; else empty."""
     return etag if etag.startswith('"') and etag.isascii() and etag.isprintable() else ""
 
 
-def _range(headers: Mapping[str, str]) -> tuple[int | None, int | None]:
-    """Where the part begins, and how long the whole is."""
+def _content_range(headers: Mapping[str, str]) -> tuple[int | None, int | None]:
+    """The start of the range and the size of the file, None where unknown."""
     found = _CONTENT_RANGE.fullmatch(headers.get("content-range", "").strip())
     if not found:
         return None, None

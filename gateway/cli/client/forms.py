@@ -1,4 +1,4 @@
-"""A request that hands over files of this machine: a form, its files read while they are sent."""
+"""Requests with local files: a multipart form whose files are streamed."""
 
 import contextlib
 import json
@@ -8,23 +8,24 @@ from typing import IO, Any
 
 from gateway.cli.errors import BAD_USAGE, CommandError
 
-Part = tuple[str, tuple[str | None, bytes | IO[bytes], str | None]]
-"""The field's name; then the file's name, what is in it, and its type: names and types are those of files only."""
+FormPart = tuple[str, tuple[str | None, bytes | IO[bytes], str | None]]
+"""The field's name; then file name, content and media type, of which only files have the first and the last."""
 
 _FILE_TYPE = "application/octet-stream"
-"""The gateway knows pictures and videos by their first bytes."""
+"""The gateway detects the media type by the first bytes."""
 
 
-def holds_files(body: Mapping[str, Any]) -> bool:
-    """Whether a file is among the values: a `Path`, alone or in a list."""
+def has_files(body: Mapping[str, Any]) -> bool:
+    """True if a value is a file: a `Path`, alone or in a list."""
     return any(isinstance(item, Path) for value in body.values() for item in _items(value))
 
 
 @contextlib.contextmanager
-def form_of(body: Mapping[str, Any]) -> Iterator[list[Part]]:
-    """The body as the parts of a form, in its order; a list as `name[]` once for each item, an object as JSON.
+def open_form(body: Mapping[str, Any]) -> Iterator[list[FormPart]]:
+    """The body as the parts of a form, in its order; a list as one `name[]` per item, an object as JSON.
 
-    Files are open inside. Raises CommandError for one that cannot be read, UnicodeEncodeError for what is no text.
+    Files are open inside of the context. Raises CommandError for an unreadable file, UnicodeEncodeError for lone
+    surrogates.
     """
     with contextlib.ExitStack() as opened:
         try:
@@ -46,6 +47,6 @@ def _part(value: Any, opened: contextlib.ExitStack) -> tuple[str | None, bytes |
     if isinstance(value, Path):
         name = value.name.encode("utf-8", "replace").decode()
         return name, opened.enter_context(value.open("rb")), _FILE_TYPE
-    # An empty text is what a form has for null.
+    # A form has the empty string for null.
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False) if value is not None else ""
     return None, text.encode(), None

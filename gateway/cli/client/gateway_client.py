@@ -1,4 +1,4 @@
-"""One running gateway, as the client commands speak to it."""
+"""HTTP client of a running gateway, for the client commands."""
 
 import contextlib
 import json
@@ -11,32 +11,32 @@ from urllib.parse import quote
 
 import httpx
 
-from gateway.cli.client.forms import Part, form_of, holds_files
+from gateway.cli.client.forms import FormPart, has_files, open_form
 from gateway.cli.errors import BAD_USAGE, CommandError
 
 _TIMEOUT = httpx.Timeout(150.0, connect=5.0)
-"""Seconds. A submit whose answer was lost is looked up by the gateway, and may be sent once more."""
+"""Seconds. The gateway looks up a submit whose response was lost, and may send it again."""
 
 _STALL_SECONDS = 60.0
-"""A file that does not move for so long is one that broke off."""
+"""Seconds without a byte after which a download counts as interrupted."""
 
-_DEFAULT_PAUSE = 3.0
+_DEFAULT_POLL_SECONDS = 3.0
 
 _MEDIA_TYPES = ("video/", "image/", "application/octet-stream")
 
 
 class UnreachableError(CommandError):
     def __init__(self, url: str) -> None:
-        super().__init__(f"no gateway answers at {url}: start one with `video-gateway serve`, or name another by --url")
+        super().__init__(f"no gateway responds at {url}: start one with `video-gateway serve`, or set another --url")
 
 
-class BrokenAnswerError(CommandError):
-    def __init__(self, url: str, error: Exception, consequence: str = "what was asked for may have been done") -> None:
-        super().__init__(f"the answer of {url} did not arrive ({type(error).__name__}): {consequence}")
+class BrokenResponseError(CommandError):
+    def __init__(self, url: str, error: Exception, consequence: str = "the request may have been processed") -> None:
+        super().__init__(f"the response of {url} did not arrive ({type(error).__name__}): {consequence}")
 
 
-class RefusedError(CommandError):
-    """`status` is the HTTP status; `error` is what the gateway said, empty where something else answered."""
+class ResponseError(CommandError):
+    """`status` is the HTTP status; `error` is the gateway's error object, empty if another server responded."""
 
     def __init__(self, message: str, status: int, error: Mapping[str, Any] | None = None) -> None:
         super().__init__(message)
@@ -46,7 +46,7 @@ class RefusedError(CommandError):
 
 @dataclass(frozen=True, slots=True)
 class TaskView:
-    """A task as a person sees it. `status` may also be `not_found`, for one of several that were asked for."""
+    """The status of a task. `status` may also be `not_found`, for one of several."""
 
     id: str
     status: str
@@ -64,34 +64,33 @@ class TaskView:
 
     @property
     def outcome(self) -> str:
-        """The most useful word on it: the link, else why there is none, else what is going on."""
+        """The link, else the error or the status message."""
         return self.url or self.message
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """`text` is the body exactly as it came, `pause` the seconds after which to ask again, `base` the address of the
-    gateway."""
+class GatewayResponse:
+    """`text` is the unchanged body, `poll_after` the seconds until the next poll, `base` the gateway's URL."""
 
     text: str
     body: Mapping[str, Any]
-    pause: float
+    poll_after: float
     base: str = ""
 
     @property
     def tasks(self) -> list[TaskView]:
-        """The tasks of a status answer, of one or of many. Raises CommandError."""
+        """The tasks of a status response, of one or many. Raises CommandError."""
         found = self.body["data"] if self.body.get("object") == "list" else [self.body]
         try:
-            return [_view(task, self.base) for task in found]
+            return [_task_view(task, self.base) for task in found]
         except (KeyError, TypeError, ValueError):
-            raise CommandError("the answer is no task: is it the gateway that listens there?") from None
+            raise CommandError("the response is no task: is it the gateway?") from None
 
 
 def require_key(key: str) -> str:
-    """The key, for commands that cannot do without one. Raises CommandError."""
+    """The key. Raises CommandError if it is missing."""
     if not key:
-        message = "a key is needed: give --key or set GATEWAY_KEY (a key of the gateway, or an upstream's)"
+        message = "a key is required: use --key or set GATEWAY_KEY (a gateway key or an upstream credential)"
         raise CommandError(message, BAD_USAGE)
     return key
 
@@ -102,7 +101,7 @@ class GatewayClient:
     def __init__(self, url: str, key: str) -> None:
         if not (key.isascii() and key.isprintable()):
             raise CommandError("the key has characters that no key has: copy it once more", BAD_USAGE)
-        self.url = _base(url)
+        self.url = _normalize_url(url)
         self._http = httpx.Client(
             base_url=self.url,
             headers={"accept-language": _language()} | ({"authorization": f"Bearer {key}"} if key else {}),
@@ -117,113 +116,111 @@ class GatewayClient:
     def __exit__(self, *exc: object) -> None:
         self._http.close()
 
-    def submit(self, body: Mapping[str, Any]) -> Answer:
-        """Start a task. **Charged.** A `Path` among the values is a file that is handed over."""
+    def submit(self, body: Mapping[str, Any]) -> GatewayResponse:
+        """Submit a task. **Charged.** A `Path` among the values is uploaded as a file."""
         path = "/v1/videos/generations"
         try:
-            if holds_files(body):
-                with form_of(body) as parts:
+            if has_files(body):
+                with open_form(body) as parts:
                     return self._call("POST", path, files=parts)
             return self._call("POST", path, json.dumps(body, ensure_ascii=False).encode())
         except UnicodeEncodeError:
-            raise CommandError("the prompt is not readable text in this terminal's encoding", BAD_USAGE) from None
+            raise CommandError("the prompt is not valid text in this terminal's encoding", BAD_USAGE) from None
 
-    def status(self, ids: Sequence[str]) -> Answer:
-        """How tasks stand. One that does not exist is refused when it is asked for alone, else listed as such."""
+    def status(self, ids: Sequence[str]) -> GatewayResponse:
+        """The status of tasks. An unknown one is an error if it is the only one, else a row `not_found`."""
         if len(ids) == 1:
-            return self._call("GET", f"/v1/videos/tasks/{_segment(ids[0])}")
+            return self._call("GET", f"/v1/videos/tasks/{_path_segment(ids[0])}")
         return self._call("GET", f"/v1/videos/tasks?ids={quote(','.join(ids), safe='')}")
 
-    def cancel(self, id: str) -> Answer:
-        """Cancel a task, and how it stands then. Refused (409) where the upstream cannot cancel it any more."""
-        return self._call("POST", f"/v1/videos/tasks/{_segment(id)}/cancel")
+    def cancel(self, id: str) -> GatewayResponse:
+        """Cancel a task. Returns its status. An error (409) if it can no longer be cancelled."""
+        return self._call("POST", f"/v1/videos/tasks/{_path_segment(id)}/cancel")
 
     @contextlib.contextmanager
     def content(
-        self, id: str, *, thumbnail: bool = False, only: Mapping[str, str] | None = None
+        self, id: str, *, thumbnail: bool = False, range_headers: Mapping[str, str] | None = None
     ) -> Iterator[httpx.Response]:
-        """The file of a finished video, answered 200, 206 or 416, its body still to be read; `only` are the headers
-        that ask for a part of it. No other host is ever followed to.
+        """The response (200, 206 or 416) with the file of a finished video, its body unread. `range_headers` request a
+        range of it. Redirects are not followed.
 
-        Also what breaks while the body is read becomes a CommandError.
+        Errors while the body is read become CommandError.
         """
         query = "?variant=thumbnail" if thumbnail else ""
-        headers = {"accept-encoding": "identity", **(only or {})}
+        headers = {"accept-encoding": "identity", **(range_headers or {})}
         timeout = httpx.Timeout(_STALL_SECONDS, connect=_TIMEOUT.connect)
-        path = f"/v1/videos/{_segment(id)}/content{query}"
+        path = f"/v1/videos/{_path_segment(id)}/content{query}"
         try:
             with self._http.stream("GET", path, headers=headers, timeout=timeout, follow_redirects=False) as response:
                 if response.status_code not in (200, 206, 416):
                     response.read()
-                    raise self._refusal(response)
+                    raise self._response_error(response)
                 kind = response.headers.get("content-type", "").lower()
                 if response.is_success and not kind.startswith(_MEDIA_TYPES):
-                    message = f"{self.url} answered with something else than a file: is it the gateway?"
-                    raise RefusedError(message, response.status_code)
+                    message = f"{self.url} did not respond with a file: is it the gateway?"
+                    raise ResponseError(message, response.status_code)
                 yield response
         except (httpx.ConnectError, httpx.ConnectTimeout):
             raise UnreachableError(self.url) from None
         except httpx.HTTPError as error:
-            raise BrokenAnswerError(self.url, error, "the file is not whole") from None
+            raise BrokenResponseError(self.url, error, "the file is incomplete") from None
 
-    def models(self) -> Answer:
+    def models(self) -> GatewayResponse:
         return self._call("GET", "/v1/models")
 
-    def accounts(self) -> Answer:
-        """How the gateway's own accounts stand. For the operator, as all that concerns them."""
+    def accounts(self) -> GatewayResponse:
+        """The status of the managed accounts. For the operator."""
         return self._call("GET", "/v1/accounts")
 
-    def on_account(self, name: str, action: str) -> Answer:
-        """Do something with one account: check, points, receive, pause or resume."""
-        return self._call("POST", f"/v1/accounts/{_segment(name)}/{action}")
+    def account_action(self, name: str, action: str) -> GatewayResponse:
+        """Run an action on one account: check, points, receive, pause or resume. For the operator."""
+        return self._call("POST", f"/v1/accounts/{_path_segment(name)}/{action}")
 
     def _call(
-        self, method: str, path: str, content: bytes | None = None, files: Sequence[Part] | None = None
-    ) -> Answer:
+        self, method: str, path: str, content: bytes | None = None, files: Sequence[FormPart] | None = None
+    ) -> GatewayResponse:
         headers = {"content-type": "application/json"} if content else {}
         try:
             response = self._http.request(method, path, content=content, files=files, headers=headers)
         except (httpx.ConnectError, httpx.ConnectTimeout):
             raise UnreachableError(self.url) from None
         except httpx.HTTPError as error:
-            raise BrokenAnswerError(self.url, error) from None
+            raise BrokenResponseError(self.url, error) from None
         return self._read(response)
 
-    def _read(self, response: httpx.Response) -> Answer:
-        body = _object(response)
+    def _read(self, response: httpx.Response) -> GatewayResponse:
+        body = _json_object(response)
         if body is None or not response.is_success:
-            raise self._refusal(response)
-        return Answer(response.text, body, _pause(response), self.url)
+            raise self._response_error(response)
+        return GatewayResponse(response.text, body, _poll_after(response), self.url)
 
-    def _refusal(self, response: httpx.Response) -> RefusedError:
-        body = _object(response)
+    def _response_error(self, response: httpx.Response) -> ResponseError:
+        body = _json_object(response)
         if body is None:
-            message = f"{self.url} answered {response.status_code} with something else than JSON: is it the gateway?"
-            return RefusedError(message, response.status_code)
+            message = f"{self.url} responded {response.status_code} without JSON: is it the gateway?"
+            return ResponseError(message, response.status_code)
         error = body.get("error")
-        known = error if isinstance(error, dict) and error.get("message") else {}
-        return RefusedError(self._complaint(known, response), response.status_code, known)
-
-    def _complaint(self, error: Mapping[str, Any], response: httpx.Response) -> str:
-        if not error:
-            return f"{self.url} answered {response.status_code}, and not in the gateway's words: is it the gateway?"
-        return f"{error['message']} (request {response.headers.get('x-request-id', 'without id')})"
+        if not isinstance(error, dict) or not error.get("message"):
+            message = f"{self.url} responded {response.status_code} without an error object: is it the gateway?"
+            return ResponseError(message, response.status_code)
+        message = f"{error['message']} (request {response.headers.get('x-request-id', 'without id')})"
+        return ResponseError(message, response.status_code, error)
 
 
-def _base(url: str) -> str:
-    """The gateway's address, also from what people paste: without a scheme, or with the `/v1` of OpenAI's clients."""
+def _normalize_url(url: str) -> str:
+    """The gateway's URL, also from one without a scheme or with the `/v1` of OpenAI's clients."""
     text = url if "://" in url else f"http://{url}"
     try:
         parsed = httpx.URL(text)
     except httpx.InvalidURL:
         parsed = httpx.URL("")
     if parsed.scheme not in ("http", "https") or not parsed.host:
-        raise CommandError(f"--url {url}: an address such as http://127.0.0.1:5100 is wanted", BAD_USAGE)
+        raise CommandError(f"--url {url}: must be a URL such as http://127.0.0.1:5100", BAD_USAGE)
     return text.rstrip("/").removesuffix("/v1")
 
 
-def _object(response: httpx.Response) -> dict[str, Any] | None:
-    """The answer's JSON object, None where it is something else."""
+def _json_object(response: httpx.Response) -> dict[str, Any] | None:
+    """The JSON object of a response, None if it is none."""
     try:
         body = response.json()
     except ValueError:
@@ -231,8 +228,8 @@ def _object(response: httpx.Response) -> dict[str, Any] | None:
     return body if isinstance(body, dict) else None
 
 
-def _segment(text: str) -> str:
-    """A text as one segment of a path, also where it is nothing but dots."""
+def _path_segment(text: str) -> str:
+    """A text as one segment of a path, also if it has only dots."""
     return quote(text, safe="").replace(".", "%2E")
 
 
@@ -245,17 +242,17 @@ def _is_loopback(url: str) -> bool:
 
 
 def _language() -> str:
-    """The language of this terminal, of the two that the gateway speaks."""
+    """The language of this terminal, of the two that the gateway supports."""
     names = (os.environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
     return "zh" if next(filter(None, names), "").startswith("zh") else "en"
 
 
-def _pause(response: httpx.Response) -> float:
-    wished = response.headers.get("openai-poll-after-ms", "")
-    return int(wished) / 1000 if wished.isascii() and wished.isdigit() else _DEFAULT_PAUSE
+def _poll_after(response: httpx.Response) -> float:
+    delay_ms = response.headers.get("openai-poll-after-ms", "")
+    return int(delay_ms) / 1000 if delay_ms.isascii() and delay_ms.isdigit() else _DEFAULT_POLL_SECONDS
 
 
-def _view(task: Mapping[str, Any], base: str) -> TaskView:
+def _task_view(task: Mapping[str, Any], base: str) -> TaskView:
     status = str(task["status"])
     url = str((task.get("result") or {}).get("url") or "")
     return TaskView(
@@ -263,6 +260,6 @@ def _view(task: Mapping[str, Any], base: str) -> TaskView:
         status=status,
         progress=int(task.get("progress") or 0),
         message=str(task.get("error") or task.get("message") or ""),
-        # What is archived lies behind the gateway itself, which does not know by what name it is reached.
+        # An archived video is served by the gateway, which does not know its own URL.
         url=base + url if url.startswith("/") else url,
     )

@@ -1,4 +1,4 @@
-"""`submit`, `status`, `watch`, `cancel` and `models`: what a client does with videos, from a shell."""
+"""The commands `submit`, `status`, `watch`, `cancel` and `models`."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -7,23 +7,22 @@ from pathlib import Path
 from typing import Any
 
 from gateway.cli.client.following import follow
-from gateway.cli.client.gateway_client import Answer, GatewayClient, RefusedError, TaskView
+from gateway.cli.client.gateway_client import GatewayClient, GatewayResponse, ResponseError, TaskView
 from gateway.cli.errors import BAD_USAGE, CommandError
-from gateway.cli.output import give, give_table, say
-from gateway.cli.progress import board
+from gateway.cli.output import print_message, print_result, print_table
+from gateway.cli.progress import task_progress
 
 _MAX_VIDEOS = 3
-_LONGEST_SHOWN = 200
-_ADDRESSES = ("https://", "http://", "oss://", "data:")
+_MAX_SHOWN = 200
+_URL_PREFIXES = ("https://", "http://", "oss://", "data:")
 
 
 @dataclass(frozen=True, slots=True)
-class CreateOptions:
-    """The requested video, as given on the command line; what is None is left to the gateway.
+class SubmitOptions:
+    """The requested video, as given on the command line; the gateway chooses what is None.
 
-    `images`, `last_frame` and `videos` are addresses, or files of this machine; with `references` the images are what
-    the video is about, not its first and last frame. `fields` are further fields of the request, `options` go to the
-    upstream's own parameters: both `name=value`.
+    `images`, `last_frame` and `videos` are URLs or local files; with `references` the images are references, not first
+    and last frame. `fields` are other fields of the request, `options` parameters of the upstream: both `name=value`.
     """
 
     prompt: str
@@ -41,11 +40,11 @@ class CreateOptions:
     references: bool = False
 
     def body(self) -> dict[str, Any]:
-        """The request body, a `Path` for each file. Raises CommandError for a pair or a file that is none."""
+        """The request body, a `Path` for each file. Raises CommandError for an invalid pair or file."""
         if len(self.videos) > _MAX_VIDEOS:
-            raise CommandError(f"--video: at most {_MAX_VIDEOS} are taken", BAD_USAGE)
-        images = [_medium("--image", text) for text in self.images]
-        videos = [_medium("--video", text) for text in self.videos]
+            raise CommandError(f"--video: at most {_MAX_VIDEOS} are allowed", BAD_USAGE)
+        images = [_file_or_url("--image", text) for text in self.images]
+        videos = [_file_or_url("--video", text) for text in self.videos]
         named = {
             "prompt": self.prompt,
             "model": self.model,
@@ -54,57 +53,58 @@ class CreateOptions:
             "resolution": self.resolution,
             "size": self.size,
             "seed": self.seed,
-            **_pictures(images),
-            "last_frame": None if self.last_frame is None else _medium("--last-frame", self.last_frame),
+            **_image_fields(images),
+            "last_frame": None if self.last_frame is None else _file_or_url("--last-frame", self.last_frame),
             **{f"video_file_{number}": video for number, video in enumerate(videos, 1)},
             "functionMode": "omni_reference" if self.references else None,
-            "provider_options": _pairs("--option", self.options) or None,
+            "provider_options": _parse_pairs("--option", self.options) or None,
         }
-        return {name: value for name, value in named.items() if value is not None} | _pairs("--field", self.fields)
+        fields = {name: value for name, value in named.items() if value is not None}
+        return fields | _parse_pairs("--field", self.fields)
 
 
-def submit(client: GatewayClient, options: CreateOptions, *, wait: bool, as_json: bool, again: str) -> int:
-    """Start a task; with `wait` follow it to its end. Gives the exit code. `again` are the options that lead to
-    the same gateway."""
+def submit(client: GatewayClient, options: SubmitOptions, *, wait: bool, as_json: bool, url_option: str) -> int:
+    """Submit a task; with `wait` follow it until it ends. Returns the exit code. `url_option` is the --url option of
+    the suggested command."""
     answer = client.submit(options.body())
     task = answer.tasks[0]
     if wait:
-        say(f"task {task.id}")
+        print_message(f"task {task.id}")
         return watch(client, [task.id], as_json=as_json)
-    give(answer.text if as_json else task.id)
-    say(f"next: video-gateway watch{again} {task.id}")
+    print_result(answer.text if as_json else task.id)
+    print_message(f"next: video-gateway watch{url_option} {task.id}")
     return 0
 
 
 def status(client: GatewayClient, ids: Sequence[str], *, as_json: bool) -> int:
-    """Print how tasks stand. Gives the exit code: 1 when one does not exist."""
+    """Print the status of tasks. Returns the exit code: 1 if one does not exist."""
     answer = client.status(ids)
-    _give_tasks(answer, as_json)
+    _print_tasks(answer, as_json)
     return int(any(task.status == "not_found" for task in answer.tasks))
 
 
 def watch(client: GatewayClient, ids: Sequence[str], *, as_json: bool) -> int:
-    """Follow tasks to their end and print how they ended. Gives the exit code: 1 when one has no video."""
-    with board() as shown:
-        answer = follow(client, ids, shown)
-    _give_tasks(answer, as_json)
+    """Follow tasks until they end and print their status. Returns the exit code: 1 if one has no video."""
+    with task_progress() as progress:
+        answer = follow(client, ids, progress)
+    _print_tasks(answer, as_json)
     return int(any(task.failed for task in answer.tasks))
 
 
 def cancel(client: GatewayClient, ids: Sequence[str], *, as_json: bool) -> int:
-    """Cancel tasks and print how they stand then. Gives the exit code: 1 when one could not be cancelled.
+    """Cancel tasks and print their status. Returns the exit code: 1 if one could not be cancelled.
 
-    A refusal of one does not keep the others from being cancelled.
+    An error of one does not prevent the others from being cancelled.
     """
     failed = False
     for id in ids:
         try:
             answer = client.cancel(id)
-        except RefusedError as refused:
+        except ResponseError as error:
             failed = True
-            say(f"error: {id}: {refused}")
+            print_message(f"error: {id}: {error}")
             continue
-        _give_tasks(answer, as_json)
+        _print_tasks(answer, as_json)
     return int(failed)
 
 
@@ -112,19 +112,19 @@ def models(client: GatewayClient, *, as_json: bool) -> int:
     """Print the models that the key can use."""
     answer = client.models()
     if as_json:
-        give(answer.text)
+        print_result(answer.text)
         return 0
     rows = [_model_row(model) for model in answer.body.get("data", [])]
-    give_table(("model", "provider", "seconds", "resolution", "ratio", "inputs"), rows)
+    print_table(("model", "provider", "seconds", "resolution", "ratio", "inputs"), rows)
     return 0
 
 
-def _give_tasks(answer: Answer, as_json: bool) -> None:
+def _print_tasks(answer: GatewayResponse, as_json: bool) -> None:
     if as_json:
-        give(answer.text)
+        print_result(answer.text)
         return
     for task in answer.tasks:
-        give(_line(task))
+        print_result(_line(task))
 
 
 def _line(task: TaskView) -> str:
@@ -139,40 +139,40 @@ def _model_row(model: Mapping[str, Any]) -> tuple[str, ...]:
         name,
         str(model.get("owned_by", "")),
         _seconds(model.get("durations", []), model.get("default_duration")),
-        _choice(model.get("resolutions", []), model.get("default_resolution")),
-        _choice(model.get("ratios", []), model.get("default_ratio")),
+        _mark_default(model.get("resolutions", []), model.get("default_resolution")),
+        _mark_default(model.get("ratios", []), model.get("default_ratio")),
         ", ".join(inputs),
     )
 
 
-def _choice(values: Iterable[object], default: object) -> str:
-    """What can be chosen, the default marked."""
+def _mark_default(values: Iterable[object], default: object) -> str:
+    """The allowed values, the default marked."""
     return " ".join(f"{value}*" if value == default else str(value) for value in values)
 
 
 def _seconds(values: Sequence[int], default: int | None) -> str:
-    """The durations, a long row without gaps as its ends."""
+    """The durations, a long range without gaps by its ends."""
     if len(values) > 3 and list(values) == list(range(values[0], values[-1] + 1)):
         return f"{values[0]}–{values[-1]}" + (f", {default}*" if default is not None else "")
-    return _choice(values, default)
+    return _mark_default(values, default)
 
 
-def _pictures(images: list[str | Path]) -> dict[str, Any]:
+def _image_fields(images: list[str | Path]) -> dict[str, Any]:
     if len(images) > 1:
         return {"images": images}
     return {"image" if isinstance(image, Path) else "image_url": image for image in images}
 
 
-def _medium(option: str, text: str) -> str | Path:
-    """An address as it is, anything else as the file it names. Raises CommandError where there is none."""
-    if text.lower().startswith(_ADDRESSES):
+def _file_or_url(option: str, text: str) -> str | Path:
+    """A URL unchanged, anything else as a file. Raises CommandError if there is no such file."""
+    if text.lower().startswith(_URL_PREFIXES):
         return text
     path = Path(text)
-    shown = text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
+    shown = text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…"
     try:
         if not path.is_file():
-            raise CommandError(f"{option} {shown}: there is no such file, and it is no https:// address", BAD_USAGE)
-        # A form's empty file is a field that was left empty: the video would be made, and charged, without it.
+            raise CommandError(f"{option} {shown}: no such file, and not an https:// URL", BAD_USAGE)
+        # A form counts an empty file as an empty field: the video would be made, and charged, without it.
         if not path.stat().st_size:
             raise CommandError(f"{option} {shown}: the file is empty", BAD_USAGE)
     except OSError as error:
@@ -180,13 +180,13 @@ def _medium(option: str, text: str) -> str | Path:
     return path
 
 
-def _pairs(option: str, texts: Iterable[str]) -> dict[str, Any]:
-    """`name=value` texts as a mapping; a value that is JSON is taken as such."""
+def _parse_pairs(option: str, texts: Iterable[str]) -> dict[str, Any]:
+    """`name=value` texts as a mapping; JSON values are parsed."""
     found: dict[str, Any] = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if not name or not equals:
-            raise CommandError(f"{option} {text}: name=value is wanted", BAD_USAGE)
+            raise CommandError(f"{option} {text}: must be name=value", BAD_USAGE)
         try:
             found[name] = json.loads(value)
         except ValueError:

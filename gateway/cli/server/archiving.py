@@ -1,6 +1,6 @@
-"""`archive`: what can still be had of finished videos goes into the archive; and what is old there goes, on request.
+"""`archive`: copies finished videos to the archive, and deletes old ones on request.
 
-It speaks to the upstreams itself, with the configuration of a gateway: none has to run.
+It calls the upstreams itself, with the configuration of a gateway, which need not run.
 """
 
 import asyncio
@@ -19,9 +19,9 @@ from gateway.archive.copier import ArchiveResult, Outcome
 from gateway.archive.store import StoreError
 from gateway.archive.task_archiver import TaskArchiver
 from gateway.bootstrap import build_process_state, build_services
-from gateway.cli.errors import BAD_USAGE, CommandError, configuration_mistakes
-from gateway.cli.output import give, give_table, say
-from gateway.cli.progress import short
+from gateway.cli.errors import BAD_USAGE, CommandError, configuration_errors
+from gateway.cli.output import print_message, print_result, print_table
+from gateway.cli.progress import shorten_name
 from gateway.cli.server.configuration import read_settings
 from gateway.core.clock import SystemClock
 from gateway.core.errors import GatewayError
@@ -33,61 +33,64 @@ from providers.contract.tasks import Phase
 MAX_RECENT = 1000
 
 _PAGE = 100
-_WORDS = {Outcome.ALREADY_THERE.value: "already there"}
-_NO_ARCHIVE = "there is no archive: set ARCHIVE_URL, such as file:///srv/videos or s3://bucket/prefix"
+_OUTCOME_NAMES = {Outcome.ALREADY_THERE.value: "already there"}
+_NO_ARCHIVE = "no archive is configured: set ARCHIVE_URL, such as file:///srv/videos or s3://bucket/prefix"
 _ALWAYS_COUNTED = ("copied", "already there", "expired", "failed")
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which tasks: those of `ids`, those that a file names one on a line (`-`: standard input), and with `recent` what
-    the upstreams list as finished."""
+    """The tasks to archive: those of `ids`, those of a file with one id per line (`-`: standard input), and with
+    `recent` the finished ones that the upstreams list."""
 
     ids: Sequence[str] = ()
     file: str | None = None
     recent: bool = False
 
-    def named(self) -> list[str]:
-        """The ids that were named, each once. Raises CommandError."""
+    def task_ids(self) -> list[str]:
+        """The given ids without duplicates. Raises CommandError."""
         lines = _lines(self.file) if self.file else ()
         return list(dict.fromkeys((*self.ids, *lines)))
 
 
 def archive(config: Path | None, key: str, selection: Selection, *, as_json: bool) -> int:
-    """Copy tasks and print what came of each. Gives the exit code: 1 when a copy failed."""
-    ids = selection.named()
+    """Archive tasks and print the outcome of each. Returns the exit code: 1 if a copy failed."""
+    ids = selection.task_ids()
     if not (selection.ids or selection.file or selection.recent):
-        raise CommandError("name tasks by their ids, by --from-file, or with --recent", BAD_USAGE)
+        raise CommandError("name tasks by id, with --from-file, or with --recent", BAD_USAGE)
     settings = _settings(config)
     report = asyncio.run(_archive(settings, key, ids, recent=selection.recent))
-    rows = [(id, _word(kept), f"{kept.bytes:,}" if kept.bytes else "", kept.path, kept.cause) for id, kept in report]
+    rows = [
+        (id, _outcome_name(result), f"{result.bytes:,}" if result.bytes else "", result.path, result.cause)
+        for id, result in report
+    ]
     if as_json:
-        for id, kept in report:
+        for id, result in report:
             line = {
                 "task_id": id,
-                "outcome": _word(kept),
-                "bytes": kept.bytes,
-                "path": kept.path,
-                "cause": kept.cause,
+                "outcome": _outcome_name(result),
+                "bytes": result.bytes,
+                "path": result.path,
+                "cause": result.cause,
             }
-            give(json.dumps(line, ensure_ascii=False))
+            print_result(json.dumps(line, ensure_ascii=False))
     elif rows:
-        give_table(("task", "outcome", "bytes", "path", "cause"), rows)
-    counts = Counter(_word(kept) for _, kept in report)
-    words = dict.fromkeys((*_ALWAYS_COUNTED, *counts))
-    say(", ".join(f"{counts[word]} {word}" for word in words))
+        print_table(("task", "outcome", "bytes", "path", "cause"), rows)
+    counts = Counter(_outcome_name(result) for _, result in report)
+    names = dict.fromkeys((*_ALWAYS_COUNTED, *counts))
+    print_message(", ".join(f"{counts[name]} {name}" for name in names))
     return int(counts["failed"] > 0)
 
 
 def prune(config: Path | None, keep_days: float | None, *, as_json: bool) -> int:
-    """Delete what was made on days that are further back. Gives the exit code."""
+    """Delete videos made more than `keep_days` ago, by default as configured. Returns the exit code."""
     settings = _settings(config)
     days = keep_days if keep_days is not None else settings.archive.keep_days
     if days is None:
-        raise CommandError("say how much to keep: --keep-days, or keep_days under [archive] in the file", BAD_USAGE)
+        raise CommandError("set --keep-days, or keep_days under [archive] in the configuration file", BAD_USAGE)
     pruned = asyncio.run(_prune(settings, days))
     text = json.dumps({"deleted": pruned, "keep_days": days})
-    give(text if as_json else f"{pruned} deleted of days that ended more than {days:g} days ago")
+    print_result(text if as_json else f"deleted: {pruned}, of days that ended more than {days:g} days ago")
     return 0
 
 
@@ -101,7 +104,7 @@ def _settings(config: Path | None) -> Settings:
 async def _prune(settings: Settings, days: float) -> int:
     async with _gateway(settings) as (_, archiver, _):
         try:
-            # Nothing but the providers' folders is looked through.
+            # Only the folders of providers are pruned.
             return await archiver.archive.prune(days, time.time(), [spec.name for spec in registry.PROVIDERS])
         except StoreError as error:
             raise CommandError(f"the archive: {error}") from None
@@ -115,13 +118,13 @@ async def _archive(settings: Settings, key: str, ids: list[str], *, recent: bool
                 ids = list(dict.fromkeys((*ids, *await _recent(tasks, caller))))
         except GatewayError as error:
             raise CommandError(error.message("en")) from None
-        turns = asyncio.Semaphore(settings.archive.copies)
-        with _meter(len(ids)) as advance:
+        copies = asyncio.Semaphore(settings.archive.copies)
+        with _progress_bar(len(ids)) as advance:
 
             async def archive_one(id: str) -> ArchiveResult:
-                async with turns:
+                async with copies:
                     result = await _archive_one(tasks, caller, id)
-                advance(f"{short(id)} {_word(result)}")
+                advance(f"{shorten_name(id)} {_outcome_name(result)}")
                 return result
 
             return list(zip(ids, await asyncio.gather(*map(archive_one, ids)), strict=True))
@@ -154,7 +157,7 @@ async def _gateway(
     settings: Settings,
 ) -> AsyncGenerator[tuple[Tasks, TaskArchiver, Callable[[str], Caller]], None]:
     """The services of a gateway that does not listen."""
-    with configuration_mistakes():
+    with configuration_errors():
         process = build_process_state(settings, SystemClock())
         services = build_services(settings, process)
     archiver = process.archiver
@@ -171,20 +174,20 @@ def _lines(file: str) -> Iterable[str]:
     try:
         text = sys.stdin.read() if file == "-" else Path(file).read_text("utf-8")
     except (OSError, UnicodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
         raise CommandError(f"--from-file {file}: {reason}", BAD_USAGE) from None
-    # What follows the id on a line, as in a table of other commands, is let alone, and so are remarks.
+    # Text after the id, as in tables of other commands, and comments are ignored.
     lines = (line.split() for line in text.splitlines())
     return [words[0] for words in lines if words and not words[0].startswith("#")]
 
 
-def _word(kept: ArchiveResult) -> str:
-    return _WORDS.get(kept.outcome, str(kept.outcome))
+def _outcome_name(result: ArchiveResult) -> str:
+    return _OUTCOME_NAMES.get(result.outcome, str(result.outcome))
 
 
 @contextlib.contextmanager
-def _meter(total: int) -> Iterator[Callable[[str], None]]:
-    """A bar on a terminal, nothing where nobody watches."""
+def _progress_bar(total: int) -> Iterator[Callable[[str], None]]:
+    """A progress bar on a terminal, else nothing."""
     if not sys.stderr.isatty():
         yield lambda text: None
         return

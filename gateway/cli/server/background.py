@@ -13,16 +13,15 @@ _START_SECONDS = 10.0
 
 
 class BackgroundServer:
-    """A context manager: inside it the application answers at `url`, after it the thread is gone.
-
-    Requests that run then have `grace_seconds` to end.
+    """A context manager that serves the application at `url` in a thread. On exit, running requests have
+    `grace_seconds` to end.
     """
 
     def __init__(self, app: ASGIApp, grace_seconds: float = 1.0) -> None:
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         config = uvicorn.Config(app, log_config=None, access_log=False)
-        # Declared as whole seconds, used as what they are.
+        # Declared as int, but used as a float.
         config.timeout_graceful_shutdown = grace_seconds  # type: ignore[assignment]
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(
@@ -30,7 +29,7 @@ class BackgroundServer:
         )
 
     def __enter__(self) -> Self:
-        """Raises RuntimeError when it does not come up."""
+        """Raises RuntimeError if the server does not start."""
         self._thread.start()
         deadline = time.monotonic() + _START_SECONDS
         while not self._server.started:

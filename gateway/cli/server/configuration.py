@@ -1,4 +1,4 @@
-"""`config`: the configuration that would be used, as JSON or as lines of TOML, with no secret in it."""
+"""`config`: the effective configuration as JSON or TOML, secrets masked."""
 
 import json
 import re
@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from gateway.cli.errors import configuration_mistakes
-from gateway.cli.output import give
+from gateway.cli.errors import configuration_errors
+from gateway.cli.output import print_result
 from gateway.core.settings import Settings
 from gateway.core.settings_loader import load_settings
 
@@ -16,18 +16,18 @@ _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 def read_settings(config: Path | None = None) -> Settings:
     """The settings from the environment and the file. Raises CommandError."""
-    with configuration_mistakes():
+    with configuration_errors():
         return load_settings(str(config) if config else None)
 
 
 def show_configuration(config: Path | None, as_json: bool) -> None:
-    """Print the effective configuration. Raises CommandError when it cannot be used."""
+    """Print the effective configuration. Raises CommandError if it is invalid."""
     masked = read_settings(config).masked()
-    give(json.dumps(masked, ensure_ascii=False, indent=2) if as_json else "\n".join(toml_lines(masked)))
+    print_result(json.dumps(masked, ensure_ascii=False, indent=2) if as_json else "\n".join(toml_lines(masked)))
 
 
 def toml_lines(table: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    """The table as TOML, one key a line, tables as dotted keys; what is not set stands as a comment."""
+    """The table as TOML, one key per line, tables as dotted keys, unset keys as comments."""
     for name, value in table.items():
         key = prefix + _key(name)
         if isinstance(value, Mapping) and value:
@@ -48,5 +48,5 @@ def _toml(value: Any) -> str:
     if isinstance(value, Mapping):
         fields = (f"{_key(name)} = {_toml(item)}" for name, item in value.items() if item is not None)
         return f"{{{', '.join(fields)}}}"
-    # Texts, numbers and switches are written alike in both.
+    # Strings, numbers and booleans have the same syntax in JSON and TOML.
     return json.dumps(value, ensure_ascii=False)

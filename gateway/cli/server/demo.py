@@ -1,4 +1,4 @@
-"""`demo`: the embedded upstream, a gateway in front of it, and two videos made through it, as any client would."""
+"""`demo`: starts the embedded upstream and a gateway, and makes two videos as a client of it."""
 
 import contextlib
 import logging
@@ -13,9 +13,9 @@ import httpx
 
 from gateway.app import create_app
 from gateway.cli.client.gateway_client import GatewayClient, TaskView
-from gateway.cli.errors import BAD_USAGE, CommandError, end_on
-from gateway.cli.output import give, say
-from gateway.cli.progress import board
+from gateway.cli.errors import BAD_USAGE, CommandError, exit_on
+from gateway.cli.output import print_message, print_result
+from gateway.cli.progress import task_progress
 from gateway.cli.server.background import BackgroundServer
 from gateway.core.settings import Settings
 from providers import registry
@@ -24,52 +24,54 @@ from providers.sandbox.server import SandboxServer
 from providers.sandbox.settings import SandboxSettings
 
 _POLL_SECONDS = 0.4
-_SPARE_SECONDS = 20.0
-"""Beyond twice the time a task takes, something is wrong."""
+_EXTRA_SECONDS = 20.0
+"""Added to twice the duration of a task as timeout."""
 
 _TERMINATED = 143
 
 
 @dataclass(frozen=True, slots=True)
-class _Running:
+class _DemoTask:
     provider: str
     client: GatewayClient
     id: str
 
 
 def run_demo(out: Path, task_seconds: float = 8.0) -> None:
-    """Make two videos and leave their files in `out`. Raises CommandError.
+    """Make two videos and save their files in `out`. Raises CommandError.
 
-    Nothing of the environment or of a configuration file is used: it costs nothing and needs no credential.
+    It ignores the environment and the configuration file: it is free and needs no credential.
     """
-    end_on(signal.SIGTERM, exit_code=_TERMINATED)
+    exit_on(signal.SIGTERM, exit_code=_TERMINATED)
     if out.exists() and not out.is_dir():
         raise CommandError(f"--out {out} is not a directory", BAD_USAGE)
-    # A line in the middle of the bars would tear them; what matters comes back as an answer.
+    # Log lines would break the progress bars; errors are in the responses.
     logging.getLogger().handlers = [logging.NullHandler()]
     with _gateway(task_seconds) as url, contextlib.ExitStack() as stack:
-        say(f"A gateway listens on {url}, the embedded upstream behind it.")
+        print_message(f"A gateway listens on {url}, with the embedded upstream.")
         running = [
             _start(spec.name, spec.sandbox.demo, stack.enter_context(GatewayClient(url, spec.sandbox.demo.credential)))
             for spec in registry.PROVIDERS
         ]
-        for video, task in zip(running, _follow(running, 2 * task_seconds + _SPARE_SECONDS), strict=True):
+        for video, task in zip(running, _follow(running, 2 * task_seconds + _EXTRA_SECONDS), strict=True):
             path = download(task.url, out / file_name(video.provider, task.id))
-            give(f"{path}  {path.stat().st_size:,} bytes")
-    say("next: video-gateway serve --sandbox, and send your own requests; without --sandbox they go to the real ones.")
+            print_result(f"{path}  {path.stat().st_size:,} bytes")
+    print_message(
+        "next: video-gateway serve --sandbox for your own requests; without --sandbox they go to the real upstreams."
+    )
 
 
 def file_name(provider: str, task_id: str) -> str:
-    """A name that is safe in any directory, whatever the id holds."""
+    """A file name that is safe for any id."""
     return f"{provider}-{re.sub(r'[^A-Za-z0-9_-]', '_', task_id)[:160]}.mp4"
 
 
 @contextlib.contextmanager
 def _gateway(task_seconds: float) -> Iterator[str]:
-    """The address of a gateway that leads to an upstream of its own."""
-    character = SandboxSettings(task_seconds=task_seconds, visible_after=min(1.0, task_seconds / 8))
-    with SandboxServer(character) as upstream:
-        # Made without the loader, which would read the environment.
+    """The URL of a gateway with an embedded upstream."""
+    sandbox = SandboxSettings(task_seconds=task_seconds, visible_after=min(1.0, task_seconds / 8))
+    with SandboxServer(sandbox) as upstream:
+        # Built without the loader, which would read the environment.
         settings = Settings.model_construct(
             providers=upstream.settings(),
             poll_freshness=0.2,
@@ -78,25 +80,25 @@ def _gateway(task_seconds: float) -> Iterator[str]:
             yield server.url
 
 
-def _start(provider: str, video: DemoVideo, client: GatewayClient) -> _Running:
+def _start(provider: str, video: DemoVideo, client: GatewayClient) -> _DemoTask:
     answer = client.submit({"model": video.model, "prompt": video.prompt})
     task = answer.tasks[0]
-    say(f"{provider}: task {task.id}, {video.model}, “{video.prompt}”")
-    return _Running(provider, client, task.id)
+    print_message(f"{provider}: task {task.id}, {video.model}, “{video.prompt}”")
+    return _DemoTask(provider, client, task.id)
 
 
-def _follow(running: Sequence[_Running], patience: float) -> list[TaskView]:
-    """The finished tasks, in the order given, within `patience` seconds."""
-    give_up = time.monotonic() + patience
-    with board() as shown:
+def _follow(running: Sequence[_DemoTask], timeout: float) -> list[TaskView]:
+    """The finished tasks, in the order given, within `timeout` seconds."""
+    give_up = time.monotonic() + timeout
+    with task_progress() as progress:
         while True:
             tasks = [video.client.status([video.id]).tasks[0] for video in running]
             for video, task in zip(running, tasks, strict=True):
-                shown.show(video.provider, task)
+                progress.show(video.provider, task)
             if all(task.ended for task in tasks):
                 break
             if time.monotonic() > give_up:
-                raise CommandError(f"the videos are not finished after {patience:.0f} s, which should not happen")
+                raise CommandError(f"the videos are not finished after {timeout:.0f} s")
             time.sleep(_POLL_SECONDS)
     for video, task in zip(running, tasks, strict=True):
         if task.failed:
@@ -105,12 +107,12 @@ def _follow(running: Sequence[_Running], patience: float) -> list[TaskView]:
 
 
 def download(url: str, path: Path) -> Path:
-    """Leave the file at `url` under `path`, whole or not at all. Raises CommandError."""
+    """Save the file at `url` as `path`, completely or not at all. Raises CommandError."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _until_whole(path) as part, httpx.stream("GET", url, trust_env=False) as response, part.open("wb") as file:
+        with _atomic_file(path) as part, httpx.stream("GET", url, trust_env=False) as response, part.open("wb") as file:
             if not response.is_success:
-                raise CommandError(f"the download of {path.name} failed: it is answered {response.status_code}")
+                raise CommandError(f"the download of {path.name} failed: status {response.status_code}")
             for piece in response.iter_bytes():
                 file.write(piece)
     except httpx.HTTPError as error:
@@ -121,8 +123,8 @@ def download(url: str, path: Path) -> Path:
 
 
 @contextlib.contextmanager
-def _until_whole(path: Path) -> Iterator[Path]:
-    """A hidden name beside `path` to write to; it becomes `path` at the end, and nothing after trouble."""
+def _atomic_file(path: Path) -> Iterator[Path]:
+    """A hidden file to write to. It is renamed to `path` at the end, or deleted after an error."""
     part = path.with_name(f".{path.name}.part")
     try:
         yield part

@@ -1,6 +1,6 @@
-"""`probe`: what an upstream answers to the uncharged calls with one account, as a report for a bug report.
+"""`probe`: makes the free calls of an upstream with one account and writes a report for a bug report.
 
-It speaks to the upstream itself, with the configuration of a gateway: none has to run.
+It calls the upstream itself, with the configuration of a gateway, which need not run.
 """
 
 import asyncio
@@ -12,8 +12,8 @@ from typing import Any
 from gateway.accounts.callers import Callers
 from gateway.accounts.configured import managed_accounts
 from gateway.bootstrap import build_process_state, build_services
-from gateway.cli.errors import BAD_USAGE, CommandError, configuration_mistakes
-from gateway.cli.output import give, say
+from gateway.cli.errors import BAD_USAGE, CommandError, configuration_errors
+from gateway.cli.output import print_message, print_result
 from gateway.cli.server.configuration import read_settings
 from gateway.cli.server.probe_report import RecordingClient, probe
 from gateway.core.clock import SystemClock
@@ -25,26 +25,28 @@ from providers.transport.transports import Timeouts
 
 
 def run_probe(config: Path | None, name: str | None, key: str, out: Path | None) -> int:
-    """Write the report of one account. Gives the exit code: 1 when a call failed. Raises CommandError."""
+    """Write the report of one account. Returns the exit code: 1 if a call failed. Raises CommandError."""
     report = asyncio.run(_probe(read_settings(config), name, key))
     text = json.dumps(report, ensure_ascii=False, indent=1)
     if out is None:
-        give(text)
+        print_result(text)
     else:
         try:
             out.write_text(text + "\n", "utf-8")
         except OSError as error:
             raise CommandError(f"{out} cannot be written: {error.strerror}") from None
     for call in report["calls"]:
-        say(f"{call['call']:8} {'ok' if call['ok'] else 'failed':6} {call['seconds']:6.2f} s  {_told(call['read'])}")
-    say(
-        "nothing was submitted, and nothing charged; look the report through before you show it to others, and add the "
-        "log line of the refused request"
+        print_message(
+            f"{call['call']:8} {'ok' if call['ok'] else 'failed':6} {call['seconds']:6.2f} s  {_summary(call['read'])}"
+        )
+    print_message(
+        "nothing was submitted or charged; read the report before you share it, and add the log line of the failed "
+        "request"
     )
     return 0 if all(call["ok"] for call in report["calls"]) else 1
 
 
-def _told(read: Any) -> str:
+def _summary(read: Any) -> str:
     if isinstance(read, list):
         return f"{len(read)} read"
     if isinstance(read, dict):
@@ -53,11 +55,11 @@ def _told(read: Any) -> str:
 
 
 async def _probe(settings: Settings, name: str | None, key: str) -> dict[str, Any]:
-    # The archive has nothing to do with it, and need not be within reach.
+    # The archive is not used and need not be reachable.
     settings = settings.model_copy(update={"archive_url": None})
     timeouts = settings.timeouts
     async with RecordingClient(Timeouts(timeouts.connect, timeouts.read, timeouts.total)) as http:
-        with configuration_mistakes():
+        with configuration_errors():
             process = build_process_state(settings, SystemClock(), http)
             services = build_services(settings, process)
             registry = services.tasks.catalog.registry
@@ -70,8 +72,8 @@ async def _probe(settings: Settings, name: str | None, key: str) -> dict[str, An
 
 
 def _accounts_of(callers: Callers, registry: Registry, key: str) -> Sequence[Account]:
-    """The accounts of a key of the gateway, or of a credential of the operator's own, whoever else may call with one.
-    Raises CommandError."""
+    """The accounts of a gateway key, or of an upstream credential, also if callers may not use theirs. Raises
+    CommandError."""
     own = None if key.startswith("gw-") else registry.account_from(key)
     if own is not None:
         return [own]
@@ -82,14 +84,14 @@ def _accounts_of(callers: Callers, registry: Registry, key: str) -> Sequence[Acc
 
 
 def _choose(accounts: Sequence[Account], name: str | None) -> Account:
-    """The account of a name or tag, or the only one. Raises CommandError."""
+    """The account with a name or tag, or the only one. Raises CommandError."""
     if not accounts:
         hints = credential_hints().en
-        raise CommandError(f"there is no account: configure one, or give {hints} by GATEWAY_KEY or --key", BAD_USAGE)
+        raise CommandError(f"no account: configure one, or set GATEWAY_KEY or --key to {hints}", BAD_USAGE)
     labels = ", ".join(account.label for account in accounts)
     if name is None and len(accounts) > 1:
         raise CommandError(f"name one account: {labels}", BAD_USAGE)
     found = next((account for account in accounts if name in (None, account.label, public_tag(account))), None)
     if found is None:
-        raise CommandError(f"there is no account {name}: {labels}", BAD_USAGE)
+        raise CommandError(f"no such account: {name}. Accounts: {labels}", BAD_USAGE)
     return found

@@ -1,8 +1,8 @@
-"""What an upstream answers to its uncharged calls with one account, as a report that can be shown to others.
+"""Makes the free calls of an upstream with one account, for a report that can be shared.
 
-An upstream's wire changes without notice, and nobody but the holder of an account can see it. The report holds the
-shape of every answer and what the gateway read out of it; `Redaction` takes out what belongs to the account's holder. A
-probe never submits, never takes credits, and never uploads.
+The API of an upstream changes without notice, and only the owner of an account can see it. The report has the structure
+of every response and what the gateway parsed from it, without personal data (`Redaction`). A probe never submits,
+never receives credits and never uploads.
 """
 
 import base64
@@ -26,12 +26,12 @@ from providers.contract.tasks import ListedTask, TaskState
 from providers.transport.client import HttpClient
 from providers.transport.transports import Reply
 
-LISTED = 5
-"""Recent tasks that are listed, and then queried: old ones, which cost nothing to look at."""
+MAX_LISTED = 5
+"""Maximum recent tasks that are listed and then queried."""
 
 
 class Exchange(NamedTuple):
-    """One call as it went over the wire."""
+    """One call: its request and its response."""
 
     method: str
     url: str
@@ -40,7 +40,7 @@ class Exchange(NamedTuple):
 
 
 class RecordingClient(HttpClient):
-    """An HttpClient that keeps what went over the wire, until it is taken."""
+    """An HttpClient that records its calls."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -65,14 +65,14 @@ class RecordingClient(HttpClient):
         return reply
 
     def take(self) -> list[Exchange]:
-        """What was kept since the last time."""
+        """The calls recorded since the last time."""
         taken, self._exchanges = self._exchanges, []
         return taken
 
 
 @dataclass(slots=True)
 class _Step:
-    """One call of the report. `read` says what the gateway makes of the answer."""
+    """One call of the report. `read` renders what the gateway parsed from the response."""
 
     name: str
     call: Callable[[], Awaitable[Any]]
@@ -80,7 +80,7 @@ class _Step:
 
 
 async def probe(provider: Provider, account: Account, http: RecordingClient) -> dict[str, Any]:
-    """The report, ready for JSON. It raises nothing: a call that fails is a finding."""
+    """The report as JSON values. It does not raise: a failed call is part of the report."""
     redaction = Redaction(account)
     found: list[dict[str, Any]] = []
     listed: Sequence[ListedTask] = ()
@@ -88,7 +88,7 @@ async def probe(provider: Provider, account: Account, http: RecordingClient) -> 
         outcome = await _run(step, redaction, http, found)
         if step.name == "list" and outcome is not None:
             listed = outcome
-    ids = [task.state.id for task in listed][:LISTED]
+    ids = [task.state.id for task in listed][:MAX_LISTED]
     if ids:
         await _run(_Step("query", lambda: provider.query(ids, account), _read_states), redaction, http, found)
     return {
@@ -102,7 +102,7 @@ async def probe(provider: Provider, account: Account, http: RecordingClient) -> 
 
 
 def _steps(provider: Provider, account: Account) -> list[_Step]:
-    """The uncharged calls that this provider has."""
+    """The free calls of a provider."""
     steps: list[_Step] = []
     if isinstance(provider, CanCheck):
         steps.append(_Step("check", lambda: provider.check(account), lambda *_: "the login is alive"))
@@ -112,7 +112,7 @@ def _steps(provider: Provider, account: Account) -> list[_Step]:
         steps.append(_Step("credits", lambda: provider.credits(account), _read_credits))
     if isinstance(provider, CanList):
         listing = provider.list
-        steps.append(_Step("list", lambda: listing(account, before=None, limit=LISTED), _read_list))
+        steps.append(_Step("list", lambda: listing(account, before=None, limit=MAX_LISTED), _read_list))
     return steps
 
 
@@ -122,9 +122,13 @@ async def _run(step: _Step, redaction: "Redaction", http: RecordingClient, found
         outcome = await step.call()
         read = step.read(outcome, redaction)
     except ProviderError as error:
-        read = {"error": error.kind.value, "code": redaction.word(error.code), "detail": redaction.text(error.detail)}
+        read = {
+            "error": error.kind.value,
+            "code": redaction.identifier(error.code),
+            "detail": redaction.text(error.detail),
+        }
     except Exception as error:
-        # An answer that nobody has thought of is what a report is for.
+        # Unexpected responses are what the report is for.
         read = {"error": type(error).__name__, "code": "", "detail": ""}
     found.append(
         {
@@ -141,10 +145,10 @@ async def _run(step: _Step, redaction: "Redaction", http: RecordingClient, found
 def _read_models(cards: Sequence[ModelCard], redaction: "Redaction") -> list[dict[str, Any]]:
     return [
         {
-            "name": redaction.word(card.name),
-            "key": redaction.word(card.key),
+            "name": redaction.identifier(card.name),
+            "key": redaction.identifier(card.key),
             "durations": card.durations,
-            "resolutions": [redaction.word(resolution) for resolution in card.resolutions],
+            "resolutions": [redaction.identifier(resolution) for resolution in card.resolutions],
             "ratios": card.ratios,
             "inputs": [sorted(roles) for roles in card.media_sets],
             "available": card.available,
@@ -158,20 +162,20 @@ def _read_credits(credits: Credits, redaction: "Redaction") -> str:
 
 
 def _read_list(tasks: Sequence[ListedTask], redaction: "Redaction") -> list[dict[str, Any]]:
-    return [_read_state(task.state, redaction) | {"submit_key": bool(task.submit_key)} for task in tasks[:LISTED]]
+    return [_read_state(task.state, redaction) | {"submit_key": bool(task.submit_key)} for task in tasks[:MAX_LISTED]]
 
 
 def _read_states(states: Mapping[str, TaskState | ProviderError], redaction: "Redaction") -> list[dict[str, Any]]:
     return [
         _read_state(state, redaction)
         if isinstance(state, TaskState)
-        else {"error": state.kind.value, "code": redaction.word(state.code)}
+        else {"error": state.kind.value, "code": redaction.identifier(state.code)}
         for state in states.values()
     ]
 
 
 def _read_state(state: TaskState, redaction: "Redaction") -> dict[str, Any]:
-    model = None if state.model is None else redaction.word(state.model)
+    model = None if state.model is None else redaction.identifier(state.model)
     read: dict[str, Any] = {"phase": state.phase.value, "model": model, "created": state.created_at is not None}
     if state.result is not None:
         read["result"] = {
@@ -182,57 +186,57 @@ def _read_state(state: TaskState, redaction: "Redaction") -> dict[str, Any]:
             "duration": state.result.duration,
         }
     if state.error is not None:
-        read["error"] = {"kind": state.error.kind.value, "code": redaction.word(state.error.code)}
+        read["error"] = {"kind": state.error.kind.value, "code": redaction.identifier(state.error.code)}
     return read
 
 
 # --- redaction --------------------------------------------------------------------------------------------------
 
 _SENTENCE_FIELD = re.compile(r"(?i)(?:^|_)(?:ret|code|err_?msg|msg|message|reason|status|starling_key|model_name)$")
-"""Names of fields whose text is the upstream's own, and what a report is about."""
+"""Names of fields with a message or code of the upstream, which the report shows."""
 _PRIVATE = re.compile(
     r"(?i)nick|screen|user|author|uid|mobile|phone|mail|avatar|birth|gender|token|secret|session|cookie|sign|passw|pwd"
     r"|access|auth|api_?key|caller|verif|ticket|credential|credit|balance|prompt|title|desc|caption|content|(?:^|_)text$|address"
     r"|owner|location|latitude|longitude|(?:^|_)(?:ip|lat|lng|lon)(?:$|_)|(?<!model_)name$"
 )
-"""Names of fields that are the account holder's, whatever they look like."""
+"""Names of fields with personal data, whatever their values look like."""
 _QUOTED = re.compile(r"(?i)prompt|nick|screen|mobile|phone|mail|title|desc|caption")
-"""Those of them that a sentence of the upstream may quote."""
+"""Those of them that a message of the upstream may quote."""
 _FIELD = re.compile(r"[A-Za-z0-9_.:$<>-]{1,64}")
-_WORD = re.compile(r"[A-Za-z0-9_.:{}/-]{0,80}")
+_IDENTIFIER = re.compile(r"[A-Za-z0-9_.:{}/-]{0,80}")
 _ID = re.compile(
     r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|\d(?:[ -]?\d){7,}|[0-9a-fA-F]{16,}|[A-Za-z0-9+=_-]{40,}"
     r"|[^\s@]+@[^\s@]+|\d{1,3}(?:\.\d{1,3}){3}"
 )
 _OPAQUE = re.compile(r"(?=[^\s]*[a-z])(?=[^\s]*[A-Z])(?=[^\s]*\d)[A-Za-z0-9+/=_-]{12,}")
-"""Small and capital letters and digits in one run: keys and tokens, and text in base64."""
-_ADDRESS = re.compile(r"(?i)[a-z][a-z0-9+.-]*://|^//|^[\w-]+(?:\.[\w-]+)+/")
+"""Lower case, upper case and digits in one run: keys, tokens and base64."""
+_URL = re.compile(r"(?i)[a-z][a-z0-9+.-]*://|^//|^[\w-]+(?:\.[\w-]+)+/")
 _QUERY_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,30}")
-_LONGEST_NUMBER = 10_000_000
-_MOST_ITEMS = 40
-_MOST_FIELDS = 200
-_MOST_LEARNED = 500
-_DEEPEST = 24
-_SHORTEST_SECRET = 4
-"""Characters. What is shorter stands in many an innocent text."""
+_MAX_NUMBER = 10_000_000
+_MAX_ITEMS = 40
+_MAX_FIELDS = 200
+_MAX_PRIVATE_TEXTS = 500
+_MAX_DEPTH = 24
+_MIN_SECRET_LENGTH = 4
+"""Characters. Shorter secrets occur in unrelated texts."""
 
 
 class Redaction:
-    """Takes out of a value what belongs to an account's holder: the credential, ids, links, prompts, names, and what
-    they hide in, such as JSON inside a text. The shape stays: every name of a field, and of every value its kind."""
+    """Removes personal data from a value: the credential, ids, links, prompts and names, also in JSON inside of a
+    string. The names of fields and the types of values stay."""
 
     def __init__(self, account: Account) -> None:
         self._account = account
         forms = sorted(_secret_forms(account), key=len, reverse=True)
         self._secrets = re.compile("|".join(map(re.escape, forms)) or r"(?!)", re.IGNORECASE)
-        self._learned: set[str] = set()
+        self._private_texts: set[str] = set()
 
     def exchange(self, exchange: Exchange) -> dict[str, Any]:
-        """A call and its answer. The host is left out: it may be the operator's own."""
+        """A call and its response, without the host, which may be private."""
         parts = urlsplit(exchange.url)
         try:
             found = exchange.reply.json()
-            self._learn(found)
+            self._collect_private_texts(found)
             answer = self.value(found)
         except ValueError:
             answer = f"<{len(exchange.reply.body)} bytes that are no JSON>"
@@ -245,50 +249,50 @@ class Redaction:
             "answer": answer,
         }
 
-    def _learn(self, value: Any) -> None:
-        """Note what an answer holds of its holder: the reason of a refusal may quote it."""
-        places: list[tuple[str, Any, int]] = [("", value, 0)]
-        while places and len(self._learned) < _MOST_LEARNED:
-            field, found, depth = places.pop()
+    def _collect_private_texts(self, value: Any) -> None:
+        """Collect the private texts of a response, since the message of an error may quote them."""
+        pending: list[tuple[str, Any, int]] = [("", value, 0)]
+        while pending and len(self._private_texts) < _MAX_PRIVATE_TEXTS:
+            field, found, depth = pending.pop()
             if isinstance(found, str) and found.lstrip()[:1] in ("{", "["):
                 found = _json(found) or found
             if isinstance(found, str):
-                if _QUOTED.search(field) and len(found) >= _SHORTEST_SECRET:
-                    self._learned.add(found)
-            elif depth <= _DEEPEST and isinstance(found, dict):
-                places += [(name, item, depth + 1) for name, item in found.items()]
-            elif depth <= _DEEPEST and isinstance(found, list):
-                places += [(field, item, depth + 1) for item in found]
+                if _QUOTED.search(field) and len(found) >= _MIN_SECRET_LENGTH:
+                    self._private_texts.add(found)
+            elif depth <= _MAX_DEPTH and isinstance(found, dict):
+                pending += [(name, item, depth + 1) for name, item in found.items()]
+            elif depth <= _MAX_DEPTH and isinstance(found, list):
+                pending += [(field, item, depth + 1) for item in found]
 
     def value(self, value: Any, field: str = "", depth: int = 0) -> Any:
-        """Any JSON value. `field` is the name it stands under."""
-        if depth > _DEEPEST:
+        """Redact a JSON value. `field` is the name of its field."""
+        if depth > _MAX_DEPTH:
             return "<deeper>"
         if isinstance(value, dict):
-            fields = islice(value.items(), _MOST_FIELDS)
+            fields = islice(value.items(), _MAX_FIELDS)
             shown = {self._name(name): self.value(item, name, depth + 1) for name, item in fields}
-            return shown if len(value) <= _MOST_FIELDS else shown | {"<more>": len(value) - _MOST_FIELDS}
+            return shown if len(value) <= _MAX_FIELDS else shown | {"<more>": len(value) - _MAX_FIELDS}
         if isinstance(value, list | tuple):
-            return [self.value(item, field, depth + 1) for item in value[:_MOST_ITEMS]]
+            return [self.value(item, field, depth + 1) for item in value[:_MAX_ITEMS]]
         if isinstance(value, str):
             return self._string(value, field, depth)
         if isinstance(value, int | float) and not isinstance(value, bool):
-            private = _PRIVATE.search(field) or abs(value) >= _LONGEST_NUMBER
+            private = _PRIVATE.search(field) or abs(value) >= _MAX_NUMBER
             return f"<number of {len(str(value))} characters>" if private else value
         return value
 
     def text(self, text: str) -> str:
-        """A sentence of the upstream, without what it quotes of the account or of a request."""
+        """Redact a message of the upstream, which may quote the account or a request."""
         shown_part, brace, _ = text[:2000].partition("{")
-        for learned in self._learned:
-            shown_part = shown_part.replace(learned, "***")
+        for private_text in self._private_texts:
+            shown_part = shown_part.replace(private_text, "***")
         shown = self._without_secrets(shown_part) + ("{…}" if brace else "")
         shown = _OPAQUE.sub("<id>", _ID.sub("<id>", shown))
         return "".join(character if character.isprintable() else " " for character in shown)[:300]
 
-    def word(self, text: str) -> str:
-        """A name or a number of the upstream's, or how long a text stands in its place."""
-        hidden = _ID.search(text) or _OPAQUE.search(text) or not _WORD.fullmatch(text) or _is_encoded_text(text)
+    def identifier(self, text: str) -> str:
+        """A name or code of the upstream, or the length of a text that may be private."""
+        hidden = _ID.search(text) or _OPAQUE.search(text) or not _IDENTIFIER.fullmatch(text) or _is_encoded_text(text)
         return f"<text of {len(text)}>" if hidden or self._without_secrets(text) != text else text
 
     def _without_secrets(self, text: str) -> str:
@@ -296,7 +300,7 @@ class Redaction:
         return "***" if self._secrets.search(unquote(shown)) else shown
 
     def _name(self, name: str) -> str:
-        """The name of a field. Where answers are keyed by ids, it is one."""
+        """Redact the name of a field, which is an id in responses that are keyed by ids."""
         shown = _ID.sub("<id>", self._without_secrets(name))
         return shown if _FIELD.fullmatch(shown) else f"<name of {len(name)}>"
 
@@ -307,31 +311,33 @@ class Redaction:
             return {"<JSON text>": self.value(inside, field, depth + 1)}
         if _PRIVATE.search(field):
             return f"<text of {len(text)}>"
-        if _ADDRESS.search(text):
+        if _URL.search(text):
             return self._link(text)
-        return self.text(text) if _SENTENCE_FIELD.search(field) else self.word(text)
+        return self.text(text) if _SENTENCE_FIELD.search(field) else self.identifier(text)
 
     def _link(self, text: str) -> str:
-        """A link by what tells how long it lives: its host and the names of its query."""
+        """Redact a link to its host and query names, which show how it expires."""
         try:
             parts = urlsplit(text)
             host = parts.hostname or ""
         except ValueError:
             host = ""
-        if not host or any(character.isspace() for character in text) or self.word(host) != host:
+        if not host or any(character.isspace() for character in text) or self.identifier(host) != host:
             return f"<link of {len(text)}>"
         named = [name for name, _ in parse_qsl(parts.query)]
-        names = ",".join(name if _QUERY_NAME.fullmatch(name) and self.word(name) == name else "…" for name in named)
+        names = ",".join(
+            name if _QUERY_NAME.fullmatch(name) and self.identifier(name) == name else "…" for name in named
+        )
         return f"<link {host} ?{names}>" if names else f"<link {host}>"
 
 
 def _secret_forms(account: Account) -> Iterator[str]:
-    """What is secret of an account, as it is and as it may be written elsewhere."""
+    """The secrets of an account, in each encoding that a response may have."""
     userinfo = (account.proxy or "").rpartition("@")[0].partition("://")[2]
     values = [pair.partition("=")[2].strip() for pair in (account.cookie or "").split(";")]
     for secret in (account.credential, account.cookie, account.proxy, userinfo, *userinfo.split(":", 1), *values):
         for plain in {secret or "", unquote(secret or "")}:
-            if len(plain) >= _SHORTEST_SECRET:
+            if len(plain) >= _MIN_SECRET_LENGTH:
                 encoded = base64.b64encode(plain.encode()).decode().rstrip("=")
                 yield from (plain, quote(plain, safe=""), encoded, encoded.translate(_URL_SAFE))
 
@@ -340,8 +346,8 @@ _URL_SAFE = str.maketrans("+/", "-_")
 
 
 def _is_encoded_text(text: str) -> bool:
-    """True for what is base64 of something that can be read."""
-    if len(text) < _SHORTEST_ENCODED:
+    """True for the base64 of printable text."""
+    if len(text) < _MIN_ENCODED_LENGTH:
         return False
     try:
         decoded = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True).decode()
@@ -350,7 +356,7 @@ def _is_encoded_text(text: str) -> bool:
     return decoded.isprintable()
 
 
-_SHORTEST_ENCODED = 10
+_MIN_ENCODED_LENGTH = 10
 
 
 def _json(text: str) -> Any:

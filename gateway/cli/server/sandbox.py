@@ -3,9 +3,9 @@
 import signal
 import threading
 
-from gateway.cli.errors import CommandError, end_on
-from gateway.cli.output import give, give_table, say
-from gateway.cli.server.listening import why_not
+from gateway.cli.errors import CommandError, exit_on
+from gateway.cli.output import print_message, print_result, print_table
+from gateway.cli.server.listening import bind_error_message
 from providers.registry import credential_hints
 from providers.sandbox.directives import DIRECTIVES
 from providers.sandbox.server import SandboxServer
@@ -13,18 +13,18 @@ from providers.sandbox.settings import SandboxSettings
 
 
 def run_sandbox(settings: SandboxSettings, host: str, port: int) -> None:
-    """Serve until SIGTERM or Ctrl-C. Raises CommandError when the port cannot be taken."""
-    end_on(signal.SIGINT, signal.SIGTERM, exit_code=0)
+    """Serve until SIGTERM or Ctrl-C. Raises CommandError if the address cannot be bound."""
+    exit_on(signal.SIGINT, signal.SIGTERM, exit_code=0)
     try:
         upstream = SandboxServer(settings, host=host, port=port)
     except OSError as error:
-        raise CommandError(why_not(error, host, port)) from None
+        raise CommandError(bind_error_message(error, host, port)) from None
     with upstream:
-        give_table(
+        print_table(
             ("in the prompt or key", "what happens", "where"),
             [(row.pattern, row.description, ", ".join(row.upstreams)) for row in DIRECTIVES],
         )
         for variable, url in upstream.environment().items():
-            give(f"{variable}={url}")
-        say(f"Ready: any credential of the right form will do: {credential_hints().en}. Ctrl-C ends it.")
+            print_result(f"{variable}={url}")
+        print_message(f"Ready for any credential of the right form: {credential_hints().en}. Stop with Ctrl-C.")
         threading.Event().wait()

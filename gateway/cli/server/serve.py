@@ -1,4 +1,4 @@
-"""`serve`: the gateway on a port, as one process or several, with the embedded upstream in front of it if wished."""
+"""`serve`: runs the gateway in one or more processes, optionally with the embedded upstream."""
 
 import contextlib
 import gc
@@ -14,9 +14,9 @@ from typing import Any
 
 from starlette.types import ASGIApp
 
-from gateway.cli.errors import CommandError, configuration_mistakes, end_on
+from gateway.cli.errors import CommandError, configuration_errors, exit_on
 from gateway.cli.server.configuration import read_settings
-from gateway.cli.server.listening import address, listen
+from gateway.cli.server.listening import listen, url_of
 from gateway.core import logs
 from gateway.core.settings import Settings, SettingsError
 from gateway.core.settings_loader import load_settings
@@ -24,10 +24,10 @@ from providers import registry
 from providers.registry import credential_hints
 
 GRACE_SECONDS = 25
-"""How long running requests may go on after SIGTERM: less than the 30 s after which orchestrators kill."""
+"""Grace period of running requests after SIGTERM, less than the 30 s after which orchestrators kill."""
 
 _KEEP_ALIVE_SECONDS = 75
-"""Longer than clients pause between polls, and than proxies keep idle connections."""
+"""Longer than clients wait between polls, and than proxies keep idle connections."""
 
 _UVICORN: dict[str, Any] = {
     "log_config": None,
@@ -40,10 +40,8 @@ _UVICORN: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class ServeOptions:
-    """What the command line says beside the configuration; None leaves a setting as it is configured.
-
-    `task_seconds` is how long a video of the embedded upstream takes.
-    """
+    """Options of the command line; None leaves a setting as configured. `task_seconds` is the duration of a task of the
+    embedded upstream."""
 
     host: str | None = None
     port: int | None = None
@@ -57,8 +55,8 @@ def serve(options: ServeOptions) -> None:
     """Serve until SIGTERM or Ctrl-C; running requests end first. Raises CommandError."""
     # Until the application handles it.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    end_on(signal.SIGINT, signal.SIGTERM, exit_code=0)
-    _hand_to_workers(
+    exit_on(signal.SIGINT, signal.SIGTERM, exit_code=0)
+    _set_environment(
         GATEWAY_HOST=options.host,
         GATEWAY_PORT=options.port,
         GATEWAY_WORKERS=options.workers,
@@ -66,34 +64,33 @@ def serve(options: ServeOptions) -> None:
     )
     with contextlib.ExitStack() as stack:
         settings = read_settings()
-        taken = stack.enter_context(listen(settings.host, settings.port))
+        listener = stack.enter_context(listen(settings.host, settings.port))
         _configure_logs(settings)
         if options.sandbox:
             settings = _start_sandbox(stack, options.task_seconds)
         if settings.workers > 1:
-            settings = _agree_on_a_secret(settings)
-            # Before anything counts: the workers' figures are added up there.
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="video-gateway-figures-"))
-            _hand_to_workers(PROMETHEUS_MULTIPROC_DIR=folder)
+            settings = _share_secret(settings)
+            # Before the metrics are imported: the workers aggregate them in this folder.
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="video-gateway-metrics-"))
+            _set_environment(PROMETHEUS_MULTIPROC_DIR=folder)
 
         from gateway.app import create_app
 
-        with configuration_mistakes():
-            # With workers it is made here only so that a mistake is told once, not by each of them.
+        with configuration_errors():
+            # With workers it is built here only to report a configuration error once.
             app = create_app(settings, reload=True)
-        _announce(settings, taken, options.sandbox)
-        spare_the_collector()
+        _announce(settings, listener, options.sandbox)
+        freeze_garbage_collector()
         if settings.workers == 1:
-            _serve_here(app, taken)
+            _serve_in_process(app, listener)
         else:
-            _serve_with_workers(settings, taken)
+            _serve_with_workers(settings, listener)
 
 
 class WorkerApp:
-    """Makes the application of one worker process, whose configuration is in its environment and in the file.
+    """Builds the application of a worker process, which loads the configuration itself.
 
-    `settings` are the ones that were good last: a worker that comes up, or takes the place of one that died, while the
-    file is bad begins with those.
+    `settings` are the last valid ones: a worker that starts while the file is invalid uses those.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -102,10 +99,10 @@ class WorkerApp:
     def __call__(self) -> ASGIApp:
         from gateway.app import create_app
 
-        # Until the application handles it: what reaches the supervisor early is passed on to all of them.
+        # Until the application handles it: the supervisor forwards a SIGHUP to workers that still start.
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         _configure_logs(self.settings)
-        # Remarks on it were made by the process that this one belongs to.
+        # The parent process has logged the warnings already.
         logging.disable(logging.WARNING)
         try:
             app = create_app(load_settings(), reload=True)
@@ -114,88 +111,86 @@ class WorkerApp:
             app = create_app(self.settings, reload=True)
         finally:
             logging.disable(logging.NOTSET)
-        spare_the_collector()
+        freeze_garbage_collector()
         return app
 
 
-def spare_the_collector() -> None:
-    """What was loaded stays for good: the garbage collector need not walk through all of it again and again, which
-    would hold up every request meanwhile."""
+def freeze_garbage_collector() -> None:
+    """Exclude the loaded modules from garbage collections, which would delay requests."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
 
 
-def _hand_to_workers(**variables: str | int | Path | None) -> None:
-    """The environment stands above the file, and worker processes inherit it."""
+def _set_environment(**variables: str | int | Path | None) -> None:
+    """Set environment variables, which take precedence over the file and which worker processes inherit."""
     os.environ.update({name: str(value) for name, value in variables.items() if value is not None})
 
 
 def _configure_logs(settings: Settings) -> None:
     logs.configure(settings.log_level, settings.log_format)
     if settings.log_level != "debug":
-        # The server's own milestones say less than the one line that is logged here.
+        # The start and stop lines of uvicorn repeat those of the gateway.
         for name in ("uvicorn", "uvicorn.error"):
             logging.getLogger(name).setLevel(max(logging.WARNING, logs.GATEWAY.level))
 
 
 def _start_sandbox(stack: contextlib.ExitStack, task_seconds: float) -> Settings:
-    """The embedded upstream in a thread of this process, and the settings that lead to it."""
+    """Start the embedded upstream in a thread. Returns the settings that use it."""
     from providers.sandbox.server import SandboxServer
     from providers.sandbox.settings import SandboxSettings
 
     upstream = stack.enter_context(SandboxServer(SandboxSettings(task_seconds=task_seconds)))
-    _hand_to_workers(**upstream.environment())
+    _set_environment(**upstream.environment())
     return read_settings()
 
 
-def _agree_on_a_secret(settings: Settings) -> Settings:
-    """Every worker has to open what another one sealed."""
+def _share_secret(settings: Settings) -> Settings:
+    """Every worker must verify the task ids that another one signed."""
     if not settings.keys or settings.secret:
         return settings
-    _hand_to_workers(GATEWAY_SECRET=secrets.token_urlsafe(32))
+    _set_environment(GATEWAY_SECRET=secrets.token_urlsafe(32))
     logs.GATEWAY.warning(
-        "GATEWAY_SECRET is not set: the workers share a random one, so task ids will not outlive this run "
-        "nor be known to other replicas; set it to a long random text"
+        "GATEWAY_SECRET is not set: the workers share a random one, so task ids become invalid at restart and on other "
+        "replicas; set it to a long random text"
     )
     return read_settings()
 
 
-def _announce(settings: Settings, taken: socket.socket, sandbox: bool) -> None:
-    url = address(taken)
+def _announce(settings: Settings, listener: socket.socket, sandbox: bool) -> None:
+    url = url_of(listener)
     logs.GATEWAY.info(f"listening on {url}, documentation at {url}/docs")
     if not sandbox:
         return
     own = bool(settings.keys) and not settings.pass_through
-    any_credential = f"any credential of the right form will do: {credential_hints().en}"
+    any_credential = f"any credential of the right form is accepted: {credential_hints().en}"
     logs.GATEWAY.info(
-        "behind it is the embedded upstream, which charges nothing: "
-        + ("use one of the configured keys" if own else any_credential)
+        "using the embedded upstream, which is free: " + ("use one of the configured keys" if own else any_credential)
     )
     if settings.log_format == "text":
-        from gateway.cli.output import say
+        from gateway.cli.output import print_message
 
-        # Not a log line: there the header would be masked.
+        # Not a log line, which would mask the header.
         key = "$GATEWAY_KEY" if own else registry.PROVIDERS[0].sandbox.demo.credential
-        say(
+        print_message(
             f"try: curl {url}/v1/videos/generations -H 'Content-Type: application/json' "
             f'-H "Authorization: Bearer {key}" -d \'{{"prompt": "a cat on the beach at sunset"}}\''
         )
 
 
-def _serve_here(app: ASGIApp, taken: socket.socket) -> None:
+def _serve_in_process(app: ASGIApp, listener: socket.socket) -> None:
     import uvicorn
 
     class Server(uvicorn.Server):
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
             if self.server_state.tasks:
-                logs.GATEWAY.info(f"stopping: running requests have {GRACE_SECONDS} s to end, Ctrl-C ends them now")
+                logs.GATEWAY.info(f"stopping: running requests have {GRACE_SECONDS} s to end; Ctrl-C aborts them")
             await super().shutdown(sockets)
 
-    Server(uvicorn.Config(app, **_UVICORN)).run(sockets=[taken])
+    Server(uvicorn.Config(app, **_UVICORN)).run(sockets=[listener])
 
 
-def _serve_with_workers(settings: Settings, taken: socket.socket) -> None:
+def _serve_with_workers(settings: Settings, listener: socket.socket) -> None:
     import uvicorn
     from prometheus_client.multiprocess import mark_process_dead
     from uvicorn.config import STARTUP_FAILURE
@@ -211,7 +206,7 @@ def _serve_with_workers(settings: Settings, taken: socket.socket) -> None:
                 mark_process_dead(pid)  # type: ignore[no-untyped-call]
 
         def handle_hup(self) -> None:
-            """The workers read their configuration again themselves; a restart would forget what they know."""
+            """Forward SIGHUP: the workers reload their configuration; a restart would lose their state."""
             with contextlib.suppress(SettingsError):
                 worker_app.settings = load_settings()
             for process in self.processes:
@@ -220,7 +215,7 @@ def _serve_with_workers(settings: Settings, taken: socket.socket) -> None:
                         os.kill(process.pid, signal.SIGHUP)
 
     config = uvicorn.Config(worker_app, factory=True, workers=settings.workers, **_UVICORN)
-    supervisor = Supervisor(config, sockets=[taken])
+    supervisor = Supervisor(config, sockets=[listener])
     supervisor.run()
     if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
-        raise CommandError("a worker process could not start; the log lines above say why")
+        raise CommandError("a worker process could not start: see the log lines above")

@@ -1,4 +1,4 @@
-"""Access to the operator's routes."""
+"""Admin authentication."""
 
 from pathlib import Path
 
@@ -33,7 +33,7 @@ async def status(
     ],
 )
 @pytest.mark.parametrize("client", ["127.0.0.1", "203.0.113.9"])
-async def test_with_an_admin_key_it_alone_counts(headers: dict[str, str], expected: int, client: str) -> None:
+async def test_admin_key_is_required_if_it_is_set(headers: dict[str, str], expected: int, client: str) -> None:
     settings = Settings.model_construct(admin_key=SecretStr("the-admin-key"))
     assert await status(settings, headers, client) == {expected}
 
@@ -45,20 +45,20 @@ async def test_with_an_admin_key_it_alone_counts(headers: dict[str, str], expect
         ("127.0.0.1", "localhost", {}, 200),
         ("::1", "[::1]:5100", {}, 200),
         ("203.0.113.9", "127.0.0.1:5100", {}, 401),
-        # A name that somebody else let lead here, a page in a browser on this machine, a proxy on it.
+        # A foreign host name that resolves to this machine, a page in a browser on it, a proxy on it.
         ("127.0.0.1", "evil.example", {}, 401),
         ("127.0.0.1", "127.0.0.1:5100", {"Origin": "https://evil.example"}, 401),
         ("127.0.0.1", "127.0.0.1:5100", {"X-Forwarded-For": "203.0.113.9"}, 401),
         ("127.0.0.1", "127.0.0.1:5100", {"X-Real-IP": "203.0.113.9"}, 401),
     ],
 )
-async def test_without_one_only_the_machine_itself_does(
+async def test_only_direct_loopback_requests_are_allowed_without_an_admin_key(
     client: str, host: str, headers: dict[str, str], expected: int
 ) -> None:
     assert await status(Settings.model_construct(), headers, client, host) == {expected}
 
 
-async def test_an_empty_admin_key_is_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+async def test_empty_admin_key_counts_as_not_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     for blank in ("", "  "):
         monkeypatch.setenv("GATEWAY_ADMIN_KEY", blank)

@@ -21,14 +21,14 @@ def ordered(**headers: str) -> SubmitOrder:
     return submit_order(request(**headers), CALLER, VideoRequest("m", "cat"), b"fingerprint")
 
 
-def test_an_order_holds_what_was_asked() -> None:
+def test_order_has_the_request_of_the_client() -> None:
     asked = Derivation("remix", "cat", video_id="v")
     order = submit_order(request(), CALLER, asked, b"fingerprint", nearest=True)
     assert (order.caller, order.request, order.fingerprint, order.nearest) == (CALLER, asked, b"fingerprint", True)
     assert (order.idempotency_key, order.retry_count, order.is_repeatable) == (None, None, False)
 
 
-def test_an_idempotency_key_makes_it_repeatable() -> None:
+def test_order_with_an_idempotency_key_is_repeatable() -> None:
     assert (ordered(idempotency_key="k").idempotency_key, ordered(idempotency_key="k").is_repeatable) == ("k", True)
     assert ordered(idempotency_key="").idempotency_key is None
 
@@ -36,12 +36,12 @@ def test_an_idempotency_key_makes_it_repeatable() -> None:
 @pytest.mark.parametrize(
     ("header", "count"), [("0", 0), ("2", 2), ("999", 999), ("1000", None), ("-1", None), ("x", None), ("", None)]
 )
-def test_the_retry_count_of_a_library(header: str, count: int | None) -> None:
+def test_order_has_the_retry_count_of_the_client_library(header: str, count: int | None) -> None:
     order = ordered(x_stainless_retry_count=header)
     assert (order.retry_count, order.is_repeatable) == (count, count is not None)
 
 
-async def test_the_client_of_an_order_is_that_of_the_request() -> None:
+async def test_order_knows_whether_the_client_is_disconnected() -> None:
     gone = False
 
     async def receive() -> dict[str, str]:
@@ -54,7 +54,7 @@ async def test_the_client_of_an_order_is_that_of_the_request() -> None:
     assert await client.is_disconnected()
 
 
-def test_log_fields_add_up() -> None:
+def test_log_fields_are_merged() -> None:
     made = request()
     add_log_fields(made, {"task": "1"})
     add_log_fields(made, {"code": "x"})

@@ -1,4 +1,4 @@
-"""Middleware, for requests that the server cancels."""
+"""Error responses to requests that the server cancels."""
 
 import asyncio
 from types import SimpleNamespace
@@ -7,7 +7,7 @@ import orjson
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from gateway.api.middleware import Failures
+from gateway.api.middleware import UnhandledErrors
 from gateway.core.settings import Settings
 
 SERVICES = SimpleNamespace(settings=Settings.model_construct(language="zh"))
@@ -20,7 +20,7 @@ SCOPE = {
 
 
 async def run(*, begun: bool) -> list[Message]:
-    """What is sent for a request that is cancelled, before or after its answer has begun."""
+    """The messages of a request that is cancelled before or after its response has started."""
     sent: list[Message] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -34,7 +34,7 @@ async def run(*, begun: bool) -> list[Message]:
     async def send(message: Message) -> None:
         sent.append(message)
 
-    request = asyncio.create_task(Failures(app)(dict(SCOPE), receive, send))
+    request = asyncio.create_task(UnhandledErrors(app)(dict(SCOPE), receive, send))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     request.cancel()

@@ -1,4 +1,4 @@
-"""A poll through the shortcut and through the route: one function answers both."""
+"""Polls through the shortcut and through the route, which share one function."""
 
 import asyncio
 import logging
@@ -26,7 +26,7 @@ from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.tasks import Phase, TaskState
 
 PAGE = {"Origin": "https://page.example"}
-"""What a web page sends. Its response needs CORS headers, so that it goes by the route."""
+"""The header of a web page. Its response needs CORS headers, so that the route answers it."""
 BOTH = pytest.mark.parametrize("headers", [{}, PAGE], ids=["shortcut", "route"])
 OPENAI = ["/v1/videos/{id}", "/videos/{id}", "/v1/v1/videos/{id}/"]
 PATHS = [*OPENAI, *all_paths(STATUS), "/v1/videos/tasks/{id}/", "//v1/videos/generations/{id}"]
@@ -112,7 +112,7 @@ async def until_stopped(app: Starlette, headers: dict[str, str]) -> list[Message
 @BOTH
 class TestShortcutAndRoute:
     @pytest.mark.parametrize("path", PATHS)
-    async def test_a_poll_is_rendered_for_its_surface(self, polls: Polls, headers: dict[str, str], path: str) -> None:
+    async def test_poll_is_rendered_for_its_api(self, polls: Polls, headers: dict[str, str], path: str) -> None:
         answer = await polls.get(path.format(id="one"), **headers)
         assert answer.status_code == 200
         assert answer.headers["content-type"] == "application/json"
@@ -126,7 +126,7 @@ class TestShortcutAndRoute:
             await polls.get(**headers, **{"Cache-Control": "no-cache"})
         assert [ask for _, _, ask in polls.tasks.looks] == [True, True]
 
-    async def test_the_languages_of_the_client_decide(self, polls: Polls, headers: dict[str, str]) -> None:
+    async def test_language_of_the_client_is_used(self, polls: Polls, headers: dict[str, str]) -> None:
         zh = await polls.get(**headers)
         en = await polls.get(**headers, **{"Accept-Language": "en"})
         assert zh.json()["message"] != en.json()["message"]
@@ -142,7 +142,7 @@ class TestShortcutAndRoute:
         assert answer.headers["x-should-retry"] == "false"
         assert answer.json()["error"]["request_id"] == "mine-1"
 
-    async def test_the_log_line_names_caller_and_code(
+    async def test_log_line_has_caller_and_error_code(
         self, polls: Polls, headers: dict[str, str], caplog: pytest.LogCaptureFixture
     ) -> None:
         async def refuse() -> None:
@@ -212,7 +212,7 @@ class TestResponseCache:
         await polls.get(**other)
         assert len(polls.tasks.looks) == 2
 
-    async def test_surfaces_do_not_share_cached_responses(self, polls: Polls) -> None:
+    async def test_apis_do_not_share_cached_responses(self, polls: Polls) -> None:
         for path in PATHS:
             await polls.get(path.format(id="one"))
         assert len(polls.tasks.looks) == 2

@@ -1,4 +1,4 @@
-"""The short cache of poll responses."""
+"""The response cache of polls."""
 
 from gateway.api.response_cache import CACHED_SECONDS, MAX_RESPONSES, PollResponse, ResponseCache
 from tests.clock import TestClock

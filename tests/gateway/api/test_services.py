@@ -1,4 +1,4 @@
-"""The services of a request are those in force when it begins."""
+"""A request keeps the services that it began with."""
 
 from types import SimpleNamespace
 from typing import Any

@@ -139,9 +139,9 @@ def test_former_name_in_the_file_is_read(
         ("jimeng_qps = -1", "jimeng_qps: "),
         ('[jimeng]\napp_version = "x"', "jimeng.app_version: "),
         ("[jimeng]\nversion = 1", "jimeng.version: unknown key"),
-        ("jimeng = 1", "jimeng: a table is wanted"),
-        ("jimeng_qps = 1\n[providers]\njimeng = 1", "providers.jimeng: a table is wanted"),
-        ("jimeng_qps = 1\n[providers.jimeng]\nqueries_per_second = 2", "given twice"),
+        ("jimeng = 1", "jimeng: must be a table"),
+        ("jimeng_qps = 1\n[providers]\njimeng = 1", "providers.jimeng: must be a table"),
+        ("jimeng_qps = 1\n[providers.jimeng]\nqueries_per_second = 2", "set twice"),
     ],
 )
 def test_error_under_a_former_name_uses_that_name(tmp_path: Path, text: str, named: str) -> None:
@@ -244,7 +244,7 @@ def test_submits_are_held_for_all_or_for_named_keys(tmp_path: Path, written: str
         ("[api]\nhold_submits = 7", "api.hold_submits"),
         ("[providers.nobody]", "providers.nobody: unknown key"),
         ("[providers.jimeng]\nquery = 1", "providers.jimeng.query: unknown key"),
-        ("providers = 1", "providers: a table"),
+        ("providers = 1", "providers: must have a table"),
         ('[[models]]\nname = "n"', "models.entry 1.key"),
     ],
 )

@@ -1,4 +1,4 @@
-"""A gateway that passes files on, and an object store."""
+"""A gateway that streams files, and an object store."""
 
 import logging
 import time
@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from gateway.api.error_responses import handle_gateway_error
 from gateway.api.file_responses import stream_content
-from gateway.api.middleware import BodyLimit, Failures, RequestContext
+from gateway.api.middleware import BodyLimit, RequestContext, UnhandledErrors
 from gateway.api.services import RequestServices
 from gateway.cli.server.background import BackgroundServer
 from gateway.core.errors import GatewayError
@@ -60,7 +60,7 @@ def started() -> Iterator[Gateway]:
         middleware=[
             Middleware(RequestServices),
             Middleware(RequestContext),
-            Middleware(Failures),
+            Middleware(UnhandledErrors),
             Middleware(BodyLimit, limit=1000, upload_limit=1000),
         ],
         exception_handlers={GatewayError: handle_gateway_error},

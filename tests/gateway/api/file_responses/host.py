@@ -1,4 +1,4 @@
-"""A host on a socket that answers as a test tells it, and a gateway that passes its files on."""
+"""A file host with scripted responses, and a gateway that streams its files."""
 
 import asyncio
 import time
@@ -19,7 +19,7 @@ READ_TIMEOUT = 0.2
 
 @dataclass
 class Host:
-    """A file host that answers as `answer` says, and records requests and open connections."""
+    """A file host that responds with `answer`, and records requests and open connections."""
 
     url: str = ""
     heads: list[bytes] = field(default_factory=list)
@@ -79,7 +79,7 @@ async def running(answer: Answer) -> AsyncIterator[Host]:
 
 
 def says(*answers: bytes) -> Answer:
-    """Each request gets the next of these, the last one over and over."""
+    """Each request gets the next of these, and all later ones the last."""
     left = list(answers)
 
     async def answer(host: Host, head: bytes, writer: asyncio.StreamWriter) -> None:
@@ -128,7 +128,7 @@ async def endless(host: Host, head: bytes, writer: asyncio.StreamWriter) -> None
 
 
 async def connected(gateway: Gateway, host: Host, *headers: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """A client that has asked and reads no more than a little. Returns once the host was asked."""
+    """A client that reads only a few bytes. Returns once the host has the request."""
     address = httpx.URL(gateway.address(host.url))
     reader, writer = await asyncio.open_connection(address.host, address.port, limit=65536)
     lines = [f"GET {address.raw_path.decode()} HTTP/1.1", "Host: h", *headers]

@@ -1,4 +1,4 @@
-"""The document describes the application that serves it, and the page shows the document."""
+"""The OpenAPI document describes the application, and the page shows the document."""
 
 import re
 from typing import Any
@@ -13,10 +13,10 @@ from gateway.core.errors import SHAPES
 
 CONVERTOR = re.compile(r":path}")
 PREFIXES = ("/v1", "/token", "/healthz", "/ping", "/metrics", "/openapi", "/docs")
-"""Of the paths that are described; OpenAI's are served without the /v1 as well."""
+"""Prefixes of documented paths. Those without /v1 are not documented."""
 
 
-def test_routes_and_descriptions_match() -> None:
+def test_every_route_is_documented() -> None:
     served = {
         (method, CONVERTOR.sub("}", route.path))
         for route in ROUTES
@@ -44,7 +44,7 @@ def test_document_is_openapi_3_1_and_every_reference_resolves() -> None:
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.id)
-def test_error_statuses_exist(operation: Any) -> None:
+def test_documented_error_statuses_exist(operation: Any) -> None:
     assert set(operation.error_statuses) <= {shape.status for shape in SHAPES.values()}
 
 
@@ -54,7 +54,7 @@ def test_every_field_of_a_submit_is_described() -> None:
         assert name in properties
 
 
-def test_the_page_shows_every_operation_and_every_schema() -> None:
+def test_page_shows_every_operation_and_every_schema() -> None:
     page = docs_page(document())
     for operation in OPERATIONS:
         assert f"<code>{operation.path}</code>" in page
@@ -66,11 +66,11 @@ def test_page_shows_lists_formats_and_optional_fields() -> None:
     page = docs_page(document())
     assert "<td>TokenLive | list of TokenChecked<td>" in page
     assert "<code>ready | full | rate_limited" in page
-    assert page.count("(may be left out)") == 1
+    assert page.count("(optional)") == 1
     assert "{&quot;token&quot;: &quot;&lt;credential&gt;&quot;}" in page
 
 
-def test_the_page_escapes_what_it_shows() -> None:
+def test_page_escapes_html() -> None:
     page = docs_page(
         {
             "info": {"title": "<script>", "version": "1", "description": "a & b"},

@@ -1,4 +1,4 @@
-"""The limits of a model on /v1/models, in the terms of the documentation."""
+"""The limits of a model on /v1/models, compared with the documented schema."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The status object of the generations surface."""
+"""The status object of the generations API."""
 
 from gateway.api.renderers.task import render_task
 from gateway.tasks.view import Task

@@ -1,4 +1,4 @@
-"""The video object of the OpenAI surface."""
+"""The video object of the OpenAI Videos API."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The operator's routes over the accounts of the gateway."""
+"""The operator's routes for managed accounts."""
 
 import pytest
 
@@ -20,7 +20,7 @@ async def test_an_account_is_found_by_its_name_and_by_its_tag(managed_api: Api) 
         assert (answer.json()["live"], answer.json()["account"]["name"]) == (True, "second")
 
 
-async def test_a_name_of_no_account_is_not_found(managed_api: Api) -> None:
+async def test_unknown_account_name_is_not_found(managed_api: Api) -> None:
     answer = await managed_api.post("/v1/accounts/third/check")
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found")
     assert "third" in answer.json()["error"]["message"]

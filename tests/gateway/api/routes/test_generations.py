@@ -1,4 +1,4 @@
-"""The generations surface: the orders of the routes and their responses."""
+"""The generations API: the submit orders and the responses of its routes."""
 
 import pytest
 

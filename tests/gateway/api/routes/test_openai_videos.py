@@ -1,4 +1,4 @@
-"""The OpenAI Videos API: the orders of the routes and their responses."""
+"""The OpenAI Videos API: the submit orders and the responses of its routes."""
 
 from typing import Any
 
@@ -69,7 +69,7 @@ class TestListing:
             ("order=up", "order"),
         ],
     )
-    async def test_a_wrong_parameter_is_refused_by_its_name(self, api: Api, query: str, param: str) -> None:
+    async def test_error_names_the_invalid_parameter(self, api: Api, query: str, param: str) -> None:
         answer = await api.get(f"/v1/videos?{query}")
         assert (answer.status_code, answer.json()["error"]["param"]) == (400, param)
 
@@ -89,7 +89,7 @@ class TestContent:
         answer = await api.get("/v1/videos/one/content?variant=thumbnail")
         assert answer.status_code == 404
 
-    async def test_a_link_of_the_archive_whose_file_is_gone_is_not_found(self, api: Api) -> None:
+    async def test_deleted_file_of_the_archive_is_not_found(self, api: Api) -> None:
         api.tasks.found["one"] = completed("one", url="/v1/videos/one/content")
         answer = await api.get("/v1/videos/one/content")
         assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found")

@@ -1,4 +1,4 @@
-"""The routes for operators and people."""
+"""Health checks, the API documentation and the metrics."""
 
 from importlib.metadata import version
 

@@ -1,4 +1,4 @@
-"""The account tools of callers with their own credentials."""
+"""The token API of callers with their own credentials."""
 
 import pytest
 
@@ -38,7 +38,7 @@ async def test_rows_have_the_index_of_their_credential(api: Api, operation: str)
     assert [row["index"] for row in rows] == [0, 1, 2]
 
 
-async def test_received_credits_are_told_flat_and_as_an_object(api: Api) -> None:
+async def test_received_credits_have_flat_and_nested_fields(api: Api) -> None:
     (row,) = (await api.post("/token/receive")).json()
     credits = {"giftCredit": 66, "purchaseCredit": 0, "vipCredit": 0, "totalCredit": 66}
     assert row["credits"] == credits
@@ -63,3 +63,13 @@ async def test_gateway_keys_never_see_the_accounts(managed_api: Api, operation: 
 async def test_failed_check_of_one_credential_is_an_error(api: Api) -> None:
     api.checks.errors["sk-one"] = GatewayError("not_supported")
     assert (await api.post("/token/check")).json()["error"]["code"] == "not_supported"
+
+
+@pytest.mark.parametrize("operation", ["check", "points", "receive"])
+async def test_every_credential_has_a_row_also_a_malformed_or_repeated_one(api: Api, operation: str) -> None:
+    answer = await api.post(f"/token/{operation}", authorization="Bearer it-012345,sess1,sess1")
+    rows = answer.json()
+    assert [row["index"] for row in rows] == [0, 1, 2]
+    assert rows[0]["error_code"] == "invalid_api_key"
+    assert "token" not in rows[0]
+    assert rows[1]["token"] == rows[2]["token"]

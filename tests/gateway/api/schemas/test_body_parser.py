@@ -1,4 +1,4 @@
-"""JSON and forms become the same object."""
+"""Request bodies: JSON and forms become the same object."""
 
 import asyncio
 import hashlib
@@ -174,7 +174,7 @@ def test_file_without_content_is_not_absent(form: TestClient) -> None:
 
 
 @pytest.mark.parametrize("content", [b"a text", b"GIF89a....", b"%PDF-1.7", b"\x89PN"])
-def test_unread_file_is_left_to_its_field(form: TestClient, content: bytes) -> None:
+def test_unreadable_file_is_left_to_its_field(form: TestClient, content: bytes) -> None:
     answer = form.post("/", files={"image": ("cat.png", content, "image/png")})
     assert answer.json()["fields"] == {"image": {"head": content.hex()}}
 

@@ -1,4 +1,4 @@
-"""The shot description, row by row."""
+"""Shot descriptions in prompts."""
 
 import pytest
 

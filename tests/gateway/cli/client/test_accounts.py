@@ -21,7 +21,7 @@ from gateway.api.schemas.responses import (
 )
 from gateway.app import create_app
 from gateway.cli import main
-from gateway.cli.client.accounts import clock_time
+from gateway.cli.client.accounts import format_time
 from gateway.cli.server.background import BackgroundServer
 from gateway.core.settings import AccountSettings, Settings
 from providers.sandbox.server import SandboxServer
@@ -262,7 +262,7 @@ def test_gateway_without_accounts_says_so(upstream: SandboxServer, capsys: Out) 
             out, err = capsys.readouterr()
             assert out.startswith("name\tprovider\t")
             assert out.count("\n") == 1
-            assert err.startswith("this gateway has no accounts of its own: configure JIMENG_TOKENS")
+            assert err.startswith("this gateway has no accounts: configure JIMENG_TOKENS")
 
 
 @pytest.mark.parametrize("argv", [[], ["check"], ["pause", "good"]], ids=["list", "check", "pause"])
@@ -271,8 +271,8 @@ def test_refused_connection_is_one_line(argv: list[str], capsys: Out) -> None:
         port = probe.getsockname()[1]
     assert main(["accounts", *argv, "--url", f"127.0.0.1:{port}"]) == 1
     assert capsys.readouterr().err == (
-        f"error: no gateway answers at http://127.0.0.1:{port}: start one with `video-gateway serve`, "
-        "or name another by --url\n"
+        f"error: no gateway responds at http://127.0.0.1:{port}: start one with `video-gateway serve`, "
+        "or set another --url\n"
     )
 
 
@@ -309,5 +309,5 @@ def test_every_command_has_help(capsys: Out) -> None:
 
 def test_times_are_local_with_a_date_on_another_day() -> None:
     noon = time.mktime((2026, 11, 25, 12, 0, 0, 0, 0, -1))
-    assert clock_time(noon + 300, noon) == "12:05"
-    assert clock_time(noon + 86_400, noon) == "11-26 12:00"
+    assert format_time(noon + 300, noon) == "12:05"
+    assert format_time(noon + 86_400, noon) == "11-26 12:00"

@@ -33,7 +33,7 @@ def test_broken_connection_is_resumed(env: DownloadFixture, capsys: Out) -> None
     assert env.host.ranges == [(None, None), ("bytes=100000-", '"one"'), ("bytes=150000-", '"one"')]
     out, err = capsys.readouterr()
     assert out == "cat.mp4\t300,000 bytes\n"
-    assert [line.endswith("the file is not whole; trying again") for line in err.splitlines()] == [True, True]
+    assert [line.endswith("the file is incomplete; retrying") for line in err.splitlines()] == [True, True]
     assert env.pauses == [0.5, 0.5]
 
 
@@ -42,7 +42,7 @@ def test_unavailable_gateway_is_retried(env: DownloadFixture, capsys: Out) -> No
     assert main(["download", "7"]) == 0
     assert files() == {NAME: VIDEO}
     assert env.pauses == [0.5, 1.0, 2.0, 4.0]
-    assert "that is it (request without id); trying again" in capsys.readouterr().err
+    assert "that is it (request without id); retrying" in capsys.readouterr().err
 
 
 def test_download_gives_up_and_the_next_run_resumes(env: DownloadFixture, capsys: Out) -> None:
@@ -50,8 +50,8 @@ def test_download_gives_up_and_the_next_run_resumes(env: DownloadFixture, capsys
     assert main(["download", "7", "-o", "cat.mp4"]) == 1
     assert files() == {"cat.mp4.part": VIDEO[:100_000], "cat.mp4.part.etag": b'"one"'}
     last = capsys.readouterr().err.splitlines()[-1]
-    assert last.startswith("error: cat.mp4 broke off at 100,000 of 300,000 bytes (the answer of ")
-    assert last.endswith(": the same command goes on from there")
+    assert last.startswith("error: the download of cat.mp4 failed at 100,000 of 300,000 bytes (the response of ")
+    assert last.endswith(": the same command resumes it")
     env.host.seen.clear()
     assert main(["download", "7", "-o", "cat.mp4"]) == 0
     assert files() == {"cat.mp4": VIDEO}
@@ -111,7 +111,7 @@ def test_nothing_is_resumed_without_a_strong_etag(etag: str, env: DownloadFixtur
     env.host.steps = [cut_after(100_000), *[cut_after(0)] * 4]
     assert main(["download", "7"]) == 1
     assert capsys.readouterr().err.endswith(
-        "(RemoteProtocolError): the file is not whole): the same command starts anew\n"
+        "(RemoteProtocolError): the file is incomplete): the same command restarts it\n"
     )
     assert set(files()) == {f"{NAME}.part"}
     assert main(["download", "7"]) == 0
@@ -160,7 +160,7 @@ def test_response_with_another_range_is_not_appended(answer: Step, env: Download
 def test_unrequested_partial_response_is_refused(answer: Step, env: DownloadFixture, capsys: Out) -> None:
     env.host.steps = [answer]
     assert main(["download", "7", "-o", "cat.mp4"]) == 1
-    assert "gives a part of the file only, and all was asked for" in capsys.readouterr().err
+    assert "sent only a part of the file without a range request" in capsys.readouterr().err
     assert files() == {}
 
 
@@ -188,7 +188,7 @@ def test_truncated_file_is_never_renamed(env: DownloadFixture, capsys: Out) -> N
 
     env.host.steps = [nothing] * 6
     assert main(["download", "7", "-o", NAME]) == 1
-    assert "is not whole yet: 100,000 of 300,000 bytes" in capsys.readouterr().err
+    assert "is incomplete: 100,000 of 300,000 bytes" in capsys.readouterr().err
     assert set(files()) == {f"{NAME}.part", f"{NAME}.part.etag"}
 
 

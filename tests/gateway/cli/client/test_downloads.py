@@ -15,7 +15,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from gateway.cli import main
-from gateway.cli.meters import Silence
+from gateway.cli.progress import MessagesOnly
 from gateway.cli.server.background import BackgroundServer
 from tests.gateway.cli.client.download_host import (
     NAME,
@@ -86,7 +86,7 @@ def test_standard_output_gets_only_the_file(env: DownloadFixture, capfdbinary: p
 def test_video_is_not_written_to_a_terminal(env: DownloadFixture, monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     assert main(["download", "7", "-o", "-"]) == 2
-    assert capsys.readouterr().err.startswith("error: a video is nothing to read")
+    assert capsys.readouterr().err.startswith("error: a terminal cannot show a video")
     assert env.host.seen == []
 
 
@@ -95,7 +95,7 @@ def test_existing_file_is_replaced_only_with_force(out: list[str], env: Download
     Path(NAME).write_bytes(b"mine")
     assert main(["download", "7", *out]) == 2
     assert capsys.readouterr().err == (
-        f"error: {NAME} is there already: replace it with --force, or name another with -o\n"
+        f"error: {NAME} already exists: replace it with --force, or name another with -o\n"
     )
     assert files() == {NAME: b"mine"}
     assert main(["download", "7", *out, "--force"]) == 0
@@ -121,9 +121,7 @@ def test_download_to_standard_output_is_not_restarted(
     assert main(["download", "7", "-o", "-"]) == 1
     out, err = capfdbinary.readouterr()
     assert out == VIDEO[:100_000]
-    assert err.splitlines()[-1] == (
-        b"error: the file cannot be continued: what was written, 100,000 bytes, is not whole"
-    )
+    assert err.splitlines()[-1] == (b"error: the file is incomplete after 100,000 bytes and cannot be resumed")
 
 
 def test_closed_pipe_ends_the_download_in_one_line(env: DownloadFixture) -> None:
@@ -133,7 +131,7 @@ def test_closed_pipe_ends_the_download_in_one_line(env: DownloadFixture) -> None
         assert running.stdout is not None and running.stderr is not None
         assert running.stdout.read(10) == VIDEO[:10]
         running.stdout.close()
-        assert running.stderr.read() == b"error: whoever reads standard output has closed it\n"
+        assert running.stderr.read() == b"error: standard output was closed by its reader\n"
         assert running.wait(10) == 1
 
 
@@ -148,7 +146,7 @@ def test_full_device_ends_the_download_in_one_line(env: DownloadFixture) -> None
 
 def test_memory_use_is_limited_to_small_pieces(env: DownloadFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     steps: list[int] = []
-    monkeypatch.setattr(Silence, "show", lambda self, name, done, total: steps.append(done))
+    monkeypatch.setattr(MessagesOnly, "show", lambda self, name, done, total: steps.append(done))
     env.host.content = VIDEO * 10
     assert main(["download", "7"]) == 0
     assert max(later - earlier for earlier, later in pairwise(steps)) <= 256 * 1024
@@ -160,11 +158,11 @@ def test_interrupt_says_how_to_resume(env: DownloadFixture, monkeypatch: pytest.
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(Silence, "show", interrupt)
+        patched.setattr(MessagesOnly, "show", interrupt)
         assert main(["download", "7", "-o", "cat.mp4"]) == 130
     message, interrupted = capsys.readouterr().err.splitlines()
-    assert message.startswith("cat.mp4.part keeps ")
-    assert message.endswith(" bytes: the same command goes on from there")
+    assert message.startswith("cat.mp4.part has ")
+    assert message.endswith(" bytes: the same command resumes the download")
     assert interrupted == "interrupted"
     partial = files()["cat.mp4.part"]
     assert partial and VIDEO.startswith(partial)
@@ -179,7 +177,7 @@ def test_concurrent_downloads_do_not_write_the_same_file(env: DownloadFixture, c
         fcntl.flock(held, fcntl.LOCK_EX)
         for out in ([], ["-o", NAME]):
             assert main(["download", "7", *out]) == 1
-            assert capsys.readouterr().err.startswith(f"error: another download is at work on {NAME}.part")
+            assert capsys.readouterr().err.startswith(f"error: another download is writing {NAME}.part")
     assert main(["download", "7"]) == 0
     assert files() == {NAME: VIDEO}
 
@@ -217,21 +215,21 @@ def test_terminal_shows_a_progress_bar(env: DownloadFixture, monkeypatch: pytest
     assert "━" in err
     assert "[b]cat.mp4" in err
     assert "300.0/300.0 kB" in err
-    assert "trying again" in err
+    assert "retrying" in err
 
 
 def test_redirect_to_another_host_is_not_followed(env: DownloadFixture, capsys: Out) -> None:
     with BackgroundServer(Starlette(routes=[Route("/{path:path}", lambda request: Response(VIDEO))])) as other:
         env.host.steps = [lambda request, host: RedirectResponse(f"{other.url}/cat.mp4")]
         assert main(["download", "7"]) == 1
-    assert "answered 307 with something else than JSON: is it the gateway?" in capsys.readouterr().err
+    assert "responded 307 without JSON: is it the gateway?" in capsys.readouterr().err
     assert files() == {}
 
 
 def test_html_page_is_no_video(env: DownloadFixture, capsys: Out) -> None:
     env.host.steps = [lambda request, host: Response("<p>Log in", media_type="text/html")]
     assert main(["download", "7", "-o", "cat.mp4"]) == 1
-    assert "answered with something else than a file: is it the gateway?" in capsys.readouterr().err
+    assert "did not respond with a file: is it the gateway?" in capsys.readouterr().err
     assert files() == {}
 
 
@@ -247,7 +245,7 @@ def test_refused_connection_is_one_line(env: DownloadFixture, capsys: Out) -> No
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     assert main(["download", "7", "--url", f"127.0.0.1:{port}"]) == 1
-    assert capsys.readouterr().err.startswith("error: no gateway answers at ")
+    assert capsys.readouterr().err.startswith("error: no gateway responds at ")
     assert env.pauses == []
 
 

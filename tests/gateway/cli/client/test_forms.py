@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from gateway.app import create_app
 from gateway.cli import main
-from gateway.cli.client.forms import form_of, holds_files
+from gateway.cli.client.forms import has_files, open_form
 from gateway.cli.server.background import BackgroundServer
 from gateway.core.settings import Settings
 from providers.sandbox.files import PICTURES
@@ -144,14 +144,14 @@ def test_file_name_with_invalid_encoding_is_sent(reader: Reader) -> None:
 
 def test_prompt_with_invalid_encoding_is_refused(reader: Reader, capsys: Out) -> None:
     assert main(["submit", "a \udcff cat", "--image", "cat.png"]) == 2
-    assert "not readable text" in capsys.readouterr().err
+    assert "not valid text" in capsys.readouterr().err
 
 
 def test_file_is_read_while_it_is_sent() -> None:
     body = {"image": Path(__file__), "images": [URL, Path(__file__)]}
-    assert holds_files(body)
-    assert not holds_files({"image": str(Path(__file__)), "images": [URL]})
-    with form_of(body) as parts:
+    assert has_files(body)
+    assert not has_files({"image": str(Path(__file__)), "images": [URL]})
+    with open_form(body) as parts:
         handles = [content for _, (_, content, _) in parts if not isinstance(content, bytes)]
         assert [handle.tell() for handle in handles] == [0, 0]
     assert all(handle.closed for handle in handles)

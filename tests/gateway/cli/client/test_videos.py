@@ -12,9 +12,9 @@ import pytest
 from gateway.app import create_app
 from gateway.cli import main
 from gateway.cli.client.following import follow
-from gateway.cli.client.gateway_client import Answer, RefusedError, UnreachableError
-from gateway.cli.client.videos import CreateOptions
-from gateway.cli.progress import short
+from gateway.cli.client.gateway_client import GatewayResponse, ResponseError, UnreachableError
+from gateway.cli.client.videos import SubmitOptions
+from gateway.cli.progress import shorten_name
 from gateway.cli.server.background import BackgroundServer
 from gateway.core.settings import Settings
 from providers.sandbox.server import SandboxServer
@@ -67,8 +67,8 @@ def test_submit_prints_only_the_id(url: str, capsys: Out) -> None:
 
 
 def test_request_options_reach_the_gateway() -> None:
-    assert CreateOptions("a cat").body() == {"prompt": "a cat"}
-    options = CreateOptions(
+    assert SubmitOptions("a cat").body() == {"prompt": "a cat"}
+    options = SubmitOptions(
         "a cat",
         duration=5,
         seed=0,
@@ -85,7 +85,7 @@ def test_request_options_reach_the_gateway() -> None:
         "negative_prompt": "rain",
         "audio": False,
     }
-    assert CreateOptions("", images=["https://a/1.png", "https://a/2.png"]).body()["images"] == [
+    assert SubmitOptions("", images=["https://a/1.png", "https://a/2.png"]).body()["images"] == [
         "https://a/1.png",
         "https://a/2.png",
     ]
@@ -150,7 +150,7 @@ def test_watch_follows_to_the_end_and_reports_failures(capsys: Out) -> None:
     assert first.startswith(f"{good}\tcompleted\t")
     assert second.startswith(f"{bad}\tfailed\t")
     assert "InternalError" in second or "error" in second.lower()
-    assert short(bad) in err
+    assert shorten_name(bad) in err
 
 
 def test_watch_prints_the_last_response_as_json(capsys: Out) -> None:
@@ -203,8 +203,8 @@ def test_refused_connection_is_one_line(capsys: Out) -> None:
         port = probe.getsockname()[1]
     assert main(["models", "--url", f"127.0.0.1:{port}/v1/"]) == 1
     assert capsys.readouterr().err == (
-        f"error: no gateway answers at http://127.0.0.1:{port}: start one with `video-gateway serve`, "
-        "or name another by --url\n"
+        f"error: no gateway responds at http://127.0.0.1:{port}: start one with `video-gateway serve`, "
+        "or set another --url\n"
     )
 
 
@@ -220,8 +220,8 @@ def test_response_of_another_server_is_one_line(upstream: SandboxServer, capsys:
 
 def test_long_names_are_shortened_in_the_middle() -> None:
     names = [f"video_{'x' * 90}{number}" for number in range(10, 13)]
-    assert all(len(short(name)) <= 24 for name in names)
-    assert all(one != other for one, other in pairwise(map(short, names)))
+    assert all(len(shorten_name(name)) <= 24 for name in names)
+    assert all(one != other for one, other in pairwise(map(shorten_name, names)))
 
 
 @pytest.mark.parametrize(
@@ -230,7 +230,7 @@ def test_long_names_are_shortened_in_the_middle() -> None:
 )
 def test_link_into_the_gateway_is_shown_whole(link: str, shown: str) -> None:
     body = {"task_id": "7", "status": "completed", "result": {"url": link}}
-    (task,) = Answer("", body, 0.0, "http://h:5100").tasks
+    (task,) = GatewayResponse("", body, 0.0, "http://h:5100").tasks
     assert task.outcome == shown
 
 
@@ -240,11 +240,11 @@ class _Script:
     def __init__(self, *steps: Exception | str) -> None:
         self.steps = list(steps)
 
-    def status(self, ids: list[str]) -> Answer:
+    def status(self, ids: list[str]) -> GatewayResponse:
         step = self.steps.pop(0)
         if isinstance(step, Exception):
             raise step
-        return Answer("", {"task_id": ids[0], "status": step}, 0.0)
+        return GatewayResponse("", {"task_id": ids[0], "status": step}, 0.0)
 
 
 class _Notes:
@@ -259,26 +259,26 @@ class _Notes:
 
 
 def test_following_survives_a_restart_of_the_gateway() -> None:
-    away, busy = UnreachableError("http://x"), RefusedError("busy", 503)
+    away, busy = UnreachableError("http://x"), ResponseError("busy", 503)
     notes = _Notes()
     answer = follow(_Script("pending", away, busy, "completed"), ["1"], notes)  # type: ignore[arg-type]
     assert answer.tasks[0].status == "completed"
-    assert [line for line in notes.lines if line.endswith("asking again")] == [
-        f"{away}; asking again",
-        "busy; asking again",
+    assert [line for line in notes.lines if line.endswith("retrying")] == [
+        f"{away}; retrying",
+        "busy; retrying",
     ]
 
 
 @pytest.mark.parametrize(
-    "steps", [(UnreachableError("http://x"),), ("pending", RefusedError("no such task", 404))], ids=["first", "final"]
+    "steps", [(UnreachableError("http://x"),), ("pending", ResponseError("no such task", 404))], ids=["first", "final"]
 )
 def test_following_ends_without_unfinished_tasks(steps: tuple[Exception | str, ...]) -> None:
-    with pytest.raises((UnreachableError, RefusedError)):
+    with pytest.raises((UnreachableError, ResponseError)):
         follow(_Script(*steps), ["1"], _Notes())  # type: ignore[arg-type]
 
 
 def test_following_gives_up_on_an_unreachable_gateway(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.cli.client.following._PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr("gateway.cli.client.following._MAX_OUTAGE_SECONDS", 0.0)
     away = UnreachableError("http://x")
     with pytest.raises(UnreachableError):
         follow(_Script("pending", away, away), ["1"], _Notes())  # type: ignore[arg-type]

@@ -275,7 +275,7 @@ def test_terminal_shows_a_progress_bar_and_standard_output_only_the_table(
     assert err.splitlines()[-1].endswith("2 copied, 0 already there, 0 expired, 0 failed")
 
 
-# --- runs that are ended ----------------------------------------------------------------------------------------
+# --- interrupted runs ----------------------------------------------------------------------------------------
 
 
 class Held(FileResponse):
@@ -329,7 +329,7 @@ def test_interrupted_run_is_completed_by_the_next(
     assert list((location.folder / FOLDER).iterdir()) == []
 
 
-# --- deleting ---------------------------------------------------------------------------------------------------
+# --- prune ---------------------------------------------------------------------------------------------------
 
 
 def test_prune_removes_old_videos(
@@ -355,28 +355,28 @@ def test_prune_removes_old_videos(
     capsys.readouterr()
 
     assert main(["archive", "--prune", "--keep-days", "4"]) == 0
-    assert capsys.readouterr().out == "0 deleted of days that ended more than 4 days ago\n"
+    assert capsys.readouterr().out == "deleted: 0, of days that ended more than 4 days ago\n"
     assert location.visible() == everything
     config = tmp_path / "archive.toml"
     config.write_text("[archive]\nkeep_days = 1.5\n")
     assert main(["archive", "--prune", "--config", str(config)]) == 0
-    assert capsys.readouterr().out == "1 deleted of days that ended more than 1.5 days ago\n"
+    assert capsys.readouterr().out == "deleted: 1, of days that ended more than 1.5 days ago\n"
     assert location.visible() == files
     assert main(["archive", "--prune", "--config", str(config)]) == 0
-    assert capsys.readouterr() == ("0 deleted of days that ended more than 1.5 days ago\n", "")
+    assert capsys.readouterr() == ("deleted: 0, of days that ended more than 1.5 days ago\n", "")
 
 
-# --- what a person has to mend ----------------------------------------------------------------------------------
+# --- wrong usage ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        ([], "name tasks by their ids, by --from-file, or with --recent"),
-        (["x", "--keep-days", "3"], "--keep-days belongs to --prune"),
-        (["--prune"], "say how much to keep: --keep-days, or keep_days under [archive] in the file"),
-        (["x", "--prune", "--keep-days", "3"], "--prune goes by age alone"),
-        (["--recent", "--prune", "--keep-days", "3"], "--prune goes by age alone"),
+        ([], "name tasks by id, with --from-file, or with --recent"),
+        (["x", "--keep-days", "3"], "--keep-days requires --prune"),
+        (["--prune"], "set --keep-days, or keep_days under [archive] in the configuration file"),
+        (["x", "--prune", "--keep-days", "3"], "--prune deletes by age only"),
+        (["--recent", "--prune", "--keep-days", "3"], "--prune deletes by age only"),
         (["--prune", "--keep-days", "-1"], "greater than or equal to 0"),
         (["--prune", "--keep-days", "soon"], "valid number"),
         (["--from-file", "no-such-file"], "--from-file no-such-file: "),
@@ -397,7 +397,7 @@ def test_wrong_usage_is_one_line_and_exit_code_2(
 
 def test_missing_key_is_an_error(location: ArchiveLocation, capsys: Out) -> None:
     assert main(["archive", UNKNOWN]) == 2
-    assert capsys.readouterr().err.startswith("error: a key is needed: give --key or set GATEWAY_KEY")
+    assert capsys.readouterr().err.startswith("error: a key is required: use --key or set GATEWAY_KEY")
 
 
 @pytest.mark.parametrize("argv", [["x"], ["--recent"], ["--prune", "--keep-days", "3"]], ids=" ".join)
@@ -412,7 +412,7 @@ def test_missing_archive_is_an_error(
     assert main(["archive", *argv, "--key", "sk-x"]) == 2
     out, err = capsys.readouterr()
     assert out == ""
-    assert err == "error: there is no archive: set ARCHIVE_URL, such as file:///srv/videos or s3://bucket/prefix\n"
+    assert err == "error: no archive is configured: set ARCHIVE_URL, such as file:///srv/videos or s3://bucket/prefix\n"
 
 
 @pytest.mark.parametrize("argv", [["x"], ["--prune", "--keep-days", "3"]], ids=" ".join)

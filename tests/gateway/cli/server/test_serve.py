@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from gateway.cli.errors import CommandError
-from gateway.cli.server.listening import address, listen
+from gateway.cli.server.listening import listen, url_of
 from tests.process import running
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")
@@ -36,11 +36,11 @@ def test_serve_runs_until_it_is_stopped(tmp_path: Path, number: int) -> None:
 
 def test_serve_with_the_sandbox_makes_videos(tmp_path: Path) -> None:
     sandbox = ("--sandbox", "--task-seconds", "0.1")
-    # What would lead to the real services gives way.
+    # Variables of the real services are replaced.
     leading_out = {"JIMENG_BASE_URL": "http://192.0.2.1", "JIMENG_COMMERCE_URL": "http://192.0.2.1"}
     with running(tmp_path, "serve", "--port", "0", *sandbox, **leading_out, VIDEO_POLL_INTERVAL="100") as process:
         url = process.find(r"try: curl (http://127\.0\.0\.1:\d+)/v1/videos/generations")
-        assert "any credential of the right form will do: a Jimeng sessionid (abroad" in process.output
+        assert "any credential of the right form is accepted: a Jimeng sessionid" in process.output
         body = {"prompt": "a cat", "wait_completion": True}
         made = httpx.post(f"{url}/v1/videos/generations", json=body, headers=KEY, timeout=10, trust_env=False)
         assert made.json()["status"] == "completed"
@@ -97,12 +97,12 @@ def test_configuration_file_reaches_the_workers(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("command", ["serve", "sandbox"])
 def test_port_in_use_is_one_line(tmp_path: Path, command: str) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
         with running(tmp_path, command, "--port", str(port)) as process:
             assert process.wait() == 1
             assert process.output == (
-                f"error: port {port} on 127.0.0.1 is already in use: stop what listens there, "
+                f"error: port {port} on 127.0.0.1 is already in use: stop the process that uses it, "
                 "or choose another with --port\n"
             )
 
@@ -117,7 +117,7 @@ def test_invalid_account_stops_the_start(tmp_path: Path, workers: str) -> None:
 
 def test_sandbox_runs_alone(tmp_path: Path) -> None:
     with running(tmp_path, "sandbox", "--port", "0", "--task-seconds", "0.1", "--credits", "5") as process:
-        process.find(r"(Ready): any credential of the right form will do")
+        process.find(r"(Ready) for any credential of the right form")
         url = process.find(r"JIMENG_BASE_URL=(http://\S+)\n")
         assert f"DASHSCOPE_BASE_URL={url}/api/v1\n" in process.output
         assert "#fail=CODE\tfails with this code" in process.output
@@ -127,10 +127,10 @@ def test_sandbox_runs_alone(tmp_path: Path) -> None:
 
 def test_printed_urls_can_be_opened() -> None:
     with listen("0.0.0.0", 0) as everywhere:
-        assert address(everywhere) == f"http://127.0.0.1:{everywhere.getsockname()[1]}"
+        assert url_of(everywhere) == f"http://127.0.0.1:{everywhere.getsockname()[1]}"
     if socket.has_ipv6:
         with contextlib.suppress(CommandError), listen("::1", 0) as six:
-            assert address(six) == f"http://[::1]:{six.getsockname()[1]}"
+            assert url_of(six) == f"http://[::1]:{six.getsockname()[1]}"
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "no host"])
