@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from gateway.api.schemas import field_aliases as aliases
 from gateway.api.schemas.body_parser import UnreadableFile
-from gateway.api.schemas.field_aliases import InputField, ScalarField, field_of, fold
+from gateway.api.schemas.field_aliases import InputField, ScalarField, field_of, fold, is_one_of
 from gateway.api.schemas.field_values import (
     PIXELS,
     RATIO,
@@ -265,22 +265,22 @@ class _Resolver:
     # --- other names -------------------------------------------------------------------------------------------------
 
     def _add_other(self, name: str, value: Any, path: str, container: str) -> None:
-        folded = name.lower()
-        if folded in aliases.CONTAINERS and (inner := object_of(value)) is not None:
+        if is_one_of(name, aliases.CONTAINERS) and (inner := object_of(value)) is not None:
             if path.count(".") >= _MAX_NESTING:
                 self._found.problems.append(FieldProblem(path[:_SHOWN_NAME], FieldReason.UNKNOWN))
                 return
             for key, item in inner.items():
-                self.add(key, item, f"{path}.{key}", folded)
+                self.add(key, item, f"{path}.{key}", name.lower())
         elif container in aliases.UPSTREAM_CONTAINERS:
             self._add_option(container, name, value, path)
-        elif folded == aliases.LABELS and (labels := object_of(value)) is not None:
+        elif name.lower() == aliases.LABELS and (labels := object_of(value)) is not None:
             self._add_labels(labels, path)
-        elif folded == "n" and whole_number(value) != 1:
-            self._found.problems.append(
-                FieldProblem(path, FieldReason.NOT_ALLOWED, ("1",), shown_value(value), _ONE_VIDEO)
-            )
-        elif folded in aliases.MEANINGLESS and not (folded == "stream" and switch_of(value) is not False):
+        elif is_one_of(name, aliases.COUNTS):
+            if whole_number(value) != 1:
+                self._found.problems.append(
+                    FieldProblem(path, FieldReason.NOT_ALLOWED, ("1",), shown_value(value), _ONE_VIDEO)
+                )
+        elif is_one_of(name, aliases.MEANINGLESS) and not (name.lower() == "stream" and switch_of(value) is not False):
             if holds_media(value) if isinstance(value, str) else holds_inputs(value):
                 self._refuse(name, value, path)
         else:
@@ -292,7 +292,7 @@ class _Resolver:
             own_path, declared = f"{path}.{name}", field_of(name)
             if is_blank(value):
                 continue
-            if name.lower() in aliases.CONTAINERS and (inner := object_of(value)) is not None:
+            if is_one_of(name, aliases.CONTAINERS) and (inner := object_of(value)) is not None:
                 for key, item in inner.items():
                     self.add(key, item, f"{own_path}.{key}", name.lower())
             elif isinstance(declared, InputField) and holds_inputs(value):
@@ -335,7 +335,7 @@ class _Resolver:
             self._found.ignored.append(path[:_SHOWN_NAME])
 
     def _refuse(self, name: str, value: Any, path: str) -> None:
-        nearest = nearest_fields(name)
+        nearest = nearest_fields(name, value)
         hint = None
         if holds_inputs(value):
             fields = ", ".join(nearest[:1] + tuple(shown for shown in input_names() if shown not in nearest[:1]))
