@@ -98,9 +98,15 @@ class ResolvedFields:
         return self._without_repeats(read) if len(read) > 1 else read[0] if read else []
 
     def _without_repeats(self, read: list[list[Media]]) -> list[Media]:
+        items = [item for one in read for item in one]
+        if len({(item.file or item.url) for item in items} | {item.role for item in items}) == 2 * len(items):
+            # Each is there once, and in a place of its own.
+            return items
         placed: dict[Any, Media] = {}
-        for item in (item for items in read for item in items if item.role is not None):
-            placed.setdefault(_content(item), item)
+        for items in read:
+            for item in items:
+                if item.role is not None:
+                    placed.setdefault(_content(item), item)
         kept: list[Media] = []
         first: dict[Any, Media] = {}
         single: dict[Any, Media] = {}
@@ -157,7 +163,9 @@ class _Resolver:
     def add(self, name: str, value: Any, path: str, container: str = "") -> None:
         """Add a field. `path` is its name with the objects it stands in, `parameters.size`, and `container` the last of
         these objects."""
-        if is_blank(value):
+        # A submit has few fields, but each costs: texts and numbers take the shortest way.
+        text = type(value) is str
+        if (not value or value.isspace()) if text else is_blank(value):
             return
         self._added += 1
         if self._added > MAX_FIELDS:
@@ -169,7 +177,7 @@ class _Resolver:
             self._add_other(name, value, path, container)
         elif isinstance(declared, InputField):
             self._add_input(declared, value, path)
-        elif holds_misplaced_inputs(declared.name, value):
+        elif (":" in value if text else not isinstance(value, int)) and holds_misplaced_inputs(declared.name, value):
             # A model that has no use for the field would drop the input.
             hint = format_text(ERRORS["unknown_input"], fields=", ".join(input_names()))
             self._found.problems.append(FieldProblem(path, FieldReason.NOT_ALLOWED, hint=hint))
@@ -185,7 +193,8 @@ class _Resolver:
             self._found.inputs.append((declared, path, value))
 
     def _add_scalar(self, declared: ScalarField, name: str, value: Any, path: str, container: str = "") -> None:
-        own, alias = declared.name, fold(name)
+        own = declared.name
+        alias = own if name == own else fold(name)
         if alias in _SIDES:
             self._add_side(alias, value, path)
         elif alias in _TIERS:

@@ -108,6 +108,9 @@ def read_inputs(field: InputField, path: str, value: Any) -> list[Media]:
     text of such an object, and lists and comma-separated texts of them where the field takes several. Blank ones are
     left out. Raises InputError.
     """
+    if isinstance(value, str) and value.startswith(ADDRESSES) and value.find(":", len("https:")) < 0:
+        # The common case: one address, which needs no cleaning.
+        return [_place(field, path, value.rstrip(), "")]
     found = [read for element in _elements(value) if (read := _read(element)) is not None]
     if len(found) > 1 and not field.many:
         raise InputError("1", value, _ONE_ONLY)
@@ -201,7 +204,7 @@ def _place(field: InputField, path: str, given: Given | UnreadableFile, word: st
         types = ", ".join(TYPES[field.kind]) if field.kind else READABLE
         raise InputError(types, given, unreadable(given.head, types))
     role = ROLES.get(word) if word else None
-    kind = role.kind if role else field.kind or KIND_WORDS.get(word) or kind_of(given)
+    kind = role.kind if role else field.kind or (KIND_WORDS.get(word) if word else None) or kind_of(given)
     if role is None:
         if word == REFERENCE_WORD or (field.reference and field.role is None):
             role = _REFERENCES[kind]

@@ -35,9 +35,11 @@ def _is_media_address(text: str) -> bool:
 
 def holds_misplaced_inputs(own: str, value: Any) -> bool:
     """True for a value of a scalar field that is or holds an input, where the field takes none."""
-    if (isinstance(value, str) and ":" not in value) or isinstance(value, int | float):
+    if own in _MAY_HOLD_ADDRESSES:
         return False
-    return own not in _MAY_HOLD_ADDRESSES and holds_inputs(value)
+    if isinstance(value, str) and value.lstrip()[:1] not in ("[", "{"):
+        return is_address(value.lstrip())
+    return holds_inputs(value)
 
 
 def holds_files(value: Any) -> bool:
