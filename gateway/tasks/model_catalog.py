@@ -8,7 +8,8 @@ from difflib import SequenceMatcher
 
 from gateway.accounts.callers import Caller
 from gateway.core.errors import GatewayError, from_provider, gateway_error, with_detail
-from gateway.core.messages import ERRORS, format_text
+from gateway.core.localization import format_text
+from gateway.core.messages import ERRORS
 from gateway.tasks.model_discovery import Discovery, ModelIndex, fold_name
 from providers.contract.accounts import Account
 from providers.contract.errors import ProviderError

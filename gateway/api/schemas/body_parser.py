@@ -15,7 +15,8 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from gateway.core.errors import GatewayError, gateway_error
-from gateway.core.messages import ERRORS, format_bytes
+from gateway.core.localization import format_bytes
+from gateway.core.messages import ERRORS
 from providers.media_files import HEAD_BYTES, MediaFile
 
 MAX_FIELDS = 1000

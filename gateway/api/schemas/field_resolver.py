@@ -44,7 +44,8 @@ from gateway.api.schemas.unknown_fields import (
     nearest_fields,
 )
 from gateway.core.errors import invalid
-from gateway.core.messages import ERRORS, format_text
+from gateway.core.localization import format_text
+from gateway.core.messages import ERRORS
 from providers.contract.errors import FieldProblem, FieldReason
 from providers.contract.localized_text import LocalizedText
 from providers.contract.media import MediaRole

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from gateway.api.schemas.body_parser import UnreadableFile
 from gateway.api.schemas.requests import parse_generation, parse_reuse
 from gateway.core.errors import GatewayError
-from gateway.core.messages import Language
+from gateway.core.localization import Language
 from providers.contract.media import MediaRole
 from providers.contract.requests import VideoRequest
 from providers.media_files import NAMES, MediaKind
