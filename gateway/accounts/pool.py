@@ -20,8 +20,9 @@ from gateway.accounts.lease import UNMANAGED_LABEL, AccountRecord, CreditBalance
 from gateway.accounts.selection import Policy, RoundRobin
 from gateway.core import metrics
 from gateway.core.clock import Clock
+from gateway.core.localization import format_text
 from gateway.core.logs import GATEWAY, utc
-from gateway.core.messages import ERRORS, format_text
+from gateway.core.messages import ERRORS
 from providers.contract.accounts import Account, Credits
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.localized_text import LocalizedText

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from gateway.accounts.health import AccountState
 from gateway.accounts.pool import AccountStatus
 from gateway.core.errors import GatewayError, from_provider
-from gateway.core.messages import ERRORS, format_duration, format_text
+from gateway.core.localization import format_duration, format_text
+from gateway.core.messages import ERRORS
 from providers.contract.errors import ProviderError
 from providers.contract.localized_text import LocalizedText
 

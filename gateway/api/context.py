@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from gateway.accounts.callers import Caller
 from gateway.api.services import Services, services_of
-from gateway.core.messages import Language, choose_language
+from gateway.core.localization import Language, choose_language
 from gateway.tasks.order import Derivation, SubmitOrder
 from gateway.tasks.view import Task
 from providers.contract.requests import VideoRequest

@@ -21,7 +21,7 @@ from gateway.api.context import caller_of, has_no_cache, poll_headers, services
 from gateway.api.error_responses import failure_response
 from gateway.api.response_cache import CACHED_SECONDS, PollResponse
 from gateway.api.services import services_of
-from gateway.core.messages import Language, choose_language
+from gateway.core.localization import Language, choose_language
 from gateway.core.metrics import QUERIES_SAVED
 from gateway.tasks.view import Task
 

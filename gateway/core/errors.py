@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from gateway.core.messages import ERRORS, QUERY_FAILED, Language, describe_problems, localize
+from gateway.core.localization import Language, describe_problems, localize
+from gateway.core.messages import ERRORS, QUERY_FAILED
 from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind, FieldProblem, FieldReason, ProviderError
 from providers.contract.localized_text import LocalizedText

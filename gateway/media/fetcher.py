@@ -25,8 +25,9 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from gateway.core.errors import GatewayError
+from gateway.core.localization import format_bytes
 from gateway.core.logs import GATEWAY
-from gateway.core.messages import ERRORS, format_bytes
+from gateway.core.messages import ERRORS
 from gateway.media.spool import spool
 from gateway.media.url_policy import DisallowedUrlError, UrlPolicy
 

@@ -15,8 +15,9 @@ from functools import partial
 from typing import IO, Protocol
 
 from gateway.core.errors import GatewayError, invalid
+from gateway.core.localization import format_bytes
 from gateway.core.logs import GATEWAY, where
-from gateway.core.messages import ERRORS, format_bytes
+from gateway.core.messages import ERRORS
 from gateway.media.resize import shrink_to
 from gateway.media.spool import spool
 from gateway.media.unreadable import unreadable

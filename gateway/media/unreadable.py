@@ -1,6 +1,6 @@
 """Unreadable inputs: the message with the reason and the supported types."""
 
-from gateway.core.messages import format_text
+from gateway.core.localization import format_text
 from providers.contract.localized_text import LocalizedText
 from providers.media_files import TYPES, unsupported_type_of
 

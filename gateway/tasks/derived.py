@@ -12,7 +12,7 @@ from gateway.core.messages import ERRORS
 from gateway.tasks.model_catalog import Catalog, Offer
 from gateway.tasks.order import Derivation
 from gateway.tasks.view import Task
-from providers.contract.errors import FieldProblem, FieldReason
+from providers.contract.errors import ErrorKind, FieldProblem, FieldReason
 from providers.contract.media import MediaRole
 from providers.contract.models import ModelCard
 from providers.contract.requests import Media, VideoRequest
@@ -73,7 +73,8 @@ def finished(task: Task) -> Result:
     """
     if task.state.result is not None:
         return task.state.result
-    if task.query_error is not None:
+    # A task that the upstream does not find for the moment is one that has not ended.
+    if task.query_error is not None and task.query_error.kind is not ErrorKind.TASK_NOT_FOUND:
         raise from_provider(as_transient(task.query_error))
     raise GatewayError("not_ready", ERRORS["task_failed" if task.state.phase is Phase.FAILED else "not_ready"])
 

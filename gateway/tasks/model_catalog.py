@@ -8,7 +8,8 @@ from difflib import SequenceMatcher
 
 from gateway.accounts.callers import Caller
 from gateway.core.errors import GatewayError, from_provider, gateway_error, with_detail
-from gateway.core.messages import ERRORS, format_text
+from gateway.core.localization import format_text
+from gateway.core.messages import ERRORS
 from gateway.tasks.model_discovery import Discovery, ModelIndex, fold_name
 from providers.contract.accounts import Account
 from providers.contract.errors import ProviderError
@@ -27,6 +28,7 @@ _SNAPSHOT = re.compile(rf"({'|'.join(FORMER_NAMES)})-\d{{4}}-\d{{2}}-\d{{2}}", r
 
 _NEAREST = 3
 """How many closest models an error names."""
+_SHOWN_NAME = 64
 
 
 class Catalog:
@@ -284,7 +286,7 @@ class Offer:
         return gateway_error("no_account_for_provider", provider=card.provider)
 
     def _not_found(self, sentence: str, card: ModelCard, **values: object) -> GatewayError:
-        message = format_text(ERRORS[sentence], model=card.name, **values)
+        message = format_text(ERRORS[sentence], model=card.name[:_SHOWN_NAME], **values)
         return GatewayError("model_not_found", self._with_nearest(message, card), param="model")
 
     def _with_nearest(self, message: LocalizedText, card: ModelCard) -> LocalizedText:
@@ -300,7 +302,9 @@ class Offer:
 
 
 def nearest_names(name: str, names: Sequence[str]) -> list[str]:
-    """The names closest to a name, best first, by common parts and common subsequences of letters."""
+    """The names closest to a name, best first, by common parts and common subsequences of letters. Of a name that is
+    longer than any, its beginning counts: to compare all of it takes seconds."""
+    name = name[:_SHOWN_NAME]
     matcher = SequenceMatcher(b=name.casefold(), autojunk=False)
     parts = _parts(name)
 

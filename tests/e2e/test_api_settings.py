@@ -82,6 +82,10 @@ class TestHoldSubmits:
         assert (answer.status_code, answer.json()["status"]) == (202, "pending")
         assert answer.headers["preference-applied"] == "wait=0"
 
+    def test_respond_async_goes_before_the_setting(self, holding: httpx.Client, key: str) -> None:
+        answer = submit(holding, key, {"prompt": "a cat #pending"}, prefer="respond-async")
+        assert (answer.status_code, answer.json()["status"]) == (200, "pending")
+
     def test_prefer_goes_before_the_body(self, holding: httpx.Client, key: str) -> None:
         assert_held(submit(holding, key, {"async": True}, prefer="wait=8"))
 

@@ -28,6 +28,8 @@ def test_task_that_vanishes_keeps_its_last_state_on_every_surface(
         assert (task["status"], listed["status"], video["status"]) == ("pending", "pending", "queued")
         assert task["stale"] is listed["stale"] is video["stale"] is True
         assert task["error"] == "查询失败: 任务不存在或已过期"
+    content = client.get(f"/v1/videos/{id}/content", headers=headers)
+    assert (content.status_code, content.json()["error"]["code"]) == (400, "not_ready")
 
 
 @MODELS

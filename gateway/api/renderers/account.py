@@ -7,7 +7,8 @@ from gateway.accounts.health import AccountState
 from gateway.accounts.lease import AccountRecord
 from gateway.accounts.pool import AccountStatus, ManagedAccount
 from gateway.core.errors import describe
-from gateway.core.messages import ERRORS, Language, localize
+from gateway.core.localization import Language, localize
+from gateway.core.messages import ERRORS
 from providers.contract.accounts import Credits, public_tag
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from gateway.core.errors import describe, describe_query
-from gateway.core.messages import Language, describe_state
+from gateway.core.localization import Language, describe_state
 from gateway.tasks.view import Task
 from providers.contract.tasks import Phase, Result
 

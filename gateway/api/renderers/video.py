@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from gateway.core.errors import CODES, describe
-from gateway.core.messages import Language
+from gateway.core.localization import Language
 from gateway.tasks.view import Task
 from providers.contract.errors import ProviderError
 from providers.contract.tasks import Phase, Result

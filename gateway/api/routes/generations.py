@@ -106,7 +106,10 @@ def _seconds_to_wait(request: Request, caller: Caller, wait: bool | None) -> flo
     body, and the body over the configuration."""
     settings = services(request).settings
     longest = settings.video_timeout / 1000
-    match = _PREFER_WAIT.search(request.headers.get("prefer", ""))
+    prefer = request.headers.get("prefer", "")
+    match = _PREFER_WAIT.search(prefer)
     if match:
         return min(float(match[1]), longest)
+    if "respond-async" in prefer.lower():
+        return None
     return longest if (settings.api.holds_submits(caller.name) if wait is None else wait) else None

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import re
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +15,8 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from gateway.core.errors import GatewayError, gateway_error
-from gateway.core.messages import ERRORS, format_bytes
+from gateway.core.localization import format_bytes
+from gateway.core.messages import ERRORS
 from providers.media_files import HEAD_BYTES, MediaFile
 
 MAX_FIELDS = 1000
@@ -25,7 +26,8 @@ MAX_URLENCODED_BYTES = 1024 * 1024
 """Parsing such a form is slow for its size, and images have better ways."""
 
 MAX_VALUES = 50_000
-"""Approximate values of a JSON body: its commas and opening brackets, including those inside of strings."""
+"""Approximate values of a JSON body: its commas and opening brackets, including those inside of strings.
+For a form, those of its JSON texts together."""
 
 JSON, MULTIPART, URLENCODED = "application/json", "multipart/form-data", "application/x-www-form-urlencoded"
 
@@ -205,7 +207,10 @@ def _read_urlencoded(body: bytes) -> dict[str, Any]:
     return _fields(items)
 
 
-def _fields(items: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+def _fields(items: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    texts = (value for _, value in items if isinstance(value, str) and value.lstrip().startswith(("{", "[")))
+    if sum(text.count(sign) for text in texts for sign in (",", "[", "{")) > MAX_VALUES:
+        raise gateway_error("invalid_form")
     fields = nest(items)
     # Form values are strings, but the upstream's parameters have types.
     if isinstance(fields.get("provider_options"), dict):

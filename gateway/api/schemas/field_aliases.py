@@ -9,6 +9,7 @@ and the client programs that bug reports quote.
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from providers.contract.media import MediaRole
 from providers.media_files import MediaKind
@@ -210,13 +211,16 @@ UPSTREAM_CONTAINERS = frozenset({"input", "parameters"})
 LABELS = "metadata"
 """Inputs, size, ratio, resolution, duration and CONTAINERS are read of it. The rest are the client's own labels."""
 
-MEANINGLESS = frozenset({"user", "response_format", "metadata", "stream", "n"})
-"""Fields of OpenAI's APIs that say nothing about a video. `n` above 1 is refused: one task makes one video."""
+MEANINGLESS = frozenset({"user", "response_format", "metadata", "stream"})
+"""Fields of OpenAI's APIs that say nothing about a video."""
+
+COUNTS = frozenset({"n", "num_videos", "number_of_videos", "video_count", "sample_count", "batch_size", "num_outputs"})
+"""How many videos are to be made. More than 1 is refused: one task makes one video."""
 
 WEBHOOKS = frozenset({"webhook_url", "callback_url", "webhook", "callback", "notify_url", "notify_hook"})
 """Fields that hold an address of the client's own, which is no input."""
 
-IGNORED = frozenset({"quality", "fps", "frame_rate", "framerate", "style", "mode"})
+IGNORED = frozenset({"quality", "fps", "frame_rate", "frames_per_second", "style", "mode"})
 """Fields that are ignored with a warning where the model has no such thing, unless their value holds an input."""
 
 DECIDING_WORDS: Mapping[str, tuple[str, ...]] = {
@@ -227,7 +231,10 @@ DECIDING_WORDS: Mapping[str, tuple[str, ...]] = {
     "ratio": ("ratio", "aspect"),
     "resolution": ("resolution", "quality", "definition"),
     "duration": ("duration", "seconds", "length", "frames", "sec", "secs"),
-    "images": ("image", "images", "img", "picture", "photo", "frame", "media", "file", "files", "mask", "reference"),
+    "images": (
+        *("image", "images", "img", "pic", "pics", "picture", "photo", "frame", "media", "file", "files", "mask"),
+        *("reference", "character", "characters"),
+    ),
     "video_url": ("video", "videos", "clip", "clips"),
     "audio_url": ("audio", "sound", "music", "voice"),
 }
@@ -238,11 +245,22 @@ _NUMBERED = re.compile(r"(image_file_|video_file_|audio_file_)([1-9][0-9]?)", re
 _WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 
 Field = ScalarField | InputField
+Names = tuple[str, ...] | frozenset[str]
 
 
 def fold(name: str) -> str:
     """A name without case, `_`, `-` and blanks."""
     return name.translate(_FOLDED).lower()
+
+
+@lru_cache
+def _folded(names: Names) -> frozenset[str]:
+    return frozenset(map(fold, names))
+
+
+def is_one_of(name: str, names: Names) -> bool:
+    """True for a name of CONTAINERS and the like, matched as the names of fields are."""
+    return fold(name) in _folded(names)
 
 
 def names_of(field: Field) -> Iterator[str]:

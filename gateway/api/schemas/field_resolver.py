@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from gateway.api.schemas import field_aliases as aliases
 from gateway.api.schemas.body_parser import UnreadableFile
-from gateway.api.schemas.field_aliases import InputField, ScalarField, field_of, fold
+from gateway.api.schemas.field_aliases import InputField, ScalarField, field_of, fold, is_one_of
 from gateway.api.schemas.field_values import (
     PIXELS,
     RATIO,
@@ -44,7 +44,8 @@ from gateway.api.schemas.unknown_fields import (
     nearest_fields,
 )
 from gateway.core.errors import invalid
-from gateway.core.messages import ERRORS, format_text
+from gateway.core.localization import format_text
+from gateway.core.messages import ERRORS
 from providers.contract.errors import FieldProblem, FieldReason
 from providers.contract.localized_text import LocalizedText
 from providers.contract.media import MediaRole
@@ -98,9 +99,15 @@ class ResolvedFields:
         return self._without_repeats(read) if len(read) > 1 else read[0] if read else []
 
     def _without_repeats(self, read: list[list[Media]]) -> list[Media]:
+        items = [item for one in read for item in one]
+        if len({(item.file or item.url) for item in items} | {item.role for item in items}) == 2 * len(items):
+            # Each is there once, and in a place of its own.
+            return items
         placed: dict[Any, Media] = {}
-        for item in (item for items in read for item in items if item.role is not None):
-            placed.setdefault(_content(item), item)
+        for items in read:
+            for item in items:
+                if item.role is not None:
+                    placed.setdefault(_content(item), item)
         kept: list[Media] = []
         first: dict[Any, Media] = {}
         single: dict[Any, Media] = {}
@@ -157,7 +164,9 @@ class _Resolver:
     def add(self, name: str, value: Any, path: str, container: str = "") -> None:
         """Add a field. `path` is its name with the objects it stands in, `parameters.size`, and `container` the last of
         these objects."""
-        if is_blank(value):
+        # A submit has few fields, but each costs: texts and numbers take the shortest way.
+        text = type(value) is str
+        if (not value or value.isspace()) if text else is_blank(value):
             return
         self._added += 1
         if self._added > MAX_FIELDS:
@@ -169,7 +178,7 @@ class _Resolver:
             self._add_other(name, value, path, container)
         elif isinstance(declared, InputField):
             self._add_input(declared, value, path)
-        elif holds_misplaced_inputs(declared.name, value):
+        elif (":" in value if text else not isinstance(value, int)) and holds_misplaced_inputs(declared.name, value):
             # A model that has no use for the field would drop the input.
             hint = format_text(ERRORS["unknown_input"], fields=", ".join(input_names()))
             self._found.problems.append(FieldProblem(path, FieldReason.NOT_ALLOWED, hint=hint))
@@ -185,7 +194,8 @@ class _Resolver:
             self._found.inputs.append((declared, path, value))
 
     def _add_scalar(self, declared: ScalarField, name: str, value: Any, path: str, container: str = "") -> None:
-        own, alias = declared.name, fold(name)
+        own = declared.name
+        alias = own if name == own else fold(name)
         if alias in _SIDES:
             self._add_side(alias, value, path)
         elif alias in _TIERS:
@@ -265,22 +275,22 @@ class _Resolver:
     # --- other names -------------------------------------------------------------------------------------------------
 
     def _add_other(self, name: str, value: Any, path: str, container: str) -> None:
-        folded = name.lower()
-        if folded in aliases.CONTAINERS and (inner := object_of(value)) is not None:
+        if is_one_of(name, aliases.CONTAINERS) and (inner := object_of(value)) is not None:
             if path.count(".") >= _MAX_NESTING:
                 self._found.problems.append(FieldProblem(path[:_SHOWN_NAME], FieldReason.UNKNOWN))
                 return
             for key, item in inner.items():
-                self.add(key, item, f"{path}.{key}", folded)
+                self.add(key, item, f"{path}.{key}", name.lower())
         elif container in aliases.UPSTREAM_CONTAINERS:
             self._add_option(container, name, value, path)
-        elif folded == aliases.LABELS and (labels := object_of(value)) is not None:
+        elif name.lower() == aliases.LABELS and (labels := object_of(value)) is not None:
             self._add_labels(labels, path)
-        elif folded == "n" and whole_number(value) != 1:
-            self._found.problems.append(
-                FieldProblem(path, FieldReason.NOT_ALLOWED, ("1",), shown_value(value), _ONE_VIDEO)
-            )
-        elif folded in aliases.MEANINGLESS and not (folded == "stream" and switch_of(value) is not False):
+        elif is_one_of(name, aliases.COUNTS):
+            if whole_number(value) != 1:
+                self._found.problems.append(
+                    FieldProblem(path, FieldReason.NOT_ALLOWED, ("1",), shown_value(value), _ONE_VIDEO)
+                )
+        elif is_one_of(name, aliases.MEANINGLESS) and not (name.lower() == "stream" and switch_of(value) is not False):
             if holds_media(value) if isinstance(value, str) else holds_inputs(value):
                 self._refuse(name, value, path)
         else:
@@ -292,7 +302,7 @@ class _Resolver:
             own_path, declared = f"{path}.{name}", field_of(name)
             if is_blank(value):
                 continue
-            if name.lower() in aliases.CONTAINERS and (inner := object_of(value)) is not None:
+            if is_one_of(name, aliases.CONTAINERS) and (inner := object_of(value)) is not None:
                 for key, item in inner.items():
                     self.add(key, item, f"{own_path}.{key}", name.lower())
             elif isinstance(declared, InputField) and holds_inputs(value):
@@ -335,7 +345,7 @@ class _Resolver:
             self._found.ignored.append(path[:_SHOWN_NAME])
 
     def _refuse(self, name: str, value: Any, path: str) -> None:
-        nearest = nearest_fields(name)
+        nearest = nearest_fields(name, value)
         hint = None
         if holds_inputs(value):
             fields = ", ".join(nearest[:1] + tuple(shown for shown in input_names() if shown not in nearest[:1]))

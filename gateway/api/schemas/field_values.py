@@ -24,14 +24,20 @@ def is_blank(value: Any) -> bool:
     return value is None or value == [] or value == {}
 
 
-def object_of(value: Any) -> Mapping[str, Any] | None:
-    """An object, or the JSON text of one as forms carry it."""
-    if isinstance(value, str) and value.lstrip().startswith("{"):
+def json_of(value: Any) -> Any:
+    """A value, or the list or object that it holds as JSON text: forms carry them so."""
+    if isinstance(value, str) and value.lstrip().startswith(("{", "[")):
         try:
-            value = orjson.loads(value)
+            return orjson.loads(value)
         except orjson.JSONDecodeError:
-            return None
-    return value if isinstance(value, dict) else None
+            return value
+    return value
+
+
+def object_of(value: Any) -> Mapping[str, Any] | None:
+    """An object, or the JSON text of one."""
+    parsed = json_of(value)
+    return parsed if isinstance(parsed, dict) else None
 
 
 def switch_of(value: Any) -> bool | None:

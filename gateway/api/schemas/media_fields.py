@@ -1,14 +1,13 @@
 """Inputs of a request: in whatever form a client gives pictures, clips and sounds, `Media` comes out."""
 
-import contextlib
 import re
+from collections.abc import Iterator
 from typing import Any, TypeGuard
 from urllib.parse import unquote, urlsplit
 
-import orjson
-
 from gateway.api.schemas.body_parser import UnreadableFile
 from gateway.api.schemas.field_aliases import KIND_WORDS, MAX_INPUTS, REFERENCE_WORD, ROLES, InputField
+from gateway.api.schemas.field_values import json_of
 from gateway.media.unreadable import READABLE, unreadable
 from providers.contract.errors import FieldProblem, FieldReason
 from providers.contract.localized_text import LocalizedText
@@ -67,13 +66,17 @@ class InputError(Exception):
 
 
 def shown_value(value: object) -> str:
-    """A client's value in an error message: a short text, the type of an object, never binary."""
+    """A client's value in an error message, as JSON writes it: a short text, never binary."""
     if value is None:
         return ""
     if isinstance(value, MediaFile):
         return NAMES[value.media_type]
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, dict | list):
+        return "{…}" if isinstance(value, dict) else "[…]"
     if not isinstance(value, str | int | float):
-        return type(value).__name__
+        return ""
     text = str(value)[:_SHOWN_CHARACTERS]
     return text if text.isprintable() else ""
 
@@ -105,6 +108,9 @@ def read_inputs(field: InputField, path: str, value: Any) -> list[Media]:
     text of such an object, and lists and comma-separated texts of them where the field takes several. Blank ones are
     left out. Raises InputError.
     """
+    if isinstance(value, str) and value.startswith(ADDRESSES) and value.find(":", len("https:")) < 0:
+        # The common case: one address, which needs no cleaning.
+        return [_place(field, path, value.rstrip(), "")]
     found = [read for element in _elements(value) if (read := _read(element)) is not None]
     if len(found) > 1 and not field.many:
         raise InputError("1", value, _ONE_ONLY)
@@ -123,23 +129,24 @@ def media(kind: MediaKind, given: Given, param: str, role: MediaRole | None = No
 def holds_inputs(value: Any) -> bool:
     """True if a JSON value holds a file, or at any depth a text that is an address or a `data:` URL, in JSON texts as
     well."""
+    return any(is_file(leaf) or (isinstance(leaf, str) and is_address(leaf.lstrip())) for leaf in leaves(value))
+
+
+def leaves(value: Any) -> Iterator[Any]:
+    """What is no list or object in a value, those that are JSON text taken apart as well."""
     level: list[Any] = [value]
     while level:
-        item = level.pop()
-        if isinstance(item, str):
-            text = item.lstrip()
-            if is_address(text):
-                return True
-            if text[:1] in ("[", "{") and ":" in text:
-                with contextlib.suppress(orjson.JSONDecodeError):
-                    level.append(orjson.loads(text))
-        elif isinstance(item, MediaFile | UnreadableFile):
-            return True
-        elif isinstance(item, dict):
+        item = json_of(level.pop())
+        if isinstance(item, dict):
             level += item.values()
         elif isinstance(item, list):
             level += item
-    return False
+        else:
+            yield item
+
+
+def is_file(value: object) -> TypeGuard[MediaFile | UnreadableFile]:
+    return isinstance(value, MediaFile | UnreadableFile)
 
 
 def _elements(value: Any, depth: int = 0) -> list[Any]:
@@ -147,13 +154,8 @@ def _elements(value: Any, depth: int = 0) -> list[Any]:
         text = value.strip()
         if is_address(text):
             # A data: URL of megabytes has no other colon.
-            return _BETWEEN_ADDRESSES.split(text) if text.find(":", len("https:")) >= 0 else [text]
-        if text[:1] not in ("[", "{"):
-            return [text]
-        try:
-            value = orjson.loads(text)
-        except orjson.JSONDecodeError:
-            raise InputError(_WANTED_ADDRESS, text) from None
+            return _BETWEEN_ADDRESSES.split(text, MAX_INPUTS) if text.find(":", len("https:")) >= 0 else [text]
+        value = json_of(text)
     if not isinstance(value, list | tuple):
         return [value]
     if depth >= _MAX_NESTING:
@@ -202,7 +204,7 @@ def _place(field: InputField, path: str, given: Given | UnreadableFile, word: st
         types = ", ".join(TYPES[field.kind]) if field.kind else READABLE
         raise InputError(types, given, unreadable(given.head, types))
     role = ROLES.get(word) if word else None
-    kind = role.kind if role else field.kind or KIND_WORDS.get(word) or kind_of(given)
+    kind = role.kind if role else field.kind or (KIND_WORDS.get(word) if word else None) or kind_of(given)
     if role is None:
         if word == REFERENCE_WORD or (field.reference and field.role is None):
             role = _REFERENCES[kind]

@@ -1,6 +1,7 @@
 """Resolution of model names, aliases and defaults."""
 
 import asyncio
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -386,3 +387,9 @@ def test_nearest_names_are_suggested() -> None:
     assert nearest_names("jimeng-video-3.0", names)[:2] == ["jimeng-video-3.0-pro", "jimeng-video-3.0-fast"]
     assert nearest_names("Seedance-2.0", names)[0] == "jimeng-video-seedance-2.0"
     assert nearest_names("x", []) == []
+
+
+def test_nearest_of_a_huge_name_takes_no_time() -> None:
+    began = time.process_time()
+    assert nearest_names("jimeng-video-" * 10_000, ["jimeng-video-3.0", "wan2.6-t2v"])[0] == "jimeng-video-3.0"
+    assert time.process_time() - began < 0.1

@@ -257,6 +257,13 @@ def test_body_with_too_many_values_is_refused_before_parsing(large: TestClient) 
     assert large.post("/", content=many, headers={"content-type": "application/json"}).status_code == 200
 
 
+def test_form_with_too_many_values_in_its_texts_is_refused_before_parsing(large: TestClient) -> None:
+    for text in ("[" + "1," * 60_000 + "1]", ' {"a": ' + "[" * 60_000, '{"a":[' + "{}," * 30_000 + "1]}"):
+        assert large.post("/", files={"attachment": (None, text)}).status_code == 400
+        assert large.post("/", data={"images": text}).status_code == 400
+    assert large.post("/", files={"prompt": (None, "a, b" * 60_000)}).status_code == 200
+
+
 # --- encodings ----------------------------------------------------------------------------------------------------
 
 CAT = "一只猫"

@@ -1,5 +1,7 @@
 """Names of fields: what each means, what is refused, and that nothing is dropped."""
 
+import contextlib
+import json
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -11,6 +13,8 @@ from hypothesis import strategies as st
 from gateway.api.schemas.body_parser import UnreadableFile
 from gateway.api.schemas.field_aliases import (
     CONTAINERS,
+    COUNTS,
+    IGNORED,
     INPUTS,
     LABELS,
     MAX_INPUTS,
@@ -21,10 +25,12 @@ from gateway.api.schemas.field_aliases import (
     all_names,
     field_of,
     fold,
+    is_one_of,
     names_of,
 )
 from gateway.api.schemas.field_resolver import MAX_WARNINGS
-from gateway.api.schemas.media_fields import is_address
+from gateway.api.schemas.field_values import json_of
+from gateway.api.schemas.media_fields import is_address, kind_by_address
 from gateway.api.schemas.requests import Generation, parse_generation, parse_reuse
 from gateway.api.schemas.unknown_fields import _deciding, nearest_fields
 from gateway.core.errors import GatewayError
@@ -48,7 +54,7 @@ def test_each_name_means_one_field() -> None:
     fields: tuple[Field, ...] = (*SCALARS, *INPUTS)
     names = [name for declared in fields for name in names_of(declared)]
     assert len({fold(name) for name in names}) == len(names) - 1  # file_paths and filePaths
-    assert not {name for name in names if name in MEANINGLESS | WEBHOOKS | set(CONTAINERS)}
+    assert not [name for name in names if is_one_of(name, MEANINGLESS | WEBHOOKS | COUNTS | frozenset(CONTAINERS))]
 
 
 @pytest.mark.parametrize(
@@ -196,6 +202,12 @@ def test_input_that_holds_more_or_less_than_one_is_refused(value: object) -> Non
     assert refused({"images": [value]}).param == "images"
 
 
+def test_text_of_very_many_addresses_is_refused_fast() -> None:
+    began = time.perf_counter()
+    assert refused({"images": "https://h/a.png," * 500_000}).param == "images"
+    assert time.perf_counter() - began < 0.5
+
+
 def test_binary_is_never_quoted() -> None:
     message = refused({"image": "\x89PNG\r\n\x1a\n\0IHDR"}).message("en")
     assert message.isprintable()
@@ -205,12 +217,63 @@ def test_binary_is_never_quoted() -> None:
 # --- policies -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["resolution", "quality", "ratio", "size", "model", "template", "style", "fps"])
+@pytest.mark.parametrize(
+    "name", ["resolution", "quality", "mode", "ratio", "size", "model", "template", "style", "fps"]
+)
 def test_address_in_a_field_that_takes_none_is_refused(name: str) -> None:
-    for value in (DATA, URL, {"url": URL}):
+    for value in (DATA, URL, {"url": URL}, f'[{{"url": "{URL}"}}]'):
         error = refused({name: value})
         assert error.param == name
         assert "image_url" in error.message("en")
+
+
+@pytest.mark.parametrize("name", ["attachment", "style", "webhook_url", "user", "response_format", "stream"])
+@pytest.mark.parametrize("value", [DATA, f'{{"url": "{URL}"}}', f'["{URL}"]', {"deep": f' [{{"x": "{URL}"}}]'}])
+def test_media_in_an_unknown_field_is_refused_in_any_form(name: str, value: object) -> None:
+    assert refused({name: value}).param == name
+    assert refused({"metadata": {"label": value}}).param == "metadata.label"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "nearest"),
+    [
+        ("config", {"aspect_ratio": "9:16"}, "ratio"),
+        ("generationConfig", {"aspectRatio": "9:16", "durationSeconds": 8}, "ratio"),
+        ("options", {"output": {"size": "720x1280"}}, "size"),
+        ("extra", '{"seconds": 10}', "duration"),
+        ("settings", [{"width": 720}], "size"),
+        ("characters", [{"id": "char_1"}], "images"),
+    ],
+)
+def test_unknown_object_that_decides_the_video_is_refused(name: str, value: object, nearest: str) -> None:
+    error = refused({name: value})
+    assert error.param == name
+    assert nearest in error.message("en")
+
+
+@pytest.mark.parametrize("name", ["webhook_url", "callbackUrl", "webhookUrl", "callback-url", "notifyHook", "Callback"])
+def test_address_of_the_clients_own_is_ignored_with_a_warning(name: str) -> None:
+    parsed = parse_generation({"prompt": "p", name: "https://example.com/done"})
+    assert [warning.field for warning in parsed.warnings] == [name]
+
+
+@pytest.mark.parametrize("name", ["n", "num_videos", "numberOfVideos", "sampleCount", "batch_size"])
+def test_one_video_may_be_asked_for_and_no_more(name: str) -> None:
+    assert not parse_generation({"prompt": "p", name: "1"}).warnings
+    error = refused({name: 2})
+    assert error.param == name
+    assert "one video" in error.message("en")
+
+
+def test_names_without_meaning_match_without_case_and_separators() -> None:
+    body = {"prompt": "p", "responseFormat": "url", "User": "u", "extraBody": {"duration": 5}}
+    parsed = parse_generation(body)
+    assert (parsed.warnings, parsed.request.duration) == ((), 5)
+
+
+@pytest.mark.parametrize(("value", "shown"), [({"a": 1}, "{…}"), ([[]], "[…]"), (True, "true")])
+def test_values_are_shown_as_json_writes_them(value: object, shown: str) -> None:
+    assert f"duration: {shown}" in refused({"duration": value}).message("en")
 
 
 def test_address_in_a_prompt_is_text() -> None:
@@ -264,7 +327,9 @@ def test_earlier_video_under_its_names(name: str) -> None:
 addresses = st.builds(
     lambda kind, number: f"https://h/{number}.{kind}", st.sampled_from(["png", "mp4", "mp3", "x"]), st.integers(0, 9)
 ) | st.sampled_from([DATA, "data:video/mp4;base64,AAAA", "oss://b/k.png"])
-scalars = st.none() | st.booleans() | st.integers(-9, 9999) | st.sampled_from(["", "720p", "16:9", "on", "text"])
+texts_of_json = addresses.map(lambda address: json.dumps([{"url": address}]))
+words = st.sampled_from(["", "720p", "16:9", "on", "text"])
+scalars = texts_of_json | st.none() | st.booleans() | st.integers(-9, 9999) | words
 values = st.recursive(
     addresses | scalars,
     lambda inner: (
@@ -273,11 +338,12 @@ values = st.recursive(
     ),
     max_leaves=5,
 )
-names = st.sampled_from(sorted(all_names())) | st.text("abcdefgimnoprstuvz_", min_size=1, max_size=12)
+special = st.sampled_from(sorted(MEANINGLESS | COUNTS | WEBHOOKS | IGNORED | {"callbackUrl", "responseFormat"}))
+names = st.sampled_from(sorted(all_names())) | special | st.text("abcdefgimnoprstuvz_", min_size=1, max_size=12)
 bodies = st.dictionaries(names, values, max_size=4) | st.builds(
     lambda outer, name, inner: outer | {name: inner},
     st.dictionaries(names, values, max_size=2),
-    st.sampled_from(CONTAINERS),
+    st.sampled_from((*CONTAINERS, LABELS)),
     st.dictionaries(names, values, max_size=3),
 )
 
@@ -289,6 +355,8 @@ def addresses_in(value: Any) -> Iterator[str]:
     elif isinstance(value, list):
         for item in value:
             yield from addresses_in(item)
+    elif json_of(value) is not value:
+        yield from addresses_in(json_of(value))
     elif is_address(value):
         yield value
 
@@ -297,16 +365,17 @@ def addresses_asked(parsed: Generation) -> set[str]:
     request = parsed.request
     media = [*request.media, *([request.sound] if request.sound else [])]
     texts = [request.model, request.prompt, request.negative_prompt, request.template, request.ratio, request.size]
-    return {item.url for item in media} | set(addresses_in(dict(request.options))) | {text for text in texts if text}
+    found = addresses_in([dict(request.options), *texts])
+    return {*(item.url for item in media), *found, *(text for text in texts if text)}
 
 
 _IN_THE_PROMPT = ("shot_type", "camera_movement", "lighting", "motion_prompt")
 
 
 def written_fields(body: dict[str, Any]) -> Iterator[tuple[str, str, Any]]:
-    """Name, path and value of every field, those in containers as well."""
+    """Name, path and value of every field, those in containers and in `metadata` as well."""
     for name, value in body.items():
-        if name in CONTAINERS and isinstance(value, dict):
+        if name in (*CONTAINERS, LABELS) and isinstance(value, dict):
             yield from ((key, f"{name}.{key}", item) for key, item in value.items())
         else:
             yield name, name, value
@@ -320,21 +389,27 @@ def _as_option(parsed: Generation, path: str) -> Any:
 
 @given(bodies)
 def test_nothing_is_dropped_without_a_word(body: dict[str, Any]) -> None:
-    try:
+    with contextlib.suppress(GatewayError):
         parsed = parse_generation({"prompt": "p"} | body)
-    except GatewayError as error:
-        refused_field = error.param
-    else:
-        refused_field = None
         asked, warned = addresses_asked(parsed), {warning.field for warning in parsed.warnings}
         for name, path, value in written_fields(body):
-            if name in MEANINGLESS or name == LABELS or value in (None, "", [], {}):
+            labels = is_one_of(name, MEANINGLESS) or path.startswith(LABELS)
+            if value in (None, "", [], {}) or name in _IN_THE_PROMPT:
                 continue
-            if name not in _IN_THE_PROMPT:
-                assert set(addresses_in(value)) <= asked
-            if field_of(name) is None and name not in CONTAINERS:
+            given = {address for address in addresses_in(value) if not labels or kind_by_address(address)}
+            assert given <= asked or (is_one_of(name, WEBHOOKS) and path in warned)
+            if field_of(name) is None and not labels and not is_one_of(name, COUNTS) and name not in CONTAINERS:
                 assert path in warned or _as_option(parsed, path) == value
-    assert refused_field != ""
+
+
+@given(bodies)
+def test_every_refusal_names_a_field(body: dict[str, Any]) -> None:
+    refusal: GatewayError | None = None
+    try:
+        parse_generation({"prompt": "p"} | body)
+    except GatewayError as error:
+        refusal = error
+    assert refusal is None or refusal.param
 
 
 # --- hostile bodies ----------------------------------------------------------------------------------------------

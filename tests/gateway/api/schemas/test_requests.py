@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from gateway.api.schemas.body_parser import UnreadableFile
 from gateway.api.schemas.requests import parse_generation, parse_reuse
 from gateway.core.errors import GatewayError
-from gateway.core.messages import Language
+from gateway.core.localization import Language
 from providers.contract.media import MediaRole
 from providers.contract.requests import VideoRequest
 from providers.media_files import NAMES, MediaKind
@@ -118,10 +118,10 @@ def test_supported_urls_are_accepted(url: str) -> None:
     ("body", "param", "named"),
     [
         ({"prompt": 5}, "prompt", "5"),
-        ({"prompt": ["x"]}, "prompt", "list"),
+        ({"prompt": ["x"]}, "prompt", "[…]"),
         ({"duration": "long"}, "duration", "long"),
         ({"duration": 5.5}, "duration", "5.5"),
-        ({"duration": [5]}, "duration", "list"),
+        ({"duration": [5]}, "duration", "[…]"),
         ({"watermark": "maybe"}, "watermark", "true, false"),
         ({"seed": -2}, "seed", "0–4294967295"),
         ({"seed": 2**32}, "seed", "0–4294967295"),
@@ -134,7 +134,7 @@ def test_supported_urls_are_accepted(url: str) -> None:
         ({"audio_url": "x"}, "audio_url", "https://"),
         ({"functionMode": "odd"}, "functionMode", "omni_reference"),
         ({"provider_options": "not json"}, "provider_options", "not json"),
-        ({"provider_options": [1]}, "provider_options", "list"),
+        ({"provider_options": [1]}, "provider_options", "[…]"),
         ({"model": "m" * 51}, "model", "50"),
         ({"model": "猫" * 17}, "model", "50"),
         ({"model": 5}, "model", "5"),

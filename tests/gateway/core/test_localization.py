@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.messages import ERRORS, choose_language, describe_problems, describe_state, localize
+from gateway.core.localization import choose_language, describe_problems, describe_state, localize
+from gateway.core.messages import ERRORS
 from providers.contract.errors import FieldProblem, FieldReason
 from providers.contract.localized_text import LocalizedText
 from providers.contract.tasks import Phase, Queue, TaskState
