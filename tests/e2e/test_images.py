@@ -235,10 +235,11 @@ def test_uploaded_clip_can_be_edited(gateway: httpx.Client, key: str) -> None:
 def test_openai_library_uploads_files_of_every_kind(gateway: httpx.Client, session: str, key: str) -> None:
     base = f"{gateway.base_url}/v1"
     for secret, model in ((session, "jimeng-video-3.0-fast"), (key, "wan2.6-i2v")):
-        client = OpenAI(base_url=base, api_key=secret, max_retries=0)
-        for reference in (picture(), ("cat.webp", picture("image/webp")), ("cat.jpg", picture("image/jpeg"), "x/y")):
-            video = client.videos.create(model=model, prompt="it wakes up", input_reference=reference)
-            assert client.videos.poll(video.id, poll_interval_ms=20).status == "completed"
+        with OpenAI(base_url=base, api_key=secret, max_retries=0) as client:
+            files = (picture(), ("cat.webp", picture("image/webp")), ("cat.jpg", picture("image/jpeg"), "x/y"))
+            for reference in files:
+                video = client.videos.create(model=model, prompt="it wakes up", input_reference=reference)
+                assert client.videos.poll(video.id, poll_interval_ms=20).status == "completed"
 
 
 # --- limits -------------------------------------------------------------------------------------------------------

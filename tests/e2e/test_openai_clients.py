@@ -8,6 +8,8 @@ import asyncio
 import json
 import os
 import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -138,19 +140,28 @@ async def test_the_asynchronous_library(url: str, session: str, key: str, tmp_pa
         assert (picture.status, picture.model) == ("completed", "wan2.6-i2v")
 
 
+Connect = Callable[..., openai.OpenAI]
+
+
+@pytest.fixture
+def connect(url: str) -> Iterator[Connect]:
+    """Clients of the gateway, closed after the test."""
+    with ExitStack() as stack:
+        yield lambda key, timeout=20.0: stack.enter_context(
+            openai.OpenAI(base_url=f"{url}/v1", api_key=key, max_retries=2, timeout=timeout)
+        )
+
+
 class TestFailures:
     """The libraries repeat what fails; the upstream must see one accepted submit at most."""
-
-    def client(self, url: str, key: str) -> openai.OpenAI:
-        return openai.OpenAI(base_url=f"{url}/v1", api_key=key, max_retries=2, timeout=20)
 
     @pytest.mark.parametrize(
         ("word", "code"), [("fail=5001", "generation_failed"), ("fail=2038", "content_policy_violation")]
     )
     def test_failed_task_is_a_status_and_not_an_exception(
-        self, url: str, upstream: SandboxServer, session: str, word: str, code: str
+        self, connect: Connect, upstream: SandboxServer, session: str, word: str, code: str
     ) -> None:
-        video = self.client(url, session).videos.create_and_poll(prompt=f"x #{word}", poll_interval_ms=20)
+        video = connect(session).videos.create_and_poll(prompt=f"x #{word}", poll_interval_ms=20)
         assert video.status == "failed"
         assert video.error
         assert (video.error.code, bool(video.error.message)) == (code, True)
@@ -161,50 +172,47 @@ class TestFailures:
         [("refuse=2003", openai.BadRequestError), ("refuse=5000", openai.RateLimitError)],
     )
     def test_client_error_is_raised_and_not_retried(
-        self, url: str, upstream: SandboxServer, session: str, word: str, error: type[openai.APIStatusError]
+        self, connect: Connect, upstream: SandboxServer, session: str, word: str, error: type[openai.APIStatusError]
     ) -> None:
         with pytest.raises(error):
-            self.client(url, session).videos.create_and_poll(prompt=f"x #{word}", poll_interval_ms=20)
+            connect(session).videos.create_and_poll(prompt=f"x #{word}", poll_interval_ms=20)
         assert upstream.sandbox.submits("jimeng", session) == 0
         assert upstream.sandbox.calls("jimeng", "/mweb/v1/aigc_draft/generate", session) == 1
 
     @pytest.mark.parametrize("word", ["status=500 #times=1", "status-after=500", "lost", "status-after=500 #times=3"])
     def test_upstream_500_or_lost_answer_leaves_one_task(
-        self, url: str, upstream: SandboxServer, session: str, word: str
+        self, connect: Connect, upstream: SandboxServer, session: str, word: str
     ) -> None:
-        video = self.client(url, session).videos.create_and_poll(prompt=f"x #{word}", poll_interval_ms=20)
+        video = connect(session).videos.create_and_poll(prompt=f"x #{word}", poll_interval_ms=20)
         assert video.status == "completed"
         assert upstream.sandbox.submits("jimeng", session) == 1
 
     def test_upstream_that_always_answers_500_has_no_task(
-        self, url: str, upstream: SandboxServer, session: str
+        self, connect: Connect, upstream: SandboxServer, session: str
     ) -> None:
         with pytest.raises(openai.InternalServerError) as caught:
-            self.client(url, session).videos.create(prompt="x #status=500")
+            connect(session).videos.create(prompt="x #status=500")
         assert caught.value.code == "submission_unconfirmed"
         assert upstream.sandbox.submits("jimeng", session) == 0
         assert upstream.sandbox.calls("jimeng", "/mweb/v1/aigc_draft/generate", session) == 2
 
     def test_lost_answer_of_dashscope_is_reported_and_not_retried(
-        self, url: str, upstream: SandboxServer, key: str
+        self, connect: Connect, upstream: SandboxServer, key: str
     ) -> None:
         with pytest.raises(openai.InternalServerError) as caught:
-            self.client(url, key).videos.create(prompt="x #status-after=500", model="wan2.6-t2v")
+            connect(key).videos.create(prompt="x #status-after=500", model="wan2.6-t2v")
         assert caught.value.code == "submission_unconfirmed"
         assert upstream.sandbox.submits("dashscope", key) == 1
         assert upstream.sandbox.calls("dashscope", credential=key) == 1
 
-    def test_poll_continues_after_a_500(self, url: str, session: str) -> None:
-        video = self.client(url, session).videos.create_and_poll(
-            prompt="x #poll-500 #poll-times=3", poll_interval_ms=20
-        )
+    def test_poll_continues_after_a_500(self, connect: Connect, session: str) -> None:
+        video = connect(session).videos.create_and_poll(prompt="x #poll-500 #poll-times=3", poll_interval_ms=20)
         assert video.status == "completed"
 
     def test_retry_after_a_client_timeout_returns_the_first_task(
-        self, url: str, upstream: SandboxServer, key: str
+        self, connect: Connect, upstream: SandboxServer, key: str
     ) -> None:
         """The library's read timeout ends while the upstream is still answering; its repeat joins the first."""
-        client = openai.OpenAI(base_url=f"{url}/v1", api_key=key, max_retries=2, timeout=0.1)
-        video = client.videos.create(prompt="x #delay=0.2", model="wan2.6-t2v")
+        video = connect(key, 0.1).videos.create(prompt="x #delay=0.2", model="wan2.6-t2v")
         assert video.status == "queued"
         assert upstream.sandbox.submits("dashscope", key) == 1

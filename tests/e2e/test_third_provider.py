@@ -72,11 +72,11 @@ class TestRequests:
 
     @pytest.mark.filterwarnings("ignore:The Sora API:DeprecationWarning")
     def test_openai_client_creates_retrieves_downloads_and_edits(self, client: httpx.Client, ak: str) -> None:
-        openai = OpenAI(api_key=ak, base_url=str(client.base_url.join("/v1")))
-        video = openai.videos.create_and_poll(model=TEXT, prompt="a cat", poll_interval_ms=10)
-        assert video.status == "completed"
-        assert video.expires_at == (video.completed_at or 0) + 3600
-        assert openai.videos.download_content(video.id).read()[4:8] == b"ftyp"
+        with OpenAI(api_key=ak, base_url=str(client.base_url.join("/v1"))) as openai:
+            video = openai.videos.create_and_poll(model=TEXT, prompt="a cat", poll_interval_ms=10)
+            assert video.status == "completed"
+            assert video.expires_at == (video.completed_at or 0) + 3600
+            assert openai.videos.download_content(video.id).read()[4:8] == b"ftyp"
         body = {"prompt": "at night", "video": {"id": video.id}}
         edited = client.post("/v1/videos/edits", json=body, headers=bearer(ak))
         assert (edited.status_code, edited.json()["model"]) == (200, EDIT), edited.text
