@@ -70,8 +70,12 @@ async def all_of(calls: Sequence[Coroutine[Any, Any, V]]) -> list[V]:
     try:
         return await asyncio.gather(*tasks)
     finally:
-        for task in tasks:
-            task.cancel()
+        _cancel(tasks)
         await asyncio.gather(*tasks, return_exceptions=True)
         # As in `SingleFlight.get`.
         tasks.clear()
+
+
+def _cancel(tasks: Sequence[asyncio.Task[V]]) -> None:
+    for task in tasks:
+        task.cancel()

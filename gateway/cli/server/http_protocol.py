@@ -11,7 +11,7 @@ import orjson
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from gateway.core.errors import GatewayError
-from gateway.core.messages import Language
+from gateway.core.localization import Language
 from gateway.core.settings import Settings
 
 _RATE_SECONDS = 10.0

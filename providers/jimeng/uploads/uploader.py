@@ -129,7 +129,11 @@ class Uploader:
             )
         except ProviderError as error:
             upload_error = self._upload_error(error)
-        raise upload_error
+        try:
+            raise upload_error
+        finally:
+            # The traceback of the error holds this frame, and the file with it.
+            del upload_error
 
     async def _upload(self, file: MediaFile) -> Uploaded:
         store = _IMAGEX if file.kind is MediaKind.IMAGE else _VOD

@@ -1,0 +1,72 @@
+"""What a failed submit leaves behind in the process."""
+
+import base64
+import gc
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import pytest
+
+from gateway.app import create_app
+from gateway.cli.server.background import BackgroundServer
+from gateway.core.settings import TimeoutSettings
+from providers.contract.requests import Media, VideoRequest
+from providers.sandbox.server import SandboxServer
+from tests.e2e.conftest import HastyClock, bearer, settings_for
+from tests.pictures import picture
+
+
+@contextmanager
+def no_collection() -> Iterator[None]:
+    """Without the garbage collector, which would hide what is held by cycles."""
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+def closed_port() -> int:
+    """A port of this machine on which nothing listens."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
+
+
+def held() -> int:
+    return sum(isinstance(one, Media | VideoRequest) for one in gc.get_objects())
+
+
+@pytest.mark.parametrize("headers", [{}, {"Idempotency-Key": "k"}], ids=["without a key", "with a key"])
+@pytest.mark.parametrize(
+    ("model", "credential", "status"),
+    [
+        ("wan2.6-i2v", "sk-{port}", 502),
+        ("jimeng-video-3.0-fast", "http://127.0.0.1:{port}@session{port}", 502),
+        ("wan2.6-i2v", "sk-refused-{port}", 400),
+        ("no-such-model", "sk-{port}", 404),
+    ],
+)
+def test_failed_submit_holds_no_input(
+    upstream: SandboxServer, model: str, credential: str, status: int, headers: dict[str, str]
+) -> None:
+    port = closed_port()
+    changes: dict[str, Any] = {}
+    if status == 502:
+        dead = {"base_url": f"http://127.0.0.1:{port}"}
+        changes = {"providers": {name: own.model_copy(update=dead) for name, own in upstream.settings().items()}}
+    app = create_app(settings_for(upstream, timeouts=TimeoutSettings(), **changes), clock=HastyClock())
+    image = f"data:image/png;base64,{base64.b64encode(picture()).decode()}"
+    body = {"model": model, "prompt": "x #refuse=InvalidParameter", "image": image}
+    sent = bearer(credential.format(port=port)) | headers
+    with BackgroundServer(app) as server, httpx.Client(base_url=server.url, timeout=20) as client:
+        assert client.post("/v1/videos/generations", json=body, headers=sent).status_code == status
+        with no_collection():
+            before = held()
+            for number in range(3):
+                again = sent | ({"Idempotency-Key": f"k{number}"} if headers else {})
+                assert client.post("/v1/videos/generations", json=body, headers=again).status_code == status
+            assert held() == before
