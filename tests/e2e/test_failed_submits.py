@@ -69,4 +69,4 @@ def test_failed_submit_holds_no_input(
             for number in range(3):
                 again = sent | ({"Idempotency-Key": f"k{number}"} if headers else {})
                 assert client.post("/v1/videos/generations", json=body, headers=again).status_code == status
-            assert held() == before
+            assert held() <= before

@@ -24,7 +24,6 @@ from gateway.api.schemas.media_fields import is_address, kind_by_address
 from gateway.api.schemas.requests import Generation, parse_generation
 from gateway.core.errors import GatewayError
 
-URL, OTHER = "https://h/a.png", "https://h/b.png"
 DATA = "data:image/png;base64,iVBORw0KGgo="
 
 
