@@ -5,7 +5,9 @@ import resource
 import time
 from collections import Counter
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, ClassVar, Self
+from weakref import WeakKeyDictionary
 
 import orjson
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -16,6 +18,8 @@ from gateway.core.settings import Settings
 
 _RATE_SECONDS = 10.0
 """Interval at which the rate of a body is checked."""
+_SWEEP_SECONDS = 1.0
+"""Longest interval at which the connections of a process are checked: a timer for each request would cost more."""
 _MAX_DESCRIPTORS = 65_536
 _OTHER_DESCRIPTORS = 64
 """Descriptors that are left for upstream connections and files."""
@@ -65,6 +69,16 @@ def _connections_by_descriptors() -> int:
     return max(16, descriptors * 3 // 4 - _OTHER_DESCRIPTORS)
 
 
+class _Reading(Enum):
+    """What the server waits for on a connection."""
+
+    HEAD = 1
+    """The rest of a request, up to the first byte of its body."""
+    BODY = 2
+    NOTHING = 3
+    """The next request, or the end of the response."""
+
+
 class LimitedProtocol(HttpToolsProtocol):
     """One connection. A request that exceeds a limit gets 431 or 408, and the connection is closed.
 
@@ -75,6 +89,7 @@ class LimitedProtocol(HttpToolsProtocol):
     limits: ClassVar[ConnectionLimits] = ConnectionLimits()
     """Of the process: set before the server starts."""
     _by_address: ClassVar[Counter[str]] = Counter()
+    _sweeps: ClassVar[WeakKeyDictionary[Any, asyncio.TimerHandle]] = WeakKeyDictionary()
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -83,9 +98,9 @@ class LimitedProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         self._body_bytes = 0
         self._rejected = False
-        self._timer: asyncio.TimerHandle | None = None
         self._address = ""
-        self.waits_since = 0.0
+        self._reading = _Reading.HEAD
+        self._since = 0.0
 
     # --- connections ---------------------------------------------------------------------------------------------
 
@@ -93,17 +108,16 @@ class LimitedProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self._address = self.client[0] if self.client else ""
         self._by_address[self._address] += 1
-        self.waits_since = time.monotonic()
+        self._since = time.monotonic()
         if self._is_full() and not self._make_room():
             self._reject("too_many_connections")
-            return
-        self._start_timer(self.limits.head_seconds, self._time_out)
+        elif self.server_state not in self._sweeps:
+            self._schedule_sweep()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._by_address[self._address] -= 1
         if not self._by_address[self._address]:
             del self._by_address[self._address]
-        self._stop_timer()
         super().connection_lost(exc)
 
     def _is_full(self) -> bool:
@@ -126,7 +140,7 @@ class LimitedProtocol(HttpToolsProtocol):
         ]
         if not waiting:
             return False
-        min(waiting, key=lambda one: one.waits_since)._reject("too_many_connections")
+        min(waiting, key=lambda one: one._since)._reject("too_many_connections")
         return True
 
     # --- requests ------------------------------------------------------------------------------------------------
@@ -148,8 +162,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._in_head = True
-        self.waits_since = time.monotonic()
-        self._start_timer(self.limits.head_seconds, self._time_out)
+        self._reading, self._since = _Reading.HEAD, time.monotonic()
 
     def on_headers_complete(self) -> None:
         self._in_head, self._is_complete, self._head_bytes, self._body_bytes = False, False, 0, 0
@@ -161,13 +174,13 @@ class LimitedProtocol(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         if self._rejected:
             return
-        if not self._body_bytes:
-            self._start_timer(_RATE_SECONDS, self._check_rate)
+        if self._reading is _Reading.HEAD:
+            self._reading, self._since = _Reading.BODY, time.monotonic()
         self._body_bytes += len(body)
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        self._stop_timer()
+        self._reading = _Reading.NOTHING
         self._is_complete = True
         if not self._rejected:
             super().on_message_complete()
@@ -180,34 +193,37 @@ class LimitedProtocol(HttpToolsProtocol):
     def _wait_for_next(self) -> None:
         """Between two requests a connection waits as well. A response may end before the body of its request."""
         if self._is_complete and self.cycle.response_complete:
-            self._in_head, self.waits_since = True, time.monotonic()
+            self._in_head, self._since = True, time.monotonic()
 
     # --- time ----------------------------------------------------------------------------------------------------
 
-    def _start_timer(self, seconds: float, call: Any) -> None:
-        self._stop_timer()
-        self._timer = self.loop.call_later(seconds, call)
+    def _schedule_sweep(self) -> None:
+        interval = min(_SWEEP_SECONDS, self.limits.head_seconds / 4, _RATE_SECONDS / 4)
+        self._sweeps[self.server_state] = self.loop.call_later(interval, self._sweep)
 
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+    def _sweep(self) -> None:
+        """Check every connection of the server, and come back while there are any."""
+        del self._sweeps[self.server_state]
+        now = time.monotonic()
+        for one in list(self.connections):
+            if isinstance(one, LimitedProtocol):
+                one._check_time(now)
+        if self.connections:
+            self._schedule_sweep()
 
-    def _time_out(self) -> None:
-        self._reject("request_timeout")
-
-    def _check_rate(self) -> None:
-        # While reading is paused, it is the application that is slow.
-        if self._body_bytes <= self.limits.body_bytes_per_second * _RATE_SECONDS and not self.flow.read_paused:
+    def _check_time(self, now: float) -> None:
+        waited = now - self._since
+        if self._reading is _Reading.HEAD and waited > self.limits.head_seconds:
             self._reject("request_timeout")
-            return
-        self._body_bytes = 1
-        self._start_timer(_RATE_SECONDS, self._check_rate)
+        elif self._reading is _Reading.BODY and waited >= _RATE_SECONDS:
+            # While reading is paused, it is the application that is slow.
+            if self._body_bytes < self.limits.body_bytes_per_second * waited and not self.flow.read_paused:
+                self._reject("request_timeout")
+            self._body_bytes, self._since = 0, now
 
     def _reject(self, code: str) -> None:
         """Answer with an error, unless an answer has begun, and close the connection."""
-        self._rejected = True
-        self._stop_timer()
+        self._rejected, self._reading = True, _Reading.NOTHING
         cycle = self.cycle
         running = cycle is not None and not cycle.response_complete
         if running:
