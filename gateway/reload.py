@@ -16,7 +16,7 @@ from starlette.datastructures import State
 from gateway.accounts.pool import ManagedAccount
 from gateway.api.services import Services
 from gateway.bootstrap import ProcessState, build_services
-from gateway.core.logs import GATEWAY, where
+from gateway.core.logs import GATEWAY, location_of
 from gateway.core.settings import Settings, SettingsError
 from gateway.core.settings_loader import file_version
 
@@ -84,7 +84,7 @@ class Reloader:
             GATEWAY.error(f"new configuration rejected, keeping the current one: {error}")
             return
         except Exception as error:
-            GATEWAY.error("configuration could not be loaded", extra={"fields": {"cause": where(error)}})
+            GATEWAY.error("configuration could not be loaded", extra={"fields": {"cause": location_of(error)}})
             return
         before, self._state.services = self._state.services, services
         self._log(before, old, services)

@@ -18,7 +18,7 @@ from gateway.core.errors import GatewayError, clean, from_provider
 from gateway.core.messages import ERRORS
 from providers.contract.accounts import Account, Credits
 from providers.contract.errors import ErrorKind, ProviderError
-from providers.contract.provider import CanCheck, CanReceiveCredits, CanTellCredits
+from providers.contract.provider import CanCheck, CanReadCredits, CanReceiveCredits
 from providers.registry import Registry
 
 CONCURRENT_CHECKS = 4
@@ -70,20 +70,20 @@ class AccountChecks:
             raise GatewayError("not_supported", ERRORS["check_not_supported"])
         try:
             await self._record_outcome(account, provider.check(account))
-            if self._pool.lacks_credits(account) and isinstance(provider, CanTellCredits):
+            if self._pool.lacks_credits(account) and isinstance(provider, CanReadCredits):
                 await self._read_credits(provider, account)
         except ProviderError as error:
             if error.kind is ErrorKind.INVALID_CREDENTIAL:
                 return False
             raise from_provider(error) from error
-        if not isinstance(provider, CanTellCredits):
+        if not isinstance(provider, CanReadCredits):
             self._pool.record_top_up(account)
         return True
 
     async def credits(self, account: Account, *, force_refresh: bool = False) -> Credits:
         """The credit balance, cached for CREDITS_SECONDS unless the account lacks credits. Raises GatewayError."""
         provider = self._registry[account.provider]
-        if not isinstance(provider, CanTellCredits):
+        if not isinstance(provider, CanReadCredits):
             raise GatewayError("not_supported", ERRORS["credits_not_reported"])
         cached = None if force_refresh or self._pool.lacks_credits(account) else self._pool.record(account).credits
         if cached is not None and self._clock.now() - cached.at < CREDITS_SECONDS:
@@ -104,7 +104,7 @@ class AccountChecks:
             raise from_provider(error) from error
         if received:
             self._pool.record_top_up(account)
-        if not isinstance(provider, CanTellCredits):
+        if not isinstance(provider, CanReadCredits):
             return Received(received)
         try:
             return Received(received, await self._read_credits(provider, account))
@@ -148,7 +148,7 @@ class AccountChecks:
     def refresh_credits(self, account: Account) -> None:
         """Read the balance in the background, after a submit failed for lack of credits."""
         provider = self._registry[account.provider]
-        if isinstance(provider, CanTellCredits) and account.id not in self._balance_reads:
+        if isinstance(provider, CanReadCredits) and account.id not in self._balance_reads:
             self._balance_reads[account.id] = self._background.start(self._refresh_credits(provider, account))
 
     async def balances_read(self, accounts: Sequence[Account]) -> None:
@@ -171,7 +171,7 @@ class AccountChecks:
         finally:
             del self._checks[account.id]
 
-    async def _refresh_credits(self, provider: CanTellCredits, account: Account) -> None:
+    async def _refresh_credits(self, provider: CanReadCredits, account: Account) -> None:
         try:
             await self._read_credits(provider, account)
         except ProviderError:
@@ -179,7 +179,7 @@ class AccountChecks:
         finally:
             del self._balance_reads[account.id]
 
-    async def _read_credits_later(self, provider: CanTellCredits, account: Account) -> None:
+    async def _read_credits_later(self, provider: CanReadCredits, account: Account) -> None:
         for seconds in BALANCE_RETRIES:
             await self._clock.sleep(seconds)
             if not self._pool.lacks_credits(account) or self._pool.is_expired(account):
@@ -188,7 +188,7 @@ class AccountChecks:
                 await self._read_credits(provider, account)
                 return
 
-    async def _read_credits(self, provider: CanTellCredits, account: Account) -> Credits:
+    async def _read_credits(self, provider: CanReadCredits, account: Account) -> Credits:
         credits = await self._record_outcome(account, provider.credits(account))
         self._pool.record_credits(account, credits)
         return credits

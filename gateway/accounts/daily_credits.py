@@ -10,7 +10,7 @@ from gateway.accounts.health import AccountState
 from gateway.accounts.pool import AccountPool
 from gateway.core.clock import Clock
 from gateway.core.errors import GatewayError
-from gateway.core.logs import GATEWAY, where
+from gateway.core.logs import GATEWAY, location_of
 from providers.contract.accounts import Account
 from providers.registry import find_spec
 
@@ -54,7 +54,7 @@ class DailyCredits:
             try:
                 await self.receive_due()
             except Exception as error:
-                GATEWAY.error("daily credits failed", extra={"fields": {"cause": where(error)}})
+                GATEWAY.error("daily credits failed", extra={"fields": {"cause": location_of(error)}})
 
     async def receive_due(self) -> None:
         """Receive the credits that have become due since the last call."""

@@ -83,7 +83,7 @@ def _single_error(status: AccountStatus, error: ProviderError, managed: bool, no
     if status.state is AccountState.UNREACHABLE:
         return GatewayError("upstream_unavailable", ERRORS["proxy_unreachable"], detail=error.detail)
     result = from_provider(error)
-    if not result.shape.should_retry:
+    if not result.spec.should_retry:
         result.retry_after = None
     if status.until is None or status.until <= now:
         return result
@@ -91,7 +91,7 @@ def _single_error(status: AccountStatus, error: ProviderError, managed: bool, no
         template = ERRORS["account_paused" if managed else "account_without_credits"]
     elif status.state in _TRANSIENT or status.state is AccountState.DAILY_LIMIT:
         template = ERRORS["account_paused"]
-        result.retry_after = status.until - now if result.shape.should_retry else None
+        result.retry_after = status.until - now if result.spec.should_retry else None
     else:
         return result
     result.text = format_text(template, reason=result.text, eta=format_duration(status.until - now))

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from gateway.api.context import add_log_fields, json_response, language_of, request_id
 from gateway.api.paths import path_error
 from gateway.core.errors import GatewayError, gateway_error
-from gateway.core.logs import GATEWAY, where
+from gateway.core.logs import GATEWAY, location_of
 
 
 def error_response(request: Request, error: GatewayError, headers: Mapping[str, str] | None = None) -> Response:
@@ -20,7 +20,7 @@ def error_response(request: Request, error: GatewayError, headers: Mapping[str, 
     add_log_fields(request, error.log_fields())
     release_frames(error)
     body = error.body(language_of(request), request_id(request))
-    return json_response(body, error.shape.status, {**error.headers(), **(headers or {})})
+    return json_response(body, error.spec.status, {**error.headers(), **(headers or {})})
 
 
 def release_frames(error: BaseException) -> None:
@@ -52,7 +52,7 @@ def failure_response(request: Request, error: Exception | asyncio.CancelledError
 
 def log_failure(request_id: str, error: Exception) -> None:
     """Log the location of an exception."""
-    GATEWAY.error("internal error", extra={"fields": {"request_id": request_id, "cause": where(error)}})
+    GATEWAY.error("internal error", extra={"fields": {"request_id": request_id, "cause": location_of(error)}})
 
 
 async def handle_gateway_error(request: Request, error: Exception) -> Response:

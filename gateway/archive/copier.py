@@ -31,7 +31,7 @@ from gateway.archive.records import (
 from gateway.archive.store import ArchiveStore, StoreError
 from gateway.core.byte_ranges import content_length
 from gateway.core.errors import describe
-from gateway.core.logs import where
+from gateway.core.logs import location_of
 from gateway.task_ids.links import EXPIRED_STATUSES
 from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind, ProviderError
@@ -396,5 +396,5 @@ def _cause(error: Exception) -> str:
         case _InvalidFileError() | StoreError():
             text = str(error)
         case _:
-            text = where(error)
+            text = location_of(error)
     return " ".join(text.split())[:_LONGEST_CAUSE]

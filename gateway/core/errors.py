@@ -16,7 +16,7 @@ from providers.contract.localized_text import LocalizedText
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class ErrorSpec:
     """The HTTP form of a code: status, OpenAI's error type, and whether and after how many seconds to retry."""
 
     status: int
@@ -25,33 +25,33 @@ class Shape:
     retry_after: float | None = None
 
 
-SHAPES: dict[str, Shape] = {
-    "invalid_value": Shape(400, "invalid_request_error"),
-    "unsupported_parameter": Shape(400, "invalid_request_error"),
-    "conflict": Shape(400, "invalid_request_error"),
-    "content_policy_violation": Shape(400, "invalid_request_error"),
-    "not_ready": Shape(400, "invalid_request_error"),
-    "invalid_api_key": Shape(401, "authentication_error"),
-    "account_restricted": Shape(403, "permission_error"),
-    "not_found": Shape(404, "not_found_error"),
-    "model_not_found": Shape(404, "not_found_error"),
-    "task_not_found": Shape(404, "not_found_error"),
-    "method_not_allowed": Shape(405, "invalid_request_error"),
-    "not_cancellable": Shape(409, "invalid_request_error"),
-    "idempotency_mismatch": Shape(409, "invalid_request_error"),
-    "too_large": Shape(413, "invalid_request_error"),
-    "request_timeout": Shape(408, "invalid_request_error"),
-    "range_not_satisfiable": Shape(416, "invalid_request_error"),
-    "headers_too_large": Shape(431, "invalid_request_error"),
-    "insufficient_quota": Shape(429, "insufficient_quota"),
-    "rate_limit_exceeded": Shape(429, "rate_limit_error", should_retry=True, retry_after=30),
-    "internal_error": Shape(500, "server_error"),
-    "not_supported": Shape(501, "invalid_request_error"),
-    "generation_failed": Shape(502, "server_error"),
-    "upstream_error": Shape(502, "server_error"),
-    "upstream_unavailable": Shape(502, "server_error", should_retry=True, retry_after=5),
-    "too_many_connections": Shape(503, "server_error", should_retry=True, retry_after=5),
-    "submission_unconfirmed": Shape(504, "server_error"),
+ERROR_SPECS: dict[str, ErrorSpec] = {
+    "invalid_value": ErrorSpec(400, "invalid_request_error"),
+    "unsupported_parameter": ErrorSpec(400, "invalid_request_error"),
+    "conflict": ErrorSpec(400, "invalid_request_error"),
+    "content_policy_violation": ErrorSpec(400, "invalid_request_error"),
+    "not_ready": ErrorSpec(400, "invalid_request_error"),
+    "invalid_api_key": ErrorSpec(401, "authentication_error"),
+    "account_restricted": ErrorSpec(403, "permission_error"),
+    "not_found": ErrorSpec(404, "not_found_error"),
+    "model_not_found": ErrorSpec(404, "not_found_error"),
+    "task_not_found": ErrorSpec(404, "not_found_error"),
+    "method_not_allowed": ErrorSpec(405, "invalid_request_error"),
+    "not_cancellable": ErrorSpec(409, "invalid_request_error"),
+    "idempotency_mismatch": ErrorSpec(409, "invalid_request_error"),
+    "too_large": ErrorSpec(413, "invalid_request_error"),
+    "request_timeout": ErrorSpec(408, "invalid_request_error"),
+    "range_not_satisfiable": ErrorSpec(416, "invalid_request_error"),
+    "headers_too_large": ErrorSpec(431, "invalid_request_error"),
+    "insufficient_quota": ErrorSpec(429, "insufficient_quota"),
+    "rate_limit_exceeded": ErrorSpec(429, "rate_limit_error", should_retry=True, retry_after=30),
+    "internal_error": ErrorSpec(500, "server_error"),
+    "not_supported": ErrorSpec(501, "invalid_request_error"),
+    "generation_failed": ErrorSpec(502, "server_error"),
+    "upstream_error": ErrorSpec(502, "server_error"),
+    "upstream_unavailable": ErrorSpec(502, "server_error", should_retry=True, retry_after=5),
+    "too_many_connections": ErrorSpec(503, "server_error", should_retry=True, retry_after=5),
+    "submission_unconfirmed": ErrorSpec(504, "server_error"),
 }
 
 CODES: dict[ErrorKind, str] = {
@@ -121,8 +121,8 @@ class GatewayError(Exception):
             self.param = names.get(self.param, self.param)
 
     @property
-    def shape(self) -> Shape:
-        return SHAPES[self.code]
+    def spec(self) -> ErrorSpec:
+        return ERROR_SPECS[self.code]
 
     def message(self, language: Language) -> str:
         if self.problems:
@@ -133,7 +133,7 @@ class GatewayError(Exception):
         """OpenAI's error body, `{"error": {…}}`, with `upstream_code` where the upstream gave one."""
         error: dict[str, Any] = {
             "message": self.message(language),
-            "type": self.shape.type,
+            "type": self.spec.type,
             "code": self.code,
             "param": self.param,
             "request_id": request_id,
@@ -148,8 +148,8 @@ class GatewayError(Exception):
         return self._log_fields | {name: value for name, value in fields.items() if value}
 
     def headers(self) -> dict[str, str]:
-        headers = {"x-should-retry": "true" if self.shape.should_retry else "false"}
-        retry_after = self.retry_after if self.retry_after is not None else self.shape.retry_after
+        headers = {"x-should-retry": "true" if self.spec.should_retry else "false"}
+        retry_after = self.retry_after if self.retry_after is not None else self.spec.retry_after
         if retry_after is not None:
             headers["retry-after"] = str(round(min(max(1, retry_after), _MAX_RETRY_AFTER)))
         return headers

@@ -82,7 +82,7 @@ def configure(level: str, log_format: str) -> None:
     logging.getLogger("python_multipart").setLevel(logging.ERROR)
 
 
-def where(error: Exception) -> str:
+def location_of(error: Exception) -> str:
     """The type and location of an error, without its message, which may quote a request."""
     frames = traceback.extract_tb(error.__traceback__)
     place = f" at {frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno}" if frames else ""

@@ -33,14 +33,14 @@ BATCH_SIZES = Histogram(
     ("provider",),
     buckets=(1, 2, 5, 10, 20, 50, 100),
 )
-ANSWER_AGES = Histogram(
+STATUS_AGES = Histogram(
     "gateway_answer_age_seconds",
     "Age in seconds of the status returned to polls of unfinished tasks.",
     buckets=(0.1, 0.5, 1, 2, 5, 10, 20, 30, 60),
 )
 QUERIES_SAVED = Counter("gateway_polls_saved", "Task polls answered from the cache, without an upstream query.")
 QUERIES_JOINED = Counter("gateway_polls_joined", "Task polls that joined a status query already in flight.")
-QUERIES_UNDER_WAY = Gauge(
+QUERIES_IN_FLIGHT = Gauge(
     "gateway_queries_under_way", "Upstream status queries in flight.", multiprocess_mode="livesum"
 )
 SUBMITS = Counter(

@@ -16,7 +16,7 @@ from typing import IO, Protocol
 
 from gateway.core.errors import GatewayError, invalid
 from gateway.core.localization import format_bytes
-from gateway.core.logs import GATEWAY, where
+from gateway.core.logs import GATEWAY, location_of
 from gateway.core.messages import ERRORS
 from gateway.media.resize import shrink_to
 from gateway.media.spool import spool
@@ -77,7 +77,7 @@ class MediaIntake:
                 ready = await self._prepare_all(card, request, client, resources)
             except OSError as error:
                 # The disk is full or missing: nothing has been sent.
-                GATEWAY.error("inputs could not be stored", extra={"fields": {"cause": where(error)}})
+                GATEWAY.error("inputs could not be stored", extra={"fields": {"cause": location_of(error)}})
                 raise GatewayError("internal_error") from error
             yield ready
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from gateway.core import metrics
 from gateway.core.background_tasks import Background
 from gateway.core.clock import Clock, Timer
-from gateway.core.logs import GATEWAY, where
+from gateway.core.logs import GATEWAY, location_of
 from gateway.polling.rate_limiter import AdaptiveRateLimiter
 from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind, ProviderError
@@ -189,7 +189,7 @@ class QueryBatcher:
         except Exception as error:
             GATEWAY.error(
                 "a status query failed unexpectedly",
-                extra={"fields": {"provider": self.provider.name, "cause": where(error)}},
+                extra={"fields": {"provider": self.provider.name, "cause": location_of(error)}},
             )
             broken = ProviderError(ErrorKind.UPSTREAM_ERROR, detail=type(error).__name__)
             answers = dict.fromkeys((pending.id for pending in batch), broken)
@@ -235,7 +235,7 @@ class QueryBatcher:
         """The results of one call. An error of the call is the result of every id."""
         sent_at, began, outcome = self._clock.now(), time.perf_counter(), "broken"
         metrics.batch_sizes(self.provider.name).observe(len(ids))
-        metrics.QUERIES_UNDER_WAY.inc()
+        metrics.QUERIES_IN_FLIGHT.inc()
         answers: Mapping[str, Answer]
         try:
             found, outcome = await self.provider.query(ids, self.account), "ok"
@@ -243,7 +243,7 @@ class QueryBatcher:
         except ProviderError as error:
             answers, outcome = dict.fromkeys(ids, error), error.kind.value
         finally:
-            metrics.QUERIES_UNDER_WAY.dec()
+            metrics.QUERIES_IN_FLIGHT.dec()
             metrics.observe_call(self.provider.name, "query", outcome, time.perf_counter() - began)
         limited = next(
             (a for a in answers.values() if isinstance(a, ProviderError) and a.kind is ErrorKind.RATE_LIMITED), None

@@ -208,7 +208,7 @@ class IdempotencyStore:
         self, name: bytes, identical: list[SubmitRecord], record: SubmitRecord, error: BaseException | None
     ) -> None:
         """Store a record for RETRY_SECONDS; a failed one only where its error may be retried."""
-        retryable = isinstance(error, GatewayError) and error.shape.should_retry
+        retryable = isinstance(error, GatewayError) and error.spec.should_retry
         if record.failed and not retryable:
             identical[:] = [other for other in identical if other is not record]
         elif record not in identical:

@@ -124,7 +124,7 @@ class TaskObserver:
         age = self._poller.age(observation)
         late = False
         if not observation.state.phase.ended:
-            metrics.ANSWER_AGES.observe(age)
+            metrics.STATUS_AGES.observe(age)
             late = age > self._poller.freshness + _STALE_AFTER_SECONDS
         round_seconds = self._poller.round_seconds(ref.provider, ref.account)
         archived = self._archiver.queue_copy(ref, observation.state) if self._archiver is not None else False

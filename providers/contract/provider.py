@@ -146,7 +146,7 @@ class CanCheck(Protocol):
 
 
 @runtime_checkable
-class CanTellCredits(Protocol):
+class CanReadCredits(Protocol):
     """An upstream that reports an account's credits. Absent: only a rejected submit shows that there are none.
 
     Frequent calls are a risk to the account: they are made on request, and once after a submit failed for lack of

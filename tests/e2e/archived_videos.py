@@ -20,7 +20,7 @@ from gateway.task_ids.signed import PREFIX, peek
 from providers.sandbox.files import CLIPS
 from providers.sandbox.server import SandboxServer
 from tests.archives import ArchiveLocation
-from tests.e2e.conftest import UPSTREAM, HastyClock, bearer, follow, settings_for
+from tests.e2e.conftest import UPSTREAM, FastClock, bearer, follow, settings_for
 
 CLIP, COVER = (CLIPS / "best.mp4").read_bytes(), (CLIPS / "cover.jpg").read_bytes()
 JIMENG, WAN, WAN_OF_REFERENCES = "jimeng-video-3.0-fast", "wan2.6-t2v", "wan3.0-video"
@@ -28,7 +28,7 @@ PROMPT_UPSTREAM = replace(UPSTREAM, task_seconds=0.02, visible_after=0.0)
 HOUR = 3600.0
 
 
-class Clock(HastyClock):
+class Clock(FastClock):
     """Another time than the real one, where that is wished. Upstreams have their whole deadline to answer in: a
     fiftieth of it passes on a busy machine, and a task of which nobody could be asked is not looked for here."""
 

@@ -24,7 +24,7 @@ QUICK = TimeoutSettings(connect=2, read=0.6, total=0.8)
 _numbers = itertools.count(1)
 
 
-class HastyClock:
+class FastClock:
     """The real time, but pauses are a fiftieth of what they should be."""
 
     def now(self) -> float:
@@ -54,7 +54,7 @@ def upstream() -> Iterator[SandboxServer]:
 
 @pytest.fixture(scope="session")
 def url(upstream: SandboxServer) -> Iterator[str]:
-    with BackgroundServer(create_app(settings_for(upstream), clock=HastyClock())) as gateway:
+    with BackgroundServer(create_app(settings_for(upstream), clock=FastClock())) as gateway:
         yield gateway.url
 
 

@@ -13,7 +13,7 @@ from gateway.app import create_app
 from gateway.cli.server.background import BackgroundServer
 from gateway.core.settings import ApiSettings
 from providers.sandbox.server import SandboxServer
-from tests.e2e.conftest import HastyClock, bearer, settings_for
+from tests.e2e.conftest import FastClock, bearer, settings_for
 from tests.e2e.generations import SUBMIT, WAN, error_of
 
 SYNCHRONOUS, OTHER = "gw-synchronous", "gw-other"
@@ -21,7 +21,7 @@ SYNCHRONOUS, OTHER = "gw-synchronous", "gw-other"
 
 @contextmanager
 def gateway_of(upstream: SandboxServer, **settings: Any) -> Iterator[httpx.Client]:
-    app = create_app(settings_for(upstream, **settings), clock=HastyClock())
+    app = create_app(settings_for(upstream, **settings), clock=FastClock())
     with BackgroundServer(app) as server, httpx.Client(base_url=server.url, timeout=10) as client:
         yield client
 

@@ -15,7 +15,7 @@ from gateway.cli.server.background import BackgroundServer
 from gateway.core.settings import TimeoutSettings
 from providers.contract.requests import Media, VideoRequest
 from providers.sandbox.server import SandboxServer
-from tests.e2e.conftest import HastyClock, bearer, settings_for
+from tests.e2e.conftest import FastClock, bearer, settings_for
 from tests.pictures import picture
 
 
@@ -58,7 +58,7 @@ def test_failed_submit_holds_no_input(
     if status == 502:
         dead = {"base_url": f"http://127.0.0.1:{port}"}
         changes = {"providers": {name: own.model_copy(update=dead) for name, own in upstream.settings().items()}}
-    app = create_app(settings_for(upstream, timeouts=TimeoutSettings(), **changes), clock=HastyClock())
+    app = create_app(settings_for(upstream, timeouts=TimeoutSettings(), **changes), clock=FastClock())
     image = f"data:image/png;base64,{base64.b64encode(picture()).decode()}"
     body = {"model": model, "prompt": "x #refuse=InvalidParameter", "image": image}
     sent = bearer(credential.format(port=port)) | headers

@@ -20,7 +20,7 @@ from gateway.core.settings import TimeoutSettings
 from providers.contract.media import MediaRole
 from providers.media_files import MediaKind
 from providers.sandbox.server import SandboxServer
-from tests.e2e.conftest import HastyClock, bearer, settings_for
+from tests.e2e.conftest import FastClock, bearer, settings_for
 from tests.pictures import clip, picture, sound
 
 SURFACES = ("/v1/videos/generations", "/v1/videos")
@@ -37,7 +37,7 @@ ENDINGS = {MediaKind.IMAGE: "png", MediaKind.VIDEO: "mp4", MediaKind.AUDIO: "mp3
 def gateway(upstream: SandboxServer) -> Iterator[httpx.Client]:
     settings = settings_for(upstream, timeouts=TimeoutSettings())
     with (
-        BackgroundServer(create_app(settings, clock=HastyClock())) as server,
+        BackgroundServer(create_app(settings, clock=FastClock())) as server,
         httpx.Client(base_url=server.url, timeout=20) as client,
     ):
         yield client

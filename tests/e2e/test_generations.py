@@ -18,7 +18,7 @@ from gateway.api.schemas.responses import (
 from gateway.app import create_app
 from gateway.cli.server.background import BackgroundServer
 from providers.sandbox.server import SandboxServer
-from tests.e2e.conftest import HastyClock, bearer, follow, settings_for
+from tests.e2e.conftest import FastClock, bearer, follow, settings_for
 from tests.e2e.generations import JIMENG, PNG, SUBMIT, WAN, error_of, submit
 from tests.pictures import data_url
 
@@ -299,7 +299,7 @@ class TestManaged:
             dashscope={"credentials": (SecretStr(key),)},
         )
         with (
-            BackgroundServer(create_app(settings, clock=HastyClock())) as server,
+            BackgroundServer(create_app(settings, clock=FastClock())) as server,
             httpx.Client(base_url=server.url) as client,
         ):
             yield client

@@ -15,7 +15,7 @@ from gateway.app import create_app
 from gateway.cli.server.background import BackgroundServer
 from gateway.core.settings import MediaSettings, TimeoutSettings
 from providers.sandbox.server import SandboxServer
-from tests.e2e.conftest import HastyClock, bearer, follow, settings_for
+from tests.e2e.conftest import FastClock, bearer, follow, settings_for
 from tests.pictures import clip, noise, picture, sound
 
 TYPES = ("image/png", "image/jpeg", "image/webp")
@@ -88,7 +88,7 @@ def gateway(upstream: SandboxServer) -> Iterator[httpx.Client]:
     media = MediaSettings(networks=(ip_network("127.0.0.1/32"),))
     settings = settings_for(upstream, media=media, timeouts=TimeoutSettings())
     with (
-        BackgroundServer(create_app(settings, clock=HastyClock())) as server,
+        BackgroundServer(create_app(settings, clock=FastClock())) as server,
         httpx.Client(base_url=server.url, timeout=10) as client,
     ):
         yield client
@@ -281,7 +281,7 @@ def test_large_picture_within_the_limit_is_uploaded(gateway: httpx.Client, upstr
 
 def test_large_picture_is_resized_if_enabled(upstream: SandboxServer, key: str, session: str) -> None:
     settings = settings_for(upstream, media=MediaSettings(shrink=True), timeouts=TimeoutSettings())
-    with BackgroundServer(create_app(settings, clock=HastyClock())) as server:
+    with BackgroundServer(create_app(settings, clock=FastClock())) as server:
         for secret, model in ((key, "wan2.2-i2v-flash"), (session, "jimeng-video-3.0-fast")):
             answer = httpx.post(
                 f"{server.url}/v1/videos",

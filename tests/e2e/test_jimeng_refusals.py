@@ -13,7 +13,7 @@ from gateway.cli.server.background import BackgroundServer
 from gateway.core.settings import AccountSettings
 from providers.sandbox.server import SandboxServer
 from providers.sandbox.settings import SandboxSettings
-from tests.e2e.conftest import HastyClock, bearer, follow, settings_for
+from tests.e2e.conftest import FastClock, bearer, follow, settings_for
 from tests.pictures import data_url
 
 SUBMIT, GENERATE = "/v1/videos/generations", "/mweb/v1/aigc_draft/generate"
@@ -152,7 +152,7 @@ class TestLowCredits:
 @contextmanager
 def _running(upstream: SandboxServer) -> Iterator[httpx.Client]:
     """A client of a gateway of its own before an upstream."""
-    server = BackgroundServer(create_app(settings_for(upstream), clock=HastyClock()))
+    server = BackgroundServer(create_app(settings_for(upstream), clock=FastClock()))
     with server as gateway, httpx.Client(base_url=gateway.url, timeout=10) as client:
         yield client
 
@@ -182,7 +182,7 @@ class TestLoginsAbroad:
             secret=(SecretStr("a secret for tests"),),
             admin_key=SecretStr("the-admin-key"),
         )
-        server = BackgroundServer(create_app(settings, clock=HastyClock()))
+        server = BackgroundServer(create_app(settings, clock=FastClock()))
         with server as gateway, httpx.Client(base_url=gateway.url, timeout=10) as client:
             assert submit(client, "gw-client", prompt="a cat #refuse=34010105").status_code == 429
             assert _state(client, admin) == "expired"

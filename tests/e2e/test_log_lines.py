@@ -13,7 +13,7 @@ from gateway.app import create_app
 from gateway.cli.server.background import BackgroundServer
 from gateway.core.settings import AccountSettings
 from providers.sandbox.server import SandboxServer
-from tests.e2e.conftest import HastyClock, bearer, settings_for
+from tests.e2e.conftest import FastClock, bearer, settings_for
 
 SURFACES = {"/v1/videos/generations": "task_id", "/v1/videos": "id"}
 MODELS = {"jimeng-video-3.0-fast": "first", "wan2.6-t2v": "second"}
@@ -33,7 +33,7 @@ def managed(upstream: SandboxServer) -> Iterator[httpx.Client]:
         accounts=tuple(AccountSettings(name=name, credential=SecretStr(secret)) for name, secret in SECRETS.items()),
     )
     with (
-        BackgroundServer(create_app(settings, clock=HastyClock())) as server,
+        BackgroundServer(create_app(settings, clock=FastClock())) as server,
         httpx.Client(base_url=server.url, headers=bearer("gw-alice")) as client,
     ):
         yield client

@@ -15,7 +15,7 @@ from gateway.app import create_app
 from gateway.cli.server.background import BackgroundServer
 from gateway.core.settings import TimeoutSettings
 from providers.sandbox.server import SandboxServer
-from tests.e2e.conftest import HastyClock, bearer, follow, settings_for
+from tests.e2e.conftest import FastClock, bearer, follow, settings_for
 from tests.pictures import clip, data_url, picture
 
 SAMPLE = Path(__file__).parents[2] / "deploy" / "nginx.conf"
@@ -53,7 +53,7 @@ def proxied(upstream: SandboxServer, tmp_path_factory: pytest.TempPathFactory) -
     port = free_port()
     # A picture of many megabytes takes its time where the machine is busy.
     settings = settings_for(upstream, timeouts=TimeoutSettings())
-    gateways = [BackgroundServer(create_app(settings, clock=HastyClock())) for _ in range(2)]
+    gateways = [BackgroundServer(create_app(settings, clock=FastClock())) for _ in range(2)]
     with gateways[0], gateways[1]:
         first, second = (gateway.url.removeprefix("http://") for gateway in gateways)
         site = SAMPLE.read_text("utf-8")

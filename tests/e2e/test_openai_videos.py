@@ -14,7 +14,7 @@ from gateway.app import create_app
 from gateway.cli.server.background import BackgroundServer
 from providers.sandbox.server import SandboxServer
 from providers.sandbox.settings import SandboxSettings
-from tests.e2e.conftest import UPSTREAM, HastyClock, bearer, settings_for
+from tests.e2e.conftest import UPSTREAM, FastClock, bearer, settings_for
 from tests.e2e.test_openai_clients import boxes
 from tests.pictures import picture
 
@@ -369,7 +369,7 @@ class TestRepeats:
         body = {"prompt": "x", "model": JIMENG}
         first = client.post("/v1/videos/generations", json=body, headers=headers).json()["task_id"]
         time.sleep(0.1)
-        replica = BackgroundServer(create_app(settings_for(upstream), clock=HastyClock()))
+        replica = BackgroundServer(create_app(settings_for(upstream), clock=FastClock()))
         with replica, httpx.Client(base_url=replica.url) as other:
             assert other.post("/v1/videos/generations", json=body, headers=headers).json()["task_id"] == first
         assert upstream.sandbox.charges("jimeng", session) == 10
@@ -412,7 +412,7 @@ class TestRepeats:
         headers = bearer(session) | {"idempotency-key": "order-1"}
         assert client.post("/v1/videos", json={"prompt": "x", "model": JIMENG}, headers=headers).status_code == 200
         time.sleep(0.1)
-        replica = BackgroundServer(create_app(settings_for(upstream), clock=HastyClock()))
+        replica = BackgroundServer(create_app(settings_for(upstream), clock=FastClock()))
         with replica, httpx.Client(base_url=replica.url) as other:
             body = {"prompt": "x", "model": "jimeng-video-seedance-2.0-fast"}
             assert error_code(other.post("/v1/videos", json=body, headers=headers), 409) == "idempotency_mismatch"
@@ -422,7 +422,7 @@ class TestRepeats:
         headers = bearer(session) | {"idempotency-key": "order-1"}
         for secret in (("the older long secret",), ("the newer long secret", "the older long secret")):
             settings = settings_for(upstream, secret=tuple(SecretStr(text) for text in secret))
-            server = BackgroundServer(create_app(settings, clock=HastyClock()))
+            server = BackgroundServer(create_app(settings, clock=FastClock()))
             with server, httpx.Client(base_url=server.url) as client:
                 answer = client.post("/v1/videos", json={"prompt": "x", "model": JIMENG}, headers=headers)
                 assert answer.status_code == 200
@@ -476,7 +476,7 @@ class TestManagedKeys:
             secret=(SecretStr("a long random text"),),
             jimeng={"credentials": (SecretStr(session),)},
         )
-        server = BackgroundServer(create_app(settings, clock=HastyClock()))
+        server = BackgroundServer(create_app(settings, clock=FastClock()))
         with server, httpx.Client(base_url=server.url) as client:
             yield client
 

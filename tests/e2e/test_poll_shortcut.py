@@ -12,7 +12,7 @@ from gateway.app import create_app
 from gateway.cli.server.background import BackgroundServer
 from providers.sandbox.server import SandboxServer
 from providers.sandbox.settings import SandboxSettings
-from tests.e2e.conftest import HastyClock, bearer, follow, settings_for
+from tests.e2e.conftest import FastClock, bearer, follow, settings_for
 
 ORDINARY = {"Origin": "https://page.example"}
 """What a web page sends: its answers need more headers, which the short way does not know."""
@@ -21,7 +21,7 @@ OF_THE_WAY = {"date", "x-request-id", "vary", "access-control-allow-origin", "ac
 SUBMIT = "/v1/videos/generations"
 
 
-class StoppableClock(HastyClock):
+class StoppableClock(FastClock):
     """The real time, stopped between the two responses that are compared, since they depend on it."""
 
     def __init__(self) -> None:
@@ -134,7 +134,7 @@ def test_request_id_of_the_client_is_kept(client: httpx.Client, session: str) ->
     assert len(ids) == 5
 
 
-class FastClock:
+class AcceleratedClock:
     """Time that passes six times as fast as the real one."""
 
     times = 6.0
@@ -155,7 +155,7 @@ class FastClock:
 @pytest.fixture
 def slow() -> Iterator[tuple[SandboxServer, httpx.Client]]:
     """A gateway with a rate limit of two queries a second, on the same clock as its upstream."""
-    clock = FastClock()
+    clock = AcceleratedClock()
     with SandboxServer(SandboxSettings(task_seconds=60, queries_per_second=2), clock=clock.now) as upstream:
         settings = settings_for(upstream, dashscope={"queries_per_second": 2.0}, poll_freshness=1.0)
         with (
@@ -174,7 +174,7 @@ def test_polls_over_the_rate_limit_return_older_states_instead_of_errors(
         for number in range(8)
     ]
     ages, stale, pauses = [], 0, []
-    give_up = time.monotonic() + 6 / FastClock.times
+    give_up = time.monotonic() + 6 / AcceleratedClock.times
     while time.monotonic() < give_up:
         for id in ids:
             answer = client.get(f"/v1/videos/tasks/{id}")

@@ -20,7 +20,7 @@ from gateway.core.clock import Clock
 from gateway.core.settings import AccountSettings, RotationSettings
 from providers.sandbox.server import SandboxServer
 from providers.sandbox.settings import SandboxSettings
-from tests.e2e.conftest import HastyClock, bearer, settings_for
+from tests.e2e.conftest import FastClock, bearer, settings_for
 from tests.process import Process, running
 from tests.proxies import RunningProxy
 
@@ -48,7 +48,7 @@ def account(name: str, credential: str, **more: Any) -> AccountSettings:
     return AccountSettings(name=name, credential=credential, **more)
 
 
-class LaterClock(HastyClock):
+class LaterClock(FastClock):
     """The real time and what it was put forward by."""
 
     ahead = 0.0
@@ -68,7 +68,7 @@ def gateway(
         admin_key=SecretStr("the-admin-key"),
         **more,
     )
-    return BackgroundServer(create_app(settings, clock=clock or HastyClock()))
+    return BackgroundServer(create_app(settings, clock=clock or FastClock()))
 
 
 BAD = {
@@ -149,7 +149,7 @@ class TestOneOfFive:
     def test_pass_through_callers_use_the_same_pool(self, upstream: SandboxServer) -> None:
         credentials = ("y-poor-1", "y-expired-1", "y-shark-1", "y-healthy-1")
         with (
-            BackgroundServer(create_app(settings_for(upstream), clock=HastyClock())) as server,
+            BackgroundServer(create_app(settings_for(upstream), clock=FastClock())) as server,
             httpx.Client(base_url=server.url, timeout=20) as client,
         ):
             for number in range(10):
@@ -256,7 +256,7 @@ def test_native_ids_with_several_credentials_still_work(upstream: SandboxServer)
     with BackgroundServer(create_app(settings)) as other, httpx.Client(base_url=other.url) as client:
         id = submit(client, "x", bearer("n-two")).json()["task_id"]
     with (
-        BackgroundServer(create_app(settings, clock=HastyClock())) as server,
+        BackgroundServer(create_app(settings, clock=FastClock())) as server,
         httpx.Client(base_url=server.url, timeout=20) as client,
     ):
         time.sleep(0.25)

@@ -17,7 +17,7 @@ from gateway.core.settings import ApiSettings
 from providers.sandbox.files import PICTURES
 from providers.sandbox.server import SandboxServer
 from tests.e2e.client_programs import JOURNEYS
-from tests.e2e.conftest import HastyClock, bearer, settings_for
+from tests.e2e.conftest import FastClock, bearer, settings_for
 from tests.e2e.generations import JIMENG
 from tests.environment import bare
 
@@ -25,7 +25,7 @@ from tests.environment import bare
 @pytest.fixture(scope="module")
 def holding(upstream: SandboxServer) -> Iterator[str]:
     settings = settings_for(upstream, api=ApiSettings(hold_submits=True))
-    with BackgroundServer(create_app(settings, clock=HastyClock())) as server:
+    with BackgroundServer(create_app(settings, clock=FastClock())) as server:
         yield server.url
 
 

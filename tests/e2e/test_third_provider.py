@@ -24,7 +24,7 @@ from gateway.core.settings_loader import load_settings
 from providers import registry
 from providers.sandbox.server import SandboxServer
 from providers.transport.client import HttpClient
-from tests.e2e.conftest import UPSTREAM, HastyClock, bearer, follow, settings_for
+from tests.e2e.conftest import UPSTREAM, FastClock, bearer, follow, settings_for
 from tests.third_provider.provider import ACME, EDIT, TEXT
 
 Out = pytest.CaptureFixture[str]
@@ -45,7 +45,7 @@ def sandbox(_three_providers: None) -> Iterator[SandboxServer]:
 
 
 def serving(settings: Settings) -> BackgroundServer:
-    return BackgroundServer(create_app(settings, clock=HastyClock()))
+    return BackgroundServer(create_app(settings, clock=FastClock()))
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +138,7 @@ class TestRequests:
 
     def test_queries_are_paced_by_its_own_setting(self, sandbox: SandboxServer) -> None:
         settings = settings_for(sandbox, acme={"queries_per_second": 2.5})
-        process = build_process_state(settings, HastyClock())
+        process = build_process_state(settings, FastClock())
         build_services(settings, process)
         assert process.poller.per_second == {"jimeng": 0.0, "dashscope": 0.0, "acme": 2.5}
 

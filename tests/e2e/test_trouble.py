@@ -11,7 +11,7 @@ from gateway.app import create_app
 from gateway.cli.server.background import BackgroundServer
 from gateway.core.logs import JsonFormatter, TextFormatter
 from providers.sandbox.server import SandboxServer
-from tests.e2e.conftest import HastyClock, bearer, follow, settings_for
+from tests.e2e.conftest import FastClock, bearer, follow, settings_for
 
 SUBMIT = "/v1/videos/generations"
 JIMENG, WAN = "jimeng-video-3.0-fast", "wan2.6-t2v"
@@ -212,7 +212,7 @@ class TestRawRequests:
 def test_internal_error_is_an_error_response(
     upstream: SandboxServer, monkeypatch: pytest.MonkeyPatch, session: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    app = create_app(settings_for(upstream), clock=HastyClock())
+    app = create_app(settings_for(upstream), clock=FastClock())
 
     def broken(authorization: str) -> None:
         raise RuntimeError(f"quoting {authorization}")

@@ -241,4 +241,4 @@ def _response(code: str, language: Language) -> bytes:
     body = orjson.dumps(error.body(language, ""))
     headers = {"content-type": "application/json", "content-length": str(len(body)), "connection": "close"}
     lines = "".join(f"{name}: {value}\r\n" for name, value in (headers | error.headers()).items())
-    return STATUS_LINE[error.shape.status] + lines.encode() + b"\r\n" + body
+    return STATUS_LINE[error.spec.status] + lines.encode() + b"\r\n" + body

@@ -21,7 +21,7 @@ import orjson
 from providers.contract.accounts import Account, Credits
 from providers.contract.errors import ProviderError
 from providers.contract.models import ModelCard
-from providers.contract.provider import CanCheck, CanDiscover, CanList, CanTellCredits, Provider
+from providers.contract.provider import CanCheck, CanDiscover, CanList, CanReadCredits, Provider
 from providers.contract.tasks import ListedTask, TaskState
 from providers.transport.client import HttpClient
 from providers.transport.transports import Reply
@@ -108,7 +108,7 @@ def _steps(provider: Provider, account: Account) -> list[_Step]:
         steps.append(_Step("check", lambda: provider.check(account), lambda *_: "the login is alive"))
     if isinstance(provider, CanDiscover):
         steps.append(_Step("models", lambda: provider.discover(account), _read_models))
-    if isinstance(provider, CanTellCredits):
+    if isinstance(provider, CanReadCredits):
         steps.append(_Step("credits", lambda: provider.credits(account), _read_credits))
     if isinstance(provider, CanList):
         listing = provider.list

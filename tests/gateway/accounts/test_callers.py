@@ -23,7 +23,7 @@ BOTH = Callers(REGISTRY, keys=[GatewayKey("gw-one", "alice")], accounts=ACCOUNTS
 def error_of(callers: Callers, authorization: str) -> GatewayError:
     with pytest.raises(GatewayError) as caught:
         callers.identify(authorization)
-    assert caught.value.shape.status == 401
+    assert caught.value.spec.status == 401
     return caught.value
 
 
@@ -116,5 +116,5 @@ def test_any_header_is_a_caller_or_401(authorization: str) -> None:
         try:
             assert callers.identify(authorization).accounts
         except GatewayError as error:
-            status = error.shape.status
+            status = error.spec.status
             assert status == 401

@@ -91,6 +91,6 @@ def test_single_unavailable_account_reports_its_own_error(
     error = unavailable_error([one], managed=False, now=NOW)
     assert (error.code, error.retry_after) == (code, retry_after)
     assert part in error.message("en")
-    assert ("retry-after" in error.headers()) == error.shape.should_retry
+    assert ("retry-after" in error.headers()) == error.spec.should_retry
     if one.error and one.error.kind.blame is Blame.ACCOUNT:
         assert error.upstream_code == "7"

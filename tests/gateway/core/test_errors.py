@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.core.errors import CODES, SHAPES, GatewayError, describe, from_provider, gateway_error, invalid
+from gateway.core.errors import CODES, ERROR_SPECS, GatewayError, describe, from_provider, gateway_error, invalid
 from gateway.core.messages import ERRORS
 from providers.contract.errors import ErrorKind, FieldProblem, FieldReason, ProviderError
 from providers.contract.localized_text import LocalizedText
@@ -28,7 +28,7 @@ CONTRACT = {
 
 @pytest.mark.parametrize(("code", "row"), CONTRACT.items())
 def test_error_table_matches_the_contract(code: str, row: tuple[int, bool]) -> None:
-    assert (SHAPES[code].status, SHAPES[code].should_retry) == row
+    assert (ERROR_SPECS[code].status, ERROR_SPECS[code].should_retry) == row
 
 
 @pytest.mark.parametrize("code", ["rate_limit_exceeded", "upstream_unavailable"])
@@ -45,7 +45,7 @@ def test_other_errors_have_no_retry_after() -> None:
 @pytest.mark.parametrize("kind", ErrorKind)
 def test_every_error_kind_has_a_code_and_a_message(kind: ErrorKind) -> None:
     error = from_provider(ProviderError(kind))
-    assert error.code in SHAPES
+    assert error.code in ERROR_SPECS
     assert describe(ProviderError(kind), "zh") != describe(ProviderError(kind), "en")
     assert CODES[kind] == error.code
 

@@ -193,7 +193,7 @@ async def test_created_files_are_closed_and_given_files_are_not(http: HttpClient
 async def test_file_that_is_no_picture_is_refused_whatever_its_name(http: HttpClient, content: bytes) -> None:
     for item in (image(data_url(content)), image(ADDRESS)):
         error = await error_of(intake(http, Host(content)), item)
-        assert (error.code, error.param, error.shape.status) == ("invalid_value", "image", 400)
+        assert (error.code, error.param, error.spec.status) == ("invalid_value", "image", 400)
         assert "PNG" in error.message("en")
 
 
@@ -219,7 +219,7 @@ async def test_picture_type_that_the_model_does_not_accept_is_refused(
     http: HttpClient, content: bytes, expected: str
 ) -> None:
     error = await error_of(intake(http), image(content=content, param="first_frame"))
-    assert (error.code, error.param, error.shape.status) == ("invalid_value", "first_frame", 400)
+    assert (error.code, error.param, error.spec.status) == ("invalid_value", "first_frame", 400)
     assert expected in error.message("zh")
     assert expected in error.message("en")
 
@@ -236,7 +236,7 @@ async def test_picture_type_that_the_model_does_not_accept_is_refused(
 )
 async def test_interrupted_fetch_is_retryable(http: HttpClient, kind: MediaKind, content: bytes) -> None:
     error = await error_of(intake(http), Media(kind, "", "file", file=media_file(content)))
-    assert (error.code, error.param, error.shape.status) == ("invalid_value", "file", 400)
+    assert (error.code, error.param, error.spec.status) == ("invalid_value", "file", 400)
     assert "is incomplete or damaged: send it again" in error.message("en")
 
 
@@ -254,13 +254,13 @@ async def test_too_many_bytes_are_refused_in_every_form(http: HttpClient) -> Non
     assert len(content) > LIMITS.max_bytes
     for item in (image(content=content), image(data_url(content))):
         error = await error_of(intake(http), item)
-        assert (error.code, error.shape.status) == ("too_large", 413)
+        assert (error.code, error.spec.status) == ("too_large", 413)
         assert "195.3 KB" in error.message("en")
 
 
 async def test_size_limit_of_the_gateway_applies_to_form_files(http: HttpClient) -> None:
     item = Media(MediaKind.VIDEO, "", "video_file_1", MediaRole.VIDEO, media_file(clip()))
-    assert (await error_of(intake(http, max_bytes=1000), item)).shape.status == 413
+    assert (await error_of(intake(http, max_bytes=1000), item)).spec.status == 413
 
 
 async def test_total_size_of_fetched_files_is_limited(http: HttpClient) -> None:
@@ -294,7 +294,7 @@ async def test_full_disk_fails_the_submit_without_blaming_it(http: HttpClient) -
         raise OSError(28, "No space left on device")
 
     error = await error_of(MediaIntake(full, http, max_bytes=1000), image(ADDRESS))
-    assert (error.code, error.shape.status) == ("internal_error", 500)
+    assert (error.code, error.spec.status) == ("internal_error", 500)
 
 
 async def test_size_limit_of_the_gateway_applies_without_one_of_the_model(http: HttpClient) -> None:
@@ -381,7 +381,7 @@ def test_base64_variants_are_decoded(content: bytes) -> None:
 async def test_any_data_url_is_a_file_or_an_error(text: str) -> None:
     async with HttpClient() as http:
         error = await error_of(intake(http), image(f"data:{text}"))
-    assert error.shape.status in (400, 413)
+    assert error.spec.status in (400, 413)
 
 
 async def test_archived_video_takes_precedence_over_its_url(http: HttpClient) -> None:

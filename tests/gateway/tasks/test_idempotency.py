@@ -81,7 +81,7 @@ class TestKeys:
         await store.run(order("a", CAT, idempotency_key="k"), upstream.submit)
         with pytest.raises(GatewayError) as caught:
             await store.run(order("a", DOG, idempotency_key="k"), upstream.submit)
-        assert (caught.value.code, caught.value.shape.status) == ("idempotency_mismatch", 409)
+        assert (caught.value.code, caught.value.spec.status) == ("idempotency_mismatch", 409)
         assert upstream.submits == 1
 
     async def test_other_key_or_caller_is_another_submit(self, store: IdempotencyStore) -> None:
@@ -419,7 +419,7 @@ class TestCancelledRequests:
         else:
             with pytest.raises(GatewayError) as caught:
                 await request
-            assert (caught.value.code, caught.value.shape.should_retry) == ("submission_unconfirmed", False)
+            assert (caught.value.code, caught.value.spec.should_retry) == ("submission_unconfirmed", False)
             assert caught.value.log_fields() == {"code": "submission_unconfirmed", "account": "main"}
         upstream.gate.set()
         await let_tasks_run()

@@ -135,7 +135,7 @@ async def test_transient_error_of_an_account_is_reported(kind: ErrorKind) -> Non
     env.provider.errors = {"s-secret-1": provider_error(kind)}
     with pytest.raises(GatewayError) as caught:
         await env.pages(PASS_THROUGH, 5)
-    assert caught.value.shape.should_retry
+    assert caught.value.spec.should_retry
 
 
 async def test_more_tasks_in_one_minute_than_a_page_are_all_listed() -> None:

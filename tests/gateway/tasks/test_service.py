@@ -258,7 +258,7 @@ class TestStatus:
         env.provider.query_error = provider_error(ErrorKind.INVALID_CREDENTIAL, "1015", "of s-secret-1")
         with pytest.raises(GatewayError) as caught:
             await env.tasks.status(pass_through_caller(ONE), "scripted-1")
-        assert caught.value.shape.status == 401
+        assert caught.value.spec.status == 401
         assert "secret" not in caught.value.message("en")
 
     async def test_failed_query_is_stale_and_shows_no_credential(self) -> None:
@@ -331,7 +331,7 @@ class TestSeveralIds:
         env.provider.query_error = provider_error(ErrorKind.INVALID_CREDENTIAL)
         with pytest.raises(GatewayError) as caught:
             await env.tasks.statuses(pass_through_caller(ONE), ["scripted-1", "scripted-2"])
-        assert caught.value.shape.status == 401
+        assert caught.value.spec.status == 401
 
 
 class TestCancel:

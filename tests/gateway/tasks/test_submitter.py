@@ -127,7 +127,7 @@ class TestRepeatedSubmits:
         env = GatewayFixture(FindingProvider([provider_error(kind)]))
         with pytest.raises(GatewayError) as caught:
             await self.repeat(env)
-        assert caught.value.shape.should_retry
+        assert caught.value.spec.should_retry
         assert env.provider.submitted == []
 
     async def test_rejected_account_may_have_the_submission(self) -> None:
@@ -199,7 +199,7 @@ class TestUploads:
         provider = UploadingProvider(provider_error(ErrorKind.UPLOAD_FAILED), provider_error(ErrorKind.UPLOAD_FAILED))
         env = GatewayFixture(provider)
         error = await env.submit_error(pass_through_caller(proxied, TWO), self.request())
-        assert (error.code, error.shape.should_retry, provider.submitted) == ("upstream_unavailable", True, [])
+        assert (error.code, error.spec.should_retry, provider.submitted) == ("upstream_unavailable", True, [])
         await env.submit(pass_through_caller(proxied), self.request())
         assert provider.uploaded[-1] == proxied.credential
 
@@ -207,7 +207,7 @@ class TestUploads:
     async def test_invalid_picture_is_a_client_error(self, kind: ErrorKind) -> None:
         provider = UploadingProvider(provider_error(kind))
         env = GatewayFixture(provider)
-        assert (await env.submit_error(pass_through_caller(ONE, TWO), self.request())).shape.status == 400
+        assert (await env.submit_error(pass_through_caller(ONE, TWO), self.request())).spec.status == 400
         assert (provider.uploaded, provider.submitted) == ([ONE.credential], [])
         await env.submit(pass_through_caller(ONE, TWO), self.request())
         assert provider.uploaded[-1] == ONE.credential

@@ -6,7 +6,7 @@ import respx
 
 from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind, ProviderError
-from providers.contract.provider import CanCheck, CanReceiveCredits, CanTellCredits
+from providers.contract.provider import CanCheck, CanReadCredits, CanReceiveCredits
 from providers.dashscope.provider import BASE_URL, DashScope
 from providers.sandbox.server import SandboxServer
 from providers.transport.client import HttpClient
@@ -33,7 +33,7 @@ EMPTY = {"total": 0, "data": [], "total_page": 0, "page_no": 1, "page_size": 1, 
 
 def test_what_it_can_do_for_an_account(provider: DashScope) -> None:
     assert isinstance(provider, CanCheck)
-    assert not isinstance(provider, CanTellCredits)
+    assert not isinstance(provider, CanReadCredits)
     assert not isinstance(provider, CanReceiveCredits)
     assert provider.regions == set(HOSTS)
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from providers.contract.accounts import Account, Credits
 from providers.contract.errors import ErrorKind, ProviderError
-from providers.contract.provider import CanCheck, CanReceiveCredits, CanTellCredits
+from providers.contract.provider import CanCheck, CanReadCredits, CanReceiveCredits
 from providers.jimeng.credits import parse_alive, parse_credits, parse_received
 from providers.jimeng.history import Envelope
 from providers.jimeng.provider import CREDITS_PATH, LOGIN_PATH, RECEIVE_PATH, Jimeng
@@ -66,7 +66,7 @@ def answer(data: Any, ret: object = "0") -> httpx.Response:
 
 def test_it_can_do_all_three(jimeng: Jimeng) -> None:
     assert isinstance(jimeng, CanCheck)
-    assert isinstance(jimeng, CanTellCredits)
+    assert isinstance(jimeng, CanReadCredits)
     assert isinstance(jimeng, CanReceiveCredits)
     assert jimeng.regions == {"cn", "us", "hk", "jp", "sg"}
 

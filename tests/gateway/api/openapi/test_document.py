@@ -9,7 +9,7 @@ from gateway.api.openapi.document import document
 from gateway.api.openapi.operations import OPERATIONS
 from gateway.api.openapi.page import docs_page
 from gateway.app import ROUTES
-from gateway.core.errors import SHAPES
+from gateway.core.errors import ERROR_SPECS
 
 CONVERTOR = re.compile(r":path}")
 PREFIXES = ("/v1", "/token", "/healthz", "/ping", "/metrics", "/openapi", "/docs")
@@ -45,7 +45,7 @@ def test_document_is_openapi_3_1_and_every_reference_resolves() -> None:
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.id)
 def test_documented_error_statuses_exist(operation: Any) -> None:
-    assert set(operation.error_statuses) <= {shape.status for shape in SHAPES.values()}
+    assert set(operation.error_statuses) <= {shape.status for shape in ERROR_SPECS.values()}
 
 
 def test_every_field_of_a_submit_is_described() -> None:

@@ -61,7 +61,7 @@ def test_bracketed_names_become_objects_and_lists(items: list[tuple[str, str]], 
 def test_contradictory_or_deep_names_are_refused(items: list[tuple[str, str]]) -> None:
     with pytest.raises(GatewayError) as caught:
         nest(items)
-    assert caught.value.shape.status == 400
+    assert caught.value.spec.status == 400
 
 
 @given(st.lists(st.tuples(st.text("ab[]", max_size=12), st.text(max_size=3)), max_size=6))
@@ -110,7 +110,7 @@ _LEFT: list[MediaFile] = []
 
 async def _refusal(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, GatewayError)
-    return JSONResponse(error.body("en", ""), error.shape.status)
+    return JSONResponse(error.body("en", ""), error.spec.status)
 
 
 ROUTES = {"/": _echo, "/plain": _plain}

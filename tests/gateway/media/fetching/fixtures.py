@@ -132,7 +132,7 @@ class Network:
         self, url: str, url_policy: UrlPolicy = URL_POLICY, names: Names | None = None, **options: Any
     ) -> None:
         error = await self.fetch_error(url, url_policy, names, **options)
-        assert (error.code, error.shape.status) == ("invalid_value", 400)
+        assert (error.code, error.spec.status) == ("invalid_value", 400)
         assert error.message("en") == UNFETCHABLE
         assert error.message("zh").startswith("image：无法下载该链接，请")
 

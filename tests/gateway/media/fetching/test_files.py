@@ -101,7 +101,7 @@ class TestLimits:
     async def test_announced_size_over_the_limit_is_refused(self, network: Network) -> None:
         network.pages["/a"] = answer(200, "Content-Length: 1048577")
         error = await network.fetch_error(network.url("/a"), max_bytes=1024 * 1024)
-        assert (error.code, error.shape.status) == ("too_large", 413)
+        assert (error.code, error.spec.status) == ("too_large", 413)
         assert error.message("en").startswith("image: the file at the URL is too large: the limit is 1 MB")
         assert error.message("zh").startswith("image：链接的文件过大，上限为 1 MB")
 
@@ -319,4 +319,4 @@ async def test_long_wait_for_a_slot_is_answered_with_retry(monkeypatch: pytest.M
         await fetcher._slots.acquire()
         with pytest.raises(GatewayError) as caught:
             await fetcher.fetch("https://example.com/a.png", max_bytes=10, param="image")
-    assert (caught.value.code, caught.value.shape.should_retry) == ("upstream_unavailable", True)
+    assert (caught.value.code, caught.value.spec.should_retry) == ("upstream_unavailable", True)
