@@ -19,7 +19,7 @@ from providers.sandbox.settings import SandboxSettings
 UPSTREAM = SandboxSettings(
     task_seconds=0.2, visible_after=0.03, queries_per_second=0, max_running=1000, credits=10_000, drip_seconds=2.0
 )
-QUICK = TimeoutSettings(connect=2, read=0.6, total=0.8)
+QUICK = TimeoutSettings(connect=2, read=1.2, total=1.5)
 
 _numbers = itertools.count(1)
 
