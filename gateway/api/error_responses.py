@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.api.context import add_log_fields, json_response, language_of, request_id
-from gateway.api.paths import path_error
+from gateway.api.paths import allowed_methods, path_error
 from gateway.core.errors import GatewayError, gateway_error
 from gateway.core.logs import GATEWAY, location_of
 
@@ -69,6 +69,9 @@ async def handle_http_exception(request: Request, error: Exception) -> Response:
         return error_response(request, hint)
     if http_error.status_code == 405:
         response_error = GatewayError("method_not_allowed", values={"method": request.method})
-    else:
-        response_error = GatewayError("not_found")
-    return error_response(request, response_error, http_error.headers)
+        # The framework names the methods of one route only; a route that raises this itself names its own.
+        allowed = allowed_methods(request.scope["path"], request.app.routes)
+        own = not allowed or request.method in allowed
+        headers = http_error.headers if own else {"Allow": ", ".join(allowed)}
+        return error_response(request, response_error, headers)
+    return error_response(request, GatewayError("not_found"), http_error.headers)

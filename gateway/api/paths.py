@@ -99,6 +99,14 @@ class NormalizePath:
         await self._app(scope, receive, send)
 
 
+def allowed_methods(path: str, routes: Iterable[BaseRoute]) -> list[str]:
+    """The methods of a path: of the routes that have it literally, else of those whose parameters fit it."""
+    known = [route for route in routes if isinstance(route, Route)]
+    literal = [route for route in known if route.path == path]
+    fitting = literal or [route for route in known if route.path_regex.match(path)]
+    return sorted({method for route in fitting for method in route.methods or ()})
+
+
 def path_error(method: str, path: str, routes: Iterable[BaseRoute], *, exists: bool = False) -> GatewayError | None:
     """The error (404) that names the right path for a near miss; None for a path that is like none of `routes`.
 

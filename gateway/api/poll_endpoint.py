@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gateway.api.access_log import log_request, request_id_of
 from gateway.api.context import caller_of, has_no_cache, poll_headers, services
 from gateway.api.error_responses import failure_response
-from gateway.api.response_cache import CACHED_SECONDS, PollResponse
+from gateway.api.response_cache import CACHED_SECONDS, MAX_KEY_CHARACTERS, PollResponse
 from gateway.api.services import services_of
 from gateway.core.localization import Language, choose_language
 from gateway.core.metrics import QUERIES_SAVED
@@ -53,7 +53,8 @@ async def answer_poll(scope: Scope, headers: Mapping[bytes, bytes], id: str, ren
     body = orjson.dumps(renderer(task, choose_language(languages.decode("latin-1"), services.settings.language)))
     response = PollResponse(_encode(poll_headers(task), body), body, caller.name)
     freshness = services.settings.poll_freshness
-    if task.query_error is None and freshness > 0:
+    short = len(id) + len(authorization) + len(languages) <= MAX_KEY_CHARACTERS
+    if task.query_error is None and freshness > 0 and short:
         # A status older than the freshness waits for a rate-limited query: it is cached nevertheless.
         seconds = freshness - task.age if task.age < freshness else CACHED_SECONDS
         cache.put(key, response, seconds, generation)

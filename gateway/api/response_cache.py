@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 CACHED_SECONDS = 0.25
 MAX_RESPONSES = 4096
+MAX_KEY_CHARACTERS = 4096
+"""A response whose key is longer is not cached: a client writes most of a key."""
 
 
 class PollResponse(NamedTuple):
@@ -45,9 +47,11 @@ class ResponseCache:
         the status was read."""
         if generation != self.generation:
             return
+        now = self._timer()
         if len(self._entries) >= MAX_RESPONSES:
-            self._entries.clear()
-        self._entries[key] = _Entry(self._timer() + min(seconds, CACHED_SECONDS), response)
+            self._entries = {key: entry for key, entry in self._entries.items() if entry.until > now}
+        if len(self._entries) < MAX_RESPONSES:
+            self._entries[key] = _Entry(now + min(seconds, CACHED_SECONDS), response)
 
     def clear(self) -> None:
         """Invalidate every response, after a task has changed."""

@@ -27,6 +27,7 @@ _SECONDS = LocalizedText("{count} 秒", "{count} s")
 
 _THIS_VALUE: dict[Language, str] = {"zh": "该值", "en": "this value"}
 _MAX_PROBLEMS = 20
+_MAX_HEADER = 256
 _MAX_VALUE_LENGTH = 60
 
 _PROBLEMS: dict[FieldReason, tuple[LocalizedText, LocalizedText]] = {
@@ -103,9 +104,14 @@ def format_bytes(size: int) -> str:
     return f"{size} B"
 
 
-@lru_cache(256)
 def choose_language(accept_language: str, default: Language) -> Language:
-    """Negotiate the language from an Accept-Language header. `default` where it accepts neither."""
+    """Negotiate the language from an Accept-Language header, of which the first 256 characters count. `default` where
+    it accepts neither."""
+    return _choose_language(accept_language[:_MAX_HEADER], default)
+
+
+@lru_cache(256)
+def _choose_language(accept_language: str, default: Language) -> Language:
     best: tuple[float, Language] | None = None
     for part in accept_language.split(","):
         name, _, quality = part.strip().partition(";")

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
+from starlette.testclient import TestClient
 from starlette.types import Message, Receive, Scope, Send
 
 from gateway.api.openapi.document import document
@@ -149,3 +150,18 @@ def test_document_and_page_name_the_aliases() -> None:
         for alias in aliases:
             assert f"`{alias}`" in operation["description"]
             assert f"<code>{alias}</code>" in page
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allow"),
+    [
+        ("PUT", "/v1/videos/x", "DELETE, GET, HEAD"),
+        ("PUT", "/v1/videos", "GET, HEAD, POST"),
+        ("GET", "/v1/videos/generations", "POST"),
+        ("PUT", "/v1/models", "GET, HEAD"),
+    ],
+)
+def test_allow_names_the_methods_of_every_route_of_a_path(method: str, path: str, allow: str) -> None:
+    with TestClient(create_app(Settings())) as client:
+        answer = client.request(method, path)
+    assert (answer.status_code, answer.headers["allow"]) == (405, allow)

@@ -212,6 +212,11 @@ class TestResponseCache:
         await polls.get(**other)
         assert len(polls.tasks.looks) == 2
 
+    async def test_response_with_a_long_key_is_not_cached(self, polls: Polls) -> None:
+        for _ in range(2):
+            assert (await polls.get(**{"Accept-Language": "en, " + "x" * 5000})).status_code == 200
+        assert len(polls.tasks.looks) == 2
+
     async def test_apis_do_not_share_cached_responses(self, polls: Polls) -> None:
         for path in PATHS:
             await polls.get(path.format(id="one"))

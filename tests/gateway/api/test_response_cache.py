@@ -27,8 +27,12 @@ def test_response_begun_before_a_clear_is_not_cached() -> None:
     assert (cache.get("one"), cache.get("two")) == (None, None)
 
 
-def test_cache_size_is_limited() -> None:
-    cache = ResponseCache()
+def test_full_cache_takes_a_response_once_others_have_expired() -> None:
+    clock = TestClock()
+    cache = ResponseCache(clock.now)
     for number in range(MAX_RESPONSES + 1):
         cache.put(number, RESPONSE, 1.0, cache.generation)
-    assert (cache.get(0), cache.get(MAX_RESPONSES)) == (None, RESPONSE)
+    assert (cache.get(0), cache.get(MAX_RESPONSES)) == (RESPONSE, None)
+    clock.move(CACHED_SECONDS + 0.01)
+    cache.put("new", RESPONSE, 1.0, cache.generation)
+    assert (cache.get(0), cache.get("new")) == (None, RESPONSE)
