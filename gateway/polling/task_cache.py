@@ -92,7 +92,7 @@ class CachedTask:
 
 
 def new_task_cache(clock: Clock) -> TTLCache[tuple[str, str], CachedTask]:
-    """An empty cache. Its keys are the account's key and the upstream's task id."""
+    """An empty cache. Its keys are the account's id and the upstream's task id."""
     return TTLCache(CACHE_BYTES, CACHE_SECONDS, timer=clock.now, getsizeof=_size_of)
 
 
