@@ -3,6 +3,7 @@
 import logging
 import socket
 import time
+from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -10,11 +11,13 @@ import pytest
 from gateway.app import create_app
 from gateway.cli.server.background import BackgroundServer
 from gateway.core.logs import JsonFormatter, TextFormatter
+from gateway.core.settings import TimeoutSettings
 from providers.sandbox.server import SandboxServer
 from tests.e2e.conftest import FastClock, bearer, follow, settings_for
 
 SUBMIT = "/v1/videos/generations"
 JIMENG, WAN = "jimeng-video-3.0-fast", "wan2.6-t2v"
+QUICK = TimeoutSettings(connect=2, read=1.2, total=1.5)
 
 ACCEPTED_BUT_LOST = [
     "lost",
@@ -29,6 +32,13 @@ ACCEPTED_BUT_LOST = [
     "noid",
 ]
 NOT_ACCEPTED = ["lost-before", "status=500", "html-before", "hang-before"]
+
+
+@pytest.fixture(scope="module")
+def url(upstream: SandboxServer) -> Iterator[str]:
+    """A gateway that gives an upstream up soon."""
+    with BackgroundServer(create_app(settings_for(upstream, timeouts=QUICK), clock=FastClock())) as gateway:
+        yield gateway.url
 
 
 def submit(client: httpx.Client, model: str, prompt: str, credential: str) -> httpx.Response:
