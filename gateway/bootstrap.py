@@ -38,6 +38,7 @@ from gateway.tasks.listing import Listing
 from gateway.tasks.model_catalog import Catalog
 from gateway.tasks.model_discovery import Discovery
 from gateway.tasks.service import Tasks
+from gateway.tasks.submit_lookup import SubmitLookup
 from gateway.tasks.submitter import Submitter
 from providers import registry as provider_registry
 from providers.contract.spec import DefaultModels
@@ -154,7 +155,9 @@ def build_services(settings: Settings, process: ProcessState) -> Services:
         process.locator,
     )
     checks = AccountChecks(registry, pool, clock, process.background)
-    submitter = Submitter(clock, pool, checks, poller.refresh, max_attempts=settings.rotation.max_attempts)
+    max_attempts = settings.rotation.max_attempts
+    lookup = SubmitLookup(clock, pool, poller.acquire, max_attempts=max_attempts)
+    submitter = Submitter(clock, pool, checks, lookup, poller.refresh, max_attempts=max_attempts)
     url_policy = _url_policy(settings)
     intake = MediaIntake(
         process.fetcher.fetch,

@@ -7,7 +7,7 @@ selects the account of the next submit.
 import asyncio
 import hashlib
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -17,7 +17,7 @@ from cachetools import LRUCache, TTLCache
 
 from gateway.accounts.health import PAUSE_RULES, AccountState, Health, Pause, Price
 from gateway.accounts.lease import UNMANAGED_LABEL, AccountRecord, CreditBalance, LastError, Lease, Probe
-from gateway.accounts.selection import Policy, RoundRobin
+from gateway.accounts.selection import Policy, RoundRobin, rendezvous_score
 from gateway.core import metrics
 from gateway.core.clock import Clock
 from gateway.core.localization import format_text
@@ -136,43 +136,67 @@ class AccountPool:
 
     # --- submits ------------------------------------------------------------------------------------------------
 
+    def in_rendezvous_order(self, accounts: Sequence[Account], key: str) -> list[Account]:
+        """The accounts in the order in which a submit with this key tries them: the same in every process with the
+        same accounts and weights."""
+        return sorted(accounts, key=lambda one: rendezvous_score(key, one.id, self._record(one).weight), reverse=True)
+
     async def take(
-        self, accounts: Sequence[Account], model: str, tried: AbstractSet[str], price: Price | None = None
+        self,
+        accounts: Sequence[Account],
+        model: str,
+        tried: AbstractSet[str],
+        price: Price | None = None,
+        *,
+        in_order: bool = False,
+        max_wait: float | None = None,
     ) -> Lease | None:
         """Lease an account for the next attempt of a submit, by the policy. None where no account is ready.
 
-        `tried` are the ids of accounts tried before, `price` is that of the submit. A new account, or
-        one after a failure, is half-open: one submit probes it, while others use other accounts or wait for the probe.
+        `tried` are the ids of accounts tried before, `price` is that of the submit. A new account, or one after a
+        failure, is half-open: one submit probes it, while others use other accounts or wait for the probe, at most
+        `max_wait` seconds. With `in_order` the first ready account is leased whatever the policy is, and its probe is
+        waited for.
         """
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + self._max_wait
+        deadline = loop.time() + (self._max_wait if max_wait is None else min(max_wait, self._max_wait))
         while True:
             now = self._clock.now()
-            ready: dict[str, Account] = {}
-            probes: list[Probe] = []
-            for account in accounts:
-                record = self._record(account)
-                if account.id in tried or self._status(record, model, now, price).state is not AccountState.READY:
-                    continue
-                if record.probe is None or record.probe.seconds >= self._second_probe_after:
-                    ready[account.id] = account
-                else:
-                    probes.append(record.probe)
+            usable = {
+                account.id: account
+                for account in accounts
+                if account.id not in tried
+                and self._status(self._record(account), model, now, price).state is AccountState.READY
+            }
+            if in_order and usable:
+                first = next(iter(self._with_reachable_proxy(usable.values())))
+                usable = {first.id: first}
+            probes = {id: probe for id, account in usable.items() if (probe := self._awaited_probe(account))}
+            ready = {id: account for id, account in usable.items() if id not in probes}
             if ready:
                 return self._choose(ready, model, now, price)
             left = deadline - loop.time()
             if not probes or left <= 0:
                 return None
-            soonest = min(self._second_probe_after - probe.seconds for probe in probes)
+            soonest = min(self._second_probe_after - probe.seconds for probe in probes.values())
             await asyncio.wait(
-                [probe.ended for probe in probes],
+                [probe.ended for probe in probes.values()],
                 timeout=max(0.0, min(left, soonest)),
                 return_when=asyncio.FIRST_COMPLETED,
             )
 
+    def _awaited_probe(self, account: Account) -> Probe | None:
+        """The probe of a half-open account, until a second submit may be sent."""
+        probe = self._record(account).probe
+        return probe if probe is not None and probe.seconds < self._second_probe_after else None
+
+    def _with_reachable_proxy(self, accounts: Iterable[Account]) -> list[Account]:
+        """The accounts whose proxy has not just failed; all of them where each has."""
+        accounts = list(accounts)
+        return [account for account in accounts if (account.proxy or "") not in self._failed_proxies] or accounts
+
     def _choose(self, ready: Mapping[str, Account], model: str, now: float, price: Price | None) -> Lease:
-        reachable = [account for account in ready.values() if (account.proxy or "") not in self._failed_proxies]
-        usable = reachable or list(ready.values())
+        usable = self._with_reachable_proxy(ready.values())
         # An unknown refusal may be the request's fault: the account is used again where there is no other.
         trusted = [account for account in usable if not self._record(account).health.is_doubtful(now)]
         records = {account.id: self._record(account) for account in trusted or usable}

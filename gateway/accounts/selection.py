@@ -1,5 +1,11 @@
-"""Rotation policies: select one of the ready accounts for the next submit."""
+"""Rotation policies: select one of the ready accounts for the next submit.
 
+A submit with an idempotency key follows no policy but the rendezvous order of its key, which is the same in every
+process: two processes that get the same key at the same moment meet at the same account.
+"""
+
+import hashlib
+import math
 import random
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
@@ -74,3 +80,11 @@ POLICIES: dict[PolicyName, Callable[[], Policy]] = {
     "random": Random,
     "fill_first": FillFirst,
 }
+
+
+def rendezvous_score(key: str, id: str, weight: int) -> float:
+    """The score of an account for a key, above 0, by weighted rendezvous hashing; the account with the highest score
+    comes first. A new or removed account moves only the keys that it gets or had. 0 for a weight of 0."""
+    digest = hashlib.sha256(f"{key}\0{id}".encode("utf-8", "surrogateescape")).digest()
+    uniform = (int.from_bytes(digest[:6], "big") + 0.5) / 2**48
+    return -max(weight, 0) / math.log(uniform)

@@ -175,6 +175,7 @@ _CODE_OF_MESSAGE = {
     "too_many_credentials": "invalid_api_key",
     "stopping": "upstream_unavailable",
     "accounts_replaced": "upstream_unavailable",
+    "not_sent_in_time": "upstream_unavailable",
     "no_account_for_provider": "invalid_api_key",
     "operator_only": "invalid_api_key",
     "no_accounts": "insufficient_quota",

@@ -88,6 +88,10 @@ ERRORS: dict[str, LocalizedText] = {  # The HTTP contract fixes the Chinese of t
         "网关的上游账号刚刚更换，本次未提交，请重试",
         "The gateway's upstream accounts just changed. Nothing was submitted: try again",
     ),
+    "not_sent_in_time": LocalizedText(
+        "等待账号或上游的时间过长，本次未提交，也未扣费，请重试",
+        "Waiting for an account or the upstream took too long. Nothing was submitted or charged: try again",
+    ),
     "no_accounts": LocalizedText(
         "网关尚未配置上游账号，请联系网关管理员",
         "The gateway has no upstream accounts: ask its administrator to add one",

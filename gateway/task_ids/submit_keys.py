@@ -41,6 +41,11 @@ class SubmitKeys:
     caller: Caller
     seed: str
 
+    @property
+    def order_key(self) -> str:
+        """The key of the order in which accounts are tried."""
+        return f"{self.caller.owner}\0{self.seed}"
+
     def of(self, account: Account) -> Iterator[str]:
         """The keys for an account. The first one is sent. An earlier submit may have sent one of the others, which
         come from older secrets and from the tag of the account before it had a name."""

@@ -12,13 +12,15 @@ import math
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import orjson
 from cachetools import TTLCache
+from starlette.requests import ClientDisconnect
 
 from gateway.core.clock import Clock
 from gateway.core.errors import GatewayError
+from gateway.core.logs import GATEWAY, location_of
 from gateway.tasks.order import ClientPresence, SubmitOrder
 from gateway.tasks.view import Submitted
 
@@ -33,12 +35,19 @@ _RETRY_WITHIN_SECONDS = 90.0
 _UNCONFIRMED = "submission_unconfirmed"
 
 
+class Charge(NamedTuple):
+    """The account, by its id, that a submit was sent to, and the log fields of the submit."""
+
+    account_id: str
+    log_fields: Mapping[str, str]
+
+
 @dataclass(slots=True, eq=False)
 class SubmitRecord:
     """One submit: running, submitted, failed, or unconfirmed. It holds no error, which may be large, nor the order.
 
     `seed` is the same for all repeats of one submit; the submit keys are derived from it. `retry_count` is that of its
-    latest request. `charge` are the log fields, from the moment the upstream may have the submit. `answered` is True
+    latest request. `charge` is set from the moment the upstream may have the submit. `answered` is True
     where a client was connected at the end. `waiting` are the clients that wait now.
     """
 
@@ -49,14 +58,14 @@ class SubmitRecord:
     submitted: Submitted | None = None
     failed: bool = False
     unconfirmed: bool = False
-    charge: Mapping[str, str] | None = None
+    charge: Charge | None = None
     answered: bool = False
     ended_at: float = math.inf
     waiting: list[ClientPresence] = field(default_factory=list)
 
-    def on_charge(self, log_fields: Mapping[str, str] | None) -> None:
+    def on_charge(self, charge: Charge | None) -> None:
         """Called before anything is sent that may be charged, and with None once it is certain that nothing is."""
-        self.charge = log_fields
+        self.charge = charge
 
     def conclude(self, error: BaseException | None, now: float) -> None:
         """Record the outcome. A failed submit may be sent again; an unconfirmed one may not."""
@@ -64,14 +73,23 @@ class SubmitRecord:
         self.ended_at = now
         if error is None or self.unconfirmed:
             return
-        # After an unexpected error it is unknown whether the upstream has accepted the submit.
-        unexpected = self.charge is not None and not isinstance(error, GatewayError)
-        self.unconfirmed = unexpected or (isinstance(error, GatewayError) and error.code == _UNCONFIRMED)
+        # A cancelled submit raises no GatewayError: where it was sent, its outcome is unknown.
+        cancelled = self.charge is not None and not isinstance(error, GatewayError)
+        self.unconfirmed = cancelled or (isinstance(error, GatewayError) and error.code == _UNCONFIRMED)
         self.failed = not self.unconfirmed
+
+    async def is_abandoned(self) -> bool:
+        """True where every client that waited for the response has disconnected."""
+        for client in list(self.waiting):
+            if not await client.is_disconnected():
+                return False
+        return True
 
     def interrupted(self) -> BaseException:
         """The error of a request whose process stops: it may be retried only where nothing was sent."""
-        return asyncio.CancelledError() if self.charge is None else GatewayError(_UNCONFIRMED, log_fields=self.charge)
+        if self.charge is None:
+            return asyncio.CancelledError()
+        return GatewayError(_UNCONFIRMED, log_fields=self.charge.log_fields)
 
     def may_be_retried_as(self, retry_count: int, now: float) -> bool:
         """True where a request of this count may be the library's retry of this failed submit."""
@@ -117,8 +135,9 @@ class IdempotencyStore:
         retry_count = order.retry_count
         record = SubmitRecord(fingerprint, f"own:{self._new_seed()}", retry_count or 0)
         if retry_count is None:
+            record.waiting.append(order.client)
             try:
-                return await create(order, record)
+                return await _confirmed(create, order, record)
             except asyncio.CancelledError:
                 raise record.interrupted() from None
         name = _digest(identity.encode() + fingerprint)
@@ -133,9 +152,16 @@ class IdempotencyStore:
         client = order.client
         record.waiting.append(client)
         try:
-            if record.submitted is not None:
-                return record.submitted
-            return await asyncio.shield(self._start(record, order, create, save))
+            while record.submitted is None:
+                try:
+                    return await asyncio.shield(self._start(record, order, create, save))
+                except ClientDisconnect:
+                    # The submit was given up when no client waited. This one has come since.
+                    if await client.is_disconnected():
+                        raise
+                    # Let the outcome be recorded.
+                    await asyncio.sleep(0)
+            return record.submitted
         except asyncio.CancelledError:
             if record.submitted is not None:
                 return record.submitted
@@ -155,7 +181,8 @@ class IdempotencyStore:
     ) -> "asyncio.Task[Submitted]":
         """Start the submit in its own asyncio task: its first client may disconnect while another one waits."""
         if record.running is None:
-            record.running = asyncio.ensure_future(create(order, record))
+            record.failed = False
+            record.running = asyncio.ensure_future(_confirmed(create, order, record))
             record.running.add_done_callback(partial(self._conclude, record, save))
             save(record, None)
         return record.running
@@ -218,6 +245,22 @@ class IdempotencyStore:
         else:
             self._running_by_content.pop(name, None)
         self._by_content[name] = identical
+
+
+async def _confirmed(create: Create, order: SubmitOrder, record: SubmitRecord) -> Submitted:
+    """Run a submit. Raises GatewayError (504) for an unexpected error after something was sent: the upstream may have
+    accepted it."""
+    try:
+        return await create(order, record)
+    except (GatewayError, ClientDisconnect):
+        raise
+    except Exception as error:
+        if record.charge is None:
+            raise
+        fields = record.charge.log_fields
+        cause = {"cause": location_of(error)}
+        GATEWAY.error("a submit failed unexpectedly after it was sent", extra={"fields": {**fields, **cause}})
+        raise GatewayError(_UNCONFIRMED, log_fields=fields) from error
 
 
 async def _retried(identical: list[SubmitRecord], retry_count: int, now: float) -> SubmitRecord | None:

@@ -55,8 +55,3 @@ class SubmitOrder:
     retry_count: int | None = None
     nearest: bool = False
     client: ClientPresence = CONNECTED
-
-    @property
-    def is_repeatable(self) -> bool:
-        """True where the client can repeat the request and get the task of the first one."""
-        return self.idempotency_key is not None or self.retry_count is not None

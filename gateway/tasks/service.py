@@ -1,9 +1,8 @@
 """Task service: submit, status, wait, cancel, list and archive, across callers, models, accounts and upstreams."""
 
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from dataclasses import replace
-
-from starlette.requests import ClientDisconnect
 
 from gateway.accounts.callers import Caller
 from gateway.archive.archive import OpenedFile
@@ -25,6 +24,8 @@ from gateway.tasks.listing import Listing
 from gateway.tasks.model_catalog import Catalog
 from gateway.tasks.observer import TaskObserver
 from gateway.tasks.order import CONNECTED, ClientPresence, SubmitOrder
+from gateway.tasks.send_deadline import SendDeadline
+from gateway.tasks.submit_lookup import LookupResult
 from gateway.tasks.submitter import Submitter
 from gateway.tasks.view import Submitted, Task, view_of
 from providers.contract.accounts import Account
@@ -36,9 +37,6 @@ from providers.contract.tasks import Phase, Result, TaskState
 from providers.progress import estimate
 from providers.registry import Registry
 from providers.sizes import asked_seconds, asked_size
-
-_CHECK_CLIENT_SECONDS = 0.5
-"""After waiting this long for a site's model list, a submit checks whether its client has disconnected."""
 
 
 class Tasks:
@@ -77,7 +75,7 @@ class Tasks:
     async def submit(self, order: SubmitOrder) -> Submitted:
         """Submit a task, idempotently: a retry of an order returns the task of the first request. **Charged.**
 
-        Raises GatewayError, and ClientDisconnect if the client disconnects before anything is charged.
+        Raises GatewayError, and ClientDisconnect if all clients disconnect before anything is charged.
         """
         return await self._idempotency.run(order, self._create)
 
@@ -90,22 +88,23 @@ class Tasks:
         caller, request = order.caller, order.request
         if not isinstance(request, VideoRequest):
             request = await derived_request(self, caller, request)
-        began = self._clock.now()
+        deadline = SendDeadline(self._clock)
         named = not self.catalog.means_default(request.model)
         keys = self._locator.submit_keys(caller, record.seed)
         for last in (False, True):
             offer = await self.catalog.offer(caller)
-            waited = self._clock.now() - began >= _CHECK_CLIENT_SECONDS
-            if waited and not order.is_repeatable and await order.client.is_disconnected():
-                raise ClientDisconnect
             card, missing = offer.resolve(request)
             provider = self._registry[card.provider]
+            lookup: LookupResult | None = None
             if order.idempotency_key is not None or record.unconfirmed:
-                # Look on every account: the site of the task's account may no longer offer the model.
-                existing = await self._submitter.find(provider, caller.accounts_of(card.provider), keys)
-                if existing is not None:
-                    return self._existing(caller, *existing, card, named=named)
+                # Not only on accounts for the request: the site of the task's account may no longer offer the model.
+                charged = record.charge.account_id if record.charge is not None else None
+                lookup = await self._submitter.find(provider, caller.accounts_of(card.provider), keys, charged)
+                if lookup is not None and lookup.found is not None:
+                    return self._existing(caller, *lookup.found, card, named=named)
             if record.unconfirmed:
+                if lookup is not None:
+                    lookup.raise_if_uncertain()
                 raise GatewayError("submission_unconfirmed")
             if missing is not None:
                 if last:
@@ -117,10 +116,13 @@ class Tasks:
             first = next(iter(validated.values()))
             without_model: list[Account] = []
             try:
-                async with self._intake.ready(first.card or card, first, caller.identity) as ready:
+                async with AsyncExitStack() as inputs:
+                    with deadline.transfer():
+                        intake = self._intake.ready(first.card or card, first, caller.identity)
+                        ready = await inputs.enter_async_context(intake)
                     requests = {account: replace(ready, card=own.card) for account, own in validated.items()}
                     account, submission = await self._submitter.submit(
-                        provider, requests, order, record, keys, without_model=without_model
+                        provider, requests, order, record, deadline, keys, lookup=lookup, without_model=without_model
                     )
                     sent = ready
             except GatewayError as error:

@@ -13,21 +13,16 @@ from gateway.accounts.pool import AccountPool
 from gateway.accounts.unavailable import unavailable_error
 from gateway.core import metrics
 from gateway.core.clock import Clock
-from gateway.core.errors import as_transient, clean, from_provider, gateway_error
+from gateway.core.errors import clean, from_provider, gateway_error
 from gateway.task_ids.submit_keys import SubmitKeys
-from gateway.tasks.idempotency import SubmitRecord
+from gateway.tasks.idempotency import Charge, SubmitRecord
 from gateway.tasks.order import SubmitOrder
+from gateway.tasks.send_deadline import SendDeadline
+from gateway.tasks.submit_lookup import LOOKUP_DELAYS, LookupResult, SubmitLookup
 from providers.contract.accounts import Account
 from providers.contract.errors import Blame, ErrorKind, ProviderError
 from providers.contract.provider import CanFind, Provider
 from providers.contract.requests import Prepared, Submission, VideoRequest
-
-LOOKUP_DELAYS = (1.0, 1.0, 2.0, 3.0)
-"""Seconds before each lookup of a submit whose response was lost: the upstream's store lags behind the submit."""
-
-RESEND_WITHIN = 30.0
-"""Seconds after which a submit is not resent, nor sent to another account: clients and their proxies time out after 60
-to 90 s, and would pay for a video of which they get no id. Uploads, which cost nothing, do not count."""
 
 MAX_ATTEMPTS = 6
 """Default limit of the accounts that one submit tries."""
@@ -40,7 +35,6 @@ _REFRESH_SECONDS = 5.0
 
 _REFRESHED_TASKS = 5
 """Tasks queried then, where the upstream takes one id per query."""
-_CONCURRENT_FINDS = 4
 
 RefreshTasks = Callable[[Provider, Account, Sequence[str]], Awaitable[None]]
 """Queries tasks of an account, so that the pool learns which have ended."""
@@ -54,6 +48,7 @@ class Submitter:
         clock: Clock,
         pool: AccountPool,
         checks: AccountChecks,
+        lookup: SubmitLookup,
         refresh_tasks: RefreshTasks,
         *,
         max_attempts: int = MAX_ATTEMPTS,
@@ -61,8 +56,20 @@ class Submitter:
         self._clock = clock
         self._pool = pool
         self._checks = checks
+        self._lookup = lookup
         self._refresh_tasks = refresh_tasks
         self._max_attempts = max_attempts
+
+    async def find(
+        self, provider: Provider, accounts: Sequence[Account], keys: SubmitKeys, charged: str | None = None
+    ) -> LookupResult | None:
+        """Look up the submission of an earlier request with the same keys, here or on another replica. None where the
+        upstream has no lookup. `charged` is the id of the account that it was sent to, where that is known."""
+        if not isinstance(provider, CanFind):
+            return None
+        accounts = self._pool.in_rendezvous_order(accounts, keys.order_key)
+        accounts.sort(key=lambda account: account.id != charged)
+        return await self._lookup.find(provider, accounts, keys)
 
     async def submit(
         self,
@@ -70,49 +77,60 @@ class Submitter:
         requests: Mapping[Account, VideoRequest],
         order: SubmitOrder,
         record: SubmitRecord,
+        deadline: SendDeadline,
         keys: SubmitKeys,
         *,
+        lookup: LookupResult | None,
         without_model: list[Account],
     ) -> tuple[Account, Submission]:
         """Submit with one of the accounts, of which there is at least one. **Charged.**
 
         `requests` has the request for each account: they differ only in the model card of the account's site. The next
         account is tried only after an error of the account itself, where only its site lacks the model, or after the
-        first refusal for an unknown reason: none of these creates a task. Every other error is raised. With an
-        idempotency key, another replica may run the same submit, and an account may reject it for that reason: it is
-        then searched for that submit before the next account is tried. An account that a reload removes is not charged,
-        since its task could not be found again. `record.on_charge` is called before anything is sent that may be
-        charged. Accounts whose site lacks the model are added to `without_model`.
+        first refusal for an unknown reason: none of these creates a task. Every other error is raised. An account that
+        a reload removes is not charged, since its task could not be found again. `record.on_charge` is called before
+        anything is sent that may be charged. Accounts whose site lacks the model are added to `without_model`.
 
-        Raises GatewayError, and ClientDisconnect where the client disconnects before anything is charged, unless it can
-        repeat the request.
+        `lookup` is that of a submit with an idempotency key, which another replica may run as well: the accounts are
+        tried in the order of the key, and none is charged before those before it, and itself, are known not to have the
+        submission. The lookup is repeated where it is not recent.
+
+        Raises GatewayError, and ClientDisconnect where all clients disconnect before anything is charged.
         """
         accounts, model = list(requests), next(iter(requests.values())).model
+        own = order.caller.accounts_of(provider.name)
+        if lookup is not None:
+            accounts = self._pool.in_rendezvous_order(accounts, keys.order_key)
         price = _price_of(next(iter(requests.values())))
         failures: dict[str, ProviderError] = {}
-        began, attempts, uploading = self._clock.now(), 0, 0.0
-        while attempts < self._max_attempts and self._clock.now() - began - uploading <= RESEND_WITHIN:
+        attempts = 0
+        while attempts < self._max_attempts and not deadline.has_passed:
             attempts += 1
             accounts = [account for account in accounts if not self._is_removed(order, account)]
-            lease = await self._next(provider, accounts, price, failures) if accounts else None
+            lease = await self._next(provider, accounts, price, failures, deadline, in_order=lookup is not None)
             if lease is None:
                 break
             account = lease.account
-            request = requests[account]
             with lease:
                 try:
-                    uploading -= self._clock.now()
-                    try:
-                        prepared = await _prepare(provider, request, account)
-                    finally:
-                        uploading += self._clock.now()
-                    if request.has_files and not order.is_repeatable and await order.client.is_disconnected():
+                    with deadline.transfer():
+                        prepared = await _prepare(provider, requests[account], account)
+                    if lookup is not None:
+                        if not lookup.is_current(account, self._clock.now()):
+                            lookup = await self.find(provider, own, keys) or lookup
+                        if lookup.found is not None:
+                            return lookup.found
+                        lookup.raise_if_uncertain(account)
+                    if await record.is_abandoned():
                         raise ClientDisconnect
+                    if deadline.has_passed:
+                        break
                     if self._is_removed(order, account):
                         continue
                     lease.sending()
-                    record.on_charge(_log_fields(account, model))
-                    submission = await self._submit_once(provider, prepared, account, next(keys.of(account)))
+                    record.on_charge(Charge(account.id, _log_fields(account, model)))
+                    key = next(keys.of(account))
+                    submission = await self._submit_once(provider, prepared, account, key, record, deadline)
                 except ProviderError as error:
                     self._record_failure(lease, error)
                     affected = [one for one in accounts if _is_affected(one, account, error)]
@@ -124,19 +142,23 @@ class Submitter:
                         raise from_provider(error, model, _log_fields(account, model)) from error
                     record.on_charge(None)
                     failures |= {one.id: error.without_traceback() for one in affected}
+                    refused = error.kind is not ErrorKind.UNREACHABLE
                 else:
                     lease.submitted(submission.id)
                     return account, submission
-            if order.idempotency_key is not None and isinstance(provider, CanFind):
+            if lookup is not None and refused:
+                # Another replica may run the same submit, and the account may have refused it for that reason.
                 await self._clock.sleep(LOOKUP_DELAYS[0])
-                found = await self.find(provider, [account], keys)
-                if found is not None:
-                    return found
+                lookup = await self.find(provider, own, keys) or lookup
+                if lookup.found is not None:
+                    return lookup.found
         if not accounts:
             raise gateway_error("accounts_replaced")
         refusals = _unknown_refusals(failures)
         if refusals:
             raise from_provider(refusals[0], model)
+        if deadline.has_passed and not failures:
+            raise gateway_error("not_sent_in_time")
         statuses = [
             self._pool.status(account, model, failures.get(account.id), price)
             for account in accounts
@@ -150,111 +172,72 @@ class Submitter:
         return order.caller.managed and self._pool.is_removed(account)
 
     async def _next(
-        self, provider: Provider, accounts: Sequence[Account], price: Price, tried: Mapping[str, object]
+        self,
+        provider: Provider,
+        accounts: Sequence[Account],
+        price: Price,
+        tried: Mapping[str, object],
+        deadline: SendDeadline,
+        *,
+        in_order: bool,
     ) -> Lease | None:
         """Lease the account of the next attempt; None where none can take the submit now."""
+
+        async def take() -> Lease | None:
+            return await self._pool.take(
+                accounts, price.model, tried.keys(), price, in_order=in_order, max_wait=deadline.seconds_left
+            )
+
         expired = [account for account in accounts if self._pool.is_expired(account)]
         recheck = self._checks.recheck(expired) if expired else None
-        lease = await self._pool.take(accounts, price.model, tried.keys(), price)
+        lease = await take()
         if lease is not None:
             return lease
         # None is ready: check expired credentials, whether an account that lacks credits has some for this video, and
         # whether accounts at their limit have free slots again.
         if recheck is not None:
-            await recheck
+            await deadline.wait(recheck)
         await self._checks.balances_read(accounts)
         unseen = self._pool.tasks_to_poll(accounts, _REFRESH_SECONDS, max(provider.query_batch, _REFRESHED_TASKS))
-        await asyncio.gather(*(self._refresh_tasks(provider, account, ids) for account, ids in unseen.items()))
-        return await self._pool.take(accounts, price.model, tried.keys(), price)
+        refreshes = (self._refresh_tasks(provider, account, ids) for account, ids in unseen.items())
+        await deadline.wait(asyncio.gather(*refreshes))
+        return await take()
 
     def _record_failure(self, lease: Lease, error: ProviderError) -> None:
         clean(error, lease.account)
         if lease.failed(error) and error.kind is ErrorKind.NO_CREDITS:
             self._checks.refresh_credits(lease.account)
 
-    async def find(
-        self, provider: Provider, accounts: Sequence[Account], keys: SubmitKeys
-    ) -> tuple[Account, Submission] | None:
-        """The submission of an earlier request with the same keys, here or on another replica.
-
-        None where there is none, or the upstream has no lookup. An account with a rejected credential is skipped. Any
-        other error is raised as transient, since the request must not be submitted twice.
-        """
-        if not isinstance(provider, CanFind):
-            return None
-        turns = asyncio.Semaphore(_CONCURRENT_FINDS)
-
-        async def find_with(account: Account) -> Submission | ProviderError | None:
-            async with turns:
-                try:
-                    return await self._find_with(provider, account, keys)
-                except ProviderError as error:
-                    clean(error, account)
-                    return error
-
-        answers = await asyncio.gather(*map(find_with, accounts))
-        for account, found in zip(accounts, answers, strict=True):
-            if isinstance(found, Submission):
-                return account, found
-        error = next((answer for answer in answers if isinstance(answer, ProviderError)), None)
-        if error is not None:
-            raise from_provider(as_transient(error))
-        return None
-
-    async def _find_with(self, provider: CanFind, account: Account, keys: SubmitKeys) -> Submission | None:
-        for key in keys.of(account):
-            try:
-                found = await provider.find(key, account)
-            except ProviderError as error:
-                if error.kind is ErrorKind.INVALID_CREDENTIAL:
-                    return None
-                raise
-            if found is not None:
-                return found
-        return None
-
-    async def _submit_once(self, provider: Provider, prepared: Prepared, account: Account, key: str) -> Submission:
+    async def _submit_once(
+        self,
+        provider: Provider,
+        prepared: Prepared,
+        account: Account,
+        key: str,
+        record: SubmitRecord,
+        deadline: SendDeadline,
+    ) -> Submission:
         """One submit to one account. A submit whose response was lost is looked up. Where the upstream does not know
-        it, it is resent once, with the same key, and only within RESEND_WITHIN."""
-        began = self._clock.now()
+        it, it is resent once, with the same key, as long as it may be sent at all."""
         try:
             return await _submit(provider, prepared, account, key)
         except ProviderError as error:
             if error.kind is not ErrorKind.ANSWER_LOST or not isinstance(provider, CanFind):
                 raise
             lost = error.without_traceback()
-        found = await self._look_up(provider, key, account, lost=lost)
+        found = await self._lookup.find_lost(provider, key, account, lost=lost)
         if found is not None:
             return found
-        if self._clock.now() - began > RESEND_WITHIN:
+        if deadline.has_passed or await record.is_abandoned():
             raise lost
         try:
             return await _submit(provider, prepared, account, key)
         except ProviderError as error:
             # The upstream may have rejected the resend because the first submit is running.
-            found = await self._look_up(provider, key, account, lost=lost)
+            found = await self._lookup.find_lost(provider, key, account, lost=lost)
             if found is None:
                 raise lost from error
             return found
-
-    async def _look_up(
-        self, provider: CanFind, key: str, account: Account, *, lost: ProviderError
-    ) -> Submission | None:
-        """The submission of a key, None where the upstream does not know it. Raises `lost` where that is uncertain."""
-        unknown = False
-        for delay in LOOKUP_DELAYS:
-            await self._clock.sleep(delay)
-            try:
-                found = await provider.find(key, account)
-            except ProviderError:
-                unknown = False
-                continue
-            if found is not None:
-                return found
-            unknown = True
-        if not unknown:
-            raise lost
-        return None
 
 
 def _log_fields(account: Account, model: str) -> dict[str, str]:

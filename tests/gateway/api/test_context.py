@@ -25,11 +25,11 @@ def test_order_has_the_request_of_the_client() -> None:
     asked = Derivation("remix", "cat", video_id="v")
     order = submit_order(request(), CALLER, asked, b"fingerprint", nearest=True)
     assert (order.caller, order.request, order.fingerprint, order.nearest) == (CALLER, asked, b"fingerprint", True)
-    assert (order.idempotency_key, order.retry_count, order.is_repeatable) == (None, None, False)
+    assert (order.idempotency_key, order.retry_count) == (None, None)
 
 
-def test_order_with_an_idempotency_key_is_repeatable() -> None:
-    assert (ordered(idempotency_key="k").idempotency_key, ordered(idempotency_key="k").is_repeatable) == ("k", True)
+def test_order_has_the_idempotency_key_of_the_client() -> None:
+    assert ordered(idempotency_key="k").idempotency_key == "k"
     assert ordered(idempotency_key="").idempotency_key is None
 
 
@@ -37,8 +37,7 @@ def test_order_with_an_idempotency_key_is_repeatable() -> None:
     ("header", "count"), [("0", 0), ("2", 2), ("999", 999), ("1000", None), ("-1", None), ("x", None), ("", None)]
 )
 def test_order_has_the_retry_count_of_the_client_library(header: str, count: int | None) -> None:
-    order = ordered(x_stainless_retry_count=header)
-    assert (order.retry_count, order.is_repeatable) == (count, count is not None)
+    assert ordered(x_stainless_retry_count=header).retry_count == count
 
 
 async def test_order_knows_whether_the_client_is_disconnected() -> None:

@@ -1,8 +1,9 @@
 """Submits: failover, lookups, and no resend of what may have been accepted."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import IO
+from typing import IO, Any
 
 import pytest
 from starlette.requests import ClientDisconnect
@@ -10,7 +11,8 @@ from starlette.requests import ClientDisconnect
 from gateway.core.errors import GatewayError
 from gateway.media.fetcher import Fetcher
 from gateway.task_ids.signed import derived_key, verify
-from gateway.tasks.submitter import LOOKUP_DELAYS, RESEND_WITHIN
+from gateway.tasks.send_deadline import SEND_WITHIN
+from gateway.tasks.submit_lookup import LOOKUP_DELAYS
 from gateway.tasks.view import Submitted
 from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind
@@ -75,7 +77,7 @@ class TestLostResponses:
 
     async def test_submit_is_not_resent_after_a_long_wait(self) -> None:
         env, provider = self.env([None], [provider_error(ErrorKind.ANSWER_LOST)])
-        provider.on_submit = lambda: env.clock.move(RESEND_WITHIN)
+        provider.on_submit = lambda: env.clock.move(SEND_WITHIN)
         assert (await env.submit_error(pass_through_caller(ONE))).code == "submission_unconfirmed"
         assert len(provider.submitted) == 1
 
@@ -104,10 +106,15 @@ class TestRepeatedSubmits:
     async def repeat(self, env: GatewayFixture, key: str = "k") -> Submitted:
         return await env.submit_with_key(pass_through_caller(ONE, TWO), REQUEST, key)
 
+    def first(self, env: GatewayFixture) -> Account:
+        """The first account in the order of the key `k`."""
+        keys = env.locator.submit_keys(pass_through_caller(ONE, TWO), "client:k")
+        return env.pool.in_rendezvous_order((ONE, TWO), keys.order_key)[0]
+
     async def test_existing_submission_is_returned(self) -> None:
         env = GatewayFixture(FindingProvider(["scripted-7"]))
         again = await self.repeat(env)
-        opened = verify(again.signed_id, [derived_key(ONE.credential)])
+        opened = verify(again.signed_id, [derived_key(self.first(env).credential)])
         assert opened
         assert opened.upstream_id == "scripted-7"
         assert (opened.seconds, opened.size) == (0, "")
@@ -134,7 +141,7 @@ class TestRepeatedSubmits:
         env = GatewayFixture(FindingProvider([None, None, "scripted-7"]))
         env.provider.submits = [provider_error(ErrorKind.TOO_MANY_RUNNING)]
         again = await self.repeat(env)
-        assert verify(again.signed_id, [derived_key(ONE.credential)])
+        assert verify(again.signed_id, [derived_key(self.first(env).credential)])
         assert len(env.provider.submitted) == 1
 
     async def test_unconfirmed_submit_is_looked_up_and_never_sent(self) -> None:
@@ -221,43 +228,109 @@ class TestUploads:
     async def test_upload_time_does_not_count(self) -> None:
         provider = UploadingProvider()
         env = GatewayFixture(provider)
-        provider.on_upload = lambda: env.clock.move(10 * RESEND_WITHIN)
+        provider.on_upload = lambda: env.clock.move(10 * SEND_WITHIN)
         provider.submits = [provider_error(ErrorKind.NO_CREDITS)]
         await env.submit(pass_through_caller(ONE, TWO), self.request())
         assert provider.uploaded == [ONE.credential, TWO.credential]
 
-    async def test_disconnected_client_is_not_charged_after_an_upload(self) -> None:
-        class Gone:
-            async def is_disconnected(self) -> bool:
-                return True
 
+class TestClientsThatGaveUp:
+    """Right before anything is sent, a client must be waiting, and not for too long."""
+
+    @pytest.mark.parametrize("options", [{}, {"retry_count": 0}, {"idempotency_key": "k"}])
+    async def test_disconnected_client_is_not_charged(self, options: dict[str, Any]) -> None:
+        env = GatewayFixture(FindingProvider([None]))
+        with pytest.raises(ClientDisconnect):
+            await env.tasks.submit(order(pass_through_caller(ONE), client=Client(True), **options))
+        assert env.provider.submitted == []
+        await env.tasks.submit(order(pass_through_caller(ONE), **options))
+        assert len(env.provider.submitted) == 1
+
+    async def test_disconnected_client_is_not_charged_after_an_upload(self) -> None:
         provider = UploadingProvider()
         env = GatewayFixture(provider)
+        media = Media(MediaKind.IMAGE, "", "image", MediaRole.FIRST_FRAME, media_file(picture()))
         with pytest.raises(ClientDisconnect):
-            await env.tasks.submit(order(pass_through_caller(ONE), self.request(), client=Gone()))
+            await env.tasks.submit(
+                order(pass_through_caller(ONE), replace(REQUEST, media=(media,)), client=Client(True))
+            )
         assert (len(provider.uploaded), provider.submitted) == (1, [])
 
-    async def test_disconnected_client_is_not_charged_after_waiting_for_the_model_list(self) -> None:
-        class Gone:
-            asked = 0
+    async def test_disconnected_client_is_not_charged_with_the_next_account(self) -> None:
+        env, client = GatewayFixture(), Client(False)
+        env.provider.submits = [provider_error(ErrorKind.NO_CREDITS)]
+        env.provider.on_submit = lambda: setattr(client, "gone", True)
+        with pytest.raises(ClientDisconnect):
+            await env.tasks.submit(order(pass_through_caller(ONE, TWO), client=client))
+        assert len(env.provider.submitted) == 1
 
-            async def is_disconnected(self) -> bool:
-                self.asked += 1
-                return True
+    async def test_lost_submit_is_not_resent_for_a_disconnected_client(self) -> None:
+        env, client = GatewayFixture(FindingProvider([None])), Client(False)
+        env.provider.submits = [provider_error(ErrorKind.ANSWER_LOST)]
+        env.provider.on_submit = lambda: setattr(client, "gone", True)
+        with pytest.raises(GatewayError) as caught:
+            await env.tasks.submit(order(pass_through_caller(ONE), client=client))
+        assert (caught.value.code, len(env.provider.submitted)) == ("submission_unconfirmed", 1)
 
+    async def test_one_of_several_waiting_clients_is_enough(self) -> None:
+        env = GatewayFixture(FindingProvider([None]))
+        caller = pass_through_caller(ONE)
+        gone, waits = (order(caller, idempotency_key="k", client=Client(one)) for one in (True, False))
+        answers = await asyncio.gather(env.tasks.submit(gone), env.tasks.submit(waits), return_exceptions=True)
+        assert {type(answer) for answer in answers} == {Submitted}
+        assert len(env.provider.submitted) == 1
+
+    async def test_client_that_comes_as_a_submit_is_given_up_starts_it_again(self) -> None:
+        env, first = GatewayFixture(FindingProvider([None])), Client(True)
+        caller, answers = pass_through_caller(ONE), list[asyncio.Task[Submitted]]()
+        second = order(caller, idempotency_key="k")
+        first.on_question = lambda: answers.append(asyncio.ensure_future(env.tasks.submit(second)))
+        with pytest.raises(ClientDisconnect):
+            await env.tasks.submit(order(caller, idempotency_key="k", client=first))
+        assert await answers[0]
+        assert len({id for answer in answers for id in [(await answer).id]}) == len(env.provider.submitted) == 1
+
+    @pytest.mark.parametrize("options", [{}, {"idempotency_key": "k"}])
+    async def test_nothing_is_sent_after_a_long_wait_for_the_upstream(self, options: dict[str, Any]) -> None:
         class SlowProvider(DiscoveringProvider):
             async def discover(self, account: Account) -> Sequence[ModelCard]:
-                env.clock.move(2.0)
+                env.clock.move(SEND_WITHIN + 1)
                 return await super().discover(account)
 
         provider = SlowProvider({"cn": [card("scripted-model", "scripted")]})
         env = GatewayFixture(provider)
         caller = pass_through_caller(Account("scripted", "s-1", region="cn"))
-        request = VideoRequest("scripted-model", "cat")
-        with pytest.raises(ClientDisconnect):
-            await env.tasks.submit(order(caller, request, client=Gone()))
+        with pytest.raises(GatewayError) as caught:
+            await env.tasks.submit(order(caller, **options))
+        assert (caught.value.code, caught.value.spec.should_retry) == ("upstream_unavailable", True)
+        assert "Nothing was submitted" in caught.value.message("en")
         assert provider.submitted == []
-        # The list is cached now: no wait, and no check of the client.
-        client = Gone()
-        await env.tasks.submit(order(caller, replace(request, prompt="dog"), client=client))
-        assert (len(provider.submitted), client.asked) == (1, 0)
+
+    async def test_nothing_is_sent_after_a_long_wait_for_an_account(self) -> None:
+        env = GatewayFixture()
+        checked = asyncio.Event()
+
+        async def check(account: Account) -> None:
+            env.clock.move(SEND_WITHIN + 1)
+            checked.set()
+
+        env.provider.check = check  # type: ignore[attr-defined]
+        env.provider.submits = [provider_error(ErrorKind.INVALID_CREDENTIAL)]
+        await env.submit_error(pass_through_caller(ONE))
+        env.clock.move(3600.0)
+        error = await env.submit_error(pass_through_caller(ONE))
+        assert checked.is_set()
+        assert (error.code, len(env.provider.submitted)) == ("upstream_unavailable", 1)
+
+
+class Client:
+    """A client that has disconnected, or not yet. `on_question` is called once it is asked for the first time."""
+
+    def __init__(self, gone: bool) -> None:
+        self.gone = gone
+        self.on_question: Callable[[], object] = lambda: None
+
+    async def is_disconnected(self) -> bool:
+        on_question, self.on_question = self.on_question, lambda: None
+        on_question()
+        return self.gone
