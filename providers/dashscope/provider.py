@@ -25,7 +25,7 @@ from providers.dashscope.request_protocols import UNKNOWN_TASK_PROTOCOL, USER_AG
 from providers.dashscope.tasks import Page, list_window, parse, parse_page
 from providers.dashscope.uploads import LinkKey, Policy, Uploads, parse_policy
 from providers.transport.client import HttpClient
-from providers.transport.transports import Reply
+from providers.transport.transports import GAVE_UP_STATUSES, Reply
 
 BASE_URL = BASE_URLS[BEIJING]
 QUERIES_AT_ONCE = 5
@@ -129,8 +129,8 @@ class DashScope:
     async def submit(self, prepared: PreparedSubmit, account: Account, *, submit_key: str) -> Submission:
         """Create the task. **Charged.**
 
-        `submit_key` is unused: the API has no idempotency key. A 5xx, or a 2xx with the code of an internal error, is
-        ANSWER_LOST, since the task may have been created; with a 4xx it was not.
+        `submit_key` is unused: the API has no idempotency key. Only the service's own refusal means that no task was
+        created; any other response without an id is ANSWER_LOST.
         """
         payload = prepared.payload
         headers = {"Content-Type": "application/json", "X-DashScope-Async": "enable", **payload.headers}
@@ -343,14 +343,23 @@ def _task_id(reply: Reply) -> str:
 
 
 def _not_submitted(reply: Reply, account: Account) -> ProviderError:
-    """The error of a submit without an id: ANSWER_LOST if a task may have been created."""
+    """The error of a submit without an id: ANSWER_LOST unless the service itself refuses it."""
     error = _error_of(reply, account)
-    lost = reply.status == 408 or reply.status >= 500 or (_succeeded(reply) and not error.code)
-    row = meaning_of(error.code, error.detail)
-    upstream_fault = row is not None and row.kind.blame is Blame.UPSTREAM
-    if lost or (upstream_fault and not 400 <= reply.status < 500):
-        return ProviderError(ErrorKind.ANSWER_LOST, code=error.code, detail=error.detail, retry_after=error.retry_after)
-    return error
+    if _is_own_refusal(reply, error):
+        return error
+    return ProviderError(ErrorKind.ANSWER_LOST, code=error.code, detail=error.detail, retry_after=error.retry_after)
+
+
+def _is_own_refusal(reply: Reply, error: ProviderError) -> bool:
+    """True for a response that can only be the service's refusal. It has a code, which is a word: anything else may be
+    that of a proxy or firewall in between, which the service's acceptance did not reach."""
+    if not error.code or error.code.isdigit():
+        return False
+    if _succeeded(reply):
+        row = meaning_of(error.code, error.detail)
+        return row is None or row.kind.blame is not Blame.UPSTREAM
+    gave_up = reply.status in GAVE_UP_STATUSES or error.kind is ErrorKind.UPSTREAM_ERROR
+    return 400 <= reply.status < 500 and not gave_up
 
 
 def _error_of(reply: Reply, account: Account) -> ProviderError:

@@ -17,12 +17,19 @@ from providers.jimeng.cancel import cancel_error, rejects_cancel
 from providers.jimeng.credits import parse_alive, parse_credits, parse_received
 from providers.jimeng.inputs import UploadCache, UploadKey, check_inputs, check_lengths, with_sound
 from providers.jimeng.site import regions, session
-from providers.jimeng.site.errors import LOGIN_EXPIRED, SIGNATURE_REFUSED, envelope_error, submit_error
+from providers.jimeng.site.errors import (
+    LOGIN_EXPIRED,
+    SIGNATURE_REFUSED,
+    Reason,
+    envelope_error,
+    meaning_of,
+    submit_error,
+)
 from providers.jimeng.site_model import SiteModel
 from providers.jimeng.uploads.answers import Uploaded
 from providers.jimeng.uploads.uploader import Uploader
 from providers.transport.client import HttpClient
-from providers.transport.transports import Reply
+from providers.transport.transports import GAVE_UP_STATUSES, Reply
 
 SUBMIT_PATH = "/mweb/v1/aigc_draft/generate"
 HISTORY_PATH = "/mweb/v1/get_history"
@@ -349,22 +356,30 @@ def _time_of(task: ListedTask) -> float:
 def _read_envelope(reply: Reply, charged: bool) -> history.Envelope:
     """The envelope of a response, including one with an error.
 
-    Raises ProviderError for any other response: ANSWER_LOST for a charged call that may have been accepted, which only
-    a 3xx or 4xx rules out.
+    Raises ProviderError for any other response: ANSWER_LOST for a charged call, since it may come from a proxy or
+    firewall in between, which the site's acceptance did not reach.
     """
     detail = f"HTTP {reply.status}"
-    if charged and (reply.status >= 500 or reply.status == 408):
-        # Whatever the body: a proxy in front of the site may have timed out.
-        raise ProviderError(ErrorKind.ANSWER_LOST, code=str(reply.status), detail=detail)
     try:
         envelope = history.open_envelope(reply.json())
     except ValueError:
         envelope = None
+    if charged and not (envelope is not None and _is_from_the_site(reply.status, envelope)):
+        raise ProviderError(ErrorKind.ANSWER_LOST, code=str(reply.status), detail=detail)
     if envelope is not None and (reply.status < 300 or envelope.ret != "0"):
         return envelope
     if reply.status == 429:
         raise ProviderError(ErrorKind.RATE_LIMITED, code="429", detail=detail, retry_after=reply.retry_after)
-    not_accepted = 300 <= reply.status < 500
-    if charged and not not_accepted:
-        raise ProviderError(ErrorKind.ANSWER_LOST, code=str(reply.status), detail=detail)
     raise history.NoEnvelopeError(reply.status)
+
+
+def _is_from_the_site(status: int, envelope: history.Envelope) -> bool:
+    """True for an envelope that can only be the site's: one of success, or with an error number that has a text or that
+    the table knows."""
+    if 200 <= status < 300:
+        return envelope.ret == "0" or _names_an_error(envelope)
+    return 400 <= status < 500 and status not in GAVE_UP_STATUSES and envelope.ret != "0" and _names_an_error(envelope)
+
+
+def _names_an_error(envelope: history.Envelope) -> bool:
+    return bool(envelope.errmsg) or meaning_of(Reason(envelope.ret)) is not None

@@ -24,6 +24,9 @@ from providers.transport.connectors import session
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
 """Largest JSON response; reading stops there."""
 
+GAVE_UP_STATUSES = frozenset({408, 425, 499})
+"""The 4xx by which a server in front of an upstream says that it gave a request up, perhaps after passing it on."""
+
 _CHUNK_BYTES = 256 * 1024
 
 _NOT_SENT_ERRORS = (

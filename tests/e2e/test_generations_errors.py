@@ -64,7 +64,7 @@ class TestErrors:
             ("refuse=5001", 502, "generation_failed", "false"),
             ("refuse=424242", 502, "upstream_error", "false"),
             ("throttle", 429, "rate_limit_exceeded", "true"),
-            ("redirect", 502, "upstream_error", "false"),
+            ("redirect", 504, "submission_unconfirmed", "false"),
         ],
     )
     def test_jimeng_errors_are_mapped(

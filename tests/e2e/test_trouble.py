@@ -105,7 +105,7 @@ class TestSubmitsOnDashScope:
 
     def test_redirect_is_not_followed(self, client: httpx.Client, upstream: SandboxServer, key: str) -> None:
         answer = submit(client, WAN, "x #redirect", key)
-        assert (answer.status_code, answer.json()["error"]["code"]) == (502, "upstream_error")
+        assert (answer.status_code, answer.json()["error"]["code"]) == (504, "submission_unconfirmed")
         assert upstream.sandbox.calls("dashscope", credential=key) == 1
 
 
