@@ -41,6 +41,7 @@ from gateway.tasks.service import Tasks
 from gateway.tasks.submit_lookup import SubmitLookup
 from gateway.tasks.submitter import Submitter
 from providers import registry as provider_registry
+from providers.contract.provider import CanFind
 from providers.contract.spec import DefaultModels
 from providers.registry import Registry
 from providers.transport.client import HttpClient
@@ -186,7 +187,7 @@ def build_services(settings: Settings, process: ProcessState) -> Services:
         pass_through=settings.pass_through,
         proxies=settings.pass_through_proxies,
     )
-    _log_warnings(process.logged_warnings, _warnings(settings, len(accounts)))
+    _log_warnings(process.logged_warnings, _warnings(settings, len(accounts), registry))
     # Nothing below raises: the configuration is applied as a whole.
     process.discovery.expire()
     pool.manage(accounts, POLICIES[settings.rotation.policy]())
@@ -256,7 +257,7 @@ def _unknown_names(settings: Settings) -> list[str]:
     return [] if isinstance(held, bool) else [name for name in held if name not in names]
 
 
-def _warnings(settings: Settings, accounts: int) -> Iterator[tuple[int, str]]:
+def _warnings(settings: Settings, accounts: int, registry: Registry) -> Iterator[tuple[int, str]]:
     """Warnings about a valid configuration: log level and text."""
     if settings.renamed:
         names = ", ".join(f"{former} is {name}" for former, name in settings.renamed.items())
@@ -271,6 +272,14 @@ def _warnings(settings: Settings, accounts: int) -> Iterator[tuple[int, str]]:
             logging.WARNING,
             f"keys are configured but no accounts: set {provider_registry.credential_variables()}, or add "
             "[[accounts]] to the configuration file",
+        )
+    without_lookup = [provider.name for provider in registry if not isinstance(provider, CanFind)]
+    if settings.workers > 1 and without_lookup:
+        yield (
+            logging.WARNING,
+            f"with {settings.workers} workers, a repeated Idempotency-Key is recognised only by the worker that had it "
+            f"first, for {', '.join(without_lookup)}: it may be charged again. Where that matters, run processes with "
+            "one worker each and let a proxy route by key, as deploy/nginx.conf does",
         )
     unknown = _unknown_names(settings)
     if unknown:

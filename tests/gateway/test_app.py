@@ -44,6 +44,17 @@ def test_keys_without_accounts_and_short_secrets_give_warnings(caplog: pytest.Lo
     assert "shorter than" in caplog.text
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_several_workers_warn_of_upstreams_without_a_lookup_of_submits(
+    workers: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    create_app(Settings.model_construct(workers=workers))
+    told = [record.message for record in caplog.records if "Idempotency-Key" in record.message]
+    assert len(told) == workers - 1
+    assert all("dashscope" in text and "jimeng" not in text for text in told)
+
+
 def test_unknown_keys_in_hold_submits_give_a_warning(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
     secret, keys = (SecretStr("a long random text"),), (SecretStr("alice:gw-one"),)
