@@ -138,10 +138,13 @@ class DashScope:
         id = _task_id(reply) if _succeeded(reply) else ""
         if id:
             return Submission(id)
+        raise self._not_submitted(reply, prepared, account)
+
+    def _not_submitted(self, reply: Reply, prepared: PreparedSubmit, account: Account) -> ProviderError:
         error = _not_submitted(reply, account)
         if error.kind is ErrorKind.INVALID_REQUEST:
             self._uploads.forget(prepared.links)
-        raise error
+        return error
 
     async def query(self, ids: Sequence[str], account: Account) -> Mapping[str, TaskState | ProviderError]:
         """The state of each id, one call per id, a few concurrently; after a transient error the rest are not queried.
@@ -193,12 +196,7 @@ class DashScope:
         code, _ = code_and_message(body)
         if _succeeded(reply) and not code and (isinstance(body, dict) or not reply.body.strip()):
             return
-        error = _error_of(reply, account)
-        if code == "UnsupportedOperation":
-            raise ProviderError(ErrorKind.NOT_CANCELLABLE, code=error.code, message=TOO_LATE, detail=error.detail)
-        if reply.status == 404:
-            raise ProviderError(ErrorKind.TASK_NOT_FOUND, code=error.code, detail=error.detail)
-        raise error
+        raise _not_cancelled(reply, account)
 
     async def list(self, account: Account, *, before: float | None, limit: int) -> Sequence[ListedTask]:
         """The video tasks of the account in the 24 hours up to `before`, and no earlier ones.
@@ -238,10 +236,7 @@ class DashScope:
         code, _ = code_and_message(body)
         if _succeeded(reply) and isinstance(body, dict) and (not code or isinstance(body.get("data"), list)):
             return parse_page(body, account.redact)
-        error = _error_of(reply, account)
-        if error.kind is ErrorKind.MODEL_NOT_FOUND:
-            raise ProviderError(ErrorKind.UPSTREAM_ERROR, code=error.code, detail=error.detail)
-        raise error
+        raise _not_answered(reply, account)
 
     def _makes_video(self, model: str | None) -> bool:
         """Whether the name on the wire is that of a video model. The list has the account's other tasks as well."""
@@ -258,11 +253,7 @@ class DashScope:
         if _succeeded(reply):
             body = _json(reply)
             return parse(id, body, account.redact) if isinstance(body, dict) else _unreadable(reply, account)
-        error = _error_of(reply, account)
-        if error.kind is ErrorKind.MODEL_NOT_FOUND:
-            # The service answers 200 for an unknown task: a 404 comes from a proxy in front of it.
-            return ProviderError(ErrorKind.UPSTREAM_ERROR, code=error.code, detail=error.detail)
-        return error
+        return _not_answered(reply, account)
 
     async def _upload_policy(self, model: str, account: Account) -> Policy:
         """Request an upload policy for a model. Errors of the account and MODEL_NOT_FOUND keep their kind, so that the
@@ -271,11 +262,7 @@ class DashScope:
         policy = parse_policy(_json(reply)) if _succeeded(reply) else None
         if policy is not None:
             return policy
-        error = _error_of(reply, account)
-        row = meaning_of(error.code, error.detail)
-        if error.kind.blame is not Blame.ACCOUNT and (row is None or row.kind is not ErrorKind.MODEL_NOT_FOUND):
-            error.kind, error.message = ErrorKind.UPLOAD_FAILED, None
-        raise error
+        raise _no_policy(reply, account)
 
     def _base_url_of(self, account: Account) -> str:
         if self._base_url != BASE_URL or not account.region:
@@ -360,6 +347,33 @@ def _is_own_refusal(reply: Reply, error: ProviderError) -> bool:
         return row is None or row.kind.blame is not Blame.UPSTREAM
     gave_up = reply.status in GAVE_UP_STATUSES or error.kind is ErrorKind.UPSTREAM_ERROR
     return 400 <= reply.status < 500 and not gave_up
+
+
+def _not_cancelled(reply: Reply, account: Account) -> ProviderError:
+    error = _error_of(reply, account)
+    if error.code == "UnsupportedOperation":
+        return ProviderError(ErrorKind.NOT_CANCELLABLE, code=error.code, message=TOO_LATE, detail=error.detail)
+    if reply.status == 404:
+        return ProviderError(ErrorKind.TASK_NOT_FOUND, code=error.code, detail=error.detail)
+    return error
+
+
+def _not_answered(reply: Reply, account: Account) -> ProviderError:
+    """The error of a query or a list. The service answers 200 for an unknown task: a 404 comes from a proxy in front of
+    it."""
+    error = _error_of(reply, account)
+    if error.kind is ErrorKind.MODEL_NOT_FOUND:
+        return ProviderError(ErrorKind.UPSTREAM_ERROR, code=error.code, detail=error.detail)
+    return error
+
+
+def _no_policy(reply: Reply, account: Account) -> ProviderError:
+    """The error of a request for an upload policy, see `_upload_policy`."""
+    error = _error_of(reply, account)
+    row = meaning_of(error.code, error.detail)
+    if error.kind.blame is not Blame.ACCOUNT and (row is None or row.kind is not ErrorKind.MODEL_NOT_FOUND):
+        error.kind, error.message = ErrorKind.UPLOAD_FAILED, None
+    return error
 
 
 def _error_of(reply: Reply, account: Account) -> ProviderError:

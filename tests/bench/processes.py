@@ -115,6 +115,10 @@ class Server:
         _signal_group(self._process, signal.SIGKILL)
         self._process.wait()
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def said(self, pattern: str, seconds: float = _START_SECONDS) -> str:
         """The first group of the pattern, as soon as it stands in the log. Raises BenchError."""
         return self._await(lambda: self._found(pattern), seconds, f"did not say {pattern}")

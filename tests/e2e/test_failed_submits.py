@@ -13,9 +13,11 @@ import pytest
 
 from gateway.app import create_app
 from gateway.cli.server.background import BackgroundServer
-from gateway.core.settings import TimeoutSettings
+from gateway.core.settings import Settings, TimeoutSettings
 from providers.contract.requests import Media, VideoRequest
 from providers.sandbox.server import SandboxServer
+from providers.transport.client import HttpClient
+from providers.transport.transports import Reply
 from tests.e2e.conftest import FastClock, bearer, settings_for
 from tests.pictures import picture
 
@@ -38,7 +40,7 @@ def closed_port() -> int:
 
 
 def held() -> int:
-    return sum(isinstance(one, Media | VideoRequest) for one in gc.get_objects())
+    return sum(isinstance(one, Media | VideoRequest | Reply) for one in gc.get_objects())
 
 
 @pytest.mark.parametrize("headers", [{}, {"Idempotency-Key": "k"}], ids=["without a key", "with a key"])
@@ -76,3 +78,24 @@ def test_failed_submit_holds_no_input(
                     break
                 time.sleep(0.01)
             assert held() <= before
+
+
+@pytest.mark.parametrize("headers", [{}, {"Idempotency-Key": "k"}], ids=["without a key", "with a key"])
+def test_upload_that_is_tried_again_holds_no_response(headers: dict[str, str]) -> None:
+    page = httpx.Response(200, text="<html>" + "x" * 100_000)
+    http = HttpClient(transport=lambda proxy: httpx.MockTransport(lambda request: page))
+    app = create_app(Settings.model_construct(), http=http, clock=FastClock())
+    # Too large to be sent in the body, so that it is uploaded.
+    image = f"data:image/png;base64,{base64.b64encode(picture().ljust(8_000_000)).decode()}"
+    body = {"model": "wan2.6-i2v", "prompt": "x", "image": image}
+    with BackgroundServer(app) as server, httpx.Client(base_url=server.url, timeout=20) as client, no_collection():
+        before = held()
+        for number in range(3):
+            sent = bearer("sk-page") | ({"Idempotency-Key": f"k{number}"} if headers else {})
+            answer = client.post("/v1/videos/generations", json=body, headers=sent)
+            assert (answer.status_code, answer.json()["error"]["code"]) == (502, "upstream_unavailable")
+        for _ in range(100):
+            if held() <= before:
+                break
+            time.sleep(0.01)
+        assert held() <= before

@@ -16,6 +16,7 @@ from typing import Any
 from starlette.types import ASGIApp
 
 from gateway.cli.errors import CommandError, configuration_errors, exit_on
+from gateway.cli.server.allocator import return_large_blocks
 from gateway.cli.server.configuration import read_settings
 from gateway.cli.server.listening import listen, url_of
 from gateway.core import logs
@@ -81,6 +82,7 @@ def serve(options: ServeOptions) -> None:
             # With workers it is built here only to report a configuration error once.
             app = create_app(settings, reload=True)
         _announce(settings, listener, options.sandbox)
+        return_large_blocks()
         freeze_garbage_collector()
         if settings.workers == 1:
             _serve_in_process(settings, app, listener)
@@ -113,6 +115,7 @@ class WorkerApp:
         finally:
             logging.disable(logging.NOTSET)
         _limited(self.settings)
+        return_large_blocks()
         freeze_garbage_collector()
         return app
 
