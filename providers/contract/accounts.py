@@ -59,7 +59,7 @@ class Account:
 
     def redact(self, text: str) -> str:
         """`text` with `***` for this account's secrets: an upstream may quote what was sent, or a part of it."""
-        return redactor(self.credential, self.proxy, self.cookie)(text)
+        return redactor(self.credential, self.proxy, self.cookie)(text) if text else text
 
 
 def public_tag(account: Account) -> str:
