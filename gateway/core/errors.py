@@ -233,8 +233,9 @@ def from_provider(error: ProviderError, model: str = "", log_fields: Mapping[str
 
 
 def as_transient(error: ProviderError) -> ProviderError:
-    """Convert a failed query to a transient error. A rejected credential stays INVALID_CREDENTIAL."""
-    if error.kind is ErrorKind.INVALID_CREDENTIAL:
+    """Convert a failed query to a transient error. A rejected credential stays INVALID_CREDENTIAL, and an error of the
+    kind UNREACHABLE keeps its message."""
+    if error.kind in (ErrorKind.INVALID_CREDENTIAL, ErrorKind.UNREACHABLE):
         return error
     return ProviderError(ErrorKind.UNREACHABLE, code=error.code, detail=error.detail)
 

@@ -122,8 +122,8 @@ class TaskLocator:
                 if isinstance(owner, Account):
                     found[id] = self._native(provider, owner, id)
                 elif owner is UnknownOwner.NOT_ASKED:
-                    not_asked = ProviderError(ErrorKind.RATE_LIMITED, message=ERRORS["owner_not_asked"])
-                    found[id] = AmbiguousId(provider, not_asked, asked=False)
+                    not_asked = ProviderError(ErrorKind.UNREACHABLE, message=ERRORS["owner_not_asked"])
+                    found[id] = AmbiguousId(provider, not_asked)
                 elif owner is not UnknownOwner.NOBODY:
                     found[id] = AmbiguousId(provider, owner if isinstance(owner, ProviderError) else None)
         self._resolved.update({(caller.identity, id): ref for id, ref in found.items() if isinstance(ref, TaskRef)})
@@ -134,7 +134,7 @@ class TaskLocator:
         ref = (await self.find(caller, [id]))[id]
         if isinstance(ref, AmbiguousId):
             error = ref.error or ProviderError(ErrorKind.UPSTREAM_ERROR)
-            raise from_provider(as_transient(error) if ref.asked else error) from ref.error
+            raise from_provider(as_transient(error)) from ref.error
         return ref
 
     def submitted_here(self, ref: TaskRef) -> bool:

@@ -14,6 +14,7 @@ from gateway.core.messages import ERRORS
 from gateway.polling.batcher import DEADLINE_SECONDS
 from gateway.polling.poller import Poller
 from gateway.task_ids.owner_lookup import MAX_CALLS, OwnerLookup, UnknownOwner
+from gateway.tasks.derived import finished
 from gateway.tasks.view import Task
 from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind, ProviderError
@@ -125,14 +126,25 @@ async def test_another_caller_has_calls_of_its_own(env: GatewayFixture, provider
     assert len(provider.asked) == 2 * MAX_CALLS
 
 
-async def test_action_on_a_task_that_is_not_asked_is_429(env: GatewayFixture, provider: OneIdPerCall) -> None:
+@pytest.mark.parametrize("action", ["cancel", "content"])
+async def test_action_on_a_task_that_is_not_asked_says_so(
+    env: GatewayFixture, provider: OneIdPerCall, action: str
+) -> None:
     caller = pass_through_caller(*ACCOUNTS)
     provider.gate.clear()
     busy = asyncio.ensure_future(env.tasks.statuses(caller, IDS))
     await asyncio.sleep(0.01)
+
+    async def act() -> None:
+        if action == "cancel":
+            await env.tasks.cancel(caller, "scripted-999")
+        else:
+            finished(await env.tasks.status(caller, "scripted-999"))
+
     with pytest.raises(GatewayError) as caught:
-        await env.tasks.cancel(caller, "scripted-999")
-    assert (caught.value.code, caught.value.message("zh")) == ("rate_limit_exceeded", ERRORS["owner_not_asked"].zh)
+        await act()
+    assert (caught.value.code, caught.value.message("zh")) == ("upstream_unavailable", ERRORS["owner_not_asked"].zh)
+    assert caught.value.headers()["x-should-retry"] == "true"
     provider.gate.set()
     await busy
 
