@@ -228,10 +228,11 @@ class AccountPool:
 
     def on_results(self, account: Account, results: Mapping[str, TaskState | ProviderError], sent_at: float) -> None:
         """Record the results of a query that was sent at `sent_at`, by upstream task id."""
+        if any(_shows_login(result) for result in results.values()):
+            self._records.accept(account.id)
         record = self._current(account) if account.id in self._records else None
         for id, result in results.items():
             if isinstance(result, TaskState) or result.kind is ErrorKind.TASK_NOT_FOUND:
-                self._records.accept(account.id)
                 if record is None:
                     continue
                 record.health.record_login(sent_at)
@@ -333,6 +334,11 @@ class AccountPool:
 
     def _new_record(self, account: Account) -> AccountRecord:
         return AccountRecord(_digest(account), Health(self._jitter, self._quota_resets.get(account.provider)))
+
+
+def _shows_login(result: TaskState | ProviderError) -> bool:
+    """True for the result of a query whose credential the upstream accepted."""
+    return isinstance(result, TaskState) or result.kind is ErrorKind.TASK_NOT_FOUND
 
 
 def counts_on_any_call(error: ProviderError) -> bool:

@@ -72,6 +72,20 @@ def test_any_id_of_a_task_in_a_path_stays(id: uuid.UUID, number: int) -> None:
         assert mask_path(path) == path
 
 
+SHAPES = (
+    st.text("0123456789abcdef", min_size=32, max_size=32),
+    st.text("0123456789ABCDEF", min_size=32, max_size=32),
+    st.text("abcdefXYZ0123456789_-.", min_size=10, max_size=60).map("sk-{}".format),
+    st.text("abcdefXYZ0123456789", min_size=10, max_size=60).map("ms-{}".format),
+)
+
+
+@given(st.one_of(SHAPES), st.sampled_from(["/v1/videos/tasks/{}", "/{}/v1/videos", "/v1/videos/x,{}/content", "/{}"]))
+def test_any_credential_in_a_path_is_masked(credential: str, path: str) -> None:
+    shown = mask_path(path.format(credential))
+    assert shown == path.format("***")
+
+
 def record(message: str, **fields: object) -> logging.LogRecord:
     made = logging.LogRecord("gateway.access", logging.INFO, "x.py", 1, message, (), None)
     made.created = 0.0
