@@ -12,7 +12,7 @@ from starlette.routing import Route
 from gateway.accounts.daily_credits import DailyCredits
 from gateway.api.error_responses import handle_gateway_error, handle_http_exception
 from gateway.api.middleware import BodyLimit, RequestContext, UnhandledErrors
-from gateway.api.paths import STATUS, SUBMIT, NormalizePath, all_paths
+from gateway.api.paths import NOT_ALLOWED, STATUS, SUBMIT, NormalizePath, all_paths
 from gateway.api.poll_endpoint import PollRoute, PollShortcut
 from gateway.api.renderers.task import render_task
 from gateway.api.renderers.video import render_video
@@ -51,7 +51,10 @@ def _generations() -> list[Route]:
     return [
         *(Route(path, generations.submit, methods=["POST"], include_in_schema=path == SUBMIT) for path in _SUBMITS),
         # Otherwise a GET would be a poll of a task with this name.
-        *(Route(path, generations.method_not_allowed, methods=["GET"], include_in_schema=False) for path in _SUBMITS),
+        *(
+            Route(path, generations.method_not_allowed, methods=["GET"], name=NOT_ALLOWED, include_in_schema=False)
+            for path in _SUBMITS
+        ),
         *(
             Route(f"{prefix}/videos/tasks", generations.statuses, methods=["GET"], include_in_schema=bool(prefix))
             for prefix in ("/v1", "")

@@ -92,7 +92,7 @@ def build_process_state(
     if http is None:
         timeouts = settings.timeouts
         http = HttpClient(Timeouts(timeouts.connect, timeouts.read, timeouts.total))
-    poller = Poller(clock, settings.poll_freshness, background, pool.on_results)
+    poller = Poller(clock, settings.poll_freshness, background, pool.on_results, is_known=pool.is_known)
     store = store or open_archive(settings)
     archiver = None
     if store is not None:
@@ -114,7 +114,7 @@ def build_process_state(
         Fetcher(UrlPolicy(), max_seconds=settings.media.fetch_seconds),
         background,
         pool,
-        Discovery(clock, background),
+        Discovery(clock, background, pool.is_known),
         poller,
         OwnerLookup(clock, poller, background),
         TaskRefCache(),

@@ -13,15 +13,15 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NamedTuple
 
-from cachetools import LRUCache, TTLCache
-
+from gateway.accounts.failed_proxies import PROXY_PAUSE_SECONDS, FailedProxies
 from gateway.accounts.health import PAUSE_RULES, AccountState, Health, Pause, Price
 from gateway.accounts.lease import UNMANAGED_LABEL, AccountRecord, CreditBalance, LastError, Lease, Probe
+from gateway.accounts.records import AccountRecords
 from gateway.accounts.selection import Policy, RoundRobin, rendezvous_score
+from gateway.accounts.trouble_log import TroubleLog
 from gateway.core import metrics
 from gateway.core.clock import Clock
 from gateway.core.localization import format_text
-from gateway.core.logs import GATEWAY, utc
 from gateway.core.messages import ERRORS
 from providers.contract.accounts import Account, Credits
 from providers.contract.errors import ErrorKind, ProviderError
@@ -29,10 +29,6 @@ from providers.contract.localized_text import LocalizedText
 from providers.contract.spec import QuotaReset
 from providers.contract.tasks import TaskState
 
-MAX_PASS_THROUGH_RECORDS = 10_000
-"""Limit of the cached records of pass-through callers' accounts."""
-PROXY_PAUSE_SECONDS = 60.0
-"""A proxy that failed is used only as a last resort for this long."""
 FULL_RETRY_SECONDS = 15.0
 """Retry after this time where the configured limit of running tasks is reached."""
 SECOND_PROBE_SECONDS = 3.0
@@ -45,8 +41,6 @@ NOT_ENOUGH_FOR_VIDEO = LocalizedText(
     "Not enough credits for this video ({credits} left). Cheaper ones are accepted: choose a shorter duration, a lower "
     "resolution or another model, or add credits",
 )
-
-_MAX_FAILED_PROXIES = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +85,9 @@ class AccountPool:
         self._second_probe_after = second_probe_after
         self._managed: dict[str, ManagedAccount] = {}
         self._removed: set[str] = set()
-        self._records: dict[str, AccountRecord] = {}
-        self._pass_through: LRUCache[str, AccountRecord] = LRUCache(MAX_PASS_THROUGH_RECORDS)
-        self._failed_proxies: TTLCache[str, AccountStatus] = TTLCache(
-            _MAX_FAILED_PROXIES, PROXY_PAUSE_SECONDS, timer=clock.now
-        )
+        self._records = AccountRecords()
+        self._log = TroubleLog(clock)
+        self._failed_proxies: FailedProxies[AccountStatus] = FailedProxies(clock.now)
 
     def now(self) -> float:
         return self._clock.now()
@@ -107,8 +99,7 @@ class AccountPool:
         records: dict[str, AccountRecord] = {}
         for managed in accounts:
             account = managed.account
-            record = self._records.get(account.id) or self._pass_through.pop(account.id, None)
-            record = record or self._new_record(account)
+            record = self._records.get(account.id) or self._new_record(account)
             if record.credential != _digest(account):
                 record.credential = _digest(account)
                 record.health.reset()
@@ -116,12 +107,8 @@ class AccountPool:
             record.label = account.label
             record.weight, record.max_running, record.turn = managed.weight, managed.max_running, 0.0
             records[account.id] = record
-        for id, record in self._records.items():
-            if id not in records:
-                # A later reload may add the account again.
-                record.label, record.weight, record.max_running, record.paused = UNMANAGED_LABEL, 1, None, False
-                self._pass_through[id] = record
-        self._records = records
+        for record in self._records.replace_managed(records):
+            record.label, record.weight, record.max_running, record.paused = UNMANAGED_LABEL, 1, None, False
         self._removed = (self._removed | self._managed.keys()) - records.keys()
         self._managed = {managed.account.id: managed for managed in accounts}
 
@@ -208,12 +195,13 @@ class AccountPool:
         """Record that the account's proxy cannot reach the upstream. It does not count against the account."""
         if account.proxy is None:
             return
+        managed = account.id in self._managed
         if account.proxy not in self._failed_proxies:
-            fields = {"account": account.label, "provider": account.provider, "cause": error.detail}
-            GATEWAY.warning("proxy unreachable, its accounts are paused", extra={"fields": fields})
+            self._log.proxy_failed(account, error, managed=managed)
         status_error = ProviderError(error.kind, message=ERRORS["proxy_unreachable"], detail=error.detail)
         until = self._clock.now() + PROXY_PAUSE_SECONDS
-        self._failed_proxies[account.proxy] = AccountStatus(AccountState.UNREACHABLE, until, status_error)
+        status = AccountStatus(AccountState.UNREACHABLE, until, status_error)
+        self._failed_proxies.add(account.proxy, status, managed=managed)
 
     def record_failure(
         self, account: Account, error: ProviderError, model: str, *, sent_at: float, price: Price | None = None
@@ -226,19 +214,9 @@ class AccountPool:
         record.last_error = LastError(error.without_traceback(), now)
         pause = record.health.fail(error, model, sent_at=sent_at, now=now, price=price)
         if pause is not None:
-            self._report_pause(account, record, pause)
+            metrics.PAUSES.labels(account.provider, pause.state).inc()
+            self._log.paused(account, pause, managed=account.id in self._managed)
         return pause is not None
-
-    def _report_pause(self, account: Account, record: AccountRecord, pause: Pause) -> None:
-        metrics.PAUSES.labels(account.provider, pause.state).inc()
-        fields = {
-            "account": account.label,
-            "provider": account.provider,
-            "reason": pause.state.value,
-            "code": pause.code or "-",
-            "until": utc(pause.until),
-        }
-        GATEWAY.warning("account paused", extra={"fields": fields})
 
     def status(
         self,
@@ -274,8 +252,9 @@ class AccountPool:
 
     def on_results(self, account: Account, results: Mapping[str, TaskState | ProviderError], sent_at: float) -> None:
         """Record the results of a query that was sent at `sent_at`, by upstream task id."""
-        has_record = account.id in self._records or account.id in self._pass_through
-        record = self._current(account) if has_record else None
+        if any(_shows_login(result) for result in results.values()):
+            self._records.accept(account.id)
+        record = self._current(account) if account.id in self._records else None
         for id, result in results.items():
             if isinstance(result, TaskState) or result.kind is ErrorKind.TASK_NOT_FOUND:
                 if record is None:
@@ -325,6 +304,7 @@ class AccountPool:
 
     def record_login(self, account: Account, *, sent_at: float) -> None:
         """Record that the upstream accepted the credential in a call sent at `sent_at`."""
+        self._records.accept(account.id)
         record = self._current(account)
         if record is not None:
             record.health.record_login(sent_at)
@@ -360,13 +340,16 @@ class AccountPool:
 
     def __len__(self) -> int:
         """Number of account records."""
-        return len(self._records) + len(self._pass_through)
+        return len(self._records)
+
+    def is_known(self, account_id: str) -> bool:
+        """True for an account whose credential its upstream has accepted, and for a managed one: caches keep its
+        entries before those of others."""
+        return self._records.is_known(account_id)
 
     def _record(self, account: Account) -> AccountRecord:
-        record = self._records.get(account.id) or self._pass_through.get(account.id)
-        if record is None:
-            record = self._pass_through[account.id] = self._new_record(account)
-        return record
+        record = self._records.get(account.id)
+        return record if record is not None else self._records.add(account.id, self._new_record(account))
 
     def _current(self, account: Account) -> AccountRecord | None:
         """The record of an account. None where its credential has been replaced, so that the result is outdated."""
@@ -375,6 +358,11 @@ class AccountPool:
 
     def _new_record(self, account: Account) -> AccountRecord:
         return AccountRecord(_digest(account), Health(self._jitter, self._quota_resets.get(account.provider)))
+
+
+def _shows_login(result: TaskState | ProviderError) -> bool:
+    """True for the result of a query whose credential the upstream accepted."""
+    return isinstance(result, TaskState) or result.kind is ErrorKind.TASK_NOT_FOUND
 
 
 def counts_on_any_call(error: ProviderError) -> bool:

@@ -7,11 +7,13 @@ import secrets
 
 from starlette.types import Scope
 
-from gateway.core.logs import ACCESS
+from gateway.core.logs import ACCESS, mask_path
 from gateway.core.metrics import observe_request
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _USABLE_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_BETWEEN_CREDENTIALS = re.compile(r"[\s,@]+")
+_MIN_CREDENTIAL_LENGTH = 8
 _PROCESS = secrets.token_hex(6)
 _numbers = itertools.count(1)
 
@@ -36,7 +38,7 @@ def log_request(scope: Scope, route: str, status: int, seconds: float, *, routin
         return
     fields = {
         "method": method,
-        "path": ascii(scope["path"])[1:-1],
+        "path": _path(scope),
         "status": status,
         "ms": round(seconds * 1000, 1),
         "caller": scope.get("gateway.caller", "-"),
@@ -44,3 +46,14 @@ def log_request(scope: Scope, route: str, status: int, seconds: float, *, routin
         "request_id": scope["gateway.request_id"],
     }
     ACCESS.log(level, "request", extra={"fields": fields})
+
+
+def _path(scope: Scope) -> str:
+    """The path, without control characters and without what is, or looks like, a credential: some clients write theirs
+    into it."""
+    path = ascii(scope["path"])[1:-1]
+    authorization = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
+    for credential in _BETWEEN_CREDENTIALS.split(authorization.decode("latin-1"))[1:]:
+        if len(credential) >= _MIN_CREDENTIAL_LENGTH:
+            path = path.replace(credential, "***")
+    return mask_path(path)

@@ -40,6 +40,9 @@ OTHER_SURFACES: tuple[tuple[str, str], ...] = (
 )
 """Paths of other APIs, without prefix, and ours that does the same; "" for what this gateway does not do yet."""
 
+NOT_ALLOWED = "method_not_allowed"
+"""The name of a route that refuses its method, since a route with a parameter would take the path."""
+
 _MEANT = {alias: path for path, aliases in ALIASES.items() for alias in aliases}
 _METHODS = {SUBMIT: "POST", STATUS: "GET"}
 _PREFIX = re.compile(r"/*(?:api/)?(?:v\d/)*")
@@ -101,7 +104,7 @@ class NormalizePath:
 
 def allowed_methods(path: str, routes: Iterable[BaseRoute]) -> list[str]:
     """The methods of a path: of the routes that have it literally, else of those whose parameters fit it."""
-    known = [route for route in routes if isinstance(route, Route)]
+    known = [route for route in routes if isinstance(route, Route) and route.name != NOT_ALLOWED]
     literal = [route for route in known if route.path == path]
     fitting = literal or [route for route in known if route.path_regex.match(path)]
     return sorted({method for route in fitting for method in route.methods or ()})

@@ -26,15 +26,25 @@ _SECRETS = (
 """Masked for every provider, except for what a group matches; see `ProviderSpec.secret_patterns`."""
 
 
-@lru_cache(2)
+@lru_cache(4)
 def _secrets(patterns: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile("|".join(patterns), re.IGNORECASE)
 
 
+def _mask(patterns: tuple[str, ...], text: str) -> str:
+    return _secrets(patterns).sub(lambda match: f"{match[match.lastindex] if match.lastindex else ''}***", text)
+
+
 def mask(text: str) -> str:
     """`text` with everything masked that looks like a credential."""
-    patterns = (*_SECRETS, *(pattern for spec in registry.PROVIDERS for pattern in spec.secret_patterns))
-    return _secrets(patterns).sub(lambda match: f"{match[match.lastindex] if match.lastindex else ''}***", text)
+    return _mask((*_SECRETS, *(pattern for spec in registry.PROVIDERS for pattern in spec.secret_patterns)), text)
+
+
+def mask_path(path: str) -> str:
+    """The path of a request with everything masked that looks like a credential, also without a name beside it. Ids of
+    tasks stay."""
+    own = tuple(pattern for spec in registry.PROVIDERS for pattern in spec.path_secret_patterns)
+    return _mask(own, mask(path)) if own else mask(path)
 
 
 class TextFormatter(logging.Formatter):

@@ -58,6 +58,11 @@ ERRORS: dict[str, LocalizedText] = {  # The HTTP contract fixes the Chinese of t
     "account_restricted": LocalizedText("账号受限", "The account is restricted"),
     "insufficient_quota": LocalizedText("积分不足", "Not enough credits"),
     "rate_limit_exceeded": LocalizedText("请求过于频繁，请稍后再试", "Too many requests: try again later"),
+    "owner_not_asked": LocalizedText(
+        "请求中的凭证和任务 ID 过多，未查询该任务属于哪个凭证：请减少凭证或任务 ID 的数量，或改用提交任务时返回的 ID",
+        "Too many credentials and task IDs to look up whose task this is: send fewer of them, or the ID that the "
+        "submit returned",
+    ),
     "account_paused": LocalizedText(
         "{reason}。该账号已暂停接受任务，约 {eta}后恢复，请届时再试",
         "{reason}. The account is paused for about {eta}: try again then",

@@ -6,15 +6,14 @@ returned.
 
 import asyncio
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-
-from cachetools import LRUCache
 
 from gateway.core import metrics
 from gateway.core.background_tasks import Background
 from gateway.core.clock import Clock
 from gateway.core.errors import clean
+from gateway.core.segmented_lru import SegmentedLRU
 from gateway.polling.batcher import Answer, OnResults, QueryBatcher
 from gateway.polling.rate_limiter import AdaptiveRateLimiter
 from gateway.polling.task_cache import MISSING, NEVER, CachedTask, Observation, is_new, new_task_cache
@@ -26,7 +25,9 @@ from providers.contract.provider import Provider
 from providers.contract.tasks import Phase, TaskState
 
 MAX_BATCHERS = 4096
-"""Accounts whose query batcher and rate limiter are in memory."""
+"""Known accounts whose query batcher and rate limiter are in memory."""
+MAX_UNKNOWN_BATCHERS = 512
+"""Others, whose credential no upstream has accepted yet."""
 
 UNKNOWN = LocalizedText("暂时无法获取任务状态", "Task status is temporarily unavailable")
 NOT_LISTED_YET = LocalizedText(
@@ -56,16 +57,23 @@ class Poller:
         background: Background,
         on_results: OnResults = lambda account, answers, sent_at: None,
         per_second: Mapping[str, float] | None = None,
+        *,
+        is_known: Callable[[str], bool] = lambda account_id: True,
     ) -> None:
-        """`on_results` is called with every result and every error of a query."""
+        """`on_results` is called with every result and every error of a query. `is_known` is True for the ids of
+        accounts that others do not push out of memory."""
         self._clock = clock
         self.freshness = freshness
         self._background = background
         self._notify = on_results
         self._per_second = dict(per_second or {})
         self._cached = new_task_cache(clock)
-        self._batchers: LRUCache[tuple[str, Account], QueryBatcher] = LRUCache(MAX_BATCHERS)
-        self._limiters: LRUCache[tuple[str, str], AdaptiveRateLimiter] = LRUCache(MAX_BATCHERS)
+        self._batchers: SegmentedLRU[tuple[str, Account], QueryBatcher] = SegmentedLRU(
+            MAX_BATCHERS, MAX_UNKNOWN_BATCHERS, lambda key, _: is_known(key[1].id)
+        )
+        self._limiters: SegmentedLRU[tuple[str, str], AdaptiveRateLimiter] = SegmentedLRU(
+            MAX_BATCHERS, MAX_UNKNOWN_BATCHERS, lambda key, _: is_known(key[1])
+        )
 
     @property
     def per_second(self) -> Mapping[str, float]:

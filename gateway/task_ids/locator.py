@@ -12,6 +12,7 @@ from cachetools import LRUCache
 
 from gateway.accounts.callers import Caller
 from gateway.core.errors import as_transient, from_provider
+from gateway.core.messages import ERRORS
 from gateway.task_ids import signed
 from gateway.task_ids.owner_lookup import OwnerLookup, UnknownOwner
 from gateway.task_ids.signed import TaskId
@@ -120,6 +121,9 @@ class TaskLocator:
             for id, owner in (await self._owners.find(caller, provider, unresolved)).items():
                 if isinstance(owner, Account):
                     found[id] = self._native(provider, owner, id)
+                elif owner is UnknownOwner.NOT_ASKED:
+                    not_asked = ProviderError(ErrorKind.UNREACHABLE, message=ERRORS["owner_not_asked"])
+                    found[id] = AmbiguousId(provider, not_asked)
                 elif owner is not UnknownOwner.NOBODY:
                     found[id] = AmbiguousId(provider, owner if isinstance(owner, ProviderError) else None)
         self._resolved.update({(caller.identity, id): ref for id, ref in found.items() if isinstance(ref, TaskRef)})

@@ -1,12 +1,14 @@
 """Owner lookup: which of several credentials an upstream id belongs to. Each account is queried once, and the owner is
 cached. Concurrent lookups of an id share one search (single flight).
 
-Only older clients need it, which send several credentials and upstream ids. A signed id names its account.
+Only older clients need it, which send several credentials and upstream ids. A signed id names its account. The queries
+are those of polls: batched, and sent when the rate limit of the account allows. A caller has MAX_CALLS of them for all
+its searches at a time, so that one request of many credentials and ids does not use up the accounts' rate.
 """
 
 import asyncio
-import math
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 
 from cachetools import TTLCache
@@ -15,18 +17,23 @@ from gateway.accounts.callers import Caller
 from gateway.core.background_tasks import Background
 from gateway.core.clock import Clock
 from gateway.polling.poller import Poller
-from gateway.polling.task_cache import GRACE_SECONDS
+from gateway.polling.task_cache import GRACE_SECONDS, NEVER, Observation
 from providers.contract.accounts import Account
 from providers.contract.errors import Blame, ErrorKind, ProviderError
 from providers.contract.provider import Provider
-from providers.contract.tasks import TaskState
 
 MAX_CACHED_OWNERS = 50_000
 OWNER_SECONDS = 24 * 3600.0
 NOBODY_SECONDS = 60.0
 """TTL of a negative result: none of the caller's accounts knows the task."""
 
-_CONCURRENT_QUERIES = 5
+MAX_CALLS = 200
+"""Limit of the upstream calls of all searches of one caller at a time."""
+SEARCH_SECONDS = 10.0
+"""After this time a search begins no further queries."""
+
+_CONCURRENT_BATCHES = 5
+_CONCURRENT_ACCOUNTS = 5
 
 
 class UnknownOwner(Enum):
@@ -36,6 +43,8 @@ class UnknownOwner(Enum):
     """None of the caller's accounts knows the task."""
     TOO_NEW = "too new"
     """The task may be too new for its account to list it."""
+    NOT_ASKED = "not asked"
+    """The limits of a search were reached before the accounts were queried for it."""
 
 
 Owner = Account | ProviderError | UnknownOwner
@@ -54,6 +63,7 @@ class OwnerLookup:
         self._owners: TTLCache[tuple[str, str], str] = TTLCache(MAX_CACHED_OWNERS, OWNER_SECONDS, timer=clock.now)
         self._ownerless: TTLCache[_Key, None] = TTLCache(MAX_CACHED_OWNERS, NOBODY_SECONDS, timer=clock.now)
         self._searches: dict[_Key, asyncio.Future[Owner]] = {}
+        self._calls: Counter[str] = Counter()
 
     async def find(self, caller: Caller, provider: Provider, ids: Sequence[str]) -> dict[str, Owner]:
         """Find the owner of each id among the caller's accounts, at least one. Concurrent calls share one search."""
@@ -81,9 +91,11 @@ class OwnerLookup:
 
     async def _search(self, caller: Caller, provider: Provider, ids: Sequence[str]) -> None:
         owners: Mapping[str, Owner] = {}
+        calls = _Calls(self._calls, caller.identity)
         try:
-            owners = await self._query_all(caller.accounts_of(provider.name), provider, ids)
+            owners = await self._query_all(caller.accounts_of(provider.name), provider, ids, calls)
         finally:
+            calls.end()
             for id in ids:
                 owner = owners.get(id, ProviderError(ErrorKind.UPSTREAM_ERROR))
                 if isinstance(owner, Account):
@@ -92,50 +104,99 @@ class OwnerLookup:
                     self._ownerless[provider.name, caller.identity, id] = None
                 self._searches.pop((provider.name, caller.identity, id)).set_result(owner)
 
-    async def _query_all(self, accounts: Sequence[Account], provider: Provider, ids: Sequence[str]) -> dict[str, Owner]:
-        turns = asyncio.Semaphore(_CONCURRENT_QUERIES)
+    async def _query_all(
+        self, accounts: Sequence[Account], provider: Provider, ids: Sequence[str], calls: "_Calls"
+    ) -> dict[str, Owner]:
+        """The owners of the ids, in batches that every account is queried for. NOT_ASKED for those of batches that
+        exceed the limits."""
+        owners: dict[str, Owner] = dict.fromkeys(ids, UnknownOwner.NOT_ASKED)
+        batches, began = _batches(ids, provider.query_batch), self._clock.now()
 
-        async def query(account: Account) -> Mapping[str, TaskState | ProviderError]:
-            async with turns:
-                return await self._query(provider, account, ids)
+        async def work() -> None:
+            while self._clock.now() - began < SEARCH_SECONDS and calls.reserve(len(accounts)):
+                unsent = len(accounts)
+                try:
+                    batch = next(batches, None)
+                    if batch is None:
+                        return
+                    answers = dict[Account, Mapping[str, Observation | ProviderError]]()
+                    for start in range(0, len(accounts), _CONCURRENT_ACCOUNTS):
+                        asked = accounts[start : start + _CONCURRENT_ACCOUNTS]
+                        unsent -= len(asked)
+                        answers |= await self._query(provider, asked, batch)
+                        if all(any(_is_owner(found[id]) for found in answers.values()) for id in batch):
+                            break
+                finally:
+                    calls.release(unsent)
+                owners.update((id, self._conclude(provider, id, answers)) for id in batch)
 
-        results = dict(zip(accounts, await asyncio.gather(*map(query, accounts)), strict=True))
-        return {
-            id: self._conclude(provider, id, {account: answers.get(id) for account, answers in results.items()})
-            for id in ids
-        }
+        await asyncio.gather(*(work() for _ in range(_CONCURRENT_BATCHES)))
+        return owners
 
     async def _query(
-        self, provider: Provider, account: Account, ids: Sequence[str]
-    ) -> Mapping[str, TaskState | ProviderError]:
-        self._poller.acquire(provider, account, math.ceil(len(ids) / provider.query_batch))
-        sent_at = self._clock.now()
-        answers: Mapping[str, TaskState | ProviderError]
-        try:
-            answers = await provider.query(ids, account)
-        except ProviderError as error:
-            answers = dict.fromkeys(ids, error)
-        # Cache the states, so that the poll needs no second query.
-        self._poller.on_results(account, answers, sent_at)
-        return answers
+        self, provider: Provider, accounts: Sequence[Account], ids: Sequence[str]
+    ) -> dict[Account, Mapping[str, Observation | ProviderError]]:
+        """What each account shows of the tasks. Each query waits for its turn, as polls do."""
+        cards = dict.fromkeys(ids)
+        queries = (self._poller.observe(provider, one, cards, submitted_at={}, wait=True) for one in accounts)
+        return dict(zip(accounts, await asyncio.gather(*queries), strict=True))
 
     def _conclude(
-        self, provider: Provider, id: str, results: Mapping[Account, TaskState | ProviderError | None]
+        self, provider: Provider, id: str, answers: Mapping[Account, Mapping[str, Observation | ProviderError]]
     ) -> Owner:
         errors: list[ProviderError] = []
-        for account, answer in results.items():
-            if isinstance(answer, TaskState):
+        for account, found in answers.items():
+            answer = found[id]
+            if _is_owner(answer):
                 return account
-            if answer is not None and answer.kind is not ErrorKind.TASK_NOT_FOUND:
-                errors.append(answer)
+            error = answer.query_error if isinstance(answer, Observation) else answer
+            if error is not None and error.kind is not ErrorKind.TASK_NOT_FOUND:
+                errors.append(error)
         uncertain = [error for error in errors if error.kind.blame is not Blame.ACCOUNT or _is_transient(error)]
         if uncertain:
             return uncertain[0]
-        if len(errors) == len(results):
+        if len(errors) == len(answers):
             return errors[0]
         submitted_at = provider.submitted_at(id)
         new = submitted_at is not None and 0 <= self._clock.now() - submitted_at < GRACE_SECONDS
         return UnknownOwner.TOO_NEW if new else UnknownOwner.NOBODY
+
+
+class _Calls:
+    """The upstream calls of one search. `counter` has those of all searches by caller."""
+
+    def __init__(self, counter: Counter[str], caller: str) -> None:
+        self._counter = counter
+        self._caller = caller
+        self._reserved = 0
+
+    def reserve(self, calls: int) -> bool:
+        """Reserve calls. False where the caller would exceed MAX_CALLS."""
+        if self._counter[self._caller] + calls > MAX_CALLS:
+            return False
+        self._counter[self._caller] += calls
+        self._reserved += calls
+        return True
+
+    def release(self, calls: int) -> None:
+        """Give back reserved calls that were not sent."""
+        self._counter[self._caller] -= calls
+        self._reserved -= calls
+
+    def end(self) -> None:
+        """Give back all calls, at the end of the search."""
+        self.release(self._reserved)
+        if not self._counter[self._caller]:
+            del self._counter[self._caller]
+
+
+def _batches(ids: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    return (ids[start : start + size] for start in range(0, len(ids), size))
+
+
+def _is_owner(answer: Observation | ProviderError) -> bool:
+    """True where the account has shown the task, or it was submitted with it."""
+    return isinstance(answer, Observation) and (answer.observed_at != NEVER or answer.query_error is None)
 
 
 def _is_transient(error: ProviderError) -> bool:

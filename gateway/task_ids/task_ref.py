@@ -32,8 +32,8 @@ class TaskRef:
 
 
 class AmbiguousId(NamedTuple):
-    """An upstream id that may belong to any of several accounts. `error` is the failed query of a possible owner. It is
-    None where the task is too new for every account to list it."""
+    """An upstream id that may belong to any of several accounts. `error` is the failed query of a possible owner, or
+    says that the accounts were not queried. It is None where the task is too new for every account to list it."""
 
     provider: Provider
     error: ProviderError | None = None

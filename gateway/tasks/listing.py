@@ -105,7 +105,11 @@ class Listing:
             return ()
         self._acquire(provider, account)
         try:
-            return await provider.list(account, before=before, limit=per_account)
+            listed = await provider.list(account, before=before, limit=per_account)
+            for task in listed:
+                if task.state.error is not None:
+                    clean(task.state.error, account)
+            return listed
         except ProviderError as error:
             clean(error, account)
             if error.kind is ErrorKind.UNREACHABLE and account.proxy:

@@ -9,8 +9,9 @@ through a proxy is therefore shared only with accounts behind that proxy; one th
 """
 
 import asyncio
+import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from cachetools import LRUCache
@@ -19,6 +20,7 @@ from gateway.core import metrics
 from gateway.core.background_tasks import Background
 from gateway.core.clock import Clock
 from gateway.core.logs import GATEWAY
+from gateway.core.segmented_lru import SegmentedLRU
 from providers.contract.accounts import Account
 from providers.contract.errors import ProviderError
 from providers.contract.models import ModelCard
@@ -31,7 +33,8 @@ REFRESH_SECONDS = 10.0
 """Minimum interval of the calls that rejected submits cause: not every submit of a missing model makes one."""
 WAIT_SECONDS = 3.0
 """Time that a request waits for the first list of a site."""
-_CACHED_ACCOUNTS = 4096
+_CACHED_ACCOUNTS, _CACHED_UNKNOWN_ACCOUNTS = 4096, 512
+"""Accounts whose credential was accepted, and others."""
 _CACHED_SITES = 1024
 _CONCURRENT_CALLS = 4
 """Concurrent calls to one site through one proxy: a proxy that hangs does not block other calls."""
@@ -95,10 +98,16 @@ class _SiteModels:
 class Discovery:
     """Model lists of accounts."""
 
-    def __init__(self, clock: Clock, background: Background) -> None:
+    def __init__(
+        self, clock: Clock, background: Background, is_known: Callable[[str], bool] = lambda account_id: True
+    ) -> None:
+        """`is_known` is True for the ids of accounts that others do not push out of memory."""
         self._clock = clock
         self._background = background
-        self._entries: LRUCache[tuple[str, str], _Entry] = LRUCache(_CACHED_ACCOUNTS)
+        self._is_known = is_known
+        self._entries: SegmentedLRU[tuple[str, str], _Entry] = SegmentedLRU(
+            _CACHED_ACCOUNTS, _CACHED_UNKNOWN_ACCOUNTS, lambda key, _: is_known(key[0])
+        )
         self._sites: LRUCache[tuple[str, str, str | None], _SiteModels] = LRUCache(_CACHED_SITES)
 
     async def models(self, provider: Provider, account: Account) -> ModelIndex | None:
@@ -180,7 +189,9 @@ class Discovery:
         except ProviderError as error:
             outcome = error.kind.value
             if not entry.failed:
-                GATEWAY.info(
+                # An unknown account may be anybody's: its caller is told when it submits.
+                GATEWAY.log(
+                    logging.INFO if self._is_known(account.id) else logging.DEBUG,
                     "%s: cannot read the model list of %s (%s); %s",
                     account.provider,
                     account.label,

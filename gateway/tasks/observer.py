@@ -11,7 +11,7 @@ from gateway.archive.task_archiver import TaskArchiver
 from gateway.core import metrics
 from gateway.core.clock import Clock
 from gateway.core.messages import ERRORS
-from gateway.polling.poller import Poller
+from gateway.polling.poller import UNKNOWN, Poller
 from gateway.polling.task_cache import Observation
 from gateway.task_ids.locator import TaskLocator
 from gateway.task_ids.task_ref import AmbiguousId, TaskRef
@@ -144,7 +144,8 @@ def _ambiguous(id: str, ref: AmbiguousId) -> Task:
     if error is None:
         return Task(id, name, TaskState(id, Phase.QUEUED, created_at=ref.provider.submitted_at(id)))
     unavailable = error if error.kind is ErrorKind.INVALID_CREDENTIAL else None
-    return Task(id, name, TaskState(id, Phase.PROCESSING), query_error=error, unavailable=unavailable, stale=True)
+    state = TaskState(id, Phase.PROCESSING, note=UNKNOWN)
+    return Task(id, name, state, query_error=error, unavailable=unavailable, stale=True)
 
 
 def _is_available(task: Task | None) -> bool:

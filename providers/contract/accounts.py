@@ -3,8 +3,8 @@
 import hashlib
 from dataclasses import dataclass, field
 
-_MIN_SECRET_LENGTH = 4
-"""In characters. Shorter values occur in ordinary text, so they are not redacted."""
+from providers.contract.redaction import redactor
+
 _TAG_DIGITS, _ID_DIGITS = 12, 32
 
 
@@ -58,14 +58,8 @@ class Account:
         return hashlib.sha256(text).hexdigest()[:_ID_DIGITS]
 
     def redact(self, text: str) -> str:
-        """`text` with this account's secrets replaced: an upstream may quote what was sent, or a part of it."""
-        if text:
-            userinfo = (self.proxy or "").rpartition("@")[0].partition("://")[2]
-            values = [pair.partition("=")[2] for pair in (self.cookie or "").split("; ")]
-            for secret in (self.cookie, self.proxy, userinfo, userinfo.partition(":")[2], self.credential, *values):
-                if secret and len(secret) >= _MIN_SECRET_LENGTH:
-                    text = text.replace(secret, "***")
-        return text
+        """`text` with `***` for this account's secrets: an upstream may quote what was sent, or a part of it."""
+        return redactor(self.credential, self.proxy, self.cookie)(text) if text else text
 
 
 def public_tag(account: Account) -> str:

@@ -87,7 +87,8 @@ class ProviderSpec(Generic[S]):
     `create` builds the provider from its settings, the HTTP client and a clock (unix seconds).
     `default_models` returns the defaults, which settings may change.
     `secret_patterns` are case-insensitive regular expressions of text that is masked in the log, except for what their
-    groups match.
+    groups match. `path_secret_patterns` are masked in the paths of the log only: elsewhere a credential of this form
+    cannot be told from the id of a request.
     `credential_hint` describes its credentials, such as "an Ark API key".
     `account_fields` are the keys of `[[accounts]]` that only some providers take: `cookie`.
     `result_link_seconds` is the lifetime of a result link if the upstream does not name it; None if unknown.
@@ -106,6 +107,7 @@ class ProviderSpec(Generic[S]):
     sandbox: SandboxPart
     former_keys: Mapping[str, str] = field(default_factory=dict)
     secret_patterns: tuple[str, ...] = ()
+    path_secret_patterns: tuple[str, ...] = ()
     account_fields: frozenset[str] = frozenset()
     result_link_seconds: int | None = None
     quota_reset: QuotaReset | None = None

@@ -55,7 +55,8 @@ DASHSCOPE = ProviderSpec(
     create=_create,
     default_models=_default_models,
     credential_hint=LocalizedText("DashScope sk- 密钥", "a DashScope key (sk-…)"),
-    secret_patterns=(r"\bsk-[\w-]{6,}",),
+    # A whole key, or one that is cut in the middle: sk-ab12****cd34.
+    secret_patterns=(r"\bsk-(?:[\w.~+=-]{6,}|[\w-]+(?:[*•…]+|\.{2,})[\w-]*)",),
     result_link_seconds=24 * 3600,
     # Arrears are paid and free quotas are used up: neither comes back with a new day.
     quota_reset=None,

@@ -73,6 +73,8 @@ JIMENG = ProviderSpec(
         f"a Jimeng sessionid (with {', '.join(PREFIXES)} in front for a site abroad)",
     ),
     secret_patterns=(r"((?:sessionid(?:_ss)?|sid_tt|sid_guard)=)[^\s;,&\"']+",),
+    # A sessionid is 32 hex digits. Ids of tasks are decimal, but those of requests may be as long.
+    path_secret_patterns=(r"(?<![0-9a-z])[0-9a-f]{32}(?![0-9a-z])",),
     account_fields=frozenset({"cookie"}),
     result_link_seconds=24 * 3600,
     quota_reset=DAILY_IN_SHANGHAI,

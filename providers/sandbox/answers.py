@@ -2,12 +2,26 @@
 
 import asyncio
 import contextlib
+import itertools
 from collections.abc import Callable
+from typing import Any
 
+import orjson
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from providers.sandbox.directives import Directives
+from providers.sandbox.directives import Directives, is_quoted
+
+_MESSAGES = frozenset({"message", "errmsg", "fail_starling_message"})
+_QUOTES: tuple[Callable[[str], str], ...] = (
+    lambda credential: f"Incorrect API key provided: {credential[:7]}{'*' * 8}{credential[-4:]}",
+    lambda credential: f"session {credential[:6]}...{credential[-4:]}",
+    lambda credential: f"the key ending in {credential[-4:]}",
+    lambda credential: f"token={credential[:10].upper()}…",
+    lambda credential: f"Bearer {credential}",
+)
+"""How services quote a credential: the first as OpenAI's, which compatible services repeat."""
+_quotes = itertools.cycle(_QUOTES)
 
 PAGE = "<!DOCTYPE html><html><head><title>502 Bad Gateway</title></head><body><h1>Bad Gateway</h1></body></html>"
 
@@ -143,3 +157,27 @@ def with_fault(directives: Directives, answer: Response, drip_seconds: float, pr
             case "delay":
                 return delayed(answer, float(value))
     return answer
+
+
+def with_quotes(answer: ASGIApp, credential: str) -> ASGIApp:
+    """The response with the credential quoted in each of its messages, mostly in part, if the credential says so. One
+    form of quoting follows the other."""
+    if not is_quoted(credential) or not isinstance(answer, Response):
+        return answer
+    body, headers = (
+        bytes(answer.body),
+        {name: value for name, value in answer.headers.items() if name != "content-length"},
+    )
+    with contextlib.suppress(orjson.JSONDecodeError):
+        return Response(orjson.dumps(_quoting(orjson.loads(body), credential)), answer.status_code, headers)
+    if answer.media_type != "text/plain":
+        return answer
+    return Response(body + f" ({next(_quotes)(credential)})".encode(), answer.status_code, headers)
+
+
+def _quoting(value: Any, credential: str, name: str = "") -> Any:
+    if isinstance(value, dict):
+        return {name: _quoting(item, credential, name) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_quoting(item, credential) for item in value]
+    return f"{value} ({next(_quotes)(credential)})" if name in _MESSAGES and isinstance(value, str) and value else value

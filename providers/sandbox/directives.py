@@ -153,6 +153,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         "credential",
         upstreams=JIMENG,
     ),
+    Directive("quoting", "beside another word: messages quote the credential, mostly in part", "credential"),
 )
 
 _BY_NAME = {row.directive: row for row in DIRECTIVES if row.stage not in ("credential", "file")}
@@ -194,6 +195,11 @@ def credential_directive(credential: str) -> str:
     """The directive among the dash-separated parts of a credential: `sk-poor-1` → `poor`; else ""."""
     parts = credential.split("-")
     return next((directive for directive in _CREDENTIAL_DIRECTIVES if directive in parts), "")
+
+
+def is_quoted(credential: str) -> bool:
+    """True for a credential whose services quote it in their messages. It may have another directive as well."""
+    return "quoting" in credential.split("-")
 
 
 def table() -> list[dict[str, object]]:

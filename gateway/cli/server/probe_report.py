@@ -9,12 +9,12 @@ import base64
 import platform
 import re
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import islice
 from typing import Any, NamedTuple
-from urllib.parse import parse_qsl, quote, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import orjson
 
@@ -227,8 +227,6 @@ class Redaction:
 
     def __init__(self, account: Account) -> None:
         self._account = account
-        forms = sorted(_secret_forms(account), key=len, reverse=True)
-        self._secrets = re.compile("|".join(map(re.escape, forms)) or r"(?!)", re.IGNORECASE)
         self._private_texts: set[str] = set()
 
     def exchange(self, exchange: Exchange) -> dict[str, Any]:
@@ -296,8 +294,9 @@ class Redaction:
         return f"<text of {len(text)}>" if hidden or self._without_secrets(text) != text else text
 
     def _without_secrets(self, text: str) -> str:
-        shown = self._secrets.sub("***", text)
-        return "***" if self._secrets.search(unquote(shown)) else shown
+        shown = self._account.redact(text)
+        decoded = unquote(shown)
+        return "***" if decoded != shown and self._account.redact(decoded) != decoded else shown
 
     def _name(self, name: str) -> str:
         """Redact the name of a field, which is an id in responses that are keyed by ids."""
@@ -329,20 +328,6 @@ class Redaction:
             name if _QUERY_NAME.fullmatch(name) and self.identifier(name) == name else "…" for name in named
         )
         return f"<link {host} ?{names}>" if names else f"<link {host}>"
-
-
-def _secret_forms(account: Account) -> Iterator[str]:
-    """The secrets of an account, in each encoding that a response may have."""
-    userinfo = (account.proxy or "").rpartition("@")[0].partition("://")[2]
-    values = [pair.partition("=")[2].strip() for pair in (account.cookie or "").split(";")]
-    for secret in (account.credential, account.cookie, account.proxy, userinfo, *userinfo.split(":", 1), *values):
-        for plain in {secret or "", unquote(secret or "")}:
-            if len(plain) >= _MIN_SECRET_LENGTH:
-                encoded = base64.b64encode(plain.encode()).decode().rstrip("=")
-                yield from (plain, quote(plain, safe=""), encoded, encoded.translate(_URL_SAFE))
-
-
-_URL_SAFE = str.maketrans("+/", "-_")
 
 
 def _is_encoded_text(text: str) -> bool:

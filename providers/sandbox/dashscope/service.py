@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from providers.sandbox.answers import rejection, with_fault
+from providers.sandbox.answers import rejection, with_fault, with_quotes
 from providers.sandbox.dashscope import tasks as tasks
 from providers.sandbox.dashscope.checks import read_order
 from providers.sandbox.dashscope.codes import CREDENTIAL_CODES, MESSAGES, STATUS, Refused
@@ -66,9 +66,10 @@ class DashScope:
         async def endpoint(request: Request) -> ASGIApp:
             body = await request.body()
             try:
-                return await call(request, _key(request), body)
+                answer = await call(request, _key(request), body)
             except Refused as refused:
-                return self._refuse(refused.code, refused.message)
+                answer = self._refuse(refused.code, refused.message)
+            return with_quotes(answer, bearer_of(request.headers))
 
         return endpoint
 

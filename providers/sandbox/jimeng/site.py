@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from providers.sandbox.answers import with_quotes
 from providers.sandbox.files import Files
 from providers.sandbox.jimeng.access import GENERATE, Call, authenticate
 from providers.sandbox.jimeng.accounts import Accounts
@@ -25,7 +26,7 @@ from providers.sandbox.jimeng.materials import Materials
 from providers.sandbox.jimeng.sites import likely_site
 from providers.sandbox.jimeng.uploads import JimengUploads
 from providers.sandbox.settings import SandboxSettings
-from providers.sandbox.state import Ledger
+from providers.sandbox.state import Ledger, session_of
 
 
 class Jimeng:
@@ -54,9 +55,10 @@ class Jimeng:
             text = await request.body()
             try:
                 session = authenticate(request)
-                return answer(Call(request, self._accounts.of(session), _object(text), likely_site(request)))
+                found = answer(Call(request, self._accounts.of(session), _object(text), likely_site(request)))
             except Refused as refused:
-                return self._envelopes.refuse(refused, submit=request.url.path == GENERATE)
+                found = self._envelopes.refuse(refused, submit=request.url.path == GENERATE)
+            return with_quotes(found, session_of(request.headers))
 
         return endpoint
 

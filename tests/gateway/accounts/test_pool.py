@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from gateway.accounts.failed_proxies import PROXY_PAUSE_SECONDS
 from gateway.accounts.health import AccountState
-from gateway.accounts.pool import MAX_PASS_THROUGH_RECORDS, PROXY_PAUSE_SECONDS, ManagedAccount
+from gateway.accounts.pool import ManagedAccount
+from gateway.accounts.records import MAX_UNKNOWN_RECORDS
 from gateway.accounts.selection import RoundRobin
 from providers.contract.accounts import Account, Credits
 from providers.contract.errors import ErrorKind, ProviderError
@@ -225,11 +227,11 @@ class TestPassThroughAccounts:
     async def test_number_of_guest_records_is_limited_and_managed_ones_stay(self) -> None:
         env = PoolFixture(A)
         await env.submit(provider_error(ErrorKind.RESTRICTED))
-        for number in range(MAX_PASS_THROUGH_RECORDS + 500):
+        for number in range(MAX_UNKNOWN_RECORDS + 500):
             env.pool.on_results(
                 Account("scripted", f"s-{number}"), {"t": provider_error(ErrorKind.INVALID_CREDENTIAL)}, env.clock.now()
             )
-        assert len(env.pool) == MAX_PASS_THROUGH_RECORDS + 1
+        assert len(env.pool) == MAX_UNKNOWN_RECORDS + 1
         assert env.state(A) is AccountState.RESTRICTED
 
     async def test_poll_alone_creates_no_record(self) -> None:

@@ -156,8 +156,14 @@ def test_document_and_page_name_the_aliases() -> None:
     ("method", "path", "allow"),
     [
         ("PUT", "/v1/videos/x", "DELETE, GET, HEAD"),
+        ("PATCH", "/videos/x", "DELETE, GET, HEAD"),
+        ("PATCH", "/v1/v1/videos/x/", "DELETE, GET, HEAD"),
+        ("DELETE", "/v1/videos/tasks/x", "GET, HEAD"),
+        ("DELETE", "/v1/video/generations/x", "GET, HEAD"),
         ("PUT", "/v1/videos", "GET, HEAD, POST"),
         ("GET", "/v1/videos/generations", "POST"),
+        ("PATCH", "/v1/videos/generations", "POST"),
+        ("PUT", "/video/generations", "POST"),
         ("PUT", "/v1/models", "GET, HEAD"),
     ],
 )

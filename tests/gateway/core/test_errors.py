@@ -2,8 +2,19 @@
 
 import pytest
 
-from gateway.core.errors import CODES, ERROR_SPECS, GatewayError, describe, from_provider, gateway_error, invalid
+from gateway.core.errors import (
+    CODES,
+    ERROR_SPECS,
+    GatewayError,
+    as_transient,
+    clean,
+    describe,
+    from_provider,
+    gateway_error,
+    invalid,
+)
 from gateway.core.messages import ERRORS
+from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind, FieldProblem, FieldReason, ProviderError
 from providers.contract.localized_text import LocalizedText
 
@@ -101,3 +112,22 @@ def test_messages_match_the_contract() -> None:
     assert gateway_error("no_credential").message("zh") == "未提供认证令牌"
     assert GatewayError("task_not_found").message("zh") == "任务不存在或已过期"
     assert GatewayError("invalid_api_key").message("zh") == "API认证失败，请检查配置"
+
+
+def test_every_text_of_an_upstream_error_is_redacted() -> None:
+    key = "sk-ab12f3e4c5d6b7a8cd34"
+    error = ProviderError(
+        ErrorKind.UNKNOWN_REFUSAL,
+        code=f"bad-{key}",
+        detail="x" * 290 + f" provided: {key[:7]}********{key[-4:]}",
+        message=LocalizedText(f"被拒绝 (错误码: {key})", f"Refused (code {key[:8]}...)"),
+    )
+    clean(error, Account("scripted", key))
+    assert (error.code, error.message) == ("bad-***", LocalizedText("被拒绝 (错误码: ***)", "Refused (code ***)"))
+    assert error.detail == ("x" * 290 + " provided: ***")[:300]
+
+
+def test_transient_error_keeps_the_message_of_an_unreachable_upstream() -> None:
+    message = LocalizedText("归档暂时无法访问", "The archive is unavailable")
+    assert describe(as_transient(ProviderError(ErrorKind.UNREACHABLE, message=message)), "en") == message.en
+    assert as_transient(ProviderError(ErrorKind.NO_CREDITS, message=message)).message is None

@@ -1,6 +1,7 @@
 """Client-facing messages in two languages."""
 
 import string
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -36,6 +37,17 @@ def test_language_of_the_client_is_used(header: str, language: str) -> None:
 @given(st.text())
 def test_any_header_gives_a_supported_language(header: str) -> None:
     assert choose_language(header, "en") in ("zh", "en")
+
+
+def test_long_headers_do_not_stay_in_memory() -> None:
+    tracemalloc.start()
+    try:
+        for number in range(400):
+            choose_language(f"en;q=0.{number}," + "x" * 60_000, "zh")
+        grown, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert grown < 1_000_000
 
 
 @pytest.mark.parametrize("key", ERRORS)

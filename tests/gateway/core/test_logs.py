@@ -1,11 +1,14 @@
 """Log lines: one line each, no credential, no trace."""
 
 import logging
+import uuid
 
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from gateway.core.logs import JsonFormatter, TextFormatter, mask
+from gateway.core.logs import JsonFormatter, TextFormatter, mask, mask_path
 
 
 @pytest.mark.parametrize(
@@ -18,10 +21,69 @@ from gateway.core.logs import JsonFormatter, TextFormatter, mask
         ("key sk-abcdef123 and gw-abcdef123", "key *** and ***"),
         ("/v1/x?token=abc&y=1", "/v1/x?token=***&y=1"),
         ("task-abcdefgh risk-abcdefgh", "task-abcdefgh risk-abcdefgh"),
+        ("provided: sk-ab12********cd34. Next", "provided: ***. Next"),
+        ("provided: sk-ab12...cd34", "provided: ***"),
+        ("key sk-ab.cd-1234=", "key ***"),
+        ("request_id=0123456789abcdef0123456789abcdef", "request_id=0123456789abcdef0123456789abcdef"),
     ],
 )
 def test_credentials_are_masked(text: str, masked: str) -> None:
     assert mask(text) == masked
+
+
+SESSION = "1a2b3c4d5e6f708192a3b4c5d6e79f8e"
+
+
+@pytest.mark.parametrize(
+    ("path", "masked"),
+    [
+        ("/v1/videos/tasks/sk-abcdef1234567890", "/v1/videos/tasks/***"),
+        ("/sk-abcdef1234567890/v1/videos", "/***/v1/videos"),
+        ("/v1/videos/ms-abcdef-123/content", "/v1/videos/***/content"),
+        (f"/v1/videos/{SESSION}", "/v1/videos/***"),
+        (f"/v1/videos/{SESSION.upper()}/content", "/v1/videos/***/content"),
+        (f"/v1/videos/us-{SESSION}", "/v1/videos/us-***"),
+        (f"/v1/videos/jimeng:{SESSION},{SESSION}", "/v1/videos/jimeng:***,***"),
+        (f"/v1/videos/sessionid={SESSION}", "/v1/videos/sessionid=***"),
+        (f"/v1/http://user:pass@h:1@{SESSION}/videos", "/v1/http://***@h:1@***/videos"),
+    ],
+)
+def test_credential_in_a_path_is_masked(path: str, masked: str) -> None:
+    assert mask_path(path) == masked
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/videos/tasks/7412345678901234567",
+        "/v1/videos/tasks/0385dc79-5ff8-4275-a30d-25daff24c6c0/cancel",
+        "/v1/videos/video_AQZ3YW4yLjYtdDJ2LTEyMzQ1Njc4OTBhYmNkZWY-0123456789abcdef0123456789abcdef01/content",
+        "/v1/models/wan2.6-t2v",
+        "/v1/accounts/0123456789ab/check",
+    ],
+)
+def test_ids_in_a_path_stay(path: str) -> None:
+    assert mask_path(path) == path
+
+
+@given(st.uuids(), st.integers(10**11, 10**20 - 1))
+def test_any_id_of_a_task_in_a_path_stays(id: uuid.UUID, number: int) -> None:
+    for path in (f"/v1/videos/{id}", f"/v1/videos/tasks/{number}/cancel"):
+        assert mask_path(path) == path
+
+
+SHAPES = (
+    st.text("0123456789abcdef", min_size=32, max_size=32),
+    st.text("0123456789ABCDEF", min_size=32, max_size=32),
+    st.text("abcdefXYZ0123456789_-.", min_size=10, max_size=60).map("sk-{}".format),
+    st.text("abcdefXYZ0123456789", min_size=10, max_size=60).map("ms-{}".format),
+)
+
+
+@given(st.one_of(SHAPES), st.sampled_from(["/v1/videos/tasks/{}", "/{}/v1/videos", "/v1/videos/x,{}/content", "/{}"]))
+def test_any_credential_in_a_path_is_masked(credential: str, path: str) -> None:
+    shown = mask_path(path.format(credential))
+    assert shown == path.format("***")
 
 
 def record(message: str, **fields: object) -> logging.LogRecord:

@@ -6,14 +6,11 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from gateway.accounts.health import AccountState
-from gateway.core.background_tasks import Background
 from gateway.core.errors import GatewayError
-from gateway.polling.poller import Poller
-from gateway.task_ids.owner_lookup import NOBODY_SECONDS, OwnerLookup
+from gateway.task_ids.owner_lookup import NOBODY_SECONDS
 from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.tasks import Phase, TaskState
-from tests.clock import TestClock
 from tests.gateway_fixture import ONE, THREE, TWO, GatewayFixture, managed_caller, pass_through_caller
 from tests.upstream import ScriptedProvider, State, provider_error
 
@@ -71,20 +68,6 @@ async def test_several_ids_are_one_query_of_each_account(env: GatewayFixture, pr
     found = await env.tasks.statuses(CALLER, [TASK, "scripted-2", "scripted-9"])
     assert [found[id] is None for id in (TASK, "scripted-2", "scripted-9")] == [False, False, True]
     assert len(provider.asked) == 3
-
-
-async def test_lookup_in_several_calls_counts_against_the_rate_limit(provider: SeveralAccounts) -> None:
-    clock, background = TestClock(), Background()
-    poller = Poller(clock, 1.0, background, per_second={provider.name: 1.0})
-    others = [f"scripted-{number}" for number in range(10, 10 + 2 * provider.query_batch)]
-    await OwnerLookup(clock, poller, background).find(CALLER, provider, [TASK, *others])
-    provider.asked.clear()
-    clock.move(1.5)
-    await poller.observe(provider, TWO, {TASK: None}, submitted_at={})
-    assert asked(provider) == []
-    clock.move(3.0)
-    await poller.observe(provider, TWO, {TASK: None}, submitted_at={})
-    assert asked(provider) == [TWO.credential]
 
 
 async def test_concurrent_lookups_share_one_query(env: GatewayFixture, provider: SeveralAccounts) -> None:

@@ -195,3 +195,13 @@ async def test_account_behind_a_dead_proxy_is_left_out() -> None:
     page, more = await env.listing.page(Caller((ONE, behind)), limit=5)
     assert [ref.upstream_id for ref, _ in page] == ["scripted-1"]
     assert not more
+
+
+async def test_reason_of_a_failed_task_is_redacted() -> None:
+    env = ListingGateway()
+    error = provider_error(ErrorKind.GENERATION_FAILED, "s-secret-1", "quota of s-secr****et-1 is used up")
+    state = TaskState("scripted-1", Phase.FAILED, created_at=NOW, model="scripted-model", error=error)
+    env.provider.listed = {"s-secret-1": [ListedTask(state)]}
+    (found,), _ = await env.tasks.list(PASS_THROUGH, limit=10)
+    assert found.state.error is not None
+    assert (found.state.error.code, found.state.error.detail) == ("***", "quota of *** is used up")

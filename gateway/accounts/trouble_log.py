@@ -1,0 +1,55 @@
+"""Log lines of accounts in trouble: one for each pause of a managed account, a count for pass-through callers' ones.
+
+Anybody can send credentials that an upstream rejects, and proxies that do not answer: they are not the operator's to
+mend, and a line for each would hide those that are.
+"""
+
+from collections import Counter
+
+from gateway.accounts.health import Pause
+from gateway.core.clock import Clock
+from gateway.core.logs import GATEWAY, utc
+from providers.contract.accounts import Account
+from providers.contract.errors import ProviderError
+
+SUMMARY_SECONDS = 60.0
+"""Minimum interval of the lines that count the troubles of pass-through callers."""
+
+
+class TroubleLog:
+    """Logs pauses and failed proxies."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._counts: Counter[str] = Counter()
+        self._logged_at = float("-inf")
+
+    def paused(self, account: Account, pause: Pause, *, managed: bool) -> None:
+        if not managed:
+            self._count(pause.state.value)
+            return
+        fields = {
+            "account": account.label,
+            "provider": account.provider,
+            "reason": pause.state.value,
+            "code": pause.code or "-",
+            "until": utc(pause.until),
+        }
+        GATEWAY.warning("account paused", extra={"fields": fields})
+
+    def proxy_failed(self, account: Account, error: ProviderError, *, managed: bool) -> None:
+        if not managed:
+            self._count("proxy_unreachable")
+            return
+        fields = {"account": account.label, "provider": account.provider, "cause": error.detail}
+        GATEWAY.warning("proxy unreachable, its accounts are paused", extra={"fields": fields})
+
+    def _count(self, reason: str) -> None:
+        self._counts[reason] += 1
+        now = self._clock.now()
+        # A clock that was set back does not stop the lines.
+        if 0 <= now - self._logged_at < SUMMARY_SECONDS:
+            return
+        self._logged_at = now
+        GATEWAY.info("accounts of pass-through callers paused", extra={"fields": dict(self._counts)})
+        self._counts.clear()
