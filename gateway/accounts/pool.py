@@ -23,7 +23,7 @@ from gateway.core.clock import Clock
 from gateway.core.localization import format_text
 from gateway.core.logs import GATEWAY, utc
 from gateway.core.messages import ERRORS
-from providers.contract.accounts import Account, Credits
+from providers.contract.accounts import Account, Credits, Proxy
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.localized_text import LocalizedText
 from providers.contract.spec import QuotaReset
@@ -93,7 +93,7 @@ class AccountPool:
         self._removed: set[str] = set()
         self._records: dict[str, AccountRecord] = {}
         self._pass_through: LRUCache[str, AccountRecord] = LRUCache(MAX_PASS_THROUGH_RECORDS)
-        self._failed_proxies: TTLCache[str, AccountStatus] = TTLCache(
+        self._failed_proxies: TTLCache[Proxy, AccountStatus] = TTLCache(
             _MAX_FAILED_PROXIES, PROXY_PAUSE_SECONDS, timer=clock.now
         )
 

@@ -22,6 +22,7 @@ from gateway.core.byte_ranges import content_length, parse_range
 from gateway.core.errors import GatewayError
 from gateway.core.messages import ERRORS
 from gateway.task_ids.links import EXPIRED_STATUSES
+from providers.contract.accounts import Proxy
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.transport.client import Download, HttpClient
 
@@ -52,7 +53,7 @@ async def stream_content(
     *,
     filename: str,
     media_type: str,
-    proxy: str | None,
+    proxy: Proxy | None,
     renew: Callable[[], Awaitable[str | None]],
 ) -> Response:
     """Respond to a GET or HEAD of the file at `link`: 200, 206 or 416, with the client's ranges passed through.
@@ -136,7 +137,7 @@ class _Source:
     fetch: HttpClient
     method: str
     range_headers: dict[str, str]
-    proxy: str | None
+    proxy: Proxy | None
     opened: AsyncExitStack
 
     async def open(self, link: str) -> _HostResponse:

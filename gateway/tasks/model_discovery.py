@@ -19,7 +19,7 @@ from gateway.core import metrics
 from gateway.core.background_tasks import Background
 from gateway.core.clock import Clock
 from gateway.core.logs import GATEWAY
-from providers.contract.accounts import Account
+from providers.contract.accounts import Account, Proxy
 from providers.contract.errors import ProviderError
 from providers.contract.models import ModelCard
 from providers.contract.provider import CanDiscover, Provider
@@ -74,7 +74,7 @@ class _Entry:
     rejected submit caused; in unix seconds, None for never. `proxy` is the one through which the list was read."""
 
     index: ModelIndex | None = None
-    proxy: str | None = field(default=None, repr=False)
+    proxy: Proxy | None = field(default=None, repr=False)
     tried_at: float | None = None
     refreshed_at: float | None = None
     failed: bool = False
@@ -99,7 +99,7 @@ class Discovery:
         self._clock = clock
         self._background = background
         self._entries: LRUCache[tuple[str, str], _Entry] = LRUCache(_CACHED_ACCOUNTS)
-        self._sites: LRUCache[tuple[str, str, str | None], _SiteModels] = LRUCache(_CACHED_SITES)
+        self._sites: LRUCache[tuple[str, str, Proxy | None], _SiteModels] = LRUCache(_CACHED_SITES)
 
     async def models(self, provider: Provider, account: Account) -> ModelIndex | None:
         """The live list of an account; None where the table applies. Never raises; waits only once for each site."""

@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 import orjson
 
-from providers.contract.accounts import Account, Credits
+from providers.contract.accounts import Account, Credits, Proxy
 from providers.contract.errors import ProviderError
 from providers.contract.models import ModelCard
 from providers.contract.provider import CanCheck, CanDiscover, CanList, CanReadCredits, Provider
@@ -54,12 +54,13 @@ class RecordingClient(HttpClient):
         headers: Mapping[str, str],
         params: Mapping[str, str | int] | None = None,
         json: Any = None,
-        proxy: str | None = None,
+        proxy: Proxy | None = None,
         once: bool = False,
+        is_link: bool = False,
     ) -> Reply:
         if once:
             raise AssertionError("a probe makes no call that may be charged")
-        reply = await super().send(method, url, headers=headers, params=params, json=json, proxy=proxy)
+        reply = await super().send(method, url, headers=headers, params=params, json=json, proxy=proxy, is_link=is_link)
         names = "&".join(f"{name}=" for name in params or {})
         self._exchanges.append(Exchange(method, f"{url}?{names}" if names else url, json, reply))
         return reply
@@ -333,9 +334,10 @@ class Redaction:
 
 def _secret_forms(account: Account) -> Iterator[str]:
     """The secrets of an account, in each encoding that a response may have."""
-    userinfo = (account.proxy or "").rpartition("@")[0].partition("://")[2]
+    proxy = str(account.proxy or "")
+    userinfo = proxy.rpartition("@")[0].partition("://")[2]
     values = [pair.partition("=")[2].strip() for pair in (account.cookie or "").split(";")]
-    for secret in (account.credential, account.cookie, account.proxy, userinfo, *userinfo.split(":", 1), *values):
+    for secret in (account.credential, account.cookie, proxy, userinfo, *userinfo.split(":", 1), *values):
         for plain in {secret or "", unquote(secret or "")}:
             if len(plain) >= _MIN_SECRET_LENGTH:
                 encoded = base64.b64encode(plain.encode()).decode().rstrip("=")

@@ -17,7 +17,7 @@ from yarl import URL
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.transport.client import HttpClient
 from providers.transport.proxy_urls import is_proxy, is_socks
-from providers.transport.transports import Timeouts
+from providers.transport.timeouts import Timeouts
 from tests.providers.raw import OK, upstream
 from tests.proxies import RunningProxy
 
