@@ -21,6 +21,7 @@ from gateway.archive.records import (
     Cover,
     Record,
     TaskMetadata,
+    Variant,
     base_path_from_index,
     base_path_of,
     index_path,
@@ -32,11 +33,12 @@ from gateway.archive.store import ArchiveStore, StoreError
 from gateway.core.byte_ranges import content_length
 from gateway.core.errors import describe
 from gateway.core.logs import location_of
-from gateway.task_ids.links import EXPIRED_STATUSES
+from gateway.media.result_files import detect_type, parse_type, read_head
+from gateway.task_ids.links import LinkExpiredError, NoFreshLinkError, check_expired, with_fresh_link
 from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.tasks import Result
-from providers.media_files import EXTENSIONS, media_type_of
+from providers.media_files import EXTENSIONS, MediaKind
 from providers.transport.client import Download, HttpClient
 
 COPY_TIMEOUT_SECONDS = 3600.0
@@ -47,7 +49,6 @@ MAX_COVER_BYTES = 16 * 1024 * 1024
 Renew = Callable[[], Awaitable[Result | None]]
 """Returns the result with fresh links, None where the upstream no longer has one. Its errors count as transient."""
 
-_HEAD_BYTES = 64
 _SHA256 = re.compile(r"sha-256=:?([A-Za-z0-9+/]{43}=)", re.IGNORECASE)
 _LONGEST_CAUSE = 300
 _COVERS = {media_type: ending for media_type, ending in EXTENSIONS.items() if media_type.startswith("image/")} | {
@@ -86,10 +87,6 @@ class ArchiveResult:
         return self.archived.video.path if self.archived is not None else ""
 
 
-class _LinkExpiredError(Exception):
-    """The host responds that the link has expired."""
-
-
 class _ConcurrentCopyError(Exception):
     """A concurrent copy of the same task has completed."""
 
@@ -113,7 +110,8 @@ async def copy_task(
 ) -> ArchiveResult:
     """Copy a video and its cover, unless they are archived. Raises nothing but CancelledError.
 
-    An expired link is renewed once. A cover that cannot be copied is left out.
+    An expired link is renewed once. Where the host refuses the renewed one too, a later attempt may succeed. A cover
+    that cannot be copied is left out.
     """
     try:
         async with asyncio.timeout(COPY_TIMEOUT_SECONDS):
@@ -128,8 +126,6 @@ async def copy_task(
                 )
             except _ConcurrentCopyError as other:
                 return ArchiveResult(Outcome.ALREADY_THERE, archived=await _add_owner(store, other.archived, account))
-            if video is None:
-                return ArchiveResult(Outcome.EXPIRED)
             cover = await _copy_cover(store, source, base_path)
             record = _record(metadata, account, source.result, video, cover, now)
             archived = ArchivedTask(base_path, record)
@@ -138,6 +134,8 @@ async def copy_task(
             if not await is_whole(store, archived):
                 raise _InvalidFileError("another copy was made at the same moment")
             return ArchiveResult(Outcome.COPIED, bytes=video.bytes + (cover.bytes if cover else 0), archived=archived)
+    except NoFreshLinkError:
+        return ArchiveResult(Outcome.EXPIRED)
     except Exception as error:
         return ArchiveResult(Outcome.FAILED, account.redact(_cause(error)))
 
@@ -198,22 +196,22 @@ class _Source:
         self._renew: Renew | None = renew
         self.result = result
 
-    async def renewed(self) -> bool:
-        """Renew the links, once. False where there is no fresh link."""
+    async def fresh_link(self, variant: Variant) -> str | None:
+        """Renew the links, once. None where there is no fresh link."""
         if self._renew is None:
-            return False
+            return None
         fresh = await self._renew()
         self._renew = None
         if fresh is None or not fresh.url:
-            return False
+            return None
         self.result = fresh
-        return True
+        return fresh.url if variant == "video" else fresh.cover_url
 
     @asynccontextmanager
     async def open(self, link: str) -> AsyncGenerator["_Incoming", None]:
+        """Raises LinkExpiredError."""
         async with self._http.stream("GET", link, headers={}, proxy=self._account.proxy) as answer:
-            if answer.status in EXPIRED_STATUSES:
-                raise _LinkExpiredError
+            check_expired(answer.status)
             if answer.status != 200:
                 raise _InvalidFileError(f"HTTP {answer.status}")
             incoming = _Incoming(answer)
@@ -228,7 +226,7 @@ class _Incoming:
         """Raises _UnusableError where a truncated file could not be detected."""
         self.head = b""
         self.bytes = 0
-        self.content_type = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+        self.content_type = parse_type(answer.headers.get("content-type", ""))
         self._pieces = answer.pieces
         self._length = content_length(answer.headers)
         if self._length is None and "transfer-encoding" not in answer.headers:
@@ -244,11 +242,7 @@ class _Incoming:
 
     async def begin(self) -> None:
         """Read enough to detect the file type."""
-        while len(self.head) < _HEAD_BYTES:
-            try:
-                self.head += await anext(self._pieces)
-            except StopAsyncIteration:
-                break
+        self.head = await read_head(self._pieces)
 
     async def pieces(self) -> AsyncIterator[bytes]:
         if self.head:
@@ -287,9 +281,9 @@ class _Video:
 
 async def _copy_video(
     store: ArchiveStore, source: _Source, path: str, existing: Callable[[], Awaitable[ArchivedTask | None]]
-) -> _Video | None:
-    """None where the link has expired. Raises _ConcurrentCopyError where `existing` finds a complete copy at the end.
-    That copy stays: a process that replaced it might be killed before it writes the matching record."""
+) -> _Video:
+    """Raises LinkExpiredError, and _ConcurrentCopyError where `existing` finds a complete copy at the end. That copy
+    stays: a process that replaced it might be killed before it writes the matching record."""
 
     async def unless_archived(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         async for piece in pieces:
@@ -298,37 +292,38 @@ async def _copy_video(
         if archived is not None:
             raise _ConcurrentCopyError(archived)
 
-    while True:
-        try:
-            async with source.open(source.result.url) as incoming:
-                media_type = media_type_of(incoming.head)
-                if not incoming.head:
-                    raise _InvalidFileError("an empty file")
-                if media_type is None or not media_type.startswith("video/"):
-                    raise _InvalidFileError(f"no video, but {incoming.content_type[:60] or 'an unknown type'}")
-                await store.put(path, unless_archived(incoming.pieces()), media_type)
-                return _Video(incoming.bytes, media_type, incoming.sha256)
-        except _LinkExpiredError:
-            if not await source.renewed():
-                return None
+    async def copy(link: str) -> _Video:
+        async with source.open(link) as incoming:
+            found = detect_type(incoming.head, MediaKind.VIDEO)
+            if not incoming.head:
+                raise _InvalidFileError("an empty file")
+            if found is None:
+                raise _InvalidFileError(f"no video, but {incoming.content_type[:60] or 'an unknown type'}")
+            await store.put(path, unless_archived(incoming.pieces()), found)
+            return _Video(incoming.bytes, found, incoming.sha256)
+
+    return await with_fresh_link(source.result.url, partial(source.fresh_link, "video"), copy)
 
 
 async def _copy_cover(store: ArchiveStore, source: _Source, base_path: str) -> Cover | None:
-    if not source.result.cover_url:
-        return None
-    try:
-        async with source.open(source.result.cover_url) as incoming:
-            media_type = media_type_of(incoming.head) or incoming.content_type
-            ending = _COVERS.get(media_type)
-            if ending is None:
+    async def copy(link: str) -> Cover | None:
+        async with source.open(link) as incoming:
+            found = detect_type(incoming.head, MediaKind.IMAGE)
+            ending = _COVERS.get(found or "")
+            if found is None or ending is None:
                 return None
             data = bytearray()
             async for piece in incoming.pieces():
                 data += piece
                 if len(data) > MAX_COVER_BYTES:
                     return None
-            await store.put_small(f"{base_path}.{ending}", bytes(data), media_type)
-            return Cover(ending=ending, bytes=incoming.bytes, media_type=media_type, sha256=incoming.sha256)
+            await store.put_small(f"{base_path}.{ending}", bytes(data), found)
+            return Cover(ending=ending, bytes=incoming.bytes, media_type=found, sha256=incoming.sha256)
+
+    if not source.result.cover_url:
+        return None
+    try:
+        return await with_fresh_link(source.result.cover_url, partial(source.fresh_link, "thumbnail"), copy)
     except StoreError:
         raise
     except Exception:
@@ -393,6 +388,8 @@ def _cause(error: Exception) -> str:
             text = f"the host cannot be reached ({error.detail})"
         case ProviderError():
             text = describe(error, "en")
+        case LinkExpiredError(status=status):
+            text = f"HTTP {status} for a link that the upstream has just given"
         case _InvalidFileError() | StoreError():
             text = str(error)
         case _:

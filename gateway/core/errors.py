@@ -229,7 +229,7 @@ def from_provider(error: ProviderError, model: str = "", log_fields: Mapping[str
 
 def as_transient(error: ProviderError) -> ProviderError:
     """Convert a failed query to a transient error. A rejected credential stays INVALID_CREDENTIAL."""
-    if error.kind is ErrorKind.INVALID_CREDENTIAL:
+    if error.kind in (ErrorKind.INVALID_CREDENTIAL, ErrorKind.UNREACHABLE):
         return error
     return ProviderError(ErrorKind.UNREACHABLE, code=error.code, detail=error.detail)
 

@@ -12,15 +12,16 @@ Allows = Callable[[str], bool]
 """True for an address, in the notation of sockets, that may be connected to."""
 
 
-DISALLOWED = "its address is not allowed"
-"""The detail of errors for a host that a policy forbids."""
+LINK_DISALLOWED = "the link leads to an address that is neither public nor in upstream_networks"
+PROXY_DISALLOWED = "the proxy is neither at a public address nor in proxy_networks"
 
 
 class DisallowedAddressError(PermissionError):
     """A policy forbids the address. As an OSError it makes aiohttp try the next address of a name."""
 
     def __init__(self) -> None:
-        super().__init__(DISALLOWED)
+        # One text for all, by which aiohttp joins the errors of several addresses into one.
+        super().__init__("not allowed")
 
 
 class AddressPolicy(Protocol):

@@ -22,7 +22,7 @@ from yarl import URL
 
 from providers.contract.accounts import CallerProxy, Proxy
 from providers.contract.errors import ErrorKind, ProviderError
-from providers.transport.address_policy import DISALLOWED, Allows, Policies
+from providers.transport.address_policy import PROXY_DISALLOWED, Allows, Policies
 from providers.transport.failures import failure, of_caller_proxy, raise_for_proxy_status
 from providers.transport.files import TRANSPORT_ERRORS, FileTransport, check_link, find, pieces_of
 from providers.transport.pools import Closable, Lease, PoolCache
@@ -293,5 +293,5 @@ class HttpClient:
         if not isinstance(proxy, CallerProxy) or policy is None:
             return None
         if not policy.permits_host(*host_and_port(proxy.url)):
-            raise ProviderError(ErrorKind.UNREACHABLE, detail=DISALLOWED)
+            raise ProviderError(ErrorKind.UNREACHABLE, detail=PROXY_DISALLOWED)
         return policy.allows

@@ -9,7 +9,13 @@ import aiohttp
 from aiohttp_socks import ProxyConnectionError, ProxyConnector, ProxyType
 
 from providers.contract.errors import ErrorKind, ProviderError
-from providers.transport.address_policy import DISALLOWED, Allows, DisallowedAddressError, socket_factory
+from providers.transport.address_policy import (
+    LINK_DISALLOWED,
+    PROXY_DISALLOWED,
+    Allows,
+    DisallowedAddressError,
+    socket_factory,
+)
 from providers.transport.proxy_urls import is_socks
 
 
@@ -30,7 +36,8 @@ def session(proxy: str | None, *, once: bool, allows: Allows | None = None) -> a
 
 def _connector(proxy: str | None, once: bool, allows: Allows | None) -> aiohttp.BaseConnector:
     if proxy is None or not is_socks(proxy):
-        return _Connector(limit=0, force_close=once, socket_factory=socket_factory(allows) if allows else None)
+        kind = _LinkConnector if proxy is None else _Connector
+        return kind(limit=0, force_close=once, socket_factory=socket_factory(allows) if allows else None)
     # aiohttp_socks' own URL parser supports neither socks4a and socks5h nor a user without a password, as in SOCKS4.
     parts = urlsplit(proxy)
     if not parts.hostname or not parts.port:
@@ -50,22 +57,33 @@ def _connector(proxy: str | None, once: bool, allows: Allows | None) -> aiohttp.
 
 class _Connecting(aiohttp.BaseConnector):
     """Raises UNREACHABLE for any failure before the connection to the upstream is established: nothing was sent.
+    `disallowed` is raised where a policy allows none of the addresses.
 
     Only the connector can tell: the libraries raise the same errors if a proxy closes the connection during CONNECT and
     if an upstream closes it during a request.
     """
 
+    disallowed = ErrorKind.UNREACHABLE, PROXY_DISALLOWED
+
     async def connect(self, *args: Any, **options: Any) -> Any:
         try:
             return await super().connect(*args, **options)
         except Exception as error:
-            cause = getattr(error, "os_error", error)
-            detail = DISALLOWED if isinstance(cause, DisallowedAddressError) else type(error).__name__
-            raise ProviderError(ErrorKind.UNREACHABLE, detail=detail) from error
+            if isinstance(getattr(error, "os_error", error), DisallowedAddressError):
+                kind, detail = self.disallowed
+            else:
+                kind, detail = ErrorKind.UNREACHABLE, type(error).__name__
+            raise ProviderError(kind, detail=detail) from error
 
 
 class _Connector(_Connecting, aiohttp.TCPConnector):
     pass
+
+
+class _LinkConnector(_Connector):
+    """Without a proxy it connects to the host of a link."""
+
+    disallowed = ErrorKind.UPSTREAM_ERROR, LINK_DISALLOWED
 
 
 class _SocksConnector(_Connecting, ProxyConnector):

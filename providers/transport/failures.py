@@ -10,7 +10,7 @@ from yarl import URL
 from providers.contract.accounts import CallerProxy, Proxy
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.localized_text import LocalizedText
-from providers.transport.address_policy import DISALLOWED
+from providers.transport.address_policy import PROXY_DISALLOWED
 from providers.transport.proxy_urls import is_socks
 from providers.transport.timeouts import Timeouts
 
@@ -71,13 +71,9 @@ def of_caller_proxy(error: ProviderError, proxy: CallerProxy) -> ProviderError:
     and one of another protocol would let callers scan with the gateway. The cause is in the log."""
     if error.kind not in (ErrorKind.UNREACHABLE, ErrorKind.ANSWER_LOST):
         return error
-    denied = error.detail == DISALLOWED
     host = proxy.url.rpartition("@")[2].rpartition("://")[2]
-    _LOG.log(
-        logging.INFO if denied else logging.DEBUG,
-        "a caller's proxy is not allowed by proxy_networks" if denied else "a caller's proxy failed",
-        extra={"fields": {"proxy": host, "cause": error.detail}},
-    )
+    level = logging.INFO if error.detail == PROXY_DISALLOWED else logging.DEBUG
+    _LOG.log(level, "the proxy of a caller failed", extra={"fields": {"proxy": host, "cause": error.detail}})
     return ProviderError(error.kind, message=CALLER_PROXY_FAILED if error.kind is ErrorKind.UNREACHABLE else None)
 
 

@@ -9,7 +9,7 @@ from yarl import URL
 
 from providers.contract.accounts import Proxy
 from providers.contract.errors import ErrorKind, ProviderError
-from providers.transport.address_policy import DISALLOWED, Allows, Policies
+from providers.transport.address_policy import LINK_DISALLOWED, Allows, Policies
 from providers.transport.connectors import session
 from providers.transport.failures import raise_for_proxy_status
 
@@ -31,7 +31,7 @@ def check_link(url: URL, policies: Policies) -> None:
     a proxy, which does the DNS, there is no other check."""
     policy = policies.of_link(url)
     if policy is not None and not policy.permits_host(url.raw_host or "", url.port or 0):
-        raise ProviderError(ErrorKind.UPSTREAM_ERROR, detail=DISALLOWED)
+        raise ProviderError(ErrorKind.UPSTREAM_ERROR, detail=LINK_DISALLOWED)
 
 
 async def find(
