@@ -68,9 +68,10 @@ def _failed_to_connect(error: Exception) -> bool:
 
 def of_caller_proxy(error: ProviderError, proxy: CallerProxy) -> ProviderError:
     """The same error for every way in which a caller's proxy fails: the difference between a closed port, a silent one
-    and one of another protocol would let callers scan with the gateway. The cause is in the log."""
+    and one of another protocol would let callers scan with the gateway. The cause is in the log. Always a new error,
+    which can be raised from the given one."""
     if error.kind not in (ErrorKind.UNREACHABLE, ErrorKind.ANSWER_LOST):
-        return error
+        return error.without_traceback()
     host = proxy.url.rpartition("@")[2].rpartition("://")[2]
     level = logging.INFO if error.detail == PROXY_DISALLOWED else logging.DEBUG
     _LOG.log(level, "the proxy of a caller failed", extra={"fields": {"proxy": host, "cause": error.detail}})

@@ -230,5 +230,16 @@ class TestProxiesOfCallers:
                 error = await error_of(call(http, "http://h.invalid/", CallerProxy(port)))
                 assert (error.kind, error.detail, error.message) == (ErrorKind.ANSWER_LOST, "", None)
 
+    async def test_error_of_a_link_is_no_failure_of_the_proxy(self) -> None:
+        async def loop(head: bytes, writer: asyncio.StreamWriter) -> None:
+            writer.write(b"HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\n\r\n")
+
+        async with upstream(loop) as port, HttpClient() as http:
+            error = await error_of(fetched(http, "http://h.invalid/", CallerProxy(port)))
+        assert error.kind is ErrorKind.UPSTREAM_ERROR
+        assert "redirected" in error.detail
+        # Its own cause would be a cycle, which keeps the frames of the request.
+        assert error.__cause__ is not error
+
     def test_proxy_is_not_shown(self) -> None:
         assert "secret" not in repr(CallerProxy("http://me:secret@h:1"))
