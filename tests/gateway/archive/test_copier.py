@@ -294,6 +294,20 @@ async def test_refused_live_link_fails_and_a_later_attempt_succeeds(
     assert copied.outcome is Outcome.COPIED
 
 
+@pytest.mark.parametrize(("expires_in", "outcome"), [(-1, Outcome.EXPIRED), (1, Outcome.FAILED)])
+async def test_refused_link_whose_time_is_over_has_expired(
+    location: ArchiveLocation, host: FileHost, expires_in: int, outcome: Outcome
+) -> None:
+    result = Result(host.give("v", b"over", status=403), expires_at=int(CREATED) + expires_in)
+
+    async def renew() -> Result | None:
+        return result
+
+    async with HttpClient() as http:
+        copied = await copy_task(location.open(), http, METADATA, ACCOUNT, result, renew, CREATED)
+    assert copied.outcome is outcome
+
+
 async def test_expired_cover_alone_is_renewed(location: ArchiveLocation, host: FileHost) -> None:
     async def renew() -> Result | None:
         return Result(host.url("v"), cover_url=host.give("fresh-cover", JPEG))
