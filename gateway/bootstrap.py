@@ -10,6 +10,8 @@ import secrets
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
+from yarl import URL
+
 from gateway.accounts.callers import Caller, Callers, GatewayKey, parse_key
 from gateway.accounts.checks import AccountChecks
 from gateway.accounts.configured import managed_accounts
@@ -44,8 +46,9 @@ from providers import registry as provider_registry
 from providers.contract.provider import CanFind
 from providers.contract.spec import DefaultModels
 from providers.registry import Registry
+from providers.transport.address_policy import Policies
 from providers.transport.client import HttpClient
-from providers.transport.transports import Timeouts
+from providers.transport.timeouts import Timeouts
 
 _MIN_SECRET_LENGTH = 16
 
@@ -159,7 +162,7 @@ def build_services(settings: Settings, process: ProcessState) -> Services:
     max_attempts = settings.rotation.max_attempts
     lookup = SubmitLookup(clock, pool, poller.acquire, max_attempts=max_attempts)
     submitter = Submitter(clock, pool, checks, lookup, poller.refresh, max_attempts=max_attempts)
-    url_policy = _url_policy(settings)
+    url_policy, policies = _url_policy(settings), _policies(settings)
     intake = MediaIntake(
         process.fetcher.fetch,
         process.http,
@@ -192,6 +195,7 @@ def build_services(settings: Settings, process: ProcessState) -> Services:
     process.discovery.expire()
     pool.manage(accounts, POLICIES[settings.rotation.policy]())
     process.fetcher.url_policy, process.fetcher.max_seconds = url_policy, settings.media.fetch_seconds
+    process.http.policies = policies
     poller.freshness = settings.poll_freshness
     poller.per_second = {spec.name: settings.provider(spec).queries_per_second for spec in provider_registry.PROVIDERS}
     return Services(settings, callers, tasks, process.http, pool, checks)
@@ -220,6 +224,27 @@ def _url_policy(settings: Settings) -> UrlPolicy:
         )
     except ValueError as error:
         raise SettingsError(f"media.hosts or media.denied_hosts: {error}") from None
+
+
+def _policies(settings: Settings) -> Policies:
+    """The policies for links of upstreams and for proxies of callers. The lists of hosts in `[media]` do not apply to
+    them."""
+    denied = settings.media.denied_networks
+    return Policies(
+        links=UrlPolicy(networks=settings.upstream_networks, denied_networks=denied),
+        proxies=UrlPolicy(networks=settings.proxy_networks, denied_networks=denied),
+        trusted=frozenset(_upstream_origins(settings)),
+    )
+
+
+def _upstream_origins(settings: Settings) -> Iterator[tuple[str, int]]:
+    """Host and port of the upstreams' URLs."""
+    for spec in provider_registry.PROVIDERS:
+        configured = settings.provider(spec)
+        for key in spec.sandbox.addresses:
+            if address := getattr(configured, key):
+                url = URL(address)
+                yield url.raw_host or "", url.port or 0
 
 
 def _catalog(settings: Settings, registry: Registry, discovery: Discovery) -> Catalog:

@@ -1,6 +1,7 @@
 """A gateway as `bootstrap` builds it, over scripted providers, on a clock moved by hand."""
 
 from collections.abc import Sequence
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -29,6 +30,7 @@ ONE, TWO, THREE = (Account("scripted", f"s-secret-{number}") for number in range
 REQUEST = VideoRequest("scripted-model", "cat")
 OWNER = "a" * 12
 KEYS = ("alice:gw-1", "bob:gw-2")
+LOOPBACK = (ip_network("127.0.0.0/8"),)
 NO_DEFAULTS = DefaultModels()
 
 
@@ -67,8 +69,9 @@ def spec_of(
 class GatewayFixture:
     """A gateway as `bootstrap` builds it, over scripted providers, on a clock moved by hand.
 
-    `settings` are fields of `Settings`. Unless they say otherwise there are several keys and no accounts. Pauses have
-    no jitter. `results` are those of the copies to the archive, which is in `store` if there is one.
+    `settings` are fields of `Settings`. Unless they say otherwise there are several keys and no accounts, and links may
+    lead to this machine. Pauses have no jitter. `results` are those of the copies to the archive, which is in `store`
+    if there is one.
     """
 
     def __init__(
@@ -87,7 +90,11 @@ class GatewayFixture:
         self.clock = clock or TestClock()
         self.results: list[ArchiveResult] = []
         specs = (spec_of(self.provider, defaults, result_link_seconds), *map(spec_of, others))
-        fields: dict[str, Any] = {"keys": KEYS, "rotation": RotationSettings(policy="fill_first")} | settings
+        fields: dict[str, Any] = {
+            "keys": KEYS,
+            "rotation": RotationSettings(policy="fill_first"),
+            "upstream_networks": LOOPBACK,
+        } | settings
         configured = Settings(**fields)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(registry, "PROVIDERS", specs)

@@ -3,12 +3,12 @@
 import hashlib
 import hmac
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cachetools import LRUCache
 
 from gateway.core.errors import gateway_error
-from providers.contract.accounts import Account
+from providers.contract.accounts import Account, CallerProxy
 from providers.registry import Registry, credential_hints
 
 TAG_BYTES = 6
@@ -126,7 +126,7 @@ class Callers:
         credentials = value.split(",", MAX_CREDENTIALS)
         if len(credentials) > MAX_CREDENTIALS:
             raise gateway_error("too_many_credentials", limit=MAX_CREDENTIALS)
-        found = [self._registry.account_from(credential) for credential in credentials if credential.strip()]
+        found = [_of_caller(self._registry.account_from(one)) for one in credentials if one.strip()]
         for account in found:
             if account is not None:
                 if account.proxy and not self._proxies:
@@ -135,6 +135,13 @@ class Callers:
         if not accounts:
             raise gateway_error("invalid_credential_format", credentials=credential_hints())
         return Caller(tuple(accounts.values()), credentials=tuple(found))
+
+
+def _of_caller(account: Account | None) -> Account | None:
+    """The account, its proxy marked as one that the operator does not vouch for."""
+    if account is None or account.proxy is None:
+        return account
+    return replace(account, proxy=CallerProxy(str(account.proxy)))
 
 
 def _digest(text: str) -> bytes:

@@ -5,6 +5,8 @@ from typing import Generic, TypeVar
 
 from cachetools import TTLCache
 
+from providers.contract.accounts import Proxy
+
 V = TypeVar("V")
 
 PROXY_PAUSE_SECONDS = 60.0
@@ -19,14 +21,14 @@ class FailedProxies(Generic[V]):
 
     def __init__(self, now: Callable[[], float]) -> None:
         """`now` gives unix seconds."""
-        self._managed: TTLCache[str, V] = TTLCache(_MAX_FAILED_PROXIES, PROXY_PAUSE_SECONDS, timer=now)
-        self._named: TTLCache[str, V] = TTLCache(_MAX_FAILED_PROXIES, PROXY_PAUSE_SECONDS, timer=now)
+        self._managed: TTLCache[Proxy, V] = TTLCache(_MAX_FAILED_PROXIES, PROXY_PAUSE_SECONDS, timer=now)
+        self._named: TTLCache[Proxy, V] = TTLCache(_MAX_FAILED_PROXIES, PROXY_PAUSE_SECONDS, timer=now)
 
-    def add(self, proxy: str, value: V, *, managed: bool) -> None:
+    def add(self, proxy: Proxy, value: V, *, managed: bool) -> None:
         """Add a proxy, or a later failure of it. `managed` says that a managed account uses it."""
         (self._managed if managed else self._named)[proxy] = value
 
-    def get(self, proxy: str) -> V | None:
+    def get(self, proxy: Proxy) -> V | None:
         value = self._managed.get(proxy)
         return value if value is not None else self._named.get(proxy)
 

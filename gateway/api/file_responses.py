@@ -1,8 +1,8 @@
 """Streams a finished video from the upstream's link, or from the archive, to the client in constant memory.
 
-The link's host may reject HEAD, ignore ranges, compress unasked, redirect, or find the link expired. A failure before
-the first byte is an ordinary error response; after it the client's connection is closed, so that the client sees an
-incomplete file.
+The link's host may reject HEAD, ignore ranges, compress unasked, redirect, find the link expired, or send a page in
+place of the file. A failure before the first byte is an ordinary error response; after it the client's connection is
+closed, so that the client sees an incomplete file.
 """
 
 import asyncio
@@ -21,14 +21,18 @@ from gateway.archive.archive import OpenedFile
 from gateway.core.byte_ranges import content_length, parse_range
 from gateway.core.errors import GatewayError
 from gateway.core.messages import ERRORS
-from gateway.task_ids.links import EXPIRED_STATUSES
+from gateway.media.result_files import detect_type, is_plausible, parse_type, read_head, tells_type
+from gateway.task_ids.links import LinkExpiredError, NoFreshLinkError, check_expired, with_fresh_link
+from providers.contract.accounts import Proxy
 from providers.contract.errors import ErrorKind, ProviderError
+from providers.media_files import MediaKind
 from providers.transport.client import Download, HttpClient
 
 CACHE_CONTROL = "private, max-age=3600"
 """A video is immutable, but only its owner may cache it."""
 
 MAX_NAME = 64
+_MAX_TYPE = 60
 
 _NO_HEAD = frozenset({403, 405, 501})
 """HEAD on a link signed for GET fails with these: retry it as GET."""
@@ -37,6 +41,7 @@ _TRANSIENT_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 _FORWARDED_HEADERS = ("accept-ranges", "content-encoding", "content-range", "etag", "last-modified")
 _CONTENT_RANGE = re.compile(r"bytes\s+(?:\d+-\d+|\*)/(\d+)", re.IGNORECASE)
+_FROM_START = re.compile(r"bytes\s+0-", re.IGNORECASE)
 _IMAGE = re.compile(r"image/[a-z0-9.+-]{1,64}")
 _MULTIPART = re.compile(r"multipart/byteranges;\s*boundary=[!-~]{1,80}", re.IGNORECASE)
 
@@ -52,7 +57,7 @@ async def stream_content(
     *,
     filename: str,
     media_type: str,
-    proxy: str | None,
+    proxy: Proxy | None,
     renew: Callable[[], Awaitable[str | None]],
 ) -> Response:
     """Respond to a GET or HEAD of the file at `link`: 200, 206 or 416, with the client's ranges passed through.
@@ -61,29 +66,34 @@ async def stream_content(
     expired, and its errors propagate. `media_type` is the Content-Type of the response, except for an image, whose type
     the host knows. `filename` is cut to MAX_NAME characters.
 
-    Raises GatewayError: 404 if the file is gone, 502 if the host is unreachable or rejects the download.
+    Raises GatewayError: 404 if the file is gone, 502 if the host is unreachable, rejects the download or sends
+    something else.
     """
-    head_only = request.method == "HEAD"
     async with AsyncExitStack() as opened:
         source = _Source(fetch, request.method, _range_headers(request), proxy, opened)
-        found = await source.open(link)
-        if found.status in EXPIRED_STATUSES:
-            fresh = await renew()
-            if fresh is None:
-                raise GatewayError("not_found", ERRORS["file_expired"], upstream_code=str(found.status))
-            found = await source.open(fresh)
+        try:
+            found = await with_fresh_link(link, renew, source.open)
+        except NoFreshLinkError as error:
+            raise GatewayError("not_found", ERRORS["file_expired"], upstream_code=str(error.status)) from None
+        except LinkExpiredError as error:
+            raise _status_error(error.status) from None
         if found.status not in (200, 206, 416):
-            raise _status_error(found)
+            raise _status_error(found.status, found.retry_after)
         headers = _headers(found, filename, media_type)
         if found.status == 416:
             return error_response(request, GatewayError("range_not_satisfiable"), headers)
-        if head_only:
+        kind = MediaKind(media_type.partition("/")[0])
+        if request.method == "HEAD":
+            if found.length == 0 or not is_plausible(found.content_type, kind):
+                raise _wrong_file(found)
             return _Relay(found.status, headers)
         try:
             # A failure before the first piece is still an error response, so the response starts with that piece.
-            first = await anext(found.pieces, b"")
+            first = await read_head(found.pieces)
         except ProviderError as error:
             raise _download_error(error) from error
+        if not _is_media(found, first, kind):
+            raise _wrong_file(found)
         return _Relay(found.status, headers, first, found.pieces, opened.pop_all())
 
 
@@ -128,6 +138,17 @@ class _HostResponse:
     pieces: AsyncIterator[bytes]
     retry_after: float | None
 
+    @property
+    def content_type(self) -> str:
+        return str(self.headers.get("content-type", ""))
+
+    @property
+    def is_from_start(self) -> bool:
+        """True where the body begins with the first bytes of the file, as they are."""
+        if self.headers.get("content-encoding", "identity").strip().lower() != "identity":
+            return False
+        return self.status == 200 or bool(_FROM_START.match(self.headers.get("content-range", "").strip()))
+
 
 @dataclass(frozen=True, slots=True)
 class _Source:
@@ -136,18 +157,21 @@ class _Source:
     fetch: HttpClient
     method: str
     range_headers: dict[str, str]
-    proxy: str | None
+    proxy: Proxy | None
     opened: AsyncExitStack
 
     async def open(self, link: str) -> _HostResponse:
-        """Raises GatewayError if no response arrives."""
+        """Raises LinkExpiredError, and GatewayError if no response arrives."""
         try:
             answer = await self._send(self.method, link, self.range_headers)
             if self.method == "HEAD" and answer.status in _NO_HEAD:
-                return _as_head(await self._send("GET", link, {"Range": "bytes=0-0"}))
+                found = _as_head(await self._send("GET", link, {"Range": "bytes=0-0"}))
+            else:
+                found = _host_response(answer, answer.status, content_length(answer.headers))
         except ProviderError as error:
             raise _download_error(error) from error
-        return _host_response(answer, answer.status, content_length(answer.headers))
+        check_expired(found.status)
+        return found
 
     async def _send(self, method: str, link: str, headers: dict[str, str]) -> Download:
         await self.opened.aclose()
@@ -224,6 +248,13 @@ def _as_head(answer: Download) -> _HostResponse:
     return _host_response(answer, answer.status, content_length(answer.headers))
 
 
+def _is_media(found: _HostResponse, first: bytes, kind: MediaKind) -> bool:
+    """True for a file of this kind, by the first bytes of the body; for a part from the middle, by its Content-Type."""
+    if found.is_from_start and tells_type(first, whole=found.status == 200):
+        return detect_type(first, kind) is not None
+    return bool(first) and is_plausible(found.content_type, kind)
+
+
 def _headers(found: _HostResponse, filename: str, media_type: str) -> dict[str, str]:
     forwarded = {name: value for name in _FORWARDED_HEADERS if (value := found.headers.get(name)) and _is_safe(value)}
     if found.status != 200:
@@ -233,7 +264,7 @@ def _headers(found: _HostResponse, filename: str, media_type: str) -> dict[str, 
     if found.length is not None:
         forwarded["content-length"] = str(found.length)
     return forwarded | {
-        "content-type": _content_type(found.headers.get("content-type", ""), media_type),
+        "content-type": _content_type(found.content_type, media_type),
         "content-disposition": f'attachment; filename="{safe_name(filename)}"',
         "cache-control": CACHE_CONTROL,
     }
@@ -244,7 +275,7 @@ def _content_type(given: str, media_type: str) -> str:
     ranges at once, only the host's own type has the boundary of the parts."""
     if _MULTIPART.fullmatch(given):
         return given
-    image = given.partition(";")[0].strip().lower()
+    image = parse_type(given)
     return image if media_type.startswith("image/") and _IMAGE.fullmatch(image) else media_type
 
 
@@ -268,17 +299,24 @@ def _download_error(error: ProviderError) -> GatewayError:
     return GatewayError("upstream_unavailable", ERRORS["file_unavailable"], detail=error.detail)
 
 
-def _status_error(found: _HostResponse) -> GatewayError:
+def _wrong_file(found: _HostResponse) -> GatewayError:
+    """The error for a response that is neither a video nor an image, but a page."""
+    given = parse_type(found.content_type)
+    detail = given if _is_safe(given) and len(given) <= _MAX_TYPE else ""
+    return GatewayError("upstream_error", ERRORS["file_is_no_media"], detail=detail)
+
+
+def _status_error(status: int, retry_after: float | None = None) -> GatewayError:
     """The error for an upstream status without a file."""
-    code = str(found.status)
-    if found.status in (404, 410):
+    code = str(status)
+    if status in (404, 410):
         return GatewayError("not_found", ERRORS["file_expired"], upstream_code=code)
-    if found.status in _TRANSIENT_STATUSES:
+    if status in _TRANSIENT_STATUSES:
         return GatewayError(
             "upstream_unavailable",
             ERRORS["file_unavailable"],
             upstream_code=code,
             detail=f"HTTP {code}",
-            retry_after=found.retry_after,
+            retry_after=retry_after,
         )
     return GatewayError("upstream_error", ERRORS["file_download_rejected"], upstream_code=code, detail=f"HTTP {code}")

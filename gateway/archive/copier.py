@@ -5,22 +5,20 @@ last piece is passed on, and the store discards a file whose pieces raise.
 """
 
 import asyncio
-import base64
-import binascii
-import hashlib
-import re
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 
+from gateway.archive.incoming import Incoming, InvalidFileError
 from gateway.archive.records import (
     VERSION,
     ArchivedTask,
     Cover,
     Record,
     TaskMetadata,
+    Variant,
     base_path_from_index,
     base_path_of,
     index_path,
@@ -29,15 +27,15 @@ from gateway.archive.records import (
     write_record,
 )
 from gateway.archive.store import ArchiveStore, StoreError
-from gateway.core.byte_ranges import content_length
 from gateway.core.errors import describe
 from gateway.core.logs import location_of
-from gateway.task_ids.links import EXPIRED_STATUSES
+from gateway.media.result_files import detect_type
+from gateway.task_ids.links import LinkExpiredError, NoFreshLinkError, check_expired, with_fresh_link
 from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.tasks import Result
-from providers.media_files import EXTENSIONS, media_type_of
-from providers.transport.client import Download, HttpClient
+from providers.media_files import EXTENSIONS, MediaKind
+from providers.transport.client import HttpClient
 
 COPY_TIMEOUT_SECONDS = 3600.0
 """Timeout of one attempt, so that a slow host does not block the queue."""
@@ -47,8 +45,6 @@ MAX_COVER_BYTES = 16 * 1024 * 1024
 Renew = Callable[[], Awaitable[Result | None]]
 """Returns the result with fresh links, None where the upstream no longer has one. Its errors count as transient."""
 
-_HEAD_BYTES = 64
-_SHA256 = re.compile(r"sha-256=:?([A-Za-z0-9+/]{43}=)", re.IGNORECASE)
 _LONGEST_CAUSE = 300
 _COVERS = {media_type: ending for media_type, ending in EXTENSIONS.items() if media_type.startswith("image/")} | {
     "image/avif": "avif",
@@ -86,20 +82,12 @@ class ArchiveResult:
         return self.archived.video.path if self.archived is not None else ""
 
 
-class _LinkExpiredError(Exception):
-    """The host responds that the link has expired."""
-
-
 class _ConcurrentCopyError(Exception):
     """A concurrent copy of the same task has completed."""
 
     def __init__(self, archived: ArchivedTask) -> None:
         super().__init__()
         self.archived = archived
-
-
-class _InvalidFileError(Exception):
-    """The host does not send the complete video. The text is the reason."""
 
 
 async def copy_task(
@@ -113,7 +101,8 @@ async def copy_task(
 ) -> ArchiveResult:
     """Copy a video and its cover, unless they are archived. Raises nothing but CancelledError.
 
-    An expired link is renewed once. A cover that cannot be copied is left out.
+    An expired link is renewed once. Where the host refuses the renewed one too, a later attempt may succeed, unless its
+    time is over. A cover that cannot be copied is left out.
     """
     try:
         async with asyncio.timeout(COPY_TIMEOUT_SECONDS):
@@ -124,20 +113,20 @@ async def copy_task(
             base_path = base_path_of(metadata, now)
             try:
                 video = await _copy_video(
-                    store, source, f"{base_path}.mp4", partial(_find_existing, store, metadata, now)
+                    store, source, f"{base_path}.mp4", partial(_find_existing, store, metadata, now), now
                 )
             except _ConcurrentCopyError as other:
                 return ArchiveResult(Outcome.ALREADY_THERE, archived=await _add_owner(store, other.archived, account))
-            if video is None:
-                return ArchiveResult(Outcome.EXPIRED)
             cover = await _copy_cover(store, source, base_path)
             record = _record(metadata, account, source.result, video, cover, now)
             archived = ArchivedTask(base_path, record)
             await store.put_small(f"{base_path}.json", write_record(record), "application/json")
             await _index(store, archived)
             if not await is_whole(store, archived):
-                raise _InvalidFileError("another copy was made at the same moment")
+                raise InvalidFileError("another copy was made at the same moment")
             return ArchiveResult(Outcome.COPIED, bytes=video.bytes + (cover.bytes if cover else 0), archived=archived)
+    except NoFreshLinkError:
+        return ArchiveResult(Outcome.EXPIRED)
     except Exception as error:
         return ArchiveResult(Outcome.FAILED, account.redact(_cause(error)))
 
@@ -198,84 +187,27 @@ class _Source:
         self._renew: Renew | None = renew
         self.result = result
 
-    async def renewed(self) -> bool:
-        """Renew the links, once. False where there is no fresh link."""
+    async def fresh_link(self, variant: Variant) -> str | None:
+        """Renew the links, once. None where there is no fresh link."""
         if self._renew is None:
-            return False
+            return None
         fresh = await self._renew()
         self._renew = None
         if fresh is None or not fresh.url:
-            return False
+            return None
         self.result = fresh
-        return True
+        return fresh.url if variant == "video" else fresh.cover_url
 
     @asynccontextmanager
-    async def open(self, link: str) -> AsyncGenerator["_Incoming", None]:
+    async def open(self, link: str) -> AsyncGenerator[Incoming, None]:
+        """Raises LinkExpiredError."""
         async with self._http.stream("GET", link, headers={}, proxy=self._account.proxy) as answer:
-            if answer.status in EXPIRED_STATUSES:
-                raise _LinkExpiredError
+            check_expired(answer.status)
             if answer.status != 200:
-                raise _InvalidFileError(f"HTTP {answer.status}")
-            incoming = _Incoming(answer)
+                raise InvalidFileError(f"HTTP {answer.status}")
+            incoming = Incoming(answer)
             await incoming.begin()
             yield incoming
-
-
-class _Incoming:
-    """A download. Its pieces raise where it differs from the length or checksum in its headers."""
-
-    def __init__(self, answer: Download) -> None:
-        """Raises _UnusableError where a truncated file could not be detected."""
-        self.head = b""
-        self.bytes = 0
-        self.content_type = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
-        self._pieces = answer.pieces
-        self._length = content_length(answer.headers)
-        if self._length is None and "transfer-encoding" not in answer.headers:
-            raise _InvalidFileError("the host sends no length")
-        self._digest = hashlib.sha256()
-        self._sha256 = _sha256_of(answer.headers)
-        self._md5 = _md5_of(answer.headers)
-        self._md5_digest = hashlib.md5(usedforsecurity=False) if self._md5 else None
-
-    @property
-    def sha256(self) -> str:
-        return self._digest.hexdigest()
-
-    async def begin(self) -> None:
-        """Read enough to detect the file type."""
-        while len(self.head) < _HEAD_BYTES:
-            try:
-                self.head += await anext(self._pieces)
-            except StopAsyncIteration:
-                break
-
-    async def pieces(self) -> AsyncIterator[bytes]:
-        if self.head:
-            self._count(self.head)
-            yield self.head
-        async for piece in self._pieces:
-            self._count(piece)
-            yield piece
-        self._check()
-
-    def _count(self, piece: bytes) -> None:
-        self.bytes += len(piece)
-        if self._length is not None and self.bytes > self._length:
-            raise _InvalidFileError(f"longer than the {self._length} bytes that were announced")
-        self._digest.update(piece)
-        if self._md5_digest is not None:
-            self._md5_digest.update(piece)
-
-    def _check(self) -> None:
-        if not self.bytes:
-            raise _InvalidFileError("an empty file")
-        if self._length is not None and self.bytes < self._length:
-            raise _InvalidFileError(f"{self.bytes} bytes of the {self._length} that were announced")
-        if self._sha256 and self._digest.digest() != self._sha256:
-            raise _InvalidFileError("the SHA-256 differs from the one that the host sends")
-        if self._md5_digest is not None and self._md5_digest.digest() != self._md5:
-            raise _InvalidFileError("the MD5 differs from the one that the host sends")
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,10 +218,11 @@ class _Video:
 
 
 async def _copy_video(
-    store: ArchiveStore, source: _Source, path: str, existing: Callable[[], Awaitable[ArchivedTask | None]]
-) -> _Video | None:
-    """None where the link has expired. Raises _ConcurrentCopyError where `existing` finds a complete copy at the end.
-    That copy stays: a process that replaced it might be killed before it writes the matching record."""
+    store: ArchiveStore, source: _Source, path: str, existing: Callable[[], Awaitable[ArchivedTask | None]], now: float
+) -> _Video:
+    """Raises LinkExpiredError, which is a NoFreshLinkError where no later attempt can succeed, and
+    _ConcurrentCopyError where `existing` finds a complete copy at the end. That copy stays: a process that replaced it
+    might be killed before it writes the matching record."""
 
     async def unless_archived(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         async for piece in pieces:
@@ -298,37 +231,44 @@ async def _copy_video(
         if archived is not None:
             raise _ConcurrentCopyError(archived)
 
-    while True:
-        try:
-            async with source.open(source.result.url) as incoming:
-                media_type = media_type_of(incoming.head)
-                if not incoming.head:
-                    raise _InvalidFileError("an empty file")
-                if media_type is None or not media_type.startswith("video/"):
-                    raise _InvalidFileError(f"no video, but {incoming.content_type[:60] or 'an unknown type'}")
-                await store.put(path, unless_archived(incoming.pieces()), media_type)
-                return _Video(incoming.bytes, media_type, incoming.sha256)
-        except _LinkExpiredError:
-            if not await source.renewed():
-                return None
+    async def copy(link: str) -> _Video:
+        async with source.open(link) as incoming:
+            found = detect_type(incoming.head, MediaKind.VIDEO)
+            if not incoming.head:
+                raise InvalidFileError("an empty file")
+            if found is None:
+                raise InvalidFileError(f"no video, but {incoming.content_type[:60] or 'an unknown type'}")
+            await store.put(path, unless_archived(incoming.pieces()), found)
+            return _Video(incoming.bytes, found, incoming.sha256)
+
+    try:
+        return await with_fresh_link(source.result.url, partial(source.fresh_link, "video"), copy)
+    except LinkExpiredError as error:
+        # The upstream may show a link whose time it says is over.
+        if source.result.expires_at is None or source.result.expires_at > now:
+            raise
+        raise NoFreshLinkError(error.status) from None
 
 
 async def _copy_cover(store: ArchiveStore, source: _Source, base_path: str) -> Cover | None:
-    if not source.result.cover_url:
-        return None
-    try:
-        async with source.open(source.result.cover_url) as incoming:
-            media_type = media_type_of(incoming.head) or incoming.content_type
-            ending = _COVERS.get(media_type)
-            if ending is None:
+    async def copy(link: str) -> Cover | None:
+        async with source.open(link) as incoming:
+            found = detect_type(incoming.head, MediaKind.IMAGE)
+            ending = _COVERS.get(found or "")
+            if found is None or ending is None:
                 return None
             data = bytearray()
             async for piece in incoming.pieces():
                 data += piece
                 if len(data) > MAX_COVER_BYTES:
                     return None
-            await store.put_small(f"{base_path}.{ending}", bytes(data), media_type)
-            return Cover(ending=ending, bytes=incoming.bytes, media_type=media_type, sha256=incoming.sha256)
+            await store.put_small(f"{base_path}.{ending}", bytes(data), found)
+            return Cover(ending=ending, bytes=incoming.bytes, media_type=found, sha256=incoming.sha256)
+
+    if not source.result.cover_url:
+        return None
+    try:
+        return await with_fresh_link(source.result.cover_url, partial(source.fresh_link, "thumbnail"), copy)
     except StoreError:
         raise
     except Exception:
@@ -361,28 +301,6 @@ def _record(
     )
 
 
-def _sha256_of(headers: Mapping[str, str]) -> bytes | None:
-    """The SHA-256 of a header of RFC 9530, or of RFC 3230 before it."""
-    for name in ("repr-digest", "content-digest", "digest"):
-        found = _SHA256.search(headers.get(name, ""))
-        if found:
-            return _decoded(found[1], 32)
-    return None
-
-
-def _md5_of(headers: Mapping[str, str]) -> bytes | None:
-    return _decoded(headers.get("content-md5", ""), 16)
-
-
-def _decoded(text: str, length: int) -> bytes | None:
-    """None for anything but a checksum of `length` bytes."""
-    try:
-        value = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        return None
-    return value if len(value) == length else None
-
-
 def _cause(error: Exception) -> str:
     match error:
         case TimeoutError():
@@ -393,7 +311,9 @@ def _cause(error: Exception) -> str:
             text = f"the host cannot be reached ({error.detail})"
         case ProviderError():
             text = describe(error, "en")
-        case _InvalidFileError() | StoreError():
+        case LinkExpiredError(status=status):
+            text = f"HTTP {status} for a link that the upstream has just given"
+        case InvalidFileError() | StoreError():
             text = str(error)
         case _:
             text = location_of(error)

@@ -2,23 +2,32 @@
 
 import asyncio
 import re
-from collections import defaultdict
 from collections.abc import Collection, Sequence
+from typing import NamedTuple
 
-from gateway.archive.records import day_of, index_path
+from gateway.archive.records import ArchivedTask, day_of, index_path, read_record, segment
 from gateway.archive.store import ArchiveStore
 
 _CONCURRENT_READS = 16
 _DAY_SECONDS = 86_400.0
 _DAY = re.compile(r"[^/]+/(\d{4}/\d\d/\d\d)")
-_FILE = re.compile(r"([^/]+)/\d{4}/\d\d/\d\d/([A-Za-z0-9_%~-]+)\.([a-z0-9]{2,5})")
+_RECORD = re.compile(r"([^/]+)/\d{4}/\d\d/\d\d/([A-Za-z0-9_%~-]+)\.json", re.ASCII)
+
+
+class _Files(NamedTuple):
+    """The paths of a task's files. `entry` is that of its index entry, None where this is of another record."""
+
+    record: str
+    media: Sequence[str]
+    entry: str | None
 
 
 async def prune(store: ArchiveStore, keep_days: float, now: float, providers: Collection[str]) -> int:
     """Delete the tasks of these providers whose day ended more than `keep_days` before `now`. Returns their number.
 
-    Only the archive's own files are deleted. The index entry of a task is deleted first, so that no record refers to a
-    missing video. After an interruption, the next run deletes the rest. Raises StoreError.
+    Only the archive's own files are deleted: the records, and the videos and covers that they name. A video whose copy
+    was killed before its record was written stays. The index entry of a task is deleted first, so that it is not found
+    any more, and its record last, so that after an interruption the next run deletes the rest. Raises StoreError.
     """
     first_retained = day_of(max(0.0, now - keep_days * _DAY_SECONDS))
     pruned = 0
@@ -39,24 +48,31 @@ async def _folders_before(store: ArchiveStore, folder: str, first_retained: str)
 
 
 async def _prune_day(store: ArchiveStore, day: str) -> int:
-    files: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
-    for path in await store.files(day):
-        match = _FILE.fullmatch(path)
-        if match:
-            files[match[1], match[2]].append(path)
     turns = asyncio.Semaphore(_CONCURRENT_READS)
 
-    async def entry(provider: str, segment: str, paths: Sequence[str]) -> str | None:
-        """The index entry of a task if it refers to this day. The task may have been archived again on another day."""
-        path = index_path(provider, segment)
+    async def read(path: str) -> _Files | None:
         async with turns:
-            data = await store.get_small(path)
-        return path if data is not None and data.decode("ascii", "replace").strip() in paths else None
+            return await _files_of(store, path)
 
-    entries = await asyncio.gather(*(entry(*key, paths) for key, paths in files.items()))
-    everything = [path for paths in files.values() for path in paths]
-    records = [path for path in everything if path.endswith(".json")]
-    await store.delete([path for path in entries if path is not None])
-    await store.delete(records)
-    await store.delete([path for path in everything if not path.endswith(".json")])
-    return len(files)
+    paths = [path for path in await store.files(day) if _RECORD.fullmatch(path)]
+    found = [files for files in await asyncio.gather(*map(read, paths)) if files is not None]
+    await store.delete([files.entry for files in found if files.entry is not None])
+    await store.delete([path for files in found for path in files.media])
+    await store.delete([files.record for files in found])
+    return len(found)
+
+
+async def _files_of(store: ArchiveStore, path: str) -> _Files | None:
+    """The files of the task whose record is at `path`. None for any other file."""
+    match = _RECORD.fullmatch(path)
+    data = await store.get_small(path)
+    record = read_record(data) if data is not None else None
+    if match is None or record is None or (record.provider, segment(record.id)) != match.group(1, 2):
+        return None
+    archived = ArchivedTask(path.removesuffix(".json"), record)
+    media = [file.path for file in (archived.video, archived.cover) if file is not None]
+    # The task may have been archived again on another day.
+    index = index_path(record.provider, segment(record.id))
+    data = await store.get_small(index)
+    is_here = data is not None and data.decode("ascii", "replace").strip() == path
+    return _Files(path, media, index if is_here else None)

@@ -249,6 +249,10 @@ ERRORS: dict[str, LocalizedText] = {  # The HTTP contract fixes the Chinese of t
         "The upstream refused the download; its link may have expired. Try again later, or download the file from "
         "the upstream's site",
     ),
+    "file_is_no_media": LocalizedText(
+        "上游的链接返回的不是视频或图片文件，请稍后重新查询任务并重试",
+        "The upstream's link leads to something other than a video or an image: poll the task and try again later",
+    ),
     "remix_needs_picture": LocalizedText(
         "模型 {model} 需要图片，而原任务的图片没有保存；请用 POST /v1/videos 重新提交并附上图片",
         "Model {model} needs a picture, and that of the original task was not stored: submit a new task with POST "

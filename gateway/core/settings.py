@@ -50,6 +50,7 @@ def _blank_is_none(value: Any) -> Any:
 
 Secret = Annotated[SecretStr | None, BeforeValidator(_blank_is_none)]
 Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(split_list)]
+Networks = Annotated[tuple[IPvAnyNetwork, ...], NoDecode, BeforeValidator(split_list)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_list)]
 
 
@@ -106,7 +107,9 @@ class MediaSettings(Section):
     )
     denied_hosts: Names = Field((), description="Never fetch from these hosts.")
     denied_networks: tuple[IPvAnyNetwork, ...] = Field(
-        (), description="Never fetch from these public networks, such as your own 198.51.100.0/24."
+        (),
+        description="Never connect to these public networks, such as your own 198.51.100.0/24, for a client or for a "
+        "link of an upstream.",
     )
     networks: tuple[IPvAnyNetwork, ...] = Field(
         (), description="Also fetch from these private networks, such as 10.1.2.0/24, and there also over http."
@@ -197,7 +200,15 @@ class Settings(BaseSettings):
     pass_through: bool = Field(False, description="With keys set: also accept upstream credentials of callers.")
     pass_through_proxies: bool = Field(
         True,
-        description="Upstream credentials of callers may name a proxy. The gateway connects to it at any address.",
+        description="Upstream credentials of callers may name a proxy, at a public address or in `proxy_networks`.",
+    )
+    proxy_networks: Networks = Field(
+        (), description="Private networks in which proxies of callers may be, such as 10.1.3.0/24."
+    )
+    upstream_networks: Networks = Field(
+        (),
+        description="Private networks to which links of upstreams may lead: to videos, covers and hosts for uploads. "
+        "Public addresses and the hosts of the upstreams' configured URLs are always allowed.",
     )
     admin_key: Secret = Field(
         None, description="Required for /v1/accounts and /metrics; if not set, they are for loopback."

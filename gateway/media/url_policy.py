@@ -1,8 +1,8 @@
-"""URL policy against SSRF: which URLs and addresses the gateway may fetch for a client. No I/O.
+"""URL policy against SSRF: which hosts the gateway may connect to for a client or an upstream. No I/O.
 
 There are two checks. `UrlPolicy.check_url` checks the URL before DNS: it rejects early, and rejects what different
 parsers read differently. `UrlPolicy.allows` checks the resolved address at the connection: it protects the internal
-network.
+network. `UrlPolicy.permits_host` is the first check for a host that the HTTP client has parsed itself.
 """
 
 import re
@@ -154,12 +154,19 @@ class UrlPolicy:
             raise DisallowedUrlError("userinfo, or an invalid host or port")
         host = _host(authority["host"])
         port = int(authority["port"] or _PORT_OF[scheme])
-        if not (port in _PORT_OF.values() or _FIRST_FREE_PORT <= port < 65536) or port in DISALLOWED_PORTS:
-            raise DisallowedUrlError("a port of another protocol")
-        self._check_host(host, scheme)
+        self._check_host(host, port, scheme)
         literal = f"[{host}]" if ":" in host else host
         path, query = (quote(parts[name] or "", safe=_SAFE) for name in ("path", "query"))
         return URL(f"{scheme}://{literal}:{port}{path or '/'}{query}", encoded=True)
+
+    def permits_host(self, host: str, port: int) -> bool:
+        """True where a host may be looked up, or as an address connected to, by https or http. A v6 address has no
+        brackets."""
+        try:
+            self._check_host(_host(f"[{host}]" if ":" in host else host), port, "https")
+        except DisallowedUrlError:
+            return False
+        return True
 
     def allows(self, address: str, scheme: str = "https") -> bool:
         """True where a URL of that scheme may connect to an address, which is in the notation of sockets."""
@@ -177,7 +184,9 @@ class UrlPolicy:
                 return self.allows(str(IPv4Address(int(ip) & 0xFFFFFFFF)), scheme)
         return any(ip in network for network in self.networks) or (scheme == "https" and is_public(ip))
 
-    def _check_host(self, host: str, scheme: str) -> None:
+    def _check_host(self, host: str, port: int, scheme: str) -> None:
+        if not (port in _PORT_OF.values() or _FIRST_FREE_PORT <= port < 65536) or port in DISALLOWED_PORTS:
+            raise DisallowedUrlError("a port of another protocol")
         if host in METADATA_HOSTS or _matches(host, self.denied_hosts):
             raise DisallowedUrlError("a host that is denied")
         if self.hosts and not _matches(host, self.hosts):

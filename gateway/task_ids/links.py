@@ -1,8 +1,11 @@
-"""Result links: the HTTP statuses of an expired link, and the renewal of links.
+"""Result links: when a link has expired, and the renewal of links.
 
 The archive, which copies videos, and `tasks`, which relays them, both renew links. This package is the highest layer
 that both import.
 """
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from gateway.polling.poller import Poller
 from gateway.task_ids.task_ref import TaskRef
@@ -11,6 +14,44 @@ from providers.contract.tasks import Result
 
 EXPIRED_STATUSES = frozenset({401, 403, 404, 410})
 """HTTP statuses of an expired link."""
+
+T = TypeVar("T")
+
+
+class LinkExpiredError(Exception):
+    """A host says by `status` that its link has expired."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+class NoFreshLinkError(LinkExpiredError):
+    """A link has expired, and the upstream has no other one."""
+
+
+def check_expired(status: int) -> None:
+    """Raise LinkExpiredError for the status of a response to an expired link."""
+    if status in EXPIRED_STATUSES:
+        raise LinkExpiredError(status)
+
+
+async def with_fresh_link(
+    link: str, renew: Callable[[], Awaitable[str | None]], use: Callable[[str], Awaitable[T]]
+) -> T:
+    """What `use` makes of a link, or of a renewed one if it raises LinkExpiredError. This is the one rule of renewal.
+
+    Raises NoFreshLinkError where `renew` gives no link. A LinkExpiredError for the renewed link propagates: the host
+    does not serve what the upstream has just given, which may pass. Errors of `renew` propagate.
+    """
+    try:
+        return await use(link)
+    except LinkExpiredError as error:
+        status = error.status
+    fresh = await renew()
+    if not fresh:
+        raise NoFreshLinkError(status)
+    return await use(fresh)
 
 
 async def fresh_result(poller: Poller, ref: TaskRef, now: float) -> Result | None:

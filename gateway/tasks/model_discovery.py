@@ -21,7 +21,7 @@ from gateway.core.background_tasks import Background
 from gateway.core.clock import Clock
 from gateway.core.logs import GATEWAY
 from gateway.core.segmented_lru import SegmentedLRU
-from providers.contract.accounts import Account
+from providers.contract.accounts import Account, Proxy
 from providers.contract.errors import ProviderError
 from providers.contract.models import ModelCard
 from providers.contract.provider import CanDiscover, Provider
@@ -77,7 +77,7 @@ class _Entry:
     rejected submit caused; in unix seconds, None for never. `proxy` is the one through which the list was read."""
 
     index: ModelIndex | None = None
-    proxy: str | None = field(default=None, repr=False)
+    proxy: Proxy | None = field(default=None, repr=False)
     tried_at: float | None = None
     refreshed_at: float | None = None
     failed: bool = False
@@ -108,7 +108,7 @@ class Discovery:
         self._entries: SegmentedLRU[tuple[str, str], _Entry] = SegmentedLRU(
             _CACHED_ACCOUNTS, _CACHED_UNKNOWN_ACCOUNTS, lambda key, _: is_known(key[0])
         )
-        self._sites: LRUCache[tuple[str, str, str | None], _SiteModels] = LRUCache(_CACHED_SITES)
+        self._sites: LRUCache[tuple[str, str, Proxy | None], _SiteModels] = LRUCache(_CACHED_SITES)
 
     async def models(self, provider: Provider, account: Account) -> ModelIndex | None:
         """The live list of an account; None where the table applies. Never raises; waits only once for each site."""

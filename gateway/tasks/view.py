@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from gateway.polling.task_cache import Observation
 from gateway.task_ids.task_ref import TaskRef
+from providers.contract.accounts import Proxy
 from providers.contract.errors import ProviderError
 from providers.contract.requests import FieldWarning
 from providers.contract.tasks import Phase, TaskState
@@ -79,7 +80,7 @@ class Task:
     age: float = 0.0
     stale: bool = False
     round_seconds: float = 0.0
-    proxy: str | None = field(default=None, repr=False)
+    proxy: Proxy | None = field(default=None, repr=False)
     archived: bool = False
     restored: bool = False
 

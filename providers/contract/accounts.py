@@ -9,12 +9,27 @@ _TAG_DIGITS, _ID_DIGITS = 12, 32
 
 
 @dataclass(frozen=True, slots=True)
+class CallerProxy:
+    """The proxy that a caller names in its own credential. The gateway connects to it only where its policy for such
+    proxies allows it, and says of a failure only that there was one: a caller must not be able to scan with it."""
+
+    url: str = field(repr=False)
+
+    def __str__(self) -> str:
+        return self.url
+
+
+Proxy = str | CallerProxy
+"""The URL of an operator's proxy, or a caller's."""
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
     """One upstream account. Its credential, proxy and cookie are never shown.
 
     It has three identities: `label` for people, `id` for look-ups and `principals` for the archive. `name` is the
     operator's, empty where there is none. `region` is the provider's own code of a site, empty where there is only
-    one. Every call of the account goes through the URL `proxy`. `cookie` is a whole Cookie header, sent unchanged in
+    one. Every call of the account goes through `proxy`. `cookie` is a whole Cookie header, sent unchanged in
     place of a generated one.
     """
 
@@ -22,7 +37,7 @@ class Account:
     credential: str = field(repr=False)
     name: str = ""
     region: str = ""
-    proxy: str | None = field(default=None, repr=False)
+    proxy: Proxy | None = field(default=None, repr=False)
     cookie: str | None = field(default=None, repr=False)
     id: str = field(init=False, repr=False)
     """32 hex digits, the same on every replica. A named account keeps its id when its credential is replaced."""
@@ -59,7 +74,7 @@ class Account:
 
     def redact(self, text: str) -> str:
         """`text` with `***` for this account's secrets: an upstream may quote what was sent, or a part of it."""
-        return redactor(self.credential, self.proxy, self.cookie)(text) if text else text
+        return redactor(self.credential, str(self.proxy or ""), self.cookie)(text) if text else text
 
 
 def public_tag(account: Account) -> str:

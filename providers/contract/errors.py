@@ -123,6 +123,10 @@ class FieldProblem:
     hint: LocalizedText | None = None
 
 
+MAX_CODE, MAX_DETAIL = 200, 2000
+"""Characters kept of an upstream's code and text: answers may have megabytes, and errors are kept for minutes."""
+
+
 class ProviderError(Exception):
     """What a provider raises, and what `query` returns for an id without a state.
 
@@ -141,6 +145,7 @@ class ProviderError(Exception):
         fields: Sequence[FieldProblem] = (),
         retry_after: float | None = None,
     ) -> None:
+        code, detail = code[:MAX_CODE], detail[:MAX_DETAIL]
         super().__init__(kind, code, detail)
         self.kind = kind
         self.code = code

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias
 
+from providers.contract.accounts import Proxy
 from providers.contract.media import MediaRole
 from providers.media_files import MediaFile, MediaKind
 
@@ -34,7 +35,7 @@ class Media:
     role: MediaRole | None = None
     file: MediaFile | None = None
     from_upstream: bool = False
-    proxy: str | None = field(default=None, repr=False)
+    proxy: Proxy | None = field(default=None, repr=False)
     source: MediaSource | None = field(default=None, repr=False, compare=False)
     """Opens a file that the gateway has itself; it takes precedence over `file` and `url`."""
     name: str = field(default="", compare=False)

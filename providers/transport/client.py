@@ -8,51 +8,43 @@ redirect. Redirects of files are followed: object stores use them.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Mapping
+import time
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Hashable, Mapping
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, Protocol, Self, TypeVar, cast
+from functools import partial
+from typing import Any, Self, TypeVar
 from urllib.parse import quote, urlencode
 
-import aiohttp
 import httpx
 import orjson
 from yarl import URL
 
+from providers.contract.accounts import CallerProxy, Proxy
 from providers.contract.errors import ErrorKind, ProviderError
-from providers.transport.connectors import session
+from providers.transport.address_policy import PROXY_DISALLOWED, Allows, Policies
+from providers.transport.failures import failure, of_caller_proxy, raise_for_proxy_status
+from providers.transport.files import TRANSPORT_ERRORS, FileTransport, check_link, find, pieces_of
+from providers.transport.pools import Closable, Lease, PoolCache
+from providers.transport.proxy_urls import host_and_port
+from providers.transport.timeouts import Timeouts
 from providers.transport.transports import (
     DirectRoute,
     MockRoute,
     NetworkRoute,
     Pieces,
-    ProxyRoute,
     Reply,
-    Timeouts,
+    SessionRoute,
     client_over,
-    failure,
-    raise_for_proxy_status,
     read_retry_after,
 )
 
-MAX_REDIRECTS = 3
-"""Redirects followed for a file; one more counts as a redirect loop."""
-
 MAX_POOLS = 128
-"""Connection pools, one for each proxy in use; beyond it the least recently used pool is closed."""
+"""Connection pools for the operator's proxies, and as many for those of callers; of each kind, as files have their own.
+Beyond it the least recently used pool is closed."""
 
 SLOWEST_UPLOAD = 100 * 1024
 """Bytes a second. A slower upload is aborted."""
-
-_LONGEST_DOWNLOAD = 3600.0
-_DOWNLOAD_CHUNK_BYTES = 64 * 1024
-
-_TRANSPORT_ERRORS: tuple[type[Exception], ...] = (
-    httpx.HTTPError,
-    httpx.InvalidURL,
-    aiohttp.ClientError,
-    OSError,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,22 +68,40 @@ TransportFactory = Callable[[str | None], httpx.AsyncBaseTransport]
 """Creates the transport for a proxy URL or None. Only tests pass one."""
 
 
-class _Closable(Protocol):
-    async def aclose(self) -> None: ...
-
-
-C = TypeVar("C", bound=_Closable)
+K = TypeVar("K", bound=Hashable)
+P = TypeVar("P", bound=Closable)
 
 
 class HttpClient:
-    """Calls upstreams. Proxies do not share connection pools."""
+    """Calls upstreams. Proxies do not share connection pools.
 
-    def __init__(self, timeouts: Timeouts | None = None, transport: TransportFactory | None = None) -> None:
+    `policies` are for hosts that an upstream names, and for proxies of callers; by default everything is allowed.
+    """
+
+    def __init__(
+        self,
+        timeouts: Timeouts | None = None,
+        transport: TransportFactory | None = None,
+        policies: Policies | None = None,
+    ) -> None:
         self.timeouts = timeouts or Timeouts()
         self._transport = transport
-        self._routes: dict[tuple[str | None, bool], NetworkRoute] = {}
-        self._downloads: dict[str | None, httpx.AsyncClient] = {}
-        self._closing: set[asyncio.Future[None]] = set()
+        self._policies = policies or Policies()
+        self._routes = PoolCache[tuple[Proxy | None, bool, bool], NetworkRoute](MAX_POOLS)
+        """By proxy, whether they are for calls that are sent once, and whether they check the host's addresses."""
+        self._files = PoolCache[Proxy | None, httpx.AsyncClient](MAX_POOLS)
+
+    @property
+    def policies(self) -> Policies:
+        return self._policies
+
+    @policies.setter
+    def policies(self, policies: Policies) -> None:
+        """Calls in flight end under the policies that they began with. Later calls reuse none of their connections."""
+        if policies != self._policies:
+            self._policies = policies
+            self._routes.evict_all()
+            self._files.evict_all()
 
     async def __aenter__(self) -> Self:
         return self
@@ -100,13 +110,8 @@ class HttpClient:
         await self.aclose()
 
     async def aclose(self) -> None:
-        pools: list[_Closable] = [*self._routes.values(), *self._downloads.values()]
-        self._routes, self._downloads = {}, {}
-        for pool in pools:
-            await pool.aclose()
-        for closing in self._closing:
-            closing.cancel()
-        await asyncio.gather(*self._closing, return_exceptions=True)
+        await self._routes.aclose()
+        await self._files.aclose()
 
     async def send(
         self,
@@ -116,16 +121,18 @@ class HttpClient:
         headers: Mapping[str, str],
         params: Mapping[str, str | int] | None = None,
         json: Any = None,
-        proxy: str | None = None,
+        proxy: Proxy | None = None,
         once: bool = False,
+        is_link: bool = False,
     ) -> Reply:
         """Send one call and return the response.
 
         `once` is for calls that must not be repeated: it uses a new connection, since with a pooled one that the
-        upstream has just closed it is unknown whether the call arrived.
+        upstream has just closed it is unknown whether the call arrived. `is_link` marks a URL whose host an upstream
+        names: the policy for links applies.
 
         Raises ProviderError: UNREACHABLE if nothing was sent, ANSWER_LOST if the call may have arrived,
-        INVALID_REQUEST if `json` is not serializable.
+        INVALID_REQUEST if `json` is not serializable, UPSTREAM_ERROR for a link to a host that is not allowed.
         """
         try:
             body = b"" if json is None else orjson.dumps(json)
@@ -134,37 +141,55 @@ class HttpClient:
             raise ProviderError(ErrorKind.INVALID_REQUEST, detail=str(error)) from error
         if params:
             url += "?" + urlencode(params, quote_via=quote)
+        # Through a proxy the address of the host is the proxy's business.
+        key = proxy, once, is_link and self._check(url) and proxy is None
+        lease = self._lease(self._routes, key, proxy, partial(self._new_route, *key))
+        began = time.monotonic()
         try:
-            return await self._route(proxy, once).call(method, url, headers, body)
-        except ProviderError:
+            return await lease.pool.call(method, url, headers, body)
+        except ProviderError as error:
+            if isinstance(proxy, CallerProxy):
+                raise of_caller_proxy(error, proxy) from error
             raise
         except Exception as error:
-            raise failure(error, self.timeouts) from error
+            raise self._failure(error, proxy, time.monotonic() - began) from error
+        finally:
+            self._routes.release(lease)
 
     @asynccontextmanager
     async def stream(
-        self, method: str, url: str, *, headers: Mapping[str, str], proxy: str | None = None
+        self, method: str, url: str, *, headers: Mapping[str, str], proxy: Proxy | None = None
     ) -> AsyncGenerator[Download, None]:
-        """Stream a file without decompressing it. Leaving the context closes an unfinished response.
+        """Stream a file of an upstream without decompressing it. Leaving the context closes an unfinished response.
 
-        The headers must arrive within the total timeout, redirects included. The body has no total timeout, but the
-        read timeout between chunks; time in which the reader does not wait for a chunk does not count.
+        The policy for links applies to the URL and to its redirects. The headers must arrive within the total timeout,
+        redirects included. The body has no total timeout, but the read timeout between chunks; time in which the
+        reader does not wait for a chunk does not count.
 
-        Raises ProviderError: UNREACHABLE and ANSWER_LOST as in `send`, UPSTREAM_ERROR for an invalid redirect.
+        Raises ProviderError: UNREACHABLE and ANSWER_LOST as in `send`, UPSTREAM_ERROR for an invalid redirect and for
+        a host that is not allowed.
         """
-        client = self._download_client(proxy)
         async with AsyncExitStack() as opened:
+            policies, began = self._policies, time.monotonic()
+            lease = self._lease(self._files, proxy, proxy, partial(self._new_file_client, proxy))
+            opened.callback(self._files.release, lease)
             try:
-                request = client.build_request(method, url, headers={**headers, "Accept-Encoding": "identity"})
+                sent = {**headers, "Accept-Encoding": "identity"}
+                request = lease.pool.build_request(method, url, headers=sent)
                 async with asyncio.timeout(self.timeouts.total):
-                    response = await _find(client, request)
+                    response = await find(lease.pool, request, policies, proxy)
                 opened.push_async_callback(response.aclose)
-            except _TRANSPORT_ERRORS as error:
-                raise failure(error, self.timeouts) from error
+            except ProviderError as error:
+                if isinstance(proxy, CallerProxy):
+                    raise of_caller_proxy(error, proxy) from error
+                raise
+            except TRANSPORT_ERRORS as error:
+                raise self._failure(error, proxy, time.monotonic() - began) from error
             except ValueError as error:
                 # Each library raises its own ValueError for an invalid URL.
                 raise ProviderError(ErrorKind.UNREACHABLE, detail="InvalidURL") from error
-            pieces = await opened.enter_async_context(aclosing(_download_pieces(response)))
+            pieces = pieces_of(response, partial(self._failure, proxy=proxy))
+            await opened.enter_async_context(aclosing(pieces))
             yield Download(response.status_code, response.headers, pieces)
 
     async def upload(
@@ -175,15 +200,18 @@ class HttpClient:
         headers: Mapping[str, str],
         content: AsyncIterable[bytes],
         length: int,
-        proxy: str | None = None,
+        proxy: Proxy | None = None,
     ) -> Reply:
-        """Send a file of `length` bytes in chunks and return the response. Redirects are not followed.
+        """Send a file of `length` bytes in chunks and return the response. Redirects are not followed. The policy for
+        links applies: the upstream names the host that takes its files.
 
         The timeout is the total one plus the time at SLOWEST_UPLOAD; between chunks it is the total one. Raises
-        ProviderError: UNREACHABLE if nothing was sent, ANSWER_LOST if something was.
+        ProviderError: UNREACHABLE if nothing was sent, ANSWER_LOST if something was, UPSTREAM_ERROR for a host that is
+        not allowed.
         """
-        client = self._download_client(proxy)
-        loop, longest = asyncio.get_running_loop(), self.timeouts.total
+        self._check(url)
+        lease = self._lease(self._files, proxy, proxy, partial(self._new_file_client, proxy))
+        loop, longest, began = asyncio.get_running_loop(), self.timeouts.total, time.monotonic()
         try:
             async with asyncio.timeout(longest + length / SLOWEST_UPLOAD), asyncio.timeout(longest) as stalled:
 
@@ -195,131 +223,75 @@ class HttpClient:
                         yield piece
 
                 sent = {**headers, "Accept-Encoding": "identity", "Content-Length": str(length)}
-                request = client.build_request(method, url, headers=sent, content=watched())
-                response = await client.send(request, stream=True)
+                request = lease.pool.build_request(method, url, headers=sent, content=watched())
+                response = await lease.pool.send(request, stream=True)
                 try:
-                    raise_for_proxy_status(response.status_code)
-                    pieces = Pieces()
-                    async for piece in _download_pieces(response):
+                    raise_for_proxy_status(response.status_code, url, proxy)
+                    pieces = Pieces(response.status_code)
+                    async for piece in pieces_of(response, partial(self._failure, proxy=proxy)):
                         pieces.add(piece)
+                        if pieces.full:
+                            break
                 finally:
                     await response.aclose()
         except TimeoutError as error:
             raise ProviderError(ErrorKind.ANSWER_LOST, detail="the upload stalled or took too long") from error
-        except ProviderError:
+        except ProviderError as error:
+            if isinstance(proxy, CallerProxy):
+                raise of_caller_proxy(error, proxy) from error
             raise
         except Exception as error:
-            raise failure(error, self.timeouts) from error
+            raise self._failure(error, proxy, time.monotonic() - began) from error
+        finally:
+            self._files.release(lease)
         return Reply(response.status_code, pieces.whole(), read_retry_after(response.headers.get("retry-after")))
 
-    def _route(self, proxy: str | None, once: bool) -> NetworkRoute:
-        route = self._routes.get((proxy, once))
-        if route is not None and len(self._routes) < MAX_POOLS:
-            return route
-        if route is None:
-            route = self._new_route(proxy, once)
-        self._use(self._routes, (proxy, once), route, self.timeouts.total)
-        return route
+    def _failure(self, error: Exception, proxy: Proxy | None = None, seconds: float = 0.0) -> ProviderError:
+        failed = failure(error, self.timeouts, seconds)
+        return of_caller_proxy(failed, proxy) if isinstance(proxy, CallerProxy) else failed
 
-    def _new_route(self, proxy: str | None, once: bool) -> NetworkRoute:
+    def _check(self, url: str) -> bool:
+        """True where the policy for links applies to a URL. Raises ProviderError for one that it forbids."""
+        try:
+            link = URL(url, encoded=True)
+            check_link(link, self._policies)
+        except ValueError as error:
+            raise ProviderError(ErrorKind.UNREACHABLE, detail="InvalidURL") from error
+        return self._policies.of_link(link) is not None
+
+    def _lease(self, pools: PoolCache[K, P], key: K, proxy: Proxy | None, make: Callable[[], P]) -> Lease[P]:
+        """The pool for a call. Raises ProviderError: whatever fails here, nothing was sent."""
+        try:
+            return pools.acquire(key, make, guest=isinstance(proxy, CallerProxy))
+        except ProviderError as error:
+            if isinstance(proxy, CallerProxy):
+                raise of_caller_proxy(error, proxy) from error
+            raise
+        except Exception as error:
+            raise ProviderError(ErrorKind.UNREACHABLE, detail=type(error).__name__) from error
+
+    def _new_route(self, proxy: Proxy | None, once: bool, checked: bool) -> NetworkRoute:
+        allows = self._checked_proxy(proxy)
         if self._transport is not None:
-            return MockRoute(self._transport(proxy))
+            return MockRoute(self._transport(str(proxy) if proxy else None), self.timeouts)
+        if checked and self._policies.links is not None:
+            return SessionRoute(self.timeouts, None, once=once, allows=self._policies.links.allows)
         if proxy is None:
             return DirectRoute(self.timeouts, once=once)
-        return ProxyRoute(self.timeouts, proxy, once=once)
+        return SessionRoute(self.timeouts, proxy, once=once, allows=allows)
 
-    def _download_client(self, proxy: str | None) -> httpx.AsyncClient:
-        client = self._downloads.get(proxy)
-        if client is None:
-            transport = self._transport(proxy) if self._transport else _DownloadTransport(proxy)
-            client = client_over(transport, self.timeouts)
-        self._use(self._downloads, proxy, client, _LONGEST_DOWNLOAD)
-        return client
+    def _new_file_client(self, proxy: Proxy | None) -> httpx.AsyncClient:
+        allows = self._checked_proxy(proxy)
+        if self._transport is not None:
+            return client_over(self._transport(str(proxy) if proxy else None), self.timeouts)
+        return client_over(FileTransport(proxy, allows, self._policies), self.timeouts)
 
-    def _use(self, pools: dict[Any, C], key: Any, pool: C, grace: float) -> None:
-        """Mark a pool as most recently used and evict the least recently used ones: the number of proxies is not
-        limited. Calls in flight over an evicted pool have `grace` seconds to finish."""
-        pools.pop(key, None)
-        pools[key] = pool
-        while len(pools) > MAX_POOLS:
-            oldest = pools.pop(next(iter(pools)))
-            closing = asyncio.ensure_future(_close_later(oldest, grace))
-            self._closing.add(closing)
-            closing.add_done_callback(self._closing.discard)
-
-
-async def _close_later(pool: _Closable, seconds: float) -> None:
-    try:
-        await asyncio.sleep(seconds)
-    finally:
-        await pool.aclose()
-
-
-async def _find(client: httpx.AsyncClient, request: httpx.Request) -> httpx.Response:
-    """The response after redirects. Credentials in the headers are not sent to another host."""
-    for _ in range(MAX_REDIRECTS + 1):
-        response = await client.send(request, stream=True)
-        raise_for_proxy_status(response.status_code)
-        if response.next_request is None:
-            return response
-        await response.aclose()
-        request = response.next_request
-        if request.url.scheme not in ("http", "https"):
-            raise ProviderError(ErrorKind.UPSTREAM_ERROR, detail="redirected to what is neither http nor https")
-    raise ProviderError(ErrorKind.UPSTREAM_ERROR, detail=f"redirected more than {MAX_REDIRECTS} times")
-
-
-async def _download_pieces(response: httpx.Response) -> AsyncGenerator[bytes, None]:
-    # The stream itself: httpx's own iterators know no raw bytes of a body that a test has made up whole.
-    stream = cast(httpx.AsyncByteStream, response.stream)
-    try:
-        async for piece in stream:
-            yield piece
-    except _TRANSPORT_ERRORS as error:
-        raise failure(error, Timeouts()) from error
-
-
-class _DownloadTransport(httpx.AsyncBaseTransport):
-    """aiohttp for files. URLs are sent unchanged: by default aiohttp normalizes escapes (%2F, %7E), which breaks
-    signed URLs."""
-
-    def __init__(self, proxy: str | None) -> None:
-        self._proxy = proxy
-        self._session: aiohttp.ClientSession | None = None
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        if self._session is None:
-            self._session = session(self._proxy, once=False)
-        timeout = request.extensions["timeout"]
-        answer = await self._session.request(
-            request.method,
-            URL(str(request.url), encoded=True),
-            headers=request.headers,
-            # A streamed body; aiohttp would treat an empty one as one of unknown length.
-            data=request.stream if "content-length" in request.headers else None,
-            allow_redirects=False,
-            auto_decompress=False,
-            read_bufsize=_DOWNLOAD_CHUNK_BYTES,
-            timeout=aiohttp.ClientTimeout(
-                connect=timeout["pool"], sock_connect=timeout["connect"], sock_read=timeout["read"]
-            ),
-        )
-        return httpx.Response(answer.status, headers=answer.raw_headers, stream=_Body(answer))
-
-    async def aclose(self) -> None:
-        if self._session is not None:
-            await self._session.close()
-
-
-class _Body(httpx.AsyncByteStream):
-    """If closed before its end, the connection is closed too, so that the host stops sending."""
-
-    def __init__(self, answer: aiohttp.ClientResponse) -> None:
-        self._answer = answer
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for piece in self._answer.content.iter_chunked(_DOWNLOAD_CHUNK_BYTES):
-            yield piece
-
-    async def aclose(self) -> None:
-        self._answer.release()
+    def _checked_proxy(self, proxy: Proxy | None) -> Allows | None:
+        """What allows the addresses of a proxy; None for every address. Raises ProviderError for a caller's proxy whose
+        host is not allowed."""
+        policy = self._policies.proxies
+        if not isinstance(proxy, CallerProxy) or policy is None:
+            return None
+        if not policy.permits_host(*host_and_port(proxy.url)):
+            raise ProviderError(ErrorKind.UNREACHABLE, detail=PROXY_DISALLOWED)
+        return policy.allows

@@ -31,6 +31,15 @@ def is_socks(url: str) -> bool:
     return url.partition("://")[0].lower() in _SOCKS
 
 
+def host_and_port(url: str) -> tuple[str, int]:
+    """The host of a valid proxy URL, in lower case and without brackets, and its port."""
+    match = _PROXY.fullmatch(url)
+    if match is None:
+        raise ValueError("an invalid proxy URL")
+    port = match["port"] or (443 if url.startswith("https:") else 80)
+    return (match["name"] or match["ip"]).lower(), int(port)
+
+
 def _is_ip6(text: str) -> bool:
     try:
         IPv6Address(text)

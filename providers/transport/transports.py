@@ -1,8 +1,8 @@
 """Network routes: implementations of one call to an upstream.
 
-DirectRoute   pyreqwest, without a proxy: by far the cheapest
-ProxyRoute    aiohttp, which supports every kind of proxy
-MockRoute     an httpx transport, for tests
+DirectRoute    pyreqwest, without a proxy: by far the cheapest
+SessionRoute   aiohttp, which supports every kind of proxy, and a check of each address
+MockRoute      an httpx transport, for tests
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -14,47 +14,26 @@ from typing import Any, Protocol
 import aiohttp
 import httpx
 import orjson
-from pyreqwest import exceptions as reqwest
 from pyreqwest.client import Client, ClientBuilder
 from yarl import URL
 
+from providers.contract.accounts import Proxy
 from providers.contract.errors import ErrorKind, ProviderError
+from providers.transport.address_policy import Allows
 from providers.transport.connectors import session
+from providers.transport.failures import raise_for_proxy_status
+from providers.transport.timeouts import Timeouts
 
-MAX_ANSWER_BYTES = 16 * 1024 * 1024
-"""Largest JSON response; reading stops there."""
+MAX_ANSWER_BYTES = 8 * 1024 * 1024
+"""Largest JSON response. The largest ones have hundreds of Jimeng's records, with 4 to 20 KB each."""
+
+MAX_ERROR_BYTES = 64 * 1024
+"""Bytes read of a response with an error status, which has a code and a sentence; the rest is dropped."""
 
 GAVE_UP_STATUSES = frozenset({408, 425, 499})
 """The 4xx by which a server in front of an upstream says that it gave a request up, perhaps after passing it on."""
 
 _CHUNK_BYTES = 256 * 1024
-
-_NOT_SENT_ERRORS = (
-    aiohttp.ConnectionTimeoutError,
-    aiohttp.InvalidURL,
-    aiohttp.NonHttpUrlClientError,
-    httpx.ConnectError,
-    httpx.ConnectTimeout,
-    httpx.PoolTimeout,
-    httpx.ProxyError,
-    httpx.UnsupportedProtocol,
-    httpx.InvalidURL,
-    reqwest.PoolTimeoutError,
-    reqwest.BuilderError,
-)
-_CONNECT_FAILURE = "client error (Connect)"
-"""The cause in reqwest's errors if no connection was established. The error class does not tell: a connection closed
-during a request is a ConnectError as well."""
-
-
-@dataclass(frozen=True, slots=True)
-class Timeouts:
-    """Seconds. `connect` until the connection is established, `read` between two chunks of a response, `total` for a
-    call, or for a file until its body starts."""
-
-    connect: float = 10.0
-    read: float = 45.0
-    total: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +82,11 @@ class DirectRoute:
             request = request.body_bytes(body)
         async with request.build_streamed() as answer:
             retry_after = read_retry_after(answer.get_header("retry-after")) if answer.status >= 400 else None
+            pieces = Pieces(answer.status)
             announced = answer.get_header("content-length")
-            if announced and announced.isdigit() and int(announced) <= MAX_ANSWER_BYTES:
+            if announced and announced.isdigit() and int(announced) <= pieces.limit:
                 return Reply(answer.status, (await answer.bytes()).to_bytes(), retry_after)
-            pieces = Pieces()
-            while piece := await answer.body_reader.read_chunk():
+            while not pieces.full and (piece := await answer.body_reader.read_chunk()):
                 pieces.add(piece.to_bytes())
             return Reply(answer.status, pieces.whole(), retry_after)
 
@@ -115,11 +94,16 @@ class DirectRoute:
         await self._client.close()
 
 
-class ProxyRoute:
-    """Through a proxy, over a connection pool that no other proxy shares; with `once` over new connections."""
+class SessionRoute:
+    """Through a proxy, over a connection pool that no other proxy shares, or without one; with `once` over new
+    connections. `allows` is asked for each address that it connects to."""
 
-    def __init__(self, timeouts: Timeouts, proxy: str, *, once: bool) -> None:
-        self._session = session(proxy, once=once)
+    def __init__(
+        self, timeouts: Timeouts, proxy: Proxy | None, *, once: bool = False, allows: Allows | None = None
+    ) -> None:
+        self._proxy = proxy
+        self._once = once
+        self._session = session(str(proxy) if proxy else None, once=once, allows=allows)
         self._timeout = aiohttp.ClientTimeout(
             total=timeouts.total, connect=timeouts.connect, sock_connect=timeouts.connect, sock_read=timeouts.read
         )
@@ -137,10 +121,12 @@ class ProxyRoute:
             allow_redirects=False,
             timeout=self._timeout,
         ) as answer:
-            raise_for_proxy_status(answer.status)
-            pieces = Pieces()
+            raise_for_proxy_status(answer.status, url, self._proxy, once=self._once)
+            pieces = Pieces(answer.status)
             async for piece in answer.content.iter_any():
                 pieces.add(piece)
+                if pieces.full:
+                    break
             return Reply(answer.status, pieces.whole(), read_retry_after(answer.headers.get("retry-after")))
 
     async def aclose(self) -> None:
@@ -150,8 +136,8 @@ class ProxyRoute:
 class MockRoute:
     """Over an httpx transport."""
 
-    def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
-        self._client = client_over(transport, Timeouts())
+    def __init__(self, transport: httpx.AsyncBaseTransport, timeouts: Timeouts) -> None:
+        self._client = client_over(transport, timeouts)
 
     async def call(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
         answer = await self._client.request(method, url, headers=headers, content=body or None)
@@ -162,17 +148,30 @@ class MockRoute:
 
 
 class Pieces:
-    """The body of a response, collected in chunks up to MAX_ANSWER_BYTES."""
+    """The body of a response, collected in chunks. What exceeds the limit is dropped from an error, which is no reason
+    to lose its status."""
 
-    def __init__(self) -> None:
+    def __init__(self, status: int) -> None:
+        self.limit = MAX_ANSWER_BYTES if status < 400 else MAX_ERROR_BYTES
+        self._truncate = status >= 400
         self._pieces: list[bytes] = []
-        self._size = 0
+        self._left = self.limit
+
+    @property
+    def full(self) -> bool:
+        """True once further chunks are dropped."""
+        return self._truncate and self._left <= 0
 
     def add(self, piece: bytes) -> None:
-        """Raises ProviderError (ANSWER_LOST) if the body exceeds MAX_ANSWER_BYTES."""
-        self._size += len(piece)
-        if self._size > MAX_ANSWER_BYTES:
-            raise ProviderError(ErrorKind.ANSWER_LOST, detail=f"answer larger than {MAX_ANSWER_BYTES} bytes")
+        """Raises ProviderError (ANSWER_LOST) if the body of a response without an error exceeds MAX_ANSWER_BYTES."""
+        if len(piece) > self._left:
+            if not self._truncate:
+                # The traceback of the error holds this object.
+                self._pieces.clear()
+                raise ProviderError(ErrorKind.ANSWER_LOST, detail=f"answer larger than {self.limit} bytes")
+            piece, self._left = piece[: self._left], 0
+        else:
+            self._left -= len(piece)
         self._pieces.append(piece)
 
     def whole(self) -> bytes:
@@ -193,27 +192,6 @@ def client_over(transport: httpx.AsyncBaseTransport, timeouts: Timeouts) -> http
 def read_retry_after(value: str | None) -> float | None:
     """Seconds if the header is a number, else None."""
     return float(value) if value and value.isascii() and value.isdigit() and len(value) < 8 else None
-
-
-def raise_for_proxy_status(status: int) -> None:
-    """Raise ProviderError for a 407: the proxy rejected its credentials. Without a tunnel it is a plain response."""
-    if status == 407:
-        raise ProviderError(ErrorKind.UNREACHABLE, detail="the proxy rejected its user or password")
-
-
-def failure(error: Exception, timeouts: Timeouts) -> ProviderError:
-    """The error as UNREACHABLE or ANSWER_LOST. An unknown one is ANSWER_LOST: a charged call may have arrived."""
-    if isinstance(error, _NOT_SENT_ERRORS) or _failed_to_connect(error):
-        return ProviderError(ErrorKind.UNREACHABLE, detail=type(error).__name__)
-    if isinstance(error, TimeoutError):
-        return ProviderError(ErrorKind.ANSWER_LOST, detail=f"no answer within {timeouts.total:g} s")
-    return ProviderError(ErrorKind.ANSWER_LOST, detail=type(error).__name__)
-
-
-def _failed_to_connect(error: Exception) -> bool:
-    if not isinstance(error, reqwest.DetailedPyreqwestError):
-        return False
-    return any(cause["message"] == _CONNECT_FAILURE for cause in error.details["causes"] or ())
 
 
 async def _in_chunks(body: bytes) -> AsyncIterator[bytes]:

@@ -222,11 +222,13 @@ class TestCommandLine:
             monkeypatch.setenv(variable, url)
         assert main(["archive", submit(client, ak), "--key", ak]) == 0
         (video,) = (tmp_path / "kept" / "acme").rglob("*.mp4")
+        record = video.with_suffix(".json").read_bytes()
         for provider in ("acme", "others"):
-            old = tmp_path / "kept" / provider / "2020" / "01" / "02" / "x.mp4"
+            old = tmp_path / "kept" / provider / "2020" / "01" / "02" / video.name
             old.parent.mkdir(parents=True)
             old.write_bytes(b"x")
+            old.with_suffix(".json").write_bytes(record)
         assert main(["archive", "--prune", "--keep-days", "30"]) == 0
-        left = {path.relative_to(tmp_path / "kept").parts[0] for path in (tmp_path / "kept").rglob("x.mp4")}
+        left = {path.relative_to(tmp_path / "kept").parts[0] for path in (tmp_path / "kept").glob("*/2020/*/*/*.mp4")}
         assert left == {"others"}
         assert video.exists()

@@ -2,10 +2,12 @@
 
 import logging
 import sys
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
 import pytest
+from yarl import URL
 
 from gateway.app import create_app
 from gateway.archive.store import SCHEMES
@@ -13,6 +15,8 @@ from gateway.bootstrap import build_process_state, build_services, open_archive
 from gateway.core.clock import SystemClock
 from gateway.core.settings import ArchiveSettings, MediaSettings, Settings, SettingsError
 from gateway.core.settings_loader import load_settings
+from providers.dashscope.settings import DashScopeSettings
+from providers.jimeng.settings import JimengSettings
 from tests.clock import TestClock
 from tests.process import running
 
@@ -171,3 +175,47 @@ def test_rate_limits_are_those_of_the_settings() -> None:
     process = build_process_state(Settings.model_construct(), TestClock())
     build_services(Settings.model_construct(), process)
     assert process.poller.per_second == {"jimeng": 5.0, "dashscope": 20.0}
+
+
+# --- addresses --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("field", ["upstream_networks", "proxy_networks"])
+def test_networks_are_read_from_the_environment(field: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"GATEWAY_{field.upper()}", "127.0.0.0/8, fd00::/8")
+    assert getattr(load_settings(), field) == (ip_network("127.0.0.0/8"), ip_network("fd00::/8"))
+    monkeypatch.setenv(f"GATEWAY_{field.upper()}", "127.0.0.1/8")
+    assert field in settings_error() or field.upper() in settings_error()
+
+
+def test_each_network_setting_opens_only_its_own_addresses() -> None:
+    process = build_process_state(Settings.model_construct(), TestClock())
+    denied = MediaSettings(denied_networks=(ip_network("1.1.1.0/24"),))
+    settings = Settings.model_construct(upstream_networks=(ip_network("10.1.0.0/16"),), media=denied)
+    build_services(settings, process)
+    links, proxies = process.http.policies.links, process.http.policies.proxies
+    assert links is not None and proxies is not None
+    for address, of_links, of_proxies in (
+        ("10.1.2.3", True, False),
+        ("10.2.2.3", False, False),
+        ("8.8.8.8", True, True),
+        ("1.1.1.1", False, False),
+        ("169.254.169.254", False, False),
+    ):
+        assert (links.allows(address), proxies.allows(address)) == (of_links, of_proxies)
+        assert (links.permits_host(address, 443), proxies.permits_host(address, 443)) == (of_links, of_proxies)
+    assert not process.fetcher.url_policy.allows("10.1.2.3")
+
+
+def test_configured_upstream_urls_are_trusted_with_their_port() -> None:
+    process = build_process_state(Settings.model_construct(), TestClock())
+    providers = {
+        "jimeng": JimengSettings(base_url="http://10.0.0.5", imagex_url="https://[::1]:8443/x"),
+        "dashscope": DashScopeSettings(base_url="http://Sandbox:5200/api/v1"),
+    }
+    build_services(Settings.model_construct(providers=providers), process)
+    policies = process.http.policies
+    for url in ("http://10.0.0.5/v.mp4", "https://[::1]:8443/y", "http://sandbox:5200/files/v.mp4"):
+        assert policies.of_link(URL(url)) is None
+    for url in ("https://10.0.0.5/v.mp4", "http://10.0.0.5:8080/v.mp4", "http://sandbox/v.mp4", "http://[::1]/x"):
+        assert policies.of_link(URL(url)) is policies.links

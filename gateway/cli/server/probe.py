@@ -21,7 +21,7 @@ from gateway.core.errors import GatewayError
 from gateway.core.settings import Settings
 from providers.contract.accounts import Account, public_tag
 from providers.registry import Registry, credential_hints
-from providers.transport.transports import Timeouts
+from providers.transport.timeouts import Timeouts
 
 
 def run_probe(config: Path | None, name: str | None, key: str, out: Path | None) -> int:

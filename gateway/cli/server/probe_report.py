@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import orjson
 
-from providers.contract.accounts import Account, Credits
+from providers.contract.accounts import Account, Credits, Proxy
 from providers.contract.errors import ProviderError
 from providers.contract.models import ModelCard
 from providers.contract.provider import CanCheck, CanDiscover, CanList, CanReadCredits, Provider
@@ -54,12 +54,13 @@ class RecordingClient(HttpClient):
         headers: Mapping[str, str],
         params: Mapping[str, str | int] | None = None,
         json: Any = None,
-        proxy: str | None = None,
+        proxy: Proxy | None = None,
         once: bool = False,
+        is_link: bool = False,
     ) -> Reply:
         if once:
             raise AssertionError("a probe makes no call that may be charged")
-        reply = await super().send(method, url, headers=headers, params=params, json=json, proxy=proxy)
+        reply = await super().send(method, url, headers=headers, params=params, json=json, proxy=proxy, is_link=is_link)
         names = "&".join(f"{name}=" for name in params or {})
         self._exchanges.append(Exchange(method, f"{url}?{names}" if names else url, json, reply))
         return reply

@@ -247,7 +247,7 @@ class Uploader:
         if body is not None:
             headers["Content-Type"] = "application/json"
         return answers.open_result(
-            await self._http.send(method, url, headers=headers, json=body, proxy=self._account.proxy)
+            await self._http.send(method, url, headers=headers, json=body, proxy=self._account.proxy, is_link=True)
         )
 
     async def _send(self, store: _Store, token: UploadToken, address: UploadAddress, file: MediaFile) -> None:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from gateway.accounts.callers import MAX_CREDENTIALS, NO_OWNER, Callers, GatewayKey, parse_key
 from gateway.core.errors import GatewayError
-from providers.contract.accounts import Account, public_tag
+from providers.contract.accounts import Account, CallerProxy, public_tag
 from providers.dashscope.provider import DashScope
 from providers.jimeng.provider import Jimeng
 from providers.registry import Registry
@@ -33,7 +33,7 @@ def test_proxy_of_a_caller_is_refused_if_disabled(proxy: str) -> None:
     assert closed.identify("Bearer us-session").accounts[0].region == "us"
     error = error_of(closed, f"Bearer us-session,{proxy}@us-other")
     assert (error.code, "prefix" in error.message("en")) == ("invalid_api_key", True)
-    assert OPEN.identify(f"Bearer {proxy}@us-other").accounts[0].proxy == proxy
+    assert OPEN.identify(f"Bearer {proxy}@us-other").accounts[0].proxy == CallerProxy(proxy)
 
 
 @pytest.mark.parametrize("authorization", ["", "Bearer", "Bearer  ", "Basic abc", "abc", "bearer"])

@@ -263,17 +263,60 @@ async def test_expired_link_is_renewed_once(location: ArchiveLocation, host: Fil
     assert (asked, host.asked) == (["once"], ["old", "fresh", "cover"])
 
 
-@pytest.mark.parametrize("fresh", [None, Result(""), Result("http://127.0.0.1:9/x")])
+@pytest.mark.parametrize("fresh", [None, Result("")])
 async def test_link_without_a_renewal_has_expired(
     location: ArchiveLocation, host: FileHost, fresh: Result | None
 ) -> None:
     async def renew() -> Result | None:
-        return Result(host.url("gone-too")) if fresh and fresh.url else fresh
+        return fresh
 
     async with HttpClient() as http:
         copied = await copy_task(location.open(), http, METADATA, ACCOUNT, Result(host.url("gone")), renew, CREATED)
     assert copied.outcome is Outcome.EXPIRED
     assert location.visible() == set()
+
+
+@pytest.mark.parametrize("status", sorted(EXPIRED_STATUSES))
+async def test_refused_live_link_fails_and_a_later_attempt_succeeds(
+    location: ArchiveLocation, host: FileHost, status: int
+) -> None:
+    result = Result(host.give("live", b"not yet", status=status))
+
+    async def renew() -> Result | None:
+        return result
+
+    async with HttpClient() as http:
+        copied = await copy_task(location.open(), http, METADATA, ACCOUNT, result, renew, CREATED)
+        assert copied.outcome is Outcome.FAILED
+        assert copied.cause == f"HTTP {status} for a link that the upstream has just given"
+        host.give("live", VIDEO)
+        copied = await copy_task(location.open(), http, METADATA, ACCOUNT, result, renew, CREATED)
+    assert copied.outcome is Outcome.COPIED
+
+
+@pytest.mark.parametrize(("expires_in", "outcome"), [(-1, Outcome.EXPIRED), (1, Outcome.FAILED)])
+async def test_refused_link_whose_time_is_over_has_expired(
+    location: ArchiveLocation, host: FileHost, expires_in: int, outcome: Outcome
+) -> None:
+    result = Result(host.give("v", b"over", status=403), expires_at=int(CREATED) + expires_in)
+
+    async def renew() -> Result | None:
+        return result
+
+    async with HttpClient() as http:
+        copied = await copy_task(location.open(), http, METADATA, ACCOUNT, result, renew, CREATED)
+    assert copied.outcome is outcome
+
+
+async def test_expired_cover_alone_is_renewed(location: ArchiveLocation, host: FileHost) -> None:
+    async def renew() -> Result | None:
+        return Result(host.url("v"), cover_url=host.give("fresh-cover", JPEG))
+
+    old = Result(host.give("v", VIDEO), cover_url=host.url("gone"))
+    async with HttpClient() as http:
+        copied = await copy_task(location.open(), http, METADATA, ACCOUNT, old, renew, CREATED)
+    assert copied.archived is not None and copied.archived.cover is not None
+    assert host.asked == ["v", "gone", "fresh-cover"]
 
 
 async def test_proxy_of_the_account_is_used(location: ArchiveLocation) -> None:

@@ -43,6 +43,33 @@ async def test_older_videos_are_removed_with_all_their_files(env: ArchiveFixture
     assert env.location.visible() == expected
 
 
+@BOTH
+async def test_files_that_are_not_the_archives_stay(env: ArchiveFixture) -> None:
+    archived = await env.copied()
+    day, record = BASE_PATH.rpartition("/")[0], await env.store.get_small(f"{BASE_PATH}.json")
+    assert record is not None
+    foreign = {
+        f"{BASE_PATH}.txt": b"mine",
+        f"{BASE_PATH}.png": b"mine",
+        f"{BASE_PATH}.mov": b"mine",
+        f"{BASE_PATH}.mp4.bak": b"mine",
+        f"{BASE_PATH}-copy.mp4": b"mine",
+        f"{BASE_PATH}0.mp4": b"mine",
+        f"{BASE_PATH}-copy.json": record,
+        f"{day}/holiday.mp4": b"mine",
+        f"{day}/notes.json": b'{"mine": true}',
+        f"{day}/list.json": b"[]",
+        f"{day}/below/{ID}.json": record,
+        f"index/jimeng/{ID}.txt": b"mine",
+    }
+    for path, data in foreign.items():
+        await env.store.put_small(path, data, "text/plain")
+    assert archived.cover is not None
+    assert await env.archive.prune(1, CREATED + 10 * DAYS, PROVIDERS) == 1
+    assert env.location.visible() == foreign.keys()
+    assert await env.archive.prune(1, CREATED + 10 * DAYS, PROVIDERS) == 0
+
+
 async def test_empty_archive_is_pruned(env: ArchiveFixture) -> None:
     assert await env.archive.prune(1, CREATED, PROVIDERS) == 0
 
@@ -69,7 +96,8 @@ async def test_interrupted_prune_leaves_no_record_without_a_video(
     other = env.new_archive()
     found = await other.find("jimeng", ID, ACCOUNT)
     assert (found is not None) is (deletes == 0)
-    assert archived.video.path in env.location.visible()
+    assert f"{BASE_PATH}.json" in env.location.visible()
+    assert (archived.video.path in env.location.visible()) is (deletes < 2)
     assert await other.prune(1, CREATED + 10 * DAYS, PROVIDERS) == 1
     assert env.location.visible() == set()
 

@@ -213,3 +213,32 @@ class TestAddresses:
     def test_most_public_addresses_are_allowed(self, ip: IPv6Address) -> None:
         special = [network for network in NOT_PUBLIC if isinstance(network, IPv6Network)]
         assert URL_POLICY.allows(str(ip)) != any(ip in network for network in special)
+
+
+class TestHostsOfOtherClients:
+    """Hosts of links and of proxies, which the HTTP client has parsed."""
+
+    @pytest.mark.parametrize(
+        ("host", "port"),
+        [("example.com", 443), ("example.com", 80), ("EXAMPLE.com", 8443), ("8.8.8.8", 1080), ("2606:4700::1", 443)],
+    )
+    def test_public_hosts_are_permitted(self, host: str, port: int) -> None:
+        assert UrlPolicy().permits_host(host, port)
+
+    @pytest.mark.parametrize(
+        ("host", "port"),
+        [
+            *((host, 443) for host in ("localhost", "metadata", "db.internal", "h", "10.0.0.1", "127.0.0.1", "::1")),
+            *((host, 443) for host in ("127.1", "0x7f.1", "2130706433", "::ffff:127.0.0.1", "fe80::1%eth0", "", "a b")),
+            *(("example.com", port) for port in (0, 22, 6379, 25, 65536)),
+        ],
+    )
+    def test_internal_and_odd_hosts_are_not(self, host: str, port: int) -> None:
+        assert not UrlPolicy().permits_host(host, port)
+
+    def test_networks_permit_their_addresses_and_local_names(self) -> None:
+        policy = UrlPolicy(networks=(ip_network("10.0.0.0/8"),))
+        assert policy.permits_host("10.0.0.1", 443)
+        assert policy.permits_host("files.internal", 443)
+        assert not policy.permits_host("127.0.0.1", 443)
+        assert not policy.permits_host("metadata.google.internal", 80)

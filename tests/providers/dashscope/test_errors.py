@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from providers.contract.errors import ErrorKind
+from providers.contract.errors import MAX_CODE, ErrorKind
 from providers.dashscope.errors import (
     MAX_DETAIL,
     MEANINGS,
@@ -243,7 +243,7 @@ def test_prefix_matches_only_at_the_start() -> None:
 
 def test_long_texts_are_truncated() -> None:
     error = error_from(400, "x" * 10_000, "y" * 10_000)
-    assert len(error.code) == len(error.detail) == MAX_DETAIL
+    assert (len(error.code), len(error.detail)) == (MAX_CODE, MAX_DETAIL)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ import pytest
 
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.transport.client import MAX_POOLS, HttpClient
-from providers.transport.transports import MAX_ANSWER_BYTES, Reply, Timeouts, read_retry_after
+from providers.transport.timeouts import Timeouts
+from providers.transport.transports import MAX_ANSWER_BYTES, Reply, read_retry_after
 from tests.providers.raw import OK, upstream
 
 
@@ -236,7 +237,7 @@ async def test_pools_of_proxies_that_come_and_go_are_dropped() -> None:
         for number in range(MAX_POOLS + 20):
             await http.send("GET", "http://h/", headers={}, proxy=f"http://p{number}:1")
         assert len(http._routes) == MAX_POOLS
-        assert (f"http://p{MAX_POOLS + 19}:1", False) in http._routes
+        assert (f"http://p{MAX_POOLS + 19}:1", False, False) in http._routes
 
 
 async def test_unknown_transport_error_is_a_lost_answer() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.transport.client import HttpClient
-from providers.transport.transports import Timeouts
+from providers.transport.timeouts import Timeouts
 from tests.providers.raw import OK, upstream
 
 # --- files ------------------------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from gateway.core.settings import Settings
 from providers.sandbox.files import Files
 from providers.sandbox.settings import SandboxSettings
 from providers.transport.client import HttpClient
-from providers.transport.transports import Timeouts
+from providers.transport.timeouts import Timeouts
 from tests.gateway.api.file_responses.host import READ_TIMEOUT, Gateway
 
 

@@ -12,6 +12,8 @@ import httpx
 from providers.sandbox.files import CLIPS
 
 VIDEO = (CLIPS / "best.mp4").read_bytes()
+START = VIDEO[:100]
+"""The first bytes of a video."""
 READ_TIMEOUT = 0.2
 
 # --- the host ---------------------------------------------------------------------------------------------------
@@ -121,7 +123,7 @@ async def collect(answer: httpx.Response, received: bytearray) -> None:
 
 
 async def endless(host: Host, head: bytes, writer: asyncio.StreamWriter) -> None:
-    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n")
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n" + START)
     while True:
         writer.write(bytes(65536))
         await writer.drain()

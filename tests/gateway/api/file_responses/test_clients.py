@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from gateway.api.file_responses import MAX_NAME, safe_name
-from tests.gateway.api.file_responses.host import READ_TIMEOUT, Gateway, Host, connected, endless, running
+from tests.gateway.api.file_responses.host import READ_TIMEOUT, START, Gateway, Host, connected, endless, running
 
 
 class TestClients:
@@ -16,7 +16,7 @@ class TestClients:
         self, gateway: Gateway, caplog: pytest.LogCaptureFixture, pause: float
     ) -> None:
         async def drip(host: Host, head: bytes, writer: asyncio.StreamWriter) -> None:
-            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + START)
             for _ in range(1000):
                 writer.write(b"x" * 100)
                 await writer.drain()
@@ -40,7 +40,7 @@ class TestClients:
         size = 48 * 1024 * 1024
 
         async def send(host: Host, head: bytes, writer: asyncio.StreamWriter) -> None:
-            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (size + len(START)) + START)
             while host.sent < size:
                 writer.write(bytes(65536))
                 await writer.drain()
@@ -53,7 +53,7 @@ class TestClients:
             # What lies in the kernel's buffers is not the gateway's.
             assert host.sent < size * 2 // 3
             received = 0
-            while received < size:
+            while received < size + len(START):
                 piece = await reader.read(1 << 20)
                 assert piece, f"broken off after {received} bytes"
                 received += len(piece)

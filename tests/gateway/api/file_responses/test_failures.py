@@ -6,7 +6,7 @@ import logging
 import httpx
 import pytest
 
-from tests.gateway.api.file_responses.host import Gateway, Host, collect, http, running, says, until
+from tests.gateway.api.file_responses.host import START, Gateway, Host, collect, http, running, says, until
 
 
 class TestFailureBeforeTheFirstByte:
@@ -50,8 +50,8 @@ class TestFailureInTheMiddle:
     @pytest.mark.parametrize(
         "start",
         [
-            b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n" + b"x" * 100,
-            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n64\r\n" + b"x" * 100 + b"\r\n",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n" + START,
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n64\r\n" + START + b"\r\n",
         ],
         ids=["length", "chunked"],
     )
@@ -75,7 +75,7 @@ class TestFailureInTheMiddle:
                 with pytest.raises(httpx.RemoteProtocolError, match="complet"):
                     await collect(answer, received)
             await host.until_left()
-        assert bytes(received) == b"x" * 100
+        assert bytes(received) == START
         # The thread of the server writes its line just after the connection is closed.
         await until(lambda: any(record.name == "gateway.access" for record in caplog.records))
         warnings = [

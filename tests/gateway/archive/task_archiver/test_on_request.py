@@ -58,9 +58,11 @@ async def test_uncopied_task_has_its_reason(
     assert harness.location.visible() == set()
 
 
-async def test_dead_link_is_expired_and_failing_host_is_failed(harness: ArchiverFixture) -> None:
+async def test_refused_live_link_and_failing_host_are_failures(harness: ArchiverFixture) -> None:
     harness.provider.states[ID] = harness.finished(harness.host.url("gone"))
-    assert await harness.archiver.archive_now(harness.ref_of()) == ArchiveResult(Outcome.EXPIRED)
+    assert await harness.archiver.archive_now(harness.ref_of()) == ArchiveResult(
+        Outcome.FAILED, "HTTP 404 for a link that the upstream has just given"
+    )
     harness.host.give("broken", b"", status=500)
     harness.provider.states[ID] = harness.finished(harness.host.url("broken"))
     assert await harness.archiver.archive_now(harness.ref_of()) == ArchiveResult(Outcome.FAILED, "HTTP 500")

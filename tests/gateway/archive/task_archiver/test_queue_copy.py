@@ -143,7 +143,7 @@ async def test_cached_link_does_not_count_as_renewed(harness: ArchiverFixture) -
     assert state.result
     await harness.status()
     await until(lambda: bool(harness.env.results))
-    assert harness.env.results[0].outcome is Outcome.EXPIRED
+    assert harness.env.results[0].cause == "HTTP 404 for a link that the upstream has just given"
 
     later = harness.again()
     later.archiver._poller.per_second = {"scripted": 0.01}

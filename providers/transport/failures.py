@@ -1,0 +1,91 @@
+"""Tells of a failed call whether something may have been sent, and which time limit ended it."""
+
+import logging
+
+import aiohttp
+import httpx
+from pyreqwest import exceptions as reqwest
+from yarl import URL
+
+from providers.contract.accounts import CallerProxy, Proxy
+from providers.contract.errors import ErrorKind, ProviderError
+from providers.contract.localized_text import LocalizedText
+from providers.transport.address_policy import PROXY_DISALLOWED
+from providers.transport.proxy_urls import is_socks
+from providers.transport.timeouts import Timeouts
+
+CALLER_PROXY_FAILED = LocalizedText(
+    "无法通过凭证中的代理连接上游，请求未发出，请检查代理的地址、用户名和密码，或换一个代理",
+    "Cannot connect to the upstream through the proxy in the credential. Nothing was sent: check the proxy's address, "
+    "user and password, or use another proxy",
+)
+
+_LOG = logging.getLogger("gateway.transport")
+
+_NOT_SENT_ERRORS = (
+    aiohttp.ConnectionTimeoutError,
+    aiohttp.InvalidURL,
+    aiohttp.NonHttpUrlClientError,
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+    httpx.InvalidURL,
+    reqwest.PoolTimeoutError,
+    reqwest.BuilderError,
+)
+_CONNECT_FAILURE = "client error (Connect)"
+"""The cause in reqwest's errors if no connection was established. The error class does not tell: a connection closed
+during a request is a ConnectError as well."""
+_NO_RUNTIME = "Failed to create tokio runtime"
+"""pyreqwest's RuntimeError if the first call of the process gets no file descriptors or threads."""
+_SILENCE_ERRORS = (aiohttp.SocketTimeoutError, httpx.ReadTimeout)
+
+
+def failure(error: Exception, timeouts: Timeouts, seconds: float) -> ProviderError:
+    """The error as UNREACHABLE or ANSWER_LOST. An unknown one is ANSWER_LOST: a charged call may have arrived.
+    `seconds` is how long the call took."""
+    if isinstance(error, _NOT_SENT_ERRORS) or _failed_to_connect(error):
+        return ProviderError(ErrorKind.UNREACHABLE, detail=type(error).__name__)
+    if isinstance(error, _SILENCE_ERRORS) or (
+        # The class of reqwest's errors does not tell which limit it was.
+        isinstance(error, reqwest.RequestTimeoutError) and seconds < timeouts.total
+    ):
+        return ProviderError(ErrorKind.ANSWER_LOST, detail=f"no data for {timeouts.read:g} s")
+    if isinstance(error, TimeoutError):
+        return ProviderError(ErrorKind.ANSWER_LOST, detail=f"no answer within {timeouts.total:g} s")
+    return ProviderError(ErrorKind.ANSWER_LOST, detail=type(error).__name__)
+
+
+def _failed_to_connect(error: Exception) -> bool:
+    if isinstance(error, RuntimeError):
+        return str(error).startswith(_NO_RUNTIME)
+    if not isinstance(error, reqwest.DetailedPyreqwestError):
+        return False
+    return any(cause["message"] == _CONNECT_FAILURE for cause in error.details["causes"] or ())
+
+
+def of_caller_proxy(error: ProviderError, proxy: CallerProxy) -> ProviderError:
+    """The same error for every way in which a caller's proxy fails: the difference between a closed port, a silent one
+    and one of another protocol would let callers scan with the gateway. The cause is in the log. Always a new error,
+    which can be raised from the given one."""
+    if error.kind not in (ErrorKind.UNREACHABLE, ErrorKind.ANSWER_LOST):
+        return error.without_traceback()
+    host = proxy.url.rpartition("@")[2].rpartition("://")[2]
+    level = logging.INFO if error.detail == PROXY_DISALLOWED else logging.DEBUG
+    _LOG.log(level, "the proxy of a caller failed", extra={"fields": {"proxy": host, "cause": error.detail}})
+    return ProviderError(error.kind, message=CALLER_PROXY_FAILED if error.kind is ErrorKind.UNREACHABLE else None)
+
+
+def raise_for_proxy_status(status: int, url: str, proxy: Proxy | None, *, once: bool = False) -> None:
+    """Raise ProviderError for a 407 in place of a response: the proxy rejected its user or password.
+
+    Only without a tunnel, which is for plain http, is it the proxy that answers the request; for https it rejects the
+    CONNECT, and the connection fails. A 407 from within a tunnel is the upstream's own. With `once` it is ANSWER_LOST:
+    nothing proves that the request was not passed on.
+    """
+    if status != 407 or proxy is None or is_socks(str(proxy)) or URL(url, encoded=True).scheme == "https":
+        return
+    kind = ErrorKind.ANSWER_LOST if once else ErrorKind.UNREACHABLE
+    raise ProviderError(kind, detail="the proxy rejected its user or password")

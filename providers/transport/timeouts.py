@@ -1,0 +1,13 @@
+"""Timeouts of upstream calls."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds. `connect` until the connection is established, `read` between two chunks of a response, `total` for a
+    call, or for a file until its body starts."""
+
+    connect: float = 10.0
+    read: float = 45.0
+    total: float = 60.0
