@@ -1,0 +1,2 @@
+def soak(seconds: int) -> int:
+    return 0
