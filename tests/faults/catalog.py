@@ -144,7 +144,7 @@ ANSWERS = (*PAGES, *BODIES, *FRAMING, *SILENT, *LOST)
 
 CORE = tuple(
     fault
-    for fault in (*ANSWERS, *SENDING)
+    for fault in ANSWERS
     if fault.name
     in {
         *("101 switching protocols", "204", "302 redirect", "304", "401 HTML", "403 HTML", "404 HTML", "407 HTML"),
@@ -154,7 +154,7 @@ CORE = tuple(
         "200 JSON of a stranger",
         *("length too large", "chunked, not ended", "broken gzip", "garbage", "endless headers", "body of 17 MB"),
         *("closed in the body", "reset in the body", "hangs", "hangs in the body", "drips"),
-        *("closed without an answer", "reset without an answer", "closed while sending"),
+        *("closed without an answer", "reset without an answer"),
     }
 )
 """A selection, for routes whose code for answers is the same as that of others."""
@@ -263,7 +263,8 @@ REFUSALS: dict[Upstream, Sequence[Fault]] = {
         _site("1014", "502 upstream_error"),
         _site("1015", _EXPIRED),
         _site("1015", _EXPIRED, 401),
-        _site("1019", _RESTRICTED),
+        # Both accounts that are asked are then restricted for half an hour.
+        _site("1019", _BUSY),
         _site("1057", _BUSY),
         _site("1310", _BUSY),
         _site("121101", _POOR),

@@ -134,9 +134,9 @@ class Stand:
             self._start()
 
     def pass_time(self, answer: httpx.Response | None = None, seconds: float = 0.0) -> None:
-        """Move the gateway's clock on, as far as the answer says with Retry-After."""
-        told = answer.headers.get("retry-after", "0") if answer is not None else "0"
-        self.clock.ahead += max(seconds, float(told))
+        """Move the gateway's clock on, a little further than the answer says with Retry-After."""
+        told = answer.headers.get("retry-after") if answer is not None else None
+        self.clock.ahead += max(seconds, float(told) + 1 if told else 0.0)
 
     # --- requests -----------------------------------------------------------------------------------------------
 

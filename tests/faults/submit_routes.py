@@ -5,7 +5,9 @@ it, DashScope cannot be asked, and in no case is it sent again blindly. What was
 """
 
 from dataclasses import replace
+from ipaddress import ip_network
 
+from gateway.core.settings import MediaSettings
 from tests.faults import submits, targets
 from tests.faults.catalog import (
     ANSWERS,
@@ -32,7 +34,7 @@ _NOT_FOUND = Expectation((_UNCONFIRMED,), (_UNCONFIRMED,), charges=(1,))
 _NEVER_ARRIVED = replace(_NOT_FOUND, charges=(0,))
 _NOT_SENT = Expectation(("502 upstream_unavailable retry",), charges=(1,))
 
-_BY_PROXY = tuple(fault for fault in CORE if fault.name != "407 HTML" and fault not in SENDING)
+_BY_PROXY = tuple(fault for fault in CORE if fault.name != "407 HTML")
 """Through a proxy a 407 is the proxy's own."""
 
 
@@ -64,7 +66,7 @@ SUBMITS: tuple[Route, ...] = (
     Route(
         "submit, not accepted once",
         submits.text_submit,
-        CORE,
+        (*CORE, *SENDING),
         targets.only(targets.SUBMIT, "jimeng"),
         {Kind.SENT: _FOUND},
         stage=Stage.BEFORE,
@@ -101,7 +103,9 @@ SUBMITS: tuple[Route, ...] = (
     ),
 )
 
-_UPLOAD_FAULTS = tuple(fault for fault in (*CORE, *SENDING[1:]) if fault.name != "body of 17 MB")
+_UPLOAD_FAULTS = tuple(fault for fault in (*CORE, *SENDING) if fault.name != "body of 17 MB")
+# Nothing limits how long the body of a whole picture may be on the wire, but the size of a file.
+_INPUT_FAULTS = tuple(fault for fault in CORE if fault.name != "body of 17 MB")
 _FAILED = Expectation(("502 upstream_unavailable retry",), charges=(1,))
 _KEYS_REFUSED = Expectation(("502 upstream_unavailable retry", "502 upstream_error"), charges=(1,))
 """Said of a 401 or 403, which the hosts of files answer to keys of another site."""
@@ -117,6 +121,14 @@ _SUCCESSES = (
 )
 
 UPLOADS: tuple[Route, ...] = (
+    Route(
+        "input by address",
+        submits.address_submit,
+        _INPUT_FAULTS,
+        targets.PICTURES,
+        dict.fromkeys(Kind, Expectation(("400 invalid_value",), charges=(1,))),
+        settings={"media": MediaSettings(networks=(ip_network("127.0.0.0/8"),), fetch_seconds=2.0)},
+    ),
     Route(
         "upload",
         submits.file_submit,

@@ -12,6 +12,7 @@ from tests.faults.stand import DAY, Stand, shown
 from tests.pictures import clip, data_url
 
 TEXT_MODELS = {"jimeng": "jimeng-video-3.0-fast", "dashscope": "wan2.6-t2v"}
+PICTURE_MODELS = {"jimeng": "jimeng-video-3.0-fast", "dashscope": "wan2.6-i2v"}
 REFERENCE_MODELS = {"jimeng": "jimeng-video-seedance-2.0", "dashscope": "wan2.7-r2v"}
 
 _KEYED = ({"Idempotency_Key": "one"}, {"Idempotency_Key": "one"})
@@ -38,6 +39,12 @@ def file_submit(stand: Stand) -> Outcome:
     if stand.row.upstream == "jimeng":
         return _submits(stand, fields | {"images": [data_url()], "functionMode": "omni_reference"})
     return _submits(stand, fields | {"functionMode": "omni_reference"}, files=True)
+
+
+def address_submit(stand: Stand) -> Outcome:
+    """A submit with the address of a picture on a host of the caller's, which the gateway fetches."""
+    picture = f"{stand.relay.url}/files/pictures/cat.png"
+    return _submits(stand, {"model": PICTURE_MODELS[stand.row.upstream], "prompt": "a cat", "image": picture})
 
 
 def _directive(stand: Stand) -> str:

@@ -17,6 +17,8 @@ QUERY: Targets = {
     "dashscope": Target(("/api/v1/tasks/",), "GET"),
 }
 FILES: Targets = {"jimeng": Target(("/files/",)), "dashscope": Target(("/files/",))}
+PICTURES: Targets = {"jimeng": Target(("/files/pictures/",))}
+"""DashScope fetches addresses itself."""
 UPLOAD: Targets = {"jimeng": Target(("/upload/v1/",)), "dashscope": Target(("/oss",), "POST")}
 UPLOAD_KEYS: Targets = {
     "jimeng": Target(("/mweb/v1/get_upload_token",)),

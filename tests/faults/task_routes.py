@@ -67,9 +67,7 @@ _LINK_FAULTS = (
 )
 # Half a file with the right length is a whole file to HTTP. Nothing limits the size of a video.
 _NOT_FOR_FILES = {"200 half the JSON", "body of 17 MB"}
-_FILE_FAULTS = tuple(
-    fault for fault in (*CORE, *_LINK_FAULTS) if fault.name not in _NOT_FOR_FILES and fault not in SENDING
-)
+_FILE_FAULTS = tuple(fault for fault in (*CORE, *_LINK_FAULTS) if fault.name not in _NOT_FOR_FILES)
 _EXPIRED = ("401 HTML", "403 HTML", "403 JSON of a gateway", "404 HTML", "410 HTML", "302 redirect")
 _NO_WRONG_BYTES = Expectation(("502*", "200 cut off"), charges=(1,))
 
@@ -97,9 +95,9 @@ CONTENT = (
 _STORE_NAMES = {
     *("401 HTML", "403 HTML", "404 HTML", "429 text", "429 HTML with Retry-After", "500 HTML", "502 HTML"),
     *("503 HTML with Retry-After", "200 HTML", "200 empty", "garbage", "closed in the body", "drips", "hangs"),
-    *("hangs in the body", "closed without an answer", "reset without an answer", "closed while sending"),
+    *("hangs in the body", "closed without an answer", "reset without an answer"),
 }
-_STORE_FAULTS = (*(fault for fault in CORE if fault.name in _STORE_NAMES), *UNREACHED)
+_STORE_FAULTS = (*(fault for fault in CORE if fault.name in _STORE_NAMES), *SENDING, *UNREACHED)
 _LATE_FAULTS = tuple(
     fault
     for fault in _STORE_FAULTS
@@ -173,7 +171,7 @@ OTHERS = (
     Route(
         "cancel, not accepted",
         tasks.cancel,
-        (*_FAULTS, *SENDING[1:]),
+        (*_FAULTS, *SENDING),
         targets.CANCEL,
         dict.fromkeys(Kind, _UNCANCELLED),
         _or_busy(_UNCANCELLED, _BUSY),
