@@ -2,11 +2,11 @@
 
 import logging
 import tempfile
-import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from tests.archives import s3_endpoint
 from tests.faults.relay import Loop
 from tests.faults.routes import ROWS
 from tests.faults.rows import Outcome, Row
-from tests.faults.stand import SANDBOX, Stand, folder_url, new_bucket
+from tests.faults.stand import SANDBOX, Stand, new_bucket
 
 AT_ONCE = 4
 """Rows that a process runs at once. They use its core."""
@@ -24,14 +24,13 @@ WAITING_AT_ONCE = 24
 _PART = 12
 
 
+@dataclass(frozen=True, slots=True)
 class Judged:
-    """The outcome of a row with its violations."""
+    """The outcome of a row, given by its place in ROWS, with its violations."""
 
-    def __init__(self, index: int, outcome: Outcome, problems: Sequence[str], seconds: float) -> None:
-        self.index = index
-        self.outcome = outcome
-        self.problems = list(problems)
-        self.seconds = seconds
+    index: int
+    outcome: Outcome
+    problems: Sequence[str]
 
     @property
     def row(self) -> Row:
@@ -69,7 +68,7 @@ class Runner:
             archive = bucket_server = ""
             if row.route.store == "file":
                 folder = opened.enter_context(tempfile.TemporaryDirectory(prefix="faults-", ignore_cleanup_errors=True))
-                archive = folder_url(Path(folder))
+                archive = Path(folder).as_uri()
             elif row.route.store == "s3":
                 bucket_server = s3_endpoint()
                 archive = new_bucket(bucket_server)
@@ -83,9 +82,8 @@ def run_rows(indices: Sequence[int], at_once: int) -> list[Judged]:
     with Runner() as runner, ThreadPoolExecutor(at_once) as threads:
 
         def one(index: int) -> Judged:
-            began = time.monotonic()
             outcome = runner.run(ROWS[index])
-            return Judged(index, outcome, ROWS[index].judged(outcome), time.monotonic() - began)
+            return Judged(index, outcome, ROWS[index].judged(outcome))
 
         return list(threads.map(one, indices))
 
@@ -110,6 +108,7 @@ def _be_quiet() -> None:
 
 
 def _waits(row: Row) -> bool:
+    # After a cancel Jimeng's records are read again after whole seconds.
     return row.fault.waits or row.route.name.startswith("cancel")
 
 

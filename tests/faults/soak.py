@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections import Counter, deque
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ from tests.pictures import data_url
 
 FILLED_TASKS = 30_000
 """More than the task cache and the records of idempotency keys hold."""
+FILLED_ACCOUNTS = 10_000
+"""As many as the pool has records of."""
 GROWTH_MB = 5.0
 """What counts as flat, from the second quarter of the time to the last."""
 
@@ -92,7 +95,7 @@ class _Soak:
         ) as self._http:
             await self._fill()
             samples = await self._traffic()
-        return _report(samples, self._statuses)
+        return _report(samples, self._statuses, self._gateway.log)
 
     async def _fill(self) -> None:
         before, began = self._gateway.memory_mb(), time.monotonic()
@@ -100,10 +103,15 @@ class _Soak:
         async def client() -> None:
             while self._number < FILLED_TASKS:
                 await self._submit()
+            while self._number < FILLED_TASKS + FILLED_ACCOUNTS:
+                await self._stranger()
 
         await asyncio.gather(*(client() for _ in range(_FILLING_CLIENTS)))
         took, after = time.monotonic() - began, self._gateway.memory_mb()
-        print(f"{FILLED_TASKS} tasks in {took:.0f} s: {before:.0f} → {after:.0f} MB", flush=True)
+        print(
+            f"{FILLED_TASKS} tasks, {FILLED_ACCOUNTS} accounts in {took:.0f} s: {before:.0f} → {after:.0f} MB",
+            flush=True,
+        )
         self._statuses.clear()
 
     async def _traffic(self) -> list[tuple[float, float]]:
@@ -212,13 +220,22 @@ class _Soak:
             return None
 
 
-def _report(samples: list[tuple[float, float]], statuses: Counter[str]) -> int:
+def quarters(memory: Sequence[float]) -> tuple[float, float]:
+    """The medians of the second and the last quarter of samples, in their unit."""
+    quarter = len(memory) // 4
+    return statistics.median(memory[quarter : 2 * quarter] or memory), statistics.median(memory[3 * quarter :])
+
+
+def _report(samples: list[tuple[float, float]], statuses: Counter[str], log: Path) -> int:
     for at, memory in samples[:: max(1, len(samples) // _LINES)]:
         print(f"{at:6.0f} s  {memory:6.1f} MB")
-    quarter = len(samples) // 4
-    early = statistics.median(memory for _, memory in samples[quarter : 2 * quarter] or samples)
-    late = statistics.median(memory for _, memory in samples[3 * quarter :])
+    early, late = quarters([memory for _, memory in samples])
     flat, sound = late - early <= GROWTH_MB, not statuses["500"]
     print("answers: " + ", ".join(f"{status}: {count}" for status, count in statuses.most_common()))
+    lines = log.read_text("utf-8", "replace").splitlines()
+    # Without the time, and of requests without what differs.
+    errors = Counter(line.split(" ", 1)[1].partition(" method=")[0] for line in lines if " error   " in line)
+    print("\n".join(f"{count} × {line}" for line, count in errors.most_common(_LINES)) or "no errors in the log")
+    print("\n".join(line for line in lines if " status=500 " in line))
     print(f"second quarter {early:.1f} MB, last quarter {late:.1f} MB: {'flat' if flat else 'NOT FLAT'}")
     return 0 if flat and sound else 1

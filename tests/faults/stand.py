@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -28,7 +27,7 @@ from tests.faults.rows import Row
 SANDBOX = SandboxSettings(
     task_seconds=0.05, visible_after=0.01, queries_per_second=0, max_running=1000, credits=100_000, drip_seconds=4.0
 )
-QUICK = TimeoutSettings(connect=0.7, read=1.2, total=1.5)
+QUICK = TimeoutSettings(connect=0.4, read=1.2, total=1.5)
 """For faults that last until a time-out."""
 VIDEOS = frozenset((CLIPS / name).read_bytes() for name in ("best.mp4", "preview.mp4"))
 DAY = 86_400.0
@@ -252,7 +251,3 @@ def new_bucket(server: str) -> str:
     name = f"b-{next(_numbers)}-{os.getpid()}-{time.time_ns()}"
     httpx.put(f"{server}/{name}", trust_env=False).raise_for_status()
     return f"s3://{name}/pre"
-
-
-def folder_url(folder: Path) -> str:
-    return folder.as_uri()

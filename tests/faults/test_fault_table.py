@@ -10,7 +10,7 @@ import pytest
 from tests.faults.catalog import UPSTREAMS
 from tests.faults.routes import ROWS
 from tests.faults.rows import Outcome
-from tests.faults.runner import AT_ONCE, Runner
+from tests.faults.runner import Runner
 
 SHORT: dict[str, tuple[str, ...]] = {
     "submit, accepted": (
@@ -39,6 +39,8 @@ SHORT: dict[str, tuple[str, ...]] = {
 }
 """Faults by route, for every upstream that has the row."""
 
+_AT_ONCE = 8
+
 
 @pytest.fixture(scope="module")
 def runner() -> Iterator[Runner]:
@@ -51,7 +53,7 @@ def test_rows_are_as_expected(runner: Runner, route: str, caplog: pytest.LogCapt
     caplog.set_level(logging.CRITICAL)
     rows = [row for row in ROWS if row.route.name == route and row.fault.name in SHORT[route]]
     # Each mostly waits: for the start and the end of its gateway, for a task, for a time-out.
-    with ThreadPoolExecutor(AT_ONCE) as threads:
+    with ThreadPoolExecutor(_AT_ONCE) as threads:
         outcomes = list(threads.map(runner.run, rows))
     problems = {row.name: row.judged(outcome) for row, outcome in zip(rows, outcomes, strict=True)}
     assert {name: found for name, found in problems.items() if found} == {}
