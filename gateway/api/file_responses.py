@@ -77,7 +77,8 @@ async def stream_content(
             raise GatewayError("not_found", ERRORS["file_expired"], upstream_code=str(error.status)) from None
         except LinkExpiredError as error:
             raise _status_error(error.status) from None
-        if found.status not in (200, 206, 416):
+        part_unasked = found.status == 206 and not source.range_headers
+        if found.status not in (200, 206, 416) or part_unasked:
             raise _status_error(found.status, found.retry_after)
         headers = _headers(found, filename, media_type)
         if found.status == 416:

@@ -4,6 +4,7 @@ GatewayError        an error of a route; it becomes the error body
 ProviderError       an upstream's error; `from_provider` turns it into a GatewayError
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -151,7 +152,7 @@ class GatewayError(Exception):
         headers = {"x-should-retry": "true" if self.spec.should_retry else "false"}
         retry_after = self.retry_after if self.retry_after is not None else self.spec.retry_after
         if retry_after is not None:
-            headers["retry-after"] = str(round(min(max(1, retry_after), _MAX_RETRY_AFTER)))
+            headers["retry-after"] = str(math.ceil(min(max(1, retry_after), _MAX_RETRY_AFTER)))
         return headers
 
 

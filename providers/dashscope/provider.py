@@ -12,20 +12,30 @@ from typing import Any
 from urllib.parse import quote
 
 from providers.contract.accounts import Account
-from providers.contract.errors import Blame, ErrorKind, ProviderError
-from providers.contract.localized_text import LocalizedText
+from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.models import ModelCard
 from providers.contract.requests import Submission, VideoRequest
 from providers.contract.tasks import ListedTask, TaskState
-from providers.dashscope.errors import code_and_message, error_from, meaning_of, text_of
+from providers.dashscope.errors import code_and_message
 from providers.dashscope.models import MODELS, PROVIDER, unlisted_card
 from providers.dashscope.payload import Payload, build, check_inputs
 from providers.dashscope.regions import BASE_URLS, BEIJING
 from providers.dashscope.request_protocols import UNKNOWN_TASK_PROTOCOL, USER_AGENT, protocol_of
+from providers.dashscope.responses import (
+    cancel_error,
+    json_of,
+    policy_error,
+    query_error,
+    request_id_of,
+    submit_error,
+    succeeded,
+    task_id_of,
+    unreadable,
+)
 from providers.dashscope.tasks import Page, list_window, parse, parse_page
 from providers.dashscope.uploads import LinkKey, Policy, Uploads, parse_policy
 from providers.transport.client import HttpClient
-from providers.transport.transports import GAVE_UP_STATUSES, Reply
+from providers.transport.transports import Reply
 
 BASE_URL = BASE_URLS[BEIJING]
 QUERIES_AT_ONCE = 5
@@ -35,18 +45,10 @@ LIST_PAGE = 50
 LIST_CALLS = 20
 """Maximum calls of one `list`."""
 
-TOO_LATE = LocalizedText(
-    "任务已开始处理或已结束，只有排队中的任务可以取消",
-    "Only a waiting task can be cancelled, and this one has started or ended",
-)
-
 _PRINTABLE = re.compile(r"[\x21-\x7e]+")
 _KEY = re.compile(r"sk-[\x21-\x7e]+")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _ONLY_DOTS = re.compile(r"\.*")
-
-_SNIPPET = 300
-"""Bytes of an unreadable response in the error's detail."""
 
 _TRANSIENT_KINDS = frozenset({ErrorKind.RATE_LIMITED, ErrorKind.UNREACHABLE, ErrorKind.ANSWER_LOST})
 """Errors that tell nothing of a task: if every id of a query has one, the query raises it."""
@@ -135,13 +137,13 @@ class DashScope:
         payload = prepared.payload
         headers = {"Content-Type": "application/json", "X-DashScope-Async": "enable", **payload.headers}
         reply = await self._send("POST", payload.path, account, headers, json=payload.body, once=True)
-        id = _task_id(reply) if _succeeded(reply) else ""
+        id = task_id_of(reply) if succeeded(reply) else ""
         if id:
             return Submission(id)
-        raise self._not_submitted(reply, prepared, account)
+        raise self._submit_error(reply, prepared, account)
 
-    def _not_submitted(self, reply: Reply, prepared: PreparedSubmit, account: Account) -> ProviderError:
-        error = _not_submitted(reply, account)
+    def _submit_error(self, reply: Reply, prepared: PreparedSubmit, account: Account) -> ProviderError:
+        error = submit_error(reply, account)
         if error.kind is ErrorKind.INVALID_REQUEST:
             self._uploads.forget(prepared.links)
         return error
@@ -192,11 +194,11 @@ class DashScope:
         if path is None:
             raise ProviderError(ErrorKind.TASK_NOT_FOUND)
         reply = await self._send("POST", f"{path}/cancel", account)
-        body = _json(reply)
+        body = json_of(reply)
         code, _ = code_and_message(body)
-        if _succeeded(reply) and not code and (isinstance(body, dict) or not reply.body.strip()):
+        if succeeded(reply) and not code and request_id_of(body):
             return
-        raise _not_cancelled(reply, account)
+        raise cancel_error(reply, account)
 
     async def list(self, account: Account, *, before: float | None, limit: int) -> Sequence[ListedTask]:
         """The video tasks of the account in the 24 hours up to `before`, and no earlier ones.
@@ -232,11 +234,12 @@ class DashScope:
 
     async def _list_page(self, account: Account, query: Mapping[str, str | int]) -> Page:
         reply = await self._send("GET", "/tasks", account, params=query)
-        body = _json(reply)
+        body = json_of(reply)
         code, _ = code_and_message(body)
-        if _succeeded(reply) and isinstance(body, dict) and (not code or isinstance(body.get("data"), list)):
+        has_rows = isinstance(body, dict) and isinstance(body.get("data"), list)
+        if succeeded(reply) and (has_rows or (not code and request_id_of(body))):
             return parse_page(body, account.redact)
-        raise _not_answered(reply, account)
+        raise query_error(reply, account)
 
     def _makes_video(self, model: str | None) -> bool:
         """Whether the name on the wire is that of a video model. The list has the account's other tasks as well."""
@@ -250,19 +253,19 @@ class DashScope:
             reply = await self._send("GET", path, account)
         except ProviderError as failure:
             return failure
-        if _succeeded(reply):
-            body = _json(reply)
-            return parse(id, body, account.redact) if isinstance(body, dict) else _unreadable(reply, account)
-        return _not_answered(reply, account)
+        if succeeded(reply):
+            body = json_of(reply)
+            return parse(id, body, account.redact) if isinstance(body, dict) else unreadable(reply, account)
+        return query_error(reply, account)
 
     async def _upload_policy(self, model: str, account: Account) -> Policy:
         """Request an upload policy for a model. Errors of the account and MODEL_NOT_FOUND keep their kind, so that the
         next account is tried; any other is UPLOAD_FAILED, since the caller did not cause it."""
         reply = await self._send("GET", "/uploads", account, params={"action": "getPolicy", "model": model})
-        policy = parse_policy(_json(reply)) if _succeeded(reply) else None
+        policy = parse_policy(json_of(reply)) if succeeded(reply) else None
         if policy is not None:
             return policy
-        raise _no_policy(reply, account)
+        raise policy_error(reply, account)
 
     def _base_url_of(self, account: Account) -> str:
         if self._base_url != BASE_URL or not account.region:
@@ -308,86 +311,3 @@ def _task_path(id: str) -> str | None:
     if _ONLY_DOTS.fullmatch(id):
         return None
     return f"/tasks/{quote(id, safe='', errors='replace')}"
-
-
-def _succeeded(reply: Reply) -> bool:
-    return 200 <= reply.status < 300
-
-
-def _json(reply: Reply) -> Any:
-    """The decoded body, None if it is not JSON."""
-    try:
-        return reply.json()
-    except ValueError:
-        return None
-
-
-def _task_id(reply: Reply) -> str:
-    """The id in the response to a submit; "" if there is none, which can happen with any status."""
-    body = _json(reply)
-    output = body.get("output") if isinstance(body, dict) else None
-    return text_of(output.get("task_id")) if isinstance(output, dict) else ""
-
-
-def _not_submitted(reply: Reply, account: Account) -> ProviderError:
-    """The error of a submit without an id: ANSWER_LOST unless the service itself refuses it."""
-    error = _error_of(reply, account)
-    if _is_own_refusal(reply, error):
-        return error
-    return ProviderError(ErrorKind.ANSWER_LOST, code=error.code, detail=error.detail, retry_after=error.retry_after)
-
-
-def _is_own_refusal(reply: Reply, error: ProviderError) -> bool:
-    """True for a response that can only be the service's refusal. It has a code, which is a word: anything else may be
-    that of a proxy or firewall in between, which the service's acceptance did not reach."""
-    if not error.code or error.code.isdigit():
-        return False
-    if _succeeded(reply):
-        row = meaning_of(error.code, error.detail)
-        return row is None or row.kind.blame is not Blame.UPSTREAM
-    gave_up = reply.status in GAVE_UP_STATUSES or error.kind is ErrorKind.UPSTREAM_ERROR
-    return 400 <= reply.status < 500 and not gave_up
-
-
-def _not_cancelled(reply: Reply, account: Account) -> ProviderError:
-    error = _error_of(reply, account)
-    if error.code == "UnsupportedOperation":
-        return ProviderError(ErrorKind.NOT_CANCELLABLE, code=error.code, message=TOO_LATE, detail=error.detail)
-    if reply.status == 404:
-        return ProviderError(ErrorKind.TASK_NOT_FOUND, code=error.code, detail=error.detail)
-    return error
-
-
-def _not_answered(reply: Reply, account: Account) -> ProviderError:
-    """The error of a query or a list. The service answers 200 for an unknown task: a 404 comes from a proxy in front of
-    it."""
-    error = _error_of(reply, account)
-    if error.kind is ErrorKind.MODEL_NOT_FOUND:
-        return ProviderError(ErrorKind.UPSTREAM_ERROR, code=error.code, detail=error.detail)
-    return error
-
-
-def _no_policy(reply: Reply, account: Account) -> ProviderError:
-    """The error of a request for an upload policy, see `_upload_policy`."""
-    error = _error_of(reply, account)
-    row = meaning_of(error.code, error.detail)
-    if error.kind.blame is not Blame.ACCOUNT and (row is None or row.kind is not ErrorKind.MODEL_NOT_FOUND):
-        error.kind, error.message = ErrorKind.UPLOAD_FAILED, None
-    return error
-
-
-def _error_of(reply: Reply, account: Account) -> ProviderError:
-    """The error in a response, by its code, else by its status."""
-    code, message = code_and_message(_json(reply))
-    if not code and not message:
-        message = _unreadable(reply, account).detail
-    return error_from(reply.status, account.redact(code), account.redact(message), reply.retry_after)
-
-
-def _unreadable(reply: Reply, account: Account) -> ProviderError:
-    """The error of a response that is not from the API, with the start of its text unless it is HTML."""
-    text = " ".join(reply.body[:_SNIPPET].decode("utf-8", "replace").split())
-    detail = f"HTTP {reply.status}"
-    if text and not text.startswith("<"):
-        detail += f": {account.redact(text)}"
-    return ProviderError(ErrorKind.UPSTREAM_ERROR, detail=detail)

@@ -238,7 +238,7 @@ class Jimeng:
         """The site's error, None if it accepts the cancel, and the state of the task read afterwards."""
         rejection: ProviderError | None = None
         try:
-            await self._call(account, CANCEL_PATH, {"history_id": id})
+            await self._call(account, CANCEL_PATH, {"history_id": id}, own=True)
         except ProviderError as error:
             if not rejects_cancel(error):
                 raise
@@ -257,7 +257,7 @@ class Jimeng:
         read = 0
         for _ in range(LIST_CALLS):
             body = {"count": LIST_PAGE, "offset": offset} if offset else {"count": LIST_PAGE}
-            page = history.parse_history((await self._call(account, HISTORY_PATH, body)).data)
+            page = history.parse_history((await self._call(account, HISTORY_PATH, body, own=True)).data)
             if page.ids <= seen:
                 break
             seen |= page.ids
@@ -318,10 +318,12 @@ class Jimeng:
         query: Mapping[str, str | int] | None = None,
         more: Mapping[str, str | int] | None = None,
         charged: bool = False,
+        own: bool = False,
     ) -> history.Envelope:
         """Call the site and return the envelope of a successful response.
 
-        `host` replaces the base of the account's site, `query` the common query; `more` is added to the query.
+        `host` replaces the base of the account's site, `query` the common query; `more` is added to the query. With
+        `own` a response without `ret`, which may come from something in between, is an error.
 
         Raises ProviderError. A rejected signature is retried once with a new time: the site did nothing, and the cause
         is nearly always a second that passed in between.
@@ -339,6 +341,8 @@ class Jimeng:
                 once=charged,
             )
             envelope = _read_envelope(reply, charged)
+            if envelope.bare and own:
+                raise history.NoEnvelopeError(reply.status)
             if envelope.ret == "0":
                 return envelope
             if envelope.ret != SIGNATURE_REFUSED or last:

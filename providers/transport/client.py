@@ -226,7 +226,7 @@ class HttpClient:
                 request = lease.pool.build_request(method, url, headers=sent, content=watched())
                 response = await lease.pool.send(request, stream=True)
                 try:
-                    raise_for_proxy_status(response.status_code, url, proxy)
+                    raise_for_proxy_status(response.status_code, response.headers, url, proxy)
                     pieces = Pieces(response.status_code)
                     async for piece in pieces_of(response, partial(self._failure, proxy=proxy)):
                         pieces.add(piece)

@@ -1,6 +1,7 @@
 """Tells of a failed call whether something may have been sent, and which time limit ended it."""
 
 import logging
+from collections.abc import Mapping
 
 import aiohttp
 import httpx
@@ -78,14 +79,17 @@ def of_caller_proxy(error: ProviderError, proxy: CallerProxy) -> ProviderError:
     return ProviderError(error.kind, message=CALLER_PROXY_FAILED if error.kind is ErrorKind.UNREACHABLE else None)
 
 
-def raise_for_proxy_status(status: int, url: str, proxy: Proxy | None, *, once: bool = False) -> None:
+def raise_for_proxy_status(
+    status: int, headers: Mapping[str, str], url: str, proxy: Proxy | None, *, once: bool = False
+) -> None:
     """Raise ProviderError for a 407 in place of a response: the proxy rejected its user or password.
 
     Only without a tunnel, which is for plain http, is it the proxy that answers the request; for https it rejects the
-    CONNECT, and the connection fails. A 407 from within a tunnel is the upstream's own. With `once` it is ANSWER_LOST:
-    nothing proves that the request was not passed on.
+    CONNECT, and the connection fails. A 407 from within a tunnel is the upstream's own. A proxy that rejects a request
+    instead of passing it on says so with Proxy-Authenticate, which every proxy takes out of the responses of others.
+    With `once` a 407 without it is ANSWER_LOST.
     """
     if status != 407 or proxy is None or is_socks(str(proxy)) or URL(url, encoded=True).scheme == "https":
         return
-    kind = ErrorKind.ANSWER_LOST if once else ErrorKind.UNREACHABLE
+    kind = ErrorKind.ANSWER_LOST if once and "proxy-authenticate" not in headers else ErrorKind.UNREACHABLE
     raise ProviderError(kind, detail="the proxy rejected its user or password")

@@ -24,6 +24,8 @@ TRANSPORT_ERRORS: tuple[type[Exception], ...] = (
     aiohttp.ClientError,
     OSError,
 )
+_BODY_ERRORS: tuple[type[Exception], ...] = (*TRANSPORT_ERRORS, RuntimeError)
+"""aiohttp raises RuntimeError for a body that breaks while chunks of it wait to be read."""
 
 
 def check_link(url: URL, policies: Policies) -> None:
@@ -41,7 +43,7 @@ async def find(
     for _ in range(MAX_REDIRECTS + 1):
         check_link(_url_of(request), policies)
         response = await client.send(request, stream=True)
-        raise_for_proxy_status(response.status_code, str(request.url), proxy)
+        raise_for_proxy_status(response.status_code, response.headers, str(request.url), proxy)
         if response.next_request is None:
             return response
         await response.aclose()
@@ -60,7 +62,7 @@ async def pieces_of(
     try:
         async for piece in stream:
             yield piece
-    except TRANSPORT_ERRORS as error:
+    except _BODY_ERRORS as error:
         raise failed(error) from error
 
 

@@ -121,7 +121,7 @@ class SessionRoute:
             allow_redirects=False,
             timeout=self._timeout,
         ) as answer:
-            raise_for_proxy_status(answer.status, url, self._proxy, once=self._once)
+            raise_for_proxy_status(answer.status, answer.headers, url, self._proxy, once=self._once)
             pieces = Pieces(answer.status)
             async for piece in answer.content.iter_any():
                 pieces.add(piece)

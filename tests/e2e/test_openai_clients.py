@@ -31,7 +31,7 @@ ERRORS = {
     "risk control": ["PermissionDeniedError", 403, "account_restricted", True],
     "credits": ["RateLimitError", 429, "insufficient_quota", True],
     "too many": ["RateLimitError", 429, "rate_limit_exceeded", True],
-    "unreadable": ["InternalServerError", 502, "upstream_error", True],
+    "unreadable": ["InternalServerError", 504, "submission_unconfirmed", True],
     "not ready": ["BadRequestError", 400, "not_ready", True],
     "not deletable": ["ConflictError", 409, "not_cancellable", True],
     "key": ["AuthenticationError", 401, "invalid_api_key", True],

@@ -174,7 +174,11 @@ OTHERS = (
         (*_FAULTS, *SENDING),
         targets.CANCEL,
         dict.fromkeys(Kind, _UNCANCELLED),
-        _or_busy(_UNCANCELLED, _BUSY),
+        {
+            **_or_busy(_UNCANCELLED, _BUSY),
+            # A site without the call answers so. The task is read afterwards, and is still queued.
+            "404 HTML": replace(_UNCANCELLED, answers=(*_FAILED, "409 not_cancellable")),
+        },
         stage=Stage.BEFORE,
     ),
     Route(

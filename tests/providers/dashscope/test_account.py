@@ -120,7 +120,6 @@ async def test_check_on_the_wire(router: respx.MockRouter) -> None:
         (httpx.Response(200, json=EMPTY), True),
         (httpx.Response(200, json=EMPTY | {"data": [{"task_id": ID, "status": "RUNNING"}]}), True),
         (httpx.Response(401, json=error_body("InvalidApiKey", "Invalid API-key provided.")), False),
-        (httpx.Response(401, text=""), False),
         (httpx.Response(200, json=error_body("InvalidApiKey")), False),
         (httpx.Response(400, json=error_body("Arrearage", "Access denied, …")), True),
         (httpx.Response(403, json=error_body("AllocationQuota.FreeTierOnly")), True),

@@ -131,13 +131,33 @@ async def test_endless_list_is_limited(provider: DashScope, router: respx.MockRo
     assert route.call_count == LIST_CALLS
 
 
-@pytest.mark.parametrize("answer", [{}, {"data": None, "total": 0}, {"data": [], "total_page": 0}, {"data": {"a": 1}}])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"request_id": "r"},
+        {"request_id": "r", "data": None, "total": 0},
+        {"data": [], "total_page": 0},
+        {"request_id": "r", "data": {"a": 1}},
+    ],
+)
 async def test_empty_list(
     provider: DashScope, router: respx.MockRouter, account: Account, answer: dict[str, Any]
 ) -> None:
     route = router.get(url__startswith=f"{BASE}/tasks").respond(200, json=answer)
     assert await provider.list(account, before=None, limit=20) == []
     assert route.call_count == 1
+
+
+@pytest.mark.parametrize("status", [200, 204, 401, 403, 404, 407, 408])
+@pytest.mark.parametrize("content", [b"", b"{}", b'{"status":"ok"}', b"<html>", b'{"code":403,"message":"blocked"}'])
+async def test_answer_of_something_in_between_is_neither_a_list_nor_a_word_on_the_key(
+    provider: DashScope, router: respx.MockRouter, account: Account, status: int, content: bytes
+) -> None:
+    router.get(url__startswith=f"{BASE}/tasks").respond(status, content=content)
+    for call in (provider.list(account, before=None, limit=20), provider.check(account)):
+        with pytest.raises(ProviderError) as caught:
+            await call
+        assert caught.value.kind is ErrorKind.UPSTREAM_ERROR
 
 
 @pytest.mark.parametrize(

@@ -170,11 +170,8 @@ async def test_invalid_id_is_not_queried(
 # --- cancel -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("content", [b'{"request_id":"r"}', b""])
-async def test_cancel_on_the_wire(
-    provider: DashScope, router: respx.MockRouter, account: Account, content: bytes
-) -> None:
-    route = router.post(f"{BASE}/tasks/{ID}/cancel").respond(200, content=content)
+async def test_cancel_on_the_wire(provider: DashScope, router: respx.MockRouter, account: Account) -> None:
+    route = router.post(f"{BASE}/tasks/{ID}/cancel").respond(200, json={"request_id": "r"})
     await provider.cancel(ID, account)
     sent = route.calls.last.request
     assert sent.content == b""
@@ -187,7 +184,18 @@ async def test_cancel_on_the_wire(
     [
         (400, orjson.dumps(error_body("UnsupportedOperation")), ErrorKind.NOT_CANCELLABLE),
         (401, orjson.dumps(error_body("InvalidApiKey")), ErrorKind.INVALID_CREDENTIAL),
-        (404, b"", ErrorKind.TASK_NOT_FOUND),
+        (404, orjson.dumps(error_body("NotFound")), ErrorKind.TASK_NOT_FOUND),
+        (429, b"slow down", ErrorKind.RATE_LIMITED),
+        # Without one of the service's codes or its request id, something in between has answered.
+        (200, b"", ErrorKind.UPSTREAM_ERROR),
+        (204, b"", ErrorKind.UPSTREAM_ERROR),
+        (200, b"{}", ErrorKind.UPSTREAM_ERROR),
+        (200, b'{"status":"ok"}', ErrorKind.UPSTREAM_ERROR),
+        *(
+            (status, HTML.encode(), ErrorKind.UPSTREAM_ERROR)
+            for status in (400, 401, 403, 404, 407, 408, 410, 413, 499)
+        ),
+        (403, b'{"code":403,"message":"blocked"}', ErrorKind.UPSTREAM_ERROR),
         (429, orjson.dumps(error_body("Throttling.RateQuota")), ErrorKind.RATE_LIMITED),
         (200, orjson.dumps(error_body("Throttling.RateQuota")), ErrorKind.RATE_LIMITED),
         (200, HTML.encode(), ErrorKind.UPSTREAM_ERROR),

@@ -125,6 +125,16 @@ class TestLists:
         assert await jimeng.list(CN, before=None, limit=9) == []
         assert route.call_count == 1
 
+    @pytest.mark.parametrize("body", [{}, {"status": "ok"}, {"ret": "", "data": None}, {"code": 403}])
+    async def test_answer_of_something_in_between_is_neither_a_list_nor_a_cancel(
+        self, jimeng: Jimeng, router: respx.MockRouter, body: object
+    ) -> None:
+        router.post(url__startswith=BASE).respond(200, json=body)
+        for call in (jimeng.list(CN, before=None, limit=9), jimeng.cancel(ID, CN)):
+            with pytest.raises(ProviderError) as caught:
+                await call
+            assert caught.value.kind is ErrorKind.UPSTREAM_ERROR
+
     @pytest.mark.parametrize(
         ("answer", "kind"),
         [

@@ -112,13 +112,44 @@ async def refuse(head: bytes, writer: asyncio.StreamWriter) -> None:
     writer.write(b"HTTP/1.1 407 No\r\nProxy-Authenticate: Basic\r\nContent-Length: 0\r\n\r\n")
 
 
-async def test_407_of_a_proxy_without_a_tunnel_may_follow_a_charge() -> None:
-    """Nothing proves that the proxy did not pass the request on."""
-    async with upstream(refuse) as proxy, HttpClient() as http:
-        for once, kind in ((True, ErrorKind.ANSWER_LOST), (False, ErrorKind.UNREACHABLE)):
-            with pytest.raises(ProviderError) as caught:
-                await http.send("POST", "http://h.invalid/", headers={}, proxy=proxy, once=once)
-            assert caught.value.kind is kind
+async def answer_407(head: bytes, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n")
+
+
+@pytest.mark.parametrize(
+    ("answer", "once", "kind"),
+    [
+        (refuse, False, ErrorKind.UNREACHABLE),
+        (refuse, True, ErrorKind.UNREACHABLE),
+        (answer_407, False, ErrorKind.UNREACHABLE),
+        (answer_407, True, ErrorKind.ANSWER_LOST),
+    ],
+)
+async def test_407_without_a_challenge_may_follow_a_charge(answer: Any, once: bool, kind: ErrorKind) -> None:
+    """Without a tunnel nothing else proves that the proxy did not pass the request on."""
+    async with upstream(answer) as proxy, HttpClient() as http:
+        with pytest.raises(ProviderError) as caught:
+            await http.send("POST", "http://h.invalid/", headers={}, proxy=proxy, once=once)
+    assert caught.value.kind is kind
+
+
+async def test_file_that_breaks_while_chunks_wait_is_a_lost_answer() -> None:
+    async def broken(head: bytes, writer: asyncio.StreamWriter) -> None:
+        chunk = b"x" * 50_000
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        writer.write(b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for _ in range(8)) + b"zz\r\n")
+
+    async def read(http: HttpClient, url: str) -> None:
+        async with http.stream("GET", url, headers={}) as answer:
+            # Let the break arrive before the first chunk is read.
+            await asyncio.sleep(0.05)
+            async for _ in answer.pieces:
+                await asyncio.sleep(0)
+
+    async with upstream(broken) as url, HttpClient() as http:
+        with pytest.raises(ProviderError) as caught:
+            await read(http, url)
+    assert caught.value.kind is ErrorKind.ANSWER_LOST
 
 
 @pytest.mark.parametrize("once", [False, True])

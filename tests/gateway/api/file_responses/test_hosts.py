@@ -38,6 +38,14 @@ class TestHosts:
         assert answer.headers["etag"] == '"e"'
         assert "content-range" not in answer.headers
 
+    async def test_part_that_nobody_asked_for_is_an_error(self, gateway: Gateway) -> None:
+        part = http("206 Partial Content", START, f"Content-Range: bytes 0-{len(START) - 1}/99999")
+        async with running(says(part, part)) as host:
+            whole = await gateway.ask(host.url)
+            asked = await gateway.ask(host.url, headers={"Range": f"bytes=0-{len(START) - 1}"})
+        assert (whole.status_code, whole.json()["error"]["code"]) == (502, "upstream_error")
+        assert (asked.status_code, asked.content) == (206, START)
+
     async def test_redirect_is_followed(self, gateway: Gateway, store: Link) -> None:
         async with running(says(http("302 Found", b"moved", f"Location: {store()}"))) as host:
             answer = await gateway.ask(host.url, headers={"Range": "bytes=0-9", "Authorization": "Bearer key"})
