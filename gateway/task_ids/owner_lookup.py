@@ -51,8 +51,8 @@ class OwnerLookup:
         self._clock = clock
         self._poller = poller
         self._background = background
-        self._owners: TTLCache[tuple[str, str], str] = TTLCache(MAX_CACHED_OWNERS, OWNER_SECONDS, timer=clock.now)
-        self._ownerless: TTLCache[_Key, None] = TTLCache(MAX_CACHED_OWNERS, NOBODY_SECONDS, timer=clock.now)
+        self._owners: TTLCache[tuple[str, str], str] = TTLCache(MAX_CACHED_OWNERS, OWNER_SECONDS, timer=clock.monotonic)
+        self._ownerless: TTLCache[_Key, None] = TTLCache(MAX_CACHED_OWNERS, NOBODY_SECONDS, timer=clock.monotonic)
         self._searches: dict[_Key, asyncio.Future[Owner]] = {}
 
     async def find(self, caller: Caller, provider: Provider, ids: Sequence[str]) -> dict[str, Owner]:
@@ -109,7 +109,7 @@ class OwnerLookup:
         self, provider: Provider, account: Account, ids: Sequence[str]
     ) -> Mapping[str, TaskState | ProviderError]:
         self._poller.acquire(provider, account, math.ceil(len(ids) / provider.query_batch))
-        sent_at = self._clock.now()
+        sent_at = self._clock.monotonic()
         answers: Mapping[str, TaskState | ProviderError]
         try:
             answers = await provider.query(ids, account)

@@ -97,8 +97,10 @@ class IdempotencyStore:
         """`new_seed` returns texts that are unique across processes."""
         self._clock = clock
         self._new_seed = new_seed
-        self._by_key: TTLCache[bytes, SubmitRecord] = TTLCache(_MAX_RECORDS, KEY_SECONDS, timer=clock.now)
-        self._by_content: TTLCache[bytes, list[SubmitRecord]] = TTLCache(_MAX_RECORDS, RETRY_SECONDS, timer=clock.now)
+        self._by_key: TTLCache[bytes, SubmitRecord] = TTLCache(_MAX_RECORDS, KEY_SECONDS, timer=clock.monotonic)
+        self._by_content: TTLCache[bytes, list[SubmitRecord]] = TTLCache(
+            _MAX_RECORDS, RETRY_SECONDS, timer=clock.monotonic
+        )
         # Running submits have no TTL.
         self._running_by_key: dict[bytes, SubmitRecord] = {}
         self._running_by_content: dict[bytes, list[SubmitRecord]] = {}
@@ -124,7 +126,7 @@ class IdempotencyStore:
         name = _digest(identity.encode() + fingerprint)
         identical = self._identical(name)
         if retry_count > 0:
-            record = await _retried(identical, retry_count, self._clock.now()) or record
+            record = await _retried(identical, retry_count, self._clock.monotonic()) or record
         record.retry_count = max(record.retry_count, retry_count)
         return await self._share(record, order, create, partial(self._save_by_content, name, identical))
 
@@ -164,7 +166,7 @@ class IdempotencyStore:
         error = asyncio.CancelledError() if done.cancelled() else done.exception()
         if error is None:
             record.submitted = done.result()
-        record.conclude(error, self._clock.now())
+        record.conclude(error, self._clock.monotonic())
         save(record, error)
 
     # --- by key -------------------------------------------------------------------------------------------------
@@ -196,7 +198,7 @@ class IdempotencyStore:
         identical = self._running_by_content.get(name, self._by_content.get(name))
         if identical is None:
             return []
-        expired_before = self._clock.now() - RETRY_SECONDS
+        expired_before = self._clock.monotonic() - RETRY_SECONDS
         identical[:] = [record for record in identical if record.ended_at > expired_before]
         excess = len(identical) - _MAX_IDENTICAL
         if excess > 0:

@@ -90,8 +90,8 @@ class Submitter:
         accounts, model = list(requests), next(iter(requests.values())).model
         price = _price_of(next(iter(requests.values())))
         failures: dict[str, ProviderError] = {}
-        began, attempts, uploading = self._clock.now(), 0, 0.0
-        while attempts < self._max_attempts and self._clock.now() - began - uploading <= RESEND_WITHIN:
+        began, attempts, uploading = self._clock.monotonic(), 0, 0.0
+        while attempts < self._max_attempts and self._clock.monotonic() - began - uploading <= RESEND_WITHIN:
             attempts += 1
             accounts = [account for account in accounts if not self._is_removed(order, account)]
             lease = await self._next(provider, accounts, price, failures) if accounts else None
@@ -101,11 +101,11 @@ class Submitter:
             request = requests[account]
             with lease:
                 try:
-                    uploading -= self._clock.now()
+                    uploading -= self._clock.monotonic()
                     try:
                         prepared = await _prepare(provider, request, account)
                     finally:
-                        uploading += self._clock.now()
+                        uploading += self._clock.monotonic()
                     if request.has_files and not order.is_repeatable and await order.client.is_disconnected():
                         raise ClientDisconnect
                     if self._is_removed(order, account):
@@ -144,7 +144,7 @@ class Submitter:
         ]
         if not statuses:
             raise from_provider(next(iter(failures.values())), model)
-        raise unavailable_error(statuses, managed=order.caller.managed, now=self._clock.now())
+        raise unavailable_error(statuses, managed=order.caller.managed, now=self._clock.monotonic())
 
     def _is_removed(self, order: SubmitOrder, account: Account) -> bool:
         return order.caller.managed and self._pool.is_removed(account)
@@ -216,7 +216,7 @@ class Submitter:
     async def _submit_once(self, provider: Provider, prepared: Prepared, account: Account, key: str) -> Submission:
         """One submit to one account. A submit whose response was lost is looked up. Where the upstream does not know
         it, it is resent once, with the same key, and only within RESEND_WITHIN."""
-        began = self._clock.now()
+        began = self._clock.monotonic()
         try:
             return await _submit(provider, prepared, account, key)
         except ProviderError as error:
@@ -226,7 +226,7 @@ class Submitter:
         found = await self._look_up(provider, key, account, lost=lost)
         if found is not None:
             return found
-        if self._clock.now() - began > RESEND_WITHIN:
+        if self._clock.monotonic() - began > RESEND_WITHIN:
             raise lost
         try:
             return await _submit(provider, prepared, account, key)

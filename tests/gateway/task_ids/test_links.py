@@ -33,7 +33,7 @@ class Renewals:
         await self.poller.observe(self.provider, ACCOUNT, {ID: None}, submitted_at={})
 
     async def fresh(self) -> Result | None:
-        return await fresh_result(self.poller, self.ref, self.clock.now())
+        return await fresh_result(self.poller, self.ref, self.clock.monotonic())
 
 
 async def test_link_is_queried_even_if_the_state_is_fresh() -> None:
