@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import math
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from functools import partial
 from typing import Any, Protocol
 
@@ -21,6 +21,7 @@ from gateway.core.clock import Clock
 from gateway.core.errors import GatewayError
 from gateway.tasks.order import ClientPresence, SubmitOrder
 from gateway.tasks.view import Submitted
+from providers.offload import CHUNK_BYTES
 
 KEY_SECONDS = 24 * 3600.0
 """TTL of a record by key."""
@@ -249,8 +250,28 @@ async def _retried(identical: list[SubmitRecord], retry_count: int, now: float) 
 
 
 def fingerprint_of(*parts: Any) -> bytes:
-    """Fingerprint of a request: the same for two bodies with the same parsed content, whatever their format."""
-    return _digest(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS, default=str))
+    """Fingerprint of a request: the same for two bodies with the same parsed content, whatever their format. A file in
+    a `data:` URL may be large: see `providers.offload`."""
+    options = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_DATACLASS
+    return _digest(orjson.dumps(parts, option=options, default=_content_of))
+
+
+def _content_of(value: Any) -> Any:
+    """A dataclass as an object, in which the digest of a large text stands for it; anything else as text."""
+    if not is_dataclass(value) or isinstance(value, type):
+        return str(value)
+    content = {one.name: getattr(value, one.name) for one in fields(value)}
+    for name, text in content.items():
+        if isinstance(text, str) and len(text) > CHUNK_BYTES:
+            content[name] = ["sha256", _digest_of_text(text)]
+    return content
+
+
+def _digest_of_text(text: str) -> str:
+    digest = hashlib.sha256()
+    for at in range(0, len(text), CHUNK_BYTES):
+        digest.update(text[at : at + CHUNK_BYTES].encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
 
 
 def _digest(data: bytes) -> bytes:
