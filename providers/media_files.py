@@ -7,16 +7,21 @@ by content: file names and Content-Type are ignored.
 import asyncio
 import hashlib
 import io
+import threading
 import zlib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from enum import StrEnum
+from functools import partial
 from typing import IO, Self
 
 import imagesize
 
 from providers.clip_heads import clip_head
+from providers.offload import in_thread
 
+IN_MEMORY_BYTES = 1024 * 1024
+"""A larger file is on disk."""
 PIECE_BYTES = 256 * 1024
 HEAD_BYTES = 64
 _MAX_IMAGE_HEAD = 2 * 1024 * 1024
@@ -41,6 +46,7 @@ class MediaFile:
 
     __slots__ = (
         "_file",
+        "_lock",
         "alpha",
         "client_name",
         "complete",
@@ -71,6 +77,8 @@ class MediaFile:
         seconds: float = 0.0,
     ) -> None:
         self._file = file
+        # Of the file's position, which all readers share.
+        self._lock = threading.Lock()
         self.client_name = ""
         self.media_type = media_type
         self.kind = MediaKind(media_type.partition("/")[0])
@@ -145,23 +153,30 @@ class MediaFile:
 
     def read(self) -> bytes:
         """All bytes. For images: a video may exceed the memory."""
-        return b"".join(self._pieces())
+        return b"".join(self.sync_pieces())
 
     async def pieces(self) -> AsyncIterator[bytes]:
-        """All bytes, in chunks of at most PIECE_BYTES. Concurrent readers are independent."""
-        for piece in self._pieces():
+        """All bytes, in chunks of at most PIECE_BYTES. Concurrent readers are independent. A file on disk is read in a
+        thread."""
+        at = 0
+        while (
+            piece := await in_thread(partial(self._read_at, at)) if self.size > IN_MEMORY_BYTES else self._read_at(at)
+        ):
+            at += len(piece)
             yield piece
             await asyncio.sleep(0)
 
-    def _pieces(self) -> Iterator[bytes]:
+    def sync_pieces(self) -> Iterator[bytes]:
+        """The same, for a thread."""
         at = 0
-        while True:
-            self._file.seek(at)
-            piece = self._file.read(PIECE_BYTES)
-            if not piece:
-                return
+        while piece := self._read_at(at):
             at += len(piece)
             yield piece
+
+    def _read_at(self, at: int) -> bytes:
+        with self._lock:
+            self._file.seek(at)
+            return self._file.read(PIECE_BYTES)
 
     def close(self) -> None:
         """Release the space. The file cannot be read afterwards."""

@@ -7,16 +7,18 @@ from collections.abc import Callable
 
 _BY_ITSELF = 0.01
 """Seconds. What is to happen so soon happens without anybody moving the clock."""
+_MONOTONIC_START = 1000.0
 
 
 class TestClock:
     """Starts at a fixed time. `sleep` returns at once and moves the time on; what is planned for later happens as the
-    time is moved past it."""
+    time is moved past it. Monotonic time has another origin, so that a test fails where the two are mixed."""
 
     __test__ = False
 
     def __init__(self, now: float = 1_757_737_934.0) -> None:
         self._now = now
+        self._origin = now - _MONOTONIC_START
         self._planned: list[tuple[float, int, Planned]] = []
         self._numbers = itertools.count()
         self._soon = 0
@@ -24,6 +26,15 @@ class TestClock:
 
     def now(self) -> float:
         return self._now
+
+    def monotonic(self) -> float:
+        return self._now - self._origin
+
+    def step(self, seconds: float) -> None:
+        """Set the wall clock, in either direction: no time passes."""
+        self._now += seconds
+        self._origin += seconds
+        self._planned = [(moment + seconds, number, planned) for moment, number, planned in self._planned]
 
     def move(self, seconds: float) -> None:
         self._move_to(self._now + seconds)

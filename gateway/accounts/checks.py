@@ -86,7 +86,7 @@ class AccountChecks:
         if not isinstance(provider, CanReadCredits):
             raise GatewayError("not_supported", ERRORS["credits_not_reported"])
         cached = None if force_refresh or self._pool.lacks_credits(account) else self._pool.record(account).credits
-        if cached is not None and self._clock.now() - cached.at < CREDITS_SECONDS:
+        if cached is not None and self._clock.monotonic() - cached.at < CREDITS_SECONDS:
             return cached.credits
         try:
             return await self._read_credits(provider, account)
@@ -165,7 +165,7 @@ class AccountChecks:
                     await self._record_outcome(account, provider.check(account))
             else:
                 # There is no check: let one submit through as a probe.
-                self._pool.record_login(account, sent_at=self._clock.now())
+                self._pool.record_login(account, sent_at=self._clock.monotonic())
         except ProviderError:
             pass
         finally:
@@ -199,7 +199,7 @@ class AccountChecks:
 
         Raises ProviderError without secrets. ANSWER_LOST becomes UPSTREAM_ERROR, since these calls are not charged.
         """
-        sent_at = self._clock.now()
+        sent_at = self._clock.monotonic()
         try:
             result = await call
         except ProviderError as error:

@@ -20,7 +20,7 @@ class FailedProxies(Generic[V]):
     apart."""
 
     def __init__(self, now: Callable[[], float]) -> None:
-        """`now` gives unix seconds."""
+        """`now` gives monotonic seconds."""
         self._managed: TTLCache[Proxy, V] = TTLCache(_MAX_FAILED_PROXIES, PROXY_PAUSE_SECONDS, timer=now)
         self._named: TTLCache[Proxy, V] = TTLCache(_MAX_FAILED_PROXIES, PROXY_PAUSE_SECONDS, timer=now)
 

@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.localized_text import LocalizedText
-from providers.contract.spec import QuotaReset
 
 _DAY = 86_400
 _JITTER = 0.2
@@ -91,8 +90,8 @@ class Price(NamedTuple):
 
 
 class ClosedPrice(NamedTuple):
-    """A price that was above the balance of `credits`, closed until `until`, in unix seconds. `failures` counts from 1,
-    `code` is that of the error."""
+    """A price that was above the balance of `credits`, closed until `until`, in monotonic seconds. `failures` counts
+    from 1, `code` is that of the error."""
 
     until: float
     credits: int
@@ -102,8 +101,8 @@ class ClosedPrice(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """A pause from `began` to `until`, in unix seconds, with the error that caused it. `failures` counts consecutive
-    errors of the kind, from 1."""
+    """A pause from `began` to `until`, in monotonic seconds, with the error that caused it. `failures` counts
+    consecutive errors of the kind, from 1."""
 
     kind: ErrorKind
     began: float
@@ -126,14 +125,15 @@ class Pause:
 
 @dataclass(slots=True)
 class Health:
-    """The health of one account. Times are arguments, in unix seconds.
+    """The health of one account. Times are arguments, in monotonic seconds.
 
-    `jitter` returns a random number in [0, 1). `quota_reset` is when the provider renews credits, None where it
-    does not. The last pause of each error kind is kept after it ends, to count consecutive failures.
+    `jitter` returns a random number in [0, 1). `seconds_to_reset` returns the seconds until the provider renews
+    credits, and is None where it does not. The last pause of each error kind is kept after it ends, to count
+    consecutive failures.
     """
 
     jitter: Callable[[], float]
-    quota_reset: QuotaReset | None = None
+    seconds_to_reset: Callable[[], float] | None = None
     is_half_open: bool = True
     """True while the outcome of a submit is unknown, so that one probe is sent at a time: for a new account, and from a
     failure to the next successful submit."""
@@ -143,7 +143,7 @@ class Health:
     _price_at_failure: Price | None = None
     """The price of the last NO_CREDITS error, None once a balance was read."""
     _doubts: int = 0
-    _doubtful_until: float = 0.0
+    _doubtful_until: float = float("-inf")
 
     def active_pause(self, now: float) -> Pause | None:
         """The pause in force: that of a rejected credential first, else the longest. The pause of a rejected credential
@@ -210,7 +210,7 @@ class Health:
         self._closed_models.pop(model, None)
         if price is not None:
             self._closed_prices.pop(price, None)
-        self._doubts, self._doubtful_until = 0, 0.0
+        self._doubts, self._doubtful_until = 0, float("-inf")
         self._pauses = {kind: pause for kind, pause in self._pauses.items() if pause.began > sent_at}
         self.is_half_open = bool(self._pauses)
 
@@ -268,7 +268,7 @@ class Health:
         self._pauses.clear()
         self._closed_models.clear()
         self._closed_prices.clear()
-        self._doubts, self._doubtful_until = 0, 0.0
+        self._doubts, self._doubtful_until = 0, float("-inf")
 
     def _fail_model(self, model: str, error: ProviderError, now: float) -> Pause | None:
         last = self._closed_models.get(model)
@@ -282,8 +282,8 @@ class Health:
         return pause
 
     def _pause(self, error: ProviderError, rule: PauseRule, failures: int, now: float) -> Pause:
-        if rule.until_reset and self.quota_reset is not None:
-            seconds = self.quota_reset.seconds_left(now)
+        if rule.until_reset and self.seconds_to_reset is not None:
+            seconds = self.seconds_to_reset()
         elif rule.use_retry_after and error.retry_after:
             seconds = min(error.retry_after, _MAX_RETRY_AFTER)
         else:

@@ -19,14 +19,14 @@ MAX_RUNNING = 1000
 
 
 class CreditBalance(NamedTuple):
-    """The credit balance read at `at`, in unix seconds."""
+    """The credit balance read at `at`, in monotonic seconds."""
 
     credits: Credits
     at: float
 
 
 class LastError(NamedTuple):
-    """The last error that counted against the account, at `at`, in unix seconds."""
+    """The last error that counted against the account, at `at`, in monotonic seconds."""
 
     error: ProviderError
     at: float
@@ -47,8 +47,8 @@ class AccountRecord:
     probe: "Probe | None" = None
     """The running probe of a half-open account."""
     running: dict[str, float] = field(default_factory=dict)
-    """Upstream ids of unfinished tasks with their expiry times in unix seconds, the oldest first."""
-    polled_at: float = 0.0
+    """Upstream ids of unfinished tasks with their expiry times in monotonic seconds, the oldest first."""
+    polled_at: float = float("-inf")
     submitted: int = 0
     failed: int = 0
     last_error: LastError | None = None

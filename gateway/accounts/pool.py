@@ -54,8 +54,8 @@ class ManagedAccount:
 
 
 class AccountStatus(NamedTuple):
-    """The status of one account. `until` is when it is available again, in unix seconds, None where unknown. `error` is
-    the error that led to it."""
+    """The status of one account. `until` is when it is available again, in monotonic seconds, None where unknown.
+    `error` is the error that led to it."""
 
     state: AccountState
     until: float | None = None
@@ -87,10 +87,15 @@ class AccountPool:
         self._removed: set[str] = set()
         self._records = AccountRecords()
         self._log = TroubleLog(clock)
-        self._failed_proxies: FailedProxies[AccountStatus] = FailedProxies(clock.now)
+        self._failed_proxies: FailedProxies[AccountStatus] = FailedProxies(clock.monotonic)
 
     def now(self) -> float:
-        return self._clock.now()
+        """The time of leases and pauses, in monotonic seconds."""
+        return self._clock.monotonic()
+
+    def unix_time(self, at: float) -> float:
+        """A time of a lease or a pause in unix seconds, for display."""
+        return self._clock.now() + at - self._clock.monotonic()
 
     def manage(self, accounts: Sequence[ManagedAccount], policy: Policy | None = None) -> None:
         """Replace the managed accounts. The records of accounts that stay are kept, but their health is reset where the
@@ -148,7 +153,7 @@ class AccountPool:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + (self._max_wait if max_wait is None else min(max_wait, self._max_wait))
         while True:
-            now = self._clock.now()
+            now = self._clock.monotonic()
             usable = {
                 account.id: account
                 for account in accounts
@@ -199,7 +204,7 @@ class AccountPool:
         if account.proxy not in self._failed_proxies:
             self._log.proxy_failed(account, error, managed=managed)
         status_error = ProviderError(error.kind, message=ERRORS["proxy_unreachable"], detail=error.detail)
-        until = self._clock.now() + PROXY_PAUSE_SECONDS
+        until = self._clock.monotonic() + PROXY_PAUSE_SECONDS
         status = AccountStatus(AccountState.UNREACHABLE, until, status_error)
         self._failed_proxies.add(account.proxy, status, managed=managed)
 
@@ -208,7 +213,7 @@ class AccountPool:
     ) -> bool:
         """Record an error that counts against the account. True when it starts a pause. `error` must not contain
         secrets."""
-        record, now = self._current(account), self._clock.now()
+        record, now = self._current(account), self._clock.monotonic()
         if record is None:
             return False
         record.last_error = LastError(error.without_traceback(), now)
@@ -226,7 +231,7 @@ class AccountPool:
         price: Price | None = None,
     ) -> AccountStatus:
         """The status of an account for a model at a price. `failure` is the error of an attempt that just failed."""
-        status = self._status(self._record(account), model, self._clock.now(), price)
+        status = self._status(self._record(account), model, self._clock.monotonic(), price)
         failed_proxy = self._failed_proxies.get(account.proxy or "")
         if status.state is AccountState.READY and failed_proxy is not None:
             return failed_proxy
@@ -269,7 +274,7 @@ class AccountPool:
     def tasks_to_poll(self, accounts: Sequence[Account], interval: float, limit: int) -> dict[Account, list[str]]:
         """The tasks to poll for full accounts, since one of them may have ended: the `limit` oldest tasks of each, at
         most once in `interval` seconds."""
-        now, found = self._clock.now(), dict[Account, list[str]]()
+        now, found = self._clock.monotonic(), dict[Account, list[str]]()
         for account in accounts:
             record = self._record(account)
             if (
@@ -288,19 +293,19 @@ class AccountPool:
     def lacks_credits(self, account: Account) -> bool:
         """True while the account is paused for lack of credits, or has too few of them for a video."""
         paused = self._pause_of(account, ErrorKind.NO_CREDITS) is not None
-        return paused or self._record(account).health.has_closed_prices(self._clock.now())
+        return paused or self._record(account).health.has_closed_prices(self._clock.monotonic())
 
     def claim_check(self, account: Account) -> bool:
         """True where the credential was rejected and a check is due, which the caller then runs. The next one is due an
         interval later."""
-        pause, now = self._pause_of(account, ErrorKind.INVALID_CREDENTIAL), self._clock.now()
+        pause, now = self._pause_of(account, ErrorKind.INVALID_CREDENTIAL), self._clock.monotonic()
         if pause is None or now < pause.until:
             return False
         self._record(account).health.postpone_check(now)
         return True
 
     def _pause_of(self, account: Account, kind: ErrorKind) -> Pause | None:
-        return self._record(account).health.pause_of(kind, self._clock.now())
+        return self._record(account).health.pause_of(kind, self._clock.monotonic())
 
     def record_login(self, account: Account, *, sent_at: float) -> None:
         """Record that the upstream accepted the credential in a call sent at `sent_at`."""
@@ -319,8 +324,8 @@ class AccountPool:
         """Record a credit balance."""
         record = self._current(account)
         if record is not None:
-            record.credits = CreditBalance(credits, self._clock.now())
-            record.health.record_credits(credits.total, self._clock.now())
+            record.credits = CreditBalance(credits, self._clock.monotonic())
+            record.health.record_credits(credits.total, self._clock.monotonic())
 
     def pause(self, account: Account) -> None:
         """Send the account no submits until `resume`. Its tasks can still be polled."""
@@ -335,7 +340,7 @@ class AccountPool:
     def record(self, account: Account) -> AccountRecord:
         """The record of an account, for display."""
         record = self._record(account)
-        record.prune(self._clock.now())
+        record.prune(self._clock.monotonic())
         return record
 
     def __len__(self) -> int:
@@ -357,7 +362,11 @@ class AccountPool:
         return record if record.credential == _digest(account) else None
 
     def _new_record(self, account: Account) -> AccountRecord:
-        return AccountRecord(_digest(account), Health(self._jitter, self._quota_resets.get(account.provider)))
+        return AccountRecord(_digest(account), Health(self._jitter, self._seconds_to_reset(account.provider)))
+
+    def _seconds_to_reset(self, provider: str) -> Callable[[], float] | None:
+        reset = self._quota_resets.get(provider)
+        return (lambda: reset.seconds_left(self._clock.now())) if reset is not None else None
 
 
 def _shows_login(result: TaskState | ProviderError) -> bool:

@@ -33,7 +33,7 @@ class TroubleLog:
             "provider": account.provider,
             "reason": pause.state.value,
             "code": pause.code or "-",
-            "until": utc(pause.until),
+            "until": utc(self._clock.now() + pause.until - self._clock.monotonic()),
         }
         GATEWAY.warning("account paused", extra={"fields": fields})
 
@@ -46,9 +46,8 @@ class TroubleLog:
 
     def _count(self, reason: str) -> None:
         self._counts[reason] += 1
-        now = self._clock.now()
-        # A clock that was set back does not stop the lines.
-        if 0 <= now - self._logged_at < SUMMARY_SECONDS:
+        now = self._clock.monotonic()
+        if now - self._logged_at < SUMMARY_SECONDS:
             return
         self._logged_at = now
         GATEWAY.info("accounts of pass-through callers paused", extra={"fields": dict(self._counts)})

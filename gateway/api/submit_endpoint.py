@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 from urllib.parse import quote
 
@@ -11,12 +12,14 @@ from gateway.accounts.callers import Caller
 from gateway.api.context import services, submit_order
 from gateway.api.schemas.body_parser import read_object
 from gateway.api.schemas.requests import parse_generation, parse_reuse
+from gateway.core.byte_ranges import content_length
 from gateway.core.errors import GatewayError, invalid
 from gateway.tasks.idempotency import fingerprint_of
-from gateway.tasks.order import SubmitOrder
+from gateway.tasks.order import Derivation, SubmitOrder
 from gateway.tasks.view import Submitted
 from providers.contract.errors import FieldProblem, FieldReason
-from providers.contract.requests import FieldWarning
+from providers.contract.requests import FieldWarning, VideoRequest
+from providers.offload import INLINE_BYTES, offload
 
 WARNINGS_HEADER = "x-gateway-warnings"
 _MAX_HEADER = 1500
@@ -38,7 +41,7 @@ async def submit_generation(request: Request, caller: Caller, *, nearest: bool) 
     """Submit the video that a body asks for. Frees the body, which may be large. Raises GatewayError."""
     async with read_object(request, services(request).settings.limits.body_bytes) as fields:
         parsed = parse_generation(fields, services(request).settings.api.unknown_fields)
-        fingerprint = fingerprint_of("video", parsed.request)
+        fingerprint = await _fingerprint(request, "video", parsed.request)
         order = submit_order(request, caller, parsed.request, fingerprint, nearest=nearest)
         submitted = await _submit(request, order, parsed.names)
     warnings = _by_names(parsed.names, (*parsed.warnings, *submitted.warnings))
@@ -55,11 +58,17 @@ async def submit_derived(
         if video_id is not None and (parsed.clip or parsed.video_id not in (None, video_id)):
             raise invalid([FieldProblem("video", FieldReason.CONFLICT, (video_id,))], code="conflict")
         derivation = parsed.derivation(operation, video_id)
-        fingerprint = fingerprint_of(operation, derivation)
+        fingerprint = await _fingerprint(request, operation, derivation)
         order = submit_order(request, caller, derivation, fingerprint, nearest=True)
         submitted = await _submit(request, order, parsed.names)
     warnings = _by_names(parsed.names, (*parsed.warnings, *submitted.warnings))
     return SubmitOutcome(submitted, parsed.prompt, warnings=warnings), derivation.video_id
+
+
+async def _fingerprint(request: Request, operation: str, content: VideoRequest | Derivation) -> bytes:
+    """The fingerprint of a parsed body, in a thread where the body is large: it takes a pass over its text."""
+    size = content_length(request.headers)
+    return await offload(INLINE_BYTES if size is None else size, partial(fingerprint_of, operation, content))
 
 
 async def _submit(request: Request, order: SubmitOrder, names: Mapping[str, str]) -> Submitted:

@@ -101,14 +101,14 @@ class Archive:
         self._background = background
         self._store_prompts = store_prompts
         self._queue = CopyQueue(clock, background, self.copy, copies, link_seconds, on_result)
-        self._archived_for: TTLCache[_Key, set[str]] = TTLCache(_MAX_CACHED, ARCHIVED_SECONDS, timer=clock.now)
+        self._archived_for: TTLCache[_Key, set[str]] = TTLCache(_MAX_CACHED, ARCHIVED_SECONDS, timer=clock.monotonic)
         """The tags of the accounts that own an archived task."""
         self._found: TTLCache[_Key, asyncio.Future[ArchivedTask | None]] = TTLCache(
-            _MAX_CACHED_FINDS, FOUND_SECONDS, timer=clock.now
+            _MAX_CACHED_FINDS, FOUND_SECONDS, timer=clock.monotonic
         )
-        self._missed: TTLCache[_Key, None] = TTLCache(_MAX_CACHED_FINDS, MISSED_SECONDS, timer=clock.now)
+        self._missed: TTLCache[_Key, None] = TTLCache(_MAX_CACHED_FINDS, MISSED_SECONDS, timer=clock.monotonic)
         self._look_ups = asyncio.Semaphore(CONCURRENT_LOOKUPS)
-        self._outage_until = 0.0
+        self._outage_until = float("-inf")
 
     # --- copying ------------------------------------------------------------------------------------------------
 
@@ -178,7 +178,7 @@ class Archive:
             return None
         search = self._found.get(key)
         if search is None:
-            if self._clock.now() < self._outage_until:
+            if self._clock.monotonic() < self._outage_until:
                 raise StoreError(_OUTAGE)
             search = self._found[key] = asyncio.ensure_future(self._look_up(provider, id))
             search.add_done_callback(partial(self._looked_up, key))
@@ -190,14 +190,14 @@ class Archive:
 
     def record_outage(self) -> bool:
         """Record an outage of the store. True where it has just begun."""
-        now = self._clock.now()
+        now = self._clock.monotonic()
         begins = now >= self._outage_until
         self._outage_until = now + OUTAGE_SECONDS
         return begins
 
     async def _look_up(self, provider: str, id: str) -> ArchivedTask | None:
         async with self._look_ups:
-            if self._clock.now() < self._outage_until:
+            if self._clock.monotonic() < self._outage_until:
                 raise StoreError(_OUTAGE)
             try:
                 async with asyncio.timeout(LOOKUP_SECONDS):

@@ -71,14 +71,14 @@ class CopyQueue:
         """Copies that are running, queued or waiting for a retry."""
         self._running = 0
         self._given_up: LRUCache[Key, float] = LRUCache(_MAX_GIVEN_UP)
-        """Until when a task is not queued again, in unix seconds."""
+        """Until when a task is not queued again, in monotonic seconds."""
 
     def accepts(self, key: Key) -> bool:
         """False where a task is queued, was given up recently, or the queue is full or closed."""
         if key in self._jobs or self._closed or len(self._jobs) >= MAX_WAITING:
             return False
         until = self._given_up.get(key)
-        return until is None or until <= self._clock.now()
+        return until is None or until <= self._clock.monotonic()
 
     def add(self, metadata: TaskMetadata, account: Account, result: Result, renew: Renew) -> None:
         """Queue a copy. A failed copy is retried while the link lives. `renew` gets a fresh link for one that
@@ -145,7 +145,7 @@ class CopyQueue:
         job.attempts += 1
         if result.outcome is Outcome.EXPIRED or now + pause > job.deadline:
             self._jobs.pop(key, None)
-            self._given_up[key] = now + GIVEN_UP_SECONDS
+            self._given_up[key] = self._clock.monotonic() + GIVEN_UP_SECONDS
             cause = result.cause or "the link has expired"
             GATEWAY.warning("archiving a finished video failed; giving up", extra={"fields": fields | {"cause": cause}})
             return

@@ -102,7 +102,7 @@ class TaskArchiver:
         """A function that returns the result with fresh links: see `fresh_result`."""
 
         async def renew() -> Result | None:
-            return await fresh_result(self._poller, ref, self._clock.now())
+            return await fresh_result(self._poller, ref, self._clock.monotonic())
 
         return renew
 
@@ -213,9 +213,9 @@ class TaskArchiver:
         return observed[ref.upstream_id]
 
     async def _follow_to_its_end(self, ref: TaskRef) -> None:
-        deadline = self._clock.now() + FOLLOWED_SECONDS
+        deadline = self._clock.monotonic() + FOLLOWED_SECONDS
         try:
-            while self._clock.now() < deadline:
+            while self._clock.monotonic() < deadline:
                 await self._clock.sleep(self._interval)
                 observed = await self._observe(ref, force_refresh=False)
                 if not isinstance(observed, Observation):

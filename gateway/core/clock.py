@@ -12,7 +12,11 @@ class Timer(Protocol):
 
 class Clock(Protocol):
     def now(self) -> float:
-        """Unix seconds, UTC."""
+        """Unix seconds, UTC: for what is shown, or compared with a time of an upstream. It may step in both
+        directions."""
+
+    def monotonic(self) -> float:
+        """Seconds that never step: for intervals, deadlines and TTLs in this process."""
 
     async def sleep(self, seconds: float) -> None: ...
 
@@ -23,6 +27,9 @@ class Clock(Protocol):
 class SystemClock:
     def now(self) -> float:
         return time.time()
+
+    def monotonic(self) -> float:
+        return time.monotonic()
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)

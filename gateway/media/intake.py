@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
+from tempfile import SpooledTemporaryFile
 from typing import IO, Protocol
 
 from gateway.core.errors import GatewayError, invalid
@@ -19,7 +20,7 @@ from gateway.core.localization import format_bytes
 from gateway.core.logs import GATEWAY, location_of
 from gateway.core.messages import ERRORS
 from gateway.media.resize import shrink_to
-from gateway.media.spool import spool
+from gateway.media.spool import SPOOL_BYTES, close_spooled, spool
 from gateway.media.unreadable import unreadable
 from providers.contract.errors import FieldProblem, FieldReason, ProviderError
 from providers.contract.localized_text import LocalizedText
@@ -27,11 +28,13 @@ from providers.contract.media import MediaLimits
 from providers.contract.models import ModelCard
 from providers.contract.requests import Media, VideoRequest
 from providers.media_files import HEAD_BYTES, NAMES, TYPES, MediaFile, MediaKind
+from providers.offload import CHUNK_BYTES, offload
 from providers.single_flight import all_of
 from providers.transport.client import HttpClient
 
 _CONCURRENT_INPUTS = 4
 _ESCAPES = {f"%{code:02{form}}".encode(): bytes([code]) for form in "Xx" for code in b"+/=-_ \t\r\n"}
+_PLAIN = bytes.maketrans(b"-_ ", b"+/+")
 _NO_LIMITS = MediaLimits()
 _TOLERANCE_SECONDS = 0.5
 """A clip of 10 s often has some frames more or less. Upstreams, which count whole seconds, accept it."""
@@ -106,8 +109,9 @@ class MediaIntake:
             got = await self._get(card, item, quota.client, min(self._max_bytes(limits, item.kind), quota.left))
             if got is None:
                 return item
-            resources.callback(got.close)
-            file = await asyncio.to_thread(_inspect, got, item)
+            size = got.seek(0, io.SEEK_END)
+            resources.push_async_callback(close_spooled, got, size)
+            file = await offload(size, partial(_inspect, got, item))
             quota.consume(file.size, item.param)
         if file.kind is not item.kind:
             raise invalid([_wrong_kind(item, file)])
@@ -135,7 +139,7 @@ class MediaIntake:
             except ProviderError as error:
                 raise GatewayError("upstream_unavailable", ERRORS["file_unavailable"], detail=error.detail) from error
         if item.url.startswith("data:"):
-            return await asyncio.to_thread(_decode, item, max_bytes)
+            return await offload(len(item.url), partial(_decode, item, max_bytes))
         if card.fetches_urls:
             return None
         if item.from_upstream:
@@ -176,34 +180,55 @@ def too_large(param: str, max_bytes: int) -> GatewayError:
 
 def _decode(item: Media, max_bytes: int) -> IO[bytes]:
     """The bytes of a `data:` URL. Raises GatewayError."""
-    head, comma, data = item.url.partition(",")
-    text = data.encode("utf-8", "replace")
+    # No slice of the whole text: it would copy megabytes in one call.
+    start = item.url.find(",") + 1
     # Base64 has three bytes in four characters.
-    if len(text) // 4 * 3 > max_bytes + 3:
+    if (len(item.url) - start) // 4 * 3 > max_bytes + 3:
         raise too_large(item.param, max_bytes)
+    content = SpooledTemporaryFile(SPOOL_BYTES)  # noqa: SIM115 - it outlives this function
     try:
-        if not comma:
-            raise ValueError
-        if not head.lower().endswith(";base64"):
+        if not item.url[:start].lower().endswith(";base64,"):
             # Percent encoding is only used for pictures of a few kilobytes.
             raise ValueError
-        content = _base64(text)
+        for piece in _base64_pieces(item.url, start):
+            content.write(piece)
     except (ValueError, binascii.Error):
+        content.close()
         raise GatewayError(
             "invalid_value", ERRORS["invalid_data_url"], param=item.param, values={"param": item.param}
         ) from None
-    return io.BytesIO(content)
+    except BaseException:
+        content.close()
+        raise
+    return content
 
 
-def _base64(text: bytes) -> bytes:
-    """Decode base64 of either alphabet, with line breaks, without padding. A space was a plus in a form.
+def _base64_pieces(text: str, start: int) -> Iterator[bytes]:
+    """Decode the base64 that begins at `start`, of either alphabet, with line breaks, without padding. A space was a
+    plus in a form. Raises ValueError."""
+    # `cut` is the beginning of an escape, `rest` what is less than four characters, and the padding.
+    cut = rest = b""
+    for at in range(start, len(text), CHUNK_BYTES):
+        raw = cut + text[at : at + CHUNK_BYTES].encode("utf-8", "replace")
+        escape = raw.rfind(b"%", -2)
+        cut = raw[escape:] if escape >= 0 else b""
+        plain = rest + _unescaped(raw[: len(raw) - len(cut)])
+        length = len(plain.rstrip(b"="))
+        if b"=" in plain[:length]:
+            raise ValueError("padding before the end")
+        whole = length - length % 4
+        rest = plain[whole:]
+        yield base64.b64decode(plain[:whole], validate=True)
+    last = (rest + cut).rstrip(b"=")
+    yield base64.b64decode(last + b"=" * (-len(last) % 4), validate=True)
 
-    Only the characters that base64 needs are unescaped: unquoting millions of characters takes seconds and gigabytes.
-    """
-    for escape, plain in _ESCAPES.items():
-        text = text.replace(escape, plain)
-    plain = text.translate(bytes.maketrans(b"-_ ", b"+/+"), b"\t\r\n").rstrip(b"=")
-    return base64.b64decode(plain + b"=" * (-len(plain) % 4), validate=True)
+
+def _unescaped(text: bytes) -> bytes:
+    """Only the characters that base64 needs are unescaped: unquoting millions of characters takes seconds."""
+    if b"%" in text:
+        for escape, plain in _ESCAPES.items():
+            text = text.replace(escape, plain)
+    return text.translate(_PLAIN, b"\t\r\n")
 
 
 def _inspect(content: IO[bytes], item: Media) -> MediaFile:

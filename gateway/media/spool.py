@@ -1,12 +1,14 @@
 """Bounded spool file for a stream of unknown length: in memory up to SPOOL_BYTES, on disk beyond that."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 from tempfile import SpooledTemporaryFile
 from typing import IO
 
-SPOOL_BYTES = 1024 * 1024
+from providers.media_files import IN_MEMORY_BYTES
+from providers.offload import CHUNK_BYTES, in_thread
+
+SPOOL_BYTES = IN_MEMORY_BYTES
 """A larger file goes to disk."""
 
 
@@ -16,28 +18,31 @@ async def spool(pieces: AsyncIterator[bytes], max_bytes: int, too_large: Callabl
     Raises what `too_large` makes after `max_bytes`, and what `pieces` raises; the file is then closed.
     """
     file = SpooledTemporaryFile(SPOOL_BYTES)  # noqa: SIM115 - it outlives this function
-    size = 0
+    size, unwritten = 0, bytearray()
     try:
         async for piece in pieces:
             size += len(piece)
             if size > max_bytes:
                 raise too_large()
-            if size > SPOOL_BYTES:
-                await _in_thread(partial(file.write, piece))
-            else:
+            if size <= SPOOL_BYTES:
                 file.write(piece)
+                continue
+            unwritten += piece
+            if len(unwritten) >= CHUNK_BYTES:
+                await in_thread(partial(file.write, unwritten))
+                unwritten = bytearray()
+        if unwritten:
+            await in_thread(partial(file.write, unwritten))
     except BaseException:
-        file.close()
+        await close_spooled(file, size)
         raise
     file.seek(0)
     return file
 
 
-async def _in_thread(call: Callable[[], object]) -> None:
-    """Run a call in a thread. A cancelled caller still waits for it, so that no file is closed during a write."""
-    work = asyncio.get_running_loop().run_in_executor(None, call)
-    try:
-        await asyncio.shield(work)
-    except asyncio.CancelledError:
-        await asyncio.wait([work])
-        raise
+async def close_spooled(file: IO[bytes], size: int) -> None:
+    """Close a spool file of `size` bytes: to free the pages of a large one takes time."""
+    if size > SPOOL_BYTES:
+        await in_thread(file.close)
+    else:
+        file.close()

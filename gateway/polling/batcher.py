@@ -7,6 +7,7 @@ than the deadline.
 import asyncio
 import math
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -14,6 +15,7 @@ from gateway.core import metrics
 from gateway.core.background_tasks import Background
 from gateway.core.clock import Clock, Timer
 from gateway.core.logs import GATEWAY, location_of
+from gateway.polling.query_queue import Priority, QueryQueue
 from gateway.polling.rate_limiter import AdaptiveRateLimiter
 from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind, ProviderError
@@ -32,32 +34,26 @@ MAX_PENDING = 20_000
 
 Answer = TaskState | ProviderError
 OnResults = Callable[[Account, Mapping[str, Answer], float], None]
-Urgency = Callable[[str], float]
-"""Priority of the query of an id: the age of its state, higher for a task that is nearly finished."""
+PriorityOf = Callable[[str], Priority]
+"""Priority of the query of an id among those that wait."""
 
-OVERDUE = ProviderError(ErrorKind.ANSWER_LOST, detail=f"no answer within {DEADLINE_SECONDS:g} s")
-NO_ANSWER = ProviderError(ErrorKind.TASK_NOT_FOUND)
 _SPLITTABLE = frozenset({ErrorKind.INVALID_REQUEST, ErrorKind.UPSTREAM_ERROR})
 """Errors of a batch that a single id may have caused."""
 
 
+def _overdue() -> ProviderError:
+    """The answer to a caller that has waited for DEADLINE_SECONDS."""
+    return ProviderError(ErrorKind.ANSWER_LOST, detail=f"no answer within {DEADLINE_SECONDS:g} s")
+
+
 @dataclass(slots=True)
 class PendingQuery:
-    """A pending query of one id, with the futures of its callers. All of them resolve by the deadline."""
+    """A pending query of one id, with the futures of its callers. `forced` is True while one of them waits for a forced
+    refresh."""
 
     id: str
     waiting: list["asyncio.Future[Answer]"] = field(default_factory=list)
-    deadline: Timer | None = None
-
-    def answer(self, answer: Answer) -> None:
-        if self.deadline is not None:
-            self.deadline.cancel()
-            self.deadline = None
-        waiting, self.waiting = self.waiting, []
-        for future in waiting:
-            # The caller may have been cancelled.
-            if not future.done():
-                future.set_result(answer)
+    forced: bool = False
 
 
 class QueryBatcher:
@@ -71,7 +67,7 @@ class QueryBatcher:
         clock: Clock,
         background: Background,
         on_results: OnResults,
-        urgency: Urgency,
+        priority_of: PriorityOf,
     ) -> None:
         self.provider = provider
         self.account = account
@@ -79,14 +75,17 @@ class QueryBatcher:
         self._clock = clock
         self._background = background
         self._on_results = on_results
-        self._urgency = urgency
+        self._priority_of = priority_of
         self._batch = provider.query_batch
         self._max_calls = CONCURRENT_BATCHES if self._batch > 1 else CONCURRENT_SINGLES
-        self._pending: dict[str, PendingQuery] = {}
+        self._pending: QueryQueue[PendingQuery] = QueryQueue()
         self._in_flight: dict[str, PendingQuery] = {}
         self._calls = 0
         self._waking: Timer | None = None
         self._wakes_at = 0.0
+        # In the order of the deadlines, which are all equally far away: one timer serves all.
+        self._deadlines: OrderedDict[asyncio.Future[Answer], tuple[float, PendingQuery]] = OrderedDict()
+        self._deadline_timer: Timer | None = None
 
     @property
     def round_seconds(self) -> float:
@@ -94,23 +93,28 @@ class QueryBatcher:
         return self.limiter.seconds_for(math.ceil(len(self._pending) / self._batch)) if self._pending else 0.0
 
     def enqueue(self, id: str, *, force_refresh: bool, wait: bool) -> "asyncio.Future[Answer] | None":
-        """Enqueue a status query. Returns a future if the id goes out with the next batch or `wait` is set, else None.
+        """Enqueue a status query. Returns a future if the id goes out with the next batch, or `wait` or `force_refresh`
+        is set, else None.
 
-        The future resolves with OVERDUE after DEADLINE_SECONDS. `force_refresh` sends a new query where one of the id
-        is already in flight.
+        The future resolves with ANSWER_LOST after DEADLINE_SECONDS. `force_refresh` waits for a query that is sent from
+        now on: those of one id share it, and it is sent before the queries that are not forced.
         """
-        pending = None if force_refresh else self._in_flight.get(id)
-        if pending is not None:
+        query = None if force_refresh else self._in_flight.get(id)
+        if query is not None:
             metrics.QUERIES_JOINED.inc()
-            return self._wait_for(pending)
-        pending = self._pending.get(id)
-        if pending is None:
-            pending = self._pending[id] = PendingQuery(id)
+            return self._wait_for(query)
+        query = self._pending.get(id)
+        if query is None:
+            query = PendingQuery(id)
+            self._pending.add(id, query, self._priority_of(id))
             if len(self._pending) > MAX_PENDING:
                 self._drop_oldest()
         else:
             metrics.QUERIES_JOINED.inc()
-        if self._calls >= self._max_calls or self.limiter.wait(self._clock.now()) > 0.0:
+        if force_refresh and not query.forced:
+            query.forced = True
+            self._pending.force(id)
+        if self._calls >= self._max_calls or self.limiter.wait(self._clock.monotonic()) > 0.0:
             self._schedule()
             is_next = False
         elif len(self._pending) < self._batch:
@@ -118,35 +122,65 @@ class QueryBatcher:
             is_next = True
         else:
             self._send()
-            is_next = self._in_flight.get(id) is pending
-        return self._wait_for(pending) if is_next or wait else None
+            is_next = self._in_flight.get(id) is query
+        return self._wait_for(query) if is_next or wait or force_refresh else None
 
-    def _wait_for(self, pending: PendingQuery) -> "asyncio.Future[Answer]":
+    # --- deadlines ----------------------------------------------------------------------------------------------
+
+    def _wait_for(self, query: PendingQuery) -> "asyncio.Future[Answer]":
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        pending.waiting.append(future)
-        if pending.deadline is None:
-            pending.deadline = self._clock.later(DEADLINE_SECONDS, lambda: self._give_up(pending))
+        query.waiting.append(future)
+        self._deadlines[future] = self._clock.monotonic() + DEADLINE_SECONDS, query
+        if self._deadline_timer is None:
+            self._schedule_deadline()
         return future
 
-    def _give_up(self, pending: PendingQuery) -> None:
-        """Resolve the futures with OVERDUE, and let no caller join the slow call. The call itself goes on."""
-        if self._in_flight.get(pending.id) is pending:
-            del self._in_flight[pending.id]
-        pending.answer(OVERDUE)
+    def _schedule_deadline(self) -> None:
+        """Schedule the next deadline. It may pass without effect, where its future has been resolved before."""
+        self._deadline_timer = None
+        if self._deadlines:
+            deadline, _ = next(iter(self._deadlines.values()))
+            left = max(0.0, deadline - self._clock.monotonic())
+            self._deadline_timer = self._clock.later(left, lambda: self._on_deadline(deadline))
+
+    def _on_deadline(self, deadline: float) -> None:
+        """Resolve the futures whose deadline is reached, and let no caller join their slow calls, which go on."""
+        while self._deadlines:
+            future, (due, query) = next(iter(self._deadlines.items()))
+            if due > deadline:
+                break
+            del self._deadlines[future]
+            query.waiting.remove(future)
+            if self._in_flight.get(query.id) is query:
+                del self._in_flight[query.id]
+            elif not query.waiting and self._pending.get(query.id) is query:
+                # Nobody waits for it any more: it no longer goes first.
+                query.forced = False
+                self._pending.unforce(query.id)
+            if not future.done():
+                future.set_result(_overdue())
+        self._schedule_deadline()
+
+    def _answer(self, query: PendingQuery, answer: Answer) -> None:
+        waiting, query.waiting = query.waiting, []
+        for future in waiting:
+            del self._deadlines[future]
+            # The caller may have been cancelled.
+            if not future.done():
+                future.set_result(answer)
 
     # --- sending ------------------------------------------------------------------------------------------------
 
     def _send(self) -> None:
         """Send as many batches as the rate limit allows, then schedule the next one."""
         while self._pending and self._calls < self._max_calls:
-            now = self._clock.now()
+            now = self._clock.monotonic()
             if self.limiter.wait(now) > 0.0:
                 break
             self.limiter.acquire(now)
-            batch = self._most_urgent()
-            for pending in batch:
-                del self._pending[pending.id]
-                self._in_flight[pending.id] = pending
+            batch = [self._pending.pop(now) for _ in range(min(self._batch, len(self._pending)))]
+            for query in batch:
+                self._in_flight[query.id] = query
             self._calls += 1
             self._background.start(self._run(batch))
         self._schedule()
@@ -154,11 +188,11 @@ class QueryBatcher:
     def _schedule(self) -> None:
         """Schedule a wake-up for when the rate limit allows the next call. The end of a call also reschedules."""
         if self._pending and self._calls < self._max_calls:
-            self._wake(self.limiter.wait(self._clock.now()))
+            self._wake(self.limiter.wait(self._clock.monotonic()))
 
     def _wake(self, seconds: float) -> None:
         """Schedule a wake-up in `seconds`, unless an earlier one is scheduled."""
-        due = self._clock.now() + max(seconds, 0.0)
+        due = self._clock.monotonic() + max(seconds, 0.0)
         if self._waking is not None:
             if self._wakes_at <= due:
                 return
@@ -170,36 +204,30 @@ class QueryBatcher:
         self._waking = None
         self._send()
 
-    def _most_urgent(self) -> list[PendingQuery]:
-        if len(self._pending) <= self._batch:
-            return list(self._pending.values())
-        ranked = sorted(self._pending, key=self._urgency, reverse=True)
-        return [self._pending[id] for id in ranked[: self._batch]]
-
     def _drop_oldest(self) -> None:
-        oldest = self._pending.pop(next(iter(self._pending)))
-        oldest.answer(ProviderError(ErrorKind.RATE_LIMITED, detail="too many status queries are pending"))
+        error = ProviderError(ErrorKind.RATE_LIMITED, detail="too many status queries are pending")
+        self._answer(self._pending.pop_oldest(), error)
 
     # --- queries ------------------------------------------------------------------------------------------------
 
     async def _run(self, batch: Sequence[PendingQuery]) -> None:
         answers: Mapping[str, Answer] = {}
         try:
-            answers = await self._query([pending.id for pending in batch])
+            answers = await self._query([query.id for query in batch])
         except Exception as error:
             GATEWAY.error(
                 "a status query failed unexpectedly",
                 extra={"fields": {"provider": self.provider.name, "cause": location_of(error)}},
             )
             broken = ProviderError(ErrorKind.UPSTREAM_ERROR, detail=type(error).__name__)
-            answers = dict.fromkeys((pending.id for pending in batch), broken)
+            answers = dict.fromkeys((query.id for query in batch), broken)
         finally:
             # Resolve all futures, however the call ended.
             self._calls -= 1
-            for pending in batch:
-                if self._in_flight.get(pending.id) is pending:
-                    del self._in_flight[pending.id]
-                pending.answer(answers.get(pending.id, OVERDUE))
+            for query in batch:
+                if self._in_flight.get(query.id) is query:
+                    del self._in_flight[query.id]
+                self._answer(query, answers.get(query.id) or _overdue())
         self._send()
 
     async def _query(self, ids: Sequence[str]) -> Mapping[str, Answer]:
@@ -224,7 +252,7 @@ class QueryBatcher:
         return found
 
     async def _query_rate_limited(self, ids: Sequence[str]) -> Mapping[str, Answer]:
-        now = self._clock.now()
+        now = self._clock.monotonic()
         wait = self.limiter.wait(now)
         self.limiter.acquire(now)
         if wait > 0.0:
@@ -233,13 +261,13 @@ class QueryBatcher:
 
     async def _query_once(self, ids: Sequence[str]) -> Mapping[str, Answer]:
         """The results of one call. An error of the call is the result of every id."""
-        sent_at, began, outcome = self._clock.now(), time.perf_counter(), "broken"
+        sent_at, began, outcome = self._clock.monotonic(), time.perf_counter(), "broken"
         metrics.batch_sizes(self.provider.name).observe(len(ids))
         metrics.QUERIES_IN_FLIGHT.inc()
         answers: Mapping[str, Answer]
         try:
             found, outcome = await self.provider.query(ids, self.account), "ok"
-            answers = {id: found.get(id, NO_ANSWER) for id in ids}
+            answers = {id: found.get(id) or ProviderError(ErrorKind.TASK_NOT_FOUND) for id in ids}
         except ProviderError as error:
             answers, outcome = dict.fromkeys(ids, error), error.kind.value
         finally:
@@ -249,7 +277,7 @@ class QueryBatcher:
             (a for a in answers.values() if isinstance(a, ProviderError) and a.kind is ErrorKind.RATE_LIMITED), None
         )
         if limited is not None:
-            self.limiter.on_rate_limit_error(self._clock.now(), sent_at, limited.retry_after)
+            self.limiter.on_rate_limit_error(self._clock.monotonic(), sent_at, limited.retry_after)
         self._on_results(self.account, answers, sent_at)
         return answers
 

@@ -5,7 +5,6 @@ returned.
 """
 
 import asyncio
-import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
@@ -15,8 +14,17 @@ from gateway.core.clock import Clock
 from gateway.core.errors import clean
 from gateway.core.segmented_lru import SegmentedLRU
 from gateway.polling.batcher import Answer, OnResults, QueryBatcher
+from gateway.polling.query_queue import Priority
 from gateway.polling.rate_limiter import AdaptiveRateLimiter
-from gateway.polling.task_cache import MISSING, NEVER, CachedTask, Observation, is_new, new_task_cache
+from gateway.polling.task_cache import (
+    GRACE_SECONDS,
+    NEVER,
+    CachedTask,
+    Observation,
+    is_new,
+    missing_task,
+    new_task_cache,
+)
 from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.localized_text import LocalizedText
@@ -36,7 +44,7 @@ NOT_LISTED_YET = LocalizedText(
 )
 
 _NEARLY_FINISHED = 80
-_NEARLY_FINISHED_URGENCY = 2.0
+_NEARLY_FINISHED_WEIGHT = 2.0
 """Factor on the urgency of a task whose progress is at least `_NEARLY_FINISHED` percent."""
 
 _TRANSIENT = frozenset(ErrorKind) - {ErrorKind.INVALID_CREDENTIAL, ErrorKind.TASK_NOT_FOUND}
@@ -84,12 +92,14 @@ class Poller:
     def per_second(self, limits: Mapping[str, float]) -> None:
         self._per_second = dict(limits)
         for (name, _), limiter in list(self._limiters.items()):
-            limiter.change_limit(limits.get(name, 0.0), self._clock.now())
+            limiter.change_limit(limits.get(name, 0.0), self._clock.monotonic())
 
     def submitted(self, account: Account, id: str, at: float) -> None:
         """Cache a submitted task as queued. The entry is not fresh, so the first poll queries the upstream. `at` is in
         unix seconds."""
-        self._cached[account.id, id] = CachedTask(TaskState(id, Phase.QUEUED, created_at=at), NEVER, at)
+        self._cached[account.id, id] = CachedTask(
+            TaskState(id, Phase.QUEUED, created_at=at), NEVER, at, created_here_at=self._clock.monotonic()
+        )
 
     def expire(self, account: Account, id: str) -> None:
         """Invalidate the cached state of a task that was just changed. The next poll waits for the upstream's answer,
@@ -99,7 +109,7 @@ class Poller:
             cached.answered_at = NEVER
 
     def fresh(self, account: Account, id: str, now: float) -> CachedTask | None:
-        """The cached task if it is fresh, else None."""
+        """The cached task if it is fresh at `now`, in monotonic seconds, else None."""
         cached = self._cached.get((account.id, id))
         if cached is None:
             return None
@@ -107,12 +117,12 @@ class Poller:
 
     def fresh_observation(self, account: Account, id: str, card: ModelCard | None) -> Observation | None:
         """The observation of a fresh cached task, else None; None as well for one that is gone."""
-        now = self._clock.now()
+        now = self._clock.monotonic()
         cached = self.fresh(account, id, now)
         if cached is None or cached.is_gone(now):
             return None
         metrics.QUERIES_SAVED.inc()
-        return cached.observe(card, now)
+        return cached.observe(card, self._clock.now())
 
     async def observe(
         self,
@@ -122,27 +132,27 @@ class Poller:
         *,
         submitted_at: Mapping[str, float | None],
         force_refresh: bool = False,
-        wait: bool = False,
     ) -> dict[str, Observation | ProviderError]:
         """Observe the task of each id in `cards`, with as few queries as possible for those that are not fresh.
 
         `cards` maps an id to its model card, where known. `submitted_at` maps an id to its submit
-        time. `force_refresh` queries all ids, fresh or not. `wait` waits for the batch of each id; without it, the
-        cached state is returned while the rate limit delays the query. An id maps to TASK_NOT_FOUND where the upstream
-        does not know it, and to INVALID_CREDENTIAL where it rejects the account. A task that the upstream has shown and
-        then misses keeps its state for GRACE_SECONDS, with that error beside it; after that it maps to TASK_NOT_FOUND
-        until a query finds it again.
+        time in unix seconds. `force_refresh` queries all ids, fresh or not, and waits for the answer of each, which may
+        take until the deadline; without it, the cached state is returned while the rate limit delays the query. Where
+        there is no answer by the deadline, the observation has the error of the query. An id maps to TASK_NOT_FOUND
+        where the upstream does not know it, and to INVALID_CREDENTIAL where it rejects the account. A task that the
+        upstream has shown and then misses keeps its state for GRACE_SECONDS, with that error beside it; after that it
+        maps to TASK_NOT_FOUND until a query finds it again.
         """
         found: dict[str, Observation | ProviderError] = {}
         pending: dict[str, asyncio.Future[Answer]] = {}
-        now = self._clock.now()
+        now = self._clock.monotonic()
         for id, card in cards.items():
             cached = None if force_refresh else self.fresh(account, id, now)
             if cached is None:
                 last = self._cached.get((account.id, id))
                 has_state = last is not None and last.answered_at != NEVER
                 batcher = self._batcher(provider, account)
-                answer = batcher.enqueue(id, force_refresh=force_refresh, wait=wait or not has_state)
+                answer = batcher.enqueue(id, force_refresh=force_refresh, wait=not has_state)
                 if answer is not None:
                     pending[id] = answer
                     continue
@@ -150,7 +160,7 @@ class Poller:
                 cached = last
             if cached is not None:
                 metrics.QUERIES_SAVED.inc()
-                found[id] = _observation_of(cached, card, now)
+                found[id] = self._observation_of(cached, card)
         for id, future in pending.items():
             found[id] = self._conclude(account, id, await future, cards[id], submitted_at.get(id))
         return {id: found[id] for id in cards}
@@ -161,7 +171,7 @@ class Poller:
 
     def acquire(self, provider: Provider, account: Account, calls: int = 1) -> None:
         """Count calls that share the rate limit of the queries."""
-        self._batcher(provider, account).limiter.acquire(self._clock.now(), calls)
+        self._batcher(provider, account).limiter.acquire(self._clock.monotonic(), calls)
 
     def round_seconds(self, provider: Provider, account: Account) -> float:
         """Seconds until every pending query of an account has been sent."""
@@ -170,7 +180,7 @@ class Poller:
 
     def age(self, observation: Observation) -> float:
         """Seconds since the observation; 0 for a task that has not been queried yet."""
-        return max(0.0, self._clock.now() - observation.observed_at) if observation.observed_at > 0 else 0.0
+        return self._clock.monotonic() - observation.observed_at if observation.observed_at != NEVER else 0.0
 
     def _batcher(self, provider: Provider, account: Account) -> QueryBatcher:
         """The query batcher of an account. Accounts with the same key share one rate limiter."""
@@ -179,16 +189,18 @@ class Poller:
         if batcher is None or batcher.provider is not provider:
             limiter = self._limiters.get((provider.name, account.id))
             if limiter is None:
-                limiter = AdaptiveRateLimiter(self._per_second.get(provider.name, 0.0), self._clock.now())
+                limiter = AdaptiveRateLimiter(self._per_second.get(provider.name, 0.0), self._clock.monotonic())
                 self._limiters[provider.name, account.id] = limiter
-            urgency = partial(self._urgency, account.id)
-            batcher = QueryBatcher(provider, account, limiter, self._clock, self._background, self.on_results, urgency)
+            priority_of = partial(self._priority_of, account.id)
+            batcher = QueryBatcher(
+                provider, account, limiter, self._clock, self._background, self.on_results, priority_of
+            )
             self._batchers[provider.name, account] = batcher
         return batcher
 
     def on_results(self, account: Account, answers: Mapping[str, Answer], sent_at: float) -> None:
         """Cache the results of a query, and pass them on. Called even where no caller waits any more."""
-        now = self._clock.now()
+        now = self._clock.monotonic()
         for id, answer in answers.items():
             error = answer if isinstance(answer, ProviderError) else answer.error
             if error is not None:
@@ -206,39 +218,45 @@ class Poller:
                     last.miss(now, sent_at)
         self._notify(account, answers, sent_at)
 
-    def _urgency(self, key: str, id: str) -> float:
+    def _priority_of(self, key: str, id: str) -> Priority:
         cached = self._cached.get((key, id))
         if cached is None or not cached.is_observed:
-            return math.inf
-        nearly = _NEARLY_FINISHED_URGENCY if cached.floor >= _NEARLY_FINISHED else 1.0
-        return (self._clock.now() - cached.answered_at) * nearly
+            return Priority()
+        return Priority(cached.answered_at, _NEARLY_FINISHED_WEIGHT if cached.floor >= _NEARLY_FINISHED else 1.0)
 
     def _conclude(
         self, account: Account, id: str, answer: Answer, card: ModelCard | None, submitted_at: float | None
     ) -> Observation | ProviderError:
         """Combine the result of a query with the cached task."""
-        now = self._clock.now()
         cached = self._cached.get((account.id, id))
         if cached is not None and submitted_at is None:
             submitted_at = cached.submitted_at
         if isinstance(answer, TaskState):
-            cached = cached if cached is not None and cached.is_observed else CachedTask(answer, now, submitted_at)
-            return _observation_of(cached, card, now)
+            if cached is None or not cached.is_observed:
+                cached = CachedTask(answer, self._clock.monotonic(), submitted_at)
+            return self._observation_of(cached, card)
         if answer.kind in _TRANSIENT:
             cached = cached or CachedTask(TaskState(id, Phase.PROCESSING, note=UNKNOWN), NEVER)
-            return _observation_of(cached, card, now, answer)
+            return self._observation_of(cached, card, answer)
         if answer.kind is ErrorKind.TASK_NOT_FOUND:
             if cached is not None and cached.is_observed:
-                return _observation_of(cached, card, now)
-            if submitted_at is not None and is_new(submitted_at, now):
+                return self._observation_of(cached, card)
+            if self._is_new(cached, submitted_at):
                 queued = TaskState(id, Phase.QUEUED, created_at=submitted_at, note=NOT_LISTED_YET)
                 cached = cached or CachedTask(queued, NEVER, submitted_at)
-                return cached.observe(card, now)
+                return cached.observe(card, self._clock.now())
         return answer
 
+    def _is_new(self, cached: CachedTask | None, submitted_at: float | None) -> bool:
+        """True for a task that the upstream may not list yet."""
+        if cached is not None and self._clock.monotonic() - cached.created_here_at < GRACE_SECONDS:
+            return True
+        return submitted_at is not None and is_new(submitted_at, self._clock.now())
 
-def _observation_of(
-    cached: CachedTask, card: ModelCard | None, now: float, query_error: ProviderError | None = None
-) -> Observation | ProviderError:
-    """The observation of a cached task; TASK_NOT_FOUND for one that is gone."""
-    return MISSING if cached.is_gone(now) else cached.observe(card, now, query_error)
+    def _observation_of(
+        self, cached: CachedTask, card: ModelCard | None, query_error: ProviderError | None = None
+    ) -> Observation | ProviderError:
+        """The observation of a cached task; TASK_NOT_FOUND for one that is gone."""
+        if cached.is_gone(self._clock.monotonic()):
+            return missing_task()
+        return cached.observe(card, self._clock.now(), query_error)

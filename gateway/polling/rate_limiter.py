@@ -14,11 +14,12 @@ _SLOWEST = 0.05
 _MAX_RETRY_AFTER = 60.0
 """Upper bound of Retry-After in seconds."""
 _TOLERANCE = 1e-4
-"""Tolerance for rounding errors of floats and of unix time."""
+"""Tolerance for rounding errors."""
 
 
 class AdaptiveRateLimiter:
-    """Token bucket of `per_second` calls (0: unlimited), reduced after a 429. Times are arguments, in seconds."""
+    """Token bucket of `per_second` calls (0: unlimited), reduced after a 429. Times are arguments, in monotonic
+    seconds."""
 
     def __init__(self, per_second: float, now: float) -> None:
         self._full = per_second * _USED_SHARE
@@ -73,8 +74,7 @@ class AdaptiveRateLimiter:
         return calls / self._rate if self._full > 0 else 0.0
 
     def _advance(self, now: float) -> None:
-        # A clock that was set back counts as no time passed.
-        passed, self._at = max(0.0, now - self._at), now
+        passed, self._at = now - self._at, now
         self._rate = min(self._full, self._rate + self._full * passed / _RECOVERY)
         self._calls = min(self._burst, self._calls + self._rate * passed)
         if now >= self._blocked_until:

@@ -22,9 +22,8 @@ ENDED_SECONDS = 60.0
 GRACE_SECONDS = 60.0
 """Within this time of its submit, a task that the upstream does not know is too new. After it, the task is gone. One
 that the upstream did know keeps its last state for this time after the first query that missed it."""
-MISSING = ProviderError(ErrorKind.TASK_NOT_FOUND)
-"""The query error of a task that is missing, but not gone yet."""
 NEVER = float("-inf")
+"""A monotonic time before all others."""
 
 _SKEW_SECONDS = 5.0
 _HIGHEST_UNFINISHED = 95
@@ -34,8 +33,9 @@ _NO_CARD = ModelCard(name="", provider="")
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """State and progress (percent) of a task at `observed_at`, in unix seconds. `query_error` is the error of the
-    latest query, where that failed or did not find the task: the state may be stale."""
+    """State and progress (percent) of a task at `observed_at`, in monotonic seconds, NEVER for a state that no query
+    has given. `submitted_at` is in unix seconds. `query_error` is the error of the latest query, where that failed or
+    did not find the task: the state may be stale."""
 
     state: TaskState
     progress: int
@@ -46,9 +46,12 @@ class Observation:
 
 @dataclass(slots=True)
 class CachedTask:
-    """A task in the cache. `floor` is the highest progress reported so far. `sent_at` is when the latest query was sent
-    that found the task or missed it, `answered_at` when that was answered, NEVER for a state that is to be queried
-    again. `missing_since` is when the first of the latest queries in a row missed the task, None if they found it."""
+    """A task in the cache. Its times are monotonic, but `submitted_at`, which is in unix seconds.
+
+    `floor` is the highest progress reported so far. `sent_at` is when the latest query was sent that found the task or
+    missed it, `answered_at` when that was answered, NEVER for a state that is to be queried again. `missing_since` is
+    when the first of the latest queries in a row missed the task, None if they found it. `created_here_at` is when this
+    process submitted it, NEVER for a task that it did not submit."""
 
     state: TaskState
     observed_at: float
@@ -57,6 +60,7 @@ class CachedTask:
     sent_at: float = NEVER
     answered_at: float = NEVER
     missing_since: float | None = None
+    created_here_at: float = NEVER
 
     @property
     def is_observed(self) -> bool:
@@ -78,27 +82,31 @@ class CachedTask:
         of an unfinished task, 0 for no caching."""
         ended = self.state.phase.ended and self.missing_since is None
         ttl = ENDED_SECONDS if ended and freshness > 0 else freshness
-        # An answer from the future was read before the clock was set back.
-        return -_SKEW_SECONDS < now - self.answered_at < ttl
+        return now - self.answered_at < ttl
 
-    def observe(self, card: ModelCard | None, now: float, query_error: ProviderError | None = None) -> Observation:
-        """The observation of the task at `now`. Progress is monotonic across all callers."""
-        progress = estimate(self.state, now, (card or _NO_CARD).typical_seconds) if self.is_observed else 0
+    def observe(self, card: ModelCard | None, unix_now: float, query_error: ProviderError | None = None) -> Observation:
+        """The observation of the task at `unix_now`. Progress is monotonic across all callers."""
+        progress = estimate(self.state, unix_now, (card or _NO_CARD).typical_seconds) if self.is_observed else 0
         if not self.state.phase.ended:
             progress = self.floor = max(progress, min(self.floor, _HIGHEST_UNFINISHED))
         if query_error is None and self.missing_since is not None:
-            query_error = MISSING
+            query_error = missing_task()
         return Observation(self.state, progress, self.observed_at, self.submitted_at, query_error)
 
 
 def new_task_cache(clock: Clock) -> TTLCache[tuple[str, str], CachedTask]:
     """An empty cache. Its keys are the account's id and the upstream's task id."""
-    return TTLCache(CACHE_BYTES, CACHE_SECONDS, timer=clock.now, getsizeof=_size_of)
+    return TTLCache(CACHE_BYTES, CACHE_SECONDS, timer=clock.monotonic, getsizeof=_size_of)
 
 
-def is_new(submitted_at: float, now: float) -> bool:
+def missing_task() -> ProviderError:
+    """The query error of a task that the latest query did not find."""
+    return ProviderError(ErrorKind.TASK_NOT_FOUND)
+
+
+def is_new(submitted_at: float, unix_now: float) -> bool:
     """True for a task that the upstream may not list yet. False for a submit time in the future."""
-    return -_SKEW_SECONDS <= now - submitted_at < GRACE_SECONDS
+    return -_SKEW_SECONDS <= unix_now - submitted_at < GRACE_SECONDS
 
 
 def _size_of(cached: CachedTask) -> int:

@@ -55,10 +55,10 @@ async def with_fresh_link(
 
 
 async def fresh_result(poller: Poller, ref: TaskRef, now: float) -> Result | None:
-    """Renew the links of a task: its result as queried after `now`, in unix seconds. None where the upstream no longer
-    knows the task, or has no result.
+    """Renew the links of a task: its result as queried after `now`, in monotonic seconds. None where the upstream no
+    longer knows the task, or has no result.
 
-    It forces a query and waits for its batch, since the cached result has the old links. Raises ProviderError where the
+    It forces a query, since the cached result has the old links. Raises ProviderError where the
     query fails.
     """
     id = ref.upstream_id
@@ -68,16 +68,15 @@ async def fresh_result(poller: Poller, ref: TaskRef, now: float) -> Result | Non
         {id: ref.provider.card(ref.model) if ref.model else None},
         submitted_at={id: ref.created or ref.provider.submitted_at(id)},
         force_refresh=True,
-        wait=True,
     )
     observed = found[id]
     if isinstance(observed, ProviderError):
         if observed.kind is ErrorKind.TASK_NOT_FOUND:
             return None
-        raise observed
+        raise observed.without_traceback()
     missing = observed.query_error is not None and observed.query_error.kind is ErrorKind.TASK_NOT_FOUND
     if observed.query_error is not None and not missing:
-        raise observed.query_error
+        raise observed.query_error.without_traceback()
     if missing or observed.observed_at < now:
         # The upstream does not list the task right now: the observation is from the cache.
         raise ProviderError(ErrorKind.UPSTREAM_ERROR, detail="the upstream gives no fresh link")

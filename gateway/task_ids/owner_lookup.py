@@ -60,8 +60,8 @@ class OwnerLookup:
         self._clock = clock
         self._poller = poller
         self._background = background
-        self._owners: TTLCache[tuple[str, str], str] = TTLCache(MAX_CACHED_OWNERS, OWNER_SECONDS, timer=clock.now)
-        self._ownerless: TTLCache[_Key, None] = TTLCache(MAX_CACHED_OWNERS, NOBODY_SECONDS, timer=clock.now)
+        self._owners: TTLCache[tuple[str, str], str] = TTLCache(MAX_CACHED_OWNERS, OWNER_SECONDS, timer=clock.monotonic)
+        self._ownerless: TTLCache[_Key, None] = TTLCache(MAX_CACHED_OWNERS, NOBODY_SECONDS, timer=clock.monotonic)
         self._searches: dict[_Key, asyncio.Future[Owner]] = {}
         self._calls: Counter[str] = Counter()
 
@@ -110,10 +110,10 @@ class OwnerLookup:
         """The owners of the ids, in batches that every account is queried for. NOT_ASKED for those of batches that
         exceed the limits."""
         owners: dict[str, Owner] = dict.fromkeys(ids, UnknownOwner.NOT_ASKED)
-        batches, began = _batches(ids, provider.query_batch), self._clock.now()
+        batches, began = _batches(ids, provider.query_batch), self._clock.monotonic()
 
         async def work() -> None:
-            while self._clock.now() - began < SEARCH_SECONDS and calls.reserve(len(accounts)):
+            while self._clock.monotonic() - began < SEARCH_SECONDS and calls.reserve(len(accounts)):
                 unsent = len(accounts)
                 try:
                     batch = next(batches, None)
@@ -136,9 +136,9 @@ class OwnerLookup:
     async def _query(
         self, provider: Provider, accounts: Sequence[Account], ids: Sequence[str]
     ) -> dict[Account, Mapping[str, Observation | ProviderError]]:
-        """What each account shows of the tasks. Each query waits for its turn, as polls do."""
+        """What each account shows of the tasks. The query of a task without a cached state waits for its turn."""
         cards = dict.fromkeys(ids)
-        queries = (self._poller.observe(provider, one, cards, submitted_at={}, wait=True) for one in accounts)
+        queries = (self._poller.observe(provider, one, cards, submitted_at={}) for one in accounts)
         return dict(zip(accounts, await asyncio.gather(*queries), strict=True))
 
     def _conclude(

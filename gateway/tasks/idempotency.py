@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import math
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from functools import partial
 from typing import Any, NamedTuple, Protocol
 
@@ -23,6 +23,7 @@ from gateway.core.errors import GatewayError
 from gateway.core.logs import GATEWAY, location_of
 from gateway.tasks.order import ClientPresence, SubmitOrder
 from gateway.tasks.view import Submitted
+from providers.offload import CHUNK_BYTES
 
 KEY_SECONDS = 24 * 3600.0
 """TTL of a record by key."""
@@ -115,8 +116,10 @@ class IdempotencyStore:
         """`new_seed` returns texts that are unique across processes."""
         self._clock = clock
         self._new_seed = new_seed
-        self._by_key: TTLCache[bytes, SubmitRecord] = TTLCache(_MAX_RECORDS, KEY_SECONDS, timer=clock.now)
-        self._by_content: TTLCache[bytes, list[SubmitRecord]] = TTLCache(_MAX_RECORDS, RETRY_SECONDS, timer=clock.now)
+        self._by_key: TTLCache[bytes, SubmitRecord] = TTLCache(_MAX_RECORDS, KEY_SECONDS, timer=clock.monotonic)
+        self._by_content: TTLCache[bytes, list[SubmitRecord]] = TTLCache(
+            _MAX_RECORDS, RETRY_SECONDS, timer=clock.monotonic
+        )
         # Running submits have no TTL.
         self._running_by_key: dict[bytes, SubmitRecord] = {}
         self._running_by_content: dict[bytes, list[SubmitRecord]] = {}
@@ -143,7 +146,7 @@ class IdempotencyStore:
         name = _digest(identity.encode() + fingerprint)
         identical = self._identical(name)
         if retry_count > 0:
-            record = await _retried(identical, retry_count, self._clock.now()) or record
+            record = await _retried(identical, retry_count, self._clock.monotonic()) or record
         record.retry_count = max(record.retry_count, retry_count)
         return await self._share(record, order, create, partial(self._save_by_content, name, identical))
 
@@ -191,7 +194,7 @@ class IdempotencyStore:
         error = asyncio.CancelledError() if done.cancelled() else done.exception()
         if error is None:
             record.submitted = done.result()
-        record.conclude(error, self._clock.now())
+        record.conclude(error, self._clock.monotonic())
         save(record, error)
 
     # --- by key -------------------------------------------------------------------------------------------------
@@ -223,7 +226,7 @@ class IdempotencyStore:
         identical = self._running_by_content.get(name, self._by_content.get(name))
         if identical is None:
             return []
-        expired_before = self._clock.now() - RETRY_SECONDS
+        expired_before = self._clock.monotonic() - RETRY_SECONDS
         identical[:] = [record for record in identical if record.ended_at > expired_before]
         excess = len(identical) - _MAX_IDENTICAL
         if excess > 0:
@@ -290,8 +293,28 @@ async def _retried(identical: list[SubmitRecord], retry_count: int, now: float) 
 
 
 def fingerprint_of(*parts: Any) -> bytes:
-    """Fingerprint of a request: the same for two bodies with the same parsed content, whatever their format."""
-    return _digest(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS, default=str))
+    """Fingerprint of a request: the same for two bodies with the same parsed content, whatever their format. A file in
+    a `data:` URL may be large: see `providers.offload`."""
+    options = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_DATACLASS
+    return _digest(orjson.dumps(parts, option=options, default=_content_of))
+
+
+def _content_of(value: Any) -> Any:
+    """A dataclass as an object, in which the digest of a large text stands for it; anything else as text."""
+    if not is_dataclass(value) or isinstance(value, type):
+        return str(value)
+    content = {one.name: getattr(value, one.name) for one in fields(value)}
+    for name, text in content.items():
+        if isinstance(text, str) and len(text) > CHUNK_BYTES:
+            content[name] = ["sha256", _digest_of_text(text)]
+    return content
+
+
+def _digest_of_text(text: str) -> str:
+    digest = hashlib.sha256()
+    for at in range(0, len(text), CHUNK_BYTES):
+        digest.update(text[at : at + CHUNK_BYTES].encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
 
 
 def _digest(data: bytes) -> bytes:

@@ -74,7 +74,7 @@ def fold_name(name: str) -> str:
 @dataclass(slots=True)
 class _Entry:
     """The list of one account. `tried_at` is the time of the last call, `refreshed_at` that of the last one that a
-    rejected submit caused; in unix seconds, None for never. `proxy` is the one through which the list was read."""
+    rejected submit caused; in monotonic seconds, None for never. `proxy` is the one through which the list was read."""
 
     index: ModelIndex | None = None
     proxy: Proxy | None = field(default=None, repr=False)
@@ -114,7 +114,7 @@ class Discovery:
         """The live list of an account; None where the table applies. Never raises; waits only once for each site."""
         if not isinstance(provider, CanDiscover):
             return None
-        now = self._clock.now()
+        now = self._clock.monotonic()
         entry = self._entry(account)
         pause = RETRY_SECONDS if entry.failed else FRESH_SECONDS
         if entry.reading is None and (entry.tried_at is None or now - entry.tried_at >= pause):
@@ -142,7 +142,7 @@ class Discovery:
 
     def invalidate(self, account: Account) -> None:
         """Have the list of an account read again at its next use, without waiting."""
-        entry, now = self._entry(account), self._clock.now()
+        entry, now = self._entry(account), self._clock.monotonic()
         if entry.refreshed_at is None or now - entry.refreshed_at >= REFRESH_SECONDS:
             entry.refreshed_at, entry.tried_at = now, None
 
@@ -178,7 +178,7 @@ class Discovery:
         if site.pending >= _MAX_PENDING:
             return
         site.pending += 1
-        entry.tried_at = self._clock.now()
+        entry.tried_at = self._clock.monotonic()
         entry.reading = self._background.start(self._discover(provider, account, entry, site))
 
     async def _discover(self, provider: CanDiscover, account: Account, entry: _Entry, site: _SiteModels) -> None:

@@ -12,7 +12,7 @@ from gateway.core import metrics
 from gateway.core.clock import Clock
 from gateway.core.messages import ERRORS
 from gateway.polling.poller import UNKNOWN, Poller
-from gateway.polling.task_cache import Observation
+from gateway.polling.task_cache import NEVER, Observation
 from gateway.task_ids.locator import TaskLocator
 from gateway.task_ids.task_ref import AmbiguousId, TaskRef
 from gateway.tasks.view import Task, view_of
@@ -97,7 +97,7 @@ class TaskObserver:
             return observation.kind is not ErrorKind.INVALID_CREDENTIAL
         if observation.query_error is not None and observation.query_error.kind is ErrorKind.TASK_NOT_FOUND:
             return True
-        return observation.observed_at <= 0 and not self._locator.submitted_here(ref)
+        return observation.observed_at == NEVER and not self._locator.submitted_here(ref)
 
     async def _restore(self, refs: Sequence[TaskRef]) -> Task | None:
         """The task from the archive, under the first of the refs that has it. Unavailable where the store fails: the
@@ -112,7 +112,7 @@ class TaskObserver:
                 return _unavailable(ref, error)
             if restored is not None:
                 restored_ref, state = restored
-                observation = Observation(state, 100, self._clock.now())
+                observation = Observation(state, 100, self._clock.monotonic())
                 return replace(self._view(restored_ref, observation), archived=True, restored=True)
         return None
 
@@ -133,7 +133,7 @@ class TaskObserver:
 
 def _unavailable(ref: TaskRef, error: ProviderError) -> Task:
     """A placeholder for a task whose query failed."""
-    observation = Observation(TaskState(ref.public_id, Phase.PROCESSING), 0, observed_at=0, query_error=error)
+    observation = Observation(TaskState(ref.public_id, Phase.PROCESSING), 0, observed_at=NEVER, query_error=error)
     return replace(view_of(ref, observation, None), unavailable=error)
 
 

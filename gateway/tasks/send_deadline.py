@@ -17,25 +17,25 @@ class SendDeadline:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._ends_at = clock.now() + SEND_WITHIN
+        self._ends_at = clock.monotonic() + SEND_WITHIN
 
     @property
     def seconds_left(self) -> float:
         """0 once the deadline has passed."""
-        return max(0.0, self._ends_at - self._clock.now())
+        return max(0.0, self._ends_at - self._clock.monotonic())
 
     @property
     def has_passed(self) -> bool:
-        return self._clock.now() > self._ends_at
+        return self._clock.monotonic() > self._ends_at
 
     @contextmanager
     def transfer(self) -> Iterator[None]:
         """The time in this context does not count."""
-        began = self._clock.now()
+        began = self._clock.monotonic()
         try:
             yield
         finally:
-            self._ends_at += self._clock.now() - began
+            self._ends_at += self._clock.monotonic() - began
 
     async def wait(self, awaitable: Awaitable[object]) -> None:
         """Wait for something until the deadline."""

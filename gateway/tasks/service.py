@@ -222,11 +222,11 @@ class Tasks:
     ) -> Task:
         """Poll a task until it ends, for at most `seconds` or until the client disconnects. Returns the last status,
         which is stale where later polls found none. A rejected credential ends the wait without an error."""
-        deadline = self._clock.now() + seconds
+        deadline = self._clock.monotonic() + seconds
         state = TaskState(submitted.id, Phase.QUEUED, created_at=submitted.created)
         task = Task(submitted.id, submitted.provider, state, model=submitted.model, created=submitted.created)
         while not task.state.phase.ended:
-            left = deadline - self._clock.now()
+            left = deadline - self._clock.monotonic()
             if left <= 0 or await client.is_disconnected():
                 break
             await self._clock.sleep(min(self._poll_interval, left))
@@ -275,7 +275,7 @@ class Tasks:
         if ref is None:
             return None
         try:
-            return await fresh_result(self._poller, ref, self._clock.now())
+            return await fresh_result(self._poller, ref, self._clock.monotonic())
         except ProviderError as error:
             raise from_provider(as_transient(error)) from error
 
@@ -339,4 +339,4 @@ class Tasks:
         card = ref.provider.card(ref.model) if ref.model else None
         progress = estimate(state, now, card.typical_seconds) if card else state.progress
         archived = self._archiver is not None and self._archiver.is_archived(ref)
-        return view_of(ref, Observation(state, progress, observed_at=now), ref.model, archived=archived)
+        return view_of(ref, Observation(state, progress, self._clock.monotonic()), ref.model, archived=archived)

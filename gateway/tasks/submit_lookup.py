@@ -87,7 +87,7 @@ class SubmitLookup:
         """
         asked = self._first(accounts, self._max_attempts)
         answers = await self._find_on_all(provider, asked, keys) if asked else {}
-        at = self._clock.now()
+        at = self._clock.monotonic()
         for account, answer in answers.items():
             if isinstance(answer, Submission):
                 return LookupResult(at, asked, (account, answer))

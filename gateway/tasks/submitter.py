@@ -116,7 +116,7 @@ class Submitter:
                     with deadline.transfer():
                         prepared = await _prepare(provider, requests[account], account)
                     if lookup is not None:
-                        if not lookup.is_current(account, self._clock.now()):
+                        if not lookup.is_current(account, self._clock.monotonic()):
                             lookup = await self.find(provider, own, keys) or lookup
                         if lookup.found is not None:
                             return lookup.found
@@ -166,7 +166,7 @@ class Submitter:
         ]
         if not statuses:
             raise from_provider(next(iter(failures.values())), model)
-        raise unavailable_error(statuses, managed=order.caller.managed, now=self._clock.now())
+        raise unavailable_error(statuses, managed=order.caller.managed, now=self._clock.monotonic())
 
     def _is_removed(self, order: SubmitOrder, account: Account) -> bool:
         return order.caller.managed and self._pool.is_removed(account)

@@ -243,7 +243,13 @@ STATUS_KINDS: dict[int, ErrorKind] = {
 """What a status means if the code is unknown. Any other 4xx is INVALID_REQUEST, the rest UPSTREAM_ERROR."""
 
 _NO_VERDICT = frozenset({408, 413, 425, 499})
-"""The 4xx of a server in front of the service: they say nothing of the request's fields."""
+"""The 4xx of a server in front of the service: they say nothing of the request's fields. Without a code that is known
+they are UPSTREAM_ERROR."""
+STOPPED_ON_THE_WAY = LocalizedText(
+    "网关与上游之间的服务器或代理中断了请求，请稍后重试；如反复出现，请检查代理的超时和大小限制",
+    "A server or proxy between the gateway and the upstream stopped the request: try again later; if this "
+    "happens repeatedly, check the time-outs and size limits of the proxy",
+)
 
 _UNREACHABLE = Meaning("", ErrorKind.INVALID_REQUEST, _MEDIA_UNREACHABLE, phrases=_DOWNLOAD_PHRASES)
 
@@ -303,7 +309,8 @@ def error_from(status: int | None, code: str, message: str, retry_after: float |
     where its code is one of the service's own trouble.
     """
     row = meaning_of(code, message)
-    rejected = status is not None and 400 <= status < 500 and status not in _NO_VERDICT
+    no_verdict = status in _NO_VERDICT
+    rejected = status is not None and 400 <= status < 500 and not no_verdict
     if rejected and row is not None and row.kind.blame is Blame.UPSTREAM:
         row = None
     if (rejected or status is None) and _is_download_failure(status, row, message):
@@ -313,11 +320,11 @@ def error_from(status: int | None, code: str, message: str, retry_after: float |
     elif status is None:
         kind = ErrorKind.GENERATION_FAILED
     else:
-        kind = STATUS_KINDS.get(status, ErrorKind.INVALID_REQUEST if 400 <= status < 500 else ErrorKind.UPSTREAM_ERROR)
+        kind = STATUS_KINDS.get(status, ErrorKind.INVALID_REQUEST if rejected else ErrorKind.UPSTREAM_ERROR)
     return ProviderError(
         kind,
         code=code[:MAX_DETAIL],
-        message=row.message if row else None,
+        message=row.message if row else STOPPED_ON_THE_WAY if no_verdict else None,
         detail=message[:MAX_DETAIL],
         retry_after=retry_after,
     )

@@ -9,7 +9,7 @@ from typing import Any
 from providers.contract.accounts import Account
 from providers.contract.errors import Blame, ErrorKind, ProviderError
 from providers.contract.localized_text import LocalizedText
-from providers.dashscope.errors import code_and_message, error_from, meaning_of, text_of
+from providers.dashscope.errors import STOPPED_ON_THE_WAY, code_and_message, error_from, meaning_of, text_of
 from providers.transport.transports import GAVE_UP_STATUSES, Reply
 
 TOO_LATE = LocalizedText(
@@ -102,6 +102,8 @@ def _error_of(reply: Reply, account: Account) -> ProviderError:
     error = unreadable(reply, account)
     if reply.status == 429:
         return ProviderError(ErrorKind.RATE_LIMITED, detail=error.detail, retry_after=reply.retry_after)
+    if 300 <= reply.status < 500:
+        error.message = STOPPED_ON_THE_WAY
     return error
 
 

@@ -12,6 +12,7 @@ import secrets
 from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, NamedTuple
 
 from providers.contract.accounts import Account
@@ -20,6 +21,7 @@ from providers.contract.requests import Media, VideoRequest
 from providers.dashscope.errors import MAX_DETAIL, text_of
 from providers.dashscope.request_protocols import USER_AGENT, Files, RequestProtocol
 from providers.media_files import MediaFile, MediaKind
+from providers.offload import offload
 from providers.single_flight import SingleFlight, all_of
 from providers.transport.client import HttpClient
 from providers.transport.transports import Reply
@@ -118,10 +120,14 @@ def parse_error(body: bytes) -> tuple[str, str]:
 
 
 async def data_url(file: MediaFile) -> str:
-    """The whole file as `data:{type};base64,…`, encoded in chunks so that the event loop is not blocked."""
+    """The whole file as `data:{type};base64,…`."""
+    return await offload(file.size, partial(_data_url, file))
+
+
+def _data_url(file: MediaFile) -> str:
     encoded = [f"data:{file.media_type};base64,"]
     rest = b""
-    async for piece in file.pieces():
+    for piece in file.sync_pieces():
         rest += piece
         whole = len(rest) - len(rest) % 3
         encoded.append(b64encode(rest[:whole]).decode())

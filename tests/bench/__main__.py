@@ -32,6 +32,7 @@ CASES: dict[str, Callable[[Stand], list[Row]]] = {
     "e": throughput.submits,
     "f": streaming.file,
     "g": throughput.two_workers,
+    "h": throughput.many_connections,
     "m": soak.memory,
 }
 TOOLS = ("nginx", "wrk", "litellm")

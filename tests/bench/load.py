@@ -104,8 +104,10 @@ class Loads:
     wrk: str | None
 
     @contextmanager
-    def closed(self, port: int, requests: Requests, seconds: float) -> Iterator[Callable[[], Measured]]:
-        """Each of CONNECTIONS connections sends its next request as soon as the last one is answered."""
+    def closed(
+        self, port: int, requests: Requests, seconds: float, connections: int = CONNECTIONS
+    ) -> Iterator[Callable[[], Measured]]:
+        """Each of the connections sends its next request as soon as the last one is answered."""
         file = self.folder / f"load-{time.monotonic_ns()}"
         parts = requests.parts(port)
         texts = [] if parts else requests.texts(port)
@@ -114,17 +116,17 @@ class Loads:
             # JSON writes ASCII as Lua reads it.
             listed = "{" + ",".join(map(json.dumps, texts)) + "}"
             file.write_text(_WRK.format(texts=listed, head=json.dumps(head), tail=json.dumps(tail)), "ascii")
-            sizes = [f"-c{CONNECTIONS}", f"-d{max(1, round(seconds))}", f"--timeout={_ANSWER_SECONDS}s"]
+            sizes = [f"-c{connections}", f"-d{max(1, round(seconds))}", f"--timeout={_ANSWER_SECONDS}s"]
             command = [self.wrk, "-t1", *sizes, "--latency", "-s", str(file), f"http://127.0.0.1:{port}/"]
         else:
-            Order(port, seconds, CONNECTIONS, texts, parts).write(file)
+            Order(port, seconds, connections, texts, parts).write(file)
             command = module("closed_loop", str(file))
         with Program(command, self.cores, self.folder) as program:
             yield lambda: Measured(**_last(program.result(seconds + _ANSWER_SECONDS + _START_SECONDS)))
 
-    def measure(self, port: int, requests: Requests, seconds: float) -> Measured:
+    def measure(self, port: int, requests: Requests, seconds: float, connections: int = CONNECTIONS) -> Measured:
         """The same, waited for."""
-        with self.closed(port, requests, seconds) as result:
+        with self.closed(port, requests, seconds, connections) as result:
             return result()
 
     @contextmanager

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from tests.bench.load import Measured
+from tests.bench.load import CONNECTIONS, Measured
 from tests.bench.requests import Requests
 from tests.bench.stand import Running, Stand
 from tests.bench.table import Row, Verdict
@@ -28,6 +28,7 @@ class Contender:
     requests: Requests
     expected: bytes = b""
     known: bool = False
+    connections: int = CONNECTIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +80,9 @@ def measured(stand: Stand, contender: Contender) -> Measured:
     if contender.known:
         stand.ask_each(port, requests)
     if stand.plan.warm_up_seconds:
-        stand.loads.measure(port, requests, stand.plan.warm_up_seconds)
+        stand.loads.measure(port, requests, stand.plan.warm_up_seconds, contender.connections)
     before = server.cpu_seconds()
-    found = stand.loads.measure(port, requests, stand.plan.seconds)
+    found = stand.loads.measure(port, requests, stand.plan.seconds, contender.connections)
     return replace(found, core=(server.cpu_seconds() - before) / found.seconds)
 
 

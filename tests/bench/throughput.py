@@ -1,10 +1,11 @@
-"""Cases a, b, e and g: how many requests a server answers, beside nginx as a plain reverse proxy and LiteLLM."""
+"""Cases a, b, e, g and h: how many requests a server answers, beside nginx as a plain reverse proxy and LiteLLM."""
 
 import re
 from dataclasses import replace
 
 from tests.bench import litellm, wire
-from tests.bench.race import GATEWAY, LITELLM, NGINX, Contender, Target, measured, race, rows
+from tests.bench.load import CONNECTIONS
+from tests.bench.race import GATEWAY, LITELLM, NGINX, Contender, Target, measured, race, ratio, rows
 from tests.bench.requests import UNIQUE, Requests
 from tests.bench.stand import KEY, Stand, bearer
 from tests.bench.table import Row
@@ -13,6 +14,9 @@ TASK = "/v1/videos/tasks/"
 SUBMIT = Requests(("/v1/videos/generations",), bearer(KEY), "POST", '{"model":"wan2.6-t2v","prompt":"a cat"}')
 
 REPEATED_IDS = 100
+_MANY_CONNECTIONS = 512
+_MIN_SHARE = 0.8
+"""Live polls at _MANY_CONNECTIONS, as a share of those at CONNECTIONS."""
 _WORKERS = 2
 _METRICS_REQUESTS = 100
 
@@ -40,6 +44,27 @@ def live_polls(stand: Stand) -> list[Row]:
             *_litellm_polls(stand),
         ]
         return rows("a", "live polls", contenders, race(stand, contenders), target)
+
+
+def many_connections(stand: Stand) -> list[Row]:
+    """Live polls over 32 connections and over 512, and the ratio of the two rates."""
+    few, many = (f"{GATEWAY}, {count} connections" for count in (CONNECTIONS, _MANY_CONNECTIONS))
+    with stand.gateway(_LIVE) as gateway:
+        contenders = [
+            Contender(few, gateway, _LIVE_POLLS, _RUNNING),
+            Contender(many, gateway, _LIVE_POLLS, _RUNNING, connections=_MANY_CONNECTIONS),
+        ]
+        found = race(stand, contenders)
+        made = rows("h", "live polls", contenders, found, None)
+    rates = {name: [each.rate for each in measurements] for name, measurements in found.items()}
+    share = ratio(rates, many, few) or 0.0
+    row = replace(
+        made[1],
+        besides=f"{share:.2f} × {CONNECTIONS} connections",
+        target=f"≥ {_MIN_SHARE:g} × {CONNECTIONS} connections, no errors",
+        verdict="ok" if share >= _MIN_SHARE and not made[1].errors else "below",
+    )
+    return [made[0], row]
 
 
 def repeated_polls(stand: Stand) -> list[Row]:

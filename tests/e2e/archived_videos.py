@@ -36,7 +36,10 @@ class Clock(FastClock):
         self.by = by
 
     def now(self) -> float:
-        return time.time() + self.by
+        return super().now() + self.by
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.by
 
     def later(self, seconds: float, call: Callable[[], object]) -> asyncio.TimerHandle:
         return super().later(seconds if seconds > DEADLINE_SECONDS else seconds * 50, call)

@@ -25,14 +25,17 @@ class StoppableClock(FastClock):
     """The real time, stopped between the two responses that are compared, since they depend on it."""
 
     def __init__(self) -> None:
-        self._stopped_at: float | None = None
+        self._stopped_at: tuple[float, float] | None = None
 
     def now(self) -> float:
-        return super().now() if self._stopped_at is None else self._stopped_at
+        return super().now() if self._stopped_at is None else self._stopped_at[0]
+
+    def monotonic(self) -> float:
+        return super().monotonic() if self._stopped_at is None else self._stopped_at[1]
 
     @contextmanager
     def stopped(self) -> Iterator[None]:
-        self._stopped_at = super().now()
+        self._stopped_at = super().now(), super().monotonic()
         try:
             yield
         finally:
@@ -144,6 +147,9 @@ class AcceleratedClock:
 
     def now(self) -> float:
         return self._began + (time.time() - self._began) * self.times
+
+    def monotonic(self) -> float:
+        return time.monotonic() * self.times
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds / self.times)

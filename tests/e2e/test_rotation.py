@@ -56,6 +56,9 @@ class LaterClock(FastClock):
     def now(self) -> float:
         return super().now() + self.ahead
 
+    def monotonic(self) -> float:
+        return super().monotonic() + self.ahead
+
 
 def gateway(
     upstream: SandboxServer, *accounts: AccountSettings, clock: Clock | None = None, **more: Any

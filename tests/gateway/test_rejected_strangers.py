@@ -58,7 +58,7 @@ def env() -> GatewayFixture:
 async def test_guest_keeps_its_record_rate_limit_and_tasks(env: GatewayFixture) -> None:
     submitted = await env.submit(GUEST_CALLER)
     await env.tasks.status(GUEST_CALLER, submitted.id)
-    poller, now = env.process.poller, env.clock.now()
+    poller, now = env.process.poller, env.clock.monotonic()
     poller.acquire(env.provider, GUEST, 3)
     record, batcher = env.pool.record(GUEST), poller._batcher(env.provider, GUEST)
     for number in range(MAX_PASS_THROUGH_RECORDS + MAX_UNKNOWN_RECORDS):
@@ -70,7 +70,7 @@ async def test_guest_keeps_its_record_rate_limit_and_tasks(env: GatewayFixture) 
     assert list(record.running) == [submitted.upstream_id]
     assert poller._batcher(env.provider, GUEST) is batcher
     assert poller._batcher(env.provider, GUEST).limiter is batcher.limiter
-    assert poller.fresh(GUEST, submitted.upstream_id, env.clock.now()) is not None
+    assert poller.fresh(GUEST, submitted.upstream_id, env.clock.monotonic()) is not None
 
 
 async def test_guest_that_only_polls_keeps_its_rate_limit(env: GatewayFixture) -> None:
@@ -84,7 +84,7 @@ async def test_guest_that_only_polls_keeps_its_rate_limit(env: GatewayFixture) -
 
 async def test_pause_of_a_guest_is_remembered(env: GatewayFixture) -> None:
     await env.submit(GUEST_CALLER)
-    env.pool.record_failure(GUEST, provider_error(ErrorKind.RESTRICTED), "", sent_at=env.clock.now())
+    env.pool.record_failure(GUEST, provider_error(ErrorKind.RESTRICTED), "", sent_at=env.clock.monotonic())
     for number in range(MAX_PASS_THROUGH_RECORDS + MAX_UNKNOWN_RECORDS):
         env.pool.record_failure(stranger(number), provider_error(ErrorKind.INVALID_CREDENTIAL), "", sent_at=0.0)
     assert env.pool.status(GUEST).state is AccountState.RESTRICTED
@@ -113,7 +113,9 @@ async def test_strangers_are_counted_in_one_line_a_minute(
     caplog.clear()
     env.clock.move(SUMMARY_SECONDS)
     with caplog.at_level(logging.INFO, "gateway"):
-        env.pool.record_failure(stranger(-9999), provider_error(ErrorKind.RESTRICTED), "", sent_at=env.clock.now())
+        env.pool.record_failure(
+            stranger(-9999), provider_error(ErrorKind.RESTRICTED), "", sent_at=env.clock.monotonic()
+        )
     (line,) = caplog.records
     assert getattr(line, "fields", {}) == {"expired": 2 * STRANGERS - 1, "restricted": 1}
 
@@ -124,7 +126,7 @@ async def test_pause_of_a_managed_account_is_a_warning_each(
     own = [Account("scripted", f"s-own-{number}", name=f"own-{number}") for number in range(3)]
     env.pool.manage([ManagedAccount(one) for one in own])
     for one in own:
-        env.pool.record_failure(one, provider_error(ErrorKind.RESTRICTED), "", sent_at=env.clock.now())
+        env.pool.record_failure(one, provider_error(ErrorKind.RESTRICTED), "", sent_at=env.clock.monotonic())
     assert [record.levelname for record in caplog.records] == ["WARNING"] * 3
 
 

@@ -1,6 +1,7 @@
 """JSON of managed accounts, and of credits in the operator API and the token API."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 from gateway.accounts.health import AccountState
@@ -13,9 +14,14 @@ from providers.contract.accounts import Credits, public_tag
 
 
 def render_account(
-    managed: ManagedAccount, record: AccountRecord, status: AccountStatus, now: float, language: Language
+    managed: ManagedAccount,
+    record: AccountRecord,
+    status: AccountStatus,
+    now: float,
+    unix_time: Callable[[float], float],
+    language: Language,
 ) -> dict[str, Any]:
-    """An account without its secrets. `now` and all times are in unix seconds.
+    """An account without its secrets. `now` and the times of the record are monotonic; `unix_time` converts them.
 
     `record` is the account record of the pool, `status` the account status for the next submit.
     """
@@ -30,8 +36,10 @@ def render_account(
         "max_running": managed.max_running,
         "state": status.state.value,
         "reason": _reason(managed, status, language),
-        "rests_until": _paused_until(status, now),
-        "closed_models": {model: math.ceil(pause.until) for model, pause in record.health.closed_models(now).items()},
+        "rests_until": _paused_until(status, now, unix_time),
+        "closed_models": {
+            model: math.ceil(unix_time(pause.until)) for model, pause in record.health.closed_models(now).items()
+        },
         "running": record.busy,
         "submitted": record.submitted,
         "failed": record.failed,
@@ -43,10 +51,10 @@ def render_account(
         fields["last_error"] = {
             "code": error.code or None,
             "message": describe(error, language),
-            "at": int(record.last_error.at),
+            "at": int(unix_time(record.last_error.at)),
         }
     if record.credits is not None:
-        fields["credits"] = render_credits(record.credits.credits) | {"seen_at": int(record.credits.at)}
+        fields["credits"] = render_credits(record.credits.credits) | {"seen_at": int(unix_time(record.credits.at))}
     return fields
 
 
@@ -73,7 +81,7 @@ def _reason(managed: ManagedAccount, status: AccountStatus, language: Language) 
     return localize(ERRORS["max_running_reached"], language) if status.state is AccountState.FULL else None
 
 
-def _paused_until(status: AccountStatus, now: float) -> int | None:
+def _paused_until(status: AccountStatus, now: float, unix_time: Callable[[float], float]) -> int | None:
     """When the pause ends, in unix seconds; None if it has ended, as for a rejected login that may be checked again."""
     until = status.until
-    return math.ceil(until) if status.error is not None and until is not None and until > now else None
+    return math.ceil(unix_time(until)) if status.error is not None and until is not None and until > now else None

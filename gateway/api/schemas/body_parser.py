@@ -1,11 +1,11 @@
 """Request bodies: JSON, multipart and URL-encoded forms become the same nested object."""
 
-import asyncio
 import itertools
 import re
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -18,6 +18,7 @@ from gateway.core.errors import GatewayError, gateway_error
 from gateway.core.localization import format_bytes
 from gateway.core.messages import ERRORS
 from providers.media_files import HEAD_BYTES, MediaFile
+from providers.offload import CHUNK_BYTES, offload
 
 MAX_FIELDS = 1000
 MAX_FILES = 20
@@ -86,25 +87,47 @@ async def read_object(request: Request, limit: int, *, files: bool = True) -> As
         return
     if not kind:
         raise gateway_error("unsupported_media_type")
+    # No local variable holds the body, which may be large, while its request runs.
+    yield await _read_fields(request, kind, limit)
+
+
+async def _read_fields(request: Request, kind: str, limit: int) -> dict[str, Any]:
+    """The fields of a body that is no multipart form."""
     body = await _read(request, limit)
-    body = body.removeprefix(_BOM)
     # curl sends JSON as a form unless told otherwise: what looks like JSON is read as JSON.
-    if kind == URLENCODED and not body.lstrip().startswith(b"{"):
-        yield _read_urlencoded(body)
-        return
+    if kind == URLENCODED and not _starts_object(body):
+        return _read_urlencoded(bytes(body).removeprefix(_BOM))
+    return await offload(len(body), partial(_read_json, body))
+
+
+def _starts_object(body: bytearray) -> bool:
+    return re.match(rb"(?:\xef\xbb\xbf)?\s*\{", body) is not None
+
+
+def _read_json(body: bytearray) -> dict[str, Any]:
+    """Parse a JSON object. Raises GatewayError."""
     # A data: URL has one comma: a body of so many values is no request, and would take long to validate.
-    if sum(map(body.count, (b",", b"[", b"{"))) > MAX_VALUES:
+    if _count_values(body) > MAX_VALUES:
         raise gateway_error("invalid_json")
     try:
-        parsed = orjson.loads(body)
+        parsed = orjson.loads(memoryview(body)[len(_BOM) if body.startswith(_BOM) else 0 :])
     except orjson.JSONDecodeError:
         raise gateway_error("invalid_json" if _is_utf8(body) else "not_utf8") from None
     if not isinstance(parsed, dict):
         raise gateway_error("invalid_json")
-    yield parsed
+    return parsed
 
 
-def _is_utf8(body: bytes) -> bool:
+def _count_values(body: bytearray) -> int:
+    found = 0
+    for at in range(0, len(body), CHUNK_BYTES):
+        found += sum(body.count(sign, at, at + CHUNK_BYTES) for sign in (b",", b"[", b"{"))
+        if found > MAX_VALUES:
+            break
+    return found
+
+
+def _is_utf8(body: bytearray) -> bool:
     try:
         body.decode()
     except UnicodeDecodeError:
@@ -112,7 +135,7 @@ def _is_utf8(body: bytes) -> bool:
     return True
 
 
-async def _read(request: Request, limit: int) -> bytes:
+async def _read(request: Request, limit: int) -> bytearray:
     """The whole body. `request` does not keep it, since its response may take long."""
     body = bytearray()
     async with aclosing(request.stream()) as stream:
@@ -120,7 +143,7 @@ async def _read(request: Request, limit: int) -> bytes:
             body += piece
             if len(body) > limit:
                 raise body_too_large(limit, JSON)
-    return bytes(body)
+    return body
 
 
 class _FormParser(MultiPartParser):
@@ -182,7 +205,7 @@ async def _read_multipart(request: Request, limit: int, max_files: int, opened: 
         if isinstance(value, str):
             items.append((name, value))
         elif value.size or value.filename:
-            file = await asyncio.to_thread(MediaFile.inspect, value.file)
+            file = await offload(value.size or 0, partial(MediaFile.inspect, value.file))
             if file is not None:
                 file.client_name = value.filename or ""
             items.append((name, file or UnreadableFile(await _head(value))))

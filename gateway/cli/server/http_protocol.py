@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 from weakref import WeakKeyDictionary
 
 import orjson
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from gateway.core.errors import GatewayError
 from gateway.core.localization import Language
@@ -98,6 +98,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         self._body_bytes = 0
         self._rejected = False
+        self._running: RequestResponseCycle | None = None
         self._address = ""
         self._reading = _Reading.HEAD
         self._since = 0.0
@@ -118,7 +119,19 @@ class LimitedProtocol(HttpToolsProtocol):
         self._by_address[self._address] -= 1
         if not self._by_address[self._address]:
             del self._by_address[self._address]
+        self._disconnect()
         super().connection_lost(exc)
+
+    def _disconnect(self) -> bool:
+        """Tell the running request that its client has gone, and drop those that are pipelined behind it. Uvicorn tells
+        only the last one that it has read. True where a response has begun that is not complete."""
+        self.pipeline.clear()
+        cycle = self._running
+        if cycle is None or cycle.response_complete:
+            return False
+        cycle.disconnected = True
+        cycle.message_event.set()
+        return cycle.response_started
 
     def _is_full(self) -> bool:
         limits = self.limits
@@ -186,6 +199,11 @@ class LimitedProtocol(HttpToolsProtocol):
             super().on_message_complete()
             self._wait_for_next()
 
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        """Called for each request when its turn has come."""
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
+
     def on_response_complete(self) -> None:
         super().on_response_complete()
         self._wait_for_next()
@@ -224,14 +242,9 @@ class LimitedProtocol(HttpToolsProtocol):
     def _reject(self, code: str) -> None:
         """Answer with an error, unless an answer has begun, and close the connection."""
         self._rejected, self._reading = True, _Reading.NOTHING
-        cycle = self.cycle
-        running = cycle is not None and not cycle.response_complete
-        if running:
-            # The application sees a client that has gone.
-            cycle.disconnected = True
-            cycle.message_event.set()
+        response_started = self._disconnect()
         if not self.transport.is_closing():
-            if not (running and cycle.response_started):
+            if not response_started:
                 self.transport.write(_response(code, self.limits.language))
             self.transport.close()
 

@@ -58,7 +58,7 @@ class ChecksGateway(GatewayFixture):
         super().__init__(provider or CheckableProvider())
 
     def fail(self, kind: ErrorKind, account: Account = A) -> None:
-        self.pool.record_failure(account, provider_error(kind), "", sent_at=self.clock.now())
+        self.pool.record_failure(account, provider_error(kind), "", sent_at=self.clock.monotonic())
 
     def state(self, account: Account = A) -> AccountState:
         return self.pool.status(account).state

@@ -15,8 +15,9 @@ MIDNIGHT_IN_SHANGHAI = datetime(2026, 11, 25, 16, tzinfo=UTC).timestamp()
 HOUR = 3600.0
 
 
-def healthy(jitter: float = 0.0) -> Health:
-    return Health(lambda: jitter, DAILY_IN_SHANGHAI)
+def healthy(jitter: float = 0.0, now: float = NOON_IN_SHANGHAI) -> Health:
+    """`now` is the unix time, by which credits are renewed."""
+    return Health(lambda: jitter, lambda: DAILY_IN_SHANGHAI.seconds_left(now))
 
 
 def fail(health: Health, kind: ErrorKind, now: float, *, retry_after: float | None = None, model: str = "m") -> Pause:
@@ -62,7 +63,7 @@ def test_consecutive_failures_double_the_pause_up_to_its_limit(kind: ErrorKind, 
 def test_credits_return_at_midnight_in_shanghai() -> None:
     pause = fail(healthy(), ErrorKind.NO_CREDITS, NOON_IN_SHANGHAI)
     assert pause.until == MIDNIGHT_IN_SHANGHAI
-    pause = fail(healthy(), ErrorKind.NO_CREDITS, MIDNIGHT_IN_SHANGHAI)
+    pause = fail(healthy(now=MIDNIGHT_IN_SHANGHAI), ErrorKind.NO_CREDITS, MIDNIGHT_IN_SHANGHAI)
     assert pause.until == MIDNIGHT_IN_SHANGHAI + 24 * HOUR
 
 

@@ -95,9 +95,9 @@ class TestRunningTasks:
     async def test_ended_task_makes_room(self) -> None:
         env = PoolFixture(ManagedAccount(A, max_running=1), B)
         await env.submit("t1")
-        env.pool.on_results(A, {"t1": TaskState("t1", Phase.PROCESSING)}, env.clock.now())
+        env.pool.on_results(A, {"t1": TaskState("t1", Phase.PROCESSING)}, env.clock.monotonic())
         assert env.state(A) is AccountState.FULL
-        env.pool.on_results(A, {"t1": finished("t1")}, env.clock.now())
+        env.pool.on_results(A, {"t1": finished("t1")}, env.clock.monotonic())
         assert await env.submit() == "a"
 
     async def test_ended_task_ends_the_pause_for_too_many_running(self) -> None:
@@ -105,7 +105,7 @@ class TestRunningTasks:
         await env.submit("t1")
         await env.submit(provider_error(ErrorKind.TOO_MANY_RUNNING))
         assert await env.submit() == ""
-        env.pool.on_results(A, {"t1": finished("t1")}, env.clock.now())
+        env.pool.on_results(A, {"t1": finished("t1")}, env.clock.monotonic())
         assert await env.submit() == "a"
 
     async def test_running_tasks_expire_without_polls(self) -> None:
@@ -126,5 +126,5 @@ class TestRunningTasks:
         env = PoolFixture(A, B, policy=LeastBusy())
         took = {f"t{number}": await env.submit(f"t{number}") for number in range(4)}
         assert sorted(took.values()) == ["a", "a", "b", "b"]
-        env.pool.on_results(B, {id: finished(id) for id, name in took.items() if name == "b"}, env.clock.now())
+        env.pool.on_results(B, {id: finished(id) for id, name in took.items() if name == "b"}, env.clock.monotonic())
         assert [await env.submit(f"u{number}") for number in range(2)] == ["b", "b"]

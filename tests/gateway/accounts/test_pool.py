@@ -53,7 +53,7 @@ async def test_failure_of_an_account_makes_it_unavailable(kind: ErrorKind, state
     assert status.error is not None
     assert (status.error.kind, status.error.code) == (kind, "7")
     assert status.until is not None
-    env.clock.move(status.until - env.clock.now())
+    env.clock.move(status.until - env.clock.monotonic())
     if kind is not ErrorKind.INVALID_CREDENTIAL:
         assert await env.submit() == "a"
 
@@ -78,15 +78,15 @@ async def test_model_not_open_to_an_account_leaves_it_the_others() -> None:
 class TestQueryResults:
     async def test_rejected_credential_pauses_until_a_query_succeeds(self) -> None:
         env = PoolFixture(A)
-        env.pool.on_results(A, {"t": provider_error(ErrorKind.INVALID_CREDENTIAL)}, env.clock.now())
+        env.pool.on_results(A, {"t": provider_error(ErrorKind.INVALID_CREDENTIAL)}, env.clock.monotonic())
         assert env.state(A) is AccountState.EXPIRED
-        env.pool.on_results(A, {"t": provider_error(ErrorKind.TASK_NOT_FOUND)}, env.clock.now())
+        env.pool.on_results(A, {"t": provider_error(ErrorKind.TASK_NOT_FOUND)}, env.clock.monotonic())
         assert env.state(A) is AccountState.READY
 
     async def test_restriction_in_a_query_pauses_the_account_and_a_query_does_not_end_it(self) -> None:
         env = PoolFixture(A)
-        env.pool.on_results(A, {"t": provider_error(ErrorKind.RESTRICTED)}, env.clock.now())
-        env.pool.on_results(A, {"t": finished("t")}, env.clock.now())
+        env.pool.on_results(A, {"t": provider_error(ErrorKind.RESTRICTED)}, env.clock.monotonic())
+        env.pool.on_results(A, {"t": finished("t")}, env.clock.monotonic())
         assert env.state(A) is AccountState.RESTRICTED
 
     @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ class TestQueryResults:
     )
     async def test_rate_limit_of_queries_does_not_affect_submits(self, kind: ErrorKind) -> None:
         env = PoolFixture(A)
-        env.pool.on_results(A, {"t": provider_error(kind)}, env.clock.now())
+        env.pool.on_results(A, {"t": provider_error(kind)}, env.clock.monotonic())
         assert env.state(A) is AccountState.READY
 
 
@@ -114,7 +114,7 @@ class TestRejectedCredentials:
     async def test_valid_credential_makes_the_account_available(self) -> None:
         env = PoolFixture(A)
         await env.submit(provider_error(ErrorKind.INVALID_CREDENTIAL))
-        env.pool.record_login(A, sent_at=env.clock.now())
+        env.pool.record_login(A, sent_at=env.clock.monotonic())
         assert await env.submit() == "a"
 
     async def test_new_credential_resets_health_and_keeps_the_counts(self) -> None:
@@ -140,14 +140,14 @@ class TestReplacedCredentials:
         assert lease
         with lease:
             lease.failed(provider_error(ErrorKind.INVALID_CREDENTIAL))
-        env.pool.on_results(self.OLD, {"t": provider_error(ErrorKind.INVALID_CREDENTIAL)}, env.clock.now())
+        env.pool.on_results(self.OLD, {"t": provider_error(ErrorKind.INVALID_CREDENTIAL)}, env.clock.monotonic())
         assert env.state(self.NEW) is AccountState.READY
 
     async def test_success_of_the_old_credential_does_not_prove_the_new_one(self) -> None:
         env = PoolFixture(self.NEW)
         await env.submit(provider_error(ErrorKind.INVALID_CREDENTIAL))
-        env.pool.on_results(self.OLD, {"t": finished("t")}, env.clock.now())
-        env.pool.record_login(self.OLD, sent_at=env.clock.now())
+        env.pool.on_results(self.OLD, {"t": finished("t")}, env.clock.monotonic())
+        env.pool.record_login(self.OLD, sent_at=env.clock.monotonic())
         assert env.state(self.NEW) is AccountState.EXPIRED
 
     async def test_new_cookie_resets_health(self) -> None:
@@ -229,14 +229,16 @@ class TestPassThroughAccounts:
         await env.submit(provider_error(ErrorKind.RESTRICTED))
         for number in range(MAX_UNKNOWN_RECORDS + 500):
             env.pool.on_results(
-                Account("scripted", f"s-{number}"), {"t": provider_error(ErrorKind.INVALID_CREDENTIAL)}, env.clock.now()
+                Account("scripted", f"s-{number}"),
+                {"t": provider_error(ErrorKind.INVALID_CREDENTIAL)},
+                env.clock.monotonic(),
             )
         assert len(env.pool) == MAX_UNKNOWN_RECORDS + 1
         assert env.state(A) is AccountState.RESTRICTED
 
     async def test_poll_alone_creates_no_record(self) -> None:
         env = PoolFixture()
-        env.pool.on_results(Account("scripted", "s-guest"), {"t": finished("t")}, env.clock.now())
+        env.pool.on_results(Account("scripted", "s-guest"), {"t": finished("t")}, env.clock.monotonic())
         assert len(env.pool) == 0
 
 

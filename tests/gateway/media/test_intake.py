@@ -6,6 +6,7 @@ import zlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import IO, Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from gateway.core.errors import GatewayError
-from gateway.media.intake import MediaIntake, _base64
+from gateway.media.intake import MediaIntake, _base64_pieces
 from providers.contract.media import MediaLimits, MediaRole
 from providers.contract.models import ModelCard
 from providers.contract.requests import Media, VideoRequest
@@ -370,11 +371,42 @@ async def test_decompression_bomb_is_not_opened(http: HttpClient) -> None:
     assert (await error_of(intake(http, shrink=True), image(content=bomb))).code == "invalid_value"
 
 
-@given(st.binary(max_size=300))
-def test_base64_variants_are_decoded(content: bytes) -> None:
-    for text in (base64.b64encode(content), base64.urlsafe_b64encode(content), base64.encodebytes(content)):
-        assert _base64(text) == content
-        assert _base64(text.rstrip(b"=\n")) == content
+def decoded(text: bytes) -> bytes:
+    return b"".join(_base64_pieces(f"data:,{text.decode()}", len("data:,")))
+
+
+@given(st.binary(max_size=300), st.integers(1, 40))
+def test_base64_variants_are_decoded_wherever_a_chunk_ends(content: bytes, chunk: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gateway.media.intake.CHUNK_BYTES", chunk)
+        quoted = quote(base64.b64encode(content), safe="").encode()
+        for text in (
+            base64.b64encode(content),
+            base64.urlsafe_b64encode(content),
+            base64.encodebytes(content),
+            quoted,
+            quoted + b"%0a%0D",
+        ):
+            assert decoded(text) == content
+        assert decoded(base64.b64encode(content).rstrip(b"=")) == content
+
+
+@given(st.binary(min_size=1, max_size=60), st.integers(1, 40))
+def test_what_is_no_base64_is_refused_wherever_a_chunk_ends(content: bytes, chunk: int) -> None:
+    text = base64.b64encode(content)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gateway.media.intake.CHUNK_BYTES", chunk)
+        for bad in (
+            text + b"=" + text,
+            b"=" + text,
+            text + b"*",
+            text + b"%",
+            text + b"%2",
+            b"%41" + text,
+            b"A" + b"=",
+        ):
+            with pytest.raises(ValueError):
+                decoded(bad)
 
 
 @given(st.text(max_size=60))

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 import pytest
 
 from gateway.core.background_tasks import Background
-from gateway.polling.batcher import DEADLINE_SECONDS, MAX_PENDING, OVERDUE, Answer, QueryBatcher
+from gateway.polling.batcher import DEADLINE_SECONDS, MAX_PENDING, Answer, QueryBatcher
+from gateway.polling.query_queue import Priority
 from gateway.polling.rate_limiter import AdaptiveRateLimiter
 from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind, ProviderError
@@ -50,18 +51,18 @@ class ScriptedBatcher:
     def __init__(self, batch: int = 10, per_second: float = 0.0) -> None:
         self.clock = TestClock()
         self.upstream = Upstream(batch)
-        self.upstream.now = self.clock.now
+        self.upstream.now = self.clock.monotonic
         self.background = Background()
         self.reported: list[str] = []
         self.urgencies: dict[str, float] = {}
         self.batcher = QueryBatcher(
             self.upstream,
             ACCOUNT,
-            AdaptiveRateLimiter(per_second, self.clock.now()),
+            AdaptiveRateLimiter(per_second, self.clock.monotonic()),
             self.clock,
             self.background,
             lambda account, answers, sent_at: self.reported.extend(answers),
-            lambda pending: self.urgencies.get(pending, 0.0),
+            lambda pending: Priority(-self.urgencies.get(pending, 0.0)),
         )
 
     def enqueue(self, *ids: str, force_refresh: bool = False, wait: bool = True) -> list["asyncio.Future[Answer]"]:
@@ -72,6 +73,10 @@ class ScriptedBatcher:
 async def let_tasks_run() -> None:
     for _ in range(10):
         await asyncio.sleep(0)
+
+
+def is_overdue(answer: Answer) -> bool:
+    return isinstance(answer, ProviderError) and answer.kind is ErrorKind.ANSWER_LOST
 
 
 def names(count: int) -> list[str]:
@@ -211,7 +216,7 @@ class TestRateLimit:
         first, second = env.enqueue("t0", "t1")
         await env.clock.run(DEADLINE_SECONDS + 0.1)
         assert isinstance(await first, TaskState)
-        assert await second is OVERDUE
+        assert is_overdue(await second)
 
     async def test_most_urgent_ids_are_queried_first(self) -> None:
         env = ScriptedBatcher(batch=2, per_second=5)
@@ -242,6 +247,61 @@ class TestRateLimit:
         assert len(env.batcher._pending) <= MAX_PENDING
 
 
+class TestForcedRefresh:
+    async def test_refresh_over_the_rate_limit_waits_and_is_first_in_line(self) -> None:
+        env = ScriptedBatcher(batch=1, per_second=5)
+        await asyncio.gather(*env.enqueue("first"))
+        env.urgencies = {"old": 99.0}
+        env.enqueue("old", "other", wait=False)
+        (refresh,) = env.enqueue("forced", force_refresh=True, wait=False)
+        await env.clock.run(2.0)
+        assert isinstance(await refresh, TaskState)
+        assert env.reported == ["first", "forced", "old", "other"]
+
+    async def test_poll_that_waits_becomes_first_in_line_when_it_is_forced(self) -> None:
+        env = ScriptedBatcher(batch=1, per_second=5)
+        await asyncio.gather(*env.enqueue("first"))
+        env.enqueue("a", "b", "c", wait=False)
+        env.enqueue("c", force_refresh=True, wait=False)
+        await env.clock.run(2.0)
+        assert env.reported == ["first", "c", "a", "b"]
+
+    async def test_waiting_refreshes_of_one_id_share_one_query(self) -> None:
+        env = ScriptedBatcher(batch=1, per_second=5)
+        await asyncio.gather(*env.enqueue("first"))
+        refreshes = env.enqueue(*["t"] * 100, force_refresh=True, wait=False)
+        await env.clock.run(2.0)
+        assert all(isinstance(answer, TaskState) for answer in await asyncio.gather(*refreshes))
+        assert env.reported == ["first", "t"]
+
+    @pytest.mark.parametrize("batch", [1, 10])
+    async def test_flood_of_refreshes_keeps_the_rate_limit_and_starves_no_poll(self, batch: int) -> None:
+        env = ScriptedBatcher(batch=batch, per_second=5)
+        await asyncio.gather(*env.enqueue("first"))
+        env.enqueue("patient", wait=False)
+        answers: list[asyncio.Future[Answer]] = []
+        for moment in range(100):
+            ids = [f"f{moment}-{number}" for number in range(2 * batch)]
+            answers += env.enqueue(*ids, force_refresh=True, wait=False)
+            await env.clock.run(0.1)
+        times = env.upstream.times
+        assert max(sum(1 for other in times if 0 <= other - one < 1.0) for one in times) <= 5
+        assert "patient" in env.reported[: 6 * batch]
+        await env.clock.run(DEADLINE_SECONDS + 1)
+        assert all(answer.done() for answer in answers)
+
+    async def test_refresh_without_an_answer_ends_at_the_deadline_and_gives_up_its_place(self) -> None:
+        env = ScriptedBatcher(batch=1, per_second=0.1)
+        await asyncio.gather(*env.enqueue("first"))
+        env.enqueue("old", wait=False)
+        (refresh,) = env.enqueue("forced", force_refresh=True, wait=False)
+        await env.clock.run(DEADLINE_SECONDS + 0.1)
+        assert is_overdue(await refresh)
+        env.enqueue("later", force_refresh=True, wait=False)
+        await env.clock.run(100.0)
+        assert env.reported == ["first", "later", "old", "forced"]
+
+
 class TestHangingUpstream:
     async def test_wait_for_a_hanging_query_ends_at_the_deadline(self) -> None:
         env = ScriptedBatcher()
@@ -250,7 +310,7 @@ class TestHangingUpstream:
         await env.clock.run(DEADLINE_SECONDS - 0.1)
         assert not future.done()
         await env.clock.run(0.2)
-        assert await future is OVERDUE
+        assert is_overdue(await future)
 
     async def test_late_answer_is_still_reported(self) -> None:
         env = ScriptedBatcher()
@@ -279,15 +339,15 @@ class TestDeadlines:
         env.enqueue("a")
         await let_tasks_run()
         (waiting,) = env.enqueue("b", wait=False)
-        env.batcher.limiter.on_rate_limit_error(env.clock.now(), sent_at=env.clock.now(), retry_after=10**6)
+        env.batcher.limiter.on_rate_limit_error(env.clock.monotonic(), sent_at=env.clock.monotonic(), retry_after=10**6)
         await env.clock.run(DEADLINE_SECONDS + 0.1)
-        assert await waiting is OVERDUE
+        assert is_overdue(await waiting)
 
     async def test_cancelled_query_ends_the_wait(self) -> None:
         env = ScriptedBatcher()
         env.upstream.poison = {"t": asyncio.CancelledError()}  # type: ignore[dict-item]
         (future,) = env.enqueue("t")
-        assert await future is OVERDUE
+        assert is_overdue(await future)
 
     async def test_overdue_polls_leave_nothing_behind(self) -> None:
         env = ScriptedBatcher(batch=1, per_second=0.01)
@@ -295,11 +355,43 @@ class TestDeadlines:
         for _ in range(5):
             env.enqueue("t")
             await env.clock.run(DEADLINE_SECONDS + 0.1)
-        assert env.batcher._pending["t"].waiting == []
+        pending = env.batcher._pending.get("t")
+        assert pending and pending.waiting == []
+
+    async def test_each_caller_of_one_query_has_its_own_deadline(self) -> None:
+        env = ScriptedBatcher(batch=1, per_second=0.01)
+        await asyncio.gather(*env.enqueue("first"))
+        (early,) = env.enqueue("t")
+        await env.clock.run(DEADLINE_SECONDS - 1)
+        (late,) = env.enqueue("t")
+        await env.clock.run(1.1)
+        assert is_overdue(await early)
+        await env.clock.run(DEADLINE_SECONDS - 1.2)
+        assert not late.done()
+        await env.clock.run(0.2)
+        assert is_overdue(await late)
+
+    async def test_one_timer_serves_all_callers(self) -> None:
+        env = ScriptedBatcher(batch=1, per_second=0.01)
+        futures = env.enqueue(*names(500))
+        await let_tasks_run()
+        timers = sum(not planned.cancelled for _, _, planned in env.clock._planned)
+        assert timers <= 2
+        await env.clock.run(DEADLINE_SECONDS + 0.1)
+        assert all(future.done() for future in futures)
+        assert not env.batcher._deadlines
+
+    async def test_errors_of_the_deadline_are_not_shared(self) -> None:
+        env = ScriptedBatcher(batch=1, per_second=0.01)
+        await asyncio.gather(*env.enqueue("first"))
+        futures = env.enqueue("t", "u")
+        await env.clock.run(DEADLINE_SECONDS + 0.1)
+        first, second = await asyncio.gather(*futures)
+        assert first is not second
 
     async def test_earlier_turn_replaces_a_later_one(self) -> None:
         env = ScriptedBatcher(batch=1)
-        env.batcher.limiter.on_rate_limit_error(env.clock.now(), sent_at=env.clock.now(), retry_after=30)
+        env.batcher.limiter.on_rate_limit_error(env.clock.monotonic(), sent_at=env.clock.monotonic(), retry_after=30)
         env.enqueue("t", wait=False)
         env.batcher.limiter._blocked_until = 0.0
         (future,) = env.enqueue("u")

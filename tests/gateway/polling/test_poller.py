@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from gateway.core.background_tasks import Background
+from gateway.polling.batcher import DEADLINE_SECONDS
 from gateway.polling.poller import NOT_LISTED_YET, Poller
 from gateway.polling.task_cache import ENDED_SECONDS, GRACE_SECONDS, Observation
 from providers.contract.accounts import Account
@@ -87,6 +88,49 @@ async def test_force_refresh_queries_the_upstream(poller: Poller, provider: Scri
     await state(poller, provider)
     await state(poller, provider, ask=True)
     assert len(provider.asked) == 2
+
+
+class TestForcedRefreshOverTheRateLimit:
+    """The account has no query left, and the state in the cache is old."""
+
+    @pytest.fixture
+    async def slow(self, provider: ScriptedProvider, clock: TestClock) -> Poller:
+        poller = Poller(clock, 1.0, Background(), per_second={"scripted": 0.5})
+        provider.states[ID] = TaskState(ID, Phase.PROCESSING, progress=50)
+        await state(poller, provider)
+        provider.states[ID] = finished(ID)
+        return poller
+
+    async def test_refresh_waits_for_the_new_state(
+        self, slow: Poller, provider: ScriptedProvider, clock: TestClock
+    ) -> None:
+        observation, _ = await asyncio.gather(state(slow, provider, ask=True), clock.run(4.0))
+        assert (observation.state.phase, observation.query_error) == (Phase.COMPLETED, None)
+        assert len(provider.asked) == 2
+
+    async def test_refresh_after_a_change_waits_too(
+        self, slow: Poller, provider: ScriptedProvider, clock: TestClock
+    ) -> None:
+        slow.expire(ACCOUNT, ID)
+        observation, _ = await asyncio.gather(state(slow, provider, ask=True), clock.run(4.0))
+        assert observation.state.phase is Phase.COMPLETED
+
+    async def test_refresh_without_an_answer_says_so(
+        self, slow: Poller, provider: ScriptedProvider, clock: TestClock
+    ) -> None:
+        slow.per_second = {"scripted": 0.02}
+        observation, _ = await asyncio.gather(state(slow, provider, ask=True), clock.run(DEADLINE_SECONDS + 0.1))
+        assert observation.state.phase is Phase.PROCESSING
+        assert observation.query_error
+        assert observation.query_error.kind is ErrorKind.ANSWER_LOST
+        assert len(provider.asked) == 1
+
+    async def test_ordinary_poll_does_not_wait(
+        self, slow: Poller, provider: ScriptedProvider, clock: TestClock
+    ) -> None:
+        clock.lag(1.5)
+        observation = await asyncio.wait_for(state(slow, provider), 1.0)
+        assert observation.state.phase is Phase.PROCESSING
 
 
 async def test_zero_freshness_queries_at_every_poll(provider: ScriptedProvider, clock: TestClock) -> None:
@@ -273,7 +317,7 @@ class TestMissingTasks:
         self, poller: Poller, provider: ScriptedProvider, clock: TestClock
     ) -> None:
         await self.see_and_lose(poller, provider, clock)
-        sent_at = clock.now() - 1
+        sent_at = clock.monotonic() - 1
         await state(poller, provider)
         poller.on_results(ACCOUNT, {ID: TaskState(ID, Phase.PROCESSING)}, sent_at)
         assert (await state(poller, provider)).query_error
@@ -281,7 +325,7 @@ class TestMissingTasks:
     async def test_miss_of_an_earlier_query_does_not_count(
         self, poller: Poller, provider: ScriptedProvider, clock: TestClock
     ) -> None:
-        sent_at = clock.now()
+        sent_at = clock.monotonic()
         clock.move(1)
         provider.states[ID] = TaskState(ID, Phase.PROCESSING)
         await state(poller, provider)
@@ -338,21 +382,73 @@ async def test_slow_answer_does_not_replace_a_newer_one(
     poller: Poller, provider: ScriptedProvider, clock: TestClock
 ) -> None:
     provider.states[ID] = finished(ID)
-    sent_at = clock.now()
+    sent_at = clock.monotonic()
     clock.move(5)
     await state(poller, provider)
     poller.on_results(ACCOUNT, {ID: TaskState(ID, Phase.PROCESSING)}, sent_at)
     assert (await state(poller, provider)).state.phase is Phase.COMPLETED
 
 
-async def test_clock_set_back_does_not_keep_states_fresh(
-    poller: Poller, provider: ScriptedProvider, clock: TestClock
-) -> None:
-    provider.states[ID] = TaskState(ID, Phase.PROCESSING)
-    await state(poller, provider)
-    clock.move(-3600)
-    await state(poller, provider)
-    assert len(provider.asked) == 2
+@pytest.mark.parametrize("seconds", [-3600.0, 3600.0, -0.5, 10**9])
+class TestStepsOfTheWallClock:
+    async def test_state_stays_fresh_for_as_long_as_before(
+        self, poller: Poller, provider: ScriptedProvider, clock: TestClock, seconds: float
+    ) -> None:
+        provider.states[ID] = TaskState(ID, Phase.PROCESSING)
+        await state(poller, provider)
+        clock.step(seconds)
+        assert poller.age(await state(poller, provider)) == pytest.approx(0, abs=1e-3)
+        clock.move(0.9)
+        await state(poller, provider)
+        assert len(provider.asked) == 1
+        clock.move(0.2)
+        await state(poller, provider)
+        assert len(provider.asked) == 2
+
+    async def test_queries_keep_their_rate(self, provider: ScriptedProvider, clock: TestClock, seconds: float) -> None:
+        provider.query_batch = 1
+        poller = Poller(clock, 0.0, Background(), per_second={"scripted": 1.0})
+        provider.states[ID] = TaskState(ID, Phase.PROCESSING)
+        await state(poller, provider)
+        clock.step(seconds)
+        for _ in range(100):
+            await asyncio.gather(state(poller, provider), clock.run(0.1))
+        assert len(provider.asked) in (9, 10)
+
+    async def test_new_task_that_is_not_listed_yet_stays_queued(
+        self, poller: Poller, provider: ScriptedProvider, clock: TestClock, seconds: float
+    ) -> None:
+        created = clock.now()
+        poller.submitted(ACCOUNT, ID, created)
+        clock.step(seconds)
+        observation = await observe(poller, provider, submitted_at=created)
+        assert isinstance(observation, Observation)
+        assert observation.state.phase is Phase.QUEUED
+
+    async def test_missing_task_keeps_its_grace_period(
+        self, poller: Poller, provider: ScriptedProvider, clock: TestClock, seconds: float
+    ) -> None:
+        provider.states[ID] = TaskState(ID, Phase.PROCESSING)
+        await state(poller, provider)
+        del provider.states[ID]
+        clock.move(2)
+        await state(poller, provider)
+        clock.step(seconds)
+        clock.move(GRACE_SECONDS - 1)
+        assert (await state(poller, provider)).query_error
+        clock.move(1)
+        assert isinstance(await observe(poller, provider), ProviderError)
+
+    async def test_slow_answer_of_an_earlier_query_is_still_dropped(
+        self, poller: Poller, provider: ScriptedProvider, clock: TestClock, seconds: float
+    ) -> None:
+        provider.states[ID] = finished(ID)
+        sent_at = clock.monotonic()
+        clock.move(5)
+        clock.step(seconds)
+        await state(poller, provider)
+        poller.on_results(ACCOUNT, {ID: TaskState(ID, Phase.PROCESSING)}, sent_at)
+        assert (await state(poller, provider)).state.phase is Phase.COMPLETED
 
 
 async def test_one_credential_with_two_proxies_shares_the_rate_limit(

@@ -1,6 +1,7 @@
 """Renewal of result links."""
 
 import asyncio
+from types import TracebackType
 
 import pytest
 
@@ -33,7 +34,7 @@ class Renewals:
         await self.poller.observe(self.provider, ACCOUNT, {ID: None}, submitted_at={})
 
     async def fresh(self) -> Result | None:
-        return await fresh_result(self.poller, self.ref, self.clock.now())
+        return await fresh_result(self.poller, self.ref, self.clock.monotonic())
 
 
 async def test_link_is_queried_even_if_the_state_is_fresh() -> None:
@@ -86,6 +87,21 @@ async def test_link_renewal_waits_for_its_batch() -> None:
     assert not asked.done()
     renewals.clock.move(DEADLINE_SECONDS / 2)
     assert await asked == Result("https://host.example/old.mp4")
+
+
+async def test_error_of_one_query_is_raised_by_each_renewal_on_its_own() -> None:
+    renewals = Renewals()
+    renewals.provider.query_error = shared = ProviderError(ErrorKind.UNREACHABLE)
+    for _ in range(3):
+        with pytest.raises(ProviderError) as caught:
+            await renewals.fresh()
+        assert caught.value is not shared
+    # The traceback is that of the provider's own raise only, not of every caller.
+    assert shared.__traceback__ is not None
+    frame: TracebackType | None = shared.__traceback__
+    while frame is not None:
+        assert frame.tb_frame.f_code.co_name != "fresh_result"
+        frame = frame.tb_next
 
 
 async def test_link_renewal_ends_at_the_deadline() -> None:

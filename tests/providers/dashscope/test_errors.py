@@ -224,7 +224,7 @@ def test_missing_model_is_not_an_invalid_parameter() -> None:
         (401, ErrorKind.INVALID_CREDENTIAL),
         (403, ErrorKind.NOT_ENTITLED),
         (404, ErrorKind.MODEL_NOT_FOUND),
-        (413, ErrorKind.INVALID_REQUEST),
+        (409, ErrorKind.INVALID_REQUEST),
         (429, ErrorKind.RATE_LIMITED),
         (500, ErrorKind.UPSTREAM_ERROR),
         (503, ErrorKind.UPSTREAM_ERROR),
@@ -234,6 +234,17 @@ def test_missing_model_is_not_an_invalid_parameter() -> None:
 def test_kind_of_an_unknown_code_follows_the_status(status: int | None, kind: ErrorKind, code: str) -> None:
     error = error_from(status, code, "why")
     assert (error.kind, error.code, error.message, error.detail) == (kind, code, None, "why")
+
+
+@pytest.mark.parametrize("status", [408, 413, 425, 499])
+@pytest.mark.parametrize("code", ["Strange.New", ""])
+def test_status_of_a_server_in_between_is_no_refusal_of_the_parameters(status: int, code: str) -> None:
+    error = error_from(status, code, "why")
+    assert (error.kind, error.detail) == (ErrorKind.UPSTREAM_ERROR, "why")
+    assert error.message is not None
+    assert "proxy" in error.message.en
+    # The service's own word counts, whatever the status.
+    assert error_from(status, "InvalidParameter", "why").kind is ErrorKind.INVALID_REQUEST
 
 
 def test_prefix_matches_only_at_the_start() -> None:

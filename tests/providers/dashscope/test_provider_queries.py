@@ -167,6 +167,23 @@ async def test_invalid_id_is_not_queried(
     assert not router.calls
 
 
+@pytest.mark.parametrize("status", [302, 401, 403, 404, 408, 413, 425, 499])
+@pytest.mark.parametrize("text", [HTML, ""])
+async def test_server_in_between_is_no_verdict_on_a_query_or_a_cancel(
+    provider: DashScope, router: respx.MockRouter, account: Account, status: int, text: str
+) -> None:
+    router.get(f"{BASE}/tasks/{ID}").respond(status, text=text)
+    router.post(f"{BASE}/tasks/{ID}/cancel").respond(status, text=text)
+    found = (await provider.query([ID], account))[ID]
+    assert isinstance(found, ProviderError)
+    with pytest.raises(ProviderError) as caught:
+        await provider.cancel(ID, account)
+    for error in (found, caught.value):
+        assert error.kind is ErrorKind.UPSTREAM_ERROR
+        assert error.message is not None
+        assert (error.detail, "proxy" in error.message.en) == (f"HTTP {status}", True)
+
+
 # --- cancel -------------------------------------------------------------------------------------------------------
 
 
