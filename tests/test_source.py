@@ -1,5 +1,6 @@
 """The source itself: style, formatting and types are part of the tests, so that one command says it all."""
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -36,3 +37,13 @@ def test_gateway_names_no_provider() -> None:
         if any(name in line.lower() for name in names)
     ]
     assert found == []
+
+
+def test_no_module_holds_an_exception() -> None:
+    """One that is raised again keeps the traceback of each time, and all that its frames hold."""
+    for path in (file for folder in ("gateway", "providers") for file in (ROOT / folder).rglob("*.py")):
+        for statement in ast.parse(path.read_text("utf-8")).body:
+            value = statement.value if isinstance(statement, ast.Assign | ast.AnnAssign) else None
+            named = value.func if isinstance(value, ast.Call) else None
+            name = named.id if isinstance(named, ast.Name) else named.attr if isinstance(named, ast.Attribute) else ""
+            assert not name.endswith(("Error", "Exception")), f"{path.relative_to(ROOT)}: {ast.unparse(statement)}"
