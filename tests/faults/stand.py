@@ -49,6 +49,9 @@ class ShiftedClock(FastClock):
     def now(self) -> float:
         return super().now() + self.ahead
 
+    def monotonic(self) -> float:
+        return super().monotonic() + self.ahead
+
     def later(self, seconds: float, call: Callable[[], object]) -> Any:
         return super().later(seconds * 50 if seconds <= DEADLINE_SECONDS else seconds, call)
 
