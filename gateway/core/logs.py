@@ -88,8 +88,14 @@ def configure(level: str, log_format: str) -> None:
         logger.propagate = True
         logger.setLevel(level.upper())
     logging.getLogger("uvicorn.access").disabled = True
+    logging.getLogger("uvicorn.error").filters = [_is_not_logged_before]
     # It warns of every truncated form, which the access log shows already.
     logging.getLogger("python_multipart").setLevel(logging.ERROR)
+
+
+def _is_not_logged_before(record: logging.LogRecord) -> bool:
+    """False for uvicorn's line about a response that stops early, whose cause the gateway has logged."""
+    return not record.getMessage().startswith("ASGI callable returned without completing response")
 
 
 def location_of(error: Exception) -> str:

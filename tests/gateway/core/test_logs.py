@@ -1,5 +1,6 @@
 """Log lines: one line each, no credential, no trace."""
 
+import io
 import logging
 import uuid
 
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.logs import JsonFormatter, TextFormatter, mask, mask_path
+from gateway.core.logs import JsonFormatter, TextFormatter, configure, mask, mask_path
 
 
 @pytest.mark.parametrize(
@@ -145,3 +146,19 @@ def test_stack_trace_is_never_written() -> None:
         made.exc_info = (type(error), error, error.__traceback__)
     for formatter in (TextFormatter(), JsonFormatter()):
         assert "secret detail" not in formatter.format(made)
+
+
+def test_response_that_stops_early_is_logged_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    loggers = [logging.getLogger(name) for name in ("", "gateway", "uvicorn", "uvicorn.error")]
+    before = [(one, one.handlers, one.filters, one.level, one.propagate) for one in loggers]
+    stream = io.StringIO()
+    monkeypatch.setattr("sys.stderr", stream)
+    try:
+        configure("info", "text")
+        for message in ("ASGI callable returned without completing response.", "another error"):
+            logging.getLogger("uvicorn.error").error(message)
+    finally:
+        for logger, handlers, filters, level, propagate in before:
+            logger.handlers, logger.filters, logger.propagate = handlers, filters, propagate
+            logger.setLevel(level)
+    assert [line.split(" ", 2)[2].strip() for line in stream.getvalue().splitlines()] == ["another error"]
