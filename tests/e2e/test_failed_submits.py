@@ -6,6 +6,7 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -18,6 +19,7 @@ from providers.contract.requests import Media, VideoRequest
 from providers.sandbox.server import SandboxServer
 from providers.transport.client import HttpClient
 from providers.transport.transports import Reply
+from tests.bench.held_memory import Case, gateway, growth_by_submits
 from tests.e2e.conftest import FastClock, bearer, settings_for
 from tests.pictures import picture
 
@@ -99,3 +101,12 @@ def test_upload_that_is_tried_again_holds_no_response(headers: dict[str, str]) -
                 break
             time.sleep(0.01)
         assert held() <= before
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
+@pytest.mark.parametrize("keyed", [False, True], ids=["without a key", "with a key"])
+def test_failed_submits_of_8_mb_leave_less_than_30_mb(tmp_path: Path, keyed: bool) -> None:
+    port = closed_port()
+    case = Case("dead proxy", port, "jimeng-video-3.0-fast", f"http://127.0.0.1:{port}@deadsession")
+    with gateway(tmp_path, port) as (url, pid):
+        assert growth_by_submits(url, pid, case, count=25, keyed=keyed) < 30
