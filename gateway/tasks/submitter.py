@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from starlette.requests import ClientDisconnect
 
 from gateway.accounts.checks import AccountChecks
-from gateway.accounts.health import Price
+from gateway.accounts.health import AccountState, Price
 from gateway.accounts.lease import Lease
 from gateway.accounts.pool import AccountPool
 from gateway.accounts.unavailable import unavailable_error
@@ -18,7 +18,7 @@ from gateway.task_ids.submit_keys import SubmitKeys
 from gateway.tasks.idempotency import Charge, SubmitRecord
 from gateway.tasks.order import SubmitOrder
 from gateway.tasks.send_deadline import SendDeadline
-from gateway.tasks.submit_lookup import LOOKUP_DELAYS, LookupResult, SubmitLookup
+from gateway.tasks.submit_lookup import LOOKUP_DELAYS, RECENT_SECONDS, LookupResult, SubmitLookup
 from providers.contract.accounts import Account
 from providers.contract.errors import Blame, ErrorKind, ProviderError
 from providers.contract.provider import CanFind, Provider
@@ -29,6 +29,12 @@ MAX_ATTEMPTS = 6
 
 MAX_UNKNOWN_REFUSALS = 2
 """Accounts that are asked where an upstream refuses for an unknown reason: it may be the request's."""
+
+_STATES_OF_THIS_PROCESS = frozenset({AccountState.FULL, AccountState.RATE_LIMITED, AccountState.PAUSED})
+"""States that another process may see otherwise: it counts its own tasks, and its own pauses."""
+
+_OTHER_PROCESS_SECONDS = 2 * RECENT_SECONDS
+"""Seconds until a lookup shows what another process submits now, after a lookup that is still recent there."""
 
 _REFRESH_SECONDS = 5.0
 """Minimum interval of the status queries for an account at its limit of concurrent tasks."""
@@ -113,6 +119,9 @@ class Submitter:
             account = lease.account
             with lease:
                 try:
+                    if lookup is not None and self._passes_usable_accounts(accounts, account, price, failures):
+                        # Another process may be submitting to one of them. After this, the lookup is repeated.
+                        await self._clock.sleep(_OTHER_PROCESS_SECONDS)
                     with deadline.transfer():
                         prepared = await _prepare(provider, requests[account], account)
                     if lookup is not None:
@@ -167,6 +176,14 @@ class Submitter:
         if not statuses:
             raise from_provider(next(iter(failures.values())), model)
         raise unavailable_error(statuses, managed=order.caller.managed, now=self._clock.monotonic())
+
+    def _passes_usable_accounts(
+        self, accounts: Sequence[Account], leased: Account, price: Price, tried: Mapping[str, object]
+    ) -> bool:
+        """True where an account before the leased one is passed over for a reason that only this process may know."""
+        before = accounts[: accounts.index(leased)]
+        states = (self._pool.status(one, price.model, price=price).state for one in before if one.id not in tried)
+        return any(state in _STATES_OF_THIS_PROCESS for state in states)
 
     def _is_removed(self, order: SubmitOrder, account: Account) -> bool:
         return order.caller.managed and self._pool.is_removed(account)

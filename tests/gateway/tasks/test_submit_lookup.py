@@ -101,6 +101,22 @@ class TestSeveralProcesses:
             assert (await submit(two, key)).upstream_id == (await submit(one, key)).upstream_id
         assert len(site.tasks) == len(KEYS)
 
+    async def test_keys_sent_at_once_are_charged_once_where_only_one_process_passes_an_account_over(self) -> None:
+        site = Site()
+        one, two = process(site), process(site)
+        one.pool.pause(ACCOUNTS[0])
+
+        async def sleep(seconds: float) -> None:
+            one.clock.move(seconds)
+            # As long as the other process may take.
+            for _ in range(500):
+                await asyncio.sleep(0)
+
+        one.clock.sleep = sleep  # type: ignore[method-assign]
+        await asyncio.gather(*(submit(env, key) for key in KEYS for env in (one, two)))
+        assert len(site.tasks) == len(KEYS)
+        assert any(order_of(two, key)[0] == ACCOUNTS[0] for key in KEYS)
+
     async def test_order_of_the_accounts_in_the_request_does_not_matter(self) -> None:
         site = Site()
         for key in KEYS:
