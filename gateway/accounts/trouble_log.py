@@ -42,7 +42,7 @@ class TroubleLog:
             self._count("proxy_unreachable")
             return
         fields = {"account": account.label, "provider": account.provider, "cause": error.detail}
-        GATEWAY.warning("proxy unreachable, its accounts are paused", extra={"fields": fields})
+        GATEWAY.warning("proxy unreachable, its accounts are tried last for a minute", extra={"fields": fields})
 
     def _count(self, reason: str) -> None:
         self._counts[reason] += 1
@@ -50,5 +50,5 @@ class TroubleLog:
         if now - self._logged_at < SUMMARY_SECONDS:
             return
         self._logged_at = now
-        GATEWAY.info("accounts of pass-through callers paused", extra={"fields": dict(self._counts)})
+        GATEWAY.info("trouble with accounts of pass-through callers", extra={"fields": dict(self._counts)})
         self._counts.clear()

@@ -20,12 +20,14 @@ from gateway.api.error_responses import error_response
 from gateway.archive.archive import OpenedFile
 from gateway.core.byte_ranges import content_length, parse_range
 from gateway.core.errors import GatewayError
+from gateway.core.logs import GATEWAY
 from gateway.core.messages import ERRORS
 from gateway.media.result_files import detect_type, is_plausible, parse_type, read_head, tells_type
 from gateway.task_ids.links import LinkExpiredError, NoFreshLinkError, check_expired, with_fresh_link
 from providers.contract.accounts import Proxy
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.media_files import MediaKind
+from providers.transport.address_policy import LINK_DISALLOWED
 from providers.transport.client import Download, HttpClient
 
 CACHE_CONTROL = "private, max-age=3600"
@@ -170,7 +172,7 @@ class _Source:
             else:
                 found = _host_response(answer, answer.status, content_length(answer.headers))
         except ProviderError as error:
-            raise _download_error(error) from error
+            raise _open_error(error, link) from error
         check_expired(found.status)
         return found
 
@@ -292,6 +294,15 @@ def safe_name(filename: str) -> str:
 def _is_safe(value: str) -> bool:
     """True if a foreign value may be sent in a header: visible ASCII and spaces."""
     return value.isascii() and value.isprintable() and len(value) <= 1024
+
+
+def _open_error(error: ProviderError, link: str) -> GatewayError:
+    """The error for a link without a response. For one that the address policy forbids, the log names the host."""
+    if error.detail != LINK_DISALLOWED:
+        return _download_error(error)
+    fields = {"host": httpx.URL(link).host, "cause": error.detail}
+    GATEWAY.warning("a link of an upstream was refused", extra={"fields": fields})
+    return GatewayError("upstream_error", ERRORS["link_not_allowed"])
 
 
 def _download_error(error: ProviderError) -> GatewayError:

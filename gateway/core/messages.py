@@ -253,6 +253,11 @@ ERRORS: dict[str, LocalizedText] = {  # The HTTP contract fixes the Chinese of t
         "上游的链接返回的不是视频或图片文件，请稍后重新查询任务并重试",
         "The upstream's link leads to something other than a video or an image: poll the task and try again later",
     ),
+    "link_not_allowed": LocalizedText(
+        "上游给出的链接指向网关不允许访问的地址；如果该主机由你们自己运行，请管理员把其网段加入 upstream_networks",
+        "The upstream's link leads to an address that this gateway does not connect to. If the host is your own, its "
+        "administrator can add its network to upstream_networks",
+    ),
     "remix_needs_picture": LocalizedText(
         "模型 {model} 需要图片，而原任务的图片没有保存；请用 POST /v1/videos 重新提交并附上图片",
         "Model {model} needs a picture, and that of the original task was not stored: submit a new task with POST "

@@ -12,8 +12,8 @@ Allows = Callable[[str], bool]
 """True for an address, in the notation of sockets, that may be connected to."""
 
 
-LINK_DISALLOWED = "the link leads to an address that is neither public nor in upstream_networks"
-PROXY_DISALLOWED = "the proxy is neither at a public address nor in proxy_networks"
+LINK_DISALLOWED = "an address that is neither public nor in upstream_networks, or a port of another protocol"
+PROXY_DISALLOWED = "an address that is neither public nor in proxy_networks, or a port of another protocol"
 
 
 class DisallowedAddressError(PermissionError):

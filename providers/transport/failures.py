@@ -56,7 +56,10 @@ def failure(error: Exception, timeouts: Timeouts, seconds: float) -> ProviderErr
         return ProviderError(ErrorKind.ANSWER_LOST, detail=f"no data for {timeouts.read:g} s")
     if isinstance(error, TimeoutError):
         return ProviderError(ErrorKind.ANSWER_LOST, detail=f"no answer within {timeouts.total:g} s")
-    return ProviderError(ErrorKind.ANSWER_LOST, detail=type(error).__name__)
+    # reqwest calls a connection that closes during a request a ConnectError, which would read as if none was made.
+    closed = isinstance(error, reqwest.ConnectError)
+    detail = "the connection was closed" if closed else type(error).__name__
+    return ProviderError(ErrorKind.ANSWER_LOST, detail=detail)
 
 
 def _failed_to_connect(error: Exception) -> bool:

@@ -117,6 +117,16 @@ def test_link_into_the_network_is_not_followed(stand: Stand, host: str, path: st
     assert stand.internal.requests == []
 
 
+def test_refused_link_is_named_in_the_log(stand: Stand, caplog: pytest.LogCaptureFixture) -> None:
+    client = stand.gateway()
+    stand.upstream.link = f"{stand.internal.url}/v.mp4"
+    message = content(client).json()["error"]["message"]
+    assert "upstream_networks" in message
+    assert "过期" not in message
+    (line,) = [vars(record)["fields"] for record in caplog.records if "link of an upstream" in record.message]
+    assert line["host"] == "127.0.0.1"
+
+
 def test_redirect_into_the_network_is_not_followed(stand: Stand) -> None:
     client = stand.gateway()
     stand.upstream.link, stand.upstream.moved_to = f"{stand.upstream.url}/moved", f"{stand.internal.url}/v.mp4"

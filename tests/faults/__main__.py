@@ -32,6 +32,8 @@ def main() -> int:
     if given.soak:
         return soak(given.soak)
     indices = [index for index, row in enumerate(ROWS) if all(word in row.name for word in given.words)]
+    if not indices:
+        parser.error(f"no row has all of these words: {' '.join(given.words)} (--list names the rows)")
     if given.list:
         print("\n".join(ROWS[index].name for index in indices))
         return 0

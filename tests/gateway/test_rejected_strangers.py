@@ -109,7 +109,7 @@ async def test_strangers_are_counted_in_one_line_a_minute(
             with pytest.raises(GatewayError):
                 await env.tasks.status(pass_through_caller(stranger(-number - 1)), "scripted-7")
     lines = [(record.levelname, record.getMessage(), getattr(record, "fields", {})) for record in caplog.records]
-    assert lines == [("INFO", "accounts of pass-through callers paused", {"expired": 1})]
+    assert lines == [("INFO", "trouble with accounts of pass-through callers", {"expired": 1})]
     caplog.clear()
     env.clock.move(SUMMARY_SECONDS)
     with caplog.at_level(logging.INFO, "gateway"):
@@ -141,7 +141,7 @@ async def test_proxies_of_strangers_push_out_none_of_a_managed_account(
         env.pool.proxy_failed(Account("scripted", "s-x", proxy=f"http://p{number}:1"), failed)
     assert env.pool.status(own).state is AccountState.UNREACHABLE
     assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
-        "proxy unreachable, its accounts are paused"
+        "proxy unreachable, its accounts are tried last for a minute"
     ]
 
 

@@ -108,6 +108,15 @@ async def test_total_timeout_is_named_as_configured(how: str, answer: Any) -> No
     assert (error.kind, error.detail) == (ErrorKind.ANSWER_LOST, "no answer within 0.13 s")
 
 
+async def test_connection_that_closes_without_an_answer_is_named_so() -> None:
+    async def close(head: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    async with upstream(close) as url:
+        error = await error_of(url, Timeouts(), "direct")
+    assert (error.kind, error.detail) == (ErrorKind.ANSWER_LOST, "the connection was closed")
+
+
 async def refuse(head: bytes, writer: asyncio.StreamWriter) -> None:
     writer.write(b"HTTP/1.1 407 No\r\nProxy-Authenticate: Basic\r\nContent-Length: 0\r\n\r\n")
 
