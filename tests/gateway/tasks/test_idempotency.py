@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import gc
-import itertools
 import weakref
 from typing import Any
 
@@ -17,17 +16,6 @@ from providers.contract.requests import Media, VideoRequest
 from providers.media_files import MediaKind
 from tests.clock import TestClock
 from tests.gateway.tasks.counted_submits import CAT, DOG, Upstream, let_tasks_run, order
-
-
-@pytest.fixture
-def clock() -> TestClock:
-    return TestClock()
-
-
-@pytest.fixture
-def store(clock: TestClock) -> IdempotencyStore:
-    seeds = itertools.count(1)
-    return IdempotencyStore(clock, lambda: str(next(seeds)))
 
 
 class TestKeys:

@@ -1,7 +1,6 @@
 """Idempotency without a key: the retries of client libraries are matched by content."""
 
 import asyncio
-import itertools
 
 import pytest
 
@@ -10,17 +9,6 @@ from gateway.tasks.idempotency import RETRY_SECONDS, IdempotencyStore
 from gateway.tasks.view import Submitted
 from tests.clock import TestClock
 from tests.gateway.tasks.counted_submits import CAT, DOG, Upstream, let_tasks_run, order
-
-
-@pytest.fixture
-def clock() -> TestClock:
-    return TestClock()
-
-
-@pytest.fixture
-def store(clock: TestClock) -> IdempotencyStore:
-    seeds = itertools.count(1)
-    return IdempotencyStore(clock, lambda: str(next(seeds)))
 
 
 class TestLibraryRetries:
