@@ -106,7 +106,7 @@ def growth_by_submits(url: str, pid: int, case: Case, *, count: int, keyed: bool
     before = resident_mb(pid)
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(submit, range(count)))
-    time.sleep(1.0)
+    time.sleep(0.25)
     return resident_mb(pid) - before
 
 
