@@ -85,10 +85,10 @@ class Tasks:
         With an idempotency key another replica may have submitted it: if the upstream lists that task, it is returned,
         or GatewayError (409) raised when its model differs. An unconfirmed record is only looked up, never resent.
         """
+        deadline = SendDeadline(self._clock)
         caller, request = order.caller, order.request
         if not isinstance(request, VideoRequest):
             request = await derived_request(self, caller, request)
-        deadline = SendDeadline(self._clock)
         named = not self.catalog.means_default(request.model)
         keys = self._locator.submit_keys(caller, record.seed)
         for last in (False, True):
@@ -103,8 +103,6 @@ class Tasks:
                 if lookup is not None and lookup.found is not None:
                     return self._existing(caller, *lookup.found, card, named=named)
             if record.unconfirmed:
-                if lookup is not None:
-                    lookup.raise_if_uncertain()
                 raise GatewayError("submission_unconfirmed")
             if missing is not None:
                 if last:
@@ -121,7 +119,7 @@ class Tasks:
                         intake = self._intake.ready(first.card or card, first, caller.identity)
                         ready = await inputs.enter_async_context(intake)
                     requests = {account: replace(ready, card=own.card) for account, own in validated.items()}
-                    account, submission = await self._submitter.submit(
+                    account, submission, is_new = await self._submitter.submit(
                         provider, requests, order, record, deadline, keys, lookup=lookup, without_model=without_model
                     )
                     sent = ready
@@ -136,6 +134,8 @@ class Tasks:
                     raise
             else:
                 self.catalog.invalidate(without_model)
+                if not is_new:
+                    return self._existing(caller, account, submission, card, named=named)
                 return self._created(caller, account, submission, sent, request.prompt)
         raise AssertionError
 

@@ -57,12 +57,12 @@ class LookupResult:
         """True where the lookup is recent and has asked the account."""
         return now - self.at <= RECENT_SECONDS and any(one.id == account.id for one in self.asked)
 
-    def raise_if_uncertain(self, account: Account | None = None) -> None:
-        """Raise an error, as transient, where the account or one before it may have the submission; for None, any."""
+    def raise_if_uncertain(self, account: Account) -> None:
+        """Raise an error, as transient, where the account or one before it may have the submission."""
         for one in self.asked:
             if one.id in self.errors:
                 raise from_provider(as_transient(self.errors[one.id]))
-            if account is not None and one.id == account.id:
+            if one.id == account.id:
                 return
 
 
@@ -167,7 +167,7 @@ class SubmitLookup:
                 return found
             unknown = True
         if not unknown:
-            raise lost
+            raise lost.without_traceback()
         return None
 
 

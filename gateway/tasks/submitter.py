@@ -88,8 +88,9 @@ class Submitter:
         *,
         lookup: LookupResult | None,
         without_model: list[Account],
-    ) -> tuple[Account, Submission]:
-        """Submit with one of the accounts, of which there is at least one. **Charged.**
+    ) -> tuple[Account, Submission, bool]:
+        """Submit with one of the accounts, of which there is at least one. **Charged.** The last value is False where
+        an earlier submission was found instead.
 
         `requests` has the request for each account: they differ only in the model card of the account's site. The next
         account is tried only after an error of the account itself, where only its site lacks the model, or after the
@@ -128,7 +129,7 @@ class Submitter:
                         if not lookup.is_current(account, self._clock.monotonic()):
                             lookup = await self.find(provider, own, keys) or lookup
                         if lookup.found is not None:
-                            return lookup.found
+                            return *lookup.found, False
                         lookup.raise_if_uncertain(account)
                     if await record.is_abandoned():
                         raise ClientDisconnect
@@ -142,6 +143,8 @@ class Submitter:
                     submission = await self._submit_once(provider, prepared, account, key, record, deadline)
                 except ProviderError as error:
                     self._record_failure(lease, error)
+                    if error.kind is not ErrorKind.ANSWER_LOST:
+                        record.on_charge(None)
                     affected = [one for one in accounts if _is_affected(one, account, error)]
                     if error.kind is ErrorKind.MODEL_NOT_FOUND:
                         without_model.append(account)
@@ -149,18 +152,17 @@ class Submitter:
                         error.kind is ErrorKind.MODEL_NOT_FOUND and len(affected) == len(accounts)
                     ):
                         raise from_provider(error, model, _log_fields(account, model)) from error
-                    record.on_charge(None)
                     failures |= {one.id: error.without_traceback() for one in affected}
                     refused = error.kind is not ErrorKind.UNREACHABLE
                 else:
                     lease.submitted(submission.id)
-                    return account, submission
+                    return account, submission, True
             if lookup is not None and refused:
                 # Another replica may run the same submit, and the account may have refused it for that reason.
                 await self._clock.sleep(LOOKUP_DELAYS[0])
                 lookup = await self.find(provider, own, keys) or lookup
                 if lookup.found is not None:
-                    return lookup.found
+                    return *lookup.found, False
         if not accounts:
             raise gateway_error("accounts_replaced")
         refusals = _unknown_refusals(failures)
@@ -246,14 +248,15 @@ class Submitter:
         if found is not None:
             return found
         if deadline.has_passed or await record.is_abandoned():
-            raise lost
+            raise lost.without_traceback()
         try:
             return await _submit(provider, prepared, account, key)
         except ProviderError as error:
             # The upstream may have rejected the resend because the first submit is running.
             found = await self._lookup.find_lost(provider, key, account, lost=lost)
             if found is None:
-                raise lost from error
+                # A copy: with its traceback, `lost` would hold this frame and what it has prepared.
+                raise lost.without_traceback() from error
             return found
 
 

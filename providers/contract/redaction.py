@@ -50,7 +50,7 @@ _LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 _Span = tuple[int, int]
 
 
-@lru_cache(1024)
+@lru_cache(64)
 def redactor(credential: str, proxy: str | None = None, cookie: str | None = None) -> "Redactor":
     """The redactor of an account's secrets. `proxy` is a URL with or without a user, `cookie` a whole Cookie header."""
     userinfo = (proxy or "").rpartition("@")[0].partition("://")[2]

@@ -93,11 +93,13 @@ def policy_error(reply: Reply, account: Account) -> ProviderError:
 
 
 def _error_of(reply: Reply, account: Account) -> ProviderError:
-    """The error in a response, by its code and status. The service's own codes are words; a response without one is
-    that of a proxy or firewall in between and says nothing of the account or the request: UPSTREAM_ERROR, or
-    RATE_LIMITED for a 429."""
-    code, message = code_and_message(json_of(reply))
-    if code and not code.isdigit():
+    """The error in a response, by its code and status. The service's own have a code that the table knows, or a word as
+    their code beside the request id. Any other response is that of a proxy or firewall in between and says nothing of
+    the account or the request: UPSTREAM_ERROR, or RATE_LIMITED for a 429."""
+    body = json_of(reply)
+    code, message = code_and_message(body)
+    named = bool(code) and not code.isdigit()
+    if named and (meaning_of(code, message) is not None or request_id_of(body)):
         return error_from(reply.status, account.redact(code), account.redact(message), reply.retry_after)
     error = unreadable(reply, account)
     if reply.status == 429:

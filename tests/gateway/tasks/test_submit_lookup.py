@@ -35,6 +35,7 @@ class Site(UploadingProvider):
         self.tasks: dict[tuple[str, str], str] = {}
         self.trouble: dict[str, ProviderError] = {}
         self.looked_up: list[str] = []
+        self.found_model: str | None = None
 
     async def _answer(self, account: Account) -> None:
         # Each call takes a while, so that concurrent submits overlap.
@@ -50,7 +51,7 @@ class Site(UploadingProvider):
         self.looked_up.append(account.credential)
         await self._answer(account)
         id = self.tasks.get((account.credential, submit_key))
-        return Submission(id) if id is not None else None
+        return Submission(id, self.found_model) if id is not None else None
 
     async def submit(self, prepared: VideoRequest, account: Account, *, submit_key: str) -> Submission:
         await self._answer(account)
@@ -140,6 +141,36 @@ class TestSeveralProcesses:
         site.on_upload = other_process_submits
         assert (await one.submit_with_key(caller, request, "k")).upstream_id == "scripted-other"
         assert (site.uploaded, site.submitted) == ([first.credential], [])
+
+    async def test_submission_of_another_model_found_during_an_upload_is_a_mismatch(self) -> None:
+        site, picture_of = Site(), Media(MediaKind.IMAGE, "", "image", MediaRole.FIRST_FRAME, media_file(picture()))
+        env, caller = process(site), pass_through_caller(*ACCOUNTS)
+        first = order_of(env, "k")[0]
+
+        def other_process_submits() -> None:
+            key = next(env.locator.submit_keys(caller, "client:k").of(first))
+            site.tasks[first.credential, key] = "scripted-other"
+            env.clock.move(1.5)
+
+        site.cards["another-model"] = card("another-model", "scripted")
+        site.found_model = "another-model"
+        site.on_upload = other_process_submits
+        with pytest.raises(GatewayError) as caught:
+            await env.submit_with_key(caller, replace(REQUEST, media=(picture_of,)), "k")
+        assert (caught.value.code, site.submitted) == ("idempotency_mismatch", [])
+
+    async def test_unconfirmed_key_stays_unconfirmed_where_an_account_gives_no_answer(self) -> None:
+        site = Site()
+        env = process(site)
+        site.submits = [provider_error(ErrorKind.ANSWER_LOST)]
+        site.on_submit = lambda: site.trouble.update(
+            (one.credential, provider_error(ErrorKind.UPSTREAM_ERROR)) for one in ACCOUNTS
+        )
+        for _ in range(2):
+            with pytest.raises(GatewayError) as caught:
+                await submit(env, "k")
+            assert (caught.value.code, caught.value.spec.should_retry) == ("submission_unconfirmed", False)
+        assert len(site.submitted) == 1
 
     async def test_submission_is_found_on_an_account_that_left_the_rotation(self) -> None:
         site = Site()
