@@ -31,6 +31,7 @@ RETRY_SECONDS = 600.0
 """TTL of a record by content."""
 _MAX_RECORDS = 20_000
 _MAX_IDENTICAL = 64
+_MAX_KEPT_KEY = 255
 _RETRY_WITHIN_SECONDS = 90.0
 """A library retries a failed submit within this time: it heeds a Retry-After of a minute at most."""
 _UNCONFIRMED = "submission_unconfirmed"
@@ -133,7 +134,7 @@ class IdempotencyStore:
         identity, fingerprint = order.caller.identity, order.fingerprint
         if order.idempotency_key is not None:
             name = _digest(f"{identity}\0{order.idempotency_key}".encode("utf-8", "surrogateescape"))
-            record = self._by_client_key(name, fingerprint, f"client:{order.idempotency_key}")
+            record = self._by_client_key(name, fingerprint, _seed_of(order.idempotency_key))
             return await self._share(record, order, create, partial(self._save_by_key, name))
         retry_count = order.retry_count
         record = SubmitRecord(fingerprint, f"own:{self._new_seed()}", retry_count or 0)
@@ -315,6 +316,12 @@ def _digest_of_text(text: str) -> str:
     for at in range(0, len(text), CHUNK_BYTES):
         digest.update(text[at : at + CHUNK_BYTES].encode("utf-8", "surrogatepass"))
     return digest.hexdigest()
+
+
+def _seed_of(key: str) -> str:
+    """The seed of a client's key. A long key is not kept itself: there may be 20,000 records."""
+    short = len(key) <= _MAX_KEPT_KEY
+    return f"client:{key if short else hashlib.sha256(key.encode('utf-8', 'surrogateescape')).hexdigest()}"
 
 
 def _digest(data: bytes) -> bytes:

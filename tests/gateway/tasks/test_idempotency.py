@@ -39,6 +39,13 @@ class TestKeys:
             await store.run(order(who, CAT, idempotency_key=key), upstream.submit)
         assert upstream.submits == 3
 
+    async def test_long_key_is_not_kept(self, store: IdempotencyStore) -> None:
+        upstream = Upstream()
+        for key in ("k" * 60_000, "k" * 60_000, "k" * 59_999 + "l"):
+            await store.run(order("a", CAT, idempotency_key=key), upstream.submit)
+        assert upstream.submits == 2
+        assert max(map(len, upstream.seeds)) < 100
+
     async def test_key_expires_after_a_day(self, store: IdempotencyStore, clock: TestClock) -> None:
         upstream = Upstream()
         await store.run(order("a", CAT, idempotency_key="k"), upstream.submit)
