@@ -97,6 +97,8 @@ class LimitedProtocol(HttpToolsProtocol):
         self._is_complete = False
         self._head_bytes = 0
         self._body_bytes = 0
+        self._unread_bytes = 0
+        """Bytes since the last piece of the body: trailers, or extensions of a chunk."""
         self._rejected = False
         self._running: RequestResponseCycle | None = None
         self._address = ""
@@ -149,6 +151,7 @@ class LimitedProtocol(HttpToolsProtocol):
             if isinstance(one, LimitedProtocol)
             and one is not self
             and one._in_head
+            and not one._rejected
             and (any_address or one._address == self._address)
         ]
         if not waiting:
@@ -170,19 +173,27 @@ class LimitedProtocol(HttpToolsProtocol):
                 self._reject("headers_too_large")
             if not data or self._rejected:
                 return
+        self._unread_bytes += len(data)
         super().data_received(data)
+        if self._unread_bytes > self.limits.head_bytes and not self._in_head and not self._rejected:
+            self._reject("headers_too_large")
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._in_head = True
+        self._unread_bytes = 0
         self._reading, self._since = _Reading.HEAD, time.monotonic()
 
     def on_headers_complete(self) -> None:
+        if self._rejected:
+            return
         self._in_head, self._is_complete, self._head_bytes, self._body_bytes = False, False, 0, 0
         if len(self.headers) > self.limits.headers:
             self._reject("headers_too_large")
         else:
             super().on_headers_complete()
+            # Trailers are dropped: uvicorn would add them to the headers of the running request.
+            self.headers = []
 
     def on_body(self, body: bytes) -> None:
         if self._rejected:
@@ -190,11 +201,13 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._reading is _Reading.HEAD:
             self._reading, self._since = _Reading.BODY, time.monotonic()
         self._body_bytes += len(body)
+        self._unread_bytes = 0
         super().on_body(body)
 
     def on_message_complete(self) -> None:
         self._reading = _Reading.NOTHING
         self._is_complete = True
+        self._unread_bytes = 0
         if not self._rejected:
             super().on_message_complete()
             self._wait_for_next()

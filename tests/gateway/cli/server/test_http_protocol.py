@@ -1,5 +1,6 @@
 """Limits of connections and requests before a caller is known, on a real server."""
 
+import contextlib
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -96,6 +97,38 @@ def test_large_body_in_the_same_packet_does_not_count_as_head(start: Start, conn
     assert answer(connection) == (200, b"50000")
     connection.sendall(GET + b"\r\n")
     assert answer(connection)[0] == 200
+
+
+CHUNKED = b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize("flood", [b"x: a\r\n" * 50_000, b"x: " + b"a" * 300_000], ids=["many", "one long"])
+def test_trailers_have_the_limit_of_a_head(start: Start, connect: Connect, flood: bytes) -> None:
+    connection = connect(start(head_bytes=2000))
+    connection.sendall(CHUNKED + b"1\r\n{\r\n0\r\n")
+    with contextlib.suppress(ConnectionError):
+        for begin in range(0, len(flood), 20_000):
+            connection.sendall(flood[begin : begin + 20_000])
+    assert answer(connection)[0] == 431
+
+
+def test_few_trailers_are_dropped(start: Start, connect: Connect) -> None:
+    connection = connect(start(head_bytes=2000))
+    for _ in range(3):
+        connection.sendall(CHUNKED + b"3\r\nabc\r\n0\r\nx-check: 1\r\n\r\n")
+        assert answer(connection) == (200, b"3")
+
+
+def test_request_behind_a_rejected_one_is_not_run(
+    start: Start, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[object] = []
+    monkeypatch.setattr(LimitedProtocol, "_start_asgi_task", lambda self, cycle, app: started.append(cycle))
+    connection = connect(start(headers=5))
+    connection.sendall(GET + b"x: 1\r\n" * 10 + b"\r\n" + GET + b"\r\n")
+    assert answer(connection)[0] == 431
+    assert ends(connection)
+    assert started == []
 
 
 def test_response_before_the_end_of_a_body_leaves_the_rest_a_body(start: Start, connect: Connect) -> None:
