@@ -192,8 +192,9 @@ class LimitedProtocol(HttpToolsProtocol):
             self._reject("headers_too_large")
         else:
             super().on_headers_complete()
-            # Trailers are dropped: uvicorn would add them to the headers of the running request.
-            self.headers = []
+            if not self.parser.should_upgrade():
+                # Trailers are dropped: uvicorn would add them to the headers of the running request.
+                self.headers = []
 
     def on_body(self, body: bytes) -> None:
         if self._rejected:
