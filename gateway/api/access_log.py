@@ -43,7 +43,7 @@ def log_request(scope: Scope, route: str, status: int, seconds: float, *, routin
         "ms": round(seconds * 1000, 1),
         "caller": scope.get("gateway.caller", "-"),
         **scope.get("gateway.log_fields", {}),
-        "request_id": scope["gateway.request_id"],
+        "request_id": _without_credentials(scope, scope["gateway.request_id"]),
     }
     ACCESS.log(level, "request", extra={"fields": fields})
 
@@ -51,9 +51,13 @@ def log_request(scope: Scope, route: str, status: int, seconds: float, *, routin
 def _path(scope: Scope) -> str:
     """The path, without control characters and without what is, or looks like, a credential: some clients write theirs
     into it."""
-    path = ascii(scope["path"])[1:-1]
+    return mask_path(_without_credentials(scope, ascii(scope["path"])[1:-1]))
+
+
+def _without_credentials(scope: Scope, text: str) -> str:
+    """A text of the client with `***` for the credentials of its own Authorization header."""
     authorization = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
     for credential in _BETWEEN_CREDENTIALS.split(authorization.decode("latin-1"))[1:]:
         if len(credential) >= _MIN_CREDENTIAL_LENGTH:
-            path = path.replace(credential, "***")
-    return mask_path(path)
+            text = text.replace(credential, "***")
+    return text
